@@ -1,0 +1,53 @@
+package cmd
+
+import (
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// App is all of the outside world that a command may touch.
+type App struct {
+	Out, Err    io.Writer
+	OutTerminal bool
+	ErrTerminal bool
+	Columns     int // of the terminal; 0 if unknown
+	Lines       int
+	Getenv      func(string) (string, bool)
+	Now         func() time.Time
+	Sleep       func(time.Duration)
+	Version     string
+}
+
+// System returns the App of a real process.
+func System() *App {
+	out := int(os.Stdout.Fd())
+	columns, lines, err := term.GetSize(out)
+	if err != nil {
+		columns, lines = 0, 0
+	}
+	return &App{
+		Out: os.Stdout, Err: os.Stderr,
+		OutTerminal: term.IsTerminal(out), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Columns: columns, Lines: lines,
+		Getenv: os.LookupEnv, Now: time.Now, Sleep: time.Sleep,
+		Version: buildVersion(),
+	}
+}
+
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
+}
+
+// env returns a variable that is set and not empty.
+func (a *App) env(name string) string {
+	s, _ := a.Getenv(name)
+	return s
+}

@@ -1,0 +1,227 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"kwhy/output"
+)
+
+// settings are what every subcommand shares: flags, variables, config files.
+type settings struct {
+	Output   string        `mapstructure:"output"`
+	Color    string        `mapstructure:"color"`
+	Explain  string        `mapstructure:"explain"`
+	Interval time.Duration `mapstructure:"interval"`
+	ProcRoot string        `mapstructure:"proc-root"`
+	SysRoot  string        `mapstructure:"sys-root"`
+	Width    int           `mapstructure:"width"`
+}
+
+// setting declares one of them: the flag, the key in a config file, the
+// variable and the documentation all come from here.
+type setting struct {
+	key, short, value, usage string
+	choices                  []string // what it accepts; nil: the flag's type decides
+}
+
+func settingTable() []setting {
+	return []setting{
+		{"output", "o", "text", "how to print", []string{"text", "json", "ndjson"}},
+		{"color", "", "auto", "colour in text: auto is on for a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
+		{"explain", "", "line", "how much text says beside values", []string{"none", "line", "full"}},
+		{"interval", "", "0s", "take two samples this far apart, so that counters get rates", nil},
+		{"proc-root", "", "/proc", "where the host's /proc is mounted or saved", nil},
+		{"sys-root", "", "/sys", "where the host's /sys is mounted or saved", nil},
+		{"width", "", "0", "columns of text; 0 is the terminal's, or 80", nil},
+	}
+}
+
+// envName is the variable of a key: KWHY_PROC_ROOT.
+func envName(key string) string {
+	return "KWHY_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
+}
+
+func addSettings(flags *pflag.FlagSet) {
+	for _, s := range settingTable() {
+		usage := s.usage
+		if s.choices != nil {
+			usage += " (" + strings.Join(s.choices, "|") + ")"
+		}
+		switch s.key {
+		case "interval":
+			flags.DurationP(s.key, s.short, 0, usage)
+		case "width":
+			flags.IntP(s.key, s.short, 0, usage)
+		default:
+			flags.StringP(s.key, s.short, s.value, usage)
+		}
+	}
+	flags.String("config", "", "read this config file, and no other")
+}
+
+// load settles the settings: flag before variable before file before default.
+func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
+	v := viper.New()
+	origin := map[string]string{}
+	for _, s := range settingTable() {
+		v.SetDefault(s.key, s.value)
+		origin[s.key] = "default " + s.key
+	}
+	if err := a.loadFiles(v, flags, origin); err != nil {
+		return nil, err
+	}
+	if err := a.loadEnv(v, origin); err != nil {
+		return nil, err
+	}
+	for _, s := range settingTable() {
+		f := flags.Lookup(s.key)
+		if f.Changed {
+			origin[s.key] = "--" + s.key
+			v.Set(s.key, f.Value.String())
+		}
+	}
+	return decode(v, origin)
+}
+
+// loadFiles merges the host's file and the user's, or the one that was named.
+func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]string) error {
+	named := flags.Lookup("config").Value.String()
+	paths := []string{named}
+	if named == "" {
+		paths = a.configPaths()
+	}
+	for _, path := range paths {
+		b, err := os.Open(path)
+		if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+			continue
+		}
+		if err != nil {
+			return usagef("--config: %w", err)
+		}
+		file := viper.New()
+		file.SetConfigType("yaml")
+		err = file.ReadConfig(b)
+		b.Close()
+		if err != nil {
+			return usagef("%s: %w", path, err)
+		}
+		if err := known(file, path, origin); err != nil {
+			return err
+		}
+		if err := v.MergeConfigMap(file.AllSettings()); err != nil {
+			return usagef("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// configPaths are the files that are read, the weakest first.
+func (a *App) configPaths() []string {
+	paths := []string{"/etc/kwhy/config.yaml"}
+	dir := a.env("XDG_CONFIG_HOME")
+	if dir == "" && a.env("HOME") != "" {
+		dir = filepath.Join(a.env("HOME"), ".config")
+	}
+	if filepath.IsAbs(dir) { // the XDG rule: a relative path is to be ignored
+		paths = append(paths, filepath.Join(dir, "kwhy", "config.yaml"))
+	}
+	return paths
+}
+
+func known(file *viper.Viper, path string, origin map[string]string) error {
+	keys := settingKeys()
+	for _, key := range file.AllKeys() {
+		if !slices.Contains(keys, key) {
+			return usagef("%s: unknown key %q; it takes %s", path, key, strings.Join(keys, ", "))
+		}
+		origin[key] = path + ": " + key
+	}
+	return nil
+}
+
+func settingKeys() (keys []string) {
+	for _, s := range settingTable() {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+func (a *App) loadEnv(v *viper.Viper, origin map[string]string) error {
+	set := map[string]any{}
+	for _, s := range settingTable() {
+		if value, ok := a.Getenv(envName(s.key)); ok {
+			set[s.key] = value
+			origin[s.key] = envName(s.key)
+		}
+	}
+	return v.MergeConfigMap(set)
+}
+
+// decode turns the merged settings into the struct, and checks each value. An
+// error names where the value is from and what it may be.
+func decode(v *viper.Viper, origin map[string]string) (*settings, error) {
+	for _, s := range settingTable() {
+		value := v.GetString(s.key)
+		if s.choices != nil && !slices.Contains(s.choices, value) {
+			return nil, usagef("%s: bad value %q: it takes %s", origin[s.key], value, strings.Join(s.choices, ", "))
+		}
+	}
+	if d, err := time.ParseDuration(v.GetString("interval")); err != nil || d < 0 || d > 0 && d < 10*time.Millisecond {
+		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, 10ms at least, or 0 for one sample", origin["interval"], v.GetString("interval"))
+	}
+	var width int
+	if _, err := fmt.Sscanf(v.GetString("width")+" ", "%d ", &width); err != nil || width != 0 && (width < 40 || width > 1000) {
+		return nil, usagef("%s: bad value %q: it takes a number of columns from 40 to 1000, or 0 for the terminal's", origin["width"], v.GetString("width"))
+	}
+	s := &settings{}
+	if err := v.UnmarshalExact(s); err != nil {
+		return nil, usagef("settings: %w", err)
+	}
+	return s, nil
+}
+
+// detail is how much text says.
+func (s *settings) detail() output.Detail {
+	switch s.Explain {
+	case "none":
+		return output.DetailNone
+	case "full":
+		return output.DetailFull
+	}
+	return output.DetailLine
+}
+
+// columns is how wide text may be.
+func (a *App) columns(s *settings) int {
+	switch {
+	case s.Width > 0:
+		return s.Width
+	case a.OutTerminal && a.Columns > 0:
+		return a.Columns
+	}
+	return 80
+}
+
+// colour decides on colour: an explicit wish first, then NO_COLOR and
+// CLICOLOR_FORCE, then whether somebody watches.
+func (a *App) colour(s *settings) bool {
+	switch {
+	case s.Color != "auto":
+		return s.Color == "always"
+	case a.env("NO_COLOR") != "":
+		return false
+	case a.env("CLICOLOR_FORCE") != "" && a.env("CLICOLOR_FORCE") != "0":
+		return true
+	}
+	return a.OutTerminal && a.env("TERM") != "dumb"
+}

@@ -1,0 +1,55 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// The exit statuses. SIGINT is none of them: it kills the process.
+const (
+	exitOK     = 0 // the job is done, with gaps or without
+	exitFailed = 1 // the job could not be done
+	exitUsage  = 2 // the command line or a setting is wrong
+)
+
+// usageError is a mistake in the command line, a variable or a config file.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Run runs the command line and returns the exit status.
+func (a *App) Run(args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	err := root.Execute()
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE): // whoever read has seen enough
+		return exitOK
+	case errors.As(err, new(usageError)):
+		a.complain(err)
+		return exitUsage
+	}
+	a.complain(err)
+	return exitFailed
+}
+
+// complain prints an error as one line.
+func (a *App) complain(err error) {
+	line := strings.Join(strings.Fields(err.Error()), " ")
+	fmt.Fprintln(a.Err, "kwhy: "+printable(line))
+}
+
+// printable keeps what an argument or a file put into an error off the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}

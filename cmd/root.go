@@ -1,0 +1,136 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/output"
+)
+
+const rootLong = `kwhy reads /proc and /sys and says what each value means: the kernel concept
+behind it, what it says on this host now, and how the kernel computed it.
+
+Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
+$XDG_CONFIG_HOME/kwhy/config.yaml and /etc/kwhy/config.yaml, in that order.
+
+Exit status: 0 done, with gaps or not; 1 the job could not be done; 2 usage.`
+
+// root builds the command tree.
+func (a *App) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kwhy",
+		Short:         "Ask the kernel why: what a Linux host's /proc and /sys say, explained",
+		Long:          rootLong,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	addSettings(root.PersistentFlags())
+	root.AddCommand(a.memCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
+	return root
+}
+
+// noArgs is cobra's check with our exit status, and near misses for a command.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if c.HasParent() {
+		return usagef("%s takes no argument %q", c.CommandPath(), args[0])
+	}
+	near := c.SuggestionsFor(args[0])
+	var hint string
+	if len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usagef("unknown command %q%s (kwhy --help lists the commands)", args[0], hint)
+}
+
+// atMostOne checks for one optional argument.
+func atMostOne(c *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s takes one argument at most, not %d", c.CommandPath(), len(args))
+	}
+	return nil
+}
+
+// run is what a command has when it has been told what to do.
+type run struct {
+	app  *App
+	set  *settings
+	host *inspect.Host
+	name string
+}
+
+// begin settles the settings and opens the host.
+func (a *App) begin(c *cobra.Command, name string) (*run, error) {
+	set, err := a.load(c.Flags())
+	if err != nil {
+		return nil, err
+	}
+	host, err := inspect.Open(set.ProcRoot, set.SysRoot, a.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &run{app: a, set: set, host: host, name: name}, nil
+}
+
+// wait lets the interval pass, and says so where somebody watches.
+func (r *run) wait() {
+	p := r.progress("sampling for " + r.set.Interval.String())
+	r.app.Sleep(r.set.Interval)
+	p.Stop()
+}
+
+func (r *run) progress(what string) *output.Progress {
+	return output.StartProgress(r.app.Err, !r.app.ErrTerminal, what)
+}
+
+// header describes the report; was is when the first of two samples was taken.
+func (r *run) header(at time.Time, over time.Duration) *output.Header {
+	h := r.host
+	head := &output.Header{
+		Schema: output.Schema, Command: r.name, CollectedAt: at,
+		Host: output.Host{Hostname: h.Name, Kernel: h.Release, Arch: h.Arch, BootID: h.BootID, CPUs: h.CPUs, PageSize: h.PageSize},
+	}
+	if over > 0 {
+		s := over.Seconds()
+		head.Interval = &s
+	}
+	return head
+}
+
+// print prints a report as it was asked for.
+func (r *run) print(h *output.Header, rep *explain.Report) error {
+	switch r.set.Output {
+	case "json":
+		return output.NewJSON(r.app.Out).Print(h, rep)
+	case "ndjson":
+		return output.NewNDJSON(r.app.Out).Print(h, rep)
+	}
+	return r.text().Print(h, rep)
+}
+
+func (r *run) text() *output.Text {
+	return output.NewText(r.app.Out, r.app.columns(r.set), r.set.detail(), r.app.colour(r.set))
+}
+
+func (a *App) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.Out, "kwhy "+a.Version)
+			return err
+		},
+	}
+}

@@ -1,0 +1,211 @@
+package explain
+
+import "kwhy/inspect"
+
+// Section groups fields of a card, and says where a table belongs.
+type Section[S Snapshot[S]] struct {
+	Title  string
+	Whole  string // the key of the value that the fields marked Part make up
+	Fields []Field[S]
+	Table  string // the name of the table that follows
+}
+
+// Card is a topic of which a host or a process has one.
+type Card[S Snapshot[S]] struct {
+	Name     string
+	Sections []Section[S]
+	Rules    []Rule[S]
+}
+
+// Cell is one value here and now: plain data.
+type Cell struct {
+	Doc        Doc
+	Value      Value
+	Rate       Value
+	Level      Level
+	Reading    string
+	Derivation *Derivation
+	Hint       string // where it is absent: what it would take
+}
+
+// Part is a lowered section.
+type Part struct {
+	Title string
+	Whole string
+	Cells []Cell
+	Table string
+}
+
+// Report is what a command found out: plain data, ready to print.
+type Report struct {
+	Parts    []Part
+	Grids    []Grid
+	Findings []Finding
+	Gaps     []Gap
+}
+
+// Gap is something that could not be seen.
+type Gap struct {
+	Source string
+	Reason inspect.Reason
+	Count  int
+	Of     int
+	Hint   string
+	Keys   []string // the values of a readable source that this kernel lacks
+}
+
+// Explain lowers the snapshot and judges it.
+func (c *Card[S]) Explain(s S, limits Limits) Report {
+	var r Report
+	worst := map[string]Level{}
+	for i := range c.Rules {
+		if f, ok := c.Rules[i].judge(s, limits); ok {
+			r.Findings = append(r.Findings, f)
+			worst[f.Evidence[0]] = max(worst[f.Evidence[0]], f.Level)
+		}
+	}
+	for i := range c.Sections {
+		sec := &c.Sections[i]
+		p := Part{Title: sec.Title, Whole: sec.Whole, Table: sec.Table, Cells: make([]Cell, 0, len(sec.Fields))}
+		for j := range sec.Fields {
+			cell := sec.Fields[j].cell(s)
+			cell.Level = worst[cell.Doc.Key]
+			p.Cells = append(p.Cells, cell)
+		}
+		r.Parts = append(r.Parts, p)
+	}
+	return r
+}
+
+func (f *Field[S]) cell(s S) Cell {
+	v := f.take(s, new([]byte))
+	c := Cell{Doc: f.Doc, Value: v, Rate: f.rate(s, v)}
+	if !v.Has() {
+		c.Hint = f.Hint(v.why, s.Kernel())
+		return c
+	}
+	if f.Reading != nil {
+		c.Reading = f.Reading(s)
+	}
+	if f.Derive != nil {
+		d := f.Derive(s)
+		if f.Kernel != "" {
+			d.Reported = v
+		}
+		c.Derivation = &d
+	}
+	return c
+}
+
+// Cell returns the lowered value of that key.
+func (r *Report) Cell(key string) *Cell {
+	for i := range r.Parts {
+		for j := range r.Parts[i].Cells {
+			if c := &r.Parts[i].Cells[j]; c.Doc.Key == key {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// Grid returns the lowered table of that name.
+func (r *Report) Grid(name string) *Grid {
+	for i := range r.Grids {
+		if r.Grids[i].Name == name {
+			return &r.Grids[i]
+		}
+	}
+	return nil
+}
+
+// Tell adds gaps: those of sources, and those of values that the kernel which
+// was read does not have in a file that it does have, joined by what it would
+// take to see them.
+func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
+	for _, g := range gaps {
+		d := Doc{Source: g.Source}
+		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: g.Reason, Count: g.Count, Of: g.Of, Hint: d.Hint(g.Reason, on)})
+	}
+	told := map[string]bool{}
+	for _, g := range r.Gaps {
+		told[g.Source] = true
+	}
+	first := len(r.Gaps)
+	for i := range r.Parts {
+		for j := range r.Parts[i].Cells {
+			if c := &r.Parts[i].Cells[j]; c.Value.why.IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
+				r.lacks(first, c)
+			}
+		}
+	}
+}
+
+func toldAlso(told map[string]bool, d *Doc) bool {
+	for _, s := range d.Also {
+		if told[s.String()] {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) lacks(first int, c *Cell) {
+	for i := first; i < len(r.Gaps); i++ {
+		g := &r.Gaps[i]
+		if g.Source == c.Doc.Source.String() && g.Reason == c.Value.why && g.Hint == c.Hint {
+			g.Count, g.Of, g.Keys = g.Count+1, g.Of+1, append(g.Keys, c.Doc.Key)
+			return
+		}
+	}
+	r.Gaps = append(r.Gaps, Gap{Source: c.Doc.Source.String(), Reason: c.Value.why, Count: 1, Of: 1, Hint: c.Hint, Keys: []string{c.Doc.Key}})
+}
+
+// Needs is what the whole card reads.
+func (c *Card[S]) Needs() (n inspect.Sources) {
+	for i := range c.Sections {
+		for j := range c.Sections[i].Fields {
+			n = n.Plus(c.Sections[i].Fields[j].Needs())
+		}
+	}
+	return n
+}
+
+// Only returns the card cut to the fields that keep, and to the rules that
+// rest on nothing else.
+func (c *Card[S]) Only(keep func(*Doc) bool) Card[S] {
+	out := Card[S]{Name: c.Name}
+	kept := map[string]bool{}
+	for _, sec := range c.Sections {
+		cut := Section[S]{Title: sec.Title}
+		for _, f := range sec.Fields {
+			if keep(&f.Doc) {
+				cut.Fields = append(cut.Fields, f)
+				kept[f.Key] = true
+			}
+		}
+		if len(cut.Fields) > 0 {
+			out.Sections = append(out.Sections, cut)
+		}
+	}
+	for _, r := range c.Rules {
+		if kept[r.Evidence[0]] {
+			out.Rules = append(out.Rules, r)
+		}
+	}
+	return out
+}
+
+// needsOf is what the values of keys read.
+func (c *Card[S]) needsOf(keys []string) (n inspect.Sources) {
+	for i := range c.Sections {
+		for j := range c.Sections[i].Fields {
+			for _, k := range keys {
+				if f := &c.Sections[i].Fields[j]; f.Key == k {
+					n = n.Plus(f.Needs())
+				}
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,100 @@
+// Package catalog lists all topics: what explain, completion, the schema,
+// documentation and tests walk. It declares nothing itself.
+package catalog
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"kwhy/explain"
+	"kwhy/explain/concepts"
+	"kwhy/explain/mem"
+)
+
+// All returns every declared value and rule.
+func All() explain.Topic { return mem.Topic() }
+
+// Find returns the values called name: by key, by the kernel's spelling or by
+// label, in any case. A prefix such as vm. may be left out.
+func Find(t explain.Topic, name string) (out []explain.Entry) {
+	for _, e := range t.Entries {
+		for _, known := range names(&e.Doc) {
+			if strings.EqualFold(known, name) {
+				out = append(out, e)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// names are what a value may be called.
+func names(d *explain.Doc) []string {
+	out := []string{d.Key}
+	if d.Kernel != "" {
+		out = append(out, d.Kernel)
+		if i := strings.LastIndexByte(d.Kernel, '.'); i >= 0 {
+			out = append(out, d.Kernel[i+1:])
+		}
+	}
+	if d.Label != "" {
+		out = append(out, d.Label)
+	}
+	return out
+}
+
+// Concept returns the name of a concept as its file spells it: case, blanks
+// and underscores do not matter.
+func Concept(name string) (string, bool) {
+	plain := strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
+	return plain, slices.Contains(concepts.Names(), plain)
+}
+
+// OfConcept returns the values that rest on a concept.
+func OfConcept(t explain.Topic, name string) (out []explain.Entry) {
+	for _, e := range t.Entries {
+		if string(e.Doc.Concept) == name {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// maxNear is how many near misses are offered.
+const maxNear = 5
+
+// Near returns the known names that are closest to one that is unknown.
+func Near(t explain.Topic, name string) []string {
+	type scored struct {
+		name string
+		far  int
+	}
+	var list []scored
+	seen := map[string]bool{}
+	consider := func(known string) {
+		far := levenshtein.ComputeDistance(strings.ToLower(known), strings.ToLower(name))
+		if strings.Contains(strings.ToLower(known), strings.ToLower(name)) {
+			far = min(far, 2)
+		}
+		if !seen[known] && far <= max(2, len(name)/3) {
+			list = append(list, scored{known, far})
+		}
+		seen[known] = true
+	}
+	for _, c := range concepts.Names() {
+		consider(c)
+	}
+	for i := range t.Entries {
+		d := &t.Entries[i].Doc
+		consider(cmp.Or(d.Kernel, d.Key))
+	}
+	slices.SortStableFunc(list, func(a, b scored) int { return a.far - b.far })
+	var out []string
+	for _, s := range list[:min(len(list), maxNear)] {
+		out = append(out, s.name)
+	}
+	return out
+}

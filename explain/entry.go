@@ -1,0 +1,90 @@
+package explain
+
+import "kwhy/inspect"
+
+// Entry is one declared value without its type: what `kwhy explain`, the
+// schema, completion and documentation walk.
+type Entry struct {
+	Doc     Doc
+	Command string // the subcommand that prints it: mem, mem PID
+	Section string // of its card
+	Table   string // its table's name; "" for a value of a card
+	Live    func(*inspect.Host) (Report, error)
+}
+
+// Topic is what a package of explain declares, without types.
+type Topic struct {
+	Entries []Entry
+	Rules   []RuleDoc
+}
+
+// Plus joins topics.
+func (t Topic) Plus(u Topic) Topic {
+	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...)}
+}
+
+// Topic erases S. take says how a command gets a snapshot of just what a value
+// and its rules need.
+func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Topic) {
+	for _, sec := range c.Sections {
+		for _, f := range sec.Fields {
+			out.Entries = append(out.Entries, Entry{
+				Doc: f.Doc, Command: command, Section: sec.Title,
+				Live: func(h *inspect.Host) (Report, error) { return c.live(h, f.Key, take) },
+			})
+		}
+	}
+	for i := range c.Rules {
+		out.Rules = append(out.Rules, c.Rules[i].doc())
+	}
+	return out
+}
+
+func (c *Card[S]) live(h *inspect.Host, key string, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
+	one := c.Only(func(d *Doc) bool { return d.Key == key })
+	want := one.Needs()
+	for _, r := range one.Rules {
+		want = want.Plus(c.needsOf(r.Evidence))
+	}
+	s, err := take(h, want)
+	if err != nil {
+		return Report{}, err
+	}
+	return one.Explain(s, nil), nil
+}
+
+// Topic erases S. rows says how a command gets rows with just what the columns
+// need; the first column says which row it is.
+func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (out Topic) {
+	for i := range t.Fields {
+		key := t.Fields[i].Key
+		out.Entries = append(out.Entries, Entry{
+			Doc: t.Fields[i].Doc, Command: command, Table: t.Name,
+			Live: func(h *inspect.Host) (Report, error) { return t.live(h, key, rows) },
+		})
+	}
+	for i := range t.Rules {
+		out.Rules = append(out.Rules, t.Rules[i].doc())
+	}
+	return out
+}
+
+// liveRows is how many rows `kwhy explain COLUMN` shows.
+const liveRows = 5
+
+func (t *Table[S]) live(h *inspect.Host, key string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
+	columns := []string{t.Fields[0].Key}
+	if key != columns[0] {
+		columns = append(columns, key)
+	}
+	v, err := t.View(columns, nil, liveRows)
+	if err != nil {
+		return Report{}, err
+	}
+	all, order, err := rows(h, v)
+	if err != nil {
+		return Report{}, err
+	}
+	g, _ := v.Explain(all, order, nil)
+	return Report{Grids: []Grid{g}}, nil
+}

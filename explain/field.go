@@ -1,0 +1,175 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unsafe"
+
+	"kwhy/inspect"
+)
+
+// Concept is the name of an essay.
+type Concept string
+
+// Level is how much a value matters.
+type Level uint8
+
+// The levels. Rules alone give them.
+const (
+	OK Level = iota
+	Notice
+	Warning
+	Critical
+)
+
+// Levels returns the names of the levels, mildest first.
+func Levels() []string { return []string{"ok", "notice", "warning", "critical"} }
+
+// String returns the level's name.
+func (l Level) String() string { return Levels()[l] }
+
+// Show says when the text has a value.
+type Show uint8
+
+// The ways to show. JSON has everything but Asked.
+const (
+	Always Show = iota // on 80 columns
+	Wide               // in a table: where the terminal has room
+	Rare               // in a card: where it is not zero
+	Data               // in JSON alone
+	Asked              // in a table: where its name is given
+)
+
+// Doc is the part of a value that is true on every host.
+type Doc struct {
+	Key     string           // the JSON key: the kernel's spelling in snake_case
+	Kernel  string           // the kernel's own spelling; "" where kwhy made the value up
+	Label   string           // in text, where it should be neither
+	Unit    Unit             // what the number counts
+	Counter bool             // grows since boot or birth: has a rate over --interval
+	Bar     bool             // text draws it against the largest of its column
+	Part    rune             // drawn for it in the bar of its section's Whole, of which it is a part
+	Source  inspect.Source   // the file it is read from
+	Also    []inspect.Source // others that Reading, Derive, Get and Write lean on
+	Since   inspect.Version  // first kernel that has it; zero: older than 4.0
+	Until   inspect.Version  // first kernel without it
+	Option  string           // what the kernel must be built or booted with
+	Words   []Word           // the values it can have, if they are words
+	Gist    string           // one sentence, at most 80 columns
+	Concept Concept
+	Show    Show
+}
+
+// Word is a value that is a word: madvise, anonymous.
+type Word struct {
+	Name, Gist string
+	Concept    Concept
+}
+
+// Needs is every source of d.
+func (d *Doc) Needs() inspect.Sources { return inspect.Of(d.Source).Plus(inspect.Of(d.Also...)) }
+
+// Name is what text calls the value.
+func (d *Doc) Name() string {
+	switch {
+	case d.Label != "":
+		return d.Label
+	case d.Kernel != "":
+		return d.Kernel
+	}
+	return strings.ReplaceAll(d.Key, "_", " ")
+}
+
+// Hint says what it would take to have the value that is absent for a reason
+// on a kernel; "" where there is nothing to say.
+func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
+	switch why {
+	case inspect.Denied, inspect.Masked:
+		return d.Source.Opens()
+	case inspect.Unsupported, inspect.Disabled:
+		since, option := d.Since, d.Option
+		if s := d.Source.Since(); since == (inspect.Version{}) {
+			since = s
+		}
+		if option == "" {
+			option = d.Source.Option()
+		}
+		if on.Before(since) {
+			return fmt.Sprintf("needs Linux %s or later", since)
+		}
+		if d.Until != (inspect.Version{}) && !on.Before(d.Until) {
+			return fmt.Sprintf("gone since Linux %s", d.Until)
+		}
+		if option != "" {
+			return "needs " + option
+		}
+	case inspect.NoInterval:
+		return "add --interval 1s"
+	}
+	return ""
+}
+
+// Snapshot is what getters are given.
+type Snapshot[S any] interface {
+	Missing(inspect.Source) inspect.Reason // why a source gave nothing
+	Before() (S, time.Duration, bool)      // the sample an interval ago
+	Kernel() inspect.Version
+}
+
+// Field declares one value of S. One of Get and Write is set.
+type Field[S Snapshot[S]] struct {
+	Doc
+	Get     func(S) Value
+	Write   func([]byte, S) []byte // a made-up sentence, into the row's scratch
+	Reading func(S) string         // cards: what it says here and now
+	Derive  func(S) Derivation     // cards: the kernel's arithmetic
+}
+
+// take reads the field from s. A text of Write lives in scratch.
+func (f *Field[S]) take(s S, scratch *[]byte) Value {
+	if why := s.Missing(f.Source); why != inspect.Present {
+		return None(why)
+	}
+	if f.Write != nil {
+		start := len(*scratch)
+		*scratch = f.Write(*scratch, s)
+		made := (*scratch)[start:]
+		return view(made)
+	}
+	v := f.Get(s)
+	if v.Has() || v.why != inspect.Present {
+		return v
+	}
+	for _, src := range f.Also {
+		if why := s.Missing(src); why != inspect.Present {
+			return None(why)
+		}
+	}
+	return None(inspect.Unsupported)
+}
+
+// view takes bytes for a text without copying them: the row's scratch only grows
+// while the row lives.
+func view(b []byte) Value { return S(unsafe.String(unsafe.SliceData(b), len(b))) }
+
+// rate is how much a counter grew a second.
+func (f *Field[S]) rate(s S, v Value) Value {
+	if !f.Counter {
+		return None(inspect.Inapplicable)
+	}
+	was, over, ok := s.Before()
+	if !ok || over <= 0 {
+		return None(inspect.NoInterval)
+	}
+	w := f.take(was, new([]byte))
+	switch {
+	case !v.Has():
+		return v
+	case !w.Has():
+		return w
+	case w.Float() > v.Float():
+		return None(inspect.Reset)
+	}
+	return F((v.Float() - w.Float()) / over.Seconds())
+}

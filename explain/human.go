@@ -1,0 +1,109 @@
+package explain
+
+import (
+	"math"
+	"strconv"
+
+	"kwhy/inspect"
+)
+
+// AppendSize appends a number of bytes in IEC units: "22.1 GiB".
+func AppendSize(b []byte, n int64) []byte {
+	if n < 0 {
+		b, n = append(b, "−"...), -n
+	}
+	unit := sizeUnit(float64(n))
+	return append(append(AppendScaled(b, float64(n), unit), ' '), sizeNames()[unit]...)
+}
+
+// Size returns a number of bytes in IEC units.
+func Size(n uint64) string { return string(AppendSize(nil, int64(min(n, math.MaxInt64)))) }
+
+func sizeNames() []string { return []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} }
+
+// SizeUnit returns the power of 1024 in which n is best told, and its name.
+func SizeUnit(n float64) (unit int, name string) {
+	unit = sizeUnit(n)
+	return unit, sizeNames()[unit]
+}
+
+func sizeUnit(n float64) (unit int) {
+	for n = math.Abs(n); n >= 1023.95 && unit < len(sizeNames())-1; unit++ {
+		n /= 1024
+	}
+	return unit
+}
+
+// AppendScaled appends n in units of 1024^unit, with one decimal below 100.
+func AppendScaled(b []byte, n float64, unit int) []byte {
+	v := n / math.Pow(1024, float64(unit))
+	if unit == 0 || math.Abs(v) >= 99.95 {
+		return strconv.AppendFloat(b, v, 'f', 0, 64)
+	}
+	return strconv.AppendFloat(b, v, 'f', 1, 64)
+}
+
+// AppendNumber appends an integer with its digits in groups: 1,234,567.
+func AppendNumber(b []byte, n int64) []byte {
+	if n < 0 {
+		return AppendNumber(append(b, "−"...), -n)
+	}
+	digits := strconv.FormatInt(n, 10)
+	for i := range len(digits) {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b = append(b, ',')
+		}
+		b = append(b, digits[i])
+	}
+	return b
+}
+
+// Number returns an integer with its digits in groups.
+func Number[N signed | unsigned](n N) string { return string(AppendNumber(nil, int64(n))) }
+
+// AppendPercent appends a ratio as a percentage: "94 %", "0.3 %", "<0.1 %".
+func AppendPercent(b []byte, ratio float64) []byte {
+	p := 100 * ratio
+	switch a := math.Abs(p); {
+	case a == 0:
+		return append(b, "0 %"...)
+	case a < 0.05:
+		return append(b, "<0.1 %"...)
+	case a < 9.95, a > 99 && a < 99.95:
+		b = strconv.AppendFloat(b, p, 'f', 1, 64)
+	default:
+		b = strconv.AppendFloat(b, p, 'f', 0, 64)
+	}
+	return append(b, " %"...)
+}
+
+// Percent returns part of whole as a percentage; "" where whole is nought.
+func Percent[N signed | unsigned](part, whole N) string {
+	if whole == 0 {
+		return ""
+	}
+	return string(AppendPercent(nil, float64(part)/float64(whole)))
+}
+
+// Plural returns "1 process", "2 processes".
+func Plural[N signed | unsigned](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Number(n) + " " + many
+}
+
+// Words for reasons, as text tells them in a value's place.
+func AbsentWord(r inspect.Reason) string {
+	switch r {
+	case inspect.Unlimited:
+		return "no limit"
+	case inspect.Inapplicable:
+		return "none"
+	case inspect.TimedOut:
+		return "timed out"
+	case inspect.NoInterval:
+		return "no interval"
+	}
+	return r.String()
+}

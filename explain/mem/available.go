@@ -1,0 +1,140 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+func left() []field {
+	return []field{{
+		Doc: doc{Key: "mem_total", Kernel: "MemTotal", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
+			Gist:    "RAM that the kernel can hand out, without what it set aside at boot.",
+			Concept: "ram"},
+		Get: meminfo("MemTotal"), Reading: readTotal,
+	}, {
+		Doc: doc{Key: "mem_available", Kernel: "MemAvailable", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
+			Gist:    "What new work can take before the host must swap.",
+			Concept: "available-memory"},
+		Get: meminfo("MemAvailable"), Reading: readAvailable, Derive: deriveAvailable,
+	}}
+}
+
+func readTotal(m mem) string {
+	var present uint64
+	nodes := map[int]bool{}
+	for i := range m.Zones {
+		present += m.Zones[i].Pages["present"] * m.Host.PageSize
+		if m.Zones[i].Pages["managed"] > 0 {
+			nodes[m.Zones[i].Node] = true
+		}
+	}
+	s := fmt.Sprintf("On %s, in pages of %s.", explain.Plural(len(nodes), "memory node", "memory nodes"), explain.Size(m.Host.PageSize))
+	if total := m.Info["MemTotal"]; present > total && present-total < total/4 {
+		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.", explain.Size(present-total))
+	}
+	return s
+}
+
+func availableShare(m mem) value {
+	return share(explain.Look(m.Info, "MemAvailable"), explain.Look(m.Info, "MemTotal"))
+}
+
+func readAvailable(m mem) string {
+	a := explain.Look(m.Info, "MemAvailable")
+	s := fmt.Sprintf("%s of RAM is within reach without swapping.", ofRAM(m, a))
+	if i := inspect.Lowest(m.Cgroups); i >= 0 {
+		if limit, _ := m.Cgroups[i].Limit(); limit < a.Uint() {
+			s += " Not for programs here: their memory cgroup has a lower limit, see below."
+		}
+	}
+	return s
+}
+
+// reserve is totalreserve_pages and the sum of the low watermarks; absent
+// where a zone does not say all of it.
+func reserve(m mem) (reserved, low value) {
+	var r, l int64
+	for i := range m.Zones {
+		z := &m.Zones[i]
+		managed, ok1 := z.Pages["managed"]
+		high, ok2 := z.Pages["high"]
+		lo, ok3 := z.Pages["low"]
+		if !ok1 || !ok2 || !ok3 || z.Protection == nil {
+			return explain.None(inspect.Malformed), explain.None(inspect.Malformed)
+		}
+		// The kernel computes its reserve from high as it was set up, while
+		// zoneinfo adds what fragmentation boosts it by for the time being.
+		r += kernel.ZoneReserve(int64(managed), int64(high-z.Pages["boost"]), z.Protection)
+		l += int64(lo)
+	}
+	if len(m.Zones) == 0 {
+		why := m.Missing(inspect.Zoneinfo)
+		return explain.None(why), explain.None(why)
+	}
+	return explain.I(r), explain.I(l)
+}
+
+func filePages(m mem) value {
+	return inPages(m, plus(explain.Look(m.Info, "Active(file)"), explain.Look(m.Info, "Inactive(file)")))
+}
+
+// reclaimable is what the kernel counts as reclaimable slab: KReclaimable
+// since 4.20, which adds kernel memory with a shrinker that is no slab.
+func reclaimable(m mem) (v value, name string) {
+	if v := explain.Look(m.Info, "KReclaimable"); v.Has() {
+		return inPages(m, v), "KReclaimable"
+	}
+	return inPages(m, explain.Look(m.Info, "SReclaimable")), "SReclaimable"
+}
+
+const (
+	formulaAvailable = "free − reserve + file − min(file/2, low) + reclaimable − min(reclaimable/2, low)"
+	formulaBefore45  = "free − low + file − min(file/2, low) + reclaimable − min(reclaimable/2, low)"
+)
+
+func deriveAvailable(m mem) explain.Derivation {
+	var w explain.Working
+	reserved, lows := reserve(m)
+	rec, recName := reclaimable(m)
+	take := func(name string, v value, src inspect.Source, spelt string) int64 {
+		return w.Take(name, scaled(m, v), bytes, src, spelt) / int64(m.Host.PageSize)
+	}
+	old := m.Kernel().Before(kernelVersion(4, 5))
+	free := take("free", inPages(m, explain.Look(m.Info, "MemFree")), inspect.Meminfo, "MemFree")
+	var hold int64
+	if !old {
+		hold = take("reserve", reserved, inspect.Zoneinfo, "each zone's high − boost + max(protection), at most managed")
+	}
+	file := take("file", filePages(m), inspect.Meminfo, "Active(file) + Inactive(file)")
+	reclaim := take("reclaimable", rec, inspect.Meminfo, recName)
+	low := take("low", lows, inspect.Zoneinfo, "the sum of the zones' low watermarks")
+	formula, result := formulaAvailable, kernel.Available(free, hold, file, reclaim, low)
+	if old {
+		formula, result = formulaBefore45, kernel.AvailableBefore45(free, file, reclaim, low)
+	}
+	d := w.Done(formula, "", bytes, inBytes(m, result))
+	d.Cause = causeAvailable(m)
+	return d
+}
+
+// scaled turns pages into bytes where there are any.
+func scaled(m mem, v value) value {
+	if !v.Has() {
+		return v
+	}
+	return inBytes(m, v.Int())
+}
+
+// causeAvailable is why the kernel's figure may be another.
+func causeAvailable(m mem) string {
+	switch {
+	case !m.Still:
+		return "memory moved between the reads of meminfo and zoneinfo, every time"
+	case m.Kernel().AtLeast(4, 18) && m.Kernel().Before(kernelVersion(4, 20)):
+		return "4.18 and 4.19 also count bytes that are reclaimable indirectly, which meminfo does not show"
+	}
+	return "the kernel computed its reserve when watermarks or zones were last set up, and those changed since"
+}

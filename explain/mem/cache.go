@@ -1,0 +1,155 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+func cache() []field {
+	return append([]field{
+		{Doc: doc{Key: "cached", Kernel: "Cached", Unit: bytes, Source: inspect.Meminfo, Concept: "page-cache",
+			Gist: "File contents and tmpfs in RAM, without the swap cache."}, Get: meminfo("Cached"), Reading: readCached},
+		{Doc: doc{Key: "buffers", Kernel: "Buffers", Unit: bytes, Source: inspect.Meminfo, Concept: "page-cache",
+			Gist: "Page cache of block devices themselves: mostly file system metadata."}, Get: meminfo("Buffers")},
+		{Doc: doc{Key: "mapped", Kernel: "Mapped", Unit: bytes, Source: inspect.Meminfo, Concept: "page-cache",
+			Gist: "The part of the cache that processes map: programs, libraries, shared memory."}, Get: meminfo("Mapped"), Reading: readMapped},
+		list("active_file", "Active(file)", "File pages that were used more than once; reclaimed last."),
+		list("inactive_file", "Inactive(file)", "File pages used once, or not lately: what reclaim takes first."),
+		list("active_anon", "Active(anon)", "Anonymous and shared pages in use; only swap could take them."),
+		list("inactive_anon", "Inactive(anon)", "Anonymous and shared pages that would be swapped out first."),
+		{Doc: doc{Key: "unevictable", Kernel: "Unevictable", Unit: bytes, Source: inspect.Meminfo, Concept: "mlock",
+			Gist: "Pages that reclaim may not touch: locked, or of a ramfs."}, Get: meminfo("Unevictable")},
+		{Doc: doc{Key: "mlocked", Kernel: "Mlocked", Unit: bytes, Source: inspect.Meminfo, Concept: "mlock",
+			Gist: "The part of it that programs locked with mlock."}, Get: meminfo("Mlocked")},
+	}, writeback()...)
+}
+
+func list(key, name, gist string) field {
+	return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Source: inspect.Meminfo, Concept: "lru", Gist: gist}, Get: meminfo(name)}
+}
+
+func readCached(m mem) string {
+	c, s := explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Shmem")
+	if sh := share(s, c); sh.Has() {
+		return fmt.Sprintf("Of this, %s is tmpfs and shared memory (Shmem), which no reclaim without swap frees.", explain.AppendPercent(nil, sh.Float()))
+	}
+	return ""
+}
+
+func readMapped(m mem) string {
+	whole := plus(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
+	if s := share(explain.Look(m.Info, "Mapped"), whole); s.Has() {
+		return fmt.Sprintf("%s of the cache is mapped by processes: programs, libraries, shared memory.", explain.AppendPercent(nil, s.Float()))
+	}
+	return ""
+}
+
+func writeback() []field {
+	ratios := also(inspect.VMDirtyRatio, inspect.VMDirtyBytes, inspect.VMDirtyBackgroundRatio, inspect.VMDirtyBackgroundBytes)
+	lean := append(also(inspect.Meminfo, inspect.Zoneinfo), ratios...)
+	return []field{
+		{Doc: doc{Key: "dirty", Kernel: "Dirty", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Vmstat), Concept: "dirty-pages",
+			Gist: "Cache that is newer than the disk and waits to be written."}, Get: meminfo("Dirty"), Reading: readDirty},
+		{Doc: doc{Key: "writeback", Kernel: "Writeback", Unit: bytes, Source: inspect.Meminfo, Concept: "dirty-pages",
+			Gist: "Cache that is being written to disk at this moment."}, Get: meminfo("Writeback")},
+		{Doc: doc{Key: "nr_dirty_background_threshold", Kernel: "nr_dirty_background_threshold", Label: "background from", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
+			Gist: "As much dirty memory as starts writing in the background."},
+			Get: vmstatPages("nr_dirty_background_threshold"), Reading: readBackground, Derive: deriveBackground},
+		{Doc: doc{Key: "nr_dirty_threshold", Kernel: "nr_dirty_threshold", Label: "writers wait at", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
+			Gist: "As much dirty memory as no writer may exceed."},
+			Get: vmstatPages("nr_dirty_threshold"), Reading: readThreshold, Derive: deriveThreshold},
+	}
+}
+
+func vmstatPages(name string) func(mem) value {
+	return func(m mem) value { return scaled(m, explain.Look(m.Vmstat, name)) }
+}
+
+// freerun is where the kernel begins to slow writers: halfway between the
+// thresholds (mm/page-writeback.c, dirty_freerun_ceiling).
+func freerun(m mem) value {
+	a, b := vmstatPages("nr_dirty_background_threshold")(m), vmstatPages("nr_dirty_threshold")(m)
+	if !a.Has() || !b.Has() {
+		return value{}
+	}
+	return explain.I((a.Int() + b.Int()) / 2)
+}
+
+func dirtyNow(m mem) value {
+	return plus(explain.Look(m.Info, "Dirty"), explain.Look(m.Info, "Writeback"))
+}
+
+func readDirty(m mem) string {
+	if s := share(dirtyNow(m), freerun(m)); s.Has() {
+		return fmt.Sprintf("With Writeback, %s of the %s from which the kernel slows writers down.", explain.AppendPercent(nil, s.Float()), size(freerun(m)))
+	}
+	return ""
+}
+
+func readBackground(m mem) string {
+	return "From here the kernel's flusher threads write, and nobody waits. " + knob(m, inspect.VMDirtyBackgroundBytes, inspect.VMDirtyBackgroundRatio)
+}
+
+func readThreshold(m mem) string {
+	return "A hard ceiling: writers sleep until the disk catches up. " + knob(m, inspect.VMDirtyBytes, inspect.VMDirtyRatio)
+}
+
+func knob(m mem, inBytes, inRatio inspect.Source) string {
+	if n, ok := m.Number(inBytes); ok && n > 0 {
+		return fmt.Sprintf("Set by vm.dirty_*bytes to %s.", explain.Size(uint64(n)))
+	}
+	if n, ok := m.Number(inRatio); ok {
+		return fmt.Sprintf("It is %d %% of free and file memory, not of all RAM.", n)
+	}
+	return ""
+}
+
+func deriveThreshold(m mem) explain.Derivation  { return deriveDirty(m, false) }
+func deriveBackground(m mem) explain.Derivation { return deriveDirty(m, true) }
+
+const (
+	formulaDirtyRatio = "ratio × (free − min(free, reserve) + file + 1 page)"
+	formulaDirtyBytes = "dirty bytes, in whole pages"
+)
+
+// deriveDirty recomputes one of the thresholds. Its inputs are read at other
+// moments than the threshold, so that a busy system is off by what moved.
+func deriveDirty(m mem, background bool) explain.Derivation {
+	var w explain.Working
+	page := int64(m.Host.PageSize)
+	reserved, _ := reserve(m)
+	take := func(name string, v value, spelt string, src inspect.Source) int64 {
+		return w.Take(name, scaled(m, v), bytes, src, spelt) / page
+	}
+	knob := func(name string, s inspect.Source, u explain.Unit) int64 {
+		v := number(m, s, 1)
+		if u == ratio && v.Has() {
+			w.Take(name, explain.F(v.Float()/100), u, s, "")
+			return v.Int()
+		}
+		return w.Take(name, v, u, s, "")
+	}
+	free := take("free", inPages(m, explain.Look(m.Info, "MemFree")), "MemFree", inspect.Meminfo)
+	hold := take("reserve", reserved, "each zone's high − boost + max(protection), at most managed", inspect.Zoneinfo)
+	file := take("file", filePages(m), "Active(file) + Inactive(file)", inspect.Meminfo)
+	names := [4]string{"ratio", "dirty bytes", "background ratio", "background bytes"}
+	if background {
+		names = [4]string{"hard ratio", "hard bytes", "ratio", "dirty bytes"}
+	}
+	r, b := knob(names[0], inspect.VMDirtyRatio, ratio), knob(names[1], inspect.VMDirtyBytes, bytes)
+	br, bb := knob(names[2], inspect.VMDirtyBackgroundRatio, ratio), knob(names[3], inspect.VMDirtyBackgroundBytes, bytes)
+	hard, soft := kernel.DirtyThresholds(kernel.Dirtyable(free, hold, file), page, r, b, br, bb)
+	formula, result := formulaDirtyRatio, hard
+	if background {
+		result, b = soft, bb
+	}
+	if b > 0 {
+		formula = formulaDirtyBytes
+	}
+	d := w.Done(formula, "", bytes, inBytes(m, result))
+	d.Cause = "memory moved between the reads, or the reserve is older than today's zones"
+	return d
+}

@@ -1,0 +1,186 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type cgroupRow = inspect.MemPart[inspect.CgroupMem]
+
+func cgroup() []field {
+	src := inspect.CgroupMemory
+	lean := also(inspect.SelfCgroup, inspect.SelfMountinfo, inspect.Meminfo)
+	declare := func(d doc, get func(mem) value, read func(mem) string) field {
+		d.Source, d.Also, d.Concept = src, lean, "memory-cgroup"
+		return field{Doc: d, Get: get, Reading: read}
+	}
+	return []field{
+		declare(doc{Key: "cgroup_path", Label: "cgroup", Gist: "The memory cgroup that kwhy itself runs in, and so the shell it was started from."},
+			func(m mem) value {
+				if len(m.Cgroups) == 0 {
+					return value{}
+				}
+				return explain.S(m.Cgroups[0].Path)
+			}, readCgroup),
+		declare(doc{Key: "cgroup_limit", Label: "lowest limit", Unit: bytes, Gist: "The lowest hard limit of this cgroup and those above it."},
+			limit, readCgroupLimit),
+		declare(doc{Key: "cgroup_room", Label: "room under it", Unit: bytes, Gist: "What is left below the limit that is hit first, cache not counted as free."},
+			room, readRoom),
+		declare(doc{Key: "cgroup_use", Label: "charged", Unit: bytes, Gist: "What this cgroup's processes are charged, page cache included."},
+			func(m mem) value { return own(m, (*inspect.CgroupMem).Use) }, readUse),
+		declare(doc{Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare, Gist: "Processes of this cgroup that the kernel killed at a limit."},
+			kills, nil),
+	}
+}
+
+func own(m mem, get func(*inspect.CgroupMem) (uint64, inspect.Reason)) value {
+	if len(m.Cgroups) == 0 {
+		return value{}
+	}
+	return explain.If(get(&m.Cgroups[0]))
+}
+
+func kills(m mem) value {
+	if len(m.Cgroups) == 0 {
+		return value{}
+	}
+	n, ok := m.Cgroups[0].OOMKills()
+	if !ok {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.N(n)
+}
+
+func readCgroup(m mem) string {
+	c := &m.Cgroups[0]
+	s := fmt.Sprintf("cgroup v%d", c.Version)
+	if c.Root && len(m.Cgroups) == 1 {
+		return s + ", the topmost that can be seen from here."
+	}
+	return s + fmt.Sprintf(", %s the topmost that can be seen from here.", explain.Plural(len(m.Cgroups)-1, "level below", "levels below"))
+}
+
+// lowest returns the lowest limit, and which cgroup's it is: -1 for one that
+// lies above what can be seen.
+func lowest(m mem) (limit uint64, at int, ok bool) {
+	if n, hidden := inspect.HiddenLimit(m.Cgroups); hidden {
+		return n, -1, true
+	}
+	if at = inspect.Lowest(m.Cgroups); at < 0 {
+		return 0, 0, false
+	}
+	limit, _ = m.Cgroups[at].Limit()
+	return limit, at, true
+}
+
+func limit(m mem) value {
+	n, _, ok := lowest(m)
+	if !ok {
+		if len(m.Cgroups) == 0 {
+			return value{}
+		}
+		return explain.None(inspect.Unlimited)
+	}
+	return explain.N(n)
+}
+
+func readCgroupLimit(m mem) string {
+	n, at, _ := lowest(m)
+	whose := "of a cgroup above what can be seen from here"
+	if at >= 0 {
+		whose = "of " + m.Cgroups[at].Path
+	}
+	total := m.Info["MemTotal"]
+	if total == 0 || n < total {
+		return fmt.Sprintf("The limit %s. Programs here can get %s, not the host's %s.", whose, explain.Size(n), explain.Size(total))
+	}
+	return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, explain.Size(total))
+}
+
+func room(m mem) value {
+	at := inspect.Closest(m.Cgroups)
+	if at < 0 {
+		if len(m.Cgroups) == 0 {
+			return value{}
+		}
+		return explain.None(inspect.Unlimited)
+	}
+	limit, _ := m.Cgroups[at].Limit()
+	use, _ := m.Cgroups[at].Use()
+	return explain.N(limit - min(limit, use))
+}
+
+func readRoom(m mem) string {
+	c := &m.Cgroups[inspect.Closest(m.Cgroups)]
+	limit, _ := c.Limit()
+	use, _ := c.Use()
+	s := fmt.Sprintf("Hit first: the limit of %s, %s of %s used.", c.Path, explain.Percent(use, limit), explain.Size(limit))
+	if r, ok := c.Reclaimable(); ok {
+		s += fmt.Sprintf(" Up to %s of that is file cache, which the kernel drops before it kills.", explain.Size(r))
+	}
+	return s
+}
+
+func readUse(m mem) string {
+	r, ok := m.Cgroups[0].Reclaimable()
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("Page cache included: up to %s of it can be dropped.", explain.Size(r))
+}
+
+// pressed is the share of a limit that is used and can't be dropped.
+func pressed(c *inspect.CgroupMem) value {
+	limit, r1 := c.Limit()
+	use, r2 := c.Use()
+	cache, ok := c.Reclaimable()
+	if r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0 {
+		return value{}
+	}
+	return explain.F(float64(use-min(use, cache)) / float64(limit))
+}
+
+// Cgroups lists kwhy's own memory cgroup and those above it.
+func Cgroups() *explain.Table[cgroupRow] {
+	type column = explain.Field[cgroupRow]
+	src := inspect.CgroupMemory
+	amount := func(key, gist string, get func(*inspect.CgroupMem) (uint64, inspect.Reason), show explain.Show) column {
+		return column{Doc: doc{Key: key, Unit: bytes, Source: src, Concept: "memory-cgroup", Show: show, Gist: gist},
+			Get: func(r cgroupRow) value { return explain.If(get(r.It)) }}
+	}
+	return &explain.Table[cgroupRow]{Name: "cgroups", Fields: []column{
+		{Doc: doc{Key: "path", Label: "CGROUP", Source: src, Concept: "memory-cgroup", Gist: "The cgroup, as seen from kwhy's cgroup namespace."},
+			Get: func(r cgroupRow) value { return explain.S(r.It.Path) }},
+		{Doc: doc{Key: "version", Unit: count, Source: src, Concept: "memory-cgroup", Show: explain.Data, Gist: "cgroup version, 1 or 2."},
+			Get: func(r cgroupRow) value { return explain.I(r.It.Version) }},
+		amount("limit", "Its hard limit: memory.max, or memory.limit_in_bytes.", (*inspect.CgroupMem).Limit, explain.Always),
+		amount("memory_high", "memory.high: beyond it, tasks are slowed and reclaimed from.", (*inspect.CgroupMem).High, explain.Wide),
+		amount("use", "What it is charged now.", (*inspect.CgroupMem).Use, explain.Always),
+		amount("peak", "The most it was ever charged.", (*inspect.CgroupMem).Peak, explain.Always),
+		amount("swap_limit", "memory.swap.max; in v1 the limit of memory and swap together.", (*inspect.CgroupMem).SwapLimit, explain.Wide),
+		amount("swap_use", "memory.swap.current; in v1 memory and swap together.", (*inspect.CgroupMem).SwapUse, explain.Wide),
+		{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "What its limit means for those inside."},
+			Get: func(r cgroupRow) value { return explain.S(whyCgroup(r)) }},
+	}, Rules: cgroupRules()}
+}
+
+func whyCgroup(r cgroupRow) string {
+	limit, why := r.It.Limit()
+	switch {
+	case why != inspect.Present && r.It.Root:
+		return "the topmost; the host's RAM is its limit, or a cgroup that cannot be seen from here"
+	case why != inspect.Present:
+		return "no limit of its own"
+	}
+	s := "a limit, but not the lowest"
+	if r.N == inspect.Lowest(r.Mem.Cgroups) {
+		s = "the lowest limit"
+	}
+	if r.N == inspect.Closest(r.Mem.Cgroups) {
+		s += ", and the one hit first"
+	}
+	use, _ := r.It.Use()
+	return s + ": " + explain.Percent(use, limit) + " used"
+}

@@ -1,0 +1,107 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+func commit() []field {
+	lean := also(inspect.VMOvercommitMemory, inspect.VMOvercommitRatio, inspect.VMOvercommitKbytes)
+	return []field{
+		{Doc: doc{Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: count, Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo), Concept: "overcommit",
+			Gist: "0, 1 or 2: how the kernel decides on a request for memory."},
+			Get: sysctl(inspect.VMOvercommitMemory), Reading: readMode},
+		{Doc: doc{Key: "commit_limit", Kernel: "CommitLimit", Unit: bytes, Source: inspect.Meminfo, Also: lean, Concept: "overcommit",
+			Gist: "As much as may be promised under mode 2; the other modes ignore it."},
+			Get: meminfo("CommitLimit"), Reading: readLimit, Derive: deriveLimit},
+		{Doc: doc{Key: "committed_as", Kernel: "Committed_AS", Unit: bytes, Source: inspect.Meminfo,
+			Also: append(lean, inspect.VMAdminReserveKbytes, inspect.VMUserReserveKbytes), Concept: "overcommit",
+			Gist: "What all programs were promised: it is used only as they touch it."},
+			Get: meminfo("Committed_AS"), Reading: readCommitted},
+	}
+}
+
+func mode(m mem) int64 {
+	n, ok := m.Number(inspect.VMOvercommitMemory)
+	if !ok {
+		return -1
+	}
+	return n
+}
+
+func readMode(m mem) string {
+	switch mode(m) {
+	case 1:
+		return "Always: no request is ever refused, however large. Memory that is not there shows when it is touched, as an OOM kill."
+	case 2:
+		return "Strict: requests beyond CommitLimit fail with ENOMEM, and the OOM killer has less to do."
+	}
+	total := plus(explain.Look(m.Info, "MemTotal"), explain.Look(m.Info, "SwapTotal"))
+	if !total.Has() {
+		return "Heuristic: only a plainly impossible request is refused."
+	}
+	if m.Kernel().AtLeast(5, 2) {
+		return fmt.Sprintf("Heuristic: only a single request for more than RAM and swap together, %s, is refused.", size(total))
+	}
+	return fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; before 5.2 the rule looked at free memory and page cache too.", size(total))
+}
+
+func readLimit(m mem) string {
+	if mode(m) == 2 {
+		return "In force: beyond it, requests for memory fail."
+	}
+	return "Not in force: it binds under vm.overcommit_memory=2 alone."
+}
+
+func deriveLimit(m mem) explain.Derivation {
+	var w explain.Working
+	page := int64(m.Host.PageSize)
+	take := func(name string, v value, spelt string) int64 {
+		return w.Take(name, v, bytes, inspect.Meminfo, spelt) / page
+	}
+	kb, ok := m.Number(inspect.VMOvercommitKbytes)
+	if ok && kb > 0 {
+		w.Take("kbytes", explain.I(kb<<10), bytes, inspect.VMOvercommitKbytes, "vm.overcommit_kbytes")
+		swap := take("swap", explain.Look(m.Info, "SwapTotal"), "SwapTotal")
+		return w.Done("kbytes + swap", "", bytes, inBytes(m, kernel.CommitLimit(0, 0, 0, (kb<<10)/page, swap)))
+	}
+	total := take("total", explain.Look(m.Info, "MemTotal"), "MemTotal")
+	huge := take("hugetlb", or0(hugetlb(m)), "Hugetlb: all pools")
+	percent := number(m, inspect.VMOvercommitRatio, 1)
+	r := percent.Int()
+	w.Take("ratio", share(percent, explain.I(100)), ratio, inspect.VMOvercommitRatio, "vm.overcommit_ratio")
+	swap := take("swap", explain.Look(m.Info, "SwapTotal"), "SwapTotal")
+	return w.Done("(total − hugetlb) × ratio + swap", "", bytes, inBytes(m, kernel.CommitLimit(total, huge, r, 0, swap)))
+}
+
+func readCommitted(m mem) string {
+	c, l := explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit")
+	if !l.Has() {
+		return ""
+	}
+	s := fmt.Sprintf("%s of CommitLimit.", percentOf(c, l))
+	left := l.Int() - c.Int()
+	admin, _ := m.Number(inspect.VMAdminReserveKbytes)
+	user, _ := m.Number(inspect.VMUserReserveKbytes)
+	switch {
+	case mode(m) != 2 && left > 0:
+		return s + fmt.Sprintf(" Under mode 2, requests for %s more would succeed, less up to %s kept back for root and for recovery.",
+			explain.Size(uint64(left)), explain.Size(uint64(admin+user)<<10))
+	case mode(m) != 2:
+		return s + fmt.Sprintf(" Under mode 2 this host would already refuse memory: it is %s over.", explain.Size(uint64(-left)))
+	case left <= 0:
+		return s + " Nothing is left: every request for memory fails."
+	}
+	return s + fmt.Sprintf(" Requests for %s more succeed; of that, %s is for CAP_SYS_ADMIN alone, and up to %s is kept back from each process.",
+		explain.Size(uint64(left)), explain.Size(uint64(admin)<<10), explain.Size(uint64(user)<<10))
+}
+
+func percentOf(a, b value) string {
+	if s := share(a, b); s.Has() {
+		return string(explain.AppendPercent(nil, s.Float()))
+	}
+	return "an unknown share"
+}

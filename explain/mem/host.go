@@ -1,0 +1,183 @@
+package mem
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type (
+	mem   = *inspect.Mem
+	field = explain.Field[*inspect.Mem]
+	doc   = explain.Doc
+	value = explain.Value
+)
+
+// Short names for what nearly every literal says.
+const (
+	bytes = explain.Bytes
+	pages = explain.Pages
+	count = explain.Count
+	ratio = explain.Ratio
+)
+
+func kernelVersion(major, minor int) inspect.Version {
+	return inspect.Version{Major: major, Minor: minor}
+}
+
+func also(s ...inspect.Source) []inspect.Source { return s }
+
+// Host explains the memory of a host.
+func Host() explain.Card[*inspect.Mem] {
+	return explain.Card[*inspect.Mem]{Name: "mem", Sections: []explain.Section[*inspect.Mem]{
+		{Title: "What is left to give", Fields: left()},
+		{Title: "The memory cgroup of this shell", Fields: cgroup(), Table: "cgroups"},
+		{Title: "Where the RAM is", Whole: "mem_total", Fields: ram()},
+		{Title: "Who holds it", Table: "processes"},
+		{Title: "Page cache, lists and writeback", Fields: cache()},
+		{Title: "Overcommit: what is promised", Fields: commit()},
+		{Title: "Swap", Fields: swap(), Table: "swaps"},
+		{Title: "Reclaim since boot", Fields: reclaim()},
+		{Title: "Zones and watermarks", Fields: zones(), Table: "zones"},
+		{Title: "NUMA nodes", Table: "nodes"},
+		{Title: "Huge pages, KSM and the TLB", Fields: huge(), Table: "hugepages"},
+		{Title: "Slab: the kernel's own objects", Fields: slabTotal(), Table: "slabs"},
+	}, Rules: hostRules()}
+}
+
+// Getters.
+
+func meminfo(name string) func(mem) value {
+	return func(m mem) value { return explain.Look(m.Info, name) }
+}
+
+func vmstat(name string) func(mem) value {
+	return func(m mem) value { return explain.Look(m.Vmstat, name) }
+}
+
+// perZone gets a counter that some kernels give once and others once a zone.
+func perZone(name string, not ...string) func(mem) value {
+	return func(m mem) value {
+		if v := explain.Look(m.Vmstat, name); v.Has() {
+			return v
+		}
+		var sum uint64
+		found := false
+		for _, zone := range []string{"dma", "dma32", "normal", "high", "movable", "device"} {
+			if n, ok := m.Vmstat[name+"_"+zone]; ok {
+				sum, found = sum+n, true
+			}
+		}
+		if !found {
+			return value{}
+		}
+		return explain.N(sum)
+	}
+}
+
+func sysctl(s inspect.Source) func(mem) value {
+	return func(m mem) value { return number(m, s, 1) }
+}
+
+func sysctlKB(s inspect.Source) func(mem) value {
+	return func(m mem) value { return number(m, s, 1<<10) }
+}
+
+// number returns a sysctl times its unit.
+func number(m mem, s inspect.Source, unit int64) value {
+	n, ok := m.Number(s)
+	if !ok {
+		return explain.None(m.Missing(s))
+	}
+	return explain.I(n * unit)
+}
+
+func word(s inspect.Source) func(mem) value {
+	return func(m mem) value {
+		w, ok := m.Word(s)
+		if !ok {
+			return explain.None(m.Missing(s))
+		}
+		return explain.S(w)
+	}
+}
+
+// Arithmetic that readings share.
+
+// inPages turns bytes into pages of the host.
+func inPages(m mem, v value) value {
+	if !v.Has() {
+		return v
+	}
+	return explain.N(v.Uint() / m.Host.PageSize)
+}
+
+// inBytes turns pages of the host into bytes.
+func inBytes(m mem, pages int64) value { return explain.I(pages * int64(m.Host.PageSize)) }
+
+// share returns a/b; absent where one of them is, or b is nought.
+func share(a, b value) value {
+	if !a.Has() || !b.Has() || b.Float() == 0 {
+		return value{}
+	}
+	return explain.F(a.Float() / b.Float())
+}
+
+// plus adds; absent where one is.
+func plus(list ...value) value {
+	var sum int64
+	for _, v := range list {
+		if !v.Has() {
+			return v
+		}
+		sum += v.Int()
+	}
+	return explain.I(sum)
+}
+
+// or returns v, or nought where this kernel does not have it: for a term whose
+// absence means that the kernel keeps no such memory.
+func or0(v value) value {
+	if v.Has() {
+		return v
+	}
+	return explain.N(uint64(0))
+}
+
+func ofRAM(m mem, v value) string {
+	total := explain.Look(m.Info, "MemTotal")
+	if s := share(v, total); s.Has() {
+		return string(explain.AppendPercent(nil, s.Float()))
+	}
+	return "an unknown share"
+}
+
+func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
+
+func num(v value) string { return string(explain.AppendNumber(nil, v.Int())) }
+
+func sentences(list ...string) string {
+	kept := list[:0]
+	for _, s := range list {
+		if s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+// since tells a counter's span: since boot, or over the interval.
+func grown(m mem, get func(mem) value) (n value, span string) {
+	now := get(m)
+	was, over, ok := m.Before()
+	if !ok {
+		return now, "since boot"
+	}
+	before := get(was)
+	if !now.Has() || !before.Has() || before.Float() > now.Float() {
+		return now, "since boot"
+	}
+	return explain.I(now.Int() - before.Int()), fmt.Sprintf("in %.3g s", over.Seconds())
+}

@@ -1,0 +1,174 @@
+package mem
+
+import (
+	"fmt"
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+func thpWords() []explain.Word {
+	return []explain.Word{
+		{Name: "always", Gist: "Wherever it is possible.", Concept: "transparent-huge-pages"},
+		{Name: "madvise", Gist: "Where a program asked for it with madvise.", Concept: "transparent-huge-pages"},
+		{Name: "never", Gist: "Nowhere.", Concept: "transparent-huge-pages"},
+	}
+}
+
+func huge() []field {
+	const thp = "transparent-huge-pages"
+	thpSize := func(key, name, gist string, since inspect.Version) field {
+		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: since,
+			Option: "CONFIG_TRANSPARENT_HUGEPAGE", Concept: thp, Gist: gist}, Get: meminfo(name)}
+	}
+	pool := func(key, name, gist string) field {
+		return field{Doc: doc{Key: key, Kernel: name, Unit: count, Show: explain.Rare, Source: inspect.Meminfo,
+			Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Gist: gist}, Get: meminfo(name)}
+	}
+	direct := func(key, name, gist string, show explain.Show) field {
+		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: show, Source: inspect.Meminfo,
+			Option: "an architecture that counts it (x86, s390)", Concept: "direct-map", Gist: gist}, Get: meminfo(name)}
+	}
+	anon := thpSize("anon_huge_pages", "AnonHugePages", "Anonymous memory in transparent huge pages that one TLB entry maps.", inspect.Version{})
+	anon.Show, anon.Reading = explain.Always, readAnonHuge
+	whole := direct("direct_map1g", "DirectMap1G", "The kernel's map of RAM in pieces of 1 GiB: the fewest TLB entries.", explain.Always)
+	whole.Reading = readDirect
+	return []field{
+		{Doc: doc{Key: "thp_enabled", Label: "THP", Source: inspect.THPEnabled, Words: thpWords(), Concept: thp,
+			Gist: "Where anonymous memory may be mapped in huge pages."}, Get: word(inspect.THPEnabled), Reading: readTHP},
+		{Doc: doc{Key: "thp_defrag", Label: "THP defrag", Source: inspect.THPDefrag, Concept: thp,
+			Gist: "How hard a page fault tries to get a huge page at once."}, Get: word(inspect.THPDefrag), Reading: readDefrag},
+		{Doc: doc{Key: "thp_shmem_enabled", Label: "THP for shmem", Source: inspect.THPShmemEnabled, Concept: thp,
+			Gist: "The same for shared anonymous memory."}, Get: word(inspect.THPShmemEnabled)},
+		anon,
+		thpSize("shmem_huge_pages", "ShmemHugePages", "tmpfs and shared memory in huge pages.", kernelVersion(4, 8)),
+		thpSize("file_huge_pages", "FileHugePages", "File contents in huge pages.", kernelVersion(5, 4)),
+		pool("huge_pages_total", "HugePages_Total", "Huge pages set aside in the pool of the default size."),
+		pool("huge_pages_free", "HugePages_Free", "Those that nothing uses yet."),
+		pool("huge_pages_rsvd", "HugePages_Rsvd", "Free ones that are promised to a mapping already."),
+		pool("huge_pages_surp", "HugePages_Surp", "Those beyond the pool's set size, given back when freed."),
+		{Doc: doc{Key: "hugepagesize", Kernel: "Hugepagesize", Unit: bytes, Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE", Show: explain.Data, Concept: "huge-pages",
+			Gist: "The default size of a huge page."}, Get: meminfo("Hugepagesize")},
+		whole,
+		direct("direct_map2m", "DirectMap2M", "The same in pieces of 2 MiB.", explain.Always),
+		direct("direct_map4m", "DirectMap4M", "The same in pieces of 4 MiB, on 32-bit kernels without PAE.", explain.Rare),
+		direct("direct_map4k", "DirectMap4k", "The same in single pages: what was split for protection.", explain.Always),
+		{Doc: doc{Key: "ksm_run", Kernel: "run", Label: "KSM", Unit: count, Source: inspect.KSM, Concept: "ksm",
+			Gist: "0: off, 1: equal pages are found and merged, 2: all are being parted again."}, Get: ksm("run"), Reading: readKSM},
+		{Doc: doc{Key: "ksm_pages_shared", Kernel: "pages_shared", Label: "KSM pages", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
+			Gist: "Pages that stand for several equal ones."}, Get: ksmPages("pages_shared")},
+		{Doc: doc{Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM saves", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
+			Gist: "How many more there would be without merging."}, Get: ksmPages("pages_sharing")},
+		{Doc: doc{Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM profit", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Since: kernelVersion(6, 1), Concept: "ksm",
+			Gist: "What merging saves, less what the bookkeeping costs."}, Get: ksm("general_profit")},
+	}
+}
+
+func readTHP(m mem) string {
+	switch w, _ := m.Word(inspect.THPEnabled); w {
+	case "always":
+		return "Any program's memory may be mapped in huge pages: fewer TLB misses, and sometimes RAM that nobody asked for."
+	case "madvise":
+		return "Only where a program asks for it with madvise(MADV_HUGEPAGE)."
+	case "never":
+		return "Nowhere, even if a program asks with madvise."
+	}
+	return ""
+}
+
+func readDefrag(m mem) string {
+	switch w, _ := m.Word(inspect.THPDefrag); w {
+	case "always":
+		return "A fault that could use a huge page reclaims and compacts for it, and the task waits."
+	case "defer":
+		return "A fault takes a huge page if one is free, and wakes kswapd and kcompactd otherwise."
+	case "defer+madvise":
+		return "Those who asked with madvise wait for one; for others kswapd and kcompactd are woken."
+	case "madvise":
+		return "Those who asked with madvise wait for reclaim and compaction; others take one only if it is free."
+	case "never":
+		return "A fault takes a huge page only if one is free."
+	}
+	return ""
+}
+
+func readAnonHuge(m mem) string {
+	s := share(explain.Look(m.Info, "AnonHugePages"), explain.Look(m.Info, "AnonPages"))
+	if !s.Has() {
+		return ""
+	}
+	return fmt.Sprintf("%s of anonymous memory. Only pages that one TLB entry maps count; smaller multi-page folios do not.", explain.AppendPercent(nil, s.Float()))
+}
+
+func readDirect(m mem) string {
+	var sum, large uint64
+	for _, k := range []string{"DirectMap4k", "DirectMap2M", "DirectMap4M", "DirectMap1G"} {
+		sum += m.Info[k]
+		if k != "DirectMap4k" {
+			large += m.Info[k]
+		}
+	}
+	return fmt.Sprintf("%s of the kernel's own map of RAM is in large pieces. These are sizes of mappings, not use of memory.", explain.Percent(large, sum))
+}
+
+func ksm(name string) func(mem) value {
+	return func(m mem) value {
+		if n, ok := m.KSM[name]; ok {
+			return explain.I(n)
+		}
+		return value{}
+	}
+}
+
+func ksmPages(name string) func(mem) value {
+	return func(m mem) value { return scaled(m, ksm(name)(m)) }
+}
+
+func readKSM(m mem) string {
+	switch m.KSM["run"] {
+	case 0:
+		return "Off: equal pages are not merged."
+	case 1:
+		return fmt.Sprintf("On: %s of programs' memory that asked for it (MADV_MERGEABLE, prctl) need not be kept twice.", size(ksmPages("pages_sharing")(m)))
+	}
+	return "Stopped: merged pages are being parted again."
+}
+
+// HugePools lists the hugetlb pools that have pages, or may grow some.
+func HugePools() *explain.Table[inspect.MemPart[inspect.HugePool]] {
+	type row = inspect.MemPart[inspect.HugePool]
+	type column = explain.Field[row]
+	src := inspect.HugepagePools
+	amount := func(key, gist string) column {
+		return column{Doc: doc{Key: key, Kernel: key, Label: key[:len(key)-len("_hugepages")], Unit: count, Source: src, Concept: "huge-pages", Gist: gist},
+			Get: func(r row) value { return explain.Look(r.It.Counts, key) }}
+	}
+	total := amount("nr_hugepages", "Pages in the pool.")
+	total.Label = "total"
+	return &explain.Table[row]{Name: "hugepages", Fields: []column{
+		{Doc: doc{Key: "page_size", Label: "hugetlb page", Unit: bytes, Source: src, Concept: "huge-pages", Gist: "The size of the pool's pages."},
+			Get: func(r row) value { return explain.N(r.It.PageSize) }},
+		total,
+		amount("free_hugepages", "Those that nothing uses."),
+		amount("resv_hugepages", "Free ones that are promised already."),
+		amount("surplus_hugepages", "Those beyond the set size."),
+		{Doc: doc{Key: "why", Source: src, Concept: "huge-pages", Gist: "What the pool holds back."},
+			Get: func(r row) value { return explain.S(whyPool(r.It)) }},
+	}}
+}
+
+func whyPool(p *inspect.HugePool) string {
+	idle := p.Counts["free_hugepages"] - min(p.Counts["free_hugepages"], p.Counts["resv_hugepages"])
+	if idle == 0 {
+		return "all of it is in use or promised"
+	}
+	return explain.Size(idle*p.PageSize) + " lies idle and serves nothing else"
+}
+
+// UsedPools returns the pools that are worth a row.
+func UsedPools(m *inspect.Mem) []inspect.HugePool {
+	return slices.DeleteFunc(slices.Clone(m.Pools), func(p inspect.HugePool) bool {
+		return p.Counts["nr_hugepages"] == 0 && p.Counts["nr_overcommit_hugepages"] == 0
+	})
+}

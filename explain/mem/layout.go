@@ -1,0 +1,165 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+func addressSpace() []procField {
+	return []procField{
+		status(doc{Key: "vm_size", Kernel: "VmSize", Concept: "virtual-memory", Gist: "All mappings together: addresses it may use, not memory it uses."}, readVmSize, nil),
+		status(doc{Key: "vm_peak", Kernel: "VmPeak", Concept: "virtual-memory", Gist: "The most that VmSize ever was."}, readVmPeak, nil),
+		status(doc{Key: "vm_data", Kernel: "VmData", Concept: "virtual-memory", Gist: "Private writable mappings: heap, data and anonymous memory, touched or not."}, nil, nil),
+		status(doc{Key: "vm_stk", Kernel: "VmStk", Concept: "address-space", Gist: "The main thread's stack mapping; other threads' stacks are in VmData."}, nil, nil),
+		status(doc{Key: "vm_exe", Kernel: "VmExe", Concept: "address-space", Gist: "The program's own code."}, nil, nil),
+		status(doc{Key: "vm_lib", Kernel: "VmLib", Concept: "address-space", Gist: "Code of libraries: executable mappings, less VmExe."}, nil, nil),
+		{Doc: doc{Key: "map_count", Label: "mappings", Unit: count, Source: inspect.PIDMaps, Also: also(inspect.VMMaxMapCount), Concept: "address-space",
+			Gist: "Mappings it has; mmap fails beyond vm.max_map_count."},
+			Get: func(m procMem) value { return explain.I(m.Maps) }, Reading: readMaps},
+		{Doc: doc{Key: "max_map_count", Kernel: "vm.max_map_count", Unit: count, Source: inspect.VMMaxMapCount, Concept: "address-space", Show: explain.Data,
+			Gist: "As many mappings as one process may have."},
+			Get: func(m procMem) value { return explain.I(m.MaxMaps) }},
+	}
+}
+
+func readVmSize(m procMem) string {
+	size, rss := m.Status["VmSize"], m.Status["VmRSS"]
+	s := "Addresses, not memory: a page is given RAM when it is first touched."
+	if rss > 0 && size > rss {
+		s += fmt.Sprintf(" %s of RAM back it.", explain.Size(rss))
+	}
+	for _, k := range m.Kinds {
+		if k.Name == "reserved" && k.Size > size/4 {
+			s += fmt.Sprintf(" %s of it is only reserved and cannot even be read.", explain.Size(k.Size))
+		}
+	}
+	return s
+}
+
+func readVmPeak(m procMem) string {
+	now, most := m.Status["VmSize"], m.Status["VmPeak"]
+	if most <= now {
+		return "It never had more than now."
+	}
+	return explain.Size(most-now) + " more than now."
+}
+
+func mapShare(m procMem) value {
+	if m.Missing(inspect.VMMaxMapCount) != inspect.Present || m.Missing(inspect.PIDMaps) != inspect.Present {
+		return value{}
+	}
+	return share(explain.I(m.Maps), explain.I(m.MaxMaps))
+}
+
+func readMaps(m procMem) string {
+	if s := mapShare(m); s.Has() {
+		return fmt.Sprintf("%s of the %s that vm.max_map_count allows; beyond them mmap fails with ENOMEM, however much memory is free.",
+			explain.AppendPercent(nil, s.Float()), explain.Number(m.MaxMaps))
+	}
+	return ""
+}
+
+func kindWords() []explain.Word {
+	words := map[string]string{
+		"code":      "Executable pages of files: the program and its libraries.",
+		"file":      "Other pages of files: constants, data, what it mapped.",
+		"heap":      "What brk gave: small allocations of malloc.",
+		"anonymous": "Memory of no file: large allocations, arenas, threads' stacks.",
+		"stack":     "The main thread's stack; grows down on demand.",
+		"shared":    "Shared memory: tmpfs, memfd, System V, MAP_SHARED.",
+		"reserved":  "No access: guards, and addresses held for later.",
+		"vdso":      "Pages of the kernel's: system calls without a switch.",
+	}
+	var out []explain.Word
+	for _, k := range inspect.MapKinds() {
+		out = append(out, explain.Word{Name: k, Gist: words[k], Concept: "address-space"})
+	}
+	return out
+}
+
+func kindGist(name string) string {
+	for _, w := range kindWords() {
+		if w.Name == name {
+			return w.Gist
+		}
+	}
+	return ""
+}
+
+// MapKinds sums the mappings up by what they are.
+func MapKinds() *explain.Table[inspect.ProcMemPart[inspect.MapKind]] {
+	type row = inspect.ProcMemPart[inspect.MapKind]
+	type column = explain.Field[row]
+	src := inspect.PIDMaps
+	return &explain.Table[row]{Name: "mapping_kinds", Fields: []column{
+		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What the mappings are."},
+			Get: func(r row) value { return explain.S(r.It.Name) }},
+		{Doc: doc{Key: "size", Unit: bytes, Source: src, Concept: "virtual-memory", Gist: "Their addresses together."},
+			Get: func(r row) value { return explain.N(r.It.Size) }},
+		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many there are."},
+			Get: func(r row) value { return explain.I(r.It.Maps) }},
+		{Doc: doc{Key: "share", Unit: ratio, Source: src, Concept: "address-space", Gist: "Their share of the address space in use."},
+			Get: func(r row) value { return share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
+		{Doc: doc{Key: "why", Source: src, Concept: "address-space", Gist: "What such mappings are for."},
+			Get: func(r row) value { return explain.S(kindGist(r.It.Name)) }},
+	}}
+}
+
+func mapped(m procMem) (n uint64) {
+	for _, k := range m.Kinds {
+		n += k.Size
+	}
+	return n
+}
+
+// Mappings lays the address space out, lowest address first.
+func Mappings() *explain.Table[inspect.ProcMemPart[inspect.Region]] {
+	type row = inspect.ProcMemPart[inspect.Region]
+	type column = explain.Field[row]
+	src := inspect.PIDMaps
+	return &explain.Table[row]{Name: "mappings", Fields: []column{
+		{Doc: doc{Key: "start", Unit: explain.Address, Source: src, Concept: "address-space", Gist: "The lowest address; 0 to a reader who may not know it."},
+			Get: func(r row) value { return explain.N(r.It.Start) }},
+		{Doc: doc{Key: "end", Unit: explain.Address, Source: src, Concept: "address-space", Show: explain.Data, Gist: "The address behind it."},
+			Get: func(r row) value { return explain.N(r.It.End) }},
+		{Doc: doc{Key: "gap", Label: "gap below", Unit: bytes, Source: src, Concept: "address-space", Show: explain.Wide, Gist: "Unused addresses below it."},
+			Get: func(r row) value { return explain.N(r.It.Gap) }},
+		{Doc: doc{Key: "size", Unit: bytes, Bar: true, Source: src, Concept: "virtual-memory", Gist: "Its mappings together, holes between them left out."},
+			Get: func(r row) value { return explain.N(r.It.Size) }},
+		{Doc: doc{Key: "perms", Source: src, Concept: "address-space", Gist: "Read, write, execute; private or shared: of all its mappings together."},
+			Get: func(r row) value { return explain.S(r.It.Perms) }},
+		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many mappings it is made of."},
+			Get: func(r row) value { return explain.I(r.It.Maps) }},
+		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What it is."},
+			Get: func(r row) value { return explain.S(r.It.Kind) }},
+		{Doc: doc{Key: "object", Source: src, Concept: "address-space", Show: explain.Data, Gist: "The file, or the kernel's name for it."},
+			Get: func(r row) value {
+				if r.It.Object == "" {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.S(r.It.Object)
+			}},
+		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What lies there."},
+			Get: func(r row) value { return explain.S(whyRegion(r.It)) }},
+	}}
+}
+
+func whyRegion(r *inspect.Region) string {
+	switch r.Object {
+	case "":
+		return map[string]string{"anonymous": "allocations, arenas, threads' stacks", "reserved": "held, without access"}[r.Kind]
+	case "[heap]":
+		return "[heap]: small allocations of malloc (brk)"
+	case "[stack]":
+		return "[stack] of the main thread; grows down"
+	case "[vdso]":
+		return "[vdso]: the kernel's code for calls without a switch"
+	case "[vvar]", "[vvar_vclock]":
+		return r.Object + ": the kernel's clock data for the vdso"
+	case "[vsyscall]":
+		return "[vsyscall]: fixed page of old system calls, not in VmSize"
+	}
+	return r.Object
+}

@@ -1,0 +1,249 @@
+package mem
+
+import (
+	"strconv"
+
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+// Processes ranks the processes by what they have in RAM. With shares it also
+// has the columns that the kernel must walk page tables for.
+func Processes(shares bool) *explain.Table[inspect.Proc] {
+	fields := []explain.Field[inspect.Proc]{proc.PID(), proc.PPID(), proc.Comm(), proc.VmRSS()}
+	if shares {
+		fields = append(fields, proc.Shares()...)
+	}
+	fields = append(fields, proc.RssParts()...)
+	fields = append(fields, proc.VmSwap(), proc.RSS(), proc.Command(), explain.Field[inspect.Proc]{
+		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "rss", Gist: "What its memory is, and what would free it."},
+		Write: whyProcess,
+	})
+	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"rss", "-pid"}, Fields: fields}
+}
+
+func whyProcess(b []byte, r inspect.Proc) []byte {
+	p := r.P
+	switch {
+	case p.Kthread():
+		return append(b, "kernel thread: no memory of its own"...)
+	case p.State == 'Z':
+		return append(b, "zombie: its memory is gone already"...)
+	case p.VmRSS <= 0 || p.RssAnon < 0:
+		return append(b, "its parts are not to be seen"...)
+	}
+	if p.PID == r.Host.Self {
+		b = append(b, "kwhy itself; "...)
+	}
+	anon, file, shmem := float64(p.RssAnon)/float64(p.VmRSS), float64(p.RssFile)/float64(p.VmRSS), float64(p.RssShmem)/float64(p.VmRSS)
+	switch {
+	case shmem >= 0.5:
+		b = append(explain.AppendPercent(b, shmem), " shared memory: everyone who maps it shows it in full"...)
+	case file >= 0.5:
+		b = append(explain.AppendPercent(b, file), " file pages: shared with the page cache, cheap to drop"...)
+	case anon >= 0.5:
+		b = append(explain.AppendPercent(b, anon), " its own (heap, stacks): its end or swap frees it"...)
+	default:
+		b = append(b, "a mixture of its own, file and shared pages"...)
+	}
+	if p.VmSwap > 0 {
+		b = append(explain.AppendSize(append(b, "; "...), int64(p.VmSwap)), " more is swapped out"...)
+	}
+	return b
+}
+
+type (
+	procMem   = *inspect.ProcMem
+	procField = explain.Field[*inspect.ProcMem]
+)
+
+// Process explains the memory of one process.
+func Process() explain.Card[*inspect.ProcMem] {
+	return explain.Card[*inspect.ProcMem]{Name: "mem PID", Sections: []explain.Section[*inspect.ProcMem]{
+		{Title: "In RAM now", Whole: "vm_rss", Fields: resident()},
+		{Title: "Its fair share", Fields: shares()},
+		{Title: "Address space", Fields: addressSpace(), Table: "mapping_kinds"},
+		{Title: "Layout, lowest address first", Table: "mappings"},
+		{Title: "Page faults since it started", Fields: faults()},
+	}, Rules: processRules()}
+}
+
+// status declares a line of /proc/PID/status.
+func status(d doc, read func(procMem) string, derive func(procMem) explain.Derivation) procField {
+	d.Source = inspect.PIDStatus
+	if d.Unit == "" {
+		d.Unit = bytes
+	}
+	return procField{Doc: d, Get: statusLine(d.Kernel), Reading: read, Derive: derive}
+}
+
+func statusLine(name string) func(procMem) value {
+	return func(m procMem) value {
+		if v := explain.Look(m.Status, name); v.Has() || !m.NoMemory() {
+			return v
+		}
+		return explain.None(inspect.Inapplicable)
+	}
+}
+
+func resident() []procField {
+	rss := status(doc{Key: "vm_rss", Kernel: "VmRSS", Also: also(inspect.Meminfo), Concept: "rss",
+		Gist: "Pages of it in RAM, those shared with others counted in full."}, readRSS, deriveRSS)
+	parts := []procField{
+		status(doc{Key: "rss_anon", Kernel: "RssAnon", Part: '█', Since: kernelVersion(4, 5), Concept: "anonymous-memory",
+			Gist: "Memory that no file backs: heap, stacks, private data."}, readRssAnon, nil),
+		status(doc{Key: "rss_file", Kernel: "RssFile", Part: '▓', Since: kernelVersion(4, 5), Concept: "page-cache",
+			Gist: "Pages of files: the program, libraries, what it mapped."}, readRssFile, nil),
+		status(doc{Key: "rss_shmem", Kernel: "RssShmem", Part: '▒', Since: kernelVersion(4, 5), Concept: "shared-memory",
+			Gist: "Pages of shared memory and tmpfs."}, nil, nil),
+	}
+	rest := []procField{
+		status(doc{Key: "vm_hwm", Kernel: "VmHWM", Concept: "rss", Gist: "The most that VmRSS ever was (high-water mark)."}, readHWM, nil),
+		status(doc{Key: "vm_swap", Kernel: "VmSwap", Concept: "swap", Gist: "Anonymous memory of it in swap; shared memory in swap is not counted."}, readVmSwap, nil),
+		status(doc{Key: "vm_pte", Kernel: "VmPTE", Concept: "page-tables", Gist: "Its page tables: RAM that translates its addresses."}, readPTE, nil),
+		status(doc{Key: "vm_lck", Kernel: "VmLck", Concept: "mlock", Show: explain.Rare, Gist: "Memory that it locked in RAM with mlock."}, nil, nil),
+		status(doc{Key: "vm_pin", Kernel: "VmPin", Concept: "mlock", Show: explain.Rare, Gist: "Memory pinned for devices, which cannot even be moved."}, nil, nil),
+		status(doc{Key: "hugetlb_pages", Kernel: "HugetlbPages", Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Show: explain.Rare, Gist: "Huge pages of the pool; VmRSS does not count them."}, nil, nil),
+	}
+	return append(append([]procField{rss}, parts...), rest...)
+}
+
+func readRSS(m procMem) string {
+	s := "Pages in RAM, shared ones in full"
+	if m.RAM > 0 {
+		s += ": " + explain.Percent(m.Status["VmRSS"], m.RAM) + " of the host's"
+	}
+	if m.Status["VmSize"] > 0 {
+		s += "; " + explain.Percent(m.Status["VmRSS"], m.Status["VmSize"]) + " of its address space is in RAM"
+	}
+	return s + "."
+}
+
+func deriveRSS(m procMem) explain.Derivation {
+	var w explain.Working
+	var sum int64
+	for _, name := range []string{"RssAnon", "RssFile", "RssShmem"} {
+		sum += w.Take(name, explain.Look(m.Status, name), bytes, inspect.PIDStatus, name)
+	}
+	return w.Done("RssAnon + RssFile + RssShmem", "", bytes, explain.I(sum))
+}
+
+func readRssAnon(m procMem) string {
+	return explain.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of it is its own: only its end, or swap, frees that."
+}
+
+func readRssFile(m procMem) string {
+	return explain.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of it is in the page cache as well, and shared with whoever maps the same files."
+}
+
+func readHWM(m procMem) string {
+	now, most := m.Status["VmRSS"], m.Status["VmHWM"]
+	if most <= now {
+		return "It never had more in RAM than now."
+	}
+	return "It once had " + explain.Size(most-now) + " more in RAM than now."
+}
+
+func readVmSwap(m procMem) string {
+	if m.Status["VmSwap"] == 0 {
+		return "Nothing of its own memory is swapped out."
+	}
+	return "Swapped out: touching it again waits for the swap device."
+}
+
+func readPTE(m procMem) string {
+	if rss := m.Status["VmRSS"]; rss > 0 {
+		return explain.Percent(m.Status["VmPTE"], rss) + " of its resident memory; freed when it ends."
+	}
+	return ""
+}
+
+func shares() []procField {
+	rollup := func(d doc, get func(procMem) value, read func(procMem) string, derive func(procMem) explain.Derivation) procField {
+		d.Source, d.Unit, d.Concept = inspect.PIDSmapsRollup, bytes, "pss"
+		return procField{Doc: d, Get: get, Reading: read, Derive: derive}
+	}
+	sum := func(name string) func(procMem) value {
+		return func(m procMem) value { return explain.Look(m.Rollup, name) }
+	}
+	return []procField{
+		rollup(doc{Key: "pss", Kernel: "Pss", Gist: "Each page divided by the number of those who map it."}, sum("Pss"), readPss, nil),
+		rollup(doc{Key: "uss", Label: "USS", Gist: "Pages that it alone maps: private, clean and dirty."}, uss, nil, deriveUss),
+		rollup(doc{Key: "swap_pss", Kernel: "SwapPss", Gist: "Its share of swap, shared memory included."}, sum("SwapPss"), nil, nil),
+		rollup(doc{Key: "freed_on_exit", Label: "freed if it ends", Also: also(inspect.PIDStatus), Gist: "RAM that comes free at once when it ends, at most."},
+			freed, readFreed, deriveFreed),
+	}
+}
+
+func uss(m procMem) value {
+	return plus(explain.Look(m.Rollup, "Private_Clean"), explain.Look(m.Rollup, "Private_Dirty"))
+}
+
+func readPss(m procMem) string {
+	rss, pss, own := m.Rollup["Rss"], m.Rollup["Pss"], uss(m)
+	if !own.Has() || rss <= uint64(own.Int()) || pss <= uint64(own.Int()) {
+		return "It shares no page with others: PSS is what it costs."
+	}
+	shared := rss - uint64(own.Int())
+	each := float64(shared) / float64(pss-uint64(own.Int()))
+	return explain.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) + " others on average; the sum of PSS over all processes counts every page once."
+}
+
+func deriveUss(m procMem) explain.Derivation {
+	var w explain.Working
+	a := w.Take("Private_Clean", explain.Look(m.Rollup, "Private_Clean"), bytes, inspect.PIDSmapsRollup, "Private_Clean")
+	b := w.Take("Private_Dirty", explain.Look(m.Rollup, "Private_Dirty"), bytes, inspect.PIDSmapsRollup, "Private_Dirty")
+	return w.Done("Private_Clean + Private_Dirty", "", bytes, explain.I(a+b))
+}
+
+// freed is anonymous memory that nobody else maps, and the page tables. File
+// pages that it alone maps stay in the page cache; shared memory stays until
+// it is deleted.
+func freed(m procMem) value {
+	own, anon, tables := uss(m), explain.Look(m.Rollup, "Anonymous"), explain.Look(m.Status, "VmPTE")
+	if !own.Has() || !anon.Has() || !tables.Has() {
+		return value{}
+	}
+	return explain.I(min(own.Int(), anon.Int()) + tables.Int())
+}
+
+func deriveFreed(m procMem) explain.Derivation {
+	var w explain.Working
+	a := w.Take("USS", uss(m), bytes, inspect.PIDSmapsRollup, "Private_Clean + Private_Dirty")
+	b := w.Take("Anonymous", explain.Look(m.Rollup, "Anonymous"), bytes, inspect.PIDSmapsRollup, "Anonymous")
+	c := w.Take("VmPTE", explain.Look(m.Status, "VmPTE"), bytes, inspect.PIDStatus, "VmPTE")
+	return w.Done("min(USS, Anonymous) + VmPTE", "", bytes, explain.I(min(a, b)+c))
+}
+
+func readFreed(m procMem) string {
+	s := "Its private memory and page tables."
+	if own, anon := uss(m), explain.Look(m.Rollup, "Anonymous"); own.Int() > anon.Int() {
+		s += " " + explain.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is file pages, which stay cached until needed."
+	}
+	if m.Status["VmSwap"] > 0 {
+		s += " " + explain.Size(m.Status["VmSwap"]) + " of swap comes free too."
+	}
+	if m.Status["RssShmem"] > 0 {
+		s += " Shared memory stays until it is deleted or its last user ends."
+	}
+	return s
+}
+
+func faults() []procField {
+	f := func(key, gist string, get func(*inspect.Process) uint64, read func(procMem) string) procField {
+		return procField{Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
+			Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
+	}
+	return []procField{
+		f("minflt", "Faults that needed no disk: first touches, shared and cached pages.", func(p *inspect.Process) uint64 { return p.Minflt }, nil),
+		f("majflt", "Faults that waited for a disk or swap device.", func(p *inspect.Process) uint64 { return p.Majflt }, readMajflt),
+	}
+}
+
+func readMajflt(m procMem) string {
+	if m.P.Majflt == 0 {
+		return "Never: all it touched was in RAM."
+	}
+	return explain.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: the program read in, or memory that had been pushed out."
+}

@@ -1,0 +1,321 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// kernelPart is drawn for what the kernel itself holds.
+const kernelPart = '░'
+
+// part declares a part of MemTotal: none of them overlap.
+func part(d doc, get func(mem) value, read func(mem) string, derive func(mem) explain.Derivation) field {
+	d.Unit = bytes
+	if d.Part == 0 {
+		d.Part = kernelPart
+	}
+	if d.Source == inspect.None {
+		d.Source = inspect.Meminfo
+	}
+	return field{Doc: d, Get: get, Reading: read, Derive: derive}
+}
+
+func ram() []field {
+	return []field{
+		part(doc{Key: "mem_free", Part: '·', Kernel: "MemFree", Concept: "free-memory",
+			Gist: "Pages that hold nothing. Low is normal: the page cache fills them."},
+			meminfo("MemFree"), readFree, nil),
+		part(doc{Key: "anon_pages", Part: '█', Kernel: "AnonPages", Concept: "anonymous-memory",
+			Gist: "Heaps, stacks and other memory of programs that no file backs."},
+			meminfo("AnonPages"), readAnon, nil),
+		part(doc{Key: "page_cache", Part: '▓', Label: "page cache", Concept: "page-cache",
+			Gist: "File contents kept in RAM; taken back when memory runs short."},
+			pageCache, readPageCache, derivePageCache),
+		part(doc{Key: "shmem", Part: '▒', Kernel: "Shmem", Concept: "shared-memory",
+			Gist: "tmpfs files and memory shared between processes; only swap can take it."},
+			meminfo("Shmem"), readShmem, nil),
+		part(doc{Key: "swap_cached_unmapped", Part: '▓', Label: "swap cache", Show: explain.Rare, Concept: "swap",
+			Gist: "Pages on their way to swap or back that no process maps."},
+			swapCacheUnmapped, nil, deriveSwapCache),
+		part(doc{Key: "s_reclaimable", Kernel: "SReclaimable", Concept: "slab",
+			Gist: "Kernel objects it can drop, mostly cached names and inodes of files."},
+			meminfo("SReclaimable"), readSReclaimable, nil),
+		part(doc{Key: "misc_reclaimable", Label: "other reclaimable", Show: explain.Rare, Since: kernelVersion(4, 20), Concept: "slab",
+			Gist: "Kernel memory that a shrinker can free and that is no slab."},
+			miscReclaimable, nil, deriveMisc),
+		part(doc{Key: "s_unreclaim", Kernel: "SUnreclaim", Concept: "slab",
+			Gist: "Kernel objects in use that no reclaim can drop."},
+			meminfo("SUnreclaim"), readSUnreclaim, nil),
+		part(doc{Key: "kernel_stack", Kernel: "KernelStack", Concept: "kernel-stack",
+			Gist: "One stack in the kernel for each thread, the sleeping ones too."},
+			meminfo("KernelStack"), nil, nil),
+		part(doc{Key: "page_tables", Kernel: "PageTables", Concept: "page-tables",
+			Gist: "The tables that translate programs' addresses into RAM."},
+			meminfo("PageTables"), readPageTables, nil),
+		part(doc{Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare, Since: kernelVersion(6, 1), Concept: "page-tables",
+			Gist: "Page tables of guests (KVM) and of devices (IOMMU)."},
+			meminfo("SecPageTables"), nil, nil),
+		part(doc{Key: "percpu", Kernel: "Percpu", Since: kernelVersion(4, 20), Concept: "per-cpu",
+			Gist: "The kernel's per-CPU variables: one copy for each possible CPU."},
+			meminfo("Percpu"), nil, nil),
+		part(doc{Key: "vmalloc_less_stacks", Label: "vmalloc, no stacks", Also: also(inspect.Vmstat), Concept: "vmalloc",
+			Gist: "Large kernel buffers, modules and BPF programs, pieced together from pages."},
+			vmallocRest, readVmalloc, deriveVmalloc),
+		part(doc{Key: "pcp_lists", Part: '·', Label: "per-CPU lists", Source: inspect.Zoneinfo, Kernel: "", Concept: "per-cpu",
+			Gist: "Free pages that each CPU keeps at hand; MemFree does not count them."},
+			pcpLists, nil, nil),
+		part(doc{Key: "hugetlb", Part: '▚', Kernel: "Hugetlb", Show: explain.Rare, Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages",
+			Gist: "RAM set aside in huge pages, used or not; nothing else can have it."},
+			hugetlb, readHugetlb, nil),
+		part(doc{Key: "zspages", Label: "compressed swap", Source: inspect.Vmstat, Also: also(inspect.Meminfo), Show: explain.Rare, Option: "CONFIG_ZSMALLOC", Concept: "compressed-swap",
+			Gist: "RAM that holds compressed pages for zram and zswap."},
+			compressed, nil, nil),
+		part(doc{Key: "bounce", Kernel: "Bounce", Show: explain.Rare, Concept: "untracked-memory",
+			Gist: "Copies of pages for block devices that cannot reach all of RAM."},
+			meminfo("Bounce"), nil, nil),
+		part(doc{Key: "writeback_tmp", Kernel: "WritebackTmp", Show: explain.Rare, Concept: "dirty-pages",
+			Gist: "Copies of pages that FUSE writes back."},
+			meminfo("WritebackTmp"), nil, nil),
+		part(doc{Key: "untracked", Part: '?', Label: "not accounted", Also: also(inspect.Zoneinfo, inspect.Vmstat), Concept: "untracked-memory",
+			Gist: "What no counter covers: drivers' pages, packet buffers, and the like."},
+			untracked, readUntracked, deriveUntracked),
+	}
+}
+
+func pageCache(m mem) value {
+	sum := plus(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
+	shmem := explain.Look(m.Info, "Shmem")
+	if !sum.Has() || !shmem.Has() {
+		return value{}
+	}
+	return explain.I(sum.Int() - shmem.Int())
+}
+
+func derivePageCache(m mem) explain.Derivation {
+	var w explain.Working
+	for _, name := range []string{"Cached", "Buffers", "Shmem"} {
+		w.Take(name, explain.Look(m.Info, name), bytes, inspect.Meminfo, name)
+	}
+	return w.Done("Cached + Buffers − Shmem", "", bytes, pageCache(m))
+}
+
+// swapCacheUnmapped is the part of SwapCached that AnonPages does not count:
+// a page that a process maps and that still has its place in swap is in both.
+// The LRU lists hold each page once, so that what they hold beyond anonymous
+// and file pages is in the swap cache alone. The lists lag behind by what each
+// CPU has yet to put on them.
+func swapCacheUnmapped(m mem) value {
+	cached := explain.Look(m.Info, "SwapCached")
+	lists := lruPages(m)
+	rest := plus(explain.Look(m.Info, "AnonPages"), explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
+	if !cached.Has() || !lists.Has() || !rest.Has() {
+		return value{}
+	}
+	return explain.I(min(max(lists.Int()-rest.Int(), 0), cached.Int()))
+}
+
+func lruPages(m mem) value {
+	return plus(explain.Look(m.Info, "Active"), explain.Look(m.Info, "Inactive"), explain.Look(m.Info, "Unevictable"))
+}
+
+func deriveSwapCache(m mem) explain.Derivation {
+	var w explain.Working
+	for _, name := range []string{"Active", "Inactive", "Unevictable", "AnonPages", "Cached", "Buffers", "SwapCached"} {
+		w.Take(name, explain.Look(m.Info, name), bytes, inspect.Meminfo, name)
+	}
+	return w.Done("Active + Inactive + Unevictable − AnonPages − Cached − Buffers, from 0 to SwapCached", "", bytes, swapCacheUnmapped(m))
+}
+
+func miscReclaimable(m mem) value {
+	k, s := explain.Look(m.Info, "KReclaimable"), explain.Look(m.Info, "SReclaimable")
+	if !k.Has() || !s.Has() {
+		return value{}
+	}
+	return explain.I(k.Int() - s.Int())
+}
+
+func deriveMisc(m mem) explain.Derivation {
+	var w explain.Working
+	w.Take("KReclaimable", explain.Look(m.Info, "KReclaimable"), bytes, inspect.Meminfo, "KReclaimable")
+	w.Take("SReclaimable", explain.Look(m.Info, "SReclaimable"), bytes, inspect.Meminfo, "SReclaimable")
+	return w.Done("KReclaimable − SReclaimable", "", bytes, miscReclaimable(m))
+}
+
+// stacksInVmalloc tells whether VmallocUsed holds the kernel stacks as well:
+// under CONFIG_VMAP_STACK, which is the default of the 64-bit architectures.
+// The kernel does not say; where it holds less than the stacks, it does not.
+func stacksInVmalloc(m mem) bool { return m.Info["VmallocUsed"] >= m.Info["KernelStack"] }
+
+func vmallocRest(m mem) value {
+	used, stack := explain.Look(m.Info, "VmallocUsed"), explain.Look(m.Info, "KernelStack")
+	switch {
+	case !used.Has() || !stack.Has():
+		return value{}
+	case used.Zero() && m.Kernel().Before(kernelVersion(5, 3)):
+		return explain.None(inspect.Masked)
+	case !stacksInVmalloc(m):
+		return used
+	}
+	return explain.I(used.Int() - stack.Int())
+}
+
+func readVmalloc(m mem) string {
+	if !stacksInVmalloc(m) {
+		return "VmallocUsed as it is: too small to hold the kernel stacks too."
+	}
+	return ""
+}
+
+func deriveVmalloc(m mem) explain.Derivation {
+	var w explain.Working
+	w.Take("VmallocUsed", explain.Look(m.Info, "VmallocUsed"), bytes, inspect.Meminfo, "VmallocUsed")
+	formula := "VmallocUsed"
+	if stacksInVmalloc(m) {
+		formula = "VmallocUsed − KernelStack"
+		w.Take("KernelStack", explain.Look(m.Info, "KernelStack"), bytes, inspect.Meminfo, "KernelStack")
+	}
+	return w.Done(formula, "", bytes, vmallocRest(m))
+}
+
+func pcpLists(m mem) value {
+	var n uint64
+	for i := range m.Zones {
+		n += m.Zones[i].PerCPU
+	}
+	if len(m.Zones) == 0 {
+		return value{}
+	}
+	return inBytes(m, int64(n))
+}
+
+// hugetlb is meminfo's Hugetlb, which counts the pools of all sizes, and
+// before 4.16 the pool of the default size.
+func hugetlb(m mem) value {
+	if v := explain.Look(m.Info, "Hugetlb"); v.Has() {
+		return v
+	}
+	n, size := explain.Look(m.Info, "HugePages_Total"), explain.Look(m.Info, "Hugepagesize")
+	if !n.Has() || !size.Has() {
+		return value{}
+	}
+	return explain.N(n.Uint() * size.Uint())
+}
+
+// compressed is what zsmalloc holds. zswap could use other allocators up to
+// 6.17 or so, which only meminfo's Zswap counts; the larger of the two is what
+// is surely there.
+func compressed(m mem) value {
+	pages, pool := explain.Look(m.Vmstat, "nr_zspages"), explain.Look(m.Info, "Zswap")
+	switch {
+	case pages.Has():
+		return inBytes(m, max(pages.Int(), or0(inPages(m, pool)).Int()))
+	case pool.Has():
+		return pool
+	}
+	return value{}
+}
+
+// untracked is the remainder. Parts that this kernel does not count are in it.
+func untracked(m mem) value {
+	total := explain.Look(m.Info, "MemTotal")
+	sum := trackedParts(m)
+	if !total.Has() || !sum.Has() {
+		return value{}
+	}
+	return explain.I(total.Int() - sum.Int())
+}
+
+// trackedParts adds up every other part. Those that every kernel has must be
+// there; the others are nought where they are not counted.
+func trackedParts(m mem) value {
+	sum := plus(explain.Look(m.Info, "MemFree"), explain.Look(m.Info, "AnonPages"), pageCache(m), explain.Look(m.Info, "Shmem"),
+		explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim"))
+	if !sum.Has() {
+		return sum
+	}
+	for _, v := range []value{swapCacheUnmapped(m), miscReclaimable(m), explain.Look(m.Info, "KernelStack"),
+		explain.Look(m.Info, "PageTables"), explain.Look(m.Info, "SecPageTables"), explain.Look(m.Info, "Percpu"),
+		vmallocRest(m), pcpLists(m), hugetlb(m), compressed(m), explain.Look(m.Info, "Bounce"), explain.Look(m.Info, "WritebackTmp")} {
+		sum = plus(sum, or0(v))
+	}
+	return sum
+}
+
+func deriveUntracked(m mem) explain.Derivation {
+	var w explain.Working
+	w.Take("MemTotal", explain.Look(m.Info, "MemTotal"), bytes, inspect.Meminfo, "MemTotal")
+	w.Take("parts", trackedParts(m), bytes, inspect.Meminfo, "the sum of all parts above")
+	return w.Done("MemTotal − parts", "", bytes, untracked(m))
+}
+
+func readUntracked(m mem) string {
+	n := untracked(m)
+	s := ofRAM(m, n) + " of RAM that no counter covers: pages that drivers and the network stack took for themselves."
+	if n.Int() < 0 {
+		s = "Less than nothing: counters of different CPUs were added up at different moments, or a part is counted twice."
+	}
+	if b := explain.Look(m.Info, "Balloon"); b.Has() && !b.Zero() {
+		s += fmt.Sprintf(" A balloon holds %s, which is in here if its driver did not take it off MemTotal.", size(b))
+	}
+	return s
+}
+
+func readFree(m mem) string {
+	return fmt.Sprintf("%s of RAM holds nothing. A low figure is normal: the page cache fills free pages.", ofRAM(m, explain.Look(m.Info, "MemFree")))
+}
+
+func readAnon(m mem) string {
+	s := ofRAM(m, explain.Look(m.Info, "AnonPages")) + " of RAM is programs' own memory"
+	if explain.Look(m.Info, "SwapTotal").Zero() {
+		return s + "; without swap, only its owner can free it."
+	}
+	return s + "; swap can take it."
+}
+
+func readPageCache(m mem) string {
+	s := ofRAM(m, pageCache(m)) + " of RAM holds file contents"
+	if d := explain.Look(m.Info, "Dirty"); d.Has() {
+		s += "; all but " + size(d) + " of it, still to be written, can be dropped at once"
+	}
+	return s + "."
+}
+
+func readShmem(m mem) string {
+	s := "tmpfs files and shared memory"
+	if explain.Look(m.Info, "SwapTotal").Zero() {
+		return s + ": here only deleting them frees it, for there is no swap."
+	}
+	return s + "; swap can take it, nothing else does before they are deleted."
+}
+
+func readSReclaimable(m mem) string {
+	a, b := explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim")
+	sum := plus(a, b)
+	if s := share(a, sum); s.Has() {
+		return string(explain.AppendPercent(nil, s.Float())) + " of the slab; reclaim can drop most of it (cached names and inodes of files)."
+	}
+	return ""
+}
+
+func readSUnreclaim(m mem) string {
+	return ofRAM(m, explain.Look(m.Info, "SUnreclaim")) + " of RAM. Growth without end here is a leak in the kernel or a driver."
+}
+
+func readPageTables(m mem) string {
+	a := share(explain.Look(m.Info, "PageTables"), explain.Look(m.Info, "AnonPages"))
+	if !a.Has() {
+		return ""
+	}
+	return fmt.Sprintf("%s for each GiB of anonymous memory. Many processes that map the same large memory make it big.",
+		explain.Size(uint64(a.Float()*(1<<30))))
+}
+
+func readHugetlb(m mem) string {
+	free, size := explain.Look(m.Info, "HugePages_Free"), explain.Look(m.Info, "Hugepagesize")
+	if !free.Has() || !size.Has() {
+		return ""
+	}
+	return fmt.Sprintf("%s of RAM; of the default size %s is unused, and stays so until a program asks for huge pages.", ofRAM(m, hugetlb(m)), explain.Size(free.Uint()*size.Uint()))
+}

@@ -1,0 +1,211 @@
+package mem
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+
+	"github.com/prometheus/procfs"
+)
+
+// event declares a counter of /proc/vmstat.
+func event(d doc, get func(mem) value, read func(mem) string) field {
+	d.Source, d.Counter = inspect.Vmstat, true
+	if d.Unit == "" {
+		d.Unit = pages
+	}
+	if get == nil {
+		get = vmstat(d.Kernel)
+	}
+	return field{Doc: d, Get: get, Reading: read}
+}
+
+func reclaim() []field {
+	return append([]field{
+		event(doc{Key: "pgscan_kswapd", Kernel: "pgscan_kswapd", Concept: "reclaim",
+			Gist: "Pages that the background reclaimer kswapd looked at."}, perZone("pgscan_kswapd"), readScanKswapd),
+		event(doc{Key: "pgscan_direct", Kernel: "pgscan_direct", Concept: "reclaim",
+			Gist: "Pages that tasks looked at themselves because free memory was out."}, perZone("pgscan_direct"), readScanDirect),
+		event(doc{Key: "pgsteal_kswapd", Kernel: "pgsteal_kswapd", Concept: "reclaim",
+			Gist: "Pages that kswapd freed."}, perZone("pgsteal_kswapd"), nil),
+		event(doc{Key: "pgsteal_direct", Kernel: "pgsteal_direct", Concept: "reclaim",
+			Gist: "Pages that waiting tasks freed themselves."}, perZone("pgsteal_direct"), nil),
+		{Doc: doc{Key: "reclaim_efficiency", Unit: ratio, Source: inspect.Vmstat, Concept: "reclaim",
+			Gist: "Pages freed for each page looked at: low means the kernel searches in vain."},
+			Get: efficiency, Reading: readEfficiency, Derive: deriveEfficiency},
+		event(doc{Key: "allocstall", Kernel: "allocstall", Unit: count, Concept: "reclaim",
+			Gist: "How often a task had to reclaim before it got a page."}, perZone("allocstall"), readStall),
+		event(doc{Key: "workingset_refault_file", Kernel: "workingset_refault_file", Since: kernelVersion(5, 9), Concept: "working-set",
+			Gist: "File pages read again soon after they were dropped."}, nil, readRefault),
+		event(doc{Key: "workingset_refault_anon", Kernel: "workingset_refault_anon", Since: kernelVersion(5, 9), Concept: "working-set",
+			Gist: "Anonymous pages swapped in again soon after they went out."}, nil, nil),
+		event(doc{Key: "workingset_refault", Kernel: "workingset_refault", Until: kernelVersion(5, 9), Concept: "working-set",
+			Gist: "Pages read again soon after they were dropped."}, nil, nil),
+		event(doc{Key: "workingset_activate", Kernel: "workingset_activate", Concept: "working-set",
+			Gist: "Refaults so soon that the page must belong to the working set."}, activations, nil),
+		event(doc{Key: "compact_stall", Kernel: "compact_stall", Unit: count, Option: "CONFIG_COMPACTION", Concept: "compaction",
+			Gist: "How often a task had to move pages about to get a large block."}, nil, readCompaction),
+		event(doc{Key: "compact_fail", Kernel: "compact_fail", Unit: count, Option: "CONFIG_COMPACTION", Concept: "compaction",
+			Gist: "How often that was in vain."}, nil, nil),
+		event(doc{Key: "pgfault", Kernel: "pgfault", Unit: count, Concept: "page-fault",
+			Gist: "Page faults of all kinds; most only map what is in RAM already."}, nil, nil),
+		event(doc{Key: "pgmajfault", Kernel: "pgmajfault", Unit: count, Concept: "page-fault",
+			Gist: "Page faults that had to wait for a disk or swap device."}, nil, readMajor),
+		event(doc{Key: "pswpin", Kernel: "pswpin", Option: "CONFIG_SWAP", Concept: "swap",
+			Gist: "Pages read back from swap: somebody waited for each."}, nil, nil),
+		event(doc{Key: "pswpout", Kernel: "pswpout", Option: "CONFIG_SWAP", Concept: "swap",
+			Gist: "Pages written to swap."}, nil, nil),
+		event(doc{Key: "oom_kill", Kernel: "oom_kill", Unit: count, Since: kernelVersion(4, 13), Concept: "oom-killer",
+			Gist: "Processes killed for want of memory, of the host or of a cgroup."}, nil, readKills),
+	}, pressure()...)
+}
+
+func readScanKswapd(m mem) string {
+	n, span := grown(m, perZone("pgscan_kswapd"))
+	if n.Zero() {
+		return fmt.Sprintf("kswapd had nothing to do %s: free memory stayed above the low watermarks.", span)
+	}
+	return fmt.Sprintf("%s worth of pages looked at %s in the background; no task waits for kswapd.", size(scaled(m, n)), span)
+}
+
+func readScanDirect(m mem) string {
+	n, span := grown(m, perZone("pgscan_direct"))
+	if n.Zero() {
+		return fmt.Sprintf("None %s: no task had to free memory for itself.", span)
+	}
+	return fmt.Sprintf("%s worth of pages %s: kswapd was too slow, and tasks had to wait and search themselves.", size(scaled(m, n)), span)
+}
+
+func scanned(m mem) value {
+	return plus(perZone("pgscan_kswapd")(m), perZone("pgscan_direct")(m))
+}
+
+func stolen(m mem) value {
+	return plus(perZone("pgsteal_kswapd")(m), perZone("pgsteal_direct")(m))
+}
+
+// efficiency is freed over looked at, over the interval where there is one.
+func efficiency(m mem) value {
+	a, _ := grown(m, stolen)
+	b, _ := grown(m, scanned)
+	if b.Zero() {
+		return explain.None(inspect.Inapplicable)
+	}
+	return share(a, b)
+}
+
+func readEfficiency(m mem) string {
+	e := efficiency(m).Float()
+	_, span := grown(m, scanned)
+	switch {
+	case e >= 0.6:
+		return fmt.Sprintf("Freed per page looked at, %s: reclaim finds what it needs.", span)
+	case e >= 0.3:
+		return fmt.Sprintf("Freed per page looked at, %s: many pages are in use again when reclaim comes by.", span)
+	}
+	return fmt.Sprintf("Freed per page looked at, %s: reclaim mostly searches in vain.", span)
+}
+
+func deriveEfficiency(m mem) explain.Derivation {
+	var w explain.Working
+	a, _ := grown(m, stolen)
+	b, _ := grown(m, scanned)
+	w.Take("pgsteal", a, pages, inspect.Vmstat, "pgsteal_kswapd + pgsteal_direct")
+	w.Take("pgscan", b, pages, inspect.Vmstat, "pgscan_kswapd + pgscan_direct")
+	return w.Done("pgsteal / pgscan", "", ratio, efficiency(m))
+}
+
+func readStall(m mem) string {
+	n, span := grown(m, perZone("allocstall"))
+	if n.Zero() {
+		return "Never " + span + "."
+	}
+	return fmt.Sprintf("%s %s; each is a task that waited for memory.", explain.Plural(n.Int(), "time", "times"), span)
+}
+
+// activations is workingset_activate, in two since 5.9.
+func activations(m mem) value {
+	if v := explain.Look(m.Vmstat, "workingset_activate"); v.Has() {
+		return v
+	}
+	return plus(explain.Look(m.Vmstat, "workingset_activate_anon"), explain.Look(m.Vmstat, "workingset_activate_file"))
+}
+
+func readRefault(m mem) string {
+	n, span := grown(m, vmstat("workingset_refault_file"))
+	if n.Zero() {
+		return "None " + span + "."
+	}
+	act := activations(m)
+	if scanned, _ := grown(m, scanned); scanned.Zero() {
+		return fmt.Sprintf("%s came back %s, though no global reclaim ran: a cgroup's limit or dropped caches took them.", size(scaled(m, n)), span)
+	}
+	return fmt.Sprintf("%s came back %s; since boot %s of them so soon that RAM is too small for what is in use.", size(scaled(m, n)), span, num(act))
+}
+
+func readCompaction(m mem) string {
+	n, span := grown(m, vmstat("compact_stall"))
+	if n.Zero() {
+		return "None " + span + ": large blocks were to be had, or nobody asked for one."
+	}
+	fail, _ := grown(m, vmstat("compact_fail"))
+	return fmt.Sprintf("%s %s, of which %s failed.", explain.Plural(n.Int(), "time", "times"), span, num(fail))
+}
+
+func readMajor(m mem) string {
+	n, span := grown(m, vmstat("pgmajfault"))
+	all, _ := grown(m, vmstat("pgfault"))
+	return fmt.Sprintf("%s of all page faults %s had to wait for a disk.", percentOf(n, all), span)
+}
+
+func readKills(m mem) string {
+	n, span := grown(m, vmstat("oom_kill"))
+	if n.Zero() {
+		return "None " + span + "."
+	}
+	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.", explain.Plural(n.Int(), "victim", "victims"), span)
+}
+
+func pressure() []field {
+	src := inspect.PressureMemory
+	stall := func(d doc, line func(mem) *procfs.PSILine, get func(*procfs.PSILine) value, read func(mem) string) field {
+		d.Source, d.Concept = src, "pressure"
+		return field{Doc: d, Get: func(m mem) value {
+			if l := line(m); l != nil {
+				return get(l)
+			}
+			return explain.None(inspect.Malformed)
+		}, Reading: read}
+	}
+	avg10 := func(l *procfs.PSILine) value { return explain.F(l.Avg10 / 100) }
+	total := func(l *procfs.PSILine) value { return explain.F(float64(l.Total) / 1e6) }
+	return []field{
+		stall(doc{Key: "pressure_memory_some", Label: "pressure, some", Unit: ratio,
+			Gist: "Share of the last 10 s in which tasks waited for memory, averaged over CPUs."}, some, avg10, readSome),
+		stall(doc{Key: "pressure_memory_full", Label: "pressure, full", Unit: ratio,
+			Gist: "The same where nobody on the CPU got any work done meanwhile."}, full, avg10, readFull),
+		stall(doc{Key: "pressure_memory_some_total", Label: "some, total", Unit: explain.Seconds, Counter: true, Show: explain.Data,
+			Gist: "All time lost to waiting for memory since boot."}, some, total, nil),
+		stall(doc{Key: "pressure_memory_full_total", Label: "full, total", Unit: explain.Seconds, Counter: true, Show: explain.Data,
+			Gist: "All time since boot in which that kept everybody from working."}, full, total, nil),
+	}
+}
+
+func some(m mem) *procfs.PSILine { return m.Pressure.Some }
+func full(m mem) *procfs.PSILine { return m.Pressure.Full }
+
+func readSome(m mem) string {
+	return readStalls(some(m))
+}
+
+func readFull(m mem) string {
+	return readStalls(full(m))
+}
+
+func readStalls(l *procfs.PSILine) string {
+	if l.Total == 0 {
+		return "Nobody has waited for memory since boot."
+	}
+	return fmt.Sprintf("Over 10 s; %.2f %% over 1 min, %.2f %% over 5 min, %.4g s since boot.", l.Avg60, l.Avg300, float64(l.Total)/1e6)
+}

@@ -1,0 +1,104 @@
+package proc
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type (
+	row    = inspect.Proc
+	column = explain.Field[inspect.Proc]
+	doc    = explain.Doc
+	value  = explain.Value
+)
+
+// PID is the process's number: the first column of every process table.
+func PID() column {
+	return column{Doc: doc{Key: "pid", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process",
+		Gist: "The number of the process, as the PID namespace of that /proc counts."},
+		Get: func(p row) value { return explain.I(p.P.PID) }}
+}
+
+// PPID is the parent's number.
+func PPID() column {
+	return column{Doc: doc{Key: "ppid", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process", Show: explain.Data,
+		Gist: "The number of its parent; 0 where that is outside the PID namespace."},
+		Get: func(p row) value { return explain.I(p.P.PPID) }}
+}
+
+// Comm is the name that the kernel knows.
+func Comm() column {
+	return column{Doc: doc{Key: "comm", Label: "NAME", Source: inspect.PIDStat, Concept: "process",
+		Gist: "The name that the kernel knows: 15 bytes, and the process may change it."},
+		Get: func(p row) value { return explain.S(p.P.Comm) }}
+}
+
+// Command is the command line, which the process may have overwritten.
+func Command() column {
+	return column{Doc: doc{Key: "command", Source: inspect.PIDCmdline, Concept: "process", Show: explain.Data,
+		Gist: "The command line, which a process may overwrite; a kernel thread has none."},
+		Get: func(p row) value {
+			if p.P.Cmdline == "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(p.P.Cmdline)
+		}}
+}
+
+// RSS is the resident memory as /proc/PID/stat gives it, cheap to read for all.
+func RSS() column {
+	return column{Doc: doc{Key: "rss", Unit: explain.Bytes, Source: inspect.PIDStat, Concept: "rss", Show: explain.Data,
+		Gist: "Resident memory by stat: from 6.2 on off by what CPUs have yet to add up."},
+		Get: func(p row) value {
+			if p.P.Kthread() {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(p.P.RSS * p.Host.Host.PageSize)
+		}}
+}
+
+// VmRSS is the resident memory as /proc/PID/status gives it.
+func VmRSS() column {
+	return status("vm_rss", "VmRSS", "RSS", "Resident memory: pages in RAM, shared ones counted in full.", "rss", func(p *inspect.Process) inspect.Num { return p.VmRSS })
+}
+
+// RssParts are the three parts of VmRSS.
+func RssParts() []column {
+	return []column{
+		status("rss_anon", "RssAnon", "ANON", "The part of RSS that no file backs: heap, stack.", "rss", func(p *inspect.Process) inspect.Num { return p.RssAnon }),
+		status("rss_file", "RssFile", "FILE", "The part of RSS that files back: programs, libraries, mapped files.", "rss", func(p *inspect.Process) inspect.Num { return p.RssFile }),
+		status("rss_shmem", "RssShmem", "SHMEM", "The part of RSS that is shared memory or tmpfs.", "rss", func(p *inspect.Process) inspect.Num { return p.RssShmem }),
+	}
+}
+
+// VmSwap is what of the process is swapped out.
+func VmSwap() column {
+	return status("vm_swap", "VmSwap", "SWAP", "Anonymous memory in swap; shared memory in swap is not in it.", "swap", func(p *inspect.Process) inspect.Num { return p.VmSwap })
+}
+
+func status(key, kernel, label, gist string, concept explain.Concept, get func(*inspect.Process) inspect.Num) column {
+	d := doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Bytes, Source: inspect.PIDStatus, Also: []inspect.Source{inspect.PIDStat}, Concept: concept, Gist: gist}
+	if key != "vm_rss" && key != "vm_swap" {
+		d.Since = inspect.Version{Major: 4, Minor: 5}
+	}
+	return column{Doc: d, Get: func(p row) value {
+		v := explain.Opt(get(p.P))
+		if !v.Has() && (p.P.Kthread() || p.P.State == 'Z' || p.P.VmRSS == inspect.Unset) {
+			return explain.None(inspect.Inapplicable)
+		}
+		return v
+	}}
+}
+
+// Shares are PSS, USS and SwapPss, which the kernel walks page tables for.
+func Shares() []column {
+	share := func(key, kernel, label, gist string, get func(*inspect.Process) inspect.Num) column {
+		return column{Doc: doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Bytes, Source: inspect.PIDSmapsRollup, Concept: "pss", Gist: gist},
+			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+	}
+	return []column{
+		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among those who map it.", func(p *inspect.Process) inspect.Num { return p.Pss }),
+		share("uss", "", "USS", "Resident memory that this process alone maps.", func(p *inspect.Process) inspect.Num { return p.Uss }),
+		share("swap_pss", "SwapPss", "SWAPPSS", "Memory in swap, shared pages divided, shared memory included.", func(p *inspect.Process) inspect.Num { return p.SwapPss }),
+	}
+}

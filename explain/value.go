@@ -1,0 +1,185 @@
+package explain
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"kwhy/inspect"
+)
+
+// Unit is what a number counts. A field has one, known before anything is read.
+type Unit string
+
+// The units. Sizes of memory are bytes, whatever the kernel counts them in;
+// Pages counts events that befall pages.
+const (
+	Text    Unit = ""
+	Bytes   Unit = "bytes"
+	Pages   Unit = "pages"
+	Seconds Unit = "seconds"
+	Ratio   Unit = "ratio" // 0..1, told to people in percent
+	Count   Unit = "count"
+	ID      Unit = "id"      // a number that names something: JSON adds <key>_str
+	Address Unit = "address" // hexadecimal for people: JSON adds <key>_str
+	Bool    Unit = "bool"
+)
+
+// Number tells whether values of u are numbers.
+func (u Unit) Number() bool { return u != Text && u != Bool }
+
+// Kind is what a Value holds.
+type Kind uint8
+
+// The kinds of values.
+const (
+	Absent Kind = iota
+	Int
+	Uint
+	Float
+	Str
+	Flag
+	List
+)
+
+// Value is one value here and now. Small, comparable only by Compare, and not
+// an interface: tables hold many.
+type Value struct {
+	num  uint64
+	text string
+	list []Value
+	kind Kind
+	why  inspect.Reason // of an absent value; Present: ask the field's sources
+}
+
+type signed interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64
+}
+
+type unsigned interface {
+	~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
+}
+
+// I returns a signed integer.
+func I[N signed](n N) Value { return Value{kind: Int, num: uint64(int64(n))} }
+
+// N returns an unsigned integer.
+func N[U unsigned](n U) Value { return Value{kind: Uint, num: uint64(n)} }
+
+// F returns a real number; absent where f is none.
+func F(f float64) Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Value{}
+	}
+	return Value{kind: Float, num: math.Float64bits(f)}
+}
+
+// S returns a text.
+func S(s string) Value { return Value{kind: Str, text: s} }
+
+// B returns a yes or no.
+func B(b bool) Value {
+	if b {
+		return Value{kind: Flag, num: 1}
+	}
+	return Value{kind: Flag}
+}
+
+// L returns a list.
+func L(list []Value) Value { return Value{kind: List, list: list} }
+
+// None returns an absent value.
+func None(why inspect.Reason) Value { return Value{why: why} }
+
+// Opt returns a number that may be unset.
+func Opt(n inspect.Num) Value {
+	if n < 0 {
+		return Value{}
+	}
+	return N(uint64(n))
+}
+
+// Look returns a counter; absent if the kernel does not have it.
+func Look(c inspect.Counters, name string) Value {
+	if n, ok := c[name]; ok {
+		return N(n)
+	}
+	return Value{}
+}
+
+// If returns n where why is Present, and otherwise an absent value.
+func If(n uint64, why inspect.Reason) Value {
+	if why != inspect.Present {
+		return None(why)
+	}
+	return N(n)
+}
+
+// Kind tells what v holds.
+func (v Value) Kind() Kind { return v.kind }
+
+// Has tells whether there is a value.
+func (v Value) Has() bool { return v.kind != Absent }
+
+// Reason tells why there is none.
+func (v Value) Reason() inspect.Reason { return v.why }
+
+// Int returns a number as a signed integer.
+func (v Value) Int() int64 {
+	if v.kind == Float {
+		return int64(math.Float64frombits(v.num))
+	}
+	return int64(v.num)
+}
+
+// Uint returns an unsigned integer.
+func (v Value) Uint() uint64 { return v.num }
+
+// Float returns any number.
+func (v Value) Float() float64 {
+	switch v.kind {
+	case Int:
+		return float64(int64(v.num))
+	case Uint, Flag:
+		return float64(v.num)
+	case Float:
+		return math.Float64frombits(v.num)
+	}
+	return 0
+}
+
+// Text returns a text.
+func (v Value) Text() string { return v.text }
+
+// List returns a list's items.
+func (v Value) List() []Value { return v.list }
+
+// Zero tells whether v is a number and nought.
+func (v Value) Zero() bool {
+	return v.kind != Absent && v.kind != Str && v.kind != List && v.Float() == 0
+}
+
+// Compare orders by type-true value, absent last.
+func (v Value) Compare(w Value) int {
+	switch {
+	case !v.Has() || !w.Has():
+		return cmp.Compare(b2i(!v.Has()), b2i(!w.Has()))
+	case v.kind == Str && w.kind == Str:
+		return strings.Compare(v.text, w.text)
+	case v.kind == List && w.kind == List:
+		return slices.CompareFunc(v.list, w.list, Value.Compare)
+	case v.kind != w.kind || v.kind == Float:
+		return cmp.Compare(v.Float(), w.Float())
+	case v.kind == Int:
+		return cmp.Compare(v.Int(), w.Int())
+	}
+	return cmp.Compare(v.num, w.num)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,196 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// Version is a kernel release's number: 6.18.44.
+type Version struct{ Major, Minor, Patch int }
+
+// ParseVersion reads the number at the start of a release string
+// ("5.10.0-32-amd64"); it returns the zero Version for anything else.
+func ParseVersion(release string) Version {
+	var n [3]int
+	for i := range n {
+		end := 0
+		for end < len(release) && release[end] >= '0' && release[end] <= '9' {
+			end++
+		}
+		v, err := strconv.Atoi(release[:end])
+		if err != nil {
+			break
+		}
+		n[i] = v
+		if end == len(release) || release[end] != '.' {
+			break
+		}
+		release = release[end+1:]
+	}
+	return Version{n[0], n[1], n[2]}
+}
+
+// AtLeast tells whether v is major.minor or newer. An unknown version is not.
+func (v Version) AtLeast(major, minor int) bool {
+	return v.Major > major || v.Major == major && v.Minor >= minor
+}
+
+// Before tells whether v is known and older than w.
+func (v Version) Before(w Version) bool {
+	return v != Version{} && !v.AtLeast(w.Major, w.Minor)
+}
+
+// String returns major.minor, as people name kernels.
+func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
+
+// Host is one machine's /proc and /sys: mounted here, mounted elsewhere, or saved.
+type Host struct {
+	Name     string // kernel.hostname
+	Release  string // kernel.osrelease, whole
+	Kernel   Version
+	Arch     string // the machine name, as uname -m gives it; "" if unknown
+	BootID   string
+	CPUs     int // online; 0 if unknown
+	PageSize uint64
+	Live     bool // the tree is a mounted procfs, not a copy
+
+	proc, sys tree
+	fs        procfs.FS
+	now       func() time.Time
+}
+
+// Open opens the trees at procRoot and sysRoot. It fails only where procRoot
+// is no directory that may be entered; a missing sysRoot shows as gaps.
+// now is the clock that stamps samples.
+func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
+	h := &Host{now: now}
+	var err error
+	if h.proc, err = openTree(filepath.Clean(procRoot), "/proc"); err != nil {
+		return nil, fmt.Errorf("--proc-root: %w", err)
+	}
+	if h.sys, err = openTree(filepath.Clean(sysRoot), "/sys"); err != nil {
+		h.sys = tree{root: filepath.Clean(sysRoot), name: "/sys", fd: -1, pool: newPool()}
+	}
+	if h.fs, err = procfs.NewFS(procRoot); err != nil {
+		return nil, fmt.Errorf("--proc-root: %w", err)
+	}
+	h.identify()
+	return h, nil
+}
+
+// Close releases what Open opened.
+func (h *Host) Close() error {
+	return errors.Join(unix.Close(h.proc.fd), h.sys.close())
+}
+
+func (t tree) close() error {
+	if t.fd < 0 {
+		return nil
+	}
+	return unix.Close(t.fd)
+}
+
+func (h *Host) identify() {
+	var st unix.Statfs_t
+	h.Live = unix.Fstatfs(h.proc.fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
+	h.Release = h.line("sys/kernel/osrelease")
+	h.Kernel = ParseVersion(h.Release)
+	h.Name = h.line("sys/kernel/hostname")
+	h.BootID = h.line("sys/kernel/random/boot_id")
+	h.Arch = h.line("sys/kernel/arch") // since 6.1
+	if h.Live && h.Arch == "" {
+		h.Arch = uname()
+	}
+	h.CPUs = h.onlineCPUs()
+	h.PageSize = uint64(os.Getpagesize())
+	if !h.Live {
+		h.PageSize = h.savedPageSize()
+	}
+}
+
+func uname() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Machine[:])
+}
+
+func (h *Host) line(rel string) (s string) {
+	_ = h.proc.with(rel, func(b []byte) error { s = string(bytes.TrimSpace(b)); return nil })
+	return s
+}
+
+func (h *Host) onlineCPUs() (n int) {
+	_ = h.sys.with("devices/system/cpu/online", func(b []byte) error {
+		n = countList(string(bytes.TrimSpace(b)))
+		return nil
+	})
+	return n
+}
+
+// countList counts the members of a list such as 0-3,8.
+func countList(s string) (n int) {
+	for part := range strings.SplitSeq(s, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		a, err := strconv.Atoi(from)
+		if err != nil {
+			return 0
+		}
+		b := a
+		if isRange {
+			if b, err = strconv.Atoi(to); err != nil || b < a {
+				return 0
+			}
+		}
+		n += b - a + 1
+	}
+	return n
+}
+
+// savedPageSize finds the page size of a host that is not this one: meminfo
+// counts AnonPages in kB and vmstat the same pages one by one. They are not
+// read at one moment, and need not be: page sizes lie a factor of two apart.
+func (h *Host) savedPageSize() uint64 {
+	info, err1 := h.counters("meminfo", 64)
+	stat, err2 := h.counters("vmstat", 256)
+	if err1 == nil && err2 == nil {
+		for _, pair := range [][2]string{{"AnonPages", "nr_anon_pages"}, {"Mapped", "nr_mapped"}, {"PageTables", "nr_page_table_pages"}} {
+			kb, n := info[pair[0]], stat[pair[1]]
+			if n < 16 || kb < n<<10 {
+				continue
+			}
+			ratio := float64(kb) / float64(n)
+			return uint64(1) << (bits.Len64(uint64(ratio*1.414)) - 1)
+		}
+	}
+	return uint64(os.Getpagesize())
+}
+
+// counters reads a file of names and numbers.
+func (h *Host) counters(rel string, sizeHint int) (out Counters, err error) {
+	err = h.proc.with(rel, func(b []byte) error {
+		out, err = parseCounters(b, sizeHint)
+		return err
+	})
+	return out, err
+}
+
+// at returns the tree and the path in it of a source's file.
+func (h *Host) at(s Source) (tree, string) {
+	path := s.String()
+	if rel, ok := strings.CutPrefix(path, "/sys/"); ok {
+		return h.sys, rel
+	}
+	return h.proc, strings.TrimPrefix(path, "/proc/")
+}

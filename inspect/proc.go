@@ -1,0 +1,420 @@
+package inspect
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Num is a number that a kernel may not have: negative where it is not there.
+type Num int64
+
+// Unset is a Num without a value.
+const Unset Num = -1
+
+// pidSources is how many sources one process can have.
+const pidSources = int(nSources - PIDStat)
+
+// Process is one process, compact: no maps, and no pointers but its two texts.
+type Process struct {
+	PID, PPID int32
+	State     byte
+	Flags     uint32 // PF_*
+	Comm      string
+	Cmdline   string // arguments separated by blanks
+	Start     uint64 // clock ticks after boot
+	RSS       uint64 // pages, stat's field 24: on 6.2 and later off by what its CPUs have not added up yet
+	Minflt    uint64
+	Majflt    uint64
+	// From status, in bytes.
+	VmRSS, RssAnon, RssFile, RssShmem, VmSwap Num
+	// From smaps_rollup, in bytes.
+	Pss, Uss, SwapPss Num
+
+	got [pidSources]Reason
+}
+
+// PF_KTHREAD, include/linux/sched.h: the one sure mark of a kernel thread.
+const pfKthread = 0x00200000
+
+// Kthread tells whether p is a kernel thread.
+func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }
+
+// ProcHost is what the rows of one scan share.
+type ProcHost struct {
+	Host *Host
+	At   time.Time
+	Self int32 // kwhy's own PID in that tree; 0 if unknown
+	Was  *ProcHost
+}
+
+// Proc is one process in its context: a view of three words, never stored.
+type Proc struct {
+	Host *ProcHost
+	P    *Process
+	Was  *Process // the same process an interval ago, or nil
+}
+
+// Missing says why a source of this process gave nothing.
+func (p Proc) Missing(s Source) Reason {
+	if s < PIDStat {
+		return Present
+	}
+	return p.P.got[s-PIDStat]
+}
+
+// Before returns the same process an interval ago.
+func (p Proc) Before() (Proc, time.Duration, bool) {
+	if p.Was == nil || p.Host.Was == nil {
+		return Proc{}, 0, false
+	}
+	return Proc{Host: p.Host.Was, P: p.Was}, p.Host.At.Sub(p.Host.Was.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (p Proc) Kernel() Version { return p.Host.Host.Kernel }
+
+// Procs is one scan of all processes.
+type Procs struct {
+	Host  ProcHost
+	Rows  []Process
+	prev  *Procs
+	pairs []int32 // for each row its index in prev, or -1
+}
+
+// Len returns the number of processes.
+func (ps *Procs) Len() int { return len(ps.Rows) }
+
+// At returns row i in its context.
+func (ps *Procs) At(i int) Proc {
+	v := Proc{Host: &ps.Host, P: &ps.Rows[i]}
+	if ps.prev != nil && ps.pairs[i] >= 0 {
+		v.Was = &ps.prev.Rows[ps.pairs[i]]
+	}
+	return v
+}
+
+// Since pairs the rows with those of an earlier scan, by PID and start time:
+// a number may have been given to another process meanwhile.
+func (ps *Procs) Since(prev *Procs) {
+	ps.prev, ps.Host.Was = prev, &prev.Host
+	ps.pairs = make([]int32, len(ps.Rows))
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		j, ok := slices.BinarySearchFunc(prev.Rows, p.PID, func(q Process, pid int32) int { return cmp.Compare(q.PID, pid) })
+		if ps.pairs[i] = int32(j); !ok || prev.Rows[j].Start != p.Start {
+			ps.pairs[i] = -1
+		}
+	}
+}
+
+// Procs reads the wanted sources of every process. Those that end meanwhile
+// are left out.
+func (h *Host) Procs(want Sources) (*Procs, error) {
+	names, err := h.proc.names(".")
+	if err != nil {
+		return nil, err
+	}
+	ps := &Procs{Host: ProcHost{Host: h, At: h.now(), Self: h.Self()}}
+	ps.Rows = make([]Process, 0, len(names))
+	for _, name := range names {
+		if pid, ok := parsePID(name); ok {
+			ps.Rows = append(ps.Rows, newProcess(pid))
+		}
+	}
+	slices.SortFunc(ps.Rows, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	h.eachChunk(len(ps.Rows), func(r *pidReader, i int) { r.fill(&ps.Rows[i], want) })
+	ps.Rows = slices.DeleteFunc(ps.Rows, func(p Process) bool { return p.got[0] == Vanished })
+	return ps, nil
+}
+
+// Fill reads further sources for the rows that will be shown.
+func (ps *Procs) Fill(rows []int32, want Sources) {
+	ps.Host.Host.eachChunk(len(rows), func(r *pidReader, i int) { r.fill(&ps.Rows[rows[i]], want) })
+}
+
+// Gaps counts what the given rows did not give.
+func (ps *Procs) Gaps(rows []int32) (out []Gap) {
+	for s := PIDStat; s < nSources; s++ {
+		var n [nReasons]int
+		for _, i := range rows {
+			n[ps.Rows[i].got[s-PIDStat]]++
+		}
+		for r := Present; r < nReasons; r++ {
+			if n[r] > 0 && r.IsGap() && r != Unread {
+				out = append(out, Gap{s, r, n[r], len(rows)})
+			}
+		}
+	}
+	return out
+}
+
+func newProcess(pid int32) Process {
+	p := Process{PID: pid, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset}
+	for i := range p.got {
+		p.got[i] = Unread
+	}
+	return p
+}
+
+func parsePID(name string) (int32, bool) {
+	if name == "" || name[0] < '1' || name[0] > '9' {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(name, 10, 32)
+	return int32(n), err == nil
+}
+
+// Self returns kwhy's own PID as the tree has it: a mounted /proc may be
+// another PID namespace's.
+func (h *Host) Self() int32 {
+	var pid int32
+	_ = h.proc.with("self/stat", func(b []byte) error {
+		field, _ := cutField(b)
+		pid, _ = parsePID(string(field))
+		return nil
+	})
+	return pid
+}
+
+// chunk is how many processes a worker takes at a time: enough to make taking
+// them cheap, few enough that the last one does not wait.
+const chunk = 32
+
+// eachChunk runs do for 0..n-1 on at most two workers, each with a reader of
+// its own. More workers than that only contend for the kernel's locks.
+func (h *Host) eachChunk(n int, do func(*pidReader, int)) {
+	var next atomic.Int64
+	work := func() {
+		r := &pidReader{h: h, buf: make([]byte, 0, 16<<10)}
+		for {
+			from := int(next.Add(chunk)) - chunk
+			if from >= n {
+				return
+			}
+			for i := from; i < min(from+chunk, n); i++ {
+				do(r, i)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	if n > chunk && runtime.GOMAXPROCS(0) > 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+}
+
+// pidReader reads files of processes into one buffer.
+type pidReader struct {
+	h    *Host
+	buf  []byte
+	path []byte
+}
+
+// fill reads what want names and p does not have yet, stat first: without it
+// there is no process.
+func (r *pidReader) fill(p *Process, want Sources) {
+	for s := PIDStat; s < nSources; s++ {
+		if want.Has(s) && p.got[s-PIDStat] == Unread {
+			p.got[s-PIDStat] = r.one(p, s)
+		}
+		if s == PIDStat && p.got[0] == Vanished {
+			return
+		}
+	}
+}
+
+func (r *pidReader) one(p *Process, s Source) Reason {
+	var err error
+	switch s {
+	case PIDStat:
+		err = r.file(p, "/stat", p.parseStat)
+	case PIDStatus:
+		err = r.file(p, "/status", p.parseStatus)
+	case PIDCmdline:
+		err = r.file(p, "/cmdline", p.parseCmdline)
+	case PIDSmapsRollup:
+		if p.Kthread() {
+			return Inapplicable
+		}
+		err = r.rollup(p)
+	default:
+		return Unread
+	}
+	return reasonForPID(err)
+}
+
+func (r *pidReader) file(p *Process, name string, parse func([]byte) error) (err error) {
+	r.path = append(strconv.AppendInt(r.path[:0], int64(p.PID), 10), name...)
+	rel := string(r.path)
+	if r.buf, err = r.h.proc.read(rel, r.buf[:0]); err != nil {
+		return err
+	}
+	if err = parse(r.buf); err != nil {
+		return fmt.Errorf("parse %s/%s: %w", r.h.proc.root, rel, err)
+	}
+	return nil
+}
+
+// rollup reads smaps_rollup, and before 4.14 adds up smaps.
+func (r *pidReader) rollup(p *Process) error {
+	c, err := r.h.rollup(p.PID)
+	if err != nil {
+		return err
+	}
+	p.Pss, p.SwapPss, p.Uss = c.num("Pss"), c.num("SwapPss"), c.sum("Private_Clean", "Private_Dirty")
+	return nil
+}
+
+// rollup returns the sums over a process's mappings, in bytes.
+func (h *Host) rollup(pid int32) (out Counters, err error) {
+	dir := strconv.Itoa(int(pid))
+	err = h.proc.with(dir+"/smaps_rollup", func(b []byte) error {
+		out, err = parseCounters(b, 24)
+		return err
+	})
+	if !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
+	proc, err := h.fs.Proc(int(pid))
+	if err != nil {
+		return nil, err
+	}
+	s, err := proc.ProcSMapsRollup()
+	if err != nil {
+		return nil, err
+	}
+	return Counters{
+		"Rss": s.Rss, "Pss": s.Pss, "Shared_Clean": s.SharedClean, "Shared_Dirty": s.SharedDirty,
+		"Private_Clean": s.PrivateClean, "Private_Dirty": s.PrivateDirty, "Referenced": s.Referenced,
+		"Anonymous": s.Anonymous, "Swap": s.Swap, "SwapPss": s.SwapPss,
+	}, nil
+}
+
+func (c Counters) num(name string) Num {
+	if n, ok := c[name]; ok && n < 1<<63 {
+		return Num(n)
+	}
+	return Unset
+}
+
+// sum adds names up; Unset if one is missing.
+func (c Counters) sum(names ...string) (total Num) {
+	for _, name := range names {
+		n := c.num(name)
+		if n == Unset {
+			return Unset
+		}
+		total += n
+	}
+	return total
+}
+
+// parseStat reads /proc/PID/stat. The name may hold blanks and parentheses:
+// it ends at the last one (fs/proc/array.c, do_task_stat). procfs panics on a
+// file that ends inside it.
+func (p *Process) parseStat(b []byte) error {
+	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+	if open < 0 || end < open {
+		return errMalformed
+	}
+	p.Comm = string(b[open+1 : end])
+	rest := b[end+1:]
+	const last = 24
+	var field []byte
+	for n := 3; n <= last; n++ {
+		field, rest = cutField(rest)
+		if len(field) == 0 {
+			return errMalformed
+		}
+		if !p.statField(n, field) {
+			return errMalformed
+		}
+	}
+	return nil
+}
+
+func (p *Process) statField(n int, field []byte) (ok bool) {
+	var v uint64
+	switch n {
+	case 3:
+		p.State = field[0]
+		return len(field) == 1
+	case 4:
+		v, ok = parseUint(field)
+		p.PPID = int32(v)
+	case 9:
+		v, ok = parseUint(field)
+		p.Flags = uint32(v)
+	case 10:
+		p.Minflt, ok = parseUint(field)
+	case 12:
+		p.Majflt, ok = parseUint(field)
+	case 22:
+		p.Start, ok = parseUint(field)
+	case 24:
+		p.RSS, ok = parseUint(bytes.TrimSuffix(field, []byte("\n")))
+	default:
+		return true
+	}
+	return ok
+}
+
+// parseStatus takes the memory lines of /proc/PID/status. A process without
+// memory of its own has none of them.
+func (p *Process) parseStatus(b []byte) error {
+	seen := false
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		name, rest, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			continue
+		}
+		seen = true
+		var to *Num
+		switch string(name) {
+		case "VmRSS":
+			to = &p.VmRSS
+		case "RssAnon":
+			to = &p.RssAnon
+		case "RssFile":
+			to = &p.RssFile
+		case "RssShmem":
+			to = &p.RssShmem
+		case "VmSwap":
+			to = &p.VmSwap
+		default:
+			continue
+		}
+		field, _ := cutField(rest)
+		if n, ok := parseUint(field); ok && n < 1<<53 {
+			*to = Num(n << 10)
+		}
+	}
+	if !seen {
+		return errMalformed
+	}
+	return nil
+}
+
+// maxCmdline is how much of a command line a row keeps.
+const maxCmdline = 1024
+
+func (p *Process) parseCmdline(b []byte) error {
+	b = bytes.TrimRight(b, "\x00")
+	if len(b) > maxCmdline {
+		b = b[:maxCmdline]
+	}
+	p.Cmdline = string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
+	return nil
+}

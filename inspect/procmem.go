@@ -1,0 +1,322 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// ErrNoProcess says that there is no process of that number.
+var ErrNoProcess = errors.New("no such process")
+
+// ProcMem is the memory of one process at one moment.
+type ProcMem struct {
+	Host    *Host
+	At      time.Time
+	P       Process
+	Born    time.Time // zero if unknown
+	Status  Counters  // /proc/PID/status: bytes, and counts such as Threads
+	Rollup  Counters  // /proc/PID/smaps_rollup, bytes
+	Maps    int       // mappings, as vm.max_map_count counts them
+	Regions []Region  // in address order
+	Kinds   []MapKind // by size, largest first
+	RAM     uint64    // MemTotal, bytes; 0 if unknown
+	MaxMaps int64
+	Was     *ProcMem
+	got     [nSources]Reason
+}
+
+// Region is a run of neighbouring mappings of one object.
+type Region struct {
+	Start, End uint64
+	Size       uint64 // the mappings in it, without holes
+	Kind       string // one of MapKinds
+	Object     string // a path, [heap], or "" for anonymous memory
+	Perms      string // the union of the mappings' letters
+	Maps       int
+	Gap        uint64 // the hole below it
+}
+
+// MapKind is all mappings of one kind together.
+type MapKind struct {
+	Name string
+	Size uint64
+	Maps int
+}
+
+// MapKinds are the kinds of mappings, in the order in which they are told.
+func MapKinds() []string {
+	return []string{"code", "file", "heap", "anonymous", "stack", "shared", "reserved", "vdso"}
+}
+
+// Missing says why a source gave nothing.
+func (m *ProcMem) Missing(s Source) Reason { return m.got[s] }
+
+// Before returns the sample an interval ago.
+func (m *ProcMem) Before() (*ProcMem, time.Duration, bool) {
+	if m.Was == nil {
+		return nil, 0, false
+	}
+	return m.Was, m.At.Sub(m.Was.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (m *ProcMem) Kernel() Version { return m.Host.Kernel }
+
+// NoMemory tells whether the process has no address space of its own: kernel
+// threads have none, and zombies gave theirs up.
+func (m *ProcMem) NoMemory() bool {
+	_, has := m.Status["VmSize"]
+	return m.P.Kthread() || m.P.State == 'Z' || m.P.State == 'X' || m.got[PIDStatus] == Present && !has
+}
+
+// Gaps lists the wanted sources that gave nothing.
+func (m *ProcMem) Gaps() (out []Gap) {
+	for s, r := range m.got {
+		if r.IsGap() && r != Unread {
+			out = append(out, Gap{Source(s), r, 1, 1})
+		}
+	}
+	return out
+}
+
+// ProcMem reads the wanted sources of one process. The error is ErrNoProcess
+// where there is none, and otherwise only what kept it from reading stat.
+func (h *Host) ProcMem(pid int32, want Sources) (*ProcMem, error) {
+	m := &ProcMem{Host: h, At: h.now(), P: newProcess(pid)}
+	for i := range m.got {
+		m.got[i] = Unread
+	}
+	r := &pidReader{h: h, buf: make([]byte, 0, 16<<10)}
+	if err := r.file(&m.P, "/stat", m.P.parseStat); reasonForPID(err) == Vanished {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	} else if err != nil && reasonForPID(err) != Malformed {
+		return nil, err
+	} else {
+		m.got[PIDStat] = reasonForPID(err)
+	}
+	dir := strconv.Itoa(int(pid))
+	if want.Has(PIDStatus) {
+		var err error
+		m.Status, err = h.counters(dir+"/status", 48)
+		m.got[PIDStatus] = reasonForPID(err)
+	}
+	h.procMemMaps(m, want, dir)
+	h.procMemHost(m, want)
+	m.Born = h.born(m.P.Start)
+	return m, nil
+}
+
+func (h *Host) procMemMaps(m *ProcMem, want Sources, dir string) {
+	if m.NoMemory() {
+		m.got[PIDMaps], m.got[PIDSmapsRollup] = Inapplicable, Inapplicable
+		return
+	}
+	if want.Has(PIDMaps) {
+		m.got[PIDMaps] = h.pidReason(dir, h.readMaps(m))
+	}
+	if want.Has(PIDSmapsRollup) {
+		var err error
+		m.Rollup, err = h.rollup(m.P.PID)
+		m.got[PIDSmapsRollup] = h.pidReason(dir, err)
+	}
+}
+
+// pidReason tells a process that ended from a file that this kernel does not
+// have for anyone.
+func (h *Host) pidReason(dir string, err error) Reason {
+	r := reasonForPID(err)
+	if r != Vanished || !errors.Is(err, fs.ErrNotExist) {
+		return r
+	}
+	if _, err := h.proc.names(dir); err == nil {
+		return Unsupported
+	}
+	return Vanished
+}
+
+func (h *Host) procMemHost(m *ProcMem, want Sources) {
+	if want.Has(Meminfo) {
+		info, err := h.counters("meminfo", 64)
+		m.RAM, m.got[Meminfo] = info["MemTotal"], reasonFor(err)
+	}
+	if want.Has(VMMaxMapCount) {
+		var err error
+		m.MaxMaps, err = h.proc.number("sys/vm/max_map_count")
+		m.got[VMMaxMapCount] = reasonFor(err)
+	}
+}
+
+// userHZ is the unit of the clock ticks that /proc shows to user space: 100
+// on every architecture that Go builds for (include/asm-generic/param.h),
+// whatever CONFIG_HZ is.
+const userHZ = 100
+
+func (h *Host) born(ticks uint64) time.Time {
+	var boot uint64
+	_ = h.proc.with("stat", func(b []byte) error {
+		for len(b) > 0 {
+			var line []byte
+			line, b = cutLine(b)
+			if word, rest := cutField(line); string(word) == "btime" {
+				boot, _ = parseUint(rest)
+			}
+		}
+		return nil
+	})
+	if boot == 0 || boot > 1<<40 || ticks > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(int64(boot), 0).Add(time.Duration(ticks) * (time.Second / userHZ)).UTC()
+}
+
+func (h *Host) readMaps(m *ProcMem) error {
+	proc, err := h.fs.Proc(int(m.P.PID))
+	if err != nil {
+		return err
+	}
+	maps, err := proc.ProcMaps()
+	if err != nil {
+		return err
+	}
+	if len(maps) == 0 {
+		return errMalformed
+	}
+	m.layOut(maps)
+	return nil
+}
+
+// layOut sorts mappings into kinds and joins neighbours into regions.
+func (m *ProcMem) layOut(maps []*procfs.ProcMap) {
+	sums := map[string]*MapKind{}
+	for _, v := range maps {
+		size := uint64(v.EndAddr) - uint64(v.StartAddr)
+		kind := kindOf(v)
+		if v.Pathname != "[vsyscall]" { // the gate page: in no task's map_count
+			m.Maps++
+		}
+		k := sums[kind]
+		if k == nil {
+			k = &MapKind{Name: kind}
+			sums[kind] = k
+		}
+		k.Size, k.Maps = k.Size+size, k.Maps+1
+		m.place(v, kind, size)
+	}
+	for _, name := range MapKinds() {
+		if k := sums[name]; k != nil {
+			m.Kinds = append(m.Kinds, *k)
+		}
+	}
+}
+
+// hole is from where on an unused stretch of addresses parts two regions.
+const hole = 16 << 20
+
+func (m *ProcMem) place(v *procfs.ProcMap, kind string, size uint64) {
+	start, end := uint64(v.StartAddr), uint64(v.EndAddr)
+	object := v.Pathname
+	if kind == "reserved" || kind == "anonymous" && !strings.HasPrefix(object, "[anon:") {
+		object = ""
+	}
+	var gap uint64
+	if n := len(m.Regions); n > 0 {
+		last := &m.Regions[n-1]
+		gap = start - last.End
+		joins := last.Object == object && (object != "" || last.Kind == kind)
+		if joins && gap < hole {
+			last.End, last.Size, last.Maps = end, last.Size+size, last.Maps+1
+			last.Perms = orPerms(last.Perms, v.Perms)
+			if kind == "code" {
+				last.Kind = kind // one executable part makes a file's region code
+			}
+			return
+		}
+	} else {
+		gap = start
+	}
+	m.Regions = append(m.Regions, Region{Start: start, End: end, Size: size, Kind: kind, Object: object,
+		Perms: orPerms("----", v.Perms), Maps: 1, Gap: gap})
+}
+
+func orPerms(s string, p *procfs.ProcMapPermissions) string {
+	b := []byte(s)
+	for i, set := range [...]bool{p.Read, p.Write, p.Execute} {
+		if set {
+			b[i] = "rwx"[i]
+		}
+	}
+	switch {
+	case p.Shared:
+		b[3] = 's'
+	case b[3] == '-':
+		b[3] = 'p'
+	}
+	return string(b)
+}
+
+// kindOf classes one mapping by what the kernel says of it
+// (fs/proc/task_mmu.c, show_map_vma).
+func kindOf(v *procfs.ProcMap) string {
+	path := v.Pathname
+	none := !v.Perms.Read && !v.Perms.Write && !v.Perms.Execute
+	switch {
+	case path == "[heap]":
+		return "heap"
+	case path == "[stack]", strings.HasPrefix(path, "[stack:"):
+		return "stack"
+	case strings.HasPrefix(path, "[anon_shmem:"), isShmem(path) && v.Perms.Shared:
+		return "shared"
+	case none:
+		return "reserved"
+	case path == "", strings.HasPrefix(path, "[anon:"):
+		return "anonymous"
+	case path[0] == '[':
+		return "vdso" // [vdso], [vvar], [vvar_vclock], [vsyscall], [sigpage], [uprobes]
+	case v.Perms.Execute:
+		return "code"
+	}
+	return "file"
+}
+
+// isShmem tells the names that tmpfs gives to memory without a file of its
+// own: shared anonymous mappings, System V segments, memfds; and /dev/shm.
+func isShmem(path string) bool {
+	return path == "/dev/zero (deleted)" || strings.HasPrefix(path, "/SYSV") ||
+		strings.HasPrefix(path, "/memfd:") || strings.HasPrefix(path, "/dev/shm/")
+}
+
+// ProcMemPart is one of the many of a kind that a process's memory has, in its
+// context.
+type ProcMemPart[T any] struct {
+	Mem *ProcMem
+	It  *T
+}
+
+// Missing says why a source gave nothing.
+func (p ProcMemPart[T]) Missing(s Source) Reason { return p.Mem.got[s] }
+
+// Before says that parts are not followed over an interval.
+func (p ProcMemPart[T]) Before() (ProcMemPart[T], time.Duration, bool) {
+	return ProcMemPart[T]{}, 0, false
+}
+
+// Kernel returns the kernel that was read.
+func (p ProcMemPart[T]) Kernel() Version { return p.Mem.Host.Kernel }
+
+// ProcMemParts is a list in its context: the rows of a table.
+type ProcMemParts[T any] struct {
+	Mem  *ProcMem
+	List []T
+}
+
+// Len returns how many there are.
+func (l ProcMemParts[T]) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l ProcMemParts[T]) At(i int) ProcMemPart[T] { return ProcMemPart[T]{l.Mem, &l.List[i]} }

@@ -1,0 +1,218 @@
+package inspect
+
+import "math/bits"
+
+// Source is a file, or a family of files, that kwhy reads. The table below is
+// the one list of them: gaps, documentation and the recorder walk it.
+type Source uint8
+
+// The sources, in the order in which reports name them.
+const (
+	None Source = iota
+	Meminfo
+	Zoneinfo
+	Vmstat
+	Buddyinfo
+	Swaps
+	Slabinfo
+	PressureMemory
+	VMOvercommitMemory
+	VMOvercommitRatio
+	VMOvercommitKbytes
+	VMAdminReserveKbytes
+	VMUserReserveKbytes
+	VMSwappiness
+	VMDirtyRatio
+	VMDirtyBytes
+	VMDirtyBackgroundRatio
+	VMDirtyBackgroundBytes
+	VMMinFreeKbytes
+	VMWatermarkScaleFactor
+	VMMaxMapCount
+	THPEnabled
+	THPDefrag
+	THPShmemEnabled
+	HugepagePools
+	KSM
+	ZswapEnabled
+	ZramStat
+	NodeMeminfo
+	SelfCgroup
+	SelfMountinfo
+	CgroupMemory
+	PIDStat
+	PIDStatus
+	PIDCmdline
+	PIDMaps
+	PIDSmapsRollup
+	nSources
+)
+
+// shape says how a file is laid out, where one reader serves many files.
+type shape uint8
+
+const (
+	custom shape = iota
+	number       // one integer
+	choice       // words, the chosen one in brackets
+)
+
+// sourceInfo is one row of the table of sources.
+type sourceInfo struct {
+	path   string // as told to the user; also where it is read, for a shape
+	shape  shape
+	opens  string  // what it takes to read it when that is denied
+	option string  // what the kernel must be built or booted with
+	since  Version // first kernel that has it; zero: older than 4.0
+}
+
+const asRoot = "run as root"
+
+var sourceTable = [nSources]sourceInfo{
+	Meminfo:                {path: "/proc/meminfo"},
+	Zoneinfo:               {path: "/proc/zoneinfo", opens: asRoot},
+	Vmstat:                 {path: "/proc/vmstat"},
+	Buddyinfo:              {path: "/proc/buddyinfo", opens: asRoot},
+	Swaps:                  {path: "/proc/swaps", option: "CONFIG_SWAP"},
+	Slabinfo:               {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
+	PressureMemory:         {path: "/proc/pressure/memory", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1", since: Version{4, 20, 0}},
+	VMOvercommitMemory:     {path: "/proc/sys/vm/overcommit_memory", shape: number},
+	VMOvercommitRatio:      {path: "/proc/sys/vm/overcommit_ratio", shape: number},
+	VMOvercommitKbytes:     {path: "/proc/sys/vm/overcommit_kbytes", shape: number},
+	VMAdminReserveKbytes:   {path: "/proc/sys/vm/admin_reserve_kbytes", shape: number},
+	VMUserReserveKbytes:    {path: "/proc/sys/vm/user_reserve_kbytes", shape: number},
+	VMSwappiness:           {path: "/proc/sys/vm/swappiness", shape: number},
+	VMDirtyRatio:           {path: "/proc/sys/vm/dirty_ratio", shape: number},
+	VMDirtyBytes:           {path: "/proc/sys/vm/dirty_bytes", shape: number},
+	VMDirtyBackgroundRatio: {path: "/proc/sys/vm/dirty_background_ratio", shape: number},
+	VMDirtyBackgroundBytes: {path: "/proc/sys/vm/dirty_background_bytes", shape: number},
+	VMMinFreeKbytes:        {path: "/proc/sys/vm/min_free_kbytes", shape: number},
+	VMWatermarkScaleFactor: {path: "/proc/sys/vm/watermark_scale_factor", shape: number, since: Version{4, 6, 0}},
+	VMMaxMapCount:          {path: "/proc/sys/vm/max_map_count", shape: number},
+	THPEnabled:             {path: "/sys/kernel/mm/transparent_hugepage/enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
+	THPDefrag:              {path: "/sys/kernel/mm/transparent_hugepage/defrag", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
+	THPShmemEnabled:        {path: "/sys/kernel/mm/transparent_hugepage/shmem_enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE", since: Version{4, 8, 0}},
+	HugepagePools:          {path: "/sys/kernel/mm/hugepages", option: "CONFIG_HUGETLBFS"},
+	KSM:                    {path: "/sys/kernel/mm/ksm", option: "CONFIG_KSM"},
+	ZswapEnabled:           {path: "/sys/module/zswap/parameters/enabled", shape: choice, option: "CONFIG_ZSWAP"},
+	ZramStat:               {path: "/sys/block/zram<n>/mm_stat", option: "CONFIG_ZRAM, and its module loaded"},
+	NodeMeminfo:            {path: "/sys/devices/system/node/node<n>/meminfo", option: "CONFIG_NUMA"},
+	SelfCgroup:             {path: "/proc/self/cgroup", option: "CONFIG_CGROUPS"},
+	SelfMountinfo:          {path: "/proc/self/mountinfo"},
+	CgroupMemory:           {path: "/sys/fs/cgroup/<cgroup>/memory.*", option: "CONFIG_MEMCG, the memory controller enabled and its cgroup file system mounted"},
+	PIDStat:                {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDStatus:              {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDCmdline:             {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDMaps:                {path: "/proc/<pid>/maps", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE"},
+	PIDSmapsRollup:         {path: "/proc/<pid>/smaps_rollup", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE", option: "CONFIG_PROC_PAGE_MONITOR"},
+}
+
+// String returns the path told to the user, with <pid> or <n> for a family.
+func (s Source) String() string { return sourceTable[s].path }
+
+// Opens says what it takes to read s where that was denied.
+func (s Source) Opens() string { return sourceTable[s].opens }
+
+// Option says what the kernel must be built or booted with to have s.
+func (s Source) Option() string { return sourceTable[s].option }
+
+// Since returns the first kernel that has s; the zero Version if it is older
+// than 4.0, the oldest that kwhy cares for.
+func (s Source) Since() Version { return sourceTable[s].since }
+
+// Every returns each source once, in order.
+func Every() []Source {
+	out := make([]Source, 0, nSources-1)
+	for s := None + 1; s < nSources; s++ {
+		out = append(out, s)
+	}
+	return out
+}
+
+// Sources is a set of sources.
+type Sources struct{ words [4]uint64 }
+
+// Of returns the set of list; None is in no set.
+func Of(list ...Source) (set Sources) {
+	for _, s := range list {
+		if s != None {
+			set.words[s>>6] |= 1 << (s & 63)
+		}
+	}
+	return set
+}
+
+// Has tells whether s is in the set.
+func (set Sources) Has(s Source) bool { return set.words[s>>6]&(1<<(s&63)) != 0 }
+
+// Plus returns the union of both sets.
+func (set Sources) Plus(other Sources) Sources {
+	for i := range set.words {
+		set.words[i] |= other.words[i]
+	}
+	return set
+}
+
+// Len returns how many sources are in the set.
+func (set Sources) Len() (n int) {
+	for _, w := range set.words {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// Reason is why there is no value. Its zero value says that there is one.
+type Reason uint8
+
+// The reasons. Inapplicable and Unlimited are answers, not gaps.
+const (
+	Present      Reason = iota
+	Unread              // nobody asked for it
+	Denied              // permission
+	Unsupported         // this kernel does not have it
+	Disabled            // this kernel has it, switched off
+	Masked              // the kernel shows a placeholder to this reader
+	Vanished            // the process ended
+	Malformed           // the file did not parse
+	Failed              // the read failed: no descriptors, no memory, an I/O error
+	TimedOut            // it did not answer in time
+	NoInterval          // a rate needs two samples
+	Reset               // the counter went backwards
+	Inapplicable        // it makes no sense here: a kernel thread has no RSS
+	Unlimited           // no bound is set
+	nReasons
+)
+
+var reasonNames = [nReasons]string{
+	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
+	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
+	NoInterval: "no_interval", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited",
+}
+
+// String returns the reason as JSON spells it; "" for Present.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Reasons returns every reason for an absent value, in order.
+func Reasons() []Reason {
+	out := make([]Reason, 0, nReasons-1)
+	for r := Present + 1; r < nReasons; r++ {
+		out = append(out, r)
+	}
+	return out
+}
+
+// IsGap tells whether r is something that the user could wish to mend.
+func (r Reason) IsGap() bool {
+	switch r {
+	case Present, NoInterval, Inapplicable, Unlimited:
+		return false
+	}
+	return true
+}
+
+// Gap is a source that gave nothing, and for how many of its files.
+type Gap struct {
+	Source    Source
+	Reason    Reason
+	Count, Of int
+}

@@ -1,0 +1,112 @@
+package output
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+const hexDigits = "0123456789abcdef"
+
+// appendEscaped appends s as it may reach a terminal: what is printable as it
+// is, and everything else, whoever chose it, as an escape sequence of letters.
+// Format characters (bidirectional overrides, zero-width joiners) are no
+// printable characters: they could make one name look like another.
+func appendEscaped(b []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		if c := s[i]; c >= 0x20 && c < 0x7f {
+			b = append(b, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = appendHexByte(b, s[i])
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r < 0x100 && !unicode.IsPrint(r):
+			b = appendHexByte(b, byte(r))
+		case unicode.IsPrint(r):
+			b = append(b, s[i:i+n]...)
+		default:
+			b = appendHexRune(b, r)
+		}
+		i += n
+	}
+	return b
+}
+
+func appendHexByte(b []byte, c byte) []byte {
+	return append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+}
+
+func appendHexRune(b []byte, r rune) []byte {
+	b = append(b, `\u{`...)
+	for shift := 20; shift >= 0; shift -= 4 {
+		if r>>shift > 0 || shift == 0 {
+			b = append(b, hexDigits[r>>shift&15])
+		}
+	}
+	return append(b, '}')
+}
+
+// appendJSON appends s as a JSON string. Bytes that are no UTF-8 become \xNN,
+// the same as in text; so that two names stay two, backslashes that stand
+// before such a byte, or before what looks like one, are doubled.
+func appendJSON(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '\\':
+			run := i
+			for run < len(s) && s[run] == '\\' {
+				run++
+			}
+			for range (run - i) * (1 + ambiguous(s[run:])) {
+				b = append(b, `\\`...)
+			}
+			i = run
+			continue
+		case c == '"':
+			b = append(b, `\"`...)
+		case c >= 0x20 && c < 0x7f:
+			b = append(b, c)
+		case c < 0x80:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			switch {
+			case r == utf8.RuneError && n == 1:
+				b = append(b, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			case r < 0xa0:
+				b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
+			default:
+				b = append(b, s[i:i+n]...)
+			}
+			i += n
+			continue
+		}
+		i++
+	}
+	return append(b, '"')
+}
+
+// ambiguous returns 1 where what follows backslashes is an invalid byte, or
+// the letters that such a byte becomes.
+func ambiguous(rest string) int {
+	if rest == "" {
+		return 0
+	}
+	if r, n := utf8.DecodeRuneInString(rest); r == utf8.RuneError && n == 1 {
+		return 1
+	}
+	if len(rest) >= 3 && rest[0] == 'x' && (rest[1] == '8' || rest[1] == '9' || rest[1] >= 'a' && rest[1] <= 'f') && isHex(rest[2]) {
+		return 1
+	}
+	return 0
+}
+
+func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }

@@ -1,0 +1,168 @@
+package output
+
+import (
+	"strings"
+
+	"kwhy/explain"
+)
+
+// table is a grid on its way to text: each cell rendered once.
+type table struct {
+	docs   []explain.Doc
+	cols   []int // which of the grid's columns are shown, why excepted
+	why    int   // the column of sentences, or -1
+	rows   [][]string
+	level  []explain.Level
+	widths []int
+	most   []float64 // the largest of a column that has a bar
+	least  []float64
+	raw    [][]float64
+}
+
+const (
+	columnGap = 2
+	meterSize = 10
+	// maxText bounds a column of text that others chose: a name in the way of
+	// the sentence behind it is cut.
+	maxText = 28
+	minWhy  = 24
+)
+
+// grid prints a table: the columns that fit, numbers to the right, and the
+// sentence of each row behind it or, where there is no room, under it.
+func (t *Text) grid(g *explain.Grid) {
+	tb := t.render(g)
+	if len(tb.rows) == 0 {
+		return
+	}
+	t.fit(tb, g.Named)
+	at := tb.width() + margin
+	t.line(t.style.Dim(t.head(tb, at)))
+	for i := range tb.rows {
+		t.row(tb, i, at)
+	}
+	if g.Shown < g.Total {
+		t.line(pad(margin) + t.style.Dim(explain.Number(g.Shown)+" of "+explain.Number(g.Total)+"; --limit 0 shows all"))
+	}
+}
+
+func (t *Text) render(g *explain.Grid) *table {
+	n := len(g.Docs)
+	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), most: make([]float64, n), least: make([]float64, n)}
+	for i := range g.Docs {
+		d := &g.Docs[i]
+		if d.Key == "why" {
+			tb.why = i
+		} else if g.Named || d.Show != explain.Data {
+			tb.cols = append(tb.cols, i)
+		}
+		tb.widths[i] = cells(heading(d))
+	}
+	for row := range g.Rows {
+		text, raw := make([]string, n), make([]float64, n)
+		for i, v := range row.Values {
+			text[i] = human(v, g.Docs[i].Unit)
+			if g.Docs[i].Unit == explain.Text && i != tb.why {
+				text[i] = truncate(text[i], maxText)
+			}
+			tb.widths[i] = max(tb.widths[i], cells(text[i]))
+			raw[i] = v.Float()
+			tb.most[i] = max(tb.most[i], raw[i])
+			if raw[i] > 0 && (tb.least[i] == 0 || raw[i] < tb.least[i]) {
+				tb.least[i] = raw[i]
+			}
+		}
+		tb.rows, tb.raw, tb.level = append(tb.rows, text), append(tb.raw, raw), append(tb.level, row.Level)
+	}
+	return tb
+}
+
+func heading(d *explain.Doc) string {
+	if d.Label == "" && d.Kernel == "" {
+		return strings.ToUpper(strings.ReplaceAll(d.Key, "_", " "))
+	}
+	if d.Label != "" {
+		return strings.ToUpper(d.Label)
+	}
+	return d.Kernel
+}
+
+// width is what the shown columns take, without the sentences.
+func (tb *table) width() (n int) {
+	for _, i := range tb.cols {
+		n += tb.widths[i] + columnGap
+		if tb.docs[i].Bar {
+			n += meterSize + 1
+		}
+	}
+	return n
+}
+
+// fit drops columns that are not always shown, the last first, until the rest
+// and a sentence have room.
+func (t *Text) fit(tb *table, named bool) {
+	need := margin
+	if tb.why >= 0 && t.detail > DetailNone {
+		need += minWhy
+	}
+	for i := len(tb.cols) - 1; i >= 0 && !named && tb.width()+need > t.width; i-- {
+		if tb.docs[tb.cols[i]].Show == explain.Wide {
+			tb.cols = append(tb.cols[:i:i], tb.cols[i+1:]...)
+		}
+	}
+}
+
+func (t *Text) head(tb *table, at int) string {
+	var b strings.Builder
+	b.WriteString(pad(margin))
+	for _, i := range tb.cols {
+		d, w := &tb.docs[i], tb.widths[i]
+		if d.Unit.Number() {
+			b.WriteString(right(heading(d), w))
+		} else {
+			b.WriteString(left(heading(d), w))
+		}
+		if d.Bar {
+			b.WriteString(pad(meterSize + 1))
+		}
+		b.WriteString(pad(columnGap))
+	}
+	if tb.why >= 0 && t.detail > DetailNone && t.width-at >= minWhy {
+		b.WriteString(heading(&tb.docs[tb.why]))
+	}
+	return b.String()
+}
+
+func (t *Text) row(tb *table, n, at int) {
+	var b strings.Builder
+	b.WriteString(pad(margin))
+	for _, i := range tb.cols {
+		d, s := &tb.docs[i], tb.rows[n][i]
+		if d.Unit.Number() {
+			s = right(s, tb.widths[i])
+		} else {
+			s = left(s, tb.widths[i])
+		}
+		b.WriteString(s)
+		if d.Bar {
+			b.WriteString(" " + meter(tb.raw[n][i], tb.most[i], tb.least[i]*1000 < tb.most[i], meterSize))
+		}
+		b.WriteString(pad(columnGap))
+	}
+	lead := t.style.Level(tb.level[n], b.String())
+	if tb.why < 0 || t.detail == DetailNone {
+		t.line(lead)
+		return
+	}
+	why := tb.rows[n][tb.why]
+	if tb.level[n] > explain.OK {
+		why = tb.level[n].String() + ": " + why
+	}
+	if t.width-at < minWhy {
+		t.line(lead)
+		under := 2 * margin
+		t.leveled(pad(under), under, wrap(why, t.width-under), tb.level[n])
+		return
+	}
+	t.leveled(lead, at, wrap(why, t.width-at), tb.level[n])
+}

@@ -1,0 +1,72 @@
+package output
+
+import (
+	"strconv"
+	"time"
+
+	"kwhy/explain"
+)
+
+// human tells a value to a person.
+func human(v explain.Value, u explain.Unit) string {
+	return string(appendHuman(nil, v, u))
+}
+
+func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
+	switch v.Kind() {
+	case explain.Absent:
+		return append(b, explain.AbsentWord(v.Reason())...)
+	case explain.Str:
+		return appendEscaped(b, v.Text())
+	case explain.Flag:
+		if v.Zero() {
+			return append(b, "no"...)
+		}
+		return append(b, "yes"...)
+	case explain.List:
+		for i, item := range v.List() {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = appendHuman(b, item, u)
+		}
+		return b
+	}
+	switch u {
+	case explain.Bytes:
+		return explain.AppendSize(b, v.Int())
+	case explain.Ratio:
+		return explain.AppendPercent(b, v.Float())
+	case explain.Seconds:
+		return appendDuration(b, v.Float())
+	case explain.Address:
+		return strconv.AppendUint(b, v.Uint(), 16)
+	case explain.ID:
+		return strconv.AppendUint(b, v.Uint(), 10)
+	}
+	if v.Kind() == explain.Float {
+		return strconv.AppendFloat(b, v.Float(), 'g', 3, 64)
+	}
+	return explain.AppendNumber(b, v.Int())
+}
+
+func appendDuration(b []byte, seconds float64) []byte {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < time.Minute {
+		return append(strconv.AppendFloat(b, seconds, 'g', 3, 64), " s"...)
+	}
+	return append(b, d.Round(time.Second).String()...)
+}
+
+// perSecond tells a rate.
+func perSecond(v explain.Value, u explain.Unit) string {
+	switch u {
+	case explain.Bytes:
+		return string(explain.AppendSize(nil, v.Int())) + "/s"
+	case explain.Pages:
+		return strconv.FormatFloat(v.Float(), 'g', 3, 64) + " pages/s"
+	case explain.Seconds:
+		return string(explain.AppendPercent(nil, v.Float())) + " of the time"
+	}
+	return strconv.FormatFloat(v.Float(), 'g', 3, 64) + "/s"
+}

@@ -1,0 +1,56 @@
+package output
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// Progress tells on a terminal that work goes on, once it has taken a second.
+// It writes nothing where quiet, and leaves no line behind.
+type Progress struct {
+	w     io.Writer
+	quit  chan struct{}
+	done  sync.WaitGroup
+	shown bool
+}
+
+// progressAfter is how long work may take before anybody wonders.
+const progressAfter = time.Second
+
+// StartProgress begins to tell; what says what is being done. quiet is for a
+// stderr that is no terminal.
+func StartProgress(w io.Writer, quiet bool, what string) *Progress {
+	p := &Progress{w: w, quit: make(chan struct{})}
+	if quiet {
+		return p
+	}
+	p.done.Go(func() { p.tell(what) })
+	return p
+}
+
+func (p *Progress) tell(what string) {
+	start := time.Now()
+	tick := time.NewTimer(progressAfter)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-tick.C:
+			p.shown = true
+			fmt.Fprintf(p.w, "\r\x1b[Kkwhy: %s (%d s)", what, int(time.Since(start).Seconds()))
+			tick.Reset(progressAfter)
+		}
+	}
+}
+
+// Stop ends it and clears its line.
+func (p *Progress) Stop() {
+	close(p.quit)
+	p.done.Wait()
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}

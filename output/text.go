@@ -1,0 +1,336 @@
+package output
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"kwhy/explain"
+)
+
+// Detail is how much text says beside values.
+type Detail uint8
+
+// The details.
+const (
+	DetailNone Detail = iota // values alone
+	DetailLine               // a sentence, a derivation as one line
+	DetailFull               // gist, every term, source and concept
+)
+
+// Text prints for people.
+type Text struct {
+	w      *bufio.Writer
+	width  int
+	detail Detail
+	style  *style
+}
+
+// NewText returns a printer for a terminal of width columns.
+func NewText(w io.Writer, width int, detail Detail, color bool) *Text {
+	return &Text{bufio.NewWriterSize(w, 64<<10), max(width, 40), detail, newStyle(color)}
+}
+
+// Print prints a whole report.
+func (t *Text) Print(h *Header, r *explain.Report) error {
+	t.header(h)
+	t.findings(r.Findings)
+	g := t.measure(r.Parts)
+	for i := range r.Parts {
+		t.part(&r.Parts[i], r, g)
+	}
+	placed := map[string]bool{}
+	for i := range r.Parts {
+		placed[r.Parts[i].Table] = true
+	}
+	for i := range r.Grids {
+		if !placed[r.Grids[i].Name] {
+			t.title(r.Grids[i].Title)
+			t.grid(&r.Grids[i])
+		}
+	}
+	t.gaps(r.Gaps)
+	return t.w.Flush()
+}
+
+func (t *Text) line(s string) {
+	t.w.WriteString(strings.TrimRight(s, " "))
+	t.w.WriteByte('\n')
+}
+
+// lines prints wrapped text with an indent; the first line goes behind lead.
+func (t *Text) lines(lead string, indent int, list []string) {
+	for i, l := range list {
+		if i == 0 {
+			t.line(lead + l)
+		} else {
+			t.line(pad(indent) + l)
+		}
+	}
+	if len(list) == 0 {
+		t.line(lead)
+	}
+}
+
+func (t *Text) dimmed(list []string) []string {
+	for i := range list {
+		list[i] = t.style.Dim(list[i])
+	}
+	return list
+}
+
+// text returns a sentence of ours as a terminal may have it. It can quote what
+// others chose, so that it is escaped like the rest.
+func safe(s string) string { return string(appendEscaped(nil, s)) }
+
+func (t *Text) header(h *Header) {
+	words := []string{h.Host.Hostname, "Linux " + strings.TrimSpace(h.Host.Kernel+" "+h.Host.Arch)}
+	if h.Host.CPUs > 0 {
+		words = append(words, explain.Plural(h.Host.CPUs, "CPU", "CPUs"))
+	}
+	words = append(words, h.Summary...)
+	words = append(words, h.CollectedAt.Format("2006-01-02 15:04:05 MST"))
+	if h.Interval != nil {
+		words = append(words, "over "+time.Duration(*h.Interval*float64(time.Second)).Round(time.Millisecond).String())
+	}
+	var kept []string
+	for _, w := range words {
+		if w != "" {
+			kept = append(kept, safe(w))
+		}
+	}
+	for _, l := range wrap(strings.Join(kept, " · "), t.width) {
+		t.line(t.style.Title(l))
+	}
+	if h.Subject != nil {
+		s := fmt.Sprintf("process %d (%s)", h.Subject.PID, safe(h.Subject.Comm))
+		if h.Subject.StartTime != nil {
+			s += ", started " + h.Subject.StartTime.Format("2006-01-02 15:04:05 MST")
+		}
+		t.line(s)
+	}
+	if h.Incomplete {
+		t.line("incomplete: it was cut short")
+	}
+}
+
+func (t *Text) title(s string) {
+	if s != "" {
+		t.line("")
+		t.line(t.style.Title(s))
+	}
+}
+
+func (t *Text) findings(list []explain.Finding) {
+	if len(list) == 0 {
+		return
+	}
+	t.line("")
+	for l := explain.Critical; l > explain.OK; l-- {
+		for i := range list {
+			f := &list[i]
+			if f.Level != l {
+				continue
+			}
+			text := f.Message
+			if f.Next != "" && t.detail > DetailNone {
+				text += " → " + f.Next
+			}
+			const indent = 10
+			t.lines(t.style.Level(l, left(l.String(), indent)), indent, wrap(safe(text), t.width-indent))
+		}
+	}
+}
+
+// geometry is where the columns of the cards are.
+type geometry struct{ label, value, text int }
+
+const (
+	margin    = 2
+	maxLabel  = 21
+	maxValue  = 14
+	minText   = 28
+	gapBehind = 2
+)
+
+// measure finds the widths that all parts share, so that values stand under
+// each other over the whole report.
+func (t *Text) measure(parts []explain.Part) geometry {
+	g := geometry{label: 8, value: 6}
+	for i := range parts {
+		for j := range parts[i].Cells {
+			c := &parts[i].Cells[j]
+			if !shown(c) {
+				continue
+			}
+			g.label = max(g.label, min(cells(c.Doc.Name()), maxLabel))
+			g.value = max(g.value, min(cells(human(c.Value, c.Doc.Unit)), maxValue))
+		}
+	}
+	g.text = margin + g.label + 1 + g.value + gapBehind
+	return g
+}
+
+// shown tells whether text has the value. What the kernel lacks is told among
+// the gaps and needs no line of its own.
+func shown(c *explain.Cell) bool {
+	switch c.Doc.Show {
+	case explain.Data, explain.Asked:
+		return false
+	case explain.Rare:
+		if !c.Value.Has() || c.Value.Zero() {
+			return false
+		}
+	}
+	if c.Value.Has() {
+		return true
+	}
+	switch c.Value.Reason().String() {
+	case "unsupported", "disabled", "inapplicable":
+		return false
+	}
+	return true
+}
+
+func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {
+	var list []*explain.Cell
+	for i := range p.Cells {
+		if shown(&p.Cells[i]) {
+			list = append(list, &p.Cells[i])
+		}
+	}
+	grid := r.Grid(p.Table)
+	if grid != nil && grid.Shown == 0 {
+		grid = nil
+	}
+	if len(list) == 0 && grid == nil {
+		return
+	}
+	t.title(p.Title)
+	if p.Whole != "" {
+		t.bar(p, r.Cell(p.Whole))
+	}
+	for _, c := range list {
+		t.cell(c, g)
+	}
+	if grid != nil {
+		t.grid(grid)
+	}
+}
+
+func (t *Text) cell(c *explain.Cell, g geometry) {
+	mark := "  "
+	if c.Doc.Part != 0 {
+		mark = string(c.Doc.Part) + " "
+	}
+	value := human(c.Value, c.Doc.Unit)
+	lead := mark + left(truncate(c.Doc.Name(), g.label), g.label) + " "
+	text := wrap(safe(t.sentence(c)), t.width-g.text)
+	if t.width-g.text < minText {
+		text = nil
+	}
+	if cells(value) > g.value { // a path, say: it has the line to itself
+		for i, l := range wrap(value, t.width-cells(lead)) {
+			if i > 0 {
+				lead = pad(margin + g.label + 1)
+			}
+			t.line(lead + t.style.Level(c.Level, l))
+		}
+		for _, l := range text {
+			t.line(pad(g.text) + t.style.Dim(l))
+		}
+	} else {
+		if c.Doc.Unit.Number() {
+			value = right(value, g.value)
+		}
+		lead += t.style.Level(c.Level, value) + pad(g.value-cells(value)+gapBehind)
+		t.leveled(lead, g.text, text, c.Level)
+	}
+	t.more(c, g)
+}
+
+// leveled prints dimmed text whose first word says the level, if there is one.
+func (t *Text) leveled(lead string, indent int, text []string, l explain.Level) {
+	dim := t.dimmed(text)
+	if l > explain.OK && len(dim) > 0 {
+		dim[0] = t.style.Level(l, l.String()) + t.style.Dim(strings.TrimPrefix(text[0], l.String()))
+	}
+	t.lines(lead, indent, dim)
+}
+
+// sentence is what stands beside a value: what it says here and now, or else
+// what it means.
+func (t *Text) sentence(c *explain.Cell) string {
+	var words []string
+	if c.Level > explain.OK {
+		words = append(words, c.Level.String()+":")
+	}
+	if c.Rate.Has() {
+		words = append(words, perSecond(c.Rate, c.Doc.Unit)+".")
+	}
+	if !c.Value.Has() && c.Hint != "" {
+		words = append(words, "("+c.Hint+")")
+	}
+	switch {
+	case t.detail == DetailNone:
+	case t.detail == DetailFull && c.Reading != "":
+		words = append(words, c.Doc.Gist, c.Reading)
+	case c.Reading != "":
+		words = append(words, c.Reading)
+	default:
+		words = append(words, c.Doc.Gist)
+	}
+	return strings.Join(words, " ")
+}
+
+// more prints the derivation, and at full detail where the value is from.
+func (t *Text) more(c *explain.Cell, g geometry) {
+	indent := g.text
+	if t.width-indent < minText {
+		indent = margin + 2
+	}
+	if c.Derivation != nil && t.detail == DetailLine && c.Derivation.Result.Has() {
+		text := wrap("= "+numeric(c.Derivation), t.width-indent)
+		for i, l := range text {
+			if i > 0 {
+				l = "  " + l
+			}
+			t.line(pad(indent) + t.style.Dim(l))
+		}
+	}
+	if t.detail != DetailFull {
+		return
+	}
+	if c.Derivation != nil {
+		t.derivation(c.Derivation, indent)
+	}
+	source := "from " + c.Doc.Source.String()
+	if c.Doc.Kernel != "" && c.Doc.Kernel != c.Doc.Name() {
+		source += " (" + c.Doc.Kernel + ")"
+	}
+	source += ", key " + c.Doc.Key + " · kwhy explain " + string(c.Doc.Concept)
+	t.lines(pad(indent), indent, t.dimmed(wrap(source, t.width-indent)))
+}
+
+func (t *Text) gaps(list []explain.Gap) {
+	if len(list) == 0 {
+		return
+	}
+	t.title("Not seen")
+	for _, g := range list {
+		s := g.Source
+		if len(g.Keys) > 0 {
+			s += " (" + strings.Join(g.Keys, ", ") + ")"
+		}
+		s += ": " + strings.ReplaceAll(g.Reason.String(), "_", " ")
+		if g.Of > 1 && len(g.Keys) == 0 {
+			s += fmt.Sprintf(" for %d of %d", g.Count, g.Of)
+		}
+		if g.Hint != "" {
+			s += "; " + g.Hint
+		}
+		t.lines(pad(margin), margin+2, wrap(safe(s), t.width-margin-2))
+	}
+}

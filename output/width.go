@@ -1,0 +1,100 @@
+package output
+
+import (
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// cells returns how many columns of a terminal s takes. Plain ASCII, which is
+// nearly all there is, is counted without a table.
+func cells(s string) int {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			c := runewidth.Condition{StrictEmojiNeutral: true}
+			return c.StringWidth(s)
+		}
+	}
+	return len(s)
+}
+
+// wrap breaks s at blanks into lines of at most width columns. A word that is
+// longer is broken where it must be: paths can be.
+func wrap(s string, width int) []string {
+	width = max(width, 8)
+	var lines []string
+	line, used := "", 0
+	for word := range strings.FieldsSeq(s) {
+		w := cells(word)
+		switch {
+		case used == 0:
+			line, used = word, w
+		case used+1+w <= width:
+			line, used = line+" "+word, used+1+w
+		default:
+			lines = append(lines, line)
+			line, used = word, w
+		}
+		for used > width {
+			head, rest := split(line, width)
+			lines = append(lines, head)
+			line, used = rest, cells(rest)
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return joinShort(lines, width)
+}
+
+// split cuts s where it passes width columns.
+func split(s string, width int) (head, rest string) {
+	used := 0
+	for i, r := range s {
+		w := cells(string(r))
+		if used+w > width && i > 0 {
+			return s[:i], s[i:]
+		}
+		used += w
+	}
+	return s, ""
+}
+
+// joinShort keeps a unit with its number: a line that would begin with "%" or
+// "GiB" takes the number along.
+func joinShort(lines []string, width int) []string {
+	for i := 1; i < len(lines); i++ {
+		first, _, _ := strings.Cut(lines[i], " ")
+		cut := strings.LastIndexByte(lines[i-1], ' ')
+		if cut <= 0 || !isUnit(strings.TrimRight(first, ".,;:)")) {
+			continue
+		}
+		if last := lines[i-1][cut+1:]; cells(last)+1+cells(lines[i]) <= width {
+			lines[i], lines[i-1] = last+" "+lines[i], lines[i-1][:cut]
+		}
+	}
+	return lines
+}
+
+func isUnit(word string) bool {
+	switch word {
+	case "%", "B", "KiB", "MiB", "GiB", "TiB", "PiB", "s":
+		return true
+	}
+	return false
+}
+
+// truncate cuts s to width columns, with an ellipsis where something is gone.
+func truncate(s string, width int) string {
+	if cells(s) <= width {
+		return s
+	}
+	head, _ := split(s, max(width-1, 1))
+	return head + "…"
+}
+
+func pad(n int) string { return strings.Repeat(" ", max(n, 0)) }
+
+// left and right pad s to width columns.
+func left(s string, width int) string  { return s + pad(width-cells(s)) }
+func right(s string, width int) string { return pad(width-cells(s)) + s }
