@@ -102,7 +102,7 @@ func newHostTables(o memOptions, screen int) (*hostTables, error) {
 	t := &hostTables{processes: procs}
 	add(t, mem.Cgroups(), 0, func(m *inspect.Mem) []inspect.CgroupMem { return m.Cgroups })
 	add(t, mem.Swaps(), 0, func(m *inspect.Mem) []inspect.Swap { return m.Swaps })
-	add(t, mem.Zones(), 0, func(m *inspect.Mem) []inspect.Zone { return m.Zones })
+	add(t, mem.Zones(), 0, mem.Populated)
 	add(t, mem.Nodes(), 0, func(m *inspect.Mem) []inspect.Node { return m.Nodes })
 	add(t, mem.HugePools(), 0, mem.UsedPools)
 	add(t, mem.Slabs(), slabRows, func(m *inspect.Mem) []inspect.Slab { return m.Slabs })

@@ -80,12 +80,12 @@ func (c *Card[S]) Explain(s S, limits Limits) Report {
 func (f *Field[S]) cell(s S) Cell {
 	v := f.take(s, new([]byte))
 	c := Cell{Doc: f.Doc, Value: v, Rate: f.rate(s, v)}
+	if f.Reading != nil && (v.Has() || v.why == inspect.Unlimited) {
+		c.Reading = f.Reading(s)
+	}
 	if !v.Has() {
 		c.Hint = f.Hint(v.why, s.Kernel())
 		return c
-	}
-	if f.Reading != nil {
-		c.Reading = f.Reading(s)
 	}
 	if f.Derive != nil {
 		d := f.Derive(s)

@@ -1,6 +1,10 @@
 package explain
 
-import "kwhy/inspect"
+import (
+	"slices"
+
+	"kwhy/inspect"
+)
 
 // Entry is one declared value without its type: what `kwhy explain`, the
 // schema, completion and documentation walk.
@@ -9,7 +13,8 @@ type Entry struct {
 	Command string // the subcommand that prints it: mem, mem PID
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
-	Live    func(*inspect.Host) (Report, error)
+	// Live reads it on a host; further columns of the same table come along.
+	Live func(h *inspect.Host, columns ...string) (Report, error)
 }
 
 // Topic is what a package of explain declares, without types.
@@ -30,7 +35,7 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 		for _, f := range sec.Fields {
 			out.Entries = append(out.Entries, Entry{
 				Doc: f.Doc, Command: command, Section: sec.Title,
-				Live: func(h *inspect.Host) (Report, error) { return c.live(h, f.Key, take) },
+				Live: func(h *inspect.Host, _ ...string) (Report, error) { return c.live(h, f.Key, take) },
 			})
 		}
 	}
@@ -60,7 +65,9 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 		key := t.Fields[i].Key
 		out.Entries = append(out.Entries, Entry{
 			Doc: t.Fields[i].Doc, Command: command, Table: t.Name,
-			Live: func(h *inspect.Host) (Report, error) { return t.live(h, key, rows) },
+			Live: func(h *inspect.Host, more ...string) (Report, error) {
+				return t.live(h, append([]string{key}, more...), rows)
+			},
 		})
 	}
 	for i := range t.Rules {
@@ -72,10 +79,12 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 // liveRows is how many rows `kwhy explain COLUMN` shows.
 const liveRows = 5
 
-func (t *Table[S]) live(h *inspect.Host, key string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
+func (t *Table[S]) live(h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
 	columns := []string{t.Fields[0].Key}
-	if key != columns[0] {
-		columns = append(columns, key)
+	for i := range t.Fields {
+		if key := t.Fields[i].Key; key != columns[0] && slices.Contains(keys, key) {
+			columns = append(columns, key)
+		}
 	}
 	v, err := t.View(columns, nil, liveRows)
 	if err != nil {

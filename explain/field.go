@@ -98,9 +98,6 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 		if on.Before(since) {
 			return fmt.Sprintf("needs Linux %s or later", since)
 		}
-		if d.Until != (inspect.Version{}) && !on.Before(d.Until) {
-			return fmt.Sprintf("gone since Linux %s", d.Until)
-		}
 		if option != "" {
 			return "needs " + option
 		}
@@ -140,6 +137,9 @@ func (f *Field[S]) take(s S, scratch *[]byte) Value {
 	v := f.Get(s)
 	if v.Has() || v.why != inspect.Present {
 		return v
+	}
+	if f.Until != (inspect.Version{}) && s.Kernel().AtLeast(f.Until.Major, f.Until.Minor) {
+		return None(inspect.Inapplicable) // it went, and what took its place has a literal of its own
 	}
 	for _, src := range f.Also {
 		if why := s.Missing(src); why != inspect.Present {

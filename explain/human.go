@@ -7,17 +7,22 @@ import (
 	"kwhy/inspect"
 )
 
-// AppendSize appends a number of bytes in IEC units: "22.1 GiB".
-func AppendSize(b []byte, n int64) []byte {
-	if n < 0 {
-		b, n = append(b, "−"...), -n
-	}
+// AppendBytes appends a number of bytes in IEC units: "22.1 GiB".
+func AppendBytes(b []byte, n uint64) []byte {
 	unit := sizeUnit(float64(n))
 	return append(append(AppendScaled(b, float64(n), unit), ' '), sizeNames()[unit]...)
 }
 
+// AppendSize appends a number of bytes that may be negative.
+func AppendSize(b []byte, n int64) []byte {
+	if n < 0 {
+		return AppendBytes(append(b, "−"...), uint64(-n))
+	}
+	return AppendBytes(b, uint64(n))
+}
+
 // Size returns a number of bytes in IEC units.
-func Size(n uint64) string { return string(AppendSize(nil, int64(min(n, math.MaxInt64)))) }
+func Size(n uint64) string { return string(AppendBytes(nil, n)) }
 
 func sizeNames() []string { return []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} }
 
@@ -93,7 +98,7 @@ func Plural[N signed | unsigned](n N, one, many string) string {
 	return Number(n) + " " + many
 }
 
-// Words for reasons, as text tells them in a value's place.
+// AbsentWord tells a reason in the place of a value.
 func AbsentWord(r inspect.Reason) string {
 	switch r {
 	case inspect.Unlimited:

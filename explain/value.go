@@ -21,6 +21,7 @@ const (
 	Seconds Unit = "seconds"
 	Ratio   Unit = "ratio" // 0..1, told to people in percent
 	Count   Unit = "count"
+	Plain   Unit = "number"  // a number that is not counted: a PID, a node, a mode
 	ID      Unit = "id"      // a number that names something: JSON adds <key>_str
 	Address Unit = "address" // hexadecimal for people: JSON adds <key>_str
 	Bool    Unit = "bool"

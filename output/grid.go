@@ -1,6 +1,7 @@
 package output
 
 import (
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -17,6 +18,7 @@ type table struct {
 	most   []float64 // the largest of a column that has a bar
 	least  []float64
 	raw    [][]float64
+	has    []bool // whether any row has a value in that column
 }
 
 const (
@@ -25,7 +27,7 @@ const (
 	// maxText bounds a column of text that others chose: a name in the way of
 	// the sentence behind it is cut.
 	maxText = 28
-	minWhy  = 24
+	minWhy  = 36
 )
 
 // grid prints a table: the columns that fit, numbers to the right, and the
@@ -48,7 +50,7 @@ func (t *Text) grid(g *explain.Grid) {
 
 func (t *Text) render(g *explain.Grid) *table {
 	n := len(g.Docs)
-	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), most: make([]float64, n), least: make([]float64, n)}
+	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n)}
 	for i := range g.Docs {
 		d := &g.Docs[i]
 		if d.Key == "why" {
@@ -66,7 +68,7 @@ func (t *Text) render(g *explain.Grid) *table {
 				text[i] = truncate(text[i], maxText)
 			}
 			tb.widths[i] = max(tb.widths[i], cells(text[i]))
-			raw[i] = v.Float()
+			raw[i], tb.has[i] = v.Float(), tb.has[i] || v.Has()
 			tb.most[i] = max(tb.most[i], raw[i])
 			if raw[i] > 0 && (tb.least[i] == 0 || raw[i] < tb.least[i]) {
 				tb.least[i] = raw[i]
@@ -78,13 +80,10 @@ func (t *Text) render(g *explain.Grid) *table {
 }
 
 func heading(d *explain.Doc) string {
-	if d.Label == "" && d.Kernel == "" {
-		return strings.ToUpper(strings.ReplaceAll(d.Key, "_", " "))
+	if name := d.Name(); d.Label == "" && name != strings.ToLower(name) {
+		return name // the kernel's own spelling: MemFree
 	}
-	if d.Label != "" {
-		return strings.ToUpper(d.Label)
-	}
-	return d.Kernel
+	return strings.ToUpper(strings.ReplaceAll(d.Name(), "_", " "))
 }
 
 // width is what the shown columns take, without the sentences.
@@ -101,6 +100,7 @@ func (tb *table) width() (n int) {
 // fit drops columns that are not always shown, the last first, until the rest
 // and a sentence have room.
 func (t *Text) fit(tb *table, named bool) {
+	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return tb.docs[i].Show == explain.Wide && !tb.has[i] && !named })
 	need := margin
 	if tb.why >= 0 && t.detail > DetailNone {
 		need += minWhy

@@ -34,20 +34,27 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	}
 	switch u {
 	case explain.Bytes:
-		return explain.AppendSize(b, v.Int())
+		return appendSize(b, v)
 	case explain.Ratio:
 		return explain.AppendPercent(b, v.Float())
 	case explain.Seconds:
 		return appendDuration(b, v.Float())
 	case explain.Address:
 		return strconv.AppendUint(b, v.Uint(), 16)
-	case explain.ID:
-		return strconv.AppendUint(b, v.Uint(), 10)
+	case explain.ID, explain.Plain:
+		return strconv.AppendInt(b, v.Int(), 10)
 	}
 	if v.Kind() == explain.Float {
 		return strconv.AppendFloat(b, v.Float(), 'g', 3, 64)
 	}
 	return explain.AppendNumber(b, v.Int())
+}
+
+func appendSize(b []byte, v explain.Value) []byte {
+	if v.Kind() == explain.Uint {
+		return explain.AppendBytes(b, v.Uint())
+	}
+	return explain.AppendSize(b, v.Int())
 }
 
 func appendDuration(b []byte, seconds float64) []byte {

@@ -149,10 +149,11 @@ type geometry struct{ label, value, text int }
 
 const (
 	margin    = 2
-	maxLabel  = 21
-	maxValue  = 14
+	maxLabel  = 20
+	maxValue  = 12
 	minText   = 28
 	gapBehind = 2
+	roomy     = 60 // from where on a derivation stays in the column of the text
 )
 
 // measure finds the widths that all parts share, so that values stand under
@@ -165,8 +166,12 @@ func (t *Text) measure(parts []explain.Part) geometry {
 			if !shown(c) {
 				continue
 			}
-			g.label = max(g.label, min(cells(c.Doc.Name()), maxLabel))
-			g.value = max(g.value, min(cells(human(c.Value, c.Doc.Unit)), maxValue))
+			if n := cells(c.Doc.Name()); n <= maxLabel {
+				g.label = max(g.label, n)
+			}
+			if n := cells(human(c.Value, c.Doc.Unit)); n <= maxValue {
+				g.value = max(g.value, n)
+			}
 		}
 	}
 	g.text = margin + g.label + 1 + g.value + gapBehind
@@ -225,28 +230,28 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 	if c.Doc.Part != 0 {
 		mark = string(c.Doc.Part) + " "
 	}
-	value := human(c.Value, c.Doc.Unit)
-	lead := mark + left(truncate(c.Doc.Name(), g.label), g.label) + " "
+	name, value := c.Doc.Name(), human(c.Value, c.Doc.Unit)
 	text := wrap(safe(t.sentence(c)), t.width-g.text)
-	if t.width-g.text < minText {
-		text = nil
+	room := g.label + 1 + g.value // label and value share it: either may be long
+	if c.Doc.Unit.Number() || !c.Value.Has() {
+		value = right(value, min(g.value, room-cells(name)-1))
 	}
-	if cells(value) > g.value { // a path, say: it has the line to itself
-		for i, l := range wrap(value, t.width-cells(lead)) {
+	switch {
+	case cells(name) <= g.label && cells(value) <= g.value:
+		t.leveled(mark+left(name, g.label+1)+t.style.Level(c.Level, value)+pad(g.value-cells(value)+gapBehind), g.text, text, c.Level)
+	case cells(name)+1+cells(value) <= room:
+		t.leveled(mark+name+pad(room-cells(name)-cells(value))+t.style.Level(c.Level, value)+pad(gapBehind), g.text, text, c.Level)
+	case c.Doc.Unit.Number():
+		t.line(mark + name)
+		t.leveled(pad(margin+g.label+1)+t.style.Level(c.Level, right(value, g.value))+pad(gapBehind), g.text, text, c.Level)
+	default: // a path, say: it has the line to itself
+		for i, l := range wrap(value, t.width-margin-g.label-1) {
 			if i > 0 {
-				lead = pad(margin + g.label + 1)
+				mark, name = "  ", ""
 			}
-			t.line(lead + t.style.Level(c.Level, l))
+			t.line(mark + left(name, g.label) + " " + t.style.Level(c.Level, l))
 		}
-		for _, l := range text {
-			t.line(pad(g.text) + t.style.Dim(l))
-		}
-	} else {
-		if c.Doc.Unit.Number() {
-			value = right(value, g.value)
-		}
-		lead += t.style.Level(c.Level, value) + pad(g.value-cells(value)+gapBehind)
-		t.leveled(lead, g.text, text, c.Level)
+		t.leveled(pad(g.text), g.text, text, c.Level)
 	}
 	t.more(c, g)
 }
@@ -292,7 +297,10 @@ func (t *Text) more(c *explain.Cell, g geometry) {
 		indent = margin + 2
 	}
 	if c.Derivation != nil && t.detail == DetailLine && c.Derivation.Result.Has() {
-		text := wrap("= "+numeric(c.Derivation), t.width-indent)
+		if t.width-indent < roomy {
+			indent = 3 * margin
+		}
+		text := wrap("= "+numeric(c.Derivation), t.width-indent-2)
 		for i, l := range text {
 			if i > 0 {
 				l = "  " + l

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -24,7 +25,7 @@ func wrap(s string, width int) []string {
 	width = max(width, 8)
 	var lines []string
 	line, used := "", 0
-	for word := range strings.FieldsSeq(s) {
+	for word := range words(s) {
 		w := cells(word)
 		switch {
 		case used == 0:
@@ -44,7 +45,30 @@ func wrap(s string, width int) []string {
 	if line != "" {
 		lines = append(lines, line)
 	}
-	return joinShort(lines, width)
+	return lines
+}
+
+// words yields what must not be parted: words, and numbers with their unit.
+func words(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		held := ""
+		for word := range strings.FieldsSeq(s) {
+			switch {
+			case held == "":
+				held = word
+			case isUnit(strings.TrimRight(word, ".,;:)")):
+				held += " " + word
+			default:
+				if !yield(held) {
+					return
+				}
+				held = word
+			}
+		}
+		if held != "" {
+			yield(held)
+		}
+	}
 }
 
 // split cuts s where it passes width columns.
@@ -58,22 +82,6 @@ func split(s string, width int) (head, rest string) {
 		used += w
 	}
 	return s, ""
-}
-
-// joinShort keeps a unit with its number: a line that would begin with "%" or
-// "GiB" takes the number along.
-func joinShort(lines []string, width int) []string {
-	for i := 1; i < len(lines); i++ {
-		first, _, _ := strings.Cut(lines[i], " ")
-		cut := strings.LastIndexByte(lines[i-1], ' ')
-		if cut <= 0 || !isUnit(strings.TrimRight(first, ".,;:)")) {
-			continue
-		}
-		if last := lines[i-1][cut+1:]; cells(last)+1+cells(lines[i]) <= width {
-			lines[i], lines[i-1] = last+" "+lines[i], lines[i-1][:cut]
-		}
-	}
-	return lines
 }
 
 func isUnit(word string) bool {

@@ -102,18 +102,14 @@ func deriveAvailable(m mem) explain.Derivation {
 	take := func(name string, v value, src inspect.Source, spelt string) int64 {
 		return w.Take(name, scaled(m, v), bytes, src, spelt) / int64(m.Host.PageSize)
 	}
-	old := m.Kernel().Before(kernelVersion(4, 5))
 	free := take("free", inPages(m, explain.Look(m.Info, "MemFree")), inspect.Meminfo, "MemFree")
-	var hold int64
-	if !old {
-		hold = take("reserve", reserved, inspect.Zoneinfo, "each zone's high − boost + max(protection), at most managed")
-	}
+	hold := take("reserve", reserved, inspect.Zoneinfo, "each zone's high − boost + max(protection), at most managed")
 	file := take("file", filePages(m), inspect.Meminfo, "Active(file) + Inactive(file)")
 	reclaim := take("reclaimable", rec, inspect.Meminfo, recName)
 	low := take("low", lows, inspect.Zoneinfo, "the sum of the zones' low watermarks")
 	formula, result := formulaAvailable, kernel.Available(free, hold, file, reclaim, low)
-	if old {
-		formula, result = formulaBefore45, kernel.AvailableBefore45(free, file, reclaim, low)
+	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m, early).Int() == int64(m.Info["MemAvailable"]) {
+		formula, result = formulaBefore45, early // vendors took the later rule back to earlier kernels
 	}
 	d := w.Done(formula, "", bytes, inBytes(m, result))
 	d.Cause = causeAvailable(m)
@@ -133,6 +129,8 @@ func causeAvailable(m mem) string {
 	switch {
 	case !m.Still:
 		return "memory moved between the reads of meminfo and zoneinfo, every time"
+	case m.Kernel().AtLeast(5, 0) && m.Kernel().Before(kernelVersion(5, 16)):
+		return "from 5.0 to 5.15 watermarks can be boosted without zoneinfo saying by how much"
 	case m.Kernel().AtLeast(4, 18) && m.Kernel().Before(kernelVersion(4, 20)):
 		return "4.18 and 4.19 also count bytes that are reclaimable indirectly, which meminfo does not show"
 	}

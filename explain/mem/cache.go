@@ -55,10 +55,10 @@ func writeback() []field {
 			Gist: "Cache that is newer than the disk and waits to be written."}, Get: meminfo("Dirty"), Reading: readDirty},
 		{Doc: doc{Key: "writeback", Kernel: "Writeback", Unit: bytes, Source: inspect.Meminfo, Concept: "dirty-pages",
 			Gist: "Cache that is being written to disk at this moment."}, Get: meminfo("Writeback")},
-		{Doc: doc{Key: "nr_dirty_background_threshold", Kernel: "nr_dirty_background_threshold", Label: "background from", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
+		{Doc: doc{Key: "nr_dirty_background_threshold", Kernel: "nr_dirty_background_threshold", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
 			Gist: "As much dirty memory as starts writing in the background."},
 			Get: vmstatPages("nr_dirty_background_threshold"), Reading: readBackground, Derive: deriveBackground},
-		{Doc: doc{Key: "nr_dirty_threshold", Kernel: "nr_dirty_threshold", Label: "writers wait at", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
+		{Doc: doc{Key: "nr_dirty_threshold", Kernel: "nr_dirty_threshold", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
 			Gist: "As much dirty memory as no writer may exceed."},
 			Get: vmstatPages("nr_dirty_threshold"), Reading: readThreshold, Derive: deriveThreshold},
 	}

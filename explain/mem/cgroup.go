@@ -17,7 +17,7 @@ func cgroup() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
-		declare(doc{Key: "cgroup_path", Label: "cgroup", Gist: "The memory cgroup that kwhy itself runs in, and so the shell it was started from."},
+		declare(doc{Key: "cgroup_path", Label: "cgroup", Gist: "The memory cgroup that kwhy runs in, and the shell that started it."},
 			func(m mem) value {
 				if len(m.Cgroups) == 0 {
 					return value{}
@@ -87,7 +87,10 @@ func limit(m mem) value {
 }
 
 func readCgroupLimit(m mem) string {
-	n, at, _ := lowest(m)
+	n, at, ok := lowest(m)
+	if !ok {
+		return "No limit that can be seen from here: programs can get what the host has."
+	}
 	whose := "of a cgroup above what can be seen from here"
 	if at >= 0 {
 		whose = "of " + m.Cgroups[at].Path
@@ -105,7 +108,7 @@ func room(m mem) value {
 		if len(m.Cgroups) == 0 {
 			return value{}
 		}
-		return explain.None(inspect.Unlimited)
+		return explain.None(inspect.Inapplicable)
 	}
 	limit, _ := m.Cgroups[at].Limit()
 	use, _ := m.Cgroups[at].Use()
@@ -153,7 +156,7 @@ func Cgroups() *explain.Table[cgroupRow] {
 	return &explain.Table[cgroupRow]{Name: "cgroups", Fields: []column{
 		{Doc: doc{Key: "path", Label: "CGROUP", Source: src, Concept: "memory-cgroup", Gist: "The cgroup, as seen from kwhy's cgroup namespace."},
 			Get: func(r cgroupRow) value { return explain.S(r.It.Path) }},
-		{Doc: doc{Key: "version", Unit: count, Source: src, Concept: "memory-cgroup", Show: explain.Data, Gist: "cgroup version, 1 or 2."},
+		{Doc: doc{Key: "version", Unit: explain.Plain, Source: src, Concept: "memory-cgroup", Show: explain.Data, Gist: "cgroup version, 1 or 2."},
 			Get: func(r cgroupRow) value { return explain.I(r.It.Version) }},
 		amount("limit", "Its hard limit: memory.max, or memory.limit_in_bytes.", (*inspect.CgroupMem).Limit, explain.Always),
 		amount("memory_high", "memory.high: beyond it, tasks are slowed and reclaimed from.", (*inspect.CgroupMem).High, explain.Wide),
@@ -170,7 +173,7 @@ func whyCgroup(r cgroupRow) string {
 	limit, why := r.It.Limit()
 	switch {
 	case why != inspect.Present && r.It.Root:
-		return "the topmost; the host's RAM is its limit, or a cgroup that cannot be seen from here"
+		return "the topmost that can be seen from here"
 	case why != inspect.Present:
 		return "no limit of its own"
 	}

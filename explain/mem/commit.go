@@ -11,7 +11,7 @@ import (
 func commit() []field {
 	lean := also(inspect.VMOvercommitMemory, inspect.VMOvercommitRatio, inspect.VMOvercommitKbytes)
 	return []field{
-		{Doc: doc{Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: count, Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo), Concept: "overcommit",
+		{Doc: doc{Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: explain.Plain, Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo), Concept: "overcommit",
 			Gist: "0, 1 or 2: how the kernel decides on a request for memory."},
 			Get: sysctl(inspect.VMOvercommitMemory), Reading: readMode},
 		{Doc: doc{Key: "commit_limit", Kernel: "CommitLimit", Unit: bytes, Source: inspect.Meminfo, Also: lean, Concept: "overcommit",

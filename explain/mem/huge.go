@@ -3,6 +3,7 @@ package mem
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -28,7 +29,7 @@ func huge() []field {
 	}
 	direct := func(key, name, gist string, show explain.Show) field {
 		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: show, Source: inspect.Meminfo,
-			Option: "an architecture that counts it (x86, s390)", Concept: "direct-map", Gist: gist}, Get: meminfo(name)}
+			Option: "an architecture that counts it (x86, s390, 64-bit Book3S PowerPC)", Concept: "direct-map", Gist: gist}, Get: directMap(name)}
 	}
 	anon := thpSize("anon_huge_pages", "AnonHugePages", "Anonymous memory in transparent huge pages that one TLB entry maps.", inspect.Version{})
 	anon.Show, anon.Reading = explain.Always, readAnonHuge
@@ -52,16 +53,32 @@ func huge() []field {
 			Gist: "The default size of a huge page."}, Get: meminfo("Hugepagesize")},
 		whole,
 		direct("direct_map2m", "DirectMap2M", "The same in pieces of 2 MiB.", explain.Always),
-		direct("direct_map4m", "DirectMap4M", "The same in pieces of 4 MiB, on 32-bit kernels without PAE.", explain.Rare),
 		direct("direct_map4k", "DirectMap4k", "The same in single pages: what was split for protection.", explain.Always),
-		{Doc: doc{Key: "ksm_run", Kernel: "run", Label: "KSM", Unit: count, Source: inspect.KSM, Concept: "ksm",
+		{Doc: doc{Key: "ksm_run", Kernel: "run", Label: "KSM", Unit: explain.Plain, Source: inspect.KSM, Concept: "ksm",
 			Gist: "0: off, 1: equal pages are found and merged, 2: all are being parted again."}, Get: ksm("run"), Reading: readKSM},
 		{Doc: doc{Key: "ksm_pages_shared", Kernel: "pages_shared", Label: "KSM pages", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
 			Gist: "Pages that stand for several equal ones."}, Get: ksmPages("pages_shared")},
 		{Doc: doc{Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM saves", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
 			Gist: "How many more there would be without merging."}, Get: ksmPages("pages_sharing")},
-		{Doc: doc{Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM profit", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Since: kernelVersion(6, 1), Concept: "ksm",
+		{Doc: doc{Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM profit", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Since: kernelVersion(6, 4), Concept: "ksm",
 			Gist: "What merging saves, less what the bookkeeping costs."}, Get: ksm("general_profit")},
+	}
+}
+
+func directMaps() []string { return []string{"DirectMap4k", "DirectMap2M", "DirectMap1G"} }
+
+// directMap gets one of the sizes; a kernel that counts others has no use for it.
+func directMap(name string) func(mem) value {
+	return func(m mem) value {
+		if v := explain.Look(m.Info, name); v.Has() {
+			return v
+		}
+		for key := range m.Info {
+			if strings.HasPrefix(key, "DirectMap") {
+				return explain.None(inspect.Inapplicable)
+			}
+		}
+		return value{}
 	}
 }
 
@@ -103,7 +120,7 @@ func readAnonHuge(m mem) string {
 
 func readDirect(m mem) string {
 	var sum, large uint64
-	for _, k := range []string{"DirectMap4k", "DirectMap2M", "DirectMap4M", "DirectMap1G"} {
+	for _, k := range directMaps() {
 		sum += m.Info[k]
 		if k != "DirectMap4k" {
 			large += m.Info[k]

@@ -39,13 +39,13 @@ func whyProcess(b []byte, r inspect.Proc) []byte {
 	anon, file, shmem := float64(p.RssAnon)/float64(p.VmRSS), float64(p.RssFile)/float64(p.VmRSS), float64(p.RssShmem)/float64(p.VmRSS)
 	switch {
 	case shmem >= 0.5:
-		b = append(explain.AppendPercent(b, shmem), " shared memory: everyone who maps it shows it in full"...)
+		b = append(explain.AppendPercent(b, shmem), " shared memory, shown in full by all who map it"...)
 	case file >= 0.5:
-		b = append(explain.AppendPercent(b, file), " file pages: shared with the page cache, cheap to drop"...)
+		b = append(explain.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
 	case anon >= 0.5:
-		b = append(explain.AppendPercent(b, anon), " its own (heap, stacks): its end or swap frees it"...)
+		b = append(explain.AppendPercent(b, anon), " its own: only its end or swap frees it"...)
 	default:
-		b = append(b, "a mixture of its own, file and shared pages"...)
+		b = append(b, "a mixture: its own, files' and shared pages"...)
 	}
 	if p.VmSwap > 0 {
 		b = append(explain.AppendSize(append(b, "; "...), int64(p.VmSwap)), " more is swapped out"...)
@@ -170,7 +170,7 @@ func shares() []procField {
 	return []procField{
 		rollup(doc{Key: "pss", Kernel: "Pss", Gist: "Each page divided by the number of those who map it."}, sum("Pss"), readPss, nil),
 		rollup(doc{Key: "uss", Label: "USS", Gist: "Pages that it alone maps: private, clean and dirty."}, uss, nil, deriveUss),
-		rollup(doc{Key: "swap_pss", Kernel: "SwapPss", Gist: "Its share of swap, shared memory included."}, sum("SwapPss"), nil, nil),
+		rollup(doc{Key: "swap_pss", Kernel: "SwapPss", Gist: "Its share of anonymous memory in swap; shared memory there is not in it."}, sum("SwapPss"), nil, nil),
 		rollup(doc{Key: "freed_on_exit", Label: "freed if it ends", Also: also(inspect.PIDStatus), Gist: "RAM that comes free at once when it ends, at most."},
 			freed, readFreed, deriveFreed),
 	}

@@ -57,7 +57,7 @@ func ram() []field {
 		part(doc{Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare, Since: kernelVersion(6, 1), Concept: "page-tables",
 			Gist: "Page tables of guests (KVM) and of devices (IOMMU)."},
 			meminfo("SecPageTables"), nil, nil),
-		part(doc{Key: "percpu", Kernel: "Percpu", Since: kernelVersion(4, 20), Concept: "per-cpu",
+		part(doc{Key: "percpu", Kernel: "Percpu", Since: kernelVersion(4, 19), Concept: "per-cpu",
 			Gist: "The kernel's per-CPU variables: one copy for each possible CPU."},
 			meminfo("Percpu"), nil, nil),
 		part(doc{Key: "vmalloc_less_stacks", Label: "vmalloc, no stacks", Also: also(inspect.Vmstat), Concept: "vmalloc",
@@ -72,6 +72,15 @@ func ram() []field {
 		part(doc{Key: "zspages", Label: "compressed swap", Source: inspect.Vmstat, Also: also(inspect.Meminfo), Show: explain.Rare, Option: "CONFIG_ZSMALLOC", Concept: "compressed-swap",
 			Gist: "RAM that holds compressed pages for zram and zswap."},
 			compressed, nil, nil),
+		part(doc{Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare, Since: kernelVersion(7, 1), Concept: "untracked-memory",
+			Gist: "System RAM that graphics drivers use."},
+			meminfo("GPUActive"), nil, nil),
+		part(doc{Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare, Since: kernelVersion(7, 1), Concept: "untracked-memory",
+			Gist: "System RAM that graphics drivers keep in pools and can give back."},
+			meminfo("GPUReclaim"), nil, nil),
+		part(doc{Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare, Option: "CONFIG_MEMORY_FAILURE", Concept: "untracked-memory",
+			Gist: "Pages put out of use because their RAM is broken."},
+			meminfo("HardwareCorrupted"), nil, nil),
 		part(doc{Key: "bounce", Kernel: "Bounce", Show: explain.Rare, Concept: "untracked-memory",
 			Gist: "Copies of pages for block devices that cannot reach all of RAM."},
 			meminfo("Bounce"), nil, nil),
@@ -237,7 +246,8 @@ func trackedParts(m mem) value {
 	}
 	for _, v := range []value{swapCacheUnmapped(m), miscReclaimable(m), explain.Look(m.Info, "KernelStack"),
 		explain.Look(m.Info, "PageTables"), explain.Look(m.Info, "SecPageTables"), explain.Look(m.Info, "Percpu"),
-		vmallocRest(m), pcpLists(m), hugetlb(m), compressed(m), explain.Look(m.Info, "Bounce"), explain.Look(m.Info, "WritebackTmp")} {
+		vmallocRest(m), pcpLists(m), hugetlb(m), compressed(m), explain.Look(m.Info, "Bounce"), explain.Look(m.Info, "WritebackTmp"),
+		explain.Look(m.Info, "GPUActive"), explain.Look(m.Info, "GPUReclaim"), explain.Look(m.Info, "HardwareCorrupted")} {
 		sum = plus(sum, or0(v))
 	}
 	return sum
@@ -304,12 +314,7 @@ func readSUnreclaim(m mem) string {
 }
 
 func readPageTables(m mem) string {
-	a := share(explain.Look(m.Info, "PageTables"), explain.Look(m.Info, "AnonPages"))
-	if !a.Has() {
-		return ""
-	}
-	return fmt.Sprintf("%s for each GiB of anonymous memory. Many processes that map the same large memory make it big.",
-		explain.Size(uint64(a.Float()*(1<<30))))
+	return ofRAM(m, explain.Look(m.Info, "PageTables")) + " of RAM. Many processes that map the same large memory make it big: each has its own."
 }
 
 func readHugetlb(m mem) string {

@@ -147,6 +147,9 @@ func rateOf(get func(mem) value) func(mem) value {
 func zoneRules() []explain.Rule[zoneRow] {
 	against := func(mark string) func(zoneRow) value {
 		return func(r zoneRow) value {
+			if r.It.Pages["managed"] == 0 {
+				return value{}
+			}
 			return share(explain.Look(r.It.Pages, "free"), explain.Look(r.It.Pages, mark))
 		}
 	}

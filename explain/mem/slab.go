@@ -68,6 +68,8 @@ func slabWord(name string) string {
 		return "trees that find the page cache's pages, and other indexes"
 	case "maple_node":
 		return "trees of the mappings in address spaces (6.1 and later)"
+	case "extent_status", "ext4_extent_status":
+		return "where the blocks of ext4 files are, cached"
 	case "buffer_head":
 		return "blocks within cached pages: ext4 and block devices"
 	case "vm_area_struct":

@@ -13,7 +13,7 @@ func Topic() explain.Topic {
 	t = t.Plus(process.Topic("mem PID", self))
 	t = t.Plus(Processes(true).Topic("mem", processes))
 	t = t.Plus(parts(Swaps(), func(m mem) []inspect.Swap { return m.Swaps }))
-	t = t.Plus(parts(Zones(), func(m mem) []inspect.Zone { return m.Zones }))
+	t = t.Plus(parts(Zones(), Populated))
 	t = t.Plus(parts(Nodes(), func(m mem) []inspect.Node { return m.Nodes }))
 	t = t.Plus(parts(HugePools(), func(m mem) []inspect.HugePool { return m.Pools }))
 	t = t.Plus(parts(Slabs(), func(m mem) []inspect.Slab { return m.Slabs }))

@@ -3,6 +3,7 @@ package mem
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
@@ -42,7 +43,7 @@ func Zones() *explain.Table[zoneRow] {
 	return &explain.Table[zoneRow]{Name: "zones", Fields: []column{
 		{Doc: doc{Key: "zone", Source: src, Concept: "zones", Gist: "The zone's name: memory that some devices or uses are limited to."},
 			Get: func(r zoneRow) value { return explain.S(r.It.Name) }},
-		{Doc: doc{Key: "node", Unit: count, Source: src, Concept: "numa", Gist: "The NUMA node it belongs to."},
+		{Doc: doc{Key: "node", Unit: explain.Plain, Source: src, Concept: "numa", Gist: "The NUMA node it belongs to."},
 			Get: func(r zoneRow) value { return explain.I(r.It.Node) }},
 		watermark("managed", "What the page allocator has in this zone, used or free.", explain.Always),
 		watermark("free", "Free pages, without those on the per-CPU lists.", explain.Always),
@@ -162,7 +163,7 @@ func Nodes() *explain.Table[inspect.MemPart[inspect.Node]] {
 			Get: func(r row) value { return explain.Look(r.It.Info, name) }}
 	}
 	return &explain.Table[row]{Name: "nodes", Fields: []column{
-		{Doc: doc{Key: "node", Unit: count, Source: src, Concept: "numa", Gist: "The node's number."},
+		{Doc: doc{Key: "node", Unit: explain.Plain, Source: src, Concept: "numa", Gist: "The node's number."},
 			Get: func(r row) value { return explain.I(r.It.ID) }},
 		amount("mem_total", "MemTotal", "RAM of this node."),
 		amount("mem_free", "MemFree", "Pages of it that hold nothing."),
@@ -172,6 +173,15 @@ func Nodes() *explain.Table[inspect.MemPart[inspect.Node]] {
 		{Doc: doc{Key: "why", Source: src, Concept: "numa", Gist: "What its share of free memory says."},
 			Get: func(r row) value { return explain.S(whyNode(r)) }},
 	}}
+}
+
+// Populated returns the zones that have memory. The kernel lists the empty ones
+// too, and counts the watermark that it gives them.
+func Populated(m *inspect.Mem) []inspect.Zone {
+	return slices.DeleteFunc(slices.Clone(m.Zones), func(z inspect.Zone) bool {
+		managed, ok := z.Pages["managed"]
+		return ok && managed == 0
+	})
 }
 
 func whyNode(r inspect.MemPart[inspect.Node]) string {

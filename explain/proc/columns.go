@@ -14,14 +14,14 @@ type (
 
 // PID is the process's number: the first column of every process table.
 func PID() column {
-	return column{Doc: doc{Key: "pid", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process",
+	return column{Doc: doc{Key: "pid", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process",
 		Gist: "The number of the process, as the PID namespace of that /proc counts."},
 		Get: func(p row) value { return explain.I(p.P.PID) }}
 }
 
 // PPID is the parent's number.
 func PPID() column {
-	return column{Doc: doc{Key: "ppid", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process", Show: explain.Data,
+	return column{Doc: doc{Key: "ppid", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Show: explain.Data,
 		Gist: "The number of its parent; 0 where that is outside the PID namespace."},
 		Get: func(p row) value { return explain.I(p.P.PPID) }}
 }
@@ -99,6 +99,6 @@ func Shares() []column {
 	return []column{
 		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among those who map it.", func(p *inspect.Process) inspect.Num { return p.Pss }),
 		share("uss", "", "USS", "Resident memory that this process alone maps.", func(p *inspect.Process) inspect.Num { return p.Uss }),
-		share("swap_pss", "SwapPss", "SWAPPSS", "Memory in swap, shared pages divided, shared memory included.", func(p *inspect.Process) inspect.Num { return p.SwapPss }),
+		share("swap_pss", "SwapPss", "SWAPPSS", "Anonymous memory in swap, divided where several processes share it.", func(p *inspect.Process) inspect.Num { return p.SwapPss }),
 	}
 }

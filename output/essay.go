@@ -1,0 +1,183 @@
+package output
+
+import (
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Essay is a concept's text on its way to a terminal.
+type Essay struct {
+	Title, Gist, Body string // Body: headings, paragraphs, lists, fenced blocks
+	Source, Man, See  []string
+}
+
+// Chapter is a list of concepts with a sentence each.
+type Chapter struct {
+	Title string
+	Lines [][2]string
+}
+
+// maxProse is as wide as prose reads well.
+const maxProse = 88
+
+// Concepts prints the list of essays.
+func (t *Text) Concepts(list []Chapter) error {
+	for i, c := range list {
+		if i > 0 {
+			t.line("")
+		}
+		t.line(t.style.Title(strings.ToUpper(c.Title[:1]) + c.Title[1:]))
+		name := 0
+		for _, l := range c.Lines {
+			name = max(name, cells(l[0]))
+		}
+		for _, l := range c.Lines {
+			at := margin + name + gapBehind
+			t.lines(pad(margin)+left(l[0], name)+pad(gapBehind), at, t.dimmed(wrap(l[1], t.width-at)))
+		}
+	}
+	return t.w.Flush()
+}
+
+// Essay prints a concept.
+func (t *Text) Essay(e Essay) {
+	width := min(t.width, maxProse)
+	t.line(t.style.Title(e.Title))
+	t.lines("", 0, wrap(e.Gist, width))
+	t.body(e.Body, width)
+	t.references("Kernel", e.Source, width)
+	t.references("Manual", e.Man, width)
+	var see []string
+	for _, s := range e.See {
+		see = append(see, "kwhy explain "+s)
+	}
+	t.references("See also", see, width)
+}
+
+func (t *Text) references(title string, list []string, width int) {
+	if len(list) == 0 {
+		return
+	}
+	t.title(title)
+	t.lines(pad(margin), margin, wrap(strings.Join(list, ", "), width-margin))
+}
+
+// body prints the essays' Markdown: a paragraph or an item is joined and
+// wrapped anew, a fenced block stays as it is.
+func (t *Text) body(md string, width int) {
+	var open []string
+	indent, lead := 0, ""
+	gap := false // a blank line is due before what comes next
+	flush := func() {
+		if len(open) > 0 {
+			if gap {
+				t.line("")
+			}
+			gap = false
+			t.lines(lead, indent, wrap(strings.Join(open, " "), width-indent))
+		}
+		open, indent, lead = nil, 0, ""
+	}
+	fenced := false
+	for line := range strings.Lines(md) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			flush()
+			if gap && !fenced {
+				t.line("")
+			}
+			fenced, gap = !fenced, false
+		case fenced:
+			t.line(pad(2*margin) + safe(line))
+		case strings.HasPrefix(line, "## "):
+			flush()
+			gap = false
+			t.title(strings.TrimPrefix(line, "## "))
+		case strings.HasPrefix(line, "- "):
+			flush()
+			lead, indent = "- ", margin
+			open = append(open, plain(line[2:]))
+		case strings.TrimSpace(line) == "":
+			flush()
+			gap = true
+		default:
+			open = append(open, plain(strings.TrimSpace(line)))
+		}
+	}
+	flush()
+}
+
+// plain drops the marks of code spans: a terminal has one font.
+func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
+
+// Definition prints what is true of a value on every host.
+func (t *Text) Definition(e *explain.Entry, on inspect.Version) {
+	d := &e.Doc
+	name := d.Name()
+	if d.Kernel != "" && d.Kernel != name {
+		name += " (" + d.Kernel + ")"
+	}
+	t.line(t.style.Title(name))
+	t.lines(pad(margin), margin, wrap(d.Gist, min(t.width, maxProse)-margin))
+	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", key(e)}, {"command", "kwhy " + e.Command},
+		{"since", since(d)}, {"needs", needs(d)}, {"concept", "kwhy explain " + string(d.Concept)}}
+	for _, f := range facts {
+		if f[1] != "" {
+			t.lines(pad(margin)+left(f[0], 9), margin+9, wrap(f[1], t.width-margin-9))
+		}
+	}
+	for _, w := range d.Words {
+		t.lines(pad(2*margin)+left(w.Name, 16), 2*margin+16, wrap(w.Gist, t.width-2*margin-16))
+	}
+}
+
+func key(e *explain.Entry) string {
+	if e.Table != "" {
+		return ".tables." + e.Table + ".rows[]." + e.Doc.Key
+	}
+	return ".values." + e.Doc.Key
+}
+
+func since(d *explain.Doc) (s string) {
+	if d.Since != (inspect.Version{}) {
+		s = "Linux " + d.Since.String()
+	}
+	if d.Until != (inspect.Version{}) {
+		s += ", until " + d.Until.String()
+	}
+	return strings.TrimPrefix(s, ", ")
+}
+
+func needs(d *explain.Doc) string {
+	if d.Option != "" {
+		return d.Option
+	}
+	return d.Source.Option()
+}
+
+// Live prints readings of this host under a title.
+func (t *Text) Live(title string, r *explain.Report) error {
+	for i := range r.Parts {
+		r.Parts[i].Title, r.Parts[i].Whole = "", ""
+		for j := range r.Parts[i].Cells {
+			if c := &r.Parts[i].Cells[j].Doc; c.Show == explain.Rare || c.Show == explain.Data {
+				c.Show = explain.Always // who asks for it by name wants to see it
+			}
+		}
+	}
+	if len(r.Parts)+len(r.Grids) > 0 {
+		t.title(title)
+	}
+	g := t.measure(r.Parts)
+	for i := range r.Parts {
+		t.part(&r.Parts[i], r, g)
+	}
+	for i := range r.Grids {
+		t.grid(&r.Grids[i])
+	}
+	t.gaps(r.Gaps)
+	return t.w.Flush()
+}
