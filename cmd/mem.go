@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -136,9 +137,14 @@ func (r *run) memHost(o memOptions) error {
 		r.wait()
 	}
 	p := r.progress("reading memory")
-	m, err := r.host.Mem(want)
-	if err != nil {
-		p.Stop()
+	var procs explain.Scan[inspect.Proc]
+	var order []int32
+	var scanErr error
+	m, err := r.host.MemBeside(want, func() {
+		procs, order, scanErr = tables.processes.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return r.host.Procs(want) })
+	})
+	p.Stop()
+	if err := cmp.Or(err, scanErr); err != nil {
 		return err
 	}
 	var over time.Duration
@@ -146,14 +152,8 @@ func (r *run) memHost(o memOptions) error {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
 	rep := card.Explain(m, nil)
-	gaps := m.Gaps()
-	procs, order, err := tables.processes.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return r.host.Procs(want) })
-	p.Stop()
-	if err != nil {
-		return err
-	}
 	tables.explain(&rep, m, procs, order)
-	rep.Tell(append(gaps, procs.(*inspect.Procs).Gaps(order)...), r.host.Kernel)
+	rep.Tell(append(m.Gaps(), procs.(*inspect.Procs).Gaps(order)...), r.host.Kernel)
 	h := r.header(m.At, over)
 	h.Summary = ramSummary(&rep)
 	return r.print(h, &rep)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -106,7 +107,11 @@ func (m *Mem) Gaps() (out []Gap) {
 
 // Mem reads the wanted sources. It fails only where none of them is there,
 // which means that the root is no /proc.
-func (h *Host) Mem(want Sources) (*Mem, error) {
+func (h *Host) Mem(want Sources) (*Mem, error) { return h.MemBeside(want, func() {}) }
+
+// MemBeside does the same, and runs other reading beside it as soon as what
+// must hold still has been read; it returns when both are done.
+func (h *Host) MemBeside(want Sources, other func()) (*Mem, error) {
 	m := &Mem{Host: h, At: h.now()}
 	for i := range m.got {
 		m.got[i] = Unread
@@ -122,6 +127,9 @@ func (h *Host) Mem(want Sources) (*Mem, error) {
 		}
 	}
 	h.memMoving(m, want, note)
+	var beside sync.WaitGroup
+	beside.Go(other)
+	defer beside.Wait()
 	for _, s := range Every() {
 		if read := h.memReader(s); want.Has(s) && read != nil {
 			note(s, read(m))
