@@ -98,7 +98,7 @@ func (tb *table) width() (n int) {
 }
 
 // fit drops columns that are not always shown, the last first, until the rest
-// and a sentence have room.
+// and a sentence have room; then any, until the rest have.
 func (t *Text) fit(tb *table, named bool) {
 	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return tb.docs[i].Show == explain.Wide && !tb.has[i] && !named })
 	need := margin
@@ -109,6 +109,9 @@ func (t *Text) fit(tb *table, named bool) {
 		if tb.docs[tb.cols[i]].Show == explain.Wide {
 			tb.cols = append(tb.cols[:i:i], tb.cols[i+1:]...)
 		}
+	}
+	for len(tb.cols) > 2 && !named && tb.width()+margin-columnGap > t.width { // narrower than 80
+		tb.cols = tb.cols[:len(tb.cols)-1]
 	}
 }
 

@@ -1,0 +1,254 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"kwhy/explain/mem"
+	"kwhy/output"
+)
+
+// live runs a command line on this host.
+func live(t *testing.T, args ...string) (out, errs string, status int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	a := &App{Out: &o, Err: &e, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
+	status = a.Run(args)
+	return o.String(), e.String(), status
+}
+
+type document struct {
+	Values   map[string]output.Value  `json:"values"`
+	Tables   map[string]documentTable `json:"tables"`
+	Findings []output.Finding         `json:"findings"`
+	Gaps     []output.Gap             `json:"gaps"`
+	Subject  *output.Subject          `json:"subject"`
+}
+
+type documentTable struct {
+	Rows  []map[string]any `json:"rows"`
+	Total int              `json:"total"`
+}
+
+func liveJSON(t *testing.T, args ...string) document {
+	t.Helper()
+	out, errs, status := live(t, append(args, "-o", "json")...)
+	if status != 0 || errs != "" {
+		t.Fatalf("kwhy %v: status %d, stderr %q", args, status, errs)
+	}
+	validate(t, []byte(out))
+	var d document
+	if err := json.Unmarshal([]byte(out), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func number(t *testing.T, d document, key string) float64 {
+	t.Helper()
+	n, ok := d.Values[key].Value.(float64)
+	if !ok {
+		t.Fatalf("%s is %v, no number", key, d.Values[key].Value)
+	}
+	return n
+}
+
+// Every command's real output keeps to the schema.
+func TestLiveSchema(t *testing.T) {
+	pid := strconv.Itoa(os.Getpid())
+	for _, args := range [][]string{{"mem"}, {"mem", pid}, {"mem", "--pss", "--limit", "0"}, {"mem", "--interval", "20ms"},
+		{"explain"}, {"explain", "ram"}, {"explain", "MemAvailable"}, {"explain", "vm_rss"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) { liveJSON(t, args...) })
+	}
+}
+
+func TestLivePartsSumToMemTotal(t *testing.T) {
+	d := liveJSON(t, "mem")
+	var sum float64
+	var keys []string
+	for _, sec := range mem.Host().Sections {
+		for _, f := range sec.Fields {
+			if f.Part == 0 {
+				continue
+			}
+			keys = append(keys, f.Key)
+			if n, ok := d.Values[f.Key].Value.(float64); ok {
+				sum += n
+			}
+		}
+	}
+	total := number(t, d, "mem_total")
+	if sum != total {
+		t.Errorf("the parts sum to %.0f, MemTotal is %.0f: %v", sum, total, keys)
+	}
+	if rest := number(t, d, "untracked"); rest > total/4 || rest < -total/50 {
+		t.Errorf("%.0f of %.0f is not accounted for: parts are missing or counted twice", rest, total)
+	}
+}
+
+// free, of procps, reads the same files with other code.
+func TestLiveAgreesWithFree(t *testing.T) {
+	path, err := exec.LookPath("free")
+	if err != nil {
+		t.Skip("free is not installed")
+	}
+	for try := range 20 {
+		d := liveJSON(t, "mem")
+		out, err := exec.Command(path, "-b").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := strings.Fields(strings.SplitN(string(out), "\n", 3)[1])
+		total, _ := strconv.ParseFloat(f[1], 64)
+		available, _ := strconv.ParseFloat(f[6], 64)
+		if number(t, d, "mem_total") != total {
+			t.Fatalf("MemTotal is %v, free says %v", number(t, d, "mem_total"), total)
+		}
+		diff := number(t, d, "mem_available") - available
+		if diff < total/100 && diff > -total/100 {
+			return
+		}
+		t.Logf("try %d: MemAvailable differs by %.0f", try, diff)
+	}
+	t.Error("MemAvailable never came within 1 % of what free says")
+}
+
+// The kernel's own figures are reproduced to the page, unless the host never
+// held still.
+func TestLiveDerivations(t *testing.T) {
+	for _, key := range []string{"mem_available", "commit_limit", "nr_dirty_threshold", "nr_dirty_background_threshold", "slab"} {
+		t.Run(key, func(t *testing.T) {
+			var last *output.Derivation
+			for range 50 {
+				d := liveJSON(t, "mem", "--limit", "1").Values[key].Derivation
+				if d == nil || d.Exact == nil {
+					t.Fatalf("no derivation, or nothing to compare it with: %+v", d)
+				}
+				if last = d; *d.Exact {
+					return
+				}
+			}
+			t.Errorf("50 tries, and the last still differs by %v: %+v", last.Difference, last)
+		})
+	}
+}
+
+func TestLiveOwnProcess(t *testing.T) {
+	d := liveJSON(t, "mem", strconv.Itoa(os.Getpid()))
+	if d.Subject == nil || d.Subject.PID != int32(os.Getpid()) {
+		t.Fatalf("subject is %+v", d.Subject)
+	}
+	if age := time.Since(*d.Subject.StartTime); age < 0 || age > time.Hour {
+		t.Errorf("this test is said to have started %v ago", age)
+	}
+	rss := number(t, d, "rss_anon") + number(t, d, "rss_file") + number(t, d, "rss_shmem")
+	if rss != number(t, d, "vm_rss") {
+		t.Errorf("parts sum to %.0f, VmRSS is %.0f", rss, number(t, d, "vm_rss"))
+	}
+	if number(t, d, "uss") > number(t, d, "pss") {
+		t.Errorf("USS %.0f is more than PSS %.0f", number(t, d, "uss"), number(t, d, "pss"))
+	}
+	b, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := float64(bytes.Count(b, []byte("\n")) - bytes.Count(b, []byte("[vsyscall]")))
+	if got := number(t, d, "map_count"); got < lines-8 || got > lines+8 {
+		t.Errorf("%v mappings, /proc/self/maps has %v", got, lines)
+	}
+}
+
+// A child that maps 256 MiB and touches 64 MiB shows just that.
+func TestLiveTouched(t *testing.T) {
+	child := exec.Command(os.Args[0], "-test.run=^TestHelperTouch$")
+	child.Env = append(os.Environ(), "KWHY_TEST_CHILD=touch")
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outPipe, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); _ = child.Wait() }()
+	say := func() {
+		if _, err := in.Write([]byte("\n")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := outPipe.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pid := strconv.Itoa(child.Process.Pid)
+	say() // it runs
+	before := liveJSON(t, "mem", pid)
+	say() // it has mapped and touched
+	after := liveJSON(t, "mem", pid)
+	for key, want := range map[string]float64{"vm_size": 256 << 20, "rss_anon": 64 << 20} {
+		got := number(t, after, key) - number(t, before, key)
+		if got < want-(4<<20) || got > want+(4<<20) {
+			t.Errorf("%s grew by %.1f MiB, the child made it %.0f", key, got/(1<<20), want/(1<<20))
+		}
+	}
+	if got := number(t, after, "freed_on_exit") - number(t, before, "freed_on_exit"); got < 60<<20 {
+		t.Errorf("its end would free only %.1f MiB more", got/(1<<20))
+	}
+}
+
+func TestLiveErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"no such process":  {[]string{"mem", "2147483600"}, exitFailed, "kwhy: process 2147483600: no such process\n"},
+		"no PID":           {[]string{"mem", "x"}, exitUsage, "bad PID \"x\""},
+		"no such root":     {[]string{"mem", "--proc-root", "/nowhere"}, exitFailed, "/nowhere"},
+		"a root, no proc":  {[]string{"mem", "--proc-root", t.TempDir()}, exitFailed, "meminfo"},
+		"bad output":       {[]string{"mem", "-o", "xml"}, exitUsage, "--output: bad value \"xml\": it takes text, json, ndjson"},
+		"bad interval":     {[]string{"mem", "--interval", "1"}, exitUsage, "interval"},
+		"bad flag":         {[]string{"mem", "--nope"}, exitUsage, "--nope"},
+		"bad command":      {[]string{"mme"}, exitUsage, "did you mean mem"},
+		"unknown name":     {[]string{"explain", "MemAvailabel"}, exitUsage, "MemAvailable"},
+		"bad width":        {[]string{"mem", "--width", "3"}, exitUsage, "--width"},
+		"bad limit":        {[]string{"mem", "--limit", "-7"}, exitUsage, "--limit"},
+		"config not there": {[]string{"mem", "--config", "/nowhere.yaml"}, exitUsage, "/nowhere.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, errs, status := live(t, c.args...)
+			if status != c.status || !strings.Contains(errs, c.want) {
+				t.Errorf("status %d, stderr %q; want %d and %q", status, errs, c.status, c.want)
+			}
+			if out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "kwhy: ") {
+				t.Errorf("an error is one line on stderr: stdout %q, stderr %q", out, errs)
+			}
+		})
+	}
+}
+
+// No line of text is wider than it was asked to be.
+func TestLiveWidth(t *testing.T) {
+	for _, width := range []string{"60", "80", "120", "200"} {
+		for _, args := range [][]string{{"mem"}, {"mem", strconv.Itoa(os.Getpid())}, {"explain", "reclaim"}} {
+			for _, detail := range []string{"none", "line", "full"} {
+				out, _, _ := live(t, append(slices.Clone(args), "--width", width, "--explain", detail)...)
+				most, _ := strconv.Atoi(width)
+				for l := range strings.Lines(out) {
+					if n := len([]rune(strings.TrimSuffix(l, "\n"))); n > most && !strings.HasPrefix(l, "    ") {
+						t.Errorf("%v at %s, %s: %d columns: %s", args, width, detail, n, l)
+					}
+				}
+			}
+		}
+	}
+}

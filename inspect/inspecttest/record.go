@@ -1,0 +1,310 @@
+package inspecttest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/procfs"
+	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+)
+
+// Recorder says what to record. Only PIDs has no default that suits a live host.
+type Recorder struct {
+	Proc, Sys string  // the roots; "" for /proc and /sys
+	PIDs      []int32 // processes whose files are recorded; Self is always one of them
+	Self      int32   // the process that proc/self points to; 0 for the one that it does point to
+	Detail    []int32 // processes whose mappings are recorded too; nil for all
+	Slabs     int     // how many of the largest caches slabinfo keeps; 0 for all
+	Hostname  string  // stands for the host's name; "" to leave it
+	Anonymous bool    // zeros for the boot ID, and "host" for a name that Hostname leaves. Command lines stay as they are
+}
+
+// Record records the host at the two roots with the given processes.
+func Record(procRoot, sysRoot string, pids []int32) (*txtar.Archive, error) {
+	return Recorder{Proc: procRoot, Sys: sysRoot, PIDs: pids}.Record()
+}
+
+// beside is what [inspect.Open] reads of a host before any source.
+var beside = []string{
+	"/proc/stat",
+	"/proc/sys/kernel/osrelease",
+	"/proc/sys/kernel/hostname",
+	"/proc/sys/kernel/arch",
+	"/proc/sys/kernel/random/boot_id",
+	"/sys/devices/system/cpu/online",
+}
+
+// Record opens what [inspect.Every] lists and what [inspect.Open] needs, and
+// no other file. What is not there, or belongs to a process that ended, is not
+// in the archive, and neither is what the kernel refuses as switched off; what
+// may not be read is there as #denied.
+func (r Recorder) Record() (*txtar.Archive, error) {
+	r.Proc, r.Sys = cmp.Or(r.Proc, "/proc"), cmp.Or(r.Sys, "/sys")
+	if r.Self == 0 {
+		to, err := os.Readlink(r.Proc + "/self")
+		pid, err2 := strconv.ParseInt(to, 10, 32)
+		if err := errors.Join(err, err2); err != nil {
+			return nil, fmt.Errorf("which process is proc/self: %w", err)
+		}
+		r.Self = int32(pid)
+	}
+	if !slices.Contains(r.PIDs, r.Self) {
+		r.PIDs = append(slices.Clone(r.PIDs), r.Self)
+	}
+	rec := recording{Recorder: r, files: map[string]txtar.File{}}
+	rec.add(entry{name: "proc/self", link: strconv.Itoa(int(r.Self))})
+	for _, p := range beside {
+		rec.file(p)
+	}
+	for _, s := range inspect.Every() {
+		rec.source(s)
+	}
+	a := new(txtar.Archive)
+	for _, f := range rec.files {
+		a.Files = append(a.Files, f)
+	}
+	slices.SortFunc(a.Files, func(x, y txtar.File) int { return cmp.Compare(x.Name, y.Name) })
+	return a, errors.Join(rec.errs...)
+}
+
+type recording struct {
+	Recorder
+	files map[string]txtar.File
+	errs  []error
+}
+
+func (r *recording) add(e entry) {
+	f, err := encode(e)
+	if err != nil {
+		r.errs = append(r.errs, err)
+		return
+	}
+	r.files[f.Name] = f
+}
+
+// source records the files of one source.
+func (r *recording) source(s inspect.Source) {
+	p := s.String()
+	switch {
+	case strings.Contains(p, "<pid>"):
+		for _, pid := range r.PIDs {
+			if detail := s == inspect.PIDMaps || s == inspect.PIDSmapsRollup; !detail || r.Detail == nil || slices.Contains(r.Detail, pid) {
+				r.file(strings.ReplaceAll(p, "<pid>", strconv.Itoa(int(pid))))
+			}
+		}
+	case strings.Contains(p, "<cgroup>"):
+		r.cgroups()
+	case strings.Contains(p, "<n>"):
+		r.family(s, p)
+	case strings.HasPrefix(p, "/proc/self/"):
+		r.file(strings.Replace(p, "self", strconv.Itoa(int(r.Self)), 1))
+	default:
+		if info, err := os.Stat(r.at(p)); err == nil && info.IsDir() {
+			r.directory(p)
+		} else {
+			r.file(p)
+		}
+	}
+}
+
+// at returns where p, a path as told to the user, lies.
+func (r *recording) at(p string) string {
+	if rest, ok := strings.CutPrefix(p, "/proc/"); ok {
+		return filepath.Join(r.Proc, rest)
+	}
+	return filepath.Join(r.Sys, strings.TrimPrefix(p, "/sys/"))
+}
+
+// file records one file, under its own name where links lead elsewhere.
+func (r *recording) file(p string) {
+	e, err := readFile(r.at(p))
+	switch {
+	case err == nil:
+		e.name = p[1:]
+		e.data = r.edit(p, e.data)
+		r.add(e)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EOPNOTSUPP):
+	default:
+		r.errs = append(r.errs, err)
+	}
+}
+
+// edit cuts what is of no use, and hides what shall not be told.
+func (r *recording) edit(p string, data []byte) []byte {
+	switch p {
+	case "/proc/stat":
+		return keepLines(data, func(line string) bool { return strings.HasPrefix(line, "btime ") })
+	case "/proc/slabinfo":
+		return r.largestSlabs(data)
+	case "/proc/sys/kernel/hostname":
+		if name := r.Hostname; name != "" || r.Anonymous {
+			return []byte(cmp.Or(name, "host") + "\n")
+		}
+	case "/proc/sys/kernel/random/boot_id":
+		if r.Anonymous {
+			return []byte("00000000-0000-0000-0000-000000000000\n")
+		}
+	}
+	return data
+}
+
+func keepLines(data []byte, keep func(string) bool) (out []byte) {
+	for line := range strings.Lines(string(data)) {
+		if keep(line) {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// largestSlabs keeps the caches with the most pages, in their order, and the
+// two lines above them.
+func (r *recording) largestSlabs(data []byte) []byte {
+	size := map[string]int{}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) == 16 {
+			pages, _ := strconv.Atoi(f[5])
+			slabs, _ := strconv.Atoi(f[14])
+			size[line] = pages * slabs
+		}
+	}
+	if r.Slabs == 0 || len(size) <= r.Slabs {
+		return data
+	}
+	lines := make([]string, 0, len(size))
+	for line := range size {
+		lines = append(lines, line)
+	}
+	slices.SortFunc(lines, func(a, b string) int { return cmp.Or(cmp.Compare(size[b], size[a]), cmp.Compare(a, b)) })
+	return keepLines(data, func(line string) bool {
+		_, isSlab := size[line]
+		return !isSlab || slices.Contains(lines[:r.Slabs], line)
+	})
+}
+
+// family records one file of each of many devices, and what inspect reads
+// beside it.
+func (r *recording) family(s inspect.Source, p string) {
+	before, after, _ := strings.Cut(p, "<n>")
+	dir, stem := path.Split(before)
+	list, err := os.ReadDir(r.at(dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.errs = append(r.errs, err)
+	}
+	for _, d := range list {
+		n, ok := strings.CutPrefix(d.Name(), stem)
+		if _, err := strconv.ParseUint(n, 10, 32); !ok || err != nil {
+			continue
+		}
+		r.file(before + n + after)
+		if s == inspect.ZramStat {
+			r.file(before + n + "/disksize")
+		}
+	}
+}
+
+// directory records all files below p. Those that can only be written are
+// passed over, and so is what the kernel refuses to say.
+func (r *recording) directory(p string) {
+	list, err := os.ReadDir(r.at(p))
+	if err != nil {
+		r.errs = append(r.errs, err)
+		return
+	}
+	if len(list) == 0 {
+		r.add(entry{name: p[1:], dir: true})
+	}
+	for _, d := range list {
+		if name := path.Join(p, d.Name()); d.IsDir() {
+			r.directory(name)
+		} else if readable(d) {
+			r.file(name)
+		}
+	}
+}
+
+// readable tells whether d is a file that someone may read, or one that
+// nobody may do anything with: a #denied one of a recorded host.
+func readable(d fs.DirEntry) bool {
+	info, err := d.Info()
+	return err == nil && info.Mode().IsRegular() && (info.Mode().Perm()&0o444 != 0 || info.Mode().Perm() == 0)
+}
+
+// cgroups records the memory controller's files of the cgroup that proc/self
+// is in, and of each one above it, in every hierarchy that may account memory.
+func (r *recording) cgroups() {
+	fsys, err := procfs.NewFS(r.Proc)
+	if err != nil {
+		r.errs = append(r.errs, err)
+		return
+	}
+	mounts, err1 := fsys.GetProcMounts(int(r.Self))
+	self, err2 := fsys.Proc(int(r.Self))
+	if errors.Join(err1, err2) != nil {
+		return // nothing to find them by: the files themselves tell
+	}
+	list, _ := self.Cgroups()
+	for _, c := range list {
+		for _, m := range mounts {
+			rest, ok := strings.CutPrefix(c.Path, strings.TrimSuffix(m.Root, "/"))
+			if !ok || !accountsMemory(c, m) || rest != "" && rest[0] != '/' {
+				continue
+			}
+			for dir := path.Join(m.MountPoint, rest); ; dir = path.Dir(dir) {
+				r.cgroup(dir)
+				if dir == path.Clean(m.MountPoint) || !strings.HasPrefix(dir, m.MountPoint) {
+					break
+				}
+			}
+		}
+	}
+}
+
+func accountsMemory(c procfs.Cgroup, m *procfs.MountInfo) bool {
+	_, v1 := m.SuperOptions["memory"]
+	return c.HierarchyID == 0 && m.FSType == "cgroup2" || m.FSType == "cgroup" && v1 && slices.Contains(c.Controllers, "memory")
+}
+
+// cgroup records one directory, but not memory.numa_stat, which is as long as
+// all the others, and v1's kmem files: nothing reads them.
+func (r *recording) cgroup(dir string) {
+	if !strings.HasPrefix(dir, "/sys/") {
+		r.errs = append(r.errs, fmt.Errorf("record cgroup %s: only what is mounted below /sys has a place in an archive", dir))
+		return
+	}
+	list, err := os.ReadDir(r.at(dir))
+	if err != nil {
+		return
+	}
+	found := false
+	for _, d := range list {
+		name, ok := strings.CutPrefix(d.Name(), "memory.")
+		if ok && name != "numa_stat" && !strings.HasPrefix(name, "kmem.") && readable(d) {
+			r.cgroupFile(path.Join(dir, d.Name()))
+			found = true
+		}
+	}
+	if !found {
+		r.add(entry{name: dir[1:], dir: true})
+	}
+}
+
+// cgroupFile is file for one that the kernel may refuse for a reason of the
+// controller's: v1 has some that never read.
+func (r *recording) cgroupFile(p string) {
+	n := len(r.errs)
+	if r.file(p); len(r.errs) > n && errors.As(r.errs[n], new(unix.Errno)) {
+		r.errs = r.errs[:n]
+	}
+}
