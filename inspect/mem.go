@@ -105,8 +105,8 @@ func (m *Mem) Gaps() (out []Gap) {
 	return out
 }
 
-// Mem reads the wanted sources. It fails only where none of them is there,
-// which means that the root is no /proc.
+// Mem reads the wanted sources. It fails only where no file of /proc is there,
+// which means that the root is none.
 func (h *Host) Mem(want Sources) (*Mem, error) { return h.MemBeside(want, func() {}) }
 
 // MemBeside does the same, and runs other reading beside it as soon as what
@@ -120,7 +120,7 @@ func (h *Host) MemBeside(want Sources, other func()) (*Mem, error) {
 	found := false
 	note := func(s Source, err error) {
 		m.got[s] = reasonFor(err)
-		if m.got[s] == Present || m.got[s] == Malformed {
+		if strings.HasPrefix(s.String(), "/proc/") && (m.got[s] == Present || m.got[s] == Malformed || m.got[s] == Denied) {
 			found = true
 		} else if first == nil {
 			first = err
@@ -172,7 +172,8 @@ func (h *Host) memMoving(m *Mem, want Sources, note func(Source, error)) {
 				break
 			}
 		}
-	} else if want.Has(Zoneinfo) {
+	}
+	if want.Has(Zoneinfo) && m.got[Zoneinfo] == Unread {
 		note(Zoneinfo, h.readZones(m))
 	}
 	if want.Has(Vmstat) && m.Vmstat == nil {
