@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/inspect"
 )
 
 // Detail is how much text says beside values.
@@ -178,8 +179,8 @@ func (t *Text) measure(parts []explain.Part) geometry {
 	return g
 }
 
-// shown tells whether text has the value. What the kernel lacks is told among
-// the gaps and needs no line of its own.
+// shown tells whether text has the value. What is not there is told once, among
+// the gaps, and needs no line of its own.
 func shown(c *explain.Cell) bool {
 	switch c.Doc.Show {
 	case explain.Data, explain.Asked:
@@ -189,14 +190,7 @@ func shown(c *explain.Cell) bool {
 			return false
 		}
 	}
-	if c.Value.Has() {
-		return true
-	}
-	switch c.Value.Reason().String() {
-	case "unsupported", "disabled", "inapplicable":
-		return false
-	}
-	return true
+	return c.Value.Has() || c.Value.Reason() == inspect.Unlimited
 }
 
 func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {

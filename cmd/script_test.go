@@ -1,0 +1,56 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"kwhy/inspect/inspecttest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kwhy": scripted})
+}
+
+// scripted is kwhy with a clock that stands still: recorded hosts do too.
+func scripted() {
+	a := System()
+	a.Version = "v0.0.0-test"
+	a.Now = func() time.Time { return time.Date(2026, 11, 23, 20, 46, 1, 500e6, time.UTC) }
+	os.Exit(a.Run(os.Args[1:]))
+}
+
+// TestScript runs the scenarios: a recorded host, commands, what they print.
+// make golden rewrites what is compared.
+func TestScript(t *testing.T) {
+	hosts, err := filepath.Abs("../inspect/testdata/hosts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: update(),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// host NAME unpacks a recorded host into ./host and points kwhy to it.
+			"host": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("usage: host NAME")
+				}
+				b, err := os.ReadFile(filepath.Join(hosts, args[0]+".txtar"))
+				ts.Check(err)
+				dir := ts.MkAbs("host")
+				ts.Check(os.MkdirAll(dir, 0o755))
+				ts.Check(inspecttest.Unpack(dir, b))
+				ts.Setenv("KWHY_PROC_ROOT", filepath.Join(dir, "proc"))
+				ts.Setenv("KWHY_SYS_ROOT", filepath.Join(dir, "sys"))
+			},
+			// schema FILE validates a document.
+			"schema": func(ts *testscript.TestScript, neg bool, args []string) {
+				validate(t, []byte(ts.ReadFile(args[0])))
+			},
+		},
+	})
+}
