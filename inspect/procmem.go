@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,10 +35,10 @@ type ProcMem struct {
 // Region is a run of neighbouring mappings of one object.
 type Region struct {
 	Start, End uint64
-	Size       uint64 // the mappings in it, without holes
-	Kind       string // one of MapKinds
-	Object     string // a path, [heap], or "" for anonymous memory
-	Perms      string // the union of the mappings' letters
+	Size       uint64   // the mappings in it, without holes
+	Kind       string   // one of MapKinds
+	Object     string   // a path, [heap], or "" for anonymous memory
+	Perms      []string // those of its mappings, each once: r-xp
 	Maps       int
 	Gap        uint64 // the hole below it
 }
@@ -231,7 +232,9 @@ func (m *ProcMem) place(v *procfs.ProcMap, kind string, size uint64) {
 		joins := last.Object == object && (object != "" || last.Kind == kind)
 		if joins && gap < hole {
 			last.End, last.Size, last.Maps = end, last.Size+size, last.Maps+1
-			last.Perms = orPerms(last.Perms, v.Perms)
+			if p := letters(v.Perms); !slices.Contains(last.Perms, p) {
+				last.Perms = append(last.Perms, p)
+			}
 			if kind == "code" {
 				last.Kind = kind // one executable part makes a file's region code
 			}
@@ -241,21 +244,19 @@ func (m *ProcMem) place(v *procfs.ProcMap, kind string, size uint64) {
 		gap = start
 	}
 	m.Regions = append(m.Regions, Region{Start: start, End: end, Size: size, Kind: kind, Object: object,
-		Perms: orPerms("----", v.Perms), Maps: 1, Gap: gap})
+		Perms: []string{letters(v.Perms)}, Maps: 1, Gap: gap})
 }
 
-func orPerms(s string, p *procfs.ProcMapPermissions) string {
-	b := []byte(s)
+// letters writes permissions as the kernel does.
+func letters(p *procfs.ProcMapPermissions) string {
+	b := []byte("---p")
 	for i, set := range [...]bool{p.Read, p.Write, p.Execute} {
 		if set {
 			b[i] = "rwx"[i]
 		}
 	}
-	switch {
-	case p.Shared:
+	if p.Shared {
 		b[3] = 's'
-	case b[3] == '-':
-		b[3] = 'p'
 	}
 	return string(b)
 }

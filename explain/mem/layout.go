@@ -128,8 +128,8 @@ func Mappings() *explain.Table[inspect.ProcMemPart[inspect.Region]] {
 			Get: func(r row) value { return explain.N(r.It.Gap) }},
 		{Doc: doc{Key: "size", Unit: bytes, Bar: true, Source: src, Concept: "virtual-memory", Gist: "Its mappings together, holes between them left out."},
 			Get: func(r row) value { return explain.N(r.It.Size) }},
-		{Doc: doc{Key: "perms", Source: src, Concept: "address-space", Gist: "Read, write, execute; private or shared: of all its mappings together."},
-			Get: func(r row) value { return explain.S(r.It.Perms) }},
+		{Doc: doc{Key: "perms", Source: src, Concept: "address-space", Show: explain.Data, Gist: "Read, write, execute; private or shared: each that its mappings have."},
+			Get: perms},
 		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many mappings it is made of."},
 			Get: func(r row) value { return explain.I(r.It.Maps) }},
 		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What it is."},
@@ -144,6 +144,14 @@ func Mappings() *explain.Table[inspect.ProcMemPart[inspect.Region]] {
 		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What lies there."},
 			Get: func(r row) value { return explain.S(whyRegion(r.It)) }},
 	}}
+}
+
+func perms(r inspect.ProcMemPart[inspect.Region]) value {
+	list := make([]value, len(r.It.Perms))
+	for i, p := range r.It.Perms {
+		list[i] = explain.S(p)
+	}
+	return explain.L(list)
 }
 
 func whyRegion(r *inspect.Region) string {

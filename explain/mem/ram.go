@@ -286,7 +286,9 @@ func readAnon(m mem) string {
 
 func readPageCache(m mem) string {
 	s := ofRAM(m, pageCache(m)) + " of RAM holds file contents"
-	if d := explain.Look(m.Info, "Dirty"); d.Has() {
+	if d := explain.Look(m.Info, "Dirty"); d.Zero() {
+		s += "; none of it waits to be written, so that it can be dropped at once"
+	} else if d.Has() {
 		s += "; all but " + size(d) + " of it, still to be written, can be dropped at once"
 	}
 	return s + "."

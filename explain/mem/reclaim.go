@@ -137,11 +137,14 @@ func readRefault(m mem) string {
 	if n.Zero() {
 		return "None " + span + "."
 	}
-	act := activations(m)
+	act, _ := grown(m, vmstat("workingset_activate_file"))
 	if scanned, _ := grown(m, scanned); scanned.Zero() {
 		return fmt.Sprintf("%s came back %s, though no global reclaim ran: a cgroup's limit or dropped caches took them.", size(scaled(m, n)), span)
 	}
-	return fmt.Sprintf("%s came back %s; since boot %s of them so soon that RAM is too small for what is in use.", size(scaled(m, n)), span, num(act))
+	if !act.Has() || act.Zero() {
+		return fmt.Sprintf("%s came back %s, none of it so soon that it was still in use.", size(scaled(m, n)), span)
+	}
+	return fmt.Sprintf("%s came back %s, %s of it so soon that it was still in use: RAM is too small for the working set.", size(scaled(m, n)), span, size(scaled(m, act)))
 }
 
 func readCompaction(m mem) string {

@@ -12,7 +12,7 @@ import (
 
 func zones() []field {
 	return []field{
-		{Doc: doc{Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes, Source: inspect.VMMinFreeKbytes, Concept: "watermarks",
+		{Doc: doc{Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes, Source: inspect.VMMinFreeKbytes, Also: also(inspect.Meminfo), Concept: "watermarks",
 			Gist: "What the zones' min watermarks add up to: kept for the kernel's emergencies."},
 			Get: sysctlKB(inspect.VMMinFreeKbytes), Reading: readMinFree},
 		{Doc: doc{Key: "watermark_scale_factor", Kernel: "vm.watermark_scale_factor", Label: "watermark scale", Unit: count, Source: inspect.VMWatermarkScaleFactor, Concept: "watermarks",
@@ -150,6 +150,9 @@ func whyBlocks(r zoneRow) string {
 	}
 	order := hugeOrder(r.Mem)
 	n := r.It.FreeInBlocks(order) >> order
+	if n == 0 {
+		return "; no free block is large enough for a huge page"
+	}
 	return fmt.Sprintf("; free blocks for %s", explain.Plural(n, "huge page", "huge pages"))
 }
 

@@ -1,0 +1,39 @@
+# What one types while working on kwhy. The checks live in .ci/run, which needs no make.
+
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race lint golden docs fuzz bench bench-peers ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## ./kwhy, a static binary
+	CGO_ENABLED=0 go build -trimpath -o kwhy ./cmd/kwhy
+
+test: ## all tests
+	go test ./...
+
+race: ## all tests under the race detector; needs a C compiler
+	CGO_ENABLED=1 go test -race ./...
+
+lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
+	.ci/run gofmt vet lint
+
+golden: ## rewrite the expected outputs of tests
+	KWHY_UPDATE=1 go test -count=1 ./...
+
+docs: ## regenerate the generated documentation
+	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
+
+fuzz: ## each fuzz target for FUZZTIME
+	FUZZTIME=$(FUZZTIME) .ci/run fuzz
+
+bench: ## benchmarks inside the process
+	go test -run '^$$' -bench . ./...
+
+bench-peers: ## whole processes against free, ps and the like
+	go run ./bench
+
+ci: ## everything that must hold before a change goes in
+	.ci/run
