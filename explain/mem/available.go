@@ -15,7 +15,7 @@ func left() []field {
 			Concept: "ram"},
 		Get: meminfo("MemTotal"), Reading: readTotal,
 	}, {
-		Doc: doc{Key: "mem_available", Kernel: "MemAvailable", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
+		Doc: doc{Key: "mem_available", Kernel: "MemAvailable", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.CgroupMemory),
 			Gist:    "What new work can take before the host must swap.",
 			Concept: "available-memory"},
 		Get: meminfo("MemAvailable"), Reading: readAvailable, Derive: deriveAvailable,

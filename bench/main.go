@@ -1,0 +1,273 @@
+// Bench runs kwhy and its peers as whole processes, in turn, and compares wall
+// time and peak memory with the targets that kwhy has set itself:
+//
+//	go run ./bench
+//
+// README.md in this directory tells how to read the table.
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// job is one thing that kwhy does, the peer that does most nearly the same,
+// and how kwhy should compare. A target of zero is none.
+type job struct {
+	name  string
+	kwhy  []string // arguments
+	peer  []string // command; nil: kwhy is timed alone
+	ratio float64  // at most, of wall times
+	mib   float64  // at most, peak RSS
+}
+
+func jobs() []job {
+	return []job{
+		{name: "start-up", kwhy: []string{"version"}, peer: []string{"free"}, ratio: 2.0, mib: 10},
+		{name: "host memory", kwhy: []string{"mem"}, peer: []string{"free"}, ratio: 2.5},
+		{name: "host memory, JSON", kwhy: []string{"mem", "-o", "json"}, peer: []string{"free"}},
+		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
+	}
+}
+
+// options are what one can ask for.
+type options struct {
+	rounds int
+	warm   int
+	slow   bool
+	only   *regexp.Regexp
+}
+
+const reminder = "Machines are shared and differ: compare within a row, quote ratios, never milliseconds."
+
+func main() {
+	if len(os.Args) > 2 && os.Args[1] == launcher {
+		launch(os.Args[2:])
+		return
+	}
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 31, "measured `rounds` of each job; each runs kwhy, then the peer")
+	flag.IntVar(&o.warm, "warm", 2, "`rounds` before those, not measured")
+	flag.BoolVar(&o.slow, "slow", false, "rest between rounds, so that others on a shared machine get their turn")
+	only := flag.String("jobs", "", "only the jobs whose name matches this `regexp`")
+	flag.Parse()
+	err := errors.New("-rounds must be at least 1")
+	if o.rounds > 0 {
+		o.only, err = regexp.Compile(*only)
+	}
+	if err == nil {
+		err = run(o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	dir, err := os.MkdirTemp("", "kwhy-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	kwhy := filepath.Join(dir, "kwhy")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", kwhy, "kwhy/cmd/kwhy")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building kwhy: %w\n%s", err, out)
+	}
+
+	fmt.Printf("%-18s  %-20s  %-9s  %6s  %17s  %15s  %s\n", "", "", "", "wall", "median ms", "peak RSS, MiB", "")
+	fmt.Printf("%-18s  %-20s  %-9s  %6s  %8s %8s  %7s %7s  %s\n", "job", "kwhy", "peer", "ratio", "kwhy", "peer", "kwhy", "peer", "target")
+	missed := 0
+	for _, j := range jobs() {
+		if !o.only.MatchString(j.name) {
+			continue
+		}
+		r, err := o.measure(kwhy, j)
+		if err != nil {
+			fmt.Printf("%-18s  skipped: %v\n", j.name, err)
+			continue
+		}
+		verdict, ok := j.judge(r)
+		if !ok {
+			missed++
+		}
+		fmt.Printf("%-18s  %-20s  %-9s  %6s  %8.2f %8s  %7.1f %7s  %s\n", j.name,
+			strings.Join(j.kwhy, " "), cmp.Or(strings.Join(j.peer, " "), "-"), known(r.ratio, "%.2fx"),
+			r.ours.ms, known(r.peer.ms, "%.2f"), r.ours.mib, known(r.peer.mib, "%.1f"), verdict)
+	}
+	fmt.Printf("\n%d rounds, interleaved. The ratio is the median of the rounds' ratios.\n%s\n", o.rounds, reminder)
+	if missed > 0 {
+		return fmt.Errorf("targets missed in %d jobs", missed)
+	}
+	return nil
+}
+
+// result is what a job came to.
+type result struct {
+	ratio      float64 // median of the rounds' ratios; 0 without a peer
+	ours, peer cost
+}
+
+// cost is the median wall time and the largest peak RSS of a command.
+type cost struct{ ms, mib float64 }
+
+// measure runs a job, its two commands in turn.
+func (o options) measure(kwhy string, j job) (result, error) {
+	ours, peer := append([]string{kwhy}, j.kwhy...), j.peer
+	if peer != nil {
+		path, err := exec.LookPath(peer[0])
+		if err != nil {
+			return result{}, fmt.Errorf("no %s here", peer[0])
+		}
+		peer = append([]string{path}, peer[1:]...)
+	}
+	var a, b []sample
+	var ratios []float64
+	for round := range o.warm + o.rounds {
+		x, err := once(ours)
+		if err != nil {
+			return result{}, err
+		}
+		var y sample
+		if peer != nil {
+			if y, err = once(peer); err != nil {
+				return result{}, err
+			}
+		}
+		if o.slow {
+			time.Sleep(max(3*(x.wall+y.wall), 50*time.Millisecond))
+		}
+		if round < o.warm {
+			continue
+		}
+		a = append(a, x)
+		if peer != nil {
+			b, ratios = append(b, y), append(ratios, float64(x.wall)/float64(y.wall))
+		}
+	}
+	return result{median(ratios), sum(a), sum(b)}, nil
+}
+
+// judge says how a result compares with the job's target.
+func (j job) judge(r result) (verdict string, ok bool) {
+	ok = true
+	var words []string
+	check := func(met bool, target string) {
+		if !met {
+			ok, target = false, target+" MISSED"
+		}
+		words = append(words, target)
+	}
+	if j.ratio > 0 {
+		check(r.ratio <= j.ratio, fmt.Sprintf("≤ %.2fx", j.ratio))
+	}
+	if j.mib > 0 {
+		check(r.ours.mib <= j.mib, fmt.Sprintf("≤ %.0f MiB", j.mib))
+	}
+	switch {
+	case words == nil:
+		return "none", true
+	case ok:
+		return strings.Join(words, ", ") + ": met", true
+	}
+	return strings.Join(words, ", "), false
+}
+
+func sum(list []sample) (c cost) {
+	walls := make([]float64, len(list))
+	for i, s := range list {
+		walls[i] = s.wall.Seconds() * 1e3
+		c.mib = max(c.mib, float64(s.kib)/1024)
+	}
+	c.ms = median(walls)
+	return c
+}
+
+func median(list []float64) float64 {
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	n := len(list)
+	return (list[(n-1)/2] + list[n/2]) / 2
+}
+
+func known(n float64, format string) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, n)
+}
+
+// sample is one run of a command: the time from before its fork until after
+// its end, and the kernel's account of its peak RSS.
+type sample struct {
+	wall time.Duration
+	kib  int64
+}
+
+// launcher is the first argument that makes this program a launcher.
+//
+// Exec hands the peak RSS of the memory it drops down to the new program
+// (fs/exec.c, exec_mmap: setmax_mm_hiwater_rss), and after Go's fork that is
+// the parent's memory. So the parent must be small, or no child could be seen
+// to be smaller than it: a fresh copy of this program starts each command and
+// waits for it, with about as little memory as a Go program can have.
+const launcher = "-launch"
+
+// once runs a command by way of a launcher.
+func once(command []string) (s sample, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return s, err
+	}
+	c := exec.Command(self, append([]string{launcher}, command...)...)
+	out, err := c.Output()
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", strings.Join(command, " "), err)
+	}
+	var status int
+	if _, err := fmt.Sscan(string(out), &s.wall, &s.kib, &status); err != nil {
+		return s, err
+	}
+	if status != 0 {
+		return s, fmt.Errorf("%s: exit status %d", filepath.Base(command[0]), status)
+	}
+	return s, nil
+}
+
+// launch runs a command with its output thrown away and prints its cost.
+func launch(command []string) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		os.Exit(1)
+	}
+	attr := &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{null.Fd(), null.Fd(), null.Fd()}}
+	start := time.Now()
+	pid, err := syscall.ForkExec(command[0], command, attr)
+	if err != nil {
+		os.Exit(1)
+	}
+	var status syscall.WaitStatus
+	var use syscall.Rusage
+	for {
+		if _, err = syscall.Wait4(pid, &status, 0, &use); err != syscall.EINTR {
+			break
+		}
+	}
+	wall := time.Since(start)
+	code := status.ExitStatus() // -1: a signal
+	fmt.Println(int64(wall), use.Maxrss, code)
+}

@@ -1,0 +1,224 @@
+package catalog_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kwhy/explain"
+	"kwhy/explain/catalog"
+	"kwhy/explain/concepts"
+	"kwhy/explain/mem"
+	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
+
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// snake is how the kernel's spelling becomes a key.
+func snake(kernel string) string {
+	if i := strings.LastIndexByte(kernel, '.'); i >= 0 {
+		kernel = kernel[i+1:]
+	}
+	var b strings.Builder
+	rs := []rune(kernel)
+	for i, r := range rs {
+		switch {
+		case r == '(' || r == '_':
+			b.WriteByte('_')
+		case r == ')':
+		case unicode.IsUpper(r):
+			after := i > 0 && rs[i-1] != '_' && rs[i-1] != '(' && (unicode.IsLower(rs[i-1]) || i+1 < len(rs) && unicode.IsLower(rs[i+1]))
+			if after {
+				b.WriteByte('_')
+			}
+			b.WriteRune(unicode.ToLower(r))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func TestEveryValueIsDeclaredWhole(t *testing.T) {
+	for _, e := range catalog.All().Entries {
+		d := &e.Doc
+		name := e.Command + " " + e.Table + " " + d.Key
+		if n := utf8.RuneCountInString(d.Gist); n == 0 || n > 80 || !strings.HasSuffix(d.Gist, ".") {
+			t.Errorf("%s: a gist is one sentence of at most 80 columns, this has %d: %q", name, n, d.Gist)
+		}
+		if d.Source == inspect.None {
+			t.Errorf("%s has no source", name)
+		}
+		if !slices.Contains(concepts.Names(), string(d.Concept)) {
+			t.Errorf("%s names the concept %q, and there is no such essay", name, d.Concept)
+		}
+		for _, w := range d.Words {
+			if !slices.Contains(concepts.Names(), string(w.Concept)) {
+				t.Errorf("%s: the word %s names the concept %q, and there is no such essay", name, w.Name, w.Concept)
+			}
+		}
+		want := snake(d.Kernel)
+		if d.Source == inspect.KSM {
+			want = "ksm_" + want
+		}
+		if d.Kernel != "" && d.Key != want {
+			t.Errorf("%s: the key of %s is %s by the rule", name, d.Kernel, want)
+		}
+		if d.Key != strings.ToLower(d.Key) || strings.ContainsAny(d.Key, " -.") {
+			t.Errorf("%s: a key is snake_case", name)
+		}
+	}
+}
+
+func TestKeysAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range catalog.All().Entries {
+		scope := e.Table
+		if scope == "" {
+			scope = e.Command
+		}
+		if k := scope + " " + e.Doc.Key; seen[k] {
+			t.Errorf("%s is declared twice", k)
+		} else {
+			seen[k] = true
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	known := map[string]bool{}
+	for _, e := range catalog.All().Entries {
+		known[e.Doc.Key] = true
+	}
+	seen := map[string]bool{}
+	for _, r := range catalog.All().Rules {
+		if seen[r.ID] || !strings.Contains(r.ID, ".") {
+			t.Errorf("rule %q: an ID is unique, and topic.name", r.ID)
+		}
+		seen[r.ID] = true
+		for _, k := range r.Evidence {
+			if !known[k] {
+				t.Errorf("rule %s rests on %q, which nobody declares", r.ID, k)
+			}
+		}
+		if !slices.Contains(concepts.Names(), string(r.Concept)) {
+			t.Errorf("rule %s names the concept %q, and there is no such essay", r.ID, r.Concept)
+		}
+		at := []float64{r.At.Notice, r.At.Warning, r.At.Critical}
+		at = slices.DeleteFunc(at, func(f float64) bool { return f == 0 })
+		if len(at) == 0 || !slices.IsSortedFunc(at, func(a, b float64) int {
+			if (a < b) != r.Below {
+				return -1
+			}
+			return 1
+		}) && len(at) > 1 {
+			t.Errorf("rule %s: its thresholds %v are not in order", r.ID, at)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	all := catalog.All()
+	for name, key := range map[string]string{"MemAvailable": "mem_available", "memavailable": "mem_available", "COMMITTED_AS": "committed_as",
+		"swappiness": "swappiness", "vm.swappiness": "swappiness", "VmRSS": "vm_rss", "Active(file)": "active_file", "pgscan_kswapd": "pgscan_kswapd"} {
+		if got := catalog.Find(all, name); len(got) == 0 || got[0].Doc.Key != key {
+			t.Errorf("Find(%q) = %v, want %s", name, got, key)
+		}
+	}
+	if got := catalog.Near(all, "MemAvailabel"); !slices.Contains(got, "MemAvailable") {
+		t.Errorf("near MemAvailabel is %v", got)
+	}
+	if got := catalog.Near(all, "zzzzzzzz"); len(got) > 0 {
+		t.Errorf("near zzzzzzzz is %v", got)
+	}
+}
+
+// A value that is read alone says what it says in the whole report: its
+// literal names every source that it leans on.
+func TestAloneAsInTheReport(t *testing.T) {
+	for _, host := range []string{"debian-5.10-swap", "debian-6.18-swap", "debian-7.3-swap", "debian-7.3-idle"} {
+		t.Run(host, func(t *testing.T) {
+			h := recorded(t, host)
+			card := mem.Host()
+			m, err := h.Mem(card.Needs())
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole := card.Explain(m, nil)
+			for _, e := range mem.Topic().Entries {
+				if e.Table != "" || e.Command != "mem" {
+					continue
+				}
+				rep, err := e.Live(h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, want := rep.Cell(e.Doc.Key), whole.Cell(e.Doc.Key)
+				if got.Reading != want.Reading || got.Value.Compare(want.Value) != 0 || got.Level != want.Level {
+					t.Errorf("%s alone: %v %q %v\nin the report: %v %q %v", e.Doc.Key, got.Value, got.Reading, got.Level, want.Value, want.Reading, want.Level)
+				}
+				if d := cmp.Diff(numbers(want.Derivation), numbers(got.Derivation)); d != "" {
+					t.Errorf("%s: its derivation alone differs: %s", e.Doc.Key, d)
+				}
+			}
+		})
+	}
+}
+
+func numbers(d *explain.Derivation) (out []float64) {
+	if d == nil {
+		return nil
+	}
+	for _, t := range d.Terms {
+		out = append(out, t.Value.Float())
+	}
+	return append(out, d.Result.Float())
+}
+
+// On recorded hosts the kernel's own figures come out to the page.
+func TestDerivationsAreExact(t *testing.T) {
+	for _, host := range []string{"debian-5.10-idle", "debian-5.10-swap", "debian-6.1-eased", "debian-6.12-eased", "debian-6.18-swap", "debian-7.3-idle", "debian-7.3-swap"} {
+		t.Run(host, func(t *testing.T) {
+			card := mem.Host()
+			m, err := recorded(t, host).Mem(card.Needs())
+			if err != nil {
+				t.Fatal(err)
+			}
+			rep := card.Explain(m, nil)
+			for _, key := range []string{"mem_available", "commit_limit", "nr_dirty_threshold", "nr_dirty_background_threshold", "slab"} {
+				if d := rep.Cell(key).Derivation; d == nil || d.Agrees() != explain.Exact {
+					t.Errorf("%s: %+v", key, d)
+				}
+			}
+			total, rest := rep.Cell("mem_total").Value.Float(), rep.Cell("untracked").Value.Float()
+			if rest < -0.01*total || rest > 0.05*total {
+				t.Errorf("%.1f %% of RAM is not accounted for", 100*rest/total)
+			}
+		})
+	}
+}
+
+func recorded(t *testing.T, name string) *inspect.Host {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("../../inspect/testdata/hosts", name+".txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := inspecttest.Unpack(dir, b); err != nil {
+		t.Fatal(err)
+	}
+	h, err := inspect.Open(filepath.Join(dir, "proc"), filepath.Join(dir, "sys"), func() time.Time { return time.Unix(0, 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}

@@ -1,0 +1,40 @@
+package inspect
+
+// What the tests, which are outside of the package because inspecttest imports
+// it, need of its inside.
+var (
+	CountList        = countList
+	ParseChoice      = parseChoice
+	ParseUint        = parseUint
+	ParseZoneinfo    = parseZoneinfo
+	ParseSlabinfo    = parseSlabinfo
+	ParseNodeMeminfo = parseNodeMeminfo
+	UnescapeOctal    = unescapeOctal
+	ErrMalformed     = errMalformed
+)
+
+func ParseCounters(b []byte) (Counters, error) { return parseCounters(b, 0) }
+
+func ParseStat(b []byte) (Process, error) {
+	p := newProcess(1)
+	err := p.parseStat(b)
+	return p, err
+}
+
+func ParseStatus(b []byte) (Process, error) {
+	p := newProcess(1)
+	err := p.parseStatus(b)
+	return p, err
+}
+
+func ParseCmdline(b []byte) (string, error) {
+	p := newProcess(1)
+	err := p.parseCmdline(b)
+	return p.Cmdline, err
+}
+
+func ParseZram(b []byte) (Zram, error) {
+	var z Zram
+	err := z.parse(b)
+	return z, err
+}

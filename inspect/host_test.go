@@ -1,0 +1,166 @@
+package inspect_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kwhy/inspect"
+)
+
+type version = inspect.Version
+
+func TestParseVersion(t *testing.T) {
+	for release, want := range map[string]version{
+		"6.18.44":                      {6, 18, 44},
+		"5.10.0-46-cloud-amd64":        {5, 10, 0},
+		"6.12.117+deb12-cloud-amd64":   {6, 12, 117},
+		"6.18.44-fc-v769":              {6, 18, 44},
+		"3.10.0-1160.el7.x86_64":       {3, 10, 0},
+		"4.18.0-553.el8_10":            {4, 18, 0},
+		"7.0":                          {7, 0, 0},
+		"7.1-rc3":                      {7, 1, 0},
+		"7":                            {7, 0, 0},
+		"6.":                           {6, 0, 0},
+		"6..1":                         {6, 0, 0},
+		"6.1.2.3.4":                    {6, 1, 2},
+		"":                             {},
+		"linux":                        {},
+		"-6.1":                         {},
+		" 6.1":                         {},
+		".6.1":                         {},
+		"99999999999999999999.1":       {},
+		"6.99999999999999999999":       {6, 0, 0},
+		"5.15.167.4-microsoft-WSL2":    {5, 15, 167},
+		"6.6.87.2-microsoft-standard-": {6, 6, 87},
+	} {
+		t.Run(release, func(t *testing.T) {
+			if got := inspect.ParseVersion(release); got != want {
+				t.Errorf("ParseVersion(%q) = %v, want %v", release, got, want)
+			}
+		})
+	}
+}
+
+func TestVersionComparesByMajorThenMinor(t *testing.T) {
+	for _, c := range []struct {
+		v, than         version
+		atLeast, before bool
+	}{
+		{version{6, 18, 44}, version{6, 18, 0}, true, false},
+		{version{6, 18, 0}, version{6, 18, 44}, true, false}, // patches never decide
+		{version{6, 9, 0}, version{6, 18, 0}, false, true},
+		{version{7, 0, 0}, version{6, 18, 0}, true, false},
+		{version{5, 19, 0}, version{6, 0, 0}, false, true},
+		{version{4, 4, 0}, version{4, 5, 0}, false, true},
+		{version{}, version{4, 5, 0}, false, false}, // unknown is neither
+	} {
+		t.Run(c.v.String()+" and "+c.than.String(), func(t *testing.T) {
+			if got := c.v.AtLeast(c.than.Major, c.than.Minor); got != c.atLeast {
+				t.Errorf("AtLeast = %v, want %v", got, c.atLeast)
+			}
+			if got := c.v.Before(c.than); got != c.before {
+				t.Errorf("Before = %v, want %v", got, c.before)
+			}
+		})
+	}
+}
+
+func TestCountList(t *testing.T) {
+	for list, want := range map[string]int{
+		"0": 1, "0-1": 2, "0-3,8": 5, "0-3,8-11,64-127": 72, "7": 1, "3-3": 1,
+		"": 0, "x": 0, "0-": 0, "-3": 0, "3-1": 0, "0,": 0, "0-3,x": 0, "0 1": 0, "0-1-2": 0,
+	} {
+		t.Run(list, func(t *testing.T) {
+			if got := inspect.CountList(list); got != want {
+				t.Errorf("countList(%q) = %d, want %d", list, got, want)
+			}
+		})
+	}
+}
+
+func TestRecordedHostSaysWhoItIs(t *testing.T) {
+	releases := map[string]version{
+		"debian-5.10-idle": {5, 10, 0}, "debian-5.10-swap": {5, 10, 0}, "debian-6.1-eased": {6, 1, 0}, "debian-6.12-eased": {6, 12, 117},
+		"debian-6.18-swap": {6, 18, 15}, "debian-7.3-swap": {7, 3, 4}, "debian-7.3-idle": {7, 3, 4},
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(releases)), hosts(t)); diff != "" {
+		t.Errorf("recorded hosts, -want +got:\n%s", diff)
+	}
+	onEach(t, func(t *testing.T, dir string) {
+		h := open(t, dir)
+		_, name, _ := strings.Cut(t.Name(), "/")
+		if h.Kernel != releases[name] {
+			t.Errorf("kernel %v of %q, want %v", h.Kernel, h.Release, releases[name])
+		}
+		if h.Name != "web-1" || h.CPUs != 2 || h.Live || h.BootID != "00000000-0000-0000-0000-000000000000" {
+			t.Errorf("host %q, %d CPUs, live %v, boot %q", h.Name, h.CPUs, h.Live, h.BootID)
+		}
+		if arch := "x86_64"; h.Arch != arch && (h.Arch != "" || h.Kernel.AtLeast(6, 1)) {
+			t.Errorf("arch %q, want %q, or none before 6.1", h.Arch, arch)
+		}
+	})
+}
+
+func TestPageSizeOfARecordedHostIsFound(t *testing.T) {
+	onEach(t, func(t *testing.T, dir string) {
+		if got := open(t, dir).PageSize; got != 4096 {
+			t.Errorf("page size %d, want 4096", got)
+		}
+	})
+}
+
+// TestPageSizeIsFoundFromWhatBothFilesCount edits a host as if its pages were
+// larger: vmstat counts pages, meminfo kB.
+func TestPageSizeIsFoundFromWhatBothFilesCount(t *testing.T) {
+	for _, size := range []int{4096, 16384, 65536} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			onEach(t, func(t *testing.T, dir string) {
+				setAnonPages(t, dir, size)
+				if got := open(t, dir).PageSize; got != uint64(size) {
+					t.Errorf("page size %d, want %d", got, size)
+				}
+			})
+		})
+	}
+}
+
+// setAnonPages writes meminfo's AnonPages as it is where a page has size bytes,
+// and 3 % more: the files are not read at one moment.
+func setAnonPages(t *testing.T, dir string, size int) {
+	stat, err := inspect.ParseCounters([]byte(read(t, filepath.Join(dir, "proc/vmstat"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kb := int(stat["nr_anon_pages"]) * size / 1024 * 103 / 100
+	setLine(t, filepath.Join(dir, "proc/meminfo"), "AnonPages:", strconv.Itoa(kb)+" kB")
+}
+
+// setLine replaces what follows the first word of a line.
+func setLine(t *testing.T, path, word, rest string) {
+	t.Helper()
+	lines := strings.Split(read(t, path), "\n")
+	i := slices.IndexFunc(lines, func(s string) bool { return strings.HasPrefix(s, word) })
+	if i < 0 {
+		t.Fatalf("%s has no line %s", path, word)
+	}
+	lines[i] = word + " " + rest
+	write(t, path, strings.Join(lines, "\n"))
+}
+
+func TestOpenFailsOnlyWithoutAProcDirectory(t *testing.T) {
+	dir := unpack(t, "-- proc/version --\nLinux\n")
+	if h := open(t, dir); h.Kernel != (version{}) || h.CPUs != 0 || h.Arch != "" {
+		t.Errorf("an empty tree has kernel %v, %d CPUs, arch %q", h.Kernel, h.CPUs, h.Arch)
+	}
+	for _, p := range []string{filepath.Join(dir, "nowhere"), filepath.Join(dir, "proc/version")} {
+		if h, err := inspect.Open(p, dir, atNoon); err == nil || !strings.Contains(err.Error(), "--proc-root") {
+			t.Errorf("Open(%s) = %v, %v; want an error that names the flag", p, h, err)
+		}
+	}
+}
