@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -156,6 +157,10 @@ func (r *run) memHost(o memOptions) error {
 	rep.Tell(append(m.Gaps(), procs.(*inspect.Procs).Gaps(order)...), r.host.Kernel)
 	h := r.header(m.At, over)
 	h.Summary = ramSummary(&rep)
+	if o.pss {
+		cost := procs.(*inspect.Procs).FillTook.Round(10 * time.Microsecond)
+		h.Summary = append(h.Summary, fmt.Sprintf("PSS of %s took %s", explain.Plural(len(order), "process", "processes"), cost))
+	}
 	return r.print(h, &rep)
 }
 

@@ -120,7 +120,10 @@ func (h *Host) MemBeside(want Sources, other func()) (*Mem, error) {
 	found := false
 	note := func(s Source, err error) {
 		m.got[s] = reasonFor(err)
-		if strings.HasPrefix(s.String(), "/proc/") && (m.got[s] == Present || m.got[s] == Malformed || m.got[s] == Denied) {
+		if !strings.HasPrefix(s.String(), "/proc/") {
+			return
+		}
+		if m.got[s] == Present || m.got[s] == Malformed || m.got[s] == Denied {
 			found = true
 		} else if first == nil {
 			first = err

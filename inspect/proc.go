@@ -84,8 +84,11 @@ func (p Proc) Kernel() Version { return p.Host.Host.Kernel }
 
 // Procs is one scan of all processes.
 type Procs struct {
-	Host  ProcHost
-	Rows  []Process
+	Host ProcHost
+	Rows []Process
+	// FillTook is how long Fill took: the kernel walks page tables for some.
+	FillTook time.Duration
+
 	prev  *Procs
 	pairs []int32 // for each row its index in prev, or -1
 }
@@ -138,6 +141,8 @@ func (h *Host) Procs(want Sources) (*Procs, error) {
 
 // Fill reads further sources for the rows that will be shown.
 func (ps *Procs) Fill(rows []int32, want Sources) {
+	start := time.Now()
+	defer func() { ps.FillTook += time.Since(start) }()
 	ps.Host.Host.eachChunk(len(rows), func(r *pidReader, i int) { r.fill(&ps.Rows[rows[i]], want) })
 }
 

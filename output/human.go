@@ -71,9 +71,16 @@ func perSecond(v explain.Value, u explain.Unit) string {
 	case explain.Bytes:
 		return string(explain.AppendSize(nil, v.Int())) + "/s"
 	case explain.Pages:
-		return strconv.FormatFloat(v.Float(), 'g', 3, 64) + " pages/s"
+		return perSecondNumber(v.Float()) + " pages/s"
 	case explain.Seconds:
 		return string(explain.AppendPercent(nil, v.Float())) + " of the time"
 	}
-	return strconv.FormatFloat(v.Float(), 'g', 3, 64) + "/s"
+	return perSecondNumber(v.Float()) + "/s"
+}
+
+func perSecondNumber(f float64) string {
+	if f >= 100 {
+		return explain.Number(int64(f + 0.5))
+	}
+	return strconv.FormatFloat(f, 'g', 3, 64)
 }

@@ -1,0 +1,27 @@
+// Package inspect reads facts from a host's /proc and /sys.
+//
+// A Host is a pair of trees: mounted here, mounted elsewhere, or saved. Its
+// methods take snapshots (Mem, Procs, ProcMem) of just the sources that the
+// caller wants; a source that gave nothing says why (Reason), and no missing
+// number is ever a zero. This package explains nothing, prints nothing, keeps
+// no state beside the Host, and writes to nothing that it reads. It never opens
+// a file whose reading has an effect: vm/lowmem_reserve_ratio recomputes the
+// zones' reserves, vm/stat_refresh folds counters.
+//
+// Files are read through prometheus/procfs, with these exceptions, for which
+// procfs is what the tests compare with:
+//
+//   - meminfo, status and smaps_rollup: procfs has no KReclaimable, Balloon or
+//     GPUActive, one garbage line costs it the whole file, and an empty
+//     smaps_rollup reads as zeros.
+//   - vmstat: procfs has no reader.
+//   - zoneinfo: procfs has no per-CPU page lists, and takes a third of the time
+//     of a whole run.
+//   - slabinfo: a regular expression a line takes longer than the rest of a run.
+//   - PID/stat, PID/status and PID/cmdline of all processes: three system calls
+//     and a fixed buffer where procfs needs ten and more; it panics on a stat
+//     that ends within the name.
+//   - self/cgroup: one line that does not parse costs procfs all of them.
+//   - cgroup files, sysctls one by one (FS.VM reads all, those with effects
+//     too), zram, node meminfo, hugepages, KSM: procfs has no reader.
+package inspect
