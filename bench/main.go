@@ -79,7 +79,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	kwhy := filepath.Join(dir, "kwhy")
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", kwhy, "kwhy/cmd/kwhy")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -224,7 +224,7 @@ type sample struct {
 // (fs/exec.c, exec_mmap: setmax_mm_hiwater_rss), and after Go's fork that is
 // the parent's memory. So the parent must be small, or no child could be seen
 // to be smaller than it: a fresh copy of this program starts each command and
-// waits for it, with about as little memory as a Go program can have.
+// waits for it, with about as little memory as a Go program can have (2.6 MiB).
 const launcher = "-launch"
 
 // once runs a command by way of a launcher.
@@ -262,12 +262,9 @@ func launch(command []string) {
 	}
 	var status syscall.WaitStatus
 	var use syscall.Rusage
-	for {
-		if _, err = syscall.Wait4(pid, &status, 0, &use); err != syscall.EINTR {
-			break
-		}
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		_, err = syscall.Wait4(pid, &status, 0, &use)
 	}
 	wall := time.Since(start)
-	code := status.ExitStatus() // -1: a signal
-	fmt.Println(int64(wall), use.Maxrss, code)
+	fmt.Println(int64(wall), use.Maxrss, status.ExitStatus()) // -1: a signal
 }

@@ -41,7 +41,7 @@ func (a *App) Run(args []string) int {
 // complain prints an error as one line.
 func (a *App) complain(err error) {
 	line := strings.Join(strings.Fields(err.Error()), " ")
-	fmt.Fprintln(a.Err, "kwhy: "+printable(line))
+	_, _ = fmt.Fprintln(a.Err, "kwhy: "+printable(line))
 }
 
 // printable keeps what an argument or a file put into an error off the terminal.

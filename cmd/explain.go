@@ -112,7 +112,7 @@ func (r *run) explainValue(entries []explain.Entry) error {
 	}
 	t := r.text()
 	for i := range entries {
-		t.Definition(&entries[i], r.host.Kernel)
+		t.Definition(&entries[i])
 	}
 	return t.Live("On this host now", &rep)
 }

@@ -107,6 +107,25 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 	return ""
 }
 
+// Lifetime says which kernels have the value: "Linux 5.9"; "" for all since 4.0.
+func (d *Doc) Lifetime() (s string) {
+	if d.Since != (inspect.Version{}) {
+		s = "Linux " + d.Since.String()
+	}
+	if d.Until != (inspect.Version{}) {
+		s += ", until " + d.Until.String()
+	}
+	return strings.TrimPrefix(s, ", ")
+}
+
+// Requires says what the kernel must be built or booted with.
+func (d *Doc) Requires() string {
+	if d.Option != "" {
+		return d.Option
+	}
+	return d.Source.Option()
+}
+
 // Snapshot is what getters are given.
 type Snapshot[S any] interface {
 	Missing(inspect.Source) inspect.Reason // why a source gave nothing

@@ -123,6 +123,9 @@ func (v Value) Kind() Kind { return v.kind }
 // Has tells whether there is a value.
 func (v Value) Has() bool { return v.kind != Absent }
 
+// Unlimited tells whether there is none because no bound is set.
+func (v Value) Unlimited() bool { return !v.Has() && v.why == inspect.Unlimited }
+
 // Reason tells why there is none.
 func (v Value) Reason() inspect.Reason { return v.why }
 

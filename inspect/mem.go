@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/prometheus/procfs"
 )
 
 // Mem is a host's memory at one moment, and a moment before if it was asked
@@ -25,7 +23,7 @@ type Mem struct {
 	Zones    []Zone
 	Swaps    []Swap
 	Slabs    []Slab
-	Pressure procfs.PSIStats
+	Pressure Pressure
 	Nodes    []Node
 	Pools    []HugePool
 	KSM      map[string]int64
@@ -39,6 +37,15 @@ type Mem struct {
 	numbers [nSources]int64
 	words   [nSources]string
 	got     [nSources]Reason
+}
+
+// Pressure is a file of /proc/pressure; a line that the kernel does not have is nil.
+type Pressure struct{ Some, Full *Stall }
+
+// Stall is one line of it.
+type Stall struct {
+	Avg10, Avg60, Avg300 float64 // percent
+	Total                uint64  // microseconds since boot
 }
 
 // Swap is one device or file of /proc/swaps. Sizes are in bytes.
@@ -303,10 +310,16 @@ func (h *Host) readSlabs(m *Mem) error {
 	})
 }
 
-func (h *Host) readPressure(m *Mem) (err error) {
-	m.Pressure, err = h.fs.PSIStatsForResource("memory")
-	if err == nil && m.Pressure.Some == nil && m.Pressure.Full == nil {
+func (h *Host) readPressure(m *Mem) error {
+	stats, err := h.fs.PSIStatsForResource("memory")
+	if err == nil && stats.Some == nil && stats.Full == nil {
 		return errMalformed
+	}
+	if stats.Some != nil {
+		m.Pressure.Some = &Stall{stats.Some.Avg10, stats.Some.Avg60, stats.Some.Avg300, stats.Some.Total}
+	}
+	if stats.Full != nil {
+		m.Pressure.Full = &Stall{stats.Full.Avg10, stats.Full.Avg60, stats.Full.Avg300, stats.Full.Total}
 	}
 	return err
 }

@@ -251,7 +251,7 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 		if p.Kthread() {
 			return Inapplicable
 		}
-		err = r.rollup(p)
+		return r.h.pidReason(strconv.Itoa(int(p.PID)), r.rollup(p))
 	default:
 		return Unread
 	}

@@ -175,7 +175,7 @@ func parseCounters(b []byte, sizeHint int) (Counters, error) {
 		switch string(unit) {
 		case "":
 		case "kB":
-			if n > 1<<54 {
+			if n >= 1<<54 {
 				continue
 			}
 			n <<= 10

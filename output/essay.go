@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"kwhy/explain"
-	"kwhy/inspect"
 )
 
 // Essay is a concept's text on its way to a terminal.
@@ -114,7 +113,7 @@ func (t *Text) body(md string, width int) {
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
 // Definition prints what is true of a value on every host.
-func (t *Text) Definition(e *explain.Entry, on inspect.Version) {
+func (t *Text) Definition(e *explain.Entry) {
 	d := &e.Doc
 	name := d.Name()
 	if d.Kernel != "" && d.Kernel != name {
@@ -123,7 +122,7 @@ func (t *Text) Definition(e *explain.Entry, on inspect.Version) {
 	t.line(t.style.Title(name))
 	t.lines(pad(margin), margin, wrap(d.Gist, min(t.width, maxProse)-margin))
 	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", key(e)}, {"command", "kwhy " + e.Command},
-		{"since", since(d)}, {"needs", needs(d)}, {"concept", "kwhy explain " + string(d.Concept)}}
+		{"since", d.Lifetime()}, {"needs", d.Requires()}, {"concept", "kwhy explain " + string(d.Concept)}}
 	for _, f := range facts {
 		if f[1] != "" {
 			t.lines(pad(margin)+left(f[0], 9), margin+9, wrap(f[1], t.width-margin-9))
@@ -139,23 +138,6 @@ func key(e *explain.Entry) string {
 		return ".tables." + e.Table + ".rows[]." + e.Doc.Key
 	}
 	return ".values." + e.Doc.Key
-}
-
-func since(d *explain.Doc) (s string) {
-	if d.Since != (inspect.Version{}) {
-		s = "Linux " + d.Since.String()
-	}
-	if d.Until != (inspect.Version{}) {
-		s += ", until " + d.Until.String()
-	}
-	return strings.TrimPrefix(s, ", ")
-}
-
-func needs(d *explain.Doc) string {
-	if d.Option != "" {
-		return d.Option
-	}
-	return d.Source.Option()
 }
 
 // Live prints readings of this host under a title.

@@ -40,7 +40,7 @@ func (p *Progress) tell(what string) {
 			return
 		case <-tick.C:
 			p.shown = true
-			fmt.Fprintf(p.w, "\r\x1b[Kkwhy: %s (%d s)", what, int(time.Since(start).Seconds()))
+			_, _ = fmt.Fprintf(p.w, "\r\x1b[Kkwhy: %s (%d s)", what, int(time.Since(start).Seconds()))
 			tick.Reset(progressAfter)
 		}
 	}
@@ -51,6 +51,6 @@ func (p *Progress) Stop() {
 	close(p.quit)
 	p.done.Wait()
 	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"kwhy/explain"
-	"kwhy/inspect"
 )
 
 // Detail is how much text says beside values.
@@ -190,7 +189,7 @@ func shown(c *explain.Cell) bool {
 			return false
 		}
 	}
-	return c.Value.Has() || c.Value.Reason() == inspect.Unlimited
+	return c.Value.Has() || c.Value.Unlimited()
 }
 
 func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {

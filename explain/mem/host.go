@@ -2,7 +2,6 @@ package mem
 
 import (
 	"fmt"
-	"strings"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -58,7 +57,7 @@ func vmstat(name string) func(mem) value {
 }
 
 // perZone gets a counter that some kernels give once and others once a zone.
-func perZone(name string, not ...string) func(mem) value {
+func perZone(name string) func(mem) value {
 	return func(m mem) value {
 		if v := explain.Look(m.Vmstat, name); v.Has() {
 			return v
@@ -158,17 +157,8 @@ func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
 
 func num(v value) string { return string(explain.AppendNumber(nil, v.Int())) }
 
-func sentences(list ...string) string {
-	kept := list[:0]
-	for _, s := range list {
-		if s != "" {
-			kept = append(kept, s)
-		}
-	}
-	return strings.Join(kept, " ")
-}
-
-// since tells a counter's span: since boot, or over the interval.
+// grown returns how much a counter grew, and over what: since boot, or over
+// the interval.
 func grown(m mem, get func(mem) value) (n value, span string) {
 	now := get(m)
 	was, over, ok := m.Before()

@@ -5,8 +5,6 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
-
-	"github.com/prometheus/procfs"
 )
 
 // event declares a counter of /proc/vmstat.
@@ -172,7 +170,7 @@ func readKills(m mem) string {
 
 func pressure() []field {
 	src := inspect.PressureMemory
-	stall := func(d doc, line func(mem) *procfs.PSILine, get func(*procfs.PSILine) value, read func(mem) string) field {
+	stall := func(d doc, line func(mem) *inspect.Stall, get func(*inspect.Stall) value, read func(mem) string) field {
 		d.Source, d.Concept = src, "pressure"
 		return field{Doc: d, Get: func(m mem) value {
 			if l := line(m); l != nil {
@@ -181,8 +179,8 @@ func pressure() []field {
 			return explain.None(inspect.Malformed)
 		}, Reading: read}
 	}
-	avg10 := func(l *procfs.PSILine) value { return explain.F(l.Avg10 / 100) }
-	total := func(l *procfs.PSILine) value { return explain.F(float64(l.Total) / 1e6) }
+	avg10 := func(l *inspect.Stall) value { return explain.F(l.Avg10 / 100) }
+	total := func(l *inspect.Stall) value { return explain.F(float64(l.Total) / 1e6) }
 	return []field{
 		stall(doc{Key: "pressure_memory_some", Label: "pressure, some", Unit: ratio,
 			Gist: "Share of the last 10 s in which tasks waited for memory, averaged over CPUs."}, some, avg10, readSome),
@@ -195,8 +193,8 @@ func pressure() []field {
 	}
 }
 
-func some(m mem) *procfs.PSILine { return m.Pressure.Some }
-func full(m mem) *procfs.PSILine { return m.Pressure.Full }
+func some(m mem) *inspect.Stall { return m.Pressure.Some }
+func full(m mem) *inspect.Stall { return m.Pressure.Full }
 
 func readSome(m mem) string {
 	return readStalls(some(m))
@@ -206,7 +204,7 @@ func readFull(m mem) string {
 	return readStalls(full(m))
 }
 
-func readStalls(l *procfs.PSILine) string {
+func readStalls(l *inspect.Stall) string {
 	if l.Total == 0 {
 		return "Nobody has waited for memory since boot."
 	}

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -49,93 +50,66 @@ func Slabs() *explain.Table[inspect.MemPart[inspect.Slab]] {
 	}}
 }
 
-// slabWord says what a cache holds, by its whole name; whySlab also by its beginning.
+// slabName is what caches of these names hold.
+type slabName struct {
+	word  string
+	names []string
+}
+
+// slabWords says what caches hold, by their whole names; whySlab also by how
+// names begin.
+func slabWords() []slabName {
+	return []slabName{
+		{"names in directories: the path lookup cache", []string{"dentry"}},
+		{"inodes of small file systems without a cache of their own", []string{"inode_cache"}},
+		{"inodes of /proc: somebody reads it a lot", []string{"proc_inode_cache"}},
+		{"inodes of tmpfs and of shared memory", []string{"shmem_inode_cache"}},
+		{"one for each socket: its inode and socket struct", []string{"sock_inode_cache"}},
+		{"files and directories of sysfs and the cgroup file system", []string{"kernfs_node_cache"}},
+		{"trees that find the page cache's pages, and other indexes", []string{"radix_tree_node"}},
+		{"trees of the mappings in address spaces (6.1 and later)", []string{"maple_node"}},
+		{"where the blocks of ext4 files are, cached", []string{"extent_status", "ext4_extent_status"}},
+		{"blocks within cached pages: ext4 and block devices", []string{"buffer_head"}},
+		{"one for each mapping of each process", []string{"vm_area_struct"}},
+		{"back from an anonymous page to those who map it", []string{"anon_vma", "anon_vma_chain"}},
+		{"one for each address space", []string{"mm_struct"}},
+		{"one for each thread", []string{"task_struct"}},
+		{"one for each process: its signal state", []string{"signal_cache", "sighand_cache"}},
+		{"one for each process: its table of file descriptors", []string{"files_cache"}},
+		{"open files: one struct file each", []string{"filp"}},
+		{"credentials of tasks and open files", []string{"cred_jar"}},
+		{"one for each process and thread number", []string{"pid"}},
+		{"path names while system calls work on them", []string{"names_cache"}},
+		{"watches on files (inotify, fanotify)", []string{"fsnotify_mark_connector", "inotify_inode_mark", "fsnotify_mark", "fanotify_mark", "dnotify_mark"}},
+		{"what epoll instances watch", []string{"eventpoll_epi", "eventpoll_pwq"}},
+		{"locks and leases on files", []string{"file_lock_cache", "file_lock_ctx", "file_lease_cache"}},
+		{"state of the security module (SELinux, AppArmor, ...)", []string{"lsm_inode_cache", "lsm_file_cache", "avc_node", "avc_xperms_node", "selinux_inode_security"}},
+		{"the tracing system's own tables", []string{"trace_event_file", "ftrace_event_field"}},
+		{"work queues of the kernel", []string{"pool_workqueue"}},
+		{"connections that netfilter tracks", []string{"nf_conntrack"}},
+		{"one for each TCP socket", []string{"TCP", "TCPv6"}},
+		{"one for each UDP socket", []string{"UDP", "UDPv6", "UDP-Lite", "UDPLITEv6"}},
+		{"one for each unix socket", []string{"UNIX", "UNIX-STREAM"}},
+		{"packets: their descriptors and headers", []string{"skbuff_head_cache", "skbuff_fclone_cache", "skbuff_small_head", "skbuff_ext_cache"}},
+		{"NUMA placement policies", []string{"numa_policy", "shared_policy_node"}},
+		{"bookkeeping of compressed memory", []string{"zspage", "zs_handle"}},
+		{"namespaces", []string{"nsproxy", "pid_namespace", "net_namespace", "uts_namespace", "user_namespace"}},
+		{"inodes of overlayfs: container images", []string{"ovl_inode"}},
+		{"inodes of FUSE file systems", []string{"fuse_inode"}},
+		{"bookkeeping of page merging (KSM)", []string{"ksm_rmap_item", "ksm_stable_node", "ksm_mm_slot"}},
+		{"locks of page tables", []string{"page->ptl"}},
+		{"accounting of tasks", []string{"taskstats", "task_group", "task_delay_info"}},
+		{"files of /proc and the like while they are read", []string{"seq_file"}},
+		{"the firmware's ACPI tables, interpreted", []string{"Acpi-Operand", "Acpi-Namespace", "Acpi-State", "Acpi-Parse", "Acpi-ParseExt"}},
+		{"the kernel's own debugging of objects", []string{"debug_objects_cache"}},
+	}
+}
+
 func slabWord(name string) string {
-	switch name {
-	case "dentry":
-		return "names in directories: the path lookup cache"
-	case "inode_cache":
-		return "inodes of small file systems without a cache of their own"
-	case "proc_inode_cache":
-		return "inodes of /proc: somebody reads it a lot"
-	case "shmem_inode_cache":
-		return "inodes of tmpfs and of shared memory"
-	case "sock_inode_cache":
-		return "one for each socket: its inode and socket struct"
-	case "kernfs_node_cache":
-		return "files and directories of sysfs and the cgroup file system"
-	case "radix_tree_node":
-		return "trees that find the page cache's pages, and other indexes"
-	case "maple_node":
-		return "trees of the mappings in address spaces (6.1 and later)"
-	case "extent_status", "ext4_extent_status":
-		return "where the blocks of ext4 files are, cached"
-	case "buffer_head":
-		return "blocks within cached pages: ext4 and block devices"
-	case "vm_area_struct":
-		return "one for each mapping of each process"
-	case "anon_vma", "anon_vma_chain":
-		return "back from an anonymous page to those who map it"
-	case "mm_struct":
-		return "one for each address space"
-	case "task_struct":
-		return "one for each thread"
-	case "signal_cache", "sighand_cache":
-		return "one for each process: its signal state"
-	case "files_cache":
-		return "one for each process: its table of file descriptors"
-	case "filp":
-		return "open files: one struct file each"
-	case "cred_jar":
-		return "credentials of tasks and open files"
-	case "pid":
-		return "one for each process and thread number"
-	case "names_cache":
-		return "path names while system calls work on them"
-	case "fsnotify_mark_connector", "inotify_inode_mark", "fsnotify_mark", "fanotify_mark", "dnotify_mark":
-		return "watches on files (inotify, fanotify)"
-	case "eventpoll_epi", "eventpoll_pwq":
-		return "what epoll instances watch"
-	case "file_lock_cache", "file_lock_ctx", "file_lease_cache":
-		return "locks and leases on files"
-	case "lsm_inode_cache", "lsm_file_cache", "avc_node", "avc_xperms_node", "selinux_inode_security":
-		return "state of the security module (SELinux, AppArmor, ...)"
-	case "trace_event_file", "ftrace_event_field":
-		return "the tracing system's own tables"
-	case "pool_workqueue":
-		return "work queues of the kernel"
-	case "nf_conntrack":
-		return "connections that netfilter tracks"
-	case "TCP", "TCPv6":
-		return "one for each TCP socket"
-	case "UDP", "UDPv6", "UDP-Lite", "UDPLITEv6":
-		return "one for each UDP socket"
-	case "UNIX", "UNIX-STREAM":
-		return "one for each unix socket"
-	case "skbuff_head_cache", "skbuff_fclone_cache", "skbuff_small_head", "skbuff_ext_cache":
-		return "packets: their descriptors and headers"
-	case "numa_policy", "shared_policy_node":
-		return "NUMA placement policies"
-	case "zspage", "zs_handle":
-		return "bookkeeping of compressed memory"
-	case "nsproxy", "pid_namespace", "net_namespace", "uts_namespace", "user_namespace":
-		return "namespaces"
-	case "ovl_inode":
-		return "inodes of overlayfs: container images"
-	case "fuse_inode":
-		return "inodes of FUSE file systems"
-	case "ksm_rmap_item", "ksm_stable_node", "ksm_mm_slot":
-		return "bookkeeping of page merging (KSM)"
-	case "page->ptl":
-		return "locks of page tables"
-	case "taskstats", "task_group", "task_delay_info":
-		return "accounting of tasks"
-	case "seq_file":
-		return "files of /proc and the like while they are read"
-	case "Acpi-Operand", "Acpi-Namespace", "Acpi-State", "Acpi-Parse", "Acpi-ParseExt":
-		return "the firmware's ACPI tables, interpreted"
-	case "debug_objects_cache":
-		return "the kernel's own debugging of objects"
+	for _, w := range slabWords() {
+		if slices.Contains(w.names, name) {
+			return w.word
+		}
 	}
 	return ""
 }

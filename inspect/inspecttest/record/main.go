@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -21,9 +22,9 @@ import (
 )
 
 func main() {
-	switch err := run(os.Args[1:], os.Stdout, os.Stderr); err {
-	case nil, flag.ErrHelp:
-	case errUsage:
+	switch err := run(os.Args[1:], os.Stdout, os.Stderr); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
 		os.Exit(2)
 	default:
 		fmt.Fprintln(os.Stderr, "record:", err)
@@ -48,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&r.Anonymous, "anonymous", false, "write zeros for the boot ID, and host for the host's name")
 	comment := flags.String("comment", "", "a `text` to put at the top")
 	switch err := flags.Parse(args); {
-	case err == flag.ErrHelp:
+	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:
 		return errUsage

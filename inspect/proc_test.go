@@ -1,0 +1,405 @@
+package inspect_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"kwhy/inspect"
+)
+
+// ignoreGot leaves out why a process's sources gave nothing.
+var ignoreGot = cmpopts.IgnoreUnexported(inspect.Process{})
+
+func TestStatIsThatOfProcfs(t *testing.T) {
+	check := func(t *testing.T, pid int, text string) {
+		t.Helper()
+		proc, err := oracle(t, fmt.Sprintf("%d/stat", pid), text).Proc(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := proc.Stat()
+		if err != nil {
+			t.Fatalf("procfs: %v", err)
+		}
+		got, err := inspect.ParseStat([]byte(text))
+		if err != nil {
+			t.Fatalf("%v in %q", err, text)
+		}
+		g := []any{got.Comm, string(got.State), int(got.PPID), uint(got.Flags), uint(got.Minflt), uint(got.Majflt), got.Start, int(got.RSS)}
+		w := []any{want.Comm, want.State, want.PPID, want.Flags, want.MinFlt, want.MajFlt, want.Starttime, want.RSS}
+		if diff := cmp.Diff(w, g); diff != "" {
+			t.Errorf("process %d, -procfs +ours:\n%s", pid, diff)
+		}
+	}
+	t.Run("live", func(t *testing.T) { eachStat(t, "/proc", check) })
+	onEach(t, func(t *testing.T, dir string) { eachStat(t, dir+"/proc", check) })
+}
+
+func eachStat(t *testing.T, root string, check func(*testing.T, int, string)) {
+	dirs, err := filepath.Glob(root + "/[1-9]*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("processes below %s: %d, %v", root, len(dirs), err)
+	}
+	n := 0
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		b, err2 := os.ReadFile(dir + "/stat")
+		if err == nil && err2 == nil { // some end meanwhile
+			check(t, pid, string(b))
+			n++
+		}
+	}
+	if n == 0 {
+		t.Error("no process could be read")
+	}
+}
+
+// statLine is what follows the name in a stat: state to exit code.
+const statLine = " S 7 1 1 0 -1 4194304 101 102 103 104 5 6 7 8 20 0 1 0 222 4096000 240 18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 1 2 3 4 5 6 7 0\n"
+
+func TestStatOfHostileNames(t *testing.T) {
+	for _, comm := range []string{"", "sh", ")", "(", "))", "a) R 1 (b", "x) Z 1 1 1 1", "a b", "a\nb", "\x1b[2J", "\x1b]0;own\x07", "\xff\xfe", "ﷺ", "\n", " ", "a\x00b"} {
+		t.Run(fmt.Sprintf("%q", comm), func(t *testing.T) {
+			got, err := inspect.ParseStat([]byte("12 (" + comm + ")" + statLine))
+			want := inspect.Process{PID: 1, PPID: 7, State: 'S', Flags: 4194304, Comm: comm, Start: 222, RSS: 240, Minflt: 101, Majflt: 103,
+				VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, Pss: -1, Uss: -1, SwapPss: -1}
+			if diff := cmp.Diff(want, got, ignoreGot); diff != "" || err != nil {
+				t.Errorf("%v, -want +got:\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// TestStatTruncatedAnywhereIsMalformed cuts before the first digit of field 24,
+// the last that is read: inside of that a cut cannot be seen.
+func TestStatTruncatedAnywhereIsMalformed(t *testing.T) {
+	for _, comm := range []string{"sh", "a) R 1 (b", "a\n) 1"} {
+		text := "12 (" + comm + ")" + statLine
+		end := strings.Index(text, " 240 ") + 1
+		for i := range text {
+			p, err := inspect.ParseStat([]byte(text[:i]))
+			if i <= end && !errors.Is(err, inspect.ErrMalformed) {
+				t.Errorf("%q: got %+v, %v; want malformed", text[:i], p, err)
+			}
+			if i > end && err != nil {
+				t.Errorf("%q: %v", text[:i], err)
+			}
+		}
+	}
+}
+
+func TestStatRefusesWhatIsNoNumber(t *testing.T) {
+	for _, field := range []string{"7", "4194304", "101", "103", "222", "240"} {
+		for _, bad := range []string{"x", "-1", "1.5", "99999999999999999999"} {
+			text := "12 (sh)" + strings.Replace(statLine, " "+field+" ", " "+bad+" ", 1)
+			if p, err := inspect.ParseStat([]byte(text)); !errors.Is(err, inspect.ErrMalformed) {
+				t.Errorf("%s for %s: got %+v, %v; want malformed", bad, field, p, err)
+			}
+		}
+	}
+	for _, text := range []string{"", "12", "12 (", "12 )(", "12 sh" + statLine, "12 (sh)" + strings.Replace(statLine, " S ", " SS ", 1)} {
+		if p, err := inspect.ParseStat([]byte(text)); !errors.Is(err, inspect.ErrMalformed) {
+			t.Errorf("%q: got %+v, %v; want malformed", text, p, err)
+		}
+	}
+}
+
+func TestStatusIsThatOfProcfs(t *testing.T) {
+	check := func(t *testing.T, pid int, text string) {
+		proc, err := oracle(t, fmt.Sprintf("%d/status", pid), text).Proc(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := proc.NewStatus()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := inspect.ParseStatus([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := []inspect.Num{got.VmRSS, got.RssAnon, got.RssFile, got.RssShmem, got.VmSwap}
+		w := []inspect.Num{inspect.Num(want.VmRSS), inspect.Num(want.RssAnon), inspect.Num(want.RssFile), inspect.Num(want.RssShmem), inspect.Num(want.VmSwap)}
+		if diff := cmp.Diff(w, g); diff != "" || got.VmRSS <= 0 {
+			t.Errorf("VmRSS %d, -procfs +ours:\n%s", got.VmRSS, diff)
+		}
+	}
+	t.Run("this process", func(t *testing.T) { check(t, os.Getpid(), liveFile(t, "/proc/self/status")) })
+	onEach(t, func(t *testing.T, dir string) { check(t, 1, read(t, dir+"/proc/1/status")) })
+}
+
+func TestParseStatusByHand(t *testing.T) {
+	unset := inspect.Process{PID: 1, VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, Pss: -1, Uss: -1, SwapPss: -1}
+	with := func(edit func(*inspect.Process)) *inspect.Process { p := unset; edit(&p); return &p }
+	for name, c := range map[string]struct {
+		text string
+		want *inspect.Process // nil: malformed
+	}{
+		"a user's process": {"Name:\tsh\nVmRSS:\t     100 kB\nRssAnon:\t       1 kB\nRssFile:\t       2 kB\nRssShmem:\t       3 kB\nVmSwap:\t       4 kB\n",
+			with(func(p *inspect.Process) {
+				p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap = 102400, 1024, 2048, 3072, 4096
+			})},
+		"before 4.5 there was only VmRSS": {"Name:\tsh\nVmRSS:\t8 kB\n", with(func(p *inspect.Process) { p.VmRSS = 8192 })},
+		"zero is a value":                 {"VmSwap:\t0 kB\n", with(func(p *inspect.Process) { p.VmSwap = 0 })},
+		"a kernel thread has no memory":   {"Name:\tkthreadd\nState:\tS (sleeping)\nThreads:\t1\n", &unset},
+		"a name of a memory line":         {"Name:\tVmRSS: 1 kB\nState:\tS\n", &unset},
+		"a number that cannot be bytes":   {"VmRSS:\t18446744073709551615 kB\nVmSwap:\t1 kB\n", with(func(p *inspect.Process) { p.VmSwap = 1024 })},
+		"the largest number of bytes":     {"VmRSS:\t9007199254740991 kB\n", with(func(p *inspect.Process) { p.VmRSS = 9007199254740991 << 10 })},
+		"a line without its number":       {"VmRSS:\nVmSwap:\tx kB\n", &unset},
+		"empty":                           {"", nil},
+		"garbage":                         {"\x00\xff\n\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := inspect.ParseStatus([]byte(c.text))
+			if c.want == nil {
+				if !errors.Is(err, inspect.ErrMalformed) {
+					t.Errorf("got %+v, %v; want malformed", got, err)
+				}
+				return
+			}
+			if diff := cmp.Diff(*c.want, got, ignoreGot); diff != "" || err != nil {
+				t.Errorf("%v, -want +got:\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestParseCmdline(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          "",
+		"sh\x00":                    "sh",
+		"sh\x00-c\x00echo a b\x00":  "sh -c echo a b",
+		"sh\x00\x00\x00":            "sh",
+		"nginx: master process -g ": "nginx: master process -g ", // a title: no NUL
+		"\x00":                      "",
+		strings.Repeat("x", 5000):   strings.Repeat("x", 1024),
+	} {
+		if got, err := inspect.ParseCmdline([]byte(text)); got != want || err != nil {
+			t.Errorf("parseCmdline(%.20q) = %.20q, %v; want %.20q", text, got, err, want)
+		}
+	}
+}
+
+// procTree is a /proc of three processes: a shell, a kernel thread and one
+// that is not there any more.
+func procTree(t testing.TB) string {
+	return unpack(t, `
+-- proc/10/stat --
+10 (sh)`+statLine+`
+-- proc/10/status --
+Name:	sh
+VmRSS:	     100 kB
+-- proc/10/cmdline --
+sh␀-c␀true␀
+#nonl
+-- proc/10/smaps_rollup --
+00400000-7ffd4680e000 ---p 00000000 00:00 0                              [rollup]
+Rss:  100 kB
+Pss:   50 kB
+Private_Clean: 10 kB
+Private_Dirty: 30 kB
+SwapPss: 4 kB
+-- proc/2/stat --
+2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 3 0 0 20 0 1 0 28 0 0 18446744073709551615 0 0
+-- proc/2/status --
+Name:	kthreadd
+-- proc/2/cmdline --
+#empty
+-- proc/11/ --
+-- proc/12abc/stat --
+12 (no)`+statLine+`
+-- proc/meminfo --
+MemTotal: 1 kB
+`)
+}
+
+func scan(t testing.TB, dir string, want ...inspect.Source) *inspect.Procs {
+	t.Helper()
+	ps, err := open(t, dir).Procs(inspect.Of(want...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ps
+}
+
+func pids(ps *inspect.Procs) (out []int32) {
+	for i := range ps.Rows {
+		out = append(out, ps.Rows[i].PID)
+	}
+	return out
+}
+
+func all(ps *inspect.Procs) (out []int32) {
+	for i := range ps.Rows {
+		out = append(out, int32(i))
+	}
+	return out
+}
+
+func TestVanishedProcessesAreLeftOut(t *testing.T) {
+	ps := scan(t, procTree(t), inspect.PIDStat)
+	if diff := cmp.Diff([]int32{2, 10}, pids(ps)); diff != "" {
+		t.Errorf("processes, -want +got:\n%s", diff)
+	}
+	if gaps := ps.Gaps(all(ps)); len(gaps) > 0 {
+		t.Errorf("gaps %v, want none", gaps)
+	}
+}
+
+func TestFillReadsOnlyTheGivenRowsAndOnlyOnce(t *testing.T) {
+	dir := procTree(t)
+	ps := scan(t, dir, inspect.PIDStat)
+	if got := ps.At(1).Missing(inspect.PIDStatus); got != inspect.Unread {
+		t.Errorf("status before Fill: %q, want unread", got)
+	}
+	ps.Fill([]int32{1}, inspect.Of(inspect.PIDStatus, inspect.PIDCmdline, inspect.PIDSmapsRollup))
+	p := ps.At(1).P
+	if p.VmRSS != 100<<10 || p.Cmdline != "sh -c true" || p.Pss != 50<<10 || p.Uss != 40<<10 || p.SwapPss != 4<<10 {
+		t.Errorf("filled row: %+v", p)
+	}
+	if got := ps.At(0).Missing(inspect.PIDStatus); got != inspect.Unread {
+		t.Errorf("the row that was not asked for: status %q, want unread", got)
+	}
+	write(t, dir+"/proc/10/status", "VmRSS: 200 kB\n")
+	if ps.Fill([]int32{1}, inspect.Of(inspect.PIDStatus)); p.VmRSS != 100<<10 {
+		t.Errorf("VmRSS %d after a second Fill, want what was read first", p.VmRSS)
+	}
+}
+
+func TestKernelThreadsHaveNoMappings(t *testing.T) {
+	ps := scan(t, procTree(t), inspect.PIDStat, inspect.PIDSmapsRollup, inspect.PIDStatus)
+	kthread := ps.At(0)
+	if !kthread.P.Kthread() || ps.At(1).P.Kthread() {
+		t.Errorf("kernel threads: %v, %v; want true, false", kthread.P.Kthread(), ps.At(1).P.Kthread())
+	}
+	if got := kthread.Missing(inspect.PIDSmapsRollup); got != inspect.Inapplicable {
+		t.Errorf("smaps_rollup of a kernel thread: %q, want inapplicable", got)
+	}
+	if kthread.P.VmRSS != inspect.Unset || kthread.Missing(inspect.PIDStatus) != inspect.Present {
+		t.Errorf("VmRSS %d, status %q", kthread.P.VmRSS, kthread.Missing(inspect.PIDStatus))
+	}
+}
+
+func TestGapsAreCountedByReason(t *testing.T) {
+	dir := procTree(t)
+	write(t, dir+"/proc/13/stat", "13 (bad")
+	write(t, dir+"/proc/14/stat", "14 (late)"+statLine) // no status: it ended after stat was read
+	write(t, dir+"/proc/10/status", "\x00")
+	ps := scan(t, dir, inspect.PIDStat, inspect.PIDStatus)
+	want := []inspect.Gap{
+		{Source: inspect.PIDStat, Reason: inspect.Malformed, Count: 1, Of: 4},
+		{Source: inspect.PIDStatus, Reason: inspect.Vanished, Count: 2, Of: 4}, // 13 has no status either
+		{Source: inspect.PIDStatus, Reason: inspect.Malformed, Count: 1, Of: 4},
+	}
+	if diff := cmp.Diff(want, ps.Gaps(all(ps))); diff != "" {
+		t.Errorf("gaps, -want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]inspect.Gap(nil), ps.Gaps([]int32{0})); diff != "" {
+		t.Errorf("gaps of the kernel thread, -want +got:\n%s", diff)
+	}
+}
+
+// TestAFileThatTheKernelLacksIsNotAProcessThatEnded takes smaps_rollup, which
+// a kernel without CONFIG_PROC_PAGE_MONITOR has for none.
+func TestAFileThatTheKernelLacksIsNotAProcessThatEnded(t *testing.T) {
+	dir := procTree(t)
+	if err := os.Remove(dir + "/proc/10/smaps_rollup"); err != nil {
+		t.Fatal(err)
+	}
+	ps := scan(t, dir, inspect.PIDStat, inspect.PIDSmapsRollup)
+	if got := ps.At(1).Missing(inspect.PIDSmapsRollup); got != inspect.Unsupported {
+		t.Errorf("smaps_rollup of a process that is there: %q, want unsupported", got)
+	}
+}
+
+func TestSincePairsByPIDAndStartTime(t *testing.T) {
+	dir := procTree(t)
+	write(t, dir+"/proc/20/stat", "20 (ended)"+statLine)
+	write(t, dir+"/proc/30/stat", "30 (old)"+statLine)
+	before := scan(t, dir, inspect.PIDStat)
+	if err := os.RemoveAll(dir + "/proc/20"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/proc/25/stat", "25 (new)"+statLine)
+	write(t, dir+"/proc/30/stat", "30 (other)"+strings.Replace(statLine, " 222 ", " 333 ", 1))
+	after := scan(t, dir, inspect.PIDStat)
+	after.Since(before)
+	got := map[int32]string{}
+	for i := range after.Rows {
+		name := ""
+		if was, _, ok := after.At(i).Before(); ok {
+			name = was.P.Comm
+		}
+		got[after.Rows[i].PID] = name
+	}
+	want := map[int32]string{2: "kthreadd", 10: "sh", 25: "", 30: ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("paired with, -want +got:\n%s", diff)
+	}
+	if _, _, ok := before.At(0).Before(); ok {
+		t.Error("the first scan has one before it")
+	}
+}
+
+// TestRowsAreTheSameOnAnyNumberOfWorkers scans more processes than one worker
+// takes at a time.
+func TestRowsAreTheSameOnAnyNumberOfWorkers(t *testing.T) {
+	dir := t.TempDir()
+	const n = 500
+	for pid := 1; pid <= n; pid++ {
+		write(t, fmt.Sprintf("%s/proc/%d/stat", dir, pid), fmt.Sprintf("%d (p%d)%s", pid, pid, statLine))
+	}
+	ps := scan(t, dir, inspect.PIDStat)
+	if ps.Len() != n {
+		t.Fatalf("%d processes, want %d", ps.Len(), n)
+	}
+	for i := range ps.Rows {
+		if p := ps.Rows[i]; p.PID != int32(i+1) || p.Comm != fmt.Sprintf("p%d", i+1) {
+			t.Fatalf("row %d is %d (%s)", i, p.PID, p.Comm)
+		}
+	}
+}
+
+func TestRecordedProcesses(t *testing.T) {
+	onEach(t, func(t *testing.T, dir string) {
+		ps := scan(t, dir, inspect.PIDStat, inspect.PIDStatus, inspect.PIDCmdline)
+		byName := map[string]*inspect.Process{}
+		for i := range ps.Rows {
+			byName[ps.Rows[i].Comm] = &ps.Rows[i]
+		}
+		for _, comm := range []string{"init", "kthreadd", "sh", "sleep", "hog", "hog2"} {
+			if byName[comm] == nil {
+				t.Fatalf("no process %s in %v", comm, pids(ps))
+			}
+		}
+		hog := byName["hog"]
+		if hog.PID != ps.Host.Self || !strings.HasPrefix(hog.Cmdline, "/data/hog 64 ") {
+			t.Errorf("hog %d (%q), self %d; want them to be one", hog.PID, hog.Cmdline, ps.Host.Self)
+		}
+		if hog.VmRSS != hog.RssAnon+hog.RssFile+hog.RssShmem || hog.VmRSS <= 0 {
+			t.Errorf("VmRSS %d of %d + %d + %d", hog.VmRSS, hog.RssAnon, hog.RssFile, hog.RssShmem)
+		}
+		if gaps := ps.Gaps(all(ps)); len(gaps) > 0 {
+			t.Errorf("gaps %v, want none", gaps)
+		}
+	})
+}
+
+func TestProcsFailsWithoutItsDirectory(t *testing.T) {
+	dir := procTree(t)
+	h := open(t, dir)
+	if err := os.RemoveAll(dir + "/proc"); err != nil {
+		t.Fatal(err)
+	}
+	if ps, err := h.Procs(inspect.Of(inspect.PIDStat)); err == nil && ps.Len() > 0 {
+		t.Errorf("processes %v of a tree that is gone", pids(ps))
+	}
+}
