@@ -48,7 +48,7 @@ func TestScript(t *testing.T) {
 				ts.Setenv("KWHY_SYS_ROOT", filepath.Join(dir, "sys"))
 			},
 			// schema FILE validates a document.
-			"schema": func(ts *testscript.TestScript, neg bool, args []string) {
+			"schema": func(ts *testscript.TestScript, _ bool, args []string) {
 				validate(t, []byte(ts.ReadFile(args[0])))
 			},
 		},

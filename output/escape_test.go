@@ -1,0 +1,107 @@
+package output
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestEscapeForTerminals(t *testing.T) {
+	for in, want := range map[string]string{
+		"nginx":                  "nginx",
+		"größe 東京":               "größe 東京",
+		"a\x1b[31mb":             `a\x1b[31mb`,
+		"a\nb\tc\r\x00\x7f":      `a\nb\tc\x0d\x00\x7f`,
+		"\xff\xfe":               `\xff\xfe`,
+		"a\u202eb":               `a\u{202e}b`, // right-to-left override
+		"a\u200bb":               `a\u{200b}b`, // zero-width space
+		"\u009b31m":              `\x9b31m`,    // the one-byte CSI
+		"a\u00a0b":               `a\xa0b`,
+		"\U000e0041":             `\u{e0041}`, // an invisible tag letter
+		"back\\slash":            `back\slash`,
+		"truncated \xe2\x82":     `truncated \xe2\x82`,
+		"surrogate \xed\xa0\x80": `surrogate \xed\xa0\x80`,
+	} {
+		if got := string(appendEscaped(nil, in)); got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestJSONStringsKeepNamesApart(t *testing.T) {
+	names := []string{"\xff", `\xff`, `\` + "\xff", `\\xff`, `\\` + "\xff", `\x2d`, `\\x2d`, "a\\", "\x1b", `\x1b`, "é", "\xc3", `\xc3\xa9`, `"`, "\u0085", "\x00"}
+	seen := map[string]string{}
+	for _, name := range names {
+		b := appendString(nil, name)
+		var got string
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Errorf("%q becomes %s: %v", name, b, err)
+			continue
+		}
+		if other, ok := seen[got]; ok {
+			t.Errorf("%q and %q both become %q", name, other, got)
+		}
+		seen[got] = name
+	}
+	if got := string(appendString(nil, `dev\x2ddisk`)); got != `"dev\\x2ddisk"` {
+		t.Errorf("a systemd unit's name changed: %s", got)
+	}
+}
+
+func FuzzEscape(f *testing.F) {
+	for _, s := range []string{"", "nginx", "\x1b]0;x\a", "a\xff\\xff", "\u202e", "\r\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		out := string(appendEscaped(nil, s))
+		for _, r := range out {
+			if !unicode.IsPrint(r) {
+				t.Fatalf("%q lets %q through", s, r)
+			}
+		}
+		b := appendString(nil, s)
+		var back string
+		if err := json.Unmarshal(b, &back); err != nil || !utf8.Valid(b) {
+			t.Fatalf("%q becomes %q: %v", s, b, err)
+		}
+		for _, c := range b {
+			if c < 0x20 || c == 0x7f {
+				t.Fatalf("%q leaves a raw control character: %q", s, b)
+			}
+		}
+		if utf8.ValidString(s) && ambiguousAnywhere(s) == 0 && back != s {
+			t.Fatalf("%q comes back as %q", s, back)
+		}
+	})
+}
+
+func ambiguousAnywhere(s string) int {
+	n := 0
+	for i := range len(s) {
+		if s[i] == '\\' {
+			n += ambiguous(strings.TrimLeft(s[i:], `\`))
+		}
+	}
+	return n
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"one two three", 8, "one two|three"},
+		{"in all 470 MiB more", 10, "in all|470 MiB|more"},
+		{"at 12 % of it", 8, "at 12 %|of it"},
+		{"/a/very/long/path/name", 10, "/a/very/lo|ng/path/na|me"},
+		{"東京都 大阪府", 8, "東京都|大阪府"},
+		{"", 8, ""},
+	} {
+		if got := strings.Join(wrap(c.text, c.width), "|"); got != c.want {
+			t.Errorf("wrap(%q, %d) = %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+}
