@@ -18,6 +18,7 @@ type CgroupMem struct {
 	Path    string // as seen from the cgroup namespace of the process
 	Nums    Counters
 	Maxed   map[string]bool // files that say "max": no bound
+	Garbled map[string]bool // files that did not parse
 	Stat    Counters        // memory.stat
 	Events  Counters        // v2: memory.events; v1: memory.oom_control
 	Root    bool            // the highest that can be seen from here
@@ -44,6 +45,8 @@ const unlimitedV1 = 1 << 62
 func (c *CgroupMem) get(file string) (uint64, Reason) {
 	n, ok := c.Nums[file]
 	switch {
+	case c.Garbled[file]:
+		return 0, Malformed
 	case file == "" || c.Root && c.Version == 2 && !ok && !c.Maxed[file]:
 		return 0, Inapplicable // the root of v2 has no such file
 	case c.Maxed[file], ok && c.Version == 1 && n >= unlimitedV1:
@@ -191,7 +194,7 @@ func (h *Host) memChain(list []procfs.Cgroup, mounts []*procfs.MountInfo) ([]Cgr
 	}
 	var chain []CgroupMem
 	for {
-		c, err := h.cgroupMem(version, dir)
+		c, err := h.cgroupMem(version, dir, len(chain) == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -245,7 +248,7 @@ func locate(version int, at string, mounts []*procfs.MountInfo) (dir, top string
 
 // below returns what of p lies under root.
 func below(p, root string) (string, bool) {
-	if strings.HasPrefix(p, "/..") {
+	if p == "/.." || strings.HasPrefix(p, "/../") {
 		return "", false
 	}
 	if root == "/" {
@@ -256,9 +259,10 @@ func below(p, root string) (string, bool) {
 }
 
 // cgroupMem reads one directory. What is missing there is missing in the
-// result; a directory that is not there at all is an error.
-func (h *Host) cgroupMem(version int, dir string) (CgroupMem, error) {
-	c := CgroupMem{Version: version, Nums: Counters{}, Maxed: map[string]bool{}}
+// result; a directory that is not there at all is an error. The statistics are
+// read of the process's own cgroup and of those with a limit.
+func (h *Host) cgroupMem(version int, dir string, own bool) (CgroupMem, error) {
+	c := CgroupMem{Version: version, Nums: Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
 	t, rel := h.under(dir)
 	if fd, err := unix.Openat(t.fd, rel, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
 		return c, &fs.PathError{Op: "read", Path: dir, Err: err}
@@ -275,10 +279,12 @@ func (h *Host) cgroupMem(version int, dir string) (CgroupMem, error) {
 	for _, name := range names {
 		_ = t.with(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
 	}
-	_ = t.with(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
-		c.Stat, err = parseCounters(b, 64)
-		return err
-	})
+	if _, why := c.Limit(); own || why == Present { // the kernel adds it up for each reader
+		_ = t.with(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
+			c.Stat, err = parseCounters(b, 64)
+			return err
+		})
+	}
 	_ = t.with(path.Join(rel, f.events), func(b []byte) (err error) {
 		c.Events, err = parseCounters(b, 8)
 		return err
@@ -294,6 +300,7 @@ func (c *CgroupMem) note(name, text string) error {
 	}
 	n, ok := parseUint([]byte(text))
 	if !ok {
+		c.Garbled[name] = true
 		return errMalformed
 	}
 	c.Nums[name] = n

@@ -1,6 +1,7 @@
 package inspect_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,13 @@ const (
 	head        = "-- proc/meminfo --\nMemTotal: 1 kB\n-- proc/self/cgroup --\n"
 	mountsAt    = "-- proc/self/mountinfo --\n1 1 0:2 / / rw - rootfs rootfs rw\n"
 )
+
+// tidy unpacks an archive after it took the blank lines out, which mountinfo
+// never has.
+func tidy(t *testing.T, archive string) string {
+	t.Helper()
+	return unpack(t, strings.ReplaceAll(archive, "\n\n", "\n"))
+}
 
 func TestCgroupsOnTheWayUp(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -192,7 +200,7 @@ hierarchical_memory_limit 9223372036854710272
 		"garbage":                  {head + "\x00\xff\n:::\n" + mountsAt + mountV2, chain{Missing: inspect.Malformed, Lowest: -1, Closest: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, chainOf(mem(t, unpack(t, c.archive)))); diff != "" {
+			if diff := cmp.Diff(c.want, chainOf(mem(t, tidy(t, c.archive)))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -200,7 +208,7 @@ hierarchical_memory_limit 9223372036854710272
 }
 
 func TestFilesOfACgroup(t *testing.T) {
-	v2 := mem(t, unpack(t, head+"0::/a\n"+mountsAt+mountV2+`
+	v2 := mem(t, tidy(t, head+"0::/a\n"+mountsAt+mountV2+`
 -- sys/fs/cgroup/memory.stat --
 anon 1
 -- sys/fs/cgroup/a/memory.max --
@@ -220,7 +228,7 @@ active_file 4
 oom 5
 oom_kill 6
 `)).Cgroups
-	v1 := mem(t, unpack(t, head+"2:memory:/a\n"+mountsAt+mountV1+`
+	v1 := mem(t, tidy(t, head+"2:memory:/a\n"+mountsAt+mountV1+`
 -- sys/fs/cgroup/memory/a/memory.limit_in_bytes --
 9223372036854771712
 -- sys/fs/cgroup/memory/a/memory.usage_in_bytes --

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -286,6 +287,15 @@ func (h *Host) memReader(s Source) func(*Mem) error {
 }
 
 func (h *Host) readSwaps(m *Mem) error {
+	err := h.proc.with("swaps", func(b []byte) error {
+		if !bytes.HasPrefix(b, []byte("Filename")) {
+			return errMalformed // procfs takes any first line for the heading, and none for no swap
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	list, err := h.fs.Swaps()
 	if err != nil {
 		return err

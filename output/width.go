@@ -7,16 +7,24 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// cells returns how many columns of a terminal s takes. Plain ASCII, which is
-// nearly all there is, is counted without a table.
+// cells returns how many columns of a terminal s takes. What kwhy itself writes
+// is counted without the tables, which cost more than the rest of a report.
 func cells(s string) int {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
+	n := 0
+	for _, r := range s {
+		if r >= 0x80 && !narrow(r) {
 			c := runewidth.Condition{StrictEmojiNeutral: true}
 			return c.StringWidth(s)
 		}
+		n++
 	}
-	return len(s)
+	return n
+}
+
+// narrow tells the characters of kwhy's own text that take one column: those
+// of Latin-1, arrows, operators, and the blocks that bars are drawn with.
+func narrow(r rune) bool {
+	return r >= 0xa1 && r < 0x300 && r != 0xad || r == '…' || r >= 0x2190 && r < 0x2194 || r == '−' || r == '×' || r >= 0x2580 && r < 0x25a0
 }
 
 // wrap breaks s at blanks into lines of at most width columns. A word that is
