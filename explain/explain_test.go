@@ -32,9 +32,9 @@ func get(name string) func(*snap) explain.Value {
 }
 
 func card() explain.Card[*snap] {
-	field := func(key string, since int, also ...inspect.Source) explain.Field[*snap] {
+	field := func(key string, since int) explain.Field[*snap] {
 		return explain.Field[*snap]{Doc: explain.Doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.Vmstat,
-			Also: also, Since: inspect.Version{Major: since}, Gist: "A number."}, Get: get(key)}
+			Since: inspect.Version{Major: since}, Gist: "A number."}, Get: get(key)}
 	}
 	derived := field("sum", 0)
 	derived.Derive = func(s *snap) explain.Derivation {
