@@ -168,7 +168,8 @@ func TestMappingsOfRecordedHosts(t *testing.T) {
 		if kinds != size || regions != size || maps != m.Maps {
 			t.Errorf("kinds %d, regions %d, want VmSize %d; %d maps of kinds, want %d", kinds, regions, size, maps, m.Maps)
 		}
-		if rss := m.Status["VmRSS"]; m.Rollup["Rss"] != rss || rss == 0 {
+		// Up to 6.1, status leaves out what the process's tasks have not added up yet.
+		if rss := m.Status["VmRSS"]; rss == 0 || max(m.Rollup["Rss"], rss)-min(m.Rollup["Rss"], rss) > 1<<20 {
 			t.Errorf("smaps_rollup %d, VmRSS %d", m.Rollup["Rss"], rss)
 		}
 		if m.RAM < 400<<20 || m.MaxMaps < 65530 || len(m.Gaps()) > 0 {
