@@ -2,120 +2,219 @@ package inspect_test
 
 import (
 	"bytes"
+	"errors"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"kwhy/inspect"
 )
 
-// seed adds what recorded hosts have, and what no kernel writes.
-func seed(f *testing.F, file string, more ...string) {
-	f.Helper()
-	for _, s := range append(texts(f, named(file)), more...) {
-		f.Add([]byte(s))
+// seed adds the recorded files of a name, cut down: mutating 20 kB finds
+// nothing that 2 kB don't.
+func seed(f *testing.F, match func(string) bool, more ...string) {
+	for _, text := range slices.Concat(texts(f, match), more) {
+		f.Add([]byte(text[:min(len(text), 2000)]))
 	}
-	f.Add([]byte(nil))
-	f.Add([]byte("\x00\xff: 18446744073709551616 kB\n"))
+}
+
+// someOrMalformed is what every reader owes: either values or errMalformed.
+func someOrMalformed(t *testing.T, n int, err error) {
+	t.Helper()
+	if (n == 0) != (err != nil) || err != nil && !errors.Is(err, inspect.ErrMalformed) {
+		t.Fatalf("%d values and %v", n, err)
+	}
+}
+
+// mutate hands f's input on as a copy and checks that the reader left it alone:
+// it works on a lent buffer.
+func mutate(t *testing.T, b []byte, read func([]byte)) {
+	t.Helper()
+	lent := bytes.Clone(b)
+	read(lent)
+	if !bytes.Equal(lent, b) {
+		t.Fatal("the reader changed what it read")
+	}
 }
 
 func FuzzCounters(f *testing.F) {
-	seed(f, "meminfo", "a 1\nb: 2 kB\n")
+	seed(f, func(name string) bool {
+		return slices.Contains([]string{"meminfo", "vmstat", "status", "smaps_rollup", "memory.stat"}, path.Base(name))
+	}, "a 18014398509481984 kB\n", "a 1\r\nb 2")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := inspect.ParseCounters(b)
-		if (err == nil) != (len(c) > 0) {
-			t.Errorf("%d counters and error %v", len(c), err)
-		}
-		for name := range c {
-			if !bytes.Contains(b, []byte(name)) {
-				t.Errorf("%q is not in the file", name)
+		mutate(t, b, func(b []byte) {
+			got, err := inspect.ParseCounters(b)
+			someOrMalformed(t, len(got), err)
+			if lines := bytes.Count(b, []byte("\n")) + 1; len(got) > lines {
+				t.Fatalf("%d values from %d lines", len(got), lines)
 			}
-		}
+			before, err := inspect.ParseCounters(slices.Concat(b, []byte("\n\xff bad\n"))) // one bad line costs itself alone
+			if diff := cmp.Diff(got, before); err == nil && diff != "" {
+				t.Fatalf("with a bad line at the end:\n%s", diff)
+			}
+		})
 	})
 }
 
 func FuzzZoneinfo(f *testing.F) {
-	seed(f, "zoneinfo", "Node 0, zone DMA\n  pages free 1\n protection: (1, 2)\n")
+	seed(f, named("zoneinfo"), zoneNormal+zoneEmpty, "Node 0, zone", "Node 0, zone DMA\nNode x")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		zones, err := inspect.ParseZoneinfo(b)
-		if err == nil && len(zones) != zoneLines(b) {
-			t.Errorf("%d zones of %d", len(zones), zoneLines(b))
-		}
+		mutate(t, b, func(b []byte) {
+			zones, err := inspect.ParseZoneinfo(b)
+			someOrMalformed(t, len(zones), err)
+			for _, z := range zones {
+				if z.Name == "" || z.Pages == nil || z.PerCPU > 0 && !z.HasPerCPU || len(z.Pages) > 10 {
+					t.Fatalf("zone %+v", z)
+				}
+			}
+		})
 	})
 }
 
-func zoneLines(b []byte) (n int) {
-	for line := range bytes.SplitSeq(b, []byte("\n")) {
-		word := bytes.TrimLeft(line, " \t")
-		if i := bytes.IndexAny(word, " \t"); i >= 0 {
-			word = word[:i]
-		}
-		if string(word) == "Node" {
-			n++
-		}
-	}
-	return n
-}
-
 func FuzzSlabinfo(f *testing.F) {
-	seed(f, "slabinfo")
+	seed(f, named("slabinfo"), slabHead, "a 1 2 3 4 5 : tunables 0 0 0 : slabdata 1 2 3")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		slabs, err := inspect.ParseSlabinfo(b)
-		if (err == nil) != (len(slabs) > 0) {
-			t.Errorf("%d caches and error %v", len(slabs), err)
-		}
+		mutate(t, b, func(b []byte) {
+			slabs, err := inspect.ParseSlabinfo(b)
+			someOrMalformed(t, len(slabs), err)
+			for _, s := range slabs {
+				if s.Name == "" || strings.ContainsAny(s.Name, " \t\n") {
+					t.Fatalf("slab %+v", s)
+				}
+			}
+		})
 	})
 }
 
 func FuzzStat(f *testing.F) {
-	seed(f, "stat", "1 (a) R 1 (b) S 0 1", "1 ())", "1 (")
+	seed(f, func(name string) bool { return path.Base(name) == "stat" && name != "proc/stat" },
+		"12 (a) R 1 (b)"+statLine, "12 ()"+statLine, "12 )(", "12 (a\nb)"+statLine)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := inspect.ParseStat(b)
-		if err == nil && !bytes.Contains(b, []byte("("+p.Comm+")")) {
-			t.Errorf("the name %q is not in the file", p.Comm)
-		}
+		mutate(t, b, func(b []byte) {
+			p, err := inspect.ParseStat(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) {
+				t.Fatal(err)
+			}
+			if err == nil && !bytes.Contains(b, []byte("("+p.Comm+")")) {
+				t.Fatalf("name %q is not in parentheses", p.Comm)
+			}
+			if err != nil {
+				return
+			}
+			again, err := inspect.ParseStat(bytes.Replace(b, []byte("("+p.Comm+")"), []byte("(x) Z 9 (y)"), 1)) // whatever the name is
+			if again.Comm = p.Comm; err != nil || !cmp.Equal(p, again, ignoreGot) {
+				t.Fatalf("another name gave %+v, %v; want %+v", again, err, p)
+			}
+		})
 	})
 }
 
 func FuzzStatus(f *testing.F) {
-	seed(f, "status")
+	seed(f, named("status"), "VmRSS:\t9007199254740992 kB\n", "VmSwap:")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if p, err := inspect.ParseStatus(b); err == nil && p.VmRSS < inspect.Unset {
-			t.Errorf("VmRSS %d", p.VmRSS)
-		}
+		mutate(t, b, func(b []byte) {
+			p, err := inspect.ParseStatus(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) {
+				t.Fatal(err)
+			}
+			for _, n := range []inspect.Num{p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap} {
+				if n < inspect.Unset || n > 0 && n%1024 != 0 {
+					t.Fatalf("%d is neither unset nor whole kB", n)
+				}
+			}
+		})
 	})
 }
 
 func FuzzNodeMeminfo(f *testing.F) {
-	f.Add([]byte("Node 0 MemTotal: 123 kB\n"))
+	seed(f, named("node0/meminfo"), "Node 0 MemTotal: 1 kB", "Node\nNode 0\nNode 0 a: 1\n")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, err := inspect.ParseNodeMeminfo(b); err == nil && len(c) == 0 {
-			t.Error("no counter, and no error")
+		mutate(t, b, func(b []byte) {
+			got, err := inspect.ParseNodeMeminfo(b)
+			someOrMalformed(t, len(got), err)
+		})
+	})
+}
+
+// FuzzCgroupFiles makes the files that a container's inside can shape: where
+// it is, what is mounted, and a limit.
+func FuzzCgroupFiles(f *testing.F) {
+	for _, cgroup := range append(texts(f, named("cgroup")), "2:memory:/m\n0::/u\n", "0::/../x\n", "0::/a/../../..\n", "0:::\n") {
+		for _, mount := range []string{mountV2, mountV1, "24 21 0:21 /m /sys/fs/cgroup ro - cgroup2 c rw\n", "24 21 0:21 / /../.. ro - cgroup2 c rw\n"} {
+			for _, limit := range []string{"max\n", "1000\n", "9223372036854771712\n", ""} {
+				f.Add(cgroup, mount, limit)
+			}
+		}
+	}
+	dir := f.TempDir()
+	write(f, dir+"/proc/meminfo", "MemTotal: 1 kB\n")
+	for _, d := range []string{"fs/cgroup", "fs/cgroup/app/web", "fs/cgroup/memory", "fs/cgroup/memory/m"} {
+		for _, file := range []string{"memory.current", "memory.usage_in_bytes"} {
+			write(f, filepath.Join(dir, "sys", d, file), "500\n")
+		}
+	}
+	h := open(f, dir)
+	f.Fuzz(func(t *testing.T, cgroup, mount, limit string) {
+		write(t, dir+"/proc/self/cgroup", cgroup)
+		write(t, dir+"/proc/self/mountinfo", mount)
+		for _, d := range []string{"fs/cgroup/memory.max", "fs/cgroup/memory/m/memory.limit_in_bytes"} {
+			write(t, filepath.Join(dir, "sys", d), limit)
+		}
+		m, err := h.Mem(inspect.Of(inspect.Meminfo, inspect.CgroupMemory))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Missing(inspect.CgroupMemory) == inspect.Present && len(m.Cgroups) == 0 || len(m.Cgroups) > strings.Count(cgroup, "/")+1 {
+			t.Fatalf("%d cgroups from %q, %q", len(m.Cgroups), cgroup, m.Missing(inspect.CgroupMemory))
+		}
+		for _, i := range []int{inspect.Lowest(m.Cgroups), inspect.Closest(m.Cgroups)} {
+			if i >= 0 {
+				if _, r := m.Cgroups[i].Limit(); r != inspect.Present {
+					t.Fatalf("cgroup %d is the one to mind, and its limit %q", i, r)
+				}
+			}
+		}
+		if n, ok := inspect.HiddenLimit(m.Cgroups); ok && n == 0 {
+			t.Fatal("a hidden limit of nothing")
 		}
 	})
 }
 
-func FuzzZram(f *testing.F) {
-	f.Add([]byte("4096 74 12288 0 12288 0 0 0\n"))
-	f.Fuzz(func(t *testing.T, b []byte) { _, _ = inspect.ParseZram(b) })
-}
-
 func FuzzChoice(f *testing.F) {
-	f.Add("always [madvise] never\n")
-	f.Add("Y\n")
+	for _, s := range []string{"always [madvise] never\n", "Y\n", "[", "]", "[]", "a [b", "[a] [b]", "a\tb", ""} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if word, ok := inspect.ParseChoice(s); ok && (word == "" || !strings.Contains(s, word)) {
-			t.Errorf("%q offers %q", s, word)
+		word, ok := inspect.ParseChoice(s)
+		if ok && (word == "" || !strings.Contains(s, word)) {
+			t.Fatalf("chose %q", word)
+		}
+		if ok && strings.Contains(s, "[") && !strings.Contains(s, "["+word+"]") {
+			t.Fatalf("chose %q, which is not in brackets", word)
 		}
 	})
 }
 
 func FuzzOctal(f *testing.F) {
-	f.Add(`/mnt/a\040b`)
-	f.Add(`\`)
+	for _, s := range []string{`/swap\040file`, `\`, `\0`, `\04`, `\377\400`, `\\040`, `\134040`, "\xff"} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := inspect.UnescapeOctal(s)
-		if len(got) > len(s) || !strings.Contains(s, `\`) && got != s {
-			t.Errorf("%q became %q", s, got)
+		if got := inspect.UnescapeOctal(s); len(got) > len(s) || !strings.Contains(s, `\`) && got != s {
+			t.Fatalf("%q became %q", s, got)
+		}
+		if got := inspect.UnescapeOctal(mangle(s)); got != s {
+			t.Fatalf("%q, mangled as %q, came back as %q", s, mangle(s), got)
 		}
 	})
+}
+
+// mangle does what the kernel's mangle_path does (fs/seq_file.c), for the
+// characters that it is asked to here.
+func mangle(s string) string {
+	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`, "#", `\043`).Replace(s)
 }

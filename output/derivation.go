@@ -135,12 +135,12 @@ func wordByte(c byte) bool {
 func (t *Text) derivation(d *explain.Derivation, indent int) {
 	lead := pad(indent)
 	t.lines(lead, indent+2, t.dimmed(wrap("= "+d.Formula, t.width-indent-2)))
-	name := 0
+	name, amount := 0, 0
 	for _, term := range d.Terms {
-		name = max(name, cells(term.Name))
+		name, amount = max(name, cells(term.Name)), max(amount, cells(exactly(term.Value, term.Unit)))
 	}
 	for _, term := range d.Terms {
-		s := left(term.Name, name) + right(exactly(term.Value, term.Unit), 13)
+		s := left(term.Name, name) + right(exactly(term.Value, term.Unit), amount+2)
 		origin := term.Source.String()
 		if term.Kernel != "" {
 			origin = term.Kernel + ", " + origin

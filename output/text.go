@@ -289,10 +289,10 @@ func (t *Text) more(c *explain.Cell, g geometry) {
 	if t.width-indent < minText {
 		indent = margin + 2
 	}
+	if c.Derivation != nil && t.width-indent < roomy {
+		indent = 3 * margin
+	}
 	if c.Derivation != nil && t.detail == DetailLine && c.Derivation.Result.Has() {
-		if t.width-indent < roomy {
-			indent = 3 * margin
-		}
 		text := wrap("= "+numeric(c.Derivation), t.width-indent-2)
 		for i, l := range text {
 			if i > 0 {
