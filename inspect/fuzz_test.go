@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,8 +50,10 @@ func FuzzCounters(f *testing.F) {
 		mutate(t, b, func(b []byte) {
 			got, err := inspect.ParseCounters(b)
 			someOrMalformed(t, len(got), err)
-			if lines := bytes.Count(b, []byte("\n")) + 1; len(got) > lines {
-				t.Fatalf("%d values from %d lines", len(got), lines)
+			for name := range got {
+				if !bytes.Contains(b, []byte(name)) {
+					t.Fatalf("%q is not in the file", name)
+				}
 			}
 			before, err := inspect.ParseCounters(slices.Concat(b, []byte("\n\xff bad\n"))) // one bad line costs itself alone
 			if diff := cmp.Diff(got, before); err == nil && diff != "" {
@@ -61,11 +64,15 @@ func FuzzCounters(f *testing.F) {
 }
 
 func FuzzZoneinfo(f *testing.F) {
+	headers := regexp.MustCompile(`(?m)^[ \t]*Node([ \t]|$)`)
 	seed(f, named("zoneinfo"), zoneNormal+zoneEmpty, "Node 0, zone", "Node 0, zone DMA\nNode x")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		mutate(t, b, func(b []byte) {
 			zones, err := inspect.ParseZoneinfo(b)
 			someOrMalformed(t, len(zones), err)
+			if want := len(headers.FindAll(b, -1)); err == nil && len(zones) != want {
+				t.Fatalf("%d zones of %d", len(zones), want)
+			}
 			for _, z := range zones {
 				if z.Name == "" || z.Pages == nil || z.PerCPU > 0 && !z.HasPerCPU || len(z.Pages) > 10 {
 					t.Fatalf("zone %+v", z)
@@ -136,6 +143,17 @@ func FuzzNodeMeminfo(f *testing.F) {
 		mutate(t, b, func(b []byte) {
 			got, err := inspect.ParseNodeMeminfo(b)
 			someOrMalformed(t, len(got), err)
+		})
+	})
+}
+
+func FuzzZram(f *testing.F) {
+	seed(f, named("mm_stat"), "1 2 3 4 5", "1 2 3 4\n5\n")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			if z, err := inspect.ParseZram(b); err != nil && !errors.Is(err, inspect.ErrMalformed) || err == nil && len(bytes.Fields(b)) < 5 {
+				t.Fatalf("%+v, %v", z, err)
+			}
 		})
 	})
 }
