@@ -212,9 +212,9 @@ func hugetlb(m mem) value {
 	return explain.N(n.Uint() * size.Uint())
 }
 
-// compressed is what zsmalloc holds. zswap could use other allocators up to
-// 6.17 or so, which only meminfo's Zswap counts; the larger of the two is what
-// is surely there.
+// compressed is what zsmalloc holds. Until 6.15 zswap could use other allocators
+// (zbud, z3fold), which only meminfo's Zswap counts; the larger of the two is
+// what is surely there.
 func compressed(m mem) value {
 	pages, pool := explain.Look(m.Vmstat, "nr_zspages"), explain.Look(m.Info, "Zswap")
 	switch {

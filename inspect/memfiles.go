@@ -1,0 +1,213 @@
+package inspect
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The readers of Mem's sources that stand for themselves.
+
+func (h *Host) readSwaps(m *Mem) error {
+	err := h.proc.with("swaps", func(b []byte) error {
+		if !bytes.HasPrefix(b, []byte("Filename")) {
+			return errMalformed // procfs takes any first line for the heading, and none for no swap
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	list, err := h.fs.Swaps()
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && m.Info["SwapTotal"] > 0 {
+		return errMalformed // truncated: meminfo knows of swap
+	}
+	for _, s := range list {
+		if s.Size < 0 || s.Used < 0 {
+			return errMalformed
+		}
+		m.Swaps = append(m.Swaps, Swap{unescapeOctal(s.Filename), s.Type, uint64(s.Size) << 10, uint64(s.Used) << 10, s.Priority})
+	}
+	slices.SortStableFunc(m.Swaps, func(a, b Swap) int { return cmp.Compare(b.Priority, a.Priority) })
+	return nil
+}
+
+func (h *Host) readSlabs(m *Mem) error {
+	return h.proc.with("slabinfo", func(b []byte) (err error) {
+		m.Slabs, err = parseSlabinfo(b)
+		return err
+	})
+}
+
+func (h *Host) readPressure(m *Mem) error {
+	stats, err := h.fs.PSIStatsForResource("memory")
+	if err == nil && stats.Some == nil && stats.Full == nil {
+		return errMalformed
+	}
+	if stats.Some != nil {
+		m.Pressure.Some = &Stall{stats.Some.Avg10, stats.Some.Avg60, stats.Some.Avg300, stats.Some.Total}
+	}
+	if stats.Full != nil {
+		m.Pressure.Full = &Stall{stats.Full.Avg10, stats.Full.Avg60, stats.Full.Avg300, stats.Full.Total}
+	}
+	return err
+}
+
+func (h *Host) readNodes(m *Mem) error {
+	const dir = "devices/system/node"
+	names, err := h.sys.names(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		id, err := strconv.Atoi(strings.TrimPrefix(name, "node"))
+		if !strings.HasPrefix(name, "node") || err != nil {
+			continue
+		}
+		err = h.sys.with(path.Join(dir, name, "meminfo"), func(b []byte) error {
+			info, err := parseNodeMeminfo(b)
+			m.Nodes = append(m.Nodes, Node{id, info})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(m.Nodes) == 0 {
+		return fmt.Errorf("list %s: %w", dir, fs.ErrNotExist)
+	}
+	slices.SortFunc(m.Nodes, func(a, b Node) int { return a.ID - b.ID })
+	return nil
+}
+
+// parseNodeMeminfo reads lines of "Node 0 MemTotal: 123 kB".
+func parseNodeMeminfo(b []byte) (Counters, error) {
+	out := make([]byte, 0, len(b))
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		word, rest := cutField(line)
+		if string(word) != "Node" {
+			continue
+		}
+		_, rest = cutField(rest)
+		out = append(append(out, rest...), '\n')
+	}
+	return parseCounters(out, 40)
+}
+
+func (h *Host) readPools(m *Mem) error {
+	const dir = "kernel/mm/hugepages"
+	names, err := h.sys.names(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(name, "hugepages-"), "kB"), 10, 40)
+		if err != nil {
+			continue
+		}
+		pool := HugePool{PageSize: kb << 10, Counts: Counters{}}
+		for _, f := range []string{"nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages", "nr_overcommit_hugepages"} {
+			n, err := h.sys.number(path.Join(dir, name, f))
+			if err == nil && n >= 0 {
+				pool.Counts[f] = uint64(n)
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return cmp.Or(err, errMalformed)
+			}
+		}
+		m.Pools = append(m.Pools, pool)
+	}
+	slices.SortFunc(m.Pools, func(a, b HugePool) int { return cmp.Compare(a.PageSize, b.PageSize) })
+	return nil
+}
+
+func (h *Host) readKSM(m *Mem) error {
+	out := map[string]int64{}
+	for _, f := range []string{"run", "pages_shared", "pages_sharing", "general_profit"} {
+		n, err := h.sys.number("kernel/mm/ksm/" + f)
+		if err == nil {
+			out[f] = n
+		} else if f == "run" || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	m.KSM = out
+	return nil
+}
+
+func (h *Host) readZrams(m *Mem) error {
+	names, err := h.sys.names("block")
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !strings.HasPrefix(name, "zram") {
+			continue
+		}
+		z := Zram{Name: name}
+		if n, err := h.sys.number("block/" + name + "/disksize"); err == nil && n >= 0 {
+			z.DiskSize = uint64(n)
+		}
+		if err := h.sys.with("block/"+name+"/mm_stat", z.parse); err != nil {
+			return err
+		}
+		m.Zrams = append(m.Zrams, z)
+	}
+	if len(m.Zrams) == 0 {
+		return fmt.Errorf("list %s/block: no zram: %w", h.sys.root, fs.ErrNotExist)
+	}
+	return nil
+}
+
+// parse reads mm_stat: orig_data_size compr_data_size mem_used_total
+// mem_limit mem_used_max same_pages pages_compacted huge_pages ..., of which
+// later kernels have more (Documentation/admin-guide/blockdev/zram.rst).
+func (z *Zram) parse(b []byte) error {
+	for _, to := range []*uint64{&z.Original, &z.Compressed, &z.MemUsed, &z.MemLimit, &z.Peak} {
+		var field []byte
+		var ok bool
+		field, b = cutField(b)
+		if *to, ok = parseUint(trimNewline(field)); !ok {
+			return errMalformed
+		}
+	}
+	return nil
+}
+
+func trimNewline(b []byte) []byte {
+	if n := len(b); n > 0 && b[n-1] == '\n' {
+		return b[:n-1]
+	}
+	return b
+}
+
+// unescapeOctal undoes what the kernel's mangle_path did to blanks and
+// newlines in a path: \040 is a blank. Anything else stays.
+func unescapeOctal(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				out = append(out, byte(n))
+				i += 3
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
