@@ -49,6 +49,46 @@ func TestAsKernelsSay(t *testing.T) {
 	}
 }
 
+// TestReserveOfTheZones sums what zoneinfo said on the same hosts: reserve and
+// low are what MemAvailable came out exact with. On five, fragmentation had
+// boosted DMA32's watermarks; the kernel's reserve knows nothing of that.
+func TestReserveOfTheZones(t *testing.T) {
+	type zone struct{ managed, high, boost, low, protection int64 } // protection: from each higher zone
+	movable := zone{high: 32, low: 32}                              // empty, and with watermarks since 6.12
+	for _, c := range []struct {
+		host         string
+		zones        []zone
+		reserve, low int64
+	}{
+		{"5.10-eased and swap", []zone{{3977, 33, 0, 28, 450}, {117737, 999, 0, 833, 0}, {}}, 1482, 861},
+		{"5.10-idle", []zone{{3977, 270, 0, 225, 954}, {246569, 16623, 0, 13853, 0}, {}}, 17847, 14078},
+		{"6.1-eased", []zone{{3840, 32, 0, 27, 444}, {116417, 2017, 1024, 1852, 0}, {}}, 1469, 1879},
+		{"6.1-idle", []zone{{3840, 261, 0, 218, 948}, {245249, 16632, 0, 13860, 0}, {}}, 17841, 14078},
+		{"6.1-swap", []zone{{3840, 32, 0, 27, 444}, {116417, 993, 0, 828, 0}, {}}, 1469, 855},
+		{"6.12.117-eased", []zone{{3840, 32, 0, 27, 440}, {115095, 1963, 973, 1798, 0}, {}, movable}, 1462, 1857},
+		{"6.12.117-idle", []zone{{3840, 264, 0, 220, 944}, {243927, 16629, 0, 13858, 0}, {}, movable}, 17837, 14110},
+		{"6.12.117-swap", []zone{{3840, 32, 0, 27, 440}, {115095, 990, 0, 825, 0}, {}, movable}, 1462, 884},
+		{"6.18.15-eased", []zone{{3840, 32, 0, 27, 447}, {114594, 1497, 512, 1333, 0}, {}, movable}, 1464, 1392},
+		{"6.18.15-idle", []zone{{3840, 264, 0, 220, 950}, {243426, 16629, 0, 13858, 0}, {}, movable}, 17843, 14110},
+		{"6.18.15-swap", []zone{{3840, 32, 0, 27, 447}, {114594, 2009, 1024, 1845, 0}, {}, movable}, 1464, 1904},
+		{"7.3.4-eased", []zone{{3840, 32, 0, 27, 443}, {113604, 981, 0, 818, 0}, {}, movable}, 1456, 877},
+		{"7.3.4-idle", []zone{{3840, 265, 0, 221, 947}, {242435, 16628, 0, 13857, 0}, {}, movable}, 17840, 14110},
+		{"7.3.4-swap", []zone{{3840, 32, 0, 27, 443}, {113604, 1493, 512, 1330, 0}, {}, movable}, 1456, 1389},
+	} {
+		t.Run(c.host, func(t *testing.T) {
+			var reserve, low int64
+			for _, z := range c.zones {
+				p := uint64(z.protection)
+				reserve += kernel.ZoneReserve(z.managed, z.high-z.boost, []uint64{0, p, p, p, p})
+				low += z.low
+			}
+			if reserve != c.reserve || low != c.low {
+				t.Errorf("reserve %d and low %d pages, want %d and %d", reserve, low, c.reserve, c.low)
+			}
+		})
+	}
+}
+
 func TestZoneReserve(t *testing.T) {
 	for _, c := range []struct {
 		managed, high int64
@@ -58,6 +98,8 @@ func TestZoneReserve(t *testing.T) {
 		{3840, 105, []uint64{0, 3018, 3530, 3530}, 3635},
 		{3840, 500, []uint64{0, 3018, 3530}, 3840}, // never more than there is
 		{100000, 200, nil, 200},
+		{0, 32, []uint64{0, 0}, 0},                   // an empty zone has watermarks too
+		{100000, 200, []uint64{0, 700, 500, 0}, 900}, // the largest, wherever it stands
 	} {
 		if got := kernel.ZoneReserve(c.managed, c.high, c.protection); got != c.want {
 			t.Errorf("ZoneReserve(%d, %d, %v) = %d, want %d", c.managed, c.high, c.protection, got, c.want)
@@ -68,14 +110,23 @@ func TestZoneReserve(t *testing.T) {
 func TestCorners(t *testing.T) {
 	for name, c := range map[string][2]int64{
 		"MemAvailable is never negative":          {kernel.Available(100, 900, 0, 0, 50), 0},
+		"MemAvailable of nothing":                 {kernel.Available(0, 0, 0, 0, 0), 0},
+		"before 4.5 it was not negative either":   {kernel.AvailableBefore45(10, 0, 0, 100), 0},
 		"half of a small cache counts":            {kernel.CacheBeyond(100, 1000), 50},
+		"the half is rounded in its favour":       {kernel.CacheBeyond(101, 1000), 51},
 		"of a large cache all beyond low":         {kernel.CacheBeyond(10000, 1000), 9000},
 		"before 4.5 low took the reserve's place": {kernel.AvailableBefore45(1000, 0, 0, 100), 900},
 		"overcommit_kbytes wins over the ratio":   {kernel.CommitLimit(1000, 0, 50, 77, 10), 87},
 		"hugetlb is not promised":                 {kernel.CommitLimit(1000, 400, 50, 0, 0), 300},
+		"a ratio of nought leaves swap":           {kernel.CommitLimit(1000, 0, 0, 0, 10), 10},
+		"a ratio above 100 promises more":         {kernel.CommitLimit(1000, 0, 150, 0, 10), 1510},
+		"pages are promised whole":                {kernel.CommitLimit(199, 0, 1, 0, 0), 1},
+		"one page is always dirtyable":            {kernel.Dirtyable(0, 0, 0), 1},
 		"the reserve takes no more than is free":  {kernel.Dirtyable(10, 500, 7), 8},
 		"no free page is wholly unusable":         {kernel.UnusableIndex(0, 0), 1000},
 		"a quarter in blocks too small":           {kernel.UnusableIndex(100, 75), 250},
+		"all in suitable blocks":                  {kernel.UnusableIndex(100, 100), 0},
+		"thousandths are cut, not rounded":        {kernel.UnusableIndex(3, 1), 666},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%s: got %d, want %d", name, c[0], c[1])
@@ -91,6 +142,10 @@ func TestDirtyThresholds(t *testing.T) {
 	}{
 		{"bytes round up to pages", 20, 4097, 10, 1, 2, 1},
 		{"a background beyond the hard one is halved", 10, 0, 10, 0, 99, 49},
+		{"a background far beyond the hard one too", 10, 0, 90, 0, 99, 49},
+		{"bytes win over the ratio, each by itself", 20, 0, 90, 4096, 199, 1},
+		{"a background of more bytes than the ratio", 10, 0, 10, 1 << 30, 99, 49},
+		{"whole pages stay what they are", 20, 40960, 10, 8192, 10, 2},
 		{"a ratio of nought is nought", 0, 0, 0, 0, 0, 0},
 		{"the ratio is a share of a page first", 33, 0, 10, 0, 329, 99},
 	} {

@@ -33,7 +33,7 @@ func main() {
 }
 
 // errUsage says that package flag has told what was wrong.
-var errUsage = fmt.Errorf("usage")
+var errUsage = errors.New("usage")
 
 func run(args []string, stdout, stderr io.Writer) error {
 	var r inspecttest.Recorder
