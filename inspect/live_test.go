@@ -1,10 +1,8 @@
 package inspect_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "grow":
-		grow(os.Stdin, os.Stdout)
+		grow(0, 1)
 	case "denied":
 		probeDenied(os.Args[1], os.Stdout)
 	}
@@ -43,19 +42,19 @@ const (
 	slack   = 2 << 20
 )
 
-// grow is the child: for each line it does the next step and says so. It stays
-// on one thread and collects no garbage, so that nothing else in it grows.
-func grow(in io.Reader, out io.Writer) {
+// grow is the child: for each byte it does the next step and says so. Nothing
+// else in it may grow: it collects no garbage, and starts no thread, which
+// would map a stack and, with the race detector, an arena. Go starts one when
+// a system call keeps its caller waiting, but does not learn of raw ones.
+func grow(in, out int) {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
 	var mem []byte
-	lines := bufio.NewScanner(in)
-	for step := 0; lines.Scan(); step++ {
+	for step := 0; rawByte(syscall.SYS_READ, in); step++ {
 		switch step {
 		case 1: // the first is to warm up
 			var err error
 			if mem, err = unix.Mmap(-1, 0, mapped, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err != nil {
-				fmt.Fprintln(out, err)
 				return
 			}
 			_ = unix.Madvise(mem, unix.MADV_NOHUGEPAGE) // a kernel without huge pages refuses
@@ -64,21 +63,33 @@ func grow(in io.Reader, out io.Writer) {
 				mem[i] = 1
 			}
 		}
-		fmt.Fprintln(out, "done")
+		rawByte(syscall.SYS_WRITE, out)
+	}
+}
+
+// rawByte reads or writes one byte, whatever it is.
+func rawByte(call uintptr, fd int) bool {
+	var b [1]byte
+	for {
+		n, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1)
+		if errno != syscall.EINTR {
+			return errno == 0 && n == 1
+		}
 	}
 }
 
 // grower is the child as its parent sees it.
 type grower struct {
-	pid  int32
-	in   io.Writer
-	said *bufio.Scanner
+	pid int32
+	in  io.Writer
+	out io.Reader
 }
 
 func startGrower(t *testing.T) grower {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), helperVar+"=grow", "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), helperVar+"=grow", "GOMAXPROCS=1",
+		"MALLOC_ARENA_MAX=1") // a thread from its start may get to its first malloc late, and glibc maps 64 MiB for that
 	cmd.Stderr = os.Stderr
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
@@ -89,17 +100,18 @@ func startGrower(t *testing.T) grower {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return grower{int32(cmd.Process.Pid), in, bufio.NewScanner(out)}
+	return grower{int32(cmd.Process.Pid), in, out}
 }
 
 // step has the child do its next step, and reads its memory after that.
 func (g grower) step(t *testing.T, h *inspect.Host) *inspect.ProcMem {
 	t.Helper()
-	if _, err := fmt.Fprintln(g.in, "go"); err != nil {
+	var b [1]byte
+	if _, err := g.in.Write(b[:]); err != nil {
 		t.Fatal(err)
 	}
-	if !g.said.Scan() || g.said.Text() != "done" {
-		t.Fatalf("child said %q, %v", g.said.Text(), g.said.Err())
+	if _, err := io.ReadFull(g.out, b[:]); err != nil {
+		t.Fatalf("the child ended: %v", err)
 	}
 	m, err := h.ProcMem(g.pid, everything)
 	if err != nil {
