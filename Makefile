@@ -1,6 +1,6 @@
 # What one types while working on kwhy. The checks live in .ci/run, which needs no make.
 
-FUZZTIME ?= 20s
+FUZZTIME ?= 200000x
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race lint golden docs fuzz bench bench-peers ci
@@ -26,7 +26,7 @@ golden: ## rewrite the expected outputs of tests
 docs: ## regenerate the generated documentation
 	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
 
-fuzz: ## each fuzz target for FUZZTIME
+fuzz: ## each fuzz target for FUZZTIME inputs
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
 
 bench: ## benchmarks inside the process
