@@ -159,13 +159,14 @@ func (r *run) memHost(o memOptions) error {
 	h.Summary = ramSummary(&rep)
 	if o.pss {
 		cost := procs.(*inspect.Procs).FillTook.Round(10 * time.Microsecond)
-		h.Summary = append(h.Summary, fmt.Sprintf("PSS of %s took %s", explain.Plural(len(order), "process", "processes"), cost))
+		h.Summary = append(h.Summary, fmt.Sprintf("PSS and details of %s read in %s", explain.Plural(len(order), "process", "processes"), cost))
 	}
 	return r.print(h, &rep)
 }
 
 func (t *hostTables) explain(rep *explain.Report, m *inspect.Mem, procs explain.Rows[inspect.Proc], order []int32) {
 	g, found := t.processes.Explain(procs, order, nil)
+	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	for _, one := range t.rest {
 		g, found := one(m, nil)

@@ -5,7 +5,6 @@ import "kwhy/inspect"
 // Derivation is the kernel's arithmetic with this host's numbers.
 type Derivation struct {
 	Formula  string // the kernel's, in the Names of Terms
-	Brief    string // the same for one line of text; Formula if it is short enough
 	Unit     Unit
 	Terms    []Term
 	Result   Value
@@ -76,9 +75,9 @@ func (w *Working) Take(name string, v Value, u Unit, src inspect.Source, kernel 
 }
 
 // Done returns the derivation of a result that was computed from the terms.
-func (w *Working) Done(formula, brief string, u Unit, result Value) Derivation {
+func (w *Working) Done(formula string, u Unit, result Value) Derivation {
 	if w.lacks {
 		result = None(w.missing)
 	}
-	return Derivation{Formula: formula, Brief: brief, Unit: u, Terms: w.terms, Result: result}
+	return Derivation{Formula: formula, Unit: u, Terms: w.terms, Result: result}
 }

@@ -41,7 +41,7 @@ func card() explain.Card[*snap] {
 		var w explain.Working
 		a := w.Take("a", explain.Look(s.n, "a"), explain.Count, inspect.Vmstat, "a")
 		b := w.Take("b", explain.Look(s.n, "b"), explain.Count, inspect.Vmstat, "b")
-		return w.Done("a + b", "", explain.Count, explain.I(a+b))
+		return w.Done("a + b", explain.Count, explain.I(a+b))
 	}
 	return explain.Card[*snap]{Name: "t", Sections: []explain.Section[*snap]{{Title: "T", Fields: []explain.Field[*snap]{
 		field("a", 0), field("b", 0), field("new", 6), derived,

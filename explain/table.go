@@ -137,7 +137,8 @@ type Grid struct {
 	Rows  iter.Seq[Row]
 	Shown int
 	Total int
-	Named bool // its columns were asked for by name: text shows them all
+	More  string // how to see the rows that are left out; "" where there is no way
+	Named bool   // its columns were asked for by name: text shows them all
 }
 
 // Explain lowers the rows in order, and judges them.

@@ -237,11 +237,12 @@ func locate(version int, at string, mounts []*procfs.MountInfo) (dir, top string
 		if _, ok := m.SuperOptions["memory"]; version == 1 && !ok {
 			continue
 		}
-		rel, ok := below(at, m.Root)
+		rel, ok := below(at, unescapeOctal(m.Root))
 		if !ok {
 			continue
 		}
-		return path.Join(m.MountPoint, rel), path.Clean(m.MountPoint), nil
+		point := unescapeOctal(m.MountPoint)
+		return path.Join(point, rel), path.Clean(point), nil
 	}
 	return "", "", fmt.Errorf("find where cgroup %s is mounted: %w", at, fs.ErrNotExist)
 }
@@ -313,5 +314,5 @@ func (h *Host) under(dir string) (tree, string) {
 	if rel, ok := strings.CutPrefix(dir, "/sys/"); ok || !h.Live {
 		return h.sys, strings.TrimPrefix(rel, "/")
 	}
-	return tree{root: "/", name: "/", fd: unix.AT_FDCWD, pool: h.proc.pool}, dir
+	return tree{root: "/", fd: unix.AT_FDCWD, pool: h.proc.pool}, dir
 }

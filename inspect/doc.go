@@ -15,6 +15,7 @@
 //     GPUActive, one garbage line costs it the whole file, and an empty
 //     smaps_rollup reads as zeros.
 //   - vmstat: procfs has no reader.
+//   - swaps: procfs takes an emptied file for a host without swap.
 //   - zoneinfo: procfs has no per-CPU page lists, and takes a third of the time
 //     of a whole run.
 //   - slabinfo: a regular expression a line takes longer than the rest of a run.

@@ -10,6 +10,7 @@ var (
 	ParseSlabinfo    = parseSlabinfo
 	ParseNodeMeminfo = parseNodeMeminfo
 	UnescapeOctal    = unescapeOctal
+	ParseSwaps       = parseSwaps
 	ErrMalformed     = errMalformed
 )
 

@@ -75,11 +75,11 @@ type Host struct {
 func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	h := &Host{now: now}
 	var err error
-	if h.proc, err = openTree(filepath.Clean(procRoot), "/proc"); err != nil {
+	if h.proc, err = openTree(filepath.Clean(procRoot)); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
-	if h.sys, err = openTree(filepath.Clean(sysRoot), "/sys"); err != nil {
-		h.sys = tree{root: filepath.Clean(sysRoot), name: "/sys", fd: -1, pool: newPool()}
+	if h.sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
+		h.sys = tree{root: filepath.Clean(sysRoot), fd: -1, pool: newPool()}
 	}
 	if h.fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
@@ -141,6 +141,7 @@ func (h *Host) onlineCPUs() (n int) {
 
 // countList counts the members of a list such as 0-3,8.
 func countList(s string) (n int) {
+	const most = 1 << 20 // far above any NR_CPUS: a file that says more is garbage
 	for part := range strings.SplitSeq(s, ",") {
 		from, to, isRange := strings.Cut(part, "-")
 		a, err := strconv.Atoi(from)
@@ -149,7 +150,7 @@ func countList(s string) (n int) {
 		}
 		b := a
 		if isRange {
-			if b, err = strconv.Atoi(to); err != nil || b < a {
+			if b, err = strconv.Atoi(to); err != nil || b < a || b > most {
 				return 0
 			}
 		}

@@ -15,30 +15,41 @@ import (
 // The readers of Mem's sources that stand for themselves.
 
 func (h *Host) readSwaps(m *Mem) error {
-	err := h.proc.with("swaps", func(b []byte) error {
-		if !bytes.HasPrefix(b, []byte("Filename")) {
-			return errMalformed // procfs takes any first line for the heading, and none for no swap
-		}
-		return nil
+	err := h.proc.with("swaps", func(b []byte) (err error) {
+		m.Swaps, err = parseSwaps(b)
+		return err
 	})
-	if err != nil {
-		return err
-	}
-	list, err := h.fs.Swaps()
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 && m.Info["SwapTotal"] > 0 {
+	if err == nil && len(m.Swaps) == 0 && m.Info["SwapTotal"] > 0 {
 		return errMalformed // truncated: meminfo knows of swap
 	}
-	for _, s := range list {
-		if s.Size < 0 || s.Used < 0 {
-			return errMalformed
-		}
-		m.Swaps = append(m.Swaps, Swap{unescapeOctal(s.Filename), s.Type, uint64(s.Size) << 10, uint64(s.Used) << 10, s.Priority})
-	}
 	slices.SortStableFunc(m.Swaps, func(a, b Swap) int { return cmp.Compare(b.Priority, a.Priority) })
-	return nil
+	return err
+}
+
+// parseSwaps reads /proc/swaps: a heading, then name, type, size, used (kB) and
+// priority. procfs takes any first line for the heading, so that an emptied
+// file looks like a host without swap.
+func parseSwaps(b []byte) (out []Swap, err error) {
+	heading, b := cutLine(b)
+	if !bytes.HasPrefix(heading, []byte("Filename")) {
+		return nil, errMalformed
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		f := strings.Fields(string(line))
+		if len(f) != 5 {
+			return nil, errMalformed
+		}
+		size, err1 := strconv.ParseUint(f[2], 10, 53)
+		used, err2 := strconv.ParseUint(f[3], 10, 53)
+		priority, err3 := strconv.Atoi(f[4])
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return nil, errMalformed
+		}
+		out = append(out, Swap{unescapeOctal(f[0]), f[1], size << 10, used << 10, priority})
+	}
+	return out, nil
 }
 
 func (h *Host) readSlabs(m *Mem) error {

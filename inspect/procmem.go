@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoProcess says that there is no process of that number.
@@ -185,7 +186,10 @@ func (h *Host) readMaps(m *ProcMem) error {
 	if err != nil {
 		return err
 	}
-	if len(maps) == 0 {
+	if len(maps) == 0 { // a process that has ended meanwhile has no mappings left
+		if p := newProcess(m.P.PID); (&pidReader{h: h}).file(&p, "/stat", p.parseStat) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
+			return unix.ESRCH
+		}
 		return errMalformed
 	}
 	m.layOut(maps)

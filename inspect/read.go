@@ -19,17 +19,16 @@ var errMalformed = errors.New("malformed")
 // tree is a mounted or saved /proc or /sys. Files are opened relative to it.
 type tree struct {
 	root string // where it is
-	name string // what errors call it: /proc or /sys
 	fd   int
 	pool *sync.Pool // of *[]byte, for readers that keep nothing of what they read
 }
 
-func openTree(root, name string) (tree, error) {
+func openTree(root string) (tree, error) {
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return tree{}, &fs.PathError{Op: "open", Path: root, Err: err}
 	}
-	return tree{root: root, name: name, fd: fd, pool: newPool()}, nil
+	return tree{root: root, fd: fd, pool: newPool()}, nil
 }
 
 // read appends what rel holds to buf. It costs three system calls for a file

@@ -1,7 +1,5 @@
 package inspect
 
-import "math/bits"
-
 // Source is a file, or a family of files, that kwhy reads. The table below is
 // the one list of them: gaps, documentation and the recorder walk it.
 type Source uint8
@@ -151,14 +149,6 @@ func (set Sources) Plus(other Sources) Sources {
 		set.words[i] |= other.words[i]
 	}
 	return set
-}
-
-// Len returns how many sources are in the set.
-func (set Sources) Len() (n int) {
-	for _, w := range set.words {
-		n += bits.OnesCount64(w)
-	}
-	return n
 }
 
 // Reason is why there is no value. Its zero value says that there is one.

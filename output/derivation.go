@@ -14,11 +14,7 @@ import (
 // numbers in the unit of the result, and how the kernel's own figure compares.
 func numeric(d *explain.Derivation) string {
 	scale := scaleOf(d)
-	formula := d.Formula
-	if d.Brief != "" {
-		formula = d.Brief
-	}
-	return scale.plug(formula, d.Terms) + " = " + human(d.Result, d.Unit) + verdict(d)
+	return scale.plug(d.Formula, d.Terms) + " = " + human(d.Result, d.Unit) + verdict(d)
 }
 
 // verdict says how the result compares with what the kernel reports.

@@ -44,7 +44,11 @@ func (t *Text) grid(g *explain.Grid) {
 		t.row(tb, i, at)
 	}
 	if g.Shown < g.Total {
-		t.line(pad(margin) + t.style.Dim(explain.Number(g.Shown)+" of "+explain.Number(g.Total)+"; --limit 0 shows all"))
+		left := explain.Number(g.Shown) + " of " + explain.Number(g.Total)
+		if g.More != "" {
+			left += "; " + g.More
+		}
+		t.line(pad(margin) + t.style.Dim(left))
 	}
 }
 

@@ -111,7 +111,7 @@ func deriveAvailable(m mem) explain.Derivation {
 	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m, early).Int() == int64(m.Info["MemAvailable"]) {
 		formula, result = formulaBefore45, early // vendors took the later rule back to earlier kernels
 	}
-	d := w.Done(formula, "", bytes, inBytes(m, result))
+	d := w.Done(formula, bytes, inBytes(m, result))
 	d.Cause = causeAvailable(m)
 	return d
 }

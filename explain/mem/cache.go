@@ -149,7 +149,7 @@ func deriveDirty(m mem, background bool) explain.Derivation {
 	if b > 0 {
 		formula = formulaDirtyBytes
 	}
-	d := w.Done(formula, "", bytes, inBytes(m, result))
+	d := w.Done(formula, bytes, inBytes(m, result))
 	d.Cause = "memory moved between the reads, or the reserve is older than today's zones"
 	return d
 }

@@ -66,7 +66,7 @@ func deriveLimit(m mem) explain.Derivation {
 	if ok && kb > 0 {
 		w.Take("kbytes", explain.I(kb<<10), bytes, inspect.VMOvercommitKbytes, "vm.overcommit_kbytes")
 		swap := take("swap", explain.Look(m.Info, "SwapTotal"), "SwapTotal")
-		return w.Done("kbytes + swap", "", bytes, inBytes(m, kernel.CommitLimit(0, 0, 0, (kb<<10)/page, swap)))
+		return w.Done("kbytes + swap", bytes, inBytes(m, kernel.CommitLimit(0, 0, 0, (kb<<10)/page, swap)))
 	}
 	total := take("total", explain.Look(m.Info, "MemTotal"), "MemTotal")
 	huge := take("hugetlb", or0(hugetlb(m)), "Hugetlb: all pools")
@@ -74,7 +74,7 @@ func deriveLimit(m mem) explain.Derivation {
 	r := percent.Int()
 	w.Take("ratio", share(percent, explain.I(100)), ratio, inspect.VMOvercommitRatio, "vm.overcommit_ratio")
 	swap := take("swap", explain.Look(m.Info, "SwapTotal"), "SwapTotal")
-	return w.Done("(total − hugetlb) × ratio + swap", "", bytes, inBytes(m, kernel.CommitLimit(total, huge, r, 0, swap)))
+	return w.Done("(total − hugetlb) × ratio + swap", bytes, inBytes(m, kernel.CommitLimit(total, huge, r, 0, swap)))
 }
 
 func readCommitted(m mem) string {

@@ -126,7 +126,7 @@ func deriveRSS(m procMem) explain.Derivation {
 	for _, name := range []string{"RssAnon", "RssFile", "RssShmem"} {
 		sum += w.Take(name, explain.Look(m.Status, name), bytes, inspect.PIDStatus, name)
 	}
-	return w.Done("RssAnon + RssFile + RssShmem", "", bytes, explain.I(sum))
+	return w.Done("RssAnon + RssFile + RssShmem", bytes, explain.I(sum))
 }
 
 func readRssAnon(m procMem) string {
@@ -194,7 +194,7 @@ func deriveUss(m procMem) explain.Derivation {
 	var w explain.Working
 	a := w.Take("Private_Clean", explain.Look(m.Rollup, "Private_Clean"), bytes, inspect.PIDSmapsRollup, "Private_Clean")
 	b := w.Take("Private_Dirty", explain.Look(m.Rollup, "Private_Dirty"), bytes, inspect.PIDSmapsRollup, "Private_Dirty")
-	return w.Done("Private_Clean + Private_Dirty", "", bytes, explain.I(a+b))
+	return w.Done("Private_Clean + Private_Dirty", bytes, explain.I(a+b))
 }
 
 // freed is anonymous memory that nobody else maps, and the page tables. File
@@ -213,7 +213,7 @@ func deriveFreed(m procMem) explain.Derivation {
 	a := w.Take("USS", uss(m), bytes, inspect.PIDSmapsRollup, "Private_Clean + Private_Dirty")
 	b := w.Take("Anonymous", explain.Look(m.Rollup, "Anonymous"), bytes, inspect.PIDSmapsRollup, "Anonymous")
 	c := w.Take("VmPTE", explain.Look(m.Status, "VmPTE"), bytes, inspect.PIDStatus, "VmPTE")
-	return w.Done("min(USS, Anonymous) + VmPTE", "", bytes, explain.I(min(a, b)+c))
+	return w.Done("min(USS, Anonymous) + VmPTE", bytes, explain.I(min(a, b)+c))
 }
 
 func readFreed(m procMem) string {

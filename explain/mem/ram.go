@@ -107,7 +107,7 @@ func derivePageCache(m mem) explain.Derivation {
 	for _, name := range []string{"Cached", "Buffers", "Shmem"} {
 		w.Take(name, explain.Look(m.Info, name), bytes, inspect.Meminfo, name)
 	}
-	return w.Done("Cached + Buffers − Shmem", "", bytes, pageCache(m))
+	return w.Done("Cached + Buffers − Shmem", bytes, pageCache(m))
 }
 
 // swapCacheUnmapped is the part of SwapCached that AnonPages does not count:
@@ -134,7 +134,7 @@ func deriveSwapCache(m mem) explain.Derivation {
 	for _, name := range []string{"Active", "Inactive", "Unevictable", "AnonPages", "Cached", "Buffers", "SwapCached"} {
 		w.Take(name, explain.Look(m.Info, name), bytes, inspect.Meminfo, name)
 	}
-	return w.Done("Active + Inactive + Unevictable − AnonPages − Cached − Buffers, from 0 to SwapCached", "", bytes, swapCacheUnmapped(m))
+	return w.Done("Active + Inactive + Unevictable − AnonPages − Cached − Buffers, from 0 to SwapCached", bytes, swapCacheUnmapped(m))
 }
 
 func miscReclaimable(m mem) value {
@@ -149,7 +149,7 @@ func deriveMisc(m mem) explain.Derivation {
 	var w explain.Working
 	w.Take("KReclaimable", explain.Look(m.Info, "KReclaimable"), bytes, inspect.Meminfo, "KReclaimable")
 	w.Take("SReclaimable", explain.Look(m.Info, "SReclaimable"), bytes, inspect.Meminfo, "SReclaimable")
-	return w.Done("KReclaimable − SReclaimable", "", bytes, miscReclaimable(m))
+	return w.Done("KReclaimable − SReclaimable", bytes, miscReclaimable(m))
 }
 
 // stacksInVmalloc tells whether VmallocUsed holds the kernel stacks as well:
@@ -185,7 +185,7 @@ func deriveVmalloc(m mem) explain.Derivation {
 		formula = "VmallocUsed − KernelStack"
 		w.Take("KernelStack", explain.Look(m.Info, "KernelStack"), bytes, inspect.Meminfo, "KernelStack")
 	}
-	return w.Done(formula, "", bytes, vmallocRest(m))
+	return w.Done(formula, bytes, vmallocRest(m))
 }
 
 func pcpLists(m mem) value {
@@ -257,7 +257,7 @@ func deriveUntracked(m mem) explain.Derivation {
 	var w explain.Working
 	w.Take("MemTotal", explain.Look(m.Info, "MemTotal"), bytes, inspect.Meminfo, "MemTotal")
 	w.Take("parts", trackedParts(m), bytes, inspect.Meminfo, "the sum of all parts above")
-	return w.Done("MemTotal − parts", "", bytes, untracked(m))
+	return w.Done("MemTotal − parts", bytes, untracked(m))
 }
 
 func readUntracked(m mem) string {

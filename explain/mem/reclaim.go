@@ -111,7 +111,7 @@ func deriveEfficiency(m mem) explain.Derivation {
 	b, _ := grown(m, scanned)
 	w.Take("pgsteal", a, pages, inspect.Vmstat, "pgsteal_kswapd + pgsteal_direct")
 	w.Take("pgscan", b, pages, inspect.Vmstat, "pgscan_kswapd + pgscan_direct")
-	return w.Done("pgsteal / pgscan", "", ratio, efficiency(m))
+	return w.Done("pgsteal / pgscan", ratio, efficiency(m))
 }
 
 func readStall(m mem) string {

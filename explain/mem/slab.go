@@ -26,7 +26,7 @@ func deriveSlab(m mem) explain.Derivation {
 	var w explain.Working
 	a := w.Take("SReclaimable", explain.Look(m.Info, "SReclaimable"), bytes, inspect.Meminfo, "SReclaimable")
 	b := w.Take("SUnreclaim", explain.Look(m.Info, "SUnreclaim"), bytes, inspect.Meminfo, "SUnreclaim")
-	return w.Done("SReclaimable + SUnreclaim", "", bytes, explain.I(a+b))
+	return w.Done("SReclaimable + SUnreclaim", bytes, explain.I(a+b))
 }
 
 // Slabs lists the slab caches by what they hold.
