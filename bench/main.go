@@ -31,10 +31,19 @@ type job struct {
 	mib   float64  // at most, peak RSS
 }
 
+// shown names the peer; what a shell runs is several of them.
+func (j job) shown() string {
+	if len(j.peer) > 0 && j.peer[0] == "sh" {
+		return "sh -c ..."
+	}
+	return strings.Join(j.peer, " ")
+}
+
 func jobs() []job {
 	return []job{
 		{name: "start-up", kwhy: []string{"version"}, peer: []string{"free"}, ratio: 2.0, mib: 10},
 		{name: "host memory", kwhy: []string{"mem"}, peer: []string{"free"}, ratio: 2.5},
+		{name: "the same, shown by peers", kwhy: []string{"mem"}, peer: []string{"sh", "-c", "free; vmstat -s; ps -eo pid,rss,comm,args --sort=-rss; slabtop -o"}, ratio: 1},
 		{name: "host memory, JSON", kwhy: []string{"mem", "-o", "json"}, peer: []string{"free"}},
 		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
 	}
@@ -87,8 +96,8 @@ func run(o options) error {
 		return fmt.Errorf("building kwhy: %w\n%s", err, out)
 	}
 
-	fmt.Printf("%-18s  %-20s  %-9s  %6s  %17s  %15s  %s\n", "", "", "", "wall", "median ms", "peak RSS, MiB", "")
-	fmt.Printf("%-18s  %-20s  %-9s  %6s  %8s %8s  %7s %7s  %s\n", "job", "kwhy", "peer", "ratio", "kwhy", "peer", "kwhy", "peer", "target")
+	fmt.Printf("%-24s  %-12s  %-9s  %6s  %17s  %15s  %s\n", "", "", "", "wall", "median ms", "peak RSS, MiB", "")
+	fmt.Printf("%-24s  %-12s  %-9s  %6s  %8s %8s  %7s %7s  %s\n", "job", "kwhy", "peer", "ratio", "kwhy", "peer", "kwhy", "peer", "target")
 	missed := 0
 	for _, j := range jobs() {
 		if !o.only.MatchString(j.name) {
@@ -96,15 +105,15 @@ func run(o options) error {
 		}
 		r, err := o.measure(kwhy, j)
 		if err != nil {
-			fmt.Printf("%-18s  skipped: %v\n", j.name, err)
+			fmt.Printf("%-24s  skipped: %v\n", j.name, err)
 			continue
 		}
 		verdict, ok := j.judge(r)
 		if !ok {
 			missed++
 		}
-		fmt.Printf("%-18s  %-20s  %-9s  %6s  %8.2f %8s  %7.1f %7s  %s\n", j.name,
-			strings.Join(j.kwhy, " "), cmp.Or(strings.Join(j.peer, " "), "-"), known(r.ratio, "%.2fx"),
+		fmt.Printf("%-24s  %-12s  %-9s  %6s  %8.2f %8s  %7.1f %7s  %s\n", j.name,
+			strings.Join(j.kwhy, " "), cmp.Or(j.shown(), "-"), known(r.ratio, "%.2fx"),
 			r.ours.ms, known(r.peer.ms, "%.2f"), r.ours.mib, known(r.peer.mib, "%.1f"), verdict)
 	}
 	fmt.Printf("\n%d rounds, interleaved. The ratio is the median of the rounds' ratios.\n%s\n", o.rounds, reminder)

@@ -140,16 +140,10 @@ func least(chain []CgroupMem, of func(limit, use uint64) int64) int {
 	return best
 }
 
-func (h *Host) memCgroups(m *Mem, want Sources, note func(Source, error)) {
-	if !want.Has(CgroupMemory) {
-		return
-	}
+func (h *Host) memCgroups(m *Mem, note func(Source, error)) {
 	list, err := h.cgroupsOf("self")
 	note(SelfCgroup, err)
-	mounts, err2 := h.fs.GetMounts()
-	if err2 == nil && len(mounts) == 0 {
-		err2 = errMalformed
-	}
+	mounts, err2 := h.mounts("cgroup")
 	note(SelfMountinfo, err2)
 	if err != nil || err2 != nil {
 		m.got[CgroupMemory] = max(m.got[SelfCgroup], m.got[SelfMountinfo])
@@ -183,7 +177,7 @@ func (h *Host) cgroupsOf(pid string) ([]procfs.Cgroup, error) {
 
 // memChain reads the memory controller of the cgroup that list names, and of
 // each one above it.
-func (h *Host) memChain(list []procfs.Cgroup, mounts []*procfs.MountInfo) ([]CgroupMem, error) {
+func (h *Host) memChain(list []procfs.Cgroup, mounts []mount) ([]CgroupMem, error) {
 	version, at := memoryHierarchy(list)
 	if version == 0 {
 		return nil, fmt.Errorf("find the memory controller: %w", fs.ErrNotExist)
@@ -229,20 +223,17 @@ func memoryHierarchy(list []procfs.Cgroup) (version int, at string) {
 // locate finds the directory of a cgroup and that of the highest one that the
 // mount shows. A path that begins with /.. lies outside the cgroup namespace
 // and is nowhere to be read.
-func locate(version int, at string, mounts []*procfs.MountInfo) (dir, top string, err error) {
+func locate(version int, at string, mounts []mount) (dir, top string, err error) {
 	for _, m := range mounts {
-		if version == 2 && m.FSType != "cgroup2" || version == 1 && m.FSType != "cgroup" {
+		if version == 2 && m.fsType != "cgroup2" || version == 1 && m.fsType != "cgroup" {
 			continue
 		}
-		if _, ok := m.SuperOptions["memory"]; version == 1 && !ok {
+		if version == 1 && !m.has("memory") {
 			continue
 		}
-		rel, ok := below(at, unescapeOctal(m.Root))
-		if !ok {
-			continue
+		if rel, ok := below(at, m.root); ok {
+			return path.Join(m.point, rel), path.Clean(m.point), nil
 		}
-		point := unescapeOctal(m.MountPoint)
-		return path.Join(point, rel), path.Clean(point), nil
 	}
 	return "", "", fmt.Errorf("find where cgroup %s is mounted: %w", at, fs.ErrNotExist)
 }
@@ -278,15 +269,15 @@ func (h *Host) cgroupMem(version int, dir string, own bool) (CgroupMem, error) {
 		names = append(names, f.high)
 	}
 	for _, name := range names {
-		_ = t.with(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
+		_ = t.single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
 	}
 	if _, why := c.Limit(); own || why == Present { // the kernel adds it up for each reader
-		_ = t.with(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
+		_ = t.single(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
 			c.Stat, err = parseCounters(b, 64)
 			return err
 		})
 	}
-	_ = t.with(path.Join(rel, f.events), func(b []byte) (err error) {
+	_ = t.single(path.Join(rel, f.events), func(b []byte) (err error) {
 		c.Events, err = parseCounters(b, 8)
 		return err
 	})

@@ -18,6 +18,9 @@
 //   - swaps: procfs takes an emptied file for a host without swap.
 //   - zoneinfo: procfs has no per-CPU page lists, and takes a third of the time
 //     of a whole run.
+//   - buddyinfo, pressure and mountinfo: ten and more system calls each, and
+//     procfs keeps every mount of a host that may have thousands; it has no
+//     reader for a cgroup's pressure.
 //   - slabinfo: a regular expression a line takes longer than the rest of a run.
 //   - PID/stat, PID/status and PID/cmdline of all processes: three system calls
 //     and a fixed buffer where procfs needs ten and more; it panics on a stat

@@ -39,3 +39,19 @@ func ParseZram(b []byte) (Zram, error) {
 	err := z.parse(b)
 	return z, err
 }
+
+func ParsePressure(b []byte) (Pressure, error) { return parsePressure(b) }
+
+func ParseBuddyinfo(b []byte) ([]Zone, error) {
+	var m Mem
+	err := parseBuddyinfo(b, m.zone)
+	return m.Zones, err
+}
+
+// Mount is a line of mountinfo, as the tests see it.
+type Mount struct{ Root, Point, Type, Super string }
+
+func ParseMountinfo(b []byte) (out []Mount, err error) {
+	err = parseMountinfo(b, "", func(m mount) { out = append(out, Mount{m.root, m.point, m.fsType, m.super}) })
+	return out, err
+}

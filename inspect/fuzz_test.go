@@ -158,6 +158,55 @@ func FuzzZram(f *testing.F) {
 	})
 }
 
+func FuzzPressure(f *testing.F) {
+	seed(f, named("pressure/memory"), "some avg10=NaN avg60=0 avg300=0 total=0\n", "full avg10=1 avg60=0 avg300=0 total=18446744073709551616\nsome\n")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			p, err := inspect.ParsePressure(b)
+			n := 0
+			for _, s := range []*inspect.Stall{p.Some, p.Full} {
+				if s != nil {
+					n++
+					if !(s.Avg10 >= 0 && s.Avg60 >= 0 && s.Avg300 >= 0) {
+						t.Fatalf("%+v", s)
+					}
+				}
+			}
+			someOrMalformed(t, n, err)
+		})
+	})
+}
+
+func FuzzBuddyinfo(f *testing.F) {
+	seed(f, named("proc/buddyinfo"), "Node 0, zone DMA 1\nNode 0, zone DMA 2 3", "Node x, zone DMA 1", "Node 0, zone DMA")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			zones, err := inspect.ParseBuddyinfo(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) || err == nil && len(zones) == 0 {
+				t.Fatalf("%d zones and %v", len(zones), err)
+			}
+			for _, z := range zones {
+				if z.Name == "" || len(z.Blocks) == 0 {
+					t.Fatalf("%+v", z)
+				}
+			}
+		})
+	})
+}
+
+func FuzzMountinfo(f *testing.F) {
+	seed(f, named("mountinfo"), mountV1, mountV2, "1 2 3 4 5 6 -  \n", " - a\n", "36 35 98:0 /a\\040b /c\\134 rw - t s o\n")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			mounts, err := inspect.ParseMountinfo(b)
+			someOrMalformed(t, len(mounts), err)
+			if len(mounts) > bytes.Count(b, []byte(" - ")) {
+				t.Fatalf("%d mounts", len(mounts))
+			}
+		})
+	})
+}
+
 // FuzzCgroupFiles makes the files that a container's inside can shape: where
 // it is, what is mounted, and a limit.
 func FuzzCgroupFiles(f *testing.F) {

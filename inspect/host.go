@@ -127,12 +127,12 @@ func uname() string {
 }
 
 func (h *Host) line(rel string) (s string) {
-	_ = h.proc.with(rel, func(b []byte) error { s = string(bytes.TrimSpace(b)); return nil })
+	_ = h.proc.single(rel, func(b []byte) error { s = string(bytes.TrimSpace(b)); return nil })
 	return s
 }
 
 func (h *Host) onlineCPUs() (n int) {
-	_ = h.sys.with("devices/system/cpu/online", func(b []byte) error {
+	_ = h.sys.single("devices/system/cpu/online", func(b []byte) error {
 		n = countList(string(bytes.TrimSpace(b)))
 		return nil
 	})

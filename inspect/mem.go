@@ -1,9 +1,11 @@
 package inspect
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,15 +33,6 @@ type Mem struct {
 	numbers [nSources]int64
 	words   [nSources]string
 	got     [nSources]Reason
-}
-
-// Pressure is a file of /proc/pressure; a line that the kernel does not have is nil.
-type Pressure struct{ Some, Full *Stall }
-
-// Stall is one line of it.
-type Stall struct {
-	Avg10, Avg60, Avg300 float64 // percent
-	Total                uint64  // microseconds since boot
 }
 
 // Swap is one device or file of /proc/swaps. Sizes are in bytes.
@@ -117,33 +110,53 @@ func (h *Host) MemBeside(want Sources, other func()) (*Mem, error) {
 	for i := range m.got {
 		m.got[i] = Unread
 	}
-	var first error
-	found := false
-	note := func(s Source, err error) {
-		m.got[s] = reasonFor(err)
-		if !strings.HasPrefix(s.String(), "/proc/") {
-			return
-		}
-		if m.got[s] == Present || m.got[s] == Malformed || m.got[s] == Denied {
-			found = true
-		} else if first == nil {
-			first = err
+	var errs [nSources]error
+	note := func(s Source, err error) { m.got[s], errs[s] = reasonFor(err), err }
+	h.memMoving(m, want, note)
+	jobs := h.memJobs(m, want, note)
+	var next atomic.Int32
+	work := func() {
+		for i := next.Add(1); int(i) <= len(jobs); i = next.Add(1) {
+			jobs[i-1]()
 		}
 	}
-	h.memMoving(m, want, note)
 	var beside sync.WaitGroup
-	beside.Go(other)
-	defer beside.Wait()
+	beside.Go(func() { other(); work() })
+	work()
+	beside.Wait()
+	return m, m.noProc(errs[:])
+}
+
+// memJobs lists the reads that need no order among them, the longest first.
+// Each writes to fields of its own.
+func (h *Host) memJobs(m *Mem, want Sources, note func(Source, error)) []func() {
+	jobs := make([]func(), 0, nSources)
+	if want.Has(CgroupMemory) {
+		jobs = append(jobs, func() { h.memCgroups(m, note) })
+	}
 	for _, s := range Every() {
 		if read := h.memReader(s); want.Has(s) && read != nil {
-			note(s, read(m))
+			jobs = append(jobs, func() { note(s, read(m)) })
 		}
 	}
-	h.memCgroups(m, want, note)
-	if !found && first != nil {
-		return nil, first
+	return jobs
+}
+
+// noProc returns the first error of a file of /proc where none of those that
+// were wanted is there: then the root is no /proc.
+func (m *Mem) noProc(errs []error) (first error) {
+	for i, err := range errs {
+		s := Source(i)
+		if m.got[s] == Unread || !strings.HasPrefix(s.String(), "/proc/") {
+			continue
+		}
+		switch m.got[s] {
+		case Present, Malformed, Denied:
+			return nil
+		}
+		first = cmp.Or(first, err)
 	}
-	return m, nil
+	return first
 }
 
 // available names what MemAvailable is computed from and what it is: the
@@ -212,23 +225,31 @@ func (h *Host) readVmstat(m *Mem) (err error) {
 // readBuddies attaches the free blocks to the zones, which it makes where
 // zoneinfo gave none.
 func (h *Host) readBuddies(m *Mem) error {
-	list, err := h.fs.BuddyInfo()
-	if err == nil && len(list) == 0 {
-		err = errMalformed
-	}
-	if err != nil {
-		return err
-	}
-	for _, b := range list {
-		node, err := strconv.Atoi(b.Node)
+	return h.proc.with("buddyinfo", func(b []byte) error { return parseBuddyinfo(b, m.zone) })
+}
+
+// parseBuddyinfo reads lines of "Node 0, zone DMA 1 0 3": free blocks by order.
+func parseBuddyinfo(b []byte, zone func(node int, name string) *Zone) error {
+	for first := true; first || len(b) > 0; first = false {
+		var line []byte
+		line, b = cutLine(b)
+		f := strings.Fields(string(line))
+		if len(f) < 5 || f[0] != "Node" || f[2] != "zone" {
+			return errMalformed
+		}
+		node, err := strconv.Atoi(strings.TrimSuffix(f[1], ","))
 		if err != nil {
 			return errMalformed
 		}
-		z := m.zone(node, b.Zone)
-		z.Blocks = make([]uint64, len(b.Sizes))
-		for i, n := range b.Sizes {
-			z.Blocks[i] = uint64(n)
+		blocks := make([]uint64, 0, len(f)-4)
+		for _, text := range f[4:] {
+			n, ok := parseUint([]byte(text))
+			if !ok {
+				return errMalformed
+			}
+			blocks = append(blocks, n)
 		}
+		zone(node, f[3]).Blocks = blocks
 	}
 	return nil
 }

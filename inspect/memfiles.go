@@ -60,17 +60,10 @@ func (h *Host) readSlabs(m *Mem) error {
 }
 
 func (h *Host) readPressure(m *Mem) error {
-	stats, err := h.fs.PSIStatsForResource("memory")
-	if err == nil && stats.Some == nil && stats.Full == nil {
-		return errMalformed
-	}
-	if stats.Some != nil {
-		m.Pressure.Some = &Stall{stats.Some.Avg10, stats.Some.Avg60, stats.Some.Avg300, stats.Some.Total}
-	}
-	if stats.Full != nil {
-		m.Pressure.Full = &Stall{stats.Full.Avg10, stats.Full.Avg60, stats.Full.Avg300, stats.Full.Total}
-	}
-	return err
+	return h.proc.single("pressure/memory", func(b []byte) (err error) {
+		m.Pressure, err = parsePressure(b)
+		return err
+	})
 }
 
 func (h *Host) readNodes(m *Mem) error {
@@ -84,7 +77,7 @@ func (h *Host) readNodes(m *Mem) error {
 		if !strings.HasPrefix(name, "node") || err != nil {
 			continue
 		}
-		err = h.sys.with(path.Join(dir, name, "meminfo"), func(b []byte) error {
+		err = h.sys.single(path.Join(dir, name, "meminfo"), func(b []byte) error {
 			info, err := parseNodeMeminfo(b)
 			m.Nodes = append(m.Nodes, Node{id, info})
 			return err
@@ -128,17 +121,29 @@ func (h *Host) readPools(m *Mem) error {
 			continue
 		}
 		pool := HugePool{PageSize: kb << 10, Counts: Counters{}}
-		for _, f := range []string{"nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages", "nr_overcommit_hugepages"} {
-			n, err := h.sys.number(path.Join(dir, name, f))
-			if err == nil && n >= 0 {
-				pool.Counts[f] = uint64(n)
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				return cmp.Or(err, errMalformed)
-			}
+		if err := h.readPool(path.Join(dir, name), pool.Counts); err != nil {
+			return err
 		}
 		m.Pools = append(m.Pools, pool)
 	}
 	slices.SortFunc(m.Pools, func(a, b HugePool) int { return cmp.Compare(a.PageSize, b.PageSize) })
+	return nil
+}
+
+// readPool reads one pool. One without pages that may not get any by overcommit
+// is not read further: none is free, promised or surplus.
+func (h *Host) readPool(dir string, to Counters) error {
+	for i, f := range [...]string{"nr_hugepages", "nr_overcommit_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages"} {
+		if i == 2 && len(to) == 2 && to["nr_hugepages"]+to["nr_overcommit_hugepages"] == 0 {
+			break
+		}
+		n, err := h.sys.number(path.Join(dir, f))
+		if err == nil && n >= 0 {
+			to[f] = uint64(n)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return cmp.Or(err, errMalformed)
+		}
+	}
 	return nil
 }
 
@@ -170,7 +175,7 @@ func (h *Host) readZrams(m *Mem) error {
 		if n, err := h.sys.number("block/" + name + "/disksize"); err == nil && n >= 0 {
 			z.DiskSize = uint64(n)
 		}
-		if err := h.sys.with("block/"+name+"/mm_stat", z.parse); err != nil {
+		if err := h.sys.single("block/"+name+"/mm_stat", z.parse); err != nil {
 			return err
 		}
 		m.Zrams = append(m.Zrams, z)

@@ -182,7 +182,7 @@ func parsePID(name string) (int32, bool) {
 // another PID namespace's.
 func (h *Host) Self() int32 {
 	var pid int32
-	_ = h.proc.with("self/stat", func(b []byte) error {
+	_ = h.proc.single("self/stat", func(b []byte) error {
 		field, _ := cutField(b)
 		pid, _ = parsePID(string(field))
 		return nil
@@ -242,11 +242,11 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 	var err error
 	switch s {
 	case PIDStat:
-		err = r.file(p, "/stat", p.parseStat)
+		err = r.file(p, "/stat", atShort, p.parseStat)
 	case PIDStatus:
-		err = r.file(p, "/status", p.parseStatus)
+		err = r.file(p, "/status", atShort, p.parseStatus)
 	case PIDCmdline:
-		err = r.file(p, "/cmdline", p.parseCmdline)
+		err = r.file(p, "/cmdline", atZero, p.parseCmdline)
 	case PIDSmapsRollup:
 		if p.Kthread() {
 			return Inapplicable
@@ -258,10 +258,10 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 	return reasonForPID(err)
 }
 
-func (r *pidReader) file(p *Process, name string, parse func([]byte) error) (err error) {
+func (r *pidReader) file(p *Process, name string, end ending, parse func([]byte) error) (err error) {
 	r.path = append(strconv.AppendInt(r.path[:0], int64(p.PID), 10), name...)
 	rel := string(r.path)
-	if r.buf, err = r.h.proc.read(rel, r.buf[:0]); err != nil {
+	if r.buf, err = r.h.proc.read(rel, r.buf[:0], end); err != nil {
 		return err
 	}
 	if err = parse(r.buf); err != nil {
@@ -283,7 +283,7 @@ func (r *pidReader) rollup(p *Process) error {
 // rollup returns the sums over a process's mappings, in bytes.
 func (h *Host) rollup(pid int32) (out Counters, err error) {
 	dir := strconv.Itoa(int(pid))
-	err = h.proc.with(dir+"/smaps_rollup", func(b []byte) error {
+	err = h.proc.single(dir+"/smaps_rollup", func(b []byte) error {
 		out, err = parseCounters(b, 24)
 		return err
 	})

@@ -95,7 +95,7 @@ func (h *Host) ProcMem(pid int32, want Sources) (*ProcMem, error) {
 		m.got[i] = Unread
 	}
 	r := &pidReader{h: h, buf: make([]byte, 0, 16<<10)}
-	if err := r.file(&m.P, "/stat", m.P.parseStat); reasonForPID(err) == Vanished {
+	if err := r.file(&m.P, "/stat", atShort, m.P.parseStat); reasonForPID(err) == Vanished {
 		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	} else if err != nil && reasonForPID(err) != Malformed {
 		return nil, err
@@ -187,7 +187,7 @@ func (h *Host) readMaps(m *ProcMem) error {
 		return err
 	}
 	if len(maps) == 0 { // a process that has ended meanwhile has no mappings left
-		if p := newProcess(m.P.PID); (&pidReader{h: h}).file(&p, "/stat", p.parseStat) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
+		if p := newProcess(m.P.PID); (&pidReader{h: h}).file(&p, "/stat", atShort, p.parseStat) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
 			return unix.ESRCH
 		}
 		return errMalformed

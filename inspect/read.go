@@ -34,12 +34,12 @@ func openTree(root string) (tree, error) {
 // read appends what rel holds to buf. It costs three system calls for a file
 // that fits buf's free capacity, where os.ReadFile needs ten and more: see
 // doc.go for which files that matters.
-func (t tree) read(rel string, buf []byte) ([]byte, error) {
+func (t tree) read(rel string, buf []byte, end ending) ([]byte, error) {
 	fd, err := openat(t.fd, rel)
 	if err != nil {
 		return buf, &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
 	}
-	buf, err = readAll(fd, buf)
+	buf, err = readAll(fd, buf, end)
 	unix.Close(fd)
 	if err != nil {
 		return buf, &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
@@ -56,9 +56,21 @@ func openat(dir int, rel string) (fd int, err error) {
 	}
 }
 
-// readAll reads fd to its end. A short read ends it: seq_file fills what it is
-// given as long as it has more, and what does not fit comes with the next one.
-func readAll(fd int, buf []byte) ([]byte, error) {
+// ending says how the end of a file is known.
+type ending uint8
+
+const (
+	// atZero: by a read that gives nothing. seq_file gives a page of records at
+	// a time, so that a short read of a file of many says nothing.
+	atZero ending = iota
+	// atShort: by a read that gives less than was asked for. So it is with files
+	// that the kernel makes in one go: sysctls, sysfs, cgroup files and those of
+	// single_open, for which seq_file grows its buffer until all of it fits.
+	atShort
+)
+
+// readAll reads fd to its end.
+func readAll(fd int, buf []byte, end ending) ([]byte, error) {
 	for {
 		if cap(buf)-len(buf) < 512 {
 			buf = append(buf, make([]byte, max(4096, cap(buf)))...)[:len(buf)]
@@ -69,10 +81,11 @@ func readAll(fd int, buf []byte) ([]byte, error) {
 			continue
 		case err != nil:
 			return buf, err
-		case n == 0:
-			return buf, nil
 		}
 		buf = buf[:len(buf)+n]
+		if n == 0 || end == atShort && len(buf) < cap(buf) {
+			return buf, nil
+		}
 	}
 }
 
@@ -81,10 +94,15 @@ func newPool() *sync.Pool {
 }
 
 // with reads rel into a lent buffer and hands it to use, which must not keep it.
-func (t tree) with(rel string, use func([]byte) error) error {
+func (t tree) with(rel string, use func([]byte) error) error { return t.lend(rel, atZero, use) }
+
+// single does the same for a file that the kernel makes in one go: see atShort.
+func (t tree) single(rel string, use func([]byte) error) error { return t.lend(rel, atShort, use) }
+
+func (t tree) lend(rel string, end ending, use func([]byte) error) error {
 	p := t.pool.Get().(*[]byte)
 	defer t.pool.Put(p)
-	b, err := t.read(rel, (*p)[:0])
+	b, err := t.read(rel, (*p)[:0], end)
 	*p = b[:0]
 	if err != nil {
 		return err
@@ -121,7 +139,7 @@ func (t tree) names(rel string) ([]string, error) {
 
 // number reads a file that holds one integer.
 func (t tree) number(rel string) (n int64, err error) {
-	err = t.with(rel, func(b []byte) error {
+	err = t.single(rel, func(b []byte) error {
 		n, err = strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
 		if err != nil {
 			return errMalformed
@@ -133,7 +151,7 @@ func (t tree) number(rel string) (n int64, err error) {
 
 // choice reads a file of words and returns the one in brackets, or the only one.
 func (t tree) choice(rel string) (word string, err error) {
-	err = t.with(rel, func(b []byte) error {
+	err = t.single(rel, func(b []byte) error {
 		var ok bool
 		if word, ok = parseChoice(string(b)); !ok {
 			return errMalformed

@@ -1,0 +1,83 @@
+package inspect_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/procfs"
+
+	"kwhy/inspect"
+)
+
+// The readers that replace procfs's for the sake of speed say what procfs says.
+
+func TestBuddyinfoAsProcfs(t *testing.T) {
+	for _, text := range append(texts(t, named("proc/buddyinfo")), liveFile(t, "/proc/buddyinfo")) {
+		list, err := oracle(t, "buddyinfo", text).BuddyInfo()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := inspect.ParseBuddyinfo([]byte(text))
+		if err != nil || len(got) != len(list) {
+			t.Fatalf("%d zones of %d: %v", len(got), len(list), err)
+		}
+		for i, z := range got {
+			want := make([]float64, 0, len(z.Blocks))
+			for _, n := range z.Blocks {
+				want = append(want, float64(n))
+			}
+			if diff := cmp.Diff(list[i].Sizes, want); diff != "" || list[i].Zone != z.Name {
+				t.Errorf("zone %s, %s there: %s", z.Name, list[i].Zone, diff)
+			}
+		}
+	}
+}
+
+func TestPressureAsProcfs(t *testing.T) {
+	for _, text := range append(texts(t, named("pressure/memory")), "some avg10=1.23 avg60=4.50 avg300=99.99 total=123456789\n") {
+		want, err := oracle(t, "pressure/memory", text).PSIStatsForResource("memory")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := inspect.ParsePressure([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pair := range []struct {
+			got  *inspect.Stall
+			want *procfs.PSILine
+		}{{got.Some, want.Some}, {got.Full, want.Full}} {
+			if diff := cmp.Diff((*inspect.Stall)(pair.want), pair.got); diff != "" {
+				t.Errorf("%q: %s", text, diff)
+			}
+		}
+	}
+}
+
+func TestMountinfoAsProcfs(t *testing.T) {
+	const optional = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"
+	for _, text := range append(texts(t, named("mountinfo")), optional, liveFile(t, "/proc/self/mountinfo")) {
+		want, err := oracle(t, "self/mountinfo", text).GetMounts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := inspect.ParseMountinfo([]byte(text))
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d mounts of %d: %v", len(got), len(want), err)
+		}
+		for i, m := range got {
+			w := want[i]
+			if m.Root != inspect.UnescapeOctal(w.Root) || m.Point != inspect.UnescapeOctal(w.MountPoint) || m.Type != w.FSType {
+				t.Errorf("%+v, procfs has %+v", m, w)
+			}
+			for _, o := range slices.Collect(maps.Keys(w.SuperOptions)) {
+				if !strings.Contains(m.Super, o) {
+					t.Errorf("%+v lacks the option %s", m, o)
+				}
+			}
+		}
+	}
+}
