@@ -25,6 +25,8 @@
 //   - PID/stat, PID/status and PID/cmdline of all processes: three system calls
 //     and a fixed buffer where procfs needs ten and more; it panics on a stat
 //     that ends within the name.
+//   - PID/maps: procfs joins the words of a path with single blanks, and keeps
+//     20,000 mappings as objects where a few dozen regions are wanted.
 //   - self/cgroup: one line that does not parse costs procfs all of them.
 //   - cgroup files, sysctls one by one (FS.VM reads all, those with effects
 //     too), zram, node meminfo, hugepages, KSM: procfs has no reader.

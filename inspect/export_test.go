@@ -55,3 +55,22 @@ func ParseMountinfo(b []byte) (out []Mount, err error) {
 	err = parseMountinfo(b, "", func(m mount) { out = append(out, Mount{m.root, m.point, m.fsType, m.super}) })
 	return out, err
 }
+
+// Mapping is a line of maps, as the tests see it.
+type Mapping struct {
+	Start, End  uint64
+	Perms, Path string
+}
+
+func ParseMaps(b []byte) (out []Mapping, err error) {
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		var v mapping
+		if !v.parse(line) {
+			return nil, errMalformed
+		}
+		out = append(out, Mapping{v.start, v.end, v.perms, v.path})
+	}
+	return out, nil
+}

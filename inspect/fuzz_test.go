@@ -207,6 +207,23 @@ func FuzzMountinfo(f *testing.F) {
 	})
 }
 
+func FuzzMaps(f *testing.F) {
+	seed(f, named("maps"), "1000-2000 r-xp 00000000 08:01 7   /a  b\n", "2000-1000 r-xp 0 0 0\n", "1-2 r-xp 0 0 0", "-1-2 rwxp 0 0 0 [heap]")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			maps, err := inspect.ParseMaps(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) {
+				t.Fatal(err)
+			}
+			for _, m := range maps {
+				if m.Start >= m.End || len(m.Perms) != 4 || strings.ContainsAny(m.Path, "\n") {
+					t.Fatalf("%+v", m)
+				}
+			}
+		})
+	})
+}
+
 // FuzzCgroupFiles makes the files that a container's inside can shape: where
 // it is, what is mounted, and a limit.
 func FuzzCgroupFiles(f *testing.F) {

@@ -81,3 +81,39 @@ func TestMountinfoAsProcfs(t *testing.T) {
 		}
 	}
 }
+
+func TestMapsAsProcfs(t *testing.T) {
+	for _, text := range append(texts(t, named("maps")), liveFile(t, "/proc/self/maps")) {
+		proc, err := oracle(t, "1/maps", text).Proc(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps, err := proc.ProcMaps()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := inspect.ParseMaps([]byte(text))
+		if err != nil || len(got) != len(maps) {
+			t.Fatalf("%d mappings of %d: %v", len(got), len(maps), err)
+		}
+		for i, m := range maps {
+			want := inspect.Mapping{Start: uint64(m.StartAddr), End: uint64(m.EndAddr), Perms: letters(m.Perms), Path: m.Pathname}
+			if diff := cmp.Diff(want, got[i]); diff != "" {
+				t.Error(diff)
+			}
+		}
+	}
+}
+
+func letters(p *procfs.ProcMapPermissions) string {
+	b := []byte("---p")
+	for i, set := range [...]bool{p.Read, p.Write, p.Execute} {
+		if set {
+			b[i] = "rwx"[i]
+		}
+	}
+	if p.Shared {
+		b[3] = 's'
+	}
+	return string(b)
+}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -178,31 +177,57 @@ func (h *Host) born(ticks uint64) time.Time {
 }
 
 func (h *Host) readMaps(m *ProcMem) error {
-	proc, err := h.fs.Proc(int(m.P.PID))
-	if err != nil {
-		return err
-	}
-	maps, err := proc.ProcMaps()
-	if err != nil {
-		return err
-	}
-	if len(maps) == 0 { // a process that has ended meanwhile has no mappings left
+	err := h.proc.with(strconv.Itoa(int(m.P.PID))+"/maps", m.layOut)
+	if err == nil && len(m.Regions) == 0 { // a process that has ended meanwhile has no mappings left
 		if p := newProcess(m.P.PID); (&pidReader{h: h}).file(&p, "/stat", atShort, p.parseStat) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
 			return unix.ESRCH
 		}
 		return errMalformed
 	}
-	m.layOut(maps)
-	return nil
+	return err
 }
 
-// layOut sorts mappings into kinds and joins neighbours into regions.
-func (m *ProcMem) layOut(maps []*procfs.ProcMap) {
+// mapping is one line of maps.
+type mapping struct {
+	start, end uint64
+	perms      string // as the kernel writes them: r-xp
+	path       string
+}
+
+// parse reads "start-end perms offset dev inode   path"; the path may hold
+// blanks (fs/proc/task_mmu.c, show_map_vma).
+func (v *mapping) parse(line []byte) bool {
+	span, rest := cutField(line)
+	perms, rest := cutField(rest)
+	for range 3 {
+		var field []byte
+		if field, rest = cutField(rest); len(field) == 0 {
+			return false
+		}
+	}
+	from, to, ok := strings.Cut(string(span), "-")
+	start, err1 := strconv.ParseUint(from, 16, 64)
+	end, err2 := strconv.ParseUint(to, 16, 64)
+	*v = mapping{start, end, string(perms), string(rest)}
+	return ok && err1 == nil && err2 == nil && start < end && len(perms) == 4
+}
+
+func (v *mapping) may(letter byte) bool { return strings.IndexByte(v.perms, letter) >= 0 }
+
+// layOut reads maps, sorts mappings into kinds and joins neighbours into regions.
+func (m *ProcMem) layOut(b []byte) error {
 	sums := map[string]*MapKind{}
-	for _, v := range maps {
-		size := uint64(v.EndAddr) - uint64(v.StartAddr)
-		kind := kindOf(v)
-		if v.Pathname != "[vsyscall]" { // the gate page: in no task's map_count
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		var v mapping
+		if !v.parse(line) {
+			m.Maps, m.Regions = 0, nil
+			return errMalformed
+		}
+		size := v.end - v.start
+		kind := v.kind()
+		if v.path != "[vsyscall]" { // the gate page: in no task's map_count
 			m.Maps++
 		}
 		k := sums[kind]
@@ -211,21 +236,21 @@ func (m *ProcMem) layOut(maps []*procfs.ProcMap) {
 			sums[kind] = k
 		}
 		k.Size, k.Maps = k.Size+size, k.Maps+1
-		m.place(v, kind, size)
+		m.place(&v, kind, size)
 	}
 	for _, name := range MapKinds() {
 		if k := sums[name]; k != nil {
 			m.Kinds = append(m.Kinds, *k)
 		}
 	}
+	return nil
 }
 
 // hole is from where on an unused stretch of addresses parts two regions.
 const hole = 16 << 20
 
-func (m *ProcMem) place(v *procfs.ProcMap, kind string, size uint64) {
-	start, end := uint64(v.StartAddr), uint64(v.EndAddr)
-	object := v.Pathname
+func (m *ProcMem) place(v *mapping, kind string, size uint64) {
+	start, end, object := v.start, v.end, v.path
 	if kind == "reserved" || kind == "anonymous" && !strings.HasPrefix(object, "[anon:") {
 		object = ""
 	}
@@ -236,8 +261,8 @@ func (m *ProcMem) place(v *procfs.ProcMap, kind string, size uint64) {
 		joins := last.Object == object && (object != "" || last.Kind == kind)
 		if joins && gap < hole {
 			last.End, last.Size, last.Maps = end, last.Size+size, last.Maps+1
-			if p := letters(v.Perms); !slices.Contains(last.Perms, p) {
-				last.Perms = append(last.Perms, p)
+			if !slices.Contains(last.Perms, v.perms) {
+				last.Perms = append(last.Perms, v.perms)
 			}
 			if kind == "code" {
 				last.Kind = kind // one executable part makes a file's region code
@@ -248,42 +273,26 @@ func (m *ProcMem) place(v *procfs.ProcMap, kind string, size uint64) {
 		gap = start
 	}
 	m.Regions = append(m.Regions, Region{Start: start, End: end, Size: size, Kind: kind, Object: object,
-		Perms: []string{letters(v.Perms)}, Maps: 1, Gap: gap})
+		Perms: []string{v.perms}, Maps: 1, Gap: gap})
 }
 
-// letters writes permissions as the kernel does.
-func letters(p *procfs.ProcMapPermissions) string {
-	b := []byte("---p")
-	for i, set := range [...]bool{p.Read, p.Write, p.Execute} {
-		if set {
-			b[i] = "rwx"[i]
-		}
-	}
-	if p.Shared {
-		b[3] = 's'
-	}
-	return string(b)
-}
-
-// kindOf classes one mapping by what the kernel says of it
-// (fs/proc/task_mmu.c, show_map_vma).
-func kindOf(v *procfs.ProcMap) string {
-	path := v.Pathname
-	none := !v.Perms.Read && !v.Perms.Write && !v.Perms.Execute
+// kind classes one mapping by what the kernel says of it.
+func (v *mapping) kind() string {
+	path := v.path
 	switch {
 	case path == "[heap]":
 		return "heap"
 	case path == "[stack]", strings.HasPrefix(path, "[stack:"):
 		return "stack"
-	case strings.HasPrefix(path, "[anon_shmem:"), isShmem(path) && v.Perms.Shared:
+	case strings.HasPrefix(path, "[anon_shmem:"), isShmem(path) && v.may('s'):
 		return "shared"
-	case none:
+	case strings.HasPrefix(v.perms, "---"):
 		return "reserved"
 	case path == "", strings.HasPrefix(path, "[anon:"):
 		return "anonymous"
 	case path[0] == '[':
 		return "vdso" // [vdso], [vvar], [vvar_vclock], [vsyscall], [sigpage], [uprobes]
-	case v.Perms.Execute:
+	case v.may('x'):
 		return "code"
 	}
 	return "file"
