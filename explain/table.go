@@ -31,6 +31,9 @@ type View[S Snapshot[S]] struct {
 	sort  []sortKey[S]
 	limit int
 	named bool
+
+	where      func(S) bool
+	whereNeeds inspect.Sources
 }
 
 type sortKey[S Snapshot[S]] struct {
@@ -95,20 +98,36 @@ func (v *View[S]) Needs() (n inspect.Sources) {
 
 // Order returns the indices of the rows to show, in order.
 func (v *View[S]) Order(rows Rows[S]) []int32 {
-	var scratch []byte
-	n := len(v.sort)
-	keys := make([]Value, 0, n*rows.Len())
-	out := make([]int32, rows.Len())
-	for i := range out {
-		out[i] = int32(i)
-		for _, k := range v.sort {
-			keys = append(keys, k.field.take(rows.At(i), &scratch))
+	return v.cut(rows, v.kept(rows), len(v.sort))
+}
+
+// kept returns the indices of the rows that Where lets through.
+func (v *View[S]) kept(rows Rows[S]) []int32 {
+	out := make([]int32, 0, rows.Len())
+	for i := range rows.Len() {
+		if v.where == nil || v.where(rows.At(i)) {
+			out = append(out, int32(i))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b int32) int {
-		for j, k := range v.sort {
-			x, y := keys[int(a)*n+j], keys[int(b)*n+j]
-			if c := x.Compare(y); c != 0 {
+	return out
+}
+
+// cut orders rows by the first n sort keys and leaves out those that come
+// behind the limit whatever the further keys say.
+func (v *View[S]) cut(rows Rows[S], list []int32, n int) []int32 {
+	var scratch []byte
+	keys := make([]Value, 0, n*len(list))
+	at := make([]int32, len(list)) // places in list
+	for i := range at {
+		at[i] = int32(i)
+		for _, k := range v.sort[:n] {
+			keys = append(keys, k.field.take(rows.At(int(list[i])), &scratch))
+		}
+	}
+	compare := func(a, b int32) int {
+		for j, k := range v.sort[:n] {
+			x, y := &keys[int(a)*n+j], &keys[int(b)*n+j]
+			if c := x.Compare(*y); c != 0 {
 				if k.desc && x.Has() && y.Has() {
 					c = -c
 				}
@@ -116,9 +135,18 @@ func (v *View[S]) Order(rows Rows[S]) []int32 {
 			}
 		}
 		return 0
-	})
-	if v.limit > 0 && v.limit < len(out) {
-		out = out[:v.limit]
+	}
+	slices.SortStableFunc(at, compare)
+	if v.limit > 0 && v.limit < len(at) {
+		end := v.limit
+		for n < len(v.sort) && end < len(at) && compare(at[end], at[v.limit-1]) == 0 {
+			end++
+		}
+		at = at[:end]
+	}
+	out := make([]int32, len(at))
+	for i, place := range at {
+		out[i] = list[place]
 	}
 	return out
 }
@@ -212,20 +240,35 @@ func (v *View[S]) findings(rows Rows[S], order []int32, limits Limits) (out []Fi
 	return out
 }
 
-// Scan is rows that can be read in two goes.
+// Scan is rows that can be read little by little. Fill reads more of some rows,
+// and returns those that are still there.
 type Scan[S any] interface {
 	Rows[S]
-	Fill(rows []int32, want inspect.Sources)
+	Fill(rows []int32, want inspect.Sources) []int32
 }
 
-// Scan reads what the order needs of all rows, and the rest for those that are
-// shown.
+// Scan reads of all rows what filter and first sort key need, of those that are
+// still in question what the next key needs, and so on; and the rest of those
+// that are shown.
 func (v *View[S]) Scan(take func(inspect.Sources) (Scan[S], error)) (Scan[S], []int32, error) {
-	rows, err := take(v.Rank())
+	want := v.whereNeeds
+	if len(v.sort) > 0 {
+		want = want.Plus(v.sort[0].field.Needs())
+	}
+	rows, err := take(want)
 	if err != nil {
 		return nil, nil, err
 	}
-	order := v.Order(rows)
-	rows.Fill(order, v.Needs())
-	return rows, order, nil
+	order := v.cut(rows, v.kept(rows), min(1, len(v.sort)))
+	for n := 1; n < len(v.sort); n++ {
+		order = rows.Fill(order, v.sort[n].field.Needs())
+		order = v.cut(rows, order, n+1)
+	}
+	return rows, rows.Fill(order, v.Needs()), nil
+}
+
+// Where keeps the rows that a filter lets through, which needs some sources of
+// each row.
+func (v *View[S]) Where(needs inspect.Sources, keep func(S) bool) {
+	v.where, v.whereNeeds = keep, needs
 }

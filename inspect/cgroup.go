@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -154,30 +153,43 @@ func (h *Host) memCgroups(m *Mem, note func(Source, error)) {
 }
 
 // cgroupsOf reads /proc/PID/cgroup.
-func (h *Host) cgroupsOf(pid string) ([]procfs.Cgroup, error) {
-	var list []procfs.Cgroup
-	err := h.proc.with(pid+"/cgroup", func(b []byte) error {
-		for len(b) > 0 {
-			var line []byte
-			line, b = cutLine(b)
-			id, rest, ok1 := strings.Cut(string(line), ":")
-			names, at, ok2 := strings.Cut(rest, ":")
-			n, ok3 := parseUint([]byte(id))
-			if ok1 && ok2 && ok3 && strings.HasPrefix(at, "/") {
-				list = append(list, procfs.Cgroup{HierarchyID: int(n), Controllers: strings.Split(names, ","), Path: at})
-			}
-		}
-		if len(list) == 0 {
-			return errMalformed
-		}
-		return nil
+func (h *Host) cgroupsOf(pid string) (list []membership, err error) {
+	err = h.proc.with(pid+"/cgroup", func(b []byte) (err error) {
+		list, err = parseCgroups(b)
+		return err
 	})
 	return list, err
 }
 
+// membership is one line of /proc/PID/cgroup.
+type membership struct {
+	hierarchy   uint64 // 0: version 2
+	controllers string // comma-separated
+	path        string
+}
+
+// parseCgroups reads lines of "4:memory:/a/b". A line of another form is passed
+// over.
+func parseCgroups(b []byte) (list []membership, err error) {
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		id, rest, ok1 := strings.Cut(string(line), ":")
+		names, at, ok2 := strings.Cut(rest, ":")
+		n, ok3 := parseUint([]byte(id))
+		if ok1 && ok2 && ok3 && strings.HasPrefix(at, "/") {
+			list = append(list, membership{n, names, at})
+		}
+	}
+	if len(list) == 0 {
+		return nil, errMalformed
+	}
+	return list, nil
+}
+
 // memChain reads the memory controller of the cgroup that list names, and of
 // each one above it.
-func (h *Host) memChain(list []procfs.Cgroup, mounts []mount) ([]CgroupMem, error) {
+func (h *Host) memChain(list []membership, mounts []mount) ([]CgroupMem, error) {
 	version, at := memoryHierarchy(list)
 	if version == 0 {
 		return nil, fmt.Errorf("find the memory controller: %w", fs.ErrNotExist)
@@ -208,13 +220,13 @@ func (h *Host) memChain(list []procfs.Cgroup, mounts []mount) ([]CgroupMem, erro
 }
 
 // memoryHierarchy finds the hierarchy that accounts memory, and the path in it.
-func memoryHierarchy(list []procfs.Cgroup) (version int, at string) {
+func memoryHierarchy(list []membership) (version int, at string) {
 	for _, c := range list {
 		switch {
-		case slices.Contains(c.Controllers, "memory"):
-			return 1, c.Path
-		case c.HierarchyID == 0:
-			version, at = 2, c.Path
+		case slices.Contains(strings.Split(c.controllers, ","), "memory"):
+			return 1, c.path
+		case c.hierarchy == 0:
+			version, at = 2, c.path
 		}
 	}
 	return version, at

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"runtime"
 	"slices"
 	"strconv"
@@ -34,12 +35,18 @@ type Process struct {
 	RSS       uint64 // pages, stat's field 24: on 6.2 and later off by what its CPUs have not added up yet
 	Minflt    uint64
 	Majflt    uint64
-	// From status, in bytes.
-	VmRSS, RssAnon, RssFile, RssShmem, VmSwap Num
+	UID       uint32 // effective, from status
+	// From status, in bytes. PageTables is VmPTE, and before 4.15, where the
+	// kernel counts the levels apart, VmPMD and VmPUD beside it.
+	VmRSS, RssAnon, RssFile, RssShmem, VmSwap, PageTables Num
+	OomScore                                              Num // as the kernel gives it
+	OomScoreAdj                                           int32
+	Cgroup                                                string // path in the hierarchy that accounts memory
 	// From smaps_rollup, in bytes.
 	Pss, Uss, SwapPss Num
 
-	got [pidSources]Reason
+	got  [pidSources]Reason
+	gone bool // it ended before its first file was read
 }
 
 // PF_KTHREAD, include/linux/sched.h: the one sure mark of a kernel thread.
@@ -135,15 +142,41 @@ func (h *Host) Procs(want Sources) (*Procs, error) {
 	}
 	slices.SortFunc(ps.Rows, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
 	h.eachChunk(len(ps.Rows), func(r *pidReader, i int) { r.fill(&ps.Rows[i], want) })
-	ps.Rows = slices.DeleteFunc(ps.Rows, func(p Process) bool { return p.got[0] == Vanished })
+	ps.Rows = slices.DeleteFunc(ps.Rows, func(p Process) bool { return p.gone })
 	return ps, nil
 }
 
-// Fill reads further sources for the rows that will be shown.
-func (ps *Procs) Fill(rows []int32, want Sources) {
+// Fill reads further sources of some rows, and returns those of them that are
+// still there.
+func (ps *Procs) Fill(rows []int32, want Sources) []int32 {
 	start := time.Now()
 	defer func() { ps.FillTook += time.Since(start) }()
 	ps.Host.Host.eachChunk(len(rows), func(r *pidReader, i int) { r.fill(&ps.Rows[rows[i]], want) })
+	return slices.DeleteFunc(slices.Clone(rows), func(i int32) bool { return ps.Rows[i].gone })
+}
+
+// settleTries is how often Settle reads a row anew.
+const settleTries = 2
+
+// Settle reads the wanted sources of a row anew, one right after the other, as
+// long as settled finds that they don't fit together: a process moves between
+// two reads.
+func (ps *Procs) Settle(rows []int32, want Sources, settled func(Proc) bool) {
+	ps.Host.Host.eachChunk(len(rows), func(r *pidReader, i int) {
+		p := &ps.Rows[rows[i]]
+		for n := 0; n < settleTries && !p.gone && !settled(ps.At(int(rows[i]))); n++ {
+			p.forget(want)
+			r.fill(p, want)
+		}
+	})
+}
+
+func (p *Process) forget(want Sources) {
+	for s := PIDStat; s < nSources; s++ {
+		if want.Has(s) {
+			p.got[s-PIDStat] = Unread
+		}
+	}
 }
 
 // Gaps counts what the given rows did not give.
@@ -163,7 +196,7 @@ func (ps *Procs) Gaps(rows []int32) (out []Gap) {
 }
 
 func newProcess(pid int32) Process {
-	p := Process{PID: pid, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset}
+	p := Process{PID: pid, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset}
 	for i := range p.got {
 		p.got[i] = Unread
 	}
@@ -225,16 +258,17 @@ type pidReader struct {
 	path []byte
 }
 
-// fill reads what want names and p does not have yet, stat first: without it
-// there is no process.
+// fill reads what want names and p does not have yet. Where a file is not there
+// that every process has, there is no process, unless stat was read: then only
+// the file is missing.
 func (r *pidReader) fill(p *Process, want Sources) {
-	for s := PIDStat; s < nSources; s++ {
-		if want.Has(s) && p.got[s-PIDStat] == Unread {
-			p.got[s-PIDStat] = r.one(p, s)
+	for s := PIDStat; s < nSources && !p.gone; s++ {
+		if !want.Has(s) || p.got[s-PIDStat] != Unread {
+			continue
 		}
-		if s == PIDStat && p.got[0] == Vanished {
-			return
-		}
+		why := r.one(p, s)
+		p.got[s-PIDStat] = why
+		p.gone = why == Vanished && s <= PIDOomScore && (p.got[0] == Vanished || p.got[0] == Unread)
 	}
 }
 
@@ -245,6 +279,12 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 		err = r.file(p, "/stat", atShort, p.parseStat)
 	case PIDStatus:
 		err = r.file(p, "/status", atShort, p.parseStatus)
+	case PIDOomScoreAdj:
+		err = r.file(p, "/oom_score_adj", atShort, p.parseOomScoreAdj)
+	case PIDOomScore:
+		err = r.file(p, "/oom_score", atShort, p.parseOomScore)
+	case PIDCgroup:
+		err = r.file(p, "/cgroup", atZero, p.parseCgroup)
 	case PIDCmdline:
 		err = r.file(p, "/cmdline", atZero, p.parseCmdline)
 	case PIDSmapsRollup:
@@ -374,10 +414,12 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	return ok
 }
 
-// parseStatus takes the memory lines of /proc/PID/status. A process without
-// memory of its own has none of them.
+// parseStatus takes the lines of /proc/PID/status that rows want. A process
+// without memory of its own has no memory lines. The name is taken only where
+// stat has not given it: here it is escaped.
 func (p *Process) parseStatus(b []byte) error {
 	seen := false
+	p.PageTables = Unset
 	for len(b) > 0 {
 		var line []byte
 		line, b = cutLine(b)
@@ -386,29 +428,81 @@ func (p *Process) parseStatus(b []byte) error {
 			continue
 		}
 		seen = true
-		var to *Num
+		field, more := cutField(rest)
 		switch string(name) {
-		case "VmRSS":
-			to = &p.VmRSS
-		case "RssAnon":
-			to = &p.RssAnon
-		case "RssFile":
-			to = &p.RssFile
-		case "RssShmem":
-			to = &p.RssShmem
-		case "VmSwap":
-			to = &p.VmSwap
+		case "Name":
+			if p.Comm == "" {
+				p.Comm = string(trimBlank(rest))
+			}
+		case "Uid":
+			effective, _ := cutField(more)
+			if n, ok := parseUint(effective); ok && n <= math.MaxUint32 {
+				p.UID = uint32(n)
+			}
+		case "VmPTE", "VmPMD", "VmPUD":
+			var n Num
+			if kilobytes(&n, field); n != Unset {
+				p.PageTables = max(p.PageTables, 0) + n
+			}
 		default:
-			continue
-		}
-		field, _ := cutField(rest)
-		if n, ok := parseUint(field); ok && n < 1<<53 {
-			*to = Num(n << 10)
+			if to := p.memory(string(name)); to != nil {
+				kilobytes(to, field)
+			}
 		}
 	}
 	if !seen {
 		return errMalformed
 	}
+	return nil
+}
+
+func (p *Process) memory(name string) *Num {
+	switch name {
+	case "VmRSS":
+		return &p.VmRSS
+	case "RssAnon":
+		return &p.RssAnon
+	case "RssFile":
+		return &p.RssFile
+	case "RssShmem":
+		return &p.RssShmem
+	case "VmSwap":
+		return &p.VmSwap
+	}
+	return nil
+}
+
+func kilobytes(to *Num, field []byte) {
+	*to = Unset
+	if n, ok := parseUint(field); ok && n < 1<<53 {
+		*to = Num(n << 10)
+	}
+}
+
+func (p *Process) parseOomScore(b []byte) error {
+	n, ok := parseUint(trimNewline(b))
+	if !ok || n > math.MaxInt32 {
+		return errMalformed
+	}
+	p.OomScore = Num(n)
+	return nil
+}
+
+func (p *Process) parseOomScoreAdj(b []byte) error {
+	n, err := strconv.ParseInt(string(trimNewline(b)), 10, 32)
+	if err != nil || n < -1000 || n > 1000 {
+		return errMalformed
+	}
+	p.OomScoreAdj = int32(n)
+	return nil
+}
+
+func (p *Process) parseCgroup(b []byte) error {
+	list, err := parseCgroups(b)
+	if err != nil {
+		return err
+	}
+	_, p.Cgroup = memoryHierarchy(list)
 	return nil
 }
 

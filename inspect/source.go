@@ -27,6 +27,9 @@ const (
 	VMMinFreeKbytes
 	VMWatermarkScaleFactor
 	VMMaxMapCount
+	VMPanicOnOOM
+	VMOOMKillAllocatingTask
+	VMOOMDumpTasks
 	THPEnabled
 	THPDefrag
 	THPShmemEnabled
@@ -38,9 +41,13 @@ const (
 	SelfCgroup
 	SelfMountinfo
 	CgroupMemory
+	KernelLog
 	PIDStat
 	PIDStatus
+	PIDOomScoreAdj
+	PIDOomScore
 	PIDCmdline
+	PIDCgroup
 	PIDMaps
 	PIDSmapsRollup
 	nSources
@@ -67,42 +74,49 @@ type sourceInfo struct {
 const asRoot = "run as root"
 
 var sourceTable = [nSources]sourceInfo{
-	Meminfo:                {path: "/proc/meminfo"},
-	Zoneinfo:               {path: "/proc/zoneinfo", opens: asRoot},
-	Vmstat:                 {path: "/proc/vmstat"},
-	Buddyinfo:              {path: "/proc/buddyinfo", opens: asRoot},
-	Swaps:                  {path: "/proc/swaps", option: "CONFIG_SWAP"},
-	Slabinfo:               {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
-	PressureMemory:         {path: "/proc/pressure/memory", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1", since: Version{4, 20, 0}},
-	VMOvercommitMemory:     {path: "/proc/sys/vm/overcommit_memory", shape: number},
-	VMOvercommitRatio:      {path: "/proc/sys/vm/overcommit_ratio", shape: number},
-	VMOvercommitKbytes:     {path: "/proc/sys/vm/overcommit_kbytes", shape: number},
-	VMAdminReserveKbytes:   {path: "/proc/sys/vm/admin_reserve_kbytes", shape: number},
-	VMUserReserveKbytes:    {path: "/proc/sys/vm/user_reserve_kbytes", shape: number},
-	VMSwappiness:           {path: "/proc/sys/vm/swappiness", shape: number},
-	VMDirtyRatio:           {path: "/proc/sys/vm/dirty_ratio", shape: number},
-	VMDirtyBytes:           {path: "/proc/sys/vm/dirty_bytes", shape: number},
-	VMDirtyBackgroundRatio: {path: "/proc/sys/vm/dirty_background_ratio", shape: number},
-	VMDirtyBackgroundBytes: {path: "/proc/sys/vm/dirty_background_bytes", shape: number},
-	VMMinFreeKbytes:        {path: "/proc/sys/vm/min_free_kbytes", shape: number},
-	VMWatermarkScaleFactor: {path: "/proc/sys/vm/watermark_scale_factor", shape: number, since: Version{4, 6, 0}},
-	VMMaxMapCount:          {path: "/proc/sys/vm/max_map_count", shape: number},
-	THPEnabled:             {path: "/sys/kernel/mm/transparent_hugepage/enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
-	THPDefrag:              {path: "/sys/kernel/mm/transparent_hugepage/defrag", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
-	THPShmemEnabled:        {path: "/sys/kernel/mm/transparent_hugepage/shmem_enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE", since: Version{4, 8, 0}},
-	HugepagePools:          {path: "/sys/kernel/mm/hugepages", option: "CONFIG_HUGETLBFS"},
-	KSM:                    {path: "/sys/kernel/mm/ksm", option: "CONFIG_KSM"},
-	ZswapEnabled:           {path: "/sys/module/zswap/parameters/enabled", shape: choice, option: "CONFIG_ZSWAP"},
-	ZramStat:               {path: "/sys/block/zram<n>/mm_stat", option: "CONFIG_ZRAM, and its module loaded"},
-	NodeMeminfo:            {path: "/sys/devices/system/node/node<n>/meminfo", option: "CONFIG_NUMA"},
-	SelfCgroup:             {path: "/proc/self/cgroup", option: "CONFIG_CGROUPS"},
-	SelfMountinfo:          {path: "/proc/self/mountinfo"},
-	CgroupMemory:           {path: "/sys/fs/cgroup/<cgroup>/memory.*", option: "CONFIG_MEMCG, the memory controller enabled and its cgroup file system mounted"},
-	PIDStat:                {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
-	PIDStatus:              {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
-	PIDCmdline:             {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},
-	PIDMaps:                {path: "/proc/<pid>/maps", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE"},
-	PIDSmapsRollup:         {path: "/proc/<pid>/smaps_rollup", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE", option: "CONFIG_PROC_PAGE_MONITOR"},
+	Meminfo:                 {path: "/proc/meminfo"},
+	Zoneinfo:                {path: "/proc/zoneinfo", opens: asRoot},
+	Vmstat:                  {path: "/proc/vmstat"},
+	Buddyinfo:               {path: "/proc/buddyinfo", opens: asRoot},
+	Swaps:                   {path: "/proc/swaps", option: "CONFIG_SWAP"},
+	Slabinfo:                {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
+	PressureMemory:          {path: "/proc/pressure/memory", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1", since: Version{4, 20, 0}},
+	VMOvercommitMemory:      {path: "/proc/sys/vm/overcommit_memory", shape: number},
+	VMOvercommitRatio:       {path: "/proc/sys/vm/overcommit_ratio", shape: number},
+	VMOvercommitKbytes:      {path: "/proc/sys/vm/overcommit_kbytes", shape: number},
+	VMAdminReserveKbytes:    {path: "/proc/sys/vm/admin_reserve_kbytes", shape: number},
+	VMUserReserveKbytes:     {path: "/proc/sys/vm/user_reserve_kbytes", shape: number},
+	VMSwappiness:            {path: "/proc/sys/vm/swappiness", shape: number},
+	VMDirtyRatio:            {path: "/proc/sys/vm/dirty_ratio", shape: number},
+	VMDirtyBytes:            {path: "/proc/sys/vm/dirty_bytes", shape: number},
+	VMDirtyBackgroundRatio:  {path: "/proc/sys/vm/dirty_background_ratio", shape: number},
+	VMDirtyBackgroundBytes:  {path: "/proc/sys/vm/dirty_background_bytes", shape: number},
+	VMMinFreeKbytes:         {path: "/proc/sys/vm/min_free_kbytes", shape: number},
+	VMWatermarkScaleFactor:  {path: "/proc/sys/vm/watermark_scale_factor", shape: number, since: Version{4, 6, 0}},
+	VMMaxMapCount:           {path: "/proc/sys/vm/max_map_count", shape: number},
+	VMPanicOnOOM:            {path: "/proc/sys/vm/panic_on_oom", shape: number},
+	VMOOMKillAllocatingTask: {path: "/proc/sys/vm/oom_kill_allocating_task", shape: number},
+	VMOOMDumpTasks:          {path: "/proc/sys/vm/oom_dump_tasks", shape: number},
+	THPEnabled:              {path: "/sys/kernel/mm/transparent_hugepage/enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
+	THPDefrag:               {path: "/sys/kernel/mm/transparent_hugepage/defrag", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
+	THPShmemEnabled:         {path: "/sys/kernel/mm/transparent_hugepage/shmem_enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE", since: Version{4, 8, 0}},
+	HugepagePools:           {path: "/sys/kernel/mm/hugepages", option: "CONFIG_HUGETLBFS"},
+	KSM:                     {path: "/sys/kernel/mm/ksm", option: "CONFIG_KSM"},
+	ZswapEnabled:            {path: "/sys/module/zswap/parameters/enabled", shape: choice, option: "CONFIG_ZSWAP"},
+	ZramStat:                {path: "/sys/block/zram<n>/mm_stat", option: "CONFIG_ZRAM, and its module loaded"},
+	NodeMeminfo:             {path: "/sys/devices/system/node/node<n>/meminfo", option: "CONFIG_NUMA"},
+	SelfCgroup:              {path: "/proc/self/cgroup", option: "CONFIG_CGROUPS"},
+	SelfMountinfo:           {path: "/proc/self/mountinfo"},
+	CgroupMemory:            {path: "/sys/fs/cgroup/<cgroup>/memory.*", option: "CONFIG_MEMCG, the memory controller enabled and its cgroup file system mounted"},
+	KernelLog:               {path: "/dev/kmsg", opens: asRoot + ", with CAP_SYSLOG, or set kernel.dmesg_restrict to 0", option: "CONFIG_PRINTK"},
+	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDOomScoreAdj:          {path: "/proc/<pid>/oom_score_adj", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDOomScore:             {path: "/proc/<pid>/oom_score", opens: asRoot + "; /proc is mounted with hidepid"},
+	PIDCgroup:               {path: "/proc/<pid>/cgroup", opens: asRoot + "; /proc is mounted with hidepid", option: "CONFIG_CGROUPS"},
+	PIDMaps:                 {path: "/proc/<pid>/maps", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE"},
+	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE", option: "CONFIG_PROC_PAGE_MONITOR"},
 }
 
 // String returns the path told to the user, with <pid> or <n> for a family.
