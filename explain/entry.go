@@ -33,6 +33,9 @@ func (t Topic) Plus(u Topic) Topic {
 func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Topic) {
 	for _, sec := range c.Sections {
 		for _, f := range sec.Fields {
+			if f.lifted {
+				continue
+			}
 			out.Entries = append(out.Entries, Entry{
 				Doc: f.Doc, Command: command, Section: sec.Title,
 				Live: func(h *inspect.Host, _ ...string) (Report, error) { return c.live(h, f.Key, take) },
@@ -40,7 +43,9 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 		}
 	}
 	for i := range c.Rules {
-		out.Rules = append(out.Rules, c.Rules[i].doc())
+		if !c.Rules[i].lifted {
+			out.Rules = append(out.Rules, c.Rules[i].doc())
+		}
 	}
 	return out
 }

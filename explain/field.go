@@ -140,6 +140,8 @@ type Field[S Snapshot[S]] struct {
 	Write   func([]byte, S) []byte // a made-up sentence, into the row's scratch
 	Reading func(S) string         // cards: what it says here and now
 	Derive  func(S) Derivation     // cards: the kernel's arithmetic
+
+	lifted bool // declared in another topic
 }
 
 // take reads the field from s. A text of Write lives in scratch.

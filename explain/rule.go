@@ -17,6 +17,8 @@ type Rule[S Snapshot[S]] struct {
 	Say      func(S) string // one sentence with this host's numbers
 	Next     string         // what to run next
 	Concept  Concept
+
+	lifted bool // declared in another topic
 }
 
 // Finding is a rule that found something.

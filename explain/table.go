@@ -259,16 +259,39 @@ func (v *View[S]) Scan(take func(inspect.Sources) (Scan[S], error)) (Scan[S], []
 	if err != nil {
 		return nil, nil, err
 	}
-	order := v.cut(rows, v.kept(rows), min(1, len(v.sort)))
-	for n := 1; n < len(v.sort); n++ {
-		order = rows.Fill(order, v.sort[n].field.Needs())
-		order = v.cut(rows, order, n+1)
-	}
+	order := v.Refine(rows)
 	return rows, rows.Fill(order, v.Needs()), nil
 }
 
+// Refine orders the rows of a scan that was taken for another view, reading what
+// is needed, as Scan does.
+func (v *View[S]) Refine(rows Scan[S]) []int32 {
+	order := v.kept(rows)
+	for n := range v.sort {
+		order = rows.Fill(order, v.sort[n].field.Needs())
+		order = v.cut(rows, order, n+1)
+	}
+	return order
+}
+
+// Again orders rows that were chosen before, for they have been read anew.
+func (v *View[S]) Again(rows Rows[S], order []int32) []int32 {
+	return v.cut(rows, order, len(v.sort))
+}
+
+// Ranks tells whether the view has all rows in the order of that key, the
+// largest first.
+func (v *View[S]) Ranks(key string) bool {
+	return v.where == nil && len(v.sort) > 0 && v.sort[0].desc && v.sort[0].field.Key == key
+}
+
 // Where keeps the rows that a filter lets through, which needs some sources of
-// each row.
+// each row. Further filters keep what all let through.
 func (v *View[S]) Where(needs inspect.Sources, keep func(S) bool) {
-	v.where, v.whereNeeds = keep, needs
+	v.whereNeeds = v.whereNeeds.Plus(needs)
+	if was := v.where; was != nil {
+		v.where = func(s S) bool { return was(s) && keep(s) }
+		return
+	}
+	v.where = keep
 }

@@ -60,6 +60,7 @@ type ProcHost struct {
 	Host *Host
 	At   time.Time
 	Self int32 // kwhy's own PID in that tree; 0 if unknown
+	OOM  OOMScale
 	Was  *ProcHost
 }
 
@@ -88,6 +89,16 @@ func (p Proc) Before() (Proc, time.Duration, bool) {
 
 // Kernel returns the kernel that was read.
 func (p Proc) Kernel() Version { return p.Host.Host.Kernel }
+
+// Gaps lists what the process did not give.
+func (p Proc) Gaps() (out []Gap) {
+	for s := PIDStat; s < nSources; s++ {
+		if r := p.P.got[s-PIDStat]; r.IsGap() && r != Unread {
+			out = append(out, Gap{s, r, 1, 1})
+		}
+	}
+	return out
+}
 
 // Procs is one scan of all processes.
 type Procs struct {

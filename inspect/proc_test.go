@@ -70,7 +70,7 @@ func TestStatOfHostileNames(t *testing.T) {
 		t.Run(fmt.Sprintf("%q", comm), func(t *testing.T) {
 			got, err := inspect.ParseStat([]byte("12 (" + comm + ")" + statLine))
 			want := inspect.Process{PID: 1, PPID: 7, State: 'S', Flags: 4194304, Comm: comm, Start: 222, RSS: 240, Minflt: 101, Majflt: 103,
-				VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, Pss: -1, Uss: -1, SwapPss: -1}
+				VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, PageTables: -1, OomScore: -1, Pss: -1, Uss: -1, SwapPss: -1}
 			if diff := cmp.Diff(want, got, ignoreGot); diff != "" || err != nil {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}
@@ -137,7 +137,7 @@ func TestStatusIsThatOfProcfs(t *testing.T) {
 }
 
 func TestParseStatusByHand(t *testing.T) {
-	unset := inspect.Process{PID: 1, VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, Pss: -1, Uss: -1, SwapPss: -1}
+	unset := inspect.Process{PID: 1, Comm: "sh", VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, PageTables: -1, OomScore: -1, Pss: -1, Uss: -1, SwapPss: -1}
 	with := func(edit func(*inspect.Process)) *inspect.Process { p := unset; edit(&p); return &p }
 	for name, c := range map[string]struct {
 		text string
@@ -148,12 +148,15 @@ func TestParseStatusByHand(t *testing.T) {
 				p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap = 102400, 1024, 2048, 3072, 4096
 			})},
 		"before 4.5 there was only VmRSS": {"Name:\tsh\nVmRSS:\t8 kB\n", with(func(p *inspect.Process) { p.VmRSS = 8192 })},
-		"zero is a value":                 {"VmSwap:\t0 kB\n", with(func(p *inspect.Process) { p.VmSwap = 0 })},
-		"a kernel thread has no memory":   {"Name:\tkthreadd\nState:\tS (sleeping)\nThreads:\t1\n", &unset},
-		"a name of a memory line":         {"Name:\tVmRSS: 1 kB\nState:\tS\n", &unset},
-		"a number that cannot be bytes":   {"VmRSS:\t18446744073709551615 kB\nVmSwap:\t1 kB\n", with(func(p *inspect.Process) { p.VmSwap = 1024 })},
-		"the largest number of bytes":     {"VmRSS:\t9007199254740991 kB\n", with(func(p *inspect.Process) { p.VmRSS = 9007199254740991 << 10 })},
-		"a line without its number":       {"VmRSS:\nVmSwap:\tx kB\n", &unset},
+		"a user":                          {"Name:\tsh\nUid:\t1\t1000\t3\t4\n", with(func(p *inspect.Process) { p.UID = 1000 })},
+		"tables of 4.15 and later":        {"Name:\tsh\nVmPTE:\t      44 kB\n", with(func(p *inspect.Process) { p.PageTables = 44 << 10 })},
+		"tables before it":                {"Name:\tsh\nVmPTE:\t      44 kB\nVmPMD:\t      12 kB\n", with(func(p *inspect.Process) { p.PageTables = 56 << 10 })},
+		"zero is a value":                 {"Name:\tsh\nVmSwap:\t0 kB\n", with(func(p *inspect.Process) { p.VmSwap = 0 })},
+		"a kernel thread has no memory":   {"Name:\tsh\nState:\tS (sleeping)\nThreads:\t1\n", &unset},
+		"a name of a memory line":         {"Name:\tVmRSS: 1 kB\nState:\tS\n", with(func(p *inspect.Process) { p.Comm = "VmRSS: 1 kB" })},
+		"a number that cannot be bytes":   {"Name:\tsh\nVmRSS:\t18446744073709551615 kB\nVmSwap:\t1 kB\n", with(func(p *inspect.Process) { p.VmSwap = 1024 })},
+		"the largest number of bytes":     {"Name:\tsh\nVmRSS:\t9007199254740991 kB\n", with(func(p *inspect.Process) { p.VmRSS = 9007199254740991 << 10 })},
+		"a line without its number":       {"Name:\tsh\nVmRSS:\nVmSwap:\tx kB\n", &unset},
 		"empty":                           {"", nil},
 		"garbage":                         {"\x00\xff\n\n", nil},
 	} {

@@ -109,7 +109,7 @@ func (h *Host) ProcMem(pid int32, want Sources) (*ProcMem, error) {
 	}
 	h.procMemMaps(m, want, dir)
 	h.procMemHost(m, want)
-	m.Born = h.born(m.P.Start)
+	m.Born = h.Born(m.P.Start)
 	return m, nil
 }
 
@@ -158,7 +158,9 @@ func (h *Host) procMemHost(m *ProcMem, want Sources) {
 // whatever CONFIG_HZ is.
 const userHZ = 100
 
-func (h *Host) born(ticks uint64) time.Time {
+// Born returns when a process of that start time (stat, field 22) was started;
+// the zero time if the boot time is unknown.
+func (h *Host) Born(ticks uint64) time.Time {
 	var boot uint64
 	_ = h.proc.with("stat", func(b []byte) error {
 		for len(b) > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,6 +136,23 @@ func (t tree) names(rel string) ([]string, error) {
 		}
 		_, _, out = unix.ParseDirent(buf[:n], -1, out)
 	}
+}
+
+// directories lists the directories in the directory rel.
+func (t tree) directories(rel string) (out []string, err error) {
+	fd, err := unix.Openat(t.fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "list", Path: t.root + "/" + rel, Err: err}
+	}
+	dir := os.NewFile(uintptr(fd), rel)
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out, err
 }
 
 // number reads a file that holds one integer.
@@ -273,6 +291,9 @@ func reasonFor(err error) Reason {
 	}
 	return Malformed // what is left are parsers that name no error
 }
+
+// ReasonOf classes the error of a reading; Present for none.
+func ReasonOf(err error) Reason { return reasonFor(err) }
 
 // reasonForPID classes an error of a file of one process, where a missing
 // file means a missing process unless the caller knows better.

@@ -12,10 +12,23 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/concepts"
 	"kwhy/explain/mem"
+	"kwhy/explain/oom"
 )
 
-// All returns every declared value and rule.
-func All() explain.Topic { return mem.Topic() }
+// All returns every declared value and rule, a column that several commands
+// show just once.
+func All() explain.Topic {
+	all := mem.Topic().Plus(oom.Topic())
+	type column struct{ table, key, gist string }
+	seen := map[column]bool{}
+	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {
+		c := column{e.Table, e.Doc.Key, e.Doc.Gist}
+		again := e.Table != "" && seen[c]
+		seen[c] = true
+		return again
+	})
+	return all
+}
 
 // Find returns the values called name: by key, by the kernel's spelling or by
 // label, in any case. A prefix such as vm. may be left out.

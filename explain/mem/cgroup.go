@@ -134,8 +134,8 @@ func readUse(m mem) string {
 	return fmt.Sprintf("Page cache included: up to %s of it can be dropped.", explain.Size(r))
 }
 
-// pressed is the share of a limit that is used and can't be dropped.
-func pressed(c *inspect.CgroupMem) value {
+// Pressed is the share of a limit that is used and can't be dropped.
+func Pressed(c *inspect.CgroupMem) value {
 	limit, r1 := c.Limit()
 	use, r2 := c.Use()
 	cache, ok := c.Reclaimable()

@@ -22,14 +22,14 @@ func hostRules() []rule {
 		ID: "mem.cgroup_near_limit", Evidence: []string{"cgroup_room", "cgroup_limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(m mem) value {
 			if at := inspect.Closest(m.Cgroups); at >= 0 {
-				return pressed(&m.Cgroups[at])
+				return Pressed(&m.Cgroups[at])
 			}
 			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(m mem) string {
 			c := &m.Cgroups[inspect.Closest(m.Cgroups)]
 			limit, _ := c.Limit()
-			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped", explain.AppendPercent(nil, pressed(c).Float()), c.Path, explain.Size(limit))
+			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped", explain.AppendPercent(nil, Pressed(c).Float()), c.Path, explain.Size(limit))
 		},
 	}, {
 		ID: "mem.untracked_large", Evidence: []string{"untracked", "mem_total"}, Concept: "untracked-memory", Next: "kwhy explain untracked-memory",
@@ -173,10 +173,10 @@ func cgroupRules() []explain.Rule[cgroupRow] {
 			if r.N == inspect.Closest(r.Mem.Cgroups) {
 				return value{} // mem.cgroup_near_limit speaks of that one
 			}
-			return pressed(r.It)
+			return Pressed(r.It)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(r cgroupRow) string {
-			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be dropped", explain.AppendPercent(nil, pressed(r.It).Float()), r.It.Path)
+			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be dropped", explain.AppendPercent(nil, Pressed(r.It).Float()), r.It.Path)
 		},
 	}}
 }

@@ -1,6 +1,8 @@
 package proc
 
 import (
+	"strings"
+
 	"kwhy/explain"
 	"kwhy/inspect"
 )
@@ -78,7 +80,7 @@ func VmSwap() column {
 
 func status(key, kernel, label, gist string, concept explain.Concept, get func(*inspect.Process) inspect.Num) column {
 	d := doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Bytes, Source: inspect.PIDStatus, Also: []inspect.Source{inspect.PIDStat}, Concept: concept, Gist: gist}
-	if key != "vm_rss" && key != "vm_swap" {
+	if strings.HasPrefix(key, "rss_") {
 		d.Since = inspect.Version{Major: 4, Minor: 5}
 	}
 	return column{Doc: d, Get: func(p row) value {
@@ -101,4 +103,42 @@ func Shares() []column {
 		share("uss", "", "USS", "Resident memory that this process alone maps.", func(p *inspect.Process) inspect.Num { return p.Uss }),
 		share("swap_pss", "SwapPss", "SWAPPSS", "Anonymous memory in swap, divided where several processes share it.", func(p *inspect.Process) inspect.Num { return p.SwapPss }),
 	}
+}
+
+// UID is whose process it is.
+func UID() column {
+	return column{Doc: doc{Key: "uid", Kernel: "Uid", Label: "UID", Unit: explain.Plain, Source: inspect.PIDStatus, Concept: "process", Show: explain.Data,
+		Gist: "The effective user ID, as kwhy's user namespace maps it."},
+		Get: func(p row) value { return explain.N(p.P.UID) }}
+}
+
+// VmPTE is what the process's page tables take.
+func VmPTE() column {
+	return status("vm_pte", "VmPTE", "TABLES", "Its page tables; before 4.15 with VmPMD and VmPUD added.", "page-tables", func(p *inspect.Process) inspect.Num { return p.PageTables })
+}
+
+// OomScore is the kernel's own figure.
+func OomScore() column {
+	return column{Doc: doc{Key: "oom_score", Kernel: "oom_score", Label: "SCORE", Unit: explain.Plain, Source: inspect.PIDOomScore, Concept: "oom-score",
+		Gist: "The kernel's own figure: what killing it would free, per mille, on its scale."},
+		Get: func(p row) value { return explain.Opt(p.P.OomScore) }}
+}
+
+// OomScoreAdj is what was set for the process or inherited by it.
+func OomScoreAdj() column {
+	return column{Doc: doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Label: "ADJ", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Concept: "oom-score-adj",
+		Gist: "From -1000, never killed, to 1000, killed first; inherited by children."},
+		Get: func(p row) value { return explain.I(p.P.OomScoreAdj) }}
+}
+
+// Cgroup is where the process's memory is counted.
+func Cgroup() column {
+	return column{Doc: doc{Key: "cgroup", Source: inspect.PIDCgroup, Concept: "memory-cgroup", Show: explain.Data,
+		Gist: "The memory cgroup that it is charged to."},
+		Get: func(p row) value {
+			if p.P.Cgroup == "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(p.P.Cgroup)
+		}}
 }

@@ -1,0 +1,49 @@
+package explain
+
+import "slices"
+
+// Lift makes a field of T one of S, which holds a T: a value is declared in one
+// topic, and stands in the cards of others.
+func Lift[S Snapshot[S], T Snapshot[T]](f Field[T], of func(S) T) Field[S] {
+	out := Field[S]{Doc: f.Doc, lifted: true}
+	if f.Get != nil {
+		out.Get = func(s S) Value { return f.Get(of(s)) }
+	}
+	if f.Write != nil {
+		out.Write = func(b []byte, s S) []byte { return f.Write(b, of(s)) }
+	}
+	if f.Reading != nil {
+		out.Reading = func(s S) string { return f.Reading(of(s)) }
+	}
+	if f.Derive != nil {
+		out.Derive = func(s S) Derivation { return f.Derive(of(s)) }
+	}
+	return out
+}
+
+// LiftRule makes a rule of T one of S.
+func LiftRule[S Snapshot[S], T Snapshot[T]](r Rule[T], of func(S) T) Rule[S] {
+	return Rule[S]{ID: r.ID, Evidence: r.Evidence, Below: r.Below, At: r.At, Next: r.Next, Concept: r.Concept, lifted: true,
+		Of: func(s S) Value { return r.Of(of(s)) }, Say: func(s S) string { return r.Say(of(s)) }}
+}
+
+// Borrow lifts the fields of a card that have one of the keys, in the order of
+// the keys, and the rules whose first evidence they are. A key that the card
+// does not have is left out; a test compares.
+func Borrow[S Snapshot[S], T Snapshot[T]](from Card[T], of func(S) T, keys ...string) (fields []Field[S], rules []Rule[S]) {
+	for _, key := range keys {
+		for _, sec := range from.Sections {
+			for _, f := range sec.Fields {
+				if f.Key == key {
+					fields = append(fields, Lift(f, of))
+				}
+			}
+		}
+	}
+	for _, r := range from.Rules {
+		if slices.Contains(keys, r.Evidence[0]) {
+			rules = append(rules, LiftRule(r, of))
+		}
+	}
+	return fields, rules
+}

@@ -1,0 +1,247 @@
+package oom
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/explain/mem"
+	"kwhy/inspect"
+)
+
+type part = inspect.OOMPart
+
+// Total is what the processes of a group can use at most, in pages: what their
+// points and adjustments are set against when it hits its limit.
+func Total(g *inspect.OOMGroup, m *inspect.Mem) uint64 {
+	limit, why := g.Limit()
+	page := m.Host.PageSize
+	if why != inspect.Present || page == 0 {
+		return 0
+	}
+	swappiness, ok := m.Number(inspect.VMSwappiness)
+	if g.Version == 1 && g.Swap != inspect.Unset {
+		swappiness, ok = int64(g.Swap), true
+	}
+	if !ok {
+		swappiness = 1
+	}
+	totalSwap := m.Info["SwapTotal"]
+	swap, why := g.SwapLimit()
+	switch {
+	case why != inspect.Present:
+		swap = totalSwap // no bound of its own
+	case g.Version == 1:
+		swap -= min(swap, limit)
+	}
+	return uint64(kernel.MemcgTotal(int64(limit/page), int64(swap/page), int64(totalSwap/page), swappiness))
+}
+
+// pointsIn returns a process's points in a domain of its own.
+func pointsIn(r row, total uint64) (int64, bool) {
+	t, ok := chosen(r)
+	if !ok || !Killable(r) || total == 0 {
+		return 0, false
+	}
+	return t.points(total), true
+}
+
+// Judge finds whom the kernel would kill when a group hits its limit, and whom
+// /proc's oom_score would make one expect. The members must have been read.
+func Judge(ps *inspect.Procs, g *inspect.OOMGroup) {
+	g.Victim, g.ByScore = nil, nil
+	for _, pid := range g.PIDs {
+		i, ok := ps.Row(pid)
+		if !ok {
+			continue
+		}
+		r := ps.At(int(i))
+		n, ok := pointsIn(r, g.Total)
+		if !ok {
+			continue
+		}
+		if g.Victim == nil || n > g.Points {
+			g.Victim, g.Points = r.P, n
+		}
+		if r.Missing(inspect.PIDOomScore) == inspect.Present && (g.ByScore == nil || r.P.OomScore > g.ByScore.OomScore) {
+			g.ByScore = r.P
+		}
+	}
+	if g.Victim != nil {
+		g.Whole = g.KilledWhole(g.Victim.Cgroup)
+	}
+}
+
+// Cgroups lists the memory cgroups with a limit, the fullest first.
+func Cgroups() *explain.Table[inspect.OOMPart] {
+	shared := func(p part) inspect.MemPart[inspect.CgroupMem] {
+		return inspect.MemPart[inspect.CgroupMem]{Mem: p.OOM.Mem, It: &p.It.CgroupMem, N: p.N}
+	}
+	var fields []explain.Field[part]
+	for _, f := range mem.Cgroups().Fields {
+		switch f.Key {
+		case "why":
+			continue
+		case "peak":
+			f.Show = explain.Wide
+		}
+		fields = append(fields, explain.Lift(f, shared))
+	}
+	fields = append(fields, groupColumns()...)
+	fields = append(fields, victimColumns()...)
+	fields = append(fields, explain.Field[part]{
+		Doc: doc{Key: "why", Source: inspect.CgroupMemory, Also: scannedToo(), Concept: "oom-killer", Gist: "Who dies there, and whether it happened before."},
+		Get: func(p part) value { return explain.S(whyGroup(p)) },
+	})
+	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: groupRules()}
+}
+
+// event reads a counter of memory.events, or of v1's oom_control.
+func event(key, label, gist string, since inspect.Version, show explain.Show) explain.Field[part] {
+	return explain.Field[part]{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.CgroupMemory, Since: since, Concept: "memory-cgroup", Show: show, Gist: gist},
+		Get: func(p part) value {
+			v := explain.Look(p.It.Events, key)
+			if !v.Has() && p.It.Version == 1 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return v
+		}}
+}
+
+func groupColumns() []explain.Field[part] {
+	src, concept := inspect.CgroupMemory, explain.Concept("memory-cgroup")
+	return []explain.Field[part]{
+		{Doc: doc{Key: "used", Unit: explain.Ratio, Source: src, Concept: concept, Gist: "The share of the limit that is charged and can't be dropped as file cache."},
+			Get: func(p part) value { return mem.Pressed(&p.It.CgroupMem) }},
+		event("oom_kill", "KILLS", "Processes killed in it, and since 5.2 below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
+		event("oom", "OOMS", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
+		event("oom_group_kill", "WHOLE", "How often a whole cgroup was killed.", inspect.Version{Major: 5, Minor: 17}, explain.Data),
+		{Doc: doc{Key: "max", Kernel: "max", Label: "HITS", Unit: explain.Count, Counter: true, Source: src, Concept: concept, Show: explain.Wide, Gist: "How often the limit was hit and memory had to be reclaimed; v1: failcnt."},
+			Get: func(p part) value {
+				if p.It.Version == 1 {
+					return explain.Opt(p.It.Failures)
+				}
+				return explain.Look(p.It.Events, "max")
+			}},
+		{Doc: doc{Key: "under_oom", Kernel: "under_oom", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Gist: "v1: whether its tasks wait for memory right now, with the killer switched off."},
+			Get: func(p part) value {
+				if n, ok := p.It.Events["under_oom"]; ok {
+					return explain.B(n != 0)
+				}
+				return explain.None(inspect.Inapplicable)
+			}},
+		{Doc: doc{Key: "oom_group", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Since: inspect.Version{Major: 4, Minor: 19}, Gist: "memory.oom.group: whether all of it is killed with a victim."},
+			Get: func(p part) value {
+				if p.It.Version == 1 {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.B(p.It.Together)
+			}},
+		{Doc: doc{Key: "pressure_full", Label: "STALLED", Unit: explain.Ratio, Source: src, Concept: "pressure", Show: explain.Wide, Since: inspect.Version{Major: 4, Minor: 20}, Option: "CONFIG_PSI, cgroup v2",
+			Gist: "The share of the last 10 s in which nobody in it worked for want of memory."},
+			Get: func(p part) value {
+				switch {
+				case p.It.Pressure.Full != nil:
+					return explain.F(p.It.Pressure.Full.Avg10 / 100)
+				case p.It.Version == 1:
+					return explain.None(inspect.Inapplicable)
+				}
+				return value{}
+			}},
+		{Doc: doc{Key: "oom_total", Unit: explain.Bytes, Source: src, Also: also(inspect.Meminfo, inspect.VMSwappiness), Concept: "oom-score", Show: explain.Data,
+			Gist: "What points in it are set against: its limit, and the swap it may use."},
+			Get: func(p part) value {
+				if p.It.Total == 0 {
+					return value{}
+				}
+				return explain.N(p.It.Total * p.OOM.Mem.Host.PageSize)
+			}},
+	}
+}
+
+// scannedToo is what the victim of a group rests on.
+func scannedToo() []inspect.Source {
+	return also(inspect.Meminfo, inspect.VMSwappiness, inspect.SelfMountinfo)
+}
+
+func victimColumns() []explain.Field[part] {
+	declare := func(d doc, get func(*inspect.OOMGroup) value) explain.Field[part] {
+		d.Source, d.Also, d.Concept = inspect.CgroupMemory, scannedToo(), "oom-killer"
+		return explain.Field[part]{Doc: d, Get: func(p part) value { return get(p.It) }}
+	}
+	of := func(pick func(*inspect.OOMGroup) *inspect.Process, get func(*inspect.Process) value) func(*inspect.OOMGroup) value {
+		return func(g *inspect.OOMGroup) value {
+			if p := pick(g); p != nil {
+				return get(p)
+			}
+			return explain.None(inspect.Inapplicable)
+		}
+	}
+	victim := func(g *inspect.OOMGroup) *inspect.Process { return g.Victim }
+	byScore := func(g *inspect.OOMGroup) *inspect.Process { return g.ByScore }
+	pid := func(p *inspect.Process) value { return explain.I(p.PID) }
+	return []explain.Field[part]{
+		declare(doc{Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide, Gist: "Processes in it and below it."}, func(g *inspect.OOMGroup) value { return explain.I(len(g.PIDs)) }),
+		declare(doc{Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain, Gist: "Whom the kernel kills when this limit is hit; none where nobody can be."}, of(victim, pid)),
+		declare(doc{Key: "victim_comm", Show: explain.Data, Gist: "The victim's name."}, of(victim, func(p *inspect.Process) value { return explain.S(p.Comm) })),
+		declare(doc{Key: "victim_points", Unit: explain.Pages, Show: explain.Data, Gist: "The victim's points against this group's total, not the host's."}, func(g *inspect.OOMGroup) value {
+			if g.Victim == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(g.Points)
+		}),
+		declare(doc{Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data, Gist: "The one with the highest oom_score, which is set against the host."}, of(byScore, pid)),
+		declare(doc{Key: "dies_whole", Show: explain.Data, Gist: "The cgroup that memory.oom.group kills as a whole with the victim."}, func(g *inspect.OOMGroup) value {
+			if g.Whole == "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(g.Whole)
+		}),
+	}
+}
+
+func whyGroup(p part) string {
+	g := p.It
+	var s string
+	switch {
+	case len(g.PIDs) == 0:
+		s = "no process in it"
+	case g.Victim == nil:
+		s = "none of its processes can be killed"
+	default:
+		s = fmt.Sprintf("%s (%d) dies first with %s points", g.Victim.Comm, g.Victim.PID, explain.Number(g.Points))
+		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {
+			s += fmt.Sprintf(", though %s (%d) has the higher oom_score, %d to %d: adjustments are worth less here", g.ByScore.Comm, g.ByScore.PID, g.ByScore.OomScore, g.Victim.OomScore)
+		}
+		if g.Whole != "" {
+			s += "; all of " + g.Whole + " dies with it (memory.oom.group)"
+		}
+	}
+	if n, ok := g.Events["oom_kill_disable"]; ok && n == 1 {
+		s += "; its killer is switched off: at the limit its tasks wait"
+	}
+	if n := g.Events["oom_kill"]; n > 0 {
+		s += "; " + explain.Plural(n, "process was", "processes were") + " killed in it before"
+	}
+	return s
+}
+
+func groupRules() []explain.Rule[part] {
+	return []explain.Rule[part]{{
+		ID: "oom.cgroup_near_limit", Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
+		Of: func(p part) value { return mem.Pressed(&p.It.CgroupMem) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
+		Say: func(p part) string {
+			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, explain.AppendPercent(nil, mem.Pressed(&p.It.CgroupMem).Float()))
+			if p.It.Victim != nil {
+				s += fmt.Sprintf(": next there dies %s (%d)", p.It.Victim.Comm, p.It.Victim.PID)
+			}
+			return s
+		},
+	}, {
+		ID: "oom.cgroup_stuck", Evidence: []string{"under_oom"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
+		Of: func(p part) value { return explain.Look(p.It.Events, "under_oom") }, At: explain.At{Critical: 1},
+		Say: func(p part) string {
+			return fmt.Sprintf("tasks of cgroup %s wait for memory, and nothing is killed", p.It.Path)
+		},
+	}}
+}

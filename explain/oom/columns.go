@@ -1,0 +1,185 @@
+package oom
+
+import (
+	"strconv"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+func also(s ...inspect.Source) []inspect.Source { return s }
+
+// Processes ranks processes in the kernel's own kill order. Within a cgroup the
+// order is that of the points alone: /proc's oom_score is set against the host.
+func Processes(within bool) *explain.Table[inspect.Proc] {
+	sort := []string{"oom_score", "points", "-pid"}
+	if within {
+		sort = []string{"points", "-pid"}
+	}
+	fields := []column{proc.PID(), proc.PPID(), proc.UID(), proc.Comm(), proc.OomScore(), proc.OomScoreAdj(), pointsColumn()}
+	for _, f := range append([]column{proc.VmRSS()}, append(proc.RssParts(), proc.VmSwap(), proc.VmPTE())...) {
+		f.Show = explain.Wide
+		fields = append(fields, f)
+	}
+	fields = append(fields, term("points_adj", "ADJ PAGES", explain.Wide, "What oom_score_adj adds to the points, in pages of this domain.", func(r row, t parts) int64 {
+		return kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain))
+	}),
+		term("points_rss", "", explain.Data, "RSS in pages, from the file whose RSS makes the kernel's figure.", func(_ row, t parts) int64 { return t.rss }),
+		term("points_swap", "", explain.Data, "Swap in pages.", func(_ row, t parts) int64 { return t.swap }),
+		term("points_tables", "", explain.Data, "Page tables in pages.", func(_ row, t parts) int64 { return t.tables }))
+	fields = append(fields, recomputed()...)
+	fields = append(fields, proc.Command(), proc.Cgroup(), column{
+		Doc:   doc{Key: "why", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore), Concept: "oom-score", Gist: "What makes its points, or why it can't be killed."},
+		Write: why,
+	})
+	return &explain.Table[inspect.Proc]{Name: "processes", Sort: sort, Fields: fields}
+}
+
+// pointsColumn leans on status for the order, and on stat as well once it is
+// read: then on the one whose RSS makes the kernel's figure.
+func pointsColumn() column {
+	return column{Doc: doc{Key: "points", Unit: explain.Pages, Source: inspect.PIDStatus, Also: also(inspect.PIDOomScoreAdj), Concept: "oom-score",
+		Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment."},
+		Get: func(r row) value {
+			n, ok := Points(r)
+			switch {
+			case ok:
+				return explain.I(n)
+			case !Killable(r):
+				return explain.None(inspect.Inapplicable)
+			}
+			return value{}
+		}}
+}
+
+func term(key, label string, show explain.Show, gist string, get func(row, parts) int64) column {
+	return column{Doc: doc{Key: key, Label: label, Unit: explain.Pages, Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj), Concept: "oom-score", Show: show, Gist: gist},
+		Get: func(r row) value {
+			if t, ok := chosen(r); ok {
+				return explain.I(get(r, t))
+			}
+			if immortal(r) != "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return value{}
+		}}
+}
+
+func recomputed() []column {
+	lean := also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo)
+	return []column{
+		{Doc: doc{Key: "recomputed", Label: "OURS", Unit: explain.Plain, Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Wide,
+			Gist: "The score that the parts make by this kernel's formula."},
+			Get: func(r row) value {
+				if n, _, ok := recompute(r); ok {
+					return explain.I(n)
+				}
+				return none(r)
+			}},
+		{Doc: doc{Key: "exact", Unit: explain.Bool, Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Data,
+			Gist: "Whether that is the kernel's figure."},
+			Get: func(r row) value {
+				n, _, ok := recompute(r)
+				if ok && r.Missing(inspect.PIDOomScore) == inspect.Present {
+					return explain.B(n == int64(r.P.OomScore))
+				}
+				return none(r)
+			}},
+		{Doc: doc{Key: "rss_from", Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Data, Words: []explain.Word{
+			{Name: fromStat, Gist: "RSS as stat has it, which sums up less often.", Concept: "rss"},
+			{Name: fromStatus, Gist: "RSS as status has it.", Concept: "rss"},
+			{Name: fromBoth, Gist: "Both make the same score.", Concept: "rss"},
+		}, Gist: "The file whose RSS makes the kernel's figure."},
+			Get: func(r row) value {
+				if _, file, ok := recompute(r); ok && file != "" {
+					return explain.S(file)
+				}
+				return none(r)
+			}},
+	}
+}
+
+// none is why a row that lacks a part has no result.
+func none(r row) value {
+	if immortal(r) != "" || spared(r) {
+		return explain.None(inspect.Inapplicable)
+	}
+	return value{}
+}
+
+func why(b []byte, r row) []byte {
+	if s := immortal(r); s != "" {
+		return append(append(b, "can't be killed: "...), s...)
+	}
+	if spared(r) {
+		return append(b, "can't be killed now: the kernel prints 0, and its parts make more. It was reaped already, or it borrows its parent's memory after vfork"...)
+	}
+	t, ok := chosen(r)
+	if !ok {
+		return append(b, "its parts are not to be seen"...)
+	}
+	if r.P.PID == r.Host.Self {
+		b = append(b, "kwhy itself; "...)
+	}
+	b = whyParts(b, r, t)
+	if kernels := int64(r.P.OomScore); r.Missing(inspect.PIDOomScore) == inspect.Present {
+		if n, _, _ := recompute(r); n != kernels {
+			b = strconv.AppendInt(append(b, "; the parts make "...), n, 10)
+			b = append(b, ": "...)
+			b = append(b, offBecause(n-kernels)...)
+		}
+	}
+	return b
+}
+
+// offBecause says why a score is off: by one where counters that CPUs have yet
+// to add up decide, by more where the process moved.
+func offBecause(n int64) string {
+	if n >= -1 && n <= 1 {
+		return "some pages are not yet added up by their CPUs, or it moved between the reads"
+	}
+	return "it moved between the reads"
+}
+
+func whyParts(b []byte, r row, t parts) []byte {
+	page := int64(r.Host.Host.PageSize)
+	b = append(explain.AppendSize(b, t.rss*page), " resident"...)
+	if most, name := largestPart(r); most > 0 {
+		b = append(append(b, ", mostly "...), name...)
+	}
+	if t.swap > 0 {
+		b = append(explain.AppendSize(append(b, ", "...), t.swap*page), " swapped out"...)
+	}
+	if t.tables > t.rss/20 && t.tables*page >= 1<<20 {
+		b = append(explain.AppendSize(append(b, ", "...), t.tables*page), " of page tables"...)
+	}
+	if t.adj == 0 {
+		return append(b, "; no adjustment"...)
+	}
+	worth := kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain)) * page
+	b = append(b, "; adj "...)
+	if t.adj > 0 {
+		b = append(b, '+')
+	}
+	b = strconv.AppendInt(b, t.adj, 10)
+	if worth < 0 {
+		return explain.AppendSize(append(b, " takes off "...), -worth)
+	}
+	return explain.AppendSize(append(b, " counts like another "...), worth)
+}
+
+// largestPart names the part that makes more than half of RSS.
+func largestPart(r row) (inspect.Num, string) {
+	p := r.P
+	for _, part := range []struct {
+		n    inspect.Num
+		name string
+	}{{p.RssAnon, "its own"}, {p.RssFile, "file pages"}, {p.RssShmem, "shared memory"}} {
+		if part.n > 0 && part.n*2 > p.VmRSS {
+			return part.n, part.name
+		}
+	}
+	return 0, ""
+}

@@ -1,0 +1,289 @@
+package oom
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/explain/mem"
+	"kwhy/inspect"
+)
+
+type (
+	host  = *inspect.OOM
+	field = explain.Field[*inspect.OOM]
+	rule  = explain.Rule[*inspect.OOM]
+)
+
+func memOf(o host) *inspect.Mem { return o.Mem }
+
+// Host explains who would be killed next on a host, how far off that is, and by
+// which policy.
+func Host() explain.Card[*inspect.OOM] {
+	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_free", "pressure_memory_full", "oom_kill", "cgroup_limit", "cgroup_room")
+	set, setRules := explain.Borrow(mem.Host(), memOf, "overcommit_memory", "min_free_kbytes")
+	return explain.Card[*inspect.OOM]{Name: "oom", Sections: []explain.Section[*inspect.OOM]{
+		{Title: "Who dies next, if the whole machine runs out", Fields: next(), Table: "processes"},
+		{Title: "How far off that is", Fields: far},
+		{Title: "Memory cgroups with a limit: each kills among its own", Fields: groups(), Table: "cgroups"},
+		{Title: "What the host does then", Fields: append(policy(), set...)},
+	}, Rules: slices.Concat(hostRules(), farRules, setRules)}
+}
+
+// scanned are the files of processes that the ranking rests on.
+func scanned() []inspect.Source {
+	return also(inspect.PIDOomScore, inspect.PIDOomScoreAdj, inspect.PIDStat, inspect.Meminfo)
+}
+
+func next() []field {
+	ranked := func(d doc, get func(host) value, read func(host) string) field {
+		d.Source, d.Also = inspect.PIDStatus, scanned()
+		if d.Concept == "" {
+			d.Concept = "oom-killer"
+		}
+		return field{Doc: d, Get: get, Reading: read}
+	}
+	return []field{
+		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that a global OOM would kill first."},
+			func(o host) value {
+				if o.First == nil {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(o.First.PID)
+			}, readNext),
+		ranked(doc{Key: "next_victim_comm", Show: explain.Data, Gist: "Its name."},
+			func(o host) value {
+				if o.First == nil {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.S(o.First.Comm)
+			}, nil),
+		ranked(doc{Key: "scores_exact", Label: "scores recomputed", Unit: explain.Count, Concept: "oom-score", Gist: "How many of the scores shown come out of their parts to the unit."},
+			func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
+		ranked(doc{Key: "oom_score_idle", Label: "score of nothing", Unit: explain.Plain, Concept: "oom-score", Gist: "The oom_score of a process that has nothing and no adjustment."},
+			func(o host) value { return explain.I(idle(o)) }, readIdle),
+		ranked(doc{Key: "oom_score_adj_step", Label: "a step of adj", Unit: explain.Bytes, Concept: "oom-score-adj", Gist: "What one step of oom_score_adj counts for in a global OOM."},
+			func(o host) value {
+				return explain.N(o.Procs.Host.OOM.Host / 1000 * o.Mem.Host.PageSize)
+			}, readStep),
+		ranked(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer never picks."},
+			func(o host) value {
+				if !o.Known {
+					return explain.None(inspect.Unread)
+				}
+				n := 0
+				for _, c := range tallies(o) {
+					n += c.n
+				}
+				return explain.I(n)
+			}, readUnkillable),
+	}
+}
+
+func readNext(o host) string {
+	p := o.First
+	r := explainRow(o, p)
+	n, _ := Points(r)
+	s := fmt.Sprintf("%s: %s points, oom_score %d.", p.Comm, explain.Number(n), p.OomScore)
+	if o.Second != nil {
+		m, _ := Points(explainRow(o, o.Second))
+		s += fmt.Sprintf(" After it %s (%d), %s points behind.", o.Second.Comm, o.Second.PID, explain.Number(n-m))
+	}
+	return s
+}
+
+// explainRow puts a process of the scan back into its context.
+func explainRow(o host, p *inspect.Process) row { return row{Host: &o.Procs.Host, P: p} }
+
+// agreement counts the shown rows whose score comes out exactly, those that
+// were computed, and those where only one of the RSS counts makes the figure.
+func agreement(o host) (exact, of int, by map[string]int) {
+	by = map[string]int{}
+	for _, i := range o.Order {
+		r := o.Procs.At(int(i))
+		if _, file, ok := recompute(r); ok && !spared(r) && immortal(r) == "" {
+			of++
+			if file != "" {
+				exact++
+				by[file]++
+			}
+		}
+	}
+	return exact, of, by
+}
+
+func readAgreement(o host) string {
+	exact, of, by := agreement(o)
+	formula := "(1000 + points·1000/total)·2/3, the scale since 5.9"
+	if !o.Procs.Host.OOM.Since59 {
+		formula = "points·1000/total, the scale before 5.9"
+	}
+	s := fmt.Sprintf("Of %d shown, by %s.", of, formula)
+	switch {
+	case of == 0:
+		return "None of the rows shown has parts to be seen. Scores are " + formula + "."
+	case by[fromStatus] > 0:
+		s += fmt.Sprintf(" For %d only the RSS of status makes the kernel's figure.", by[fromStatus])
+	case by[fromStat] > 0:
+		s += fmt.Sprintf(" For %d only the RSS of stat does: this kernel's OOM code adds up as seldom.", by[fromStat])
+	}
+	if exact < of {
+		s += " The others moved between two reads, or some of their pages are not added up yet."
+	}
+	return s
+}
+
+func idle(o host) int64 {
+	var none parts
+	return none.score(&o.Procs.Host.OOM)
+}
+
+func readIdle(o host) string {
+	if o.Procs.Host.OOM.Since59 {
+		return "No sign of danger: on this scale an idle process has 666, adj 1000 makes 1,333, and that is the top."
+	}
+	return "On this scale small processes have 0, and 1,000 is the top."
+}
+
+func readStep(o host) string {
+	s := &o.Procs.Host.OOM
+	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.", explain.Number(s.Host/1000), explain.Number(s.Host))
+}
+
+type tally struct {
+	n    int
+	what string
+}
+
+// tallies counts who can't be killed, by why.
+func tallies(o host) (out []tally) {
+	at := map[string]int{}
+	for i := range o.Procs.Len() {
+		r := o.Procs.At(i)
+		s := immortal(r)
+		if s == "" && spared(r) {
+			s = "reaped already, or borrowing memory after vfork"
+		}
+		if s == "" {
+			continue
+		}
+		if _, ok := at[s]; !ok {
+			at[s] = len(out)
+			out = append(out, tally{what: s})
+		}
+		out[at[s]].n++
+	}
+	slices.SortStableFunc(out, func(a, b tally) int { return b.n - a.n })
+	return out
+}
+
+func readUnkillable(o host) string {
+	var words []string
+	for _, c := range tallies(o) {
+		words = append(words, fmt.Sprintf("%s: %s", c.what, explain.Number(c.n)))
+	}
+	if len(words) == 0 {
+		return "Every process can be picked: this /proc shows a container, whose PID 1 can be killed like any other."
+	}
+	return strings.ToUpper(words[0][:1]) + strings.Join(words, "; ")[1:] + "."
+}
+
+func policy() []field {
+	number := func(src inspect.Source, d doc, read func(int64) string) field {
+		d.Source, d.Unit, d.Concept = src, explain.Plain, "oom-policy"
+		return field{Doc: d, Get: func(o host) value {
+			if n, ok := o.Mem.Number(src); ok {
+				return explain.I(n)
+			}
+			return value{}
+		}, Reading: func(o host) string { n, _ := o.Mem.Number(src); return read(n) }}
+	}
+	return []field{
+		number(inspect.VMPanicOnOOM, doc{Key: "panic_on_oom", Kernel: "panic_on_oom", Gist: "Whether the kernel panics instead of killing."}, func(n int64) string {
+			switch n {
+			case 0:
+				return "The kernel kills a process and goes on."
+			case 1:
+				return "The kernel panics when the whole machine is out of memory, and still kills where only a cgroup, cpuset or memory policy is."
+			}
+			return "The kernel panics at any OOM, that of a cgroup included."
+		}),
+		number(inspect.VMOOMKillAllocatingTask, doc{Key: "oom_kill_allocating_task", Kernel: "oom_kill_allocating_task", Gist: "Whether the process that asked for memory is killed, whoever is largest."}, func(n int64) string {
+			if n == 0 {
+				return "The process with most points is killed, not the one that asked."
+			}
+			return "In a global OOM whoever asks last is killed: the ranking does not decide. In a cgroup it does."
+		}),
+		number(inspect.VMOOMDumpTasks, doc{Key: "oom_dump_tasks", Kernel: "oom_dump_tasks", Gist: "Whether the report in the kernel log has the table of processes."}, func(n int64) string {
+			if n == 0 {
+				return "No: a report won't show why its victim and no other."
+			}
+			return "Yes: `kwhy oom log` can rank them afterwards."
+		}),
+		{Doc: doc{Key: "userspace_killers", Label: "killers before it", Source: inspect.PIDStat, Concept: "oom-policy", Gist: "Programs that kill for want of memory before the kernel does."},
+			Get: func(o host) value {
+				if !o.Known {
+					return explain.None(inspect.Unread)
+				}
+				list := make([]value, len(o.Killers))
+				for i, k := range o.Killers {
+					list[i] = explain.S(k)
+				}
+				return explain.L(list)
+			}, Reading: func(o host) string {
+				if len(o.Killers) == 0 {
+					return "No systemd-oomd, earlyoom, oomd, nohang, bustd or lmkd runs."
+				}
+				return "It acts first and by rules of its own: its log tells whom it killed, not the kernel's."
+			}},
+	}
+}
+
+// killers are the names by which user-space OOM killers are known.
+func killers() []string {
+	return []string{"systemd-oomd", "earlyoom", "oomd", "nohang", "bustd", "lmkd"}
+}
+
+// Killers returns the user-space killers among the processes, each once.
+func Killers(ps *inspect.Procs) (out []string) {
+	for i := range ps.Rows {
+		if name := ps.Rows[i].Comm; slices.Contains(killers(), name) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func groups() []field {
+	lean := also(inspect.SelfMountinfo)
+	return []field{
+		{Doc: doc{Key: "limited_cgroups", Label: "with a limit", Unit: explain.Count, Source: inspect.CgroupMemory, Also: lean, Concept: "memory-cgroup", Gist: "Memory cgroups that have a hard limit, as far as they can be seen from here."},
+			Get: func(o host) value {
+				if o.Got != inspect.Present {
+					return explain.None(o.Got)
+				}
+				return explain.I(len(o.Groups))
+			}, Reading: func(o host) string {
+				if len(o.Groups) == 0 {
+					return "None that can be seen from here: a kill would be global."
+				}
+				return "A process in one of them dies when that one's limit is hit, however much the host has left."
+			}},
+	}
+}
+
+func hostRules() []rule {
+	return []rule{{
+		ID: "oom.panics", Evidence: []string{"panic_on_oom"}, Concept: "oom-policy", Next: "kwhy explain oom-policy",
+		Of: func(o host) value {
+			if n, ok := o.Mem.Number(inspect.VMPanicOnOOM); ok {
+				return explain.I(n)
+			}
+			return value{}
+		}, At: explain.At{Notice: 1},
+		Say: func(host) string {
+			return "the machine panics when it runs out of memory, instead of killing a process"
+		},
+	}}
+}

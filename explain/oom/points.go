@@ -1,0 +1,167 @@
+package oom
+
+import (
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+type (
+	row    = inspect.Proc
+	column = explain.Field[inspect.Proc]
+	doc    = explain.Doc
+	value  = explain.Value
+)
+
+// Needs is what a process's badness is made of. The files are read in this
+// order, one right after the other.
+func Needs() inspect.Sources {
+	return inspect.Of(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore)
+}
+
+// parts are the terms of a process's badness, in pages.
+type parts struct{ rss, swap, tables, adj int64 }
+
+// RSS counts differ by kernel: which one the OOM code reads can't be told from
+// the version (the change was backported), so both are tried.
+const (
+	fromStat   = "stat"
+	fromStatus = "status"
+	fromBoth   = "either"
+)
+
+// of returns the parts with RSS from one file; ok is false where one is missing.
+func of(r row, file string) (t parts, ok bool) {
+	p, page := r.P, int64(r.Host.Host.PageSize)
+	if page == 0 || r.Missing(inspect.PIDStatus) != inspect.Present || r.Missing(inspect.PIDOomScoreAdj) != inspect.Present || p.VmRSS == inspect.Unset {
+		return t, false
+	}
+	t = parts{rss: int64(p.VmRSS) / page, swap: int64(max(p.VmSwap, 0)) / page, tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj)}
+	if file == fromStat {
+		if r.Missing(inspect.PIDStat) != inspect.Present {
+			return t, false
+		}
+		t.rss = int64(p.RSS)
+	}
+	return t, true
+}
+
+func (t parts) points(total uint64) int64 {
+	return kernel.Badness(t.rss, t.swap, t.tables, t.adj, int64(total))
+}
+
+// score is what oom_score should be: always against the host's total.
+func (t parts) score(s *inspect.OOMScale) int64 {
+	if s.Since59 {
+		return max(kernel.Score(t.points(s.Host), int64(s.Host)), 0)
+	}
+	return kernel.ScoreBefore59(t.points(s.Host), int64(s.Host))
+}
+
+// recompute returns the score that the parts make, and by which RSS they make
+// the kernel's own figure; "" if by neither.
+func recompute(r row) (score int64, file string, ok bool) {
+	s := &r.Host.OOM
+	stat, ok1 := of(r, fromStat)
+	status, ok2 := of(r, fromStatus)
+	if !ok1 && !ok2 || s.Host == 0 {
+		return 0, "", false
+	}
+	if immortal(r) != "" {
+		return 0, fromBoth, true
+	}
+	kernels, told := int64(r.P.OomScore), r.Missing(inspect.PIDOomScore) == inspect.Present
+	byStat, byStatus := ok1 && told && stat.score(s) == kernels, ok2 && told && status.score(s) == kernels
+	switch {
+	case byStat && byStatus:
+		return kernels, fromBoth, true
+	case byStat:
+		return kernels, fromStat, true
+	case byStatus:
+		return kernels, fromStatus, true
+	case ok1:
+		return stat.score(s), "", true
+	}
+	return status.score(s), "", true
+}
+
+// chosen returns the parts whose RSS makes the kernel's figure: stat's if either
+// does or none.
+func chosen(r row) (parts, bool) {
+	stat, ok := of(r, fromStat)
+	if _, file, _ := recompute(r); !ok || file == fromStatus {
+		return of(r, fromStatus)
+	}
+	return stat, true
+}
+
+// Settled tells whether the kernel's figure comes out of the parts: if not, the
+// process moved between two reads, and they are worth reading again.
+func Settled(r row) bool {
+	_, file, ok := recompute(r)
+	return !ok || file != "" || spared(r)
+}
+
+// immortal says why a process can't be killed for want of memory; "" if it can.
+func immortal(r row) string {
+	p := r.P
+	switch {
+	case p.Kthread():
+		return "a kernel thread"
+	case p.State == 'Z' || p.State == 'X':
+		return "a zombie: its memory is gone already"
+	case p.PID == 1 && r.Host.OOM.InitLives:
+		return "the host's PID 1"
+	case r.Missing(inspect.PIDOomScoreAdj) == inspect.Present && p.OomScoreAdj == -1000:
+		return "its oom_score_adj is -1000"
+	case r.Missing(inspect.PIDStatus) == inspect.Present && p.VmRSS == inspect.Unset:
+		return "it has no memory of its own"
+	}
+	return ""
+}
+
+// spared tells the cases that show only in a score of 0 where the parts make
+// more. On the older scale a small process has 0 too.
+func spared(r row) bool {
+	if !r.Host.OOM.Since59 || r.Missing(inspect.PIDOomScore) != inspect.Present || r.P.OomScore != 0 || immortal(r) != "" {
+		return false
+	}
+	t, ok := of(r, fromStatus)
+	return ok && t.score(&r.Host.OOM) > 0
+}
+
+// Killable tells whether the kernel could pick the process.
+func Killable(r row) bool { return immortal(r) == "" && !spared(r) }
+
+// Points returns what the kernel would compare, in pages of the domain that the
+// scan is set against; ok is false where a part is missing or the process can't
+// be killed.
+func Points(r row) (n int64, ok bool) {
+	t, ok := chosen(r)
+	if !ok || !Killable(r) || r.Host.OOM.Domain == 0 {
+		return 0, false
+	}
+	return t.points(r.Host.OOM.Domain), true
+}
+
+// Scale finds out how oom_score is made on the kernel that was read: by which of
+// the two formulas more of the rows come out, and by the version where that
+// decides nothing. Vendors took the one of 5.9 over into older kernels.
+func Scale(ps *inspect.Procs, order []int32, total uint64, initLives bool) inspect.OOMScale {
+	s := inspect.OOMScale{Host: total, Domain: total, InitLives: initLives, Since59: true}
+	was := ps.Host.OOM
+	var fits [2]int
+	for i, since59 := range [...]bool{true, false} {
+		s.Since59 = since59
+		ps.Host.OOM = s
+		for _, n := range order {
+			r := ps.At(int(n))
+			if _, file, ok := recompute(r); ok && file != "" && immortal(r) == "" {
+				fits[i]++
+			}
+		}
+	}
+	ps.Host.OOM = was
+	s.Since59 = fits[0] > fits[1] || fits[0] == fits[1] && !ps.Host.Host.Kernel.Before(inspect.Version{Major: 5, Minor: 9})
+	return s
+}

@@ -1,0 +1,433 @@
+package oom
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+type (
+	task      = *inspect.OOMTask
+	taskField = explain.Field[*inspect.OOMTask]
+)
+
+func rowOf(t task) row { return t.Row }
+
+// Process explains one process's badness, where it stands, and what another
+// adjustment would make of it.
+func Process() explain.Card[*inspect.OOMTask] {
+	var terms []taskField
+	for _, f := range append([]column{proc.VmRSS()}, append(proc.RssParts(), proc.VmSwap(), proc.VmPTE())...) {
+		f.Show, f.Label = explain.Always, "" // a card has room for the kernel's own spelling
+		terms = append(terms, explain.Lift(f, rowOf))
+	}
+	return explain.Card[*inspect.OOMTask]{Name: "oom PID", Sections: []explain.Section[*inspect.OOMTask]{
+		{Title: "Its badness", Fields: badness()},
+		{Title: "What it is made of", Fields: append(terms, adjusted()...)},
+		{Title: "Where it stands", Fields: standing()},
+		{Title: "With another oom_score_adj", Fields: whatIf()},
+	}}
+}
+
+func declare(d doc, get func(task) value, read func(task) string) taskField {
+	if d.Source == inspect.None {
+		d.Source, d.Also = inspect.PIDStatus, also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo)
+	}
+	if d.Concept == "" {
+		d.Concept = "oom-score"
+	}
+	return taskField{Doc: d, Get: get, Reading: read}
+}
+
+func badness() []taskField {
+	score := declare(doc{Key: "oom_score", Kernel: "oom_score", Unit: explain.Plain, Source: inspect.PIDOomScore, Also: also(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.Meminfo),
+		Gist: "The kernel's own figure: what killing it would free, per mille, on its scale."},
+		func(t task) value { return explain.Opt(t.Row.P.OomScore) }, readScore)
+	score.Derive = deriveScore
+	points := declare(doc{Key: "points", Unit: explain.Pages, Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment."},
+		func(t task) value {
+			if n, ok := Points(t.Row); ok {
+				return explain.I(n)
+			}
+			return none(t.Row)
+		}, readPoints)
+	points.Derive = derivePoints
+	return []taskField{
+		declare(doc{Key: "killable", Unit: explain.Bool, Concept: "oom-killer", Gist: "Whether the kernel may pick it."},
+			func(t task) value { return explain.B(Killable(t.Row)) }, func(t task) string {
+				switch s := immortal(t.Row); {
+				case s != "":
+					return "Never: " + s + "."
+				case spared(t.Row):
+					return "Not now: the kernel prints 0 and its parts make more. It was reaped already, or it borrows its parent's memory after vfork."
+				}
+				return "It can be killed."
+			}),
+		score, points,
+	}
+}
+
+func readScore(t task) string {
+	r := t.Row
+	n, file, ok := recompute(r)
+	if !ok {
+		return "The parts that it is made of are not to be seen."
+	}
+	s := ""
+	if r.Host.OOM.Since59 && immortal(r) == "" {
+		s = fmt.Sprintf("On a scale where nothing makes %d and the top is 1,333.", idle(t.OOM))
+	}
+	switch file {
+	case "":
+		return s + fmt.Sprintf(" Its parts make %d: %s.", n, offBecause(n-int64(r.P.OomScore)))
+	case fromStatus, fromStat:
+		return s + fmt.Sprintf(" The RSS of %s makes it, that of the other file does not.", file)
+	}
+	return s
+}
+
+// terms notes what badness is made of.
+func terms(w *explain.Working, t task, total uint64) (parts, bool) {
+	p, ok := chosen(t.Row)
+	opt := func(n int64) value {
+		if !ok {
+			return value{}
+		}
+		return explain.I(n)
+	}
+	src, field := inspect.PIDStat, "field 24"
+	if _, file, _ := recompute(t.Row); file == fromStatus {
+		src, field = inspect.PIDStatus, "VmRSS"
+	}
+	w.Take("rss", opt(p.rss), explain.Pages, src, field)
+	w.Take("swap", opt(p.swap), explain.Pages, inspect.PIDStatus, "VmSwap")
+	w.Take("tables", opt(p.tables), explain.Pages, inspect.PIDStatus, "VmPTE")
+	w.Take("adj", opt(p.adj), explain.Plain, inspect.PIDOomScoreAdj, "oom_score_adj")
+	all := value{}
+	if total > 0 {
+		all = explain.N(total)
+	}
+	w.Take("total", all, explain.Pages, inspect.Meminfo, "MemTotal, SwapTotal")
+	return p, ok
+}
+
+func deriveScore(t task) explain.Derivation {
+	var w explain.Working
+	s := &t.Row.Host.OOM
+	p, ok := terms(&w, t, s.Host)
+	result := value{}
+	if ok && immortal(t.Row) == "" {
+		result = explain.I(p.score(s))
+	} else if immortal(t.Row) != "" {
+		result = explain.I(0)
+	}
+	formula := "(1000 + (rss + swap + tables + adj * (total / 1000)) * 1000 / total) * 2 / 3"
+	if !s.Since59 {
+		formula = "max(rss + swap + tables + adj * (total / 1000), 1) * 1000 / total"
+	}
+	if why := immortal(t.Row); why != "" {
+		formula = "0: " + why
+	}
+	d := w.Done(formula, explain.Plain, result)
+	d.Cause = "pages that CPUs have yet to add up, or the process moved between the reads"
+	if spared(t.Row) {
+		d.Cause = "the kernel passes it over: reaped already, or vfork"
+	}
+	return d
+}
+
+func derivePoints(t task) explain.Derivation {
+	var w explain.Working
+	p, ok := terms(&w, t, t.Row.Host.OOM.Domain)
+	result := value{}
+	if ok {
+		result = explain.I(p.points(t.Row.Host.OOM.Domain))
+	}
+	return w.Done("rss + swap + tables + adj * (total / 1000)", explain.Pages, result)
+}
+
+func readPoints(t task) string {
+	p, _ := chosen(t.Row)
+	page := int64(t.OOM.Mem.Host.PageSize)
+	s := explain.Size(uint64((p.rss+p.swap+p.tables)*page)) + " would be freed at most: pages that others map too stay."
+	if p.adj != 0 {
+		worth := kernel.AdjPages(p.adj, int64(t.Row.Host.OOM.Domain)) * page
+		verb := "adds"
+		if worth < 0 {
+			worth, verb = -worth, "takes off"
+		}
+		s += fmt.Sprintf(" Its adjustment %s %s.", verb, explain.Size(uint64(worth)))
+	}
+	return s
+}
+
+func adjusted() []taskField {
+	return []taskField{
+		declare(doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.Meminfo), Concept: "oom-score-adj",
+			Gist: "From -1000, never killed, to 1000, killed first; inherited by children."},
+			func(t task) value { return explain.I(t.Row.P.OomScoreAdj) }, readAdj),
+		declare(doc{Key: "oom_score_adj_from", Label: "adj shared with", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.PIDStat), Concept: "oom-score-adj", Show: explain.Rare,
+			Gist: "The nearest ancestor with the same adjustment: it may have come from there."},
+			func(t task) value {
+				if t.From == nil {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(t.From.PID)
+			}, func(t task) string {
+				return fmt.Sprintf("%s. Children inherit it, and the kernel does not record who set it.", t.From.Comm)
+			}),
+	}
+}
+
+func readAdj(t task) string {
+	step := t.Row.Host.OOM.Host / 1000 * t.OOM.Mem.Host.PageSize
+	s := fmt.Sprintf("Each step is worth %s here", explain.Size(step))
+	if g := t.Group; g != nil && g.Total > 0 {
+		s += fmt.Sprintf(", and %s when the limit of %s is hit", explain.Size(g.Total/1000*t.OOM.Mem.Host.PageSize), g.Path)
+	}
+	s += "."
+	switch {
+	case t.Row.P.OomScoreAdj == 0:
+		s += " None is set."
+	case t.From == nil:
+		s += " No ancestor that can be seen has the same."
+	}
+	return s
+}
+
+func place(n, of int) string {
+	return fmt.Sprintf("%s of %s that can be killed", explain.Number(n), explain.Number(of))
+}
+
+func standing() []taskField {
+	group := func(d doc, get func(task) value, read func(task) string) taskField {
+		d.Source, d.Also = inspect.CgroupMemory, also(inspect.PIDCgroup, inspect.SelfMountinfo, inspect.Meminfo)
+		return declare(d, func(t task) value {
+			if t.Group == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return get(t)
+		}, read)
+	}
+	return []taskField{
+		declare(doc{Key: "rank", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place in the kernel's kill order, if the whole machine runs out."},
+			func(t task) value {
+				if t.Rank == 0 {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(t.Rank)
+			}, readRank),
+		group(doc{Key: "limited_by", Label: "limit above it", Concept: "memory-cgroup", Gist: "The nearest memory cgroup with a hard limit that it lives in."},
+			func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
+				limit, _ := t.Group.Limit()
+				use, _ := t.Group.Use()
+				return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among those inside.", explain.Percent(use, limit), explain.Size(limit))
+			}),
+		group(doc{Key: "rank_in_cgroup", Label: "rank there", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place when that limit is hit."},
+			func(t task) value {
+				if t.RankInGroup == 0 {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(t.RankInGroup)
+			}, readRankThere),
+	}
+}
+
+func readRank(t task) string {
+	s := place(t.Rank, t.Killable) + "."
+	switch {
+	case t.Rank == 1:
+		s += " It dies first."
+	case t.OOM.First != nil:
+		mine, _ := Points(t.Row)
+		first, _ := Points(explainRow(t.OOM, t.OOM.First))
+		s += fmt.Sprintf(" First is %s (%d), %s points ahead", t.OOM.First.Comm, t.OOM.First.PID, explain.Number(first-mine))
+		step := int64(t.Row.Host.OOM.Domain / 1000)
+		if step > 0 {
+			s += fmt.Sprintf(": as much as %s steps of oom_score_adj", explain.Number((first-mine)/step+1))
+		}
+		s += "."
+	}
+	return s
+}
+
+func readRankThere(t task) string {
+	s := place(t.RankInGroup, t.KillableGroup) + "."
+	g := t.Group
+	switch {
+	case g.Victim == nil:
+	case g.Victim.PID == t.Row.P.PID:
+		s += " It dies first."
+	default:
+		s += fmt.Sprintf(" First is %s (%d) with %s points.", g.Victim.Comm, g.Victim.PID, explain.Number(g.Points))
+	}
+	if g.Whole != "" {
+		s += " All of " + g.Whole + " dies with the victim (memory.oom.group)."
+	}
+	return s
+}
+
+func whatIf() []taskField {
+	with := func(d doc, get func(*inspect.OOMWhatIf) value, read func(task, *inspect.OOMWhatIf) string) taskField {
+		f := declare(d, func(t task) value {
+			if t.If == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return get(t.If)
+		}, nil)
+		if read != nil {
+			f.Reading = func(t task) string {
+				if t.If == nil {
+					return ""
+				}
+				return read(t, t.If)
+			}
+		}
+		return f
+	}
+	positive := func(n int) value {
+		if n == 0 {
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.I(n)
+	}
+	return []taskField{
+		with(doc{Key: "if_oom_score_adj", Label: "with adj", Unit: explain.Plain, Show: explain.Always, Concept: "oom-score-adj", Gist: "The adjustment that was asked about; nothing is written."},
+			func(w *inspect.OOMWhatIf) value { return explain.I(w.Adj) }, func(t task, w *inspect.OOMWhatIf) string {
+				if w.Adj < t.Row.P.OomScoreAdj {
+					return "Nothing was changed. To set it below the lowest that was set with privilege takes CAP_SYS_RESOURCE."
+				}
+				return "Nothing was changed. Raising it takes no privilege."
+			}),
+		with(doc{Key: "if_oom_score", Label: "score then", Unit: explain.Plain, Gist: "The oom_score that it would have."},
+			func(w *inspect.OOMWhatIf) value { return explain.I(w.Score) }, func(t task, _ *inspect.OOMWhatIf) string {
+				return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
+			}),
+		with(doc{Key: "if_points", Label: "points then", Unit: explain.Pages, Gist: "The points that it would have."},
+			func(w *inspect.OOMWhatIf) value {
+				if !w.Killable {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(w.Points)
+			}, nil),
+		with(doc{Key: "if_rank", Label: "rank then", Unit: explain.Plain, Concept: "oom-killer", Gist: "The place in the kill order that it would have."},
+			func(w *inspect.OOMWhatIf) value { return positive(w.Rank) }, func(t task, w *inspect.OOMWhatIf) string {
+				return victim("First then is", w.Victim, t.Row.P)
+			}),
+		with(doc{Key: "if_rank_in_cgroup", Label: "rank there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "The same in its limited cgroup."},
+			func(w *inspect.OOMWhatIf) value { return positive(w.RankInGroup) }, func(t task, w *inspect.OOMWhatIf) string {
+				return victim("First there then is", w.GroupVictim, t.Row.P)
+			}),
+		with(doc{Key: "if_victim_pid", Label: "victim then", Unit: explain.Plain, Show: explain.Data, Concept: "oom-killer", Gist: "Whom a global OOM would kill then."},
+			func(w *inspect.OOMWhatIf) value {
+				if w.Victim == nil {
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(w.Victim.PID)
+			}, nil),
+	}
+}
+
+func victim(lead string, p, self *inspect.Process) string {
+	switch {
+	case p == nil:
+		return "Nobody could be killed."
+	case p.PID == self.PID:
+		return "It would die first."
+	}
+	return fmt.Sprintf("%s %s (%d).", lead, p.Comm, p.PID)
+}
+
+// Stand works out where a process stands in a scan whose rows have all been
+// read, and what an adjustment would make of it; nil asks for none.
+func Stand(t *inspect.OOMTask, adj *int32) {
+	t.Rank, t.Killable = rank(t, t.Row.Host.OOM.Domain, everyone(t))
+	if t.Group != nil {
+		t.RankInGroup, t.KillableGroup = rank(t, t.Group.Total, members(t))
+	}
+	if adj == nil {
+		return
+	}
+	w := &inspect.OOMWhatIf{Adj: *adj}
+	t.If = w
+	p, ok := chosen(t.Row)
+	if !ok || immortal(t.Row) != "" && t.Row.P.OomScoreAdj != -1000 || spared(t.Row) {
+		t.If = nil
+		return
+	}
+	p.adj = int64(*adj)
+	w.Killable = *adj != -1000
+	if w.Killable {
+		w.Score = p.score(&t.Row.Host.OOM)
+	}
+	w.Points, w.Rank, w.Victim = suppose(t, w.Killable, p, t.Row.Host.OOM.Domain, everyone(t))
+	if t.Group != nil {
+		w.GroupPoints, w.RankInGroup, w.GroupVictim = suppose(t, w.Killable, p, t.Group.Total, members(t))
+	}
+}
+
+func everyone(t task) []int32 {
+	out := make([]int32, t.OOM.Procs.Len())
+	for i := range out {
+		out[i] = int32(i)
+	}
+	return out
+}
+
+func members(t task) (out []int32) {
+	for _, pid := range t.Group.PIDs {
+		if i, ok := t.OOM.Procs.Row(pid); ok {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// rank returns a process's place among rows, and how many of them can be killed.
+func rank(t task, total uint64, rows []int32) (place, of int) {
+	mine, ok := pointsIn(t.Row, total)
+	place = 1
+	for _, i := range rows {
+		n, can := pointsIn(t.OOM.Procs.At(int(i)), total)
+		if !can {
+			continue
+		}
+		of++
+		if n > mine {
+			place++
+		}
+	}
+	if !ok {
+		return 0, of
+	}
+	return place, of
+}
+
+// suppose does the same for made-up parts, and says who would be first.
+func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points int64, place int, first *inspect.Process) {
+	points, place = p.points(total), 1
+	var most int64
+	for _, i := range rows {
+		r := t.OOM.Procs.At(int(i))
+		n, can := pointsIn(r, total)
+		if !can || r.P.PID == t.Row.P.PID {
+			continue
+		}
+		if n > points {
+			place++
+		}
+		if first == nil || n > most {
+			first, most = r.P, n
+		}
+	}
+	if !killable {
+		return points, 0, first
+	}
+	if first == nil || points >= most {
+		first = t.Row.P
+	}
+	return points, place, first
+}

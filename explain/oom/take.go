@@ -1,0 +1,276 @@
+package oom
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Options say what Take is to find out.
+type Options struct {
+	Mem       inspect.Sources                // of the host
+	View      *explain.View[inspect.Proc]    // the ranking; nil: the default one
+	Limit     int                            // of the default view
+	Groups    bool                           // walk the cgroups
+	GroupView *explain.View[inspect.OOMPart] // which of them are shown: only their members are read
+	Everyone  bool                           // look at every process: for names and for who can't be killed
+	Cgroup    *inspect.OOMGroup              // rank within this one
+}
+
+// memNeeds is what scores and limits are set against.
+func memNeeds() inspect.Sources {
+	return inspect.Of(inspect.Meminfo, inspect.VMSwappiness)
+}
+
+// Take takes a snapshot, little by little: scores of all processes, then the
+// parts of those among which they don't decide, then the rest of what is shown.
+// It returns the rows to show, in order.
+func Take(h *inspect.Host, o Options) (*inspect.OOM, []int32, error) {
+	m, err := h.Mem(o.Mem.Plus(memNeeds()))
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &inspect.OOM{Mem: m, Got: inspect.Unread}
+	if o.View == nil {
+		if o.View, err = Processes(false).View(nil, nil, o.Limit); err != nil {
+			return nil, nil, err
+		}
+	}
+	order, err := rankAll(h, out, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Groups {
+		takeGroups(h, out, o.GroupView)
+	}
+	if o.Everyone {
+		lookAtAll(out)
+	}
+	first(out, order, o)
+	return out, order, nil
+}
+
+// hostScale is what can be said of oom_score before any row was read.
+func hostScale(h *inspect.Host, m *inspect.Mem) inspect.OOMScale {
+	total := pages(m)
+	lives, known := h.InitialPIDNamespace()
+	return inspect.OOMScale{Host: total, Domain: total, InitLives: lives || !known,
+		Since59: !h.Kernel.Before(inspect.Version{Major: 5, Minor: 9})}
+}
+
+// pages is RAM and swap, against which the kernel sets oom_score.
+func pages(m *inspect.Mem) uint64 {
+	ram, ok := m.Info["MemTotal"]
+	if !ok || m.Host.PageSize == 0 {
+		return 0
+	}
+	return (ram + m.Info["SwapTotal"]) / m.Host.PageSize
+}
+
+func rankAll(h *inspect.Host, out *inspect.OOM, o Options) ([]int32, error) {
+	scale := hostScale(h, out.Mem)
+	if o.Cgroup != nil {
+		o.Cgroup.Total = Total(o.Cgroup, out.Mem)
+		scale.Domain = o.Cgroup.Total
+	}
+	rows, order, err := o.View.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
+		ps, err := h.Procs(want)
+		if err == nil {
+			ps.Host.OOM = scale
+		}
+		return ps, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ps := rows.(*inspect.Procs)
+	out.Procs = ps
+	order = ps.Fill(order, Needs())
+	if i, ok := ps.Row(1); ok && scale.InitLives {
+		ps.Fill([]int32{i}, Needs())
+	}
+	found := Scale(ps, order, scale.Host, scale.InitLives)
+	found.Domain = scale.Domain
+	found.InitLives = initLives(h, ps, found)
+	ps.Host.OOM = found
+	ps.Settle(order, Needs(), Settled)
+	order = o.View.Again(ps, order)
+	out.Order = order
+	return order, nil
+}
+
+// initLives tells whether PID 1 is the host's. Where its namespace is not to be
+// seen, its own score says so on the scale of 5.9: 0, whatever it has.
+func initLives(h *inspect.Host, ps *inspect.Procs, s inspect.OOMScale) bool {
+	if lives, known := h.InitialPIDNamespace(); known {
+		return lives
+	}
+	i, ok := ps.Row(1)
+	if !ok || !s.Since59 {
+		return true
+	}
+	p := &ps.Rows[i]
+	return p.OomScore <= 0 || p.OomScoreAdj == -1000
+}
+
+// lookAtAll reads of the processes that are not shown what tells who can't be
+// killed, and their names.
+func lookAtAll(out *inspect.OOM) {
+	ps := out.Procs
+	all := make([]int32, len(ps.Rows))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	all = ps.Fill(all, inspect.Of(inspect.PIDStat))
+	nil0 := slices.DeleteFunc(all, func(i int32) bool { return ps.Rows[i].OomScore != 0 || ps.Rows[i].Kthread() })
+	if ps.Host.OOM.Since59 { // before, thousands have 0
+		ps.Fill(nil0, inspect.Of(inspect.PIDStatus, inspect.PIDOomScoreAdj))
+	} else {
+		ps.Fill(nil0, inspect.Of(inspect.PIDOomScoreAdj))
+	}
+	out.Known = true
+	out.Killers = Killers(ps)
+}
+
+// first finds the next victim and the one after it. The rows shown tell, unless
+// they were filtered or sorted otherwise: then the ranking is made once more.
+func first(out *inspect.OOM, order []int32, o Options) {
+	if o.View.Ranks("oom_score") || o.Cgroup != nil {
+		for _, i := range order {
+			if r := out.Procs.At(int(i)); Killable(r) {
+				if out.First == nil {
+					out.First = r.P
+				} else {
+					out.Second = r.P
+					return
+				}
+			}
+		}
+		return
+	}
+	v, err := Processes(false).View([]string{"pid"}, nil, 2)
+	if err != nil {
+		return
+	}
+	top := v.Refine(out.Procs)
+	top = out.Procs.Fill(top, Needs())
+	out.Procs.Settle(top, Needs(), Settled)
+	first(out, v.Again(out.Procs, top), Options{View: v})
+}
+
+// takeGroups walks the cgroups, and finds the victims of those that are shown.
+func takeGroups(h *inspect.Host, out *inspect.OOM, view *explain.View[inspect.OOMPart]) {
+	groups, err := h.LimitedCgroups()
+	out.Got = inspect.ReasonOf(err)
+	out.Groups = groups
+	for i := range out.Groups {
+		out.Groups[i].Total = Total(&out.Groups[i], out.Mem)
+	}
+	parts := inspect.OOMParts{OOM: out}
+	order := make([]int32, 0, len(groups))
+	if view != nil {
+		order = view.Order(parts)
+	} else {
+		for i := range groups {
+			order = append(order, int32(i))
+		}
+	}
+	var rows []int32
+	for _, i := range order {
+		g := &out.Groups[i]
+		g.Members()
+		for _, pid := range g.PIDs {
+			if n, ok := out.Procs.Row(pid); ok {
+				rows = append(rows, n)
+			}
+		}
+	}
+	slices.Sort(rows)
+	rows = out.Procs.Fill(slices.Compact(rows), Needs().Plus(inspect.Of(inspect.PIDCgroup)))
+	out.Procs.Settle(rows, Needs(), Settled)
+	for _, i := range order {
+		Judge(out.Procs, &out.Groups[i])
+	}
+}
+
+// TakeTask takes a snapshot of one process and of where it stands; adj asks what
+// another adjustment would make of it.
+func TakeTask(h *inspect.Host, pid int32, adj *int32) (*inspect.OOMTask, error) {
+	v, err := Processes(false).View([]string{"pid", "points"}, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	o, _, err := Take(h, Options{View: v})
+	if err != nil {
+		return nil, err
+	}
+	i, ok := o.Procs.Row(pid)
+	if !ok {
+		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
+	}
+	one := []int32{i}
+	if len(o.Procs.Fill(one, Needs().Plus(inspect.Of(inspect.PIDCgroup)))) == 0 {
+		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
+	}
+	o.Procs.Settle(one, Needs(), Settled)
+	t := &inspect.OOMTask{OOM: o, Row: o.Procs.At(int(i))}
+	nearestGroup(h, t)
+	t.From = sameAdj(o.Procs, t.Row.P)
+	Stand(t, adj)
+	return t, nil
+}
+
+// nearestGroup finds the limited cgroup that the process is deepest in.
+func nearestGroup(h *inspect.Host, t *inspect.OOMTask) {
+	groups, err := h.LimitedCgroups()
+	t.OOM.Got = inspect.ReasonOf(err)
+	for i := range groups {
+		g := &groups[i]
+		if g.Holds(t.Row.P.Cgroup) && (t.Group == nil || len(g.Path) > len(t.Group.Path)) {
+			t.Group = g
+		}
+	}
+	if t.Group == nil {
+		return
+	}
+	t.Group.Total = Total(t.Group, t.OOM.Mem)
+	t.Group.Members()
+	t.OOM.Procs.Fill(members(t), Needs().Plus(inspect.Of(inspect.PIDCgroup)))
+	Judge(t.OOM.Procs, t.Group)
+}
+
+// sameAdj returns the nearest ancestor with the same adjustment, which children
+// inherit; nil where it is 0 or nobody has it.
+func sameAdj(ps *inspect.Procs, p *inspect.Process) *inspect.Process {
+	if p.OomScoreAdj == 0 {
+		return nil
+	}
+	for at, n := p, 0; n < len(ps.Rows); n++ {
+		i, ok := ps.Row(at.PPID)
+		if !ok || at.PPID == 0 {
+			return nil
+		}
+		ps.Fill([]int32{i}, Needs())
+		if at = &ps.Rows[i]; at.OomScoreAdj == p.OomScoreAdj && !at.Kthread() {
+			return at
+		}
+	}
+	return nil
+}
+
+// FindGroup returns the limited cgroup of a path, as /proc/PID/cgroup spells it.
+func FindGroup(h *inspect.Host, path string) (*inspect.OOMGroup, error) {
+	groups, err := h.LimitedCgroups()
+	if err != nil {
+		return nil, err
+	}
+	for i := range groups {
+		if cmp.Compare(groups[i].Path, path) == 0 {
+			return &groups[i], nil
+		}
+	}
+	return nil, nil
+}

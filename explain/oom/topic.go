@@ -1,0 +1,38 @@
+package oom
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Topic lists every value and rule of this package for those who walk the
+// catalogue.
+func Topic() explain.Topic {
+	host, process := Host(), Process()
+	t := host.Topic("oom", func(h *inspect.Host, want inspect.Sources) (*inspect.OOM, error) {
+		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory)})
+		return o, err
+	})
+	t = t.Plus(process.Topic("oom PID", func(h *inspect.Host, _ inspect.Sources) (*inspect.OOMTask, error) {
+		return TakeTask(h, h.Self(), nil)
+	}))
+	t = t.Plus(Processes(false).Topic("oom", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
+		o, order, err := Take(h, Options{View: v})
+		if err != nil {
+			return nil, nil, err
+		}
+		return o.Procs, order, nil
+	}))
+	return t.Plus(Cgroups().Topic("oom", func(h *inspect.Host, v *explain.View[inspect.OOMPart]) (explain.Rows[inspect.OOMPart], []int32, error) {
+		o, _, err := Take(h, Options{Groups: true, GroupView: v, Limit: 1})
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := inspect.OOMParts{OOM: o}
+		return rows, v.Order(rows), nil
+	}))
+}
+
+// liveRows is how many rows a value of the host's card looks at when it is read
+// alone.
+const liveRows = 5
