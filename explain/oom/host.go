@@ -45,7 +45,7 @@ func next() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
-		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that a global OOM would kill first."},
+		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that a global OOM would kill first, kwhy itself aside."},
 			func(o host) value {
 				if o.First == nil {
 					return explain.None(inspect.Inapplicable)

@@ -198,9 +198,7 @@ func readAdj(t task) string {
 	return s
 }
 
-func place(n, of int) string {
-	return fmt.Sprintf("%s of %s that can be killed", explain.Number(n), explain.Number(of))
-}
+func among(of int) string { return "Of " + explain.Number(of) + " that can be killed." }
 
 func standing() []taskField {
 	group := func(d doc, get func(task) value, read func(task) string) taskField {
@@ -237,7 +235,7 @@ func standing() []taskField {
 }
 
 func readRank(t task) string {
-	s := place(t.Rank, t.Killable) + "."
+	s := among(t.Killable)
 	switch {
 	case t.Rank == 1:
 		s += " It dies first."
@@ -247,7 +245,7 @@ func readRank(t task) string {
 		s += fmt.Sprintf(" First is %s (%d), %s points ahead", t.OOM.First.Comm, t.OOM.First.PID, explain.Number(first-mine))
 		step := int64(t.Row.Host.OOM.Domain / 1000)
 		if step > 0 {
-			s += fmt.Sprintf(": as much as %s steps of oom_score_adj", explain.Number((first-mine)/step+1))
+			s += ": as much as " + explain.Plural((first-mine)/step+1, "step", "steps") + " of oom_score_adj"
 		}
 		s += "."
 	}
@@ -255,7 +253,7 @@ func readRank(t task) string {
 }
 
 func readRankThere(t task) string {
-	s := place(t.RankInGroup, t.KillableGroup) + "."
+	s := among(t.KillableGroup)
 	g := t.Group
 	switch {
 	case g.Victim == nil:
@@ -392,8 +390,8 @@ func rank(t task, total uint64, rows []int32) (place, of int) {
 	place = 1
 	for _, i := range rows {
 		n, can := pointsIn(t.OOM.Procs.At(int(i)), total)
-		if !can {
-			continue
+		if !can || t.OOM.Procs.Rows[i].PID == t.Row.Host.Self && t.Row.P.PID != t.Row.Host.Self {
+			continue // kwhy is gone by then
 		}
 		of++
 		if n > mine {
@@ -413,7 +411,7 @@ func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points
 	for _, i := range rows {
 		r := t.OOM.Procs.At(int(i))
 		n, can := pointsIn(r, total)
-		if !can || r.P.PID == t.Row.P.PID {
+		if !can || r.P.PID == t.Row.P.PID || r.P.PID == t.Row.Host.Self {
 			continue
 		}
 		if n > points {

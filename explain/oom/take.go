@@ -140,7 +140,7 @@ func lookAtAll(out *inspect.OOM) {
 func first(out *inspect.OOM, order []int32, o Options) {
 	if o.View.Ranks("oom_score") || o.Cgroup != nil {
 		for _, i := range order {
-			if r := out.Procs.At(int(i)); Killable(r) {
+			if r := out.Procs.At(int(i)); Killable(r) && r.P.PID != r.Host.Self { // kwhy is gone by then
 				if out.First == nil {
 					out.First = r.P
 				} else {
