@@ -11,6 +11,7 @@ import (
 
 // App is all of the outside world that a command may touch.
 type App struct {
+	In          io.Reader
 	Out, Err    io.Writer
 	OutTerminal bool
 	ErrTerminal bool
@@ -30,7 +31,7 @@ func System() *App {
 		columns, lines = 0, 0
 	}
 	return &App{
-		Out: os.Stdout, Err: os.Stderr,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		OutTerminal: term.IsTerminal(out), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Columns: columns, Lines: lines,
 		Getenv: os.LookupEnv, Now: time.Now, Sleep: time.Sleep,

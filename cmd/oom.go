@@ -75,6 +75,7 @@ func (a *App) oomCommand() *cobra.Command {
 	f.StringVar(&o.name, "name", "", "only processes whose name matches this regular expression")
 	f.StringVar(&o.cgroup, "cgroup", "", "rank within this memory cgroup, by its own limit")
 	f.Int32Var(&o.adj, "adj", 0, "with a PID: what this oom_score_adj would make of it, -1000 to 1000")
+	c.AddCommand(a.oomLogCommand())
 	return c
 }
 

@@ -3,6 +3,7 @@ package explain
 import (
 	"math"
 	"strconv"
+	"time"
 
 	"kwhy/inspect"
 )
@@ -89,6 +90,23 @@ func Percent[N signed | unsigned](part, whole N) string {
 	}
 	return string(AppendPercent(nil, float64(part)/float64(whole)))
 }
+
+// AppendSpan appends a length of time: "1.4 s", "3m20s", "12d7h".
+func AppendSpan(b []byte, seconds float64) []byte {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Minute:
+		return append(strconv.AppendFloat(b, seconds, 'g', 3, 64), " s"...)
+	case d < 24*time.Hour:
+		return append(b, d.Round(time.Second).String()...)
+	}
+	hours := int64(d / time.Hour)
+	b = append(strconv.AppendInt(b, hours/24, 10), 'd')
+	return append(strconv.AppendInt(b, hours%24, 10), 'h')
+}
+
+// Span returns a length of time.
+func Span(seconds float64) string { return string(AppendSpan(nil, seconds)) }
 
 // Plural returns "1 process", "2 processes".
 func Plural[N signed | unsigned](n N, one, many string) string {

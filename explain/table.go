@@ -16,6 +16,9 @@ type Table[S Snapshot[S]] struct {
 	Sort   []string // default keys; numbers largest first, a leading - turns one round; none: as found
 	Fields []Field[S]
 	Rules  []Rule[S]
+	// Heading makes each row a section of its own in text, with a line and a
+	// reading for every value: for the few rows that have much to say.
+	Heading func(S) string
 }
 
 // Rows is a scan: a length and an indexed view.
@@ -153,8 +156,10 @@ func (v *View[S]) cut(rows Rows[S], list []int32, n int) []int32 {
 
 // Row is a lowered row. It is valid until the next one.
 type Row struct {
-	Values []Value
-	Level  Level
+	Values   []Value
+	Level    Level
+	Heading  string   // of a table whose rows are sections
+	Readings []string // of its values
 }
 
 // Grid is a lowered table: plain data, and rows that may be walked more than once.
@@ -167,11 +172,14 @@ type Grid struct {
 	Total int
 	More  string // how to see the rows that are left out; "" where there is no way
 	Named bool   // its columns were asked for by name: text shows them all
+
+	Sections bool   // each row is a section of its own in text
+	Empty    string // what text says where there is no row; "": nothing
 }
 
 // Explain lowers the rows in order, and judges them.
 func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []Finding) {
-	g := Grid{Name: v.table.Name, Title: v.table.Title, Shown: len(order), Total: rows.Len(), Named: v.named}
+	g := Grid{Name: v.table.Name, Title: v.table.Title, Shown: len(order), Total: rows.Len(), Named: v.named, Sections: v.table.Heading != nil}
 	watch := watched(rows)
 	for _, f := range v.cols {
 		g.Docs = append(g.Docs, f.Doc)
@@ -186,6 +194,7 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 			s := rows.At(int(i))
 			scratch = v.lower(s, row.Values, scratch[:0], watch)
 			row.Level = v.table.level(s, limits)
+			v.say(s, &row)
 			if !yield(row) {
 				return
 			}
@@ -204,6 +213,41 @@ func (v *View[S]) lower(s S, to []Value, scratch []byte, watch bool) []byte {
 		}
 	}
 	return scratch
+}
+
+// say adds what the text of a row that is a section has beside its values.
+func (v *View[S]) say(s S, to *Row) {
+	if v.table.Heading == nil {
+		return
+	}
+	to.Heading = v.table.Heading(s)
+	to.Readings = make([]string, len(to.Values))
+	for i, f := range v.cols {
+		if f.Reading != nil && to.Values[i].Has() {
+			to.Readings[i] = f.Reading(s)
+		}
+	}
+}
+
+// Stream lowers rows as they come, for a table whose end is not known before it
+// is reached: walk hands on each, and the grid knows their number when it is done.
+func (v *View[S]) Stream(g *Grid, walk func(yield func(S) bool)) {
+	*g = Grid{Name: v.table.Name, Title: v.table.Title, Sections: v.table.Heading != nil, Named: v.named}
+	for _, f := range v.cols {
+		g.Docs = append(g.Docs, f.Doc)
+	}
+	g.Rows = func(yield func(Row) bool) {
+		g.Total = 0
+		var scratch []byte
+		walk(func(s S) bool {
+			row := Row{Values: make([]Value, len(g.Docs)), Level: v.table.level(s, nil)}
+			scratch = v.lower(s, row.Values, scratch[:0], false)
+			v.say(s, &row)
+			g.Total++
+			return yield(row)
+		})
+		g.Shown = g.Total
+	}
 }
 
 func (f *Field[S]) rateDoc() Doc {

@@ -159,8 +159,11 @@ func (v Value) Text() string { return v.text }
 // List returns a list's items.
 func (v Value) List() []Value { return v.list }
 
-// Zero tells whether v is a number and nought.
+// Zero tells whether v is a number and nought, or a list of nothing.
 func (v Value) Zero() bool {
+	if v.kind == List {
+		return len(v.list) == 0
+	}
 	return v.kind != Absent && v.kind != Str && v.kind != List && v.Float() == 0
 }
 

@@ -184,13 +184,14 @@ const (
 	Reset               // the counter went backwards
 	Inapplicable        // it makes no sense here: a kernel thread has no RSS
 	Unlimited           // no bound is set
+	Untold              // the log does not say
 	nReasons
 )
 
 var reasonNames = [nReasons]string{
 	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
 	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
-	NoInterval: "no_interval", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited",
+	NoInterval: "no_interval", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
 }
 
 // String returns the reason as JSON spells it; "" for Present.
@@ -208,7 +209,7 @@ func Reasons() []Reason {
 // IsGap tells whether r is something that the user could wish to mend.
 func (r Reason) IsGap() bool {
 	switch r {
-	case Present, NoInterval, Inapplicable, Unlimited:
+	case Present, NoInterval, Inapplicable, Unlimited, Untold:
 		return false
 	}
 	return true

@@ -2,7 +2,6 @@ package output
 
 import (
 	"strconv"
-	"time"
 
 	"kwhy/explain"
 )
@@ -38,7 +37,7 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	case explain.Ratio:
 		return explain.AppendPercent(b, v.Float())
 	case explain.Seconds:
-		return appendDuration(b, v.Float())
+		return explain.AppendSpan(b, v.Float())
 	case explain.Address:
 		return strconv.AppendUint(b, v.Uint(), 16)
 	case explain.ID, explain.Plain:
@@ -55,14 +54,6 @@ func appendSize(b []byte, v explain.Value) []byte {
 		return explain.AppendBytes(b, v.Uint())
 	}
 	return explain.AppendSize(b, v.Int())
-}
-
-func appendDuration(b []byte, seconds float64) []byte {
-	d := time.Duration(seconds * float64(time.Second))
-	if d < time.Minute {
-		return append(strconv.AppendFloat(b, seconds, 'g', 3, 64), " s"...)
-	}
-	return append(b, d.Round(time.Second).String()...)
 }
 
 // perSecond tells a rate.

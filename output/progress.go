@@ -13,6 +13,7 @@ type Progress struct {
 	w     io.Writer
 	quit  chan struct{}
 	done  sync.WaitGroup
+	once  sync.Once
 	shown bool
 }
 
@@ -46,11 +47,13 @@ func (p *Progress) tell(what string) {
 	}
 }
 
-// Stop ends it and clears its line.
+// Stop ends it and clears its line. Further calls do nothing.
 func (p *Progress) Stop() {
-	close(p.quit)
-	p.done.Wait()
-	if p.shown {
-		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
-	}
+	p.once.Do(func() {
+		close(p.quit)
+		p.done.Wait()
+		if p.shown {
+			_, _ = fmt.Fprint(p.w, "\r\x1b[K")
+		}
+	})
 }

@@ -46,9 +46,13 @@ func (t *Text) Print(h *Header, r *explain.Report) error {
 		placed[r.Parts[i].Table] = true
 	}
 	for i := range r.Grids {
-		if !placed[r.Grids[i].Name] {
-			t.title(r.Grids[i].Title)
-			t.grid(&r.Grids[i])
+		switch g := &r.Grids[i]; {
+		case placed[g.Name]:
+		case g.Sections:
+			t.sections(g)
+		default:
+			t.title(g.Title)
+			t.grid(g)
 		}
 	}
 	t.gaps(r.Gaps)
@@ -206,7 +210,7 @@ func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {
 	if len(list) == 0 && grid == nil {
 		return
 	}
-	t.title(p.Title)
+	t.title(safe(p.Title))
 	if p.Whole != "" {
 		t.bar(p, r.Cell(p.Whole))
 	}
@@ -215,6 +219,21 @@ func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {
 	}
 	if grid != nil {
 		t.grid(grid)
+	}
+}
+
+// sections prints each row of a table as a section of its own.
+func (t *Text) sections(g *explain.Grid) {
+	for row := range g.Rows {
+		p := explain.Part{Title: row.Heading, Cells: make([]explain.Cell, len(row.Values))}
+		for i, v := range row.Values {
+			p.Cells[i] = explain.Cell{Doc: g.Docs[i], Value: v, Reading: row.Readings[i]}
+		}
+		t.part(&p, &explain.Report{}, t.measure([]explain.Part{p}))
+	}
+	if g.Total == 0 && g.Empty != "" {
+		t.line("")
+		t.lines("", 0, wrap(safe(g.Empty), t.width))
 	}
 }
 

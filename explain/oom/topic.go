@@ -23,6 +23,7 @@ func Topic() explain.Topic {
 		}
 		return o.Procs, order, nil
 	}))
+	t = t.Plus(Kills().Topic("oom log", kernelLog))
 	return t.Plus(Cgroups().Topic("oom", func(h *inspect.Host, v *explain.View[inspect.OOMPart]) (explain.Rows[inspect.OOMPart], []int32, error) {
 		o, _, err := Take(h, Options{Groups: true, GroupView: v, Limit: 1})
 		if err != nil {
@@ -36,3 +37,14 @@ func Topic() explain.Topic {
 // liveRows is how many rows a value of the host's card looks at when it is read
 // alone.
 const liveRows = 5
+
+// kernelLog gives no rows: the kernel's log is no state of the host, and most
+// users may not read it. `kwhy oom log` does.
+func kernelLog(*inspect.Host, *explain.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
+	return noKills{}, nil, nil
+}
+
+type noKills struct{}
+
+func (noKills) Len() int     { return 0 }
+func (noKills) At(int) *Kill { return nil }

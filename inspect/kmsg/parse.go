@@ -83,7 +83,8 @@ func (p *parser) line(raw []byte) bool {
 		at = p.at // a further line of a message
 	}
 	p.at = at
-	for m := range strings.SplitSeq(msg, "\n") { // an escaped newline in a name
+	msg = strings.ReplaceAll(msg, "#012", "\n") // as rsyslog writes a newline within a message
+	for m := range strings.SplitSeq(msg, "\n") {
 		p.message(m, at)
 	}
 	return !p.done

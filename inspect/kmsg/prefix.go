@@ -49,7 +49,8 @@ func record(line string) (msg string, s Stamp, ok bool) {
 	}
 	s.Uptime = -1
 	if level>>3 == 0 && usec < 1<<53 {
-		s.Text, s.Uptime = f[2], time.Duration(usec)*time.Microsecond
+		s.Uptime = time.Duration(usec) * time.Microsecond
+		s.Text = strconv.FormatFloat(s.Uptime.Seconds(), 'f', 6, 64)
 	}
 	return unescape(msg), s, true
 }

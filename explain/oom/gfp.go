@@ -1,0 +1,107 @@
+package oom
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/inspect/kmsg"
+)
+
+// flag is a bit of a GFP mask as kernels had it that did not print its name.
+type flag struct {
+	bit  uint64
+	name string
+}
+
+// before44 are the bits of 2.6.32 to 4.3 (include/linux/gfp.h); what came and
+// went in between is left out.
+func before44() []flag {
+	return append(common(), flag{0x10, "__GFP_WAIT"}, flag{0x80000, "__GFP_RECLAIMABLE"}, flag{0x400000, "__GFP_NO_KSWAPD"})
+}
+
+// of44 are those of 4.4 and 4.5, which parted waiting from waking kswapd.
+func of44() []flag {
+	return append(common(), flag{0x10, "__GFP_RECLAIMABLE"}, flag{0x80000, "__GFP_ATOMIC"}, flag{0x400000, "__GFP_DIRECT_RECLAIM"}, flag{0x2000000, "__GFP_KSWAPD_RECLAIM"})
+}
+
+func common() []flag {
+	return []flag{
+		{0x1, "__GFP_DMA"}, {0x2, "__GFP_HIGHMEM"}, {0x4, "__GFP_DMA32"}, {0x8, "__GFP_MOVABLE"},
+		{0x20, "__GFP_HIGH"}, {0x40, "__GFP_IO"}, {0x80, "__GFP_FS"}, {0x100, "__GFP_COLD"}, {0x200, "__GFP_NOWARN"},
+		{0x400, "__GFP_REPEAT"}, {0x800, "__GFP_NOFAIL"}, {0x1000, "__GFP_NORETRY"}, {0x2000, "__GFP_MEMALLOC"}, {0x4000, "__GFP_COMP"},
+		{0x8000, "__GFP_ZERO"}, {0x10000, "__GFP_NOMEMALLOC"}, {0x20000, "__GFP_HARDWALL"}, {0x40000, "__GFP_THISNODE"}, {0x200000, "__GFP_NOTRACK"},
+	}
+}
+
+// flags returns the names of a mask: as the kernel printed them, or by the bits
+// of the kernels that did not. Bits without a name stay numbers.
+func flags(e *kmsg.Event) []string {
+	if e.GFPNames != "" {
+		return strings.Split(e.GFPNames, "|")
+	}
+	if !e.HasGFP {
+		return nil
+	}
+	const reclaim44 = 0x2400000
+	list, wait := before44(), uint64(0x10)
+	if e.GFP&reclaim44 != 0 && e.GFP&reclaim44 != 0x400000 {
+		list, wait = of44(), reclaim44
+	}
+	rest := e.GFP
+	var out []string
+	for _, whole := range []flag{ // the widest first
+		{wait | 0x40 | 0x80 | 0x20000 | 0x2 | 0x8, "GFP_HIGHUSER_MOVABLE"},
+		{wait | 0x40 | 0x80 | 0x20000 | 0x2, "GFP_HIGHUSER"},
+		{wait | 0x40 | 0x80 | 0x20000, "GFP_USER"},
+		{wait | 0x40 | 0x80, "GFP_KERNEL"},
+		{wait | 0x40, "GFP_NOFS"},
+		{wait, "GFP_NOIO"},
+	} {
+		if rest&whole.bit == whole.bit {
+			out, rest = append(out, whole.name), rest&^whole.bit
+			break
+		}
+	}
+	for _, f := range list {
+		if rest&f.bit == f.bit {
+			out, rest = append(out, f.name), rest&^f.bit
+		}
+	}
+	if rest != 0 {
+		out = append(out, fmt.Sprintf("0x%x", rest))
+	}
+	return out
+}
+
+// purpose says what was asked for, as far as the mask tells.
+func purpose(e *kmsg.Event, memcg bool) string {
+	has := map[string]bool{}
+	for _, f := range flags(e) {
+		has[f] = true
+	}
+	switch {
+	case len(has) == 0:
+		return ""
+	case has["GFP_TRANSHUGE"], has["GFP_TRANSHUGE_LIGHT"]:
+		return "a transparent huge page"
+	case has["GFP_HIGHUSER_MOVABLE"] && has["__GFP_ZERO"]:
+		return "a fresh page of a process's own memory"
+	case has["GFP_HIGHUSER_MOVABLE"] && has["__GFP_COLD"]:
+		return "a page of a file to be read in"
+	case has["GFP_HIGHUSER_MOVABLE"], has["GFP_HIGHUSER"]:
+		return "a page for a process: its own memory, or of a file"
+	case has["GFP_USER"]:
+		return "memory that a process will see"
+	case has["GFP_NOFS"]:
+		return "kernel memory from within a file system, which must not enter file systems to reclaim"
+	case has["GFP_NOIO"]:
+		return "kernel memory from within the block layer, which must not start I/O to reclaim"
+	case has["GFP_KERNEL"] && memcg:
+		return "a page to be charged to the cgroup"
+	case has["GFP_KERNEL_ACCOUNT"]:
+		return "kernel memory that is charged to a cgroup"
+	case has["GFP_KERNEL"]:
+		return "memory for the kernel itself, on behalf of a process"
+	}
+	return ""
+}
