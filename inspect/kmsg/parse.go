@@ -383,6 +383,7 @@ func (p *parser) whole(msg string) bool {
 // detail reads a line between the first of a report and its victim.
 func (p *parser) detail(msg string) {
 	e := p.e
+	msg = strings.TrimLeft(msg, " ") // journalctl and dmesg indent the further lines of a message
 	if p.stats {
 		if e.stat(msg) {
 			return
