@@ -43,8 +43,13 @@ func liveJSON(t *testing.T, args ...string) document {
 	if status != 0 || errs != "" {
 		t.Fatalf("kwhy %v: status %d, stderr %q", args, status, errs)
 	}
+	return readJSON(t, out)
+}
+
+// readJSON reads a document that keeps to the schema.
+func readJSON(t *testing.T, out string) (d document) {
+	t.Helper()
 	validate(t, []byte(out))
-	var d document
 	if err := json.Unmarshal([]byte(out), &d); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +69,7 @@ func number(t *testing.T, d document, key string) float64 {
 func TestLiveSchema(t *testing.T) {
 	pid := strconv.Itoa(os.Getpid())
 	for _, args := range [][]string{{"mem"}, {"mem", pid}, {"mem", "--pss", "--limit", "0"}, {"mem", "--interval", "20ms"},
+		{"oom"}, {"oom", pid}, {"oom", pid, "--adj", "7"}, {"oom", "--interval", "20ms", "--limit", "3"}, {"oom", "--sort", "vm_rss,-pid", "--user", "0"}, {"explain", "oom_score"}, {"explain", "oom-killer"}, {"explain", "victim_pid"},
 		{"explain"}, {"explain", "ram"}, {"explain", "MemAvailable"}, {"explain", "vm_rss"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) { liveJSON(t, args...) })
 	}
@@ -241,7 +247,7 @@ func TestLiveErrors(t *testing.T) {
 // No line of text is wider than it was asked to be.
 func TestLiveWidth(t *testing.T) {
 	for _, width := range []string{"60", "80", "120", "200"} {
-		for _, args := range [][]string{{"mem"}, {"mem", strconv.Itoa(os.Getpid())}, {"explain", "reclaim"}} {
+		for _, args := range [][]string{{"mem"}, {"mem", strconv.Itoa(os.Getpid())}, {"explain", "reclaim"}, {"oom"}, {"oom", strconv.Itoa(os.Getpid()), "--adj", "5"}, {"oom", "log", "../inspect/kmsg/testdata/mainline-4.9-global.log"}} {
 			for _, detail := range []string{"none", "line", "full"} {
 				out, _, _ := live(t, append(slices.Clone(args), "--width", width, "--explain", detail)...)
 				most, _ := strconv.Atoi(width)

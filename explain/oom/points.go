@@ -61,14 +61,14 @@ func (t parts) score(s *inspect.OOMScale) int64 {
 // recompute returns the score that the parts make, and by which RSS they make
 // the kernel's own figure; "" if by neither.
 func recompute(r row) (score int64, file string, ok bool) {
+	if immortal(r) != "" {
+		return 0, fromBoth, true
+	}
 	s := &r.Host.OOM
 	stat, ok1 := of(r, fromStat)
 	status, ok2 := of(r, fromStatus)
 	if !ok1 && !ok2 || s.Host == 0 {
 		return 0, "", false
-	}
-	if immortal(r) != "" {
-		return 0, fromBoth, true
 	}
 	kernels, told := int64(r.P.OomScore), r.Missing(inspect.PIDOomScore) == inspect.Present
 	byStat, byStatus := ok1 && told && stat.score(s) == kernels, ok2 && told && status.score(s) == kernels

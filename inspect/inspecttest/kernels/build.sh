@@ -4,7 +4,8 @@
 #   build.sh fetch TREE RELEASE...     get kernels of Debian (amd64)
 #   build.sh capture TREE OUT [STATE]...
 #                                      boot every kernel in TREE, once per state
-#                                      (idle, swap and eased; default: all)
+#                                      (idle, swap, eased and oom; default: the
+#                                      first three)
 #
 # fetch downloads linux-image-RELEASE and, where the kernel is split, also its
 # linux-binary-, linux-modules- and linux-base-, with apt state of its own under
@@ -24,6 +25,9 @@
 #          short; kernels switch THP off by default when they have that little
 #   eased  as swap, but then 120 MiB are given back and a file is read, so that
 #          there is page cache; swap stays in use
+#   oom    as swap, with more cgroups, a zombie, and a kill in one of them; after
+#          the capture more kills, whose logs go to OUT/RELEASE-oom.logs: dmesg,
+#          kmsg (records), truth (who died, as their parent saw it)
 # KW_MEM overrides the size, KW_TIMEOUT the seconds for one boot (default 420).
 # See init for the processes and cgroups, capture.list for the files,
 # capture.c for how they are read.
@@ -167,7 +171,7 @@ boot() {
 	timeout "$limit" nice -n 10 qemu-system-x86_64 -machine pc -accel tcg \
 		-smp 2 -m "$mem" -nodefaults -no-user-config -no-reboot -display none \
 		-kernel "$kernel" -initrd "$work/initrd" \
-		-append "console=ttyS0 quiet panic=-1 capture=$state" \
+		-append "console=ttyS0 quiet panic=-1 log_buf_len=4M capture=$state" \
 		-serial "file:$work/console" \
 		-drive "file=$work/data.img,if=virtio,format=raw" \
 		-drive "file=$work/tar.img,if=virtio,format=raw" \
@@ -177,6 +181,7 @@ boot() {
 		mkdir "$work/new"
 		tar -xf "$work/tar.img" -C "$work/new" --no-same-owner
 		mv "$work/new" "$out"
+		[ "$state" != oom ] || { mkdir "$out.logs" && /sbin/debugfs -R "rdump /logs $out.logs" "$work/data.img" >/dev/null 2>&1; }
 		return 0
 	fi
 	cat "$work/qemu" "$work/console" >"$out.log" 2>/dev/null || :
@@ -190,7 +195,7 @@ capture() {
 	shift 2
 	[ $# -gt 0 ] || set -- idle swap eased
 	for state; do
-		case $state in idle | swap | eased) ;; *) usage ;; esac
+		case $state in idle | swap | eased | oom) ;; *) usage ;; esac
 	done
 	for prog in cc busybox qemu-system-x86_64 mke2fs tar xz timeout; do
 		command -v $prog >/dev/null || die "$prog is missing"
