@@ -21,7 +21,7 @@ const (
 // until that returns false. The event is valid until yield returns.
 func Scan(r io.Reader, yield func(*Event) bool) error {
 	in := bufio.NewReaderSize(r, maxLine)
-	p := parser{yield: yield}
+	p := parser{yield: yield, at: Stamp{Uptime: -1}}
 	for {
 		line, err := in.ReadSlice('\n')
 		long := errors.Is(err, bufio.ErrBufferFull)

@@ -1,0 +1,38 @@
+package kernel_test
+
+import (
+	"testing"
+
+	"kwhy/explain/kernel"
+)
+
+// Scores that a kernel printed for a process of known parts, RSS and page tables,
+// as its adjustment was set.
+func TestScore(t *testing.T) {
+	const total = 6171021 // pages of the machine they were seen on
+	for _, c := range []struct{ rss, adj, score int64 }{
+		{45 + 9, 0, 666}, {71 + 9, 1000, 1333}, {117 + 10, 500, 1000}, {244 + 10, 100, 733}, {357 + 12, 300, 866},
+	} {
+		if got := kernel.Score(kernel.Badness(c.rss, 0, 0, c.adj, total), total); got != c.score {
+			t.Errorf("rss %d, adj %d: %d, want %d", c.rss, c.adj, got, c.score)
+		}
+	}
+	for _, c := range []struct{ rss, adj, score int64 }{{0, 0, 0}, {6171, 0, 0}, {6172, 0, 1}, {0, 1000, 999}, {3085511, 0, 500}, {100, -500, 0}} {
+		if got := kernel.ScoreBefore59(kernel.Badness(c.rss, 0, 0, c.adj, total), total); got != c.score {
+			t.Errorf("before 5.9, rss %d, adj %d: %d, want %d", c.rss, c.adj, got, c.score)
+		}
+	}
+	if kernel.Score(5, 0) != 0 || kernel.ScoreBefore59(5, 0) != 0 {
+		t.Error("nothing in all, and a score")
+	}
+}
+
+func TestMemcgTotal(t *testing.T) {
+	for _, c := range []struct{ limit, swapMax, totalSwap, swappiness, want int64 }{
+		{16384, 0, 0, 60, 16384}, {16384, 1 << 50, 1000, 60, 17384}, {16384, 500, 1000, 60, 16884}, {16384, 500, 1000, 0, 16384}, {0, 0, 0, 60, 1},
+	} {
+		if got := kernel.MemcgTotal(c.limit, c.swapMax, c.totalSwap, c.swappiness); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package oom_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kwhy/explain/oom"
+)
+
+func kills(t *testing.T, text string) (out []*oom.Kill) {
+	t.Helper()
+	if err := oom.Walk(strings.NewReader(text), time.Time{}, func(k *oom.Kill) bool { out = append(out, k); return true }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// row lowers a kill to its values.
+func row(t *testing.T, k *oom.Kill) map[string]any {
+	t.Helper()
+	v, err := oom.Kills().View(nil, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := v.Explain(one{k}, []int32{0}, nil)
+	out := map[string]any{}
+	for r := range g.Rows {
+		for i, v := range r.Values {
+			switch {
+			case !v.Has():
+				out[g.Docs[i].Key] = nil
+			case v.Text() != "":
+				out[g.Docs[i].Key] = v.Text()
+			default:
+				out[g.Docs[i].Key] = v.Int()
+			}
+		}
+	}
+	return out
+}
+
+type one struct{ k *oom.Kill }
+
+func (one) Len() int           { return 1 }
+func (o one) At(int) *oom.Kill { return o.k }
+
+const memcgReport = `b invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=ADJB
+memory: usage 65536kB, limit 65536kB, failcnt 84
+swap: usage 0kB, limit 0kB, failcnt 0
+Tasks state (memory values in pages):
+[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name
+[    100]     0   100    20000     8093    81920        0             0 a
+[    101]     0   101    20000     RSSB    40960        0          ADJB b
+oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/m,task_memcg=/m,task=NAME,pid=PID,uid=0
+Memory cgroup out of memory: Killed process PID (NAME) total-vm:80000kB, anon-rss:30000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0
+`
+
+func memcg(rss, adj, pid, name string) string {
+	return strings.NewReplacer("RSSB", rss, "ADJB", adj, "PID", pid, "NAME", name).Replace(memcgReport)
+}
+
+// Two kills that were seen to happen: in a cgroup of 64 MiB an adjustment of 100
+// is worth 1,600 pages, one of 600 9,600.
+func TestPointsInASmallCgroup(t *testing.T) {
+	for _, c := range []struct {
+		text          string
+		points, total int64
+		rank          int64
+	}{
+		{memcg("1680", "100", "100", "a"), 8093 + 20, 16384, 1},
+		{memcg("1690", "600", "101", "b"), 1690 + 10 + 600*16, 16384, 1},
+		{memcg("1690", "600", "100", "a"), 8113, 16384, 2}, // not whom the table makes first
+	} {
+		k := kills(t, c.text)
+		if len(k) != 1 {
+			t.Fatalf("%d kills", len(k))
+		}
+		r := row(t, k[0])
+		if r["points"] != c.points || r["points_total"] != c.total || r["rank"] != c.rank || r["candidates"] != int64(2) || (r["explained"] == int64(1)) != (c.rank == 1) {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
+func TestWhatIsNotToldIsAbsent(t *testing.T) {
+	k := kills(t, "Killed process 12 (hog)\n")
+	r := row(t, k[0])
+	for _, key := range []string{"time", "logged_at", "uptime", "kernel", "invoker_comm", "invoker_pid", "gfp_mask", "gfp_flags", "order", "constraint", "oom_memcg", "memcg_limit",
+		"zone", "page_cache", "swap_free", "freed_at_most", "anon_rss", "file_rss", "shmem_rss", "pgtables", "oom_score_adj", "score", "points", "points_total", "rank", "candidates", "role", "explained"} {
+		if r[key] != nil {
+			t.Errorf("%s is %v", key, r[key])
+		}
+	}
+	if r["victim_pid"] != int64(12) || r["victim_comm"] != "hog" {
+		t.Errorf("%v", r)
+	}
+}
+
+// Any page size: the victim's size in kB and in pages tells it.
+func TestPageSize(t *testing.T) {
+	text := strings.ReplaceAll(memcg("100", "0", "100", "a"), "total-vm:80000kB", "total-vm:1280000kB")
+	r := row(t, kills(t, text)[0])
+	if r["points"] != int64(8093+1) || r["points_total"] != int64(1024) { // 81920 bytes are one page of 64 KiB
+		t.Errorf("points %v of %v", r["points"], r["points_total"])
+	}
+}
+
+// Masks of kernels that printed no names; the names are those of include/linux/gfp.h.
+func TestMasksWithoutNames(t *testing.T) {
+	for mask, want := range map[string]string{
+		"0x201da":   "GFP_HIGHUSER_MOVABLE __GFP_COLD",
+		"0x280da":   "GFP_HIGHUSER_MOVABLE __GFP_ZERO",
+		"0xd0":      "GFP_KERNEL",
+		"0x2000d0":  "GFP_KERNEL __GFP_NOTRACK",
+		"0x50":      "GFP_NOFS",
+		"0x24201ca": "GFP_HIGHUSER_MOVABLE __GFP_COLD",
+		"0x24280ca": "GFP_HIGHUSER_MOVABLE __GFP_ZERO",
+		"0x24000c0": "GFP_KERNEL",
+		"0x2400040": "GFP_NOFS",
+	} {
+		var names []string
+		k := kills(t, "a invoked oom-killer: gfp_mask="+mask+", order=0, oom_score_adj=0\nKilled process 12 (a) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n")
+		for _, f := range oom.Kills().Fields {
+			if f.Key == "gfp_flags" {
+				for _, v := range f.Get(k[0]).List() {
+					names = append(names, v.Text())
+				}
+			}
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s is %q, want %q", mask, got, want)
+		}
+	}
+}
+
+func TestRoles(t *testing.T) {
+	for name, c := range map[string]struct{ text, role, says string }{
+		"it held most":         {strings.Replace(memcg("10", "0", "100", "a"), "anon-rss:30000kB", "anon-rss:60000kB", 1), "culprit", "92"},
+		"its adjustment":       {strings.Replace(memcg("1690", "600", "101", "b"), "anon-rss:30000kB", "anon-rss:6000kB", 1), "bystander", "a (100) had"},
+		"none of them held it": {strings.Replace(strings.Replace(memcg("10", "0", "100", "a"), "8093", "1000", 1), "anon-rss:30000kB", "anon-rss:4000kB", 1), "bystander", "in none of them"},
+	} {
+		r := row(t, kills(t, c.text)[0])
+		if r["role"] != c.role || !strings.Contains(r["why"].(string), c.says) {
+			t.Errorf("%s: %v: %v", name, r["role"], r["why"])
+		}
+	}
+}
