@@ -88,6 +88,7 @@ func TestRecordedHostSaysWhoItIs(t *testing.T) {
 	releases := map[string]version{
 		"debian-5.10-idle": {5, 10, 0}, "debian-5.10-swap": {5, 10, 0}, "debian-6.1-eased": {6, 1, 0}, "debian-6.12-eased": {6, 12, 117},
 		"debian-6.18-swap": {6, 18, 15}, "debian-7.3-swap": {7, 3, 4}, "debian-7.3-idle": {7, 3, 4},
+		"debian-5.10-oom": {5, 10, 0}, "debian-6.12-oom": {6, 12, 118}, "debian-7.3-oom": {7, 3, 4},
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(releases)), hosts(t)); diff != "" {
 		t.Errorf("recorded hosts, -want +got:\n%s", diff)

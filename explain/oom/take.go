@@ -117,14 +117,18 @@ func initLives(h *inspect.Host, ps *inspect.Procs, s inspect.OOMScale) bool {
 }
 
 // lookAtAll reads of the processes that are not shown what tells who can't be
-// killed, and their names.
+// killed, and their names. Of those that have memory, as status says, nothing
+// more is needed.
 func lookAtAll(out *inspect.OOM) {
 	ps := out.Procs
-	all := make([]int32, len(ps.Rows))
-	for i := range all {
-		all[i] = int32(i)
+	var all, unclear []int32
+	for i := range ps.Rows {
+		all = append(all, int32(i))
+		if ps.Rows[i].VmRSS == inspect.Unset {
+			unclear = append(unclear, int32(i))
+		}
 	}
-	all = ps.Fill(all, inspect.Of(inspect.PIDStat))
+	ps.Fill(unclear, inspect.Of(inspect.PIDStat))
 	nil0 := slices.DeleteFunc(all, func(i int32) bool { return ps.Rows[i].OomScore != 0 || ps.Rows[i].Kthread() })
 	if ps.Host.OOM.Since59 { // before, thousands have 0
 		ps.Fill(nil0, inspect.Of(inspect.PIDStatus, inspect.PIDOomScoreAdj))

@@ -107,6 +107,7 @@ func (r *recording) source(s inspect.Source) {
 		r.cgroups()
 	case strings.Contains(p, "<n>"):
 		r.family(s, p)
+	case s == inspect.KernelLog: // no file of the two trees
 	case strings.HasPrefix(p, "/proc/self/"):
 		r.file(strings.Replace(p, "self", strconv.Itoa(int(r.Self)), 1))
 	default:
@@ -241,20 +242,28 @@ func readable(d fs.DirEntry) bool {
 	return err == nil && info.Mode().IsRegular() && (info.Mode().Perm()&0o444 != 0 || info.Mode().Perm() == 0)
 }
 
-// cgroups records the memory controller's files of the cgroup that proc/self
-// is in, and of each one above it, in every hierarchy that may account memory.
+// cgroups records the memory controller's files of the cgroups that the
+// processes are in, and of each one above them, in every hierarchy that may
+// account memory.
 func (r *recording) cgroups() {
 	fsys, err := procfs.NewFS(r.Proc)
 	if err != nil {
 		r.errs = append(r.errs, err)
 		return
 	}
-	mounts, err1 := fsys.GetProcMounts(int(r.Self))
-	self, err2 := fsys.Proc(int(r.Self))
-	if errors.Join(err1, err2) != nil {
+	mounts, err := fsys.GetProcMounts(int(r.Self))
+	if err != nil {
 		return // nothing to find them by: the files themselves tell
 	}
-	list, _ := self.Cgroups()
+	for _, pid := range r.PIDs {
+		if p, err := fsys.Proc(int(pid)); err == nil {
+			list, _ := p.Cgroups()
+			r.above(list, mounts)
+		}
+	}
+}
+
+func (r *recording) above(list []procfs.Cgroup, mounts []*procfs.MountInfo) {
 	for _, c := range list {
 		for _, m := range mounts {
 			rest, ok := strings.CutPrefix(c.Path, strings.TrimSuffix(m.Root, "/"))
@@ -290,9 +299,9 @@ func (r *recording) cgroup(dir string) {
 	found := false
 	for _, d := range list {
 		name, ok := strings.CutPrefix(d.Name(), "memory.")
-		if ok && name != "numa_stat" && !strings.HasPrefix(name, "kmem.") && readable(d) {
+		if ok = ok || name == "cgroup.procs"; ok && name != "numa_stat" && !strings.HasPrefix(name, "kmem.") && readable(d) {
 			r.cgroupFile(path.Join(dir, d.Name()))
-			found = true
+			found = found || name != "cgroup.procs"
 		}
 	}
 	if !found {
