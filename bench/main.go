@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +28,7 @@ type job struct {
 	name  string
 	kwhy  []string // arguments
 	peer  []string // command; nil: kwhy is timed alone
+	crowd int      // idle processes to have beside it
 	ratio float64  // at most, of wall times
 	mib   float64  // at most, peak RSS
 }
@@ -45,6 +47,7 @@ func jobs() []job {
 		{name: "host memory", kwhy: []string{"mem"}, peer: []string{"free"}, ratio: 2.5},
 		{name: "the same, shown by peers", kwhy: []string{"mem"}, peer: []string{"sh", "-c", "free; vmstat -s; ps -eo pid,rss,comm,args --sort=-rss; slabtop -o"}, ratio: 1},
 		{name: "host memory, JSON", kwhy: []string{"mem", "-o", "json"}, peer: []string{"free"}},
+		{name: "oom ranking", kwhy: []string{"oom"}, peer: []string{"ps", "-eo", "pid,ppid,uid,stat,comm,rss,oom,oomadj"}, crowd: 10000, ratio: 0.35},
 		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
 	}
 }
@@ -142,6 +145,14 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		}
 		peer = append([]string{path}, peer[1:]...)
 	}
+	if j.crowd > 0 {
+		end, err := crowd(j.crowd)
+		if err != nil {
+			return result{}, err
+		}
+		defer end()
+		o.rounds = min(o.rounds, crowdRounds)
+	}
 	var a, b []sample
 	var ratios []float64
 	for round := range o.warm + o.rounds {
@@ -167,6 +178,41 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		}
 	}
 	return result{median(ratios), sum(a), sum(b)}, nil
+}
+
+// crowdRounds is how often a job with a crowd is measured at most: each round
+// takes about a second.
+const crowdRounds = 11
+
+// crowd starts idle processes, which cost little more than their number: shells
+// that wait to open a pipe nobody writes to. end kills them, by their group.
+func crowd(n int) (end func(), err error) {
+	dir, err := os.MkdirTemp("", "kwhy-crowd")
+	if err != nil {
+		return nil, err
+	}
+	const script = `mkfifo "$0" && i=0; while [ $i -lt $1 ]; do : <"$0" & i=$((i+1)); done; echo ready; wait`
+	c := exec.Command("sh", "-c", script, filepath.Join(dir, "never"), strconv.Itoa(n))
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	end = func() {
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		_ = c.Wait()
+		_ = os.RemoveAll(dir)
+		time.Sleep(time.Second) // until they are gone
+	}
+	var ready string
+	if _, err := fmt.Fscan(out, &ready); err != nil || ready != "ready" {
+		end()
+		return nil, fmt.Errorf("%d processes could not be started", n)
+	}
+	return end, nil
 }
 
 // judge says how a result compares with the job's target.

@@ -150,6 +150,8 @@ func (r *run) oomHost(o oomOptions) error {
 	}
 	opt := oom.Options{Mem: card.Needs(), Groups: o.cgroup == "", GroupView: groups, Everyone: true}
 	if o.cgroup != "" {
+		card = oom.Within()
+		opt.Mem = card.Needs()
 		if opt.Cgroup, err = r.limitedCgroup(o.cgroup); err != nil {
 			return err
 		}

@@ -20,6 +20,8 @@ type OOMScale struct {
 	// Since59 tells the scale of 5.9 and later, which some older kernels of
 	// vendors have too.
 	Since59 bool
+	// StatusRSS tells that the OOM code's RSS is the one of status, not of stat.
+	StatusRSS bool
 	// InitLives tells whether PID 1 of that /proc is the host's, which is never
 	// killed: a container's can be.
 	InitLives bool

@@ -31,6 +31,17 @@ func Host() explain.Card[*inspect.OOM] {
 	}, Rules: slices.Concat(hostRules(), farRules, setRules)}
 }
 
+// Within explains who would be killed next when one cgroup's limit is hit.
+func Within() explain.Card[*inspect.OOM] {
+	set, setRules := explain.Borrow(Host(), func(o host) host { return o }, "panic_on_oom", "oom_dump_tasks")
+	ranked := slices.DeleteFunc(next(), func(f field) bool { return f.Key == "unkillable" }) // counted over the host
+	return explain.Card[*inspect.OOM]{Name: "oom", Sections: []explain.Section[*inspect.OOM]{
+		{Title: "Who dies next, when the limit of this cgroup is hit", Fields: ranked, Table: "processes"},
+		{Title: "The cgroup", Table: "cgroups"},
+		{Title: "What the host does then", Fields: set},
+	}, Rules: setRules}
+}
+
 // scanned are the files of processes that the ranking rests on.
 func scanned() []inspect.Source {
 	return also(inspect.PIDOomScore, inspect.PIDOomScoreAdj, inspect.PIDStat, inspect.Meminfo)
@@ -45,7 +56,7 @@ func next() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
-		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that a global OOM would kill first, kwhy itself aside."},
+		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that the kernel would kill first, kwhy itself aside."},
 			func(o host) value {
 				if o.First == nil {
 					return explain.None(inspect.Inapplicable)
@@ -63,9 +74,9 @@ func next() []field {
 			func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
 		ranked(doc{Key: "oom_score_idle", Label: "score of nothing", Unit: explain.Plain, Concept: "oom-score", Gist: "The oom_score of a process that has nothing and no adjustment."},
 			func(o host) value { return explain.I(idle(o)) }, readIdle),
-		ranked(doc{Key: "oom_score_adj_step", Label: "a step of adj", Unit: explain.Bytes, Concept: "oom-score-adj", Gist: "What one step of oom_score_adj counts for in a global OOM."},
+		ranked(doc{Key: "oom_score_adj_step", Label: "a step of adj", Unit: explain.Bytes, Concept: "oom-score-adj", Gist: "What one step of oom_score_adj counts for in what is ranked here."},
 			func(o host) value {
-				return explain.N(o.Procs.Host.OOM.Host / 1000 * o.Mem.Host.PageSize)
+				return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
 			}, readStep),
 		ranked(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer never picks."},
 			func(o host) value {
@@ -148,6 +159,9 @@ func readIdle(o host) string {
 
 func readStep(o host) string {
 	s := &o.Procs.Host.OOM
+	if s.Domain != s.Host {
+		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.", explain.Number(s.Domain/1000), explain.Number(s.Domain), explain.Size(s.Host/1000*o.Mem.Host.PageSize))
+	}
 	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.", explain.Number(s.Host/1000), explain.Number(s.Host))
 }
 

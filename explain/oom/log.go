@@ -531,12 +531,15 @@ func readRanking(k *Kill) string {
 
 func verdictFields() []killField {
 	return []killField{
-		logField(doc{Key: "explained", Label: "table explains it", Unit: explain.Bool, Concept: "oom-score", Gist: "Whether the task table shows why this one was killed and no other."},
+		logField(doc{Key: "explained", Label: "explained", Unit: explain.Bool, Concept: "oom-score", Gist: "Whether the report shows why this one was killed and no other."},
 			func(k *Kill) value {
+				if k.otherReason() != "" {
+					return explain.B(true)
+				}
 				if k.place == 0 {
 					return untold()
 				}
-				return explain.B(k.place == 1 || k.otherReason() != "")
+				return explain.B(k.place == 1)
 			}, readExplained),
 		logField(doc{Key: "role", Label: "its part in it", Words: []explain.Word{
 			{Name: "culprit", Gist: "It held most of what ran out.", Concept: "oom-killer"},

@@ -1,6 +1,8 @@
 package oom_test
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -144,5 +146,76 @@ func TestRoles(t *testing.T) {
 		if r["role"] != c.role || !strings.Contains(r["why"].(string), c.says) {
 			t.Errorf("%s: %v: %v", name, r["role"], r["why"])
 		}
+	}
+}
+
+// Kills that were made on real kernels, of whom a parent saw each victim end by
+// SIGKILL; the table must make each of them the first, where there is one.
+func TestRealKills(t *testing.T) {
+	for _, kernel := range []string{"5.10", "6.12", "7.3"} {
+		t.Run(kernel, func(t *testing.T) {
+			log, err := os.ReadFile("../../inspect/kmsg/testdata/debian-" + kernel + ".kmsg")
+			if err != nil {
+				t.Fatal(err)
+			}
+			truth, err := os.ReadFile("../../inspect/kmsg/testdata/debian-" + kernel + ".truth")
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := map[string]map[string]any{}
+			for _, k := range kills(t, string(log)) {
+				r := row(t, k)
+				found[fmt.Sprint(r["victim_pid"])] = r
+				if r["victim_pid"] == int64(1) {
+					t.Error("a line from user space passes for a kill")
+				}
+				if !strings.HasPrefix(r["kernel"].(string), kernel) || r["page_cache"] == nil && r["constraint"] != "memcg" {
+					t.Errorf("%v", r)
+				}
+			}
+			scores := map[string]string{}
+			for line := range strings.Lines(string(truth)) {
+				f := strings.Fields(line)
+				if f[0] == "before" {
+					scores[f[1]] = f[2]
+					continue
+				}
+				r := found[f[1]]
+				if f[2] != "137" || r == nil {
+					t.Fatalf("%s: process %s ended by status %s; the log has %v", f[0], f[1], f[2], found)
+				}
+				switch f[0] {
+				case "memcg":
+					if r["constraint"] != "memcg" || r["oom_memcg"] != "/batch" || r["rank"] != int64(1) {
+						t.Errorf("%v", r)
+					}
+				case "group":
+					if r["constraint"] != "memcg" || r["oom_memcg"] != "/crew" || r["explained"] != int64(1) {
+						t.Errorf("%v", r)
+					}
+				case "adj", "global", "allocating":
+					if r["constraint"] != "none" || r["rank"] != int64(1) || r["oom_memcg"] != nil {
+						t.Errorf("%s: %v", f[0], r)
+					}
+				case "nodump":
+					if r["rank"] != nil || r["points"] != nil || r["constraint"] != "none" {
+						t.Errorf("%v", r)
+					}
+				case "sysrq":
+					if r["order"] != int64(-1) || r["rank"] != int64(1) {
+						t.Errorf("%v", r)
+					}
+				}
+			}
+			// Of the two in /batch the one with the lower oom_score died, and the table says why.
+			if len(scores) != 2 {
+				t.Fatalf("%v", scores)
+			}
+			for pid, score := range scores {
+				if r := found[pid]; r != nil && (r["rank"] != int64(1) || r["victim_comm"] != "batch-a") {
+					t.Errorf("process %s of score %s was killed: %v", pid, score, r)
+				}
+			}
+		})
 	}
 }

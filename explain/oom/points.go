@@ -85,14 +85,19 @@ func recompute(r row) (score int64, file string, ok bool) {
 	return status.score(s), "", true
 }
 
-// chosen returns the parts whose RSS makes the kernel's figure: stat's if either
-// does or none.
+// chosen returns the parts whose RSS makes the kernel's figure: where both files'
+// do or neither's, that of the file which decides for others on this kernel.
 func chosen(r row) (parts, bool) {
 	stat, ok := of(r, fromStat)
-	if _, file, _ := recompute(r); !ok || file == fromStatus {
+	if !ok || usesStatus(r) {
 		return of(r, fromStatus)
 	}
 	return stat, true
+}
+
+func usesStatus(r row) bool {
+	_, file, _ := recompute(r)
+	return file == fromStatus || file != fromStat && r.Host.OOM.StatusRSS
 }
 
 // Settled tells whether the kernel's figure comes out of the parts: if not, the
@@ -161,7 +166,14 @@ func Scale(ps *inspect.Procs, order []int32, total uint64, initLives bool) inspe
 			}
 		}
 	}
-	ps.Host.OOM = was
 	s.Since59 = fits[0] > fits[1] || fits[0] == fits[1] && !ps.Host.Host.Kernel.Before(inspect.Version{Major: 5, Minor: 9})
+	ps.Host.OOM = s
+	by := map[string]int{}
+	for _, n := range order {
+		_, file, _ := recompute(ps.At(int(n)))
+		by[file]++
+	}
+	s.StatusRSS = by[fromStatus] > by[fromStat]
+	ps.Host.OOM = was
 	return s
 }

@@ -99,7 +99,7 @@ func terms(w *explain.Working, t task, total uint64) (parts, bool) {
 		return explain.I(n)
 	}
 	src, field := inspect.PIDStat, "field 24"
-	if _, file, _ := recompute(t.Row); file == fromStatus {
+	if usesStatus(t.Row) {
 		src, field = inspect.PIDStatus, "VmRSS"
 	}
 	w.Take("rss", opt(p.rss), explain.Pages, src, field)
