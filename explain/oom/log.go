@@ -366,8 +366,8 @@ func readCacheLeft(k *Kill) string {
 }
 
 func victimFields() []killField {
-	sizes := func(key, label, gist string, show explain.Show, get func(*kmsg.Victim) int64) killField {
-		return logField(doc{Key: key, Label: label, Unit: explain.Bytes, Show: show, Concept: "rss", Gist: gist},
+	sizes := func(key, gist string, get func(*kmsg.Victim) int64) killField {
+		return logField(doc{Key: key, Unit: explain.Bytes, Show: explain.Data, Concept: "rss", Gist: gist},
 			func(k *Kill) value { return told(get(k.V), kB) }, nil)
 	}
 	return []killField{
@@ -387,11 +387,11 @@ func victimFields() []killField {
 				}
 				return untold()
 			}, readFreed),
-		sizes("total_vm", "", "Its address space.", explain.Data, func(v *kmsg.Victim) int64 { return v.TotalVM }),
-		sizes("anon_rss", "", "Its anonymous memory in RAM.", explain.Data, func(v *kmsg.Victim) int64 { return v.Anon }),
-		sizes("file_rss", "", "File pages that it had mapped.", explain.Data, func(v *kmsg.Victim) int64 { return v.File }),
-		sizes("shmem_rss", "", "Shared memory that it had mapped.", explain.Data, func(v *kmsg.Victim) int64 { return v.Shmem }),
-		sizes("pgtables", "", "Its page tables.", explain.Data, func(v *kmsg.Victim) int64 { return v.Tables }),
+		sizes("total_vm", "Its address space.", func(v *kmsg.Victim) int64 { return v.TotalVM }),
+		sizes("anon_rss", "Its anonymous memory in RAM.", func(v *kmsg.Victim) int64 { return v.Anon }),
+		sizes("file_rss", "File pages that it had mapped.", func(v *kmsg.Victim) int64 { return v.File }),
+		sizes("shmem_rss", "Shared memory that it had mapped.", func(v *kmsg.Victim) int64 { return v.Shmem }),
+		sizes("pgtables", "Its page tables.", func(v *kmsg.Victim) int64 { return v.Tables }),
 		logField(doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Show: explain.Data, Concept: "oom-score-adj", Gist: "Its oom_score_adj."},
 			func(k *Kill) value {
 				if n, ok := k.adj(); ok {
