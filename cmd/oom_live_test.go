@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // kernelScore is the kernel's own figure.
@@ -244,24 +246,28 @@ func TestHelperHog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := make([]byte, mib<<20)
+	// Not from Go's heap, which the race detector shadows several times over.
+	b, err := unix.Mmap(-1, 0, mib<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := 0; i < len(b); i += 4096 {
 		b[i] = 1
 	}
 	fmt.Print("\n")
 	time.Sleep(10 * time.Minute)
-	_ = b[len(b)-1]
 }
 
-// A cgroup of 96 MiB: kwhy says beforehand who will be killed in it, though
+// A small cgroup: kwhy says beforehand who will be killed in it, though
 // another has the higher oom_score; then it is, and the counters and the
 // kernel's log say so.
 func TestLiveMemcgKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes the kernel kill a process in a cgroup of its own")
 	}
-	g := newMemcg(t, 96<<20)
-	large := g.start(t, 40, 0, true)
+	const limit = 256 << 20
+	g := newMemcg(t, limit)
+	large := g.start(t, 120, 0, true)
 	small := g.start(t, 5, 100, true)
 	one, two := strconv.Itoa(large.Process.Pid), strconv.Itoa(small.Process.Pid)
 	a, _ := kernelScore(t, one)
@@ -275,7 +281,7 @@ func TestLiveMemcgKill(t *testing.T) {
 		t.Fatalf("ranked %v, want %s before %s", rows, one, two)
 	}
 	cg := d.Tables["cgroups"].Rows
-	if len(cg) != 1 || cg[0]["path"] != g.path || cg[0]["victim_pid"].(float64) != float64(large.Process.Pid) || cg[0]["highest_score_pid"].(float64) != float64(small.Process.Pid) || cg[0]["limit"].(float64) != 96<<20 {
+	if len(cg) != 1 || cg[0]["path"] != g.path || cg[0]["victim_pid"].(float64) != float64(large.Process.Pid) || cg[0]["highest_score_pid"].(float64) != float64(small.Process.Pid) || cg[0]["limit"].(float64) != limit {
 		t.Fatalf("%v", cg)
 	}
 	task := liveJSON(t, "oom", two)
@@ -283,7 +289,7 @@ func TestLiveMemcgKill(t *testing.T) {
 		t.Errorf("limited by %v, rank %v", task.Values["limited_by"].Value, task.Values["rank_in_cgroup"].Value)
 	}
 
-	grown := g.start(t, 300, -0, false) // more than there is: somebody dies
+	grown := g.start(t, 600, 0, false) // more than there is: somebody dies
 	died := make(chan string, 2)
 	for _, c := range []*exec.Cmd{large, grown} {
 		go func() { _ = c.Wait(); died <- strconv.Itoa(c.Process.Pid) }()
@@ -308,7 +314,10 @@ func TestLiveMemcgKill(t *testing.T) {
 		if fmt.Sprint(int(k["victim_pid"].(float64))) != victim {
 			continue
 		}
-		if k["constraint"] != "memcg" || k["oom_memcg"] != g.path || k["memcg_limit"].(float64) != 96<<20 || k["rank"].(float64) != 1 || k["explained"] != true {
+		if k["invoker_comm"] == nil {
+			t.Skip("the kernel dropped the report: they are rate-limited")
+		}
+		if k["constraint"] != "memcg" || k["oom_memcg"] != g.path || k["memcg_limit"].(float64) != limit || k["rank"].(float64) != 1 || k["explained"] != true {
 			t.Errorf("%v", k)
 		}
 		return
