@@ -92,7 +92,9 @@ func (f *Field[S]) cell(s S) Cell {
 		if f.Kernel != "" {
 			d.Reported = v
 		}
-		c.Derivation = &d
+		if d.Formula != "" { // without one there is nothing to compute here
+			c.Derivation = &d
+		}
 	}
 	return c
 }

@@ -72,8 +72,16 @@ func (c *CgroupMem) Peak() (uint64, Reason) { return c.get(filesOf(c.Version).pe
 // bounds memory and swap together.
 func (c *CgroupMem) SwapLimit() (uint64, Reason) { return c.get(filesOf(c.Version).swapLimit) }
 
-// SwapUse is v2's memory.swap.current; v1's memory and swap together.
-func (c *CgroupMem) SwapUse() (uint64, Reason) { return c.get(filesOf(c.Version).swapUse) }
+// SwapUse is v2's memory.swap.current, and what v1 counts for memory and swap
+// together beyond memory alone: the two are not read at one moment.
+func (c *CgroupMem) SwapUse() (uint64, Reason) {
+	n, why := c.get(filesOf(c.Version).swapUse)
+	if c.Version == 1 && why == Present {
+		use, why := c.Use()
+		return n - min(n, use), why
+	}
+	return n, why
+}
 
 // Reclaimable is the charged file memory on the inactive and active lists,
 // which the kernel takes back before it kills.

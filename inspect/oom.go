@@ -32,6 +32,7 @@ type OOMGroup struct {
 	CgroupMem
 	Pressure Pressure // memory.pressure, v2
 	Together bool     // memory.oom.group: all of its processes are killed with the victim
+	Local    bool     // its events leave out those of the cgroups below
 	Failures Num      // v1: memory.failcnt
 	Swap     Num      // v1: memory.swappiness
 	Total    uint64   // pages that its processes can use at most; 0 if unknown
@@ -94,7 +95,7 @@ func (h *Host) LimitedCgroups() ([]OOMGroup, error) {
 	for _, version := range [...]int{1, 2} {
 		for _, m := range mounts {
 			if version == 1 && m.fsType == "cgroup" && m.has("memory") || version == 2 && m.fsType == "cgroup2" {
-				w := groupWalk{h: h, version: version, top: path.Clean(m.point), root: m.root}
+				w := groupWalk{h: h, version: version, top: path.Clean(m.point), root: m.root, local: m.has("memory_localevents")}
 				w.tree, w.rel = h.under(w.top)
 				if err := w.walk(""); err != nil {
 					return nil, err
@@ -113,6 +114,7 @@ type groupWalk struct {
 	h         *Host
 	version   int
 	top, root string // where it is mounted, and which cgroup that shows
+	local     bool   // mounted so that events are each cgroup's own
 	tree      tree
 	rel       string
 	open      []int // indices in out of the limited ones above
@@ -180,6 +182,8 @@ func (w *groupWalk) group(at string) (g OOMGroup, err error) {
 		g.Pressure, err = parsePressure(b)
 		return err
 	})
+	// memory.events sums up the subtree since 5.2.
+	g.Local = w.local || w.h.Kernel.Before(Version{5, 2, 0})
 	n, err := w.tree.number(path.Join(dir, "memory.oom.group"))
 	g.Together = err == nil && n == 1
 	return g, nil

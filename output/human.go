@@ -23,6 +23,9 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 		}
 		return append(b, "yes"...)
 	case explain.List:
+		if len(v.List()) == 0 {
+			return append(b, "none"...)
+		}
 		for i, item := range v.List() {
 			if i > 0 {
 				b = append(b, ' ')

@@ -163,7 +163,7 @@ func Cgroups() *explain.Table[cgroupRow] {
 		amount("use", "What it is charged now.", (*inspect.CgroupMem).Use, explain.Always),
 		amount("peak", "The most it was ever charged.", (*inspect.CgroupMem).Peak, explain.Always),
 		amount("swap_limit", "memory.swap.max; in v1 the limit of memory and swap together.", (*inspect.CgroupMem).SwapLimit, explain.Wide),
-		amount("swap_use", "memory.swap.current; in v1 memory and swap together.", (*inspect.CgroupMem).SwapUse, explain.Wide),
+		amount("swap_use", "memory.swap.current; in v1 memory and swap less memory.", (*inspect.CgroupMem).SwapUse, explain.Wide),
 		{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "What its limit means for those inside."},
 			Get: func(r cgroupRow) value { return explain.S(whyCgroup(r)) }},
 	}, Rules: cgroupRules()}

@@ -137,6 +137,13 @@ func groupColumns() []explain.Field[part] {
 				}
 				return explain.B(p.It.Together)
 			}},
+		{Doc: doc{Key: "events_local", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Gist: "Whether its counters leave out the cgroups below: before 5.2, or so mounted."},
+			Get: func(p part) value {
+				if p.It.Version == 1 {
+					return explain.B(true)
+				}
+				return explain.B(p.It.Local)
+			}},
 		{Doc: doc{Key: "pressure_full", Label: "STALLED", Unit: explain.Ratio, Source: src, Concept: "pressure", Show: explain.Wide, Since: inspect.Version{Major: 4, Minor: 20}, Option: "CONFIG_PSI, cgroup v2",
 			Gist: "The share of the last 10 s in which nobody in it worked for want of memory."},
 			Get: func(p part) value {

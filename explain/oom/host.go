@@ -21,7 +21,7 @@ func memOf(o host) *inspect.Mem { return o.Mem }
 // Host explains who would be killed next on a host, how far off that is, and by
 // which policy.
 func Host() explain.Card[*inspect.OOM] {
-	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_free", "pressure_memory_full", "oom_kill", "cgroup_limit", "cgroup_room")
+	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_total", "swap_free", "pressure_memory_full", "oom_kill", "cgroup_limit", "cgroup_room")
 	set, setRules := explain.Borrow(mem.Host(), memOf, "overcommit_memory", "min_free_kbytes")
 	return explain.Card[*inspect.OOM]{Name: "oom", Sections: []explain.Section[*inspect.OOM]{
 		{Title: "Who dies next, if the whole machine runs out", Fields: next(), Table: "processes"},

@@ -73,6 +73,9 @@ func badness() []taskField {
 func readScore(t task) string {
 	r := t.Row
 	n, file, ok := recompute(r)
+	if immortal(r) != "" {
+		return "The kernel passes it over."
+	}
 	if !ok {
 		return "The parts that it is made of are not to be seen."
 	}
@@ -115,21 +118,19 @@ func terms(w *explain.Working, t task, total uint64) (parts, bool) {
 }
 
 func deriveScore(t task) explain.Derivation {
+	if immortal(t.Row) != "" {
+		return explain.Derivation{} // it is 0 by decree
+	}
 	var w explain.Working
 	s := &t.Row.Host.OOM
 	p, ok := terms(&w, t, s.Host)
 	result := value{}
-	if ok && immortal(t.Row) == "" {
+	if ok {
 		result = explain.I(p.score(s))
-	} else if immortal(t.Row) != "" {
-		result = explain.I(0)
 	}
 	formula := "(1000 + (rss + swap + tables + adj * (total / 1000)) * 1000 / total) * 2 / 3"
 	if !s.Since59 {
 		formula = "max(rss + swap + tables + adj * (total / 1000), 1) * 1000 / total"
-	}
-	if why := immortal(t.Row); why != "" {
-		formula = "0: " + why
 	}
 	d := w.Done(formula, explain.Plain, result)
 	d.Cause = "pages that CPUs have yet to add up, or the process moved between the reads"
