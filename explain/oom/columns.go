@@ -1,6 +1,7 @@
 package oom
 
 import (
+	"fmt"
 	"strconv"
 
 	"kwhy/explain"
@@ -18,7 +19,7 @@ func Processes(within bool) *explain.Table[inspect.Proc] {
 	if within {
 		sort = []string{"points", "-pid"}
 	}
-	fields := []column{proc.PID(), proc.PPID(), proc.UID(), proc.Comm(), proc.OomScore(), proc.OomScoreAdj(), pointsColumn()}
+	fields := []column{proc.PID(), proc.PPID(), proc.UID(), proc.Comm(), proc.OomScore(), agrees(), proc.OomScoreAdj(), pointsColumn()}
 	for _, f := range append([]column{proc.VmRSS()}, append(proc.RssParts(), proc.VmSwap(), proc.VmPTE())...) {
 		f.Show = explain.Wide
 		fields = append(fields, f)
@@ -67,10 +68,28 @@ func term(key, label string, show explain.Show, gist string, get func(row, parts
 		}}
 }
 
+// agrees stands beside the kernel's figure.
+func agrees() column {
+	return column{Doc: doc{Key: "agreement", Label: "OURS", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo), Concept: "oom-score",
+		Gist: "exact where the parts make the kernel's figure, or how far it is from theirs."},
+		Get: func(r row) value {
+			n, _, ok := recompute(r)
+			switch {
+			case !ok || r.Missing(inspect.PIDOomScore) != inspect.Present:
+				return none(r)
+			case spared(r):
+				return explain.S("spared")
+			case n == int64(r.P.OomScore):
+				return explain.S("exact")
+			}
+			return explain.S(fmt.Sprintf("%+d", int64(r.P.OomScore)-n))
+		}}
+}
+
 func recomputed() []column {
 	lean := also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo)
 	return []column{
-		{Doc: doc{Key: "recomputed", Label: "OURS", Unit: explain.Plain, Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Wide,
+		{Doc: doc{Key: "recomputed", Unit: explain.Plain, Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Data,
 			Gist: "The score that the parts make by this kernel's formula."},
 			Get: func(r row) value {
 				if n, _, ok := recompute(r); ok {

@@ -426,7 +426,7 @@ func victimFields() []killField {
 			}, readRanking),
 		logField(doc{Key: "candidates", Unit: explain.Count, Show: explain.Data, Concept: "oom-score", Gist: "Processes of the table that could be killed."},
 			func(k *Kill) value {
-				if k.E.Header == nil {
+				if k.E.Header == nil || k.old {
 					return untold()
 				}
 				return explain.I(len(k.ranked))
@@ -560,6 +560,7 @@ func verdictFields() []killField {
 			{Name: "oom_kill_line", Gist: "The summary, since 5.0.", Concept: "oom-report"},
 			{Name: "memory", Gist: "The state of memory.", Concept: "oom-report"},
 			{Name: "victim_sizes", Gist: "What the victim had.", Concept: "oom-report"},
+			{Name: "killed_line", Gist: "The line that says it was killed.", Concept: "oom-report"},
 		}, Gist: "What a whole report would have: the log is cut, or lines were dropped."},
 			func(k *Kill) value {
 				list := k.missing()
@@ -613,6 +614,8 @@ func readExplained(k *Kill) string {
 		return s + fmt.Sprintf(", %s more than %s (%d).", explain.Number(k.ranked[0].points-k.ranked[1].points), k.ranked[1].task.Comm, k.ranked[1].task.PID)
 	case k.place == 1:
 		return "It was the only candidate."
+	case k.old:
+		return "Up to 2.6.35 the kernel also scored run time, nice, privilege and children, which its report does not carry: the choice can't be checked."
 	case k.place == 0 && k.E.Header == nil:
 		return "The report has no table of candidates, so that the choice can't be checked."
 	case k.place == 0:

@@ -219,3 +219,17 @@ func TestRealKills(t *testing.T) {
 		})
 	}
 }
+
+// Up to 2.6.35 points were made of more than the report has: nothing is made up.
+func TestTableOfTheOldScore(t *testing.T) {
+	r := row(t, kills(t, `httpd invoked oom-killer: gfp_mask=0x201da, order=0, oomkilladj=0
+[ pid ]   uid  tgid total_vm      rss cpu oom_adj name
+[  100]     0   100    20000     8093   0       0 a
+[  101]     0   101    20000     1690   0       0 b
+Out of memory: kill process 101 (b) score 9000 or a child
+Killed process 101 (b)
+`)[0])
+	if r["points"] != nil || r["rank"] != nil || r["candidates"] != nil || r["score"] != int64(9000) || !strings.Contains(r["why"].(string), "2.6.35") {
+		t.Errorf("%v", r)
+	}
+}

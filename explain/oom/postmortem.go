@@ -25,6 +25,7 @@ type Kill struct {
 	ranked  []ranked
 	place   int  // the victim's among them, from 1; 0: not among them
 	partial bool // the table lacks columns that made points
+	old     bool // the kernel scored by more than a report tells: up to 2.6.35
 }
 
 type ranked struct {
@@ -49,6 +50,7 @@ func Examine(e *kmsg.Event, v *kmsg.Victim, number int, boot time.Time) *Kill {
 		k.page, k.assumed = 4096, true
 	}
 	k.total = k.domain()
+	k.old = e.Header != nil && !slices.Contains(e.Header, "oom_score_adj")
 	for i := range e.Tasks {
 		t := &e.Tasks[i]
 		n, ok := k.points(t)
@@ -76,7 +78,7 @@ func Examine(e *kmsg.Event, v *kmsg.Victim, number int, boot time.Time) *Kill {
 // points recomputes a row's. Without its adjustment's worth there is no result;
 // without columns that the kernel had not yet, there is one in part.
 func (k *Kill) points(t *kmsg.Task) (int64, bool) {
-	if t.RSS == kmsg.Unset {
+	if t.RSS == kmsg.Unset || k.old {
 		return 0, false
 	}
 	tables := max(t.Tables, 0)
@@ -295,7 +297,10 @@ func (k *Kill) missing() (out []string) {
 			out = append(out, "memory")
 		}
 	}
-	if k.V.Anon == kmsg.Unset {
+	switch {
+	case k.V.Named:
+		out = append(out, "killed_line")
+	case k.V.Anon == kmsg.Unset:
 		out = append(out, "victim_sizes")
 	}
 	return out

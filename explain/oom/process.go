@@ -194,7 +194,7 @@ func readAdj(t task) string {
 	case t.Row.P.OomScoreAdj == 0:
 		s += " None is set."
 	case t.From == nil:
-		s += " No ancestor that can be seen has the same."
+		s += " No ancestor that can be seen has the same, and the kernel does not record who set it."
 	}
 	return s
 }
@@ -239,7 +239,7 @@ func readRank(t task) string {
 	s := among(t.Killable)
 	switch {
 	case t.Rank == 1:
-		s += " It dies first."
+		s += " It dies first." + handOver(t)
 	case t.OOM.First != nil:
 		mine, _ := Points(t.Row)
 		first, _ := Points(explainRow(t.OOM, t.OOM.First))
@@ -251,6 +251,22 @@ func readRank(t task) string {
 		s += "."
 	}
 	return s
+}
+
+// handOver says what would put the next one in the first's place.
+func handOver(t task) string {
+	next := t.OOM.Second
+	if t.OOM.First != nil && t.OOM.First.PID != t.Row.P.PID {
+		next = t.OOM.First
+	}
+	step := int64(t.Row.Host.OOM.Domain / 1000)
+	if next == nil || step == 0 {
+		return ""
+	}
+	mine, _ := Points(t.Row)
+	its, _ := Points(explainRow(t.OOM, next))
+	return fmt.Sprintf(" Next is %s (%d): to pass it on, this one would have to shed %s, or its oom_score_adj be lower by %d.", next.Comm, next.PID,
+		explain.Size(uint64(max(mine-its, 0))*t.OOM.Mem.Host.PageSize), max(mine-its, 0)/step+1)
 }
 
 func readRankThere(t task) string {

@@ -50,6 +50,7 @@ type Event struct {
 	Tasks  []Task
 	Lost   int // rows beyond what is kept
 
+	Task    Victim  // whom the oom-kill: line names
 	Chosen  *Victim // up to 4.20: whom the points chose; a child may have died in its place
 	Victims []Victim
 	Whole   string // memory.oom.group: the cgroup that is killed as a whole
@@ -97,6 +98,7 @@ type Victim struct {
 	Memcg             bool  // told as a cgroup's
 	AllocatingTask    bool  // vm.oom_kill_allocating_task
 	Sharing           bool  // killed for sharing the victim's memory
+	Named             bool  // only announced: the log ends before it says that it was killed
 	Reaped            bool  // the reaper took its memory before it could exit
 	ReapedAnon        int64 // what was left then
 	ReapedFile        int64
@@ -116,7 +118,7 @@ func newVictim() Victim {
 func newEvent(s Stamp) *Event {
 	none := Usage{Unset, Unset, Unset}
 	return &Event{Stamp: s, Invoker: newTask(), Order: Unset, Memory: none, MemSwap: none, Swap: none,
-		PageCache: Unset, SwapTotal: Unset, SwapFree: Unset, RAM: Unset, Reserved: Unset}
+		Task: newVictim(), PageCache: Unset, SwapTotal: Unset, SwapFree: Unset, RAM: Unset, Reserved: Unset}
 }
 
 // PageSize finds out the page size, which no line tells: the victim's size in kB

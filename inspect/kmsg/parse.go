@@ -101,7 +101,7 @@ func (p *parser) message(msg string, at Stamp) {
 		p.add(p.cut, p.cut.Stamp)
 	}
 	switch {
-	case strings.HasPrefix(msg, "Out of memory and no killable processes"):
+	case strings.HasPrefix(msg, "Out of memory and no killable processes"), strings.HasSuffix(msg, " is already exiting. Skip killing the task"):
 		p.e, p.body, p.stats = nil, false, false
 	case p.invoked(msg, at), p.victim(msg, at), p.chosen(msg, at), p.reaped(msg), p.whole(msg), p.manual(msg, at):
 	case p.e != nil && p.body:
@@ -119,10 +119,29 @@ func (p *parser) open(at Stamp) {
 func (p *parser) close() {
 	e := p.e
 	p.e, p.body, p.stats = nil, false, false
-	if e == nil || len(e.Victims) == 0 || p.done {
+	if e == nil || p.done {
+		return
+	}
+	if len(e.Victims) == 0 && !e.announced(p.at) {
 		return
 	}
 	p.done = !p.yield(e)
+}
+
+// announced makes a victim of whom a report names that ends before it says who
+// was killed.
+func (e *Event) announced(at Stamp) bool {
+	v := e.Task
+	if e.Chosen != nil {
+		v = *e.Chosen
+	}
+	if v.PID <= 0 {
+		return false
+	}
+	v.Stamp, v.Named = at, true
+	v.Memcg = v.Memcg || e.Constraint == "MEMCG"
+	e.Victims = append(e.Victims, v)
+	return true
 }
 
 // maxComm is how long a name can be, each byte escaped.
@@ -476,8 +495,14 @@ func (e *Event) summary(msg string) {
 	if at, ok := between(rest, ",oom_memcg=", ",task_memcg="); ok {
 		e.OOMMemcg = at
 	}
-	if at, ok := between(rest, ",task_memcg=", ",task="); ok {
-		e.TaskMemcg = at
+	at, ok := between(rest, ",task_memcg=", ",task=")
+	if !ok {
+		return
+	}
+	e.TaskMemcg = at
+	_, rest, _ = strings.Cut(rest, ",task_memcg="+at+",task=")
+	if i, j := strings.LastIndex(rest, ",pid="), strings.LastIndex(rest, ",uid="); i >= 0 && j > i {
+		e.Task.Comm, e.Task.PID, e.Task.UID = rest[:i], number(rest[i:], ",pid="), number(rest[j:], ",uid=")
 	}
 }
 
