@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -117,21 +119,15 @@ func (r *run) explainValue(entries []explain.Entry) error {
 	return t.Live("On this host now", &rep)
 }
 
-// live reads what the entries read on this host. One that cannot be read here
-// is a gap like any other.
+// live reads what the entries read on this host, those of one card or table at
+// one time. One that cannot be read here is a gap like any other.
 func (r *run) live(entries []explain.Entry) (explain.Report, error) {
 	var all explain.Report
-	columns := map[string][]string{}
-	for i := range entries {
-		if t := entries[i].Table; t != "" {
-			columns[t] = append(columns[t], entries[i].Doc.Key)
+	for _, g := range together(entries) {
+		if g.first.Table != "" && all.Grid(g.first.Table) != nil {
+			continue // another command's table of that name had more of them
 		}
-	}
-	for _, e := range entries {
-		if e.Table != "" && all.Grid(e.Table) != nil {
-			continue
-		}
-		one, err := e.Live(r.host, columns[e.Table]...)
+		one, err := g.first.Live(r.host, g.keys...)
 		if err != nil {
 			return all, err
 		}
@@ -141,6 +137,39 @@ func (r *run) live(entries []explain.Entry) (explain.Report, error) {
 	}
 	all.Tell(nil, r.host.Kernel)
 	return all, nil
+}
+
+// group is entries that are read together.
+type group struct {
+	first explain.Entry
+	keys  []string
+}
+
+// together groups entries by card and table: cards in their order, then tables,
+// those first of which most columns are wanted.
+func together(entries []explain.Entry) (out []group) {
+	for _, e := range entries {
+		i := slices.IndexFunc(out, func(g group) bool { return g.first.Command == e.Command && g.first.Table == e.Table })
+		if i < 0 {
+			i = len(out)
+			out = append(out, group{first: e})
+		}
+		out[i].keys = append(out[i].keys, e.Doc.Key)
+	}
+	slices.SortStableFunc(out, func(a, b group) int {
+		if a.first.Table == "" || b.first.Table == "" {
+			return cmp.Compare(b2i(a.first.Table != ""), b2i(b.first.Table != ""))
+		}
+		return cmp.Compare(len(b.keys), len(a.keys))
+	})
+	return out
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (r *run) listConcepts() error {

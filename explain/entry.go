@@ -13,7 +13,7 @@ type Entry struct {
 	Command string // the subcommand that prints it: mem, mem PID
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
-	// Live reads it on a host; further columns of the same table come along.
+	// Live reads it on a host; others of the same card or table come along.
 	Live func(h *inspect.Host, columns ...string) (Report, error)
 }
 
@@ -38,7 +38,9 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 			}
 			out.Entries = append(out.Entries, Entry{
 				Doc: f.Doc, Command: command, Section: sec.Title,
-				Live: func(h *inspect.Host, _ ...string) (Report, error) { return c.live(h, f.Key, take) },
+				Live: func(h *inspect.Host, more ...string) (Report, error) {
+					return c.live(h, append([]string{f.Key}, more...), take)
+				},
 			})
 		}
 	}
@@ -50,8 +52,8 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 	return out
 }
 
-func (c *Card[S]) live(h *inspect.Host, key string, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
-	one := c.Only(func(d *Doc) bool { return d.Key == key })
+func (c *Card[S]) live(h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
+	one := c.Only(func(d *Doc) bool { return slices.Contains(keys, d.Key) })
 	want := one.Needs()
 	for _, r := range one.Rules {
 		want = want.Plus(c.needsOf(r.Evidence))
