@@ -121,48 +121,60 @@ func initLives(h *inspect.Host, ps *inspect.Procs, s inspect.OOMScale) bool {
 // more is needed.
 func lookAtAll(out *inspect.OOM) {
 	ps := out.Procs
-	var all, unclear []int32
+	var unclear, zero []int32
 	for i := range ps.Rows {
-		all = append(all, int32(i))
 		if ps.Rows[i].VmRSS == inspect.Unset {
 			unclear = append(unclear, int32(i))
 		}
 	}
 	ps.Fill(unclear, inspect.Of(inspect.PIDStat))
-	nil0 := slices.DeleteFunc(all, func(i int32) bool { return ps.Rows[i].OomScore != 0 || ps.Rows[i].Kthread() })
-	if ps.Host.OOM.Since59 { // before, thousands have 0
-		ps.Fill(nil0, inspect.Of(inspect.PIDStatus, inspect.PIDOomScoreAdj))
-	} else {
-		ps.Fill(nil0, inspect.Of(inspect.PIDOomScoreAdj))
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.OomScore == 0 && !p.Kthread() {
+			zero = append(zero, int32(i))
+		}
 	}
+	want := inspect.Of(inspect.PIDOomScoreAdj)
+	if ps.Host.OOM.Since59 { // before, thousands have 0
+		want = want.Plus(inspect.Of(inspect.PIDStatus))
+	}
+	ps.Fill(zero, want)
 	out.Known = true
 	out.Killers = Killers(ps)
 }
 
 // first finds the next victim and the one after it. The rows shown tell, unless
-// they were filtered or sorted otherwise: then the ranking is made once more.
+// they were filtered, sorted otherwise or are too few: then the ranking is made
+// once more.
 func first(out *inspect.OOM, order []int32, o Options) {
 	if o.View.Ranks("oom_score") || o.Cgroup != nil {
-		for _, i := range order {
-			if r := out.Procs.At(int(i)); Killable(r) && r.P.PID != r.Host.Self { // kwhy is gone by then
-				if out.First == nil {
-					out.First = r.P
-				} else {
-					out.Second = r.P
-					return
-				}
-			}
+		out.First, out.Second = firstTwo(out.Procs, order)
+		if out.Second != nil || o.Cgroup != nil || len(order) == out.Procs.Len() {
+			return
 		}
-		return
 	}
-	v, err := Processes(false).View([]string{"pid"}, nil, 2)
+	v, err := Processes(false).View([]string{"pid"}, nil, 3) // one of them may be kwhy
 	if err != nil {
 		return
 	}
-	top := v.Refine(out.Procs)
-	top = out.Procs.Fill(top, Needs())
+	top := out.Procs.Fill(v.Refine(out.Procs), Needs())
 	out.Procs.Settle(top, Needs(), Settled)
-	first(out, v.Again(out.Procs, top), Options{View: v})
+	out.First, out.Second = firstTwo(out.Procs, v.Again(out.Procs, top))
+}
+
+// firstTwo returns the first two that can be killed, kwhy itself aside: it is
+// gone by then.
+func firstTwo(ps *inspect.Procs, order []int32) (a, b *inspect.Process) {
+	for _, i := range order {
+		r := ps.At(int(i))
+		switch {
+		case !Killable(r) || r.P.PID == r.Host.Self:
+		case a == nil:
+			a = r.P
+		default:
+			return a, r.P
+		}
+	}
+	return a, nil
 }
 
 // takeGroups walks the cgroups, and finds the victims of those that are shown.
