@@ -109,7 +109,7 @@ func (k *Kill) domain() int64 {
 		}
 		limit := e.Memory.Limit
 		switch {
-		case e.MemSwap.Limit != kmsg.Unset && e.MemSwap.Limit < boundless:
+		case e.MemSwap.Limit != kmsg.Unset && e.MemSwap.Limit < boundless && k.swaps(limit<<10/k.page):
 			limit = max(limit, e.MemSwap.Limit)
 		case e.Swap.Limit != kmsg.Unset && e.Swap.Limit < boundless:
 			limit += e.Swap.Limit
@@ -131,6 +131,30 @@ func (k *Kill) domain() int64 {
 		return 0
 	}
 	return e.RAM - e.Reserved + swap
+}
+
+// swaps tells whether a v1 cgroup could use swap up to its limit for memory and
+// swap together: a host without swap counts the limit of memory alone, and the
+// report does not say whether there is any. The score of kernels up to 4.20
+// decides, and else whether any of it is swapped.
+func (k *Kill) swaps(limit int64) bool {
+	e := k.E
+	if c := e.Chosen; c != nil && c.Score > 0 && limit > 0 {
+		for _, pid := range [...]int64{c.PID, k.V.PID} {
+			t := e.Row(pid)
+			if t == nil || t.RSS == kmsg.Unset {
+				continue
+			}
+			n := kernel.Badness(t.RSS, max(t.Swap, 0), max(t.Tables, 0), t.Adj, limit)
+			return kernel.ScoreBefore59(n, limit) != c.Score
+		}
+	}
+	for i := range e.Tasks {
+		if e.Tasks[i].Swap > 0 {
+			return true
+		}
+	}
+	return e.Stats["swap"] > 0
 }
 
 // inNodes tells whether a list such as 0,2-3 has a node.

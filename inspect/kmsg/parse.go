@@ -85,7 +85,9 @@ func (p *parser) line(raw []byte) bool {
 	p.at = at
 	msg = strings.ReplaceAll(msg, "#012", "\n") // as rsyslog writes a newline within a message
 	for m := range strings.SplitSeq(msg, "\n") {
-		p.message(m, at)
+		if m != "" || p.lead != "" {
+			p.message(m, at)
+		}
 	}
 	return !p.done
 }
@@ -223,16 +225,18 @@ func number(s, key string) int64 {
 // behind it.
 func killed(msg string) (lead, rest string, ok bool) {
 	lead, rest, ok = strings.Cut(msg, "Killed process ")
-	if !ok {
-		return "", "", false
+	return lead, rest, ok && (lead == "" || isLead(lead))
+}
+
+// isLead tells what the kernel begins a victim's line with, as a whole.
+func isLead(lead string) bool {
+	for _, what := range [...]string{"Out of memory", "Memory cgroup out of memory", "No available memory"} {
+		rest, ok := strings.CutPrefix(lead, what)
+		if ok && (rest == ": " || strings.HasPrefix(rest, " (") && strings.HasSuffix(rest, "): ") && !strings.Contains(rest[2:len(rest)-3], ":")) {
+			return true
+		}
 	}
-	switch {
-	case lead == "", lead == "Out of memory: ", lead == "Memory cgroup out of memory: ",
-		strings.HasPrefix(lead, "Out of memory (") && strings.HasSuffix(lead, "): "),
-		strings.HasPrefix(lead, "Memory cgroup out of memory (") && strings.HasSuffix(lead, "): "):
-		return lead, rest, true
-	}
-	return "", "", false
+	return false
 }
 
 // victim reads "Killed process 12 (hog) total-vm:1kB, anon-rss:1kB, ..." in all
@@ -316,11 +320,11 @@ func (p *parser) add(v Victim, at Stamp) {
 			return // told again with the whole cgroup
 		}
 	}
-	if e.Chosen != nil && v.Score == Unset && e.Chosen.PID == v.PID {
-		v.Score = e.Chosen.Score
-		v.Memcg = v.Memcg || e.Chosen.Memcg
-	} else if e.Chosen != nil {
-		v.Memcg = v.Memcg || e.Chosen.Memcg
+	if c := e.Chosen; c != nil {
+		v.Memcg, v.AllocatingTask = v.Memcg || c.Memcg, v.AllocatingTask || c.AllocatingTask
+		if c.PID == v.PID {
+			v.Score = c.Score
+		}
 	}
 	if len(e.Victims) < maxVictims {
 		e.Victims = append(e.Victims, v)
@@ -339,7 +343,7 @@ func (p *parser) chosen(msg string, at Stamp) bool {
 		return false
 	}
 	lead = lead[:len(lead)-1]
-	if lead != "" && lead != "Out of memory: " && lead != "Memory cgroup out of memory: " && lead != "Out of memory (oom_kill_allocating_task): " {
+	if lead != "" && !isLead(lead) {
 		return false
 	}
 	v := newVictim()
@@ -366,6 +370,9 @@ func (p *parser) chosen(msg string, at Stamp) bool {
 		p.open(at)
 	}
 	p.e.Chosen = &v
+	if strings.Contains(lead, "MPOL_BIND") { // 2.6.32
+		p.e.Constraint = "MEMORY_POLICY"
+	}
 	return true
 }
 

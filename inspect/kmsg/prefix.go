@@ -14,7 +14,7 @@ import (
 // of their own before the kernel's; consoles, with the caller's ID.
 func prefix(line string) (msg string, s Stamp, ok bool) {
 	s.Uptime = -1
-	line = strings.TrimRight(line, "\r\n")
+	line = plain(strings.TrimRight(line, "\r\n"))
 	if msg, s, ok := record(line); ok {
 		return msg, s, s.Text != ""
 	}
@@ -248,7 +248,34 @@ func tag(line string, hosted bool) (string, bool) {
 	case strings.Contains(second, ".") && strings.HasPrefix(more, "kernel: "): // busybox: host kern.warn kernel: text
 		return strings.TrimPrefix(more, "kernel: "), true
 	}
+	if hosted { // a hypervisor's log of its guest's console: Guest: <6>[ 12.5] text
+		if _, guest, ok := strings.Cut(line, "Guest: <"); ok {
+			return priority("<" + guest)
+		}
+	}
 	return line, !hosted
+}
+
+// plain takes off the colours that dmesg -L paints.
+func plain(line string) string {
+	if !strings.Contains(line, "\x1b[") {
+		return line
+	}
+	var b strings.Builder
+	for {
+		before, after, ok := strings.Cut(line, "\x1b[")
+		b.WriteString(before)
+		end := strings.IndexFunc(after, func(r rune) bool { return r != ';' && (r < '0' || r > '9') })
+		if !ok {
+			return b.String()
+		}
+		if end < 0 || after[end] != 'm' {
+			b.WriteString("\x1b[") // none of dmesg's
+			line = after
+			continue
+		}
+		line = after[end+1:]
+	}
 }
 
 // caller takes off who printed it, under CONFIG_PRINTK_CALLER: [ T123] or [ C0].
