@@ -46,10 +46,10 @@ func Take(h *inspect.Host, o Options) (*inspect.OOM, []int32, error) {
 	if o.Groups {
 		takeGroups(h, out, o.GroupView)
 	}
+	first(out, order, o) // which has read every score, whatever the rows shown needed
 	if o.Everyone {
 		lookAtAll(out)
 	}
-	first(out, order, o)
 	return out, order, nil
 }
 
