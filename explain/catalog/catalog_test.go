@@ -13,6 +13,7 @@ import (
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
 	"kwhy/explain/mem"
+	"kwhy/explain/oom"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 
@@ -166,6 +167,48 @@ func TestAloneAsInTheReport(t *testing.T) {
 				}
 				if d := cmp.Diff(numbers(want.Derivation), numbers(got.Derivation)); d != "" {
 					t.Errorf("%s: its derivation alone differs: %s", e.Doc.Key, d)
+				}
+			}
+		})
+	}
+}
+
+func TestOomAloneAsInTheReport(t *testing.T) {
+	for _, host := range []string{"debian-5.10-oom", "debian-6.12-oom", "debian-7.3-oom"} {
+		t.Run(host, func(t *testing.T) {
+			h := recorded(t, host)
+			card := oom.Host()
+			o, _, err := oom.Take(h, oom.Options{Mem: card.Needs(), Limit: 5, Groups: true, Everyone: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole := card.Explain(o, nil)
+			task, err := oom.TakeTask(h, h.Self(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			process := oom.Process()
+			one := process.Explain(task, nil)
+			for _, e := range oom.Topic().Entries {
+				var want *explain.Cell
+				switch {
+				case e.Table != "":
+					continue
+				case e.Command == "oom":
+					want = whole.Cell(e.Doc.Key)
+				default:
+					want = one.Cell(e.Doc.Key)
+				}
+				rep, err := e.Live(h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := rep.Cell(e.Doc.Key)
+				if got.Reading != want.Reading || got.Value.Compare(want.Value) != 0 || got.Level != want.Level {
+					t.Errorf("%s alone: %v %q\nin the report: %v %q", e.Doc.Key, got.Value, got.Reading, want.Value, want.Reading)
+				}
+				if e.Doc.Key == "oom_score" && (got.Derivation == nil || got.Derivation.Agrees() != explain.Exact) {
+					t.Errorf("%+v", got.Derivation)
 				}
 			}
 		})

@@ -10,7 +10,7 @@ import (
 func Topic() explain.Topic {
 	host, process := Host(), Process()
 	t := host.Topic("oom", func(h *inspect.Host, want inspect.Sources) (*inspect.OOM, error) {
-		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory)})
+		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
 		return o, err
 	})
 	t = t.Plus(process.Topic("oom PID", func(h *inspect.Host, _ inspect.Sources) (*inspect.OOMTask, error) {
