@@ -74,3 +74,18 @@ func ParseMaps(b []byte) (out []Mapping, err error) {
 	}
 	return out, nil
 }
+
+// NewProcess is a process of which nothing was read.
+func NewProcess(pid int32) Process { return newProcess(pid) }
+
+func ParseSyscall(b []byte) (Syscall, error) {
+	p := newProcess(1)
+	err := p.parseSyscall(b)
+	return p.Call, err
+}
+
+func ParseLimits(b []byte) (Num, error) {
+	p := newProcess(1)
+	err := p.parseLimits(b)
+	return p.MaxFDs, err
+}

@@ -26,16 +26,40 @@ const pidSources = int(nSources - PIDStat)
 
 // Process is one process, compact: no maps, and no pointers but its two texts.
 type Process struct {
-	PID, PPID int32
-	State     byte
-	Flags     uint32 // PF_*
-	Comm      string
-	Cmdline   string // arguments separated by blanks
-	Start     uint64 // clock ticks after boot
-	RSS       uint64 // pages, stat's field 24: on 6.2 and later off by what its CPUs have not added up yet
-	Minflt    uint64
-	Majflt    uint64
-	UID       uint32 // effective, from status
+	PID, PPID  int32
+	PGRP       int32 // process group
+	Session    int32
+	TTY        int32 // device number of its terminal; 0: none
+	State      byte
+	Flags      uint32 // PF_*
+	Comm       string
+	Cmdline    string // arguments separated by blanks
+	Start      uint64 // clock ticks after boot
+	RSS        uint64 // pages, stat's field 24: on 6.2 and later off by what its CPUs have not added up yet
+	Minflt     uint64
+	Majflt     uint64
+	UTime      uint64 // clock ticks
+	STime      uint64
+	CUTime     uint64 // of children that were waited for
+	CSTime     uint64
+	Nice       int8
+	Prio       int16 // stat's field 18: 20 + nice, or -1 - the real-time priority
+	Threads    int32
+	VSize      uint64 // bytes
+	CPU        int32  // that it last ran on; -1 if unknown
+	RTPrio     int16
+	Policy     int8 // SCHED_*; -1 if unknown
+	ExitCode   int32
+	UID        uint32 // effective, from status
+	Tracer     int32  // PID of who traces it, from status
+	Voluntary  Num    // context switches, of the main thread
+	Forced     Num
+	Wchan      string // the kernel function that it waits in; "0" or "" if none
+	Call       Syscall
+	FDs        Num
+	MaxFDs     Num // soft limit
+	ReadBytes  Num // from io
+	WriteBytes Num
 	// From status, in bytes. PageTables is VmPTE, and before 4.15, where the
 	// kernel counts the levels apart, VmPMD and VmPUD beside it.
 	VmRSS, RssAnon, RssFile, RssShmem, VmSwap, PageTables Num
@@ -51,6 +75,16 @@ type Process struct {
 
 // PF_KTHREAD, include/linux/sched.h: the one sure mark of a kernel thread.
 const pfKthread = 0x00200000
+
+// Syscall is the system call that a task waits in, from /proc/PID/syscall.
+type Syscall struct {
+	Number  int64 // NoCall where it runs, or waits outside of one
+	Args    [6]uint64
+	Running bool
+}
+
+// NoCall is the number of no system call.
+const NoCall int64 = -1
 
 // Kthread tells whether p is a kernel thread.
 func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }
@@ -207,7 +241,7 @@ func (ps *Procs) Gaps(rows []int32) (out []Gap) {
 }
 
 func newProcess(pid int32) Process {
-	p := Process{PID: pid, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset}
+	p := Process{PID: pid, CPU: -1, Policy: -1, Voluntary: Unset, Forced: Unset, FDs: Unset, MaxFDs: Unset, ReadBytes: Unset, WriteBytes: Unset, Call: Syscall{Number: NoCall}, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset}
 	for i := range p.got {
 		p.got[i] = Unread
 	}
@@ -294,6 +328,16 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 		err = r.file(p, "/oom_score_adj", atShort, p.parseOomScoreAdj)
 	case PIDOomScore:
 		err = r.file(p, "/oom_score", atShort, p.parseOomScore)
+	case PIDWchan:
+		err = r.file(p, "/wchan", atShort, p.parseWchan)
+	case PIDSyscall:
+		err = r.file(p, "/syscall", atShort, p.parseSyscall)
+	case PIDLimits:
+		err = r.file(p, "/limits", atShort, p.parseLimits)
+	case PIDIO:
+		err = r.file(p, "/io", atShort, p.parseIO)
+	case PIDFd:
+		err = r.descriptors(p)
 	case PIDCgroup:
 		err = r.file(p, "/cgroup", atZero, p.parseCgroup)
 	case PIDCmdline:
@@ -385,14 +429,13 @@ func (p *Process) parseStat(b []byte) error {
 	}
 	p.Comm = string(b[open+1 : end])
 	rest := b[end+1:]
-	const last = 24
+	// What is behind field 24 is as long as the kernel is new, and not needed to
+	// tell one process from another.
+	const needed, last = 24, 52
 	var field []byte
 	for n := 3; n <= last; n++ {
 		field, rest = cutField(rest)
-		if len(field) == 0 {
-			return errMalformed
-		}
-		if !p.statField(n, field) {
+		if ok := len(field) > 0 && p.statField(n, trimNewline(field)); !ok && n <= needed {
 			return errMalformed
 		}
 	}
@@ -408,6 +451,23 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	case 4:
 		v, ok = parseUint(field)
 		p.PPID = int32(v)
+	case 5, 6, 7, 18, 19, 38, 39, 40, 41, 52:
+		i, ok := parseInt(field)
+		p.statSigned(n, i)
+		return ok
+	case 14:
+		p.UTime, ok = parseUint(field)
+	case 15:
+		p.STime, ok = parseUint(field)
+	case 16:
+		p.CUTime, ok = parseUint(field)
+	case 17:
+		p.CSTime, ok = parseUint(field)
+	case 20:
+		v, ok = parseUint(field)
+		p.Threads = int32(v)
+	case 23:
+		p.VSize, ok = parseUint(field)
 	case 9:
 		v, ok = parseUint(field)
 		p.Flags = uint32(v)
@@ -418,11 +478,50 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	case 22:
 		p.Start, ok = parseUint(field)
 	case 24:
-		p.RSS, ok = parseUint(bytes.TrimSuffix(field, []byte("\n")))
+		p.RSS, ok = parseUint(field)
 	default:
 		return true
 	}
 	return ok
+}
+
+func (p *Process) statSigned(n int, i int64) {
+	switch n {
+	case 5:
+		p.PGRP = int32(i)
+	case 6:
+		p.Session = int32(i)
+	case 7:
+		p.TTY = int32(i)
+	case 18:
+		p.Prio = int16(i)
+	case 19:
+		p.Nice = int8(i)
+	case 39:
+		p.CPU = int32(i)
+	case 40:
+		p.RTPrio = int16(i)
+	case 41:
+		p.Policy = int8(i)
+	case 52:
+		p.ExitCode = int32(i)
+	}
+}
+
+// parseInt reads a signed decimal number.
+func parseInt(b []byte) (int64, bool) {
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	n, ok := parseUint(b)
+	if !ok || n > math.MaxInt64 {
+		return 0, false
+	}
+	if neg {
+		return -int64(n), true
+	}
+	return int64(n), true
 }
 
 // parseStatus takes the lines of /proc/PID/status that rows want. A process
@@ -450,6 +549,14 @@ func (p *Process) parseStatus(b []byte) error {
 			if n, ok := parseUint(effective); ok && n <= math.MaxUint32 {
 				p.UID = uint32(n)
 			}
+		case "TracerPid":
+			if n, ok := parseUint(field); ok && n <= math.MaxInt32 {
+				p.Tracer = int32(n)
+			}
+		case "voluntary_ctxt_switches":
+			p.Voluntary = count(field)
+		case "nonvoluntary_ctxt_switches":
+			p.Forced = count(field)
 		case "VmPTE", "VmPMD", "VmPUD":
 			var n Num
 			if kilobytes(&n, field); n != Unset {
@@ -481,6 +588,13 @@ func (p *Process) memory(name string) *Num {
 		return &p.VmSwap
 	}
 	return nil
+}
+
+func count(field []byte) Num {
+	if n, ok := parseUint(field); ok && n <= math.MaxInt64 {
+		return Num(n)
+	}
+	return Unset
 }
 
 func kilobytes(to *Num, field []byte) {

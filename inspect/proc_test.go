@@ -33,8 +33,8 @@ func TestStatIsThatOfProcfs(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v in %q", err, text)
 		}
-		g := []any{got.Comm, string(got.State), int(got.PPID), uint(got.Flags), uint(got.Minflt), uint(got.Majflt), got.Start, int(got.RSS)}
-		w := []any{want.Comm, want.State, want.PPID, want.Flags, want.MinFlt, want.MajFlt, want.Starttime, want.RSS}
+		g := []any{got.Comm, string(got.State), int(got.PPID), uint(got.Flags), uint(got.Minflt), uint(got.Majflt), got.Start, int(got.RSS), int(got.PGRP), int(got.Session), int(got.TTY), uint(got.UTime), uint(got.STime), int(got.CUTime), int(got.CSTime), int(got.Prio), int(got.Nice), int(got.Threads), uint(got.VSize), uint(got.CPU), uint(got.RTPrio), uint(got.Policy)}
+		w := []any{want.Comm, want.State, want.PPID, want.Flags, want.MinFlt, want.MajFlt, want.Starttime, want.RSS, want.PGRP, want.Session, want.TTY, want.UTime, want.STime, want.CUTime, want.CSTime, want.Priority, want.Nice, want.NumThreads, want.VSize, want.Processor, want.RTPriority, want.Policy}
 		if diff := cmp.Diff(w, g); diff != "" {
 			t.Errorf("process %d, -procfs +ours:\n%s", pid, diff)
 		}
@@ -69,8 +69,10 @@ func TestStatOfHostileNames(t *testing.T) {
 	for _, comm := range []string{"", "sh", ")", "(", "))", "a) R 1 (b", "x) Z 1 1 1 1", "a b", "a\nb", "\x1b[2J", "\x1b]0;own\x07", "\xff\xfe", "ﷺ", "\n", " ", "a\x00b"} {
 		t.Run(fmt.Sprintf("%q", comm), func(t *testing.T) {
 			got, err := inspect.ParseStat([]byte("12 (" + comm + ")" + statLine))
-			want := inspect.Process{PID: 1, PPID: 7, State: 'S', Flags: 4194304, Comm: comm, Start: 222, RSS: 240, Minflt: 101, Majflt: 103,
-				VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, PageTables: -1, OomScore: -1, Pss: -1, Uss: -1, SwapPss: -1}
+			want := inspect.NewProcess(1)
+			want.PPID, want.PGRP, want.Session, want.State, want.Flags, want.Comm, want.Start, want.RSS = 7, 1, 1, 'S', 4194304, comm, 222, 240
+			want.Minflt, want.Majflt, want.UTime, want.STime, want.CUTime, want.CSTime = 101, 103, 5, 6, 7, 8
+			want.Prio, want.Threads, want.VSize, want.CPU, want.Policy = 20, 1, 4096000, 1, 0
 			if diff := cmp.Diff(want, got, ignoreGot); diff != "" || err != nil {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}
@@ -137,7 +139,8 @@ func TestStatusIsThatOfProcfs(t *testing.T) {
 }
 
 func TestParseStatusByHand(t *testing.T) {
-	unset := inspect.Process{PID: 1, Comm: "sh", VmRSS: -1, RssAnon: -1, RssFile: -1, RssShmem: -1, VmSwap: -1, PageTables: -1, OomScore: -1, Pss: -1, Uss: -1, SwapPss: -1}
+	unset := inspect.NewProcess(1)
+	unset.Comm = "sh"
 	with := func(edit func(*inspect.Process)) *inspect.Process { p := unset; edit(&p); return &p }
 	for name, c := range map[string]struct {
 		text string

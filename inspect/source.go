@@ -42,12 +42,23 @@ const (
 	SelfMountinfo
 	CgroupMemory
 	KernelLog
+	ProcStat
+	Loadavg
+	Uptime
+	KernelPIDMax
+	KernelThreadsMax
+	Passwd
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
 	PIDOomScore
 	PIDCmdline
 	PIDCgroup
+	PIDWchan
+	PIDSyscall
+	PIDFd
+	PIDLimits
+	PIDIO
 	PIDMaps
 	PIDSmapsRollup
 	nSources
@@ -71,7 +82,10 @@ type sourceInfo struct {
 	since  Version // first kernel that has it; zero: older than 4.0
 }
 
-const asRoot = "run as root"
+const (
+	asRoot   = "run as root"
+	asTracer = "run as root, as the process's user, or with CAP_SYS_PTRACE"
+)
 
 var sourceTable = [nSources]sourceInfo{
 	Meminfo:                 {path: "/proc/meminfo"},
@@ -115,8 +129,8 @@ var sourceTable = [nSources]sourceInfo{
 	PIDOomScoreAdj:          {path: "/proc/<pid>/oom_score_adj", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDOomScore:             {path: "/proc/<pid>/oom_score", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCgroup:               {path: "/proc/<pid>/cgroup", opens: asRoot + "; /proc is mounted with hidepid", option: "CONFIG_CGROUPS"},
-	PIDMaps:                 {path: "/proc/<pid>/maps", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE"},
-	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: "run as root, as the process's user, or with CAP_SYS_PTRACE", option: "CONFIG_PROC_PAGE_MONITOR"},
+	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
+	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},
 }
 
 // String returns the path told to the user, with <pid> or <n> for a family.

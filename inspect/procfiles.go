@@ -1,0 +1,118 @@
+package inspect
+
+import (
+	"bytes"
+	"io/fs"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// The parsers of a process's smaller files.
+
+func (p *Process) parseWchan(b []byte) error {
+	p.Wchan = string(bytes.TrimSpace(b))
+	return nil
+}
+
+// parseSyscall reads "230 0x0 0x0 0x7ffd 0x0 0x0 0x0 0x7ffc 0x7f44": the number,
+// six arguments, stack and program counter; or "running"; or -1 and the last two
+// where it waits outside of a system call (proc_pid_syscall(5)).
+func (p *Process) parseSyscall(b []byte) error {
+	c := Syscall{Number: NoCall}
+	field, rest := cutField(trimNewline(b))
+	if string(field) == "running" {
+		c.Running = true
+		p.Call = c
+		return nil
+	}
+	n, ok := parseInt(field)
+	if !ok {
+		return errMalformed
+	}
+	c.Number = n
+	if n < 0 {
+		c.Number = NoCall
+		p.Call = c
+		return nil
+	}
+	for i := range c.Args {
+		field, rest = cutField(rest)
+		v, err := strconv.ParseUint(string(bytes.TrimPrefix(field, []byte("0x"))), 16, 64)
+		if err != nil {
+			return errMalformed
+		}
+		c.Args[i] = v
+	}
+	p.Call = c
+	return nil
+}
+
+// parseLimits takes the soft limit of open files. "unlimited" leaves none.
+func (p *Process) parseLimits(b []byte) error {
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		if rest, ok := bytes.CutPrefix(line, []byte("Max open files")); ok {
+			soft, _ := cutField(rest)
+			p.MaxFDs = count(soft)
+			return nil
+		}
+	}
+	return errMalformed
+}
+
+func (p *Process) parseIO(b []byte) error {
+	c, err := parseCounters(b, 8)
+	p.ReadBytes, p.WriteBytes = c.num("read_bytes"), c.num("write_bytes")
+	return err
+}
+
+// descriptors counts the open files. Since 6.2 the directory's size is their
+// number; where it is 0, which older kernels and saved trees say too, they are
+// counted.
+func (r *pidReader) descriptors(p *Process) error {
+	rel := strconv.Itoa(int(p.PID)) + "/fd"
+	var st unix.Stat_t
+	if err := unix.Fstatat(r.h.proc.fd, rel, &st, 0); err != nil {
+		return &fs.PathError{Op: "stat", Path: r.h.proc.root + "/" + rel, Err: err}
+	}
+	if r.h.Live && st.Size > 0 && r.h.Kernel.AtLeast(6, 2) {
+		p.FDs = Num(st.Size)
+		return nil
+	}
+	names, err := r.h.proc.names(rel)
+	if err != nil {
+		return err
+	}
+	p.FDs = Num(len(names))
+	return nil
+}
+
+// Userland is what is read of a host beside its kernel: its users' names.
+type Userland map[uint32]string
+
+// Users reads the names of users. Only this machine's own can be known.
+func (h *Host) Users() (Userland, error) {
+	out := Userland{}
+	if !h.Live {
+		return out, nil
+	}
+	t := tree{root: "/", fd: unix.AT_FDCWD, pool: h.proc.pool}
+	err := t.with("/etc/passwd", func(b []byte) error {
+		for len(b) > 0 {
+			var line []byte
+			line, b = cutLine(b)
+			f := bytes.SplitN(line, []byte(":"), 4)
+			if len(f) < 4 {
+				continue
+			}
+			uid, ok := parseUint(f[2])
+			if _, again := out[uint32(uid)]; ok && !again && uid <= 1<<32-1 {
+				out[uint32(uid)] = string(f[0])
+			}
+		}
+		return nil
+	})
+	return out, err
+}
