@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/user"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -109,21 +108,9 @@ func (o *oomOptions) view(screen int) (*explain.View[inspect.Proc], error) {
 	if err != nil {
 		return nil, usagef("--sort: %v", err)
 	}
-	if o.user != "" {
-		uid, err := userID(o.user)
-		if err != nil {
-			return nil, err
-		}
-		v.Where(inspect.Of(inspect.PIDStatus), func(p inspect.Proc) bool {
-			return p.Missing(inspect.PIDStatus) == inspect.Present && p.P.UID == uid
-		})
-	}
-	if o.name != "" {
-		re, err := regexp.Compile(o.name)
-		if err != nil {
-			return nil, usagef("--name: %v", err)
-		}
-		v.Where(inspect.Of(inspect.PIDStat), func(p inspect.Proc) bool { return re.MatchString(p.P.Comm) })
+	f := procFilter{user: o.user, name: o.name}
+	if err := f.apply(v); err != nil {
+		return nil, err
 	}
 	return v, nil
 }

@@ -165,3 +165,14 @@ func TestOpenFailsOnlyWithoutAProcDirectory(t *testing.T) {
 		}
 	}
 }
+
+// Each source has a row in the table: one without a path is told as nothing.
+func TestEverySourceHasItsRow(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range inspect.Every() {
+		if s.String() == "" || seen[s.String()] {
+			t.Errorf("source %d: path %q", s, s)
+		}
+		seen[s.String()] = true
+	}
+}

@@ -81,6 +81,7 @@ type Syscall struct {
 	Number  int64 // NoCall where it runs, or waits outside of one
 	Args    [6]uint64
 	Running bool
+	Compat  bool // of a 32-bit program on a 64-bit kernel, where numbers mean other calls
 }
 
 // NoCall is the number of no system call.
@@ -95,7 +96,11 @@ type ProcHost struct {
 	At   time.Time
 	Self int32 // kwhy's own PID in that tree; 0 if unknown
 	OOM  OOMScale
-	Was  *ProcHost
+	// Uptime is how long the host has been up, in seconds; 0 if unknown.
+	Uptime float64
+	Users  Userland
+	All    *Procs
+	Was    *ProcHost
 }
 
 // Proc is one process in its context: a view of three words, never stored.
@@ -179,6 +184,8 @@ func (h *Host) Procs(want Sources) (*Procs, error) {
 		return nil, err
 	}
 	ps := &Procs{Host: ProcHost{Host: h, At: h.now(), Self: h.Self()}}
+	ps.Host.All = ps
+	ps.Host.Uptime = h.uptime()
 	ps.Rows = make([]Process, 0, len(names))
 	for _, name := range names {
 		if pid, ok := parsePID(name); ok {
@@ -331,7 +338,9 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 	case PIDWchan:
 		err = r.file(p, "/wchan", atShort, p.parseWchan)
 	case PIDSyscall:
-		err = r.file(p, "/syscall", atShort, p.parseSyscall)
+		if err = r.file(p, "/syscall", atShort, p.parseSyscall); err == nil && p.Call.Number != NoCall {
+			p.Call.Compat = r.is32(p)
+		}
 	case PIDLimits:
 		err = r.file(p, "/limits", atShort, p.parseLimits)
 	case PIDIO:

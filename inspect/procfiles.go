@@ -89,6 +89,33 @@ func (r *pidReader) descriptors(p *Process) error {
 	return nil
 }
 
+// is32 tells whether a process runs a 32-bit program: the class in its ELF
+// header, which is read as the system call was, by leave to trace it.
+func (r *pidReader) is32(p *Process) bool {
+	fd, err := openat(r.h.proc.fd, strconv.Itoa(int(p.PID))+"/exe")
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var head [5]byte
+	n, err := unix.Pread(fd, head[:], 0)
+	const class, is32 = 4, 1 // elf(5): EI_CLASS, ELFCLASS32
+	return err == nil && n == len(head) && string(head[:class]) == "\x7fELF" && head[class] == is32
+}
+
+// uptime reads how long the host has been up, in seconds; 0 if unknown.
+func (h *Host) uptime() (seconds float64) {
+	_ = h.proc.single("uptime", func(b []byte) error {
+		field, _ := cutField(b)
+		seconds, _ = strconv.ParseFloat(string(field), 64)
+		return nil
+	})
+	if !(seconds >= 0) || seconds > 1e12 {
+		return 0
+	}
+	return seconds
+}
+
 // Userland is what is read of a host beside its kernel: its users' names.
 type Userland map[uint32]string
 

@@ -13,12 +13,13 @@ import (
 	"kwhy/explain/concepts"
 	"kwhy/explain/mem"
 	"kwhy/explain/oom"
+	"kwhy/explain/proc"
 )
 
 // All returns every declared value and rule, a column that several commands
 // show just once.
 func All() explain.Topic {
-	all := mem.Topic().Plus(oom.Topic())
+	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic())
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {

@@ -40,6 +40,8 @@ func snake(kernel string) string {
 				b.WriteByte('_')
 			}
 			b.WriteRune(unicode.ToLower(r))
+		case r == '-': // threads-max
+			b.WriteByte('_')
 		default:
 			b.WriteRune(r)
 		}

@@ -1,0 +1,158 @@
+package cmd
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+const procLong = `The processes as ps has them, and for each what it does or waits for now; above
+them how many there are by state, what the kernel's bounds are, and whose zombies
+nobody asks for.
+
+CPU is the share of one CPU over a process's life, or over --interval.`
+
+type procOptions struct {
+	limit   int
+	columns []string
+	sort    []string
+	filter  procFilter
+}
+
+// procFilter says which processes are wanted.
+type procFilter struct{ user, name, state, cgroup string }
+
+func (a *App) procCommand() *cobra.Command {
+	var o procOptions
+	c := &cobra.Command{
+		Use:   "proc",
+		Short: "Processes: the table, and why each is where it is",
+		Long:  procLong,
+		Example: `  kwhy proc
+  kwhy proc --interval 1s                    who uses the CPU now
+  kwhy proc --state D,Z --limit 0            who is stuck, and who has ended
+  kwhy proc --columns pid,comm,syscall,why   --columns help lists them all
+  kwhy proc --user www-data --sort rss`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.limit < autoLimit {
+				return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+			}
+			if len(o.columns) == 1 && o.columns[0] == "help" {
+				_, err := fmt.Fprint(a.Out, proc.Columns())
+				return err
+			}
+			r, err := a.begin(c, "proc")
+			if err != nil {
+				return err
+			}
+			defer r.host.Close()
+			return r.procHost(o)
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
+	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
+	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
+	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
+	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
+	f.StringVar(&o.filter.state, "state", "", "only processes in these states: letters such as D,Z")
+	f.StringVar(&o.filter.cgroup, "cgroup", "", "only processes of this cgroup and those below it")
+	return c
+}
+
+// apply puts the filters before a view.
+func (f *procFilter) apply(v *explain.View[inspect.Proc]) error {
+	if f.user != "" {
+		uid, err := userID(f.user)
+		if err != nil {
+			return err
+		}
+		v.Where(inspect.Of(inspect.PIDStatus), func(p inspect.Proc) bool {
+			return p.Missing(inspect.PIDStatus) == inspect.Present && p.P.UID == uid
+		})
+	}
+	if f.name != "" {
+		re, err := regexp.Compile(f.name)
+		if err != nil {
+			return usagef("--name: %v", err)
+		}
+		v.Where(inspect.Of(inspect.PIDStat), func(p inspect.Proc) bool { return re.MatchString(p.P.Comm) })
+	}
+	if f.state != "" {
+		letters := strings.ReplaceAll(f.state, ",", "")
+		if bad := strings.Trim(letters, "RSDTtZIXP"); bad != "" {
+			return usagef("--state: bad value %q: it takes the letters R, S, D, T, t, Z, I, X and P", f.state)
+		}
+		v.Where(inspect.Of(inspect.PIDStat), func(p inspect.Proc) bool { return strings.IndexByte(letters, p.P.State) >= 0 })
+	}
+	if f.cgroup != "" {
+		top := "/" + strings.Trim(f.cgroup, "/")
+		v.Where(inspect.Of(inspect.PIDCgroup), func(p inspect.Proc) bool {
+			return p.P.Cgroup != "" && (top == "/" || p.P.Cgroup == top || strings.HasPrefix(p.P.Cgroup, top+"/"))
+		})
+	}
+	return nil
+}
+
+func (r *run) procHost(o procOptions) error {
+	limit := o.limit
+	if limit == autoLimit {
+		limit = r.app.screenRows()
+	}
+	if len(o.sort) == 0 && r.set.Interval > 0 { // over an interval a busy kernel thread stands where it belongs
+		o.sort = []string{"cpu", "rss", "-pid"}
+	}
+	v, err := proc.Processes().View(o.columns, o.sort, limit)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	if err := o.filter.apply(v); err != nil {
+		return err
+	}
+	take := func(was *inspect.ProcList) (*inspect.ProcList, error) {
+		rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
+			if was == nil {
+				return proc.Scan(r.host, want, nil)
+			}
+			return proc.Scan(r.host, want, was.Procs)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return r.host.ProcList(rows.(*inspect.Procs), order)
+	}
+	var was *inspect.ProcList
+	if r.set.Interval > 0 {
+		if was, err = take(nil); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the processes")
+	l, err := take(was)
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	var over time.Duration
+	if was != nil {
+		l.Was, over = was, l.Mem.At.Sub(was.Mem.At)
+	}
+	card := proc.Host()
+	rep := card.Explain(l, nil)
+	g, found := v.Explain(l.Procs, l.Order, nil)
+	g.More = "--limit 0 shows all"
+	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
+	rep.Tell(l.Gaps(), r.host.Kernel)
+	h := r.header(l.Mem.At, over)
+	h.Summary = []string{explain.Plural(l.Procs.Len(), "process", "processes")}
+	return r.print(h, &rep)
+}

@@ -1,0 +1,176 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// processRows are all processes with the named columns, by PID.
+func processRows(t *testing.T, columns string) map[int]map[string]any {
+	t.Helper()
+	out := map[int]map[string]any{}
+	for _, r := range liveJSON(t, "proc", "--limit", "0", "--columns", columns).Tables["processes"].Rows {
+		out[int(r["pid"].(float64))] = r
+	}
+	return out
+}
+
+// ps, of procps, reads the same files with other code: what it says of a process
+// that lived through both reads is what kwhy said just before or just after.
+func TestLiveAgreesWithPs(t *testing.T) {
+	path, err := exec.LookPath("ps")
+	if err != nil {
+		t.Skip("ps is not installed")
+	}
+	columns := []struct {
+		ours, ps string
+		same     func(any, string) bool
+	}{
+		{"ppid", "ppid", sameNumber(1)}, {"uid", "euid", sameNumber(1)}, {"state", "s", func(a any, b string) bool { return a == b }},
+		{"threads", "nlwp", sameNumber(1)}, {"nice", "ni", sameNumber(1)}, {"vsize", "vsz", sameNumber(1024)}, {"vm_rss", "rss", sameNumber(1024)},
+		{"pgrp", "pgid", sameNumber(1)}, {"session", "sid", sameNumber(1)}, {"minflt", "min_flt", sameNumber(1)}, {"majflt", "maj_flt", sameNumber(1)},
+		{"processor", "psr", sameNumber(1)}, {"user", "euser:32", func(a any, b string) bool { return a == b }},
+	}
+	var names []string
+	args := []string{"-e", "-o", "pid="}
+	for _, c := range columns {
+		names, args = append(names, c.ours), append(args, "-o", c.ps+"=")
+	}
+	all := "pid," + strings.Join(names, ",")
+	before := processRows(t, all)
+	out, err := exec.Command(path, args...).Output()
+	if err != nil {
+		t.Skipf("this ps does not take these columns: %v", err)
+	}
+	after := processRows(t, all)
+	compared, bad := 0, 0
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		pid, _ := strconv.Atoi(f[0])
+		a, b := before[pid], after[pid]
+		if a == nil || b == nil || len(f) != len(columns)+1 {
+			continue
+		}
+		for i, c := range columns {
+			compared++
+			if !c.same(a[c.ours], f[i+1]) && !c.same(b[c.ours], f[i+1]) {
+				bad++
+				t.Logf("process %d: %s is %v, then %v, and ps says %s %s", pid, c.ours, a[c.ours], b[c.ours], c.ps, f[i+1])
+			}
+		}
+	}
+	if compared < 100 || bad > compared/100 { // what runs moves between the reads
+		t.Errorf("%d of %d values differ", bad, compared)
+	}
+}
+
+func sameNumber(unit float64) func(any, string) bool {
+	return func(a any, b string) bool {
+		n, err := strconv.ParseFloat(b, 64)
+		if a == nil { // a kernel thread has no RSS: ps says 0
+			return err != nil || n == 0
+		}
+		x, ok := a.(float64)
+		return ok && err == nil && x == n*unit
+	}
+}
+
+// settle waits until a process's own file says what the test has made it.
+func settle(t *testing.T, pid int, file, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file)); err == nil && strings.Contains(string(b), want) {
+			return
+		}
+	}
+	t.Fatalf("/proc/%d/%s never said %q", pid, file, want)
+}
+
+// What children were made to do is what their rows say.
+func TestLiveWhy(t *testing.T) {
+	start := func(name string, args ...string) *exec.Cmd {
+		c := exec.Command(name, args...)
+		in, err := c.StdinPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() })
+		return c
+	}
+	reads, naps, stops := start("cat"), start("sleep", "600"), start("sleep", "601")
+	dead := start("true")
+	settle(t, dead.Process.Pid, "stat", ") Z ")
+	settle(t, reads.Process.Pid, "status", "State:\tS")
+	settle(t, naps.Process.Pid, "status", "State:\tS")
+	settle(t, stops.Process.Pid, "comm", "sleep")
+	if err := stops.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, stops.Process.Pid, "stat", ") T ")
+	rows := processRows(t, "pid,state,why,syscall")
+	for _, c := range []struct {
+		cmd   *exec.Cmd
+		state string
+		says  []string
+	}{
+		{reads, "S", []string{"sleeping in read", "data in a pipe"}},
+		{naps, "S", []string{"nanosleep", "time to pass"}},
+		{stops, "T", []string{"stopped", "SIGCONT"}},
+		{dead, "Z", []string{"ended", fmt.Sprintf("(%d)", os.Getpid())}},
+	} {
+		r := rows[c.cmd.Process.Pid]
+		if r == nil || r["state"] != c.state {
+			t.Errorf("%v: %v, want state %s", c.cmd.Args, r, c.state)
+			continue
+		}
+		for _, s := range c.says {
+			if why, _ := r["why"].(string); !strings.Contains(why, s) && r["absent"] == nil {
+				t.Errorf("%v: %q does not say %q", c.cmd.Args, why, s)
+			}
+		}
+	}
+	if n := liveJSON(t, "proc").Values["zombies"].Value.(float64); n < 1 {
+		t.Errorf("%v zombies, and there is one", n)
+	}
+	only := liveJSON(t, "proc", "--state", "T", "--limit", "0", "--name", "^sleep$").Tables["processes"].Rows
+	if len(only) == 0 {
+		t.Error("--state T shows none")
+	}
+	for _, r := range only {
+		if r["state"] != "T" || r["comm"] != "sleep" {
+			t.Errorf("the filters let through %v", r)
+		}
+	}
+}
+
+// A process that burns a CPU is first over an interval, with what it used.
+func TestLiveCPU(t *testing.T) {
+	c := exec.Command("sh", "-c", "while :; do :; done")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	for range 5 {
+		d := liveJSON(t, "proc", "--interval", "500ms", "--limit", "0", "--columns", "pid,cpu,utime,stime")
+		for _, r := range d.Tables["processes"].Rows {
+			if int(r["pid"].(float64)) != c.Process.Pid {
+				continue
+			}
+			cpu, rate := r["cpu"].(float64), r["utime_rate"].(float64)+r["stime_rate"].(float64)
+			if cpu > 0.2 && cpu < 1.1 && rate > cpu-0.01 && rate < cpu+0.01 {
+				return
+			}
+			t.Logf("cpu %v, utime and stime %v a second", cpu, rate)
+		}
+	}
+	t.Error("the burning process never shows what it burns")
+}

@@ -1,0 +1,185 @@
+package proc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type (
+	list  = *inspect.ProcList
+	field = explain.Field[*inspect.ProcList]
+)
+
+// Host sums up the processes of a host.
+func Host() explain.Card[*inspect.ProcList] {
+	return explain.Card[*inspect.ProcList]{Name: "proc", Sections: []explain.Section[*inspect.ProcList]{
+		{Title: "All of them", Fields: summary()},
+		{Title: "The processes", Table: "processes"},
+	}, Rules: rules()}
+}
+
+func summary() []field {
+	counted := func(d doc, get func(list) value, read func(list) string) field {
+		d.Unit = explain.Count
+		if d.Source == inspect.None {
+			d.Source = inspect.PIDStat
+		}
+		return field{Doc: d, Get: get, Reading: read}
+	}
+	stat := func(key, label, gist string, concept explain.Concept, counter bool, read func(list) string) field {
+		return counted(doc{Key: key, Kernel: key, Label: label, Source: inspect.ProcStat, Counter: counter, Concept: concept, Gist: gist},
+			func(l list) value { return explain.Look(l.Stat, key) }, read)
+	}
+	return []field{
+		counted(doc{Key: "user_processes", Label: "processes", Concept: "process", Gist: "Processes that run programs; kernel threads are told apart."},
+			func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
+		counted(doc{Key: "kernel_threads", Label: "kernel threads", Concept: "kernel-thread", Gist: "Threads of the kernel itself, which have no program and no memory."},
+			func(l list) value { _, n := split(l); return explain.I(n) }, nil),
+		counted(doc{Key: "tasks", Label: "threads in all", Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax}, Concept: "process", Gist: "All threads of the host, those of the kernel among them."},
+			func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
+		stat("procs_running", "runnable", "Threads on a CPU or ready for one, kwhy among them.", "process-state", false, readRunning),
+		stat("procs_blocked", "blocked", "Threads that wait for I/O where no signal reaches them.", "process-state", false, nil),
+		stat("processes", "started", "Processes and threads started since boot.", "process", true, nil),
+		counted(doc{Key: "zombies", Concept: "process-state", Gist: "Processes that ended and whose parent has not asked how."},
+			func(l list) value { return explain.I(len(zombies(l))) }, readZombies),
+		limit("pid_max", "The numbers that the kernel gives out end here; each thread takes one.", inspect.KernelPIDMax),
+		limit("threads-max", "No more threads than this, on the whole host.", inspect.KernelThreadsMax),
+	}
+}
+
+func limit(name, gist string, src inspect.Source) field {
+	return field{Doc: doc{Key: strings.ReplaceAll(name, "-", "_"), Kernel: name, Label: "kernel." + name, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.Loadavg}, Concept: "process", Gist: gist},
+		Get: func(l list) value {
+			if n, ok := l.Mem.Number(src); ok {
+				return explain.I(n)
+			}
+			return value{}
+		}, Reading: func(l list) string {
+			n, _ := l.Mem.Number(src)
+			if l.Tasks == inspect.Unset || n <= 0 {
+				return ""
+			}
+			return explain.Percent(int64(l.Tasks), n) + " of them in use."
+		}}
+}
+
+// split counts processes and kernel threads.
+func split(l list) (users, kernel int) {
+	for i := range l.Procs.Rows {
+		if l.Procs.Rows[i].Kthread() {
+			kernel++
+		} else {
+			users++
+		}
+	}
+	return users, kernel
+}
+
+func readStates(l list) string {
+	names := map[byte]string{'R': "running or ready", 'S': "sleeping", 'D': "sleeping without signals", 'T': "stopped", 't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked"}
+	count := map[byte]int{}
+	for i := range l.Procs.Rows {
+		if p := &l.Procs.Rows[i]; !p.Kthread() {
+			count[p.State]++
+		}
+	}
+	var words []string
+	for _, s := range []byte("RDSTtZIPX") {
+		if count[s] > 0 {
+			words = append(words, explain.Number(count[s])+" "+names[s])
+		}
+	}
+	return strings.Join(words, ", ") + "."
+}
+
+func readTasks(l list) string {
+	pid, ok1 := l.Mem.Number(inspect.KernelPIDMax)
+	max, ok2 := l.Mem.Number(inspect.KernelThreadsMax)
+	if !ok1 || !ok2 {
+		return ""
+	}
+	name, least := "pid_max", pid
+	if max < pid {
+		name, least = "threads-max", max
+	}
+	return fmt.Sprintf("%s of %s, the lower of the two bounds below.", explain.Percent(int64(l.Tasks), least), name)
+}
+
+func readRunning(l list) string {
+	n, cpus := l.Stat["procs_running"], uint64(l.Mem.Host.CPUs)
+	if cpus == 0 {
+		return ""
+	}
+	if n > cpus {
+		return fmt.Sprintf("On %s: %s wait for their turn.", explain.Plural(cpus, "CPU", "CPUs"), explain.Number(n-cpus))
+	}
+	return fmt.Sprintf("On %s, kwhy among them: nobody waits for a CPU.", explain.Plural(cpus, "CPU", "CPUs"))
+}
+
+func zombies(l list) (out []*inspect.Process) {
+	for i := range l.Procs.Rows {
+		if p := &l.Procs.Rows[i]; p.State == 'Z' {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func readZombies(l list) string {
+	by := map[int32]int{}
+	for _, z := range zombies(l) {
+		by[z.PPID]++
+	}
+	if len(by) == 0 {
+		return "None."
+	}
+	parents := make([]int32, 0, len(by))
+	for pid := range by {
+		parents = append(parents, pid)
+	}
+	slices.SortFunc(parents, func(a, b int32) int { return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b)) })
+	var words []string
+	for _, pid := range parents[:min(len(parents), 5)] {
+		name := "a parent outside this /proc"
+		if i, ok := l.Procs.Row(pid); ok {
+			name = l.Procs.Rows[i].Comm
+		}
+		words = append(words, fmt.Sprintf("%s of %s (%d)", explain.Number(by[pid]), name, pid))
+	}
+	s := strings.Join(words, ", ")
+	if n := len(parents) - 5; n > 0 {
+		s += fmt.Sprintf(", and of %s more", explain.Plural(n, "parent", "parents"))
+	}
+	return s + ". Only the parent can end that: it has to ask, or end itself."
+}
+
+func rules() []explain.Rule[*inspect.ProcList] {
+	share := func(l list, src inspect.Source) value {
+		n, ok := l.Mem.Number(src)
+		if !ok || n <= 0 || l.Tasks == inspect.Unset {
+			return value{}
+		}
+		return explain.F(float64(l.Tasks) / float64(n))
+	}
+	near := func(id, key, name string, src inspect.Source) explain.Rule[*inspect.ProcList] {
+		return explain.Rule[*inspect.ProcList]{ID: id, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
+			Of: func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
+			Say: func(l list) string {
+				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", explain.AppendPercent(nil, share(l, src).Float()), name)
+			}}
+	}
+	return []explain.Rule[*inspect.ProcList]{
+		near("proc.pids_near_limit", "pid_max", "pid_max", inspect.KernelPIDMax),
+		near("proc.threads_near_limit", "threads_max", "threads-max", inspect.KernelThreadsMax),
+		{ID: "proc.zombies", Evidence: []string{"zombies"}, Concept: "process-state", Next: "kwhy proc --state Z",
+			Of: func(l list) value { return explain.I(len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
+			Say: func(l list) string {
+				return explain.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how"
+			}},
+	}
+}

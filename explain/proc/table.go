@@ -1,0 +1,277 @@
+package proc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// hz is the unit of the clock ticks that /proc shows: 100 on every machine that
+// Go builds for.
+const hz = 100
+
+// Processes is the table of processes: as ps has it, and why.
+func Processes() *explain.Table[inspect.Proc] {
+	ppid := PPID()
+	ppid.Show = explain.Wide
+	command := Command()
+	command.Show, command.Label = explain.Asked, ""
+	fields := []column{PID(), ppid, User(), State(), Threads(), Nice(), CPU(), VmRSS(), RSS(), FDs(), Age(), Comm(), command}
+	for _, list := range [][]column{{Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(), {VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers()} {
+		for _, f := range list {
+			f.Show = explain.Asked
+			fields = append(fields, f)
+		}
+	}
+	fields = append(fields, column{
+		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits}, Concept: "process-state", Gist: "What it does or waits for now."},
+		Write: why,
+	})
+	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields}
+}
+
+// Kernel tells kernel threads apart.
+func Kernel() column {
+	return column{Doc: doc{Key: "kernel", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Gist: "Whether it is a thread of the kernel, by PF_KTHREAD."},
+		Get: func(p row) value { return explain.B(p.P.Kthread()) }}
+}
+
+// User is whose process it is.
+func User() column {
+	return column{Doc: doc{Key: "user", Source: inspect.PIDStatus, Concept: "process", Gist: "Whose it is: the effective user's name, or number where it has none here."},
+		Get: func(p row) value {
+			if name := p.Host.Users[p.P.UID]; name != "" {
+				return explain.S(name)
+			}
+			return explain.S(strconv.FormatUint(uint64(p.P.UID), 10))
+		}}
+}
+
+// states are the letters of stat's field 3 (fs/proc/array.c, task_state_array).
+func states() []explain.Word {
+	word := func(letter, gist string) explain.Word {
+		return explain.Word{Name: letter, Gist: gist, Concept: "process-state"}
+	}
+	return []explain.Word{
+		word("R", "Running on a CPU, or ready to."),
+		word("S", "Sleeping until something happens, or a signal comes."),
+		word("D", "Sleeping where no signal is taken, mostly for a disk or a lock."),
+		word("T", "Stopped by a signal."),
+		word("t", "Stopped by who traces it."),
+		word("Z", "Ended, until its parent asks how."),
+		word("I", "An idle kernel thread, which does not count as load; since 4.14."),
+		word("X", "Gone this moment."),
+		word("P", "Parked: a kernel thread whose CPU is off."),
+	}
+}
+
+// State is the letter that ps shows.
+func State() column {
+	return column{Doc: doc{Key: "state", Label: "S", Source: inspect.PIDStat, Concept: "process-state", Words: states(), Gist: "The state of its main thread, by the kernel's letter."},
+		Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
+}
+
+// Threads is how many it has.
+func Threads() column {
+	return column{Doc: doc{Key: "threads", Label: "THR", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process", Show: explain.Wide, Gist: "Its threads, the main one counted."},
+		Get: func(p row) value { return explain.I(p.P.Threads) }}
+}
+
+// Nice is its nice value.
+func Nice() column {
+	return column{Doc: doc{Key: "nice", Label: "NI", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "nice", Show: explain.Wide, Gist: "Its nice value, -20 to 19: a lower one gets more of a busy CPU."},
+		Get: func(p row) value {
+			if p.P.Policy == 1 || p.P.Policy == 2 || p.P.Policy == 6 { // FIFO, RR, DEADLINE
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(p.P.Nice)
+		}}
+}
+
+// age is how long a process has lived, in seconds; 0 if unknown.
+func age(p row) float64 {
+	if p.Host.Uptime == 0 {
+		return 0
+	}
+	return max(p.Host.Uptime-float64(p.P.Start)/hz, 0)
+}
+
+// CPU is the share of one CPU that it used, over its life or the interval.
+func CPU() column {
+	return column{Doc: doc{Key: "cpu", Label: "CPU", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "cpu-time",
+		Gist: "The share of one CPU that it used, over its life, or over --interval."},
+		Get: func(p row) value {
+			used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
+			if was, d, ok := p.Before(); ok {
+				used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
+			}
+			if over <= 0 || used < 0 {
+				return value{}
+			}
+			return explain.F(used / over)
+		}}
+}
+
+// Age is how long ago it was started.
+func Age() column {
+	return column{Doc: doc{Key: "age", Unit: explain.Seconds, Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "How long ago it was started."},
+		Get: func(p row) value {
+			if p.Host.Uptime == 0 {
+				return value{}
+			}
+			return explain.F(age(p))
+		}}
+}
+
+// FDs is how many files it has open.
+func FDs() column {
+	return column{Doc: doc{Key: "fds", Label: "FDS", Unit: explain.Count, Source: inspect.PIDFd, Concept: "file-descriptor", Show: explain.Wide, Gist: "Its open file descriptors."},
+		Get: func(p row) value { return explain.Opt(p.P.FDs) }}
+}
+
+func ticks(n uint64) value { return explain.F(float64(n) / hz) }
+
+func times() []column {
+	field := func(key, gist string, get func(*inspect.Process) uint64) column {
+		return column{Doc: doc{Key: key, Unit: explain.Seconds, Counter: true, Source: inspect.PIDStat, Concept: "cpu-time", Gist: gist},
+			Get: func(p row) value { return ticks(get(p.P)) }}
+	}
+	fault := func(key, gist string, get func(*inspect.Process) uint64) column {
+		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
+			Get: func(p row) value { return explain.N(get(p.P)) }}
+	}
+	return []column{
+		field("utime", "CPU time in its own code.", func(p *inspect.Process) uint64 { return p.UTime }),
+		field("stime", "CPU time in the kernel on its behalf.", func(p *inspect.Process) uint64 { return p.STime }),
+		fault("minflt", "Page faults that needed no disk.", func(p *inspect.Process) uint64 { return p.Minflt }),
+		fault("majflt", "Page faults that waited for a disk.", func(p *inspect.Process) uint64 { return p.Majflt }),
+		{Doc: doc{Key: "vsize", Unit: explain.Bytes, Source: inspect.PIDStat, Concept: "virtual-memory", Gist: "Its address space, mostly not in RAM."},
+			Get: func(p row) value { return explain.N(p.P.VSize) }},
+		{Doc: doc{Key: "started", Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "When it was started."},
+			Get: func(p row) value {
+				if p.Host.Uptime == 0 {
+					return value{}
+				}
+				return explain.S(p.Host.At.Add(-time.Duration(age(p) * float64(time.Second))).UTC().Format(time.RFC3339))
+			}},
+	}
+}
+
+// policies are the scheduling policies by number (include/uapi/linux/sched.h).
+func policies() []explain.Word {
+	word := func(name, gist string) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: "nice"}
+	}
+	return []explain.Word{
+		word("SCHED_OTHER", "The default: a fair share by nice."), word("SCHED_FIFO", "Real time: runs until it waits."),
+		word("SCHED_RR", "Real time, in turns among equals."), word("SCHED_BATCH", "A fair share, for work that can wait."),
+		word("SCHED_ISO", "Reserved, never used."), word("SCHED_IDLE", "What is left over."),
+		word("SCHED_DEADLINE", "A budget of time in each period."), word("SCHED_EXT", "By a BPF program, since 6.12."),
+	}
+}
+
+func schedules() []column {
+	switches := func(key, gist string, get func(*inspect.Process) inspect.Num) column {
+		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "cpu-time", Gist: gist},
+			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+	}
+	return []column{
+		{Doc: doc{Key: "policy", Source: inspect.PIDStat, Words: policies(), Concept: "nice", Gist: "Its scheduling policy."},
+			Get: func(p row) value {
+				if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
+					return explain.S(policies()[n].Name)
+				}
+				return value{}
+			}},
+		{Doc: doc{Key: "rt_priority", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "nice", Gist: "Its real-time priority, 1 to 99; 0 without one."},
+			Get: func(p row) value { return explain.I(p.P.RTPrio) }},
+		{Doc: doc{Key: "processor", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "cpu-time", Gist: "The CPU that it last ran on."},
+			Get: func(p row) value {
+				if p.P.CPU < 0 {
+					return value{}
+				}
+				return explain.I(p.P.CPU)
+			}},
+		switches("voluntary_ctxt_switches", "How often its main thread gave the CPU up to wait.", func(p *inspect.Process) inspect.Num { return p.Voluntary }),
+		switches("nonvoluntary_ctxt_switches", "How often its main thread was put off the CPU for another.", func(p *inspect.Process) inspect.Num { return p.Forced }),
+	}
+}
+
+func groups() []column {
+	number := func(key, gist string, get func(*inspect.Process) int32) column {
+		return column{Doc: doc{Key: key, Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: gist}, Get: func(p row) value { return explain.I(get(p.P)) }}
+	}
+	return []column{
+		number("pgrp", "Its process group: what a shell signals as one job.", func(p *inspect.Process) int32 { return p.PGRP }),
+		number("session", "Its session: the process groups of one login or daemon.", func(p *inspect.Process) int32 { return p.Session }),
+		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "process", Gist: "Its terminal, by device number; none for daemons."}, Get: func(p row) value {
+			if p.P.TTY == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			major, minor := p.P.TTY>>8&0xfff, p.P.TTY&0xff|p.P.TTY>>12&0xfff00
+			if major >= 136 && major <= 143 {
+				return explain.S(fmt.Sprintf("pts/%d", (major-136)<<8+minor))
+			}
+			return explain.S(fmt.Sprintf("%d:%d", major, minor))
+		}},
+	}
+}
+
+func waits() []column {
+	return []column{
+		{Doc: doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "process-state", Gist: "The kernel function that its main thread waits in."},
+			Get: func(p row) value {
+				if w := wchan(p); w != "" {
+					return explain.S(w)
+				}
+				return explain.None(inspect.Masked)
+			}},
+		{Doc: doc{Key: "syscall", Kernel: "syscall", Source: inspect.PIDSyscall, Concept: "system-call", Gist: "The system call that its main thread waits in."},
+			Get: func(p row) value {
+				if name := callName(p); name != "" {
+					return explain.S(name)
+				}
+				return explain.None(inspect.Inapplicable)
+			}},
+	}
+}
+
+// wchan returns where a process waits; "" where it does not or is not to be seen:
+// to whom that is not permitted, the kernel says 0.
+func wchan(p row) string {
+	if p.Missing(inspect.PIDWchan) != inspect.Present || p.P.Wchan == "0" {
+		return ""
+	}
+	return p.P.Wchan
+}
+
+func transfers() []column {
+	field := func(key, gist string, get func(*inspect.Process) inspect.Num) column {
+		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Bytes, Counter: true, Source: inspect.PIDIO, Concept: "page-cache", Gist: gist},
+			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+	}
+	return []column{
+		field("read_bytes", "What it made disks read.", func(p *inspect.Process) inspect.Num { return p.ReadBytes }),
+		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *inspect.Process) inspect.Num { return p.WriteBytes }),
+		{Doc: doc{Key: "fd_limit", Unit: explain.Count, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How many files it may have open."},
+			Get: func(p row) value {
+				if p.P.MaxFDs == inspect.Unset {
+					return explain.None(inspect.Unlimited)
+				}
+				return explain.Opt(p.P.MaxFDs)
+			}},
+	}
+}
+
+// Columns lists what --columns takes, each with its gist.
+func Columns() string {
+	var b strings.Builder
+	for _, f := range Processes().Fields {
+		fmt.Fprintf(&b, "%-28s %s\n", f.Key, f.Gist)
+	}
+	return b.String()
+}
