@@ -302,3 +302,33 @@ func FuzzOctal(f *testing.F) {
 func mangle(s string) string {
 	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`, "#", `\043`).Replace(s)
 }
+
+func FuzzSyscall(f *testing.F) {
+	for _, s := range []string{"running\n", "-1 0x7ffd1 0x7f44\n", "230 0x0 0x0 0x7ffd 0x0 0x0 0x0 0x7ffc 0x7f44\n", "0 0x\n", "99999999999999999999 0x0\n", ""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			c, err := inspect.ParseSyscall(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) {
+				t.Fatal(err)
+			}
+			if err == nil && c.Number < inspect.NoCall || c.Running && c.Number != inspect.NoCall {
+				t.Fatalf("%+v", c)
+			}
+		})
+	})
+}
+
+func FuzzLimits(f *testing.F) {
+	f.Add([]byte("Limit Soft Hard Units\nMax open files            1024                 524288               files     \n"))
+	f.Add([]byte("Max open files unlimited unlimited files\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			n, err := inspect.ParseLimits(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) || n < inspect.Unset {
+				t.Fatalf("%d, %v", n, err)
+			}
+		})
+	})
+}

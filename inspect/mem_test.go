@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -89,8 +90,10 @@ func TestRecordedHostGivesAllThatItsKernelHas(t *testing.T) {
 		if !m.Still {
 			t.Error("a tree of files does not hold still")
 		}
-		if len(m.Gaps()) != len(want) {
-			t.Errorf("gaps %v, want %d", m.Gaps(), len(want))
+		// What the process table wants of a host is not in the older recordings.
+		gaps := slices.DeleteFunc(m.Gaps(), func(g inspect.Gap) bool { return g.Source > inspect.KernelLog })
+		if len(gaps) != len(want) {
+			t.Errorf("gaps %v, want %d", gaps, len(want))
 		}
 		if m.At != noon {
 			t.Errorf("taken at %v, want the clock's %v", m.At, noon)

@@ -2,6 +2,7 @@ package inspect_test
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -116,4 +117,43 @@ func letters(p *procfs.ProcMapPermissions) string {
 		b[3] = 's'
 	}
 	return string(b)
+}
+
+// The soft limit of open files of every process, and its I/O, as procfs has them.
+func TestProcessFilesAsProcfs(t *testing.T) {
+	h, err := inspect.Open("/proc", "/sys", atNoon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	ps, err := h.Procs(inspect.Of(inspect.PIDStat, inspect.PIDLimits, inspect.PIDFd, inspect.PIDIO))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		proc, err := fs.Proc(int(p.PID))
+		if err != nil {
+			continue
+		}
+		if limits, err := proc.Limits(); err == nil && p.MaxFDs != inspect.Unset {
+			compared++
+			if uint64(p.MaxFDs) != limits.OpenFiles {
+				t.Errorf("process %d: %d files, procfs says %d", p.PID, p.MaxFDs, limits.OpenFiles)
+			}
+		}
+		if n, err := proc.FileDescriptorsLen(); err == nil && p.FDs != inspect.Unset && int(p.PID) != os.Getpid() && n != int(p.FDs) {
+			if again, err := proc.FileDescriptorsLen(); err == nil && again == n { // it holds still, and yet
+				t.Errorf("process %d: %d descriptors, procfs counts %d", p.PID, p.FDs, n)
+			}
+		}
+	}
+	if compared == 0 {
+		t.Error("nothing could be compared")
+	}
 }

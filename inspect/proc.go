@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Num is a number that a kernel may not have: negative where it is not there.
@@ -319,9 +321,18 @@ func (r *pidReader) fill(p *Process, want Sources) {
 			continue
 		}
 		why := r.one(p, s)
+		if why == Vanished && s > PIDOomScore && r.there(p) {
+			why = Unsupported // the process is there, the file is not
+		}
 		p.got[s-PIDStat] = why
 		p.gone = why == Vanished && s <= PIDOomScore && (p.got[0] == Vanished || p.got[0] == Unread)
 	}
+}
+
+// there tells whether the process still is.
+func (r *pidReader) there(p *Process) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(r.h.proc.fd, strconv.Itoa(int(p.PID)), &st, 0) == nil
 }
 
 func (r *pidReader) one(p *Process, s Source) Reason {

@@ -65,7 +65,7 @@ func sleeping(b []byte, r row, how string) []byte {
 		b = append(append(b, " in "...), call...)
 	}
 	if what := waitsFor(call, where); what != "" {
-		b = append(append(b, ": for "...), what...)
+		b = append(append(b, ", waits for "...), what...)
 	} else if where != "" {
 		b = append(append(b, ", in the kernel's "...), where...)
 	}
@@ -84,7 +84,9 @@ func waitsFor(call, where string) string {
 		{"balance_dirty", "dirty pages to be written"}, {"throttle_direct_reclaim", "memory to be reclaimed"}, {"mem_cgroup_handle_over_high", "its cgroup's memory to shrink"},
 		{"rwsem", "a lock in the kernel"}, {"mutex_lock", "a lock in the kernel"}, {"pipe_read", "data in a pipe"}, {"pipe_write", "room in a pipe"},
 		{"accept", "a connection"}, {"unix_stream", "data on a local socket"}, {"skb_wait", "data on a socket"}, {"sk_wait_data", "data on a socket"}, {"tty_read", "input on its terminal"},
-		{"vfork", "the child that it made by vfork"},
+		{"vfork", "the child that it made by vfork"}, {"do_wait", "a child to end"}, {"nanosleep", "time to pass, by its own will"},
+		{"ep_poll", "something to happen on its files"}, {"poll_schedule", "something to happen on its files"}, {"do_epoll", "something to happen on its files"}, {"do_select", "something to happen on its files"},
+		{"futex", "another thread: a lock or a condition"}, {"sys_pause", "a signal"}, {"sigsuspend", "a signal"}, {"sigtimedwait", "a signal"},
 	} {
 		if strings.Contains(where, k.part) {
 			return k.what

@@ -99,6 +99,10 @@ func (r *recording) source(s inspect.Source) {
 	switch {
 	case strings.Contains(p, "<pid>"):
 		for _, pid := range r.PIDs {
+			if s == inspect.PIDFd {
+				r.links(strings.ReplaceAll(p, "<pid>", strconv.Itoa(int(pid))))
+				continue
+			}
 			if detail := s == inspect.PIDMaps || s == inspect.PIDSmapsRollup; !detail || r.Detail == nil || slices.Contains(r.Detail, pid) {
 				r.file(strings.ReplaceAll(p, "<pid>", strconv.Itoa(int(pid))))
 			}
@@ -145,7 +149,10 @@ func (r *recording) file(p string) {
 func (r *recording) edit(p string, data []byte) []byte {
 	switch p {
 	case "/proc/stat":
-		return keepLines(data, func(line string) bool { return strings.HasPrefix(line, "btime ") })
+		return keepLines(data, func(line string) bool {
+			name, _, _ := strings.Cut(line, " ")
+			return slices.Contains([]string{"btime", "ctxt", "processes", "procs_running", "procs_blocked"}, name)
+		})
 	case "/proc/slabinfo":
 		return r.largestSlabs(data)
 	case "/proc/sys/kernel/hostname":
@@ -211,6 +218,20 @@ func (r *recording) family(s inspect.Source, p string) {
 		r.file(before + n + after)
 		if s == inspect.ZramStat {
 			r.file(before + n + "/disksize")
+		}
+	}
+}
+
+// links records a directory of links, where it may be read.
+func (r *recording) links(p string) {
+	list, err := os.ReadDir(r.at(p))
+	if err != nil {
+		return
+	}
+	r.add(entry{name: p[1:], dir: true})
+	for _, d := range list {
+		if to, err := os.Readlink(r.at(path.Join(p, d.Name()))); err == nil {
+			r.add(entry{name: path.Join(p, d.Name())[1:], link: to})
 		}
 	}
 }
