@@ -47,6 +47,7 @@ func jobs() []job {
 		{name: "host memory", kwhy: []string{"mem"}, peer: []string{"free"}, ratio: 2.5},
 		{name: "the same, shown by peers", kwhy: []string{"mem"}, peer: []string{"sh", "-c", "free; vmstat -s; ps -eo pid,rss,comm,args --sort=-rss; slabtop -o"}, ratio: 1},
 		{name: "host memory, JSON", kwhy: []string{"mem", "-o", "json"}, peer: []string{"free"}},
+		{name: "process list", kwhy: []string{"proc"}, peer: []string{"ps", "-eo", "pid,ppid,s,nlwp,ni,rss,time,etimes,comm", "--sort=-time"}, crowd: 10000, ratio: 0.30, mib: 24},
 		{name: "oom ranking", kwhy: []string{"oom"}, peer: []string{"ps", "-eo", "pid,ppid,uid,stat,comm,rss,oom,oomadj"}, crowd: 10000, ratio: 0.35},
 		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
 	}
@@ -187,6 +188,7 @@ const crowdRounds = 11
 // crowd starts idle processes, which cost little more than their number: shells
 // that wait to open a pipe nobody writes to. end kills them, by their group.
 func crowd(n int) (end func(), err error) {
+	before := processes()
 	dir, err := os.MkdirTemp("", "kwhy-crowd")
 	if err != nil {
 		return nil, err
@@ -205,7 +207,11 @@ func crowd(n int) (end func(), err error) {
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 		_ = c.Wait()
 		_ = os.RemoveAll(dir)
-		time.Sleep(time.Second) // until they are gone
+		for range 120 { // until whoever adopted them has asked for them all
+			if time.Sleep(500 * time.Millisecond); processes() < before+n/100 {
+				return
+			}
+		}
 	}
 	var ready string
 	if _, err := fmt.Fscan(out, &ready); err != nil || ready != "ready" {
@@ -213,6 +219,17 @@ func crowd(n int) (end func(), err error) {
 		return nil, fmt.Errorf("%d processes could not be started", n)
 	}
 	return end, nil
+}
+
+// processes counts what /proc lists.
+func processes() (n int) {
+	list, _ := os.ReadDir("/proc")
+	for _, d := range list {
+		if name := d.Name(); name[0] >= '1' && name[0] <= '9' {
+			n++
+		}
+	}
+	return n
 }
 
 // judge says how a result compares with the job's target.
