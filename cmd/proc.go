@@ -23,6 +23,7 @@ type procOptions struct {
 	limit   int
 	columns []string
 	sort    []string
+	tree    bool
 	filter  procFilter
 }
 
@@ -39,7 +40,8 @@ func (a *App) procCommand() *cobra.Command {
   kwhy proc --interval 1s                    who uses the CPU now
   kwhy proc --state D,Z --limit 0            who is stuck, and who has ended
   kwhy proc --columns pid,comm,syscall,why   --columns help lists them all
-  kwhy proc --user www-data --sort rss`,
+  kwhy proc --user www-data --sort rss
+  kwhy proc --tree`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.limit < autoLimit {
@@ -48,6 +50,9 @@ func (a *App) procCommand() *cobra.Command {
 			if len(o.columns) == 1 && o.columns[0] == "help" {
 				_, err := fmt.Fprint(a.Out, proc.Columns())
 				return err
+			}
+			if o.tree && len(o.sort) > 0 {
+				return usagef("--tree has an order of its own: it takes no --sort")
 			}
 			r, err := a.begin(c, "proc")
 			if err != nil {
@@ -61,6 +66,7 @@ func (a *App) procCommand() *cobra.Command {
 	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
 	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
+	f.BoolVar(&o.tree, "tree", false, "each process below its parent, all of them unless --limit says otherwise")
 	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
 	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
 	f.StringVar(&o.filter.state, "state", "", "only processes in these states: letters such as D,Z")
@@ -104,8 +110,14 @@ func (f *procFilter) apply(v *explain.View[inspect.Proc]) error {
 
 func (r *run) procHost(o procOptions) error {
 	limit := o.limit
-	if limit == autoLimit {
+	switch {
+	case limit == autoLimit && !o.tree:
 		limit = r.app.screenRows()
+	case limit == autoLimit:
+		limit = 0
+	}
+	if o.tree && len(o.columns) == 0 {
+		o.columns = []string{"pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why"}
 	}
 	if len(o.sort) == 0 && r.set.Interval > 0 { // over an interval a busy kernel thread stands where it belongs
 		o.sort = []string{"cpu", "rss", "-pid"}
@@ -127,7 +139,11 @@ func (r *run) procHost(o procOptions) error {
 		if err != nil {
 			return nil, err
 		}
-		return r.host.ProcList(rows.(*inspect.Procs), order)
+		ps := rows.(*inspect.Procs)
+		if o.tree {
+			order = proc.AsTree(ps, order)
+		}
+		return r.host.ProcList(ps, order)
 	}
 	var was *inspect.ProcList
 	if r.set.Interval > 0 {

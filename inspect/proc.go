@@ -58,6 +58,7 @@ type Process struct {
 	Forced     Num
 	Wchan      string // the kernel function that it waits in; "0" or "" if none
 	Call       Syscall
+	Depth      int32 // below the topmost ancestor that is shown, in a tree
 	FDs        Num
 	MaxFDs     Num // soft limit
 	ReadBytes  Num // from io

@@ -1,7 +1,9 @@
 package proc
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +23,7 @@ func Processes() *explain.Table[inspect.Proc] {
 	command := Command()
 	command.Show, command.Label = explain.Asked, ""
 	fields := []column{PID(), ppid, User(), State(), Threads(), Nice(), CPU(), VmRSS(), RSS(), FDs(), Age(), Comm(), command}
-	for _, list := range [][]column{{Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(), {VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers()} {
+	for _, list := range [][]column{{Tree(), Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(), {VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers()} {
 		for _, f := range list {
 			f.Show = explain.Asked
 			fields = append(fields, f)
@@ -32,6 +34,61 @@ func Processes() *explain.Table[inspect.Proc] {
 		Write: why,
 	})
 	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields}
+}
+
+// Tree is the name below that of the parent.
+func Tree() column {
+	return column{Doc: doc{Key: "tree", Label: "NAME", Source: inspect.PIDStat, Concept: "process", Gist: "Its name, indented below its parent's."},
+		Get: func(p row) value {
+			if p.P.Depth == 0 {
+				return explain.S(p.P.Comm)
+			}
+			return explain.S(strings.Repeat("  ", int(min(p.P.Depth, 12))-1) + "└ " + p.P.Comm)
+		}}
+}
+
+// AsTree puts rows in the order of a tree, each after its parent and children by
+// PID, and notes how deep each is. A row whose parent is not among them begins a
+// tree of its own.
+func AsTree(ps *inspect.Procs, rows []int32) (out []int32) {
+	shown := map[int32]bool{}
+	for _, i := range rows {
+		shown[ps.Rows[i].PID] = true
+	}
+	children := map[int32][]int32{}
+	var tops []int32
+	for _, i := range rows {
+		if p := &ps.Rows[i]; shown[p.PPID] && p.PPID != p.PID {
+			children[p.PPID] = append(children[p.PPID], i)
+		} else {
+			tops = append(tops, i)
+		}
+	}
+	type place struct{ i, depth int32 }
+	var stack []place
+	push := func(list []int32, depth int32) {
+		slices.SortFunc(list, func(a, b int32) int { return cmp.Compare(ps.Rows[b].PID, ps.Rows[a].PID) })
+		for _, i := range list {
+			stack = append(stack, place{i, depth})
+		}
+	}
+	push(tops, 0)
+	for len(stack) > 0 {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		p := &ps.Rows[at.i]
+		p.Depth = at.depth
+		out = append(out, at.i)
+		push(children[p.PID], at.depth+1)
+		delete(children, p.PID)
+	}
+	for _, i := range rows { // two that are each other's ancestors, as a number given anew can have it
+		if p := &ps.Rows[i]; children[p.PPID] != nil && shown[p.PPID] {
+			p.Depth = 0
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // Kernel tells kernel threads apart.
