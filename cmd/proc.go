@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,13 +12,17 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	"kwhy/output"
 )
 
 const procLong = `The processes as ps has them, and for each what it does or waits for now; above
 them how many there are by state, what the kernel's bounds are, and whose zombies
 nobody asks for.
 
-CPU is the share of one CPU over a process's life, or over --interval.`
+CPU is the share of one CPU over a process's life, or over --interval.
+
+With a PID, or a name that just one process has: who it is, what it does now, what
+it may do, its signals, namespaces, time, files and limits.`
 
 type procOptions struct {
 	limit   int
@@ -33,17 +38,19 @@ type procFilter struct{ user, name, state, cgroup string }
 func (a *App) procCommand() *cobra.Command {
 	var o procOptions
 	c := &cobra.Command{
-		Use:   "proc",
+		Use:   "proc [PID|NAME]",
 		Short: "Processes: the table, and why each is where it is",
 		Long:  procLong,
 		Example: `  kwhy proc
+  kwhy proc 1234                             one process, as the kernel sees it
+  kwhy proc nginx                            the same by name, where there is just one
   kwhy proc --interval 1s                    who uses the CPU now
   kwhy proc --state D,Z --limit 0            who is stuck, and who has ended
   kwhy proc --columns pid,comm,syscall,why   --columns help lists them all
   kwhy proc --user www-data --sort rss
   kwhy proc --tree`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args: atMostOne,
+		RunE: func(c *cobra.Command, args []string) error {
 			if o.limit < autoLimit {
 				return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
 			}
@@ -59,7 +66,15 @@ func (a *App) procCommand() *cobra.Command {
 				return err
 			}
 			defer r.host.Close()
-			return r.procHost(o)
+			if len(args) == 0 {
+				return r.procHost(o)
+			}
+			for _, name := range []string{"limit", "columns", "sort", "tree", "user", "name", "state", "cgroup"} {
+				if c.Flags().Changed(name) {
+					return usagef("--%s is for the table, and a process was given", name)
+				}
+			}
+			return r.procProcess(args[0])
 		},
 	}
 	f := c.Flags()
@@ -171,4 +186,79 @@ func (r *run) procHost(o procOptions) error {
 	h := r.header(l.Mem.At, over)
 	h.Summary = []string{explain.Plural(l.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
+}
+
+// procProcess explains one process, given by number or by name.
+func (r *run) procProcess(arg string) error {
+	pid, err := r.findProcess(arg)
+	if err != nil {
+		return err
+	}
+	card := proc.Process()
+	spaces, err := proc.Namespaces().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	limits, err := proc.Limits().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	want := card.Needs().Plus(spaces.Needs()).Plus(limits.Needs())
+	var was *inspect.ProcDetail
+	if r.set.Interval > 0 {
+		if was, err = proc.Detail(r.host, pid, want); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the process")
+	d, err := proc.Detail(r.host, pid, want)
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	at := d.Row.Host.At
+	var over time.Duration
+	if was != nil && was.Row.P.Start == d.Row.P.Start {
+		d.Was, over = was, at.Sub(was.Row.Host.At)
+		d.Row.Host.Was, d.Row.Was = was.Row.Host, was.Row.P
+	}
+	rep := card.Explain(d, nil)
+	addGrid(&rep, spaces, inspect.DetailParts[inspect.Namespace]{Detail: d, List: d.Namespaces})
+	addGrid(&rep, limits, inspect.DetailParts[inspect.Limit]{Detail: d, List: d.Limits})
+	rep.Tell(d.Gaps(), r.host.Kernel)
+	h := r.header(at, over)
+	h.Subject = &output.Subject{PID: pid, Comm: d.Row.P.Comm}
+	if !d.Born.IsZero() {
+		h.Subject.StartTime = &d.Born
+	}
+	return r.print(h, &rep)
+}
+
+// findProcess finds a process by number, or by a name that just one has.
+func (r *run) findProcess(arg string) (int32, error) {
+	if arg == "" || strings.Trim(arg, "0123456789") == "" {
+		return parsePID(arg)
+	}
+	ps, err := proc.Scan(r.host, inspect.Sources{}, nil)
+	if err != nil {
+		return 0, err
+	}
+	var found []string
+	var pid int32
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.Comm == arg && p.PID != ps.Host.Self {
+			pid = p.PID
+			found = append(found, strconv.Itoa(int(pid)))
+		}
+	}
+	switch n := len(found); {
+	case n == 0:
+		return 0, fmt.Errorf("no process is called %q (kwhy proc --name finds parts of names): %w", arg, inspect.ErrNoProcess)
+	case n > 20:
+		return 0, fmt.Errorf("%d processes are called %q: give a PID, such as %s", n, arg, found[0])
+	case n > 1:
+		return 0, fmt.Errorf("%d processes are called %q: give a PID of %s", n, arg, strings.Join(found, ", "))
+	}
+	return pid, nil
 }

@@ -47,3 +47,9 @@ func Borrow[S Snapshot[S], T Snapshot[T]](from Card[T], of func(S) T, keys ...st
 	}
 	return fields, rules
 }
+
+// Own takes a lifted field for the card's own: it is listed as one of its values.
+func Own[S Snapshot[S]](f Field[S]) Field[S] {
+	f.lifted = false
+	return f
+}

@@ -59,6 +59,12 @@ const (
 	PIDFd
 	PIDLimits
 	PIDIO
+	PIDExe
+	PIDCwd
+	PIDRoot
+	PIDNs
+	PIDStack
+	PIDLabel
 	PIDMaps
 	PIDSmapsRollup
 	nSources
@@ -140,6 +146,12 @@ var sourceTable = [nSources]sourceInfo{
 	PIDFd:                   {path: "/proc/<pid>/fd", opens: asTracer},
 	PIDLimits:               {path: "/proc/<pid>/limits", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDIO:                   {path: "/proc/<pid>/io", opens: asTracer, option: "CONFIG_TASK_IO_ACCOUNTING"},
+	PIDExe:                  {path: "/proc/<pid>/exe", opens: asTracer},
+	PIDCwd:                  {path: "/proc/<pid>/cwd", opens: asTracer},
+	PIDRoot:                 {path: "/proc/<pid>/root", opens: asTracer},
+	PIDNs:                   {path: "/proc/<pid>/ns", opens: asTracer, option: "CONFIG_NAMESPACES"},
+	PIDStack:                {path: "/proc/<pid>/stack", opens: asRoot, option: "CONFIG_STACKTRACE"},
+	PIDLabel:                {path: "/proc/<pid>/attr/current", opens: asTracer, option: "a Linux security module that labels processes"},
 	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},
 }

@@ -13,7 +13,7 @@ import (
 // machine), or has no name yet.
 func callName(r row) string {
 	c := &r.P.Call
-	if r.Missing(inspect.PIDSyscall) != inspect.Present || c.Number == inspect.NoCall || c.Compat || machine(r.Host.Host.Arch) != runtime.GOARCH {
+	if r.Missing(inspect.PIDSyscall) != inspect.Present || c.Number == inspect.NoCall || c.Compat || r.P.Kthread() || machine(r.Host.Host.Arch) != runtime.GOARCH {
 		return ""
 	}
 	_, rest, ok := strings.Cut(syscalls, "\n"+strconv.FormatInt(c.Number, 10)+" ")

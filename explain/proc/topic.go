@@ -16,6 +16,10 @@ func Topic() explain.Topic {
 		}
 		return h.ProcList(ps, nil)
 	})
+	process := Process()
+	t = t.Plus(process.Topic("proc PID", self))
+	t = t.Plus(detailTopic(Namespaces(), func(d detail) []inspect.Namespace { return d.Namespaces }))
+	t = t.Plus(detailTopic(Limits(), func(d detail) []inspect.Limit { return d.Limits }))
 	return t.Plus(Processes().Topic("proc", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return Scan(h, want, nil) })
 	}))
@@ -36,4 +40,29 @@ func Scan(h *inspect.Host, want inspect.Sources, was *inspect.Procs) (*inspect.P
 		ps.Since(was)
 	}
 	return ps, nil
+}
+
+// self is kwhy's own process: what a value of a process reads in an example.
+func self(h *inspect.Host, want inspect.Sources) (*inspect.ProcDetail, error) {
+	return Detail(h, h.Self(), want)
+}
+
+// Detail reads one process, and of the others who they are.
+func Detail(h *inspect.Host, pid int32, want inspect.Sources) (*inspect.ProcDetail, error) {
+	ps, err := Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.ProcDetail(ps, pid, want)
+}
+
+func detailTopic[T any](table *explain.Table[inspect.DetailPart[T]], of func(detail) []T) explain.Topic {
+	return table.Topic("proc PID", func(h *inspect.Host, v *explain.View[inspect.DetailPart[T]]) (explain.Rows[inspect.DetailPart[T]], []int32, error) {
+		d, err := self(h, v.Needs().Plus(inspect.Of(inspect.PIDStatus)))
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := inspect.DetailParts[T]{Detail: d, List: of(d)}
+		return rows, v.Order(rows), nil
+	})
 }

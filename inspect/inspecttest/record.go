@@ -99,8 +99,13 @@ func (r *recording) source(s inspect.Source) {
 	switch {
 	case strings.Contains(p, "<pid>"):
 		for _, pid := range r.PIDs {
-			if s == inspect.PIDFd {
-				r.links(strings.ReplaceAll(p, "<pid>", strconv.Itoa(int(pid))))
+			of := strings.ReplaceAll(p, "<pid>", strconv.Itoa(int(pid)))
+			switch s {
+			case inspect.PIDFd, inspect.PIDNs:
+				r.links(of)
+				continue
+			case inspect.PIDExe, inspect.PIDCwd, inspect.PIDRoot:
+				r.link(of)
 				continue
 			}
 			if detail := s == inspect.PIDMaps || s == inspect.PIDSmapsRollup; !detail || r.Detail == nil || slices.Contains(r.Detail, pid) {
@@ -139,7 +144,7 @@ func (r *recording) file(p string) {
 		e.name = p[1:]
 		e.data = r.edit(p, e.data)
 		r.add(e)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EOPNOTSUPP):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 	default:
 		r.errs = append(r.errs, err)
 	}
@@ -222,6 +227,13 @@ func (r *recording) family(s inspect.Source, p string) {
 	}
 }
 
+// link records where a link leads, if that may be seen, and not what is there.
+func (r *recording) link(p string) {
+	if to, err := os.Readlink(r.at(p)); err == nil {
+		r.add(entry{name: p[1:], link: to})
+	}
+}
+
 // links records a directory of links, where it may be read.
 func (r *recording) links(p string) {
 	list, err := os.ReadDir(r.at(p))
@@ -230,9 +242,7 @@ func (r *recording) links(p string) {
 	}
 	r.add(entry{name: p[1:], dir: true})
 	for _, d := range list {
-		if to, err := os.Readlink(r.at(path.Join(p, d.Name()))); err == nil {
-			r.add(entry{name: path.Join(p, d.Name())[1:], link: to})
-		}
+		r.link(path.Join(p, d.Name()))
 	}
 }
 

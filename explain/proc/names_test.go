@@ -1,0 +1,38 @@
+package proc
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/sys/capability"
+	"golang.org/x/sys/unix"
+)
+
+// Another author's list of the same kernel header.
+func TestCapabilitiesAreThoseOfMoby(t *testing.T) {
+	names := strings.Fields(capabilities)
+	if len(names) != unix.CAP_LAST_CAP+1 {
+		t.Errorf("%d names, the last capability of x/sys is %d", len(names), unix.CAP_LAST_CAP)
+	}
+	for _, c := range capability.ListKnown() {
+		if int(c) >= len(names) || names[c] != c.String() {
+			t.Errorf("%d is %s", c, c)
+		}
+	}
+}
+
+func TestMasks(t *testing.T) {
+	if got := signalNames(0x4003); !slices.Equal(got, []string{"SIGHUP", "SIGINT", "SIGTERM"}) {
+		t.Error(got)
+	}
+	if got := signalNames(1<<31 | 1<<33 | 1<<63); !slices.Equal(got, []string{"signal 32", "SIGRTMIN+0", "SIGRTMIN+30"}) {
+		t.Error(got)
+	}
+	if got := capNames(1<<0 | 1<<21 | 1<<62); !slices.Equal(got, []string{"CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_62"}) {
+		t.Error(got)
+	}
+	if got := flagNames(0x200000 | 0x40 | 0x80000000); !slices.Equal(got, []string{"PF_FORKNOEXEC", "PF_KTHREAD", "0x80000000"}) {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,364 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ProcDetail is all that the kernel shows of one process.
+type ProcDetail struct {
+	Row    Proc              // among the others of one scan
+	Status map[string]string // the lines of /proc/PID/status, as they are
+	Args   []string          // of the command line
+	Born   time.Time         // zero if unknown
+
+	Exe, Cwd, Root string
+	IO             Counters
+	Namespaces     []Namespace
+	Cgroups        []Membership
+	Limits         []Limit
+	Stack          []string // functions, innermost first
+	Label          string   // of the security module
+
+	Ancestors []*Process // parent first
+	Children  []*Process
+
+	Was *ProcDetail
+	got [nSources]Reason
+}
+
+// Namespace is one that a process lives in.
+type Namespace struct {
+	Name  string // pid, net, mnt, ...
+	Inode uint64
+	Init  uint64 // that of PID 1 of the same /proc; 0 if it is not to be seen
+	With  int    // how many other processes whose namespaces may be seen share it
+}
+
+// Membership is a cgroup that a process is in.
+type Membership struct {
+	Version     int
+	Controllers string // comma-separated; "" for version 2
+	Path        string
+}
+
+// Limit is one line of /proc/PID/limits. Unset is unlimited.
+type Limit struct {
+	Name, Unit string
+	Soft, Hard Num
+}
+
+// Missing says why a source gave nothing.
+func (d *ProcDetail) Missing(s Source) Reason {
+	switch s {
+	case Uptime, ProcStat, Passwd:
+		return Present
+	}
+	return d.got[s]
+}
+
+// Before returns the sample an interval ago.
+func (d *ProcDetail) Before() (*ProcDetail, time.Duration, bool) {
+	if d.Was == nil {
+		return nil, 0, false
+	}
+	return d.Was, d.Row.Host.At.Sub(d.Was.Row.Host.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (d *ProcDetail) Kernel() Version { return d.Row.Kernel() }
+
+// Gaps lists the wanted sources that gave nothing.
+func (d *ProcDetail) Gaps() (out []Gap) {
+	for s, r := range d.got {
+		if r.IsGap() && r != Unread {
+			out = append(out, Gap{Source(s), r, 1, 1})
+		}
+	}
+	return out
+}
+
+// ProcDetail reads the wanted sources of one process of a scan, of which stat
+// and status are read anew. The error is ErrNoProcess where there is none.
+func (h *Host) ProcDetail(ps *Procs, pid int32, want Sources) (*ProcDetail, error) {
+	i, ok := ps.Row(pid)
+	if !ok {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	}
+	d := &ProcDetail{Row: ps.At(int(i))}
+	for s := range d.got {
+		d.got[s] = Unread
+	}
+	row := Of(PIDStat, PIDStatus, PIDOomScoreAdj, PIDOomScore, PIDCmdline, PIDWchan, PIDSyscall, PIDFd, PIDLimits, PIDIO)
+	if len(ps.Fill([]int32{i}, row)) == 0 {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	}
+	for s := PIDStat; s < nSources; s++ {
+		if row.Has(s) {
+			d.got[s] = d.Row.P.got[s-PIDStat]
+		}
+	}
+	d.Born = h.Born(d.Row.P.Start)
+	dir := strconv.Itoa(int(pid))
+	for s := PIDStat; s < nSources; s++ {
+		if read := h.detailReader(d, dir, s); want.Has(s) && read != nil {
+			d.got[s] = h.pidReason(dir, read())
+		}
+	}
+	d.family(ps)
+	return d, nil
+}
+
+// detailReader returns what reads a source of its own into d.
+func (h *Host) detailReader(d *ProcDetail, dir string, s Source) func() error {
+	file := func(name string, parse func([]byte) error) func() error {
+		return func() error { return h.proc.with(dir+name, parse) }
+	}
+	link := func(name string, to *string) func() error {
+		return func() (err error) { *to, err = h.proc.link(dir + name); return err }
+	}
+	switch s {
+	case PIDStatus:
+		return file("/status", d.parseStatus)
+	case PIDCmdline:
+		return file("/cmdline", func(b []byte) error { d.Args = splitArgs(b); return nil })
+	case PIDLimits:
+		return file("/limits", d.parseLimits)
+	case PIDIO:
+		return file("/io", func(b []byte) (err error) { d.IO, err = parseCounters(b, 8); return err })
+	case PIDCgroup:
+		return file("/cgroup", d.parseCgroup)
+	case PIDStack:
+		return file("/stack", d.parseStack)
+	case PIDLabel:
+		return func() error {
+			err := h.proc.with(dir+"/attr/current", func(b []byte) error { d.Label = string(bytes.TrimRight(b, "\x00\n")); return nil })
+			if errors.Is(err, unix.EINVAL) { // no module has labels
+				return fmt.Errorf("read %s/%s/attr/current: %w", h.proc.root, dir, fs.ErrNotExist)
+			}
+			return err
+		}
+	case PIDExe:
+		return link("/exe", &d.Exe)
+	case PIDCwd:
+		return link("/cwd", &d.Cwd)
+	case PIDRoot:
+		return link("/root", &d.Root)
+	case PIDNs:
+		return func() error { return h.readNamespaces(d, dir) }
+	}
+	return nil
+}
+
+// link returns where a symbolic link leads.
+func (t tree) link(rel string) (string, error) {
+	for size := 256; ; size *= 4 {
+		buf := make([]byte, size)
+		n, err := unix.Readlinkat(t.fd, rel, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return "", &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
+		case n < size:
+			return string(buf[:n]), nil
+		case size >= 1<<16:
+			return "", &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: unix.ENAMETOOLONG}
+		}
+	}
+}
+
+func (d *ProcDetail) parseStatus(b []byte) error {
+	d.Status = map[string]string{}
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		if name, rest, ok := strings.Cut(string(line), ":"); ok {
+			d.Status[name] = strings.TrimSpace(rest)
+		}
+	}
+	if len(d.Status) == 0 {
+		return errMalformed
+	}
+	return nil
+}
+
+// maxArgs bounds the command line that is kept: it may be megabytes.
+const maxArgs = 128 << 10
+
+func splitArgs(b []byte) []string {
+	if len(b) == 0 {
+		return nil
+	}
+	b = bytes.TrimSuffix(b[:min(len(b), maxArgs)], []byte{0})
+	return strings.Split(string(b), "\x00")
+}
+
+// parseLimits reads "Max open files  1024  524288  files": names have single
+// blanks, columns more (fs/proc/base.c, proc_pid_limits).
+func (d *ProcDetail) parseLimits(b []byte) error {
+	_, b = cutLine(b)
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		name, rest, ok := strings.Cut(string(line), "  ")
+		f := strings.Fields(rest)
+		if !ok || len(f) < 2 {
+			continue
+		}
+		l := Limit{Name: strings.TrimPrefix(name, "Max "), Soft: count([]byte(f[0])), Hard: count([]byte(f[1]))}
+		if len(f) > 2 {
+			l.Unit = f[2]
+		}
+		d.Limits = append(d.Limits, l)
+	}
+	if len(d.Limits) == 0 {
+		return errMalformed
+	}
+	return nil
+}
+
+func (d *ProcDetail) parseCgroup(b []byte) error {
+	list, err := parseCgroups(b)
+	for _, m := range list {
+		c := Membership{Version: 1, Controllers: m.controllers, Path: m.path}
+		if m.hierarchy == 0 {
+			c.Version = 2
+		}
+		d.Cgroups = append(d.Cgroups, c)
+	}
+	return err
+}
+
+// parseStack reads lines of "[<0>] do_wait+0x5e/0xe0".
+func (d *ProcDetail) parseStack(b []byte) error {
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		_, call, ok := strings.Cut(string(line), "] ")
+		name, _, _ := strings.Cut(call, "+")
+		if ok && name != "" && !strings.HasPrefix(name, "0xffff") {
+			d.Stack = append(d.Stack, name)
+		}
+	}
+	return nil
+}
+
+func (h *Host) readNamespaces(d *ProcDetail, dir string) error {
+	names, err := h.proc.names(dir + "/ns")
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		inode, err := h.namespace(dir, name)
+		if err != nil {
+			return err
+		}
+		n := Namespace{Name: name, Inode: inode}
+		if n.Init, err = h.namespace("1", name); err != nil && firstNamespace(name) == inode {
+			n.Init = inode // PID 1's is not to be seen, but this is the one that the kernel began with
+		}
+		for i := range d.Row.Host.All.Rows {
+			other := d.Row.Host.All.Rows[i].PID
+			if other == d.Row.P.PID || strings.HasSuffix(name, "_for_children") {
+				continue
+			}
+			if its, err := h.namespace(strconv.Itoa(int(other)), name); err == nil && its == inode {
+				n.With++
+			}
+		}
+		d.Namespaces = append(d.Namespaces, n)
+	}
+	if len(d.Namespaces) == 0 {
+		return errMalformed
+	}
+	return nil
+}
+
+// firstNamespace returns the number of the namespace that the kernel began with,
+// of the kinds for which it is fixed (include/linux/proc_ns.h); 0 for others.
+func firstNamespace(name string) uint64 {
+	switch strings.TrimSuffix(name, "_for_children") {
+	case "time":
+		return 4026531834
+	case "cgroup":
+		return 4026531835
+	case "pid":
+		return 4026531836
+	case "user":
+		return 4026531837
+	case "uts":
+		return 4026531838
+	case "ipc":
+		return 4026531839
+	}
+	return 0
+}
+
+// namespace reads the number in a link such as "net:[4026531840]".
+func (h *Host) namespace(dir, name string) (uint64, error) {
+	to, err := h.proc.link(dir + "/ns/" + name)
+	if err != nil {
+		return 0, err
+	}
+	_, number, _ := strings.Cut(to, "[")
+	n, ok := parseUint([]byte(strings.TrimSuffix(number, "]")))
+	if !ok {
+		return 0, errMalformed
+	}
+	return n, nil
+}
+
+// family finds the ancestors and children in the scan.
+func (d *ProcDetail) family(ps *Procs) {
+	for at, n := d.Row.P, 0; n < len(ps.Rows); n++ {
+		i, ok := ps.Row(at.PPID)
+		if !ok || at.PPID == at.PID {
+			break
+		}
+		at = &ps.Rows[i]
+		d.Ancestors = append(d.Ancestors, at)
+	}
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.PPID == d.Row.P.PID && p.PID != p.PPID {
+			d.Children = append(d.Children, p)
+		}
+	}
+}
+
+// DetailPart is one of the many of a kind that a process has, in its context.
+type DetailPart[T any] struct {
+	Detail *ProcDetail
+	It     *T
+}
+
+// Missing says why a source gave nothing.
+func (p DetailPart[T]) Missing(s Source) Reason { return p.Detail.Missing(s) }
+
+// Before says that parts are not followed over an interval.
+func (p DetailPart[T]) Before() (DetailPart[T], time.Duration, bool) {
+	return DetailPart[T]{}, 0, false
+}
+
+// Kernel returns the kernel that was read.
+func (p DetailPart[T]) Kernel() Version { return p.Detail.Kernel() }
+
+// DetailParts is a list in its context: the rows of a table.
+type DetailParts[T any] struct {
+	Detail *ProcDetail
+	List   []T
+}
+
+// Len returns how many there are.
+func (l DetailParts[T]) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l DetailParts[T]) At(i int) DetailPart[T] { return DetailPart[T]{l.Detail, &l.List[i]} }
