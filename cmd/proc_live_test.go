@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -173,4 +174,132 @@ func TestLiveCPU(t *testing.T) {
 		}
 	}
 	t.Error("the burning process never shows what it burns")
+}
+
+// items are the texts of a list value.
+func items(v any) (out []string) {
+	list, _ := v.([]any)
+	for _, x := range list {
+		out = append(out, fmt.Sprint(x))
+	}
+	return out
+}
+
+// What the kernel shows of this test's own process by other ways.
+func TestLiveProcess(t *testing.T) {
+	d := liveJSON(t, "proc", strconv.Itoa(os.Getpid()))
+	exe, _ := os.Executable()
+	cwd, _ := os.Getwd()
+	ids := []string{strconv.Itoa(os.Getuid()), strconv.Itoa(os.Geteuid())}
+	for key, want := range map[string]any{"exe": exe, "cwd": cwd, "ppid": float64(os.Getppid()), "pgrp": float64(syscall.Getpgrp())} {
+		if got := d.Values[key].Value; got != want {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	if got := items(d.Values["uid"].Value); len(got) != 4 || got[0] != ids[0] || got[1] != ids[1] {
+		t.Errorf("uid %v, want %v", got, ids)
+	}
+	if got := items(d.Values["cmdline"].Value); !slices.Equal(got, os.Args) {
+		t.Errorf("command line %q, want %q", got, os.Args)
+	}
+	for _, r := range d.Tables["namespaces"].Rows {
+		name := r["name"].(string)
+		link, err := os.Readlink("/proc/self/ns/" + name)
+		if err != nil || !strings.HasSuffix(link, fmt.Sprintf(":[%s]", r["inode_str"])) {
+			t.Errorf("namespace %s is %v, the link says %q, %v", name, r["inode_str"], link, err)
+		}
+	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range d.Tables["limits"].Rows {
+		if r["name"] == "open files" && r["soft"] != float64(files.Cur) {
+			t.Errorf("open files %v, getrlimit says %d", r["soft"], files.Cur)
+		}
+	}
+}
+
+// Children that were made to differ in one thing each.
+func TestLiveProcessCases(t *testing.T) {
+	run := func(name string, args ...string) string {
+		t.Helper()
+		c := exec.Command(name, args...)
+		c.Dir = "/"
+		if err := c.Start(); err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+		return strconv.Itoa(c.Process.Pid)
+	}
+	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
+
+	deaf := run("sh", "-c", "trap '' HUP USR2; umask 027; exec sleep 600")
+	settle(t, number(deaf), "comm", "sleep")
+	d := liveJSON(t, "proc", deaf)
+	if got := items(d.Values["sig_ign"].Value); !slices.Contains(got, "SIGHUP") || !slices.Contains(got, "SIGUSR2") || slices.Contains(got, "SIGTERM") {
+		t.Errorf("ignored: %v", got)
+	}
+	if d.Values["umask"].Value != "0027" || d.Values["cwd"].Value != "/" || d.Values["ppid"].Value != float64(os.Getpid()) {
+		t.Errorf("umask %v, cwd %v, parent %v", d.Values["umask"].Value, d.Values["cwd"].Value, d.Values["ppid"].Value)
+	}
+
+	path, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := t.TempDir() + "/kwhy-test-gone"
+	if err := os.WriteFile(gone, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pid := run(gone, "600")
+	settle(t, number(pid), "status", "State:\tS")
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	d = liveJSON(t, "proc", pid)
+	if v := d.Values["exe"]; v.Value != gone+" (deleted)" || !strings.Contains(v.Reading, "gone from its directory") {
+		t.Errorf("%v, %q", v.Value, v.Reading)
+	}
+	// By its name, which is its alone.
+	if byName := liveJSON(t, "proc", "kwhy-test-gone"); byName.Subject == nil || int(byName.Subject.PID) != number(pid) {
+		t.Errorf("by name: %+v", byName.Subject)
+	}
+
+	apart := exec.Command("sleep", "600")
+	apart.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUTS}
+	if err := apart.Start(); err != nil {
+		t.Skipf("no namespace can be made here: %v", err)
+	}
+	defer func() { _ = apart.Process.Kill(); _ = apart.Wait() }()
+	d = liveJSON(t, "proc", strconv.Itoa(apart.Process.Pid))
+	if v := d.Values["container"]; v.Value != nil && (v.Value != float64(1) || !strings.Contains(v.Reading, "uts")) {
+		t.Errorf("apart in %v: %q", v.Value, v.Reading)
+	}
+}
+
+func TestLiveProcErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"no such process": {[]string{"proc", "2147483600"}, exitFailed, "process 2147483600: no such process"},
+		"no such name":    {[]string{"proc", "no-such-name"}, exitFailed, "no process is called \"no-such-name\""},
+		"no such column":  {[]string{"proc", "--columns", "pid,nope"}, exitUsage, "no column \"nope\""},
+		"no such state":   {[]string{"proc", "--state", "Q"}, exitUsage, "--state"},
+		"tree and sort":   {[]string{"proc", "--tree", "--sort", "cpu"}, exitUsage, "--tree"},
+		"table and PID":   {[]string{"proc", "1", "--limit", "3"}, exitUsage, "--limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, errs, status := live(t, c.args...)
+			if status != c.status || !strings.Contains(errs, c.want) || out != "" || strings.Count(errs, "\n") != 1 {
+				t.Errorf("status %d, stdout %q, stderr %q; want %d and %q", status, out, errs, c.status, c.want)
+			}
+		})
+	}
 }

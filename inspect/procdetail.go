@@ -39,7 +39,7 @@ type ProcDetail struct {
 type Namespace struct {
 	Name  string // pid, net, mnt, ...
 	Inode uint64
-	Init  uint64 // that of PID 1 of the same /proc; 0 if it is not to be seen
+	Init  uint64 // that of PID 1 of the same /proc, or the one that the kernel began with; 0 if unknown
 	With  int    // how many other processes whose namespaces may be seen share it
 }
 
@@ -257,14 +257,15 @@ func (h *Host) readNamespaces(d *ProcDetail, dir string) error {
 		return err
 	}
 	slices.Sort(names)
+	whole, _ := h.InitialPIDNamespace()
 	for _, name := range names {
 		inode, err := h.namespace(dir, name)
 		if err != nil {
 			return err
 		}
 		n := Namespace{Name: name, Inode: inode}
-		if n.Init, err = h.namespace("1", name); err != nil && firstNamespace(name) == inode {
-			n.Init = inode // PID 1's is not to be seen, but this is the one that the kernel began with
+		if n.Init, err = h.namespace("1", name); err != nil && whole {
+			n.Init = firstNamespace(name) // PID 1's is not to be seen: the host's stays where the kernel began
 		}
 		for i := range d.Row.Host.All.Rows {
 			other := d.Row.Host.All.Rows[i].PID

@@ -475,7 +475,7 @@ func Namespaces() *explain.Table[nsRow] {
 	return &explain.Table[nsRow]{Name: "namespaces", Fields: []column{
 		declare(doc{Key: "name", Label: "NAMESPACE", Gist: "The kind: what it sets apart."}, func(n *inspect.Namespace) value { return explain.S(n.Name) }),
 		declare(doc{Key: "inode", Unit: explain.ID, Gist: "Its number: processes with the same one share it."}, func(n *inspect.Namespace) value { return explain.N(n.Inode) }),
-		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether PID 1 of this /proc lives in it too."}, func(n *inspect.Namespace) value {
+		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether it is PID 1's too, or the one that the kernel began with."}, func(n *inspect.Namespace) value {
 			if n.Init == 0 {
 				return explain.None(inspect.Masked)
 			}
@@ -533,7 +533,12 @@ func Limits() *explain.Table[limitRow] {
 		declare(doc{Key: "hard", Unit: explain.Plain, Show: explain.Data, Gist: "How far the process may raise that itself."}, func(r limitRow) value { return bound(r.It.Hard) }),
 		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "How much of it is used, where the kernel shows that of the process."}, used),
 		declare(doc{Key: "unit", Show: explain.Data, Gist: "What is counted."}, func(r limitRow) value { return text(r.It.Unit) }),
-		declare(doc{Key: "used_text", Label: "USED", Gist: "How much of it is used, for people."}, func(r limitRow) value { return inUnit(used(r), r.It.Unit) }),
+		declare(doc{Key: "used_text", Label: "USED", Gist: "How much of it is used, for people."}, func(r limitRow) value {
+			if v := used(r); v.Has() {
+				return inUnit(v, r.It.Unit)
+			}
+			return explain.S("not shown")
+		}),
 		declare(doc{Key: "soft_text", Label: "SOFT", Gist: "Where it stops now, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
 		declare(doc{Key: "hard_text", Label: "HARD", Gist: "How far the process may raise that itself, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
 	}}
