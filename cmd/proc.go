@@ -123,52 +123,42 @@ func (f *procFilter) apply(v *explain.View[inspect.Proc]) error {
 	return nil
 }
 
-func (r *run) procHost(o procOptions) error {
-	limit := o.limit
+// view is the table as it was asked for.
+func (o *procOptions) view(screen int, interval bool) (*explain.View[inspect.Proc], error) {
+	limit, columns, sort := o.limit, o.columns, o.sort
 	switch {
-	case limit == autoLimit && !o.tree:
-		limit = r.app.screenRows()
-	case limit == autoLimit:
+	case limit == autoLimit && o.tree:
 		limit = 0
+	case limit == autoLimit:
+		limit = screen
 	}
-	if o.tree && len(o.columns) == 0 {
-		o.columns = []string{"pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why"}
+	if o.tree && len(columns) == 0 {
+		columns = []string{"pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why"}
 	}
-	if len(o.sort) == 0 && r.set.Interval > 0 { // over an interval a busy kernel thread stands where it belongs
-		o.sort = []string{"cpu", "rss", "-pid"}
+	if len(sort) == 0 && interval { // then a busy kernel thread stands where it belongs
+		sort = []string{"cpu", "rss", "-pid"}
 	}
-	v, err := proc.Processes().View(o.columns, o.sort, limit)
+	v, err := proc.Processes().View(columns, sort, limit)
 	if err != nil {
-		return usagef("%v", err)
+		return nil, usagef("%v", err)
 	}
-	if err := o.filter.apply(v); err != nil {
+	return v, o.filter.apply(v)
+}
+
+func (r *run) procHost(o procOptions) error {
+	v, err := o.view(r.app.screenRows(), r.set.Interval > 0)
+	if err != nil {
 		return err
-	}
-	take := func(was *inspect.ProcList) (*inspect.ProcList, error) {
-		rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
-			if was == nil {
-				return proc.Scan(r.host, want, nil)
-			}
-			return proc.Scan(r.host, want, was.Procs)
-		})
-		if err != nil {
-			return nil, err
-		}
-		ps := rows.(*inspect.Procs)
-		if o.tree {
-			order = proc.AsTree(ps, order)
-		}
-		return r.host.ProcList(ps, order)
 	}
 	var was *inspect.ProcList
 	if r.set.Interval > 0 {
-		if was, err = take(nil); err != nil {
+		if was, err = r.takeProcs(v, o.tree, nil); err != nil {
 			return err
 		}
 		r.wait()
 	}
 	p := r.progress("reading the processes")
-	l, err := take(was)
+	l, err := r.takeProcs(v, o.tree, was)
 	p.Stop()
 	if err != nil {
 		return err
@@ -186,6 +176,24 @@ func (r *run) procHost(o procOptions) error {
 	h := r.header(l.Mem.At, over)
 	h.Summary = []string{explain.Plural(l.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
+}
+
+// takeProcs scans the processes for a view; was is the sample an interval ago.
+func (r *run) takeProcs(v *explain.View[inspect.Proc], tree bool, was *inspect.ProcList) (*inspect.ProcList, error) {
+	rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
+		if was == nil {
+			return proc.Scan(r.host, want, nil)
+		}
+		return proc.Scan(r.host, want, was.Procs)
+	})
+	if err != nil {
+		return nil, err
+	}
+	ps := rows.(*inspect.Procs)
+	if tree {
+		order = proc.AsTree(ps, order)
+	}
+	return r.host.ProcList(ps, order)
 }
 
 // procProcess explains one process, given by number or by name.

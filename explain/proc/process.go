@@ -47,8 +47,8 @@ func names(list []string) value {
 }
 
 // lift takes a column of the table as a field of the card.
-func lift(c column, label string, show explain.Show) detailField {
-	c.Label, c.Show = label, show
+func lift(c column, label string) detailField {
+	c.Label, c.Show = label, explain.Always
 	f := explain.Lift(c, func(d detail) row { return d.Row })
 	return explain.Own(f)
 }
@@ -84,7 +84,7 @@ func numbers(text string) value {
 func identity() []detailField {
 	person := func(p *inspect.Process) string { return fmt.Sprintf("%s (%d)", p.Comm, p.PID) }
 	return []detailField{
-		lift(Comm(), "name", explain.Always),
+		lift(Comm(), "name"),
 		told(doc{Key: "cmdline", Label: "command line", Source: inspect.PIDCmdline, Concept: "process", Gist: "The command line, which the process may have overwritten."},
 			func(d detail) value {
 				if len(d.Args) == 0 {
@@ -142,7 +142,7 @@ func identity() []detailField {
 				}
 				return strings.Join(words, ", ") + "."
 			}),
-		lift(Threads(), "threads", explain.Always),
+		lift(Threads(), "threads"),
 		line("n_spid", "NSpid", "Its number in each PID namespace, from this one inwards; since 4.1.", "namespaces", explain.Data, nil),
 		told(doc{Key: "pgrp", Label: "process group", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: "Its process group: what a shell signals as one job."},
 			func(d detail) value { return explain.I(d.Row.P.PGRP) }, func(d detail) string {
@@ -221,15 +221,15 @@ func rights() []detailField {
 		return told(doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Plain, Source: inspect.PIDStatus, Concept: "credentials", Gist: gist},
 			func(d detail) value { return numbers(d.Status[kernel]) }, func(d detail) string { return readIDs(d, kernel, name) })
 	}
-	caps := func(key, kernel, label, gist string, show explain.Show, read func(detail) string) detailField {
-		return told(doc{Key: key, Kernel: kernel, Label: label, Source: inspect.PIDStatus, Concept: "capabilities", Show: show, Gist: gist},
+	caps := func(key, kernel, gist string) detailField {
+		return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: "capabilities", Show: explain.Data, Gist: gist},
 			func(d detail) value {
 				set, ok := mask(d.Status[kernel])
 				if !ok {
 					return value{}
 				}
 				return names(capNames(set))
-			}, read)
+			}, nil)
 	}
 	return []detailField{
 		ids("uid", "Uid", "user", "Real, effective, saved and file system user IDs.", func(d detail, id uint32) string { return d.Row.Host.Users[id] }),
@@ -237,11 +237,11 @@ func rights() []detailField {
 		told(doc{Key: "groups", Kernel: "Groups", Label: "more groups", Unit: explain.Plain, Source: inspect.PIDStatus, Concept: "credentials", Show: explain.Rare, Gist: "Further groups whose rights it has."},
 			func(d detail) value { return numbers(d.Status["Groups"]) }, nil),
 		capCount(),
-		caps("cap_eff", "CapEff", "", "Capabilities that it has now.", explain.Data, nil),
-		caps("cap_prm", "CapPrm", "", "Capabilities that it may take up.", explain.Data, nil),
-		caps("cap_bnd", "CapBnd", "", "Capabilities that it can ever get, by exec of a program that has them.", explain.Data, nil),
-		caps("cap_inh", "CapInh", "", "Capabilities that programs which it runs may inherit.", explain.Data, nil),
-		caps("cap_amb", "CapAmb", "", "Capabilities that plain programs which it runs keep.", explain.Data, nil),
+		caps("cap_eff", "CapEff", "Capabilities that it has now."),
+		caps("cap_prm", "CapPrm", "Capabilities that it may take up."),
+		caps("cap_bnd", "CapBnd", "Capabilities that it can ever get, by exec of a program that has them."),
+		caps("cap_inh", "CapInh", "Capabilities that programs which it runs may inherit."),
+		caps("cap_amb", "CapAmb", "Capabilities that plain programs which it runs keep."),
 		told(doc{Key: "no_new_privs", Kernel: "NoNewPrivs", Label: "no new rights", Unit: explain.Bool, Source: inspect.PIDStatus, Since: inspect.Version{Major: 4, Minor: 10}, Concept: "credentials", Gist: "Whether exec can give it no more rights."},
 			func(d detail) value {
 				if s, ok := d.Status["NoNewPrivs"]; ok {
@@ -419,16 +419,16 @@ func spent() []detailField {
 		func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
 	var out []detailField
 	for _, f := range append([]column{CPU()}, times()[:4]...) {
-		out = append(out, lift(f, "", explain.Always))
+		out = append(out, lift(f, ""))
 	}
 	out = append(out, children)
 	for _, f := range []column{VmRSS(), VmSwap(), OomScore(), OomScoreAdj()} {
-		out = append(out, lift(f, "", explain.Always))
+		out = append(out, lift(f, ""))
 	}
 	for _, f := range schedules()[:3] {
-		out = append(out, lift(f, "", explain.Always))
+		out = append(out, lift(f, ""))
 	}
-	return append(out, lift(Nice(), "", explain.Always))
+	return append(out, lift(Nice(), ""))
 }
 
 func inout() []detailField {
@@ -437,7 +437,7 @@ func inout() []detailField {
 			func(d detail) value { return explain.Look(d.IO, key) }, read)
 	}
 	return []detailField{
-		lift(FDs(), "open files", explain.Always),
+		lift(FDs(), "open files"),
 		io("rchar", "What it read by system calls, from wherever.", nil),
 		io("read_bytes", "What it made disks read.", func(d detail) string {
 			return cached(d.IO["rchar"], d.IO["read_bytes"], "came from the page cache, pipes and sockets")
