@@ -1,0 +1,81 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kwhy/inspect/inspecttest"
+)
+
+// Each file of a recorded host is garbage, cut or empty in turn: no command may
+// panic, hang or fail for that but where the process itself can't be told, and
+// what it prints stays a document of the contract.
+func TestSpoiledFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs some thousand commands")
+	}
+	b, err := os.ReadFile("../inspect/testdata/hosts/debian-7.3-oom.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := inspecttest.Unpack(dir, b); err != nil {
+		t.Fatal(err)
+	}
+	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}}
+	runs := 0
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil // one that may not be read
+		}
+		for _, bad := range [][]byte{[]byte("\xff%%% nothing of the kind\n\x00"), text[:len(text)/2], nil} {
+			if err := os.WriteFile(path, bad, 0o644); err != nil {
+				return err
+			}
+			for _, args := range commands {
+				runs++
+				spoiled(t, dir, strings.TrimPrefix(path, dir), args)
+			}
+		}
+		return os.WriteFile(path, text, 0o644)
+	})
+	if err != nil || runs < 1000 {
+		t.Errorf("%d runs, %v", runs, err)
+	}
+}
+
+func spoiled(t *testing.T, dir, file string, args []string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
+	status := a.Run(append(args[:len(args):len(args)], "--proc-root", dir+"/proc", "--sys-root", dir+"/sys", "-o", "json"))
+	var doc map[string]any
+	switch err := json.Unmarshal(out.Bytes(), &doc); {
+	case status == 0 && err == nil:
+	case status == exitFailed && out.Len() == 0 && strings.Count(errs.String(), "\n") == 1 && mayFail(args, file):
+	default:
+		t.Errorf("%v with %s spoiled: status %d, %q, %v", args, file, status, errs.String(), err)
+	}
+}
+
+// mayFail tells a file without which a command can't do its job: the stat of its
+// process, or the cgroup that it was asked for.
+func mayFail(args []string, file string) bool {
+	switch {
+	case args[0] == "oom" && len(args) > 2 && args[1] == "--cgroup":
+		return strings.Contains(file, "/cgroup/batch/") || strings.HasSuffix(file, "/mountinfo")
+	case len(args) > 1:
+		return file == "/proc/"+args[1]+"/stat"
+	}
+	return false
+}
