@@ -29,6 +29,7 @@ type procOptions struct {
 	columns []string
 	sort    []string
 	tree    bool
+	threads bool
 	filter  procFilter
 }
 
@@ -58,6 +59,9 @@ func (a *App) procCommand() *cobra.Command {
 				_, err := fmt.Fprint(a.Out, proc.Columns())
 				return err
 			}
+			if o.tree && o.threads {
+				return usagef("--tree is of processes: it does not go with --threads")
+			}
 			if o.tree && len(o.sort) > 0 {
 				return usagef("--tree has an order of its own: it takes no --sort")
 			}
@@ -69,7 +73,7 @@ func (a *App) procCommand() *cobra.Command {
 			if len(args) == 0 {
 				return r.procHost(o)
 			}
-			for _, name := range []string{"limit", "columns", "sort", "tree", "user", "name", "state", "cgroup"} {
+			for _, name := range []string{"limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"} {
 				if c.Flags().Changed(name) {
 					return usagef("--%s is for the table, and a process was given", name)
 				}
@@ -82,6 +86,7 @@ func (a *App) procCommand() *cobra.Command {
 	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.tree, "tree", false, "each process below its parent, all of them unless --limit says otherwise")
+	f.BoolVar(&o.threads, "threads", false, "a row for each thread")
 	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
 	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
 	f.StringVar(&o.filter.state, "state", "", "only processes in these states: letters such as D,Z")
@@ -138,7 +143,11 @@ func (o *procOptions) view(screen int, interval bool) (*explain.View[inspect.Pro
 	if len(sort) == 0 && interval { // then a busy kernel thread stands where it belongs
 		sort = []string{"cpu", "rss", "-pid"}
 	}
-	v, err := proc.Processes().View(columns, sort, limit)
+	table := proc.Processes()
+	if o.threads {
+		table = proc.EachThread()
+	}
+	v, err := table.View(columns, sort, limit)
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
@@ -152,13 +161,13 @@ func (r *run) procHost(o procOptions) error {
 	}
 	var was *inspect.ProcList
 	if r.set.Interval > 0 {
-		if was, err = r.takeProcs(v, o.tree, nil); err != nil {
+		if was, err = r.takeProcs(v, &o, nil); err != nil {
 			return err
 		}
 		r.wait()
 	}
 	p := r.progress("reading the processes")
-	l, err := r.takeProcs(v, o.tree, was)
+	l, err := r.takeProcs(v, &o, was)
 	p.Stop()
 	if err != nil {
 		return err
@@ -179,18 +188,22 @@ func (r *run) procHost(o procOptions) error {
 }
 
 // takeProcs scans the processes for a view; was is the sample an interval ago.
-func (r *run) takeProcs(v *explain.View[inspect.Proc], tree bool, was *inspect.ProcList) (*inspect.ProcList, error) {
+func (r *run) takeProcs(v *explain.View[inspect.Proc], o *procOptions, was *inspect.ProcList) (*inspect.ProcList, error) {
+	scan := proc.Scan
+	if o.threads {
+		scan = proc.ScanThreads
+	}
 	rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
 		if was == nil {
-			return proc.Scan(r.host, want, nil)
+			return scan(r.host, want, nil)
 		}
-		return proc.Scan(r.host, want, was.Procs)
+		return scan(r.host, want, was.Procs)
 	})
 	if err != nil {
 		return nil, err
 	}
 	ps := rows.(*inspect.Procs)
-	if tree {
+	if o.tree {
 		order = proc.AsTree(ps, order)
 	}
 	return r.host.ProcList(ps, order)

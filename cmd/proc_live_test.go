@@ -303,3 +303,30 @@ func TestLiveProcErrors(t *testing.T) {
 		})
 	}
 }
+
+// A row for each thread that /proc lists of this test's own process.
+func TestLiveThreads(t *testing.T) {
+	for try := range 20 {
+		before, err1 := os.ReadDir("/proc/self/task")
+		d := liveJSON(t, "proc", "--threads", "--limit", "0", "--columns", "tid,comm")
+		after, err2 := os.ReadDir("/proc/self/task")
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		got := 0
+		tids := map[string]bool{}
+		for _, e := range after {
+			tids[e.Name()] = true
+		}
+		for _, r := range d.Tables["threads"].Rows {
+			if tids[strconv.Itoa(int(r["tid"].(float64)))] {
+				got++
+			}
+		}
+		if len(before) == len(after) && got == len(after) {
+			return
+		}
+		t.Logf("try %d: %d rows, %d threads before and %d after", try, got, len(before), len(after))
+	}
+	t.Error("the threads of this process are never all there")
+}

@@ -43,8 +43,9 @@ type OOMGroup struct {
 	ByScore *Process // whom /proc's oom_score would make one expect
 	Whole   string   // the cgroup that dies as a whole with the victim; ""
 
-	tree tree
-	dirs []string // it and those below it, in tree
+	Mounted string // where its directory is
+	tree    tree
+	dirs    []string // it and those below it, in tree
 }
 
 // OOM is what a host knows of the OOM killer's next victim.
@@ -168,7 +169,7 @@ func (w *groupWalk) group(at string) (g OOMGroup, err error) {
 	if err != nil {
 		return g, err
 	}
-	g.Path, g.Root = path.Join(w.root, at), at == ""
+	g.Path, g.Root, g.Mounted = path.Join(w.root, at), at == "", path.Join(w.top, at)
 	g.Failures, g.Swap, g.tree = Unset, Unset, w.tree
 	dir := path.Join(w.rel, at)
 	if w.version == 1 {

@@ -29,6 +29,7 @@ const pidSources = int(nSources - PIDStat)
 // Process is one process, compact: no maps, and no pointers but its two texts.
 type Process struct {
 	PID, PPID  int32
+	TGID       int32 // of a thread: the process that it belongs to; 0 for a process
 	PGRP       int32 // process group
 	Session    int32
 	TTY        int32 // device number of its terminal; 0: none
@@ -186,19 +187,54 @@ func (h *Host) Procs(want Sources) (*Procs, error) {
 	if err != nil {
 		return nil, err
 	}
-	ps := &Procs{Host: ProcHost{Host: h, At: h.now(), Self: h.Self()}}
-	ps.Host.All = ps
-	ps.Host.Uptime = h.uptime()
-	ps.Rows = make([]Process, 0, len(names))
+	rows := make([]Process, 0, len(names))
 	for _, name := range names {
 		if pid, ok := parsePID(name); ok {
-			ps.Rows = append(ps.Rows, newProcess(pid))
+			rows = append(rows, newProcess(pid))
 		}
 	}
+	return h.scan(rows, want), nil
+}
+
+// scan reads the wanted sources of rows, and leaves out those that are gone.
+func (h *Host) scan(rows []Process, want Sources) *Procs {
+	ps := &Procs{Host: ProcHost{Host: h, At: h.now(), Self: h.Self(), Uptime: h.uptime()}, Rows: rows}
+	ps.Host.All = ps
 	slices.SortFunc(ps.Rows, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
 	h.eachChunk(len(ps.Rows), func(r *pidReader, i int) { r.fill(&ps.Rows[i], want) })
 	ps.Rows = slices.DeleteFunc(ps.Rows, func(p Process) bool { return p.gone })
-	return ps, nil
+	return ps
+}
+
+// Threads reads the wanted sources of every thread of the host, or of one process
+// if pid is not 0.
+func (h *Host) Threads(pid int32, want Sources) (*Procs, error) {
+	names := []string{strconv.Itoa(int(pid))}
+	if pid == 0 {
+		var err error
+		if names, err = h.proc.names("."); err != nil {
+			return nil, err
+		}
+	}
+	var rows []Process
+	for _, name := range names {
+		tgid, ok := parsePID(name)
+		if !ok {
+			continue
+		}
+		tids, err := h.proc.names(name + "/task")
+		if err != nil {
+			continue // it has ended
+		}
+		for _, name := range tids {
+			if tid, ok := parsePID(name); ok {
+				p := newProcess(tid)
+				p.TGID = tgid
+				rows = append(rows, p)
+			}
+		}
+	}
+	return h.scan(rows, want), nil
 }
 
 // Fill reads further sources of some rows, and returns those of them that are
@@ -333,7 +369,7 @@ func (r *pidReader) fill(p *Process, want Sources) {
 // there tells whether the process still is.
 func (r *pidReader) there(p *Process) bool {
 	var st unix.Stat_t
-	return unix.Fstatat(r.h.proc.fd, strconv.Itoa(int(p.PID)), &st, 0) == nil
+	return unix.Fstatat(r.h.proc.fd, p.dir(), &st, 0) == nil
 }
 
 func (r *pidReader) one(p *Process, s Source) Reason {
@@ -374,8 +410,18 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 	return reasonForPID(err)
 }
 
+// appendDir appends where a process's files are, below /proc.
+func (p *Process) appendDir(b []byte) []byte {
+	if p.TGID != 0 {
+		b = append(strconv.AppendInt(b, int64(p.TGID), 10), "/task/"...)
+	}
+	return strconv.AppendInt(b, int64(p.PID), 10)
+}
+
+func (p *Process) dir() string { return string(p.appendDir(nil)) }
+
 func (r *pidReader) file(p *Process, name string, end ending, parse func([]byte) error) (err error) {
-	r.path = append(strconv.AppendInt(r.path[:0], int64(p.PID), 10), name...)
+	r.path = append(p.appendDir(r.path[:0]), name...)
 	rel := string(r.path)
 	if r.buf, err = r.h.proc.read(rel, r.buf[:0], end); err != nil {
 		return err

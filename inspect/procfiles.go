@@ -72,7 +72,7 @@ func (p *Process) parseIO(b []byte) error {
 // number; where it is 0, which older kernels and saved trees say too, they are
 // counted.
 func (r *pidReader) descriptors(p *Process) error {
-	rel := strconv.Itoa(int(p.PID)) + "/fd"
+	rel := p.dir() + "/fd"
 	var st unix.Stat_t
 	if err := unix.Fstatat(r.h.proc.fd, rel, &st, 0); err != nil {
 		return &fs.PathError{Op: "stat", Path: r.h.proc.root + "/" + rel, Err: err}
@@ -92,7 +92,7 @@ func (r *pidReader) descriptors(p *Process) error {
 // is32 tells whether a process runs a 32-bit program: the class in its ELF
 // header, which is read as the system call was, by leave to trace it.
 func (r *pidReader) is32(p *Process) bool {
-	fd, err := openat(r.h.proc.fd, strconv.Itoa(int(p.PID))+"/exe")
+	fd, err := openat(r.h.proc.fd, p.dir()+"/exe")
 	if err != nil {
 		return false
 	}

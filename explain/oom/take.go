@@ -1,7 +1,6 @@
 package oom
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -277,14 +276,15 @@ func sameAdj(ps *inspect.Procs, p *inspect.Process) *inspect.Process {
 	return nil
 }
 
-// FindGroup returns the limited cgroup of a path, as /proc/PID/cgroup spells it.
+// FindGroup returns the limited cgroup of a path, as /proc/PID/cgroup spells it or
+// as it is mounted; nil if there is none.
 func FindGroup(h *inspect.Host, path string) (*inspect.OOMGroup, error) {
 	groups, err := h.LimitedCgroups()
 	if err != nil {
 		return nil, err
 	}
 	for i := range groups {
-		if cmp.Compare(groups[i].Path, path) == 0 {
+		if groups[i].Path == path || groups[i].Mounted == path {
 			return &groups[i], nil
 		}
 	}

@@ -18,6 +18,18 @@ type (
 func PID() column {
 	return column{Doc: doc{Key: "pid", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process",
 		Gist: "The number of the process, as the PID namespace of that /proc counts."},
+		Get: func(p row) value {
+			if p.P.TGID != 0 {
+				return explain.I(p.P.TGID)
+			}
+			return explain.I(p.P.PID)
+		}}
+}
+
+// TID is the number of a thread: that of its process for the main one.
+func TID() column {
+	return column{Doc: doc{Key: "tid", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process",
+		Gist: "The number of the thread: that of its process for the main one."},
 		Get: func(p row) value { return explain.I(p.P.PID) }}
 }
 

@@ -20,6 +20,7 @@ func Host() explain.Card[*inspect.ProcList] {
 	return explain.Card[*inspect.ProcList]{Name: "proc", Sections: []explain.Section[*inspect.ProcList]{
 		{Title: "All of them", Fields: summary()},
 		{Title: "The processes", Table: "processes"},
+		{Title: "The threads", Table: "threads"},
 	}, Rules: rules()}
 }
 
@@ -71,9 +72,10 @@ func limit(name, gist string, src inspect.Source) field {
 // split counts processes and kernel threads.
 func split(l list) (users, kernel int) {
 	for i := range l.Procs.Rows {
-		if l.Procs.Rows[i].Kthread() {
+		switch p := &l.Procs.Rows[i]; {
+		case p.Kthread():
 			kernel++
-		} else {
+		case p.TGID == 0 || p.TGID == p.PID: // of a table of threads the main ones
 			users++
 		}
 	}
@@ -84,7 +86,7 @@ func readStates(l list) string {
 	names := map[byte]string{'R': "running or ready", 'S': "sleeping", 'D': "sleeping without signals", 'T': "stopped", 't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked"}
 	count := map[byte]int{}
 	for i := range l.Procs.Rows {
-		if p := &l.Procs.Rows[i]; !p.Kthread() {
+		if p := &l.Procs.Rows[i]; !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
 			count[p.State]++
 		}
 	}

@@ -36,6 +36,15 @@ func Processes() *explain.Table[inspect.Proc] {
 	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields}
 }
 
+// EachThread is the same table with a row a thread.
+func EachThread() *explain.Table[inspect.Proc] {
+	t := Processes()
+	t.Name, t.Sort = "threads", []string{"kernel", "cpu", "tid"}
+	t.Fields = slices.DeleteFunc(t.Fields, func(f column) bool { return f.Key == "tree" || f.Key == "threads" })
+	t.Fields = slices.Insert(t.Fields, 1, TID())
+	return t
+}
+
 // Tree is the name below that of the parent.
 func Tree() column {
 	return column{Doc: doc{Key: "tree", Label: "NAME", Source: inspect.PIDStat, Concept: "process", Gist: "Its name, indented below its parent's."},

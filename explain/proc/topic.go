@@ -20,6 +20,9 @@ func Topic() explain.Topic {
 	t = t.Plus(process.Topic("proc PID", self))
 	t = t.Plus(detailTopic(Namespaces(), func(d detail) []inspect.Namespace { return d.Namespaces }))
 	t = t.Plus(detailTopic(Limits(), func(d detail) []inspect.Limit { return d.Limits }))
+	t = t.Plus(EachThread().Topic("proc --threads", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
+		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return ScanThreads(h, want, nil) })
+	}))
 	return t.Plus(Processes().Topic("proc", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return Scan(h, want, nil) })
 	}))
@@ -33,13 +36,27 @@ func Scan(h *inspect.Host, want inspect.Sources, was *inspect.Procs) (*inspect.P
 	if err != nil {
 		return nil, err
 	}
+	return known(h, ps, was), nil
+}
+
+// ScanThreads does the same for every thread of the host.
+func ScanThreads(h *inspect.Host, want inspect.Sources, was *inspect.Procs) (*inspect.Procs, error) {
+	ps, err := h.Threads(0, want.Plus(inspect.Of(inspect.PIDStat)))
+	if err != nil {
+		return nil, err
+	}
+	return known(h, ps, was), nil
+}
+
+func known(h *inspect.Host, ps, was *inspect.Procs) *inspect.Procs {
+	var err error
 	if ps.Host.Users, err = h.Users(); err != nil {
 		ps.Host.Users = nil // then numbers stand for them
 	}
 	if was != nil {
 		ps.Since(was)
 	}
-	return ps, nil
+	return ps
 }
 
 // self is kwhy's own process: what a value of a process reads in an example.

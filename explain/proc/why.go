@@ -11,7 +11,7 @@ import (
 // why says what a process does or waits for now.
 func why(b []byte, r row) []byte {
 	p := r.P
-	if p.PID == r.Host.Self {
+	if p.PID == r.Host.Self || p.TGID == r.Host.Self && p.TGID != 0 {
 		b = append(b, "kwhy itself; "...)
 	}
 	switch p.State {
@@ -79,14 +79,14 @@ func sleeping(b []byte, r row, how string) []byte {
 // kernel; "" where neither tells.
 func waitsFor(call, where string) string {
 	for _, k := range [...]struct{ part, what string }{
-		{"nfs", "an NFS server"}, {"rpc_wait", "an NFS server"}, {"jbd2", "the file system's journal"}, {"xlog", "the file system's journal"},
+		{"futex", "another thread: a lock or a condition"}, {"nfs", "an NFS server"}, {"rpc_wait", "an NFS server"}, {"jbd2", "the file system's journal"}, {"xlog", "the file system's journal"},
 		{"io_schedule", "a disk"}, {"folio_wait", "a page from a disk"}, {"wait_on_page", "a page from a disk"}, {"blk_", "a disk"}, {"submit_bio", "a disk"},
 		{"balance_dirty", "dirty pages to be written"}, {"throttle_direct_reclaim", "memory to be reclaimed"}, {"mem_cgroup_handle_over_high", "its cgroup's memory to shrink"},
 		{"rwsem", "a lock in the kernel"}, {"mutex_lock", "a lock in the kernel"}, {"pipe_read", "data in a pipe"}, {"pipe_write", "room in a pipe"},
 		{"accept", "a connection"}, {"unix_stream", "data on a local socket"}, {"skb_wait", "data on a socket"}, {"sk_wait_data", "data on a socket"}, {"tty_read", "input on its terminal"},
 		{"vfork", "the child that it made by vfork"}, {"do_wait", "a child to end"}, {"nanosleep", "time to pass, by its own will"},
 		{"ep_poll", "something to happen on its files"}, {"poll_schedule", "something to happen on its files"}, {"do_epoll", "something to happen on its files"}, {"do_select", "something to happen on its files"},
-		{"futex", "another thread: a lock or a condition"}, {"sys_pause", "a signal"}, {"sigsuspend", "a signal"}, {"sigtimedwait", "a signal"},
+		{"sys_pause", "a signal"}, {"sigsuspend", "a signal"}, {"sigtimedwait", "a signal"},
 	} {
 		if strings.Contains(where, k.part) {
 			return k.what
