@@ -99,7 +99,7 @@ func FuzzSlabinfo(f *testing.F) {
 
 func FuzzStat(f *testing.F) {
 	seed(f, func(name string) bool { return path.Base(name) == "stat" && name != "proc/stat" },
-		"12 (a) R 1 (b)"+statLine, "12 ()"+statLine, "12 )(", "12 (a\nb)"+statLine)
+		"12 (a) R 1 (b)"+statLine, "12 ()"+statLine, "12 )(", "12 (a)\n", "12 (a\nb)"+statLine)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		mutate(t, b, func(b []byte) {
 			p, err := inspect.ParseStat(b)

@@ -502,7 +502,8 @@ func (p *Process) parseStat(b []byte) error {
 	var field []byte
 	for n := 3; n <= last; n++ {
 		field, rest = cutField(rest)
-		if ok := len(field) > 0 && p.statField(n, trimNewline(field)); !ok && n <= needed {
+		field = trimNewline(field)
+		if ok := len(field) > 0 && p.statField(n, field); !ok && n <= needed {
 			return errMalformed
 		}
 	}
