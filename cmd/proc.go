@@ -220,11 +220,15 @@ func (r *run) procProcess(arg string) error {
 	if err != nil {
 		return err
 	}
-	limits, err := proc.Limits().View(nil, nil, 0)
+	ladder, err := proc.Limits().View(nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	want := card.Needs().Plus(spaces.Needs()).Plus(limits.Needs())
+	limits, err := proc.Rlimits().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	want := card.Needs().Plus(spaces.Needs()).Plus(ladder.Needs()).Plus(limits.Needs())
 	var was *inspect.ProcDetail
 	if r.set.Interval > 0 {
 		if was, err = proc.Detail(r.host, pid, want); err != nil {
@@ -246,6 +250,7 @@ func (r *run) procProcess(arg string) error {
 	}
 	rep := card.Explain(d, nil)
 	addGrid(&rep, spaces, inspect.DetailParts[inspect.Namespace]{Detail: d, List: d.Namespaces})
+	addGrid(&rep, ladder, inspect.DetailParts[inspect.Rung]{Detail: d, List: d.Ladder})
 	addGrid(&rep, limits, inspect.DetailParts[inspect.Limit]{Detail: d, List: d.Limits})
 	rep.Tell(d.Gaps(), r.host.Kernel)
 	h := r.header(at, over)

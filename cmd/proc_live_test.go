@@ -213,7 +213,7 @@ func TestLiveProcess(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range d.Tables["limits"].Rows {
+	for _, r := range d.Tables["rlimits"].Rows {
 		if r["name"] == "open files" && r["soft"] != float64(files.Cur) {
 			t.Errorf("open files %v, getrlimit says %d", r["soft"], files.Cur)
 		}
@@ -329,4 +329,35 @@ func TestLiveThreads(t *testing.T) {
 		t.Logf("try %d: %d rows, %d threads before and %d after", try, got, len(before), len(after))
 	}
 	t.Error("the threads of this process are never all there")
+}
+
+// The ladder has the limit of a cgroup that the test made, and what is used of it.
+func TestLiveLadder(t *testing.T) {
+	const limit = 200 << 20
+	g := newMemcg(t, limit)
+	child := g.start(t, 30, 0, true)
+	d := liveJSON(t, "proc", strconv.Itoa(child.Process.Pid))
+	var rlimit, host, cgroup bool
+	for _, r := range d.Tables["limits"].Rows {
+		if r["resource"] != "memory" {
+			continue
+		}
+		switch r["step"] {
+		case "rlimit":
+			rlimit = true
+		case "host":
+			host = r["limit"] == number(t, liveJSON(t, "mem"), "mem_total")
+		case "cgroup":
+			if r["where"] == g.path {
+				used, _ := r["used"].(float64)
+				cgroup = r["limit"] == float64(limit) && used >= 30<<20 && used <= limit && r["first"] == true
+				if !cgroup {
+					t.Errorf("%v", r)
+				}
+			}
+		}
+	}
+	if !rlimit || !host || !cgroup {
+		t.Errorf("own %v, cgroup's %v, host's %v", rlimit, cgroup, host)
+	}
 }

@@ -67,6 +67,9 @@ func AppendNumber(b []byte, n int64) []byte {
 // Number returns an integer with its digits in groups.
 func Number[N signed | unsigned](n N) string { return string(AppendNumber(nil, int64(n))) }
 
+// AppendDecimal appends a real number with three digits that count.
+func AppendDecimal(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'g', 3, 64) }
+
 // AppendPercent appends a ratio as a percentage: "94 %", "0.3 %", "<0.1 %".
 func AppendPercent(b []byte, ratio float64) []byte {
 	p := 100 * ratio

@@ -244,11 +244,16 @@ func memoryHierarchy(list []membership) (version int, at string) {
 // mount shows. A path that begins with /.. lies outside the cgroup namespace
 // and is nowhere to be read.
 func locate(version int, at string, mounts []mount) (dir, top string, err error) {
+	return locateFor(version, "memory", at, mounts)
+}
+
+// locateFor does the same for another controller of version 1.
+func locateFor(version int, controller, at string, mounts []mount) (dir, top string, err error) {
 	for _, m := range mounts {
 		if version == 2 && m.fsType != "cgroup2" || version == 1 && m.fsType != "cgroup" {
 			continue
 		}
-		if version == 1 && !m.has("memory") {
+		if version == 1 && !m.has(controller) {
 			continue
 		}
 		if rel, ok := below(at, m.root); ok {

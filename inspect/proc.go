@@ -54,8 +54,9 @@ type Process struct {
 	Policy     int8 // SCHED_*; -1 if unknown
 	ExitCode   int32
 	UID        uint32 // effective, from status
-	Tracer     int32  // PID of who traces it, from status
-	Voluntary  Num    // context switches, of the main thread
+	RealUID    uint32
+	Tracer     int32 // PID of who traces it, from status
+	Voluntary  Num   // context switches, of the main thread
 	Forced     Num
 	Wchan      string // the kernel function that it waits in; "0" or "" if none
 	Call       Syscall
@@ -613,6 +614,9 @@ func (p *Process) parseStatus(b []byte) error {
 				p.Comm = string(trimBlank(rest))
 			}
 		case "Uid":
+			if n, ok := parseUint(field); ok && n <= math.MaxUint32 {
+				p.RealUID = uint32(n)
+			}
 			effective, _ := cutField(more)
 			if n, ok := parseUint(effective); ok && n <= math.MaxUint32 {
 				p.UID = uint32(n)

@@ -151,7 +151,7 @@ func TestParseStatusByHand(t *testing.T) {
 				p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap = 102400, 1024, 2048, 3072, 4096
 			})},
 		"before 4.5 there was only VmRSS": {"Name:\tsh\nVmRSS:\t8 kB\n", with(func(p *inspect.Process) { p.VmRSS = 8192 })},
-		"a user":                          {"Name:\tsh\nUid:\t1\t1000\t3\t4\n", with(func(p *inspect.Process) { p.UID = 1000 })},
+		"a user":                          {"Name:\tsh\nUid:\t1\t1000\t3\t4\n", with(func(p *inspect.Process) { p.UID, p.RealUID = 1000, 1 })},
 		"tables of 4.15 and later":        {"Name:\tsh\nVmPTE:\t      44 kB\n", with(func(p *inspect.Process) { p.PageTables = 44 << 10 })},
 		"tables before it":                {"Name:\tsh\nVmPTE:\t      44 kB\nVmPMD:\t      12 kB\n", with(func(p *inspect.Process) { p.PageTables = 56 << 10 })},
 		"zero is a value":                 {"Name:\tsh\nVmSwap:\t0 kB\n", with(func(p *inspect.Process) { p.VmSwap = 0 })},

@@ -25,6 +25,7 @@ type ProcDetail struct {
 	Namespaces     []Namespace
 	Cgroups        []Membership
 	Limits         []Limit
+	Ladder         []Rung   // what bounds it, from its own limits to the host's
 	Stack          []string // functions, innermost first
 	Label          string   // of the security module
 
@@ -58,9 +59,8 @@ type Limit struct {
 
 // Missing says why a source gave nothing.
 func (d *ProcDetail) Missing(s Source) Reason {
-	switch s {
-	case Uptime, ProcStat, Passwd:
-		return Present
+	if s < PIDStat {
+		return Present // of the host: what is not there has no rung
 	}
 	return d.got[s]
 }
@@ -114,6 +114,9 @@ func (h *Host) ProcDetail(ps *Procs, pid int32, want Sources) (*ProcDetail, erro
 		}
 	}
 	d.family(ps)
+	if want.Has(FSFileNr) {
+		d.Ladder = h.ladder(d)
+	}
 	return d, nil
 }
 

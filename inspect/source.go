@@ -47,6 +47,10 @@ const (
 	Uptime
 	KernelPIDMax
 	KernelThreadsMax
+	FSFileNr
+	FSNrOpen
+	CgroupPids
+	CgroupCPU
 	Passwd
 	PIDStat
 	PIDStatus
@@ -134,6 +138,10 @@ var sourceTable = [nSources]sourceInfo{
 	Uptime:                  {path: "/proc/uptime"},
 	KernelPIDMax:            {path: "/proc/sys/kernel/pid_max", shape: number},
 	KernelThreadsMax:        {path: "/proc/sys/kernel/threads-max", shape: number},
+	FSFileNr:                {path: "/proc/sys/fs/file-nr"},
+	FSNrOpen:                {path: "/proc/sys/fs/nr_open", shape: number},
+	CgroupPids:              {path: "/sys/fs/cgroup/<cgroup>/pids.*", option: "CONFIG_CGROUP_PIDS"},
+	CgroupCPU:               {path: "/sys/fs/cgroup/<cgroup>/cpu.*", option: "CONFIG_CFS_BANDWIDTH"},
 	Passwd:                  {path: "/etc/passwd"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},

@@ -26,7 +26,8 @@ func Process() explain.Card[*inspect.ProcDetail] {
 		{Title: "Its namespaces and cgroups", Fields: confined(), Table: "namespaces"},
 		{Title: "Time and memory", Fields: spent()},
 		{Title: "Files and I/O", Fields: inout()},
-		{Title: "Limits", Table: "limits"},
+		{Title: "What bounds it: its own limits, its cgroups', the host's", Table: "limits"},
+		{Title: "All of its own limits", Table: "rlimits"},
 	}}
 }
 
@@ -463,6 +464,7 @@ func cached(all, disk uint64, where string) string {
 type (
 	nsRow    = inspect.DetailPart[inspect.Namespace]
 	limitRow = inspect.DetailPart[inspect.Limit]
+	rungRow  = inspect.DetailPart[inspect.Rung]
 )
 
 // Namespaces lists those that a process lives in.
@@ -514,8 +516,8 @@ func whyNamespace(name string) string {
 	return "a kind that this kwhy does not know"
 }
 
-// Limits lists a process's resource limits.
-func Limits() *explain.Table[limitRow] {
+// Rlimits lists a process's own resource limits.
+func Rlimits() *explain.Table[limitRow] {
 	type column = explain.Field[limitRow]
 	declare := func(d doc, get func(limitRow) value) column {
 		d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
@@ -527,7 +529,7 @@ func Limits() *explain.Table[limitRow] {
 		}
 		return explain.N(uint64(n))
 	}
-	return &explain.Table[limitRow]{Name: "limits", Fields: []column{
+	return &explain.Table[limitRow]{Name: "rlimits", Fields: []column{
 		declare(doc{Key: "name", Label: "LIMIT", Gist: "What is bounded, as the kernel words it."}, func(r limitRow) value { return explain.S(r.It.Name) }),
 		declare(doc{Key: "soft", Unit: explain.Plain, Show: explain.Data, Gist: "Where it stops now."}, func(r limitRow) value { return bound(r.It.Soft) }),
 		declare(doc{Key: "hard", Unit: explain.Plain, Show: explain.Data, Gist: "How far the process may raise that itself."}, func(r limitRow) value { return bound(r.It.Hard) }),

@@ -19,7 +19,8 @@ func Topic() explain.Topic {
 	process := Process()
 	t = t.Plus(process.Topic("proc PID", self))
 	t = t.Plus(detailTopic(Namespaces(), func(d detail) []inspect.Namespace { return d.Namespaces }))
-	t = t.Plus(detailTopic(Limits(), func(d detail) []inspect.Limit { return d.Limits }))
+	t = t.Plus(detailTopic(Limits(), func(d detail) []inspect.Rung { return d.Ladder }))
+	t = t.Plus(detailTopic(Rlimits(), func(d detail) []inspect.Limit { return d.Limits }))
 	t = t.Plus(EachThread().Topic("proc --threads", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return ScanThreads(h, want, nil) })
 	}))
@@ -75,7 +76,7 @@ func Detail(h *inspect.Host, pid int32, want inspect.Sources) (*inspect.ProcDeta
 
 func detailTopic[T any](table *explain.Table[inspect.DetailPart[T]], of func(detail) []T) explain.Topic {
 	return table.Topic("proc PID", func(h *inspect.Host, v *explain.View[inspect.DetailPart[T]]) (explain.Rows[inspect.DetailPart[T]], []int32, error) {
-		d, err := self(h, v.Needs().Plus(inspect.Of(inspect.PIDStatus)))
+		d, err := self(h, v.Needs().Plus(inspect.Of(inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDLimits)))
 		if err != nil {
 			return nil, nil, err
 		}

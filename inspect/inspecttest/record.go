@@ -116,7 +116,7 @@ func (r *recording) source(s inspect.Source) {
 		r.cgroups()
 	case strings.Contains(p, "<n>"):
 		r.family(s, p)
-	case s == inspect.KernelLog: // no file of the two trees
+	case s == inspect.KernelLog, s == inspect.Passwd: // no files of the two trees
 	case strings.HasPrefix(p, "/proc/self/"):
 		r.file(strings.Replace(p, "self", strconv.Itoa(int(r.Self)), 1))
 	default:
