@@ -263,9 +263,11 @@ func locateFor(version int, controller, at string, mounts []mount) (dir, top str
 	return "", "", fmt.Errorf("find where cgroup %s is mounted: %w", at, fs.ErrNotExist)
 }
 
-// below returns what of p lies under root.
+// below returns what of p lies under root. A path that climbs, as one outside of
+// kwhy's cgroup namespace does, lies nowhere: who follows it up from there would
+// never come to the mount.
 func below(p, root string) (string, bool) {
-	if p == "/.." || strings.HasPrefix(p, "/../") {
+	if path.Clean(p) != p {
 		return "", false
 	}
 	if root == "/" {
