@@ -1,13 +1,17 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
@@ -22,7 +26,9 @@ nobody asks for.
 CPU is the share of one CPU over a process's life, or over --interval.
 
 With a PID, or a name that just one process has: who it is, what it does now, what
-it may do, its signals, namespaces, time, files and limits.`
+it may do, its signals, namespaces, time, files and limits. With --sample: where
+its threads spend their time, by looking at them some hundred times a second,
+without tracing them; Ctrl-C ends that early.`
 
 type procOptions struct {
 	limit   int
@@ -30,6 +36,8 @@ type procOptions struct {
 	sort    []string
 	tree    bool
 	threads bool
+	thread  int32
+	sample  time.Duration
 	filter  procFilter
 }
 
@@ -49,7 +57,9 @@ func (a *App) procCommand() *cobra.Command {
   kwhy proc --state D,Z --limit 0            who is stuck, and who has ended
   kwhy proc --columns pid,comm,syscall,why   --columns help lists them all
   kwhy proc --user www-data --sort rss
-  kwhy proc --tree`,
+  kwhy proc --tree
+  kwhy proc nginx --sample 5s                what it waits for, without tracing it
+  kwhy proc --thread 1236                    one thread`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.limit < autoLimit {
@@ -70,7 +80,10 @@ func (a *App) procCommand() *cobra.Command {
 				return err
 			}
 			defer r.host.Close()
-			if len(args) == 0 {
+			if len(args) == 0 && o.thread == 0 {
+				if o.sample != 0 {
+					return usagef("--sample is of one process: give its PID or name")
+				}
 				return r.procHost(o)
 			}
 			for _, name := range []string{"limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"} {
@@ -78,20 +91,25 @@ func (a *App) procCommand() *cobra.Command {
 					return usagef("--%s is for the table, and a process was given", name)
 				}
 			}
-			return r.procProcess(args[0])
+			return r.procOne(args, &o)
 		},
 	}
-	f := c.Flags()
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *procOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
 	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.tree, "tree", false, "each process below its parent, all of them unless --limit says otherwise")
 	f.BoolVar(&o.threads, "threads", false, "a row for each thread")
+	f.Int32Var(&o.thread, "thread", 0, "explain one thread, by its number")
+	f.DurationVar(&o.sample, "sample", 0, "look for this long at what the process's threads do")
 	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
 	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
 	f.StringVar(&o.filter.state, "state", "", "only processes in these states: letters such as D,Z")
 	f.StringVar(&o.filter.cgroup, "cgroup", "", "only processes of this cgroup and those below it")
-	return c
 }
 
 // apply puts the filters before a view.
@@ -209,12 +227,60 @@ func (r *run) takeProcs(v *explain.View[inspect.Proc], o *procOptions, was *insp
 	return r.host.ProcList(ps, order)
 }
 
-// procProcess explains one process, given by number or by name.
-func (r *run) procProcess(arg string) error {
-	pid, err := r.findProcess(arg)
+// procOne explains one process, given by number or by name, or one thread.
+func (r *run) procOne(args []string, o *procOptions) error {
+	switch {
+	case o.thread < 0:
+		return usagef("--thread: bad value %d: it takes the number of a thread", o.thread)
+	case o.sample < 0:
+		return usagef("--sample: bad value %v: it takes how long, such as 5s", o.sample)
+	case o.thread != 0 && o.sample != 0:
+		return usagef("--sample is of all threads: it does not go with --thread")
+	case o.thread != 0 && len(args) > 0:
+		return usagef("--thread says which process it is of: give no other")
+	case o.thread != 0:
+		return r.procProcess(o.thread, proc.ThreadDetail)
+	}
+	pid, err := r.findProcess(args[0])
 	if err != nil {
 		return err
 	}
+	if o.sample == 0 {
+		return r.procProcess(pid, proc.Detail)
+	}
+	if r.set.Interval > 0 {
+		return usagef("--sample has its own time: it does not go with --interval")
+	}
+	return r.procSample(pid, o.sample)
+}
+
+// procSample shows where a process spends its time.
+func (r *run) procSample(pid int32, over time.Duration) error {
+	doings, err := proc.Doings().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	p := r.progress("watching the process for " + over.String())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // what was seen until then is worth showing
+	s, err := proc.Take(ctx, r.host, pid, over)
+	stop()
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	card := proc.Sampled()
+	rep := card.Explain(s, nil)
+	addGrid(&rep, doings, s)
+	rep.Tell(s.Gaps(), r.host.Kernel)
+	h := r.header(s.Host.At, 0)
+	h.Subject = &output.Subject{PID: pid, Comm: s.Comm}
+	return r.print(h, &rep)
+}
+
+type detailer func(*inspect.Host, int32, inspect.Sources) (*inspect.ProcDetail, error)
+
+// procProcess explains one process or thread.
+func (r *run) procProcess(pid int32, detail detailer) error {
 	card := proc.Process()
 	spaces, err := proc.Namespaces().View(nil, nil, 0)
 	if err != nil {
@@ -231,13 +297,13 @@ func (r *run) procProcess(arg string) error {
 	want := card.Needs().Plus(spaces.Needs()).Plus(ladder.Needs()).Plus(limits.Needs())
 	var was *inspect.ProcDetail
 	if r.set.Interval > 0 {
-		if was, err = proc.Detail(r.host, pid, want); err != nil {
+		if was, err = detail(r.host, pid, want); err != nil {
 			return err
 		}
 		r.wait()
 	}
 	p := r.progress("reading the process")
-	d, err := proc.Detail(r.host, pid, want)
+	d, err := detail(r.host, pid, want)
 	p.Stop()
 	if err != nil {
 		return err

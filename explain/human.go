@@ -94,10 +94,14 @@ func Percent[N signed | unsigned](part, whole N) string {
 	return string(AppendPercent(nil, float64(part)/float64(whole)))
 }
 
-// AppendSpan appends a length of time: "1.4 s", "3m20s", "12d7h".
+// AppendSpan appends a length of time: "7.6 µs", "36 ms", "1.4 s", "3m20s", "12d7h".
 func AppendSpan(b []byte, seconds float64) []byte {
 	d := time.Duration(seconds * float64(time.Second))
-	switch {
+	switch a := math.Abs(seconds); {
+	case a > 0 && a < 0.9995e-3:
+		return append(AppendDecimal(b, seconds*1e6), " µs"...)
+	case a > 0 && a < 0.09995:
+		return append(AppendDecimal(b, seconds*1e3), " ms"...)
 	case d < time.Minute:
 		return append(strconv.AppendFloat(b, seconds, 'g', 3, 64), " s"...)
 	case d < 24*time.Hour:

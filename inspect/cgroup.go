@@ -150,7 +150,7 @@ func least(chain []CgroupMem, of func(limit, use uint64) int64) int {
 func (h *Host) memCgroups(m *Mem, note func(Source, error)) {
 	list, err := h.cgroupsOf("self")
 	note(SelfCgroup, err)
-	mounts, err2 := h.mounts("cgroup")
+	mounts, err2 := h.cgroupMounts()
 	note(SelfMountinfo, err2)
 	if err != nil || err2 != nil {
 		m.got[CgroupMemory] = max(m.got[SelfCgroup], m.got[SelfMountinfo])

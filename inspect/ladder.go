@@ -18,6 +18,7 @@ type Rung struct {
 	Bounded  bool // false: unlimited
 	Used     float64
 	Known    bool // whether Used is known
+	Exempt   bool // the kernel does not hold this process to it
 	Source   Source
 }
 
@@ -27,7 +28,7 @@ func (r *Rung) Room() (float64, bool) { return r.Limit - r.Used, r.Bounded && r.
 
 // ladder collects the bounds of a process, from its own to the host's.
 func (h *Host) ladder(d *ProcDetail) (out []Rung) {
-	mounts, err := h.mounts("cgroup")
+	mounts, err := h.cgroupMounts()
 	if err != nil {
 		mounts = nil
 	}
@@ -45,17 +46,38 @@ func (h *Host) ladder(d *ProcDetail) (out []Rung) {
 	if h.CPUs > 0 {
 		out = append(out, Rung{Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Source: ProcStat})
 	}
-	out = append(out, d.rlimit("processes", "tasks", "", h.tasksOf(d), true)...)
+	tasks := d.rlimit("processes", "tasks", "", h.tasksOf(d), true)
+	for i := range tasks { // copy_process in kernel/fork.c
+		tasks[i].Exempt = d.Row.P.RealUID == 0 || d.capable(capSysAdmin) || d.capable(capSysResource)
+	}
+	out = append(out, tasks...)
 	out = append(out, h.pidRungs(d, mounts)...)
 	out = append(out, h.hostTasks()...)
 	out = append(out, d.rlimit("open files", "open files", "", float64(d.Row.P.FDs), d.Row.P.FDs >= 0)...)
 	out = append(out, h.hostFiles(d)...)
 	locked, ok := d.statusBytes("VmLck")
-	out = append(out, d.rlimit("locked memory", "locked memory", "bytes", locked, ok)...)
+	lock := d.rlimit("locked memory", "locked memory", "bytes", locked, ok)
+	for i := range lock { // can_do_mlock in mm/mlock.c
+		lock[i].Exempt = d.capable(capIPCLock)
+	}
+	out = append(out, lock...)
 	queued, _, _ := strings.Cut(d.Status["SigQ"], "/")
 	n, err := strconv.ParseFloat(queued, 64)
 	out = append(out, d.rlimit("pending signals", "pending signals", "", n, err == nil)...)
 	return append(out, d.rlimit("msgqueue size", "message queues", "bytes", 0, false)...)
+}
+
+// Capabilities that bounds don't hold for (include/uapi/linux/capability.h).
+const (
+	capIPCLock     = 14
+	capSysAdmin    = 21
+	capSysResource = 24
+)
+
+// capable tells whether the process has a capability now.
+func (d *ProcDetail) capable(n uint) bool {
+	set, err := strconv.ParseUint(d.Status["CapEff"], 16, 64)
+	return err == nil && set>>n&1 == 1
 }
 
 // statusBytes reads a line of status in kB.
@@ -104,15 +126,7 @@ type rungFiles struct {
 
 // climb reads a controller's files of a process's cgroup and of those above it.
 func (h *Host) climb(d *ProcDetail, mounts []mount, f rungFiles) (out []Rung) {
-	version, at := 0, ""
-	for _, c := range d.Cgroups {
-		switch {
-		case c.Version == 1 && hasController(c.Controllers, f.controller):
-			version, at = 1, c.Path
-		case c.Version == 2 && version == 0:
-			version, at = 2, c.Path
-		}
-	}
+	version, at := controllerPath(d.Cgroups, f.controller)
 	dir, top, err := locateFor(version, f.controller, at, mounts)
 	if err != nil {
 		return nil
@@ -179,27 +193,7 @@ func (h *Host) pidRungs(d *ProcDetail, mounts []mount) []Rung {
 // cpuRungs reads how many CPUs' worth of time cgroups may have.
 func (h *Host) cpuRungs(d *ProcDetail, mounts []mount) []Rung {
 	return h.climb(d, mounts, rungFiles{controller: "cpu", source: CgroupCPU, resource: "cpus",
-		parse1: func(t tree, dir string) (float64, bool, bool) {
-			quota, err := t.number(path.Join(dir, "cpu.cfs_quota_us"))
-			period, err2 := t.number(path.Join(dir, "cpu.cfs_period_us"))
-			if err != nil || err2 != nil || period <= 0 {
-				return 0, false, false
-			}
-			return float64(quota) / float64(period), quota > 0, true
-		},
-		parse2: func(t tree, dir string) (limit float64, bounded, ok bool) {
-			_ = t.single(path.Join(dir, "cpu.max"), func(b []byte) error {
-				quota, rest := cutField(trimNewline(b))
-				period, good := parseUint(rest)
-				if !good || period == 0 {
-					return errMalformed
-				}
-				n, isNumber := parseUint(quota)
-				limit, bounded, ok = float64(n)/float64(period), isNumber, isNumber || string(quota) == "max"
-				return nil
-			})
-			return limit, bounded, ok
-		}})
+		parse1: tree.cfsQuota, parse2: tree.cpuMax})
 }
 
 // hostTasks are the kernel's own bounds on threads.
@@ -228,7 +222,7 @@ func (h *Host) hostFiles(d *ProcDetail) (out []Rung) {
 		n, ok1 := parseUint(used)
 		all, ok2 := parseUint(most)
 		if ok1 && ok2 {
-			out = append(out, Rung{Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62, Used: float64(n), Known: true, Source: FSFileNr})
+			out = append(out, Rung{Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62, Used: float64(n), Known: true, Exempt: d.capable(capSysAdmin), Source: FSFileNr}) // alloc_empty_file in fs/file_table.c
 		}
 		return nil
 	})

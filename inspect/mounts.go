@@ -36,10 +36,11 @@ func parseMountinfo(b []byte, prefix string, yield func(mount)) error {
 	return nil
 }
 
-// mounts lists the mounts that kwhy sees, of a type that starts with prefix.
-func (h *Host) mounts(prefix string) (out []mount, err error) {
+// cgroupMounts lists the mounts of cgroup file systems, of both versions, that
+// kwhy sees.
+func (h *Host) cgroupMounts() (out []mount, err error) {
 	err = h.proc.with("self/mountinfo", func(b []byte) error {
-		return parseMountinfo(b, prefix, func(m mount) { out = append(out, m) })
+		return parseMountinfo(b, "cgroup", func(m mount) { out = append(out, m) })
 	})
 	return out, err
 }

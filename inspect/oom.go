@@ -89,7 +89,7 @@ func (o *OOM) Kernel() Version { return o.Mem.Host.Kernel }
 // LimitedCgroups walks the hierarchy that accounts memory, as far down as it is
 // mounted, and returns the cgroups that have a hard limit.
 func (h *Host) LimitedCgroups() ([]OOMGroup, error) {
-	mounts, err := h.mounts("cgroup")
+	mounts, err := h.cgroupMounts()
 	if err != nil {
 		return nil, err
 	}

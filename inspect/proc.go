@@ -104,6 +104,11 @@ type ProcHost struct {
 	// Uptime is how long the host has been up, in seconds; 0 if unknown.
 	Uptime float64
 	Users  Userland
+	TTYs   map[int32]string // names of terminals, below /dev, by number
+	// Throttled are bounds on the CPU time of those that want some, by PID.
+	Throttled map[int32]Throttle
+
+	mounts []mount
 	All    *Procs
 	Was    *ProcHost
 }

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,7 @@ type ProcDetail struct {
 	Born   time.Time         // zero if unknown
 
 	Exe, Cwd, Root string
+	Files          []OpenFile // by number
 	IO             Counters
 	Namespaces     []Namespace
 	Cgroups        []Membership
@@ -28,6 +30,7 @@ type ProcDetail struct {
 	Ladder         []Rung   // what bounds it, from its own limits to the host's
 	Stack          []string // functions, innermost first
 	Label          string   // of the security module
+	Delays         Delays
 
 	Ancestors []*Process // parent first
 	Children  []*Process
@@ -89,16 +92,56 @@ func (d *ProcDetail) Gaps() (out []Gap) {
 // ProcDetail reads the wanted sources of one process of a scan, of which stat
 // and status are read anew. The error is ErrNoProcess where there is none.
 func (h *Host) ProcDetail(ps *Procs, pid int32, want Sources) (*ProcDetail, error) {
-	i, ok := ps.Row(pid)
+	return h.detail(ps, ps, pid, want)
+}
+
+// ThreadDetail does the same for one thread of one of the scan's processes.
+func (h *Host) ThreadDetail(ps *Procs, tid int32, want Sources) (*ProcDetail, error) {
+	tgid, err := h.processOf(tid)
+	if err != nil {
+		return nil, err
+	}
+	threads, err := h.Threads(tgid, Of(PIDStat))
+	if err != nil {
+		return nil, err
+	}
+	return h.detail(ps, threads, tid, want)
+}
+
+// processOf returns the process that a thread belongs to: /proc has a directory
+// for each thread, though it does not list them.
+func (h *Host) processOf(tid int32) (tgid int32, err error) {
+	rel := strconv.Itoa(int(tid)) + "/status"
+	err = h.proc.single(rel, func(b []byte) error {
+		var d ProcDetail
+		if err := d.parseStatus(b); err != nil {
+			return err
+		}
+		var ok bool
+		if tgid, ok = parsePID(d.Status["Tgid"]); !ok {
+			return errMalformed
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return 0, fmt.Errorf("thread %d: %w", tid, ErrNoProcess)
+	}
+	return tgid, err
+}
+
+// detail reads row pid of rows, which are all processes or the threads of one.
+func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, error) {
+	i, ok := rows.Row(pid)
 	if !ok {
 		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	}
-	d := &ProcDetail{Row: ps.At(int(i))}
+	d := &ProcDetail{Row: rows.At(int(i))}
+	d.Row.Host = &all.Host
 	for s := range d.got {
 		d.got[s] = Unread
 	}
 	row := Of(PIDStat, PIDStatus, PIDOomScoreAdj, PIDOomScore, PIDCmdline, PIDWchan, PIDSyscall, PIDFd, PIDLimits, PIDIO)
-	if len(ps.Fill([]int32{i}, row)) == 0 {
+	if len(rows.Fill([]int32{i}, row)) == 0 {
 		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	}
 	for s := PIDStat; s < nSources; s++ {
@@ -107,15 +150,21 @@ func (h *Host) ProcDetail(ps *Procs, pid int32, want Sources) (*ProcDetail, erro
 		}
 	}
 	d.Born = h.Born(d.Row.P.Start)
-	dir := strconv.Itoa(int(pid))
+	dir := d.Row.P.dir()
 	for s := PIDStat; s < nSources; s++ {
 		if read := h.detailReader(d, dir, s); want.Has(s) && read != nil {
 			d.got[s] = h.pidReason(dir, read())
 		}
 	}
-	d.family(ps)
+	d.family(all)
 	if want.Has(FSFileNr) {
 		d.Ladder = h.ladder(d)
+	}
+	if want.Has(Taskstats) {
+		d.Delays, d.got[Taskstats] = h.delays(d)
+	}
+	if want.Has(CgroupCPU) {
+		all.throttle(d.Row.P)
 	}
 	return d, nil
 }
@@ -157,8 +206,46 @@ func (h *Host) detailReader(d *ProcDetail, dir string, s Source) func() error {
 		return link("/root", &d.Root)
 	case PIDNs:
 		return func() error { return h.readNamespaces(d, dir) }
+	case PIDFd:
+		return func() error { return h.readFiles(d, dir) }
 	}
 	return nil
+}
+
+// OpenFile is a file descriptor and what it leads to, as the link in
+// /proc/PID/fd tells: a path, or a kind and its inode.
+type OpenFile struct {
+	FD int32
+	To string
+}
+
+// maxFiles is how many descriptors of one process are looked at.
+const maxFiles = 1 << 16
+
+func (h *Host) readFiles(d *ProcDetail, dir string) error {
+	names, err := h.proc.names(dir + "/fd")
+	if err != nil {
+		return err
+	}
+	for _, name := range names[:min(len(names), maxFiles)] {
+		fd, err := strconv.ParseInt(name, 10, 32)
+		if err != nil {
+			continue
+		}
+		if to, err := h.proc.link(dir + "/fd/" + name); err == nil { // else it was closed meanwhile
+			d.Files = append(d.Files, OpenFile{int32(fd), to})
+		}
+	}
+	slices.SortFunc(d.Files, func(a, b OpenFile) int { return cmp.Compare(a.FD, b.FD) })
+	return nil
+}
+
+// File returns what a descriptor leads to; "" if it is not known.
+func (d *ProcDetail) File(fd int32) string {
+	if i, ok := slices.BinarySearchFunc(d.Files, fd, func(f OpenFile, fd int32) int { return cmp.Compare(f.FD, fd) }); ok {
+		return d.Files[i].To
+	}
+	return ""
 }
 
 // link returns where a symbolic link leads.
@@ -323,6 +410,10 @@ func (h *Host) namespace(dir, name string) (uint64, error) {
 
 // family finds the ancestors and children in the scan.
 func (d *ProcDetail) family(ps *Procs) {
+	own := d.Row.P.PID
+	if d.Row.P.TGID != 0 {
+		own = d.Row.P.TGID
+	}
 	for at, n := d.Row.P, 0; n < len(ps.Rows); n++ {
 		i, ok := ps.Row(at.PPID)
 		if !ok || at.PPID == at.PID {
@@ -332,7 +423,7 @@ func (d *ProcDetail) family(ps *Procs) {
 		d.Ancestors = append(d.Ancestors, at)
 	}
 	for i := range ps.Rows {
-		if p := &ps.Rows[i]; p.PPID == d.Row.P.PID && p.PID != p.PPID {
+		if p := &ps.Rows[i]; p.PPID == own && p.PID != p.PPID {
 			d.Children = append(d.Children, p)
 		}
 	}

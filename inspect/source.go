@@ -69,6 +69,8 @@ const (
 	PIDNs
 	PIDStack
 	PIDLabel
+	PIDSchedstat
+	Taskstats
 	PIDMaps
 	PIDSmapsRollup
 	nSources
@@ -160,6 +162,8 @@ var sourceTable = [nSources]sourceInfo{
 	PIDNs:                   {path: "/proc/<pid>/ns", opens: asTracer, option: "CONFIG_NAMESPACES"},
 	PIDStack:                {path: "/proc/<pid>/stack", opens: asRoot, option: "CONFIG_STACKTRACE"},
 	PIDLabel:                {path: "/proc/<pid>/attr/current", opens: asTracer, option: "a Linux security module that labels processes"},
+	PIDSchedstat:            {path: "/proc/<pid>/schedstat", option: "CONFIG_SCHED_INFO"},
+	Taskstats:               {path: "taskstats, by netlink", opens: asRoot + ", with CAP_NET_ADMIN", option: "CONFIG_TASK_DELAY_ACCT and kernel.task_delayacct=1 (before 5.14 it is on unless booted with nodelayacct)"},
 	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},
 }

@@ -52,6 +52,7 @@ func Limits() *explain.Table[rungRow] {
 		declare(doc{Key: "limit", Unit: explain.Plain, Show: explain.Data, Gist: "The bound: bytes, or a count."}, limit),
 		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "What is used of it, by all whom it bounds."}, used),
 		declare(doc{Key: "room", Unit: explain.Plain, Show: explain.Data, Gist: "What is left below it."}, room),
+		declare(doc{Key: "exempt", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the process has a right that lets it pass this bound."}, func(r rungRow) value { return explain.B(r.It.Exempt) }),
 		declare(doc{Key: "first", Unit: explain.Bool, Show: explain.Data, Gist: "Whether this one is reached first, of those whose use is known."}, func(r rungRow) value { return explain.B(isFirst(r)) }),
 		declare(doc{Key: "used_text", Label: "USED", Gist: "What is used, for people."}, func(r rungRow) value { return people(r, used(r)) }),
 		declare(doc{Key: "limit_text", Label: "LIMIT", Gist: "The bound, for people."}, func(r rungRow) value { return people(r, limit(r)) }),
@@ -59,6 +60,10 @@ func Limits() *explain.Table[rungRow] {
 			switch v := room(r); {
 			case !r.It.Bounded:
 				return explain.S("bounds nothing")
+			case r.It.Exempt:
+				return explain.S("does not hold for it: it has the right to pass")
+			case r.It.Resource == "cpus" && isFirst(r):
+				return explain.S("the lowest: it gets no more CPUs' time than that")
 			case !v.Has():
 				return explain.S("its use is not shown")
 			case isFirst(r):
@@ -70,15 +75,25 @@ func Limits() *explain.Table[rungRow] {
 	}, Rules: ladderRules()}
 }
 
-// isFirst tells whether a rung has the least room of its resource.
+// isFirst tells whether a rung has the least room of its resource. CPUs' time is
+// not used up: there the lowest bound is the one.
 func isFirst(r rungRow) bool {
 	mine, ok := r.It.Room()
-	if !ok {
+	if r.It.Resource == "cpus" {
+		for i := range r.Detail.Ladder {
+			o := &r.Detail.Ladder[i]
+			if o.Resource == r.It.Resource && o.Bounded && o.Limit < r.It.Limit {
+				return false
+			}
+		}
+		return r.It.Bounded
+	}
+	if !ok || r.It.Exempt {
 		return false
 	}
 	for i := range r.Detail.Ladder {
 		o := &r.Detail.Ladder[i]
-		if its, ok := o.Room(); ok && o != r.It && o.Resource == r.It.Resource && its < mine {
+		if its, ok := o.Room(); ok && !o.Exempt && o != r.It && o.Resource == r.It.Resource && its < mine {
 			return false
 		}
 	}
@@ -90,7 +105,7 @@ func ladderRules() []explain.Rule[rungRow] {
 		ID: "proc.limit_near", Evidence: []string{"used", "limit"}, Concept: "resource-limits", Next: "kwhy explain resource-limits",
 		Of: func(r rungRow) value {
 			// Memory has rules of its own: caches fill whatever there is.
-			if !r.It.Bounded || !r.It.Known || r.It.Limit <= 0 || r.It.Resource == "memory" {
+			if !r.It.Bounded || !r.It.Known || r.It.Exempt || r.It.Limit <= 0 || r.It.Resource == "memory" {
 				return value{}
 			}
 			return explain.F(r.It.Used / r.It.Limit)

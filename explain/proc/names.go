@@ -60,6 +60,24 @@ func signalName(n int) string {
 	return "signal " + strconv.Itoa(n) // 32 and 33, which the C library keeps for itself
 }
 
+// readFlags says what the flags that matter mean.
+func readFlags(d detail) string {
+	var says []string
+	for _, f := range [...]struct {
+		bit  uint32
+		text string
+	}{
+		{0x4, "It is ending."}, {0x40, "It was forked and has run no program of its own since."}, {0x200, "It is writing a core dump."}, {0x400, "A signal killed it."},
+		{0x100, "It has used a right that only root has."}, {0x800, "It may use the memory reserves: it frees memory."}, {0x200000, "It is a thread of the kernel."},
+		{0x4000000, "Its CPUs can't be changed from outside."},
+	} {
+		if d.Row.P.Flags&f.bit != 0 {
+			says = append(says, f.text)
+		}
+	}
+	return strings.Join(says, " ")
+}
+
 // flagNames are the PF_* bits that say something to a user
 // (include/linux/sched.h); the kernel moves others about.
 func flagNames(flags uint32) (out []string) {

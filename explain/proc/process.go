@@ -2,6 +2,7 @@ package proc
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +25,11 @@ func Process() explain.Card[*inspect.ProcDetail] {
 		{Title: "What it may do", Fields: rights()},
 		{Title: "Signals", Fields: signals()},
 		{Title: "Its namespaces and cgroups", Fields: confined(), Table: "namespaces"},
-		{Title: "Time and memory", Fields: spent()},
-		{Title: "Files and I/O", Fields: inout()},
+		{Title: "Time", Fields: spent()},
+		{Title: "What it was kept from going on by", Fields: delays()},
+		{Title: "Memory (kwhy mem PID says more)", Fields: lifted(VmRSS(), VmSwap())},
+		{Title: "If memory runs out (kwhy oom PID says more)", Fields: lifted(OomScore(), OomScoreAdj())},
+		{Title: "Files, sockets and I/O", Fields: inout()},
 		{Title: "What bounds it: its own limits, its cgroups', the host's", Table: "limits"},
 		{Title: "All of its own limits", Table: "rlimits"},
 	}}
@@ -160,8 +164,13 @@ func identity() []detailField {
 			func(d detail) value { return explain.I(d.Row.P.Session) }, nil),
 		told(doc{Key: "kthread", Label: "kernel thread", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Show: explain.Rare, Gist: "Whether it is a thread of the kernel: PF_KTHREAD is the one sure mark."},
 			func(d detail) value { return explain.B(d.Row.P.Kthread()) }, nil),
-		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Show: explain.Data, Gist: "The PF_* bits of its task, those that have kept their meaning by name."},
-			func(d detail) value { return names(flagNames(d.Row.P.Flags)) }, nil),
+		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Gist: "The PF_* bits of its task, those that have kept their meaning by name."},
+			func(d detail) value { return names(flagNames(d.Row.P.Flags)) }, readFlags),
+		told(doc{Key: "terminal", Source: inspect.PIDStat, Concept: "process", Gist: "The terminal of its session; none for daemons."},
+			func(d detail) value { return tty(d.Row) }, func(d detail) string {
+				return "A signal key typed there reaches the foreground group of its session."
+			}),
+		origin(),
 	}
 }
 
@@ -173,13 +182,18 @@ func now() []detailField {
 				return strings.ToUpper(s[:1]) + s[1:] + "."
 			}),
 		told(doc{Key: "syscall", Kernel: "syscall", Label: "system call", Source: inspect.PIDSyscall, Concept: "system-call", Gist: "The system call that its main thread waits in."},
-			func(d detail) value { return text(callName(d.Row)) }, func(d detail) string {
-				var args []string
-				for _, a := range d.Row.P.Call.Args {
-					args = append(args, "0x"+strconv.FormatUint(a, 16))
+			func(d detail) value { return text(callName(d.Row)) }, readCall),
+		told(doc{Key: "syscall_args", Unit: explain.Address, Source: inspect.PIDSyscall, Concept: "system-call", Show: explain.Data, Gist: "The six registers of its system call, which uses as many as it has arguments."},
+			func(d detail) value {
+				if callName(d.Row) == "" {
+					return explain.None(inspect.Inapplicable)
 				}
-				return fmt.Sprintf("Number %d of this machine, its six registers: %s. A call uses as many of them as it has arguments.", d.Row.P.Call.Number, strings.Join(args, ", "))
-			}),
+				var out []value
+				for _, a := range d.Row.P.Call.Args {
+					out = append(out, explain.N(a))
+				}
+				return explain.L(out)
+			}, nil),
 		told(doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "process-state", Gist: "The kernel function that its main thread waits in."},
 			func(d detail) value {
 				if w := wchan(d.Row); w != "" {
@@ -197,6 +211,19 @@ func now() []detailField {
 		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(d detail) inspect.Num { return d.Row.P.Voluntary }, nil),
 		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(d detail) inspect.Num { return d.Row.P.Forced }, readSwitches),
 	}
+}
+
+// readCall writes the call with its arguments, as far as registers tell.
+func readCall(d detail) string {
+	c := &d.Row.P.Call
+	if s, ok := callText(callName(d.Row), c, d.File); ok {
+		return s
+	}
+	var args []string
+	for _, a := range c.Args {
+		args = append(args, "0x"+strconv.FormatUint(a, 16))
+	}
+	return fmt.Sprintf("Number %d of this machine, its six registers: %s. A call uses as many of them as it has arguments.", c.Number, strings.Join(args, ", "))
 }
 
 func switches(key, label, gist string, get func(detail) inspect.Num, read func(detail) string) detailField {
@@ -418,18 +445,16 @@ func apartFrom1(d detail) (apart []string, seen bool) {
 func spent() []detailField {
 	children := told(doc{Key: "cutime", Label: "children's time", Unit: explain.Seconds, Source: inspect.PIDStat, Concept: "cpu-time", Show: explain.Rare, Gist: "CPU time of children that it has waited for."},
 		func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
-	var out []detailField
-	for _, f := range append([]column{CPU()}, times()[:4]...) {
+	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
+	return append(out, lifted(append(schedules()[:3:3], Nice())...)...)
+}
+
+// lifted takes columns of the table as fields of the card.
+func lifted(list ...column) (out []detailField) {
+	for _, f := range list {
 		out = append(out, lift(f, ""))
 	}
-	out = append(out, children)
-	for _, f := range []column{VmRSS(), VmSwap(), OomScore(), OomScoreAdj()} {
-		out = append(out, lift(f, ""))
-	}
-	for _, f := range schedules()[:3] {
-		out = append(out, lift(f, ""))
-	}
-	return append(out, lift(Nice(), ""))
+	return out
 }
 
 func inout() []detailField {
@@ -438,7 +463,10 @@ func inout() []detailField {
 			func(d detail) value { return explain.Look(d.IO, key) }, read)
 	}
 	return []detailField{
-		lift(FDs(), "open files"),
+		told(doc{Key: "fds", Label: "open files", Unit: explain.Count, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "Its open file descriptors."},
+			func(d detail) value { return explain.Opt(d.Row.P.FDs) }, readFiles),
+		told(doc{Key: "sockets", Unit: explain.Count, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "How many of these are sockets."},
+			func(d detail) value { return explain.I(fileKinds(d)["sockets"]) }, nil),
 		io("rchar", "What it read by system calls, from wherever.", nil),
 		io("read_bytes", "What it made disks read.", func(d detail) string {
 			return cached(d.IO["rchar"], d.IO["read_bytes"], "came from the page cache, pipes and sockets")
@@ -449,6 +477,38 @@ func inout() []detailField {
 		}),
 		io("cancelled_write_bytes", "Of that, what was dropped before it reached a disk.", nil),
 	}
+}
+
+// fileKinds counts what the open files are.
+func fileKinds(d detail) map[string]int {
+	kinds := map[string]int{}
+	for _, f := range d.Files {
+		switch to := f.To; {
+		case strings.HasPrefix(to, "socket:["):
+			kinds["sockets"]++
+		case strings.HasPrefix(to, "pipe:["):
+			kinds["ends of pipes"]++
+		case strings.HasPrefix(to, "/dev/"):
+			kinds["devices"]++
+		case strings.HasPrefix(to, "/"):
+			kinds["files"]++
+		default:
+			kinds["descriptors of other kinds"]++
+		}
+	}
+	return kinds
+}
+
+func readFiles(d detail) string {
+	kinds := fileKinds(d)
+	var words []string
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		words = append(words, explain.Number(kinds[k])+" "+k)
+	}
+	if words == nil {
+		return ""
+	}
+	return strings.Join(words, ", ") + "."
 }
 
 func cached(all, disk uint64, where string) string {

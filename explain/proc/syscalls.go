@@ -9,14 +9,26 @@ import (
 )
 
 // callName names the system call that a process waits in; "" where it waits in
-// none, where its number means another thing (a 32-bit program, another kind of
-// machine), or has no name yet.
+// none, or the number says nothing.
 func callName(r row) string {
-	c := &r.P.Call
-	if r.Missing(inspect.PIDSyscall) != inspect.Present || c.Number == inspect.NoCall || c.Compat || r.P.Kthread() || machine(r.Host.Host.Arch) != runtime.GOARCH {
+	if r.Missing(inspect.PIDSyscall) != inspect.Present || r.P.Kthread() {
 		return ""
 	}
-	_, rest, ok := strings.Cut(syscalls, "\n"+strconv.FormatInt(c.Number, 10)+" ")
+	return nameOf(&r.P.Call, r.Host.Host)
+}
+
+// nameOf names a system call; "" for none, where its number means another thing
+// (a 32-bit program, another kind of machine), or has no name yet.
+func nameOf(c *inspect.Syscall, h *inspect.Host) string {
+	if c.Number == inspect.NoCall || c.Compat || machine(h.Arch) != runtime.GOARCH {
+		return ""
+	}
+	return numbered(c.Number)
+}
+
+// numbered names a system call of the machine that kwhy was built for.
+func numbered(n int64) string {
+	_, rest, ok := strings.Cut(syscalls, "\n"+strconv.FormatInt(n, 10)+" ")
 	if !ok {
 		return ""
 	}

@@ -274,17 +274,20 @@ func groups() []column {
 	return []column{
 		number("pgrp", "Its process group: what a shell signals as one job.", func(p *inspect.Process) int32 { return p.PGRP }),
 		number("session", "Its session: the process groups of one login or daemon.", func(p *inspect.Process) int32 { return p.Session }),
-		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "process", Gist: "Its terminal, by device number; none for daemons."}, Get: func(p row) value {
-			if p.P.TTY == 0 {
-				return explain.None(inspect.Inapplicable)
-			}
-			major, minor := p.P.TTY>>8&0xfff, p.P.TTY&0xff|p.P.TTY>>12&0xfff00
-			if major >= 136 && major <= 143 {
-				return explain.S(fmt.Sprintf("pts/%d", (major-136)<<8+minor))
-			}
-			return explain.S(fmt.Sprintf("%d:%d", major, minor))
-		}},
+		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "process", Gist: "Its terminal, below /dev; none for daemons."}, Get: tty},
 	}
+}
+
+// tty names a process's terminal; by device number where the kernel does not.
+func tty(p row) value {
+	nr := p.P.TTY
+	if nr == 0 {
+		return explain.None(inspect.Inapplicable)
+	}
+	if name := p.Host.TTYs[nr]; name != "" {
+		return explain.S(name)
+	}
+	return explain.S(fmt.Sprintf("%d:%d", nr>>8&0xfff, nr&0xff|nr>>12&0xfff00))
 }
 
 func waits() []column {

@@ -1,6 +1,9 @@
 package proc
 
 import (
+	"context"
+	"time"
+
 	"kwhy/explain"
 	"kwhy/inspect"
 )
@@ -16,6 +19,17 @@ func Topic() explain.Topic {
 		}
 		return h.ProcList(ps, nil)
 	})
+	sampled := Sampled()
+	t = t.Plus(sampled.Topic("proc PID --sample", func(h *inspect.Host, _ inspect.Sources) (*inspect.Sample, error) {
+		return Take(context.Background(), h, h.Self(), 20*time.Millisecond)
+	}))
+	t = t.Plus(Doings().Topic("proc PID --sample", func(h *inspect.Host, v *explain.View[doingRow]) (explain.Rows[doingRow], []int32, error) {
+		s, err := Take(context.Background(), h, h.Self(), 20*time.Millisecond)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, v.Order(s), nil
+	}))
 	process := Process()
 	t = t.Plus(process.Topic("proc PID", self))
 	t = t.Plus(detailTopic(Namespaces(), func(d detail) []inspect.Namespace { return d.Namespaces }))
@@ -54,6 +68,7 @@ func known(h *inspect.Host, ps, was *inspect.Procs) *inspect.Procs {
 	if ps.Host.Users, err = h.Users(); err != nil {
 		ps.Host.Users = nil // then numbers stand for them
 	}
+	ps.Terminals()
 	if was != nil {
 		ps.Since(was)
 	}
@@ -72,6 +87,15 @@ func Detail(h *inspect.Host, pid int32, want inspect.Sources) (*inspect.ProcDeta
 		return nil, err
 	}
 	return h.ProcDetail(ps, pid, want)
+}
+
+// ThreadDetail reads one thread, and of the processes who they are.
+func ThreadDetail(h *inspect.Host, tid int32, want inspect.Sources) (*inspect.ProcDetail, error) {
+	ps, err := Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.ThreadDetail(ps, tid, want)
 }
 
 func detailTopic[T any](table *explain.Table[inspect.DetailPart[T]], of func(detail) []T) explain.Topic {

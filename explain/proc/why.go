@@ -20,6 +20,7 @@ func why(b []byte, r row) []byte {
 		if p.CPU >= 0 {
 			b = strconv.AppendInt(append(b, "; last on CPU "...), int64(p.CPU), 10)
 		}
+		b = throttled(b, r)
 	case 'S':
 		b = sleeping(b, r, "sleeping")
 	case 'D':
@@ -46,6 +47,19 @@ func why(b []byte, r row) []byte {
 	return b
 }
 
+// throttled says that a cgroup bounds the CPU time of a process that wants some,
+// and how often that stopped it. Whether it is stopped at this moment the kernel
+// does not show.
+func throttled(b []byte, r row) []byte {
+	t, ok := r.Host.Throttled[r.P.PID]
+	if !ok || t.Throttled == 0 {
+		return b
+	}
+	b = append(explain.AppendDecimal(append(b, "; throttled: its cgroup may use "...), t.CPUs), " CPUs, and was stopped in "...)
+	b = explain.AppendPercent(b, float64(t.Throttled)/float64(max(t.Periods, t.Throttled)))
+	return append(b, " of its periods"...)
+}
+
 // sleeping says in what: by the system call, or the kernel function where that
 // says more or the call is not to be seen.
 func sleeping(b []byte, r row, how string) []byte {
@@ -64,55 +78,103 @@ func sleeping(b []byte, r row, how string) []byte {
 	if call != "" {
 		b = append(append(b, " in "...), call...)
 	}
-	if what := waitsFor(call, where); what != "" {
-		b = append(append(b, ", waits for "...), what...)
+	if w := waitsFor(call, where); w.what != "" {
+		b = append(append(b, ", waits for "...), w.what...)
 	} else if where != "" {
 		b = append(append(b, ", in the kernel's "...), where...)
 	}
 	if call == "" && where == "" {
-		b = append(b, "; in what is not to be seen"...)
+		b = append(b, nowhere(r)...)
 	}
 	return b
 }
 
-// waitsFor says in words what a wait is for, by the call and by where in the
-// kernel; "" where neither tells.
-func waitsFor(call, where string) string {
-	for _, k := range [...]struct{ part, what string }{
-		{"futex", "another thread: a lock or a condition"}, {"nfs", "an NFS server"}, {"rpc_wait", "an NFS server"}, {"jbd2", "the file system's journal"}, {"xlog", "the file system's journal"},
-		{"io_schedule", "a disk"}, {"folio_wait", "a page from a disk"}, {"wait_on_page", "a page from a disk"}, {"blk_", "a disk"}, {"submit_bio", "a disk"},
-		{"balance_dirty", "dirty pages to be written"}, {"throttle_direct_reclaim", "memory to be reclaimed"}, {"mem_cgroup_handle_over_high", "its cgroup's memory to shrink"},
-		{"rwsem", "a lock in the kernel"}, {"mutex_lock", "a lock in the kernel"}, {"pipe_read", "data in a pipe"}, {"pipe_write", "room in a pipe"},
-		{"accept", "a connection"}, {"unix_stream", "data on a local socket"}, {"skb_wait", "data on a socket"}, {"sk_wait_data", "data on a socket"}, {"tty_read", "input on its terminal"},
-		{"vfork", "the child that it made by vfork"}, {"do_wait", "a child to end"}, {"nanosleep", "time to pass, by its own will"},
-		{"ep_poll", "something to happen on its files"}, {"poll_schedule", "something to happen on its files"}, {"do_epoll", "something to happen on its files"}, {"do_select", "something to happen on its files"},
-		{"sys_pause", "a signal"}, {"sigsuspend", "a signal"}, {"sigtimedwait", "a signal"},
+// nowhere says why neither call nor function tell in what a process sleeps.
+func nowhere(r row) string {
+	switch c := &r.P.Call; {
+	case r.Missing(inspect.PIDSyscall) != inspect.Present:
+		return "; in what is not to be seen"
+	case c.Running:
+		return "; it woke when it was looked at"
+	case c.Number == inspect.NoCall:
+		return " outside of a system call, as in a page fault"
+	}
+	return " in a system call that has no name here"
+}
+
+// Kinds of waiting, as a sample sums them up.
+const (
+	onCPU   = "cpu"
+	lock    = "lock"
+	disk    = "disk"
+	network = "network"
+	child   = "child"
+	local   = "ipc"
+	events  = "events"
+	choice  = "choice"
+	memory  = "memory"
+	halted  = "stopped"
+	ended   = "ended"
+	unknown = "other"
+	unseen  = "unseen"
+)
+
+// wait is what a wait is for: its kind and what follows "waits for".
+type wait struct{ kind, what string }
+
+// waitsFor says what a wait is for, by the call and by where in the kernel; the
+// words are empty where neither tells.
+func waitsFor(call, where string) wait {
+	const thread, journal, ready, connection = "another thread: a lock or a condition", "the file system's journal", "something to happen on its files", "a connection"
+	for _, k := range [...]struct {
+		part string
+		wait wait
+	}{
+		{"futex", wait{lock, thread}}, {"nfs", wait{disk, "an NFS server"}}, {"rpc_wait", wait{disk, "an NFS server"}}, {"jbd2", wait{disk, journal}}, {"xlog", wait{disk, journal}},
+		{"io_schedule", wait{disk, "a disk"}}, {"folio_wait", wait{disk, "a page from a disk"}}, {"wait_on_page", wait{disk, "a page from a disk"}}, {"blk_", wait{disk, "a disk"}}, {"submit_bio", wait{disk, "a disk"}},
+		{"balance_dirty", wait{disk, "dirty pages to be written"}}, {"throttle_direct_reclaim", wait{memory, "memory to be reclaimed"}}, {"mem_cgroup_handle_over_high", wait{memory, "its cgroup's memory to shrink"}},
+		{"rwsem", wait{lock, "a lock in the kernel"}}, {"mutex_lock", wait{lock, "a lock in the kernel"}}, {"pipe_read", wait{local, "data in a pipe"}}, {"pipe_write", wait{local, "room in a pipe"}},
+		{"accept", wait{network, connection}}, {"unix_stream", wait{local, "data on a local socket"}}, {"skb_wait", wait{network, "data on a socket"}}, {"skb_recv", wait{network, "data on a socket"}}, {"skb_wait_for_more", wait{network, "data on a socket"}}, {"sk_wait_data", wait{network, "data on a socket"}},
+		{"sk_stream_wait_memory", wait{network, "room in a socket's buffer"}}, {"tty_read", wait{events, "input on its terminal"}},
+		{"vfork", wait{child, "the child that it made by vfork"}}, {"do_wait", wait{child, "a child to end"}}, {"nanosleep", wait{choice, "time to pass, by its own will"}},
+		{"ep_poll", wait{events, ready}}, {"poll_schedule", wait{events, ready}}, {"do_epoll", wait{events, ready}}, {"do_select", wait{events, ready}},
+		{"sys_pause", wait{choice, "a signal"}}, {"sigsuspend", wait{choice, "a signal"}}, {"sigtimedwait", wait{choice, "a signal"}},
 	} {
 		if strings.Contains(where, k.part) {
-			return k.what
+			return k.wait
 		}
 	}
 	switch call {
 	case "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6":
-		return "something to happen on its files"
+		return wait{events, ready}
 	case "futex", "futex_wait", "futex_waitv":
-		return "another thread: a lock or a condition"
+		return wait{lock, thread}
 	case "wait4", "waitid":
-		return "a child to end"
+		return wait{child, "a child to end"}
 	case "nanosleep", "clock_nanosleep":
-		return "time to pass, by its own will"
+		return wait{choice, "time to pass, by its own will"}
 	case "pause", "rt_sigsuspend", "rt_sigtimedwait":
-		return "a signal"
+		return wait{choice, "a signal"}
 	case "accept", "accept4":
-		return "a connection"
+		return wait{network, connection}
+	case "connect":
+		return wait{network, "its connection to be answered"}
 	case "recvfrom", "recvmsg", "recvmmsg":
-		return "data on a socket"
+		return wait{network, "data on a socket"}
+	case "sendto", "sendmsg", "sendmmsg":
+		return wait{network, "room in a socket's buffer"}
 	case "io_getevents", "io_uring_enter":
-		return "I/O that it handed in"
+		return wait{disk, "I/O that it handed in"}
+	case "fsync", "fdatasync", "sync", "syncfs", "msync":
+		return wait{disk, "what it wrote to reach the disk"}
+	case "flock":
+		return wait{lock, "a lock on a file"}
+	case "semop", "semtimedop":
+		return wait{lock, "a semaphore"}
 	case "vfork", "clone", "clone3":
-		return "the child that it made by vfork"
+		return wait{child, "the child that it made by vfork"}
 	}
-	return ""
+	return wait{kind: unknown}
 }
 
 // stopped names the signal where the kernel tells: stat's exit code holds it, to

@@ -1,0 +1,310 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sample is what the threads of one process were seen doing, looked at again and
+// again without tracing it.
+type Sample struct {
+	Host    *ProcHost
+	Comm    string
+	PID     int32
+	Rounds  int           // how often all threads were looked at
+	Looks   int           // at single threads
+	Threads int           // that were seen at all
+	Took    time.Duration // from first to last
+	Cost    time.Duration // of CPU time, kwhy's own
+	Ended   bool          // the process ended before the time was over
+	// Ran and Waited are how long its threads were on a CPU, and ready for one,
+	// by the kernel's own clocks in schedstat; negative if it has none.
+	Ran, Waited time.Duration
+	Doings      []Doing // most often first
+
+	got [nSources]Reason
+}
+
+// Doing is one thing that threads were seen doing.
+type Doing struct {
+	State   byte
+	Wchan   string
+	Call    Syscall // its arguments of the first time; Number is NoCall outside of one
+	File    string  // what the first argument leads to, where the call works on a file
+	Times   int
+	Threads int
+
+	tids map[int32]bool
+}
+
+// doingKey is what is told apart. The first argument is a file of most calls that
+// wait; of others it is of no matter.
+type doingKey struct {
+	state byte
+	wchan string
+	call  int64
+	file  int32
+}
+
+// Missing says why a source gave nothing.
+func (s *Sample) Missing(src Source) Reason {
+	if src < PIDStat {
+		return Present
+	}
+	return s.got[src]
+}
+
+// Before says that a sample is not followed over an interval: it is one.
+func (s *Sample) Before() (*Sample, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (s *Sample) Kernel() Version { return s.Host.Host.Kernel }
+
+// Gaps lists what could not be seen.
+func (s *Sample) Gaps() (out []Gap) {
+	for src, r := range s.got {
+		if r.IsGap() && r != Unread {
+			out = append(out, Gap{Source(src), r, 1, 1})
+		}
+	}
+	return out
+}
+
+// maxShare is how much of one CPU sampling may take: every round is followed by a
+// pause of at least four times its length.
+const maxShare = 4
+
+// Sampling says how to sample.
+type Sampling struct {
+	Every time.Duration // between the beginnings of two rounds, or longer where a round takes long
+	For   time.Duration
+	// TakesFile tells whether a system call's first argument is a file.
+	TakesFile func(call int64) bool
+}
+
+// SampleProcess looks at what each thread of a process does, again and again
+// until the time is over, the process ends or ctx is done.
+func (h *Host) SampleProcess(ctx context.Context, ps *Procs, pid int32, how Sampling) (*Sample, error) {
+	i, ok := ps.Row(pid)
+	if !ok {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	}
+	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{}, reader: pidReader{h: h},
+		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm, Ran: -1, Waited: -1}}
+	for src := range s.out.got {
+		s.out.got[src] = Unread
+	}
+	s.compat = s.reader.is32(&ps.Rows[i])
+	s.run(ctx)
+	if s.out.Looks == 0 {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	}
+	return s.finish(), nil
+}
+
+type sampler struct {
+	h      *Host
+	how    Sampling
+	dir    string
+	seen   map[doingKey]*Doing
+	tids   map[int32]bool
+	reader pidReader
+	out    *Sample
+	compat bool // it is a 32-bit program
+}
+
+func (s *sampler) run(ctx context.Context) {
+	begin, cost := time.Now(), ownCPU()
+	ran, waited, clocked := s.clocks()
+	for s.out.Took < s.how.For && ctx.Err() == nil {
+		at := time.Now()
+		if !s.round() {
+			s.out.Ended = true
+			break
+		}
+		s.out.Rounds++
+		took := time.Since(at)
+		// Not in step with what the process does by the clock.
+		pause := max(s.how.Every-took, maxShare*took) * time.Duration(750+rand.IntN(500)) / 1000
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(pause, max(s.how.For-time.Since(begin), 0))):
+		}
+		s.out.Took = time.Since(begin)
+	}
+	s.out.Took, s.out.Cost = time.Since(begin), ownCPU()-cost
+	if ran2, waited2, ok := s.clocks(); ok && clocked && ran2 >= ran && waited2 >= waited {
+		s.out.Ran, s.out.Waited = ran2-ran, waited2-waited
+	}
+}
+
+// ownCPU is the CPU time that kwhy has used.
+func ownCPU() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// clocks adds up the threads' schedstat: time on a CPU and time ready for one, in
+// ns. A thread that ends takes its own along, so that a sum may shrink.
+func (s *sampler) clocks() (ran, waited time.Duration, ok bool) {
+	tids, err := s.h.proc.names(s.dir + "/task")
+	if err != nil {
+		return 0, 0, false
+	}
+	for _, tid := range tids {
+		err := s.h.proc.single(s.dir+"/task/"+tid+"/schedstat", func(b []byte) error {
+			field, rest := cutField(trimNewline(b))
+			n, ok1 := parseUint(field)
+			field, _ = cutField(rest)
+			m, ok2 := parseUint(field)
+			if !ok1 || !ok2 {
+				return errMalformed
+			}
+			ran, waited, ok = ran+time.Duration(n), waited+time.Duration(m), true
+			return nil
+		})
+		s.note(PIDSchedstat, s.h.pidReason(s.dir, err))
+	}
+	return ran, waited, ok
+}
+
+// round looks at every thread once; false where there is none left.
+func (s *sampler) round() bool {
+	names, err := s.h.proc.names(s.dir + "/task")
+	if err != nil {
+		return false
+	}
+	alive := false
+	for _, name := range names {
+		tid, ok := parsePID(name)
+		if !ok {
+			continue
+		}
+		p := newProcess(tid)
+		p.TGID, _ = parsePID(s.dir)
+		if s.note(PIDStat, s.reader.one(&p, PIDStat)) != Present {
+			continue
+		}
+		alive = alive || p.State != 'Z' && p.State != 'X'
+		s.look(&p)
+	}
+	return alive
+}
+
+// look counts what one thread does. Between two reads it may go on: then the
+// system call is the later.
+func (s *sampler) look(p *Process) {
+	if p.State != 'R' && p.State != 'Z' && p.State != 'X' {
+		s.note(PIDWchan, s.reader.one(p, PIDWchan))
+		if err := s.reader.file(p, "/syscall", atShort, p.parseSyscall); s.note(PIDSyscall, reasonForPID(err)) != Present {
+			p.Call = Syscall{Number: NoCall}
+		}
+	}
+	if p.Wchan == "0" {
+		p.Wchan = ""
+	}
+	key := doingKey{state: p.State, wchan: p.Wchan, call: p.Call.Number, file: -1}
+	if p.Call.Number != NoCall && s.how.TakesFile(p.Call.Number) {
+		key.file = int32(p.Call.Args[0])
+	}
+	d := s.seen[key]
+	if d == nil {
+		p.Call.Compat = s.compat
+		d = &Doing{State: p.State, Wchan: p.Wchan, Call: p.Call, tids: map[int32]bool{}}
+		if key.file >= 0 {
+			d.File, _ = s.h.proc.link(s.dir + "/fd/" + strconv.Itoa(int(key.file))) // not there: closed meanwhile, or not permitted
+		}
+		s.seen[key] = d
+	}
+	d.Times++
+	d.tids[p.PID], s.tids[p.PID] = true, true
+	s.out.Looks++
+}
+
+// note keeps why a source gave nothing. What was there once is there.
+func (s *sampler) note(src Source, r Reason) Reason {
+	if was := s.out.got[src]; was != Present && r != Vanished {
+		s.out.got[src] = r
+	}
+	return r
+}
+
+// merge adds what was half seen, because the thread woke between two reads, to
+// what was seen whole, where just that fits.
+func (s *sampler) merge() {
+	for key, d := range s.seen {
+		if key.state == 'R' || key.wchan != "" && key.call != NoCall || key.wchan == "" && key.call == NoCall {
+			continue
+		}
+		var whole *Doing
+		n := 0
+		for k, w := range s.seen {
+			fits := k.state == key.state && k.wchan != "" && k.call != NoCall &&
+				(key.wchan == k.wchan || key.wchan == "" && key.call == k.call && key.file == k.file)
+			if fits {
+				whole = w
+				n++
+			}
+		}
+		if n == 1 {
+			whole.Times += d.Times
+			maps.Copy(whole.tids, d.tids)
+			delete(s.seen, key)
+		}
+	}
+}
+
+func (s *sampler) finish() *Sample {
+	s.merge()
+	for _, d := range s.seen {
+		d.Threads = len(d.tids)
+		s.out.Doings = append(s.out.Doings, *d)
+	}
+	slices.SortFunc(s.out.Doings, func(a, b Doing) int {
+		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.State, b.State), cmp.Compare(a.Wchan, b.Wchan), cmp.Compare(a.Call.Number, b.Call.Number), cmp.Compare(a.Call.Args[0], b.Call.Args[0]))
+	})
+	s.out.Threads = len(s.tids)
+	return s.out
+}
+
+// SamplePart is one of the things that a sample found.
+type SamplePart struct {
+	Sample *Sample
+	It     *Doing
+}
+
+// Task is a thread as it was found.
+func (p SamplePart) Task() Proc {
+	t := newProcess(p.Sample.PID)
+	t.State, t.Wchan, t.Call = p.It.State, p.It.Wchan, p.It.Call
+	for s := PIDStat; s < nSources; s++ {
+		t.got[s-PIDStat] = p.Sample.got[s]
+	}
+	return Proc{Host: p.Sample.Host, P: &t}
+}
+
+// Missing says why a source gave nothing.
+func (p SamplePart) Missing(s Source) Reason { return p.Sample.Missing(s) }
+
+// Before says that it is not followed over an interval.
+func (p SamplePart) Before() (SamplePart, time.Duration, bool) { return SamplePart{}, 0, false }
+
+// Kernel returns the kernel that was read.
+func (p SamplePart) Kernel() Version { return p.Sample.Kernel() }
+
+// Len returns how many things were found.
+func (s *Sample) Len() int { return len(s.Doings) }
+
+// At returns one of them.
+func (s *Sample) At(i int) SamplePart { return SamplePart{s, &s.Doings[i]} }

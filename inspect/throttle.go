@@ -1,0 +1,106 @@
+package inspect
+
+import "path"
+
+// Throttle is a bound that cgroups set on a process's CPU time, and how often it
+// was met (Documentation/scheduler/sched-bwc.rst).
+type Throttle struct {
+	Path      string  // of the cgroup with the lowest bound
+	CPUs      float64 // how many CPUs' worth of time it may have
+	Periods   uint64  // in which it wanted any
+	Throttled uint64  // of these, in which it used all of its time and was stopped
+}
+
+// Throttle returns the cgroup that bounds a process's CPU time the most; ok is
+// false where none does.
+func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok bool) {
+	version, at := controllerPath(list, "cpu")
+	dir, top, err := locateFor(version, "cpu", at, mounts)
+	if err != nil {
+		return out, false
+	}
+	for ; ; dir, at = path.Dir(dir), path.Dir(at) {
+		t, rel := h.under(dir)
+		bound := t.cfsQuota
+		if version == 2 {
+			bound = t.cpuMax
+		}
+		if cpus, bounded, good := bound(rel); good && bounded && (!ok || cpus < out.CPUs) {
+			out, ok = Throttle{Path: at, CPUs: cpus}, true
+			_ = t.single(path.Join(rel, "cpu.stat"), func(b []byte) error {
+				c, err := parseCounters(b, 8)
+				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
+				return err
+			})
+		}
+		if dir == top {
+			return out, ok
+		}
+	}
+}
+
+// controllerPath returns where a process is in the hierarchy that has a
+// controller: of version 1 if it is there, of version 2 otherwise.
+func controllerPath(list []Membership, controller string) (version int, at string) {
+	for _, c := range list {
+		switch {
+		case c.Version == 1 && hasController(c.Controllers, controller):
+			version, at = 1, c.Path
+		case c.Version == 2 && version == 0:
+			version, at = 2, c.Path
+		}
+	}
+	return version, at
+}
+
+// cfsQuota reads version 1's bound on CPU time, in CPUs.
+func (t tree) cfsQuota(dir string) (cpus float64, bounded, ok bool) {
+	quota, err1 := t.number(path.Join(dir, "cpu.cfs_quota_us"))
+	period, err2 := t.number(path.Join(dir, "cpu.cfs_period_us"))
+	if err1 != nil || err2 != nil || period <= 0 {
+		return 0, false, false
+	}
+	return float64(quota) / float64(period), quota > 0, true
+}
+
+// cpuMax reads version 2's: "max 100000" or "20000 100000".
+func (t tree) cpuMax(dir string) (cpus float64, bounded, ok bool) {
+	_ = t.single(path.Join(dir, "cpu.max"), func(b []byte) error {
+		quota, rest := cutField(trimNewline(b))
+		period, good := parseUint(rest)
+		if !good || period == 0 {
+			return errMalformed
+		}
+		n, isNumber := parseUint(quota)
+		cpus, bounded, ok = float64(n)/float64(period), isNumber, isNumber || string(quota) == "max"
+		return nil
+	})
+	return cpus, bounded, ok
+}
+
+// Throttles notes which of the given rows, of those that want a CPU now, are
+// bounded by a cgroup.
+func (ps *Procs) Throttles(rows []int32) {
+	for _, i := range rows {
+		if p := &ps.Rows[i]; p.State == 'R' && !p.Kthread() {
+			ps.throttle(p)
+		}
+	}
+}
+
+func (ps *Procs) throttle(p *Process) {
+	h := ps.Host.Host
+	if ps.Host.mounts == nil {
+		ps.Host.mounts, _ = h.cgroupMounts() // without them nothing is found
+	}
+	var d ProcDetail
+	if err := h.proc.with(p.dir()+"/cgroup", d.parseCgroup); err != nil {
+		return
+	}
+	if t, ok := h.throttle(d.Cgroups, ps.Host.mounts); ok {
+		if ps.Host.Throttled == nil {
+			ps.Host.Throttled = map[int32]Throttle{}
+		}
+		ps.Host.Throttled[p.PID] = t
+	}
+}
