@@ -108,7 +108,7 @@ func jsonType(u explain.Unit) []string {
 		return []string{"string", "array", "null"}
 	case explain.Bool:
 		return []string{"boolean", "null"}
-	case explain.Ratio, explain.Seconds:
+	case explain.Ratio, explain.Seconds, explain.Decimal:
 		return []string{"number", "null"}
 	}
 	return []string{"integer", "array", "null"}

@@ -19,7 +19,8 @@ const (
 	Bytes   Unit = "bytes"
 	Pages   Unit = "pages"
 	Seconds Unit = "seconds"
-	Ratio   Unit = "ratio" // 0..1, told to people in percent
+	Ratio   Unit = "ratio"   // 0..1, told to people in percent
+	Decimal Unit = "decimal" // a real number: CPUs' worth of time, a load average
 	Count   Unit = "count"
 	Plain   Unit = "number"  // a number that is not counted: a PID, a node, a mode
 	ID      Unit = "id"      // a number that names something: JSON adds <key>_str

@@ -35,7 +35,7 @@ type Delays struct {
 // is on.
 func (h *Host) delays(d *ProcDetail) (out Delays, why Reason) {
 	if !h.Live || h.Self() != int32(unix.Getpid()) {
-		return out, Unsupported // another PID namespace's numbers mean other processes
+		return out, Inapplicable // the numbers there mean other processes, or another kernel's
 	}
 	on, err := h.proc.number("sys/kernel/task_delayacct")
 	if err == nil && on == 0 {

@@ -28,6 +28,8 @@ const (
 	// the sentence behind it is cut.
 	maxText = 28
 	minWhy  = 36
+	// minName is what is left at least of such a column where there is no room.
+	minName = 12
 )
 
 // grid prints a table: the columns that fit, numbers to the right, and the
@@ -64,11 +66,15 @@ func (t *Text) render(g *explain.Grid) *table {
 		}
 		tb.widths[i] = cells(heading(d))
 	}
+	last := -1 // a column of text that nothing follows may be as long as it is
+	if n := len(tb.cols); n > 0 && tb.why < 0 && g.Named && tb.docs[tb.cols[n-1]].Unit == explain.Text {
+		last = tb.cols[n-1]
+	}
 	for row := range g.Rows {
 		text, raw := make([]string, n), make([]float64, n)
 		for i, v := range row.Values {
 			text[i] = human(v, g.Docs[i].Unit)
-			if g.Docs[i].Unit == explain.Text && i != tb.why {
+			if g.Docs[i].Unit == explain.Text && i != tb.why && i != last {
 				text[i] = truncate(text[i], maxText)
 			}
 			tb.widths[i] = max(tb.widths[i], cells(text[i]))
@@ -114,8 +120,24 @@ func (t *Text) fit(tb *table, named bool) {
 			tb.cols = append(tb.cols[:i:i], tb.cols[i+1:]...)
 		}
 	}
+	tb.narrow(t.width - margin + columnGap)
 	for len(tb.cols) > 2 && !named && tb.width()+margin-columnGap > t.width { // narrower than 80
 		tb.cols = tb.cols[:len(tb.cols)-1]
+	}
+}
+
+// narrow cuts texts where the columns don't fit into width, the last column's first.
+func (tb *table) narrow(width int) {
+	for n := len(tb.cols) - 1; n >= 0 && tb.width() > width; n-- {
+		i := tb.cols[n]
+		to := max(tb.widths[i]-(tb.width()-width), minName, cells(heading(&tb.docs[i])))
+		if tb.docs[i].Unit != explain.Text || to >= tb.widths[i] {
+			continue
+		}
+		tb.widths[i] = to
+		for _, row := range tb.rows {
+			row[i] = truncate(row[i], to)
+		}
 	}
 }
 

@@ -39,6 +39,8 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 		return appendSize(b, v)
 	case explain.Ratio:
 		return explain.AppendPercent(b, v.Float())
+	case explain.Decimal:
+		return explain.AppendDecimal(b, v.Float())
 	case explain.Seconds:
 		return explain.AppendSpan(b, v.Float())
 	case explain.Address:

@@ -1,6 +1,8 @@
 package proc
 
 import (
+	"math"
+
 	"kwhy/explain"
 	"kwhy/inspect"
 )
@@ -18,9 +20,6 @@ func Limits() *explain.Table[rungRow] {
 		if !ok {
 			return explain.None(inspect.Inapplicable)
 		}
-		if n == float64(int64(n)) {
-			return explain.I(int64(n))
-		}
 		return explain.F(n)
 	}
 	people := func(r rungRow, v value) value {
@@ -29,10 +28,10 @@ func Limits() *explain.Table[rungRow] {
 			return v
 		case r.It.Unit == "bytes":
 			return explain.S(explain.Size(uint64(max(v.Float(), 0))))
-		case v.Kind() == explain.Float:
-			return explain.S(string(explain.AppendDecimal(nil, v.Float())))
+		case v.Float() == math.Trunc(v.Float()):
+			return explain.S(explain.Number(int64(v.Float())))
 		}
-		return explain.S(explain.Number(v.Int()))
+		return explain.S(string(explain.AppendDecimal(nil, v.Float())))
 	}
 	limit := func(r rungRow) value {
 		if !r.It.Bounded {
@@ -49,9 +48,9 @@ func Limits() *explain.Table[rungRow] {
 			{Name: "sysctl", Gist: "A setting of the kernel.", Concept: "resource-limits"}, {Name: "host", Gist: "What the machine has.", Concept: "resource-limits"},
 		}, Gist: "Who bounds it."}, func(r rungRow) value { return explain.S(r.It.Step) }),
 		declare(doc{Key: "where", Gist: "Which limit, cgroup or sysctl."}, func(r rungRow) value { return explain.S(r.It.Where) }),
-		declare(doc{Key: "limit", Unit: explain.Plain, Show: explain.Data, Gist: "The bound: bytes, or a count."}, limit),
-		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "What is used of it, by all whom it bounds."}, used),
-		declare(doc{Key: "room", Unit: explain.Plain, Show: explain.Data, Gist: "What is left below it."}, room),
+		declare(doc{Key: "limit", Unit: explain.Decimal, Show: explain.Data, Gist: "The bound: bytes, or a count."}, limit),
+		declare(doc{Key: "used", Unit: explain.Decimal, Show: explain.Data, Gist: "What is used of it, by all whom it bounds."}, used),
+		declare(doc{Key: "room", Unit: explain.Decimal, Show: explain.Data, Gist: "What is left below it."}, room),
 		declare(doc{Key: "exempt", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the process has a right that lets it pass this bound."}, func(r rungRow) value { return explain.B(r.It.Exempt) }),
 		declare(doc{Key: "first", Unit: explain.Bool, Show: explain.Data, Gist: "Whether this one is reached first, of those whose use is known."}, func(r rungRow) value { return explain.B(isFirst(r)) }),
 		declare(doc{Key: "used_text", Label: "USED", Gist: "What is used, for people."}, func(r rungRow) value { return people(r, used(r)) }),

@@ -64,7 +64,7 @@ func sampling() []sampleField {
 		field(doc{Key: "sampled_threads", Label: "threads", Unit: explain.Count, Gist: "Threads that were seen, those that came or went among them."}, func(s sample) value { return explain.I(s.Threads) }, nil),
 		field(doc{Key: "looks", Unit: explain.Count, Show: explain.Data, Gist: "Looks at single threads: what the shares are of."}, func(s sample) value { return explain.I(s.Looks) }, nil),
 		field(doc{Key: "took", Unit: explain.Seconds, Show: explain.Data, Gist: "From the first look to the last."}, func(s sample) value { return explain.F(s.Took.Seconds()) }, nil),
-		field(doc{Key: "rate", Label: "rounds/s", Unit: explain.Plain, Show: explain.Data, Gist: "Rounds in a second."}, func(s sample) value {
+		field(doc{Key: "rounds_per_second", Unit: explain.Decimal, Show: explain.Data, Gist: "Rounds in a second."}, func(s sample) value {
 			if s.Took <= 0 {
 				return value{}
 			}
@@ -156,7 +156,7 @@ func doingKind(r doingRow) string {
 	case 'Z', 'X':
 		return ended
 	}
-	if strings.Contains(r.It.Wchan, "refrigerator") || strings.Contains(r.It.Wchan, "freezer") {
+	if frozen(r.It.Wchan) {
 		return halted
 	}
 	if r.Missing(inspect.PIDSyscall) == inspect.Denied && r.It.Wchan == "" {

@@ -65,7 +65,7 @@ func throttled(b []byte, r row) []byte {
 func sleeping(b []byte, r row, how string) []byte {
 	where, call := wchan(r), callName(r)
 	switch {
-	case strings.Contains(where, "refrigerator"), strings.Contains(where, "freezer"):
+	case frozen(where):
 		return append(b, "frozen, with its cgroup or for suspend"...)
 	case r.P.Kthread():
 		b = append(b, "kernel thread, waits"...)
@@ -87,6 +87,13 @@ func sleeping(b []byte, r row, how string) []byte {
 		b = append(b, nowhere(r)...)
 	}
 	return b
+}
+
+// frozen tells whether a kernel function is where frozen tasks are kept: the old
+// freezer's, and that of cgroup version 2, whose do_freezer_trap is part of
+// get_signal (kernel/signal.c).
+func frozen(where string) bool {
+	return strings.Contains(where, "refrigerator") || strings.Contains(where, "freezer") || where == "get_signal"
 }
 
 // nowhere says why neither call nor function tell in what a process sleeps.

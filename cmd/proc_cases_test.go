@@ -1,0 +1,698 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/output"
+)
+
+// helper starts this test binary as the child that role says, and returns it with
+// the first line that it prints.
+func helper(t *testing.T, role string, attr *syscall.SysProcAttr, env ...string) (*exec.Cmd, string) {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestHelper"+role+"$")
+	c.Env = append(append(os.Environ(), "KWHY_TEST_CHILD="+role, "GORACE=atexit_sleep_ms=0"), env...)
+	c.SysProcAttr = attr
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Skipf("the child can't be started: %v", err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the child %s says %q: %v", role, line, err)
+	}
+	return c, strings.TrimSpace(line)
+}
+
+// absent says why a value is not there; "" where it is.
+func absent(v output.Value) string {
+	if v.Absent == nil {
+		return ""
+	}
+	return v.Absent.Reason
+}
+
+// inRole skips a helper that nobody started as a child.
+func inRole(t *testing.T, role string) {
+	if os.Getenv("KWHY_TEST_CHILD") != role {
+		t.Skip("only the child of another test runs this")
+	}
+}
+
+// TestHelperWaits is no test: it is a child whose threads wait in a system call
+// each, and tells their numbers.
+func TestHelperWaits(t *testing.T) {
+	inRole(t, "Waits")
+	var r [2]int
+	if err := unix.Pipe(r[:]); err != nil {
+		t.Fatal(err)
+	}
+	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(l, 1); err != nil {
+		t.Fatal(err)
+	}
+	ep, err := unix.EpollCreate1(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.CreateTemp(t.TempDir(), "lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := os.Open(lock.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	var word uint32
+	buf := make([]byte, 4321)
+	polls := []unix.PollFd{{Fd: int32(r[0]), Events: unix.POLLIN}}
+	calls := []func(){
+		func() { _, _ = unix.Read(r[0], buf) },
+		func() { _, _, _ = unix.Syscall(unix.SYS_ACCEPT4, uintptr(l), 0, 0) },
+		func() { _, _ = unix.EpollWait(ep, make([]unix.EpollEvent, 7), 7654321) },
+		func() { _ = unix.Flock(int(again.Fd()), unix.LOCK_EX) },
+		func() { _, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), 128, 0, 0, 0, 0) },
+		func() {
+			_, _, _ = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&polls[0])), 1, 0, 0, 0, 0)
+		},
+	}
+	tids := make(chan int)
+	for _, call := range calls {
+		go func() {
+			runtime.LockOSThread()
+			tids <- unix.Gettid()
+			for {
+				call()
+			}
+		}()
+		fmt.Print(<-tids, " ")
+	}
+	fmt.Println(r[0], l, ep, again.Fd())
+	time.Sleep(10 * time.Minute)
+}
+
+// Threads that wait in calls whose arguments this test chose: the calls are told
+// with just those.
+func TestLiveCallArguments(t *testing.T) {
+	c, line := helper(t, "Waits", nil)
+	n := strings.Fields(line)
+	if len(n) != 10 {
+		t.Fatalf("the child says %q", line)
+	}
+	dir := fmt.Sprintf("/proc/%d/fd/", c.Process.Pid)
+	to := func(fd string) string {
+		s, err := os.Readlink(dir + fd)
+		if err != nil {
+			t.Skipf("read /proc/PID/fd: %v", err)
+		}
+		return fd + "<" + s + ">"
+	}
+	for i, want := range []struct{ call, begins, ends, why string }{
+		{"read", "read(" + to(n[6]) + ", 0x", ", 4321)", "data in a pipe"},
+		{"accept4", "accept4(" + to(n[7]) + ", NULL, NULL, 0x0)", "", "a connection"},
+		{"epoll_pwait", "epoll_pwait(" + to(n[8]) + ", 0x", ", 7, 7654321 ms, NULL, 0)", "something to happen"},
+		{"flock", "flock(" + to(n[9]) + ", LOCK_EX)", "", "a lock on a file"},
+		{"futex", "futex(0x", ", FUTEX_WAIT|FUTEX_PRIVATE_FLAG, 0, NULL)", "another thread"},
+		{"ppoll", "ppoll(0x", ", 1, NULL, NULL, 0)", "something to happen"},
+	} {
+		settle(t, c.Process.Pid, "task/"+n[i]+"/status", "State:\tS")
+		d := liveJSON(t, "proc", "--thread", n[i])
+		call := d.Values["syscall"]
+		if absent(call) != "" {
+			t.Skipf("system calls are not to be seen here: %s", absent(call))
+		}
+		if want.call == "epoll_pwait" && call.Value == "epoll_wait" { // as x86 has it too
+			want.begins, want.ends = strings.Replace(want.begins, "epoll_pwait", "epoll_wait", 1), ", 7, 7654321 ms)"
+		} else if call.Value != want.call {
+			t.Errorf("thread %s: %v, want %s", n[i], call.Value, want.call)
+		}
+		if !strings.HasPrefix(call.Reading, want.begins) || !strings.HasSuffix(call.Reading, want.ends) {
+			t.Errorf("%q, want %s...%s", call.Reading, want.begins, want.ends)
+		}
+		if s := d.Values["state"].Reading; !strings.Contains(s, want.why) {
+			t.Errorf("%s: %q does not say %q", want.call, s, want.why)
+		}
+		if origin := d.Values["origin"].Value; origin != "thread" && n[i] != strconv.Itoa(c.Process.Pid) {
+			t.Errorf("a thread came to be by %v", origin)
+		}
+	}
+	d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid), "--sample", "300ms")
+	kinds := map[string]bool{}
+	for _, r := range d.Tables["doings"].Rows {
+		kinds[r["kind"].(string)] = true
+		if r["syscall"] == "read" && r["wchan"] != nil && r["file"] != nil && !strings.Contains(to(n[6]), r["file"].(string)) {
+			t.Errorf("it reads %v, want %s", r["file"], to(n[6]))
+		}
+	}
+	for _, kind := range []string{"ipc", "network", "events", "lock"} {
+		if !kinds[kind] {
+			t.Errorf("a sample finds %v, and not %s", kinds, kind)
+		}
+	}
+}
+
+// TestHelperBurns is no test: it is a child that computes and sleeps by turns.
+func TestHelperBurns(t *testing.T) {
+	inRole(t, "Burns")
+	fmt.Println("ready")
+	for {
+		for at := time.Now(); time.Since(at) < 7*time.Millisecond; {
+		}
+		time.Sleep(13 * time.Millisecond)
+	}
+}
+
+// The share of looks that find a thread on a CPU or ready for one is the share of
+// time that the kernel's own clocks say.
+func TestLiveSampleAgreesWithTheClocks(t *testing.T) {
+	c, _ := helper(t, "Burns", nil)
+	var wrong string
+	for range 3 { // of what chance has a part in
+		d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid), "--sample", "2s")
+		ran, waited := d.Values["ran"], d.Values["waited"]
+		if absent(ran) != "" {
+			t.Skipf("schedstat: %s", absent(ran))
+		}
+		clocks := ran.Value.(float64) + waited.Value.(float64)
+		var found float64
+		for _, r := range d.Tables["doings"].Rows {
+			if r["state"] == "R" {
+				found += r["times"].(float64)
+			}
+		}
+		rounds, took := number(t, d, "rounds"), number(t, d, "took")
+		if rounds < 50 || clocks < took/10 {
+			wrong = fmt.Sprintf("%v rounds, on a CPU or ready for %v s of %v s", rounds, clocks, took)
+			continue
+		}
+		// Four times what chance does to as many looks.
+		if off := found/rounds - clocks/took; off < 0.12 && off > -0.12 {
+			return
+		}
+		wrong = fmt.Sprintf("%v of %v rounds found it running, and the clocks say %v s of %v s", found, rounds, clocks, took)
+	}
+	t.Error(wrong)
+}
+
+func TestLiveTraced(t *testing.T) {
+	runtime.LockOSThread() // a tracer is a thread
+	defer runtime.UnlockOSThread()
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	if err := syscall.PtraceAttach(c.Process.Pid); err != nil {
+		t.Skipf("ptrace is not to be had here: %v", err)
+	}
+	settle(t, c.Process.Pid, "stat", ") t ")
+	r := processRows(t, "pid,state,why")[c.Process.Pid]
+	if want := fmt.Sprintf("traced by %d", unix.Gettid()); r["state"] != "t" || !strings.Contains(fmt.Sprint(r["why"]), want) && !strings.Contains(fmt.Sprint(r["why"]), fmt.Sprintf("traced by %d", os.Getpid())) {
+		t.Errorf("%v, want %q", r, want)
+	}
+}
+
+// TestHelperVfork is no test: it is a child that starts one of its own into a
+// frozen cgroup, and so waits for it in vfork where no signal reaches it.
+func TestHelperVfork(t *testing.T) {
+	inRole(t, "Vfork")
+	dir, err := os.Open(os.Getenv("KWHY_TEST_CGROUP"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := exec.LookPath("true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.LockOSThread()
+	fmt.Println(unix.Gettid())
+	pid, err := syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = syscall.Wait4(pid, nil, 0, nil)
+}
+
+// frozen makes a frozen cgroup of version 2; thaw lets go what is in it.
+func frozen(t *testing.T) (dir string, thaw func()) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 2 && f[2] == "cgroup2" {
+			dir = filepath.Join(f[1], fmt.Sprintf("kwhy-test-%d", os.Getpid()))
+		}
+	}
+	if dir == "" {
+		t.Skip("no cgroup file system of version 2 is mounted here")
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skipf("no cgroup can be made here: %v", err)
+	}
+	thaw = func() { _ = os.WriteFile(filepath.Join(dir, "cgroup.freeze"), []byte("0"), 0o644) }
+	t.Cleanup(func() {
+		thaw()
+		for range 250 {
+			if os.Remove(dir) == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Errorf("%s is left behind", dir)
+	})
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.freeze"), []byte("1"), 0o644); err != nil {
+		t.Skipf("cgroup.freeze, since 5.2: %v", err)
+	}
+	return dir, thaw
+}
+
+// A thread that waits in vfork for a frozen child is in D, and the child frozen.
+func TestLiveUninterruptible(t *testing.T) {
+	dir, thaw := frozen(t)
+	c, tid := helper(t, "Vfork", nil, "KWHY_TEST_CGROUP="+dir)
+	defer thaw() // before the child is waited for
+	settle(t, c.Process.Pid, "task/"+tid+"/status", "State:\tD")
+	d := liveJSON(t, "proc", "--threads", "--limit", "0", "--state", "D", "--columns", "pid,tid,state,why,syscall")
+	found := false
+	for _, r := range d.Tables["threads"].Rows {
+		if fmt.Sprint(r["tid"]) == tid {
+			found = true
+			if why := fmt.Sprint(r["why"]); !strings.Contains(why, "no signal") || r["syscall"] != nil && !strings.Contains(why, "vfork") {
+				t.Errorf("%v", r)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("thread %s is not among those in D: %v", tid, d.Tables["threads"].Rows)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	pid, err2 := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	if r := processRows(t, "pid,why,wchan")[pid]; r["wchan"] != nil && !strings.Contains(fmt.Sprint(r["why"]), "frozen") {
+		t.Errorf("the frozen child: %v", r)
+	}
+}
+
+// A name that could pass for the rest of the file, the screen or another text.
+func TestLiveHostileName(t *testing.T) {
+	path, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "a) R 1\n\x1b[31m\xff" // 14 bytes
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, b, 0o755); err != nil {
+		t.Skipf("the file system does not take the name: %v", err)
+	}
+	c := exec.Command(file, "600")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	settle(t, c.Process.Pid, "status", "State:\tS")
+	r := processRows(t, "pid,comm,ppid,state,threads")[c.Process.Pid]
+	if comm, _ := r["comm"].(string); comm != "a) R 1\n\x1b[31m\\xff" || !utf8.ValidString(comm) || r["ppid"] != float64(os.Getpid()) || r["state"] != "S" || r["threads"] != float64(1) {
+		t.Errorf("%v", r)
+	}
+	for _, args := range [][]string{{"proc", "--limit", "0"}, {"proc", strconv.Itoa(c.Process.Pid)}, {"proc", "--tree"}, {"proc", "--threads", "--limit", "0"}} {
+		out, errs, status := live(t, args...)
+		if status != exitOK || strings.ContainsAny(out+errs, "\x1b\xff") || !utf8.ValidString(out) || !strings.Contains(out, "a) R 1\\n") {
+			t.Errorf("%v: status %d, %q", args, status, errs)
+		}
+	}
+}
+
+// 128 KiB of one argument.
+func TestLiveLongCommandLine(t *testing.T) {
+	long := strings.Repeat("x", 128<<10-2) // MAX_ARG_STRLEN, its end counted, less one
+	c := exec.Command("sh", "-c", "read x", "sh", long)
+	in, err := c.StdinPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() }()
+	settle(t, c.Process.Pid, "cmdline", "read x")
+	d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid))
+	args := items(d.Values["cmdline"].Value)
+	if len(args) < 5 || args[1] != "-c" || len(strings.Join(args, " ")) < 128<<10-16 {
+		t.Errorf("%d arguments of %d bytes", len(args), len(strings.Join(args, " ")))
+	}
+	out, errs, status := live(t, "proc", "--limit", "0", "--columns", "pid,command")
+	if status != exitOK || !strings.Contains(out, strings.Repeat("x", 20)) || len(out) > 64<<10 || slices.ContainsFunc(strings.Split(out, "\n"), func(s string) bool { return utf8.RuneCountInString(s) > 80 }) {
+		t.Errorf("status %d, %d bytes, %s", status, len(out), errs)
+	}
+}
+
+// TestHelperThreads is no test: it is a child of a thousand threads.
+func TestHelperThreads(t *testing.T) {
+	inRole(t, "Threads")
+	ready := make(chan bool)
+	for range 1000 {
+		go func() {
+			runtime.LockOSThread()
+			ready <- true
+			for {
+				_ = unix.Nanosleep(&unix.Timespec{Sec: 600}, nil)
+			}
+		}()
+	}
+	for range 1000 {
+		<-ready
+	}
+	fmt.Println("ready")
+	time.Sleep(10 * time.Minute)
+}
+
+func TestLiveThousandThreads(t *testing.T) {
+	c, _ := helper(t, "Threads", nil)
+	pid := strconv.Itoa(c.Process.Pid)
+	tasks, err := os.ReadDir("/proc/" + pid + "/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := liveJSON(t, "proc", pid); number(t, d, "threads") < 1000 {
+		t.Errorf("%v threads", d.Values["threads"].Value)
+	}
+	rows := 0
+	for _, r := range liveJSON(t, "proc", "--threads", "--limit", "0", "--columns", "pid,tid").Tables["threads"].Rows {
+		if fmt.Sprint(r["pid"]) == pid {
+			rows++
+		}
+	}
+	if rows < 1000 || rows < len(tasks)-5 || rows > len(tasks)+5 {
+		t.Errorf("%d rows of %d threads", rows, len(tasks))
+	}
+	d := liveJSON(t, "proc", pid, "--sample", "500ms")
+	if got := number(t, d, "sampled_threads"); got < 1000 {
+		t.Errorf("a sample saw %v threads", got)
+	}
+	if share := d.Tables["doings"].Rows[0]["share"].(float64); share < 0.9 {
+		t.Errorf("they all sleep, and the first row has %v", share)
+	}
+}
+
+func TestLiveOtherPIDNamespace(t *testing.T) {
+	c := exec.Command("sleep", "600")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if err := c.Start(); err != nil {
+		t.Skipf("no PID namespace can be made here: %v", err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	settle(t, c.Process.Pid, "comm", "sleep")
+	d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid))
+	if got := strings.Fields(fmt.Sprint(d.Values["n_spid"].Value)); len(got) < 2 || got[len(got)-1] != "1" {
+		t.Errorf("NSpid %v, and it is PID 1 in a namespace of its own", got)
+	}
+	if v := d.Values["container"]; absent(v) == "" && !strings.Contains(v.Reading, "pid") {
+		t.Errorf("apart in %v: %q", v.Value, v.Reading)
+	}
+	if got := d.Values["origin"].Value; got != "exec" {
+		t.Errorf("it came to be by %v", got)
+	}
+}
+
+// While processes come and go by the hundred, every scan ends, and has those that
+// stay.
+func TestLiveForkStorm(t *testing.T) {
+	storm := exec.Command("sh", "-c", "while :; do /bin/true & /bin/true & /bin/true & wait; done")
+	storm.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := storm.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = syscall.Kill(-storm.Process.Pid, syscall.SIGKILL); _ = storm.Wait() }()
+	forks := number(t, liveJSON(t, "proc", "--limit", "1"), "processes")
+	for range 10 {
+		for _, args := range [][]string{{"proc", "--limit", "0"}, {"proc", "--threads", "--limit", "0"}, {"proc", "--tree"}} {
+			d := liveJSON(t, args...)
+			own := false
+			for _, table := range d.Tables {
+				for _, r := range table.Rows {
+					own = own || r["pid"] == float64(os.Getpid())
+				}
+			}
+			if !own {
+				t.Errorf("%v does not have this process", args)
+			}
+		}
+	}
+	if now := number(t, liveJSON(t, "proc", "--limit", "1"), "processes"); now < forks+30 {
+		t.Errorf("%v processes were started meanwhile: no storm", now-forks)
+	}
+}
+
+// /proc mounted with hidepid=2, read by a plain user: what others have is not
+// there, and no error.
+func TestLiveHidepid(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting /proc takes root")
+	}
+	dir, err := os.MkdirTemp("", "kwhy-hidepid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	var out, errs bytes.Buffer
+	go func() {
+		runtime.LockOSThread() // and never let go: the thread has a mount namespace of its own
+		done <- hidden(dir, &out, &errs)
+	}()
+	if err := <-done; err != nil {
+		t.Skip(err)
+	}
+	d := readJSON(t, out.String())
+	for _, r := range d.Tables["processes"].Rows {
+		if r["uid"] != float64(65534) {
+			t.Errorf("with hidepid=2 a plain user sees %v", r)
+		}
+	}
+	if len(d.Tables["processes"].Rows) == 0 || errs.Len() > 0 {
+		t.Errorf("%d rows, stderr %q", len(d.Tables["processes"].Rows), errs.String())
+	}
+}
+
+// hidden runs kwhy as a plain user on a /proc with hidepid=2.
+func hidden(dir string, out, errs *bytes.Buffer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("no mount namespace can be made here: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("proc", dir, "proc", 0, "hidepid=2"); err != nil {
+		return fmt.Errorf("/proc can't be mounted with hidepid: %w", err)
+	}
+	fd, err := unix.Open(self, unix.O_PATH, 0) // where a plain user may not go by name
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	c := &exec.Cmd{Path: fmt.Sprintf("/proc/self/fd/%d", 3), Args: []string{"kwhy", "proc", "--proc-root", dir, "--limit", "0", "--columns", "pid,uid,why", "-o", "json"}, Stdout: out, Stderr: errs}
+	c.ExtraFiles = []*os.File{os.NewFile(uintptr(fd), self)}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: false}}
+	return c.Run()
+}
+
+// A terminal that the test opened is the one that its child is said to have.
+func TestLiveTerminal(t *testing.T) {
+	m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	defer unix.Close(m)
+	n, err := unix.IoctlGetUint32(m, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(m, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	s, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	defer s.Close()
+	c := exec.Command("sleep", "600")
+	c.Stdin = s
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	if got := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid)).Values["terminal"].Value; got != fmt.Sprintf("pts/%d", n) {
+		t.Errorf("%v, want pts/%d", got, n)
+	}
+	r := processRows(t, "pid,tty")[c.Process.Pid]
+	if r["tty"] != fmt.Sprintf("pts/%d", n) {
+		t.Errorf("%v, want pts/%d", r, n)
+	}
+}
+
+// A child that may have a fifth of a CPU and wants one: its row says so.
+func TestLiveThrottled(t *testing.T) {
+	dir := ""
+	for _, root := range []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"} {
+		d := filepath.Join(root, fmt.Sprintf("kwhy-test-%d", os.Getpid()))
+		if os.Mkdir(d, 0o755) == nil {
+			if os.WriteFile(d+"/cpu.max", []byte("20000 100000"), 0o644) == nil || os.WriteFile(d+"/cpu.cfs_quota_us", []byte("20000"), 0o644) == nil {
+				dir = d
+				break
+			}
+			_ = os.Remove(d)
+		}
+	}
+	if dir == "" {
+		t.Skip("no cgroup with a bound on CPU time can be made here")
+	}
+	t.Cleanup(func() {
+		for range 250 {
+			if os.Remove(dir) == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Errorf("%s is left behind", dir)
+	})
+	c := exec.Command("sh", "-c", "echo $$ >"+dir+"/cgroup.procs && while :; do :; done")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	settle(t, c.Process.Pid, "cgroup", filepath.Base(dir))
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if b, err := os.ReadFile(dir + "/cpu.stat"); err == nil && !strings.Contains(string(b), "nr_throttled 0\n") {
+			break
+		}
+	}
+	why := fmt.Sprint(processRows(t, "pid,why")[c.Process.Pid]["why"])
+	if !strings.Contains(why, "its cgroup may use 0.2 CPUs, and was stopped in ") {
+		t.Errorf("%q", why)
+	}
+	for _, r := range liveJSON(t, "proc", strconv.Itoa(c.Process.Pid)).Tables["limits"].Rows {
+		if r["resource"] == "cpus" && strings.HasSuffix(fmt.Sprint(r["where"]), filepath.Base(dir)) && (r["limit"] != 0.2 || r["first"] != true) {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
+// What a plain user sees of root's process: gaps, and none of them an error.
+func TestLiveUnprivileged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving up root takes root")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	run := func(args ...string) document {
+		var out, errs bytes.Buffer
+		c := &exec.Cmd{Path: "/proc/self/fd/3", Args: append([]string{"kwhy", "-o", "json"}, args...), Stdout: &out, Stderr: &errs, ExtraFiles: []*os.File{f}}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if err := c.Run(); err != nil || errs.Len() > 0 {
+			t.Fatalf("%v: %v, %s", args, err, errs.String())
+		}
+		validate(t, out.Bytes())
+		return readJSON(t, out.String())
+	}
+	d := run("proc", strconv.Itoa(os.Getpid()))
+	for _, key := range []string{"exe", "cwd", "rchar"} {
+		if v := d.Values[key]; absent(v) != "denied" || v.Value != nil {
+			t.Errorf("%s is %v, %q; want denied", key, v.Value, absent(v))
+		}
+	}
+	if number(t, d, "threads") < 1 || d.Values["comm"].Value == nil {
+		t.Error("what all may see is not there")
+	}
+	if d = run("proc", strconv.Itoa(os.Getpid()), "--sample", "100ms"); len(d.Tables["doings"].Rows) == 0 {
+		t.Error("a sample has no states")
+	}
+	for _, r := range d.Tables["doings"].Rows {
+		if r["syscall"] != nil || r["file"] != nil {
+			t.Errorf("%v: the call of another user's process", r)
+		}
+	}
+	run("proc", "--limit", "0")
+}
+
+// Delay accounting, where it is on: what the child waited for CPUs is what its own
+// schedstat says.
+func TestLiveDelays(t *testing.T) {
+	c, _ := helper(t, "Burns", nil)
+	dir := fmt.Sprintf("/proc/%d/task", c.Process.Pid)
+	waited := func() (s float64) {
+		tasks, _ := os.ReadDir(dir)
+		for _, e := range tasks {
+			b, err := os.ReadFile(dir + "/" + e.Name() + "/schedstat")
+			if f := strings.Fields(string(b)); err == nil && len(f) == 3 {
+				ns, _ := strconv.ParseFloat(f[1], 64)
+				s += ns / 1e9
+			}
+		}
+		return s
+	}
+	before := waited()
+	v := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid)).Values["cpu_delay"]
+	after := waited()
+	if why := absent(v); why != "" {
+		if !slices.Contains([]string{"disabled", "denied", "unsupported"}, why) {
+			t.Errorf("absent: %s", why)
+		}
+		t.Skipf("delay accounting is %s here", why)
+	}
+	if s := v.Value.(float64); s < before-1e-6 || s > after+1e-6 {
+		t.Errorf("%v s, and schedstat says %v to %v", s, before, after)
+	}
+}
