@@ -31,6 +31,7 @@ type ProcDetail struct {
 	Stack          []string // functions, innermost first
 	Label          string   // of the security module
 	Delays         Delays
+	Groups         Userland // names of groups
 
 	Ancestors []*Process // parent first
 	Children  []*Process
@@ -43,8 +44,9 @@ type ProcDetail struct {
 type Namespace struct {
 	Name  string // pid, net, mnt, ...
 	Inode uint64
-	Init  uint64 // that of PID 1 of the same /proc, or the one that the kernel began with; 0 if unknown
-	With  int    // how many other processes whose namespaces may be seen share it
+	Init  uint64     // that of PID 1 of the same /proc, or the one that the kernel began with; 0 if unknown
+	With  int        // how many other processes whose namespaces may be seen share it
+	Whom  []*Process // the first few of these
 }
 
 // Membership is a cgroup that a process is in.
@@ -157,6 +159,7 @@ func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, e
 		}
 	}
 	d.family(all)
+	d.Groups, _ = h.Groups() // without them numbers stand for them
 	if want.Has(FSFileNr) {
 		d.Ladder = h.ladder(d)
 	}
@@ -357,21 +360,34 @@ func (h *Host) readNamespaces(d *ProcDetail, dir string) error {
 		if n.Init, err = h.namespace("1", name); err != nil && whole {
 			n.Init = firstNamespace(name) // PID 1's is not to be seen: the host's stays where the kernel began
 		}
-		for i := range d.Row.Host.All.Rows {
-			other := d.Row.Host.All.Rows[i].PID
-			if other == d.Row.P.PID || strings.HasSuffix(name, "_for_children") {
-				continue
-			}
-			if its, err := h.namespace(strconv.Itoa(int(other)), name); err == nil && its == inode {
-				n.With++
-			}
-		}
+		h.namesakes(d, &n)
 		d.Namespaces = append(d.Namespaces, n)
 	}
 	if len(d.Namespaces) == 0 {
 		return errMalformed
 	}
 	return nil
+}
+
+// maxWhom is how many of those who share a namespace are named.
+const maxWhom = 4
+
+// namesakes finds who else lives in a namespace.
+func (h *Host) namesakes(d *ProcDetail, n *Namespace) {
+	if strings.HasSuffix(n.Name, "_for_children") {
+		return
+	}
+	for i := range d.Row.Host.All.Rows {
+		other := &d.Row.Host.All.Rows[i]
+		if other.PID == d.Row.P.PID || other.PID == d.Row.P.TGID {
+			continue
+		}
+		if its, err := h.namespace(strconv.Itoa(int(other.PID)), n.Name); err == nil && its == n.Inode {
+			if n.With++; n.With <= maxWhom {
+				n.Whom = append(n.Whom, other)
+			}
+		}
+	}
 }
 
 // firstNamespace returns the number of the namespace that the kernel began with,

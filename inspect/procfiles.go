@@ -116,17 +116,24 @@ func (h *Host) uptime() (seconds float64) {
 	return seconds
 }
 
-// Userland is what is read of a host beside its kernel: its users' names.
+// Userland is what is read of a host beside its kernel: names by number.
 type Userland map[uint32]string
 
 // Users reads the names of users. Only this machine's own can be known.
-func (h *Host) Users() (Userland, error) {
+func (h *Host) Users() (Userland, error) { return h.userland("/etc/passwd") }
+
+// Groups reads the names of groups.
+func (h *Host) Groups() (Userland, error) { return h.userland("/etc/group") }
+
+// userland reads lines of name:password:number:... (passwd(5), group(5)). Of
+// two names for a number the first holds.
+func (h *Host) userland(file string) (Userland, error) {
 	out := Userland{}
 	if !h.Live {
 		return out, nil
 	}
 	t := tree{root: "/", fd: unix.AT_FDCWD, pool: h.proc.pool}
-	err := t.with("/etc/passwd", func(b []byte) error {
+	err := t.with(file, func(b []byte) error {
 		for len(b) > 0 {
 			var line []byte
 			line, b = cutLine(b)
@@ -134,9 +141,9 @@ func (h *Host) Users() (Userland, error) {
 			if len(f) < 4 {
 				continue
 			}
-			uid, ok := parseUint(f[2])
-			if _, again := out[uint32(uid)]; ok && !again && uid <= 1<<32-1 {
-				out[uint32(uid)] = string(f[0])
+			id, ok := parseUint(f[2])
+			if _, again := out[uint32(id)]; ok && !again && id <= 1<<32-1 {
+				out[uint32(id)] = string(f[0])
 			}
 		}
 		return nil

@@ -261,9 +261,9 @@ func rights() []detailField {
 	}
 	return []detailField{
 		ids("uid", "Uid", "user", "Real, effective, saved and file system user IDs.", func(d detail, id uint32) string { return d.Row.Host.Users[id] }),
-		ids("gid", "Gid", "group", "Real, effective, saved and file system group IDs.", func(detail, uint32) string { return "" }),
+		ids("gid", "Gid", "group", "Real, effective, saved and file system group IDs.", func(d detail, id uint32) string { return d.Groups[id] }),
 		told(doc{Key: "groups", Kernel: "Groups", Label: "more groups", Unit: explain.Plain, Source: inspect.PIDStatus, Concept: "credentials", Show: explain.Rare, Gist: "Further groups whose rights it has."},
-			func(d detail) value { return numbers(d.Status["Groups"]) }, nil),
+			func(d detail) value { return numbers(d.Status["Groups"]) }, readGroups),
 		capCount(),
 		caps("cap_eff", "CapEff", "Capabilities that it has now."),
 		caps("cap_prm", "CapPrm", "Capabilities that it may take up."),
@@ -300,8 +300,19 @@ func rights() []detailField {
 			}, readSeccomp),
 		told(doc{Key: "label", Label: "security label", Source: inspect.PIDLabel, Concept: "credentials", Gist: "What the security module knows it by: an AppArmor profile, a SELinux context."},
 			func(d detail) value { return text(d.Label) }, nil),
-		line("umask", "Umask", "Rights that files which it makes do not get.", "credentials", explain.Data, nil),
+		line("umask", "Umask", "Rights that files which it makes do not get.", "credentials", explain.Always, nil),
 	}
+}
+
+func readGroups(d detail) string {
+	var words []string
+	for f := range strings.FieldsSeq(d.Status["Groups"]) {
+		if n, err := strconv.ParseUint(f, 10, 32); err == nil && d.Groups[uint32(n)] != "" {
+			f = d.Groups[uint32(n)]
+		}
+		words = append(words, f)
+	}
+	return strings.Join(words, ", ") + "."
 }
 
 func readIDs(d detail, kernel string, name func(detail, uint32) string) string {
@@ -407,7 +418,11 @@ func confined() []detailField {
 				if len(apart) == 0 {
 					return "No container: it shares every namespace with PID 1 of this /proc."
 				}
-				return "Apart in " + strings.Join(apart, ", ") + ": that is what a container is made of."
+				s := "Apart in " + strings.Join(apart, ", ") + ": that is what a container is made of."
+				if n := strings.Fields(d.Status["NSpid"]); len(n) > 1 {
+					s += " In there it is PID " + n[len(n)-1] + "."
+				}
+				return s
 			}),
 		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "memory-cgroup", Gist: "Where it is in each hierarchy of control groups."},
 			func(d detail) value {
@@ -544,7 +559,17 @@ func Namespaces() *explain.Table[nsRow] {
 			return explain.B(n.Init == n.Inode)
 		}),
 		declare(doc{Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Gist: "How many other processes share it, of those that may be looked at."}, func(n *inspect.Namespace) value { return explain.I(n.With) }),
-		declare(doc{Key: "why", Gist: "What it sets apart."}, func(n *inspect.Namespace) value { return explain.S(whyNamespace(n.Name)) }),
+		declare(doc{Key: "why", Gist: "What it sets apart, and who else lives in it where these are few."}, func(n *inspect.Namespace) value {
+			s := whyNamespace(n.Name)
+			if n.With == len(n.Whom) && n.With > 0 {
+				var words []string
+				for _, p := range n.Whom {
+					words = append(words, fmt.Sprintf("%s (%d)", p.Comm, p.PID))
+				}
+				s += "; shared with " + strings.Join(words, ", ")
+			}
+			return explain.S(s)
+		}),
 	}}
 }
 

@@ -1,0 +1,68 @@
+package proc
+
+import (
+	"strings"
+	"testing"
+
+	"kwhy/inspect"
+)
+
+// Every call whose arguments are known is one of Linux, with at most six of them.
+func TestShapes(t *testing.T) {
+	kinds := map[string]bool{}
+	for _, k := range strings.Fields("fd at ptr bytes value offset count files below ms pid octal signal futex clock idtype fcntl waitopts msgflags flock hex") {
+		kinds[k] = true
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(strings.TrimPrefix(shapes, "\n")) {
+		f := strings.Fields(line)
+		if len(f) == 0 || len(f) > 7 || seen[f[0]] {
+			t.Errorf("%q: none, too many arguments, or twice", line)
+			continue
+		}
+		seen[f[0]] = true
+		if !strings.Contains(syscalls, " "+f[0]+"\n") && !strings.Contains("select poll epoll_wait pause fork vfork open creat stat lstat unlink rename mkdir rmdir access getdents io_getevents ", f[0]+" ") {
+			t.Errorf("%s is no system call here", f[0])
+		}
+		for _, k := range f[1:] {
+			if !kinds[k] {
+				t.Errorf("%s: no kind %q", f[0], k)
+			}
+		}
+	}
+}
+
+func TestCallText(t *testing.T) {
+	file := func(fd int32) string {
+		if fd == 3 {
+			return "/x"
+		}
+		return ""
+	}
+	for _, c := range []struct {
+		name string
+		args [6]uint64
+		want string
+	}{
+		{"read", [6]uint64{3, 0x7f00, 10}, "read(3</x>, 0x7f00, 10)"},
+		{"openat", [6]uint64{0xffffff9c, 0x1000, 0x80000, 0o644}, "openat(AT_FDCWD, 0x1000, 0x80000, 0644)"},
+		{"poll", [6]uint64{0x1000, 2, 0xffffffff}, "poll(0x1000, 2, -1 (for ever))"},
+		{"wait4", [6]uint64{0xffffffffffffffff, 0, 3, 0}, "wait4(-1, NULL, WNOHANG|WUNTRACED, NULL)"},
+		{"futex", [6]uint64{0x10, 128 | 256 | 9, 7, 0}, "futex(0x10, FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG|FUTEX_CLOCK_REALTIME, 7, NULL)"},
+		{"kill", [6]uint64{12, 9}, "kill(12, SIGKILL)"},
+		{"fcntl", [6]uint64{9, 7, 0x20}, "fcntl(9, F_SETLKW, 0x20)"},
+		{"fcntl", [6]uint64{9, 1000, 0}, "fcntl(9, 1000, 0x0)"},
+		{"waitid", [6]uint64{1, 77, 0, 0x8000004, 0}, "waitid(P_PID, 77, NULL, WEXITED|0x8000000, NULL)"},
+		{"sync", [6]uint64{}, "sync()"},
+		{"futex", [6]uint64{0, 99}, "futex(NULL, 99, 0, NULL)"},
+	} {
+		if got, ok := callText(c.name, &inspect.Syscall{Args: c.args}, file); !ok || got != c.want {
+			t.Errorf("%q, %v; want %q", got, ok, c.want)
+		}
+	}
+	for _, name := range []string{"", "rea", "readx", "fd"} {
+		if got, ok := callText(name, &inspect.Syscall{}, file); ok {
+			t.Errorf("%q is told as %q", name, got)
+		}
+	}
+}
