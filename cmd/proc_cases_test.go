@@ -599,29 +599,7 @@ func TestLiveTerminal(t *testing.T) {
 
 // A child that may have a fifth of a CPU and wants one: its row says so.
 func TestLiveThrottled(t *testing.T) {
-	dir := ""
-	for _, root := range []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"} {
-		d := filepath.Join(root, fmt.Sprintf("kwhy-test-%d", os.Getpid()))
-		if os.Mkdir(d, 0o755) == nil {
-			if os.WriteFile(d+"/cpu.max", []byte("20000 100000"), 0o644) == nil || os.WriteFile(d+"/cpu.cfs_quota_us", []byte("20000"), 0o644) == nil {
-				dir = d
-				break
-			}
-			_ = os.Remove(d)
-		}
-	}
-	if dir == "" {
-		t.Skip("no cgroup with a bound on CPU time can be made here")
-	}
-	t.Cleanup(func() {
-		for range 250 {
-			if os.Remove(dir) == nil {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Errorf("%s is left behind", dir)
-	})
+	dir := cpuGroup(t)
 	c := exec.Command("sh", "-c", "echo $$ >"+dir+"/cgroup.procs && while :; do :; done")
 	if err := c.Start(); err != nil {
 		t.Skip(err)

@@ -166,9 +166,15 @@ func (r *Report) lacks(first int, c *Cell) {
 // Needs is what the whole card reads.
 func (c *Card[S]) Needs() (n inspect.Sources) {
 	for i := range c.Sections {
-		for j := range c.Sections[i].Fields {
-			n = n.Plus(c.Sections[i].Fields[j].Needs())
-		}
+		n = n.Plus(c.Sections[i].Needs())
+	}
+	return n
+}
+
+// Needs is what a section reads, its table apart.
+func (s *Section[S]) Needs() (n inspect.Sources) {
+	for i := range s.Fields {
+		n = n.Plus(s.Fields[i].Needs())
 	}
 	return n
 }

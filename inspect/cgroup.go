@@ -195,6 +195,15 @@ func parseCgroups(b []byte) (list []membership, err error) {
 	return list, nil
 }
 
+// told is the same for the outside.
+func (m membership) told() Membership {
+	out := Membership{Version: 1, Controllers: m.controllers, Path: m.path}
+	if m.hierarchy == 0 {
+		out.Version = 2
+	}
+	return out
+}
+
 // memChain reads the memory controller of the cgroup that list names, and of
 // each one above it.
 func (h *Host) memChain(list []membership, mounts []mount) ([]CgroupMem, error) {

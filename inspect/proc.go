@@ -71,6 +71,12 @@ type Process struct {
 	OomScore                                              Num // as the kernel gives it
 	OomScoreAdj                                           int32
 	Cgroup                                                string // path in the hierarchy that accounts memory
+	CPUCgroup                                             string // path in the one that shares out CPUs
+	// From schedstat: ns on a CPU, ns ready for one, and how many turns it had.
+	Ran, Waited, Turns Num
+	Sched              *TaskSched // from sched; nil if unread
+	Autogroup          int32      // the number of its session's; -1 without one
+	AutogroupNice      int8
 	// From smaps_rollup, in bytes.
 	Pss, Uss, SwapPss Num
 
@@ -293,7 +299,7 @@ func (ps *Procs) Gaps(rows []int32) (out []Gap) {
 }
 
 func newProcess(pid int32) Process {
-	p := Process{PID: pid, CPU: -1, Policy: -1, Voluntary: Unset, Forced: Unset, FDs: Unset, MaxFDs: Unset, ReadBytes: Unset, WriteBytes: Unset, Call: Syscall{Number: NoCall}, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset}
+	p := Process{PID: pid, CPU: -1, Policy: -1, Voluntary: Unset, Forced: Unset, FDs: Unset, MaxFDs: Unset, ReadBytes: Unset, WriteBytes: Unset, Call: Syscall{Number: NoCall}, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset, Ran: Unset, Waited: Unset, Turns: Unset, Autogroup: -1}
 	for i := range p.got {
 		p.got[i] = Unread
 	}
@@ -405,6 +411,16 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 		err = r.file(p, "/cgroup", atZero, p.parseCgroup)
 	case PIDCmdline:
 		err = r.file(p, "/cmdline", atZero, p.parseCmdline)
+	case PIDSchedstat:
+		err = r.schedstat(p)
+	case PIDSched:
+		err = r.file(p, "/sched", atShort, p.parseSched)
+	case PIDAutogroup:
+		of := &Process{PID: p.PID} // a session's: threads have no file of their own
+		if p.TGID != 0 {
+			of.PID = p.TGID
+		}
+		err = r.file(of, "/autogroup", atShort, p.parseAutogroup)
 	case PIDSmapsRollup:
 		if p.Kthread() {
 			return Inapplicable
@@ -705,6 +721,13 @@ func (p *Process) parseCgroup(b []byte) error {
 		return err
 	}
 	_, p.Cgroup = memoryHierarchy(list)
+	members := make([]Membership, 0, len(list))
+	for _, m := range list {
+		members = append(members, m.told())
+	}
+	if _, p.CPUCgroup = controllerPath(members, "cpu"); p.CPUCgroup == p.Cgroup {
+		p.CPUCgroup = p.Cgroup // one text for both
+	}
 	return nil
 }
 

@@ -321,11 +321,7 @@ func (d *ProcDetail) parseLimits(b []byte) error {
 func (d *ProcDetail) parseCgroup(b []byte) error {
 	list, err := parseCgroups(b)
 	for _, m := range list {
-		c := Membership{Version: 1, Controllers: m.controllers, Path: m.path}
-		if m.hierarchy == 0 {
-			c.Version = 2
-		}
-		d.Cgroups = append(d.Cgroups, c)
+		d.Cgroups = append(d.Cgroups, m.told())
 	}
 	return err
 }

@@ -51,6 +51,25 @@ const (
 	FSNrOpen
 	CgroupPids
 	CgroupCPU
+	KernelBuild
+	KernelConfig
+	KernelCmdline
+	TickClock
+	SchedDebug
+	SchedExt
+	SchedAutogroup
+	SchedRTRuntime
+	SchedRTPeriod
+	SchedRRTimeslice
+	SchedLatency
+	SchedMinGranularity
+	SchedWakeupGranularity
+	CPUList
+	PressureCPU
+	Schedstat
+	Sysinfo
+	SchedGetattr
+	CgroupCpuset
 	Passwd
 	PIDStat
 	PIDStatus
@@ -70,6 +89,9 @@ const (
 	PIDStack
 	PIDLabel
 	PIDSchedstat
+	PIDSched
+	PIDAutogroup
+	PIDTimerslack
 	Taskstats
 	PIDMaps
 	PIDSmapsRollup
@@ -144,6 +166,25 @@ var sourceTable = [nSources]sourceInfo{
 	FSNrOpen:                {path: "/proc/sys/fs/nr_open", shape: number},
 	CgroupPids:              {path: "/sys/fs/cgroup/<cgroup>/pids.*", option: "CONFIG_CGROUP_PIDS"},
 	CgroupCPU:               {path: "/sys/fs/cgroup/<cgroup>/cpu.*", option: "CONFIG_CFS_BANDWIDTH"},
+	KernelBuild:             {path: "/proc/sys/kernel/version"},
+	KernelConfig:            {path: "/proc/config.gz", option: "CONFIG_IKCONFIG_PROC, or the configuration in /boot"},
+	KernelCmdline:           {path: "/proc/cmdline"},
+	TickClock:               {path: "clock_getres(2)", option: "the host's own /proc, not a copy"},
+	SchedDebug:              {path: "/sys/kernel/debug/sched", opens: asRoot + ", where lockdown allows it", option: "debugfs mounted and, before 6.15, CONFIG_SCHED_DEBUG"},
+	SchedExt:                {path: "/sys/kernel/sched_ext", option: "CONFIG_SCHED_CLASS_EXT", since: Version{6, 12, 0}},
+	SchedAutogroup:          {path: "/proc/sys/kernel/sched_autogroup_enabled", shape: number, option: "CONFIG_SCHED_AUTOGROUP"},
+	SchedRTRuntime:          {path: "/proc/sys/kernel/sched_rt_runtime_us", shape: number},
+	SchedRTPeriod:           {path: "/proc/sys/kernel/sched_rt_period_us", shape: number},
+	SchedRRTimeslice:        {path: "/proc/sys/kernel/sched_rr_timeslice_ms", shape: number},
+	SchedLatency:            {path: "/proc/sys/kernel/sched_latency_ns", shape: number, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
+	SchedMinGranularity:     {path: "/proc/sys/kernel/sched_min_granularity_ns", shape: number, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
+	SchedWakeupGranularity:  {path: "/proc/sys/kernel/sched_wakeup_granularity_ns", shape: number, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
+	CPUList:                 {path: "/sys/devices/system/cpu/online"},
+	PressureCPU:             {path: "/proc/pressure/cpu", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1", since: Version{4, 20, 0}},
+	Schedstat:               {path: "/proc/schedstat", option: "CONFIG_SCHEDSTATS"},
+	Sysinfo:                 {path: "sysinfo(2)", option: "the host's own /proc, not a copy"},
+	SchedGetattr:            {path: "sched_getattr(2)", option: "the host's own /proc, not a copy"},
+	CgroupCpuset:            {path: "/sys/fs/cgroup/<cgroup>/cpuset.*", option: "CONFIG_CPUSETS"},
 	Passwd:                  {path: "/etc/passwd"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
@@ -163,6 +204,9 @@ var sourceTable = [nSources]sourceInfo{
 	PIDStack:                {path: "/proc/<pid>/stack", opens: asRoot, option: "CONFIG_STACKTRACE"},
 	PIDLabel:                {path: "/proc/<pid>/attr/current", opens: asTracer, option: "a Linux security module that labels processes"},
 	PIDSchedstat:            {path: "/proc/<pid>/schedstat", option: "CONFIG_SCHED_INFO"},
+	PIDSched:                {path: "/proc/<pid>/sched", option: "CONFIG_SCHED_DEBUG before 6.15"},
+	PIDAutogroup:            {path: "/proc/<pid>/autogroup", option: "CONFIG_SCHED_AUTOGROUP"},
+	PIDTimerslack:           {path: "/proc/<pid>/timerslack_ns", opens: asRoot + ", with CAP_SYS_NICE", since: Version{4, 6, 0}},
 	Taskstats:               {path: "taskstats, by netlink", opens: asRoot + ", with CAP_NET_ADMIN", option: "CONFIG_TASK_DELAY_ACCT and kernel.task_delayacct=1 (before 5.14 it is on unless booted with nodelayacct)"},
 	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},

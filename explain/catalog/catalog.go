@@ -14,12 +14,13 @@ import (
 	"kwhy/explain/mem"
 	"kwhy/explain/oom"
 	"kwhy/explain/proc"
+	"kwhy/explain/sched"
 )
 
 // All returns every declared value and rule, a column that several commands
 // show just once.
 func All() explain.Topic {
-	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic())
+	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic())
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {

@@ -24,8 +24,10 @@ import (
 
 // snake is how the kernel's spelling becomes a key.
 func snake(kernel string) string {
-	if i := strings.LastIndexByte(kernel, '.'); i >= 0 {
-		kernel = kernel[i+1:]
+	for _, sysctls := range []string{"vm.", "kernel.", "fs.", "net."} { // their directory is left out
+		if rest, ok := strings.CutPrefix(kernel, sysctls); ok {
+			kernel = rest
+		}
 	}
 	var b strings.Builder
 	rs := []rune(kernel)
@@ -40,7 +42,7 @@ func snake(kernel string) string {
 				b.WriteByte('_')
 			}
 			b.WriteRune(unicode.ToLower(r))
-		case r == '-': // threads-max
+		case r == '-', r == '.': // threads-max, se.vruntime
 			b.WriteByte('_')
 		default:
 			b.WriteRune(r)

@@ -29,11 +29,16 @@ func Processes() *explain.Table[inspect.Proc] {
 			fields = append(fields, f)
 		}
 	}
-	fields = append(fields, column{
+	fields = append(fields, Why())
+	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields}
+}
+
+// Why says what it does or waits for now.
+func Why() column {
+	return column{
 		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits}, Concept: "process-state", Gist: "What it does or waits for now."},
 		Write: why,
-	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields}
+	}
 }
 
 // EachThread is the same table with a row a thread.
@@ -230,7 +235,7 @@ func times() []column {
 // policies are the scheduling policies by number (include/uapi/linux/sched.h).
 func policies() []explain.Word {
 	word := func(name, gist string) explain.Word {
-		return explain.Word{Name: name, Gist: gist, Concept: "nice"}
+		return explain.Word{Name: name, Gist: gist, Concept: "scheduler"}
 	}
 	return []explain.Word{
 		word("SCHED_OTHER", "The default: a fair share by nice."), word("SCHED_FIFO", "Real time: runs until it waits."),
@@ -241,30 +246,47 @@ func policies() []explain.Word {
 }
 
 func schedules() []column {
+	return append([]column{Policy(), RTPriority(), Processor()}, Switches()...)
+}
+
+// Switches are how often its main thread gave the CPU up, and was put off it.
+func Switches() []column {
 	switches := func(key, gist string, get func(*inspect.Process) inspect.Num) column {
 		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "cpu-time", Gist: gist},
 			Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		{Doc: doc{Key: "policy", Source: inspect.PIDStat, Words: policies(), Concept: "nice", Gist: "Its scheduling policy."},
-			Get: func(p row) value {
-				if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
-					return explain.S(policies()[n].Name)
-				}
-				return value{}
-			}},
-		{Doc: doc{Key: "rt_priority", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "nice", Gist: "Its real-time priority, 1 to 99; 0 without one."},
-			Get: func(p row) value { return explain.I(p.P.RTPrio) }},
-		{Doc: doc{Key: "processor", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "cpu-time", Gist: "The CPU that it last ran on."},
-			Get: func(p row) value {
-				if p.P.CPU < 0 {
-					return value{}
-				}
-				return explain.I(p.P.CPU)
-			}},
 		switches("voluntary_ctxt_switches", "How often its main thread gave the CPU up to wait.", func(p *inspect.Process) inspect.Num { return p.Voluntary }),
 		switches("nonvoluntary_ctxt_switches", "How often its main thread was put off the CPU for another.", func(p *inspect.Process) inspect.Num { return p.Forced }),
 	}
+}
+
+// Policy is its scheduling policy.
+func Policy() column {
+	return column{Doc: doc{Key: "policy", Source: inspect.PIDStat, Words: policies(), Concept: "scheduler", Gist: "Its scheduling policy."},
+		Get: func(p row) value {
+			if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
+				return explain.S(policies()[n].Name)
+			}
+			return value{}
+		}}
+}
+
+// RTPriority is its real-time priority.
+func RTPriority() column {
+	return column{Doc: doc{Key: "rt_priority", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "real-time", Gist: "Its real-time priority, 1 to 99; 0 without one."},
+		Get: func(p row) value { return explain.I(p.P.RTPrio) }}
+}
+
+// Processor is the CPU that it last ran on.
+func Processor() column {
+	return column{Doc: doc{Key: "processor", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "affinity", Gist: "The CPU that it last ran on."},
+		Get: func(p row) value {
+			if p.P.CPU < 0 {
+				return value{}
+			}
+			return explain.I(p.P.CPU)
+		}}
 }
 
 func groups() []column {

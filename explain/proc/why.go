@@ -20,7 +20,7 @@ func why(b []byte, r row) []byte {
 		if p.CPU >= 0 {
 			b = strconv.AppendInt(append(b, "; last on CPU "...), int64(p.CPU), 10)
 		}
-		b = throttled(b, r)
+		b = AppendThrottled(b, r)
 	case 'S':
 		b = sleeping(b, r, "sleeping")
 	case 'D':
@@ -47,10 +47,10 @@ func why(b []byte, r row) []byte {
 	return b
 }
 
-// throttled says that a cgroup bounds the CPU time of a process that wants some,
+// AppendThrottled says that a cgroup bounds the CPU time of a process that wants some,
 // and how often that stopped it. Whether it is stopped at this moment the kernel
 // does not show.
-func throttled(b []byte, r row) []byte {
+func AppendThrottled(b []byte, r row) []byte {
 	t, ok := r.Host.Throttled[r.P.PID]
 	if !ok || t.Throttled == 0 {
 		return b

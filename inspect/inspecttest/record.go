@@ -116,7 +116,11 @@ func (r *recording) source(s inspect.Source) {
 		r.cgroups()
 	case strings.Contains(p, "<n>"):
 		r.family(s, p)
-	case s == inspect.KernelLog, s == inspect.Passwd: // no files of the two trees
+	case s == inspect.KernelLog, s == inspect.Passwd, !strings.HasPrefix(p, "/"): // no files of the two trees
+	case s == inspect.CPUList:
+		for _, name := range []string{"online", "isolated", "nohz_full", "smt/control"} {
+			r.file("/sys/devices/system/cpu/" + name)
+		}
 	case strings.HasPrefix(p, "/proc/self/"):
 		r.file(strings.Replace(p, "self", strconv.Itoa(int(r.Self)), 1))
 	default:
@@ -156,7 +160,7 @@ func (r *recording) edit(p string, data []byte) []byte {
 	case "/proc/stat":
 		return keepLines(data, func(line string) bool {
 			name, _, _ := strings.Cut(line, " ")
-			return slices.Contains([]string{"btime", "ctxt", "processes", "procs_running", "procs_blocked"}, name)
+			return strings.HasPrefix(name, "cpu") || slices.Contains([]string{"btime", "ctxt", "processes", "procs_running", "procs_blocked"}, name)
 		})
 	case "/proc/slabinfo":
 		return r.largestSlabs(data)
@@ -316,7 +320,7 @@ func accountsMemory(c procfs.Cgroup, m *procfs.MountInfo) bool {
 	return c.HierarchyID == 0 && m.FSType == "cgroup2" || m.FSType == "cgroup" && v1 && slices.Contains(c.Controllers, "memory")
 }
 
-// cgroup records one directory, but not memory.numa_stat, which is as long as
+// cgroup records what kwhy reads of one directory, but not memory.numa_stat, which is as long as
 // all the others, and v1's kmem files: nothing reads them.
 func (r *recording) cgroup(dir string) {
 	if !strings.HasPrefix(dir, "/sys/") {
@@ -327,10 +331,11 @@ func (r *recording) cgroup(dir string) {
 	if err != nil {
 		return
 	}
+	others := []string{"cgroup.procs", "cpu.max", "cpu.max.burst", "cpu.weight", "cpu.idle", "cpu.stat", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus.effective", "pids.max", "pids.current"}
 	found := false
 	for _, d := range list {
 		name, ok := strings.CutPrefix(d.Name(), "memory.")
-		if ok = ok || name == "cgroup.procs"; ok && name != "numa_stat" && !strings.HasPrefix(name, "kmem.") && readable(d) {
+		if ok = ok || slices.Contains(others, name); ok && name != "numa_stat" && !strings.HasPrefix(name, "kmem.") && readable(d) {
 			r.cgroupFile(path.Join(dir, d.Name()))
 			found = found || name != "cgroup.procs"
 		}

@@ -4,8 +4,11 @@
 #   build.sh fetch TREE RELEASE...     get kernels of Debian (amd64)
 #   build.sh capture TREE OUT [STATE]...
 #                                      boot every kernel in TREE, once per state
-#                                      (idle, swap, eased and oom; default: the
-#                                      first three)
+#                                      (idle, swap, eased, oom and sched; default:
+#                                      the first three)
+#   build.sh check TREE OUT KWHY       boot every kernel in TREE with this static
+#                                      kwhy, run what it has, and check what it
+#                                      says with the program in check
 #
 # fetch downloads linux-image-RELEASE and, where the kernel is split, also its
 # linux-binary-, linux-modules- and linux-base-, with apt state of its own under
@@ -28,6 +31,10 @@
 #   oom    as swap, with more cgroups, a zombie, and a kill in one of them; after
 #          the capture more kills, whose logs go to OUT/RELEASE-oom.logs: dmesg,
 #          kmsg (records), truth (who died, as their parent saw it)
+#   sched  as idle, with tasks of every policy, two that compete for a CPU, and
+#          a cgroup that is throttled; debugfs mounted
+# With KW_KWHY, a static kwhy, the machine runs its subcommands too; what they
+# say goes to OUT/RELEASE-STATE.logs.
 # KW_MEM overrides the size, KW_TIMEOUT the seconds for one boot (default 420).
 # See init for the processes and cgroups, capture.list for the files,
 # capture.c for how they are read.
@@ -53,7 +60,7 @@ die() {
 }
 
 usage() {
-	die "usage: build.sh fetch TREE RELEASE... | capture TREE OUT [STATE]..."
+	die "usage: build.sh fetch TREE RELEASE... | capture TREE OUT [STATE]... | check TREE OUT KWHY"
 }
 
 fetch() {
@@ -136,7 +143,7 @@ modules() {
 # boot ROOT STATE OUTDIR
 boot() {
 	local root=$1 state=$2 out=$3 kernel moddir rd st mem=1024
-	[ "$state" = idle ] || mem=512
+	case $state in idle | sched) ;; *) mem=512 ;; esac
 	mem=${KW_MEM:-$mem}
 	kernel=$(find "$root/" -name 'vmlinuz*' -type f -print -quit)
 	[ -n "$kernel" ] || die "$root: no vmlinuz"
@@ -157,14 +164,14 @@ boot() {
 	if [ -n "$moddir" ]; then
 		# shellcheck disable=SC2086
 		modules "$moddir" "$rd/modules" "$rd/modules/disk" $disk_modules
-		if [ "$state" != idle ]; then
+		if [ "$state" != idle ] && [ "$state" != sched ]; then
 			# shellcheck disable=SC2086
 			modules "$moddir" "$rd/modules" "$rd/modules/swap" $swap_modules
 		fi
 	fi
 	(cd "$rd" && find . | LC_ALL=C sort | "$busybox" cpio -o -H newc 2>/dev/null) |
 		gzip -1 >"$work/initrd"
-	mke2fs -q -t ext4 -d "$work/data" "$work/data.img" 48M >/dev/null
+	mke2fs -q -t ext4 -d "$work/data" "$work/data.img" 96M >/dev/null
 	truncate -s 32M "$work/tar.img"
 
 	st=0
@@ -181,7 +188,7 @@ boot() {
 		mkdir "$work/new"
 		tar -xf "$work/tar.img" -C "$work/new" --no-same-owner
 		mv "$work/new" "$out"
-		[ "$state" != oom ] || { mkdir "$out.logs" && /sbin/debugfs -R "rdump /logs $out.logs" "$work/data.img" >/dev/null 2>&1; }
+		[ "$state" != oom ] && [ -z "${KW_KWHY:-}" ] || { mkdir "$out.logs" && /sbin/debugfs -R "rdump /logs $out.logs" "$work/data.img" >/dev/null 2>&1; }
 		return 0
 	fi
 	cat "$work/qemu" "$work/console" >"$out.log" 2>/dev/null || :
@@ -195,7 +202,7 @@ capture() {
 	shift 2
 	[ $# -gt 0 ] || set -- idle swap eased
 	for state; do
-		case $state in idle | swap | eased | oom) ;; *) usage ;; esac
+		case $state in idle | swap | eased | oom | sched) ;; *) usage ;; esac
 	done
 	for prog in cc busybox qemu-system-x86_64 mke2fs tar xz timeout; do
 		command -v $prog >/dev/null || die "$prog is missing"
@@ -209,6 +216,8 @@ capture() {
 	cc -O2 -Wall -static -o "$work/data/hog" "$here/hog.c"
 	cp "$work/data/hog" "$work/data/hog2"
 	cp "$work/data/hog" "$work/data/fill"
+	cc -O2 -Wall -static -o "$work/data/task" "$here/task.c"
+	[ -z "${KW_KWHY:-}" ] || cp "$KW_KWHY" "$work/data/kwhy"
 	head -c $((24 << 20)) /dev/zero | tr '\0' 'x' >"$work/data/blob"
 	for root in "$tree"/*; do
 		[ -d "$root" ] || continue
@@ -220,7 +229,13 @@ capture() {
 	return $bad
 }
 
+check() {
+	[ $# = 3 ] || usage
+	KW_KWHY=$3 capture "$1" "$2" sched
+	(cd "$here/../../.." && go run ./inspect/inspecttest/kernels/check "$2"/*-sched.logs/logs)
+}
+
 case ${1:-} in
-fetch | capture) "$@" ;;
+fetch | capture | check) "$@" ;;
 *) usage ;;
 esac

@@ -1,0 +1,240 @@
+package cmd
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/explain/sched"
+	"kwhy/inspect"
+	"kwhy/output"
+)
+
+const schedLong = `Who gets the CPUs and by which rule: the scheduler of this kernel and its settings,
+where the CPUs' time went, who runs and who waits, real-time tasks, cgroups that are
+stopped when their time is used up, and the processes that ran most.
+
+What the kernel counts since boot is told as such; --interval 1s says what goes on
+now, and over 5 s or more how many threads the kernel last put into the load
+averages.
+
+With a PID: one process's policy, its share of a CPU by the kernel's weights against
+those that want it now, how long it waited, where it may run and what bounds it.`
+
+type schedOptions struct {
+	limit   int
+	columns []string
+	sort    []string
+	threads bool
+	filter  procFilter
+}
+
+func (o *schedOptions) flags(f *pflag.FlagSet) {
+	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
+	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order")
+	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
+	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
+	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
+	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
+}
+
+func (a *App) schedCommand() *cobra.Command {
+	var o schedOptions
+	c := &cobra.Command{
+		Use:   "sched [PID]",
+		Short: "Who runs, who waits, and by which rule",
+		Long:  schedLong,
+		Example: `  kwhy sched
+  kwhy sched --interval 5s              what goes on now, and what the load averages are made of
+  kwhy sched 1234                       one process: its share, and how long it waited
+  kwhy sched 1234 --threads
+  kwhy sched --sort wait_time           who waited most for CPUs`,
+		Args: atMostOne,
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.limit < autoLimit {
+				return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+			}
+			if len(args) == 0 && o.threads {
+				return usagef("--threads is of one process: give its PID, or see kwhy proc --threads")
+			}
+			r, err := a.begin(c, "sched")
+			if err != nil {
+				return err
+			}
+			defer r.host.Close()
+			if len(args) == 0 {
+				return r.schedHost(&o)
+			}
+			for _, name := range []string{"limit", "columns", "sort", "user", "name"} {
+				if c.Flags().Changed(name) {
+					return usagef("--%s is for the table, and a process was given", name)
+				}
+			}
+			pid, err := r.findProcess(args[0])
+			if err != nil {
+				return err
+			}
+			return r.schedProcess(pid, &o)
+		},
+	}
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *schedOptions) view(screen int) (*explain.View[inspect.Proc], error) {
+	limit := o.limit
+	if limit == autoLimit {
+		limit = screen
+	}
+	v, err := sched.Processes().View(o.columns, o.sort, limit)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return v, o.filter.apply(v)
+}
+
+func (r *run) schedHost(o *schedOptions) error {
+	card := sched.Host()
+	v, err := o.view(r.app.screenRows())
+	if err != nil {
+		return err
+	}
+	want := card.Needs().Plus(inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr))
+	var was *inspect.Sched
+	var step inspect.LoadStep
+	if r.set.Interval > 0 {
+		if was, err = takeSched(r, v, want, nil); err != nil {
+			return err
+		}
+		step = r.watchLoads()
+	}
+	p := r.progress("reading the processes")
+	s, err := takeSched(r, v, want, was)
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	s.Was, s.Step = was, step
+	var over time.Duration
+	if was != nil {
+		over = s.Mem.At.Sub(was.Mem.At)
+	}
+	rep := card.Explain(s, nil)
+	if err := addSched(&rep, s, r.app.screenRows()); err != nil {
+		return err
+	}
+	g, found := v.Explain(s.Procs, s.Order, nil)
+	g.More = "--limit 0 shows all"
+	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
+	rep.Tell(s.Gaps(), r.host.Kernel)
+	h := r.header(s.Mem.At, over)
+	h.Summary = []string{explain.Plural(s.Procs.Len(), "process", "processes")}
+	return r.print(h, &rep)
+}
+
+// addSched adds the tables of a host but that of the processes.
+func addSched(rep *explain.Report, s *inspect.Sched, screen int) error {
+	cpus, err := sched.CPUs().View(nil, nil, screen)
+	if err != nil {
+		return err
+	}
+	blocked, err := sched.Blocked().View(nil, nil, screen)
+	if err != nil {
+		return err
+	}
+	realtime, err := sched.Realtime().View(nil, nil, screen)
+	if err != nil {
+		return err
+	}
+	groups, err := sched.Cgroups().View(nil, nil, screen)
+	if err != nil {
+		return err
+	}
+	addGrid(rep, cpus, inspect.SchedParts[inspect.CPU]{Sched: s, List: s.CPUs, Was: inspect.SameCPU})
+	addGrid(rep, blocked, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Blocked})
+	addGrid(rep, realtime, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Realtime})
+	addGrid(rep, groups, inspect.SchedParts[inspect.CPUGroup]{Sched: s, List: s.Groups, Was: inspect.SameGroup})
+	return nil
+}
+
+func takeSched(r *run, v *explain.View[inspect.Proc], want inspect.Sources, was *inspect.Sched) (*inspect.Sched, error) {
+	rows, order, err := v.Scan(func(need inspect.Sources) (explain.Scan[inspect.Proc], error) {
+		if was == nil {
+			return proc.Scan(r.host, need, nil)
+		}
+		return proc.Scan(r.host, need, was.Procs)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sched.Take(r.host, rows.(*inspect.Procs), order, want)
+}
+
+// loadEvery is how often the load averages are looked at while an interval goes
+// by: they change every five seconds, and one change at a time can be solved.
+const loadEvery = 100 * time.Millisecond
+
+// watchLoads waits for the interval and watches for updates of the load averages.
+func (r *run) watchLoads() (step inspect.LoadStep) {
+	p := r.progress("sampling for " + r.set.Interval.String())
+	defer p.Stop()
+	old, why := r.host.Loads()
+	if why != inspect.Present {
+		r.app.Sleep(r.set.Interval)
+		return step
+	}
+	for left := r.set.Interval; left > 0; left -= loadEvery {
+		r.app.Sleep(min(left, loadEvery))
+		if now, why := r.host.Loads(); why == inspect.Present && now != old {
+			step = inspect.LoadStep{Old: old, New: now, Seen: true}
+			old = now
+		}
+	}
+	return step
+}
+
+func (r *run) schedProcess(pid int32, o *schedOptions) error {
+	card := sched.Process()
+	take := func() (*inspect.SchedTask, error) { return sched.Task(r.host, pid, card.Needs()) }
+	var was *inspect.SchedTask
+	var err error
+	if r.set.Interval > 0 {
+		if was, err = take(); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the process")
+	t, err := take()
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	var over time.Duration
+	if was != nil && was.Row.P.Start == t.Row.P.Start {
+		t.Was, over = was, t.Row.Host.At.Sub(was.Row.Host.At)
+		t.Row.Host.Was, t.Row.Was = was.Row.Host, was.Row.P
+		t.Threads.Since(was.Threads)
+	}
+	rep := card.Explain(t, nil)
+	if o.threads {
+		threads, err := sched.EachThread().View(nil, nil, 0)
+		if err != nil {
+			return err
+		}
+		order := threads.Order(t.Threads)
+		t.Threads.Fill(order, threads.Needs())
+		g, found := threads.Explain(t.Threads, order, nil)
+		rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
+	}
+	rep.Tell(t.Gaps(), r.host.Kernel)
+	h := r.header(t.Row.Host.At, over)
+	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}
+	if born := r.host.Born(t.Row.P.Start); !born.IsZero() {
+		h.Subject.StartTime = &born
+	}
+	return r.print(h, &rep)
+}

@@ -1,0 +1,359 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// busy starts a child of one thread that computes, on one CPU, with a nice value.
+func busy(t *testing.T, cpu, nice int, ownSession bool) int {
+	t.Helper()
+	c := exec.Command("sh", "-c", "while :; do :; done")
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: ownSession}
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(c.Process.Pid, &set); err != nil {
+		t.Skipf("pinning: %v", err)
+	}
+	if err := unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, nice); err != nil {
+		t.Skipf("nice %d: %v", nice, err)
+	}
+	return c.Process.Pid
+}
+
+// onCPU is how long a process of one thread has been on a CPU, by its schedstat.
+func onCPU(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+	if err != nil {
+		t.Skip(err)
+	}
+	ns, err := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(ns)
+}
+
+// lastCPU is one that this test may use.
+func lastCPU(t *testing.T) int {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Skip(err)
+	}
+	last := 0
+	for i := range 1024 {
+		if set.IsSet(i) {
+			last = i
+		}
+	}
+	return last
+}
+
+// Two children that compete for a CPU get what kwhy says beforehand, within two
+// points: in one session by their weights, in two by autogroup half each.
+func TestLiveShareOfACPU(t *testing.T) {
+	b, _ := os.ReadFile("/proc/sys/kernel/sched_autogroup_enabled")
+	auto := strings.TrimSpace(string(b)) == "1"
+	for name, two := range map[string]bool{"one session": false, "two sessions": true} {
+		t.Run(name, func(t *testing.T) {
+			cpu := lastCPU(t)
+			first, second := busy(t, cpu, 0, two), busy(t, cpu, 5, two)
+			time.Sleep(200 * time.Millisecond) // until both are where they belong
+			var predicted []float64
+			begin, a, c := time.Now(), onCPU(t, first), onCPU(t, second)
+			for time.Since(begin) < 5*time.Second {
+				d := liveJSON(t, "sched", strconv.Itoa(first))
+				predicted = append(predicted, number(t, d, "cpu_share"))
+				time.Sleep(250 * time.Millisecond)
+			}
+			over := time.Since(begin)
+			a, c = onCPU(t, first)-a, onCPU(t, second)-c
+			if (a + c).Seconds() < 0.95*over.Seconds() {
+				t.Skipf("others had this CPU for %v of %v", over-a-c, over)
+			}
+			measured := a.Seconds() / (a + c).Seconds()
+			slices.Sort(predicted)
+			said := predicted[len(predicted)/2] // at a moment others may be ready there
+			t.Logf("said %.4f, measured %.4f", said, measured)
+			if off := said - measured; off > 0.02 || off < -0.02 {
+				t.Errorf("kwhy said %.3f, and it was %.3f", said, measured)
+			}
+			if want := 0.7535; !two && (measured < want-0.03 || measured > want+0.03) {
+				t.Logf("nice 0 against 5 should be %.3f", want)
+			}
+			if two && !auto {
+				t.Log("no autogroup here")
+			}
+		})
+	}
+}
+
+// Children of every policy are told apart, with their parameters.
+func TestLivePolicies(t *testing.T) {
+	for name, c := range map[string]struct {
+		attr   unix.SchedAttr
+		values map[string]any
+	}{
+		"SCHED_FIFO":     {unix.SchedAttr{Policy: 1, Priority: 10}, map[string]any{"rt_priority": 10.}},
+		"SCHED_RR":       {unix.SchedAttr{Policy: 2, Priority: 20}, map[string]any{"rt_priority": 20.}},
+		"SCHED_BATCH":    {unix.SchedAttr{Policy: 3, Nice: 7}, map[string]any{"nice": 7., "weight": 215.}},
+		"SCHED_IDLE":     {unix.SchedAttr{Policy: 5}, map[string]any{"weight": 3.}},
+		"SCHED_DEADLINE": {unix.SchedAttr{Policy: 6, Runtime: 1e6, Deadline: 5e6, Period: 10e6}, map[string]any{"dl_runtime": 0.001, "dl_deadline": 0.005, "dl_period": 0.01}},
+		"SCHED_OTHER":    {unix.SchedAttr{Policy: 0, Nice: 3}, map[string]any{"nice": 3., "weight": 526.}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			child := exec.Command("sleep", "600")
+			if err := child.Start(); err != nil {
+				t.Skip(err)
+			}
+			defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+			settle(t, child.Process.Pid, "status", "State:\tS")
+			c.attr.Size = unix.SizeofSchedAttr
+			if err := unix.SchedSetAttr(child.Process.Pid, &c.attr, 0); err != nil {
+				t.Skipf("%s is not to be had here: %v", name, err)
+			}
+			d := liveJSON(t, "sched", strconv.Itoa(child.Process.Pid))
+			if got := d.Values["policy"].Value; got != name {
+				t.Errorf("policy %v", got)
+			}
+			for key, want := range c.values {
+				if got := d.Values[key].Value; got != want {
+					t.Errorf("%s is %v, want %v", key, got, want)
+				}
+			}
+			listed := false
+			for _, r := range liveJSON(t, "sched").Tables["realtime"].Rows {
+				if r["pid"] == float64(child.Process.Pid) {
+					listed = r["policy"] == name && (r["dl_period"] == nil || r["dl_period"] == c.values["dl_period"])
+				}
+			}
+			if before := name == "SCHED_FIFO" || name == "SCHED_RR" || name == "SCHED_DEADLINE"; listed != before {
+				t.Errorf("among those before all others: %v", listed)
+			}
+			for _, r := range liveJSON(t, "sched", "--limit", "0", "--columns", "pid,policy,weight,nice,rt_priority").Tables["processes"].Rows {
+				if r["pid"] == float64(child.Process.Pid) && r["policy"] != name {
+					t.Errorf("%v", r)
+				}
+			}
+		})
+	}
+}
+
+// cpuGroup makes a cgroup that may use a fifth of a CPU.
+func cpuGroup(t *testing.T) (dir string) {
+	t.Helper()
+	for _, root := range []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"} {
+		d := filepath.Join(root, fmt.Sprintf("kwhy-test-%d", os.Getpid()))
+		if os.Mkdir(d, 0o755) != nil {
+			continue
+		}
+		if os.WriteFile(d+"/cpu.max", []byte("20000 100000"), 0o644) == nil || os.WriteFile(d+"/cpu.cfs_quota_us", []byte("20000"), 0o644) == nil {
+			dir = d
+			break
+		}
+		_ = os.Remove(d)
+	}
+	if dir == "" {
+		t.Skip("no cgroup with a bound on CPU time can be made here")
+	}
+	t.Cleanup(func() {
+		for range 250 {
+			if os.Remove(dir) == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Errorf("%s is left behind", dir)
+	})
+	return dir
+}
+
+// cpuStat reads a number of cpu.stat.
+func cpuStat(t *testing.T, dir, name string) float64 {
+	t.Helper()
+	b, err := os.ReadFile(dir + "/cpu.stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == name {
+			n, _ := strconv.ParseFloat(f[1], 64)
+			return n
+		}
+	}
+	t.Fatalf("no %s in %s", name, dir)
+	return 0
+}
+
+// A child that may have a fifth of a CPU and wants one: stopped in nearly all
+// periods, by the cgroup's own counters.
+func TestLiveThrottledGroup(t *testing.T) {
+	dir := cpuGroup(t)
+	c := exec.Command("sh", "-c", "echo $$ >"+dir+"/cgroup.procs && while :; do :; done")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	settle(t, c.Process.Pid, "cgroup", filepath.Base(dir))
+	for range 200 {
+		if cpuStat(t, dir, "nr_throttled") > 3 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	before := cpuStat(t, dir, "nr_throttled")
+	d := liveJSON(t, "sched", strconv.Itoa(c.Process.Pid))
+	after := cpuStat(t, dir, "nr_throttled")
+	if q := d.Values["cpu_quota"]; q.Value != 0.2 || !strings.Contains(q.Reading, filepath.Base(dir)) {
+		t.Errorf("%v, %q", q.Value, q.Reading)
+	}
+	says := d.Values["cpu_throttled"].Reading
+	n, err := strconv.ParseFloat(strings.ReplaceAll(strings.Fields(says + " x")[0], ",", ""), 64)
+	if err != nil || n < before || n > after {
+		t.Errorf("%q, and the kernel counted %v, then %v", says, before, after)
+	}
+	periods, throttled := cpuStat(t, dir, "nr_periods"), cpuStat(t, dir, "nr_throttled")
+	found := false
+	for _, r := range liveJSON(t, "sched", "--interval", "1s").Tables["cpu_cgroups"].Rows {
+		if path, _ := r["cgroup"].(string); filepath.Base(path) != filepath.Base(dir) {
+			continue
+		}
+		found = true
+		periods, throttled = cpuStat(t, dir, "nr_periods")-periods, cpuStat(t, dir, "nr_throttled")-throttled
+		if share, _ := r["throttled_share"].(float64); r["quota"] != 0.2 || share < throttled/periods-0.25 || share > 1 || share < 0.5 {
+			t.Errorf("%v; the kernel counted %v of %v periods", r, throttled, periods)
+		}
+	}
+	if !found {
+		t.Error("the cgroup is not listed")
+	}
+}
+
+func TestLiveAffinity(t *testing.T) {
+	cpu := lastCPU(t)
+	pid := strconv.Itoa(busy(t, cpu, 19, false))
+	d := liveJSON(t, "sched", pid)
+	v := d.Values["cpus_allowed_list"]
+	if v.Value != strconv.Itoa(cpu) {
+		t.Errorf("allowed %v, pinned to %d", v.Value, cpu)
+	}
+	if cpu > 0 && !strings.Contains(v.Reading, "Not all") {
+		t.Errorf("%q", v.Reading)
+	}
+	if on := number(t, liveJSON(t, "sched", pid), "processor"); on != float64(cpu) {
+		t.Errorf("it ran on %v", on)
+	}
+}
+
+// A thread in D is named.
+func TestLiveBlockedIsNamed(t *testing.T) {
+	dir, thaw := frozen(t)
+	c, tid := helper(t, "Vfork", "KWHY_TEST_CGROUP="+dir)
+	defer thaw()
+	settle(t, c.Process.Pid, "task/"+tid+"/status", "State:\tD")
+	d := liveJSON(t, "sched")
+	found := false
+	for _, r := range d.Tables["blocked"].Rows {
+		found = found || fmt.Sprint(r["tid"]) == tid && r["pid"] == float64(c.Process.Pid) && r["comm"] != ""
+	}
+	if !found || number(t, d, "uninterruptible") < 1 {
+		t.Errorf("thread %s in D is not among %v", tid, d.Tables["blocked"].Rows)
+	}
+}
+
+// Three children that never wait are in the load averages' last update: at least
+// they are counted, and no more than there are threads.
+func TestLiveLoad(t *testing.T) {
+	cpu := lastCPU(t)
+	for range 3 {
+		busy(t, cpu, 19, false)
+	}
+	for range 3 { // an update every 5.004 s or so; NOHZ may put one off
+		d := liveJSON(t, "sched", "--interval", "6s", "--limit", "1")
+		v := d.Values["load_active"]
+		if absent(v) != "" {
+			t.Logf("absent: %s", absent(v))
+			continue
+		}
+		n, threads := v.Value.(float64), 0.
+		for _, r := range liveJSON(t, "proc", "--limit", "0", "--columns", "threads").Tables["processes"].Rows {
+			threads += r["threads"].(float64)
+		}
+		if n < 3 || n > threads {
+			t.Errorf("%v active, with three that never wait and %v threads", n, threads)
+		}
+		if v.Derivation == nil || v.Derivation.Exact == nil || !*v.Derivation.Exact {
+			t.Errorf("the update does not follow from it: %+v", v.Derivation)
+		}
+		return
+	}
+	t.Error("no update was seen")
+}
+
+// What a row says of time is what the kernel's own file says, of a child that
+// sleeps.
+func TestLiveSchedRow(t *testing.T) {
+	child := exec.Command("sleep", "600")
+	if err := child.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	settle(t, child.Process.Pid, "status", "State:\tS")
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", child.Process.Pid))
+	if err != nil {
+		t.Skip(err)
+	}
+	f := strings.Fields(string(b))
+	for _, r := range liveJSON(t, "sched", "--limit", "0", "--columns", "pid,run_time,wait_time,timeslices").Tables["processes"].Rows {
+		if r["pid"] != float64(child.Process.Pid) {
+			continue
+		}
+		for i, key := range []string{"run_time", "wait_time", "timeslices"} {
+			want, _ := strconv.ParseFloat(f[i], 64)
+			if i < 2 {
+				want /= 1e9
+			}
+			if got := r[key].(float64); got < want-1e-9 || got > want+1e-9 {
+				t.Errorf("%s is %v, the kernel says %v", key, got, want)
+			}
+		}
+		return
+	}
+	t.Error("the child is not listed")
+}
+
+func TestLiveSchedErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"no such process": {[]string{"sched", "2147483600"}, exitFailed, "2147483600: no such process"},
+		"no such column":  {[]string{"sched", "--columns", "pid,nope"}, exitUsage, "no column \"nope\""},
+		"threads of all":  {[]string{"sched", "--threads"}, exitUsage, "--threads"},
+		"table and PID":   {[]string{"sched", "1", "--limit", "3"}, exitUsage, "--limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, errs, status := live(t, c.args...)
+			if status != c.status || !strings.Contains(errs, c.want) || out != "" || strings.Count(errs, "\n") != 1 {
+				t.Errorf("status %d, stdout %q, stderr %q; want %d and %q", status, out, errs, c.status, c.want)
+			}
+		})
+	}
+}

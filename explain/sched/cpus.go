@@ -1,0 +1,145 @@
+package sched
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type cpuRow = inspect.SchedPart[inspect.CPU]
+
+// kind is a kind of a CPU's time.
+type kind struct {
+	key, label string
+	part       rune
+	show       explain.Show
+	gist       string
+	of         func(*inspect.CPUTimes) uint64
+}
+
+// kinds are the kinds, which add up to all of the time: what /proc/stat counts as
+// user and nice holds the time of guests, which stands apart here.
+func kinds() []kind {
+	type times = *inspect.CPUTimes
+	less := func(a, b uint64) uint64 { return a - min(a, b) }
+	return []kind{
+		{"cpu_user", "user", 'u', explain.Always, "Programs' own code, at nice 0 or below.", func(t times) uint64 { return less(t.User, t.Guest) }},
+		{"cpu_nice", "nice", 'n', explain.Always, "Programs' own code, at a nice value above 0.", func(t times) uint64 { return less(t.Nice, t.GuestNice) }},
+		{"cpu_system", "system", 's', explain.Always, "The kernel, on programs' behalf and for itself.", func(t times) uint64 { return t.System }},
+		{"cpu_irq", "irq", 'i', explain.Rare, "Interrupt handlers, where the kernel measures them.", func(t times) uint64 { return t.IRQ }},
+		{"cpu_softirq", "softirq", 'q', explain.Rare, "What interrupts leave for later: most of all packets.", func(t times) uint64 { return t.SoftIRQ }},
+		{"cpu_guest", "guest", 'g', explain.Rare, "Virtual CPUs of guests that run here.", func(t times) uint64 { return t.Guest + t.GuestNice }},
+		{"cpu_steal", "steal", 't', explain.Always, "The hypervisor gave the CPU to others while this host wanted it.", func(t times) uint64 { return t.Steal }},
+		{"cpu_iowait", "iowait", 'w', explain.Always, "Idle, while a task that last ran here waited for a disk.", func(t times) uint64 { return t.IOWait }},
+		{"cpu_idle", "idle", ' ', explain.Always, "Nothing to do.", func(t times) uint64 { return t.Idle }},
+	}
+}
+
+// Ticks of /proc/stat are 1/100 s on every machine that Go builds for.
+const userHZ = 100
+
+func cpuTime() []field {
+	lists := func(key, label, gist string, get func(*inspect.CPULists) string, read func(sched) string) field {
+		return field{Doc: doc{Key: key, Label: label, Source: inspect.CPUList, Concept: "affinity", Gist: gist}, Get: func(s sched) value { return text(get(&s.Lists)) }, Reading: read}
+	}
+	out := []field{
+		lists("cpus_online", "online", "CPUs that tasks may run on.", func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
+			return explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
+		}),
+		lists("cpus_isolated", "isolated", "CPUs that get only the tasks which are pinned to them: isolcpus=.", func(l *inspect.CPULists) string { return l.Isolated }, nil),
+		lists("cpus_nohz_full", "nohz_full", "CPUs without a tick while they have one task: nohz_full=.", func(l *inspect.CPULists) string { return l.NohzFull }, nil),
+		lists("smt", "SMT", "Whether cores run two threads at once and share what is in them.", func(l *inspect.CPULists) string { return l.SMT }, readSMT),
+		{Doc: doc{Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Source: inspect.ProcStat, Concept: "cpu-time", Gist: "The time of all CPUs together since boot."},
+			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) }, Reading: func(s sched) string {
+				if _, over, ok := s.Before(); ok {
+					return "What follows is told of the last " + explain.Span(over.Seconds()) + "."
+				}
+				return "Since boot; --interval 1s says what is going on now."
+			}},
+	}
+	for _, k := range kinds() {
+		out = append(out, field{Doc: doc{Key: k.key, Label: k.label, Part: k.part, Unit: explain.Seconds, Counter: true, Show: k.show, Source: inspect.ProcStat, Concept: "cpu-time", Gist: k.gist},
+			Get: func(s sched) value { return explain.F(float64(k.of(&s.All)) / userHZ) }, Reading: func(s sched) string { return readKind(s, k) }})
+	}
+	return out
+}
+
+func readSMT(s sched) string {
+	switch s.Lists.SMT {
+	case "on":
+		return "Each core runs two threads or more, which get less than two cores' work done."
+	case "off", "forceoff":
+		return "Switched off: one thread a core."
+	case "notsupported":
+		return "One thread a core."
+	}
+	return ""
+}
+
+// share is what of the time was of a kind, over the interval or since boot.
+func share(t, was *inspect.CPUTimes, of func(*inspect.CPUTimes) uint64) float64 {
+	part, all := of(t), t.Total()
+	if was != nil {
+		part, all = part-min(part, of(was)), all-min(all, was.Total())
+	}
+	if all == 0 {
+		return 0
+	}
+	return float64(part) / float64(all)
+}
+
+func readKind(s sched, k kind) string {
+	var was *inspect.CPUTimes
+	if before, _, ok := s.Before(); ok {
+		was = &before.All
+	}
+	f := share(&s.All, was, k.of)
+	says := string(explain.AppendPercent(nil, f)) + ": "
+	switch {
+	case k.key == "cpu_iowait":
+		return says + "idle time too: the CPU could have run other tasks. It says little where there are several."
+	case k.key == "cpu_steal" && f == 0:
+		return says + "no hypervisor keeps this host from its CPUs, or it does not say."
+	case k.key == "cpu_steal":
+		return says + "the hypervisor ran others while tasks here wanted the CPU."
+	}
+	return says + string(append([]byte{k.gist[0] | 0x20}, k.gist[1:]...))
+}
+
+// CPUs lists the CPUs, the busiest first.
+func CPUs() *explain.Table[cpuRow] {
+	type column = explain.Field[cpuRow]
+	declare := func(d doc, get func(cpuRow) value) column {
+		d.Source, d.Concept = inspect.ProcStat, "cpu-time"
+		return column{Doc: d, Get: get}
+	}
+	of := func(r cpuRow, get func(*inspect.CPUTimes) uint64) value {
+		if was, _, ok := r.Before(); ok {
+			return explain.F(share(&r.It.Times, &was.It.Times, get))
+		}
+		return explain.F(share(&r.It.Times, nil, get))
+	}
+	busy := func(t *inspect.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
+	fields := []column{
+		declare(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
+		declare(doc{Key: "busy", Unit: explain.Ratio, Bar: true, Gist: "The share of its time that it was not idle, over the interval or since boot."}, func(r cpuRow) value { return of(r, busy) }),
+	}
+	for _, k := range kinds() {
+		show := explain.Wide
+		if k.key == "cpu_guest" || k.key == "cpu_idle" || k.key == "cpu_irq" {
+			show = explain.Data
+		}
+		fields = append(fields, declare(doc{Key: k.key[len("cpu_"):], Unit: explain.Ratio, Show: show, Gist: k.gist}, func(r cpuRow) value { return of(r, k.of) }))
+	}
+	delay := func(key, label, gist string, get func(*inspect.CPU) inspect.Num) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Counter: true, Show: explain.Data, Source: inspect.Schedstat, Concept: "scheduler", Gist: gist}, Get: func(r cpuRow) value {
+			if n := get(r.It); n != inspect.Unset {
+				return explain.F(float64(n) / 1e9)
+			}
+			return value{}
+		}}
+	}
+	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,
+		delay("rq_cpu_time", "ran", "Time that tasks ran here, by schedstat.", func(c *inspect.CPU) inspect.Num { return c.Ran }),
+		delay("run_delay", "waited", "Time that tasks were ready here while others ran.", func(c *inspect.CPU) inspect.Num { return c.Waited }),
+	)}
+}

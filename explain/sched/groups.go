@@ -1,0 +1,154 @@
+package sched
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type groupRow = inspect.SchedPart[inspect.CPUGroup]
+
+// Cgroups lists the cgroups whose CPU settings are not the default, those that
+// were stopped most first.
+func Cgroups() *explain.Table[groupRow] {
+	type column = explain.Field[groupRow]
+	declare := func(d doc, get func(groupRow) value) column {
+		if d.Source == inspect.None {
+			d.Source = inspect.CgroupCPU
+		}
+		if d.Concept == "" {
+			d.Concept = "cpu-bandwidth"
+		}
+		return column{Doc: d, Get: get}
+	}
+	stat := func(r groupRow, name string) value { return explain.Look(r.It.Stat, name) }
+	return &explain.Table[groupRow]{Name: "cpu_cgroups", Sort: []string{"throttled_share", "cgroup"}, Fields: []column{
+		declare(doc{Key: "cgroup", Concept: "memory-cgroup", Gist: "Its path."}, func(r groupRow) value { return explain.S(r.It.Path) }),
+		declare(doc{Key: "version", Unit: explain.Plain, Show: explain.Data, Concept: "memory-cgroup", Gist: "The version of cgroups that it is of."}, func(r groupRow) value { return explain.I(r.It.Version) }),
+		declare(doc{Key: "quota", Label: "CPUS", Unit: explain.Decimal, Gist: "How many CPUs' worth of time it may have; no limit: as many as there are."}, func(r groupRow) value {
+			if !r.It.Bounded {
+				return explain.None(inspect.Unlimited)
+			}
+			return explain.F(r.It.CPUs)
+		}),
+		declare(doc{Key: "throttled_share", Label: "STOPPED", Unit: explain.Ratio, Gist: "Of the periods in which it wanted time, those in which it used it up."}, func(r groupRow) value {
+			if f, _, ok := throttledShare(r); ok {
+				return explain.F(f)
+			}
+			return explain.None(inspect.Inapplicable)
+		}),
+		declare(doc{Key: "nr_periods", Kernel: "nr_periods", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it wanted time."}, func(r groupRow) value { return stat(r, "nr_periods") }),
+		declare(doc{Key: "nr_throttled", Kernel: "nr_throttled", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it used its time up and was stopped."}, func(r groupRow) value { return stat(r, "nr_throttled") }),
+		declare(doc{Key: "throttled_time", Label: "FOR", Unit: explain.Seconds, Counter: true, Show: explain.Wide, Gist: "How long its CPUs were stopped, added up over CPUs."}, func(r groupRow) value {
+			if v := stat(r, "throttled_usec"); v.Has() {
+				return explain.F(v.Float() / 1e6)
+			}
+			if v := stat(r, "throttled_time"); v.Has() {
+				return explain.F(v.Float() / 1e9)
+			}
+			return value{}
+		}),
+		declare(doc{Key: "shares", Unit: explain.Count, Show: explain.Wide, Gist: "Its weight against its siblings, of which 1024 is the default."}, func(r groupRow) value {
+			switch {
+			case r.It.Idle:
+				return explain.I(3) // WEIGHT_IDLEPRIO
+			case r.It.Weight == inspect.Unset:
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.Opt(r.It.Weight)
+		}),
+		declare(doc{Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity", Gist: "The CPUs that it is kept to, where these are not all."}, func(r groupRow) value { return text(r.It.Cpuset) }),
+		declare(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
+	}, Rules: groupRules()}
+}
+
+// throttledShare is how often a group was stopped, over the interval or since it
+// was made.
+func throttledShare(r groupRow) (f float64, watched, ok bool) {
+	periods, throttled := r.It.Stat["nr_periods"], r.It.Stat["nr_throttled"]
+	if was, _, seen := r.Before(); seen {
+		watched = true
+		periods, throttled = periods-min(periods, was.It.Stat["nr_periods"]), throttled-min(throttled, was.It.Stat["nr_throttled"])
+	}
+	if periods == 0 {
+		return 0, watched, r.It.Bounded && r.It.Stat != nil
+	}
+	return float64(throttled) / float64(periods), watched, true
+}
+
+func whyGroup(r groupRow) string {
+	g := r.It
+	f, watched, _ := throttledShare(r)
+	span := " since it was made"
+	if watched {
+		span = " in this interval"
+	}
+	switch {
+	case g.Bounded && f > 0:
+		return string(explain.AppendPercent(nil, f)) + " of its periods of " + explain.Span(float64(g.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
+	case g.Bounded:
+		return "never stopped" + span
+	case g.Idle:
+		return "cpu.idle: it gets what others leave, at the weight of SCHED_IDLE"
+	case g.Weight != inspect.Unset && g.Weight != 1024:
+		return string(explain.AppendPercent(nil, float64(g.Weight)/1024)) + " of what a sibling with default settings gets, where both want all they can get"
+	case g.Cpuset != "":
+		return "kept to these CPUs"
+	}
+	return "was stopped before its bound was lifted"
+}
+
+func groupRules() []explain.Rule[groupRow] {
+	return []explain.Rule[groupRow]{{
+		ID: "sched.throttled", Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
+		Of: func(r groupRow) value {
+			f, watched, ok := throttledShare(r)
+			switch {
+			case !ok || !r.It.Bounded:
+				return value{}
+			case !watched:
+				return explain.F(min(f, 0.49)) // what was once is no alarm now
+			}
+			return explain.F(f)
+		}, At: explain.At{Notice: 0.10, Warning: 0.50, Critical: 0.95},
+		Say: func(r groupRow) string { return "cgroup " + r.It.Path + ": " + whyGroup(r) },
+	}}
+}
+
+func rules() []explain.Rule[*inspect.Sched] {
+	return []explain.Rule[*inspect.Sched]{
+		{
+			ID: "sched.cpu_pressure", Evidence: []string{"pressure_cpu_some", "procs_running"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
+			Of: func(s sched) value {
+				if s.Pressure.Some == nil {
+					return value{}
+				}
+				return explain.F(s.Pressure.Some.Avg10 / 100)
+			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
+			Say: func(s sched) string {
+				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s, " + explain.Plural(s.Stat["procs_running"], "thread", "threads") + " runnable on " + explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")
+			},
+		},
+		{
+			ID: "sched.steal", Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
+			Of: func(s sched) value {
+				was, _, ok := s.Before()
+				if !ok {
+					return value{} // what was once is no alarm now
+				}
+				return explain.F(share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))
+			}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
+			Say: func(s sched) string {
+				was, _, _ := s.Before()
+				return "the hypervisor kept " + string(explain.AppendPercent(nil, share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
+			},
+		},
+		{
+			ID: "sched.blocked", Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
+			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
+			Say: func(s sched) string {
+				t := s.Blocked[0].P
+				return explain.Plural(len(s.Blocked), "thread", "threads") + " in D, such as " + t.Comm
+			},
+		},
+	}
+}

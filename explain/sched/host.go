@@ -1,0 +1,248 @@
+package sched
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+type (
+	sched = *inspect.Sched
+	field = explain.Field[*inspect.Sched]
+	doc   = explain.Doc
+	value = explain.Value
+)
+
+// Host explains how a host's CPUs are shared out.
+func Host() explain.Card[*inspect.Sched] {
+	return explain.Card[*inspect.Sched]{Name: "sched", Sections: []explain.Section[*inspect.Sched]{
+		{Title: "By which rule", Fields: regime()},
+		{Title: "The CPUs and where their time went", Whole: "cpu_time", Fields: cpuTime(), Table: "cpus"},
+		{Title: "Who runs, who waits", Fields: queues(), Table: "blocked"},
+		{Title: "Before all others: real time", Fields: realtime(), Table: "realtime"},
+		{Title: "Cgroups with CPU settings of their own", Table: "cpu_cgroups"},
+		{Title: "The processes", Table: "processes"},
+	}, Rules: rules()}
+}
+
+func version(major, minor int) inspect.Version {
+	return inspect.Version{Major: major, Minor: minor}
+}
+
+// text is absent where there is nothing.
+func text(s string) value {
+	if s == "" {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.S(s)
+}
+
+func list(words []string) value {
+	out := make([]value, len(words))
+	for i, w := range words {
+		out[i] = explain.S(w)
+	}
+	return explain.L(out)
+}
+
+// Regime is which algorithm picks the next fair task: the tunables in debugfs or
+// sysctl tell, and where they are not to be seen the version does.
+func Regime(s sched) string {
+	switch {
+	case s.Ext.State == "enabled" || s.Ext.State == "enabling":
+		return "sched_ext"
+	case s.Debug.BaseSlice != inspect.Unset:
+		return "EEVDF"
+	case s.Debug.Latency != inspect.Unset || s.Mem.Missing(inspect.SchedLatency) == inspect.Present:
+		return "CFS"
+	case s.Kernel().AtLeast(6, 6):
+		return "EEVDF"
+	}
+	return "CFS"
+}
+
+func regime() []field {
+	return []field{
+		{Doc: doc{Key: "scheduler", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency}, Concept: "scheduler", Words: []explain.Word{
+			{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "scheduler"},
+			{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "scheduler"},
+			{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "scheduler"},
+		}, Gist: "Which algorithm picks the next of the fair tasks."},
+			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime},
+		{Doc: doc{Key: "preemption", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig}, Concept: "preemption", Words: []explain.Word{
+			{Name: "none", Gist: "A task in the kernel gives the CPU up when it waits or returns.", Concept: "preemption"},
+			{Name: "voluntary", Gist: "As none, and at marked points.", Concept: "preemption"},
+			{Name: "full", Gist: "A task in the kernel is put off at almost any point.", Concept: "preemption"},
+			{Name: "lazy", Gist: "As full for real-time tasks; for fair ones at the next tick, since 6.13.", Concept: "preemption"},
+			{Name: "rt", Gist: "As full, and most locks and interrupt handlers can be put off too.", Concept: "preemption"},
+		}, Gist: "When a task that is in the kernel is put off for another."},
+			Get: func(s sched) value {
+				if mode, _ := preemption(s); mode != "" {
+					return explain.S(mode)
+				}
+				return value{}
+			}, Reading: func(s sched) string { _, from := preemption(s); return from }},
+		{Doc: doc{Key: "hz", Label: "tick", Unit: explain.Count, Source: inspect.TickClock, Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption", Gist: "Timer interrupts in a second on a busy CPU."},
+			Get: hz, Reading: func(s sched) string {
+				return "Every " + explain.Span(1/hz(s).Float()) + " on a busy CPU: by then at the latest a task that has used its slice is put off."
+			}},
+		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Concept: "vruntime", Gist: "For how long EEVDF lets a fair task run before another's turn."},
+			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
+		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
+		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
+		ns("sched_wakeup_granularity_ns", "kernel.sched_wakeup_granularity_ns", inspect.SchedWakeupGranularity, "How far CFS lets a woken task be ahead before it takes the CPU.", func(s sched) inspect.Num { return s.Debug.Wakeup }),
+		{Doc: doc{Key: "sched_features", Label: "features", Source: inspect.SchedDebug, Concept: "scheduler", Show: explain.Data, Gist: "Switches of the scheduler that debugfs shows; NO_ is off."},
+			Get: func(s sched) value {
+				if len(s.Debug.Features) == 0 {
+					return explain.None(inspect.Unsupported)
+				}
+				return list(s.Debug.Features)
+			}},
+		{Doc: doc{Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup", Unit: explain.Bool, Source: inspect.SchedAutogroup, Concept: "autogroup", Gist: "Whether each session is a group of its own, so that nice counts only within it."},
+			Get: func(s sched) value {
+				n, ok := s.Mem.Number(inspect.SchedAutogroup)
+				if !ok {
+					return value{}
+				}
+				return explain.B(n == 1)
+			}, Reading: func(s sched) string {
+				if n, _ := s.Mem.Number(inspect.SchedAutogroup); n == 1 {
+					return "On: sessions share the CPUs as equals, and nice counts only within a session. Tasks in a CPU cgroup of their own are not in one."
+				}
+				return "Off: nice counts among all tasks of a cgroup."
+			}},
+	}
+}
+
+func readRegime(s sched) string {
+	switch Regime(s) {
+	case "sched_ext":
+		return "The BPF scheduler " + s.Ext.Ops + " decides for its tasks, since 6.12; the rest is EEVDF's."
+	case "EEVDF":
+		return "Since 6.6: of those that had no more than their share, the one whose slice has to be done first. Names in the kernel still say cfs."
+	}
+	return "From 2.6.23 to 6.5: the one that had the least, each task's time counted by its weight."
+}
+
+// preemption says which mode the kernel is in, and where it tells.
+func preemption(s sched) (mode, from string) {
+	if s.Debug.Preempt != "" {
+		return s.Debug.Preempt, "debugfs says so: sched/preempt."
+	}
+	dynamic := strings.Contains(s.Build, "PREEMPT_DYNAMIC")
+	switch {
+	case strings.Contains(s.Build, "PREEMPT_RT"), strings.Contains(s.Build, "PREEMPT RT"):
+		return "rt", "The kernel was built for real time: uname -v says so."
+	case dynamic:
+		for word := range strings.FieldsSeq(s.Cmdline) {
+			if mode, ok := strings.CutPrefix(word, "preempt="); ok && slices.Contains([]string{"none", "voluntary", "full", "lazy"}, mode) {
+				return mode, "It was booted with preempt=" + mode + "."
+			}
+		}
+	case strings.Contains(s.Build, "PREEMPT"):
+		return "full", "The kernel was built so: uname -v says PREEMPT."
+	}
+	for _, o := range [...]struct{ option, mode string }{
+		{"CONFIG_PREEMPT_LAZY", "lazy"}, {"CONFIG_PREEMPT", "full"}, {"CONFIG_PREEMPT_VOLUNTARY", "voluntary"}, {"CONFIG_PREEMPT_NONE", "none"},
+	} {
+		if s.Config[o.option] == "y" {
+			from = "The kernel was built so: " + o.option + "."
+			if dynamic {
+				from += " It can be switched while it runs, and only debugfs would show that."
+			}
+			return o.mode, from
+		}
+	}
+	return "", ""
+}
+
+func hz(s sched) value {
+	if s.Tick > 0 {
+		return explain.I(int64((time.Second + s.Tick/2) / s.Tick))
+	}
+	if v := s.Config["CONFIG_HZ"]; v != "" {
+		var n int64
+		if _, err := fmt.Sscan(v, &n); err == nil && n > 0 {
+			return explain.I(n)
+		}
+	}
+	return explain.None(s.Missing(inspect.TickClock))
+}
+
+// baseSliceNS is debugfs' figure, or the slice of a default task: kwhy's own.
+func baseSliceNS(s sched) inspect.Num {
+	if n := s.Debug.BaseSlice; n != inspect.Unset {
+		return n
+	}
+	ps := s.Procs
+	if i, ok := ps.Row(ps.Host.Self); ok && ps.Rows[i].Sched != nil {
+		return ps.Rows[i].Sched.Slice
+	}
+	for i := range ps.Rows { // of a saved copy any default task will do
+		if p := &ps.Rows[i]; p.Sched != nil && p.Sched.Slice > 0 && p.Policy == 0 && !p.Kthread() {
+			return p.Sched.Slice
+		}
+	}
+	return inspect.Unset
+}
+
+func baseSlice(s sched) value {
+	if Regime(s) == "CFS" {
+		return explain.None(inspect.Inapplicable)
+	}
+	if n := baseSliceNS(s); n > 0 {
+		return explain.F(float64(n) / 1e9)
+	}
+	return explain.None(inspect.Unsupported)
+}
+
+func readBaseSlice(s sched) string {
+	if s.Debug.BaseSlice != inspect.Unset {
+		return "debugfs says so: sched/base_slice_ns."
+	}
+	return "The slice of a task that asked for none of its own: se.slice in /proc/PID/sched."
+}
+
+// normalized are the base slices for one CPU that kernels have had: 0.75 ms as
+// released from 6.6, 0.70 ms from 6.15 and in stable trees (kernel/sched/fair.c,
+// normalized_sysctl_sched_base_slice).
+var normalized = [...]int64{700000, 750000}
+
+func deriveBaseSlice(s sched) explain.Derivation {
+	cpus := s.Mem.Host.CPUs
+	factor := kernel.TunableFactor(cpus)
+	for _, n := range normalized {
+		if int64(baseSliceNS(s)) != n*factor {
+			continue
+		}
+		var w explain.Working
+		w.Take("normalized", explain.F(float64(n)/1e9), explain.Seconds, inspect.None, "normalized_sysctl_sched_base_slice")
+		w.Take("factor", explain.I(factor), explain.Count, inspect.CPUList, fmt.Sprintf("1 + log2 of %d CPUs, 8 at most", cpus))
+		d := w.Done("normalized × factor", explain.Seconds, explain.F(float64(n*factor)/1e9))
+		d.Reported = baseSlice(s)
+		return d
+	}
+	return explain.Derivation{}
+}
+
+// ns declares a tunable that older kernels have as a sysctl, and later ones of CFS
+// in debugfs.
+func ns(key, name string, src inspect.Source, gist string, debug func(sched) inspect.Num) field {
+	return field{Doc: doc{Key: key, Kernel: name, Label: strings.TrimSuffix(strings.TrimPrefix(key, "sched_"), "_ns"), Unit: explain.Seconds, Source: src, Also: []inspect.Source{inspect.SchedDebug}, Until: version(6, 6), Concept: "vruntime", Gist: gist}, Get: func(s sched) value {
+		if n := debug(s); n != inspect.Unset {
+			return explain.F(float64(n) / 1e9)
+		}
+		if n, ok := s.Mem.Number(src); ok {
+			return explain.F(float64(n) / 1e9)
+		}
+		if Regime(s) != "CFS" {
+			return explain.None(inspect.Inapplicable)
+		}
+		return value{}
+	}}
+}

@@ -1,0 +1,146 @@
+package sched
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+func realtime() []field {
+	micro := func(key, label, name, gist string, src inspect.Source, read func(sched) string) field {
+		return field{Doc: doc{Key: key, Kernel: name, Label: label, Unit: explain.Seconds, Source: src, Concept: "real-time", Gist: gist}, Get: func(s sched) value {
+			n, ok := s.Mem.Number(src)
+			switch {
+			case !ok:
+				return value{}
+			case n < 0:
+				return explain.None(inspect.Unlimited)
+			}
+			return explain.F(float64(n) / 1e6)
+		}, Reading: read}
+	}
+	return []field{
+		{Doc: doc{Key: "realtime_tasks", Label: "tasks", Unit: explain.Count, Source: inspect.PIDStat, Concept: "real-time", Gist: "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them."},
+			Get: func(s sched) value { return explain.I(len(s.Realtime)) }, Reading: func(s sched) string {
+				n := 0
+				for i := range s.Realtime {
+					if !s.Realtime[i].P.Kthread() {
+						n++
+					}
+				}
+				if n == 0 {
+					return "All of them the kernel's own."
+				}
+				return explain.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
+			}},
+		micro("sched_rt_runtime_us", "rt runtime", "kernel.sched_rt_runtime_us", "What real-time tasks may use of each period.", inspect.SchedRTRuntime, readRuntime),
+		micro("sched_rt_period_us", "rt period", "kernel.sched_rt_period_us", "The period of that bound.", inspect.SchedRTPeriod, nil),
+		{Doc: doc{Key: "fair_server_runtime", Label: "fair server", Unit: explain.Seconds, Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time", Gist: "What fair tasks get of each period in any case, since 6.12; told for CPU 0."},
+			Get: func(s sched) value {
+				if s.Debug.FairRuntime == inspect.Unset {
+					return explain.None(inspect.Unsupported)
+				}
+				return explain.F(float64(s.Debug.FairRuntime) / 1e9)
+			}, Reading: func(s sched) string {
+				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.", explain.Span(float64(s.Debug.FairPeriod)/1e9))
+			}},
+		{Doc: doc{Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice", Unit: explain.Seconds, Source: inspect.SchedRRTimeslice, Concept: "real-time", Show: explain.Data, Gist: "After how long a SCHED_RR task lets its equals run."},
+			Get: func(s sched) value {
+				if n, ok := s.Mem.Number(inspect.SchedRRTimeslice); ok {
+					return explain.F(float64(n) / 1e3)
+				}
+				return value{}
+			}},
+	}
+}
+
+func readRuntime(s sched) string {
+	run, _ := s.Mem.Number(inspect.SchedRTRuntime)
+	period, ok := s.Mem.Number(inspect.SchedRTPeriod)
+	if run < 0 || ok && run >= period {
+		if s.Kernel().AtLeast(6, 12) {
+			return "No bound by this. Since 6.12 the fair server keeps a share for other tasks, 5 % by default."
+		}
+		return "No bound: a real-time task that never waits keeps all others off its CPU."
+	}
+	if !ok || period <= 0 {
+		return ""
+	}
+	says := explain.Percent(run, period) + " of each period"
+	if s.Kernel().AtLeast(6, 12) {
+		return says + " is what SCHED_DEADLINE tasks are admitted to. Fair tasks get theirs by the fair server since 6.12; real-time tasks are put off only in groups of CONFIG_RT_GROUP_SCHED."
+	}
+	return says + ": then real-time tasks are put off, so that others get the rest."
+}
+
+// Realtime lists the tasks that come before fair ones.
+func Realtime() *explain.Table[taskRow] {
+	type column = explain.Field[taskRow]
+	deadline := func(key, label, gist string, get func(inspect.Task) (uint64, bool)) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, Get: func(r taskRow) value {
+			if r.It.P.Policy != policyDeadline {
+				return explain.None(inspect.Inapplicable)
+			}
+			if n, ok := get(*r.It); ok {
+				return explain.F(float64(n) / 1e9)
+			}
+			return value{}
+		}}
+	}
+	policy, priority, kernel := proc.Policy(), proc.RTPriority(), proc.Kernel()
+	priority.Label = "PRIO"
+	return &explain.Table[taskRow]{Name: "realtime", Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
+		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
+		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t inspect.Task) (uint64, bool) {
+			if t.Attr == nil {
+				return 0, false
+			}
+			return t.Attr.Runtime, true
+		}),
+		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t inspect.Task) (uint64, bool) {
+			if t.Attr == nil {
+				return 0, false
+			}
+			return t.Attr.Deadline, true
+		}),
+		deadline("dl_period", "PERIOD", "How long the period is.", func(t inspect.Task) (uint64, bool) {
+			if t.Attr == nil {
+				return 0, false
+			}
+			return t.Attr.Period, true
+		}),
+		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
+	}}
+}
+
+// hidden keeps a column to JSON.
+func hidden(f explain.Field[taskRow]) explain.Field[taskRow] {
+	f.Show = explain.Data
+	return f
+}
+
+// Policies by number (include/uapi/linux/sched.h).
+const (
+	policyFIFO     = 1
+	policyRR       = 2
+	policyIdle     = 5
+	policyDeadline = 6
+	policyExt      = 7
+)
+
+func whyRealtime(r taskRow) string {
+	p := r.It.P
+	switch {
+	case p.Policy == policyDeadline && r.It.Attr != nil && r.It.Attr.Period > 0:
+		return "gets " + explain.Percent(r.It.Attr.Runtime, r.It.Attr.Period) + " of a CPU before all others, by the earliest deadline"
+	case p.Policy == policyDeadline:
+		return "before all others, by the earliest deadline"
+	case p.Kthread():
+		return "the kernel's own"
+	case p.Policy == policyRR:
+		return "before every fair task, in turns with its equals; keeps them off its CPU as long as it does not wait"
+	}
+	return "before every fair task; keeps all below it off its CPU as long as it does not wait"
+}

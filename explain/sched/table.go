@@ -1,0 +1,130 @@
+package sched
+
+import (
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+type (
+	row    = inspect.Proc
+	column = explain.Field[inspect.Proc]
+)
+
+// Processes is the table of processes as the scheduler sees them.
+func Processes() *explain.Table[inspect.Proc] {
+	state, policy, nice, processor, ppid := proc.State(), proc.Policy(), proc.Nice(), proc.Processor(), proc.PPID()
+	policy.Show, processor.Show, processor.Label = explain.Wide, explain.Wide, "ON"
+	fields := []column{proc.PID(), ppid, state, proc.CPU(), policy, nice, weight(), ran(), waited(), turns(), vruntime(), migrations(), processor}
+	for _, f := range append(proc.Switches(), proc.RTPriority()) {
+		f.Show = explain.Data
+		fields = append(fields, f)
+	}
+	fields = append(fields, proc.Comm(), column{
+		Doc:   doc{Key: "why", Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat}, Concept: "scheduler", Gist: "Whether it gets the CPU when it wants it."},
+		Write: why,
+	})
+	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
+}
+
+// EachThread is the same table with a row a thread.
+func EachThread() *explain.Table[inspect.Proc] {
+	t := Processes()
+	t.Name, t.Sort = "threads", []string{"cpu", "run_time", "tid"}
+	t.Fields = slices.Insert(t.Fields, 1, proc.TID())
+	return t
+}
+
+// weightOf is what a task weighs among the fair ones; ok is false for others.
+func weightOf(p *inspect.Process) (int64, bool) {
+	switch p.Policy {
+	case policyFIFO, policyRR, policyDeadline, policyExt, -1:
+		return 0, false
+	case policyIdle:
+		return kernel.IdleWeight, true
+	}
+	return kernel.NiceWeight(int(p.Nice))
+}
+
+func weight() column {
+	return column{Doc: doc{Key: "weight", Unit: explain.Count, Source: inspect.PIDStat, Concept: "nice", Gist: "What it weighs against other fair tasks of its group: 1024 at nice 0."},
+		Get: func(r row) value {
+			if w, ok := weightOf(r.P); ok {
+				return explain.I(w)
+			}
+			return explain.None(inspect.Inapplicable)
+		}}
+}
+
+// clock is a time of schedstat, in ns.
+func clock(n inspect.Num) value {
+	if n == inspect.Unset {
+		return value{}
+	}
+	return explain.F(float64(n) / 1e9)
+}
+
+func ran() column {
+	return column{Doc: doc{Key: "run_time", Label: "RAN", Unit: explain.Seconds, Counter: true, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads have been on a CPU."},
+		Get: func(r row) value { return clock(r.P.Ran) }}
+}
+
+func waited() column {
+	return column{Doc: doc{Key: "wait_time", Label: "WAITED", Unit: explain.Seconds, Counter: true, Source: inspect.PIDSchedstat, Concept: "scheduler", Gist: "How long its threads were ready while others ran."},
+		Get: func(r row) value { return clock(r.P.Waited) }}
+}
+
+func turns() column {
+	return column{Doc: doc{Key: "timeslices", Label: "TURNS", Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.PIDSchedstat, Concept: "preemption", Gist: "How often its threads got a CPU."},
+		Get: func(r row) value { return explain.Opt(r.P.Turns) }}
+}
+
+func vruntime() column {
+	return column{Doc: doc{Key: "se_vruntime", Kernel: "se.vruntime", Label: "VRUNTIME", Unit: explain.Seconds, Show: explain.Data, Source: inspect.PIDSched, Concept: "vruntime", Gist: "Its main thread's weighted run time; comparable on one CPU and in one group."},
+		Get: func(r row) value {
+			if r.P.Sched == nil || !r.P.Sched.HasVruntime {
+				return value{}
+			}
+			return explain.F(float64(r.P.Sched.Vruntime) / 1e9)
+		}}
+}
+
+func migrations() column {
+	return column{Doc: doc{Key: "se_nr_migrations", Kernel: "se.nr_migrations", Label: "MOVED", Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.PIDSched, Concept: "affinity", Gist: "How often its main thread was moved to another CPU."},
+		Get: func(r row) value {
+			if r.P.Sched == nil {
+				return value{}
+			}
+			return explain.Opt(r.P.Sched.Migrations)
+		}}
+}
+
+// why says whether a process gets the CPU when it wants it.
+func why(b []byte, r row) []byte {
+	p := r.P
+	ran, waited, turns := p.Ran, p.Waited, p.Turns
+	if was, _, ok := r.Before(); ok && was.P.Turns != inspect.Unset {
+		ran, waited, turns = ran-was.P.Ran, waited-was.P.Waited, turns-was.P.Turns
+	}
+	switch p.Policy {
+	case policyFIFO, policyRR:
+		b = append(b, "before every fair task; "...)
+	case policyDeadline:
+		b = append(b, "by its deadline, before all others; "...)
+	case policyIdle:
+		b = append(b, "takes what others leave; "...)
+	}
+	switch {
+	case r.Missing(inspect.PIDSchedstat) != inspect.Present:
+		return append(b, "its waiting is not to be seen"...)
+	case turns <= 0 || ran+waited <= 0:
+		b = append(b, "did not want a CPU"...)
+	default:
+		b = explain.AppendSpan(append(b, "waits "...), float64(waited)/float64(turns)/1e9)
+		b = explain.AppendSpan(append(b, " for a turn of "...), float64(ran)/float64(turns)/1e9)
+	}
+	return proc.AppendThrottled(b, r)
+}

@@ -1,0 +1,229 @@
+package inspect
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// SchedTask is one process, or one thread, and those that it shares CPUs with.
+type SchedTask struct {
+	Sched   *Sched
+	Row     Proc   // its main thread
+	Threads *Procs // all of them
+	Status  map[string]string
+	Attr    *unix.SchedAttr // nil where sched_getattr can't be asked
+	// Rivals are the tasks that ran or were ready at that moment, it among them.
+	Rivals     []Rival
+	Bound      Throttle // of the cgroup that bounds its CPU time the most
+	Bounded    bool
+	Timerslack Num // ns
+	Was        *SchedTask
+
+	got [nSources]Reason
+}
+
+// Rival is a task that wants a CPU, and the groups that it is in, the outermost
+// first.
+type Rival struct {
+	P      *Process
+	Groups []ShareGroup
+}
+
+// ShareGroup is a group of tasks that shares CPUs with others: a cgroup with a CPU
+// controller, or the autogroup of a session.
+type ShareGroup struct {
+	Name   string
+	Shares int64 // 1024 by default; 0 if unknown
+	Nice   int8  // of an autogroup
+	Auto   bool
+	Idle   bool
+}
+
+// Missing says why a source gave nothing.
+func (t *SchedTask) Missing(s Source) Reason {
+	if s >= PIDStat && t.got[s] == Unread {
+		return t.Row.Missing(s)
+	}
+	if s >= PIDStat {
+		return t.got[s]
+	}
+	return t.Sched.Missing(s)
+}
+
+// Before returns the same task an interval ago.
+func (t *SchedTask) Before() (*SchedTask, time.Duration, bool) {
+	if t.Was == nil {
+		return nil, 0, false
+	}
+	return t.Was, t.Row.Host.At.Sub(t.Was.Row.Host.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (t *SchedTask) Kernel() Version { return t.Sched.Kernel() }
+
+// Gaps lists what could not be seen.
+func (t *SchedTask) Gaps() []Gap {
+	out := t.Row.Gaps()
+	for s, r := range t.Sched.got {
+		if r.IsGap() && r != Unread {
+			out = append(out, Gap{Source(s), r, 1, 1})
+		}
+	}
+	for s, r := range t.got {
+		if r.IsGap() && r != Unread {
+			out = append(out, Gap{Source(s), r, 1, 1})
+		}
+	}
+	return out
+}
+
+// SchedTask reads one process, of a scan in which stat was read. id may be a
+// thread's number: then it is that thread.
+func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) {
+	tgid, err := h.processOf(id)
+	if err != nil {
+		return nil, err
+	}
+	threads, err := h.Threads(tgid, Of(PIDStat))
+	if err != nil {
+		return nil, err
+	}
+	threads.Host = ps.Host
+	i, ok := threads.Row(id)
+	if !ok {
+		return nil, fmt.Errorf("process %d: %w", id, ErrNoProcess)
+	}
+	every := make([]int32, len(threads.Rows))
+	for j := range every {
+		every[j] = int32(j)
+	}
+	threads.Fill(every, Of(PIDStatus, PIDSchedstat))
+	threads.Fill([]int32{i}, Of(PIDSched, PIDCgroup, PIDAutogroup, PIDWchan, PIDSyscall))
+	s, err := h.Sched(ps, nil, want)
+	if err != nil {
+		return nil, err
+	}
+	t := &SchedTask{Sched: s, Row: threads.At(int(i)), Threads: threads, Timerslack: Unset}
+	t.Row.Host = &ps.Host
+	for src := range t.got {
+		t.got[src] = Unread
+	}
+	p := t.Row.P
+	var d ProcDetail
+	t.got[PIDStatus] = h.pidReason(p.dir(), h.proc.single(p.dir()+"/status", d.parseStatus))
+	t.Status = d.Status
+	t.Attr = h.attr(p)
+	if want.Has(PIDTimerslack) {
+		t.got[PIDTimerslack] = h.pidReason(p.dir(), h.proc.single(strconv.Itoa(int(tgid))+"/timerslack_ns", func(b []byte) error {
+			t.Timerslack = count(trimNewline(b))
+			return nil
+		}))
+	}
+	h.rivals(t)
+	return t, nil
+}
+
+// rivals finds who wants a CPU now, and in which groups.
+func (h *Host) rivals(t *SchedTask) {
+	ps := t.Sched.Procs
+	mounts, _ := h.cgroupMounts() // without them all groups have the default
+	auto, _ := t.Sched.Mem.Number(SchedAutogroup)
+	r := &pidReader{h: h}
+	g := groupShares{h: h, mounts: mounts, known: map[string]int64{}, auto: auto == 1}
+	add := func(p *Process) {
+		if p.State != 'R' && p.PID != t.Row.P.PID || p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0 {
+			return
+		}
+		r.fill(p, Of(PIDCgroup, PIDAutogroup))
+		t.Rivals = append(t.Rivals, Rival{P: p, Groups: g.of(p)})
+	}
+	for i := range t.Threads.Rows {
+		add(&t.Threads.Rows[i])
+	}
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		if p.PID == t.Row.P.PID || p.PID == t.Row.P.TGID {
+			continue
+		}
+		if p.Threads <= 1 {
+			add(p)
+		} else if threads, err := h.Threads(p.PID, Of(PIDStat)); err == nil {
+			for j := range threads.Rows {
+				add(&threads.Rows[j])
+			}
+		}
+	}
+	var d ProcDetail
+	if h.proc.with(t.Row.P.dir()+"/cgroup", d.parseCgroup) == nil {
+		t.Bound, t.Bounded = h.throttle(d.Cgroups, mounts)
+	}
+}
+
+// groupShares looks up the shares of groups.
+type groupShares struct {
+	h      *Host
+	mounts []mount
+	known  map[string]int64
+	auto   bool
+}
+
+// idleShares stands for a cgroup with cpu.idle.
+const idleShares = -1
+
+func (g *groupShares) of(p *Process) (out []ShareGroup) {
+	at := strings.Trim(p.CPUCgroup, "/")
+	if at == "" {
+		if g.auto && p.Autogroup >= 0 {
+			out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
+		}
+		return out
+	}
+	for i, c := range at {
+		if c == '/' {
+			out = g.add(out, "/"+at[:i])
+		}
+	}
+	return g.add(out, "/"+at)
+}
+
+// add appends a cgroup if it is one of CPUs: of version 2 those that have no CPU
+// controller share as the one above.
+func (g *groupShares) add(out []ShareGroup, at string) []ShareGroup {
+	shares, ok := g.known[at]
+	if !ok {
+		shares = g.read(at)
+		g.known[at] = shares
+	}
+	switch shares {
+	case 0:
+		return out
+	case idleShares:
+		return append(out, ShareGroup{Name: at, Idle: true})
+	}
+	return append(out, ShareGroup{Name: at, Shares: shares})
+}
+
+func (g *groupShares) read(at string) int64 {
+	for _, version := range [...]int{1, 2} {
+		dir, _, err := locateFor(version, "cpu", at, g.mounts)
+		if err != nil {
+			continue
+		}
+		t, rel := g.h.under(dir)
+		if n, err := t.number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
+			return idleShares
+		}
+		if n, err := t.number(path.Join(rel, "cpu.shares")); version == 1 && err == nil && n > 0 {
+			return n
+		}
+		if n, err := t.number(path.Join(rel, "cpu.weight")); version == 2 && err == nil && n > 0 {
+			return (n*1024 + 50) / 100 // sched_weight_from_cgroup
+		}
+	}
+	return 0
+}
