@@ -535,18 +535,31 @@ func (h *Host) schedTasks(s *Sched) {
 		}
 	}
 	r := &pidReader{h: h}
+	for i := range s.Realtime {
+		r.fill(s.Realtime[i].P, Of(PIDSched))
+	}
 	for i := range s.Blocked {
 		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall))
 	}
-	s.got[SchedGetattr] = Present
-	if !h.sameProcesses() {
-		s.got[SchedGetattr] = Inapplicable
-	}
+	s.got[SchedGetattr] = Present // where it can't be asked /proc/PID/sched has some of it
 }
 
 // sameProcesses tells whether the numbers in this /proc mean the same processes to
 // system calls.
 func (h *Host) sameProcesses() bool { return h.Live && h.Self() == int32(unix.Getpid()) }
+
+// Deadline is what a SCHED_DEADLINE task asked for, in ns: by sched_getattr, and
+// where that can't be asked by /proc/PID/sched, which has no period. Unset is
+// unknown.
+func (t *Task) Deadline() (runtime, deadline, period Num) {
+	if a := t.Attr; a != nil {
+		return Num(a.Runtime), Num(a.Deadline), Num(a.Period)
+	}
+	if s := t.P.Sched; s != nil {
+		return s.DLRuntime, s.DLDeadline, Unset
+	}
+	return Unset, Unset, Unset
+}
 
 // attr asks for a task's scheduling parameters; nil where they can't be had.
 func (h *Host) attr(p *Process) *unix.SchedAttr {
@@ -644,6 +657,11 @@ func (w *cpuWalk) read(g *CPUGroup, dir string) (cpuset string) {
 		}
 	} else {
 		g.CPUs, g.Bounded, _ = t.cpuMax(dir)
+		_ = t.single(path.Join(dir, "cpu.max"), func(b []byte) error {
+			_, period := cutField(trimNewline(b))
+			g.Period, _ = parseUint(period)
+			return nil
+		})
 		g.Burst = num("cpu.max.burst")
 		if n := num("cpu.weight"); n != Unset {
 			g.Weight = (n*1024 + 50) / 100

@@ -93,6 +93,9 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 	if err != nil {
 		return nil, err
 	}
+	if len(threads.Rows) == 0 && id == tgid { // a saved copy without its threads
+		threads = h.scan([]Process{newProcess(id)}, Of(PIDStat))
+	}
 	threads.Host = ps.Host
 	i, ok := threads.Row(id)
 	if !ok {

@@ -118,7 +118,7 @@ func readRunning(l list) string {
 		return ""
 	}
 	if n > cpus {
-		return fmt.Sprintf("On %s: %s wait for their turn.", explain.Plural(cpus, "CPU", "CPUs"), explain.Number(n-cpus))
+		return fmt.Sprintf("On %s: %s.", explain.Plural(cpus, "CPU", "CPUs"), explain.Plural(n-cpus, "waits for its turn", "wait for their turn"))
 	}
 	return fmt.Sprintf("On %s, kwhy among them: nobody waits for a CPU.", explain.Plural(cpus, "CPU", "CPUs"))
 }

@@ -58,21 +58,22 @@ func rule() []taskField {
 				}
 				return list(names)
 			}, readGroups),
-		deadline("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t one) uint64 { return t.Attr.Runtime }),
-		deadline("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t one) uint64 { return t.Attr.Deadline }),
-		deadline("dl_period", "period", "How long its period is.", func(t one) uint64 { return t.Attr.Period }),
+		deadline("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		deadline("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		deadline("dl_period", "period", "How long its period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 	}
 }
 
-func deadline(key, label, gist string, get func(one) uint64) taskField {
-	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, func(t one) value {
-		switch {
-		case t.Row.P.Policy != policyDeadline:
+func deadline(key, label, gist string, get func(*inspect.Task) inspect.Num) taskField {
+	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Also: []inspect.Source{inspect.PIDSched}, Concept: "real-time", Gist: gist}, func(t one) value {
+		if t.Row.P.Policy != policyDeadline {
 			return explain.None(inspect.Inapplicable)
-		case t.Attr == nil:
+		}
+		n := get(&inspect.Task{Proc: t.Row, Attr: t.Attr})
+		if n == inspect.Unset {
 			return explain.None(inspect.Masked)
 		}
-		return explain.F(float64(get(t)) / 1e9)
+		return clock(n)
 	}, nil)
 }
 

@@ -78,39 +78,21 @@ func readRuntime(s sched) string {
 // Realtime lists the tasks that come before fair ones.
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
-	deadline := func(key, label, gist string, get func(inspect.Task) (uint64, bool)) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, Get: func(r taskRow) value {
+	deadline := func(key, label, gist string, get func(*inspect.Task) inspect.Num) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Also: []inspect.Source{inspect.PIDSched}, Concept: "real-time", Gist: gist}, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
-			if n, ok := get(*r.It); ok {
-				return explain.F(float64(n) / 1e9)
-			}
-			return value{}
+			return clock(get(r.It))
 		}}
 	}
 	policy, priority, kernel := proc.Policy(), proc.RTPriority(), proc.Kernel()
 	priority.Label = "PRIO"
 	return &explain.Table[taskRow]{Name: "realtime", Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
 		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
-		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t inspect.Task) (uint64, bool) {
-			if t.Attr == nil {
-				return 0, false
-			}
-			return t.Attr.Runtime, true
-		}),
-		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t inspect.Task) (uint64, bool) {
-			if t.Attr == nil {
-				return 0, false
-			}
-			return t.Attr.Deadline, true
-		}),
-		deadline("dl_period", "PERIOD", "How long the period is.", func(t inspect.Task) (uint64, bool) {
-			if t.Attr == nil {
-				return 0, false
-			}
-			return t.Attr.Period, true
-		}),
+		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		deadline("dl_period", "PERIOD", "How long the period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
 	}}
 }

@@ -167,7 +167,7 @@ mid 1 1 8 512 2 : tunables 0 0 0 : slabdata 5 5 0
 5
 -- sys/fs/cgroup/a/memory.numa_stat --
 anon N0=1
--- sys/fs/cgroup/a/cpu.max --
+-- sys/fs/cgroup/a/io.max --
 max
 -- sys/fs/cgroup/memory.stat --
 anon 1
@@ -202,7 +202,7 @@ func TestRecordOpensOnlyWhatIsListed(t *testing.T) {
 		t.Errorf("files, -want +got:\n%s", diff)
 	}
 	names := opened()
-	for _, shut := range []string{"lowmem_reserve_ratio", "stat_refresh", "environ", "comm", "cpu.max", "memory.numa_stat"} {
+	for _, shut := range []string{"lowmem_reserve_ratio", "stat_refresh", "environ", "comm", "io.max", "memory.numa_stat"} {
 		if slices.Contains(names, shut) {
 			t.Errorf("%s was opened", shut)
 		}
@@ -249,7 +249,7 @@ func TestRecorderCutsAndHides(t *testing.T) {
 		return texts(a)
 	}
 	plain := record(inspecttest.Recorder{})
-	if plain["proc/stat"] != "btime 5\n" || plain["proc/sys/kernel/hostname"] != "real-name\n" || !strings.HasPrefix(plain["proc/10/maps"], "#denied\n") {
+	if plain["proc/stat"] != "cpu 1 2 3\nbtime 5\n" || plain["proc/sys/kernel/hostname"] != "real-name\n" || !strings.HasPrefix(plain["proc/10/maps"], "#denied\n") {
 		t.Errorf("stat %q, hostname %q, maps %q", plain["proc/stat"], plain["proc/sys/kernel/hostname"], plain["proc/10/maps"])
 	}
 	cut := record(inspecttest.Recorder{Slabs: 2, Hostname: "web-1", Anonymous: true, Self: 11, Detail: []int32{11}})
