@@ -48,6 +48,8 @@ func jobs() []job {
 		{name: "the same, shown by peers", kwhy: []string{"mem"}, peer: []string{"sh", "-c", "free; vmstat -s; ps -eo pid,rss,comm,args --sort=-rss; slabtop -o"}, ratio: 1},
 		{name: "host memory, JSON", kwhy: []string{"mem", "-o", "json"}, peer: []string{"free"}},
 		{name: "process list", kwhy: []string{"proc"}, peer: []string{"ps", "-eo", "pid,ppid,s,nlwp,ni,rss,time,etimes,comm", "--sort=-time"}, crowd: 10000, ratio: 0.30, mib: 24},
+		{name: "host scheduling", kwhy: []string{"sched"}, peer: []string{"free"}, ratio: 2.5},
+		{name: "the same, shown by peers", kwhy: []string{"sched"}, peer: []string{"sh", "-c", "uptime; vmstat; lscpu; ps -eo pid,cls,ni,rtprio,psr,pcpu,comm --sort=-pcpu"}, ratio: 1},
 		{name: "oom ranking", kwhy: []string{"oom"}, peer: []string{"ps", "-eo", "pid,ppid,uid,stat,comm,rss,oom,oomadj"}, crowd: 10000, ratio: 0.35},
 		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
 	}

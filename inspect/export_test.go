@@ -1,5 +1,7 @@
 package inspect
 
+import "io"
+
 // What the tests, which are outside of the package because inspecttest imports
 // it, need of its inside.
 var (
@@ -89,3 +91,31 @@ func ParseLimits(b []byte) (Num, error) {
 	err := p.parseLimits(b)
 	return p.MaxFDs, err
 }
+
+func ParseTaskSched(b []byte) (*TaskSched, error) {
+	p := newProcess(1)
+	err := p.parseSched(b)
+	return p.Sched, err
+}
+
+func ParseSchedstat(b []byte) (ran, waited, turns Num, err error) {
+	p := newProcess(1)
+	err = p.parseSchedstat(b)
+	return p.Ran, p.Waited, p.Turns, err
+}
+
+func ParseAutogroup(b []byte) (id int32, nice int8, err error) {
+	p := newProcess(1)
+	err = p.parseAutogroup(b)
+	return p.Autogroup, p.AutogroupNice, err
+}
+
+func ParseCPUStat(b []byte) (*Sched, error) {
+	var s Sched
+	err := s.parseStat(b)
+	return &s, err
+}
+
+func ParseConfig(r io.Reader) (map[string]string, error) { return parseConfig(r) }
+
+func ParseLag(b []byte, pid int32) (Lag, bool) { return parseLag(b, pid) }

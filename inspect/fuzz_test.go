@@ -332,3 +332,47 @@ func FuzzLimits(f *testing.F) {
 		})
 	})
 }
+
+func FuzzTaskSched(f *testing.F) {
+	seed(f, named("sched"), "x (1, #threads: 1)\n---\nse.vruntime : -0.000001\nprio : 99999999999999999999\n", "a\nprio : 1\nprio : 2\n")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			s, err := inspect.ParseTaskSched(b)
+			if (s == nil) != (err != nil) || err != nil && !errors.Is(err, inspect.ErrMalformed) {
+				t.Fatalf("%+v and %v", s, err)
+			}
+			if s != nil && (s.Prio < inspect.Unset || s.Weight < inspect.Unset || s.Slice < inspect.Unset) {
+				t.Fatalf("%+v", s)
+			}
+		})
+	})
+}
+
+func FuzzCPUStat(f *testing.F) {
+	seed(f, func(name string) bool { return name == "proc/stat" }, "cpu  1 2 3 4\ncpu0 1 2 3 4 5 6 7 8 9 10 11\nctxt 5\n", "cpu\n", "cpu99999999999 1 2 3 4\n")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutate(t, b, func(b []byte) {
+			s, err := inspect.ParseCPUStat(b)
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) {
+				t.Fatal(err)
+			}
+			for _, c := range s.CPUs {
+				if c.ID < 0 {
+					t.Fatalf("CPU %d", c.ID)
+				}
+			}
+		})
+	})
+}
+
+func FuzzLag(f *testing.F) {
+	f.Add([]byte(schedDebug), int32(131))
+	f.Add([]byte("eligible deadline\n R a 1 1.000000 E 2.000000 /\n"), int32(1))
+	f.Fuzz(func(t *testing.T, b []byte, pid int32) {
+		mutate(t, b, func(b []byte) {
+			if l, ok := inspect.ParseLag(b, pid); ok && pid <= 0 || !ok && l != (inspect.Lag{}) {
+				t.Fatalf("%d: %+v, %v", pid, l, ok)
+			}
+		})
+	})
+}

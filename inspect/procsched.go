@@ -17,8 +17,6 @@ type TaskSched struct {
 	Slice       Num // ns
 	Util        Num // of 1024: how much of a CPU it has used lately
 	Prio        Num
-	DLRuntime   Num // ns
-	DLDeadline  Num
 	Ext         bool // by a BPF scheduler
 	UclampMin   Num  // effective, of 1024
 	UclampMax   Num
@@ -27,7 +25,7 @@ type TaskSched struct {
 
 // parseSched reads lines of "se.vruntime : 1294416.668720".
 func (p *Process) parseSched(b []byte) error {
-	t := &TaskSched{Exec: Unset, Migrations: Unset, Weight: Unset, Slice: Unset, Util: Unset, Prio: Unset, DLRuntime: Unset, DLDeadline: Unset, UclampMin: Unset, UclampMax: Unset, NumaNode: Unset}
+	t := &TaskSched{Exec: Unset, Migrations: Unset, Weight: Unset, Slice: Unset, Util: Unset, Prio: Unset, UclampMin: Unset, UclampMax: Unset, NumaNode: Unset}
 	_, b = cutLine(b) // its name, which may hold anything but is one line
 	found := false
 	for len(b) > 0 {
@@ -59,10 +57,6 @@ func (t *TaskSched) number(name []byte) *Num {
 		return &t.Util
 	case "prio":
 		return &t.Prio
-	case "dl.runtime":
-		return &t.DLRuntime
-	case "dl.deadline":
-		return &t.DLDeadline
 	case "effective uclamp.min":
 		return &t.UclampMin
 	case "effective uclamp.max":

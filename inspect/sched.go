@@ -535,28 +535,25 @@ func (h *Host) schedTasks(s *Sched) {
 		}
 	}
 	r := &pidReader{h: h}
-	for i := range s.Realtime {
-		r.fill(s.Realtime[i].P, Of(PIDSched))
-	}
 	for i := range s.Blocked {
 		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall))
 	}
-	s.got[SchedGetattr] = Present // where it can't be asked /proc/PID/sched has some of it
+	s.got[SchedGetattr] = Present
+	if !h.sameProcesses() {
+		s.got[SchedGetattr] = Inapplicable
+	}
 }
 
 // sameProcesses tells whether the numbers in this /proc mean the same processes to
 // system calls.
 func (h *Host) sameProcesses() bool { return h.Live && h.Self() == int32(unix.Getpid()) }
 
-// Deadline is what a SCHED_DEADLINE task asked for, in ns: by sched_getattr, and
-// where that can't be asked by /proc/PID/sched, which has no period. Unset is
-// unknown.
+// Deadline is what a SCHED_DEADLINE task asked for, in ns; Unset where
+// sched_getattr can't be asked. What /proc/PID/sched calls dl.runtime and
+// dl.deadline is what is left of the runtime, and when the next deadline is.
 func (t *Task) Deadline() (runtime, deadline, period Num) {
 	if a := t.Attr; a != nil {
 		return Num(a.Runtime), Num(a.Deadline), Num(a.Period)
-	}
-	if s := t.P.Sched; s != nil {
-		return s.DLRuntime, s.DLDeadline, Unset
 	}
 	return Unset, Unset, Unset
 }

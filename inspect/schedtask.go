@@ -22,6 +22,8 @@ type SchedTask struct {
 	Bound      Throttle // of the cgroup that bounds its CPU time the most
 	Bounded    bool
 	Timerslack Num // ns
+	Lag        Lag
+	Queued     bool // whether debugfs lists it, with its lag
 	Was        *SchedTask
 
 	got [nSources]Reason
@@ -46,6 +48,9 @@ type ShareGroup struct {
 
 // Missing says why a source gave nothing.
 func (t *SchedTask) Missing(s Source) Reason {
+	if s == SchedLag {
+		return t.got[s]
+	}
 	if s >= PIDStat && t.got[s] == Unread {
 		return t.Row.Missing(s)
 	}
@@ -126,6 +131,10 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 			t.Timerslack = count(trimNewline(b))
 			return nil
 		}))
+	}
+	t.got[SchedLag] = Unread
+	if want.Has(SchedLag) && h.Kernel.AtLeast(6, 6) {
+		t.Lag, t.Queued, t.got[SchedLag] = h.lag(p.PID)
 	}
 	h.rivals(t)
 	return t, nil

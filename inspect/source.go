@@ -56,6 +56,7 @@ const (
 	KernelCmdline
 	TickClock
 	SchedDebug
+	SchedLag
 	SchedExt
 	SchedAutogroup
 	SchedRTRuntime
@@ -171,6 +172,7 @@ var sourceTable = [nSources]sourceInfo{
 	KernelCmdline:           {path: "/proc/cmdline"},
 	TickClock:               {path: "clock_getres(2)", option: "the host's own /proc, not a copy"},
 	SchedDebug:              {path: "/sys/kernel/debug/sched", opens: asRoot + ", where lockdown allows it", option: "debugfs mounted and, before 6.15, CONFIG_SCHED_DEBUG"},
+	SchedLag:                {path: "/sys/kernel/debug/sched/debug", opens: asRoot + ", where lockdown allows it", option: "debugfs mounted and, before 6.15, CONFIG_SCHED_DEBUG", since: Version{6, 6, 0}},
 	SchedExt:                {path: "/sys/kernel/sched_ext", option: "CONFIG_SCHED_CLASS_EXT", since: Version{6, 12, 0}},
 	SchedAutogroup:          {path: "/proc/sys/kernel/sched_autogroup_enabled", shape: number, option: "CONFIG_SCHED_AUTOGROUP"},
 	SchedRTRuntime:          {path: "/proc/sys/kernel/sched_rt_runtime_us", shape: number},

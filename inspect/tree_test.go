@@ -3,6 +3,7 @@ package inspect_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,15 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func atNoon() time.Time { return noon }
 
-// hosts returns the names of the recorded hosts.
-func hosts(t testing.TB) (names []string) {
+// hosts returns the names of the recorded hosts whose memory was recorded in full:
+// those ending in -sched were cut to what scheduling needs.
+func hosts(t testing.TB) []string {
+	t.Helper()
+	return slices.DeleteFunc(allHosts(t), func(name string) bool { return strings.HasSuffix(name, "-sched") })
+}
+
+// allHosts returns the names of all recorded hosts.
+func allHosts(t testing.TB) (names []string) {
 	t.Helper()
 	list, err := filepath.Glob("testdata/hosts/*.txtar")
 	if err != nil || len(list) == 0 {
@@ -132,7 +140,7 @@ func oracle(t testing.TB, rel, text string) procfs.FS {
 // texts returns the text of one file of every recorded host, for seeds.
 func texts(t testing.TB, match func(name string) bool) (out []string) {
 	t.Helper()
-	for _, name := range hosts(t) {
+	for _, name := range allHosts(t) {
 		a, err := txtar.ParseFile(filepath.Join("testdata/hosts", name+".txtar"))
 		if err != nil {
 			t.Fatal(err)

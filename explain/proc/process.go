@@ -25,7 +25,7 @@ func Process() explain.Card[*inspect.ProcDetail] {
 		{Title: "What it may do", Fields: rights()},
 		{Title: "Signals", Fields: signals()},
 		{Title: "Its namespaces and cgroups", Fields: confined(), Table: "namespaces"},
-		{Title: "Time", Fields: spent()},
+		{Title: "Time (kwhy sched PID says more)", Fields: spent()},
 		{Title: "What it was kept from going on by", Fields: delays()},
 		{Title: "Memory (kwhy mem PID says more)", Fields: lifted(VmRSS(), VmSwap())},
 		{Title: "If memory runs out (kwhy oom PID says more)", Fields: lifted(OomScore(), OomScoreAdj())},

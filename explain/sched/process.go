@@ -65,7 +65,7 @@ func rule() []taskField {
 }
 
 func deadline(key, label, gist string, get func(*inspect.Task) inspect.Num) taskField {
-	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Also: []inspect.Source{inspect.PIDSched}, Concept: "real-time", Gist: gist}, func(t one) value {
+	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, func(t one) value {
 		if t.Row.P.Policy != policyDeadline {
 			return explain.None(inspect.Inapplicable)
 		}
@@ -276,8 +276,12 @@ func readShare(t one) string {
 	if p.State != 'R' {
 		verb = "If it wanted one now it would get"
 	}
+	quota := ""
+	if t.Bounded && t.Bound.CPUs < 1 {
+		quota = " Its cgroup's quota bounds it before that: see below."
+	}
 	if others <= 0 {
-		return verb + " all of the time " + where + ": no other fair task is ready there at this moment."
+		return verb + " all of the time " + where + ": no other fair task is ready there at this moment." + quota
 	}
 	var who []string
 	for i, s := range steps {
@@ -290,7 +294,7 @@ func readShare(t one) string {
 		}
 		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, explain.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
 	}
-	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "."
+	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "." + quota
 }
 
 func deriveShare(t one) explain.Derivation {
@@ -377,8 +381,16 @@ func reckoned() []taskField {
 	return []taskField{
 		v,
 		number("se_slice", "se.slice", "slice", "For how long it may run before another's turn, on EEVDF.", "vruntime", explain.Seconds, func(s *inspect.TaskSched) inspect.Num { return s.Slice }, readSlice),
-		told(doc{Key: "vlag", Label: "lag", Unit: explain.Seconds, Source: inspect.SchedDebug, Since: version(6, 6), Concept: "vruntime", Gist: "How far it is behind its share; a task may be picked while that is not negative."},
-			func(t one) value { return explain.None(lagReason(t)) }, nil),
+		queued("vlag", "lag", "How far it is behind the mean of its queue: behind, it may be picked.", explain.Seconds, func(l inspect.Lag) value {
+			if !l.HasMean { // its group is off the queues, as one that is throttled
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
+		}, readLag),
+		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l inspect.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
+			return explain.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
+		}),
+		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l inspect.Lag) value { return explain.B(l.Eligible) }, nil),
 		number("se_avg_util_avg", "se.avg.util_avg", "used lately", "How much of a CPU it has used lately, halved every 32 ms.", "cpu-time", explain.Ratio, func(s *inspect.TaskSched) inspect.Num { return s.Util }, nil),
 		number("uclamp_min", "uclamp.min", "uclamp, least", "How busy it counts at least when a CPU's speed is chosen.", "cpu-time", explain.Ratio, func(s *inspect.TaskSched) inspect.Num { return s.UclampMin }, nil),
 		number("uclamp_max", "uclamp.max", "uclamp, most", "How busy it counts at most when a CPU's speed is chosen.", "cpu-time", explain.Ratio, func(s *inspect.TaskSched) inspect.Num { return s.UclampMax }, nil),
@@ -393,15 +405,29 @@ func option(key string) string {
 	return ""
 }
 
-// lagReason says why there is no lag: /proc has it on no kernel.
-func lagReason(t one) inspect.Reason {
-	if Regime(t.Sched) == "CFS" {
-		return inspect.Inapplicable
+// queued declares what debugfs alone tells, of a task that is on a queue.
+func queued(key, label, gist string, unit explain.Unit, get func(inspect.Lag) value, read func(one) string) taskField {
+	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "vruntime", Gist: gist}, func(t one) value {
+		switch {
+		case Regime(t.Sched) == "CFS":
+			return explain.None(inspect.Inapplicable)
+		case t.Missing(inspect.SchedLag) != inspect.Present:
+			return value{}
+		case !t.Queued:
+			return explain.None(inspect.Inapplicable)
+		}
+		if _, fair := weightOf(t.Row.P); !fair {
+			return explain.None(inspect.Inapplicable)
+		}
+		return get(t.Lag)
+	}, read)
+}
+
+func readLag(t one) string {
+	if t.Lag.Mean >= t.Lag.Vruntime {
+		return "It has had less than its share: it may be picked."
 	}
-	if r := t.Sched.Missing(inspect.SchedDebug); r.IsGap() && r != inspect.Unread {
-		return r
-	}
-	return inspect.Masked
+	return "It has had more than its share, and waits until the others have caught up."
 }
 
 func readVruntime(t one) string {

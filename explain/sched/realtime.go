@@ -79,7 +79,7 @@ func readRuntime(s sched) string {
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
 	deadline := func(key, label, gist string, get func(*inspect.Task) inspect.Num) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Also: []inspect.Source{inspect.PIDSched}, Concept: "real-time", Gist: gist}, Get: func(r taskRow) value {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}

@@ -164,6 +164,8 @@ func (r *recording) edit(p string, data []byte) []byte {
 		})
 	case "/proc/slabinfo":
 		return r.largestSlabs(data)
+	case "/sys/kernel/debug/sched/debug":
+		return r.ownTasks(data)
 	case "/proc/sys/kernel/hostname":
 		if name := r.Hostname; name != "" || r.Anonymous {
 			return []byte(cmp.Or(name, "host") + "\n")
@@ -174,6 +176,24 @@ func (r *recording) edit(p string, data []byte) []byte {
 		}
 	}
 	return data
+}
+
+// ownTasks keeps of sched/debug the queues' means and the tasks that are recorded.
+func (r *recording) ownTasks(data []byte) []byte {
+	return keepLines(data, func(line string) bool {
+		for _, part := range []string{"cpu#", "cfs_rq[", "rt_rq[", "dl_rq[", ".avg_vruntime", "eligible"} {
+			if strings.Contains(line, part) {
+				return true
+			}
+		}
+		f := strings.Fields(line)
+		for i := range min(len(f), 6) {
+			if n, err := strconv.ParseInt(f[i], 10, 32); err == nil && i > 0 && strings.Contains(line, ".") && slices.Contains(r.PIDs, int32(n)) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func keepLines(data []byte, keep func(string) bool) (out []byte) {

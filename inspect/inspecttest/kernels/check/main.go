@@ -2,6 +2,8 @@
 // for each directory, that every document fits the schema, that the scheduler is
 // named as the kernel's version has it, and that every oom_score was reproduced.
 //
+//	go run ./inspect/inspecttest/kernels/check docs/schema/kwhy-v1.schema.json /tmp/out/*.logs/logs
+//
 // It is not part of the everyday tests.
 package main
 
@@ -15,18 +17,21 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"kwhy/docs"
 	"kwhy/inspect"
 )
 
 func main() {
 	bad := 0
-	schema, err := compile()
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: check SCHEMA DIRECTORY...")
+		os.Exit(2)
+	}
+	schema, err := compile(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "check:", err)
 		os.Exit(2)
 	}
-	for _, dir := range os.Args[1:] {
+	for _, dir := range os.Args[2:] {
 		k := &kernel{dir: dir, schema: schema}
 		k.check()
 		release, _ := os.ReadFile(filepath.Join(dir, "osrelease"))
@@ -36,13 +41,17 @@ func main() {
 		}
 		bad += len(k.problems)
 	}
-	if bad > 0 || len(os.Args) < 2 {
+	if bad > 0 {
 		os.Exit(1)
 	}
 }
 
-func compile() (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(docs.Schema))
+func compile(file string) (*jsonschema.Schema, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,234 @@
+package inspect_test
+
+import (
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/prometheus/procfs"
+
+	"kwhy/inspect"
+)
+
+// The times of CPUs and the counters are those that procfs reads, in its seconds.
+func TestCPUTimesAsProcfs(t *testing.T) {
+	text := liveFile(t, "/proc/stat")
+	want, err := oracle(t, "stat", text).Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := inspect.ParseCPUStat([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(name string, got inspect.CPUTimes, want procfs.CPUStat) {
+		for _, pair := range [...]struct {
+			ticks   uint64
+			seconds float64
+		}{{got.User, want.User}, {got.Nice, want.Nice}, {got.System, want.System}, {got.Idle, want.Idle}, {got.IOWait, want.Iowait}, {got.IRQ, want.IRQ}, {got.SoftIRQ, want.SoftIRQ}, {got.Steal, want.Steal}, {got.Guest, want.Guest}, {got.GuestNice, want.GuestNice}} {
+			if math.Abs(float64(pair.ticks)/100-pair.seconds) > 1e-6 {
+				t.Errorf("%s: %d ticks, procfs says %v s", name, pair.ticks, pair.seconds)
+			}
+		}
+	}
+	same("all", got.All, want.CPUTotal)
+	if len(got.CPUs) != len(want.CPU) {
+		t.Fatalf("%d CPUs, procfs says %d", len(got.CPUs), len(want.CPU))
+	}
+	for _, c := range got.CPUs {
+		same("one", c.Times, want.CPU[int64(c.ID)])
+	}
+	for name, n := range map[string]uint64{"ctxt": want.ContextSwitches, "processes": want.ProcessCreated, "procs_running": want.ProcessesRunning, "procs_blocked": want.ProcessesBlocked} {
+		if got.Stat[name] != n {
+			t.Errorf("%s is %d, procfs says %d", name, got.Stat[name], n)
+		}
+	}
+}
+
+func TestParseTaskSched(t *testing.T) {
+	s, err := inspect.ParseTaskSched([]byte("a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\nse.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\neffective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_preferred_nid : -1\nfoo : bar\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := inspect.TaskSched{Vruntime: 1294416668720, HasVruntime: true, Exec: 40836, Migrations: 3, Weight: 1048576, Prio: 120, Slice: 1400000, UclampMin: 0, UclampMax: 1024, Util: -1, NumaNode: -1}
+	if *s != want {
+		t.Errorf("%+v, want %+v", *s, want)
+	}
+	if s, err := inspect.ParseTaskSched([]byte("x (1, #threads: 1)\n---\nse.vruntime : -12.345678\n")); err != nil || s.Vruntime != -12345678 {
+		t.Errorf("%+v, %v: a negative one", s, err)
+	}
+	// A name of 15 bytes can't pass for a line: the kernel's own comes after it.
+	if s, err := inspect.ParseTaskSched([]byte("a\nprio : 5 (1, #threads: 1)\n---\nprio : 120\n")); err != nil || s.Prio != 120 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, bad := range []string{"", "x\n", "x\n---\nfoo : 1\n", "x\nse.vruntime : 1.5\n"} {
+		if s, err := inspect.ParseTaskSched([]byte(bad)); err == nil {
+			t.Errorf("%q: %+v", bad, s)
+		}
+	}
+}
+
+func TestParseAutogroup(t *testing.T) {
+	for text, want := range map[string][2]int{"/autogroup-9 nice 0\n": {9, 0}, "/autogroup-123 nice -5\n": {123, -5}, "": {-1, 0}} {
+		if id, nice, err := inspect.ParseAutogroup([]byte(text)); err != nil || int(id) != want[0] || int(nice) != want[1] {
+			t.Errorf("%q: %d, %d, %v", text, id, nice, err)
+		}
+	}
+	for _, bad := range []string{"/autogroup- nice 0", "/autogroup-1", "x", "/autogroup-1 nice x"} {
+		if id, _, err := inspect.ParseAutogroup([]byte(bad)); err == nil {
+			t.Errorf("%q: %d", bad, id)
+		}
+	}
+}
+
+// The configuration is read no further than all that is wanted is found, however
+// it comes in pieces.
+func TestParseConfig(t *testing.T) {
+	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_HZ_250=y\nCONFIG_HZ=250"
+	for name, r := range map[string]*strings.Reader{"whole": strings.NewReader(head), "with a line behind": strings.NewReader(head + "\nCONFIG_X=y\n")} {
+		got, err := inspect.ParseConfig(iotest.OneByteReader(r))
+		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" || got["CONFIG_X"] != "" {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if got, err := inspect.ParseConfig(strings.NewReader("nothing\n")); err == nil {
+		t.Errorf("%v", got)
+	}
+	rest := iotest.ErrReader(os.ErrClosed)
+	all := head + "\nCONFIG_PREEMPT_RT=y\n# CONFIG_PREEMPT_LAZY is not set\n"
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(all), rest)); err != nil || got["CONFIG_PREEMPT_RT"] != "y" {
+		t.Errorf("%v, %v: it reads on though it has all", got, err)
+	}
+}
+
+func TestCPUListHolds(t *testing.T) {
+	for _, c := range []struct {
+		all, some string
+		want      bool
+	}{{"0-3", "0-3", true}, {"0-3", "1,3", true}, {"0,2", "0-1", false}, {"0-7", "0-8", false}, {"", "", true}, {"1", "", true}, {"", "0", false}, {"0-99999999", "5", true}} {
+		if got := inspect.CPUListHolds(c.all, c.some); got != c.want {
+			t.Errorf("%q holds %q: %v", c.all, c.some, got)
+		}
+	}
+}
+
+// As Linux 6.12 and 7.3 write it; before 6.6 there is no such column.
+const schedDebug = `Sched Debug Version: v0.11, 6.12.118
+cpu#0, 2500.000 MHz
+  .nr_running                    : 1
+
+cfs_rq[0]:/batch
+  .avg_vruntime                  : 7332.100000
+cfs_rq[0]:/
+  .avg_vruntime                  : 100.000000
+
+rt_rq[0]:
+  .rt_nr_running                 : 0
+
+runnable tasks:
+ S            task   PID       vruntime   eligible    deadline             slice          sum-exec      switches  prio         wait-time        sum-sleep       sum-block  node   group-id  group-path
+-----
+ R       throttled   152      7331.000000   E      7333.400000           1.400000      3710.000000       256   120      0.0 0.0 0.0 0 0 /batch
+ R          a 131 1  133        12.345678   N        13.745678           1.400000      3710.000000       256   120      0.0 0.0 0.0 0 0 /
+
+cpu#1, 2500.000 MHz
+cfs_rq[1]:/
+  .avg_vruntime                  : 20400.500000
+runnable tasks:
+ S            task   PID       vruntime   eligible    deadline             slice          sum-exec      switches  prio         wait-time        sum-sleep       sum-block  node   group-id  group-path
+-----
+>R          task-1   131     20401.000000   N     20402.400000   S       3.000000     19500.000000      3977   120      0.0 0.0 0.0 0 0 /
+`
+
+func TestParseLag(t *testing.T) {
+	for pid, want := range map[int32]inspect.Lag{
+		131: {Eligible: false, Deadline: 20402400000, Vruntime: 20401000000, Mean: 20400500000, HasMean: true},
+		152: {Eligible: true, Deadline: 7333400000, Vruntime: 7331000000, Mean: 7332100000, HasMean: true},
+		133: {Eligible: false, Deadline: 13745678, Vruntime: 12345678, Mean: 100000000, HasMean: true},
+	} {
+		if got, ok := inspect.ParseLag([]byte(schedDebug), pid); !ok || got != want {
+			t.Errorf("%d: %+v, %v; want %+v", pid, got, ok, want)
+		}
+	}
+	// 7.3 has the weight there too.
+	newer := strings.NewReplacer("PID       vruntime", "PID     weight       vruntime", "   131     20401", "   131    1048576     20401").Replace(schedDebug)
+	if got, ok := inspect.ParseLag([]byte(newer), 131); !ok || got.Vruntime != 20401000000 {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	if got, ok := inspect.ParseLag([]byte(schedDebug), 1); ok {
+		t.Errorf("%+v, and it is not there", got)
+	}
+	if got, ok := inspect.ParseLag([]byte(strings.ReplaceAll(schedDebug, "eligible", "tree-key")), 131); ok {
+		t.Errorf("%+v of a kernel that does not say", got)
+	}
+}
+
+// On recorded hosts, whose tasks are known: two compete at nice 0 and 5 on CPU 1,
+// one is FIFO at 10, one has deadlines, one is in a cgroup that may use 0.2 CPUs.
+func TestRecordedScheduling(t *testing.T) {
+	for _, name := range allHosts(t) {
+		if !strings.HasSuffix(name, "-sched") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			h := open(t, recorded(t, name))
+			ps, err := h.Procs(inspect.Of(inspect.PIDStat, inspect.PIDSched, inspect.PIDSchedstat))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := h.Sched(ps, nil, everything)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byName := map[string]*inspect.Process{}
+			for i := range ps.Rows {
+				byName[ps.Rows[i].Comm] = &ps.Rows[i]
+			}
+			one, two := byName["task-1"], byName["task-2"]
+			if one == nil || two == nil || one.Nice != 0 || two.Nice != 5 || one.Sched.Weight != 1024*1024 || two.Sched.Weight != 335*1024 {
+				t.Fatalf("%+v, %+v", one, two)
+			}
+			// What they got is what their weights give them, of the time that they both ran.
+			if f := float64(two.Ran) / float64(one.Ran+two.Ran); math.Abs(f-335./1359) > 0.02 {
+				t.Errorf("the one at nice 5 got %.3f of the CPU", f)
+			}
+			if (one.Sched.Slice == inspect.Unset) != h.Kernel.Before(inspect.Version{Major: 6, Minor: 6}) {
+				t.Errorf("a slice of %d on Linux %v", one.Sched.Slice, h.Kernel)
+			}
+			policies := map[int8]bool{}
+			for _, task := range s.Realtime {
+				policies[task.P.Policy] = true
+				if run, end, period := task.Deadline(); run != inspect.Unset || end != inspect.Unset || period != inspect.Unset {
+					t.Errorf("%d of %d ns in %d: a copy can't be asked", run, end, period)
+				}
+			}
+			if !policies[1] || !policies[6] || byName["task-3"].RTPrio != 10 {
+				t.Errorf("real-time policies %v", policies)
+			}
+			if i := len(s.Groups) - 1; i != 0 || s.Groups[0].Path != "/batch" || s.Groups[0].CPUs != 0.2 || s.Groups[0].Period != 100000 || s.Groups[0].Stat["nr_throttled"] == 0 {
+				t.Errorf("%+v", s.Groups)
+			}
+			task, err := h.SchedTask(ps, one.PID, everything)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(task.Rivals) < 2 || task.Bounded {
+				t.Errorf("%d rivals, bounded %v", len(task.Rivals), task.Bounded)
+			}
+			// Where debugfs tells of lag, who is not ahead may be picked, and no other.
+			if task.Queued && (task.Lag.Mean >= task.Lag.Vruntime) != task.Lag.Eligible {
+				t.Errorf("%+v", task.Lag)
+			}
+			if task.Queued != h.Kernel.AtLeast(6, 12) {
+				t.Errorf("queued: %v", task.Queued)
+			}
+			other, err := h.SchedTask(ps, byName["throttled"].PID, everything)
+			if err != nil || !other.Bounded || other.Bound.CPUs != 0.2 || other.Bound.Throttled == 0 {
+				t.Errorf("%+v, %v", other.Bound, err)
+			}
+		})
+	}
+}
