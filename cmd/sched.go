@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ type schedOptions struct {
 
 func (o *schedOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order")
+	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
 	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
@@ -56,6 +57,10 @@ func (a *App) schedCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.limit < autoLimit {
 				return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+			}
+			if len(o.columns) == 1 && o.columns[0] == "help" {
+				_, err := fmt.Fprint(a.Out, sched.Columns())
+				return err
 			}
 			if len(args) == 0 && o.threads {
 				return usagef("--threads is of one process: give its PID, or see kwhy proc --threads")

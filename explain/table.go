@@ -83,6 +83,15 @@ func (t *Table[S]) field(key string) (*Field[S], error) {
 	return nil, fmt.Errorf("%s has no column %q: it has %s", t.Name, key, strings.Join(keys, ", "))
 }
 
+// ColumnHelp lists columns by key, each with its gist.
+func ColumnHelp[S Snapshot[S]](fields []Field[S]) string {
+	var b strings.Builder
+	for i := range fields {
+		fmt.Fprintf(&b, "%-28s %s\n", fields[i].Key, fields[i].Gist)
+	}
+	return b.String()
+}
+
 // Rank is what all rows need to be ordered.
 func (v *View[S]) Rank() (n inspect.Sources) {
 	for _, k := range v.sort {

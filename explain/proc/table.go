@@ -359,10 +359,4 @@ func transfers() []column {
 }
 
 // Columns lists what --columns takes, each with its gist.
-func Columns() string {
-	var b strings.Builder
-	for _, f := range Processes().Fields {
-		fmt.Fprintf(&b, "%-28s %s\n", f.Key, f.Gist)
-	}
-	return b.String()
-}
+func Columns() string { return explain.ColumnHelp(Processes().Fields) }

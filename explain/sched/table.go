@@ -30,6 +30,9 @@ func Processes() *explain.Table[inspect.Proc] {
 	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
 }
 
+// Columns lists what --columns takes, each with its gist.
+func Columns() string { return explain.ColumnHelp(Processes().Fields) }
+
 // EachThread is the same table with a row a thread.
 func EachThread() *explain.Table[inspect.Proc] {
 	t := Processes()
