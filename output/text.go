@@ -78,6 +78,7 @@ func (t *Text) lines(lead string, indent int, list []string) {
 	}
 }
 
+// dimmed dims lines, in place.
 func (t *Text) dimmed(list []string) []string {
 	for i := range list {
 		list[i] = t.style.Dim(list[i])
@@ -270,11 +271,15 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 
 // leveled prints dimmed text whose first word says the level, if there is one.
 func (t *Text) leveled(lead string, indent int, text []string, l explain.Level) {
-	dim := t.dimmed(text)
-	if l > explain.OK && len(dim) > 0 {
-		dim[0] = t.style.Level(l, l.String()) + t.style.Dim(strings.TrimPrefix(text[0], l.String()))
+	first := ""
+	if l > explain.OK && len(text) > 0 {
+		first = t.style.Level(l, l.String()) + t.style.Dim(strings.TrimPrefix(text[0], l.String()))
 	}
-	t.lines(lead, indent, dim)
+	text = t.dimmed(text)
+	if first != "" {
+		text[0] = first
+	}
+	t.lines(lead, indent, text)
 }
 
 // sentence is what stands beside a value: what it says here and now, or else
@@ -299,7 +304,7 @@ func (t *Text) sentence(c *explain.Cell) string {
 	default:
 		words = append(words, c.Doc.Gist)
 	}
-	return strings.Join(words, " ")
+	return strings.TrimSuffix(strings.Join(words, " "), ":") // a level alone
 }
 
 // more prints the derivation, and at full detail where the value is from.
