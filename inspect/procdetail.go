@@ -97,6 +97,8 @@ func (h *Host) ProcDetail(ps *Procs, pid int32, want Sources) (*ProcDetail, erro
 	return h.detail(ps, ps, pid, want)
 }
 
+func noProcess(pid int32) error { return fmt.Errorf("process %d: %w", pid, ErrNoProcess) }
+
 // ThreadDetail does the same for one thread of one of the scan's processes.
 func (h *Host) ThreadDetail(ps *Procs, tid int32, want Sources) (*ProcDetail, error) {
 	tgid, err := h.processOf(tid)
@@ -135,7 +137,7 @@ func (h *Host) processOf(tid int32) (tgid int32, err error) {
 func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, error) {
 	i, ok := rows.Row(pid)
 	if !ok {
-		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+		return nil, noProcess(pid)
 	}
 	d := &ProcDetail{Row: rows.At(int(i))}
 	d.Row.Host = &all.Host

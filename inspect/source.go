@@ -49,6 +49,18 @@ const (
 	KernelThreadsMax
 	FSFileNr
 	FSNrOpen
+	FSInodeNr
+	FSDentryState
+	Locks
+	FSAIONr
+	FSAIOMaxNr
+	InotifyMaxInstances
+	InotifyMaxWatches
+	EpollMaxWatches
+	PipeMaxSize
+	PipeUserPagesSoft
+	PipeUserPagesHard
+	MQueueQueuesMax
 	CgroupPids
 	CgroupCPU
 	KernelBuild
@@ -93,6 +105,9 @@ const (
 	PIDSched
 	PIDAutogroup
 	PIDTimerslack
+	PIDFdinfo
+	PIDMountinfo
+	PIDNet
 	Taskstats
 	PIDMaps
 	PIDSmapsRollup
@@ -167,6 +182,18 @@ var sourceTable = [nSources]sourceInfo{
 	FSNrOpen:                {path: "/proc/sys/fs/nr_open", shape: number},
 	CgroupPids:              {path: "/sys/fs/cgroup/<cgroup>/pids.*", option: "CONFIG_CGROUP_PIDS"},
 	CgroupCPU:               {path: "/sys/fs/cgroup/<cgroup>/cpu.*", option: "CONFIG_CFS_BANDWIDTH"},
+	FSInodeNr:               {path: "/proc/sys/fs/inode-nr"},
+	FSDentryState:           {path: "/proc/sys/fs/dentry-state"},
+	Locks:                   {path: "/proc/locks", option: "CONFIG_FILE_LOCKING"},
+	FSAIONr:                 {path: "/proc/sys/fs/aio-nr", shape: number, option: "CONFIG_AIO"},
+	FSAIOMaxNr:              {path: "/proc/sys/fs/aio-max-nr", shape: number, option: "CONFIG_AIO"},
+	InotifyMaxInstances:     {path: "/proc/sys/fs/inotify/max_user_instances", shape: number, option: "CONFIG_INOTIFY_USER"},
+	InotifyMaxWatches:       {path: "/proc/sys/fs/inotify/max_user_watches", shape: number, option: "CONFIG_INOTIFY_USER"},
+	EpollMaxWatches:         {path: "/proc/sys/fs/epoll/max_user_watches", shape: number, option: "CONFIG_EPOLL"},
+	PipeMaxSize:             {path: "/proc/sys/fs/pipe-max-size", shape: number},
+	PipeUserPagesSoft:       {path: "/proc/sys/fs/pipe-user-pages-soft", shape: number, since: Version{4, 5, 0}},
+	PipeUserPagesHard:       {path: "/proc/sys/fs/pipe-user-pages-hard", shape: number, since: Version{4, 5, 0}},
+	MQueueQueuesMax:         {path: "/proc/sys/fs/mqueue/queues_max", shape: number, option: "CONFIG_POSIX_MQUEUE"},
 	KernelBuild:             {path: "/proc/sys/kernel/version"},
 	KernelConfig:            {path: "/proc/config.gz", option: "CONFIG_IKCONFIG_PROC, or the configuration in /boot"},
 	KernelCmdline:           {path: "/proc/cmdline"},
@@ -209,6 +236,9 @@ var sourceTable = [nSources]sourceInfo{
 	PIDSched:                {path: "/proc/<pid>/sched", option: "CONFIG_SCHED_DEBUG before 6.15"},
 	PIDAutogroup:            {path: "/proc/<pid>/autogroup", option: "CONFIG_SCHED_AUTOGROUP"},
 	PIDTimerslack:           {path: "/proc/<pid>/timerslack_ns", opens: asRoot + ", with CAP_SYS_NICE", since: Version{4, 6, 0}},
+	PIDFdinfo:               {path: "/proc/<pid>/fdinfo", opens: asTracer},
+	PIDMountinfo:            {path: "/proc/<pid>/mountinfo", opens: asTracer},
+	PIDNet:                  {path: "/proc/<pid>/net", opens: asTracer, option: "CONFIG_NET"},
 	Taskstats:               {path: "taskstats, by netlink", opens: asRoot + ", with CAP_NET_ADMIN", option: "CONFIG_TASK_DELAY_ACCT and kernel.task_delayacct=1 (before 5.14 it is on unless booted with nodelayacct)"},
 	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},

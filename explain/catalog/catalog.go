@@ -11,6 +11,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/concepts"
+	"kwhy/explain/fd"
 	"kwhy/explain/mem"
 	"kwhy/explain/oom"
 	"kwhy/explain/proc"
@@ -20,7 +21,7 @@ import (
 // All returns every declared value and rule, a column that several commands
 // show just once.
 func All() explain.Topic {
-	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic())
+	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic())
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {

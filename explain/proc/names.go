@@ -39,8 +39,8 @@ func capNames(set uint64) (out []string) {
 // everyCap is a mask of all that have names here.
 func everyCap() uint64 { return 1<<len(strings.Fields(capabilities)) - 1 }
 
-// signalNames returns the names of a signal mask, whose bit n-1 is signal n.
-func signalNames(set uint64) (out []string) {
+// SignalNames returns the names of a signal mask, whose bit n-1 is signal n.
+func SignalNames(set uint64) (out []string) {
 	for b := range 64 {
 		if set>>b&1 == 0 {
 			continue

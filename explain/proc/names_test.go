@@ -23,10 +23,10 @@ func TestCapabilitiesAreThoseOfMoby(t *testing.T) {
 }
 
 func TestMasks(t *testing.T) {
-	if got := signalNames(0x4003); !slices.Equal(got, []string{"SIGHUP", "SIGINT", "SIGTERM"}) {
+	if got := SignalNames(0x4003); !slices.Equal(got, []string{"SIGHUP", "SIGINT", "SIGTERM"}) {
 		t.Error(got)
 	}
-	if got := signalNames(1<<31 | 1<<33 | 1<<63); !slices.Equal(got, []string{"signal 32", "SIGRTMIN+0", "SIGRTMIN+30"}) {
+	if got := SignalNames(1<<31 | 1<<33 | 1<<63); !slices.Equal(got, []string{"signal 32", "SIGRTMIN+0", "SIGRTMIN+30"}) {
 		t.Error(got)
 	}
 	if got := capNames(1<<0 | 1<<21 | 1<<62); !slices.Equal(got, []string{"CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_62"}) {

@@ -386,7 +386,7 @@ func signals() []detailField {
 				if !ok {
 					return value{}
 				}
-				return names(signalNames(set))
+				return names(SignalNames(set))
 			}, func(d detail) string {
 				if n, ok := mask(d.Status[kernel]); ok && n == 0 {
 					return "No signal is " + label + "."

@@ -348,14 +348,19 @@ func transfers() []column {
 	return []column{
 		field("read_bytes", "What it made disks read.", func(p *inspect.Process) inspect.Num { return p.ReadBytes }),
 		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *inspect.Process) inspect.Num { return p.WriteBytes }),
-		{Doc: doc{Key: "fd_limit", Unit: explain.Count, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How many files it may have open."},
-			Get: func(p row) value {
-				if p.P.MaxFDs == inspect.Unset {
-					return explain.None(inspect.Unlimited)
-				}
-				return explain.Opt(p.P.MaxFDs)
-			}},
+		FDLimit(),
 	}
+}
+
+// FDLimit is how many files it may have open.
+func FDLimit() column {
+	return column{Doc: doc{Key: "fd_limit", Unit: explain.Count, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How many files it may have open."},
+		Get: func(p row) value {
+			if p.P.MaxFDs == inspect.Unset {
+				return explain.None(inspect.Unlimited)
+			}
+			return explain.Opt(p.P.MaxFDs)
+		}}
 }
 
 // Columns lists what --columns takes, each with its gist.

@@ -107,6 +107,11 @@ func (r *recording) source(s inspect.Source) {
 			case inspect.PIDExe, inspect.PIDCwd, inspect.PIDRoot:
 				r.link(of)
 				continue
+			case inspect.PIDFdinfo:
+				r.infos(of)
+				continue
+			case inspect.PIDNet: // addresses are nobody's business
+				continue
 			}
 			if detail := s == inspect.PIDMaps || s == inspect.PIDSmapsRollup; !detail || r.Detail == nil || slices.Contains(r.Detail, pid) {
 				r.file(strings.ReplaceAll(p, "<pid>", strconv.Itoa(int(pid))))
@@ -267,6 +272,20 @@ func (r *recording) links(p string) {
 	r.add(entry{name: p[1:], dir: true})
 	for _, d := range list {
 		r.link(path.Join(p, d.Name()))
+	}
+}
+
+// infos records the files of a directory that may be read, as they are at that
+// moment: descriptors come and go.
+func (r *recording) infos(p string) {
+	list, err := os.ReadDir(r.at(p))
+	if err != nil {
+		return
+	}
+	for _, d := range list {
+		n := len(r.errs)
+		r.file(path.Join(p, d.Name()))
+		r.errs = r.errs[:min(n, len(r.errs))]
 	}
 }
 

@@ -1,0 +1,54 @@
+package fd
+
+import (
+	"strconv"
+	"strings"
+
+	"kwhy/inspect"
+)
+
+// Flags of an open file as fdinfo has them. The four that stand apart have other
+// values on arm64 than in include/uapi/asm-generic/fcntl.h; fdinfo shows O_LARGEFILE
+// on every file that 64-bit programs open, so that it says nothing.
+const accessMode = 3
+
+type flag struct {
+	bit  uint64
+	name string
+}
+
+// flagsOf names the flags of a descriptor on a kind of machine.
+func flagsOf(flags uint64, arch string) (out []string) {
+	known := []flag{
+		{0o2000, "O_APPEND"}, {0o4000, "O_NONBLOCK"}, {0o4010000, "O_SYNC"}, {0o10000, "O_DSYNC"}, {0o20000, "O_ASYNC"},
+		{0o40000, "O_DIRECT"}, {0o200000, "O_DIRECTORY"}, {0o400000, "O_NOFOLLOW"}, {0o1000000, "O_NOATIME"}, {0o2000000, "O_CLOEXEC"}, {0o10000000, "O_PATH"}, {0o20000000, "O_TMPFILE"},
+	}
+	large := uint64(0o100000)
+	if arch == "aarch64" || strings.HasPrefix(arch, "arm") {
+		known[5].bit, known[6].bit, known[7].bit, large = 0o200000, 0o40000, 0o100000, 0o400000
+	}
+	flags &^= accessMode | large
+	for _, k := range known {
+		if flags&k.bit == k.bit {
+			out = append(out, k.name)
+			flags &^= k.bit
+		}
+	}
+	for ; flags != 0; flags &= flags - 1 {
+		out = append(out, "0"+strconv.FormatUint(flags&-flags, 8))
+	}
+	return out
+}
+
+// modeOf says what may be done through a descriptor: r, w, rw, or - for one of
+// O_PATH, which is a place and no open file.
+func modeOf(f *inspect.FD) string {
+	const path = 0o10000000
+	switch {
+	case !f.HasInfo:
+		return ""
+	case f.Flags&path != 0:
+		return "-"
+	}
+	return [...]string{"r", "w", "rw", "-"}[f.Flags&accessMode]
+}

@@ -1,0 +1,73 @@
+package fd
+
+import (
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+// Topic lists every value and rule of this package for those who walk the
+// catalogue.
+func Topic() explain.Topic {
+	process := Process()
+	t := process.Topic("fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), false) })
+	whole := Host()
+	t = t.Plus(whole.Topic("fd", TakeHost))
+	t = t.Plus(Processes().Topic("fd", func(h *inspect.Host, v *explain.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
+		f, err := TakeHost(h, v.Needs())
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, v.Order(f), nil
+	}))
+	for _, gone := range []bool{true, false} {
+		t = t.Plus(Holders(gone).Topic("fd --deleted", func(h *inspect.Host, v *explain.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
+			ps, err := proc.Scan(h, inspect.Sources{}, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			l := h.DeletedFiles(ps)
+			return l, v.Order(l), nil
+		}))
+	}
+	return t.Plus(FDs().Topic("fd PID", func(h *inspect.Host, v *explain.View[fdRow]) (explain.Rows[fdRow], []int32, error) {
+		l, err := Take(h, h.Self(), false)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, v.Order(l), nil
+	}))
+}
+
+// many is from how many descriptors on a process's limit is read: below that it is
+// far from any.
+const many = 200
+
+// TakeHost reads what all processes have open.
+func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
+	ps, err := proc.Scan(h, inspect.Of(inspect.PIDStatus), nil)
+	if err != nil {
+		return nil, err
+	}
+	f, err := h.FDHost(ps, want)
+	if err != nil {
+		return nil, err
+	}
+	var rows []int32
+	for i := range f.Scan.Counts {
+		if f.Scan.Counts[i].Total >= many {
+			rows = append(rows, int32(i))
+		}
+	}
+	ps.Fill(rows, inspect.Of(inspect.PIDLimits))
+	return f, nil
+}
+
+// Take reads what one process has open; with ends, who else has its pipes.
+func Take(h *inspect.Host, pid int32, ends bool) (list, error) {
+	ps, err := proc.Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.FDList(ps, pid, ends)
+}

@@ -1,0 +1,209 @@
+package inspect
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"strconv"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// FDCount is what one process has open.
+type FDCount struct {
+	Total   int
+	Hidden  int // of these, what they lead to may not be seen
+	Kinds   [nKinds]int32
+	Deleted []DeletedFile // files that are gone from their directory
+	// Watches that its inotify instances and epoll instances have, by their fdinfo.
+	InotifyWatches, EpollWatches int
+	Reason                       Reason
+}
+
+// DeletedFile is an open file that is gone from its directory and still takes up
+// space.
+type DeletedFile struct {
+	PID   int32
+	FD    int32 // -1 where it is mapped, or runs, and has no descriptor
+	Path  string
+	Dev   uint64
+	Inode uint64
+	Size  uint64 // bytes, as its length says
+	Taken uint64 // bytes of the file system: its blocks
+}
+
+// FDScan is what all processes of a scan have open.
+type FDScan struct {
+	Procs  *Procs
+	Counts []FDCount // by row of Procs
+}
+
+// FDs looks at every descriptor of every process. match, if it is not nil, is
+// asked about each link and may keep it; it is called by two workers at once.
+func (h *Host) FDs(ps *Procs, match func(row int, fd int32, link []byte, kind FileKind)) *FDScan {
+	s := &FDScan{Procs: ps, Counts: make([]FDCount, len(ps.Rows))}
+	pool := sync.Pool{New: func() any { return newFDWalker(h) }}
+	h.eachChunk(len(ps.Rows), func(_ *pidReader, i int) {
+		w := pool.Get().(*fdWalker)
+		defer pool.Put(w)
+		s.Counts[i].Reason = w.count(&ps.Rows[i], &s.Counts[i], func(fd int32, link []byte, k FileKind) {
+			if match != nil {
+				match(i, fd, link, k)
+			}
+		})
+	})
+	return s
+}
+
+// fdWalker goes through directories of descriptors with buffers of its own.
+type fdWalker struct {
+	h    *Host
+	dir  []byte
+	link []byte
+	info []byte
+}
+
+func newFDWalker(h *Host) *fdWalker {
+	return &fdWalker{h: h, dir: make([]byte, 32<<10), link: make([]byte, 4096), info: make([]byte, 0, 16<<10)}
+}
+
+// count looks at the descriptors of one process: one system call for each, and a
+// few more for those that want a closer look.
+func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte, k FileKind)) Reason {
+	rel := p.dir() + "/fd"
+	dir, err := unix.Openat(w.h.proc.fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return reasonForPID(&fs.PathError{Op: "list", Path: rel, Err: err})
+	}
+	defer unix.Close(dir)
+	for {
+		n, err := unix.ReadDirent(dir, w.dir)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return reasonForPID(&fs.PathError{Op: "list", Path: rel, Err: err})
+		case n <= 0:
+			return Present
+		}
+		eachName(w.dir[:n], func(name []byte) {
+			fd, ok := parseUint(name)
+			if !ok || fd > 1<<30 {
+				return
+			}
+			w.one(p, dir, name, int32(fd), c, see)
+		})
+	}
+}
+
+// eachName hands on the names in what getdents64 gave.
+func eachName(b []byte, do func(name []byte)) {
+	const lengthAt, nameAt = 16, 19 // struct linux_dirent64
+	for len(b) > nameAt {
+		n := int(binary.NativeEndian.Uint16(b[lengthAt:]))
+		if n <= nameAt || n > len(b) {
+			return
+		}
+		name := b[nameAt:n]
+		if i := bytes.IndexByte(name, 0); i >= 0 { // the kernel ends each with one
+			do(name[:i])
+		}
+		b = b[n:]
+	}
+}
+
+func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {
+	n, errno := readlink(dir, name, w.link)
+	switch {
+	case errno == unix.EACCES || errno == unix.EPERM:
+		c.Total, c.Hidden = c.Total+1, c.Hidden+1
+		return
+	case errno != 0 || n == 0:
+		return // closed meanwhile
+	}
+	link := w.link[:n]
+	kind, deleted := kindOf(link)
+	c.Total++
+	c.Kinds[kind]++
+	switch {
+	case deleted:
+		if d, ok := w.deleted(p, dir, string(name), fd, link); ok {
+			c.Deleted = append(c.Deleted, d)
+		}
+	case kind == KindInotify:
+		c.InotifyWatches += w.lines(p, name, "inotify ")
+	case kind == KindEpoll:
+		c.EpollWatches += w.lines(p, name, "tfd:")
+	}
+	see(fd, link, kind)
+}
+
+// readlink is readlinkat without the two copies that unix.Readlinkat makes of a
+// name: name must be followed by a zero byte, as it is in what getdents64 gives.
+func readlink(dir int, name, to []byte) (int, unix.Errno) {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(unsafe.SliceData(name))), uintptr(unsafe.Pointer(unsafe.SliceData(to))), uintptr(len(to)), 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+// deleted looks at a file that the kernel calls deleted.
+func (w *fdWalker) deleted(p *Process, dir int, name string, fd int32, link []byte) (d DeletedFile, ok bool) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, name, &st, 0); err != nil || st.Nlink > 0 {
+		return d, false
+	}
+	const block = 512 // stat(2): st_blocks counts these
+	return DeletedFile{PID: p.PID, FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), Dev: st.Dev, Inode: st.Ino, Size: uint64(max(st.Size, 0)), Taken: uint64(max(st.Blocks, 0)) * block}, true
+}
+
+// lines counts the lines of a descriptor's fdinfo that begin so.
+func (w *fdWalker) lines(p *Process, name []byte, prefix string) (n int) {
+	rel := p.dir() + "/fdinfo/" + string(name)
+	b, err := w.h.proc.read(rel, w.info[:0], atZero)
+	if w.info = b[:0]; err != nil {
+		return 0
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		if bytes.HasPrefix(line, []byte(prefix)) {
+			n++
+		}
+	}
+	return n
+}
+
+// Totals adds up what all processes have open.
+func (s *FDScan) Totals() (out FDCount, seen, denied int) {
+	for i := range s.Counts {
+		c := &s.Counts[i]
+		switch {
+		case c.Reason == Denied, c.Hidden > 0:
+			denied++
+		case c.Reason == Present:
+			seen++
+		}
+		out.Total += c.Total
+		for k, n := range c.Kinds {
+			out.Kinds[k] += n
+		}
+		out.InotifyWatches, out.EpollWatches = out.InotifyWatches+c.InotifyWatches, out.EpollWatches+c.EpollWatches
+		out.Deleted = append(out.Deleted, c.Deleted...)
+	}
+	return out, seen, denied
+}
+
+// inodeIn reads the number in "socket:[123]".
+func inodeIn(link []byte) (uint64, bool) {
+	_, rest, ok := bytes.Cut(link, []byte(":["))
+	if !ok || len(rest) == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(bytes.TrimSuffix(rest, []byte("]"))), 10, 64)
+	return n, err == nil
+}
