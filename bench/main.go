@@ -29,6 +29,7 @@ type job struct {
 	kwhy  []string // arguments
 	peer  []string // command; nil: kwhy is timed alone
 	crowd int      // idle processes to have beside it
+	files bool     // processes with many files open to have beside it; PID stands for the one with most
 	ratio float64  // at most, of wall times
 	mib   float64  // at most, peak RSS
 }
@@ -51,6 +52,10 @@ func jobs() []job {
 		{name: "host scheduling", kwhy: []string{"sched"}, peer: []string{"free"}, ratio: 2.5},
 		{name: "the same, shown by peers", kwhy: []string{"sched"}, peer: []string{"sh", "-c", "uptime; vmstat; lscpu; ps -eo pid,cls,ni,rtprio,psr,pcpu,comm --sort=-pcpu"}, ratio: 1},
 		{name: "oom ranking", kwhy: []string{"oom"}, peer: []string{"ps", "-eo", "pid,ppid,uid,stat,comm,rss,oom,oomadj"}, crowd: 10000, ratio: 0.35},
+		{name: "open files", kwhy: []string{"fd"}, peer: []string{"lsof", "-nPw"}, files: true, ratio: 0.12, mib: 32},
+		{name: "the same, lsfd", kwhy: []string{"fd"}, peer: []string{"lsfd"}, files: true},
+		{name: "deleted files", kwhy: []string{"fd", "--deleted"}, peer: []string{"lsof", "-nPw", "+L1"}, files: true, mib: 32},
+		{name: "one process's files", kwhy: []string{"fd", "PID"}, peer: []string{"lsof", "-nPw", "-p", "PID"}, files: true, ratio: 0.15},
 		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
 	}
 }
@@ -68,6 +73,10 @@ const reminder = "Machines are shared and differ: compare within a row, quote ra
 func main() {
 	if len(os.Args) > 2 && os.Args[1] == launcher {
 		launch(os.Args[2:])
+		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == holder {
+		hold(os.Args[2])
 		return
 	}
 	var o options
@@ -156,6 +165,21 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		defer end()
 		o.rounds = min(o.rounds, crowdRounds)
 	}
+	if j.files {
+		most, end, err := holders()
+		if err != nil {
+			return result{}, err
+		}
+		defer end()
+		o.rounds = min(o.rounds, crowdRounds)
+		for _, list := range [][]string{ours, peer} {
+			for i := range list {
+				if list[i] == "PID" {
+					list[i] = strconv.Itoa(most)
+				}
+			}
+		}
+	}
 	var a, b []sample
 	var ratios []float64
 	for round := range o.warm + o.rounds {
@@ -221,6 +245,77 @@ func crowd(n int) (end func(), err error) {
 		return nil, fmt.Errorf("%d processes could not be started", n)
 	}
 	return end, nil
+}
+
+// holder is the argument by which this program starts copies of itself that hold
+// files open.
+const holder = "hold-files"
+
+// Two hundred processes with 500 files each, and five with as many as the limit
+// allows or 20,000.
+const (
+	manyHolders, manyFiles = 200, 500
+	fewHolders, fewFiles   = 5, 20000
+)
+
+// holders starts them, and returns one of those with most.
+func holders() (most int, end func(), err error) {
+	var list []*exec.Cmd
+	end = func() {
+		for _, c := range list {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, nil, err
+	}
+	for i := range manyHolders + fewHolders {
+		n := manyFiles
+		if i >= manyHolders {
+			n = fewFiles
+		}
+		c := exec.Command(self, holder, strconv.Itoa(n))
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		out, err := c.StdoutPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			end()
+			return 0, nil, err
+		}
+		list = append(list, c)
+		var ready string
+		if _, err := fmt.Fscan(out, &ready); err != nil {
+			end()
+			return 0, nil, fmt.Errorf("%d files can't be opened: %w", n, err)
+		}
+	}
+	return list[len(list)-1].Process.Pid, end, nil
+}
+
+// hold opens files of some kinds until there are n, or the limit is met, and waits.
+func hold(n string) {
+	most, _ := strconv.Atoi(n)
+	time.Sleep(time.Millisecond) // the runtime opens what it needs for that
+	for i := 3; i < most; i += 2 {
+		var p [2]int
+		if i%4 == 3 {
+			if syscall.Pipe2(p[:], syscall.O_CLOEXEC) != nil {
+				break
+			}
+			continue
+		}
+		_, err1 := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		_, err2 := syscall.Open(os.Args[0], syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err1 != nil || err2 != nil {
+			break
+		}
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
 }
 
 // processes counts what /proc lists.

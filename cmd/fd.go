@@ -36,7 +36,7 @@ type fdOptions struct {
 }
 
 func (o *fdOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
+	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes, or of one process's descriptors; 0 is all, -1 as many as a screen takes, or 200")
 	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
 	f.StringVar(&o.user, "user", "", "only processes of this user, by name or number")
 	f.StringVar(&o.name, "name", "", "only processes whose name matches this regular expression")
@@ -73,7 +73,7 @@ func (a *App) fdCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return r.fdProcess(pid)
+				return r.fdProcess(pid, o.limit)
 			case o.deleted || o.path != "" || o.socket != "":
 				return r.fdHolders(&o)
 			}
@@ -99,7 +99,7 @@ func (o *fdOptions) check(c *cobra.Command, args []string) error {
 	}
 	for _, name := range []string{"deleted", "path", "socket", "limit", "sort", "user", "name"} {
 		table := name == "limit" || name == "sort" || name == "user" || name == "name"
-		if c.Flags().Changed(name) && (len(args) > 0 || table && len(one) > 0) {
+		if c.Flags().Changed(name) && (len(args) > 0 && name != "limit" || table && len(one) > 0) {
 			return usagef("--%s is for the table of all processes", name)
 		}
 	}
@@ -227,20 +227,28 @@ func parseAddress(text string) (netip.Addr, uint16, error) {
 	return a.Addr(), a.Port(), nil
 }
 
-func (r *run) fdProcess(pid int32) error {
+// fdRows is how many descriptors of a process are shown unless --limit says
+// otherwise: who has thousands has thousands of the same.
+const fdRows = 200
+
+func (r *run) fdProcess(pid int32, limit int) error {
+	if limit == autoLimit {
+		limit = fdRows
+	}
 	card := fd.Process()
-	fds, err := fd.FDs().View(nil, nil, 0)
+	fds, err := fd.FDs().View(nil, nil, limit)
 	if err != nil {
 		return err
 	}
 	p := r.progress("reading the descriptors")
-	l, err := fd.Take(r.host, pid, true)
+	l, err := fd.Take(r.host, pid, limit)
 	p.Stop()
 	if err != nil {
 		return err
 	}
 	rep := card.Explain(l, nil)
 	addGrid(&rep, fds, l)
+	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	h := r.header(l.Row.Host.At, 0)
 	h.Subject = &output.Subject{PID: pid, Comm: l.Row.P.Comm}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -133,6 +134,10 @@ func sockets(add func(int, error, string, string) int, dir string) {
 	path := filepath.Join(dir, "a socket")
 	if err == nil && unix.Bind(ux, &unix.SockaddrUnix{Name: path}) == nil && unix.Listen(ux, 1) == nil {
 		add(ux, nil, "socket", "unix stream socket at "+path+", LISTEN")
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		add(pair[0], nil, "socket", fmt.Sprintf("unix stream socket, CONNECTED; the other side has cmd.test (%d) as %d", os.Getpid(), pair[1]))
 	}
 	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err == nil && unix.Bind(nl, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) == nil {
@@ -330,6 +335,37 @@ func TestLiveHolders(t *testing.T) {
 	}
 }
 
+// As a plain user: one's own descriptors are whole, those of others a gap with how
+// many processes it is of.
+func TestLiveFDsUnprivileged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving up root takes root")
+	}
+	child := exec.Command("sleep", "600")
+	child.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := child.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	settle(t, child.Process.Pid, "comm", "sleep")
+	d := asNobody(t, "fd", strconv.Itoa(child.Process.Pid))
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", child.Process.Pid))
+	if err != nil || len(d.Tables["fds"].Rows) != len(entries) {
+		t.Errorf("%d rows, %d descriptors, %v", len(d.Tables["fds"].Rows), len(entries), err)
+	}
+	if d = asNobody(t, "fd", strconv.Itoa(os.Getpid())); len(d.Tables["fds"].Rows) != 0 || absent(d.Values["open_fds"]) != "denied" {
+		t.Errorf("%d rows of another user's process, %v", len(d.Tables["fds"].Rows), d.Values["open_fds"])
+	}
+	d = asNobody(t, "fd")
+	told := false
+	for _, g := range d.Gaps {
+		told = told || g.Source == "/proc/<pid>/fd" && g.Reason == "denied" && g.Count > 0
+	}
+	if !told {
+		t.Errorf("gaps %+v do not say that others' descriptors are denied", d.Gaps)
+	}
+}
+
 // TestHelperNearLimit is no test: it is a child that has nearly all the files open
 // that it may.
 func TestHelperNearLimit(t *testing.T) {
@@ -382,7 +418,7 @@ func TestLiveFDErrors(t *testing.T) {
 		"no such file":    {[]string{"fd", "--path", "/no/such"}, exitFailed, "/no/such"},
 		"no address":      {[]string{"fd", "--socket", "x"}, exitUsage, "--socket: bad value"},
 		"two questions":   {[]string{"fd", "--socket", ":1", "--deleted"}, exitUsage, "ask one"},
-		"table and PID":   {[]string{"fd", "1", "--limit", "3"}, exitUsage, "--limit"},
+		"table and PID":   {[]string{"fd", "1", "--sort", "fds"}, exitUsage, "--sort"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, errs, status := live(t, c.args...)

@@ -622,11 +622,9 @@ func TestLiveThrottled(t *testing.T) {
 	}
 }
 
-// What a plain user sees of root's process: gaps, and none of them an error.
-func TestLiveUnprivileged(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("giving up root takes root")
-	}
+// asNobody runs kwhy as a plain user.
+func asNobody(t *testing.T, args ...string) document {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -636,17 +634,22 @@ func TestLiveUnprivileged(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	run := func(args ...string) document {
-		var out, errs bytes.Buffer
-		c := &exec.Cmd{Path: "/proc/self/fd/3", Args: append([]string{"kwhy", "-o", "json"}, args...), Stdout: &out, Stderr: &errs, ExtraFiles: []*os.File{f}}
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		if err := c.Run(); err != nil || errs.Len() > 0 {
-			t.Fatalf("%v: %v, %s", args, err, errs.String())
-		}
-		validate(t, out.Bytes())
-		return readJSON(t, out.String())
+	var out, errs bytes.Buffer
+	c := &exec.Cmd{Path: "/proc/self/fd/3", Args: append([]string{"kwhy", "-o", "json"}, args...), Stdout: &out, Stderr: &errs, ExtraFiles: []*os.File{f}}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := c.Run(); err != nil || errs.Len() > 0 {
+		t.Fatalf("%v: %v, %s", args, err, errs.String())
 	}
-	d := run("proc", strconv.Itoa(os.Getpid()))
+	validate(t, out.Bytes())
+	return readJSON(t, out.String())
+}
+
+// What a plain user sees of root's process: gaps, and none of them an error.
+func TestLiveUnprivileged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving up root takes root")
+	}
+	d := asNobody(t, "proc", strconv.Itoa(os.Getpid()))
 	for _, key := range []string{"exe", "cwd", "rchar"} {
 		if v := d.Values[key]; absent(v) != "denied" || v.Value != nil {
 			t.Errorf("%s is %v, %q; want denied", key, v.Value, absent(v))
@@ -655,7 +658,7 @@ func TestLiveUnprivileged(t *testing.T) {
 	if number(t, d, "threads") < 1 || d.Values["comm"].Value == nil {
 		t.Error("what all may see is not there")
 	}
-	if d = run("proc", strconv.Itoa(os.Getpid()), "--sample", "100ms"); len(d.Tables["doings"].Rows) == 0 {
+	if d = asNobody(t, "proc", strconv.Itoa(os.Getpid()), "--sample", "100ms"); len(d.Tables["doings"].Rows) == 0 {
 		t.Error("a sample has no states")
 	}
 	for _, r := range d.Tables["doings"].Rows {
@@ -663,7 +666,7 @@ func TestLiveUnprivileged(t *testing.T) {
 			t.Errorf("%v: the call of another user's process", r)
 		}
 	}
-	run("proc", "--limit", "0")
+	asNobody(t, "proc", "--limit", "0")
 }
 
 // Delay accounting, where it is on: what the child waited for CPUs is what its own

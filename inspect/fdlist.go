@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +34,7 @@ type FD struct {
 
 	Mount  *MountPoint
 	Socket *Socket
-	Ends   []FDEnd // of a pipe or FIFO: others that have it
+	Ends   []FDEnd // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
 	Same   int32   // the lowest descriptor of this process with the same open file, itself if none is lower
 	Shared []int32 // parent and children that have the same open file under that number
 }
@@ -58,8 +60,16 @@ type FDList struct {
 	Sources map[Source]Reason
 	Was     *FDList
 
-	// CompareDenied says that who shares an open file could not be asked.
+	// Shown is how many of the list, from the first, were looked at closely: of the
+	// others there is the link alone.
+	Shown int
+	// CompareDenied says that who shares an open file could not be asked, and
+	// Uncompared of how many it was not, for they are too many alike.
 	CompareDenied bool
+	Uncompared    int
+	// Relatives says that who has the other ends of pipes was looked for among
+	// parent, children and those of its session only: the host has too much open.
+	Relatives bool
 }
 
 // Missing says why a source gave nothing.
@@ -94,57 +104,102 @@ func (l *FDList) Gaps() (out []Gap) {
 	return append(out, l.Row.Gaps()...)
 }
 
-// FDList reads what a process of a scan has open. With ends it looks who else has
-// its pipes, for which it goes through the descriptors of all processes.
-func (h *Host) FDList(ps *Procs, pid int32, ends bool) (*FDList, error) {
+// FDList reads what a process of a scan has open, and looks closely at the first
+// limit of them; 0 is all. It looks who else has its pipes, for which it goes
+// through the descriptors of all processes, unless these are more than a host has
+// time for.
+func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 	i, ok := ps.Row(pid)
 	if !ok || len(ps.Fill([]int32{i}, Of(PIDStat, PIDStatus))) == 0 {
 		return nil, noProcess(pid)
 	}
 	l := &FDList{Row: ps.At(int(i)), Sources: map[Source]Reason{}}
 	dir := l.Row.P.dir()
-	names, err := h.proc.names(dir + "/fd")
+	var err error
+	l.List, err = h.links(dir)
 	l.Sources[PIDFd] = h.pidReason(dir, err)
-	for _, name := range names {
-		if f, ok := h.fd(dir, name); ok {
-			l.List = append(l.List, f)
-		}
+	l.Shown = len(l.List)
+	if limit > 0 {
+		l.Shown = min(l.Shown, limit)
 	}
-	slices.SortFunc(l.List, func(a, b FD) int { return cmp.Compare(a.N, b.N) })
-	l.Sources[PIDFdinfo] = l.Sources[PIDFd]
 	var d ProcDetail
 	l.Sources[PIDLimits] = h.pidReason(dir, h.proc.with(dir+"/limits", d.parseLimits))
-	for _, limit := range d.Limits {
-		if limit.Name == "open files" {
-			l.Limit = limit
+	for _, bound := range d.Limits {
+		if bound.Name == "open files" {
+			l.Limit = bound
 		}
 	}
+	l.Sources[PIDFdinfo] = l.Sources[PIDFd]
 	if l.Sources[PIDFd] != Present {
 		return l, nil
 	}
+	h.eachChunk(len(l.List), func(_ *pidReader, i int) {
+		f := &l.List[i]
+		name := strconv.Itoa(int(f.N))
+		if i < l.Shown {
+			f.HasInfo = h.proc.with(dir+"/fdinfo/"+name, f.parseInfo) == nil
+		}
+		if i < l.Shown || strings.HasSuffix(f.Link, " (deleted)") {
+			h.statFD(dir, name, f)
+		}
+	})
 	h.mountsOf(l, dir)
 	h.socketsOf(l, dir)
 	h.sharing(l, ps)
-	if ends {
-		h.ends(l, ps)
-	}
+	h.ends(l, ps)
 	return l, nil
 }
 
-// fd reads one descriptor; ok is false where it was closed meanwhile.
-func (h *Host) fd(dir, name string) (f FD, ok bool) {
-	n, err := strconv.ParseInt(name, 10, 32)
+// links reads where the descriptors of a process lead, in order of their numbers:
+// one system call each.
+func (h *Host) links(dir string) (list []FD, err error) {
+	fd, err := unix.Openat(h.proc.fd, dir+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return f, false
+		return nil, &fs.PathError{Op: "list", Path: h.proc.root + "/" + dir + "/fd", Err: err}
 	}
-	f.N, f.Same, f.MountID = int32(n), int32(n), -1
-	if f.Link, err = h.proc.link(dir + "/fd/" + name); err != nil {
-		return f, false
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil && st.Size > 0 && st.Size < 1<<20 { // how many there are, since 6.2
+		list = make([]FD, 0, st.Size+16)
 	}
-	f.Kind, _ = kindOf([]byte(f.Link))
-	f.HasInfo = h.proc.with(dir+"/fdinfo/"+name, f.parseInfo) == nil
-	h.statFD(dir, name, &f)
-	return f, true
+	w := newFDWalker(h)
+	known := map[string]string{} // who has thousands has many of the same
+	for {
+		n, err := unix.ReadDirent(fd, w.dir)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return list, &fs.PathError{Op: "list", Path: h.proc.root + "/" + dir + "/fd", Err: err}
+		case n <= 0:
+			slices.SortFunc(list, func(a, b FD) int { return cmp.Compare(a.N, b.N) })
+			return list, nil
+		}
+		eachName(w.dir[:n], func(name []byte) {
+			number, ok := parseUint(name)
+			if !ok || number > 1<<30 {
+				return
+			}
+			n, errno := readlink(fd, name, w.link)
+			switch {
+			case errno == unix.EACCES || errno == unix.EPERM:
+				err = cmp.Or(err, error(errno))
+				return
+			case errno != 0 || n == 0:
+				return // closed meanwhile
+			}
+			link, ok := known[string(w.link[:n])]
+			if !ok {
+				link = string(w.link[:n])
+				known[link] = link
+			}
+			kind, _ := kindOf(w.link[:n])
+			list = append(list, FD{N: int32(number), Same: int32(number), MountID: -1, Link: link, Kind: kind})
+		})
+		if err != nil && len(list) == 0 {
+			return nil, &fs.PathError{Op: "read", Path: h.proc.root + "/" + dir + "/fd", Err: err}
+		}
+	}
 }
 
 // statFD looks at the file itself: which kind, where, how large. A descriptor that
@@ -242,10 +297,13 @@ func (h *Host) mountsOf(l *FDList, dir string) {
 		}
 		return nil
 	}))
-	for i := range l.List {
+	for i := range l.List[:l.Shown] {
 		l.List[i].Mount = byID[l.List[i].MountID]
 	}
 }
+
+// maxAlike is how many descriptors with the same link are compared, each with each.
+const maxAlike = 64
 
 // sharing finds descriptors that lead to the same open file: of this process by
 // dup, of its parent and children by fork. The link must be the same; then
@@ -255,19 +313,24 @@ func (h *Host) sharing(l *FDList, ps *Procs) {
 		return
 	}
 	self := l.Row.P.PID
-	first := map[string][]int32{}
-	for i := range l.List {
-		f := &l.List[i]
-		for _, other := range first[f.Link] {
-			same, known := sameFile(self, self, f.N, other)
-			l.CompareDenied = l.CompareDenied || !known
-			if same {
-				f.Same = other
-				break
-			}
+	alike := map[string][]int{}
+	for i := range l.List[:l.Shown] {
+		alike[l.List[i].Link] = append(alike[l.List[i].Link], i)
+	}
+	for _, list := range alike {
+		if len(list) > maxAlike {
+			l.Uncompared += len(list)
+			continue
 		}
-		if f.Same == f.N && len(first[f.Link]) < 64 { // the same file opened anew a thousand times is nothing to compare
-			first[f.Link] = append(first[f.Link], f.N)
+		for n, i := range list {
+			for _, j := range list[:n] {
+				same, known := sameFile(self, self, l.List[i].N, l.List[j].N)
+				l.CompareDenied = l.CompareDenied || !known
+				if same {
+					l.List[i].Same = l.List[j].Same
+					break
+				}
+			}
 		}
 	}
 	for i := range ps.Rows {
@@ -275,7 +338,7 @@ func (h *Host) sharing(l *FDList, ps *Procs) {
 		if p.Kthread() || p.PID != l.Row.P.PPID && p.PPID != self || p.PID == self {
 			continue
 		}
-		for j := range l.List {
+		for j := range l.List[:min(l.Shown, maxAlike)] {
 			f := &l.List[j]
 			if same, _ := sameFile(self, p.PID, f.N, f.N); same {
 				f.Shared = append(f.Shared, p.PID)
@@ -294,13 +357,34 @@ func sameFile(pid1, pid2, fd1, fd2 int32) (same, known bool) {
 // ends finds who else has the pipes.
 func (h *Host) ends(l *FDList, ps *Procs) {
 	pipes := map[string][]int{}
-	for i := range l.List {
+	for i := range l.List[:l.Shown] {
 		if k := l.List[i].Kind; k == KindPipe || k == KindFIFO {
 			pipes[l.List[i].Link] = append(pipes[l.List[i].Link], i)
+		}
+		if s := l.List[i].Socket; s != nil && s.PeerInode != 0 {
+			peer := "socket:[" + strconv.FormatUint(s.PeerInode, 10) + "]"
+			pipes[peer] = append(pipes[peer], i)
 		}
 	}
 	if len(pipes) == 0 {
 		return
+	}
+	own := l.Row.P
+	for i := range l.List {
+		for _, j := range pipes[l.List[i].Link] {
+			if i != j {
+				f := &l.List[i]
+				if !f.HasInfo && f.Kind != KindSocket {
+					f.HasInfo = h.proc.with(own.dir()+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
+				}
+				l.List[j].Ends = append(l.List[j].Ends, FDEnd{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY})
+			}
+		}
+	}
+	all := ps.others(own, false)
+	if h.tooMany(all) {
+		l.Relatives = true
+		all = ps.others(own, true)
 	}
 	type found struct {
 		row  int
@@ -309,7 +393,7 @@ func (h *Host) ends(l *FDList, ps *Procs) {
 	}
 	got := make(chan found, 64)
 	go func() {
-		h.FDs(ps, func(row int, fd int32, link []byte, _ FileKind) {
+		h.FDs(all, func(row int, fd int32, link []byte, _ FileKind) {
 			if list := pipes[string(link)]; list != nil {
 				got <- found{row, fd, string(link)}
 			}
@@ -317,18 +401,51 @@ func (h *Host) ends(l *FDList, ps *Procs) {
 		close(got)
 	}()
 	for f := range got {
-		p := &ps.Rows[f.row]
+		p := &all.Rows[f.row]
 		var other FD
 		_ = h.proc.with(p.dir()+"/fdinfo/"+strconv.Itoa(int(f.fd)), other.parseInfo)
 		for _, i := range pipes[f.link] {
-			if p.PID != l.Row.P.PID || f.fd != l.List[i].N {
-				l.List[i].Ends = append(l.List[i].Ends, FDEnd{p, f.fd, other.Flags&unix.O_ACCMODE != unix.O_RDONLY})
-			}
+			l.List[i].Ends = append(l.List[i].Ends, FDEnd{p, f.fd, other.Flags&unix.O_ACCMODE != unix.O_RDONLY})
 		}
 	}
 	for i := range l.List {
 		slices.SortFunc(l.List[i].Ends, func(a, b FDEnd) int { return cmp.Or(cmp.Compare(a.P.PID, b.P.PID), cmp.Compare(a.FD, b.FD)) })
 	}
+}
+
+// maxEnds is how many descriptors of a host are gone through for the other ends of
+// one process's pipes: it takes a quarter of a second or so.
+const maxEnds = 50000
+
+// tooMany tells whether the host has more open than that. Before 6.2 the kernel
+// does not say how many a process has without listing them.
+func (h *Host) tooMany(ps *Procs) bool {
+	if !h.Live || !h.Kernel.AtLeast(6, 2) {
+		return false
+	}
+	sum := int64(0)
+	for i := range ps.Rows {
+		var st unix.Stat_t
+		if unix.Fstatat(h.proc.fd, ps.Rows[i].dir()+"/fd", &st, 0) == nil {
+			sum += st.Size
+		}
+	}
+	return sum > maxEnds
+}
+
+// others are the other processes that run programs, or of these the ones that a
+// pipe is likely shared with: parent, children, and those of its process group.
+func (ps *Procs) others(of *Process, relatives bool) *Procs {
+	const most = 64 // of a process group that is a crowd
+	out := &Procs{Host: ps.Host}
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		related := p.PID == of.PPID || p.PPID == of.PID || p.PGRP == of.PGRP && p.PGRP != 0
+		if p.PID != of.PID && !p.Kthread() && (!relatives || related && len(out.Rows) < most) {
+			out.Rows = append(out.Rows, *p)
+		}
+	}
+	return out
 }
 
 // FDPart is one descriptor in its context.
@@ -346,7 +463,7 @@ func (p FDPart) Before() (FDPart, time.Duration, bool) { return FDPart{}, 0, fal
 // Kernel returns the kernel that was read.
 func (p FDPart) Kernel() Version { return p.List.Kernel() }
 
-// Len returns how many there are.
+// Len returns how many there are, all of them.
 func (l *FDList) Len() int { return len(l.List) }
 
 // At returns one of them.

@@ -17,6 +17,8 @@ type Socket struct {
 	Path        string // of a unix socket; @ stands for the zero byte of an abstract one
 	Type        string // stream, dgram, seqpacket, of a unix socket
 	Note        string // what else there is to say: the netlink family
+	PeerInode   uint64 // of a connected unix socket; 0 if unknown
+	PeerPath    string // and where that is bound
 }
 
 // tcpStates are by number (include/net/tcp_states.h).
@@ -25,7 +27,7 @@ var tcpStates = [...]string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT
 // socketsOf resolves the sockets of a process, in its own network namespace.
 func (h *Host) socketsOf(l *FDList, dir string) {
 	wanted := map[uint64][]int{}
-	for i := range l.List {
+	for i := range l.List[:l.Shown] {
 		if n, ok := inodeIn([]byte(l.List[i].Link)); ok && l.List[i].Kind == KindSocket {
 			wanted[n] = append(wanted[n], i)
 		}
@@ -33,11 +35,38 @@ func (h *Host) socketsOf(l *FDList, dir string) {
 	if len(wanted) == 0 {
 		return
 	}
+	local := map[uint64]*Socket{}
 	l.Sources[PIDNet] = h.pidReason(dir, h.eachSocket(dir+"/net", func(inode uint64, s *Socket) {
 		for _, i := range wanted[inode] {
 			l.List[i].Socket = s
 		}
+		if s.Protocol == "unix" {
+			local[inode] = s
+		}
 	}))
+	h.peersOf(l, dir, local)
+}
+
+// peersOf finds the peers of unix sockets, where sock_diag speaks of the process's
+// network namespace.
+func (h *Host) peersOf(l *FDList, dir string, local map[uint64]*Socket) {
+	theirs, err1 := h.namespace(dir, "net")
+	own, err2 := h.namespace("self", "net")
+	if len(local) == 0 || !h.sameProcesses() || err1 != nil || err2 != nil || theirs != own {
+		return
+	}
+	peers, err := unixPeers()
+	if err != nil {
+		return // then they are unknown
+	}
+	for i := range l.List[:l.Shown] {
+		s := l.List[i].Socket
+		if n, ok := inodeIn([]byte(l.List[i].Link)); ok && s != nil && s.Protocol == "unix" && peers[n] != 0 {
+			if s.PeerInode = peers[n]; local[s.PeerInode] != nil {
+				s.PeerPath = local[s.PeerInode].Path
+			}
+		}
+	}
 }
 
 // eachSocket hands on the sockets in a directory of the kind of /proc/net. A file

@@ -61,7 +61,7 @@ func bounds() []hostField {
 			}
 			return countKinds(kinds) + "."
 		}),
-		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
+		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
 			n, _ := kept(f)
 			return explain.N(n)
 		}, func(f host) string {
@@ -71,10 +71,10 @@ func bounds() []hostField {
 			return "None."
 		}),
 		hostDoc(doc{Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Unit: explain.Count, Source: inspect.FSNrOpen, Gist: "How far a process's own limit may be raised."}, sysctl(inspect.FSNrOpen), nil),
-		count(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "slab", Gist: "Files and directories that the kernel has in memory."}, func(f host) inspect.Num { return f.Inodes }, func(f host) string {
+		count(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "vfs", Gist: "Files and directories that the kernel has in memory."}, func(f host) inspect.Num { return f.Inodes }, func(f host) string {
 			return share(f.InodesUnused, f.Inodes) + " of them in no use: a cache that gives way when memory is wanted."
 		}),
-		count(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "slab", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) inspect.Num { return f.Dentries }, func(f host) string {
+		count(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "vfs", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) inspect.Num { return f.Dentries }, func(f host) string {
 			s := share(f.DentriesUnused, f.Dentries) + " of them in no use: a cache"
 			if f.DentriesNegative != inspect.Unset {
 				s += "; " + explain.Number(int64(f.DentriesNegative)) + " say that there is no such file"
@@ -249,7 +249,7 @@ func Processes() *explain.Table[hostRow] {
 		count("inotify", "INOTIFY", "inotify instances.", explain.Data, false, kinds(inspect.KindInotify)),
 		count("epoll", "EPOLL", "epoll sets.", explain.Data, false, kinds(inspect.KindEpoll)),
 		count("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, false, kinds(inspect.KindMemfd)),
-		{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: func(r hostRow) value {
+		{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: func(r hostRow) value {
 			var n uint64
 			for _, d := range r.It.Deleted {
 				n += d.Taken

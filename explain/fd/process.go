@@ -32,7 +32,9 @@ func summary() []listField {
 		if d.Source == inspect.None {
 			d.Source = inspect.PIDFd
 		}
-		d.Concept = "file-descriptor"
+		if d.Concept == "" {
+			d.Concept = "file-descriptor"
+		}
 		return listField{Doc: d, Get: get, Reading: read}
 	}
 	bound := func(n inspect.Num) value {
@@ -49,12 +51,15 @@ func summary() []listField {
 			return explain.Percent(int64(len(l.List)), int64(l.Limit.Soft)) + " of its limit: " + kindsOf(l) + "."
 		}),
 		field(doc{Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "No descriptor gets this number or a higher one: EMFILE."}, func(l list) value { return bound(l.Limit.Soft) }, func(l list) string {
+			if l.Missing(inspect.PIDFd) != inspect.Present {
+				return "Then open, socket, pipe and the like fail with EMFILE. The process may raise it to the hard limit itself."
+			}
 			left := int64(l.Limit.Soft) - int64(len(l.List))
 			return explain.Number(left) + " left; then open, socket, pipe and the like fail with EMFILE. The process may raise it to the hard limit itself."
 		}),
 		field(doc{Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "How far the process may raise its soft limit itself."}, func(l list) value { return bound(l.Limit.Hard) }, nil),
 		field(doc{Key: "fd_lowest_free", Label: "next", Unit: explain.Plain, Gist: "The number that the next file gets: the lowest that is free."}, func(l list) value { return explain.I(lowestFree(l)) }, nil),
-		field(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
+		field(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files", Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
 			var sum uint64
 			for _, f := range deleted(l) {
 				sum += f.Taken
@@ -76,6 +81,9 @@ func summary() []listField {
 			}
 			return explain.I(n)
 		}, func(l list) string {
+			if l.Uncompared > 0 {
+				return explain.Number(l.Uncompared) + " that lead to the same place are too many to compare each with each."
+			}
 			if l.CompareDenied {
 				return "Which share an open file could not be asked: kcmp takes the right to trace the process."
 			}
@@ -327,9 +335,9 @@ func particulars(r fdRow) string {
 	case inspect.KindBlock:
 		return "block device " + device(f.Rdev) + ": reads and writes bypass the file system on it"
 	case inspect.KindPipe, inspect.KindFIFO:
-		return pipe(f)
+		return pipe(f, r.List.Relatives)
 	case inspect.KindSocket:
-		return socket(f)
+		return socket(f) + peer(f)
 	case inspect.KindMemfd:
 		return "memory that is a file without a name, " + explain.Size(f.Size) + " long"
 	case inspect.KindNamespace:
@@ -375,7 +383,7 @@ func deviceName(f *inspect.FD) string {
 	return "character device " + dev
 }
 
-func pipe(f *inspect.FD) string {
+func pipe(f *inspect.FD, relatives bool) string {
 	writes := f.Flags&accessMode != 0
 	reads := f.Flags&accessMode != 1
 	var same, other []string
@@ -399,6 +407,8 @@ func pipe(f *inspect.FD) string {
 	switch {
 	case len(other) > 0:
 		name += "; the other has " + few(other)
+	case f.HasInfo && (!reads || !writes) && relatives:
+		name += "; none of its relatives has the other, and this host has too much open to look through all"
 	case f.HasInfo && (!reads || !writes):
 		name += "; nobody that can be seen has the other"
 	}
@@ -447,6 +457,25 @@ func socket(f *inspect.FD) string {
 		name += ": the peer has closed, and this program has yet to"
 	}
 	return name
+}
+
+// peer says who has the other side of a unix socket.
+func peer(f *inspect.FD) string {
+	if f.Socket == nil || f.Socket.PeerInode == 0 {
+		return ""
+	}
+	var who []string
+	for _, e := range f.Ends {
+		who = append(who, fmt.Sprintf("%s (%d) as %d", e.P.Comm, e.P.PID, e.FD))
+	}
+	s := ""
+	if f.Socket.PeerPath != "" {
+		s = "; the other side is bound to " + f.Socket.PeerPath
+	}
+	if len(who) == 0 {
+		return s + "; nobody that can be seen has the other side"
+	}
+	return s + "; the other side has " + few(who)
 }
 
 func state(s *inspect.Socket) string {

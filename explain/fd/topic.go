@@ -10,7 +10,7 @@ import (
 // catalogue.
 func Topic() explain.Topic {
 	process := Process()
-	t := process.Topic("fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), false) })
+	t := process.Topic("fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), 0) })
 	whole := Host()
 	t = t.Plus(whole.Topic("fd", TakeHost))
 	t = t.Plus(Processes().Topic("fd", func(h *inspect.Host, v *explain.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
@@ -31,7 +31,7 @@ func Topic() explain.Topic {
 		}))
 	}
 	return t.Plus(FDs().Topic("fd PID", func(h *inspect.Host, v *explain.View[fdRow]) (explain.Rows[fdRow], []int32, error) {
-		l, err := Take(h, h.Self(), false)
+		l, err := Take(h, h.Self(), 0)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -63,11 +63,12 @@ func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
 	return f, nil
 }
 
-// Take reads what one process has open; with ends, who else has its pipes.
-func Take(h *inspect.Host, pid int32, ends bool) (list, error) {
+// Take reads what one process has open, and looks closely at the first limit of it;
+// 0 is all.
+func Take(h *inspect.Host, pid int32, limit int) (list, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return h.FDList(ps, pid, ends)
+	return h.FDList(ps, pid, limit)
 }

@@ -29,7 +29,7 @@ func Process() explain.Card[*inspect.ProcDetail] {
 		{Title: "What it was kept from going on by", Fields: delays()},
 		{Title: "Memory (kwhy mem PID says more)", Fields: lifted(VmRSS(), VmSwap())},
 		{Title: "If memory runs out (kwhy oom PID says more)", Fields: lifted(OomScore(), OomScoreAdj())},
-		{Title: "Files, sockets and I/O", Fields: inout()},
+		{Title: "Files, sockets and I/O (kwhy fd PID says more)", Fields: inout()},
 		{Title: "What bounds it: its own limits, its cgroups', the host's", Table: "limits"},
 		{Title: "All of its own limits", Table: "rlimits"},
 	}}
