@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,8 +97,8 @@ func (l *FDList) Kernel() Version { return l.Row.Kernel() }
 
 // Gaps lists what could not be seen.
 func (l *FDList) Gaps() (out []Gap) {
-	for s, r := range l.Sources {
-		if r.IsGap() && r != Unread {
+	for _, s := range slices.Sorted(maps.Keys(l.Sources)) {
+		if r := l.Sources[s]; r.IsGap() && r != Unread {
 			out = append(out, Gap{s, r, 1, 1})
 		}
 	}

@@ -45,9 +45,9 @@ func (l *ProcList) Kernel() Version { return l.Mem.Host.Kernel }
 // Gaps lists the wanted sources that gave nothing.
 func (l *ProcList) Gaps() []Gap {
 	out := l.Mem.Gaps()
-	for s, r := range map[Source]Reason{ProcStat: l.stat, Loadavg: l.load} {
-		if r.IsGap() {
-			out = append(out, Gap{s, r, 1, 1})
+	for _, g := range [...]Gap{{ProcStat, l.stat, 1, 1}, {Loadavg, l.load, 1, 1}} {
+		if g.Reason.IsGap() {
+			out = append(out, g)
 		}
 	}
 	return append(out, l.Procs.Gaps(l.Order)...)
