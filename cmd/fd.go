@@ -161,6 +161,11 @@ func (r *run) fdHost(o *fdOptions) error {
 	order := v.Order(f)
 	f.Scan.Procs.Fill(order, inspect.Of(inspect.PIDLimits))
 	rep := card.Explain(f, nil)
+	kinds, err := fd.Kinds().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	addGrid(&rep, kinds, f.Kinds())
 	g, found := v.Explain(f, order, nil)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)

@@ -166,6 +166,50 @@ func (f *FDHost) At(i int) FDHostPart {
 	return FDHostPart{f, f.Scan.Procs.At(i), &f.Scan.Counts[i], i}
 }
 
+// FDKindPart is how many descriptors of a kind a host has.
+type FDKindPart struct {
+	Host *FDHost
+	Kind FileKind
+	N    int
+}
+
+// Missing says why a source gave nothing.
+func (p FDKindPart) Missing(s Source) Reason { return p.Host.Missing(s) }
+
+// Before returns the same kind an interval ago.
+func (p FDKindPart) Before() (FDKindPart, time.Duration, bool) {
+	was, over, ok := p.Host.Before()
+	if !ok {
+		return FDKindPart{}, 0, false
+	}
+	totals, _, _ := was.Scan.Totals()
+	return FDKindPart{was, p.Kind, int(totals.Kinds[p.Kind])}, over, true
+}
+
+// Kernel returns the kernel that was read.
+func (p FDKindPart) Kernel() Version { return p.Host.Kernel() }
+
+// FDKinds are the kinds that a host has descriptors of, the most first.
+type FDKinds []FDKindPart
+
+// Len returns how many kinds there are.
+func (l FDKinds) Len() int { return len(l) }
+
+// At returns one of them.
+func (l FDKinds) At(i int) FDKindPart { return l[i] }
+
+// Kinds counts a host's descriptors by kind.
+func (f *FDHost) Kinds() (out FDKinds) {
+	totals, _, _ := f.Scan.Totals()
+	for k, n := range totals.Kinds {
+		if n > 0 {
+			out = append(out, FDKindPart{f, FileKind(k), int(n)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b FDKindPart) int { return cmp.Compare(b.N, a.N) })
+	return out
+}
+
 // Holder is a process that has something open, and by what.
 type Holder struct {
 	P      *Process

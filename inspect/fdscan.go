@@ -188,7 +188,7 @@ func (s *FDScan) Totals() (out FDCount, seen, denied int) {
 		case c.Reason == Present:
 			seen++
 		}
-		out.Total += c.Total
+		out.Total, out.Hidden = out.Total+c.Total, out.Hidden+c.Hidden
 		for k, n := range c.Kinds {
 			out.Kinds[k] += n
 		}

@@ -63,6 +63,7 @@ type Process struct {
 	Depth      int32 // below the topmost ancestor that is shown, in a tree
 	FDs        Num
 	MaxFDs     Num // soft limit
+	MaxFDsHard Num
 	ReadBytes  Num // from io
 	WriteBytes Num
 	// From status, in bytes. PageTables is VmPTE, and before 4.15, where the
@@ -299,7 +300,7 @@ func (ps *Procs) Gaps(rows []int32) (out []Gap) {
 }
 
 func newProcess(pid int32) Process {
-	p := Process{PID: pid, CPU: -1, Policy: -1, Voluntary: Unset, Forced: Unset, FDs: Unset, MaxFDs: Unset, ReadBytes: Unset, WriteBytes: Unset, Call: Syscall{Number: NoCall}, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset, Ran: Unset, Waited: Unset, Turns: Unset, Autogroup: -1}
+	p := Process{PID: pid, CPU: -1, Policy: -1, Voluntary: Unset, Forced: Unset, FDs: Unset, MaxFDs: Unset, MaxFDsHard: Unset, ReadBytes: Unset, WriteBytes: Unset, Call: Syscall{Number: NoCall}, VmRSS: Unset, RssAnon: Unset, RssFile: Unset, RssShmem: Unset, VmSwap: Unset, PageTables: Unset, OomScore: Unset, Pss: Unset, Uss: Unset, SwapPss: Unset, Ran: Unset, Waited: Unset, Turns: Unset, Autogroup: -1}
 	for i := range p.got {
 		p.got[i] = Unread
 	}

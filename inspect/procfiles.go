@@ -48,14 +48,15 @@ func (p *Process) parseSyscall(b []byte) error {
 	return nil
 }
 
-// parseLimits takes the soft limit of open files. "unlimited" leaves none.
+// parseLimits takes the limits of open files. "unlimited" leaves none.
 func (p *Process) parseLimits(b []byte) error {
 	for len(b) > 0 {
 		var line []byte
 		line, b = cutLine(b)
 		if rest, ok := bytes.CutPrefix(line, []byte("Max open files")); ok {
-			soft, _ := cutField(rest)
-			p.MaxFDs = count(soft)
+			soft, rest := cutField(rest)
+			hard, _ := cutField(rest)
+			p.MaxFDs, p.MaxFDsHard = count(soft), count(hard)
 			return nil
 		}
 	}

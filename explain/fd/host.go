@@ -22,6 +22,7 @@ type (
 func Host() explain.Card[*inspect.FDHost] {
 	return explain.Card[*inspect.FDHost]{Name: "fd", Sections: []explain.Section[*inspect.FDHost]{
 		{Title: "Open files of the whole host", Fields: bounds()},
+		{Title: "By kind", Table: "kinds"},
 		{Title: "Bounds of each user", Fields: perUser()},
 		{Title: "The processes", Table: "processes"},
 	}, Rules: hostRules()}
@@ -55,11 +56,10 @@ func bounds() []hostField {
 		}),
 		limit,
 		hostDoc(doc{Key: "descriptors", Unit: explain.Count, Source: inspect.PIDFd, Gist: "Descriptors of all processes that may be looked at."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
-			kinds := map[inspect.FileKind]int{}
-			for k, n := range total(f).Kinds {
-				kinds[inspect.FileKind(k)] = int(n)
+			if n := total(f).Hidden; n > 0 {
+				return "What " + explain.Number(n) + " of them lead to is not to be seen."
 			}
-			return countKinds(kinds) + "."
+			return "Of all processes that may be looked at, threads sharing theirs."
 		}),
 		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
 			n, _ := kept(f)
@@ -225,6 +225,12 @@ func Processes() *explain.Table[hostRow] {
 			return n
 		}
 	}
+	hard := column{Doc: doc{Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Data, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How far the process may raise its soft limit itself."}, Get: func(r hostRow) value {
+		if r.Row.P.MaxFDsHard == inspect.Unset {
+			return explain.None(inspect.Unlimited)
+		}
+		return explain.Opt(r.Row.P.MaxFDsHard)
+	}}
 	soft := lift(proc.FDLimit())
 	soft.Label, soft.Show = "LIMIT", explain.Always
 	ppid, user := lift(proc.PPID()), lift(proc.User())
@@ -232,7 +238,7 @@ func Processes() *explain.Table[hostRow] {
 	return &explain.Table[hostRow]{Name: "processes", Sort: []string{"fds", "-pid"}, Fields: []column{
 		lift(proc.PID()), ppid, user,
 		count("fds", "FDS", "Its open file descriptors.", explain.Always, true, func(c *inspect.FDCount) int { return c.Total }),
-		soft,
+		soft, hard,
 		{Doc: doc{Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor", Gist: "What it has of what it may have."}, Get: func(r hostRow) value {
 			switch m := r.Row.P.MaxFDs; {
 			case r.Row.Missing(inspect.PIDLimits) == inspect.Unread:
@@ -270,6 +276,27 @@ func Processes() *explain.Table[hostRow] {
 			return fmt.Sprintf("%s (%d) has %s of the files that it may have open", r.Row.P.Comm, r.Row.P.PID, explain.Percent(r.It.Total, int(r.Row.P.MaxFDs)))
 		},
 	}}}
+}
+
+// Kinds counts a host's descriptors by kind.
+func Kinds() *explain.Table[inspect.FDKindPart] {
+	type part = inspect.FDKindPart
+	declare := func(d doc, get func(part) value) explain.Field[part] {
+		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
+		return explain.Field[part]{Doc: d, Get: get}
+	}
+	return &explain.Table[part]{Name: "kinds", Fields: []explain.Field[part]{
+		declare(doc{Key: "kind", Words: kinds(), Gist: "What descriptors lead to, as far as their links tell."}, func(p part) value { return explain.S(p.Kind.String()) }),
+		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Bar: true, Gist: "How many descriptors lead to one, of the processes that may be looked at."}, func(p part) value { return explain.I(p.N) }),
+		declare(doc{Key: "why", Gist: "What that is."}, func(p part) value {
+			for _, w := range kinds() {
+				if w.Name == p.Kind.String() {
+					return explain.S(strings.ToLower(w.Gist[:1]) + strings.TrimSuffix(w.Gist[1:], "."))
+				}
+			}
+			return value{}
+		}),
+	}}
 }
 
 func whyHost(r hostRow) string {

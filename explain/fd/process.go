@@ -197,7 +197,7 @@ func rules() []explain.Rule[*inspect.FDList] {
 // kinds are the words for what a descriptor leads to.
 func kinds() []explain.Word {
 	gists := map[inspect.FileKind]string{
-		inspect.KindPath: "A path that was not looked at.", inspect.KindFile: "A regular file.", inspect.KindDirectory: "A directory.", inspect.KindDevice: "A device that was not looked at.",
+		inspect.KindPath: "A file or directory, by its path.", inspect.KindFile: "A regular file.", inspect.KindDirectory: "A directory.", inspect.KindDevice: "A device or terminal, by its path.",
 		inspect.KindChar: "A character device: a terminal, /dev/null, a driver.", inspect.KindBlock: "A block device: a disk.", inspect.KindPipe: "One end of a pipe.", inspect.KindFIFO: "One end of a pipe with a name.",
 		inspect.KindSocket: "A socket.", inspect.KindEventfd: "A counter to wait on.", inspect.KindEpoll: "A set of descriptors to wait on.", inspect.KindTimerfd: "A timer to wait on.",
 		inspect.KindSignalfd: "Signals to read instead of handling them.", inspect.KindInotify: "Watches on files and directories.", inspect.KindFanotify: "Watches on file systems.", inspect.KindPidfd: "A process, held by more than its number.",
@@ -288,6 +288,13 @@ func FDs() *explain.Table[fdRow] {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(f.Same)
+		}),
+		info(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *inspect.FD) value {
+			out := []value{}
+			for _, l := range f.Info {
+				out = append(out, explain.S(l.Name+": "+l.Value))
+			}
+			return explain.L(out)
 		}),
 		declare(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *inspect.FD) value { return explain.S(f.Link) }),
 		{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},

@@ -20,6 +20,14 @@ func Topic() explain.Topic {
 		}
 		return f, v.Order(f), nil
 	}))
+	t = t.Plus(Kinds().Topic("fd", func(h *inspect.Host, v *explain.View[inspect.FDKindPart]) (explain.Rows[inspect.FDKindPart], []int32, error) {
+		f, err := TakeHost(h, v.Needs())
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := f.Kinds()
+		return rows, v.Order(rows), nil
+	}))
 	for _, gone := range []bool{true, false} {
 		t = t.Plus(Holders(gone).Topic("fd --deleted", func(h *inspect.Host, v *explain.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
 			ps, err := proc.Scan(h, inspect.Sources{}, nil)
