@@ -55,7 +55,7 @@ func TestHelperOpens(t *testing.T) {
 	open(filepath.Join(dir, "fifo"), unix.O_RDWR, "fifo", "both ends of a pipe")
 	var p [2]int
 	if unix.Pipe2(p[:], unix.O_CLOEXEC) == nil {
-		add(p[0], nil, "pipe", fmt.Sprintf("the end to read of a pipe; the other has cmd.test (%d) as %d", os.Getpid(), p[1]))
+		add(p[0], nil, "pipe", fmt.Sprintf("the end to read of a pipe; the other has %s (%d) as %d", ownName(), os.Getpid(), p[1]))
 		add(p[1], nil, "pipe", "the end to write of a pipe")
 	}
 	ev, err := unix.Eventfd(7, unix.EFD_CLOEXEC)
@@ -90,6 +90,12 @@ func TestHelperOpens(t *testing.T) {
 	}
 	fmt.Println()
 	time.Sleep(10 * time.Minute)
+}
+
+// ownName is what the kernel calls this process.
+func ownName() string {
+	b, _ := os.ReadFile("/proc/self/comm")
+	return strings.TrimSpace(string(b))
 }
 
 // more are the kinds that take rights or options of the kernel.
@@ -138,7 +144,7 @@ func sockets(add func(int, error, string, string) int, dir string) {
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
-		add(pair[0], nil, "socket", fmt.Sprintf("unix stream socket, CONNECTED; the other side has cmd.test (%d) as %d", os.Getpid(), pair[1]))
+		add(pair[0], nil, "socket", fmt.Sprintf("unix stream socket, CONNECTED; the other side has %s (%d) as %d", ownName(), os.Getpid(), pair[1]))
 	}
 	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err == nil && unix.Bind(nl, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) == nil {
