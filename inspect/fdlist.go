@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -152,55 +154,97 @@ func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 }
 
 // links reads where the descriptors of a process lead, in order of their numbers:
-// one system call each.
-func (h *Host) links(dir string) (list []FD, err error) {
+// one system call each, by two workers.
+func (h *Host) links(dir string) ([]FD, error) {
+	path := h.proc.root + "/" + dir + "/fd"
 	fd, err := unix.Openat(h.proc.fd, dir+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "list", Path: h.proc.root + "/" + dir + "/fd", Err: err}
+		return nil, &fs.PathError{Op: "list", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
+	names, ends, err := entries(fd)
+	if err != nil {
+		return nil, &fs.PathError{Op: "list", Path: path, Err: err}
+	}
+	list := make([]FD, len(ends))
+	var denied atomic.Bool
+	walkers := sync.Pool{New: func() any { return &linker{to: make([]byte, 4096), known: map[string]string{}} }}
+	h.eachChunk(len(ends), func(_ *pidReader, i int) {
+		w := walkers.Get().(*linker)
+		defer walkers.Put(w)
+		from := 0
+		if i > 0 {
+			from = ends[i-1] + 1
+		}
+		if !w.read(fd, names[from:ends[i]], &list[i]) {
+			denied.Store(true)
+		}
+	})
+	list = slices.DeleteFunc(list, func(f FD) bool { return f.N < 0 })
+	slices.SortFunc(list, func(a, b FD) int { return cmp.Compare(a.N, b.N) })
+	if denied.Load() && len(list) == 0 {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: unix.EACCES}
+	}
+	return list, nil
+}
+
+// entries returns the names in a directory, each followed by a zero byte, and where
+// they end.
+func entries(fd int) (names []byte, ends []int, err error) {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil && st.Size > 0 && st.Size < 1<<20 { // how many there are, since 6.2
-		list = make([]FD, 0, st.Size+16)
+		names, ends = make([]byte, 0, 8*st.Size), make([]int, 0, st.Size+16)
 	}
-	w := newFDWalker(h)
-	known := map[string]string{} // who has thousands has many of the same
+	buf := make([]byte, 32<<10)
 	for {
-		n, err := unix.ReadDirent(fd, w.dir)
+		n, err := unix.ReadDirent(fd, buf)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return list, &fs.PathError{Op: "list", Path: h.proc.root + "/" + dir + "/fd", Err: err}
+			return nil, nil, err
 		case n <= 0:
-			slices.SortFunc(list, func(a, b FD) int { return cmp.Compare(a.N, b.N) })
-			return list, nil
+			return names, ends, nil
 		}
-		eachName(w.dir[:n], func(name []byte) {
-			number, ok := parseUint(name)
-			if !ok || number > 1<<30 {
-				return
+		eachName(buf[:n], func(name []byte) {
+			if _, ok := parseUint(name); ok {
+				names = append(append(names, name...), 0)
+				ends = append(ends, len(names)-1)
 			}
-			n, errno := readlink(fd, name, w.link)
-			switch {
-			case errno == unix.EACCES || errno == unix.EPERM:
-				err = cmp.Or(err, error(errno))
-				return
-			case errno != 0 || n == 0:
-				return // closed meanwhile
-			}
-			link, ok := known[string(w.link[:n])]
-			if !ok {
-				link = string(w.link[:n])
-				known[link] = link
-			}
-			kind, _ := kindOf(w.link[:n])
-			list = append(list, FD{N: int32(number), Same: int32(number), MountID: -1, Link: link, Kind: kind})
 		})
-		if err != nil && len(list) == 0 {
-			return nil, &fs.PathError{Op: "read", Path: h.proc.root + "/" + dir + "/fd", Err: err}
-		}
 	}
+}
+
+// linker reads links into a buffer of its own, and keeps each text once: who has
+// thousands of descriptors has many that lead to the same.
+type linker struct {
+	to    []byte
+	known map[string]string
+}
+
+// read reads one link; f.N is negative where there is none. ok is false where it
+// may not be seen.
+func (w *linker) read(dir int, name []byte, f *FD) (ok bool) {
+	number, good := parseUint(name)
+	f.N, f.MountID = -1, -1
+	if !good || number > 1<<30 {
+		return true
+	}
+	n, errno := readlink(dir, name, w.to)
+	switch {
+	case errno == unix.EACCES || errno == unix.EPERM:
+		return false
+	case errno != 0 || n == 0:
+		return true // closed meanwhile
+	}
+	link, seen := w.known[string(w.to[:n])]
+	if !seen {
+		link = string(w.to[:n])
+		w.known[link] = link
+	}
+	f.N, f.Same, f.Link = int32(number), int32(number), link
+	f.Kind, _ = kindOf(w.to[:n])
+	return true
 }
 
 // statFD looks at the file itself: which kind, where, how large. A descriptor that
