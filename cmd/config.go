@@ -24,6 +24,7 @@ type settings struct {
 	Interval time.Duration `mapstructure:"interval"`
 	ProcRoot string        `mapstructure:"proc-root"`
 	SysRoot  string        `mapstructure:"sys-root"`
+	Timeout  time.Duration `mapstructure:"timeout"`
 	Width    int           `mapstructure:"width"`
 }
 
@@ -40,6 +41,7 @@ func settingTable() []setting {
 		{"color", "", "auto", "colour in text: auto is on for a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
 		{"explain", "", "line", "how much text says beside values", []string{"none", "line", "full"}},
 		{"interval", "", "0s", "take two samples this far apart, so that counters get rates", nil},
+		{"timeout", "", "2s", "how long to wait, in all, for files that do not answer; 0 is for ever", nil},
 		{"proc-root", "", "/proc", "where the host's /proc is mounted or saved", nil},
 		{"sys-root", "", "/sys", "where the host's /sys is mounted or saved", nil},
 		{"width", "", "0", "columns of text; 0 is the terminal's, or 80", nil},
@@ -58,8 +60,9 @@ func addSettings(flags *pflag.FlagSet) {
 			usage += " (" + strings.Join(s.choices, "|") + ")"
 		}
 		switch s.key {
-		case "interval":
-			flags.DurationP(s.key, s.short, 0, usage)
+		case "interval", "timeout":
+			d, _ := time.ParseDuration(s.value) // of our own table
+			flags.DurationP(s.key, s.short, d, usage)
 		case "width":
 			flags.IntP(s.key, s.short, 0, usage)
 		default:
@@ -178,6 +181,9 @@ func decode(v *viper.Viper, origin map[string]string) (*settings, error) {
 	}
 	if d, err := time.ParseDuration(v.GetString("interval")); err != nil || d < 0 || d > 0 && d < 10*time.Millisecond {
 		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, 10ms at least, or 0 for one sample", origin["interval"], v.GetString("interval"))
+	}
+	if d, err := time.ParseDuration(v.GetString("timeout")); err != nil || d < 0 {
+		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, or 0 to wait for ever", origin["timeout"], v.GetString("timeout"))
 	}
 	var width int
 	if _, err := fmt.Sscanf(v.GetString("width")+" ", "%d ", &width); err != nil || width != 0 && (width < 40 || width > 1000) {

@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -84,6 +86,7 @@ func (a *App) begin(c *cobra.Command, name string) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	host.Wait(cmp.Or(set.Timeout, math.MaxInt64))
 	return &run{app: a, set: set, host: host, name: name}, nil
 }
 
@@ -102,7 +105,7 @@ func (r *run) progress(what string) *output.Progress {
 func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	h := r.host
 	head := &output.Header{
-		Schema: output.Schema, Command: r.name, CollectedAt: at,
+		Schema: output.Schema, Command: r.name, CollectedAt: at, Incomplete: h.Late() > 0,
 		Host: output.Host{Hostname: h.Name, Kernel: h.Release, Arch: h.Arch, BootID: h.BootID, CPUs: h.CPUs, PageSize: h.PageSize},
 	}
 	if over > 0 {

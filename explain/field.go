@@ -103,6 +103,8 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 		}
 	case inspect.NoInterval:
 		return "add --interval 1s"
+	case inspect.TimedOut:
+		return "a task holds it up: see what it waits in; a longer --timeout may help"
 	}
 	return ""
 }

@@ -315,8 +315,7 @@ func (h *Host) deletedMaps(p *Process, open map[[2]uint64]bool, c *collector) {
 			if !m.parse(line) {
 				continue
 			}
-			var st unix.Stat_t
-			err := unix.Fstatat(h.proc.fd, fmt.Sprintf("%s/map_files/%x-%x", dir, m.start, m.end), &st, 0)
+			st, err := h.proc.stat(fmt.Sprintf("%s/map_files/%x-%x", dir, m.start, m.end))
 			key := [2]uint64{st.Dev, st.Ino}
 			if err != nil || st.Nlink > 0 || open[key] {
 				continue
@@ -361,8 +360,7 @@ func (h *Host) PathHolders(ps *Procs, name string) (*FDHolders, error) {
 	}
 	var c collector
 	look := func(p *Process, rel, how string, fd int32) {
-		var st unix.Stat_t
-		if unix.Fstatat(h.proc.fd, rel, &st, 0) == nil && matches(&st) {
+		if st, err := h.proc.stat(rel); err == nil && matches(&st) {
 			to, _ := h.proc.link(rel)
 			c.add(Holder{P: p, How: how, FD: fd, Target: to, Dev: st.Dev, Inode: st.Ino})
 		}

@@ -254,8 +254,8 @@ func (h *Host) statFD(dir, name string, f *FD) {
 	if f.Kind != KindPath && f.Kind != KindDevice && f.Kind != KindMemfd && f.Kind != KindPipe {
 		return
 	}
-	var st unix.Stat_t
-	if err := unix.Fstatat(h.proc.fd, dir+"/fd/"+name, &st, 0); err != nil {
+	st, err := h.proc.stat(dir + "/fd/" + name)
+	if err != nil {
 		return
 	}
 	const block = 512 // stat(2)

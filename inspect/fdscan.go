@@ -129,7 +129,7 @@ func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, s
 	c.Kinds[kind]++
 	switch {
 	case deleted:
-		if d, ok := w.deleted(p, dir, string(name), fd, link); ok {
+		if d, ok := w.deleted(p, string(name), fd, link); ok {
 			c.Deleted = append(c.Deleted, d)
 		}
 	case kind == KindInotify:
@@ -152,9 +152,9 @@ func readlink(dir int, name, to []byte) (int, unix.Errno) {
 }
 
 // deleted looks at a file that the kernel calls deleted.
-func (w *fdWalker) deleted(p *Process, dir int, name string, fd int32, link []byte) (d DeletedFile, ok bool) {
-	var st unix.Stat_t
-	if err := unix.Fstatat(dir, name, &st, 0); err != nil || st.Nlink > 0 {
+func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d DeletedFile, ok bool) {
+	st, err := w.h.proc.stat(p.dir() + "/fd/" + name)
+	if err != nil || st.Nlink > 0 {
 		return d, false
 	}
 	const block = 512 // stat(2): st_blocks counts these

@@ -79,7 +79,7 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	if h.sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
-		h.sys = tree{root: filepath.Clean(sysRoot), fd: -1, pool: newPool()}
+		h.sys = tree{root: filepath.Clean(sysRoot), fd: -1, pool: newPool(), wait: newPatience()}
 	}
 	if h.fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)

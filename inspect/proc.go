@@ -83,6 +83,7 @@ type Process struct {
 
 	got  [pidSources]Reason
 	gone bool // it ended before its first file was read
+	late bool // one of its files did not answer in time
 }
 
 // PF_KTHREAD, include/linux/sched.h: the one sure mark of a kernel thread.
@@ -370,7 +371,12 @@ func (r *pidReader) fill(p *Process, want Sources) {
 		if !want.Has(s) || p.got[s-PIDStat] != Unread {
 			continue
 		}
+		if p.late && s.held() {
+			p.got[s-PIDStat] = TimedOut // what holds one of its files holds the next
+			continue
+		}
 		why := r.one(p, s)
+		p.late = p.late || why == TimedOut
 		if why == Vanished && s > PIDOomScore && r.there(p) {
 			why = Unsupported // the process is there, the file is not
 		}

@@ -154,10 +154,16 @@ func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, e
 		}
 	}
 	d.Born = h.Born(d.Row.P.Start)
-	dir := d.Row.P.dir()
+	dir, late := d.Row.P.dir(), d.Row.P.late
 	for s := PIDStat; s < nSources; s++ {
-		if read := h.detailReader(d, dir, s); want.Has(s) && read != nil {
+		read := h.detailReader(d, dir, s)
+		switch {
+		case read == nil || !want.Has(s):
+		case late && s.held():
+			d.got[s] = TimedOut
+		default:
 			d.got[s] = h.pidReason(dir, read())
+			late = late || d.got[s] == TimedOut
 		}
 	}
 	d.family(all)

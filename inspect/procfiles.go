@@ -93,15 +93,18 @@ func (r *pidReader) descriptors(p *Process) error {
 // is32 tells whether a process runs a 32-bit program: the class in its ELF
 // header, which is read as the system call was, by leave to trace it.
 func (r *pidReader) is32(p *Process) bool {
-	fd, err := openat(r.h.proc.fd, p.dir()+"/exe")
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	var head [5]byte
-	n, err := unix.Pread(fd, head[:], 0)
+	rel := p.dir() + "/exe"
+	head, err := wait(r.h.proc.wait, "read", r.h.proc.root+"/"+rel, func() (head [5]byte, err error) {
+		fd, err := openat(r.h.proc.fd, rel)
+		if err != nil {
+			return head, err
+		}
+		defer unix.Close(fd)
+		_, err = unix.Pread(fd, head[:], 0)
+		return head, err
+	})
 	const class, is32 = 4, 1 // elf(5): EI_CLASS, ELFCLASS32
-	return err == nil && n == len(head) && string(head[:class]) == "\x7fELF" && head[class] == is32
+	return err == nil && string(head[:class]) == "\x7fELF" && head[class] == is32
 }
 
 // uptime reads how long the host has been up, in seconds; 0 if unknown.

@@ -22,6 +22,7 @@ type tree struct {
 	root string // where it is
 	fd   int
 	pool *sync.Pool // of *[]byte, for readers that keep nothing of what they read
+	wait *patience
 }
 
 func openTree(root string) (tree, error) {
@@ -29,13 +30,20 @@ func openTree(root string) (tree, error) {
 	if err != nil {
 		return tree{}, &fs.PathError{Op: "open", Path: root, Err: err}
 	}
-	return tree{root: root, fd: fd, pool: newPool()}, nil
+	return tree{root: root, fd: fd, pool: newPool(), wait: newPatience()}, nil
 }
 
 // read appends what rel holds to buf. It costs three system calls for a file
 // that fits buf's free capacity, where os.ReadFile needs ten and more: see
 // doc.go for which files that matters.
 func (t tree) read(rel string, buf []byte, end ending) ([]byte, error) {
+	if t.wait == nil || !held(rel) {
+		return t.readNow(rel, buf, end)
+	}
+	return wait(t.wait, "read", t.root+"/"+rel, func() ([]byte, error) { return t.readNow(rel, buf, end) })
+}
+
+func (t tree) readNow(rel string, buf []byte, end ending) ([]byte, error) {
 	fd, err := openat(t.fd, rel)
 	if err != nil {
 		return buf, &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
@@ -46,6 +54,20 @@ func (t tree) read(rel string, buf []byte, end ending) ([]byte, error) {
 		return buf, &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
 	}
 	return buf, nil
+}
+
+// stat looks at what rel is or leads to.
+func (t tree) stat(rel string) (unix.Stat_t, error) {
+	now := func() (st unix.Stat_t, err error) {
+		if err = unix.Fstatat(t.fd, rel, &st, 0); err != nil {
+			err = &fs.PathError{Op: "stat", Path: t.root + "/" + rel, Err: err}
+		}
+		return st, err
+	}
+	if t.wait == nil || !held(rel) {
+		return now()
+	}
+	return wait(t.wait, "stat", t.root+"/"+rel, now)
 }
 
 func openat(dir int, rel string) (fd int, err error) {
@@ -275,6 +297,8 @@ func reasonFor(err error) Reason {
 		return Present
 	case errors.Is(err, fs.ErrPermission):
 		return Denied
+	case errors.Is(err, ErrTimedOut):
+		return TimedOut
 	case errors.Is(err, unix.ESRCH):
 		return Vanished
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):

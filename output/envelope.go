@@ -13,7 +13,7 @@ type Header struct {
 	Command     string    `json:"command" jsonschema:"the subcommand that ran"`
 	CollectedAt time.Time `json:"collected_at" jsonschema:"when the values were read"`
 	Interval    *float64  `json:"interval" jsonschema:"seconds between the two samples that rates are of; null without --interval"`
-	Incomplete  bool      `json:"incomplete" jsonschema:"whether the run was cut short"`
+	Incomplete  bool      `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that something is missing that is there"`
 	Host        Host      `json:"host" jsonschema:"the host that was read"`
 	Subject     *Subject  `json:"subject" jsonschema:"the process that the report is about; null for a host's"`
 	Summary     []string  `json:"-"` // further words for the header of the text

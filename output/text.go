@@ -117,7 +117,7 @@ func (t *Text) header(h *Header) {
 		t.line(s)
 	}
 	if h.Incomplete {
-		t.line("incomplete: it was cut short")
+		t.line("incomplete: some files did not answer in time")
 	}
 }
 

@@ -1,0 +1,121 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrTimedOut says that a file did not answer in time: another task holds what its
+// reading must wait for.
+var ErrTimedOut = errors.New("it did not answer in time")
+
+// patience is how long reads are waited for, in all, that other tasks can hold up.
+// A task that hangs with its memory locked lets `ps` hang too: of a file that does
+// not answer kwhy says so, and goes on.
+type patience struct {
+	left atomic.Int64 // ns that may still be waited
+	late atomic.Int64 // how many did not answer
+}
+
+// leastWait is what each read is given when the patience is used up: one that is
+// not held up takes some microseconds.
+const leastWait = 20 * time.Millisecond
+
+// held are the files of a process whose reading waits for what a task may hold for
+// long: mmap_lock (cmdline, maps, smaps_rollup) or exec_update_lock (io, stack,
+// syscall, and the opening of maps; before 5.11 mutexes), fs/proc/base.c and
+// task_mmu.c; the locks of what a descriptor leads to (fdinfo); the server of a
+// network file system (exe, cwd, root, and whatever fd and map_files lead to).
+func held(rel string) bool {
+	if rel == "" || rel[0] < '0' || rel[0] > '9' { // of the host, or kwhy's own
+		return false
+	}
+	switch dir, name := path.Split(rel); name {
+	case "cmdline", "cwd", "exe", "io", "maps", "root", "smaps_rollup", "stack", "syscall":
+		return true
+	default:
+		return strings.HasSuffix(dir, "/fdinfo/") || strings.HasSuffix(dir, "/fd/") || strings.HasSuffix(dir, "/map_files/")
+	}
+}
+
+// wait does what may be held up. What do gives is lost where it comes too late, so
+// that do must write to nothing that others see.
+func wait[T any](p *patience, op, path string, do func() (T, error)) (T, error) {
+	type answer struct {
+		got T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		got, err := do()
+		done <- answer{got, err}
+	}()
+	start := time.Now()
+	patient := time.NewTimer(max(time.Duration(p.left.Load())/2, leastWait))
+	defer patient.Stop()
+	for {
+		select {
+		case a := <-done:
+			return a.got, a.err
+		case <-patient.C:
+			if working() {
+				patient.Reset(leastWait)
+				continue
+			}
+			p.left.Add(-int64(time.Since(start)))
+			p.late.Add(1)
+			var none T
+			return none, fmt.Errorf("%s %s: %w", op, path, ErrTimedOut)
+		}
+	}
+}
+
+// working tells whether a thread of kwhy beside this one is at work, as it is where
+// a file is long, and not all are asleep, as they are where somebody else holds it
+// up. Which thread a read is on is not known: it may change between two.
+func working() bool {
+	const tasks = "/proc/self/task/"
+	own := strconv.Itoa(unix.Gettid())
+	list, _ := os.ReadDir(tasks)
+	for _, task := range list {
+		b, err := os.ReadFile(tasks + task.Name() + "/stat")
+		_, rest, ok := bytes.Cut(b, []byte(") "))
+		if err == nil && ok && task.Name() != own && len(rest) > 0 && rest[0] == 'R' {
+			return true
+		}
+	}
+	return false
+}
+
+// usualWait is how long that is unless Wait says otherwise.
+const usualWait = 2 * time.Second
+
+// Wait sets how long files are waited for, in all, that do not answer.
+func (h *Host) Wait(most time.Duration) { h.proc.wait.left.Store(int64(most)) }
+
+// Late returns how many files did not answer in time.
+func (h *Host) Late() int { return int(h.proc.wait.late.Load()) }
+
+// held tells the same of a source of a process.
+func (s Source) held() bool {
+	switch s {
+	case PIDCmdline, PIDIO, PIDMaps, PIDSmapsRollup, PIDStack, PIDSyscall, PIDFdinfo:
+		return true
+	}
+	return false
+}
+
+func newPatience() *patience {
+	p := &patience{}
+	p.left.Store(int64(usualWait))
+	return p
+}
