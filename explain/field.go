@@ -169,6 +169,9 @@ func (f *Field[S]) take(s S, scratch *[]byte) Value {
 			return None(why)
 		}
 	}
+	if p, ok := any(s).(interface{ Partial(inspect.Source) bool }); ok && p.Partial(f.Source) {
+		return None(inspect.Malformed) // what would have it did not come whole
+	}
 	return None(inspect.Unsupported)
 }
 

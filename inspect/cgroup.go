@@ -122,25 +122,38 @@ func HiddenLimit(chain []CgroupMem) (uint64, bool) {
 // Lowest returns the index of the cgroup with the lowest hard limit on the way
 // up: what the programs in chain[0] can have at most. -1 if none has one.
 func Lowest(chain []CgroupMem) int {
-	return least(chain, func(limit, _ uint64) int64 { return int64(limit) })
+	return least(chain, func(c *CgroupMem) (int64, bool) {
+		limit, why := c.Limit()
+		return int64(limit), why == Present
+	})
+}
+
+// LowestHigh does the same for v2's memory.high.
+func LowestHigh(chain []CgroupMem) int {
+	return least(chain, func(c *CgroupMem) (int64, bool) {
+		high, why := c.High()
+		return int64(high), why == Present
+	})
 }
 
 // Closest returns the index of the cgroup on the way up that has the least
-// room under its hard limit: which one is hit first. -1 if none has one.
+// room under its hard limit: which one is hit first. -1 if none has one, or where
+// what is used can't be told.
 func Closest(chain []CgroupMem) int {
-	return least(chain, func(limit, use uint64) int64 { return int64(limit) - int64(use) })
+	return least(chain, func(c *CgroupMem) (int64, bool) {
+		limit, r1 := c.Limit()
+		use, r2 := c.Use()
+		return int64(limit) - int64(use), r1 == Present && r2 == Present
+	})
 }
 
-func least(chain []CgroupMem, of func(limit, use uint64) int64) int {
+// least returns the index of the cgroup of which the figure is lowest; -1 where none
+// has it.
+func least(chain []CgroupMem, of func(*CgroupMem) (int64, bool)) int {
 	best := -1
 	var low int64
 	for i := range chain {
-		limit, r := chain[i].Limit()
-		use, r2 := chain[i].Use()
-		if r != Present || r2 != Present {
-			continue
-		}
-		if n := of(limit, use); best < 0 || n < low {
+		if n, ok := of(&chain[i]); ok && (best < 0 || n < low) {
 			best, low = i, n
 		}
 	}

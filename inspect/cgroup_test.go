@@ -85,6 +85,13 @@ max
 900
 `, chain{Version: 2, Paths: []string{"/a/b", "/a", "/"}, Lowest: 0, Closest: 1, Root: true}},
 
+		"v2, a limit, and what is used can't be told": {head + "0::/a\n" + mountsAt + mountV2 + `
+-- sys/fs/cgroup/a/memory.max --
+1000
+-- sys/fs/cgroup/a/memory.current --
+a lot
+`, chain{Version: 2, Paths: []string{"/a", "/"}, Lowest: 0, Closest: -1, Root: true}},
+
 		"v2, in the root": {head + "0::/\n" + mountsAt + mountV2 + "-- sys/fs/cgroup/memory.stat --\nanon 1\n",
 			chain{Version: 2, Paths: []string{"/"}, Lowest: -1, Closest: -1, Root: true}},
 

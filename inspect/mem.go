@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"bytes"
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +35,7 @@ type Mem struct {
 	numbers [nSources]int64
 	words   [nSources]string
 	got     [nSources]Reason
+	cut     bool // meminfo ends before its end
 }
 
 // Swap is one device or file of /proc/swaps. Sizes are in bytes.
@@ -89,12 +92,25 @@ func (m *Mem) Word(s Source) (string, bool) {
 // Kernel returns the kernel that was read.
 func (m *Mem) Kernel() Version { return m.Host.Kernel }
 
-// Gaps lists the wanted sources that gave nothing.
+// Partial tells whether a source gave only the beginning of what it holds.
+func (m *Mem) Partial(s Source) bool { return s == Meminfo && m.cut }
+
+// Gaps lists the wanted sources that gave nothing, or not all.
 func (m *Mem) Gaps() (out []Gap) {
 	for s, r := range m.got {
-		if r.IsGap() && r != Unread {
-			out = append(out, Gap{Source(s), r, 1, 1})
+		switch s := Source(s); {
+		case r.IsGap() && r != Unread:
+			out = append(out, Gap{s, r, 1, 1})
+		case m.Partial(s):
+			out = append(out, Gap{s, Malformed, 1, 1})
 		}
+	}
+	garbled := 0
+	for i := range m.Cgroups {
+		garbled += len(m.Cgroups[i].Garbled)
+	}
+	if garbled > 0 {
+		out = append(out, Gap{CgroupMemory, Malformed, garbled, garbled})
 	}
 	return out
 }
@@ -169,56 +185,89 @@ const maxTries = 8
 // memMoving reads meminfo and zoneinfo, which belong together, and vmstat and
 // buddyinfo, close to them. meminfo is read again until it repeats around
 // zoneinfo: a page allocated in between would show as an error of the
-// arithmetic.
+// arithmetic. What was read is parsed when it holds still.
 func (h *Host) memMoving(m *Mem, want Sources, note func(Source, error)) {
-	if want.Has(Meminfo) {
-		info, err := h.counters("meminfo", 64)
-		note(Meminfo, err)
-		for range maxTries {
-			if m.Info = info; err != nil || !want.Has(Zoneinfo) {
-				break
-			}
-			note(Zoneinfo, h.readZones(m))
-			if want.Has(Vmstat) {
-				note(Vmstat, h.readVmstat(m))
-			}
-			if info, err = h.counters("meminfo", 64); err != nil {
-				break
-			}
-			if m.Still = same(m.Info, info); m.Still {
-				break
+	files := [...]struct {
+		src   Source
+		parse func([]byte) error
+	}{{Meminfo, m.parseMeminfo}, {Zoneinfo, m.parseZones}, {Vmstat, m.parseVmstat}}
+	var raw [len(files)][]byte
+	var errs [len(files)]error
+	read := func(i int) {
+		_, rel := h.at(files[i].src)
+		raw[i], errs[i] = h.proc.read(rel, raw[i][:0], atZero)
+	}
+	var before []byte
+	for try := range maxTries {
+		for i, f := range files {
+			if want.Has(f.src) && (i > 0 || try == 0) {
+				read(i)
 			}
 		}
+		if !want.Has(Meminfo) || !want.Has(Zoneinfo) || errs[0] != nil || errs[1] != nil {
+			break
+		}
+		before, raw[0] = raw[0], before
+		if read(0); errs[0] != nil {
+			break
+		}
+		if m.Still = sameLines(before, raw[0]); m.Still {
+			break
+		}
 	}
-	if want.Has(Zoneinfo) && m.got[Zoneinfo] == Unread {
-		note(Zoneinfo, h.readZones(m))
-	}
-	if want.Has(Vmstat) && m.Vmstat == nil {
-		note(Vmstat, h.readVmstat(m))
+	for i, f := range files {
+		if !want.Has(f.src) {
+			continue
+		}
+		if errs[i] == nil {
+			if errs[i] = f.parse(raw[i]); errs[i] != nil {
+				errs[i] = fmt.Errorf("parse %s: %w", f.src, errs[i])
+			}
+		}
+		note(f.src, errs[i])
 	}
 	if want.Has(Buddyinfo) {
 		note(Buddyinfo, h.readBuddies(m))
 	}
 }
 
-func same(a, b Counters) bool {
-	for _, k := range available {
-		if a[k] != b[k] {
+// sameLines tells whether the lines that must hold still do.
+func sameLines(a, b []byte) bool {
+	for _, name := range available {
+		if !bytes.Equal(lineOf(a, name), lineOf(b, name)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (h *Host) readZones(m *Mem) error {
-	return h.proc.with("zoneinfo", func(b []byte) (err error) {
-		m.Zones, err = parseZoneinfo(b)
-		return err
-	})
+// lineOf returns what a file of "name: value" says behind a name; nil if nothing.
+func lineOf(b []byte, name string) []byte {
+	at := bytes.Index(b, append(append([]byte{'\n'}, name...), ':'))
+	if at < 0 {
+		return nil
+	}
+	line, _ := cutLine(b[at+1:])
+	return line
 }
 
-func (h *Host) readVmstat(m *Mem) (err error) {
-	m.Vmstat, err = h.counters("vmstat", 256)
+// parseMeminfo notes where the file ends too early: every kernel since 4.0 has the
+// lines that are asked for here, one near its beginning, one near its end.
+func (m *Mem) parseMeminfo(b []byte) (err error) {
+	m.Info, err = parseCounters(b, 64)
+	_, begun := m.Info["MemTotal"]
+	_, done := m.Info["Committed_AS"]
+	m.cut = begun && !done
+	return err
+}
+
+func (m *Mem) parseZones(b []byte) (err error) {
+	m.Zones, err = parseZoneinfo(b)
+	return err
+}
+
+func (m *Mem) parseVmstat(b []byte) (err error) {
+	m.Vmstat, err = parseCounters(b, 256)
 	return err
 }
 
