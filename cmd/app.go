@@ -3,7 +3,9 @@ package cmd
 import (
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -23,8 +25,10 @@ type App struct {
 	Version     string
 }
 
-// System returns the App of a real process.
+// System returns the App of a real process. Who closes the pipe that kwhy writes to
+// has seen enough: the write fails, instead of a signal that ends kwhy.
 func System() *App {
+	signal.Ignore(syscall.SIGPIPE)
 	out := int(os.Stdout.Fd())
 	columns, lines, err := term.GetSize(out)
 	if err != nil {

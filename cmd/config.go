@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type settings struct {
 // variable and the documentation all come from here.
 type setting struct {
 	key, short, value, usage string
-	choices                  []string // what it accepts; nil: the flag's type decides
+	choices                  []string // what it accepts; nil: decode knows
 }
 
 func settingTable() []setting {
@@ -40,11 +41,11 @@ func settingTable() []setting {
 		{"output", "o", "text", "how to print", []string{"text", "json", "ndjson"}},
 		{"color", "", "auto", "colour in text: auto is on for a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
 		{"explain", "", "line", "how much text says beside values", []string{"none", "line", "full"}},
-		{"interval", "", "0s", "take two samples this far apart, so that counters get rates", nil},
-		{"timeout", "", "2s", "how long to wait, in all, for files that do not answer; 0 is for ever", nil},
-		{"proc-root", "", "/proc", "where the host's /proc is mounted or saved", nil},
-		{"sys-root", "", "/sys", "where the host's /sys is mounted or saved", nil},
-		{"width", "", "0", "columns of text; 0 is the terminal's, or 80", nil},
+		{"interval", "", "0s", "take two samples `D` apart, so that counters get rates", nil},
+		{"timeout", "", "2s", "wait `D`, in all, for files that do not answer; 0 is for ever", nil},
+		{"proc-root", "", "/proc", "the `DIR` where the host's /proc is mounted or saved", nil},
+		{"sys-root", "", "/sys", "the `DIR` where the host's /sys is mounted or saved", nil},
+		{"width", "", "0", "`N` columns of text; 0 is the terminal's, or 80", nil},
 	}
 }
 
@@ -59,15 +60,7 @@ func addSettings(flags *pflag.FlagSet) {
 		if s.choices != nil {
 			usage += " (" + strings.Join(s.choices, "|") + ")"
 		}
-		switch s.key {
-		case "interval", "timeout":
-			d, _ := time.ParseDuration(s.value) // of our own table
-			flags.DurationP(s.key, s.short, d, usage)
-		case "width":
-			flags.IntP(s.key, s.short, 0, usage)
-		default:
-			flags.StringP(s.key, s.short, s.value, usage)
-		}
+		flags.StringP(s.key, s.short, s.value, usage) // whatever it is, decode checks it, from wherever it comes
 	}
 	flags.String("config", "", "read this config file, and no other")
 }
@@ -173,21 +166,20 @@ func (a *App) loadEnv(v *viper.Viper, origin map[string]string) error {
 // decode turns the merged settings into the struct, and checks each value. An
 // error names where the value is from and what it may be.
 func decode(v *viper.Viper, origin map[string]string) (*settings, error) {
+	text := func(key string) string { return fmt.Sprint(v.Get(key)) }
 	for _, s := range settingTable() {
-		value := v.GetString(s.key)
-		if s.choices != nil && !slices.Contains(s.choices, value) {
+		if value := text(s.key); s.choices != nil && !slices.Contains(s.choices, value) {
 			return nil, usagef("%s: bad value %q: it takes %s", origin[s.key], value, strings.Join(s.choices, ", "))
 		}
 	}
-	if d, err := time.ParseDuration(v.GetString("interval")); err != nil || d < 0 || d > 0 && d < 10*time.Millisecond {
-		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, 10ms at least, or 0 for one sample", origin["interval"], v.GetString("interval"))
+	if d, err := time.ParseDuration(text("interval")); err != nil || d < 0 || d > 0 && d < 10*time.Millisecond {
+		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, 10ms at least, or 0 for one sample", origin["interval"], text("interval"))
 	}
-	if d, err := time.ParseDuration(v.GetString("timeout")); err != nil || d < 0 {
-		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, or 0 to wait for ever", origin["timeout"], v.GetString("timeout"))
+	if d, err := time.ParseDuration(text("timeout")); err != nil || d < 0 {
+		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, or 0 to wait for ever", origin["timeout"], text("timeout"))
 	}
-	var width int
-	if _, err := fmt.Sscanf(v.GetString("width")+" ", "%d ", &width); err != nil || width != 0 && (width < 40 || width > 1000) {
-		return nil, usagef("%s: bad value %q: it takes a number of columns from 40 to 1000, or 0 for the terminal's", origin["width"], v.GetString("width"))
+	if n, err := strconv.Atoi(text("width")); err != nil || n != 0 && (n < 40 || n > 1000) {
+		return nil, usagef("%s: bad value %q: it takes a number of columns from 40 to 1000, or 0 for the terminal's", origin["width"], text("width"))
 	}
 	s := &settings{}
 	if err := v.UnmarshalExact(s); err != nil {

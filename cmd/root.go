@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -37,11 +39,25 @@ func (a *App) root() *cobra.Command {
 	}
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	addSettings(root.PersistentFlags())
 	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
 	return root
+}
+
+// flagError says in our own words what a flag takes.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return usageError{err}
+	}
+	f := bad.GetFlag()
+	takes := map[string]string{"int": "a whole number", "int32": "a whole number", "bool": "true or false", "duration": "a duration such as 500ms or 5s"}[f.Value.Type()]
+	if takes == "" {
+		return usageError{err}
+	}
+	return usagef("--%s: bad value %q: it takes %s", f.Name, bad.GetValue(), takes)
 }
 
 // noArgs is cobra's check with our exit status, and near misses for a command.

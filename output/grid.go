@@ -12,6 +12,7 @@ type table struct {
 	docs   []explain.Doc
 	cols   []int // which of the grid's columns are shown, why excepted
 	why    int   // the column of sentences, or -1
+	told   bool  // that column is shown
 	rows   [][]string
 	level  []explain.Level
 	widths []int
@@ -66,6 +67,8 @@ func (t *Text) render(g *explain.Grid) *table {
 		}
 		tb.widths[i] = cells(heading(d))
 	}
+	// What has a name of its own beside "why" says more than a sentence about others.
+	tb.told = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
 	last := -1 // a column of text that nothing follows may be as long as it is
 	if n := len(tb.cols); n > 0 && tb.why < 0 && g.Named && tb.docs[tb.cols[n-1]].Unit == explain.Text {
 		last = tb.cols[n-1]
@@ -112,7 +115,7 @@ func (tb *table) width() (n int) {
 func (t *Text) fit(tb *table, named bool) {
 	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return tb.docs[i].Show == explain.Wide && !tb.has[i] && !named })
 	need := margin
-	if tb.why >= 0 && t.detail > DetailNone {
+	if tb.told {
 		need += minWhy
 	}
 	for i := len(tb.cols) - 1; i >= 0 && !named && tb.width()+need > t.width; i-- {
@@ -156,7 +159,7 @@ func (t *Text) head(tb *table, at int) string {
 		}
 		b.WriteString(pad(columnGap))
 	}
-	if tb.why >= 0 && t.detail > DetailNone && t.width-at >= minWhy {
+	if tb.told && t.width-at >= minWhy {
 		b.WriteString(heading(&tb.docs[tb.why]))
 	}
 	return b.String()
@@ -179,7 +182,7 @@ func (t *Text) row(tb *table, n, at int) {
 		b.WriteString(pad(columnGap))
 	}
 	lead := t.style.Level(tb.level[n], b.String())
-	if tb.why < 0 || t.detail == DetailNone {
+	if !tb.told {
 		t.line(lead)
 		return
 	}

@@ -264,7 +264,9 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 			}
 			t.line(mark + left(name, g.label) + " " + t.style.Level(c.Level, l))
 		}
-		t.leveled(pad(g.text), g.text, text, c.Level)
+		if len(text) > 0 {
+			t.leveled(pad(g.text), g.text, text, c.Level)
+		}
 	}
 	t.more(c, g)
 }
