@@ -34,3 +34,48 @@ func TestHelperTouch(t *testing.T) {
 	wait()
 	os.Exit(0)
 }
+
+// TestHelperFork is no test: it is the child that TestLiveForkShares makes. It has
+// memory of its own that a child of its own shares, as fork leaves it, and a shared
+// mapping that the latter has too.
+func TestHelperFork(t *testing.T) {
+	if os.Getenv("KWHY_TEST_CHILD") != "fork" {
+		t.Skip("only the child of another test runs this")
+	}
+	for _, kind := range []int{unix.MAP_PRIVATE, unix.MAP_SHARED} {
+		b, err := unix.Mmap(-1, 0, forkShares, unix.PROT_READ|unix.PROT_WRITE, kind|unix.MAP_ANONYMOUS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(b); i += os.Getpagesize() {
+			b[i] = 1
+		}
+	}
+	in := bufio.NewReader(os.Stdin)
+	pid := fork()
+	fmt.Print("1")
+	_, _ = in.ReadByte()
+	_ = unix.Kill(pid, unix.SIGKILL)
+	_, _ = unix.Wait4(pid, nil, 0, nil)
+	fmt.Print("2")
+	_, _ = in.ReadByte()
+	os.Exit(0)
+}
+
+// forkShares is how much the two share of each kind.
+const forkShares = 48 << 20
+
+// fork makes a process that does nothing, and touches nothing: it has one thread, and
+// of Go's runtime no use.
+//
+//go:norace
+func fork() int {
+	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return -1
+	}
+	for pid == 0 {
+		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+	}
+	return int(pid)
+}

@@ -8,8 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mattn/go-runewidth"
+	"golang.org/x/sys/unix"
 
 	"kwhy/explain/mem"
 	"kwhy/output"
@@ -18,8 +22,14 @@ import (
 // live runs a command line on this host.
 func live(t *testing.T, args ...string) (out, errs string, status int) {
 	t.Helper()
+	return liveAt(t, time.Now, args...)
+}
+
+// liveAt does the same by another clock.
+func liveAt(t *testing.T, now func() time.Time, args ...string) (out, errs string, status int) {
+	t.Helper()
 	var o, e bytes.Buffer
-	a := &App{Out: &o, Err: &e, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
+	a := &App{Out: &o, Err: &e, Getenv: func(string) (string, bool) { return "", false }, Now: now, Sleep: time.Sleep}
 	status = a.Run(args)
 	return o.String(), e.String(), status
 }
@@ -224,7 +234,11 @@ func TestLiveErrors(t *testing.T) {
 		"no such root":     {[]string{"mem", "--proc-root", "/nowhere"}, exitFailed, "/nowhere"},
 		"a root, no proc":  {[]string{"mem", "--proc-root", t.TempDir()}, exitFailed, "meminfo"},
 		"bad output":       {[]string{"mem", "-o", "xml"}, exitUsage, "--output: bad value \"xml\": it takes text, json, ndjson"},
-		"bad interval":     {[]string{"mem", "--interval", "1"}, exitUsage, "interval"},
+		"bad interval":     {[]string{"mem", "--interval", "1"}, exitUsage, "--interval: bad value \"1\": it takes a duration such as"},
+		"no width":         {[]string{"mem", "--width", "x"}, exitUsage, "--width: bad value \"x\": it takes a number of columns"},
+		"no limit":         {[]string{"mem", "--limit", "x"}, exitUsage, "--limit: bad value \"x\": it takes a whole number"},
+		"no timeout":       {[]string{"mem", "--timeout", "-1s"}, exitUsage, "--timeout: bad value \"-1s\": it takes a duration such as"},
+		"two questions":    {[]string{"mem", "1", "--pss"}, exitUsage, "--pss is for the table of all processes"},
 		"bad flag":         {[]string{"mem", "--nope"}, exitUsage, "--nope"},
 		"bad command":      {[]string{"mme"}, exitUsage, "did you mean mem"},
 		"unknown name":     {[]string{"explain", "MemAvailabel"}, exitUsage, "MemAvailable"},
@@ -252,11 +266,114 @@ func TestLiveWidth(t *testing.T) {
 				out, _, _ := live(t, append(slices.Clone(args), "--width", width, "--explain", detail)...)
 				most, _ := strconv.Atoi(width)
 				for l := range strings.Lines(out) {
-					if n := len([]rune(strings.TrimSuffix(l, "\n"))); n > most && !strings.HasPrefix(l, "    ") {
+					if n := runewidth.StringWidth(strings.TrimSuffix(l, "\n")); n > most && len(strings.Fields(l)) > 1 && !(args[0] == "explain" && strings.HasPrefix(l, "    ")) { // a word alone and a line of code have no place to break
 						t.Errorf("%v at %s, %s: %d columns: %s", args, width, detail, n, l)
 					}
 				}
 			}
 		}
+	}
+}
+
+// Memory that a fork shares is not free when one of the two ends. What is, lies
+// between the two figures; and when the other has gone, both say so.
+func TestLiveForkShares(t *testing.T) {
+	child := exec.Command(os.Args[0], "-test.run=^TestHelperFork$")
+	child.Env = append(os.Environ(), "KWHY_TEST_CHILD=fork", "GOGC=off")
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); _ = child.Wait() }()
+	wait := func() {
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pid := strconv.Itoa(child.Process.Pid)
+	wait()
+	doc := liveJSON(t, "mem", pid)
+	least, most := number(t, doc, "freed_on_exit_least"), number(t, doc, "freed_on_exit")
+	if least > 24<<20 || most > forkShares*3/2+(16<<20) {
+		t.Errorf("with a child that shares all: from %.1f to %.1f MiB would come free", least/(1<<20), most/(1<<20))
+	}
+	if rss := number(t, doc, "rss_anon"); rss < forkShares {
+		t.Errorf("it has %.1f MiB of anonymous memory", rss/(1<<20))
+	}
+	if _, err := in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	wait()
+	doc = liveJSON(t, "mem", pid)
+	least, most = number(t, doc, "freed_on_exit_least"), number(t, doc, "freed_on_exit")
+	if least < forkShares*3/4 || most < forkShares {
+		t.Errorf("alone: from %.1f to %.1f MiB would come free", least/(1<<20), most/(1<<20))
+	}
+}
+
+// What one part of MemTotal has, no other has: where a program fills one kind of
+// memory, what is not accounted stays as it was.
+func TestLivePartsDoNotOverlap(t *testing.T) {
+	const size = 96 << 20
+	fill := map[string]func() func(){
+		"shmem": func() func() {
+			b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() { _ = unix.Munmap(b) }
+		},
+		"anon_pages": func() func() {
+			b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() { _ = unix.Munmap(b) }
+		},
+	}
+	for key, grow := range fill {
+		ok := false
+		var grew, rest float64
+		for range 5 { // others work on this machine too
+			before := liveJSON(t, "mem", "--limit", "1")
+			shrink := grow()
+			after := liveJSON(t, "mem", "--limit", "1")
+			shrink()
+			grew = number(t, after, key) - number(t, before, key)
+			rest = number(t, after, "untracked") - number(t, before, "untracked")
+			if ok = grew > size*3/4 && grew < size*5/4 && rest > -size/4 && rest < size/4; ok {
+				break
+			}
+		}
+		if !ok {
+			t.Errorf("%s: 96 MiB more, of which it shows %.1f; what is not accounted changed by %.1f MiB", key, grew/(1<<20), rest/(1<<20))
+		}
+	}
+}
+
+// SIGINT ends kwhy at once, and by that signal.
+func TestLiveInterrupt(t *testing.T) {
+	c := exec.Command("kwhy", "mem", "--interval", "1m")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	start := time.Now()
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	ws, ok := c.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !ws.Signaled() || ws.Signal() != syscall.SIGINT || out.Len() > 0 || time.Since(start) > 30*time.Second {
+		t.Errorf("it ended with %v after %s, and printed %q", c.ProcessState, time.Since(start), out.String())
 	}
 }

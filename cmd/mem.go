@@ -40,7 +40,7 @@ func (a *App) memCommand() *cobra.Command {
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.limit < autoLimit {
-				return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+				return usagef("--limit: bad value %d: it takes a number of rows, 0 for all, or -1 for as many as a screen takes", o.limit)
 			}
 			r, err := a.begin(c, "mem")
 			if err != nil {
@@ -49,6 +49,11 @@ func (a *App) memCommand() *cobra.Command {
 			defer r.host.Close()
 			if len(args) == 0 {
 				return r.memHost(o)
+			}
+			for _, name := range []string{"limit", "pss"} {
+				if c.Flags().Changed(name) {
+					return usagef("--%s is for the table of all processes", name)
+				}
 			}
 			pid, err := parsePID(args[0])
 			if err != nil {
@@ -87,7 +92,8 @@ func (a *App) screenRows() int {
 
 // hostTables are the tables of a host's memory, and what they need.
 type hostTables struct {
-	processes *explain.View[inspect.Proc]
+	processes *explain.View[inspect.Proc] // ranked by what the kernel tells cheaply
+	shown     *explain.View[inspect.Proc] // and then by what is shown
 	rest      []func(*inspect.Mem, explain.Limits) (explain.Grid, []explain.Finding)
 	needs     inspect.Sources
 }
@@ -101,7 +107,11 @@ func newHostTables(o memOptions, screen int) (*hostTables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &hostTables{processes: procs}
+	shown, err := mem.Processes(o.pss).View(nil, []string{"vm_rss", "-pid"}, 0)
+	if err != nil {
+		return nil, err
+	}
+	t := &hostTables{processes: procs, shown: shown}
 	add(t, mem.Cgroups(), 0, func(m *inspect.Mem) []inspect.CgroupMem { return m.Cgroups })
 	add(t, mem.Swaps(), 0, func(m *inspect.Mem) []inspect.Swap { return m.Swaps })
 	add(t, mem.Zones(), 0, mem.Populated)
@@ -148,6 +158,7 @@ func (r *run) memHost(o memOptions) error {
 	if err := cmp.Or(err, scanErr); err != nil {
 		return err
 	}
+	order = tables.shown.Again(procs, order)
 	var over time.Duration
 	if was != nil {
 		m.Was, over = was, m.At.Sub(was.At)
@@ -211,6 +222,9 @@ func (r *run) memProcess(pid int32) error {
 	p.Stop()
 	if err != nil {
 		return err
+	}
+	if tgid := m.Status["Tgid"]; tgid != 0 && tgid != uint64(pid) {
+		return fmt.Errorf("%d is a thread of process %d, and memory is the whole process's: kwhy mem %d", pid, tgid, tgid)
 	}
 	var over time.Duration
 	if was != nil && was.P.Start == m.P.Start {

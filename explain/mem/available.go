@@ -31,8 +31,11 @@ func readTotal(m mem) string {
 			nodes[m.Zones[i].Node] = true
 		}
 	}
-	s := fmt.Sprintf("On %s, in pages of %s.", explain.Plural(len(nodes), "memory node", "memory nodes"), explain.Size(m.Host.PageSize))
-	if total := m.Info["MemTotal"]; present > total && present-total < total/4 {
+	s := "In pages of " + explain.Size(m.Host.PageSize) + "."
+	if len(nodes) > 0 {
+		s = fmt.Sprintf("On %s, in pages of %s.", explain.Plural(len(nodes), "memory node", "memory nodes"), explain.Size(m.Host.PageSize))
+	}
+	if total := explain.Look(m.Info, "MemTotal").Uint(); present > total && present-total < total/4 {
 		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.", explain.Size(present-total))
 	}
 	return s

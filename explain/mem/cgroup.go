@@ -26,11 +26,13 @@ func cgroup() []field {
 			}, readCgroup),
 		declare(doc{Key: "cgroup_limit", Label: "lowest limit", Unit: bytes, Gist: "The lowest hard limit of this cgroup and those above it."},
 			limit, readCgroupLimit),
+		declare(doc{Key: "cgroup_high", Label: "lowest high", Unit: bytes, Show: explain.Rare, Gist: "The lowest memory.high on the way up: above it tasks are slowed, not killed."},
+			lowestHigh, readHigh),
 		declare(doc{Key: "cgroup_room", Label: "room under it", Unit: bytes, Gist: "What is left below the limit that is hit first, cache not counted as free."},
 			room, readRoom),
-		declare(doc{Key: "cgroup_use", Label: "charged", Unit: bytes, Gist: "What this cgroup's processes are charged, page cache included."},
+		declare(doc{Key: "cgroup_use", Label: "charged", Unit: bytes, Gist: "What this cgroup's processes are charged now."},
 			func(m mem) value { return own(m, (*inspect.CgroupMem).Use) }, readUse),
-		declare(doc{Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare, Gist: "Processes of this cgroup that the kernel killed at a limit."},
+		declare(doc{Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare, Gist: "Processes in it, and on v2 below it, that an OOM killer killed."},
 			kills, nil),
 	}
 }
@@ -95,11 +97,32 @@ func readCgroupLimit(m mem) string {
 	if at >= 0 {
 		whose = "of " + m.Cgroups[at].Path
 	}
-	total := m.Info["MemTotal"]
-	if total == 0 || n < total {
-		return fmt.Sprintf("The limit %s. Programs here can get %s, not the host's %s.", whose, explain.Size(n), explain.Size(total))
+	switch total := explain.Look(m.Info, "MemTotal"); {
+	case !total.Has():
+		return fmt.Sprintf("The limit %s: programs here can get no more.", whose)
+	case n < total.Uint():
+		return fmt.Sprintf("The limit %s. Programs here can get %s, not the host's %s.", whose, explain.Size(n), size(total))
+	default:
+		return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, size(total))
 	}
-	return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, explain.Size(total))
+}
+
+func lowestHigh(m mem) value {
+	at := inspect.LowestHigh(m.Cgroups)
+	if at < 0 {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.If(m.Cgroups[at].High())
+}
+
+func readHigh(m mem) string {
+	c := &m.Cgroups[inspect.LowestHigh(m.Cgroups)]
+	high, _ := c.High()
+	s := "Of " + c.Path + ". Above it the kernel reclaims from its tasks and makes them wait, but kills none."
+	if use, why := c.Use(); why == inspect.Present {
+		s += " " + explain.Percent(use, high) + " of it is used."
+	}
+	return s
 }
 
 func room(m mem) value {
@@ -172,9 +195,16 @@ func Cgroups() *explain.Table[cgroupRow] {
 func whyCgroup(r cgroupRow) string {
 	limit, why := r.It.Limit()
 	switch {
+	case why == inspect.Malformed:
+		return "its limit can't be told"
+	case why != inspect.Present && r.It.Root && r.It.Version == 1:
+		return "the topmost that can be seen from here; the root of v1 counts no kernel memory"
 	case why != inspect.Present && r.It.Root:
 		return "the topmost that can be seen from here"
 	case why != inspect.Present:
+		if high, why := r.It.High(); why == inspect.Present {
+			return "no hard limit; above " + explain.Size(high) + " its tasks are slowed"
+		}
 		return "no limit of its own"
 	}
 	s := "a limit, but not the lowest"
@@ -184,6 +214,8 @@ func whyCgroup(r cgroupRow) string {
 	if r.N == inspect.Closest(r.Mem.Cgroups) {
 		s += ", and the one hit first"
 	}
-	use, _ := r.It.Use()
-	return s + ": " + explain.Percent(use, limit) + " used"
+	if use, why := r.It.Use(); why == inspect.Present && limit > 0 {
+		s += ": " + explain.Percent(use, limit) + " used"
+	}
+	return s
 }

@@ -50,8 +50,11 @@ func readMode(m mem) string {
 }
 
 func readLimit(m mem) string {
-	if mode(m) == 2 {
+	switch mode(m) {
+	case 2:
 		return "In force: beyond it, requests for memory fail."
+	case -1:
+		return "It binds under vm.overcommit_memory=2 alone; which mode this is can't be seen."
 	}
 	return "Not in force: it binds under vm.overcommit_memory=2 alone."
 }
@@ -84,9 +87,11 @@ func readCommitted(m mem) string {
 	}
 	s := fmt.Sprintf("%s of CommitLimit.", percentOf(c, l))
 	left := l.Int() - c.Int()
-	admin, _ := m.Number(inspect.VMAdminReserveKbytes)
-	user, _ := m.Number(inspect.VMUserReserveKbytes)
+	admin, ok1 := m.Number(inspect.VMAdminReserveKbytes)
+	user, ok2 := m.Number(inspect.VMUserReserveKbytes)
 	switch {
+	case !ok1 || !ok2 || mode(m) < 0:
+		return s
 	case mode(m) != 2 && left > 0:
 		return s + fmt.Sprintf(" Under mode 2, requests for %s more would succeed, less up to %s kept back for root and for recovery.",
 			explain.Size(uint64(left)), explain.Size(uint64(admin+user)<<10))

@@ -125,7 +125,12 @@ func Mappings() *explain.Table[inspect.ProcMemPart[inspect.Region]] {
 		{Doc: doc{Key: "end", Unit: explain.Address, Source: src, Concept: "address-space", Show: explain.Data, Gist: "The address behind it."},
 			Get: func(r row) value { return explain.N(r.It.End) }},
 		{Doc: doc{Key: "gap", Label: "gap below", Unit: bytes, Source: src, Concept: "address-space", Show: explain.Wide, Gist: "Unused addresses below it."},
-			Get: func(r row) value { return explain.N(r.It.Gap) }},
+			Get: func(r row) value {
+				if r.It.Start >= 1<<63 { // beyond the hole that no address may be in
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.N(r.It.Gap)
+			}},
 		{Doc: doc{Key: "size", Unit: bytes, Bar: true, Source: src, Concept: "virtual-memory", Gist: "Its mappings together, holes between them left out."},
 			Get: func(r row) value { return explain.N(r.It.Size) }},
 		{Doc: doc{Key: "perms", Source: src, Concept: "address-space", Show: explain.Data, Gist: "Read, write, execute; private or shared: each that its mappings have."},

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"fmt"
 	"strconv"
 
 	"kwhy/explain"
@@ -43,9 +44,9 @@ func whyProcess(b []byte, r inspect.Proc) []byte {
 	case file >= 0.5:
 		b = append(explain.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
 	case anon >= 0.5:
-		b = append(explain.AppendPercent(b, anon), " its own: only its end or swap frees it"...)
+		b = append(explain.AppendPercent(b, anon), " anonymous (heap, stacks, data): only swap could take it"...)
 	default:
-		b = append(b, "a mixture: its own, files' and shared pages"...)
+		b = append(b, "a mixture: anonymous, files' and shared pages"...)
 	}
 	if p.VmSwap > 0 {
 		b = append(explain.AppendSize(append(b, "; "...), int64(p.VmSwap)), " more is swapped out"...)
@@ -88,6 +89,8 @@ func statusLine(name string) func(procMem) value {
 }
 
 func resident() []procField {
+	none := procField{Doc: doc{Key: "no_memory", Label: "no memory", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "process", Words: noMemoryWords(), Gist: "Why it has no memory of its own, where it has none."},
+		Get: noMemory, Reading: readNoMemory}
 	rss := status(doc{Key: "vm_rss", Kernel: "VmRSS", Also: also(inspect.Meminfo), Concept: "rss",
 		Gist: "Pages of it in RAM, those shared with others counted in full."}, readRSS, deriveRSS)
 	parts := []procField{
@@ -106,7 +109,34 @@ func resident() []procField {
 		status(doc{Key: "vm_pin", Kernel: "VmPin", Concept: "mlock", Show: explain.Rare, Gist: "Memory pinned for devices, which cannot even be moved."}, nil, nil),
 		status(doc{Key: "hugetlb_pages", Kernel: "HugetlbPages", Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Show: explain.Rare, Gist: "Huge pages of the pool; VmRSS does not count them."}, nil, nil),
 	}
-	return append(append([]procField{rss}, parts...), rest...)
+	return append(append([]procField{none, rss}, parts...), rest...)
+}
+
+func noMemoryWords() []explain.Word {
+	return []explain.Word{
+		{Name: "kernel thread", Gist: "It runs in the kernel's memory: what it takes is the kernel's.", Concept: "kernel-thread"},
+		{Name: "zombie", Gist: "It has ended, and its memory is gone: a number is left, until its parent asks.", Concept: "process"},
+	}
+}
+
+// noMemory says why there are no mappings.
+func noMemory(m procMem) value {
+	switch {
+	case m.P.Kthread():
+		return explain.S("kernel thread")
+	case m.P.State == 'Z' || m.P.State == 'X':
+		return explain.S("zombie")
+	}
+	return explain.None(inspect.Inapplicable)
+}
+
+func readNoMemory(m procMem) string {
+	for _, w := range noMemoryWords() {
+		if w.Name == noMemory(m).Text() {
+			return w.Gist
+		}
+	}
+	return ""
 }
 
 func readRSS(m procMem) string {
@@ -130,11 +160,11 @@ func deriveRSS(m procMem) explain.Derivation {
 }
 
 func readRssAnon(m procMem) string {
-	return explain.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of it is its own: only its end, or swap, frees that."
+	return explain.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swap could take it. Children made by fork share it until one side writes."
 }
 
 func readRssFile(m procMem) string {
-	return explain.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of it is in the page cache as well, and shared with whoever maps the same files."
+	return explain.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of VmRSS: page cache, shared with whoever maps the same files."
 }
 
 func readHWM(m procMem) string {
@@ -171,8 +201,10 @@ func shares() []procField {
 		rollup(doc{Key: "pss", Kernel: "Pss", Gist: "Each page divided by the number of those who map it."}, sum("Pss"), readPss, nil),
 		rollup(doc{Key: "uss", Label: "USS", Gist: "Pages that it alone maps: private, clean and dirty."}, uss, nil, deriveUss),
 		rollup(doc{Key: "swap_pss", Kernel: "SwapPss", Gist: "Its share of anonymous memory in swap; shared memory there is not in it."}, sum("SwapPss"), nil, nil),
-		rollup(doc{Key: "freed_on_exit", Label: "freed if it ends", Also: also(inspect.PIDStatus), Gist: "RAM that comes free at once when it ends, at most."},
+		rollup(doc{Key: "freed_on_exit", Label: "freed if it ends", Also: also(inspect.PIDStatus), Gist: "Anonymous RAM and page tables that come free when it ends, at most."},
 			freed, readFreed, deriveFreed),
+		rollup(doc{Key: "freed_on_exit_least", Also: also(inspect.PIDStatus), Show: explain.Data, Since: kernelVersion(5, 3), Gist: "The same at least: what of its private pages can't be files' or shared memory's."},
+			freedAtLeast, nil, nil),
 	}
 }
 
@@ -197,29 +229,58 @@ func deriveUss(m procMem) explain.Derivation {
 	return w.Done("Private_Clean + Private_Dirty", bytes, explain.I(a+b))
 }
 
-// freed is anonymous memory that nobody else maps, and the page tables. File
-// pages that it alone maps stay in the page cache; shared memory stays until
-// it is deleted.
+// freed is anonymous memory that nobody else maps, and the page tables, at most.
+// The kernel sums private pages over all kinds, and what is anonymous over all who
+// share it: the smaller of the two bounds what is both. File pages that it alone
+// maps stay in the page cache; shared memory stays until it is deleted.
 func freed(m procMem) value {
-	own, anon, tables := uss(m), explain.Look(m.Rollup, "Anonymous"), explain.Look(m.Status, "VmPTE")
+	own, anon, tables := uss(m), anonShare(m), explain.Look(m.Status, "VmPTE")
 	if !own.Has() || !anon.Has() || !tables.Has() {
 		return value{}
 	}
 	return explain.I(min(own.Int(), anon.Int()) + tables.Int())
 }
 
+// anonShare is its share of the anonymous memory that it maps; before 5.3, where the
+// share is not told by kind, all of that.
+func anonShare(m procMem) value {
+	if v := explain.Look(m.Rollup, "Pss_Anon"); v.Has() {
+		return v
+	}
+	return explain.Look(m.Rollup, "Anonymous")
+}
+
+// freedAtLeast is what of the private pages must be anonymous, since its share of
+// files and shared memory is no larger than it is.
+func freedAtLeast(m procMem) value {
+	own, file, shmem, tables := uss(m), explain.Look(m.Rollup, "Pss_File"), explain.Look(m.Rollup, "Pss_Shmem"), explain.Look(m.Status, "VmPTE")
+	if !own.Has() || !file.Has() || !shmem.Has() || !tables.Has() {
+		return value{}
+	}
+	return explain.I(max(own.Int()-file.Int()-shmem.Int(), 0) + tables.Int())
+}
+
 func deriveFreed(m procMem) explain.Derivation {
 	var w explain.Working
+	name := "Pss_Anon"
+	if _, ok := m.Rollup[name]; !ok {
+		name = "Anonymous"
+	}
 	a := w.Take("USS", uss(m), bytes, inspect.PIDSmapsRollup, "Private_Clean + Private_Dirty")
-	b := w.Take("Anonymous", explain.Look(m.Rollup, "Anonymous"), bytes, inspect.PIDSmapsRollup, "Anonymous")
+	b := w.Take(name, anonShare(m), bytes, inspect.PIDSmapsRollup, name)
 	c := w.Take("VmPTE", explain.Look(m.Status, "VmPTE"), bytes, inspect.PIDStatus, "VmPTE")
-	return w.Done("min(USS, Anonymous) + VmPTE", bytes, explain.I(min(a, b)+c))
+	return w.Done("min(USS, "+name+") + VmPTE", bytes, explain.I(min(a, b)+c))
 }
 
 func readFreed(m procMem) string {
-	s := "Its private memory and page tables."
-	if own, anon := uss(m), explain.Look(m.Rollup, "Anonymous"); own.Int() > anon.Int() {
-		s += " " + explain.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is file pages, which stay cached until needed."
+	s := "At most."
+	if least, most := freedAtLeast(m), freed(m); least.Has() && most.Int()-least.Int() < most.Int()/10 {
+		s = "Its own memory and page tables."
+	} else if least.Has() {
+		s = fmt.Sprintf("From %s to that: which of its private pages are files' or shared memory's, the sums don't tell.", size(least))
+	}
+	if own, anon := uss(m), explain.Look(m.Rollup, "Anonymous"); own.Has() && anon.Has() && own.Int() > anon.Int() {
+		s += " At least " + explain.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is of files, which stay cached until needed, or shared memory."
 	}
 	if m.Status["VmSwap"] > 0 {
 		s += " " + explain.Size(m.Status["VmSwap"]) + " of swap comes free too."
@@ -242,7 +303,10 @@ func faults() []procField {
 }
 
 func readMajflt(m procMem) string {
-	if m.P.Majflt == 0 {
+	switch {
+	case m.P.Kthread():
+		return "A kernel thread touches no program's pages."
+	case m.P.Majflt == 0:
 		return "Never: all it touched was in RAM."
 	}
 	return explain.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: the program read in, or memory that had been pushed out."

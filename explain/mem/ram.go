@@ -25,7 +25,7 @@ func part(d doc, get func(mem) value, read func(mem) string, derive func(mem) ex
 func ram() []field {
 	return []field{
 		part(doc{Key: "mem_free", Part: '·', Kernel: "MemFree", Concept: "free-memory",
-			Gist: "Pages that hold nothing. Low is normal: the page cache fills them."},
+			Gist: "Pages that nothing uses, cache included."},
 			meminfo("MemFree"), readFree, nil),
 		part(doc{Key: "anon_pages", Part: '█', Kernel: "AnonPages", Concept: "anonymous-memory",
 			Gist: "Heaps, stacks and other memory of programs that no file backs."},
@@ -72,12 +72,12 @@ func ram() []field {
 		part(doc{Key: "zspages", Label: "compressed swap", Source: inspect.Vmstat, Also: also(inspect.Meminfo), Show: explain.Rare, Option: "CONFIG_ZSMALLOC", Concept: "compressed-swap",
 			Gist: "RAM that holds compressed pages for zram and zswap."},
 			compressed, nil, nil),
-		part(doc{Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare, Since: kernelVersion(7, 1), Concept: "untracked-memory",
-			Gist: "System RAM that graphics drivers use."},
-			meminfo("GPUActive"), nil, nil),
-		part(doc{Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare, Since: kernelVersion(7, 1), Concept: "untracked-memory",
-			Gist: "System RAM that graphics drivers keep in pools and can give back."},
-			meminfo("GPUReclaim"), nil, nil),
+		part(doc{Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare, Concept: "untracked-memory",
+			Gist: "System RAM that graphics drivers use, on kernels that count it (7.3 does)."},
+			whereCounted("GPUActive"), nil, nil),
+		part(doc{Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare, Concept: "untracked-memory",
+			Gist: "The same in pools that they can give back."},
+			whereCounted("GPUReclaim"), nil, nil),
 		part(doc{Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare, Option: "CONFIG_MEMORY_FAILURE", Concept: "untracked-memory",
 			Gist: "Pages put out of use because their RAM is broken."},
 			meminfo("HardwareCorrupted"), nil, nil),
@@ -90,6 +90,17 @@ func ram() []field {
 		part(doc{Key: "untracked", Part: '?', Label: "not accounted", Also: also(inspect.Zoneinfo, inspect.Vmstat), Concept: "untracked-memory",
 			Gist: "What no counter covers: drivers' pages, packet buffers, and the like."},
 			untracked, readUntracked, deriveUntracked),
+	}
+}
+
+// whereCounted gets a line of newer kernels. Where there is none, what it would
+// count is in the remainder.
+func whereCounted(name string) func(mem) value {
+	return func(m mem) value {
+		if v := explain.Look(m.Info, name); v.Has() {
+			return v
+		}
+		return explain.None(inspect.Inapplicable)
 	}
 }
 
@@ -287,9 +298,9 @@ func readAnon(m mem) string {
 func readPageCache(m mem) string {
 	s := ofRAM(m, pageCache(m)) + " of RAM holds file contents"
 	if d := explain.Look(m.Info, "Dirty"); d.Zero() {
-		s += "; none of it waits to be written, so that it can be dropped at once"
+		s += "; none of it waits to be written"
 	} else if d.Has() {
-		s += "; all but " + size(d) + " of it, still to be written, can be dropped at once"
+		s += "; " + size(d) + " of it waits to be written, before which it can't be dropped"
 	}
 	return s + "."
 }
@@ -306,7 +317,7 @@ func readSReclaimable(m mem) string {
 	a, b := explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim")
 	sum := plus(a, b)
 	if s := share(a, sum); s.Has() {
-		return string(explain.AppendPercent(nil, s.Float())) + " of the slab; reclaim can drop most of it (cached names and inodes of files)."
+		return string(explain.AppendPercent(nil, s.Float())) + " of the slab; dropped when memory runs short."
 	}
 	return ""
 }

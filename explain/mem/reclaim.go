@@ -72,15 +72,21 @@ func readScanDirect(m mem) string {
 	if n.Zero() {
 		return fmt.Sprintf("None %s: no task had to free memory for itself.", span)
 	}
-	return fmt.Sprintf("%s worth of pages %s: kswapd was too slow, and tasks had to wait and search themselves.", size(scaled(m, n)), span)
+	s := fmt.Sprintf("%s worth of pages %s: kswapd was too slow, and tasks had to wait and search themselves", size(scaled(m, n)), span)
+	if m.Kernel().AtLeast(7, 0) {
+		s += "; or a cgroup was at its limit, which 7.2 counts here too" // by 7.2, after 6.17
+	}
+	return s + "."
 }
 
-func scanned(m mem) value {
-	return plus(perZone("pgscan_kswapd")(m), perZone("pgscan_direct")(m))
-}
+// scanned adds up all who reclaim: khugepaged and whoever asked for it by
+// memory.reclaim are counted apart on kernels that know them.
+func scanned(m mem) value { return reclaimers(m, "pgscan_") }
 
-func stolen(m mem) value {
-	return plus(perZone("pgsteal_kswapd")(m), perZone("pgsteal_direct")(m))
+func stolen(m mem) value { return reclaimers(m, "pgsteal_") }
+
+func reclaimers(m mem, what string) value {
+	return plus(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
 }
 
 // efficiency is freed over looked at, over the interval where there is one.
@@ -109,8 +115,8 @@ func deriveEfficiency(m mem) explain.Derivation {
 	var w explain.Working
 	a, _ := grown(m, stolen)
 	b, _ := grown(m, scanned)
-	w.Take("pgsteal", a, pages, inspect.Vmstat, "pgsteal_kswapd + pgsteal_direct")
-	w.Take("pgscan", b, pages, inspect.Vmstat, "pgscan_kswapd + pgscan_direct")
+	w.Take("pgsteal", a, pages, inspect.Vmstat, "pgsteal_kswapd + pgsteal_direct, and of khugepaged and memory.reclaim")
+	w.Take("pgscan", b, pages, inspect.Vmstat, "pgscan_kswapd + pgscan_direct, and of khugepaged and memory.reclaim")
 	return w.Done("pgsteal / pgscan", ratio, efficiency(m))
 }
 
@@ -137,7 +143,7 @@ func readRefault(m mem) string {
 	}
 	act, _ := grown(m, vmstat("workingset_activate_file"))
 	if scanned, _ := grown(m, scanned); scanned.Zero() {
-		return fmt.Sprintf("%s came back %s, though no global reclaim ran: a cgroup's limit or dropped caches took them.", size(scaled(m, n)), span)
+		return fmt.Sprintf("%s came back %s, though the host as a whole did not reclaim: a cgroup's limit may have; these counters don't tell.", size(scaled(m, n)), span)
 	}
 	if !act.Has() || act.Zero() {
 		return fmt.Sprintf("%s came back %s, none of it so soon that it was still in use.", size(scaled(m, n)), span)

@@ -48,8 +48,11 @@ func swapUsed(m mem) value {
 	return explain.I(total.Int() - free.Int())
 }
 
+// noSwap tells whether the host is known to have none.
+func noSwap(m mem) bool { return explain.Look(m.Info, "SwapTotal").Zero() }
+
 func readSwapTotal(m mem) string {
-	if m.Info["SwapTotal"] == 0 {
+	if noSwap(m) {
 		return "No swap: programs' own memory and tmpfs stay in RAM until they are freed, and when RAM is out the OOM killer is next."
 	}
 	used := swapUsed(m)
@@ -81,7 +84,7 @@ func readSwappiness(m mem) string {
 	default:
 		s += fmt.Sprintf(" At %d, swapping is held cheaper than reading files again: right for zram, zswap and fast devices.", n)
 	}
-	if m.Info["SwapTotal"] == 0 {
+	if noSwap(m) {
 		s += " Without swap it does nothing."
 	}
 	return s
@@ -90,9 +93,11 @@ func readSwappiness(m mem) string {
 func readZswap(m mem) string {
 	w, _ := m.Word(inspect.ZswapEnabled)
 	switch {
+	case w != "Y" && noSwap(m):
+		return "Off."
 	case w != "Y":
 		return "Off: pages go to the swap devices as they are."
-	case m.Info["SwapTotal"] == 0:
+	case noSwap(m):
 		return "On, but without a swap device behind it, it holds nothing."
 	}
 	return "On: pages on their way to swap are kept compressed in RAM while the pool has room."

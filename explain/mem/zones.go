@@ -190,7 +190,11 @@ func Populated(m *inspect.Mem) []inspect.Zone {
 func whyNode(r inspect.MemPart[inspect.Node]) string {
 	free := percentOf(explain.Look(r.It.Info, "MemFree"), explain.Look(r.It.Info, "MemTotal"))
 	if len(r.Mem.Nodes) == 1 {
-		return free + " free; the only node, so no access is remote"
+		s := free + " free; the only node, so no access is remote"
+		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.Mem.Info, "MemTotal"); total.Has() && node.Has() && node.Float() < 0.9*total.Float() {
+			s += ". Far less than MemTotal: this kernel hands the rest to its zones when it is wanted"
+		}
+		return s
 	}
 	return free + " free; memory is taken here first for what runs on its CPUs"
 }
