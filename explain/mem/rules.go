@@ -106,7 +106,7 @@ func hostRules() []rule {
 		},
 	}, {
 		// A count: victims since boot, or over the interval.
-		ID: "mem.oom_kills", Evidence: []string{"oom_kill"}, Concept: "oom-killer", Next: "kwhy explain oom-killer",
+		ID: "mem.oom_kills", Evidence: []string{"oom_kill"}, Concept: "oom-killer", Next: "kwhy oom log",
 		Of: vmstat("oom_kill"), At: explain.At{Notice: 1},
 		Say: func(m mem) string {
 			n := vmstat("oom_kill")(m)
