@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -16,20 +15,25 @@ import (
 	"kwhy/output"
 )
 
-const explainLong = `Without a name: the concepts, a line each.
+const explainLong = `Without a name: the concepts by chapter, a line each.
 
-A name is a concept (page-cache), or a value as kwhy or the kernel spells it, in
-any case: MemAvailable, committed_as, nr_dirty_threshold, VmRSS. It is explained,
-and then read on this host.`
+A name is a concept (page-cache), a value as kwhy or the kernel spells it, in any
+case (MemAvailable, committed_as, se.vruntime, VmRSS), or a word that is a value (D,
+SCHED_DEADLINE, memfd). It is explained, and then read on this host.`
+
+type explainOptions struct{ noLive, all bool }
 
 func (a *App) explainCommand() *cobra.Command {
-	return &cobra.Command{
+	var o explainOptions
+	c := &cobra.Command{
 		Use:   "explain [NAME]",
 		Short: "Concepts and values: what they mean, and what they read here",
 		Long:  explainLong,
 		Example: `  kwhy explain
   kwhy explain available-memory
-  kwhy explain MemAvailable`,
+  kwhy explain MemAvailable
+  kwhy explain D
+  kwhy explain --all -o json | jq -r '.tables.values.rows[] | [.key, .gist] | @tsv'`,
 		Args: atMostOne,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -38,46 +42,58 @@ func (a *App) explainCommand() *cobra.Command {
 			return completions(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.all && len(args) > 0 {
+				return usagef("--all is without a name")
+			}
 			r, err := a.begin(c, "explain")
 			if err != nil {
 				return err
 			}
 			defer r.host.Close()
-			if len(args) == 0 {
+			switch {
+			case o.all:
+				return r.book()
+			case len(args) == 0:
 				return r.listConcepts()
 			}
-			return r.explain(args[0])
+			return r.explain(args[0], o.noLive)
 		},
 	}
+	c.Flags().BoolVar(&o.noLive, "no-live", false, "leave out what it reads on this host")
+	c.Flags().BoolVar(&o.all, "all", false, "the whole book; as JSON, with every value, word and rule")
+	return c
 }
 
 // completions are the names that explain takes.
 func completions() []string {
 	out := concepts.Names()
 	seen := map[string]bool{}
-	for _, e := range catalog.All().Entries {
-		name := e.Doc.Key
-		if e.Doc.Kernel != "" {
-			name = e.Doc.Kernel
-		}
+	add := func(name string) {
 		if !seen[name] {
 			out = append(out, name)
 		}
 		seen[name] = true
 	}
+	all := catalog.All()
+	for _, e := range all.Entries {
+		add(cmp.Or(e.Doc.Kernel, e.Doc.Key))
+	}
+	for _, w := range catalog.Words(all) {
+		add(w.Name)
+	}
 	return out
 }
 
-// explain explains a concept, or a value by any of its names.
-func (r *run) explain(name string) error {
+// explain explains a concept, or a value or a word by any of its names.
+func (r *run) explain(name string, noLive bool) error {
 	all := catalog.All()
 	concept, isConcept := catalog.Concept(name)
-	entries := catalog.Find(all, name)
-	switch {
-	case isConcept && (len(entries) == 0 || name == concept):
-		return r.explainConcept(concept, catalog.OfConcept(all, concept))
-	case len(entries) > 0:
-		return r.explainValue(entries)
+	entries, words := catalog.Find(all, name), catalog.Meanings(all, name)
+	if isConcept && (len(entries) == 0 || name == concept) {
+		return r.explainConcept(concept, catalog.OfConcept(all, concept), noLive)
+	}
+	if len(entries)+len(words) > 0 {
+		return r.explainValue(entries, words, noLive)
 	}
 	near := catalog.Near(all, name)
 	if len(near) == 0 {
@@ -86,35 +102,58 @@ func (r *run) explain(name string) error {
 	return usagef("nothing is called %q; near it: %s", name, strings.Join(near, ", "))
 }
 
-func (r *run) explainConcept(name string, entries []explain.Entry) error {
+func (r *run) explainConcept(name string, entries []explain.Entry, noLive bool) error {
 	essay, err := concepts.Read(name)
 	if err != nil {
 		return err
 	}
-	rep, err := r.live(entries)
-	if err != nil {
-		return err
+	var rep explain.Report
+	if !noLive {
+		if rep, err = r.live(entries); err != nil {
+			return err
+		}
 	}
 	if r.set.Output != "text" {
 		rep.Grids = append(rep.Grids, conceptGrid([]concepts.Essay{essay}, true))
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
-	t.Essay(output.Essay{Title: essay.Title, Gist: essay.Gist, Body: essay.Body, Source: essay.Source, Man: essay.Man, See: essay.See})
+	t.Essay(told(&essay))
 	return t.Live("On this host now", &rep)
 }
 
-func (r *run) explainValue(entries []explain.Entry) error {
-	rep, err := r.live(entries)
-	if err != nil {
-		return err
+// told is an essay as output takes it.
+func told(e *concepts.Essay) output.Essay {
+	return output.Essay{Title: e.Title, Gist: e.Gist, Body: e.Body, Source: e.Source, Man: e.Man, See: e.See}
+}
+
+// explainValue explains what a name means as a value, and as a word that is one. Of
+// a word it prints the essay too: there is nothing of it to be read alone.
+func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noLive bool) error {
+	var rep explain.Report
+	if !noLive {
+		var err error
+		if rep, err = r.live(entries); err != nil {
+			return err
+		}
 	}
 	if r.set.Output != "text" {
+		rep.Grids = append(rep.Grids, valueGrid(entries), wordGrid(words))
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
 	for i := range entries {
 		t.Definition(&entries[i])
+	}
+	for _, w := range words {
+		t.Word(w.Word, w.Of)
+	}
+	if len(entries) == 0 {
+		essay, err := concepts.Read(string(words[0].Concept))
+		if err != nil {
+			return err
+		}
+		t.Essay(told(&essay))
 	}
 	return t.Live("On this host now", &rep)
 }
@@ -123,13 +162,26 @@ func (r *run) explainValue(entries []explain.Entry) error {
 // one time. One that cannot be read here is a gap like any other.
 func (r *run) live(entries []explain.Entry) (explain.Report, error) {
 	var all explain.Report
-	for _, g := range together(entries) {
+	groups := together(entries)
+	for _, g := range groups {
+		if of, ok := strings.CutSuffix(g.first.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h group) bool { return h.first.Command == of }) {
+			continue // the processes have the same columns
+		}
 		if g.first.Table != "" && all.Grid(g.first.Table) != nil {
 			continue // another command's table of that name had more of them
 		}
 		one, err := g.first.Live(r.host, g.keys...)
 		if err != nil {
 			return all, err
+		}
+		for i := range one.Parts {
+			one.Parts[i].Title = ""
+			if i == 0 && strings.HasSuffix(g.first.Command, " PID") {
+				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.first.Command + " shows any process"
+			}
+		}
+		for i := range one.Grids {
+			one.Grids[i].Title = "kwhy " + g.first.Command
 		}
 		all.Parts = append(all.Parts, one.Parts...)
 		all.Findings = append(all.Findings, one.Findings...)
@@ -170,73 +222,6 @@ func b2i(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-func (r *run) listConcepts() error {
-	var list []concepts.Essay
-	for _, name := range concepts.Names() {
-		e, err := concepts.Read(name)
-		if err != nil {
-			return err
-		}
-		list = append(list, e)
-	}
-	if r.set.Output != "text" {
-		return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{conceptGrid(list, false)}})
-	}
-	return r.text().Concepts(chapters(list))
-}
-
-// chapters groups essays as the book does.
-func chapters(list []concepts.Essay) (out []output.Chapter) {
-	for _, e := range list {
-		i := 0
-		for i < len(out) && out[i].Title != e.Chapter {
-			i++
-		}
-		if i == len(out) {
-			out = append(out, output.Chapter{Title: e.Chapter})
-		}
-		out[i].Lines = append(out[i].Lines, [2]string{e.Name, e.Gist})
-	}
-	return out
-}
-
-// conceptGrid is essays as a table of the JSON contract.
-func conceptGrid(list []concepts.Essay, whole bool) explain.Grid {
-	column := func(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist} }
-	g := explain.Grid{Name: "concepts", Shown: len(list), Total: len(list), Docs: []explain.Doc{
-		column("name", "What kwhy explain takes."), column("title", "Its title."), column("chapter", "Where in the book it stands."),
-		column("gist", "One sentence."), column("source", "Kernel sources and documentation behind it."),
-		column("man", "Manual pages."), column("see", "Concepts to read next."),
-	}}
-	if whole {
-		g.Docs = append(g.Docs, column("essay", "The text, in Markdown."))
-	}
-	g.Rows = iter.Seq[explain.Row](func(yield func(explain.Row) bool) {
-		for i := range list {
-			e := &list[i]
-			row := explain.Row{Values: []explain.Value{
-				explain.S(e.Name), explain.S(e.Title), explain.S(e.Chapter), explain.S(e.Gist),
-				texts(e.Source), texts(e.Man), texts(e.See),
-			}}
-			if whole {
-				row.Values = append(row.Values, explain.S(e.Body))
-			}
-			if !yield(row) {
-				return
-			}
-		}
-	})
-	return g
-}
-
-func texts(list []string) explain.Value {
-	out := make([]explain.Value, len(list))
-	for i, s := range list {
-		out[i] = explain.S(s)
-	}
-	return explain.L(out)
 }
 
 func (a *App) schemaCommand() *cobra.Command {

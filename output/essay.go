@@ -43,7 +43,7 @@ func (t *Text) Concepts(list []Chapter) error {
 // Essay prints a concept.
 func (t *Text) Essay(e Essay) {
 	width := min(t.width, maxProse)
-	t.line(t.style.Title(e.Title))
+	t.title(e.Title)
 	t.lines("", 0, wrap(e.Gist, width))
 	t.body(e.Body, width)
 	t.references("Kernel", e.Source, width)
@@ -53,6 +53,26 @@ func (t *Text) Essay(e Essay) {
 		see = append(see, "kwhy explain "+s)
 	}
 	t.references("See also", see, width)
+}
+
+// Page prints a concept, and a line behind it.
+func (t *Text) Page(e Essay) {
+	t.Essay(e)
+	t.line("")
+	t.line(strings.Repeat("─", min(t.width, maxProse)))
+}
+
+// Word prints what a word means that is a value.
+func (t *Text) Word(w explain.Word, of []explain.Entry) {
+	t.title(safe(w.Name))
+	t.lines(pad(margin), margin, wrap(w.Gist, min(t.width, maxProse)-margin))
+	var where []string
+	for i := range of {
+		where = append(where, key(&of[i])+" of kwhy "+of[i].Command)
+	}
+	for _, f := range [][2]string{{"value of", strings.Join(where, ", ")}, {"concept", "kwhy explain " + string(w.Concept)}} {
+		t.lines(pad(margin)+left(f[0], 9), margin+9, wrap(f[1], t.width-margin-9))
+	}
 }
 
 func (t *Text) references(title string, list []string, width int) {
@@ -119,7 +139,7 @@ func (t *Text) Definition(e *explain.Entry) {
 	if d.Kernel != "" && d.Kernel != name {
 		name += " (" + d.Kernel + ")"
 	}
-	t.line(t.style.Title(name))
+	t.title(name)
 	t.lines(pad(margin), margin, wrap(d.Gist, min(t.width, maxProse)-margin))
 	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", key(e)}, {"command", "kwhy " + e.Command},
 		{"since", d.Lifetime()}, {"needs", d.Requires()}, {"concept", "kwhy explain " + string(d.Concept)}}
@@ -143,7 +163,7 @@ func key(e *explain.Entry) string {
 // Live prints readings of this host under a title.
 func (t *Text) Live(title string, r *explain.Report) error {
 	for i := range r.Parts {
-		r.Parts[i].Title, r.Parts[i].Whole = "", ""
+		r.Parts[i].Whole = ""
 		for j := range r.Parts[i].Cells {
 			if c := &r.Parts[i].Cells[j].Doc; c.Show == explain.Rare || c.Show == explain.Data {
 				c.Show = explain.Always // who asks for it by name wants to see it
@@ -158,6 +178,9 @@ func (t *Text) Live(title string, r *explain.Report) error {
 		t.part(&r.Parts[i], r, g)
 	}
 	for i := range r.Grids {
+		if r.Grids[i].Title != "" && r.Grids[i].Shown > 0 {
+			t.line(pad(margin) + t.style.Dim(r.Grids[i].Title+":"))
+		}
 		t.grid(&r.Grids[i])
 	}
 	t.gaps(r.Gaps)

@@ -26,11 +26,12 @@ type Text struct {
 	width  int
 	detail Detail
 	style  *style
+	begun  bool // a line was printed
 }
 
 // NewText returns a printer for a terminal of width columns.
 func NewText(w io.Writer, width int, detail Detail, color bool) *Text {
-	return &Text{bufio.NewWriterSize(w, 64<<10), max(width, 40), detail, newStyle(color)}
+	return &Text{w: bufio.NewWriterSize(w, 64<<10), width: max(width, 40), detail: detail, style: newStyle(color)}
 }
 
 // Print prints a whole report.
@@ -62,6 +63,7 @@ func (t *Text) Print(h *Header, r *explain.Report) error {
 func (t *Text) line(s string) {
 	t.w.WriteString(strings.TrimRight(s, " "))
 	t.w.WriteByte('\n')
+	t.begun = true
 }
 
 // lines prints wrapped text with an indent; the first line goes behind lead.
@@ -122,10 +124,13 @@ func (t *Text) header(h *Header) {
 }
 
 func (t *Text) title(s string) {
-	if s != "" {
-		t.line("")
-		t.line(t.style.Title(s))
+	if s == "" {
+		return
 	}
+	if t.begun {
+		t.line("")
+	}
+	t.line(t.style.Title(s))
 }
 
 func (t *Text) findings(list []explain.Finding) {

@@ -47,6 +47,44 @@ func Find(t explain.Topic, name string) (out []explain.Entry) {
 	return out
 }
 
+// Meaning is a word that is the value of some fields, and what it says there.
+type Meaning struct {
+	explain.Word
+	Of []explain.Entry
+}
+
+// Meanings returns what a word says that is a value: as it is spelled, or else in
+// any case. A word that says the same of several values is there once.
+func Meanings(t explain.Topic, name string) []Meaning {
+	exact := meanings(t, func(w string) bool { return w == name })
+	if len(exact) > 0 {
+		return exact
+	}
+	return meanings(t, func(w string) bool { return strings.EqualFold(w, name) })
+}
+
+// Words returns every word that is a value, once.
+func Words(t explain.Topic) []Meaning { return meanings(t, func(string) bool { return true }) }
+
+func meanings(t explain.Topic, is func(string) bool) (out []Meaning) {
+	at := map[explain.Word]int{}
+	for _, e := range t.Entries {
+		for _, w := range e.Doc.Words {
+			if !is(w.Name) {
+				continue
+			}
+			i, seen := at[w]
+			if !seen {
+				i = len(out)
+				at[w] = i
+				out = append(out, Meaning{Word: w})
+			}
+			out[i].Of = append(out[i].Of, e)
+		}
+	}
+	return out
+}
+
 // names are what a value may be called.
 func names(d *explain.Doc) []string {
 	out := []string{d.Key}
@@ -106,6 +144,9 @@ func Near(t explain.Topic, name string) []string {
 	for i := range t.Entries {
 		d := &t.Entries[i].Doc
 		consider(cmp.Or(d.Kernel, d.Key))
+		for _, w := range d.Words {
+			consider(w.Name)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b scored) int { return a.far - b.far })
 	var out []string

@@ -145,6 +145,37 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Whatever name a report prints, as a field or as a word that is its value, finds
+// what explains it, in any case.
+func TestEveryNameIsFound(t *testing.T) {
+	all := catalog.All()
+	is := func(e, of *explain.Entry) bool {
+		return e.Command == of.Command && e.Table == of.Table && e.Doc.Key == of.Doc.Key
+	}
+	for i := range all.Entries {
+		e := &all.Entries[i]
+		for _, name := range []string{e.Doc.Key, e.Doc.Kernel, e.Doc.Label, strings.ToUpper(e.Doc.Key), strings.ToUpper(e.Doc.Kernel)} {
+			if name != "" && !slices.ContainsFunc(catalog.Find(all, name), func(f explain.Entry) bool { return is(&f, e) }) {
+				t.Errorf("%q does not find %s of %s", name, e.Doc.Key, e.Command)
+			}
+		}
+		for _, w := range e.Doc.Words {
+			got := catalog.Meanings(all, w.Name)
+			if !slices.ContainsFunc(got, func(m catalog.Meaning) bool {
+				return m.Word == w && slices.ContainsFunc(m.Of, func(f explain.Entry) bool { return is(&f, e) })
+			}) {
+				t.Errorf("%q does not find what it means as %s of %s", w.Name, e.Doc.Key, e.Command)
+			}
+		}
+	}
+	if got := catalog.Meanings(all, "sched_fifo"); len(got) != 1 || got[0].Name != "SCHED_FIFO" {
+		t.Errorf("sched_fifo is %+v", got)
+	}
+	if lower, upper := catalog.Meanings(all, "t"), catalog.Meanings(all, "T"); len(lower) == 0 || len(upper) == 0 || lower[0].Gist == upper[0].Gist {
+		t.Errorf("t and T are two states: %+v, %+v", lower, upper)
+	}
+}
+
 // A value that is read alone says what it says in the whole report: its
 // literal names every source that it leans on.
 func TestAloneAsInTheReport(t *testing.T) {

@@ -30,6 +30,11 @@ type Essay struct {
 	Body    string   `yaml:"-"` // Markdown: headings, paragraphs, lists, fenced blocks, code spans
 }
 
+// Chapters returns the chapters of the book, in the order in which they are read.
+func Chapters() []string {
+	return []string{"user and kernel space", "processes", "scheduler", "memory", "oom", "files", "network", "isolation", "proc and sys"}
+}
+
 // Names returns the names of all concepts, in alphabetical order.
 func Names() []string {
 	entries, _ := fs.ReadDir(files, ".") // an embedded root is always there

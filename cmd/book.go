@@ -1,0 +1,174 @@
+package cmd
+
+import (
+	"iter"
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/explain/catalog"
+	"kwhy/explain/concepts"
+	"kwhy/inspect"
+	"kwhy/output"
+)
+
+// essays reads all essays, in the order of the book.
+func essays() (list []concepts.Essay, err error) {
+	for _, name := range concepts.Names() {
+		e, err := concepts.Read(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	order := concepts.Chapters()
+	slices.SortStableFunc(list, func(a, b concepts.Essay) int {
+		return slices.Index(order, a.Chapter) - slices.Index(order, b.Chapter)
+	})
+	return list, nil
+}
+
+func (r *run) listConcepts() error {
+	list, err := essays()
+	if err != nil {
+		return err
+	}
+	if r.set.Output != "text" {
+		return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{conceptGrid(list, false)}})
+	}
+	return r.text().Concepts(chapters(list))
+}
+
+// book prints all essays, and as data all values, words and rules too.
+func (r *run) book() error {
+	list, err := essays()
+	if err != nil {
+		return err
+	}
+	if r.set.Output != "text" {
+		all := catalog.All()
+		return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{
+			conceptGrid(list, true), valueGrid(all.Entries), wordGrid(catalog.Words(all)), ruleGrid(all.Rules),
+		}})
+	}
+	t := r.text()
+	for i := range list {
+		t.Page(told(&list[i]))
+	}
+	return t.Live("", &explain.Report{})
+}
+
+// chapters groups essays as the book does.
+func chapters(list []concepts.Essay) (out []output.Chapter) {
+	for _, e := range list {
+		i := slices.IndexFunc(out, func(c output.Chapter) bool { return c.Title == e.Chapter })
+		if i < 0 {
+			i = len(out)
+			out = append(out, output.Chapter{Title: e.Chapter})
+		}
+		out[i].Lines = append(out[i].Lines, [2]string{e.Name, e.Gist})
+	}
+	return out
+}
+
+// catalogue is a table of what kwhy knows, and not of what it reads.
+func catalogue(name string, columns []explain.Doc, n int, row func(i int) []explain.Value) explain.Grid {
+	return explain.Grid{Name: name, Docs: columns, Shown: n, Total: n, Rows: iter.Seq[explain.Row](func(yield func(explain.Row) bool) {
+		for i := range n {
+			if !yield(explain.Row{Values: row(i)}) {
+				return
+			}
+		}
+	})}
+}
+
+func column(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist} }
+
+// conceptGrid is essays as a table of the JSON contract.
+func conceptGrid(list []concepts.Essay, whole bool) explain.Grid {
+	columns := []explain.Doc{
+		column("name", "What kwhy explain takes."), column("title", "Its title."), column("chapter", "Where in the book it stands."),
+		column("gist", "One sentence."), column("source", "Kernel sources and documentation behind it."),
+		column("man", "Manual pages."), column("see", "Concepts to read next."),
+	}
+	if whole {
+		columns = append(columns, column("essay", "The text, in Markdown."))
+	}
+	return catalogue("concepts", columns, len(list), func(i int) []explain.Value {
+		e := &list[i]
+		row := []explain.Value{explain.S(e.Name), explain.S(e.Title), explain.S(e.Chapter), explain.S(e.Gist), texts(e.Source), texts(e.Man), texts(e.See)}
+		if whole {
+			row = append(row, explain.S(e.Body))
+		}
+		return row
+	})
+}
+
+// valueGrid is the declared values.
+func valueGrid(list []explain.Entry) explain.Grid {
+	return catalogue("values", []explain.Doc{
+		column("key", "Its key in JSON."), column("kernel", "The kernel's own spelling; empty where kwhy made the value up."),
+		column("command", "The subcommand that prints it."), column("table", "The table whose column it is; empty for a value of a card."),
+		column("section", "The section of its card."), column("unit", "What the number counts."), column("source", "The file it is read from."),
+		column("since", "The first kernel that has it; empty: all since 4.0."), column("until", "The first kernel without it."),
+		column("needs", "What the kernel must be built or booted with."), column("gist", "One sentence."), column("concept", "The essay behind it."),
+		column("words", "The words that are its values."),
+	}, len(list), func(i int) []explain.Value {
+		e := &list[i]
+		d := &e.Doc
+		var words []string
+		for _, w := range d.Words {
+			words = append(words, w.Name)
+		}
+		return []explain.Value{explain.S(d.Key), explain.S(d.Kernel), explain.S(e.Command), explain.S(e.Table), explain.S(e.Section), explain.S(string(d.Unit)), explain.S(d.Source.String()),
+			explain.S(release(d.Since)), explain.S(release(d.Until)), explain.S(d.Requires()), explain.S(d.Gist), explain.S(string(d.Concept)), texts(words)}
+	})
+}
+
+func release(v inspect.Version) string {
+	if v == (inspect.Version{}) {
+		return ""
+	}
+	return v.String()
+}
+
+// wordGrid is the words that are values.
+func wordGrid(list []catalog.Meaning) explain.Grid {
+	return catalogue("words", []explain.Doc{
+		column("name", "The word."), column("gist", "One sentence."), column("concept", "The essay behind it."), column("of", "The keys of the values that it can be."),
+	}, len(list), func(i int) []explain.Value {
+		var keys []string
+		for _, e := range list[i].Of {
+			keys = append(keys, e.Doc.Key)
+		}
+		slices.Sort(keys)
+		return []explain.Value{explain.S(list[i].Name), explain.S(list[i].Gist), explain.S(string(list[i].Concept)), texts(slices.Compact(keys))}
+	})
+}
+
+// ruleGrid is the rules that give levels.
+func ruleGrid(list []explain.RuleDoc) explain.Grid {
+	at := func(f float64) explain.Value {
+		if f == 0 {
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.F(f)
+	}
+	number := func(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist, Unit: explain.Decimal} }
+	return catalogue("rules", []explain.Doc{
+		column("id", "Its name."), column("evidence", "Keys of the values that it rests on; the first carries the level."),
+		{Key: "below", Gist: "Whether small is bad.", Unit: explain.Bool},
+		number("notice", "From here it is worth a notice."), number("warning", "From here a warning."), number("critical", "From here critical."),
+		column("concept", "The essay behind it."), column("next", "What to run next."),
+	}, len(list), func(i int) []explain.Value {
+		r := &list[i]
+		return []explain.Value{explain.S(r.ID), texts(r.Evidence), explain.B(r.Below), at(r.At.Notice), at(r.At.Warning), at(r.At.Critical), explain.S(string(r.Concept)), explain.S(r.Next)}
+	})
+}
+
+func texts(list []string) explain.Value {
+	out := make([]explain.Value, len(list))
+	for i, s := range list {
+		out[i] = explain.S(s)
+	}
+	return explain.L(out)
+}
