@@ -14,10 +14,16 @@ type CPUGroup struct {
 	CPUs    float64 // that it may use
 	Period  uint64  // µs
 	Burst   Num     // µs; Unset before 5.14
-	Weight  Num     // shares: 1024 by default
+	Shares  Num     // of version 1, 1024 by default; Unset elsewhere
+	Weight  Num     // of version 2, 100 by default; Unset elsewhere
 	Idle    bool
 	Cpuset  string // CPUs that it is kept to, where these are not all
 	Stat    Counters
+}
+
+// ownWeight tells whether it weighs other than by default.
+func (g *CPUGroup) ownWeight() bool {
+	return g.Shares != Unset && g.Shares != 1024 || g.Weight != Unset && g.Weight != 100
 }
 
 // cpuGroups walks the hierarchies that have CPU controllers and returns the
@@ -63,7 +69,7 @@ type cpuWalk struct {
 // above.
 func (w *cpuWalk) walk(at, above string) {
 	dir := path.Join(w.rel, at)
-	g := CPUGroup{Version: w.version, Path: path.Join(w.root, at), Burst: Unset, Weight: Unset}
+	g := CPUGroup{Version: w.version, Path: path.Join(w.root, at), Burst: Unset, Shares: Unset, Weight: Unset}
 	cpuset := w.read(&g, dir)
 	if cpuset == "" {
 		cpuset = above
@@ -72,7 +78,7 @@ func (w *cpuWalk) walk(at, above string) {
 	if at != "" && cpuset != above && above != "" {
 		g.Cpuset = cpuset
 	}
-	if g.Bounded || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.Weight != Unset && g.Weight != 1024 {
+	if g.Bounded || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.ownWeight() {
 		w.out = append(w.out, g)
 	}
 	names, err := w.tree.directories(dir)
@@ -98,7 +104,7 @@ func (w *cpuWalk) read(g *CPUGroup, dir string) (cpuset string) {
 	if w.version == 1 {
 		set = "cpuset.effective_cpus"
 		g.CPUs, g.Bounded, _ = t.cfsQuota(dir)
-		g.Weight, g.Burst = num("cpu.shares"), num("cpu.cfs_burst_us")
+		g.Shares, g.Burst = num("cpu.shares"), num("cpu.cfs_burst_us")
 		if n := num("cpu.cfs_period_us"); n > 0 {
 			g.Period = uint64(n)
 		}
@@ -109,10 +115,7 @@ func (w *cpuWalk) read(g *CPUGroup, dir string) (cpuset string) {
 			g.Period, _ = parseUint(period)
 			return nil
 		})
-		g.Burst = num("cpu.max.burst")
-		if n := num("cpu.weight"); n != Unset {
-			g.Weight = (n*1024 + 50) / 100
-		}
+		g.Burst, g.Weight = num("cpu.max.burst"), num("cpu.weight")
 	}
 	g.Idle = num("cpu.idle") == 1
 	_ = t.single(path.Join(dir, "cpu.stat"), func(b []byte) (err error) { g.Stat, err = parseCounters(b, 8); return err })

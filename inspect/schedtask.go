@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -40,7 +42,8 @@ type Rival struct {
 // controller, or the autogroup of a session.
 type ShareGroup struct {
 	Name   string
-	Shares int64 // 1024 by default; 0 if unknown
+	Shares int64 // of version 1, 1024 by default; 0 if unknown
+	Weight int64 // of version 2, 100 by default; 0 if unknown
 	Nice   int8  // of an autogroup
 	Auto   bool
 	Idle   bool
@@ -143,10 +146,10 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 // rivals finds who wants a CPU now, and in which groups.
 func (h *Host) rivals(t *SchedTask) {
 	ps := t.Sched.Procs
-	mounts, _ := h.cgroupMounts() // without them all groups have the default
+	mounts, _ := h.cgroupMounts() // without them the weights of cgroups are unknown
 	auto, _ := t.Sched.Mem.Number(SchedAutogroup)
 	r := &pidReader{h: h}
-	g := groupShares{h: h, mounts: mounts, known: map[string]int64{}, auto: auto == 1}
+	g := groupShares{h: h, mounts: mounts, known: map[string]*ShareGroup{}, auto: auto == 1}
 	add := func(p *Process) {
 		if p.State != 'R' && p.PID != t.Row.P.PID || p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0 {
 			return
@@ -176,66 +179,77 @@ func (h *Host) rivals(t *SchedTask) {
 	}
 }
 
-// groupShares looks up the shares of groups.
+// groupShares looks up the groups that tasks share CPUs in.
 type groupShares struct {
 	h      *Host
 	mounts []mount
-	known  map[string]int64
+	known  map[string]*ShareGroup // nil: no group of its own
 	auto   bool
 }
 
-// idleShares stands for a cgroup with cpu.idle.
-const idleShares = -1
-
+// of returns the groups of a task, the outermost first. A cgroup of version 2
+// without the cpu controller is none: its tasks belong to the nearest one above
+// that has it (kernel/cgroup/cgroup.c, cgroup_e_css_by_mask). Those that so come
+// to the root of all are in their session's autogroup (kernel/sched/autogroup.c,
+// task_wants_autogroup).
 func (g *groupShares) of(p *Process) (out []ShareGroup) {
-	at := strings.Trim(p.CPUCgroup, "/")
-	if at == "" {
-		if g.auto && p.Autogroup >= 0 {
-			out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
-		}
-		return out
+	version, at := int(p.CPUCgroupVersion), strings.Trim(p.CPUCgroup, "/")
+	if version == 2 { // a cgroup namespace's root is not the root of all
+		out = g.add(out, version, "/")
 	}
 	for i, c := range at {
 		if c == '/' {
-			out = g.add(out, "/"+at[:i])
+			out = g.add(out, version, "/"+at[:i])
 		}
 	}
-	return g.add(out, "/"+at)
+	if at != "" {
+		out = g.add(out, version, "/"+at)
+	}
+	if len(out) == 0 && g.auto && p.Autogroup >= 0 {
+		out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
+	}
+	return out
 }
 
-// add appends a cgroup if it is one of CPUs: of version 2 those that have no CPU
-// controller share as the one above.
-func (g *groupShares) add(out []ShareGroup, at string) []ShareGroup {
-	shares, ok := g.known[at]
+// add appends a cgroup if it is one of CPUs.
+func (g *groupShares) add(out []ShareGroup, version int, at string) []ShareGroup {
+	group, ok := g.known[at]
 	if !ok {
-		shares = g.read(at)
-		g.known[at] = shares
+		group = g.read(version, at)
+		g.known[at] = group
 	}
-	switch shares {
-	case 0:
+	if group == nil {
 		return out
-	case idleShares:
-		return append(out, ShareGroup{Name: at, Idle: true})
 	}
-	return append(out, ShareGroup{Name: at, Shares: shares})
+	return append(out, *group)
 }
 
-func (g *groupShares) read(at string) int64 {
-	for _, version := range [...]int{1, 2} {
-		dir, _, err := locateFor(version, "cpu", at, g.mounts)
-		if err != nil {
-			continue
-		}
-		t, rel := g.h.under(dir)
-		if n, err := t.number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
-			return idleShares
-		}
-		if n, err := t.number(path.Join(rel, "cpu.shares")); version == 1 && err == nil && n > 0 {
-			return n
-		}
-		if n, err := t.number(path.Join(rel, "cpu.weight")); version == 2 && err == nil && n > 0 {
-			return (n*1024 + 50) / 100 // sched_weight_from_cgroup
-		}
+// read reads one cgroup; nil where it is none of CPUs. One that lies outside of
+// what is mounted here is a group of unknown weight.
+func (g *groupShares) read(version int, at string) *ShareGroup {
+	out := &ShareGroup{Name: at}
+	dir, _, err := locateFor(version, "cpu", at, g.mounts)
+	if err != nil && at == "/" {
+		return nil
 	}
-	return 0
+	if err != nil {
+		return out
+	}
+	t, rel := g.h.under(dir)
+	if n, err := t.number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
+		out.Idle = true
+		return out
+	}
+	name, to := "cpu.shares", &out.Shares
+	if version == 2 {
+		name, to = "cpu.weight", &out.Weight
+	}
+	n, err := t.number(path.Join(rel, name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && n > 0:
+		*to = n
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/kernel"
 	"kwhy/inspect"
 )
 
@@ -51,14 +52,26 @@ func Cgroups() *explain.Table[groupRow] {
 			switch {
 			case r.It.Idle:
 				return explain.I(3) // WEIGHT_IDLEPRIO
-			case r.It.Weight == inspect.Unset:
+			case sharesOf(r.It) == 0:
 				return explain.None(inspect.Inapplicable)
 			}
-			return explain.Opt(r.It.Weight)
+			return explain.I(sharesOf(r.It))
 		}),
 		declare(doc{Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity", Gist: "The CPUs that it is kept to, where these are not all."}, func(r groupRow) value { return text(r.It.Cpuset) }),
 		declare(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
 	}, Rules: groupRules()}
+}
+
+// sharesOf is what a group weighs among its siblings, in shares of either version;
+// 0 where it has no weight.
+func sharesOf(g *inspect.CPUGroup) int64 {
+	switch {
+	case g.Weight != inspect.Unset:
+		return kernel.SharesOfWeight(int64(g.Weight))
+	case g.Shares != inspect.Unset:
+		return int64(g.Shares)
+	}
+	return 0
 }
 
 // throttledShare is how often a group was stopped, over the interval or since it
@@ -89,8 +102,8 @@ func whyGroup(r groupRow) string {
 		return "never stopped" + span
 	case g.Idle:
 		return "cpu.idle: it gets what others leave, at the weight of SCHED_IDLE"
-	case g.Weight != inspect.Unset && g.Weight != 1024:
-		return string(explain.AppendPercent(nil, float64(g.Weight)/1024)) + " of what a sibling with default settings gets, where both want all they can get"
+	case sharesOf(g) != 0 && sharesOf(g) != 1024:
+		return string(explain.AppendPercent(nil, float64(sharesOf(g))/1024)) + " of what a sibling with default settings gets, where both want all they can get"
 	case g.Cpuset != "":
 		return "kept to these CPUs"
 	}

@@ -22,6 +22,10 @@ func cgroup(name string, shares int64) inspect.ShareGroup {
 	return inspect.ShareGroup{Name: name, Shares: shares}
 }
 
+func weighted(name string, weight int64) inspect.ShareGroup {
+	return inspect.ShareGroup{Name: name, Weight: weight}
+}
+
 // The kernel's documented rule: CPU time is shared by weight, among groups first
 // and then within them (sched(7), sched-design-CFS.rst); a group's weight is
 // spread over CPUs by where its tasks are.
@@ -48,6 +52,7 @@ func TestShares(t *testing.T) {
 		"two against one":       {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))}, 0.25},
 		"beside a plain task":   {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
 		"a group half here":     {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)}, 512. / 1536},
+		"cgroups of version 2":  {[]inspect.Rival{rival(1, 0, 0, weighted("/a", 50)), rival(2, 0, 0, weighted("/b", 100))}, 1. / 3},
 		"a cgroup of 512":       {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 512)), rival(2, 0, 0, cgroup("/b", 1024))}, 1. / 3},
 		"a cgroup in a cgroup":  {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/y", 3072)), rival(3, 0, 0)}, 0.125},
 		"a cgroup with idle":    {[]inspect.Rival{rival(1, 0, 0, inspect.ShareGroup{Name: "/i", Idle: true}), rival(2, 0, 0)}, 3. / 1027},
@@ -68,6 +73,10 @@ func TestShares(t *testing.T) {
 				t.Errorf("%q", says)
 			}
 		})
+	}
+	unseen := []inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/../b", 0))}
+	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: unseen[0].P}, Rivals: unseen}); v.Has() {
+		t.Errorf("beside a group of unknown weight the share is %v", v)
 	}
 	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: fifo.P}, Rivals: []inspect.Rival{fifo}}); v.Has() {
 		t.Errorf("a SCHED_FIFO task has a share of %v", v)
