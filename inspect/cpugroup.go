@@ -21,6 +21,9 @@ type CPUGroup struct {
 	Stat    Counters
 }
 
+// ThrottledTime is how long the group's CPUs were stopped, added up, in ns.
+func (g *CPUGroup) ThrottledTime() Num { return g.Stat.throttledTime() }
+
 // ownWeight tells whether it weighs other than by default.
 func (g *CPUGroup) ownWeight() bool {
 	return g.Shares != Unset && g.Shares != 1024 || g.Weight != Unset && g.Weight != 100

@@ -36,6 +36,10 @@ type Sched struct {
 
 	Was *Sched
 	got [nSources]Reason
+
+	ready     []*Process    // threads in R
+	threaded  int           // processes of more than one thread
+	noThreads [nReasons]int // of these, those whose threads could not be read
 }
 
 // CPUTimes are the times of a CPU by kind, in ticks of 1/100 s since boot
@@ -148,7 +152,17 @@ func (s *Sched) Gaps() []Gap {
 			out = append(out, Gap{Source(src), r, 1, 1})
 		}
 	}
-	return append(out, s.Procs.Gaps(s.Order)...)
+	return append(append(out, s.threadGaps()...), s.Procs.Gaps(s.Order)...)
+}
+
+// threadGaps counts the processes whose threads could not be read.
+func (s *Sched) threadGaps() (out []Gap) {
+	for r, n := range s.noThreads {
+		if n > 0 && Reason(r) != Vanished {
+			out = append(out, Gap{PIDTask, Reason(r), n, s.threaded})
+		}
+	}
+	return out
 }
 
 // Sched reads the wanted sources of a host; the caller has scanned the processes.
@@ -216,7 +230,11 @@ func (h *Host) schedReader(s *Sched, src Source) func() Reason {
 	case Schedstat:
 		return func() Reason { return reasonFor(h.proc.with("schedstat", s.parseSchedstat)) }
 	case CgroupCPU:
-		return func() (r Reason) { s.Groups, r = h.cpuGroups(); return r }
+		return func() (r Reason) {
+			s.Groups, r = h.cpuGroups()
+			s.got[CgroupCpuset] = r // the walk reads both
+			return r
+		}
 	}
 	return nil
 }

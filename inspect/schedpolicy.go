@@ -9,36 +9,29 @@ const (
 	policyDeadline = 6
 )
 
-// schedTasks finds the tasks of real-time policies and those in D, among all
-// threads of all processes: of a process of one thread, stat has said it.
+// schedTasks finds the tasks of real-time policies, those in D and those that want
+// a CPU, among all threads of all processes: of a process of one thread, stat has
+// said it. Where a process's threads can't be read its main thread stands for them.
 func (h *Host) schedTasks(s *Sched) {
 	ps := s.Procs
-	note := func(p *Process) {
-		t := Task{Proc: Proc{Host: &ps.Host, P: p}}
-		switch p.Policy {
-		case policyFIFO, policyRR, policyDeadline:
-			t.Attr = h.attr(p)
-			s.Realtime = append(s.Realtime, t)
-		}
-		if p.State == 'D' {
-			s.Blocked = append(s.Blocked, t)
-		}
-	}
+	r := &pidReader{h: h}
 	for i := range ps.Rows {
 		p := &ps.Rows[i]
 		if p.Threads <= 1 || p.TGID != 0 {
-			note(p)
+			h.noteTask(s, p)
 			continue
 		}
-		threads, err := h.Threads(p.PID, Of(PIDStat))
+		s.threaded++
+		threads, err := r.threadsOf(p)
 		if err != nil {
+			s.noThreads[reasonForPID(err)]++
+			h.noteTask(s, p)
 			continue
 		}
-		for j := range threads.Rows {
-			note(&threads.Rows[j])
+		for j := range threads {
+			h.noteTask(s, &threads[j])
 		}
 	}
-	r := &pidReader{h: h}
 	for i := range s.Blocked {
 		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall))
 	}
@@ -46,6 +39,42 @@ func (h *Host) schedTasks(s *Sched) {
 	if !h.sameProcesses() {
 		s.got[SchedGetattr] = Inapplicable
 	}
+}
+
+func (h *Host) noteTask(s *Sched, p *Process) {
+	t := Task{Proc: Proc{Host: &s.Procs.Host, P: p}}
+	switch p.Policy {
+	case policyFIFO, policyRR, policyDeadline:
+		t.Attr = h.attr(p)
+		s.Realtime = append(s.Realtime, t)
+	}
+	switch p.State {
+	case 'D':
+		s.Blocked = append(s.Blocked, t)
+	case 'R':
+		s.ready = append(s.ready, p)
+	}
+}
+
+// threadsOf reads stat of each thread of a process.
+func (r *pidReader) threadsOf(p *Process) ([]Process, error) {
+	names, err := r.h.proc.names(p.dir() + "/task")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Process, 0, len(names))
+	for _, name := range names {
+		tid, ok := parsePID(name)
+		if !ok {
+			continue
+		}
+		t := newProcess(tid)
+		t.TGID = p.PID
+		if r.fill(&t, Of(PIDStat)); t.got[0] == Present { // else it has ended
+			out = append(out, t)
+		}
+	}
+	return out, nil
 }
 
 // sameProcesses tells whether the numbers in this /proc mean the same processes to

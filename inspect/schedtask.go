@@ -87,7 +87,7 @@ func (t *SchedTask) Gaps() []Gap {
 			out = append(out, Gap{Source(s), r, 1, 1})
 		}
 	}
-	return out
+	return append(out, t.Sched.threadGaps()...)
 }
 
 // SchedTask reads one process, of a scan in which stat was read. id may be a
@@ -114,7 +114,7 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 		every[j] = int32(j)
 	}
 	threads.Fill(every, Of(PIDStatus, PIDSchedstat))
-	threads.Fill([]int32{i}, Of(PIDSched, PIDCgroup, PIDAutogroup, PIDWchan, PIDSyscall))
+	threads.Fill([]int32{i}, Of(PIDSched, PIDCgroup, PIDAutogroup))
 	s, err := h.Sched(ps, nil, want)
 	if err != nil {
 		return nil, err
@@ -160,17 +160,9 @@ func (h *Host) rivals(t *SchedTask) {
 	for i := range t.Threads.Rows {
 		add(&t.Threads.Rows[i])
 	}
-	for i := range ps.Rows {
-		p := &ps.Rows[i]
-		if p.PID == t.Row.P.PID || p.PID == t.Row.P.TGID {
-			continue
-		}
-		if p.Threads <= 1 {
+	for _, p := range t.Sched.ready {
+		if own := t.Threads.Rows[0].TGID; p.PID != t.Row.P.PID && p.PID != own && (p.TGID == 0 || p.TGID != own) {
 			add(p)
-		} else if threads, err := h.Threads(p.PID, Of(PIDStat)); err == nil {
-			for j := range threads.Rows {
-				add(&threads.Rows[j])
-			}
 		}
 	}
 	var d ProcDetail

@@ -9,6 +9,7 @@ type Throttle struct {
 	CPUs      float64 // how many CPUs' worth of time it may have
 	Periods   uint64  // in which it wanted any
 	Throttled uint64  // of these, in which it used all of its time and was stopped
+	Time      Num     // ns that its CPUs were stopped, added up; Unset if unknown
 }
 
 // Throttle returns the cgroup that bounds a process's CPU time the most; ok is
@@ -26,10 +27,10 @@ func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok boo
 			bound = t.cpuMax
 		}
 		if cpus, bounded, good := bound(rel); good && bounded && (!ok || cpus < out.CPUs) {
-			out, ok = Throttle{Path: at, CPUs: cpus}, true
+			out, ok = Throttle{Path: at, CPUs: cpus, Time: Unset}, true
 			_ = t.single(path.Join(rel, "cpu.stat"), func(b []byte) error {
 				c, err := parseCounters(b, 8)
-				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
+				out.Periods, out.Throttled, out.Time = c["nr_periods"], c["nr_throttled"], c.throttledTime()
 				return err
 			})
 		}
@@ -37,6 +38,15 @@ func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok boo
 			return out, ok
 		}
 	}
+}
+
+// throttledTime is what cpu.stat says of how long a group's CPUs were stopped, in
+// ns: version 1 counts it in them, version 2 in µs.
+func (c Counters) throttledTime() Num {
+	if n, ok := c["throttled_usec"]; ok && n < 1<<53 {
+		return Num(n * 1000)
+	}
+	return c.num("throttled_time")
 }
 
 // controllerPath returns where a process is in the hierarchy that has a
