@@ -114,6 +114,7 @@ func (r *run) schedHost(o *schedOptions) error {
 		if was, err = takeSched(r, v, want, nil); err != nil {
 			return err
 		}
+		v.Watch(was.Procs)
 		step = r.watchLoads()
 	}
 	p := r.progress("reading the processes")
