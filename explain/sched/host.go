@@ -104,7 +104,7 @@ func regime() []field {
 // tunables are for how long a fair task may run.
 func tunables() []field {
 	return []field{
-		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.13 on, and some of 6.12", Concept: "vruntime", Gist: "For how long EEVDF lets a fair task run before another's turn."},
+		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "vruntime", Gist: "For how long EEVDF lets a fair task run before another's turn."},
 			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
 		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
 		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
