@@ -316,3 +316,51 @@ func TestCPUTimeOverAnInterval(t *testing.T) {
 		t.Errorf("%q", says)
 	}
 }
+
+// The base slice is what most default tasks have, though kwhy itself is real time
+// and one asked for a slice of its own.
+func TestBaseSlice(t *testing.T) {
+	task := func(pid int32, policy int8, slice inspect.Num) inspect.Process {
+		return inspect.Process{PID: pid, Policy: policy, Sched: &inspect.TaskSched{Slice: slice}}
+	}
+	ps := &inspect.Procs{Rows: []inspect.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)}}
+	ps.Host.Self = 5
+	s := &inspect.Sched{Procs: ps, Mem: &inspect.Mem{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: inspect.SchedDebugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
+	if n := baseSliceNS(s); n != 1.4e6 {
+		t.Errorf("%d ns", n)
+	}
+	s.Debug.BaseSlice = 2.8e6
+	if n := baseSliceNS(s); n != 2.8e6 {
+		t.Errorf("debugfs says 2.8 ms, and it is %d ns", n)
+	}
+}
+
+func TestUclamp(t *testing.T) {
+	p := &inspect.Process{Sched: &inspect.TaskSched{UclampMin: 512, UclampMax: 1024}}
+	task := &inspect.SchedTask{Row: inspect.Proc{P: p}}
+	at := func(key string) taskField {
+		for _, f := range reckoned() {
+			if f.Key == key {
+				return f
+			}
+		}
+		panic(key)
+	}
+	least, most := at("uclamp_min"), at("uclamp_max")
+	if v, w := least.Get(task), most.Get(task); v.Float() != 0.5 || w.Float() != 1 {
+		t.Errorf("%v to %v", v, w)
+	}
+	for _, c := range []struct {
+		least, most inspect.Num
+		says        string
+	}{{512, 1024, ""}, {0, 1024, "No bound"}, {1024, 1024, "fastest"}} {
+		p.Sched.UclampMin, p.Sched.UclampMax = c.least, c.most
+		if got := least.Reading(task); !strings.Contains(got, c.says) || (got == "") != (c.says == "") {
+			t.Errorf("%d to %d: %q", c.least, c.most, got)
+		}
+	}
+	p.Sched.UclampMin = inspect.Unset
+	if v := least.Get(task); v.Reason() != inspect.Unsupported {
+		t.Errorf("without the option: %v", v.Reason())
+	}
+}
