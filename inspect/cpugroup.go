@@ -21,8 +21,14 @@ type CPUGroup struct {
 	Stat    Counters
 }
 
-// ThrottledTime is how long the group's CPUs were stopped, added up, in ns.
-func (g *CPUGroup) ThrottledTime() Num { return g.Stat.throttledTime() }
+// ThrottledTime is how long the group's CPUs were stopped, added up, in ns: version
+// 1 counts it in them, version 2 in µs. Unset where cpu.stat does not say.
+func (g *CPUGroup) ThrottledTime() Num {
+	if n, ok := g.Stat["throttled_usec"]; ok && n < 1<<53 {
+		return Num(n * 1000)
+	}
+	return g.Stat.num("throttled_time")
+}
 
 // ownWeight tells whether it weighs other than by default.
 func (g *CPUGroup) ownWeight() bool {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -230,5 +232,46 @@ func TestRecordedScheduling(t *testing.T) {
 				t.Errorf("%+v, %v", other.Bound, err)
 			}
 		})
+	}
+}
+
+// A process whose threads can't be read stands for them itself, and is a gap.
+func TestUnreadableThreads(t *testing.T) {
+	dir := recorded(t, "debian-7.3-sched")
+	name := ""
+	stats, _ := filepath.Glob(filepath.Join(dir, "proc", "*", "stat"))
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(b), "(task-3) ") {
+			continue
+		}
+		f := strings.Fields(string(b))
+		f[19] = "2" // threads
+		if err := os.WriteFile(path, []byte(strings.Join(f, " ")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		name = filepath.Base(filepath.Dir(path))
+		if err := os.RemoveAll(filepath.Join(filepath.Dir(path), "task")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := open(t, dir)
+	ps, err := h.Procs(inspect.Of(inspect.PIDStat))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := h.Sched(ps, nil, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, told := false, false
+	for _, task := range s.Realtime {
+		listed = listed || strconv.Itoa(int(task.P.PID)) == name
+	}
+	for _, g := range s.Gaps() {
+		told = told || g.Source == inspect.PIDTask && g.Count == 1 && g.Of == 1
+	}
+	if !listed || !told {
+		t.Errorf("process %s: listed %v, told %v: %v", name, listed, told, s.Gaps())
 	}
 }

@@ -24,7 +24,7 @@ func (h *Host) schedTasks(s *Sched) {
 		s.threaded++
 		threads, err := r.threadsOf(p)
 		if err != nil {
-			s.noThreads[reasonForPID(err)]++
+			s.noThreads[h.pidReason(p.dir(), err)]++
 			h.noteTask(s, p)
 			continue
 		}

@@ -93,9 +93,12 @@ func (t *SchedTask) Gaps() []Gap {
 // SchedTask reads one process, of a scan in which stat was read. id may be a
 // thread's number: then it is that thread.
 func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) {
-	tgid, err := h.processOf(id)
-	if err != nil {
-		return nil, err
+	tgid := id
+	if _, ok := ps.Row(id); !ok {
+		var err error
+		if tgid, err = h.processOf(id); err != nil {
+			return nil, err
+		}
 	}
 	threads, err := h.Threads(tgid, Of(PIDStat))
 	if err != nil {

@@ -1,15 +1,28 @@
 package inspect
 
-import "path"
+import (
+	"path"
+	"time"
+)
 
 // Throttle is a bound that cgroups set on a process's CPU time, and how often it
-// was met (Documentation/scheduler/sched-bwc.rst).
+// was met since the cgroup was made (Documentation/scheduler/sched-bwc.rst).
 type Throttle struct {
-	Path      string  // of the cgroup with the lowest bound
-	CPUs      float64 // how many CPUs' worth of time it may have
-	Periods   uint64  // in which it wanted any
-	Throttled uint64  // of these, in which it used all of its time and was stopped
-	Time      Num     // ns that its CPUs were stopped, added up; Unset if unknown
+	Path      string        // of the cgroup with the lowest bound
+	CPUs      float64       // how many CPUs' worth of time it may have
+	Periods   uint64        // in which it wanted any
+	Throttled uint64        // of these, in which it used all of its time and was stopped
+	Stood     time.Duration // how long it was stopped, on all CPUs together
+}
+
+// Since returns what was counted since an earlier reading of the same cgroup; ok is
+// false where they are not of the same.
+func (t Throttle) Since(was Throttle) (Throttle, bool) {
+	if t.Path != was.Path || t.Periods < was.Periods || t.Throttled < was.Throttled || t.Stood < was.Stood {
+		return Throttle{}, false
+	}
+	t.Periods, t.Throttled, t.Stood = t.Periods-was.Periods, t.Throttled-was.Throttled, t.Stood-was.Stood
+	return t, true
 }
 
 // Throttle returns the cgroup that bounds a process's CPU time the most; ok is
@@ -27,10 +40,11 @@ func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok boo
 			bound = t.cpuMax
 		}
 		if cpus, bounded, good := bound(rel); good && bounded && (!ok || cpus < out.CPUs) {
-			out, ok = Throttle{Path: at, CPUs: cpus, Time: Unset}, true
+			out, ok = Throttle{Path: at, CPUs: cpus}, true
 			_ = t.single(path.Join(rel, "cpu.stat"), func(b []byte) error {
 				c, err := parseCounters(b, 8)
-				out.Periods, out.Throttled, out.Time = c["nr_periods"], c["nr_throttled"], c.throttledTime()
+				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
+				out.Stood = time.Duration(c["throttled_usec"])*time.Microsecond + time.Duration(c["throttled_time"]) // the one is version 2's, in us, the other version 1's, in ns
 				return err
 			})
 		}
@@ -38,15 +52,6 @@ func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok boo
 			return out, ok
 		}
 	}
-}
-
-// throttledTime is what cpu.stat says of how long a group's CPUs were stopped, in
-// ns: version 1 counts it in them, version 2 in µs.
-func (c Counters) throttledTime() Num {
-	if n, ok := c["throttled_usec"]; ok && n < 1<<53 {
-		return Num(n * 1000)
-	}
-	return c.num("throttled_time")
 }
 
 // controllerPath returns where a process is in the hierarchy that has a

@@ -110,10 +110,14 @@ type stops struct {
 func taskStops(t one) stops {
 	s := stops{t.Bound.Periods, t.Bound.Throttled, "since it was made", false}
 	was, over, ok := t.Before()
-	if !ok || !was.Bounded || was.Bound.Path != t.Bound.Path {
+	if !ok || !was.Bounded {
 		return s
 	}
-	return stops{s.periods - min(s.periods, was.Bound.Periods), s.throttled - min(s.throttled, was.Bound.Throttled), "in the last " + explain.Span(over.Seconds()), true}
+	since, ok := t.Bound.Since(was.Bound)
+	if !ok {
+		return s
+	}
+	return stops{since.Periods, since.Throttled, "in the last " + explain.Span(over.Seconds()), true}
 }
 
 func (s stops) share() float64 { return float64(s.throttled) / float64(max(s.periods, 1)) }
@@ -149,7 +153,7 @@ func bounds() []taskField {
 			return explain.Number(s.throttled) + " of " + explain.Plural(s.periods, "period", "periods") + " " + s.over + ": then it stands still until the next."
 		}),
 		bound(doc{Key: "cpu_throttled_time", Label: "stopped for", Unit: explain.Seconds, Counter: true, Grown: true, Gist: "How long that cgroup's CPUs were stopped, added up over CPUs."}, func(t one) value {
-			return clock(t.Bound.Time)
+			return explain.F(t.Bound.Stood.Seconds())
 		}, func(t one) string {
 			if _, _, ok := t.Before(); ok {
 				return "In the interval, added up over CPUs, as long as its tasks wanted them."

@@ -179,7 +179,7 @@ func TestOverAnInterval(t *testing.T) {
 	at := func(n int64, ran, waited, turns inspect.Num, periods, throttled uint64) *inspect.SchedTask {
 		p := &inspect.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: turns}
 		return &inspect.SchedTask{Row: inspect.Proc{Host: &inspect.ProcHost{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
-			Bounded: true, Bound: inspect.Throttle{Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled, Time: inspect.Num(n * 1e9)}}
+			Bounded: true, Bound: inspect.Throttle{Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled, Stood: time.Duration(n) * time.Second}}
 	}
 	was, now := at(0, 100e9, 300e9, 1000, 773, 745), at(2, 101e9, 301e9, 1500, 793, 745)
 	read := func(task *inspect.SchedTask, key string) (float64, string) {

@@ -152,14 +152,14 @@ func appendThrottled(b []byte, r row) []byte {
 		return proc.AppendThrottled(b, r)
 	}
 	old, seen := was.Host.Throttled[was.P.PID]
-	if !seen || old.Path != now.Path || now.Throttled < old.Throttled || now.Periods < old.Periods {
+	since, same := now.Since(old)
+	switch {
+	case (!seen || !same) && now.Throttled > 0:
 		return append(proc.AppendThrottled(b, r), " since it was made"...)
-	}
-	periods, throttled := now.Periods-old.Periods, now.Throttled-old.Throttled
-	if throttled == 0 {
+	case since.Throttled == 0:
 		return b
 	}
 	b = append(explain.AppendDecimal(append(b, "; throttled: its cgroup may use "...), now.CPUs), " CPUs, and was stopped in "...)
-	b = explain.AppendPercent(b, float64(throttled)/float64(max(periods, throttled)))
+	b = explain.AppendPercent(b, float64(since.Throttled)/float64(max(since.Periods, since.Throttled)))
 	return append(b, " of its periods in this interval"...)
 }
