@@ -107,6 +107,9 @@ func (r *run) schedHost(o *schedOptions) error {
 	if err != nil {
 		return err
 	}
+	if r.set.Output == "text" {
+		v.ForText()
+	}
 	want := card.Needs().Plus(inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr))
 	var was *inspect.Sched
 	var step inspect.LoadStep

@@ -37,6 +37,7 @@ type Sched struct {
 	Was *Sched
 	got [nSources]Reason
 
+	callable  bool          // whether system calls mean the same processes
 	ready     []*Process    // threads in R
 	threaded  int           // processes of more than one thread
 	noThreads [nReasons]int // of these, those whose threads could not be read

@@ -87,22 +87,33 @@ func TestParseAutogroup(t *testing.T) {
 }
 
 // The configuration is read no further than all that is wanted is found, however
-// it comes in pieces.
+// it comes in pieces. So it stands in kernels of 5.10, where no option of the block
+// is behind CONFIG_PREEMPT, and of 6.18.
 func TestParseConfig(t *testing.T) {
-	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_HZ_250=y\nCONFIG_HZ=250"
-	for name, r := range map[string]*strings.Reader{"whole": strings.NewReader(head), "with a line behind": strings.NewReader(head + "\nCONFIG_X=y\n")} {
-		got, err := inspect.ParseConfig(iotest.OneByteReader(r))
-		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" || got["CONFIG_X"] != "" {
+	old := "#\n# Automatically generated\n# CONFIG_HZ_PERIODIC is not set\n\n# CONFIG_PREEMPT_NONE is not set\nCONFIG_PREEMPT_VOLUNTARY=y\n# CONFIG_PREEMPT is not set\n\n#\n# CPU/Task time and stats accounting\n#\nCONFIG_TICK_CPU_ACCOUNTING=y\n"
+	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_ARCH_HAS_PREEMPT_LAZY=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\n# CONFIG_PREEMPT_LAZY is not set\nCONFIG_PREEMPT_RT=y\nCONFIG_PREEMPT_COUNT=y\nCONFIG_PREEMPTION=y\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_SCHED_CORE=y\n"
+	tail := "CONFIG_HZ_250=y\nCONFIG_HZ=250"
+	for name, text := range map[string]string{"whole": head + tail, "with a line behind": head + tail + "\nCONFIG_X=y\n"} {
+		got, err := inspect.ParseConfig(iotest.OneByteReader(strings.NewReader(text)), true)
+		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" || got["CONFIG_X"] != "" || got["CONFIG_PREEMPT_BUILD"] != "" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if got, err := inspect.ParseConfig(strings.NewReader("nothing\n")); err == nil {
+	if got, err := inspect.ParseConfig(strings.NewReader("nothing\n"), true); err == nil {
 		t.Errorf("%v", got)
 	}
+	if got, err := inspect.ParseConfig(strings.NewReader(head+strings.Repeat("x", 1<<20)), true); err == nil {
+		t.Errorf("%v of a line that does not end", got)
+	}
 	rest := iotest.ErrReader(os.ErrClosed)
-	all := head + "\nCONFIG_PREEMPT_RT=y\n# CONFIG_PREEMPT_LAZY is not set\n"
-	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(all), rest)); err != nil || got["CONFIG_PREEMPT_RT"] != "y" {
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(head), rest), false); err != nil || got["CONFIG_PREEMPT_RT"] != "y" || got["CONFIG_PREEMPT_DYNAMIC"] != "y" {
 		t.Errorf("%v, %v: it reads on though it has all", got, err)
+	}
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(old), rest), false); err != nil || got["CONFIG_PREEMPT_VOLUNTARY"] != "y" || len(got) != 3 {
+		t.Errorf("%v, %v: of 5.10", got, err)
+	}
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(head+tail+"\nCONFIG_X=y\n"), rest), true); err != nil || got["CONFIG_HZ"] != "250" {
+		t.Errorf("%v, %v: it reads on though it has the tick", got, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -14,78 +15,78 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// preemptOptions are what of the kernel's configuration bears on scheduling.
-func preemptOptions() []string {
-	return []string{"CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT", "CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC", "CONFIG_HZ"}
-}
-
 // kernelConfig reads the options that bear on scheduling, no further than it must:
 // from /proc, or where a live kernel does not have it there, from where
 // distributions put it.
 func (h *Host) kernelConfig() (out map[string]string, why Reason) {
+	hz := !h.Live // the clock tells
 	err := h.proc.with("config.gz", func(b []byte) error {
 		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
 			return errMalformed
 		}
-		out, err = parseConfig(z)
+		out, err = parseConfig(z, hz)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) && h.Live {
 		t := tree{root: "", fd: unix.AT_FDCWD, pool: h.proc.pool}
 		err = t.with("/boot/config-"+h.Release, func(b []byte) error {
-			out, err = parseConfig(bytes.NewReader(b))
+			out, err = parseConfig(bytes.NewReader(b), hz)
 			return err
 		})
 	}
 	return out, reasonFor(err)
 }
 
+// maxConfigLine is far above any line of a configuration.
+const maxConfigLine = 64 << 10
+
 // parseConfig reads lines of "CONFIG_HZ=250" and "# CONFIG_PREEMPT_RT is not set"
-// until all wanted options are found.
-func parseConfig(r io.Reader) (map[string]string, error) {
+// until it has seen the options of preemption, which stand together
+// (kernel/Kconfig.preempt), and CONFIG_HZ if that is wanted.
+func parseConfig(r io.Reader, hz bool) (map[string]string, error) {
 	out := map[string]string{}
-	var rest []byte
-	buf := make([]byte, 16<<10)
-	for len(out) < len(preemptOptions()) {
-		n, err := r.Read(buf)
-		rest = append(rest, buf[:n]...)
-		for {
-			line, more, ok := bytes.Cut(rest, []byte("\n"))
-			if !ok {
-				break
-			}
-			rest = more
-			configLine(string(line), out)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 4<<10), maxConfigLine)
+	seen := false
+	for lines.Scan() {
+		name, value, ok := configLine(lines.Bytes())
+		switch {
+		case !ok:
+			continue
+		case isPreemption(name):
+			out[string(name)], seen = string(value), true
+		case string(name) == "CONFIG_HZ":
+			out["CONFIG_HZ"] = string(value)
 		}
-		if err == io.EOF {
-			configLine(string(rest), out)
-			break
-		}
-		if err != nil || len(rest) > 1<<20 {
-			return nil, errMalformed
+		past := seen && !bytes.Contains(name, []byte("PREEMPT"))
+		if past && (!hz || out["CONFIG_HZ"] != "") {
+			return out, nil
 		}
 	}
-	if len(out) == 0 {
+	if lines.Err() != nil || len(out) == 0 {
 		return nil, errMalformed
 	}
 	return out, nil
 }
 
-func configLine(line string, out map[string]string) {
-	name, value, ok := strings.Cut(line, "=")
-	if !ok {
-		if name, ok = strings.CutPrefix(line, "# "); !ok {
-			return
-		}
-		if name, ok = strings.CutSuffix(name, " is not set"); !ok {
-			return
-		}
-		value = "n"
+func configLine(line []byte) (name, value []byte, ok bool) {
+	if name, value, ok = bytes.Cut(line, []byte("=")); ok {
+		return name, value, bytes.HasPrefix(name, []byte("CONFIG_"))
 	}
-	if slices.Contains(preemptOptions(), name) {
-		out[name] = value
+	if name, ok = bytes.CutPrefix(line, []byte("# ")); ok {
+		name, ok = bytes.CutSuffix(name, []byte(" is not set"))
 	}
+	return name, []byte("n"), ok
+}
+
+// isPreemption tells the options that say when a task in the kernel is put off.
+func isPreemption(name []byte) bool {
+	switch string(name) {
+	case "CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT", "CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC":
+		return true
+	}
+	return false
 }
 
 // tick asks how long the kernel's tick is: what its coarse clocks resolve

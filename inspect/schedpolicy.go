@@ -1,6 +1,10 @@
 package inspect
 
-import "golang.org/x/sys/unix"
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
 
 // SCHED_* (include/uapi/linux/sched.h).
 const (
@@ -14,29 +18,30 @@ const (
 // said it. Where a process's threads can't be read its main thread stands for them.
 func (h *Host) schedTasks(s *Sched) {
 	ps := s.Procs
-	r := &pidReader{h: h}
+	s.callable = h.sameProcesses() // once: it reads a file
+	threads := h.threadsOf(ps)
 	for i := range ps.Rows {
 		p := &ps.Rows[i]
-		if p.Threads <= 1 || p.TGID != 0 {
+		list, many := threads[p.PID]
+		switch {
+		case !many:
 			h.noteTask(s, p)
 			continue
-		}
-		s.threaded++
-		threads, err := r.threadsOf(p)
-		if err != nil {
-			s.noThreads[h.pidReason(p.dir(), err)]++
+		case list.err != nil:
+			s.noThreads[h.pidReason(p.dir(), list.err)]++
 			h.noteTask(s, p)
-			continue
 		}
-		for j := range threads {
-			h.noteTask(s, &threads[j])
+		for j := range list.rows {
+			h.noteTask(s, &list.rows[j])
 		}
 	}
+	s.threaded = len(threads)
+	r := &pidReader{h: h}
 	for i := range s.Blocked {
 		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall))
 	}
 	s.got[SchedGetattr] = Present
-	if !h.sameProcesses() {
+	if !s.callable {
 		s.got[SchedGetattr] = Inapplicable
 	}
 }
@@ -45,7 +50,7 @@ func (h *Host) noteTask(s *Sched, p *Process) {
 	t := Task{Proc: Proc{Host: &s.Procs.Host, P: p}}
 	switch p.Policy {
 	case policyFIFO, policyRR, policyDeadline:
-		t.Attr = h.attr(p)
+		t.Attr = s.attr(p)
 		s.Realtime = append(s.Realtime, t)
 	}
 	switch p.State {
@@ -56,9 +61,32 @@ func (h *Host) noteTask(s *Sched, p *Process) {
 	}
 }
 
-// threadsOf reads stat of each thread of a process.
-func (r *pidReader) threadsOf(p *Process) ([]Process, error) {
-	names, err := r.h.proc.names(p.dir() + "/task")
+// threadList is the threads of a process, with their stat.
+type threadList struct {
+	rows []Process
+	err  error
+}
+
+// threadsOf reads the threads of the processes that have more than one, by PID.
+func (h *Host) threadsOf(ps *Procs) map[int32]*threadList {
+	out := map[int32]*threadList{}
+	var pids []int32
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.Threads > 1 && p.TGID == 0 {
+			pids, out[p.PID] = append(pids, p.PID), &threadList{}
+		}
+	}
+	h.eachChunk(len(pids), func(r *pidReader, i int) {
+		list := out[pids[i]]
+		list.rows, list.err = r.threads(pids[i])
+	})
+	return out
+}
+
+// threads reads stat of each thread of a process. Those that end meanwhile are left
+// out.
+func (r *pidReader) threads(pid int32) ([]Process, error) {
+	names, err := r.h.proc.names(strconv.Itoa(int(pid)) + "/task")
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +97,8 @@ func (r *pidReader) threadsOf(p *Process) ([]Process, error) {
 			continue
 		}
 		t := newProcess(tid)
-		t.TGID = p.PID
-		if r.fill(&t, Of(PIDStat)); t.got[0] == Present { // else it has ended
+		t.TGID = pid
+		if r.fill(&t, Of(PIDStat)); t.got[0] == Present {
 			out = append(out, t)
 		}
 	}
@@ -92,8 +120,8 @@ func (t *Task) Deadline() (runtime, deadline, period Num) {
 }
 
 // attr asks for a task's scheduling parameters; nil where they can't be had.
-func (h *Host) attr(p *Process) *unix.SchedAttr {
-	if !h.sameProcesses() {
+func (s *Sched) attr(p *Process) *unix.SchedAttr {
+	if !s.callable {
 		return nil
 	}
 	a, err := unix.SchedGetAttr(int(p.PID), 0)

@@ -131,7 +131,7 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 	var d ProcDetail
 	t.got[PIDStatus] = h.pidReason(p.dir(), h.proc.single(p.dir()+"/status", d.parseStatus))
 	t.Status = d.Status
-	t.Attr = h.attr(p)
+	t.Attr = s.attr(p)
 	if want.Has(PIDTimerslack) {
 		t.got[PIDTimerslack] = h.pidReason(p.dir(), h.proc.single(strconv.Itoa(int(tgid))+"/timerslack_ns", func(b []byte) error {
 			t.Timerslack = count(trimNewline(b))

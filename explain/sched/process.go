@@ -102,7 +102,7 @@ func readPolicy(t one) string {
 		return "A budget of time in each period, the earliest deadline first, before all others. When it has used it, it stands still until the next period."
 	case policyIdle:
 		if len(mine(t).Groups) > 0 {
-			return "Weight 3, whatever its nice value: others of its group come first. Against other groups that of its group counts; alone in it, it gets all that the group gets."
+			return "Weight 3, whatever its nice value: others of its group come first. Against other groups the group's own weight counts: alone in its group, it gets all of that."
 		}
 		return "Weight 3, whatever its nice value: hardly anything where others want the CPU."
 	case 3:

@@ -158,7 +158,7 @@ func TestReadings(t *testing.T) {
 	if says := readPolicy(task(policyFIFO, 'R')); !strings.Contains(says, "fair server gives fair tasks 50 ms of each 1 s") {
 		t.Error(says)
 	}
-	if says := readPolicy(task(policyIdle, 'R', session("5", 0))); strings.Contains(says, "no one") || !strings.Contains(says, "alone in it") {
+	if says := readPolicy(task(policyIdle, 'R', session("5", 0))); strings.Contains(says, "no one") || !strings.Contains(says, "alone in its group") {
 		t.Error(says)
 	}
 	if says := readNice(task(0, 'R', cgroup("/batch", 1024))); !strings.Contains(says, "of cgroup /batch") {
