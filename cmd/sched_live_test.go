@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -360,6 +361,43 @@ func TestLiveSchedRow(t *testing.T) {
 		return
 	}
 	t.Error("the child is not listed")
+}
+
+// A process of many threads, as this one is, has run as long as all of them have,
+// and one of its threads as long as that one.
+func TestLiveSchedThreads(t *testing.T) {
+	all := func(of string) (sum time.Duration, threads int) {
+		files, _ := filepath.Glob("/proc/self/task/" + of + "/schedstat")
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Skip(err)
+			}
+			ns, _ := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
+			sum += time.Duration(ns)
+		}
+		return sum, len(files)
+	}
+	pid := strconv.Itoa(os.Getpid())
+	before, threads := all("*")
+	if threads < 2 {
+		t.Skip("one thread")
+	}
+	d := liveJSON(t, "sched", pid, "--threads")
+	after, _ := all("*")
+	if got := number(t, d, "run_time"); got < before.Seconds()-0.001 || got > after.Seconds()+0.001 {
+		t.Errorf("it ran %v s, by its threads' clocks %v before and %v after", got, before, after)
+	}
+	if n := len(d.Tables["threads"].Rows); n < threads {
+		t.Errorf("%d threads, and there are %d", n, threads)
+	}
+	sum := 0.
+	for _, r := range d.Tables["threads"].Rows {
+		sum += r["run_time"].(float64)
+	}
+	if got := number(t, d, "run_time"); math.Abs(got-sum) > 1e-6 {
+		t.Errorf("it ran %v s, its threads %v", got, sum)
+	}
 }
 
 func TestLiveSchedErrors(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // SchedTask is one process, or one thread, and those that it shares CPUs with.
 type SchedTask struct {
 	Sched   *Sched
-	Row     Proc   // its main thread
+	Row     Proc   // its main thread; of a process, with the times of all threads
 	Threads *Procs // all of them
 	Status  map[string]string
 	Attr    *unix.SchedAttr // nil where sched_getattr can't be asked
@@ -124,26 +124,51 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 	}
 	t := &SchedTask{Sched: s, Row: threads.At(int(i)), Threads: threads, Timerslack: Unset}
 	t.Row.Host = &ps.Host
+	if k, ok := ps.Row(id); ok {
+		t.Row.P = wholeProcess(t.Row.P, &ps.Rows[k], threads)
+	}
 	for src := range t.got {
 		t.got[src] = Unread
 	}
+	h.taskFiles(t, tgid, want)
+	h.rivals(t)
+	return t, nil
+}
+
+// wholeProcess is the main thread with the times of all threads, which are the
+// process's.
+func wholeProcess(main, whole *Process, threads *Procs) *Process {
+	p := *main
+	p.UTime, p.STime = whole.UTime, whole.STime
+	if p.Turns == Unset {
+		return &p
+	}
+	p.Ran, p.Waited, p.Turns = 0, 0, 0
+	for i := range threads.Rows {
+		if t := &threads.Rows[i]; t.Turns != Unset {
+			p.Ran, p.Waited, p.Turns = p.Ran+t.Ran, p.Waited+t.Waited, p.Turns+t.Turns
+		}
+	}
+	return &p
+}
+
+// taskFiles reads what is of this task alone: its status, its parameters, its timer
+// slack, and its place in its queue.
+func (h *Host) taskFiles(t *SchedTask, tgid int32, want Sources) {
 	p := t.Row.P
 	var d ProcDetail
 	t.got[PIDStatus] = h.pidReason(p.dir(), h.proc.single(p.dir()+"/status", d.parseStatus))
 	t.Status = d.Status
-	t.Attr = s.attr(p)
+	t.Attr = t.Sched.attr(p)
 	if want.Has(PIDTimerslack) {
 		t.got[PIDTimerslack] = h.pidReason(p.dir(), h.proc.single(strconv.Itoa(int(tgid))+"/timerslack_ns", func(b []byte) error {
 			t.Timerslack = count(trimNewline(b))
 			return nil
 		}))
 	}
-	t.got[SchedLag] = Unread
 	if want.Has(SchedLag) && h.Kernel.AtLeast(6, 6) {
 		t.Lag, t.Queued, t.got[SchedLag] = h.lag(p.PID)
 	}
-	h.rivals(t)
-	return t, nil
 }
 
 // rivals finds who wants a CPU now, and in which groups.
