@@ -107,6 +107,9 @@ func (r *run) schedHost(o *schedOptions) error {
 	if err != nil {
 		return err
 	}
+	if r.set.Output == "text" {
+		v.ForText()
+	}
 	want := card.Needs().Plus(inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr))
 	var was *inspect.Sched
 	var step inspect.LoadStep
@@ -114,6 +117,7 @@ func (r *run) schedHost(o *schedOptions) error {
 		if was, err = takeSched(r, v, want, nil); err != nil {
 			return err
 		}
+		v.Watch(was.Procs)
 		step = r.watchLoads()
 	}
 	p := r.progress("reading the processes")

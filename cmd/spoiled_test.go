@@ -20,7 +20,27 @@ func TestSpoiledFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs some thousand commands")
 	}
-	b, err := os.ReadFile("../inspect/testdata/hosts/debian-7.3-oom.txtar")
+	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}}
+	if runs := spoil(t, "debian-7.3-oom", commands); runs < 1000 {
+		t.Errorf("%d runs", runs)
+	}
+}
+
+// The same with what only scheduling reads.
+func TestSpoiledScheduling(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs some thousand commands")
+	}
+	if runs := spoil(t, "debian-7.3-sched", [][]string{{"sched", "--limit", "3"}, {"sched", "131", "--threads"}, {"sched", "152"}}); runs < 1000 {
+		t.Errorf("%d runs", runs)
+	}
+}
+
+// spoil runs commands for each file of a recorded host that is spoiled in turn, and
+// returns how many it ran.
+func spoil(t *testing.T, host string, commands [][]string) (runs int) {
+	t.Helper()
+	b, err := os.ReadFile("../inspect/testdata/hosts/" + host + ".txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,8 +48,6 @@ func TestSpoiledFiles(t *testing.T) {
 	if err := inspecttest.Unpack(dir, b); err != nil {
 		t.Fatal(err)
 	}
-	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}}
-	runs := 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
 			return err
@@ -49,9 +67,10 @@ func TestSpoiledFiles(t *testing.T) {
 		}
 		return os.WriteFile(path, text, 0o644)
 	})
-	if err != nil || runs < 1000 {
-		t.Errorf("%d runs, %v", runs, err)
+	if err != nil {
+		t.Error(err)
 	}
+	return runs
 }
 
 func spoiled(t *testing.T, dir, file string, args []string) {

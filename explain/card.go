@@ -22,6 +22,7 @@ type Cell struct {
 	Doc        Doc
 	Value      Value
 	Rate       Value
+	Grown      Value // by how much it grew over the interval, of a counter that text tells so
 	Level      Level
 	Reading    string
 	Derivation *Derivation
@@ -80,6 +81,9 @@ func (c *Card[S]) Explain(s S, limits Limits) Report {
 func (f *Field[S]) cell(s S) Cell {
 	v := f.take(s, new([]byte))
 	c := Cell{Doc: f.Doc, Value: v, Rate: f.rate(s, v)}
+	if _, over, ok := s.Before(); ok && f.Grown && c.Rate.Has() {
+		c.Grown = F(c.Rate.Float() * over.Seconds())
+	}
 	if f.Reading != nil && (v.Has() || v.why == inspect.Unlimited) {
 		c.Reading = f.Reading(s)
 	}

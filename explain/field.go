@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -43,22 +44,24 @@ const (
 
 // Doc is the part of a value that is true on every host.
 type Doc struct {
-	Key     string           // the JSON key: the kernel's spelling in snake_case
-	Kernel  string           // the kernel's own spelling; "" where kwhy made the value up
-	Label   string           // in text, where it should be neither
-	Unit    Unit             // what the number counts
-	Counter bool             // grows since boot or birth: has a rate over --interval
-	Bar     bool             // text draws it against the largest of its column
-	Part    rune             // drawn for it in the bar of its section's Whole, of which it is a part
-	Source  inspect.Source   // the file it is read from
-	Also    []inspect.Source // others that Reading, Derive, Get and Write lean on
-	Since   inspect.Version  // first kernel that has it; zero: older than 4.0
-	Until   inspect.Version  // first kernel without it
-	Option  string           // what the kernel must be built or booted with
-	Words   []Word           // the values it can have, if they are words
-	Gist    string           // one sentence, at most 80 columns
-	Concept Concept
-	Show    Show
+	Key      string           // the JSON key: the kernel's spelling in snake_case
+	Kernel   string           // the kernel's own spelling; "" where kwhy made the value up
+	Label    string           // in text, where it should be neither
+	Unit     Unit             // what the number counts
+	Counter  bool             // grows since boot or birth: has a rate over --interval
+	Interval string           // the --interval that it takes, where that is not 1s
+	Grown    bool             // over --interval text has its growth instead of its total
+	Bar      bool             // text draws it against the largest of its column
+	Part     rune             // drawn for it in the bar of its section's Whole, of which it is a part
+	Source   inspect.Source   // the file it is read from
+	Also     []inspect.Source // others that Reading, Derive, Get and Write lean on
+	Since    inspect.Version  // first kernel that has it; zero: older than 4.0
+	Until    inspect.Version  // first kernel without it
+	Option   string           // what the kernel must be built or booted with
+	Words    []Word           // the values it can have, if they are words
+	Gist     string           // one sentence, at most 80 columns
+	Concept  Concept
+	Show     Show
 }
 
 // Word is a value that is a word: madvise, anonymous.
@@ -102,7 +105,9 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 			return "needs " + option
 		}
 	case inspect.NoInterval:
-		return "add --interval 1s"
+		return "add --interval " + cmp.Or(d.Interval, "1s")
+	case inspect.NoUpdate:
+		return "the kernel updated it at no time in the interval: --interval " + cmp.Or(d.Interval, "1s")
 	case inspect.TimedOut:
 		return "a task holds it up: see what it waits in; a longer --timeout may help"
 	}
@@ -192,6 +197,8 @@ func (f *Field[S]) rate(s S, v Value) Value {
 	switch {
 	case !v.Has():
 		return v
+	case !w.Has() && w.why == inspect.Unread:
+		return None(inspect.NoInterval) // it was not of those that were looked at then
 	case !w.Has():
 		return w
 	case w.Float() > v.Float():

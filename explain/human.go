@@ -134,6 +134,8 @@ func AbsentWord(r inspect.Reason) string {
 		return "timed out"
 	case inspect.NoInterval:
 		return "no interval"
+	case inspect.NoUpdate:
+		return "no update"
 	}
 	return r.String()
 }

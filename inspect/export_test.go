@@ -116,6 +116,6 @@ func ParseCPUStat(b []byte) (*Sched, error) {
 	return &s, err
 }
 
-func ParseConfig(r io.Reader) (map[string]string, error) { return parseConfig(r) }
+func ParseConfig(r io.Reader, hz bool) (map[string]string, error) { return parseConfig(r, hz) }
 
 func ParseLag(b []byte, pid int32) (Lag, bool) { return parseLag(b, pid) }

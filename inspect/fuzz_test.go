@@ -376,3 +376,16 @@ func FuzzLag(f *testing.F) {
 		})
 	})
 }
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("CONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT is not set\nCONFIG_HZ=250\n"), true)
+	f.Add([]byte("CONFIG_PREEMPT=\n=\n#  is not set\nCONFIG_X"), false)
+	f.Fuzz(func(t *testing.T, b []byte, hz bool) {
+		mutate(t, b, func(b []byte) {
+			got, err := inspect.ParseConfig(bytes.NewReader(b), hz)
+			if err != nil && (!errors.Is(err, inspect.ErrMalformed) || got != nil) || err == nil && len(got) == 0 {
+				t.Fatalf("%v, %v", got, err)
+			}
+		})
+	})
+}

@@ -73,6 +73,7 @@ type Process struct {
 	OomScoreAdj                                           int32
 	Cgroup                                                string // path in the hierarchy that accounts memory
 	CPUCgroup                                             string // path in the one that shares out CPUs
+	CPUCgroupVersion                                      int8   // of that one: 1 or 2; 0 if there is none
 	// From schedstat: ns on a CPU, ns ready for one, and how many turns it had.
 	Ran, Waited, Turns Num
 	Sched              *TaskSched // from sched; nil if unread
@@ -732,7 +733,10 @@ func (p *Process) parseCgroup(b []byte) error {
 	for _, m := range list {
 		members = append(members, m.told())
 	}
-	if _, p.CPUCgroup = controllerPath(members, "cpu"); p.CPUCgroup == p.Cgroup {
+	var version int
+	version, p.CPUCgroup = controllerPath(members, "cpu")
+	p.CPUCgroupVersion = int8(version)
+	if p.CPUCgroup == p.Cgroup {
 		p.CPUCgroup = p.Cgroup // one text for both
 	}
 	return nil

@@ -21,11 +21,13 @@ type TaskSched struct {
 	UclampMin   Num  // effective, of 1024
 	UclampMax   Num
 	NumaNode    Num // that it would rather be on
+	NumaFaults  Num // by which the kernel looked where its memory is
+	NumaMoved   Num // pages that were moved for it
 }
 
 // parseSched reads lines of "se.vruntime : 1294416.668720".
 func (p *Process) parseSched(b []byte) error {
-	t := &TaskSched{Exec: Unset, Migrations: Unset, Weight: Unset, Slice: Unset, Util: Unset, Prio: Unset, UclampMin: Unset, UclampMax: Unset, NumaNode: Unset}
+	t := &TaskSched{Exec: Unset, Migrations: Unset, Weight: Unset, Slice: Unset, Util: Unset, Prio: Unset, UclampMin: Unset, UclampMax: Unset, NumaNode: Unset, NumaFaults: Unset, NumaMoved: Unset}
 	_, b = cutLine(b) // its name, which may hold anything but is one line
 	found := false
 	for len(b) > 0 {
@@ -43,6 +45,9 @@ func (p *Process) parseSched(b []byte) error {
 	p.Sched = t
 	return nil
 }
+
+// Ext tells whether a BPF scheduler deals with p, by whichever policy.
+func (p *Process) Ext() bool { return p.Sched != nil && p.Sched.Ext }
 
 // number is where a line's number belongs; nil for other lines.
 func (t *TaskSched) number(name []byte) *Num {
@@ -63,6 +68,10 @@ func (t *TaskSched) number(name []byte) *Num {
 		return &t.UclampMax
 	case "numa_preferred_nid":
 		return &t.NumaNode
+	case "total_numa_faults":
+		return &t.NumaFaults
+	case "numa_pages_migrated":
+		return &t.NumaMoved
 	}
 	return nil
 }

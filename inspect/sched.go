@@ -1,15 +1,6 @@
 package inspect
 
 import (
-	"bytes"
-	"compress/gzip"
-	"errors"
-	"io"
-	"io/fs"
-	"path"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +36,11 @@ type Sched struct {
 
 	Was *Sched
 	got [nSources]Reason
+
+	callable  bool          // whether system calls mean the same processes
+	ready     []*Process    // threads in R
+	threaded  int           // processes of more than one thread
+	noThreads [nReasons]int // of these, those whose threads could not be read
 }
 
 // CPUTimes are the times of a CPU by kind, in ticks of 1/100 s since boot
@@ -94,20 +90,6 @@ type LoadStep struct {
 type Task struct {
 	Proc
 	Attr *unix.SchedAttr
-}
-
-// CPUGroup is a cgroup with something to say on CPUs.
-type CPUGroup struct {
-	Version int
-	Path    string
-	Bounded bool
-	CPUs    float64 // that it may use
-	Period  uint64  // µs
-	Burst   Num     // µs; Unset before 5.14
-	Weight  Num     // shares: 1024 by default
-	Idle    bool
-	Cpuset  string // CPUs that it is kept to, where these are not all
-	Stat    Counters
 }
 
 // Missing says why a source gave nothing.
@@ -171,7 +153,17 @@ func (s *Sched) Gaps() []Gap {
 			out = append(out, Gap{Source(src), r, 1, 1})
 		}
 	}
-	return append(out, s.Procs.Gaps(s.Order)...)
+	return append(append(out, s.threadGaps()...), s.Procs.Gaps(s.Order)...)
+}
+
+// threadGaps counts the processes whose threads could not be read.
+func (s *Sched) threadGaps() (out []Gap) {
+	for r, n := range s.noThreads {
+		if n > 0 && Reason(r) != Vanished {
+			out = append(out, Gap{PIDTask, Reason(r), n, s.threaded})
+		}
+	}
+	return out
 }
 
 // Sched reads the wanted sources of a host; the caller has scanned the processes.
@@ -239,435 +231,13 @@ func (h *Host) schedReader(s *Sched, src Source) func() Reason {
 	case Schedstat:
 		return func() Reason { return reasonFor(h.proc.with("schedstat", s.parseSchedstat)) }
 	case CgroupCPU:
-		return func() (r Reason) { s.Groups, r = h.cpuGroups(); return r }
+		return func() (r Reason) {
+			s.Groups, r = h.cpuGroups()
+			s.got[CgroupCpuset] = r // the walk reads both
+			return r
+		}
 	}
 	return nil
-}
-
-// preemptOptions are what of the kernel's configuration bears on scheduling.
-func preemptOptions() []string {
-	return []string{"CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT", "CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC", "CONFIG_HZ"}
-}
-
-// kernelConfig reads the options that bear on scheduling, no further than it must:
-// from /proc, or where a live kernel does not have it there, from where
-// distributions put it.
-func (h *Host) kernelConfig() (out map[string]string, why Reason) {
-	err := h.proc.with("config.gz", func(b []byte) error {
-		z, err := gzip.NewReader(bytes.NewReader(b))
-		if err != nil {
-			return errMalformed
-		}
-		out, err = parseConfig(z)
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) && h.Live {
-		t := tree{root: "", fd: unix.AT_FDCWD, pool: h.proc.pool}
-		err = t.with("/boot/config-"+h.Release, func(b []byte) error {
-			out, err = parseConfig(bytes.NewReader(b))
-			return err
-		})
-	}
-	return out, reasonFor(err)
-}
-
-// parseConfig reads lines of "CONFIG_HZ=250" and "# CONFIG_PREEMPT_RT is not set"
-// until all wanted options are found.
-func parseConfig(r io.Reader) (map[string]string, error) {
-	out := map[string]string{}
-	var rest []byte
-	buf := make([]byte, 16<<10)
-	for len(out) < len(preemptOptions()) {
-		n, err := r.Read(buf)
-		rest = append(rest, buf[:n]...)
-		for {
-			line, more, ok := bytes.Cut(rest, []byte("\n"))
-			if !ok {
-				break
-			}
-			rest = more
-			configLine(string(line), out)
-		}
-		if err == io.EOF {
-			configLine(string(rest), out)
-			break
-		}
-		if err != nil || len(rest) > 1<<20 {
-			return nil, errMalformed
-		}
-	}
-	if len(out) == 0 {
-		return nil, errMalformed
-	}
-	return out, nil
-}
-
-func configLine(line string, out map[string]string) {
-	name, value, ok := strings.Cut(line, "=")
-	if !ok {
-		if name, ok = strings.CutPrefix(line, "# "); !ok {
-			return
-		}
-		if name, ok = strings.CutSuffix(name, " is not set"); !ok {
-			return
-		}
-		value = "n"
-	}
-	if slices.Contains(preemptOptions(), name) {
-		out[name] = value
-	}
-}
-
-// tick asks how long the kernel's tick is: what its coarse clocks resolve
-// (kernel/time/posix-timers.c, posix_get_coarse_res).
-func (h *Host) tick(s *Sched) Reason {
-	if !h.Live {
-		return Inapplicable
-	}
-	var ts unix.Timespec
-	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
-		return reasonFor(err)
-	}
-	s.Tick = time.Duration(ts.Nano())
-	return Present
-}
-
-// Loads returns the load averages in units of 1/2048, to the bit: /proc/loadavg
-// rounds them.
-func (h *Host) Loads() (out [3]uint64, why Reason) {
-	if !h.Live {
-		return out, Inapplicable
-	}
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return out, reasonFor(err)
-	}
-	for i, l := range info.Loads {
-		out[i] = unsigned(l) >> 5 // kernel/sys.c, do_sysinfo: SI_LOAD_SHIFT - FSHIFT
-	}
-	return out, Present
-}
-
-// unsigned widens what C calls a long.
-func unsigned[N uint32 | uint64](n N) uint64 { return uint64(n) }
-
-func (h *Host) schedDebug(d *SchedDebugfs) Reason {
-	const dir = "kernel/debug/sched"
-	names, err := h.sys.names(dir)
-	if err != nil {
-		if h.Kernel.AtLeast(5, 13) {
-			return reasonFor(err)
-		}
-		return reasonFor(h.sys.single("kernel/debug/sched_features", func(b []byte) error { d.Features = strings.Fields(string(b)); return nil }))
-	}
-	number := func(name string) Num {
-		if n, err := h.sys.number(dir + "/" + name); err == nil && n >= 0 {
-			return Num(n)
-		}
-		return Unset
-	}
-	d.BaseSlice, d.MinGranularity, d.Latency, d.Wakeup = number("base_slice_ns"), number("min_granularity_ns"), number("latency_ns"), number("wakeup_granularity_ns")
-	d.FairRuntime, d.FairPeriod = number("fair_server/cpu0/runtime"), number("fair_server/cpu0/period")
-	err = h.sys.single(dir+"/features", func(b []byte) error { d.Features = strings.Fields(string(b)); return nil })
-	_ = h.sys.single(dir+"/preempt", func(b []byte) error {
-		_, rest, _ := strings.Cut(string(b), "(")
-		d.Preempt, _, _ = strings.Cut(rest, ")")
-		return nil
-	})
-	if slices.Contains(names, "features") {
-		return reasonFor(err)
-	}
-	return Present
-}
-
-func (h *Host) schedExt(e *SchedExtState) Reason {
-	err := h.sys.single("kernel/sched_ext/state", func(b []byte) error { e.State = string(trimNewline(b)); return nil })
-	_ = h.sys.single("kernel/sched_ext/root/ops", func(b []byte) error { e.Ops = string(trimNewline(b)); return nil })
-	if r := reasonFor(err); r != Unsupported {
-		return r
-	}
-	return Inapplicable // without it no BPF program decides: that is an answer
-}
-
-func (h *Host) cpuLists(l *CPULists) Reason {
-	read := func(name string, to *string) error {
-		return h.sys.single("devices/system/cpu/"+name, func(b []byte) error { *to = strings.TrimSpace(string(b)); return nil })
-	}
-	err := read("online", &l.Online)
-	_, _, _ = read("isolated", &l.Isolated), read("nohz_full", &l.NohzFull), read("smt/control", &l.SMT)
-	if l.NohzFull == "(null)" {
-		l.NohzFull = ""
-	}
-	return reasonFor(err)
-}
-
-// parseStat reads the times by CPU and the counters of /proc/stat. The line of
-// interrupts, which may be long, is passed over.
-func (s *Sched) parseStat(b []byte) error {
-	s.Stat = Counters{}
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		name, rest := cutField(line)
-		switch {
-		case bytes.HasPrefix(name, []byte("cpu")):
-			t, ok := parseTimes(rest)
-			id, err := strconv.Atoi(string(name[3:]))
-			switch {
-			case !ok:
-				return errMalformed
-			case len(name) == 3:
-				s.All = t
-			case err == nil && id >= 0:
-				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Ran: Unset, Waited: Unset})
-			}
-		case bytes.Equal(name, []byte("intr")), bytes.Equal(name, []byte("softirq")):
-		default:
-			if n, ok := parseUint(rest); ok {
-				s.Stat[string(name)] = n
-			}
-		}
-	}
-	if s.All.Total() == 0 && len(s.Stat) == 0 {
-		return errMalformed
-	}
-	return nil
-}
-
-// parseTimes reads the times of one CPU: four at least, ten since 2.6.33.
-func parseTimes(b []byte) (t CPUTimes, ok bool) {
-	to := [...]*uint64{&t.User, &t.Nice, &t.System, &t.Idle, &t.IOWait, &t.IRQ, &t.SoftIRQ, &t.Steal, &t.Guest, &t.GuestNice}
-	for i, p := range to {
-		var field []byte
-		field, b = cutField(b)
-		n, good := parseUint(field)
-		if !good {
-			return t, i >= 4 && len(field) == 0
-		}
-		*p = n
-	}
-	return t, true
-}
-
-func (s *Sched) parseLoadavg(b []byte) error {
-	var l ProcList
-	if err := l.parseLoadavg(b); err != nil {
-		return err
-	}
-	rest := b
-	for i := range s.Load {
-		var field []byte
-		field, rest = cutField(rest)
-		if _, err := strconv.ParseFloat(string(field), 64); err != nil {
-			return errMalformed
-		}
-		s.Load[i] = string(field)
-	}
-	s.Tasks = l.Tasks
-	return nil
-}
-
-// parseSchedstat reads the lines of CPUs: the seventh and eighth number are the
-// time that tasks ran and that they waited (Documentation/scheduler/
-// sched-stats.rst; so in all versions since 15).
-func (s *Sched) parseSchedstat(b []byte) error {
-	found := false
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		f := strings.Fields(string(line))
-		if len(f) < 10 || !strings.HasPrefix(f[0], "cpu") {
-			continue
-		}
-		id, err := strconv.Atoi(f[0][3:])
-		ran, ok1 := parseUint([]byte(f[7]))
-		waited, ok2 := parseUint([]byte(f[8]))
-		if err != nil || !ok1 || !ok2 {
-			return errMalformed
-		}
-		found = true
-		for i := range s.CPUs {
-			if s.CPUs[i].ID == id {
-				s.CPUs[i].Ran, s.CPUs[i].Waited = Num(ran), Num(waited)
-			}
-		}
-	}
-	if !found {
-		return errMalformed
-	}
-	return nil
-}
-
-// SCHED_* (include/uapi/linux/sched.h).
-const (
-	policyFIFO     = 1
-	policyRR       = 2
-	policyDeadline = 6
-)
-
-// schedTasks finds the tasks of real-time policies and those in D, among all
-// threads of all processes: of a process of one thread, stat has said it.
-func (h *Host) schedTasks(s *Sched) {
-	ps := s.Procs
-	note := func(p *Process) {
-		t := Task{Proc: Proc{Host: &ps.Host, P: p}}
-		switch p.Policy {
-		case policyFIFO, policyRR, policyDeadline:
-			t.Attr = h.attr(p)
-			s.Realtime = append(s.Realtime, t)
-		}
-		if p.State == 'D' {
-			s.Blocked = append(s.Blocked, t)
-		}
-	}
-	for i := range ps.Rows {
-		p := &ps.Rows[i]
-		if p.Threads <= 1 || p.TGID != 0 {
-			note(p)
-			continue
-		}
-		threads, err := h.Threads(p.PID, Of(PIDStat))
-		if err != nil {
-			continue
-		}
-		for j := range threads.Rows {
-			note(&threads.Rows[j])
-		}
-	}
-	r := &pidReader{h: h}
-	for i := range s.Blocked {
-		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall))
-	}
-	s.got[SchedGetattr] = Present
-	if !h.sameProcesses() {
-		s.got[SchedGetattr] = Inapplicable
-	}
-}
-
-// sameProcesses tells whether the numbers in this /proc mean the same processes to
-// system calls.
-func (h *Host) sameProcesses() bool { return h.Live && h.Self() == int32(unix.Getpid()) }
-
-// Deadline is what a SCHED_DEADLINE task asked for, in ns; Unset where
-// sched_getattr can't be asked. What /proc/PID/sched calls dl.runtime and
-// dl.deadline is what is left of the runtime, and when the next deadline is.
-func (t *Task) Deadline() (runtime, deadline, period Num) {
-	if a := t.Attr; a != nil {
-		return Num(a.Runtime), Num(a.Deadline), Num(a.Period)
-	}
-	return Unset, Unset, Unset
-}
-
-// attr asks for a task's scheduling parameters; nil where they can't be had.
-func (h *Host) attr(p *Process) *unix.SchedAttr {
-	if !h.sameProcesses() {
-		return nil
-	}
-	a, err := unix.SchedGetAttr(int(p.PID), 0)
-	if err != nil {
-		return nil
-	}
-	return a
-}
-
-// cpuGroups walks the hierarchies that have CPU controllers and returns the
-// cgroups that are not as they are by default.
-func (h *Host) cpuGroups() ([]CPUGroup, Reason) {
-	mounts, err := h.cgroupMounts()
-	if err != nil {
-		return nil, reasonFor(err)
-	}
-	found := false
-	var out []CPUGroup
-	for _, m := range mounts {
-		version := 2
-		if m.fsType == "cgroup" {
-			version = 1
-		}
-		if version == 1 && !m.has("cpu") && !m.has("cpuset") {
-			continue
-		}
-		found = true
-		w := cpuWalk{h: h, version: version, top: path.Clean(m.point), root: m.root}
-		w.tree, w.rel = h.under(w.top)
-		w.walk("", "")
-		out = append(out, w.out...)
-	}
-	if !found {
-		return nil, Unsupported
-	}
-	return out, Present
-}
-
-// cpuWalk goes through one hierarchy.
-type cpuWalk struct {
-	h         *Host
-	version   int
-	top, root string
-	tree      tree
-	rel       string
-	out       []CPUGroup
-}
-
-// walk visits a directory and those below it; above is the cpuset of the one
-// above.
-func (w *cpuWalk) walk(at, above string) {
-	dir := path.Join(w.rel, at)
-	g := CPUGroup{Version: w.version, Path: path.Join(w.root, at), Burst: Unset, Weight: Unset}
-	cpuset := w.read(&g, dir)
-	if cpuset == "" {
-		cpuset = above
-	}
-	// The top of all has everything; a container's top has bounds of its own.
-	if at != "" && cpuset != above && above != "" {
-		g.Cpuset = cpuset
-	}
-	if g.Bounded || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.Weight != Unset && g.Weight != 1024 {
-		w.out = append(w.out, g)
-	}
-	names, err := w.tree.directories(dir)
-	if err != nil {
-		return
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		w.walk(path.Join(at, name), cpuset)
-	}
-}
-
-// read reads one directory, and returns the CPUs that it is kept to.
-func (w *cpuWalk) read(g *CPUGroup, dir string) (cpuset string) {
-	t := w.tree
-	num := func(name string) Num {
-		if n, err := t.number(path.Join(dir, name)); err == nil && n >= 0 {
-			return Num(n)
-		}
-		return Unset
-	}
-	set := "cpuset.cpus.effective"
-	if w.version == 1 {
-		set = "cpuset.effective_cpus"
-		g.CPUs, g.Bounded, _ = t.cfsQuota(dir)
-		g.Weight, g.Burst = num("cpu.shares"), num("cpu.cfs_burst_us")
-		if n := num("cpu.cfs_period_us"); n > 0 {
-			g.Period = uint64(n)
-		}
-	} else {
-		g.CPUs, g.Bounded, _ = t.cpuMax(dir)
-		_ = t.single(path.Join(dir, "cpu.max"), func(b []byte) error {
-			_, period := cutField(trimNewline(b))
-			g.Period, _ = parseUint(period)
-			return nil
-		})
-		g.Burst = num("cpu.max.burst")
-		if n := num("cpu.weight"); n != Unset {
-			g.Weight = (n*1024 + 50) / 100
-		}
-	}
-	g.Idle = num("cpu.idle") == 1
-	_ = t.single(path.Join(dir, "cpu.stat"), func(b []byte) (err error) { g.Stat, err = parseCounters(b, 8); return err })
-	_ = t.single(path.Join(dir, set), func(b []byte) error { cpuset = strings.TrimSpace(string(b)); return nil })
-	return cpuset
 }
 
 // SchedPart is one of the many of a kind in a host's scheduling.
@@ -718,39 +288,4 @@ func SameCPU(was *Sched, c *CPU) *CPU {
 		}
 	}
 	return nil
-}
-
-// SameGroup finds a cgroup in an earlier sample.
-func SameGroup(was *Sched, g *CPUGroup) *CPUGroup {
-	for i := range was.Groups {
-		if was.Groups[i].Path == g.Path && was.Groups[i].Version == g.Version {
-			return &was.Groups[i]
-		}
-	}
-	return nil
-}
-
-// CPUListHolds tells whether every CPU of the list some is in the list all: a list
-// is "0-3,8".
-func CPUListHolds(all, some string) bool {
-	in := map[int]bool{}
-	eachCPU(all, func(n int) { in[n] = true })
-	holds := true
-	eachCPU(some, func(n int) { holds = holds && in[n] })
-	return holds
-}
-
-func eachCPU(list string, do func(int)) {
-	const most = 1 << 16 // far above any NR_CPUS
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		a, err := strconv.Atoi(from)
-		b := a
-		if isRange && err == nil {
-			b, err = strconv.Atoi(to)
-		}
-		for n := a; err == nil && n >= 0 && n <= min(b, most); n++ {
-			do(n)
-		}
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -49,11 +51,11 @@ func TestCPUTimesAsProcfs(t *testing.T) {
 }
 
 func TestParseTaskSched(t *testing.T) {
-	s, err := inspect.ParseTaskSched([]byte("a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\nse.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\neffective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_preferred_nid : -1\nfoo : bar\n"))
+	s, err := inspect.ParseTaskSched([]byte("a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\nse.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\neffective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_pages_migrated : 3\nnuma_preferred_nid : -1\ntotal_numa_faults : 12\nfoo : bar\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := inspect.TaskSched{Vruntime: 1294416668720, HasVruntime: true, Exec: 40836, Migrations: 3, Weight: 1048576, Prio: 120, Slice: 1400000, UclampMin: 0, UclampMax: 1024, Util: -1, NumaNode: -1}
+	want := inspect.TaskSched{Vruntime: 1294416668720, HasVruntime: true, Exec: 40836, Migrations: 3, Weight: 1048576, Prio: 120, Slice: 1400000, UclampMin: 0, UclampMax: 1024, Util: -1, NumaNode: -1, NumaFaults: 12, NumaMoved: 3}
 	if *s != want {
 		t.Errorf("%+v, want %+v", *s, want)
 	}
@@ -85,22 +87,33 @@ func TestParseAutogroup(t *testing.T) {
 }
 
 // The configuration is read no further than all that is wanted is found, however
-// it comes in pieces.
+// it comes in pieces. So it stands in kernels of 5.10, where no option of the block
+// is behind CONFIG_PREEMPT, and of 6.18.
 func TestParseConfig(t *testing.T) {
-	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_HZ_250=y\nCONFIG_HZ=250"
-	for name, r := range map[string]*strings.Reader{"whole": strings.NewReader(head), "with a line behind": strings.NewReader(head + "\nCONFIG_X=y\n")} {
-		got, err := inspect.ParseConfig(iotest.OneByteReader(r))
-		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" || got["CONFIG_X"] != "" {
+	old := "#\n# Automatically generated\n# CONFIG_HZ_PERIODIC is not set\n\n# CONFIG_PREEMPT_NONE is not set\nCONFIG_PREEMPT_VOLUNTARY=y\n# CONFIG_PREEMPT is not set\n\n#\n# CPU/Task time and stats accounting\n#\nCONFIG_TICK_CPU_ACCOUNTING=y\n"
+	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_ARCH_HAS_PREEMPT_LAZY=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\n# CONFIG_PREEMPT_LAZY is not set\nCONFIG_PREEMPT_RT=y\nCONFIG_PREEMPT_COUNT=y\nCONFIG_PREEMPTION=y\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_SCHED_CORE=y\n"
+	tail := "CONFIG_HZ_250=y\nCONFIG_HZ=250"
+	for name, text := range map[string]string{"whole": head + tail, "with a line behind": head + tail + "\nCONFIG_X=y\n"} {
+		got, err := inspect.ParseConfig(iotest.OneByteReader(strings.NewReader(text)), true)
+		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" || got["CONFIG_X"] != "" || got["CONFIG_PREEMPT_BUILD"] != "" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if got, err := inspect.ParseConfig(strings.NewReader("nothing\n")); err == nil {
+	if got, err := inspect.ParseConfig(strings.NewReader("nothing\n"), true); err == nil {
 		t.Errorf("%v", got)
 	}
+	if got, err := inspect.ParseConfig(strings.NewReader(head+strings.Repeat("x", 1<<20)), true); err == nil {
+		t.Errorf("%v of a line that does not end", got)
+	}
 	rest := iotest.ErrReader(os.ErrClosed)
-	all := head + "\nCONFIG_PREEMPT_RT=y\n# CONFIG_PREEMPT_LAZY is not set\n"
-	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(all), rest)); err != nil || got["CONFIG_PREEMPT_RT"] != "y" {
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(head), rest), false); err != nil || got["CONFIG_PREEMPT_RT"] != "y" || got["CONFIG_PREEMPT_DYNAMIC"] != "y" {
 		t.Errorf("%v, %v: it reads on though it has all", got, err)
+	}
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(old), rest), false); err != nil || got["CONFIG_PREEMPT_VOLUNTARY"] != "y" || len(got) != 3 {
+		t.Errorf("%v, %v: of 5.10", got, err)
+	}
+	if got, err := inspect.ParseConfig(io.MultiReader(strings.NewReader(head+tail+"\nCONFIG_X=y\n"), rest), true); err != nil || got["CONFIG_HZ"] != "250" {
+		t.Errorf("%v, %v: it reads on though it has the tick", got, err)
 	}
 }
 
@@ -230,5 +243,46 @@ func TestRecordedScheduling(t *testing.T) {
 				t.Errorf("%+v, %v", other.Bound, err)
 			}
 		})
+	}
+}
+
+// A process whose threads can't be read stands for them itself, and is a gap.
+func TestUnreadableThreads(t *testing.T) {
+	dir := recorded(t, "debian-7.3-sched")
+	name := ""
+	stats, _ := filepath.Glob(filepath.Join(dir, "proc", "*", "stat"))
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(b), "(task-3) ") {
+			continue
+		}
+		f := strings.Fields(string(b))
+		f[19] = "2" // threads
+		if err := os.WriteFile(path, []byte(strings.Join(f, " ")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		name = filepath.Base(filepath.Dir(path))
+		if err := os.RemoveAll(filepath.Join(filepath.Dir(path), "task")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := open(t, dir)
+	ps, err := h.Procs(inspect.Of(inspect.PIDStat))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := h.Sched(ps, nil, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, told := false, false
+	for _, task := range s.Realtime {
+		listed = listed || strconv.Itoa(int(task.P.PID)) == name
+	}
+	for _, g := range s.Gaps() {
+		told = told || g.Source == inspect.PIDTask && g.Count == 1 && g.Of == 1
+	}
+	if !listed || !told {
+		t.Errorf("process %s: listed %v, told %v: %v", name, listed, told, s.Gaps())
 	}
 }

@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -13,7 +15,7 @@ import (
 // SchedTask is one process, or one thread, and those that it shares CPUs with.
 type SchedTask struct {
 	Sched   *Sched
-	Row     Proc   // its main thread
+	Row     Proc   // its main thread; of a process, with the times of all threads
 	Threads *Procs // all of them
 	Status  map[string]string
 	Attr    *unix.SchedAttr // nil where sched_getattr can't be asked
@@ -40,7 +42,8 @@ type Rival struct {
 // controller, or the autogroup of a session.
 type ShareGroup struct {
 	Name   string
-	Shares int64 // 1024 by default; 0 if unknown
+	Shares int64 // of version 1, 1024 by default; 0 if unknown
+	Weight int64 // of version 2, 100 by default; 0 if unknown
 	Nice   int8  // of an autogroup
 	Auto   bool
 	Idle   bool
@@ -84,15 +87,18 @@ func (t *SchedTask) Gaps() []Gap {
 			out = append(out, Gap{Source(s), r, 1, 1})
 		}
 	}
-	return out
+	return append(out, t.Sched.threadGaps()...)
 }
 
 // SchedTask reads one process, of a scan in which stat was read. id may be a
 // thread's number: then it is that thread.
 func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) {
-	tgid, err := h.processOf(id)
-	if err != nil {
-		return nil, err
+	tgid := id
+	if _, ok := ps.Row(id); !ok {
+		var err error
+		if tgid, err = h.processOf(id); err != nil {
+			return nil, err
+		}
 	}
 	threads, err := h.Threads(tgid, Of(PIDStat))
 	if err != nil {
@@ -111,42 +117,67 @@ func (h *Host) SchedTask(ps *Procs, id int32, want Sources) (*SchedTask, error) 
 		every[j] = int32(j)
 	}
 	threads.Fill(every, Of(PIDStatus, PIDSchedstat))
-	threads.Fill([]int32{i}, Of(PIDSched, PIDCgroup, PIDAutogroup, PIDWchan, PIDSyscall))
+	threads.Fill([]int32{i}, Of(PIDSched, PIDCgroup, PIDAutogroup))
 	s, err := h.Sched(ps, nil, want)
 	if err != nil {
 		return nil, err
 	}
 	t := &SchedTask{Sched: s, Row: threads.At(int(i)), Threads: threads, Timerslack: Unset}
 	t.Row.Host = &ps.Host
+	if k, ok := ps.Row(id); ok {
+		t.Row.P = wholeProcess(t.Row.P, &ps.Rows[k], threads)
+	}
 	for src := range t.got {
 		t.got[src] = Unread
 	}
+	h.taskFiles(t, tgid, want)
+	h.rivals(t)
+	return t, nil
+}
+
+// wholeProcess is the main thread with the times of all threads, which are the
+// process's.
+func wholeProcess(main, whole *Process, threads *Procs) *Process {
+	p := *main
+	p.UTime, p.STime = whole.UTime, whole.STime
+	if p.Turns == Unset {
+		return &p
+	}
+	p.Ran, p.Waited, p.Turns = 0, 0, 0
+	for i := range threads.Rows {
+		if t := &threads.Rows[i]; t.Turns != Unset {
+			p.Ran, p.Waited, p.Turns = p.Ran+t.Ran, p.Waited+t.Waited, p.Turns+t.Turns
+		}
+	}
+	return &p
+}
+
+// taskFiles reads what is of this task alone: its status, its parameters, its timer
+// slack, and its place in its queue.
+func (h *Host) taskFiles(t *SchedTask, tgid int32, want Sources) {
 	p := t.Row.P
 	var d ProcDetail
 	t.got[PIDStatus] = h.pidReason(p.dir(), h.proc.single(p.dir()+"/status", d.parseStatus))
 	t.Status = d.Status
-	t.Attr = h.attr(p)
+	t.Attr = t.Sched.attr(p)
 	if want.Has(PIDTimerslack) {
 		t.got[PIDTimerslack] = h.pidReason(p.dir(), h.proc.single(strconv.Itoa(int(tgid))+"/timerslack_ns", func(b []byte) error {
 			t.Timerslack = count(trimNewline(b))
 			return nil
 		}))
 	}
-	t.got[SchedLag] = Unread
 	if want.Has(SchedLag) && h.Kernel.AtLeast(6, 6) {
 		t.Lag, t.Queued, t.got[SchedLag] = h.lag(p.PID)
 	}
-	h.rivals(t)
-	return t, nil
 }
 
 // rivals finds who wants a CPU now, and in which groups.
 func (h *Host) rivals(t *SchedTask) {
 	ps := t.Sched.Procs
-	mounts, _ := h.cgroupMounts() // without them all groups have the default
+	mounts, _ := h.cgroupMounts() // without them the weights of cgroups are unknown
 	auto, _ := t.Sched.Mem.Number(SchedAutogroup)
 	r := &pidReader{h: h}
-	g := groupShares{h: h, mounts: mounts, known: map[string]int64{}, auto: auto == 1}
+	g := groupShares{h: h, mounts: mounts, known: map[string]*ShareGroup{}, auto: auto == 1}
 	add := func(p *Process) {
 		if p.State != 'R' && p.PID != t.Row.P.PID || p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0 {
 			return
@@ -157,17 +188,9 @@ func (h *Host) rivals(t *SchedTask) {
 	for i := range t.Threads.Rows {
 		add(&t.Threads.Rows[i])
 	}
-	for i := range ps.Rows {
-		p := &ps.Rows[i]
-		if p.PID == t.Row.P.PID || p.PID == t.Row.P.TGID {
-			continue
-		}
-		if p.Threads <= 1 {
+	for _, p := range t.Sched.ready {
+		if own := t.Threads.Rows[0].TGID; p.PID != t.Row.P.PID && p.PID != own && (p.TGID == 0 || p.TGID != own) {
 			add(p)
-		} else if threads, err := h.Threads(p.PID, Of(PIDStat)); err == nil {
-			for j := range threads.Rows {
-				add(&threads.Rows[j])
-			}
 		}
 	}
 	var d ProcDetail
@@ -176,66 +199,77 @@ func (h *Host) rivals(t *SchedTask) {
 	}
 }
 
-// groupShares looks up the shares of groups.
+// groupShares looks up the groups that tasks share CPUs in.
 type groupShares struct {
 	h      *Host
 	mounts []mount
-	known  map[string]int64
+	known  map[string]*ShareGroup // nil: no group of its own
 	auto   bool
 }
 
-// idleShares stands for a cgroup with cpu.idle.
-const idleShares = -1
-
+// of returns the groups of a task, the outermost first. A cgroup of version 2
+// without the cpu controller is none: its tasks belong to the nearest one above
+// that has it (kernel/cgroup/cgroup.c, cgroup_e_css_by_mask). Those that so come
+// to the root of all are in their session's autogroup (kernel/sched/autogroup.c,
+// task_wants_autogroup).
 func (g *groupShares) of(p *Process) (out []ShareGroup) {
-	at := strings.Trim(p.CPUCgroup, "/")
-	if at == "" {
-		if g.auto && p.Autogroup >= 0 {
-			out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
-		}
-		return out
+	version, at := int(p.CPUCgroupVersion), strings.Trim(p.CPUCgroup, "/")
+	if version == 2 { // a cgroup namespace's root is not the root of all
+		out = g.add(out, version, "/")
 	}
 	for i, c := range at {
 		if c == '/' {
-			out = g.add(out, "/"+at[:i])
+			out = g.add(out, version, "/"+at[:i])
 		}
 	}
-	return g.add(out, "/"+at)
+	if at != "" {
+		out = g.add(out, version, "/"+at)
+	}
+	if len(out) == 0 && g.auto && p.Autogroup >= 0 {
+		out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
+	}
+	return out
 }
 
-// add appends a cgroup if it is one of CPUs: of version 2 those that have no CPU
-// controller share as the one above.
-func (g *groupShares) add(out []ShareGroup, at string) []ShareGroup {
-	shares, ok := g.known[at]
+// add appends a cgroup if it is one of CPUs.
+func (g *groupShares) add(out []ShareGroup, version int, at string) []ShareGroup {
+	group, ok := g.known[at]
 	if !ok {
-		shares = g.read(at)
-		g.known[at] = shares
+		group = g.read(version, at)
+		g.known[at] = group
 	}
-	switch shares {
-	case 0:
+	if group == nil {
 		return out
-	case idleShares:
-		return append(out, ShareGroup{Name: at, Idle: true})
 	}
-	return append(out, ShareGroup{Name: at, Shares: shares})
+	return append(out, *group)
 }
 
-func (g *groupShares) read(at string) int64 {
-	for _, version := range [...]int{1, 2} {
-		dir, _, err := locateFor(version, "cpu", at, g.mounts)
-		if err != nil {
-			continue
-		}
-		t, rel := g.h.under(dir)
-		if n, err := t.number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
-			return idleShares
-		}
-		if n, err := t.number(path.Join(rel, "cpu.shares")); version == 1 && err == nil && n > 0 {
-			return n
-		}
-		if n, err := t.number(path.Join(rel, "cpu.weight")); version == 2 && err == nil && n > 0 {
-			return (n*1024 + 50) / 100 // sched_weight_from_cgroup
-		}
+// read reads one cgroup; nil where it is none of CPUs. One that lies outside of
+// what is mounted here is a group of unknown weight.
+func (g *groupShares) read(version int, at string) *ShareGroup {
+	out := &ShareGroup{Name: at}
+	dir, _, err := locateFor(version, "cpu", at, g.mounts)
+	if err != nil && at == "/" {
+		return nil
 	}
-	return 0
+	if err != nil {
+		return out
+	}
+	t, rel := g.h.under(dir)
+	if n, err := t.number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
+		out.Idle = true
+		return out
+	}
+	name, to := "cpu.shares", &out.Shares
+	if version == 2 {
+		name, to = "cpu.weight", &out.Weight
+	}
+	n, err := t.number(path.Join(rel, name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && n > 0:
+		*to = n
+	}
+	return out
 }

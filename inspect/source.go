@@ -105,6 +105,7 @@ const (
 	PIDSched
 	PIDAutogroup
 	PIDTimerslack
+	PIDTask
 	PIDFdinfo
 	PIDMountinfo
 	PIDNet
@@ -236,6 +237,7 @@ var sourceTable = [nSources]sourceInfo{
 	PIDSched:                {path: "/proc/<pid>/sched", option: "CONFIG_SCHED_DEBUG before 6.15"},
 	PIDAutogroup:            {path: "/proc/<pid>/autogroup", option: "CONFIG_SCHED_AUTOGROUP"},
 	PIDTimerslack:           {path: "/proc/<pid>/timerslack_ns", opens: asRoot + ", with CAP_SYS_NICE", since: Version{4, 6, 0}},
+	PIDTask:                 {path: "/proc/<pid>/task", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDFdinfo:               {path: "/proc/<pid>/fdinfo", opens: asTracer},
 	PIDMountinfo:            {path: "/proc/<pid>/mountinfo", opens: asTracer},
 	PIDNet:                  {path: "/proc/<pid>/net", opens: asTracer, option: "CONFIG_NET"},
@@ -306,6 +308,7 @@ const (
 	Failed              // the read failed: no descriptors, no memory, an I/O error
 	TimedOut            // it did not answer in time
 	NoInterval          // a rate needs two samples
+	NoUpdate            // the kernel did not compute it anew in the interval
 	Reset               // the counter went backwards
 	Inapplicable        // it makes no sense here: a kernel thread has no RSS
 	Unlimited           // no bound is set
@@ -316,7 +319,7 @@ const (
 var reasonNames = [nReasons]string{
 	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
 	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
-	NoInterval: "no_interval", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
+	NoInterval: "no_interval", NoUpdate: "no_update", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
 }
 
 // String returns the reason as JSON spells it; "" for Present.
@@ -334,7 +337,7 @@ func Reasons() []Reason {
 // IsGap tells whether r is something that the user could wish to mend.
 func (r Reason) IsGap() bool {
 	switch r {
-	case Present, NoInterval, Inapplicable, Unlimited, Untold:
+	case Present, NoInterval, NoUpdate, Inapplicable, Unlimited, Untold:
 		return false
 	}
 	return true

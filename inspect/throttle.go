@@ -1,14 +1,28 @@
 package inspect
 
-import "path"
+import (
+	"path"
+	"time"
+)
 
 // Throttle is a bound that cgroups set on a process's CPU time, and how often it
-// was met (Documentation/scheduler/sched-bwc.rst).
+// was met since the cgroup was made (Documentation/scheduler/sched-bwc.rst).
 type Throttle struct {
-	Path      string  // of the cgroup with the lowest bound
-	CPUs      float64 // how many CPUs' worth of time it may have
-	Periods   uint64  // in which it wanted any
-	Throttled uint64  // of these, in which it used all of its time and was stopped
+	Path      string        // of the cgroup with the lowest bound
+	CPUs      float64       // how many CPUs' worth of time it may have
+	Periods   uint64        // in which it wanted any
+	Throttled uint64        // of these, in which it used all of its time and was stopped
+	Stood     time.Duration // how long it was stopped, on all CPUs together
+}
+
+// Since returns what was counted since an earlier reading of the same cgroup; ok is
+// false where they are not of the same.
+func (t Throttle) Since(was Throttle) (Throttle, bool) {
+	if t.Path != was.Path || t.Periods < was.Periods || t.Throttled < was.Throttled || t.Stood < was.Stood {
+		return Throttle{}, false
+	}
+	t.Periods, t.Throttled, t.Stood = t.Periods-was.Periods, t.Throttled-was.Throttled, t.Stood-was.Stood
+	return t, true
 }
 
 // Throttle returns the cgroup that bounds a process's CPU time the most; ok is
@@ -30,6 +44,7 @@ func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok boo
 			_ = t.single(path.Join(rel, "cpu.stat"), func(b []byte) error {
 				c, err := parseCounters(b, 8)
 				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
+				out.Stood = time.Duration(c["throttled_usec"])*time.Microsecond + time.Duration(c["throttled_time"]) // the one is version 2's, in us, the other version 1's, in ns
 				return err
 			})
 		}

@@ -179,7 +179,7 @@ func (t *Text) measure(parts []explain.Part) geometry {
 			if n := cells(c.Doc.Name()); n <= maxLabel {
 				g.label = max(g.label, n)
 			}
-			if n := cells(human(c.Value, c.Doc.Unit)); n <= maxValue {
+			if n := cells(human(told(c), c.Doc.Unit)); n <= maxValue {
 				g.value = max(g.value, n)
 			}
 		}
@@ -195,11 +195,20 @@ func shown(c *explain.Cell) bool {
 	case explain.Data, explain.Asked:
 		return false
 	case explain.Rare:
-		if !c.Value.Has() || c.Value.Zero() {
+		if !c.Value.Has() || told(c).Zero() {
 			return false
 		}
 	}
 	return c.Value.Has() || c.Value.Unlimited()
+}
+
+// told is what text has of a value: of some counters how much they grew over the
+// interval.
+func told(c *explain.Cell) explain.Value {
+	if c.Grown.Has() {
+		return c.Grown
+	}
+	return c.Value
 }
 
 func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {
@@ -248,7 +257,7 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 	if c.Doc.Part != 0 {
 		mark = string(c.Doc.Part) + " "
 	}
-	name, value := c.Doc.Name(), human(c.Value, c.Doc.Unit)
+	name, value := c.Doc.Name(), human(told(c), c.Doc.Unit)
 	text := wrap(safe(t.sentence(c)), t.width-g.text)
 	room := g.label + 1 + g.value // label and value share it: either may be long
 	if c.Doc.Unit.Number() || !c.Value.Has() {
@@ -296,7 +305,7 @@ func (t *Text) sentence(c *explain.Cell) string {
 	if c.Level > explain.OK {
 		words = append(words, c.Level.String()+":")
 	}
-	if c.Rate.Has() {
+	if c.Rate.Has() && !c.Grown.Has() {
 		words = append(words, perSecond(c.Rate, c.Doc.Unit)+".")
 	}
 	if !c.Value.Has() && c.Hint != "" {

@@ -85,8 +85,9 @@ func ActiveTasks(old, next [3]uint64) (n uint64, ok bool) {
 }
 
 // GroupWeight is calc_group_shares: what a group weighs on one CPU, of its shares,
-// by how much of its tasks' weight is there (kernel/sched/fair.c). It is at least
-// 2, as MIN_SHARES is.
+// by how much of its tasks' weight is there (kernel/sched/fair.c). It counts in
+// whole shares and gives 2 at least, the fewest that a group can have; 64-bit
+// kernels count 1024 times as finely and come down to MIN_SHARES in that unit.
 func GroupWeight(shares, here, everywhere int64) int64 {
 	if everywhere <= 0 {
 		return shares

@@ -8,6 +8,19 @@ import (
 	"kwhy/explain/kernel"
 )
 
+// inverses is sched_prio_to_wmult, 2^32 / weight, by which the kernel divides
+// (kernel/sched/core.c): a table of its own beside that of the weights.
+var inverses = [40]float64{
+	48388, 59856, 76040, 92818, 118348,
+	147320, 184698, 229616, 287308, 360437,
+	449829, 563644, 704093, 875809, 1099582,
+	1376151, 1717300, 2157191, 2708050, 3363326,
+	4194304, 5237765, 6557202, 8165337, 10153587,
+	12820798, 15790321, 19976592, 24970740, 31350126,
+	39045157, 49367440, 61356676, 76695844, 95443717,
+	119304647, 148102320, 186737708, 238609294, 286331153,
+}
+
 // The rule that the kernel documents beside its table: nice 0 is 1024, and one step
 // changes a task's share against an equal by about 10 %, a factor of 1.25.
 func TestNiceWeight(t *testing.T) {
@@ -25,9 +38,9 @@ func TestNiceWeight(t *testing.T) {
 		}
 		last = w
 	}
-	for nice, want := range map[int]int64{-20: 88761, 0: 1024, 5: 335, 19: 15} {
-		if w, _ := kernel.NiceWeight(nice); w != want {
-			t.Errorf("nice %d weighs %d, want %d", nice, w, want)
+	for i, inverse := range inverses {
+		if w, _ := kernel.NiceWeight(i - 20); w != int64(math.Round((1<<32)/inverse)) {
+			t.Errorf("nice %d weighs %d, and the kernel's inverse is 2^32 / %.1f", i-20, w, (1<<32)/inverse)
 		}
 	}
 	for _, nice := range []int{-21, 20, 100} {

@@ -48,16 +48,16 @@ func cpuTime() []field {
 		lists("cpus_isolated", "isolated", "CPUs that get only the tasks which are pinned to them: isolcpus=.", func(l *inspect.CPULists) string { return l.Isolated }, nil),
 		lists("cpus_nohz_full", "nohz_full", "CPUs without a tick while they have one task: nohz_full=.", func(l *inspect.CPULists) string { return l.NohzFull }, nil),
 		lists("smt", "SMT", "Whether cores run two threads at once and share what is in them.", func(l *inspect.CPULists) string { return l.SMT }, readSMT),
-		{Doc: doc{Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Source: inspect.ProcStat, Concept: "cpu-time", Gist: "The time of all CPUs together since boot."},
+		{Doc: doc{Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Grown: true, Source: inspect.ProcStat, Concept: "cpu-time", Gist: "The time of all CPUs together since boot."},
 			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) }, Reading: func(s sched) string {
 				if _, over, ok := s.Before(); ok {
-					return "What follows is told of the last " + explain.Span(over.Seconds()) + "."
+					return "Of all CPUs in the last " + explain.Span(over.Seconds()) + ", and so is what follows."
 				}
 				return "Since boot; --interval 1s says what is going on now."
 			}},
 	}
 	for _, k := range kinds() {
-		out = append(out, field{Doc: doc{Key: k.key, Label: k.label, Part: k.part, Unit: explain.Seconds, Counter: true, Show: k.show, Source: inspect.ProcStat, Concept: "cpu-time", Gist: k.gist},
+		out = append(out, field{Doc: doc{Key: k.key, Label: k.label, Part: k.part, Unit: explain.Seconds, Counter: true, Grown: true, Show: k.show, Source: inspect.ProcStat, Concept: "cpu-time", Gist: k.gist},
 			Get: func(s sched) value { return explain.F(float64(k.of(&s.All)) / userHZ) }, Reading: func(s sched) string { return readKind(s, k) }})
 	}
 	return out
@@ -97,8 +97,10 @@ func readKind(s sched, k kind) string {
 	switch {
 	case k.key == "cpu_iowait":
 		return says + "idle time too: the CPU could have run other tasks. It says little where there are several."
-	case k.key == "cpu_steal" && f == 0:
+	case k.key == "cpu_steal" && k.of(&s.All) == 0:
 		return says + "no hypervisor keeps this host from its CPUs, or it does not say."
+	case k.key == "cpu_steal" && f == 0:
+		return says + "the hypervisor kept none of it from this host."
 	case k.key == "cpu_steal":
 		return says + "the hypervisor ran others while tasks here wanted the CPU."
 	}

@@ -1,7 +1,11 @@
 package sched
 
 import (
+	"slices"
+	"strings"
+
 	"kwhy/explain"
+	"kwhy/explain/kernel"
 	"kwhy/inspect"
 )
 
@@ -10,55 +14,69 @@ type groupRow = inspect.SchedPart[inspect.CPUGroup]
 // Cgroups lists the cgroups whose CPU settings are not the default, those that
 // were stopped most first.
 func Cgroups() *explain.Table[groupRow] {
-	type column = explain.Field[groupRow]
-	declare := func(d doc, get func(groupRow) value) column {
-		if d.Source == inspect.None {
-			d.Source = inspect.CgroupCPU
-		}
-		if d.Concept == "" {
-			d.Concept = "cpu-bandwidth"
-		}
-		return column{Doc: d, Get: get}
+	return &explain.Table[groupRow]{Name: "cpu_cgroups", Sort: []string{"throttled_share", "cgroup"}, Rules: groupRules(), Fields: slices.Concat(
+		[]groupColumn{
+			ofGroup(doc{Key: "cgroup", Concept: "memory-cgroup", Gist: "Its path."}, func(r groupRow) value { return explain.S(r.It.Path) }),
+			ofGroup(doc{Key: "version", Unit: explain.Plain, Show: explain.Data, Concept: "memory-cgroup", Gist: "The version of cgroups that it is of."}, func(r groupRow) value { return explain.I(r.It.Version) }),
+		}, bandwidth(), []groupColumn{
+			ofGroup(doc{Key: "shares", Unit: explain.Count, Show: explain.Wide, Gist: "Its weight against its siblings, of which 1024 is the default."}, func(r groupRow) value {
+				switch {
+				case r.It.Idle:
+					return explain.I(kernel.IdleWeight)
+				case sharesOf(r.It) == 0:
+					return explain.None(inspect.Inapplicable)
+				}
+				return explain.I(sharesOf(r.It))
+			}),
+			ofGroup(doc{Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity", Gist: "The CPUs that it is kept to, where these are not all."}, func(r groupRow) value { return text(r.It.Cpuset) }),
+			ofGroup(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
+		})}
+}
+
+type groupColumn = explain.Field[groupRow]
+
+func ofGroup(d doc, get func(groupRow) value) groupColumn {
+	if d.Source == inspect.None {
+		d.Source = inspect.CgroupCPU
 	}
+	if d.Concept == "" {
+		d.Concept = "cpu-bandwidth"
+	}
+	return groupColumn{Doc: d, Get: get}
+}
+
+// bandwidth is what a quota is and does.
+func bandwidth() []groupColumn {
 	stat := func(r groupRow, name string) value { return explain.Look(r.It.Stat, name) }
-	return &explain.Table[groupRow]{Name: "cpu_cgroups", Sort: []string{"throttled_share", "cgroup"}, Fields: []column{
-		declare(doc{Key: "cgroup", Concept: "memory-cgroup", Gist: "Its path."}, func(r groupRow) value { return explain.S(r.It.Path) }),
-		declare(doc{Key: "version", Unit: explain.Plain, Show: explain.Data, Concept: "memory-cgroup", Gist: "The version of cgroups that it is of."}, func(r groupRow) value { return explain.I(r.It.Version) }),
-		declare(doc{Key: "quota", Label: "CPUS", Unit: explain.Decimal, Gist: "How many CPUs' worth of time it may have; no limit: as many as there are."}, func(r groupRow) value {
+	return []groupColumn{
+		ofGroup(doc{Key: "quota", Label: "CPUS", Unit: explain.Decimal, Gist: "How many CPUs' worth of time it may have; no limit: as many as there are."}, func(r groupRow) value {
 			if !r.It.Bounded {
 				return explain.None(inspect.Unlimited)
 			}
 			return explain.F(r.It.CPUs)
 		}),
-		declare(doc{Key: "throttled_share", Label: "STOPPED", Unit: explain.Ratio, Gist: "Of the periods in which it wanted time, those in which it used it up."}, func(r groupRow) value {
+		ofGroup(doc{Key: "throttled_share", Label: "STOPPED", Unit: explain.Ratio, Gist: "Of the periods in which it wanted time, those in which it used it up."}, func(r groupRow) value {
 			if f, _, ok := throttledShare(r); ok {
 				return explain.F(f)
 			}
 			return explain.None(inspect.Inapplicable)
 		}),
-		declare(doc{Key: "nr_periods", Kernel: "nr_periods", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it wanted time."}, func(r groupRow) value { return stat(r, "nr_periods") }),
-		declare(doc{Key: "nr_throttled", Kernel: "nr_throttled", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it used its time up and was stopped."}, func(r groupRow) value { return stat(r, "nr_throttled") }),
-		declare(doc{Key: "throttled_time", Label: "FOR", Unit: explain.Seconds, Counter: true, Show: explain.Wide, Gist: "How long its CPUs were stopped, added up over CPUs."}, func(r groupRow) value {
-			if v := stat(r, "throttled_usec"); v.Has() {
-				return explain.F(v.Float() / 1e6)
-			}
-			if v := stat(r, "throttled_time"); v.Has() {
-				return explain.F(v.Float() / 1e9)
-			}
-			return value{}
-		}),
-		declare(doc{Key: "shares", Unit: explain.Count, Show: explain.Wide, Gist: "Its weight against its siblings, of which 1024 is the default."}, func(r groupRow) value {
-			switch {
-			case r.It.Idle:
-				return explain.I(3) // WEIGHT_IDLEPRIO
-			case r.It.Weight == inspect.Unset:
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.Opt(r.It.Weight)
-		}),
-		declare(doc{Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity", Gist: "The CPUs that it is kept to, where these are not all."}, func(r groupRow) value { return text(r.It.Cpuset) }),
-		declare(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
-	}, Rules: groupRules()}
+		ofGroup(doc{Key: "nr_periods", Kernel: "nr_periods", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it wanted time."}, func(r groupRow) value { return stat(r, "nr_periods") }),
+		ofGroup(doc{Key: "nr_throttled", Kernel: "nr_throttled", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it used its time up and was stopped."}, func(r groupRow) value { return stat(r, "nr_throttled") }),
+		ofGroup(doc{Key: "throttled_time", Label: "FOR", Unit: explain.Seconds, Counter: true, Show: explain.Wide, Gist: "How long its CPUs were stopped, added up over CPUs."}, func(r groupRow) value { return clock(r.It.ThrottledTime()) }),
+	}
+}
+
+// sharesOf is what a group weighs among its siblings, in shares of either version;
+// 0 where it has no weight.
+func sharesOf(g *inspect.CPUGroup) int64 {
+	switch {
+	case g.Weight != inspect.Unset:
+		return kernel.SharesOfWeight(int64(g.Weight))
+	case g.Shares != inspect.Unset:
+		return int64(g.Shares)
+	}
+	return 0
 }
 
 // throttledShare is how often a group was stopped, over the interval or since it
@@ -77,40 +95,48 @@ func throttledShare(r groupRow) (f float64, watched, ok bool) {
 
 func whyGroup(r groupRow) string {
 	g := r.It
+	var words []string
+	if g.Bounded || g.Stat["nr_throttled"] > 0 {
+		words = append(words, whyBounded(r))
+	}
+	if n := sharesOf(g); g.Idle {
+		words = append(words, "cpu.idle: it gets what others leave, at the weight of SCHED_IDLE")
+	} else if n != 0 && n != 1024 {
+		words = append(words, string(explain.AppendPercent(nil, float64(n)/1024))+" of what a sibling with default settings gets, where both want all they can get")
+	}
+	if g.Cpuset != "" {
+		words = append(words, "kept to CPUs "+g.Cpuset)
+	}
+	return strings.Join(words, "; ")
+}
+
+// whyBounded says how often a group is stopped that is bounded, or was.
+func whyBounded(r groupRow) string {
 	f, watched, _ := throttledShare(r)
 	span := " since it was made"
 	if watched {
 		span = " in this interval"
 	}
 	switch {
-	case g.Bounded && f > 0:
-		return string(explain.AppendPercent(nil, f)) + " of its periods of " + explain.Span(float64(g.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
-	case g.Bounded:
+	case !r.It.Bounded:
+		return "was stopped before its bound was lifted"
+	case f == 0:
 		return "never stopped" + span
-	case g.Idle:
-		return "cpu.idle: it gets what others leave, at the weight of SCHED_IDLE"
-	case g.Weight != inspect.Unset && g.Weight != 1024:
-		return string(explain.AppendPercent(nil, float64(g.Weight)/1024)) + " of what a sibling with default settings gets, where both want all they can get"
-	case g.Cpuset != "":
-		return "kept to these CPUs"
 	}
-	return "was stopped before its bound was lifted"
+	return string(explain.AppendPercent(nil, f)) + " of its periods of " + explain.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
 }
 
 func groupRules() []explain.Rule[groupRow] {
 	return []explain.Rule[groupRow]{{
-		ID: "sched.throttled", Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
+		ID: "sched.throttled", Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(r groupRow) value {
 			f, watched, ok := throttledShare(r)
-			switch {
-			case !ok || !r.It.Bounded:
+			if !ok || !r.It.Bounded {
 				return value{}
-			case !watched:
-				return explain.F(min(f, 0.49)) // what was once is no alarm now
 			}
-			return explain.F(f)
-		}, At: explain.At{Notice: 0.10, Warning: 0.50, Critical: 0.95},
-		Say: func(r groupRow) string { return "cgroup " + r.It.Path + ": " + whyGroup(r) },
+			return explain.F(historic(f, watched, throttledAt()))
+		}, At: throttledAt(),
+		Say: func(r groupRow) string { return "cgroup " + r.It.Path + ": " + whyBounded(r) },
 	}}
 }
 

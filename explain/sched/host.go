@@ -67,35 +67,17 @@ func Regime(s sched) string {
 }
 
 func regime() []field {
-	return []field{
+	return slices.Concat([]field{
 		{Doc: doc{Key: "scheduler", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency}, Concept: "scheduler", Words: []explain.Word{
 			{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "scheduler"},
 			{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "scheduler"},
 			{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "scheduler"},
 		}, Gist: "Which algorithm picks the next of the fair tasks."},
 			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime},
-		{Doc: doc{Key: "preemption", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig}, Concept: "preemption", Words: []explain.Word{
-			{Name: "none", Gist: "A task in the kernel gives the CPU up when it waits or returns.", Concept: "preemption"},
-			{Name: "voluntary", Gist: "As none, and at marked points.", Concept: "preemption"},
-			{Name: "full", Gist: "A task in the kernel is put off at almost any point.", Concept: "preemption"},
-			{Name: "lazy", Gist: "As full for real-time tasks; for fair ones at the next tick, since 6.13.", Concept: "preemption"},
-			{Name: "rt", Gist: "As full, and most locks and interrupt handlers can be put off too.", Concept: "preemption"},
-		}, Gist: "When a task that is in the kernel is put off for another."},
-			Get: func(s sched) value {
-				if mode, _ := preemption(s); mode != "" {
-					return explain.S(mode)
-				}
-				return value{}
-			}, Reading: func(s sched) string { _, from := preemption(s); return from }},
+		preemptionField(),
 		{Doc: doc{Key: "hz", Label: "tick", Unit: explain.Count, Source: inspect.TickClock, Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption", Gist: "Timer interrupts in a second on a busy CPU."},
-			Get: hz, Reading: func(s sched) string {
-				return "Every " + explain.Span(1/hz(s).Float()) + " on a busy CPU: by then at the latest a task that has used its slice is put off."
-			}},
-		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Concept: "vruntime", Gist: "For how long EEVDF lets a fair task run before another's turn."},
-			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
-		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
-		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
-		ns("sched_wakeup_granularity_ns", "kernel.sched_wakeup_granularity_ns", inspect.SchedWakeupGranularity, "How far CFS lets a woken task be ahead before it takes the CPU.", func(s sched) inspect.Num { return s.Debug.Wakeup }),
+			Get: hz, Reading: readTick},
+	}, tunables(), []field{
 		{Doc: doc{Key: "sched_features", Label: "features", Source: inspect.SchedDebug, Concept: "scheduler", Show: explain.Data, Gist: "Switches of the scheduler that debugfs shows; NO_ is off."},
 			Get: func(s sched) value {
 				if len(s.Debug.Features) == 0 {
@@ -116,6 +98,17 @@ func regime() []field {
 				}
 				return "Off: nice counts among all tasks of a cgroup."
 			}},
+	})
+}
+
+// tunables are for how long a fair task may run.
+func tunables() []field {
+	return []field{
+		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "vruntime", Gist: "For how long EEVDF lets a fair task run before another's turn."},
+			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
+		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
+		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
+		ns("sched_wakeup_granularity_ns", "kernel.sched_wakeup_granularity_ns", inspect.SchedWakeupGranularity, "How far CFS lets a woken task be ahead before it takes the CPU.", func(s sched) inspect.Num { return s.Debug.Wakeup }),
 	}
 }
 
@@ -127,38 +120,6 @@ func readRegime(s sched) string {
 		return "Since 6.6: of those that had no more than their share, the one whose slice has to be done first. Names in the kernel still say cfs."
 	}
 	return "From 2.6.23 to 6.5: the one that had the least, each task's time counted by its weight."
-}
-
-// preemption says which mode the kernel is in, and where it tells.
-func preemption(s sched) (mode, from string) {
-	if s.Debug.Preempt != "" {
-		return s.Debug.Preempt, "debugfs says so: sched/preempt."
-	}
-	dynamic := strings.Contains(s.Build, "PREEMPT_DYNAMIC")
-	switch {
-	case strings.Contains(s.Build, "PREEMPT_RT"), strings.Contains(s.Build, "PREEMPT RT"):
-		return "rt", "The kernel was built for real time: uname -v says so."
-	case dynamic:
-		for word := range strings.FieldsSeq(s.Cmdline) {
-			if mode, ok := strings.CutPrefix(word, "preempt="); ok && slices.Contains([]string{"none", "voluntary", "full", "lazy"}, mode) {
-				return mode, "It was booted with preempt=" + mode + "."
-			}
-		}
-	case strings.Contains(s.Build, "PREEMPT"):
-		return "full", "The kernel was built so: uname -v says PREEMPT."
-	}
-	for _, o := range [...]struct{ option, mode string }{
-		{"CONFIG_PREEMPT_LAZY", "lazy"}, {"CONFIG_PREEMPT", "full"}, {"CONFIG_PREEMPT_VOLUNTARY", "voluntary"}, {"CONFIG_PREEMPT_NONE", "none"},
-	} {
-		if s.Config[o.option] == "y" {
-			from = "The kernel was built so: " + o.option + "."
-			if dynamic {
-				from += " It can be switched while it runs, and only debugfs would show that."
-			}
-			return o.mode, from
-		}
-	}
-	return "", ""
 }
 
 func hz(s sched) value {
@@ -174,21 +135,31 @@ func hz(s sched) value {
 	return explain.None(s.Missing(inspect.TickClock))
 }
 
-// baseSliceNS is debugfs' figure, or the slice of a default task: kwhy's own.
-func baseSliceNS(s sched) inspect.Num {
+// baseSliceNS is debugfs' figure, or the slice that most default tasks have of which
+// it was read: one may have asked for a slice of its own, and kwhy itself may run
+// under another policy.
+func baseSliceNS(s sched) (most inspect.Num) {
 	if n := s.Debug.BaseSlice; n != inspect.Unset {
 		return n
 	}
-	ps := s.Procs
-	if i, ok := ps.Row(ps.Host.Self); ok && ps.Rows[i].Sched != nil {
-		return ps.Rows[i].Sched.Slice
-	}
-	for i := range ps.Rows { // of a saved copy any default task will do
-		if p := &ps.Rows[i]; p.Sched != nil && p.Sched.Slice > 0 && p.Policy == 0 && !p.Kthread() {
-			return p.Sched.Slice
+	most = inspect.Unset
+	votes := map[inspect.Num]int{}
+	for i := range s.Procs.Rows {
+		p := &s.Procs.Rows[i]
+		if p.Sched == nil || p.Sched.Slice <= 0 || !hasSlice(p) {
+			continue
+		}
+		if votes[p.Sched.Slice]++; votes[p.Sched.Slice] > votes[most] {
+			most = p.Sched.Slice
 		}
 	}
-	return inspect.Unset
+	return most
+}
+
+// hasSlice tells a program of the default policies, whose slice the kernel shows:
+// its own threads may be older than the setting.
+func hasSlice(p *inspect.Process) bool {
+	return (p.Policy == 0 || p.Policy == 3) && !p.Kthread()
 }
 
 func baseSlice(s sched) value {
@@ -198,14 +169,14 @@ func baseSlice(s sched) value {
 	if n := baseSliceNS(s); n > 0 {
 		return explain.F(float64(n) / 1e9)
 	}
-	return explain.None(inspect.Unsupported)
+	return value{}
 }
 
 func readBaseSlice(s sched) string {
 	if s.Debug.BaseSlice != inspect.Unset {
 		return "debugfs says so: sched/base_slice_ns."
 	}
-	return "The slice of a task that asked for none of its own: se.slice in /proc/PID/sched."
+	return "The slice that default tasks have: se.slice in /proc/PID/sched."
 }
 
 // normalized are the base slices for one CPU that kernels have had: 0.75 ms as

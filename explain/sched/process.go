@@ -2,7 +2,7 @@ package sched
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -19,13 +19,13 @@ type (
 // Process explains one process, or one thread, as the scheduler sees it.
 func Process() explain.Card[*inspect.SchedTask] {
 	return explain.Card[*inspect.SchedTask]{Name: "sched PID", Sections: []explain.Section[*inspect.SchedTask]{
-		{Title: "By which rule", Fields: rule()},
+		{Title: "By which rule", Fields: slices.Concat(rule(), deadlines())},
 		{Title: "What it gets", Fields: gets()},
 		{Title: "What the scheduler reckons with", Fields: reckoned()},
-		{Title: "Where it may run", Fields: places()},
+		{Title: "Where it may run", Fields: slices.Concat(places(), numa())},
 		{Title: "What bounds it", Fields: bounds()},
 		{Title: "Its threads", Table: "threads"},
-	}}
+	}, Rules: boundRules()}
 }
 
 func told(d doc, get func(one) value, read func(one) string) taskField {
@@ -44,70 +44,117 @@ func lift(c column, label string) taskField {
 func rule() []taskField {
 	policy := lift(proc.Policy(), "")
 	policy.Reading = readPolicy
+	policy.Also = []inspect.Source{inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug}
 	nice := lift(proc.Nice(), "nice")
 	nice.Reading = readNice
 	w := lift(weight(), "")
 	w.Derive = deriveWeight
-	return []taskField{policy, nice, w,
-		lift(proc.RTPriority(), "rt priority"),
+	priority := lift(proc.RTPriority(), "rt priority")
+	always := priority.Get
+	priority.Get = func(t one) value {
+		if p := t.Row.P.Policy; p != policyFIFO && p != policyRR {
+			return explain.None(inspect.Inapplicable)
+		}
+		return always(t)
+	}
+	return []taskField{policy, nice, w, priority,
 		told(doc{Key: "sched_group", Label: "group", Source: inspect.PIDCgroup, Also: []inspect.Source{inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.CgroupCPU}, Concept: "autogroup", Gist: "The groups that it shares CPUs with others in, the outermost first."},
 			func(t one) value {
+				if _, fair := weightOf(t.Row.P); !fair {
+					return explain.None(inspect.Inapplicable) // its turn does not depend on them
+				}
 				var names []string
 				for _, g := range mine(t).Groups {
 					names = append(names, g.Name)
 				}
 				return list(names)
 			}, readGroups),
-		deadline("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		deadline("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		deadline("dl_period", "period", "How long its period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 	}
 }
 
-func deadline(key, label, gist string, get func(*inspect.Task) inspect.Num) taskField {
-	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, func(t one) value {
-		if t.Row.P.Policy != policyDeadline {
-			return explain.None(inspect.Inapplicable)
-		}
-		n := get(&inspect.Task{Proc: t.Row, Attr: t.Attr})
-		if n == inspect.Unset {
-			return explain.None(inspect.Masked)
-		}
-		return clock(n)
-	}, nil)
+func deadlines() []taskField {
+	field := func(key, label, gist string, get func(*inspect.Task) inspect.Num) taskField {
+		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, func(t one) value {
+			if t.Row.P.Policy != policyDeadline {
+				return explain.None(inspect.Inapplicable)
+			}
+			n := get(&inspect.Task{Proc: t.Row, Attr: t.Attr})
+			if n == inspect.Unset {
+				return explain.None(inspect.Masked)
+			}
+			return clock(n)
+		}, nil)
+	}
+	return []taskField{
+		field("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		field("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		field("dl_period", "period", "How long its period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+	}
 }
 
 func readPolicy(t one) string {
 	switch t.Row.P.Policy {
 	case policyFIFO:
-		return "Real time: before every fair task, until it waits or one of a higher priority comes."
+		return "Real time: before every fair task, until it waits or one of a higher priority comes. " + realtimeBound(t.Sched)
 	case policyRR:
-		return "Real time: before every fair task, in turns with those of its priority."
+		return "Real time: before every fair task, in turns with those of its priority. " + realtimeBound(t.Sched)
 	case policyDeadline:
-		return "A budget of time in each period, the earliest deadline first, before all others."
+		return "A budget of time in each period, the earliest deadline first, before all others. When it has used it, it stands still until the next period."
 	case policyIdle:
-		return "Runs where no one else wants to: weight 3, whatever its nice value."
+		if len(mine(t).Groups) > 0 {
+			return "Weight 3, whatever its nice value: others of its group come first. Against other groups the group's own weight counts: alone in its group, it gets all of that."
+		}
+		return "Weight 3, whatever its nice value: hardly anything where others want the CPU."
 	case 3:
 		return "A fair share, like the default, but it does not take the CPU from others when it wakes."
 	case policyExt:
 		return "By the BPF scheduler."
 	}
+	if t.Row.P.Ext() {
+		return "The default, which the BPF scheduler deals with here."
+	}
 	return "The default: a fair share by its weight, as " + Regime(t.Sched) + " deals it out."
+}
+
+// realtimeBound says what keeps real-time tasks that never wait from taking a CPU
+// for good.
+func realtimeBound(s sched) string {
+	run, _ := s.Mem.Number(inspect.SchedRTRuntime)
+	period, known := s.Mem.Number(inspect.SchedRTPeriod)
+	switch {
+	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == 0:
+		return "The fair server, which would keep some time for fair tasks, is switched off."
+	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime != inspect.Unset:
+		return "Though it never waits, the fair server gives fair tasks " + explain.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + explain.Span(float64(s.Debug.FairPeriod)/1e9) + "."
+	case s.Kernel().AtLeast(6, 12):
+		return "Though it never waits, the fair server gives fair tasks some of each second, 5 % unless that was changed."
+	case !known:
+		return ""
+	case run < 0 || run >= period:
+		return "Nothing keeps any time for fair tasks: sched_rt_runtime_us is off."
+	}
+	return "After " + explain.Span(float64(run)/1e6) + " of each " + explain.Span(float64(period)/1e6) + " real-time tasks are put off, so that others get the rest."
 }
 
 func readNice(t one) string {
 	n := t.Row.P.Nice
-	within := "of its group"
-	if g := mine(t).Groups; len(g) > 0 && g[len(g)-1].Auto {
-		within = "of its session, which is an autogroup: against other sessions it does not count"
+	if t.Row.P.Policy == policyIdle {
+		return "It has no effect under SCHED_IDLE."
+	}
+	within := "of its group."
+	if g := mine(t).Groups; len(g) > 0 {
+		within = "of cgroup " + g[len(g)-1].Name + "; against other groups the cgroup's own weight counts."
+		if g[len(g)-1].Auto {
+			within = "of its session, which is an autogroup: against other sessions it does not count."
+		}
 	}
 	switch {
 	case n == 0:
-		return "The default. It counts against fair tasks " + within + "."
+		return "The default. It counts against fair tasks " + within
 	case n > 0:
-		return "It lets others go first, among the fair tasks " + within + "."
+		return "It lets others go first, among the fair tasks " + within
 	}
-	return "It goes before others, among the fair tasks " + within + "."
+	return "It goes before others, among the fair tasks " + within
 }
 
 func deriveWeight(t one) explain.Derivation {
@@ -129,16 +176,6 @@ func deriveWeight(t one) explain.Derivation {
 	return d
 }
 
-// mine is the task among those that want a CPU; it is always there.
-func mine(t one) inspect.Rival {
-	for _, r := range t.Rivals {
-		if r.P.PID == t.Row.P.PID {
-			return r
-		}
-	}
-	return inspect.Rival{P: t.Row.P}
-}
-
 func readGroups(t one) string {
 	groups := mine(t).Groups
 	if len(groups) == 0 {
@@ -151,298 +188,15 @@ func readGroups(t one) string {
 			words = append(words, fmt.Sprintf("its session's autogroup, nice %d", g.Nice))
 		case g.Idle:
 			words = append(words, g.Name+" with cpu.idle")
-		default:
+		case g.Weight > 0:
+			words = append(words, fmt.Sprintf("%s with a weight of %d", g.Name, g.Weight))
+		case g.Shares > 0:
 			words = append(words, fmt.Sprintf("%s with shares of %d", g.Name, g.Shares))
+		default:
+			words = append(words, g.Name+", whose weight is not to be seen from here")
 		}
 	}
 	return "CPUs are shared among groups first, then within them: " + strings.Join(words, ", then ") + "."
-}
-
-// level is one step of sharing: among whom, and what this task's part of it weighs.
-type level struct {
-	name       string
-	mine, all  int64
-	contenders int
-}
-
-// groupWeight is a group's weight among its siblings, before it is spread over
-// CPUs.
-func groupWeight(g inspect.ShareGroup) int64 {
-	switch {
-	case g.Idle:
-		return kernel.IdleWeight
-	case g.Auto:
-		if w, ok := kernel.NiceWeight(int(g.Nice)); ok {
-			return w
-		}
-	}
-	return max(g.Shares, 2)
-}
-
-// levels works out who competes with a task on its CPU, step by step: groups at the
-// outermost, at last the tasks of its own.
-func levels(t one) []level {
-	me := mine(t)
-	if _, fair := weightOf(me.P); !fair {
-		return nil
-	}
-	var out []level
-	for depth := 0; depth <= len(me.Groups); depth++ {
-		out = append(out, compete(t, me, depth))
-	}
-	return out
-}
-
-// compete weighs what is at one depth of a task's groups.
-func compete(t one, me inspect.Rival, depth int) level {
-	type weights struct{ here, everywhere, own int64 }
-	entities := map[string]*weights{}
-	var order []string
-	for _, r := range t.Rivals {
-		w, fair := weightOf(r.P)
-		if !fair || !under(r.Groups, me.Groups[:depth]) {
-			continue
-		}
-		name, own := strconv.Itoa(int(r.P.PID)), w
-		if len(r.Groups) > depth {
-			name, own = r.Groups[depth].Name, groupWeight(r.Groups[depth])
-		}
-		if entities[name] == nil {
-			entities[name] = &weights{own: own}
-			order = append(order, name)
-		}
-		entities[name].everywhere += w
-		if r.P.CPU == me.P.CPU {
-			entities[name].here += w
-		}
-	}
-	mineName := strconv.Itoa(int(me.P.PID))
-	if depth < len(me.Groups) {
-		mineName = me.Groups[depth].Name
-	}
-	out := level{name: mineName}
-	for _, name := range order {
-		e := entities[name]
-		if e.here == 0 {
-			continue
-		}
-		w := kernel.GroupWeight(e.own, e.here, e.everywhere)
-		out.all += w
-		out.contenders++
-		if name == mineName {
-			out.mine = w
-		}
-	}
-	return out
-}
-
-// under tells whether a task is in a group and all those around it.
-func under(groups, within []inspect.ShareGroup) bool {
-	if len(groups) < len(within) {
-		return false
-	}
-	for i := range within {
-		if groups[i].Name != within[i].Name {
-			return false
-		}
-	}
-	return true
-}
-
-func cpuShare(t one) value {
-	steps := levels(t)
-	if steps == nil {
-		return explain.None(inspect.Inapplicable)
-	}
-	f := 1.0
-	for _, s := range steps {
-		if s.all <= 0 {
-			return value{}
-		}
-		f *= float64(s.mine) / float64(s.all)
-	}
-	return explain.F(f)
-}
-
-func readShare(t one) string {
-	p := t.Row.P
-	steps := levels(t)
-	others := 0
-	for _, s := range steps {
-		others += s.contenders - 1
-	}
-	where := fmt.Sprintf("on CPU %d, where it last ran", p.CPU)
-	verb := "It gets"
-	if p.State != 'R' {
-		verb = "If it wanted one now it would get"
-	}
-	quota := ""
-	if t.Bounded && t.Bound.CPUs < 1 {
-		quota = " Its cgroup's quota bounds it before that: see below."
-	}
-	if others <= 0 {
-		return verb + " all of the time " + where + ": no other fair task is ready there at this moment." + quota
-	}
-	var who []string
-	for i, s := range steps {
-		if s.contenders < 2 {
-			continue
-		}
-		what := "tasks of its group"
-		if i < len(steps)-1 {
-			what = "groups and tasks beside " + s.name
-		}
-		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, explain.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
-	}
-	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "." + quota
-}
-
-func deriveShare(t one) explain.Derivation {
-	steps := levels(t)
-	if steps == nil {
-		return explain.Derivation{}
-	}
-	var w explain.Working
-	var formula []string
-	for i, s := range steps {
-		suffix := ""
-		if i < len(steps)-1 {
-			suffix = "_" + strconv.Itoa(i+1)
-		}
-		w.Take("weight"+suffix, explain.I(s.mine), explain.Count, inspect.PIDStat, "of "+s.name)
-		w.Take("all"+suffix, explain.I(s.all), explain.Count, inspect.PIDStat, "of all that compete with it there")
-		formula = append(formula, "weight"+suffix+" / all"+suffix)
-	}
-	return w.Done(strings.Join(formula, " × "), explain.Ratio, cpuShare(t))
-}
-
-func gets() []taskField {
-	perTurn := func(key, label, gist string, get func(*inspect.Process) inspect.Num) taskField {
-		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "scheduler", Gist: gist}, func(t one) value {
-			p := t.Row.P
-			switch p.Turns {
-			case inspect.Unset:
-				return value{}
-			case 0:
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.F(float64(get(p)) / float64(p.Turns) / 1e9)
-		}, nil)
-	}
-	fields := []taskField{
-		told(doc{Key: "cpu_share", Label: "share", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice", Gist: "What its weight gives it of its CPU against those that want it now."}, cpuShare, readShare),
-		lift(proc.CPU(), "cpu"), lift(ran(), "ran"), lift(waited(), "waited"), lift(turns(), "turns"),
-		perTurn("mean_turn", "a turn", "How long it ran on average before it waited or was put off.", func(p *inspect.Process) inspect.Num { return p.Ran }),
-		perTurn("mean_wait", "before a turn", "How long it was ready on average before it got a CPU.", func(p *inspect.Process) inspect.Num { return p.Waited }),
-	}
-	fields[0].Derive = deriveShare
-	fields[3].Reading = readWaited
-	for _, f := range proc.Switches() {
-		label := "gave it up"
-		if strings.HasPrefix(f.Key, "non") {
-			label = "was put off"
-		}
-		fields = append(fields, lift(f, label))
-	}
-	return fields
-}
-
-func readWaited(t one) string {
-	p := t.Row.P
-	if p.Ran <= 0 && p.Waited <= 0 {
-		return "It has not wanted a CPU."
-	}
-	return explain.Percent(int64(p.Waited), int64(p.Ran+p.Waited)) + " of the time that its threads wanted a CPU."
-}
-
-func reckoned() []taskField {
-	v := lift(vruntime(), "")
-	v.Reading = readVruntime
-	number := func(key, kernelName, label, gist string, concept explain.Concept, unit explain.Unit, get func(*inspect.TaskSched) inspect.Num, read func(one) string) taskField {
-		return told(doc{Key: key, Kernel: kernelName, Label: label, Unit: unit, Source: inspect.PIDSched, Option: option(key), Concept: concept, Gist: gist}, func(t one) value {
-			s := t.Row.P.Sched
-			if s == nil {
-				return value{}
-			}
-			n := get(s)
-			switch {
-			case n == inspect.Unset && strings.HasPrefix(key, "uclamp"):
-				return explain.None(inspect.Unsupported)
-			case n == inspect.Unset:
-				return explain.None(inspect.Inapplicable)
-			case unit == explain.Seconds:
-				return explain.F(float64(n) / 1e9)
-			case unit == explain.Ratio:
-				return explain.F(float64(n) / 1024)
-			}
-			return explain.Opt(n)
-		}, read)
-	}
-	return []taskField{
-		v,
-		number("se_slice", "se.slice", "slice", "For how long it may run before another's turn, on EEVDF.", "vruntime", explain.Seconds, func(s *inspect.TaskSched) inspect.Num { return s.Slice }, readSlice),
-		queued("vlag", "lag", "How far it is behind the mean of its queue: behind, it may be picked.", explain.Seconds, func(l inspect.Lag) value {
-			if !l.HasMean { // its group is off the queues, as one that is throttled
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
-		}, readLag),
-		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l inspect.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
-			return explain.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
-		}),
-		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l inspect.Lag) value { return explain.B(l.Eligible) }, nil),
-		number("se_avg_util_avg", "se.avg.util_avg", "used lately", "How much of a CPU it has used lately, halved every 32 ms.", "cpu-time", explain.Ratio, func(s *inspect.TaskSched) inspect.Num { return s.Util }, nil),
-		number("uclamp_min", "uclamp.min", "uclamp, least", "How busy it counts at least when a CPU's speed is chosen.", "cpu-time", explain.Ratio, func(s *inspect.TaskSched) inspect.Num { return s.UclampMin }, nil),
-		number("uclamp_max", "uclamp.max", "uclamp, most", "How busy it counts at most when a CPU's speed is chosen.", "cpu-time", explain.Ratio, func(s *inspect.TaskSched) inspect.Num { return s.UclampMax }, nil),
-	}
-}
-
-// option is what the kernel must be built with to have a line of /proc/PID/sched.
-func option(key string) string {
-	if strings.HasPrefix(key, "uclamp") {
-		return "CONFIG_UCLAMP_TASK"
-	}
-	return ""
-}
-
-// queued declares what debugfs alone tells, of a task that is on a queue.
-func queued(key, label, gist string, unit explain.Unit, get func(inspect.Lag) value, read func(one) string) taskField {
-	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "vruntime", Gist: gist}, func(t one) value {
-		switch {
-		case Regime(t.Sched) == "CFS":
-			return explain.None(inspect.Inapplicable)
-		case t.Missing(inspect.SchedLag) != inspect.Present:
-			return value{}
-		case !t.Queued:
-			return explain.None(inspect.Inapplicable)
-		}
-		if _, fair := weightOf(t.Row.P); !fair {
-			return explain.None(inspect.Inapplicable)
-		}
-		return get(t.Lag)
-	}, read)
-}
-
-func readLag(t one) string {
-	if t.Lag.Mean >= t.Lag.Vruntime {
-		return "It has had less than its share: it may be picked."
-	}
-	return "It has had more than its share, and waits until the others have caught up."
-}
-
-func readVruntime(t one) string {
-	if Regime(t.Sched) == "CFS" {
-		return "Run time, stretched by 1024 / weight. CFS runs the least of its queue next; between queues it says nothing."
-	}
-	return "Run time, stretched by 1024 / weight. EEVDF sets it against the mean of its queue: who is not ahead may run. Between queues it says nothing."
-}
-
-func readSlice(t one) string {
-	base, ok := baseSliceNS(t.Sched), t.Row.P.Sched.Slice
-	if base > 0 && ok != base {
-		return "It asked for one of its own; the default is " + explain.Span(float64(base)/1e9) + "."
-	}
-	return "The default. A shorter one means turns that are shorter and come sooner, and no larger share."
 }
 
 func places() []taskField {
@@ -464,42 +218,26 @@ func places() []taskField {
 		})
 	return []taskField{
 		allowed, lift(proc.Processor(), "last ran on"), lift(migrations(), "moved"),
-		told(doc{Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain, Source: inspect.PIDSched, Option: "CONFIG_NUMA_BALANCING", Concept: "numa", Show: explain.Data, Gist: "The node on which most of its memory was found; none before that was looked for."},
-			func(t one) value {
-				if s := t.Row.P.Sched; s != nil && s.NumaNode != inspect.Unset {
-					return explain.Opt(s.NumaNode)
-				}
-				return explain.None(inspect.Inapplicable)
-			}, nil),
 		told(doc{Key: "timerslack_ns", Kernel: "timerslack_ns", Label: "timer slack", Unit: explain.Seconds, Source: inspect.PIDTimerslack, Since: version(4, 6), Concept: "scheduler", Gist: "By how much its timers may be late, so that several go off at once."},
 			func(t one) value { return clock(t.Timerslack) }, nil),
 	}
 }
 
-func bounds() []taskField {
-	bound := func(d doc, get func(*inspect.Throttle) value, read func(one) string) taskField {
-		d.Source, d.Concept = inspect.CgroupCPU, "cpu-bandwidth"
+// numa declares what the kernel counts where it balances memory and tasks over
+// nodes; nothing of it is there before it looked for the first time.
+func numa() []taskField {
+	field := func(d doc, get func(*inspect.TaskSched) inspect.Num) taskField {
+		d.Source, d.Option, d.Concept = inspect.PIDSched, "CONFIG_NUMA_BALANCING", "numa"
 		return told(d, func(t one) value {
-			if !t.Bounded {
-				return explain.None(inspect.Unlimited)
+			if s := t.Row.P.Sched; s != nil && get(s) != inspect.Unset {
+				return explain.Opt(get(s))
 			}
-			return get(&t.Bound)
-		}, read)
+			return explain.None(inspect.Inapplicable)
+		}, nil)
 	}
 	return []taskField{
-		bound(doc{Key: "cpu_quota", Label: "CPUs", Unit: explain.Decimal, Gist: "How many CPUs' worth of time its cgroup may have."}, func(b *inspect.Throttle) value { return explain.F(b.CPUs) }, func(t one) string {
-			if !t.Bounded {
-				return "No cgroup bounds its time."
-			}
-			return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
-		}),
-		bound(doc{Key: "cpu_throttled", Label: "stopped", Unit: explain.Ratio, Gist: "Of the periods in which that cgroup wanted time, those in which it used it up."}, func(b *inspect.Throttle) value {
-			return explain.F(float64(b.Throttled) / float64(max(b.Periods, 1)))
-		}, func(t one) string {
-			if !t.Bounded {
-				return ""
-			}
-			return fmt.Sprintf("%s of %s: then it stands still until the next.", explain.Number(t.Bound.Throttled), explain.Plural(t.Bound.Periods, "period", "periods"))
-		}),
+		field(doc{Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain, Gist: "The node on which most of its memory was found; none before that was looked for."}, func(s *inspect.TaskSched) inspect.Num { return s.NumaNode }),
+		field(doc{Key: "total_numa_faults", Kernel: "total_numa_faults", Label: "NUMA faults", Unit: explain.Count, Show: explain.Rare, Gist: "Page faults by which the kernel looked where its memory is, fading."}, func(s *inspect.TaskSched) inspect.Num { return s.NumaFaults }),
+		field(doc{Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Label: "pages moved", Unit: explain.Pages, Counter: true, Show: explain.Rare, Gist: "Pages that were moved to the node from which it used them."}, func(s *inspect.TaskSched) inspect.Num { return s.NumaMoved }),
 	}
 }

@@ -32,10 +32,13 @@ func queues() []field {
 			Get: func(s sched) value { return loadText(s, i) }, Reading: func(s sched) string { return readLoad(s, i) }})
 	}
 	out = append(out,
-		field{Doc: doc{Key: "load_active", Label: "put in last", Unit: explain.Count, Source: inspect.Sysinfo, Concept: "load-average", Gist: "How many threads the kernel counted when it last updated the load averages."},
+		field{Doc: doc{Key: "load_active", Label: "put in last", Unit: explain.Count, Source: inspect.Sysinfo, Interval: "6s", Concept: "load-average", Gist: "How many threads the kernel counted when it last updated the load averages."},
 			Get: func(s sched) value {
 				if n, ok := active(s); ok {
 					return explain.N(n)
+				}
+				if s.Was != nil {
+					return explain.None(inspect.NoUpdate)
 				}
 				return explain.None(inspect.NoInterval)
 			}, Reading: func(s sched) string {
@@ -124,7 +127,9 @@ func pressure() []field {
 		stall(doc{Key: "pressure_cpu_some", Label: "pressure, some", Unit: explain.Ratio, Gist: "Share of the last 10 s in which ready tasks waited, averaged over CPUs."}, some, avg, func(l *inspect.Stall) string {
 			return fmt.Sprintf("Of the last 10 s, over CPUs by how busy they were; %.2f %% over 1 min, %.2f %% over 5 min.", l.Avg60, l.Avg300)
 		}),
-		stall(doc{Key: "pressure_cpu_full", Label: "pressure, full", Unit: explain.Ratio, Show: explain.Data, Gist: "The same where nobody on the CPU got on; of a whole host it says nothing."}, full, avg, nil),
+		stall(doc{Key: "pressure_cpu_full", Label: "pressure, full", Unit: explain.Ratio, Since: version(5, 13), Gist: "The same where nobody on the CPU got on; of a whole host it says nothing."}, full, avg, func(*inspect.Stall) string {
+			return "Of a whole host it says nothing, and newer kernels set it to 0. It counts for cgroups."
+		}),
 		stall(doc{Key: "pressure_cpu_some_total", Label: "some, total", Unit: explain.Seconds, Counter: true, Show: explain.Data, Gist: "All time lost to waiting for a CPU since boot."}, some, total, nil),
 	}
 }

@@ -116,7 +116,8 @@ func whyRealtime(r taskRow) string {
 	p := r.It.P
 	switch {
 	case p.Policy == policyDeadline && r.It.Attr != nil && r.It.Attr.Period > 0:
-		return "gets " + explain.Percent(r.It.Attr.Runtime, r.It.Attr.Period) + " of a CPU before all others, by the earliest deadline"
+		a := r.It.Attr
+		return "gets " + explain.Span(float64(a.Runtime)/1e9) + " of each " + explain.Span(float64(a.Period)/1e9) + ", " + explain.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " + explain.Span(float64(a.Deadline)/1e9) + " of when the period begins"
 	case p.Policy == policyDeadline:
 		return "before all others, by the earliest deadline"
 	case p.Kthread():

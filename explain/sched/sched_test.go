@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -20,6 +21,10 @@ func session(id string, nice int8) inspect.ShareGroup {
 
 func cgroup(name string, shares int64) inspect.ShareGroup {
 	return inspect.ShareGroup{Name: name, Shares: shares}
+}
+
+func weighted(name string, weight int64) inspect.ShareGroup {
+	return inspect.ShareGroup{Name: name, Weight: weight}
 }
 
 // The kernel's documented rule: CPU time is shared by weight, among groups first
@@ -48,6 +53,7 @@ func TestShares(t *testing.T) {
 		"two against one":       {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))}, 0.25},
 		"beside a plain task":   {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
 		"a group half here":     {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)}, 512. / 1536},
+		"cgroups of version 2":  {[]inspect.Rival{rival(1, 0, 0, weighted("/a", 50)), rival(2, 0, 0, weighted("/b", 100))}, 1. / 3},
 		"a cgroup of 512":       {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 512)), rival(2, 0, 0, cgroup("/b", 1024))}, 1. / 3},
 		"a cgroup in a cgroup":  {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/y", 3072)), rival(3, 0, 0)}, 0.125},
 		"a cgroup with idle":    {[]inspect.Rival{rival(1, 0, 0, inspect.ShareGroup{Name: "/i", Idle: true}), rival(2, 0, 0)}, 3. / 1027},
@@ -69,30 +75,292 @@ func TestShares(t *testing.T) {
 			}
 		})
 	}
+	unseen := []inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/../b", 0))}
+	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: unseen[0].P}, Rivals: unseen}); v.Has() {
+		t.Errorf("beside a group of unknown weight the share is %v", v)
+	}
 	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: fifo.P}, Rivals: []inspect.Rival{fifo}}); v.Has() {
 		t.Errorf("a SCHED_FIFO task has a share of %v", v)
 	}
 }
 
-// The mode of preemption is taken from where the kernel tells it, in order.
+// The mode of preemption is taken from where the kernel tells it, in order; where
+// it tells it in part, no more is said.
 func TestPreemption(t *testing.T) {
+	old, lazy, seven := version(5, 10), version(6, 18), version(7, 0)
 	for name, c := range map[string]struct {
 		s    inspect.Sched
+		on   inspect.Version
 		want string
 	}{
-		"debugfs":           {inspect.Sched{Debug: inspect.SchedDebugfs{Preempt: "lazy"}, Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, "lazy"},
-		"real time":         {inspect.Sched{Build: "#1 SMP PREEMPT_RT Debian 6.12"}, "rt"},
-		"real time of 4.x":  {inspect.Sched{Build: "#1 SMP PREEMPT RT Debian 4.19"}, "rt"},
-		"command line":      {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "ro preempt=voluntary quiet", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, "voluntary"},
-		"not dynamic":       {inspect.Sched{Build: "#1 SMP", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_NONE": "y"}}, "none"},
-		"another option":    {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=sideways", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, "full"},
-		"uname":             {inspect.Sched{Build: "#1 SMP PREEMPT"}, "full"},
-		"configuration":     {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Config: map[string]string{"CONFIG_PREEMPT": "n", "CONFIG_PREEMPT_VOLUNTARY": "y"}}, "voluntary"},
-		"nowhere":           {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC"}, ""},
-		"nowhere, not said": {inspect.Sched{Build: "#1 SMP"}, ""},
+		"debugfs":               {inspect.Sched{Debug: inspect.SchedDebugfs{Preempt: "lazy"}, Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, lazy, "lazy"},
+		"real time":             {inspect.Sched{Build: "#1 SMP PREEMPT_RT Debian 6.12"}, lazy, "rt"},
+		"real time of 4.x":      {inspect.Sched{Build: "#1 SMP PREEMPT RT Debian 4.19"}, old, "rt"},
+		"command line":          {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "ro preempt=voluntary quiet", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "voluntary"},
+		"refused since 7.0":     {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "lazy"},
+		"taken since 7.0":       {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "full"},
+		"not known before 6.13": {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=lazy", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, version(6, 12), "full"},
+		"not dynamic":           {inspect.Sched{Build: "#1 SMP", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_NONE": "y"}}, old, "none"},
+		"another option":        {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=sideways", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "full"},
+		"uname":                 {inspect.Sched{Build: "#1 SMP PREEMPT"}, old, "full"},
+		"uname since 6.13":      {inspect.Sched{Build: "#1 SMP PREEMPT"}, lazy, fullOrLazy},
+		"uname and options":     {inspect.Sched{Build: "#1 SMP PREEMPT", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, lazy, "lazy"},
+		"configuration":         {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Config: map[string]string{"CONFIG_PREEMPT": "n", "CONFIG_PREEMPT_VOLUNTARY": "y"}}, lazy, "voluntary"},
+		"nowhere":               {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
+		"not in uname":          {inspect.Sched{Build: "#1 SMP"}, old, noneOrVoluntary},
+		"nothing is to be seen": {inspect.Sched{}, old, ""},
 	} {
-		if got, from := preemption(&c.s); got != c.want || (got == "") != (from == "") {
+		c.s.Mem = &inspect.Mem{Host: &inspect.Host{Kernel: c.on, Arch: "x86_64"}}
+		got, from := preemption(&c.s)
+		if got != c.want || (got == "") != (from == "") {
 			t.Errorf("%s: %q, %q; want %q", name, got, from, c.want)
 		}
+		c.s.Tick = 4 * time.Millisecond
+		// Only a kernel in which almost everything may be put off puts a task off at the tick itself.
+		if says := readTick(&c.s); strings.HasSuffix(says, "slice is put off.") != (got == "full" || got == "rt") {
+			t.Errorf("%s: %s says %q", name, got, says)
+		}
+	}
+}
+
+// What is said of one task, by its policy and groups.
+func TestReadings(t *testing.T) {
+	host := &inspect.Host{Kernel: version(6, 18), Arch: "x86_64"}
+	task := func(policy int8, state byte, groups ...inspect.ShareGroup) *inspect.SchedTask {
+		p := &inspect.Process{PID: 5, Policy: policy, State: state, Autogroup: -1, Sched: &inspect.TaskSched{Util: 410, HasVruntime: true, Vruntime: 5e9, Slice: inspect.Unset}}
+		s := &inspect.Sched{Mem: &inspect.Mem{Host: host}, Debug: inspect.SchedDebugfs{FairRuntime: 50e6, FairPeriod: 1e9}}
+		return &inspect.SchedTask{Sched: s, Row: inspect.Proc{Host: &inspect.ProcHost{Host: host}, P: p}, Rivals: []inspect.Rival{{P: p, Groups: groups}}}
+	}
+	value := func(t *inspect.SchedTask, key string) explain.Value {
+		for _, sec := range Process().Sections {
+			for _, f := range sec.Fields {
+				if f.Key == key {
+					return f.Get(t)
+				}
+			}
+		}
+		panic(key)
+	}
+	for _, policy := range []int8{policyFIFO, policyRR, policyDeadline} {
+		rt := task(policy, 'S', session("5", 0))
+		for _, key := range []string{"se_avg_util_avg", "se_vruntime", "sched_group", "weight", "cpu_share"} {
+			if v := value(rt, key); v.Has() {
+				t.Errorf("policy %d: %s is %v, and the kernel does not keep it for such a task", policy, key, v)
+			}
+		}
+		if v := value(rt, "rt_priority"); v.Has() != (policy != policyDeadline) {
+			t.Errorf("policy %d: the priority is %v", policy, v)
+		}
+	}
+	if v := value(task(0, 'R'), "rt_priority"); v.Has() {
+		t.Errorf("a default task has the priority %v", v)
+	}
+	if says := readPolicy(task(policyFIFO, 'R')); !strings.Contains(says, "fair server gives fair tasks 50 ms of each 1 s") {
+		t.Error(says)
+	}
+	if says := readPolicy(task(policyIdle, 'R', session("5", 0))); strings.Contains(says, "no one") || !strings.Contains(says, "alone in its group") {
+		t.Error(says)
+	}
+	if says := readNice(task(0, 'R', cgroup("/batch", 1024))); !strings.Contains(says, "of cgroup /batch") {
+		t.Error(says)
+	}
+	asleep, awake := task(0, 'D'), task(0, 'R')
+	for _, f := range reckoned() {
+		if (f.Key == "se_avg_util_avg" || f.Key == "se_vruntime") && (!strings.Contains(f.Reading(asleep), "last slept") || strings.Contains(f.Reading(awake), "last slept")) {
+			t.Errorf("%s: %q, %q", f.Key, f.Reading(asleep), f.Reading(awake))
+		}
+	}
+}
+
+// Over an interval what is said of turns, waiting and stops is of the interval.
+func TestOverAnInterval(t *testing.T) {
+	host := &inspect.Host{Kernel: version(6, 18)}
+	begin := time.Unix(1000, 0)
+	at := func(n int64, ran, waited, turns inspect.Num, periods, throttled uint64) *inspect.SchedTask {
+		p := &inspect.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: turns}
+		return &inspect.SchedTask{Row: inspect.Proc{Host: &inspect.ProcHost{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
+			Bounded: true, Bound: inspect.Throttle{Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled, Stood: time.Duration(n) * time.Second}}
+	}
+	was, now := at(0, 100e9, 300e9, 1000, 773, 745), at(2, 101e9, 301e9, 1500, 793, 745)
+	read := func(task *inspect.SchedTask, key string) (float64, string) {
+		for _, f := range append(gets(), bounds()...) {
+			if f.Key == key {
+				return f.Get(task).Float(), f.Reading(task)
+			}
+		}
+		panic(key)
+	}
+	rule := boundRules()[0]
+	if f, says := read(was, "cpu_throttled"); f < 0.96 || !strings.Contains(says, "745 of 773 periods since it was made") {
+		t.Errorf("%v, %q", f, says)
+	}
+	if level := rule.Of(was).Float(); level < rule.At.Notice || level >= rule.At.Warning {
+		t.Errorf("what was once counts as %v: a notice and no more", level)
+	}
+	now.Was = was
+	for key, want := range map[string]struct {
+		value float64
+		says  string
+	}{
+		"mean_turn":     {0.002, "500 turns in the last 2 s"},
+		"mean_wait":     {0.002, "500 turns in the last 2 s"},
+		"wait_time":     {301, "in the last 2 s: 50 %"},
+		"run_time":      {101, "in the last 2 s"},
+		"cpu_throttled": {0, "0 of 20 periods in the last 2 s"},
+	} {
+		if f, says := read(now, key); math.Abs(f-want.value) > 1e-9 || !strings.Contains(says, want.says) {
+			t.Errorf("%s: %v, %q", key, f, says)
+		}
+	}
+	if v := rule.Of(now); v.Float() != 0 {
+		t.Errorf("not stopped in the interval, and yet %v", v)
+	}
+	now.Bound.Throttled += 20
+	if v := rule.Of(now); v.Float() != 1 {
+		t.Errorf("stopped in all periods of the interval, and yet %v", v)
+	}
+	free := at(0, 1, 1, 1, 0, 0)
+	free.Bounded = false
+	for _, f := range bounds() {
+		if v := f.Get(free); v.Has() || v.Unlimited() != (f.Key == "cpu_quota") {
+			t.Errorf("%s of a task without a bound: %v, %v", f.Key, v, v.Reason())
+		}
+	}
+}
+
+// The sentence of a row of the table.
+func TestWhy(t *testing.T) {
+	host := &inspect.ProcHost{Host: &inspect.Host{Kernel: version(6, 18)}, At: time.Unix(1002, 0)}
+	for name, c := range map[string]struct {
+		p    inspect.Process
+		want string
+	}{
+		"a zombie":   {inspect.Process{State: 'Z', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "ended: it wants no CPU any more"},
+		"idle":       {inspect.Process{State: 'S', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "takes what others of its group leave; waits 5 ms for a turn of 5 ms"},
+		"FIFO":       {inspect.Process{State: 'S', Policy: policyFIFO, Ran: 4e6, Waited: 2e6, Turns: 2}, "before every fair task; waits 1 ms for a turn of 2 ms"},
+		"has waited": {inspect.Process{State: 'S', Ran: 0, Waited: 0, Turns: 0}, "did not want a CPU"},
+	} {
+		if got := string(why(nil, inspect.Proc{Host: host, P: &c.p})); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	// How often its cgroup was stopped is of the interval too.
+	host.Throttled = map[int32]inspect.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 120, Throttled: 100}}
+	before := &inspect.ProcHost{Host: host.Host, At: time.Unix(1000, 0), Throttled: map[int32]inspect.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95}}}
+	p, was := inspect.Process{PID: 7, State: 'R', Ran: 2e6, Waited: 2e6, Turns: 2}, inspect.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
+	host.Was = before
+	if got := string(why(nil, inspect.Proc{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
+		t.Errorf("%q", got)
+	}
+	delete(before.Throttled, 7)
+	if got := string(why(nil, inspect.Proc{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 83 % of its periods since it was made") {
+		t.Errorf("%q", got)
+	}
+}
+
+// What a cgroup's settings do is said of all of them.
+func TestWhyGroup(t *testing.T) {
+	s := &inspect.Sched{}
+	bounded := inspect.CPUGroup{Bounded: true, CPUs: 0.2, Period: 100000, Stat: inspect.Counters{"nr_periods": 100, "nr_throttled": 50}, Shares: inspect.Unset, Weight: 50, Cpuset: "0"}
+	idle := bounded
+	idle.Idle = true
+	lifted := inspect.CPUGroup{Stat: inspect.Counters{"nr_throttled": 5}, Shares: 1024, Weight: inspect.Unset}
+	for want, g := range map[string]inspect.CPUGroup{
+		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; 50 % of what a sibling with default settings gets, where both want all they can get; kept to CPUs 0": bounded,
+		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; cpu.idle: it gets what others leave, at the weight of SCHED_IDLE; kept to CPUs 0":                    idle,
+		"was stopped before its bound was lifted":                                              lifted,
+		"200 % of what a sibling with default settings gets, where both want all they can get": {Shares: 2048, Weight: inspect.Unset},
+	} {
+		if got := whyGroup(inspect.SchedParts[inspect.CPUGroup]{Sched: s, List: []inspect.CPUGroup{g}}.At(0)); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Over an interval the CPUs' time is told of the interval: seconds that grew and
+// one share of them.
+func TestCPUTimeOverAnInterval(t *testing.T) {
+	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
+	at := func(n int64, user, idle, steal uint64) *inspect.Sched {
+		return &inspect.Sched{Mem: &inspect.Mem{Host: host, At: time.Unix(n, 0)}, All: inspect.CPUTimes{User: user, Idle: idle, Steal: steal}}
+	}
+	now := at(1002, 22154, 10046, 18)
+	now.Was = at(1000, 22000, 10000, 18)
+	card := Host()
+	rep := card.Explain(now, nil)
+	for key, want := range map[string]struct {
+		grown float64
+		says  string
+	}{
+		"cpu_user":  {1.54, "77 %: programs' own code"},
+		"cpu_idle":  {0.46, "23 %: nothing to do"},
+		"cpu_steal": {0, "the hypervisor kept none of it from this host"},
+		"cpu_time":  {2, "in the last 2 s"},
+	} {
+		c := rep.Cell(key)
+		if math.Abs(c.Grown.Float()-want.grown) > 1e-9 || !c.Grown.Has() || !strings.Contains(c.Reading, want.says) {
+			t.Errorf("%s: %v, %q", key, c.Grown, c.Reading)
+		}
+		if c.Value.Float() <= c.Grown.Float() {
+			t.Errorf("%s: JSON's value is %v, since boot it is more", key, c.Value)
+		}
+	}
+	if v := rep.Cell("load_active"); v.Value.Reason() != inspect.NoUpdate || !strings.Contains(v.Hint, "--interval 6s") {
+		t.Errorf("%v: %q", v.Value.Reason(), v.Hint)
+	}
+	alone := card.Explain(at(1000, 1, 1, 0), nil)
+	if v := alone.Cell("load_active"); v.Value.Reason() != inspect.NoInterval || v.Hint != "add --interval 6s" {
+		t.Errorf("%v: %q", v.Value.Reason(), v.Hint)
+	}
+	if says := alone.Cell("cpu_steal").Reading; !strings.Contains(says, "no hypervisor") {
+		t.Errorf("%q", says)
+	}
+}
+
+// The base slice is what most default tasks have, though kwhy itself is real time
+// and one asked for a slice of its own.
+func TestBaseSlice(t *testing.T) {
+	task := func(pid int32, policy int8, slice inspect.Num) inspect.Process {
+		return inspect.Process{PID: pid, Policy: policy, Sched: &inspect.TaskSched{Slice: slice}}
+	}
+	ps := &inspect.Procs{Rows: []inspect.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)}}
+	ps.Host.Self = 5
+	s := &inspect.Sched{Procs: ps, Mem: &inspect.Mem{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: inspect.SchedDebugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
+	if n := baseSliceNS(s); n != 1.4e6 {
+		t.Errorf("%d ns", n)
+	}
+	s.Debug.BaseSlice = 2.8e6
+	if n := baseSliceNS(s); n != 2.8e6 {
+		t.Errorf("debugfs says 2.8 ms, and it is %d ns", n)
+	}
+}
+
+func TestUclamp(t *testing.T) {
+	p := &inspect.Process{Sched: &inspect.TaskSched{UclampMin: 512, UclampMax: 1024}}
+	task := &inspect.SchedTask{Row: inspect.Proc{P: p}}
+	at := func(key string) taskField {
+		for _, f := range reckoned() {
+			if f.Key == key {
+				return f
+			}
+		}
+		panic(key)
+	}
+	least, most := at("uclamp_min"), at("uclamp_max")
+	if v, w := least.Get(task), most.Get(task); v.Float() != 0.5 || w.Float() != 1 {
+		t.Errorf("%v to %v", v, w)
+	}
+	for _, c := range []struct {
+		least, most inspect.Num
+		says        string
+	}{{512, 1024, ""}, {0, 1024, "No bound"}, {1024, 1024, "fastest"}} {
+		p.Sched.UclampMin, p.Sched.UclampMax = c.least, c.most
+		if got := least.Reading(task); !strings.Contains(got, c.says) || (got == "") != (c.says == "") {
+			t.Errorf("%d to %d: %q", c.least, c.most, got)
+		}
+	}
+	p.Sched.UclampMin = inspect.Unset
+	if v := least.Get(task); v.Reason() != inspect.Unsupported {
+		t.Errorf("without the option: %v", v.Reason())
 	}
 }

@@ -43,6 +43,9 @@ func EachThread() *explain.Table[inspect.Proc] {
 
 // weightOf is what a task weighs among the fair ones; ok is false for others.
 func weightOf(p *inspect.Process) (int64, bool) {
+	if p.Ext() {
+		return 0, false
+	}
 	switch p.Policy {
 	case policyFIFO, policyRR, policyDeadline, policyExt, -1:
 		return 0, false
@@ -91,6 +94,9 @@ func vruntime() column {
 			if r.P.Sched == nil || !r.P.Sched.HasVruntime {
 				return value{}
 			}
+			if _, fair := weightOf(r.P); !fair {
+				return explain.None(inspect.Inapplicable) // it goes on for fair tasks alone
+			}
 			return explain.F(float64(r.P.Sched.Vruntime) / 1e9)
 		}}
 }
@@ -108,9 +114,8 @@ func migrations() column {
 // why says whether a process gets the CPU when it wants it.
 func why(b []byte, r row) []byte {
 	p := r.P
-	ran, waited, turns := p.Ran, p.Waited, p.Turns
-	if was, _, ok := r.Before(); ok && was.P.Turns != inspect.Unset {
-		ran, waited, turns = ran-was.P.Ran, waited-was.P.Waited, turns-was.P.Turns
+	if p.State == 'Z' || p.State == 'X' {
+		return append(b, "ended: it wants no CPU any more"...)
 	}
 	switch p.Policy {
 	case policyFIFO, policyRR:
@@ -118,16 +123,43 @@ func why(b []byte, r row) []byte {
 	case policyDeadline:
 		b = append(b, "by its deadline, before all others; "...)
 	case policyIdle:
-		b = append(b, "takes what others leave; "...)
+		b = append(b, "takes what others of its group leave; "...)
+	}
+	c := clocksOf(p, nil, 0)
+	if was, over, ok := r.Before(); ok && was.P.Turns != inspect.Unset {
+		if c = clocksOf(p, was.P, over.Seconds()); c.why == inspect.Reset {
+			c = clocksOf(p, nil, 0) // of all time: of the interval it can't be told
+		}
 	}
 	switch {
 	case r.Missing(inspect.PIDSchedstat) != inspect.Present:
 		return append(b, "its waiting is not to be seen"...)
-	case turns <= 0 || ran+waited <= 0:
+	case c.turns <= 0 || c.ran+c.waited <= 0:
 		b = append(b, "did not want a CPU"...)
 	default:
-		b = explain.AppendSpan(append(b, "waits "...), float64(waited)/float64(turns)/1e9)
-		b = explain.AppendSpan(append(b, " for a turn of "...), float64(ran)/float64(turns)/1e9)
+		b = explain.AppendSpan(append(b, "waits "...), float64(c.waited)/float64(c.turns)/1e9)
+		b = explain.AppendSpan(append(b, " for a turn of "...), float64(c.ran)/float64(c.turns)/1e9)
 	}
-	return proc.AppendThrottled(b, r)
+	return appendThrottled(b, r)
+}
+
+// appendThrottled says how often the cgroup of a process that wants a CPU was
+// stopped: in the interval, where both samples have it.
+func appendThrottled(b []byte, r row) []byte {
+	now, bounded := r.Host.Throttled[r.P.PID]
+	was, _, ok := r.Before()
+	if !ok || !bounded {
+		return proc.AppendThrottled(b, r)
+	}
+	old, seen := was.Host.Throttled[was.P.PID]
+	since, same := now.Since(old)
+	switch {
+	case (!seen || !same) && now.Throttled > 0:
+		return append(proc.AppendThrottled(b, r), " since it was made"...)
+	case since.Throttled == 0:
+		return b
+	}
+	b = append(explain.AppendDecimal(append(b, "; throttled: its cgroup may use "...), now.CPUs), " CPUs, and was stopped in "...)
+	b = explain.AppendPercent(b, float64(since.Throttled)/float64(max(since.Periods, since.Throttled)))
+	return append(b, " of its periods in this interval"...)
 }

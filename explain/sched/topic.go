@@ -6,8 +6,22 @@ import (
 	"kwhy/inspect"
 )
 
-// own is what a default task's slice is read from: kwhy's own files.
-func own() inspect.Sources { return inspect.Of(inspect.PIDStat, inspect.PIDSched) }
+// voters is of how many default tasks the slice is read.
+const voters = 5
+
+// readSlices reads the slices of some default tasks, kwhy's own first if it is one.
+func readSlices(ps *inspect.Procs) {
+	var rows []int32
+	if i, ok := ps.Row(ps.Host.Self); ok && hasSlice(&ps.Rows[i]) {
+		rows = append(rows, i)
+	}
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; len(rows) < voters && hasSlice(p) && p.PID != ps.Host.Self {
+			rows = append(rows, int32(i))
+		}
+	}
+	ps.Fill(rows, inspect.Of(inspect.PIDSched))
+}
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
@@ -30,11 +44,7 @@ func Topic() explain.Topic {
 
 // Take completes a scan of processes to a host's scheduling.
 func Take(h *inspect.Host, ps *inspect.Procs, order []int32, want inspect.Sources) (sched, error) {
-	if i, ok := ps.Row(ps.Host.Self); ok { // a default task, for its slice
-		ps.Fill([]int32{i}, own())
-	} else {
-		ps.Fill(order, own())
-	}
+	readSlices(ps)
 	return h.Sched(ps, order, want)
 }
 
@@ -52,9 +62,7 @@ func Task(h *inspect.Host, id int32, want inspect.Sources) (one, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i, ok := ps.Row(ps.Host.Self); ok {
-		ps.Fill([]int32{i}, own())
-	}
+	readSlices(ps)
 	host := Host()
 	return h.SchedTask(ps, id, want.Plus(host.Sections[0].Needs()))
 }

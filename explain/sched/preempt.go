@@ -1,0 +1,120 @@
+package sched
+
+import (
+	"slices"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+func preemptionField() field {
+	mode := func(name, gist string) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: "preemption"}
+	}
+	return field{Doc: doc{Key: "preemption", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig}, Concept: "preemption", Words: []explain.Word{
+		mode("none", "A task in the kernel gives the CPU up when it waits or returns."),
+		mode("voluntary", "As none, and at marked points."),
+		mode("full", "A task in the kernel is put off at almost any point."),
+		mode("lazy", "As full for real-time tasks; for fair ones at the next tick, since 6.13."),
+		mode("rt", "As full, and most locks and interrupt handlers can be put off too."),
+		mode(noneOrVoluntary, "One of the two: the kernel does not tell which."),
+		mode(fullOrLazy, "One of the two: the kernel does not tell which."),
+	}, Gist: "When a task that is in the kernel is put off for another."},
+		Get: func(s sched) value {
+			if mode, _ := preemption(s); mode != "" {
+				return explain.S(mode)
+			}
+			return value{}
+		}, Reading: func(s sched) string { _, from := preemption(s); return from }}
+}
+
+// What is known of the mode where the kernel's name says it in part.
+const (
+	noneOrVoluntary = "none or voluntary"
+	fullOrLazy      = "full or lazy"
+)
+
+// preemption says which mode the kernel is in, and where it tells.
+func preemption(s sched) (mode, from string) {
+	if s.Debug.Preempt != "" {
+		return s.Debug.Preempt, "debugfs says so: sched/preempt."
+	}
+	dynamic := strings.Contains(s.Build, "PREEMPT_DYNAMIC")
+	switch {
+	case strings.Contains(s.Build, "PREEMPT_RT"), strings.Contains(s.Build, "PREEMPT RT"):
+		return "rt", "The kernel was built for real time: uname -v says so."
+	case dynamic:
+		for word := range strings.FieldsSeq(s.Cmdline) {
+			if mode, ok := strings.CutPrefix(word, "preempt="); ok && slices.Contains(bootModes(s), mode) {
+				return mode, "It was booted with preempt=" + mode + "."
+			}
+		}
+	}
+	for _, o := range [...]struct{ option, mode string }{
+		{"CONFIG_PREEMPT_LAZY", "lazy"}, {"CONFIG_PREEMPT", "full"}, {"CONFIG_PREEMPT_VOLUNTARY", "voluntary"}, {"CONFIG_PREEMPT_NONE", "none"},
+	} {
+		if s.Config[o.option] == "y" {
+			from = "The kernel was built so: " + o.option + "."
+			if dynamic {
+				from += " It can be switched while it runs, and only debugfs would show that."
+			}
+			return o.mode, from
+		}
+	}
+	if dynamic || s.Build == "" {
+		return "", ""
+	}
+	return byName(s)
+}
+
+// byName is what uname -v tells of a kernel that has one mode for good: PREEMPT of
+// full, and since 6.13 of lazy too (kernel/Kconfig.preempt, PREEMPT_BUILD).
+func byName(s sched) (mode, from string) {
+	switch {
+	case !strings.Contains(s.Build, "PREEMPT"):
+		return noneOrVoluntary, "uname -v does not say PREEMPT; which of the two, its configuration alone would tell."
+	case s.Kernel().AtLeast(6, 13):
+		return fullOrLazy, "uname -v says PREEMPT; which of the two, its configuration alone would tell."
+	}
+	return "full", "The kernel was built so: uname -v says PREEMPT."
+}
+
+// bootModes are what preempt= may say (kernel/sched/core.c, sched_dynamic_mode):
+// lazy since 6.13, and since 7.0 nothing but full and lazy on the machines that
+// have lazy (commit 7dadeaa6e851).
+func bootModes(s sched) []string {
+	switch k := s.Kernel(); {
+	case k.AtLeast(7, 0) && hasLazy(s.Mem.Host.Arch):
+		return []string{"full", "lazy"}
+	case k.AtLeast(6, 13):
+		return []string{"none", "voluntary", "full", "lazy"}
+	}
+	return []string{"none", "voluntary", "full"}
+}
+
+// hasLazy tells the machines, as uname -m names them, that select
+// ARCH_HAS_PREEMPT_LAZY in 7.0.
+func hasLazy(machine string) bool {
+	for _, prefix := range [...]string{"x86_64", "i686", "i586", "i486", "i386", "aarch64", "loongarch", "ppc", "riscv", "s390"} {
+		if strings.HasPrefix(machine, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// readTick says what the tick does to a task that has used its slice: it marks it,
+// and where it is put off the mode decides.
+func readTick(s sched) string {
+	says := "Every " + explain.Span(1/hz(s).Float()) + " on a busy CPU: by then at the latest a task that has used its slice is "
+	switch mode, _ := preemption(s); mode {
+	case "full", "rt":
+		return says + "put off."
+	case "lazy":
+		return says + "marked: outside of the kernel it is put off there and then, in the kernel at the next tick."
+	case "none", "voluntary", noneOrVoluntary:
+		return says + "marked. In its own code it is put off there and then; in the kernel it goes on until it returns or waits."
+	}
+	return says + "marked. In its own code it is put off there and then; in the kernel where the mode of preemption allows it."
+}

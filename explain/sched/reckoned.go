@@ -1,0 +1,129 @@
+package sched
+
+import (
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+func reckoned() []taskField {
+	v := lift(vruntime(), "vruntime")
+	v.Reading = readVruntime
+	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "vruntime", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *inspect.TaskSched) inspect.Num { return s.Slice })
+	slice.Reading = readSlice
+	clamp := func(key, name, label, gist string, get func(*inspect.TaskSched) inspect.Num) taskField {
+		f := ofSched(doc{Key: key, Kernel: name, Label: label, Unit: explain.Ratio, Option: "CONFIG_UCLAMP_TASK", Concept: "cpu-time", Gist: gist}, get)
+		f.Reading = readClamp
+		return f
+	}
+	used := ofSched(doc{Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio, Concept: "cpu-time", Gist: "How much of a CPU it has used lately, halved every 32 ms."}, func(s *inspect.TaskSched) inspect.Num { return s.Util })
+	used.Reading = func(t one) string {
+		if t.Row.P.State != 'R' {
+			return "As it was when it last slept: the kernel lets it fade when the task wakes."
+		}
+		return ""
+	}
+	ofFair := used.Get
+	used.Get = func(t one) value {
+		if _, fair := weightOf(t.Row.P); !fair {
+			return explain.None(inspect.Inapplicable) // the kernel keeps it for fair tasks alone: what stands there is of before
+		}
+		return ofFair(t)
+	}
+	return []taskField{
+		v, slice,
+		queued("vlag", "lag", "How far it is behind the mean of its queue: behind, it may be picked.", explain.Seconds, func(l inspect.Lag) value {
+			if !l.HasMean { // its group is off the queues, as one that is throttled
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
+		}, readLag),
+		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l inspect.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
+			return explain.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
+		}),
+		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l inspect.Lag) value { return explain.B(l.Eligible) }, nil),
+		used,
+		clamp("uclamp_min", "uclamp.min", "uclamp, least", "How busy it counts at least when a CPU's speed is chosen.", func(s *inspect.TaskSched) inspect.Num { return s.UclampMin }),
+		clamp("uclamp_max", "uclamp.max", "uclamp, most", "How busy it counts at most when a CPU's speed is chosen.", func(s *inspect.TaskSched) inspect.Num { return s.UclampMax }),
+	}
+}
+
+// ofSched declares a line of /proc/PID/sched. The clamps need an option; without
+// another line the value makes no sense for the task.
+func ofSched(d doc, get func(*inspect.TaskSched) inspect.Num) taskField {
+	d.Source = inspect.PIDSched
+	return told(d, func(t one) value {
+		s := t.Row.P.Sched
+		if s == nil {
+			return value{}
+		}
+		n := get(s)
+		switch {
+		case n == inspect.Unset && d.Option != "":
+			return explain.None(inspect.Unsupported)
+		case n == inspect.Unset:
+			return explain.None(inspect.Inapplicable)
+		case d.Unit == explain.Seconds:
+			return explain.F(float64(n) / 1e9)
+		}
+		return explain.F(float64(n) / 1024)
+	}, nil)
+}
+
+// readClamp says what the two bounds together do; both are there or none.
+func readClamp(t one) string {
+	switch s := t.Row.P.Sched; {
+	case s.UclampMin <= 0 && s.UclampMax >= 1024:
+		return "No bound: as busy as it is."
+	case s.UclampMin >= 1024:
+		return "The fastest speed wherever it runs, as for real-time tasks by default."
+	}
+	return ""
+}
+
+// queued declares what debugfs alone tells, of a task that is on a queue.
+func queued(key, label, gist string, unit explain.Unit, get func(inspect.Lag) value, read func(one) string) taskField {
+	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "vruntime", Gist: gist}, func(t one) value {
+		switch {
+		case Regime(t.Sched) == "CFS":
+			return explain.None(inspect.Inapplicable)
+		case t.Missing(inspect.SchedLag) != inspect.Present:
+			return value{}
+		case !t.Queued:
+			return explain.None(inspect.Inapplicable)
+		}
+		if _, fair := weightOf(t.Row.P); !fair {
+			return explain.None(inspect.Inapplicable)
+		}
+		return get(t.Lag)
+	}, read)
+}
+
+func readLag(t one) string {
+	if t.Lag.Mean >= t.Lag.Vruntime {
+		return "It has had less than its share: it may be picked."
+	}
+	return "It has had more than its share, and waits until the others have caught up."
+}
+
+func readVruntime(t one) string {
+	words := []string{"Run time, stretched by 1024 / weight."}
+	if Regime(t.Sched) == "CFS" {
+		words = append(words, "CFS runs the least of its queue next; between queues it says nothing.")
+	} else {
+		words = append(words, "EEVDF sets it against the mean of its queue: who is not ahead may run. Between queues it says nothing.")
+	}
+	if t.Row.P.State != 'R' {
+		words = append(words, "As it was when it last slept: it is set anew when the task wakes.")
+	}
+	return strings.Join(words, " ")
+}
+
+func readSlice(t one) string {
+	base, own := baseSliceNS(t.Sched), t.Row.P.Sched.Slice
+	if base > 0 && own != base {
+		return "It asked for one of its own; the default is " + explain.Span(float64(base)/1e9) + "."
+	}
+	return "The default. A shorter one means turns that are shorter and come sooner, and no larger share."
+}

@@ -1,0 +1,182 @@
+package sched
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+// mine is the task among those that want a CPU; it is always there.
+func mine(t one) inspect.Rival {
+	for _, r := range t.Rivals {
+		if r.P.PID == t.Row.P.PID {
+			return r
+		}
+	}
+	return inspect.Rival{P: t.Row.P}
+}
+
+// level is one step of sharing: among whom, and what this task's part of it weighs.
+type level struct {
+	name       string
+	mine, all  int64
+	contenders int
+	unknown    bool // the weight of one of them
+}
+
+// groupWeight is a group's weight among its siblings, before it is spread over
+// CPUs; 0 if unknown.
+func groupWeight(g inspect.ShareGroup) int64 {
+	switch {
+	case g.Idle:
+		return kernel.IdleWeight
+	case g.Auto:
+		w, _ := kernel.NiceWeight(int(g.Nice))
+		return w
+	case g.Weight > 0:
+		return kernel.SharesOfWeight(g.Weight)
+	}
+	return g.Shares
+}
+
+// levels works out who competes with a task on its CPU, step by step: groups at the
+// outermost, at last the tasks of its own.
+func levels(t one) []level {
+	me := mine(t)
+	if _, fair := weightOf(me.P); !fair {
+		return nil
+	}
+	var out []level
+	for depth := 0; depth <= len(me.Groups); depth++ {
+		out = append(out, compete(t, me, depth))
+	}
+	return out
+}
+
+// compete weighs what is at one depth of a task's groups.
+func compete(t one, me inspect.Rival, depth int) level {
+	type weights struct{ here, everywhere, own int64 }
+	entities := map[string]*weights{}
+	var order []string
+	for _, r := range t.Rivals {
+		w, fair := weightOf(r.P)
+		if !fair || !under(r.Groups, me.Groups[:depth]) {
+			continue
+		}
+		name, own := strconv.Itoa(int(r.P.PID)), w
+		if len(r.Groups) > depth {
+			name, own = r.Groups[depth].Name, groupWeight(r.Groups[depth])
+		}
+		if entities[name] == nil {
+			entities[name] = &weights{own: own}
+			order = append(order, name)
+		}
+		entities[name].everywhere += w
+		if r.P.CPU == me.P.CPU {
+			entities[name].here += w
+		}
+	}
+	mineName := strconv.Itoa(int(me.P.PID))
+	if depth < len(me.Groups) {
+		mineName = me.Groups[depth].Name
+	}
+	out := level{name: mineName}
+	for _, name := range order {
+		e := entities[name]
+		if e.here == 0 {
+			continue
+		}
+		out.unknown = out.unknown || e.own == 0
+		w := kernel.GroupWeight(e.own, e.here, e.everywhere)
+		out.all += w
+		out.contenders++
+		if name == mineName {
+			out.mine = w
+		}
+	}
+	return out
+}
+
+// under tells whether a task is in a group and all those around it.
+func under(groups, within []inspect.ShareGroup) bool {
+	if len(groups) < len(within) {
+		return false
+	}
+	for i := range within {
+		if groups[i].Name != within[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+func cpuShare(t one) value {
+	steps := levels(t)
+	if steps == nil {
+		return explain.None(inspect.Inapplicable)
+	}
+	f := 1.0
+	for _, s := range steps {
+		if s.all <= 0 || s.unknown {
+			return value{}
+		}
+		f *= float64(s.mine) / float64(s.all)
+	}
+	return explain.F(f)
+}
+
+func readShare(t one) string {
+	p := t.Row.P
+	steps := levels(t)
+	others := 0
+	for _, s := range steps {
+		others += s.contenders - 1
+	}
+	where := fmt.Sprintf("on CPU %d, where it last ran", p.CPU)
+	verb := "It gets"
+	if p.State != 'R' {
+		verb = "If it wanted one now it would get"
+	}
+	quota := ""
+	if t.Bounded && t.Bound.CPUs < 1 {
+		quota = " Its cgroup's quota bounds it before that: see below."
+	}
+	if others <= 0 {
+		return verb + " all of the time " + where + ": no other fair task is ready there at this moment." + quota
+	}
+	var who []string
+	for i, s := range steps {
+		if s.contenders < 2 {
+			continue
+		}
+		what := "tasks of its group"
+		if i < len(steps)-1 {
+			what = "groups and tasks beside " + s.name
+		}
+		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, explain.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
+	}
+	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "." + quota
+}
+
+func deriveShare(t one) explain.Derivation {
+	steps := levels(t)
+	if steps == nil {
+		return explain.Derivation{}
+	}
+	var w explain.Working
+	var formula []string
+	for i, s := range steps {
+		suffix := ""
+		if i < len(steps)-1 {
+			suffix = "_" + strconv.Itoa(i+1)
+		}
+		w.Take("weight"+suffix, explain.I(s.mine), explain.Count, inspect.PIDStat, "of "+s.name)
+		w.Take("all"+suffix, explain.I(s.all), explain.Count, inspect.PIDStat, "of all that compete with it there")
+		formula = append(formula, "weight"+suffix+" / all"+suffix)
+	}
+	return w.Done(strings.Join(formula, " × "), explain.Ratio, cpuShare(t))
+}
