@@ -1,0 +1,84 @@
+package proc
+
+import (
+	"strconv"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+func Rlimits() *explain.Table[limitRow] {
+	type column = explain.Field[limitRow]
+	declare := func(d doc, get func(limitRow) value) column {
+		d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
+		return column{Doc: d, Get: get}
+	}
+	bound := func(n inspect.Num) value {
+		if n == inspect.Unset {
+			return explain.None(inspect.Unlimited)
+		}
+		return explain.N(uint64(n))
+	}
+	return &explain.Table[limitRow]{Name: "rlimits", Fields: []column{
+		declare(doc{Key: "name", Label: "LIMIT", Gist: "What is bounded, as the kernel words it."}, func(r limitRow) value { return explain.S(r.It.Name) }),
+		declare(doc{Key: "soft", Unit: explain.Plain, Show: explain.Data, Gist: "Where it stops now."}, func(r limitRow) value { return bound(r.It.Soft) }),
+		declare(doc{Key: "hard", Unit: explain.Plain, Show: explain.Data, Gist: "How far the process may raise that itself."}, func(r limitRow) value { return bound(r.It.Hard) }),
+		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "How much of it is used, where the kernel shows that of the process."}, used),
+		declare(doc{Key: "unit", Show: explain.Data, Gist: "What is counted."}, func(r limitRow) value { return text(r.It.Unit) }),
+		declare(doc{Key: "used_text", Label: "USED", Gist: "How much of it is used, for people."}, func(r limitRow) value {
+			if v := used(r); v.Has() {
+				return inUnit(v, r.It.Unit)
+			}
+			return explain.S("not shown")
+		}),
+		declare(doc{Key: "soft_text", Label: "SOFT", Gist: "Where it stops now, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
+		declare(doc{Key: "hard_text", Label: "HARD", Gist: "How far the process may raise that itself, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
+	}}
+}
+
+func inUnit(v value, unit string) value {
+	switch {
+	case !v.Has():
+		return v
+	case unit == "bytes":
+		return explain.S(explain.Size(v.Uint()))
+	case unit == "seconds":
+		return explain.S(explain.Span(v.Float()))
+	}
+	return explain.S(explain.Number(v.Uint()))
+}
+
+func used(r limitRow) value {
+	p := r.Detail.Row.P
+	bytes := func(key string) value {
+		kb, _, _ := strings.Cut(r.Detail.Status[key], " ")
+		n, err := strconv.ParseUint(kb, 10, 50)
+		if err != nil {
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.N(n << 10)
+	}
+	switch r.It.Name {
+	case "open files":
+		return explain.Opt(p.FDs)
+	case "cpu time":
+		return explain.N((p.UTime + p.STime) / hz)
+	case "address space":
+		return explain.N(p.VSize)
+	case "data size":
+		return bytes("VmData")
+	case "stack size":
+		return bytes("VmStk")
+	case "locked memory":
+		return bytes("VmLck")
+	case "resident set":
+		return bytes("VmRSS")
+	case "pending signals":
+		n, _, _ := strings.Cut(r.Detail.Status["SigQ"], "/")
+		if q, err := strconv.ParseUint(n, 10, 32); err == nil {
+			return explain.N(q)
+		}
+	}
+	return explain.None(inspect.Inapplicable)
+}
