@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,24 +10,14 @@ import (
 
 func confined() []detailField {
 	return []detailField{
-		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "In how many kinds of namespace it lives apart from PID 1."},
+		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "In how many kinds of namespace it is seen to live apart from PID 1."},
 			func(d detail) value {
-				apart, seen := apartFrom1(d)
-				if !seen {
+				c := compared(d)
+				if len(c.apart)+len(c.same)+len(c.strange) == 0 {
 					return explain.None(inspect.Masked)
 				}
-				return explain.I(len(apart))
-			}, func(d detail) string {
-				apart, _ := apartFrom1(d)
-				if len(apart) == 0 {
-					return "No container: it shares every namespace with PID 1 of this /proc."
-				}
-				s := "Apart in " + strings.Join(apart, ", ") + ": that is what a container is made of."
-				if n := strings.Fields(d.Status["NSpid"]); len(n) > 1 {
-					s += " In there it is PID " + n[len(n)-1] + "."
-				}
-				return s
-			}),
+				return explain.I(len(c.apart))
+			}, readContainer),
 		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "memory-cgroup", Gist: "Where it is in each hierarchy of control groups."},
 			func(d detail) value {
 				var out []string
@@ -47,19 +36,58 @@ func confined() []detailField {
 	}
 }
 
-func apartFrom1(d detail) (apart []string, seen bool) {
-	for _, n := range d.Namespaces {
-		if n.Init == 0 || strings.HasSuffix(n.Name, "_for_children") {
-			continue
-		}
-		seen = true
-		if n.Inode != n.Init {
-			apart = append(apart, n.Name)
+// comparison sorts the kinds of namespace in which a process lives by what is to be
+// seen of PID 1's: apart from it, the same, or not known; then they can be kwhy's own,
+// or other than these (strange).
+type comparison struct{ apart, same, unseen, strange []string }
+
+func compared(d detail) (c comparison) {
+	for i := range d.Namespaces {
+		switch n := &d.Namespaces[i]; {
+		case n.ForChildren():
+		case n.Init != 0 && n.Inode != n.Init:
+			c.apart = append(c.apart, n.Name)
+		case n.Init != 0:
+			c.same = append(c.same, n.Name)
+		case n.Own != 0 && n.Inode != n.Own:
+			c.strange = append(c.strange, n.Name)
+		default:
+			c.unseen = append(c.unseen, n.Name)
 		}
 	}
-	return apart, seen
+	return c
 }
 
+func readContainer(d detail) string {
+	c := compared(d)
+	var s string
+	switch {
+	case len(c.apart) > 0:
+		s = "Apart in " + strings.Join(c.apart, ", ") + ": that is what a container is made of."
+	case len(c.same) == 0:
+		s = "PID 1's are not to be seen."
+	case len(c.unseen)+len(c.strange) > 0:
+		s = "In none of those of which PID 1's are to be seen: " + strings.Join(c.same, ", ") + "."
+	case d.Row.Host.Inside:
+		s = "It shares every namespace with PID 1, and that lives in a container itself: this /proc is of a PID namespace below the host's."
+	case d.Row.Host.Whole:
+		s = "No container: it shares every namespace with PID 1 of this host."
+	default:
+		s = "It shares every namespace with PID 1 of this /proc."
+	}
+	if len(c.strange) > 0 {
+		s += " In " + strings.Join(c.strange, ", ") + " it is apart from kwhy itself; where PID 1 is, is not to be seen."
+	}
+	if len(c.unseen) > 0 {
+		s += " In " + strings.Join(c.unseen, ", ") + " it is where kwhy is; where PID 1 is, is not to be seen."
+	}
+	if n := strings.Fields(d.Status["NSpid"]); len(n) > 1 {
+		s += " In there it is PID " + n[len(n)-1] + "."
+	}
+	return s
+}
+
+// Namespaces lists those that a process lives in.
 func Namespaces() *explain.Table[nsRow] {
 	type column = explain.Field[nsRow]
 	declare := func(d doc, get func(*inspect.Namespace) value) column {
@@ -75,19 +103,36 @@ func Namespaces() *explain.Table[nsRow] {
 			}
 			return explain.B(n.Init == n.Inode)
 		}),
-		declare(doc{Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Gist: "How many other processes share it, of those that may be looked at."}, func(n *inspect.Namespace) value { return explain.I(n.With) }),
-		declare(doc{Key: "why", Gist: "What it sets apart, and who else lives in it where these are few."}, func(n *inspect.Namespace) value {
-			s := whyNamespace(n.Name)
-			if n.With == len(n.Whom) && n.With > 0 {
-				var words []string
-				for _, p := range n.Whom {
-					words = append(words, fmt.Sprintf("%s (%d)", p.Comm, p.PID))
-				}
-				s += "; shared with " + strings.Join(words, ", ")
+		declare(doc{Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Show: explain.Wide, Gist: "How many other processes share it, of those that may be looked at."}, func(n *inspect.Namespace) value {
+			if n.With == inspect.Unset { // the host's own, or there are too many to look at each
+				return explain.None(inspect.Unread)
 			}
-			return explain.S(s)
+			return explain.Opt(n.With)
+		}),
+		declare(doc{Key: "why", Gist: "What it sets apart, and who else lives in it where these are few."}, func(n *inspect.Namespace) value {
+			return explain.S(whyNamespace(n.Name) + sharers(n))
 		}),
 	}}
+}
+
+// sharers names who else lives in a namespace, where these are few and all may be
+// looked at.
+func sharers(n *inspect.Namespace) string {
+	switch {
+	case n.With == inspect.Unset:
+		return ""
+	case n.Blind:
+		return "; who else, only root can see"
+	case n.With == 0:
+		return "; nobody else"
+	case int(n.With) > len(n.Whom):
+		return ""
+	}
+	var words []string
+	for _, p := range n.Whom {
+		words = append(words, string(named(nil, p)))
+	}
+	return "; shared with " + strings.Join(words, ", ")
 }
 
 func whyNamespace(name string) string {

@@ -47,8 +47,11 @@ func identity() []detailField {
 			}),
 		told(doc{Key: "ppid", Label: "parent", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: "The number of its parent; 0 where that is outside the PID namespace."},
 			func(d detail) value { return explain.I(d.Row.P.PPID) }, func(d detail) string {
-				if len(d.Ancestors) == 0 {
+				switch {
+				case d.Row.P.PPID == 0:
 					return "Outside this PID namespace, or none."
+				case len(d.Ancestors) == 0:
+					return "Not to be seen by this user."
 				}
 				var words []string
 				for _, a := range d.Ancestors {

@@ -31,6 +31,7 @@ func inout() []detailField {
 	}
 }
 
+// fileKinds counts what the open files are.
 func fileKinds(d detail) map[string]int {
 	kinds := map[string]int{}
 	for _, f := range d.Files {

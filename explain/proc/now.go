@@ -14,6 +14,9 @@ func now() []detailField {
 		told(doc{Key: "state", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDWchan, inspect.PIDSyscall}, Words: states(), Concept: "process-state", Gist: "The state of its main thread, by the kernel's letter."},
 			func(d detail) value { return explain.S(string(rune(d.Row.P.State))) }, func(d detail) string {
 				s := string(why(nil, d.Row))
+				if d.Ended {
+					return "It ended while it was read. Before that: " + s + "."
+				}
 				return strings.ToUpper(s[:1]) + s[1:] + "."
 			}),
 		told(doc{Key: "syscall", Kernel: "syscall", Label: "system call", Source: inspect.PIDSyscall, Concept: "system-call", Gist: "The system call that its main thread waits in."},
@@ -48,6 +51,7 @@ func now() []detailField {
 	}
 }
 
+// readCall writes the call with its arguments, as far as registers tell.
 func readCall(d detail) string {
 	c := &d.Row.P.Call
 	if s, ok := callText(callName(d.Row), c, d.File); ok {

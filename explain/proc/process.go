@@ -14,7 +14,6 @@ type (
 )
 
 // Process explains one process as the kernel sees it.
-
 func Process() explain.Card[*inspect.ProcDetail] {
 	return explain.Card[*inspect.ProcDetail]{Name: "proc PID", Sections: []explain.Section[*inspect.ProcDetail]{
 		{Title: "Who it is", Fields: identity()},
@@ -29,11 +28,25 @@ func Process() explain.Card[*inspect.ProcDetail] {
 		{Title: "Files, sockets and I/O (kwhy fd PID says more)", Fields: inout()},
 		{Title: "What bounds it: its own limits, its cgroups', the host's", Table: "limits"},
 		{Title: "All of its own limits", Table: "rlimits"},
+	}, Rules: processRules()}
+}
+
+func processRules() []explain.Rule[detail] {
+	return []explain.Rule[detail]{{
+		ID: "proc.ended", Evidence: []string{"state"}, Concept: "process-state",
+		Of: func(d detail) value {
+			if d.Ended {
+				return explain.I(1)
+			}
+			return value{}
+		}, At: explain.At{Notice: 1},
+		Say: func(d detail) string {
+			return string(named(nil, d.Row.P)) + " ended while it was read: what was read before is told"
+		},
 	}}
 }
 
 // text is a value that may be empty where there is nothing.
-
 func text(s string) value {
 	if s == "" {
 		return explain.None(inspect.Inapplicable)
@@ -50,7 +63,6 @@ func names(list []string) value {
 }
 
 // lift takes a column of the table as a field of the card.
-
 func lift(c column, label string) detailField {
 	c.Label, c.Show = label, explain.Always
 	f := explain.Lift(c, func(d detail) row { return d.Row })
@@ -62,7 +74,6 @@ func told(d doc, get func(detail) value, read func(detail) string) detailField {
 }
 
 // line is a line of status as it is.
-
 func line(key, kernel, gist string, concept explain.Concept, show explain.Show, read func(detail) string) detailField {
 	return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: concept, Show: show, Gist: gist},
 		func(d detail) value {
@@ -74,7 +85,6 @@ func line(key, kernel, gist string, concept explain.Concept, show explain.Show, 
 }
 
 // numbers reads a line of numbers.
-
 func numbers(text string) value {
 	out := []value{}
 	for f := range strings.FieldsSeq(text) {
@@ -87,12 +97,6 @@ func numbers(text string) value {
 	return explain.L(out)
 }
 
-// readCall writes the call with its arguments, as far as registers tell.
-
-// apartFrom1 names the kinds of namespace in which a process is not where PID 1
-
-// is; seen is false where PID 1's are not to be seen.
-
 func spent() []detailField {
 	children := told(doc{Key: "cutime", Label: "children's time", Unit: explain.Seconds, Source: inspect.PIDStat, Concept: "cpu-time", Show: explain.Rare, Gist: "CPU time of children that it has waited for."},
 		func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
@@ -101,7 +105,6 @@ func spent() []detailField {
 }
 
 // lifted takes columns of the table as fields of the card.
-
 func lifted(list ...column) (out []detailField) {
 	for _, f := range list {
 		out = append(out, lift(f, ""))
@@ -109,18 +112,10 @@ func lifted(list ...column) (out []detailField) {
 	return out
 }
 
-// fileKinds counts what the open files are.
-
 type (
 	nsRow    = inspect.DetailPart[inspect.Namespace]
 	limitRow = inspect.DetailPart[inspect.Limit]
 	rungRow  = inspect.DetailPart[inspect.Rung]
 )
-
-// Namespaces lists those that a process lives in.
-
-// Rlimits lists a process's own resource limits.
-
-// inUnit tells a number to people in the unit of its row.
 
 // used is what a process has of what a limit bounds.

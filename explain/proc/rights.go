@@ -109,23 +109,53 @@ func capCount() detailField {
 				return value{}
 			}
 			return explain.I(len(capNames(set)))
-		}, func(d detail) string {
-			set, _ := mask(d.Status["CapEff"])
-			bound, _ := mask(d.Status["CapBnd"])
-			switch lacks := capNames(everyCap() &^ set); {
-			case set == 0:
-				return "None: a plain user's rights."
-			case len(lacks) == 0:
-				return "All: nothing that needs a right is closed to it."
-			case len(lacks) <= 5:
-				return "All but " + strings.Join(lacks, ", ") + "."
-			}
-			s := strings.Join(capNames(set), ", ") + "."
-			if bound&^set != 0 {
-				s += " A program with file capabilities could add " + explain.Plural(len(capNames(bound&^set)), "more", "more") + "."
-			}
-			return s
-		})
+		}, readCaps)
+}
+
+// readCaps says which rights it has, and over what: those of a user namespace that is
+// not the host's hold over that alone (user_namespaces(7)).
+func readCaps(d detail) string {
+	set, _ := mask(d.Status["CapEff"])
+	lacks := capNames(everyCap() &^ set)
+	inside := d.UserKnown && !d.HostUser
+	var s string
+	switch {
+	case set == 0:
+		s = "None: a plain user's rights."
+	case len(lacks) == 0 && inside:
+		s = "All"
+	case len(lacks) == 0:
+		s = "All: nothing that needs a right is closed to it."
+	case len(lacks) <= 5:
+		s = "All but " + strings.Join(lacks, ", ") + "."
+	default:
+		s = strings.Join(capNames(set), ", ") + "."
+	}
+	switch {
+	case set == 0:
+	case inside:
+		s = strings.TrimSuffix(s, ".") + ", over its own user namespace only: over the host it has none."
+	case !d.UserKnown:
+		s += " Whether they hold over the host is not to be seen: that depends on its user namespace."
+	}
+	return s + otherCaps(d, set)
+}
+
+// otherCaps tells the other sets in so far as they differ from the effective one.
+func otherCaps(d detail, eff uint64) string {
+	var s string
+	if prm, ok := mask(d.Status["CapPrm"]); ok && prm&^eff != 0 {
+		s += " It may take up " + strings.Join(capNames(prm&^eff), ", ") + "."
+	}
+	if bnd, ok := mask(d.Status["CapBnd"]); ok && bnd&^eff != 0 {
+		s += " A program with file capabilities, or set-user-ID root, could add " + explain.Plural(len(capNames(bnd&^eff)), "more", "more") + "."
+	}
+	for _, set := range [...]struct{ line, text string }{{"CapInh", "Inheritable: "}, {"CapAmb", "Kept by plain programs: "}} {
+		if n, ok := mask(d.Status[set.line]); ok && n != 0 {
+			s += " " + set.text + strings.Join(capNames(n), ", ") + "."
+		}
+	}
+	return s
 }
 
 func readSeccomp(d detail) string {

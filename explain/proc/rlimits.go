@@ -8,6 +8,7 @@ import (
 	"kwhy/inspect"
 )
 
+// Rlimits lists a process's own resource limits.
 func Rlimits() *explain.Table[limitRow] {
 	type column = explain.Field[limitRow]
 	declare := func(d doc, get func(limitRow) value) column {
@@ -37,6 +38,7 @@ func Rlimits() *explain.Table[limitRow] {
 	}}
 }
 
+// inUnit tells a number to people in the unit of its row.
 func inUnit(v value, unit string) value {
 	switch {
 	case !v.Has():
@@ -49,6 +51,7 @@ func inUnit(v value, unit string) value {
 	return explain.S(explain.Number(v.Uint()))
 }
 
+// used is what a process has of what a limit bounds.
 func used(r limitRow) value {
 	p := r.Detail.Row.P
 	bytes := func(key string) value {
