@@ -33,7 +33,7 @@ func (p *Process) maybeFrozen(on Version) bool {
 	case 'D':
 		return true
 	case 'R':
-		return on.AtLeast(6, 1) && on.Before(Version{6, 14, 0})
+		return on.AtLeast(6, 1) && on.Before(Version{6, 13, 0})
 	case 'S':
 		if p.got[PIDWchan-PIDStat] == Unread {
 			return false // nobody wants to know what it does

@@ -80,6 +80,9 @@ func line(key, kernel, gist string, concept explain.Concept, show explain.Show, 
 			if s, ok := d.Status[kernel]; ok {
 				return text(s)
 			}
+			if d.Row.P.Zombie() { // what it says of memory and files went with these
+				return explain.None(inspect.Inapplicable)
+			}
 			return value{}
 		}, read)
 }

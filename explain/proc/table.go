@@ -130,7 +130,7 @@ func states() []explain.Word {
 	return []explain.Word{
 		word("R", "Running on a CPU, or ready to."),
 		word("S", "Sleeping until something happens, or a signal comes."),
-		word("D", "Sleeping where no signal is taken, mostly for a disk or a lock."),
+		word("D", "Sleeping, mostly for a disk or a lock; no signal ends that, or SIGKILL alone."),
 		word("T", "Stopped by a signal."),
 		word("t", "Stopped by who traces it."),
 		word("Z", "Ended, until its parent asks how."),

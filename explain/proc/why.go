@@ -99,7 +99,8 @@ func throttledNow(b []byte, since inspect.Throttle) []byte {
 
 // sleeping says in what: by the system call, or the kernel function where that
 // says more or the call is not to be seen. In D the letter does not tell whether
-// SIGKILL would be taken: of some waits it is known.
+// SIGKILL, and others that would end the process, are taken (TASK_KILLABLE): of some
+// waits it is known.
 func sleeping(b []byte, r row) []byte {
 	where, call := wchan(r), callName(r)
 	switch {
@@ -130,7 +131,7 @@ func sleeping(b []byte, r row) []byte {
 	switch {
 	case r.P.State != 'D':
 	case w.kill:
-		b = append(b, "; of signals only SIGKILL ends that"...)
+		b = append(b, "; only a deadly signal ends that, SIGKILL say"...)
 	default:
 		b = append(b, "; no signal ends that, but perhaps SIGKILL"...)
 	}
