@@ -428,6 +428,10 @@ func TestLiveLongCommandLine(t *testing.T) {
 	if status != exitOK || !strings.Contains(out, strings.Repeat("x", 20)) || len(out) > 64<<10 || slices.ContainsFunc(strings.Split(out, "\n"), func(s string) bool { return utf8.RuneCountInString(s) > 80 }) {
 		t.Errorf("status %d, %d bytes, %s", status, len(out), errs)
 	}
+	out, errs, status = live(t, "proc", strconv.Itoa(c.Process.Pid))
+	if status != exitOK || len(out) > 32<<10 || !strings.Contains(out, " bytes in all; -o json has them") {
+		t.Errorf("the report: status %d, %d bytes, %s", status, len(out), errs)
+	}
 }
 
 // TestHelperThreads is no test: it is a child of a thousand threads.
