@@ -9,8 +9,14 @@ import (
 	"kwhy/inspect"
 )
 
+// identity says who a process is.
 func identity() []detailField {
-	person := func(p *inspect.Process) string { return fmt.Sprintf("%s (%d)", p.Comm, p.PID) }
+	out := append(program(), family()...)
+	return append(append(out, standing()...), origin())
+}
+
+// program is what it runs.
+func program() []detailField {
 	return []detailField{
 		lift(Comm(), "name"),
 		told(doc{Key: "cmdline", Label: "command line", Source: inspect.PIDCmdline, Concept: "process", Gist: "The command line, which the process may have overwritten."},
@@ -31,8 +37,14 @@ func identity() []detailField {
 			}),
 		told(doc{Key: "cwd", Label: "works in", Source: inspect.PIDCwd, Concept: "process", Gist: "Its working directory, which keeps that file system mounted."},
 			func(d detail) value { return text(d.Cwd) }, nil),
-		told(doc{Key: "root", Label: "root", Source: inspect.PIDRoot, Concept: "process", Show: explain.Data, Gist: "What it takes for /."},
+		told(doc{Key: "root", Label: "root", Source: inspect.PIDRoot, Concept: "process", Gist: "What it takes for /."},
 			func(d detail) value { return text(d.Root) }, nil),
+	}
+}
+
+// family is when it was started, by whom, and whom it started.
+func family() []detailField {
+	return []detailField{
 		told(doc{Key: "started", Source: inspect.PIDStat, Concept: "process", Gist: "When it was started."},
 			func(d detail) value {
 				if d.Born.IsZero() {
@@ -55,26 +67,20 @@ func identity() []detailField {
 				}
 				var words []string
 				for _, a := range d.Ancestors {
-					words = append(words, person(a))
+					words = append(words, string(named(nil, a)))
 				}
 				return strings.Join(words, " ← ") + "."
 			}),
 		told(doc{Key: "children", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process", Gist: "Processes that it started, or that were left to it."},
-			func(d detail) value { return explain.I(len(d.Children)) }, func(d detail) string {
-				var words []string
-				for _, c := range d.Children[:min(len(d.Children), 6)] {
-					words = append(words, person(c))
-				}
-				if n := len(d.Children) - 6; n > 0 {
-					words = append(words, fmt.Sprintf("and %d more", n))
-				}
-				if words == nil {
-					return "None."
-				}
-				return strings.Join(words, ", ") + "."
-			}),
+			func(d detail) value { return explain.I(len(d.Children)) }, readChildren),
+	}
+}
+
+// standing is how it stands to others: threads, groups, sessions, the kernel.
+func standing() []detailField {
+	return []detailField{
 		lift(Threads(), "threads"),
-		line("n_spid", "NSpid", "Its number in each PID namespace, from this one inwards; since 4.1.", "namespaces", explain.Data, nil),
+		line("n_spid", "NSpid", "Its number in each PID namespace, from this one inwards; since 4.1.", "namespaces", explain.Always, readNumbers),
 		told(doc{Key: "pgrp", Label: "process group", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: "Its process group: what a shell signals as one job."},
 			func(d detail) value { return explain.I(d.Row.P.PGRP) }, func(d detail) string {
 				p := d.Row.P
@@ -86,16 +92,39 @@ func identity() []detailField {
 				}
 				return fmt.Sprintf("In session %d.", p.Session)
 			}),
-		told(doc{Key: "session", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Show: explain.Data, Gist: "Its session: the process groups of one login or daemon."},
+		told(doc{Key: "session", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: "Its session: the process groups of one login or daemon."},
 			func(d detail) value { return explain.I(d.Row.P.Session) }, nil),
 		told(doc{Key: "kthread", Label: "kernel thread", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Show: explain.Rare, Gist: "Whether it is a thread of the kernel: PF_KTHREAD is the one sure mark."},
 			func(d detail) value { return explain.B(d.Row.P.Kthread()) }, nil),
-		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Gist: "The PF_* bits of its task, those that have kept their meaning by name."},
-			func(d detail) value { return names(flagNames(d.Row.P.Flags)) }, readFlags),
+		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Gist: "The PF_* bits of its task; those without a name here as numbers."},
+			func(d detail) value { return names(flagNames(d.Row.P.Flags, d.Kernel())) }, readFlags),
 		told(doc{Key: "terminal", Source: inspect.PIDStat, Concept: "process", Gist: "The terminal of its session; none for daemons."},
 			func(d detail) value { return tty(d.Row) }, func(d detail) string {
 				return "A signal key typed there reaches the foreground group of its session."
 			}),
-		origin(),
 	}
+}
+
+func readChildren(d detail) string {
+	const most = 6
+	var words []string
+	for _, c := range d.Children[:min(len(d.Children), most)] {
+		words = append(words, string(named(nil, c)))
+	}
+	if n := len(d.Children) - most; n > 0 {
+		words = append(words, fmt.Sprintf("and %d more", n))
+	}
+	if words == nil {
+		return "None."
+	}
+	return strings.Join(words, ", ") + "."
+}
+
+// readNumbers says in which namespaces it has which number.
+func readNumbers(d detail) string {
+	n := strings.Fields(d.Status["NSpid"])
+	if len(n) < 2 {
+		return "It has a number in this PID namespace alone."
+	}
+	return fmt.Sprintf("In this PID namespace it is %s, in those below it %s.", n[0], strings.Join(n[1:], ", then "))
 }

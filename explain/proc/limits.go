@@ -49,8 +49,11 @@ func rungNumbers() []rungColumn {
 		rungField(doc{Key: "first", Unit: explain.Bool, Show: explain.Data, Gist: "Whether this one is reached first, of those whose use is known."}, func(r rungRow) value { return explain.B(isFirst(r)) }),
 		rungField(doc{Key: "used_text", Label: "USED", Gist: "What is used by all whom it bounds, for people."}, func(r rungRow) value {
 			v := forPeople(r, rungUsed(r))
-			if v.Has() && r.It.AtLeast {
+			switch {
+			case v.Has() && r.It.AtLeast:
 				return explain.S(v.Text() + "+")
+			case !v.Has() && r.It.Resource != "cpus": // their time is not used up
+				return explain.S("not shown")
 			}
 			return v
 		}),
@@ -101,6 +104,8 @@ func whyRung(r rungRow) string {
 	switch {
 	case r.It.Hidden:
 		return "it bounds too, and is not to be seen from here"
+	case !r.It.Bounded && r.It.Partial:
+		return "bounds nothing; what the root uses is told without the kernel's own memory"
 	case !r.It.Bounded:
 		return "bounds nothing"
 	case r.It.Exempt:

@@ -14,6 +14,9 @@ func now() []detailField {
 		told(doc{Key: "state", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDWchan, inspect.PIDSyscall}, Words: states(), Concept: "process-state", Gist: "The state of its main thread, by the kernel's letter."},
 			func(d detail) value { return explain.S(string(rune(d.Row.P.State))) }, func(d detail) string {
 				s := string(why(nil, d.Row))
+				if d.Row.P.Zombie() && d.Row.P.ExitCode == 0 && d.Missing(inspect.PIDIO) == inspect.Present { // who may read that sees how it ended
+					s = strings.Replace(s, "ended; ", "ended with status 0; ", 1)
+				}
 				if d.Ended {
 					return "It ended while it was read. Before that: " + s + "."
 				}
@@ -71,13 +74,16 @@ func switches(key, label, gist string, get func(detail) inspect.Num, read func(d
 
 func readSwitches(d detail) string {
 	v, f := d.Row.P.Voluntary, d.Row.P.Forced
+	const few = 20
 	switch {
 	case v <= 0 && f <= 0:
 		return "It has not run yet."
+	case v+f < few:
+		return "Too few to say anything."
 	case f > v:
 		return "More often than it waited: it computes, and others want the CPU too."
 	case f*10 > v:
-		return "Now and then it computes longer than its turn."
+		return "Now and then: its turn was over, or one that woke went first."
 	}
-	return "Seldom: mostly it waits for something before its turn is over."
+	return "Seldom: mostly it waits for something before anybody takes its CPU."
 }

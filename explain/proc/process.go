@@ -23,9 +23,10 @@ func Process() explain.Card[*inspect.ProcDetail] {
 		{Title: "Its namespaces and cgroups", Fields: confined(), Table: "namespaces"},
 		{Title: "Time (kwhy sched PID says more)", Fields: spent()},
 		{Title: "What it was kept from going on by", Fields: delays()},
-		{Title: "Memory (kwhy mem PID says more)", Fields: lifted(VmRSS(), VmSwap())},
-		{Title: "If memory runs out (kwhy oom PID says more)", Fields: lifted(OomScore(), OomScoreAdj())},
-		{Title: "Files, sockets and I/O (kwhy fd PID says more)", Fields: inout()},
+		{Title: "Memory (kwhy mem PID says more)", Fields: memories()},
+		{Title: "If memory runs out (kwhy oom PID says more)", Fields: scores()},
+		{Title: "Files and I/O (kwhy fd PID says more)", Fields: inout()},
+		{Title: "Network (kwhy net PID says more)", Fields: reached()},
 		{Title: "What bounds it: its own limits, its cgroups', the host's", Table: "limits"},
 		{Title: "All of its own limits", Table: "rlimits"},
 	}, Rules: processRules()}
@@ -98,13 +99,6 @@ func numbers(text string) value {
 		out = append(out, explain.N(n))
 	}
 	return explain.L(out)
-}
-
-func spent() []detailField {
-	children := told(doc{Key: "cutime", Label: "children's time", Unit: explain.Seconds, Source: inspect.PIDStat, Concept: "cpu-time", Show: explain.Rare, Gist: "CPU time of children that it has waited for."},
-		func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
-	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
-	return append(out, lifted(append(schedules()[:3:3], Nice())...)...)
 }
 
 // lifted takes columns of the table as fields of the card.

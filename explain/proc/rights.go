@@ -47,28 +47,42 @@ func rights() []detailField {
 				}
 				return "Programs that it runs may give it more rights: set-user-ID ones, those with file capabilities."
 			}),
-		told(doc{Key: "seccomp", Kernel: "Seccomp", Source: inspect.PIDStatus, Option: "CONFIG_SECCOMP", Concept: "credentials", Words: []explain.Word{
-			{Name: "off", Gist: "Every system call is open to it.", Concept: "credentials"},
-			{Name: "strict", Gist: "It may read, write, exit and return from signals.", Concept: "credentials"},
-			{Name: "filter", Gist: "A program in the kernel looks at each of its system calls.", Concept: "credentials"},
-		}, Gist: "Which system calls are open to it."},
-			func(d detail) value {
-				switch d.Status["Seccomp"] {
-				case "0":
-					return explain.S("off")
-				case "1":
-					return explain.S("strict")
-				case "2":
-					return explain.S("filter")
-				}
-				return value{}
-			}, readSeccomp),
+		seccomp(),
 		told(doc{Key: "label", Label: "security label", Source: inspect.PIDLabel, Concept: "credentials", Gist: "What the security module knows it by: an AppArmor profile, a SELinux context."},
 			func(d detail) value { return text(d.Label) }, nil),
 		line("umask", "Umask", "Rights that files which it makes do not get.", "credentials", explain.Always, nil),
 	}
 }
 
+// seccomp says which system calls are open to it.
+func seccomp() detailField {
+	return told(doc{Key: "seccomp", Kernel: "Seccomp", Source: inspect.PIDStatus, Option: "CONFIG_SECCOMP", Concept: "credentials", Words: []explain.Word{
+		{Name: "off", Gist: "Every system call is open to it.", Concept: "credentials"},
+		{Name: "strict", Gist: "It may read, write, exit and return from signals.", Concept: "credentials"},
+		{Name: "filter", Gist: "A program in the kernel looks at each of its system calls.", Concept: "credentials"},
+	}, Gist: "Which system calls are open to it."},
+		func(d detail) value {
+			switch d.Status["Seccomp"] {
+			case "0":
+				return explain.S("off")
+			case "1":
+				return explain.S("strict")
+			case "2":
+				return explain.S("filter")
+			}
+			return value{}
+		}, readSeccomp)
+}
+
+// grouped writes a number of status as people read it.
+func grouped(text string) string {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return explain.Number(n)
+	}
+	return text
+}
+
+// readGroups names its further groups.
 func readGroups(d detail) string {
 	var words []string
 	for f := range strings.FieldsSeq(d.Status["Groups"]) {
@@ -94,7 +108,7 @@ func readIDs(d detail, kernel string, name func(detail, uint32) string) string {
 	}
 	if f[0] == f[1] && f[1] == f[2] && f[2] == f[3] {
 		if s := of(f[0]); s != f[0] {
-			return strings.ToUpper(s[:1]) + s[1:] + ", in all four."
+			return s + ", in all four."
 		}
 		return "The same in all four."
 	}
@@ -166,6 +180,9 @@ func readSeccomp(d detail) string {
 		return "Strict: read, write, exit and return from a signal are all that it may call."
 	case "2":
 		if n := d.Status["Seccomp_filters"]; n != "" {
+			if n == "1" {
+				return "One filter looks at each of its system calls."
+			}
 			return n + " filters look at each of its system calls."
 		}
 		return "A filter looks at each of its system calls."
@@ -195,6 +212,12 @@ func signals() []detailField {
 		set("sig_blk", "SigBlk", "blocked", "These wait until the main thread lets them in.", explain.Always),
 		set("sig_pnd", "SigPnd", "waiting", "These wait for the main thread.", explain.Rare),
 		set("shd_pnd", "ShdPnd", "waiting for all", "These wait for whichever thread takes them.", explain.Rare),
-		line("sig_q", "SigQ", "Queued signals of its user, and how many there may be.", "signals", explain.Data, nil),
+		line("sig_q", "SigQ", "Queued signals of its user, and how many there may be.", "signals", explain.Always, func(d detail) string {
+			n, most, ok := strings.Cut(d.Status["SigQ"], "/")
+			if !ok {
+				return ""
+			}
+			return "Its user's processes have " + grouped(n) + " queued, and may have " + grouped(most) + " (RLIMIT_SIGPENDING)."
+		}),
 	}
 }

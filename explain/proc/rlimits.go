@@ -35,7 +35,47 @@ func Rlimits() *explain.Table[limitRow] {
 		}),
 		declare(doc{Key: "soft_text", Label: "SOFT", Gist: "Where it stops now, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
 		declare(doc{Key: "hard_text", Label: "HARD", Gist: "How far the process may raise that itself, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
+		declare(doc{Key: "why", Gist: "What it bounds, and what comes of reaching it."}, func(r limitRow) value { return explain.S(whyRlimit(r.It.Name)) }),
 	}}
+}
+
+// whyRlimit says what a limit bounds and what comes of reaching it (getrlimit(2)).
+func whyRlimit(name string) string {
+	switch name {
+	case "cpu time":
+		return "CPU time in all: then SIGXCPU, and at the hard one SIGKILL"
+	case "file size":
+		return "how long files may become that it writes: then SIGXFSZ"
+	case "data size":
+		return "its private writable memory: then brk and mmap fail"
+	case "stack size":
+		return "how far the main thread's stack grows: then SIGSEGV"
+	case "core file size":
+		return "how long a core dump becomes; 0 is none"
+	case "resident set":
+		return "nothing: the kernel takes no notice of it since 2.4.30"
+	case "processes":
+		return "tasks of its real user: then fork fails; root is not held to it"
+	case "open files":
+		return "one more than its highest descriptor: then open fails"
+	case "locked memory":
+		return "memory that it may keep from being swapped: then mlock fails"
+	case "address space":
+		return "its virtual memory: then mmap fails"
+	case "file locks":
+		return "nothing: the kernel takes no notice of it since 2.4.25"
+	case "pending signals":
+		return "signals queued for its user's processes: then sigqueue fails"
+	case "msgqueue size":
+		return "POSIX message queues of its user: then mq_open fails"
+	case "nice priority":
+		return "how far it may lower its nice value: down to 20 less this"
+	case "realtime priority":
+		return "the highest real-time priority that it may ask for"
+	case "realtime timeout":
+		return "CPU time without a wait under a real-time policy: then SIGXCPU"
+	}
+	return "a limit that this kwhy does not know"
 }
 
 // inUnit tells a number to people in the unit of its row.
