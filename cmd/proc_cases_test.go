@@ -518,7 +518,12 @@ func TestLiveForkStorm(t *testing.T) {
 	forks := number(t, liveJSON(t, "proc", "--limit", "1"), "processes")
 	for range 10 {
 		for _, args := range [][]string{{"proc", "--limit", "0"}, {"proc", "--threads", "--limit", "0"}, {"proc", "--tree"}} {
+			begin, known := time.Now(), len(processes(t))
 			d := liveJSON(t, args...)
+			// A scan lists once: it is not led on by what begins meanwhile.
+			if took, n := time.Since(begin), d.Tables["processes"].Total; took > 30*time.Second || n > 2*known+200 {
+				t.Errorf("%v takes %v for %d processes, and there were %d", args, took, n, known)
+			}
 			own := false
 			for _, table := range d.Tables {
 				for _, r := range table.Rows {
@@ -533,6 +538,21 @@ func TestLiveForkStorm(t *testing.T) {
 	if now := number(t, liveJSON(t, "proc", "--limit", "1"), "processes"); now < forks+30 {
 		t.Errorf("%v processes were started meanwhile: no storm", now-forks)
 	}
+}
+
+// processes are the numbers that /proc lists.
+func processes(t *testing.T) (out []string) {
+	t.Helper()
+	list, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if strings.Trim(e.Name(), "0123456789") == "" {
+			out = append(out, e.Name())
+		}
+	}
+	return out
 }
 
 // A terminal that the test opened is the one that its child is said to have.
