@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -295,36 +296,48 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 		return err
 	}
 	want := card.Needs().Plus(spaces.Needs()).Plus(ladder.Needs()).Plus(limits.Needs())
-	var was *inspect.ProcDetail
-	if r.set.Interval > 0 {
-		if was, err = detail(r.host, pid, want); err != nil {
-			return err
-		}
-		r.wait()
-	}
-	p := r.progress("reading the process")
-	d, err := detail(r.host, pid, want)
-	p.Stop()
+	d, over, err := r.readProcess(pid, want, detail)
 	if err != nil {
 		return err
-	}
-	at := d.Row.Host.At
-	var over time.Duration
-	if was != nil && was.Row.P.Start == d.Row.P.Start {
-		d.Was, over = was, at.Sub(was.Row.Host.At)
-		d.Row.Host.Was, d.Row.Was = was.Row.Host, was.Row.P
 	}
 	rep := card.Explain(d, nil)
 	addGrid(&rep, spaces, inspect.DetailParts[inspect.Namespace]{Detail: d, List: d.Namespaces})
 	addGrid(&rep, ladder, inspect.DetailParts[inspect.Rung]{Detail: d, List: d.Ladder})
 	addGrid(&rep, limits, inspect.DetailParts[inspect.Limit]{Detail: d, List: d.Limits})
 	rep.Tell(d.Gaps(), r.host.Kernel)
-	h := r.header(at, over)
+	h := r.header(d.Row.Host.At, over)
 	h.Subject = &output.Subject{PID: pid, Comm: d.Row.P.Comm}
 	if !d.Born.IsZero() {
 		h.Subject.StartTime = &d.Born
 	}
 	return r.print(h, &rep)
+}
+
+// readProcess reads a process once, or twice an interval apart. Where it ends between
+// the two, the first is what there is to tell.
+func (r *run) readProcess(pid int32, want inspect.Sources, detail detailer) (d *inspect.ProcDetail, over time.Duration, err error) {
+	var was *inspect.ProcDetail
+	if r.set.Interval > 0 {
+		if was, err = detail(r.host, pid, want); err != nil || was.Ended {
+			return was, 0, err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the process")
+	d, err = detail(r.host, pid, want)
+	p.Stop()
+	switch {
+	case was == nil:
+		return d, 0, err
+	case errors.Is(err, inspect.ErrNoProcess), err == nil && d.Row.P.Start != was.Row.P.Start:
+		was.Ended = true
+		return was, 0, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	d.Was, over = was, d.Row.Host.At.Sub(was.Row.Host.At)
+	d.Row.Host.Was, d.Row.Was = was.Row.Host, was.Row.P
+	return d, over, nil
 }
 
 // findProcess finds a process by number, or by a name that just one has.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -10,6 +11,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/output"
 )
 
 // processRows are all processes with the named columns, by PID.
@@ -20,66 +26,6 @@ func processRows(t *testing.T, columns string) map[int]map[string]any {
 		out[int(r["pid"].(float64))] = r
 	}
 	return out
-}
-
-// ps, of procps, reads the same files with other code: what it says of a process
-// that lived through both reads is what kwhy said just before or just after.
-func TestLiveAgreesWithPs(t *testing.T) {
-	path, err := exec.LookPath("ps")
-	if err != nil {
-		t.Skip("ps is not installed")
-	}
-	columns := []struct {
-		ours, ps string
-		same     func(any, string) bool
-	}{
-		{"ppid", "ppid", sameNumber(1)}, {"uid", "euid", sameNumber(1)}, {"state", "s", func(a any, b string) bool { return a == b }},
-		{"threads", "nlwp", sameNumber(1)}, {"nice", "ni", sameNumber(1)}, {"vsize", "vsz", sameNumber(1024)}, {"vm_rss", "rss", sameNumber(1024)},
-		{"pgrp", "pgid", sameNumber(1)}, {"session", "sid", sameNumber(1)}, {"minflt", "min_flt", sameNumber(1)}, {"majflt", "maj_flt", sameNumber(1)},
-		{"processor", "psr", sameNumber(1)}, {"user", "euser:32", func(a any, b string) bool { return a == b }},
-	}
-	var names []string
-	args := []string{"-e", "-o", "pid="}
-	for _, c := range columns {
-		names, args = append(names, c.ours), append(args, "-o", c.ps+"=")
-	}
-	all := "pid," + strings.Join(names, ",")
-	before := processRows(t, all)
-	out, err := exec.Command(path, args...).Output()
-	if err != nil {
-		t.Skipf("this ps does not take these columns: %v", err)
-	}
-	after := processRows(t, all)
-	compared, bad := 0, 0
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		pid, _ := strconv.Atoi(f[0])
-		a, b := before[pid], after[pid]
-		if a == nil || b == nil || len(f) != len(columns)+1 {
-			continue
-		}
-		for i, c := range columns {
-			compared++
-			if !c.same(a[c.ours], f[i+1]) && !c.same(b[c.ours], f[i+1]) {
-				bad++
-				t.Logf("process %d: %s is %v, then %v, and ps says %s %s", pid, c.ours, a[c.ours], b[c.ours], c.ps, f[i+1])
-			}
-		}
-	}
-	if compared < 100 || bad > compared/100 { // what runs moves between the reads
-		t.Errorf("%d of %d values differ", bad, compared)
-	}
-}
-
-func sameNumber(unit float64) func(any, string) bool {
-	return func(a any, b string) bool {
-		n, err := strconv.ParseFloat(b, 64)
-		if a == nil { // a kernel thread has no RSS: ps says 0
-			return err != nil || n == 0
-		}
-		x, ok := a.(float64)
-		return ok && err == nil && x == n*unit
-	}
 }
 
 // settle waits until a process's own file says what the test has made it.
@@ -117,6 +63,12 @@ func TestLiveWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, stops.Process.Pid, "stat", ") T ")
+	stop := "stopped by SIGSTOP; SIGCONT"
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", stops.Process.Pid)); err != nil || !strings.HasSuffix(strings.TrimSpace(string(b)), " 19") {
+		stop = "stopped by a signal; SIGCONT" // older kernels don't say by which
+	}
+	_, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", naps.Process.Pid))
+	calls := err == nil // else it is not to be seen here
 	rows := processRows(t, "pid,state,why,syscall")
 	for _, c := range []struct {
 		cmd   *exec.Cmd
@@ -125,7 +77,7 @@ func TestLiveWhy(t *testing.T) {
 	}{
 		{reads, "S", []string{"sleeping in read", "data in a pipe"}},
 		{naps, "S", []string{"nanosleep", "time to pass"}},
-		{stops, "T", []string{"stopped", "SIGCONT"}},
+		{stops, "T", []string{stop}},
 		{dead, "Z", []string{"ended", fmt.Sprintf("(%d)", os.Getpid())}},
 	} {
 		r := rows[c.cmd.Process.Pid]
@@ -134,7 +86,7 @@ func TestLiveWhy(t *testing.T) {
 			continue
 		}
 		for _, s := range c.says {
-			if why, _ := r["why"].(string); !strings.Contains(why, s) && r["absent"] == nil {
+			if why, _ := r["why"].(string); !strings.Contains(why, s) && (calls || c.state != "S") {
 				t.Errorf("%v: %q does not say %q", c.cmd.Args, why, s)
 			}
 		}
@@ -174,6 +126,126 @@ func TestLiveCPU(t *testing.T) {
 		}
 	}
 	t.Error("the burning process never shows what it burns")
+}
+
+// The filters let through what they say, by another file's word.
+func TestLiveFilters(t *testing.T) {
+	root(t)
+	c := child(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, "sleep", "600")
+	settle(t, c.Process.Pid, "comm", "sleep")
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := ""
+	for line := range strings.Lines(string(own)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if f[1] == "" && memory == "" || slices.Contains(strings.Split(f[1], ","), "memory") {
+			memory = f[2]
+		}
+	}
+	for _, args := range [][]string{{"--user", "65534"}, {"--user", "nobody"}, {"--cgroup", memory}} {
+		found := false
+		for _, r := range liveJSON(t, append([]string{"proc", "--limit", "0", "--columns", "pid,uid,cgroup"}, args...)...).Tables["processes"].Rows {
+			found = found || r["pid"] == float64(c.Process.Pid)
+			if args[0] == "--user" && r["uid"] != float64(65534) {
+				t.Errorf("%v lets through %v", args, r)
+			}
+			if at := fmt.Sprint(r["cgroup"]); args[0] == "--cgroup" && memory != "/" && at != memory && !strings.HasPrefix(at, memory+"/") {
+				t.Errorf("%v lets through %v", args, r)
+			}
+		}
+		if !found {
+			t.Errorf("%v does not let through the child", args)
+		}
+	}
+	for _, r := range liveJSON(t, "proc", "--limit", "0", "--user", "65533").Tables["processes"].Rows {
+		t.Errorf("a user without processes has %v", r)
+	}
+}
+
+// A row of one that can open no more files is critical, as its own report is.
+func TestLiveFullRow(t *testing.T) {
+	c := child(t, nil, "sleep", "600")
+	settle(t, c.Process.Pid, "status", "State:\tS")
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := uint64(len(open))
+	if err := unix.Prlimit(c.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: most}, nil); err != nil {
+		t.Skip(err)
+	}
+	d := liveJSON(t, "proc", "--limit", "0")
+	for _, r := range d.Tables["processes"].Rows {
+		if r["pid"] == float64(c.Process.Pid) && (r["level"] != "critical" || !strings.Contains(fmt.Sprint(r["why"]), "of the files that it may open")) {
+			t.Errorf("%v", r)
+		}
+	}
+	if !slices.ContainsFunc(d.Findings, func(f output.Finding) bool {
+		return f.ID == "proc.files_near_limit" && f.Level == "critical" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid))
+	}) {
+		t.Errorf("findings %v", d.Findings)
+	}
+	for _, r := range rungs(ofProcess(t, c), "open files", "rlimit") {
+		if r["limit"] != float64(most) || r["level"] != "critical" || r["first"] != true {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
+// What runs by the clock of real time shows by which policy and priority.
+func TestLivePolicyColumn(t *testing.T) {
+	path, err := exec.LookPath("chrt")
+	if err != nil {
+		t.Skip(err)
+	}
+	fifo := child(t, nil, path, "-f", "7", "sleep", "600")
+	batch := child(t, nil, path, "-b", "0", "nice", "-n", "5", "sleep", "600")
+	for _, c := range []*exec.Cmd{fifo, batch} {
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c.Process.Pid)); err == nil && string(b) == "sleep\n" {
+				break
+			} else if err != nil || time.Now().After(deadline) {
+				t.Skipf("chrt does not come to run sleep here: %v", err)
+			}
+		}
+	}
+	rows := processRows(t, "pid,turn,nice,policy")
+	for c, want := range map[*exec.Cmd]string{fifo: "FIFO 7", batch: "BATCH 5"} {
+		if r := rows[c.Process.Pid]; r == nil {
+			t.Skip("chrt is not permitted here")
+		} else if r["turn"] != want {
+			t.Errorf("%v, want %s", r, want)
+		}
+	}
+}
+
+// Rates can be asked for, alone and to sort by, and their headings leave room.
+func TestLiveRateColumns(t *testing.T) {
+	c := child(t, nil, "sh", "-c", "while :; do :; done")
+	for range 5 {
+		rows := liveJSON(t, "proc", "--interval", "300ms", "--limit", "0", "--columns", "pid,utime_rate", "--sort", "utime_rate").Tables["processes"].Rows
+		for i, r := range rows {
+			next := math.Inf(1)
+			if i > 0 && rows[i-1]["utime_rate"] != nil && r["utime_rate"] != nil {
+				next = rows[i-1]["utime_rate"].(float64)
+			}
+			if v, ok := r["utime_rate"].(float64); ok && v > next {
+				t.Errorf("%v comes behind %v", r, rows[i-1])
+			}
+		}
+		if i := slices.IndexFunc(rows, func(r map[string]any) bool { return r["pid"] == float64(c.Process.Pid) }); i >= 0 && i < 8 {
+			out, _, status := live(t, "proc", "--interval", "20ms", "--limit", "5", "--width", "160", "--columns", "pid,voluntary_ctxt_switches,nonvoluntary_ctxt_switches,minflt,majflt,utime,stime,comm")
+			for line := range strings.Lines(out) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); status != exitOK || n > 160 {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+			return
+		}
+	}
+	t.Error("what burns a CPU is not among the first by utime_rate")
 }
 
 // items are the texts of a list value.

@@ -1,6 +1,10 @@
 package explain
 
-import "kwhy/inspect"
+import (
+	"slices"
+
+	"kwhy/inspect"
+)
 
 // Section groups fields of a card, and says where a table belongs.
 type Section[S Snapshot[S]] struct {
@@ -138,9 +142,14 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 		told[g.Source] = true
 	}
 	first := len(r.Gaps)
+	gone := slices.ContainsFunc(gaps, func(g inspect.Gap) bool { return g.Source == inspect.PIDEntry && g.Reason == inspect.Vanished })
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j]; c.Value.why.IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
+			c := &r.Parts[i].Cells[j]
+			if gone && c.Value.why == inspect.Vanished {
+				continue // with the process, which is told
+			}
+			if c.Value.why.IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
 				r.lacks(first, c)
 			}
 		}

@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -175,6 +176,44 @@ func TestSizes(t *testing.T) {
 	for part, want := range map[int]string{0: "0 %", 1: "<0.1 %", 50: "0.5 %", 999: "10 %", 5000: "50 %", 9990: "99.9 %", 10000: "100 %"} {
 		if got := explain.Percent(part, 10000); got != want {
 			t.Errorf("Percent(%d, 10000) = %q, want %q", part, got, want)
+		}
+	}
+}
+
+// A counter's rate is a column too: to show, and to sort by; beside the counter it is
+// shown once.
+func TestRateColumns(t *testing.T) {
+	counter := func(key string) explain.Field[*snap] {
+		return explain.Field[*snap]{Doc: explain.Doc{Key: key, Unit: explain.Count, Counter: true, Source: inspect.Vmstat, Gist: "A number."}, Get: get(key)}
+	}
+	table := &explain.Table[*snap]{Name: "t", Fields: []explain.Field[*snap]{counter("a"), {Doc: explain.Doc{Key: "b", Unit: explain.Count, Source: inspect.Vmstat, Gist: "A number."}, Get: get("b")}}}
+	list := rows{
+		{n: map[string]uint64{"a": 100, "b": 1}, before: &snap{n: map[string]uint64{"a": 90}}},
+		{n: map[string]uint64{"a": 50, "b": 2}, before: &snap{n: map[string]uint64{"a": 10}}},
+	}
+	v, err := table.View([]string{"a", "a_rate"}, []string{"a_rate"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := v.Explain(list, v.Order(list), nil)
+	var got [][]float64
+	for r := range g.Rows {
+		var row []float64
+		for _, v := range r.Values {
+			row = append(row, v.Float())
+		}
+		got = append(got, row)
+	}
+	if want := [][]float64{{50, 20}, {100, 5}}; len(g.Docs) != 2 || g.Docs[1].Key != "a_rate" || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%d columns, %v, want %v", len(g.Docs), got, want)
+	}
+	if _, err := table.View([]string{"b_rate"}, nil, 0); err == nil {
+		t.Error("b does not count, and has a rate")
+	}
+	list[0].before, list[1].before = nil, nil
+	for r := range g.Rows {
+		if v := r.Values[1]; v.Has() || v.Reason() != inspect.NoInterval {
+			t.Errorf("%v, %v without an interval", v, v.Reason())
 		}
 	}
 }

@@ -80,16 +80,42 @@ func (t *Table[S]) field(key string) (*Field[S], error) {
 			return &t.Fields[i], nil
 		}
 	}
+	for i := range t.Fields {
+		if f := &t.Fields[i]; f.Counter && key == f.Key+rateSuffix {
+			return f.asRate(), nil
+		}
+	}
 	return nil, fmt.Errorf("%s has no column %q: it has %s", t.Name, key, strings.Join(keys, ", "))
 }
 
-// ColumnHelp lists columns by key, each with its gist.
+// rateSuffix makes the key of a counter that of its rate.
+const rateSuffix = "_rate"
+
+// asRate is how much a counter grew a second, as a column of its own.
+func (f *Field[S]) asRate() *Field[S] {
+	return &Field[S]{Doc: f.rateDoc(), Get: func(s S) Value { return f.rate(s, f.take(s, new([]byte))) }}
+}
+
+// ColumnHelp lists columns by key, each with its gist, and what has a rate.
 func ColumnHelp[S Snapshot[S]](fields []Field[S]) string {
 	var b strings.Builder
+	var rates []string
 	for i := range fields {
 		fmt.Fprintf(&b, "%-28s %s\n", fields[i].Key, fields[i].Gist)
+		if fields[i].Counter {
+			rates = append(rates, fields[i].Key+rateSuffix)
+		}
+	}
+	if rates != nil {
+		fmt.Fprintf(&b, "\nWith --interval, a second: %s\n", strings.Join(rates, ", "))
 	}
 	return b.String()
+}
+
+// addsRate tells whether a column is followed by its rate: where there is one, and it
+// was not asked for by name.
+func (v *View[S]) addsRate(f *Field[S], watch bool) bool {
+	return f.Counter && watch && !slices.ContainsFunc(v.cols, func(c *Field[S]) bool { return c.Key == f.Key+rateSuffix })
 }
 
 // Rank is what all rows need to be ordered.
@@ -192,7 +218,7 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 	watch := watched(rows)
 	for _, f := range v.cols {
 		g.Docs = append(g.Docs, f.Doc)
-		if f.Counter && watch {
+		if v.addsRate(f, watch) {
 			g.Docs = append(g.Docs, f.rateDoc())
 		}
 	}
@@ -216,7 +242,7 @@ func (v *View[S]) lower(s S, to []Value, scratch []byte, watch bool) []byte {
 	j := 0
 	for _, f := range v.cols {
 		to[j] = f.take(s, &scratch)
-		if j++; f.Counter && watch {
+		if j++; v.addsRate(f, watch) {
 			to[j] = f.rate(s, to[j-1])
 			j++
 		}
@@ -261,7 +287,7 @@ func (v *View[S]) Stream(g *Grid, walk func(yield func(S) bool)) {
 
 func (f *Field[S]) rateDoc() Doc {
 	d := f.Doc
-	d.Key, d.Label, d.Kernel, d.Gist, d.Counter = d.Key+"_rate", d.Name()+"/s", "", "Per second: "+d.Gist, false
+	d.Key, d.Label, d.Kernel, d.Gist, d.Counter = d.Key+rateSuffix, d.Name()+"/s", "", "Per second: "+d.Gist, false
 	return d
 }
 

@@ -8,17 +8,21 @@ import (
 )
 
 // Rung is one bound on what a process can have of a resource: its own limit, a
-// cgroup's on the way up, a sysctl, or what the host has.
+// cgroup's on the way up, a namespace's, a sysctl, or what the host has.
 type Rung struct {
 	Resource string // memory, cpus, tasks, open files, ...
-	Step     string // rlimit, cgroup, sysctl, host
+	Step     string // rlimit, cgroup, high (a cgroup's memory.high), namespace, sysctl, host
 	Where    string // which: a cgroup's path, a sysctl's name
 	Unit     string // bytes, or "" for a count
 	Limit    float64
 	Bounded  bool // false: unlimited
 	Used     float64
-	Known    bool // whether Used is known
-	Exempt   bool // the kernel does not hold this process to it
+	Whose    string // whose use is counted against it: process, user, cgroup, namespace, host
+	Known    bool   // whether Used is known
+	AtLeast  bool   // more may be used than is to be seen
+	Exempt   bool   // the kernel does not hold this process to it
+	Hidden   bool   // there is a bound, and it is not to be seen from here
+	Partial  bool   // Used leaves out what the kernel uses, as version 1's root of memory does
 	Source   Source
 }
 
@@ -32,27 +36,16 @@ func (h *Host) ladder(d *ProcDetail) (out []Rung) {
 	if err != nil {
 		mounts = nil
 	}
-	info, _ := h.counters("meminfo", 64)
 	out = append(out, d.rlimit("address space", "memory", "bytes", float64(d.Row.P.VSize), true)...)
 	out = append(out, h.memoryRungs(d, mounts)...)
-	if total, ok := info["MemTotal"]; ok {
-		r := Rung{Resource: "memory", Step: "host", Where: "MemTotal", Unit: "bytes", Limit: float64(total), Bounded: true, Source: Meminfo}
-		if left, ok := info["MemAvailable"]; ok {
-			r.Used, r.Known = float64(total-min(left, total)), true
-		}
-		out = append(out, r)
-	}
+	out = append(out, h.hostMemory()...)
 	out = append(out, h.cpuRungs(d, mounts)...)
 	if h.CPUs > 0 {
-		out = append(out, Rung{Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Source: ProcStat})
+		out = append(out, Rung{Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Whose: "host", Source: ProcStat})
 	}
-	tasks := d.rlimit("processes", "tasks", "", h.tasksOf(d), true)
-	for i := range tasks { // copy_process in kernel/fork.c
-		tasks[i].Exempt = d.Row.P.RealUID == 0 || d.capable(capSysAdmin) || d.capable(capSysResource)
-	}
-	out = append(out, tasks...)
+	out = append(out, h.userTasks(d)...)
 	out = append(out, h.pidRungs(d, mounts)...)
-	out = append(out, h.hostTasks()...)
+	out = append(out, h.hostTasks(d)...)
 	out = append(out, d.rlimit("open files", "open files", "", float64(d.Row.P.FDs), d.Row.P.FDs >= 0)...)
 	out = append(out, h.hostFiles(d)...)
 	locked, ok := d.statusBytes("VmLck")
@@ -63,8 +56,48 @@ func (h *Host) ladder(d *ProcDetail) (out []Rung) {
 	out = append(out, lock...)
 	queued, _, _ := strings.Cut(d.Status["SigQ"], "/")
 	n, err := strconv.ParseFloat(queued, 64)
-	out = append(out, d.rlimit("pending signals", "pending signals", "", n, err == nil)...)
-	return append(out, d.rlimit("msgqueue size", "message queues", "bytes", 0, false)...)
+	out = append(out, ofUser(d.rlimit("pending signals", "pending signals", "", n, err == nil))...)
+	return append(out, ofUser(d.rlimit("msgqueue size", "message queues", "bytes", 0, false))...)
+}
+
+// ofUser says that a limit is on what all processes of the user have together.
+func ofUser(list []Rung) []Rung {
+	for i := range list {
+		list[i].Whose = "user"
+	}
+	return list
+}
+
+// hostMemory is what the host has.
+func (h *Host) hostMemory() []Rung {
+	info, _ := h.counters("meminfo", 64)
+	total, ok := info["MemTotal"]
+	if !ok {
+		return nil
+	}
+	r := Rung{Resource: "memory", Step: "host", Where: "MemTotal", Unit: "bytes", Limit: float64(total), Bounded: true, Whose: "host", Source: Meminfo}
+	if left, ok := info["MemAvailable"]; ok {
+		r.Used, r.Known = float64(total-min(left, total)), true
+	}
+	return []Rung{r}
+}
+
+// userTasks is the limit on the tasks of the process's real user. The host's own root
+// is not held to it, nor is who has either capability over the host (copy_process in
+// kernel/fork.c).
+func (h *Host) userTasks(d *ProcDetail) []Rung {
+	out := ofUser(d.rlimit("processes", "tasks", "", 0, false))
+	own, err := h.namespace(strconv.Itoa(int(d.Row.Host.Self)), "user")
+	root := d.Row.P.RealUID == 0 && err == nil && own == initialUser
+	for i := range out {
+		r := &out[i]
+		if r.Exempt = root || d.capable(capSysAdmin) || d.capable(capSysResource); r.Exempt || !r.Bounded {
+			continue // what is used of it is of no matter, and takes a file of each process
+		}
+		r.Used, r.Known = h.tasksOf(d), true
+		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside // this /proc shows only some of the host's
+	}
+	return out
 }
 
 // Capabilities that bounds don't hold for (include/uapi/linux/capability.h).
@@ -74,10 +107,11 @@ const (
 	capSysResource = 24
 )
 
-// capable tells whether the process has a capability now.
+// capable tells whether the process has a capability now that holds over the host:
+// one of another user namespace does not.
 func (d *ProcDetail) capable(n uint) bool {
 	set, err := strconv.ParseUint(d.Status["CapEff"], 16, 64)
-	return err == nil && set>>n&1 == 1
+	return err == nil && set>>n&1 == 1 && d.HostUser
 }
 
 // statusBytes reads a line of status in kB.
@@ -91,14 +125,14 @@ func (d *ProcDetail) statusBytes(name string) (float64, bool) {
 func (d *ProcDetail) rlimit(name, resource, unit string, used float64, known bool) []Rung {
 	for _, l := range d.Limits {
 		if l.Name == name {
-			return []Rung{{Resource: resource, Step: "rlimit", Where: name, Unit: unit, Limit: float64(l.Soft), Bounded: l.Soft != Unset, Used: used, Known: known, Source: PIDLimits}}
+			return []Rung{{Resource: resource, Step: "rlimit", Where: name, Unit: unit, Limit: float64(l.Soft), Bounded: l.Soft != Unset, Used: used, Whose: "process", Known: known, Source: PIDLimits}}
 		}
 	}
 	return nil
 }
 
-// tasksOf counts the threads of the process's real user, as RLIMIT_NPROC does:
-// over the whole PID namespace, of which this /proc is one.
+// tasksOf counts the threads of the process's real user, as RLIMIT_NPROC does over
+// the whole host: those that this /proc shows.
 func (h *Host) tasksOf(d *ProcDetail) (n float64) {
 	all := d.Row.Host.All
 	rows := make([]int32, len(all.Rows))
@@ -116,35 +150,42 @@ func (h *Host) tasksOf(d *ProcDetail) (n float64) {
 // rungFiles says which files a controller has its bound and its use in.
 type rungFiles struct {
 	controller     string
-	v1, v2         string // the bound
+	v1, v2         string // the bound; "" where that version has none
 	use1, use2     string
 	source         Source
-	resource       string
+	resource, step string
 	unit           string
 	parse1, parse2 func(t tree, dir string) (limit float64, bounded, ok bool)
+	unlimited      bool // whether those that bound nothing are told
+}
+
+// of returns the file of the bound, that of the use and the reader of one version.
+func (f *rungFiles) of(version int) (bound, use string, parse func(tree, string) (float64, bool, bool)) {
+	if version == 1 {
+		return f.v1, f.use1, f.parse1
+	}
+	return f.v2, f.use2, f.parse2
 }
 
 // climb reads a controller's files of a process's cgroup and of those above it.
 func (h *Host) climb(d *ProcDetail, mounts []mount, f rungFiles) (out []Rung) {
 	version, at := controllerPath(d.Cgroups, f.controller)
 	dir, top, err := locateFor(version, f.controller, at, mounts)
-	if err != nil {
+	file, use, parse := f.of(version)
+	if err != nil || file == "" && parse == nil {
 		return nil
+	}
+	if parse == nil {
+		parse = func(t tree, dir string) (float64, bool, bool) { return readBound(t, path.Join(dir, file)) }
 	}
 	for {
 		t, rel := h.under(dir)
-		file, use, parse := f.v2, f.use2, f.parse2
-		if version == 1 {
-			file, use, parse = f.v1, f.use1, f.parse1
-		}
-		if parse == nil {
-			parse = func(t tree, dir string) (float64, bool, bool) { return readBound(t, path.Join(dir, file)) }
-		}
-		if limit, bounded, ok := parse(t, rel); ok {
-			r := Rung{Resource: f.resource, Step: "cgroup", Where: at, Unit: f.unit, Limit: limit, Bounded: bounded, Source: f.source}
+		if limit, bounded, ok := parse(t, rel); ok && (bounded || f.unlimited) {
+			r := Rung{Resource: f.resource, Step: f.step, Where: at, Unit: f.unit, Limit: limit, Bounded: bounded, Whose: "cgroup", Source: f.source}
 			if n, err := t.number(path.Join(rel, use)); use != "" && err == nil {
 				r.Used, r.Known = float64(n), true
 			}
+			r.Partial = version == 1 && f.controller == "memory" && at == "/" // mem_cgroup_usage in mm/memcontrol-v1.c
 			out = append(out, r)
 		}
 		if dir == top {
@@ -181,32 +222,81 @@ func readBound(t tree, rel string) (limit float64, bounded, ok bool) {
 	return limit, bounded, ok && err == nil
 }
 
+// memoryRungs are the bounds of memory, and those of swap that bound something.
+// Version 1 bounds memory and swap together.
 func (h *Host) memoryRungs(d *ProcDetail, mounts []mount) []Rung {
-	return h.climb(d, mounts, rungFiles{controller: "memory", v1: "memory.limit_in_bytes", v2: "memory.max", use1: "memory.usage_in_bytes", use2: "memory.current",
-		source: CgroupMemory, resource: "memory", unit: "bytes"})
+	f := rungFiles{controller: "memory", source: CgroupMemory, resource: "memory", unit: "bytes", step: "cgroup", unlimited: true,
+		v1: "memory.limit_in_bytes", v2: "memory.max", use1: "memory.usage_in_bytes", use2: "memory.current"}
+	out := h.climb(d, mounts, f)
+	high := f
+	high.step, high.v1, high.v2, high.unlimited = "high", "", "memory.high", false
+	out = append(out, h.climb(d, mounts, high)...)
+	both := f
+	both.resource, both.v1, both.v2, both.use1, both.unlimited = "memory and swap", "memory.memsw.limit_in_bytes", "", "memory.memsw.usage_in_bytes", false
+	out = append(out, h.climb(d, mounts, both)...)
+	swap := f
+	swap.resource, swap.v1, swap.v2, swap.use2, swap.unlimited = "swap", "", "memory.swap.max", "memory.swap.current", false
+	return append(out, h.climb(d, mounts, swap)...)
 }
 
 func (h *Host) pidRungs(d *ProcDetail, mounts []mount) []Rung {
-	return h.climb(d, mounts, rungFiles{controller: "pids", v1: "pids.max", v2: "pids.max", use1: "pids.current", use2: "pids.current", source: CgroupPids, resource: "tasks"})
+	return h.climb(d, mounts, rungFiles{controller: "pids", v1: "pids.max", v2: "pids.max", use1: "pids.current", use2: "pids.current", source: CgroupPids, resource: "tasks", step: "cgroup", unlimited: true})
 }
 
 // cpuRungs reads how many CPUs' worth of time cgroups may have.
 func (h *Host) cpuRungs(d *ProcDetail, mounts []mount) []Rung {
-	return h.climb(d, mounts, rungFiles{controller: "cpu", source: CgroupCPU, resource: "cpus",
+	return h.climb(d, mounts, rungFiles{controller: "cpu", source: CgroupCPU, resource: "cpus", step: "cgroup", unlimited: true,
 		parse1: tree.cfsQuota, parse2: tree.cpuMax})
 }
 
-// hostTasks are the kernel's own bounds on threads.
-func (h *Host) hostTasks() (out []Rung) {
+// hostTasks are the kernel's own bounds on threads. Since 6.14 each PID namespace has
+// a pid_max, and a thread takes a number in its own and in each above it (alloc_pid
+// in kernel/pid.c): the file shows that of the namespace that kwhy lives in.
+func (h *Host) hostTasks(d *ProcDetail) (out []Rung) {
 	var l ProcList
 	_ = h.proc.single("loadavg", l.parseLoadavg)
-	for _, s := range [...]Source{KernelThreadsMax, KernelPIDMax} {
-		t, rel := h.at(s)
-		if n, err := t.number(rel); err == nil && n > 0 {
-			out = append(out, Rung{Resource: "tasks", Step: "sysctl", Where: "kernel." + path.Base(rel), Limit: float64(n), Bounded: true, Used: float64(l.Tasks), Known: l.Tasks > 0, Source: s})
-		}
+	if n, ok := h.bound(KernelThreadsMax); ok {
+		out = append(out, Rung{Resource: "tasks", Step: "sysctl", Where: "kernel.threads-max", Limit: n, Bounded: true, Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: KernelThreadsMax})
+	}
+	own := d.Row.Host.OwnPIDMax()
+	r := Rung{Resource: "tasks", Step: "sysctl", Where: "kernel.pid_max", Bounded: true, Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: KernelPIDMax}
+	if own {
+		r.Step, r.Whose, r.Used, r.Known, r.AtLeast = "namespace", "namespace", float64(d.Row.Host.All.Tasks()), true, d.Row.Host.Hidden
+	}
+	var ok bool
+	if r.Limit, ok = h.bound(KernelPIDMax); ok {
+		out = append(out, r)
+	}
+	hidden := Rung{Resource: "tasks", Step: "namespace", Whose: "namespace", Hidden: true, Source: KernelPIDMax}
+	if len(strings.Fields(d.Status["NSpid"])) > 1 && h.Kernel.AtLeast(6, 14) {
+		hidden.Where = "pid_max of the one it lives in"
+		out = append(out, hidden)
+	}
+	if own {
+		hidden.Where = "pid_max of those above this one"
+		out = append(out, hidden)
 	}
 	return out
+}
+
+// bound reads a sysctl that bounds something.
+func (h *Host) bound(s Source) (float64, bool) {
+	t, rel := h.at(s)
+	n, err := t.number(rel)
+	return float64(n), err == nil && n > 0
+}
+
+// OwnPIDMax tells whether kernel.pid_max is that of a PID namespace below the host's.
+func (of *ProcHost) OwnPIDMax() bool { return of.Inside && of.Host.Kernel.AtLeast(6, 14) }
+
+// Tasks counts the threads of all processes of a scan.
+func (ps *Procs) Tasks() (n int64) {
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.TGID == 0 || p.TGID == p.PID {
+			n += int64(p.Threads)
+		}
+	}
+	return n
 }
 
 // hostFiles are the bounds of the host on open files: nr_open on each process's
@@ -214,7 +304,7 @@ func (h *Host) hostTasks() (out []Rung) {
 func (h *Host) hostFiles(d *ProcDetail) (out []Rung) {
 	t, rel := h.at(FSNrOpen)
 	if n, err := t.number(rel); err == nil {
-		out = append(out, Rung{Resource: "open files", Step: "sysctl", Where: "fs.nr_open", Limit: float64(n), Bounded: true, Used: float64(d.Row.P.FDs), Known: d.Row.P.FDs >= 0, Source: FSNrOpen})
+		out = append(out, Rung{Resource: "open files", Step: "sysctl", Where: "fs.nr_open", Limit: float64(n), Bounded: true, Used: float64(d.Row.P.FDs), Whose: "process", Known: d.Row.P.FDs >= 0, Source: FSNrOpen})
 	}
 	_ = h.proc.single("sys/fs/file-nr", func(b []byte) error {
 		used, rest := cutField(trimNewline(b))
@@ -222,7 +312,7 @@ func (h *Host) hostFiles(d *ProcDetail) (out []Rung) {
 		n, ok1 := parseUint(used)
 		all, ok2 := parseUint(most)
 		if ok1 && ok2 {
-			out = append(out, Rung{Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62, Used: float64(n), Known: true, Exempt: d.capable(capSysAdmin), Source: FSFileNr}) // alloc_empty_file in fs/file_table.c
+			out = append(out, Rung{Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62, Used: float64(n), Whose: "host", Known: true, Exempt: d.capable(capSysAdmin), Source: FSFileNr}) // alloc_empty_file in fs/file_table.c
 		}
 		return nil
 	})

@@ -53,6 +53,7 @@ type Process struct {
 	RTPrio     int16
 	Policy     int8 // SCHED_*; -1 if unknown
 	ExitCode   int32
+	StackStart uint64 // where its stack begins; 0 if unknown
 	UID        uint32 // effective, from status
 	RealUID    uint32
 	Tracer     int32 // PID of who traces it, from status
@@ -82,9 +83,12 @@ type Process struct {
 	// From smaps_rollup, in bytes.
 	Pss, Uss, SwapPss Num
 
-	got  [pidSources]Reason
-	gone bool // it ended before its first file was read
-	late bool // one of its files did not answer in time
+	got    [pidSources]Reason
+	Frozen bool // its cgroup's freezer holds it
+
+	other int32 // a thread that goes on where the main one has ended; -1: none was found
+	gone  bool  // it ended before its first file was read
+	late  bool  // one of its files did not answer in time
 }
 
 // PF_KTHREAD, include/linux/sched.h: the one sure mark of a kernel thread.
@@ -104,6 +108,14 @@ const NoCall int64 = -1
 // Kthread tells whether p is a kernel thread.
 func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }
 
+// MainEnded tells whether the main thread of p has ended and others go on: then p
+// shows as Z, and is no zombie, for nobody can wait for it yet (kernel/exit.c,
+// delay_group_leader).
+func (p *Process) MainEnded() bool { return p.State == 'Z' && p.Threads > 1 && p.TGID == 0 }
+
+// Zombie tells whether p has ended and its parent has not asked how.
+func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
+
 // ProcHost is what the rows of one scan share.
 type ProcHost struct {
 	Host *Host
@@ -116,8 +128,19 @@ type ProcHost struct {
 	TTYs   map[int32]string // names of terminals, below /dev, by number
 	// Throttled are bounds on the CPU time of those that want some, by PID.
 	Throttled map[int32]Throttle
+	// Hidden tells whether this /proc does not show the processes of others to
+	// this reader.
+	Hidden bool
+
+	// Whole tells that this /proc shows the host's own PID namespace, Inside that it
+	// shows one below; where neither is to be seen, neither is set.
+	Whole, Inside bool
+	// Tracers are the processes of those tracers that are no main threads, by TID.
+	Tracers map[int32]int32
 
 	mounts []mount
+	quotas map[string]Throttle // by cgroup
+	frozen map[string]bool     // by cgroup
 	All    *Procs
 	Was    *ProcHost
 }
@@ -208,13 +231,18 @@ func (h *Host) Procs(want Sources) (*Procs, error) {
 			rows = append(rows, newProcess(pid))
 		}
 	}
-	return h.scan(rows, want), nil
+	ps := h.scan(rows, want)
+	ps.Host.Hidden = ps.hidden()
+	return ps, nil
 }
 
 // scan reads the wanted sources of rows, and leaves out those that are gone.
 func (h *Host) scan(rows []Process, want Sources) *Procs {
 	ps := &Procs{Host: ProcHost{Host: h, At: h.now(), Self: h.Self(), Uptime: h.uptime()}, Rows: rows}
 	ps.Host.All = ps
+	if whole, known := h.InitialPIDNamespace(); known {
+		ps.Host.Whole, ps.Host.Inside = whole, !whole
+	}
 	slices.SortFunc(ps.Rows, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
 	h.eachChunk(len(ps.Rows), func(r *pidReader, i int) { r.fill(&ps.Rows[i], want) })
 	ps.Rows = slices.DeleteFunc(ps.Rows, func(p Process) bool { return p.gone })
@@ -249,7 +277,9 @@ func (h *Host) Threads(pid int32, want Sources) (*Procs, error) {
 			}
 		}
 	}
-	return h.scan(rows, want), nil
+	ps := h.scan(rows, want)
+	ps.Host.Hidden = pid == 0 && ps.hidden()
+	return ps, nil
 }
 
 // Fill reads further sources of some rows, and returns those of them that are
@@ -287,6 +317,9 @@ func (p *Process) forget(want Sources) {
 
 // Gaps counts what the given rows did not give.
 func (ps *Procs) Gaps(rows []int32) (out []Gap) {
+	if ps.Host.Hidden {
+		out = append(out, Gap{PIDEntry, Denied, 1, 1})
+	}
 	for s := PIDStat; s < nSources; s++ {
 		var n [nReasons]int
 		for _, i := range rows {
@@ -376,6 +409,10 @@ func (r *pidReader) fill(p *Process, want Sources) {
 			p.got[s-PIDStat] = TimedOut // what holds one of its files holds the next
 			continue
 		}
+		if p.lacks(s) {
+			p.got[s-PIDStat] = Inapplicable
+			continue
+		}
 		why := r.one(p, s)
 		p.late = p.late || why == TimedOut
 		if why == Vanished && s > PIDOomScore && r.there(p) {
@@ -398,7 +435,9 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 	case PIDStat:
 		err = r.file(p, "/stat", atShort, p.parseStat)
 	case PIDStatus:
-		err = r.file(p, "/status", atShort, p.parseStatus)
+		if err = r.file(p, "/status", atShort, p.parseStatus); err == nil && p.MainEnded() {
+			_ = r.file(r.via(p), "/status", atShort, p.parseMemory) // without it there is none
+		}
 	case PIDOomScoreAdj:
 		err = r.file(p, "/oom_score_adj", atShort, p.parseOomScoreAdj)
 	case PIDOomScore:
@@ -416,9 +455,9 @@ func (r *pidReader) one(p *Process, s Source) Reason {
 	case PIDFd:
 		err = r.descriptors(p)
 	case PIDCgroup:
-		err = r.file(p, "/cgroup", atZero, p.parseCgroup)
+		err = r.file(r.via(p), "/cgroup", atZero, p.parseCgroup)
 	case PIDCmdline:
-		err = r.file(p, "/cmdline", atZero, p.parseCmdline)
+		err = r.file(r.via(p), "/cmdline", atZero, p.parseCmdline)
 	case PIDSchedstat:
 		err = r.schedstat(p)
 	case PIDSched:
@@ -549,6 +588,8 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	case 4:
 		v, ok = parseUint(field)
 		p.PPID = int32(v)
+	case 28:
+		p.StackStart, ok = parseUint(field)
 	case 5, 6, 7, 18, 19, 38, 39, 40, 41, 52:
 		i, ok := parseInt(field)
 		p.statSigned(n, i)
@@ -727,6 +768,9 @@ func (p *Process) parseCgroup(b []byte) error {
 	list, err := parseCgroups(b)
 	if err != nil {
 		return err
+	}
+	if p.Zombie() { // in hierarchies of version 1 it is said to be in the root (kernel/cgroup/cgroup.c, proc_cgroup_show)
+		list = slices.DeleteFunc(list, func(m membership) bool { return m.hierarchy != 0 })
 	}
 	_, p.Cgroup = memoryHierarchy(list)
 	members := make([]Membership, 0, len(list))

@@ -72,7 +72,7 @@ func TestStatOfHostileNames(t *testing.T) {
 			want := inspect.NewProcess(1)
 			want.PPID, want.PGRP, want.Session, want.State, want.Flags, want.Comm, want.Start, want.RSS = 7, 1, 1, 'S', 4194304, comm, 222, 240
 			want.Minflt, want.Majflt, want.UTime, want.STime, want.CUTime, want.CSTime = 101, 103, 5, 6, 7, 8
-			want.Prio, want.Threads, want.VSize, want.CPU, want.Policy = 20, 1, 4096000, 1, 0
+			want.Prio, want.Threads, want.VSize, want.CPU, want.Policy, want.StackStart = 20, 1, 4096000, 1, 0, 3
 			if diff := cmp.Diff(want, got, ignoreGot); diff != "" || err != nil {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}

@@ -35,18 +35,16 @@ type ProcDetail struct {
 
 	Ancestors []*Process // parent first
 	Children  []*Process
+	Borrowed  bool // it runs in its parent's memory, as after vfork
+	Ended     bool // while it was read: what was read before is there
+
+	// HostUser tells whether it lives in the host's own user namespace, the only one
+	// whose capabilities hold over the host; UserKnown is false where that is not to
+	// be seen.
+	HostUser, UserKnown bool
 
 	Was *ProcDetail
 	got [nSources]Reason
-}
-
-// Namespace is one that a process lives in.
-type Namespace struct {
-	Name  string // pid, net, mnt, ...
-	Inode uint64
-	Init  uint64     // that of PID 1 of the same /proc, or the one that the kernel began with; 0 if unknown
-	With  int        // how many other processes whose namespaces may be seen share it
-	Whom  []*Process // the first few of these
 }
 
 // Membership is a cgroup that a process is in.
@@ -81,12 +79,19 @@ func (d *ProcDetail) Before() (*ProcDetail, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (d *ProcDetail) Kernel() Version { return d.Row.Kernel() }
 
-// Gaps lists the wanted sources that gave nothing.
+// Gaps lists the wanted sources that gave nothing. All that went with the process
+// is one.
 func (d *ProcDetail) Gaps() (out []Gap) {
+	if d.Row.Host.Hidden {
+		out = append(out, Gap{PIDEntry, Denied, 1, 1})
+	}
 	for s, r := range d.got {
-		if r.IsGap() && r != Unread {
+		if r.IsGap() && r != Unread && r != Vanished {
 			out = append(out, Gap{Source(s), r, 1, 1})
 		}
+	}
+	if d.Ended {
+		out = append(out, Gap{PIDEntry, Vanished, 1, 1})
 	}
 	return out
 }
@@ -146,7 +151,7 @@ func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, e
 	}
 	row := Of(PIDStat, PIDStatus, PIDOomScoreAdj, PIDOomScore, PIDCmdline, PIDWchan, PIDSyscall, PIDFd, PIDLimits, PIDIO)
 	if len(rows.Fill([]int32{i}, row)) == 0 {
-		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+		return nil, noProcess(pid)
 	}
 	for s := PIDStat; s < nSources; s++ {
 		if row.Has(s) {
@@ -154,20 +159,13 @@ func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, e
 		}
 	}
 	d.Born = h.Born(d.Row.P.Start)
-	dir, late := d.Row.P.dir(), d.Row.P.late
-	for s := PIDStat; s < nSources; s++ {
-		read := h.detailReader(d, dir, s)
-		switch {
-		case read == nil || !want.Has(s):
-		case late && s.held():
-			d.got[s] = TimedOut
-		default:
-			d.got[s] = h.pidReason(dir, read())
-			late = late || d.got[s] == TimedOut
-		}
-	}
+	h.readDetail(d, want)
 	d.family(all)
+	d.Borrowed = h.borrowed(d)
 	d.Groups, _ = h.Groups() // without them numbers stand for them
+	if h.ended(d); d.Ended || d.Row.P.Zombie() {
+		return d, nil // nothing bounds it or holds it up any more
+	}
 	if want.Has(FSFileNr) {
 		d.Ladder = h.ladder(d)
 	}
@@ -177,7 +175,75 @@ func (h *Host) detail(all, rows *Procs, pid int32, want Sources) (*ProcDetail, e
 	if want.Has(CgroupCPU) {
 		all.throttle(d.Row.P)
 	}
+	all.freeze(d.Row.P)
+	all.tracer(d.Row.P)
 	return d, nil
+}
+
+// readDetail reads the wanted sources that have a reader of their own.
+func (h *Host) readDetail(d *ProcDetail, want Sources) {
+	p := d.Row.P
+	dir, late := p.dir(), p.late
+	via := (&pidReader{h: h}).via(p).dir()
+	for s := PIDStat; s < nSources; s++ {
+		from := dir
+		if s.goesFirst() {
+			from = via
+		}
+		read := h.detailReader(d, from, s)
+		switch {
+		case read == nil || !want.Has(s):
+		case p.lacks(s):
+			d.got[s] = Inapplicable
+		case late && s.held():
+			d.got[s] = TimedOut
+		default:
+			d.got[s] = h.pidReason(dir, read())
+			late = late || d.got[s] == TimedOut
+		}
+	}
+	if via != dir && d.got[PIDStatus] == Present { // of an ended thread the file lacks what it let go of
+		var other ProcDetail
+		if h.proc.with(via+"/status", other.parseStatus) == nil {
+			for name, text := range other.Status {
+				if _, ok := d.Status[name]; !ok {
+					d.Status[name] = text
+				}
+			}
+		}
+	}
+	if n, err := h.namespace(via, "user"); err == nil {
+		d.HostUser, d.UserKnown = n == initialUser, true
+	}
+	if p.Zombie() {
+		d.Cgroups = slices.DeleteFunc(d.Cgroups, func(m Membership) bool { return m.Version == 1 })
+	}
+}
+
+// ended finds out whether the process ended while it was read: a file vanished,
+// or it is a zombie now.
+func (h *Host) ended(d *ProcDetail) {
+	p := d.Row.P
+	for s := PIDStat; s < nSources; s++ {
+		d.Ended = d.Ended || d.got[s] == Vanished
+	}
+	if d.Ended || p.Zombie() || p.State == 'X' {
+		return
+	}
+	now := newProcess(p.PID)
+	now.TGID = p.TGID
+	switch why := (&pidReader{h: h}).one(&now, PIDStat); {
+	case why == Vanished, why == Present && now.Start != p.Start:
+		d.Ended = true
+	case why == Present && now.Zombie():
+		d.Ended = true
+		p.ExitCode = now.ExitCode
+		for s := PIDStat; s < nSources; s++ {
+			if now.lacks(s) && d.got[s] == Unsupported {
+				d.got[s] = Inapplicable
+			}
+		}
+	}
 }
 
 // detailReader returns what reads a source of its own into d.
@@ -346,86 +412,6 @@ func (d *ProcDetail) parseStack(b []byte) error {
 		}
 	}
 	return nil
-}
-
-func (h *Host) readNamespaces(d *ProcDetail, dir string) error {
-	names, err := h.proc.names(dir + "/ns")
-	if err != nil {
-		return err
-	}
-	slices.Sort(names)
-	whole, _ := h.InitialPIDNamespace()
-	for _, name := range names {
-		inode, err := h.namespace(dir, name)
-		if err != nil {
-			return err
-		}
-		n := Namespace{Name: name, Inode: inode}
-		if n.Init, err = h.namespace("1", name); err != nil && whole {
-			n.Init = firstNamespace(name) // PID 1's is not to be seen: the host's stays where the kernel began
-		}
-		h.namesakes(d, &n)
-		d.Namespaces = append(d.Namespaces, n)
-	}
-	if len(d.Namespaces) == 0 {
-		return errMalformed
-	}
-	return nil
-}
-
-// maxWhom is how many of those who share a namespace are named.
-const maxWhom = 4
-
-// namesakes finds who else lives in a namespace.
-func (h *Host) namesakes(d *ProcDetail, n *Namespace) {
-	if strings.HasSuffix(n.Name, "_for_children") {
-		return
-	}
-	for i := range d.Row.Host.All.Rows {
-		other := &d.Row.Host.All.Rows[i]
-		if other.PID == d.Row.P.PID || other.PID == d.Row.P.TGID {
-			continue
-		}
-		if its, err := h.namespace(strconv.Itoa(int(other.PID)), n.Name); err == nil && its == n.Inode {
-			if n.With++; n.With <= maxWhom {
-				n.Whom = append(n.Whom, other)
-			}
-		}
-	}
-}
-
-// firstNamespace returns the number of the namespace that the kernel began with,
-// of the kinds for which it is fixed (include/linux/proc_ns.h); 0 for others.
-func firstNamespace(name string) uint64 {
-	switch strings.TrimSuffix(name, "_for_children") {
-	case "time":
-		return 4026531834
-	case "cgroup":
-		return 4026531835
-	case "pid":
-		return 4026531836
-	case "user":
-		return 4026531837
-	case "uts":
-		return 4026531838
-	case "ipc":
-		return 4026531839
-	}
-	return 0
-}
-
-// namespace reads the number in a link such as "net:[4026531840]".
-func (h *Host) namespace(dir, name string) (uint64, error) {
-	to, err := h.proc.link(dir + "/ns/" + name)
-	if err != nil {
-		return 0, err
-	}
-	_, number, _ := strings.Cut(to, "[")
-	n, ok := parseUint([]byte(strings.TrimSuffix(number, "]")))
-	if !ok {
-		return 0, errMalformed
-	}
-	return n, nil
 }
 
 // family finds the ancestors and children in the scan.

@@ -73,7 +73,7 @@ func (p *Process) parseIO(b []byte) error {
 // number; where it is 0, which older kernels and saved trees say too, they are
 // counted.
 func (r *pidReader) descriptors(p *Process) error {
-	rel := p.dir() + "/fd"
+	rel := r.via(p).dir() + "/fd"
 	var st unix.Stat_t
 	if err := unix.Fstatat(r.h.proc.fd, rel, &st, 0); err != nil {
 		return &fs.PathError{Op: "stat", Path: r.h.proc.root + "/" + rel, Err: err}
@@ -90,9 +90,14 @@ func (r *pidReader) descriptors(p *Process) error {
 	return nil
 }
 
-// is32 tells whether a process runs a 32-bit program: the class in its ELF
-// header, which is read as the system call was, by leave to trace it.
+// is32 tells whether a process runs a 32-bit program. One whose stack begins above
+// 4 GiB does not, and its program, which may lie on a server that does not answer,
+// need not be opened. Of others it is the class in the ELF header, which is read as
+// the system call was, by leave to trace it.
 func (r *pidReader) is32(p *Process) bool {
+	if p.StackStart >= 1<<32 {
+		return false
+	}
 	rel := p.dir() + "/exe"
 	head, err := wait(r.h.proc.wait, "read", r.h.proc.root+"/"+rel, func() (head [5]byte, err error) {
 		fd, err := openat(r.h.proc.fd, rel)

@@ -62,7 +62,7 @@ func (h *Host) ProcList(ps *Procs, order []int32) (*ProcList, error) {
 	l := &ProcList{Mem: m, Procs: ps, Order: order, Tasks: Unset, LastPID: Unset}
 	l.Stat, err = h.counters("stat", 8)
 	l.stat = reasonFor(err)
-	ps.Throttles(order)
+	ps.Notes(order)
 	l.load = reasonFor(h.proc.single("loadavg", l.parseLoadavg))
 	return l, nil
 }

@@ -26,9 +26,18 @@ type Sample struct {
 	Cost    time.Duration // of CPU time, kwhy's own
 	Ended   bool          // the process ended before the time was over
 	// Ran and Waited are how long its threads were on a CPU, and ready for one,
-	// by the kernel's own clocks in schedstat; negative if it has none.
+	// by the kernel's own clocks in schedstat, those apart that ended meanwhile and
+	// took their clocks along: Lost is how many these are. Clocks says why there is
+	// neither.
 	Ran, Waited time.Duration
-	Doings      []Doing // most often first
+	Lost        int
+	Clocks      Reason
+	// Quota is what the bound of its cgroup's CPU time did meanwhile; Bounded is
+	// false where there is none.
+	Quota   Throttle
+	Bounded bool
+	Frozen  bool    // its cgroup's freezer held it at both ends
+	Doings  []Doing // most often first
 
 	got [nSources]Reason
 }
@@ -98,12 +107,20 @@ func (h *Host) SampleProcess(ctx context.Context, ps *Procs, pid int32, how Samp
 		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	}
 	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{}, reader: pidReader{h: h},
-		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm, Ran: -1, Waited: -1}}
+		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm}}
 	for src := range s.out.got {
 		s.out.got[src] = Unread
 	}
 	s.compat = s.reader.is32(&ps.Rows[i])
+	list, _ := ps.memberships(&ps.Rows[i]) // without them neither quota nor freezer are found
+	was, bounded := h.throttle(list, ps.Host.mounts)
+	frozen := ps.heldFrozen(list)
 	s.run(ctx)
+	if now, ok := h.throttle(list, ps.Host.mounts); ok && bounded {
+		s.out.Quota, s.out.Bounded = now.Since(was)
+	}
+	ps.Host.frozen = nil
+	s.out.Frozen = frozen && ps.heldFrozen(list)
 	if s.out.Looks == 0 {
 		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	}
@@ -123,7 +140,7 @@ type sampler struct {
 
 func (s *sampler) run(ctx context.Context) {
 	begin, cost := time.Now(), ownCPU()
-	ran, waited, clocked := s.clocks()
+	clocks, why := s.clocks()
 	for s.out.Took < s.how.For && ctx.Err() == nil {
 		at := time.Now()
 		if !s.round() {
@@ -141,8 +158,27 @@ func (s *sampler) run(ctx context.Context) {
 		s.out.Took = time.Since(begin)
 	}
 	s.out.Took, s.out.Cost = time.Since(begin), ownCPU()-cost
-	if ran2, waited2, ok := s.clocks(); ok && clocked && ran2 >= ran && waited2 >= waited {
-		s.out.Ran, s.out.Waited = ran2-ran, waited2-waited
+	s.out.Clocks = why
+	if now, why := s.clocks(); why == Present && s.out.Clocks == Present {
+		s.elapsed(clocks, now)
+	} else if why != Present {
+		s.out.Clocks = why
+	}
+}
+
+// clock is a thread's schedstat: time on a CPU and time ready for one, in ns.
+type clock struct{ ran, waited time.Duration }
+
+// elapsed adds up how far the threads' clocks went on.
+func (s *sampler) elapsed(was, now map[string]clock) {
+	for tid, c := range now {
+		w := was[tid] // a thread that has begun meanwhile began at nought
+		s.out.Ran, s.out.Waited = s.out.Ran+max(c.ran-w.ran, 0), s.out.Waited+max(c.waited-w.waited, 0)
+	}
+	for tid := range was {
+		if _, ok := now[tid]; !ok {
+			s.out.Lost++
+		}
 	}
 }
 
@@ -155,13 +191,13 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// clocks adds up the threads' schedstat: time on a CPU and time ready for one, in
-// ns. A thread that ends takes its own along, so that a sum may shrink.
-func (s *sampler) clocks() (ran, waited time.Duration, ok bool) {
+// clocks reads the clocks of the threads; the reason says why there are none.
+func (s *sampler) clocks() (out map[string]clock, why Reason) {
 	tids, err := s.h.proc.names(s.dir + "/task")
 	if err != nil {
-		return 0, 0, false
+		return nil, s.h.pidReason(s.dir, err)
 	}
+	out, why = map[string]clock{}, Vanished
 	for _, tid := range tids {
 		err := s.h.proc.single(s.dir+"/task/"+tid+"/schedstat", func(b []byte) error {
 			field, rest := cutField(trimNewline(b))
@@ -171,12 +207,14 @@ func (s *sampler) clocks() (ran, waited time.Duration, ok bool) {
 			if !ok1 || !ok2 {
 				return errMalformed
 			}
-			ran, waited, ok = ran+time.Duration(n), waited+time.Duration(m), true
+			out[tid] = clock{time.Duration(n), time.Duration(m)}
 			return nil
 		})
-		s.note(PIDSchedstat, s.h.pidReason(s.dir, err))
+		if r := s.note(PIDSchedstat, s.h.pidReason(s.dir+"/task/"+tid, err)); why != Present {
+			why = r
+		}
 	}
-	return ran, waited, ok
+	return out, why
 }
 
 // round looks at every thread once; false where there is none left.
@@ -288,6 +326,7 @@ type SamplePart struct {
 func (p SamplePart) Task() Proc {
 	t := newProcess(p.Sample.PID)
 	t.State, t.Wchan, t.Call = p.It.State, p.It.Wchan, p.It.Call
+	t.Frozen = p.Sample.Frozen && (t.State == 'D' || t.State == 'S')
 	for s := PIDStat; s < nSources; s++ {
 		t.got[s-PIDStat] = p.Sample.got[s]
 	}

@@ -186,7 +186,7 @@ func (h *Host) Sched(ps *Procs, order []int32, want Sources) (*Sched, error) {
 		}
 	}
 	h.schedTasks(s)
-	ps.Throttles(order)
+	ps.Notes(order)
 	return s, nil
 }
 

@@ -112,6 +112,7 @@ const (
 	Taskstats
 	PIDMaps
 	PIDSmapsRollup
+	PIDEntry
 	nSources
 )
 
@@ -244,6 +245,7 @@ var sourceTable = [nSources]sourceInfo{
 	Taskstats:               {path: "taskstats, by netlink", opens: asRoot + ", with CAP_NET_ADMIN", option: "CONFIG_TASK_DELAY_ACCT and kernel.task_delayacct=1 (before 5.14 it is on unless booted with nodelayacct)"},
 	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},
+	PIDEntry:                {path: "/proc/<pid>", opens: asRoot + ": this /proc is mounted with hidepid, and shows others' processes to nobody else"},
 }
 
 // String returns the path told to the user, with <pid> or <n> for a family.

@@ -93,6 +93,43 @@ func (t tree) cpuMax(dir string) (cpus float64, bounded, ok bool) {
 	return cpus, bounded, ok
 }
 
+// Notes finds out what the rows that are shown can be told of beyond their own files:
+// the bound of their CPU time, the freezer of their cgroup, the process of their tracer.
+func (ps *Procs) Notes(rows []int32) {
+	ps.Throttles(rows)
+	ps.Freeze(rows)
+	for _, i := range rows {
+		ps.tracer(&ps.Rows[i])
+	}
+}
+
+func (ps *Procs) tracer(p *Process) {
+	if _, ok := ps.Row(p.Tracer); ok || p.Tracer <= 0 {
+		return
+	}
+	tgid, err := ps.Host.Host.processOf(p.Tracer)
+	if err != nil {
+		return
+	}
+	if ps.Host.Tracers == nil {
+		ps.Host.Tracers = map[int32]int32{}
+	}
+	ps.Host.Tracers[p.Tracer] = tgid
+}
+
+// Tracer returns the process that traces p, if this scan has it.
+func (p Proc) Tracer() (*Process, bool) {
+	pid := p.P.Tracer
+	if tgid, ok := p.Host.Tracers[pid]; ok {
+		pid = tgid
+	}
+	i, ok := p.Host.All.Row(pid)
+	if !ok {
+		return nil, false
+	}
+	return &p.Host.All.Rows[i], true
+}
+
 // Throttles notes which of the given rows, of those that want a CPU now, are
 // bounded by a cgroup.
 func (ps *Procs) Throttles(rows []int32) {
@@ -104,18 +141,28 @@ func (ps *Procs) Throttles(rows []int32) {
 }
 
 func (ps *Procs) throttle(p *Process) {
-	h := ps.Host.Host
-	if ps.Host.mounts == nil {
-		ps.Host.mounts, _ = h.cgroupMounts() // without them nothing is found
-	}
-	var d ProcDetail
-	if err := h.proc.with(p.dir()+"/cgroup", d.parseCgroup); err != nil {
+	list, ok := ps.memberships(p)
+	if !ok {
 		return
 	}
-	if t, ok := h.throttle(d.Cgroups, ps.Host.mounts); ok {
-		if ps.Host.Throttled == nil {
-			ps.Host.Throttled = map[int32]Throttle{}
-		}
-		ps.Host.Throttled[p.PID] = t
+	t, ok := ps.Host.Host.throttle(list, ps.Host.mounts)
+	if !ok {
+		return
 	}
+	if ps.Host.Throttled == nil {
+		ps.Host.Throttled, ps.Host.quotas = map[int32]Throttle{}, map[string]Throttle{}
+	}
+	ps.Host.Throttled[p.PID], ps.Host.quotas[t.Path] = t, t
+}
+
+// Throttled returns the bound of a process's CPU time; since is what was counted
+// over the interval, and known false where its cgroup was not read before.
+func (p Proc) Throttled() (t, since Throttle, bounded, known bool) {
+	if t, bounded = p.Host.Throttled[p.P.PID]; !bounded || p.Host.Was == nil {
+		return t, since, bounded, false
+	}
+	if was, ok := p.Host.Was.quotas[t.Path]; ok {
+		since, known = t.Since(was)
+	}
+	return t, since, bounded, known
 }

@@ -10,10 +10,22 @@ const hexDigits = "0123456789abcdef"
 // appendEscaped appends s as it may reach a terminal: what is printable as it
 // is, and everything else, whoever chose it, as an escape sequence of letters.
 // Format characters (bidirectional overrides, zero-width joiners) are no
-// printable characters: they could make one name look like another.
+// printable characters: they could make one name look like another. So could a
+// backslash that stands before what looks like an escape sequence, or becomes one:
+// it is doubled.
 func appendEscaped(b []byte, s string) []byte {
 	for i := 0; i < len(s); {
-		if c := s[i]; c >= 0x20 && c < 0x7f {
+		if c := s[i]; c == '\\' {
+			run := i
+			for run < len(s) && s[run] == '\\' {
+				run++
+			}
+			for range (run - i) * (1 + looksEscaped(s[run:])) {
+				b = append(b, '\\')
+			}
+			i = run
+			continue
+		} else if c >= 0x20 && c < 0x7f {
 			b = append(b, c)
 			i++
 			continue
@@ -92,6 +104,29 @@ func appendJSON(b []byte, s string) []byte {
 		i++
 	}
 	return append(b, '"')
+}
+
+// looksEscaped returns 1 where what follows backslashes becomes an escape sequence
+// in text, or reads like one that appendEscaped writes.
+func looksEscaped(rest string) int {
+	if rest == "" {
+		return 0
+	}
+	switch c := rest[0]; {
+	case c == 'n' || c == 't' || len(rest) > 1 && c == 'u' && rest[1] == '{':
+		return 1
+	case c == 'x' && len(rest) > 2 && isHex(rest[1]) && isHex(rest[2]):
+		if rest[1] < '2' || rest[1] > '7' || rest[1] == '7' && rest[2] == 'f' {
+			return 1 // the others are printable, and never escaped
+		}
+		return 0
+	case c >= 0x20 && c < 0x7f:
+		return 0
+	}
+	if r, n := utf8.DecodeRuneInString(rest); n == 1 || !unicode.IsPrint(r) {
+		return 1
+	}
+	return 0
 }
 
 // ambiguous returns 1 where what follows backslashes is an invalid byte, or

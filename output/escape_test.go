@@ -30,6 +30,23 @@ func TestEscapeForTerminals(t *testing.T) {
 	}
 }
 
+// Two names are two in text as well, and a backslash that misleads nobody stays one.
+func TestTextKeepsNamesApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range []string{"\xff", `\xff`, `\` + "\xff", `\\xff`, "a\n", `a\n`, `a\` + "\n", "\t", `\t`, "\x1b", `\x1b`, "\x7f", `\x7f`, "\u202e", `\u{202e}`, `\` + "\u202e", "\u009b", `\x9b`, `\x2d`, `\\x2d`} {
+		got := string(appendEscaped(nil, name))
+		if other, ok := seen[got]; ok {
+			t.Errorf("%q and %q both become %s", name, other, got)
+		}
+		seen[got] = name
+	}
+	for _, same := range []string{`dev\x2ddisk`, `C:\dir`, `a\`, `\é`} {
+		if got := string(appendEscaped(nil, same)); got != same {
+			t.Errorf("%s became %s", same, got)
+		}
+	}
+}
+
 func TestJSONStringsKeepNamesApart(t *testing.T) {
 	names := []string{"\xff", `\xff`, `\` + "\xff", `\\xff`, `\\` + "\xff", `\x2d`, `\\x2d`, "a\\", "\x1b", `\x1b`, "é", "\xc3", `\xc3\xa9`, `"`, "\u0085", "\x00"}
 	seen := map[string]string{}

@@ -110,22 +110,36 @@ func (tb *table) width() (n int) {
 	return n
 }
 
-// fit drops columns that are not always shown, the last first, until the rest
-// and a sentence have room; then any, until the rest have.
+// fit drops columns that are not always shown until the rest and a sentence have
+// room; where that can't be, until the rest have; then any.
 func (t *Text) fit(tb *table, named bool) {
 	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return tb.docs[i].Show == explain.Wide && !tb.has[i] && !named })
 	need := margin
 	if tb.told {
 		need += minWhy
 	}
-	for i := len(tb.cols) - 1; i >= 0 && !named && tb.width()+need > t.width; i-- {
-		if tb.docs[tb.cols[i]].Show == explain.Wide {
-			tb.cols = append(tb.cols[:i:i], tb.cols[i+1:]...)
+	all := tb.cols
+	if !named {
+		tb.drop(t.width - need)
+	}
+	if need > margin && tb.width()+need > t.width { // the sentences go below the rows, where they leave room
+		if tb.cols = all; !named {
+			tb.drop(t.width - margin + columnGap)
 		}
 	}
 	tb.narrow(t.width - margin + columnGap)
 	for len(tb.cols) > 2 && !named && tb.width()+margin-columnGap > t.width { // narrower than 80
 		tb.cols = tb.cols[:len(tb.cols)-1]
+	}
+}
+
+// drop leaves out columns that are not always shown, the last first, until the rest fit
+// into width.
+func (tb *table) drop(width int) {
+	for i := len(tb.cols) - 1; i >= 0 && tb.width() > width; i-- {
+		if tb.docs[tb.cols[i]].Show == explain.Wide {
+			tb.cols = append(tb.cols[:i:i], tb.cols[i+1:]...)
+		}
 	}
 }
 

@@ -163,6 +163,8 @@ const (
 	maxValue  = 12
 	minText   = 28
 	gapBehind = 2
+	mostLines = 12 // of a value: a command line may have a thousand
+	cutLines  = 4  // what is left of one that has more
 	roomy     = 60 // from where on a derivation stays in the column of the text
 )
 
@@ -272,17 +274,34 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 		t.line(mark + name)
 		t.leveled(pad(margin+g.label+1)+t.style.Level(c.Level, right(value, g.value))+pad(gapBehind), g.text, text, c.Level)
 	default: // a path, say: it has the line to itself
-		for i, l := range wrap(value, t.width-margin-g.label-1) {
+		lines := wrap(value, t.width-margin-g.label-1)
+		cut := len(lines) > mostLines
+		if cut {
+			lines = lines[:cutLines]
+		}
+		for i, l := range lines {
 			if i > 0 {
 				mark, name = "  ", ""
 			}
 			t.line(mark + left(name, g.label) + " " + t.style.Level(c.Level, l))
+		}
+		if cut {
+			t.line(pad(margin+g.label+1) + t.style.Dim("… "+explain.Number(size(c.Value))+" bytes in all; -o json has them"))
 		}
 		if len(text) > 0 {
 			t.leveled(pad(g.text), g.text, text, c.Level)
 		}
 	}
 	t.more(c, g)
+}
+
+// size is how long a text is, or texts with blanks between them, in bytes.
+func size(v explain.Value) int {
+	n := len(v.Text())
+	for i, item := range v.List() {
+		n += size(item) + min(i, 1)
+	}
+	return n
 }
 
 // leveled prints dimmed text whose first word says the level, if there is one.

@@ -43,7 +43,7 @@ func PPID() column {
 // Comm is the name that the kernel knows.
 func Comm() column {
 	return column{Doc: doc{Key: "comm", Label: "NAME", Source: inspect.PIDStat, Concept: "process",
-		Gist: "The name that the kernel knows: 15 bytes, and the process may change it."},
+		Gist: "The kernel's name for it: 15 bytes, kernel threads' more; it may be changed."},
 		Get: func(p row) value { return explain.S(p.P.Comm) }}
 }
 

@@ -36,21 +36,30 @@ func summary() []field {
 		return counted(doc{Key: key, Kernel: key, Label: label, Source: inspect.ProcStat, Counter: counter, Concept: concept, Gist: gist},
 			func(l list) value { return explain.Look(l.Stat, key) }, read)
 	}
+	hides := []inspect.Source{inspect.PIDEntry}
 	return []field{
 		counted(doc{Key: "user_processes", Label: "processes", Concept: "process", Gist: "Processes that run programs; kernel threads are told apart."},
 			func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
-		counted(doc{Key: "kernel_threads", Label: "kernel threads", Concept: "kernel-thread", Gist: "Threads of the kernel itself, which have no program and no memory."},
-			func(l list) value { _, n := split(l); return explain.I(n) }, nil),
+		counted(doc{Key: "kernel_threads", Label: "kernel threads", Also: hides, Concept: "kernel-thread", Gist: "Threads of the kernel itself, which have no program and no memory."},
+			func(l list) value { _, n := split(l); return seen(l, n) }, nil),
 		counted(doc{Key: "tasks", Label: "threads in all", Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax}, Concept: "process", Gist: "All threads of the host, those of the kernel among them."},
 			func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
 		stat("procs_running", "runnable", "Threads on a CPU or ready for one, kwhy among them.", "process-state", false, readRunning),
-		stat("procs_blocked", "blocked", "Threads that wait for I/O where no signal reaches them.", "process-state", false, nil),
+		stat("procs_blocked", "blocked", "Threads asleep until I/O that they asked for is done.", "process-state", false, nil),
 		stat("processes", "started", "Processes and threads started since boot.", "process", true, nil),
-		counted(doc{Key: "zombies", Concept: "process-state", Gist: "Processes that ended and whose parent has not asked how."},
-			func(l list) value { return explain.I(len(zombies(l))) }, readZombies),
+		counted(doc{Key: "zombies", Also: hides, Concept: "process-state", Gist: "Processes that ended and whose parent has not asked how."},
+			func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
 		limit("pid_max", "The numbers that the kernel gives out end here; each thread takes one.", inspect.KernelPIDMax),
 		limit("threads-max", "No more threads than this, on the whole host.", inspect.KernelThreadsMax),
 	}
+}
+
+// seen is a number of processes, where this /proc shows them all.
+func seen(l list, n int) value {
+	if l.Procs.Host.Hidden {
+		return explain.None(inspect.Denied)
+	}
+	return explain.I(n)
 }
 
 func limit(name, gist string, src inspect.Source) field {
@@ -62,11 +71,27 @@ func limit(name, gist string, src inspect.Source) field {
 			return value{}
 		}, Reading: func(l list) string {
 			n, _ := l.Mem.Number(src)
-			if l.Tasks == inspect.Unset || n <= 0 {
+			tasks := inUse(l, src)
+			switch {
+			case tasks == inspect.Unset || n <= 0:
 				return ""
+			case src == inspect.KernelPIDMax && l.Procs.Host.OwnPIDMax():
+				return explain.Percent(int64(tasks), n) + " of them in use: this is the bound of a PID namespace below the host's. Those of the namespaces above it hold too, and are not to be seen from here."
 			}
-			return explain.Percent(int64(l.Tasks), n) + " of them in use."
+			return explain.Percent(int64(tasks), n) + " of them in use."
 		}}
+}
+
+// inUse is how many tasks there are of those that a sysctl bounds: those of the whole
+// host, or of the PID namespace that has a pid_max of its own.
+func inUse(l list, src inspect.Source) inspect.Num {
+	if h := &l.Procs.Host; src == inspect.KernelPIDMax && h.OwnPIDMax() {
+		if h.Hidden {
+			return inspect.Unset
+		}
+		return inspect.Num(l.Procs.Tasks())
+	}
+	return l.Tasks
 }
 
 // split counts processes and kernel threads.
@@ -83,27 +108,39 @@ func split(l list) (users, kernel int) {
 }
 
 func readStates(l list) string {
-	names := map[byte]string{'R': "running or ready", 'S': "sleeping", 'D': "sleeping without signals", 'T': "stopped", 't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked"}
+	const mainEnded = 'm' // no letter of the kernel's
+	names := map[byte]string{'R': "running or ready", 'S': "sleeping", 'D': "in uninterruptible sleep", 'T': "stopped", 't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked", mainEnded: "without a main thread"}
 	count := map[byte]int{}
 	for i := range l.Procs.Rows {
 		if p := &l.Procs.Rows[i]; !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
+			if p.MainEnded() {
+				count[mainEnded]++
+				continue
+			}
 			count[p.State]++
 		}
 	}
 	var words []string
-	for _, s := range []byte("RDSTtZIPX") {
+	for _, s := range []byte("RDSTtZIPXm") {
 		if count[s] > 0 {
 			words = append(words, explain.Number(count[s])+" "+names[s])
 		}
 	}
-	return strings.Join(words, ", ") + "."
+	text := strings.Join(words, ", ") + "."
+	if l.Procs.Host.Hidden {
+		text += " These are this user's own: /proc hides those of others."
+	}
+	return text
 }
 
 func readTasks(l list) string {
 	pid, ok1 := l.Mem.Number(inspect.KernelPIDMax)
 	max, ok2 := l.Mem.Number(inspect.KernelThreadsMax)
-	if !ok1 || !ok2 {
+	switch {
+	case !ok1 || !ok2:
 		return ""
+	case l.Procs.Host.OwnPIDMax():
+		return fmt.Sprintf("%s of threads-max, on the whole host.", explain.Percent(int64(l.Tasks), max))
 	}
 	name, least := "pid_max", pid
 	if max < pid {
@@ -125,7 +162,7 @@ func readRunning(l list) string {
 
 func zombies(l list) (out []*inspect.Process) {
 	for i := range l.Procs.Rows {
-		if p := &l.Procs.Rows[i]; p.State == 'Z' {
+		if p := &l.Procs.Rows[i]; p.Zombie() {
 			out = append(out, p)
 		}
 	}
@@ -163,10 +200,11 @@ func readZombies(l list) string {
 func rules() []explain.Rule[*inspect.ProcList] {
 	share := func(l list, src inspect.Source) value {
 		n, ok := l.Mem.Number(src)
-		if !ok || n <= 0 || l.Tasks == inspect.Unset {
+		tasks := inUse(l, src)
+		if !ok || n <= 0 || tasks == inspect.Unset {
 			return value{}
 		}
-		return explain.F(float64(l.Tasks) / float64(n))
+		return explain.F(float64(tasks) / float64(n))
 	}
 	near := func(id, key, name string, src inspect.Source) explain.Rule[*inspect.ProcList] {
 		return explain.Rule[*inspect.ProcList]{ID: id, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
@@ -179,7 +217,7 @@ func rules() []explain.Rule[*inspect.ProcList] {
 		near("proc.pids_near_limit", "pid_max", "pid_max", inspect.KernelPIDMax),
 		near("proc.threads_near_limit", "threads_max", "threads-max", inspect.KernelThreadsMax),
 		{ID: "proc.zombies", Evidence: []string{"zombies"}, Concept: "process-state", Next: "kwhy proc --state Z",
-			Of: func(l list) value { return explain.I(len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
+			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {
 				return explain.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how"
 			}},

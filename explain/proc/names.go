@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
 )
 
 // capabilities are the names by bit (include/uapi/linux/capability.h).
@@ -60,35 +62,70 @@ func signalName(n int) string {
 	return "signal " + strconv.Itoa(n) // 32 and 33, which the C library keeps for itself
 }
 
-// readFlags says what the flags that matter mean.
+// taskFlag is a PF_* bit of a task's flags.
+type taskFlag struct {
+	bit   uint32
+	name  string
+	text  string          // what it says; "": nothing to a user
+	since inspect.Version // the first kernel where the bit has that name; zero: older than 4.0
+}
+
+// taskFlags are the bits by name (include/linux/sched.h). The kernel moves some about:
+// what had another name before, or none, is named from the version on that is given.
+func taskFlags() []taskFlag {
+	v := func(major, minor int) inspect.Version { return inspect.Version{Major: major, Minor: minor} }
+	return []taskFlag{
+		{0x4, "PF_EXITING", "It is ending.", inspect.Version{}},
+		{0x8, "PF_POSTCOREDUMP", "", v(5, 16)},
+		{0x10, "PF_IO_WORKER", "It works for io_uring.", v(5, 12)},
+		{0x20, "PF_WQ_WORKER", "It works off the kernel's workqueues.", inspect.Version{}},
+		{0x40, "PF_FORKNOEXEC", "It was forked and has run no program of its own since.", inspect.Version{}},
+		{0x80, "PF_MCE_PROCESS", "", inspect.Version{}},
+		{0x100, "PF_SUPERPRIV", "It has used a capability: a right that plain users don't have.", inspect.Version{}},
+		{0x200, "PF_DUMPCORE", "It is writing a core dump.", inspect.Version{}},
+		{0x400, "PF_SIGNALED", "A signal killed it.", inspect.Version{}},
+		{0x800, "PF_MEMALLOC", "It may use the memory reserves: it frees memory.", inspect.Version{}},
+		{0x1000, "PF_NPROC_EXCEEDED", "When it changed its user, that one had too many processes.", inspect.Version{}},
+		{0x4000, "PF_USER_WORKER", "A thread of the kernel that works for a program.", v(6, 4)},
+		{0x8000, "PF_NOFREEZE", "Suspend does not freeze it.", inspect.Version{}},
+		{0x200000, "PF_KTHREAD", "It is a thread of the kernel.", inspect.Version{}},
+		{0x400000, "PF_RANDOMIZE", "", inspect.Version{}},
+		{0x4000000, "PF_NO_SETAFFINITY", "Its CPUs can't be changed from outside.", inspect.Version{}},
+		{0x8000000, "PF_MCE_EARLY", "", inspect.Version{}},
+		{0x80000000, "PF_SUSPEND_TASK", "It suspends the host.", inspect.Version{}},
+	}
+}
+
+// on tells whether the bit is set and has that name on a kernel.
+func (f *taskFlag) on(flags uint32, k inspect.Version) bool {
+	return flags&f.bit != 0 && !k.Before(f.since)
+}
+
+// readFlags says what the flags that matter mean. A thread that was cloned has run no
+// program of its own, and need not; a main thread that has ended is not the process.
 func readFlags(d detail) string {
+	p := d.Row.P
+	thread := p.TGID != 0 && p.TGID != p.PID
 	var says []string
-	for _, f := range [...]struct {
-		bit  uint32
-		text string
-	}{
-		{0x4, "It is ending."}, {0x40, "It was forked and has run no program of its own since."}, {0x200, "It is writing a core dump."}, {0x400, "A signal killed it."},
-		{0x100, "It has used a right that only root has."}, {0x800, "It may use the memory reserves: it frees memory."}, {0x200000, "It is a thread of the kernel."},
-		{0x4000000, "Its CPUs can't be changed from outside."},
-	} {
-		if d.Row.P.Flags&f.bit != 0 {
+	for _, f := range taskFlags() {
+		switch {
+		case !f.on(p.Flags, d.Kernel()) || f.text == "" || f.bit == forkNoExec && thread:
+		case f.bit == 0x4 && p.MainEnded():
+			says = append(says, "Its main thread has ended.")
+		case f.bit == 0x4 && p.Zombie():
+			says = append(says, "It has ended.")
+		default:
 			says = append(says, f.text)
 		}
 	}
 	return strings.Join(says, " ")
 }
 
-// flagNames are the PF_* bits that say something to a user
-// (include/linux/sched.h); the kernel moves others about.
-func flagNames(flags uint32) (out []string) {
-	for _, f := range [...]struct {
-		bit  uint32
-		name string
-	}{
-		{0x4, "PF_EXITING"}, {0x20, "PF_WQ_WORKER"}, {0x40, "PF_FORKNOEXEC"}, {0x100, "PF_SUPERPRIV"}, {0x200, "PF_DUMPCORE"},
-		{0x400, "PF_SIGNALED"}, {0x800, "PF_MEMALLOC"}, {0x200000, "PF_KTHREAD"}, {0x400000, "PF_RANDOMIZE"}, {0x4000000, "PF_NO_SETAFFINITY"},
-	} {
-		if flags&f.bit != 0 {
+// flagNames are the names of the bits that are set. Those that this kwhy has no name for
+// on that kernel stay numbers.
+func flagNames(flags uint32, k inspect.Version) (out []string) {
+	for _, f := range taskFlags() {
+		if f.on(flags, k) {
 			out = append(out, f.name)
 			flags &^= f.bit
 		}

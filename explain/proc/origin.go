@@ -55,8 +55,11 @@ func readOrigin(d detail) string {
 // ends is given to another.
 func made(d detail) string {
 	p := d.Row.P
-	if len(d.Ancestors) == 0 {
+	switch {
+	case p.PPID == 0:
 		return "Forked from outside of this PID namespace."
+	case len(d.Ancestors) == 0:
+		return fmt.Sprintf("Forked by process %d, or left to it; that one is not to be seen.", p.PPID)
 	}
 	parent := d.Ancestors[0]
 	who := fmt.Sprintf("%s (%d)", parent.Comm, parent.PID)
@@ -73,7 +76,13 @@ func made(d detail) string {
 func runs(d detail) string {
 	p := d.Row.P
 	exe := strings.TrimSuffix(d.Exe, " (deleted)")
-	if p.Flags&forkNoExec != 0 {
+	switch {
+	case p.Flags&forkNoExec == 0:
+	case p.Zombie():
+		return " It never called exec: it ran its parent's program."
+	case d.Borrowed:
+		return " It runs in its parent's memory, as vfork has it, until it calls exec or ends: what it writes there the parent sees."
+	default:
 		return " It never called exec: it is a copy of who forked it, and shares that one's pages until either writes to them."
 	}
 	if exe == "" {
@@ -102,7 +111,7 @@ func grown(d detail) string {
 	if p.Session == p.PID {
 		out += " It called setsid, for a session of its own."
 	}
-	if apart, _ := apartFrom1(d); len(apart) > 0 {
+	if len(compared(d).apart) > 0 {
 		out += " Its namespaces of its own come from clone, unshare or setns, its own or an ancestor's."
 	}
 	return out

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -53,9 +54,9 @@ func sampling() []sampleField {
 		}
 		return sampleField{Doc: d, Get: get, Reading: read}
 	}
-	clock := func(d time.Duration) value {
-		if d < 0 {
-			return explain.None(inspect.Unsupported)
+	clock := func(s sample, d time.Duration) value {
+		if s.Clocks != inspect.Present {
+			return explain.None(s.Clocks)
 		}
 		return explain.F(d.Seconds())
 	}
@@ -74,20 +75,51 @@ func sampling() []sampleField {
 			return explain.Percent(s.Cost, s.Took) + " of one CPU: what looking costs this host, not the process."
 		}),
 		field(doc{Key: "ran", Label: "on a CPU", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads were on a CPU meanwhile, by the kernel's own clock."},
-			func(s sample) value { return clock(s.Ran) }, func(s sample) string {
-				return explain.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock."
+			func(s sample) value { return clock(s, s.Ran) }, func(s sample) string {
+				return explain.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock" + lost(s) + "."
 			}),
-		field(doc{Key: "waited", Label: "ready", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads were ready meanwhile, and others had the CPU."},
-			func(s sample) value { return clock(s.Waited) }, func(s sample) string {
-				switch {
-				case s.Ran+s.Waited == 0:
-					return "It wanted no CPU."
-				case s.Waited > s.Ran/4 && s.Waited > 10*time.Millisecond:
-					return "It wanted a CPU, and others had it."
+		field(doc{Key: "waited", Label: "ready", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU}, Concept: "cpu-time", Gist: "How long its threads were ready meanwhile, and did not get a CPU."},
+			func(s sample) value { return clock(s, s.Waited) }, readWaited),
+		field(doc{Key: "stood", Label: "stopped by quota", Unit: explain.Seconds, Source: inspect.CgroupCPU, Show: explain.Rare, Concept: "cpu-bandwidth", Gist: "How long its cgroup's quota of CPU time kept its tasks off CPUs, all together."},
+			func(s sample) value {
+				if !s.Bounded {
+					return explain.None(inspect.Inapplicable)
 				}
-				return "It got a CPU soon when it wanted one."
+				return explain.F(s.Quota.Stood.Seconds())
+			}, func(s sample) string {
+				q := &s.Quota
+				return fmt.Sprintf("Its cgroup may use %s CPUs, and had used that up in %s of %s.", explain.AppendDecimal(nil, q.CPUs), explain.Number(q.Throttled), explain.Plural(q.Periods, "period", "periods"))
 			}),
 	}
+}
+
+// lost says that clocks are missing.
+func lost(s sample) string {
+	if s.Lost == 0 {
+		return ""
+	}
+	return ", without " + explain.Plural(s.Lost, "thread that", "threads that") + " ended meanwhile"
+}
+
+// readWaited tells why it was ready and had no CPU: its cgroup's quota was used up, or
+// others had the CPUs.
+func readWaited(s sample) string {
+	rest := s.Waited
+	if s.Bounded {
+		rest -= min(s.Quota.Stood, rest)
+	}
+	others := rest > s.Ran/4 && rest > 10*time.Millisecond
+	switch {
+	case s.Ran+s.Waited == 0:
+		return "It wanted no CPU."
+	case s.Bounded && s.Quota.Throttled > 0 && others:
+		return "Its cgroup's quota stopped it, and at other times others had the CPU."
+	case s.Bounded && s.Quota.Throttled > 0:
+		return "Its cgroup's quota stopped it, however idle the host was."
+	case others:
+		return "It wanted a CPU, and others had it."
+	}
+	return "It got a CPU soon when it wanted one."
 }
 
 func readRounds(s sample) string {
@@ -156,13 +188,13 @@ func doingKind(r doingRow) string {
 	case 'Z', 'X':
 		return ended
 	}
-	if frozen(r.It.Wchan) {
+	if frozen(r.It.Wchan) || r.Task().P.Frozen {
 		return halted
 	}
 	if r.Missing(inspect.PIDSyscall) == inspect.Denied && r.It.Wchan == "" {
 		return unseen
 	}
-	return waitsFor(nameOf(&r.It.Call, r.Sample.Host.Host), r.It.Wchan).kind
+	return waitsFor(r.It.State, nameOf(&r.It.Call, r.Sample.Host.Host), r.It.Wchan).kind
 }
 
 // whyDoing is a process's own sentence for what its threads were seen doing.

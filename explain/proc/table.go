@@ -22,7 +22,9 @@ func Processes() *explain.Table[inspect.Proc] {
 	ppid.Show = explain.Wide
 	command := Command()
 	command.Show, command.Label = explain.Asked, ""
-	fields := []column{PID(), ppid, User(), State(), Threads(), Nice(), CPU(), VmRSS(), RSS(), FDs(), Age(), Comm(), command}
+	nice := Nice()
+	nice.Show = explain.Data
+	fields := []column{PID(), ppid, User(), State(), Threads(), nice, Turn(), CPU(), VmRSS(), RSS(), FDs(), Age(), Comm(), command}
 	for _, list := range [][]column{{Tree(), Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(), {VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers()} {
 		for _, f := range list {
 			f.Show = explain.Asked
@@ -30,7 +32,44 @@ func Processes() *explain.Table[inspect.Proc] {
 		}
 	}
 	fields = append(fields, Why())
-	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields}
+	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
+}
+
+// rowRules give a row its level, which its column why carries.
+func rowRules() []explain.Rule[inspect.Proc] {
+	return []explain.Rule[inspect.Proc]{
+		{ID: "proc.files_near_limit", Evidence: []string{"fds", "fd_limit"}, Concept: "file-descriptor", Next: "kwhy fd PID",
+			Of: func(p row) value {
+				if p.P.MaxFDs <= 0 || p.P.FDs < 0 {
+					return value{}
+				}
+				return explain.F(float64(p.P.FDs) / float64(p.P.MaxFDs))
+			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+			Say: func(p row) string {
+				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), explain.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs)))
+			}},
+		{ID: "proc.uninterruptible", Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
+			Of: stuck, At: explain.At{Notice: 1, Warning: 2},
+			Say: func(p row) string {
+				if stuck(p).Int() > 1 {
+					return string(named(nil, p.P)) + " was in uninterruptible sleep over the whole interval"
+				}
+				return string(named(nil, p.P)) + " is in uninterruptible sleep"
+			}},
+	}
+}
+
+// stuck is how often a process was found in D, once or at both ends of an interval in
+// which it did not wake. Who is frozen, or waits for a child of vfork, is not stuck.
+func stuck(p row) value {
+	if p.P.State != 'D' || p.P.Frozen || frozen(p.P.Wchan) || waitsFor('D', callName(p), wchan(p)).kind == child {
+		return value{}
+	}
+	was, _, ok := p.Before()
+	if ok && was.P.State == 'D' && p.P.Voluntary > 0 && was.P.Voluntary == p.P.Voluntary {
+		return explain.I(2)
+	}
+	return explain.I(1)
 }
 
 // Why says what it does or waits for now.
@@ -47,6 +86,13 @@ func EachThread() *explain.Table[inspect.Proc] {
 	t.Name, t.Sort = "threads", []string{"kernel", "cpu", "tid"}
 	t.Fields = slices.DeleteFunc(t.Fields, func(f column) bool { return f.Key == "tree" || f.Key == "threads" })
 	t.Fields = slices.Insert(t.Fields, 1, TID())
+	rules := t.Rules
+	t.Rules = nil
+	for _, r := range rules {
+		if r.Evidence[0] != "fds" { // those of the process, which all threads share
+			t.Rules = append(t.Rules, explain.LiftRule(r, func(p row) row { return p }))
+		}
+	}
 	return t
 }
 
@@ -130,7 +176,7 @@ func states() []explain.Word {
 	return []explain.Word{
 		word("R", "Running on a CPU, or ready to."),
 		word("S", "Sleeping until something happens, or a signal comes."),
-		word("D", "Sleeping where no signal is taken, mostly for a disk or a lock."),
+		word("D", "Sleeping, mostly for a disk or a lock; no signal ends that, or SIGKILL alone."),
 		word("T", "Stopped by a signal."),
 		word("t", "Stopped by who traces it."),
 		word("Z", "Ended, until its parent asks how."),
@@ -163,6 +209,27 @@ func Nice() column {
 		}}
 }
 
+// Turn is what decides when it gets a CPU: its nice value, or its policy where it has
+// another than the default, and with that its real-time priority or its nice value.
+func Turn() column {
+	return column{Doc: doc{Key: "turn", Label: "NI/POL", Source: inspect.PIDStat, Concept: "scheduler", Show: explain.Wide, Gist: "Its nice value, or its policy, where that is not the default, with a priority."},
+		Get: func(p row) value {
+			nice := strconv.Itoa(int(p.P.Nice))
+			n := int(p.P.Policy)
+			if n <= 0 || n >= len(policies()) {
+				return explain.S(nice)
+			}
+			switch name := strings.TrimPrefix(policies()[n].Name, "SCHED_"); n {
+			case 1, 2: // FIFO, RR
+				return explain.S(name + " " + strconv.Itoa(int(p.P.RTPrio)))
+			case 6: // DEADLINE
+				return explain.S(name)
+			default:
+				return explain.S(name + " " + nice)
+			}
+		}}
+}
+
 // age is how long a process has lived, in seconds; 0 if unknown.
 func age(p row) float64 {
 	if p.Host.Uptime == 0 {
@@ -180,7 +247,10 @@ func CPU() column {
 			if was, d, ok := p.Before(); ok {
 				used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
 			}
-			if over <= 0 || used < 0 {
+			switch {
+			case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
+				return explain.None(inspect.NoInterval)
+			case over <= 0 || used < 0:
 				return value{}
 			}
 			return explain.F(used / over)
@@ -251,13 +321,13 @@ func schedules() []column {
 
 // Switches are how often its main thread gave the CPU up, and was put off it.
 func Switches() []column {
-	switches := func(key, gist string, get func(*inspect.Process) inspect.Num) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "cpu-time", Gist: gist},
+	switches := func(key, label, gist string, get func(*inspect.Process) inspect.Num) column {
+		return column{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "cpu-time", Gist: gist},
 			Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		switches("voluntary_ctxt_switches", "How often its main thread gave the CPU up to wait.", func(p *inspect.Process) inspect.Num { return p.Voluntary }),
-		switches("nonvoluntary_ctxt_switches", "How often its main thread was put off the CPU for another.", func(p *inspect.Process) inspect.Num { return p.Forced }),
+		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(p *inspect.Process) inspect.Num { return p.Voluntary }),
+		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(p *inspect.Process) inspect.Num { return p.Forced }),
 	}
 }
 

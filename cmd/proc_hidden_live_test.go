@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// /proc mounted with hidepid=2, read by a plain user: what others have is not there;
+// that is told, and no error, and nothing is counted that can't be.
+func TestLiveHidepid(t *testing.T) {
+	root(t)
+	// A process of the plain user whose parent is root's.
+	own := child(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, "sleep", "600")
+	settle(t, own.Process.Pid, "comm", "sleep")
+	d := hidden(t, "2", "proc", "--limit", "0", "--columns", "pid,uid,why")
+	found := false
+	for _, r := range d.Tables["processes"].Rows {
+		if r["uid"] != float64(65534) {
+			t.Errorf("with hidepid=2 a plain user sees %v", r)
+		}
+		found = found || r["pid"] == float64(own.Process.Pid)
+	}
+	if !found {
+		t.Errorf("the user's own process is not among %v", d.Tables["processes"].Rows)
+	}
+	saysHidden(t, d)
+	for _, key := range []string{"kernel_threads", "zombies"} {
+		if v := d.Values[key]; v.Value != nil || absent(v) != "denied" {
+			t.Errorf("%s is %v, %q", key, v.Value, absent(v))
+		}
+	}
+	d = hidden(t, "2", "proc", strconv.Itoa(own.Process.Pid))
+	saysHidden(t, d)
+	if v := d.Values["ppid"]; v.Value != float64(os.Getpid()) || strings.Contains(v.Reading, "Outside") || !strings.Contains(v.Reading, "Not to be seen") {
+		t.Errorf("parent %v: %q", v.Value, v.Reading)
+	}
+	if s := d.Values["origin"].Reading; strings.Contains(s, "outside of this PID namespace") {
+		t.Errorf("%q", s)
+	}
+	// Without it there is no such gap.
+	for _, g := range hidden(t, "0", "proc", "--limit", "0").Gaps {
+		if g.Source == "/proc/<pid>" {
+			t.Errorf("gap %v, and nothing is hidden", g)
+		}
+	}
+}
+
+func saysHidden(t *testing.T, d document) {
+	t.Helper()
+	n := 0
+	for _, g := range d.Gaps {
+		if g.Source == "/proc/<pid>" && g.Reason == "denied" && g.Hint != nil && strings.Contains(*g.Hint, "hidepid") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d gaps say that /proc hides processes: %v", n, d.Gaps)
+	}
+}
+
+// hidden runs kwhy as a plain user on a /proc with hidepid.
+func hidden(t *testing.T, hidepid string, args ...string) document {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kwhy-hidepid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	var out, errs bytes.Buffer
+	go func() {
+		runtime.LockOSThread() // and never let go: the thread has a mount namespace of its own
+		done <- onHidden(dir, hidepid, &out, &errs, args)
+	}()
+	if err := <-done; err != nil {
+		t.Skip(err)
+	}
+	if errs.Len() > 0 {
+		t.Errorf("stderr %q", errs.String())
+	}
+	return readJSON(t, out.String())
+}
+
+func onHidden(dir, hidepid string, out, errs *bytes.Buffer, args []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("no mount namespace can be made here: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("proc", dir, "proc", 0, "hidepid="+hidepid); err != nil {
+		return fmt.Errorf("/proc can't be mounted with hidepid: %w", err)
+	}
+	fd, err := unix.Open(self, unix.O_PATH, 0) // where a plain user may not go by name
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	c := &exec.Cmd{Path: fmt.Sprintf("/proc/self/fd/%d", 3), Args: append([]string{"kwhy", "--proc-root", dir, "-o", "json"}, args...), Stdout: out, Stderr: errs}
+	c.ExtraFiles = []*os.File{os.NewFile(uintptr(fd), self)}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: false}}
+	return c.Run()
+}
