@@ -91,7 +91,7 @@ func (r *run) oomLog(in io.Reader, what string, boot time.Time, empty func() str
 	var failed error
 	rep := explain.Report{Grids: make([]explain.Grid, 1)}
 	v.Stream(&rep.Grids[0], func(yield func(*oom.Kill) bool) {
-		failed = oom.Walk(in, boot, func(k *oom.Kill) bool {
+		_, failed = oom.Walk(in, boot, func(k *oom.Kill) bool {
 			p.Stop()
 			return yield(k)
 		})

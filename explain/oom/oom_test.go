@@ -12,7 +12,7 @@ import (
 
 func kills(t *testing.T, text string) (out []*oom.Kill) {
 	t.Helper()
-	if err := oom.Walk(strings.NewReader(text), time.Time{}, func(k *oom.Kill) bool { out = append(out, k); return true }); err != nil {
+	if _, err := oom.Walk(strings.NewReader(text), time.Time{}, func(k *oom.Kill) bool { out = append(out, k); return true }); err != nil {
 		t.Fatal(err)
 	}
 	return out

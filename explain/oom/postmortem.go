@@ -331,7 +331,7 @@ func (k *Kill) missing() (out []string) {
 }
 
 // Walk reads a log and hands on each victim that it reports.
-func Walk(in io.Reader, boot time.Time, yield func(*Kill) bool) error {
+func Walk(in io.Reader, boot time.Time, yield func(*Kill) bool) (kmsg.Tally, error) {
 	number := 0
 	return kmsg.Scan(in, func(e *kmsg.Event) bool {
 		number++
