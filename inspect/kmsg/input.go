@@ -15,9 +15,10 @@ type FormatError struct{ What, Use string }
 // Error says it in a sentence.
 func (e *FormatError) Error() string { return "it is " + e.What + ": unpack it first, " + e.Use }
 
-// text returns a log as lines: unpacked, where it is packed with gzip or bzip2.
-// How it begins tells, never its name.
-func text(r io.Reader) (*bufio.Reader, error) {
+// Unpack returns a log as lines: unpacked, where it is packed with gzip or bzip2,
+// and as it is otherwise. How it begins tells, never its name. What can't be
+// unpacked here is a *FormatError.
+func Unpack(r io.Reader) (*bufio.Reader, error) {
 	in := bufio.NewReaderSize(r, maxLine)
 	head, err := in.Peek(8)
 	if err != nil && len(head) == 0 {

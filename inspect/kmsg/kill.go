@@ -83,6 +83,8 @@ type Event struct {
 	// Interleaved tells of two reports that were printed at once, so that no line
 	// but the victims' says whose it is: then the rest is left out.
 	Interleaved bool
+
+	until Stamp // when a victim was told last
 }
 
 // Usage is a counter of a cgroup at its limit, in kB.

@@ -28,7 +28,7 @@ type Tally struct {
 // until that returns false. The event is valid until yield returns. What is
 // packed with gzip or bzip2 is unpacked; what can't be read is a *FormatError.
 func Scan(r io.Reader, yield func(*Event) bool) (Tally, error) {
-	in, err := text(r)
+	in, err := Unpack(r)
 	if err != nil {
 		return Tally{}, err
 	}

@@ -183,7 +183,7 @@ func (p *parser) add(v Victim) {
 	r.body, r.stats = false, false
 	for i := range r.Victims {
 		if r.Victims[i].PID == v.PID { // told again with the whole cgroup
-			r.Victims[i].Stamp = v.Stamp
+			r.until = v.Stamp
 			return
 		}
 	}
@@ -194,6 +194,7 @@ func (p *parser) add(v Victim) {
 		}
 	}
 	r.complete(&v)
+	r.until = v.Stamp
 	if len(r.Victims) < maxVictims {
 		r.Victims = append(r.Victims, v)
 	}
@@ -267,12 +268,12 @@ func (e *Event) follows(v *Victim) bool {
 	if v.Sharing {
 		return true
 	}
-	first, last := &e.Victims[0], &e.Victims[len(e.Victims)-1]
+	first := &e.Victims[0]
 	if e.Whole == "" || v.Lead != first.Lead || v.Lead && v.Memcg != first.Memcg {
 		return false
 	}
-	d, ok := v.Stamp.since(&last.Stamp)
-	return ok && d.Seconds() >= 0 && d.Seconds() <= maxGap || !ok && v.Stamp.Text == last.Stamp.Text
+	d, ok := v.Stamp.since(&e.until)
+	return ok && d.Seconds() >= 0 && d.Seconds() <= maxGap || !ok && v.Stamp.Text == e.until.Text
 }
 
 // chosen reads "Out of memory: Kill process 12 (hog) score 900 or sacrifice
@@ -387,7 +388,7 @@ func (p *parser) whole(msg string) bool {
 		e.Victims = e.Victims[:n-1]
 		p.begin(first.Stamp)
 		p.now.body = false
-		p.now.Victims = append(p.now.Victims, first)
+		p.now.Victims, p.now.until = append(p.now.Victims, first), first.Stamp
 	}
 	p.now.Whole = at
 	return true
