@@ -68,6 +68,17 @@ type Doc struct {
 type Word struct {
 	Name, Gist string
 	Concept    Concept
+	Label      string // what text calls it, where its name alone would mislead
+}
+
+// Called is what text calls a value of d that is a word; "" for its name.
+func (d *Doc) Called(v Value) string {
+	for _, w := range d.Words {
+		if w.Label != "" && v.Kind() == Str && w.Name == v.Text() {
+			return w.Label
+		}
+	}
+	return ""
 }
 
 // Needs is every source of d.

@@ -76,7 +76,9 @@ func (t *Text) render(g *explain.Grid) *table {
 	for row := range g.Rows {
 		text, raw := make([]string, n), make([]float64, n)
 		for i, v := range row.Values {
-			text[i] = human(v, g.Docs[i].Unit)
+			if text[i] = g.Docs[i].Called(v); text[i] == "" {
+				text[i] = human(v, g.Docs[i].Unit)
+			}
 			if g.Docs[i].Unit == explain.Text && i != tb.why && i != last {
 				text[i] = truncate(text[i], maxText)
 			}

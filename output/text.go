@@ -181,7 +181,7 @@ func (t *Text) measure(parts []explain.Part) geometry {
 			if n := cells(c.Doc.Name()); n <= maxLabel {
 				g.label = max(g.label, n)
 			}
-			if n := cells(human(told(c), c.Doc.Unit)); n <= maxValue {
+			if n := cells(display(c)); n <= maxValue {
 				g.value = max(g.value, n)
 			}
 		}
@@ -254,12 +254,20 @@ func (t *Text) sections(g *explain.Grid) {
 	}
 }
 
+// display tells a value as text calls it.
+func display(c *explain.Cell) string {
+	if s := c.Doc.Called(c.Value); s != "" {
+		return s
+	}
+	return human(told(c), c.Doc.Unit)
+}
+
 func (t *Text) cell(c *explain.Cell, g geometry) {
 	mark := "  "
 	if c.Doc.Part != 0 {
 		mark = string(c.Doc.Part) + " "
 	}
-	name, value := c.Doc.Name(), human(told(c), c.Doc.Unit)
+	name, value := c.Doc.Name(), display(c)
 	text := wrap(safe(t.sentence(c)), t.width-g.text)
 	room := g.label + 1 + g.value // label and value share it: either may be long
 	if c.Doc.Unit.Number() || !c.Value.Has() {

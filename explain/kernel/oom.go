@@ -9,6 +9,12 @@ func Badness(rss, swap, tables, adj, total int64) int64 {
 	return rss + swap + tables + AdjPages(adj, total)
 }
 
+// BadnessBefore59 is the same up to 5.8, where a process that may be killed had
+// at least one point: those with less were tied.
+func BadnessBefore59(rss, swap, tables, adj, total int64) int64 {
+	return max(Badness(rss, swap, tables, adj, total), 1)
+}
+
 // AdjPages is what an oom_score_adj counts for: the division comes first.
 func AdjPages(adj, total int64) int64 { return adj * (total / 1000) }
 

@@ -22,6 +22,12 @@ func TestScore(t *testing.T) {
 			t.Errorf("before 5.9, rss %d, adj %d: %d, want %d", c.rss, c.adj, got, c.score)
 		}
 	}
+	// Below 1 nobody was, but -1000: two of these were tied.
+	for _, c := range []struct{ rss, adj, want, since int64 }{{100, -500, 1, 100 - 500*6171}, {90000, -1, 90000 - 6171, 90000 - 6171}, {6171, -1, 1, 0}, {0, 0, 1, 0}} {
+		if was, is := kernel.BadnessBefore59(c.rss, 0, 0, c.adj, total), kernel.Badness(c.rss, 0, 0, c.adj, total); was != c.want || is != c.since {
+			t.Errorf("rss %d, adj %d: %d before 5.9 and %d since, want %d and %d", c.rss, c.adj, was, is, c.want, c.since)
+		}
+	}
 	if kernel.Score(5, 0) != 0 || kernel.ScoreBefore59(5, 0) != 0 {
 		t.Error("nothing in all, and a score")
 	}

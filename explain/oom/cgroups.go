@@ -43,7 +43,7 @@ func pointsIn(r row, total uint64) (int64, bool) {
 	if !ok || !Killable(r) || total == 0 {
 		return 0, false
 	}
-	return t.points(total), true
+	return t.points(&r.Host.OOM, total), true
 }
 
 // Judge finds whom the kernel would kill when a group hits its limit, and whom

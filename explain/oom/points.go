@@ -46,16 +46,19 @@ func of(r row, file string) (t parts, ok bool) {
 	return t, true
 }
 
-func (t parts) points(total uint64) int64 {
-	return kernel.Badness(t.rss, t.swap, t.tables, t.adj, int64(total))
+func (t parts) points(s *inspect.OOMScale, total uint64) int64 {
+	if s.Since59 {
+		return kernel.Badness(t.rss, t.swap, t.tables, t.adj, int64(total))
+	}
+	return kernel.BadnessBefore59(t.rss, t.swap, t.tables, t.adj, int64(total))
 }
 
 // score is what oom_score should be: always against the host's total.
 func (t parts) score(s *inspect.OOMScale) int64 {
 	if s.Since59 {
-		return max(kernel.Score(t.points(s.Host), int64(s.Host)), 0)
+		return max(kernel.Score(t.points(s, s.Host), int64(s.Host)), 0)
 	}
-	return kernel.ScoreBefore59(t.points(s.Host), int64(s.Host))
+	return kernel.ScoreBefore59(t.points(s, s.Host), int64(s.Host))
 }
 
 // recompute returns the score that the parts make, and by which RSS they make
@@ -146,7 +149,7 @@ func Points(r row) (n int64, ok bool) {
 	if !ok || !Killable(r) || r.Host.OOM.Domain == 0 {
 		return 0, false
 	}
-	return t.points(r.Host.OOM.Domain), true
+	return t.points(&r.Host.OOM, r.Host.OOM.Domain), true
 }
 
 // Scale finds out how oom_score is made on the kernel that was read: by which of

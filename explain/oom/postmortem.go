@@ -3,8 +3,6 @@ package oom
 import (
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"kwhy/explain/kernel"
@@ -21,16 +19,24 @@ type Kill struct {
 
 	page    int64 // bytes
 	assumed bool  // the log does not tell the page size
-	total   int64 // pages that points were set against; 0 if unknown
+	swap    int64 // pages of swap that the host had, by this report or an earlier one; kmsg.Unset if untold
+	span    span  // what points were set against, as far as the report tells
+	bonus   bonus // what privilege took off whom the score was written for
 	ranked  []ranked
-	place   int  // the victim's among them, from 1; 0: not among them
+	place   int  // the victim's among them, from 1; 0: not among them, or it depends
+	of      int  // how many could be killed
 	partial bool // the table lacks columns that made points
 	old     bool // the kernel scored by more than a report tells: up to 2.6.35
+
+	oldest, newest inspect.Version // which kernels may have written the report; zero: any
 }
 
+// ranked is a row of the task table and its points; told is false where they
+// depend on a total that the report does not tell.
 type ranked struct {
 	task   *kmsg.Task
 	points int64
+	told   bool
 }
 
 // Missing says that a log, once it is open, is there.
@@ -43,41 +49,51 @@ func (k *Kill) Before() (*Kill, time.Duration, bool) { return nil, 0, false }
 // report does not say.
 func (k *Kill) Kernel() inspect.Version { return inspect.ParseVersion(k.E.Release) }
 
-// Examine works out of a report what made its victim one.
-func Examine(e *kmsg.Event, v *kmsg.Victim, number int, boot time.Time) *Kill {
-	k := &Kill{E: e, V: v, Number: number, Boot: boot, page: e.PageSize()}
-	if k.page == 0 {
-		k.page, k.assumed = 4096, true
-	}
-	k.total = k.domain()
-	k.old = e.Header != nil && !slices.Contains(e.Header, "oom_score_adj")
-	for i := range e.Tasks {
-		t := &e.Tasks[i]
-		n, ok := k.points(t)
-		if ok && (!t.HasAdj || t.Adj != -1000) && (t.TGID != 1 || k.constraint() == "memcg") {
-			k.ranked = append(k.ranked, ranked{t, n})
-		}
-	}
-	slices.SortStableFunc(k.ranked, func(a, b ranked) int {
-		switch {
-		case a.points != b.points:
-			return int(min(max(b.points-a.points, -1), 1))
-		case a.task.PID == v.PID:
-			return -1 // ties are the kernel's to break
-		case b.task.PID == v.PID:
-			return 1
-		}
-		return 0
-	})
-	if t := e.Row(v.PID); t != nil {
-		k.place = 1 + slices.IndexFunc(k.ranked, func(r ranked) bool { return r.task == t })
-	}
-	return k
+// First tells whether a kill is the one that a report was written for: others
+// died with it.
+func (k *Kill) First() bool { return k.V == &k.E.Victims[0] }
+
+// Examiner works out of reports what made their victims victims. It remembers
+// how much swap a host had, which reports about a cgroup's limit don't tell.
+type Examiner struct {
+	Boot   time.Time // of the machine whose log it is; zero if unknown
+	number int
+	swap   map[string]int64 // by kernel release, in kB
 }
 
-// points recomputes a row's. Without its adjustment's worth there is no result;
-// without columns that the kernel had not yet, there is one in part.
-func (k *Kill) points(t *kmsg.Task) (int64, bool) {
+// Examine works through one report.
+func (x *Examiner) Examine(e *kmsg.Event) []*Kill {
+	x.number++
+	if x.swap == nil {
+		x.swap = map[string]int64{}
+	}
+	if e.SwapTotal != kmsg.Unset && e.Release != "" && len(x.swap) < 100 {
+		x.swap[e.Release] = e.SwapTotal
+	}
+	out := make([]*Kill, len(e.Victims))
+	for i := range e.Victims {
+		k := &Kill{E: e, V: &e.Victims[i], Number: x.number, Boot: x.Boot, page: e.PageSize(), swap: kmsg.Unset}
+		if k.page == 0 {
+			k.page, k.assumed = 4096, true
+		}
+		if kb, ok := x.swap[e.Release]; ok && e.Release != "" {
+			k.swap = kb << 10 / k.page
+		} else if e.SwapTotal != kmsg.Unset {
+			k.swap = e.SwapTotal << 10 / k.page
+		}
+		k.date()
+		k.old = e.Header != nil && !slices.Contains(e.Header, "oom_score_adj")
+		k.span = k.domain()
+		k.solve()
+		k.rank()
+		out[i] = k
+	}
+	return out
+}
+
+// base is what a row's process had, in pages; ok is false where the row does not
+// tell.
+func (k *Kill) base(t *kmsg.Task) (n int64, ok bool) {
 	if t.RSS == kmsg.Unset || k.old {
 		return 0, false
 	}
@@ -85,134 +101,131 @@ func (k *Kill) points(t *kmsg.Task) (int64, bool) {
 	if t.TableBytes != kmsg.Unset {
 		tables = t.TableBytes / k.page
 	}
-	if t.Swap == kmsg.Unset || t.Tables == kmsg.Unset && t.TableBytes == kmsg.Unset {
-		k.partial = true
-	}
-	if t.HasAdj && t.Adj != 0 && k.total == 0 {
-		return 0, false
-	}
-	return kernel.Badness(t.RSS, max(t.Swap, 0), tables, t.Adj, k.total), true
+	return t.RSS + max(t.Swap, 0) + tables, true
 }
 
-// boundless is from where a limit in kB is none.
-const boundless = 1 << 50
+// candidate tells whether the kernel could have picked a row's process. PIDs are
+// the host's, so that 1 is the host's init, whatever was short.
+func (k *Kill) candidate(t *kmsg.Task) bool {
+	_, ok := k.base(t)
+	return ok && (!t.HasAdj || t.Adj != -1000) && t.TGID != 1
+}
 
-// domain is what points are set against, in pages: what the cgroup may use, the
-// pages of the nodes that the task was bound to, or RAM; and swap.
-func (k *Kill) domain() int64 {
-	e := k.E
-	swap := max(e.SwapTotal, 0) << 10 / k.page
-	switch k.constraint() {
-	case "memcg":
-		if e.Memory.Limit == kmsg.Unset {
-			return 0
+// points recomputes a row's at a total. Up to 5.8 nobody had less than one; a
+// kernel whose version is not told is taken for one of those, for ties of it are
+// ties on both.
+func (k *Kill) points(t *kmsg.Task, total int64) int64 {
+	n, _ := k.base(t)
+	n = k.bonus.off(t, n, total)
+	n = kernel.Badness(n, 0, 0, t.Adj, total)
+	if !k.atLeast(5, 9) {
+		n = max(n, 1)
+	}
+	return n
+}
+
+// rankAt ranks the candidates at a total.
+func (k *Kill) rankAt(total int64) []ranked {
+	var out []ranked
+	for i := range k.E.Tasks {
+		if t := &k.E.Tasks[i]; k.candidate(t) {
+			out = append(out, ranked{task: t, points: k.points(t, total)})
 		}
-		limit := e.Memory.Limit
+	}
+	slices.SortStableFunc(out, func(a, b ranked) int {
 		switch {
-		case e.MemSwap.Limit != kmsg.Unset && e.MemSwap.Limit < boundless && k.swaps(limit<<10/k.page):
-			limit = max(limit, e.MemSwap.Limit)
-		case e.Swap.Limit != kmsg.Unset && e.Swap.Limit < boundless:
-			limit += e.Swap.Limit
+		case a.points != b.points:
+			return int(min(max(b.points-a.points, -1), 1))
+		case k.isVictim(a.task):
+			return -1 // ties are the kernel's to break
+		case k.isVictim(b.task):
+			return 1
 		}
-		return limit << 10 / k.page
-	case "cpuset", "mempolicy":
-		var kb int64
-		for _, z := range e.Zones {
-			if z.Present > 0 && inNodes(e.Nodes, z.Node) {
-				kb += z.Present
-			}
-		}
-		if kb == 0 {
-			return 0
-		}
-		return kb<<10/k.page + swap
-	}
-	if e.RAM == kmsg.Unset || e.Reserved == kmsg.Unset {
 		return 0
-	}
-	return e.RAM - e.Reserved + swap
+	})
+	return out
 }
 
-// swaps tells whether a v1 cgroup could use swap up to its limit for memory and
-// swap together: a host without swap counts the limit of memory alone, and the
-// report does not say whether there is any. The score of kernels up to 4.20
-// decides, and else whether any of it is swapped.
-func (k *Kill) swaps(limit int64) bool {
-	e := k.E
-	if c := e.Chosen; c != nil && c.Score > 0 && limit > 0 {
-		for _, pid := range [...]int64{c.PID, k.V.PID} {
-			t := e.Row(pid)
-			if t == nil || t.RSS == kmsg.Unset {
-				continue
-			}
-			n := kernel.Badness(t.RSS, max(t.Swap, 0), max(t.Tables, 0), t.Adj, limit)
-			return kernel.ScoreBefore59(n, limit) != c.Score
-		}
-	}
-	for i := range e.Tasks {
-		if e.Tasks[i].Swap > 0 {
-			return true
-		}
-	}
-	return e.Stats["swap"] > 0
+func (k *Kill) isVictim(t *kmsg.Task) bool { return t == k.E.Row(k.V.PID) }
+
+// placeIn returns the victim's place in a ranking, from 1; 0 if it has none.
+func (k *Kill) placeIn(list []ranked) int {
+	return 1 + slices.IndexFunc(list, func(r ranked) bool { return k.isVictim(r.task) })
 }
 
-// inNodes tells whether a list such as 0,2-3 has a node.
-func inNodes(list string, node int64) bool {
-	if list == "" || node == kmsg.Unset {
-		return true
-	}
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		a, err := strconv.ParseInt(from, 10, 32)
-		if err != nil {
-			return true
-		}
-		b := a
-		if isRange {
-			if b, err = strconv.ParseInt(to, 10, 32); err != nil {
-				return true
-			}
-		}
-		if node >= a && node <= b {
-			return true
+// rank ranks the table. Where the total is not told, an order that is the same at
+// both ends of what it may have been holds between them too: points grow with it
+// in straight lines.
+func (k *Kill) rank() {
+	for i := range k.E.Tasks {
+		t := &k.E.Tasks[i]
+		if k.candidate(t) && (t.Swap == kmsg.Unset || t.Tables == kmsg.Unset && t.TableBytes == kmsg.Unset) {
+			k.partial = true
 		}
 	}
-	return false
+	low := k.rankAt(k.span.low)
+	k.of = len(low)
+	if k.span.known() {
+		k.ranked, k.place = low, k.placeIn(low)
+		for i := range low {
+			low[i].told = low[i].points > 1 || !k.unsure()
+		}
+		return
+	}
+	high := k.rankAt(k.span.high)
+	if k.placeIn(low) == 1 && k.placeIn(high) == 1 {
+		k.place = 1
+	}
+	if !slices.EqualFunc(low, high, func(a, b ranked) bool { return a.task == b.task }) {
+		return
+	}
+	k.ranked, k.place = low, k.placeIn(low)
+	for i := range low {
+		low[i].told = low[i].task.Adj == 0 && low[i].points == high[i].points
+	}
 }
 
-// constraint is what bound the allocation; "" where the text does not say. Before
-// 5.0 it says so only for cgroups, and where the cpuset holds every node.
-func (k *Kill) constraint() string {
-	e := k.E
-	switch e.Constraint {
-	case "NONE":
-		return "none"
-	case "CPUSET":
-		return "cpuset"
-	case "MEMORY_POLICY":
-		return "mempolicy"
-	case "MEMCG":
-		return "memcg"
-	}
-	switch {
-	case k.V.Memcg, e.OOMMemcg != "", e.Memory.Limit != kmsg.Unset:
-		return "memcg"
-	case e.Invoked && e.Cpuset == "/" && len(e.Zones) > 0:
-		return "none"
-	}
-	return ""
+// unsure tells whether points of less than 1 may have been compared as they were:
+// late 5.4 kernels have the scale of 5.9, and a report may not tell its kernel.
+func (k *Kill) unsure() bool {
+	v := k.Kernel()
+	return !k.atLeast(5, 9) && (!k.before(5, 9) || v.Major == 5 && v.Minor == 4)
 }
 
 // held is what the victim had in RAM, in bytes; ok is false where its line does
 // not say.
 func (k *Kill) held() (int64, bool) {
 	v := k.V
-	if v.Anon != kmsg.Unset {
-		return (v.Anon + max(v.File, 0) + max(v.Shmem, 0)) << 10, true
+	if v.Anon != kmsg.Unset && v.File != kmsg.Unset && !(v.Torn && v.Shmem == kmsg.Unset) {
+		return (v.Anon + v.File + max(v.Shmem, 0)) << 10, true
 	}
 	if t := k.E.Row(v.PID); t != nil && t.RSS != kmsg.Unset {
 		return t.RSS * k.page, true
+	}
+	return 0, false
+}
+
+// tables is what the victim's page tables took, in bytes: by its own line, which
+// on some 5.4 kernels has bytes and calls them kB, or by its row.
+func (k *Kill) tables() (int64, bool) {
+	t := k.E.Row(k.V.PID)
+	switch {
+	case t != nil && t.TableBytes > 0 && t.TableBytes == k.V.Tables:
+		return k.V.Tables, true
+	case k.V.Tables != kmsg.Unset:
+		return k.V.Tables << 10, true
+	case t != nil && t.TableBytes != kmsg.Unset:
+		return t.TableBytes, true
+	case t != nil && t.Tables != kmsg.Unset:
+		return t.Tables * k.page, true
+	}
+	return 0, false
+}
+
+// swapped is what the victim had in swap, in bytes, which only its row tells.
+func (k *Kill) swapped() (int64, bool) {
+	if t := k.E.Row(k.V.PID); t != nil && t.Swap != kmsg.Unset {
+		return t.Swap * k.page, true
 	}
 	return 0, false
 }
@@ -221,12 +234,15 @@ func (k *Kill) held() (int64, bool) {
 func (k *Kill) whole() int64 {
 	e := k.E
 	if k.constraint() == "memcg" {
+		if hit, u := k.limitHit(); hit != "" {
+			return u.Limit << 10
+		}
 		return max(e.Memory.Limit, 0) << 10
 	}
-	if e.RAM == kmsg.Unset {
+	if e.RAM == kmsg.Unset || e.Reserved == kmsg.Unset {
 		return 0
 	}
-	return (e.RAM - max(e.Reserved, 0)) * k.page
+	return (e.RAM - e.Reserved) * k.page
 }
 
 // together is what all processes of the table have in RAM, in bytes, pages that
@@ -249,94 +265,12 @@ func (k *Kill) largest() (best *kmsg.Task) {
 	return best
 }
 
-// failing returns the zone that could not serve the request: of those that it may
-// come from the highest of each node, and of these the one with least to spare.
-func (k *Kill) failing() *kmsg.Zone {
-	if k.constraint() == "memcg" {
-		return nil
-	}
-	var worst *kmsg.Zone
-	tops := map[int64]*kmsg.Zone{}
-	for i := range k.E.Zones {
-		z := &k.E.Zones[i]
-		if z.Free == kmsg.Unset || z.Min == kmsg.Unset || z.Managed == 0 || z.Present == 0 || !inNodes(k.E.Nodes, z.Node) || !k.mayUse(z.Name) {
-			continue
-		}
-		if top := tops[z.Node]; top == nil || height(z.Name) >= height(top.Name) {
-			tops[z.Node] = z
-		}
-	}
-	for _, z := range tops {
-		if worst == nil || z.Free-z.Min < worst.Free-worst.Min || z.Free-z.Min == worst.Free-worst.Min && z.Node < worst.Node {
-			worst = z
-		}
-	}
-	return worst
-}
-
-func height(zone string) int {
-	return slices.Index([]string{"DMA", "DMA32", "Normal", "HighMem", "Movable"}, zone)
-}
-
-// mayUse tells whether the request could come from a zone: the mask names the
-// highest.
-func (k *Kill) mayUse(zone string) bool {
-	top := "Normal"
-	for _, f := range flags(k.E) {
-		switch f {
-		case "GFP_DMA", "__GFP_DMA":
-			top = "DMA"
-		case "GFP_DMA32", "__GFP_DMA32":
-			top = "DMA32"
-		case "GFP_HIGHUSER", "__GFP_HIGHMEM":
-			top = "HighMem"
-		case "GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT":
-			top = "Movable"
-		}
-	}
-	return height(zone) <= height(top)
-}
-
-// missing lists what the report lacks that its kernel would have written.
-func (k *Kill) missing() (out []string) {
-	e := k.E
-	if !e.Invoked {
-		out = append(out, "invoker")
-	}
-	if e.Header == nil {
-		out = append(out, "task_table")
-	} else if e.Lost > 0 || len(e.Tasks) > 0 && e.Row(k.V.PID) == nil && k.V.PID != kmsg.Unset && !k.V.Sharing {
-		out = append(out, "task_rows")
-	}
-	if !e.Summary && e.Release != "" && k.Kernel().AtLeast(5, 0) {
-		out = append(out, "oom_kill_line")
-	}
-	switch k.constraint() {
-	case "memcg":
-		if e.Memory.Limit == kmsg.Unset {
-			out = append(out, "memory")
-		}
-	default:
-		if len(e.Zones) == 0 {
-			out = append(out, "memory")
-		}
-	}
-	switch {
-	case k.V.Named:
-		out = append(out, "killed_line")
-	case k.V.Anon == kmsg.Unset:
-		out = append(out, "victim_sizes")
-	}
-	return out
-}
-
 // Walk reads a log and hands on each victim that it reports.
-func Walk(in io.Reader, boot time.Time, yield func(*Kill) bool) error {
-	number := 0
+func Walk(in io.Reader, boot time.Time, yield func(*Kill) bool) (kmsg.Tally, error) {
+	x := Examiner{Boot: boot}
 	return kmsg.Scan(in, func(e *kmsg.Event) bool {
-		number++
-		for i := range e.Victims {
-			if !yield(Examine(e, &e.Victims[i], number, boot)) {
+		for _, k := range x.Examine(e) {
+			if !yield(k) {
 				return false
 			}
 		}

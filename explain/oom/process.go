@@ -145,9 +145,13 @@ func derivePoints(t task) explain.Derivation {
 	p, ok := terms(&w, t, t.Row.Host.OOM.Domain)
 	result := value{}
 	if ok {
-		result = explain.I(p.points(t.Row.Host.OOM.Domain))
+		result = explain.I(p.points(&t.Row.Host.OOM, t.Row.Host.OOM.Domain))
 	}
-	return w.Done("rss + swap + tables + adj * (total / 1000)", explain.Pages, result)
+	formula := "rss + swap + tables + adj * (total / 1000)"
+	if !t.Row.Host.OOM.Since59 {
+		formula = "max(" + formula + ", 1)"
+	}
+	return w.Done(formula, explain.Pages, result)
 }
 
 func readPoints(t task) string {
@@ -423,7 +427,7 @@ func rank(t task, total uint64, rows []int32) (place, of int) {
 
 // suppose does the same for made-up parts, and says who would be first.
 func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points int64, place int, first *inspect.Process) {
-	points, place = p.points(total), 1
+	points, place = p.points(&t.Row.Host.OOM, total), 1
 	var most int64
 	for _, i := range rows {
 		r := t.OOM.Procs.At(int(i))

@@ -12,6 +12,7 @@ import (
 // without a trace: other readers see every record, and nothing is cleared.
 type Device struct {
 	fd   int
+	read func(fd int, p []byte) (int, error)
 	buf  [16 << 10]byte // a record is at most 8 KiB and some
 	rest []byte
 	Lost bool // older records were overwritten while they were read
@@ -24,13 +25,13 @@ func Open(path string) (*Device, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
-	return &Device{fd: fd}, nil
+	return &Device{fd: fd, read: unix.Read}, nil
 }
 
 // Read gives records, one or a part of one at a time.
 func (d *Device) Read(p []byte) (int, error) {
 	for len(d.rest) == 0 {
-		n, err := unix.Read(d.fd, d.buf[:])
+		n, err := d.read(d.fd, d.buf[:])
 		switch {
 		case errors.Is(err, unix.EPIPE):
 			d.Lost = true

@@ -11,6 +11,25 @@ type Stamp struct {
 	Uptime time.Duration // since boot; negative if unknown
 	Wall   time.Time     // zero if unknown
 	Zone   bool          // whether Wall's zone is in the text
+
+	clock  time.Time // a time of day without a year, for what lies between two lines
+	caller string    // the task or CPU that printed it, under CONFIG_PRINTK_CALLER
+}
+
+// since returns how long after was s was logged; ok is false where the two have
+// no clock in common.
+func (s *Stamp) since(was *Stamp) (d time.Duration, ok bool) {
+	switch {
+	case s.Uptime >= 0 && was.Uptime >= 0:
+		return s.Uptime - was.Uptime, true
+	case !s.Wall.IsZero() && !was.Wall.IsZero():
+		return s.Wall.Sub(was.Wall), true
+	case !s.clock.IsZero() && !was.clock.IsZero():
+		return s.clock.Sub(was.clock), true
+	case s.Text != "" && s.Text == was.Text:
+		return 0, true
+	}
+	return 0, false
 }
 
 // Event is one report of the OOM killer: from the allocation that failed to the
@@ -27,19 +46,25 @@ type Event struct {
 	Order    int64 // Unset if untold; -1 of sysrq is in Manual
 	Manual   bool  // asked for through sysrq f
 
-	Summary    bool   // the oom-kill: line is there, since 5.0
-	Constraint string // NONE, CPUSET, MEMORY_POLICY, MEMCG; "" if untold
-	Cpuset     string
-	Nodes      string // nodemask or mems_allowed that the allocation was bound to; "" if none
-	Global     bool   // told as global_oom
-	OOMMemcg   string // the cgroup whose limit was hit
-	TaskMemcg  string // the victim's own
+	Summary     bool   // the oom-kill: line is there, since 5.0
+	Constraint  string // NONE, CPUSET, MEMORY_POLICY, MEMCG; "" if untold
+	Cpuset      string
+	NodeMask    string // of the allocation's memory policy; "(null)" where it has none, "" if untold
+	MemsAllowed string // by the cpuset of the task that asked
+	Nodes       string // of the two the one that bound the allocation; "" if untold
+	Global      bool   // told as global_oom
+	OOMMemcg    string // the cgroup whose limit was hit
+	TaskMemcg   string // the victim's own
 
-	Memory, MemSwap, Swap Usage             // of that cgroup
-	Stats                 map[string]uint64 // of that cgroup, in bytes
+	Memory, MemSwap, Kmem, Swap Usage             // of that cgroup
+	Stats                       map[string]uint64 // of that cgroup and those below it, in bytes
+	Listed                      bool              // they were a line each, as since 5.3
 
 	Mem       map[string]int64 // the lines below Mem-Info, in pages
 	Zones     []Zone
+	Orphans   int   // lists of free blocks whose zone has no line of its own here
+	HugePages int64 // kB in pools of huge pages; Unset if untold
+	HugeFree  int64 // kB of it that nobody uses
 	PageCache int64 // pages
 	SwapTotal int64 // kB
 	SwapFree  int64 // kB
@@ -51,9 +76,15 @@ type Event struct {
 	Lost   int // rows beyond what is kept
 
 	Task    Victim  // whom the oom-kill: line names
-	Chosen  *Victim // up to 4.20: whom the points chose; a child may have died in its place
+	Chosen  *Victim // up to 5.0: whom the points chose; a child may have died in its place
 	Victims []Victim
 	Whole   string // memory.oom.group: the cgroup that is killed as a whole
+
+	// Interleaved tells of two reports that were printed at once, so that no line
+	// but the victims' says whose it is: then the rest is left out.
+	Interleaved bool
+
+	until Stamp // when a victim was told last
 }
 
 // Usage is a counter of a cgroup at its limit, in kB.
@@ -65,8 +96,11 @@ type Zone struct {
 	Name                     string
 	Free, Min, Low, High     int64
 	Present, Managed         int64
-	Blocks                   []int64 // free blocks by order
-	Smallest                 int64   // size of a block of order 0: the page size
+	CMA, HighAtomic          int64    // free pages kept for contiguous and for high-priority allocations
+	Reserve                  []int64  // pages kept from requests that may come from a higher zone, by that zone
+	Blocks                   []int64  // free blocks by order
+	Types                    []string // who each order's blocks are for: U, M, E, H, C, I; "" if untold
+	Smallest                 int64    // size of a block of order 0: the page size
 	ActiveFile, InactiveFile int64
 }
 
@@ -89,17 +123,22 @@ type Victim struct {
 	Stamp             Stamp
 	PID, UID          int64
 	Comm              string
+	Cut               bool // Comm is only the start of its name: the line was cut there
+	Torn              bool // its line is the log's last, and lacks its end
 	TotalVM           int64
 	Anon, File, Shmem int64
 	Tables            int64
 	Adj               int64
 	HasAdj            bool
-	Score             int64 // up to 4.20, of the one that was chosen
+	Score             int64 // up to 5.0, of the one that was chosen
 	Memcg             bool  // told as a cgroup's
+	Lead              bool  // what ran out stands before "Killed process": since 5.1
 	AllocatingTask    bool  // vm.oom_kill_allocating_task
 	Sharing           bool  // killed for sharing the victim's memory
 	Named             bool  // only announced: the log ends before it says that it was killed
 	Reaped            bool  // the reaper took its memory before it could exit
+	Unreaped          bool  // the log goes on for long enough, and has no line of the reaper
+	Failed            bool  // the reaper gave up on it
 	ReapedAnon        int64 // what was left then
 	ReapedFile        int64
 	ReapedShmem       int64
@@ -117,26 +156,31 @@ func newVictim() Victim {
 
 func newEvent(s Stamp) *Event {
 	none := Usage{Unset, Unset, Unset}
-	return &Event{Stamp: s, Invoker: newTask(), Order: Unset, Memory: none, MemSwap: none, Swap: none,
-		Task: newVictim(), PageCache: Unset, SwapTotal: Unset, SwapFree: Unset, RAM: Unset, Reserved: Unset}
+	return &Event{Stamp: s, Invoker: newTask(), Order: Unset, Memory: none, MemSwap: none, Kmem: none, Swap: none,
+		Task: newVictim(), HugePages: Unset, HugeFree: Unset, PageCache: Unset, SwapTotal: Unset, SwapFree: Unset, RAM: Unset, Reserved: Unset}
 }
 
-// PageSize finds out the page size, which no line tells: the victim's size in kB
-// and in pages, or the smallest block of the free lists. 0 if unknown.
+// PageSize finds out the page size, which no line tells: the smallest block of
+// the free lists, or the victim's size in kB and in pages. 0 if unknown: the
+// victim may have grown between the table and its own line.
 func (e *Event) PageSize() int64 {
-	for i := range e.Victims {
-		v := &e.Victims[i]
-		if t := e.Row(v.PID); t != nil && t.TotalVM > 0 && v.TotalVM > 0 && v.TotalVM%t.TotalVM == 0 {
-			return v.TotalVM / t.TotalVM << 10
+	for _, z := range e.Zones {
+		if isPage(z.Smallest) {
+			return z.Smallest << 10
 		}
 	}
-	for _, z := range e.Zones {
-		if z.Smallest > 0 {
-			return z.Smallest << 10
+	for i := range e.Victims {
+		v := &e.Victims[i]
+		t := e.Row(v.PID)
+		if t != nil && t.TotalVM > 0 && v.TotalVM > 0 && v.TotalVM%t.TotalVM == 0 && isPage(v.TotalVM/t.TotalVM) {
+			return v.TotalVM / t.TotalVM << 10
 		}
 	}
 	return 0
 }
+
+// isPage tells whether some machine has pages of that many kB.
+func isPage(kb int64) bool { return kb >= 4 && kb <= 64 && kb&(kb-1) == 0 }
 
 // Row returns a process's row of the task table; nil if it has none.
 func (e *Event) Row(pid int64) *Task {

@@ -5,37 +5,42 @@ import (
 	"strings"
 )
 
-// The lines of a report that tell the state of memory, and its table of tasks.
+// The lines of a report that tell the state of memory.
 
-// stats reads what follows "Memory cgroup stats for ": up to 5.2 the cgroup and
-// all figures in kB on the same line, since then a figure a line behind it.
-func (e *Event) stats(rest string) (more bool) {
+// cgroupStats reads what follows "Memory cgroup stats for ": since 5.3 a figure
+// a line behind it, for the cgroup and those below it. Before, each cgroup has a
+// line with figures of its own in KB, so that they are added up.
+func (e *Event) cgroupStats(rest string) (more bool) {
 	at, line, _ := strings.Cut(rest, ": ")
 	at = strings.TrimSuffix(at, ":")
-	if e.OOMMemcg != "" && at != e.OOMMemcg && e.Stats != nil {
-		return false // v1 lists the cgroups below as well
-	}
 	if e.Stats == nil {
 		e.Stats = map[string]uint64{}
 	}
 	if e.OOMMemcg == "" {
 		e.OOMMemcg = at
 	}
+	if line == "" {
+		e.Listed = len(e.Stats) == 0
+		return e.Listed
+	}
 	for word := range strings.FieldsSeq(line) {
 		name, text, ok := strings.Cut(word, ":")
 		kb, isKB := strings.CutSuffix(text, "KB")
-		if n, err := strconv.ParseUint(kb, 10, 53); ok && isKB && err == nil {
-			e.Stats[name] = n << 10
+		if n, err := strconv.ParseUint(kb, 10, 53); ok && isKB && err == nil && (len(e.Stats) < maxStats || e.Stats[name] > 0) {
+			e.Stats[name] += n << 10
 		}
 	}
-	return line == ""
+	return false
 }
+
+// maxStats bounds the figures of a cgroup that are kept.
+const maxStats = 200
 
 // stat reads "anon 12345", in bytes.
 func (e *Event) stat(msg string) bool {
 	name, text, ok := strings.Cut(msg, " ")
 	n, err := strconv.ParseUint(text, 10, 63)
-	if !ok || err != nil || strings.ContainsAny(name, ":=[]") || len(e.Stats) > 200 {
+	if !ok || err != nil || strings.ContainsAny(name, ":=[]") || len(e.Stats) > maxStats {
 		return false
 	}
 	e.Stats[name] = n
@@ -55,6 +60,10 @@ func (e *Event) memory(msg string) {
 		e.SwapFree = swap(msg)
 	case strings.HasPrefix(msg, "Total swap"):
 		e.SwapTotal = swap(msg)
+	case strings.HasPrefix(msg, "lowmem_reserve[]:"):
+		e.reserve(msg)
+	case strings.Contains(msg, " hugepages_total="):
+		e.hugePages(msg)
 	case strings.Contains(msg, " free:") && strings.Contains(msg, "kB") && strings.Contains(msg, " min:"):
 		e.zone(msg)
 	case strings.Contains(msg, "kB") && strings.Contains(msg, "*") && strings.Contains(msg, " = "):
@@ -70,7 +79,7 @@ func swap(msg string) int64 {
 	if i < 0 {
 		return Unset
 	}
-	return lead(msg[i+1:])
+	return kB("="+strings.TrimLeft(msg[i+1:], " "), "=")
 }
 
 func lead(msg string) int64 {
@@ -118,10 +127,36 @@ func (e *Event) zone(msg string) {
 	var rest string
 	z.Node, z.Name, rest = which(msg)
 	rest = " " + rest
-	z.Free, z.Min, z.Low, z.High = number(rest, " free:"), number(rest, " min:"), number(rest, " low:"), number(rest, " high:")
-	z.Present, z.Managed = number(rest, " present:"), number(rest, " managed:")
-	z.ActiveFile, z.InactiveFile = number(rest, " active_file:"), number(rest, " inactive_file:")
+	z.Free, z.Min, z.Low, z.High = kB(rest, " free:"), kB(rest, " min:"), kB(rest, " low:"), kB(rest, " high:")
+	z.Present, z.Managed = kB(rest, " present:"), kB(rest, " managed:")
+	z.ActiveFile, z.InactiveFile = kB(rest, " active_file:"), kB(rest, " inactive_file:")
+	z.CMA, z.HighAtomic = kB(rest, " free_cma:"), kB(rest, " reserved_highatomic:")
 	e.Zones = append(e.Zones, z)
+}
+
+// reserve reads "lowmem_reserve[]: 0 460 460", of the zone in the line before it.
+func (e *Event) reserve(msg string) {
+	if len(e.Zones) == 0 || e.Zones[len(e.Zones)-1].Reserve != nil {
+		return
+	}
+	z := &e.Zones[len(e.Zones)-1]
+	for w := range strings.FieldsSeq(strings.TrimPrefix(msg, "lowmem_reserve[]:")) {
+		n, err := strconv.ParseInt(w, 10, 62)
+		if err != nil || len(z.Reserve) > 10 {
+			return
+		}
+		z.Reserve = append(z.Reserve, n)
+	}
+}
+
+// hugePages reads "Node 0 hugepages_total=2 hugepages_free=1 hugepages_surp=0
+// hugepages_size=2048kB", of which each node has one for each size.
+func (e *Event) hugePages(msg string) {
+	total, free, size := number(msg, " hugepages_total="), number(msg, " hugepages_free="), kB(msg, " hugepages_size=")
+	if total < 0 || free < 0 || size <= 0 || total > 1<<40 || size > 1<<22 {
+		return
+	}
+	e.HugePages, e.HugeFree = max(e.HugePages, 0)+total*size, max(e.HugeFree, 0)+free*size
 }
 
 // buddies reads "Node 0 Normal: 3*4kB (UME) 2*8kB (U) 0*16kB ... = 28kB".
@@ -129,94 +164,32 @@ func (e *Event) buddies(msg string) {
 	node, name, rest := which(msg)
 	for i := range e.Zones {
 		z := &e.Zones[i]
-		if z.Name != name || z.Node != node && node != Unset && z.Node != Unset || z.Blocks != nil {
+		if z.Name == name && (z.Node == node || node == Unset || z.Node == Unset) && z.Blocks == nil {
+			z.buddies(rest)
+			return
+		}
+	}
+	e.Orphans++
+}
+
+func (z *Zone) buddies(list string) {
+	for w := range strings.FieldsSeq(list) {
+		if w == "=" || len(z.Blocks) > 30 {
+			return
+		}
+		if n := len(z.Types); n > 0 && strings.HasPrefix(w, "(") {
+			z.Types[n-1] = strings.Trim(w, "()")
 			continue
 		}
-		for w := range strings.FieldsSeq(rest) {
-			if w == "=" {
-				return
-			}
-			count, size, ok := strings.Cut(w, "*")
-			n, err := strconv.ParseInt(count, 10, 62)
-			kb, ok2 := leading(size)
-			if !ok || !ok2 || err != nil || len(z.Blocks) > 30 {
-				continue
-			}
-			if z.Smallest == 0 {
-				z.Smallest = kb
-			}
-			z.Blocks = append(z.Blocks, n)
+		count, size, ok := strings.Cut(w, "*")
+		n, err := strconv.ParseInt(count, 10, 62)
+		kb, ok2 := leading(size)
+		if !ok || !ok2 || err != nil {
+			continue
 		}
-		return
-	}
-}
-
-// tableLine reads the heading of the task table or one of its rows. Columns go
-// by the names of the heading, never by their places: they differ by version.
-func (e *Event) tableLine(msg string) {
-	inside, rest, ok := strings.Cut(msg[1:], "]")
-	inside = strings.TrimSpace(inside)
-	if !ok {
-		return
-	}
-	if inside == "pid" {
-		e.Header = strings.Fields(rest)
-		return
-	}
-	pid, err := strconv.ParseInt(inside, 10, 64)
-	if err != nil || pid <= 0 || len(e.Header) < 3 {
-		return
-	}
-	if len(e.Tasks) >= maxTasks {
-		e.Lost++
-		return
-	}
-	t := newTask()
-	t.PID = pid
-	if t.row(e.Header, rest) {
-		e.Tasks = append(e.Tasks, t)
-	}
-}
-
-// row reads the columns behind the PID; the last is the name, blanks and all.
-func (t *Task) row(header []string, rest string) bool {
-	for _, column := range header[:len(header)-1] {
-		rest = strings.TrimLeft(rest, " ")
-		field, more, ok := strings.Cut(rest, " ")
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil || !ok {
-			return false
+		if z.Smallest == 0 {
+			z.Smallest = kb
 		}
-		rest = more
-		t.set(column, n)
-	}
-	t.Comm = rest
-	return true
-}
-
-func (t *Task) set(column string, n int64) {
-	switch column {
-	case "uid":
-		t.UID = n
-	case "tgid":
-		t.TGID = n
-	case "total_vm":
-		t.TotalVM = n
-	case "rss":
-		t.RSS = n
-	case "rss_anon":
-		t.RSSAnon = n
-	case "rss_file":
-		t.RSSFile = n
-	case "rss_shmem":
-		t.RSSShmem = n
-	case "nr_ptes", "nr_pmds", "nr_puds":
-		t.Tables = max(t.Tables, 0) + n
-	case "pgtables_bytes":
-		t.TableBytes = n
-	case "swapents":
-		t.Swap = n
-	case "oom_score_adj":
-		t.Adj, t.HasAdj = n, true
+		z.Blocks, z.Types = append(z.Blocks, n), append(z.Types, "")
 	}
 }

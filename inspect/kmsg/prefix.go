@@ -1,6 +1,7 @@
 package kmsg
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,8 @@ func prefix(line string) (msg string, s Stamp, ok bool) {
 		return "", s, false
 	}
 	line = brackets(line, &s)
-	return caller(line), s, true
+	line, s.caller = caller(line)
+	return line, s, true
 }
 
 // record reads "6,1234,5678901,-;text" (Documentation/ABI/testing/dev-kmsg).
@@ -51,6 +53,9 @@ func record(line string) (msg string, s Stamp, ok bool) {
 	if level>>3 == 0 && usec < 1<<53 {
 		s.Uptime = time.Duration(usec) * time.Microsecond
 		s.Text = strconv.FormatFloat(s.Uptime.Seconds(), 'f', 6, 64)
+		if len(f) == 5 {
+			_, s.caller, _ = strings.Cut(f[4], "caller=")
+		}
 	}
 	return unescape(msg), s, true
 }
@@ -129,131 +134,62 @@ func bracket(text string, s *Stamp) bool {
 		s.note(text)
 		return true
 	}
-	for _, layout := range [...]string{"Mon Jan _2 15:04:05 2006", "Mon Jan 2 15:04:05 2006"} {
-		if t, err := time.Parse(layout, strings.Join(strings.Fields(text), " ")); err == nil {
-			s.Wall = t
-			s.note(text)
-			return true
-		}
+	words := strings.Fields(text)
+	if t, err := time.Parse("Mon Jan 2 15:04:05 2006", strings.Join(words, " ")); err == nil {
+		s.Wall = t
+		s.note(text)
+		return true
 	}
-	if len(text) >= 5 && len(text) <= 12 && text[0] >= 'A' && text[0] <= 'Z' { // [Nov24 10:20]
-		if _, err := time.Parse("Jan_2 15:04", text); err == nil {
-			s.note(text)
-			return true
-		}
-		if _, err := time.Parse("Jan2 15:04", text); err == nil {
-			s.note(text)
-			return true
-		}
+	// dmesg -T names days and months as the locale does.
+	if n := len(words); n == 5 && isDay(words[2]) && isClock(words[3]) && isYear(words[4]) {
+		s.note(text)
+		return true
+	}
+	if _, ok := minuteOf(text); ok {
+		s.note(text)
+		return true
 	}
 	return false
+}
+
+// minuteOf reads "Nov24 10:20" of dmesg -H.
+func minuteOf(text string) (time.Time, bool) {
+	if len(text) < 10 || len(text) > 12 || text[0] < 'A' || text[0] > 'Z' {
+		return time.Time{}, false
+	}
+	for _, layout := range [...]string{"Jan_2 15:04", "Jan2 15:04"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// clock follows dmesg -H, which tells the minute once and then how much later
+// than the line before each one is: lines that are of no use count as well.
+func (p *parser) clock(raw []byte) {
+	if len(raw) < 8 || raw[0] != '[' {
+		return
+	}
+	end := bytes.IndexByte(raw[:min(len(raw), 20)], ']')
+	if end < 0 {
+		return
+	}
+	inside := bytes.TrimSpace(raw[1:end])
+	if len(inside) == 0 || inside[0] != '+' && (inside[0] < 'A' || inside[0] > 'Z') {
+		return
+	}
+	if t, ok := minuteOf(string(inside)); ok {
+		p.minute = t
+	} else if sec, err := strconv.ParseFloat(string(inside), 64); err == nil && !p.minute.IsZero() && sec < 1e6 {
+		p.minute = p.minute.Add(time.Duration(sec * float64(time.Second)))
+	}
 }
 
 func (s *Stamp) note(text string) {
 	if s.Text == "" {
 		s.Text = text
 	}
-}
-
-// wall reads a date and time before the host's name.
-func wall(line string, s *Stamp) (rest string, ok bool) {
-	if len(line) < 15 {
-		return line, false
-	}
-	if _, err := time.Parse("Jan _2 15:04:05", line[:15]); err == nil { // syslog; the year is not told
-		end := 15
-		for end < len(line) && (line[end] == '.' || line[end] >= '0' && line[end] <= '9') {
-			end++ // short-precise
-		}
-		s.note(line[:end])
-		if y, err := strconv.Atoi(strings.TrimSpace(line[end:min(end+5, len(line))])); err == nil && y > 1990 {
-			end += 5
-		}
-		return strings.TrimLeft(line[end:], " "), true
-	}
-	word, rest, _ := strings.Cut(line, " ")
-	if weekday(word) { // short-full: Tue 2026-11-24 10:20:42 UTC
-		if w, more, _ := strings.Cut(rest, " "); iso(w+"T00:00:00", &Stamp{}) {
-			clock, more, _ := strings.Cut(more, " ")
-			zone, more, _ := strings.Cut(more, " ")
-			var at Stamp
-			if iso(w+"T"+clock, &at) {
-				if zone == "UTC" {
-					at.Zone = true
-				}
-				s.Wall, s.Zone = at.Wall, at.Zone
-				s.note(word + " " + w + " " + clock + " " + zone)
-				return more, true
-			}
-		}
-	}
-	if iso(word, s) {
-		return rest, true
-	}
-	if clock, more, _ := strings.Cut(rest, " "); len(word) == 10 && iso(word+"T"+clock, s) {
-		return more, true
-	}
-	if sec, err := strconv.ParseFloat(word, 64); err == nil && sec > 1e8 && sec < 1e11 && strings.Contains(word, ".") { // short-unix
-		s.Wall, s.Zone = time.UnixMicro(int64(sec*1e6)).UTC(), true
-		s.note(word)
-		return rest, true
-	}
-	return line, false
-}
-
-func weekday(w string) bool {
-	switch w {
-	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
-		return true
-	}
-	return false
-}
-
-// iso reads 2026-11-24T10:20:42, with or without a fraction and a zone.
-func iso(word string, s *Stamp) bool {
-	if len(word) < 19 || word[4] != '-' || word[10] != 'T' {
-		return false
-	}
-	plain := strings.Replace(word, ",", ".", 1)
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700", "2006-01-02T15:04:05.999999999-07"} {
-		if t, err := time.Parse(layout, plain); err == nil {
-			s.Wall, s.Zone = t, true
-			s.note(word)
-			return true
-		}
-	}
-	if t, err := time.Parse("2006-01-02T15:04:05.999999999", plain); err == nil {
-		s.Wall = t
-		s.note(word)
-		return true
-	}
-	return false
-}
-
-// tag takes off "host kernel: " and its like. Behind a date, where a program
-// names itself, it must be the kernel.
-func tag(line string, hosted bool) (string, bool) {
-	first, rest, _ := strings.Cut(line, " ")
-	second, more, _ := strings.Cut(rest, " ")
-	switch {
-	case first == "kernel:":
-		return rest, true
-	case second == "kernel:":
-		return more, true
-	case second == "kernel" && strings.HasPrefix(more, "- "): // RFC 5424: host kernel - - - text
-		for range 3 {
-			more = strings.TrimPrefix(more, "- ")
-		}
-		return more, true
-	case strings.Contains(second, ".") && strings.HasPrefix(more, "kernel: "): // busybox: host kern.warn kernel: text
-		return strings.TrimPrefix(more, "kernel: "), true
-	}
-	if hosted { // a hypervisor's log of its guest's console: Guest: <6>[ 12.5] text
-		if _, guest, ok := strings.Cut(line, "Guest: <"); ok {
-			return priority("<" + guest)
-		}
-	}
-	return line, !hosted
 }
 
 // plain takes off the colours that dmesg -L paints.
@@ -279,17 +215,17 @@ func plain(line string) string {
 }
 
 // caller takes off who printed it, under CONFIG_PRINTK_CALLER: [ T123] or [ C0].
-func caller(line string) string {
+func caller(line string) (rest, who string) {
 	if !strings.HasPrefix(line, "[") {
-		return line
+		return line, ""
 	}
 	inside, rest, ok := strings.Cut(line[1:], "]")
 	inside = strings.TrimSpace(inside)
 	if !ok || len(inside) < 2 || inside[0] != 'T' && inside[0] != 'C' {
-		return line
+		return line, ""
 	}
 	if _, err := strconv.ParseUint(inside[1:], 10, 32); err != nil {
-		return line
+		return line, ""
 	}
-	return strings.TrimPrefix(rest, " ")
+	return strings.TrimPrefix(rest, " "), inside
 }

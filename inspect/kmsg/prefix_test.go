@@ -1,6 +1,7 @@
 package kmsg
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,16 +16,26 @@ func TestPrefix(t *testing.T) {
 		return at
 	}
 	for line, want := range map[string]Stamp{
-		message:                                                                        {Uptime: -1},
-		"[ 5682.104003] " + message:                                                    {Text: "5682.104003", Uptime: 5682104003 * time.Microsecond},
-		"[    0.000000] " + message:                                                    {Text: "0.000000"},
-		"<4>[   12.500000] " + message:                                                 {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"<3>" + message:                                                                {Uptime: -1},
-		"[   12.500000][ T123] " + message:                                             {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"[   12.500000][    C1] " + message:                                            {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"kern  :err   : [   12.500000] " + message:                                     {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"kern  :err   : [Tue Nov 24 10:20:42 2026] " + message:                         {Text: "Tue Nov 24 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
-		"[Tue Nov  3 10:20:42 2026] " + message:                                        {Text: "Tue Nov  3 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-03T10:20:42Z")},
+		message:                                                               {Uptime: -1},
+		"[ 5682.104003] " + message:                                           {Text: "5682.104003", Uptime: 5682104003 * time.Microsecond},
+		"[    0.000000] " + message:                                           {Text: "0.000000"},
+		"<4>[   12.500000] " + message:                                        {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"<3>" + message:                                                       {Uptime: -1},
+		"[   12.500000][ T123] " + message:                                    {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"[   12.500000][    C1] " + message:                                   {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"kern  :err   : [   12.500000] " + message:                            {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"kern  :err   : [Tue Nov 24 10:20:42 2026] " + message:                {Text: "Tue Nov 24 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
+		"[Tue Nov  3 10:20:42 2026] " + message:                               {Text: "Tue Nov  3 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-03T10:20:42Z")},
+		"Nov 24 10:20:42 2026 web-1 kernel: " + message:                       {Text: "Nov 24 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
+		"Tue Nov 24 10:20:42 2026 kern.err kernel: [   12.500000] " + message: {Text: "Tue Nov 24 10:20:42 2026", Uptime: 12500 * time.Millisecond, Wall: wall("2026-11-24T10:20:42Z")}, // OpenWrt
+		"[Di Nov 24 10:20:42 2026] " + message:                                {Text: "Di Nov 24 10:20:42 2026", Uptime: -1},
+		"[mar. nov. 24 10:20:42 2026] " + message:                             {Text: "mar. nov. 24 10:20:42 2026", Uptime: -1},
+		"Mär 24 10:20:42 web-1 kernel: " + message:                            {Text: "Mär 24 10:20:42", Uptime: -1},
+		"nov. 24 10:20:42 web-1 kernel: " + message:                           {Text: "nov. 24 10:20:42", Uptime: -1},
+		"11月 24 10:20:42 web-1 kernel: " + message:                            {Text: "11月 24 10:20:42", Uptime: -1},
+		"Nov 24 10:20:42 web-1 kernel[123]: " + message:                       {Text: "Nov 24 10:20:42", Uptime: -1},
+		"<3>1 2026-11-24T10:20:42+00:00 web-1 kernel - - [timeQuality tzKnown=\"1\" x=\"a\\]b\"][o@1 a=\"]\"] " + message: {Text: "2026-11-24T10:20:42+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
+		"<3>1 2026-11-24T10:20:42+00:00 web-1 kernel 0 ID47 - " + message:                                                 {Text: "2026-11-24T10:20:42+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
 		"[Nov24 10:20] " + message:                                                     {Text: "Nov24 10:20", Uptime: -1},
 		"[  +0.000004] " + message:                                                     {Text: "+0.000004", Uptime: -1},
 		"[   12.500000 <    0.000004>] " + message:                                     {Text: "12.500000 <    0.000004>", Uptime: 12500 * time.Millisecond},
@@ -70,6 +81,10 @@ func TestPrefixOfOthers(t *testing.T) {
 		"<12>[   12.500000] " + message,
 		"12,1234,5682104003,-;" + message,
 		"1795515642.123456 web-1 app[7]: " + message,
+		"Mär 24 10:20:42 web-1 app: " + message,
+		"Tue Nov 24 10:20:42 2026 user.err app: " + message,
+		"Nov 24 10:20:42 web-1 kernel[x]: " + message,
+		"2026-11-24T10:20:42+00:00 web-1 kernel - - [x y=\"1 " + message,
 	} {
 		if msg, _, ok := prefix(line); ok {
 			t.Errorf("%q is taken for the kernel's %q", line, msg)
@@ -90,4 +105,38 @@ func TestRowsAreNoTimes(t *testing.T) {
 			t.Errorf("%q is %q, want %q", line, msg, want)
 		}
 	}
+}
+
+// dmesg -H tells the minute once.
+func TestMinutesOfDmesg(t *testing.T) {
+	p := parser{yield: func(*Event) bool { return true }, at: Stamp{Uptime: -1}}
+	for _, c := range [][2]string{
+		{"[Nov24 10:20] a", "Nov24 10:20"}, {"[  +0.000004] b", "Nov24 10:20"}, {"[ +58.000000] c", "Nov24 10:20"}, {"[Nov24 10:21] d", "Nov24 10:21"}, {"[  +1.500000] e", "Nov24 10:21"},
+	} {
+		p.clock([]byte(c[0]))
+		_, at, ok := p.prefix([]byte(c[0]))
+		if !ok || at.Text != c[1] || at.clock.IsZero() {
+			t.Errorf("%q is of %q, %v", c[0], at.Text, at.clock)
+		}
+	}
+	if got := p.minute.Format("15:04:05.0"); got != "10:21:01.5" {
+		t.Errorf("it has got to %s", got)
+	}
+}
+
+func FuzzPrefix(f *testing.F) {
+	for _, line := range []string{"<3>1 2026-11-24T10:20:42+00:00 h kernel - - [x y=\"\\\"\"] a", "Mär 24 10:20:42 h kernel[1]: a", "[Di Nov 24 10:20:42 2026] a", "6,1,2,-,caller=T1;a\\x0a", "{\"MESSAGE\":\"a\"}", "[Nov24 10:20] a", "\x1b[32ma"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		p := parser{yield: func(*Event) bool { return true }, at: Stamp{Uptime: -1}}
+		p.clock([]byte(line))
+		msg, at, ok := p.prefix([]byte(line))
+		if ok && !strings.HasPrefix(line, "{") && len(msg) > len(line) {
+			t.Errorf("%q is longer than its line, %q", msg, line)
+		}
+		if at.Uptime < -1 {
+			t.Errorf("%q is of %v", line, at.Uptime)
+		}
+	})
 }

@@ -1,0 +1,38 @@
+package oom
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+)
+
+// Overview lists the kills of a log, a line each: text has it before the reports,
+// where there are several.
+func Overview() *explain.Table[*Kill] {
+	field := func(key string) killField {
+		for _, f := range Kills().Fields {
+			if f.Key == key {
+				f.Show = explain.Always
+				return f
+			}
+		}
+		panic("kills have no " + key)
+	}
+	kill, when, bound, freed, role := field("kill"), field("logged_at"), field("constraint"), field("freed_at_most"), field("role")
+	kill.Label, when.Label, bound.Label, freed.Label, role.Label = "KILL", "WHEN", "RAN OUT", "FREED", "PART"
+	freed.Show, role.Show = explain.Wide, explain.Wide
+	return &explain.Table[*Kill]{Name: "overview", Fields: []killField{kill, when, bound, freed, role,
+		logField(doc{Key: "why", Label: "VICTIM", Gist: "Who was killed, and in which cgroup."}, func(k *Kill) value { return explain.S(k.line()) }, nil)}}
+}
+
+// line tells a kill in a few words.
+func (k *Kill) line() string {
+	s := fmt.Sprintf("%s (%d)", k.name(), k.V.PID)
+	if n := len(k.E.Victims) - 1; n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	if k.E.OOMMemcg != "" {
+		s += ", at the limit of " + k.E.OOMMemcg
+	}
+	return s
+}
