@@ -52,24 +52,15 @@ func special(r fdRow) string {
 		}
 		return "reads signals as they come"
 	case inspect.KindInotify:
-		return "watches " + explain.Plural(len(lines(f, "inotify")), "file or directory", "files and directories")
+		return inotify(r)
 	case inspect.KindFanotify:
-		return "watches by fanotify: " + explain.Plural(len(lines(f, "fanotify")), "mark", "marks")
+		return fanotify(r)
 	case inspect.KindPidfd:
-		switch pid := line(f, "Pid"); pid {
-		case "":
-			return "a process"
-		case "-1":
-			return "a process that has ended and been asked for"
-		case "0":
-			return "a process of another PID namespace"
-		default:
-			return "process " + pid + ", whoever gets that number later"
-		}
+		return pidfd(r)
 	case inspect.KindIOUring:
 		return "a ring of I/O requests" + ring(f)
 	case inspect.KindUserfaultfd:
-		return "page faults of a range of memory, served by a program: " + orZero(line(f, "pending")) + " wait"
+		return "page faults of a range of memory, served by a program: " + orZero(line(f, "total")) + " wait"
 	case inspect.KindBPF:
 		return bpf(f)
 	case inspect.KindPerf:
@@ -103,39 +94,48 @@ func ring(f *inspect.FD) string {
 	return fmt.Sprintf(", %d handed in and not taken yet", tail-min(head, tail))
 }
 
-// epoll lists what is watched: "tfd: 5 events: 19 data: 5 pos:0 ino:..".
-func epoll(f *inspect.FD) string {
-	var fds []string
-	for _, l := range lines(f, "tfd") {
-		if n := strings.Fields(l); len(n) > 0 {
-			fds = append(fds, n[0])
-		}
+// pidfd tells of which process it is: -1 stands for one that is gone, 0 for one that
+// this PID namespace has no number for (fs/pidfs.c, pidfd_show_fdinfo).
+func pidfd(r fdRow) string {
+	switch pid := line(r.It, "Pid"); pid {
+	case "":
+		return "a process, held by more than its number"
+	case "-1":
+		return "a process that has ended and been asked for"
+	case "0":
+		return "a process of another PID namespace"
+	default:
+		return "process " + pid + " itself, even if its number is given out again"
 	}
-	if len(fds) == 0 {
-		return "waits for none"
-	}
-	if len(fds) > 8 {
-		return fmt.Sprintf("waits for %d descriptors: %s and more", len(fds), strings.Join(fds[:8], " "))
-	}
-	return fmt.Sprintf("waits for %s: %s", explain.Plural(len(fds), "descriptor", "descriptors"), strings.Join(fds, " "))
 }
 
-// timer tells clock and next expiry: "it_value: (3, 141592653)".
+// timer tells clock and next expiry: "it_value: (3, 141592653)". A timer that went
+// off has 0 there until it is read, and counts ticks meanwhile; one that repeats is
+// set anew by that read (fs/timerfd.c, timerfd_read).
 func timer(f *inspect.FD) string {
 	clocks := map[string]string{"0": "the wall clock", "1": "the monotonic clock", "7": "the clock since boot", "8": "the wall clock, and wakes the machine", "9": "the clock since boot, and wakes the machine"}
 	clock := clocks[line(f, "clockid")]
 	if clock == "" {
 		clock = "clock " + line(f, "clockid")
 	}
+	s := "a timer by " + clock
 	next, ok := timespec(line(f, "it_value"))
-	if !ok || next == 0 {
-		return "a timer by " + clock + ", not set"
+	every, repeats := timespec(line(f, "it_interval"))
+	repeats = repeats && every > 0
+	ticks, _ := strconv.ParseUint(line(f, "ticks"), 10, 64)
+	switch {
+	case !ok:
+		return s
+	case ticks > 0 && repeats:
+		return s + ", went off and was not read yet; every " + explain.Span(every)
+	case ticks > 0:
+		return s + ", went off and was not read yet"
+	case next == 0:
+		return s + ", not running"
+	case repeats:
+		return s + ", goes off in " + explain.Span(next) + " and every " + explain.Span(every)
 	}
-	s := "a timer by " + clock + ", goes off in " + explain.Span(next)
-	if every, ok := timespec(line(f, "it_interval")); ok && every > 0 {
-		s += " and every " + explain.Span(every)
-	}
-	return s
+	return s + ", goes off in " + explain.Span(next)
 }
 
 func timespec(s string) (seconds float64, ok bool) {
@@ -143,16 +143,4 @@ func timespec(s string) (seconds float64, ok bool) {
 	sec, err1 := strconv.ParseFloat(strings.TrimSpace(a), 64)
 	nsec, err2 := strconv.ParseFloat(strings.TrimSpace(b), 64)
 	return sec + nsec/1e9, ok && err1 == nil && err2 == nil
-}
-
-func bpf(f *inspect.FD) string {
-	switch {
-	case line(f, "map_type") != "":
-		return fmt.Sprintf("a BPF map of type %s: keys of %s bytes, values of %s, %s entries at most, %s", line(f, "map_type"), line(f, "key_size"), line(f, "value_size"), line(f, "max_entries"), strings.TrimPrefix(sized(line(f, "memlock")), ", "))
-	case line(f, "prog_type") != "":
-		return fmt.Sprintf("a BPF program of type %s, tag %s", line(f, "prog_type"), line(f, "prog_tag"))
-	case line(f, "link_type") != "":
-		return "a BPF link of type " + line(f, "link_type")
-	}
-	return "a BPF object"
 }
