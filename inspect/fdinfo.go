@@ -51,6 +51,24 @@ func (f *FD) parseInfo(b []byte) error {
 	return nil
 }
 
+// protocols names what the sockets are that /proc/net does not list: the kernel has
+// the name of its protocol as an extended attribute of each (net/socket.c,
+// sockfs_xattr_get), which the link leads to.
+func (h *Host) protocols(l *FDList, dir string) {
+	for i := range l.List[:l.Shown] {
+		f := &l.List[i]
+		if f.Kind != KindSocket || f.Socket != nil || !h.Live {
+			continue
+		}
+		path := h.proc.root + "/" + dir + "/fd/" + strconv.Itoa(int(f.N))
+		f.Proto, _ = wait(h.proc.wait, "look at", path, func() (string, error) {
+			buf := make([]byte, 64)
+			n, err := unix.Getxattr(path, "system.sockprotoname", buf)
+			return strings.TrimRight(string(buf[:max(n, 0)]), "\x00"), err
+		})
+	}
+}
+
 // MountPoint is where a file system is mounted, as a process sees it.
 type MountPoint struct {
 	ID                    int64

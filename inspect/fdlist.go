@@ -37,6 +37,7 @@ type FD struct {
 
 	Mount  *MountPoint
 	Socket *Socket
+	Proto  string  // of a socket that /proc/net does not list, by the kernel's name of its protocol
 	Ends   []FDEnd // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
 	Same   int32   // the lowest descriptor of this process with the same open file, itself if none is lower
 	Shared []int32 // parent and children that have the same open file under that number
@@ -131,7 +132,7 @@ func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 			l.Limit = bound
 		}
 	}
-	l.Sources[PIDFdinfo] = l.Sources[PIDFd]
+	l.Sources[PIDFdinfo], l.Sources[PIDNet] = l.Sources[PIDFd], Present
 	if l.Sources[PIDFd] != Present {
 		return l, nil
 	}
@@ -147,6 +148,7 @@ func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 	})
 	h.mountsOf(l, dir)
 	h.socketsOf(l, dir)
+	h.protocols(l, dir)
 	h.sharing(l, ps)
 	h.ends(l, ps)
 	return l, nil

@@ -15,7 +15,10 @@ func onDisk(f *inspect.FD) string {
 		b.WriteString(" of " + explain.Size(f.Size))
 	}
 	b.WriteString(where(f))
-	if f.Deleted {
+	switch {
+	case f.Deleted && f.Taken == 0:
+		b.WriteString("; gone from its directory, and takes no space")
+	case f.Deleted:
 		b.WriteString("; gone from its directory, and keeps " + explain.Size(f.Taken) + " until it is closed")
 	}
 	return b.String()
