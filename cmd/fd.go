@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -28,15 +29,16 @@ other end, sockets with addresses and state, and the kinds of file without a nam
 directory or device open, --socket who has an address.`
 
 type fdOptions struct {
-	limit        int
-	sort         []string
-	user, name   string
-	deleted      bool
-	path, socket string
+	limit         int
+	columns, sort []string
+	user, name    string
+	deleted       bool
+	path, socket  string
 }
 
 func (o *fdOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes, or of one process's descriptors; 0 is all, -1 as many as a screen takes, or 200")
+	f.IntVar(&o.limit, "limit", autoLimit, "rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
+	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
 	f.StringVar(&o.user, "user", "", "only processes of this user, by name or number")
 	f.StringVar(&o.name, "name", "", "only processes whose name matches this regular expression")
@@ -53,6 +55,7 @@ func (a *App) fdCommand() *cobra.Command {
 		Long:  fdLong,
 		Example: `  kwhy fd
   kwhy fd 1234                          every descriptor of one process
+  kwhy fd 1234 --columns fd,local,remote,state
   kwhy fd --interval 10s                who opens and does not close
   kwhy fd --deleted                     where the disk's space went
   kwhy fd --path /var/log               why it can't be unmounted
@@ -60,6 +63,10 @@ func (a *App) fdCommand() *cobra.Command {
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.check(c, args); err != nil {
+				return err
+			}
+			if len(o.columns) == 1 && o.columns[0] == "help" {
+				_, err := fmt.Fprint(a.Out, o.columnHelp(args))
 				return err
 			}
 			r, err := a.begin(c, "fd")
@@ -73,9 +80,9 @@ func (a *App) fdCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return r.fdProcess(pid, o.limit)
-			case o.deleted || o.path != "" || o.socket != "":
-				return r.fdHolders(&o)
+				return r.fdProcess(pid, &o)
+			case o.question() != "":
+				return r.fdAnswer(&o)
 			}
 			return r.fdHost(&o)
 		},
@@ -84,22 +91,52 @@ func (a *App) fdCommand() *cobra.Command {
 	return c
 }
 
+// question is the flag that asks for something else than the table; "" without one.
+func (o *fdOptions) question() string {
+	switch {
+	case o.deleted:
+		return "deleted"
+	case o.path != "":
+		return "path"
+	case o.socket != "":
+		return "socket"
+	}
+	return ""
+}
+
+// columnHelp lists the columns of the table that is asked for.
+func (o *fdOptions) columnHelp(args []string) string {
+	switch {
+	case len(args) > 0:
+		return explain.ColumnHelp(fd.FDs().Fields)
+	case o.deleted:
+		return explain.ColumnHelp(fd.GoneList().Fields)
+	case o.path != "":
+		return explain.ColumnHelp(fd.Holders().Fields)
+	case o.socket != "":
+		return explain.ColumnHelp(fd.SocketHolders().Fields)
+	}
+	return explain.ColumnHelp(fd.Processes().Fields)
+}
+
 func (o *fdOptions) check(c *cobra.Command, args []string) error {
 	if o.limit < autoLimit {
 		return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
 	}
-	var one []string
+	var asked []string
 	for _, name := range []string{"deleted", "path", "socket"} {
 		if c.Flags().Changed(name) {
-			one = append(one, name)
+			asked = append(asked, name)
 		}
 	}
-	if len(one) > 1 {
-		return usagef("--%s and --%s are two questions: ask one", one[0], one[1])
+	switch {
+	case len(asked) > 1:
+		return usagef("--%s and --%s are two questions: ask one", asked[0], asked[1])
+	case len(asked) > 0 && len(args) > 0:
+		return usagef("--%s asks about the whole host, and a process was given", asked[0])
 	}
-	for _, name := range []string{"deleted", "path", "socket", "limit", "sort", "user", "name"} {
-		table := name == "limit" || name == "sort" || name == "user" || name == "name"
-		if c.Flags().Changed(name) && (len(args) > 0 && name != "limit" || table && len(one) > 0) {
+	for _, name := range []string{"user", "name"} {
+		if c.Flags().Changed(name) && (len(args) > 0 || len(asked) > 0) {
 			return usagef("--%s is for the table of all processes", name)
 		}
 	}
@@ -132,7 +169,7 @@ func (r *run) fdHost(o *fdOptions) error {
 	if limit == autoLimit {
 		limit = r.app.screenRows()
 	}
-	v, err := fd.Processes().View(nil, o.sort, limit)
+	v, err := fd.Processes().View(o.columns, o.sort, limit)
 	if err != nil {
 		return usagef("%v", err)
 	}
@@ -159,7 +196,7 @@ func (r *run) fdHost(o *fdOptions) error {
 		over = f.Mem.At.Sub(was.Mem.At)
 	}
 	order := v.Order(f)
-	f.Scan.Procs.Fill(order, inspect.Of(inspect.PIDLimits))
+	f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
 	rep := card.Explain(f, nil)
 	kinds, err := fd.Kinds().View(nil, nil, 0)
 	if err != nil {
@@ -175,44 +212,108 @@ func (r *run) fdHost(o *fdOptions) error {
 	return r.print(h, &rep)
 }
 
-// fdHolders answers who has something open.
-func (r *run) fdHolders(o *fdOptions) error {
+// fdAnswer answers who has something open.
+func (r *run) fdAnswer(o *fdOptions) error {
+	if r.set.Interval > 0 {
+		return usagef("--interval is of counts: it does not go with --%s", o.question())
+	}
 	ps, err := proc.Scan(r.host, inspect.Sources{}, nil)
 	if err != nil {
 		return err
 	}
+	var rep explain.Report
 	p := r.progress("reading the descriptors")
-	var l *inspect.FDHolders
 	switch {
 	case o.deleted:
-		l = r.host.DeletedFiles(ps)
+		err = r.fdDeleted(o, ps, &rep)
 	case o.path != "":
-		l, err = r.host.PathHolders(ps, o.path)
+		err = r.fdPath(o, ps, &rep)
 	default:
-		var addr netip.Addr
-		var port uint16
-		if addr, port, err = parseAddress(o.socket); err == nil {
-			l, err = r.host.SocketHolders(ps, addr, port)
-		}
+		err = r.fdSocket(o, ps, &rep)
 	}
 	p.Stop()
 	if err != nil {
 		return err
 	}
-	v, err := fd.Holders(o.deleted).View(nil, nil, 0)
+	return r.print(r.header(ps.Host.At, 0), &rep)
+}
+
+func (r *run) fdDeleted(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error {
+	v, err := answerView(fd.GoneList(), o)
 	if err != nil {
 		return err
 	}
-	var rep explain.Report
-	addGrid(&rep, v, l)
+	card := fd.Gone()
+	l := r.host.DeletedFiles(ps)
+	*rep = card.Explain(l, nil)
+	addGrid(rep, v, l)
+	rep.Grids[0].More = "--limit 0 shows all"
+	rep.Tell(l.Gaps(), r.host.Kernel)
+	return nil
+}
+
+func (r *run) fdPath(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error {
+	v, err := answerView(fd.Holders(), o)
+	if err != nil {
+		return err
+	}
+	l, err := r.host.PathHolders(ps, o.path)
+	if err != nil {
+		return err
+	}
+	what := l.What
+	if l.Whole {
+		what = "something of the file system at " + l.What
+	}
+	addGrid(rep, v, l)
+	answer(rep, l.Len(), explain.Plural(l.Len(), "process has ", "processes have ")+what+" open", "Nobody that may be looked at has "+what+" open.")
+	rep.Tell(l.Gaps(), r.host.Kernel)
+	return nil
+}
+
+func (r *run) fdSocket(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error {
+	addr, port, err := parseAddress(o.socket)
+	if err != nil {
+		return err
+	}
+	v, err := answerView(fd.SocketHolders(), o)
+	if err != nil {
+		return err
+	}
+	l, err := r.host.SocketHolders(ps, addr, port)
+	if err != nil {
+		return err
+	}
+	where := ""
+	if l.Namespaces > 1 {
+		where = fmt.Sprintf(", in %d network namespaces", l.Namespaces)
+	}
+	nobody := "Nobody that may be looked at has a socket with " + o.socket + where + "."
+	if l.Unheld > 0 {
+		nobody += " There " + explain.Plural(l.Unheld, "is one", "of them are") + ", and whose is not to be seen."
+	}
+	addGrid(rep, v, l)
+	answer(rep, l.Len(), explain.Plural(l.Len(), "holder", "holders")+" of sockets with "+o.socket+where, nobody)
+	rep.Tell(l.Gaps(), r.host.Kernel)
+	return nil
+}
+
+// answerView is the table of an answer as it was asked for.
+func answerView[S explain.Snapshot[S]](t *explain.Table[S], o *fdOptions) (*explain.View[S], error) {
+	v, err := t.View(o.columns, o.sort, max(o.limit, 0))
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return v, nil
+}
+
+// answer puts a title over a table, or a sentence in its place.
+func answer(rep *explain.Report, n int, title, nobody string) {
 	g := &rep.Grids[0]
-	g.Title = explain.Plural(l.Len(), "holder", "holders") + " of " + l.What
-	g.Empty = "Nobody that may be looked at has " + l.What + " open."
-	if g.Sections = l.Len() == 0; !g.Sections {
+	g.Title, g.Empty, g.More = title, nobody, "--limit 0 shows all"
+	if g.Sections = n == 0; !g.Sections {
 		rep.Parts = []explain.Part{{Title: g.Title, Table: g.Name}}
 	}
-	rep.Tell(l.Gaps(), r.host.Kernel)
-	return r.print(r.header(ps.Host.At, 0), &rep)
 }
 
 // parseAddress reads ADDR:PORT, [ADDR]:PORT or :PORT.
@@ -236,17 +337,22 @@ func parseAddress(text string) (netip.Addr, uint16, error) {
 // otherwise: who has thousands has thousands of the same.
 const fdRows = 200
 
-func (r *run) fdProcess(pid int32, limit int) error {
+func (r *run) fdProcess(pid int32, o *fdOptions) error {
+	limit := o.limit
 	if limit == autoLimit {
 		limit = fdRows
 	}
 	card := fd.Process()
-	fds, err := fd.FDs().View(nil, nil, limit)
+	fds, err := fd.FDs().View(o.columns, o.sort, limit)
 	if err != nil {
-		return err
+		return usagef("%v", err)
 	}
 	p := r.progress("reading the descriptors")
-	l, err := fd.Take(r.host, pid, limit)
+	look := limit
+	if len(o.sort) > 0 {
+		look = 0 // any may come first
+	}
+	l, err := fd.Take(r.host, pid, look)
 	p.Stop()
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type FD struct {
 
 	Mount  *MountPoint
 	Socket *Socket
+	Proto  string  // of a socket that /proc/net does not list, by the kernel's name of its protocol
 	Ends   []FDEnd // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
 	Same   int32   // the lowest descriptor of this process with the same open file, itself if none is lower
 	Shared []int32 // parent and children that have the same open file under that number
@@ -51,9 +52,6 @@ type FDEnd struct {
 	FD     int32
 	Writes bool
 }
-
-// MountPoint is where a file system is mounted, as a process sees it.
-type MountPoint struct{ Point, FSType, Source string }
 
 // FDList is what one process has open.
 type FDList struct {
@@ -73,6 +71,8 @@ type FDList struct {
 	// Relatives says that who has the other ends of pipes was looked for among
 	// parent, children and those of its session only: the host has too much open.
 	Relatives bool
+
+	mounts mountTable
 }
 
 // Missing says why a source gave nothing.
@@ -132,7 +132,7 @@ func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 			l.Limit = bound
 		}
 	}
-	l.Sources[PIDFdinfo] = l.Sources[PIDFd]
+	l.Sources[PIDFdinfo], l.Sources[PIDNet] = l.Sources[PIDFd], Present
 	if l.Sources[PIDFd] != Present {
 		return l, nil
 	}
@@ -148,6 +148,7 @@ func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 	})
 	h.mountsOf(l, dir)
 	h.socketsOf(l, dir)
+	h.protocols(l, dir)
 	h.sharing(l, ps)
 	h.ends(l, ps)
 	return l, nil
@@ -278,219 +279,6 @@ func (h *Host) statFD(dir, name string, f *FD) {
 	case unix.S_IFSOCK:
 		f.Kind = KindSocket
 	}
-}
-
-// parseInfo reads fdinfo: pos, flags (octal), mnt_id and, since 5.14, ino; then
-// what is particular to the kind (proc_pid_fdinfo(5)).
-func (f *FD) parseInfo(b []byte) error {
-	found := false
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		name, value, ok := strings.Cut(string(line), ":")
-		if !ok {
-			if name, value, ok = strings.Cut(string(line), " "); !ok { // inotify wd:1 ino:2 ...
-				continue
-			}
-		} else if head, rest, blank := strings.Cut(name, " "); blank && (head == "inotify" || head == "fanotify") {
-			name, value = head, rest+":"+value
-		}
-		value = strings.TrimSpace(value)
-		var err error
-		switch name {
-		case "pos":
-			f.Pos, err = strconv.ParseInt(value, 10, 64)
-			found = found || err == nil
-		case "flags":
-			if f.HasInfo { // a second line of that name is the kind's own
-				f.Info = append(f.Info, InfoLine{name, value})
-				continue
-			}
-			f.Flags, err = strconv.ParseUint(value, 8, 64)
-			f.HasInfo = err == nil
-		case "mnt_id":
-			f.MountID, err = strconv.ParseInt(value, 10, 64)
-		case "ino":
-		default:
-			f.Info = append(f.Info, InfoLine{name, value})
-		}
-		if err != nil {
-			return errMalformed
-		}
-	}
-	if !found {
-		return errMalformed
-	}
-	return nil
-}
-
-// mountsOf finds where the file systems are mounted that the files are on.
-func (h *Host) mountsOf(l *FDList, dir string) {
-	byID := map[int64]*MountPoint{}
-	l.Sources[PIDMountinfo] = h.pidReason(dir, h.proc.with(dir+"/mountinfo", func(b []byte) error {
-		for len(b) > 0 {
-			var line []byte
-			line, b = cutLine(b)
-			before, after, ok := strings.Cut(string(line), " - ")
-			f, g := strings.Fields(before), strings.Fields(after)
-			if !ok || len(f) < 5 || len(g) < 2 {
-				continue
-			}
-			if id, err := strconv.ParseInt(f[0], 10, 64); err == nil {
-				byID[id] = &MountPoint{unescapeOctal(f[4]), g[0], unescapeOctal(g[1])}
-			}
-		}
-		return nil
-	}))
-	for i := range l.List[:l.Shown] {
-		l.List[i].Mount = byID[l.List[i].MountID]
-	}
-}
-
-// maxAlike is how many descriptors with the same link are compared, each with each.
-const maxAlike = 64
-
-// sharing finds descriptors that lead to the same open file: of this process by
-// dup, of its parent and children by fork. The link must be the same; then
-// kcmp(2) tells.
-func (h *Host) sharing(l *FDList, ps *Procs) {
-	if !h.sameProcesses() {
-		return
-	}
-	self := l.Row.P.PID
-	alike := map[string][]int{}
-	for i := range l.List[:l.Shown] {
-		alike[l.List[i].Link] = append(alike[l.List[i].Link], i)
-	}
-	for _, list := range alike {
-		if len(list) > maxAlike {
-			l.Uncompared += len(list)
-			continue
-		}
-		for n, i := range list {
-			for _, j := range list[:n] {
-				same, known := sameFile(self, self, l.List[i].N, l.List[j].N)
-				l.CompareDenied = l.CompareDenied || !known
-				if same {
-					l.List[i].Same = l.List[j].Same
-					break
-				}
-			}
-		}
-	}
-	for i := range ps.Rows {
-		p := &ps.Rows[i]
-		if p.Kthread() || p.PID != l.Row.P.PPID && p.PPID != self || p.PID == self {
-			continue
-		}
-		for j := range l.List[:min(l.Shown, maxAlike)] {
-			f := &l.List[j]
-			if same, _ := sameFile(self, p.PID, f.N, f.N); same {
-				f.Shared = append(f.Shared, p.PID)
-			}
-		}
-	}
-}
-
-// sameFile asks whether two descriptors are one open file.
-func sameFile(pid1, pid2, fd1, fd2 int32) (same, known bool) {
-	const kcmpFile = 0 // include/uapi/linux/kcmp.h
-	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid1), uintptr(pid2), kcmpFile, uintptr(fd1), uintptr(fd2), 0)
-	return errno == 0 && n == 0, errno == 0
-}
-
-// ends finds who else has the pipes.
-func (h *Host) ends(l *FDList, ps *Procs) {
-	pipes := map[string][]int{}
-	for i := range l.List[:l.Shown] {
-		if k := l.List[i].Kind; k == KindPipe || k == KindFIFO {
-			pipes[l.List[i].Link] = append(pipes[l.List[i].Link], i)
-		}
-		if s := l.List[i].Socket; s != nil && s.PeerInode != 0 {
-			peer := "socket:[" + strconv.FormatUint(s.PeerInode, 10) + "]"
-			pipes[peer] = append(pipes[peer], i)
-		}
-	}
-	if len(pipes) == 0 {
-		return
-	}
-	own := l.Row.P
-	for i := range l.List {
-		for _, j := range pipes[l.List[i].Link] {
-			if i != j {
-				f := &l.List[i]
-				if !f.HasInfo && f.Kind != KindSocket {
-					f.HasInfo = h.proc.with(own.dir()+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
-				}
-				l.List[j].Ends = append(l.List[j].Ends, FDEnd{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY})
-			}
-		}
-	}
-	all := ps.others(own, false)
-	if h.tooMany(all) {
-		l.Relatives = true
-		all = ps.others(own, true)
-	}
-	type found struct {
-		row  int
-		fd   int32
-		link string
-	}
-	got := make(chan found, 64)
-	go func() {
-		h.FDs(all, func(row int, fd int32, link []byte, _ FileKind) {
-			if list := pipes[string(link)]; list != nil {
-				got <- found{row, fd, string(link)}
-			}
-		})
-		close(got)
-	}()
-	for f := range got {
-		p := &all.Rows[f.row]
-		var other FD
-		_ = h.proc.with(p.dir()+"/fdinfo/"+strconv.Itoa(int(f.fd)), other.parseInfo)
-		for _, i := range pipes[f.link] {
-			l.List[i].Ends = append(l.List[i].Ends, FDEnd{p, f.fd, other.Flags&unix.O_ACCMODE != unix.O_RDONLY})
-		}
-	}
-	for i := range l.List {
-		slices.SortFunc(l.List[i].Ends, func(a, b FDEnd) int { return cmp.Or(cmp.Compare(a.P.PID, b.P.PID), cmp.Compare(a.FD, b.FD)) })
-	}
-}
-
-// maxEnds is how many descriptors of a host are gone through for the other ends of
-// one process's pipes: it takes a quarter of a second or so.
-const maxEnds = 50000
-
-// tooMany tells whether the host has more open than that. Before 6.2 the kernel
-// does not say how many a process has without listing them.
-func (h *Host) tooMany(ps *Procs) bool {
-	if !h.Live || !h.Kernel.AtLeast(6, 2) {
-		return false
-	}
-	sum := int64(0)
-	for i := range ps.Rows {
-		var st unix.Stat_t
-		if unix.Fstatat(h.proc.fd, ps.Rows[i].dir()+"/fd", &st, 0) == nil {
-			sum += st.Size
-		}
-	}
-	return sum > maxEnds
-}
-
-// others are the other processes that run programs, or of these the ones that a
-// pipe is likely shared with: parent, children, and those of its process group.
-func (ps *Procs) others(of *Process, relatives bool) *Procs {
-	const most = 64 // of a process group that is a crowd
-	out := &Procs{Host: ps.Host}
-	for i := range ps.Rows {
-		p := &ps.Rows[i]
-		related := p.PID == of.PPID || p.PPID == of.PID || p.PGRP == of.PGRP && p.PGRP != 0
-		if p.PID != of.PID && !p.Kthread() && (!relatives || related && len(out.Rows) < most) {
-			out.Rows = append(out.Rows, *p)
-		}
-	}
-	return out
 }
 
 // FDPart is one descriptor in its context.

@@ -25,13 +25,22 @@ type FDCount struct {
 // DeletedFile is an open file that is gone from its directory and still takes up
 // space.
 type DeletedFile struct {
-	PID   int32
-	FD    int32 // -1 where it is mapped, or runs, and has no descriptor
-	Path  string
-	Dev   uint64
-	Inode uint64
-	Size  uint64 // bytes, as its length says
-	Taken uint64 // bytes of the file system: its blocks
+	FD   int32
+	Path string
+	onDisk
+}
+
+// onDisk is what stat tells of a file.
+type onDisk struct {
+	Dev, Inode uint64
+	Size       uint64 // bytes, as its length says
+	Taken      uint64 // bytes of the file system: its blocks
+	Regular    bool
+}
+
+func onDiskOf(st *unix.Stat_t) onDisk {
+	const block = 512 // stat(2): st_blocks counts these
+	return onDisk{st.Dev, st.Ino, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0)) * block, st.Mode&unix.S_IFMT == unix.S_IFREG}
 }
 
 // FDScan is what all processes of a scan have open.
@@ -157,8 +166,7 @@ func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d De
 	if err != nil || st.Nlink > 0 {
 		return d, false
 	}
-	const block = 512 // stat(2): st_blocks counts these
-	return DeletedFile{PID: p.PID, FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), Dev: st.Dev, Inode: st.Ino, Size: uint64(max(st.Size, 0)), Taken: uint64(max(st.Blocks, 0)) * block}, true
+	return DeletedFile{fd, string(bytes.TrimSuffix(link, []byte(" (deleted)"))), onDiskOf(&st)}, true
 }
 
 // lines counts the lines of a descriptor's fdinfo that begin so.

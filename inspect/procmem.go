@@ -193,6 +193,7 @@ func (h *Host) readMaps(m *ProcMem) error {
 type mapping struct {
 	start, end uint64
 	perms      string // as the kernel writes them: r-xp
+	dev, inode uint64 // of its file; 0 where there is none
 	path       string
 }
 
@@ -201,16 +202,18 @@ type mapping struct {
 func (v *mapping) parse(line []byte) bool {
 	span, rest := cutField(line)
 	perms, rest := cutField(rest)
-	for range 3 {
-		var field []byte
-		if field, rest = cutField(rest); len(field) == 0 {
+	var fields [3][]byte // offset, dev, inode
+	for i := range fields {
+		if fields[i], rest = cutField(rest); len(fields[i]) == 0 {
 			return false
 		}
 	}
+	dev, _ := parseDev(string(fields[1]), 16)
+	inode, _ := parseUint(fields[2])
 	from, to, ok := strings.Cut(string(span), "-")
 	start, err1 := strconv.ParseUint(from, 16, 64)
 	end, err2 := strconv.ParseUint(to, 16, 64)
-	*v = mapping{start, end, string(perms), string(rest)}
+	*v = mapping{start, end, string(perms), dev, inode, string(rest)}
 	return ok && err1 == nil && err2 == nil && start < end && len(perms) == 4
 }
 

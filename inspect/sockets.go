@@ -55,13 +55,17 @@ func (h *Host) peersOf(l *FDList, dir string, local map[uint64]*Socket) {
 	if len(local) == 0 || !h.sameProcesses() || err1 != nil || err2 != nil || theirs != own {
 		return
 	}
-	peers, err := unixPeers()
+	peers, queued, err := unixPeers()
 	if err != nil {
 		return // then they are unknown
 	}
 	for i := range l.List[:l.Shown] {
 		s := l.List[i].Socket
-		if n, ok := inodeIn([]byte(l.List[i].Link)); ok && s != nil && s.Protocol == "unix" && peers[n] != 0 {
+		n, ok := inodeIn([]byte(l.List[i].Link))
+		if ok && s != nil && s.Protocol == "unix" && s.State == "LISTEN" {
+			s.Recv = queued[n]
+		}
+		if ok && s != nil && s.Protocol == "unix" && peers[n] != 0 {
 			if s.PeerInode = peers[n]; local[s.PeerInode] != nil {
 				s.PeerPath = local[s.PeerInode].Path
 			}

@@ -111,6 +111,7 @@ const (
 	PIDNet
 	Taskstats
 	PIDMaps
+	PIDMapFiles
 	PIDSmapsRollup
 	PIDEntry
 	nSources
@@ -244,6 +245,7 @@ var sourceTable = [nSources]sourceInfo{
 	PIDNet:                  {path: "/proc/<pid>/net", opens: asTracer, option: "CONFIG_NET"},
 	Taskstats:               {path: "taskstats, by netlink", opens: asRoot + ", with CAP_NET_ADMIN", option: "CONFIG_TASK_DELAY_ACCT and kernel.task_delayacct=1 (before 5.14 it is on unless booted with nodelayacct)"},
 	PIDMaps:                 {path: "/proc/<pid>/maps", opens: asTracer},
+	PIDMapFiles:             {path: "/proc/<pid>/map_files", opens: "run as root, with CAP_SYS_ADMIN or, since 5.9, CAP_CHECKPOINT_RESTORE", option: "CONFIG_CHECKPOINT_RESTORE before 4.3"},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},
 	PIDEntry:                {path: "/proc/<pid>", opens: asRoot + ": this /proc is mounted with hidepid, and shows others' processes to nobody else"},
 }

@@ -16,6 +16,7 @@ type table struct {
 	rows   [][]string
 	level  []explain.Level
 	widths []int
+	full   []int     // what the longest of a column of text would take
 	most   []float64 // the largest of a column that has a bar
 	least  []float64
 	raw    [][]float64
@@ -25,8 +26,9 @@ type table struct {
 const (
 	columnGap = 2
 	meterSize = 10
-	// maxText bounds a column of text that others chose: a name in the way of
-	// the sentence behind it is cut.
+	// maxText bounds a column of text that others chose, so that one long name does
+	// not push away what stands behind it: the column gets more where there is room,
+	// and of the last one each row takes what it needs.
 	maxText = 28
 	minWhy  = 36
 	// minName is what is left at least of such a column where there is no room.
@@ -40,8 +42,7 @@ func (t *Text) grid(g *explain.Grid) {
 	if len(tb.rows) == 0 {
 		return
 	}
-	t.fit(tb, g.Named)
-	at := tb.width() + margin
+	at := t.fit(tb, g.Named)
 	t.line(t.style.Dim(t.head(tb, at)))
 	for i := range tb.rows {
 		t.row(tb, i, at)
@@ -57,7 +58,7 @@ func (t *Text) grid(g *explain.Grid) {
 
 func (t *Text) render(g *explain.Grid) *table {
 	n := len(g.Docs)
-	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n)}
+	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n)}
 	for i := range g.Docs {
 		d := &g.Docs[i]
 		if d.Key == "why" {
@@ -69,20 +70,23 @@ func (t *Text) render(g *explain.Grid) *table {
 	}
 	// What has a name of its own beside "why" says more than a sentence about others.
 	tb.told = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
-	last := -1 // a column of text that nothing follows may be as long as it is
-	if n := len(tb.cols); n > 0 && tb.why < 0 && g.Named && tb.docs[tb.cols[n-1]].Unit == explain.Text {
-		last = tb.cols[n-1]
-	}
 	for row := range g.Rows {
 		text, raw := make([]string, n), make([]float64, n)
 		for i, v := range row.Values {
+			if i != tb.why && !slices.Contains(tb.cols, i) {
+				continue
+			}
 			if text[i] = g.Docs[i].Called(v); text[i] == "" {
 				text[i] = human(v, g.Docs[i].Unit)
 			}
-			if g.Docs[i].Unit == explain.Text && i != tb.why && i != last {
-				text[i] = truncate(text[i], maxText)
+			w := 0
+			if i != tb.why { // which is wrapped, whatever it takes
+				if g.Docs[i].Unit == explain.Text {
+					text[i] = truncate(text[i], t.width)
+				}
+				w = cells(text[i])
 			}
-			tb.widths[i] = max(tb.widths[i], cells(text[i]))
+			tb.full[i] = max(tb.full[i], w)
 			raw[i], tb.has[i] = v.Float(), tb.has[i] || v.Has()
 			tb.most[i] = max(tb.most[i], raw[i])
 			if raw[i] > 0 && (tb.least[i] == 0 || raw[i] < tb.least[i]) {
@@ -90,6 +94,12 @@ func (t *Text) render(g *explain.Grid) *table {
 			}
 		}
 		tb.rows, tb.raw, tb.level = append(tb.rows, text), append(tb.raw, raw), append(tb.level, row.Level)
+	}
+	for i, w := range tb.full {
+		if g.Docs[i].Unit == explain.Text {
+			w = min(w, maxText)
+		}
+		tb.widths[i] = max(tb.widths[i], w)
 	}
 	return tb
 }
@@ -113,8 +123,9 @@ func (tb *table) width() (n int) {
 }
 
 // fit drops columns that are not always shown until the rest and a sentence have
-// room; where that can't be, until the rest have; then any.
-func (t *Text) fit(tb *table, named bool) {
+// room; where that can't be, until the rest have; then any. What room is left goes to
+// texts that would be cut. It returns where the sentences begin.
+func (t *Text) fit(tb *table, named bool) (at int) {
 	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return tb.docs[i].Show == explain.Wide && !tb.has[i] && !named })
 	need := margin
 	if tb.told {
@@ -129,9 +140,37 @@ func (t *Text) fit(tb *table, named bool) {
 			tb.drop(t.width - margin + columnGap)
 		}
 	}
-	tb.narrow(t.width - margin + columnGap)
-	for len(tb.cols) > 2 && !named && tb.width()+margin-columnGap > t.width { // narrower than 80
+	room := t.width - margin + columnGap
+	tb.narrow(room)
+	for len(tb.cols) > 2 && !named && tb.width() > room { // narrower than 80
 		tb.cols = tb.cols[:len(tb.cols)-1]
+	}
+	at = tb.width() + margin
+	beside := tb.told && t.width-at >= minWhy
+	if beside {
+		tb.widen(tb.cols[:max(len(tb.cols)-1, 0)], room-roomy)
+	} else { // sentences stand under their rows, if there are any
+		tb.widen(tb.cols, room)
+	}
+	at = tb.width() + margin
+	for n, i := range tb.cols {
+		to := tb.widths[i]
+		if n == len(tb.cols)-1 && beside {
+			to += t.width - at + columnGap // to the edge: then the sentence begins in the next line
+		}
+		for _, row := range tb.rows {
+			row[i] = truncate(row[i], to)
+		}
+	}
+	return at
+}
+
+// widen gives texts that are cut what is free of width, the first column's first.
+func (tb *table) widen(cols []int, width int) {
+	for _, i := range cols {
+		if more := min(tb.full[i]-tb.widths[i], width-tb.width()); more > 0 {
+			tb.widths[i] += more
+		}
 	}
 }
 
@@ -145,17 +184,13 @@ func (tb *table) drop(width int) {
 	}
 }
 
-// narrow cuts texts where the columns don't fit into width, the last column's first.
+// narrow takes from columns of text what the rest lack of width, from the last first.
 func (tb *table) narrow(width int) {
 	for n := len(tb.cols) - 1; n >= 0 && tb.width() > width; n-- {
 		i := tb.cols[n]
 		to := max(tb.widths[i]-(tb.width()-width), minName, cells(heading(&tb.docs[i])))
-		if tb.docs[i].Unit != explain.Text || to >= tb.widths[i] {
-			continue
-		}
-		tb.widths[i] = to
-		for _, row := range tb.rows {
-			row[i] = truncate(row[i], to)
+		if tb.docs[i].Unit == explain.Text && to < tb.widths[i] {
+			tb.widths[i] = to
 		}
 	}
 }
@@ -211,6 +246,10 @@ func (t *Text) row(tb *table, n, at int) {
 		under := 2 * margin
 		t.leveled(pad(under), under, wrap(why, t.width-under), tb.level[n])
 		return
+	}
+	if cells(b.String()) > at { // its last text is longer than the column
+		t.line(lead)
+		lead = pad(at)
 	}
 	t.leveled(lead, at, wrap(why, t.width-at), tb.level[n])
 }

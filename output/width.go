@@ -100,13 +100,20 @@ func isUnit(word string) bool {
 	return false
 }
 
-// truncate cuts s to width columns, with an ellipsis where something is gone.
+// truncate cuts s to width columns, with an ellipsis where something is gone. That
+// a file is gone from its directory stays where there is room: the kernel says it at
+// the end of a path.
 func truncate(s string, width int) string {
+	const gone = " (deleted)"
 	if cells(s) <= width {
 		return s
 	}
-	head, _ := split(s, max(width-1, 1))
-	return head + "…"
+	tail := ""
+	if strings.HasSuffix(s, gone) && width >= 2*len(gone) {
+		tail = gone
+	}
+	head, _ := split(s, max(width-len(tail)-1, 1))
+	return head + "…" + tail
 }
 
 func pad(n int) string { return strings.Repeat(" ", max(n, 0)) }

@@ -1,6 +1,8 @@
 package fd
 
 import (
+	"net/netip"
+
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
@@ -28,16 +30,7 @@ func Topic() explain.Topic {
 		rows := f.Kinds()
 		return rows, v.Order(rows), nil
 	}))
-	for _, gone := range []bool{true, false} {
-		t = t.Plus(Holders(gone).Topic("fd --deleted", func(h *inspect.Host, v *explain.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
-			ps, err := proc.Scan(h, inspect.Sources{}, nil)
-			if err != nil {
-				return nil, nil, err
-			}
-			l := h.DeletedFiles(ps)
-			return l, v.Order(l), nil
-		}))
-	}
+	t = t.Plus(asked())
 	return t.Plus(FDs().Topic("fd PID", func(h *inspect.Host, v *explain.View[fdRow]) (explain.Rows[fdRow], []int32, error) {
 		l, err := Take(h, h.Self(), 0)
 		if err != nil {
@@ -45,6 +38,51 @@ func Topic() explain.Topic {
 		}
 		return l, v.Order(l), nil
 	}))
+}
+
+// asked are the answers to --deleted, --path and --socket: the last two of what
+// kwhy can name without being asked, its own directory and any port.
+func asked() explain.Topic {
+	sum := Gone()
+	t := sum.Topic("fd --deleted", func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) })
+	t = t.Plus(GoneList().Topic("fd --deleted", func(h *inspect.Host, v *explain.View[goneRow]) (explain.Rows[goneRow], []int32, error) {
+		l, err := TakeGone(h)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, v.Order(l), nil
+	}))
+	t = t.Plus(Holders().Topic("fd --path", func(h *inspect.Host, v *explain.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
+		ps, err := proc.Scan(h, inspect.Sources{}, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		l, err := h.PathHolders(ps, ".")
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, v.Order(l), nil
+	}))
+	return t.Plus(SocketHolders().Topic("fd --socket", func(h *inspect.Host, v *explain.View[sockHolder]) (explain.Rows[sockHolder], []int32, error) {
+		ps, err := proc.Scan(h, inspect.Sources{}, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		l, err := h.SocketHolders(ps, netip.Addr{}, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, v.Order(l), nil
+	}))
+}
+
+// TakeGone finds the files that are gone from their directories and still kept.
+func TakeGone(h *inspect.Host) (gone, error) {
+	ps, err := proc.Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.DeletedFiles(ps), nil
 }
 
 // many is from how many descriptors on a process's limit is read: below that it is

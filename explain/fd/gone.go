@@ -1,0 +1,193 @@
+package fd
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type (
+	gone    = *inspect.GoneFiles
+	goneRow = inspect.GonePart
+)
+
+// Gone sums up the files that are gone from their directories and still kept.
+func Gone() explain.Card[*inspect.GoneFiles] {
+	field := func(d doc, get func(gone) value, read func(gone) string) explain.Field[gone] {
+		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
+		d.Also = []inspect.Source{inspect.PIDMapFiles, inspect.PIDMountinfo}
+		return explain.Field[gone]{Doc: d, Get: get, Reading: read}
+	}
+	sum := func(l gone, memory bool) (n uint64) {
+		for i := range l.List {
+			if f := &l.List[i]; inMemory(f.Mount) == memory {
+				n += f.Taken
+			}
+		}
+		return n
+	}
+	return explain.Card[*inspect.GoneFiles]{Name: "fd --deleted", Sections: []explain.Section[gone]{
+		{Title: "Files that are gone from their directories", Fields: []explain.Field[gone]{
+			field(doc{Key: "gone_files", Label: "files", Unit: explain.Count, Gist: "Files without a directory that somebody still has open, mapped or running."}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
+				if len(l.List) == 0 {
+					return "Nobody that may be looked at keeps one."
+				}
+				return "Kept by " + explain.Plural(l.Keepers(), "process", "processes") + "."
+			}),
+			field(doc{Key: "gone_disk", Label: "on disks", Unit: explain.Bytes, Gist: "Space that their file systems do not have back yet, each file once."}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
+				if sum(l, false) == 0 {
+					return "None of their space is missing."
+				}
+				return "What df counts and du does not find."
+			}),
+			field(doc{Key: "gone_memory", Label: "in memory", Unit: explain.Bytes, Show: explain.Rare, Gist: "What those of tmpfs and the like take: memory or swap, and no disk."}, func(l gone) value { return explain.N(sum(l, true)) }, nil),
+		}},
+		{Title: "Each, and who keeps it", Table: "deleted"},
+	}}
+}
+
+// inMemory tells whether files there take memory and no disk.
+func inMemory(on *inspect.MountPoint) bool {
+	if on == nil {
+		return false
+	}
+	switch on.FSType {
+	case "tmpfs", "devtmpfs", "ramfs", "hugetlbfs":
+		return true
+	}
+	return false
+}
+
+// GoneList lists them, each with who keeps it and how to get the space back.
+func GoneList() *explain.Table[goneRow] {
+	type column = explain.Field[goneRow]
+	declare := func(d doc, get func(*inspect.GoneFile) value) column {
+		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
+		return column{Doc: d, Get: func(r goneRow) value { return get(r.It) }}
+	}
+	mount := func(d doc, get func(*inspect.MountPoint) string) column {
+		d.Also = []inspect.Source{inspect.PIDMountinfo}
+		return declare(d, func(f *inspect.GoneFile) value {
+			if f.Mount == nil {
+				return explain.None(inspect.Masked)
+			}
+			return explain.S(get(f.Mount))
+		})
+	}
+	keepers := func(d doc, get func(*inspect.Keeper) value) column {
+		d.Show = explain.Data
+		return declare(d, func(f *inspect.GoneFile) value {
+			out := []value{}
+			for i := range f.Keepers {
+				out = append(out, get(&f.Keepers[i]))
+			}
+			return explain.L(out)
+		})
+	}
+	return &explain.Table[goneRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
+		declare(doc{Key: "taken", Unit: explain.Bytes, Gist: "What it takes of its file system."}, func(f *inspect.GoneFile) value { return explain.N(f.Taken) }),
+		declare(doc{Key: "size", Unit: explain.Bytes, Show: explain.Data, Gist: "How long it is; with holes it is longer than what it takes."}, func(f *inspect.GoneFile) value { return explain.N(f.Size) }),
+		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *inspect.MountPoint) string { return m.FSType }),
+		mount(doc{Key: "mount", Show: explain.Wide, Gist: "Where that is mounted, as who keeps it sees it."}, func(m *inspect.MountPoint) string { return m.Point }),
+		declare(doc{Key: "processes", Label: "BY", Unit: explain.Count, Gist: "How many processes keep it."}, func(f *inspect.GoneFile) value { return explain.I(len(f.Keepers)) }),
+		keepers(doc{Key: "pids", Unit: explain.Plain, Gist: "The processes that keep it."}, func(k *inspect.Keeper) value { return explain.I(k.P.PID) }),
+		keepers(doc{Key: "holders", Gist: "The same by name, each with how it keeps it."}, func(k *inspect.Keeper) value { return explain.S(keeper(k)) }),
+		declare(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *inspect.GoneFile) value { return explain.S(device(f.Dev)) }),
+		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *inspect.GoneFile) value { return explain.N(f.Inode) }),
+		declare(doc{Key: "target", Gist: "What it was called."}, func(f *inspect.GoneFile) value { return explain.S(f.Path) }),
+		declare(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *inspect.GoneFile) value { return explain.S(whyGone(f)) }),
+	}}
+}
+
+// keeper tells who it is and by what: "go (12) as 3, 4 and in its memory".
+func keeper(k *inspect.Keeper) string {
+	var by []string
+	if len(k.FDs) > 0 {
+		by = append(by, "as "+numbers(k.FDs))
+	}
+	switch {
+	case k.Runs:
+		by = append(by, "as its program")
+	case k.Mapped:
+		by = append(by, "in its memory")
+	}
+	return fmt.Sprintf("%s (%d) %s", k.P.Comm, k.P.PID, strings.Join(by, " and "))
+}
+
+// numbers lists descriptors, of many the first.
+func numbers(fds []int32) string {
+	var out []string
+	for _, n := range fds {
+		out = append(out, strconv.Itoa(int(n)))
+	}
+	return few(out)
+}
+
+// whyGone says who keeps a file and what must happen for its space to come back.
+func whyGone(f *inspect.GoneFile) string {
+	var who []string
+	for i := range f.Keepers {
+		who = append(who, keeper(&f.Keepers[i]))
+	}
+	s := "kept by " + few(who) + "; "
+	if f.Taken == 0 {
+		return s + "it takes no space"
+	}
+	if inMemory(f.Mount) {
+		s += "it takes memory, and no disk; "
+	}
+	return s + wayBack(f)
+}
+
+// wayBack is what gives the space back. The end of a mapping alone does where there
+// is one: who touches a page behind the end of an emptied file gets SIGBUS (mmap(2)).
+func wayBack(f *inspect.GoneFile) string {
+	all := func(one, many string) string {
+		if len(f.Keepers) == 1 {
+			return one
+		}
+		if len(f.Keepers) == 2 {
+			return strings.ReplaceAll(many, "all", "both")
+		}
+		return strings.ReplaceAll(many, "all", fmt.Sprintf("all %d", len(f.Keepers)))
+	}
+	var runs, maps bool
+	var open *inspect.Keeper
+	for i := range f.Keepers {
+		k := &f.Keepers[i]
+		runs, maps = runs || k.Runs, maps || k.Mapped
+		if len(k.FDs) > 0 && open == nil {
+			open = k
+		}
+	}
+	switch {
+	case runs:
+		return all("a restart gives the space back", "the space comes back when all have been restarted")
+	case maps && open != nil:
+		return all("closing it is not enough: it is mapped too, until a restart", "the space comes back when all have closed and unmapped it, or were restarted") + "; emptied, it would kill by SIGBUS who touches the mapping"
+	case maps:
+		return all("a restart gives the space back", "the space comes back when all have been restarted") + "; emptied, it would kill by SIGBUS who touches the mapping"
+	case !f.Regular:
+		return all("closing it gives the space back", "the space comes back when all have closed it")
+	}
+	return all("closing it gives the space back", "the space comes back when all have closed it") + emptied(f, open)
+}
+
+// emptied says how to get the space without that, and what it does to the writer.
+func emptied(f *inspect.GoneFile, k *inspect.Keeper) string {
+	s := fmt.Sprintf("; so does truncate -s 0 /proc/%d/fd/%d, at once: what is in it is lost", k.P.PID, k.FDs[0])
+	writes, appends := false, false
+	for _, k := range f.Keepers {
+		writes, appends = writes || k.Writes, appends || k.Appends
+	}
+	switch {
+	case writes:
+		s += ", and the writer goes on at its old offset, behind a hole"
+	case appends:
+		s += ", and the writer goes on at its start"
+	}
+	return s
+}

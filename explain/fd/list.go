@@ -1,0 +1,172 @@
+package fd
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// FDs is the table of descriptors of one process.
+func FDs() *explain.Table[fdRow] {
+	columns := append(fdOpened(), fdOnDisk()...)
+	for _, c := range socketColumns() {
+		columns = append(columns, fdColumn(c.doc, func(f *inspect.FD) value { return c.of(f.Socket) }))
+	}
+	return &explain.Table[fdRow]{Name: "fds", Fields: append(columns,
+		fdColumn(doc{Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data, Gist: "A lower descriptor of this process with the same open file."}, func(f *inspect.FD) value {
+			if f.Same == f.N {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(f.Same)
+		}),
+		fdInfo(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *inspect.FD) value {
+			out := []value{}
+			for _, l := range f.Info {
+				out = append(out, explain.S(l.Name+": "+l.Value))
+			}
+			return explain.L(out)
+		}),
+		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *inspect.FD) value { return explain.S(f.Link) }),
+		fdField{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},
+			Get: func(r fdRow) value { return explain.S(why(r)) }},
+	)}
+}
+
+type fdField = explain.Field[fdRow]
+
+func fdColumn(d doc, get func(*inspect.FD) value) fdField {
+	if d.Source == inspect.None {
+		d.Source = inspect.PIDFd
+	}
+	d.Concept = "file-descriptor"
+	return fdField{Doc: d, Get: func(r fdRow) value { return get(r.It) }}
+}
+
+// fdStat is a column of what stat tells of a file.
+func fdStat(d doc, get func(*inspect.FD) value) fdField {
+	return fdColumn(d, func(f *inspect.FD) value {
+		if !f.HasStat {
+			return explain.None(inspect.Inapplicable)
+		}
+		return get(f)
+	})
+}
+
+// fdInfo is a column of what fdinfo tells.
+func fdInfo(d doc, get func(*inspect.FD) value) fdField {
+	d.Source = inspect.PIDFdinfo
+	return fdColumn(d, func(f *inspect.FD) value {
+		if !f.HasInfo {
+			return explain.None(inspect.Masked)
+		}
+		return get(f)
+	})
+}
+
+// fdOpened are the columns of the descriptor itself.
+func fdOpened() []fdField {
+	flags := fdInfo(doc{Key: "flags", Show: explain.Data, Gist: "How it was opened: O_*, those of access apart."}, nil)
+	flags.Get = func(r fdRow) value {
+		if !r.It.HasInfo {
+			return explain.None(inspect.Masked)
+		}
+		var out []value
+		for _, name := range flagsOf(r.It.Flags, r.List.Row.Host.Host.Arch) {
+			out = append(out, explain.S(name))
+		}
+		return explain.L(out)
+	}
+	return []fdField{
+		fdColumn(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "The number of the descriptor."}, func(f *inspect.FD) value { return explain.I(f.N) }),
+		fdColumn(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *inspect.FD) value { return explain.S(f.Kind.String()) }),
+		fdInfo(doc{Key: "mode", Gist: "r for reading, w for writing, - for a place that is not open (O_PATH)."}, func(f *inspect.FD) value { return explain.S(modeOf(f)) }),
+		flags,
+		fdInfo(doc{Key: "pos", Unit: explain.Bytes, Show: explain.Wide, Gist: "Where the next read or write is; several descriptors may share it."}, func(f *inspect.FD) value {
+			if f.Kind != inspect.KindFile && f.Kind != inspect.KindMemfd && f.Kind != inspect.KindBlock || f.Pos < 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(f.Pos)
+		}),
+	}
+}
+
+// fdOnDisk are the columns of the file that it leads to.
+func fdOnDisk() []fdField {
+	mount := func(d doc, get func(*inspect.MountPoint) string) fdField {
+		d.Source, d.Show = inspect.PIDMountinfo, explain.Data
+		return fdColumn(d, func(f *inspect.FD) value {
+			if f.Mount == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(get(f.Mount))
+		})
+	}
+	return []fdField{
+		fdStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *inspect.FD) value {
+			if f.Kind != inspect.KindFile && f.Kind != inspect.KindMemfd {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(f.Size)
+		}),
+		fdStat(doc{Key: "taken", Unit: explain.Bytes, Show: explain.Data, Gist: "What it takes of its file system: less than its length where it has holes."}, func(f *inspect.FD) value { return explain.N(f.Taken) }),
+		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *inspect.FD) value { return explain.B(f.Deleted) }),
+		fdStat(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *inspect.FD) value { return explain.S(device(f.Dev)) }),
+		fdStat(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *inspect.FD) value { return explain.N(f.Inode) }),
+		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *inspect.MountPoint) string { return m.FSType }),
+		mount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."}, func(m *inspect.MountPoint) string { return m.Point }),
+	}
+}
+
+func device(n uint64) string {
+	major, minor := n>>8&0xfff|n>>32&0xfffff000, n&0xff|n>>12&0xffffff00
+	return strconv.FormatUint(major, 10) + ":" + strconv.FormatUint(minor, 10)
+}
+
+// why says what a descriptor leads to.
+func why(r fdRow) string {
+	f := r.It
+	s := particulars(r)
+	if fl := flagsOf(f.Flags, r.List.Row.Host.Host.Arch); f.HasInfo && len(fl) > 0 {
+		s += "; " + strings.Join(fl, " ")
+	}
+	if f.Same != f.N {
+		s += fmt.Sprintf("; the same open file as %d", f.Same)
+	}
+	if len(f.Shared) > 0 {
+		var who []string
+		for _, pid := range f.Shared[:min(len(f.Shared), 3)] {
+			who = append(who, strconv.Itoa(int(pid)))
+		}
+		s += "; shared with process " + strings.Join(who, ", ")
+		if n := len(f.Shared) - len(who); n > 0 {
+			s += fmt.Sprintf(" and %d more", n)
+		}
+	}
+	return s
+}
+
+func particulars(r fdRow) string {
+	f := r.It
+	switch f.Kind {
+	case inspect.KindFile, inspect.KindPath:
+		return onDisk(f)
+	case inspect.KindDirectory:
+		return "directory" + where(f)
+	case inspect.KindChar, inspect.KindDevice:
+		return deviceName(f)
+	case inspect.KindBlock:
+		return "block device " + device(f.Rdev) + ": reads and writes bypass the file system on it"
+	case inspect.KindPipe, inspect.KindFIFO:
+		return pipe(f, r.List.Relatives)
+	case inspect.KindSocket:
+		return socket(f)
+	case inspect.KindMemfd:
+		return "memory that is a file without a name, " + explain.Size(f.Size) + " long"
+	case inspect.KindNamespace:
+		return "keeps that namespace alive, and lets setns enter it"
+	}
+	return special(r)
+}

@@ -1,0 +1,151 @@
+package inspect
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// parseInfo reads fdinfo: pos, flags (octal), mnt_id and, since 5.14, ino; then
+// what is particular to the kind (proc_pid_fdinfo(5)).
+func (f *FD) parseInfo(b []byte) error {
+	found := false
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		name, value, ok := strings.Cut(string(line), ":")
+		if !ok {
+			if name, value, ok = strings.Cut(string(line), " "); !ok { // inotify wd:1 ino:2 ...
+				continue
+			}
+		} else if head, rest, blank := strings.Cut(name, " "); blank && (head == "inotify" || head == "fanotify") {
+			name, value = head, rest+":"+value
+		}
+		value = strings.TrimSpace(value)
+		var err error
+		switch name {
+		case "pos":
+			f.Pos, err = strconv.ParseInt(value, 10, 64)
+			found = found || err == nil
+		case "flags":
+			if f.HasInfo { // a second line of that name is the kind's own
+				f.Info = append(f.Info, InfoLine{name, value})
+				continue
+			}
+			f.Flags, err = strconv.ParseUint(value, 8, 64)
+			f.HasInfo = err == nil
+		case "mnt_id":
+			f.MountID, err = strconv.ParseInt(value, 10, 64)
+		case "ino":
+		default:
+			f.Info = append(f.Info, InfoLine{name, value})
+		}
+		if err != nil {
+			return errMalformed
+		}
+	}
+	if !found {
+		return errMalformed
+	}
+	return nil
+}
+
+// protocols names what the sockets are that /proc/net does not list: the kernel has
+// the name of its protocol as an extended attribute of each (net/socket.c,
+// sockfs_xattr_get), which the link leads to.
+func (h *Host) protocols(l *FDList, dir string) {
+	for i := range l.List[:l.Shown] {
+		f := &l.List[i]
+		if f.Kind != KindSocket || f.Socket != nil || !h.Live {
+			continue
+		}
+		path := h.proc.root + "/" + dir + "/fd/" + strconv.Itoa(int(f.N))
+		f.Proto, _ = wait(h.proc.wait, "look at", path, func() (string, error) {
+			buf := make([]byte, 64)
+			n, err := unix.Getxattr(path, "system.sockprotoname", buf)
+			return strings.TrimRight(string(buf[:max(n, 0)]), "\x00"), err
+		})
+	}
+}
+
+// MountPoint is where a file system is mounted, as a process sees it.
+type MountPoint struct {
+	ID                    int64
+	Dev                   uint64 // of the file system, as maps and the kernel's own marks spell it
+	Root                  string // what of it is mounted there
+	Point, FSType, Source string
+}
+
+// mountTable are the mounts that a process sees.
+type mountTable struct {
+	byID  map[int64]*MountPoint
+	byDev map[uint64]*MountPoint // the first that has all of the file system, or else the first
+}
+
+// readMounts reads the mountinfo of a process.
+func (h *Host) readMounts(dir string) (t mountTable, err error) {
+	t = mountTable{map[int64]*MountPoint{}, map[uint64]*MountPoint{}}
+	err = h.proc.with(dir+"/mountinfo", func(b []byte) error {
+		for len(b) > 0 {
+			var line []byte
+			if line, b = cutLine(b); !t.add(string(line)) {
+				continue
+			}
+		}
+		return nil
+	})
+	return t, err
+}
+
+// add takes a line such as "36 35 98:0 /mnt1 /mnt2 rw - ext3 /dev/root rw".
+func (t *mountTable) add(line string) bool {
+	before, after, ok := strings.Cut(line, " - ")
+	f, g := strings.Fields(before), strings.Fields(after)
+	if !ok || len(f) < 5 || len(g) < 2 {
+		return false
+	}
+	id, err := strconv.ParseInt(f[0], 10, 64)
+	dev, good := parseDev(f[2], 10)
+	if err != nil || !good {
+		return false
+	}
+	m := &MountPoint{id, dev, unescapeOctal(f[3]), unescapeOctal(f[4]), g[0], unescapeOctal(g[1])}
+	t.byID[id] = m
+	if was := t.byDev[dev]; was == nil || was.Root != "/" && m.Root == "/" {
+		t.byDev[dev] = m
+	}
+	return true
+}
+
+// parseDev reads a device as major:minor.
+func parseDev(text string, base int) (uint64, bool) {
+	major, minor, ok := strings.Cut(text, ":")
+	ma, err1 := strconv.ParseUint(major, base, 32)
+	mi, err2 := strconv.ParseUint(minor, base, 32)
+	return unix.Mkdev(uint32(ma), uint32(mi)), ok && err1 == nil && err2 == nil
+}
+
+// kernelDev is a device as the kernel keeps it, of which fdinfo tells the bare
+// number (include/linux/kdev_t.h).
+func kernelDev(n uint64) uint64 {
+	const minorBits = 20
+	return unix.Mkdev(uint32(n>>minorBits), uint32(n&(1<<minorBits-1)))
+}
+
+// MountOf returns where the file system with a device is mounted, which the kernel
+// gave as a bare number; nil where the process does not see it.
+func (l *FDList) MountOf(dev uint64) *MountPoint { return l.mounts.byDev[kernelDev(dev)] }
+
+// MountByID returns the mount with a number.
+func (l *FDList) MountByID(id int64) *MountPoint { return l.mounts.byID[id] }
+
+// mountsOf finds where the file systems are mounted that the files are on.
+func (h *Host) mountsOf(l *FDList, dir string) {
+	var err error
+	l.mounts, err = h.readMounts(dir)
+	l.Sources[PIDMountinfo] = h.pidReason(dir, err)
+	for i := range l.List[:l.Shown] {
+		l.List[i].Mount = l.mounts.byID[l.List[i].MountID]
+	}
+}
