@@ -267,21 +267,39 @@ func TestLiveAffinity(t *testing.T) {
 	}
 }
 
-// Which processes ran most an interval ago is not which do now: those that come up
-// have rates all the same, and nothing is called unread.
+// Of two children one ran before the interval and one in it: the row that comes up
+// has rates all the same, and nothing is called unread.
 func TestLiveIntervalRates(t *testing.T) {
-	c := exec.Command("sh", "-c", "sleep 1; while :; do :; done")
-	if err := c.Start(); err != nil {
+	shell, err := os.ReadFile("/bin/sh")
+	if err != nil {
 		t.Skip(err)
 	}
-	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
-	settle(t, c.Process.Pid, "status", "State:\tS")
-	out, errs, status := live(t, "sched", "--interval", "2s", "--limit", "5", "--width", "200", "--sort", "cpu,run_time,-pid")
+	start := func(name, script string) int {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, shell, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(path, "-c", script)
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { _ = in.Close(); _ = c.Process.Kill(); _ = c.Wait() })
+		return c.Process.Pid
+	}
+	first := start("kwhyrate-first", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x")
+	settle(t, first, "status", "State:\tS")
+	pid := start("kwhyrate-then", "sleep 1; while :; do :; done")
+	settle(t, pid, "status", "State:\tS")
+	out, errs, status := live(t, "sched", "--interval", "3s", "--name", "^kwhyrate-", "--limit", "1", "--width", "200")
 	if status != 0 || errs != "" || strings.Contains(out, "unread") {
 		t.Errorf("status %d, %q, %s", status, errs, out)
 	}
-	line := regexp.MustCompile(fmt.Sprintf(`(?m)^ *%d .*$`, c.Process.Pid)).FindString(out)
-	if line == "" || strings.Contains(line, "no interval") {
+	line := regexp.MustCompile(fmt.Sprintf(`(?m)^ *%d .*kwhyrate-then.*$`, pid)).FindString(out)
+	if line == "" || strings.Contains(line, "new") {
 		t.Errorf("the child that began to compute meanwhile: %q in\n%s", line, out)
 	}
 }

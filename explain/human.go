@@ -123,6 +123,15 @@ func Plural[N signed | unsigned](n N, one, many string) string {
 	return Number(n) + " " + many
 }
 
+// AbsentCell tells a reason in a cell of a table: where other rows have a rate, one
+// that has none is new.
+func AbsentCell(r inspect.Reason) string {
+	if r == inspect.NoInterval {
+		return "new"
+	}
+	return AbsentWord(r)
+}
+
 // AbsentWord tells a reason in the place of a value.
 func AbsentWord(r inspect.Reason) string {
 	switch r {

@@ -14,7 +14,7 @@ func human(v explain.Value, u explain.Unit) string {
 func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	switch v.Kind() {
 	case explain.Absent:
-		return append(b, explain.AbsentWord(v.Reason())...)
+		return append(b, explain.AbsentCell(v.Reason())...)
 	case explain.Str:
 		return appendEscaped(b, v.Text())
 	case explain.Flag:

@@ -75,6 +75,17 @@ func TestShares(t *testing.T) {
 			}
 		})
 	}
+	// A quota is the narrower bound only where it is below the share.
+	for _, c := range []struct {
+		cpus    float64
+		bounded bool
+	}{{0.2, true}, {0.6, false}} {
+		two := []inspect.Rival{rival(1, 0, 0), rival(2, 0, 0)}
+		task := &inspect.SchedTask{Row: inspect.Proc{P: two[0].P}, Rivals: two, Bounded: true, Bound: inspect.Throttle{CPUs: c.cpus}}
+		if says := readShare(task); strings.Contains(says, "quota bounds it") != c.bounded {
+			t.Errorf("with half a CPU and a quota of %v: %q", c.cpus, says)
+		}
+	}
 	unseen := []inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/../b", 0))}
 	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: unseen[0].P}, Rivals: unseen}); v.Has() {
 		t.Errorf("beside a group of unknown weight the share is %v", v)

@@ -142,7 +142,7 @@ func readShare(t one) string {
 		verb = "If it wanted one now it would get"
 	}
 	quota := ""
-	if t.Bounded && t.Bound.CPUs < 1 {
+	if t.Bounded && t.Bound.CPUs < cpuShare(t).Float() {
 		quota = " Its cgroup's quota bounds it before that: see below."
 	}
 	if others <= 0 {
