@@ -207,11 +207,15 @@ func (r *run) oomReport(card explain.Card[*inspect.OOM], out *inspect.OOM, opt o
 // limitedCgroup finds the cgroup that was asked for: by its path as
 // /proc/PID/cgroup has it, or as it is mounted.
 func (r *run) limitedCgroup(name string) (*inspect.OOMGroup, error) {
-	g, err := oom.FindGroup(r.host, path.Clean("/"+strings.TrimPrefix(name, "/")))
-	if err == nil && g == nil {
-		err = fmt.Errorf("--cgroup %s: no memory cgroup of that path has a limit here (kwhy oom lists those that do)", name)
+	at := path.Clean("/" + strings.TrimPrefix(name, "/"))
+	g, err := oom.FindGroup(r.host, at)
+	switch {
+	case err != nil || g != nil:
+		return g, err
+	case r.host.HasMemoryCgroup(at):
+		return nil, fmt.Errorf("--cgroup %s: it has no hard limit, so that it kills nobody of its own (kwhy oom lists those that have one)", name)
 	}
-	return g, err
+	return nil, fmt.Errorf("--cgroup %s: there is no memory cgroup of that path here (kwhy oom lists those that have a limit)", name)
 }
 
 func (r *run) oomProcess(pid int32, adj *int32) error {

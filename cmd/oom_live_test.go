@@ -79,26 +79,49 @@ func vfork(pid string) bool {
 	return err1 == nil && err2 == nil && len(mine) > 0 && string(mine) == string(its)
 }
 
-// The order is that of the kernel's own figures.
+// The order is that of the kernel's own figures, for all that held still: nearly all.
 func TestLiveOrder(t *testing.T) {
-	for try := range 20 {
+	most := 0.0
+	for range 20 {
 		rows := liveJSON(t, "oom", "--limit", "0").Tables["processes"].Rows
-		held, scores := true, make([]int, 0, len(rows))
+		scores := make([]int, 0, len(rows))
 		for _, r := range rows {
-			n, ok := kernelScore(t, pidOf(r))
-			if told, isNumber := r["oom_score"].(float64); !ok || !isNumber || n != int(told) {
-				held = false // somebody moved since
-				continue
+			if n, ok := kernelScore(t, pidOf(r)); ok && r["oom_score"] == float64(n) { // else it ended, or moved since
+				scores = append(scores, n)
 			}
-			scores = append(scores, n)
 		}
 		if !slices.IsSortedFunc(scores, func(a, b int) int { return b - a }) {
 			t.Fatalf("the rows are not in the kernel's order: %v", scores)
 		}
-		if held {
+		if most = max(most, float64(len(scores))/float64(len(rows))); most == 1 {
 			return
 		}
-		t.Logf("try %d: not all held still", try)
+	}
+	if t.Logf("at best %.0f %% of the processes held still", 100*most); most < 0.9 {
+		t.Errorf("no more than %.0f %% of the rows could be compared", 100*most)
+	}
+}
+
+// The split adds up to the points, in every row.
+func TestLiveSplit(t *testing.T) {
+	n := 0
+	for _, r := range liveJSON(t, "oom", "--limit", "0").Tables["processes"].Rows {
+		points, ok := r["points"].(float64)
+		if !ok {
+			continue
+		}
+		of := func(keys ...string) (sum float64) {
+			for _, key := range keys {
+				sum += r["points_"+key].(float64)
+			}
+			return sum
+		}
+		if n++; of("rss", "swap", "tables", "adj") != points || of("anon", "file", "shmem", "lag") != of("rss") {
+			t.Errorf("%v", r)
+		}
+	}
+	if n == 0 {
+		t.Error("no row has points")
 	}
 }
 
@@ -139,6 +162,64 @@ func TestLiveAdj(t *testing.T) {
 	}
 }
 
+// A child of the name that nohang has: it is a script, and python runs it.
+func TestLiveNohang(t *testing.T) {
+	dir := t.TempDir()
+	python := filepath.Join(dir, "python3")
+	if err := os.Symlink(os.Args[0], python); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(python, "-test.run=^TestHelperHog$", filepath.Join(dir, "nohang"))
+	c.Env = append(os.Environ(), "KWHY_TEST_CHILD=hog", "KWHY_TEST_MIB=1")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatalf("the child did not start: %v", err)
+	}
+	if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c.Process.Pid)); string(comm) != "python3\n" {
+		t.Fatalf("the child is called %q", comm)
+	}
+	list, _ := liveJSON(t, "oom").Values["userspace_killers"].Value.([]any)
+	if !slices.Contains(list, any("nohang")) {
+		t.Errorf("the killers are %v", list)
+	}
+}
+
+// What an adjustment makes of the ends of its range, and of those whom none moves.
+func TestLiveAdjAtItsEnds(t *testing.T) {
+	child := exec.Command("sleep", "600")
+	if err := child.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	pid := strconv.Itoa(child.Process.Pid)
+	d := liveJSON(t, "oom", pid, "--adj", "-1000")
+	if v := d.Values["if_victim_pid"]; v.Value == nil || v.Value == float64(child.Process.Pid) || !strings.Contains(v.Reading, "would die first") || d.Values["if_rank"].Value != nil {
+		t.Errorf("the victim then: %+v", v)
+	}
+	if err := os.WriteFile("/proc/"+pid+"/oom_score_adj", []byte("1000"), 0o644); err != nil {
+		t.Skip(err)
+	}
+	if v := liveJSON(t, "oom", pid).Values["rank"]; v.Value != float64(1) || !strings.Contains(v.Reading, "even without any memory this one stays ahead") {
+		t.Errorf("%+v", v)
+	}
+	for _, pid := range []string{"1", "2"} {
+		d := liveJSON(t, "oom", pid, "--adj", "500")
+		if d.Values["killable"].Value != false {
+			continue // a container's
+		}
+		if v := d.Values["if_oom_score_adj"]; v.Value != float64(500) || !strings.HasPrefix(v.Reading, "It would change nothing: ") || d.Values["if_oom_score"].Value != nil {
+			t.Errorf("process %s: %+v", pid, v)
+		}
+	}
+}
+
 func TestLiveOomErrors(t *testing.T) {
 	self := strconv.Itoa(os.Getpid())
 	for name, c := range map[string]struct {
@@ -153,7 +234,7 @@ func TestLiveOomErrors(t *testing.T) {
 		"no such column":      {[]string{"oom", "--sort", "nope"}, exitUsage, "no column \"nope\""},
 		"bad name":            {[]string{"oom", "--name", "("}, exitUsage, "--name"},
 		"no such user":        {[]string{"oom", "--user", "no-such-user"}, exitUsage, "no-such-user"},
-		"no such cgroup":      {[]string{"oom", "--cgroup", "/no/such"}, exitFailed, "/no/such"},
+		"no such cgroup":      {[]string{"oom", "--cgroup", "/no/such"}, exitFailed, "there is no memory cgroup of that path"},
 		"rank of a process":   {[]string{"oom", self, "--limit", "3"}, exitUsage, "--limit"},
 		"no such log":         {[]string{"oom", "log", "/nowhere.log"}, exitFailed, "/nowhere.log"},
 		"a directory, no log": {[]string{"oom", "log", "/"}, exitFailed, "directory"},
@@ -265,10 +346,28 @@ func TestLiveMemcgKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes the kernel kill a process in a cgroup of its own")
 	}
-	const limit = 256 << 20
-	g := newMemcg(t, limit)
-	large := g.start(t, 120, 0, true)
-	small := g.start(t, 5, 100, true)
+	g := newMemcg(t, smallLimit)
+	for range 5 {
+		victim := g.foretoldKill(t)
+		d := liveJSON(t, "oom", "--cgroup", g.path)
+		if n, ok := d.Tables["cgroups"].Rows[0]["oom_kill"].(float64); ok && n < 1 {
+			t.Errorf("oom_kill is %v after a kill", n)
+		}
+		if reported := g.inLog(t, victim); reported {
+			return
+		}
+		time.Sleep(6 * time.Second) // ten reports in 5 s is the kernel's limit
+	}
+	t.Error("the kernel dropped the report five times")
+}
+
+const smallLimit = 64 << 20
+
+// foretoldKill fills the cgroup until somebody dies, and returns who. It must be
+// the one that kwhy named before.
+func (g memcg) foretoldKill(t *testing.T) (victim string) {
+	t.Helper()
+	large, small := g.start(t, 24, 0, true), g.start(t, 1, 100, true)
 	one, two := strconv.Itoa(large.Process.Pid), strconv.Itoa(small.Process.Pid)
 	a, _ := kernelScore(t, one)
 	b, _ := kernelScore(t, two)
@@ -281,30 +380,35 @@ func TestLiveMemcgKill(t *testing.T) {
 		t.Fatalf("ranked %v, want %s before %s", rows, one, two)
 	}
 	cg := d.Tables["cgroups"].Rows
-	if len(cg) != 1 || cg[0]["path"] != g.path || cg[0]["victim_pid"].(float64) != float64(large.Process.Pid) || cg[0]["highest_score_pid"].(float64) != float64(small.Process.Pid) || cg[0]["limit"].(float64) != limit {
+	if len(cg) != 1 || cg[0]["path"] != g.path || cg[0]["victim_pid"].(float64) != float64(large.Process.Pid) || cg[0]["highest_score_pid"].(float64) != float64(small.Process.Pid) || cg[0]["limit"].(float64) != smallLimit {
 		t.Fatalf("%v", cg)
 	}
 	task := liveJSON(t, "oom", two)
 	if task.Values["limited_by"].Value != g.path || number(t, task, "rank_in_cgroup") != 2 {
 		t.Errorf("limited by %v, rank %v", task.Values["limited_by"].Value, task.Values["rank_in_cgroup"].Value)
 	}
-
 	grown := g.start(t, 600, 0, false) // more than there is: somebody dies
 	died := make(chan string, 2)
 	for _, c := range []*exec.Cmd{large, grown} {
 		go func() { _ = c.Wait(); died <- strconv.Itoa(c.Process.Pid) }()
 	}
-	var victim string
 	select {
 	case victim = <-died:
 	case <-time.After(time.Minute):
 		t.Fatal("nobody was killed in a minute")
 	}
-	_ = grown.Process.Kill()
-	d = liveJSON(t, "oom", "--cgroup", g.path)
-	if n, ok := d.Tables["cgroups"].Rows[0]["oom_kill"].(float64); ok && n < 1 {
-		t.Errorf("oom_kill is %v after a kill", n)
+	for _, c := range []*exec.Cmd{grown, large, small} {
+		_ = c.Process.Kill()
 	}
+	_ = small.Wait()
+	<-died
+	return victim
+}
+
+// inLog tells whether the kernel's log has the report of a kill, which must then
+// say what is known of it.
+func (g memcg) inLog(t *testing.T, victim string) bool {
+	t.Helper()
 	out, errs, status := live(t, "oom", "log", "-o", "json")
 	if status != 0 {
 		t.Skipf("the kernel's log is not to be read: %s", errs)
@@ -315,12 +419,13 @@ func TestLiveMemcgKill(t *testing.T) {
 			continue
 		}
 		if k["invoker_comm"] == nil {
-			t.Skip("the kernel dropped the report: they are rate-limited")
+			return false
 		}
-		if k["constraint"] != "memcg" || k["oom_memcg"] != g.path || k["memcg_limit"].(float64) != limit || k["rank"].(float64) != 1 || k["explained"] != true {
+		if k["constraint"] != "memcg" || k["oom_memcg"] != g.path || k["memcg_limit"].(float64) != smallLimit || k["limit_hit"] != "memory" || k["rank"] != float64(1) || k["explained"] != true {
 			t.Errorf("%v", k)
 		}
-		return
+		return true
 	}
 	t.Errorf("process %s was killed, and the log's kills are %v", victim, kills)
+	return true
 }

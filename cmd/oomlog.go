@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +70,13 @@ func (r *run) oomRing(limit int) error {
 		return err
 	}
 	defer func() { _ = d.Close() }()
-	return r.oomLog(&oomLog{in: d, what: "the kernel's ring buffer", boot: r.host.Born(0), limit: limit, lost: func() bool { return d.Lost },
+	by := oom.Examiner{Boot: r.host.Born(0)}
+	if m, err := r.host.Mem(inspect.Of(inspect.Meminfo)); err == nil {
+		if swap, ok := m.Info["SwapTotal"]; ok {
+			by.Here, by.Swap = true, int64(swap>>10)
+		}
+	}
+	return r.oomLog(&oomLog{in: d, what: "the kernel's ring buffer", by: by, limit: limit, lost: func() bool { return d.Lost },
 		empty: "No OOM kill in the kernel's ring buffer. It holds the latest messages only: older ones may be in /var/log or journalctl -k."})
 }
 
@@ -96,8 +101,8 @@ func (r *run) oomFile(name string, limit int) error {
 type oomLog struct {
 	in    io.Reader
 	what  string // its name in text
-	boot  time.Time
 	limit int
+	by    oom.Examiner
 	lost  func() bool // whether records were overwritten meanwhile
 	empty string
 
@@ -143,7 +148,7 @@ func (r *run) oomLog(l *oomLog) error {
 
 // walk reads the log, and notes what could not be seen of it.
 func (l *oomLog) walk(yield func(*oom.Kill) bool) {
-	tally, err := oom.Walk(l.in, l.boot, func(k *oom.Kill) bool {
+	tally, err := l.by.Walk(l.in, func(k *oom.Kill) bool {
 		l.kills = k.Number
 		return yield(k)
 	})

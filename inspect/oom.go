@@ -110,6 +110,33 @@ func (h *Host) LimitedCgroups() ([]OOMGroup, error) {
 	return nil, &fs.PathError{Op: "find", Path: "the memory controller", Err: fs.ErrNotExist}
 }
 
+// HasMemoryCgroup tells whether there is a memory cgroup of a path, as
+// /proc/PID/cgroup spells it or as it is mounted, limited or not.
+func (h *Host) HasMemoryCgroup(at string) bool {
+	mounts, err := h.cgroupMounts()
+	if err != nil {
+		return false
+	}
+	for _, m := range mounts {
+		if m.fsType != "cgroup2" && !(m.fsType == "cgroup" && m.has("memory")) {
+			continue
+		}
+		top := path.Clean(m.point)
+		rest, ok := below(at, m.root)
+		if inside, mounted := below(at, top); mounted {
+			rest, ok = inside, true
+		}
+		if !ok {
+			continue
+		}
+		tree, rel := h.under(path.Join(top, rest))
+		if st, err := tree.stat(rel); err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			return true
+		}
+	}
+	return false
+}
+
 // groupWalk goes through one hierarchy.
 type groupWalk struct {
 	h         *Host
@@ -297,6 +324,7 @@ type OOMTask struct {
 // OOMWhatIf is what another oom_score_adj would make of a process.
 type OOMWhatIf struct {
 	Adj           int32
+	Moot          bool // no adjustment makes a difference, or its parts are not to be seen
 	Killable      bool
 	Points, Score int64
 	Rank          int

@@ -87,7 +87,7 @@ func Cgroups() *explain.Table[inspect.OOMPart] {
 		}
 		fields = append(fields, explain.Lift(f, shared))
 	}
-	fields = append(fields, groupColumns()...)
+	fields = append(append(fields, groupColumns()...), stateColumns()...)
 	fields = append(fields, victimColumns()...)
 	fields = append(fields, explain.Field[part]{
 		Doc: doc{Key: "why", Source: inspect.CgroupMemory, Also: scannedToo(), Concept: "oom-killer", Gist: "Who dies there, and whether it happened before."},
@@ -137,6 +137,13 @@ func groupColumns() []explain.Field[part] {
 				}
 				return explain.B(p.It.Together)
 			}},
+	}
+}
+
+// stateColumns tell how its counters are to be read, and what it stalls.
+func stateColumns() []explain.Field[part] {
+	src, concept := inspect.CgroupMemory, explain.Concept("memory-cgroup")
+	return []explain.Field[part]{
 		{Doc: doc{Key: "events_local", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Gist: "Whether its counters leave out the cgroups below: before 5.2, or so mounted."},
 			Get: func(p part) value {
 				if p.It.Version == 1 {

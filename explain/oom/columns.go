@@ -20,16 +20,11 @@ func Processes(within bool) *explain.Table[inspect.Proc] {
 		sort = []string{"points", "-pid"}
 	}
 	fields := []column{proc.PID(), proc.PPID(), proc.UID(), proc.Comm(), proc.OomScore(), agrees(), proc.OomScoreAdj(), pointsColumn()}
+	fields = append(fields, split()...)
 	for _, f := range append([]column{proc.VmRSS()}, append(proc.RssParts(), proc.VmSwap(), proc.VmPTE())...) {
-		f.Show = explain.Wide
+		f.Show = explain.Data // the split has them in pages, which add up to the points
 		fields = append(fields, f)
 	}
-	fields = append(fields, term("points_adj", "ADJ PAGES", explain.Wide, "What oom_score_adj adds to the points, in pages of this domain.", func(r row, t parts) int64 {
-		return kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain))
-	}),
-		term("points_rss", "", explain.Data, "RSS in pages, from the file whose RSS makes the kernel's figure.", func(_ row, t parts) int64 { return t.rss }),
-		term("points_swap", "", explain.Data, "Swap in pages.", func(_ row, t parts) int64 { return t.swap }),
-		term("points_tables", "", explain.Data, "Page tables in pages.", func(_ row, t parts) int64 { return t.tables }))
 	fields = append(fields, recomputed()...)
 	fields = append(fields, proc.Command(), proc.Cgroup(), column{
 		Doc:   doc{Key: "why", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore), Concept: "oom-score", Gist: "What makes its points, or why it can't be killed."},
@@ -53,6 +48,36 @@ func pointsColumn() column {
 			}
 			return value{}
 		}}
+}
+
+// split is what points are made of, in pages: RSS, SWAP, TABLES and ADJ PAGES add up
+// to them, and where there is room ANON, FILE, SHMEM and LAG to RSS.
+func split() []column {
+	return []column{
+		term("points_rss", "RSS", explain.Wide, "RSS as the OOM code counts it: ANON, FILE, SHMEM and LAG together.", func(_ row, t parts) int64 { return t.rss }),
+		term("points_swap", "SWAP", explain.Wide, "Swap in pages.", func(_ row, t parts) int64 { return t.swap }),
+		term("points_tables", "TABLES", explain.Wide, "Page tables in pages.", func(_ row, t parts) int64 { return t.tables }),
+		term("points_adj", "ADJ PAGES", explain.Wide, "What oom_score_adj adds to the points, in pages of this domain.", func(r row, t parts) int64 {
+			return kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain))
+		}),
+		term("points_anon", "ANON", explain.Wide, "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }),
+		term("points_file", "FILE", explain.Wide, "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }),
+		term("points_shmem", "SHMEM", explain.Wide, "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }),
+		term("points_lag", "LAG", explain.Wide, "How far the OOM code's quick count is off: CPUs add up what they map in batches.", func(r row, t parts) int64 { return lag(r, t) }),
+	}
+}
+
+func inPages(r row, n inspect.Num) int64 {
+	return int64(max(n, 0)) / int64(max(r.Host.Host.PageSize, 1))
+}
+
+// lag is what the RSS that counts has more than the parts that status tells, which
+// are exact; negative where it has less. Before 4.5 they are not told.
+func lag(r row, t parts) int64 {
+	if r.P.RssAnon == inspect.Unset {
+		return 0
+	}
+	return t.rss - inPages(r, r.P.RssAnon) - inPages(r, r.P.RssFile) - inPages(r, r.P.RssShmem)
 }
 
 func term(key, label string, show explain.Show, gist string, get func(row, parts) int64) column {
@@ -143,6 +168,10 @@ func why(b []byte, r row) []byte {
 		b = append(b, "kwhy itself; "...)
 	}
 	b = whyParts(b, r, t)
+	if sum := kernel.Badness(t.rss, t.swap, t.tables, t.adj, int64(r.Host.OOM.Domain)); sum < 1 && !r.Host.OOM.Since59 {
+		b = strconv.AppendInt(append(b, "; that makes "...), sum, 10)
+		b = append(b, ", and nobody counts for less than 1 before 5.9"...)
+	}
 	if kernels := int64(r.P.OomScore); r.Missing(inspect.PIDOomScore) == inspect.Present {
 		if n, _, _ := recompute(r); n != kernels {
 			b = strconv.AppendInt(append(b, "; the parts make "...), n, 10)

@@ -2,6 +2,7 @@ package oom
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -235,7 +236,7 @@ func policy() []field {
 			}
 			return "Yes: `kwhy oom log` can rank them afterwards."
 		}),
-		{Doc: doc{Key: "userspace_killers", Label: "killers before it", Source: inspect.PIDStat, Concept: "oom-policy", Gist: "Programs that kill for want of memory before the kernel does."},
+		{Doc: doc{Key: "userspace_killers", Label: "killers before it", Source: inspect.PIDStat, Also: also(inspect.PIDCmdline), Concept: "oom-policy", Gist: "Programs that kill for want of memory before the kernel does."},
 			Get: func(o host) value {
 				if !o.Known {
 					return explain.None(inspect.Unread)
@@ -259,14 +260,37 @@ func killers() []string {
 	return []string{"systemd-oomd", "earlyoom", "oomd", "nohang", "bustd", "lmkd"}
 }
 
-// Killers returns the user-space killers among the processes, each once.
+// Killers returns the user-space killers among the processes, each once. One that
+// is a script goes by the name of what runs it: nohang is python3.
 func Killers(ps *inspect.Procs) (out []string) {
+	var scripts []int32
 	for i := range ps.Rows {
-		if name := ps.Rows[i].Comm; slices.Contains(killers(), name) && !slices.Contains(out, name) {
+		if strings.HasPrefix(ps.Rows[i].Comm, "python") {
+			scripts = append(scripts, int32(i))
+		}
+	}
+	ps.Fill(scripts, inspect.Of(inspect.PIDCmdline))
+	for i := range ps.Rows {
+		name := ps.Rows[i].Comm
+		if strings.HasPrefix(name, "python") {
+			name = script(ps.Rows[i].Cmdline)
+		}
+		if slices.Contains(killers(), name) && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// script returns the base name of what an interpreter runs: the first argument
+// that is no option.
+func script(command string) string {
+	for i, word := range strings.Fields(command) {
+		if i > 0 && !strings.HasPrefix(word, "-") {
+			return path.Base(word)
+		}
+	}
+	return ""
 }
 
 func groups() []field {

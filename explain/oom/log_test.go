@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,6 +64,21 @@ func TestTotalOfACgroup(t *testing.T) {
 				t.Errorf("%v", r["why"])
 			}
 		})
+	}
+}
+
+// The log of the machine itself: its swap can be looked up.
+func TestTotalOfACgroupHere(t *testing.T) {
+	text := made{major: 5, minor: 15, victim: 812, constraint: "memcg", limits: []string{usage, "swap: usage 0kB, limit " + unbounded + ", failcnt 0"}}.String()
+	for swap, total := range map[int64]int64{0: 80000, 4 << 20: 80000 + 1<<20} {
+		var list []*oom.Kill
+		x := oom.Examiner{Here: true, Swap: swap}
+		if _, err := x.Walk(strings.NewReader(text), func(k *oom.Kill) bool { list = append(list, k); return true }); err != nil {
+			t.Fatal(err)
+		}
+		if r := row(t, list[0]); r["points_total"] != total {
+			t.Errorf("with %d kB of swap: %v, want %d", swap, r["points_total"], total)
+		}
 	}
 }
 
@@ -367,7 +381,7 @@ func TestWalkHandsOnInOrder(t *testing.T) {
 		log.WriteString(made{major: 5, minor: 15, victim: 812}.String())
 	}
 	n := 0
-	if _, err := oom.Walk(strings.NewReader(log.String()), time.Time{}, func(k *oom.Kill) bool {
+	if _, err := new(oom.Examiner).Walk(strings.NewReader(log.String()), func(k *oom.Kill) bool {
 		if n++; k.Number != n {
 			t.Errorf("kill %d comes as number %d", k.Number, n)
 		}

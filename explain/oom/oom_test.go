@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/oom"
@@ -13,7 +12,7 @@ import (
 
 func kills(t *testing.T, text string) (out []*oom.Kill) {
 	t.Helper()
-	if _, err := oom.Walk(strings.NewReader(text), time.Time{}, func(k *oom.Kill) bool { out = append(out, k); return true }); err != nil {
+	if _, err := new(oom.Examiner).Walk(strings.NewReader(text), func(k *oom.Kill) bool { out = append(out, k); return true }); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -20,6 +20,7 @@ type Kill struct {
 	page    int64 // bytes
 	assumed bool  // the log does not tell the page size
 	swap    int64 // pages of swap that the host had, by this report or an earlier one; kmsg.Unset if untold
+	now     bool  // that is what it has now: no report tells
 	span    span  // what points were set against, as far as the report tells
 	bonus   bonus // what privilege took off whom the score was written for
 	ranked  []ranked
@@ -56,7 +57,10 @@ func (k *Kill) First() bool { return k.V == &k.E.Victims[0] }
 // Examiner works out of reports what made their victims victims. It remembers
 // how much swap a host had, which reports about a cgroup's limit don't tell.
 type Examiner struct {
-	Boot   time.Time // of the machine whose log it is; zero if unknown
+	Boot time.Time // of the machine whose log it is; zero if unknown
+	Here bool      // it is the log of the machine that this runs on, since it was booted
+	Swap int64     // kB of swap that this machine has
+
 	number int
 	swap   map[string]int64 // by kernel release, in kB
 }
@@ -80,6 +84,8 @@ func (x *Examiner) Examine(e *kmsg.Event) []*Kill {
 			k.swap = kb << 10 / k.page
 		} else if e.SwapTotal != kmsg.Unset {
 			k.swap = e.SwapTotal << 10 / k.page
+		} else if x.Here {
+			k.swap, k.now = x.Swap<<10/k.page, true
 		}
 		k.date()
 		k.old = e.Header != nil && !slices.Contains(e.Header, "oom_score_adj")
@@ -266,8 +272,7 @@ func (k *Kill) largest() (best *kmsg.Task) {
 }
 
 // Walk reads a log and hands on each victim that it reports.
-func Walk(in io.Reader, boot time.Time, yield func(*Kill) bool) (kmsg.Tally, error) {
-	x := Examiner{Boot: boot}
+func (x *Examiner) Walk(in io.Reader, yield func(*Kill) bool) (kmsg.Tally, error) {
 	return kmsg.Scan(in, func(e *kmsg.Event) bool {
 		for _, k := range x.Examine(e) {
 			if !yield(k) {

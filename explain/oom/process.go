@@ -2,6 +2,7 @@ package oom
 
 import (
 	"fmt"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
@@ -26,7 +27,7 @@ func Process() explain.Card[*inspect.OOMTask] {
 	}
 	return explain.Card[*inspect.OOMTask]{Name: "oom PID", Sections: []explain.Section[*inspect.OOMTask]{
 		{Title: "Its badness", Fields: badness()},
-		{Title: "What it is made of", Fields: append(terms, adjusted()...)},
+		{Title: "What it is made of", Fields: slices.Concat(terms, counted(), adjusted())},
 		{Title: "Where it stands", Fields: standing()},
 		{Title: "With another oom_score_adj", Fields: whatIf()},
 	}}
@@ -169,6 +170,29 @@ func readPoints(t task) string {
 	return s
 }
 
+// counted is the RSS that the points are made of, where status has another.
+func counted() []taskField {
+	return []taskField{
+		declare(doc{Key: "points_rss", Label: "RSS that counts", Unit: explain.Pages, Gist: "RSS as the OOM code counts it."},
+			func(t task) value {
+				if p, ok := chosen(t.Row); ok {
+					return explain.I(p.rss)
+				}
+				return none(t.Row)
+			}, func(t task) string {
+				p, _ := chosen(t.Row)
+				size := explain.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
+				switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
+				case off < 0:
+					return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, which lacks what CPUs have not added up yet.", size, explain.Plural(-off, "page", "pages"))
+				case off > 0:
+					return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, from which CPUs have not taken off yet what they unmapped.", size, explain.Plural(off, "page", "pages"))
+				}
+				return size + ", as VmRSS has it."
+			}),
+	}
+}
+
 func adjusted() []taskField {
 	return []taskField{
 		declare(doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.Meminfo), Concept: "oom-score-adj",
@@ -269,8 +293,12 @@ func handOver(t task) string {
 	}
 	mine, _ := Points(t.Row)
 	its, _ := Points(explainRow(t.OOM, next))
+	ahead, page := max(mine-its, 0), t.OOM.Mem.Host.PageSize
+	if p, _ := chosen(t.Row); ahead >= p.rss+p.swap+p.tables {
+		return fmt.Sprintf(" Next is %s (%d): even without any memory this one stays ahead, unless its oom_score_adj is lower by %d.", next.Comm, next.PID, ahead/step+1)
+	}
 	return fmt.Sprintf(" Next is %s (%d): to pass it on, this one would have to shed %s, or its oom_score_adj be lower by %d.", next.Comm, next.PID,
-		explain.Size(uint64(max(mine-its, 0))*t.OOM.Mem.Host.PageSize), max(mine-its, 0)/step+1)
+		explain.Size(uint64(ahead)*page), ahead/step+1)
 }
 
 func readRankThere(t task) string {
@@ -287,166 +315,4 @@ func readRankThere(t task) string {
 		s += " All of " + g.Whole + " dies with the victim (memory.oom.group)."
 	}
 	return s
-}
-
-func whatIf() []taskField {
-	with := func(d doc, get func(*inspect.OOMWhatIf) value, read func(task, *inspect.OOMWhatIf) string) taskField {
-		f := declare(d, func(t task) value {
-			if t.If == nil {
-				return explain.None(inspect.Inapplicable)
-			}
-			return get(t.If)
-		}, nil)
-		if read != nil {
-			f.Reading = func(t task) string {
-				if t.If == nil {
-					return ""
-				}
-				return read(t, t.If)
-			}
-		}
-		return f
-	}
-	positive := func(n int) value {
-		if n == 0 {
-			return explain.None(inspect.Inapplicable)
-		}
-		return explain.I(n)
-	}
-	return []taskField{
-		with(doc{Key: "if_oom_score_adj", Label: "with adj", Unit: explain.Plain, Show: explain.Always, Concept: "oom-score-adj", Gist: "The adjustment that was asked about; nothing is written."},
-			func(w *inspect.OOMWhatIf) value { return explain.I(w.Adj) }, func(t task, w *inspect.OOMWhatIf) string {
-				if w.Adj < t.Row.P.OomScoreAdj {
-					return "Nothing was changed. To set it below the lowest that was set with privilege takes CAP_SYS_RESOURCE."
-				}
-				return "Nothing was changed. Raising it takes no privilege."
-			}),
-		with(doc{Key: "if_oom_score", Label: "score then", Unit: explain.Plain, Gist: "The oom_score that it would have."},
-			func(w *inspect.OOMWhatIf) value { return explain.I(w.Score) }, func(t task, _ *inspect.OOMWhatIf) string {
-				return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
-			}),
-		with(doc{Key: "if_points", Label: "points then", Unit: explain.Pages, Gist: "The points that it would have."},
-			func(w *inspect.OOMWhatIf) value {
-				if !w.Killable {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(w.Points)
-			}, nil),
-		with(doc{Key: "if_rank", Label: "rank then", Unit: explain.Plain, Concept: "oom-killer", Gist: "The place in the kill order that it would have."},
-			func(w *inspect.OOMWhatIf) value { return positive(w.Rank) }, func(t task, w *inspect.OOMWhatIf) string {
-				return victim("First then is", w.Victim, t.Row.P)
-			}),
-		with(doc{Key: "if_rank_in_cgroup", Label: "rank there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "The same in its limited cgroup."},
-			func(w *inspect.OOMWhatIf) value { return positive(w.RankInGroup) }, func(t task, w *inspect.OOMWhatIf) string {
-				return victim("First there then is", w.GroupVictim, t.Row.P)
-			}),
-		with(doc{Key: "if_victim_pid", Label: "victim then", Unit: explain.Plain, Show: explain.Data, Concept: "oom-killer", Gist: "Whom a global OOM would kill then."},
-			func(w *inspect.OOMWhatIf) value {
-				if w.Victim == nil {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(w.Victim.PID)
-			}, nil),
-	}
-}
-
-func victim(lead string, p, self *inspect.Process) string {
-	switch {
-	case p == nil:
-		return "Nobody could be killed."
-	case p.PID == self.PID:
-		return "It would die first."
-	}
-	return fmt.Sprintf("%s %s (%d).", lead, p.Comm, p.PID)
-}
-
-// Stand works out where a process stands in a scan whose rows have all been
-// read, and what an adjustment would make of it; nil asks for none.
-func Stand(t *inspect.OOMTask, adj *int32) {
-	t.Rank, t.Killable = rank(t, t.Row.Host.OOM.Domain, everyone(t))
-	if t.Group != nil {
-		t.RankInGroup, t.KillableGroup = rank(t, t.Group.Total, members(t))
-	}
-	if adj == nil {
-		return
-	}
-	w := &inspect.OOMWhatIf{Adj: *adj}
-	t.If = w
-	p, ok := chosen(t.Row)
-	if !ok || immortal(t.Row) != "" && t.Row.P.OomScoreAdj != -1000 || spared(t.Row) {
-		t.If = nil
-		return
-	}
-	p.adj = int64(*adj)
-	w.Killable = *adj != -1000
-	if w.Killable {
-		w.Score = p.score(&t.Row.Host.OOM)
-	}
-	w.Points, w.Rank, w.Victim = suppose(t, w.Killable, p, t.Row.Host.OOM.Domain, everyone(t))
-	if t.Group != nil {
-		w.GroupPoints, w.RankInGroup, w.GroupVictim = suppose(t, w.Killable, p, t.Group.Total, members(t))
-	}
-}
-
-func everyone(t task) []int32 {
-	out := make([]int32, t.OOM.Procs.Len())
-	for i := range out {
-		out[i] = int32(i)
-	}
-	return out
-}
-
-func members(t task) (out []int32) {
-	for _, pid := range t.Group.PIDs {
-		if i, ok := t.OOM.Procs.Row(pid); ok {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// rank returns a process's place among rows, and how many of them can be killed.
-func rank(t task, total uint64, rows []int32) (place, of int) {
-	mine, ok := pointsIn(t.Row, total)
-	place = 1
-	for _, i := range rows {
-		n, can := pointsIn(t.OOM.Procs.At(int(i)), total)
-		if !can || t.OOM.Procs.Rows[i].PID == t.Row.Host.Self && t.Row.P.PID != t.Row.Host.Self {
-			continue // kwhy is gone by then
-		}
-		of++
-		if n > mine {
-			place++
-		}
-	}
-	if !ok {
-		return 0, of
-	}
-	return place, of
-}
-
-// suppose does the same for made-up parts, and says who would be first.
-func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points int64, place int, first *inspect.Process) {
-	points, place = p.points(&t.Row.Host.OOM, total), 1
-	var most int64
-	for _, i := range rows {
-		r := t.OOM.Procs.At(int(i))
-		n, can := pointsIn(r, total)
-		if !can || r.P.PID == t.Row.P.PID || r.P.PID == t.Row.Host.Self {
-			continue
-		}
-		if n > points {
-			place++
-		}
-		if first == nil || n > most {
-			first, most = r.P, n
-		}
-	}
-	if !killable {
-		return points, 0, first
-	}
-	if first == nil || points >= most {
-		first = t.Row.P
-	}
-	return points, place, first
 }

@@ -116,6 +116,9 @@ func readKillPoints(k *Kill) string {
 	if k.partial {
 		s += " This kernel's table leaves out what else counted: swap or page tables."
 	}
+	if k.now && k.span.known() && k.constraint() == "memcg" {
+		s += " The host's swap is taken as it is now: the report does not tell it."
+	}
 	if k.assumed {
 		s += " The log does not tell the page size: 4 KiB is assumed."
 	}
