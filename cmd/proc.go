@@ -86,16 +86,24 @@ func (a *App) procCommand() *cobra.Command {
 				}
 				return r.procHost(o)
 			}
-			for _, name := range []string{"limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"} {
-				if c.Flags().Changed(name) {
-					return usagef("--%s is for the table, and a process was given", name)
-				}
+			if err := forTable(c); err != nil {
+				return err
 			}
 			return r.procOne(args, &o)
 		},
 	}
 	o.flags(c.Flags())
 	return c
+}
+
+// forTable refuses what goes with the table alone.
+func forTable(c *cobra.Command) error {
+	for _, name := range []string{"limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"} {
+		if c.Flags().Changed(name) {
+			return usagef("--%s is for the table, and a process was given", name)
+		}
+	}
+	return nil
 }
 
 func (o *procOptions) flags(f *pflag.FlagSet) {
