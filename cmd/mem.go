@@ -210,16 +210,8 @@ func (r *run) memProcess(pid int32) error {
 		return err
 	}
 	want := card.Needs().Plus(kinds.Needs()).Plus(regions.Needs())
-	var was *inspect.ProcMem
-	if r.set.Interval > 0 {
-		if was, err = r.host.ProcMem(pid, want); err != nil {
-			return err
-		}
-		r.wait()
-	}
-	p := r.progress("reading the process's memory")
-	m, err := r.host.ProcMem(pid, want)
-	p.Stop()
+	m, was, ended, err := twice(r, "reading the process's memory", func() (*inspect.ProcMem, error) { return r.host.ProcMem(pid, want) },
+		func(was, now *inspect.ProcMem) bool { return was.P.Start == now.P.Start })
 	if err != nil {
 		return err
 	}
@@ -227,13 +219,13 @@ func (r *run) memProcess(pid int32) error {
 		return fmt.Errorf("%d is a thread of process %d, and memory is the whole process's: kwhy mem %d", pid, tgid, tgid)
 	}
 	var over time.Duration
-	if was != nil && was.P.Start == m.P.Start {
+	if was != nil {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
 	rep := card.Explain(m, nil)
 	addGrid(&rep, kinds, inspect.ProcMemParts[inspect.MapKind]{Mem: m, List: m.Kinds})
 	addGrid(&rep, regions, inspect.ProcMemParts[inspect.Region]{Mem: m, List: m.Regions})
-	rep.Tell(m.Gaps(), r.host.Kernel)
+	rep.Tell(vanished(m.Gaps(), ended), r.host.Kernel)
 	h := r.header(m.At, over)
 	h.Subject = &output.Subject{PID: pid, Comm: m.P.Comm}
 	if !m.Born.IsZero() {

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -87,16 +86,24 @@ func (a *App) procCommand() *cobra.Command {
 				}
 				return r.procHost(o)
 			}
-			for _, name := range []string{"limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"} {
-				if c.Flags().Changed(name) {
-					return usagef("--%s is for the table, and a process was given", name)
-				}
+			if err := forTable(c); err != nil {
+				return err
 			}
 			return r.procOne(args, &o)
 		},
 	}
 	o.flags(c.Flags())
 	return c
+}
+
+// forTable refuses what goes with the table alone.
+func forTable(c *cobra.Command) error {
+	for _, name := range []string{"limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"} {
+		if c.Flags().Changed(name) {
+			return usagef("--%s is for the table, and a process was given", name)
+		}
+	}
+	return nil
 }
 
 func (o *procOptions) flags(f *pflag.FlagSet) {
@@ -316,24 +323,14 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 // readProcess reads a process once, or twice an interval apart. Where it ends between
 // the two, the first is what there is to tell.
 func (r *run) readProcess(pid int32, want inspect.Sources, detail detailer) (d *inspect.ProcDetail, over time.Duration, err error) {
-	var was *inspect.ProcDetail
-	if r.set.Interval > 0 {
-		if was, err = detail(r.host, pid, want); err != nil || was.Ended {
-			return was, 0, err
-		}
-		r.wait()
-	}
-	p := r.progress("reading the process")
-	d, err = detail(r.host, pid, want)
-	p.Stop()
-	switch {
-	case was == nil:
-		return d, 0, err
-	case errors.Is(err, inspect.ErrNoProcess), err == nil && d.Row.P.Start != was.Row.P.Start:
-		was.Ended = true
-		return was, 0, nil
-	case err != nil:
+	d, was, ended, err := twice(r, "reading the process", func() (*inspect.ProcDetail, error) { return detail(r.host, pid, want) },
+		func(was, now *inspect.ProcDetail) bool { return was.Row.P.Start == now.Row.P.Start })
+	if err != nil {
 		return nil, 0, err
+	}
+	d.Ended = d.Ended || ended
+	if was == nil {
+		return d, 0, nil
 	}
 	d.Was, over = was, d.Row.Host.At.Sub(was.Row.Host.At)
 	d.Row.Host.Was, d.Row.Was = was.Row.Host, was.Row.P

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect/inspecttest"
+	"kwhy/output"
 )
 
 // child starts a program that the test ends.
@@ -105,19 +106,24 @@ func TestProcessEndsWhileItIsRead(t *testing.T) {
 
 // One that ends during the interval leaves its first sample.
 func TestLiveEndsDuringTheInterval(t *testing.T) {
-	c := exec.Command("sleep", "600")
-	if err := c.Start(); err != nil {
-		t.Skip(err)
-	}
-	var out, errs bytes.Buffer
-	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
-		Sleep: func(time.Duration) { _ = c.Process.Kill(); _ = c.Wait() }}
-	if s := a.Run([]string{"proc", strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"}); s != exitOK || errs.Len() > 0 {
-		t.Fatalf("status %d, %s", s, errs.String())
-	}
-	d := readJSON(t, out.String())
-	if s := d.Values["state"].Reading; !strings.HasPrefix(s, "It ended while it was read.") || d.Subject.Comm != "sleep" {
-		t.Errorf("%q of %s", s, d.Subject.Comm)
+	for _, command := range []string{"proc", "mem", "sched"} {
+		c := exec.Command("sleep", "600")
+		if err := c.Start(); err != nil {
+			t.Skip(err)
+		}
+		var out, errs bytes.Buffer
+		a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
+			Sleep: func(time.Duration) { _ = c.Process.Kill(); _ = c.Wait() }}
+		if s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"}); s != exitOK || errs.Len() > 0 {
+			t.Fatalf("%s: status %d, %s", command, s, errs.String())
+		}
+		d := readJSON(t, out.String())
+		if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") || d.Subject.Comm != "sleep" {
+			t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
+		}
+		if !slices.ContainsFunc(d.Gaps, func(g output.Gap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
+			t.Errorf("%s: gaps %v", command, d.Gaps)
+		}
 	}
 }
 

@@ -113,6 +113,35 @@ func (r *run) wait() {
 	p.Stop()
 }
 
+// twice reads a process once, or twice an interval apart. Of one that ends between the
+// two, or whose number is another's by then, the first is what there is to tell.
+func twice[T any](r *run, what string, take func() (*T, error), same func(was, now *T) bool) (now, was *T, ended bool, err error) {
+	if r.set.Interval > 0 {
+		if was, err = take(); err != nil {
+			return nil, nil, false, err
+		}
+		r.wait()
+	}
+	p := r.progress(what)
+	now, err = take()
+	p.Stop()
+	switch {
+	case was == nil || err != nil && !errors.Is(err, inspect.ErrNoProcess):
+		return now, nil, false, err
+	case err != nil, !same(was, now):
+		return was, nil, true, nil
+	}
+	return now, was, false, nil
+}
+
+// vanished is the gap that an ended process leaves.
+func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
+	if !ended {
+		return gaps
+	}
+	return append(gaps, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Vanished, Count: 1, Of: 1})
+}
+
 func (r *run) progress(what string) *output.Progress {
 	return output.StartProgress(r.app.Err, !r.app.ErrTerminal, what)
 }

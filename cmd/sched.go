@@ -207,23 +207,13 @@ func (r *run) watchLoads() (step inspect.LoadStep) {
 
 func (r *run) schedProcess(pid int32, o *schedOptions) error {
 	card := sched.Process()
-	take := func() (*inspect.SchedTask, error) { return sched.Task(r.host, pid, card.Needs()) }
-	var was *inspect.SchedTask
-	var err error
-	if r.set.Interval > 0 {
-		if was, err = take(); err != nil {
-			return err
-		}
-		r.wait()
-	}
-	p := r.progress("reading the process")
-	t, err := take()
-	p.Stop()
+	t, was, ended, err := twice(r, "reading the process", func() (*inspect.SchedTask, error) { return sched.Task(r.host, pid, card.Needs()) },
+		func(was, now *inspect.SchedTask) bool { return was.Row.P.Start == now.Row.P.Start })
 	if err != nil {
 		return err
 	}
 	var over time.Duration
-	if was != nil && was.Row.P.Start == t.Row.P.Start {
+	if was != nil {
 		t.Was, over = was, t.Row.Host.At.Sub(was.Row.Host.At)
 		t.Row.Host.Was, t.Row.Was = was.Row.Host, was.Row.P
 		t.Threads.Since(was.Threads)
@@ -239,7 +229,7 @@ func (r *run) schedProcess(pid int32, o *schedOptions) error {
 		g, found := threads.Explain(t.Threads, order, nil)
 		rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	}
-	rep.Tell(t.Gaps(), r.host.Kernel)
+	rep.Tell(vanished(t.Gaps(), ended), r.host.Kernel)
 	h := r.header(t.Row.Host.At, over)
 	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}
 	if born := r.host.Born(t.Row.P.Start); !born.IsZero() {

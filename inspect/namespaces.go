@@ -22,7 +22,7 @@ func (n *Namespace) ForChildren() bool { return strings.HasSuffix(n.Name, "_for_
 
 // firstDynamic is where the numbers of namespaces begin that are made later; those
 // below it are of the namespaces that the kernel begins with (fs/proc/generic.c,
-// PROC_DYNAMIC_FIRST). Since 6.18 all kinds have one (include/uapi/linux/nsfs.h).
+// PROC_DYNAMIC_FIRST). By 6.18 all kinds have one (include/uapi/linux/nsfs.h).
 const firstDynamic = 0xF0000000
 
 func (h *Host) readNamespaces(d *ProcDetail, dir string) error {

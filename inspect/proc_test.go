@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -407,5 +408,40 @@ func TestProcsFailsWithoutItsDirectory(t *testing.T) {
 	}
 	if ps, err := h.Procs(inspect.Of(inspect.PIDStat)); err == nil && ps.Len() > 0 {
 		t.Errorf("processes %v of a tree that is gone", pids(ps))
+	}
+}
+
+// Whose stack begins above 4 GiB runs no 32-bit program, and its program is not looked
+// at: here it is one, which is found where the stack is not known.
+func TestProgramIsNotOpenedForNothing(t *testing.T) {
+	for stack, want := range map[string]bool{"140737488347136": false, "0": true, "4294959104": true} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"stat":    "7 (a)" + strings.Replace(statLine, " 1 2 3 0", " 1 2 "+stack+" 0", 1),
+			"status":  "Name:\ta\n",
+			"syscall": "3 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n",
+			"exe":     "\x7fELF\x01",
+		} {
+			if err := os.MkdirAll(dir+"/7", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(dir+"/7/"+name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h, err := inspect.Open(dir, dir, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps, err := h.Procs(inspect.Of(inspect.PIDStat, inspect.PIDSyscall))
+		if err != nil || len(ps.Rows) != 1 {
+			t.Fatal(ps, err)
+		}
+		if got := ps.Rows[0].Call; got.Number != 3 || got.Compat != want {
+			t.Errorf("stack at %s: %+v", stack, got)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

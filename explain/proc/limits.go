@@ -121,13 +121,26 @@ func whyRung(r rungRow) string {
 	if r.It.AtLeast {
 		s = "at most " + s
 	}
-	if first {
+	switch {
+	case first && hasHidden(r):
+		s = "reached first of those that are to be seen: " + s
+	case first:
 		s = "reached first: " + s
 	}
 	if r.It.Step == "high" {
 		s += "; beyond it, it is slowed down"
 	}
 	return s
+}
+
+// hasHidden tells whether there are bounds of that resource that are not to be seen.
+func hasHidden(r rungRow) bool {
+	for i := range r.Detail.Ladder {
+		if o := &r.Detail.Ladder[i]; o.Hidden && o.Resource == r.It.Resource {
+			return true
+		}
+	}
+	return false
 }
 
 // leftTo says for whom together that is.

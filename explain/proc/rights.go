@@ -136,8 +136,8 @@ func readCaps(d detail) string {
 	switch {
 	case set == 0:
 		s = "None: a plain user's rights."
-	case len(lacks) == 0 && inside:
-		s = "All"
+	case len(lacks) == 0 && (inside || !d.UserKnown):
+		s = "All."
 	case len(lacks) == 0:
 		s = "All: nothing that needs a right is closed to it."
 	case len(lacks) <= 5:

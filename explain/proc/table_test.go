@@ -1,0 +1,80 @@
+package proc
+
+import (
+	"strings"
+	"testing"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// on is a process on a host that has been up for ten seconds.
+func on(p inspect.Process) row {
+	h := &inspect.ProcHost{Host: &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"}, Uptime: 10, All: &inspect.Procs{}}
+	h.All.Host = *h
+	return row{Host: h, P: &p}
+}
+
+// A process that was started in this hundredth of a second has no share of it yet, on
+// every kernel.
+func TestCPUOfTheNewborn(t *testing.T) {
+	if v := CPU().Get(on(inspect.Process{Start: 1000})); v.Has() || v.Reason() != inspect.NoInterval {
+		t.Errorf("%v, %v", v, v.Reason())
+	}
+	if v := CPU().Get(on(inspect.Process{Start: 500, UTime: 50})); v.Float() != 0.1 {
+		t.Errorf("%v", v)
+	}
+}
+
+func TestStuck(t *testing.T) {
+	level := func(p row) (l explain.Level) {
+		for _, r := range rowRules() {
+			if v := r.Of(p); r.ID == "proc.uninterruptible" && v.Has() {
+				l = explain.Level(v.Int())
+			}
+		}
+		return l
+	}
+	for name, c := range map[string]struct {
+		p, was inspect.Process
+		want   explain.Level
+	}{
+		"asleep":              {inspect.Process{State: 'S'}, inspect.Process{}, explain.OK},
+		"in D once":           {inspect.Process{State: 'D', Voluntary: 7}, inspect.Process{State: 'S', Voluntary: 7}, explain.Notice},
+		"in D again":          {inspect.Process{State: 'D', Voluntary: 7}, inspect.Process{State: 'D', Voluntary: 6}, explain.Notice},
+		"in D all the time":   {inspect.Process{State: 'D', Voluntary: 7}, inspect.Process{State: 'D', Voluntary: 7}, explain.Warning},
+		"frozen":              {inspect.Process{State: 'D', Frozen: true}, inspect.Process{}, explain.OK},
+		"frozen where it was": {inspect.Process{State: 'D', Wchan: "__refrigerator"}, inspect.Process{}, explain.OK},
+	} {
+		p, was := on(c.p), on(c.was)
+		p.Was, p.Host.Was = was.P, was.Host
+		if got := level(p); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// What tells a kernel lock is who asks for it, and that in D alone.
+func TestKernelLocks(t *testing.T) {
+	for _, c := range []struct {
+		state       byte
+		call, where string
+		kind, says  string
+		kill        bool
+	}{
+		{'D', "munmap", "__vm_munmap", lock, "address space", true},
+		{'D', "mmap", "vm_mmap_pgoff", lock, "address space", true},
+		{'D', "", "lock_mm_and_find_vma", lock, "address space", true},
+		{'D', "openat", "path_openat", lock, "directory", false},
+		{'D', "unlink", "do_unlinkat", lock, "directory", false},
+		{'S', "openat", "path_openat", unknown, "", false},
+		{'D', "read", "folio_wait_bit_common", disk, "a page from a disk", false},
+		{'D', "vfork", "kernel_clone", child, "vfork", true},
+		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "time to pass", false},
+		{'S', "restart_syscall", "do_syscall_64", unknown, "", false},
+	} {
+		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what, c.says) || c.says == "" && w.what != "" || w.kill != c.kill {
+			t.Errorf("%c in %s, %s: %+v", c.state, c.call, c.where, w)
+		}
+	}
+}
