@@ -48,6 +48,7 @@ type Doc struct {
 	Label   string           // in text, where it should be neither
 	Unit    Unit             // what the number counts
 	Counter bool             // grows since boot or birth: has a rate over --interval
+	Gauge   bool             // of a Counter: it falls too, and so its rate has a sign
 	Bar     bool             // text draws it against the largest of its column
 	Part    rune             // drawn for it in the bar of its section's Whole, of which it is a part
 	Source  inspect.Source   // the file it is read from
@@ -191,7 +192,7 @@ func (f *Field[S]) rate(s S, v Value) Value {
 		return v
 	case !w.Has():
 		return w
-	case w.Float() > v.Float():
+	case w.Float() > v.Float() && !f.Gauge:
 		return None(inspect.Reset)
 	}
 	return F((v.Float() - w.Float()) / over.Seconds())
