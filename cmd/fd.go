@@ -203,8 +203,9 @@ func (r *run) fdHost(o *fdOptions) error {
 		return err
 	}
 	addGrid(&rep, kinds, f.Kinds())
-	g, found := v.Explain(f, order, nil)
+	g, _ := v.Explain(f, order, nil)
 	g.More = "--limit 0 shows all"
+	_, found := v.Explain(f, v.All(f), nil) // a small limit is met by few: any row may be near
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	rep.Tell(f.Gaps(), r.host.Kernel)
 	h := r.header(f.Mem.At, over)
@@ -347,21 +348,32 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 	if err != nil {
 		return usagef("%v", err)
 	}
-	p := r.progress("reading the descriptors")
 	look := limit
 	if len(o.sort) > 0 {
 		look = 0 // any may come first
 	}
+	var was *inspect.FDList
+	if r.set.Interval > 0 {
+		if was, err = fd.Take(r.host, pid, 1); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the descriptors")
 	l, err := fd.Take(r.host, pid, look)
 	p.Stop()
 	if err != nil {
 		return err
 	}
+	var over time.Duration
+	if was != nil && was.Row.P.Start == l.Row.P.Start {
+		l.Was, over = was, l.Row.Host.At.Sub(was.Row.Host.At)
+	}
 	rep := card.Explain(l, nil)
 	addGrid(&rep, fds, l)
 	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)
-	h := r.header(l.Row.Host.At, 0)
+	h := r.header(l.Row.Host.At, over)
 	h.Subject = &output.Subject{PID: pid, Comm: l.Row.P.Comm}
 	if born := r.host.Born(l.Row.P.Start); !born.IsZero() {
 		h.Subject.StartTime = &born

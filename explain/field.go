@@ -51,6 +51,7 @@ type Doc struct {
 	Counter  bool             // grows since boot or birth: has a rate over --interval
 	Interval string           // the --interval that it takes, where that is not 1s
 	Grown    bool             // over --interval text has its growth instead of its total
+	Gauge    bool             // of a Counter: it falls too, and so its rate has a sign
 	Bar      bool             // text draws it against the largest of its column
 	Part     rune             // drawn for it in the bar of its section's Whole, of which it is a part
 	Source   inspect.Source   // the file it is read from
@@ -212,7 +213,7 @@ func (f *Field[S]) rate(s S, v Value) Value {
 		return None(inspect.NoInterval) // it was not of those that were looked at then
 	case !w.Has():
 		return w
-	case w.Float() > v.Float():
+	case w.Float() > v.Float() && !f.Gauge:
 		return None(inspect.Reset)
 	}
 	return F((v.Float() - w.Float()) / over.Seconds())

@@ -16,6 +16,7 @@ type Rule[S Snapshot[S]] struct {
 	At       At             // the thresholds, unless the user set others
 	Say      func(S) string // one sentence with this host's numbers
 	Next     string         // what to run next
+	NextOf   func(S) string // the same for what it found, where that has a name to be put in
 	Concept  Concept
 
 	lifted bool // declared in another topic
@@ -57,7 +58,11 @@ func (r *Rule[S]) judge(s S, limits Limits) (Finding, bool) {
 	if l == OK {
 		return Finding{}, false
 	}
-	return Finding{ID: r.ID, Level: l, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next}, true
+	f := Finding{ID: r.ID, Level: l, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next}
+	if r.NextOf != nil {
+		f.Next = r.NextOf(s)
+	}
+	return f, true
 }
 
 // RuleDoc is a rule without its type: what documentation and tests walk.

@@ -139,6 +139,9 @@ func (v *View[S]) Order(rows Rows[S]) []int32 {
 	return v.cut(rows, v.kept(rows), len(v.sort))
 }
 
+// All returns the indices of the rows that the filters let through, as found.
+func (v *View[S]) All(rows Rows[S]) []int32 { return v.kept(rows) }
+
 // kept returns the indices of the rows that Where lets through.
 func (v *View[S]) kept(rows Rows[S]) []int32 {
 	out := make([]int32, 0, rows.Len())

@@ -29,7 +29,10 @@ func (f *FDHost) Missing(s Source) Reason {
 	if sourceTable[s].shape == number {
 		return f.Mem.Missing(s)
 	}
-	if s >= PIDStat {
+	switch {
+	case s == PIDFd:
+		return f.Scan.why()
+	case s >= PIDStat:
 		return Present
 	}
 	return f.got[s]
@@ -57,6 +60,8 @@ func (f *FDHost) Gaps() []Gap {
 	}
 	if _, seen, denied := f.Scan.Totals(); denied > 0 {
 		out = append(out, Gap{PIDFd, Denied, denied, seen + denied})
+	} else if r := f.Scan.why(); r.IsGap() {
+		out = append(out, Gap{PIDFd, r, len(f.Scan.Counts), len(f.Scan.Counts)})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,6 +68,99 @@ func (h *Host) protocols(l *FDList, dir string) {
 			return strings.TrimRight(string(buf[:max(n, 0)]), "\x00"), err
 		})
 	}
+}
+
+// unmounted looks closer at files of a file system that the process does not see: the
+// one of POSIX message queues need not be mounted (ipc/mqueue.c).
+func (h *Host) unmounted(l *FDList, dir string) {
+	const mqueue = 0x19800202 // MQUEUE_MAGIC, include/uapi/linux/magic.h
+	for i := range l.List[:l.Shown] {
+		f := &l.List[i]
+		switch {
+		case f.Kind != KindFile || f.Mount != nil && f.Mount.FSType != "mqueue":
+		case f.Mount != nil:
+			f.Kind = KindMqueue
+		case h.Live:
+			path := h.proc.root + "/" + dir + "/fd/" + strconv.Itoa(int(f.N))
+			kind, err := wait(h.proc.wait, "look at", path, func() (int64, error) {
+				var st unix.Statfs_t
+				err := unix.Statfs(path, &st)
+				return int64(st.Type), err
+			})
+			if err == nil && kind == mqueue {
+				f.Kind = KindMqueue
+			}
+		}
+	}
+}
+
+// anyMinor stands for all minor numbers of a major one.
+const anyMinor = 0xfffff
+
+// drivers reads which driver has which devices, where there is a device to name:
+// /proc/devices by major number, /proc/misc by the minor ones of major 10.
+func (h *Host) drivers(l *FDList) {
+	if !slices.ContainsFunc(l.List[:l.Shown], func(f FD) bool { return f.Kind == KindChar || f.Kind == KindBlock }) {
+		return
+	}
+	l.drivers = map[uint64]string{}
+	l.Sources[Devices] = reasonFor(h.proc.with("devices", func(b []byte) error { return parseDevices(b, l.drivers) }))
+	l.Sources[MiscDevices] = reasonFor(h.proc.with("misc", func(b []byte) error { return parseMisc(b, l.drivers) }))
+}
+
+// blockBit tells block devices from character devices in one map.
+const blockBit = 1 << 63
+
+// parseDevices reads lines of "major name" under "Character devices:" and "Block
+// devices:". A name may stand there for several, and for one several may.
+func parseDevices(b []byte, to map[uint64]string) error {
+	bit, good := uint64(0), false
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		if strings.HasPrefix(string(line), "Block") {
+			bit = blockBit
+		}
+		number, name := cutField(line)
+		n, ok := parseUint(number)
+		if !ok || len(name) == 0 || n > 1<<20 {
+			continue
+		}
+		good = true
+		if key := unix.Mkdev(uint32(n), anyMinor) | bit; to[key] == "" {
+			to[key] = string(name)
+		}
+	}
+	if !good {
+		return errMalformed
+	}
+	return nil
+}
+
+// parseMisc reads lines of "minor name".
+func parseMisc(b []byte, to map[uint64]string) error {
+	const misc = 10
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		number, name := cutField(line)
+		if n, ok := parseUint(number); ok && len(name) > 0 && n < anyMinor {
+			to[unix.Mkdev(misc, uint32(n))] = string(name)
+		}
+	}
+	return nil
+}
+
+// Driver returns the name of the driver of a device; "" if it is not known.
+func (l *FDList) Driver(rdev uint64, block bool) string {
+	bit := uint64(0)
+	if block {
+		bit = blockBit
+	}
+	if name := l.drivers[rdev|bit]; name != "" {
+		return name
+	}
+	return l.drivers[unix.Mkdev(unix.Major(rdev), anyMinor)|bit]
 }
 
 // MountPoint is where a file system is mounted, as a process sees it.

@@ -40,7 +40,7 @@ type FD struct {
 	Proto  string  // of a socket that /proc/net does not list, by the kernel's name of its protocol
 	Ends   []FDEnd // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
 	Same   int32   // the lowest descriptor of this process with the same open file, itself if none is lower
-	Shared []int32 // parent and children that have the same open file under that number
+	Shared []int32 // parent and children that have the same open file
 }
 
 // InfoLine is a line of fdinfo.
@@ -64,15 +64,14 @@ type FDList struct {
 	// Shown is how many of the list, from the first, were looked at closely: of the
 	// others there is the link alone.
 	Shown int
-	// CompareDenied says that who shares an open file could not be asked, and
-	// Uncompared of how many it was not, for they are too many alike.
-	CompareDenied bool
-	Uncompared    int
+	// Sharing is what is known of open files that several descriptors lead to.
+	Sharing Sharing
 	// Relatives says that who has the other ends of pipes was looked for among
 	// parent, children and those of its session only: the host has too much open.
 	Relatives bool
 
-	mounts mountTable
+	mounts  mountTable
+	drivers map[uint64]string // by device; a minor of all ones stands for any
 }
 
 // Missing says why a source gave nothing.
@@ -149,6 +148,8 @@ func (h *Host) FDList(ps *Procs, pid int32, limit int) (*FDList, error) {
 	h.mountsOf(l, dir)
 	h.socketsOf(l, dir)
 	h.protocols(l, dir)
+	h.unmounted(l, dir)
+	h.drivers(l)
 	h.sharing(l, ps)
 	h.ends(l, ps)
 	return l, nil
@@ -252,7 +253,7 @@ func (w *linker) read(dir int, name []byte, f *FD) (ok bool) {
 // is no file of a file system, or one that is on a server, is left alone where
 // that is known beforehand.
 func (h *Host) statFD(dir, name string, f *FD) {
-	if f.Kind != KindPath && f.Kind != KindDevice && f.Kind != KindMemfd && f.Kind != KindPipe {
+	if f.Kind != KindPath && f.Kind != KindDevice && f.Kind != KindMemfd && f.Kind != KindPipe && f.Kind != KindSecret {
 		return
 	}
 	st, err := h.proc.stat(dir + "/fd/" + name)
@@ -261,7 +262,7 @@ func (h *Host) statFD(dir, name string, f *FD) {
 	}
 	const block = 512 // stat(2)
 	f.HasStat, f.Dev, f.Inode, f.Rdev, f.Size, f.Taken = true, st.Dev, st.Ino, st.Rdev, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0))*block
-	if f.Kind == KindMemfd || f.Kind == KindPipe {
+	if f.Kind == KindMemfd || f.Kind == KindPipe || f.Kind == KindSecret && st.Nlink > 0 {
 		return
 	}
 	f.Deleted = st.Nlink == 0

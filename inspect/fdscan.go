@@ -15,6 +15,7 @@ import (
 type FDCount struct {
 	Total   int
 	Hidden  int // of these, what they lead to may not be seen
+	Below   int // of these, whose number is below the soft limit; Unset if that is not known
 	Kinds   [nKinds]int32
 	Deleted []DeletedFile // files that are gone from their directory
 	// Watches that its inotify instances and epoll instances have, by their fdinfo.
@@ -53,10 +54,15 @@ type FDScan struct {
 // asked about each link and may keep it; it is called by two workers at once.
 func (h *Host) FDs(ps *Procs, match func(row int, fd int32, link []byte, kind FileKind)) *FDScan {
 	s := &FDScan{Procs: ps, Counts: make([]FDCount, len(ps.Rows))}
+	same := h.sameProcesses()
 	pool := sync.Pool{New: func() any { return newFDWalker(h) }}
 	h.eachChunk(len(ps.Rows), func(_ *pidReader, i int) {
 		w := pool.Get().(*fdWalker)
 		defer pool.Put(w)
+		if same {
+			ps.Rows[i].askLimit()
+		}
+		w.below = ps.Rows[i].MaxFDs
 		s.Counts[i].Reason = w.count(&ps.Rows[i], &s.Counts[i], func(fd int32, link []byte, k FileKind) {
 			if match != nil {
 				match(i, fd, link, k)
@@ -72,10 +78,28 @@ type fdWalker struct {
 	dir  []byte
 	link []byte
 	info []byte
+
+	below Num // the soft limit of the process
 }
 
 func newFDWalker(h *Host) *fdWalker {
 	return &fdWalker{h: h, dir: make([]byte, 32<<10), link: make([]byte, 4096), info: make([]byte, 0, 16<<10)}
+}
+
+// askLimit asks prlimit(2) for the limits of open files, a hundredth of what the
+// reading of /proc/PID/limits takes; of other users' processes it may not be asked.
+func (p *Process) askLimit() {
+	var l unix.Rlimit
+	if p.got[PIDLimits-PIDStat] != Unread || unix.Prlimit(int(p.PID), unix.RLIMIT_NOFILE, nil, &l) != nil {
+		return
+	}
+	bound := func(n uint64) Num {
+		if n > 1<<62 { // RLIM_INFINITY
+			return Unset
+		}
+		return Num(n)
+	}
+	p.MaxFDs, p.MaxFDsHard, p.got[PIDLimits-PIDStat] = bound(l.Cur), bound(l.Max), Present
 }
 
 // count looks at the descriptors of one process: one system call for each, and a
@@ -84,7 +108,10 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 	rel := p.dir() + "/fd"
 	dir, err := unix.Openat(w.h.proc.fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return reasonForPID(&fs.PathError{Op: "list", Path: rel, Err: err})
+		return w.h.pidReason(p.dir(), &fs.PathError{Op: "list", Path: rel, Err: err})
+	}
+	if c.Below = 0; w.below == Unset {
+		c.Below = int(Unset)
 	}
 	defer unix.Close(dir)
 	for {
@@ -127,14 +154,15 @@ func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, s
 	n, errno := readlink(dir, name, w.link)
 	switch {
 	case errno == unix.EACCES || errno == unix.EPERM:
-		c.Total, c.Hidden = c.Total+1, c.Hidden+1
+		c.Hidden++
+		c.add(fd, w.below)
 		return
 	case errno != 0 || n == 0:
 		return // closed meanwhile
 	}
 	link := w.link[:n]
 	kind, deleted := kindOf(link)
-	c.Total++
+	c.add(fd, w.below)
 	c.Kinds[kind]++
 	switch {
 	case deleted:
@@ -147,6 +175,13 @@ func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, s
 		c.EpollWatches += w.lines(p, name, "tfd:")
 	}
 	see(fd, link, kind)
+}
+
+// add counts a descriptor.
+func (c *FDCount) add(fd int32, limit Num) {
+	if c.Total++; Num(fd) < limit {
+		c.Below++
+	}
 }
 
 // readlink is readlinkat without the two copies that unix.Readlinkat makes of a
@@ -204,6 +239,22 @@ func (s *FDScan) Totals() (out FDCount, seen, denied int) {
 		out.Deleted = append(out.Deleted, c.Deleted...)
 	}
 	return out, seen, denied
+}
+
+// why says why no descriptor of any process was seen; Present if one was.
+func (s *FDScan) why() Reason {
+	why := Present
+	for i := range s.Counts {
+		switch c := &s.Counts[i]; {
+		case c.Reason == Present && (c.Total == 0 || c.Hidden < c.Total):
+			return Present
+		case c.Hidden > 0 || c.Reason == Denied:
+			why = Denied
+		case why != Denied:
+			why = c.Reason
+		}
+	}
+	return why
 }
 
 // inodeIn reads the number in "socket:[123]".

@@ -8,89 +8,171 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxAlike is how many descriptors with the same link are compared, each with each.
-const maxAlike = 64
+// Sharing is what is known of open files that several descriptors lead to.
+type Sharing struct {
+	Asked     bool // kcmp could be asked at all: the processes are this host's, and kwhy's
+	Compared  int  // descriptors of the process that were compared
+	Denied    bool // it takes the right to trace the process
+	Unasked   int  // relatives that it takes the right to trace too
+	Cut       bool // there was more to compare than is worth it
+	Relatives []Relative
+}
+
+// Relative is a parent or child that shares open files.
+type Relative struct {
+	P      *Process
+	Parent bool
+	Table  bool // the whole table: one process closes, and the other has it closed (CLONE_FILES)
+	Shared int  // how many open files
+}
+
+// maxCompared is how often kcmp is asked, at most, for each process that a process is
+// compared with: it takes some ten milliseconds. maxRelatives is how many those are.
+const maxCompared, maxRelatives = 20000, 64
+
+// comparer asks kcmp(2), which wants an order of what it compares so that many can be
+// sorted (kernel/kcmp.c).
+type comparer struct {
+	l      *FDList
+	left   int
+	denied bool
+}
+
+// compare returns the order of two open files; known is false where it may not be
+// asked, or no more.
+func (c *comparer) compare(pid1, pid2, fd1, fd2 int32) (order int, known bool) {
+	const kcmpFile = 0 // include/uapi/linux/kcmp.h
+	if c.left--; c.left < 0 {
+		c.l.Sharing.Cut = true
+		return 0, false
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid1), uintptr(pid2), kcmpFile, uintptr(fd1), uintptr(fd2), 0)
+	switch {
+	case errno == unix.EPERM || errno == unix.EACCES:
+		c.denied = true
+		return 0, false
+	case errno != 0: // closed meanwhile, or a kernel without it
+		return 0, false
+	case n == 2:
+		return 1, true
+	case n == 0:
+		return 0, true
+	}
+	return -1, true
+}
 
 // sharing finds descriptors that lead to the same open file: of this process by
 // dup, of its parent and children by fork. The link must be the same; then
 // kcmp(2) tells.
 func (h *Host) sharing(l *FDList, ps *Procs) {
-	if !h.sameProcesses() {
+	if l.Sharing.Asked = h.sameProcesses(); !l.Sharing.Asked {
 		return
 	}
-	self := l.Row.P.PID
 	alike := map[string][]int{}
 	for i := range l.List[:l.Shown] {
 		alike[l.List[i].Link] = append(alike[l.List[i].Link], i)
 	}
+	l.Sharing.Compared = l.Shown
+	own := comparer{l: l, left: maxCompared}
 	for _, list := range alike {
-		if len(list) > maxAlike {
-			l.Uncompared += len(list)
-			continue
-		}
-		for n, i := range list {
-			for _, j := range list[:n] {
-				same, known := sameFile(self, self, l.List[i].N, l.List[j].N)
-				l.CompareDenied = l.CompareDenied || !known
-				if same {
-					l.List[i].Same = l.List[j].Same
-					break
-				}
-			}
-		}
+		own.duplicates(list)
 	}
+	l.Sharing.Denied = own.denied
+	relatives := 0
 	for i := range ps.Rows {
 		p := &ps.Rows[i]
-		if p.Kthread() || p.PID != l.Row.P.PPID && p.PPID != self || p.PID == self {
+		if p.Kthread() || p.PID != l.Row.P.PPID && p.PPID != l.Row.P.PID || p.PID == l.Row.P.PID {
 			continue
 		}
-		for j := range l.List[:min(l.Shown, maxAlike)] {
-			f := &l.List[j]
-			if same, _ := sameFile(self, p.PID, f.N, f.N); same {
-				f.Shared = append(f.Shared, p.PID)
-			}
+		if relatives++; relatives > maxRelatives {
+			l.Sharing.Cut = true
+			return
+		}
+		h.sharedWith(l, p, alike)
+	}
+}
+
+// duplicates sorts descriptors with one link by the open files behind them, and gives
+// each the lowest that is the same.
+func (c *comparer) duplicates(list []int) {
+	fds, self := c.l.List, c.l.Row.P.PID
+	if len(list) < 2 {
+		return
+	}
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(i, j int) int {
+		order, _ := c.compare(self, self, fds[i].N, fds[j].N)
+		return order
+	})
+	for n := 1; n < len(sorted); n++ {
+		i, j := sorted[n-1], sorted[n]
+		if order, known := c.compare(self, self, fds[i].N, fds[j].N); known && order == 0 {
+			fds[j].Same = min(fds[j].Same, fds[i].Same)
 		}
 	}
 }
 
-// sameFile asks whether two descriptors are one open file.
-func sameFile(pid1, pid2, fd1, fd2 int32) (same, known bool) {
-	const kcmpFile = 0 // include/uapi/linux/kcmp.h
-	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid1), uintptr(pid2), kcmpFile, uintptr(fd1), uintptr(fd2), 0)
-	return errno == 0 && n == 0, errno == 0
-}
-
-// ends finds who else has the pipes.
-func (h *Host) ends(l *FDList, ps *Procs) {
-	pipes := map[string][]int{}
+// sharedWith finds what a relative has of them, under whatever number.
+func (h *Host) sharedWith(l *FDList, p *Process, alike map[string][]int) {
+	const kcmpFiles = 2
+	r := Relative{P: p, Parent: p.PID == l.Row.P.PPID}
+	self := l.Row.P.PID
+	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(self), uintptr(p.PID), kcmpFiles, 0, 0, 0)
+	if r.Table = errno == 0 && n == 0; r.Table {
+		l.Sharing.Relatives = append(l.Sharing.Relatives, r)
+		return
+	}
+	theirs, err := h.links(p.dir())
+	if err != nil {
+		l.Sharing.Unasked++ // by kcmp neither
+		return
+	}
+	byLink := map[string][]int32{}
+	for i := range theirs {
+		if alike[theirs[i].Link] != nil {
+			byLink[theirs[i].Link] = append(byLink[theirs[i].Link], theirs[i].N)
+		}
+	}
+	c := comparer{l: l, left: maxCompared}
 	for i := range l.List[:l.Shown] {
-		if k := l.List[i].Kind; k == KindPipe || k == KindFIFO {
-			pipes[l.List[i].Link] = append(pipes[l.List[i].Link], i)
-		}
-		if s := l.List[i].Socket; s != nil && s.PeerInode != 0 {
-			peer := "socket:[" + strconv.FormatUint(s.PeerInode, 10) + "]"
-			pipes[peer] = append(pipes[peer], i)
+		f := &l.List[i]
+		if c.has(p.PID, f, byLink[f.Link]) {
+			f.Shared = append(f.Shared, p.PID)
+			r.Shared++
 		}
 	}
+	if c.denied {
+		l.Sharing.Unasked++
+	}
+	if r.Shared > 0 {
+		l.Sharing.Relatives = append(l.Sharing.Relatives, r)
+	}
+}
+
+// has tells whether a process has the open file under one of its numbers, the same
+// number first: fork keeps it.
+func (c *comparer) has(pid int32, f *FD, numbers []int32) bool {
+	same := func(n int32) bool {
+		order, known := c.compare(c.l.Row.P.PID, pid, f.N, n)
+		return known && order == 0
+	}
+	if slices.Contains(numbers, f.N) && same(f.N) {
+		return true
+	}
+	return slices.ContainsFunc(numbers, func(n int32) bool { return n != f.N && same(n) })
+}
+
+// ends finds who else has the pipes, and who has the other side of unix sockets.
+func (h *Host) ends(l *FDList, ps *Procs) {
+	pipes := l.endLinks()
 	if len(pipes) == 0 {
 		return
 	}
-	own := l.Row.P
-	for i := range l.List {
-		for _, j := range pipes[l.List[i].Link] {
-			if i != j {
-				f := &l.List[i]
-				if !f.HasInfo && f.Kind != KindSocket {
-					f.HasInfo = h.proc.with(own.dir()+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
-				}
-				l.List[j].Ends = append(l.List[j].Ends, FDEnd{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY})
-			}
-		}
-	}
-	all := ps.others(own, false)
+	h.ownEnds(l, pipes)
+	all := ps.others(l.Row.P, false)
 	if h.tooMany(all) {
 		l.Relatives = true
-		all = ps.others(own, true)
+		all = ps.others(l.Row.P, true)
 	}
 	type found struct {
 		row  int
@@ -100,7 +182,7 @@ func (h *Host) ends(l *FDList, ps *Procs) {
 	got := make(chan found, 64)
 	go func() {
 		h.FDs(all, func(row int, fd int32, link []byte, _ FileKind) {
-			if list := pipes[string(link)]; list != nil {
+			if pipes[string(link)] != nil {
 				got <- found{row, fd, string(link)}
 			}
 		})
@@ -116,6 +198,38 @@ func (h *Host) ends(l *FDList, ps *Procs) {
 	}
 	for i := range l.List {
 		slices.SortFunc(l.List[i].Ends, func(a, b FDEnd) int { return cmp.Or(cmp.Compare(a.P.PID, b.P.PID), cmp.Compare(a.FD, b.FD)) })
+	}
+}
+
+// endLinks are the links that lead to other ends, and the descriptors whose they are.
+func (l *FDList) endLinks() map[string][]int {
+	pipes := map[string][]int{}
+	for i := range l.List[:l.Shown] {
+		if k := l.List[i].Kind; k == KindPipe || k == KindFIFO {
+			pipes[l.List[i].Link] = append(pipes[l.List[i].Link], i)
+		}
+		if s := l.List[i].Socket; s != nil && s.PeerInode != 0 {
+			peer := "socket:[" + strconv.FormatUint(s.PeerInode, 10) + "]"
+			pipes[peer] = append(pipes[peer], i)
+		}
+	}
+	return pipes
+}
+
+// ownEnds finds the ends that the process itself has.
+func (h *Host) ownEnds(l *FDList, pipes map[string][]int) {
+	own := l.Row.P
+	for i := range l.List {
+		for _, j := range pipes[l.List[i].Link] {
+			if i == j {
+				continue
+			}
+			f := &l.List[i]
+			if !f.HasInfo && f.Kind != KindSocket {
+				f.HasInfo = h.proc.with(own.dir()+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
+			}
+			l.List[j].Ends = append(l.List[j].Ends, FDEnd{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY})
+		}
 	}
 }
 

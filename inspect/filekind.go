@@ -31,6 +31,8 @@ const (
 	KindPerf
 	KindDMABuf
 	KindNamespace
+	KindMqueue
+	KindSecret
 	KindOther
 	nKinds
 )
@@ -38,7 +40,7 @@ const (
 // kindNames are the kinds as JSON spells them.
 var kindNames = [nKinds]string{
 	"path", "file", "directory", "device", "chardev", "blockdev", "pipe", "fifo", "socket", "eventfd", "epoll", "timerfd", "signalfd", "inotify", "fanotify",
-	"pidfd", "io_uring", "userfaultfd", "bpf", "memfd", "perf_event", "dmabuf", "namespace", "other",
+	"pidfd", "io_uring", "userfaultfd", "bpf", "memfd", "perf_event", "dmabuf", "namespace", "mqueue", "secretmem", "other",
 }
 
 // String returns the kind as JSON spells it.
@@ -73,6 +75,8 @@ func kindOf(link []byte) (k FileKind, deleted bool) {
 		switch {
 		case bytes.HasPrefix(link, []byte("/memfd:")):
 			return KindMemfd, false // never had a directory
+		case string(link) == "/secretmem (deleted)": // memfd_secret(2), since 5.14: a file of a file system that is not mounted
+			return KindSecret, false
 		case bytes.HasPrefix(link, []byte("/dmabuf:")):
 			return KindDMABuf, false
 		case bytes.HasPrefix(link, []byte("/dev/")) && !bytes.HasPrefix(link, []byte("/dev/shm/")):

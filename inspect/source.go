@@ -84,6 +84,8 @@ const (
 	SchedGetattr
 	CgroupCpuset
 	Passwd
+	Devices
+	MiscDevices
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
@@ -218,6 +220,8 @@ var sourceTable = [nSources]sourceInfo{
 	SchedGetattr:            {path: "sched_getattr(2)", option: "the host's own /proc, not a copy"},
 	CgroupCpuset:            {path: "/sys/fs/cgroup/<cgroup>/cpuset.*", option: "CONFIG_CPUSETS"},
 	Passwd:                  {path: "/etc/passwd"},
+	Devices:                 {path: "/proc/devices"},
+	MiscDevices:             {path: "/proc/misc"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},

@@ -33,62 +33,87 @@ func hostDoc(d doc, get func(host) value, read func(host) string) hostField {
 	return hostField{Doc: d, Get: get, Reading: read}
 }
 
-func bounds() []hostField {
+func bounds() []hostField { return append(append(openFiles(), caches()...), elsewhere()...) }
+
+// openFiles are descriptors and what they lead to: struct file.
+func openFiles() []hostField {
 	total := func(l host) inspect.FDCount { n, _, _ := l.Scan.Totals(); return n }
-	count := func(d doc, get func(host) inspect.Num, read func(host) string) hostField {
-		d.Unit = explain.Count
-		return hostDoc(d, func(f host) value { return explain.Opt(get(f)) }, read)
-	}
-	limit := hostDoc(doc{Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Unit: explain.Count, Source: inspect.FSFileNr, Also: []inspect.Source{inspect.Meminfo}, Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN."}, func(f host) value {
-		if f.FilesMax >= 1<<62 {
-			return explain.None(inspect.Unlimited)
-		}
-		return explain.Opt(f.FilesMax)
-	}, readFileMax)
 	return []hostField{
-		count(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Gist: "Open files of the whole host: what open makes, and dup and fork share."}, func(f host) inspect.Num { return f.Files }, func(f host) string {
-			if f.FilesMax > 0 && f.FilesMax < 1<<62 {
-				return explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. dup and fork share one among descriptors."
-			}
-			return "dup and fork share one among descriptors."
-		}),
-		limit,
-		hostDoc(doc{Key: "descriptors", Unit: explain.Count, Source: inspect.PIDFd, Gist: "Descriptors of all processes that may be looked at."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
+		hostCount(doc{Key: "descriptors", Source: inspect.PIDFd, Gist: "Descriptors of all processes: numbers that each lead to an open file."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
+			s := "Numbers in the tables of all processes that may be looked at, each leading to an open file."
 			if n := total(f).Hidden; n > 0 {
-				return "What " + explain.Number(n) + " of them lead to is not to be seen."
+				s += " Where " + explain.Number(n) + " of them lead is not to be seen."
 			}
-			return "Of all processes that may be looked at, threads sharing theirs."
+			return s
+		}),
+		hostCount(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Gist: "Open files (struct file) of the whole host: what open makes, dup shares."}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
+			s := "struct file: what open makes, with an offset of its own; dup and fork share one."
+			if f.FilesMax > 0 && f.FilesMax < 1<<62 {
+				s = explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. " + s
+			}
+			return s
+		}),
+		hostCount(doc{Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr, Also: []inspect.Source{inspect.Meminfo}, Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN."}, func(f host) value {
+			if f.FilesMax >= 1<<62 {
+				return explain.None(inspect.Unlimited)
+			}
+			return explain.Opt(f.FilesMax)
+		}, readFileMax),
+		hostCount(doc{Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Source: inspect.FSNrOpen, Gist: "How far a process's own limit may be raised."}, sysctl(inspect.FSNrOpen), nil),
+	}
+}
+
+// caches are what the VFS keeps in memory: the inode of a file, and the dentries that
+// are its names.
+func caches() []hostField {
+	return []hostField{
+		hostCount(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "vfs", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
+			s := "Names in directories, each leading to an inode; " + share(f.DentriesUnused, f.Dentries) + " in no use: a cache"
+			if f.DentriesNegative != inspect.Unset {
+				s += "; " + explain.Number(int64(f.DentriesNegative)) + " say that there is no such file"
+			}
+			return s + "."
+		}),
+		hostCount(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "vfs", Gist: "Files and directories that the kernel has in memory."}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
+			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) + " in no use: a cache that gives way when memory is wanted."
 		}),
 		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
 			n, _ := kept(f)
 			return explain.N(n)
 		}, func(f host) string {
 			if _, n := kept(f); n > 0 {
-				return explain.Plural(n, "file", "files") + "; kwhy fd --deleted says which, and how to get the space back."
+				return explain.Plural(n, "inode", "inodes") + " without a name, kept by a descriptor; kwhy fd --deleted says which, and how to get the space back."
 			}
-			return "None."
+			return "No descriptor keeps an inode that has lost its name."
 		}),
-		hostDoc(doc{Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Unit: explain.Count, Source: inspect.FSNrOpen, Gist: "How far a process's own limit may be raised."}, sysctl(inspect.FSNrOpen), nil),
-		count(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "vfs", Gist: "Files and directories that the kernel has in memory."}, func(f host) inspect.Num { return f.Inodes }, func(f host) string {
-			return share(f.InodesUnused, f.Inodes) + " of them in no use: a cache that gives way when memory is wanted."
-		}),
-		count(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "vfs", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) inspect.Num { return f.Dentries }, func(f host) string {
-			s := share(f.DentriesUnused, f.Dentries) + " of them in no use: a cache"
-			if f.DentriesNegative != inspect.Unset {
-				s += "; " + explain.Number(int64(f.DentriesNegative)) + " say that there is no such file"
-			}
-			return s + "."
-		}),
-		count(doc{Key: "locks", Source: inspect.Locks, Gist: "Locks on files: flock, fcntl, leases."}, func(f host) inspect.Num { return f.Locks }, func(f host) string {
+		hostCount(doc{Key: "locks", Source: inspect.Locks, Concept: "vfs", Gist: "Locks on files: flock, fcntl, leases."}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
 			if f.LocksWaiting > 0 {
-				return explain.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
+				return "On inodes. " + explain.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
 			}
-			return "Nobody waits for one."
+			return "On inodes. Nobody waits for one."
 		}),
-		hostDoc(doc{Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Unit: explain.Count, Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr}, Show: explain.Rare, Gist: "Events that io_setup has set aside, of aio-max-nr."}, sysctl(inspect.FSAIONr), nil),
-		hostDoc(doc{Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Unit: explain.Count, Source: inspect.FSAIOMaxNr, Show: explain.Data, Gist: "How many events io_setup may set aside."}, sysctl(inspect.FSAIOMaxNr), nil),
-		hostDoc(doc{Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Unit: explain.Count, Source: inspect.MQueueQueuesMax, Show: explain.Data, Gist: "How many POSIX message queues there may be."}, sysctl(inspect.MQueueQueuesMax), nil),
 	}
+}
+
+// elsewhere are bounds of what is read through descriptors and is no file.
+func elsewhere() []hostField {
+	return []hostField{
+		hostCount(doc{Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr}, Show: explain.Rare, Gist: "Events that io_setup has set aside, of aio-max-nr."}, sysctl(inspect.FSAIONr), func(f host) string {
+			n, _ := f.Mem.Number(inspect.FSAIONr)
+			most, ok := f.Mem.Number(inspect.FSAIOMaxNr)
+			if !ok || most <= 0 {
+				return ""
+			}
+			return explain.Percent(n, most) + " of aio-max-nr: at the bound io_setup fails with EAGAIN."
+		}),
+		hostCount(doc{Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr, Gist: "How many events io_setup may set aside in all: EAGAIN after that."}, sysctl(inspect.FSAIOMaxNr), nil),
+		hostCount(doc{Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue queues_max", Source: inspect.MQueueQueuesMax, Gist: "How many POSIX message queues an IPC namespace may have; use is not told."}, sysctl(inspect.MQueueQueuesMax), nil),
+	}
+}
+
+func hostCount(d doc, get func(host) value, read func(host) string) hostField {
+	d.Unit = explain.Count
+	return hostDoc(d, get, read)
 }
 
 // kept adds up what deleted files take, each once.
@@ -144,6 +169,9 @@ func perUser() []hostField {
 		return hostDoc(doc{Key: key, Label: label, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.PIDFd}, Gist: gist}, sysctl(src), func(f host) string {
 			most, uid := top(users(f))
 			n, _ := f.Mem.Number(src)
+			if f.Missing(inspect.PIDFd) != inspect.Present {
+				return "The kernel does not tell the use itself, and no process shows its descriptors."
+			}
 			if most == 0 {
 				return "None is used by processes that may be looked at; the kernel does not tell the use itself."
 			}
@@ -155,8 +183,8 @@ func perUser() []hostField {
 		use("max_user_watches", "inotify watches", "How many files a user may watch by inotify: ENOSPC after that.", inspect.InotifyMaxWatches, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
 		use("epoll_max_user_watches", "epoll watches", "How many descriptors a user may have in epoll sets: ENOSPC after that.", inspect.EpollMaxWatches, func(f host) map[uint32]int { return f.EpollUsers }),
 		hostDoc(doc{Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft", Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Gist: "Above this new pipes of a user get a page or two; use is not told."}, sysctl(inspect.PipeUserPagesSoft), nil),
-		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Show: explain.Rare, Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
-		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Show: explain.Data, Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
+		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
+		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
 	}
 }
 
@@ -187,7 +215,7 @@ func hostRules() []explain.Rule[*inspect.FDHost] {
 			return explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
 	}, {
-		ID: "fd.inotify_near", Evidence: []string{"max_user_watches"}, Concept: "file-descriptor", Next: "kwhy fd --sort inotify",
+		ID: "fd.inotify_near", Evidence: []string{"max_user_watches"}, Concept: "file-descriptor", Next: "kwhy fd --sort inotify_watches",
 		Of: func(f host) value {
 			most, _ := top(f.InotifyWatchUsers)
 			n, ok := f.Mem.Number(inspect.InotifyMaxWatches)

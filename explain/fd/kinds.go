@@ -8,11 +8,21 @@ import (
 	"kwhy/inspect"
 )
 
-// kindsOf counts by kind, the most first.
+// kindsOf counts by kind, the most first. Where not all were looked at closely, what
+// only that tells apart is counted as one kind.
 func kindsOf(l list) string {
 	counts := map[inspect.FileKind]int{}
 	for i := range l.List {
-		counts[l.List[i].Kind]++
+		k := l.List[i].Kind
+		if l.Shown < len(l.List) {
+			switch k {
+			case inspect.KindFile, inspect.KindDirectory, inspect.KindFIFO, inspect.KindMqueue:
+				k = inspect.KindPath
+			case inspect.KindChar, inspect.KindBlock:
+				k = inspect.KindDevice
+			}
+		}
+		counts[k]++
 	}
 	return countKinds(counts)
 }
@@ -50,6 +60,10 @@ func plain(k inspect.FileKind) string {
 		return "BPF object"
 	case inspect.KindPerf:
 		return "performance counter"
+	case inspect.KindMqueue:
+		return "message queue"
+	case inspect.KindSecret:
+		return "secret memory"
 	case inspect.KindOther:
 		return "of another kind"
 	}
@@ -62,7 +76,7 @@ func plural(k inspect.FileKind) string {
 		return "directories"
 	case inspect.KindPipe:
 		return "ends of pipes"
-	case inspect.KindOther, inspect.KindInotify, inspect.KindFanotify, inspect.KindEpoll:
+	case inspect.KindSecret, inspect.KindOther, inspect.KindInotify, inspect.KindFanotify, inspect.KindEpoll:
 		return plain(k)
 	}
 	return plain(k) + "s"
@@ -76,7 +90,7 @@ func kinds() []explain.Word {
 		inspect.KindSocket: "A socket.", inspect.KindEventfd: "A counter to wait on.", inspect.KindEpoll: "A set of descriptors to wait on.", inspect.KindTimerfd: "A timer to wait on.",
 		inspect.KindSignalfd: "Signals to read instead of handling them.", inspect.KindInotify: "Watches on files and directories.", inspect.KindFanotify: "Watches on file systems.", inspect.KindPidfd: "A process, held by more than its number.",
 		inspect.KindIOUring: "A ring of I/O requests.", inspect.KindUserfaultfd: "Page faults to serve oneself.", inspect.KindBPF: "A BPF program, map or link.", inspect.KindMemfd: "Memory that is a file without a name.",
-		inspect.KindPerf: "A performance counter.", inspect.KindDMABuf: "Memory shared among devices.", inspect.KindNamespace: "A namespace, kept alive.", inspect.KindOther: "Another kind that the kernel names in the target.",
+		inspect.KindPerf: "A performance counter.", inspect.KindDMABuf: "Memory shared among devices.", inspect.KindNamespace: "A namespace, kept alive.", inspect.KindMqueue: "A POSIX message queue.", inspect.KindSecret: "Memory that not even the kernel maps (memfd_secret).", inspect.KindOther: "Another kind that the kernel names in the target.",
 	}
 	var out []explain.Word
 	for _, k := range inspect.FileKinds() {
@@ -94,7 +108,7 @@ func Kinds() *explain.Table[inspect.FDKindPart] {
 	}
 	return &explain.Table[part]{Name: "kinds", Fields: []explain.Field[part]{
 		declare(doc{Key: "kind", Words: kinds(), Gist: "What descriptors lead to, as far as their links tell."}, func(p part) value { return explain.S(p.Kind.String()) }),
-		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Bar: true, Gist: "How many descriptors lead to one, of the processes that may be looked at."}, func(p part) value { return explain.I(p.N) }),
+		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true, Gist: "How many descriptors lead to one, of the processes that may be looked at."}, func(p part) value { return explain.I(p.N) }),
 		declare(doc{Key: "why", Gist: "What that is."}, func(p part) value {
 			for _, w := range kinds() {
 				if w.Name == p.Kind.String() {

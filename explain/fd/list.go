@@ -2,6 +2,7 @@ package fd
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,13 @@ func FDs() *explain.Table[fdRow] {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(f.Same)
+		}),
+		fdColumn(doc{Key: "shared", Unit: explain.Plain, Show: explain.Data, Gist: "Its parent and children that have the same open file, by fork."}, func(f *inspect.FD) value {
+			out := []value{}
+			for _, pid := range f.Shared {
+				out = append(out, explain.I(pid))
+			}
+			return explain.L(out)
 		}),
 		fdInfo(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *inspect.FD) value {
 			out := []value{}
@@ -106,7 +114,7 @@ func fdOnDisk() []fdField {
 	}
 	return []fdField{
 		fdStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *inspect.FD) value {
-			if f.Kind != inspect.KindFile && f.Kind != inspect.KindMemfd {
+			if f.Kind != inspect.KindFile && f.Kind != inspect.KindMemfd && f.Kind != inspect.KindSecret {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.N(f.Size)
@@ -125,6 +133,9 @@ func device(n uint64) string {
 	return strconv.FormatUint(major, 10) + ":" + strconv.FormatUint(minor, 10)
 }
 
+// manyShared is up to how many open files that a relative has each says so itself.
+const manyShared = 5
+
 // why says what a descriptor leads to.
 func why(r fdRow) string {
 	f := r.It
@@ -135,14 +146,15 @@ func why(r fdRow) string {
 	if f.Same != f.N {
 		s += fmt.Sprintf("; the same open file as %d", f.Same)
 	}
-	if len(f.Shared) > 0 {
+	if list := r.List.Sharing.Relatives; len(f.Shared) > 0 {
 		var who []string
-		for _, pid := range f.Shared[:min(len(f.Shared), 3)] {
-			who = append(who, strconv.Itoa(int(pid)))
+		for _, rel := range list { // who has many is told once, above the table
+			if rel.Shared <= manyShared && slices.Contains(f.Shared, rel.P.PID) {
+				who = append(who, fmt.Sprintf("%s (%d)", rel.P.Comm, rel.P.PID))
+			}
 		}
-		s += "; shared with process " + strings.Join(who, ", ")
-		if n := len(f.Shared) - len(who); n > 0 {
-			s += fmt.Sprintf(" and %d more", n)
+		if len(who) > 0 {
+			s += "; shared with " + few(who)
 		}
 	}
 	return s
@@ -156,9 +168,13 @@ func particulars(r fdRow) string {
 	case inspect.KindDirectory:
 		return "directory" + where(f)
 	case inspect.KindChar, inspect.KindDevice:
-		return deviceName(f)
+		return deviceName(r)
 	case inspect.KindBlock:
-		return "block device " + device(f.Rdev) + ": reads and writes bypass the file system on it"
+		return "block device " + device(f.Rdev) + driver(r, true) + ": reads and writes bypass the file system on it"
+	case inspect.KindMqueue:
+		return "POSIX message queue " + f.Link
+	case inspect.KindSecret:
+		return "secret memory, " + explain.Size(f.Size) + " long: not even the kernel has it mapped"
 	case inspect.KindPipe, inspect.KindFIFO:
 		return pipe(f, r.List.Relatives)
 	case inspect.KindSocket:

@@ -1,7 +1,10 @@
 package fd
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -23,16 +26,20 @@ func Process() explain.Card[*inspect.FDList] {
 	}, Rules: rules()}
 }
 
-func summary() []listField {
-	field := func(d doc, get func(list) value, read func(list) string) listField {
-		if d.Source == inspect.None {
-			d.Source = inspect.PIDFd
-		}
-		if d.Concept == "" {
-			d.Concept = "file-descriptor"
-		}
-		return listField{Doc: d, Get: get, Reading: read}
+func summary() []listField { return append(limits(), keeps()...) }
+
+func listValue(d doc, get func(list) value, read func(list) string) listField {
+	if d.Source == inspect.None {
+		d.Source = inspect.PIDFd
 	}
+	if d.Concept == "" {
+		d.Concept = "file-descriptor"
+	}
+	return listField{Doc: d, Get: get, Reading: read}
+}
+
+// limits are how many it has, and how many it may have.
+func limits() []listField {
 	bound := func(n inspect.Num) value {
 		if n == inspect.Unset {
 			return explain.None(inspect.Unlimited)
@@ -40,22 +47,94 @@ func summary() []listField {
 		return explain.Opt(n)
 	}
 	return []listField{
-		field(doc{Key: "open_fds", Label: "open", Unit: explain.Count, Also: []inspect.Source{inspect.PIDLimits}, Gist: "Its open file descriptors."}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
-			if l.Limit.Soft <= 0 {
-				return kindsOf(l) + "."
+		listValue(doc{Key: "open_fds", Label: "open", Unit: explain.Count, Counter: true, Gauge: true, Also: []inspect.Source{inspect.PIDLimits}, Gist: "Its open file descriptors."}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
+			s := kindsOf(l) + "."
+			if was, _, ok := l.Before(); ok {
+				s += " " + changed(was, l)
 			}
-			return explain.Percent(int64(len(l.List)), int64(l.Limit.Soft)) + " of its limit: " + kindsOf(l) + "."
+			return s
 		}),
-		field(doc{Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "No descriptor gets this number or a higher one: EMFILE."}, func(l list) value { return bound(l.Limit.Soft) }, func(l list) string {
-			if l.Missing(inspect.PIDFd) != inspect.Present {
-				return "Then open, socket, pipe and the like fail with EMFILE. The process may raise it to the hard limit itself."
+		listValue(doc{Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "No descriptor gets this number or a higher one: EMFILE."}, func(l list) value { return bound(l.Limit.Soft) }, readLimit),
+		listValue(doc{Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "How far the process may raise its soft limit itself."}, func(l list) value { return bound(l.Limit.Hard) }, nil),
+		listValue(doc{Key: "fd_lowest_free", Label: "next", Unit: explain.Plain, Gist: "The number that the next file gets: the lowest that is free."}, func(l list) value { return explain.I(lowestFree(l)) }, func(l list) string {
+			if l.Limit.Soft > 0 && int64(lowestFree(l)) >= int64(l.Limit.Soft) {
+				return "The lowest that is free, and not to be had: it is not below the soft limit."
 			}
-			left := int64(l.Limit.Soft) - int64(len(l.List))
-			return explain.Number(left) + " left; then open, socket, pipe and the like fail with EMFILE. The process may raise it to the hard limit itself."
+			return "The number that the next file gets: the lowest that is free."
 		}),
-		field(doc{Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "How far the process may raise its soft limit itself."}, func(l list) value { return bound(l.Limit.Hard) }, nil),
-		field(doc{Key: "fd_lowest_free", Label: "next", Unit: explain.Plain, Gist: "The number that the next file gets: the lowest that is free."}, func(l list) value { return explain.I(lowestFree(l)) }, nil),
-		field(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files", Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
+	}
+}
+
+// changed says what came and went in an interval.
+func changed(was, l list) string {
+	before, now := map[int32]string{}, map[int32]string{}
+	for i := range was.List {
+		before[was.List[i].N] = was.List[i].Link
+	}
+	var opened, closed []string
+	for i := range l.List {
+		f := &l.List[i]
+		if now[f.N] = f.Link; before[f.N] != f.Link {
+			opened = append(opened, strconv.Itoa(int(f.N)))
+		}
+	}
+	for i := range was.List {
+		if f := &was.List[i]; now[f.N] != f.Link {
+			closed = append(closed, strconv.Itoa(int(f.N)))
+		}
+	}
+	if len(opened)+len(closed) == 0 {
+		return "None came or went in this interval."
+	}
+	s := "In this interval"
+	if len(opened) > 0 {
+		s += " it opened " + few(opened)
+	}
+	if len(closed) > 0 {
+		s += map[bool]string{true: " and", false: " it"}[len(opened) > 0] + " closed " + few(closed)
+	}
+	return s + "."
+}
+
+// belowLimit counts the descriptors whose numbers are below the soft limit, and the
+// others: the limit bounds the number, and those that are there when it is lowered stay.
+func belowLimit(l list) (below, above int64) {
+	for i := range l.List {
+		if int64(l.List[i].N) < int64(l.Limit.Soft) {
+			below++
+		} else {
+			above++
+		}
+	}
+	return below, above
+}
+
+func readLimit(l list) string {
+	raise := " The process may raise it to the hard limit itself."
+	if l.Limit.Hard == l.Limit.Soft {
+		raise = " It is the hard limit too: to raise it takes CAP_SYS_RESOURCE."
+	}
+	if l.Limit.Soft <= 0 {
+		return ""
+	}
+	if l.Missing(inspect.PIDFd) != inspect.Present {
+		return "When all lower numbers are taken, open, socket, pipe and the like fail with EMFILE." + raise
+	}
+	below, above := belowLimit(l)
+	s := explain.Plural(int64(l.Limit.Soft)-below, "number below it is free", "numbers below it are free")
+	if below >= int64(l.Limit.Soft) {
+		s = "No number below it is free"
+	}
+	if above > 0 {
+		s += ", and " + explain.Plural(above, "descriptor is above it, from before it was lowered", "descriptors are above it, from before it was lowered")
+	}
+	return s + "; when none is, open, socket, pipe and the like fail with EMFILE." + raise
+}
+
+// keeps are what its descriptors keep, and share.
+func keeps() []listField {
+	return []listField{
+		listValue(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files", Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
 			var sum uint64
 			for _, f := range deleted(l) {
 				sum += f.Taken
@@ -68,27 +147,95 @@ func summary() []listField {
 			}
 			return explain.Plural(n, "file is gone from its directory and takes", "files are gone from their directories and take") + " up space until this process closes it."
 		}),
-		field(doc{Key: "fd_same", Label: "duplicates", Unit: explain.Count, Gist: "Descriptors that share their open file with a lower one: made by dup."}, func(l list) value {
+		listValue(doc{Key: "fd_same", Label: "duplicates", Unit: explain.Count, Gist: "Descriptors that share their open file with a lower one: made by dup."}, func(l list) value {
+			if !l.Sharing.Asked {
+				return explain.None(inspect.Inapplicable)
+			}
+			if n := duplicates(l); n > 0 || !l.Sharing.Denied {
+				return explain.I(n)
+			}
+			return explain.None(inspect.Denied)
+		}, readDuplicates),
+		listValue(doc{Key: "fd_shared", Label: "shared", Unit: explain.Count, Gist: "Open files that its parent or children have too, by fork."}, func(l list) value {
+			if !l.Sharing.Asked {
+				return explain.None(inspect.Inapplicable)
+			}
 			n := 0
 			for i := range l.List {
-				if l.List[i].Same != l.List[i].N {
+				if len(l.List[i].Shared) > 0 {
 					n++
 				}
 			}
+			for _, r := range l.Sharing.Relatives {
+				if r.Table {
+					return explain.I(len(l.List))
+				}
+			}
 			return explain.I(n)
-		}, func(l list) string {
-			if l.Uncompared > 0 {
-				return explain.Number(l.Uncompared) + " that lead to the same place are too many to compare each with each."
-			}
-			if l.CompareDenied {
-				return "Which share an open file could not be asked: kcmp takes the right to trace the process."
-			}
-			if !slices.ContainsFunc(l.List, func(f inspect.FD) bool { return f.Same != f.N }) {
-				return "None."
-			}
-			return "They share offset and flags with another descriptor of this process: dup, or a shell's >&."
-		}),
+		}, readShared),
 	}
+}
+
+func duplicates(l list) (n int) {
+	for i := range l.List {
+		if l.List[i].Same != l.List[i].N {
+			n++
+		}
+	}
+	return n
+}
+
+// compared says of how many descriptors that is known.
+func compared(l list) string {
+	s := ""
+	if l.Sharing.Compared < len(l.List) {
+		s = "Of the first " + explain.Number(l.Sharing.Compared) + ", which were compared: "
+	}
+	if l.Sharing.Cut {
+		s = "Of those that could be compared, for there are too many alike: "
+	}
+	return s
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func readDuplicates(l list) string {
+	s := "none."
+	if duplicates(l) > 0 {
+		s = "they share offset and flags with another descriptor of this process: dup, or a shell's >&."
+	}
+	if c := compared(l); c != "" {
+		return c + s
+	}
+	return capital(s)
+}
+
+// readShared names the relatives that share, those with the most first.
+func readShared(l list) string {
+	var who []string
+	rel := slices.Clone(l.Sharing.Relatives)
+	slices.SortStableFunc(rel, func(a, b inspect.Relative) int { return b.Shared - a.Shared })
+	for _, r := range rel {
+		name := fmt.Sprintf("%s (%d)", r.P.Comm, r.P.PID)
+		if r.Parent {
+			name = "its parent " + name
+		}
+		if r.Table {
+			return "With " + name + " it has one table: what one of them opens or closes, the other has open or closed (CLONE_FILES)."
+		}
+		who = append(who, fmt.Sprintf("%d with %s", r.Shared, name))
+	}
+	s := "neither its parent nor a child has any of them."
+	if len(who) > 0 {
+		s = few(who) + "; they share offset and flags."
+	}
+	if n := l.Sharing.Unasked; n > 0 {
+		s += " " + explain.Plural(n, "relative", "relatives") + " could not be asked about: kcmp takes the right to trace both."
+	}
+	if c := compared(l); c != "" {
+		return c + s
+	}
+	return capital(s)
 }
 
 // deleted are the files without a directory, each once.
@@ -116,16 +263,21 @@ func lowestFree(l list) int32 {
 }
 
 func rules() []explain.Rule[*inspect.FDList] {
+	share := func(l list) float64 {
+		below, _ := belowLimit(l)
+		return float64(below) / float64(l.Limit.Soft)
+	}
 	return []explain.Rule[*inspect.FDList]{{
-		ID: "fd.limit_near", Evidence: []string{"open_fds", "fd_limit_soft"}, Concept: "file-descriptor", Next: "kwhy explain file-descriptor",
+		ID: "fd.limit_near", Evidence: []string{"fd_limit_soft", "open_fds"}, Concept: "file-descriptor", Next: "kwhy explain file-descriptor",
 		Of: func(l list) value {
 			if l.Limit.Soft <= 0 {
 				return value{}
 			}
-			return explain.F(float64(len(l.List)) / float64(l.Limit.Soft))
+			return explain.F(share(l))
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(l list) string {
-			return string(explain.AppendPercent(nil, float64(len(l.List))/float64(l.Limit.Soft))) + " of the files that it may have open: " + explain.Number(len(l.List)) + " of " + explain.Number(int64(l.Limit.Soft))
+			below, _ := belowLimit(l)
+			return fmt.Sprintf("%s of the numbers that its limit leaves for files are taken: %s of %s", explain.AppendPercent(nil, share(l)), explain.Number(below), explain.Number(int64(l.Limit.Soft)))
 		},
 	}}
 }

@@ -2,6 +2,7 @@ package fd
 
 import (
 	"fmt"
+	"strconv"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
@@ -13,71 +14,107 @@ func lift(c explain.Field[inspect.Proc]) explain.Field[hostRow] {
 	return explain.Own(explain.Lift(c, func(r hostRow) inspect.Proc { return r.Row }))
 }
 
+type hostColumn = explain.Field[hostRow]
+
+// counted is a column that counts descriptors. What those lead to that may not be
+// seen is in no kind's number.
+func counted(key, label, gist string, show explain.Show, get func(*inspect.FDCount) int) hostColumn {
+	return hostColumn{Doc: doc{Key: key, Label: label, Unit: explain.Count, Show: show, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: gist}, Get: func(r hostRow) value {
+		if key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+			return explain.None(inspect.Denied)
+		}
+		return explain.I(get(r.It))
+	}}
+}
+
+func ofKind(kind inspect.FileKind) func(*inspect.FDCount) int {
+	return func(c *inspect.FDCount) int { return int(c.Kinds[kind]) }
+}
+
 // Processes is the table of processes by what they have open.
 func Processes() *explain.Table[hostRow] {
-	type column = explain.Field[hostRow]
-	count := func(key, label, gist string, show explain.Show, counter bool, get func(*inspect.FDCount) int) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: gist}, Get: func(r hostRow) value { return explain.I(get(r.It)) }}
-	}
-	kinds := func(list ...inspect.FileKind) func(*inspect.FDCount) int {
-		return func(c *inspect.FDCount) (n int) {
-			for _, k := range list {
-				n += int(c.Kinds[k])
-			}
-			return n
-		}
-	}
-	hard := column{Doc: doc{Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Data, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How far the process may raise its soft limit itself."}, Get: func(r hostRow) value {
-		if r.Row.P.MaxFDsHard == inspect.Unset {
-			return explain.None(inspect.Unlimited)
-		}
-		return explain.Opt(r.Row.P.MaxFDsHard)
-	}}
-	soft := lift(proc.FDLimit())
-	soft.Label, soft.Show = "LIMIT", explain.Always
+	fds := counted("fds", "FDS", "Its open file descriptors.", explain.Always, func(c *inspect.FDCount) int { return c.Total })
+	fds.Counter, fds.Gauge = true, true
 	ppid, user := lift(proc.PPID()), lift(proc.User())
 	user.Show = explain.Wide
-	return &explain.Table[hostRow]{Name: "processes", Sort: []string{"fds", "-pid"}, Fields: []column{
-		lift(proc.PID()), ppid, user,
-		count("fds", "FDS", "Its open file descriptors.", explain.Always, true, func(c *inspect.FDCount) int { return c.Total }),
-		soft, hard,
-		{Doc: doc{Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor", Gist: "What it has of what it may have."}, Get: func(r hostRow) value {
-			switch m := r.Row.P.MaxFDs; {
-			case r.Row.Missing(inspect.PIDLimits) == inspect.Unread:
-				return explain.None(inspect.Unread)
-			case m <= 0:
+	columns := append([]hostColumn{lift(proc.PID()), ppid, user, fds}, bound()...)
+	return &explain.Table[hostRow]{Name: "processes", Sort: []string{"fds", "-pid"}, Fields: append(columns,
+		counted("files", "FILES", "Files and directories.", explain.Wide, ofKind(inspect.KindPath)),
+		counted("sockets", "SOCKETS", "Sockets.", explain.Wide, ofKind(inspect.KindSocket)),
+		counted("pipes", "PIPES", "Ends of pipes.", explain.Wide, ofKind(inspect.KindPipe)),
+		counted("devices", "DEVICES", "Devices and terminals.", explain.Data, ofKind(inspect.KindDevice)),
+		counted("inotify", "INOTIFY", "inotify instances.", explain.Data, ofKind(inspect.KindInotify)),
+		counted("inotify_watches", "WATCHES", "Files and directories that its inotify instances watch.", explain.Data, func(c *inspect.FDCount) int { return c.InotifyWatches }),
+		counted("epoll", "EPOLL", "epoll sets.", explain.Data, ofKind(inspect.KindEpoll)),
+		counted("epoll_watches", "WAITS FOR", "Descriptors that its epoll sets wait for.", explain.Data, func(c *inspect.FDCount) int { return c.EpollWatches }),
+		counted("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, ofKind(inspect.KindMemfd)),
+		hostColumn{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: deletedBy},
+		lift(proc.Comm()),
+		hostColumn{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
+	), Rules: []explain.Rule[hostRow]{near()}}
+}
+
+// bound are the columns of the limit of a process.
+func bound() []hostColumn {
+	soft := lift(proc.FDLimit())
+	soft.Label, soft.Show = "LIMIT", explain.Always
+	return []hostColumn{
+		soft,
+		{Doc: doc{Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Wide, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How far the process may raise its soft limit itself."}, Get: func(r hostRow) value {
+			if r.Row.P.MaxFDsHard == inspect.Unset {
 				return explain.None(inspect.Unlimited)
 			}
-			return explain.F(float64(r.It.Total) / float64(r.Row.P.MaxFDs))
+			return explain.Opt(r.Row.P.MaxFDsHard)
 		}},
-		count("files", "FILES", "Files and directories.", explain.Wide, false, kinds(inspect.KindPath)),
-		count("sockets", "SOCKETS", "Sockets.", explain.Wide, false, kinds(inspect.KindSocket)),
-		count("pipes", "PIPES", "Ends of pipes.", explain.Wide, false, kinds(inspect.KindPipe)),
-		count("devices", "DEVICES", "Devices and terminals.", explain.Data, false, kinds(inspect.KindDevice)),
-		count("inotify", "INOTIFY", "inotify instances.", explain.Data, false, kinds(inspect.KindInotify)),
-		count("epoll", "EPOLL", "epoll sets.", explain.Data, false, kinds(inspect.KindEpoll)),
-		count("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, false, kinds(inspect.KindMemfd)),
-		{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: func(r hostRow) value {
-			var n uint64
-			for _, d := range r.It.Deleted {
-				n += d.Taken
-			}
-			return explain.N(n)
-		}},
-		lift(proc.Comm()),
-		{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
-	}, Rules: []explain.Rule[hostRow]{{
+		{Doc: doc{Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor", Gist: "How many of the numbers below its limit are taken."}, Get: used},
+	}
+}
+
+// used is the share of the numbers below the soft limit that are taken: the limit
+// bounds the number of a descriptor, and not how many there are.
+func used(r hostRow) value {
+	soft := r.Row.P.MaxFDs
+	switch {
+	case r.Row.Missing(inspect.PIDLimits) != inspect.Present:
+		return explain.None(r.Row.Missing(inspect.PIDLimits))
+	case soft <= 0:
+		return explain.None(inspect.Unlimited)
+	case r.It.Below >= 0:
+		return explain.F(float64(r.It.Below) / float64(soft))
+	}
+	return explain.F(min(float64(r.It.Total)/float64(soft), 1))
+}
+
+func deletedBy(r hostRow) value {
+	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+		return explain.None(inspect.Denied)
+	}
+	var n uint64
+	seen := map[[2]uint64]bool{}
+	for _, d := range r.It.Deleted {
+		if k := [2]uint64{d.Dev, d.Inode}; !seen[k] {
+			seen[k] = true
+			n += d.Taken
+		}
+	}
+	return explain.N(n)
+}
+
+// near finds the processes that will soon be refused a descriptor.
+func near() explain.Rule[hostRow] {
+	return explain.Rule[hostRow]{
 		ID: "fd.process_near", Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
+		NextOf: func(r hostRow) string { return "kwhy fd " + strconv.Itoa(int(r.Row.P.PID)) },
 		Of: func(r hostRow) value {
-			if r.Row.P.MaxFDs <= 0 {
-				return value{}
+			if v := used(r); v.Has() && r.It.Reason == inspect.Present {
+				return v
 			}
-			return explain.F(float64(r.It.Total) / float64(r.Row.P.MaxFDs))
+			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
-			return fmt.Sprintf("%s (%d) has %s of the files that it may have open", r.Row.P.Comm, r.Row.P.PID, explain.Percent(r.It.Total, int(r.Row.P.MaxFDs)))
+			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files", r.Row.P.Comm, r.Row.P.PID, explain.AppendPercent(nil, used(r).Float()), explain.Number(int64(r.Row.P.MaxFDs)))
 		},
-	}}}
+	}
 }
 
 func whyHost(r hostRow) string {

@@ -151,10 +151,7 @@ func peer(f *inspect.FD) string {
 	if f.Socket == nil || f.Socket.PeerInode == 0 {
 		return ""
 	}
-	var who []string
-	for _, e := range f.Ends {
-		who = append(who, fmt.Sprintf("%s (%d) as %d", e.P.Comm, e.P.PID, e.FD))
-	}
+	who := ends(f.Ends)
 	s := ""
 	if f.Socket.PeerPath != "" {
 		s = "; the other side is bound to " + f.Socket.PeerPath

@@ -33,7 +33,8 @@ func where(f *inspect.FD) string {
 
 // deviceName says what the character devices are that programs have by default
 // (Documentation/admin-guide/devices.txt).
-func deviceName(f *inspect.FD) string {
+func deviceName(r fdRow) string {
+	f := r.It
 	known := map[string]string{"1:3": "takes all and gives nothing", "1:5": "gives zeros", "1:7": "is always full", "1:8": "gives random bytes", "1:9": "gives random bytes", "5:0": "the terminal of its session", "5:2": "a new pseudo terminal"}
 	dev := device(f.Rdev)
 	if says := known[dev]; says != "" && f.HasStat {
@@ -45,19 +46,27 @@ func deviceName(f *inspect.FD) string {
 	if !f.HasStat {
 		return "device"
 	}
-	return "character device " + dev
+	return "character device " + dev + driver(r, false)
 }
 
+// driver names who serves a device.
+func driver(r fdRow, block bool) string {
+	if name := r.List.Driver(r.It.Rdev, block); name != "" {
+		return " of the driver " + name
+	}
+	return ""
+}
+
+// pipe says which end it is, and who has the other. One that is open for both, as a
+// FIFO may be, has no other end.
 func pipe(f *inspect.FD, relatives bool) string {
-	writes := f.Flags&accessMode != 0
-	reads := f.Flags&accessMode != 1
-	var same, other []string
+	writes, reads := f.Flags&accessMode != 0, f.Flags&accessMode != 1
+	var same, other []inspect.FDEnd
 	for _, e := range f.Ends {
-		who := fmt.Sprintf("%s (%d) as %d", e.P.Comm, e.P.PID, e.FD)
-		if f.HasInfo && e.Writes != writes {
-			other = append(other, who)
+		if f.HasInfo && e.Writes != writes && !(reads && writes) {
+			other = append(other, e)
 		} else {
-			same = append(same, who)
+			same = append(same, e)
 		}
 	}
 	name := "the end to read of a pipe"
@@ -69,18 +78,35 @@ func pipe(f *inspect.FD, relatives bool) string {
 	case writes:
 		name = "the end to write of a pipe"
 	}
-	switch {
+	switch one := f.HasInfo && reads != writes; {
 	case len(other) > 0:
-		name += "; the other has " + few(other)
-	case f.HasInfo && (!reads || !writes) && relatives:
+		name += "; the other has " + few(ends(other))
+	case one && relatives:
 		name += "; none of its relatives has the other, and this host has too much open to look through all"
-	case f.HasInfo && (!reads || !writes):
+	case one:
 		name += "; nobody that can be seen has the other"
 	}
-	if len(same) > 0 {
-		name += "; this one too: " + few(same)
+	switch {
+	case len(same) == 0:
+	case f.HasInfo && reads && writes:
+		name += "; also open in " + few(ends(same))
+	default:
+		name += "; this one too: " + few(ends(same))
 	}
 	return name
+}
+
+// ends names processes, each once with its descriptors.
+func ends(list []inspect.FDEnd) (out []string) {
+	for i := 0; i < len(list); { // by process
+		p := list[i].P
+		var fds []int32
+		for ; i < len(list) && list[i].P.PID == p.PID; i++ {
+			fds = append(fds, list[i].FD)
+		}
+		out = append(out, fmt.Sprintf("%s (%d) as %s", p.Comm, p.PID, numbers(fds)))
+	}
+	return out
 }
 
 func few(list []string) string {

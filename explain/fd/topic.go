@@ -85,9 +85,9 @@ func TakeGone(h *inspect.Host) (gone, error) {
 	return h.DeletedFiles(ps), nil
 }
 
-// many is from how many descriptors on a process's limit is read: below that it is
-// far from any.
-const many = 200
+// The limits of processes that prlimit(2) may not be asked for are read from their
+// files: of those with many descriptors, and of all where that is few files.
+const many, fewRows = 200, 300
 
 // TakeHost reads what all processes have open.
 func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
@@ -101,7 +101,7 @@ func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
 	}
 	var rows []int32
 	for i := range f.Scan.Counts {
-		if f.Scan.Counts[i].Total >= many {
+		if f.Scan.Counts[i].Total >= many || len(ps.Rows) <= fewRows {
 			rows = append(rows, int32(i))
 		}
 	}
