@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kwhy/inspect/sockdiag"
 )
 
 // FDHost is what a host has open.
@@ -216,7 +218,7 @@ type Holder struct {
 	How    string // fd, cwd, root, exe, mapped
 	FD     int32  // -1 unless How is fd
 	Target string
-	Socket *Socket
+	Socket *sockdiag.Socket
 	Size   uint64 // bytes, of a deleted file: its length
 	Taken  uint64 // and what it takes of its file system
 	Dev    uint64
@@ -422,24 +424,27 @@ func (h *Host) mappedBy(p *Process, want *unix.Stat_t, whole uint64, c *collecto
 // SocketHolders finds who has the sockets with an address, local or the peer's, in
 // this network namespace. An address of all zeros, or none, is any.
 func (h *Host) SocketHolders(ps *Procs, addr netip.Addr, port uint16) (*FDHolders, error) {
-	wanted := map[uint64]*Socket{}
 	fits := func(a netip.AddrPort) bool {
 		return a.Port() == port && (!addr.IsValid() || addr.IsUnspecified() || a.Addr() == addr.Unmap() || a.Addr().IsUnspecified())
 	}
-	if err := h.eachSocket("self/net", func(inode uint64, s *Socket) {
-		if s.Local.IsValid() && (fits(s.Local) || s.Peer.Port() != 0 && fits(s.Peer)) {
-			wanted[inode] = s
-		}
-	}); err != nil {
+	s, err := h.Sockets(SocketQuery{Dir: h.OwnNet(), States: sockdiag.Every, Bare: true})
+	if err != nil {
 		return nil, err
+	}
+	wanted := map[uint32]*sockdiag.Socket{}
+	for i := range s.List.Len() {
+		sock := s.List.At(i)
+		if local, peer := sock.Local(), sock.Remote(); sock.Inode != 0 && local.IsValid() && (fits(local) || peer.Port() != 0 && fits(peer)) {
+			wanted[sock.Inode] = sock
+		}
 	}
 	var c collector
 	scan := h.FDs(ps, func(row int, fd int32, link []byte, k FileKind) {
 		if k != KindSocket {
 			return
 		}
-		if n, ok := inodeIn(link); ok && wanted[n] != nil {
-			c.add(Holder{P: &ps.Rows[row], How: "fd", FD: fd, Target: string(link), Socket: wanted[n], Inode: n})
+		if n, ok := inodeIn(link); ok && wanted[uint32(n)] != nil {
+			c.add(Holder{P: &ps.Rows[row], How: "fd", FD: fd, Target: string(link), Socket: wanted[uint32(n)], Inode: n})
 		}
 	})
 	return h.holders(ps, scan, &c, "sockets"), nil

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kwhy/inspect/sockdiag"
 )
 
 // FD is one descriptor of a process and what it leads to.
@@ -33,11 +35,12 @@ type FD struct {
 	Rdev        uint64
 	Size, Taken uint64 // bytes
 
-	Mount  *MountPoint
-	Socket *Socket
-	Ends   []FDEnd // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
-	Same   int32   // the lowest descriptor of this process with the same open file, itself if none is lower
-	Shared []int32 // parent and children that have the same open file under that number
+	Mount    *MountPoint
+	Socket   *sockdiag.Socket
+	PeerPath string  // of a unix socket: where the other side is bound
+	Ends     []FDEnd // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
+	Same     int32   // the lowest descriptor of this process with the same open file, itself if none is lower
+	Shared   []int32 // parent and children that have the same open file under that number
 }
 
 // InfoLine is a line of fdinfo.
@@ -362,8 +365,8 @@ func (h *Host) ends(l *FDList, ps *Procs) {
 		if k := l.List[i].Kind; k == KindPipe || k == KindFIFO {
 			pipes[l.List[i].Link] = append(pipes[l.List[i].Link], i)
 		}
-		if s := l.List[i].Socket; s != nil && s.PeerInode != 0 {
-			peer := "socket:[" + strconv.FormatUint(s.PeerInode, 10) + "]"
+		if s := l.List[i].Socket; s != nil && s.Unix != nil && s.Unix.Peer != 0 {
+			peer := "socket:[" + strconv.FormatUint(uint64(s.Unix.Peer), 10) + "]"
 			pipes[peer] = append(pipes[peer], i)
 		}
 	}

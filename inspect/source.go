@@ -84,6 +84,8 @@ const (
 	SchedGetattr
 	CgroupCpuset
 	Passwd
+	NetSockets
+	SockDiag
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
@@ -215,6 +217,8 @@ var sourceTable = [nSources]sourceInfo{
 	SchedGetattr:            {path: "sched_getattr(2)", option: "the host's own /proc, not a copy"},
 	CgroupCpuset:            {path: "/sys/fs/cgroup/<cgroup>/cpuset.*", option: "CONFIG_CPUSETS"},
 	Passwd:                  {path: "/etc/passwd"},
+	NetSockets:              {path: "sock_diag(7), or else /proc/<pid>/net", option: "CONFIG_NET"},
+	SockDiag:                {path: "sock_diag(7)", opens: asRoot + ", with CAP_SYS_ADMIN in that network namespace", option: "CONFIG_INET_DIAG and CONFIG_UNIX_DIAG, and the host's own /proc, not a copy"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},

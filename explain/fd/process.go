@@ -6,9 +6,12 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
 )
 
 type (
@@ -435,32 +438,32 @@ func few(list []string) string {
 func socket(f *inspect.FD) string {
 	s := f.Socket
 	if s == nil {
-		return "socket that /proc/net does not list: not bound yet, of another network namespace, or of a family without a file there"
+		return "socket that neither sock_diag nor /proc/net lists: not bound yet, of another network namespace, or of a family that they don't have"
 	}
-	switch s.Protocol {
-	case "unix":
-		name := "unix " + s.Type + " socket"
-		if s.Path != "" {
-			name += " at " + s.Path
+	switch s.Family {
+	case unix.AF_UNIX:
+		name := "unix " + s.Unix.TypeName() + " socket"
+		if s.Unix.Name != "" {
+			name += " at " + s.Unix.Name
 		}
 		return name + state(s)
-	case "netlink":
-		return "netlink socket to the kernel's " + s.Note
-	case "packet":
+	case unix.AF_NETLINK:
+		return "netlink socket to the kernel's " + inspect.NetlinkFamily(s.Protocol)
+	case unix.AF_PACKET:
 		return "packet socket: it sees frames as they come from the interface"
 	}
-	name := s.Protocol + " " + s.Local.String()
-	if s.Peer.Port() != 0 || !s.Peer.Addr().IsUnspecified() {
-		name += " to " + s.Peer.String()
+	name := s.ProtocolName() + " " + s.Local().String()
+	if s.Connected() {
+		name += " to " + s.Remote().String()
 	}
 	name += state(s)
 	switch {
-	case s.State == "LISTEN" && s.Recv > 0:
-		name += ", " + explain.Plural(s.Recv, "connection waits", "connections wait") + " to be accepted"
-	case s.Recv > 0 || s.Send > 0:
-		name += fmt.Sprintf(", %s unread, %s unsent or unanswered", explain.Size(s.Recv), explain.Size(s.Send))
+	case s.IsListener() && s.RQueue > 0:
+		name += ", " + explain.Plural(s.RQueue, "connection waits", "connections wait") + " to be accepted"
+	case !s.IsListener() && (s.RQueue > 0 || s.WQueue > 0):
+		name += fmt.Sprintf(", %s unread, %s unsent or unanswered", explain.Size(uint64(s.RQueue)), explain.Size(uint64(s.WQueue)))
 	}
-	if s.State == "CLOSE_WAIT" {
+	if s.State == sockdiag.CloseWait {
 		name += ": the peer has closed, and this program has yet to"
 	}
 	return name
@@ -468,7 +471,7 @@ func socket(f *inspect.FD) string {
 
 // peer says who has the other side of a unix socket.
 func peer(f *inspect.FD) string {
-	if f.Socket == nil || f.Socket.PeerInode == 0 {
+	if f.Socket == nil || f.Socket.Unix == nil || f.Socket.Unix.Peer == 0 {
 		return ""
 	}
 	var who []string
@@ -476,8 +479,8 @@ func peer(f *inspect.FD) string {
 		who = append(who, fmt.Sprintf("%s (%d) as %d", e.P.Comm, e.P.PID, e.FD))
 	}
 	s := ""
-	if f.Socket.PeerPath != "" {
-		s = "; the other side is bound to " + f.Socket.PeerPath
+	if f.PeerPath != "" {
+		s = "; the other side is bound to " + f.PeerPath
 	}
 	if len(who) == 0 {
 		return s + "; nobody that can be seen has the other side"
@@ -485,11 +488,11 @@ func peer(f *inspect.FD) string {
 	return s + "; the other side has " + few(who)
 }
 
-func state(s *inspect.Socket) string {
-	if s.State == "" {
-		return ""
+func state(s *sockdiag.Socket) string {
+	if name := s.StateName(); name != "" {
+		return ", " + name
 	}
-	return ", " + s.State
+	return ""
 }
 
 // line returns what fdinfo has under a name.
