@@ -78,7 +78,9 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 		})
 	}
 	for i := range t.Rules {
-		out.Rules = append(out.Rules, t.Rules[i].doc())
+		if !t.Rules[i].lifted {
+			out.Rules = append(out.Rules, t.Rules[i].doc())
+		}
 	}
 	return out
 }

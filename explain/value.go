@@ -2,6 +2,7 @@ package explain
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ const (
 	Str
 	Flag
 	List
+	Record
 )
 
 // Value is one value here and now. Small, comparable only by Compare, and not
@@ -90,6 +92,23 @@ func B(b bool) Value {
 
 // L returns a list.
 func L(list []Value) Value { return Value{kind: List, list: list} }
+
+// R returns a record, an item of a list that has parts with names of their own:
+// names are separated by blanks, and one for each part.
+func R(names string, parts ...Value) Value { return Value{kind: Record, text: names, list: parts} }
+
+// Parts walks a record by name.
+func (v Value) Parts() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		rest := v.text
+		for _, part := range v.list {
+			var name string
+			if name, rest, _ = strings.Cut(rest, " "); !yield(name, part) {
+				return
+			}
+		}
+	}
+}
 
 // None returns an absent value.
 func None(why inspect.Reason) Value { return Value{why: why} }
@@ -165,7 +184,7 @@ func (v Value) Zero() bool {
 	if v.kind == List {
 		return len(v.list) == 0
 	}
-	return v.kind != Absent && v.kind != Str && v.kind != List && v.Float() == 0
+	return v.kind != Absent && v.kind != Str && v.kind != Record && v.Float() == 0
 }
 
 // Compare orders by type-true value, absent last.
@@ -175,7 +194,7 @@ func (v Value) Compare(w Value) int {
 		return cmp.Compare(b2i(!v.Has()), b2i(!w.Has()))
 	case v.kind == Str && w.kind == Str:
 		return strings.Compare(v.text, w.text)
-	case v.kind == List && w.kind == List:
+	case v.kind == List && w.kind == List, v.kind == Record && w.kind == Record:
 		return slices.CompareFunc(v.list, w.list, Value.Compare)
 	case v.kind != w.kind || v.kind == Float:
 		return cmp.Compare(v.Float(), w.Float())

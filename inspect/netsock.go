@@ -39,10 +39,12 @@ type Sockets struct {
 
 	why    [len(socketKinds)]Reason // sock_diag gave nothing of a kind
 	read   [len(socketKinds)]Reason // and neither did the file
-	owners []owned                  // by inode
+	scan   *FDScan
+	owners []owned // by inode
 	cookie func() map[uint64]int32
 	inode  func() map[uint32]int32 // of unix sockets
 	half   func() map[endpoint]int // connections half open, by listener's address
+	listen func() map[endpoint]int32
 }
 
 // owned is a descriptor that leads to a socket.
@@ -79,6 +81,7 @@ func (h *Host) Sockets(q SocketQuery) (*Sockets, error) {
 	s.cookie = sync.OnceValue(s.byCookie)
 	s.inode = sync.OnceValue(s.byInode)
 	s.half = sync.OnceValue(s.halfOpen)
+	s.listen = sync.OnceValue(s.listeners)
 	var walk sync.WaitGroup
 	if q.Owners {
 		if s.Procs, err = h.Procs(Sources{}); err != nil {
@@ -187,7 +190,7 @@ func (s *Sockets) walk() {
 		}
 	})
 	_, seen, denied := scan.Totals()
-	s.Denied, s.Walked = denied, seen+denied
+	s.scan, s.Denied, s.Walked = scan, denied, seen+denied
 	slices.SortFunc(s.owners, func(a, b owned) int {
 		return cmp.Or(cmp.Compare(a.inode, b.inode), cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd))
 	})
@@ -229,8 +232,13 @@ func (s *Sockets) Fill(rows []int32, want Sources) []int32 {
 	for _, i := range rows {
 		sock := s.List.At(int(i))
 		note(sock.Inode)
-		if sock.Unix != nil {
+		switch {
+		case sock.Unix != nil:
 			note(sock.Unix.Peer)
+		case sock.Inode == 0 && sock.Stream(): // who could accept it
+			if l := s.ListenerOf(sock); l != nil {
+				note(l.Inode)
+			}
 		}
 	}
 	list := make([]int32, 0, len(wanted))
@@ -239,6 +247,17 @@ func (s *Sockets) Fill(rows []int32, want Sources) []int32 {
 	}
 	s.Procs.Fill(list, want)
 	return rows
+}
+
+// NameAll reads the names of all who have sockets.
+func (s *Sockets) NameAll() {
+	var rows []int32
+	for i := range s.scan.Counts {
+		if s.scan.Counts[i].Kinds[KindSocket] > 0 {
+			rows = append(rows, int32(i))
+		}
+	}
+	s.Procs.Fill(rows, Of(PIDStat))
 }
 
 // Has tells whether a process has the socket of a row.
@@ -435,4 +454,42 @@ func (h *Host) socketsOf(l *FDList, dir string) {
 			}
 		}
 	}
+}
+
+// FirstOwner returns the first of who has a socket; nil where nobody is known.
+func (s *Sockets) FirstOwner(inode uint32) *Owner {
+	list := s.ownersOf(inode)
+	if len(list) == 0 {
+		return nil
+	}
+	return &Owner{&s.Procs.Rows[list[0].row], list[0].fd}
+}
+
+// ListenerOf returns the listener that a connection came to, by address and port;
+// nil if there is none any more.
+func (s *Sockets) ListenerOf(sock *sockdiag.Socket) *sockdiag.Socket {
+	at := sock.Local()
+	for _, e := range [...]endpoint{{at.Addr().As16(), at.Port()}, {port: at.Port()}} {
+		if i, ok := s.listen()[e]; ok {
+			return s.List.At(int(i))
+		}
+	}
+	return nil
+}
+
+// listeners finds those of TCP by address and port; one of every address by port
+// alone.
+func (s *Sockets) listeners() map[endpoint]int32 {
+	out := map[endpoint]int32{}
+	for i := range s.List.Len() {
+		if sock := s.List.At(i); sock.Stream() && sock.State == sockdiag.Listen {
+			at := sock.Local()
+			e := endpoint{at.Addr().As16(), at.Port()}
+			if at.Addr().IsUnspecified() {
+				e.addr = [16]byte{}
+			}
+			out[e] = int32(i)
+		}
+	}
+	return out
 }

@@ -63,8 +63,8 @@ func parseSocket(kind *socketKind, line string) (s sockdiag.Socket, ok bool) {
 	case unix.AF_UNIX:
 		return s, parseUnix(&s, line, f)
 	case unix.AF_NETLINK:
-		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
-		return s, len(f) >= 10 && put8(&s.Protocol, f[1], 10) && put32(&s.RQueue, f[4], 10) && put32(&s.WQueue, f[5], 10) &&
+		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode. The kernel's own ends have the number 0.
+		return s, len(f) >= 10 && f[2] != "0" && put8(&s.Protocol, f[1], 10) && put32(&s.RQueue, f[4], 10) && put32(&s.WQueue, f[5], 10) &&
 			put32(&s.Mem[sockdiag.Drops], f[8], 10) && put32(&s.Inode, f[9], 10) && tell(&s, sockdiag.Queues|sockdiag.Dropped)
 	case unix.AF_PACKET:
 		// sk RefCnt Type Proto Iface R Rmem User Inode
