@@ -172,6 +172,11 @@ func (n *NetProcess) Missing(s Source) Reason {
 		return n.FDs
 	case SockDiag, NetSockets:
 		return n.Net.Missing(s)
+	case PIDNs:
+		if n.Net.Namespace == 0 {
+			return Denied
+		}
+		return Present
 	}
 	return n.Row.Missing(s)
 }

@@ -9,9 +9,9 @@ import (
 // since is a kernel's version.
 func since(major, minor int) inspect.Version { return inspect.Version{Major: major, Minor: minor} }
 
-// info declares a column of tcp_info. scale is what one of its numbers is in the
-// column's unit.
-func info(f sockdiag.InfoField, d doc, scale float64) column {
+// info declares a column of tcp_info. per is how many of its
+// numbers make one of the column's unit; 0 leaves it an integer.
+func info(f sockdiag.InfoField, d doc, per float64) column {
 	d.Key, d.Source = d.Kernel, inspect.SockDiag
 	if d.Show == explain.Always {
 		d.Show = explain.Data
@@ -23,24 +23,38 @@ func info(f sockdiag.InfoField, d doc, scale float64) column {
 			return explain.None(inspect.Inapplicable)
 		case !ok:
 			return value{} // of a later kernel
-		case scale != 0:
-			return explain.F(float64(n) * scale)
+		case unset(f, n):
+			return explain.None(inspect.Inapplicable)
+		case per != 0:
+			return explain.F(float64(n) / per)
 		}
 		return explain.N(n)
 	})
 }
 
 const (
-	micro = 1e-6
-	milli = 1e-3
+	micro = 1e6
+	milli = 1e3
 )
+
+// unset tells a number that stands for one that was not measured yet: no answer
+// came, or nothing was delivered (net/ipv4/tcp.c, tcp_get_info).
+func unset(f sockdiag.InfoField, n uint64) bool {
+	switch f {
+	case sockdiag.RTT, sockdiag.DeliveryRate, sockdiag.RcvRTT:
+		return n == 0
+	case sockdiag.MinRTT:
+		return n == 1<<32-1
+	}
+	return false
+}
 
 // flow are the columns of tcp_info that say how a connection goes.
 func flow() []column {
 	const congestion, flowControl = explain.Concept("congestion-control"), explain.Concept("flow-control")
-	seconds := func(f sockdiag.InfoField, scale float64, d doc) column {
+	seconds := func(f sockdiag.InfoField, per float64, d doc) column {
 		d.Unit = explain.Seconds
-		return info(f, d, scale)
+		return info(f, d, per)
 	}
 	bytes := func(f sockdiag.InfoField, d doc) column {
 		d.Unit = explain.Bytes

@@ -42,12 +42,7 @@ func summary() []processField {
 		return "Receive and send queues, and what was set aside for them; it is in no RSS."
 	})
 	return []processField{
-		field(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value {
-			if p.Net.Namespace == 0 {
-				return explain.None(inspect.Denied)
-			}
-			return explain.N(p.Net.Namespace)
-		}, readNamespace),
+		field(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
 		field(doc{Key: "sockets", Unit: explain.Count, Gist: "Its sockets, however many descriptors lead to each."}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
 		sum(doc{Key: "unread", Concept: "flow-control", Gist: "Bytes that came and that it has not read."}, func(s *sockdiag.Socket) uint64 {
 			if s.IsListener() {
