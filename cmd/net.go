@@ -243,6 +243,9 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if err != nil {
 		return usagef("%v", err)
 	}
+	if r.set.Output == "text" {
+		v.ForText()
+	}
 	o.keep(v)
 	q := inspect.SocketQuery{Dir: r.host.OwnNet(), Kinds: o.kinds, States: o.mask, Owners: !o.noOwners && (v.Needs().Has(inspect.PIDFd) || o.process != "")}
 	if len(args) == 1 {

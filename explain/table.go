@@ -92,6 +92,14 @@ func ColumnHelp[S Snapshot[S]](fields []Field[S]) string {
 	return b.String()
 }
 
+// ForText leaves out the columns that text does not show: of tens of thousands of
+// rows they are not even made.
+func (v *View[S]) ForText() {
+	if !v.named {
+		v.cols = slices.DeleteFunc(v.cols, func(f *Field[S]) bool { return f.Show == Data })
+	}
+}
+
 // Rank is what all rows need to be ordered.
 func (v *View[S]) Rank() (n inspect.Sources) {
 	for _, k := range v.sort {

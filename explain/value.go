@@ -52,7 +52,7 @@ const (
 type Value struct {
 	num  uint64
 	text string
-	list []Value
+	list *[]Value // of a list or record: few values are one
 	kind Kind
 	why  inspect.Reason // of an absent value; Present: ask the field's sources
 }
@@ -91,17 +91,17 @@ func B(b bool) Value {
 }
 
 // L returns a list.
-func L(list []Value) Value { return Value{kind: List, list: list} }
+func L(list []Value) Value { return Value{kind: List, list: &list} }
 
 // R returns a record, an item of a list that has parts with names of their own:
 // names are separated by blanks, and one for each part.
-func R(names string, parts ...Value) Value { return Value{kind: Record, text: names, list: parts} }
+func R(names string, parts ...Value) Value { return Value{kind: Record, text: names, list: &parts} }
 
 // Parts walks a record by name.
 func (v Value) Parts() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		rest := v.text
-		for _, part := range v.list {
+		for _, part := range v.List() {
 			var name string
 			if name, rest, _ = strings.Cut(rest, " "); !yield(name, part) {
 				return
@@ -177,12 +177,17 @@ func (v Value) Float() float64 {
 func (v Value) Text() string { return v.text }
 
 // List returns a list's items.
-func (v Value) List() []Value { return v.list }
+func (v Value) List() []Value {
+	if v.list == nil {
+		return nil
+	}
+	return *v.list
+}
 
 // Zero tells whether v is a number and nought, or a list of nothing.
 func (v Value) Zero() bool {
 	if v.kind == List {
-		return len(v.list) == 0
+		return len(v.List()) == 0
 	}
 	return v.kind != Absent && v.kind != Str && v.kind != Record && v.Float() == 0
 }
@@ -195,7 +200,7 @@ func (v Value) Compare(w Value) int {
 	case v.kind == Str && w.kind == Str:
 		return strings.Compare(v.text, w.text)
 	case v.kind == List && w.kind == List, v.kind == Record && w.kind == Record:
-		return slices.CompareFunc(v.list, w.list, Value.Compare)
+		return slices.CompareFunc(v.List(), w.List(), Value.Compare)
 	case v.kind != w.kind || v.kind == Float:
 		return cmp.Compare(v.Float(), w.Float())
 	case v.kind == Int:

@@ -3,22 +3,38 @@ package output
 import (
 	"slices"
 	"strings"
+	"unsafe"
 
 	"kwhy/explain"
 )
 
-// table is a grid on its way to text: each cell rendered once.
+// table is a grid on its way to text: each cell rendered once. A grid may have
+// tens of thousands of rows, so that all texts lie in one piece of memory.
 type table struct {
 	docs   []explain.Doc
 	cols   []int // which of the grid's columns are shown, why excepted
 	why    int   // the column of sentences, or -1
-	rows   [][]string
+	text   []byte
+	ends   []uint32 // where each cell's text ends, row by row
+	made   []int    // the columns whose texts were made, in that order
+	place  []int    // of a column in made
 	level  []explain.Level
 	widths []int
 	most   []float64 // the largest of a column that has a bar
 	least  []float64
-	raw    [][]float64
-	has    []bool // whether any row has a value in that column
+	raw    map[int][]float64 // of columns that have a bar
+	has    []bool            // whether any row has a value in that column
+}
+
+// cell is a text that was made.
+func (tb *table) cell(row, col int) string {
+	i := row*len(tb.made) + tb.place[col]
+	from := uint32(0)
+	if i > 0 {
+		from = tb.ends[i-1]
+	}
+	text := tb.text[from:tb.ends[i]]
+	return unsafe.String(unsafe.SliceData(text), len(text))
 }
 
 const (
@@ -36,13 +52,13 @@ const (
 // sentence of each row behind it or, where there is no room, under it.
 func (t *Text) grid(g *explain.Grid) {
 	tb := t.render(g)
-	if len(tb.rows) == 0 {
+	if len(tb.level) == 0 {
 		return
 	}
 	t.fit(tb, g.Named)
 	at := tb.width() + margin
 	t.line(t.style.Dim(t.head(tb, at)))
-	for i := range tb.rows {
+	for i := range tb.level {
 		t.row(tb, i, at)
 	}
 	if g.Shown < g.Total {
@@ -56,7 +72,7 @@ func (t *Text) grid(g *explain.Grid) {
 
 func (t *Text) render(g *explain.Grid) *table {
 	n := len(g.Docs)
-	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n)}
+	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), raw: map[int][]float64{}}
 	for i := range g.Docs {
 		d := &g.Docs[i]
 		if d.Key == "why" {
@@ -70,23 +86,49 @@ func (t *Text) render(g *explain.Grid) *table {
 	if n := len(tb.cols); n > 0 && tb.why < 0 && g.Named && tb.docs[tb.cols[n-1]].Unit == explain.Text {
 		last = tb.cols[n-1]
 	}
+	tb.made = tb.cols[:len(tb.cols):len(tb.cols)]
+	if tb.why >= 0 && t.detail > DetailNone {
+		tb.made = append(tb.made, tb.why)
+	}
+	for i, col := range tb.made {
+		tb.place[col] = i
+	}
 	for row := range g.Rows {
-		text, raw := make([]string, n), make([]float64, n)
-		for i, v := range row.Values {
-			text[i] = human(v, g.Docs[i].Unit)
-			if g.Docs[i].Unit == explain.Text && i != tb.why && i != last {
-				text[i] = truncate(text[i], maxText)
-			}
-			tb.widths[i] = max(tb.widths[i], cells(text[i]))
-			raw[i], tb.has[i] = v.Float(), tb.has[i] || v.Has()
-			tb.most[i] = max(tb.most[i], raw[i])
-			if raw[i] > 0 && (tb.least[i] == 0 || raw[i] < tb.least[i]) {
-				tb.least[i] = raw[i]
-			}
+		for _, i := range tb.made {
+			tb.add(i, row.Values[i], i == last)
 		}
-		tb.rows, tb.raw, tb.level = append(tb.rows, text), append(tb.raw, raw), append(tb.level, row.Level)
+		tb.level = append(tb.level, row.Level)
 	}
 	return tb
+}
+
+// add makes the text of a cell. That of one that others chose is cut, unless
+// nothing follows it.
+func (tb *table) add(i int, v explain.Value, last bool) {
+	d := &tb.docs[i]
+	from := len(tb.text)
+	tb.text = appendHuman(tb.text, v, d.Unit)
+	tb.has[i] = tb.has[i] || v.Has()
+	if i != tb.why {
+		made := tb.text[from:]
+		w := cells(unsafe.String(unsafe.SliceData(made), len(made)))
+		if d.Unit == explain.Text && !last && w > maxText {
+			short := truncate(string(made), maxText)
+			tb.text = append(tb.text[:from], short...)
+			w = cells(short)
+		}
+		tb.widths[i] = max(tb.widths[i], w)
+	}
+	tb.ends = append(tb.ends, uint32(len(tb.text)))
+	if !d.Bar {
+		return
+	}
+	raw := v.Float()
+	tb.raw[i] = append(tb.raw[i], raw)
+	tb.most[i] = max(tb.most[i], raw)
+	if raw > 0 && (tb.least[i] == 0 || raw < tb.least[i]) {
+		tb.least[i] = raw
+	}
 }
 
 func heading(d *explain.Doc) string {
@@ -134,10 +176,7 @@ func (tb *table) narrow(width int) {
 		if tb.docs[i].Unit != explain.Text || to >= tb.widths[i] {
 			continue
 		}
-		tb.widths[i] = to
-		for _, row := range tb.rows {
-			row[i] = truncate(row[i], to)
-		}
+		tb.widths[i] = to // and its texts are cut to that
 	}
 }
 
@@ -163,35 +202,40 @@ func (t *Text) head(tb *table, at int) string {
 }
 
 func (t *Text) row(tb *table, n, at int) {
-	var b strings.Builder
-	b.WriteString(pad(margin))
+	b := append(t.scratch[:0], pad(margin)...)
 	for _, i := range tb.cols {
-		d, s := &tb.docs[i], tb.rows[n][i]
+		d, s, width := &tb.docs[i], tb.cell(n, i), tb.widths[i]
+		used := cells(s)
+		if used > width {
+			s = truncate(s, width)
+			used = cells(s)
+		}
 		if d.Unit.Number() {
-			s = right(s, tb.widths[i])
+			b = append(append(b, pad(width-used)...), s...)
 		} else {
-			s = left(s, tb.widths[i])
+			b = append(append(b, s...), pad(width-used)...)
 		}
-		b.WriteString(s)
 		if d.Bar {
-			b.WriteString(" " + meter(tb.raw[n][i], tb.most[i], tb.least[i]*1000 < tb.most[i], meterSize))
+			b = append(append(b, ' '), meter(tb.raw[i][n], tb.most[i], tb.least[i]*1000 < tb.most[i], meterSize)...)
 		}
-		b.WriteString(pad(columnGap))
+		b = append(b, pad(columnGap)...)
 	}
-	lead := t.style.Level(tb.level[n], b.String())
+	t.scratch = b
 	if tb.why < 0 || t.detail == DetailNone {
-		t.line(lead)
+		t.line(t.style.Level(tb.level[n], unsafe.String(unsafe.SliceData(b), len(b))))
 		return
 	}
-	why := tb.rows[n][tb.why]
+	lead := t.style.Level(tb.level[n], unsafe.String(unsafe.SliceData(b), len(b)))
+	why := tb.cell(n, tb.why)
 	if tb.level[n] > explain.OK {
 		why = tb.level[n].String() + ": " + why
 	}
+	indent := at
 	if t.width-at < minWhy {
 		t.line(lead)
-		under := 2 * margin
-		t.leveled(pad(under), under, wrap(why, t.width-under), tb.level[n])
-		return
+		indent = 2 * margin
+		lead = pad(indent)
 	}
-	t.leveled(lead, at, wrap(why, t.width-at), tb.level[n])
+	t.wrapped = appendWrapped(t.wrapped[:0], why, t.width-indent)
+	t.leveled(lead, indent, t.wrapped, tb.level[n])
 }

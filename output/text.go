@@ -26,11 +26,14 @@ type Text struct {
 	width  int
 	detail Detail
 	style  *style
+
+	scratch []byte   // of the row that is being printed
+	wrapped []string // and of the lines behind it
 }
 
 // NewText returns a printer for a terminal of width columns.
 func NewText(w io.Writer, width int, detail Detail, color bool) *Text {
-	return &Text{bufio.NewWriterSize(w, 64<<10), max(width, 40), detail, newStyle(color)}
+	return &Text{w: bufio.NewWriterSize(w, 64<<10), width: max(width, 40), detail: detail, style: newStyle(color)}
 }
 
 // Print prints a whole report.
@@ -67,11 +70,15 @@ func (t *Text) line(s string) {
 // lines prints wrapped text with an indent; the first line goes behind lead.
 func (t *Text) lines(lead string, indent int, list []string) {
 	for i, l := range list {
-		if i == 0 {
-			t.line(lead + l)
-		} else {
-			t.line(pad(indent) + l)
+		if i > 0 {
+			lead = pad(indent)
 		}
+		if l == "" {
+			t.line(lead)
+			continue
+		}
+		t.w.WriteString(lead)
+		t.line(l)
 	}
 	if len(list) == 0 {
 		t.line(lead)

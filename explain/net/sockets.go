@@ -1,6 +1,7 @@
 package net
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -45,31 +46,35 @@ func text(s string) value {
 func who() []column {
 	return []column{
 		base(doc{Key: "protocol", Words: protocols(), Gist: "The protocol, as its file in /proc/net is called."}, func(s *sockdiag.Socket) value { return explain.S(s.ProtocolName()) }),
-		base(doc{Key: "local_endpoint", Label: "LOCAL", Gist: "Where it is bound: address and port, or the path of a unix socket."}, func(s *sockdiag.Socket) value { return text(localName(s)) }),
-		{Doc: doc{Key: "peer_endpoint", Label: "PEER", Source: inspect.NetSockets, Concept: "socket", Gist: "Whom it talks to."}, Get: func(r row) value { return text(peerName(r)) }},
-		base(doc{Key: "local", Show: explain.Data, Gist: "The address that it is bound to, or the path of a unix socket."}, func(s *sockdiag.Socket) value {
-			if s.Unix != nil {
-				return text(s.Unix.Name)
+		{Doc: doc{Key: "local_endpoint", Label: "LOCAL", Source: inspect.NetSockets, Concept: "socket", Gist: "Where it is bound: address and port, or the path of a unix socket."}, Write: func(b []byte, r row) []byte { return appendLocal(b, r.It) }},
+		{Doc: doc{Key: "peer_endpoint", Label: "PEER", Source: inspect.NetSockets, Concept: "socket", Gist: "Whom it talks to."}, Write: appendPeer},
+		{Doc: doc{Key: "local", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it is bound to, or the path of a unix socket."}, Write: func(b []byte, r row) []byte {
+			if r.It.Unix != nil {
+				return append(b, r.It.Unix.Name...)
 			}
-			return address(s.Local().Addr().IsValid(), s.Local().Addr().String())
-		}),
+			return appendAddr(b, r.It.Local())
+		}},
 		base(doc{Key: "local_port", Unit: explain.Plain, Show: explain.Data, Gist: "The port that it is bound to."}, func(s *sockdiag.Socket) value { return port(s, s.LocalPort) }),
-		{Doc: doc{Key: "peer", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it talks to, or where the other unix socket is bound."}, Get: func(r row) value {
+		{Doc: doc{Key: "peer", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it talks to, or where the other unix socket is bound."}, Write: func(b []byte, r row) []byte {
 			if p := r.Net.PeerOf(r.It); p != nil {
-				return text(p.Unix.Name)
+				return append(b, p.Unix.Name...)
 			}
-			return address(r.It.Connected() && r.It.Remote().IsValid(), r.It.Remote().Addr().String())
+			if !r.It.Connected() {
+				return b
+			}
+			return appendAddr(b, r.It.Remote())
 		}},
 		base(doc{Key: "peer_port", Unit: explain.Plain, Show: explain.Data, Gist: "The port that it talks to."}, func(s *sockdiag.Socket) value { return port(s, s.PeerPort) }),
 		base(doc{Key: "state", Words: states(), Concept: "tcp-states", Gist: "Where it is between opening and closing."}, func(s *sockdiag.Socket) value { return text(s.StateName()) }),
 	}
 }
 
-func address(known bool, s string) value {
-	if !known {
-		return explain.None(inspect.Inapplicable)
+// appendAddr appends an address; nothing where there is none.
+func appendAddr(b []byte, a netip.AddrPort) []byte {
+	if !a.IsValid() {
+		return b
 	}
-	return explain.S(s)
+	return a.Addr().AppendTo(b)
 }
 
 func port(s *sockdiag.Socket, n uint16) value {
@@ -79,43 +84,39 @@ func port(s *sockdiag.Socket, n uint16) value {
 	return explain.I(int(n))
 }
 
-// localName is where a socket is bound.
-func localName(s *sockdiag.Socket) string {
+// appendLocal appends where a socket is bound. Every address is an asterisk.
+func appendLocal(b []byte, s *sockdiag.Socket) []byte {
 	switch s.Family {
 	case unix.AF_UNIX:
-		return s.Unix.Name
+		return append(b, s.Unix.Name...)
 	case unix.AF_NETLINK:
-		return inspect.NetlinkFamily(s.Protocol)
+		return append(b, inspect.NetlinkFamily(s.Protocol)...)
 	case unix.AF_PACKET:
-		return ""
+		return b
 	}
-	return endpoint(s.Local().Addr().IsUnspecified(), s.Local().String(), s.LocalPort)
+	if at := s.Local(); !at.Addr().IsUnspecified() {
+		return at.AppendTo(b)
+	}
+	return strconv.AppendUint(append(b, "*:"...), uint64(s.LocalPort), 10)
 }
 
-// endpoint is an address as people write it: every address is an asterisk.
-func endpoint(every bool, s string, port uint16) string {
-	if every {
-		return "*:" + strconv.Itoa(int(port))
-	}
-	return s
-}
+// localName is where a socket is bound.
+func localName(s *sockdiag.Socket) string { return string(appendLocal(nil, s)) }
 
-// peerName is whom a socket talks to.
-func peerName(r row) string {
+// appendPeer appends whom a socket talks to; of a unix socket without a path who
+// has the other end.
+func appendPeer(b []byte, r row) []byte {
 	s := r.It
 	if s.Unix != nil {
-		switch p := r.Net.PeerOf(s); {
-		case p != nil && p.Unix.Name != "":
-			return p.Unix.Name
-		case s.Unix.Peer != 0:
-			return nameOf(r.Net.OwnersOf(s.Unix.Peer))
+		if p := r.Net.PeerOf(s); p != nil && p.Unix.Name != "" {
+			return append(b, p.Unix.Name...)
 		}
-		return ""
+		return append(b, nameOf(r.Net.OwnersOf(s.Unix.Peer))...)
 	}
 	if !s.Connected() || !s.Remote().IsValid() {
-		return ""
+		return b
 	}
-	return s.Remote().String()
+	return s.Remote().AppendTo(b)
 }
 
 // queues are the columns of what waits.
