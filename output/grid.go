@@ -1,23 +1,28 @@
 package output
 
 import (
+	"iter"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"kwhy/explain"
 )
 
-// table is a grid on its way to text: each cell rendered once. A grid may have
-// tens of thousands of rows, so that all texts lie in one piece of memory.
+// table is a grid, or a part of one, on its way to text: each cell rendered once.
+// A grid may have tens of thousands of rows, so that their texts lie in a few
+// pieces of memory.
 type table struct {
 	docs   []explain.Doc
 	cols   []int // which of the grid's columns are shown, why excepted
 	why    int   // the column of sentences, or -1
-	text   []byte
-	ends   []uint32 // where each cell's text ends, row by row
-	made   []int    // the columns whose texts were made, in that order
-	place  []int    // of a column in made
+	place  []int // of a column among those whose texts were made
+	made   int   // how many these are
+	texts  [][]byte
+	starts []rowStart
+	ends   []uint32 // where each cell's text ends, from the start of its row
 	level  []explain.Level
 	widths []int
 	most   []float64 // the largest of a column that has a bar
@@ -26,15 +31,38 @@ type table struct {
 	has    []bool            // whether any row has a value in that column
 }
 
+// rowStart is where the texts of a row begin: in which piece, and where there.
+type rowStart struct{ piece, at uint32 }
+
+const (
+	pieceBytes = 64 << 10
+	rowBytes   = 1 << 10 // what most rows take at most
+)
+
 // cell is a text that was made.
 func (tb *table) cell(row, col int) string {
-	i := row*len(tb.made) + tb.place[col]
+	i := row*tb.made + tb.place[col]
 	from := uint32(0)
-	if i > 0 {
+	if tb.place[col] > 0 {
 		from = tb.ends[i-1]
 	}
-	text := tb.text[from:tb.ends[i]]
+	start := tb.starts[row]
+	text := tb.texts[start.piece][start.at+from : start.at+tb.ends[i]]
 	return unsafe.String(unsafe.SliceData(text), len(text))
+}
+
+// begin makes room for a row.
+func (tb *table) begin(l explain.Level) {
+	if n := len(tb.texts); n == 0 || cap(tb.texts[n-1])-len(tb.texts[n-1]) < rowBytes {
+		size := pieceBytes
+		if n == 0 {
+			size = 8 * rowBytes // most tables are small
+		}
+		tb.texts = append(tb.texts, make([]byte, 0, size))
+	}
+	last := len(tb.texts) - 1
+	tb.starts = append(tb.starts, rowStart{uint32(last), uint32(len(tb.texts[last]))})
+	tb.level = append(tb.level, l)
 }
 
 const (
@@ -51,15 +79,19 @@ const (
 // grid prints a table: the columns that fit, numbers to the right, and the
 // sentence of each row behind it or, where there is no room, under it.
 func (t *Text) grid(g *explain.Grid) {
-	tb := t.render(g)
+	parts := t.render(g)
+	tb := parts[0]
 	if len(tb.level) == 0 {
 		return
 	}
 	t.fit(tb, g.Named)
 	at := tb.width() + margin
 	t.line(t.style.Dim(t.head(tb, at)))
-	for i := range tb.level {
-		t.row(tb, i, at)
+	for _, part := range parts {
+		part.cols, part.widths, part.most, part.least = tb.cols, tb.widths, tb.most, tb.least
+		for i := range part.level {
+			t.row(part, i, at)
+		}
 	}
 	if g.Shown < g.Total {
 		left := explain.Number(g.Shown) + " of " + explain.Number(g.Total)
@@ -70,7 +102,32 @@ func (t *Text) grid(g *explain.Grid) {
 	}
 }
 
-func (t *Text) render(g *explain.Grid) *table {
+// manyRows is from how many rows on a grid is rendered in two halves at once.
+const manyRows = 4096
+
+// render makes the texts of a grid, of a large one in parts. The first knows what
+// is of all of them.
+func (t *Text) render(g *explain.Grid) []*table {
+	if g.Part == nil || g.Shown < manyRows || runtime.GOMAXPROCS(0) < 2 {
+		return []*table{t.renderPart(g, g.Rows, g.Shown)}
+	}
+	parts := make([]*table, 2)
+	var second sync.WaitGroup
+	second.Go(func() { parts[1] = t.renderPart(g, g.Part(g.Shown/2, g.Shown), g.Shown-g.Shown/2) })
+	parts[0] = t.renderPart(g, g.Part(0, g.Shown/2), g.Shown/2)
+	second.Wait()
+	a, b := parts[0], parts[1]
+	for i := range a.docs {
+		a.widths[i], a.most[i], a.has[i] = max(a.widths[i], b.widths[i]), max(a.most[i], b.most[i]), a.has[i] || b.has[i]
+		if b.least[i] > 0 && (a.least[i] == 0 || b.least[i] < a.least[i]) {
+			a.least[i] = b.least[i]
+		}
+	}
+	return parts
+}
+
+// renderPart makes the texts of some rows; how many, as far as that is known.
+func (t *Text) renderPart(g *explain.Grid, rows iter.Seq[explain.Row], many int) *table {
 	n := len(g.Docs)
 	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), raw: map[int][]float64{}}
 	for i := range g.Docs {
@@ -86,18 +143,20 @@ func (t *Text) render(g *explain.Grid) *table {
 	if n := len(tb.cols); n > 0 && tb.why < 0 && g.Named && tb.docs[tb.cols[n-1]].Unit == explain.Text {
 		last = tb.cols[n-1]
 	}
-	tb.made = tb.cols[:len(tb.cols):len(tb.cols)]
+	made := slices.Clone(tb.cols)
 	if tb.why >= 0 && t.detail > DetailNone {
-		tb.made = append(tb.made, tb.why)
+		made = append(made, tb.why)
 	}
-	for i, col := range tb.made {
+	tb.made = len(made)
+	tb.starts, tb.level, tb.ends = make([]rowStart, 0, many), make([]explain.Level, 0, many), make([]uint32, 0, many*tb.made)
+	for i, col := range made {
 		tb.place[col] = i
 	}
-	for row := range g.Rows {
-		for _, i := range tb.made {
+	for row := range rows {
+		tb.begin(row.Level)
+		for _, i := range made {
 			tb.add(i, row.Values[i], i == last)
 		}
-		tb.level = append(tb.level, row.Level)
 	}
 	return tb
 }
@@ -106,20 +165,22 @@ func (t *Text) render(g *explain.Grid) *table {
 // nothing follows it.
 func (tb *table) add(i int, v explain.Value, last bool) {
 	d := &tb.docs[i]
-	from := len(tb.text)
-	tb.text = appendHuman(tb.text, v, d.Unit)
+	b := tb.texts[len(tb.texts)-1]
+	from := len(b)
+	b = appendHuman(b, v, d.Unit)
 	tb.has[i] = tb.has[i] || v.Has()
 	if i != tb.why {
-		made := tb.text[from:]
+		made := b[from:]
 		w := cells(unsafe.String(unsafe.SliceData(made), len(made)))
 		if d.Unit == explain.Text && !last && w > maxText {
 			short := truncate(string(made), maxText)
-			tb.text = append(tb.text[:from], short...)
+			b = append(b[:from], short...)
 			w = cells(short)
 		}
 		tb.widths[i] = max(tb.widths[i], w)
 	}
-	tb.ends = append(tb.ends, uint32(len(tb.text)))
+	tb.texts[len(tb.texts)-1] = b
+	tb.ends = append(tb.ends, uint32(len(b))-tb.starts[len(tb.starts)-1].at)
 	if !d.Bar {
 		return
 	}
