@@ -278,6 +278,9 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	var rep explain.Report
 	g, found := v.Explain(s, order, nil)
 	g.Title, g.More, g.Empty = "Sockets", "--limit 0 shows all", "No socket is as was asked."
+	if limit == 0 || len(order) < limit {
+		g.More = "the others are not as was asked"
+	}
 	rep.Grids, rep.Findings = append(rep.Grids, g), few(found)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.When, over)

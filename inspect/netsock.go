@@ -330,7 +330,12 @@ func (s *Sockets) HalfOpen(listener *sockdiag.Socket) int {
 func (s *Sockets) Missing(src Source) Reason {
 	switch src {
 	case SockDiag:
-		return s.why[0]
+		for i := range socketKinds { // the first that was wanted stands for all
+			if socketKinds[i].asked && s.why[i] != Unread {
+				return s.why[i]
+			}
+		}
+		return Unread
 	case PIDFd:
 		if s.Procs == nil {
 			return Unread
@@ -355,7 +360,7 @@ func (s *Sockets) Kernel() Version { return s.Host.Kernel }
 // they are. That a kernel has no sock_diag for a rare protocol is none: its file
 // says what there is.
 func (s *Sockets) Gaps() (out []Gap) {
-	if r := s.why[0]; r.IsGap() && r != Unread {
+	if r := s.Missing(SockDiag); r.IsGap() && r != Unread {
 		out = append(out, Gap{SockDiag, r, 1, 1})
 	}
 	counts := [nReasons]int{}

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"encoding/hex"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,7 +81,7 @@ func parseInet(s *sockdiag.Socket, f []string) bool {
 		return false
 	}
 	tx, rx, _ := strings.Cut(f[4], ":")
-	timer, _, _ := strings.Cut(f[5], ":")
+	timer, when, _ := strings.Cut(f[5], ":")
 	state := uint8(0)
 	ok := parseEndpoint(f[1], &s.LocalAddr, &s.LocalPort) && parseEndpoint(f[2], &s.PeerAddr, &s.PeerPort) && put8(&state, f[3], 16) &&
 		put32(&s.WQueue, tx, 16) && put32(&s.RQueue, rx, 16) && put8(&s.Timer, timer, 16) && put32(&s.UID, f[7], 10) && put32(&s.Inode, f[9], 10)
@@ -88,7 +89,10 @@ func parseInet(s *sockdiag.Socket, f []string) bool {
 	if s.State == sockdiag.NewSynRecv {
 		s.State = sockdiag.SynRecv
 	}
-	retries, err := strconv.ParseUint(f[6], 16, 32)
+	const tick = 10 // ms: USER_HZ is 100 on every machine that Go builds for
+	ticks, err := strconv.ParseUint(when, 16, 32)
+	s.Expires = uint32(min(ticks*tick, math.MaxUint32))
+	retries, err2 := strconv.ParseUint(f[6], 16, 32)
 	s.Retrans = uint8(min(retries, 255))
 	if s.Stream() && s.State == sockdiag.Listen {
 		s.WQueue = 0 // the limit of the queue is not told here
@@ -98,7 +102,7 @@ func parseInet(s *sockdiag.Socket, f []string) bool {
 	if !s.Stream() && len(f) >= 13 && put32(&s.Mem[sockdiag.Drops], f[12], 10) {
 		s.Told |= sockdiag.Dropped
 	}
-	return ok && err == nil
+	return ok && err == nil && err2 == nil
 }
 
 func tell(s *sockdiag.Socket, t sockdiag.Told) bool {

@@ -103,7 +103,11 @@ func whyUse(p inspect.SocketUse) string {
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
 		return "Closed here, and the peer does not acknowledge" + orphans(p) + "."
 	case sockdiag.FinWait2:
-		return "Closed here, and the peer keeps its side open: " + explain.Plural(p.Orphans, "goes", "go") + " after tcp_fin_timeout, the others when their program closes them."
+		s := "Closed here, and the peer keeps its side open"
+		if p.Orphans > 0 {
+			s += "; " + explain.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") + " after tcp_fin_timeout"
+		}
+		return s + "."
 	case sockdiag.SynSent:
 		return "Connections that nobody has answered yet" + who + "."
 	case sockdiag.SynRecv:

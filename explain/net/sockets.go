@@ -78,7 +78,7 @@ func appendAddr(b []byte, a netip.AddrPort) []byte {
 }
 
 func port(s *sockdiag.Socket, n uint16) value {
-	if n == 0 || !s.Local().IsValid() {
+	if n == 0 || !s.Local().IsValid() || strings.HasPrefix(s.ProtocolName(), "raw") { // there it is the protocol
 		return explain.None(inspect.Inapplicable)
 	}
 	return explain.I(int(n))
@@ -127,7 +127,7 @@ func queues() []column {
 			switch {
 			case !s.IsListener():
 				return explain.None(inspect.Inapplicable)
-			case d.Source == inspect.SockDiag && !s.Told.Has(sockdiag.Queues):
+			case !s.Told.Has(sockdiag.Queues) && (d.Source == inspect.SockDiag || s.Unix != nil):
 				return explain.None(inspect.Unsupported)
 			}
 			return explain.N(get(s))
@@ -166,7 +166,7 @@ func timing() []column {
 			}
 			return text(words[s.Timer])
 		}),
-		base(doc{Key: "timer_expires", Unit: explain.Seconds, Source: inspect.SockDiag, Show: explain.Data, Concept: "congestion-control", Gist: "How long until it goes off."}, func(s *sockdiag.Socket) value {
+		base(doc{Key: "timer_expires", Unit: explain.Seconds, Show: explain.Data, Concept: "congestion-control", Gist: "How long until it goes off."}, func(s *sockdiag.Socket) value {
 			if s.Timer == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -265,14 +265,14 @@ func memory() []column {
 	drops := mem(sockdiag.Drops, doc{Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true, Gist: "Packets dropped at it since it was made; of a listener connections."})
 	drops.Source = inspect.NetSockets
 	return []column{
-		mem(sockdiag.RmemAlloc, doc{Kernel: "sk_rmem_alloc", Unit: explain.Bytes, Gist: "Memory of what waits to be read, with what keeping it costs."}),
-		mem(sockdiag.RcvBuf, doc{Kernel: "sk_rcvbuf", Unit: explain.Bytes, Gist: "Most memory that may wait to be read."}),
-		mem(sockdiag.WmemAlloc, doc{Kernel: "sk_wmem_alloc", Unit: explain.Bytes, Gist: "Memory handed to the layers below and not let go by the device yet."}),
-		mem(sockdiag.SndBuf, doc{Kernel: "sk_sndbuf", Unit: explain.Bytes, Gist: "Most memory that may wait to be sent."}),
-		mem(sockdiag.FwdAlloc, doc{Kernel: "sk_forward_alloc", Unit: explain.Bytes, Gist: "Memory that is charged to it already and not in use."}),
-		mem(sockdiag.WmemQueued, doc{Kernel: "sk_wmem_queued", Unit: explain.Bytes, Gist: "Memory of the send queue, with what keeping it costs."}),
-		mem(sockdiag.OptMem, doc{Kernel: "sk_omem_alloc", Unit: explain.Bytes, Gist: "Memory of its options and filters."}),
-		mem(sockdiag.Backlog, doc{Kernel: "sk_backlog.len", Unit: explain.Bytes, Gist: "What came while a thread was busy with the socket."}),
+		mem(sockdiag.RmemAlloc, doc{Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes, Gist: "Memory of what waits to be read, with what keeping it costs."}),
+		mem(sockdiag.RcvBuf, doc{Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be read."}),
+		mem(sockdiag.WmemAlloc, doc{Kernel: "sk_wmem_alloc", Label: "WMEM", Unit: explain.Bytes, Gist: "Memory handed to the layers below and not let go by the device yet."}),
+		mem(sockdiag.SndBuf, doc{Kernel: "sk_sndbuf", Label: "SNDBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be sent."}),
+		mem(sockdiag.FwdAlloc, doc{Kernel: "sk_forward_alloc", Label: "FORWARD", Unit: explain.Bytes, Gist: "Memory that is charged to it already and not in use."}),
+		mem(sockdiag.WmemQueued, doc{Kernel: "sk_wmem_queued", Label: "QUEUED", Unit: explain.Bytes, Gist: "Memory of the send queue, with what keeping it costs."}),
+		mem(sockdiag.OptMem, doc{Kernel: "sk_omem_alloc", Label: "OPTIONS", Unit: explain.Bytes, Gist: "Memory of its options and filters."}),
+		mem(sockdiag.Backlog, doc{Kernel: "sk_backlog.len", Label: "BACKLOG", Unit: explain.Bytes, Gist: "What came while a thread was busy with the socket."}),
 		drops,
 	}
 }

@@ -60,7 +60,7 @@ func (s *sentence) tried(it *sockdiag.Socket) {
 // left says how long the kernel keeps what no process has any more.
 func (s *sentence) left(it *sockdiag.Socket, before, behind string) {
 	const timewait = 3
-	if it.Timer == timewait && it.Told.Has(sockdiag.Netlink) {
+	if it.Timer == timewait {
 		s.add(before)
 		s.span(float64(it.Expires) / 1e3)
 		s.add(behind)
