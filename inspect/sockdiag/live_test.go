@@ -172,8 +172,15 @@ func TestLiveOtherNamespace(t *testing.T) {
 	got := make(chan made)
 	done := make(chan struct{})
 	defer close(done)
-	go func() {
+	var child func()
+	child = func() {
 		runtime.LockOSThread() // and never unlocked
+		if unix.Gettid() == unix.Getpid() {
+			go child() // the main thread is where this process is known to be
+			<-done
+			runtime.UnlockOSThread()
+			return
+		}
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			got <- made{err: err}
 			return
@@ -184,7 +191,8 @@ func TestLiveOtherNamespace(t *testing.T) {
 		got <- made{ns, &net.TCPAddr{IP: net.IPv4zero, Port: 4711}, err}
 		<-done
 		unix.Close(fd)
-	}()
+	}
+	go child()
 	m := <-got
 	if errors.Is(m.err, syscall.EPERM) {
 		t.Skip("a network namespace of its own takes CAP_SYS_ADMIN")
