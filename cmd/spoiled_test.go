@@ -20,7 +20,17 @@ func TestSpoiledFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs some thousand commands")
 	}
-	b, err := os.ReadFile("../inspect/testdata/hosts/debian-7.3-oom.txtar")
+	for host, commands := range map[string][][]string{
+		"debian-7.3-oom": {{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}},
+		"linux-6.18-net": {{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}},
+	} {
+		t.Run(host, func(t *testing.T) { spoilEach(t, host, commands) })
+	}
+}
+
+func spoilEach(t *testing.T, host string, commands [][]string) {
+	t.Helper()
+	b, err := os.ReadFile("../inspect/testdata/hosts/" + host + ".txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +38,6 @@ func TestSpoiledFiles(t *testing.T) {
 	if err := inspecttest.Unpack(dir, b); err != nil {
 		t.Fatal(err)
 	}
-	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}}
 	runs := 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
@@ -49,7 +58,7 @@ func TestSpoiledFiles(t *testing.T) {
 		}
 		return os.WriteFile(path, text, 0o644)
 	})
-	if err != nil || runs < 1000 {
+	if err != nil || runs < 300 {
 		t.Errorf("%d runs, %v", runs, err)
 	}
 }
