@@ -166,35 +166,12 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		}
 		peer = append([]string{path}, peer[1:]...)
 	}
-	if j.crowd > 0 {
-		end, err := crowd(j.crowd)
-		if err != nil {
-			return result{}, err
-		}
-		defer end()
-		o.rounds = min(o.rounds, crowdRounds)
+	end, err := j.company(ours, peer)
+	if err != nil {
+		return result{}, err
 	}
-	if j.files {
-		most, end, err := holders()
-		if err != nil {
-			return result{}, err
-		}
-		defer end()
-		o.rounds = min(o.rounds, crowdRounds)
-		for _, list := range [][]string{ours, peer} {
-			for i := range list {
-				if list[i] == "PID" {
-					list[i] = strconv.Itoa(most)
-				}
-			}
-		}
-	}
-	if j.socks > 0 {
-		end, err := connections(j.socks)
-		if err != nil {
-			return result{}, err
-		}
-		defer end()
+	defer end()
+	if j.crowd > 0 || j.files || j.socks > 0 {
 		o.rounds = min(o.rounds, crowdRounds)
 	}
 	var a, b []sample
@@ -222,6 +199,31 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		}
 	}
 	return result{median(ratios), sum(a), sum(b)}, nil
+}
+
+// company starts what a job has beside it, and puts the number of one of that into
+// commands that ask for a PID.
+func (j job) company(commands ...[]string) (end func(), err error) {
+	switch {
+	case j.crowd > 0:
+		return crowd(j.crowd)
+	case j.socks > 0:
+		return connections(j.socks)
+	case !j.files:
+		return func() {}, nil
+	}
+	most, end, err := holders()
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range commands {
+		for i := range list {
+			if list[i] == "PID" {
+				list[i] = strconv.Itoa(most)
+			}
+		}
+	}
+	return end, nil
 }
 
 // crowdRounds is how often a job with a crowd is measured at most: each round

@@ -50,9 +50,9 @@ func appendWrapped(list []string, s string, width int) []string {
 			from, end, used = at, next, w
 		}
 		for used > width {
-			head, _ := split(s[from:end], width)
-			list = append(list, head)
-			from += len(head)
+			line := head(s[from:end], width)
+			list = append(list, line)
+			from += len(line)
 			used = cells(s[from:end])
 		}
 		at = next + 1
@@ -98,17 +98,17 @@ func nextBlank(s string, at int) int {
 	return len(s)
 }
 
-// split cuts s where it passes width columns.
-func split(s string, width int) (head, rest string) {
+// head is as much of s as width columns take, one character at least.
+func head(s string, width int) string {
 	used := 0
 	for i, r := range s {
 		w := cells(string(r))
 		if used+w > width && i > 0 {
-			return s[:i], s[i:]
+			return s[:i]
 		}
 		used += w
 	}
-	return s, ""
+	return s
 }
 
 func isUnit(word string) bool {
@@ -124,8 +124,7 @@ func truncate(s string, width int) string {
 	if cells(s) <= width {
 		return s
 	}
-	head, _ := split(s, max(width-1, 1))
-	return head + "…"
+	return head(s, max(width-1, 1)) + "…"
 }
 
 // blanks is as many as most paddings take.

@@ -262,7 +262,7 @@ func FuzzMessages(f *testing.F) {
 		for i := range l.Len() {
 			s := l.At(i)
 			_, _, _, _ = s.Local(), s.Remote(), s.ProtocolName(), s.StateName()
-			for f := range sockdiag.InfoField(sockdiag.InfoFields) {
+			for f := range sockdiag.InfoFields {
 				if n, ok := s.Info.Get(f); !ok && n != 0 {
 					t.Fatalf("field %d is not told and %d", f, n)
 				}
