@@ -97,7 +97,7 @@ func whyUse(p inspect.SocketUse) string {
 	}
 	switch p.Of {
 	case sockdiag.TimeWait:
-		return "Closed from here first, each kept 60 s so that late segments die: about " + explain.Number((p.N+59)/60) + " a second are closed. They cost a port and little memory; no program has them."
+		return "Closed from here first, each kept 60 s so that late segments die: " + explain.Number((p.N+59)/60) + " a second where that goes on evenly. They cost a port and little memory; no program has them."
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:

@@ -25,18 +25,27 @@ func Process() explain.Card[*inspect.NetProcess] {
 func summary() []processField {
 	field := func(d doc, get func(process) value, read func(process) string) processField {
 		if d.Source == inspect.None {
-			d.Source, d.Also = inspect.PIDFd, []inspect.Source{inspect.NetSockets}
+			d.Source = inspect.NetSockets
 		}
 		if d.Concept == "" {
 			d.Concept = "socket"
 		}
-		return processField{Doc: d, Get: get, Reading: read}
+		if d.Source == inspect.PIDNs {
+			return processField{Doc: d, Get: get, Reading: read}
+		}
+		d.Also = []inspect.Source{inspect.PIDFd} // which says which sockets are its own
+		return processField{Doc: d, Get: func(p process) value {
+			if p.FDs != inspect.Present {
+				return explain.None(p.FDs)
+			}
+			return get(p)
+		}, Reading: read}
 	}
 	sum := func(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) processField {
 		d.Unit = explain.Bytes
 		return field(d, func(p process) value { return explain.N(total(p, of)) }, read)
 	}
-	memory := sum(doc{Key: "socket_memory", Source: inspect.SockDiag, Also: []inspect.Source{inspect.PIDFd}, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
+	memory := sum(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
 		return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
 	}, func(process) string {
 		return "Receive and send queues, and what was set aside for them; it is in no RSS."
@@ -69,14 +78,12 @@ func summary() []processField {
 			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
 		}),
 		memory,
-		{Doc: doc{Key: "socket_drops", Unit: explain.Count, Source: inspect.PIDFd, Also: []inspect.Source{inspect.NetSockets}, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, Get: func(p process) value {
-			return explain.N(total(p, dropped))
-		}, Reading: func(p process) string {
+		field(doc{Key: "socket_drops", Unit: explain.Count, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, func(p process) value { return explain.N(total(p, dropped)) }, func(p process) string {
 			if total(p, dropped) == 0 {
 				return "None."
 			}
 			return "Most often it did not read, or accept, as fast as they came."
-		}},
+		}),
 	}
 }
 

@@ -152,7 +152,7 @@ func queues() []column {
 			return explain.N(uint64(s.RQueue) + uint64(s.WQueue))
 		}),
 		count(doc{Key: "accept_queue", Unit: explain.Count, Show: explain.Data, Gist: "Connections of a listener that wait for its program to accept them."}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
-		count(doc{Key: "accept_limit", Unit: explain.Count, Source: inspect.SockDiag, Show: explain.Data, Gist: "The least of listen()'s backlog and somaxconn; one more than it may wait."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
+		count(doc{Key: "accept_limit", Unit: explain.Count, Source: inspect.SockDiag, Show: explain.Data, Gist: "The least of listen()'s backlog and somaxconn; one more than that may wait."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
 	}
 }
 
