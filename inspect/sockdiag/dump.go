@@ -80,6 +80,16 @@ func elsewhere(do func()) {
 	<-done
 }
 
+// Inode is the number of the socket that asks, which is in its own namespace like
+// any other; 0 if it is not known.
+func (c *Conn) Inode() uint32 {
+	var st unix.Stat_t
+	if unix.Fstat(c.fd, &st) != nil {
+		return 0
+	}
+	return uint32(st.Ino)
+}
+
 // Close releases the socket.
 func (c *Conn) Close() error { return unix.Close(c.fd) }
 
