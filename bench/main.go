@@ -30,6 +30,7 @@ type job struct {
 	peer  []string // command; nil: kwhy is timed alone
 	crowd int      // idle processes to have beside it
 	files bool     // processes with many files open to have beside it; PID stands for the one with most
+	socks int      // connections over loopback to have beside it, each of two sockets
 	ratio float64  // at most, of wall times
 	mib   float64  // at most, peak RSS
 }
@@ -56,6 +57,10 @@ func jobs() []job {
 		{name: "the same, lsfd", kwhy: []string{"fd"}, peer: []string{"lsfd"}, files: true},
 		{name: "deleted files", kwhy: []string{"fd", "--deleted"}, peer: []string{"lsof", "-nPw", "+L1"}, files: true, mib: 32},
 		{name: "one process's files", kwhy: []string{"fd", "PID"}, peer: []string{"lsof", "-nPw", "-p", "PID"}, files: true, ratio: 0.15},
+		{name: "50,000 sockets", kwhy: []string{"net", "sockets", "--protocol", "tcp", "--limit", "0", "--no-owners"}, peer: []string{"ss", "-tanmi"}, socks: 25000, ratio: 0.5, mib: 40},
+		{name: "the same with owners", kwhy: []string{"net", "sockets", "--protocol", "tcp", "--limit", "0"}, peer: []string{"ss", "-tanpmi"}, socks: 25000, ratio: 0.25, mib: 40},
+		{name: "the same, JSON", kwhy: []string{"net", "sockets", "--protocol", "tcp", "--limit", "0", "-o", "json"}, peer: []string{"ss", "-tanpmi"}, socks: 25000, ratio: 0.25, mib: 40},
+		{name: "sockets of a full host", kwhy: []string{"net"}, peer: []string{"ss", "-tanpmi"}, socks: 25000, ratio: 0.25, mib: 40},
 		{name: "host memory, PSS", kwhy: []string{"mem", "--pss"}},
 	}
 }
@@ -77,6 +82,10 @@ func main() {
 	}
 	if len(os.Args) == 3 && os.Args[1] == holder {
 		hold(os.Args[2])
+		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == connecter {
+		connect(os.Args[2])
 		return
 	}
 	var o options
@@ -157,28 +166,13 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		}
 		peer = append([]string{path}, peer[1:]...)
 	}
-	if j.crowd > 0 {
-		end, err := crowd(j.crowd)
-		if err != nil {
-			return result{}, err
-		}
-		defer end()
-		o.rounds = min(o.rounds, crowdRounds)
+	end, err := j.company(ours, peer)
+	if err != nil {
+		return result{}, err
 	}
-	if j.files {
-		most, end, err := holders()
-		if err != nil {
-			return result{}, err
-		}
-		defer end()
+	defer end()
+	if j.crowd > 0 || j.files || j.socks > 0 {
 		o.rounds = min(o.rounds, crowdRounds)
-		for _, list := range [][]string{ours, peer} {
-			for i := range list {
-				if list[i] == "PID" {
-					list[i] = strconv.Itoa(most)
-				}
-			}
-		}
 	}
 	var a, b []sample
 	var ratios []float64
@@ -205,6 +199,31 @@ func (o options) measure(kwhy string, j job) (result, error) {
 		}
 	}
 	return result{median(ratios), sum(a), sum(b)}, nil
+}
+
+// company starts what a job has beside it, and puts the number of one of that into
+// commands that ask for a PID.
+func (j job) company(commands ...[]string) (end func(), err error) {
+	switch {
+	case j.crowd > 0:
+		return crowd(j.crowd)
+	case j.socks > 0:
+		return connections(j.socks)
+	case !j.files:
+		return func() {}, nil
+	}
+	most, end, err := holders()
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range commands {
+		for i := range list {
+			if list[i] == "PID" {
+				list[i] = strconv.Itoa(most)
+			}
+		}
+	}
+	return end, nil
 }
 
 // crowdRounds is how often a job with a crowd is measured at most: each round
@@ -260,7 +279,23 @@ const (
 
 // holders starts them, and returns one of those with most.
 func holders() (most int, end func(), err error) {
-	var list []*exec.Cmd
+	args := make([][]string, manyHolders+fewHolders)
+	for i := range args {
+		args[i] = []string{holder, strconv.Itoa(manyFiles)}
+		if i >= manyHolders {
+			args[i][1] = strconv.Itoa(fewFiles)
+		}
+	}
+	list, end, err := copies(args)
+	if err != nil {
+		return 0, nil, err
+	}
+	return list[len(list)-1].Process.Pid, end, nil
+}
+
+// copies starts this program anew with each of some arguments, and waits until
+// each says that it is ready. end ends them.
+func copies(args [][]string) (list []*exec.Cmd, end func(), err error) {
 	end = func() {
 		for _, c := range list {
 			_ = c.Process.Kill()
@@ -269,14 +304,10 @@ func holders() (most int, end func(), err error) {
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
-	for i := range manyHolders + fewHolders {
-		n := manyFiles
-		if i >= manyHolders {
-			n = fewFiles
-		}
-		c := exec.Command(self, holder, strconv.Itoa(n))
+	for _, a := range args {
+		c := exec.Command(self, a...)
 		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		out, err := c.StdoutPipe()
 		if err == nil {
@@ -284,16 +315,64 @@ func holders() (most int, end func(), err error) {
 		}
 		if err != nil {
 			end()
-			return 0, nil, err
+			return nil, nil, err
 		}
 		list = append(list, c)
 		var ready string
 		if _, err := fmt.Fscan(out, &ready); err != nil {
 			end()
-			return 0, nil, fmt.Errorf("%d files can't be opened: %w", n, err)
+			return nil, nil, fmt.Errorf("%s can't be done: %w", strings.Join(a, " "), err)
 		}
 	}
-	return list[len(list)-1].Process.Pid, end, nil
+	return list, end, nil
+}
+
+// connecter is the argument by which this program starts copies of itself that
+// hold connections to themselves.
+const connecter = "hold-connections"
+
+// connectors is how many processes share them.
+const connectors = 10
+
+// connections makes n connections over loopback, half of them with data that
+// nobody reads.
+func connections(n int) (end func(), err error) {
+	args := make([][]string, connectors)
+	for i := range args {
+		args[i] = []string{connecter, strconv.Itoa(n / connectors)}
+	}
+	_, end, err = copies(args)
+	return end, err
+}
+
+// connect makes n connections, keeps both ends of each, and waits. It calls the
+// system by itself: a net.Conn is a goroutine's worth of memory.
+func connect(n string) {
+	most, _ := strconv.Atoi(n)
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
+		limit.Cur = limit.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+	l, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil || syscall.Bind(l, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}) != nil || syscall.Listen(l, 16) != nil {
+		return
+	}
+	at, _ := syscall.Getsockname(l)
+	for i := range most {
+		c, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil || syscall.Connect(c, at) != nil {
+			return
+		}
+		if _, _, err := syscall.Accept(l); err != nil {
+			return
+		}
+		if i%2 == 0 {
+			_, _ = syscall.Write(c, make([]byte, 100))
+		}
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
 }
 
 // hold opens files of some kinds until there are n, or the limit is met, and waits.

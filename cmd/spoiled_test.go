@@ -36,6 +36,17 @@ func TestSpoiledScheduling(t *testing.T) {
 	}
 }
 
+// The same with what only sockets read.
+func TestSpoiledNetwork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs some hundred commands")
+	}
+	commands := [][]string{{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}}
+	if runs := spoil(t, "linux-6.18-net", commands); runs < 300 {
+		t.Errorf("%d runs", runs)
+	}
+}
+
 // spoil runs commands for each file of a recorded host that is spoiled in turn, and
 // returns how many it ran.
 func spoil(t *testing.T, host string, commands [][]string) (runs int) {

@@ -156,7 +156,7 @@ type Snapshot[S any] interface {
 type Field[S Snapshot[S]] struct {
 	Doc
 	Get     func(S) Value
-	Write   func([]byte, S) []byte // a made-up sentence, into the row's scratch
+	Write   func([]byte, S) []byte // a made-up text, into the row's scratch; nothing: inapplicable
 	Reading func(S) string         // cards: what it says here and now
 	Derive  func(S) Derivation     // cards: the kernel's arithmetic
 
@@ -172,6 +172,9 @@ func (f *Field[S]) take(s S, scratch *[]byte) Value {
 		start := len(*scratch)
 		*scratch = f.Write(*scratch, s)
 		made := (*scratch)[start:]
+		if len(made) == 0 {
+			return None(inspect.Inapplicable)
+		}
 		return view(made)
 	}
 	v := f.Get(s)

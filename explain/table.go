@@ -206,6 +206,7 @@ type Grid struct {
 	Title string
 	Docs  []Doc
 	Rows  iter.Seq[Row]
+	Part  func(from, to int) iter.Seq[Row] // some of them, for who walks several at once; nil where that can't be
 	Shown int
 	Total int
 	More  string // how to see the rows that are left out; "" where there is no way
@@ -225,8 +226,15 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 			g.Docs = append(g.Docs, f.rateDoc())
 		}
 	}
-	g.Rows = func(yield func(Row) bool) {
-		row := Row{Values: make([]Value, len(g.Docs))}
+	g.Part = func(from, to int) iter.Seq[Row] { return v.walk(rows, order[from:to], limits, len(g.Docs), watch) }
+	g.Rows = g.Part(0, len(order))
+	return g, v.findings(rows, order, limits)
+}
+
+// walk lowers rows in order.
+func (v *View[S]) walk(rows Rows[S], order []int32, limits Limits, columns int, watch bool) iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		row := Row{Values: make([]Value, columns)}
 		var scratch []byte // when it grows, earlier texts of the row keep the old one
 		for _, i := range order {
 			s := rows.At(int(i))
@@ -238,7 +246,6 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 			}
 		}
 	}
-	return g, v.findings(rows, order, limits)
 }
 
 func (v *View[S]) lower(s S, to []Value, scratch []byte, watch bool) []byte {

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ const (
 	Str
 	Flag
 	List
+	Record
 )
 
 // Value is one value here and now. Small, comparable only by Compare, and not
@@ -50,7 +52,7 @@ const (
 type Value struct {
 	num  uint64
 	text string
-	list []Value
+	list *[]Value // of a list or record: few values are one
 	kind Kind
 	why  inspect.Reason // of an absent value; Present: ask the field's sources
 }
@@ -89,7 +91,24 @@ func B(b bool) Value {
 }
 
 // L returns a list.
-func L(list []Value) Value { return Value{kind: List, list: list} }
+func L(list []Value) Value { return Value{kind: List, list: &list} }
+
+// R returns a record, an item of a list that has parts with names of their own:
+// names are separated by blanks, and one for each part.
+func R(names string, parts ...Value) Value { return Value{kind: Record, text: names, list: &parts} }
+
+// Parts walks a record by name.
+func (v Value) Parts() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		rest := v.text
+		for _, part := range v.List() {
+			var name string
+			if name, rest, _ = strings.Cut(rest, " "); !yield(name, part) {
+				return
+			}
+		}
+	}
+}
 
 // None returns an absent value.
 func None(why inspect.Reason) Value { return Value{why: why} }
@@ -158,14 +177,19 @@ func (v Value) Float() float64 {
 func (v Value) Text() string { return v.text }
 
 // List returns a list's items.
-func (v Value) List() []Value { return v.list }
+func (v Value) List() []Value {
+	if v.list == nil {
+		return nil
+	}
+	return *v.list
+}
 
 // Zero tells whether v is a number and nought, or a list of nothing.
 func (v Value) Zero() bool {
 	if v.kind == List {
-		return len(v.list) == 0
+		return len(v.List()) == 0
 	}
-	return v.kind != Absent && v.kind != Str && v.kind != List && v.Float() == 0
+	return v.kind != Absent && v.kind != Str && v.kind != Record && v.Float() == 0
 }
 
 // Compare orders by type-true value, absent last.
@@ -175,8 +199,8 @@ func (v Value) Compare(w Value) int {
 		return cmp.Compare(b2i(!v.Has()), b2i(!w.Has()))
 	case v.kind == Str && w.kind == Str:
 		return strings.Compare(v.text, w.text)
-	case v.kind == List && w.kind == List:
-		return slices.CompareFunc(v.list, w.list, Value.Compare)
+	case v.kind == List && w.kind == List, v.kind == Record && w.kind == Record:
+		return slices.CompareFunc(v.List(), w.List(), Value.Compare)
 	case v.kind != w.kind || v.kind == Float:
 		return cmp.Compare(v.Float(), w.Float())
 	case v.kind == Int:

@@ -27,6 +27,9 @@
 //     that ends within the name.
 //   - PID/maps: procfs joins the words of a path with single blanks, and keeps
 //     20,000 mappings as objects where a few dozen regions are wanted.
+//   - net/tcp, udp, raw, unix and the like: procfs stops at 1 MiB without a word,
+//     cuts a path at its first blank, and one bad line costs the whole file. What
+//     the files don't tell, the kernel is asked for: package sockdiag.
 //   - self/cgroup: one line that does not parse costs procfs all of them.
 //   - cgroup files, sysctls one by one (FS.VM reads all, those with effects
 //     too), zram, node meminfo, hugepages, KSM: procfs has no reader.

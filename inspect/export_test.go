@@ -1,6 +1,10 @@
 package inspect
 
-import "io"
+import (
+	"io"
+
+	"kwhy/inspect/sockdiag"
+)
 
 // What the tests, which are outside of the package because inspecttest imports
 // it, need of its inside.
@@ -119,3 +123,13 @@ func ParseCPUStat(b []byte) (*Sched, error) {
 func ParseConfig(r io.Reader, hz bool) (map[string]string, error) { return parseConfig(r, hz) }
 
 func ParseLag(b []byte, pid int32) (Lag, bool) { return parseLag(b, pid) }
+
+// ParseSocket reads a line of a file of /proc/net.
+func ParseSocket(name, line string) (sockdiag.Socket, bool) {
+	for i := range socketKinds {
+		if socketKinds[i].name == name {
+			return parseSocket(&socketKinds[i], line)
+		}
+	}
+	return sockdiag.Socket{}, false
+}

@@ -278,7 +278,7 @@ func (h *Host) boundTo(ps *Procs, name string, links map[string]bool) {
 		}
 	}
 	for _, n := range h.netNamespaces(ps) {
-		_ = h.eachSocket(n.dir+"/net", func(inode uint64, s *Socket) {
+		_ = h.eachSocket(n.dir, func(inode uint64, s *Socket) {
 			if s.Protocol == "unix" && names[s.Path] {
 				links["socket:["+strconv.FormatUint(inode, 10)+"]"] = true
 			}

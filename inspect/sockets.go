@@ -2,191 +2,178 @@ package inspect
 
 import (
 	"encoding/hex"
-	"net/netip"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect/sockdiag"
 )
 
-// Socket is a socket as /proc/net tells of it.
-type Socket struct {
-	Protocol    string // tcp, tcp6, udp, udp6, raw, unix, netlink, packet, ...
-	Local, Peer netip.AddrPort
-	State       string // of TCP, or of a unix socket
-	Send, Recv  uint64 // bytes in the queues; of a listening one Recv is the accept queue
-	Path        string // of a unix socket; @ stands for the zero byte of an abstract one
-	Type        string // stream, dgram, seqpacket, of a unix socket
-	Note        string // what else there is to say: the netlink family
-	PeerInode   uint64 // of a connected unix socket; 0 if unknown
-	PeerPath    string // and where that is bound
+// socketKind is one table of sockets that the kernel has: how sock_diag is asked
+// for it, and its file in /proc/net. What sock_diag is not asked for has no
+// protocol of its own there, or tells no more than the file.
+type socketKind struct {
+	name             string
+	family, protocol uint8
+	asked            bool
 }
 
-// tcpStates are by number (include/net/tcp_states.h).
-var tcpStates = [...]string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"}
-
-// socketsOf resolves the sockets of a process, in its own network namespace.
-func (h *Host) socketsOf(l *FDList, dir string) {
-	wanted := map[uint64][]int{}
-	for i := range l.List[:l.Shown] {
-		if n, ok := inodeIn([]byte(l.List[i].Link)); ok && l.List[i].Kind == KindSocket {
-			wanted[n] = append(wanted[n], i)
-		}
-	}
-	if len(wanted) == 0 {
-		return
-	}
-	local := map[uint64]*Socket{}
-	l.Sources[PIDNet] = h.pidReason(dir, h.eachSocket(dir+"/net", func(inode uint64, s *Socket) {
-		for _, i := range wanted[inode] {
-			l.List[i].Socket = s
-		}
-		if s.Protocol == "unix" {
-			local[inode] = s
-		}
-	}))
-	h.peersOf(l, dir, local)
+// socketKinds are all of them. Of raw sockets sock_diag has those of every
+// protocol under the one number.
+var socketKinds = [...]socketKind{
+	{"tcp", unix.AF_INET, unix.IPPROTO_TCP, true}, {"tcp6", unix.AF_INET6, unix.IPPROTO_TCP, true},
+	{"udp", unix.AF_INET, unix.IPPROTO_UDP, true}, {"udp6", unix.AF_INET6, unix.IPPROTO_UDP, true},
+	{"udplite", unix.AF_INET, unix.IPPROTO_UDPLITE, true}, {"udplite6", unix.AF_INET6, unix.IPPROTO_UDPLITE, true},
+	{"raw", unix.AF_INET, unix.IPPROTO_RAW, true}, {"raw6", unix.AF_INET6, unix.IPPROTO_RAW, true},
+	{"icmp", unix.AF_INET, unix.IPPROTO_ICMP, false}, {"icmp6", unix.AF_INET6, unix.IPPROTO_ICMPV6, false},
+	{"unix", unix.AF_UNIX, 0, true}, {"netlink", unix.AF_NETLINK, 0, false}, {"packet", unix.AF_PACKET, 0, false},
 }
 
-// peersOf finds the peers of unix sockets, where sock_diag speaks of the process's
-// network namespace.
-func (h *Host) peersOf(l *FDList, dir string, local map[uint64]*Socket) {
-	theirs, err1 := h.namespace(dir, "net")
-	own, err2 := h.namespace("self", "net")
-	if len(local) == 0 || !h.sameProcesses() || err1 != nil || err2 != nil || theirs != own {
-		return
+// SocketProtocols are the names of the tables of sockets, as their files in
+// /proc/net are called.
+func SocketProtocols() (names []string) {
+	for _, k := range socketKinds {
+		names = append(names, k.name)
 	}
-	peers, queued, err := unixPeers()
-	if err != nil {
-		return // then they are unknown
-	}
-	for i := range l.List[:l.Shown] {
-		s := l.List[i].Socket
-		n, ok := inodeIn([]byte(l.List[i].Link))
-		if ok && s != nil && s.Protocol == "unix" && s.State == "LISTEN" {
-			s.Recv = queued[n]
-		}
-		if ok && s != nil && s.Protocol == "unix" && peers[n] != 0 {
-			if s.PeerInode = peers[n]; local[s.PeerInode] != nil {
-				s.PeerPath = local[s.PeerInode].Path
+	return names
+}
+
+// fileSockets hands on the sockets in a file of the kind of /proc/net/tcp. Their
+// number and their order are as the kernel gives them while they come and go.
+func (h *Host) fileSockets(dir string, kind *socketKind, do func(*sockdiag.Socket)) error {
+	return h.proc.with(dir+"/net/"+kind.name, func(b []byte) error {
+		_, b = cutLine(b)
+		for len(b) > 0 {
+			var line []byte
+			line, b = cutLine(b)
+			if s, ok := parseSocket(kind, string(line)); ok {
+				do(&s)
 			}
 		}
-	}
+		return nil
+	})
 }
 
-// eachSocket hands on the sockets in a directory of the kind of /proc/net. A file
-// that the kernel does not have is passed over; the error is that of tcp, which
-// every kernel with a network has.
-func (h *Host) eachSocket(dir string, do func(inode uint64, s *Socket)) (first error) {
-	for i, name := range []string{"tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6", "unix", "netlink", "packet"} {
-		err := h.proc.with(dir+"/"+name, func(b []byte) error {
-			_, b = cutLine(b)
-			for len(b) > 0 {
-				var line []byte
-				line, b = cutLine(b)
-				if inode, s, ok := parseSocket(name, string(line)); ok && inode != 0 {
-					do(inode, s)
-				}
-			}
-			return nil
-		})
-		if i == 0 {
-			first = err
-		}
-	}
-	return first
-}
-
-func parseSocket(protocol, line string) (inode uint64, s *Socket, ok bool) {
+func parseSocket(kind *socketKind, line string) (s sockdiag.Socket, ok bool) {
+	s = sockdiag.Socket{Family: kind.family, Protocol: kind.protocol}
 	f := strings.Fields(line)
-	switch protocol {
-	case "unix":
-		return parseUnix(line, f)
-	case "netlink":
-		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
-		if len(f) < 10 {
-			return 0, nil, false
-		}
-		inode, err := strconv.ParseUint(f[9], 10, 64)
-		return inode, &Socket{Protocol: protocol, Note: netlinkFamily(f[1])}, err == nil
-	case "packet":
+	switch kind.family {
+	case unix.AF_UNIX:
+		return s, parseUnix(&s, line, f)
+	case unix.AF_NETLINK:
+		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode. The kernel's own ends have the number 0.
+		return s, len(f) >= 10 && f[2] != "0" && put8(&s.Protocol, f[1], 10) && put32(&s.RQueue, f[4], 10) && put32(&s.WQueue, f[5], 10) &&
+			put32(&s.Mem[sockdiag.Drops], f[8], 10) && put32(&s.Inode, f[9], 10) && tell(&s, sockdiag.Queues|sockdiag.Dropped)
+	case unix.AF_PACKET:
 		// sk RefCnt Type Proto Iface R Rmem User Inode
-		if len(f) < 9 {
-			return 0, nil, false
-		}
-		inode, err := strconv.ParseUint(f[8], 10, 64)
-		return inode, &Socket{Protocol: protocol}, err == nil
+		return s, len(f) >= 9 && put32(&s.Interface, f[4], 10) && put32(&s.RQueue, f[6], 10) && put32(&s.UID, f[7], 10) && put32(&s.Inode, f[8], 10)
 	}
-	// sl local rem st tx:rx tr:when retrnsmt uid timeout inode
+	return s, parseInet(&s, f)
+}
+
+// parseInet reads "sl local rem st tx:rx tr:when retrnsmt uid timeout inode ref
+// pointer", and of those without connections drops behind it.
+func parseInet(s *sockdiag.Socket, f []string) bool {
 	if len(f) < 10 {
-		return 0, nil, false
+		return false
 	}
-	s = &Socket{Protocol: protocol}
-	var ok1, ok2 bool
-	s.Local, ok1 = parseEndpoint(f[1])
-	s.Peer, ok2 = parseEndpoint(f[2])
-	state, err1 := strconv.ParseUint(f[3], 16, 8)
 	tx, rx, _ := strings.Cut(f[4], ":")
-	var err2, err3 error
-	s.Send, err2 = strconv.ParseUint(tx, 16, 64)
-	s.Recv, err3 = strconv.ParseUint(rx, 16, 64)
-	inode, err4 := strconv.ParseUint(f[9], 10, 64)
-	if !ok1 || !ok2 || err1 != nil || err2 != nil || err3 != nil || err4 != nil {
-		return 0, nil, false
+	timer, when, _ := strings.Cut(f[5], ":")
+	state := uint8(0)
+	ok := parseEndpoint(f[1], &s.LocalAddr, &s.LocalPort) && parseEndpoint(f[2], &s.PeerAddr, &s.PeerPort) && put8(&state, f[3], 16) &&
+		put32(&s.WQueue, tx, 16) && put32(&s.RQueue, rx, 16) && put8(&s.Timer, timer, 16) && put32(&s.UID, f[7], 10) && put32(&s.Inode, f[9], 10)
+	s.State = sockdiag.State(state)
+	if s.State == sockdiag.NewSynRecv {
+		s.State = sockdiag.SynRecv
 	}
-	if int(state) < len(tcpStates) && (strings.HasPrefix(protocol, "tcp") || tcpStates[state] == "ESTABLISHED") {
-		s.State = tcpStates[state]
+	const tick = 10 // ms: USER_HZ is 100 on every machine that Go builds for
+	ticks, err := strconv.ParseUint(when, 16, 32)
+	s.Expires = uint32(min(ticks*tick, math.MaxUint32))
+	retries, err2 := strconv.ParseUint(f[6], 16, 32)
+	s.Retrans = uint8(min(retries, 255))
+	if s.Stream() && s.State == sockdiag.Listen {
+		s.WQueue = 0 // the limit of the queue is not told here
+	} else {
+		s.Told |= sockdiag.Queues
 	}
-	return inode, s, true
+	if !s.Stream() && len(f) >= 13 && put32(&s.Mem[sockdiag.Drops], f[12], 10) {
+		s.Told |= sockdiag.Dropped
+	}
+	return ok && err == nil && err2 == nil
+}
+
+func tell(s *sockdiag.Socket, t sockdiag.Told) bool {
+	s.Told |= t
+	return true
+}
+
+func put8(to *uint8, text string, base int) bool {
+	n, err := strconv.ParseUint(text, base, 8)
+	*to = uint8(n)
+	return err == nil
+}
+
+func put32(to *uint32, text string, base int) bool {
+	n, err := strconv.ParseUint(text, base, 32)
+	*to = uint32(n)
+	return err == nil
 }
 
 // parseEndpoint reads "0100007F:1F90": the address as the machine has it in
 // memory, word by word; of version 6 four words.
-func parseEndpoint(text string) (netip.AddrPort, bool) {
-	addr, port, ok := strings.Cut(text, ":")
+func parseEndpoint(text string, to *[16]byte, port *uint16) bool {
+	addr, number, ok := strings.Cut(text, ":")
+	if !ok || len(addr) != 8 && len(addr) != 32 {
+		return false
+	}
 	raw, err := hex.DecodeString(addr)
-	n, err2 := strconv.ParseUint(port, 16, 16)
-	if !ok || err != nil || err2 != nil || len(raw) != 4 && len(raw) != 16 {
-		return netip.AddrPort{}, false
+	n, err2 := strconv.ParseUint(number, 16, 16)
+	if err != nil || err2 != nil {
+		return false
 	}
 	for i := 0; i < len(raw); i += 4 { // both machines that kwhy is built for are little-endian
 		slices.Reverse(raw[i : i+4])
 	}
-	a, ok := netip.AddrFromSlice(raw)
-	return netip.AddrPortFrom(a.Unmap(), uint16(n)), ok
+	copy(to[:], raw)
+	*port = uint16(n)
+	return true
 }
 
 // parseUnix reads "0000000000000000: 00000003 00000000 00000000 0001 03 12345 /path":
-// the path may hold blanks.
-func parseUnix(line string, f []string) (inode uint64, s *Socket, ok bool) {
-	if len(f) < 7 {
-		return 0, nil, false
+// the path may hold blanks. SS_CONNECTED is 3, and __SO_ACCEPTCON the one flag
+// (net/unix/af_unix.c, unix_seq_show).
+func parseUnix(s *sockdiag.Socket, line string, f []string) bool {
+	var kind uint64
+	if len(f) >= 7 {
+		kind, _ = strconv.ParseUint(f[4], 16, 8)
 	}
-	inode, err := strconv.ParseUint(f[6], 10, 64)
-	if err != nil {
-		return 0, nil, false
+	if len(f) < 7 || !put32(&s.Inode, f[6], 10) {
+		return false
 	}
-	s = &Socket{Protocol: "unix", Type: map[string]string{"0001": "stream", "0002": "dgram", "0005": "seqpacket"}[f[4]]}
+	s.Unix = &sockdiag.Unix{Type: uint8(kind)}
 	switch flags, state := f[3], f[5]; {
-	case flags == "00010000": // __SO_ACCEPTCON
-		s.State = "LISTEN"
+	case flags == "00010000":
+		s.State = sockdiag.Listen
 	case state == "03":
-		s.State = "CONNECTED"
-	case state == "01":
-		s.State = "UNCONNECTED"
+		s.State = sockdiag.Established
+	default:
+		s.State = sockdiag.Close
 	}
 	if len(f) > 7 {
 		at := strings.Index(line, " "+f[6]+" ")
-		s.Path = line[at+len(f[6])+2:]
+		s.Unix.Name = line[at+len(f[6])+2:]
 	}
-	return inode, s, true
+	return true
 }
 
-// netlinkFamily names a protocol of netlink (include/uapi/linux/netlink.h).
-func netlinkFamily(number string) string {
+// NetlinkFamily names a protocol of netlink (include/uapi/linux/netlink.h).
+func NetlinkFamily(n uint8) string {
 	names := []string{"ROUTE", "UNUSED", "USERSOCK", "FIREWALL", "SOCK_DIAG", "NFLOG", "XFRM", "SELINUX", "ISCSI", "AUDIT", "FIB_LOOKUP", "CONNECTOR", "NETFILTER", "IP6_FW", "DNRTMSG", "KOBJECT_UEVENT", "GENERIC", "", "SCSITRANSPORT", "ECRYPTFS", "RDMA", "CRYPTO", "SMC"}
-	n, err := strconv.Atoi(number)
-	if err != nil || n < 0 || n >= len(names) {
-		return number
+	if int(n) >= len(names) || names[n] == "" {
+		return strconv.Itoa(int(n))
 	}
 	return names[n]
 }

@@ -131,7 +131,7 @@ func (h *Host) SocketHolders(ps *Procs, addr netip.Addr, port uint16) (*SocketHo
 	wanted := map[uint64]*SocketHolder{}
 	spaces := h.netNamespaces(ps)
 	for i, n := range spaces {
-		err := h.eachSocket(n.dir+"/net", func(inode uint64, s *Socket) {
+		err := h.eachSocket(n.dir, func(inode uint64, s *Socket) {
 			if !hasPorts(s.Protocol) || wanted[inode] != nil {
 				return
 			}

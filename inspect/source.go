@@ -86,6 +86,8 @@ const (
 	Passwd
 	Devices
 	MiscDevices
+	NetSockets
+	SockDiag
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
@@ -222,6 +224,8 @@ var sourceTable = [nSources]sourceInfo{
 	Passwd:                  {path: "/etc/passwd"},
 	Devices:                 {path: "/proc/devices"},
 	MiscDevices:             {path: "/proc/misc"},
+	NetSockets:              {path: "sock_diag(7), or else /proc/<pid>/net", option: "CONFIG_NET"},
+	SockDiag:                {path: "sock_diag(7)", opens: asRoot + ", with CAP_SYS_ADMIN in that network namespace", option: "CONFIG_INET_DIAG and CONFIG_UNIX_DIAG, and the host's own /proc, not a copy"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},

@@ -1,26 +1,71 @@
 package output
 
 import (
+	"iter"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"unsafe"
 
 	"kwhy/explain"
 )
 
-// table is a grid on its way to text: each cell rendered once.
+// table is a grid, or a part of one, on its way to text: each cell rendered once.
+// A grid may have tens of thousands of rows, so that their texts lie in a few
+// pieces of memory.
 type table struct {
 	docs   []explain.Doc
 	cols   []int // which of the grid's columns are shown, why excepted
 	why    int   // the column of sentences, or -1
-	told   bool  // that column is shown
-	rows   [][]string
+	place  []int // of a column among those whose texts were made
+	made   int   // how many these are
+	texts  [][]byte
+	starts []rowStart
+	ends   []uint32 // where each cell's text ends, from the start of its row
 	level  []explain.Level
 	widths []int
 	full   []int     // what the longest of a column of text would take
+	told   bool      // the column of sentences is shown
+	edge   int       // how much further the last column's texts may go
 	most   []float64 // the largest of a column that has a bar
 	least  []float64
-	raw    [][]float64
-	has    []bool // whether any row has a value in that column
+	raw    map[int][]float64 // of columns that have a bar
+	has    []bool            // whether any row has a value in that column
+}
+
+// rowStart is where the texts of a row begin: in which piece, and where there.
+type rowStart struct{ piece, at uint32 }
+
+const (
+	pieceBytes = 64 << 10
+	rowBytes   = 1 << 10 // what most rows take at most
+)
+
+// cell is a text that was made.
+func (tb *table) cell(row, col int) string {
+	i := row*tb.made + tb.place[col]
+	from := uint32(0)
+	if tb.place[col] > 0 {
+		from = tb.ends[i-1]
+	}
+	start := tb.starts[row]
+	text := tb.texts[start.piece][start.at+from : start.at+tb.ends[i]]
+	return unsafe.String(unsafe.SliceData(text), len(text))
+}
+
+// begin makes room for a row.
+func (tb *table) begin(l explain.Level) {
+	if n := len(tb.texts); n == 0 || cap(tb.texts[n-1])-len(tb.texts[n-1]) < rowBytes {
+		size := pieceBytes
+		if n == 0 {
+			size = 8 * rowBytes // most tables are small
+		}
+		tb.texts = append(tb.texts, make([]byte, 0, size))
+	}
+	last := len(tb.texts) - 1
+	tb.starts = append(tb.starts, rowStart{uint32(last), uint32(len(tb.texts[last]))})
+	tb.level = append(tb.level, l)
 }
 
 const (
@@ -38,14 +83,18 @@ const (
 // grid prints a table: the columns that fit, numbers to the right, and the
 // sentence of each row behind it or, where there is no room, under it.
 func (t *Text) grid(g *explain.Grid) {
-	tb := t.render(g)
-	if len(tb.rows) == 0 {
+	parts := t.render(g)
+	tb := parts[0]
+	if len(tb.level) == 0 {
 		return
 	}
 	at := t.fit(tb, g.Named)
 	t.line(t.style.Dim(t.head(tb, at)))
-	for i := range tb.rows {
-		t.row(tb, i, at)
+	for _, part := range parts {
+		part.cols, part.widths, part.most, part.least, part.edge = tb.cols, tb.widths, tb.most, tb.least, tb.edge
+		for i := range part.level {
+			t.row(part, i, at)
+		}
 	}
 	if g.Shown < g.Total {
 		left := explain.Number(g.Shown) + " of " + explain.Number(g.Total)
@@ -56,9 +105,47 @@ func (t *Text) grid(g *explain.Grid) {
 	}
 }
 
-func (t *Text) render(g *explain.Grid) *table {
+// manyRows is from how many rows on a grid is rendered in two halves at once.
+const manyRows = 4096
+
+// render makes the texts of a grid, of a large one in parts. The first knows what
+// is of all of them.
+func (t *Text) render(g *explain.Grid) []*table {
+	if g.Part == nil || g.Shown < manyRows || runtime.GOMAXPROCS(0) < 2 {
+		only := t.renderPart(g, g.Rows, g.Shown)
+		only.measure()
+		return []*table{only}
+	}
+	parts := make([]*table, 2)
+	var second sync.WaitGroup
+	second.Go(func() { parts[1] = t.renderPart(g, g.Part(g.Shown/2, g.Shown), g.Shown-g.Shown/2) })
+	parts[0] = t.renderPart(g, g.Part(0, g.Shown/2), g.Shown/2)
+	second.Wait()
+	a, b := parts[0], parts[1]
+	for i := range a.docs {
+		a.full[i], a.most[i], a.has[i] = max(a.full[i], b.full[i]), max(a.most[i], b.most[i]), a.has[i] || b.has[i]
+		if b.least[i] > 0 && (a.least[i] == 0 || b.least[i] < a.least[i]) {
+			a.least[i] = b.least[i]
+		}
+	}
+	a.measure()
+	return parts
+}
+
+// measure settles how wide columns are before there is talk of room.
+func (tb *table) measure() {
+	for i, w := range tb.full {
+		if tb.docs[i].Unit == explain.Text {
+			w = min(w, maxText)
+		}
+		tb.widths[i] = max(tb.widths[i], w)
+	}
+}
+
+// renderPart makes the texts of some rows; how many, as far as that is known.
+func (t *Text) renderPart(g *explain.Grid, rows iter.Seq[explain.Row], many int) *table {
 	n := len(g.Docs)
-	tb := &table{docs: g.Docs, why: -1, widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n)}
+	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), raw: map[int][]float64{}}
 	for i := range g.Docs {
 		d := &g.Docs[i]
 		if d.Key == "why" {
@@ -70,38 +157,57 @@ func (t *Text) render(g *explain.Grid) *table {
 	}
 	// What has a name of its own beside "why" says more than a sentence about others.
 	tb.told = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
-	for row := range g.Rows {
-		text, raw := make([]string, n), make([]float64, n)
-		for i, v := range row.Values {
-			if i != tb.why && !slices.Contains(tb.cols, i) {
-				continue
-			}
-			if text[i] = g.Docs[i].Called(v); text[i] == "" {
-				text[i] = human(v, g.Docs[i].Unit)
-			}
-			w := 0
-			if i != tb.why { // which is wrapped, whatever it takes
-				if g.Docs[i].Unit == explain.Text {
-					text[i] = truncate(text[i], t.width)
-				}
-				w = cells(text[i])
-			}
-			tb.full[i] = max(tb.full[i], w)
-			raw[i], tb.has[i] = v.Float(), tb.has[i] || v.Has()
-			tb.most[i] = max(tb.most[i], raw[i])
-			if raw[i] > 0 && (tb.least[i] == 0 || raw[i] < tb.least[i]) {
-				tb.least[i] = raw[i]
-			}
-		}
-		tb.rows, tb.raw, tb.level = append(tb.rows, text), append(tb.raw, raw), append(tb.level, row.Level)
+	made := slices.Clone(tb.cols)
+	if tb.told {
+		made = append(made, tb.why)
 	}
-	for i, w := range tb.full {
-		if g.Docs[i].Unit == explain.Text {
-			w = min(w, maxText)
+	tb.made = len(made)
+	tb.starts, tb.level, tb.ends = make([]rowStart, 0, many), make([]explain.Level, 0, many), make([]uint32, 0, many*tb.made)
+	for i, col := range made {
+		tb.place[col] = i
+	}
+	for row := range rows {
+		tb.begin(row.Level)
+		for _, i := range made {
+			tb.add(i, row.Values[i], t.width)
 		}
-		tb.widths[i] = max(tb.widths[i], w)
 	}
 	return tb
+}
+
+// add makes the text of a cell. That of one that others chose is cut where no
+// terminal would have room.
+func (tb *table) add(i int, v explain.Value, most int) {
+	d := &tb.docs[i]
+	b := tb.texts[len(tb.texts)-1]
+	from := len(b)
+	if name := d.Called(v); name != "" {
+		b = append(b, name...)
+	} else {
+		b = appendHuman(b, v, d.Unit)
+	}
+	tb.has[i] = tb.has[i] || v.Has()
+	if i != tb.why { // which is wrapped, whatever it takes
+		made := b[from:]
+		w := cells(unsafe.String(unsafe.SliceData(made), len(made)))
+		if d.Unit == explain.Text && w > most {
+			short := truncate(string(made), most)
+			b = append(b[:from], short...)
+			w = cells(short)
+		}
+		tb.full[i] = max(tb.full[i], w)
+	}
+	tb.texts[len(tb.texts)-1] = b
+	tb.ends = append(tb.ends, uint32(len(b))-tb.starts[len(tb.starts)-1].at)
+	if !d.Bar {
+		return
+	}
+	raw := v.Float()
+	tb.raw[i] = append(tb.raw[i], raw)
+	tb.most[i] = max(tb.most[i], raw)
+	if raw > 0 && (tb.least[i] == 0 || raw < tb.least[i]) {
+		tb.least[i] = raw
+	}
 }
 
 func heading(d *explain.Doc) string {
@@ -153,14 +259,8 @@ func (t *Text) fit(tb *table, named bool) (at int) {
 		tb.widen(tb.cols, room)
 	}
 	at = tb.width() + margin
-	for n, i := range tb.cols {
-		to := tb.widths[i]
-		if n == len(tb.cols)-1 && beside {
-			to += t.width - at + columnGap // to the edge: then the sentence begins in the next line
-		}
-		for _, row := range tb.rows {
-			row[i] = truncate(row[i], to)
-		}
+	if beside {
+		tb.edge = t.width - at + columnGap // then the sentence begins in the next line
 	}
 	return at
 }
@@ -217,39 +317,50 @@ func (t *Text) head(tb *table, at int) string {
 }
 
 func (t *Text) row(tb *table, n, at int) {
-	var b strings.Builder
-	b.WriteString(pad(margin))
-	for _, i := range tb.cols {
-		d, s := &tb.docs[i], tb.rows[n][i]
+	b := append(t.scratch[:0], pad(margin)...)
+	over := false // its last text is longer than the column
+	for c, i := range tb.cols {
+		d, s, width := &tb.docs[i], tb.cell(n, i), tb.widths[i]
+		most := width
+		if c == len(tb.cols)-1 {
+			most += tb.edge
+		}
+		used := cells(s)
+		if used > most {
+			s = truncate(s, most)
+			used = cells(s)
+		}
+		over = used > width
 		if d.Unit.Number() {
-			s = right(s, tb.widths[i])
+			b = append(append(b, pad(width-used)...), s...)
 		} else {
-			s = left(s, tb.widths[i])
+			b = append(append(b, s...), pad(width-used)...)
 		}
-		b.WriteString(s)
 		if d.Bar {
-			b.WriteString(" " + meter(tb.raw[n][i], tb.most[i], tb.least[i]*1000 < tb.most[i], meterSize))
+			b = append(append(b, ' '), meter(tb.raw[i][n], tb.most[i], tb.least[i]*1000 < tb.most[i], meterSize)...)
 		}
-		b.WriteString(pad(columnGap))
+		b = append(b, pad(columnGap)...)
 	}
-	lead := t.style.Level(tb.level[n], b.String())
+	t.scratch = b
+	lead := t.style.Level(tb.level[n], unsafe.String(unsafe.SliceData(b), len(b)))
 	if !tb.told {
 		t.line(lead)
 		return
 	}
-	why := tb.rows[n][tb.why]
+	why := tb.cell(n, tb.why)
 	if tb.level[n] > explain.OK {
 		why = tb.level[n].String() + ": " + why
 	}
-	if t.width-at < minWhy {
+	indent := at
+	switch {
+	case t.width-at < minWhy:
 		t.line(lead)
-		under := 2 * margin
-		t.leveled(pad(under), under, wrap(why, t.width-under), tb.level[n])
-		return
-	}
-	if cells(b.String()) > at { // its last text is longer than the column
+		indent = 2 * margin
+		lead = pad(indent)
+	case over:
 		t.line(lead)
 		lead = pad(at)
 	}
-	t.leveled(lead, at, wrap(why, t.width-at), tb.level[n])
+	t.wrapped = appendWrapped(t.wrapped[:0], why, t.width-indent)
+	t.leveled(lead, indent, t.wrapped, tb.level[n])
 }

@@ -33,6 +33,13 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 			b = appendHuman(b, item, u)
 		}
 		return b
+	case explain.Record: // numbers in it are names of things
+		first := true
+		for name, part := range v.Parts() {
+			b = append(append(comma(b, &first, ""), name...), '=')
+			b = appendHuman(b, part, explain.Plain)
+		}
+		return b
 	}
 	switch u {
 	case explain.Bytes:

@@ -337,6 +337,13 @@ func appendValue(b []byte, v explain.Value) []byte {
 			b = appendValue(b, item)
 		}
 		return append(b, ']')
+	case explain.Record:
+		b = append(b, '{')
+		first := true
+		for name, part := range v.Parts() {
+			b = appendValue(appendKey(comma(b, &first, ""), name), part)
+		}
+		return append(b, '}')
 	}
 	return appendFloat(b, v.Float())
 }

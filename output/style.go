@@ -9,6 +9,7 @@ import (
 // style colours text: severity, and dim explanations. Without colour it is a
 // set of identities.
 type style struct {
+	on         bool
 	title, dim *color.Color
 	levels     [4]*color.Color
 }
@@ -23,7 +24,7 @@ func newStyle(on bool) *style {
 		}
 		return c
 	}
-	s := &style{}
+	s := &style{on: on}
 	s.title = paint(color.Bold)
 	s.dim = paint(color.Faint)
 	s.levels = [4]*color.Color{paint(), paint(color.FgCyan), paint(color.FgYellow, color.Bold), paint(color.FgRed, color.Bold)}
@@ -34,7 +35,7 @@ func (s *style) Title(t string) string { return s.title.Sprint(t) }
 
 // Dim makes an explanation step back behind its value.
 func (s *style) Dim(t string) string {
-	if t == "" {
+	if t == "" || !s.on {
 		return t
 	}
 	return s.dim.Sprint(t)
@@ -42,7 +43,7 @@ func (s *style) Dim(t string) string {
 
 // Level colours what a rule found.
 func (s *style) Level(l explain.Level, t string) string {
-	if l == explain.OK || t == "" {
+	if l == explain.OK || t == "" || !s.on {
 		return t
 	}
 	return s.levels[l].Sprint(t)

@@ -27,6 +27,9 @@ type Text struct {
 	detail Detail
 	style  *style
 	begun  bool // a line was printed
+
+	scratch []byte   // of the row that is being printed
+	wrapped []string // and of the lines behind it
 }
 
 // NewText returns a printer for a terminal of width columns.
@@ -69,11 +72,15 @@ func (t *Text) line(s string) {
 // lines prints wrapped text with an indent; the first line goes behind lead.
 func (t *Text) lines(lead string, indent int, list []string) {
 	for i, l := range list {
-		if i == 0 {
-			t.line(lead + l)
-		} else {
-			t.line(pad(indent) + l)
+		if i > 0 {
+			lead = pad(indent)
 		}
+		if l == "" {
+			t.line(lead)
+			continue
+		}
+		t.w.WriteString(lead)
+		t.line(l)
 	}
 	if len(list) == 0 {
 		t.line(lead)

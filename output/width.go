@@ -1,7 +1,6 @@
 package output
 
 import (
-	"iter"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -29,67 +28,87 @@ func narrow(r rune) bool {
 
 // wrap breaks s at blanks into lines of at most width columns. A word that is
 // longer is broken where it must be: paths can be.
-func wrap(s string, width int) []string {
+func wrap(s string, width int) []string { return appendWrapped(nil, s, width) }
+
+// appendWrapped adds the lines to list. They are pieces of s, or of what is left
+// of it when runs of blanks are made one.
+func appendWrapped(list []string, s string, width int) []string {
 	width = max(width, 8)
-	var lines []string
-	line, used := "", 0
-	for word := range words(s) {
-		w := cells(word)
-		switch {
-		case used == 0:
-			line, used = word, w
-		case used+1+w <= width:
-			line, used = line+" "+word, used+1+w
-		default:
-			lines = append(lines, line)
-			line, used = word, w
+	if !singleBlanks(s) {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	from, end, used := 0, 0, 0 // of the line
+	for at := 0; at < len(s); {
+		next := endOfWord(s, at)
+		w := cells(s[at:next])
+		if used > 0 && used+1+w <= width {
+			end, used = next, used+1+w
+		} else {
+			if used > 0 {
+				list = append(list, s[from:end])
+			}
+			from, end, used = at, next, w
 		}
 		for used > width {
-			head, rest := split(line, width)
-			lines = append(lines, head)
-			line, used = rest, cells(rest)
+			line := head(s[from:end], width)
+			list = append(list, line)
+			from += len(line)
+			used = cells(s[from:end])
 		}
+		at = next + 1
 	}
-	if line != "" {
-		lines = append(lines, line)
+	if used > 0 {
+		list = append(list, s[from:end])
 	}
-	return lines
+	return list
 }
 
-// words yields what must not be parted: words, and numbers with their unit.
-func words(s string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		held := ""
-		for word := range strings.FieldsSeq(s) {
-			switch {
-			case held == "":
-				held = word
-			case isUnit(strings.TrimRight(word, ".,;:)")):
-				held += " " + word
-			default:
-				if !yield(held) {
-					return
-				}
-				held = word
-			}
+// singleBlanks tells whether the words of s are parted by one blank each, as far
+// as that is told without tables: what may be another kind of space is not.
+func singleBlanks(s string) bool {
+	blank := true // so that a blank in front counts as a second
+	for i := range len(s) {
+		c := s[i]
+		if c == ' ' && blank || c >= '\t' && c <= '\r' || c == 0xc2 || c >= 0xe1 && c <= 0xe3 {
+			return false
 		}
-		if held != "" {
-			yield(held)
-		}
+		blank = c == ' '
 	}
+	return !blank || s == ""
 }
 
-// split cuts s where it passes width columns.
-func split(s string, width int) (head, rest string) {
+// endOfWord returns where the word at a place of s ends: with its unit, if it is a
+// number that has one, for these must not be parted.
+func endOfWord(s string, at int) int {
+	end := nextBlank(s, at)
+	for end < len(s) {
+		next := nextBlank(s, end+1)
+		if !isUnit(strings.TrimRight(s[end+1:next], ".,;:)")) {
+			break
+		}
+		end = next
+	}
+	return end
+}
+
+func nextBlank(s string, at int) int {
+	if i := strings.IndexByte(s[at:], ' '); i >= 0 {
+		return at + i
+	}
+	return len(s)
+}
+
+// head is as much of s as width columns take, one character at least.
+func head(s string, width int) string {
 	used := 0
 	for i, r := range s {
 		w := cells(string(r))
 		if used+w > width && i > 0 {
-			return s[:i], s[i:]
+			return s[:i]
 		}
 		used += w
 	}
-	return s, ""
+	return s
 }
 
 func isUnit(word string) bool {
@@ -112,11 +131,18 @@ func truncate(s string, width int) string {
 	if strings.HasSuffix(s, gone) && width >= 2*len(gone) {
 		tail = gone
 	}
-	head, _ := split(s, max(width-len(tail)-1, 1))
-	return head + "…" + tail
+	return head(s, max(width-len(tail)-1, 1)) + "…" + tail
 }
 
-func pad(n int) string { return strings.Repeat(" ", max(n, 0)) }
+// blanks is as many as most paddings take.
+const blanks = "                                                                                                                                "
+
+func pad(n int) string {
+	if n <= len(blanks) {
+		return blanks[:max(n, 0)]
+	}
+	return strings.Repeat(" ", n)
+}
 
 // left and right pad s to width columns.
 func left(s string, width int) string  { return s + pad(width-cells(s)) }

@@ -27,12 +27,14 @@ type Recorder struct {
 	Detail    []int32 // processes whose mappings are recorded too; nil for all
 	Slabs     int     // how many of the largest caches slabinfo keeps; 0 for all
 	Hostname  string  // stands for the host's name; "" to leave it
+	Net       bool    // the sockets too, with their addresses
 	Anonymous bool    // zeros for the boot ID, and "host" for a name that Hostname leaves. Command lines stay as they are
 }
 
-// Record records the host at the two roots with the given processes.
+// Record records the host at the two roots with the given processes, and all that
+// is of them.
 func Record(procRoot, sysRoot string, pids []int32) (*txtar.Archive, error) {
-	return Recorder{Proc: procRoot, Sys: sysRoot, PIDs: pids}.Record()
+	return Recorder{Proc: procRoot, Sys: sysRoot, PIDs: pids, Net: true}.Record()
 }
 
 // beside is what [inspect.Open] reads of a host before any source.
@@ -110,7 +112,14 @@ func (r *recording) source(s inspect.Source) {
 			case inspect.PIDFdinfo:
 				r.infos(of)
 				continue
-			case inspect.PIDNet, inspect.PIDMapFiles: // addresses are nobody's business
+			case inspect.PIDMapFiles:
+				continue
+			case inspect.PIDNet: // addresses are nobody's business, unless they were made for a test
+				for _, name := range inspect.SocketProtocols() {
+					if r.Net {
+						r.file(path.Join(of, name))
+					}
+				}
 				continue
 			}
 			if detail := s == inspect.PIDMaps || s == inspect.PIDSmapsRollup; !detail || r.Detail == nil || slices.Contains(r.Detail, pid) {

@@ -46,6 +46,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	self := flags.Int("self", 0, "`PID` of the process that proc/self shall be (default as it is)")
 	flags.IntVar(&r.Slabs, "slabs", 0, "keep only the `n` largest slab caches (default all)")
 	flags.StringVar(&r.Hostname, "hostname", "", "the `name` to write for the host's")
+	flags.BoolVar(&r.Net, "net", false, "record the sockets of their network namespaces too, with addresses")
 	flags.BoolVar(&r.Anonymous, "anonymous", false, "write zeros for the boot ID, and host for the host's name")
 	comment := flags.String("comment", "", "a `text` to put at the top")
 	switch err := flags.Parse(args); {

@@ -1,0 +1,183 @@
+package net
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// since is a kernel's version.
+func since(major, minor int) inspect.Version { return inspect.Version{Major: major, Minor: minor} }
+
+// info declares a column of tcp_info. per is how many of its
+// numbers make one of the column's unit; 0 leaves it an integer.
+func info(f sockdiag.InfoField, d doc, per float64) column {
+	d.Key, d.Source = d.Kernel, inspect.SockDiag
+	if d.Show == explain.Always {
+		d.Show = explain.Data
+	}
+	return base(d, func(s *sockdiag.Socket) value {
+		n, ok := s.Info.Get(f)
+		switch {
+		case !ok && len(s.Info) == 0:
+			return explain.None(inspect.Inapplicable)
+		case !ok:
+			return value{} // of a later kernel
+		case unset(f, n):
+			return explain.None(inspect.Inapplicable)
+		case per != 0:
+			return explain.F(float64(n) / per)
+		}
+		return explain.N(n)
+	})
+}
+
+const (
+	micro = 1e6
+	milli = 1e3
+)
+
+// unset tells a number that stands for one that was not measured yet: no answer
+// came, or nothing was delivered (net/ipv4/tcp.c, tcp_get_info).
+func unset(f sockdiag.InfoField, n uint64) bool {
+	switch f {
+	case sockdiag.RTT, sockdiag.DeliveryRate, sockdiag.RcvRTT:
+		return n == 0
+	case sockdiag.MinRTT:
+		return n == 1<<32-1
+	}
+	return false
+}
+
+// flow are the columns of tcp_info that say how a connection goes.
+func flow() []column {
+	const congestion, flowControl = explain.Concept("congestion-control"), explain.Concept("flow-control")
+	seconds := func(f sockdiag.InfoField, per float64, d doc) column {
+		d.Unit = explain.Seconds
+		return info(f, d, per)
+	}
+	bytes := func(f sockdiag.InfoField, d doc) column {
+		d.Unit = explain.Bytes
+		return info(f, d, 0)
+	}
+	count := func(f sockdiag.InfoField, d doc) column {
+		d.Unit = explain.Count
+		return info(f, d, 0)
+	}
+	ssthresh := count(sockdiag.SndSsthresh, doc{Kernel: "tcpi_snd_ssthresh", Concept: congestion, Gist: "Segments up to which its congestion window grows fast."})
+	unlimited(&ssthresh, 0x7fffffff)
+	most := bytes(sockdiag.MaxPacingRate, doc{Kernel: "tcpi_max_pacing_rate", Concept: congestion, Show: explain.Asked, Gist: "Bytes a second that SO_MAX_PACING_RATE allows."})
+	unlimited(&most, 1<<64-1)
+	pacing := bytes(sockdiag.PacingRate, doc{Kernel: "tcpi_pacing_rate", Concept: congestion, Gist: "Bytes a second at which the kernel lets its segments go."})
+	unlimited(&pacing, 1<<64-1)
+	limited := info(sockdiag.AppLimited, doc{Kernel: "tcpi_delivery_rate_app_limited", Unit: explain.Bool, Since: since(4, 9), Concept: congestion, Gist: "Whether that rate was its program's: it had no more to send."}, 0)
+	flag := limited.Get
+	limited.Get = func(r row) value {
+		if v := flag(r); v.Has() {
+			return explain.B(v.Uint() != 0)
+		} else {
+			return v
+		}
+	}
+	return []column{
+		seconds(sockdiag.RTT, micro, doc{Kernel: "tcpi_rtt", Label: "RTT", Show: explain.Wide, Concept: congestion, Gist: "How long an answer takes, smoothed over many."}),
+		seconds(sockdiag.RTTVar, micro, doc{Kernel: "tcpi_rttvar", Concept: congestion, Gist: "How far that varies."}),
+		seconds(sockdiag.MinRTT, micro, doc{Kernel: "tcpi_min_rtt", Since: since(4, 6), Concept: congestion, Gist: "The shortest answer lately: the way without queues."}),
+		seconds(sockdiag.RTO, micro, doc{Kernel: "tcpi_rto", Concept: congestion, Gist: "How long it waits for an acknowledgement before it sends again."}),
+		count(sockdiag.SndCwnd, doc{Kernel: "tcpi_snd_cwnd", Label: "CWND", Show: explain.Wide, Concept: congestion, Gist: "Congestion window: segments that may be on their way at one time."}),
+		ssthresh,
+		bytes(sockdiag.SndMSS, doc{Kernel: "tcpi_snd_mss", Concept: congestion, Gist: "The most data of one segment that it sends."}),
+		count(sockdiag.Unacked, doc{Kernel: "tcpi_unacked", Concept: congestion, Gist: "Segments sent and not acknowledged."}),
+		count(sockdiag.Lost, doc{Kernel: "tcpi_lost", Concept: congestion, Gist: "Segments of these that are taken for lost."}),
+		count(sockdiag.Retrans, doc{Kernel: "tcpi_retrans", Concept: congestion, Gist: "Segments of these that were sent again."}),
+		count(sockdiag.Retransmits, doc{Kernel: "tcpi_retransmits", Concept: congestion, Gist: "Times in a row that the retransmission timer went off."}),
+		counter(count(sockdiag.TotalRetrans, doc{Kernel: "tcpi_total_retrans", Label: "RETRANS", Show: explain.Wide, Concept: congestion, Gist: "Segments sent again since it was made."})),
+		bytes(sockdiag.NotsentBytes, doc{Kernel: "tcpi_notsent_bytes", Since: since(4, 6), Concept: "socket-buffers", Gist: "Bytes of its send queue that were not sent once."}),
+		bytes(sockdiag.SndWnd, doc{Kernel: "tcpi_snd_wnd", Since: since(5, 4), Concept: flowControl, Gist: "The peer's window: bytes that it takes beyond what it acknowledged."}),
+		bytes(sockdiag.RcvWnd, doc{Kernel: "tcpi_rcv_wnd", Since: since(6, 2), Concept: flowControl, Gist: "The window told to the peer: bytes that it may send."}),
+		pacing, most,
+		bytes(sockdiag.DeliveryRate, doc{Kernel: "tcpi_delivery_rate", Since: since(4, 9), Concept: congestion, Gist: "Bytes a second that lately reached the peer."}),
+		limited,
+		counter(seconds(sockdiag.BusyTime, micro, doc{Kernel: "tcpi_busy_time", Since: since(4, 10), Concept: flowControl, Gist: "How long it had something to send or to be acknowledged."})),
+		counter(seconds(sockdiag.RwndLimited, micro, doc{Kernel: "tcpi_rwnd_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that the peer's window held it back."})),
+		counter(seconds(sockdiag.SndbufLimited, micro, doc{Kernel: "tcpi_sndbuf_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that its send buffer was too small."})),
+		counter(bytes(sockdiag.BytesAcked, doc{Kernel: "tcpi_bytes_acked", Since: since(4, 1), Concept: "socket", Gist: "Bytes that the peer has acknowledged, its SYN among them."})),
+		counter(bytes(sockdiag.BytesReceived, doc{Kernel: "tcpi_bytes_received", Since: since(4, 1), Concept: "socket", Gist: "Bytes that came in order."})),
+		counter(bytes(sockdiag.BytesSent, doc{Kernel: "tcpi_bytes_sent", Since: since(4, 19), Show: explain.Asked, Concept: "socket", Gist: "Bytes sent, those sent again among them."})),
+		counter(bytes(sockdiag.BytesRetrans, doc{Kernel: "tcpi_bytes_retrans", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Bytes sent again."})),
+		counter(count(sockdiag.SegsOut, doc{Kernel: "tcpi_segs_out", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments sent."})),
+		counter(count(sockdiag.SegsIn, doc{Kernel: "tcpi_segs_in", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments that came."})),
+		counter(count(sockdiag.DataSegsOut, doc{Kernel: "tcpi_data_segs_out", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments sent with data in them."})),
+		counter(count(sockdiag.DataSegsIn, doc{Kernel: "tcpi_data_segs_in", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments that came with data in them."})),
+		counter(count(sockdiag.Delivered, doc{Kernel: "tcpi_delivered", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments that reached the peer."})),
+		counter(count(sockdiag.DeliveredCE, doc{Kernel: "tcpi_delivered_ce", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments of these that a router marked: it had a queue."})),
+		counter(count(sockdiag.DsackDups, doc{Kernel: "tcpi_dsack_dups", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Segments that the peer got twice: sent again without need."})),
+		counter(count(sockdiag.ReordSeen, doc{Kernel: "tcpi_reord_seen", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Times that segments overtook each other on the way."})),
+		counter(count(sockdiag.RcvOoopack, doc{Kernel: "tcpi_rcv_ooopack", Since: since(5, 4), Show: explain.Asked, Concept: congestion, Gist: "Segments that came out of order."})),
+		counter(count(sockdiag.TotalRTO, doc{Kernel: "tcpi_total_rto", Since: since(6, 7), Show: explain.Asked, Concept: congestion, Gist: "Times that the retransmission timer went off."})),
+		seconds(sockdiag.LastDataSent, milli, doc{Kernel: "tcpi_last_data_sent", Show: explain.Asked, Concept: "socket", Gist: "How long ago it last sent data."}),
+		seconds(sockdiag.LastDataRecv, milli, doc{Kernel: "tcpi_last_data_recv", Concept: "socket", Gist: "How long ago data last came."}),
+		seconds(sockdiag.LastAckRecv, milli, doc{Kernel: "tcpi_last_ack_recv", Show: explain.Asked, Concept: "socket", Gist: "How long ago an acknowledgement last came."}),
+		seconds(sockdiag.RcvRTT, micro, doc{Kernel: "tcpi_rcv_rtt", Show: explain.Asked, Concept: "socket-buffers", Gist: "How long a window of data takes to come: what tunes its buffer."}),
+		bytes(sockdiag.RcvSpace, doc{Kernel: "tcpi_rcv_space", Show: explain.Asked, Concept: "socket-buffers", Gist: "Bytes that its program read in such a time: what tunes its buffer."}),
+		bytes(sockdiag.RcvSsthresh, doc{Kernel: "tcpi_rcv_ssthresh", Show: explain.Asked, Concept: flowControl, Gist: "The most that it lets its window grow to for now."}),
+		bytes(sockdiag.AdvMSS, doc{Kernel: "tcpi_advmss", Show: explain.Asked, Concept: "socket", Gist: "The most data of one segment that it takes."}),
+		bytes(sockdiag.PMTU, doc{Kernel: "tcpi_pmtu", Show: explain.Asked, Concept: "socket", Gist: "The largest packet that gets through to the peer."}),
+		count(sockdiag.SndWscale, doc{Kernel: "tcpi_snd_wscale", Show: explain.Asked, Concept: flowControl, Gist: "The peer's windows are told in units of two to this power."}),
+		count(sockdiag.RcvWscale, doc{Kernel: "tcpi_rcv_wscale", Show: explain.Asked, Concept: flowControl, Gist: "Its own windows are told in units of two to this power."}),
+	}
+}
+
+func counter(c column) column {
+	c.Counter = true
+	return c
+}
+
+// unlimited makes a number that stands for no bound an answer.
+func unlimited(c *column, none uint64) {
+	get := c.Get
+	c.Get = func(r row) value {
+		if v := get(r); !v.Has() || v.Uint() != none {
+			return v
+		}
+		return explain.None(inspect.Unlimited)
+	}
+}
+
+// particulars are the columns of what some sockets have.
+func particulars() []column {
+	return []column{
+		base(doc{Key: "congestion", Source: inspect.SockDiag, Show: explain.Data, Concept: "congestion-control", Gist: "Who decides how much may be on its way: cubic, bbr, reno."}, func(s *sockdiag.Socket) value { return text(s.Cong) }),
+		base(doc{Key: "unix_type", Show: explain.Data, Concept: "unix-socket", Gist: "stream, dgram or seqpacket, of a unix socket."}, func(s *sockdiag.Socket) value {
+			if s.Unix == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return text(s.Unix.TypeName())
+		}),
+		base(doc{Key: "peer_inode", Unit: explain.ID, Source: inspect.SockDiag, Show: explain.Data, Concept: "unix-socket", Gist: "The number of the unix socket on the other side."}, func(s *sockdiag.Socket) value {
+			if s.Unix == nil || s.Unix.Peer == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(s.Unix.Peer)
+		}),
+		base(doc{Key: "cookie", Unit: explain.ID, Source: inspect.SockDiag, Show: explain.Asked, Gist: "Its number in this boot, never given twice."}, func(s *sockdiag.Socket) value { return explain.N(s.Cookie) }),
+		base(doc{Key: "cgroup_id", Unit: explain.ID, Source: inspect.SockDiag, Since: since(5, 8), Option: "CONFIG_SOCK_CGROUP_DATA", Show: explain.Asked, Gist: "The cgroup v2 that it was made in: the inode of its directory."}, func(s *sockdiag.Socket) value {
+			if !s.Told.Has(sockdiag.Cgroup) {
+				return value{}
+			}
+			return explain.N(s.CgroupID)
+		}),
+		base(doc{Key: "mark", Unit: explain.Plain, Source: inspect.SockDiag, Show: explain.Asked, Gist: "What SO_MARK set, for routing and filters; told to CAP_NET_ADMIN."}, func(s *sockdiag.Socket) value {
+			if !s.Told.Has(sockdiag.Mark) {
+				return explain.None(inspect.Masked)
+			}
+			return explain.N(s.MarkValue)
+		}),
+		base(doc{Key: "interface", Unit: explain.Plain, Source: inspect.SockDiag, Show: explain.Asked, Gist: "The index of the interface that it is bound to."}, func(s *sockdiag.Socket) value {
+			if s.Interface == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(s.Interface)
+		}),
+	}
+}

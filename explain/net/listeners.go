@@ -1,0 +1,141 @@
+package net
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// Listeners is the table of sockets that take connections, the fullest first.
+func Listeners() *explain.Table[row] {
+	keep := map[string]explain.Show{
+		"protocol": explain.Always, "local_endpoint": explain.Always, "local": explain.Data, "local_port": explain.Data,
+		"process": explain.Wide, "pid": explain.Data, "owners": explain.Data, "cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
+		"accept_queue": explain.Always, "accept_limit": explain.Always, "sk_drops": explain.Always,
+	}
+	t := &explain.Table[row]{Name: "listeners", Sort: []string{"accept_used"}, Rules: []rule{acceptQueueFull()}}
+	for _, f := range Sockets().Fields {
+		show, ok := keep[f.Key]
+		if !ok {
+			continue
+		}
+		f.Show = show
+		switch f.Key {
+		case "accept_queue":
+			f.Label = "QUEUE"
+			t.Fields = append(t.Fields, f)
+			continue
+		case "accept_limit":
+			f.Label = "LIMIT"
+			t.Fields = append(t.Fields, f, acceptUsed(), synQueue())
+			continue
+		}
+		t.Fields = append(t.Fields, f)
+	}
+	t.Fields = append(t.Fields, whyColumn())
+	return t
+}
+
+func acceptUsed() column {
+	return column{Doc: doc{Key: "accept_used", Unit: explain.Ratio, Source: inspect.SockDiag, Show: explain.Data, Concept: "accept-queue", Gist: "How full its accept queue is; it holds one more than the limit."},
+		Get: func(r row) value {
+			if !r.It.Told.Has(sockdiag.Queues) {
+				return explain.None(inspect.Unsupported)
+			}
+			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
+		}}
+}
+
+func synQueue() column {
+	return column{Doc: doc{Key: "syn_queue", Label: "SYN", Unit: explain.Count, Source: inspect.NetSockets, Show: explain.Always, Concept: "accept-queue", Gist: "Connections to it that are half open: its SYN_RECV sockets."},
+		Get: func(r row) value {
+			if !r.It.Stream() {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(r.Net.HalfOpen(r.It))
+		}}
+}
+
+// Use counts the sockets of a network namespace by protocol and state.
+func Use() *explain.Table[inspect.SocketUse] {
+	type part = inspect.SocketUse
+	declare := func(d doc, get func(part) value) explain.Field[part] {
+		d.Source = inspect.NetSockets
+		if d.Concept == "" {
+			d.Concept = "tcp-states"
+		}
+		return explain.Field[part]{Doc: d, Get: get}
+	}
+	return &explain.Table[part]{Name: "states", Fields: []explain.Field[part]{
+		declare(doc{Key: "protocol", Words: protocols(), Gist: "The protocol; both versions of IP together."}, func(p part) value { return explain.S(p.Protocol) }),
+		declare(doc{Key: "state", Words: states(), Gist: "Where they are between opening and closing."}, func(p part) value { return text(p.State) }),
+		declare(doc{Key: "sockets", Unit: explain.Count, Bar: true, Gist: "How many there are."}, func(p part) value { return explain.I(p.N) }),
+		declare(doc{Key: "why", Gist: "What so many of them say."}, func(p part) value { return explain.S(whyUse(p)) }),
+	}, Rules: []explain.Rule[part]{{
+		ID: "net.close_wait", Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
+		Of: func(p part) value {
+			if p.Of != sockdiag.CloseWait {
+				return value{}
+			}
+			return explain.I(p.N)
+		}, At: explain.At{Notice: 50, Warning: 1000},
+		Say: func(p part) string {
+			s := explain.Number(p.N) + " connections that the peer has closed are kept open here"
+			if p.Most != "" {
+				s += ", " + explain.Number(p.MostN) + " of them by " + p.Most
+			}
+			return s
+		},
+	}}}
+}
+
+// whyUse says what a state says when there are many of it.
+func whyUse(p inspect.SocketUse) string {
+	who := ""
+	if p.Most != "" && p.MostN > 1 {
+		who = "; most, " + explain.Number(p.MostN) + ", are " + p.Most + "'s"
+	}
+	switch p.Of {
+	case sockdiag.TimeWait:
+		return "Closed from here first, each kept 60 s so that late segments die: " + explain.Number((p.N+59)/60) + " a second where that goes on evenly. They cost a port and little memory; no program has them."
+	case sockdiag.CloseWait:
+		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
+	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
+		return "Closed here, and the peer does not acknowledge" + orphans(p) + "."
+	case sockdiag.FinWait2:
+		s := "Closed here, and the peer keeps its side open"
+		if p.Orphans > 0 {
+			s += "; " + explain.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") + " after tcp_fin_timeout"
+		}
+		return s + "."
+	case sockdiag.SynSent:
+		return "Connections that nobody has answered yet" + who + "."
+	case sockdiag.SynRecv:
+		return "Answered, and not confirmed by the peer: many are a flood, or replies that get lost."
+	case sockdiag.Listen:
+		return "Take connections" + who + "."
+	case sockdiag.Close:
+		if p.Protocol == "tcp" {
+			return "Bound to an address, neither listening nor connected" + who + "."
+		}
+		return "Take what comes from anybody" + who + "."
+	case sockdiag.Established:
+		return established(p, who)
+	}
+	return "Neither connected nor listening" + who + "."
+}
+
+func orphans(p inspect.SocketUse) string {
+	if p.Orphans == 0 {
+		return ""
+	}
+	return "; " + explain.Plural(p.Orphans, "is an orphan", "are orphans") + " that no process has any more"
+}
+
+func established(p inspect.SocketUse, who string) string {
+	s := "Connected" + who
+	if p.Orphans > 0 {
+		s += "; " + explain.Plural(p.Orphans, "waits", "wait") + " to be accepted"
+	}
+	return s + "."
+}

@@ -1,0 +1,145 @@
+package net
+
+import (
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+type (
+	process      = *inspect.NetProcess
+	processField = explain.Field[*inspect.NetProcess]
+)
+
+// Process sums up the sockets of one process.
+func Process() explain.Card[*inspect.NetProcess] {
+	return explain.Card[*inspect.NetProcess]{Name: "net PID", Sections: []explain.Section[*inspect.NetProcess]{
+		{Title: "All of them", Fields: summary()},
+		{Title: "Those that it listens with", Table: "listeners"},
+		{Title: "One by one", Table: "sockets"},
+	}}
+}
+
+func summary() []processField {
+	field := func(d doc, get func(process) value, read func(process) string) processField {
+		if d.Source == inspect.None {
+			d.Source = inspect.NetSockets
+		}
+		if d.Concept == "" {
+			d.Concept = "socket"
+		}
+		if d.Source == inspect.PIDNs {
+			return processField{Doc: d, Get: get, Reading: read}
+		}
+		d.Also = []inspect.Source{inspect.PIDFd} // which says which sockets are its own
+		return processField{Doc: d, Get: func(p process) value {
+			if p.FDs != inspect.Present {
+				return explain.None(p.FDs)
+			}
+			return get(p)
+		}, Reading: read}
+	}
+	sum := func(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) processField {
+		d.Unit = explain.Bytes
+		return field(d, func(p process) value { return explain.N(total(p, of)) }, read)
+	}
+	memory := sum(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
+		return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
+	}, func(process) string {
+		return "Receive and send queues, and what was set aside for them; it is in no RSS."
+	})
+	return []processField{
+		field(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
+		field(doc{Key: "sockets", Unit: explain.Count, Gist: "Its sockets, however many descriptors lead to each."}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
+		sum(doc{Key: "unread", Concept: "flow-control", Gist: "Bytes that came and that it has not read."}, func(s *sockdiag.Socket) uint64 {
+			if s.IsListener() {
+				return 0
+			}
+			return uint64(s.RQueue)
+		}, func(p process) string {
+			n := countOf(p, func(s *sockdiag.Socket) bool { return !s.IsListener() && s.RQueue > 0 })
+			if n == 0 {
+				return "It has read all that came."
+			}
+			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait for this program."
+		}),
+		sum(doc{Key: "unacknowledged", Label: "not acknowledged", Concept: "flow-control", Gist: "Bytes that it wrote and that the peers have not acknowledged."}, func(s *sockdiag.Socket) uint64 {
+			if s.IsListener() {
+				return 0
+			}
+			return uint64(s.WQueue)
+		}, func(p process) string {
+			n := countOf(p, func(s *sockdiag.Socket) bool { return !s.IsListener() && s.WQueue > 0 })
+			if n == 0 {
+				return "All that it wrote has reached the peers."
+			}
+			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
+		}),
+		memory,
+		field(doc{Key: "socket_drops", Unit: explain.Count, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, func(p process) value { return explain.N(total(p, dropped)) }, func(p process) string {
+			if total(p, dropped) == 0 {
+				return "None."
+			}
+			return "Most often it did not read, or accept, as fast as they came."
+		}),
+	}
+}
+
+func dropped(s *sockdiag.Socket) uint64 { return uint64(s.Mem[sockdiag.Drops]) }
+
+func total(p process, of func(*sockdiag.Socket) uint64) (sum uint64) {
+	for i := range p.Mine.Len() {
+		sum += of(p.Mine.At(i).It)
+	}
+	return sum
+}
+
+func countOf(p process, is func(*sockdiag.Socket) bool) (n int) {
+	for i := range p.Mine.Len() {
+		if is(p.Mine.At(i).It) {
+			n++
+		}
+	}
+	return n
+}
+
+// readNamespace says whose namespace that is, and how it was asked.
+func readNamespace(p process) string {
+	s := "Another than kwhy's own"
+	if p.Net.Own {
+		s = "The one that kwhy itself is in"
+	}
+	switch p.Net.Missing(inspect.SockDiag) {
+	case inspect.Present:
+		if !p.Net.Own {
+			s += "; a thread of kwhy entered it to ask the kernel"
+		}
+	case inspect.Denied:
+		s += "; it may not be entered, so that its files in /proc tell addresses, state and queues alone"
+	default:
+		s += "; the kernel could not be asked, so that its files in /proc tell addresses, state and queues alone"
+	}
+	return s + "."
+}
+
+// readSockets counts them by protocol and state.
+func readSockets(p process) string {
+	var order []string
+	counts := map[string]int{}
+	for i := range p.Mine.Len() {
+		s := p.Mine.At(i).It
+		name := strings.TrimSpace(strings.TrimSuffix(s.ProtocolName(), "6") + " " + s.StateName())
+		if counts[name]++; counts[name] == 1 {
+			order = append(order, name)
+		}
+	}
+	if len(order) == 0 {
+		return "None that the kernel lists."
+	}
+	for i, name := range order {
+		order[i] = explain.Number(counts[name]) + " " + name
+	}
+	return strings.Join(order, ", ") + "."
+}

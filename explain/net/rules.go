@@ -1,0 +1,105 @@
+package net
+
+import (
+	"strconv"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+type rule = explain.Rule[inspect.SocketRow]
+
+// rules judge one socket. That a listener's queue is full is declared with the
+// listeners.
+func rules() []rule {
+	full := explain.LiftRule(acceptQueueFull(), func(r row) row { return r })
+	return []rule{full, {
+		ID: "net.window_closed", Evidence: []string{"timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
+		Of: func(r row) value {
+			if r.It.Timer != probing || !r.It.Stream() {
+				return value{}
+			}
+			return explain.N(r.It.Info.Num(sockdiag.Probes))
+		}, At: explain.At{Notice: 1, Warning: 5},
+		Say: func(r row) string {
+			return named(r) + " has " + explain.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed"
+		},
+	}, {
+		ID: "net.not_acknowledged", Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
+		Of: func(r row) value {
+			if !r.It.Stream() || len(r.It.Info) == 0 {
+				return value{}
+			}
+			return explain.N(r.It.Info.Num(sockdiag.Retransmits))
+		}, At: explain.At{Notice: 3, Warning: 6},
+		Say: func(r row) string {
+			again := ", though it was sent again " + explain.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
+			if r.It.State == sockdiag.SynSent {
+				return r.It.Remote().String() + " does not answer " + named(r) + ", which has asked for a connection " + explain.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
+			}
+			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent" + again
+		},
+	}, {
+		ID: "net.unread", Evidence: []string{"recv_q", "tcpi_last_data_recv"}, Concept: "flow-control", Next: "kwhy proc PID",
+		Of: func(r row) value {
+			ms, ok := r.It.Info.Get(sockdiag.LastDataRecv)
+			if !ok || r.It.State != sockdiag.Established || r.It.RQueue == 0 || r.It.Inode == 0 {
+				return value{}
+			}
+			return explain.F(float64(ms) / 1e3)
+		}, At: explain.At{Notice: 10, Warning: 300},
+		Say: func(r row) string {
+			return named(r) + " has not read " + explain.Size(uint64(r.It.RQueue)) + " from " + r.It.Remote().String() + " for " + explain.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
+		},
+	}, {
+		ID: "net.datagrams_dropped", Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s",
+		Of: dropsOf, At: explain.At{Notice: 1, Warning: 1000},
+		Say: func(r row) string {
+			n, over := drops(r)
+			return named(r) + " lost " + explain.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": it does not read as fast as they come"
+		},
+	}}
+}
+
+// drops are those of an interval, or of the socket's life where there is none.
+func drops(r row) (n uint32, over string) {
+	n = r.It.Mem[sockdiag.Drops]
+	if was, span, ok := r.Before(); ok && was.It.Mem[sockdiag.Drops] <= n {
+		return n - was.It.Mem[sockdiag.Drops], "in " + explain.Span(span.Seconds())
+	}
+	return n, "since the socket was made"
+}
+
+func dropsOf(r row) value {
+	if r.It.Stream() || r.It.Unix != nil || !r.It.Told.Has(sockdiag.Dropped) {
+		return value{}
+	}
+	n, _ := drops(r)
+	return explain.N(n)
+}
+
+// named is who has a socket, or which it is.
+func named(r row) string {
+	if o := r.Net.FirstOwner(r.It.Inode); o != nil && o.P.Comm != "" {
+		return o.P.Comm + " (" + strconv.Itoa(int(o.P.PID)) + ")"
+	}
+	return "the socket at " + localName(r.It)
+}
+
+// acceptQueueFull judges a listener by how full its queue is: it holds one more
+// than the limit.
+func acceptQueueFull() rule {
+	return rule{
+		ID: "net.accept_queue_full", Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
+		Of: func(r row) value {
+			if !r.It.IsListener() || !r.It.Told.Has(sockdiag.Queues) || r.It.WQueue < 1 {
+				return value{}
+			}
+			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
+		}, At: explain.At{Notice: 0.75, Warning: 1},
+		Say: func(r row) string {
+			return named(r) + " has " + explain.Plural(r.It.RQueue, "connection", "connections") + " waiting at " + r.It.ProtocolName() + " " + localName(r.It) + ", and room for " + explain.Number(uint64(r.It.WQueue)+1) + ": it does not accept as fast as they come"
+		},
+	}
+}

@@ -1,0 +1,296 @@
+package net
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// Sockets is the table of sockets of a network namespace.
+func Sockets() *explain.Table[row] {
+	var fields []column
+	for _, list := range [][]column{who(), queues(), timing(), owners(), memory(), flow(), particulars()} {
+		fields = append(fields, list...)
+	}
+	return &explain.Table[row]{Name: "sockets", Sort: []string{"waiting"}, Fields: append(fields, whyColumn()), Rules: rules()}
+}
+
+// Columns lists them for --columns help.
+func Columns() string { return explain.ColumnHelp(Sockets().Fields) }
+
+// base declares a column of what every source tells of a socket.
+func base(d doc, get func(*sockdiag.Socket) value) column {
+	if d.Source == inspect.None {
+		d.Source = inspect.NetSockets
+	}
+	if d.Concept == "" {
+		d.Concept = "socket"
+	}
+	return column{Doc: d, Get: func(r row) value { return get(r.It) }}
+}
+
+func text(s string) value {
+	if s == "" {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.S(s)
+}
+
+// who are the columns that say which socket it is.
+func who() []column {
+	return []column{
+		base(doc{Key: "protocol", Words: protocols(), Gist: "The protocol, as its file in /proc/net is called."}, func(s *sockdiag.Socket) value { return explain.S(s.ProtocolName()) }),
+		{Doc: doc{Key: "local_endpoint", Label: "LOCAL", Source: inspect.NetSockets, Concept: "socket", Gist: "Where it is bound: address and port, or the path of a unix socket."}, Write: func(b []byte, r row) []byte { return appendLocal(b, r.It) }},
+		{Doc: doc{Key: "peer_endpoint", Label: "PEER", Source: inspect.NetSockets, Concept: "socket", Gist: "Whom it talks to."}, Write: appendPeer},
+		{Doc: doc{Key: "local", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it is bound to, or the path of a unix socket."}, Write: func(b []byte, r row) []byte {
+			if r.It.Unix != nil {
+				return append(b, r.It.Unix.Name...)
+			}
+			return appendAddr(b, r.It.Local())
+		}},
+		base(doc{Key: "local_port", Unit: explain.Plain, Show: explain.Data, Gist: "The port that it is bound to."}, func(s *sockdiag.Socket) value { return port(s, s.LocalPort) }),
+		{Doc: doc{Key: "peer", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it talks to, or where the other unix socket is bound."}, Write: func(b []byte, r row) []byte {
+			if p := r.Net.PeerOf(r.It); p != nil {
+				return append(b, p.Unix.Name...)
+			}
+			if !r.It.Connected() {
+				return b
+			}
+			return appendAddr(b, r.It.Remote())
+		}},
+		base(doc{Key: "peer_port", Unit: explain.Plain, Show: explain.Data, Gist: "The port that it talks to."}, func(s *sockdiag.Socket) value { return port(s, s.PeerPort) }),
+		base(doc{Key: "state", Words: states(), Concept: "tcp-states", Gist: "Where it is between opening and closing."}, func(s *sockdiag.Socket) value { return text(s.StateName()) }),
+	}
+}
+
+// appendAddr appends an address; nothing where there is none.
+func appendAddr(b []byte, a netip.AddrPort) []byte {
+	if !a.IsValid() {
+		return b
+	}
+	return a.Addr().AppendTo(b)
+}
+
+func port(s *sockdiag.Socket, n uint16) value {
+	if n == 0 || !s.Local().IsValid() || strings.HasPrefix(s.ProtocolName(), "raw") { // there it is the protocol
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.I(int(n))
+}
+
+// appendLocal appends where a socket is bound. Every address is an asterisk.
+func appendLocal(b []byte, s *sockdiag.Socket) []byte {
+	switch s.Family {
+	case unix.AF_UNIX:
+		return append(b, s.Unix.Name...)
+	case unix.AF_NETLINK:
+		return append(b, inspect.NetlinkFamily(s.Protocol)...)
+	case unix.AF_PACKET:
+		return b
+	}
+	if at := s.Local(); !at.Addr().IsUnspecified() {
+		return at.AppendTo(b)
+	}
+	return strconv.AppendUint(append(b, "*:"...), uint64(s.LocalPort), 10)
+}
+
+// localName is where a socket is bound.
+func localName(s *sockdiag.Socket) string { return string(appendLocal(nil, s)) }
+
+// appendPeer appends whom a socket talks to; of a unix socket without a path who
+// has the other end.
+func appendPeer(b []byte, r row) []byte {
+	s := r.It
+	if s.Unix != nil {
+		if p := r.Net.PeerOf(s); p != nil && p.Unix.Name != "" {
+			return append(b, p.Unix.Name...)
+		}
+		return append(b, nameOf(r.Net.OwnersOf(s.Unix.Peer))...)
+	}
+	if !s.Connected() || !s.Remote().IsValid() {
+		return b
+	}
+	return s.Remote().AppendTo(b)
+}
+
+// queues are the columns of what waits.
+func queues() []column {
+	count := func(d doc, get func(*sockdiag.Socket) uint32) column {
+		d.Concept = "accept-queue"
+		return base(d, func(s *sockdiag.Socket) value {
+			switch {
+			case !s.IsListener():
+				return explain.None(inspect.Inapplicable)
+			case !s.Told.Has(sockdiag.Queues) && (d.Source == inspect.SockDiag || s.Unix != nil):
+				return explain.None(inspect.Unsupported)
+			}
+			return explain.N(get(s))
+		})
+	}
+	bytes := func(d doc, get func(*sockdiag.Socket) uint32) column {
+		d.Unit, d.Concept = explain.Bytes, "socket-buffers"
+		return base(d, func(s *sockdiag.Socket) value {
+			if s.IsListener() || !s.Told.Has(sockdiag.Queues) {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(get(s))
+		})
+	}
+	return []column{
+		bytes(doc{Key: "recv_q", Label: "RECV-Q", Show: explain.Wide, Gist: "Bytes that came and that its program has not read."}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
+		bytes(doc{Key: "send_q", Label: "SEND-Q", Show: explain.Wide, Gist: "Bytes that its program wrote and the peer has not acknowledged."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
+		base(doc{Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers", Gist: "Both queues together; of a listener 0."}, func(s *sockdiag.Socket) value {
+			if s.IsListener() {
+				return explain.I(0)
+			}
+			return explain.N(uint64(s.RQueue) + uint64(s.WQueue))
+		}),
+		count(doc{Key: "accept_queue", Unit: explain.Count, Show: explain.Data, Gist: "Connections of a listener that wait for its program to accept them."}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
+		count(doc{Key: "accept_limit", Unit: explain.Count, Source: inspect.SockDiag, Show: explain.Data, Gist: "The least of listen()'s backlog and somaxconn; one more than that may wait."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
+	}
+}
+
+// timing are the columns of the timer.
+func timing() []column {
+	return []column{
+		base(doc{Key: "timer", Words: timers(), Show: explain.Data, Concept: "congestion-control", Gist: "What the kernel will do when its timer goes off."}, func(s *sockdiag.Socket) value {
+			words := [...]string{"", "on", "keepalive", "timewait", "persist"}
+			if int(s.Timer) >= len(words) {
+				return explain.None(inspect.Inapplicable)
+			}
+			return text(words[s.Timer])
+		}),
+		base(doc{Key: "timer_expires", Unit: explain.Seconds, Show: explain.Data, Concept: "congestion-control", Gist: "How long until it goes off."}, func(s *sockdiag.Socket) value {
+			if s.Timer == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.F(float64(s.Expires) / 1e3)
+		}),
+		base(doc{Key: "timer_tries", Unit: explain.Count, Show: explain.Data, Concept: "congestion-control", Gist: "How often it went off since it last helped."}, func(s *sockdiag.Socket) value {
+			if s.Timer == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(s.Retrans)
+		}),
+	}
+}
+
+// owners are the columns of who has it.
+func owners() []column {
+	owned := func(d doc, get func(row, []inspect.Owner) value) column {
+		d.Source, d.Also, d.Concept = inspect.PIDFd, append(d.Also, inspect.PIDStat), "file-descriptor"
+		return column{Doc: d, Get: func(r row) value {
+			list := r.Owners()
+			switch {
+			case len(list) > 0:
+				return get(r, list)
+			case r.It.Inode != 0 && r.Net.Denied > 0:
+				return explain.None(inspect.Denied)
+			}
+			return explain.None(inspect.Inapplicable)
+		}}
+	}
+	return []column{
+		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list []inspect.Owner) value { return explain.S(nameOf(list)) }),
+		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list []inspect.Owner) value { return explain.I(list[0].P.PID) }),
+		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list []inspect.Owner) value {
+			var out []value
+			for _, o := range list {
+				out = append(out, explain.R("pid fd comm", explain.I(o.P.PID), explain.I(o.FD), explain.S(o.P.Comm)))
+			}
+			return explain.L(out)
+		}),
+		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list []inspect.Owner) value { return text(list[0].P.Cgroup) }),
+		base(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The user who made it."}, func(s *sockdiag.Socket) value {
+			if s.Inode == 0 || s.Unix != nil && !s.Told.Has(sockdiag.Netlink) || s.Family == unix.AF_NETLINK {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(s.UID)
+		}),
+		base(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "Its number in socket:[...]; absent where no process has it."}, func(s *sockdiag.Socket) value {
+			if s.Inode == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(s.Inode)
+		}),
+		base(doc{Key: "source", Words: origins(), Show: explain.Data, Gist: "Where the row is from."}, func(s *sockdiag.Socket) value {
+			if s.Told.Has(sockdiag.Netlink) {
+				return explain.S("sock_diag")
+			}
+			return explain.S("proc")
+		}),
+	}
+}
+
+// nameOf names the first of those who have a socket.
+func nameOf(list []inspect.Owner) string {
+	if len(list) == 0 {
+		return ""
+	}
+	s := list[0].P.Comm + "(" + strconv.Itoa(int(list[0].P.PID)) + ")"
+	others := map[int32]bool{}
+	for _, o := range list[1:] {
+		if o.P.PID != list[0].P.PID {
+			others[o.P.PID] = true
+		}
+	}
+	if n := len(others); n > 0 {
+		s += " +" + strconv.Itoa(n)
+	}
+	return s
+}
+
+// memory are the nine numbers of SKMEMINFO (net/core/sock.c, sk_get_meminfo).
+func memory() []column {
+	mem := func(i int, d doc) column {
+		d.Source, d.Concept, d.Show = inspect.SockDiag, "socket-buffers", explain.Data
+		d.Key = strings.ReplaceAll(d.Kernel, ".", "_")
+		return base(d, func(s *sockdiag.Socket) value {
+			group := sockdiag.Memory
+			if i == sockdiag.Drops {
+				group = sockdiag.Dropped
+			}
+			if !s.Told.Has(group) {
+				return explain.None(untold(s))
+			}
+			return explain.N(s.Mem[i])
+		})
+	}
+	drops := mem(sockdiag.Drops, doc{Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true, Gist: "Packets dropped at it since it was made; of a listener connections."})
+	drops.Source = inspect.NetSockets
+	return []column{
+		mem(sockdiag.RmemAlloc, doc{Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes, Gist: "Memory of what waits to be read, with what keeping it costs."}),
+		mem(sockdiag.RcvBuf, doc{Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be read."}),
+		mem(sockdiag.WmemAlloc, doc{Kernel: "sk_wmem_alloc", Label: "WMEM", Unit: explain.Bytes, Gist: "Memory handed to the layers below and not let go by the device yet."}),
+		mem(sockdiag.SndBuf, doc{Kernel: "sk_sndbuf", Label: "SNDBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be sent."}),
+		mem(sockdiag.FwdAlloc, doc{Kernel: "sk_forward_alloc", Label: "FORWARD", Unit: explain.Bytes, Gist: "Memory that is charged to it already and not in use."}),
+		mem(sockdiag.WmemQueued, doc{Kernel: "sk_wmem_queued", Label: "QUEUED", Unit: explain.Bytes, Gist: "Memory of the send queue, with what keeping it costs."}),
+		mem(sockdiag.OptMem, doc{Kernel: "sk_omem_alloc", Label: "OPTIONS", Unit: explain.Bytes, Gist: "Memory of its options and filters."}),
+		mem(sockdiag.Backlog, doc{Kernel: "sk_backlog.len", Label: "BACKLOG", Unit: explain.Bytes, Gist: "What came while a thread was busy with the socket."}),
+		drops,
+	}
+}
+
+// untold says why the kernel gave nothing of a group: a connection that is half
+// open or in TIME_WAIT is no full socket, and has no buffers.
+func untold(s *sockdiag.Socket) inspect.Reason {
+	if s.Stream() && (s.State == sockdiag.TimeWait || s.State == sockdiag.SynRecv || s.State == sockdiag.FinWait2) || s.Family == unix.AF_PACKET {
+		return inspect.Inapplicable
+	}
+	return inspect.Unsupported
+}
+
+// whyColumn says where the bytes wait.
+func whyColumn() column {
+	return column{
+		Doc: doc{Key: "why", Source: inspect.NetSockets, Also: []inspect.Source{inspect.SockDiag, inspect.PIDFd, inspect.PIDStat}, Concept: "socket",
+			Gist: "Where its bytes wait: here, in the peer, in the network; or what it waits for."},
+		Write: why,
+	}
+}

@@ -1,0 +1,40 @@
+package net
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// Topic lists every value and rule of this package for those who walk the
+// catalogue.
+func Topic() explain.Topic {
+	own := Process()
+	t := own.Topic("net PID", func(h *inspect.Host, _ inspect.Sources) (process, error) { return h.NetProcess(h.Self()) })
+	t = t.Plus(Sockets().Topic("net sockets", func(h *inspect.Host, v *explain.View[row]) (explain.Rows[row], []int32, error) {
+		return scan(h, v, func(*sockdiag.Socket) bool { return true })
+	}))
+	t = t.Plus(Listeners().Topic("net", func(h *inspect.Host, v *explain.View[row]) (explain.Rows[row], []int32, error) {
+		return scan(h, v, (*sockdiag.Socket).IsListener)
+	}))
+	return t.Plus(Use().Topic("net", func(h *inspect.Host, v *explain.View[inspect.SocketUse]) (explain.Rows[inspect.SocketUse], []int32, error) {
+		s, err := h.Sockets(inspect.SocketQuery{Dir: h.OwnNet(), States: sockdiag.Every, Owners: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := s.Use()
+		return rows, v.Order(rows), nil
+	}))
+}
+
+// scan lists the sockets that keep of kwhy's own network namespace, with their
+// owners where these are shown.
+func scan(h *inspect.Host, v *explain.View[row], keep func(*sockdiag.Socket) bool) (explain.Rows[row], []int32, error) {
+	return v.Scan(func(inspect.Sources) (explain.Scan[row], error) {
+		s, err := h.Sockets(inspect.SocketQuery{Dir: h.OwnNet(), States: sockdiag.Every, Owners: v.Needs().Has(inspect.PIDFd)})
+		if err != nil {
+			return nil, err
+		}
+		return s.Only(keep), nil
+	})
+}

@@ -1,0 +1,72 @@
+package net
+
+import (
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+type (
+	doc    = explain.Doc
+	value  = explain.Value
+	row    = inspect.SocketRow
+	column = explain.Field[inspect.SocketRow]
+)
+
+// states are the words of a socket's state (include/net/tcp_states.h).
+func states() []explain.Word {
+	word := func(s sockdiag.State, gist string) explain.Word {
+		return explain.Word{Name: s.String(), Gist: gist, Concept: "tcp-states"}
+	}
+	return []explain.Word{
+		word(sockdiag.Established, "Connected; of UDP: it has a peer set."),
+		word(sockdiag.SynSent, "Asks for a connection, and has no answer yet."),
+		word(sockdiag.SynRecv, "Half open: answered, and not confirmed by the peer yet."),
+		word(sockdiag.FinWait1, "Closed here first; the peer has yet to acknowledge that."),
+		word(sockdiag.FinWait2, "Closed here first and acknowledged; the peer has yet to close."),
+		word(sockdiag.TimeWait, "Closed by both, kept 60 s by the side that closed first."),
+		word(sockdiag.Close, "Not connected: bound to an address at most."),
+		word(sockdiag.CloseWait, "The peer has closed; the program here has yet to."),
+		word(sockdiag.LastAck, "Closed by both, the peer first; its last acknowledgement is due."),
+		word(sockdiag.Listen, "Takes connections."),
+		word(sockdiag.Closing, "Closed by both at one time; an acknowledgement is due."),
+		{Name: "CONNECTED", Gist: "A unix socket with a peer.", Concept: "unix-socket"},
+		{Name: "UNCONNECTED", Gist: "A unix socket without a peer.", Concept: "unix-socket"},
+	}
+}
+
+// protocols are the words of a socket's protocol: the files of /proc/net.
+func protocols() []explain.Word {
+	word := func(name, gist string, c explain.Concept) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: c}
+	}
+	return []explain.Word{
+		word("tcp", "TCP over IPv4.", "tcp-states"), word("tcp6", "TCP over IPv6, and over IPv4 by a socket of IPv6.", "tcp-states"),
+		word("udp", "UDP over IPv4.", "socket"), word("udp6", "UDP over IPv6, and over IPv4 by a socket of IPv6.", "socket"),
+		word("udplite", "UDP-Lite over IPv4: checksums of a part.", "socket"), word("udplite6", "UDP-Lite over IPv6.", "socket"),
+		word("raw", "IPv4 packets of a protocol, or of any.", "socket"), word("raw6", "IPv6 packets of a protocol, or of any.", "socket"),
+		word("icmp", "Echo requests of IPv4 without privilege.", "socket"), word("icmp6", "Echo requests of IPv6 without privilege.", "socket"),
+		word("unix", "Between processes of this host.", "unix-socket"), word("netlink", "To the kernel.", "socket"), word("packet", "Frames of an interface.", "socket"),
+	}
+}
+
+// origins are the words of where a row is from.
+func origins() []explain.Word {
+	return []explain.Word{
+		{Name: "sock_diag", Gist: "The kernel was asked by netlink: all values.", Concept: "socket"},
+		{Name: "proc", Gist: "A file of /proc/net: addresses, state and queues alone.", Concept: "socket"},
+	}
+}
+
+// timers are the words of the timer that runs (net/ipv4/inet_diag.c).
+func timers() []explain.Word {
+	word := func(name, gist string, c explain.Concept) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: c}
+	}
+	return []explain.Word{
+		word("on", "Sends again what is not acknowledged when it goes off.", "congestion-control"),
+		word("keepalive", "Asks an idle peer whether it is still there.", "tcp-states"),
+		word("timewait", "Ends TIME_WAIT, or FIN_WAIT2 without a process.", "tcp-states"),
+		word("persist", "Asks a peer with a closed window whether it has opened.", "flow-control"),
+	}
+}

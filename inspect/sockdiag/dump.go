@@ -1,0 +1,254 @@
+package sockdiag
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrInterrupted says that the table changed while it was dumped, each time that
+// it was tried: the list is there, and may lack some or have some twice.
+var ErrInterrupted = errors.New("sockets came and went while they were listed")
+
+// ErrMalformed marks an answer that makes no sense.
+var ErrMalformed = errors.New("malformed answer of sock_diag")
+
+// Conn asks the kernel of one network namespace. It is for one goroutine at a time.
+type Conn struct {
+	fd  int
+	seq uint32
+	buf []byte
+}
+
+const (
+	// bufferBytes is the most that the kernel puts into one answer of a dump
+	// (net/netlink/af_netlink.c, netlink_dump).
+	bufferBytes = 32 << 10
+	// answerSeconds is how long an answer may take: each is of a few hundred sockets.
+	answerSeconds = 10
+	// tries is how often a dump is made that was interrupted, or that overran.
+	tries = 3
+)
+
+// Open asks the network namespace of the caller.
+func Open() (*Conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	c := &Conn{fd: fd, buf: make([]byte, bufferBytes)}
+	wait := unix.Timeval{Sec: answerSeconds}
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("bound the wait for netlink: %w", err)
+	}
+	return c, nil
+}
+
+// OpenIn asks the network namespace that ns leads to, a descriptor of a file such
+// as /proc/PID/ns/net. It takes CAP_SYS_ADMIN there and here. The socket stays in
+// the namespace that it was made in: the thread that goes there makes it, and is
+// thrown away.
+func OpenIn(ns int) (c *Conn, err error) {
+	elsewhere(func() {
+		if err = unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+			err = fmt.Errorf("enter the network namespace: %w", err)
+			return
+		}
+		c, err = Open()
+	})
+	return c, err
+}
+
+// elsewhere runs do on a thread of its own that ends with it. That is never the
+// main one, by which others in /proc know this process.
+func elsewhere(do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		if unix.Gettid() == unix.Getpid() {
+			elsewhere(do) // this one is taken, so that one is another
+			runtime.UnlockOSThread()
+			return
+		}
+		do()
+	}()
+	<-done
+}
+
+// Inode is the number of the socket that asks, which is in its own namespace like
+// any other; 0 if it is not known.
+func (c *Conn) Inode() uint32 {
+	var st unix.Stat_t
+	if unix.Fstat(c.fd, &st) != nil {
+		return 0
+	}
+	return uint32(st.Ino)
+}
+
+// Close releases the socket.
+func (c *Conn) Close() error { return unix.Close(c.fd) }
+
+// Query says which sockets of TCP, UDP and the like are wanted, and what of them.
+type Query struct {
+	Family, Protocol uint8 // AF_INET or AF_INET6; IPPROTO_*
+	States           Mask
+	Bare             bool // what a socket has in any case: no memory, no tcp_info
+}
+
+// The extensions of a request: bits of 1 << (INET_DIAG_* - 1), of which the field
+// has room for eight (include/uapi/linux/inet_diag.h).
+const (
+	askInfo       = 1 << (diagInfo - 1)
+	askCongestion = 1 << (diagCong - 1)
+	askMemory     = 1 << (diagSkmeminfo - 1)
+)
+
+// Inet adds to l the sockets that q asks for. A kernel without what answers it
+// gives ENOENT. After ErrInterrupted the list is there.
+func (c *Conn) Inet(q Query, l *List) error {
+	const size = 56 // struct inet_diag_req_v2
+	ask := make([]byte, size)
+	ask[0], ask[1] = q.Family, q.Protocol
+	if !q.Bare {
+		ask[2] = askInfo | askCongestion | askMemory
+	}
+	binary.NativeEndian.PutUint32(ask[4:], uint32(q.States))
+	return c.dump(ask, l, func(b []byte) { parseInet(b, q.Protocol, l) })
+}
+
+// Unix adds to l the unix sockets in some states, with all that the kernel tells
+// of them.
+func (c *Conn) Unix(states Mask, l *List) error {
+	const (
+		size = 24 // struct unix_diag_req
+		// UDIAG_SHOW_*: name, file, peer, who waits, queues, memory, user; the last since 5.3.
+		show = 0x7f
+	)
+	ask := make([]byte, size)
+	ask[0] = unix.AF_UNIX
+	binary.NativeEndian.PutUint32(ask[4:], uint32(states))
+	binary.NativeEndian.PutUint32(ask[12:], show)
+	return c.dump(ask, l, func(b []byte) { parseUnix(b, l) })
+}
+
+// dump asks, and hands on each message; anew where the kernel says that it lost
+// some, or that the table changed meanwhile.
+func (c *Conn) dump(ask []byte, l *List, each func([]byte)) (err error) {
+	from := l.Len()
+	for range tries {
+		l.cut(from)
+		if err = c.send(ask); err != nil {
+			break
+		}
+		if err = c.receive(each); !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, ErrInterrupted) {
+			break
+		}
+		if errors.Is(err, unix.ENOBUFS) {
+			c.drain()
+		}
+	}
+	if err != nil && !errors.Is(err, ErrInterrupted) {
+		l.cut(from)
+	}
+	return err
+}
+
+func (c *Conn) send(ask []byte) error {
+	c.seq++
+	b := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(ask))
+	binary.NativeEndian.PutUint32(b, uint32(unix.NLMSG_HDRLEN+len(ask)))
+	binary.NativeEndian.PutUint16(b[4:], unix.SOCK_DIAG_BY_FAMILY)
+	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	binary.NativeEndian.PutUint32(b[8:], c.seq)
+	if err := unix.Sendto(c.fd, append(b, ask...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("ask sock_diag: %w", err)
+	}
+	return nil
+}
+
+// receive reads answers until the one that says that it is the last.
+func (c *Conn) receive(each func([]byte)) error {
+	interrupted := false
+	for {
+		n, from, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_TRUNC) // which says how long it really is
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("read from sock_diag: %w", err)
+		case n > len(c.buf):
+			return fmt.Errorf("an answer of %d bytes: %w", n, ErrMalformed)
+		}
+		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
+			continue // not the kernel's
+		}
+		done, again, err := messages(c.buf[:n], c.seq, each)
+		interrupted = interrupted || again
+		if err != nil {
+			return err
+		}
+		if done {
+			if interrupted {
+				return ErrInterrupted
+			}
+			return nil
+		}
+	}
+}
+
+// drain throws away what is left of a dump that overran.
+func (c *Conn) drain() {
+	for {
+		if n, _, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_DONTWAIT); n <= 0 || err != nil {
+			return
+		}
+	}
+}
+
+// messages goes through one answer. done says that the dump has ended, and
+// interrupted that the kernel saw its table change.
+func messages(b []byte, seq uint32, each func([]byte)) (done, interrupted bool, err error) {
+	for len(b) >= unix.NLMSG_HDRLEN {
+		n := int(binary.NativeEndian.Uint32(b))
+		if n < unix.NLMSG_HDRLEN || n > len(b) {
+			return false, interrupted, ErrMalformed
+		}
+		kind, flags := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
+		data, stale := b[unix.NLMSG_HDRLEN:n], binary.NativeEndian.Uint32(b[8:]) != seq
+		b = b[min((n+3)&^3, len(b)):]
+		if stale {
+			continue // of a dump that was given up
+		}
+		interrupted = interrupted || flags&unix.NLM_F_DUMP_INTR != 0
+		switch kind {
+		case unix.NLMSG_DONE:
+			return true, interrupted, status(data)
+		case unix.NLMSG_ERROR:
+			if err := status(data); err != nil {
+				return false, interrupted, err
+			}
+		case unix.NLMSG_OVERRUN:
+			return false, interrupted, fmt.Errorf("sock_diag: %w", unix.ENOBUFS)
+		case unix.SOCK_DIAG_BY_FAMILY:
+			each(data)
+		}
+	}
+	return false, interrupted, nil
+}
+
+// status reads the error at the start of the last message of a dump, or of an
+// error's: negative, and 0 for none. A last message may have none.
+func status(b []byte) error {
+	if len(b) < 4 {
+		return nil
+	}
+	if n := int32(binary.NativeEndian.Uint32(b)); n < 0 {
+		return fmt.Errorf("sock_diag: %w", unix.Errno(-n))
+	}
+	return nil
+}
