@@ -398,9 +398,9 @@ func TestLiveSocket(t *testing.T) {
 		{"127.0.0.1:" + conn.LocalAddr().String()[len("127.0.0.1:"):], true, conn.LocalAddr().String()},
 	} {
 		d := liveJSON(t, "fd", "--socket", c.ask)
-		r := rowOf(d, "sockets", "local", c.local)
-		if found := rowOf(d, "sockets", "pid", own) != nil; found != c.found || found && (r == nil || r["protocol"] == nil) {
-			t.Errorf("%s: %v; want %v, %s", c.ask, d.Tables["sockets"].Rows, c.found, c.local)
+		r := rowOf(d, "socket_holders", "local", c.local)
+		if found := rowOf(d, "socket_holders", "pid", own) != nil; found != c.found || found && (r == nil || r["protocol"] == nil) {
+			t.Errorf("%s: %v; want %v, %s", c.ask, d.Tables["socket_holders"].Rows, c.found, c.local)
 		}
 	}
 	if out, _, status := live(t, "fd", "--socket", "127.0.0.1:1"); status != exitOK || !strings.Contains(out, "Nobody that may be looked at has a socket with 127.0.0.1:1") {
@@ -408,16 +408,16 @@ func TestLiveSocket(t *testing.T) {
 	}
 	if raw, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 1); err == nil {
 		defer unix.Close(raw)
-		if r := rowOf(liveJSON(t, "fd", "--socket", ":1"), "sockets", "pid", own); r != nil {
+		if r := rowOf(liveJSON(t, "fd", "--socket", ":1"), "socket_holders", "pid", own); r != nil {
 			t.Errorf("a raw socket of protocol 1 has no port: %v", r)
 		}
 	}
 	if c, port := helper(t, "Netns"); port != "no" {
 		d := liveJSON(t, "fd", "--socket", ":"+port)
-		r := rowOf(d, "sockets", "pid", float64(c.Process.Pid))
+		r := rowOf(d, "socket_holders", "pid", float64(c.Process.Pid))
 		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", c.Process.Pid))
 		if r == nil || err != nil || fmt.Sprintf("net:[%s]", r["netns_str"]) != link || !strings.Contains(fmt.Sprint(r["why"]), "in the network namespace of process ") {
-			t.Errorf("%v of %v; want %d in %s, %v", r, d.Tables["sockets"].Rows, c.Process.Pid, link, err)
+			t.Errorf("%v of %v; want %d in %s, %v", r, d.Tables["socket_holders"].Rows, c.Process.Pid, link, err)
 		}
 	}
 }

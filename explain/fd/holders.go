@@ -98,7 +98,7 @@ func SocketHolders() *explain.Table[sockHolder] {
 	for _, c := range socketColumns() {
 		columns = append(columns, declare(c.doc, func(h *inspect.SocketHolder) value { return c.of(h.Socket) }))
 	}
-	return &explain.Table[sockHolder]{Name: "sockets", Sort: []string{"-pid"}, Fields: append(columns,
+	return &explain.Table[sockHolder]{Name: "socket_holders", Sort: []string{"-pid"}, Fields: append(columns,
 		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode, which is the kernel's own name for it."}, func(h *inspect.SocketHolder) value { return explain.N(h.Inode) }),
 		declare(doc{Key: "side", Words: []explain.Word{{Name: "local", Gist: "The address is its own.", Concept: "file-descriptor"}, {Name: "peer", Gist: "The address is its peer's.", Concept: "file-descriptor"}}, Show: explain.Data, Gist: "Whether the address is its own or its peer's."}, func(h *inspect.SocketHolder) value {
 			if h.Remote {
