@@ -85,7 +85,7 @@ func (h *Host) unmounted(l *FDList, dir string) {
 			kind, err := wait(h.proc.wait, "look at", path, func() (int64, error) {
 				var st unix.Statfs_t
 				err := unix.Statfs(path, &st)
-				return int64(st.Type), err
+				return st.Type, err
 			})
 			if err == nil && kind == mqueue {
 				f.Kind = KindMqueue
