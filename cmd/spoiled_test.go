@@ -28,7 +28,7 @@ func TestSpoiledFiles(t *testing.T) {
 	if err := inspecttest.Unpack(dir, b); err != nil {
 		t.Fatal(err)
 	}
-	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}}
+	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"fd", "--limit", "0"}, {"fd", "138"}}
 	runs := 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
