@@ -218,6 +218,9 @@ func (r *run) fdAnswer(o *fdOptions) error {
 	if r.set.Interval > 0 {
 		return usagef("--interval is of counts: it does not go with --%s", o.question())
 	}
+	if !r.host.Live && o.socket == "" {
+		return fmt.Errorf("--%s looks at the files that links lead to, and a copy of /proc has none", o.question())
+	}
 	ps, err := proc.Scan(r.host, inspect.Sources{}, nil)
 	if err != nil {
 		return err

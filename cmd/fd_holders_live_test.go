@@ -343,14 +343,10 @@ kwhy fd --path $loop --columns pid,how,maps -o ndjson | grep '"pid"'
 	}
 }
 
-// TestHelperNetns is no test: it is a child that listens in a network namespace of
-// its own.
+// TestHelperNetns is no test: it is a child that listens, in the network namespace of
+// its own that it was started in.
 func TestHelperNetns(t *testing.T) {
 	inRole(t, "Netns")
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		fmt.Println("no")
-		return
-	}
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
 		err = unix.Bind(s, &unix.SockaddrInet4{})
@@ -412,7 +408,16 @@ func TestLiveSocket(t *testing.T) {
 			t.Errorf("a raw socket of protocol 1 has no port: %v", r)
 		}
 	}
-	if c, port := helper(t, "Netns"); port != "no" {
+	c := exec.Command(os.Args[0], "-test.run=^TestHelperNetns$")
+	c.Env = append(os.Environ(), "KWHY_TEST_CHILD=Netns")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	out, err := c.StdoutPipe()
+	if err != nil || c.Start() != nil {
+		return // a network namespace takes root
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	var port string
+	if _, err := fmt.Fscan(out, &port); err == nil && port != "no" {
 		d := liveJSON(t, "fd", "--socket", ":"+port)
 		r := rowOf(d, "socket_holders", "pid", float64(c.Process.Pid))
 		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", c.Process.Pid))

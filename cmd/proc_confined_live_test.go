@@ -9,8 +9,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kwhy/inspect/inspecttest"
 )
 
 // root skips a test that takes root.
@@ -45,6 +48,9 @@ func TestLiveCapabilitiesOfANamespace(t *testing.T) {
 	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "over its own user namespace only") || strings.Contains(s, "nothing that needs a right is closed") {
 		t.Errorf("%q", s)
 	}
+	if s := d.Values["uid"].Reading; strings.HasPrefix(s, "N") {
+		t.Errorf("%q: a user's name is as it is", s)
+	}
 	plain := child(t, nil, "sleep", "600")
 	settle(t, plain.Process.Pid, "comm", "sleep")
 	over := ofProcess(t, plain)
@@ -64,6 +70,60 @@ func TestLiveCapabilitiesOfANamespace(t *testing.T) {
 	if s := over.Values["capabilities"].Reading; strings.Contains(s, "namespace only") {
 		t.Errorf("%q", s)
 	}
+}
+
+// The bounds of cgroups that bite are all on the ladder: memory.max, memory.high, swap.
+// The recorded host's own files say which there are.
+func TestRecordedLadder(t *testing.T) {
+	dir := unpacked(t, "debian-7.3-oom")
+	var out, errs bytes.Buffer
+	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
+	if s := a.Run([]string{"proc", "119", "--proc-root", dir + "/proc", "--sys-root", dir + "/sys", "-o", "json"}); s != exitOK {
+		t.Fatalf("status %d, %s", s, errs.String())
+	}
+	d := readJSON(t, out.String())
+	at := items(d.Values["cgroups"].Value)[0]
+	for _, c := range []struct{ file, resource, step string }{{"memory.max", "memory", "cgroup"}, {"memory.high", "memory", "high"}, {"memory.swap.max", "swap", "cgroup"}} {
+		for at := at; at != "/"; at = filepath.Dir(at) {
+			b, err := os.ReadFile(dir + "/sys/fs/cgroup" + at + "/" + c.file)
+			want := strings.TrimSpace(string(b))
+			if err != nil || want == "max" {
+				continue
+			}
+			found := false
+			for _, r := range rungs(d, c.resource, c.step) {
+				found = found || r["where"] == at && fmt.Sprintf("%.0f", r["limit"]) == want && r["whose"] == "cgroup"
+				if c.step == "high" && r["first"] != false {
+					t.Errorf("%v: memory.high stops nothing", r)
+				}
+			}
+			if !found {
+				t.Errorf("%s of %s, %s, is not among %v", c.file, at, want, rungs(d, c.resource, c.step))
+			}
+		}
+	}
+	if len(rungs(d, "memory", "high")) == 0 {
+		t.Error("no memory.high on the ladder")
+	}
+	for _, r := range d.Tables["rlimits"].Rows {
+		if why := fmt.Sprint(r["why"]); strings.Contains(why, "does not know") || (r["name"] == "resident set" || r["name"] == "file locks") != strings.HasPrefix(why, "nothing") {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
+// unpacked is a recorded host.
+func unpacked(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("../inspect/testdata/hosts/" + name + ".txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := inspecttest.Unpack(dir, b); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // Processes apart in namespaces are said to be, each in those that the test made.

@@ -119,6 +119,9 @@ func TestLiveCallArguments(t *testing.T) {
 		if origin := d.Values["origin"].Value; origin != "thread" && n[i] != strconv.Itoa(c.Process.Pid) {
 			t.Errorf("a thread came to be by %v", origin)
 		}
+		if s := d.Values["flags"].Reading; n[i] != strconv.Itoa(c.Process.Pid) && strings.Contains(s, "forked") {
+			t.Errorf("a thread: %q", s)
+		}
 	}
 	d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid), "--sample", "300ms")
 	kinds := map[string]bool{}

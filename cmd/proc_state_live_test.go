@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kwhy/inspect/inspecttest"
 	"kwhy/output"
 )
 
@@ -66,15 +65,8 @@ func toldEnd(t *testing.T, d document) {
 // the time that it is read, because the status is a pipe, and who writes to it takes
 // the process away.
 func TestProcessEndsWhileItIsRead(t *testing.T) {
-	b, err := os.ReadFile("../inspect/testdata/hosts/debian-7.3-oom.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, args := range [][]string{{"-o", "json"}, {"--width", "100"}} {
-		dir := t.TempDir()
-		if err := inspecttest.Unpack(dir, b); err != nil {
-			t.Fatal(err)
-		}
+		dir := unpacked(t, "debian-7.3-oom")
 		process := filepath.Join(dir, "proc/138")
 		status := filepath.Join(process, "status")
 		if err := os.Remove(status); err != nil {
@@ -336,4 +328,32 @@ func TestLiveKernelLock(t *testing.T) {
 		}
 	}
 	t.Skip("none was seen waiting for it")
+}
+
+// What a child did that was waited for is in its parent's figures: so they are told.
+func TestLiveIOOfChildren(t *testing.T) {
+	const size = 3 << 20
+	c := exec.Command("sh", "-c", fmt.Sprintf("head -c %d /dev/zero >/dev/null; echo done; read x", size))
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() }()
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	v := ofProcess(t, c).Values["wchar"]
+	if why := absent(v); why != "" {
+		t.Skipf("I/O is not to be seen here: %s", why)
+	}
+	if n := v.Value.(float64); n >= size && !strings.Contains(v.Gist, "children") {
+		t.Errorf("a shell that wrote nothing has %v bytes: %q", n, v.Gist)
+	}
 }

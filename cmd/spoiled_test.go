@@ -20,7 +20,7 @@ func TestSpoiledFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs some thousand commands")
 	}
-	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}}
+	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}, {"fd", "--limit", "0"}, {"fd", "138"}}
 	if runs := spoil(t, "debian-7.3-oom", commands); runs < 1000 {
 		t.Errorf("%d runs", runs)
 	}

@@ -133,3 +133,42 @@ func ParseSocket(name, line string) (sockdiag.Socket, bool) {
 	}
 	return sockdiag.Socket{}, false
 }
+
+func ParseInfo(b []byte) (FD, error) {
+	f := FD{MountID: -1}
+	err := f.parseInfo(b)
+	return f, err
+}
+
+func KindOf(link string) (FileKind, bool) { return kindOf([]byte(link)) }
+
+func ParseDevices(b []byte) (map[uint64]string, error) {
+	out := map[uint64]string{}
+	err := parseDevices(b, out)
+	return out, err
+}
+
+func ParseMisc(b []byte) map[uint64]string {
+	out := map[uint64]string{}
+	_ = parseMisc(b, out)
+	return out
+}
+
+// ParseMount reads a line of mountinfo.
+func ParseMount(line string) (*MountPoint, bool) {
+	t := mountTable{map[int64]*MountPoint{}, map[uint64]*MountPoint{}}
+	ok := t.add(line)
+	for _, m := range t.byID {
+		return m, ok
+	}
+	return nil, ok
+}
+
+func KernelDev(n uint64) uint64 { return kernelDev(n) }
+
+// MappingOf reads device, inode and path of a line of maps.
+func MappingOf(line string) (dev, inode uint64, path string, ok bool) {
+	var m mapping
+	ok = m.parse([]byte(line))
+	return m.dev, m.inode, m.path, ok
+}

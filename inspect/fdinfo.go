@@ -82,12 +82,12 @@ func (h *Host) unmounted(l *FDList, dir string) {
 			f.Kind = KindMqueue
 		case h.Live:
 			path := h.proc.root + "/" + dir + "/fd/" + strconv.Itoa(int(f.N))
-			kind, err := wait(h.proc.wait, "look at", path, func() (int64, error) {
+			st, err := wait(h.proc.wait, "look at", path, func() (unix.Statfs_t, error) {
 				var st unix.Statfs_t
 				err := unix.Statfs(path, &st)
-				return int64(st.Type), err
+				return st, err
 			})
-			if err == nil && kind == mqueue {
+			if err == nil && st.Type == mqueue {
 				f.Kind = KindMqueue
 			}
 		}

@@ -256,7 +256,7 @@ func (h *Host) statFD(dir, name string, f *FD) {
 	if f.Kind != KindPath && f.Kind != KindDevice && f.Kind != KindMemfd && f.Kind != KindPipe && f.Kind != KindSecret {
 		return
 	}
-	st, err := h.proc.stat(dir + "/fd/" + name)
+	st, err := h.follow(dir + "/fd/" + name)
 	if err != nil {
 		return
 	}

@@ -195,9 +195,18 @@ func readlink(dir int, name, to []byte) (int, unix.Errno) {
 	}
 }
 
+// follow looks at what a link of a process leads to. In a copy of /proc it leads to a
+// file of another host, and here to another one or none.
+func (h *Host) follow(rel string) (unix.Stat_t, error) {
+	if !h.Live {
+		return unix.Stat_t{}, fs.ErrNotExist
+	}
+	return h.proc.stat(rel)
+}
+
 // deleted looks at a file that the kernel calls deleted.
 func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d DeletedFile, ok bool) {
-	st, err := w.h.proc.stat(p.dir() + "/fd/" + name)
+	st, err := w.h.follow(p.dir() + "/fd/" + name)
 	if err != nil || st.Nlink > 0 {
 		return d, false
 	}

@@ -157,7 +157,7 @@ func (w *goneWalker) walk(open []DeletedFile) {
 		}
 	}
 	if to, err := w.h.proc.link(dir + "/exe"); err == nil && strings.HasSuffix(to, deletedSuffix) && !noDisk([]byte(" "+to)) {
-		if st, err := w.h.proc.stat(dir + "/exe"); err == nil && st.Nlink == 0 {
+		if st, err := w.h.follow(dir + "/exe"); err == nil && st.Nlink == 0 {
 			w.file(to, onDiskOf(&st)).Keepers[0].Runs = true
 		}
 	}
@@ -212,7 +212,7 @@ func (w *goneWalker) maps() {
 }
 
 func (w *goneWalker) mapped(m *mapping) {
-	st, err := w.h.proc.stat(fmt.Sprintf("%s/map_files/%x-%x", w.p.dir(), m.start, m.end))
+	st, err := w.h.follow(fmt.Sprintf("%s/map_files/%x-%x", w.p.dir(), m.start, m.end))
 	switch {
 	case err == nil && st.Nlink == 0:
 		f := w.file(m.path, onDiskOf(&st))

@@ -202,7 +202,7 @@ func mountID(dir int, name string) int64 {
 
 // look tells whether a link of a process leads to what is wanted.
 func (h *Host) look(p *Process, rel string, w *wantedFile, it *Holder, found func(node bool)) {
-	st, err := h.proc.stat(rel)
+	st, err := h.follow(rel)
 	if err != nil {
 		return
 	}
@@ -260,7 +260,7 @@ func (h *Host) mappedBy(p *Process, w *wantedFile, it *Holder) {
 }
 
 func (h *Host) leadsTo(p *Process, m *mapping, w *wantedFile) bool {
-	st, err := h.proc.stat(fmt.Sprintf("%s/map_files/%x-%x", p.dir(), m.start, m.end))
+	st, err := h.follow(fmt.Sprintf("%s/map_files/%x-%x", p.dir(), m.start, m.end))
 	if err != nil {
 		err = unix.Stat(m.path, &st)
 	}

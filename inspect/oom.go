@@ -118,7 +118,7 @@ func (h *Host) HasMemoryCgroup(at string) bool {
 		return false
 	}
 	for _, m := range mounts {
-		if m.fsType != "cgroup2" && !(m.fsType == "cgroup" && m.has("memory")) {
+		if m.fsType != "cgroup2" && (m.fsType != "cgroup" || !m.has("memory")) {
 			continue
 		}
 		top := path.Clean(m.point)

@@ -71,7 +71,7 @@ func whyHolder(h *inspect.Holder, whole bool) string {
 	say(h.Cwd, "works in it: that keeps the file system mounted", "works in a directory of it")
 	say(h.Root, "takes it for its root directory", "has its root directory there")
 	say(h.Exe, "runs it: writing to it fails with ETXTBSY", "runs a program of it")
-	say(h.Maps > 0 && !(h.Exe && !whole), "has it mapped into its memory", "has "+explain.Plural(h.Maps, "file of it mapped", "files of it mapped"))
+	say(h.Maps > 0 && (whole || !h.Exe), "has it mapped into its memory", "has "+explain.Plural(h.Maps, "file of it mapped", "files of it mapped"))
 	return strings.Join(s, "; ")
 }
 

@@ -78,6 +78,9 @@ func caches() []hostField {
 			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) + " in no use: a cache that gives way when memory is wanted."
 		}),
 		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
+			if !f.Scan.Procs.Host.Host.Live { // a copy has links and no files
+				return explain.None(inspect.Unsupported)
+			}
 			n, _ := kept(f)
 			return explain.N(n)
 		}, func(f host) string {

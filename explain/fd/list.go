@@ -120,7 +120,12 @@ func fdOnDisk() []fdField {
 			return explain.N(f.Size)
 		}),
 		fdStat(doc{Key: "taken", Unit: explain.Bytes, Show: explain.Data, Gist: "What it takes of its file system: less than its length where it has holes."}, func(f *inspect.FD) value { return explain.N(f.Taken) }),
-		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *inspect.FD) value { return explain.B(f.Deleted) }),
+		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *inspect.FD) value {
+			if !f.HasStat && (f.Kind == inspect.KindPath || f.Kind == inspect.KindDevice) {
+				return explain.None(inspect.Unread)
+			}
+			return explain.B(f.Deleted)
+		}),
 		fdStat(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *inspect.FD) value { return explain.S(device(f.Dev)) }),
 		fdStat(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *inspect.FD) value { return explain.N(f.Inode) }),
 		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *inspect.MountPoint) string { return m.FSType }),
@@ -174,15 +179,23 @@ func particulars(r fdRow) string {
 	case inspect.KindMqueue:
 		return "POSIX message queue " + f.Link
 	case inspect.KindSecret:
-		return "secret memory, " + explain.Size(f.Size) + " long: not even the kernel has it mapped"
+		return "secret memory" + long(f) + ": not even the kernel has it mapped"
 	case inspect.KindPipe, inspect.KindFIFO:
 		return pipe(f, r.List.Relatives)
 	case inspect.KindSocket:
 		return socket(f)
 	case inspect.KindMemfd:
-		return "memory that is a file without a name, " + explain.Size(f.Size) + " long"
+		return "memory that is a file without a name" + long(f)
 	case inspect.KindNamespace:
 		return "keeps that namespace alive, and lets setns enter it"
 	}
 	return special(r)
+}
+
+// long is how long a file is, where that is known.
+func long(f *inspect.FD) string {
+	if !f.HasStat {
+		return ""
+	}
+	return ", " + explain.Size(f.Size) + " long"
 }

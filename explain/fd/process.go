@@ -135,6 +135,9 @@ func readLimit(l list) string {
 func keeps() []listField {
 	return []listField{
 		listValue(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files", Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
+			if !l.Row.Host.Host.Live { // a copy has links and no files
+				return explain.None(inspect.Unsupported)
+			}
 			var sum uint64
 			for _, f := range deleted(l) {
 				sum += f.Taken

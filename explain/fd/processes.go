@@ -86,6 +86,9 @@ func used(r hostRow) value {
 }
 
 func deletedBy(r hostRow) value {
+	if !r.Host.Scan.Procs.Host.Host.Live {
+		return explain.None(inspect.Unsupported)
+	}
 	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 		return explain.None(inspect.Denied)
 	}

@@ -63,7 +63,7 @@ func pipe(f *inspect.FD, relatives bool) string {
 	writes, reads := f.Flags&accessMode != 0, f.Flags&accessMode != 1
 	var same, other []inspect.FDEnd
 	for _, e := range f.Ends {
-		if f.HasInfo && e.Writes != writes && !(reads && writes) {
+		if f.HasInfo && e.Writes != writes && reads != writes {
 			other = append(other, e)
 		} else {
 			same = append(same, e)

@@ -54,16 +54,16 @@ func pointsColumn() column {
 // to them, and where there is room ANON, FILE, SHMEM and LAG to RSS.
 func split() []column {
 	return []column{
-		term("points_rss", "RSS", explain.Wide, "RSS as the OOM code counts it: ANON, FILE, SHMEM and LAG together.", func(_ row, t parts) int64 { return t.rss }),
-		term("points_swap", "SWAP", explain.Wide, "Swap in pages.", func(_ row, t parts) int64 { return t.swap }),
-		term("points_tables", "TABLES", explain.Wide, "Page tables in pages.", func(_ row, t parts) int64 { return t.tables }),
-		term("points_adj", "ADJ PAGES", explain.Wide, "What oom_score_adj adds to the points, in pages of this domain.", func(r row, t parts) int64 {
+		term("points_rss", "RSS", "RSS as the OOM code counts it: ANON, FILE, SHMEM and LAG together.", func(_ row, t parts) int64 { return t.rss }),
+		term("points_swap", "SWAP", "Swap in pages.", func(_ row, t parts) int64 { return t.swap }),
+		term("points_tables", "TABLES", "Page tables in pages.", func(_ row, t parts) int64 { return t.tables }),
+		term("points_adj", "ADJ PAGES", "What oom_score_adj adds to the points, in pages of this domain.", func(r row, t parts) int64 {
 			return kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain))
 		}),
-		term("points_anon", "ANON", explain.Wide, "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }),
-		term("points_file", "FILE", explain.Wide, "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }),
-		term("points_shmem", "SHMEM", explain.Wide, "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }),
-		term("points_lag", "LAG", explain.Wide, "How far the OOM code's quick count is off: CPUs add up what they map in batches.", func(r row, t parts) int64 { return lag(r, t) }),
+		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }),
+		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }),
+		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }),
+		term("points_lag", "LAG", "How far the OOM code's quick count is off: CPUs add up what they map in batches.", func(r row, t parts) int64 { return lag(r, t) }),
 	}
 }
 
@@ -80,8 +80,8 @@ func lag(r row, t parts) int64 {
 	return t.rss - inPages(r, r.P.RssAnon) - inPages(r, r.P.RssFile) - inPages(r, r.P.RssShmem)
 }
 
-func term(key, label string, show explain.Show, gist string, get func(row, parts) int64) column {
-	return column{Doc: doc{Key: key, Label: label, Unit: explain.Pages, Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj), Concept: "oom-score", Show: show, Gist: gist},
+func term(key, label, gist string, get func(row, parts) int64) column {
+	return column{Doc: doc{Key: key, Label: label, Unit: explain.Pages, Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj), Concept: "oom-score", Show: explain.Wide, Gist: gist},
 		Get: func(r row) value {
 			if t, ok := chosen(r); ok {
 				return explain.I(get(r, t))

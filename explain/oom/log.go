@@ -42,7 +42,7 @@ func logField(d doc, get func(*Kill) value, read func(*Kill) string) killField {
 // Kills is the post-mortem: a row a victim.
 func Kills() *explain.Table[*Kill] {
 	var fields []killField
-	for _, list := range [][]killField{whenFields(), askedFields(), boundFields(), cgroupFields(), zoneFields(), stateFields(), victimFields(), sizeFields(), pointFields(), rankingFields(), verdictFields()} {
+	for _, list := range [][]killField{whenFields(), askedFields(), boundFields(), cgroupFields(), zoneFields(), stateFields(), victimFields(), sizeFields(), reapFields(), pointFields(), rankingFields(), verdictFields()} {
 		fields = append(fields, list...)
 	}
 	return &explain.Table[*Kill]{Name: "kills", Fields: fields, Heading: heading}

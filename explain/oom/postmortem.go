@@ -202,7 +202,7 @@ func (k *Kill) unsure() bool {
 // not say.
 func (k *Kill) held() (int64, bool) {
 	v := k.V
-	if v.Anon != kmsg.Unset && v.File != kmsg.Unset && !(v.Torn && v.Shmem == kmsg.Unset) {
+	if v.Anon != kmsg.Unset && v.File != kmsg.Unset && (!v.Torn || v.Shmem != kmsg.Unset) {
 		return (v.Anon + v.File + max(v.Shmem, 0)) << 10, true
 	}
 	if t := k.E.Row(v.PID); t != nil && t.RSS != kmsg.Unset {

@@ -97,6 +97,12 @@ func sizeFields() []killField {
 			}, nil),
 		logField(doc{Key: "score", Unit: explain.Plain, Show: explain.Data, Concept: "oom-score", Gist: "The score that kernels up to 5.0 wrote with it."},
 			func(k *Kill) value { return told(k.V.Score, 1) }, nil),
+	}
+}
+
+// reapFields tell what the reaper made of it.
+func reapFields() []killField {
+	return []killField{
 		logField(doc{Key: "reaped", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the reaper had to take its memory before it could exit."},
 			func(k *Kill) value {
 				if k.V.Reaped || k.V.Unreaped || k.V.Failed {

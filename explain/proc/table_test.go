@@ -78,3 +78,26 @@ func TestKernelLocks(t *testing.T) {
 		}
 	}
 }
+
+// Few switches say nothing of what a process is like.
+func TestSwitches(t *testing.T) {
+	for _, c := range []struct {
+		waits, off inspect.Num
+		says       string
+	}{{0, 0, "not run"}, {2, 1, "Too few"}, {1, 2, "Too few"}, {10, 500, "More often"}, {1000, 200, "Now and then"}, {1000, 3, "Seldom"}} {
+		d := &inspect.ProcDetail{Row: on(inspect.Process{Voluntary: c.waits, Forced: c.off})}
+		if s := readSwitches(d); !strings.HasPrefix(s, c.says) && !strings.Contains(s, c.says) {
+			t.Errorf("%d and %d: %q", c.waits, c.off, s)
+		}
+	}
+}
+
+// Its share of disks is told apart for what is read and what is written.
+func TestCachedSaysWhichWay(t *testing.T) {
+	d := &inspect.ProcDetail{Row: on(inspect.Process{}), IO: inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096}}
+	for _, f := range inout() {
+		if f.Key == "write_bytes" && strings.Contains(f.Reading(d), "read") || f.Key == "read_bytes" && !strings.Contains(f.Reading(d), "read ahead") {
+			t.Errorf("%s: %q", f.Key, f.Reading(d))
+		}
+	}
+}

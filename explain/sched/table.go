@@ -155,7 +155,7 @@ func appendThrottled(b []byte, r row) []byte {
 	since, same := now.Since(old)
 	switch {
 	case (!seen || !same) && now.Throttled > 0:
-		return append(proc.AppendThrottled(b, r), " since it was made"...)
+		return proc.AppendThrottled(b, r)
 	case since.Throttled == 0:
 		return b
 	}

@@ -145,7 +145,7 @@ func TestCutVictimLine(t *testing.T) {
 					t.Errorf("%q: %s is %d", line[:n], name, is[0])
 				}
 			}
-			if v.HasAdj || v.Comm != whole.Comm && !(v.Cut && strings.HasPrefix(whole.Comm, v.Comm)) || v.Cut && n >= strings.Index(line, ") ")+1 || !v.Torn {
+			if v.HasAdj || v.Comm != whole.Comm && (!v.Cut || !strings.HasPrefix(whole.Comm, v.Comm)) || v.Cut && n >= strings.Index(line, ") ")+1 || !v.Torn {
 				t.Errorf("%q: %+v", line[:n], v)
 			}
 		}
