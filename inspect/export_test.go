@@ -1,6 +1,9 @@
 package inspect
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // What the tests, which are outside of the package because inspecttest imports
 // it, need of its inside.
@@ -119,3 +122,50 @@ func ParseCPUStat(b []byte) (*Sched, error) {
 func ParseConfig(r io.Reader) (map[string]string, error) { return parseConfig(r) }
 
 func ParseLag(b []byte, pid int32) (Lag, bool) { return parseLag(b, pid) }
+
+func ParseMIB(b []byte) (Counters, error) {
+	out := Counters{}
+	err := parseMIB(b, out)
+	return out, err
+}
+
+func ParseSockstat(b []byte) (Counters, error) {
+	out := Counters{}
+	err := parseSockstat(b, out)
+	return out, err
+}
+
+var (
+	ParseProtocols = parseProtocols
+	ParseSoftnet   = parseSoftnet
+	ParseConntrack = parseConntrack
+	ParseQdisc     = parseQdisc
+	ParseHook      = parseHook
+	CPUMask        = cpuMask
+)
+
+func ParseNetDev(b []byte) (map[string]DevStats, error) {
+	out := map[string]DevStats{}
+	err := parseNetDev(b, func(name string, s DevStats) { out[name] = s })
+	return out, err
+}
+
+// ParseLinks reads answers to RTM_GETLINK and to RTM_GETADDR.
+func ParseLinks(links, addresses [][]byte) map[string]*Interface {
+	n := rtnet{links: map[string]*Interface{}, index: map[int32]string{}}
+	for _, b := range links {
+		n.link(b)
+	}
+	for _, b := range addresses {
+		n.address(b)
+	}
+	return n.links
+}
+
+func CountSockets(b []byte, low, high uint64) SocketCount {
+	c := &socketCounter{low: low, high: high, listen: map[uint64]bool{}, to: map[string]int{}}
+	for line := range bytes.Lines(b) {
+		c.line(trimNewline(line))
+	}
+	return c.done()
+}
