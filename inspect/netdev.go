@@ -111,15 +111,15 @@ func statsNames() []string {
 		"tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors", "rx_compressed", "tx_compressed", "rx_nohandler"}
 }
 
-// apart are the counters that /proc/net/dev has only as sums, or not at all.
-func apart() []string {
+// LinkCounters are the counters of an interface that /proc/net/dev has only as sums, or not at all.
+func LinkCounters() []string {
 	return []string{"rx_dropped", "rx_length_errors", "rx_over_errors", "rx_crc_errors", "rx_frame_errors", "rx_missed_errors",
 		"tx_aborted_errors", "tx_carrier_errors", "tx_heartbeat_errors", "tx_window_errors", "rx_nohandler"}
 }
 
 func (h *Host) sysfsStats(dir string) Counters {
 	out := Counters{}
-	for _, name := range apart() {
+	for _, name := range LinkCounters() {
 		if n, err := h.sys.number(dir + "/" + name); err == nil && n >= 0 {
 			out[name] = uint64(n)
 		}
@@ -310,7 +310,7 @@ func hardware(b []byte) string {
 // linkStats reads struct rtnl_link_stats64 as far as the kernel has it.
 func linkStats(b []byte) Counters {
 	out := Counters{}
-	wanted := apart()
+	wanted := LinkCounters()
 	for k, name := range statsNames() {
 		if len(b) < 8*(k+1) {
 			break

@@ -293,9 +293,8 @@ func (r *recording) interfaces(p string) {
 		}
 		r.link(path.Join(dir, "device/driver"))
 		r.link(path.Join(dir, "master"))
-		stats, _ := os.ReadDir(r.at(path.Join(dir, "statistics")))
-		for _, f := range stats {
-			r.file(path.Join(dir, "statistics", f.Name()))
+		for _, name := range inspect.LinkCounters() {
+			r.file(path.Join(dir, "statistics", name))
 		}
 		queues, _ := os.ReadDir(r.at(path.Join(dir, "queues")))
 		for _, q := range queues {
