@@ -129,6 +129,20 @@ func (h *Host) NetSpaces(ps *Procs, want Sources) *NetSpaces {
 	return out
 }
 
+// Missing says that nothing of all namespaces together is missing: Gaps counts.
+func (l *NetSpaces) Missing(Source) Reason { return Present }
+
+// Before returns the sample an interval ago.
+func (l *NetSpaces) Before() (*NetSpaces, time.Duration, bool) {
+	if l.Was == nil {
+		return nil, 0, false
+	}
+	return l.Was, l.Found.Procs.Host.At.Sub(l.Was.Found.Procs.Host.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (l *NetSpaces) Kernel() Version { return l.Found.Procs.Host.Host.Kernel }
+
 // Len returns how many there are.
 func (l *NetSpaces) Len() int { return len(l.List) }
 

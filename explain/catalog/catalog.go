@@ -13,6 +13,7 @@ import (
 	"kwhy/explain/concepts"
 	"kwhy/explain/fd"
 	"kwhy/explain/mem"
+	"kwhy/explain/net"
 	"kwhy/explain/oom"
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
@@ -21,7 +22,7 @@ import (
 // All returns every declared value and rule, a column that several commands
 // show just once.
 func All() explain.Topic {
-	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic())
+	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic())
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {

@@ -320,7 +320,9 @@ func onLoopback(data []byte) []byte {
 		if len(f) < 4 || f[1] == "local_address" {
 			return true
 		}
-		inside := func(s string) bool { return strings.HasPrefix(s, "0100007F:") || strings.HasPrefix(s, "00000000000000000000000001000000:") }
+		inside := func(s string) bool {
+			return strings.HasPrefix(s, "0100007F:") || strings.HasPrefix(s, "00000000000000000000000001000000:")
+		}
 		return inside(f[1]) && (inside(f[2]) || f[3] == "0A")
 	})
 }
