@@ -34,7 +34,7 @@ func (o *netHostOptions) check() error {
 // space is the network namespace that was asked for.
 func (r *run) space(o *netHostOptions) (inspect.NetSpace, error) {
 	if o.netns == "" {
-		return r.host.OwnNet(), nil
+		return r.host.OwnSpace(), nil
 	}
 	pid, err := r.findProcess(o.netns)
 	if err != nil {

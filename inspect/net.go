@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,7 +121,9 @@ func (h *Host) Net(space NetSpace, want Sources) (*Net, error) {
 	}
 	if space.Own {
 		inside()
-	} else if err := h.within(space, inside); err != nil {
+	} else if err := h.within(space, inside); errors.Is(err, errCopy) {
+		n.shut(want, Inapplicable)
+	} else if err != nil {
 		n.shut(want, reasonFor(err))
 	}
 	h.netSockets(n, want)
@@ -312,7 +315,7 @@ func (h *Host) reservedPorts(n *Net) Reason {
 // reads what /sys shows of it. A copy of a host answers by its files alone.
 func (h *Host) netAsk(n *Net, want Sources) {
 	var rt rtnet
-	live := h.sameProcesses()
+	live := h.Live // the kernel that is asked is the one whose files were read
 	none := func(s Source) {
 		if want.Has(s) {
 			n.got[s] = Inapplicable // the numbers there are another host's
@@ -424,8 +427,15 @@ func (h *Host) netSockets(n *Net, want Sources) {
 	n.Sockets, n.got[NetTCP] = count, h.netReason(n.Space.Dir, err)
 }
 
-// OwnNet is the namespace that kwhy is in.
-func (h *Host) OwnNet() NetSpace {
+// OwnSpace is the namespace that kwhy is in; of a /proc of another PID namespace,
+// the host's mounted into a container, that of its first process: /proc/self there
+// would lead back to the container's network.
+func (h *Host) OwnSpace() NetSpace {
+	if h.Live && !h.sameProcesses() {
+		if s, err := h.NetOf(1); err == nil {
+			return s
+		}
+	}
 	s := NetSpace{Dir: "self/net", Own: true, PID: h.Self()}
 	s.Inode, _ = h.namespace("self", "net")
 	return s
@@ -433,7 +443,6 @@ func (h *Host) OwnNet() NetSpace {
 
 // NetOf is the namespace that a process is in.
 func (h *Host) NetOf(pid int32) (NetSpace, error) {
-	own := h.OwnNet()
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.namespace(dir, "net")
 	if err != nil {
@@ -442,5 +451,19 @@ func (h *Host) NetOf(pid int32) (NetSpace, error) {
 		}
 		return NetSpace{}, fmt.Errorf("the network namespace of process %d: %w", pid, err)
 	}
-	return NetSpace{Dir: dir + "/net", PID: pid, Inode: inode, Own: inode == own.Inode}, nil
+	return NetSpace{Dir: dir + "/net", PID: pid, Inode: inode, Own: inode == h.ownInode()}, nil
+}
+
+// ownInode is the inode of the namespace that this process is in: of a copy, that
+// which the copy was made in.
+func (h *Host) ownInode() uint64 {
+	if h.Live {
+		if to, err := os.Readlink("/proc/self/ns/net"); err == nil {
+			if n, ok := inodeIn([]byte(to)); ok {
+				return n
+			}
+		}
+	}
+	n, _ := h.namespace("self", "net")
+	return n
 }

@@ -294,7 +294,7 @@ func TestCPUMask(t *testing.T) {
 // netlink read another way, and their counters as /proc/net/dev has them.
 func TestLiveInterfaces(t *testing.T) {
 	h := openRoots(t, "/proc", "/sys", atNoon)
-	n, err := h.Net(h.OwnNet(), everything)
+	n, err := h.Net(h.OwnSpace(), everything)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"runtime"
 	"slices"
@@ -33,7 +34,7 @@ type NetNamespaces struct {
 // found. A thread can be in another than its process: that is not looked for.
 func (h *Host) NetNamespaces(ps *Procs) *NetNamespaces {
 	out := &NetNamespaces{Procs: ps}
-	own := h.OwnNet()
+	own, ownInode := h.OwnSpace(), h.ownInode()
 	at := map[uint64]*NetSpace{}
 	var mu sync.Mutex
 	h.eachChunk(len(ps.Rows), func(_ *pidReader, i int) {
@@ -54,7 +55,7 @@ func (h *Host) NetNamespaces(ps *Procs) *NetNamespaces {
 		}
 		s := at[inode]
 		if s == nil {
-			s = &NetSpace{Inode: inode, Own: inode == own.Inode}
+			s = &NetSpace{Inode: inode, Own: inode == ownInode}
 			at[inode] = s
 		}
 		s.Processes = append(s.Processes, p.PID)
@@ -62,7 +63,7 @@ func (h *Host) NetNamespaces(ps *Procs) *NetNamespaces {
 	for _, s := range at {
 		slices.Sort(s.Processes)
 		s.PID = s.Processes[0]
-		if s.Dir = strconv.Itoa(int(s.PID)) + "/net"; s.Own {
+		if s.Dir = strconv.Itoa(int(s.PID)) + "/net"; s.Own && own.Own {
 			s.Dir, s.PID = own.Dir, own.PID
 		}
 		out.List = append(out.List, *s)
@@ -79,12 +80,15 @@ func (h *Host) NetNamespaces(ps *Procs) *NetNamespaces {
 	return out
 }
 
+// errCopy says that a copy of a host has no namespace to enter.
+var errCopy = errors.New("a copy")
+
 // within runs do in a network namespace, on a thread of its own that ends with it:
 // a thread that has entered another namespace must run nothing else. Entering wants
 // CAP_SYS_ADMIN, here and in the user namespace that owns it (setns(2)).
 func (h *Host) within(space NetSpace, do func()) error {
-	if !h.sameProcesses() {
-		return unix.EXDEV // a copy, or another host's: there is nothing to enter
+	if !h.Live {
+		return errCopy
 	}
 	fd, err := unix.Openat(h.proc.fd, strconv.Itoa(int(space.PID))+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -93,7 +93,7 @@ func flagged(f inspect.Flag) value {
 }
 
 // text is a value where there is one to tell.
-func text(s string) value {
+func told(s string) value {
 	if s == "" {
 		return explain.None(inspect.Untold)
 	}
@@ -119,13 +119,13 @@ func Interfaces() *explain.Table[interfaceRow] {
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
 		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *inspect.Interface) value { return explain.S(i.Name) }),
-		sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *inspect.Interface) value { return text(i.State) }),
+		sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *inspect.Interface) value { return told(i.State) }),
 		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *inspect.Interface) value { return flagged(i.Admin) }),
 		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *inspect.Interface) value { return flagged(i.Carrier) }),
-		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *inspect.Interface) value { return text(i.Kind) }),
-		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *inspect.Interface) value { return text(i.Master) }),
-		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *inspect.Interface) value { return text(i.Driver) }),
-		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *inspect.Interface) value { return text(i.Hardware) }),
+		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *inspect.Interface) value { return told(i.Kind) }),
+		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *inspect.Interface) value { return told(i.Master) }),
+		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *inspect.Interface) value { return told(i.Driver) }),
+		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *inspect.Interface) value { return told(i.Hardware) }),
 		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *inspect.Interface) value {
 			var list []value
 			for _, p := range i.Addresses {
@@ -135,7 +135,7 @@ func Interfaces() *explain.Table[interfaceRow] {
 		}),
 		sysfs("mtu", "MTU", explain.Count, explain.Wide, "The largest packet that it sends, in bytes.", func(i *inspect.Interface) value { return number(i.MTU) }),
 		sysfs("speed", "MBIT/S", explain.Count, explain.Data, "Its speed in Mbit/s, where the driver knows one.", func(i *inspect.Interface) value { return number(i.Speed) }),
-		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *inspect.Interface) value { return text(i.Duplex) }),
+		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *inspect.Interface) value { return told(i.Duplex) }),
 		sysfs("carrier_changes", "CHANGES", explain.Count, explain.Data, "How often the link came or went.", func(i *inspect.Interface) value { return number(i.Changes) }),
 		sysfs("tx_queue_len", "TXQLEN", explain.Count, explain.Data, "Packets that pfifo_fast and the like hold for it.", func(i *inspect.Interface) value { return number(i.TxQueue) }),
 		sysfs("rx_queues", "RXQ", explain.Count, explain.Data, "Its receive queues, of which each can interrupt a CPU of its own.", func(i *inspect.Interface) value { return explain.I(len(i.RxQueues)) }),
@@ -345,7 +345,7 @@ func Qdiscs() *explain.Table[qdiscRow] {
 		return declare(key, label, explain.Count, show, true, gist, func(q *inspect.Qdisc) value { return explain.N(of(q)) })
 	}
 	return &explain.Table[qdiscRow]{Name: "qdiscs", Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
-		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *inspect.Qdisc) value { return text(q.Dev) }),
+		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *inspect.Qdisc) value { return told(q.Dev) }),
 		declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *inspect.Qdisc) value { return explain.S(q.Kind) }),
 		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Handle)) }),
 		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Parent)) }),

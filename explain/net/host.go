@@ -19,11 +19,11 @@ type (
 func Host() explain.Card[*inspect.Net] {
 	return explain.Card[*inspect.Net]{Name: "net", Sections: []explain.Section[*inspect.Net]{
 		{Title: "Which network", Fields: space()},
-		{Title: "TCP sockets by state", Whole: "tcp_sockets", Fields: states()},
+		{Title: "TCP sockets by state", Whole: "tcp_sockets", Fields: tcpStates()},
 		{Title: "Other sockets", Fields: others()},
 		{Title: "Listening sockets", Fields: listening(), Table: "listeners"},
 		{Title: "Local ports of outgoing connections", Fields: ports(), Table: "destinations"},
-		{Title: "Memory of socket buffers, of the whole host", Fields: memory()},
+		{Title: "Memory of socket buffers, of the whole host", Fields: bufferMemory()},
 		{Title: "How large one socket's buffers become", Fields: buffers()},
 		{Title: "Where packets are lost, 1: the interfaces", Table: "interfaces"},
 		{Title: "2: the CPUs that take packets in", Fields: softnet(), Table: "softnet"},

@@ -153,12 +153,12 @@ func Hooks() *explain.Table[hookRow] {
 	return &explain.Table[hookRow]{Name: "hooks", Fields: []column{
 		declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *inspect.Hook) value { return explain.S(h.Hook) }),
 		declare("family", "", explain.Text, explain.Always, "Whose packets: ip, ip6, arp, bridge; netdev is one interface's.", func(h *inspect.Hook) value { return explain.S(h.Family) }),
-		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *inspect.Hook) value { return text(h.Dev) }),
+		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *inspect.Hook) value { return told(h.Dev) }),
 		declare("priority", "", explain.Plain, explain.Always, "The lowest is called first.", func(h *inspect.Hook) value { return explain.I(h.Priority) }),
-		declare("function", "", explain.Text, explain.Wide, "The kernel's function that is called.", func(h *inspect.Hook) value { return text(h.Function) }),
-		declare("module", "", explain.Text, explain.Data, "The module that it is in.", func(h *inspect.Hook) value { return text(h.Module) }),
-		declare("table", "", explain.Text, explain.Data, "Of a chain of nftables: its family and table.", func(h *inspect.Hook) value { return text(h.Table) }),
-		declare("chain", "", explain.Text, explain.Data, "Of a chain of nftables: its name.", func(h *inspect.Hook) value { return text(h.Chain) }),
+		declare("function", "", explain.Text, explain.Wide, "The kernel's function that is called.", func(h *inspect.Hook) value { return told(h.Function) }),
+		declare("module", "", explain.Text, explain.Data, "The module that it is in.", func(h *inspect.Hook) value { return told(h.Module) }),
+		declare("table", "", explain.Text, explain.Data, "Of a chain of nftables: its family and table.", func(h *inspect.Hook) value { return told(h.Table) }),
+		declare("chain", "", explain.Text, explain.Data, "Of a chain of nftables: its name.", func(h *inspect.Hook) value { return told(h.Chain) }),
 		{Doc: doc{Key: "why", Source: inspect.NetHooks, Concept: "netfilter", Gist: "What it does with packets."}, Write: func(b []byte, r hookRow) []byte { return append(b, whyHook(r.It)...) }},
 	}}
 }

@@ -18,7 +18,7 @@ type bounds struct {
 	of       func(host) [3]inspect.Num // pages
 }
 
-func memory() []field {
+func bufferMemory() []field {
 	tcp := bounds{"tcp", inspect.TCPMem, func(n host) [3]inspect.Num { return n.TCPMem }}
 	udp := bounds{"udp", inspect.UDPMem, func(n host) [3]inspect.Num { return n.UDPMem }}
 	out := []field{{

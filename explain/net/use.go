@@ -62,7 +62,7 @@ func stateList() []state {
 	}
 }
 
-func states() []field {
+func tcpStates() []field {
 	total := field{
 		Doc: doc{Key: "tcp_sockets", Label: "TCP", Unit: explain.Count, Source: inspect.NetTCP, Also: []inspect.Source{inspect.NetSockstat}, Concept: aboutStates, Gist: "TCP sockets of IPv4 and IPv6, in any state, half-open ones too."},
 		Get: func(n host) value { return explain.I(allStates(n)) },

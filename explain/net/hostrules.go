@@ -7,13 +7,13 @@ import (
 	"kwhy/inspect"
 )
 
-type rule = explain.Rule[*inspect.Net]
+type hostRule = explain.Rule[*inspect.Net]
 
 // loss makes the two rules on a counter of what was lost. Over an interval its share
 // of what passed says what goes on now. Without one the share of all that ever
 // passed is worth a notice at most: it may be long over. Which of the two a finding
 // rests on is in its ID and in its sentence.
-func loss(r rule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(share, over string) string) []rule {
+func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(share, over string) string) []hostRule {
 	now, ever := r, r
 	now.Evidence, ever.Evidence = append([]string{key}, r.Evidence...), append([]string{key}, r.Evidence...)
 	now.At = at
@@ -33,7 +33,7 @@ func loss(r rule, key string, part, whole func(host) value, at explain.At, everA
 		return say(percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
 	}
 	ever.Next = "kwhy net --interval 10s"
-	return []rule{now, ever}
+	return []hostRule{now, ever}
 }
 
 func plusF(a, b value) value {
@@ -45,28 +45,28 @@ func plusF(a, b value) value {
 
 // hostRules judge a network. Their thresholds are ratios unless the rule says
 // otherwise.
-func hostRules() []rule {
+func hostRules() []hostRule {
 	out := lossRules()
 	out = append(out, rateRules()...)
 	return append(out, nearRules()...)
 }
 
-func lossRules() (out []rule) {
-	out = append(out, loss(rule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state listen"},
+func lossRules() (out []hostRule) {
+	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state listen"},
 		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
 		func(share, over string) string {
 			return share + " of the connections that came found the accept queue of their listener full, " + over
 		})...)
 	// Segments sent again are not among those that TcpOutSegs counts.
-	out = append(out, loss(rule{ID: "net.retransmits", Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
+	out = append(out, loss(hostRule{ID: "net.retransmits", Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
 		"tcp_retrans_segs", enough(mib("TcpRetransSegs")), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
 		func(share, over string) string { return share + " of the TCP segments were sent again, " + over })...)
-	out = append(out, loss(rule{ID: "net.softnet_drops", Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
+	out = append(out, loss(hostRule{ID: "net.softnet_drops", Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
 		"softnet_dropped", softTotal(softDropped), softTotal(softProcessed), explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001,
 		func(share, over string) string {
 			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
 		})...)
-	out = append(out, loss(rule{ID: "net.udp_rcvbuf_errors", Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
+	out = append(out, loss(hostRule{ID: "net.udp_rcvbuf_errors", Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
 		"udp_rcvbuf_errors", either("UdpRcvbufErrors", "Udp6RcvbufErrors"), either("UdpInDatagrams", "Udp6InDatagrams"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
 		func(share, over string) string {
 			return share + " of the datagrams for programs here met a full receive buffer and were lost, " + over
@@ -98,9 +98,9 @@ func either(v4, v6 string) func(host) value {
 }
 
 // rateRules rest on what a counter grows a second: what it was before says nothing.
-func rateRules() []rule {
-	perSecond := func(id, key, concept, next string, get func(host) value, at explain.At, say string) rule {
-		return rule{
+func rateRules() []hostRule {
+	perSecond := func(id, key, concept, next string, get func(host) value, at explain.At, say string) hostRule {
+		return hostRule{
 			ID: id, Evidence: []string{key}, Concept: explain.Concept(concept), Next: next, At: at,
 			Of: func(n host) value { return rate(n, get) },
 			Say: func(n host) string {
@@ -109,7 +109,7 @@ func rateRules() []rule {
 			},
 		}
 	}
-	return []rule{
+	return []hostRule{
 		perSecond("net.time_squeeze", "softnet_time_squeeze", "softirq-napi", "kwhy explain softirq-napi", softTotal(softSqueezed), explain.At{Notice: 10, Warning: 200},
 			"a CPU ended a round of taking in packets with packets left: it does not keep up"),
 		perSecond("net.conntrack_drops", "conntrack_drop", "conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
@@ -122,14 +122,14 @@ func rateRules() []rule {
 }
 
 // nearRules rest on how near a bound is now.
-func nearRules() []rule {
-	near := func(id, concept, next string, evidence []string, of func(host) value, at explain.At, say string) rule {
-		return rule{ID: id, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
+func nearRules() []hostRule {
+	near := func(id, concept, next string, evidence []string, of func(host) value, at explain.At, say string) hostRule {
+		return hostRule{ID: id, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
 	}
 	against := func(get func(host) value, src inspect.Source) func(host) value {
 		return func(n host) value { return share(get(n), sysctl(src)(n)) }
 	}
-	return []rule{
+	return []hostRule{
 		near("net.conntrack_near", "conntrack", "kwhy explain conntrack", []string{"nf_conntrack_count", "nf_conntrack_max"},
 			against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax), explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
 			" of the room for tracked connections is taken: at 100 % packets of new ones are dropped"),
