@@ -21,7 +21,7 @@ func tcp() []field {
 // segments are what was sent, and sent again.
 func segments() []field {
 	retrans := mib("TcpRetransSegs")
-	sent := mib("TcpOutSegs")
+	sent := func(n host) value { return plus(mib("TcpOutSegs")(n), retrans(n)) } // which does not count those sent again
 	out := counters(inspect.NetSNMP, "", "packet-path", []counter{
 		{name: "TcpInSegs", label: "segments in", gist: "Segments that came to TCP, broken ones too; what GRO joined is one."},
 		{name: "TcpOutSegs", label: "segments out", gist: "Segments that TCP sent, without those sent again."},

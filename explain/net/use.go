@@ -250,7 +250,12 @@ func ports() []field {
 			}},
 		{Doc: doc{Key: "ephemeral_ports", Label: "ports", Unit: explain.Count, Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts}, Show: explain.Data, Concept: "ephemeral-ports", Gist: "Local ports of the range, without reserved ones."}, Get: size},
 		{Doc: doc{Key: "ephemeral_used", Label: "sockets on them", Unit: explain.Count, Source: inspect.NetTCP, Also: []inspect.Source{inspect.IPLocalPortRange}, Concept: "ephemeral-ports", Gist: "TCP sockets with a local port of the range that nothing listens on."},
-			Get: func(n host) value { return explain.I(n.Sockets.Ephemeral) }, Reading: func(n host) string {
+			Get: func(n host) value {
+				if n.Ports.Low < 0 {
+					return explain.None(n.Missing(inspect.IPLocalPortRange))
+				}
+				return explain.I(n.Sockets.Ephemeral)
+			}, Reading: func(n host) string {
 				if n.Sockets.Ephemeral == 0 {
 					return "None."
 				}
