@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -86,7 +87,7 @@ func tooManyDatagrams(n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	if err := to.SetReadBuffer(1000); err != nil {
 		return "", err
 	}
@@ -94,7 +95,7 @@ func tooManyDatagrams(n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	for range n {
 		if _, err := from.Write(make([]byte, 200)); err != nil {
 			return "", err
@@ -163,15 +164,15 @@ func endings(kept []io.Closer, which string, n int) ([]io.Closer, error) {
 		if err != nil {
 			return kept, err
 		}
-		c.Close()
-		if _, err := s.Read(make([]byte, 1)); err != io.EOF {
+		_ = c.Close()
+		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			return kept, fmt.Errorf("read: %w", err)
 		}
 		if which == "closewait" {
 			kept = append(kept, s)
 			continue
 		}
-		s.Close()
+		_ = s.Close()
 	}
 	return kept, nil
 }

@@ -171,7 +171,7 @@ func (h *Host) netFiles(n *Net, want Sources) error {
 			continue
 		}
 		err := read()
-		if n.got[s] = h.netReason(n.Space.Dir, err); err != nil && n.got[s] != Malformed {
+		if n.got[s] = netReason(err); err != nil && n.got[s] != Malformed {
 			failed++
 			first = errors.Join(first, err)
 		}
@@ -184,7 +184,7 @@ func (h *Host) netFiles(n *Net, want Sources) error {
 
 // netReason classes an error of a file of a namespace's directory: one that is not
 // there is gone with its process, or else this kernel does not have it.
-func (h *Host) netReason(dir string, err error) Reason {
+func netReason(err error) Reason {
 	r := reasonFor(err)
 	if r == Failed && errors.Is(err, unix.EINVAL) {
 		return Vanished // the last process has left the namespace
@@ -424,7 +424,7 @@ func (h *Host) netSockets(n *Net, want Sources) {
 	}
 	low, high := uint64(max(n.Ports.Low, 1)), uint64(max(n.Ports.High, 0))
 	count, err := h.tcpSockets(n.Space.Dir, low, high)
-	n.Sockets, n.got[NetTCP] = count, h.netReason(n.Space.Dir, err)
+	n.Sockets, n.got[NetTCP] = count, netReason(err)
 }
 
 // OwnSpace is the namespace that kwhy is in; of a /proc of another PID namespace,

@@ -27,7 +27,9 @@ func hostTopic() explain.Topic {
 }
 
 // Take reads kwhy's own network namespace.
-func Take(h *inspect.Host, want inspect.Sources) (host, error) { return h.Net(h.OwnSpace(), Whole(want)) }
+func Take(h *inspect.Host, want inspect.Sources) (host, error) {
+	return h.Net(h.OwnSpace(), Whole(want))
+}
 
 // Whole adds to a set of sources those without which some of them say nothing:
 // interfaces are found by their counters, and ports by their range.
