@@ -2,15 +2,20 @@ package inspect_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -290,6 +295,46 @@ func TestCPUMask(t *testing.T) {
 	}
 }
 
+// attribute is one of netlink's: a length, a type, a value.
+func attribute(kind uint16, value []byte) []byte {
+	b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(value)))
+	b = append(binary.NativeEndian.AppendUint16(b, kind), value...)
+	return append(b, make([]byte, -len(b)&3)...)
+}
+
+func big(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// What nfnetlink answers, as include/uapi/linux/netfilter/nfnetlink_hook.h lays it
+// out: a chain of nftables, with a negative priority.
+func TestParseHook(t *testing.T) {
+	chain := slices.Concat(attribute(1, []byte("t\x00")), attribute(3, []byte("in\x00")), attribute(2, []byte{1}))
+	info := slices.Concat(attribute(2, big(1)), attribute(1|1<<15, chain))
+	b := slices.Concat([]byte{2, 0, 0, 0}, attribute(1, big(1)), attribute(2, big(^uint32(199))), attribute(4, []byte("nft_do_chain_inet\x00")), attribute(5, []byte("nf_tables\x00")), attribute(6|1<<15, info))
+	got, ok := inspect.ParseHook(b)
+	if want := (inspect.Hook{Priority: -200, Function: "nft_do_chain_inet", Module: "nf_tables", Table: "inet t", Chain: "in"}); !ok || got != want {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	if _, ok := inspect.ParseHook(b[:7]); ok {
+		t.Error("half an answer")
+	}
+}
+
+// What rtnetlink answers of a qdisc (struct tcmsg, TCA_KIND, TCA_STATS2).
+func TestParseQdisc(t *testing.T) {
+	u32 := func(list ...uint32) (b []byte) {
+		for _, n := range list {
+			b = binary.NativeEndian.AppendUint32(b, n)
+		}
+		return b
+	}
+	stats := slices.Concat(attribute(1, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint64(nil, 1500), 7)), attribute(3, u32(1, 100, 2, 3, 4)), attribute(8, binary.NativeEndian.AppendUint64(nil, 1<<33)))
+	b := slices.Concat(u32(0, 2, 0x80010000, 0xffffffff, 0), attribute(1, []byte("fq_codel\x00")), attribute(7, stats))
+	got, ok := inspect.ParseQdisc(b)
+	if want := (inspect.Qdisc{Kind: "fq_codel", Handle: 0x80010000, Parent: 0xffffffff, Bytes: 1500, Packets: 1 << 33, Length: 1, Backlog: 100, Dropped: 2, Requeues: 3, Overlimits: 4}); !ok || got != want {
+		t.Errorf("%+v, %v", got, ok)
+	}
+}
+
 // The interfaces of this namespace as Go's package net has them, by the same
 // netlink read another way, and their counters as /proc/net/dev has them.
 func TestLiveInterfaces(t *testing.T) {
@@ -352,6 +397,50 @@ func TestNetNamespaces(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Entering a namespace leaves no thread of this process there, the main thread least
+// of all: /proc/self is what it says.
+func TestEnteringLeavesNobodyBehind(t *testing.T) {
+	c := exec.Command("sleep", "600")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if err := c.Start(); err != nil {
+		t.Skipf("a network namespace: %v", err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	h := openRoots(t, "/proc", "/sys", atNoon)
+	space, err := h.NetOf(int32(c.Process.Pid))
+	if err != nil || space.Own {
+		t.Fatal(space, err)
+	}
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Skip(err)
+	}
+	for range 200 {
+		n, err := h.Net(space, inspect.Of(inspect.Somaxconn, inspect.NetDev))
+		if err != nil || n.Missing(inspect.Somaxconn) != inspect.Present || len(n.Interfaces) != 1 {
+			t.Fatal(n.Missing(inspect.Somaxconn), n.Interfaces, err)
+		}
+		if now, err := os.Readlink("/proc/self/ns/net"); err != nil || now != own {
+			t.Fatalf("this process is in %s, and was in %s: %v", now, own, err)
+		}
+	}
+	left := 0
+	for range 100 { // a thread that ends takes a moment
+		left = 0
+		threads, _ := filepath.Glob("/proc/self/task/*/ns/net")
+		for _, p := range threads {
+			if in, err := os.Readlink(p); err == nil && in != own {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d threads are still in the other namespace", left)
 }
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -95,14 +95,36 @@ func (h *Host) within(space NetSpace, do func()) error {
 		return &os.PathError{Op: "open", Path: strconv.Itoa(int(space.PID)) + "/ns/net", Err: err}
 	}
 	defer unix.Close(fd)
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+	return onSpareThread(func() error {
 		err := unix.Setns(fd, unix.CLONE_NEWNET)
 		if err == nil {
 			do()
 		}
-		done <- err
+		return err
+	})
+}
+
+// onSpareThread runs do on a thread that ends with it. The main thread won't do:
+// the runtime keeps it, and with it /proc/self would stay in the other namespace.
+func onSpareThread(do func() error) error {
+	done := make(chan error, 1)
+	spare := func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+		done <- do()
+	}
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			spare()
+			return
+		}
+		defer runtime.UnlockOSThread()
+		held := make(chan struct{})
+		go func() { // not on the main thread, which is held here meanwhile
+			defer close(held)
+			spare()
+		}()
+		<-held
 	}()
 	return <-done
 }

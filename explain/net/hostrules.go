@@ -52,7 +52,7 @@ func hostRules() []hostRule {
 }
 
 func lossRules() (out []hostRule) {
-	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state listen"},
+	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state listen"},
 		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
 		func(share, over string) string {
 			return share + " of the connections that came found the accept queue of their listener full, " + over

@@ -109,7 +109,7 @@ func readTracked(n host) string {
 	}
 	s := explain.Percent(c, m) + " of the room."
 	if c == 0 {
-		s += " Nothing is tracked: no rule of this namespace asks for it."
+		s += " Nothing is tracked: no rule of this namespace asks for it, or nothing has passed."
 	}
 	return s
 }

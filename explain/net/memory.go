@@ -170,7 +170,7 @@ func underPressure(n host) bool { return n.Protocols["TCP"].Pressure == "yes" }
 // buffers are the bounds of one socket.
 func buffers() []field {
 	triple := func(key, label string, k int, src inspect.Source, gist string, of func(host) [3]inspect.Num, read func(host) string) field {
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Bytes, Source: src, Also: []inspect.Source{inspect.TCPModerateRcvbuf}, Concept: aboutBuffers, Gist: gist}, Get: func(n host) value {
+		return field{Doc: doc{Key: key, Label: label, Unit: explain.Bytes, Source: src, Also: []inspect.Source{inspect.TCPModerateRcvbuf, inspect.Meminfo}, Concept: aboutBuffers, Gist: gist}, Get: func(n host) value {
 			if of(n)[k] < 0 {
 				return value{}
 			}
@@ -205,7 +205,25 @@ func readRmemMax(n host) string {
 	if on, ok := n.Mem.Number(inspect.TCPModerateRcvbuf); ok && on == 0 {
 		return "tcp_moderate_rcvbuf is off: none grows by itself."
 	}
-	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that for its socket."
+	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that for its socket." + chosenRmemMax(n)
+}
+
+// chosenRmemMax says whether the bound is the kernel's own: a 128th of the RAM that
+// was free for buffers at boot, and 32 MiB at most, 6 MiB before 6.16
+// (net/ipv4/tcp.c, tcp_init).
+func chosenRmemMax(n host) string {
+	most, name := int64(6<<20), "6 MiB"
+	if n.Kernel().AtLeast(6, 16) {
+		most, name = 32<<20, "32 MiB"
+	}
+	now, ram := int64(n.TCPRmem[2]), int64(n.Mem.Info["MemTotal"]/128)
+	switch {
+	case now == most:
+		return " " + name + " is the most that the kernel chooses by itself."
+	case ram > 0 && now < most && now <= ram && now > ram-ram/4:
+		return " As the kernel chose it: a 128th of the RAM."
+	}
+	return ""
 }
 
 func readCoreMax(n host, src inspect.Source, option string) string {
