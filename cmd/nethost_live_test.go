@@ -191,7 +191,7 @@ func inNamespace(t *testing.T) *netChild {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestHelperNetHost$")
 	c.Env = append(os.Environ(), "KWHY_TEST_CHILD=nethost")
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} // it ends when its input does
 	if os.Geteuid() != 0 {
 		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
