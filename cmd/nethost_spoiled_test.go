@@ -15,7 +15,7 @@ func TestSpoiledNetworkFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs some thousand commands")
 	}
-	b, err := os.ReadFile("../inspect/testdata/hosts/linux-6.18-net.txtar")
+	b, err := os.ReadFile("../inspect/testdata/hosts/linux-6.18-lossy-net.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}

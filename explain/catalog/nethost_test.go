@@ -9,7 +9,7 @@ import (
 
 // A value of the network that is read alone says what it says in the whole report.
 func TestNetAloneAsInTheReport(t *testing.T) {
-	h := recorded(t, "linux-6.18-net")
+	h := recorded(t, "linux-6.18-lossy-net")
 	card := net.Host()
 	n, err := net.Take(h, card.Needs())
 	if err != nil {
