@@ -52,7 +52,7 @@ func hostRules() []hostRule {
 }
 
 func lossRules() (out []hostRule) {
-	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state listen"},
+	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
 		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
 		func(share, over string) string {
 			return share + " of the connections that came found the accept queue of their listener full, " + over
@@ -114,7 +114,7 @@ func rateRules() []hostRule {
 			"a CPU ended a round of taking in packets with packets left: it does not keep up"),
 		perSecond("net.conntrack_drops", "conntrack_drop", "conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
 			"a packet was dropped because its connection could not be tracked"),
-		perSecond("net.syncookies", "syncookies_sent", string(aboutListening), "kwhy net sockets --state listen", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
+		perSecond("net.syncookies", "syncookies_sent", string(aboutListening), "kwhy net sockets --state LISTEN", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
 			"a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog"),
 		perSecond("net.udp_memory", "udp_mem_errors", "tcp-memory", "kwhy explain tcp-memory", either("UdpMemErrors", "Udp6MemErrors"), explain.At{Warning: 1e-9, Critical: 100},
 			"a datagram was lost because all UDP sockets together had more than udp_mem allows"),
@@ -166,7 +166,7 @@ func nearRules() []hostRule {
 			" of udp_mem low is used by UDP's buffers: above it datagrams are lost"),
 		{
 			// A number of sockets: programs that close have few.
-			ID: "net.close_wait", Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state close-wait",
+			ID: "net.close_wait_many", Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
 			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 100, Warning: 1000},
 			Say: func(n host) string {
 				return explain.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
