@@ -19,8 +19,12 @@ import (
 	"kwhy/output"
 )
 
-const netLong = `The network of this namespace: the sockets in use by protocol and state, and who
-listens, with how many connections wait to be accepted.
+const netLong = `The network of this host: sockets in use, who listens, the memory of socket buffers,
+and where packets are lost, layer by layer in the order in which a packet passes them.
+
+What is told is one network namespace's: kwhy's own, or a process's with --netns.
+What the kernel keeps for all of them is the host's: buffer memory and its limits,
+and what the CPUs do with packets.
 
 With a PID, or a name that just one process has: that process's sockets, in its own
 network namespace.`
@@ -64,22 +68,29 @@ func (o *netOptions) tableFlags(f *pflag.FlagSet) {
 }
 
 func (a *App) netCommand() *cobra.Command {
+	var o netHostOptions
 	c := &cobra.Command{
 		Use:   "net [PID|NAME]",
-		Short: "Sockets: where their bytes wait, and who listens",
+		Short: "Sockets, their buffers, and where packets are lost",
 		Long:  netLong,
 		Example: `  kwhy net
+  kwhy net --interval 10s               what is being lost now
+  kwhy net --netns 1234                 in the network namespace of a process
+  kwhy net --all-netns                  which namespaces there are, and who lives there
   kwhy net 1234                         one process's sockets
   kwhy net sockets                      all of them, those with waiting bytes first`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.check(len(args) > 0); err != nil {
+				return err
+			}
 			r, err := a.begin(c, "net")
 			if err != nil {
 				return err
 			}
 			defer r.host.Close()
 			if len(args) == 0 {
-				return r.netHost()
+				return r.netHost(&o)
 			}
 			pid, err := r.findProcess(args[0])
 			if err != nil {
@@ -88,6 +99,7 @@ func (a *App) netCommand() *cobra.Command {
 			return r.netProcess(pid)
 		},
 	}
+	o.flags(c.Flags())
 	c.AddCommand(a.socketsCommand())
 	return c
 }
@@ -317,31 +329,14 @@ func namespaceOf(s *inspect.Sockets) string {
 	return "the network namespace of process " + s.Dir + ", by " + how
 }
 
-// netHost shows the sockets in use and who listens.
-func (r *run) netHost() error {
-	p := r.progress("reading the sockets")
-	s, err := r.host.Sockets(inspect.SocketQuery{Dir: r.host.OwnNet(), States: sockdiag.Every, Owners: true})
-	p.Stop()
-	if err != nil {
-		return err
-	}
-	var rep explain.Report
-	if err := addSockets(&rep, s, r.app.screenRows()); err != nil {
-		return err
-	}
-	rep.Tell(s.Gaps(), r.host.Kernel)
-	h := r.header(s.When, 0)
-	h.Summary = []string{explain.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
-	return r.print(h, &rep)
-}
-
-// addSockets adds the sections of a namespace's sockets to a report.
+// addSockets adds to a report of a network whose sockets they are, and who listens.
 func addSockets(rep *explain.Report, s *inspect.Sockets, screen int) error {
 	use, err := net.Use().View(nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	rep.Parts = append(rep.Parts, explain.Part{Title: "Sockets in use", Table: "states"}, explain.Part{Title: "Who listens", Table: "listeners"})
+	at := slices.IndexFunc(rep.Parts, func(p explain.Part) bool { return p.Table == "listeners" })
+	rep.Parts = slices.Insert(rep.Parts, max(at, 0), explain.Part{Title: "Whose they are", Table: "states"})
 	addGrid(rep, use, s.Use())
 	return addListeners(rep, s.Only((*sockdiag.Socket).IsListener), screen)
 }

@@ -4,7 +4,9 @@
 // methods take snapshots (Mem, Procs, ProcMem) of just the sources that the
 // caller wants; a source that gave nothing says why (Reason), and no missing
 // number is ever a zero. This package explains nothing, prints nothing, keeps
-// no state beside the Host, and writes to nothing that it reads. It never opens
+// no state beside the Host, and writes to nothing that it reads. What /proc does not
+// hold of a network is asked by netlink; a kernel whose netfilter can tell its hooks
+// by a module loads it when root asks, as it does for nft and ss. It never opens
 // a file whose reading has an effect: vm/lowmem_reserve_ratio recomputes the
 // zones' reserves, vm/stat_refresh folds counters.
 //
@@ -31,6 +33,13 @@
 //     cuts a path at its first blank, and one bad line costs the whole file. What
 //     the files don't tell, the kernel is asked for: package sockdiag.
 //   - self/cgroup: one line that does not parse costs procfs all of them.
+//   - snmp, netstat and snmp6: procfs has a fixed set of counters, drops those that
+//     it does not know, and holds them in float64.
+//   - sockstat, softnet_stat, protocols and stat/nf_conntrack: procfs reads those of
+//     kwhy's own network namespace alone, takes a softnet row before 5.10 for the
+//     CPU of its number, and columns of conntrack by their place, which changed.
+//   - net/dev: procfs loses the order of the interfaces.
+//   - net/tcp: procfs keeps every socket as an object where counts are wanted.
 //   - cgroup files, sysctls one by one (FS.VM reads all, those with effects
 //     too), zram, node meminfo, hugepages, KSM: procfs has no reader.
 package inspect

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"io"
 
 	"kwhy/inspect/sockdiag"
@@ -171,4 +172,51 @@ func MappingOf(line string) (dev, inode uint64, path string, ok bool) {
 	var m mapping
 	ok = m.parse([]byte(line))
 	return m.dev, m.inode, m.path, ok
+}
+
+func ParseMIB(b []byte) (Counters, error) {
+	out := Counters{}
+	err := parseMIB(b, out)
+	return out, err
+}
+
+func ParseSockstat(b []byte) (Counters, error) {
+	out := Counters{}
+	err := parseSockstat(b, out)
+	return out, err
+}
+
+var (
+	ParseProtocols = parseProtocols
+	ParseSoftnet   = parseSoftnet
+	ParseConntrack = parseConntrack
+	ParseQdisc     = parseQdisc
+	ParseHook      = parseHook
+	CPUMask        = cpuMask
+)
+
+func ParseNetDev(b []byte) (map[string]DevStats, error) {
+	out := map[string]DevStats{}
+	err := parseNetDev(b, func(name string, s DevStats) { out[name] = s })
+	return out, err
+}
+
+// ParseLinks reads answers to RTM_GETLINK and to RTM_GETADDR.
+func ParseLinks(links, addresses [][]byte) map[string]*Interface {
+	n := rtnet{links: map[string]*Interface{}, index: map[int32]string{}}
+	for _, b := range links {
+		n.link(b)
+	}
+	for _, b := range addresses {
+		n.address(b)
+	}
+	return n.links
+}
+
+func CountSockets(b []byte, low, high uint64) SocketCount {
+	c := &socketCounter{low: low, high: high, listen: map[uint64]bool{}, to: map[string]int{}}
+	for line := range bytes.Lines(b) {
+		c.line(trimNewline(line))
+	}
+	return c.done()
 }

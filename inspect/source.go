@@ -88,6 +88,48 @@ const (
 	MiscDevices
 	NetSockets
 	SockDiag
+	NetSockstat
+	NetSockstat6
+	NetSNMP
+	NetSNMP6
+	NetNetstat
+	NetProtocols
+	NetTCP
+	NetSoftnet
+	NetDev
+	NetSysfs
+	NetRoute
+	NetQdisc
+	NetEthtool
+	NetHooks
+	NetTables
+	NetConntrack
+	TCPMem
+	UDPMem
+	TCPRmem
+	TCPWmem
+	IPLocalPortRange
+	IPLocalReservedPorts
+	DefaultQdisc
+	RmemMax
+	WmemMax
+	RmemDefault
+	WmemDefault
+	Somaxconn
+	TCPMaxSynBacklog
+	TCPMaxOrphans
+	TCPMaxTWBuckets
+	TCPEhashEntries
+	TCPSyncookies
+	TCPAbortOnOverflow
+	TCPFinTimeout
+	TCPModerateRcvbuf
+	NetdevMaxBacklog
+	NetdevBudget
+	NetdevBudgetUsecs
+	ConntrackMax
+	ConntrackCount
+	ConntrackBuckets
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
@@ -142,6 +184,10 @@ type sourceInfo struct {
 const (
 	asRoot   = "run as root"
 	asTracer = "run as root, as the process's user, or with CAP_SYS_PTRACE"
+	// What belongs to a network namespace is asked of its own namespace.
+	asNetAdmin = "run as root, with CAP_SYS_ADMIN, to enter that network namespace"
+	liveNet    = "the host's own /proc, not a copy"
+	initialNet = "kwhy in the host's initial network namespace"
 )
 
 var sourceTable = [nSources]sourceInfo{
@@ -226,6 +272,48 @@ var sourceTable = [nSources]sourceInfo{
 	MiscDevices:             {path: "/proc/misc"},
 	NetSockets:              {path: "sock_diag(7), or else /proc/<pid>/net", option: "CONFIG_NET"},
 	SockDiag:                {path: "sock_diag(7)", opens: asRoot + ", with CAP_SYS_ADMIN in that network namespace", option: "CONFIG_INET_DIAG and CONFIG_UNIX_DIAG, and the host's own /proc, not a copy"},
+	NetSockstat:             {path: "/proc/net/sockstat", option: "CONFIG_INET"},
+	NetSockstat6:            {path: "/proc/net/sockstat6", option: "CONFIG_IPV6"},
+	NetSNMP:                 {path: "/proc/net/snmp", option: "CONFIG_INET"},
+	NetSNMP6:                {path: "/proc/net/snmp6", option: "CONFIG_IPV6"},
+	NetNetstat:              {path: "/proc/net/netstat", option: "CONFIG_INET"},
+	NetProtocols:            {path: "/proc/net/protocols"},
+	NetTCP:                  {path: "/proc/net/tcp", option: "CONFIG_INET"},
+	NetSoftnet:              {path: "/proc/net/softnet_stat"},
+	NetDev:                  {path: "/proc/net/dev"},
+	NetSysfs:                {path: "/sys/class/net", option: "a /sys that was mounted in this network namespace"},
+	NetRoute:                {path: "rtnetlink", opens: asNetAdmin, option: liveNet},
+	NetQdisc:                {path: "rtnetlink, RTM_GETQDISC", opens: asNetAdmin, option: liveNet + ", and CONFIG_NET_SCHED"},
+	NetEthtool:              {path: "ioctl(SIOCETHTOOL)", opens: asNetAdmin, option: liveNet + ", and a driver that tells its rings"},
+	NetHooks:                {path: "nfnetlink, hooks", opens: asRoot + ", with CAP_NET_ADMIN", option: "CONFIG_NETFILTER_NETLINK_HOOK, and the host's own /proc", since: Version{5, 14, 0}},
+	NetTables:               {path: "/proc/net/ip_tables_names", opens: asRoot},
+	NetConntrack:            {path: "/proc/net/stat/nf_conntrack", option: "connection tracking loaded, and CONFIG_NF_CONNTRACK_PROCFS"},
+	TCPMem:                  {path: "/proc/sys/net/ipv4/tcp_mem", option: initialNet},
+	UDPMem:                  {path: "/proc/sys/net/ipv4/udp_mem", option: initialNet},
+	TCPRmem:                 {path: "/proc/sys/net/ipv4/tcp_rmem", opens: asNetAdmin},
+	TCPWmem:                 {path: "/proc/sys/net/ipv4/tcp_wmem", opens: asNetAdmin},
+	IPLocalPortRange:        {path: "/proc/sys/net/ipv4/ip_local_port_range", opens: asNetAdmin},
+	IPLocalReservedPorts:    {path: "/proc/sys/net/ipv4/ip_local_reserved_ports", opens: asNetAdmin},
+	DefaultQdisc:            {path: "/proc/sys/net/core/default_qdisc", shape: choice, option: initialNet},
+	RmemMax:                 {path: "/proc/sys/net/core/rmem_max", shape: number, option: initialNet},
+	WmemMax:                 {path: "/proc/sys/net/core/wmem_max", shape: number, option: initialNet},
+	RmemDefault:             {path: "/proc/sys/net/core/rmem_default", shape: number, option: initialNet},
+	WmemDefault:             {path: "/proc/sys/net/core/wmem_default", shape: number, option: initialNet},
+	Somaxconn:               {path: "/proc/sys/net/core/somaxconn", shape: number, opens: asNetAdmin},
+	TCPMaxSynBacklog:        {path: "/proc/sys/net/ipv4/tcp_max_syn_backlog", shape: number, opens: asNetAdmin},
+	TCPMaxOrphans:           {path: "/proc/sys/net/ipv4/tcp_max_orphans", shape: number, option: initialNet},
+	TCPMaxTWBuckets:         {path: "/proc/sys/net/ipv4/tcp_max_tw_buckets", shape: number, opens: asNetAdmin},
+	TCPEhashEntries:         {path: "/proc/sys/net/ipv4/tcp_ehash_entries", shape: number, opens: asNetAdmin, since: Version{6, 1, 0}},
+	TCPSyncookies:           {path: "/proc/sys/net/ipv4/tcp_syncookies", shape: number, opens: asNetAdmin, option: "CONFIG_SYN_COOKIES"},
+	TCPAbortOnOverflow:      {path: "/proc/sys/net/ipv4/tcp_abort_on_overflow", shape: number, opens: asNetAdmin},
+	TCPFinTimeout:           {path: "/proc/sys/net/ipv4/tcp_fin_timeout", shape: number, opens: asNetAdmin},
+	TCPModerateRcvbuf:       {path: "/proc/sys/net/ipv4/tcp_moderate_rcvbuf", shape: number, opens: asNetAdmin},
+	NetdevMaxBacklog:        {path: "/proc/sys/net/core/netdev_max_backlog", shape: number, option: initialNet},
+	NetdevBudget:            {path: "/proc/sys/net/core/netdev_budget", shape: number, option: initialNet},
+	NetdevBudgetUsecs:       {path: "/proc/sys/net/core/netdev_budget_usecs", shape: number, option: initialNet, since: Version{4, 12, 0}},
+	ConntrackMax:            {path: "/proc/sys/net/netfilter/nf_conntrack_max", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
+	ConntrackCount:          {path: "/proc/sys/net/netfilter/nf_conntrack_count", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
+	ConntrackBuckets:        {path: "/proc/sys/net/netfilter/nf_conntrack_buckets", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},

@@ -23,10 +23,10 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func atNoon() time.Time { return noon }
 
 // hosts returns the names of the recorded hosts whose memory was recorded in full:
-// those ending in -sched were cut to what scheduling needs.
+// those ending in -sched and -net were cut to what these topics need.
 func hosts(t testing.TB) []string {
 	t.Helper()
-	return slices.DeleteFunc(allHosts(t), func(name string) bool { return strings.HasSuffix(name, "-sched") })
+	return slices.DeleteFunc(allHosts(t), func(name string) bool { return strings.HasSuffix(name, "-sched") || strings.HasSuffix(name, "-net") })
 }
 
 // allHosts returns the names of all recorded hosts.

@@ -24,7 +24,7 @@ import (
 
 // snake is how the kernel's spelling becomes a key.
 func snake(kernel string) string {
-	for _, sysctls := range []string{"vm.", "kernel.", "fs.", "net."} { // their directory is left out
+	for _, sysctls := range []string{"vm.", "kernel.", "fs.", "net.core.", "net.ipv4.", "net.netfilter.", "net."} { // their directory is left out
 		if rest, ok := strings.CutPrefix(kernel, sysctls); ok {
 			kernel = rest
 		}

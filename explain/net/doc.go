@@ -1,6 +1,7 @@
-// Package net explains the network: the sockets of a network namespace and of one
-// process, where the bytes of each wait, and who listens.
+// Package net explains the network: the sockets of a namespace and of one process and
+// where the bytes of each wait, the memory of their buffers, and the counters of every
+// layer that a packet passes, in the order in which it passes them.
 //
-// It holds tables of literals, their readings, and their rules, and nothing else:
-// what a value means is said here, and where it is from is in package inspect.
+// It holds tables of literals, their readings, and their rules, and nothing else: it
+// reads no file and prints nothing.
 package net

@@ -120,7 +120,7 @@ func whyUse(p inspect.SocketUse) string {
 		}
 		return "Take what comes from anybody" + who + "."
 	case sockdiag.Established:
-		return established(p, who)
+		return connected(p, who)
 	}
 	return "Neither connected nor listening" + who + "."
 }
@@ -132,7 +132,7 @@ func orphans(p inspect.SocketUse) string {
 	return "; " + explain.Plural(p.Orphans, "is an orphan", "are orphans") + " that no process has any more"
 }
 
-func established(p inspect.SocketUse, who string) string {
+func connected(p inspect.SocketUse, who string) string {
 	s := "Connected" + who
 	if p.Orphans > 0 {
 		s += "; " + explain.Plural(p.Orphans, "waits", "wait") + " to be accepted"

@@ -7,8 +7,6 @@ import (
 )
 
 type (
-	doc    = explain.Doc
-	value  = explain.Value
 	row    = inspect.SocketRow
 	column = explain.Field[inspect.SocketRow]
 )

@@ -72,6 +72,7 @@ func (r Recorder) Record() (*txtar.Archive, error) {
 	for _, s := range inspect.Every() {
 		rec.source(s)
 	}
+	rec.networks()
 	a := new(txtar.Archive)
 	for _, f := range rec.files {
 		a.Files = append(a.Files, f)
@@ -128,6 +129,9 @@ func (r *recording) source(s inspect.Source) {
 		}
 	case strings.Contains(p, "<cgroup>"):
 		r.cgroups()
+	case strings.HasPrefix(p, "/proc/net/"): // of each network namespace: networks
+	case s == inspect.NetSysfs:
+		r.interfaces(p)
 	case strings.Contains(p, "<n>"):
 		r.family(s, p)
 	case s == inspect.KernelLog, s == inspect.Passwd, !strings.HasPrefix(p, "/"): // no files of the two trees
@@ -170,6 +174,12 @@ func (r *recording) file(p string) {
 
 // edit cuts what is of no use, and hides what shall not be told.
 func (r *recording) edit(p string, data []byte) []byte {
+	switch {
+	case strings.HasSuffix(p, "/net/tcp"), strings.HasSuffix(p, "/net/tcp6"):
+		return onLoopback(data)
+	case r.Anonymous && strings.HasPrefix(p, "/sys/class/net/") && path.Base(p) == "address":
+		return []byte("02:00:00:00:00:01\n")
+	}
 	switch p {
 	case "/proc/stat":
 		return keepLines(data, func(line string) bool {
@@ -241,6 +251,88 @@ func (r *recording) largestSlabs(data []byte) []byte {
 	return keepLines(data, func(line string) bool {
 		_, isSlab := size[line]
 		return !isSlab || slices.Contains(lines[:r.Slabs], line)
+	})
+}
+
+// networks records the files of the network namespaces that the processes are in,
+// each once, below the process that comes first.
+func (r *recording) networks() {
+	before := len(r.files)
+	seen := map[string]bool{}
+	for _, pid := range slices.Concat([]int32{r.Self}, r.PIDs) {
+		dir := "/proc/" + strconv.Itoa(int(pid)) + "/"
+		space, err := os.Readlink(r.at(dir + "ns/net"))
+		if err != nil && pid != r.Self || seen[space] {
+			continue
+		}
+		seen[space] = true
+		for _, s := range inspect.Every() {
+			rest, ok := strings.CutPrefix(s.String(), "/proc/net/")
+			if !ok {
+				continue
+			}
+			names := []string{rest}
+			switch s {
+			case inspect.NetTCP:
+				names = append(names, "tcp6")
+			case inspect.NetTables:
+				names = append(names, "ip6_tables_names", "arp_tables_names")
+			}
+			for _, name := range names {
+				r.file(dir + "net/" + name)
+			}
+		}
+	}
+	if len(r.files) > before {
+		r.add(entry{name: "proc/net", link: "self/net"})
+	}
+}
+
+// interfaces records what kwhy reads of /sys/class/net. An attribute that the
+// driver does not answer is passed over.
+func (r *recording) interfaces(p string) {
+	list, err := os.ReadDir(r.at(p))
+	if err != nil {
+		return
+	}
+	for _, d := range list {
+		dir := path.Join(p, d.Name())
+		for _, name := range []string{"address", "carrier", "carrier_changes", "duplex", "flags", "ifindex", "mtu", "operstate", "speed", "tx_queue_len"} {
+			r.file(path.Join(dir, name))
+		}
+		r.link(path.Join(dir, "device/driver"))
+		r.link(path.Join(dir, "master"))
+		for _, name := range inspect.LinkCounters() {
+			r.file(path.Join(dir, "statistics", name))
+		}
+		queues, _ := os.ReadDir(r.at(path.Join(dir, "queues")))
+		for _, q := range queues {
+			for _, name := range []string{"rps_cpus", "rps_flow_cnt", "xps_cpus", "tx_timeout"} {
+				r.quiet(path.Join(dir, "queues", q.Name(), name))
+			}
+		}
+	}
+}
+
+// quiet is file for one that a driver may refuse to read.
+func (r *recording) quiet(p string) {
+	n := len(r.errs)
+	r.file(p)
+	r.errs = r.errs[:min(n, len(r.errs))]
+}
+
+// onLoopback keeps of a table of sockets those whose ends are both on the loopback
+// addresses: others are nobody's business.
+func onLoopback(data []byte) []byte {
+	return keepLines(data, func(line string) bool {
+		f := strings.Fields(line)
+		if len(f) < 4 || f[1] == "local_address" {
+			return true
+		}
+		inside := func(s string) bool {
+			return strings.HasPrefix(s, "0100007F:") || strings.HasPrefix(s, "00000000000000000000000001000000:")
+		}
+		return inside(f[1]) && (inside(f[2]) || f[3] == "0A")
 	})
 }
 

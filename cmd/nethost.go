@@ -1,0 +1,182 @@
+package cmd
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"kwhy/explain"
+	"kwhy/explain/net"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// netHostOptions are those of the host's network.
+type netHostOptions struct {
+	netns    string
+	allNetns bool
+}
+
+func (o *netHostOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.netns, "netns", "", "the network namespace of this process, by PID or name, instead of kwhy's own")
+	f.BoolVar(&o.allNetns, "all-netns", false, "every network namespace that a process lives in, a line each")
+}
+
+func (o *netHostOptions) check(process bool) error {
+	if process && (o.netns != "" || o.allNetns) {
+		return usagef("--netns and --all-netns are for the host: a process is told of in its own network namespace")
+	}
+	if o.netns != "" && o.allNetns {
+		return usagef("--netns and --all-netns are two questions: ask one")
+	}
+	return nil
+}
+
+// space is the network namespace that was asked for.
+func (r *run) space(o *netHostOptions) (inspect.NetSpace, error) {
+	if o.netns == "" {
+		return r.host.OwnSpace(), nil
+	}
+	pid, err := r.findProcess(o.netns)
+	if err != nil {
+		return inspect.NetSpace{}, err
+	}
+	return r.host.NetOf(pid)
+}
+
+func (r *run) netHost(o *netHostOptions) error {
+	if o.allNetns {
+		return r.netSpaces()
+	}
+	space, err := r.space(o)
+	if err != nil {
+		return err
+	}
+	card, tables, err := newNetTables(r.app.screenRows())
+	if err != nil {
+		return err
+	}
+	want := net.Whole(card.Needs().Plus(tables.needs))
+	var was *inspect.Net
+	if r.set.Interval > 0 {
+		if was, err = r.host.Net(space, want); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the network")
+	n, err := r.host.Net(space, want)
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	var over time.Duration
+	if n.Was = was; was != nil {
+		over = n.Mem.At.Sub(was.Mem.At)
+	}
+	rep := card.Explain(n, nil)
+	tables.add(&rep, n)
+	if err := r.socketsOf(&rep, space); err != nil {
+		return err
+	}
+	rep.Tell(n.Gaps(), r.host.Kernel)
+	h := r.header(n.Mem.At, over)
+	if !space.Own || o.netns != "" {
+		h.Summary = []string{"network namespace of process " + strconv.Itoa(int(space.PID))}
+	}
+	return r.print(h, &rep)
+}
+
+// socketsOf adds the sockets of a network namespace to its report.
+func (r *run) socketsOf(rep *explain.Report, space inspect.NetSpace) error {
+	p := r.progress("reading the sockets")
+	dir := r.host.OwnNet()
+	if !space.Own {
+		dir = strconv.Itoa(int(space.PID))
+	}
+	s, err := r.host.Sockets(inspect.SocketQuery{Dir: dir, States: sockdiag.Every, Owners: true})
+	p.Stop()
+	if err != nil {
+		return nil // the report has told what /proc/net does not give
+	}
+	if err := addSockets(rep, s, r.app.screenRows()); err != nil {
+		return err
+	}
+	rep.Tell(s.Gaps(), r.host.Kernel)
+	return nil
+}
+
+// netTables are the tables of a host's network, and what they need.
+type netTables struct {
+	needs inspect.Sources
+	list  []func(*explain.Report, *inspect.Net)
+}
+
+// add lowers them all.
+func (t *netTables) add(rep *explain.Report, n *inspect.Net) {
+	for _, do := range t.list {
+		do(rep, n)
+	}
+}
+
+func newNetTables(screen int) (explain.Card[*inspect.Net], *netTables, error) {
+	t := &netTables{}
+	err := errors.Join(
+		addTable(t, net.Interfaces(), 0, net.InterfaceRows),
+		addTable(t, net.SoftnetCPUs(), screen, net.SoftnetRows),
+		addTable(t, net.Qdiscs(), screen, net.QdiscRows),
+		addTable(t, net.Hooks(), 0, net.HookRows),
+		addTable(t, net.Destinations(), screen, net.DestinationRows),
+	)
+	return net.Host(), t, err
+}
+
+func addTable[T any](t *netTables, table *explain.Table[inspect.NetPart[T]], limit int, rows func(*inspect.Net) inspect.NetParts[T]) error {
+	v, err := table.View(nil, nil, limit)
+	if err != nil {
+		return err
+	}
+	t.needs = t.needs.Plus(v.Needs())
+	t.list = append(t.list, func(rep *explain.Report, n *inspect.Net) { addGrid(rep, v, rows(n)) })
+	return nil
+}
+
+// netSpaces tells of every network namespace that a process lives in.
+func (r *run) netSpaces() error {
+	v, err := net.Spaces().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	take := func() (*inspect.NetSpaces, error) {
+		ps, err := proc.Scan(r.host, inspect.Sources{}, nil)
+		if err != nil {
+			return nil, err
+		}
+		return r.host.NetSpaces(ps, net.Whole(v.Needs())), nil
+	}
+	var was *inspect.NetSpaces
+	if r.set.Interval > 0 {
+		if was, err = take(); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("reading the network namespaces")
+	l, err := take()
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	var over time.Duration
+	if l.Was = was; was != nil {
+		_, over, _ = l.Before()
+	}
+	card := net.Around()
+	rep := card.Explain(l, nil)
+	addGrid(&rep, v, l)
+	rep.Tell(l.Gaps(), r.host.Kernel)
+	return r.print(r.header(l.Found.Procs.Host.At, over), &rep)
+}

@@ -1,0 +1,395 @@
+package net
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// softnet is what the CPUs do with packets that interfaces hand them.
+func softnet() []field {
+	count := func(key, label, gist string, of func(*inspect.SoftnetCPU) uint64, say string) field {
+		get := softTotal(of)
+		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: get, Reading: func(n host) string {
+			if get(n).Zero() {
+				return ""
+			}
+			return say
+		}}
+	}
+	limit := func(key, label string, src inspect.Source, gist string) field {
+		return field{Doc: doc{Key: key, Kernel: "net.core." + key, Label: label, Unit: explain.Count, Source: src, Concept: "softirq-napi", Gist: gist}, Get: sysctl(src)}
+	}
+	return []field{
+		count("softnet_processed", "taken in", "Packets handed to the protocols by all CPUs; what GRO joined counts as one.", softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
+		count("softnet_dropped", "dropped", "Packets dropped because a CPU's backlog was full.", softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. More CPUs by RPS, or a longer netdev_max_backlog."),
+		count("softnet_time_squeeze", "cut short", "Rounds that ended with packets left: netdev_budget or its time was over.", softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
+		limit("netdev_max_backlog", "max_backlog", inspect.NetdevMaxBacklog, "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers."),
+		limit("netdev_budget", "budget", inspect.NetdevBudget, "Packets that one round takes from all interfaces of a CPU."),
+		{Doc: doc{Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "for at most", Unit: explain.Seconds, Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi", Gist: "How long such a round may last, in whole ticks."}, Get: func(n host) value {
+			if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
+				return explain.F(float64(us) / 1e6)
+			}
+			return value{}
+		}},
+	}
+}
+
+func softProcessed(c *inspect.SoftnetCPU) uint64 { return c.Processed }
+func softDropped(c *inspect.SoftnetCPU) uint64   { return c.Dropped }
+func softSqueezed(c *inspect.SoftnetCPU) uint64  { return c.TimeSqueeze }
+
+// softTotal is what all CPUs counted.
+func softTotal(of func(*inspect.SoftnetCPU) uint64) func(host) value {
+	return func(n host) value {
+		if len(n.Softnet) == 0 {
+			return value{}
+		}
+		var all uint64
+		for i := range n.Softnet {
+			all += of(&n.Softnet[i])
+		}
+		return explain.N(all)
+	}
+}
+
+func queueing() []field {
+	return []field{{
+		Doc: doc{Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default", Source: inspect.DefaultQdisc, Concept: "qdisc", Gist: "The queue that a card gets by itself, or each of its queues below mq."},
+		Get: func(n host) value {
+			if w, ok := n.Mem.Word(inspect.DefaultQdisc); ok {
+				return explain.S(w)
+			}
+			return value{}
+		}, Reading: func(n host) string {
+			switch w, _ := n.Mem.Word(inspect.DefaultQdisc); w {
+			case "pfifo_fast":
+				return "Three bands in order of priority, as long as the interface's txqueuelen: a bulk flow can fill it and delay all others."
+			case "fq_codel":
+				return "A queue for each flow, and packets that wait too long are dropped: no flow delays the others."
+			case "fq":
+				return "A queue for each flow, paced as its socket asks; BBR is at its best with it."
+			}
+			return ""
+		},
+	}}
+}
+
+type (
+	interfaceRow = inspect.NetPart[inspect.Interface]
+	softnetRow   = inspect.NetPart[inspect.SoftnetCPU]
+	qdiscRow     = inspect.NetPart[inspect.Qdisc]
+)
+
+func flagged(f inspect.Flag) value {
+	switch f {
+	case inspect.Yes:
+		return explain.B(true)
+	case inspect.No:
+		return explain.B(false)
+	}
+	return value{}
+}
+
+// text is a value where there is one to tell.
+func told(s string) value {
+	if s == "" {
+		return explain.None(inspect.Untold)
+	}
+	return explain.S(s)
+}
+
+func number(n inspect.Num) value {
+	if n == inspect.Unset {
+		return explain.None(inspect.Untold)
+	}
+	return explain.I(int64(n))
+}
+
+// Interfaces lists the interfaces of a namespace in the order of their index.
+func Interfaces() *explain.Table[interfaceRow] {
+	type column = explain.Field[interfaceRow]
+	at := func(src inspect.Source, d doc, get func(*inspect.Interface) value) column {
+		d.Source, d.Concept = src, "network-interface"
+		return column{Doc: d, Get: func(r interfaceRow) value { return get(r.It) }}
+	}
+	sysfs := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*inspect.Interface) value) column {
+		return at(inspect.NetDev, doc{Key: key, Label: label, Unit: unit, Show: show, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Gist: gist}, get)
+	}
+	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
+		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *inspect.Interface) value { return explain.S(i.Name) }),
+		sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *inspect.Interface) value { return told(i.State) }),
+		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *inspect.Interface) value { return flagged(i.Admin) }),
+		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *inspect.Interface) value { return flagged(i.Carrier) }),
+		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *inspect.Interface) value { return told(i.Kind) }),
+		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *inspect.Interface) value { return told(i.Master) }),
+		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *inspect.Interface) value { return told(i.Driver) }),
+		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *inspect.Interface) value { return told(i.Hardware) }),
+		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *inspect.Interface) value {
+			var list []value
+			for _, p := range i.Addresses {
+				list = append(list, explain.S(p.String()))
+			}
+			return explain.L(list)
+		}),
+		sysfs("mtu", "MTU", explain.Count, explain.Wide, "The largest packet that it sends, in bytes.", func(i *inspect.Interface) value { return number(i.MTU) }),
+		sysfs("speed", "MBIT/S", explain.Count, explain.Data, "Its speed in Mbit/s, where the driver knows one.", func(i *inspect.Interface) value { return number(i.Speed) }),
+		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *inspect.Interface) value { return told(i.Duplex) }),
+		sysfs("carrier_changes", "CHANGES", explain.Count, explain.Data, "How often the link came or went.", func(i *inspect.Interface) value { return number(i.Changes) }),
+		sysfs("tx_queue_len", "TXQLEN", explain.Count, explain.Data, "Packets that pfifo_fast and the like hold for it.", func(i *inspect.Interface) value { return number(i.TxQueue) }),
+		sysfs("rx_queues", "RXQ", explain.Count, explain.Data, "Its receive queues, of which each can interrupt a CPU of its own.", func(i *inspect.Interface) value { return explain.I(len(i.RxQueues)) }),
+		sysfs("tx_queues", "TXQ", explain.Count, explain.Data, "Its send queues.", func(i *inspect.Interface) value { return explain.I(len(i.TxQueues)) }),
+		sysfs("rps_cpus", "RPS", explain.Plain, explain.Data, "CPUs to which some receive queue hands packets on (RPS).", func(i *inspect.Interface) value { return cpus(rpsOf(i)) }),
+		sysfs("xps_cpus", "XPS", explain.Plain, explain.Data, "CPUs that have a send queue set for them (XPS).", func(i *inspect.Interface) value { return cpus(xpsOf(i)) }),
+		at(inspect.NetEthtool, doc{Key: "rx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the receive ring holds for the CPU."}, func(i *inspect.Interface) value { return number(i.Rings.Rx) }),
+		at(inspect.NetEthtool, doc{Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *inspect.Interface) value { return number(i.Rings.RxMax) }),
+		at(inspect.NetEthtool, doc{Key: "tx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the send ring holds for the card."}, func(i *inspect.Interface) value { return number(i.Rings.Tx) }),
+		at(inspect.NetEthtool, doc{Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *inspect.Interface) value { return number(i.Rings.TxMax) }),
+	}, linkCounters()...), Rules: interfaceRules()}
+}
+
+func cpus(list []int) value {
+	out := make([]value, len(list))
+	for i, n := range list {
+		out[i] = explain.I(n)
+	}
+	return explain.L(out)
+}
+
+// rpsOf joins the CPUs of all receive queues.
+func rpsOf(i *inspect.Interface) (out []int) {
+	seen := map[int]bool{}
+	for _, q := range i.RxQueues {
+		for _, c := range q.RPS {
+			if !seen[c] {
+				seen[c] = true
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+func xpsOf(i *inspect.Interface) (out []int) {
+	seen := map[int]bool{}
+	for _, q := range i.TxQueues {
+		for _, c := range q.XPS {
+			if !seen[c] {
+				seen[c] = true
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// linkCounters are the columns that count: first the sums of /proc/net/dev, and
+// then what they are sums of.
+func linkCounters() []explain.Field[interfaceRow] {
+	type column = explain.Field[interfaceRow]
+	dev := func(key, label string, show explain.Show, unit explain.Unit, gist string, get func(*inspect.DevStats) uint64) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: true, Show: show, Source: inspect.NetDev, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
+	}
+	part := func(name, gist string) column {
+		return column{Doc: doc{Key: name, Kernel: name, Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value {
+			if v := explain.Look(r.It.Stats, name); v.Has() {
+				return v
+			}
+			return explain.None(inspect.Untold)
+		}}
+	}
+	count := explain.Count
+	return []column{
+		dev("rx_packets", "RX", explain.Always, count, "Packets that came in.", func(s *inspect.DevStats) uint64 { return s.RxPackets }),
+		dev("rx_bytes", "RX BYTES", explain.Data, explain.Bytes, "Bytes that came in, with the header of the link.", func(s *inspect.DevStats) uint64 { return s.RxBytes }),
+		dev("rx_errs", "RX ERR", explain.Wide, count, "Packets that came in broken: bad checksum, length, cable, duplex.", func(s *inspect.DevStats) uint64 { return s.RxErrs }),
+		dev("rx_drop", "RX DROP", explain.Always, count, "Packets that came in whole and were dropped, and those the card missed.", func(s *inspect.DevStats) uint64 { return s.RxDrop }),
+		dev("rx_fifo", "RX FIFO", explain.Data, count, "Packets lost in the card's own buffer; drivers differ in what they count.", func(s *inspect.DevStats) uint64 { return s.RxFIFO }),
+		dev("rx_frame", "RX FRAME", explain.Data, count, "Length, over, CRC and frame errors together.", func(s *inspect.DevStats) uint64 { return s.RxFrame }),
+		dev("tx_packets", "TX", explain.Always, count, "Packets that went out.", func(s *inspect.DevStats) uint64 { return s.TxPackets }),
+		dev("tx_bytes", "TX BYTES", explain.Data, explain.Bytes, "Bytes that went out.", func(s *inspect.DevStats) uint64 { return s.TxBytes }),
+		dev("tx_errs", "TX ERR", explain.Wide, count, "Packets that could not be sent.", func(s *inspect.DevStats) uint64 { return s.TxErrs }),
+		dev("tx_drop", "TX DROP", explain.Always, count, "Packets dropped on their way out: its queue was full, or it was down.", func(s *inspect.DevStats) uint64 { return s.TxDrop }),
+		dev("tx_fifo", "TX FIFO", explain.Data, count, "Packets not sent because the card's own buffer ran empty.", func(s *inspect.DevStats) uint64 { return s.TxFIFO }),
+		dev("tx_colls", "COLLISIONS", explain.Data, count, "Collisions on a half-duplex link.", func(s *inspect.DevStats) uint64 { return s.TxColls }),
+		dev("tx_carrier", "TX CARRIER", explain.Data, count, "Carrier, aborted, window and heartbeat errors together.", func(s *inspect.DevStats) uint64 { return s.TxCarrier }),
+		part("rx_dropped", "Whole packets that nobody here wanted, or a full backlog; not the card's."),
+		part("rx_missed_errors", "Packets that the card had no room for: its ring was full."),
+		part("rx_length_errors", "Packets of a wrong length."),
+		part("rx_over_errors", "Packets that did not fit into the buffers that the host gave the card."),
+		part("rx_crc_errors", "Packets with a wrong checksum of the link: a bad cable, plug or port."),
+		part("rx_frame_errors", "Packets that do not end on a whole byte."),
+		part("rx_nohandler", "Packets that came in on an inactive part of a bond, and were dropped."),
+		part("tx_aborted_errors", "Packets given up while being sent."),
+		part("tx_carrier_errors", "Packets that could not be sent for want of a link."),
+		part("tx_heartbeat_errors", "Errors of an old kind of transceiver."),
+		part("tx_window_errors", "Late collisions: one side runs at half duplex."),
+		{Doc: doc{Key: "why", Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool}, Concept: "network-interface", Gist: "What it is, what was lost there, and what to do about it."}, Write: func(b []byte, r interfaceRow) []byte { return append(b, whyInterface(r)...) }},
+	}
+}
+
+// whyInterface says what an interface is and what it lost.
+func whyInterface(r interfaceRow) string {
+	i := r.It
+	s := describe(i)
+	switch {
+	case i.Admin == inspect.No:
+		return s + ": nobody has set it up"
+	case i.Carrier == inspect.No:
+		return s + ": set up, and no link: a cable, a switch port or a peer is missing"
+	}
+	d := &i.Dev
+	if d.RxErrs+d.RxDrop+d.TxErrs+d.TxDrop == 0 {
+		return s + ": nothing lost"
+	}
+	return s + ": " + lost(i)
+}
+
+// describe says what an interface is.
+func describe(i *inspect.Interface) string {
+	var s string
+	switch {
+	case i.Name == "lo":
+		s = "this host itself"
+	case i.Driver != "":
+		s = i.Driver
+	case i.Kind != "":
+		s = i.Kind
+	default:
+		s = "an interface"
+	}
+	if i.Speed > 0 {
+		s += fmt.Sprintf(", %s Mbit/s", explain.Number(int64(i.Speed)))
+	}
+	if i.Duplex == "half" {
+		s += " half duplex"
+	}
+	if i.Master != "" {
+		s += ", part of " + i.Master
+	}
+	if cpus := rpsOf(i); len(cpus) > 0 {
+		s += ", RPS to " + explain.Plural(len(cpus), "CPU", "CPUs")
+	}
+	return s
+}
+
+// lost names the largest of the causes that the driver tells apart.
+func lost(i *inspect.Interface) string {
+	stat := func(name string) uint64 { return i.Stats[name] }
+	causes := []struct {
+		n    uint64
+		says string
+	}{
+		{stat("rx_missed_errors"), "the card's receive ring was full" + ringHint(i)},
+		{i.Dev.RxFIFO, "lost in the card's own buffer, or out of sequence in a tunnel: drivers differ"},
+		{stat("rx_crc_errors"), "wrong checksums: look at the cable, the plug and the other port"},
+		{stat("rx_frame_errors") + stat("tx_window_errors"), "broken frames: the two ends may differ in duplex"},
+		{stat("rx_length_errors") + stat("rx_over_errors"), "wrong lengths: the other side's MTU may be larger"},
+		{stat("rx_dropped"), "dropped behind the card: protocols that nobody here speaks, a full backlog, or no memory"},
+		{stat("tx_carrier_errors"), "no link while sending"},
+		{i.Dev.TxDrop, "dropped while sending: its queue was full, or it was down"},
+		{i.Dev.RxErrs + i.Dev.TxErrs, "errors of which the driver says no more"},
+	}
+	best := causes[0]
+	for _, c := range causes {
+		if c.n > best.n {
+			best = c
+		}
+	}
+	if best.n == 0 {
+		return explain.Number(i.Dev.RxDrop) + " in and " + explain.Number(i.Dev.TxDrop) + " out dropped"
+	}
+	return explain.Number(best.n) + " " + best.says
+}
+
+func ringHint(i *inspect.Interface) string {
+	if r := i.Rings; r.Rx > 0 && r.RxMax > r.Rx {
+		return fmt.Sprintf(": it holds %d packets, and ethtool -G makes it up to %d", r.Rx, r.RxMax)
+	}
+	return ": more of ethtool -G, or more CPUs for its queues"
+}
+
+// SoftnetCPUs lists what each CPU did with packets.
+func SoftnetCPUs() *explain.Table[softnetRow] {
+	type column = explain.Field[softnetRow]
+	declare := func(key, label string, show explain.Show, counter bool, gist string, get func(*inspect.SoftnetCPU) value) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: func(r softnetRow) value { return get(r.It) }}
+	}
+	count := func(of func(*inspect.SoftnetCPU) uint64) func(*inspect.SoftnetCPU) value {
+		return func(c *inspect.SoftnetCPU) value { return explain.N(of(c)) }
+	}
+	cpu := declare("cpu", "CPU", explain.Always, false, "The number of the CPU.", func(c *inspect.SoftnetCPU) value { return explain.I(c.CPU) })
+	cpu.Unit = explain.Plain
+	processed := declare("processed", "TAKEN IN", explain.Always, true, "Packets that it handed to the protocols.", count(softProcessed))
+	processed.Bar = true
+	return &explain.Table[softnetRow]{Name: "softnet", Sort: []string{"processed", "-cpu"}, Fields: []column{
+		cpu, processed,
+		declare("dropped", "DROPPED", explain.Always, true, "Packets dropped because its backlog was full.", count(softDropped)),
+		declare("time_squeeze", "CUT SHORT", explain.Always, true, "Rounds that ended with packets left.", count(softSqueezed)),
+		declare("received_rps", "BY RPS", explain.Wide, true, "How often another CPU woke it for packets, by RPS.", count(func(c *inspect.SoftnetCPU) uint64 { return c.ReceivedRPS })),
+		declare("flow_limit_count", "FLOW LIMIT", explain.Data, true, "Of those dropped, packets of one flow that took over a half-full backlog.", count(func(c *inspect.SoftnetCPU) uint64 { return c.FlowLimit })),
+		declare("softnet_backlog_len", "WAITING", explain.Wide, false, "Packets in its backlog now.", func(c *inspect.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
+		declare("input_qlen", "", explain.Data, false, "Of these, in the queue that is being filled.", func(c *inspect.SoftnetCPU) value { return explain.Opt(c.Input) }),
+		declare("process_qlen", "", explain.Data, false, "Of these, in the queue that is being emptied.", func(c *inspect.SoftnetCPU) value { return explain.Opt(c.Process) }),
+	}}
+}
+
+// Qdiscs lists the queues on the way out.
+func Qdiscs() *explain.Table[qdiscRow] {
+	type column = explain.Field[qdiscRow]
+	declare := func(key, label string, unit explain.Unit, show explain.Show, counter bool, gist string, get func(*inspect.Qdisc) value) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: counter, Show: show, Source: inspect.NetQdisc, Concept: "qdisc", Gist: gist}, Get: func(r qdiscRow) value { return get(r.It) }}
+	}
+	count := func(key, label string, show explain.Show, gist string, of func(*inspect.Qdisc) uint64) column {
+		return declare(key, label, explain.Count, show, true, gist, func(q *inspect.Qdisc) value { return explain.N(of(q)) })
+	}
+	return &explain.Table[qdiscRow]{Name: "qdiscs", Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
+		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *inspect.Qdisc) value { return told(q.Dev) }),
+		declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *inspect.Qdisc) value { return explain.S(q.Kind) }),
+		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Handle)) }),
+		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Parent)) }),
+		count("sent_packets", "SENT", explain.Always, "Packets that it let through.", func(q *inspect.Qdisc) uint64 { return q.Packets }),
+		declare("sent_bytes", "", explain.Bytes, explain.Data, true, "Bytes that it let through.", func(q *inspect.Qdisc) value { return explain.N(q.Bytes) }),
+		count("dropped", "DROPPED", explain.Always, "Packets that it dropped: full, or by its rule.", func(q *inspect.Qdisc) uint64 { return q.Dropped }),
+		count("overlimits", "", explain.Data, "How often its rate held a packet back.", func(q *inspect.Qdisc) uint64 { return q.Overlimits }),
+		count("requeues", "", explain.Wide, "How often the card was busy and gave a packet back.", func(q *inspect.Qdisc) uint64 { return q.Requeues }),
+		declare("backlog", "WAITING", explain.Bytes, explain.Always, false, "What waits in it now.", func(q *inspect.Qdisc) value { return explain.N(q.Backlog) }),
+		declare("qlen", "", explain.Count, explain.Data, false, "Packets that wait in it now.", func(q *inspect.Qdisc) value { return explain.N(q.Length) }),
+		{Doc: doc{Key: "why", Source: inspect.NetQdisc, Concept: "qdisc", Gist: "What kind of queue it is, and whether packets were lost there."}, Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) }},
+	}, Rules: qdiscRules()}
+}
+
+// handle writes a handle as tc does: 8001:, 1:2, root.
+func handle(h uint32) string {
+	const root, ingress = 0xffffffff, 0xfffffff1 // TC_H_ROOT, TC_H_INGRESS
+	switch h {
+	case root:
+		return "root"
+	case ingress:
+		return "ingress"
+	}
+	if minor := h & 0xffff; minor != 0 {
+		return fmt.Sprintf("%x:%x", h>>16, minor)
+	}
+	return fmt.Sprintf("%x:", h>>16)
+}
+
+func whyQdisc(q *inspect.Qdisc) string {
+	kinds := map[string]string{
+		"noqueue": "no queue: virtual interfaces hand packets on at once", "mq": "only holds the queues of the card's send queues",
+		"pfifo_fast": "three bands by priority", "pfifo": "first come, first served", "bfifo": "first come, first served",
+		"fq_codel": "a queue for each flow, and packets that wait too long are dropped", "fq": "a queue for each flow, paced",
+		"codel": "packets that wait too long are dropped", "cake": "shapes, and a queue for each flow", "tbf": "holds the rate to a bound",
+		"htb": "classes with a rate each", "netem": "delays and loses packets on purpose", "ingress": "only for filters on the way in",
+		"clsact": "only for filters and BPF, both ways", "prio": "bands by priority", "sfq": "flows in turn", "red": "drops early, by chance",
+	}
+	s := kinds[q.Kind]
+	if s == "" {
+		s = "a queue of the kind " + q.Kind
+	}
+	if q.Dropped > 0 {
+		s += fmt.Sprintf("; %s of what came was dropped", explain.Percent(q.Dropped, q.Dropped+q.Packets))
+	}
+	return s
+}

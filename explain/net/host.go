@@ -1,0 +1,210 @@
+package net
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type (
+	host  = *inspect.Net
+	field = explain.Field[*inspect.Net]
+	doc   = explain.Doc
+	value = explain.Value
+)
+
+// Host explains the network of a host, or of one namespace of it.
+func Host() explain.Card[*inspect.Net] {
+	return explain.Card[*inspect.Net]{Name: "net", Sections: []explain.Section[*inspect.Net]{
+		{Title: "Which network", Fields: space()},
+		{Title: "TCP sockets by state", Whole: "tcp_sockets", Fields: tcpStates()},
+		{Title: "Other sockets", Fields: others()},
+		{Title: "Listening sockets", Fields: listening(), Table: "listeners"},
+		{Title: "Local ports of outgoing connections", Fields: ports(), Table: "destinations"},
+		{Title: "Memory of socket buffers, of the whole host", Fields: bufferMemory()},
+		{Title: "How large one socket's buffers become", Fields: buffers()},
+		{Title: "Where packets are lost, 1: the interfaces", Table: "interfaces"},
+		{Title: "2: the CPUs that take packets in", Fields: softnet(), Table: "softnet"},
+		{Title: "3: queues on the way out", Fields: queueing(), Table: "qdiscs"},
+		{Title: "4: IP", Fields: ip()},
+		{Title: "5: netfilter", Fields: netfilter(), Table: "hooks"},
+		{Title: "6: TCP", Fields: tcp()},
+		{Title: "7: UDP", Fields: udp()},
+	}, Rules: hostRules()}
+}
+
+func version(major, minor int) inspect.Version { return inspect.Version{Major: major, Minor: minor} }
+
+func space() []field {
+	return []field{{
+		Doc: doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace: interfaces, routes, sockets and counters of its own."},
+		Get: func(n host) value {
+			if n.Space.Inode == 0 {
+				return explain.None(inspect.Untold)
+			}
+			return explain.N(n.Space.Inode)
+		}, Reading: readSpace,
+	}}
+}
+
+func readSpace(n host) string {
+	s := "The one that kwhy is in."
+	if !n.Space.Own {
+		s = fmt.Sprintf("The one of process %d, by /proc/%d/net; the host's softnet, buffer memory and limits are the same in all.", n.Space.PID, n.Space.PID)
+		if n.Missing(inspect.NetRoute) == inspect.Present {
+			s += " Interfaces are told by rtnetlink, asked inside: /sys shows another's."
+		}
+	}
+	return s
+}
+
+// Getters.
+
+// mib gets a counter by the name that nstat gives it.
+func mib(name string) func(host) value {
+	return func(n host) value { return explain.Look(n.MIB, name) }
+}
+
+func sockstat(name string) func(host) value {
+	return func(n host) value { return explain.Look(n.Sockstat, name) }
+}
+
+func sysctl(s inspect.Source) func(host) value {
+	return func(n host) value {
+		if i, ok := n.Mem.Number(s); ok {
+			return explain.I(i)
+		}
+		return value{}
+	}
+}
+
+// pages turns a number of pages into bytes.
+func pages(n host, count inspect.Num) value {
+	if count < 0 {
+		return value{}
+	}
+	return explain.N(uint64(count) * n.Mem.Host.PageSize)
+}
+
+// Arithmetic that readings and rules share.
+
+func share(part, whole value) value {
+	if !part.Has() || !whole.Has() || whole.Float() <= 0 {
+		return value{}
+	}
+	return explain.F(part.Float() / whole.Float())
+}
+
+func plus(list ...value) value {
+	var sum uint64
+	for _, v := range list {
+		if !v.Has() {
+			return v
+		}
+		sum += v.Uint()
+	}
+	return explain.N(sum)
+}
+
+// grown is how much a counter grew over the interval; absent without one, and where
+// it went back, as the counters of an interface do when it is made anew.
+func grown(n host, get func(host) value) value {
+	was, _, ok := n.Before()
+	if !ok {
+		return explain.None(inspect.NoInterval)
+	}
+	now, then := get(n), get(was)
+	if !now.Has() || !then.Has() || then.Float() > now.Float() {
+		return value{}
+	}
+	return explain.F(now.Float() - then.Float())
+}
+
+// lately is what grew over the interval, or without one since the counter began,
+// and which of the two.
+func lately(n host, get func(host) value) (v value, over string) {
+	if g := grown(n, get); g.Has() {
+		_, span, _ := n.Before()
+		return g, "in the last " + explain.Span(span.Seconds())
+	}
+	return get(n), "so far"
+}
+
+// rate is how much a counter grew a second over the interval.
+func rate(n host, get func(host) value) value {
+	g := grown(n, get)
+	_, over, ok := n.Before()
+	if !g.Has() || !ok || over <= 0 {
+		return value{}
+	}
+	return explain.F(g.Float() / over.Seconds())
+}
+
+func percent(v value) string { return string(explain.AppendPercent(nil, v.Float())) }
+
+func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
+
+// of says what part of another counter one is: "0.3 % of the segments sent so far".
+func of(n host, part, whole func(host) value, what string) string {
+	a, over := lately(n, part)
+	b, _ := lately(n, whole)
+	s := share(a, b)
+	if !s.Has() {
+		return ""
+	}
+	return percent(s) + " of " + what + " " + over + "."
+}
+
+// counter is a counter that is declared in one line.
+type counter struct {
+	name    string // as nstat has it, TcpExt and IpExt left out
+	label   string
+	show    explain.Show
+	gist    string
+	say     string // where it is not nought: what that means, and what to do
+	concept explain.Concept
+	since   inspect.Version
+	read    func(host) string // instead of say
+}
+
+// counters declares the counters of one file, whose names have a prefix that nstat
+// puts before them.
+func counters(src inspect.Source, prefix string, concept explain.Concept, list []counter) (out []field) {
+	for _, c := range list {
+		get := mib(prefix + c.name)
+		d := doc{Key: key(c.name), Kernel: c.name, Label: c.label, Unit: explain.Count, Counter: true, Show: c.show, Source: src, Since: c.since, Gist: c.gist, Concept: concept}
+		if c.concept != "" {
+			d.Concept = c.concept
+		}
+		out = append(out, field{Doc: d, Get: get, Reading: func(n host) string {
+			switch {
+			case c.read != nil:
+				return c.read(n)
+			case get(n).Zero():
+				return ""
+			}
+			return c.say
+		}})
+	}
+	return out
+}
+
+// key is how a name of the kernel's becomes a key: TCPBacklogDrop, tcp_backlog_drop.
+func key(name string) string {
+	var b strings.Builder
+	upper := func(i int) bool { return i < len(name) && name[i] >= 'A' && name[i] <= 'Z' }
+	lower := func(i int) bool { return i < len(name) && name[i] >= 'a' && name[i] <= 'z' }
+	for i := range len(name) {
+		if upper(i) {
+			if i > 0 && (lower(i-1) || lower(i+1)) {
+				b.WriteByte('_')
+			}
+			b.WriteByte(name[i] | 0x20)
+			continue
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String()
+}

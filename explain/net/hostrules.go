@@ -1,0 +1,259 @@
+package net
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type hostRule = explain.Rule[*inspect.Net]
+
+// loss makes the two rules on a counter of what was lost. Over an interval its share
+// of what passed says what goes on now. Without one the share of all that ever
+// passed is worth a notice at most: it may be long over. Which of the two a finding
+// rests on is in its ID and in its sentence.
+func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(share, over string) string) []hostRule {
+	now, ever := r, r
+	now.Evidence, ever.Evidence = append([]string{key}, r.Evidence...), append([]string{key}, r.Evidence...)
+	now.At = at
+	now.Of = func(n host) value { return share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
+	now.Say = func(n host) string {
+		_, over, _ := n.Before()
+		return say(percent(now.Of(n)), "in the last "+explain.Span(over.Seconds()))
+	}
+	ever.ID, ever.At = r.ID+"_so_far", explain.At{Notice: everAt}
+	ever.Of = func(n host) value {
+		if _, _, ok := n.Before(); ok {
+			return value{} // the interval says more
+		}
+		return share(part(n), plus(part(n), whole(n)))
+	}
+	ever.Say = func(n host) string {
+		return say(percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
+	}
+	ever.Next = "kwhy net --interval 10s"
+	return []hostRule{now, ever}
+}
+
+func plusF(a, b value) value {
+	if !a.Has() || !b.Has() {
+		return value{}
+	}
+	return explain.F(a.Float() + b.Float())
+}
+
+// hostRules judge a network. Their thresholds are ratios unless the rule says
+// otherwise.
+func hostRules() []hostRule {
+	out := lossRules()
+	out = append(out, rateRules()...)
+	return append(out, nearRules()...)
+}
+
+func lossRules() (out []hostRule) {
+	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
+		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
+		func(share, over string) string {
+			return share + " of the connections that came found the accept queue of their listener full, " + over
+		})...)
+	// Segments sent again are not among those that TcpOutSegs counts.
+	out = append(out, loss(hostRule{ID: "net.retransmits", Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
+		"tcp_retrans_segs", enough(mib("TcpRetransSegs")), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
+		func(share, over string) string { return share + " of the TCP segments were sent again, " + over })...)
+	out = append(out, loss(hostRule{ID: "net.softnet_drops", Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
+		"softnet_dropped", softTotal(softDropped), softTotal(softProcessed), explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001,
+		func(share, over string) string {
+			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
+		})...)
+	out = append(out, loss(hostRule{ID: "net.udp_rcvbuf_errors", Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
+		"udp_rcvbuf_errors", either("UdpRcvbufErrors", "Udp6RcvbufErrors"), either("UdpInDatagrams", "Udp6InDatagrams"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
+		func(share, over string) string {
+			return share + " of the datagrams for programs here met a full receive buffer and were lost, " + over
+		})...)
+	return out
+}
+
+// enough leaves out what is too little to speak of a share: one segment of ten sent
+// again is no sign.
+func enough(get func(host) value) func(host) value {
+	const least = 5
+	return func(n host) value {
+		if v := get(n); v.Has() && v.Float() >= least {
+			return v
+		}
+		return value{}
+	}
+}
+
+// either adds the counters of both versions of IP; the second may not be there.
+func either(v4, v6 string) func(host) value {
+	return func(n host) value {
+		v := mib(v4)(n)
+		if w := mib(v6)(n); v.Has() && w.Has() {
+			return plus(v, w)
+		}
+		return v
+	}
+}
+
+// rateRules rest on what a counter grows a second: what it was before says nothing.
+func rateRules() []hostRule {
+	perSecond := func(id, key, concept, next string, get func(host) value, at explain.At, say string) hostRule {
+		return hostRule{
+			ID: id, Evidence: []string{key}, Concept: explain.Concept(concept), Next: next, At: at,
+			Of: func(n host) value { return rate(n, get) },
+			Say: func(n host) string {
+				_, over, _ := n.Before()
+				return fmt.Sprintf("%.3g times a second in the last %s %s", rate(n, get).Float(), explain.Span(over.Seconds()), say)
+			},
+		}
+	}
+	return []hostRule{
+		perSecond("net.time_squeeze", "softnet_time_squeeze", "softirq-napi", "kwhy explain softirq-napi", softTotal(softSqueezed), explain.At{Notice: 10, Warning: 200},
+			"a CPU ended a round of taking in packets with packets left: it does not keep up"),
+		perSecond("net.conntrack_drops", "conntrack_drop", "conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
+			"a packet was dropped because its connection could not be tracked"),
+		perSecond("net.syncookies", "syncookies_sent", string(aboutListening), "kwhy net sockets --state LISTEN", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
+			"a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog"),
+		perSecond("net.udp_memory", "udp_mem_errors", "tcp-memory", "kwhy explain tcp-memory", either("UdpMemErrors", "Udp6MemErrors"), explain.At{Warning: 1e-9, Critical: 100},
+			"a datagram was lost because all UDP sockets together had more than udp_mem allows"),
+	}
+}
+
+// nearRules rest on how near a bound is now.
+func nearRules() []hostRule {
+	near := func(id, concept, next string, evidence []string, of func(host) value, at explain.At, say string) hostRule {
+		return hostRule{ID: id, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
+	}
+	against := func(get func(host) value, src inspect.Source) func(host) value {
+		return func(n host) value { return share(get(n), sysctl(src)(n)) }
+	}
+	return []hostRule{
+		near("net.conntrack_near", "conntrack", "kwhy explain conntrack", []string{"nf_conntrack_count", "nf_conntrack_max"},
+			against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax), explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
+			" of the room for tracked connections is taken: at 100 % packets of new ones are dropped"),
+		near("net.orphans_near", string(aboutStates), "kwhy explain packet-path", []string{"tcp_orphan", "tcp_max_orphans"},
+			against(sockstat("TCP orphan"), inspect.TCPMaxOrphans), explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
+			" of tcp_max_orphans: from a quarter on those whose peer stalls are reset, and at 100 % any"),
+		near("net.tw_near", string(aboutStates), "kwhy explain packet-path", []string{"tcp_time_wait", "tcp_max_tw_buckets"},
+			against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets), explain.At{Notice: 0.80, Warning: 0.98},
+			" of tcp_max_tw_buckets: at 100 % connections end without TIME_WAIT"),
+		{
+			ID: "net.ports_near", Evidence: []string{"ephemeral_used_most", "ip_local_port_range"}, Concept: "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
+			Of: portsUsed, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
+			Say: func(n host) string {
+				return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL", percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
+			},
+		}, {
+			ID: "net.tcp_memory_pressure", Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
+			Of: tcpPressed, At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
+			Say: func(n host) string {
+				s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure", size(used("TCP mem")(n)), explain.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
+				if underPressure(n) {
+					s += ": TCP is under memory pressure now, windows shrink and buffers do not grow"
+				}
+				return s
+			},
+		},
+		near("net.udp_memory_near", "tcp-memory", "kwhy explain tcp-memory", []string{"udp_mem_used", "udp_mem_low"},
+			func(n host) value {
+				if n.UDPMem[0] <= 0 {
+					return value{}
+				}
+				return share(sockstat("UDP mem")(n), explain.I(int64(n.UDPMem[0])))
+			}, explain.At{Notice: 0.70, Warning: 0.90, Critical: 1},
+			" of udp_mem low is used by UDP's buffers: above it datagrams are lost"),
+		{
+			// A number of sockets: programs that close have few.
+			ID: "net.close_wait_many", Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
+			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 100, Warning: 1000},
+			Say: func(n host) string {
+				return explain.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
+			},
+		},
+	}
+}
+
+// tcpPressed is how near TCP's memory is to the pressure threshold: 1 at least while
+// the kernel is under pressure.
+func tcpPressed(n host) value {
+	if n.TCPMem[1] <= 0 {
+		if underPressure(n) {
+			return explain.F(1)
+		}
+		return value{}
+	}
+	s := share(sockstat("TCP mem")(n), explain.I(int64(n.TCPMem[1])))
+	if s.Has() && underPressure(n) {
+		return explain.F(max(s.Float(), 1))
+	}
+	return s
+}
+
+// linkShare is the share of an interface's packets of which a counter tells, over
+// the interval.
+func linkShare(r interfaceRow, bad, good func(*inspect.Interface) uint64) value {
+	was, _, ok := r.Before()
+	if !ok || bad(r.It) < bad(was.It) || good(r.It) < good(was.It) {
+		return value{}
+	}
+	b, g := bad(r.It)-bad(was.It), good(r.It)-good(was.It)
+	return share(explain.N(b), explain.N(b+g))
+}
+
+func linkErrors(i *inspect.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
+
+func linkPackets(i *inspect.Interface) uint64 { return i.Dev.RxPackets + i.Dev.TxPackets }
+
+func linkReceived(i *inspect.Interface) uint64 { return i.Dev.RxPackets }
+
+func linkMissed(i *inspect.Interface) uint64 { return i.Stats["rx_missed_errors"] }
+
+func interfaceRules() []explain.Rule[interfaceRow] {
+	type rule = explain.Rule[interfaceRow]
+	pair := func(id, key string, bad, good func(*inspect.Interface) uint64, at explain.At, ever float64, what string) []rule {
+		over := func(r interfaceRow) value { return linkShare(r, bad, good) }
+		all := func(r interfaceRow) value {
+			if _, _, ok := r.Net.Before(); ok {
+				return value{}
+			}
+			return share(explain.N(bad(r.It)), explain.N(bad(r.It)+good(r.It)))
+		}
+		return []rule{{
+			ID: id, Evidence: []string{key}, Concept: "network-interface", Next: "kwhy explain network-interface", Of: over, At: at,
+			Say: func(r interfaceRow) string {
+				_, span, _ := r.Before()
+				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, explain.Span(span.Seconds()))
+			},
+		}, {
+			ID: id + "_so_far", Evidence: []string{key}, Concept: "network-interface", Next: "kwhy net --interval 10s", Of: all, At: explain.At{Notice: ever},
+			Say: func(r interfaceRow) string {
+				return fmt.Sprintf("%s: %s of its packets %s, since it is there; --interval 10s says whether it goes on", r.It.Name, percent(all(r)), what)
+			},
+		}}
+	}
+	return append(
+		pair("net.nic_errors", "rx_errs", linkErrors, linkPackets, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were broken or could not be sent"),
+		pair("net.nic_missed", "rx_missed_errors", linkMissed, linkReceived, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were missed: the ring was full")...)
+}
+
+func qdiscRules() []explain.Rule[qdiscRow] {
+	dropped := func(r qdiscRow) value {
+		was, _, ok := r.Before()
+		if !ok || r.It.Dropped < was.It.Dropped || r.It.Packets < was.It.Packets {
+			return value{}
+		}
+		d := r.It.Dropped - was.It.Dropped
+		return share(explain.N(d), explain.N(d+r.It.Packets-was.It.Packets))
+	}
+	return []explain.Rule[qdiscRow]{{
+		ID: "net.qdisc_drops", Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
+		// A queue that drops is how a sender learns of the bottleneck: little of it is right.
+		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
+		Say: func(r qdiscRow) string {
+			_, over, _ := r.Before()
+			return fmt.Sprintf("%s: its %s dropped %s of what was to be sent, in the last %s", r.It.Dev, r.It.Kind, percent(dropped(r)), explain.Span(over.Seconds()))
+		},
+	}}
+}

@@ -1,0 +1,91 @@
+package net
+
+import (
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+// hostTopic lists the values and rules of a host's network.
+func hostTopic() explain.Topic {
+	whole := Host()
+	t := whole.Topic("net", Take)
+	t = t.Plus(partTopic(Interfaces(), func(n host) inspect.NetParts[inspect.Interface] { return InterfaceRows(n) }))
+	t = t.Plus(partTopic(SoftnetCPUs(), func(n host) inspect.NetParts[inspect.SoftnetCPU] { return SoftnetRows(n) }))
+	t = t.Plus(partTopic(Qdiscs(), func(n host) inspect.NetParts[inspect.Qdisc] { return QdiscRows(n) }))
+	t = t.Plus(partTopic(Hooks(), func(n host) inspect.NetParts[inspect.Hook] { return HookRows(n) }))
+	t = t.Plus(partTopic(Destinations(), func(n host) inspect.NetParts[inspect.Destination] { return DestinationRows(n) }))
+	around := Around()
+	t = t.Plus(around.Topic("net --all-netns", TakeSpaces))
+	return t.Plus(Spaces().Topic("net --all-netns", func(h *inspect.Host, v *explain.View[spaceRow]) (explain.Rows[spaceRow], []int32, error) {
+		l, err := TakeSpaces(h, v.Needs())
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, v.Order(l), nil
+	}))
+}
+
+// Take reads kwhy's own network namespace.
+func Take(h *inspect.Host, want inspect.Sources) (host, error) {
+	return h.Net(h.OwnSpace(), Whole(want))
+}
+
+// Whole adds to a set of sources those without which some of them say nothing:
+// interfaces are found by their counters, and ports by their range.
+func Whole(want inspect.Sources) inspect.Sources {
+	for _, s := range []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool, inspect.NetHooks} {
+		if want.Has(s) {
+			want = want.Plus(inspect.Of(inspect.NetDev))
+		}
+	}
+	if want.Has(inspect.NetTCP) {
+		want = want.Plus(inspect.Of(inspect.IPLocalPortRange, inspect.IPLocalReservedPorts))
+	}
+	return want
+}
+
+// TakeSpaces reads every network namespace that a process lives in.
+func TakeSpaces(h *inspect.Host, want inspect.Sources) (*inspect.NetSpaces, error) {
+	ps, err := proc.Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.NetSpaces(ps, Whole(want)), nil
+}
+
+// InterfaceRows are a network's interfaces.
+func InterfaceRows(n host) inspect.NetParts[inspect.Interface] {
+	return inspect.NetParts[inspect.Interface]{Net: n, List: n.Interfaces, Same: inspect.SameInterface}
+}
+
+// SoftnetRows are the CPUs that take packets in.
+func SoftnetRows(n host) inspect.NetParts[inspect.SoftnetCPU] {
+	return inspect.NetParts[inspect.SoftnetCPU]{Net: n, List: n.Softnet, Same: inspect.SameSoftnet}
+}
+
+// QdiscRows are a network's queues on the way out.
+func QdiscRows(n host) inspect.NetParts[inspect.Qdisc] {
+	return inspect.NetParts[inspect.Qdisc]{Net: n, List: n.Qdiscs, Same: inspect.SameQdisc}
+}
+
+// HookRows are what netfilter calls.
+func HookRows(n host) inspect.NetParts[inspect.Hook] {
+	return inspect.NetParts[inspect.Hook]{Net: n, List: n.Hooks}
+}
+
+// DestinationRows are where outgoing connections go.
+func DestinationRows(n host) inspect.NetParts[inspect.Destination] {
+	return inspect.NetParts[inspect.Destination]{Net: n, List: n.Sockets.Destinations}
+}
+
+func partTopic[T any](table *explain.Table[inspect.NetPart[T]], of func(host) inspect.NetParts[T]) explain.Topic {
+	return table.Topic("net", func(h *inspect.Host, v *explain.View[inspect.NetPart[T]]) (explain.Rows[inspect.NetPart[T]], []int32, error) {
+		n, err := Take(h, v.Needs().Plus(v.Rank()))
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := of(n)
+		return rows, v.Order(rows), nil
+	})
+}

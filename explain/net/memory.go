@@ -1,0 +1,232 @@
+package net
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+// aboutBuffers is what the sizes of one socket's buffers are explained by.
+const aboutBuffers explain.Concept = "socket-buffers"
+
+// bounds are the three numbers of tcp_mem, or of udp_mem.
+type bounds struct {
+	protocol string // TCP, UDP
+	source   inspect.Source
+	of       func(host) [3]inspect.Num // pages
+}
+
+func bufferMemory() []field {
+	tcp := bounds{"tcp", inspect.TCPMem, func(n host) [3]inspect.Num { return n.TCPMem }}
+	udp := bounds{"udp", inspect.UDPMem, func(n host) [3]inspect.Num { return n.UDPMem }}
+	out := []field{{
+		Doc: doc{Key: "tcp_mem_used", Label: "TCP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.TCPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all TCP sockets of the host have, IPv6 too."},
+		Get: used("TCP mem"), Reading: readTCPUsed,
+	}}
+	out = append(out, tcp.fields()...)
+	out = append(out, pressure()...)
+	out = append(out, field{
+		Doc: doc{Key: "udp_mem_used", Label: "UDP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all UDP sockets of the host have, IPv6 too."},
+		Get: used("UDP mem"), Reading: func(n host) string {
+			if most := n.UDPMem[0]; most > 0 {
+				return explain.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
+			}
+			return ""
+		},
+	})
+	return append(out, udp.fields()...)
+}
+
+// used is what sockstat counts in pages.
+func used(of string) func(host) value {
+	return func(n host) value {
+		v := sockstat(of)(n)
+		if !v.Has() {
+			return v
+		}
+		return pages(n, inspect.Num(v.Int()))
+	}
+}
+
+func readTCPUsed(n host) string {
+	in, m := sockstat("TCP mem")(n).Int(), n.TCPMem
+	reserve := "" // SK_MEMORY_PCPU_RESERVE, and net.core.mem_pcpu_rsv later
+	if n.Kernel().AtLeast(6, 0) {
+		reserve = "Each CPU keeps up to 1 MiB of it in reserve."
+	}
+	if m[1] <= 0 {
+		return reserve
+	}
+	s := explain.Percent(in, int64(m[1])) + " of tcp_mem pressure. "
+	switch {
+	case in > int64(m[2]):
+		return s + "Above high: TCP gets no more, connections stall or are reset."
+	case in > int64(m[1]):
+		return s + "Above pressure: windows shrink, and no buffer grows."
+	case in > int64(m[0]):
+		return s + "Above low: once under pressure, it stays so until low is reached."
+	}
+	return s + reserve
+}
+
+// fields declares low, pressure and high.
+func (b bounds) fields() []field {
+	one := func(k int, name, gist string, read func(host) string, derive func(host) explain.Derivation) field {
+		d := doc{Key: b.protocol + "_mem_" + name, Label: b.protocol + "_mem " + name, Unit: explain.Bytes, Source: b.source, Also: []inspect.Source{inspect.UDPMem, inspect.Meminfo}, Concept: "tcp-memory", Gist: gist}
+		return field{Doc: d, Get: func(n host) value { return pages(n, b.of(n)[k]) }, Reading: read, Derive: derive}
+	}
+	from := func(k int, formula string, compute func(pressure int64) int64) func(host) explain.Derivation {
+		return func(n host) explain.Derivation {
+			var w explain.Working
+			p := w.Take("pressure", pages(n, b.of(n)[1]), explain.Bytes, b.source, "the second number, in pages")
+			size := int64(n.Mem.Host.PageSize)
+			d := w.Done(formula, explain.Bytes, explain.I(compute(p/size)*size))
+			d.Reported, d.Cause = pages(n, b.of(n)[k]), "somebody has set it"
+			return d
+		}
+	}
+	gists := [3]string{
+		"Below this, memory pressure that there was is over.",
+		"Above this TCP is under memory pressure: windows shrink, no buffer grows.",
+		"Above this TCP gets no more memory: connections stall, orphans are reset.",
+	}
+	if b.protocol == "udp" {
+		gists = [3]string{
+			"Above this a UDP socket gets no more than udp_rmem_min: datagrams are lost.",
+			"Of no effect: it is there because tcp_mem has three numbers.",
+			"Above this not even udp_rmem_min is granted.",
+		}
+	}
+	return []field{
+		one(0, "low", gists[0], nil, from(0, "pressure / 4 × 3", kernel.TCPMemLow)),
+		one(1, "pressure", gists[1], b.readPressure, b.derivePressure),
+		one(2, "high", gists[2], nil, from(2, "pressure / 4 × 3 × 2", kernel.TCPMemHigh)),
+	}
+}
+
+// readPressure sets the bound against what the kernel would choose: a part of the
+// pages that were free for buffers at boot, which is nearly all of the RAM. What was
+// free then is told nowhere.
+func (b bounds) readPressure(n host) string {
+	factor, part, then := int64(16), "a sixteenth", ""
+	if b.protocol == "udp" {
+		factor, part, then = 8, "an eighth", " It has no effect but for the others."
+	}
+	total := int64(n.Mem.Info["MemTotal"] / n.Mem.Host.PageSize)
+	if total <= 0 {
+		return ""
+	}
+	free := int64(b.of(n)[1]) * factor
+	if free > total/2 && free <= total+total/8 {
+		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.", part, explain.Percent(free, total)) + then
+	}
+	if b.protocol == "udp" {
+		return "Of no effect: it is there because tcp_mem has three numbers. Set by somebody."
+	}
+	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.", part, explain.Size(uint64(total/factor)*n.Mem.Host.PageSize))
+}
+
+// derivePressure computes TCP's bound from UDP's: both are parts of the same pages.
+func (b bounds) derivePressure(n host) explain.Derivation {
+	if b.protocol != "tcp" || n.UDPMem[1] < 0 {
+		return explain.Derivation{}
+	}
+	var w explain.Working
+	size := int64(n.Mem.Host.PageSize)
+	p := w.Take("udp_mem pressure", pages(n, n.UDPMem[1]), explain.Bytes, inspect.UDPMem, "the second number, in pages")
+	d := w.Done("udp_mem pressure / 2", explain.Bytes, explain.I(kernel.TCPMemPressureOfUDP(p/size)*size))
+	d.Reported, d.Cause = pages(n, n.TCPMem[1]), "somebody has set one of them"
+	return d
+}
+
+func pressure() []field {
+	return append([]field{{
+		Doc: doc{Key: "tcp_memory_pressure", Label: "under pressure", Unit: explain.Bool, Source: inspect.NetProtocols, Concept: "tcp-memory", Gist: "Whether TCP is under memory pressure now."},
+		Get: func(n host) value {
+			switch n.Protocols["TCP"].Pressure {
+			case "yes":
+				return explain.B(true)
+			case "no":
+				return explain.B(false)
+			}
+			return value{}
+		}, Reading: func(n host) string {
+			if underPressure(n) {
+				return "Since TCP's memory passed tcp_mem pressure, until it is below low."
+			}
+			return "Buffers may grow as their sockets need."
+		},
+	}}, counters(inspect.NetNetstat, "TcpExt", "tcp-memory", []counter{
+		{name: "TCPMemoryPressures", label: "pressures", gist: "How often TCP came under memory pressure, in this namespace's sockets.", say: "So often a socket here took TCP above tcp_mem pressure. Rising: fewer or smaller buffers, or a larger tcp_mem."},
+		{name: "TCPMemoryPressuresChrono", label: "time under it, ms", show: explain.Rare, since: version(4, 13), gist: "Milliseconds under memory pressure, counted when it ends.", say: "In milliseconds, of all such times that are over."},
+		{name: "TCPAbortOnMemory", label: "resets for memory", show: explain.Rare, gist: "Connections reset for want of memory, or for too many orphans.", say: "Reset because TCP's memory was above tcp_mem high, or orphans above tcp_max_orphans."},
+	})...)
+}
+
+func underPressure(n host) bool { return n.Protocols["TCP"].Pressure == "yes" }
+
+// buffers are the bounds of one socket.
+func buffers() []field {
+	triple := func(key, label string, k int, src inspect.Source, gist string, of func(host) [3]inspect.Num, read func(host) string) field {
+		return field{Doc: doc{Key: key, Label: label, Unit: explain.Bytes, Source: src, Also: []inspect.Source{inspect.TCPModerateRcvbuf, inspect.Meminfo}, Concept: aboutBuffers, Gist: gist}, Get: func(n host) value {
+			if of(n)[k] < 0 {
+				return value{}
+			}
+			return explain.I(int64(of(n)[k]))
+		}, Reading: read}
+	}
+	single := func(key string, src inspect.Source, show explain.Show, gist string, read func(host) string) field {
+		return field{Doc: doc{Key: key, Kernel: "net.core." + key, Label: key, Unit: explain.Bytes, Source: src, Show: show, Concept: aboutBuffers, Gist: gist}, Get: sysctl(src), Reading: read}
+	}
+	rmem := func(n host) [3]inspect.Num { return n.TCPRmem }
+	wmem := func(n host) [3]inspect.Num { return n.TCPWmem }
+	return []field{
+		triple("tcp_rmem_min", "tcp_rmem min", 0, inspect.TCPRmem, "What a TCP receive buffer gets even under memory pressure.", rmem, nil),
+		triple("tcp_rmem_default", "tcp_rmem default", 1, inspect.TCPRmem, "How large a TCP receive buffer is at first.", rmem, nil),
+		triple("tcp_rmem_max", "tcp_rmem max", 2, inspect.TCPRmem, "How large a TCP receive buffer grows by itself.", rmem, readRmemMax),
+		triple("tcp_wmem_min", "tcp_wmem min", 0, inspect.TCPWmem, "What a TCP send buffer gets even under memory pressure.", wmem, nil),
+		triple("tcp_wmem_default", "tcp_wmem default", 1, inspect.TCPWmem, "How large a TCP send buffer is at first.", wmem, nil),
+		triple("tcp_wmem_max", "tcp_wmem max", 2, inspect.TCPWmem, "How large a TCP send buffer grows by itself.", wmem, func(host) string {
+			return "A sender grows its buffer to twice what the congestion window lets be under way. SO_SNDBUF stops that, too."
+		}),
+		{Doc: doc{Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "moderate_rcvbuf", Unit: explain.Plain, Source: inspect.TCPModerateRcvbuf, Show: explain.Data, Concept: aboutBuffers, Gist: "Whether TCP receive buffers grow by themselves."}, Get: sysctl(inspect.TCPModerateRcvbuf)},
+		single("rmem_max", inspect.RmemMax, explain.Always, "The most that SO_RCVBUF accepts; the kernel doubles what it is given.", func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
+		single("wmem_max", inspect.WmemMax, explain.Always, "The most that SO_SNDBUF accepts; the kernel doubles what it is given.", func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
+		single("rmem_default", inspect.RmemDefault, explain.Always, "The receive buffer of UDP and others that do not grow by themselves.", func(host) string {
+			return "Of UDP and all others but TCP: these do not grow, and a burst beyond it is lost."
+		}),
+		single("wmem_default", inspect.WmemDefault, explain.Rare, "The send buffer of UDP and others that do not grow by themselves.", nil),
+	}
+}
+
+func readRmemMax(n host) string {
+	if on, ok := n.Mem.Number(inspect.TCPModerateRcvbuf); ok && on == 0 {
+		return "tcp_moderate_rcvbuf is off: none grows by itself."
+	}
+	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that for its socket." + chosenRmemMax(n)
+}
+
+// chosenRmemMax says whether the bound is the kernel's own: a 128th of the RAM that
+// was free for buffers at boot, and 32 MiB at most, 6 MiB before 6.16
+// (net/ipv4/tcp.c, tcp_init).
+func chosenRmemMax(n host) string {
+	most, name := int64(6<<20), "6 MiB"
+	if n.Kernel().AtLeast(6, 16) {
+		most, name = 32<<20, "32 MiB"
+	}
+	now, ram := int64(n.TCPRmem[2]), int64(n.Mem.Info["MemTotal"]/128)
+	switch {
+	case now == most:
+		return " " + name + " is the most that the kernel chooses by itself."
+	case ram > 0 && now < most && now <= ram && now > ram-ram/4:
+		return " As the kernel chose it: a 128th of the RAM."
+	}
+	return ""
+}
+
+func readCoreMax(n host, src inspect.Source, option string) string {
+	m, _ := n.Mem.Number(src)
+	return fmt.Sprintf("%s of more gives %s. What TCP grows by itself is not bound by it.", option, explain.Size(uint64(max(m, 0))*2))
+}

@@ -1,0 +1,122 @@
+package net
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type spaceRow = inspect.NetSpacePart
+
+// Spaces lists the network namespaces that processes live in.
+func Spaces() *explain.Table[spaceRow] {
+	type column = explain.Field[spaceRow]
+	declare := func(d doc, get func(spaceRow) value) column {
+		if d.Source == inspect.None {
+			d.Source = inspect.PIDNs
+		}
+		if d.Concept == "" {
+			d.Concept = "namespaces"
+		}
+		return column{Doc: d, Get: get}
+	}
+	lift := func(key, label string, show explain.Show, src inspect.Source, counter bool, gist string, get func(host) value) column {
+		return declare(doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: src, Concept: "packet-path", Gist: gist}, func(r spaceRow) value { return get(r.It) })
+	}
+	return &explain.Table[spaceRow]{Name: "net_namespaces", Fields: []column{
+		declare(doc{Key: "net_namespace", Label: "NAMESPACE", Unit: explain.ID, Gist: "The network namespace."}, func(r spaceRow) value { return explain.N(r.It.Space.Inode) }),
+		declare(doc{Key: "pid", Label: "PID", Unit: explain.Plain, Gist: "A process that lives there, for --netns."}, func(r spaceRow) value { return explain.I(r.It.Space.PID) }),
+		declare(doc{Key: "processes", Label: "PROCESSES", Unit: explain.Count, Gist: "How many processes live there."}, func(r spaceRow) value { return explain.I(len(r.It.Space.Processes)) }),
+		lift("tcp_established", "ESTABLISHED", explain.Always, inspect.NetTCP, false, "Connections over which both sides can send.", func(n host) value { return explain.I(inState(n, established)) }),
+		lift("tcp_listen", "LISTEN", explain.Wide, inspect.NetTCP, false, "Sockets that wait for connections.", func(n host) value { return explain.I(inState(n, listen)) }),
+		lift("tcp_time_wait", "TIME_WAIT", explain.Wide, inspect.NetTCP, false, "Connections that are over and kept for 60 s.", func(n host) value { return explain.I(inState(n, timeWait)) }),
+		lift("tcp_close_wait", "CLOSE_WAIT", explain.Data, inspect.NetTCP, false, "The peer has closed, and the program has not.", func(n host) value { return explain.I(inState(n, closeWait)) }),
+		lift("sockets_used", "SOCKETS", explain.Data, inspect.NetSockstat, false, "Sockets of every kind.", sockstat("sockets used")),
+		lift("tcp_out_segs", "TCP OUT", explain.Data, inspect.NetSNMP, true, "Segments that TCP sent.", mib("TcpOutSegs")),
+		lift("tcp_retrans_segs", "RETRANS", explain.Wide, inspect.NetSNMP, true, "Segments sent again.", mib("TcpRetransSegs")),
+		lift("listen_overflows", "OVERFLOWS", explain.Wide, inspect.NetNetstat, true, "Handshakes that found an accept queue full.", mib("TcpExtListenOverflows")),
+		lift("udp_rcvbuf_errors", "UDP LOST", explain.Wide, inspect.NetSNMP, true, "Datagrams of IPv4 dropped because a receive buffer was full.", mib("UdpRcvbufErrors")),
+		declare(doc{Key: "interface_names", Label: "INTERFACES", Show: explain.Data, Source: inspect.NetDev, Concept: "network-interface", Gist: "Its interfaces."}, func(r spaceRow) value {
+			var list []value
+			for i := range r.It.Interfaces {
+				list = append(list, explain.S(r.It.Interfaces[i].Name))
+			}
+			return explain.L(list)
+		}),
+		declare(doc{Key: "names", Show: explain.Data, Gist: "The names of the processes that live there, the most frequent first."}, func(r spaceRow) value {
+			var list []value
+			for _, name := range living(r) {
+				list = append(list, explain.S(name))
+			}
+			return explain.L(list)
+		}),
+		{Doc: doc{Key: "why", Source: inspect.PIDNs, Also: []inspect.Source{inspect.NetDev, inspect.NetNetstat, inspect.NetSNMP}, Concept: "namespaces", Gist: "Who lives there, by which interfaces it is reached, and what it lost."}, Write: func(b []byte, r spaceRow) []byte { return append(b, whySpace(r)...) }},
+	}}
+}
+
+// living are the names of the processes of a namespace, the most frequent first.
+func living(r spaceRow) []string {
+	ps := r.All.Found.Procs
+	count := map[string]int{}
+	for _, pid := range r.It.Space.Processes {
+		if i, ok := ps.Row(pid); ok {
+			count[ps.Rows[i].Comm]++
+		}
+	}
+	return slices.SortedFunc(maps.Keys(count), func(a, b string) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), strings.Compare(a, b))
+	})
+}
+
+func whySpace(r spaceRow) string {
+	const most = 3
+	names := living(r)
+	s := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		s += fmt.Sprintf(" and %s", explain.Plural(more, "other name", "other names"))
+	}
+	if r.It.Space.Own {
+		s = "kwhy's own: " + s
+	}
+	var links []string
+	for i := range r.It.Interfaces {
+		if name := r.It.Interfaces[i].Name; name != "lo" {
+			links = append(links, name)
+		}
+	}
+	switch {
+	case len(links) == 0:
+		s += "; no interface but lo: no way out"
+	case len(links) <= most:
+		s += "; " + strings.Join(links, ", ")
+	default:
+		s += "; " + explain.Plural(len(links), "interface", "interfaces")
+	}
+	for _, c := range []struct{ name, says string }{
+		{"TcpExtListenOverflows", "handshakes met a full accept queue"},
+		{"UdpRcvbufErrors", "datagrams met a full receive buffer"},
+	} {
+		if v, over := lately(r.It, mib(c.name)); v.Has() && v.Float() > 0 {
+			s += fmt.Sprintf("; %s %s %s", explain.Number(v.Int()), c.says, over)
+		}
+	}
+	return s
+}
+
+// Around is the card above the table of namespaces.
+func Around() explain.Card[*inspect.NetSpaces] {
+	return explain.Card[*inspect.NetSpaces]{Name: "net --all-netns", Sections: []explain.Section[*inspect.NetSpaces]{{
+		Title: "Network namespaces", Table: "net_namespaces", Fields: []explain.Field[*inspect.NetSpaces]{{
+			Doc: doc{Key: "net_namespaces", Label: "namespaces", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "Network namespaces that processes live in."},
+			Get: func(l *inspect.NetSpaces) value { return explain.I(len(l.List)) },
+			Reading: func(*inspect.NetSpaces) string {
+				return "That processes live in. One kept alive by a bind mount (ip netns add) or by an open socket alone is not seen. kwhy net --netns PID tells all of one."
+			},
+		}},
+	}}}
+}

@@ -1,0 +1,278 @@
+package net
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+// What the states and the queues of connections are explained by.
+const (
+	aboutStates    explain.Concept = "tcp-states"
+	aboutListening explain.Concept = "accept-queue"
+	aboutSockets   explain.Concept = "socket"
+)
+
+// The states by number (include/net/tcp_states.h).
+const (
+	established = iota + 1
+	synSent
+	synRecv
+	finWait1
+	finWait2
+	timeWait
+	closed
+	closeWait
+	lastACK
+	listen
+	closing
+	newSynRecv
+)
+
+// state is one of the states of a TCP socket.
+type state struct {
+	number     int
+	key, label string
+	part       rune
+	show       explain.Show
+	gist       string
+	say        func(host, uint64) string
+}
+
+func stateList() []state {
+	always := func(s string) func(host, uint64) string { return func(host, uint64) string { return s } }
+	return []state{
+		{established, "tcp_established", "ESTABLISHED", 'e', explain.Always, "Connections over which both sides can send.", nil},
+		{synSent, "tcp_syn_sent", "SYN_SENT", 's', explain.Rare, "connect was called, and the other side has not answered.",
+			always("No answer yet to connect: the other side is far, gone, or a filter drops the packets. It ends by itself after tcp_syn_retries.")},
+		{synRecv, "tcp_syn_recv", "SYN_RECV", 'r', explain.Rare, "A SYN came and was answered; the last packet of the handshake is awaited.",
+			always("Half-open: the client's last packet is awaited. Many, of clients that never send it, are a SYN flood, or a way back that loses packets.")},
+		{finWait1, "tcp_fin_wait1", "FIN_WAIT1", 'f', explain.Rare, "This side has closed; what it sent, and its FIN, are not acknowledged yet.",
+			always("Closed here, with data or the FIN still unacknowledged: the peer reads slowly or is gone. It counts as an orphan.")},
+		{finWait2, "tcp_fin_wait2", "FIN_WAIT2", 'g', explain.Rare, "This side has closed and the other knows it, but has not closed itself.", readFinWait2},
+		{timeWait, "tcp_time_wait", "TIME_WAIT", 't', explain.Always, "Over, and kept for 60 s so that late segments meet no new connection.", readTimeWait},
+		{closed, "tcp_close", "CLOSE", 'x', explain.Rare, "Sockets without a connection: none yet, or none any more.", nil},
+		{closeWait, "tcp_close_wait", "CLOSE_WAIT", 'c', explain.Rare, "The other side has closed, and the program here has not.",
+			always("The peer has closed, and a program here has not called close: nothing but the program can end it. Growing numbers are its bug.")},
+		{lastACK, "tcp_last_ack", "LAST_ACK", 'a', explain.Rare, "Both sides have closed; the last acknowledgement is awaited.", nil},
+		{listen, "tcp_listen", "LISTEN", 'l', explain.Always, "Sockets that wait for connections.", nil},
+		{closing, "tcp_closing", "CLOSING", 'b', explain.Rare, "Both sides closed at once; the last acknowledgement is awaited.", nil},
+	}
+}
+
+func tcpStates() []field {
+	total := field{
+		Doc: doc{Key: "tcp_sockets", Label: "TCP", Unit: explain.Count, Source: inspect.NetTCP, Also: []inspect.Source{inspect.NetSockstat}, Concept: aboutStates, Gist: "TCP sockets of IPv4 and IPv6, in any state, half-open ones too."},
+		Get: func(n host) value { return explain.I(allStates(n)) },
+		Reading: func(n host) string {
+			s := "Of IPv4 and IPv6."
+			if v := sockstat("TCP alloc")(n); v.Has() {
+				s += " The whole host has " + explain.Number(v.Uint()) + ", those without a connection too and TIME_WAIT not."
+			}
+			return s
+		},
+	}
+	out := []field{total}
+	for _, st := range stateList() {
+		f := field{
+			Doc: doc{Key: st.key, Label: st.label, Part: st.part, Unit: explain.Count, Show: st.show, Source: inspect.NetTCP, Concept: aboutStates, Gist: st.gist},
+			Get: func(n host) value { return explain.I(inState(n, st.number)) },
+		}
+		switch st.number {
+		case timeWait:
+			f.Also = []inspect.Source{inspect.TCPMaxTWBuckets}
+		case finWait2:
+			f.Also = []inspect.Source{inspect.TCPFinTimeout}
+		}
+		if st.say != nil {
+			f.Reading = func(n host) string {
+				if c := inState(n, st.number); c > 0 {
+					return st.say(n, uint64(c))
+				}
+				return ""
+			}
+		}
+		out = append(out, f)
+	}
+	return append(out, ends()...)
+}
+
+func inState(n host, number int) int {
+	c := n.Sockets.States[number]
+	if number == synRecv {
+		c += n.Sockets.States[newSynRecv]
+	}
+	return c
+}
+
+func allStates(n host) (all int) {
+	for _, c := range n.Sockets.States {
+		all += c
+	}
+	return all
+}
+
+func readTimeWait(n host, count uint64) string {
+	s := "Kept 60 s by the side that closed first, without a process and with little memory; harmless but for the local ports they take."
+	if m, ok := n.Mem.Number(inspect.TCPMaxTWBuckets); ok && m > 0 {
+		s = explain.Percent(int64(count), m) + " of tcp_max_tw_buckets. " + s
+	}
+	return s
+}
+
+func readFinWait2(n host, _ uint64) string {
+	s := "The peer has not closed. While a program here keeps the socket it may last for ever"
+	if t, ok := n.Mem.Number(inspect.TCPFinTimeout); ok {
+		s += fmt.Sprintf("; without one, %d s (tcp_fin_timeout)", t)
+	}
+	return s + "."
+}
+
+// ends are what is left of connections that no process has any more.
+func ends() []field {
+	return []field{
+		{Doc: doc{Key: "tcp_orphan", Label: "orphans", Unit: explain.Count, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.TCPMaxOrphans}, Concept: aboutStates, Gist: "Sockets of the whole host that no process has any more, yet not at an end."},
+			Get: sockstat("TCP orphan"), Reading: func(n host) string {
+				s := "Closed by their programs, with data or the FIN on its way; of the whole host."
+				if m, ok := n.Mem.Number(inspect.TCPMaxOrphans); ok && m > 0 {
+					s = explain.Percent(sockstat("TCP orphan")(n).Int(), m) + " of tcp_max_orphans. " + s
+				}
+				return s
+			}},
+		{Doc: doc{Key: "tcp_max_orphans", Kernel: "net.ipv4.tcp_max_orphans", Label: "most orphans", Unit: explain.Count, Source: inspect.TCPMaxOrphans, Also: []inspect.Source{inspect.TCPEhashEntries}, Concept: aboutStates, Gist: "Beyond so many orphans one more is reset; those that stall at a half or quarter."},
+			Get: sysctl(inspect.TCPMaxOrphans), Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans)},
+		{Doc: doc{Key: "tcp_max_tw_buckets", Kernel: "net.ipv4.tcp_max_tw_buckets", Label: "most TIME_WAIT", Unit: explain.Count, Source: inspect.TCPMaxTWBuckets, Also: []inspect.Source{inspect.TCPEhashEntries}, Concept: aboutStates, Gist: "Beyond so many in TIME_WAIT a connection that ends is dropped at once."},
+			Get: sysctl(inspect.TCPMaxTWBuckets), Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans)},
+		{Doc: doc{Key: "tcp_ehash_entries", Kernel: "net.ipv4.tcp_ehash_entries", Unit: explain.Count, Source: inspect.TCPEhashEntries, Show: explain.Data, Concept: aboutSockets, Gist: "Buckets of the hash of connections; what is below 0 is another namespace's."},
+			Get: sysctl(inspect.TCPEhashEntries)},
+	}
+}
+
+// fromEhash derives a default from the size of the hash of connections, which the
+// kernel chooses at boot by the RAM (net/ipv4/tcp.c, tcp_init). Where somebody has
+// set it the figures differ, and that is the cause.
+func fromEhash(formula string, compute func(ehash int64) int64) func(host) explain.Derivation {
+	return func(n host) explain.Derivation {
+		e, ok := n.Mem.Number(inspect.TCPEhashEntries)
+		if !ok || e == 0 {
+			return explain.Derivation{} // before 6.1 the size is in the kernel's log alone
+		}
+		e = max(e, -e) // one that shares the initial namespace's hash says so by the sign
+		var w explain.Working
+		w.Take("ehash", explain.I(e), explain.Count, inspect.TCPEhashEntries, "tcp_ehash_entries")
+		d := w.Done(formula, explain.Count, explain.I(compute(e)))
+		d.Cause = "somebody has set it"
+		return d
+	}
+}
+
+func others() []field {
+	use := func(key, label, of, gist string, src inspect.Source, show explain.Show) field {
+		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: src, Show: show, Concept: aboutSockets, Gist: gist}, Get: sockstat(of)}
+	}
+	v6 := inspect.NetSockstat6
+	return []field{
+		use("sockets_used", "sockets", "sockets used", "Sockets of every kind in this namespace, unix and netlink sockets too.", inspect.NetSockstat, explain.Always),
+		use("udp_inuse", "UDP", "UDP inuse", "UDP sockets of IPv4 that have a port.", inspect.NetSockstat, explain.Always),
+		use("udp6_inuse", "UDP, IPv6", "UDP6 inuse", "UDP sockets of IPv6 that have a port.", v6, explain.Rare),
+		use("tcp_inuse", "TCP in use", "TCP inuse", "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.", inspect.NetSockstat, explain.Data),
+		use("tcp6_inuse", "TCP in use, IPv6", "TCP6 inuse", "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.", v6, explain.Data),
+		use("tcp_tw", "TIME_WAIT", "TCP tw", "Sockets in TIME_WAIT, by the count that the kernel keeps.", inspect.NetSockstat, explain.Data),
+		use("tcp_alloc", "TCP, host", "TCP alloc", "TCP sockets of the whole host, without TIME_WAIT and half-open ones.", inspect.NetSockstat, explain.Data),
+		use("raw_inuse", "raw", "RAW inuse", "Raw sockets of IPv4: ping, routing daemons, scanners.", inspect.NetSockstat, explain.Rare),
+		use("raw6_inuse", "raw, IPv6", "RAW6 inuse", "Raw sockets of IPv6.", v6, explain.Rare),
+		use("frag_inuse", "fragments", "FRAG inuse", "Packets of IPv4 of which some fragments are awaited.", inspect.NetSockstat, explain.Rare),
+		{Doc: doc{Key: "frag_memory", Label: "fragments, memory", Unit: explain.Bytes, Source: inspect.NetSockstat, Show: explain.Rare, Concept: "ip-layer", Gist: "Memory of the fragments that wait for the rest of their packet."}, Get: sockstat("FRAG memory")},
+	}
+}
+
+func listening() []field {
+	return []field{
+		{Doc: doc{Key: "somaxconn", Kernel: "net.core.somaxconn", Label: "somaxconn", Unit: explain.Count, Source: inspect.Somaxconn, Concept: aboutListening, Gist: "The bound on what a program may ask for as its accept queue in listen."},
+			Get: sysctl(inspect.Somaxconn), Reading: readSomaxconn},
+		{Doc: doc{Key: "tcp_max_syn_backlog", Kernel: "net.ipv4.tcp_max_syn_backlog", Label: "max_syn_backlog", Unit: explain.Count, Source: inspect.TCPMaxSynBacklog, Also: []inspect.Source{inspect.TCPEhashEntries, inspect.TCPSyncookies}, Concept: aboutListening, Gist: "How many half-open connections a listener keeps where cookies are off."},
+			Get: sysctl(inspect.TCPMaxSynBacklog), Reading: func(n host) string {
+				if c, ok := n.Mem.Number(inspect.TCPSyncookies); ok && c > 0 {
+					return "Counts only with tcp_syncookies=0: with cookies, a listener's backlog bounds its half-open connections too."
+				}
+				return "With cookies off, a quarter of it is kept for clients that are known."
+			}, Derive: fromEhash("max(128, ehash / 128)", kernel.TCPMaxSynBacklog)},
+		{Doc: doc{Key: "tcp_syncookies", Kernel: "net.ipv4.tcp_syncookies", Label: "syncookies", Unit: explain.Plain, Source: inspect.TCPSyncookies, Concept: aboutListening, Gist: "Whether a listener whose SYN queue is full answers without keeping anything."},
+			Get: sysctl(inspect.TCPSyncookies), Reading: func(n host) string {
+				switch c, _ := n.Mem.Number(inspect.TCPSyncookies); c {
+				case 0:
+					return "Off: a full SYN queue drops new clients."
+				case 2:
+					return "Always, for tests."
+				}
+				return "On: where the SYN queue is full, what is to be remembered goes into the answer's sequence number."
+			}},
+		{Doc: doc{Key: "tcp_abort_on_overflow", Kernel: "net.ipv4.tcp_abort_on_overflow", Label: "abort_on_overflow", Unit: explain.Plain, Source: inspect.TCPAbortOnOverflow, Show: explain.Rare, Concept: aboutListening, Gist: "Whether a client is reset, not left to try again, at a full accept queue."},
+			Get: sysctl(inspect.TCPAbortOnOverflow), Reading: func(n host) string {
+				if c, _ := n.Mem.Number(inspect.TCPAbortOnOverflow); c != 0 {
+					return "On: a client that meets a full accept queue is reset, where it would try again and might get in."
+				}
+				return ""
+			}},
+	}
+}
+
+func readSomaxconn(n host) string {
+	s := "An accept queue is as long as the program asked in listen, and no longer than this; it holds one more."
+	const old, now = 128, 4096 // since 5.4 (include/linux/socket.h, SOMAXCONN)
+	c, _ := n.Mem.Number(inspect.Somaxconn)
+	switch {
+	case n.Kernel().AtLeast(5, 4) && c == now, !n.Kernel().AtLeast(5, 4) && c == old:
+		s += " As the kernel has it by itself."
+	case c == old:
+		s += " 128 is what kernels before 5.4 had by themselves, and little."
+	}
+	return s
+}
+
+func ports() []field {
+	size := func(n host) value { return explain.Opt(n.Ports.Size()) }
+	return []field{
+		{Doc: doc{Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "range", Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Where connect, and bind to port 0, take a local port from."},
+			Get: func(n host) value {
+				if n.Ports.Low < 0 {
+					return value{}
+				}
+				return explain.S(fmt.Sprintf("%d-%d", n.Ports.Low, n.Ports.High))
+			}, Reading: func(n host) string {
+				s := explain.Plural(int64(n.Ports.Size()), "port", "ports")
+				if r := n.Ports.Reserved; r > 0 {
+					s += ", " + explain.Number(r) + " reserved ones left out"
+				}
+				return s + " for each pair of a local address and a destination's address and port."
+			}},
+		{Doc: doc{Key: "ephemeral_ports", Label: "ports", Unit: explain.Count, Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts}, Show: explain.Data, Concept: "ephemeral-ports", Gist: "Local ports of the range, without reserved ones."}, Get: size},
+		{Doc: doc{Key: "ephemeral_used", Label: "sockets on them", Unit: explain.Count, Source: inspect.NetTCP, Also: []inspect.Source{inspect.IPLocalPortRange}, Concept: "ephemeral-ports", Gist: "TCP sockets with a local port of the range that nothing listens on."},
+			Get: func(n host) value {
+				if n.Ports.Low < 0 {
+					return explain.None(n.Missing(inspect.IPLocalPortRange))
+				}
+				return explain.I(n.Sockets.Ephemeral)
+			}, Reading: func(n host) string {
+				if n.Sockets.Ephemeral == 0 {
+					return "None."
+				}
+				return "TIME_WAIT ones too. A port can serve many destinations at once: the bound is for each."
+			}},
+		{Doc: doc{Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio, Source: inspect.NetTCP, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Of the local ports, those that connections to the busiest destination take."},
+			Get: portsUsed, Reading: func(n host) string {
+				d := n.Sockets.Destinations[0]
+				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", explain.Plural(d.Ports, "port", "ports"), d.Peer)
+			}},
+	}
+}
+
+// portsUsed is how much of the range the busiest destination takes.
+func portsUsed(n host) value {
+	if len(n.Sockets.Destinations) == 0 || n.Ports.Size() <= 0 {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.F(float64(n.Sockets.Destinations[0].Ports) / float64(n.Ports.Size()))
+}
