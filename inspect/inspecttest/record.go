@@ -110,7 +110,7 @@ func (r *recording) source(s inspect.Source) {
 			case inspect.PIDFdinfo:
 				r.infos(of)
 				continue
-			case inspect.PIDNet, inspect.PIDMapFiles: // addresses are nobody's business
+			case inspect.PIDEntry, inspect.PIDTask, inspect.PIDNet, inspect.PIDMapFiles: // addresses are nobody's business
 				continue
 			}
 			if detail := s == inspect.PIDMaps || s == inspect.PIDSmapsRollup; !detail || r.Detail == nil || slices.Contains(r.Detail, pid) {
