@@ -113,7 +113,7 @@ func (r *recording) source(s inspect.Source) {
 			case inspect.PIDFdinfo:
 				r.infos(of)
 				continue
-			case inspect.PIDMapFiles:
+			case inspect.PIDEntry, inspect.PIDTask, inspect.PIDMapFiles:
 				continue
 			case inspect.PIDNet: // addresses are nobody's business, unless they were made for a test
 				for _, name := range inspect.SocketProtocols() {
