@@ -361,13 +361,13 @@ func TestLiveMemcgKill(t *testing.T) {
 	t.Error("the kernel dropped the report five times")
 }
 
-const smallLimit = 64 << 20
+const smallLimit = raceRoom * 64 << 20
 
 // foretoldKill fills the cgroup until somebody dies, and returns who. It must be
 // the one that kwhy named before.
 func (g memcg) foretoldKill(t *testing.T) (victim string) {
 	t.Helper()
-	large, small := g.start(t, 24, 0, true), g.start(t, 1, 100, true)
+	large, small := g.start(t, raceRoom*24, 0, true), g.start(t, 1, 100, true)
 	one, two := strconv.Itoa(large.Process.Pid), strconv.Itoa(small.Process.Pid)
 	a, _ := kernelScore(t, one)
 	b, _ := kernelScore(t, two)

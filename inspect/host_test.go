@@ -91,8 +91,8 @@ func TestRecordedHostSaysWhoItIs(t *testing.T) {
 		"debian-5.10-oom": {5, 10, 0}, "debian-6.12-oom": {6, 12, 118}, "debian-7.3-oom": {7, 3, 4},
 		"debian-5.10-sched": {5, 10, 0}, "debian-6.1-sched": {6, 1, 0}, "debian-6.12-sched": {6, 12, 118}, "debian-7.3-sched": {7, 3, 4},
 		"linux-6.18-lossy-net": {6, 18, 44},
-		"linux-6.18-files": {6, 18, 44},
-		"linux-6.18-net": {6, 18, 44},
+		"linux-6.18-files":     {6, 18, 44},
+		"linux-6.18-net":       {6, 18, 44},
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(releases)), allHosts(t)); diff != "" {
 		t.Errorf("recorded hosts, -want +got:\n%s", diff)
