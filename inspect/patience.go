@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -60,23 +61,37 @@ func wait[T any](p *patience, op, path string, do func() (T, error)) (T, error) 
 		done <- answer{got, err}
 	}()
 	start := time.Now()
-	patient := time.NewTimer(max(time.Duration(p.left.Load())/2, leastWait))
-	defer patient.Stop()
-	for {
+	patient := max(time.Duration(p.left.Load())/2, leastWait)
+	runtime.Gosched() // most have answered when it is this one's turn again
+	for nap := firstNap; ; nap = min(2*nap, longestNap) {
 		select {
 		case a := <-done:
 			return a.got, a.err
-		case <-patient.C:
-			if working() {
-				patient.Reset(leastWait)
-				continue
-			}
-			p.left.Add(-int64(time.Since(start)))
-			p.late.Add(1)
-			var none T
-			return none, fmt.Errorf("%s %s: %w", op, path, ErrTimedOut)
+		default:
 		}
+		if took := time.Since(start); took > patient {
+			if !working() {
+				p.left.Add(-int64(took))
+				p.late.Add(1)
+				var none T
+				return none, fmt.Errorf("%s %s: %w", op, path, ErrTimedOut)
+			}
+			patient = took + leastWait
+		}
+		doze(nap)
 	}
+}
+
+const (
+	firstNap   = 10 * time.Microsecond
+	longestNap = 5 * time.Millisecond
+)
+
+// doze sleeps by the kernel's clock alone: the runtime's timers want descriptors, and
+// die where there is none left.
+func doze(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil) // cut short by a signal it is looked at sooner
 }
 
 // working tells whether a thread of kwhy beside this one is at work, as it is where

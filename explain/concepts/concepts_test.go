@@ -60,13 +60,19 @@ func TestEssays(t *testing.T) {
 
 // The book has its chapters, and no others.
 func TestChapters(t *testing.T) {
+	used := map[string]bool{}
 	for _, name := range concepts.Names() {
 		e, err := concepts.Read(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains(concepts.Chapters(), e.Chapter) {
+		if used[e.Chapter] = true; !slices.Contains(concepts.Chapters(), e.Chapter) {
 			t.Errorf("%s is of a chapter %q that the book does not have", name, e.Chapter)
+		}
+	}
+	for _, c := range concepts.Chapters() {
+		if !used[c] {
+			t.Errorf("nothing is in chapter %q", c)
 		}
 	}
 }
