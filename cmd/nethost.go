@@ -79,10 +79,11 @@ func (r *run) netHost(o *netHostOptions) error {
 	}
 	rep := card.Explain(n, nil)
 	tables.add(&rep, n)
-	if err := r.socketsOf(&rep, space); err != nil {
+	gaps, err := r.socketsOf(&rep, space)
+	if err != nil {
 		return err
 	}
-	rep.Tell(n.Gaps(), r.host.Kernel)
+	rep.Tell(append(n.Gaps(), gaps...), r.host.Kernel)
 	h := r.header(n.Mem.At, over)
 	if !space.Own || o.netns != "" {
 		h.Summary = []string{"network namespace of process " + strconv.Itoa(int(space.PID))}
@@ -90,8 +91,9 @@ func (r *run) netHost(o *netHostOptions) error {
 	return r.print(h, &rep)
 }
 
-// socketsOf adds the sockets of a network namespace to its report.
-func (r *run) socketsOf(rep *explain.Report, space inspect.NetSpace) error {
+// socketsOf adds the sockets of a network namespace to its report, and returns what
+// could not be seen of them.
+func (r *run) socketsOf(rep *explain.Report, space inspect.NetSpace) ([]inspect.Gap, error) {
 	p := r.progress("reading the sockets")
 	dir := r.host.OwnNet()
 	if !space.Own {
@@ -100,13 +102,9 @@ func (r *run) socketsOf(rep *explain.Report, space inspect.NetSpace) error {
 	s, err := r.host.Sockets(inspect.SocketQuery{Dir: dir, States: sockdiag.Every, Owners: true})
 	p.Stop()
 	if err != nil {
-		return nil // the report has told what /proc/net does not give
+		return nil, nil // the report has told what /proc/net does not give
 	}
-	if err := addSockets(rep, s, r.app.screenRows()); err != nil {
-		return err
-	}
-	rep.Tell(s.Gaps(), r.host.Kernel)
-	return nil
+	return s.Gaps(), addSockets(rep, s, r.app.screenRows())
 }
 
 // netTables are the tables of a host's network, and what they need.
