@@ -38,8 +38,18 @@ func capNames(set uint64) (out []string) {
 	return out
 }
 
-// everyCap is a mask of all that have names here.
-func everyCap() uint64 { return 1<<len(strings.Fields(capabilities)) - 1 }
+// everyCap is a mask of the capabilities that a kernel has: up to CAP_AUDIT_READ, which is
+// in 3.16; CAP_PERFMON and CAP_BPF from 5.8 and CAP_CHECKPOINT_RESTORE from 5.9 on
+// (include/uapi/linux/capability.h). An unknown version counts as the newest.
+func everyCap(k inspect.Version) uint64 {
+	switch {
+	case k.Before(inspect.Version{Major: 5, Minor: 8}):
+		return 1<<38 - 1
+	case k.Before(inspect.Version{Major: 5, Minor: 9}):
+		return 1<<40 - 1
+	}
+	return 1<<len(strings.Fields(capabilities)) - 1
+}
 
 // SignalNames returns the names of a signal mask, whose bit n-1 is signal n.
 func SignalNames(set uint64) (out []string) {

@@ -41,3 +41,22 @@ func TestMasks(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The masks are what an unrestricted root's CapEff line reads on those kernels.
+func TestAllCapabilitiesDependOnTheKernel(t *testing.T) {
+	for _, c := range []struct {
+		k   inspect.Version
+		all string
+	}{
+		{inspect.Version{Major: 4, Minor: 4}, "0000003fffffffff"},
+		{inspect.Version{Major: 5, Minor: 7}, "0000003fffffffff"},
+		{inspect.Version{Major: 5, Minor: 8}, "000000ffffffffff"},
+		{inspect.Version{Major: 5, Minor: 9}, "000001ffffffffff"},
+		{inspect.Version{Major: 6, Minor: 12}, "000001ffffffffff"},
+		{inspect.Version{}, "000001ffffffffff"},
+	} {
+		if want, _ := mask(c.all); everyCap(c.k) != want {
+			t.Errorf("%s: %x, want %s", c.k, everyCap(c.k), c.all)
+		}
+	}
+}

@@ -130,7 +130,8 @@ func capCount() detailField {
 // not the host's hold over that alone (user_namespaces(7)).
 func readCaps(d detail) string {
 	set, _ := mask(d.Status["CapEff"])
-	lacks := capNames(everyCap() &^ set)
+	bound, _ := mask(d.Status["CapBnd"]) // a distribution's kernel may have later ones than its version says
+	lacks := capNames((everyCap(d.Kernel()) | bound) &^ set)
 	inside := d.UserKnown && !d.HostUser
 	var s string
 	switch {
