@@ -20,6 +20,7 @@ type App struct {
 	Columns     int // of the terminal; 0 if unknown
 	Lines       int
 	Getenv      func(string) (string, bool)
+	Environ     func() []string // of which Getenv finds one
 	Now         func() time.Time
 	Sleep       func(time.Duration)
 	Version     string
@@ -38,7 +39,7 @@ func System() *App {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		OutTerminal: term.IsTerminal(out), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Columns: columns, Lines: lines,
-		Getenv: os.LookupEnv, Now: time.Now, Sleep: time.Sleep,
+		Getenv: os.LookupEnv, Environ: os.Environ, Now: time.Now, Sleep: time.Sleep,
 		Version: buildVersion(),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"kwhy/explain"
 	"kwhy/output"
 )
 
@@ -27,6 +28,8 @@ type settings struct {
 	SysRoot  string        `mapstructure:"sys-root"`
 	Timeout  time.Duration `mapstructure:"timeout"`
 	Width    int           `mapstructure:"width"`
+
+	Limits explain.Limits `mapstructure:"-"` // of rules, where the user has set others
 }
 
 // setting declares one of them: the flag, the key in a config file, the
@@ -70,10 +73,11 @@ func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
 	v := viper.New()
 	origin := map[string]string{}
 	for _, s := range settingTable() {
-		v.SetDefault(s.key, s.value)
+		v.SetDefault(s.key, flags.Lookup(s.key).DefValue) // which a command may have of its own
 		origin[s.key] = "default " + s.key
 	}
-	if err := a.loadFiles(v, flags, origin); err != nil {
+	files, err := a.loadFiles(v, flags, origin)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.loadEnv(v, origin); err != nil {
@@ -86,11 +90,21 @@ func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
 			v.Set(s.key, f.Value.String())
 		}
 	}
-	return decode(v, origin)
+	set, err := decode(v, origin)
+	if err != nil {
+		return nil, err
+	}
+	wishes, err := a.ruleWishes(files)
+	if err != nil {
+		return nil, err
+	}
+	set.Limits, err = thresholds(wishes)
+	return set, err
 }
 
-// loadFiles merges the host's file and the user's, or the one that was named.
-func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]string) error {
+// loadFiles merges the host's file and the user's, or the one that was named, and
+// returns what they say of rules.
+func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]string) (rules []ruleFile, err error) {
 	named := flags.Lookup("config").Value.String()
 	paths := []string{named}
 	if named == "" {
@@ -102,23 +116,30 @@ func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]
 			continue
 		}
 		if err != nil {
-			return usagef("--config: %w", err)
+			return nil, usagef("--config: %w", err)
 		}
 		file := viper.New()
 		file.SetConfigType("yaml")
 		err = file.ReadConfig(b)
 		b.Close()
 		if err != nil {
-			return usagef("%s: %w", path, err)
+			return nil, usagef("%s: %w", path, err)
 		}
 		if err := known(file, path, origin); err != nil {
-			return err
+			return nil, err
 		}
-		if err := v.MergeConfigMap(file.AllSettings()); err != nil {
-			return usagef("%s: %w", path, err)
+		of, err := rulesOf(file, path)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, of)
+		settings := file.AllSettings()
+		delete(settings, checkKey)
+		if err := v.MergeConfigMap(settings); err != nil {
+			return nil, usagef("%s: %w", path, err)
 		}
 	}
-	return nil
+	return rules, nil
 }
 
 // configPaths are the files that are read, the weakest first.
@@ -137,8 +158,11 @@ func (a *App) configPaths() []string {
 func known(file *viper.Viper, path string, origin map[string]string) error {
 	keys := settingKeys()
 	for _, key := range file.AllKeys() {
+		if key == checkKey || strings.HasPrefix(key, checkKey+".") {
+			continue // what it says of rules has names of its own
+		}
 		if !slices.Contains(keys, key) {
-			return usagef("%s: unknown key %q; it takes %s", path, key, strings.Join(keys, ", "))
+			return usagef("%s: unknown key %q; it takes %s, %s", path, key, strings.Join(keys, ", "), checkKey)
 		}
 		origin[key] = path + ": " + key
 	}

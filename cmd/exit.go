@@ -12,7 +12,11 @@ const (
 	exitOK     = 0 // the job is done, with gaps or without
 	exitFailed = 1 // the job could not be done
 	exitUsage  = 2 // the command line or a setting is wrong
+	exitFound  = 3 // check found something of the level that --fail-on names
 )
+
+// errFound is what check --fail-on ends with: all is printed already.
+var errFound = errors.New("there are findings")
 
 // usageError is a mistake in the command line, a variable or a config file.
 type usageError struct{ err error }
@@ -30,6 +34,8 @@ func (a *App) Run(args []string) int {
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE): // whoever read has seen enough
 		return exitOK
+	case errors.Is(err, errFound):
+		return exitFound
 	case errors.As(err, new(usageError)):
 		a.complain(err)
 		return exitUsage

@@ -197,15 +197,15 @@ func (r *run) fdHost(o *fdOptions) error {
 	}
 	order := v.Order(f)
 	f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
-	rep := card.Explain(f, nil)
+	rep := card.Explain(f, r.set.Limits)
 	kinds, err := fd.Kinds().View(nil, nil, 0)
 	if err != nil {
 		return err
 	}
 	addGrid(&rep, kinds, f.Kinds())
-	g, _ := v.Explain(f, order, nil)
+	g, _ := v.Explain(f, order, r.set.Limits)
 	g.More = "--limit 0 shows all"
-	_, found := v.Explain(f, v.All(f), nil) // a small limit is met by few: any row may be near
+	_, found := v.Explain(f, v.All(f), r.set.Limits) // a small limit is met by few: any row may be near
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	rep.Tell(f.Gaps(), r.host.Kernel)
 	h := r.header(f.Mem.At, over)
@@ -225,7 +225,7 @@ func (r *run) fdAnswer(o *fdOptions) error {
 	if err != nil {
 		return err
 	}
-	var rep explain.Report
+	rep := explain.Report{Limits: r.set.Limits}
 	p := r.progress("reading the descriptors")
 	switch {
 	case o.deleted:
@@ -249,7 +249,7 @@ func (r *run) fdDeleted(o *fdOptions, ps *inspect.Procs, rep *explain.Report) er
 	}
 	card := fd.Gone()
 	l := r.host.DeletedFiles(ps)
-	*rep = card.Explain(l, nil)
+	*rep = card.Explain(l, r.set.Limits)
 	addGrid(rep, v, l)
 	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)
@@ -372,7 +372,7 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 	if was != nil && was.Row.P.Start == l.Row.P.Start {
 		l.Was, over = was, l.Row.Host.At.Sub(was.Row.Host.At)
 	}
-	rep := card.Explain(l, nil)
+	rep := card.Explain(l, r.set.Limits)
 	addGrid(&rep, fds, l)
 	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)

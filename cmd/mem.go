@@ -163,7 +163,7 @@ func (r *run) memHost(o memOptions) error {
 	if was != nil {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
-	rep := card.Explain(m, nil)
+	rep := card.Explain(m, r.set.Limits)
 	tables.explain(&rep, m, procs, order)
 	rep.Tell(append(m.Gaps(), procs.(*inspect.Procs).Gaps(order)...), r.host.Kernel)
 	h := r.header(m.At, over)
@@ -176,11 +176,11 @@ func (r *run) memHost(o memOptions) error {
 }
 
 func (t *hostTables) explain(rep *explain.Report, m *inspect.Mem, procs explain.Rows[inspect.Proc], order []int32) {
-	g, found := t.processes.Explain(procs, order, nil)
+	g, found := t.processes.Explain(procs, order, rep.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	for _, one := range t.rest {
-		g, found := one(m, nil)
+		g, found := one(m, rep.Limits)
 		rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	}
 }
@@ -222,7 +222,7 @@ func (r *run) memProcess(pid int32) error {
 	if was != nil {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
-	rep := card.Explain(m, nil)
+	rep := card.Explain(m, r.set.Limits)
 	addGrid(&rep, kinds, inspect.ProcMemParts[inspect.MapKind]{Mem: m, List: m.Kinds})
 	addGrid(&rep, regions, inspect.ProcMemParts[inspect.Region]{Mem: m, List: m.Regions})
 	rep.Tell(vanished(m.Gaps(), ended), r.host.Kernel)
@@ -235,6 +235,6 @@ func (r *run) memProcess(pid int32) error {
 }
 
 func addGrid[S explain.Snapshot[S]](rep *explain.Report, v *explain.View[S], rows explain.Rows[S]) {
-	g, found := v.Explain(rows, v.Order(rows), nil)
+	g, found := v.Explain(rows, v.Order(rows), rep.Limits)
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 }

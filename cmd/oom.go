@@ -193,12 +193,12 @@ func (r *run) oomReport(card explain.Card[*inspect.OOM], out *inspect.OOM, opt o
 		out.Groups, out.Got = []inspect.OOMGroup{*g}, inspect.Present
 		oom.Judge(out.Procs, &out.Groups[0])
 	}
-	rep := card.Explain(out, nil)
-	g, found := opt.View.Explain(out.Procs, out.Order, nil)
+	rep := card.Explain(out, r.set.Limits)
+	g, found := opt.View.Explain(out.Procs, out.Order, r.set.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	parts := inspect.OOMParts{OOM: out}
-	cg, found := opt.GroupView.Explain(parts, opt.GroupView.Order(parts), nil)
+	cg, found := opt.GroupView.Explain(parts, opt.GroupView.Order(parts), r.set.Limits)
 	rep.Grids, rep.Findings = append(rep.Grids, cg), append(rep.Findings, found...)
 	rep.Tell(append(out.Mem.Gaps(), out.Procs.Gaps(out.Order)...), r.host.Kernel)
 	return rep
@@ -226,7 +226,7 @@ func (r *run) oomProcess(pid int32, adj *int32) error {
 		return err
 	}
 	card := oom.Process()
-	rep := card.Explain(t, nil)
+	rep := card.Explain(t, r.set.Limits)
 	rep.Tell(append(t.OOM.Mem.Gaps(), t.Row.Gaps()...), r.host.Kernel)
 	h := r.header(t.OOM.Mem.At, 0)
 	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}

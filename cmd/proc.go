@@ -203,10 +203,15 @@ func (r *run) procHost(o procOptions) error {
 		l.Was, over = was, l.Mem.At.Sub(was.Mem.At)
 	}
 	card := proc.Host()
-	rep := card.Explain(l, nil)
-	g, found := v.Explain(l.Procs, l.Order, nil)
+	rep := card.Explain(l, r.set.Limits)
+	g, found := v.Explain(l.Procs, l.Order, r.set.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
+	groups, err := proc.PidsGroups().View(nil, nil, r.app.screenRows())
+	if err != nil {
+		return err
+	}
+	addGrid(&rep, groups, r.host.PidsGroups())
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	h := r.header(l.Mem.At, over)
 	h.Summary = []string{explain.Plural(l.Procs.Len(), "process", "processes")}
@@ -277,7 +282,7 @@ func (r *run) procSample(pid int32, over time.Duration) error {
 		return err
 	}
 	card := proc.Sampled()
-	rep := card.Explain(s, nil)
+	rep := card.Explain(s, r.set.Limits)
 	addGrid(&rep, doings, s)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.Host.At, 0)
@@ -307,7 +312,7 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 	if err != nil {
 		return err
 	}
-	rep := card.Explain(d, nil)
+	rep := card.Explain(d, r.set.Limits)
 	addGrid(&rep, spaces, inspect.DetailParts[inspect.Namespace]{Detail: d, List: d.Namespaces})
 	addGrid(&rep, ladder, inspect.DetailParts[inspect.Rung]{Detail: d, List: d.Ladder})
 	addGrid(&rep, limits, inspect.DetailParts[inspect.Limit]{Detail: d, List: d.Limits})

@@ -22,7 +22,8 @@ behind it, what it says on this host now, and how the kernel computed it.
 Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
 $XDG_CONFIG_HOME/kwhy/config.yaml and /etc/kwhy/config.yaml, in that order.
 
-Exit status: 0 done, with gaps or not; 1 the job could not be done; 2 usage.`
+Exit status: 0 done, with gaps or not; 1 the job could not be done; 2 usage;
+3 check --fail-on found something.`
 
 // root builds the command tree.
 func (a *App) root() *cobra.Command {
@@ -42,7 +43,7 @@ func (a *App) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	addSettings(root.PersistentFlags())
-	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.checkCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 

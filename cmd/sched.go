@@ -131,11 +131,11 @@ func (r *run) schedHost(o *schedOptions) error {
 	if was != nil {
 		over = s.Mem.At.Sub(was.Mem.At)
 	}
-	rep := card.Explain(s, nil)
+	rep := card.Explain(s, r.set.Limits)
 	if err := addSched(&rep, s, r.app.screenRows()); err != nil {
 		return err
 	}
-	g, found := v.Explain(s.Procs, s.Order, nil)
+	g, found := v.Explain(s.Procs, s.Order, r.set.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	rep.Tell(s.Gaps(), r.host.Kernel)
@@ -163,8 +163,8 @@ func addSched(rep *explain.Report, s *inspect.Sched, screen int) error {
 		return err
 	}
 	addGrid(rep, cpus, inspect.SchedParts[inspect.CPU]{Sched: s, List: s.CPUs, Was: inspect.SameCPU})
-	addGrid(rep, blocked, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Blocked})
-	addGrid(rep, realtime, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Realtime})
+	addGrid(rep, blocked, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Blocked, Was: inspect.SameBlocked})
+	addGrid(rep, realtime, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Realtime, Was: inspect.SameRealtime})
 	addGrid(rep, groups, inspect.SchedParts[inspect.CPUGroup]{Sched: s, List: s.Groups, Was: inspect.SameGroup})
 	return nil
 }
@@ -218,7 +218,7 @@ func (r *run) schedProcess(pid int32, o *schedOptions) error {
 		t.Row.Host.Was, t.Row.Was = was.Row.Host, was.Row.P
 		t.Threads.Since(was.Threads)
 	}
-	rep := card.Explain(t, nil)
+	rep := card.Explain(t, r.set.Limits)
 	if o.threads {
 		threads, err := sched.EachThread().View(nil, nil, 0)
 		if err != nil {
@@ -226,7 +226,7 @@ func (r *run) schedProcess(pid int32, o *schedOptions) error {
 		}
 		order := threads.Order(t.Threads)
 		t.Threads.Fill(order, threads.Needs())
-		g, found := threads.Explain(t.Threads, order, nil)
+		g, found := threads.Explain(t.Threads, order, r.set.Limits)
 		rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	}
 	rep.Tell(vanished(t.Gaps(), ended), r.host.Kernel)

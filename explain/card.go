@@ -47,6 +47,7 @@ type Report struct {
 	Grids    []Grid
 	Findings []Finding
 	Gaps     []Gap
+	Limits   Limits // by which its levels were given
 }
 
 // Gap is something that could not be seen.
@@ -61,7 +62,7 @@ type Gap struct {
 
 // Explain lowers the snapshot and judges it.
 func (c *Card[S]) Explain(s S, limits Limits) Report {
-	var r Report
+	r := Report{Limits: limits}
 	worst := map[string]Level{}
 	for i := range c.Rules {
 		if f, ok := c.Rules[i].judge(s, limits); ok {

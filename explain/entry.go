@@ -46,7 +46,7 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 	}
 	for i := range c.Rules {
 		if !c.Rules[i].lifted {
-			out.Rules = append(out.Rules, c.Rules[i].doc())
+			out.Rules = append(out.Rules, c.Rules[i].doc(command))
 		}
 	}
 	return out
@@ -79,7 +79,7 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 	}
 	for i := range t.Rules {
 		if !t.Rules[i].lifted {
-			out.Rules = append(out.Rules, t.Rules[i].doc())
+			out.Rules = append(out.Rules, t.Rules[i].doc(command))
 		}
 	}
 	return out

@@ -289,3 +289,19 @@ func SameCPU(was *Sched, c *CPU) *CPU {
 	}
 	return nil
 }
+
+// SameBlocked finds a task in D among those of an earlier sample.
+func SameBlocked(was *Sched, t *Task) *Task { return sameTask(was.Blocked, t) }
+
+// SameRealtime finds a real-time task among those of an earlier sample.
+func SameRealtime(was *Sched, t *Task) *Task { return sameTask(was.Realtime, t) }
+
+// sameTask finds a task by number and start: a number may be another's by now.
+func sameTask(list []Task, t *Task) *Task {
+	for i := range list {
+		if p := list[i].P; p.PID == t.P.PID && p.Start == t.P.Start {
+			return &list[i]
+		}
+	}
+	return nil
+}

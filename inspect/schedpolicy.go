@@ -38,7 +38,7 @@ func (h *Host) schedTasks(s *Sched) {
 	s.threaded = len(threads)
 	r := &pidReader{h: h}
 	for i := range s.Blocked {
-		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall))
+		r.fill(s.Blocked[i].P, Of(PIDWchan, PIDSyscall, PIDStatus))
 	}
 	s.got[SchedGetattr] = Present
 	if !s.callable {

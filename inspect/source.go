@@ -6,7 +6,8 @@ type Source uint8
 
 // The sources, in the order in which reports name them.
 const (
-	None Source = iota
+	None       Source = iota
+	ProcAndSys        // of values that are made of many: no file of its own
 	Meminfo
 	Zoneinfo
 	Vmstat
@@ -344,6 +345,7 @@ var sourceTable = [nSources]sourceInfo{
 	PIDMapFiles:             {path: "/proc/<pid>/map_files", opens: "run as root, with CAP_SYS_ADMIN or, since 5.9, CAP_CHECKPOINT_RESTORE", option: "CONFIG_CHECKPOINT_RESTORE before 4.3"},
 	PIDSmapsRollup:          {path: "/proc/<pid>/smaps_rollup", opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR"},
 	PIDEntry:                {path: "/proc/<pid>", opens: asRoot + ": this /proc is mounted with hidepid, and shows others' processes to nobody else"},
+	ProcAndSys:              {path: "/proc and /sys"},
 }
 
 // String returns the path told to the user, with <pid> or <n> for a family.
@@ -359,10 +361,10 @@ func (s Source) Option() string { return sourceTable[s].option }
 // than 4.0, the oldest that kwhy cares for.
 func (s Source) Since() Version { return sourceTable[s].since }
 
-// Every returns each source once, in order.
+// Every returns each source once that is read, in order.
 func Every() []Source {
-	out := make([]Source, 0, nSources-1)
-	for s := None + 1; s < nSources; s++ {
+	out := make([]Source, 0, nSources-2)
+	for s := ProcAndSys + 1; s < nSources; s++ {
 		out = append(out, s)
 	}
 	return out

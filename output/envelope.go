@@ -98,6 +98,23 @@ type Finding struct {
 	Table    string   `json:"table,omitempty" jsonschema:"the table of whose row it speaks"`
 	Concept  string   `json:"concept"`
 	Next     string   `json:"next" jsonschema:"what to run next"`
+	Means    string   `json:"means" jsonschema:"what it means in terms of the kernel, on every host"`
+	Basis    string   `json:"basis" jsonschema:"the time that it rests on: now, interval, or since_start (boot, or whatever counts was made)"`
+	Measure  Measure  `json:"measure"`
+	// Of check alone.
+	Readings map[string]Value `json:"readings,omitempty" jsonschema:"the evidence with its values, by key"`
+	More     int              `json:"more,omitempty" jsonschema:"further rows of the table of which the same is found"`
+}
+
+// Measure is what a rule measured, and the thresholds that it was held against.
+type Measure struct {
+	What     string   `json:"what" jsonschema:"the measure in words"`
+	Value    any      `json:"value"`
+	Unit     string   `json:"unit"`
+	Below    bool     `json:"below" jsonschema:"whether small is bad"`
+	Notice   *float64 `json:"notice"`
+	Warning  *float64 `json:"warning"`
+	Critical *float64 `json:"critical"`
 }
 
 // Gap is something that could not be seen.

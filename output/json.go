@@ -291,7 +291,40 @@ func appendFinding(b []byte, f *explain.Finding) []byte {
 		b = appendString(append(b, `,"table":`...), f.Table)
 	}
 	b = appendString(append(b, `,"concept":`...), string(f.Concept))
-	return append(appendString(append(b, `,"next":`...), f.Next), '}')
+	b = appendString(append(b, `,"next":`...), f.Next)
+	b = appendString(append(b, `,"means":`...), f.Means)
+	b = appendString(append(b, `,"basis":`...), f.Basis.String())
+	b = appendMeasure(append(b, `,"measure":`...), f)
+	if len(f.Cells) > 0 {
+		b = append(b, `,"readings":{`...)
+		for i := range f.Cells {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendCell(appendKey(b, f.Cells[i].Doc.Key), &f.Cells[i], "")
+		}
+		b = append(b, '}')
+	}
+	if f.More > 0 {
+		b = strconv.AppendInt(append(b, `,"more":`...), int64(f.More), 10)
+	}
+	return append(b, '}')
+}
+
+func appendMeasure(b []byte, f *explain.Finding) []byte {
+	b = appendString(append(b, `{"what":`...), f.What)
+	b = appendValue(append(b, `,"value":`...), f.Measure)
+	b = appendString(append(b, `,"unit":`...), string(f.Unit))
+	b = strconv.AppendBool(append(b, `,"below":`...), f.Below)
+	for i, n := range [...]float64{f.At.Notice, f.At.Warning, f.At.Critical} {
+		b = append(append(append(b, ",\""...), explain.Levels()[i+1]...), "\":"...)
+		if n == 0 {
+			b = append(b, "null"...)
+			continue
+		}
+		b = appendFloat(b, n)
+	}
+	return append(b, '}')
 }
 
 func appendStrings(b []byte, list []string) []byte {

@@ -140,27 +140,6 @@ func (t *Text) title(s string) {
 	t.line(t.style.Title(s))
 }
 
-func (t *Text) findings(list []explain.Finding) {
-	if len(list) == 0 {
-		return
-	}
-	t.line("")
-	for l := explain.Critical; l > explain.OK; l-- {
-		for i := range list {
-			f := &list[i]
-			if f.Level != l {
-				continue
-			}
-			text := f.Message
-			if f.Next != "" && t.detail > DetailNone {
-				text += " → " + f.Next
-			}
-			const indent = 10
-			t.lines(t.style.Level(l, left(l.String(), indent)), indent, wrap(safe(text), t.width-indent))
-		}
-	}
-}
-
 // geometry is where the columns of the cards are.
 type geometry struct{ label, value, text int }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"kwhy/explain"
+	"kwhy/explain/check"
 	"kwhy/explain/concepts"
 	"kwhy/explain/fd"
 	"kwhy/explain/mem"
@@ -22,7 +23,7 @@ import (
 // All returns every declared value and rule, a column that several commands
 // show just once.
 func All() explain.Topic {
-	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic())
+	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic()).Plus(check.Topic())
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {

@@ -206,8 +206,27 @@ func userName(f host, uid uint32) string {
 }
 
 func hostRules() []explain.Rule[*inspect.FDHost] {
+	instances := func(f host) value {
+		most, _ := top(f.InotifyUsers)
+		n, ok := f.Mem.Number(inspect.InotifyMaxInstances)
+		if !ok || n <= 0 {
+			return value{}
+		}
+		return explain.F(float64(most) / float64(n))
+	}
 	return []explain.Rule[*inspect.FDHost]{{
-		ID: "fd.host_near", Evidence: []string{"file_nr", "file_max"}, Concept: "file-descriptor", Next: "kwhy fd",
+		ID: "fd.inotify_instances_near", Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
+		What: "inotify instances of the user who has most / fs.inotify.max_user_instances", Unit: explain.Ratio,
+		Means: "At the limit inotify_init fails with EMFILE, which programs tell as too many open files though they have few.",
+		Of:    instances, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		Say: func(f host) string {
+			most, uid := top(f.InotifyUsers)
+			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s", userName(f, uid), explain.AppendPercent(nil, instances(f).Float()), explain.Number(most))
+		},
+	}, {
+		ID: "fd.host_near", What: "file-nr / file-max", Unit: explain.Ratio,
+		Means:    "At fs.file-max every open fails with ENFILE, for all but who has CAP_SYS_ADMIN.",
+		Evidence: []string{"file_nr", "file_max"}, Concept: "file-descriptor", Next: "kwhy fd",
 		Of: func(f host) value {
 			if f.Files < 0 || f.FilesMax <= 0 || f.FilesMax >= 1<<62 {
 				return value{}
@@ -218,7 +237,9 @@ func hostRules() []explain.Rule[*inspect.FDHost] {
 			return explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
 	}, {
-		ID: "fd.inotify_near", Evidence: []string{"max_user_watches"}, Concept: "file-descriptor", Next: "kwhy fd --sort inotify_watches",
+		ID: "fd.inotify_near", What: "inotify watches of the user who has most / fs.inotify.max_user_watches", Unit: explain.Ratio,
+		Means:    "At the limit inotify_add_watch fails with ENOSPC: editors, file synchronisers and log shippers stop to notice changes.",
+		Evidence: []string{"max_user_watches"}, Concept: "file-descriptor", Next: "kwhy fd --sort inotify_watches",
 		Of: func(f host) value {
 			most, _ := top(f.InotifyWatchUsers)
 			n, ok := f.Mem.Number(inspect.InotifyMaxWatches)

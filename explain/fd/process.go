@@ -271,7 +271,9 @@ func rules() []explain.Rule[*inspect.FDList] {
 		return float64(below) / float64(l.Limit.Soft)
 	}
 	return []explain.Rule[*inspect.FDList]{{
-		ID: "fd.limit_near", Evidence: []string{"fd_limit_soft", "open_fds"}, Concept: "file-descriptor", Next: "kwhy explain file-descriptor",
+		ID: "fd.limit_near", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
+		Means:    "At the limit open, socket and accept fail with EMFILE.",
+		Evidence: []string{"fd_limit_soft", "open_fds"}, Concept: "file-descriptor", Next: "kwhy explain file-descriptor",
 		Of: func(l list) value {
 			if l.Limit.Soft <= 0 {
 				return value{}

@@ -1,8 +1,11 @@
 package fd
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
@@ -51,7 +54,7 @@ func Processes() *explain.Table[hostRow] {
 		hostColumn{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: deletedBy},
 		lift(proc.Comm()),
 		hostColumn{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
-	), Rules: []explain.Rule[hostRow]{near()}}
+	), Rules: []explain.Rule[hostRow]{near(), keepsSpace()}}
 }
 
 // bound are the columns of the limit of a process.
@@ -106,7 +109,9 @@ func deletedBy(r hostRow) value {
 // near finds the processes that will soon be refused a descriptor.
 func near() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
-		ID: "fd.process_near", Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
+		ID: "fd.process_near", What: "the highest descriptor in use / soft RLIMIT_NOFILE", Unit: explain.Ratio,
+		Means:    "At the limit open, socket and accept fail with EMFILE: a server stops to accept.",
+		Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 		NextOf: func(r hostRow) string { return "kwhy fd " + strconv.Itoa(int(r.Row.P.PID)) },
 		Of: func(r hostRow) value {
 			if v := used(r); v.Has() && r.It.Reason == inspect.Present {
@@ -116,6 +121,26 @@ func near() explain.Rule[hostRow] {
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
 			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files", r.Row.P.Comm, r.Row.P.PID, explain.AppendPercent(nil, used(r).Float()), explain.Number(int64(r.Row.P.MaxFDs)))
+		},
+	}
+}
+
+// keepsSpace finds the processes whose deleted files take much space.
+func keepsSpace() explain.Rule[hostRow] {
+	return explain.Rule[hostRow]{
+		ID: "fd.deleted_space", Evidence: []string{"deleted", "comm"}, Concept: "deleted-files", Next: "kwhy fd --deleted",
+		What: "space of deleted files that a process has open", Unit: explain.Bytes,
+		Means: "The name is gone, the inode is not: its blocks, or its pages where it is in memory, are freed when the last descriptor is closed. df counts them, du does not find them.",
+		Of: func(r hostRow) value {
+			if v := deletedBy(r); v.Has() {
+				return v
+			}
+			return value{}
+		}, At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
+		Say: func(r hostRow) string {
+			largest := slices.MaxFunc(r.It.Deleted, func(a, b inspect.DeletedFile) int { return cmp.Compare(a.Taken, b.Taken) })
+			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, explain.Size(deletedBy(r).Uint()),
+				explain.Plural(len(r.It.Deleted), "file", "files"), map[bool]string{true: "was", false: "were"}[len(r.It.Deleted) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
 	}
 }

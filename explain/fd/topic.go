@@ -95,6 +95,11 @@ func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Complete(h, ps, want)
+}
+
+// Complete reads what processes have open that were scanned with their status.
+func Complete(h *inspect.Host, ps *inspect.Procs, want inspect.Sources) (host, error) {
 	f, err := h.FDHost(ps, want)
 	if err != nil {
 		return nil, err

@@ -72,7 +72,9 @@ func Use() *explain.Table[inspect.SocketUse] {
 		declare(doc{Key: "sockets", Unit: explain.Count, Bar: true, Gist: "How many there are."}, func(p part) value { return explain.I(p.N) }),
 		declare(doc{Key: "why", Gist: "What so many of them say."}, func(p part) value { return explain.S(whyUse(p)) }),
 	}, Rules: []explain.Rule[part]{{
-		ID: "net.close_wait", Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
+		ID: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
+		Means:    "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: a program that has so many has lost sight of them, and keeps a descriptor and a port for each.",
+		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
 		Of: func(p part) value {
 			if p.Of != sockdiag.CloseWait {
 				return value{}

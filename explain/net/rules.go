@@ -15,7 +15,9 @@ type rule = explain.Rule[inspect.SocketRow]
 func rules() []rule {
 	full := explain.LiftRule(acceptQueueFull(), func(r row) row { return r })
 	return []rule{full, {
-		ID: "net.window_closed", Evidence: []string{"timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
+		ID: "net.window_closed", What: "probes that were sent in vain", Unit: explain.Count,
+		Means:    "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, at growing intervals, whether that has changed.",
+		Evidence: []string{"timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
 		Of: func(r row) value {
 			if r.It.Timer != probing || !r.It.Stream() {
 				return value{}
@@ -26,7 +28,9 @@ func rules() []rule {
 			return named(r) + " has " + explain.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed"
 		},
 	}, {
-		ID: "net.not_acknowledged", Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
+		ID: "net.not_acknowledged", What: "how often the oldest segment was sent again", Unit: explain.Count,
+		Means:    "Nothing came back for it. Each try waits twice as long as the one before, and after tcp_retries2 of them the connection ends with ETIMEDOUT.",
+		Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
 		Of: func(r row) value {
 			if !r.It.Stream() || len(r.It.Info) == 0 {
 				return value{}
@@ -41,7 +45,9 @@ func rules() []rule {
 			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent" + again
 		},
 	}, {
-		ID: "net.unread", Evidence: []string{"recv_q", "tcpi_last_data_recv"}, Concept: "flow-control", Next: "kwhy proc PID",
+		ID: "net.unread", What: "seconds since data came last that waits to be read", Unit: explain.Seconds,
+		Means:    "It waits in the receive queue: the connection works, and the program does not read.",
+		Evidence: []string{"recv_q", "tcpi_last_data_recv"}, Concept: "flow-control", Next: "kwhy proc PID",
 		Of: func(r row) value {
 			ms, ok := r.It.Info.Get(sockdiag.LastDataRecv)
 			if !ok || r.It.State != sockdiag.Established || r.It.RQueue == 0 || r.It.Inode == 0 {
@@ -53,7 +59,9 @@ func rules() []rule {
 			return named(r) + " has not read " + explain.Size(uint64(r.It.RQueue)) + " from " + r.It.Remote().String() + " for " + explain.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
 		},
 	}, {
-		ID: "net.datagrams_dropped", Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s",
+		ID: "net.datagrams_dropped", What: "sk_drops", Unit: explain.Count,
+		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and tells the sender nothing.",
+		Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s",
 		Of: dropsOf, At: explain.At{Notice: 1, Warning: 1000},
 		Say: func(r row) string {
 			n, over := drops(r)
@@ -91,7 +99,9 @@ func named(r row) string {
 // than the limit.
 func acceptQueueFull() rule {
 	return rule{
-		ID: "net.accept_queue_full", Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
+		ID: "net.accept_queue_full", What: "connections that wait / (the limit + 1)", Unit: explain.Ratio,
+		Means:    "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the final ACK of further ones: their clients wait and try again.",
+		Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
 		Of: func(r row) value {
 			if !r.It.IsListener() || !r.It.Told.Has(sockdiag.Queues) || r.It.WQueue < 1 {
 				return value{}

@@ -242,7 +242,9 @@ func whyGroup(p part) string {
 
 func groupRules() []explain.Rule[part] {
 	return []explain.Rule[part]{{
-		ID: "oom.cgroup_near_limit", Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
+		ID: "oom.cgroup_near_limit", What: "memory that cannot be dropped / limit", Unit: explain.Ratio,
+		Means:    "At the limit the kernel reclaims from the cgroup alone, and when that yields nothing it kills a process in it, however much the host has free.",
+		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
 		Of: func(p part) value { return mem.Pressed(&p.It.CgroupMem) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, explain.AppendPercent(nil, mem.Pressed(&p.It.CgroupMem).Float()))
@@ -252,7 +254,9 @@ func groupRules() []explain.Rule[part] {
 			return s
 		},
 	}, {
-		ID: "oom.cgroup_stuck", Evidence: []string{"under_oom"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
+		ID: "oom.cgroup_stuck", What: "under_oom", Unit: explain.Count,
+		Means:    "The killer of this cgroup is switched off (oom_kill_disable), so that whoever asks for memory in it sleeps until some is freed.",
+		Evidence: []string{"under_oom"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(p part) value { return explain.Look(p.It.Events, "under_oom") }, At: explain.At{Critical: 1},
 		Say: func(p part) string {
 			return fmt.Sprintf("tasks of cgroup %s wait for memory, and nothing is killed", p.It.Path)

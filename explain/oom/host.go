@@ -313,7 +313,9 @@ func groups() []field {
 
 func hostRules() []rule {
 	return []rule{{
-		ID: "oom.panics", Evidence: []string{"panic_on_oom"}, Concept: "oom-policy", Next: "kwhy explain oom-policy",
+		ID: "oom.panics", What: "vm.panic_on_oom", Unit: explain.Count,
+		Means:    "With 1 the kernel panics where the whole host is out of memory, with 2 also where a cgroup, cpuset or policy is; kernel.panic says whether it then boots again.",
+		Evidence: []string{"panic_on_oom"}, Concept: "oom-policy", Next: "kwhy explain oom-policy",
 		Of: func(o host) value {
 			if n, ok := o.Mem.Number(inspect.VMPanicOnOOM); ok {
 				return explain.I(n)

@@ -45,7 +45,7 @@ func Kills() *explain.Table[*Kill] {
 	for _, list := range [][]killField{whenFields(), askedFields(), boundFields(), cgroupFields(), zoneFields(), stateFields(), victimFields(), sizeFields(), reapFields(), pointFields(), rankingFields(), verdictFields()} {
 		fields = append(fields, list...)
 	}
-	return &explain.Table[*Kill]{Name: "kills", Fields: fields, Heading: heading}
+	return &explain.Table[*Kill]{Name: "kills", Fields: fields, Heading: heading, Rules: killRules()}
 }
 
 // name is what the victim is called, as far as its line goes.

@@ -16,6 +16,7 @@ type Kill struct {
 	V      *kmsg.Victim
 	Number int       // of the report, from 1
 	Boot   time.Time // of the machine whose log it is; zero if unknown
+	Now    time.Time // when the log was read, of the machine that kwhy runs on; zero elsewhere
 
 	page    int64 // bytes
 	assumed bool  // the log does not tell the page size
@@ -58,6 +59,7 @@ func (k *Kill) First() bool { return k.V == &k.E.Victims[0] }
 // how much swap a host had, which reports about a cgroup's limit don't tell.
 type Examiner struct {
 	Boot time.Time // of the machine whose log it is; zero if unknown
+	Now  time.Time // when the log is read, of the machine that this runs on; zero elsewhere
 	Here bool      // it is the log of the machine that this runs on, since it was booted
 	Swap int64     // kB of swap that this machine has
 
@@ -76,7 +78,7 @@ func (x *Examiner) Examine(e *kmsg.Event) []*Kill {
 	}
 	out := make([]*Kill, len(e.Victims))
 	for i := range e.Victims {
-		k := &Kill{E: e, V: &e.Victims[i], Number: x.number, Boot: x.Boot, page: e.PageSize(), swap: kmsg.Unset}
+		k := &Kill{E: e, V: &e.Victims[i], Number: x.number, Boot: x.Boot, Now: x.Now, page: e.PageSize(), swap: kmsg.Unset}
 		if k.page == 0 {
 			k.page, k.assumed = 4096, true
 		}

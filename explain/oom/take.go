@@ -11,6 +11,7 @@ import (
 // Options say what Take is to find out.
 type Options struct {
 	Mem       inspect.Sources                // of the host
+	Procs     *inspect.Procs                 // that were scanned already; nil: Take scans
 	View      *explain.View[inspect.Proc]    // the ranking; nil: the default one
 	Limit     int                            // of the default view
 	Groups    bool                           // walk the cgroups
@@ -76,7 +77,7 @@ func rankAll(h *inspect.Host, out *inspect.OOM, o Options) ([]int32, error) {
 		scale.Domain = o.Cgroup.Total
 	}
 	rows, order, err := o.View.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
-		ps, err := h.Procs(want)
+		ps, err := rowsWith(h, o.Procs, want)
 		if err == nil {
 			ps.Host.OOM = scale
 		}
@@ -99,6 +100,19 @@ func rankAll(h *inspect.Host, out *inspect.OOM, o Options) ([]int32, error) {
 	order = o.View.Again(ps, order)
 	out.Order = order
 	return order, nil
+}
+
+// rowsWith reads further sources of all processes of a scan, or makes one.
+func rowsWith(h *inspect.Host, ps *inspect.Procs, want inspect.Sources) (*inspect.Procs, error) {
+	if ps == nil {
+		return h.Procs(want)
+	}
+	all := make([]int32, len(ps.Rows))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	ps.Fill(all, want)
+	return ps, nil
 }
 
 // initLives tells whether PID 1 is the host's. Where its namespace is not to be

@@ -19,6 +19,7 @@ type (
 func Host() explain.Card[*inspect.ProcList] {
 	return explain.Card[*inspect.ProcList]{Name: "proc", Sections: []explain.Section[*inspect.ProcList]{
 		{Title: "All of them", Fields: summary()},
+		{Title: "Cgroups with a bound on threads", Table: "pids_cgroups"},
 		{Title: "The processes", Table: "processes"},
 		{Title: "The threads", Table: "threads"},
 	}, Rules: rules()}
@@ -170,12 +171,17 @@ func zombies(l list) (out []*inspect.Process) {
 }
 
 func readZombies(l list) string {
+	if len(zombies(l)) == 0 {
+		return "None."
+	}
+	return parentsOf(l) + ". Only the parent can end that: it has to ask, or end itself."
+}
+
+// parentsOf says whose the zombies are, those first who have most.
+func parentsOf(l list) string {
 	by := map[int32]int{}
 	for _, z := range zombies(l) {
 		by[z.PPID]++
-	}
-	if len(by) == 0 {
-		return "None."
 	}
 	parents := make([]int32, 0, len(by))
 	for pid := range by {
@@ -194,7 +200,7 @@ func readZombies(l list) string {
 	if n := len(parents) - 5; n > 0 {
 		s += fmt.Sprintf(", and of %s more", explain.Plural(n, "parent", "parents"))
 	}
-	return s + ". Only the parent can end that: it has to ask, or end itself."
+	return s
 }
 
 func rules() []explain.Rule[*inspect.ProcList] {
@@ -206,20 +212,22 @@ func rules() []explain.Rule[*inspect.ProcList] {
 		}
 		return explain.F(float64(tasks) / float64(n))
 	}
-	near := func(id, key, name string, src inspect.Source) explain.Rule[*inspect.ProcList] {
-		return explain.Rule[*inspect.ProcList]{ID: id, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
+	near := func(id, key, name, means string, src inspect.Source) explain.Rule[*inspect.ProcList] {
+		return explain.Rule[*inspect.ProcList]{ID: id, What: "threads / kernel." + name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
 			Of: func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
 			Say: func(l list) string {
 				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", explain.AppendPercent(nil, share(l, src).Float()), name)
 			}}
 	}
 	return []explain.Rule[*inspect.ProcList]{
-		near("proc.pids_near_limit", "pid_max", "pid_max", inspect.KernelPIDMax),
-		near("proc.threads_near_limit", "threads_max", "threads-max", inspect.KernelThreadsMax),
-		{ID: "proc.zombies", Evidence: []string{"zombies"}, Concept: "process-state", Next: "kwhy proc --state Z",
+		near("proc.pids_near_limit", "pid_max", "pid_max", "Each thread takes a number below pid_max: when all are given out, fork and clone fail with EAGAIN.", inspect.KernelPIDMax),
+		near("proc.threads_near_limit", "threads_max", "threads-max", "At the limit fork and clone fail with EAGAIN, for root too.", inspect.KernelThreadsMax),
+		{ID: "proc.zombies", What: "processes in Z", Unit: explain.Count,
+			Means:    "They have no memory and no files left, only a number and an exit status. Their parent has to ask with wait(); if it ends, init or a subreaper does.",
+			Evidence: []string{"zombies"}, Concept: "process-state", Next: "kwhy proc --state Z",
 			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {
-				return explain.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how"
+				return explain.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how: " + parentsOf(l)
 			}},
 	}
 }

@@ -192,7 +192,9 @@ func isLowest(r rungRow) bool {
 
 func ladderRules() []explain.Rule[rungRow] {
 	return []explain.Rule[rungRow]{{
-		ID: "proc.limit_near", Evidence: []string{"used", "limit"}, Concept: "resource-limits", Next: "kwhy explain resource-limits",
+		ID: "proc.limit_near", What: "used / limit, of one resource at one level", Unit: explain.Ratio,
+		Means:    "The lowest level that bounds a resource decides: at it the call that asks for more fails.",
+		Evidence: []string{"used", "limit"}, Concept: "resource-limits", Next: "kwhy explain resource-limits",
 		Of: func(r rungRow) value {
 			// Memory has rules of its own: caches fill whatever there is.
 			if !r.It.Bounded || !r.It.Known || r.It.Exempt || r.It.Limit <= 0 || r.It.Unit == "bytes" && r.It.Resource != "locked memory" {

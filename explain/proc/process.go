@@ -34,7 +34,9 @@ func Process() explain.Card[*inspect.ProcDetail] {
 
 func processRules() []explain.Rule[detail] {
 	return []explain.Rule[detail]{{
-		ID: "proc.ended", Evidence: []string{"state"}, Concept: "process-state",
+		ID: "proc.ended", What: "whether it ended while it was read", Unit: explain.Count,
+		Means:    "What was read of it may be of different moments.",
+		Evidence: []string{"state"}, Concept: "process-state",
 		Of: func(d detail) value {
 			if d.Ended {
 				return explain.I(1)

@@ -38,7 +38,9 @@ func Processes() *explain.Table[inspect.Proc] {
 // rowRules give a row its level, which its column why carries.
 func rowRules() []explain.Rule[inspect.Proc] {
 	return []explain.Rule[inspect.Proc]{
-		{ID: "proc.files_near_limit", Evidence: []string{"fds", "fd_limit"}, Concept: "file-descriptor", Next: "kwhy fd PID",
+		{ID: "proc.files_near_limit", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
+			Means:    "At the limit open, socket and accept fail with EMFILE.",
+			Evidence: []string{"fds", "fd_limit"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 			Of: func(p row) value {
 				if p.P.MaxFDs <= 0 || p.P.FDs < 0 {
 					return value{}
@@ -48,10 +50,12 @@ func rowRules() []explain.Rule[inspect.Proc] {
 			Say: func(p row) string {
 				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), explain.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs)))
 			}},
-		{ID: "proc.uninterruptible", Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
-			Of: stuck, At: explain.At{Notice: 1, Warning: 2},
+		{ID: "proc.uninterruptible", What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
+			Means:    "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: no signal reaches it, and it counts as load.",
+			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
+			Of: stuckNow, At: explain.At{Notice: 1, Warning: 2}, Unless: "sched.stuck",
 			Say: func(p row) string {
-				if stuck(p).Int() > 1 {
+				if stuckNow(p).Int() > 1 {
 					return string(named(nil, p.P)) + " was in uninterruptible sleep over the whole interval"
 				}
 				return string(named(nil, p.P)) + " is in uninterruptible sleep"
@@ -59,17 +63,21 @@ func rowRules() []explain.Rule[inspect.Proc] {
 	}
 }
 
-// stuck is how often a process was found in D, once or at both ends of an interval in
+// Stuck is how often a process was found in D, once or at both ends of an interval in
 // which it did not wake. Who is frozen, or waits for a child of vfork, is not stuck.
-func stuck(p row) value {
+func Stuck(p inspect.Proc, was *inspect.Process) explain.Value {
 	if p.P.State != 'D' || p.P.Frozen || frozen(p.P.Wchan) || waitsFor('D', callName(p), wchan(p)).kind == child {
 		return value{}
 	}
-	was, _, ok := p.Before()
-	if ok && was.P.State == 'D' && p.P.Voluntary > 0 && was.P.Voluntary == p.P.Voluntary {
+	if was != nil && was.State == 'D' && p.P.Voluntary > 0 && was.Voluntary == p.P.Voluntary {
 		return explain.I(2)
 	}
 	return explain.I(1)
+}
+
+func stuckNow(p row) value {
+	was, _, _ := p.Before()
+	return Stuck(p, was.P)
 }
 
 // Why says what it does or waits for now.

@@ -34,6 +34,10 @@ func Topic() explain.Topic {
 	t = t.Plus(process.Topic("proc PID", self))
 	t = t.Plus(detailTopic(Namespaces(), func(d detail) []inspect.Namespace { return d.Namespaces }))
 	t = t.Plus(detailTopic(Limits(), func(d detail) []inspect.Rung { return d.Ladder }))
+	t = t.Plus(PidsGroups().Topic("proc", func(h *inspect.Host, v *explain.View[inspect.PidsPart]) (explain.Rows[inspect.PidsPart], []int32, error) {
+		l := h.PidsGroups()
+		return l, v.Order(l), nil
+	}))
 	t = t.Plus(detailTopic(Rlimits(), func(d detail) []inspect.Limit { return d.Limits }))
 	t = t.Plus(EachThread().Topic("proc --threads", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return ScanThreads(h, want, nil) })

@@ -8,6 +8,9 @@ import (
 	"kwhy/inspect"
 )
 
+// Doing says what a process or thread does or waits for now, as the column why does.
+func Doing(r inspect.Proc) string { return string(doing(nil, r)) }
+
 // why says what a process does or waits for now.
 func why(b []byte, r row) []byte {
 	p := r.P

@@ -163,13 +163,12 @@ func bounds() []taskField {
 	}
 }
 
-// historic is the most that a share counts for which is of all time: what was once
-// is worth a notice, and no alarm now.
-func historic(f float64, watched bool, at explain.At) float64 {
+// basis is what a share of periods rests on.
+func basis(watched bool) explain.Basis {
 	if watched {
-		return f
+		return explain.Interval
 	}
-	return min(f, (at.Notice+at.Warning)/2)
+	return explain.Ever
 }
 
 // throttledAt are the thresholds of being stopped, of a cgroup and of a task in it.
@@ -177,14 +176,16 @@ func throttledAt() explain.At { return explain.At{Notice: 0.10, Warning: 0.50, C
 
 func boundRules() []explain.Rule[one] {
 	return []explain.Rule[one]{{
-		ID: "sched.task_throttled", Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
+		ID: "sched.task_throttled", What: "periods in which the quota of its cgroup was used up / periods", Unit: explain.Ratio,
+		Means:    "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until the next, on idle CPUs too.",
+		Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
 		Of: func(t one) value {
 			if !t.Bounded {
 				return value{}
 			}
 			s := taskStops(t)
-			return explain.F(historic(s.share(), s.watched, throttledAt()))
-		}, At: throttledAt(),
+			return explain.F(s.share())
+		}, At: throttledAt(), BasisOf: func(t one) explain.Basis { return basis(taskStops(t).watched) },
 		Say: func(t one) string {
 			s := taskStops(t)
 			return "its cgroup " + t.Bound.Path + " used up its time in " + string(explain.AppendPercent(nil, s.share())) + " of its periods " + s.over + ": then all of its tasks stand still until the next"

@@ -128,53 +128,16 @@ func whyBounded(r groupRow) string {
 
 func groupRules() []explain.Rule[groupRow] {
 	return []explain.Rule[groupRow]{{
-		ID: "sched.throttled", Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
+		ID: "sched.throttled", What: "periods in which the quota was used up / periods", Unit: explain.Ratio,
+		Means:    "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until the next, on idle CPUs too.",
+		Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(r groupRow) value {
-			f, watched, ok := throttledShare(r)
+			f, _, ok := throttledShare(r)
 			if !ok || !r.It.Bounded {
 				return value{}
 			}
-			return explain.F(historic(f, watched, throttledAt()))
-		}, At: throttledAt(),
+			return explain.F(f)
+		}, At: throttledAt(), BasisOf: func(r groupRow) explain.Basis { _, watched, _ := throttledShare(r); return basis(watched) },
 		Say: func(r groupRow) string { return "cgroup " + r.It.Path + ": " + whyBounded(r) },
 	}}
-}
-
-func rules() []explain.Rule[*inspect.Sched] {
-	return []explain.Rule[*inspect.Sched]{
-		{
-			ID: "sched.cpu_pressure", Evidence: []string{"pressure_cpu_some", "procs_running"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
-			Of: func(s sched) value {
-				if s.Pressure.Some == nil {
-					return value{}
-				}
-				return explain.F(s.Pressure.Some.Avg10 / 100)
-			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
-			Say: func(s sched) string {
-				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s, " + explain.Plural(s.Stat["procs_running"], "thread", "threads") + " runnable on " + explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")
-			},
-		},
-		{
-			ID: "sched.steal", Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
-			Of: func(s sched) value {
-				was, _, ok := s.Before()
-				if !ok {
-					return value{} // what was once is no alarm now
-				}
-				return explain.F(share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))
-			}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
-			Say: func(s sched) string {
-				was, _, _ := s.Before()
-				return "the hypervisor kept " + string(explain.AppendPercent(nil, share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
-			},
-		},
-		{
-			ID: "sched.blocked", Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
-			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
-			Say: func(s sched) string {
-				t := s.Blocked[0].P
-				return explain.Plural(len(s.Blocked), "thread", "threads") + " in D, such as " + t.Comm
-			},
-		},
-	}
 }

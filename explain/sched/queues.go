@@ -140,7 +140,7 @@ type taskRow = inspect.SchedPart[inspect.Task]
 func Blocked() *explain.Table[taskRow] {
 	return &explain.Table[taskRow]{Name: "blocked", Title: "In D now", Fields: []explain.Field[taskRow]{
 		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(proc.Why()),
-	}}
+	}, Rules: stuckRules()}
 }
 
 // task takes a column of processes as one of tasks.

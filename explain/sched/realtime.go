@@ -94,7 +94,7 @@ func Realtime() *explain.Table[taskRow] {
 		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
 		deadline("dl_period", "PERIOD", "How long the period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
-	}}
+	}, Rules: starves()}
 }
 
 // hidden keeps a column to JSON.

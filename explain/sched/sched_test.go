@@ -201,12 +201,12 @@ func TestOverAnInterval(t *testing.T) {
 		}
 		panic(key)
 	}
-	rule := boundRules()[0]
 	if f, says := read(was, "cpu_throttled"); f < 0.96 || !strings.Contains(says, "745 of 773 periods since it was made") {
 		t.Errorf("%v, %q", f, says)
 	}
-	if level := rule.Of(was).Float(); level < rule.At.Notice || level >= rule.At.Warning {
-		t.Errorf("what was once counts as %v: a notice and no more", level)
+	card := explain.Card[*inspect.SchedTask]{Sections: []explain.Section[*inspect.SchedTask]{{Fields: bounds()}}, Rules: boundRules()}
+	if found := card.Explain(was, nil).Findings; len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
+		t.Errorf("what was once, in 96 %% of the periods, is a notice and no more: %+v", found)
 	}
 	now.Was = was
 	for key, want := range map[string]struct {
@@ -223,11 +223,11 @@ func TestOverAnInterval(t *testing.T) {
 			t.Errorf("%s: %v, %q", key, f, says)
 		}
 	}
-	if v := rule.Of(now); v.Float() != 0 {
+	if v := boundRules()[0].Of(now); v.Float() != 0 {
 		t.Errorf("not stopped in the interval, and yet %v", v)
 	}
 	now.Bound.Throttled += 20
-	if v := rule.Of(now); v.Float() != 1 {
+	if v := boundRules()[0].Of(now); v.Float() != 1 {
 		t.Errorf("stopped in all periods of the interval, and yet %v", v)
 	}
 	free := at(0, 1, 1, 1, 0, 0)

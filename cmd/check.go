@@ -1,0 +1,199 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kwhy/explain"
+	"kwhy/explain/catalog"
+	"kwhy/explain/check"
+	"kwhy/output"
+)
+
+const checkLong = `Holds every rule of every subcommand against this host and prints what they find,
+worst first: the values that a finding rests on, what it means in terms of the kernel,
+and what to look at next. Then, a line for each domain, what was looked at: how much of
+it is in use, who has to wait for it, and what went wrong.
+
+Two samples are taken --interval apart, 1s unless it says otherwise, so that counters
+become rates: what was counted since boot is worth a notice at most. --interval 0 takes
+one.
+
+Thresholds are set in a config file, as check.thresholds.RULE, or by a variable, as
+KWHY_CHECK_THRESHOLDS_RULE: "notice=0.2,warning=0.1,critical=0.05", the same three
+without names, or off. check.off and KWHY_CHECK_OFF list rules to switch off. --list
+shows them all. They hold for the levels of every other subcommand, too.
+
+Findings do not change the exit status, unless --fail-on says from which level on it is
+to be 3.`
+
+type checkOptions struct {
+	failOn string
+	only   []string
+	off    []string
+	list   bool
+	all    bool
+}
+
+func (a *App) checkCommand() *cobra.Command {
+	var o checkOptions
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "What is wrong on this host, if anything",
+		Long:  checkLong,
+		Example: `  kwhy check
+  kwhy check --interval 10s --only net,mem
+  kwhy check --fail-on warning -o json || page-somebody
+  KWHY_CHECK_THRESHOLDS_MEM_AVAILABLE_LOW=30%,20%,10% kwhy check
+  kwhy check --list                       every rule with its thresholds
+  kwhy check -o json | jq -r '.findings[] | [.level, .message] | @tsv'`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			r, err := a.begin(c, "check")
+			if err != nil {
+				return err
+			}
+			defer r.host.Close()
+			off, err := thresholds(offWishes(o.off, "--off"))
+			if err != nil {
+				return err
+			}
+			for id := range off {
+				r.limit(id, explain.At{})
+			}
+			if o.list {
+				return r.listRules(&o)
+			}
+			return r.check(&o)
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func (o *checkOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
+	f.StringSliceVar(&o.only, "only", nil, "look at these domains only ("+strings.Join(check.Names(), "|")+")")
+	f.StringSliceVar(&o.off, "off", nil, "leave out these rules")
+	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds, and check nothing")
+	f.BoolVar(&o.all, "all", false, "in text, show what became of every rule too")
+	// Its own default: without two samples half of the rules have nothing to say.
+	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
+	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(explain.Levels()[1:], cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(check.Names(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("off", func(*cobra.Command, []string, string) (ids []string, _ cobra.ShellCompDirective) {
+		for _, r := range catalog.All().Rules {
+			ids = append(ids, r.ID)
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func (o *checkOptions) check() error {
+	if levels := explain.Levels()[1:]; o.failOn != "" && !slices.Contains(levels, o.failOn) {
+		return usagef("--fail-on: bad value %q: it takes %s", o.failOn, strings.Join(levels, ", "))
+	}
+	for _, name := range o.only {
+		if !slices.Contains(check.Names(), name) {
+			return usagef("--only: bad value %q: it takes %s", name, strings.Join(check.Names(), ", "))
+		}
+	}
+	return nil
+}
+
+// limit sets the thresholds of a rule for this run.
+func (r *run) limit(id string, at explain.At) {
+	if r.set.Limits == nil {
+		r.set.Limits = explain.Limits{}
+	}
+	r.set.Limits[id] = at
+}
+
+// listRules prints the rules of the domains that are wanted, with the thresholds in
+// force.
+func (r *run) listRules(o *checkOptions) error {
+	rules := slices.DeleteFunc(catalog.All().Rules, func(d explain.RuleDoc) bool {
+		domain, _, _ := strings.Cut(d.ID, ".")
+		return len(o.only) > 0 && !slices.Contains(o.only, domain)
+	})
+	g, err := check.List(rules, r.set.Limits)
+	if err != nil {
+		return err
+	}
+	return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{g}})
+}
+
+func (r *run) check(o *checkOptions) error {
+	var was *check.Facts
+	var err error
+	if r.set.Interval > 0 {
+		if was, err = check.Take(r.host, o.only, nil); err != nil {
+			return err
+		}
+		r.wait()
+	}
+	p := r.progress("looking at everything")
+	f, err := check.Take(r.host, o.only, was)
+	p.Stop()
+	if err != nil {
+		return err
+	}
+	rep, err := check.Judge(f, o.only, r.set.Limits)
+	if err != nil {
+		return err
+	}
+	rep.Parts = []explain.Part{{Title: "What was checked", Table: "domains"}}
+	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
+		rep.Grids = rep.Grids[:1]
+	}
+	h := r.header(f.At, f.Over)
+	h.Summary = []string{verdict(rep.Findings)}
+	err = r.print(h, &rep)
+	return cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
+}
+
+// verdict counts the findings by level.
+func verdict(list []explain.Finding) string {
+	var words []string
+	for l := explain.Critical; l > explain.OK; l-- {
+		n := 0
+		for i := range list {
+			if list[i].Level == l {
+				n++
+			}
+		}
+		if n > 0 {
+			words = append(words, counted(n, l))
+		}
+	}
+	if words == nil {
+		return "nothing found"
+	}
+	return strings.Join(words, ", ")
+}
+
+func counted(n int, l explain.Level) string {
+	if l == explain.Critical {
+		return fmt.Sprintf("%d critical", n)
+	}
+	return explain.Plural(n, l.String(), l.String()+"s")
+}
+
+// failOn is an error where there is a finding of a level or a worse one.
+func failOn(list []explain.Finding, level string) error {
+	at := slices.Index(explain.Levels(), level)
+	for i := range list {
+		if at > 0 && int(list[i].Level) >= at {
+			return errFound
+		}
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/viper"
+
+	"kwhy/explain"
+	"kwhy/explain/catalog"
+)
+
+// The settings of rules, below check in a config file and KWHY_CHECK_ among the
+// variables. They have names of their own: one for each rule.
+const (
+	checkKey       = "check"
+	thresholdsKey  = "thresholds"
+	offKey         = "off"
+	checkEnv       = "KWHY_CHECK_"
+	thresholdsEnv  = checkEnv + "THRESHOLDS_"
+	offEnv         = checkEnv + "OFF"
+	thresholdTakes = "it takes thresholds such as notice=0.2,warning=0.1,critical=0.05, the same three without names, or off"
+)
+
+// wish is what a user wants of a rule, and where that was said.
+type wish struct{ id, text, origin string }
+
+// ruleWishes gathers what the files and variables say of rules, the weakest first.
+func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
+	var out []wish
+	for _, f := range files {
+		list, err := f.wishes()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	for _, pair := range a.Environ() {
+		name, text, _ := strings.Cut(pair, "=")
+		id, isThreshold := strings.CutPrefix(name, thresholdsEnv)
+		switch {
+		case isThreshold:
+			out = append(out, wish{"$" + id, text, name})
+		case name == offEnv:
+			out = append(out, offWishes(strings.Split(text, ","), name)...)
+		case strings.HasPrefix(name, checkEnv):
+			return nil, usagef("%s: there is no such setting; there are %sOFF and %s<RULE>", name, checkEnv, thresholdsEnv)
+		}
+	}
+	return out, nil
+}
+
+// offWishes switch rules off.
+func offWishes(ids []string, origin string) (out []wish) {
+	for _, id := range ids {
+		if id = strings.TrimSpace(id); id != "" {
+			out = append(out, wish{id, "off", origin})
+		}
+	}
+	return out
+}
+
+// ruleFile is what a config file says below check.
+type ruleFile struct {
+	path string
+	tree map[string]any
+}
+
+// rulesOf takes what is below check out of a file's settings.
+func rulesOf(file *viper.Viper, path string) (ruleFile, error) {
+	switch tree := file.Get(checkKey).(type) {
+	case nil:
+		return ruleFile{path: path}, nil
+	case map[string]any:
+		return ruleFile{path, tree}, nil
+	}
+	return ruleFile{}, usagef("%s: %s takes %s and %s", path, checkKey, thresholdsKey, offKey)
+}
+
+func (f ruleFile) wishes() (out []wish, err error) {
+	for _, key := range slices.Sorted(maps.Keys(f.tree)) {
+		value, origin := f.tree[key], f.path+": "+checkKey+"."+key
+		switch key {
+		case thresholdsKey:
+			out = append(out, flat("", value, origin)...)
+		case offKey:
+			switch list := value.(type) {
+			case string:
+				out = append(out, offWishes(strings.Split(list, ","), origin)...)
+			case []any:
+				for _, id := range list {
+					out = append(out, offWishes([]string{fmt.Sprint(id)}, origin)...)
+				}
+			default:
+				return nil, usagef("%s: it takes a list of rules", origin)
+			}
+		default:
+			return nil, usagef("%s: unknown key %q; it takes %s and %s", f.path, checkKey+"."+key, thresholdsKey, offKey)
+		}
+	}
+	return out, nil
+}
+
+// flat turns a tree of keys into wishes: a rule's name has a dot in it, which some
+// write as a level of the tree.
+func flat(id string, value any, origin string) (out []wish) {
+	tree, ok := value.(map[string]any)
+	if !ok {
+		return []wish{{id, words(value), origin}}
+	}
+	var levels []string
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
+		if slices.Contains(explain.Levels(), key) {
+			levels = append(levels, key+"="+words(tree[key]))
+			continue
+		}
+		out = append(out, flat(strings.TrimPrefix(id+"."+key, "."), tree[key], origin+"."+key)...)
+	}
+	if levels != nil {
+		out = append(out, wish{id, strings.Join(levels, ","), origin})
+	}
+	return out
+}
+
+// words is a value of YAML as a variable would have it.
+func words(value any) string {
+	switch v := value.(type) {
+	case []any:
+		list := make([]string, len(v))
+		for i := range v {
+			list[i] = words(v[i])
+		}
+		return strings.Join(list, ",")
+	case bool: // YAML's way to write off
+		if !v {
+			return "off"
+		}
+	}
+	return fmt.Sprint(value)
+}
+
+// thresholds turns wishes into the limits of rules. The catalogue is only looked at
+// where there are any.
+func thresholds(wishes []wish) (explain.Limits, error) {
+	if len(wishes) == 0 {
+		return nil, nil
+	}
+	rules := catalog.All().Rules
+	out := explain.Limits{}
+	for _, w := range wishes {
+		r, err := ruleOf(rules, w)
+		if err != nil {
+			return nil, err
+		}
+		at, set := out[r.ID]
+		if !set {
+			at = r.At
+		}
+		if out[r.ID], err = parseAt(at, r, w); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ruleOf finds the rule that a wish is about, by its ID or, after a $, as the name of
+// a variable spells that.
+func ruleOf(rules []explain.RuleDoc, w wish) (*explain.RuleDoc, error) {
+	env, isEnv := strings.CutPrefix(w.id, "$")
+	near, far := "", math.MaxInt
+	for i := range rules {
+		id := rules[i].ID
+		if isEnv {
+			id = envID(id)
+		}
+		if id == cmp.Or(env, w.id) {
+			return &rules[i], nil
+		}
+		if n := levenshtein.ComputeDistance(id, cmp.Or(env, w.id)); n < far {
+			near, far = rules[i].ID, n
+		}
+	}
+	return nil, usagef("%s: there is no rule %q; near it: %s (kwhy check --list has them all)", w.origin, cmp.Or(env, w.id), near)
+}
+
+// envID is a rule's ID in the name of a variable: MEM_AVAILABLE_LOW.
+func envID(id string) string { return strings.ToUpper(strings.ReplaceAll(id, ".", "_")) }
+
+// parseAt changes thresholds as a wish says: "notice=0.2,critical=0.05" changes those
+// two, "0.2,0.1" the first two, and "off" switches all off.
+func parseAt(at explain.At, r *explain.RuleDoc, w wish) (explain.At, error) {
+	bad := usagef("%s: bad value %q: "+thresholdTakes, w.origin, w.text)
+	if w.text == "off" {
+		return explain.At{}, nil
+	}
+	for i, part := range strings.Split(w.text, ",") {
+		name, text, named := strings.Cut(strings.TrimSpace(part), "=")
+		if !named {
+			if i >= 3 {
+				return at, bad
+			}
+			name, text = explain.Levels()[i+1], name
+		}
+		n, err := parseThreshold(strings.TrimSpace(text))
+		to := map[string]*float64{"notice": &at.Notice, "warning": &at.Warning, "critical": &at.Critical}[strings.TrimSpace(name)]
+		if err != nil || to == nil {
+			return at, bad
+		}
+		*to = n
+	}
+	last := math.NaN()
+	for _, n := range []float64{at.Notice, at.Warning, at.Critical} {
+		if n == 0 {
+			continue
+		}
+		if r.Below && n > last || !r.Below && n < last {
+			return at, usagef("%s: %g, %g, %g are out of order: of %s %s is worse", w.origin, at.Notice, at.Warning, at.Critical, r.ID, map[bool]string{true: "less", false: "more"}[r.Below])
+		}
+		last = n
+	}
+	return at, nil
+}
+
+// parseThreshold reads a number, or a percentage; "-" and "off" are none.
+func parseThreshold(text string) (float64, error) {
+	if text == "-" || text == "off" {
+		return 0, nil
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+	if err == nil && (n < 0 || math.IsNaN(n) || math.IsInf(n, 0)) {
+		err = strconv.ErrRange
+	}
+	if percent {
+		n /= 100
+	}
+	return n, err
+}

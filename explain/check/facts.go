@@ -1,0 +1,145 @@
+package check
+
+import (
+	"time"
+
+	"kwhy/explain/fd"
+	"kwhy/explain/mem"
+	"kwhy/explain/net"
+	"kwhy/explain/oom"
+	"kwhy/explain/proc"
+	"kwhy/explain/sched"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// Facts are what the rules are held against: a snapshot of each domain that is
+// wanted, all of one moment and of the same processes.
+type Facts struct {
+	Host    *inspect.Host
+	At      time.Time
+	Over    time.Duration // the interval; 0 without one
+	Procs   *inspect.Procs
+	Mem     *inspect.Mem
+	OOM     *inspect.OOM
+	List    *inspect.ProcList
+	Pids    *inspect.PidsGroups
+	Kills   oom.Recent // those that the kernel's log still has
+	Sched   *inspect.Sched
+	FD      *inspect.FDHost
+	Net     *inspect.Net
+	Sockets *inspect.Sockets
+
+	log    inspect.Reason   // why the kernel's log gave nothing
+	failed map[string]error // by domain: nothing of it could be read
+
+}
+
+// Take collects the facts of the domains that are wanted, none meaning all; was are
+// those of an interval ago, nil without one. It fails only where no process can be
+// listed; a domain of which nothing can be read is told as such.
+func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
+	f := &Facts{Host: h, failed: map[string]error{}}
+	var before *inspect.Procs
+	if was != nil {
+		before = was.Procs
+	}
+	var err error
+	// status says whose a process is, and how often it gave up its CPU
+	if f.Procs, err = proc.Scan(h, inspect.Of(inspect.PIDStatus), before); err != nil {
+		return nil, err
+	}
+	if f.At = f.Procs.Host.At; was != nil {
+		f.Over = f.At.Sub(was.At)
+	}
+	for _, d := range Wanted(only) {
+		if err := d.take(f); err != nil {
+			f.failed[d.Name] = err
+			continue
+		}
+		if was != nil && was.failed[d.Name] == nil {
+			d.since(f, was)
+		}
+	}
+	return f, nil
+}
+
+func takeMem(f *Facts) (err error) {
+	card, zones, groups := mem.Host(), mem.Zones(), mem.Cgroups()
+	f.Mem, err = f.Host.Mem(card.Judges().Plus(zones.Judges()).Plus(groups.Judges()).Plus(mem.HealthNeeds()))
+	return err
+}
+
+func takeOOM(f *Facts) (err error) {
+	card := oom.Host()
+	f.OOM, _, err = oom.Take(f.Host, oom.Options{Mem: card.Judges(), Procs: f.Procs, Limit: 2, Groups: true})
+	f.Kills, f.log = oom.Ring(f.Host, f.Procs.Host.At)
+	return err
+}
+
+func takeList(f *Facts) (err error) {
+	var stuck []int32
+	for i := range f.Procs.Rows {
+		if f.Procs.Rows[i].State == 'D' {
+			stuck = append(stuck, int32(i))
+		}
+	}
+	rows := proc.Processes()
+	f.Procs.Fill(stuck, rows.Judges().Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
+	f.Pids = f.Host.PidsGroups()
+	f.List, err = f.Host.ProcList(f.Procs, nil)
+	return err
+}
+
+func takeSched(f *Facts) (err error) {
+	card := sched.Host()
+	want := card.Judges().Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg, inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug))
+	f.Sched, err = f.Host.Sched(f.Procs, nil, want)
+	return err
+}
+
+func takeFD(f *Facts) (err error) {
+	card := fd.Host()
+	f.FD, err = fd.Complete(f.Host, f.Procs, card.Judges())
+	return err
+}
+
+func takeNet(f *Facts) (err error) {
+	card, links, queues, cpus := net.Host(), net.Interfaces(), net.Qdiscs(), net.SoftnetCPUs()
+	want := card.Needs().Plus(links.Judges()).Plus(queues.Judges()).Plus(cpus.Judges())
+	space := f.Host.OwnSpace()
+	if f.Net, err = f.Host.Net(space, net.Whole(want)); err != nil {
+		return err
+	}
+	f.Sockets, err = f.Host.Sockets(inspect.SocketQuery{Dir: f.Host.OwnNet(), States: sockdiag.Every, Owners: true})
+	return err
+}
+
+// gaps are what could not be seen of all that was looked at, each source once.
+func (f *Facts) gaps() (out []inspect.Gap) {
+	seen := map[inspect.Gap]bool{}
+	add := func(list []inspect.Gap) {
+		for _, g := range list {
+			if !seen[g] {
+				seen[g] = true
+				out = append(out, g)
+			}
+		}
+	}
+	if f.Mem != nil {
+		add(f.Mem.Gaps())
+	}
+	if f.Sched != nil {
+		add(f.Sched.Gaps())
+	}
+	if f.FD != nil {
+		add(f.FD.Gaps())
+	}
+	if f.Net != nil {
+		add(f.Net.Gaps())
+	}
+	if f.Sockets != nil {
+		add(f.Sockets.Gaps())
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Judge holds the rules of the domains that are wanted against the facts. The report
+// has the findings with their evidence, worst first; how each domain stands; and what
+// became of each rule.
+func Judge(f *Facts, only []string, limits explain.Limits) (explain.Report, error) {
+	verdicts, rules, found := judge(f, only, limits)
+	rep := explain.Report{Findings: sorted(better(found))}
+	if err := addTables(&rep, verdicts, rules); err != nil {
+		return rep, err
+	}
+	rep.Tell(f.gaps(), f.Host.Kernel)
+	return rep, nil
+}
+
+// judge returns how each domain stands, what became of each rule, and what they found.
+func judge(f *Facts, only []string, limits explain.Limits) (verdicts Verdicts, rules Rules, found []explain.Finding) {
+	for _, d := range Wanted(only) {
+		v := &Verdict{Domain: d, Err: f.failed[d.Name], on: f.Host.Kernel}
+		verdicts = append(verdicts, v)
+		if v.Err != nil {
+			continue
+		}
+		j := d.judge(f, limits)
+		v.Health, v.Rules = d.health(f), j.Rules
+		for i := range j.Rules {
+			v.Level = max(v.Level, j.Rules[i].Level)
+			rules = append(rules, &Rule{Ruled: j.Rules[i], Domain: d.Name, on: f.Host.Kernel})
+		}
+		found = append(found, j.Findings...)
+	}
+	return verdicts, rules, found
+}
+
+func addTables(rep *explain.Report, verdicts Verdicts, rules Rules) error {
+	domains, err := domainTable().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	checks, err := ruleTable().View(nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	g, _ := domains.Explain(verdicts, domains.All(verdicts), nil)
+	c, _ := checks.Explain(rules, checks.All(rules), nil)
+	rep.Grids = append(rep.Grids, g, c)
+	return nil
+}
+
+// better leaves out findings whose rule names another that says the same better and
+// has found something.
+func better(list []explain.Finding) []explain.Finding {
+	found := map[string]bool{}
+	for i := range list {
+		found[list[i].ID] = true
+	}
+	return slices.DeleteFunc(list, func(f explain.Finding) bool { return f.Unless != "" && found[f.Unless] })
+}
+
+// sorted puts the worst first; of equals what goes on now before what was counted
+// since the beginning, and then as declared.
+func sorted(list []explain.Finding) []explain.Finding {
+	slices.SortStableFunc(list, func(a, b explain.Finding) int {
+		return cmp.Or(cmp.Compare(b.Level, a.Level), cmp.Compare(ever(&a), ever(&b)))
+	})
+	return list
+}
+
+func ever(f *explain.Finding) int {
+	if f.Basis == explain.Ever {
+		return 1
+	}
+	return 0
+}
+
+// List returns every rule with its thresholds, as `kwhy check --list` shows them.
+func List(rules []explain.RuleDoc, limits explain.Limits) (explain.Grid, error) {
+	t := ruleTable()
+	v, err := t.View([]string{"id", "notice", "warning", "critical", "why"}, nil, 0)
+	if err != nil {
+		return explain.Grid{}, err
+	}
+	var rows Rules
+	for _, d := range rules {
+		r := &Rule{Ruled: explain.Ruled{RuleDoc: d}}
+		if at, set := limits[d.ID]; set {
+			r.At = at
+		}
+		rows = append(rows, r)
+	}
+	g, _ := v.Explain(rows, v.All(rows), nil)
+	g.Title = ""
+	return g, nil
+}
+
+// Topic lists the columns of check's own tables for those who walk the catalogue.
+func Topic() explain.Topic {
+	t := domainTable().Topic("check", func(h *inspect.Host, v *explain.View[*Verdict]) (explain.Rows[*Verdict], []int32, error) {
+		verdicts, _, err := now(h)
+		return verdicts, v.All(verdicts), err
+	})
+	return t.Plus(ruleTable().Topic("check", func(h *inspect.Host, v *explain.View[*Rule]) (explain.Rows[*Rule], []int32, error) {
+		_, rules, err := now(h)
+		return rules, v.All(rules), err
+	}))
+}
+
+// now judges one sample.
+func now(h *inspect.Host) (Verdicts, Rules, error) {
+	f, err := Take(h, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	verdicts, rules, _ := judge(f, nil, nil)
+	return verdicts, rules, nil
+}

@@ -1,0 +1,217 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+type (
+	doc   = explain.Doc
+	value = explain.Value
+)
+
+// Verdict is how a domain stands.
+type Verdict struct {
+	Domain
+	Health explain.Health
+	Rules  []explain.Ruled
+	Level  explain.Level // the worst of what was found
+	Err    error         // nothing of it could be read
+
+	on inspect.Version
+}
+
+// Missing says that a verdict is there.
+func (v *Verdict) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is of one moment: the interval is in it.
+func (v *Verdict) Before() (*Verdict, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (v *Verdict) Kernel() inspect.Version { return v.on }
+
+// of returns how many rules had that outcome.
+func (v *Verdict) of(o explain.Outcome) (n int) {
+	for i := range v.Rules {
+		if v.Rules[i].Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
+// Verdicts are the rows of the table of domains.
+type Verdicts []*Verdict
+
+// Len returns how many there are.
+func (v Verdicts) Len() int { return len(v) }
+
+// At returns one of them.
+func (v Verdicts) At(i int) *Verdict { return v[i] }
+
+// States are the words for how a domain stands: the levels, and two more.
+const (
+	stateWell   = "well"
+	stateUnseen = "unseen"
+)
+
+func states() []explain.Word {
+	word := func(name, gist string) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: "use-method"}
+	}
+	return []explain.Word{
+		word(stateWell, "Rules measured it, and found nothing."),
+		word("notice", "Something is worth knowing, and no alarm."),
+		word("warning", "Something is wrong, or soon will be."),
+		word("critical", "Something fails now, or is about to."),
+		word(stateUnseen, "Nothing could be measured: see what was not seen."),
+	}
+}
+
+func (v *Verdict) state() string {
+	switch {
+	case v.Level > explain.OK:
+		return v.Level.String()
+	case v.of(explain.Well) == 0:
+		return stateUnseen
+	}
+	return stateWell
+}
+
+// Domains table: what was looked at, a line each.
+func domainTable() *explain.Table[*Verdict] {
+	type column = explain.Field[*Verdict]
+	text := func(d doc, get func(*Verdict) string) column {
+		d.Source, d.Concept = inspect.ProcAndSys, "use-method"
+		return column{Doc: d, Get: func(v *Verdict) value {
+			if s := get(v); s != "" {
+				return explain.S(s)
+			}
+			return explain.None(inspect.Inapplicable)
+		}}
+	}
+	count := func(key, label, gist string, o explain.Outcome, show explain.Show) column {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: inspect.ProcAndSys, Concept: "use-method", Show: show, Gist: gist},
+			Get: func(v *Verdict) value { return explain.I(v.of(o)) }}
+	}
+	return &explain.Table[*Verdict]{Name: "domains", Title: "What was checked", Fields: []column{
+		text(doc{Key: "domain", Gist: "What was looked at: the subcommand that tells more."}, func(v *Verdict) string { return v.Name }),
+		text(doc{Key: "state", Words: states(), Gist: "How it stands: well, or the worst level of what was found."}, (*Verdict).state),
+		count("rules_well", "WELL", "Rules that measured something and found nothing.", explain.Well, explain.Always),
+		count("rules_found", "FOUND", "Rules that found something.", explain.Found, explain.Always),
+		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", explain.Blind, explain.Always),
+		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", explain.Idle, explain.Data),
+		count("rules_off", "OFF", "Rules that were switched off.", explain.SwitchedOff, explain.Data),
+		text(doc{Key: "utilisation", Show: explain.Data, Gist: "How much of it is in use."}, func(v *Verdict) string { return v.Health.Utilisation }),
+		text(doc{Key: "saturation", Show: explain.Data, Gist: "Who has to wait for it."}, func(v *Verdict) string { return v.Health.Saturation }),
+		text(doc{Key: "errors", Show: explain.Data, Gist: "What went wrong."}, func(v *Verdict) string { return v.Health.Errors }),
+		text(doc{Key: "why", Gist: "Utilisation, saturation and errors in one line."}, (*Verdict).why),
+	}}
+}
+
+func (v *Verdict) why() string {
+	if v.Err != nil {
+		return v.Err.Error()
+	}
+	h := v.Health
+	words := slices.DeleteFunc([]string{h.Utilisation, h.Saturation, h.Errors}, func(s string) bool { return s == "" })
+	return strings.Join(words, " · ")
+}
+
+// Rule is a rule and what became of it, as a row.
+type Rule struct {
+	explain.Ruled
+	Domain string
+
+	on inspect.Version
+}
+
+// Missing says that what became of it is known.
+func (r *Rule) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is of one moment: the interval is in it.
+func (r *Rule) Before() (*Rule, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (r *Rule) Kernel() inspect.Version { return r.on }
+
+// Rules are the rows of the table of rules.
+type Rules []*Rule
+
+// Len returns how many there are.
+func (r Rules) Len() int { return len(r) }
+
+// At returns one of them.
+func (r Rules) At(i int) *Rule { return r[i] }
+
+func outcomes() []explain.Word {
+	word := func(o explain.Outcome, gist string) explain.Word {
+		return explain.Word{Name: o.String(), Gist: gist, Concept: "use-method"}
+	}
+	return []explain.Word{
+		word(explain.Found, "Its measure has reached a threshold."),
+		word(explain.Well, "It measured something, and no threshold was reached."),
+		word(explain.Blind, "What it rests on could not be seen."),
+		word(explain.Idle, "Nothing to measure: no swap, no second sample, no such row."),
+		word(explain.SwitchedOff, "The user's settings have switched it off."),
+	}
+}
+
+// ruleTable is every rule with its thresholds and what it measured.
+func ruleTable() *explain.Table[*Rule] {
+	type column = explain.Field[*Rule]
+	field := func(d doc, get func(*Rule) value) column {
+		d.Source, d.Concept = inspect.ProcAndSys, "use-method"
+		return column{Doc: d, Get: get}
+	}
+	text := func(d doc, get func(*Rule) string) column {
+		return field(d, func(r *Rule) value {
+			if s := get(r); s != "" {
+				return explain.S(s)
+			}
+			return explain.None(inspect.Inapplicable)
+		})
+	}
+	at := func(key, gist string, get func(explain.At) float64) column {
+		return field(doc{Key: key, Unit: explain.Decimal, Gist: gist}, func(r *Rule) value {
+			if n := get(r.At); n != 0 {
+				return explain.F(n)
+			}
+			return explain.None(inspect.Inapplicable)
+		})
+	}
+	return &explain.Table[*Rule]{Name: "checks", Title: "The rules", Fields: []column{
+		text(doc{Key: "id", Gist: "The rule's name, by which its thresholds are set."}, func(r *Rule) string { return r.ID }),
+		text(doc{Key: "domain", Show: explain.Data, Gist: "What it is about: the subcommand that tells more."}, func(r *Rule) string { return r.Domain }),
+		text(doc{Key: "outcome", Words: outcomes(), Gist: "What became of it."}, func(r *Rule) string { return r.Outcome.String() }),
+		field(doc{Key: "measure", Unit: explain.Decimal, Gist: "What it measured; of a table the row that is worst."}, func(r *Rule) value {
+			if !r.Measure.Has() {
+				return explain.None(cmp.Or(r.Reason, inspect.Inapplicable))
+			}
+			return explain.F(r.Measure.Float())
+		}),
+		at("notice", "From here it is worth a notice.", func(a explain.At) float64 { return a.Notice }),
+		at("warning", "From here a warning.", func(a explain.At) float64 { return a.Warning }),
+		at("critical", "From here critical.", func(a explain.At) float64 { return a.Critical }),
+		text(doc{Key: "basis", Show: explain.Data, Words: bases(), Gist: "The time that it rests on."}, func(r *Rule) string { return r.Basis.String() }),
+		text(doc{Key: "unit", Show: explain.Data, Gist: "The unit of measure and thresholds."}, func(r *Rule) string { return string(r.Unit) }),
+		field(doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether small is bad."}, func(r *Rule) value { return explain.B(r.Below) }),
+		text(doc{Key: "why", Gist: "What it measures."}, func(r *Rule) string { return r.What }),
+	}}
+}
+
+func bases() []explain.Word {
+	word := func(b explain.Basis, gist string) explain.Word {
+		return explain.Word{Name: b.String(), Gist: gist, Concept: "use-method"}
+	}
+	return []explain.Word{
+		word(explain.Now, "How it stands, or the kernel's own mean over some seconds."),
+		word(explain.Interval, "What went on between two samples."),
+		word(explain.Ever, "Counted since boot, or since what counts it is there: never more than a notice."),
+	}
+}

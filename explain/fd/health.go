@@ -1,0 +1,51 @@
+package fd
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+)
+
+// Health says in a few words how a host's open files stand.
+func Health(f host) explain.Health {
+	return explain.Health{Utilisation: healthUse(f), Saturation: healthNear(f), Errors: healthKept(f)}
+}
+
+func healthUse(f host) string {
+	if f.Files < 0 {
+		return ""
+	}
+	s := explain.Plural(int64(f.Files), "open file", "open files")
+	if f.FilesMax > 0 && f.FilesMax < 1<<62 {
+		s += ", " + explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max"
+	}
+	return s
+}
+
+// healthNear tells of the process that has least numbers left.
+func healthNear(f host) string {
+	var words []string
+	most := -1.0
+	who := 0
+	for i := range f.Len() {
+		if v := used(f.At(i)); v.Has() && v.Float() > most {
+			most, who = v.Float(), i
+		}
+	}
+	if most >= 0 {
+		p := f.At(who).Row.P
+		words = append(words, fmt.Sprintf("nearest its limit is %s (%d) at %s", p.Comm, p.PID, explain.AppendPercent(nil, most)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func healthKept(f host) string {
+	if !f.Scan.Procs.Host.Host.Live {
+		return ""
+	}
+	if n, files := kept(f); files > 0 {
+		return fmt.Sprintf("deleted files keep %s", explain.Size(n))
+	}
+	return "no deleted file keeps space"
+}

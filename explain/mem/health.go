@@ -1,0 +1,55 @@
+package mem
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// HealthNeeds is what Health rests on.
+func HealthNeeds() inspect.Sources {
+	return inspect.Of(inspect.Meminfo, inspect.Vmstat, inspect.PressureMemory)
+}
+
+// Health says in a few words how a host's memory stands.
+func Health(m mem) explain.Health {
+	return explain.Health{Utilisation: healthUse(m), Saturation: healthWaits(m), Errors: healthErrors(m)}
+}
+
+func healthUse(m mem) string {
+	var words []string
+	if available := availableShare(m); available.Has() {
+		words = append(words, fmt.Sprintf("%s of RAM in use beyond what can be given back", explain.AppendPercent(nil, 1-available.Float())))
+	}
+	switch used := swapUsed(m); {
+	case used.Has():
+		words = append(words, fmt.Sprintf("swap %s full", percentOf(used, explain.Look(m.Info, "SwapTotal"))))
+	case noSwap(m):
+		words = append(words, "no swap")
+	}
+	return strings.Join(words, ", ")
+}
+
+func healthWaits(m mem) string {
+	var words []string
+	if l := some(m); l != nil {
+		words = append(words, fmt.Sprintf("pressure %s", explain.AppendPercent(nil, l.Avg10/100)))
+	}
+	if n, span := grown(m, perZone("allocstall")); n.Has() {
+		words = append(words, fmt.Sprintf("%s %s", explain.Plural(n.Int(), "direct reclaim", "direct reclaims"), span))
+	}
+	return strings.Join(words, ", ")
+}
+
+func healthErrors(m mem) string {
+	n := vmstat("oom_kill")(m)
+	switch {
+	case !n.Has():
+		return ""
+	case n.Zero():
+		return "no OOM kill since boot"
+	}
+	return explain.Plural(n.Int(), "OOM kill", "OOM kills") + " since boot"
+}

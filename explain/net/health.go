@@ -1,0 +1,66 @@
+package net
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/inspect/sockdiag"
+)
+
+// Health says in a few words how a network stands; sockets are those of it.
+func Health(n host, sockets *inspect.Sockets) explain.Health {
+	return explain.Health{Utilisation: healthUse(n, sockets), Saturation: healthWaits(sockets), Errors: healthLost(n)}
+}
+
+func healthUse(n host, sockets *inspect.Sockets) string {
+	var words []string
+	if sockets != nil {
+		words = append(words, explain.Plural(sockets.Len(), "socket", "sockets"))
+	}
+	if v := tcpPressed(n); v.Has() {
+		words = append(words, "TCP memory at "+percent(v)+" of pressure")
+	}
+	if v := portsUsed(n); v.Has() && !v.Zero() {
+		words = append(words, "local ports to one destination "+percent(v)+" taken")
+	}
+	return strings.Join(words, ", ")
+}
+
+// healthWaits tells of the accept queues, where programs make connections wait.
+func healthWaits(sockets *inspect.Sockets) string {
+	if sockets == nil {
+		return ""
+	}
+	listeners, waiting := 0, uint64(0)
+	for i := range sockets.Len() {
+		if s := sockets.At(i).It; s.IsListener() && s.Told.Has(sockdiag.Queues) {
+			listeners, waiting = listeners+1, waiting+uint64(s.RQueue)
+		}
+	}
+	if listeners == 0 {
+		return "nobody listens"
+	}
+	return fmt.Sprintf("%s wait to be accepted at %s", explain.Plural(waiting, "connection", "connections"), explain.Plural(listeners, "listener", "listeners"))
+}
+
+// healthLost adds up what was lost, over the interval or since boot.
+func healthLost(n host) string {
+	out, over, ok := mib("TcpRetransSegs")(n), " since boot", false
+	if _, span, watched := n.Before(); watched {
+		out, over, ok = grown(n, mib("TcpRetransSegs")), " in "+explain.Span(span.Seconds()), true
+	}
+	if !out.Has() {
+		return ""
+	}
+	words := []string{explain.Plural(out.Int(), "segment sent again", "segments sent again")}
+	drops := softTotal(softDropped)(n)
+	if ok {
+		drops = grown(n, softTotal(softDropped))
+	}
+	if drops.Has() {
+		words = append(words, explain.Plural(drops.Int(), "packet dropped at a CPU's backlog", "packets dropped at a CPU's backlog"))
+	}
+	return strings.Join(words, ", ") + over
+}

@@ -1,0 +1,46 @@
+package proc
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Health says in a few words how a host's processes stand.
+func Health(l *inspect.ProcList) explain.Health {
+	return explain.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
+}
+
+func healthUse(l list) string {
+	users, _ := split(l)
+	words := []string{explain.Plural(users, "process", "processes")}
+	if max, ok := l.Mem.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
+		words = append(words, fmt.Sprintf("%s, %s of threads-max", explain.Plural(int64(l.Tasks), "thread", "threads"), explain.Percent(int64(l.Tasks), max)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func healthWaits(l list) string {
+	n := 0
+	for i := range l.Procs.Rows {
+		if Stuck(l.Procs.At(i), nil).Has() {
+			n++
+		}
+	}
+	if n == 0 {
+		return "none in D"
+	}
+	return explain.Number(n) + " in D"
+}
+
+func healthErrors(l list) string {
+	if l.Procs.Host.Hidden {
+		return ""
+	}
+	if n := len(zombies(l)); n > 0 {
+		return explain.Plural(n, "zombie", "zombies")
+	}
+	return "no zombies"
+}

@@ -1,0 +1,48 @@
+package proc
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// PidsGroups lists the cgroups that bound how many threads there may be in them.
+func PidsGroups() *explain.Table[inspect.PidsPart] {
+	type part = inspect.PidsPart
+	column := func(d doc, get func(*inspect.PidsGroup) value) explain.Field[part] {
+		d.Source, d.Concept = inspect.CgroupPids, "cgroups"
+		return explain.Field[part]{Doc: d, Get: func(p part) value { return get(p.It) }}
+	}
+	return &explain.Table[part]{Name: "pids_cgroups", Title: "Cgroups with a bound on threads", Sort: []string{"pids_used", "pids_cgroup"}, Fields: []explain.Field[part]{
+		column(doc{Key: "pids_cgroup", Label: "CGROUP", Gist: "The cgroup, as its hierarchy shows it."}, func(g *inspect.PidsGroup) value { return explain.S(g.Path) }),
+		column(doc{Key: "pids_current", Kernel: "pids.current", Label: "THREADS", Unit: explain.Count, Gist: "Threads in it and in the cgroups below it."}, func(g *inspect.PidsGroup) value { return explain.N(g.Use) }),
+		column(doc{Key: "pids_max", Kernel: "pids.max", Label: "MAX", Unit: explain.Count, Gist: "How many it may have: fork and clone fail with EAGAIN after that."}, func(g *inspect.PidsGroup) value { return explain.N(g.Limit) }),
+		column(doc{Key: "pids_used", Label: "USED", Unit: explain.Ratio, Gist: "How much of that is used."}, pidsUsed),
+		column(doc{Key: "pids_events_max", Label: "REFUSED", Unit: explain.Count, Since: inspect.Version{Major: 4, Minor: 8}, Gist: "Forks refused: of its own tasks, and in v2 since 6.11 of all at this bound."}, func(g *inspect.PidsGroup) value { return explain.Opt(g.Refused) }),
+	}, Rules: pidsRules()}
+}
+
+func pidsUsed(g *inspect.PidsGroup) value {
+	if g.Limit == 0 {
+		return explain.F(1)
+	}
+	return explain.F(float64(g.Use) / float64(g.Limit))
+}
+
+func pidsRules() []explain.Rule[inspect.PidsPart] {
+	return []explain.Rule[inspect.PidsPart]{{
+		ID: "proc.cgroup_pids_near", Evidence: []string{"pids_used", "pids_current", "pids_max", "pids_events_max"}, Concept: "cgroups", Next: "kwhy proc --cgroup PATH --sort threads",
+		NextOf: func(p inspect.PidsPart) string { return "kwhy proc --cgroup " + p.It.Path + " --sort threads" },
+		What:   "pids.current / pids.max", Unit: explain.Ratio,
+		Means: "The pids controller counts the threads of a cgroup and of those below it. At pids.max fork and clone fail with EAGAIN there, however few threads the host has.",
+		Of:    func(p inspect.PidsPart) value { return pidsUsed(p.It) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		Say: func(p inspect.PidsPart) string {
+			s := fmt.Sprintf("cgroup %s has %s of its %s", p.It.Path, explain.Number(p.It.Use), explain.Plural(p.It.Limit, "thread", "threads"))
+			if p.It.Refused > 0 {
+				s += "; fork failed there " + explain.Plural(p.It.Refused, "time", "times")
+			}
+			return s
+		},
+	}}
+}

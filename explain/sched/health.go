@@ -1,0 +1,46 @@
+package sched
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Health says in a few words how a host's CPUs stand.
+func Health(s sched) explain.Health {
+	return explain.Health{Utilisation: healthUse(s), Saturation: healthWaits(s), Errors: healthLost(s)}
+}
+
+func idle(t *inspect.CPUTimes) uint64 { return t.Idle + t.IOWait }
+
+func healthUse(s sched) string {
+	var words []string
+	if was, over, ok := s.Before(); ok {
+		words = append(words, fmt.Sprintf("%s busy over %s", explain.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), explain.Span(over.Seconds())))
+	}
+	if s.Load[0] != "" {
+		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")))
+	}
+	return strings.Join(words, ", ")
+}
+
+func healthWaits(s sched) string {
+	var words []string
+	if l := s.Pressure.Some; l != nil {
+		words = append(words, fmt.Sprintf("pressure %s", explain.AppendPercent(nil, l.Avg10/100)))
+	}
+	if n, ok := s.Stat["procs_running"]; ok {
+		words = append(words, fmt.Sprintf("%s runnable", explain.Number(n)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func healthLost(s sched) string {
+	was, _, ok := s.Before()
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("steal %s", explain.AppendPercent(nil, share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal })))
+}

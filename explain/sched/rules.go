@@ -1,0 +1,171 @@
+package sched
+
+import (
+	"fmt"
+	"strconv"
+
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+func rules() []explain.Rule[*inspect.Sched] {
+	return []explain.Rule[*inspect.Sched]{
+		{
+			ID: "sched.cpu_pressure", What: "PSI cpu some, avg10", Unit: explain.Ratio,
+			Means:    "Tasks that were ready to run waited for a CPU: there is more work than CPUs, or it is confined to too few of them.",
+			Evidence: []string{"pressure_cpu_some", "procs_running"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
+			Of: func(s sched) value {
+				if s.Pressure.Some == nil {
+					return value{}
+				}
+				return explain.F(s.Pressure.Some.Avg10 / 100)
+			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
+			Say: func(s sched) string {
+				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s, " + explain.Plural(s.Stat["procs_running"], "thread", "threads") + " runnable on " + explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")
+			},
+		},
+		{
+			ID: "sched.steal", What: "steal / CPU time, over the interval", Unit: explain.Ratio, Basis: explain.Interval,
+			Means:    "The hypervisor gave this machine's CPUs to others while they had work: what runs here is slower than its CPU time shows.",
+			Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
+			Of: func(s sched) value {
+				was, _, ok := s.Before()
+				if !ok {
+					return value{} // what was once is no alarm now
+				}
+				return explain.F(share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))
+			}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
+			Say: func(s sched) string {
+				was, _, _ := s.Before()
+				return "the hypervisor kept " + string(explain.AppendPercent(nil, share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
+			},
+		},
+		{
+			ID: "sched.blocked", Unless: "sched.stuck", What: "threads in D", Unit: explain.Count,
+			Means:    "They wait in the kernel for something that they may not leave off, a disk or a network file system as a rule: no signal reaches them, and each counts as load.",
+			Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
+			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
+			Say: func(s sched) string {
+				t := s.Blocked[0].P
+				return explain.Plural(len(s.Blocked), "thread", "threads") + " in D, such as " + t.Comm
+			},
+		},
+		runQueue(),
+		unbounded(),
+	}
+}
+
+// runQueue judges how many threads there are for each CPU, in both samples where there
+// are two: for one moment any host has a few too many.
+func runQueue() explain.Rule[*inspect.Sched] {
+	of := func(s sched) value {
+		n, ok := s.Stat["procs_running"]
+		if !ok || n == 0 || s.Mem.Host.CPUs == 0 {
+			return value{}
+		}
+		if was, _, watched := s.Before(); watched {
+			n = min(n, was.Stat["procs_running"])
+		}
+		return explain.F(float64(n-min(n, 1)) / float64(s.Mem.Host.CPUs)) // one of them is kwhy
+	}
+	return explain.Rule[*inspect.Sched]{
+		ID: "sched.run_queue", Unless: "sched.cpu_pressure", Evidence: []string{"procs_running", "load_1"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
+		What: "runnable threads / CPUs, kwhy's own left out", Unit: explain.Decimal,
+		Means: "Each CPU runs one thread at a time; the others stand in its run queue until the scheduler comes to them.",
+		Of:    of, At: explain.At{Notice: 2, Warning: 4, Critical: 16},
+		Say: func(s sched) string {
+			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(), explain.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"), explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs"))
+		},
+	}
+}
+
+// unbounded judges whether real-time tasks of programs could keep all others off a
+// CPU: nothing sets time aside for these.
+func unbounded() explain.Rule[*inspect.Sched] {
+	of := func(s sched) value {
+		run, ok := s.Mem.Number(inspect.SchedRTRuntime)
+		period, _ := s.Mem.Number(inspect.SchedRTPeriod)
+		n := 0
+		for i := range s.Realtime {
+			if p := s.Realtime[i].P; !p.Kthread() && p.Policy != policyDeadline {
+				n++
+			}
+		}
+		switch {
+		case n == 0:
+			return explain.I(0)
+		case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == inspect.Unset:
+			return value{} // the fair server, of which debugfs tells, has 5 % by default
+		case s.Kernel().AtLeast(6, 12):
+			if s.Debug.FairRuntime > 0 {
+				return explain.I(0)
+			}
+		case !ok:
+			return value{}
+		case run >= 0 && run < period:
+			return explain.I(0)
+		}
+		return explain.I(n)
+	}
+	return explain.Rule[*inspect.Sched]{
+		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves", Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"}, Concept: "real-time", Next: "kwhy explain real-time",
+		What: "programs' threads of FIFO and RR, where no time is set aside for others", Unit: explain.Count,
+		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. With neither, a real-time task that never waits keeps all below it off its CPU for ever, kernel threads too.",
+		Of:    of, At: explain.At{Notice: 1},
+		Say: func(s sched) string {
+			return explain.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") + " could keep all others off a CPU: nothing sets time aside for those"
+		},
+	}
+}
+
+// stuckRules judge the threads in D one by one: where it was found at both ends of an
+// interval, and did not run between, it is stuck.
+func stuckRules() []explain.Rule[taskRow] {
+	of := func(r taskRow) value {
+		if was, _, ok := r.Before(); ok {
+			return proc.Stuck(r.It.Proc, was.It.P)
+		}
+		return proc.Stuck(r.It.Proc, nil)
+	}
+	return []explain.Rule[taskRow]{{
+		ID: "sched.stuck", Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
+		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
+		What:   "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
+		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: no signal reaches it, not even SIGKILL, and it counts as load.",
+		Of:    of, At: explain.At{Notice: 1, Warning: 2},
+		Say: func(r taskRow) string {
+			s := fmt.Sprintf("%s (%d) is in uninterruptible sleep", r.It.P.Comm, r.It.P.PID)
+			if of(r).Int() > 1 {
+				_, over, _ := r.Before()
+				s = fmt.Sprintf("%s (%d) was in uninterruptible sleep for %s at least", r.It.P.Comm, r.It.P.PID, explain.Span(over.Seconds()))
+			}
+			return s + ": " + proc.Doing(r.It.Proc)
+		},
+	}}
+}
+
+// starves are the rules on what real-time tasks take.
+func starves() []explain.Rule[taskRow] {
+	of := func(r taskRow) value {
+		was, over, ok := r.Before()
+		p := r.It.P
+		if !ok || over <= 0 || p.Kthread() || p.Policy == policyDeadline {
+			return value{}
+		}
+		const hz = 100 // USER_HZ, in which stat tells times
+		ran := float64(p.UTime+p.STime) - float64(was.It.P.UTime+was.It.P.STime)
+		return explain.F(max(ran, 0) / hz / over.Seconds())
+	}
+	return []explain.Rule[taskRow]{{
+		ID: "sched.realtime_starves", Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
+		NextOf: func(r taskRow) string { return "kwhy sched " + strconv.Itoa(int(r.It.P.PID)) },
+		What:   "CPU time of a thread of FIFO or RR / time, over the interval", Unit: explain.Ratio, Basis: explain.Interval,
+		Means: "A real-time task comes before every fair one. While it runs all others on its CPU stand still, but for what is set aside for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair server since.",
+		Of:    of, At: explain.At{Notice: 0.50, Warning: 0.80, Critical: 0.97},
+		Say: func(r taskRow) string {
+			_, over, _ := r.Before()
+			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks got there what it left", r.It.P.Comm, r.It.P.PID, explain.AppendPercent(nil, of(r).Float()), explain.Span(over.Seconds()))
+		},
+	}}
+}

@@ -1,0 +1,108 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+
+	"kwhy/explain"
+)
+
+// findings prints what rules found, worst first: a line each, and where they come with
+// their evidence, that and what it means.
+func (t *Text) findings(list []explain.Finding) {
+	if len(list) == 0 {
+		return
+	}
+	t.line("")
+	last := "" // rule of which the evidence was told
+	for l := explain.Critical; l > explain.OK; l-- {
+		for i := range list {
+			f := &list[i]
+			switch {
+			case f.Level != l:
+				continue
+			case last != "" && f.ID != last:
+				t.line("")
+			}
+			t.finding(f, f.ID == last)
+			if last = ""; len(f.Cells) > 0 && t.detail > DetailNone {
+				last = f.ID
+			}
+		}
+	}
+}
+
+// leveledAt is the column of the texts of findings, behind their levels.
+const leveledAt = 10
+
+// finding prints one; again says that its rule has been explained.
+func (t *Text) finding(f *explain.Finding, again bool) {
+	text := f.Message
+	if f.More > 0 {
+		text += "; and " + explain.Plural(f.More, "more", "more") + " like it"
+	}
+	alone := len(f.Cells) == 0
+	if alone && f.Next != "" && t.detail > DetailNone {
+		text += " → " + f.Next
+	}
+	t.lines(t.style.Level(f.Level, left(f.Level.String(), leveledAt)), leveledAt, wrap(safe(text), t.width-leveledAt))
+	if alone || again && t.detail < DetailFull || t.detail == DetailNone {
+		return
+	}
+	t.evidence(f.Cells)
+	indent := pad(leveledAt)
+	t.lines(indent, leveledAt, t.dimmed(wrap(safe(judged(f)), t.width-leveledAt)))
+	t.lines(indent, leveledAt, t.dimmed(wrap(safe(f.Means), t.width-leveledAt)))
+	t.lines(indent, leveledAt, wrap("→ "+safe(steps(f)), t.width-leveledAt))
+}
+
+// evidence prints the values that a finding rests on, with what they say.
+func (t *Text) evidence(list []explain.Cell) {
+	g := geometry{label: 8, value: 6}
+	var kept []*explain.Cell
+	for i := range list {
+		c := &list[i]
+		if !c.Value.Has() && !c.Value.Unlimited() || c.Doc.Unit == explain.Text && c.Reading == "" {
+			continue // a text stands in the message already
+		}
+		kept = append(kept, c)
+		g.label, g.value = max(g.label, min(cells(c.Doc.Name()), maxLabel)), max(g.value, min(cells(display(c)), maxValue))
+	}
+	at := leveledAt + g.label + 1 + g.value + gapBehind
+	for _, c := range kept {
+		lead := pad(leveledAt) + left(c.Doc.Name(), g.label+1) + right(display(c), g.value) + pad(gapBehind)
+		text := wrap(safe(t.sentence(c)), t.width-at)
+		if t.width-at < minText || cells(c.Doc.Name()) > g.label || cells(display(c)) > g.value {
+			t.line(pad(leveledAt) + c.Doc.Name() + " " + display(c))
+			t.lines(pad(leveledAt+margin), leveledAt+margin, t.dimmed(wrap(safe(t.sentence(c)), t.width-leveledAt-margin)))
+			continue
+		}
+		t.lines(lead, at, t.dimmed(text))
+	}
+}
+
+// judged says what was measured, what time that rests on, and the thresholds.
+func judged(f *explain.Finding) string {
+	var at []string
+	for i, n := range [...]float64{f.At.Notice, f.At.Warning, f.At.Critical} {
+		if n != 0 {
+			at = append(at, explain.Levels()[i+1]+" "+human(explain.F(n), f.Unit))
+		}
+	}
+	over := map[explain.Basis]string{explain.Now: "now", explain.Interval: "over the interval", explain.Ever: "since counting began"}[f.Basis]
+	from := "from"
+	if f.Below {
+		from = "below"
+	}
+	return fmt.Sprintf("%s: %s %s; %s %s (%s)", f.What, human(f.Measure, f.Unit), over, from, strings.Join(at, ", "), f.ID)
+}
+
+// steps are what to run next.
+func steps(f *explain.Finding) string {
+	out := []string{f.Next}
+	domain, _, _ := strings.Cut(f.ID, ".")
+	if strings.HasPrefix(f.Next, "kwhy explain") {
+		out = []string{"kwhy " + domain}
+	}
+	return strings.Join(append(out, "kwhy explain "+string(f.Concept)), " · ")
+}
