@@ -204,7 +204,7 @@ func TestOverAnInterval(t *testing.T) {
 	if f, says := read(was, "cpu_throttled"); f < 0.96 || !strings.Contains(says, "745 of 773 periods since it was made") {
 		t.Errorf("%v, %q", f, says)
 	}
-	card := explain.Card[*inspect.SchedTask]{Sections: []explain.Section[*inspect.SchedTask]{{Fields: bounds()}}, Rules: boundRules()}
+	card := explain.Card[*inspect.SchedTask]{Rules: boundRules()}
 	if found := card.Explain(was, nil).Findings; len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
 		t.Errorf("what was once, in 96 %% of the periods, is a notice and no more: %+v", found)
 	}
