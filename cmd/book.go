@@ -155,13 +155,14 @@ func ruleGrid(list []explain.RuleDoc) explain.Grid {
 	}
 	number := func(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist, Unit: explain.Decimal} }
 	return catalogue("rules", []explain.Doc{
-		column("id", "Its name."), column("evidence", "Keys of the values that it rests on; the first carries the level."),
+		column("id", "Its name."), column("command", "The subcommand whose values it judges."), column("what", "What it measures."), column("unit", "The unit of its measure and thresholds."),
+		column("basis", "The time that it rests on: now, interval, since_start."), column("means", "What it means in terms of the kernel."), column("evidence", "Keys of the values that it rests on; the first carries the level."),
 		{Key: "below", Gist: "Whether small is bad.", Unit: explain.Bool},
 		number("notice", "From here it is worth a notice."), number("warning", "From here a warning."), number("critical", "From here critical."),
 		column("concept", "The essay behind it."), column("next", "What to run next."),
 	}, len(list), func(i int) []explain.Value {
 		r := &list[i]
-		return []explain.Value{explain.S(r.ID), texts(r.Evidence), explain.B(r.Below), at(r.At.Notice), at(r.At.Warning), at(r.At.Critical), explain.S(string(r.Concept)), explain.S(r.Next)}
+		return []explain.Value{explain.S(r.ID), explain.S(r.Command), explain.S(r.What), explain.S(string(r.Unit)), explain.S(r.Basis.String()), explain.S(r.Means), texts(r.Evidence), explain.B(r.Below), at(r.At.Notice), at(r.At.Warning), at(r.At.Critical), explain.S(string(r.Concept)), explain.S(r.Next)}
 	})
 }
 

@@ -123,6 +123,23 @@ func Plural[N signed | unsigned](n N, one, many string) string {
 	return Number(n) + " " + many
 }
 
+// Amount tells a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
+func Amount(f float64, u Unit) string {
+	switch {
+	case u == Ratio && f != 0 && f < 0.0005:
+		return string(AppendDecimal(nil, f*100)) + " %"
+	case u == Ratio:
+		return string(AppendPercent(nil, f))
+	case u == Bytes:
+		return Size(uint64(f))
+	case u == Seconds:
+		return Span(f)
+	case f == math.Trunc(f) && math.Abs(f) < 1<<53:
+		return Number(int64(f))
+	}
+	return string(AppendDecimal(nil, f))
+}
+
 // AbsentCell tells a reason in a cell of a table: where other rows have a rate, one
 // that has none is new.
 func AbsentCell(r inspect.Reason) string {

@@ -15,12 +15,13 @@ const (
 	SwitchedOff Outcome = iota // the user switched it off
 	Idle                       // nothing to measure: no swap, no second sample, no such row
 	Well                       // measured, and nothing found
+	Partly                     // the same of some rows of a table, and of others nothing could be seen
 	Blind                      // what it rests on could not be seen
 	Found
 )
 
 // Outcomes returns the names of the outcomes.
-func Outcomes() []string { return []string{"off", "idle", "well", "blind", "found"} }
+func Outcomes() []string { return []string{"off", "idle", "well", "partly", "blind", "found"} }
 
 // String returns the outcome's name.
 func (o Outcome) String() string { return Outcomes()[o] }
@@ -33,6 +34,7 @@ type Ruled struct {
 	Measure Value // of a table: of the row that is worst
 	Basis   Basis
 	Rows    int            // in how many rows it found something
+	Unseen  int            // in how many what it rests on could not be seen
 	Source  inspect.Source // of a blind one: what could not be seen, and why
 	Reason  inspect.Reason
 }
@@ -86,13 +88,19 @@ func (d *Ruled) settle(evidence []Cell) {
 	case d.Level > OK:
 		d.Outcome = Found
 		return
+	case d.Measure.Has() && d.Unseen > 0:
+		d.Outcome = Partly
+		return
 	case d.Measure.Has():
 		d.Outcome = Well
+		return
+	case d.Unseen > 0:
+		d.Outcome = Blind
 		return
 	}
 	for i := range evidence {
 		c := &evidence[i]
-		if why := c.Value.why; !c.Value.Has() && why.IsGap() && why != inspect.Unsupported {
+		if why := c.Value.why; !c.Value.Has() && unseen(why) {
 			d.Outcome, d.Source, d.Reason = Blind, c.Doc.Source, why
 			return
 		}
@@ -136,7 +144,7 @@ func (t *Table[S]) Judge(command string, rows Rows[S], limits Limits) (j Judgeme
 		}
 		done := r.ruled(command, limits)
 		if done.Outcome != SwitchedOff {
-			worst, found := r.worst(rows, limits, &done)
+			worst, found := t.worst(r, rows, limits, &done)
 			for k, at := range worst {
 				if f, ok := r.judge(rows.At(at), limits); ok {
 					f.Table, f.Cells = t.Name, t.cells(rows.At(at), f.Evidence)
@@ -177,7 +185,7 @@ func (t *Table[S]) Judges() (n inspect.Sources) {
 
 // worst returns the rows of which a rule finds most, and of how many it finds
 // something. It notes what it measured.
-func (r *Rule[S]) worst(rows Rows[S], limits Limits, done *Ruled) (worst []int, found int) {
+func (t *Table[S]) worst(r *Rule[S], rows Rows[S], limits Limits, done *Ruled) (worst []int, found int) {
 	type row struct {
 		at    int
 		level Level
@@ -190,10 +198,15 @@ func (r *Rule[S]) worst(rows Rows[S], limits Limits, done *Ruled) (worst []int, 
 		return v.Float()
 	}
 	var list []row
+	first, _ := t.field(r.Evidence[0])
+	var scratch []byte
 	for i := range rows.Len() {
 		s := rows.At(i)
 		v := r.Of(s)
 		if !v.Has() {
+			if first != nil {
+				done.noteBlind(first.take(s, &scratch), first.Source)
+			}
 			continue
 		}
 		if !done.Measure.Has() || bad(v) > bad(done.Measure) {
@@ -211,6 +224,22 @@ func (r *Rule[S]) worst(rows Rows[S], limits Limits, done *Ruled) (worst []int, 
 		worst = append(worst, r.at)
 	}
 	return worst, len(list)
+}
+
+// unseen tells whether a reason says that something is there and was not seen.
+func unseen(why inspect.Reason) bool {
+	switch why {
+	case inspect.Unsupported, inspect.Vanished, inspect.Unread:
+		return false
+	}
+	return why.IsGap()
+}
+
+// noteBlind notes a row that could not be judged, where its evidence was not to be seen.
+func (d *Ruled) noteBlind(v Value, src inspect.Source) {
+	if why := v.why; !v.Has() && unseen(why) {
+		d.Unseen, d.Source, d.Reason = d.Unseen+1, src, why
+	}
 }
 
 // Health is how a domain stands, in a few words each: how much of it is in use, who

@@ -61,12 +61,20 @@ func judgeMem(f *Facts, l explain.Limits) explain.Judgement {
 func judgeOOM(f *Facts, l explain.Limits) explain.Judgement {
 	card := oom.Host()
 	j := card.Judge(f.OOM, l).Plus(oom.Cgroups().Judge(card.Name, inspect.OOMParts{OOM: f.OOM}, l))
-	return j.Plus(oom.Kills().Judge("oom log", f.Kills, l))
+	log := oom.Kills().Judge("oom log", f.Kills, l)
+	for i := range log.Rules {
+		if r := &log.Rules[i]; f.log.IsGap() && r.Outcome == explain.Idle {
+			r.Outcome, r.Source, r.Reason = explain.Blind, inspect.KernelLog, f.log
+		}
+	}
+	return j.Plus(log)
 }
 
 func judgeProc(f *Facts, l explain.Limits) explain.Judgement {
 	card := proc.Host()
-	j := card.Judge(f.List, l).Plus(proc.Processes().Judge(card.Name, f.Procs, l))
+	table := proc.Processes()
+	table.Rules = slices.DeleteFunc(table.Rules, func(r explain.Rule[inspect.Proc]) bool { return r.Evidence[0] == "fds" }) // fd counts them
+	j := card.Judge(f.List, l).Plus(table.Judge(card.Name, f.Procs, l))
 	return j.Plus(proc.PidsGroups().Judge(card.Name, f.Pids, l))
 }
 

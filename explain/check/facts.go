@@ -106,7 +106,7 @@ func takeFD(f *Facts) (err error) {
 
 func takeNet(f *Facts) (err error) {
 	card, links, queues, cpus := net.Host(), net.Interfaces(), net.Qdiscs(), net.SoftnetCPUs()
-	want := card.Needs().Plus(links.Judges()).Plus(queues.Judges()).Plus(cpus.Judges())
+	want := card.Judges().Plus(links.Judges()).Plus(queues.Judges()).Plus(cpus.Judges())
 	space := f.Host.OwnSpace()
 	if f.Net, err = f.Host.Net(space, net.Whole(want)); err != nil {
 		return err
@@ -128,6 +128,9 @@ func (f *Facts) gaps() (out []inspect.Gap) {
 	}
 	if f.Mem != nil {
 		add(f.Mem.Gaps())
+	}
+	if f.log.IsGap() {
+		add([]inspect.Gap{{Source: inspect.KernelLog, Reason: f.log, Count: 1, Of: 1}})
 	}
 	if f.Sched != nil {
 		add(f.Sched.Gaps())

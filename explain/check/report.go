@@ -84,7 +84,7 @@ func ever(f *explain.Finding) int {
 // List returns every rule with its thresholds, as `kwhy check --list` shows them.
 func List(rules []explain.RuleDoc, limits explain.Limits) (explain.Grid, error) {
 	t := ruleTable()
-	v, err := t.View([]string{"id", "notice", "warning", "critical", "why"}, nil, 0)
+	v, err := t.View([]string{"id", "thresholds", "why"}, nil, 0)
 	if err != nil {
 		return explain.Grid{}, err
 	}

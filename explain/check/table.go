@@ -77,7 +77,7 @@ func (v *Verdict) state() string {
 	switch {
 	case v.Level > explain.OK:
 		return v.Level.String()
-	case v.of(explain.Well) == 0:
+	case v.of(explain.Well)+v.of(explain.Partly) == 0:
 		return stateUnseen
 	}
 	return stateWell
@@ -104,6 +104,7 @@ func domainTable() *explain.Table[*Verdict] {
 		text(doc{Key: "state", Words: states(), Gist: "How it stands: well, or the worst level of what was found."}, (*Verdict).state),
 		count("rules_well", "WELL", "Rules that measured something and found nothing.", explain.Well, explain.Always),
 		count("rules_found", "FOUND", "Rules that found something.", explain.Found, explain.Always),
+		count("rules_partly", "PARTLY", "Rules that found nothing in what they could see, which was not all.", explain.Partly, explain.Always),
 		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", explain.Blind, explain.Always),
 		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", explain.Idle, explain.Data),
 		count("rules_off", "OFF", "Rules that were switched off.", explain.SwitchedOff, explain.Data),
@@ -156,6 +157,7 @@ func outcomes() []explain.Word {
 	return []explain.Word{
 		word(explain.Found, "Its measure has reached a threshold."),
 		word(explain.Well, "It measured something, and no threshold was reached."),
+		word(explain.Partly, "Nothing found in the rows that could be seen; others could not."),
 		word(explain.Blind, "What it rests on could not be seen."),
 		word(explain.Idle, "Nothing to measure: no swap, no second sample, no such row."),
 		word(explain.SwitchedOff, "The user's settings have switched it off."),
@@ -178,7 +180,7 @@ func ruleTable() *explain.Table[*Rule] {
 		})
 	}
 	at := func(key, gist string, get func(explain.At) float64) column {
-		return field(doc{Key: key, Unit: explain.Decimal, Gist: gist}, func(r *Rule) value {
+		return field(doc{Key: key, Unit: explain.Decimal, Show: explain.Data, Gist: gist}, func(r *Rule) value {
 			if n := get(r.At); n != 0 {
 				return explain.F(n)
 			}
@@ -189,12 +191,19 @@ func ruleTable() *explain.Table[*Rule] {
 		text(doc{Key: "id", Gist: "The rule's name, by which its thresholds are set."}, func(r *Rule) string { return r.ID }),
 		text(doc{Key: "domain", Show: explain.Data, Gist: "What it is about: the subcommand that tells more."}, func(r *Rule) string { return r.Domain }),
 		text(doc{Key: "outcome", Words: outcomes(), Gist: "What became of it."}, func(r *Rule) string { return r.Outcome.String() }),
-		field(doc{Key: "measure", Unit: explain.Decimal, Gist: "What it measured; of a table the row that is worst."}, func(r *Rule) value {
+		text(doc{Key: "measured", Gist: "What it measured, in the unit that it has."}, func(r *Rule) string {
+			if !r.Measure.Has() {
+				return ""
+			}
+			return explain.Amount(r.Measure.Float(), r.Unit)
+		}),
+		field(doc{Key: "measure", Unit: explain.Decimal, Show: explain.Data, Gist: "What it measured; of a table the row that is worst."}, func(r *Rule) value {
 			if !r.Measure.Has() {
 				return explain.None(cmp.Or(r.Reason, inspect.Inapplicable))
 			}
 			return explain.F(r.Measure.Float())
 		}),
+		text(doc{Key: "thresholds", Gist: "From where on it is worth a notice, a warning, and critical."}, thresholds),
 		at("notice", "From here it is worth a notice.", func(a explain.At) float64 { return a.Notice }),
 		at("warning", "From here a warning.", func(a explain.At) float64 { return a.Warning }),
 		at("critical", "From here critical.", func(a explain.At) float64 { return a.Critical }),
@@ -203,6 +212,27 @@ func ruleTable() *explain.Table[*Rule] {
 		field(doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether small is bad."}, func(r *Rule) value { return explain.B(r.Below) }),
 		text(doc{Key: "why", Gist: "What it measures."}, func(r *Rule) string { return r.What }),
 	}}
+}
+
+// thresholds are those of a rule in its unit: "< 15 %, 8 %, 3 %", a dash where one is
+// not set.
+func thresholds(r *Rule) string {
+	if r.At == (explain.At{}) {
+		return "off"
+	}
+	var words []string
+	for _, n := range [...]float64{r.At.Notice, r.At.Warning, r.At.Critical} {
+		if n == 0 {
+			words = append(words, "–")
+			continue
+		}
+		words = append(words, explain.Amount(n, r.Unit))
+	}
+	s := strings.Join(words, ", ")
+	if r.Below {
+		return "< " + s
+	}
+	return s
 }
 
 func bases() []explain.Word {

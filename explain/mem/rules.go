@@ -17,7 +17,7 @@ func hostRules() []rule { return append(standRules(), strainRules()...) }
 func standRules() []rule {
 	return []rule{{
 		ID: "mem.available_low", What: "MemAvailable / MemTotal", Unit: explain.Ratio,
-		Means:    "What can be handed out without swapping is nearly gone. Below the watermarks every request for a page first has to free one, and where that fails the OOM killer ends a process.",
+		Means:    "MemAvailable is what the kernel can hand out without swapping. Below the watermarks every request for a page first has to free one, and where that fails the OOM killer ends a process.",
 		Evidence: []string{"mem_available", "mem_total"}, Concept: "available-memory", Next: "kwhy explain available-memory",
 		Of: availableShare, Below: true, At: explain.At{Notice: 0.15, Warning: 0.08, Critical: 0.03},
 		Say: func(m mem) string {

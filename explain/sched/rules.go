@@ -14,7 +14,7 @@ func rules() []explain.Rule[*inspect.Sched] {
 		{
 			ID: "sched.cpu_pressure", What: "PSI cpu some, avg10", Unit: explain.Ratio,
 			Means:    "Tasks that were ready to run waited for a CPU: there is more work than CPUs, or it is confined to too few of them.",
-			Evidence: []string{"pressure_cpu_some", "procs_running"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
+			Evidence: []string{"pressure_cpu_some", "load_1"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
 				if s.Pressure.Some == nil {
 					return value{}
@@ -22,7 +22,7 @@ func rules() []explain.Rule[*inspect.Sched] {
 				return explain.F(s.Pressure.Some.Avg10 / 100)
 			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
 			Say: func(s sched) string {
-				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s, " + explain.Plural(s.Stat["procs_running"], "thread", "threads") + " runnable on " + explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")
+				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " + explain.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " + explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")
 			},
 		},
 		{
