@@ -140,6 +140,14 @@ func Amount(f float64, u Unit) string {
 	return string(AppendDecimal(nil, f))
 }
 
+// Threshold tells a rule's threshold: one so small that anything reaches it is "any".
+func Threshold(f float64, u Unit) string {
+	if f > 0 && f < 1e-6 {
+		return "any"
+	}
+	return Amount(f, u)
+}
+
 // AbsentCell tells a reason in a cell of a table: where other rows have a rate, one
 // that has none is new.
 func AbsentCell(r inspect.Reason) string {

@@ -86,7 +86,7 @@ func judged(f *explain.Finding) string {
 	var at []string
 	for i, n := range [...]float64{f.At.Notice, f.At.Warning, f.At.Critical} {
 		if n != 0 {
-			at = append(at, explain.Levels()[i+1]+" "+explain.Amount(n, f.Unit))
+			at = append(at, explain.Levels()[i+1]+" "+explain.Threshold(n, f.Unit))
 		}
 	}
 	over := map[explain.Basis]string{explain.Now: "now", explain.Interval: "over the interval", explain.Ever: "since counting began"}[f.Basis]

@@ -116,6 +116,12 @@ func TestRules(t *testing.T) {
 		if !slices.Contains(concepts.Names(), string(r.Concept)) {
 			t.Errorf("rule %s names the concept %q, and there is no such essay", r.ID, r.Concept)
 		}
+		if r.What == "" || r.Means == "" || !strings.HasSuffix(r.Means, ".") || r.Next == "" && r.ID != "proc.ended" {
+			t.Errorf("rule %s says what it measures, what that means, and what to look at next", r.ID)
+		}
+		if r.Unless != "" && !slices.ContainsFunc(catalog.All().Rules, func(o explain.RuleDoc) bool { return o.ID == r.Unless }) {
+			t.Errorf("rule %s is left out for %q, and there is no such rule", r.ID, r.Unless)
+		}
 		at := []float64{r.At.Notice, r.At.Warning, r.At.Critical}
 		at = slices.DeleteFunc(at, func(f float64) bool { return f == 0 })
 		if len(at) == 0 || !slices.IsSortedFunc(at, func(a, b float64) int {

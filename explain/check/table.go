@@ -226,7 +226,7 @@ func thresholds(r *Rule) string {
 			words = append(words, "–")
 			continue
 		}
-		words = append(words, explain.Amount(n, r.Unit))
+		words = append(words, explain.Threshold(n, r.Unit))
 	}
 	s := strings.Join(words, ", ")
 	if r.Below {

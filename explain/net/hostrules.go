@@ -16,6 +16,8 @@ type hostRule = explain.Rule[*inspect.Net]
 func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(share, over string) string) []hostRule {
 	now, ever := r, r
 	now.Evidence, ever.Evidence = append([]string{key}, r.Evidence...), append([]string{key}, r.Evidence...)
+	now.Unit, ever.Unit = explain.Ratio, explain.Ratio
+	now.Basis, ever.Basis = explain.Interval, explain.Ever
 	now.At = at
 	now.Of = func(n host) value { return share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
 	now.Say = func(n host) string {
@@ -52,21 +54,33 @@ func hostRules() []hostRule {
 }
 
 func lossRules() (out []hostRule) {
-	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
+	out = append(out, loss(hostRule{ID: "net.listen_overflow",
+		What:     "ListenOverflows / (ListenOverflows + PassiveOpens)",
+		Means:    "The accept queue of a listener was full: the kernel dropped the SYN, or the ACK that ends the handshake (with tcp_abort_on_overflow it answers that by a reset). The client waits a second and more, and tries again.",
+		Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
 		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
 		func(share, over string) string {
 			return share + " of the connections that came found the accept queue of their listener full, " + over
 		})...)
 	// Segments sent again are not among those that TcpOutSegs counts.
-	out = append(out, loss(hostRule{ID: "net.retransmits", Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
+	out = append(out, loss(hostRule{ID: "net.retransmits",
+		What:     "RetransSegs / (RetransSegs + OutSegs), of five at least",
+		Means:    "Segments that were not acknowledged in time, or of which later ones were: lost on the way, or held up so long that it looked like it. The sender slows down for each.",
+		Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
 		"tcp_retrans_segs", enough(mib("TcpRetransSegs")), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
 		func(share, over string) string { return share + " of the TCP segments were sent again, " + over })...)
-	out = append(out, loss(hostRule{ID: "net.softnet_drops", Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
+	out = append(out, loss(hostRule{ID: "net.softnet_drops",
+		What:     "dropped / (dropped + processed) of softnet_stat",
+		Means:    "A CPU's backlog had netdev_max_backlog packets, of loopback, RPS, veth or drivers without NAPI, and its softirq did not come to them in time.",
+		Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
 		"softnet_dropped", softTotal(softDropped), softTotal(softProcessed), explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001,
 		func(share, over string) string {
 			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
 		})...)
-	out = append(out, loss(hostRule{ID: "net.udp_rcvbuf_errors", Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
+	out = append(out, loss(hostRule{ID: "net.udp_rcvbuf_errors",
+		What:     "RcvbufErrors / (RcvbufErrors + InDatagrams) of UDP",
+		Means:    "The receive buffer of a socket was full when datagrams came: its program does not read as fast as they come. The sender is told nothing.",
+		Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
 		"udp_rcvbuf_errors", either("UdpRcvbufErrors", "Udp6RcvbufErrors"), either("UdpInDatagrams", "Udp6InDatagrams"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
 		func(share, over string) string {
 			return share + " of the datagrams for programs here met a full receive buffer and were lost, " + over
@@ -99,9 +113,10 @@ func either(v4, v6 string) func(host) value {
 
 // rateRules rest on what a counter grows a second: what it was before says nothing.
 func rateRules() []hostRule {
-	perSecond := func(id, key, concept, next string, get func(host) value, at explain.At, say string) hostRule {
+	perSecond := func(id, key, means, concept, next string, get func(host) value, at explain.At, say string) hostRule {
 		return hostRule{
 			ID: id, Evidence: []string{key}, Concept: explain.Concept(concept), Next: next, At: at,
+			What: key + ", per second", Unit: explain.Decimal, Basis: explain.Interval, Means: means,
 			Of: func(n host) value { return rate(n, get) },
 			Say: func(n host) string {
 				_, over, _ := n.Before()
@@ -110,43 +125,61 @@ func rateRules() []hostRule {
 		}
 	}
 	return []hostRule{
-		perSecond("net.time_squeeze", "softnet_time_squeeze", "softirq-napi", "kwhy explain softirq-napi", softTotal(softSqueezed), explain.At{Notice: 10, Warning: 200},
+		perSecond("net.time_squeeze", "softnet_time_squeeze",
+			"The round of softirqs that takes packets in ended by netdev_budget or netdev_budget_usecs while more were there: they wait for the next round, and where that goes on the rings run over.",
+			"softirq-napi", "kwhy explain softirq-napi", softTotal(softSqueezed), explain.At{Notice: 10, Warning: 200},
 			"a CPU ended a round of taking in packets with packets left: it does not keep up"),
-		perSecond("net.conntrack_drops", "conntrack_drop", "conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
+		perSecond("net.conntrack_drops", "conntrack_drop",
+			"The table of tracked connections was full, or had no memory: packets of new connections are dropped, and the kernel log says \"table full\".",
+			"conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
 			"a packet was dropped because its connection could not be tracked"),
-		perSecond("net.syncookies", "syncookies_sent", string(aboutListening), "kwhy net sockets --state LISTEN", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
+		perSecond("net.syncookies", "syncookies_sent",
+			"More connections were half open than the listener has room for. With a cookie the kernel keeps nothing of a SYN: window scaling and SACK survive only by way of timestamps.",
+			string(aboutListening), "kwhy net sockets --state LISTEN", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
 			"a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog"),
-		perSecond("net.udp_memory", "udp_mem_errors", "tcp-memory", "kwhy explain tcp-memory", either("UdpMemErrors", "Udp6MemErrors"), explain.At{Warning: 1e-9, Critical: 100},
+		perSecond("net.udp_memory", "udp_mem_errors",
+			"All UDP sockets together had more than udp_mem allows: a datagram is dropped though its own socket has room.",
+			"tcp-memory", "kwhy explain tcp-memory", either("UdpMemErrors", "Udp6MemErrors"), explain.At{Warning: 1e-9, Critical: 100},
 			"a datagram was lost because all UDP sockets together had more than udp_mem allows"),
 	}
 }
 
 // nearRules rest on how near a bound is now.
 func nearRules() []hostRule {
-	near := func(id, concept, next string, evidence []string, of func(host) value, at explain.At, say string) hostRule {
-		return hostRule{ID: id, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
+	near := func(id, what, means, concept, next string, evidence []string, of func(host) value, at explain.At, say string) hostRule {
+		return hostRule{ID: id, What: what, Unit: explain.Ratio, Means: means, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
 	}
 	against := func(get func(host) value, src inspect.Source) func(host) value {
 		return func(n host) value { return share(get(n), sysctl(src)(n)) }
 	}
 	return []hostRule{
-		near("net.conntrack_near", "conntrack", "kwhy explain conntrack", []string{"nf_conntrack_count", "nf_conntrack_max"},
+		near("net.conntrack_near", "nf_conntrack_count / nf_conntrack_max",
+			"Netfilter keeps an entry for each connection as long as its timeouts say. When the table is full, packets of new connections are dropped; those of known ones pass.",
+			"conntrack", "kwhy explain conntrack", []string{"nf_conntrack_count", "nf_conntrack_max"},
 			against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax), explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
 			" of the room for tracked connections is taken: at 100 % packets of new ones are dropped"),
-		near("net.orphans_near", string(aboutStates), "kwhy explain packet-path", []string{"tcp_orphan", "tcp_max_orphans"},
+		near("net.orphans_near", "orphaned sockets / tcp_max_orphans",
+			"Orphans are TCP sockets that their programs have closed, with data or a FIN still on its way. tcp_max_orphans bounds them on the whole host; beyond it one more is reset at once.",
+			string(aboutStates), "kwhy explain packet-path", []string{"tcp_orphan", "tcp_max_orphans"},
 			against(sockstat("TCP orphan"), inspect.TCPMaxOrphans), explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
 			" of tcp_max_orphans: from a quarter on those whose peer stalls are reset, and at 100 % any"),
-		near("net.tw_near", string(aboutStates), "kwhy explain packet-path", []string{"tcp_time_wait", "tcp_max_tw_buckets"},
+		near("net.tw_near", "TIME_WAIT sockets / tcp_max_tw_buckets",
+			"Whoever closes first keeps a small entry for 60 s, so that late segments meet no new connection. Beyond the bound there is none, and what it guards against may happen.",
+			string(aboutStates), "kwhy explain packet-path", []string{"tcp_time_wait", "tcp_max_tw_buckets"},
 			against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets), explain.At{Notice: 0.80, Warning: 0.98},
 			" of tcp_max_tw_buckets: at 100 % connections end without TIME_WAIT"),
 		{
-			ID: "net.ports_near", Evidence: []string{"ephemeral_used_most", "ip_local_port_range"}, Concept: "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
+			ID: "net.ports_near", What: "local ports taken towards one destination / ports of ip_local_port_range", Unit: explain.Ratio,
+			Means:    "A connection is told from others by both addresses and both ports. For one destination there are as many as the range has ports; in TIME_WAIT they count, too.",
+			Evidence: []string{"ephemeral_used_most", "ip_local_port_range"}, Concept: "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
 			Of: portsUsed, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
 			Say: func(n host) string {
 				return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL", percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
 			},
 		}, {
-			ID: "net.tcp_memory_pressure", Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
+			ID: "net.tcp_memory_pressure", What: "pages of TCP / tcp_mem pressure, 1 at least while the kernel is under pressure", Unit: explain.Ratio,
+			Means:    "tcp_mem bounds the buffers of all TCP sockets together. From pressure on until below low windows shrink and buffers do not grow; above high, memory is refused.",
+			Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
 			Of: tcpPressed, At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
 			Say: func(n host) string {
 				s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure", size(used("TCP mem")(n)), explain.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
@@ -156,7 +189,9 @@ func nearRules() []hostRule {
 				return s
 			},
 		},
-		near("net.udp_memory_near", "tcp-memory", "kwhy explain tcp-memory", []string{"udp_mem_used", "udp_mem_low"},
+		near("net.udp_memory_near", "pages of UDP / udp_mem low",
+			"UDP knows no pressure: above the first of udp_mem a socket that has more than udp_rmem_min gets nothing, and datagrams are lost.",
+			"tcp-memory", "kwhy explain tcp-memory", []string{"udp_mem_used", "udp_mem_low"},
 			func(n host) value {
 				if n.UDPMem[0] <= 0 {
 					return value{}
@@ -166,7 +201,9 @@ func nearRules() []hostRule {
 			" of udp_mem low is used by UDP's buffers: above it datagrams are lost"),
 		{
 			// A number of sockets: programs that close have few.
-			ID: "net.close_wait_many", Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
+			ID: "net.close_wait_many", Unless: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
+			Means:    "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: a program that has so many has lost sight of them.",
+			Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
 			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 100, Warning: 1000},
 			Say: func(n host) string {
 				return explain.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
@@ -212,7 +249,7 @@ func linkMissed(i *inspect.Interface) uint64 { return i.Stats["rx_missed_errors"
 
 func interfaceRules() []explain.Rule[interfaceRow] {
 	type rule = explain.Rule[interfaceRow]
-	pair := func(id, key string, bad, good func(*inspect.Interface) uint64, at explain.At, ever float64, what string) []rule {
+	pair := func(id, key, measure, means string, bad, good func(*inspect.Interface) uint64, at explain.At, ever float64, what string) []rule {
 		over := func(r interfaceRow) value { return linkShare(r, bad, good) }
 		all := func(r interfaceRow) value {
 			if _, _, ok := r.Net.Before(); ok {
@@ -221,21 +258,23 @@ func interfaceRules() []explain.Rule[interfaceRow] {
 			return share(explain.N(bad(r.It)), explain.N(bad(r.It)+good(r.It)))
 		}
 		return []rule{{
-			ID: id, Evidence: []string{key}, Concept: "network-interface", Next: "kwhy explain network-interface", Of: over, At: at,
+			ID: id, What: measure, Unit: explain.Ratio, Basis: explain.Interval, Means: means,
+			Evidence: []string{key}, Concept: "network-interface", Next: "kwhy explain network-interface", Of: over, At: at,
 			Say: func(r interfaceRow) string {
 				_, span, _ := r.Before()
 				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, explain.Span(span.Seconds()))
 			},
 		}, {
-			ID: id + "_so_far", Evidence: []string{key}, Concept: "network-interface", Next: "kwhy net --interval 10s", Of: all, At: explain.At{Notice: ever},
+			ID: id + "_so_far", What: measure, Unit: explain.Ratio, Basis: explain.Ever, Means: means,
+			Evidence: []string{key}, Concept: "network-interface", Next: "kwhy net --interval 10s", Of: all, At: explain.At{Notice: ever},
 			Say: func(r interfaceRow) string {
 				return fmt.Sprintf("%s: %s of its packets %s, since it is there; --interval 10s says whether it goes on", r.It.Name, percent(all(r)), what)
 			},
 		}}
 	}
 	return append(
-		pair("net.nic_errors", "rx_errs", linkErrors, linkPackets, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were broken or could not be sent"),
-		pair("net.nic_missed", "rx_missed_errors", linkMissed, linkReceived, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were missed: the ring was full")...)
+		pair("net.nic_errors", "rx_errs", "errors / (errors + packets), in and out", "The interface took in frames that were broken, or could not send: cable, transceiver, duplex, or a driver that counts its own trouble here.", linkErrors, linkPackets, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were broken or could not be sent"),
+		pair("net.nic_missed", "rx_missed_errors", "missed / (missed + packets in)", "Frames came, and the ring had no free place for them: the CPUs did not empty it in time.", linkMissed, linkReceived, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were missed: the ring was full")...)
 }
 
 func qdiscRules() []explain.Rule[qdiscRow] {
@@ -248,7 +287,9 @@ func qdiscRules() []explain.Rule[qdiscRow] {
 		return share(explain.N(d), explain.N(d+r.It.Packets-was.It.Packets))
 	}
 	return []explain.Rule[qdiscRow]{{
-		ID: "net.qdisc_drops", Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
+		ID: "net.qdisc_drops", What: "dropped / (dropped + sent)", Unit: explain.Ratio, Basis: explain.Interval,
+		Means:    "The queue on the way out was full, or its policy (AQM, a policer) dropped to tell senders to slow down.",
+		Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
 		// A queue that drops is how a sender learns of the bottleneck: little of it is right.
 		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
 		Say: func(r qdiscRow) string {
