@@ -46,7 +46,7 @@ func strainRules() []rule {
 		},
 	}, {
 		ID: "mem.oom_kills_now", Evidence: []string{"oom_kill", "mem_available"}, Concept: "oom-killer", Next: "kwhy oom log",
-		What: "oom_kill, over the interval", Unit: explain.Count, Basis: explain.Interval,
+		What: "oom_kill", Unit: explain.Count, Basis: explain.Interval,
 		Means: "The kernel found nothing more to reclaim, for the host or in a cgroup, and ended a process by SIGKILL to get its memory.",
 		Of: func(m mem) value {
 			if _, _, ok := m.Before(); !ok {

@@ -26,7 +26,7 @@ func rules() []explain.Rule[*inspect.Sched] {
 			},
 		},
 		{
-			ID: "sched.steal", What: "steal / CPU time, over the interval", Unit: explain.Ratio, Basis: explain.Interval,
+			ID: "sched.steal", What: "steal / CPU time", Unit: explain.Ratio, Basis: explain.Interval,
 			Means:    "The hypervisor gave this machine's CPUs to others while they had work: what runs here is slower than its CPU time shows.",
 			Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
@@ -132,8 +132,8 @@ func stuckRules() []explain.Rule[taskRow] {
 		ID: "sched.stuck", Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
 		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
 		What:   "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
-		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: no signal reaches it, not even SIGKILL, and it counts as load.",
-		Of:    of, At: explain.At{Notice: 1, Warning: 2},
+		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
+		Of:    of, At: explain.At{Notice: 1, Warning: 2}, BasisOf: func(r taskRow) explain.Basis { _, _, ok := r.Before(); return map[bool]explain.Basis{true: explain.Interval}[ok] },
 		Say: func(r taskRow) string {
 			s := fmt.Sprintf("%s (%d) is in uninterruptible sleep", r.It.P.Comm, r.It.P.PID)
 			if of(r).Int() > 1 {
@@ -160,7 +160,7 @@ func starves() []explain.Rule[taskRow] {
 	return []explain.Rule[taskRow]{{
 		ID: "sched.realtime_starves", Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
 		NextOf: func(r taskRow) string { return "kwhy sched " + strconv.Itoa(int(r.It.P.PID)) },
-		What:   "CPU time of a thread of FIFO or RR / time, over the interval", Unit: explain.Ratio, Basis: explain.Interval,
+		What:   "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
 		Means: "A real-time task comes before every fair one. While it runs all others on its CPU stand still, but for what is set aside for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair server since.",
 		Of:    of, At: explain.At{Notice: 0.50, Warning: 0.80, Critical: 0.97},
 		Say: func(r taskRow) string {
