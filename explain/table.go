@@ -221,9 +221,13 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 	g := Grid{Name: v.table.Name, Title: v.table.Title, Shown: len(order), Total: rows.Len(), Named: v.named, Sections: v.table.Heading != nil}
 	watch := watched(rows)
 	for _, f := range v.cols {
-		g.Docs = append(g.Docs, f.Doc)
+		d := f.Doc
+		d.Source = origin(rows, d.Source)
+		g.Docs = append(g.Docs, d)
 		if v.addsRate(f, watch) {
-			g.Docs = append(g.Docs, f.rateDoc())
+			d = f.rateDoc()
+			d.Source = origin(rows, d.Source)
+			g.Docs = append(g.Docs, d)
 		}
 	}
 	g.Part = func(from, to int) iter.Seq[Row] { return v.walk(rows, order[from:to], limits, len(g.Docs), watch) }

@@ -23,6 +23,7 @@ type Net struct {
 	MIB       Counters            // snmp, snmp6 and netstat, named as nstat does: TcpRetransSegs
 	Protocols map[string]Protocol // of all namespaces
 	Sockets   SocketCount
+	Listed    *Sockets // what Sockets counts, and the rest; nil unless the tables were wanted
 	Softnet   []SoftnetCPU // of all namespaces
 
 	Interfaces []Interface
@@ -37,7 +38,8 @@ type Net struct {
 
 	Was *Net
 
-	got [nSources]Reason
+	got  [nSources]Reason
+	from Source // of Sockets
 }
 
 // PortRange is the range that connect takes local ports from.
@@ -76,9 +78,20 @@ func (n *Net) Before() (*Net, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (n *Net) Kernel() Version { return n.Mem.Host.Kernel }
 
+// Origin is the source that a value was taken from, of one that names several.
+func (n *Net) Origin(s Source) Source {
+	if s == TCPSockets && n.from != None {
+		return n.from
+	}
+	return s
+}
+
 // Gaps lists the wanted sources that gave nothing.
 func (n *Net) Gaps() []Gap {
 	out := n.Mem.Gaps()
+	if n.Listed != nil {
+		out = append(out, n.Listed.Gaps()...)
+	}
 	for s, r := range n.got {
 		if r.IsGap() && r != Unread {
 			out = append(out, Gap{Source(s), r, 1, 1})
@@ -414,17 +427,6 @@ func (h *Host) sysfsSame(n *Net, rt *rtnet, name string, listed int) bool {
 	address := ""
 	_ = h.sys.single("class/net/"+name+"/address", func(b []byte) error { address = strings.TrimSpace(string(b)); return nil })
 	return same && address == link.Hardware
-}
-
-// netSockets counts the sockets by state, and those to each destination, which
-// wants the range of ports.
-func (h *Host) netSockets(n *Net, want Sources) {
-	if !want.Has(NetTCP) {
-		return
-	}
-	low, high := uint64(max(n.Ports.Low, 1)), uint64(max(n.Ports.High, 0))
-	count, err := h.tcpSockets(n.Space.Dir, low, high)
-	n.Sockets, n.got[NetTCP] = count, netReason(err)
 }
 
 // OwnSpace is the namespace that kwhy is in; of a /proc of another PID namespace,

@@ -28,6 +28,9 @@ func (s *Sockets) Only(keep func(*sockdiag.Socket) bool) SocketRows {
 	return out
 }
 
+// Origin is the source that a value was taken from, of one that names several.
+func (l SocketRows) Origin(s Source) Source { return l.Net.Origin(s) }
+
 // Len returns how many there are.
 func (l SocketRows) Len() int { return len(l.List) }
 
@@ -67,6 +70,14 @@ func (u SocketUse) Kernel() Version { return u.Net.Kernel() }
 
 // SocketUses are counts of sockets, by protocol and by how many.
 type SocketUses []SocketUse
+
+// Origin is the source that a value was taken from, of one that names several.
+func (l SocketUses) Origin(s Source) Source {
+	if len(l) == 0 {
+		return s
+	}
+	return l[0].Net.Origin(s)
+}
 
 // Len returns how many there are.
 func (l SocketUses) Len() int { return len(l) }
@@ -180,6 +191,9 @@ func (n *NetProcess) Missing(s Source) Reason {
 	}
 	return n.Row.Missing(s)
 }
+
+// Origin is the source that a value was taken from, of one that names several.
+func (n *NetProcess) Origin(s Source) Source { return n.Net.Origin(s) }
 
 // Before returns the sample an interval ago.
 func (n *NetProcess) Before() (*NetProcess, time.Duration, bool) { return nil, 0, false }
