@@ -180,21 +180,23 @@ func (h *Host) sockDiag(s *Sockets) (*sockdiag.Conn, error) {
 
 // walk finds who has which socket.
 func (s *Sockets) walk() {
-	var mu sync.Mutex
+	lists := make([][]owned, len(s.Procs.Rows)) // each is one worker's at a time: no lock is taken for a descriptor
 	scan := s.Host.FDs(s.Procs, func(row int, fd int32, link []byte, k FileKind) {
 		if k != KindSocket {
 			return
 		}
 		if n, ok := inodeIn(link); ok {
-			mu.Lock()
-			s.owners = append(s.owners, owned{uint32(n), int32(row), fd})
-			mu.Unlock()
+			lists[row] = append(lists[row], owned{uint32(n), int32(row), fd})
 		}
 	})
 	_, seen, denied := scan.Totals()
 	s.scan, s.Denied, s.Walked = scan, denied, seen+denied
+	s.owners = slices.Concat(lists...)
 	slices.SortFunc(s.owners, func(a, b owned) int {
-		return cmp.Or(cmp.Compare(a.inode, b.inode), cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd))
+		if a.inode != b.inode {
+			return cmp.Compare(a.inode, b.inode)
+		}
+		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd))
 	})
 }
 
