@@ -258,6 +258,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if r.set.Output == "text" {
 		v.ForText()
 	}
+	v.Few(fewFindings)
 	o.keep(v)
 	q := inspect.SocketQuery{Dir: r.host.OwnNet(), Kinds: o.kinds, States: o.mask, Owners: !o.noOwners && (v.Needs().Has(inspect.PIDFd) || o.process != "")}
 	if len(args) == 1 {
@@ -293,7 +294,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if limit == 0 || len(order) < limit {
 		g.More = "the others are not as was asked"
 	}
-	rep.Grids, rep.Findings = append(rep.Grids, g), few(found)
+	rep.Grids, rep.Findings = append(rep.Grids, g), counted(found)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.When, over)
 	h.Summary = []string{explain.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
@@ -359,6 +360,7 @@ func (r *run) netProcess(pid int32) error {
 	if err != nil {
 		return err
 	}
+	v.Few(fewFindings)
 	p := r.progress("reading the sockets")
 	n, err := r.host.NetProcess(pid)
 	p.Stop()
@@ -374,7 +376,7 @@ func (r *run) netProcess(pid int32) error {
 	g, found := v.Explain(n.Mine, order, nil)
 	g.More = "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all"
 	rep.Grids = append(rep.Grids, g)
-	rep.Findings = append(rep.Findings, few(slices.DeleteFunc(found, func(f explain.Finding) bool {
+	rep.Findings = append(rep.Findings, counted(slices.DeleteFunc(found, func(f explain.Finding) bool {
 		return f.ID == "net.accept_queue_full" // the listeners have said so
 	}))...)
 	rep.Tell(n.Gaps(), r.host.Kernel)
@@ -386,22 +388,17 @@ func (r *run) netProcess(pid int32) error {
 	return r.print(h, &rep)
 }
 
-// few keeps the first findings of each rule, and says how many more there are: a
-// host in trouble has the same one of thousands of sockets.
-func few(found []explain.Finding) (out []explain.Finding) {
-	const most = 3
-	seen := map[string]int{}
+// fewFindings is how many findings of a rule are told one by one: a host in trouble
+// has the same one of thousands of sockets.
+const fewFindings = 3
+
+// counted says behind the last finding of each rule how many more there are.
+func counted(found []explain.Finding) (out []explain.Finding) {
 	for _, f := range found {
-		if seen[f.ID]++; seen[f.ID] <= most {
+		out = append(out, f)
+		if f.More > 0 {
+			f.Message = explain.Plural(f.More, "more socket", "more sockets") + " of those shown like that"
 			out = append(out, f)
-		}
-	}
-	for i := len(out) - 1; i >= 0; i-- {
-		f := out[i]
-		if n := seen[f.ID] - most; n > 0 {
-			f.Message = explain.Plural(n, "more socket", "more sockets") + " of those shown like that"
-			out = slices.Insert(out, i+1, f)
-			seen[f.ID] = 0
 		}
 	}
 	return out

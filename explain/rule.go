@@ -29,6 +29,7 @@ type Finding struct {
 	Message  string
 	Evidence []string
 	Table    string // whose row it is; "" for a value of a card
+	More     int    // further rows of which the same is found, where only a few are told
 	Concept  Concept
 	Next     string
 }
@@ -58,11 +59,15 @@ func (r *Rule[S]) judge(s S, limits Limits) (Finding, bool) {
 	if l == OK {
 		return Finding{}, false
 	}
+	return r.finding(s, l), true
+}
+
+func (r *Rule[S]) finding(s S, l Level) Finding {
 	f := Finding{ID: r.ID, Level: l, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next}
 	if r.NextOf != nil {
 		f.Next = r.NextOf(s)
 	}
-	return f, true
+	return f
 }
 
 // RuleDoc is a rule without its type: what documentation and tests walk.

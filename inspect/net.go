@@ -23,7 +23,7 @@ type Net struct {
 	MIB       Counters            // snmp, snmp6 and netstat, named as nstat does: TcpRetransSegs
 	Protocols map[string]Protocol // of all namespaces
 	Sockets   SocketCount
-	Listed    *Sockets // what Sockets counts, and the rest; nil unless the tables were wanted
+	Listed    *Sockets     // what Sockets counts, and the rest; nil unless the tables were wanted
 	Softnet   []SoftnetCPU // of all namespaces
 
 	Interfaces []Interface
