@@ -174,6 +174,7 @@ type Grid struct {
 	Docs  []Doc
 	Rows  iter.Seq[Row]
 	Part  func(from, to int) iter.Seq[Row] // some of them, for who walks several at once; nil where that can't be
+	Skip  func(columns []bool)             // leaves out the values of columns that will not be shown; nil where that can't be
 	Shown int
 	Total int
 	More  string // how to see the rows that are left out; "" where there is no way
@@ -198,21 +199,23 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 		}
 	}
 	levels, found := v.judge(rows, order, limits)
+	skip := make([]bool, len(g.Docs))
+	g.Skip = func(columns []bool) { copy(skip, columns) }
 	g.Part = func(from, to int) iter.Seq[Row] {
-		return v.walk(rows, order[from:to], levels[from:to], len(g.Docs), watch)
+		return v.walk(rows, order[from:to], levels[from:to], skip, watch)
 	}
 	g.Rows = g.Part(0, len(order))
 	return g, found
 }
 
 // walk lowers rows in order.
-func (v *View[S]) walk(rows Rows[S], order []int32, levels []Level, columns int, watch bool) iter.Seq[Row] {
+func (v *View[S]) walk(rows Rows[S], order []int32, levels []Level, skip []bool, watch bool) iter.Seq[Row] {
 	return func(yield func(Row) bool) {
-		row := Row{Values: make([]Value, columns)}
+		row := Row{Values: make([]Value, len(skip))}
 		var scratch []byte // when it grows, earlier texts of the row keep the old one
 		for n, i := range order {
 			s := rows.At(int(i))
-			scratch = v.lower(s, row.Values, scratch[:0], watch)
+			scratch = v.lower(s, row.Values, skip, scratch[:0], watch)
 			row.Level = levels[n]
 			v.say(s, &row)
 			if !yield(row) {
@@ -222,11 +225,14 @@ func (v *View[S]) walk(rows Rows[S], order []int32, levels []Level, columns int,
 	}
 }
 
-func (v *View[S]) lower(s S, to []Value, scratch []byte, watch bool) []byte {
+func (v *View[S]) lower(s S, to []Value, skip []bool, scratch []byte, watch bool) []byte {
 	j := 0
 	for _, f := range v.cols {
-		to[j] = f.take(s, &scratch)
-		if j++; v.addsRate(f, watch) {
+		rate := watch && v.addsRate(f, watch)
+		if !skip[j] || rate && !skip[j+1] {
+			to[j] = f.take(s, &scratch)
+		}
+		if j++; rate {
 			to[j] = f.rate(s, to[j-1])
 			j++
 		}
@@ -255,12 +261,13 @@ func (v *View[S]) Stream(g *Grid, walk func(yield func(S) bool)) {
 	for _, f := range v.cols {
 		g.Docs = append(g.Docs, f.Doc)
 	}
+	skip := make([]bool, len(g.Docs))
 	g.Rows = func(yield func(Row) bool) {
 		g.Total = 0
 		var scratch []byte
 		walk(func(s S) bool {
 			row := Row{Values: make([]Value, len(g.Docs)), Level: v.table.level(s, nil)}
-			scratch = v.lower(s, row.Values, scratch[:0], false)
+			scratch = v.lower(s, row.Values, skip, scratch[:0], false)
 			v.say(s, &row)
 			g.Total++
 			return yield(row)

@@ -147,7 +147,7 @@ func queues() []column {
 		bytes(doc{Key: "send_q", Label: "SEND-Q", Show: explain.Wide, Gist: "Bytes that its program wrote and the peer has not acknowledged."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
 		base(doc{Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers", Gist: "Both queues together; of a listener 0."}, func(s *sockdiag.Socket) value {
 			if s.IsListener() {
-				return explain.I(0)
+				return explain.N(uint(0))
 			}
 			return explain.N(uint64(s.RQueue) + uint64(s.WQueue))
 		}),
