@@ -240,7 +240,13 @@ func (o *netOptions) keep(v *explain.View[inspect.SocketRow]) {
 	}
 	if o.processPattern != nil {
 		v.Where(inspect.Of(inspect.PIDFd, inspect.PIDStat), func(r inspect.SocketRow) bool {
-			return slices.ContainsFunc(r.Owners(), func(w inspect.Owner) bool { return o.processPattern.MatchString(w.P.Comm) })
+			list := r.Owners()
+			for i := range list.Len() {
+				if o.processPattern.MatchString(list.At(i).P.Comm) {
+					return true
+				}
+			}
+			return false
 		})
 	}
 }

@@ -200,14 +200,32 @@ func (s *Sockets) walk() {
 	})
 }
 
+// Owners is who has a socket: a view of a list of all, so that looking at one
+// allocates nothing.
+type Owners struct {
+	procs *Procs
+	list  []owned
+}
+
+// Len returns how many descriptors lead to it.
+func (o Owners) Len() int { return len(o.list) }
+
+// At returns one of them, the lowest number of the first process first.
+func (o Owners) At(i int) Owner { return Owner{&o.procs.Rows[o.list[i].row], o.list[i].fd} }
+
+// Others is how many processes have it besides the first.
+func (o Owners) Others() (n int) {
+	for i := 1; i < len(o.list); i++ {
+		if o.list[i].row != o.list[i-1].row {
+			n++
+		}
+	}
+	return n
+}
+
 // OwnersOf returns who has a socket. Their names are known once Fill was told to
 // read them.
-func (s *Sockets) OwnersOf(inode uint32) (out []Owner) {
-	for _, o := range s.ownersOf(inode) {
-		out = append(out, Owner{&s.Procs.Rows[o.row], o.fd})
-	}
-	return out
-}
+func (s *Sockets) OwnersOf(inode uint32) Owners { return Owners{s.Procs, s.ownersOf(inode)} }
 
 func (s *Sockets) ownersOf(inode uint32) []owned {
 	if inode == 0 {
@@ -438,16 +456,7 @@ func (r SocketRow) Before() (SocketRow, time.Duration, bool) {
 func (r SocketRow) Kernel() Version { return r.Net.Kernel() }
 
 // Owners returns who has it.
-func (r SocketRow) Owners() []Owner { return r.Net.OwnersOf(r.It.Inode) }
-
-// FirstOwner returns the first of who has a socket; nil where nobody is known.
-func (s *Sockets) FirstOwner(inode uint32) *Owner {
-	list := s.ownersOf(inode)
-	if len(list) == 0 {
-		return nil
-	}
-	return &Owner{&s.Procs.Rows[list[0].row], list[0].fd}
-}
+func (r SocketRow) Owners() Owners { return r.Net.OwnersOf(r.It.Inode) }
 
 // ListenerOf returns the listener that a connection came to, by address and port;
 // nil if there is none any more.

@@ -1,7 +1,7 @@
 package output
 
 // pieceRows is how many rows of a large grid are made at a time.
-const pieceRows = 1024
+const pieceRows = 256
 
 // inPieces makes the rows of a large grid in pieces, on two workers, and hands them
 // on in their order: while one piece is written the next is being made. Each worker

@@ -183,12 +183,12 @@ func timing() []column {
 
 // owners are the columns of who has it.
 func owners() []column {
-	owned := func(d doc, get func(row, []inspect.Owner) value) column {
+	owned := func(d doc, get func(row, inspect.Owners) value) column {
 		d.Source, d.Also, d.Concept = inspect.PIDFd, append(d.Also, inspect.PIDStat), "file-descriptor"
 		return column{Doc: d, Get: func(r row) value {
 			list := r.Owners()
 			switch {
-			case len(list) > 0:
+			case list.Len() > 0:
 				return get(r, list)
 			case r.It.Inode != 0 && r.Net.Denied > 0:
 				return explain.None(inspect.Denied)
@@ -197,16 +197,17 @@ func owners() []column {
 		}}
 	}
 	return []column{
-		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list []inspect.Owner) value { return explain.S(nameOf(list)) }),
-		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list []inspect.Owner) value { return explain.I(list[0].P.PID) }),
-		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list []inspect.Owner) value {
-			var out []value
-			for _, o := range list {
+		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list inspect.Owners) value { return explain.S(nameOf(list)) }),
+		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list inspect.Owners) value { return explain.I(list.At(0).P.PID) }),
+		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list inspect.Owners) value {
+			out := make([]value, 0, list.Len())
+			for i := range list.Len() {
+				o := list.At(i)
 				out = append(out, explain.R("pid fd comm", explain.I(o.P.PID), explain.I(o.FD), explain.S(o.P.Comm)))
 			}
 			return explain.L(out)
 		}),
-		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list []inspect.Owner) value { return text(list[0].P.Cgroup) }),
+		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list inspect.Owners) value { return text(list.At(0).P.Cgroup) }),
 		base(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The user who made it."}, func(s *sockdiag.Socket) value {
 			if s.Inode == 0 || s.Unix != nil && !s.Told.Has(sockdiag.Netlink) || s.Family == unix.AF_NETLINK {
 				return explain.None(inspect.Inapplicable)
@@ -229,21 +230,16 @@ func owners() []column {
 }
 
 // nameOf names the first of those who have a socket.
-func nameOf(list []inspect.Owner) string {
-	if len(list) == 0 {
+func nameOf(list inspect.Owners) string {
+	if list.Len() == 0 {
 		return ""
 	}
-	s := list[0].P.Comm + "(" + strconv.Itoa(int(list[0].P.PID)) + ")"
-	others := map[int32]bool{}
-	for _, o := range list[1:] {
-		if o.P.PID != list[0].P.PID {
-			others[o.P.PID] = true
-		}
+	p := list.At(0).P
+	name := p.Comm + "(" + strconv.Itoa(int(p.PID)) + ")"
+	if n := list.Others(); n > 0 {
+		name += " +" + strconv.Itoa(n)
 	}
-	if n := len(others); n > 0 {
-		s += " +" + strconv.Itoa(n)
-	}
-	return s
+	return name
 }
 
 // memory are the nine numbers of SKMEMINFO (net/core/sock.c, sk_get_meminfo).
