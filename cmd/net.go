@@ -78,6 +78,7 @@ func (a *App) netCommand() *cobra.Command {
   kwhy net --netns 1234                 in the network namespace of a process
   kwhy net --all-netns                  which namespaces there are, and who lives there
   kwhy net 1234                         one process's sockets
+  kwhy net 1234 --interval 1s           and what goes in and out by each
   kwhy net sockets                      all of them, those with waiting bytes first`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -367,12 +368,20 @@ func (r *run) netProcess(pid int32) error {
 		return err
 	}
 	v.Few(fewFindings)
+	var was *inspect.Sockets
+	if r.set.Interval > 0 {
+		if was, err = r.host.NetBefore(pid); err != nil {
+			return err
+		}
+		r.wait()
+	}
 	p := r.progress("reading the sockets")
-	n, err := r.host.NetProcess(pid)
+	n, err := r.host.NetProcess(pid, was)
 	p.Stop()
 	if err != nil {
 		return err
 	}
+	_, over, _ := n.Before()
 	card := net.Process()
 	order := n.Mine.Fill(v.Refine(n.Mine), v.Needs())
 	rep := card.Explain(n, nil)
@@ -386,7 +395,7 @@ func (r *run) netProcess(pid int32) error {
 		return f.ID == "net.accept_queue_full" // the listeners have said so
 	}))...)
 	rep.Tell(n.Gaps(), r.host.Kernel)
-	h := r.header(n.Net.When, 0)
+	h := r.header(n.Net.When, over)
 	h.Subject = &output.Subject{PID: pid, Comm: n.Row.P.Comm}
 	if born := r.host.Born(n.Row.P.Start); !born.IsZero() {
 		h.Subject.StartTime = &born

@@ -151,10 +151,22 @@ type NetProcess struct {
 	Row  Proc
 	Mine SocketRows
 	FDs  Reason // why its descriptors were not seen
+	Was  *NetProcess
 }
 
-// NetProcess lists the sockets of a process, in its own network namespace.
-func (h *Host) NetProcess(pid int32) (*NetProcess, error) {
+// NetBefore lists the sockets of a process's network namespace for NetProcess, an
+// interval before it.
+func (h *Host) NetBefore(pid int32) (*Sockets, error) {
+	s, err := h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})
+	if err != nil {
+		return nil, orGone(h, pid, err)
+	}
+	return s, nil
+}
+
+// NetProcess lists the sockets of a process, in its own network namespace. was is a
+// list of an interval ago, or nil.
+func (h *Host) NetProcess(pid int32, was *Sockets) (*NetProcess, error) {
 	s, err := h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every, Owners: true})
 	if err != nil {
 		return nil, orGone(h, pid, err)
@@ -165,7 +177,24 @@ func (h *Host) NetProcess(pid int32) (*NetProcess, error) {
 	}
 	n := &NetProcess{Net: s, Row: s.Procs.At(int(i)), FDs: s.scan.Counts[i].Reason}
 	n.Mine = s.Only(func(sock *sockdiag.Socket) bool { return s.Has(pid, sock) })
+	if was != nil && was.Namespace == s.Namespace {
+		s.Was = was
+		n.Was = &NetProcess{Net: was, Row: n.Row, FDs: n.FDs, Mine: n.Mine.before()}
+	}
 	return n, nil
+}
+
+// before are the same sockets an interval ago. One that was made since is not among
+// them, so that a difference of sums has all that it did; and what one did that was
+// closed since is not known.
+func (l SocketRows) before() SocketRows {
+	out := SocketRows{Net: l.Net.Was}
+	for _, i := range l.List {
+		if was, ok := out.Net.same(l.Net.List.At(int(i))); ok {
+			out.List = append(out.List, was)
+		}
+	}
+	return out
 }
 
 // orGone tells an error of a process that is not there from others.
@@ -196,7 +225,12 @@ func (n *NetProcess) Missing(s Source) Reason {
 func (n *NetProcess) Origin(s Source) Source { return n.Net.Origin(s) }
 
 // Before returns the sample an interval ago.
-func (n *NetProcess) Before() (*NetProcess, time.Duration, bool) { return nil, 0, false }
+func (n *NetProcess) Before() (*NetProcess, time.Duration, bool) {
+	if n.Was == nil {
+		return nil, 0, false
+	}
+	return n.Was, n.Net.When.Sub(n.Was.Net.When), true
+}
 
 // Kernel returns the kernel that was read.
 func (n *NetProcess) Kernel() Version { return n.Net.Kernel() }
