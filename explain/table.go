@@ -279,6 +279,9 @@ func (v *View[S]) Stream(g *Grid, walk func(yield func(S) bool)) {
 func (f *Field[S]) rateDoc() Doc {
 	d := f.Doc
 	d.Key, d.Label, d.Kernel, d.Gist, d.Counter = d.Key+rateSuffix, d.Name()+"/s", "", "Per second: "+d.Gist, false
+	if d.Watched {
+		d.Show = Wide
+	}
 	return d
 }
 

@@ -152,6 +152,8 @@ type NetProcess struct {
 	Mine SocketRows
 	FDs  Reason // why its descriptors were not seen
 	Was  *NetProcess
+
+	Earlier bool // it is the sample an interval ago: of those sockets that there are still
 }
 
 // NetBefore lists the sockets of a process's network namespace for NetProcess, an
@@ -179,7 +181,7 @@ func (h *Host) NetProcess(pid int32, was *Sockets) (*NetProcess, error) {
 	n.Mine = s.Only(func(sock *sockdiag.Socket) bool { return s.Has(pid, sock) })
 	if was != nil && was.Namespace == s.Namespace {
 		s.Was = was
-		n.Was = &NetProcess{Net: was, Row: n.Row, FDs: n.FDs, Mine: n.Mine.before()}
+		n.Was = &NetProcess{Net: was, Row: n.Row, FDs: n.FDs, Mine: n.Mine.before(), Earlier: true}
 	}
 	return n, nil
 }

@@ -15,7 +15,7 @@ import (
 // Sockets is the table of sockets of a network namespace.
 func Sockets() *explain.Table[row] {
 	var fields []column
-	for _, list := range [][]column{who(), queues(), timing(), owners(), memory(), flow(), particulars()} {
+	for _, list := range [][]column{who(), traffic(), queues(), timing(), owners(), memory(), flow(), particulars()} {
 		fields = append(fields, list...)
 	}
 	return &explain.Table[row]{Name: "sockets", Sort: []string{"waiting"}, Fields: append(fields, whyColumn()), Rules: rules()}
@@ -259,7 +259,7 @@ func memory() []column {
 		})
 	}
 	drops := mem(sockdiag.Drops, doc{Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true, Gist: "Packets dropped at it since it was made; of a listener connections."})
-	drops.Source = inspect.NetSockets
+	drops.Source, drops.Watched = inspect.NetSockets, true
 	return []column{
 		mem(sockdiag.RmemAlloc, doc{Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes, Gist: "Memory of what waits to be read, with what keeping it costs."}),
 		mem(sockdiag.RcvBuf, doc{Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be read."}),
