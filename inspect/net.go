@@ -443,10 +443,14 @@ func (h *Host) OwnSpace() NetSpace {
 	return s
 }
 
-// NetOf is the namespace that a process is in.
+// NetOf is the namespace that a process is in. Which that is may be hidden, and its
+// files are there all the same.
 func (h *Host) NetOf(pid int32) (NetSpace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.namespace(dir, "net")
+	if errors.Is(err, fs.ErrPermission) {
+		return NetSpace{Dir: dir + "/net", PID: pid}, nil
+	}
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = ErrNoProcess
