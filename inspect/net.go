@@ -123,8 +123,10 @@ func hostWide(s Source) bool {
 // is thrown away, where that is permitted.
 func (h *Host) Net(space NetSpace, want Sources) (*Net, error) {
 	n := h.newNet(space)
-	err := h.netFiles(n, want)
-	if err != nil {
+	if err := h.netFiles(n, want); err != nil {
+		if pid, ok := parsePID(strings.TrimSuffix(space.Dir, "/net")); ok {
+			err = orGone(h, pid, err)
+		}
 		return nil, err
 	}
 	h.netSysctls(n, want, hostWide)

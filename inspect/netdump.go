@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -115,6 +116,7 @@ func (s *Sockets) ask(c *sockdiag.Conn, k *socketKind, q *SocketQuery) Reason {
 	case errors.Is(err, sockdiag.ErrMalformed):
 		return Malformed
 	case errors.Is(err, unix.EAGAIN):
+		s.Host.proc.wait.late.Add(1)
 		return TimedOut
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
 		return Unsupported // by the module, or by the family
@@ -122,11 +124,23 @@ func (s *Sockets) ask(c *sockdiag.Conn, k *socketKind, q *SocketQuery) Reason {
 	return reasonFor(err)
 }
 
-// sockDiag opens sock_diag in a network namespace.
+// sockDiag opens sock_diag in a network namespace, and waits for an answer as long as
+// for a file.
 func (h *Host) sockDiag(s *Sockets) (*sockdiag.Conn, error) {
 	if !h.Live {
 		return nil, unix.ENOENT // this kernel knows nothing of another host's
 	}
+	c, err := h.openDiag(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Wait(max(time.Duration(h.proc.wait.left.Load()), leastWait)); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (h *Host) openDiag(s *Sockets) (*sockdiag.Conn, error) {
 	if s.Own {
 		return sockdiag.Open()
 	}

@@ -75,6 +75,9 @@ func (h *Host) Sockets(q SocketQuery) (*Sockets, error) {
 	}
 	err = s.dump(&q)
 	walk.Wait()
+	if pid, ok := parsePID(q.Dir); ok && err != nil {
+		err = orGone(h, pid, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -159,11 +159,7 @@ type NetProcess struct {
 // NetBefore lists the sockets of a process's network namespace for NetProcess, an
 // interval before it.
 func (h *Host) NetBefore(pid int32) (*Sockets, error) {
-	s, err := h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})
-	if err != nil {
-		return nil, orGone(h, pid, err)
-	}
-	return s, nil
+	return h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})
 }
 
 // NetProcess lists the sockets of a process, in its own network namespace. was is a
@@ -171,7 +167,7 @@ func (h *Host) NetBefore(pid int32) (*Sockets, error) {
 func (h *Host) NetProcess(pid int32, was *Sockets) (*NetProcess, error) {
 	s, err := h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every, Owners: true})
 	if err != nil {
-		return nil, orGone(h, pid, err)
+		return nil, err
 	}
 	i, ok := s.Procs.Row(pid)
 	if !ok || len(s.Procs.Fill([]int32{i}, Of(PIDStat, PIDStatus))) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,14 +23,21 @@ type Conn struct {
 	seq   uint32
 	buf   []byte
 	asked chan error // of a dump that was asked for already
+	wire  wire
+}
+
+// wire is how questions go to the kernel and answers come, which a test can do too.
+type wire struct {
+	send    func([]byte) error
+	receive func(b []byte, flags int) (n int, from unix.Sockaddr, err error)
 }
 
 const (
 	// bufferBytes is the most that the kernel puts into one answer of a dump
 	// (net/netlink/af_netlink.c, netlink_dump).
 	bufferBytes = 32 << 10
-	// answerSeconds is how long an answer may take: each is of a few hundred sockets.
-	answerSeconds = 10
+	// usualWait is how long an answer may take.
+	usualWait = 10 * time.Second
 	// tries is how often a dump is made that was interrupted, or that overran.
 	tries = 3
 )
@@ -40,13 +48,28 @@ func Open() (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	c := &Conn{fd: fd, buf: make([]byte, bufferBytes)}
-	wait := unix.Timeval{Sec: answerSeconds}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+	c := newConn(wire{
+		send:    func(b []byte) error { return unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) },
+		receive: func(b []byte, flags int) (int, unix.Sockaddr, error) { return unix.Recvfrom(fd, b, flags) },
+	})
+	c.fd = fd
+	if err := c.Wait(usualWait); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("bound the wait for netlink: %w", err)
+		return nil, err
 	}
 	return c, nil
+}
+
+func newConn(w wire) *Conn { return &Conn{buf: make([]byte, bufferBytes), wire: w} }
+
+// Wait sets how long an answer may take: each is of a few hundred sockets. One that
+// takes longer is EAGAIN.
+func (c *Conn) Wait(most time.Duration) error {
+	t := unix.NsecToTimeval(int64(max(most, time.Millisecond))) // 0 would be for ever
+	if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t); err != nil {
+		return fmt.Errorf("bound the wait for netlink: %w", err)
+	}
+	return nil
 }
 
 // OpenIn asks the network namespace that ns leads to, a descriptor of a file such
@@ -192,7 +215,7 @@ func (c *Conn) send(ask []byte) error {
 	binary.NativeEndian.PutUint16(b[4:], unix.SOCK_DIAG_BY_FAMILY)
 	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	binary.NativeEndian.PutUint32(b[8:], c.seq)
-	if err := unix.Sendto(c.fd, append(b, ask...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := c.wire.send(append(b, ask...)); err != nil {
 		return fmt.Errorf("ask sock_diag: %w", err)
 	}
 	return nil
@@ -201,7 +224,7 @@ func (c *Conn) send(ask []byte) error {
 // drain throws away what is left of a dump that overran.
 func (c *Conn) drain() {
 	for {
-		if n, _, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_DONTWAIT); n <= 0 || err != nil {
+		if n, _, err := c.wire.receive(c.buf, unix.MSG_DONTWAIT); n <= 0 || err != nil {
 			return
 		}
 	}

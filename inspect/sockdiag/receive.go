@@ -55,7 +55,7 @@ func (c *Conn) receive(each func([]byte)) error {
 // answer receives one of the kernel's.
 func (c *Conn) answer() ([]byte, error) {
 	for {
-		n, from, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_TRUNC) // which says how long it really is
+		n, from, err := c.wire.receive(c.buf, unix.MSG_TRUNC) // which says how long it really is
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
