@@ -8,26 +8,14 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"kwhy/inspect/inspecttest"
 )
 
 // Over an interval, counters of sockets have rates, and those of the loopback
 // connection that this test feeds come out.
 func TestLiveSocketRates(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func() { _ = l.Close() }()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	far, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = far.Close() }()
+	_, c, far := inspecttest.Connection(t)
 	if _, err := c.Write(make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}
