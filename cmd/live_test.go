@@ -39,6 +39,7 @@ type document struct {
 	Tables   map[string]documentTable `json:"tables"`
 	Findings []output.Finding         `json:"findings"`
 	Gaps     []output.Gap             `json:"gaps"`
+	Interval *float64                 `json:"interval"`
 	Subject  *output.Subject          `json:"subject"`
 }
 

@@ -78,6 +78,7 @@ func (a *App) netCommand() *cobra.Command {
   kwhy net --netns 1234                 in the network namespace of a process
   kwhy net --all-netns                  which namespaces there are, and who lives there
   kwhy net 1234                         one process's sockets
+  kwhy net 1234 --interval 1s           and what goes in and out by each
   kwhy net sockets                      all of them, those with waiting bytes first`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -240,7 +241,13 @@ func (o *netOptions) keep(v *explain.View[inspect.SocketRow]) {
 	}
 	if o.processPattern != nil {
 		v.Where(inspect.Of(inspect.PIDFd, inspect.PIDStat), func(r inspect.SocketRow) bool {
-			return slices.ContainsFunc(r.Owners(), func(w inspect.Owner) bool { return o.processPattern.MatchString(w.P.Comm) })
+			list := r.Owners()
+			for i := range list.Len() {
+				if o.processPattern.MatchString(list.At(i).P.Comm) {
+					return true
+				}
+			}
+			return false
 		})
 	}
 }
@@ -258,6 +265,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if r.set.Output == "text" {
 		v.ForText()
 	}
+	v.Few(fewFindings)
 	o.keep(v)
 	q := inspect.SocketQuery{Dir: r.host.OwnNet(), Kinds: o.kinds, States: o.mask, Owners: !o.noOwners && (v.Needs().Has(inspect.PIDFd) || o.process != "")}
 	if len(args) == 1 {
@@ -287,13 +295,13 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 		s.Was, over = was, s.When.Sub(was.When)
 		order = v.Again(s, order)
 	}
-	var rep explain.Report
-	g, found := v.Explain(s, order, nil)
+	rep := explain.Report{Limits: r.set.Limits}
+	g, found := v.Explain(s, order, rep.Limits)
 	g.Title, g.More, g.Empty = "Sockets", "--limit 0 shows all", "No socket is as was asked."
 	if limit == 0 || len(order) < limit {
 		g.More = "the others are not as was asked"
 	}
-	rep.Grids, rep.Findings = append(rep.Grids, g), few(found)
+	rep.Grids, rep.Findings = append(rep.Grids, g), found
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.When, over)
 	h.Summary = []string{explain.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
@@ -347,7 +355,7 @@ func addListeners(rep *explain.Report, rows inspect.SocketRows, limit int) error
 		return err
 	}
 	order := rows.Fill(v.Refine(rows), v.Needs())
-	g, found := v.Explain(rows, order, nil)
+	g, found := v.Explain(rows, order, rep.Limits)
 	g.More = "kwhy net sockets --state LISTEN --limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	return nil
@@ -359,26 +367,35 @@ func (r *run) netProcess(pid int32) error {
 	if err != nil {
 		return err
 	}
+	v.Few(fewFindings)
+	var was *inspect.Sockets
+	if r.set.Interval > 0 {
+		if was, err = r.host.NetBefore(pid); err != nil {
+			return err
+		}
+		r.wait()
+	}
 	p := r.progress("reading the sockets")
-	n, err := r.host.NetProcess(pid)
+	n, err := r.host.NetProcess(pid, was)
 	p.Stop()
 	if err != nil {
 		return err
 	}
+	_, over, _ := n.Before()
 	card := net.Process()
 	order := n.Mine.Fill(v.Refine(n.Mine), v.Needs())
-	rep := card.Explain(n, nil)
+	rep := card.Explain(n, r.set.Limits)
 	if err := addListeners(&rep, n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) }), 0); err != nil {
 		return err
 	}
-	g, found := v.Explain(n.Mine, order, nil)
+	g, found := v.Explain(n.Mine, order, r.set.Limits)
 	g.More = "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all"
 	rep.Grids = append(rep.Grids, g)
-	rep.Findings = append(rep.Findings, few(slices.DeleteFunc(found, func(f explain.Finding) bool {
+	rep.Findings = append(rep.Findings, slices.DeleteFunc(found, func(f explain.Finding) bool {
 		return f.ID == "net.accept_queue_full" // the listeners have said so
-	}))...)
+	})...)
 	rep.Tell(n.Gaps(), r.host.Kernel)
-	h := r.header(n.Net.When, 0)
+	h := r.header(n.Net.When, over)
 	h.Subject = &output.Subject{PID: pid, Comm: n.Row.P.Comm}
 	if born := r.host.Born(n.Row.P.Start); !born.IsZero() {
 		h.Subject.StartTime = &born
@@ -386,23 +403,6 @@ func (r *run) netProcess(pid int32) error {
 	return r.print(h, &rep)
 }
 
-// few keeps the first findings of each rule, and says how many more there are: a
-// host in trouble has the same one of thousands of sockets.
-func few(found []explain.Finding) (out []explain.Finding) {
-	const most = 3
-	seen := map[string]int{}
-	for _, f := range found {
-		if seen[f.ID]++; seen[f.ID] <= most {
-			out = append(out, f)
-		}
-	}
-	for i := len(out) - 1; i >= 0; i-- {
-		f := out[i]
-		if n := seen[f.ID] - most; n > 0 {
-			f.Message = explain.Plural(n, "more socket", "more sockets") + " of those shown like that"
-			out = slices.Insert(out, i+1, f)
-			seen[f.ID] = 0
-		}
-	}
-	return out
-}
+// fewFindings is how many findings of a rule are told one by one: a host in trouble
+// has the same one of thousands of sockets.
+const fewFindings = 3

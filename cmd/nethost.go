@@ -11,7 +11,6 @@ import (
 	"kwhy/explain/net"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
-	"kwhy/inspect/sockdiag"
 )
 
 // netHostOptions are those of the host's network.
@@ -59,7 +58,7 @@ func (r *run) netHost(o *netHostOptions) error {
 	if err != nil {
 		return err
 	}
-	want := net.Whole(card.Needs().Plus(tables.needs))
+	want := net.Whole(card.Needs().Plus(tables.needs).Plus(inspect.Of(inspect.NetSockets)))
 	var was *inspect.Net
 	if r.set.Interval > 0 {
 		if was, err = r.host.Net(space, want); err != nil {
@@ -68,7 +67,7 @@ func (r *run) netHost(o *netHostOptions) error {
 		r.wait()
 	}
 	p := r.progress("reading the network")
-	n, err := r.host.Net(space, want)
+	n, err := r.host.Net(space, want.Plus(inspect.Of(inspect.PIDFd))) // whose they are, of the later sample
 	p.Stop()
 	if err != nil {
 		return err
@@ -77,34 +76,22 @@ func (r *run) netHost(o *netHostOptions) error {
 	if n.Was = was; was != nil {
 		over = n.Mem.At.Sub(was.Mem.At)
 	}
-	rep := card.Explain(n, nil)
+	rep := card.Explain(n, r.set.Limits)
 	tables.add(&rep, n)
-	gaps, err := r.socketsOf(&rep, space)
-	if err != nil {
-		return err
+	if n.Listed != nil { // or else the report tells why
+		if was != nil {
+			n.Listed.Was = was.Listed
+		}
+		if err := addSockets(&rep, n.Listed, r.app.screenRows()); err != nil {
+			return err
+		}
 	}
-	rep.Tell(append(n.Gaps(), gaps...), r.host.Kernel)
+	rep.Tell(n.Gaps(), r.host.Kernel)
 	h := r.header(n.Mem.At, over)
 	if !space.Own || o.netns != "" {
 		h.Summary = []string{"network namespace of process " + strconv.Itoa(int(space.PID))}
 	}
 	return r.print(h, &rep)
-}
-
-// socketsOf adds the sockets of a network namespace to its report, and returns what
-// could not be seen of them.
-func (r *run) socketsOf(rep *explain.Report, space inspect.NetSpace) ([]inspect.Gap, error) {
-	p := r.progress("reading the sockets")
-	dir := r.host.OwnNet()
-	if !space.Own {
-		dir = strconv.Itoa(int(space.PID))
-	}
-	s, err := r.host.Sockets(inspect.SocketQuery{Dir: dir, States: sockdiag.Every, Owners: true})
-	p.Stop()
-	if err != nil {
-		return nil, nil // the report has told what /proc/net does not give
-	}
-	return s.Gaps(), addSockets(rep, s, r.app.screenRows())
 }
 
 // netTables are the tables of a host's network, and what they need.
@@ -173,7 +160,7 @@ func (r *run) netSpaces() error {
 		_, over, _ = l.Before()
 	}
 	card := net.Around()
-	rep := card.Explain(l, nil)
+	rep := card.Explain(l, r.set.Limits)
 	addGrid(&rep, v, l)
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	return r.print(r.header(l.Found.Procs.Host.At, over), &rep)

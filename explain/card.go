@@ -96,6 +96,7 @@ func (f *Field[S]) cell(s S) Cell {
 		c.Hint = f.Hint(v.why, s.Kernel())
 		return c
 	}
+	c.Doc.Source = origin(s, f.Source)
 	if f.Derive != nil {
 		d := f.Derive(s)
 		if f.Kernel != "" {
@@ -106,6 +107,17 @@ func (f *Field[S]) cell(s S) Cell {
 		}
 	}
 	return c
+}
+
+// origin is the source that was read, of one that names several: a snapshot that has
+// such says which.
+func origin(s any, declared inspect.Source) inspect.Source {
+	if o, ok := s.(interface {
+		Origin(inspect.Source) inspect.Source
+	}); ok {
+		return o.Origin(declared)
+	}
+	return declared
 }
 
 // Cell returns the lowered value of that key.

@@ -52,6 +52,7 @@ type Doc struct {
 	Interval string           // the --interval that it takes, where that is not 1s
 	Grown    bool             // over --interval text has its growth instead of its total
 	Gauge    bool             // of a Counter: it falls too, and so its rate has a sign
+	Watched  bool             // of a Counter that is data alone: text has its rate where there is room
 	Bar      bool             // text draws it against the largest of its column
 	Part     rune             // drawn for it in the bar of its section's Whole, of which it is a part
 	Source   inspect.Source   // the file it is read from

@@ -148,7 +148,7 @@ func (t *Table[S]) Judge(command string, rows Rows[S], limits Limits) (j Judgeme
 			for k, at := range worst {
 				if f, ok := r.judge(rows.At(at), limits); ok {
 					f.Table, f.Cells = t.Name, t.cells(rows.At(at), f.Evidence)
-					if k == 0 {
+					if k == len(worst)-1 {
 						f.More = found - len(worst)
 					}
 					j.Findings = append(j.Findings, f)

@@ -55,6 +55,7 @@ type Finding struct {
 	Message  string
 	Evidence []string
 	Table    string // whose row it is; "" for a value of a card
+	More     int    // further rows of which the same is found, where only a few are told
 	Concept  Concept
 	Next     string
 
@@ -67,7 +68,6 @@ type Finding struct {
 	Means   string
 	Unless  string // the rule that says the same better, where it finds something
 	Cells   []Cell // the evidence with its values, where the report is about findings
-	More    int    // further rows of which the rule finds the same
 }
 
 // at returns the thresholds in force.
@@ -106,19 +106,23 @@ func (r *Rule[S]) grade(s S, v Value, limits Limits) Level {
 
 // judge returns what r finds in s.
 func (r *Rule[S]) judge(s S, limits Limits) (Finding, bool) {
-	v := r.Of(s)
-	l := r.grade(s, v, limits)
+	l := r.level(s, limits)
 	if l == OK {
 		return Finding{}, false
 	}
+	return r.finding(s, l, limits), true
+}
+
+// finding is what r found in s, of that level.
+func (r *Rule[S]) finding(s S, l Level, limits Limits) Finding {
 	f := Finding{
 		ID: r.ID, Level: l, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next,
-		Measure: v, What: r.What, Unit: r.Unit, Basis: r.basis(s), Below: r.Below, At: r.at(limits), Means: r.Means, Unless: r.Unless,
+		Measure: r.Of(s), What: r.What, Unit: r.Unit, Basis: r.basis(s), Below: r.Below, At: r.at(limits), Means: r.Means, Unless: r.Unless,
 	}
 	if r.NextOf != nil {
 		f.Next = r.NextOf(s)
 	}
-	return f, true
+	return f
 }
 
 // RuleDoc is a rule without its type: what documentation and tests walk.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 
 	"kwhy/inspect"
 )
@@ -37,7 +38,12 @@ type View[S Snapshot[S]] struct {
 
 	where      func(S) bool
 	whereNeeds inspect.Sources
+	few        int
 }
+
+// Few bounds the findings of each rule: what it finds beyond them, the last of them
+// counts.
+func (v *View[S]) Few(most int) { v.few = most }
 
 type sortKey[S Snapshot[S]] struct {
 	field *Field[S]
@@ -153,45 +159,6 @@ func (v *View[S]) kept(rows Rows[S]) []int32 {
 	return out
 }
 
-// cut orders rows by the first n sort keys and leaves out those that come
-// behind the limit whatever the further keys say.
-func (v *View[S]) cut(rows Rows[S], list []int32, n int) []int32 {
-	var scratch []byte
-	keys := make([]Value, 0, n*len(list))
-	at := make([]int32, len(list)) // places in list
-	for i := range at {
-		at[i] = int32(i)
-		for _, k := range v.sort[:n] {
-			keys = append(keys, k.field.take(rows.At(int(list[i])), &scratch))
-		}
-	}
-	compare := func(a, b int32) int {
-		for j, k := range v.sort[:n] {
-			x, y := &keys[int(a)*n+j], &keys[int(b)*n+j]
-			if c := x.Compare(*y); c != 0 {
-				if k.desc && x.Has() && y.Has() {
-					c = -c
-				}
-				return c
-			}
-		}
-		return 0
-	}
-	slices.SortStableFunc(at, compare)
-	if v.limit > 0 && v.limit < len(at) {
-		end := v.limit
-		for n < len(v.sort) && end < len(at) && compare(at[end], at[v.limit-1]) == 0 {
-			end++
-		}
-		at = at[:end]
-	}
-	out := make([]int32, len(at))
-	for i, place := range at {
-		out[i] = list[place]
-	}
-	return out
-}
-
 // Row is a lowered row. It is valid until the next one.
 type Row struct {
 	Values   []Value
@@ -207,6 +174,7 @@ type Grid struct {
 	Docs  []Doc
 	Rows  iter.Seq[Row]
 	Part  func(from, to int) iter.Seq[Row] // some of them, for who walks several at once; nil where that can't be
+	Skip  func(columns []bool)             // leaves out the values of columns that will not be shown; nil where that can't be
 	Shown int
 	Total int
 	More  string // how to see the rows that are left out; "" where there is no way
@@ -221,25 +189,34 @@ func (v *View[S]) Explain(rows Rows[S], order []int32, limits Limits) (Grid, []F
 	g := Grid{Name: v.table.Name, Title: v.table.Title, Shown: len(order), Total: rows.Len(), Named: v.named, Sections: v.table.Heading != nil}
 	watch := watched(rows)
 	for _, f := range v.cols {
-		g.Docs = append(g.Docs, f.Doc)
+		d := f.Doc
+		d.Source = origin(rows, d.Source)
+		g.Docs = append(g.Docs, d)
 		if v.addsRate(f, watch) {
-			g.Docs = append(g.Docs, f.rateDoc())
+			d = f.rateDoc()
+			d.Source = origin(rows, d.Source)
+			g.Docs = append(g.Docs, d)
 		}
 	}
-	g.Part = func(from, to int) iter.Seq[Row] { return v.walk(rows, order[from:to], limits, len(g.Docs), watch) }
+	levels, found := v.judge(rows, order, limits)
+	skip := make([]bool, len(g.Docs))
+	g.Skip = func(columns []bool) { copy(skip, columns) }
+	g.Part = func(from, to int) iter.Seq[Row] {
+		return v.walk(rows, order[from:to], levels[from:to], skip, watch)
+	}
 	g.Rows = g.Part(0, len(order))
-	return g, v.findings(rows, order, limits)
+	return g, found
 }
 
 // walk lowers rows in order.
-func (v *View[S]) walk(rows Rows[S], order []int32, limits Limits, columns int, watch bool) iter.Seq[Row] {
+func (v *View[S]) walk(rows Rows[S], order []int32, levels []Level, skip []bool, watch bool) iter.Seq[Row] {
 	return func(yield func(Row) bool) {
-		row := Row{Values: make([]Value, columns)}
+		row := Row{Values: make([]Value, len(skip))}
 		var scratch []byte // when it grows, earlier texts of the row keep the old one
-		for _, i := range order {
+		for n, i := range order {
 			s := rows.At(int(i))
-			scratch = v.lower(s, row.Values, scratch[:0], watch)
-			row.Level = v.table.level(s, limits)
+			scratch = v.lower(s, row.Values, skip, scratch[:0], watch)
+			row.Level = levels[n]
 			v.say(s, &row)
 			if !yield(row) {
 				return
@@ -248,11 +225,14 @@ func (v *View[S]) walk(rows Rows[S], order []int32, limits Limits, columns int, 
 	}
 }
 
-func (v *View[S]) lower(s S, to []Value, scratch []byte, watch bool) []byte {
+func (v *View[S]) lower(s S, to []Value, skip []bool, scratch []byte, watch bool) []byte {
 	j := 0
 	for _, f := range v.cols {
-		to[j] = f.take(s, &scratch)
-		if j++; v.addsRate(f, watch) {
+		rate := watch && v.addsRate(f, watch)
+		if !skip[j] || rate && !skip[j+1] {
+			to[j] = f.take(s, &scratch)
+		}
+		if j++; rate {
 			to[j] = f.rate(s, to[j-1])
 			j++
 		}
@@ -281,12 +261,13 @@ func (v *View[S]) Stream(g *Grid, walk func(yield func(S) bool)) {
 	for _, f := range v.cols {
 		g.Docs = append(g.Docs, f.Doc)
 	}
+	skip := make([]bool, len(g.Docs))
 	g.Rows = func(yield func(Row) bool) {
 		g.Total = 0
 		var scratch []byte
 		walk(func(s S) bool {
 			row := Row{Values: make([]Value, len(g.Docs)), Level: v.table.level(s, nil)}
-			scratch = v.lower(s, row.Values, scratch[:0], false)
+			scratch = v.lower(s, row.Values, skip, scratch[:0], false)
 			v.say(s, &row)
 			g.Total++
 			return yield(row)
@@ -298,6 +279,9 @@ func (v *View[S]) Stream(g *Grid, walk func(yield func(S) bool)) {
 func (f *Field[S]) rateDoc() Doc {
 	d := f.Doc
 	d.Key, d.Label, d.Kernel, d.Gist, d.Counter = d.Key+rateSuffix, d.Name()+"/s", "", "Per second: "+d.Gist, false
+	if d.Watched {
+		d.Show = Wide
+	}
 	return d
 }
 
@@ -317,13 +301,63 @@ func (t *Table[S]) level(s S, limits Limits) (worst Level) {
 	return worst
 }
 
-func (v *View[S]) findings(rows Rows[S], order []int32, limits Limits) (out []Finding) {
-	for _, i := range order {
-		for j := range v.table.Rules {
-			if f, ok := v.table.Rules[j].judge(rows.At(int(i)), limits); ok {
-				f.Table = v.table.Name
-				out = append(out, f)
+// manyRows is from how many rows on they are judged in two halves at once.
+const manyRows = 4096
+
+// judge returns the level of each row, and what the rules find.
+func (v *View[S]) judge(rows Rows[S], order []int32, limits Limits) ([]Level, []Finding) {
+	levels := make([]Level, len(order))
+	if len(order) < manyRows {
+		return levels, v.judgePart(rows, order, levels, limits)
+	}
+	half := len(order) / 2
+	var found, more []Finding
+	var second sync.WaitGroup
+	second.Go(func() { more = v.judgePart(rows, order[half:], levels[half:], limits) })
+	found = v.judgePart(rows, order[:half], levels[:half], limits)
+	second.Wait()
+	return levels, v.join(found, more)
+}
+
+// join appends findings of later rows.
+func (v *View[S]) join(found, more []Finding) []Finding {
+	if v.few == 0 {
+		return append(found, more...)
+	}
+	for _, f := range more {
+		told, last := 0, 0
+		for i := range found {
+			if found[i].ID == f.ID {
+				told, last = told+1, i
 			}
+		}
+		if told < v.few {
+			found = append(found, f)
+			continue
+		}
+		found[last].More += 1 + f.More
+	}
+	return found
+}
+
+func (v *View[S]) judgePart(rows Rows[S], order []int32, levels []Level, limits Limits) (out []Finding) {
+	told, last := make([]int, len(v.table.Rules)), make([]int, len(v.table.Rules))
+	for n, i := range order {
+		s := rows.At(int(i))
+		for j := range v.table.Rules {
+			r := &v.table.Rules[j]
+			l := r.level(s, limits)
+			if l == OK {
+				continue
+			}
+			levels[n] = max(levels[n], l)
+			if told[j]++; v.few > 0 && told[j] > v.few {
+				out[last[j]].More++
+				continue
+			}
+			f := r.finding(s, l, limits)
+			f.Table, last[j] = v.table.Name, len(out)
+			out = append(out, f)
 		}
 	}
 	return out

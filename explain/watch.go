@@ -22,9 +22,9 @@ func (v *View[S]) Counters() (n inspect.Sources) {
 func (v *View[S]) Watch(rows Scan[S]) { rows.Fill(v.kept(rows), v.Counters()) }
 
 // ForText leaves out the columns that only data has, so that nothing is read for
-// them, unless columns were asked for by name.
+// them, unless columns were asked for by name, or their rates will be shown.
 func (v *View[S]) ForText() {
 	if !v.named {
-		v.cols = slices.DeleteFunc(v.cols, func(f *Field[S]) bool { return f.Show == Data })
+		v.cols = slices.DeleteFunc(v.cols, func(f *Field[S]) bool { return f.Show == Data && !f.Watched })
 	}
 }

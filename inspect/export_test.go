@@ -213,10 +213,13 @@ func ParseLinks(links, addresses [][]byte) map[string]*Interface {
 	return n.links
 }
 
-func CountSockets(b []byte, low, high uint64) SocketCount {
-	c := &socketCounter{low: low, high: high, listen: map[uint64]bool{}, to: map[string]int{}}
+// CountSockets counts the sockets in a file of /proc/net.
+func CountSockets(b []byte, kind string, p PortRange) SocketCount {
+	var s Sockets
 	for line := range bytes.Lines(b) {
-		c.line(trimNewline(line))
+		if sock, ok := ParseSocket(kind, string(trimNewline(line))); ok {
+			s.List.Add(&sock)
+		}
 	}
-	return c.done()
+	return s.Count(p)
 }

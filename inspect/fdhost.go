@@ -69,6 +69,11 @@ func (f *FDHost) Gaps() []Gap {
 // FDHost reads what a host has open; the caller has scanned the processes, with
 // their status for whose they are.
 func (h *Host) FDHost(ps *Procs, want Sources) (*FDHost, error) {
+	return h.FDHostOf(func() *FDScan { return h.FDs(ps, nil) }, want)
+}
+
+// FDHostOf is FDHost where the descriptors were walked already, or are by scan.
+func (h *Host) FDHostOf(scan func() *FDScan, want Sources) (*FDHost, error) {
 	m, err := h.Mem(want.Only(func(s Source) bool { return sourceTable[s].shape == number }).Plus(Of(Meminfo)))
 	if m == nil || err != nil && m.At.IsZero() {
 		return nil, err
@@ -89,7 +94,7 @@ func (h *Host) FDHost(ps *Procs, want Sources) (*FDHost, error) {
 		}
 		return nil
 	}))
-	f.Scan = h.FDs(ps, nil)
+	f.Scan = scan()
 	f.users()
 	return f, nil
 }

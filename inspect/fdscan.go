@@ -56,7 +56,7 @@ func (h *Host) FDs(ps *Procs, match func(row int, fd int32, link []byte, kind Fi
 	s := &FDScan{Procs: ps, Counts: make([]FDCount, len(ps.Rows))}
 	same := h.sameProcesses()
 	pool := sync.Pool{New: func() any { return newFDWalker(h) }}
-	h.eachChunk(len(ps.Rows), func(_ *pidReader, i int) {
+	h.eachOf(len(ps.Rows), 1, func(_ *pidReader, i int) { // who has thousands of descriptors must not hold up its neighbours
 		w := pool.Get().(*fdWalker)
 		defer pool.Put(w)
 		if same {

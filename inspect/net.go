@@ -23,6 +23,7 @@ type Net struct {
 	MIB       Counters            // snmp, snmp6 and netstat, named as nstat does: TcpRetransSegs
 	Protocols map[string]Protocol // of all namespaces
 	Sockets   SocketCount
+	Listed    *Sockets     // what Sockets counts, and the rest; nil unless the tables were wanted
 	Softnet   []SoftnetCPU // of all namespaces
 
 	Interfaces []Interface
@@ -37,7 +38,8 @@ type Net struct {
 
 	Was *Net
 
-	got [nSources]Reason
+	got  [nSources]Reason
+	from Source // of Sockets
 }
 
 // PortRange is the range that connect takes local ports from.
@@ -76,9 +78,20 @@ func (n *Net) Before() (*Net, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (n *Net) Kernel() Version { return n.Mem.Host.Kernel }
 
+// Origin is the source that a value was taken from, of one that names several.
+func (n *Net) Origin(s Source) Source {
+	if s == TCPSockets && n.from != None {
+		return n.from
+	}
+	return s
+}
+
 // Gaps lists the wanted sources that gave nothing.
 func (n *Net) Gaps() []Gap {
 	out := n.Mem.Gaps()
+	if n.Listed != nil {
+		out = append(out, n.Listed.Gaps()...)
+	}
 	for s, r := range n.got {
 		if r.IsGap() && r != Unread {
 			out = append(out, Gap{Source(s), r, 1, 1})
@@ -108,10 +121,15 @@ func hostWide(s Source) bool {
 // files can't be read at all. What /proc/PID/net does not hold, sysctls and what is
 // asked by netlink, is read in the namespace itself, by a thread that enters it and
 // is thrown away, where that is permitted.
-func (h *Host) Net(space NetSpace, want Sources) (*Net, error) {
+func (h *Host) Net(space NetSpace, want Sources) (*Net, error) { return h.NetWith(space, want, nil) }
+
+// NetWith is Net where the descriptors of all processes were walked already.
+func (h *Host) NetWith(space NetSpace, want Sources, walk *FDWalk) (*Net, error) {
 	n := h.newNet(space)
-	err := h.netFiles(n, want)
-	if err != nil {
+	if err := h.netFiles(n, want); err != nil {
+		if pid, ok := parsePID(strings.TrimSuffix(space.Dir, "/net")); ok {
+			err = orGone(h, pid, err)
+		}
 		return nil, err
 	}
 	h.netSysctls(n, want, hostWide)
@@ -126,7 +144,7 @@ func (h *Host) Net(space NetSpace, want Sources) (*Net, error) {
 	} else if err != nil {
 		n.shut(want, reasonFor(err))
 	}
-	h.netSockets(n, want)
+	h.netSockets(n, want, walk)
 	return n, nil
 }
 
@@ -416,17 +434,6 @@ func (h *Host) sysfsSame(n *Net, rt *rtnet, name string, listed int) bool {
 	return same && address == link.Hardware
 }
 
-// netSockets counts the sockets by state, and those to each destination, which
-// wants the range of ports.
-func (h *Host) netSockets(n *Net, want Sources) {
-	if !want.Has(NetTCP) {
-		return
-	}
-	low, high := uint64(max(n.Ports.Low, 1)), uint64(max(n.Ports.High, 0))
-	count, err := h.tcpSockets(n.Space.Dir, low, high)
-	n.Sockets, n.got[NetTCP] = count, netReason(err)
-}
-
 // OwnSpace is the namespace that kwhy is in; of a /proc of another PID namespace,
 // the host's mounted into a container, that of its first process: /proc/self there
 // would lead back to the container's network.
@@ -441,10 +448,14 @@ func (h *Host) OwnSpace() NetSpace {
 	return s
 }
 
-// NetOf is the namespace that a process is in.
+// NetOf is the namespace that a process is in. Which that is may be hidden, and its
+// files are there all the same.
 func (h *Host) NetOf(pid int32) (NetSpace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.namespace(dir, "net")
+	if errors.Is(err, fs.ErrPermission) {
+		return NetSpace{Dir: dir + "/net", PID: pid}, nil
+	}
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = ErrNoProcess

@@ -252,33 +252,54 @@ func TestConntrackAsProcfs(t *testing.T) {
 const tcpHead = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
 func TestCountSockets(t *testing.T) {
+	rest := " 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 100 0 0 10 0\n"
 	text := tcpHead +
-		"   0: 00000000:9C40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 100 0 0 10 0\n" + // listens on 40000
-		"   1: 0100007F:9C40 0100007F:8001 01 0 0 0 0\n" + // accepted there
-		"   2: 0100007F:8001 0100007F:9C40 01 0 0 0 0\n" + // from 32769
-		"   3: 0100007F:8002 0100007F:9C40 06 0 0 0 0\n" + // TIME_WAIT
-		"   4: 0100007F:8003 0100007F:0050 08 0 0 0 0\n" +
-		"   5: 0100007F:0016 0200007F:8003 03 0 0 0 0\n" +
-		"   6: garbage\n   7: 0100007F:0016 0200007F:8003 FF\n"
-	got := inspect.CountSockets([]byte(text), 32768, 60999)
-	want := inspect.SocketCount{Ephemeral: 3, Destinations: []inspect.Destination{
+		"   0: 00000000:9C40 00000000:0000 0A" + rest + // listens on 40000
+		"   1: 0100007F:9C40 0100007F:8001 01" + rest + // accepted there
+		"   2: 0100007F:8001 0100007F:9C40 01" + rest + // from 32769
+		"   3: 0100007F:8002 0100007F:9C40 06" + rest + // TIME_WAIT
+		"   4: 0100007F:8003 0100007F:0050 08" + rest +
+		"   5: 0100007F:8004 00000000:0000 07" + rest + // bound, and no more
+		"   6: 0100007F:0016 0200007F:8003 03" + rest +
+		"   7: garbage\n   8: 0100007F:0016 0200007F:8003 FF" + rest
+	ports := inspect.PortRange{Low: 32768, High: 60999}
+	got := inspect.CountSockets([]byte(text), "tcp", ports)
+	want := inspect.SocketCount{Ephemeral: 4, Destinations: []inspect.Destination{
 		{Local: netip.MustParseAddr("127.0.0.1"), Peer: netip.MustParseAddrPort("127.0.0.1:40000"), Ports: 2},
 		{Local: netip.MustParseAddr("127.0.0.1"), Peer: netip.MustParseAddrPort("127.0.0.1:80"), Ports: 1},
 	}}
-	want.States[10], want.States[1], want.States[6], want.States[8], want.States[3] = 1, 2, 1, 1, 1
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+	want.States[10], want.States[1], want.States[6], want.States[8], want.States[7], want.States[3] = 1, 2, 1, 1, 1, 1
+	same := cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })}
+	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Error(diff)
+	}
+	if got := inspect.CountSockets([]byte(text), "tcp", inspect.PortRange{Low: inspect.Unset, High: inspect.Unset}); got.Ephemeral != 0 || got.Destinations != nil || got.States != want.States {
+		t.Errorf("without a range: %+v", got)
 	}
 }
 
-// A file of many sockets is counted in pieces as it is in one.
+// A connection of IPv4 takes a port of IPv4, whichever kind of socket it is in.
+func TestCountMappedSockets(t *testing.T) {
+	text := tcpHead + "   0: 0000000000000000FFFF00000100007F:8001 0000000000000000FFFF00000100007F:0050 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0\n"
+	got := inspect.CountSockets([]byte(text), "tcp6", inspect.PortRange{Low: 32768, High: 60999})
+	if len(got.Destinations) != 1 || got.Destinations[0].Peer != netip.MustParseAddrPort("127.0.0.1:80") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Of a copy, and where the kernel is not asked, the files are counted, in pieces
+// as in one, and are the source that is told.
 func TestCountSocketsInPieces(t *testing.T) {
 	dir := unpack(t, "-- proc/self.link --\n1\n-- proc/1/net/tcp6 --\n#empty\n-- sys/x --\n")
 	line := "   0: 0100007F:8001 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 20 4 30 10 -1\n"
 	write(t, dir+"/proc/1/net/tcp", tcpHead+strings.Repeat(line, 10000))
-	n, err := open(t, dir).Net(inspect.NetSpace{Dir: "1/net", Own: true}, inspect.Of(inspect.NetTCP))
-	if err != nil || n.Sockets.States[1] != 10000 || n.Missing(inspect.NetTCP) != inspect.Present {
+	n, err := open(t, dir).Net(inspect.NetSpace{Dir: "1/net", Own: true}, inspect.Of(inspect.TCPSockets))
+	if err != nil || n.Sockets.States[1] != 10000 || n.Missing(inspect.TCPSockets) != inspect.Present || n.Origin(inspect.TCPSockets) != inspect.NetTCP || n.Listed != nil {
 		t.Errorf("%+v, %v", n.Sockets, err)
+	}
+	write(t, dir+"/proc/1/net/tcp", "nothing of the kind\n")
+	if n, err = open(t, dir).Net(inspect.NetSpace{Dir: "1/net", Own: true}, inspect.Of(inspect.TCPSockets)); err != nil || n.Missing(inspect.TCPSockets) != inspect.Malformed {
+		t.Errorf("%v, %v", n.Missing(inspect.TCPSockets), err)
 	}
 }
 
@@ -525,20 +546,22 @@ func FuzzConntrack(f *testing.F) {
 }
 
 func FuzzCountSockets(f *testing.F) {
-	f.Add([]byte(tcpHead+"   0: 0100007F:8001 0100007F:9C40 01 0"), uint64(32768), uint64(60999))
-	f.Add([]byte("0: 00000000000000000000000001000000:8001 0000000000000000FFFF00000100007F:9C40 06"), uint64(0), uint64(65535))
-	f.Fuzz(func(t *testing.T, b []byte, low, high uint64) {
+	f.Add([]byte(tcpHead+"   0: 0100007F:8001 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 0 0 1"), int64(32768), int64(60999))
+	f.Add([]byte("0: 00000000000000000000000001000000:8001 0000000000000000FFFF00000100007F:9C40 06 0:0 0:0 0 0 0 1"), int64(0), int64(65535))
+	f.Fuzz(func(t *testing.T, b []byte, low, high int64) {
 		mutate(t, b, func(b []byte) {
-			got := inspect.CountSockets(b, low, high)
-			all, to := 0, 0
-			for _, n := range got.States {
-				all += n
-			}
-			for _, d := range got.Destinations {
-				to += d.Ports
-			}
-			if all > bytes.Count(b, []byte("\n"))+1 || got.Ephemeral > all || to > got.Ephemeral || !slices.IsSortedFunc(got.Destinations, func(a, b inspect.Destination) int { return b.Ports - a.Ports }) {
-				t.Fatalf("%+v", got)
+			for _, kind := range []string{"tcp", "tcp6"} {
+				got := inspect.CountSockets(b, kind, inspect.PortRange{Low: inspect.Num(low), High: inspect.Num(high)})
+				all, to := 0, 0
+				for _, n := range got.States {
+					all += n
+				}
+				for _, d := range got.Destinations {
+					to += d.Ports
+				}
+				if all > bytes.Count(b, []byte("\n"))+1 || got.Ephemeral > all || to > got.Ephemeral || !slices.IsSortedFunc(got.Destinations, func(a, b inspect.Destination) int { return b.Ports - a.Ports }) {
+					t.Fatalf("%+v", got)
+				}
 			}
 		})
 	})

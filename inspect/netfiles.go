@@ -2,16 +2,12 @@ package inspect
 
 import (
 	"bytes"
-	"encoding/hex"
 	"io/fs"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"kwhy/inspect/sockdiag"
 )
 
 // parseMIB reads pairs of lines, "Tcp: RtoMin RetransSegs" and "Tcp: 200 7", into
@@ -284,128 +280,4 @@ func (t tree) lines(rel string, do func([]byte)) error {
 			*p = buf[:0]
 		}
 	}
-}
-
-// SocketCount counts the TCP sockets of a network namespace.
-type SocketCount struct {
-	States       [int(sockdiag.NewSynRecv) + 1]int // by number (include/net/tcp_states.h)
-	Ephemeral    int                               // that have a local port of the range for outgoing connections, and listen on none
-	Destinations []Destination                     // the most used first
-}
-
-// Destination is where the connections from one local address to one remote
-// address and port go: each takes a local port of its own.
-type Destination struct {
-	Local netip.Addr
-	Peer  netip.AddrPort
-	Ports int // local ports that are taken, those in TIME_WAIT among them
-}
-
-// socketCounter counts sockets in the lines of /proc/net/tcp and tcp6.
-type socketCounter struct {
-	low, high uint64 // local ports that connect chooses from; none where high is 0
-	count     SocketCount
-	listen    map[uint64]bool
-	to        map[string]int // by local address, remote address and port, as the file has them
-	lines     int
-	key       []byte
-}
-
-// line counts one socket: "sl local_address rem_address st ...". It allocates
-// nothing but for a destination that is new (net/ipv4/tcp_ipv4.c, get_tcp4_sock).
-func (c *socketCounter) line(b []byte) {
-	_, rest := cutField(b)
-	local, rest := cutField(rest)
-	peer, rest := cutField(rest)
-	state, _ := cutField(rest)
-	addr, port, ok := bytes.Cut(local, []byte(":"))
-	n, ok1 := parseHex(port)
-	st, ok2 := parseHex(state)
-	if !ok || !ok1 || !ok2 || st == 0 || st >= uint64(len(c.count.States)) || len(addr) != 8 && len(addr) != 32 {
-		return // the header, or a line of another kind
-	}
-	c.lines++
-	c.count.States[st]++
-	const listening = 10
-	if st == listening {
-		c.listen[n] = true // those that listen come first in the file
-		return
-	}
-	if n < c.low || n > c.high || c.listen[n] {
-		return
-	}
-	c.count.Ephemeral++
-	c.key = append(append(append(c.key[:0], addr...), ' '), peer...)
-	c.to[string(c.key)]++
-}
-
-// most is how many destinations are kept.
-const mostDestinations = 100
-
-func (c *socketCounter) done() SocketCount {
-	for key, n := range c.to {
-		local, peer, _ := strings.Cut(key, " ")
-		var from, to sockdiag.Socket
-		from.Family = family(local)
-		to.Family = from.Family
-		if parseEndpoint(local+":0", &from.LocalAddr, &from.LocalPort) && parseEndpoint(peer, &to.LocalAddr, &to.LocalPort) {
-			c.count.Destinations = append(c.count.Destinations, Destination{from.Local().Addr(), to.Local(), n})
-		}
-	}
-	slices.SortFunc(c.count.Destinations, func(a, b Destination) int {
-		if a.Ports != b.Ports {
-			return b.Ports - a.Ports
-		}
-		if d := a.Peer.Compare(b.Peer); d != 0 {
-			return d
-		}
-		return a.Local.Compare(b.Local)
-	})
-	c.count.Destinations = c.count.Destinations[:min(len(c.count.Destinations), mostDestinations)]
-	return c.count
-}
-
-// family tells an address of IPv4, of eight digits, from one of IPv6.
-func family(hex string) uint8 {
-	if len(hex) == 8 {
-		return unix.AF_INET
-	}
-	return unix.AF_INET6
-}
-
-// parseHex reads up to 16 hexadecimal digits.
-func parseHex(b []byte) (n uint64, ok bool) {
-	var raw [8]byte
-	if len(b) == 0 || len(b) > 16 {
-		return 0, false
-	}
-	var whole [16]byte
-	for i := range whole {
-		whole[i] = '0'
-	}
-	copy(whole[16-len(b):], b)
-	if _, err := hex.Decode(raw[:], whole[:]); err != nil {
-		return 0, false
-	}
-	for _, c := range raw {
-		n = n<<8 | uint64(c)
-	}
-	return n, true
-}
-
-// tcpSockets counts the TCP sockets below dir: "self/net".
-func (h *Host) tcpSockets(dir string, low, high uint64) (SocketCount, error) {
-	c := &socketCounter{low: low, high: high, listen: map[uint64]bool{}, to: map[string]int{}}
-	good := false
-	first := func(b []byte) {
-		good = good || bytes.Contains(b, []byte("local_address"))
-		c.line(b)
-	}
-	err := h.proc.lines(dir+"/tcp", first)
-	if err == nil && !good {
-		err = errMalformed
-	}
-	c.listen = map[uint64]bool{}          // a port of one version is not taken in the other
-	_ = h.proc.lines(dir+"/tcp6", c.line) // not there: no version 6
-	return c.done(), err
 }

@@ -166,6 +166,19 @@ func (l *NetSpaces) Before() (*NetSpaces, time.Duration, bool) {
 	return l.Was, l.Found.Procs.Host.At.Sub(l.Was.Found.Procs.Host.At), true
 }
 
+// Origin is the source that a value of all was taken from, of one that names several.
+func (l *NetSpaces) Origin(s Source) Source {
+	for i, n := range l.List {
+		if n.Origin(s) != l.List[max(i-1, 0)].Origin(s) {
+			return s
+		}
+	}
+	if len(l.List) == 0 {
+		return s
+	}
+	return l.List[0].Origin(s)
+}
+
 // Kernel returns the kernel that was read.
 func (l *NetSpaces) Kernel() Version { return l.Found.Procs.Host.Host.Kernel }
 
@@ -251,6 +264,9 @@ type NetParts[T any] struct {
 	List []T
 	Same func(*Net, *T) *T // finds one in an earlier sample; nil where they are not followed
 }
+
+// Origin is the source that a value was taken from, of one that names several.
+func (l NetParts[T]) Origin(s Source) Source { return l.Net.Origin(s) }
 
 // Len returns how many there are.
 func (l NetParts[T]) Len() int { return len(l.List) }

@@ -1,13 +1,8 @@
 package inspect
 
 import (
-	"cmp"
-	"errors"
-	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect/sockdiag"
 )
@@ -17,8 +12,9 @@ type SocketQuery struct {
 	Dir    string // whose network namespace, below /proc: OwnNet, or a process's number
 	Kinds  []string
 	States sockdiag.Mask
-	Bare   bool // no memory, no tcp_info
-	Owners bool // walk the descriptors of all processes
+	Bare   bool    // no memory, no tcp_info
+	Owners bool    // walk the descriptors of all processes
+	Walk   *FDWalk // where they were walked already
 }
 
 // Sockets are the sockets of one network namespace.
@@ -43,21 +39,9 @@ type Sockets struct {
 	owners []owned // by inode
 	cookie func() map[uint64]int32
 	inode  func() map[uint32]int32 // of unix sockets
+	number func() map[uint32]int32 // of those that a file tells of, by inode
 	half   func() map[endpoint]int // connections half open, by listener's address
 	listen func() map[endpoint]int32
-}
-
-// owned is a descriptor that leads to a socket.
-type owned struct {
-	inode uint32
-	row   int32
-	fd    int32
-}
-
-// Owner is a process that has a socket, and by which descriptor.
-type Owner struct {
-	P  *Process
-	FD int32
 }
 
 // OwnNet is whose network namespace is meant where no process is named: kwhy's
@@ -80,191 +64,29 @@ func (h *Host) Sockets(q SocketQuery) (*Sockets, error) {
 	s.Own = err == nil && own == s.Namespace || q.Dir == "self"
 	s.cookie = sync.OnceValue(s.byCookie)
 	s.inode = sync.OnceValue(s.byInode)
+	s.number = sync.OnceValue(s.byNumber)
 	s.half = sync.OnceValue(s.halfOpen)
 	s.listen = sync.OnceValue(s.listeners)
 	var walk sync.WaitGroup
-	if q.Owners {
-		if s.Procs, err = h.Procs(Sources{}); err != nil {
+	switch {
+	case q.Walk != nil:
+		s.owned(q.Walk)
+	case q.Owners:
+		ps, err := h.Procs(Sources{})
+		if err != nil {
 			return nil, err
 		}
-		walk.Go(s.walk)
+		walk.Go(func() { s.owned(h.WalkFDs(ps)) })
 	}
 	err = s.dump(&q)
 	walk.Wait()
+	if pid, ok := parsePID(q.Dir); ok && err != nil {
+		err = orGone(h, pid, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
-}
-
-// dump reads the tables that are wanted. It fails where none gave anything.
-func (s *Sockets) dump(q *SocketQuery) error {
-	conn, denied := s.Host.sockDiag(s)
-	asks := uint32(0) // kwhy's own socket, which is there because it looks
-	if conn != nil {
-		asks = conn.Inode()
-		defer func() { _ = conn.Close() }() // nothing was written
-	}
-	var first error
-	read := 0
-	for i := range socketKinds {
-		k := &socketKinds[i]
-		s.why[i] = Unsupported
-		if q.Kinds != nil && !slices.Contains(q.Kinds, k.name) {
-			s.why[i], s.read[i] = Unread, Unread
-			continue
-		}
-		if k.asked {
-			s.why[i] = reasonFor(denied)
-		}
-		if k.asked && conn != nil {
-			if s.why[i] = s.ask(conn, k, q); s.why[i] == Present {
-				read++
-				continue
-			}
-		}
-		err := s.Host.fileSockets(q.Dir, k, func(sock *sockdiag.Socket) {
-			if q.States.Has(sock.State) && (asks == 0 || sock.Inode != asks) {
-				s.List.Add(sock)
-			}
-		})
-		s.read[i] = s.Host.pidReason(q.Dir, err)
-		if err == nil {
-			read++
-		}
-		first = cmp.Or(first, err)
-	}
-	if read == 0 && first != nil {
-		return first
-	}
-	return nil
-}
-
-// ask asks sock_diag for one table.
-func (s *Sockets) ask(c *sockdiag.Conn, k *socketKind, q *SocketQuery) Reason {
-	var err error
-	if k.family == unix.AF_UNIX {
-		err = c.Unix(q.States, &s.List)
-	} else {
-		err = c.Inet(sockdiag.Query{Family: k.family, Protocol: k.protocol, States: q.States, Bare: q.Bare}, &s.List)
-	}
-	switch {
-	case errors.Is(err, sockdiag.ErrInterrupted):
-		s.Interrupted = true
-		return Present
-	case errors.Is(err, sockdiag.ErrMalformed):
-		return Malformed
-	case errors.Is(err, unix.EAGAIN):
-		return TimedOut
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
-		return Unsupported // by the module, or by the family
-	}
-	return reasonFor(err)
-}
-
-// sockDiag opens sock_diag in a network namespace.
-func (h *Host) sockDiag(s *Sockets) (*sockdiag.Conn, error) {
-	if !h.Live {
-		return nil, unix.ENOENT // this kernel knows nothing of another host's
-	}
-	if s.Own {
-		return sockdiag.Open()
-	}
-	fd, err := unix.Openat(h.proc.fd, s.Dir+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	return sockdiag.OpenIn(fd)
-}
-
-// walk finds who has which socket.
-func (s *Sockets) walk() {
-	var mu sync.Mutex
-	scan := s.Host.FDs(s.Procs, func(row int, fd int32, link []byte, k FileKind) {
-		if k != KindSocket {
-			return
-		}
-		if n, ok := inodeIn(link); ok {
-			mu.Lock()
-			s.owners = append(s.owners, owned{uint32(n), int32(row), fd})
-			mu.Unlock()
-		}
-	})
-	_, seen, denied := scan.Totals()
-	s.scan, s.Denied, s.Walked = scan, denied, seen+denied
-	slices.SortFunc(s.owners, func(a, b owned) int {
-		return cmp.Or(cmp.Compare(a.inode, b.inode), cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd))
-	})
-}
-
-// OwnersOf returns who has a socket. Their names are known once Fill was told to
-// read them.
-func (s *Sockets) OwnersOf(inode uint32) (out []Owner) {
-	for _, o := range s.ownersOf(inode) {
-		out = append(out, Owner{&s.Procs.Rows[o.row], o.fd})
-	}
-	return out
-}
-
-func (s *Sockets) ownersOf(inode uint32) []owned {
-	if inode == 0 {
-		return nil
-	}
-	from, _ := slices.BinarySearchFunc(s.owners, inode, func(o owned, n uint32) int { return cmp.Compare(o.inode, n) })
-	to := from
-	for to < len(s.owners) && s.owners[to].inode == inode {
-		to++
-	}
-	return s.owners[from:to]
-}
-
-// Fill reads what is wanted of the processes that have the sockets of some rows.
-func (s *Sockets) Fill(rows []int32, want Sources) []int32 {
-	want = want.Only(func(src Source) bool { return src == PIDStat || src == PIDCgroup })
-	if s.Procs == nil || want == (Sources{}) {
-		return rows
-	}
-	wanted := map[int32]bool{}
-	note := func(inode uint32) {
-		for _, o := range s.ownersOf(inode) {
-			wanted[o.row] = true
-		}
-	}
-	for _, i := range rows {
-		sock := s.List.At(int(i))
-		note(sock.Inode)
-		switch {
-		case sock.Unix != nil:
-			note(sock.Unix.Peer)
-		case sock.Inode == 0 && sock.Stream(): // who could accept it
-			if l := s.ListenerOf(sock); l != nil {
-				note(l.Inode)
-			}
-		}
-	}
-	list := make([]int32, 0, len(wanted))
-	for row := range wanted {
-		list = append(list, row)
-	}
-	s.Procs.Fill(list, want)
-	return rows
-}
-
-// NameAll reads the names of all who have sockets.
-func (s *Sockets) NameAll() {
-	var rows []int32
-	for i := range s.scan.Counts {
-		if s.scan.Counts[i].Kinds[KindSocket] > 0 {
-			rows = append(rows, int32(i))
-		}
-	}
-	s.Procs.Fill(rows, Of(PIDStat))
-}
-
-// Has tells whether a process has the socket of a row.
-func (s *Sockets) Has(pid int32, sock *sockdiag.Socket) bool {
-	return slices.ContainsFunc(s.ownersOf(sock.Inode), func(o owned) bool { return s.Procs.Rows[o.row].PID == pid })
 }
 
 func (s *Sockets) byCookie() map[uint64]int32 {
@@ -272,6 +94,16 @@ func (s *Sockets) byCookie() map[uint64]int32 {
 	for i := range s.List.Len() {
 		if c := s.List.At(i).Cookie; c != 0 {
 			out[c] = int32(i)
+		}
+	}
+	return out
+}
+
+func (s *Sockets) byNumber() map[uint32]int32 {
+	out := map[uint32]int32{}
+	for i := range s.List.Len() {
+		if sock := s.List.At(i); sock.Cookie == 0 && sock.Inode != 0 {
+			out[sock.Inode] = int32(i)
 		}
 	}
 	return out
@@ -419,33 +251,39 @@ func (s *Sockets) whyOf(sock *sockdiag.Socket) Reason {
 	return Unsupported
 }
 
-// Before returns the same socket an interval ago, by its cookie.
+// Before returns the same socket an interval ago: by its cookie, which no other has
+// in this boot, or, where a file tells of it, by its number and its own address.
 func (r SocketRow) Before() (SocketRow, time.Duration, bool) {
 	was, over, ok := r.Net.Before()
-	if !ok || r.It.Cookie == 0 {
+	if !ok {
 		return SocketRow{}, 0, false
 	}
-	i, ok := was.cookie()[r.It.Cookie]
+	i, ok := was.same(r.It)
 	if !ok {
 		return SocketRow{}, 0, false
 	}
 	return was.At(int(i)), over, true
 }
 
+// same finds a socket of a later list.
+func (s *Sockets) same(later *sockdiag.Socket) (int32, bool) {
+	if later.Cookie != 0 {
+		i, ok := s.cookie()[later.Cookie]
+		return i, ok
+	}
+	if later.Inode == 0 {
+		return 0, false
+	}
+	i, ok := s.number()[later.Inode]
+	if !ok {
+		return 0, false
+	}
+	it := s.List.At(int(i))
+	return i, it.Cookie == 0 && it.Family == later.Family && it.Protocol == later.Protocol && it.LocalPort == later.LocalPort && it.LocalAddr == later.LocalAddr
+}
+
 // Kernel returns the kernel that was read.
 func (r SocketRow) Kernel() Version { return r.Net.Kernel() }
-
-// Owners returns who has it.
-func (r SocketRow) Owners() []Owner { return r.Net.OwnersOf(r.It.Inode) }
-
-// FirstOwner returns the first of who has a socket; nil where nobody is known.
-func (s *Sockets) FirstOwner(inode uint32) *Owner {
-	list := s.ownersOf(inode)
-	if len(list) == 0 {
-		return nil
-	}
-	return &Owner{&s.Procs.Rows[list[0].row], list[0].fd}
-}
 
 // ListenerOf returns the listener that a connection came to, by address and port;
 // nil if there is none any more.

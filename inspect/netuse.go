@@ -28,6 +28,9 @@ func (s *Sockets) Only(keep func(*sockdiag.Socket) bool) SocketRows {
 	return out
 }
 
+// Origin is the source that a value was taken from, of one that names several.
+func (l SocketRows) Origin(s Source) Source { return l.Net.Origin(s) }
+
 // Len returns how many there are.
 func (l SocketRows) Len() int { return len(l.List) }
 
@@ -67,6 +70,14 @@ func (u SocketUse) Kernel() Version { return u.Net.Kernel() }
 
 // SocketUses are counts of sockets, by protocol and by how many.
 type SocketUses []SocketUse
+
+// Origin is the source that a value was taken from, of one that names several.
+func (l SocketUses) Origin(s Source) Source {
+	if len(l) == 0 {
+		return s
+	}
+	return l[0].Net.Origin(s)
+}
 
 // Len returns how many there are.
 func (l SocketUses) Len() int { return len(l) }
@@ -140,13 +151,23 @@ type NetProcess struct {
 	Row  Proc
 	Mine SocketRows
 	FDs  Reason // why its descriptors were not seen
+	Was  *NetProcess
+
+	Earlier bool // it is the sample an interval ago: of those sockets that there are still
 }
 
-// NetProcess lists the sockets of a process, in its own network namespace.
-func (h *Host) NetProcess(pid int32) (*NetProcess, error) {
+// NetBefore lists the sockets of a process's network namespace for NetProcess, an
+// interval before it.
+func (h *Host) NetBefore(pid int32) (*Sockets, error) {
+	return h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})
+}
+
+// NetProcess lists the sockets of a process, in its own network namespace. was is a
+// list of an interval ago, or nil.
+func (h *Host) NetProcess(pid int32, was *Sockets) (*NetProcess, error) {
 	s, err := h.Sockets(SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every, Owners: true})
 	if err != nil {
-		return nil, orGone(h, pid, err)
+		return nil, err
 	}
 	i, ok := s.Procs.Row(pid)
 	if !ok || len(s.Procs.Fill([]int32{i}, Of(PIDStat, PIDStatus))) == 0 {
@@ -154,7 +175,24 @@ func (h *Host) NetProcess(pid int32) (*NetProcess, error) {
 	}
 	n := &NetProcess{Net: s, Row: s.Procs.At(int(i)), FDs: s.scan.Counts[i].Reason}
 	n.Mine = s.Only(func(sock *sockdiag.Socket) bool { return s.Has(pid, sock) })
+	if was != nil && was.Namespace == s.Namespace {
+		s.Was = was
+		n.Was = &NetProcess{Net: was, Row: n.Row, FDs: n.FDs, Mine: n.Mine.before(), Earlier: true}
+	}
 	return n, nil
+}
+
+// before are the same sockets an interval ago. One that was made since is not among
+// them, so that a difference of sums has all that it did; and what one did that was
+// closed since is not known.
+func (l SocketRows) before() SocketRows {
+	out := SocketRows{Net: l.Net.Was}
+	for _, i := range l.List {
+		if was, ok := out.Net.same(l.Net.List.At(int(i))); ok {
+			out.List = append(out.List, was)
+		}
+	}
+	return out
 }
 
 // orGone tells an error of a process that is not there from others.
@@ -181,8 +219,16 @@ func (n *NetProcess) Missing(s Source) Reason {
 	return n.Row.Missing(s)
 }
 
+// Origin is the source that a value was taken from, of one that names several.
+func (n *NetProcess) Origin(s Source) Source { return n.Net.Origin(s) }
+
 // Before returns the sample an interval ago.
-func (n *NetProcess) Before() (*NetProcess, time.Duration, bool) { return nil, 0, false }
+func (n *NetProcess) Before() (*NetProcess, time.Duration, bool) {
+	if n.Was == nil {
+		return nil, 0, false
+	}
+	return n.Was, n.Net.When.Sub(n.Was.Net.When), true
+}
 
 // Kernel returns the kernel that was read.
 func (n *NetProcess) Kernel() Version { return n.Net.Kernel() }

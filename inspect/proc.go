@@ -366,12 +366,16 @@ const chunk = 32
 
 // eachChunk runs do for 0..n-1 on at most two workers, each with a reader of
 // its own. More workers than that only contend for the kernel's locks.
-func (h *Host) eachChunk(n int, do func(*pidReader, int)) {
+func (h *Host) eachChunk(n int, do func(*pidReader, int)) { h.eachOf(n, chunk, do) }
+
+// eachOf does that with so many at a time: one, where a single one may be most of
+// the work.
+func (h *Host) eachOf(n, chunk int, do func(*pidReader, int)) {
 	var next atomic.Int64
 	work := func() {
 		r := &pidReader{h: h, buf: make([]byte, 0, 16<<10)}
 		for {
-			from := int(next.Add(chunk)) - chunk
+			from := int(next.Add(int64(chunk))) - chunk
 			if from >= n {
 				return
 			}

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math"
 	"slices"
@@ -44,17 +45,20 @@ func SocketProtocols() (names []string) {
 // fileSockets hands on the sockets in a file of the kind of /proc/net/tcp. Their
 // number and their order are as the kernel gives them while they come and go.
 func (h *Host) fileSockets(dir string, kind *socketKind, do func(*sockdiag.Socket)) error {
-	return h.proc.with(dir+"/net/"+kind.name, func(b []byte) error {
-		_, b = cutLine(b)
-		for len(b) > 0 {
-			var line []byte
-			line, b = cutLine(b)
-			if s, ok := parseSocket(kind, string(line)); ok {
-				do(&s)
-			}
+	headed := false
+	err := h.proc.lines(dir+"/net/"+kind.name, func(line []byte) {
+		if !headed {
+			headed = bytes.Contains(line, []byte("node")) // each file calls a column so: inode, Inode
+			return
 		}
-		return nil
+		if s, ok := parseSocket(kind, string(line)); ok {
+			do(&s)
+		}
 	})
+	if err == nil && !headed {
+		err = errMalformed
+	}
+	return err
 }
 
 func parseSocket(kind *socketKind, line string) (s sockdiag.Socket, ok bool) {

@@ -102,9 +102,10 @@ func TestSocketsOfARecordedHost(t *testing.T) {
 	owned, waiting := 0, 0
 	for i := range s.Len() {
 		r := s.At(i)
-		for _, o := range r.Owners() {
-			if owned++; o.P.PID != 1200 {
-				t.Errorf("%+v is %d's", r.It, o.P.PID)
+		list := r.Owners()
+		for i := range list.Len() {
+			if owned++; list.At(i).P.PID != 1200 {
+				t.Errorf("%+v is %d's", r.It, list.At(i).P.PID)
 			}
 		}
 		if l := s.ListenerOf(r.It); r.It.Stream() && r.It.State == sockdiag.Established && r.It.Inode == 0 {

@@ -96,6 +96,7 @@ const (
 	NetNetstat
 	NetProtocols
 	NetTCP
+	TCPSockets
 	NetSoftnet
 	NetDev
 	NetSysfs
@@ -280,6 +281,7 @@ var sourceTable = [nSources]sourceInfo{
 	NetNetstat:              {path: "/proc/net/netstat", option: "CONFIG_INET"},
 	NetProtocols:            {path: "/proc/net/protocols"},
 	NetTCP:                  {path: "/proc/net/tcp", option: "CONFIG_INET"},
+	TCPSockets:              {path: "sock_diag(7), or else /proc/net/tcp", option: "CONFIG_INET"},
 	NetSoftnet:              {path: "/proc/net/softnet_stat"},
 	NetDev:                  {path: "/proc/net/dev"},
 	NetSysfs:                {path: "/sys/class/net", option: "a /sys that was mounted in this network namespace"},

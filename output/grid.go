@@ -1,8 +1,9 @@
 package output
 
 import (
+	"bufio"
+	"bytes"
 	"iter"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +19,8 @@ type table struct {
 	docs   []explain.Doc
 	cols   []int // which of the grid's columns are shown, why excepted
 	why    int   // the column of sentences, or -1
-	place  []int // of a column among those whose texts were made
-	made   int   // how many these are
+	made   []int // the columns whose texts are made
+	place  []int // of a column among these
 	texts  [][]byte
 	starts []rowStart
 	ends   []uint32 // where each cell's text ends, from the start of its row
@@ -44,7 +45,7 @@ const (
 
 // cell is a text that was made.
 func (tb *table) cell(row, col int) string {
-	i := row*tb.made + tb.place[col]
+	i := row*len(tb.made) + tb.place[col]
 	from := uint32(0)
 	if tb.place[col] > 0 {
 		from = tb.ends[i-1]
@@ -92,10 +93,8 @@ func (t *Text) grid(g *explain.Grid) {
 	t.line(t.style.Dim(t.head(tb, at)))
 	for _, part := range parts {
 		part.cols, part.widths, part.most, part.least, part.edge = tb.cols, tb.widths, tb.most, tb.least, tb.edge
-		for i := range part.level {
-			t.row(part, i, at)
-		}
 	}
+	t.rows(parts, at)
 	if g.Shown < g.Total {
 		left := explain.Number(g.Shown) + " of " + explain.Number(g.Total)
 		if g.More != "" {
@@ -111,15 +110,22 @@ const manyRows = 4096
 // render makes the texts of a grid, of a large one in parts. The first knows what
 // is of all of them.
 func (t *Text) render(g *explain.Grid) []*table {
-	if g.Part == nil || g.Shown < manyRows || runtime.GOMAXPROCS(0) < 2 {
-		only := t.renderPart(g, g.Rows, g.Shown)
+	if g.Part == nil || g.Shown < manyRows {
+		only := t.newTable(g, g.Shown)
+		only.skip(g)
+		t.renderPart(only, g.Rows)
 		only.measure()
 		return []*table{only}
 	}
-	parts := make([]*table, 2)
+	parts := []*table{t.newTable(g, g.Shown/2), t.newTable(g, g.Shown-g.Shown/2)}
+	hidden := t.hidden(g)
+	for _, part := range parts {
+		part.leave(hidden)
+	}
+	parts[0].skip(g)
 	var second sync.WaitGroup
-	second.Go(func() { parts[1] = t.renderPart(g, g.Part(g.Shown/2, g.Shown), g.Shown-g.Shown/2) })
-	parts[0] = t.renderPart(g, g.Part(0, g.Shown/2), g.Shown/2)
+	second.Go(func() { t.renderPart(parts[1], g.Part(g.Shown/2, g.Shown)) })
+	t.renderPart(parts[0], g.Part(0, g.Shown/2))
 	second.Wait()
 	a, b := parts[0], parts[1]
 	for i := range a.docs {
@@ -132,6 +138,30 @@ func (t *Text) render(g *explain.Grid) []*table {
 	return parts
 }
 
+// hidden tells the columns of a large grid that will find no room, whatever its other
+// rows have: further rows make columns wider, never narrower. Those of which the first
+// rows have no value may yet be shown.
+func (t *Text) hidden(g *explain.Grid) map[int]bool {
+	const some = 256
+	out := map[int]bool{}
+	if g.Named {
+		return out
+	}
+	first := t.newTable(g, some)
+	first.skip(g)
+	t.renderPart(first, g.Part(0, some))
+	first.measure()
+	first.cols = slices.DeleteFunc(first.cols, func(i int) bool { return first.docs[i].Show == explain.Wide && !first.has[i] })
+	all := slices.Clone(first.cols)
+	first.drop(t.width - margin + columnGap)
+	for _, i := range all {
+		if !slices.Contains(first.cols, i) {
+			out[i] = true
+		}
+	}
+	return out
+}
+
 // measure settles how wide columns are before there is talk of room.
 func (tb *table) measure() {
 	for i, w := range tb.full {
@@ -142,8 +172,8 @@ func (tb *table) measure() {
 	}
 }
 
-// renderPart makes the texts of some rows; how many, as far as that is known.
-func (t *Text) renderPart(g *explain.Grid, rows iter.Seq[explain.Row], many int) *table {
+// newTable is one without rows: how many there will be, as far as that is known.
+func (t *Text) newTable(g *explain.Grid, many int) *table {
 	n := len(g.Docs)
 	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), raw: map[int][]float64{}}
 	for i := range g.Docs {
@@ -157,22 +187,43 @@ func (t *Text) renderPart(g *explain.Grid, rows iter.Seq[explain.Row], many int)
 	}
 	// What has a name of its own beside "why" says more than a sentence about others.
 	tb.told = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
-	made := slices.Clone(tb.cols)
+	tb.leave(nil)
+	tb.starts, tb.level, tb.ends = make([]rowStart, 0, many), make([]explain.Level, 0, many), make([]uint32, 0, many*len(tb.made))
+	return tb
+}
+
+// leave leaves out columns.
+func (tb *table) leave(hidden map[int]bool) {
+	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return hidden[i] })
+	tb.made = slices.Clone(tb.cols)
 	if tb.told {
-		made = append(made, tb.why)
+		tb.made = append(tb.made, tb.why)
 	}
-	tb.made = len(made)
-	tb.starts, tb.level, tb.ends = make([]rowStart, 0, many), make([]explain.Level, 0, many), make([]uint32, 0, many*tb.made)
-	for i, col := range made {
+	for i, col := range tb.made {
 		tb.place[col] = i
 	}
+}
+
+// skip tells a grid that the values of other columns are not needed.
+func (tb *table) skip(g *explain.Grid) {
+	if g.Skip == nil {
+		return
+	}
+	other := make([]bool, len(tb.docs))
+	for i := range other {
+		other[i] = !slices.Contains(tb.made, i)
+	}
+	g.Skip(other)
+}
+
+// renderPart makes the texts of some rows.
+func (t *Text) renderPart(tb *table, rows iter.Seq[explain.Row]) {
 	for row := range rows {
 		tb.begin(row.Level)
-		for _, i := range made {
+		for _, i := range tb.made {
 			tb.add(i, row.Values[i], t.width)
 		}
 	}
-	return tb
 }
 
 // add makes the text of a cell. That of one that others chose is cut where no
@@ -314,6 +365,40 @@ func (t *Text) head(tb *table, at int) string {
 		b.WriteString(heading(&tb.docs[tb.why]))
 	}
 	return b.String()
+}
+
+// rows prints the rows of a grid, which are in one part or two.
+func (t *Text) rows(parts []*table, at int) {
+	total := 0
+	for _, part := range parts {
+		total += len(part.level)
+	}
+	if total < manyRows {
+		t.some(parts, 0, total, at)
+		return
+	}
+	inPieces(total, func() func(from, to int) []byte {
+		var b bytes.Buffer
+		to := &Text{w: bufio.NewWriterSize(&b, 4<<10), width: t.width, detail: t.detail, style: t.style}
+		return func(from, end int) []byte {
+			b.Reset()
+			to.some(parts, from, end, at)
+			_ = to.w.Flush() // memory takes all
+			return b.Bytes()
+		}
+	}, func(b []byte) { t.w.Write(b) })
+	t.begun = true
+}
+
+// some prints rows of the parts of a grid.
+func (t *Text) some(parts []*table, from, to, at int) {
+	for _, part := range parts {
+		n := len(part.level)
+		for i := max(from, 0); i < min(to, n); i++ {
+			t.row(part, i, at)
+		}
+		from, to = from-n, to-n
+	}
 }
 
 func (t *Text) row(tb *table, n, at int) {

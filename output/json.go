@@ -87,10 +87,16 @@ func (p *JSON) grid(b []byte, g *explain.Grid) []byte {
 		b = appendColumn(append(b, row.keys[i]...), &g.Docs[i])
 	}
 	b = append(b, `},"rows":[`...)
-	first := true
-	for r := range g.Rows {
-		b = comma(b, &first, "\n")
-		b = p.spill(row.append(b, r))
+	if g.Part != nil && g.Shown >= manyRows {
+		p.w.Write(b)
+		inPieces(g.Shown, func() func(from, to int) []byte { return row.piece(g) }, func(b []byte) { p.w.Write(b) })
+		b = b[:0]
+	} else {
+		first := true
+		for r := range g.Rows {
+			b = comma(b, &first, "\n")
+			b = p.spill(row.append(b, r))
+		}
 	}
 	b = append(b, `],"total":`...)
 	return append(strconv.AppendInt(b, int64(g.Total), 10), '}')
@@ -112,6 +118,19 @@ func newRowWriter(g *explain.Grid) *rowWriter {
 		}
 	}
 	return w
+}
+
+// piece returns what makes some rows of a large table at a time.
+func (w *rowWriter) piece(g *explain.Grid) func(from, to int) []byte {
+	var b []byte
+	return func(from, to int) []byte {
+		b = b[:0]
+		first := from == 0
+		for r := range g.Part(from, to) {
+			b = w.append(comma(b, &first, "\n"), r)
+		}
+		return b
+	}
 }
 
 func (w *rowWriter) append(b []byte, r explain.Row) []byte {

@@ -34,7 +34,7 @@ func Domains() []Domain {
 		{"proc", "processes", takeList, func(now, was *Facts) { now.List.Was = was.List }, judgeProc, func(f *Facts) explain.Health { return proc.Health(f.List) }},
 		{"sched", "CPUs", takeSched, func(now, was *Facts) { now.Sched.Was = was.Sched }, judgeSched, func(f *Facts) explain.Health { return sched.Health(f.Sched) }},
 		{"fd", "open files", takeFD, func(now, was *Facts) { now.FD.Was = was.FD }, judgeFD, func(f *Facts) explain.Health { return fd.Health(f.FD) }},
-		{"net", "network", takeNet, sinceNet, judgeNet, func(f *Facts) explain.Health { return net.Health(f.Net, f.Sockets) }},
+		{"net", "network", takeNet, sinceNet, judgeNet, func(f *Facts) explain.Health { return net.Health(f.Net) }},
 	}
 }
 
@@ -96,12 +96,17 @@ func judgeNet(f *Facts, l explain.Limits) explain.Judgement {
 	j := card.Judge(f.Net, l)
 	j = j.Plus(net.Interfaces().Judge(card.Name, net.InterfaceRows(f.Net), l))
 	j = j.Plus(net.Qdiscs().Judge(card.Name, net.QdiscRows(f.Net), l))
-	j = j.Plus(net.Use().Judge(card.Name, f.Sockets.Use(), l))
-	j = j.Plus(net.Listeners().Judge(card.Name, f.Sockets.Only((*sockdiag.Socket).IsListener), l))
-	return j.Plus(net.Sockets().Judge(card.Name, f.Sockets, l))
+	if f.Net.Listed == nil {
+		return j // which the report tells
+	}
+	j = j.Plus(net.Use().Judge(card.Name, f.Net.Listed.Use(), l))
+	j = j.Plus(net.Listeners().Judge(card.Name, f.Net.Listed.Only((*sockdiag.Socket).IsListener), l))
+	return j.Plus(net.Sockets().Judge("net sockets", f.Net.Listed, l))
 }
 
 func sinceNet(now, was *Facts) {
 	now.Net.Was = was.Net
-	now.Sockets.Was = was.Sockets
+	if now.Net.Listed != nil {
+		now.Net.Listed.Was = was.Net.Listed
+	}
 }

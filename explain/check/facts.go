@@ -10,26 +10,25 @@ import (
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
 	"kwhy/inspect"
-	"kwhy/inspect/sockdiag"
 )
 
 // Facts are what the rules are held against: a snapshot of each domain that is
 // wanted, all of one moment and of the same processes.
 type Facts struct {
-	Host    *inspect.Host
-	At      time.Time
-	Over    time.Duration // the interval; 0 without one
-	Procs   *inspect.Procs
-	Mem     *inspect.Mem
-	OOM     *inspect.OOM
-	List    *inspect.ProcList
-	Pids    *inspect.PidsGroups
-	Kills   oom.Recent // those that the kernel's log still has
-	Sched   *inspect.Sched
-	FD      *inspect.FDHost
-	Net     *inspect.Net
-	Sockets *inspect.Sockets
+	Host  *inspect.Host
+	At    time.Time
+	Over  time.Duration // the interval; 0 without one
+	Procs *inspect.Procs
+	Mem   *inspect.Mem
+	OOM   *inspect.OOM
+	List  *inspect.ProcList
+	Pids  *inspect.PidsGroups
+	Kills oom.Recent // those that the kernel's log still has
+	Sched *inspect.Sched
+	FD    *inspect.FDHost
+	Net   *inspect.Net
 
+	walk   *inspect.FDWalk
 	log    inspect.Reason   // why the kernel's log gave nothing
 	failed map[string]error // by domain: nothing of it could be read
 
@@ -100,19 +99,23 @@ func takeSched(f *Facts) (err error) {
 
 func takeFD(f *Facts) (err error) {
 	card := fd.Host()
-	f.FD, err = fd.Complete(f.Host, f.Procs, card.Judges())
+	f.FD, err = fd.Complete(f.Host, func() *inspect.FDScan { return f.walked().Scan }, card.Judges())
 	return err
 }
 
 func takeNet(f *Facts) (err error) {
 	card, links, queues, cpus := net.Host(), net.Interfaces(), net.Qdiscs(), net.SoftnetCPUs()
 	want := card.Judges().Plus(links.Judges()).Plus(queues.Judges()).Plus(cpus.Judges())
-	space := f.Host.OwnSpace()
-	if f.Net, err = f.Host.Net(space, net.Whole(want)); err != nil {
-		return err
-	}
-	f.Sockets, err = f.Host.Sockets(inspect.SocketQuery{Dir: f.Host.OwnNet(), States: sockdiag.Every, Owners: true})
+	f.Net, err = f.Host.NetWith(f.Host.OwnSpace(), net.Whole(want.Plus(inspect.Of(inspect.NetSockets))), f.walked())
 	return err
+}
+
+// walked is the walk over all descriptors, which two domains need.
+func (f *Facts) walked() *inspect.FDWalk {
+	if f.walk == nil {
+		f.walk = f.Host.WalkFDs(f.Procs)
+	}
+	return f.walk
 }
 
 // gaps are what could not be seen of all that was looked at, each source once.
@@ -140,9 +143,6 @@ func (f *Facts) gaps() (out []inspect.Gap) {
 	}
 	if f.Net != nil {
 		add(f.Net.Gaps())
-	}
-	if f.Sockets != nil {
-		add(f.Sockets.Gaps())
 	}
 	return out
 }

@@ -95,15 +95,17 @@ func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Complete(h, ps, want)
+	return Complete(h, func() *inspect.FDScan { return h.FDs(ps, nil) }, want)
 }
 
-// Complete reads what processes have open that were scanned with their status.
-func Complete(h *inspect.Host, ps *inspect.Procs, want inspect.Sources) (host, error) {
-	f, err := h.FDHost(ps, want)
+// Complete reads what else belongs to a scan of the descriptors of processes that were
+// read with their status.
+func Complete(h *inspect.Host, scan func() *inspect.FDScan, want inspect.Sources) (host, error) {
+	f, err := h.FDHostOf(scan, want)
 	if err != nil {
 		return nil, err
 	}
+	ps := f.Scan.Procs
 	var rows []int32
 	for i := range f.Scan.Counts {
 		if f.Scan.Counts[i].Total >= many || len(ps.Rows) <= fewRows {

@@ -49,6 +49,19 @@ func unset(f sockdiag.InfoField, n uint64) bool {
 	return false
 }
 
+// traffic are the columns of what went over a connection. Over an interval text has
+// their rates, in front of what waits: they are what was asked for.
+func traffic() []column {
+	bytes := func(f sockdiag.InfoField, d doc) column {
+		d.Unit, d.Counter, d.Watched = explain.Bytes, true, true
+		return info(f, d, 0)
+	}
+	return []column{
+		bytes(sockdiag.BytesReceived, doc{Kernel: "tcpi_bytes_received", Label: "RECEIVED", Since: since(4, 1), Concept: "socket", Gist: "Bytes that came in order."}),
+		bytes(sockdiag.BytesAcked, doc{Kernel: "tcpi_bytes_acked", Label: "ACKED", Since: since(4, 1), Concept: "socket", Gist: "Bytes that the peer has acknowledged, its SYN among them."}),
+	}
+}
+
 // flow are the columns of tcp_info that say how a connection goes.
 func flow() []column {
 	const congestion, flowControl = explain.Concept("congestion-control"), explain.Concept("flow-control")
@@ -101,8 +114,6 @@ func flow() []column {
 		counting(seconds(sockdiag.BusyTime, micro, doc{Kernel: "tcpi_busy_time", Since: since(4, 10), Concept: flowControl, Gist: "How long it had something to send or to be acknowledged."})),
 		counting(seconds(sockdiag.RwndLimited, micro, doc{Kernel: "tcpi_rwnd_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that the peer's window held it back."})),
 		counting(seconds(sockdiag.SndbufLimited, micro, doc{Kernel: "tcpi_sndbuf_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that its send buffer was too small."})),
-		counting(bytes(sockdiag.BytesAcked, doc{Kernel: "tcpi_bytes_acked", Since: since(4, 1), Concept: "socket", Gist: "Bytes that the peer has acknowledged, its SYN among them."})),
-		counting(bytes(sockdiag.BytesReceived, doc{Kernel: "tcpi_bytes_received", Since: since(4, 1), Concept: "socket", Gist: "Bytes that came in order."})),
 		counting(bytes(sockdiag.BytesSent, doc{Kernel: "tcpi_bytes_sent", Since: since(4, 19), Show: explain.Asked, Concept: "socket", Gist: "Bytes sent, those sent again among them."})),
 		counting(bytes(sockdiag.BytesRetrans, doc{Kernel: "tcpi_bytes_retrans", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Bytes sent again."})),
 		counting(count(sockdiag.SegsOut, doc{Kernel: "tcpi_segs_out", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments sent."})),

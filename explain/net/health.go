@@ -9,9 +9,9 @@ import (
 	"kwhy/inspect/sockdiag"
 )
 
-// Health says in a few words how a network stands; sockets are those of it.
-func Health(n host, sockets *inspect.Sockets) explain.Health {
-	return explain.Health{Utilisation: healthUse(n, sockets), Saturation: healthWaits(sockets), Errors: healthLost(n)}
+// Health says in a few words how a network stands.
+func Health(n host) explain.Health {
+	return explain.Health{Utilisation: healthUse(n, n.Listed), Saturation: healthWaits(n.Listed), Errors: healthLost(n)}
 }
 
 func healthUse(n host, sockets *inspect.Sockets) string {

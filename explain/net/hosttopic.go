@@ -39,7 +39,7 @@ func Whole(want inspect.Sources) inspect.Sources {
 			want = want.Plus(inspect.Of(inspect.NetDev))
 		}
 	}
-	if want.Has(inspect.NetTCP) {
+	if want.Has(inspect.TCPSockets) {
 		want = want.Plus(inspect.Of(inspect.IPLocalPortRange, inspect.IPLocalReservedPorts))
 	}
 	return want

@@ -199,7 +199,7 @@ func whyHook(h *inspect.Hook) string {
 func Destinations() *explain.Table[destinationRow] {
 	type column = explain.Field[destinationRow]
 	declare := func(key, label string, unit explain.Unit, gist string, get func(destinationRow) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Source: inspect.NetTCP, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: gist}, Get: get}
+		return column{Doc: doc{Key: key, Label: label, Unit: unit, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: gist}, Get: get}
 	}
 	return &explain.Table[destinationRow]{Name: "destinations", Sort: []string{"ports", "peer", "peer_port", "local"}, Fields: []column{
 		declare("local", "FROM", explain.Text, "The local address.", func(r destinationRow) value { return explain.S(r.It.Local.String()) }),

@@ -45,6 +45,10 @@ func summary() []processField {
 		d.Unit = explain.Bytes
 		return field(d, func(p process) value { return explain.N(total(p, of)) }, read)
 	}
+	count := func(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) processField {
+		d.Unit = explain.Count
+		return field(d, func(p process) value { return explain.N(total(p, of)) }, read)
+	}
 	memory := sum(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
 		return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
 	}, func(process) string {
@@ -78,13 +82,43 @@ func summary() []processField {
 			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
 		}),
 		memory,
-		field(doc{Key: "socket_drops", Unit: explain.Count, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, func(p process) value { return explain.N(total(p, dropped)) }, func(p process) string {
+		sumOfTCP(sum(doc{Key: "received", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes that came by its TCP sockets since each was made."}, ofInfo(sockdiag.BytesReceived), nil)),
+		sumOfTCP(sum(doc{Key: "acknowledged", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes sent by its TCP sockets that the peers have, since each was made."}, ofInfo(sockdiag.BytesAcked), nil)),
+		sumOfTCP(count(doc{Key: "retransmitted", Counter: true, Source: inspect.SockDiag, Concept: "congestion-control", Gist: "Segments that its TCP sockets sent again since each was made."}, ofInfo(sockdiag.TotalRetrans), readRetransmitted)),
+		count(doc{Key: "socket_drops", Counter: true, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, dropped, func(p process) string {
 			if total(p, dropped) == 0 {
 				return "None."
 			}
 			return "Most often it did not read, or accept, as fast as they came."
 		}),
 	}
+}
+
+// ofInfo is one of tcp_info, for sums.
+func ofInfo(f sockdiag.InfoField) func(*sockdiag.Socket) uint64 {
+	return func(s *sockdiag.Socket) uint64 { return s.Info.Num(f) }
+}
+
+// sumOfTCP is a sum over sockets of TCP: of a process that has none there is none. What
+// those did that were closed over an interval is not in it.
+func sumOfTCP(f processField) processField {
+	get := f.Get
+	f.Get = func(p process) value {
+		if !p.Earlier && countOf(p, func(s *sockdiag.Socket) bool { return len(s.Info) > 0 }) == 0 {
+			return explain.None(inspect.Inapplicable)
+		}
+		return get(p)
+	}
+	f.Show = explain.Rare
+	return f
+}
+
+func readRetransmitted(p process) string {
+	again, sent := total(p, ofInfo(sockdiag.TotalRetrans)), total(p, ofInfo(sockdiag.DataSegsOut))
+	if again == 0 || sent == 0 {
+		return ""
+	}
+	return explain.Percent(min(again, sent), sent) + " of the segments with data that they sent."
 }
 
 func dropped(s *sockdiag.Socket) uint64 { return uint64(s.Mem[sockdiag.Drops]) }

@@ -96,8 +96,9 @@ func dropsOf(r row) value {
 
 // named is who has a socket, or which it is.
 func named(r row) string {
-	if o := r.Net.FirstOwner(r.It.Inode); o != nil && o.P.Comm != "" {
-		return o.P.Comm + " (" + strconv.Itoa(int(o.P.PID)) + ")"
+	if list := r.Owners(); list.Len() > 0 && list.At(0).P.Comm != "" {
+		p := list.At(0).P
+		return p.Comm + " (" + strconv.Itoa(int(p.PID)) + ")"
 	}
 	return "the socket at " + localName(r.It)
 }

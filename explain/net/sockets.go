@@ -15,7 +15,7 @@ import (
 // Sockets is the table of sockets of a network namespace.
 func Sockets() *explain.Table[row] {
 	var fields []column
-	for _, list := range [][]column{who(), queues(), timing(), owners(), memory(), flow(), particulars()} {
+	for _, list := range [][]column{who(), traffic(), queues(), timing(), owners(), memory(), flow(), particulars()} {
 		fields = append(fields, list...)
 	}
 	return &explain.Table[row]{Name: "sockets", Sort: []string{"waiting"}, Fields: append(fields, whyColumn()), Rules: rules()}
@@ -147,7 +147,7 @@ func queues() []column {
 		bytes(doc{Key: "send_q", Label: "SEND-Q", Show: explain.Wide, Gist: "Bytes that its program wrote and the peer has not acknowledged."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
 		base(doc{Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers", Gist: "Both queues together; of a listener 0."}, func(s *sockdiag.Socket) value {
 			if s.IsListener() {
-				return explain.I(0)
+				return explain.N(uint(0))
 			}
 			return explain.N(uint64(s.RQueue) + uint64(s.WQueue))
 		}),
@@ -183,12 +183,12 @@ func timing() []column {
 
 // owners are the columns of who has it.
 func owners() []column {
-	owned := func(d doc, get func(row, []inspect.Owner) value) column {
+	owned := func(d doc, get func(row, inspect.Owners) value) column {
 		d.Source, d.Also, d.Concept = inspect.PIDFd, append(d.Also, inspect.PIDStat), "file-descriptor"
 		return column{Doc: d, Get: func(r row) value {
 			list := r.Owners()
 			switch {
-			case len(list) > 0:
+			case list.Len() > 0:
 				return get(r, list)
 			case r.It.Inode != 0 && r.Net.Denied > 0:
 				return explain.None(inspect.Denied)
@@ -197,16 +197,17 @@ func owners() []column {
 		}}
 	}
 	return []column{
-		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list []inspect.Owner) value { return explain.S(nameOf(list)) }),
-		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list []inspect.Owner) value { return explain.I(list[0].P.PID) }),
-		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list []inspect.Owner) value {
-			var out []value
-			for _, o := range list {
+		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list inspect.Owners) value { return explain.S(nameOf(list)) }),
+		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list inspect.Owners) value { return explain.I(list.At(0).P.PID) }),
+		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list inspect.Owners) value {
+			out := make([]value, 0, list.Len())
+			for i := range list.Len() {
+				o := list.At(i)
 				out = append(out, explain.R("pid fd comm", explain.I(o.P.PID), explain.I(o.FD), explain.S(o.P.Comm)))
 			}
 			return explain.L(out)
 		}),
-		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list []inspect.Owner) value { return text(list[0].P.Cgroup) }),
+		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list inspect.Owners) value { return text(list.At(0).P.Cgroup) }),
 		base(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The user who made it."}, func(s *sockdiag.Socket) value {
 			if s.Inode == 0 || s.Unix != nil && !s.Told.Has(sockdiag.Netlink) || s.Family == unix.AF_NETLINK {
 				return explain.None(inspect.Inapplicable)
@@ -229,21 +230,16 @@ func owners() []column {
 }
 
 // nameOf names the first of those who have a socket.
-func nameOf(list []inspect.Owner) string {
-	if len(list) == 0 {
+func nameOf(list inspect.Owners) string {
+	if list.Len() == 0 {
 		return ""
 	}
-	s := list[0].P.Comm + "(" + strconv.Itoa(int(list[0].P.PID)) + ")"
-	others := map[int32]bool{}
-	for _, o := range list[1:] {
-		if o.P.PID != list[0].P.PID {
-			others[o.P.PID] = true
-		}
+	p := list.At(0).P
+	name := p.Comm + "(" + strconv.Itoa(int(p.PID)) + ")"
+	if n := list.Others(); n > 0 {
+		name += " +" + strconv.Itoa(n)
 	}
-	if n := len(others); n > 0 {
-		s += " +" + strconv.Itoa(n)
-	}
-	return s
+	return name
 }
 
 // memory are the nine numbers of SKMEMINFO (net/core/sock.c, sk_get_meminfo).
@@ -263,7 +259,7 @@ func memory() []column {
 		})
 	}
 	drops := mem(sockdiag.Drops, doc{Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true, Gist: "Packets dropped at it since it was made; of a listener connections."})
-	drops.Source = inspect.NetSockets
+	drops.Source, drops.Watched = inspect.NetSockets, true
 	return []column{
 		mem(sockdiag.RmemAlloc, doc{Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes, Gist: "Memory of what waits to be read, with what keeping it costs."}),
 		mem(sockdiag.RcvBuf, doc{Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be read."}),

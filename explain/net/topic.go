@@ -10,7 +10,7 @@ import (
 // catalogue.
 func Topic() explain.Topic {
 	own := Process()
-	t := hostTopic().Plus(own.Topic("net PID", func(h *inspect.Host, _ inspect.Sources) (process, error) { return h.NetProcess(h.Self()) }))
+	t := hostTopic().Plus(own.Topic("net PID", func(h *inspect.Host, _ inspect.Sources) (process, error) { return h.NetProcess(h.Self(), nil) }))
 	t = t.Plus(Sockets().Topic("net sockets", func(h *inspect.Host, v *explain.View[row]) (explain.Rows[row], []int32, error) {
 		return scan(h, v, func(*sockdiag.Socket) bool { return true })
 	}))

@@ -64,7 +64,7 @@ func stateList() []state {
 
 func tcpStates() []field {
 	total := field{
-		Doc: doc{Key: "tcp_sockets", Label: "TCP", Unit: explain.Count, Source: inspect.NetTCP, Also: []inspect.Source{inspect.NetSockstat}, Concept: aboutStates, Gist: "TCP sockets of IPv4 and IPv6, in any state, half-open ones too."},
+		Doc: doc{Key: "tcp_sockets", Label: "TCP", Unit: explain.Count, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.NetSockstat}, Concept: aboutStates, Gist: "TCP sockets of IPv4 and IPv6, in any state, half-open ones too."},
 		Get: func(n host) value { return explain.I(allStates(n)) },
 		Reading: func(n host) string {
 			s := "Of IPv4 and IPv6."
@@ -77,7 +77,7 @@ func tcpStates() []field {
 	out := []field{total}
 	for _, st := range stateList() {
 		f := field{
-			Doc: doc{Key: st.key, Label: st.label, Part: st.part, Unit: explain.Count, Show: st.show, Source: inspect.NetTCP, Concept: aboutStates, Gist: st.gist},
+			Doc: doc{Key: st.key, Label: st.label, Part: st.part, Unit: explain.Count, Show: st.show, Source: inspect.TCPSockets, Concept: aboutStates, Gist: st.gist},
 			Get: func(n host) value { return explain.I(inState(n, st.number)) },
 		}
 		switch st.number {
@@ -249,7 +249,7 @@ func ports() []field {
 				return s + " for each pair of a local address and a destination's address and port."
 			}},
 		{Doc: doc{Key: "ephemeral_ports", Label: "ports", Unit: explain.Count, Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts}, Show: explain.Data, Concept: "ephemeral-ports", Gist: "Local ports of the range, without reserved ones."}, Get: size},
-		{Doc: doc{Key: "ephemeral_used", Label: "sockets on them", Unit: explain.Count, Source: inspect.NetTCP, Also: []inspect.Source{inspect.IPLocalPortRange}, Concept: "ephemeral-ports", Gist: "TCP sockets with a local port of the range that nothing listens on."},
+		{Doc: doc{Key: "ephemeral_used", Label: "sockets on them", Unit: explain.Count, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange}, Concept: "ephemeral-ports", Gist: "TCP sockets with a local port of the range that nothing listens on."},
 			Get: func(n host) value {
 				if n.Ports.Low < 0 {
 					return explain.None(n.Missing(inspect.IPLocalPortRange))
@@ -261,7 +261,7 @@ func ports() []field {
 				}
 				return "TIME_WAIT ones too. A port can serve many destinations at once: the bound is for each."
 			}},
-		{Doc: doc{Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio, Source: inspect.NetTCP, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Of the local ports, those that connections to the busiest destination take."},
+		{Doc: doc{Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Of the local ports, those that connections to the busiest destination take."},
 			Get: portsUsed, Reading: func(n host) string {
 				d := n.Sockets.Destinations[0]
 				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", explain.Plural(d.Ports, "port", "ports"), d.Peer)

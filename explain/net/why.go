@@ -33,11 +33,17 @@ func (s *sentence) count(n uint64, one, many string) {
 
 // program names who has the socket, as somebody who does something.
 func (s *sentence) program(r row) {
-	if list := r.Net.FirstOwner(r.It.Inode); list != nil && list.P.Comm != "" {
-		s.add(list.P.Comm, "(", strconv.Itoa(int(list.P.PID)), ")")
+	if list := r.Owners(); list.Len() > 0 && list.At(0).P.Comm != "" {
+		s.process(list.At(0).P)
 		return
 	}
 	s.add("its program")
+}
+
+// process names a process.
+func (s *sentence) process(p *inspect.Process) {
+	s.add(p.Comm, "(")
+	s.b = append(strconv.AppendInt(s.b, int64(p.PID), 10), ')')
 }
 
 // why says where a socket's bytes wait, or what it waits for.

@@ -104,8 +104,9 @@ func (s *sentence) closeWait(r row) {
 func (s *sentence) acceptor(r row) {
 	s.add(": it waits in the queue of port ", strconv.Itoa(int(r.It.LocalPort)))
 	if l := r.Net.ListenerOf(r.It); l != nil {
-		if o := r.Net.FirstOwner(l.Inode); o != nil && o.P.Comm != "" {
-			s.add(" for ", o.P.Comm, "(", strconv.Itoa(int(o.P.PID)), ")")
+		if list := r.Net.OwnersOf(l.Inode); list.Len() > 0 && list.At(0).P.Comm != "" {
+			s.add(" for ")
+			s.process(list.At(0).P)
 		}
 	}
 }

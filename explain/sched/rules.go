@@ -133,7 +133,10 @@ func stuckRules() []explain.Rule[taskRow] {
 		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
 		What:   "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
 		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
-		Of:    of, At: explain.At{Notice: 1, Warning: 2}, BasisOf: func(r taskRow) explain.Basis { _, _, ok := r.Before(); return map[bool]explain.Basis{true: explain.Interval}[ok] },
+		Of:    of, At: explain.At{Notice: 1, Warning: 2}, BasisOf: func(r taskRow) explain.Basis {
+			_, _, ok := r.Before()
+			return map[bool]explain.Basis{true: explain.Interval}[ok]
+		},
 		Say: func(r taskRow) string {
 			s := fmt.Sprintf("%s (%d) is in uninterruptible sleep", r.It.P.Comm, r.It.P.PID)
 			if of(r).Int() > 1 {

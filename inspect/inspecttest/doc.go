@@ -19,4 +19,6 @@
 // txtar takes for a file's name, a command line with a ␀ of its own. Such names
 // are a process's or a cgroup's free choice, so that the refusal is not only
 // theory.
+//
+// Beside them it makes what live tests of several packages look at: [Connection].
 package inspecttest

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,17 +19,25 @@ var ErrMalformed = errors.New("malformed answer of sock_diag")
 
 // Conn asks the kernel of one network namespace. It is for one goroutine at a time.
 type Conn struct {
-	fd  int
-	seq uint32
-	buf []byte
+	fd    int
+	seq   uint32
+	buf   []byte
+	asked chan error // of a dump that was asked for already
+	wire  wire
+}
+
+// wire is how questions go to the kernel and answers come, which a test can do too.
+type wire struct {
+	send    func([]byte) error
+	receive func(b []byte, flags int) (n int, from unix.Sockaddr, err error)
 }
 
 const (
 	// bufferBytes is the most that the kernel puts into one answer of a dump
 	// (net/netlink/af_netlink.c, netlink_dump).
 	bufferBytes = 32 << 10
-	// answerSeconds is how long an answer may take: each is of a few hundred sockets.
-	answerSeconds = 10
+	// usualWait is how long an answer may take.
+	usualWait = 10 * time.Second
 	// tries is how often a dump is made that was interrupted, or that overran.
 	tries = 3
 )
@@ -39,13 +48,28 @@ func Open() (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	c := &Conn{fd: fd, buf: make([]byte, bufferBytes)}
-	wait := unix.Timeval{Sec: answerSeconds}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+	c := newConn(wire{
+		send:    func(b []byte) error { return unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) },
+		receive: func(b []byte, flags int) (int, unix.Sockaddr, error) { return unix.Recvfrom(fd, b, flags) },
+	})
+	c.fd = fd
+	if err := c.Wait(usualWait); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("bound the wait for netlink: %w", err)
+		return nil, err
 	}
 	return c, nil
+}
+
+func newConn(w wire) *Conn { return &Conn{buf: make([]byte, bufferBytes), wire: w} }
+
+// Wait sets how long an answer may take: each is of a few hundred sockets. One that
+// takes longer is EAGAIN.
+func (c *Conn) Wait(most time.Duration) error {
+	t := unix.NsecToTimeval(int64(max(most, time.Millisecond))) // 0 would be for ever
+	if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t); err != nil {
+		return fmt.Errorf("bound the wait for netlink: %w", err)
+	}
+	return nil
 }
 
 // OpenIn asks the network namespace that ns leads to, a descriptor of a file such
@@ -91,7 +115,12 @@ func (c *Conn) Inode() uint32 {
 }
 
 // Close releases the socket.
-func (c *Conn) Close() error { return unix.Close(c.fd) }
+func (c *Conn) Close() error {
+	if c.asked != nil {
+		<-c.asked // and nobody wants the answer any more
+	}
+	return unix.Close(c.fd)
+}
 
 // Query says which sockets of TCP, UDP and the like are wanted, and what of them.
 type Query struct {
@@ -111,6 +140,18 @@ const (
 // Inet adds to l the sockets that q asks for. A kernel without what answers it
 // gives ENOENT. After ErrInterrupted the list is there.
 func (c *Conn) Inet(q Query, l *List) error {
+	return c.dump(q.request(), l, func(b []byte) { parseInet(b, q.Protocol, l) })
+}
+
+// Ask asks for what Inet will be called with next: the kernel makes the first answer
+// ready meanwhile, for which it goes through all connections where there are few.
+func (c *Conn) Ask(q Query) {
+	asked := make(chan error, 1)
+	c.asked = asked
+	go func() { asked <- c.send(q.request()) }()
+}
+
+func (q *Query) request() []byte {
 	const size = 56 // struct inet_diag_req_v2
 	ask := make([]byte, size)
 	ask[0], ask[1] = q.Family, q.Protocol
@@ -118,7 +159,7 @@ func (c *Conn) Inet(q Query, l *List) error {
 		ask[2] = askInfo | askCongestion | askMemory
 	}
 	binary.NativeEndian.PutUint32(ask[4:], uint32(q.States))
-	return c.dump(ask, l, func(b []byte) { parseInet(b, q.Protocol, l) })
+	return ask
 }
 
 // Unix adds to l the unix sockets in some states, with all that the kernel tells
@@ -142,7 +183,7 @@ func (c *Conn) dump(ask []byte, l *List, each func([]byte)) (err error) {
 	from := l.Len()
 	for range tries {
 		l.cut(from)
-		if err = c.send(ask); err != nil {
+		if err = c.ask(ask); err != nil {
 			break
 		}
 		if err = c.receive(each); !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, ErrInterrupted) {
@@ -158,6 +199,15 @@ func (c *Conn) dump(ask []byte, l *List, each func([]byte)) (err error) {
 	return err
 }
 
+// ask sends a question, unless it was sent already.
+func (c *Conn) ask(ask []byte) error {
+	if sent := c.asked; sent != nil {
+		c.asked = nil
+		return <-sent
+	}
+	return c.send(ask)
+}
+
 func (c *Conn) send(ask []byte) error {
 	c.seq++
 	b := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(ask))
@@ -165,46 +215,16 @@ func (c *Conn) send(ask []byte) error {
 	binary.NativeEndian.PutUint16(b[4:], unix.SOCK_DIAG_BY_FAMILY)
 	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	binary.NativeEndian.PutUint32(b[8:], c.seq)
-	if err := unix.Sendto(c.fd, append(b, ask...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := c.wire.send(append(b, ask...)); err != nil {
 		return fmt.Errorf("ask sock_diag: %w", err)
 	}
 	return nil
 }
 
-// receive reads answers until the one that says that it is the last.
-func (c *Conn) receive(each func([]byte)) error {
-	interrupted := false
-	for {
-		n, from, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_TRUNC) // which says how long it really is
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return fmt.Errorf("read from sock_diag: %w", err)
-		case n > len(c.buf):
-			return fmt.Errorf("an answer of %d bytes: %w", n, ErrMalformed)
-		}
-		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
-			continue // not the kernel's
-		}
-		done, again, err := messages(c.buf[:n], c.seq, each)
-		interrupted = interrupted || again
-		if err != nil {
-			return err
-		}
-		if done {
-			if interrupted {
-				return ErrInterrupted
-			}
-			return nil
-		}
-	}
-}
-
 // drain throws away what is left of a dump that overran.
 func (c *Conn) drain() {
 	for {
-		if n, _, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_DONTWAIT); n <= 0 || err != nil {
+		if n, _, err := c.wire.receive(c.buf, unix.MSG_DONTWAIT); n <= 0 || err != nil {
 			return
 		}
 	}

@@ -19,33 +19,33 @@ func (l *List) Len() int { return l.n }
 // At returns one of them, which may be kept.
 func (l *List) At(i int) *Socket { return &l.pieces[i/pieceRows][i%pieceRows] }
 
-// Add appends a copy of a socket and of the tcp_info that it leads to.
-func (l *List) Add(s *Socket) {
+// Add appends a copy of a socket.
+func (l *List) Add(s *Socket) { l.add(s, nil) }
+
+// add appends a copy of a socket, with a tcp_info of the kernel's.
+func (l *List) add(s *Socket, info []byte) {
 	if l.n == len(l.pieces)*pieceRows {
 		size := pieceRows
 		if l.n == 0 {
-			l.pieces = append(l.pieces, make([]Socket, 0, 64)) // most processes and many hosts have few
-		} else {
-			l.pieces = append(l.pieces, make([]Socket, 0, size))
+			size = 64 // most processes and many hosts have few
 		}
+		l.pieces = append(l.pieces, make([]Socket, 0, size))
 	}
 	last := &l.pieces[len(l.pieces)-1]
 	*last = append(*last, *s)
-	(*last)[len(*last)-1].Info = l.keep(s.Info)
+	if len(info) > 0 {
+		(*last)[len(*last)-1].Info = l.keep(info)
+	}
 	l.n++
 }
 
-// keep copies a tcp_info to where it may stay, cut to what TCPInfo can tell.
-func (l *List) keep(info TCPInfo) TCPInfo {
-	if len(info) == 0 {
-		return nil
-	}
-	info = info[:min(len(info), infoBytes)]
-	if cap(l.arena)-len(l.arena) < len(info) {
+// keep packs a tcp_info to where it may stay.
+func (l *List) keep(info []byte) TCPInfo {
+	if cap(l.arena)-len(l.arena) < wordsAt+4*mostWords {
 		l.arena = make([]byte, 0, min(arenaBytes, max(4096, 4*cap(l.arena))))
 	}
 	at := len(l.arena)
-	l.arena = append(l.arena, info...)
+	l.arena = appendInfo(l.arena, info)
 	return TCPInfo(l.arena[at:len(l.arena):len(l.arena)])
 }
 

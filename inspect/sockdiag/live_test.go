@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kwhy/inspect/inspecttest"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -62,21 +63,7 @@ func connection(l *sockdiag.List, c net.Conn) *sockdiag.Socket {
 // What the dump says of a connection is what getsockopt says of it: TCP_INFO and
 // SO_MEMINFO, which the kernel fills from the same socket by another way.
 func TestLiveAsGetsockopt(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func() { _ = l.Close() }()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	far, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = far.Close() }()
+	_, c, far := inspecttest.Connection(t)
 	if _, err := c.Write(make([]byte, 20000)); err != nil {
 		t.Fatal(err)
 	}

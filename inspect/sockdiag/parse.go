@@ -62,12 +62,13 @@ func parseInet(b []byte, protocol uint8, l *List) {
 	s.Expires = sinceNow(binary.NativeEndian.Uint32(b[52:]))
 	s.RQueue, s.WQueue = binary.NativeEndian.Uint32(b[56:]), binary.NativeEndian.Uint32(b[60:])
 	s.UID, s.Inode = binary.NativeEndian.Uint32(b[64:]), binary.NativeEndian.Uint32(b[68:])
+	var info []byte
 	attributes(b[size:], func(kind uint16, data []byte) {
 		switch {
 		case kind == diagSkmeminfo:
 			s.memory(data)
 		case kind == diagInfo && s.State != Listen: // of a listener there is the queue alone, once more
-			s.Info = data
+			info = data
 		case kind == diagCong:
 			s.Cong = l.intern(untilNUL(data))
 		case kind == diagCgroupID && len(data) >= 8:
@@ -82,7 +83,7 @@ func parseInet(b []byte, protocol uint8, l *List) {
 			s.Protocol = data[0]
 		}
 	})
-	l.Add(&s)
+	l.add(&s, info)
 }
 
 // sinceNow takes what counts as past for now: until 5.15 the kernel did not, and

@@ -2,14 +2,64 @@ package sockdiag
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// TCPInfo is struct tcp_info as the kernel gave it (include/uapi/linux/tcp.h). It
-// grows at its end from version to version, so that its length says what is told.
+// TCPInfo is struct tcp_info as the kernel gave it (include/uapi/linux/tcp.h),
+// packed: half of its words are zero in most sockets, and are left out. It grows at
+// its end from version to version, so that its length says what is told.
+//
+// Its first byte is that length, the next eight are a bit for each word that is not
+// zero, and these words follow.
 type TCPInfo []byte
+
+const (
+	wordsAt   = 1 + 8
+	mostWords = 64
+)
+
+// PackTCPInfo packs a structure of the kernel's, as far as is of use.
+func PackTCPInfo(raw []byte) TCPInfo { return appendInfo(nil, raw) }
+
+// appendInfo appends it packed; nothing for nothing.
+func appendInfo(to, raw []byte) []byte {
+	if len(raw) == 0 {
+		return to
+	}
+	raw = raw[:min(len(raw), infoBytes)]
+	at := len(to)
+	to = append(to, uint8(len(raw)), 0, 0, 0, 0, 0, 0, 0, 0)
+	var there uint64
+	for i := uint(0); len(raw) > 0; i++ {
+		var last [4]byte
+		word := raw
+		if len(raw) < len(last) {
+			copy(last[:], raw)
+			word, raw = last[:], nil
+		} else {
+			raw = raw[len(last):]
+		}
+		if n := binary.NativeEndian.Uint32(word); n != 0 {
+			there |= 1 << i
+			to = binary.NativeEndian.AppendUint32(to, n)
+		}
+	}
+	binary.NativeEndian.PutUint64(to[at+1:], there)
+	return to
+}
+
+// word returns a word of the structure as it lies in memory.
+func (t TCPInfo) word(i uint8) (b [4]byte) {
+	there := binary.NativeEndian.Uint64(t[1:])
+	if there>>i&1 != 0 {
+		before := bits.OnesCount64(there & (1<<i - 1))
+		copy(b[:], t[wordsAt+4*before:])
+	}
+	return b
+}
 
 // InfoField is one number of it.
 type InfoField uint8
@@ -159,22 +209,22 @@ var infoLayout = [nInfoFields]layout{
 // Get returns a number; false where this kernel's structure ends before it.
 func (t TCPInfo) Get(f InfoField) (uint64, bool) {
 	l := &infoLayout[f]
-	end := max(int(l.at)+int(l.size), int(l.until))
-	if len(t) < end {
+	if len(t) < wordsAt || int(t[0]) < max(int(l.at)+int(l.size), int(l.until)) {
 		return 0, false
 	}
-	b := t[l.at:]
-	switch {
+	b := t.word(l.at / 4)
+	switch from := l.at % 4; {
 	case l.mask != 0:
-		return uint64(b[0] >> l.shift & l.mask), true
+		return uint64(b[from] >> l.shift & l.mask), true
 	case l.size == 1:
-		return uint64(b[0]), true
+		return uint64(b[from]), true
 	case l.size == 2:
-		return uint64(binary.NativeEndian.Uint16(b)), true
+		return uint64(binary.NativeEndian.Uint16(b[from:])), true
 	case l.size == 4:
-		return uint64(binary.NativeEndian.Uint32(b)), true
+		return uint64(binary.NativeEndian.Uint32(b[:])), true
 	}
-	return binary.NativeEndian.Uint64(b), true
+	next := t.word(l.at/4 + 1)
+	return binary.NativeEndian.Uint64([]byte{b[0], b[1], b[2], b[3], next[0], next[1], next[2], next[3]}), true
 }
 
 // Num returns a number; 0 where it is not told, for sums and comparisons to which
