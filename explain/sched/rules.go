@@ -123,10 +123,11 @@ func unbounded() explain.Rule[*inspect.Sched] {
 // interval, and did not run between, it is stuck.
 func stuckRules() []explain.Rule[taskRow] {
 	of := func(r taskRow) value {
-		if was, _, ok := r.Before(); ok {
-			return proc.Stuck(r.It.Proc, was.It.P)
+		was, _, ok := r.Before()
+		if !ok || r.It.P.Kthread() { // some threads of drivers sleep like that for ever
+			return proc.Stuck(r.It.Proc, nil)
 		}
-		return proc.Stuck(r.It.Proc, nil)
+		return proc.Stuck(r.It.Proc, was.It.P)
 	}
 	return []explain.Rule[taskRow]{{
 		ID: "sched.stuck", Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
