@@ -128,7 +128,7 @@ func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]
 		if err := known(file, path, origin); err != nil {
 			return nil, err
 		}
-		of, err := rulesOf(file, path)
+		of, err := rulesOf(file.Get(checkKey), path)
 		if err != nil {
 			return nil, err
 		}

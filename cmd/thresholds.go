@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
-	"github.com/spf13/viper"
 
 	"kwhy/explain"
 	"kwhy/explain/catalog"
@@ -72,9 +71,9 @@ type ruleFile struct {
 	tree map[string]any
 }
 
-// rulesOf takes what is below check out of a file's settings.
-func rulesOf(file *viper.Viper, path string) (ruleFile, error) {
-	switch tree := file.Get(checkKey).(type) {
+// rulesOf is what a file says below check.
+func rulesOf(below any, path string) (ruleFile, error) {
+	switch tree := below.(type) {
 	case nil:
 		return ruleFile{path: path}, nil
 	case map[string]any:
