@@ -288,7 +288,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 		order = v.Again(s, order)
 	}
 	var rep explain.Report
-	g, found := v.Explain(s, order, nil)
+	g, found := v.Explain(s, order, r.set.Limits)
 	g.Title, g.More, g.Empty = "Sockets", "--limit 0 shows all", "No socket is as was asked."
 	if limit == 0 || len(order) < limit {
 		g.More = "the others are not as was asked"
@@ -330,7 +330,7 @@ func namespaceOf(s *inspect.Sockets) string {
 }
 
 // addSockets adds to a report of a network whose sockets they are, and who listens.
-func addSockets(rep *explain.Report, s *inspect.Sockets, screen int) error {
+func addSockets(rep *explain.Report, s *inspect.Sockets, screen int, watched bool) error {
 	use, err := net.Use().View(nil, nil, 0)
 	if err != nil {
 		return err
@@ -338,7 +338,30 @@ func addSockets(rep *explain.Report, s *inspect.Sockets, screen int) error {
 	at := slices.IndexFunc(rep.Parts, func(p explain.Part) bool { return p.Table == "listeners" })
 	rep.Parts = slices.Insert(rep.Parts, max(at, 0), explain.Part{Title: "Whose they are", Table: "states"})
 	addGrid(rep, use, s.Use())
+	if err := addLosers(rep, s, watched); err != nil {
+		return err
+	}
 	return addListeners(rep, s.Only((*sockdiag.Socket).IsListener), screen)
+}
+
+// addLosers adds findings that say at whose sockets datagrams were lost. What each
+// socket counts is since it was made: over an interval they are named where the
+// interval has seen losses.
+func addLosers(rep *explain.Report, s *inspect.Sockets, watched bool) error {
+	const rule = "net.datagrams_dropped"
+	if watched && !slices.ContainsFunc(rep.Findings, func(f explain.Finding) bool {
+		return f.ID == "net.udp_rcvbuf_errors" || f.ID == "net.udp6_rcvbuf_errors"
+	}) {
+		return nil
+	}
+	v, err := net.Sockets().View(nil, []string{"sk_drops"}, 0)
+	if err != nil {
+		return err
+	}
+	rows := s.Only(func(s *sockdiag.Socket) bool { return s.Mem[sockdiag.Drops] > 0 && !s.IsListener() })
+	_, found := v.Explain(rows, rows.Fill(v.Refine(rows), v.Needs()), rep.Limits)
+	rep.Findings = append(rep.Findings, few(slices.DeleteFunc(found, func(f explain.Finding) bool { return f.ID != rule }))...)
+	return nil
 }
 
 func addListeners(rep *explain.Report, rows inspect.SocketRows, limit int) error {
@@ -347,7 +370,7 @@ func addListeners(rep *explain.Report, rows inspect.SocketRows, limit int) error
 		return err
 	}
 	order := rows.Fill(v.Refine(rows), v.Needs())
-	g, found := v.Explain(rows, order, nil)
+	g, found := v.Explain(rows, order, rep.Limits)
 	g.More = "kwhy net sockets --state LISTEN --limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	return nil
@@ -367,11 +390,11 @@ func (r *run) netProcess(pid int32) error {
 	}
 	card := net.Process()
 	order := n.Mine.Fill(v.Refine(n.Mine), v.Needs())
-	rep := card.Explain(n, nil)
+	rep := card.Explain(n, r.set.Limits)
 	if err := addListeners(&rep, n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) }), 0); err != nil {
 		return err
 	}
-	g, found := v.Explain(n.Mine, order, nil)
+	g, found := v.Explain(n.Mine, order, r.set.Limits)
 	g.More = "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all"
 	rep.Grids = append(rep.Grids, g)
 	rep.Findings = append(rep.Findings, few(slices.DeleteFunc(found, func(f explain.Finding) bool {
@@ -387,10 +410,24 @@ func (r *run) netProcess(pid int32) error {
 }
 
 // few keeps the first findings of each rule, and says how many more there are: a
-// host in trouble has the same one of thousands of sockets.
+// host in trouble has the same one of thousands of sockets. What several sockets say
+// in the same words is said once.
 func few(found []explain.Finding) (out []explain.Finding) {
 	const most = 3
-	seen := map[string]int{}
+	seen, said := map[string]int{}, map[string]int{}
+	for _, f := range found {
+		said[f.Message]++
+	}
+	found = slices.DeleteFunc(slices.Clone(found), func(f explain.Finding) bool {
+		first := said[f.Message] > 0
+		said[f.Message] = -max(said[f.Message], -said[f.Message])
+		return !first
+	})
+	for i, f := range found {
+		if n := -said[f.Message]; n > 1 {
+			found[i].Message = f.Message + ": " + explain.Number(n) + " sockets"
+		}
+	}
 	for _, f := range found {
 		if seen[f.ID]++; seen[f.ID] <= most {
 			out = append(out, f)

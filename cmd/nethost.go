@@ -77,12 +77,13 @@ func (r *run) netHost(o *netHostOptions) error {
 	if n.Was = was; was != nil {
 		over = n.Mem.At.Sub(was.Mem.At)
 	}
-	rep := card.Explain(n, nil)
+	rep := card.Explain(n, r.set.Limits)
 	tables.add(&rep, n)
 	gaps, err := r.socketsOf(&rep, space)
 	if err != nil {
 		return err
 	}
+	rep.Findings = explain.Better(rep.Findings)
 	rep.Tell(append(n.Gaps(), gaps...), r.host.Kernel)
 	h := r.header(n.Mem.At, over)
 	if !space.Own || o.netns != "" {
@@ -104,7 +105,7 @@ func (r *run) socketsOf(rep *explain.Report, space inspect.NetSpace) ([]inspect.
 	if err != nil {
 		return nil, nil // the report has told what /proc/net does not give
 	}
-	return s.Gaps(), addSockets(rep, s, r.app.screenRows())
+	return s.Gaps(), addSockets(rep, s, r.app.screenRows(), r.set.Interval > 0)
 }
 
 // netTables are the tables of a host's network, and what they need.
@@ -173,7 +174,7 @@ func (r *run) netSpaces() error {
 		_, over, _ = l.Before()
 	}
 	card := net.Around()
-	rep := card.Explain(l, nil)
+	rep := card.Explain(l, r.set.Limits)
 	addGrid(&rep, v, l)
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	return r.print(r.header(l.Found.Procs.Host.At, over), &rep)

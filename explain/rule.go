@@ -1,5 +1,7 @@
 package explain
 
+import "slices"
+
 // At is where a rule's measure becomes worth a level. Zero is never.
 type At struct{ Notice, Warning, Critical float64 }
 
@@ -42,7 +44,7 @@ type Rule[S Snapshot[S]] struct {
 	NextOf   func(S) string // the same for what it found, where that has a name to be put in
 	Concept  Concept
 	// Unless names a rule that says the same better: where that one finds something,
-	// `kwhy check` leaves this one out.
+	// Better leaves this one out.
 	Unless string
 
 	lifted bool // declared in another topic
@@ -119,6 +121,16 @@ func (r *Rule[S]) judge(s S, limits Limits) (Finding, bool) {
 		f.Next = r.NextOf(s)
 	}
 	return f, true
+}
+
+// Better leaves out findings whose rule names another that says the same better and
+// has found something.
+func Better(list []Finding) []Finding {
+	found := map[string]bool{}
+	for i := range list {
+		found[list[i].ID] = true
+	}
+	return slices.DeleteFunc(list, func(f Finding) bool { return f.Unless != "" && found[f.Unless] })
 }
 
 // RuleDoc is a rule without its type: what documentation and tests walk.

@@ -9,31 +9,47 @@ import (
 
 type hostRule = explain.Rule[*inspect.Net]
 
-// loss makes the two rules on a counter of what was lost. Over an interval its share
-// of what passed says what goes on now. Without one the share of all that ever
+// lossRule declares the two rules on a counter of what was lost. Over an interval its
+// share of what passed says what goes on now. Without one the share of all that ever
 // passed is worth a notice at most: it may be long over. Which of the two a finding
-// rests on is in its ID and in its sentence.
-func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(share, over string) string) []hostRule {
-	now, ever := r, r
-	now.Evidence, ever.Evidence = append([]string{key}, r.Evidence...), append([]string{key}, r.Evidence...)
-	now.At = at
-	now.Of = func(n host) value { return share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
+// rests on is in its ID, its basis and its sentence.
+type lossRule struct {
+	rule        hostRule // what both have
+	key         string   // of the counter, whose value carries the level
+	part, whole func(host) value
+	whatWhole   string // how What names the two together
+	at          explain.At
+	everAt      float64
+	say         func(part, whole value, over string) string
+}
+
+func (l lossRule) rules() []hostRule {
+	now, ever := l.rule, l.rule
+	now.Evidence, ever.Evidence = append([]string{l.key}, l.rule.Evidence...), append([]string{l.key}, l.rule.Evidence...)
+	now.Unit, ever.Unit = explain.Ratio, explain.Ratio
+	now.At, now.Basis, now.What = l.at, explain.Interval, l.whatWhole+", over the interval"
+	now.Of = func(n host) value { return share(grown(n, l.part), plusF(grown(n, l.part), grown(n, l.whole))) }
 	now.Say = func(n host) string {
 		_, over, _ := n.Before()
-		return say(percent(now.Of(n)), "in the last "+explain.Span(over.Seconds()))
+		return l.say(grown(n, l.part), grown(n, l.whole), "in the last "+explain.Span(over.Seconds()))
 	}
-	ever.ID, ever.At = r.ID+"_so_far", explain.At{Notice: everAt}
+	ever.ID, ever.At, ever.Basis, ever.What = l.rule.ID+"_so_far", explain.At{Notice: l.everAt}, explain.Ever, l.whatWhole+", since counting began"
 	ever.Of = func(n host) value {
 		if _, _, ok := n.Before(); ok {
 			return value{} // the interval says more
 		}
-		return share(part(n), plus(part(n), whole(n)))
+		return share(l.part(n), plus(l.part(n), l.whole(n)))
 	}
 	ever.Say = func(n host) string {
-		return say(percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
+		return l.say(l.part(n), l.whole(n), "since these counters began; --interval 10s says whether it goes on")
 	}
 	ever.Next = "kwhy net --interval 10s"
 	return []hostRule{now, ever}
+}
+
+// partOf is the share of a part of it and the rest together.
+func partOf(part, rest value) string {
+	return percent(share(part, plusF(part, rest)))
 }
 
 func plusF(a, b value) value {
@@ -52,26 +68,50 @@ func hostRules() []hostRule {
 }
 
 func lossRules() (out []hostRule) {
-	out = append(out, loss(hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
-		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
-		func(share, over string) string {
-			return share + " of the connections that came found the accept queue of their listener full, " + over
-		})...)
-	// Segments sent again are not among those that TcpOutSegs counts.
-	out = append(out, loss(hostRule{ID: "net.retransmits", Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
-		"tcp_retrans_segs", enough(mib("TcpRetransSegs")), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
-		func(share, over string) string { return share + " of the TCP segments were sent again, " + over })...)
-	out = append(out, loss(hostRule{ID: "net.softnet_drops", Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
-		"softnet_dropped", softTotal(softDropped), softTotal(softProcessed), explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001,
-		func(share, over string) string {
-			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
-		})...)
-	out = append(out, loss(hostRule{ID: "net.udp_rcvbuf_errors", Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
-		"udp_rcvbuf_errors", either("UdpRcvbufErrors", "Udp6RcvbufErrors"), either("UdpInDatagrams", "Udp6InDatagrams"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
-		func(share, over string) string {
-			return share + " of the datagrams for programs here met a full receive buffer and were lost, " + over
-		})...)
+	for _, l := range []lossRule{{
+		rule: hostRule{ID: "net.listen_overflow", Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN",
+			Means: "The kernel had done the handshake and there was no room for the connection in its listener's accept queue: the last packet is dropped, and the client tries again and is late, or gives up."},
+		key: "listen_overflows", part: mib("TcpExtListenOverflows"), whole: mib("TcpPassiveOpens"), whatWhole: "ListenOverflows / (ListenOverflows + PassiveOpens)",
+		at: explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, everAt: 0.001,
+		say: func(part, whole value, over string) string {
+			return partOf(part, whole) + " of the handshakes that came found the accept queue of their listener full, " + over
+		},
+	}, {
+		// Segments sent again are not among those that TcpOutSegs counts.
+		rule: hostRule{ID: "net.retransmits", Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans",
+			Means: "No acknowledgement came for what was sent, so that it was sent again: it was lost on the way, or the answer was, or the peer dropped it."},
+		key: "tcp_retrans_segs", part: enough(mib("TcpRetransSegs")), whole: mib("TcpOutSegs"), whatWhole: "RetransSegs / (RetransSegs + OutSegs), where that is 5 at least",
+		at: explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, everAt: 0.02,
+		say: func(part, whole value, over string) string {
+			return partOf(part, whole) + " of the TCP segments were sent again, " + over
+		},
+	}, {
+		rule: hostRule{ID: "net.softnet_drops", Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi",
+			Means: "A CPU's queue of packets from loopback, RPS, veth and the like held netdev_max_backlog, or one flow took more than its part of it."},
+		key: "softnet_dropped", part: softTotal(softDropped), whole: softTotal(softProcessed), whatWhole: "dropped / (dropped + processed) of softnet_stat",
+		at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+		say: func(part, whole value, over string) string {
+			return partOf(part, whole) + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
+		},
+	}, udpLoss("net.udp_rcvbuf_errors", "udp", "Udp", "IPv4"), udpLoss("net.udp6_rcvbuf_errors", "udp6", "Udp6", "IPv6")} {
+		out = append(out, l.rules()...)
+	}
 	return out
+}
+
+// udpLoss is what met a full receive buffer. A datagram counts as come in when a
+// program reads it (net/ipv4/udp.c, udp_recvmsg): those that still wait are in
+// neither number.
+func udpLoss(id, key, prefix, of string) lossRule {
+	return lossRule{
+		rule: hostRule{ID: id, Evidence: []string{key + "_in_errors", key + "_in_datagrams", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets --protocol udp",
+			Means: "The socket's receive buffer was full: the kernel drops what does not fit, and tells the sender nothing."},
+		key: key + "_rcvbuf_errors", part: mib(prefix + "RcvbufErrors"), whole: mib(prefix + "InDatagrams"), whatWhole: "RcvbufErrors / (RcvbufErrors + InDatagrams) of " + of,
+		at: explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, everAt: 0.001,
+		say: func(part, whole value, over string) string {
+			return explain.Plural(int64(part.Float()), "datagram", "datagrams") + " of " + of + " met a full receive buffer and were lost, and " + explain.Number(int64(whole.Float())) + " were read, " + over
+		},
+	}
 }
 
 // enough leaves out what is too little to speak of a share: one segment of ten sent
@@ -99,161 +139,31 @@ func either(v4, v6 string) func(host) value {
 
 // rateRules rest on what a counter grows a second: what it was before says nothing.
 func rateRules() []hostRule {
-	perSecond := func(id, key, concept, next string, get func(host) value, at explain.At, say string) hostRule {
-		return hostRule{
-			ID: id, Evidence: []string{key}, Concept: explain.Concept(concept), Next: next, At: at,
-			Of: func(n host) value { return rate(n, get) },
-			Say: func(n host) string {
-				_, over, _ := n.Before()
-				return fmt.Sprintf("%.3g times a second in the last %s %s", rate(n, get).Float(), explain.Span(over.Seconds()), say)
-			},
+	perSecond := func(r hostRule, get func(host) value, what, say string) hostRule {
+		r.What, r.Unit, r.Basis = what+", per second", explain.Decimal, explain.Interval
+		r.Of = func(n host) value { return rate(n, get) }
+		r.Say = func(n host) string {
+			_, over, _ := n.Before()
+			return fmt.Sprintf("%s times a second in the last %s %s", explain.AppendDecimal(nil, rate(n, get).Float()), explain.Span(over.Seconds()), say)
 		}
+		return r
 	}
 	return []hostRule{
-		perSecond("net.time_squeeze", "softnet_time_squeeze", "softirq-napi", "kwhy explain softirq-napi", softTotal(softSqueezed), explain.At{Notice: 10, Warning: 200},
+		perSecond(hostRule{ID: "net.time_squeeze", Evidence: []string{"softnet_time_squeeze"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi", At: explain.At{Notice: 10, Warning: 200},
+			Means: "netdev_budget or netdev_budget_usecs was used up with packets left in the rings. Nothing is lost by that; it goes on in the next round."},
+			softTotal(softSqueezed), "time_squeeze of softnet_stat",
 			"a CPU ended a round of taking in packets with packets left: it does not keep up"),
-		perSecond("net.conntrack_drops", "conntrack_drop", "conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
+		perSecond(hostRule{ID: "net.conntrack_drops", Evidence: []string{"conntrack_drop"}, Concept: "conntrack", Next: "kwhy explain conntrack", At: explain.At{Warning: 1e-9, Critical: 10},
+			Means: "The table of connections was full, or there was no memory for an entry: the packet is dropped before any rule sees it."},
+			func(n host) value { return explain.Look(n.Conntrack, "drop") }, "drop of nf_conntrack",
 			"a packet was dropped because its connection could not be tracked"),
-		perSecond("net.syncookies", "syncookies_sent", string(aboutListening), "kwhy net sockets --state LISTEN", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
+		perSecond(hostRule{ID: "net.syncookies", Evidence: []string{"syncookies_sent"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN", At: explain.At{Notice: 1e-9, Warning: 100},
+			Means: "The listener had no room for one more half-open connection: what is to be remembered of it went into the answer's sequence number."},
+			mib("TcpExtSyncookiesSent"), "SyncookiesSent",
 			"a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog"),
-		perSecond("net.udp_memory", "udp_mem_errors", "tcp-memory", "kwhy explain tcp-memory", either("UdpMemErrors", "Udp6MemErrors"), explain.At{Warning: 1e-9, Critical: 100},
+		perSecond(hostRule{ID: "net.udp_memory", Evidence: []string{"udp_mem_errors"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory", At: explain.At{Warning: 1e-9, Critical: 100},
+			Means: "The bound is of all UDP sockets of the host together: a socket with room in its own buffer loses datagrams, too."},
+			either("UdpMemErrors", "Udp6MemErrors"), "MemErrors of UDP",
 			"a datagram was lost because all UDP sockets together had more than udp_mem allows"),
 	}
-}
-
-// nearRules rest on how near a bound is now.
-func nearRules() []hostRule {
-	near := func(id, concept, next string, evidence []string, of func(host) value, at explain.At, say string) hostRule {
-		return hostRule{ID: id, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
-	}
-	against := func(get func(host) value, src inspect.Source) func(host) value {
-		return func(n host) value { return share(get(n), sysctl(src)(n)) }
-	}
-	return []hostRule{
-		near("net.conntrack_near", "conntrack", "kwhy explain conntrack", []string{"nf_conntrack_count", "nf_conntrack_max"},
-			against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax), explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
-			" of the room for tracked connections is taken: at 100 % packets of new ones are dropped"),
-		near("net.orphans_near", string(aboutStates), "kwhy explain packet-path", []string{"tcp_orphan", "tcp_max_orphans"},
-			against(sockstat("TCP orphan"), inspect.TCPMaxOrphans), explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
-			" of tcp_max_orphans: from a quarter on those whose peer stalls are reset, and at 100 % any"),
-		near("net.tw_near", string(aboutStates), "kwhy explain packet-path", []string{"tcp_time_wait", "tcp_max_tw_buckets"},
-			against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets), explain.At{Notice: 0.80, Warning: 0.98},
-			" of tcp_max_tw_buckets: at 100 % connections end without TIME_WAIT"),
-		{
-			ID: "net.ports_near", Evidence: []string{"ephemeral_used_most", "ip_local_port_range"}, Concept: "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
-			Of: portsUsed, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
-			Say: func(n host) string {
-				return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL", percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
-			},
-		}, {
-			ID: "net.tcp_memory_pressure", Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
-			Of: tcpPressed, At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
-			Say: func(n host) string {
-				s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure", size(used("TCP mem")(n)), explain.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
-				if underPressure(n) {
-					s += ": TCP is under memory pressure now, windows shrink and buffers do not grow"
-				}
-				return s
-			},
-		},
-		near("net.udp_memory_near", "tcp-memory", "kwhy explain tcp-memory", []string{"udp_mem_used", "udp_mem_low"},
-			func(n host) value {
-				if n.UDPMem[0] <= 0 {
-					return value{}
-				}
-				return share(sockstat("UDP mem")(n), explain.I(int64(n.UDPMem[0])))
-			}, explain.At{Notice: 0.70, Warning: 0.90, Critical: 1},
-			" of udp_mem low is used by UDP's buffers: above it datagrams are lost"),
-		{
-			// A number of sockets: programs that close have few.
-			ID: "net.close_wait_many", Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
-			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 100, Warning: 1000},
-			Say: func(n host) string {
-				return explain.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
-			},
-		},
-	}
-}
-
-// tcpPressed is how near TCP's memory is to the pressure threshold: 1 at least while
-// the kernel is under pressure.
-func tcpPressed(n host) value {
-	if n.TCPMem[1] <= 0 {
-		if underPressure(n) {
-			return explain.F(1)
-		}
-		return value{}
-	}
-	s := share(sockstat("TCP mem")(n), explain.I(int64(n.TCPMem[1])))
-	if s.Has() && underPressure(n) {
-		return explain.F(max(s.Float(), 1))
-	}
-	return s
-}
-
-// linkShare is the share of an interface's packets of which a counter tells, over
-// the interval.
-func linkShare(r interfaceRow, bad, good func(*inspect.Interface) uint64) value {
-	was, _, ok := r.Before()
-	if !ok || bad(r.It) < bad(was.It) || good(r.It) < good(was.It) {
-		return value{}
-	}
-	b, g := bad(r.It)-bad(was.It), good(r.It)-good(was.It)
-	return share(explain.N(b), explain.N(b+g))
-}
-
-func linkErrors(i *inspect.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
-
-func linkPackets(i *inspect.Interface) uint64 { return i.Dev.RxPackets + i.Dev.TxPackets }
-
-func linkReceived(i *inspect.Interface) uint64 { return i.Dev.RxPackets }
-
-func linkMissed(i *inspect.Interface) uint64 { return i.Stats["rx_missed_errors"] }
-
-func interfaceRules() []explain.Rule[interfaceRow] {
-	type rule = explain.Rule[interfaceRow]
-	pair := func(id, key string, bad, good func(*inspect.Interface) uint64, at explain.At, ever float64, what string) []rule {
-		over := func(r interfaceRow) value { return linkShare(r, bad, good) }
-		all := func(r interfaceRow) value {
-			if _, _, ok := r.Net.Before(); ok {
-				return value{}
-			}
-			return share(explain.N(bad(r.It)), explain.N(bad(r.It)+good(r.It)))
-		}
-		return []rule{{
-			ID: id, Evidence: []string{key}, Concept: "network-interface", Next: "kwhy explain network-interface", Of: over, At: at,
-			Say: func(r interfaceRow) string {
-				_, span, _ := r.Before()
-				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, explain.Span(span.Seconds()))
-			},
-		}, {
-			ID: id + "_so_far", Evidence: []string{key}, Concept: "network-interface", Next: "kwhy net --interval 10s", Of: all, At: explain.At{Notice: ever},
-			Say: func(r interfaceRow) string {
-				return fmt.Sprintf("%s: %s of its packets %s, since it is there; --interval 10s says whether it goes on", r.It.Name, percent(all(r)), what)
-			},
-		}}
-	}
-	return append(
-		pair("net.nic_errors", "rx_errs", linkErrors, linkPackets, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were broken or could not be sent"),
-		pair("net.nic_missed", "rx_missed_errors", linkMissed, linkReceived, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were missed: the ring was full")...)
-}
-
-func qdiscRules() []explain.Rule[qdiscRow] {
-	dropped := func(r qdiscRow) value {
-		was, _, ok := r.Before()
-		if !ok || r.It.Dropped < was.It.Dropped || r.It.Packets < was.It.Packets {
-			return value{}
-		}
-		d := r.It.Dropped - was.It.Dropped
-		return share(explain.N(d), explain.N(d+r.It.Packets-was.It.Packets))
-	}
-	return []explain.Rule[qdiscRow]{{
-		ID: "net.qdisc_drops", Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
-		// A queue that drops is how a sender learns of the bottleneck: little of it is right.
-		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
-		Say: func(r qdiscRow) string {
-			_, over, _ := r.Before()
-			return fmt.Sprintf("%s: its %s dropped %s of what was to be sent, in the last %s", r.It.Dev, r.It.Kind, percent(dropped(r)), explain.Span(over.Seconds()))
-		},
-	}}
 }
