@@ -17,7 +17,7 @@ func rules() []rule {
 	return []rule{full, {
 		ID: "net.window_closed", What: "probes of the closed window, as far as they lengthen the interval", Unit: explain.Count,
 		Means:    "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, at growing intervals, whether that has changed.",
-		Evidence: []string{"timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
+		Evidence: []string{"tcpi_backoff", "timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
 		Of: func(r row) value {
 			if r.It.Timer != probing || !r.It.Stream() {
 				return value{}
@@ -59,15 +59,9 @@ func rules() []rule {
 			return named(r) + " has not read " + explain.Size(uint64(r.It.RQueue)) + " from " + r.It.Remote().String() + " for " + explain.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
 		},
 	}, {
-		ID: "net.datagrams_dropped", What: "sk_drops", Unit: explain.Count,
+		ID: "net.datagrams_dropped", BasisOf: dropsBasis, What: "sk_drops", Unit: explain.Count,
 		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and tells the sender nothing.",
 		Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s",
-		BasisOf: func(r row) explain.Basis {
-			if _, _, ok := r.Before(); ok {
-				return explain.Interval
-			}
-			return explain.Ever
-		},
 		Of: dropsOf, At: explain.At{Notice: 1, Warning: 1000},
 		Say: func(r row) string {
 			n, over := drops(r)
@@ -102,6 +96,13 @@ func drops(r row) (n uint32, over string) {
 	return n, "since the socket was made"
 }
 
+func dropsBasis(r row) explain.Basis {
+	if _, _, ok := r.Before(); ok {
+		return explain.Interval
+	}
+	return explain.Ever
+}
+
 func dropsOf(r row) value {
 	if r.It.Stream() || r.It.Unix != nil || !r.It.Told.Has(sockdiag.Dropped) {
 		return value{}
@@ -123,7 +124,7 @@ func named(r row) string {
 func acceptQueueFull() rule {
 	return rule{
 		ID: "net.accept_queue_full", What: "connections that wait / (the limit + 1)", Unit: explain.Ratio,
-		Means:    "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the final ACK of further ones: their clients wait and try again.",
+		Means:    "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the SYNs of further ones: their clients wait and try again.",
 		Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
 		Of: func(r row) value {
 			if !r.It.IsListener() || !r.It.Told.Has(sockdiag.Queues) || r.It.WQueue < 1 {

@@ -27,7 +27,7 @@ func segments() []field {
 	out := counters(inspect.NetSNMP, "", "packet-path", []counter{
 		{name: "TcpInSegs", label: "segments in", gist: "Segments that came to TCP, broken ones too; what GRO joined is one."},
 		{name: "TcpOutSegs", label: "segments out", gist: "Segments that TCP sent, without those sent again."},
-		{name: "TcpRetransSegs", label: "sent again", concept: aboutLoss, gist: "Segments sent again because no acknowledgement came.", read: func(n host) string {
+		{name: "TcpRetransSegs", label: "sent again", concept: aboutLoss, gist: "Segments sent again because no acknowledgement came.", also: []inspect.Source{inspect.NetNetstat}, read: func(n host) string {
 			if retrans(n).Zero() {
 				return ""
 			}
@@ -64,7 +64,10 @@ func handshakes(n host, all func(host) value) string {
 	if syn.Float() == whole.Float() {
 		return " All were SYNs or answers to them, not data."
 	}
-	return " " + explain.Number(syn.Int()) + " of them were SYNs or answers to them, not data."
+	if syn.Float() == 1 {
+		return " 1 of them was a SYN or the answer to one, not data."
+	}
+	return " " + explain.Number(int64(syn.Float())) + " of them were SYNs or answers to them, not data."
 }
 
 // readTimeouts: a SYN that is not answered runs into the same timer, and into the
@@ -84,7 +87,7 @@ func readTimeouts(n host) string {
 	case syn.Float()+last.Float() >= all.Float():
 		return "Of handshakes, as far as SYNs sent again tell: clients that wait a second or more to be let in. Look there before at the path."
 	}
-	return fmt.Sprintf("Up to %s of them of handshakes. The others stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead.", explain.Number(syn.Int()))
+	return fmt.Sprintf("Up to %s of them of handshakes. The others stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead.", explain.Number(int64(syn.Float())))
 }
 
 // readLostAgain: every timeout after the first one of a SYN marks it lost again
