@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"kwhy/explain"
 )
 
 // TestHelperPath is no test: it is a child that sends over a loopback interface with
@@ -199,4 +202,22 @@ func TestLiveHalfOpen(t *testing.T) {
 		}
 	}
 	t.Error("the listener is not listed")
+}
+
+// Several findings of a rule are the first of them and a count, and what sockets say
+// in the same words is said once.
+func TestFewFindings(t *testing.T) {
+	var list []explain.Finding
+	for _, m := range []string{"a", "b", "a", "c", "a", "d", "e"} {
+		list = append(list, explain.Finding{ID: "net.x", Message: m})
+	}
+	list = append(list, explain.Finding{ID: "net.y", Message: "z"})
+	var said []string
+	for _, f := range few(list) {
+		said = append(said, f.ID+" "+f.Message)
+	}
+	want := []string{"net.x a: 3 sockets", "net.x b", "net.x c", "net.x 2 more sockets of those shown like that", "net.y z"}
+	if !slices.Equal(said, want) {
+		t.Errorf("%q, want %q", said, want)
+	}
 }

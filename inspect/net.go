@@ -441,10 +441,15 @@ func (h *Host) OwnSpace() NetSpace {
 	return s
 }
 
-// NetOf is the namespace that a process is in.
+// NetOf is the namespace that a process is in. Which one that is the kernel tells to
+// those alone who may trace the process; its /proc/PID/net it shows to everyone, so
+// that a namespace without a number is an answer too.
 func (h *Host) NetOf(pid int32) (NetSpace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.namespace(dir, "net")
+	if errors.Is(err, fs.ErrPermission) {
+		return NetSpace{Dir: dir + "/net", PID: pid}, nil
+	}
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = ErrNoProcess

@@ -42,6 +42,9 @@ func space() []field {
 		Doc: doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace: interfaces, routes, sockets and counters of its own."},
 		Get: func(n host) value {
 			if n.Space.Inode == 0 {
+				if !n.Space.Own {
+					return explain.None(inspect.Denied)
+				}
 				return explain.None(inspect.Untold)
 			}
 			return explain.N(n.Space.Inode)

@@ -65,6 +65,9 @@ func rules() []rule {
 		Of: dropsOf, At: explain.At{Notice: 1, Warning: 1000},
 		Say: func(r row) string {
 			n, over := drops(r)
+			if r.Net.FirstOwner(r.It.Inode) == nil {
+				return explain.Plural(n, "datagram was", "datagrams were") + " lost at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": they are not read as fast as they come"
+			}
 			return named(r) + " lost " + explain.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": it does not read as fast as they come"
 		},
 	}}
