@@ -301,7 +301,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if limit == 0 || len(order) < limit {
 		g.More = "the others are not as was asked"
 	}
-	rep.Grids, rep.Findings = append(rep.Grids, g), found
+	rep.Grids, rep.Findings = append(rep.Grids, g), explain.Once(found)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.When, over)
 	h.Summary = []string{explain.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
@@ -338,7 +338,7 @@ func namespaceOf(s *inspect.Sockets) string {
 }
 
 // addSockets adds to a report of a network whose sockets they are, and who listens.
-func addSockets(rep *explain.Report, s *inspect.Sockets, screen int) error {
+func addSockets(rep *explain.Report, s *inspect.Sockets, screen int, watched bool) error {
 	use, err := net.Use().View(nil, nil, 0)
 	if err != nil {
 		return err
@@ -346,7 +346,31 @@ func addSockets(rep *explain.Report, s *inspect.Sockets, screen int) error {
 	at := slices.IndexFunc(rep.Parts, func(p explain.Part) bool { return p.Table == "listeners" })
 	rep.Parts = slices.Insert(rep.Parts, max(at, 0), explain.Part{Title: "Whose they are", Table: "states"})
 	addGrid(rep, use, s.Use())
+	if err := addLosers(rep, s, watched); err != nil {
+		return err
+	}
 	return addListeners(rep, s.Only((*sockdiag.Socket).IsListener), screen)
+}
+
+// addLosers adds findings that say at whose sockets datagrams were lost. What each
+// socket counts is since it was made: over an interval they are named where the
+// interval has seen losses.
+func addLosers(rep *explain.Report, s *inspect.Sockets, watched bool) error {
+	const rule = "net.datagrams_dropped"
+	if watched && !slices.ContainsFunc(rep.Findings, func(f explain.Finding) bool {
+		return f.ID == "net.udp_rcvbuf_errors" || f.ID == "net.udp6_rcvbuf_errors"
+	}) {
+		return nil
+	}
+	v, err := net.Sockets().View(nil, []string{"sk_drops"}, 0)
+	if err != nil {
+		return err
+	}
+	v.Few(fewFindings)
+	rows := s.Only(func(s *sockdiag.Socket) bool { return s.Mem[sockdiag.Drops] > 0 && !s.IsListener() })
+	_, found := v.Explain(rows, rows.Fill(v.Refine(rows), v.Needs()), rep.Limits)
+	rep.Findings = append(rep.Findings, explain.Once(slices.DeleteFunc(found, func(f explain.Finding) bool { return f.ID != rule }))...)
+	return nil
 }
 
 func addListeners(rep *explain.Report, rows inspect.SocketRows, limit int) error {
@@ -391,9 +415,9 @@ func (r *run) netProcess(pid int32) error {
 	g, found := v.Explain(n.Mine, order, r.set.Limits)
 	g.More = "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all"
 	rep.Grids = append(rep.Grids, g)
-	rep.Findings = append(rep.Findings, slices.DeleteFunc(found, func(f explain.Finding) bool {
+	rep.Findings = append(rep.Findings, explain.Once(slices.DeleteFunc(found, func(f explain.Finding) bool {
 		return f.ID == "net.accept_queue_full" // the listeners have said so
-	})...)
+	}))...)
 	rep.Tell(n.Gaps(), r.host.Kernel)
 	h := r.header(n.Net.When, over)
 	h.Subject = &output.Subject{PID: pid, Comm: n.Row.P.Comm}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Each socket of a child in trouble is told by the right sentence and by the right
@@ -58,6 +59,34 @@ func TestLiveSocketsInTrouble(t *testing.T) {
 	}
 	if own { // then these are the only ones that the counters of the namespace count
 		countersAgree(t, d, made, pid)
+		host := liveJSON(t, "net", "--netns", pid)
+		if f := host.finding("net.datagrams_dropped"); !strings.HasPrefix(f, fmt.Sprintf("%s (%s) lost ", commOf(t, pid), pid)) || !strings.Contains(f, fmt.Sprintf("at udp 127.0.0.1:%d since the socket was made", made["udp"])) {
+			t.Errorf("whose datagrams were lost: %q", f)
+		}
+	}
+}
+
+// A peer that answers every probe of its closed window and does not read is found:
+// the probes are counted by what lengthens their interval.
+func TestLiveWindowClosed(t *testing.T) {
+	c, made, _ := netChild(t, "Sockets")
+	pid := strconv.Itoa(c.Process.Pid)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		d := liveJSON(t, "net", "sockets", pid, "--limit", "0")
+		r := byPort(t, d, made, "blocked", "ESTABLISHED")
+		if r["source"] != "sock_diag" {
+			t.Skip("sock_diag can't be asked here")
+		}
+		f, why := d.finding("net.window_closed"), fmt.Sprint(r["why"])
+		if strings.HasSuffix(f, ", whose window is closed") && r["level"] == "notice" && strings.Contains(why, "; asked ") && strings.Contains(why, " times or more whether it has opened") {
+			if n, _ := r["tcpi_backoff"].(float64); n < 3 || r["timer"] != "persist" {
+				t.Errorf("backoff %v, timer %v", r["tcpi_backoff"], r["timer"])
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("finding %q, level %v, %q", f, r["level"], why)
+		}
 	}
 }
 

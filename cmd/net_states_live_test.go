@@ -3,7 +3,6 @@ package cmd
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -94,44 +93,5 @@ func TestLiveSilentNetwork(t *testing.T) {
 	if again, _ := r["tcpi_retransmits"].(float64); again < 1 || r["timer"] != "on" || r["send_q"] != 5000. ||
 		!strings.Contains(fmt.Sprint(r["why"]), "4.9 KiB wait in the network: nothing was acknowledged though it was sent again ") {
 		t.Errorf("%v retransmits, timer %v, %v to be sent: %q", r["tcpi_retransmits"], r["timer"], r["send_q"], r["why"])
-	}
-}
-
-// TestHelperDelay is no test: it is a child that sends over a network with delay and
-// loss.
-func TestHelperDelay(t *testing.T) {
-	inRole(t, "Delay")
-	must(0, link(true))
-	if out, err := exec.Command("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "50ms", "loss", "10%").CombinedOutput(); err != nil {
-		fmt.Printf("skip netem: %s\n", strings.TrimSpace(string(out)))
-		os.Exit(0)
-	}
-	l := listening(4)
-	near, far := pair(l)
-	go func() {
-		for {
-			if n, err := unix.Read(far, make([]byte, 65536)); n <= 0 || err != nil {
-				return
-			}
-		}
-	}()
-	for range 400 {
-		must(unix.Write(near, make([]byte, 10000)))
-	}
-	tell(map[string]int{"delayed": portOf(near)})
-}
-
-// Delay and loss are seen in the round trip time and in what was sent again.
-func TestLiveDelayAndLoss(t *testing.T) {
-	c, made, own := netChild(t, "Delay")
-	if !own {
-		t.Skip("the network of others is not the test's to slow down")
-	}
-	r := byPort(t, liveJSON(t, "net", "sockets", strconv.Itoa(c.Process.Pid), "--limit", "0"), made, "delayed", "ESTABLISHED")
-	if rtt, _ := r["tcpi_min_rtt"].(float64); rtt < 0.09 || rtt > 0.5 {
-		t.Errorf("the round trip takes %v s, twice 50 ms was set", r["tcpi_min_rtt"])
-	}
-	if n, _ := r["tcpi_total_retrans"].(float64); n == 0 || !strings.Contains(fmt.Sprint(r["why"]), "sent again") {
-		t.Errorf("%v segments were sent again: %q", r["tcpi_total_retrans"], r["why"])
 	}
 }

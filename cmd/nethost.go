@@ -82,10 +82,11 @@ func (r *run) netHost(o *netHostOptions) error {
 		if was != nil {
 			n.Listed.Was = was.Listed
 		}
-		if err := addSockets(&rep, n.Listed, r.app.screenRows()); err != nil {
+		if err := addSockets(&rep, n.Listed, r.app.screenRows(), was != nil); err != nil {
 			return err
 		}
 	}
+	rep.Findings = explain.Better(rep.Findings)
 	rep.Tell(n.Gaps(), r.host.Kernel)
 	h := r.header(n.Mem.At, over)
 	if !space.Own || o.netns != "" {

@@ -494,6 +494,26 @@ func TestLiveAllNamespaces(t *testing.T) {
 	t.Errorf("%s is not among %v", link, d.Tables["net_namespaces"].Rows)
 }
 
+// Which namespace a process of another user is in is not told; what is in its
+// /proc/PID/net is.
+func TestLiveNamespaceOfAnotherUser(t *testing.T) {
+	const other = 1 // init, root's
+	if _, err := os.Readlink("/proc/1/ns/net"); !errors.Is(err, os.ErrPermission) {
+		t.Skipf("reading another's namespace: %v", err)
+	}
+	d := liveJSON(t, "net", "--netns", strconv.Itoa(other))
+	if v := d.Values["net_namespace"]; v.Absent == nil || v.Absent.Reason != "denied" {
+		t.Errorf("the namespace is %+v", v)
+	}
+	b, err := os.ReadFile("/proc/1/net/snmp")
+	if err != nil {
+		t.Skip(err)
+	}
+	if at := strings.LastIndex(string(b), "Tcp: "); at < 0 || !strings.Contains(string(b[at:]), " "+strconv.Itoa(int(number(t, d, "tcp_active_opens")))+" ") {
+		t.Errorf("%v connections were opened, the file says %s", number(t, d, "tcp_active_opens"), b[max(at, 0):])
+	}
+}
+
 func TestLiveNetErrors(t *testing.T) {
 	for _, c := range []struct {
 		args []string

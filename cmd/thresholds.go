@@ -40,7 +40,7 @@ func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
 		}
 		out = append(out, list...)
 	}
-	for _, pair := range a.Environ() {
+	for _, pair := range a.environ() {
 		name, text, _ := strings.Cut(pair, "=")
 		id, isThreshold := strings.CutPrefix(name, thresholdsEnv)
 		switch {
@@ -240,4 +240,12 @@ func parseThreshold(text string) (float64, error) {
 		n /= 100
 	}
 	return n, err
+}
+
+// environ is the environment; none where nobody has given one.
+func (a *App) environ() []string {
+	if a.Environ == nil {
+		return nil
+	}
+	return a.Environ()
 }

@@ -67,8 +67,14 @@ func AppendNumber(b []byte, n int64) []byte {
 // Number returns an integer with its digits in groups.
 func Number[N signed | unsigned](n N) string { return string(AppendNumber(nil, int64(n))) }
 
-// AppendDecimal appends a real number with three digits that count.
-func AppendDecimal(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'g', 3, 64) }
+// AppendDecimal appends a real number with three digits that count; a large one
+// without a fraction: 1.53, 1,526.
+func AppendDecimal(b []byte, f float64) []byte {
+	if f >= 999.5 && f < 1<<62 {
+		return AppendNumber(b, int64(f+0.5))
+	}
+	return strconv.AppendFloat(b, f, 'g', 3, 64)
+}
 
 // AppendPercent appends a ratio as a percentage: "94 %", "0.3 %", "<0.1 %".
 func AppendPercent(b []byte, ratio float64) []byte {

@@ -242,6 +242,33 @@ func (d *Ruled) noteBlind(v Value, src inspect.Source) {
 	}
 }
 
+// Better leaves out findings whose rule names another that says the same better and
+// has found something.
+func Better(list []Finding) []Finding {
+	found := map[string]bool{}
+	for i := range list {
+		found[list[i].ID] = true
+	}
+	return slices.DeleteFunc(list, func(f Finding) bool { return f.Unless != "" && found[f.Unless] })
+}
+
+// Once joins findings of a rule that say the same in the same words, such as those of
+// several sockets that nobody has.
+func Once(list []Finding) (out []Finding) {
+	type said struct{ id, message string }
+	at := map[said]int{}
+	for _, f := range list {
+		k := said{f.ID, f.Message}
+		if i, ok := at[k]; ok {
+			out[i].More += 1 + f.More
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, f)
+	}
+	return out
+}
+
 // Health is how a domain stands, in a few words each: how much of it is in use, who
 // has to wait for it, and what went wrong.
 type Health struct{ Utilisation, Saturation, Errors string }

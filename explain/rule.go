@@ -42,7 +42,7 @@ type Rule[S Snapshot[S]] struct {
 	NextOf   func(S) string // the same for what it found, where that has a name to be put in
 	Concept  Concept
 	// Unless names a rule that says the same better: where that one finds something,
-	// `kwhy check` leaves this one out.
+	// Better leaves this one out.
 	Unless string
 
 	lifted bool // declared in another topic

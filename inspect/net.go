@@ -448,8 +448,9 @@ func (h *Host) OwnSpace() NetSpace {
 	return s
 }
 
-// NetOf is the namespace that a process is in. Which that is may be hidden, and its
-// files are there all the same.
+// NetOf is the namespace that a process is in. Which one that is the kernel tells to
+// those alone who may trace the process; its /proc/PID/net it shows to everyone, so
+// that a namespace without a number is an answer too.
 func (h *Host) NetOf(pid int32) (NetSpace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.namespace(dir, "net")

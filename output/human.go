@@ -56,7 +56,7 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 		return strconv.AppendInt(b, v.Int(), 10)
 	}
 	if v.Kind() == explain.Float {
-		return strconv.AppendFloat(b, v.Float(), 'g', 3, 64)
+		return append(b, perSecondNumber(v.Float())...)
 	}
 	return explain.AppendNumber(b, v.Int())
 }

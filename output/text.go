@@ -373,7 +373,7 @@ func (t *Text) gaps(list []explain.Gap) {
 		return
 	}
 	t.title("Not seen")
-	for _, g := range list {
+	for _, g := range together(list) {
 		s := g.Source
 		if len(g.Keys) > 0 {
 			s += " (" + strings.Join(g.Keys, ", ") + ")"
@@ -387,4 +387,23 @@ func (t *Text) gaps(list []explain.Gap) {
 		}
 		t.lines(pad(margin), margin+2, wrap(safe(s), t.width-margin-2))
 	}
+}
+
+// together joins the sources of which there is the same to say: what is needed to
+// see them is then said once.
+func together(list []explain.Gap) (out []explain.Gap) {
+	first := map[[2]string]int{}
+	for _, g := range list {
+		w := [2]string{g.Reason.String(), g.Hint}
+		at, known := first[w]
+		switch alone := g.Hint != "" && len(g.Keys) == 0 && g.Of <= 1; {
+		case alone && known:
+			out[at].Source += ", " + g.Source
+			continue
+		case alone:
+			first[w] = len(out)
+		}
+		out = append(out, g)
+	}
+	return out
 }

@@ -13,7 +13,7 @@ import (
 // became of each rule.
 func Judge(f *Facts, only []string, limits explain.Limits) (explain.Report, error) {
 	verdicts, rules, found := judge(f, only, limits)
-	rep := explain.Report{Findings: sorted(better(found))}
+	rep := explain.Report{Findings: sorted(explain.Once(explain.Better(found)))}
 	if err := addTables(&rep, verdicts, rules); err != nil {
 		return rep, err
 	}
@@ -53,16 +53,6 @@ func addTables(rep *explain.Report, verdicts Verdicts, rules Rules) error {
 	c, _ := checks.Explain(rules, checks.All(rules), nil)
 	rep.Grids = append(rep.Grids, g, c)
 	return nil
-}
-
-// better leaves out findings whose rule names another that says the same better and
-// has found something.
-func better(list []explain.Finding) []explain.Finding {
-	found := map[string]bool{}
-	for i := range list {
-		found[list[i].ID] = true
-	}
-	return slices.DeleteFunc(list, func(f explain.Finding) bool { return f.Unless != "" && found[f.Unless] })
 }
 
 // sorted puts the worst first; of equals what goes on now before what was counted

@@ -65,7 +65,7 @@ func queueing() []field {
 		}, Reading: func(n host) string {
 			switch w, _ := n.Mem.Word(inspect.DefaultQdisc); w {
 			case "pfifo_fast":
-				return "Three bands in order of priority, as long as the interface's txqueuelen: a bulk flow can fill it and delay all others."
+				return "Three bands in order of priority and no order among flows: where more is sent than the link takes, one of them can fill it and delay the others of its band. fq_codel and fq keep them apart."
 			case "fq_codel":
 				return "A queue for each flow, and packets that wait too long are dropped: no flow delays the others."
 			case "fq":
@@ -268,8 +268,14 @@ func describe(i *inspect.Interface) string {
 	if i.Master != "" {
 		s += ", part of " + i.Master
 	}
+	if rx, tx := len(i.RxQueues), len(i.TxQueues); rx > 1 || tx > 1 {
+		s += fmt.Sprintf(", %s in and %d out", explain.Plural(rx, "queue", "queues"), tx)
+	}
 	if cpus := rpsOf(i); len(cpus) > 0 {
 		s += ", RPS to " + explain.Plural(len(cpus), "CPU", "CPUs")
+	}
+	if cpus := xpsOf(i); len(cpus) > 0 && len(i.TxQueues) > 1 {
+		s += ", XPS from " + explain.Plural(len(cpus), "CPU", "CPUs")
 	}
 	return s
 }

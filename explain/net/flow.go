@@ -104,6 +104,7 @@ func flow() []column {
 		count(sockdiag.Lost, doc{Kernel: "tcpi_lost", Concept: congestion, Gist: "Segments of these that are taken for lost."}),
 		count(sockdiag.Retrans, doc{Kernel: "tcpi_retrans", Concept: congestion, Gist: "Segments of these that were sent again."}),
 		count(sockdiag.Retransmits, doc{Kernel: "tcpi_retransmits", Concept: congestion, Gist: "Times in a row that the retransmission timer went off."}),
+		count(sockdiag.Backoff, doc{Kernel: "tcpi_backoff", Concept: congestion, Gist: "How often its timer was doubled: for want of an answer, or of a window."}),
 		counting(count(sockdiag.TotalRetrans, doc{Kernel: "tcpi_total_retrans", Label: "RETRANS", Show: explain.Wide, Concept: congestion, Gist: "Segments sent again since it was made."})),
 		bytes(sockdiag.NotsentBytes, doc{Kernel: "tcpi_notsent_bytes", Since: since(4, 6), Concept: "socket-buffers", Gist: "Bytes of its send queue that were not sent once."}),
 		bytes(sockdiag.SndWnd, doc{Kernel: "tcpi_snd_wnd", Since: since(5, 4), Concept: flowControl, Gist: "The peer's window: bytes that it takes beyond what it acknowledged."}),

@@ -42,6 +42,9 @@ func space() []field {
 		Doc: doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace: interfaces, routes, sockets and counters of its own."},
 		Get: func(n host) value {
 			if n.Space.Inode == 0 {
+				if !n.Space.Own {
+					return explain.None(inspect.Denied)
+				}
 				return explain.None(inspect.Untold)
 			}
 			return explain.N(n.Space.Inode)
@@ -166,6 +169,7 @@ type counter struct {
 	say     string // where it is not nought: what that means, and what to do
 	concept explain.Concept
 	since   inspect.Version
+	also    []inspect.Source  // what the reading leans on besides
 	read    func(host) string // instead of say
 }
 
@@ -174,7 +178,7 @@ type counter struct {
 func counters(src inspect.Source, prefix string, concept explain.Concept, list []counter) (out []field) {
 	for _, c := range list {
 		get := mib(prefix + c.name)
-		d := doc{Key: key(c.name), Kernel: c.name, Label: c.label, Unit: explain.Count, Counter: true, Show: c.show, Source: src, Since: c.since, Gist: c.gist, Concept: concept}
+		d := doc{Key: key(c.name), Kernel: c.name, Label: c.label, Unit: explain.Count, Counter: true, Show: c.show, Source: src, Also: c.also, Since: c.since, Gist: c.gist, Concept: concept}
 		if c.concept != "" {
 			d.Concept = c.concept
 		}

@@ -13,7 +13,7 @@ type hostRule = explain.Rule[*inspect.Net]
 // of what passed says what goes on now. Without one the share of all that ever
 // passed is worth a notice at most: it may be long over. Which of the two a finding
 // rests on is in its ID and in its sentence.
-func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(share, over string) string) []hostRule {
+func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(n host, share, over string) string) []hostRule {
 	now, ever := r, r
 	now.Evidence, ever.Evidence = append([]string{key}, r.Evidence...), append([]string{key}, r.Evidence...)
 	now.Unit, ever.Unit = explain.Ratio, explain.Ratio
@@ -22,7 +22,7 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 	now.Of = func(n host) value { return share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
 	now.Say = func(n host) string {
 		_, over, _ := n.Before()
-		return say(percent(now.Of(n)), "in the last "+explain.Span(over.Seconds()))
+		return say(n, percent(now.Of(n)), "in the last "+explain.Span(over.Seconds()))
 	}
 	ever.ID, ever.At = r.ID+"_so_far", explain.At{Notice: everAt}
 	ever.Of = func(n host) value {
@@ -32,7 +32,7 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 		return share(part(n), plus(part(n), whole(n)))
 	}
 	ever.Say = func(n host) string {
-		return say(percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
+		return say(n, percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
 	}
 	ever.Next = "kwhy net --interval 10s"
 	return []hostRule{now, ever}
@@ -59,33 +59,47 @@ func lossRules() (out []hostRule) {
 		Means:    "The accept queue of a listener was full: the kernel dropped the SYN, or the ACK that ends the handshake (with tcp_abort_on_overflow it answers that by a reset). The client waits a second and more, and tries again.",
 		Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
 		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
-		func(share, over string) string {
-			return share + " of the connections that came found the accept queue of their listener full, " + over
+		func(_ host, share, over string) string {
+			return share + " of the handshakes that came found the accept queue of their listener full, " + over
 		})...)
 	// Segments sent again are not among those that TcpOutSegs counts.
 	out = append(out, loss(hostRule{ID: "net.retransmits",
 		What:     "RetransSegs / (RetransSegs + OutSegs), of five at least",
 		Means:    "Segments that were not acknowledged in time, or of which later ones were: lost on the way, or held up so long that it looked like it. The sender slows down for each.",
-		Evidence: []string{"tcp_out_segs", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy explain packet-path"},
+		Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans"},
 		"tcp_retrans_segs", enough(mib("TcpRetransSegs")), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
-		func(share, over string) string { return share + " of the TCP segments were sent again, " + over })...)
+		func(_ host, share, over string) string {
+			return share + " of the TCP segments were sent again, " + over
+		})...)
 	out = append(out, loss(hostRule{ID: "net.softnet_drops",
 		What:     "dropped / (dropped + processed) of softnet_stat",
 		Means:    "A CPU's backlog had netdev_max_backlog packets, of loopback, RPS, veth or drivers without NAPI, and its softirq did not come to them in time.",
 		Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
 		"softnet_dropped", softTotal(softDropped), softTotal(softProcessed), explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001,
-		func(share, over string) string {
+		func(_ host, share, over string) string {
 			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
 		})...)
-	out = append(out, loss(hostRule{ID: "net.udp_rcvbuf_errors",
-		What:     "RcvbufErrors / (RcvbufErrors + InDatagrams) of UDP",
-		Means:    "The receive buffer of a socket was full when datagrams came: its program does not read as fast as they come. The sender is told nothing.",
-		Evidence: []string{"udp_in_errors", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets"},
-		"udp_rcvbuf_errors", either("UdpRcvbufErrors", "Udp6RcvbufErrors"), either("UdpInDatagrams", "Udp6InDatagrams"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
-		func(share, over string) string {
-			return share + " of the datagrams for programs here met a full receive buffer and were lost, " + over
-		})...)
+	out = append(out, udpLoss("net.udp_rcvbuf_errors", "udp", "Udp", "IPv4")...)
+	out = append(out, udpLoss("net.udp6_rcvbuf_errors", "udp6", "Udp6", "IPv6")...)
 	return out
+}
+
+// udpLoss are the rules on what met a full receive buffer, by the version of IP. A
+// datagram counts as come in when a program reads it (net/ipv4/udp.c, udp_recvmsg):
+// those that still wait are in neither number, so that the sentence says both and no
+// share.
+func udpLoss(id, key, prefix, of string) []hostRule {
+	lost, read := mib(prefix+"RcvbufErrors"), mib(prefix+"InDatagrams")
+	return loss(hostRule{ID: id,
+		What:     "RcvbufErrors / (RcvbufErrors + InDatagrams) of UDP over " + of,
+		Means:    "The receive buffer of a socket was full when datagrams came: its program does not read as fast as they come. The sender is told nothing.",
+		Evidence: []string{key + "_in_errors", key + "_in_datagrams", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets --protocol udp"},
+		key+"_rcvbuf_errors", lost, read, explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
+		func(n host, _, over string) string {
+			l, _ := lately(n, lost)
+			r, _ := lately(n, read)
+			return explain.Plural(int64(l.Float()), "datagram", "datagrams") + " of " + of + " met a full receive buffer and were lost, and " + explain.Number(int64(r.Float())) + " were read, " + over
+		})
 }
 
 // enough leaves out what is too little to speak of a share: one segment of ten sent
@@ -120,7 +134,7 @@ func rateRules() []hostRule {
 			Of: func(n host) value { return rate(n, get) },
 			Say: func(n host) string {
 				_, over, _ := n.Before()
-				return fmt.Sprintf("%.3g times a second in the last %s %s", rate(n, get).Float(), explain.Span(over.Seconds()), say)
+				return fmt.Sprintf("%s times a second in the last %s %s", explain.AppendDecimal(nil, rate(n, get).Float()), explain.Span(over.Seconds()), say)
 			},
 		}
 	}
@@ -204,7 +218,7 @@ func nearRules() []hostRule {
 			ID: "net.close_wait_many", Unless: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
 			Means:    "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: a program that has so many has lost sight of them.",
 			Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
-			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 100, Warning: 1000},
+			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 50, Warning: 1000},
 			Say: func(n host) string {
 				return explain.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
 			},

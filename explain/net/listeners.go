@@ -10,7 +10,7 @@ import (
 func Listeners() *explain.Table[row] {
 	keep := map[string]explain.Show{
 		"protocol": explain.Always, "local_endpoint": explain.Always, "local": explain.Data, "local_port": explain.Data,
-		"process": explain.Wide, "pid": explain.Data, "owners": explain.Data, "cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
+		"process": explain.Always, "pid": explain.Data, "owners": explain.Data, "cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
 		"accept_queue": explain.Always, "accept_limit": explain.Always, "sk_drops": explain.Always,
 	}
 	t := &explain.Table[row]{Name: "listeners", Sort: []string{"accept_used"}, Rules: []rule{acceptQueueFull()}}

@@ -58,24 +58,18 @@ func summary() []processField {
 		field(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
 		field(doc{Key: "sockets", Unit: explain.Count, Gist: "Its sockets, however many descriptors lead to each."}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
 		sum(doc{Key: "unread", Concept: "flow-control", Gist: "Bytes that came and that it has not read."}, func(s *sockdiag.Socket) uint64 {
-			if s.IsListener() {
-				return 0
-			}
-			return uint64(s.RQueue)
+			return unreadBytes(s)
 		}, func(p process) string {
-			n := countOf(p, func(s *sockdiag.Socket) bool { return !s.IsListener() && s.RQueue > 0 })
+			n := countOf(p, func(s *sockdiag.Socket) bool { return unreadBytes(s) > 0 })
 			if n == 0 {
 				return "It has read all that came."
 			}
 			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait for this program."
 		}),
 		sum(doc{Key: "unacknowledged", Label: "not acknowledged", Concept: "flow-control", Gist: "Bytes that it wrote and that the peers have not acknowledged."}, func(s *sockdiag.Socket) uint64 {
-			if s.IsListener() {
-				return 0
-			}
-			return uint64(s.WQueue)
+			return unackedBytes(s)
 		}, func(p process) string {
-			n := countOf(p, func(s *sockdiag.Socket) bool { return !s.IsListener() && s.WQueue > 0 })
+			n := countOf(p, func(s *sockdiag.Socket) bool { return unackedBytes(s) > 0 })
 			if n == 0 {
 				return "All that it wrote has reached the peers."
 			}
@@ -119,6 +113,30 @@ func readRetransmitted(p process) string {
 		return ""
 	}
 	return explain.Percent(min(again, sent), sent) + " of the segments with data that they sent."
+}
+
+// unreadBytes are those that wait to be read. The peer's FIN counts as one in the
+// queue of a socket that has got it, and is no byte to read.
+func unreadBytes(s *sockdiag.Socket) uint64 {
+	switch {
+	case s.IsListener():
+		return 0
+	case s.Stream() && s.RQueue > 0 && (s.State == sockdiag.CloseWait || s.State == sockdiag.LastAck || s.State == sockdiag.Closing):
+		return uint64(s.RQueue) - 1
+	}
+	return uint64(s.RQueue)
+}
+
+// unackedBytes are those that the peer has not acknowledged, without its own SYN or
+// FIN, which count as one.
+func unackedBytes(s *sockdiag.Socket) uint64 {
+	switch {
+	case s.IsListener():
+		return 0
+	case s.Stream() && s.WQueue > 0 && (s.State == sockdiag.SynSent || s.State == sockdiag.FinWait1 || s.State == sockdiag.LastAck || s.State == sockdiag.Closing):
+		return uint64(s.WQueue) - 1
+	}
+	return uint64(s.WQueue)
 }
 
 func dropped(s *sockdiag.Socket) uint64 { return uint64(s.Mem[sockdiag.Drops]) }

@@ -15,17 +15,17 @@ type rule = explain.Rule[inspect.SocketRow]
 func rules() []rule {
 	full := explain.LiftRule(acceptQueueFull(), func(r row) row { return r })
 	return []rule{full, {
-		ID: "net.window_closed", What: "probes that were sent in vain", Unit: explain.Count,
+		ID: "net.window_closed", What: "probes of the closed window, as far as they lengthen the interval", Unit: explain.Count,
 		Means:    "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, at growing intervals, whether that has changed.",
-		Evidence: []string{"timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
+		Evidence: []string{"tcpi_backoff", "timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
 		Of: func(r row) value {
 			if r.It.Timer != probing || !r.It.Stream() {
 				return value{}
 			}
-			return explain.N(r.It.Info.Num(sockdiag.Probes))
-		}, At: explain.At{Notice: 1, Warning: 5},
+			return explain.N(probes(r.It))
+		}, At: explain.At{Notice: 3, Warning: 8}, // after about 1.5 s and 50 s at the least
 		Say: func(r row) string {
-			return named(r) + " has " + explain.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed"
+			return named(r) + " has " + explain.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed" + unanswered(r.It)
 		},
 	}, {
 		ID: "net.not_acknowledged", What: "how often the oldest segment was sent again", Unit: explain.Count,
@@ -61,13 +61,33 @@ func rules() []rule {
 	}, {
 		ID: "net.datagrams_dropped", BasisOf: dropsBasis, What: "sk_drops", Unit: explain.Count,
 		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and tells the sender nothing.",
-		Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s",
+		Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s", NextOf: nextOfDrops,
 		Of: dropsOf, At: explain.At{Notice: 1, Warning: 1000},
 		Say: func(r row) string {
 			n, over := drops(r)
+			if r.Owners().Len() == 0 {
+				return explain.Plural(n, "datagram was", "datagrams were") + " lost at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": they are not read as fast as they come"
+			}
 			return named(r) + " lost " + explain.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": it does not read as fast as they come"
 		},
 	}}
+}
+
+// probes are how often a closed window was asked after. The count of probes starts
+// anew with every answer; what each of them doubles the interval by does not, until
+// the window opens (net/ipv4/tcp_output.c, tcp_send_probe0; tcp_input.c,
+// tcp_ack_probe). It ends at tcp_retries2, which is 15.
+func probes(s *sockdiag.Socket) uint64 {
+	return max(s.Info.Num(sockdiag.Probes), s.Info.Num(sockdiag.Backoff))
+}
+
+// unanswered says that the peer does not even answer probes.
+func unanswered(s *sockdiag.Socket) string {
+	const some = 2 // one is on its way
+	if n := s.Info.Num(sockdiag.Probes); n >= some {
+		return ", and that does not answer " + explain.Plural(n, "probe", "probes")
+	}
+	return ""
 }
 
 // drops are those of an interval, or of the socket's life where there is none.
@@ -77,6 +97,14 @@ func drops(r row) (n uint32, over string) {
 		return n - was.It.Mem[sockdiag.Drops], "in " + explain.Span(span.Seconds())
 	}
 	return n, "since the socket was made"
+}
+
+// nextOfDrops is to see whether it goes on, or who it is that does not read.
+func nextOfDrops(r row) string {
+	if list := r.Owners(); dropsBasis(r) == explain.Interval && list.Len() > 0 {
+		return "kwhy proc " + strconv.Itoa(int(list.At(0).P.PID))
+	}
+	return "kwhy net sockets --interval 1s"
 }
 
 func dropsBasis(r row) explain.Basis {

@@ -1,6 +1,8 @@
 package net
 
 import (
+	"fmt"
+
 	"kwhy/explain"
 	"kwhy/inspect"
 )
@@ -25,21 +27,21 @@ func segments() []field {
 	out := counters(inspect.NetSNMP, "", "packet-path", []counter{
 		{name: "TcpInSegs", label: "segments in", gist: "Segments that came to TCP, broken ones too; what GRO joined is one."},
 		{name: "TcpOutSegs", label: "segments out", gist: "Segments that TCP sent, without those sent again."},
-		{name: "TcpRetransSegs", label: "sent again", concept: aboutLoss, gist: "Segments sent again because no acknowledgement came.", read: func(n host) string {
+		{name: "TcpRetransSegs", label: "sent again", concept: aboutLoss, gist: "Segments sent again because no acknowledgement came.", also: []inspect.Source{inspect.NetNetstat}, read: func(n host) string {
 			if retrans(n).Zero() {
 				return ""
 			}
-			return of(n, retrans, sent, "the segments sent") + " Below 1 % is usual across the internet; within a data centre it is a sign."
+			return of(n, retrans, sent, "the segments sent") + handshakes(n, retrans) + " Below 1 % is usual across the internet; within a data centre it is a sign."
 		}},
 	})
 	out = append(out, counters(inspect.NetNetstat, "TcpExt", aboutLoss, []counter{
 		{name: "TCPFastRetrans", label: "found by acks", show: explain.Rare, gist: "Segments sent again because later ones were acknowledged: found early.", say: "Lost ones that later segments' acknowledgements gave away: the cheap way."},
 		{name: "TCPSlowStartRetrans", label: "after a timeout", show: explain.Rare, gist: "Segments sent again while recovering from a timeout.", say: "After a timeout all that was under way is sent anew."},
-		{name: "TCPTimeouts", label: "timeouts", gist: "Retransmission timers that ran out: nothing came back, and sending stopped.", say: "Each stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead."},
+		{name: "TCPTimeouts", label: "timeouts", gist: "Retransmission timers that ran out: nothing came back, and sending stopped.", read: readTimeouts},
 		{name: "TCPSynRetrans", label: "SYNs sent again", show: explain.Rare, gist: "SYNs and their answers that were sent again: 1 s, 2 s, 4 s later.", say: "Connections that were not answered at once: a listener's full queue, a filter that drops, a peer that is gone."},
-		{name: "TCPLostRetransmit", label: "lost again", show: explain.Rare, gist: "Segments that were lost when they were sent again.", say: "A path that loses what is repeated, too: congestion, or a policer."},
-		{name: "TCPRetransFail", label: "could not be sent", show: explain.Rare, gist: "Retransmissions that the layers below refused.", say: "Local: no memory, no route, or a full qdisc."},
-		{name: "TCPSpuriousRtxHostQueues", label: "stuck here", show: explain.Rare, gist: "Retransmissions not made because the first copy had not left this host.", say: "A segment waited in a qdisc or ring until its timer ran out: the way out of this host is the bottleneck."},
+		{name: "TCPLostRetransmit", label: "lost again", show: explain.Rare, gist: "Segments that were lost when they were sent again.", read: readLostAgain},
+		{name: "TCPRetransFail", label: "could not be sent", show: explain.Rare, gist: "Retransmissions that the layers below refused.", say: "Refused on this host: a full qdisc, no route, or no memory. Newer kernels count them as sent again all the same: look at the queues on the way out."},
+		{name: "TCPSpuriousRtxHostQueues", label: "stuck here", show: explain.Rare, gist: "Retransmissions not made because the first copy had not left this host.", say: "A segment still waited in a qdisc or ring here when its timer ran out. Many a second say that the way out of this host is the bottleneck."},
 		{name: "TCPSpuriousRTOs", label: "false timeouts", show: explain.Rare, gist: "Timeouts that turned out false: the answer was only late.", say: "Delays jump: a path that stalls, or a peer that was not scheduled."},
 		{name: "TCPSACKReorder", label: "reordered", show: explain.Rare, gist: "How often segments were found to have overtaken each other.", say: "Packets overtake each other on the way: links used side by side, or queues of one card."},
 		{name: "TCPOFOQueue", label: "out of order", show: explain.Rare, gist: "Segments that came before one that was to come first, and were kept.", say: "Kept until the gap was filled: what came before was lost or overtaken, on the way here."},
@@ -49,6 +51,72 @@ func segments() []field {
 		{name: "TcpInErrs", label: "broken", show: explain.Rare, gist: "Segments with a bad checksum or header.", say: "Damaged behind the link's own checksum: bad memory in a router or card, or a broken offload."},
 		{name: "TcpInCsumErrors", label: "bad checksums", show: explain.Rare, gist: "Of the broken ones, those with a bad checksum.", say: "Damaged behind the link's own checksum: bad memory in a router or card, or a broken offload."},
 	})...)
+}
+
+// handshakes says how much of what grew was SYNs and their answers. These are sent
+// again for other reasons than data is: nobody accepts, or nobody is there.
+func handshakes(n host, all func(host) value) string {
+	syn, _ := lately(n, mib("TcpExtTCPSynRetrans"))
+	whole, _ := lately(n, all)
+	if !syn.Has() || !whole.Has() || syn.Float() < 1 || syn.Float() > whole.Float() {
+		return ""
+	}
+	if syn.Float() == whole.Float() {
+		return " All were SYNs or answers to them, not data."
+	}
+	if syn.Float() == 1 {
+		return " 1 of them was a SYN or the answer to one, not data."
+	}
+	return " " + explain.Number(int64(syn.Float())) + " of them were SYNs or answers to them, not data."
+}
+
+// readTimeouts: a SYN that is not answered runs into the same timer, and into the
+// same counter, as data does (net/ipv4/tcp_timer.c, tcp_retransmit_timer; for the
+// answers to SYNs tcp_syn_ack_timeout).
+func readTimeouts(n host) string {
+	all, _ := lately(n, mib("TcpExtTCPTimeouts"))
+	if !all.Has() || all.Zero() {
+		return ""
+	}
+	syn, _ := lately(n, mib("TcpExtTCPSynRetrans"))
+	last, _ := lately(n, mib("TcpExtTCPAbortOnTimeout")) // nothing is sent again at the last one
+	data := "Each stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead."
+	switch {
+	case !syn.Has() || syn.Zero():
+		return data
+	case syn.Float()+last.Float() >= all.Float():
+		return "Of handshakes, as far as SYNs sent again tell: clients that wait a second or more to be let in. Look there before at the path."
+	}
+	return fmt.Sprintf("Up to %s of them of handshakes. The others stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead.", explain.Number(int64(syn.Float())))
+}
+
+// readLostAgain: every timeout after the first one of a SYN marks it lost again
+// (net/ipv4/tcp_input.c, tcp_mark_skb_lost, by tcp_enter_loss).
+func readLostAgain(n host) string {
+	lost, _ := lately(n, mib("TcpExtTCPLostRetransmit"))
+	if !lost.Has() || lost.Zero() {
+		return ""
+	}
+	if syn, _ := lately(n, mib("TcpExtTCPSynRetrans")); syn.Has() && syn.Float() >= lost.Float() {
+		return "No more than SYNs sent again, which count here from the second time on: a full accept queue or a peer that is gone is enough for it."
+	}
+	return "A path that loses what is repeated, too: congestion, or a policer."
+}
+
+// readResets sets them against the connections that there were. One with both ends
+// here is counted at each.
+func readResets(n host) string {
+	get := mib("TcpEstabResets")
+	if get(n).Zero() {
+		return ""
+	}
+	opened := func(n host) value { return plus(mib("TcpActiveOpens")(n), mib("TcpPassiveOpens")(n)) }
+	a, over := lately(n, get)
+	s := ""
+	if b, _ := lately(n, opened); share(a, b).Has() && a.Float() <= b.Float() {
+		s = "As many as " + percent(share(a, b)) + " of the connections begun " + over + ". "
+	}
+	return s + "Usual for clients that hang up and for programs that close with data unread; otherwise a crash, or a filter between."
 }
 
 // connections are how they begin, and what a listener turned away.
@@ -81,7 +149,7 @@ func fullQueues() []field {
 		{name: "TCPBacklogDrop", label: "backlog full", gist: "Segments dropped because the program held its socket and the backlog was full.", say: "While a program works on its socket segments wait in its backlog, bounded by the two buffers. Larger buffers, or less work under the lock."},
 		{name: "TCPRcvQDrop", label: "receive queue full", gist: "Segments dropped because their socket's receive memory was used up.", say: "The program does not read, or TCP's memory is short: the sender has to repeat them."},
 		{name: "TCPZeroWindowDrop", label: "behind the window", show: explain.Rare, since: version(5, 0), gist: "Segments dropped because the window that was offered was nought.", say: "The peer sent into a closed window."},
-		{name: "TCPToZeroWindowAdv", label: "windows closed", show: explain.Rare, gist: "How often a window went from open to closed: a program here did not read.", say: "A program here did not read, its buffer was full, and the sender was told to stop."},
+		{name: "TCPToZeroWindowAdv", label: "windows closed", show: explain.Rare, gist: "How often a window went from open to closed: a program here did not read.", say: "So often a program here did not read, its buffer was full, and the sender was told to stop. Not an error: a program slower than its peer. kwhy net sockets --sort recv_q shows who does not read now."},
 		{name: "PruneCalled", label: "prunes", gist: "How often a socket over its receive buffer had to make room.", say: "Received data took more memory than the receive buffer allows: small packets cost more than they carry."},
 		{name: "TCPRcvCollapsed", label: "collapsed", show: explain.Rare, gist: "Segments copied together into fewer buffers, to make room.", say: "Copied together to save memory: it costs CPU time."},
 		{name: "RcvPruned", label: "pruned", gist: "Segments dropped because making room was not enough.", say: "Received and dropped again: the program does not read, and the buffer is at its end."},
@@ -94,7 +162,7 @@ func fullQueues() []field {
 // ended is how connections came to an end before their time.
 func ended() []field {
 	out := counters(inspect.NetSNMP, "", aboutStates, []counter{
-		{name: "TcpEstabResets", label: "reset while open", show: explain.Rare, gist: "Connections that ended by a reset, from here or from the peer.", say: "By a peer or a program that ended, closed with data unread, or by a filter between."},
+		{name: "TcpEstabResets", label: "reset while open", show: explain.Rare, gist: "Connections that ended by a reset, from here or from the peer.", read: readResets},
 		{name: "TcpOutRsts", label: "resets sent", show: explain.Rare, gist: "Segments with a reset that this host sent.", say: "To ports where nobody listens, for connections that are gone, and for those closed with data unread."},
 	})
 	return append(out, counters(inspect.NetNetstat, "TcpExt", aboutStates, []counter{

@@ -173,9 +173,13 @@ func others() []field {
 		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: src, Show: show, Concept: aboutSockets, Gist: gist}, Get: sockstat(of)}
 	}
 	v6 := inspect.NetSockstat6
+	udp := use("udp_inuse", "UDP", "UDP inuse", "UDP sockets of IPv4 that have a port.", inspect.NetSockstat, explain.Always)
+	udp.Reading = func(host) string {
+		return "Of IPv4, with a port. Those of IPv6, raw ones and fragments are told where there are any; unix sockets below."
+	}
 	return []field{
 		use("sockets_used", "sockets", "sockets used", "Sockets of every kind in this namespace, unix and netlink sockets too.", inspect.NetSockstat, explain.Always),
-		use("udp_inuse", "UDP", "UDP inuse", "UDP sockets of IPv4 that have a port.", inspect.NetSockstat, explain.Always),
+		udp,
 		use("udp6_inuse", "UDP, IPv6", "UDP6 inuse", "UDP sockets of IPv6 that have a port.", v6, explain.Rare),
 		use("tcp_inuse", "TCP in use", "TCP inuse", "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.", inspect.NetSockstat, explain.Data),
 		use("tcp6_inuse", "TCP in use, IPv6", "TCP6 inuse", "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.", v6, explain.Data),

@@ -227,11 +227,12 @@ func (s *sentence) closedWindow(it *sockdiag.Socket, window uint64) {
 		s.add("closed: ")
 	}
 	s.add("its program does not read")
-	if n := it.Info.Num(sockdiag.Probes); n > 0 {
+	if n := probes(it); n > 0 {
 		s.add("; asked ")
 		s.count(n, "time", "times")
-		s.add(" whether it has opened")
+		s.add(" or more whether it has opened")
 	}
+	s.add(unanswered(it))
 }
 
 // silence is a peer, or a network, that acknowledges nothing.
@@ -267,8 +268,9 @@ func (s *sentence) history(it *sockdiag.Socket) {
 			s.add(h.says)
 		}
 	}
+	const few = 5 // of which no share can be made
 	again, sent := it.Info.Num(sockdiag.TotalRetrans), it.Info.Num(sockdiag.DataSegsOut)
-	if sent > 0 && again > 0 && float64(again)/float64(sent) >= notable/5 {
+	if sent > 0 && again >= few && float64(again)/float64(sent) >= notable/5 {
 		s.add("; ")
 		s.b = explain.AppendPercent(s.b, min(float64(again)/float64(sent), 1))
 		s.add(" of its segments were sent again")

@@ -1,0 +1,38 @@
+package explain_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"kwhy/explain"
+)
+
+// What several rows say in the same words is said once, with how many more say it.
+func TestOnce(t *testing.T) {
+	var list []explain.Finding
+	for _, m := range []string{"a", "b", "a", "c", "a"} {
+		list = append(list, explain.Finding{ID: "net.x", Message: m})
+	}
+	list[4].More = 3
+	list = append(list, explain.Finding{ID: "net.y", Message: "a"})
+	var said []string
+	for _, f := range explain.Once(list) {
+		said = append(said, fmt.Sprint(f.ID, " ", f.Message, " ", f.More))
+	}
+	if want := []string{"net.x a 5", "net.x b 0", "net.x c 0", "net.y a 0"}; !slices.Equal(said, want) {
+		t.Errorf("%q, want %q", said, want)
+	}
+}
+
+// A finding is left out where the rule that it names has found something.
+func TestBetter(t *testing.T) {
+	list := []explain.Finding{{ID: "a", Unless: "b"}, {ID: "b"}, {ID: "c", Unless: "d"}}
+	var kept []string
+	for _, f := range explain.Better(list) {
+		kept = append(kept, f.ID)
+	}
+	if want := []string{"b", "c"}; !slices.Equal(kept, want) {
+		t.Errorf("%q, want %q", kept, want)
+	}
+}
