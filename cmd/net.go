@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -290,11 +289,10 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if err != nil {
 		return err
 	}
-	var over time.Duration
-	if was != nil {
-		s.Was, over = was, s.When.Sub(was.When)
+	if s.Was = was; was != nil {
 		order = v.Again(s, order)
 	}
+	_, over, _ := s.Before()
 	rep := explain.Report{Limits: r.set.Limits}
 	g, found := v.Explain(s, order, rep.Limits)
 	g.Title, g.More, g.Empty = "Sockets", "--limit 0 shows all", "No socket is as was asked."

@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"kwhy/explain"
 )
 
 // TestHelperPath is no test: it is a child that sends over a loopback interface with

@@ -95,8 +95,14 @@ func TestLiveProcessRates(t *testing.T) {
 			t.Errorf("%s: %v a second over %v", key, grew, *d.Interval)
 		}
 	}
+	dropsOf(t, d, u.LocalAddr().(*net.UDPAddr).Port)
+}
+
+// dropsOf looks at the row of a UDP socket that drops what comes.
+func dropsOf(t *testing.T, d document, port int) {
+	t.Helper()
 	for _, r := range d.Tables["sockets"].Rows {
-		if r["protocol"] == "udp" && fmt.Sprint(r["local_port"]) == strconv.Itoa(u.LocalAddr().(*net.UDPAddr).Port) && r["sk_drops"].(float64) > 0 {
+		if r["protocol"] == "udp" && fmt.Sprint(r["local_port"]) == strconv.Itoa(port) && r["sk_drops"].(float64) > 0 {
 			if rate, ok := r["sk_drops_rate"].(float64); !ok || rate <= 0 {
 				t.Errorf("drops %v, a second %v", r["sk_drops"], r["sk_drops_rate"])
 			}

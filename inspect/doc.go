@@ -39,7 +39,6 @@
 //     kwhy's own network namespace alone, takes a softnet row before 5.10 for the
 //     CPU of its number, and columns of conntrack by their place, which changed.
 //   - net/dev: procfs loses the order of the interfaces.
-//   - net/tcp: procfs keeps every socket as an object where counts are wanted.
 //   - cgroup files, sysctls one by one (FS.VM reads all, those with effects
 //     too), zram, node meminfo, hugepages, KSM: procfs has no reader.
 package inspect

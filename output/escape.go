@@ -14,7 +14,12 @@ const hexDigits = "0123456789abcdef"
 // backslash that stands before what looks like an escape sequence, or becomes one:
 // it is doubled.
 func appendEscaped(b []byte, s string) []byte {
-	for i := 0; i < len(s); {
+	plain := 0
+	for plain < len(s) && s[plain] >= 0x20 && s[plain] < 0x7f && s[plain] != '\\' {
+		plain++
+	}
+	b = append(b, s[:plain]...)
+	for i := plain; i < len(s); {
 		if c := s[i]; c == '\\' {
 			run := i
 			for run < len(s) && s[run] == '\\' {

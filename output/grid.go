@@ -33,6 +33,7 @@ type table struct {
 	least  []float64
 	raw    map[int][]float64 // of columns that have a bar
 	has    []bool            // whether any row has a value in that column
+	labels []bool            // whether any word of that column has another name in text
 }
 
 // rowStart is where the texts of a row begin: in which piece, and where there.
@@ -175,7 +176,7 @@ func (tb *table) measure() {
 // newTable is one without rows: how many there will be, as far as that is known.
 func (t *Text) newTable(g *explain.Grid, many int) *table {
 	n := len(g.Docs)
-	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), raw: map[int][]float64{}}
+	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), labels: make([]bool, n), raw: map[int][]float64{}}
 	for i := range g.Docs {
 		d := &g.Docs[i]
 		if d.Key == "why" {
@@ -184,6 +185,7 @@ func (t *Text) newTable(g *explain.Grid, many int) *table {
 			tb.cols = append(tb.cols, i)
 		}
 		tb.widths[i] = cells(heading(d))
+		tb.labels[i] = slices.ContainsFunc(d.Words, func(w explain.Word) bool { return w.Label != "" })
 	}
 	// What has a name of its own beside "why" says more than a sentence about others.
 	tb.told = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
@@ -232,7 +234,11 @@ func (tb *table) add(i int, v explain.Value, most int) {
 	d := &tb.docs[i]
 	b := tb.texts[len(tb.texts)-1]
 	from := len(b)
-	if name := d.Called(v); name != "" {
+	name := ""
+	if tb.labels[i] {
+		name = d.Called(v)
+	}
+	if name != "" {
 		b = append(b, name...)
 	} else {
 		b = appendHuman(b, v, d.Unit)

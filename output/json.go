@@ -173,9 +173,9 @@ func appendAsText(b []byte, v explain.Value, u explain.Unit) []byte {
 		return append(b, "null"...)
 	}
 	if u == explain.Address {
-		return appendString(b, "0x"+strconv.FormatUint(v.Uint(), 16))
+		return append(strconv.AppendUint(append(b, `"0x`...), v.Uint(), 16), '"')
 	}
-	return appendString(b, strconv.FormatUint(v.Uint(), 10))
+	return append(strconv.AppendUint(append(b, '"'), v.Uint(), 10), '"')
 }
 
 func appendHeader(b []byte, h *Header) []byte {

@@ -46,7 +46,7 @@ func large(n int) (g explain.Grid, skipped *[]bool) {
 func TestPiecesAsOne(t *testing.T) {
 	for _, n := range []int{1, 4095, 4096, 4097, 5000, 12345} {
 		for _, width := range []int{60, 80, 120, 200} {
-			printed := func(g explain.Grid) string {
+			text := func(g explain.Grid) string {
 				var b bytes.Buffer
 				if err := output.NewText(&b, width, output.DetailLine, true).Print(&output.Header{}, &explain.Report{Grids: []explain.Grid{g}}); err != nil {
 					t.Fatal(err)
@@ -54,12 +54,12 @@ func TestPiecesAsOne(t *testing.T) {
 				return b.String()
 			}
 			g, skipped := large(n)
-			pieces := printed(g)
+			pieces := text(g)
 			if n >= 4096 && width == 80 && !(*skipped)[4] {
 				t.Errorf("a column that finds no room is made: %v", *skipped)
 			}
 			g.Part, g.Skip = nil, nil
-			if whole := printed(g); whole != pieces {
+			if whole := text(g); whole != pieces {
 				t.Errorf("%d rows at %d columns: %d bytes in pieces, %d at once", n, width, len(pieces), len(whole))
 			}
 		}

@@ -36,6 +36,8 @@ func appendWrapped(list []string, s string, width int) []string {
 	width = max(width, 8)
 	if !singleBlanks(s) {
 		s = strings.Join(strings.Fields(s), " ")
+	} else if len(s) <= width && s != "" { // no character takes more columns than bytes
+		return append(list, s)
 	}
 	from, end, used := 0, 0, 0 // of the line
 	for at := 0; at < len(s); {

@@ -22,64 +22,61 @@ func Process() explain.Card[*inspect.NetProcess] {
 	}}
 }
 
-func summary() []processField {
-	field := func(d doc, get func(process) value, read func(process) string) processField {
-		if d.Source == inspect.None {
-			d.Source = inspect.NetSockets
-		}
-		if d.Concept == "" {
-			d.Concept = "socket"
-		}
-		if d.Source == inspect.PIDNs {
-			return processField{Doc: d, Get: get, Reading: read}
-		}
-		d.Also = []inspect.Source{inspect.PIDFd} // which says which sockets are its own
-		return processField{Doc: d, Get: func(p process) value {
-			if p.FDs != inspect.Present {
-				return explain.None(p.FDs)
-			}
-			return get(p)
-		}, Reading: read}
+// ofProcess declares a value of all sockets of a process.
+func ofProcess(d doc, get func(process) value, read func(process) string) processField {
+	if d.Source == inspect.None {
+		d.Source = inspect.NetSockets
 	}
-	sum := func(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) processField {
+	if d.Concept == "" {
+		d.Concept = "socket"
+	}
+	if d.Source == inspect.PIDNs {
+		return processField{Doc: d, Get: get, Reading: read}
+	}
+	d.Also = []inspect.Source{inspect.PIDFd} // which says which sockets are its own
+	return processField{Doc: d, Get: func(p process) value {
+		if p.FDs != inspect.Present {
+			return explain.None(p.FDs)
+		}
+		return get(p)
+	}, Reading: read}
+}
+
+// sumOf declares a sum over all sockets of a process, in bytes unless the unit is set.
+func sumOf(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) processField {
+	if d.Unit == explain.Text {
 		d.Unit = explain.Bytes
-		return field(d, func(p process) value { return explain.N(total(p, of)) }, read)
 	}
-	count := func(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) processField {
-		d.Unit = explain.Count
-		return field(d, func(p process) value { return explain.N(total(p, of)) }, read)
-	}
-	memory := sum(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
-		return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
-	}, func(process) string {
-		return "Receive and send queues, and what was set aside for them; it is in no RSS."
-	})
+	return ofProcess(d, func(p process) value { return explain.N(total(p, of)) }, read)
+}
+
+func summary() []processField {
 	return []processField{
-		field(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
-		field(doc{Key: "sockets", Unit: explain.Count, Gist: "Its sockets, however many descriptors lead to each."}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
-		sum(doc{Key: "unread", Concept: "flow-control", Gist: "Bytes that came and that it has not read."}, func(s *sockdiag.Socket) uint64 {
-			return unreadBytes(s)
-		}, func(p process) string {
+		ofProcess(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
+		ofProcess(doc{Key: "sockets", Unit: explain.Count, Gist: "Its sockets, however many descriptors lead to each."}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
+		sumOf(doc{Key: "unread", Concept: "flow-control", Gist: "Bytes that came and that it has not read."}, unreadBytes, func(p process) string {
 			n := countOf(p, func(s *sockdiag.Socket) bool { return unreadBytes(s) > 0 })
 			if n == 0 {
 				return "It has read all that came."
 			}
 			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait for this program."
 		}),
-		sum(doc{Key: "unacknowledged", Label: "not acknowledged", Concept: "flow-control", Gist: "Bytes that it wrote and that the peers have not acknowledged."}, func(s *sockdiag.Socket) uint64 {
-			return unackedBytes(s)
-		}, func(p process) string {
+		sumOf(doc{Key: "unacknowledged", Label: "not acknowledged", Concept: "flow-control", Gist: "Bytes that it wrote and that the peers have not acknowledged."}, unackedBytes, func(p process) string {
 			n := countOf(p, func(s *sockdiag.Socket) bool { return unackedBytes(s) > 0 })
 			if n == 0 {
 				return "All that it wrote has reached the peers."
 			}
 			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
 		}),
-		memory,
-		sumOfTCP(sum(doc{Key: "received", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes that came by its TCP sockets since each was made."}, ofInfo(sockdiag.BytesReceived), nil)),
-		sumOfTCP(sum(doc{Key: "acknowledged", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes sent by its TCP sockets that the peers have, since each was made."}, ofInfo(sockdiag.BytesAcked), nil)),
-		sumOfTCP(count(doc{Key: "retransmitted", Counter: true, Source: inspect.SockDiag, Concept: "congestion-control", Gist: "Segments that its TCP sockets sent again since each was made."}, ofInfo(sockdiag.TotalRetrans), readRetransmitted)),
-		count(doc{Key: "socket_drops", Counter: true, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, dropped, func(p process) string {
+		sumOf(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
+			return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
+		}, func(process) string {
+			return "Receive and send queues, and what was set aside for them; it is in no RSS."
+		}),
+		sumOfTCP(sockdiag.BytesReceived, doc{Key: "received", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes that came by its TCP sockets since each was made."}, nil),
+		sumOfTCP(sockdiag.BytesAcked, doc{Key: "acknowledged", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes sent by its TCP sockets that the peers have, since each was made."}, nil),
+		sumOfTCP(sockdiag.TotalRetrans, doc{Key: "retransmitted", Unit: explain.Count, Counter: true, Source: inspect.SockDiag, Concept: "congestion-control", Gist: "Segments that its TCP sockets sent again since each was made."}, readRetransmitted),
+		sumOf(doc{Key: "socket_drops", Unit: explain.Count, Counter: true, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, dropped, func(p process) string {
 			if total(p, dropped) == 0 {
 				return "None."
 			}
@@ -88,23 +85,30 @@ func summary() []processField {
 	}
 }
 
-// ofInfo is one of tcp_info, for sums.
-func ofInfo(f sockdiag.InfoField) func(*sockdiag.Socket) uint64 {
-	return func(s *sockdiag.Socket) uint64 { return s.Info.Num(f) }
-}
-
-// sumOfTCP is a sum over sockets of TCP: of a process that has none there is none. What
-// those did that were closed over an interval is not in it.
-func sumOfTCP(f processField) processField {
-	get := f.Get
-	f.Get = func(p process) value {
-		if !p.Earlier && countOf(p, func(s *sockdiag.Socket) bool { return len(s.Info) > 0 }) == 0 {
+// sumOfTCP is a sum over sockets of TCP: of a process that has none there is none, nor
+// of a kernel that does not tell. What those did that were closed over an interval is
+// not in it.
+func sumOfTCP(f sockdiag.InfoField, d doc, read func(process) string) processField {
+	d.Show = explain.Rare
+	out := sumOf(d, ofInfo(f), read)
+	get := out.Get
+	out.Get = func(p process) value {
+		all := countOf(p, func(s *sockdiag.Socket) bool { return len(s.Info) > 0 })
+		told := countOf(p, func(s *sockdiag.Socket) bool { _, ok := s.Info.Get(f); return ok })
+		switch {
+		case all == 0 && !p.Earlier:
 			return explain.None(inspect.Inapplicable)
+		case told < all:
+			return value{}
 		}
 		return get(p)
 	}
-	f.Show = explain.Rare
-	return f
+	return out
+}
+
+// ofInfo is one number of tcp_info, for sums.
+func ofInfo(f sockdiag.InfoField) func(*sockdiag.Socket) uint64 {
+	return func(s *sockdiag.Socket) uint64 { return s.Info.Num(f) }
 }
 
 func readRetransmitted(p process) string {

@@ -235,11 +235,12 @@ func nameOf(list inspect.Owners) string {
 		return ""
 	}
 	p := list.At(0).P
-	name := p.Comm + "(" + strconv.Itoa(int(p.PID)) + ")"
+	name := append(append(make([]byte, 0, 64), p.Comm...), '(')
+	name = append(strconv.AppendInt(name, int64(p.PID), 10), ')')
 	if n := list.Others(); n > 0 {
-		name += " +" + strconv.Itoa(n)
+		name = strconv.AppendInt(append(name, " +"...), int64(n), 10)
 	}
-	return name
+	return string(name)
 }
 
 // memory are the nine numbers of SKMEMINFO (net/core/sock.c, sk_get_meminfo).
