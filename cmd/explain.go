@@ -90,7 +90,7 @@ func (r *run) explain(name string, noLive bool) error {
 	concept, isConcept := catalog.Concept(name)
 	entries, words := catalog.Find(all, name), catalog.Meanings(all, name)
 	if isConcept && (len(entries) == 0 || name == concept) {
-		return r.explainConcept(concept, catalog.OfConcept(all, concept), noLive)
+		return r.explainConcept(concept, all, noLive)
 	}
 	if len(entries)+len(words) > 0 {
 		return r.explainValue(entries, words, noLive)
@@ -102,14 +102,18 @@ func (r *run) explain(name string, noLive bool) error {
 	return usagef("nothing is called %q; near it: %s", name, strings.Join(near, ", "))
 }
 
-func (r *run) explainConcept(name string, entries []explain.Entry, noLive bool) error {
+func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error {
 	essay, err := concepts.Read(name)
 	if err != nil {
 		return err
 	}
 	var rep explain.Report
 	if !noLive {
-		if rep, err = r.live(entries); err != nil {
+		groups, err := catalog.OfEssay(all, &essay)
+		if err != nil {
+			return err
+		}
+		if rep, err = r.live(groups); err != nil {
 			return err
 		}
 	}
@@ -119,12 +123,25 @@ func (r *run) explainConcept(name string, entries []explain.Entry, noLive bool) 
 	}
 	t := r.text()
 	t.Essay(told(&essay))
-	return t.Live("On this host now", &rep)
+	return t.Live("On this host now", &rep, false)
 }
 
 // told is an essay as output takes it.
 func told(e *concepts.Essay) output.Essay {
-	return output.Essay{Title: e.Title, Gist: e.Gist, Body: e.Body, Source: e.Source, Man: e.Man, See: e.See}
+	out := output.Essay{Title: e.Title, Gist: e.Gist, Body: e.Body, Man: slices.Clone(e.Man), See: e.See}
+	for _, s := range e.Source {
+		if m, ok := concepts.Before(s); ok {
+			s += " (" + m.String() + ")"
+		}
+		out.Source = append(out.Source, s)
+	}
+	for i := len(e.Man) - 1; i >= 0; i-- {
+		if strings.HasPrefix(e.Man[i], "proc_") {
+			out.Man[i] += " (up to man-pages 6.8 in proc(5))"
+			break
+		}
+	}
+	return out
 }
 
 // explainValue explains what a name means as a value, and as a word that is one. Of
@@ -133,7 +150,11 @@ func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noL
 	var rep explain.Report
 	if !noLive {
 		var err error
-		if rep, err = r.live(entries); err != nil {
+		groups := catalog.Together(entries)
+		for i := range groups {
+			groups[i].Ask.Sort = groups[i].Doc.Key
+		}
+		if rep, err = r.live(groups); err != nil {
 			return err
 		}
 	}
@@ -155,73 +176,55 @@ func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noL
 		}
 		t.Essay(told(&essay))
 	}
-	return t.Live("On this host now", &rep)
+	return t.Live("On this host now", &rep, true)
 }
 
-// live reads what the entries read on this host, those of one card or table at
-// one time. One that cannot be read here is a gap like any other.
-func (r *run) live(entries []explain.Entry) (explain.Report, error) {
+// live reads groups of values on this host. One that cannot be read here is a gap
+// like any other.
+func (r *run) live(groups []catalog.Group) (explain.Report, error) {
 	var all explain.Report
-	groups := together(entries)
 	for _, g := range groups {
-		if of, ok := strings.CutSuffix(g.first.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h group) bool { return h.first.Command == of }) {
+		if of, ok := strings.CutSuffix(g.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == of }) {
 			continue // the processes have the same columns
 		}
-		if g.first.Table != "" && all.Grid(g.first.Table) != nil {
+		if g.Table != "" && all.Grid(g.Table) != nil {
 			continue // another command's table of that name had more of them
 		}
-		one, err := g.first.Live(r.host, g.keys...)
+		one, err := g.Live(r.host, g.Ask)
 		if err != nil {
 			return all, err
 		}
+		whose := ""
+		if strings.HasSuffix(g.Command, " PID") {
+			whose = ", of kwhy itself"
+		}
 		for i := range one.Parts {
 			one.Parts[i].Title = ""
-			if i == 0 && strings.HasSuffix(g.first.Command, " PID") {
-				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.first.Command + " shows any process"
+			if i == 0 && whose != "" {
+				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.Command + " shows any process"
 			}
 		}
 		for i := range one.Grids {
-			one.Grids[i].Title = "kwhy " + g.first.Command
+			one.Grids[i].Title = titled(&g, &one.Grids[i]) + whose
 		}
 		all.Parts = append(all.Parts, one.Parts...)
 		all.Findings = append(all.Findings, one.Findings...)
 		all.Grids = append(all.Grids, one.Grids...)
+		all.Gaps = append(all.Gaps, one.Gaps...)
 	}
 	all.Tell(nil, r.host.Kernel)
 	return all, nil
 }
 
-// group is entries that are read together.
-type group struct {
-	first explain.Entry
-	keys  []string
-}
-
-// together groups entries by card and table: cards in their order, then tables,
-// those first of which most columns are wanted.
-func together(entries []explain.Entry) (out []group) {
-	for _, e := range entries {
-		i := slices.IndexFunc(out, func(g group) bool { return g.first.Command == e.Command && g.first.Table == e.Table })
-		if i < 0 {
-			i = len(out)
-			out = append(out, group{first: e})
+// titled says which table it is, and which rows of it come first.
+func titled(g *catalog.Group, grid *explain.Grid) string {
+	out := "kwhy " + g.Command + " · " + strings.ReplaceAll(grid.Name, "_", " ")
+	for i := range grid.Docs {
+		if d := &grid.Docs[i]; d.Key == g.Ask.Sort && grid.Total > grid.Shown && grid.Shown > 0 && d.Unit.Number() {
+			out += ", most " + cmp.Or(d.Kernel, d.Key) + " first"
 		}
-		out[i].keys = append(out[i].keys, e.Doc.Key)
 	}
-	slices.SortStableFunc(out, func(a, b group) int {
-		if a.first.Table == "" || b.first.Table == "" {
-			return cmp.Compare(b2i(a.first.Table != ""), b2i(b.first.Table != ""))
-		}
-		return cmp.Compare(len(b.keys), len(a.keys))
-	})
 	return out
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func (a *App) schemaCommand() *cobra.Command {

@@ -27,7 +27,7 @@ func (t *Text) Concepts(list []Chapter) error {
 		if i > 0 {
 			t.line("")
 		}
-		t.line(t.style.Title(strings.ToUpper(c.Title[:1]) + c.Title[1:]))
+		t.line(t.style.Title(c.Title))
 		name := 0
 		for _, l := range c.Lines {
 			name = max(name, cells(l[0]))
@@ -160,17 +160,18 @@ func key(e *explain.Entry) string {
 	return ".values." + e.Doc.Key
 }
 
-// Live prints readings of this host under a title.
-func (t *Text) Live(title string, r *explain.Report) error {
+// Live prints readings of this host under a title. Of what was asked for by name
+// nothing is left out.
+func (t *Text) Live(title string, r *explain.Report, byName bool) error {
 	for i := range r.Parts {
 		r.Parts[i].Whole = ""
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j].Doc; c.Show == explain.Rare || c.Show == explain.Data {
-				c.Show = explain.Always // who asks for it by name wants to see it
+			if c := &r.Parts[i].Cells[j].Doc; c.Show == explain.Data || c.Show == explain.Rare && byName {
+				c.Show = explain.Always
 			}
 		}
 	}
-	if len(r.Parts)+len(r.Grids) > 0 {
+	if len(r.Parts)+len(r.Grids)+len(r.Gaps) > 0 {
 		t.title(title)
 	}
 	g := t.measure(r.Parts)
@@ -178,10 +179,16 @@ func (t *Text) Live(title string, r *explain.Report) error {
 		t.part(&r.Parts[i], r, g)
 	}
 	for i := range r.Grids {
-		if r.Grids[i].Title != "" && r.Grids[i].Shown > 0 {
-			t.line(pad(margin) + t.style.Dim(r.Grids[i].Title+":"))
+		grid := &r.Grids[i]
+		switch {
+		case grid.Shown > 0:
+			t.line("")
+			t.line(t.style.Dim(grid.Title))
+			t.grid(grid)
+		case grid.Empty != "":
+			t.line("")
+			t.line(t.style.Dim(grid.Title+": ") + grid.Empty)
 		}
-		t.grid(&r.Grids[i])
 	}
 	t.gaps(r.Gaps)
 	return t.w.Flush()

@@ -60,19 +60,26 @@ func TestEssays(t *testing.T) {
 
 // The book has its chapters, and no others.
 func TestChapters(t *testing.T) {
-	used := map[string]bool{}
+	in := map[string]string{}
+	for _, c := range concepts.Chapters() {
+		for _, name := range c.Essays {
+			if in[name] != "" {
+				t.Errorf("%s is twice in the book", name)
+			}
+			in[name] = c.Name
+		}
+	}
 	for _, name := range concepts.Names() {
 		e, err := concepts.Read(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if used[e.Chapter] = true; !slices.Contains(concepts.Chapters(), e.Chapter) {
-			t.Errorf("%s is of a chapter %q that the book does not have", name, e.Chapter)
+		if in[name] != e.Chapter {
+			t.Errorf("%s says chapter %q, and the book has it in %q", name, e.Chapter, in[name])
 		}
+		delete(in, name)
 	}
-	for _, c := range concepts.Chapters() {
-		if !used[c] {
-			t.Errorf("nothing is in chapter %q", c)
-		}
+	for name := range in {
+		t.Errorf("%s is in the book, and there is no such essay", name)
 	}
 }

@@ -344,7 +344,7 @@ func Qdiscs() *explain.Table[qdiscRow] {
 	count := func(key, label string, show explain.Show, gist string, of func(*inspect.Qdisc) uint64) column {
 		return declare(key, label, explain.Count, show, true, gist, func(q *inspect.Qdisc) value { return explain.N(of(q)) })
 	}
-	return &explain.Table[qdiscRow]{Name: "qdiscs", Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
+	return &explain.Table[qdiscRow]{Name: "qdiscs", Identity: []string{"interface", "qdisc"}, Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
 		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *inspect.Qdisc) value { return told(q.Dev) }),
 		declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *inspect.Qdisc) value { return explain.S(q.Kind) }),
 		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Handle)) }),

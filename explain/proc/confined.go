@@ -10,7 +10,7 @@ import (
 
 func confined() []detailField {
 	return []detailField{
-		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "In how many kinds of namespace it is seen to live apart from PID 1."},
+		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "container", Gist: "In how many kinds of namespace it is seen to live apart from PID 1."},
 			func(d detail) value {
 				c := compared(d)
 				if len(c.apart)+len(c.same)+len(c.strange) == 0 {
@@ -18,7 +18,7 @@ func confined() []detailField {
 				}
 				return explain.I(len(c.apart))
 			}, readContainer),
-		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "memory-cgroup", Gist: "Where it is in each hierarchy of control groups."},
+		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "cgroups", Gist: "Where it is in each hierarchy of control groups."},
 			func(d detail) value {
 				var out []string
 				for _, c := range d.Cgroups {

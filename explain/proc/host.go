@@ -42,12 +42,12 @@ func summary() []field {
 			func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
 		counted(doc{Key: "kernel_threads", Label: "kernel threads", Also: hides, Concept: "kernel-thread", Gist: "Threads of the kernel itself, which have no program and no memory."},
 			func(l list) value { _, n := split(l); return seen(l, n) }, nil),
-		counted(doc{Key: "tasks", Label: "threads in all", Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax}, Concept: "process", Gist: "All threads of the host, those of the kernel among them."},
+		counted(doc{Key: "tasks", Label: "threads in all", Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax}, Concept: "threads", Gist: "All threads of the host, those of the kernel among them."},
 			func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
-		stat("procs_running", "runnable", "Threads on a CPU or ready for one, kwhy among them.", "process-state", false, readRunning),
+		stat("procs_running", "runnable", "Threads on a CPU or ready for one, kwhy among them.", "run-queue", false, readRunning),
 		stat("procs_blocked", "blocked", "Threads asleep until I/O that they asked for is done.", "process-state", false, nil),
-		stat("processes", "started", "Processes and threads started since boot.", "process", true, nil),
-		counted(doc{Key: "zombies", Also: hides, Concept: "process-state", Gist: "Processes that ended and whose parent has not asked how."},
+		stat("processes", "started", "Processes and threads started since boot.", "fork-and-exec", true, nil),
+		counted(doc{Key: "zombies", Also: hides, Concept: "zombie", Gist: "Processes that ended and whose parent has not asked how."},
 			func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
 		limit("pid_max", "The numbers that the kernel gives out end here; each thread takes one.", inspect.KernelPIDMax),
 		limit("threads-max", "No more threads than this, on the whole host.", inspect.KernelThreadsMax),
@@ -216,7 +216,7 @@ func rules() []explain.Rule[*inspect.ProcList] {
 	return []explain.Rule[*inspect.ProcList]{
 		near("proc.pids_near_limit", "pid_max", "pid_max", inspect.KernelPIDMax),
 		near("proc.threads_near_limit", "threads_max", "threads-max", inspect.KernelThreadsMax),
-		{ID: "proc.zombies", Evidence: []string{"zombies"}, Concept: "process-state", Next: "kwhy proc --state Z",
+		{ID: "proc.zombies", Evidence: []string{"zombies"}, Concept: "zombie", Next: "kwhy proc --state Z",
 			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {
 				return explain.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how"
