@@ -12,6 +12,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
+	"kwhy/inspect"
 	"kwhy/output"
 )
 
@@ -95,6 +96,9 @@ func (r *run) explain(name string, noLive bool) error {
 	if len(entries)+len(words) > 0 {
 		return r.explainValue(entries, words, noLive)
 	}
+	if concept, ok := catalog.Alias(name); ok {
+		return r.explainConcept(concept, all, noLive)
+	}
 	near := catalog.Near(all, name)
 	if len(near) == 0 {
 		return usagef("nothing is called %q; kwhy explain lists the concepts", name)
@@ -113,9 +117,7 @@ func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error 
 		if err != nil {
 			return err
 		}
-		if rep, err = r.live(groups); err != nil {
-			return err
-		}
+		rep = r.live(groups)
 	}
 	if r.set.Output != "text" {
 		rep.Grids = append(rep.Grids, conceptGrid([]concepts.Essay{essay}, true))
@@ -149,14 +151,11 @@ func told(e *concepts.Essay) output.Essay {
 func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noLive bool) error {
 	var rep explain.Report
 	if !noLive {
-		var err error
 		groups := catalog.Together(entries)
 		for i := range groups {
 			groups[i].Ask.Sort = groups[i].Doc.Key
 		}
-		if rep, err = r.live(groups); err != nil {
-			return err
-		}
+		rep = r.live(groups)
 	}
 	if r.set.Output != "text" {
 		rep.Grids = append(rep.Grids, valueGrid(entries), wordGrid(words))
@@ -181,8 +180,7 @@ func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noL
 
 // live reads groups of values on this host. One that cannot be read here is a gap
 // like any other.
-func (r *run) live(groups []catalog.Group) (explain.Report, error) {
-	var all explain.Report
+func (r *run) live(groups []catalog.Group) (all explain.Report) {
 	for _, g := range groups {
 		if of, ok := strings.CutSuffix(g.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == of }) {
 			continue // the processes have the same columns
@@ -192,7 +190,9 @@ func (r *run) live(groups []catalog.Group) (explain.Report, error) {
 		}
 		one, err := g.Live(r.host, g.Ask)
 		if err != nil {
-			return all, err
+			d, why := &g.Doc, inspect.ReasonOf(err)
+			all.Gaps = append(all.Gaps, explain.Gap{Source: d.Source.String(), Reason: why, Count: 1, Of: 1, Hint: d.Hint(why, r.host.Kernel)})
+			continue
 		}
 		whose := ""
 		if strings.HasSuffix(g.Command, " PID") {
@@ -213,7 +213,7 @@ func (r *run) live(groups []catalog.Group) (explain.Report, error) {
 		all.Gaps = append(all.Gaps, one.Gaps...)
 	}
 	all.Tell(nil, r.host.Kernel)
-	return all, nil
+	return all
 }
 
 // titled says which table it is, and which rows of it come first.

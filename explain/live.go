@@ -40,7 +40,7 @@ func (t *Table[S]) live(h *inspect.Host, ask Ask, rows func(*inspect.Host, *View
 		return Report{Gaps: []Gap{gap}}, nil
 	}
 	if ask.Sort != "" && zero(&g, ask.Sort) {
-		g.Shown, g.Empty = 0, "0 in all "+Plural(g.Total, "row", "rows")
+		g.Shown, g.Empty = 0, ask.Sort+" is 0 in all "+Plural(g.Total, "row", "rows")
 	}
 	return Report{Grids: []Grid{g}}, nil
 }

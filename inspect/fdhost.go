@@ -67,7 +67,7 @@ func (f *FDHost) Gaps() []Gap {
 }
 
 // FDHost reads what a host has open; the caller has scanned the processes, with
-// their status for whose they are.
+// their status for whose they are. Without processes no descriptor is looked at.
 func (h *Host) FDHost(ps *Procs, want Sources) (*FDHost, error) {
 	m, err := h.Mem(want.Only(func(s Source) bool { return sourceTable[s].shape == number }).Plus(Of(Meminfo)))
 	if m == nil || err != nil && m.At.IsZero() {
@@ -89,7 +89,11 @@ func (h *Host) FDHost(ps *Procs, want Sources) (*FDHost, error) {
 		}
 		return nil
 	}))
-	f.Scan = h.FDs(ps, nil)
+	if ps == nil {
+		f.Scan = &FDScan{Procs: &Procs{}}
+	} else {
+		f.Scan = h.FDs(ps, nil)
+	}
 	f.users()
 	return f, nil
 }

@@ -101,11 +101,37 @@ func names(d *explain.Doc) []string {
 	return out
 }
 
-// Concept returns the name of a concept as its file spells it: case, blanks
-// and underscores do not matter.
+// Concept returns the name of a concept as its file spells it: case, blanks,
+// underscores and a plural do not matter.
 func Concept(name string) (string, bool) {
-	plain := strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
-	return plain, slices.Contains(concepts.Names(), plain)
+	same := plain(name)
+	for _, n := range []string{same, same + "s", strings.TrimSuffix(same, "s")} {
+		if slices.Contains(concepts.Names(), n) {
+			return n, true
+		}
+	}
+	return same, false
+}
+
+// Alias returns the concept that people know by another name, or by its title.
+func Alias(name string) (string, bool) {
+	same := plain(name)
+	for _, n := range concepts.Names() {
+		e, err := concepts.Read(n)
+		if err != nil {
+			continue
+		}
+		if plain(e.Title) == same || slices.ContainsFunc(e.Also, func(also string) bool {
+			return plain(also) == same || plain(also)+"s" == same
+		}) {
+			return n, true
+		}
+	}
+	return "", false
+}
+
+func plain(name string) string {
+	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
 }
 
 // OfConcept returns the values that rest on a concept.
@@ -141,6 +167,11 @@ func Near(t explain.Topic, name string) []string {
 	}
 	for _, c := range concepts.Names() {
 		consider(c)
+		if e, err := concepts.Read(c); err == nil {
+			for _, also := range e.Also {
+				consider(also)
+			}
+		}
 	}
 	for i := range t.Entries {
 		d := &t.Entries[i].Doc
