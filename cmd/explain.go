@@ -90,6 +90,9 @@ func (r *run) explain(name string, noLive bool) error {
 	all := catalog.All()
 	concept, isConcept := catalog.Concept(name)
 	entries, words := catalog.Find(all, name), catalog.Meanings(all, name)
+	if also := catalog.Spelled(name); !isConcept && len(entries)+len(words) == 0 {
+		entries, words = catalog.Find(all, also), catalog.Meanings(all, also)
+	}
 	if isConcept && (len(entries) == 0 || name == concept) {
 		return r.explainConcept(concept, all, noLive)
 	}
@@ -99,12 +102,18 @@ func (r *run) explain(name string, noLive bool) error {
 	if concept, ok := catalog.Alias(name); ok {
 		return r.explainConcept(concept, all, noLive)
 	}
+	if told := catalog.Mentions(name); len(told) > 0 {
+		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(told[:min(len(told), maxTold)], ", "))
+	}
 	near := catalog.Near(all, name)
 	if len(near) == 0 {
 		return usagef("nothing is called %q; kwhy explain lists the concepts", name)
 	}
 	return usagef("nothing is called %q; near it: %s", name, strings.Join(near, ", "))
 }
+
+// maxTold is how many essays are named that tell of a name which has none itself.
+const maxTold = 8
 
 func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error {
 	essay, err := concepts.Read(name)

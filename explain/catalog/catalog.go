@@ -37,8 +37,9 @@ func All() explain.Topic {
 // Find returns the values called name: by key, by the kernel's spelling or by
 // label, in any case. A prefix such as vm. may be left out.
 func Find(t explain.Topic, name string) (out []explain.Entry) {
+	other := elsewhere()
 	for _, e := range t.Entries {
-		for _, known := range names(&e.Doc) {
+		for _, known := range append(names(&e.Doc), other[e.Doc.Key]...) {
 			if strings.EqualFold(known, name) {
 				out = append(out, e)
 				break
@@ -57,15 +58,19 @@ type Meaning struct {
 // Meanings returns what a word says that is a value: as it is spelled, or else in
 // any case. A word that says the same of several values is there once.
 func Meanings(t explain.Topic, name string) []Meaning {
-	exact := meanings(t, func(w string) bool { return w == name })
-	if len(exact) > 0 {
-		return exact
+	for _, is := range []func(string) bool{func(w string) bool { return w == name }, func(w string) bool { return strings.EqualFold(w, name) }} {
+		if found := append(meanings(t, is), rest(t, is, name)...); len(found) > 0 {
+			return found
+		}
 	}
-	return meanings(t, func(w string) bool { return strings.EqualFold(w, name) })
+	return nil
 }
 
-// Words returns every word that is a value, once.
-func Words(t explain.Topic) []Meaning { return meanings(t, func(string) bool { return true }) }
+// Words returns every word that is a value, once; system calls are too many.
+func Words(t explain.Topic) []Meaning {
+	every := func(string) bool { return true }
+	return append(meanings(t, every), rest(t, every, "")...)
+}
 
 func meanings(t explain.Topic, is func(string) bool) (out []Meaning) {
 	at := map[explain.Word]int{}
@@ -97,6 +102,9 @@ func names(d *explain.Doc) []string {
 	}
 	if d.Label != "" {
 		out = append(out, d.Label)
+	}
+	if name := grouped(d.Kernel); name != "" {
+		out = append(out, name)
 	}
 	return out
 }

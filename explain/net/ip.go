@@ -151,7 +151,7 @@ func Hooks() *explain.Table[hookRow] {
 		return column{Doc: doc{Key: key, Label: label, Unit: unit, Show: show, Source: inspect.NetHooks, Concept: "netfilter", Gist: gist}, Get: func(r hookRow) value { return get(r.It) }}
 	}
 	return &explain.Table[hookRow]{Name: "hooks", Identity: []string{"hook", "function"}, Fields: []column{
-		declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *inspect.Hook) value { return explain.S(h.Hook) }),
+		worded(declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *inspect.Hook) value { return explain.S(h.Hook) }), hookWords()),
 		declare("family", "", explain.Text, explain.Always, "Whose packets: ip, ip6, arp, bridge; netdev is one interface's.", func(h *inspect.Hook) value { return explain.S(h.Family) }),
 		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *inspect.Hook) value { return told(h.Dev) }),
 		declare("priority", "", explain.Plain, explain.Always, "The lowest is called first.", func(h *inspect.Hook) value { return explain.I(h.Priority) }),

@@ -95,7 +95,7 @@ func Namespaces() *explain.Table[nsRow] {
 		return column{Doc: d, Get: func(r nsRow) value { return get(r.It) }}
 	}
 	return &explain.Table[nsRow]{Name: "namespaces", Fields: []column{
-		declare(doc{Key: "name", Label: "NAMESPACE", Gist: "The kind: what it sets apart."}, func(n *inspect.Namespace) value { return explain.S(n.Name) }),
+		declare(doc{Key: "name", Label: "NAMESPACE", Words: namespaceWords(), Gist: "The kind: what it sets apart."}, func(n *inspect.Namespace) value { return explain.S(n.Name) }),
 		declare(doc{Key: "inode", Unit: explain.ID, Gist: "Its number: processes with the same one share it."}, func(n *inspect.Namespace) value { return explain.N(n.Inode) }),
 		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether it is PID 1's too, or the one that the kernel began with."}, func(n *inspect.Namespace) value {
 			if n.Init == 0 {

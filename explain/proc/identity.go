@@ -96,7 +96,7 @@ func standing() []detailField {
 			func(d detail) value { return explain.I(d.Row.P.Session) }, nil),
 		told(doc{Key: "kthread", Label: "kernel thread", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Show: explain.Rare, Gist: "Whether it is a thread of the kernel: PF_KTHREAD is the one sure mark."},
 			func(d detail) value { return explain.B(d.Row.P.Kthread()) }, nil),
-		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Gist: "The PF_* bits of its task; those without a name here as numbers."},
+		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Words: flagWords(), Gist: "The PF_* bits of its task; those without a name here as numbers."},
 			func(d detail) value { return names(flagNames(d.Row.P.Flags, d.Kernel())) }, readFlags),
 		told(doc{Key: "terminal", Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "The terminal of its session; none for daemons."},
 			func(d detail) value { return tty(d.Row) }, func(d detail) string {

@@ -15,7 +15,7 @@ func rights() []detailField {
 			func(d detail) value { return numbers(d.Status[kernel]) }, func(d detail) string { return readIDs(d, kernel, name) })
 	}
 	caps := func(key, kernel, gist string) detailField {
-		return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: "capabilities", Show: explain.Data, Gist: gist},
+		return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: "capabilities", Words: capabilityWords(), Show: explain.Data, Gist: gist},
 			func(d detail) value {
 				set, ok := mask(d.Status[kernel])
 				if !ok {
@@ -193,7 +193,7 @@ func readSeccomp(d detail) string {
 
 func signals() []detailField {
 	set := func(key, kernel, label, gist string, show explain.Show) detailField {
-		return told(doc{Key: key, Kernel: kernel, Label: label, Source: inspect.PIDStatus, Concept: "signals", Show: show, Gist: gist},
+		return told(doc{Key: key, Kernel: kernel, Label: label, Source: inspect.PIDStatus, Concept: "signals", Words: signalWords(), Show: show, Gist: gist},
 			func(d detail) value {
 				set, ok := mask(d.Status[kernel])
 				if !ok {
