@@ -67,20 +67,29 @@ func (a *App) explainCommand() *cobra.Command {
 
 // completions are the names that explain takes.
 func completions() []string {
-	out := concepts.Names()
+	var out []string
 	seen := map[string]bool{}
-	add := func(name string) {
+	add := func(name, gist string) {
 		if !seen[name] {
-			out = append(out, name)
+			out = append(out, cobra.CompletionWithDesc(name, gist))
 		}
 		seen[name] = true
 	}
+	for _, name := range concepts.Names() {
+		if e, err := concepts.Read(name); err == nil {
+			add(name, e.Gist)
+			for _, also := range e.Also {
+				add(also, e.Gist)
+			}
+		}
+	}
 	all := catalog.All()
-	for _, e := range all.Entries {
-		add(cmp.Or(e.Doc.Kernel, e.Doc.Key))
+	for i := range all.Entries {
+		d := &all.Entries[i].Doc
+		add(cmp.Or(d.Kernel, d.Key), d.Gist)
 	}
 	for _, w := range catalog.Words(all) {
-		add(w.Name)
+		add(w.Name, w.Gist)
 	}
 	return out
 }
@@ -171,8 +180,8 @@ func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noL
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
-	for i := range entries {
-		t.Definition(&entries[i])
+	for _, same := range alike(entries) {
+		t.Definition(same)
 	}
 	for _, w := range words {
 		t.Word(w.Word, w.Of)
@@ -221,8 +230,35 @@ func (r *run) live(groups []catalog.Group) (all explain.Report) {
 		all.Grids = append(all.Grids, one.Grids...)
 		all.Gaps = append(all.Gaps, one.Gaps...)
 	}
+	all.Gaps = once(all.Gaps)
 	all.Tell(nil, r.host.Kernel)
 	return all
+}
+
+// alike puts entries together that are one value, which several commands print.
+func alike(entries []explain.Entry) (out [][]explain.Entry) {
+	for _, e := range entries {
+		i := slices.IndexFunc(out, func(same []explain.Entry) bool {
+			d := &same[0].Doc
+			return d.Kernel == e.Doc.Kernel && d.Gist == e.Doc.Gist && d.Source == e.Doc.Source && d.Unit == e.Doc.Unit
+		})
+		if i < 0 {
+			i = len(out)
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], e)
+	}
+	return out
+}
+
+// once leaves out what was told already: cards and tables share sources.
+func once(gaps []explain.Gap) (out []explain.Gap) {
+	for _, g := range gaps {
+		if !slices.ContainsFunc(out, func(o explain.Gap) bool { return o.Source == g.Source && o.Reason == g.Reason }) {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // titled says which table it is, and which rows of it come first.

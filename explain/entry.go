@@ -69,7 +69,9 @@ func (c *Card[S]) live(h *inspect.Host, keys []string, take func(*inspect.Host, 
 	if err != nil {
 		return Report{}, err
 	}
-	return one.Explain(s, nil), nil
+	rep := one.Explain(s, nil)
+	rep.unseen(s, want, h.Kernel)
+	return rep, nil
 }
 
 // Topic erases S. rows says how a command gets rows with just what the columns

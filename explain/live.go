@@ -42,7 +42,18 @@ func (t *Table[S]) live(h *inspect.Host, ask Ask, rows func(*inspect.Host, *View
 	if ask.Sort != "" && zero(&g, ask.Sort) {
 		g.Shown, g.Empty = 0, ask.Sort+" is 0 in all "+Plural(g.Total, "row", "rows")
 	}
-	return Report{Grids: []Grid{g}}, nil
+	rep := Report{Grids: []Grid{g}}
+	rep.unseen(all, v.Needs(), h.Kernel)
+	return rep, nil
+}
+
+// unseen tells which of the wanted sources a snapshot has gaps in.
+func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) {
+	s, ok := snapshot.(interface{ Gaps() []inspect.Gap })
+	if !ok {
+		return
+	}
+	r.Tell(slices.DeleteFunc(s.Gaps(), func(g inspect.Gap) bool { return !want.Has(g.Source) }), on)
 }
 
 // identity is the columns that say which row it is.

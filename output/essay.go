@@ -1,6 +1,7 @@
 package output
 
 import (
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -48,11 +49,7 @@ func (t *Text) Essay(e Essay) {
 	t.body(e.Body, width)
 	t.references("Kernel", e.Source, width)
 	t.references("Manual", e.Man, width)
-	var see []string
-	for _, s := range e.See {
-		see = append(see, "kwhy explain "+s)
-	}
-	t.references("See also", see, width)
+	t.references("See also, with kwhy explain", e.See, width)
 }
 
 // Page prints a concept, and a line behind it.
@@ -132,16 +129,21 @@ func (t *Text) body(md string, width int) {
 // plain drops the marks of code spans: a terminal has one font.
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
-// Definition prints what is true of a value on every host.
-func (t *Text) Definition(e *explain.Entry) {
-	d := &e.Doc
+// Definition prints what is true of a value on every host; list is where it is printed,
+// by one command or several.
+func (t *Text) Definition(list []explain.Entry) {
+	d := &list[0].Doc
+	var keys, commands []string
+	for i := range list {
+		keys, commands = append(keys, key(&list[i])), append(commands, "kwhy "+list[i].Command)
+	}
 	name := d.Name()
 	if d.Kernel != "" && d.Kernel != name {
 		name += " (" + d.Kernel + ")"
 	}
 	t.title(name)
 	t.lines(pad(margin), margin, wrap(d.Gist, min(t.width, maxProse)-margin))
-	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", key(e)}, {"command", "kwhy " + e.Command},
+	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", strings.Join(slices.Compact(keys), ", ")}, {"command", strings.Join(slices.Compact(commands), ", ")},
 		{"since", d.Lifetime()}, {"needs", d.Requires()}, {"concept", "kwhy explain " + string(d.Concept)}}
 	for _, f := range facts {
 		if f[1] != "" {
