@@ -165,3 +165,24 @@ func TestEssaysAreShort(t *testing.T) {
 		}
 	}
 }
+
+// Each change says in which version.
+func TestChangesHaveVersions(t *testing.T) {
+	version := regexp.MustCompile(`\b[2-9]\.\d+`)
+	for _, name := range concepts.Names() {
+		e, err := concepts.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, changed, _ := strings.Cut(e.Body, "\n## What changed\n")
+		items := strings.Split("\n"+changed, "\n- ")[1:]
+		if len(items) == 0 {
+			t.Errorf("%s tells of no change", name)
+		}
+		for _, item := range items {
+			if !version.MatchString(item) && !strings.Contains(item, "since before 4.4") {
+				t.Errorf("%s: no version: %s", name, item)
+			}
+		}
+	}
+}
