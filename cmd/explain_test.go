@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,12 @@ type printed struct {
 		Absent *struct {
 			Reason string `json:"reason"`
 		} `json:"absent"`
-		Concept string `json:"concept"`
+		Concept    string `json:"concept"`
+		Derivation *struct {
+			Terms []struct {
+				Kernel string `json:"kernel"`
+			} `json:"terms"`
+		} `json:"derivation"`
 	} `json:"values"`
 	Tables map[string]struct {
 		Fields map[string]struct {
@@ -39,15 +45,16 @@ type printed struct {
 // any case, kwhy explain knows; and each leads to an essay.
 func TestEveryPrintedNameIsExplained(t *testing.T) {
 	all := catalog.All()
+	name := regexp.MustCompile(`^[\w.()]+$`) // of a term, which may be told in words instead
 	told := map[string]bool{}
-	known := func(name, where string) {
-		if name == "" || told[name] {
+	known := func(word, where string) {
+		if word == "" || told[word] {
 			return
 		}
-		told[name] = true
-		for _, spelled := range []string{name, strings.ToUpper(name), strings.ToLower(name)} {
+		told[word] = true
+		for _, spelled := range []string{word, strings.ToUpper(word), strings.ToLower(word)} {
 			if len(catalog.Find(all, spelled))+len(catalog.Meanings(all, spelled)) == 0 {
-				t.Errorf("%s prints %s, and nothing is called %s", where, name, spelled)
+				t.Errorf("%s prints %s, and nothing is called %s", where, word, spelled)
 			}
 		}
 	}
@@ -73,17 +80,24 @@ func TestEveryPrintedNameIsExplained(t *testing.T) {
 				if v.Absent != nil {
 					known(v.Absent.Reason, where)
 				}
+				if v.Derivation != nil {
+					for _, term := range v.Derivation.Terms {
+						if _, ok := catalog.Alias(term.Kernel); !ok && name.MatchString(term.Kernel) {
+							known(term.Kernel, where)
+						}
+					}
+				}
 				wordly(all, "", key, v.Value, func(w string) { known(w, where+" "+key) })
 			}
-			for name, table := range doc.Tables {
+			for grid, table := range doc.Tables {
 				for key, f := range table.Fields {
 					known(key, where)
 					known(f.Kernel, where)
-					essay(f.Concept, where+" "+name+" "+key)
+					essay(f.Concept, where+" "+grid+" "+key)
 				}
 				for _, row := range table.Rows {
 					for key, v := range row {
-						wordly(all, name, key, v, func(w string) { known(w, where+" "+name+" "+key) })
+						wordly(all, grid, key, v, func(w string) { known(w, where+" "+grid+" "+key) })
 					}
 				}
 			}

@@ -121,9 +121,15 @@ func Concept(name string) (string, bool) {
 	return same, false
 }
 
-// Alias returns the concept that people know by another name, or by its title.
+// Alias returns the concept that people know by another name, or by its title. The
+// directory of a sysctl may stand before it.
 func Alias(name string) (string, bool) {
 	same := plain(name)
+	for _, dir := range []string{"vm.", "kernel.", "fs.", "net.ipv4.", "net.core.", "user.", "se."} {
+		if rest, ok := strings.CutPrefix(same, dir); ok {
+			same = rest
+		}
+	}
 	for _, n := range concepts.Names() {
 		e, err := concepts.Read(n)
 		if err != nil {
