@@ -70,7 +70,7 @@ func completions() []string {
 	var out []string
 	seen := map[string]bool{}
 	add := func(name, gist string) {
-		if !seen[name] {
+		if !seen[name] && !strings.Contains(name, " ") { // shells take a blank for an end
 			out = append(out, cobra.CompletionWithDesc(name, gist))
 		}
 		seen[name] = true
@@ -143,7 +143,22 @@ func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error 
 	}
 	t := r.text()
 	t.Essay(told(&essay))
-	return t.Live("On this host now", &rep, false)
+	return t.Live("On this host now", &rep, !reveal(&rep, essay.Live))
+}
+
+// reveal makes text show the values that an essay names, though reports leave them
+// to data, and tells whether it will show any.
+func reveal(rep *explain.Report, named []string) (some bool) {
+	for i := range rep.Parts {
+		for j := range rep.Parts[i].Cells {
+			c := &rep.Parts[i].Cells[j]
+			if slices.Contains(named, c.Doc.Key) {
+				c.Doc.Show = explain.Always
+			}
+			some = some || c.Doc.Show == explain.Always || c.Doc.Show == explain.Rare && !c.Value.Zero()
+		}
+	}
+	return some
 }
 
 // told is an essay as output takes it.

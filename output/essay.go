@@ -168,7 +168,7 @@ func (t *Text) Live(title string, r *explain.Report, byName bool) error {
 	for i := range r.Parts {
 		r.Parts[i].Whole = ""
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j].Doc; c.Show == explain.Data || c.Show == explain.Rare && byName {
+			if c := &r.Parts[i].Cells[j].Doc; byName && (c.Show == explain.Data || c.Show == explain.Rare) {
 				c.Show = explain.Always
 			}
 		}

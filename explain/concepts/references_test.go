@@ -156,16 +156,20 @@ func TestManualOfThisMachine(t *testing.T) {
 		}
 	}
 	checked := 0
+	here := map[string][2]string{} // of a package: its version and its files
 	for page, packages := range readList(t, manualList) {
 		name, section, _ := strings.Cut(strings.TrimSuffix(page, ")"), "(")
 		for _, p := range packages {
 			pkg, version, _ := strings.Cut(p, "_")
-			out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", pkg).Output()
-			if err != nil || string(out) != version { // not installed, or another one
+			if _, asked := here[pkg]; !asked {
+				is, _ := exec.Command("dpkg-query", "-W", "-f", "${Version}", pkg).Output()
+				files, _ := exec.Command("dpkg-query", "-L", pkg).Output()
+				here[pkg] = [2]string{string(is), string(files)}
+			}
+			if here[pkg][0] != version { // not installed, or another one
 				continue
 			}
-			files, _ := exec.Command("dpkg-query", "-L", pkg).Output()
-			if _, err := os.Stat(pageFile(string(files), name, section)); err != nil {
+			if _, err := os.Stat(pageFile(here[pkg][1], name, section)); err != nil {
 				continue // installed without its manual, as in containers
 			}
 			checked++
