@@ -1,5 +1,6 @@
 // Package catalog lists all topics: what explain, completion, the schema,
-// documentation and tests walk. It declares nothing itself.
+// documentation and tests walk, and finds what a name means. It declares no value
+// itself.
 package catalog
 
 import (
