@@ -150,8 +150,13 @@ func (t *Text) Definition(list []explain.Entry) {
 			t.lines(pad(margin)+left(f[0], 9), margin+9, wrap(f[1], t.width-margin-9))
 		}
 	}
+	word := 14
 	for _, w := range d.Words {
-		t.lines(pad(2*margin)+left(w.Name, 16), 2*margin+16, wrap(w.Gist, t.width-2*margin-16))
+		word = max(word, cells(w.Name))
+	}
+	at := 2*margin + word + gapBehind
+	for _, w := range d.Words {
+		t.lines(pad(2*margin)+left(w.Name, word)+pad(gapBehind), at, wrap(w.Gist, t.width-at))
 	}
 }
 
