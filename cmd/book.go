@@ -13,17 +13,15 @@ import (
 
 // essays reads all essays, in the order of the book.
 func essays() (list []concepts.Essay, err error) {
-	for _, name := range concepts.Names() {
-		e, err := concepts.Read(name)
-		if err != nil {
-			return nil, err
+	for _, c := range concepts.Chapters() {
+		for _, name := range c.Essays {
+			e, err := concepts.Read(name)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, e)
 		}
-		list = append(list, e)
 	}
-	order := concepts.Chapters()
-	slices.SortStableFunc(list, func(a, b concepts.Essay) int {
-		return slices.Index(order, a.Chapter) - slices.Index(order, b.Chapter)
-	})
 	return list, nil
 }
 
@@ -54,18 +52,19 @@ func (r *run) book() error {
 	for i := range list {
 		t.Page(told(&list[i]))
 	}
-	return t.Live("", &explain.Report{})
+	return t.Live("", &explain.Report{}, false)
 }
 
 // chapters groups essays as the book does.
 func chapters(list []concepts.Essay) (out []output.Chapter) {
-	for _, e := range list {
-		i := slices.IndexFunc(out, func(c output.Chapter) bool { return c.Title == e.Chapter })
-		if i < 0 {
-			i = len(out)
-			out = append(out, output.Chapter{Title: e.Chapter})
+	for _, c := range concepts.Chapters() {
+		lines := output.Chapter{Title: c.Title}
+		for _, e := range list {
+			if e.Chapter == c.Name {
+				lines.Lines = append(lines.Lines, [2]string{e.Name, e.Gist})
+			}
 		}
-		out[i].Lines = append(out[i].Lines, [2]string{e.Name, e.Gist})
+		out = append(out, lines)
 	}
 	return out
 }
@@ -88,19 +87,30 @@ func conceptGrid(list []concepts.Essay, whole bool) explain.Grid {
 	columns := []explain.Doc{
 		column("name", "What kwhy explain takes."), column("title", "Its title."), column("chapter", "Where in the book it stands."),
 		column("gist", "One sentence."), column("source", "Kernel sources and documentation behind it."),
-		column("man", "Manual pages."), column("see", "Concepts to read next."),
+		column("man", "Manual pages."), column("see", "Concepts to read next."), column("also", "Other names that it is found by."),
+		column("moved", "Sources that stood elsewhere in older kernels, and where."),
 	}
 	if whole {
 		columns = append(columns, column("essay", "The text, in Markdown."))
 	}
 	return catalogue("concepts", columns, len(list), func(i int) []explain.Value {
 		e := &list[i]
-		row := []explain.Value{explain.S(e.Name), explain.S(e.Title), explain.S(e.Chapter), explain.S(e.Gist), texts(e.Source), texts(e.Man), texts(e.See)}
+		row := []explain.Value{explain.S(e.Name), explain.S(e.Title), explain.S(e.Chapter), explain.S(e.Gist), texts(e.Source), texts(e.Man), texts(e.See), texts(e.Also), texts(moved(e))}
 		if whole {
 			row = append(row, explain.S(e.Body))
 		}
 		return row
 	})
+}
+
+// moved is what an essay's sources were in older kernels.
+func moved(e *concepts.Essay) (out []string) {
+	for _, s := range e.Source {
+		if m, ok := concepts.Before(s); ok {
+			out = append(out, s+" ("+m.String()+")")
+		}
+	}
+	return out
 }
 
 // valueGrid is the declared values.

@@ -12,6 +12,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
+	"kwhy/inspect"
 	"kwhy/output"
 )
 
@@ -66,20 +67,29 @@ func (a *App) explainCommand() *cobra.Command {
 
 // completions are the names that explain takes.
 func completions() []string {
-	out := concepts.Names()
+	var out []string
 	seen := map[string]bool{}
-	add := func(name string) {
-		if !seen[name] {
-			out = append(out, name)
+	add := func(name, gist string) {
+		if !seen[name] && !strings.Contains(name, " ") { // shells take a blank for an end
+			out = append(out, cobra.CompletionWithDesc(name, gist))
 		}
 		seen[name] = true
 	}
+	for _, name := range concepts.Names() {
+		if e, err := concepts.Read(name); err == nil {
+			add(name, e.Gist)
+			for _, also := range e.Also {
+				add(also, e.Gist)
+			}
+		}
+	}
 	all := catalog.All()
-	for _, e := range all.Entries {
-		add(cmp.Or(e.Doc.Kernel, e.Doc.Key))
+	for i := range all.Entries {
+		d := &all.Entries[i].Doc
+		add(cmp.Or(d.Kernel, d.Key), d.Gist)
 	}
 	for _, w := range catalog.Words(all) {
-		add(w.Name)
+		add(w.Name, w.Gist)
 	}
 	return out
 }
@@ -89,11 +99,20 @@ func (r *run) explain(name string, noLive bool) error {
 	all := catalog.All()
 	concept, isConcept := catalog.Concept(name)
 	entries, words := catalog.Find(all, name), catalog.Meanings(all, name)
+	if also := catalog.Spelled(name); !isConcept && len(entries)+len(words) == 0 {
+		entries, words = catalog.Find(all, also), catalog.Meanings(all, also)
+	}
 	if isConcept && (len(entries) == 0 || name == concept) {
-		return r.explainConcept(concept, catalog.OfConcept(all, concept), noLive)
+		return r.explainConcept(concept, all, noLive)
 	}
 	if len(entries)+len(words) > 0 {
 		return r.explainValue(entries, words, noLive)
+	}
+	if concept, ok := catalog.Alias(name); ok {
+		return r.explainConcept(concept, all, noLive)
+	}
+	if told := catalog.Mentions(name); len(told) > 0 {
+		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(told[:min(len(told), maxTold)], ", "))
 	}
 	near := catalog.Near(all, name)
 	if len(near) == 0 {
@@ -102,16 +121,21 @@ func (r *run) explain(name string, noLive bool) error {
 	return usagef("nothing is called %q; near it: %s", name, strings.Join(near, ", "))
 }
 
-func (r *run) explainConcept(name string, entries []explain.Entry, noLive bool) error {
+// maxTold is how many essays are named that tell of a name which has none itself.
+const maxTold = 8
+
+func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error {
 	essay, err := concepts.Read(name)
 	if err != nil {
 		return err
 	}
 	var rep explain.Report
 	if !noLive {
-		if rep, err = r.live(entries); err != nil {
+		groups, err := catalog.OfEssay(all, &essay)
+		if err != nil {
 			return err
 		}
+		rep = r.live(groups)
 	}
 	if r.set.Output != "text" {
 		rep.Grids = append(rep.Grids, conceptGrid([]concepts.Essay{essay}, true))
@@ -119,12 +143,40 @@ func (r *run) explainConcept(name string, entries []explain.Entry, noLive bool) 
 	}
 	t := r.text()
 	t.Essay(told(&essay))
-	return t.Live("On this host now", &rep)
+	return t.Live("On this host now", &rep, !reveal(&rep, essay.Live))
+}
+
+// reveal makes text show the values that an essay names, though reports leave them
+// to data, and tells whether it will show any.
+func reveal(rep *explain.Report, named []string) (some bool) {
+	for i := range rep.Parts {
+		for j := range rep.Parts[i].Cells {
+			c := &rep.Parts[i].Cells[j]
+			if slices.Contains(named, c.Doc.Key) {
+				c.Doc.Show = explain.Always
+			}
+			some = some || c.Doc.Show == explain.Always || c.Doc.Show == explain.Rare && !c.Value.Zero()
+		}
+	}
+	return some
 }
 
 // told is an essay as output takes it.
 func told(e *concepts.Essay) output.Essay {
-	return output.Essay{Title: e.Title, Gist: e.Gist, Body: e.Body, Source: e.Source, Man: e.Man, See: e.See}
+	out := output.Essay{Title: e.Title, Gist: e.Gist, Body: e.Body, Man: slices.Clone(e.Man), See: e.See}
+	for _, s := range e.Source {
+		if m, ok := concepts.Before(s); ok {
+			s += " (" + m.String() + ")"
+		}
+		out.Source = append(out.Source, s)
+	}
+	for i := len(e.Man) - 1; i >= 0; i-- {
+		if strings.HasPrefix(e.Man[i], "proc_") {
+			out.Man[i] += " (up to man-pages 6.8 in proc(5))"
+			break
+		}
+	}
+	return out
 }
 
 // explainValue explains what a name means as a value, and as a word that is one. Of
@@ -132,18 +184,19 @@ func told(e *concepts.Essay) output.Essay {
 func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noLive bool) error {
 	var rep explain.Report
 	if !noLive {
-		var err error
-		if rep, err = r.live(entries); err != nil {
-			return err
+		groups := catalog.Together(entries)
+		for i := range groups {
+			groups[i].Ask.Sort = groups[i].Doc.Key
 		}
+		rep = r.live(groups)
 	}
 	if r.set.Output != "text" {
 		rep.Grids = append(rep.Grids, valueGrid(entries), wordGrid(words))
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
-	for i := range entries {
-		t.Definition(&entries[i])
+	for _, same := range alike(entries) {
+		t.Definition(same)
 	}
 	for _, w := range words {
 		t.Word(w.Word, w.Of)
@@ -155,73 +208,83 @@ func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noL
 		}
 		t.Essay(told(&essay))
 	}
-	return t.Live("On this host now", &rep)
+	return t.Live("On this host now", &rep, true)
 }
 
-// live reads what the entries read on this host, those of one card or table at
-// one time. One that cannot be read here is a gap like any other.
-func (r *run) live(entries []explain.Entry) (explain.Report, error) {
-	var all explain.Report
-	groups := together(entries)
+// live reads groups of values on this host. One that cannot be read here is a gap
+// like any other.
+func (r *run) live(groups []catalog.Group) (all explain.Report) {
 	for _, g := range groups {
-		if of, ok := strings.CutSuffix(g.first.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h group) bool { return h.first.Command == of }) {
+		if of, ok := strings.CutSuffix(g.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == of }) {
 			continue // the processes have the same columns
 		}
-		if g.first.Table != "" && all.Grid(g.first.Table) != nil {
+		if g.Table != "" && all.Grid(g.Table) != nil {
 			continue // another command's table of that name had more of them
 		}
-		one, err := g.first.Live(r.host, g.keys...)
+		one, err := g.Live(r.host, g.Ask)
 		if err != nil {
-			return all, err
+			d, why := &g.Doc, inspect.ReasonOf(err)
+			all.Gaps = append(all.Gaps, explain.Gap{Source: d.Source.String(), Reason: why, Count: 1, Of: 1, Hint: d.Hint(why, r.host.Kernel)})
+			continue
+		}
+		whose := ""
+		if strings.HasSuffix(g.Command, " PID") {
+			whose = ", of kwhy itself"
 		}
 		for i := range one.Parts {
 			one.Parts[i].Title = ""
-			if i == 0 && strings.HasSuffix(g.first.Command, " PID") {
-				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.first.Command + " shows any process"
+			if i == 0 && whose != "" {
+				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.Command + " shows any process"
 			}
 		}
 		for i := range one.Grids {
-			one.Grids[i].Title = "kwhy " + g.first.Command
+			one.Grids[i].Title = titled(&g, &one.Grids[i]) + whose
 		}
 		all.Parts = append(all.Parts, one.Parts...)
 		all.Findings = append(all.Findings, one.Findings...)
 		all.Grids = append(all.Grids, one.Grids...)
+		all.Gaps = append(all.Gaps, one.Gaps...)
 	}
+	all.Gaps = once(all.Gaps)
 	all.Tell(nil, r.host.Kernel)
-	return all, nil
+	return all
 }
 
-// group is entries that are read together.
-type group struct {
-	first explain.Entry
-	keys  []string
-}
-
-// together groups entries by card and table: cards in their order, then tables,
-// those first of which most columns are wanted.
-func together(entries []explain.Entry) (out []group) {
+// alike puts entries together that are one value, which several commands print.
+func alike(entries []explain.Entry) (out [][]explain.Entry) {
 	for _, e := range entries {
-		i := slices.IndexFunc(out, func(g group) bool { return g.first.Command == e.Command && g.first.Table == e.Table })
+		i := slices.IndexFunc(out, func(same []explain.Entry) bool {
+			d := &same[0].Doc
+			return d.Kernel == e.Doc.Kernel && d.Gist == e.Doc.Gist && d.Source == e.Doc.Source && d.Unit == e.Doc.Unit
+		})
 		if i < 0 {
 			i = len(out)
-			out = append(out, group{first: e})
+			out = append(out, nil)
 		}
-		out[i].keys = append(out[i].keys, e.Doc.Key)
+		out[i] = append(out[i], e)
 	}
-	slices.SortStableFunc(out, func(a, b group) int {
-		if a.first.Table == "" || b.first.Table == "" {
-			return cmp.Compare(b2i(a.first.Table != ""), b2i(b.first.Table != ""))
-		}
-		return cmp.Compare(len(b.keys), len(a.keys))
-	})
 	return out
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
+// once leaves out what was told already: cards and tables share sources.
+func once(gaps []explain.Gap) (out []explain.Gap) {
+	for _, g := range gaps {
+		if !slices.ContainsFunc(out, func(o explain.Gap) bool { return o.Source == g.Source && o.Reason == g.Reason }) {
+			out = append(out, g)
+		}
 	}
-	return 0
+	return out
+}
+
+// titled says which table it is, and which rows of it come first.
+func titled(g *catalog.Group, grid *explain.Grid) string {
+	out := "kwhy " + g.Command + " · " + strings.ReplaceAll(grid.Name, "_", " ")
+	for i := range grid.Docs {
+		if d := &grid.Docs[i]; d.Key == g.Ask.Sort && grid.Total > grid.Shown && grid.Shown > 0 && d.Unit.Number() {
+			out += ", most " + cmp.Or(d.Kernel, d.Key) + " first"
+		}
+	}
+	return out
 }
 
 func (a *App) schemaCommand() *cobra.Command {

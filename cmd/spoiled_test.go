@@ -20,7 +20,7 @@ func TestSpoiledFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs some thousand commands")
 	}
-	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}, {"fd", "--limit", "0"}, {"fd", "138"}}
+	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}, {"fd", "--limit", "0"}, {"fd", "138"}, {"explain", "process-state"}}
 	if runs := spoil(t, "debian-7.3-oom", commands); runs < 1000 {
 		t.Errorf("%d runs", runs)
 	}
@@ -41,7 +41,7 @@ func TestSpoiledNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs some hundred commands")
 	}
-	commands := [][]string{{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}}
+	commands := [][]string{{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}, {"explain", "socket"}}
 	if runs := spoil(t, "linux-6.18-net", commands); runs < 300 {
 		t.Errorf("%d runs", runs)
 	}

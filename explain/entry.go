@@ -13,8 +13,15 @@ type Entry struct {
 	Command string // the subcommand that prints it: mem, mem PID
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
-	// Live reads it on a host; others of the same card or table come along.
-	Live func(h *inspect.Host, columns ...string) (Report, error)
+	// Live reads it on a host, and what else of its card or table is asked for.
+	Live func(h *inspect.Host, ask Ask) (Report, error)
+}
+
+// Ask is what of a card or table is read beside an entry's own value.
+type Ask struct {
+	Keys []string // other values or columns
+	Sort string   // of a table: the column whose largest come first; "": as the table has it
+	Room bool     // of a table: columns for which there is no room are left out
 }
 
 // Topic is what a package of explain declares, without types.
@@ -38,8 +45,8 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 			}
 			out.Entries = append(out.Entries, Entry{
 				Doc: f.Doc, Command: command, Section: sec.Title,
-				Live: func(h *inspect.Host, more ...string) (Report, error) {
-					return c.live(h, append([]string{f.Key}, more...), take)
+				Live: func(h *inspect.Host, ask Ask) (Report, error) {
+					return c.live(h, append([]string{f.Key}, ask.Keys...), take)
 				},
 			})
 		}
@@ -62,7 +69,9 @@ func (c *Card[S]) live(h *inspect.Host, keys []string, take func(*inspect.Host, 
 	if err != nil {
 		return Report{}, err
 	}
-	return one.Explain(s, nil), nil
+	rep := one.Explain(s, nil)
+	rep.unseen(s, want, h.Kernel)
+	return rep, nil
 }
 
 // Topic erases S. rows says how a command gets rows with just what the columns
@@ -72,8 +81,9 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 		key := t.Fields[i].Key
 		out.Entries = append(out.Entries, Entry{
 			Doc: t.Fields[i].Doc, Command: command, Table: t.Name,
-			Live: func(h *inspect.Host, more ...string) (Report, error) {
-				return t.live(h, append([]string{key}, more...), rows)
+			Live: func(h *inspect.Host, ask Ask) (Report, error) {
+				ask.Keys = append([]string{key}, ask.Keys...)
+				return t.live(h, ask, rows)
 			},
 		})
 	}
@@ -83,26 +93,4 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 		}
 	}
 	return out
-}
-
-// liveRows is how many rows `kwhy explain COLUMN` shows.
-const liveRows = 5
-
-func (t *Table[S]) live(h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
-	columns := []string{t.Fields[0].Key}
-	for i := range t.Fields {
-		if key := t.Fields[i].Key; key != columns[0] && slices.Contains(keys, key) {
-			columns = append(columns, key)
-		}
-	}
-	v, err := t.View(columns, nil, liveRows)
-	if err != nil {
-		return Report{}, err
-	}
-	all, order, err := rows(h, v)
-	if err != nil {
-		return Report{}, err
-	}
-	g, _ := v.Explain(all, order, nil)
-	return Report{Grids: []Grid{g}}, nil
 }

@@ -12,11 +12,13 @@ import (
 
 // Table is a topic of which a host has many.
 type Table[S Snapshot[S]] struct {
-	Name   string   // as JSON has it
-	Title  string   // over it in text
-	Sort   []string // default keys; numbers largest first, a leading - turns one round; none: as found
-	Fields []Field[S]
-	Rules  []Rule[S]
+	Name  string   // as JSON has it
+	Title string   // over it in text
+	Sort  []string // default keys; numbers largest first, a leading - turns one round; none: as found
+	// Identity is the columns that say which row it is; none: the first.
+	Identity []string
+	Fields   []Field[S]
+	Rules    []Rule[S]
 	// Heading makes each row a section of its own in text, with a line and a
 	// reading for every value: for the few rows that have much to say.
 	Heading func(S) string

@@ -67,9 +67,14 @@ func (f *FDHost) Gaps() []Gap {
 }
 
 // FDHost reads what a host has open; the caller has scanned the processes, with
-// their status for whose they are.
+// their status for whose they are. Without processes no descriptor is looked at.
 func (h *Host) FDHost(ps *Procs, want Sources) (*FDHost, error) {
-	return h.FDHostOf(func() *FDScan { return h.FDs(ps, nil) }, want)
+	return h.FDHostOf(func() *FDScan {
+		if ps == nil {
+			return &FDScan{Procs: &Procs{}}
+		}
+		return h.FDs(ps, nil)
+	}, want)
 }
 
 // FDHostOf is FDHost where the descriptors were walked already, or are by scan.

@@ -388,6 +388,16 @@ func Of(list ...Source) (set Sources) {
 // Has tells whether s is in the set.
 func (set Sources) Has(s Source) bool { return set.words[s>>6]&(1<<(s&63)) != 0 }
 
+// Meets tells whether set and other have a source in common.
+func (set Sources) Meets(other Sources) bool {
+	for i := range set.words {
+		if set.words[i]&other.words[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Plus returns the union of both sets.
 func (set Sources) Plus(other Sources) Sources {
 	for i := range set.words {

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -27,7 +28,7 @@ func (t *Text) Concepts(list []Chapter) error {
 		if i > 0 {
 			t.line("")
 		}
-		t.line(t.style.Title(strings.ToUpper(c.Title[:1]) + c.Title[1:]))
+		t.line(t.style.Title(c.Title))
 		name := 0
 		for _, l := range c.Lines {
 			name = max(name, cells(l[0]))
@@ -48,11 +49,7 @@ func (t *Text) Essay(e Essay) {
 	t.body(e.Body, width)
 	t.references("Kernel", e.Source, width)
 	t.references("Manual", e.Man, width)
-	var see []string
-	for _, s := range e.See {
-		see = append(see, "kwhy explain "+s)
-	}
-	t.references("See also", see, width)
+	t.references("See also, with kwhy explain", e.See, width)
 }
 
 // Page prints a concept, and a line behind it.
@@ -132,24 +129,34 @@ func (t *Text) body(md string, width int) {
 // plain drops the marks of code spans: a terminal has one font.
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
-// Definition prints what is true of a value on every host.
-func (t *Text) Definition(e *explain.Entry) {
-	d := &e.Doc
+// Definition prints what is true of a value on every host; list is where it is printed,
+// by one command or several.
+func (t *Text) Definition(list []explain.Entry) {
+	d := &list[0].Doc
+	var keys, commands []string
+	for i := range list {
+		keys, commands = append(keys, key(&list[i])), append(commands, "kwhy "+list[i].Command)
+	}
 	name := d.Name()
 	if d.Kernel != "" && d.Kernel != name {
 		name += " (" + d.Kernel + ")"
 	}
 	t.title(name)
 	t.lines(pad(margin), margin, wrap(d.Gist, min(t.width, maxProse)-margin))
-	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", key(e)}, {"command", "kwhy " + e.Command},
+	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", strings.Join(slices.Compact(keys), ", ")}, {"command", strings.Join(slices.Compact(commands), ", ")},
 		{"since", d.Lifetime()}, {"needs", d.Requires()}, {"concept", "kwhy explain " + string(d.Concept)}}
 	for _, f := range facts {
 		if f[1] != "" {
 			t.lines(pad(margin)+left(f[0], 9), margin+9, wrap(f[1], t.width-margin-9))
 		}
 	}
+	word := 14
 	for _, w := range d.Words {
-		t.lines(pad(2*margin)+left(w.Name, 16), 2*margin+16, wrap(w.Gist, t.width-2*margin-16))
+		word = max(word, cells(w.Name))
+	}
+	at := 2*margin + word + gapBehind
+	for _, w := range d.Words {
+		t.lines(pad(2*margin)+left(w.Name, word)+pad(gapBehind), at, wrap(w.Gist, t.width-at))
 	}
 }
 
@@ -160,17 +167,18 @@ func key(e *explain.Entry) string {
 	return ".values." + e.Doc.Key
 }
 
-// Live prints readings of this host under a title.
-func (t *Text) Live(title string, r *explain.Report) error {
+// Live prints readings of this host under a title. Of what was asked for by name
+// nothing is left out.
+func (t *Text) Live(title string, r *explain.Report, byName bool) error {
 	for i := range r.Parts {
 		r.Parts[i].Whole = ""
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j].Doc; c.Show == explain.Rare || c.Show == explain.Data {
-				c.Show = explain.Always // who asks for it by name wants to see it
+			if c := &r.Parts[i].Cells[j].Doc; byName && (c.Show == explain.Data || c.Show == explain.Rare) {
+				c.Show = explain.Always
 			}
 		}
 	}
-	if len(r.Parts)+len(r.Grids) > 0 {
+	if len(r.Parts)+len(r.Grids)+len(r.Gaps) > 0 {
 		t.title(title)
 	}
 	g := t.measure(r.Parts)
@@ -178,10 +186,16 @@ func (t *Text) Live(title string, r *explain.Report) error {
 		t.part(&r.Parts[i], r, g)
 	}
 	for i := range r.Grids {
-		if r.Grids[i].Title != "" && r.Grids[i].Shown > 0 {
-			t.line(pad(margin) + t.style.Dim(r.Grids[i].Title+":"))
+		grid := &r.Grids[i]
+		switch {
+		case grid.Shown > 0:
+			t.line("")
+			t.line(t.style.Dim(grid.Title))
+			t.grid(grid)
+		case grid.Empty != "":
+			t.line("")
+			t.line(t.style.Dim(grid.Title+": ") + grid.Empty)
 		}
-		t.grid(&r.Grids[i])
 	}
 	t.gaps(r.Gaps)
 	return t.w.Flush()

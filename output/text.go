@@ -264,7 +264,7 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 		t.leveled(mark+left(name, g.label+1)+t.style.Level(c.Level, value)+pad(g.value-cells(value)+gapBehind), g.text, text, c.Level)
 	case cells(name)+1+cells(value) <= room:
 		t.leveled(mark+name+pad(room-cells(name)-cells(value))+t.style.Level(c.Level, value)+pad(gapBehind), g.text, text, c.Level)
-	case c.Doc.Unit.Number():
+	case c.Doc.Unit.Number() && cells(value) <= g.value:
 		t.line(mark + name)
 		t.leveled(pad(margin+g.label+1)+t.style.Level(c.Level, right(value, g.value))+pad(gapBehind), g.text, text, c.Level)
 	default: // a path, say: it has the line to itself

@@ -1,5 +1,6 @@
 // Package catalog lists all topics: what explain, completion, the schema,
-// documentation and tests walk. It declares nothing itself.
+// documentation and tests walk, and finds what a name means. It declares no value
+// itself.
 package catalog
 
 import (
@@ -38,8 +39,9 @@ func All() explain.Topic {
 // Find returns the values called name: by key, by the kernel's spelling or by
 // label, in any case. A prefix such as vm. may be left out.
 func Find(t explain.Topic, name string) (out []explain.Entry) {
+	other := elsewhere()
 	for _, e := range t.Entries {
-		for _, known := range names(&e.Doc) {
+		for _, known := range append(names(&e.Doc), other[e.Doc.Key]...) {
 			if strings.EqualFold(known, name) {
 				out = append(out, e)
 				break
@@ -58,15 +60,19 @@ type Meaning struct {
 // Meanings returns what a word says that is a value: as it is spelled, or else in
 // any case. A word that says the same of several values is there once.
 func Meanings(t explain.Topic, name string) []Meaning {
-	exact := meanings(t, func(w string) bool { return w == name })
-	if len(exact) > 0 {
-		return exact
+	for _, is := range []func(string) bool{func(w string) bool { return w == name }, func(w string) bool { return strings.EqualFold(w, name) }} {
+		if found := append(meanings(t, is), rest(t, is, name)...); len(found) > 0 {
+			return found
+		}
 	}
-	return meanings(t, func(w string) bool { return strings.EqualFold(w, name) })
+	return nil
 }
 
-// Words returns every word that is a value, once.
-func Words(t explain.Topic) []Meaning { return meanings(t, func(string) bool { return true }) }
+// Words returns every word that is a value, once; system calls are too many.
+func Words(t explain.Topic) []Meaning {
+	every := func(string) bool { return true }
+	return append(meanings(t, every), rest(t, every, "")...)
+}
 
 func meanings(t explain.Topic, is func(string) bool) (out []Meaning) {
 	at := map[explain.Word]int{}
@@ -99,14 +105,49 @@ func names(d *explain.Doc) []string {
 	if d.Label != "" {
 		out = append(out, d.Label)
 	}
+	if name := grouped(d.Kernel); name != "" {
+		out = append(out, name)
+	}
 	return out
 }
 
-// Concept returns the name of a concept as its file spells it: case, blanks
-// and underscores do not matter.
+// Concept returns the name of a concept as its file spells it: case, blanks,
+// underscores and a plural do not matter.
 func Concept(name string) (string, bool) {
-	plain := strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
-	return plain, slices.Contains(concepts.Names(), plain)
+	same := plain(name)
+	for _, n := range []string{same, same + "s", strings.TrimSuffix(same, "s")} {
+		if slices.Contains(concepts.Names(), n) {
+			return n, true
+		}
+	}
+	return same, false
+}
+
+// Alias returns the concept that people know by another name, or by its title. The
+// directory of a sysctl may stand before it.
+func Alias(name string) (string, bool) {
+	same := plain(name)
+	for _, dir := range []string{"vm.", "kernel.", "fs.", "net.ipv4.", "net.core.", "user.", "se."} {
+		if rest, ok := strings.CutPrefix(same, dir); ok {
+			same = rest
+		}
+	}
+	for _, n := range concepts.Names() {
+		e, err := concepts.Read(n)
+		if err != nil {
+			continue
+		}
+		if plain(e.Title) == same || slices.ContainsFunc(e.Also, func(also string) bool {
+			return plain(also) == same || plain(also)+"s" == same
+		}) {
+			return n, true
+		}
+	}
+	return "", false
+}
+
+func plain(name string) string {
+	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
 }
 
 // OfConcept returns the values that rest on a concept.
@@ -142,6 +183,11 @@ func Near(t explain.Topic, name string) []string {
 	}
 	for _, c := range concepts.Names() {
 		consider(c)
+		if e, err := concepts.Read(c); err == nil {
+			for _, also := range e.Also {
+				consider(also)
+			}
+		}
 	}
 	for i := range t.Entries {
 		d := &t.Entries[i].Doc

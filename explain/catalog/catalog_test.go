@@ -198,7 +198,7 @@ func TestAloneAsInTheReport(t *testing.T) {
 				if e.Table != "" || e.Command != "mem" {
 					continue
 				}
-				rep, err := e.Live(h)
+				rep, err := e.Live(h, explain.Ask{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -240,7 +240,7 @@ func TestOomAloneAsInTheReport(t *testing.T) {
 				default:
 					want = one.Cell(e.Doc.Key)
 				}
-				rep, err := e.Live(h)
+				rep, err := e.Live(h, explain.Ask{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -22,7 +22,7 @@ func TestNetAloneAsInTheReport(t *testing.T) {
 		if e.Table != "" || e.Command != "net" || want == nil {
 			continue
 		}
-		rep, err := e.Live(h)
+		rep, err := e.Live(h, explain.Ask{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,11 +95,11 @@ func List(rules []explain.RuleDoc, limits explain.Limits) (explain.Grid, error) 
 func Topic() explain.Topic {
 	t := domainTable().Topic("check", func(h *inspect.Host, v *explain.View[*Verdict]) (explain.Rows[*Verdict], []int32, error) {
 		verdicts, _, err := now(h)
-		return verdicts, v.All(verdicts), err
+		return verdicts, v.Order(verdicts), err
 	})
 	return t.Plus(ruleTable().Topic("check", func(h *inspect.Host, v *explain.View[*Rule]) (explain.Rows[*Rule], []int32, error) {
 		_, rules, err := now(h)
-		return rules, v.All(rules), err
+		return rules, v.Order(rules), err
 	}))
 }
 

@@ -27,12 +27,34 @@ type Essay struct {
 	Source  []string `yaml:"source"` // files of the kernel tree, with a function behind a colon
 	Man     []string `yaml:"man"`
 	See     []string `yaml:"see"`
-	Body    string   `yaml:"-"` // Markdown: headings, paragraphs, lists, fenced blocks, code spans
+	Also    []string `yaml:"also"` // other names that people know it by
+	Live    []string `yaml:"live"` // values that it shows of a host beside those that rest on it: key, or table.key
+	Body    string   `yaml:"-"`    // Markdown: headings, paragraphs, lists, fenced blocks, code spans
+}
+
+// Chapter is essays in the order in which they are read.
+type Chapter struct {
+	Name, Title string
+	Essays      []string
 }
 
 // Chapters returns the chapters of the book, in the order in which they are read.
-func Chapters() []string {
-	return []string{"user and kernel space", "processes", "scheduler", "memory", "oom", "files", "network", "isolation", "proc and sys"}
+func Chapters() []Chapter {
+	in := strings.Fields
+	return []Chapter{
+		{"user and kernel space", "User space and kernel space", in("user-and-kernel system-call vdso interrupts running-a-program")},
+		{"processes", "Processes", in("process threads task-struct process-state fork-and-exec context-switch signals zombie wait-channel kernel-thread session-and-terminal resource-limits ptrace")},
+		{"scheduler", "The scheduler", in("scheduler run-queue nice vruntime eevdf cfs preemption real-time deadline sched-ext autogroup cpu-bandwidth affinity pelt cpu-time steal-time load-average pressure")},
+		{"memory", "Memory", in(`ram free-memory available-memory virtual-memory address-space mmap page-tables tlb demand-paging page-fault copy-on-write
+			anonymous-memory page-cache readahead dirty-pages rss pss shared-memory lru working-set reclaim watermarks swap swappiness compressed-swap
+			overcommit mlock memory-cgroup slab kernel-stack vmalloc per-cpu direct-map untracked-memory zones numa fragmentation compaction gfp-mask
+			huge-pages transparent-huge-pages ksm`)},
+		{"oom", "The OOM killer", in("oom-killer oom-score oom-score-adj oom-policy oom-report")},
+		{"files", "Files and the VFS", in("everything-is-a-file file-descriptor struct-file vfs inode dentry superblock-and-mount deleted-files file-locks pipe epoll special-descriptors inotify-fanotify io-uring")},
+		{"network", "The network stack", in("packet-path network-interface softirq-napi qdisc ip-layer netfilter conntrack socket socket-buffers tcp-states accept-queue flow-control congestion-control tcp-memory ephemeral-ports udp unix-socket")},
+		{"isolation", "Isolation", in("container namespaces pid-namespace user-namespace cgroups credentials capabilities seccomp lsm")},
+		{"proc and sys", "/proc and /sys", in("procfs sysfs sysctl proc-permissions debugfs kernel-log use-method")},
+	}
 }
 
 // Names returns the names of all concepts, in alphabetical order.

@@ -1,9 +1,15 @@
 package concepts_test
 
 import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"kwhy/explain/concepts"
@@ -60,19 +66,123 @@ func TestEssays(t *testing.T) {
 
 // The book has its chapters, and no others.
 func TestChapters(t *testing.T) {
-	used := map[string]bool{}
+	in := map[string]string{}
+	for _, c := range concepts.Chapters() {
+		for _, name := range c.Essays {
+			if in[name] != "" {
+				t.Errorf("%s is twice in the book", name)
+			}
+			in[name] = c.Name
+		}
+	}
 	for _, name := range concepts.Names() {
 		e, err := concepts.Read(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if used[e.Chapter] = true; !slices.Contains(concepts.Chapters(), e.Chapter) {
-			t.Errorf("%s is of a chapter %q that the book does not have", name, e.Chapter)
+		if in[name] != e.Chapter {
+			t.Errorf("%s says chapter %q, and the book has it in %q", name, e.Chapter, in[name])
+		}
+		delete(in, name)
+	}
+	for name := range in {
+		t.Errorf("%s is in the book, and there is no such essay", name)
+	}
+}
+
+// What is to be typed is a command to its end: what a line says besides is a comment
+// of the shell. Those that only read run here.
+func TestByHand(t *testing.T) {
+	shell, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash here")
+	}
+	aside := regexp.MustCompile(`\S {3,}[^#\s]`)
+	reads := regexp.MustCompile(`^(?:(?:cat|grep|awk|ls|wc|head|tail|sort|uniq|cut|readlink|ps|free|df|sed) [^;&<>]*?(?:\| *)?)+(?: 2>/dev/null[^;&<>]*)?$`)
+	complaint := regexp.MustCompile(`(?i)syntax error|invalid option|unrecognized option|unknown option|usage:`)
+	ran := 0
+	for _, name := range concepts.Names() {
+		e, err := concepts.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range byHand(e.Body) {
+			if aside.MatchString(command) {
+				t.Errorf("%s: not a comment: %s", name, command)
+			}
+			if out, err := exec.Command(shell, "-n", "-c", command).CombinedOutput(); err != nil {
+				t.Errorf("%s: %s: %s", name, command, out)
+			}
+			plain, _, _ := strings.Cut(command, " #")
+			if plain = strings.TrimSpace(strings.NewReplacer("PPID", "1", "PID", strconv.Itoa(os.Getpid())).Replace(plain)); !reads.MatchString(plain) {
+				continue
+			}
+			ran++
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			out, _ := exec.CommandContext(ctx, shell, "-c", plain).CombinedOutput() // a file may be missing here, or nothing be found
+			if cancel(); complaint.Match(out[:min(len(out), 2000)]) && !strings.Contains(plain, "dmesg") {
+				t.Errorf("%s: %s: %s", name, plain, out)
+			}
 		}
 	}
-	for _, c := range concepts.Chapters() {
-		if !used[c] {
-			t.Errorf("nothing is in chapter %q", c)
+	if ran < 80 {
+		t.Errorf("%d commands that only read", ran)
+	}
+}
+
+// byHand are the commands of an essay, those of several lines whole.
+func byHand(body string) (out []string) {
+	_, section, _ := strings.Cut(body, "\n## By hand\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	fenced, open := false, ""
+	for line := range strings.Lines(section) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			fenced = !fenced
+		case fenced && (strings.HasSuffix(line, "|") || strings.HasSuffix(line, "\\") || strings.Count(open+line, "'")%2 == 1 || strings.HasPrefix(line, "for ")):
+			open += line + "\n"
+		case fenced && strings.HasPrefix(line, " "), fenced && open != "" && !strings.Contains(open, "done"):
+			open += line
+			out, open = append(out, open), ""
+		case fenced:
+			out = append(out, open+line)
+			open = ""
+		}
+	}
+	return out
+}
+
+// An essay is read in a screen or two.
+func TestEssaysAreShort(t *testing.T) {
+	for _, name := range concepts.Names() {
+		e, err := concepts.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(e.Body, "\n"); n < 25 || n > 72 {
+			t.Errorf("%s has %d lines", name, n)
+		}
+	}
+}
+
+// Each change says in which version.
+func TestChangesHaveVersions(t *testing.T) {
+	version := regexp.MustCompile(`\b[2-9]\.\d+`)
+	for _, name := range concepts.Names() {
+		e, err := concepts.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, changed, _ := strings.Cut(e.Body, "\n## What changed\n")
+		items := strings.Split("\n"+changed, "\n- ")[1:]
+		if len(items) == 0 {
+			t.Errorf("%s tells of no change", name)
+		}
+		for _, item := range items {
+			if !version.MatchString(item) && !strings.Contains(item, "since before 4.4") {
+				t.Errorf("%s: no version: %s", name, item)
+			}
 		}
 	}
 }

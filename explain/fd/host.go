@@ -46,14 +46,14 @@ func openFiles() []hostField {
 			}
 			return s
 		}),
-		hostCount(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Gist: "Open files (struct file) of the whole host: what open makes, dup shares."}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
+		hostCount(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Concept: "struct-file", Gist: "Open files (struct file) of the whole host: what open makes, dup shares."}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
 			s := "struct file: what open makes, with an offset of its own; dup and fork share one."
 			if f.FilesMax > 0 && f.FilesMax < 1<<62 {
 				s = explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. " + s
 			}
 			return s
 		}),
-		hostCount(doc{Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr, Also: []inspect.Source{inspect.Meminfo}, Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN."}, func(f host) value {
+		hostCount(doc{Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr, Also: []inspect.Source{inspect.Meminfo}, Concept: "struct-file", Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN."}, func(f host) value {
 			if f.FilesMax >= 1<<62 {
 				return explain.None(inspect.Unlimited)
 			}
@@ -67,14 +67,14 @@ func openFiles() []hostField {
 // are its names.
 func caches() []hostField {
 	return []hostField{
-		hostCount(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "vfs", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
+		hostCount(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "dentry", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
 			s := "Names in directories, each leading to an inode; " + share(f.DentriesUnused, f.Dentries) + " in no use: a cache"
 			if f.DentriesNegative != inspect.Unset {
 				s += "; " + explain.Number(int64(f.DentriesNegative)) + " say that there is no such file"
 			}
 			return s + "."
 		}),
-		hostCount(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "vfs", Gist: "Files and directories that the kernel has in memory."}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
+		hostCount(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "inode", Gist: "Files and directories that the kernel has in memory."}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
 			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) + " in no use: a cache that gives way when memory is wanted."
 		}),
 		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
@@ -89,7 +89,7 @@ func caches() []hostField {
 			}
 			return "No descriptor keeps an inode that has lost its name."
 		}),
-		hostCount(doc{Key: "locks", Source: inspect.Locks, Concept: "vfs", Gist: "Locks on files: flock, fcntl, leases."}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
+		hostCount(doc{Key: "locks", Source: inspect.Locks, Concept: "file-locks", Gist: "Locks on files: flock, fcntl, leases."}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
 			if f.LocksWaiting > 0 {
 				return "On inodes. " + explain.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
 			}
@@ -168,8 +168,8 @@ func readFileMax(f host) string {
 }
 
 func perUser() []hostField {
-	use := func(key, label, gist string, src inspect.Source, users func(host) map[uint32]int) hostField {
-		return hostDoc(doc{Key: key, Label: label, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.PIDFd}, Gist: gist}, sysctl(src), func(f host) string {
+	use := func(key, label string, concept explain.Concept, gist string, src inspect.Source, users func(host) map[uint32]int) hostField {
+		return hostDoc(doc{Key: key, Label: label, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.PIDFd}, Concept: concept, Gist: gist}, sysctl(src), func(f host) string {
 			most, uid := top(users(f))
 			n, _ := f.Mem.Number(src)
 			if f.Missing(inspect.PIDFd) != inspect.Present {
@@ -182,12 +182,12 @@ func perUser() []hostField {
 		})
 	}
 	return []hostField{
-		use("max_user_instances", "inotify instances", "How many inotify instances a user may have: EMFILE after that.", inspect.InotifyMaxInstances, func(f host) map[uint32]int { return f.InotifyUsers }),
-		use("max_user_watches", "inotify watches", "How many files a user may watch by inotify: ENOSPC after that.", inspect.InotifyMaxWatches, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
-		use("epoll_max_user_watches", "epoll watches", "How many descriptors a user may have in epoll sets: ENOSPC after that.", inspect.EpollMaxWatches, func(f host) map[uint32]int { return f.EpollUsers }),
-		hostDoc(doc{Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft", Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Gist: "Above this new pipes of a user get a page or two; use is not told."}, sysctl(inspect.PipeUserPagesSoft), nil),
-		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
-		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
+		use("max_user_instances", "inotify instances", "inotify-fanotify", "How many inotify instances a user may have: EMFILE after that.", inspect.InotifyMaxInstances, func(f host) map[uint32]int { return f.InotifyUsers }),
+		use("max_user_watches", "inotify watches", "inotify-fanotify", "How many files a user may watch by inotify: ENOSPC after that.", inspect.InotifyMaxWatches, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
+		use("epoll_max_user_watches", "epoll watches", "epoll", "How many descriptors a user may have in epoll sets: ENOSPC after that.", inspect.EpollMaxWatches, func(f host) map[uint32]int { return f.EpollUsers }),
+		hostDoc(doc{Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft", Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Concept: "pipe", Gist: "Above this new pipes of a user get a page or two; use is not told."}, sysctl(inspect.PipeUserPagesSoft), nil),
+		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Concept: "pipe", Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
+		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Concept: "pipe", Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
 	}
 }
 

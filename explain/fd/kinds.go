@@ -94,9 +94,34 @@ func kinds() []explain.Word {
 	}
 	var out []explain.Word
 	for _, k := range inspect.FileKinds() {
-		out = append(out, explain.Word{Name: k.String(), Gist: gists[k], Concept: "file-descriptor"})
+		out = append(out, explain.Word{Name: k.String(), Gist: gists[k], Concept: conceptOfKind(k)})
 	}
 	return out
+}
+
+// conceptOfKind is the essay behind a kind of descriptor.
+func conceptOfKind(k inspect.FileKind) explain.Concept {
+	switch k {
+	case inspect.KindPipe, inspect.KindFIFO:
+		return "pipe"
+	case inspect.KindSocket:
+		return "socket"
+	case inspect.KindEpoll:
+		return "epoll"
+	case inspect.KindInotify, inspect.KindFanotify:
+		return "inotify-fanotify"
+	case inspect.KindIOUring:
+		return "io-uring"
+	case inspect.KindNamespace:
+		return "namespaces"
+	case inspect.KindEventfd, inspect.KindTimerfd, inspect.KindSignalfd, inspect.KindPidfd, inspect.KindMemfd, inspect.KindUserfaultfd:
+		return "special-descriptors"
+	case inspect.KindFile, inspect.KindDirectory:
+		return "inode"
+	case inspect.KindChar, inspect.KindBlock, inspect.KindDevice:
+		return "everything-is-a-file"
+	}
+	return "file-descriptor"
 }
 
 // Kinds counts a host's descriptors by kind.

@@ -76,7 +76,7 @@ func fdInfo(d doc, get func(*inspect.FD) value) fdField {
 
 // fdOpened are the columns of the descriptor itself.
 func fdOpened() []fdField {
-	flags := fdInfo(doc{Key: "flags", Show: explain.Data, Gist: "How it was opened: O_*, those of access apart."}, nil)
+	flags := fdInfo(doc{Key: "flags", Show: explain.Data, Words: flagWords(), Gist: "How it was opened: O_*, those of access apart."}, nil)
 	flags.Get = func(r fdRow) value {
 		if !r.It.HasInfo {
 			return explain.None(inspect.Masked)

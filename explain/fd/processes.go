@@ -22,12 +22,29 @@ type hostColumn = explain.Field[hostRow]
 // counted is a column that counts descriptors. What those lead to that may not be
 // seen is in no kind's number.
 func counted(key, label, gist string, show explain.Show, get func(*inspect.FDCount) int) hostColumn {
-	return hostColumn{Doc: doc{Key: key, Label: label, Unit: explain.Count, Show: show, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: gist}, Get: func(r hostRow) value {
+	return hostColumn{Doc: doc{Key: key, Label: label, Unit: explain.Count, Show: show, Source: inspect.PIDFd, Concept: conceptOf(key), Gist: gist}, Get: func(r hostRow) value {
 		if key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 			return explain.None(inspect.Denied)
 		}
 		return explain.I(get(r.It))
 	}}
+}
+
+// conceptOf is the essay behind a count of descriptors.
+func conceptOf(key string) explain.Concept {
+	switch key {
+	case "pipes":
+		return "pipe"
+	case "sockets":
+		return "socket"
+	case "inotify", "inotify_watches":
+		return "inotify-fanotify"
+	case "epoll", "epoll_watches":
+		return "epoll"
+	case "memfds":
+		return "special-descriptors"
+	}
+	return "file-descriptor"
 }
 
 func ofKind(kind inspect.FileKind) func(*inspect.FDCount) int {
@@ -41,7 +58,7 @@ func Processes() *explain.Table[hostRow] {
 	ppid, user := lift(proc.PPID()), lift(proc.User())
 	user.Show = explain.Wide
 	columns := append([]hostColumn{lift(proc.PID()), ppid, user, fds}, bound()...)
-	return &explain.Table[hostRow]{Name: "processes", Sort: []string{"fds", "-pid"}, Fields: append(columns,
+	return &explain.Table[hostRow]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"}, Fields: append(columns,
 		counted("files", "FILES", "Files and directories.", explain.Wide, ofKind(inspect.KindPath)),
 		counted("sockets", "SOCKETS", "Sockets.", explain.Wide, ofKind(inspect.KindSocket)),
 		counted("pipes", "PIPES", "Ends of pipes.", explain.Wide, ofKind(inspect.KindPipe)),

@@ -14,7 +14,12 @@ func Topic() explain.Topic {
 	process := Process()
 	t := process.Topic("fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), 0) })
 	whole := Host()
-	t = t.Plus(whole.Topic("fd", TakeHost))
+	t = t.Plus(whole.Topic("fd", func(h *inspect.Host, want inspect.Sources) (host, error) {
+		if !want.Has(inspect.PIDFd) {
+			return h.FDHost(nil, want) // no process has to be looked at
+		}
+		return TakeHost(h, want)
+	}))
 	t = t.Plus(Processes().Topic("fd", func(h *inspect.Host, v *explain.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
 		f, err := TakeHost(h, v.Needs())
 		if err != nil {

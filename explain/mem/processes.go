@@ -21,7 +21,7 @@ func Processes(shares bool) *explain.Table[inspect.Proc] {
 		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "rss", Gist: "What its memory is, and what would free it."},
 		Write: whyProcess,
 	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"rss", "-pid"}, Fields: fields}
+	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"rss", "-pid"}, Fields: fields}
 }
 
 func whyProcess(b []byte, r inspect.Proc) []byte {

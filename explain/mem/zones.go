@@ -40,8 +40,8 @@ func Zones() *explain.Table[zoneRow] {
 	watermark := func(key, gist string, show explain.Show) column {
 		return column{Doc: doc{Key: key, Kernel: key, Unit: bytes, Source: src, Concept: "watermarks", Gist: gist, Show: show}, Get: zonePages(key)}
 	}
-	return &explain.Table[zoneRow]{Name: "zones", Fields: []column{
-		{Doc: doc{Key: "zone", Source: src, Concept: "zones", Gist: "The zone's name: memory that some devices or uses are limited to."},
+	return &explain.Table[zoneRow]{Name: "zones", Identity: []string{"node", "zone"}, Fields: []column{
+		{Doc: doc{Key: "zone", Source: src, Concept: "zones", Words: zoneWords(), Gist: "The zone's name: memory that some devices or uses are limited to."},
 			Get: func(r zoneRow) value { return explain.S(r.It.Name) }},
 		{Doc: doc{Key: "node", Unit: explain.Plain, Source: src, Concept: "numa", Gist: "The NUMA node it belongs to."},
 			Get: func(r zoneRow) value { return explain.I(r.It.Node) }},

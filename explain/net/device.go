@@ -56,7 +56,7 @@ func softTotal(of func(*inspect.SoftnetCPU) uint64) func(host) value {
 
 func queueing() []field {
 	return []field{{
-		Doc: doc{Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default", Source: inspect.DefaultQdisc, Concept: "qdisc", Gist: "The queue that a card gets by itself, or each of its queues below mq."},
+		Doc: doc{Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default", Source: inspect.DefaultQdisc, Concept: "qdisc", Words: qdiscWords(), Gist: "The queue that a card gets by itself, or each of its queues below mq."},
 		Get: func(n host) value {
 			if w, ok := n.Mem.Word(inspect.DefaultQdisc); ok {
 				return explain.S(w)
@@ -119,7 +119,7 @@ func Interfaces() *explain.Table[interfaceRow] {
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
 		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *inspect.Interface) value { return explain.S(i.Name) }),
-		sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *inspect.Interface) value { return told(i.State) }),
+		worded(sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *inspect.Interface) value { return told(i.State) }), operstateWords()),
 		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *inspect.Interface) value { return flagged(i.Admin) }),
 		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *inspect.Interface) value { return flagged(i.Carrier) }),
 		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *inspect.Interface) value { return told(i.Kind) }),
@@ -350,9 +350,9 @@ func Qdiscs() *explain.Table[qdiscRow] {
 	count := func(key, label string, show explain.Show, gist string, of func(*inspect.Qdisc) uint64) column {
 		return declare(key, label, explain.Count, show, true, gist, func(q *inspect.Qdisc) value { return explain.N(of(q)) })
 	}
-	return &explain.Table[qdiscRow]{Name: "qdiscs", Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
+	return &explain.Table[qdiscRow]{Name: "qdiscs", Identity: []string{"interface", "qdisc"}, Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
 		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *inspect.Qdisc) value { return told(q.Dev) }),
-		declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *inspect.Qdisc) value { return explain.S(q.Kind) }),
+		worded(declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *inspect.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
 		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Handle)) }),
 		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Parent)) }),
 		count("sent_packets", "SENT", explain.Always, "Packets that it let through.", func(q *inspect.Qdisc) uint64 { return q.Packets }),

@@ -150,8 +150,8 @@ func Hooks() *explain.Table[hookRow] {
 	declare := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*inspect.Hook) value) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: unit, Show: show, Source: inspect.NetHooks, Concept: "netfilter", Gist: gist}, Get: func(r hookRow) value { return get(r.It) }}
 	}
-	return &explain.Table[hookRow]{Name: "hooks", Fields: []column{
-		declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *inspect.Hook) value { return explain.S(h.Hook) }),
+	return &explain.Table[hookRow]{Name: "hooks", Identity: []string{"hook", "function"}, Fields: []column{
+		worded(declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *inspect.Hook) value { return explain.S(h.Hook) }), hookWords()),
 		declare("family", "", explain.Text, explain.Always, "Whose packets: ip, ip6, arp, bridge; netdev is one interface's.", func(h *inspect.Hook) value { return explain.S(h.Family) }),
 		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *inspect.Hook) value { return told(h.Dev) }),
 		declare("priority", "", explain.Plain, explain.Always, "The lowest is called first.", func(h *inspect.Hook) value { return explain.I(h.Priority) }),
@@ -201,7 +201,7 @@ func Destinations() *explain.Table[destinationRow] {
 	declare := func(key, label string, unit explain.Unit, gist string, get func(destinationRow) value) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: unit, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: gist}, Get: get}
 	}
-	return &explain.Table[destinationRow]{Name: "destinations", Sort: []string{"ports", "peer", "peer_port", "local"}, Fields: []column{
+	return &explain.Table[destinationRow]{Name: "destinations", Identity: []string{"local", "peer", "peer_port"}, Sort: []string{"ports", "peer", "peer_port", "local"}, Fields: []column{
 		declare("local", "FROM", explain.Text, "The local address.", func(r destinationRow) value { return explain.S(r.It.Local.String()) }),
 		declare("peer", "TO", explain.Text, "The remote address.", func(r destinationRow) value { return explain.S(r.It.Peer.Addr().String()) }),
 		declare("peer_port", "PORT", explain.Plain, "The remote port.", func(r destinationRow) value { return explain.N(r.It.Peer.Port()) }),

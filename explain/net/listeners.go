@@ -13,7 +13,7 @@ func Listeners() *explain.Table[row] {
 		"process": explain.Always, "pid": explain.Data, "owners": explain.Data, "cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
 		"accept_queue": explain.Always, "accept_limit": explain.Always, "sk_drops": explain.Always,
 	}
-	t := &explain.Table[row]{Name: "listeners", Sort: []string{"accept_used"}, Rules: []rule{acceptQueueFull()}}
+	t := &explain.Table[row]{Name: "listeners", Identity: []string{"protocol", "local_endpoint"}, Sort: []string{"accept_used"}, Rules: []rule{acceptQueueFull()}}
 	for _, f := range Sockets().Fields {
 		show, ok := keep[f.Key]
 		if !ok {
@@ -66,7 +66,7 @@ func Use() *explain.Table[inspect.SocketUse] {
 		}
 		return explain.Field[part]{Doc: d, Get: get}
 	}
-	return &explain.Table[part]{Name: "states", Fields: []explain.Field[part]{
+	return &explain.Table[part]{Name: "states", Identity: []string{"protocol", "state"}, Fields: []explain.Field[part]{
 		declare(doc{Key: "protocol", Words: protocols(), Gist: "The protocol; both versions of IP together."}, func(p part) value { return explain.S(p.Protocol) }),
 		declare(doc{Key: "state", Words: states(), Gist: "Where they are between opening and closing."}, func(p part) value { return text(p.State) }),
 		declare(doc{Key: "sockets", Unit: explain.Count, Bar: true, Gist: "How many there are."}, func(p part) value { return explain.I(p.N) }),

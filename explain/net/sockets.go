@@ -18,7 +18,7 @@ func Sockets() *explain.Table[row] {
 	for _, list := range [][]column{who(), traffic(), queues(), timing(), owners(), memory(), flow(), particulars()} {
 		fields = append(fields, list...)
 	}
-	return &explain.Table[row]{Name: "sockets", Sort: []string{"waiting"}, Fields: append(fields, whyColumn()), Rules: rules()}
+	return &explain.Table[row]{Name: "sockets", Identity: []string{"protocol", "local_endpoint", "peer_endpoint"}, Sort: []string{"waiting"}, Fields: append(fields, whyColumn()), Rules: rules()}
 }
 
 // Columns lists them for --columns help.

@@ -31,7 +31,7 @@ func askedFields() []killField {
 				}
 				return explain.N(k.E.GFP)
 			}, nil),
-		logField(doc{Key: "gfp_flags", Show: explain.Data, Concept: "gfp-mask", Gist: "Their names: the kernel's, or by the bits of kernels before 4.6."},
+		logField(doc{Key: "gfp_flags", Show: explain.Data, Concept: "gfp-mask", Words: gfpWords(), Gist: "Their names: the kernel's, or by the bits of kernels before 4.6."},
 			func(k *Kill) value {
 				list := flags(k.E)
 				if list == nil {

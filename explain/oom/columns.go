@@ -30,7 +30,7 @@ func Processes(within bool) *explain.Table[inspect.Proc] {
 		Doc:   doc{Key: "why", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore), Concept: "oom-score", Gist: "What makes its points, or why it can't be killed."},
 		Write: why,
 	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Sort: sort, Fields: fields}
+	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: sort, Fields: fields}
 }
 
 // pointsColumn leans on status for the order, and on stat as well once it is

@@ -10,7 +10,7 @@ import (
 
 func confined() []detailField {
 	return []detailField{
-		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "In how many kinds of namespace it is seen to live apart from PID 1."},
+		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "container", Gist: "In how many kinds of namespace it is seen to live apart from PID 1."},
 			func(d detail) value {
 				c := compared(d)
 				if len(c.apart)+len(c.same)+len(c.strange) == 0 {
@@ -18,7 +18,7 @@ func confined() []detailField {
 				}
 				return explain.I(len(c.apart))
 			}, readContainer),
-		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "memory-cgroup", Gist: "Where it is in each hierarchy of control groups."},
+		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "cgroups", Gist: "Where it is in each hierarchy of control groups."},
 			func(d detail) value {
 				var out []string
 				for _, c := range d.Cgroups {
@@ -95,7 +95,7 @@ func Namespaces() *explain.Table[nsRow] {
 		return column{Doc: d, Get: func(r nsRow) value { return get(r.It) }}
 	}
 	return &explain.Table[nsRow]{Name: "namespaces", Fields: []column{
-		declare(doc{Key: "name", Label: "NAMESPACE", Gist: "The kind: what it sets apart."}, func(n *inspect.Namespace) value { return explain.S(n.Name) }),
+		declare(doc{Key: "name", Label: "NAMESPACE", Words: namespaceWords(), Gist: "The kind: what it sets apart."}, func(n *inspect.Namespace) value { return explain.S(n.Name) }),
 		declare(doc{Key: "inode", Unit: explain.ID, Gist: "Its number: processes with the same one share it."}, func(n *inspect.Namespace) value { return explain.N(n.Inode) }),
 		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether it is PID 1's too, or the one that the kernel began with."}, func(n *inspect.Namespace) value {
 			if n.Init == 0 {

@@ -31,6 +31,6 @@ func delays() []detailField {
 		field("thrashing_delay", "thrashing", "It waited for pages that the page cache had just lost.", "working-set", 9, func(d of) inspect.Delay { return d.Thrashing }),
 		field("compact_delay", "compaction", "It had to bring free pages together.", "compaction", 11, func(d of) inspect.Delay { return d.Compaction }),
 		field("wpcopy_delay", "copying pages", "It copied pages that it had shared until it wrote to them.", "page-fault", 13, func(d of) inspect.Delay { return d.Copy }),
-		field("irq_delay", "interrupts", "Interrupts took time from it.", "cpu-time", 14, func(d of) inspect.Delay { return d.IRQ }),
+		field("irq_delay", "interrupts", "Interrupts took time from it.", "interrupts", 14, func(d of) inspect.Delay { return d.IRQ }),
 	}
 }

@@ -28,7 +28,7 @@ func program() []detailField {
 			}, func(d detail) string {
 				return explain.Plural(len(d.Args), "argument", "arguments") + ", the program's own name first."
 			}),
-		told(doc{Key: "exe", Label: "program", Source: inspect.PIDExe, Concept: "process", Gist: "The file that it runs."},
+		told(doc{Key: "exe", Label: "program", Source: inspect.PIDExe, Concept: "running-a-program", Gist: "The file that it runs."},
 			func(d detail) value { return text(d.Exe) }, func(d detail) string {
 				if strings.HasSuffix(d.Exe, " (deleted)") {
 					return "The file is gone from its directory, or was replaced: the process runs the old one until it ends."
@@ -80,8 +80,8 @@ func family() []detailField {
 func standing() []detailField {
 	return []detailField{
 		lift(Threads(), "threads"),
-		line("n_spid", "NSpid", "Its number in each PID namespace, from this one inwards; since 4.1.", "namespaces", explain.Always, readNumbers),
-		told(doc{Key: "pgrp", Label: "process group", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: "Its process group: what a shell signals as one job."},
+		line("n_spid", "NSpid", "Its number in each PID namespace, from this one inwards; since 4.1.", "pid-namespace", explain.Always, readNumbers),
+		told(doc{Key: "pgrp", Label: "process group", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "Its process group: what a shell signals as one job."},
 			func(d detail) value { return explain.I(d.Row.P.PGRP) }, func(d detail) string {
 				p := d.Row.P
 				switch {
@@ -92,13 +92,13 @@ func standing() []detailField {
 				}
 				return fmt.Sprintf("In session %d.", p.Session)
 			}),
-		told(doc{Key: "session", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: "Its session: the process groups of one login or daemon."},
+		told(doc{Key: "session", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "Its session: the process groups of one login or daemon."},
 			func(d detail) value { return explain.I(d.Row.P.Session) }, nil),
 		told(doc{Key: "kthread", Label: "kernel thread", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Show: explain.Rare, Gist: "Whether it is a thread of the kernel: PF_KTHREAD is the one sure mark."},
 			func(d detail) value { return explain.B(d.Row.P.Kthread()) }, nil),
-		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Gist: "The PF_* bits of its task; those without a name here as numbers."},
+		told(doc{Key: "flags", Label: "flags", Source: inspect.PIDStat, Concept: "process", Words: flagWords(), Gist: "The PF_* bits of its task; those without a name here as numbers."},
 			func(d detail) value { return names(flagNames(d.Row.P.Flags, d.Kernel())) }, readFlags),
-		told(doc{Key: "terminal", Source: inspect.PIDStat, Concept: "process", Gist: "The terminal of its session; none for daemons."},
+		told(doc{Key: "terminal", Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "The terminal of its session; none for daemons."},
 			func(d detail) value { return tty(d.Row) }, func(d detail) string {
 				return "A signal key typed there reaches the foreground group of its session."
 			}),

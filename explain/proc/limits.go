@@ -12,7 +12,7 @@ type rungColumn = explain.Field[rungRow]
 // Limits is the ladder of what bounds a process: for each resource its own limit,
 // each cgroup's on the way up, a namespace's, the sysctls and the host.
 func Limits() *explain.Table[rungRow] {
-	return &explain.Table[rungRow]{Name: "limits", Fields: append(rungNames(), rungNumbers()...), Rules: ladderRules()}
+	return &explain.Table[rungRow]{Name: "limits", Identity: []string{"resource", "where"}, Fields: append(rungNames(), rungNumbers()...), Rules: ladderRules()}
 }
 
 func rungField(d doc, get func(rungRow) value) rungColumn {

@@ -35,14 +35,14 @@ func now() []detailField {
 				}
 				return explain.L(out)
 			}, nil),
-		told(doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "process-state", Gist: "The kernel function that its main thread waits in."},
+		told(doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "wait-channel", Gist: "The kernel function that its main thread waits in."},
 			func(d detail) value {
 				if w := wchan(d.Row); w != "" {
 					return explain.S(w)
 				}
 				return explain.None(inspect.Inapplicable)
 			}, nil),
-		told(doc{Key: "stack", Label: "kernel stack", Source: inspect.PIDStack, Concept: "process-state", Gist: "The kernel functions that led there, the innermost first."},
+		told(doc{Key: "stack", Label: "kernel stack", Source: inspect.PIDStack, Concept: "wait-channel", Gist: "The kernel functions that led there, the innermost first."},
 			func(d detail) value {
 				if len(d.Stack) == 0 {
 					return explain.None(inspect.Inapplicable)

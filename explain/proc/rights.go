@@ -15,7 +15,7 @@ func rights() []detailField {
 			func(d detail) value { return numbers(d.Status[kernel]) }, func(d detail) string { return readIDs(d, kernel, name) })
 	}
 	caps := func(key, kernel, gist string) detailField {
-		return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: "capabilities", Show: explain.Data, Gist: gist},
+		return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: "capabilities", Words: capabilityWords(), Show: explain.Data, Gist: gist},
 			func(d detail) value {
 				set, ok := mask(d.Status[kernel])
 				if !ok {
@@ -48,7 +48,7 @@ func rights() []detailField {
 				return "Programs that it runs may give it more rights: set-user-ID ones, those with file capabilities."
 			}),
 		seccomp(),
-		told(doc{Key: "label", Label: "security label", Source: inspect.PIDLabel, Concept: "credentials", Gist: "What the security module knows it by: an AppArmor profile, a SELinux context."},
+		told(doc{Key: "label", Label: "security label", Source: inspect.PIDLabel, Concept: "lsm", Gist: "What the security module knows it by: an AppArmor profile, a SELinux context."},
 			func(d detail) value { return text(d.Label) }, nil),
 		line("umask", "Umask", "Rights that files which it makes do not get.", "credentials", explain.Always, nil),
 	}
@@ -56,7 +56,7 @@ func rights() []detailField {
 
 // seccomp says which system calls are open to it.
 func seccomp() detailField {
-	return told(doc{Key: "seccomp", Kernel: "Seccomp", Source: inspect.PIDStatus, Option: "CONFIG_SECCOMP", Concept: "credentials", Words: []explain.Word{
+	return told(doc{Key: "seccomp", Kernel: "Seccomp", Source: inspect.PIDStatus, Option: "CONFIG_SECCOMP", Concept: "seccomp", Words: []explain.Word{
 		{Name: "off", Gist: "Every system call is open to it.", Concept: "credentials"},
 		{Name: "strict", Gist: "It may read, write, exit and return from signals.", Concept: "credentials"},
 		{Name: "filter", Gist: "A program in the kernel looks at each of its system calls.", Concept: "credentials"},
@@ -193,7 +193,7 @@ func readSeccomp(d detail) string {
 
 func signals() []detailField {
 	set := func(key, kernel, label, gist string, show explain.Show) detailField {
-		return told(doc{Key: key, Kernel: kernel, Label: label, Source: inspect.PIDStatus, Concept: "signals", Show: show, Gist: gist},
+		return told(doc{Key: key, Kernel: kernel, Label: label, Source: inspect.PIDStatus, Concept: "signals", Words: signalWords(), Show: show, Gist: gist},
 			func(d detail) value {
 				set, ok := mask(d.Status[kernel])
 				if !ok {

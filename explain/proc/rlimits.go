@@ -22,7 +22,7 @@ func Rlimits() *explain.Table[limitRow] {
 		return explain.N(uint64(n))
 	}
 	return &explain.Table[limitRow]{Name: "rlimits", Fields: []column{
-		declare(doc{Key: "name", Label: "LIMIT", Gist: "What is bounded, as the kernel words it."}, func(r limitRow) value { return explain.S(r.It.Name) }),
+		declare(doc{Key: "name", Label: "LIMIT", Words: rlimitWords(), Gist: "What is bounded, as the kernel words it."}, func(r limitRow) value { return explain.S(r.It.Name) }),
 		declare(doc{Key: "soft", Unit: explain.Plain, Show: explain.Data, Gist: "Where it stops now."}, func(r limitRow) value { return bound(r.It.Soft) }),
 		declare(doc{Key: "hard", Unit: explain.Plain, Show: explain.Data, Gist: "How far the process may raise that itself."}, func(r limitRow) value { return bound(r.It.Hard) }),
 		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "How much of it is used, where the kernel shows that of the process."}, used),

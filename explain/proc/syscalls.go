@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kwhy/explain"
 	"kwhy/inspect"
 )
 
@@ -45,4 +46,12 @@ func machine(arch string) string {
 		return "arm64"
 	}
 	return arch
+}
+
+// CallWord is a system call by its name, on the machine that kwhy was built for.
+func CallWord(name string) (explain.Word, bool) {
+	if name == "" || !strings.Contains(syscalls, " "+name+"\n") {
+		return explain.Word{}, false
+	}
+	return explain.Word{Name: name, Gist: "A system call: man 2 " + name + " tells what it does.", Concept: "system-call"}, true
 }

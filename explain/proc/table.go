@@ -32,7 +32,7 @@ func Processes() *explain.Table[inspect.Proc] {
 		}
 	}
 	fields = append(fields, Why())
-	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
+	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
 }
 
 // rowRules give a row its level, which its column why carries.
@@ -91,7 +91,7 @@ func Why() column {
 // EachThread is the same table with a row a thread.
 func EachThread() *explain.Table[inspect.Proc] {
 	t := Processes()
-	t.Name, t.Sort = "threads", []string{"kernel", "cpu", "tid"}
+	t.Name, t.Identity, t.Sort = "threads", []string{"pid", "tid", "comm"}, []string{"kernel", "cpu", "tid"}
 	t.Fields = slices.DeleteFunc(t.Fields, func(f column) bool { return f.Key == "tree" || f.Key == "threads" })
 	t.Fields = slices.Insert(t.Fields, 1, TID())
 	rules := t.Rules
@@ -202,7 +202,7 @@ func State() column {
 
 // Threads is how many it has.
 func Threads() column {
-	return column{Doc: doc{Key: "threads", Label: "THR", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process", Show: explain.Wide, Gist: "Its threads, the main one counted."},
+	return column{Doc: doc{Key: "threads", Label: "THR", Unit: explain.Count, Source: inspect.PIDStat, Concept: "threads", Show: explain.Wide, Gist: "Its threads, the main one counted."},
 		Get: func(p row) value { return explain.I(p.P.Threads) }}
 }
 
@@ -312,14 +312,14 @@ func times() []column {
 
 // policies are the scheduling policies by number (include/uapi/linux/sched.h).
 func policies() []explain.Word {
-	word := func(name, gist string) explain.Word {
-		return explain.Word{Name: name, Gist: gist, Concept: "scheduler"}
+	word := func(name string, concept explain.Concept, gist string) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word("SCHED_OTHER", "The default: a fair share by nice."), word("SCHED_FIFO", "Real time: runs until it waits."),
-		word("SCHED_RR", "Real time, in turns among equals."), word("SCHED_BATCH", "A fair share, for work that can wait."),
-		word("SCHED_ISO", "Reserved, never used."), word("SCHED_IDLE", "What is left over."),
-		word("SCHED_DEADLINE", "A budget of time in each period."), word("SCHED_EXT", "By a BPF program, since 6.12."),
+		word("SCHED_OTHER", "nice", "The default: a fair share by nice."), word("SCHED_FIFO", "real-time", "Real time: runs until it waits."),
+		word("SCHED_RR", "real-time", "Real time, in turns among equals."), word("SCHED_BATCH", "nice", "A fair share, for work that can wait."),
+		word("SCHED_ISO", "scheduler", "Reserved, never used."), word("SCHED_IDLE", "nice", "What is left over."),
+		word("SCHED_DEADLINE", "deadline", "A budget of time in each period."), word("SCHED_EXT", "sched-ext", "By a BPF program, since 6.12."),
 	}
 }
 
@@ -330,7 +330,7 @@ func schedules() []column {
 // Switches are how often its main thread gave the CPU up, and was put off it.
 func Switches() []column {
 	switches := func(key, label, gist string, get func(*inspect.Process) inspect.Num) column {
-		return column{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "cpu-time", Gist: gist},
+		return column{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "context-switch", Gist: gist},
 			Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
@@ -374,7 +374,7 @@ func groups() []column {
 	return []column{
 		number("pgrp", "Its process group: what a shell signals as one job.", func(p *inspect.Process) int32 { return p.PGRP }),
 		number("session", "Its session: the process groups of one login or daemon.", func(p *inspect.Process) int32 { return p.Session }),
-		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "process", Gist: "Its terminal, below /dev; none for daemons."}, Get: tty},
+		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "Its terminal, below /dev; none for daemons."}, Get: tty},
 	}
 }
 
@@ -392,7 +392,7 @@ func tty(p row) value {
 
 func waits() []column {
 	return []column{
-		{Doc: doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "process-state", Gist: "The kernel function that its main thread waits in."},
+		{Doc: doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "wait-channel", Gist: "The kernel function that its main thread waits in."},
 			Get: func(p row) value {
 				if w := wchan(p); w != "" {
 					return explain.S(w)

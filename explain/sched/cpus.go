@@ -16,6 +16,19 @@ type kind struct {
 	of         func(*inspect.CPUTimes) uint64
 }
 
+// concept is the essay behind a kind of time.
+func (k kind) concept() explain.Concept {
+	switch k.key {
+	case "cpu_irq", "cpu_softirq":
+		return "interrupts"
+	case "cpu_steal":
+		return "steal-time"
+	case "cpu_user", "cpu_system":
+		return "user-and-kernel"
+	}
+	return "cpu-time"
+}
+
 // kinds are the kinds, which add up to all of the time: what /proc/stat counts as
 // user and nice holds the time of guests, which stands apart here.
 func kinds() []kind {
@@ -57,7 +70,7 @@ func cpuTime() []field {
 			}},
 	}
 	for _, k := range kinds() {
-		out = append(out, field{Doc: doc{Key: k.key, Label: k.label, Part: k.part, Unit: explain.Seconds, Counter: true, Grown: true, Show: k.show, Source: inspect.ProcStat, Concept: "cpu-time", Gist: k.gist},
+		out = append(out, field{Doc: doc{Key: k.key, Label: k.label, Part: k.part, Unit: explain.Seconds, Counter: true, Grown: true, Show: k.show, Source: inspect.ProcStat, Concept: k.concept(), Gist: k.gist},
 			Get: func(s sched) value { return explain.F(float64(k.of(&s.All)) / userHZ) }, Reading: func(s sched) string { return readKind(s, k) }})
 	}
 	return out
@@ -111,7 +124,10 @@ func readKind(s sched, k kind) string {
 func CPUs() *explain.Table[cpuRow] {
 	type column = explain.Field[cpuRow]
 	declare := func(d doc, get func(cpuRow) value) column {
-		d.Source, d.Concept = inspect.ProcStat, "cpu-time"
+		d.Source = inspect.ProcStat
+		if d.Concept == "" {
+			d.Concept = "cpu-time"
+		}
 		return column{Doc: d, Get: get}
 	}
 	of := func(r cpuRow, get func(*inspect.CPUTimes) uint64) value {
@@ -130,10 +146,10 @@ func CPUs() *explain.Table[cpuRow] {
 		if k.key == "cpu_guest" || k.key == "cpu_idle" || k.key == "cpu_irq" {
 			show = explain.Data
 		}
-		fields = append(fields, declare(doc{Key: k.key[len("cpu_"):], Unit: explain.Ratio, Show: show, Gist: k.gist}, func(r cpuRow) value { return of(r, k.of) }))
+		fields = append(fields, declare(doc{Key: k.key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(), Gist: k.gist}, func(r cpuRow) value { return of(r, k.of) }))
 	}
 	delay := func(key, label, gist string, get func(*inspect.CPU) inspect.Num) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Counter: true, Show: explain.Data, Source: inspect.Schedstat, Concept: "scheduler", Gist: gist}, Get: func(r cpuRow) value {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Counter: true, Show: explain.Data, Source: inspect.Schedstat, Concept: "run-queue", Gist: gist}, Get: func(r cpuRow) value {
 			if n := get(r.It); n != inspect.Unset {
 				return explain.F(float64(n) / 1e9)
 			}

@@ -69,9 +69,9 @@ func Regime(s sched) string {
 func regime() []field {
 	return slices.Concat([]field{
 		{Doc: doc{Key: "scheduler", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency}, Concept: "scheduler", Words: []explain.Word{
-			{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "scheduler"},
-			{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "scheduler"},
-			{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "scheduler"},
+			{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "cfs"},
+			{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "eevdf"},
+			{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "sched-ext"},
 		}, Gist: "Which algorithm picks the next of the fair tasks."},
 			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime},
 		preemptionField(),
@@ -104,7 +104,7 @@ func regime() []field {
 // tunables are for how long a fair task may run.
 func tunables() []field {
 	return []field{
-		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "vruntime", Gist: "For how long EEVDF lets a fair task run before another's turn."},
+		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "eevdf", Gist: "For how long EEVDF lets a fair task run before another's turn."},
 			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
 		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
 		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
@@ -204,7 +204,7 @@ func deriveBaseSlice(s sched) explain.Derivation {
 // ns declares a tunable that older kernels have as a sysctl, and later ones of CFS
 // in debugfs.
 func ns(key, name string, src inspect.Source, gist string, debug func(sched) inspect.Num) field {
-	return field{Doc: doc{Key: key, Kernel: name, Label: strings.TrimSuffix(strings.TrimPrefix(key, "sched_"), "_ns"), Unit: explain.Seconds, Source: src, Also: []inspect.Source{inspect.SchedDebug}, Until: version(6, 6), Concept: "vruntime", Gist: gist}, Get: func(s sched) value {
+	return field{Doc: doc{Key: key, Kernel: name, Label: strings.TrimSuffix(strings.TrimPrefix(key, "sched_"), "_ns"), Unit: explain.Seconds, Source: src, Also: []inspect.Source{inspect.SchedDebug}, Until: version(6, 6), Concept: "cfs", Gist: gist}, Get: func(s sched) value {
 		if n := debug(s); n != inspect.Unset {
 			return explain.F(float64(n) / 1e9)
 		}

@@ -74,7 +74,7 @@ func rule() []taskField {
 
 func deadlines() []taskField {
 	field := func(key, label, gist string, get func(*inspect.Task) inspect.Num) taskField {
-		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, func(t one) value {
+		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, func(t one) value {
 			if t.Row.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}

@@ -44,9 +44,9 @@ func queues() []field {
 			}, Reading: func(s sched) string {
 				return "The one number that turns the load averages before the update into those after it, all three to the bit."
 			}, Derive: deriveActive},
-		stat(doc{Key: "ctxt", Kernel: "ctxt", Label: "switches", Counter: true, Concept: "preemption", Gist: "How often a CPU went from one thread to another since boot."}),
+		stat(doc{Key: "ctxt", Kernel: "ctxt", Label: "switches", Counter: true, Concept: "context-switch", Gist: "How often a CPU went from one thread to another since boot."}),
 		shared[2],
-		field{Doc: doc{Key: "run_delay_total", Label: "waited for CPUs", Unit: explain.Seconds, Counter: true, Source: inspect.Schedstat, Also: []inspect.Source{inspect.ProcStat}, Concept: "scheduler", Gist: "Time that tasks were ready while others ran, of all CPUs since boot."},
+		field{Doc: doc{Key: "run_delay_total", Label: "waited for CPUs", Unit: explain.Seconds, Counter: true, Source: inspect.Schedstat, Also: []inspect.Source{inspect.ProcStat}, Concept: "run-queue", Gist: "Time that tasks were ready while others ran, of all CPUs since boot."},
 			Get: func(s sched) value {
 				var sum inspect.Num
 				for i := range s.CPUs {
@@ -138,7 +138,7 @@ type taskRow = inspect.SchedPart[inspect.Task]
 
 // Blocked lists the threads in D.
 func Blocked() *explain.Table[taskRow] {
-	return &explain.Table[taskRow]{Name: "blocked", Title: "In D now", Fields: []explain.Field[taskRow]{
+	return &explain.Table[taskRow]{Name: "blocked", Identity: []string{"pid", "tid", "comm"}, Title: "In D now", Fields: []explain.Field[taskRow]{
 		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(proc.Why()),
 	}, Rules: stuckRules()}
 }

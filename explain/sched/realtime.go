@@ -79,7 +79,7 @@ func readRuntime(s sched) string {
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
 	deadline := func(key, label, gist string, get func(*inspect.Task) inspect.Num) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "real-time", Gist: gist}, Get: func(r taskRow) value {
+		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -88,7 +88,7 @@ func Realtime() *explain.Table[taskRow] {
 	}
 	policy, priority, kernel := proc.Policy(), proc.RTPriority(), proc.Kernel()
 	priority.Label = "PRIO"
-	return &explain.Table[taskRow]{Name: "realtime", Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
+	return &explain.Table[taskRow]{Name: "realtime", Identity: []string{"pid", "tid", "comm"}, Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
 		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
 		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
 		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),

@@ -10,14 +10,14 @@ import (
 func reckoned() []taskField {
 	v := lift(vruntime(), "vruntime")
 	v.Reading = readVruntime
-	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "vruntime", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *inspect.TaskSched) inspect.Num { return s.Slice })
+	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *inspect.TaskSched) inspect.Num { return s.Slice })
 	slice.Reading = readSlice
 	clamp := func(key, name, label, gist string, get func(*inspect.TaskSched) inspect.Num) taskField {
-		f := ofSched(doc{Key: key, Kernel: name, Label: label, Unit: explain.Ratio, Option: "CONFIG_UCLAMP_TASK", Concept: "cpu-time", Gist: gist}, get)
+		f := ofSched(doc{Key: key, Kernel: name, Label: label, Unit: explain.Ratio, Option: "CONFIG_UCLAMP_TASK", Concept: "pelt", Gist: gist}, get)
 		f.Reading = readClamp
 		return f
 	}
-	used := ofSched(doc{Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio, Concept: "cpu-time", Gist: "How much of a CPU it has used lately, halved every 32 ms."}, func(s *inspect.TaskSched) inspect.Num { return s.Util })
+	used := ofSched(doc{Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio, Concept: "pelt", Gist: "How much of a CPU it has used lately, halved every 32 ms."}, func(s *inspect.TaskSched) inspect.Num { return s.Util })
 	used.Reading = func(t one) string {
 		if t.Row.P.State != 'R' {
 			return "As it was when it last slept: the kernel lets it fade when the task wakes."
@@ -84,7 +84,7 @@ func readClamp(t one) string {
 
 // queued declares what debugfs alone tells, of a task that is on a queue.
 func queued(key, label, gist string, unit explain.Unit, get func(inspect.Lag) value, read func(one) string) taskField {
-	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "vruntime", Gist: gist}, func(t one) value {
+	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "eevdf", Gist: gist}, func(t one) value {
 		switch {
 		case Regime(t.Sched) == "CFS":
 			return explain.None(inspect.Inapplicable)

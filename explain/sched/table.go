@@ -27,7 +27,7 @@ func Processes() *explain.Table[inspect.Proc] {
 		Doc:   doc{Key: "why", Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat}, Concept: "scheduler", Gist: "Whether it gets the CPU when it wants it."},
 		Write: why,
 	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
+	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
 }
 
 // Columns lists what --columns takes, each with its gist.
@@ -36,7 +36,7 @@ func Columns() string { return explain.ColumnHelp(Processes().Fields) }
 // EachThread is the same table with a row a thread.
 func EachThread() *explain.Table[inspect.Proc] {
 	t := Processes()
-	t.Name, t.Sort = "threads", []string{"cpu", "run_time", "tid"}
+	t.Name, t.Identity, t.Sort = "threads", []string{"pid", "tid", "comm"}, []string{"cpu", "run_time", "tid"}
 	t.Fields = slices.Insert(t.Fields, 1, proc.TID())
 	return t
 }
@@ -79,7 +79,7 @@ func ran() column {
 }
 
 func waited() column {
-	return column{Doc: doc{Key: "wait_time", Label: "WAITED", Unit: explain.Seconds, Counter: true, Source: inspect.PIDSchedstat, Concept: "scheduler", Gist: "How long its threads were ready while others ran."},
+	return column{Doc: doc{Key: "wait_time", Label: "WAITED", Unit: explain.Seconds, Counter: true, Source: inspect.PIDSchedstat, Concept: "run-queue", Gist: "How long its threads were ready while others ran."},
 		Get: func(r row) value { return clock(r.P.Waited) }}
 }
 

@@ -1,0 +1,173 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/explain/concepts"
+)
+
+// Group is entries of one card or table, which are read together.
+type Group struct {
+	explain.Entry // the first of them
+	Ask           explain.Ask
+}
+
+// Together groups entries by card and table: cards of the host, those of kwhy's own
+// process, then tables, those first of which most columns are wanted.
+func Together(entries []explain.Entry) (out []Group) {
+	for i := range entries {
+		out = join(out, entries[i])
+	}
+	slices.SortStableFunc(out, func(a, b Group) int {
+		if rank(&a) == tables && rank(&b) == tables {
+			return cmp.Compare(len(b.Ask.Keys), len(a.Ask.Keys))
+		}
+		return cmp.Compare(rank(&a), rank(&b))
+	})
+	return out
+}
+
+const (
+	hostCards = iota
+	ownCards
+	tables
+)
+
+func rank(g *Group) int {
+	switch {
+	case g.Table != "":
+		return tables
+	case strings.Contains(g.Command, " "):
+		return ownCards
+	}
+	return hostCards
+}
+
+// join adds an entry to the group of its card or table.
+func join(groups []Group, e explain.Entry) []Group {
+	i := slices.IndexFunc(groups, func(g Group) bool { return g.Command == e.Command && g.Table == e.Table })
+	if i < 0 {
+		i = len(groups)
+		groups = append(groups, Group{Entry: e})
+	}
+	groups[i].Ask.Keys = append(groups[i].Ask.Keys, e.Doc.Key)
+	return groups
+}
+
+// OfEssay returns what an essay shows of a host: the values of cards that rest on
+// it and those that it names, and the columns that it names or, where it names
+// none, the tables that most rest on it.
+func OfEssay(t explain.Topic, essay *concepts.Essay) ([]Group, error) {
+	var cards, columns, named []explain.Entry
+	for _, e := range OfConcept(t, essay.Name) {
+		switch {
+		case e.Table != "":
+			columns = append(columns, e)
+		case !strings.Contains(e.Command, " --") && !isOwnTwice(cards, &e):
+			cards = append(cards, e)
+		}
+	}
+	for _, name := range essay.Live {
+		e, ok := called(t, name)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("concept %q shows %q, which nobody declares", essay.Name, name)
+		case e.Table != "":
+			named = append(named, e)
+		default:
+			cards = append(cards, e)
+		}
+	}
+	out := Together(cards)
+	if len(named) == 0 {
+		return append(out, mostly(columns)...), nil
+	}
+	var of []Group
+	for i := range named {
+		of = join(of, named[i])
+	}
+	for i := range of {
+		of[i].Ask.Sort = of[i].Doc.Key
+	}
+	return append(out, of...), nil
+}
+
+// isOwnTwice tells whether another card of a process has the value already.
+func isOwnTwice(cards []explain.Entry, e *explain.Entry) bool {
+	return strings.HasSuffix(e.Command, " PID") && slices.ContainsFunc(cards, func(f explain.Entry) bool {
+		return f.Doc.Key == e.Doc.Key && strings.HasSuffix(f.Command, " PID")
+	})
+}
+
+// called finds a value of a card by its key, that of a host before that of a
+// process, or a column by table.key.
+func called(t explain.Topic, name string) (found explain.Entry, ok bool) {
+	table, key, isColumn := strings.Cut(name, ".")
+	if !isColumn {
+		table, key = "", name
+	}
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.Table != table || e.Doc.Key != key {
+			continue
+		}
+		if !strings.Contains(e.Command, " ") {
+			return *e, true
+		}
+		if !ok {
+			found, ok = *e, true
+		}
+	}
+	return found, ok
+}
+
+// maxTables is how many tables an essay shows that names none.
+const maxTables = 2
+
+// mostly are the tables that most of the columns are of, with the columns that a
+// report prints unasked; those of kwhy's own process where there is no other.
+func mostly(columns []explain.Entry) []Group {
+	var host, own []explain.Entry
+	for i := range columns {
+		e := &columns[i]
+		switch {
+		case strings.Contains(e.Command, " --") || e.Doc.Show > explain.Rare:
+		case strings.HasSuffix(e.Command, " PID"):
+			own = append(own, *e)
+		default:
+			host = append(host, *e)
+		}
+	}
+	if len(host) == 0 {
+		host = own
+	}
+	list := Together(slices.DeleteFunc(host, func(e explain.Entry) bool {
+		return e.Doc.Key == "why" && !slices.ContainsFunc(host, func(f explain.Entry) bool { return f.Command == e.Command && f.Table == e.Table && f.Doc.Key != "why" })
+	}))
+	list = list[:min(len(list), maxTables)]
+	for i := range list {
+		list[i].Ask.Room = true
+		list[i].Ask.Sort = onlyNumber(columns, &list[i])
+	}
+	return list
+}
+
+// onlyNumber is the key of the one number among a group's columns, by which its
+// rows are worth ranking; "" where there is none or several.
+func onlyNumber(columns []explain.Entry, g *Group) (key string) {
+	for i := range columns {
+		e := &columns[i]
+		if e.Command != g.Command || e.Table != g.Table || !slices.Contains(g.Ask.Keys, e.Doc.Key) || !e.Doc.Unit.Number() || e.Doc.Unit == explain.Plain || e.Doc.Unit == explain.ID {
+			continue
+		}
+		if key != "" {
+			return ""
+		}
+		key = e.Doc.Key
+	}
+	return key
+}

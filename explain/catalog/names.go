@@ -1,0 +1,123 @@
+package catalog
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"kwhy/explain"
+	"kwhy/explain/concepts"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+// elsewhere are the names by which other tools and files of cgroups call a value.
+func elsewhere() map[string][]string {
+	return map[string][]string{
+		"vm_size": {"VSZ", "VIRT"}, "vm_rss": {"RES"}, "nice": {"ni"},
+		"cpu_user": {"us"}, "cpu_system": {"sy"}, "cpu_nice": {"ni"}, "cpu_idle": {"id"}, "cpu_iowait": {"wa"}, "cpu_irq": {"hi"}, "cpu_softirq": {"si"}, "cpu_steal": {"st"},
+		"ctxt": {"cs"}, "load_1": {"loadavg"}, "recv_q": {"Recv-Q"}, "send_q": {"Send-Q"},
+		"cgroup_limit": {"memory.max", "memory.limit_in_bytes"}, "cgroup_high": {"memory.high"}, "cgroup_use": {"memory.current", "memory.usage_in_bytes"}, "cgroup_oom_kill": {"memory.events"},
+		"cpu_quota": {"cpu.max", "cpu.cfs_quota_us"}, "nr_throttled": {"cpu.stat"}, "shares": {"cpu.shares", "cpu.weight"},
+	}
+}
+
+// snmp are the groups of /proc/net/snmp and its like: ss and nstat put them before
+// a counter's name, the files do not.
+func snmp() []string {
+	return []string{"Tcp", "Udp6", "Udp", "Ip6", "Ip", "Icmp", "TcpExt", "IpExt"}
+}
+
+// grouped is a counter's name without its group: RetransSegs of TcpRetransSegs.
+func grouped(kernel string) string {
+	for _, group := range snmp() {
+		if rest, ok := strings.CutPrefix(kernel, group); ok && rest != "" && 'A' <= rest[0] && rest[0] <= 'Z' {
+			return rest
+		}
+	}
+	return ""
+}
+
+// own are words of kwhy itself: why there is no value.
+func own() (out []explain.Word) {
+	gists := map[inspect.Reason]string{
+		inspect.Unread: "Nobody asked for it, so it was not read.", inspect.Denied: "The reader lacks the right to see it; the gap says what it takes.",
+		inspect.Unsupported: "This kernel, by its version or build, does not have it.", inspect.Disabled: "This kernel has it, switched off.",
+		inspect.Masked: "The kernel shows a placeholder, mostly 0, to who may not know.", inspect.Vanished: "The process ended while it was looked at.",
+		inspect.Malformed: "The file did not read as it should.", inspect.Failed: "The read failed: an error of I/O, or no memory or descriptors.",
+		inspect.TimedOut: "It did not answer in time.", inspect.NoInterval: "A rate takes two samples: --interval.",
+		inspect.NoUpdate: "The kernel did not compute it anew in the interval.", inspect.Reset: "The counter went backwards between two samples.",
+		inspect.Inapplicable: "It makes no sense here: a kernel thread has no RSS.", inspect.Unlimited: "No bound is set.",
+		inspect.Untold: "The kernel log does not say.",
+	}
+	concept := map[inspect.Reason]explain.Concept{inspect.Denied: "proc-permissions", inspect.Masked: "proc-permissions", inspect.Unlimited: "resource-limits", inspect.Untold: "kernel-log"}
+	for _, r := range inspect.Reasons() {
+		w := explain.Word{Name: r.String(), Gist: gists[r], Concept: concept[r]}
+		if w.Concept == "" {
+			w.Concept = "procfs"
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// rest are meanings that no value declares as its words: reasons, and the names of
+// system calls, of which there are hundreds.
+func rest(t explain.Topic, is func(string) bool, name string) (out []Meaning) {
+	for _, w := range own() {
+		if is(w.Name) {
+			out = append(out, Meaning{Word: w})
+		}
+	}
+	if w, ok := proc.CallWord(strings.ToLower(name)); ok && is(w.Name) {
+		of := slices.DeleteFunc(slices.Clone(t.Entries), func(e explain.Entry) bool { return e.Doc.Key != "syscall" })
+		out = append(out, Meaning{Word: w, Of: of})
+	}
+	return out
+}
+
+// Spelled is a name as kwhy has it, of one that the kernel or its files spell
+// otherwise: [heap], CONSTRAINT_MEMCG, RLIMIT_NOFILE, Max open files.
+func Spelled(name string) string {
+	name = strings.Trim(name, "[]")
+	upper := strings.ToUpper(name)
+	if of, ok := strings.CutPrefix(upper, "CONSTRAINT_"); ok {
+		return map[string]string{"MEMORY_POLICY": "mempolicy"}[of] + strings.ToLower(strings.TrimPrefix(of, "MEMORY_POLICY"))
+	}
+	if of, ok := strings.CutPrefix(upper, "RLIMIT_"); ok {
+		if long, known := rlimits()[of]; known {
+			return long
+		}
+	}
+	if strings.HasPrefix(upper, "MAX ") {
+		return name[len("MAX "):]
+	}
+	return name
+}
+
+// rlimits are the resource limits by their names in getrlimit(2).
+func rlimits() map[string]string {
+	return map[string]string{
+		"CPU": "cpu time", "FSIZE": "file size", "DATA": "data size", "STACK": "stack size", "CORE": "core file size", "RSS": "resident set", "NPROC": "processes",
+		"NOFILE": "open files", "MEMLOCK": "locked memory", "AS": "address space", "LOCKS": "file locks", "SIGPENDING": "pending signals", "MSGQUEUE": "msgqueue size",
+		"NICE": "nice priority", "RTPRIO": "realtime priority", "RTTIME": "realtime timeout",
+	}
+}
+
+// Mentions are the essays in which a name stands that is none of a value's, such
+// as EMFILE: as a word of its own, in its case.
+func Mentions(name string) (out []string) {
+	if len(name) < 3 {
+		return nil
+	}
+	word, err := regexp.Compile(`(?:^|[^\w])` + regexp.QuoteMeta(name) + `(?:[^\w]|$)`)
+	if err != nil {
+		return nil
+	}
+	for _, c := range concepts.Names() {
+		if e, err := concepts.Read(c); err == nil && word.MatchString(e.Body) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

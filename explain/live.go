@@ -1,0 +1,110 @@
+package explain
+
+import (
+	"slices"
+
+	"kwhy/inspect"
+)
+
+// liveRows is how many rows `kwhy explain` shows of a table.
+const liveRows = 5
+
+// dear are sources that are not read of every process of a host only to sort by
+// what they say.
+func dear() inspect.Sources {
+	return inspect.Of(inspect.PIDSmapsRollup, inspect.PIDMaps, inspect.PIDFdinfo, inspect.PIDNs)
+}
+
+// live reads the first rows of a table, with the columns that are asked for and
+// those that say which row it is. Where no row has anything to show the report has
+// a gap in place of rows.
+func (t *Table[S]) live(h *inspect.Host, ask Ask, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
+	columns := t.identity()
+	own := len(columns)
+	for i := range t.Fields {
+		if key := t.Fields[i].Key; slices.Contains(ask.Keys, key) && !slices.Contains(columns, key) {
+			columns = append(columns, key)
+		}
+	}
+	v, err := t.View(columns, t.rank(ask.Sort), liveRows)
+	if err != nil {
+		return Report{}, err
+	}
+	v.named = !ask.Room
+	all, order, err := rows(h, v)
+	if err != nil {
+		return Report{}, err
+	}
+	g, _ := v.Explain(all, order, nil)
+	if gap, none := nothing(&g, own, h.Kernel); none {
+		return Report{Gaps: []Gap{gap}}, nil
+	}
+	if ask.Sort != "" && zero(&g, ask.Sort) {
+		g.Shown, g.Empty = 0, ask.Sort+" is 0 in all "+Plural(g.Total, "row", "rows")
+	}
+	rep := Report{Grids: []Grid{g}}
+	rep.unseen(all, v.Needs(), h.Kernel)
+	return rep, nil
+}
+
+// unseen tells which of the wanted sources a snapshot has gaps in.
+func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) {
+	s, ok := snapshot.(interface{ Gaps() []inspect.Gap })
+	if !ok {
+		return
+	}
+	r.Tell(slices.DeleteFunc(s.Gaps(), func(g inspect.Gap) bool { return !want.Has(g.Source) }), on)
+}
+
+// identity is the columns that say which row it is.
+func (t *Table[S]) identity() (out []string) {
+	for _, key := range t.Identity {
+		if _, err := t.field(key); err == nil {
+			out = append(out, key)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, t.Fields[0].Key)
+	}
+	return out
+}
+
+// rank is the order of rows with the largest of one column first; none, the
+// table's own, where there is no such column or to read it would be dear.
+func (t *Table[S]) rank(key string) []string {
+	f, err := t.field(key)
+	if err != nil || !f.Unit.Number() || f.Needs().Meets(dear()) {
+		return nil
+	}
+	return append([]string{key}, t.Sort...)
+}
+
+// nothing tells whether no row has a value in any of the columns behind the first.
+func nothing(g *Grid, first int, on inspect.Version) (Gap, bool) {
+	if g.Shown == 0 || first >= len(g.Docs) {
+		return Gap{}, false
+	}
+	d, why := &g.Docs[first], inspect.Present
+	for r := range g.Rows {
+		for i := first; i < len(r.Values); i++ {
+			if v := r.Values[i]; v.Has() || !v.Reason().IsGap() {
+				return Gap{}, false
+			} else if why == inspect.Present {
+				d, why = &g.Docs[i], v.Reason()
+			}
+		}
+	}
+	return Gap{Source: d.Source.String(), Reason: why, Count: g.Shown, Of: g.Total, Hint: d.Hint(why, on)}, true
+}
+
+// zero tells whether the first row, which has the largest, has nought of it.
+func zero(g *Grid, key string) bool {
+	at := slices.IndexFunc(g.Docs, func(d Doc) bool { return d.Key == key })
+	if at < 0 {
+		return false
+	}
+	for r := range g.Rows {
+		return r.Values[at].Zero()
+	}
+	return false
+}
