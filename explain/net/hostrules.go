@@ -120,7 +120,7 @@ func rateRules() []hostRule {
 			Of: func(n host) value { return rate(n, get) },
 			Say: func(n host) string {
 				_, over, _ := n.Before()
-				return fmt.Sprintf("%.3g times a second in the last %s %s", rate(n, get).Float(), explain.Span(over.Seconds()), say)
+				return fmt.Sprintf("%s times a second in the last %s %s", explain.Amount(rate(n, get).Float(), explain.Decimal), explain.Span(over.Seconds()), say)
 			},
 		}
 	}
