@@ -113,6 +113,9 @@ func takeNet(f *Facts) (err error) {
 		return err
 	}
 	f.Sockets, err = f.Host.Sockets(inspect.SocketQuery{Dir: f.Host.OwnNet(), States: sockdiag.Every, Owners: true})
+	if err == nil {
+		f.Sockets.NameAll()
+	}
 	return err
 }
 
