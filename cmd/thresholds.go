@@ -41,7 +41,11 @@ func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
 		}
 		out = append(out, list...)
 	}
-	for _, pair := range a.Environ() {
+	var variables []string
+	if a.Environ != nil {
+		variables = a.Environ()
+	}
+	for _, pair := range variables {
 		name, text, _ := strings.Cut(pair, "=")
 		id, isThreshold := strings.CutPrefix(name, thresholdsEnv)
 		switch {
