@@ -95,6 +95,8 @@ func unbounded() explain.Rule[*inspect.Sched] {
 		switch {
 		case n == 0:
 			return explain.I(0)
+		case s.Kernel() == (inspect.Version{}):
+			return value{} // which of the two it is, nobody knows
 		case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == inspect.Unset:
 			return value{} // the fair server, of which debugfs tells, has 5 % by default
 		case s.Kernel().AtLeast(6, 12):
