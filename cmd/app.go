@@ -20,7 +20,7 @@ type App struct {
 	Columns     int // of the terminal; 0 if unknown
 	Lines       int
 	Getenv      func(string) (string, bool)
-	Environ     func() []string // of which Getenv finds one
+	Environ     func() []string // of which Getenv finds one; nil: there are none
 	Now         func() time.Time
 	Sleep       func(time.Duration)
 	Version     string

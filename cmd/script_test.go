@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -46,6 +49,22 @@ func TestScript(t *testing.T) {
 				ts.Check(inspecttest.Unpack(dir, b))
 				ts.Setenv("KWHY_PROC_ROOT", filepath.Join(dir, "proc"))
 				ts.Setenv("KWHY_SYS_ROOT", filepath.Join(dir, "sys"))
+			},
+			// exits STATUS COMMAND ARG... runs a command that ends with that status.
+			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) < 2 {
+					ts.Fatalf("usage: exits STATUS COMMAND ARG...")
+				}
+				got := "0"
+				var exit *exec.ExitError
+				if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+					got = strconv.Itoa(exit.ExitCode())
+				} else {
+					ts.Check(err)
+				}
+				if got != args[0] {
+					ts.Fatalf("%v ended with %s, want %s", args[1:], got, args[0])
+				}
 			},
 			// schema FILE validates a document.
 			"schema": func(ts *testscript.TestScript, _ bool, args []string) {

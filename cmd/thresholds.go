@@ -213,17 +213,25 @@ func parseAt(at explain.At, r *explain.RuleDoc, w wish) (explain.At, error) {
 		}
 		*to = n
 	}
-	last := math.NaN()
-	for _, n := range []float64{at.Notice, at.Warning, at.Critical} {
+	return at, inOrder(at, r, w)
+}
+
+// inOrder checks that the worse level takes the worse value.
+func inOrder(at explain.At, r *explain.RuleDoc, w wish) error {
+	last, good := math.NaN(), true
+	var words []string
+	for i, n := range []float64{at.Notice, at.Warning, at.Critical} {
 		if n == 0 {
 			continue
 		}
-		if r.Below && n > last || !r.Below && n < last {
-			return at, usagef("%s: %g, %g, %g are out of order: of %s %s is worse", w.origin, at.Notice, at.Warning, at.Critical, r.ID, map[bool]string{true: "less", false: "more"}[r.Below])
-		}
+		good = good && !(r.Below && n > last || !r.Below && n < last)
 		last = n
+		words = append(words, explain.Levels()[i+1]+" "+strconv.FormatFloat(n, 'f', -1, 64))
 	}
-	return at, nil
+	if good {
+		return nil
+	}
+	return usagef("%s: %s are out of order: of %s %s is worse", w.origin, strings.Join(words, ", "), r.ID, map[bool]string{true: "less", false: "more"}[r.Below])
 }
 
 // parseThreshold reads a number, or a percentage; "-" and "off" are none.

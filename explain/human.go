@@ -140,8 +140,8 @@ func Amount(f float64, u Unit) string {
 		return Size(uint64(f))
 	case u == Seconds:
 		return Span(f)
-	case f == math.Trunc(f) && math.Abs(f) < 1<<53:
-		return Number(int64(f))
+	case (f == math.Trunc(f) || math.Abs(f) >= 999.5) && math.Abs(f) < 1<<53: // with three digits 1,234.5 would be 1.23e+03
+		return Number(int64(math.Round(f)))
 	}
 	return string(AppendDecimal(nil, f))
 }

@@ -65,7 +65,8 @@ func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 
 func takeMem(f *Facts) (err error) {
 	card, zones, groups := mem.Host(), mem.Zones(), mem.Cgroups()
-	f.Mem, err = f.Host.Mem(card.Judges().Plus(zones.Judges()).Plus(groups.Judges()).Plus(mem.HealthNeeds()))
+	free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
+	f.Mem, err = f.Host.Mem(card.Judges().Plus(zones.Judges()).Plus(groups.Judges()).Plus(mem.HealthNeeds()).Plus(free))
 	return err
 }
 

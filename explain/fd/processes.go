@@ -113,14 +113,22 @@ func deletedBy(r hostRow) value {
 		return explain.None(inspect.Denied)
 	}
 	var n uint64
-	seen := map[[2]uint64]bool{}
-	for _, d := range r.It.Deleted {
-		if k := [2]uint64{d.Dev, d.Inode}; !seen[k] {
-			seen[k] = true
-			n += d.Taken
-		}
+	for _, d := range eachOnce(r.It.Deleted) {
+		n += d.Taken
 	}
 	return explain.N(n)
+}
+
+// eachOnce leaves out further descriptors of a file.
+func eachOnce(list []inspect.DeletedFile) (out []inspect.DeletedFile) {
+	seen := map[[2]uint64]bool{}
+	for _, d := range list {
+		if k := [2]uint64{d.Dev, d.Inode}; !seen[k] {
+			seen[k] = true
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // near finds the processes that will soon be refused a descriptor.
@@ -155,9 +163,10 @@ func keepsSpace() explain.Rule[hostRow] {
 			return value{}
 		}, At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
 		Say: func(r hostRow) string {
-			largest := slices.MaxFunc(r.It.Deleted, func(a, b inspect.DeletedFile) int { return cmp.Compare(a.Taken, b.Taken) })
+			files := eachOnce(r.It.Deleted)
+			largest := slices.MaxFunc(files, func(a, b inspect.DeletedFile) int { return cmp.Compare(a.Taken, b.Taken) })
 			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, explain.Size(deletedBy(r).Uint()),
-				explain.Plural(len(r.It.Deleted), "file", "files"), map[bool]string{true: "was", false: "were"}[len(r.It.Deleted) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
+				explain.Plural(len(files), "file", "files"), map[bool]string{true: "was", false: "were"}[len(files) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
 	}
 }

@@ -155,6 +155,9 @@ func ofRAM(m mem, v value) string {
 
 func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
 
+// decimal tells a rate.
+func decimal(v value) string { return explain.Amount(v.Float(), explain.Decimal) }
+
 func num(v value) string { return string(explain.AppendNumber(nil, v.Int())) }
 
 // grown returns how much a counter grew, and over what: since boot, or over

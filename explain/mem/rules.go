@@ -118,7 +118,7 @@ func standRules() []rule {
 		Evidence: []string{"allocstall"}, Concept: "reclaim", Next: "kwhy explain reclaim",
 		Of: rateOf(perZone("allocstall")), At: explain.At{Notice: 1, Warning: 50},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%.3g times a second a task has to free memory before it gets any", rateOf(perZone("allocstall"))(m).Float())
+			return fmt.Sprintf("%s times a second a task has to free memory before it gets any", decimal(rateOf(perZone("allocstall"))(m)))
 		},
 	}, {
 		// A rate: pages a second.
@@ -127,7 +127,7 @@ func standRules() []rule {
 		Evidence: []string{"pswpin"}, Concept: "swap", Next: "kwhy explain swap",
 		Of: rateOf(vmstat("pswpin")), At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%.3g pages a second come back from swap, and somebody waits for each", rateOf(vmstat("pswpin"))(m).Float())
+			return fmt.Sprintf("%s pages a second come back from swap, and somebody waits for each", decimal(rateOf(vmstat("pswpin"))(m)))
 		},
 	}, {
 		// A count: victims since boot, or over the interval.

@@ -25,7 +25,7 @@ func strainRules() []rule {
 		Means: "A task wanted several pages in a row, there were none, and it had to move others about before it got on: huge pages, large network buffers, and rings of drivers ask for such.",
 		Of:    rateOf(vmstat("compact_stall")), At: explain.At{Notice: 10, Warning: 200},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%.3g times a second a task has to compact memory before it gets a large block", rateOf(vmstat("compact_stall"))(m).Float())
+			return fmt.Sprintf("%s times a second a task has to compact memory before it gets a large block", decimal(rateOf(vmstat("compact_stall"))(m)))
 		},
 	}, {
 		ID: "mem.fragmented", Evidence: []string{"compact_fail", "compact_stall"}, Concept: "fragmentation", Next: "kwhy mem",
@@ -33,7 +33,7 @@ func strainRules() []rule {
 		Means: "What is free lies scattered between pages that can't be moved. Who asks for a large block goes without or waits in vain; single pages are still to be had.",
 		Of:    rateOf(vmstat("compact_fail")), At: explain.At{Notice: 10, Warning: 200},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%.3g times a second no large block could be made by compaction%s", rateOf(vmstat("compact_fail"))(m).Float(), scattered(m))
+			return fmt.Sprintf("%s times a second no large block could be made by compaction%s", decimal(rateOf(vmstat("compact_fail"))(m)), scattered(m))
 		},
 	}, {
 		// Seconds, until what is available is gone at this rate.

@@ -33,14 +33,20 @@ func healthWaits(sockets *inspect.Sockets) string {
 	if sockets == nil {
 		return ""
 	}
-	listeners, waiting := 0, uint64(0)
+	listeners, waiting, untold := 0, uint64(0), 0
 	for i := range sockets.Len() {
-		if s := sockets.At(i).It; s.IsListener() && s.Told.Has(sockdiag.Queues) {
+		switch s := sockets.At(i).It; {
+		case s.IsListener() && s.Told.Has(sockdiag.Queues):
 			listeners, waiting = listeners+1, waiting+uint64(s.RQueue)
+		case s.IsListener(): // from a file, which does not tell the limit of its queue
+			untold++
 		}
 	}
-	if listeners == 0 {
+	if listeners+untold == 0 {
 		return "nobody listens"
+	}
+	if listeners == 0 {
+		return explain.Plural(untold, "listener", "listeners") + ", whose queues are not told"
 	}
 	return fmt.Sprintf("%s wait to be accepted at %s", explain.Plural(waiting, "connection", "connections"), explain.Plural(listeners, "listener", "listeners"))
 }

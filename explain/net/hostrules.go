@@ -63,14 +63,14 @@ func lossRules() (out []hostRule) {
 			return share + " of the handshakes that came found the accept queue of their listener full, " + over
 		})...)
 	// Segments sent again are not among those that TcpOutSegs counts.
-	out = append(out, loss(hostRule{ID: "net.retransmits",
+	out = append(out, enough(loss(hostRule{ID: "net.retransmits",
 		What:     "RetransSegs / (RetransSegs + OutSegs), of five at least",
 		Means:    "Segments that were not acknowledged in time, or of which later ones were: lost on the way, or held up so long that it looked like it. The sender slows down for each.",
 		Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans"},
-		"tcp_retrans_segs", enough(mib("TcpRetransSegs")), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
+		"tcp_retrans_segs", mib("TcpRetransSegs"), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
 		func(_ host, share, over string) string {
 			return share + " of the TCP segments were sent again, " + over
-		})...)
+		}), mib("TcpRetransSegs"))...)
 	out = append(out, loss(hostRule{ID: "net.softnet_drops",
 		What:     "dropped / (dropped + processed) of softnet_stat",
 		Means:    "A CPU's backlog had netdev_max_backlog packets, of loopback, RPS, veth or drivers without NAPI, and its softirq did not come to them in time.",
@@ -98,20 +98,25 @@ func udpLoss(id, key, prefix, of string) []hostRule {
 		func(n host, _, over string) string {
 			l, _ := lately(n, lost)
 			r, _ := lately(n, read)
-			return explain.Plural(int64(l.Float()), "datagram", "datagrams") + " of " + of + " met a full receive buffer and were lost, and " + explain.Number(int64(r.Float())) + " were read, " + over
+			return explain.Plural(int64(l.Float()), "datagram of "+of+" was", "datagrams of "+of+" were") + " lost to a full receive buffer, and " + explain.Number(int64(r.Float())) + " were read, " + over
 		})
 }
 
-// enough leaves out what is too little to speak of a share: one segment of ten sent
-// again is no sign.
-func enough(get func(host) value) func(host) value {
+// enough makes the share nought where what was lost is too little to speak of one: one
+// segment of ten sent again is no sign.
+func enough(rules []hostRule, lost func(host) value) []hostRule {
 	const least = 5
-	return func(n host) value {
-		if v := get(n); v.Has() && v.Float() >= least {
+	for i := range rules {
+		share := rules[i].Of
+		rules[i].Of = func(n host) value {
+			v := share(n)
+			if g, _ := lately(n, lost); v.Has() && g.Float() < least {
+				return explain.F(0)
+			}
 			return v
 		}
-		return value{}
 	}
+	return rules
 }
 
 // either adds the counters of both versions of IP; the second may not be there.

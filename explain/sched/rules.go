@@ -95,6 +95,8 @@ func unbounded() explain.Rule[*inspect.Sched] {
 		switch {
 		case n == 0:
 			return explain.I(0)
+		case s.Kernel() == (inspect.Version{}):
+			return value{} // which of the two it is, nobody knows
 		case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == inspect.Unset:
 			return value{} // the fair server, of which debugfs tells, has 5 % by default
 		case s.Kernel().AtLeast(6, 12):
@@ -134,10 +136,7 @@ func stuckRules() []explain.Rule[taskRow] {
 		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
 		What:   "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
 		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
-		Of:    of, At: explain.At{Notice: 1, Warning: 2}, BasisOf: func(r taskRow) explain.Basis {
-			_, _, ok := r.Before()
-			return map[bool]explain.Basis{true: explain.Interval}[ok]
-		},
+		Of:    of, At: explain.At{Notice: 1, Warning: 2},
 		Say: func(r taskRow) string {
 			s := fmt.Sprintf("%s (%d) is in uninterruptible sleep", r.It.P.Comm, r.It.P.PID)
 			if of(r).Int() > 1 {

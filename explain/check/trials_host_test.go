@@ -1,0 +1,273 @@
+package check_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"kwhy/explain/check"
+	"kwhy/explain/oom"
+	"kwhy/inspect"
+)
+
+const (
+	killer = "debian-7.3-oom"
+	batch  = "sys/fs/cgroup/batch/"
+)
+
+// killed is that the kernel wrote of a kill so long before the report. A copy of /proc
+// has no kernel log.
+func killed(ago time.Duration) edit {
+	return facts(func(now, _ *check.Facts) {
+		boot := now.At.Add(-48 * time.Hour)
+		text := fmt.Sprintf("6,1,%d,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/batch,task_memcg=/batch,task=hog,pid=77,uid=0\n"+
+			"3,2,%[1]d,-;Memory cgroup out of memory: Killed process 77 (hog) total-vm:70000kB, anon-rss:65000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:180kB oom_score_adj:0\n", (48*time.Hour - ago).Microseconds())
+		by := oom.Examiner{Boot: boot, Now: now.At}
+		if _, err := by.Walk(strings.NewReader(text), func(k *oom.Kill) bool { now.Kills = append(now.Kills, k); return true }); err != nil {
+			panic(err)
+		}
+	})
+}
+
+// underOOM is what memory.oom_control of version 1 says of /batch.
+func underOOM(n uint64) edit {
+	return facts(func(now, _ *check.Facts) {
+		for i := range now.OOM.Groups {
+			if g := &now.OOM.Groups[i]; g.Path == "/batch" {
+				g.Events = inspect.Counters{"oom_kill_disable": 1, "under_oom": n}
+			}
+		}
+	})
+}
+
+func oomTrials() []trial {
+	return []trial{{
+		rule: "oom.panics", host: killer, fires: []rung{
+			notice("the machine panics when it runs out of memory", file("proc/sys/vm/panic_on_oom", "1\n")),
+			notice("the machine panics", file("proc/sys/vm/panic_on_oom", "2\n")),
+		}, well: edits{file("proc/sys/vm/panic_on_oom", "0\n")},
+	}, {
+		rule: "oom.killed_lately", host: killer, fires: []rung{
+			warning("hog (77) was killed for want of memory 5m0s ago, at the limit of cgroup /batch", killed(5*time.Minute)),
+			notice("hog (77) was killed for want of memory 23h0m0s ago", killed(23*time.Hour)),
+		}, well: edits{killed(24 * time.Hour)},
+	}, {
+		rule: "oom.cgroup_near_limit", host: killer, fires: []rung{
+			notice("cgroup /batch has 84 % of its limit in use that cannot be dropped: next there dies", group(batch, 85)),
+			warning("cgroup /batch has 94 %", group(batch, 95)),
+			critical("cgroup /batch has 98 %", group(batch, 99)),
+		}, well: edits{group(batch, 80)},
+	}, {
+		rule: "oom.cgroup_stuck", host: killer,
+		fires: []rung{critical("tasks of cgroup /batch wait for memory, and nothing is killed", underOOM(1))},
+		well:  edits{underOOM(0)},
+	}}
+}
+
+const files = "linux-6.18-files"
+
+// threads is how many the host has, by loadavg.
+func threads(n int) edit {
+	return file("proc/loadavg", fmt.Sprintf("0.10 0.10 0.10 1/%d 22717\n", n))
+}
+
+func sysctl(name string, n int) edit { return file("proc/sys/"+name, fmt.Sprint(n, "\n")) }
+
+// dead are so many children of app (22650) that have ended.
+func dead(n int) edit {
+	return func(p *pair) {
+		for i := range n {
+			pid := 90000 + i
+			file(fmt.Sprintf("proc/%d/stat", pid), fmt.Sprintf("%d (child) Z 22650 22602 23332 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 1 0 700000 0 0 18446744073709551615%s\n", pid, strings.Repeat(" 0", 27)))(p)
+			file(fmt.Sprintf("proc/%d/status", pid), fmt.Sprintf("Name:\tchild\nState:\tZ (zombie)\nTgid:\t%d\nPid:\t%[1]d\nPPid:\t22650\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nThreads:\t1\n", pid))(p)
+		}
+	}
+}
+
+func pids(limit string, used int) edit {
+	return some(file(batch+"pids.max", limit+"\n"), file(batch+"pids.current", fmt.Sprint(used, "\n")), file(batch+"pids.events", "max 7\n"))
+}
+
+// asleep puts throttled (152) into uninterruptible sleep; switches are how often it had
+// given up its CPU, first and then.
+func asleep(was, now int, where string) edit {
+	return some(stat(152, 3, "D", "D"),
+		func(p *pair) {
+			for h, n := range map[*tree]int{p.was: was, p.now: now} {
+				text := setLine(h.get(p.t, "proc/152/status"), "State:", "D (disk sleep)")
+				h.put(p.t, "proc/152/status", setLine(text, "voluntary_ctxt_switches:", fmt.Sprint(n)))
+			}
+		}, file("proc/152/wchan", where), file("proc/152/syscall", "0 0x3 0x7f0000000000 0x1000 0x0 0x0 0x0 0x7ffe00000000 0x401000\n"))
+}
+
+func procTrials() []trial {
+	return []trial{{
+		rule: "proc.pids_near_limit", host: files, fires: []rung{
+			notice("75 % of kernel.pid_max is in use: beyond it fork fails", threads(300), sysctl("kernel/pid_max", 400)),
+			warning("80 % of kernel.pid_max", threads(320), sysctl("kernel/pid_max", 400)),
+			critical("95 % of kernel.pid_max", threads(380), sysctl("kernel/pid_max", 400)),
+		}, well: edits{threads(239), sysctl("kernel/pid_max", 400)},
+	}, {
+		rule: "proc.threads_near_limit", host: files, fires: []rung{
+			notice("75 % of kernel.threads-max is in use", threads(300), sysctl("kernel/threads-max", 400)),
+			critical("95 % of kernel.threads-max", threads(380), sysctl("kernel/threads-max", 400)),
+		}, well: edits{threads(239), sysctl("kernel/threads-max", 400)},
+	}, {
+		rule: "proc.zombies", host: files, fires: []rung{
+			notice("20 processes have ended, and nobody asks how: 20 of app (22650)", dead(20)),
+			warning("1,000 processes have ended", dead(1000)),
+		}, well: edits{dead(19)},
+	}, {
+		// It did not wake between: 2. It did: 1.
+		rule: "proc.uninterruptible", host: sched, fires: []rung{
+			warning("throttled (152) was in uninterruptible sleep over the whole interval", asleep(40, 40, "folio_wait_bit_common"), sleepy()),
+			notice("throttled (152) is in uninterruptible sleep", asleep(40, 41, "folio_wait_bit_common"), sleepy()),
+		}, well: edits{asleep(40, 40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
+	}, {
+		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{
+			notice("cgroup /batch has 80 of its 100 threads; fork failed there 7 times", pids("100", 80)),
+			warning("cgroup /batch has 90 of its 100 threads", pids("100", 90)),
+			critical("cgroup /batch has 100 of its 100 threads", pids("100", 100)),
+		}, well: edits{pids("100", 79)},
+	}, {
+		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{critical("cgroup /batch has 1 of its 0 threads", pids("0", 1))},
+		well: edits{pids("max", 5000)}, idle: "it has no bound",
+	}}
+}
+
+const sched = "debian-7.3-sched"
+
+func cpuPressure(percent float64) edit { return file("proc/pressure/cpu", psi(percent, 0, 0)) }
+
+// sleepy switches off what tells of threads in D in better words, so that proc's own
+// words are heard.
+func sleepy() edit {
+	return func(p *pair) { p.without = "sched.stuck" }
+}
+
+// cpus is what /proc/stat says of all CPUs: how long they worked, stood idle, and were
+// taken by the hypervisor, in ticks.
+func cpus(work, idle, steal int) string {
+	return fmt.Sprintf("cpu  %d 0 0 %d 0 0 0 %d 0 0\ncpu0 %[1]d 0 0 %[2]d 0 0 0 %[3]d 0 0\nbtime 1795479250\nprocs_running 1\nprocs_blocked 0\n", work, idle, steal)
+}
+
+func running(n int) edit { return line("proc/stat", "procs_running", fmt.Sprint(n)) }
+
+// rt is task-3 (137), of SCHED_FIFO, with so many ticks of CPU time, first and then.
+func rt(was, now int) edit { return stat(137, 14, fmt.Sprint(was), fmt.Sprint(now)) }
+
+const server = "sys/kernel/debug/sched/fair_server/cpu0/"
+
+// quota is how often /batch came to the end of its quota, first and then.
+func quota(periods, throttled [2]uint64) edit {
+	return some(grows(batch+"cpu.stat", "nr_periods", periods[0], periods[1]), grows(batch+"cpu.stat", "nr_throttled", throttled[0], throttled[1]))
+}
+
+func schedTrials() []trial {
+	return []trial{{
+		rule: "sched.cpu_pressure", host: sched, fires: []rung{
+			notice("tasks wait for CPUs: pressure 30 % of the last 10 s; now 4 threads are runnable on 2 CPUs", cpuPressure(30)),
+			warning("pressure 50 %", cpuPressure(50)),
+			critical("pressure 95 %", cpuPressure(95)),
+		}, well: edits{cpuPressure(24.99)},
+	}, {
+		// 200 ticks in all.
+		rule: "sched.steal", host: sched, fires: []rung{
+			notice("the hypervisor kept 2.0 % of this host's CPU time from it", becomes("proc/stat", cpus(500, 500, 0), cpus(598, 598, 4))),
+			warning("the hypervisor kept 10 %", becomes("proc/stat", cpus(500, 500, 0), cpus(590, 590, 20))),
+			critical("the hypervisor kept 30 %", becomes("proc/stat", cpus(500, 500, 0), cpus(570, 570, 60))),
+		}, well: edits{becomes("proc/stat", cpus(500, 500, 900), cpus(598, 599, 903))}, // long ago it was much
+	}, {
+		rule: "sched.blocked", host: sched, fires: []rung{
+			notice("1 thread in D, such as throttled", asleep(40, 41, "folio_wait_bit_common"), sleepy()),
+		}, well: edits{stat(152, 3, "S", "S")},
+	}, {
+		rule: "sched.stuck", host: sched, fires: []rung{
+			warning("throttled (152) was in uninterruptible sleep for 1 s at least: ", asleep(40, 40, "folio_wait_bit_common")),
+			notice("throttled (152) is in uninterruptible sleep: ", asleep(40, 41, "folio_wait_bit_common")),
+		}, well: edits{asleep(40, 40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
+	}, {
+		// One of those that run is kwhy; the fewest of both samples count.
+		rule: "sched.run_queue", host: sched, fires: []rung{
+			notice("2 threads want each CPU: 5 threads are runnable on 2 CPUs", running(5), cpuPressure(0)),
+			warning("4 threads want each CPU: 9 threads are runnable on 2 CPUs", running(9), cpuPressure(0)),
+			critical("16 threads want each CPU", running(33), cpuPressure(0)),
+		}, well: edits{grows("proc/stat", "procs_running", 4, 33), cpuPressure(0)},
+	}, {
+		// Since 6.12 by the fair server, of which debugfs tells.
+		rule: "sched.realtime_unbounded", host: sched, fires: []rung{
+			notice("1 real-time thread of a program could keep all others off a CPU: nothing sets time aside for those", file(server+"runtime", "0\n")),
+		}, well: edits{file(server+"runtime", "50000000\n")},
+	}, {
+		// Before that by sched_rt_runtime_us.
+		rule: "sched.realtime_unbounded", host: "debian-6.1-sched", fires: []rung{
+			notice("1 real-time thread of a program could keep all others off a CPU", file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
+			notice("1 real-time thread", file("proc/sys/kernel/sched_rt_runtime_us", "1000000\n")),
+		}, well: edits{file("proc/sys/kernel/sched_rt_runtime_us", "950000\n")},
+	}, {
+		rule: "sched.realtime_starves", host: sched, fires: []rung{
+			notice("task-3 (137), a real-time task, had a CPU for 60 % of the last 1 s", rt(100, 160)),
+			warning("had a CPU for 80 %", rt(100, 180)),
+			critical("had a CPU for 98 %", rt(100, 198)),
+		}, well: edits{rt(90000, 90049)},
+	}, {
+		rule: "sched.throttled", host: sched, fires: []rung{
+			notice("cgroup /batch: 30 % of its periods of 0.1 s in this interval ended early", quota([2]uint64{189, 199}, [2]uint64{186, 189})),
+			warning("cgroup /batch: 50 % of its periods", quota([2]uint64{189, 199}, [2]uint64{186, 191})),
+			critical("cgroup /batch: 100 % of its periods", quota([2]uint64{189, 199}, [2]uint64{186, 196})),
+		}, well: edits{quota([2]uint64{1890, 1990}, [2]uint64{1860, 1869})},
+	}}
+}
+
+// instances and watches by inotify: app (22650) and worker (22659), both of root, have
+// an instance each with two watches.
+func fdTrials() []trial {
+	const instances, watches, limits = "fs/inotify/max_user_instances", "fs/inotify/max_user_watches", "proc/22650/limits"
+	return []trial{{
+		rule: "fd.inotify_instances_near", host: files, fires: []rung{
+			critical("user 0 has 100 % of the inotify instances that a user may have, 2", sysctl(instances, 2)),
+		}, well: edits{sysctl(instances, 3)},
+	}, {
+		rule: "fd.inotify_near", host: files, fires: []rung{
+			notice("user 0 has 80 % of the files that a user may watch by inotify", sysctl(watches, 5)),
+			critical("user 0 has 100 %", sysctl(watches, 4)),
+		}, well: edits{sysctl(watches, 6)},
+	}, {
+		rule: "fd.host_near", host: files, fires: []rung{
+			notice("75 % of the files that this host may have open", file("proc/sys/fs/file-nr", "7500\t0\t10000\n")),
+			warning("85 %", file("proc/sys/fs/file-nr", "8500\t0\t10000\n")),
+			critical("95 %", file("proc/sys/fs/file-nr", "9500\t0\t10000\n")),
+		}, well: edits{file("proc/sys/fs/file-nr", "6900\t0\t10000\n")},
+	}, {
+		// app has 0 to 19 open.
+		rule: "fd.process_near", host: files, fires: []rung{
+			notice("app (22650) has taken 80 % of the numbers that its limit of 25 leaves for files", line(limits, "Max open files", "25 25 files")),
+			warning("app (22650) has taken 91 %", line(limits, "Max open files", "22 25 files")),
+			critical("app (22650) has taken 100 %", line(limits, "Max open files", "20 25 files")),
+		}, well: edits{line(limits, "Max open files", "26 26 files")},
+	}, {
+		rule: "fd.deleted_space", host: files, fires: []rung{
+			notice("app (22650) keeps 3.0 GiB in 2 files that were deleted, the largest /var/log/app.log", deleted(2, 1)),
+			warning("app (22650) keeps 11.0 GiB", deleted(10, 1)),
+			critical("app (22650) keeps 101 GiB", deleted(100, 1)),
+		}, well: edits{deleted(0, 0)},
+	}}
+}
+
+// deleted are two files that app keeps, of so many GiB each. In a copy a descriptor leads
+// to a file of another host, if to any: what they take is made up.
+func deleted(log, cache uint64) edit {
+	return facts(func(now, _ *check.Facts) {
+		now.Host.Live = true
+		for i := range now.FD.Scan.Counts {
+			if now.Procs.Rows[i].PID != 22650 {
+				continue
+			}
+			a := inspect.DeletedFile{FD: 7, Path: "/var/log/app.log"}
+			a.Dev, a.Inode, a.Taken = 1, 10, log<<30+4096
+			b := inspect.DeletedFile{FD: 8, Path: "/var/cache/app.db"}
+			b.Dev, b.Inode, b.Taken = 1, 11, cache<<30
+			now.FD.Scan.Counts[i].Deleted = []inspect.DeletedFile{a, b, a} // one of them twice
+		}
+	})
+}
