@@ -47,6 +47,71 @@ func TestSpoiledNetwork(t *testing.T) {
 	}
 }
 
+// The same with all that check reads, of one sample and of two.
+func TestSpoiledCheck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs some thousand commands")
+	}
+	for host, least := range map[string]int{"debian-7.3-sched": 400, "linux-6.18-lossy-net": 300, "linux-6.18-files": 300} {
+		if runs := spoil(t, host, [][]string{{"check", "--interval", "0"}, {"check", "--interval", "10ms", "--only", "net,fd,mem"}}); runs < least {
+			t.Errorf("%s: %d runs", host, runs)
+		}
+	}
+}
+
+// A file that is garbage or empty is no alarm: no rule finds what it did not before.
+func TestGarbageIsNoAlarm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs some hundred commands")
+	}
+	for _, host := range []string{"debian-7.3-sched", "debian-5.10-oom", "linux-6.18-files", "linux-6.18-lossy-net"} {
+		dir := unpacked(t, host)
+		before := rulesThatFind(t, dir)
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil // one that may not be read
+			}
+			for _, bad := range [][]byte{[]byte("\xff%%% nothing of the kind\n\x00"), nil} {
+				if err := os.WriteFile(path, bad, 0o644); err != nil {
+					return err
+				}
+				for id := range rulesThatFind(t, dir) {
+					if !before[id] {
+						t.Errorf("%s with %s spoiled: %s", host, strings.TrimPrefix(path, dir), id)
+					}
+				}
+			}
+			return os.WriteFile(path, text, 0o644)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// rulesThatFind are those that find something on a host, told or left to a better one.
+func rulesThatFind(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
+	status := a.Run([]string{"check", "--interval", "0", "--proc-root", dir + "/proc", "--sys-root", dir + "/sys", "-o", "json"})
+	var d document // not held against the schema: that takes a hundred times longer, and others do
+	if err := json.Unmarshal(out.Bytes(), &d); err != nil || status != 0 {
+		t.Fatalf("status %d, %q, %v", status, errs.String(), err)
+	}
+	found := map[string]bool{}
+	for _, r := range d.Tables["checks"].Rows {
+		if r["outcome"] == "found" {
+			found[r["id"].(string)] = true
+		}
+	}
+	return found
+}
+
 // spoil runs commands for each file of a recorded host that is spoiled in turn, and
 // returns how many it ran.
 func spoil(t *testing.T, host string, commands [][]string) (runs int) {
