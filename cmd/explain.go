@@ -20,7 +20,8 @@ const explainLong = `Without a name: the concepts by chapter, a line each.
 
 A name is a concept (page-cache), a value as kwhy or the kernel spells it, in any
 case (MemAvailable, committed_as, se.vruntime, VmRSS), or a word that is a value (D,
-SCHED_DEADLINE, memfd). It is explained, and then read on this host.`
+SCHED_DEADLINE, memfd), or a rule of kwhy check (mem.available_low). It is explained, and
+then read on this host.`
 
 type explainOptions struct{ noLive, all bool }
 
@@ -91,6 +92,9 @@ func completions() []string {
 	for _, w := range catalog.Words(all) {
 		add(w.Name, w.Gist)
 	}
+	for _, d := range all.Rules {
+		add(d.ID, "The rule on "+d.What)
+	}
 	return out
 }
 
@@ -110,6 +114,9 @@ func (r *run) explain(name string, noLive bool) error {
 	}
 	if concept, ok := catalog.Alias(name); ok {
 		return r.explainConcept(concept, all, noLive)
+	}
+	if i := slices.IndexFunc(all.Rules, func(d explain.RuleDoc) bool { return strings.EqualFold(d.ID, name) }); i >= 0 {
+		return r.explainRule(&all.Rules[i], all, noLive)
 	}
 	if told := catalog.Mentions(name); len(told) > 0 {
 		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(told[:min(len(told), maxTold)], ", "))
@@ -144,6 +151,24 @@ func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error 
 	t := r.text()
 	t.Essay(told(&essay))
 	return t.Live("On this host now", &rep, !reveal(&rep, essay.Live))
+}
+
+// explainRule explains a rule by its ID, and shows the values that it rests on.
+func (r *run) explainRule(d *explain.RuleDoc, all explain.Topic, noLive bool) error {
+	if at, set := r.set.Limits[d.ID]; set {
+		d.At = at
+	}
+	var rep explain.Report
+	if !noLive {
+		rep = r.live(catalog.Together(catalog.EvidenceOf(all, d)))
+	}
+	if r.set.Output != "text" {
+		rep.Grids = append(rep.Grids, ruleGrid([]explain.RuleDoc{*d}))
+		return r.print(r.header(r.app.Now(), 0), &rep)
+	}
+	t := r.text()
+	t.Rule(d)
+	return t.Live("On this host now", &rep, true)
 }
 
 // reveal makes text show the values that an essay names, though reports leave them
@@ -221,6 +246,7 @@ func (r *run) live(groups []catalog.Group) (all explain.Report) {
 		if g.Table != "" && all.Grid(g.Table) != nil {
 			continue // another command's table of that name had more of them
 		}
+		g.Ask.Limits = r.set.Limits
 		one, err := g.Live(r.host, g.Ask)
 		if err != nil {
 			d, why := &g.Doc, inspect.ReasonOf(err)

@@ -60,13 +60,7 @@ func TestGeneratedRules(t *testing.T) {
 			fmt.Fprintf(&b, "\n## %s\n", d)
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n- Measures: %s\n", r.ID, r.Means, r.What)
-		var at []string
-		for i, n := range [...]float64{r.At.Notice, r.At.Warning, r.At.Critical} {
-			if n != 0 {
-				at = append(at, explain.Levels()[i+1]+" "+explain.Threshold(n, r.Unit))
-			}
-		}
-		fmt.Fprintf(&b, "- Thresholds, %s: %s\n", map[bool]string{true: "less is worse", false: "more is worse"}[r.Below], strings.Join(at, ", "))
+		fmt.Fprintf(&b, "- Thresholds, %s: %s\n", map[bool]string{true: "less is worse", false: "more is worse"}[r.Below], r.At.Words(r.Unit))
 		fmt.Fprintf(&b, "- Rests on: %s, in `kwhy %s`: `%s`\n", map[explain.Basis]string{explain.Now: "how it stands now", explain.Interval: "the interval", explain.Ever: "what was counted since the beginning, so that it is a notice at most"}[r.Basis], r.Command, strings.Join(r.Evidence, "`, `"))
 		if r.Unless != "" {
 			fmt.Fprintf(&b, "- Left out of `kwhy check` where %s finds something, which says the same better\n", r.Unless)

@@ -22,6 +22,8 @@ type Ask struct {
 	Keys []string // other values or columns
 	Sort string   // of a table: the column whose largest come first; "": as the table has it
 	Room bool     // of a table: columns for which there is no room are left out
+	// Limits are the thresholds by which levels are given.
+	Limits Limits
 }
 
 // Topic is what a package of explain declares, without types.
@@ -46,7 +48,8 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 			out.Entries = append(out.Entries, Entry{
 				Doc: f.Doc, Command: command, Section: sec.Title,
 				Live: func(h *inspect.Host, ask Ask) (Report, error) {
-					return c.live(h, append([]string{f.Key}, ask.Keys...), take)
+					ask.Keys = append([]string{f.Key}, ask.Keys...)
+					return c.live(h, ask, take)
 				},
 			})
 		}
@@ -59,8 +62,8 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 	return out
 }
 
-func (c *Card[S]) live(h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
-	one := c.Only(func(d *Doc) bool { return slices.Contains(keys, d.Key) })
+func (c *Card[S]) live(h *inspect.Host, ask Ask, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
+	one := c.Only(func(d *Doc) bool { return slices.Contains(ask.Keys, d.Key) })
 	want := one.Needs()
 	for _, r := range one.Rules {
 		want = want.Plus(c.needsOf(r.Evidence))
@@ -69,7 +72,7 @@ func (c *Card[S]) live(h *inspect.Host, keys []string, take func(*inspect.Host, 
 	if err != nil {
 		return Report{}, err
 	}
-	rep := one.Explain(s, nil)
+	rep := one.Explain(s, ask.Limits)
 	rep.unseen(s, want, h.Kernel)
 	return rep, nil
 }

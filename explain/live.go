@@ -35,7 +35,7 @@ func (t *Table[S]) live(h *inspect.Host, ask Ask, rows func(*inspect.Host, *View
 	if err != nil {
 		return Report{}, err
 	}
-	g, _ := v.Explain(all, order, nil)
+	g, _ := v.Explain(all, order, ask.Limits)
 	if gap, none := nothing(&g, own, h.Kernel); none {
 		return Report{Gaps: []Gap{gap}}, nil
 	}

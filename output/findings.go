@@ -83,18 +83,12 @@ func (t *Text) evidence(list []explain.Cell) {
 
 // judged says what was measured, what time that rests on, and the thresholds.
 func judged(f *explain.Finding) string {
-	var at []string
-	for i, n := range [...]float64{f.At.Notice, f.At.Warning, f.At.Critical} {
-		if n != 0 {
-			at = append(at, explain.Levels()[i+1]+" "+explain.Threshold(n, f.Unit))
-		}
-	}
 	over := map[explain.Basis]string{explain.Now: "now", explain.Interval: "over the interval", explain.Ever: "since counting began"}[f.Basis]
 	from := "from"
 	if f.Below {
 		from = "below"
 	}
-	return fmt.Sprintf("%s: %s %s; %s %s (%s)", f.What, explain.Amount(f.Measure.Float(), f.Unit), over, from, strings.Join(at, ", "), f.ID)
+	return fmt.Sprintf("%s: %s %s; %s %s (%s)", f.What, explain.Amount(f.Measure.Float(), f.Unit), over, from, f.At.Words(f.Unit), f.ID)
 }
 
 // steps are what to run next.
@@ -105,4 +99,34 @@ func steps(f *explain.Finding) string {
 		out = []string{"kwhy " + domain}
 	}
 	return strings.Join(append(out, "kwhy explain "+string(f.Concept)), " · ")
+}
+
+// Rule explains a rule.
+func (t *Text) Rule(d *explain.RuleDoc) {
+	width := min(t.width, maxProse)
+	t.title(d.ID)
+	t.lines("", 0, wrap(d.Means, width))
+	from := "from"
+	if d.Below {
+		from = "below"
+	}
+	t.line("")
+	lines := []string{
+		"It measures: " + d.What + ".",
+		"Levels, " + from + ": " + d.At.Words(d.Unit) + ".",
+		"It rests on " + basis(d.Basis) + ", in kwhy " + d.Command + ": " + strings.Join(d.Evidence, ", ") + ".",
+		"To set others: check.thresholds." + d.ID + " in a config file, or KWHY_CHECK_THRESHOLDS_" + strings.ToUpper(strings.ReplaceAll(d.ID, ".", "_")) + ".",
+	}
+	if d.Unless != "" {
+		lines = append(lines, "kwhy check leaves it out where "+d.Unless+" finds something: that says the same better.")
+	}
+	for _, l := range lines {
+		t.lines("", margin, wrap(l, width))
+	}
+	t.references("See also, with kwhy explain", []string{string(d.Concept)}, width)
+}
+
+// basis is the time that a rule rests on.
+func basis(b explain.Basis) string {
+	return map[explain.Basis]string{explain.Now: "how it stands now", explain.Interval: "what goes on over an interval", explain.Ever: "what was counted since the beginning, which is worth a notice at most"}[b]
 }

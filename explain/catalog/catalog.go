@@ -196,6 +196,9 @@ func Near(t explain.Topic, name string) []string {
 			consider(w.Name)
 		}
 	}
+	for i := range t.Rules {
+		consider(t.Rules[i].ID)
+	}
 	slices.SortStableFunc(list, func(a, b scored) int { return a.far - b.far })
 	var out []string
 	for _, s := range list[:min(len(list), maxNear)] {

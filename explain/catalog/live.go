@@ -31,6 +31,20 @@ func Together(entries []explain.Entry) (out []Group) {
 	return out
 }
 
+// EvidenceOf returns the values that a rule rests on, of the report that it belongs to.
+func EvidenceOf(t explain.Topic, d *explain.RuleDoc) (out []explain.Entry) {
+	for _, key := range d.Evidence {
+		i := slices.IndexFunc(t.Entries, func(e explain.Entry) bool { return e.Doc.Key == key && e.Command == d.Command })
+		if i < 0 { // declared in another topic
+			i = slices.IndexFunc(t.Entries, func(e explain.Entry) bool { return e.Doc.Key == key })
+		}
+		if i >= 0 {
+			out = append(out, t.Entries[i])
+		}
+	}
+	return out
+}
+
 const (
 	hostCards = iota
 	ownCards

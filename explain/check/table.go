@@ -120,6 +120,9 @@ func (v *Verdict) why() string {
 		return v.Err.Error()
 	}
 	h := v.Health
+	if h == (explain.Health{}) {
+		return "nothing of it is to be seen here"
+	}
 	words := slices.DeleteFunc([]string{h.Utilisation, h.Saturation, h.Errors}, func(s string) bool { return s == "" })
 	return strings.Join(words, " · ")
 }
