@@ -39,7 +39,7 @@ func pidsRules() []explain.Rule[inspect.PidsPart] {
 			}
 			return "kwhy proc --cgroup " + p.It.Path + " --sort threads"
 		},
-		What:   "pids.current / pids.max", Unit: explain.Ratio,
+		What: "pids.current / pids.max", Unit: explain.Ratio,
 		Means: "The pids controller counts the threads of a cgroup and of those below it. At pids.max fork and clone fail with EAGAIN there, however few threads the host has.",
 		Of:    func(p inspect.PidsPart) value { return pidsUsed(p.It) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(p inspect.PidsPart) string {
