@@ -88,12 +88,12 @@ func pids(limit string, used int) edit {
 	return some(file(batch+"pids.max", limit+"\n"), file(batch+"pids.current", fmt.Sprint(used, "\n")), file(batch+"pids.events", "max 7\n"))
 }
 
-// asleep puts throttled (152) into uninterruptible sleep; switches are how often it had
-// given up its CPU, first and then.
-func asleep(was, now int, where string) edit {
+// asleep puts throttled (152) into uninterruptible sleep. It had given up its CPU 40 times
+// in the first sample; now is how often in the second.
+func asleep(now int, where string) edit {
 	return some(stat(152, 3, "D", "D"),
 		func(p *pair) {
-			for h, n := range map[*tree]int{p.was: was, p.now: now} {
+			for h, n := range map[*tree]int{p.was: 40, p.now: now} {
 				text := setLine(h.get(p.t, "proc/152/status"), "State:", "D (disk sleep)")
 				h.put(p.t, "proc/152/status", setLine(text, "voluntary_ctxt_switches:", fmt.Sprint(n)))
 			}
@@ -120,9 +120,9 @@ func procTrials() []trial {
 	}, {
 		// It did not wake between: 2. It did: 1.
 		rule: "proc.uninterruptible", host: sched, fires: []rung{
-			warning("throttled (152) was in uninterruptible sleep over the whole interval", asleep(40, 40, "folio_wait_bit_common"), sleepy()),
-			notice("throttled (152) is in uninterruptible sleep", asleep(40, 41, "folio_wait_bit_common"), sleepy()),
-		}, well: edits{asleep(40, 40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
+			warning("throttled (152) was in uninterruptible sleep over the whole interval", asleep(40, "folio_wait_bit_common"), sleepy()),
+			notice("throttled (152) is in uninterruptible sleep", asleep(41, "folio_wait_bit_common"), sleepy()),
+		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
 	}, {
 		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{
 			notice("cgroup /batch has 80 of its 100 threads; fork failed there 7 times", pids("100", 80)),
@@ -132,6 +132,10 @@ func procTrials() []trial {
 	}, {
 		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{critical("cgroup /batch has 1 of its 0 threads", pids("0", 1))},
 		well: edits{pids("max", 5000)}, idle: "it has no bound",
+	}, {
+		// With nothing in it, it is closed and not full.
+		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{critical("cgroup /batch has 1 of its 1 thread;", pids("1", 1))},
+		well: edits{pids("0", 0)},
 	}}
 }
 
@@ -179,13 +183,13 @@ func schedTrials() []trial {
 		}, well: edits{becomes("proc/stat", cpus(500, 500, 900), cpus(598, 599, 903))}, // long ago it was much
 	}, {
 		rule: "sched.blocked", host: sched, fires: []rung{
-			notice("1 thread in D, such as throttled", asleep(40, 41, "folio_wait_bit_common"), sleepy()),
+			notice("1 thread in D, such as throttled", asleep(41, "folio_wait_bit_common"), sleepy()),
 		}, well: edits{stat(152, 3, "S", "S")},
 	}, {
 		rule: "sched.stuck", host: sched, fires: []rung{
-			warning("throttled (152) was in uninterruptible sleep for 1 s at least: ", asleep(40, 40, "folio_wait_bit_common")),
-			notice("throttled (152) is in uninterruptible sleep: ", asleep(40, 41, "folio_wait_bit_common")),
-		}, well: edits{asleep(40, 40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
+			warning("throttled (152) was in uninterruptible sleep for 1 s at least: ", asleep(40, "folio_wait_bit_common")),
+			notice("throttled (152) is in uninterruptible sleep: ", asleep(41, "folio_wait_bit_common")),
+		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
 	}, {
 		// One of those that run is kwhy; the fewest of both samples count.
 		rule: "sched.run_queue", host: sched, fires: []rung{
