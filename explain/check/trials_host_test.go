@@ -132,6 +132,10 @@ func procTrials() []trial {
 	}, {
 		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{critical("cgroup /batch has 1 of its 0 threads", pids("0", 1))},
 		well: edits{pids("max", 5000)}, idle: "it has no bound",
+	}, {
+		// With nothing in it, it is closed and not full.
+		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{critical("cgroup /batch has 1 of its 1 thread;", pids("1", 1))},
+		well: edits{pids("0", 0)},
 	}}
 }
 

@@ -25,7 +25,7 @@ func PidsGroups() *explain.Table[inspect.PidsPart] {
 
 func pidsUsed(g *inspect.PidsGroup) value {
 	if g.Limit == 0 {
-		return explain.F(1)
+		return explain.F(float64(min(g.Use, 1))) // where nothing is in it, it is closed and not full
 	}
 	return explain.F(float64(g.Use) / float64(g.Limit))
 }
