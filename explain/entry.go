@@ -13,19 +13,24 @@ type Entry struct {
 	Command string // the subcommand that prints it: mem, mem PID
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
+	Derives bool   // the kernel computes it, and so does kwhy
 	// Live reads it on a host; others of the same card or table come along.
 	Live func(h *inspect.Host, columns ...string) (Report, error)
+	// Examine reads it, and others of the same card or table, for what became of each
+	// source; of a table the first rows.
+	Examine func(h *inspect.Host, keys ...string) (Examination, error)
 }
 
 // Topic is what a package of explain declares, without types.
 type Topic struct {
 	Entries []Entry
 	Rules   []RuleDoc
+	Trials  []Trial
 }
 
 // Plus joins topics.
 func (t Topic) Plus(u Topic) Topic {
-	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...)}
+	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...), append(t.Trials, u.Trials...)}
 }
 
 // Topic erases S. take says how a command gets a snapshot of just what a value
@@ -37,10 +42,11 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 				continue
 			}
 			out.Entries = append(out.Entries, Entry{
-				Doc: f.Doc, Command: command, Section: sec.Title,
+				Doc: f.Doc, Command: command, Section: sec.Title, Derives: f.Derive != nil,
 				Live: func(h *inspect.Host, more ...string) (Report, error) {
 					return c.live(h, append([]string{f.Key}, more...), take)
 				},
+				Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return c.examine(h, keys, take) },
 			})
 		}
 	}
@@ -75,6 +81,7 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 			Live: func(h *inspect.Host, more ...string) (Report, error) {
 				return t.live(h, append([]string{key}, more...), rows)
 			},
+			Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return t.examine(h, keys, rows) },
 		})
 	}
 	for i := range t.Rules {
@@ -89,13 +96,7 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 const liveRows = 5
 
 func (t *Table[S]) live(h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
-	columns := []string{t.Fields[0].Key}
-	for i := range t.Fields {
-		if key := t.Fields[i].Key; key != columns[0] && slices.Contains(keys, key) {
-			columns = append(columns, key)
-		}
-	}
-	v, err := t.View(columns, nil, liveRows)
+	v, err := t.View(t.columns(keys), nil, liveRows)
 	if err != nil {
 		return Report{}, err
 	}

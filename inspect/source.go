@@ -132,6 +132,11 @@ const (
 	ConntrackMax
 	ConntrackCount
 	ConntrackBuckets
+	SecurityLockdown
+	YamaPtraceScope
+	DmesgRestrict
+	KptrRestrict
+	PerfEventParanoid
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
@@ -317,6 +322,11 @@ var sourceTable = [nSources]sourceInfo{
 	ConntrackMax:            {path: "/proc/sys/net/netfilter/nf_conntrack_max", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
 	ConntrackCount:          {path: "/proc/sys/net/netfilter/nf_conntrack_count", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
 	ConntrackBuckets:        {path: "/proc/sys/net/netfilter/nf_conntrack_buckets", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
+	SecurityLockdown:        {path: "/sys/kernel/security/lockdown", shape: choice, opens: asRoot, option: "CONFIG_SECURITY_LOCKDOWN_LSM, and securityfs mounted", since: Version{5, 4, 0}},
+	YamaPtraceScope:         {path: "/proc/sys/kernel/yama/ptrace_scope", shape: number, option: "CONFIG_SECURITY_YAMA"},
+	DmesgRestrict:           {path: "/proc/sys/kernel/dmesg_restrict", shape: number, option: "CONFIG_PRINTK"},
+	KptrRestrict:            {path: "/proc/sys/kernel/kptr_restrict", shape: number, option: "CONFIG_PRINTK"},
+	PerfEventParanoid:       {path: "/proc/sys/kernel/perf_event_paranoid", shape: number, option: "CONFIG_PERF_EVENTS"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},
