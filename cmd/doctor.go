@@ -67,7 +67,8 @@ func (r *run) doctor(all bool) error {
 		e.Derivations = e.Derivations.Worse(was.Derivations)
 		over = e.Sight.At.Sub(was.Sight.At)
 	}
-	rep, err := e.Explain(doctor.Options{All: all || r.set.Output != "text" || r.set.detail() == output.DetailFull, Limits: r.set.Limits})
+	text := r.set.Output == "text"
+	rep, err := e.Explain(doctor.Options{All: all || !text || r.set.detail() == output.DetailFull, Gaps: !text, Limits: r.set.Limits})
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func (e *Examination) note(of inspect.Sources, missing func(inspect.Source) insp
 type Trial struct {
 	Key     string // of the column that it is about
 	Command string
+	Rows    string // what the rows are: "processes"
 	Formula string
 	Unit    Unit
 	Concept Concept
@@ -76,6 +77,9 @@ func (t *Table[S]) examine(h *inspect.Host, keys []string, rows func(*inspect.Ho
 	}
 	for _, i := range order {
 		e.note(v.Needs(), all.At(int(i)).Missing)
+	}
+	if len(order) == 0 {
+		e.note(v.Needs(), func(inspect.Source) inspect.Reason { return inspect.Inapplicable })
 	}
 	return e, nil
 }

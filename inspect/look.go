@@ -125,7 +125,13 @@ func (h *Host) lookAt(p *Process, s Source) Reason {
 		return Vanished
 	}
 	if r := p.got[s-PIDStat]; r != Unread {
+		if s == PIDWchan && r == Present && p.masked() {
+			return Masked
+		}
 		return r
+	}
+	if p.Zombie() && (s == PIDFdinfo || s == PIDMountinfo || s == PIDNet) {
+		return Inapplicable // it has let go of them
 	}
 	noMemory := p.Zombie() || p.Kthread() // then there is nothing to be mapped
 	if p.lacks(s) || noMemory && (s == PIDMaps || s == PIDMapFiles || s == PIDSmapsRollup) {
@@ -135,6 +141,14 @@ func (h *Host) lookAt(p *Process, s Source) Reason {
 	return h.pidReason(dir, h.try(dir, s))
 }
 
+// masked tells whether the kernel shows a placeholder for where a process waits: to
+// whom other files are denied that take the same right.
+func (p *Process) masked() bool {
+	denied := p.got[PIDIO-PIDStat] == Denied || p.got[PIDSyscall-PIDStat] == Denied
+	return denied && p.Wchan == "" && p.State != 'R'
+}
+
+// try tries a process's file that no reader of the scan has read.
 func (h *Host) try(dir string, s Source) (err error) {
 	switch s {
 	case PIDExe, PIDCwd, PIDRoot:

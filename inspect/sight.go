@@ -110,6 +110,7 @@ func (h *Host) Sight(ps *Procs) *Sight {
 	for i := range s.got {
 		s.got[i] = Unread
 	}
+	s.got[ProcAndSys], s.got[PIDStat] = Present, Present // the scan has read it
 	s.Foreign = h.Live && !h.sameProcesses()
 	var d ProcDetail
 	s.got[PIDStatus] = reasonFor(h.proc.with("self/status", d.parseStatus))

@@ -369,6 +369,24 @@ func (s Source) Opens() string { return sourceTable[s].opens }
 // Option says what the kernel must be built or booted with to have s.
 func (s Source) Option() string { return sourceTable[s].option }
 
+// Either returns the sources of which s is the first that answers; nil for one that
+// stands for itself.
+func (s Source) Either() []Source {
+	switch s {
+	case NetSockets:
+		return []Source{SockDiag, PIDNet}
+	case TCPSockets:
+		return []Source{SockDiag, NetTCP}
+	}
+	return nil
+}
+
+// Asked tells whether s is asked of a running kernel, which a copy of its files is not.
+func (s Source) Asked() bool {
+	path := sourceTable[s].path
+	return path != "" && path[0] != '/' || s == KernelLog
+}
+
 // Since returns the first kernel that has s; the zero Version if it is older
 // than 4.0, the oldest that kwhy cares for.
 func (s Source) Since() Version { return sourceTable[s].since }

@@ -143,7 +143,7 @@ func readCaps(s sights, has bool) string {
 	case len(list) == 0 && has:
 		return "None that would open anything to kwhy: it sees what any user does."
 	case len(list) == 0:
-		return "None is lacking."
+		return "None: what a capability opens is open to it."
 	case has && user != nil && user.Known && !user.First:
 		return "Over its own user namespace only: past the bounds of the host they get it nowhere."
 	}
@@ -152,6 +152,9 @@ func readCaps(s sights, has bool) string {
 		if slices.Contains(list, c.name) {
 			opens = append(opens, c.opens)
 		}
+	}
+	if lacks, _ := held(s, false); has && len(lacks) == 0 {
+		return "All that open anything to kwhy."
 	}
 	if has {
 		return "They open " + strings.Join(opens, "; ") + "."

@@ -14,7 +14,7 @@ import (
 type Derivation struct {
 	explain.Derivation // of rows the one that is worst
 	Key, Command       string
-	Row                string // of rows: which it is
+	Row, Kind          string // of rows: which it is, and what they are
 	Rows, Exact        int    // how many were computed, and how many came out exactly
 	Tries              int    // how often it was computed: once more while it was off
 	Moved              []string
@@ -188,7 +188,7 @@ func trial(h *inspect.Host, t explain.Trial) *Derivation {
 }
 
 func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
-	d := &Derivation{Key: t.Key, Command: t.Command, concept: t.Concept, on: h.Kernel, Why: inspect.Inapplicable}
+	d := &Derivation{Key: t.Key, Command: t.Command, Kind: t.Rows, concept: t.Concept, on: h.Kernel, Why: inspect.Inapplicable}
 	rows, err := t.Try(h)
 	if err != nil {
 		d.Why = inspect.ReasonOf(err)
@@ -203,7 +203,7 @@ func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
 		}
 	}
 	if worst >= 0 {
-		d.Derivation, d.Row = rows[worst].Derivation, rows[worst].Row
+		d.Derivation, d.Row, d.Why = rows[worst].Derivation, rows[worst].Row, inspect.Present
 	}
 	d.Formula, d.Unit = t.Formula, t.Unit
 	return d
@@ -229,7 +229,10 @@ func (l Derivations) Worse(was Derivations) Derivations {
 	return l
 }
 
-// says is what text has of it.
+// line is what text has of it.
+func (d *Derivation) line() string { return d.Key + ": " + d.says() }
+
+// says is how it came out in words.
 func (d *Derivation) says() string {
 	amount := func(v value) string { return explain.Amount(v.Float(), d.Unit) }
 	var s string
@@ -241,11 +244,13 @@ func (d *Derivation) says() string {
 	case VerdictExact:
 		s = amount(d.Result)
 		if d.Row != "" {
-			s = fmt.Sprintf("in %d of %d rows", d.Exact, d.Rows)
+			if s = "for " + d.Row; d.Rows > 1 {
+				s = fmt.Sprintf("for each of %s %s", explain.Number(d.Rows), d.Kind)
+			}
 		}
 	default:
 		if d.Row != "" {
-			s = fmt.Sprintf("exact in %d of %d rows; in %s ", d.Exact, d.Rows, d.Row)
+			s = fmt.Sprintf("exact for %s of %s %s; for %s ", explain.Number(d.Exact), explain.Number(d.Rows), d.Kind, d.Row)
 		}
 		s += fmt.Sprintf("computed %s, the kernel says %s: %s apart", explain.Number(d.Result.Int()), explain.Number(d.Reported.Int()), explain.Number(apart(&d.Derivation)))
 		if d.Slack > 0 {

@@ -27,8 +27,8 @@ func derivationTable() *explain.Table[*Derivation] {
 		return field(doc{Key: key, Unit: explain.Count, Show: explain.Data, Gist: gist}, func(d *Derivation) value { return explain.I(get(d)) })
 	}
 	return &explain.Table[*Derivation]{Name: "derivations", Title: "The kernel's arithmetic, tried here", Fields: []column{
-		text(doc{Key: "name", Gist: "The value that the kernel computes: its key."}, func(d *Derivation) string { return d.Key }),
-		text(doc{Key: "command", Gist: "The subcommand that shows it."}, func(d *Derivation) string { return d.Command }),
+		text(doc{Key: "name", Show: explain.Data, Gist: "The value that the kernel computes: its key."}, func(d *Derivation) string { return d.Key }),
+		text(doc{Key: "command", Show: explain.Wide, Gist: "The subcommand that shows it."}, func(d *Derivation) string { return d.Command }),
 		text(doc{Key: "verdict", Words: verdicts(), Gist: "How it came out."}, (*Derivation).Verdict),
 		text(doc{Key: "formula", Show: explain.Data, Gist: "The kernel's formula, in the names of its terms."}, func(d *Derivation) string { return d.Formula }),
 		field(doc{Key: "terms", Show: explain.Data, Gist: "What went into it: name, value, unit, source, the kernel's name."}, func(d *Derivation) value { return terms(d) }),
@@ -48,13 +48,13 @@ func derivationTable() *explain.Table[*Derivation] {
 			}
 			return d.Why.String()
 		}),
-		text(doc{Key: "why", Gist: "How it came out in words, with the numbers."}, (*Derivation).says),
+		text(doc{Key: "why", Gist: "How it came out in words, with the numbers."}, (*Derivation).line),
 	}, Rules: []explain.Rule[*Derivation]{{
 		ID: "doctor.derivation_off", Evidence: []string{"verdict", "difference"}, Concept: "kernel-arithmetic",
 		What: "derivations that are off", Unit: explain.Count, At: explain.At{Warning: 1},
 		Of: func(d *Derivation) value { return explain.I(b2i(d.Verdict() == VerdictOff)) },
 		Say: func(d *Derivation) string {
-			return d.Key + " of kwhy " + d.Command + " is off: " + d.says() + "."
+			return d.Key + ", which kwhy " + d.Command + " shows, is off: " + d.says() + "."
 		},
 		Means: "kwhy computes a value otherwise than this kernel does: one of the two was changed, or a file does not say what kwhy takes it to say. What it says about that value here is not to be trusted; the numbers are the report of a bug.",
 		Next:  "kwhy doctor -o json",

@@ -13,6 +13,8 @@ type Exam struct {
 	Sight       *inspect.Sight
 	Sources     Sources
 	Derivations Derivations
+
+	live bool
 }
 
 // Take looks at everything that the topics declare, and at what this package adds to
@@ -43,6 +45,7 @@ func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
 	}
 	e.Derivations.sort()
 	e.Sources = found.rows(topics.Entries)
+	e.live = h.Live
 	return e, nil
 }
 

@@ -81,6 +81,9 @@ func (s *Source) open() string {
 	if why == inspect.Present {
 		why = s.Others
 	}
+	if s.root && why == inspect.Denied || !s.host.Live && why == inspect.Unsupported {
+		return "" // most hints are to run as root; and a copy can't be built anew
+	}
 	d := doc{Source: s.Source}
 	return d.Hint(why, s.host.Kernel)
 }
@@ -134,7 +137,7 @@ func (f *findings) note(list []explain.Seen) {
 
 // graver are the reasons by how much they say about a source, the most first.
 func graver() []inspect.Reason {
-	return []inspect.Reason{inspect.Malformed, inspect.Failed, inspect.TimedOut, inspect.Denied, inspect.Disabled, inspect.Masked, inspect.Unsupported, inspect.Inapplicable, inspect.Present}
+	return []inspect.Reason{inspect.Malformed, inspect.Failed, inspect.TimedOut, inspect.Denied, inspect.Disabled, inspect.Masked, inspect.Unsupported, inspect.Present, inspect.Inapplicable}
 }
 
 // settle says what became of a source that is none of processes: of one file what
@@ -149,9 +152,11 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 		}
 	}
 	switch {
+	case !f.host.Live && s.Asked():
+		return inspect.Inapplicable
 	case !file:
 		return worst
-	case why == inspect.Present && worst != inspect.Unread, why == inspect.Unsupported && worst == inspect.Inapplicable:
+	case why == inspect.Present && worst != inspect.Unread && worst != inspect.Inapplicable, why == inspect.Unsupported && worst == inspect.Inapplicable:
 		return worst
 	}
 	return why
@@ -182,7 +187,7 @@ func (f *findings) rows(entries []explain.Entry) (out Sources) {
 	for _, s := range inspect.Every() {
 		r := f.row(s)
 		for i := range entries {
-			if d := &entries[i].Doc; d.Needs().Has(s) && !slices.Contains(r.Keys, d.Key) {
+			if d := &entries[i].Doc; rests(d, s) && !slices.Contains(r.Keys, d.Key) {
 				r.Keys = append(r.Keys, d.Key)
 			}
 		}
@@ -190,6 +195,16 @@ func (f *findings) rows(entries []explain.Entry) (out Sources) {
 	}
 	slices.SortStableFunc(out, func(a, b *Source) int { return b2i(b.Gap()) - b2i(a.Gap()) })
 	return out
+}
+
+// rests tells whether a value rests on a source, or leans on it.
+func rests(d *doc, s inspect.Source) bool {
+	for _, n := range append([]inspect.Source{d.Source}, d.Also...) {
+		if n == s || slices.Contains(n.Either(), s) {
+			return true
+		}
+	}
+	return false
 }
 
 // states are the words for what came of a source.
@@ -201,7 +216,7 @@ func states() []explain.Word {
 	return []explain.Word{
 		word(stateReadable, "It was read, and understood."),
 		word(statePartly, "It could be read for some of the processes."),
-		of(inspect.Denied, "The kernel lets this user not read it."),
+		of(inspect.Denied, "This user may not read it."),
 		of(inspect.Unsupported, "It is not there: the kernel, its version or how it was built."),
 		of(inspect.Disabled, "The kernel has it, switched off."),
 		of(inspect.Masked, "The kernel shows a placeholder instead."),
@@ -219,11 +234,18 @@ func (s *Source) sentence() string {
 	switch s.State() {
 	case stateReadable:
 		if s.Of > 0 {
-			return "Readable for all " + explain.Number(s.Of) + " processes that can have it."
+			return "readable for all " + explain.Number(s.Of) + " processes that can have it."
 		}
-		return "Read, and understood."
+		return "read, and understood."
 	case statePartly:
-		return fmt.Sprintf("Readable for %s of %s processes; %s for others.", explain.Number(s.Gave), explain.Number(s.Of), strings.ReplaceAll(s.Others.String(), "_", " "))
+		if !s.host.Live && s.Others == inspect.Unsupported {
+			return fmt.Sprintf("readable for %s of %s processes; of the others it was not saved.", explain.Number(s.Gave), explain.Number(s.Of))
+		}
+		text := fmt.Sprintf("readable for %s of %s processes; for others %s", explain.Number(s.Gave), explain.Number(s.Of), strings.ReplaceAll(s.Others.String(), "_", " "))
+		if s.root && s.Others == inspect.Denied {
+			text += ", even to root"
+		}
+		return text + "."
 	}
 	return s.reason()
 }
@@ -232,37 +254,40 @@ func (s *Source) reason() string {
 	switch s.Why {
 	case inspect.Denied:
 		if s.root {
-			return "Denied, to root too: a capability is lacking, or lockdown or a security module is in the way."
+			return "denied even to root: a capability is lacking, or lockdown or a security module is in the way."
 		}
-		return "The kernel lets this user not read it."
+		return "this user may not read it."
 	case inspect.Unsupported:
 		d := doc{Source: s.Source}
 		if !s.host.Live {
-			return "Not in this copy: it was not saved, or that kernel did not have it."
+			return "not in this copy: it was not saved, or that kernel did not have it."
 		}
 		if s.host.Kernel.Before(s.Source.Since()) {
-			return "This kernel, " + s.host.Kernel.String() + ", is too old for it."
+			return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
 		}
 		if d.Requires() == "" {
-			return "Not there: this kernel does not have it."
+			return "not there: this kernel does not have it."
 		}
-		return "Not there."
+		return "not there."
 	case inspect.Disabled:
-		return "This kernel has it, switched off."
+		return "this kernel has it, switched off."
 	case inspect.Masked:
-		return "The kernel shows a placeholder instead."
+		return "the kernel shows a placeholder instead."
 	case inspect.Malformed:
-		return "It was read, and makes no sense."
+		return "it was read, and makes no sense."
 	case inspect.Failed:
-		return "Reading it failed."
+		return "reading it failed."
 	case inspect.TimedOut:
-		return "It did not answer in time."
+		return "it did not answer in time."
 	case inspect.Vanished:
-		return "What had it is gone."
+		return "what had it is gone."
 	case inspect.Inapplicable:
-		return "There is nothing to be read here, and nothing missing."
+		if !s.host.Live && s.Asked() {
+			return "it is asked of a running kernel, which a copy is not."
+		}
+		return "there is nothing to be read here, and nothing missing."
 	}
-	return "Nobody could try it."
+	return "nobody could try it."
 }
 
 // fewKeys is how many of the values that rest on a source text names.
@@ -271,7 +296,7 @@ const fewKeys = 3
 // says is the sentence of a row in text: what came of it, what would open it, and what
 // hangs on it.
 func (s *Source) says() string {
-	text := s.sentence()
+	text := s.Source.String() + ": " + s.sentence()
 	if open := s.open(); open != "" && s.Gap() {
 		text = strings.TrimSuffix(text, ".") + ": " + open + "."
 	}
@@ -303,7 +328,7 @@ func sourceTable() *explain.Table[*Source] {
 		})
 	}
 	return &explain.Table[*Source]{Name: "sources", Title: "What could be read", Fields: []column{
-		text(doc{Key: "path", Gist: "The file, or the family of files; or what is asked instead of one."}, func(s *Source) string { return s.Source.String() }),
+		text(doc{Key: "path", Show: explain.Data, Gist: "The file, or the family of files; or what is asked instead of one."}, func(s *Source) string { return s.Source.String() }),
 		text(doc{Key: "state", Words: states(), Gist: "What came of reading it."}, (*Source).State),
 		field(doc{Key: "values", Unit: explain.Count, Gist: "How many values rest on it, or lean on it."}, func(s *Source) value { return explain.I(len(s.Keys)) }),
 		field(doc{Key: "keys", Show: explain.Data, Gist: "The values that rest on it, or lean on it."}, func(s *Source) value { return names(s.Keys) }),

@@ -31,6 +31,7 @@ func Topic(others explain.Topic) explain.Topic {
 // Options say what of an exam is shown.
 type Options struct {
 	All    bool // what is well too
+	Gaps   bool // what could not be read as gaps, beside the table that tells more of it
 	Limits explain.Limits
 }
 
@@ -38,7 +39,9 @@ type Options struct {
 func (e *Exam) Explain(o Options) (explain.Report, error) {
 	card := Card()
 	rep := card.Explain(e.Sight, o.Limits)
-	rep.Tell(nil, e.Sight.Kernel())
+	if o.Gaps {
+		rep.Tell(e.gaps(), e.Sight.Kernel())
+	}
 	sources, err := sourceTable().View(nil, nil, 0)
 	if err != nil {
 		return rep, err
@@ -48,15 +51,33 @@ func (e *Exam) Explain(o Options) (explain.Report, error) {
 		return rep, err
 	}
 	if !o.All {
-		sources.Where(inspect.Sources{}, (*Source).Gap)
-		derivations.Where(inspect.Sources{}, func(d *Derivation) bool { return d.Verdict() != VerdictUncompared && d.Why != inspect.Inapplicable })
+		sources.Where(inspect.Sources{}, func(s *Source) bool { return s.Gap() && (e.live || s.Why != inspect.Unsupported) })
+		derivations.Where(inspect.Sources{}, func(d *Derivation) bool {
+			return d.Verdict() != VerdictUncompared && d.Why != inspect.Inapplicable && (e.live || d.Why != inspect.Unsupported)
+		})
 	}
 	g, _ := sources.Explain(e.Sources, sources.All(e.Sources), o.Limits)
-	g.More = "the others are readable, or have nothing to be read; --all shows them"
+	if g.More = "--all shows what is readable"; !e.live {
+		g.More += ", and what is not in this copy"
+	}
 	k, found := derivations.Explain(e.Derivations, derivations.All(e.Derivations), o.Limits)
-	k.More = "with the others the kernel prints no figure of its own, or there is nothing to compute; --all shows them"
+	k.More = "--all shows those that nothing can be compared with"
+	rep.Parts = append(rep.Parts, explain.Part{Title: g.Title, Table: g.Name}, explain.Part{Title: k.Title, Table: k.Name})
 	rep.Grids, rep.Findings = append(rep.Grids, g, k), append(rep.Findings, found...)
 	return rep, nil
+}
+
+// gaps are the sources that gave nothing, or not all.
+func (e *Exam) gaps() (out []inspect.Gap) {
+	for _, s := range e.Sources {
+		switch {
+		case s.State() == statePartly:
+			out = append(out, inspect.Gap{Source: s.Source, Reason: s.Others, Count: s.Of - s.Gave, Of: s.Of})
+		case s.Gap():
+			out = append(out, inspect.Gap{Source: s.Source, Reason: s.Why, Count: 1, Of: 1})
+		}
+	}
+	return out
 }
 
 // Summary counts what was found out.

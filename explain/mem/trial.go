@@ -12,11 +12,11 @@ import (
 // that it prints for each process.
 func trials() []explain.Trial {
 	return []explain.Trial{
-		{Key: "min", Command: "mem", Formula: "min_free × managed / Σ managed + boost", Unit: bytes, Concept: "watermarks", Try: watermarks("min")},
-		{Key: "low", Command: "mem", Formula: "min + max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("low")},
-		{Key: "high", Command: "mem", Formula: "min + 2 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("high")},
-		{Key: "promo", Command: "mem", Formula: "min + 3 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("promo")},
-		{Key: "vm_rss", Command: "mem", Formula: "anon + file + shmem", Unit: bytes, Concept: "rss", Try: sums},
+		{Key: "min", Command: "mem", Rows: "zones", Formula: "min_free × managed / Σ managed + boost", Unit: bytes, Concept: "watermarks", Try: watermarks("min")},
+		{Key: "low", Command: "mem", Rows: "zones", Formula: "min + max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("low")},
+		{Key: "high", Command: "mem", Rows: "zones", Formula: "min + 2 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("high")},
+		{Key: "promo", Command: "mem", Rows: "zones", Formula: "min + 3 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("promo")},
+		{Key: "vm_rss", Command: "mem", Rows: "processes", Formula: "anon + file + shmem", Unit: bytes, Concept: "rss", Try: sums},
 	}
 }
 
@@ -33,11 +33,8 @@ func watermarks(name string) func(*inspect.Host) ([]explain.Tried, error) {
 		}
 		keep, ok := m.Number(inspect.VMMinFreeKbytes)
 		scale, ok2 := m.Number(inspect.VMWatermarkScaleFactor)
-		if !ok || m.Vmstat["balloon_inflate"] > 0 {
+		if !ok || !ok2 || m.Vmstat["balloon_inflate"] > 0 {
 			return nil, nil // a balloon takes from a zone, and leaves its watermarks
-		}
-		if !ok2 {
-			return nil, nil
 		}
 		for _, z := range Populated(m) {
 			if t, ok := watermark(m, &z, name, keep<<10, scale); ok {
@@ -68,6 +65,11 @@ func watermark(m mem, z *inspect.Zone, name string, keep, scale int64) (explain.
 	capped := z.Name == "HighMem" || z.Name == "Movable" && m.Kernel().AtLeast(6, 6)
 	least, low, high, promo := kernel.Watermarks(keep/page, int64(managed), lowmem(m), scale, capped)
 	boost := int64(z.Pages["boost"])
+	if name != "min" && !capped { // the others stand on the kernel's own min, of whenever that was set
+		if own := int64(z.Pages["min"]) - boost; own > 0 {
+			least, low, high, promo = kernel.Watermarks(own, int64(managed), int64(managed), scale, false)
+		}
+	}
 	result := map[string]int64{"min": least, "low": low, "high": high, "promo": promo}[name] + boost
 	var w explain.Working
 	w.Take("min_free", explain.I(keep), bytes, inspect.VMMinFreeKbytes, "vm.min_free_kbytes")

@@ -10,7 +10,7 @@ import (
 // trials are the arithmetic of rows: the score of every process.
 func trials() []explain.Trial {
 	return []explain.Trial{{
-		Key: "oom_score", Command: "oom", Unit: explain.Plain, Concept: "oom-score", Try: scores,
+		Key: "oom_score", Command: "oom", Rows: "processes", Unit: explain.Plain, Concept: "oom-score", Try: scores,
 		Formula: "of rss, swap, tables, adj and total, by the scale of this kernel",
 	}}
 }
