@@ -21,7 +21,7 @@ func settings() []field {
 	}
 	return []field{
 		lockdown(),
-		number(doc{Key: "ptrace_scope", Kernel: "kernel.yama.ptrace_scope", Label: "ptrace_scope", Source: inspect.YamaPtraceScope, Concept: "ptrace", Gist: "Whom Yama lets attach to a process, beside the usual checks."}, readScope),
+		number(doc{Key: "yama_ptrace_scope", Kernel: "kernel.yama.ptrace_scope", Label: "ptrace_scope", Source: inspect.YamaPtraceScope, Concept: "ptrace", Gist: "Whom Yama lets attach to a process, beside the usual checks."}, readScope),
 		number(doc{Key: "dmesg_restrict", Kernel: "kernel.dmesg_restrict", Label: "dmesg_restrict", Source: inspect.DmesgRestrict, Also: []inspect.Source{inspect.PIDStatus}, Concept: "kernel-log", Gist: "Whether reading the kernel's log takes CAP_SYSLOG."}, readDmesg),
 		number(doc{Key: "kptr_restrict", Kernel: "kernel.kptr_restrict", Label: "kptr_restrict", Source: inspect.KptrRestrict, Concept: "proc-permissions", Gist: "Whether files show addresses of the kernel."}, func(n int64, _ sights) string {
 			switch n {
