@@ -43,7 +43,7 @@ func (a *App) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	addSettings(root.PersistentFlags())
-	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.checkCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.checkCommand(), a.doctorCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 

@@ -13,8 +13,12 @@ type Entry struct {
 	Command string // the subcommand that prints it: mem, mem PID
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
+	Derives bool   // the kernel computes it, and so does kwhy
 	// Live reads it on a host, and what else of its card or table is asked for.
 	Live func(h *inspect.Host, ask Ask) (Report, error)
+	// Examine reads it, and others of the same card or table, for what became of each
+	// source; of a table the first rows.
+	Examine func(h *inspect.Host, keys ...string) (Examination, error)
 }
 
 // Ask is what of a card or table is read beside an entry's own value.
@@ -30,11 +34,12 @@ type Ask struct {
 type Topic struct {
 	Entries []Entry
 	Rules   []RuleDoc
+	Trials  []Trial
 }
 
 // Plus joins topics.
 func (t Topic) Plus(u Topic) Topic {
-	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...)}
+	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...), append(t.Trials, u.Trials...)}
 }
 
 // Topic erases S. take says how a command gets a snapshot of just what a value
@@ -46,11 +51,12 @@ func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources
 				continue
 			}
 			out.Entries = append(out.Entries, Entry{
-				Doc: f.Doc, Command: command, Section: sec.Title,
+				Doc: f.Doc, Command: command, Section: sec.Title, Derives: f.Derive != nil,
 				Live: func(h *inspect.Host, ask Ask) (Report, error) {
 					ask.Keys = append([]string{f.Key}, ask.Keys...)
 					return c.live(h, ask, take)
 				},
+				Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return c.examine(h, keys, take) },
 			})
 		}
 	}
@@ -88,6 +94,7 @@ func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Row
 				ask.Keys = append([]string{key}, ask.Keys...)
 				return t.live(h, ask, rows)
 			},
+			Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return t.examine(h, keys, rows) },
 		})
 	}
 	for i := range t.Rules {

@@ -6,6 +6,7 @@ import "strings"
 type mount struct {
 	root, point   string // escapes undone
 	fsType, super string // super: the options of the file system, comma-separated
+	options       string // those of the mount
 }
 
 // parseMountinfo hands each mount of a type that starts with prefix to yield,
@@ -28,7 +29,7 @@ func parseMountinfo(b []byte, prefix string, yield func(mount)) error {
 			continue
 		}
 		_, super, _ := strings.Cut(rest, " ")
-		yield(mount{unescapeOctal(f[3]), unescapeOctal(f[4]), fsType, super})
+		yield(mount{unescapeOctal(f[3]), unescapeOctal(f[4]), fsType, super, f[5]})
 	}
 	if !good {
 		return errMalformed

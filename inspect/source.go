@@ -132,6 +132,11 @@ const (
 	ConntrackMax
 	ConntrackCount
 	ConntrackBuckets
+	SecurityLockdown
+	YamaPtraceScope
+	DmesgRestrict
+	KptrRestrict
+	PerfEventParanoid
 	PIDStat
 	PIDStatus
 	PIDOomScoreAdj
@@ -317,6 +322,11 @@ var sourceTable = [nSources]sourceInfo{
 	ConntrackMax:            {path: "/proc/sys/net/netfilter/nf_conntrack_max", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
 	ConntrackCount:          {path: "/proc/sys/net/netfilter/nf_conntrack_count", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
 	ConntrackBuckets:        {path: "/proc/sys/net/netfilter/nf_conntrack_buckets", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
+	SecurityLockdown:        {path: "/sys/kernel/security/lockdown", shape: choice, opens: asRoot, option: "CONFIG_SECURITY_LOCKDOWN_LSM, and securityfs mounted", since: Version{5, 4, 0}},
+	YamaPtraceScope:         {path: "/proc/sys/kernel/yama/ptrace_scope", shape: number, option: "CONFIG_SECURITY_YAMA"},
+	DmesgRestrict:           {path: "/proc/sys/kernel/dmesg_restrict", shape: number, option: "CONFIG_PRINTK"},
+	KptrRestrict:            {path: "/proc/sys/kernel/kptr_restrict", shape: number, option: "CONFIG_PRINTK"},
+	PerfEventParanoid:       {path: "/proc/sys/kernel/perf_event_paranoid", shape: number, option: "CONFIG_PERF_EVENTS"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},
@@ -358,6 +368,24 @@ func (s Source) Opens() string { return sourceTable[s].opens }
 
 // Option says what the kernel must be built or booted with to have s.
 func (s Source) Option() string { return sourceTable[s].option }
+
+// Either returns the sources of which s is the first that answers; nil for one that
+// stands for itself.
+func (s Source) Either() []Source {
+	switch s {
+	case NetSockets:
+		return []Source{SockDiag, PIDNet}
+	case TCPSockets:
+		return []Source{SockDiag, NetTCP}
+	}
+	return nil
+}
+
+// Asked tells whether s is asked of a running kernel, which a copy of its files is not.
+func (s Source) Asked() bool {
+	path := sourceTable[s].path
+	return path != "" && path[0] != '/' || s == KernelLog
+}
 
 // Since returns the first kernel that has s; the zero Version if it is older
 // than 4.0, the oldest that kwhy cares for.

@@ -13,6 +13,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/check"
 	"kwhy/explain/concepts"
+	"kwhy/explain/doctor"
 	"kwhy/explain/fd"
 	"kwhy/explain/mem"
 	"kwhy/explain/net"
@@ -24,7 +25,8 @@ import (
 // All returns every declared value and rule, a column that several commands
 // show just once.
 func All() explain.Topic {
-	all := mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic()).Plus(check.Topic())
+	all := Examined()
+	all = all.Plus(doctor.Topic(all))
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {
@@ -34,6 +36,12 @@ func All() explain.Topic {
 		return again
 	})
 	return all
+}
+
+// Examined returns what doctor looks at: every topic but doctor's own, each value
+// and rule where it is declared.
+func Examined() explain.Topic {
+	return mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic()).Plus(check.Topic())
 }
 
 // Find returns the values called name: by key, by the kernel's spelling or by

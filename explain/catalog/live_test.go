@@ -15,7 +15,7 @@ import (
 func TestEssaysShowTheHost(t *testing.T) {
 	all := catalog.All()
 	host, network := recorded(t, "debian-7.3-oom"), recorded(t, "linux-6.18-lossy-net")
-	nothing := []string{"debugfs", "io-uring", "ptrace", "sysfs", "vdso"}
+	nothing := []string{"io-uring", "vdso"}
 	for _, name := range concepts.Names() {
 		essay, err := concepts.Read(name)
 		if err != nil {

@@ -50,6 +50,7 @@ func elsewhere() map[string]string {
 		"proc.files_near_limit": "fd.process_near judges all, with a closer look",
 		"proc.ended":            "of one process",
 		"proc.limit_near":       "of one process",
+		"doctor.derivation_off": "of kwhy doctor, which tries the arithmetic",
 		"sched.task_throttled":  "of one process: sched.throttled judges all cgroups",
 	}
 }

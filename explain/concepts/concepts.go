@@ -53,7 +53,7 @@ func Chapters() []Chapter {
 		{"files", "Files and the VFS", in("everything-is-a-file file-descriptor struct-file vfs inode dentry superblock-and-mount deleted-files file-locks pipe epoll special-descriptors inotify-fanotify io-uring")},
 		{"network", "The network stack", in("packet-path network-interface softirq-napi qdisc ip-layer netfilter conntrack socket socket-buffers tcp-states accept-queue flow-control congestion-control tcp-memory ephemeral-ports udp unix-socket")},
 		{"isolation", "Isolation", in("container namespaces pid-namespace user-namespace cgroups credentials capabilities seccomp lsm")},
-		{"proc and sys", "/proc and /sys", in("procfs sysfs sysctl proc-permissions debugfs kernel-log use-method")},
+		{"proc and sys", "/proc and /sys", in("procfs sysfs sysctl proc-permissions debugfs kernel-log kernel-arithmetic use-method")},
 	}
 }
 

@@ -38,7 +38,7 @@ func FDs() *explain.Table[fdRow] {
 			return explain.L(out)
 		}),
 		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *inspect.FD) value { return explain.S(f.Link) }),
-		fdField{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},
+		fdField{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},
 			Get: func(r fdRow) value { return explain.S(why(r)) }},
 	)}
 }

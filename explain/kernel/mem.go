@@ -74,3 +74,20 @@ func UnusableIndex(free, inSuitable int64) int64 {
 	}
 	return (free - inSuitable) * 1000 / free
 }
+
+// Watermarks are those of one zone, in pages, as __setup_per_zone_wmarks of
+// mm/page_alloc.c sets them: minPages is min_free_kbytes, lowmem what all zones but
+// highmem manage (and, since 6.6, but movable ones), scale watermark_scale_factor. A
+// capped zone, highmem or movable, has a min of its own; promo is there since 5.18.
+// What fragmentation adds for a time (boost) is not in them.
+func Watermarks(minPages, managed, lowmem, scale int64, capped bool) (least, low, high, promo int64) {
+	if lowmem <= 0 {
+		return 0, 0, 0, 0
+	}
+	share := minPages * managed / lowmem
+	if least = share; capped {
+		least = min(max(managed/1024, 32), 128)
+	}
+	step := max(share/4, managed/10000*scale+managed%10000*scale/10000)
+	return least, least + step, least + 2*step, least + 3*step
+}

@@ -10,6 +10,7 @@ import (
 func Topic() explain.Topic {
 	host, process := Host(), Process()
 	t := host.Topic("mem", (*inspect.Host).Mem)
+	t.Trials = trials()
 	t = t.Plus(process.Topic("mem PID", self))
 	t = t.Plus(Processes(true).Topic("mem", processes))
 	t = t.Plus(parts(Swaps(), func(m mem) []inspect.Swap { return m.Swaps }))

@@ -13,6 +13,7 @@ func Topic() explain.Topic {
 		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
 		return o, err
 	})
+	t.Trials = trials()
 	t = t.Plus(process.Topic("oom PID", func(h *inspect.Host, _ inspect.Sources) (*inspect.OOMTask, error) {
 		return TakeTask(h, h.Self(), nil)
 	}))

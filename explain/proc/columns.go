@@ -28,7 +28,7 @@ func PID() column {
 
 // TID is the number of a thread: that of its process for the main one.
 func TID() column {
-	return column{Doc: doc{Key: "tid", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process",
+	return column{Doc: doc{Key: "tid", Unit: explain.Plain, Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDTask}, Concept: "process",
 		Gist: "The number of the thread: that of its process for the main one."},
 		Get: func(p row) value { return explain.I(p.P.PID) }}
 }

@@ -1,0 +1,284 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Derivation is arithmetic of the kernel's, tried on this host.
+type Derivation struct {
+	explain.Derivation // of rows the one that is worst
+	Key, Command       string
+	Row, Kind          string // of rows: which it is, and what they are
+	Rows, Exact        int    // how many were computed, and how many came out exactly
+	Tries              int    // how often it was computed: once more while it was off
+	Moved              []string
+	Why                inspect.Reason // nothing was computed
+	Hint               string
+
+	concept explain.Concept
+	on      inspect.Version
+}
+
+// Missing says that it was tried.
+func (d *Derivation) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is of one moment.
+func (d *Derivation) Before() (*Derivation, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (d *Derivation) Kernel() inspect.Version { return d.on }
+
+// Derivations are the rows of the table of derivations.
+type Derivations []*Derivation
+
+// Len returns how many there are.
+func (l Derivations) Len() int { return len(l) }
+
+// At returns one of them.
+func (l Derivations) At(i int) *Derivation { return l[i] }
+
+// Count returns how many have that verdict.
+func (l Derivations) Count(verdict string) (n int) {
+	for _, d := range l {
+		n += b2i(d.Verdict() == verdict)
+	}
+	return n
+}
+
+// The verdicts.
+const (
+	VerdictOff        = "off"
+	VerdictNear       = "within_tolerance"
+	VerdictExact      = "exact"
+	VerdictUncompared = "nothing_to_compare"
+	VerdictUncomputed = "not_computed"
+)
+
+// Verdict says in a word how it came out.
+func (d *Derivation) Verdict() string {
+	if !d.Result.Has() {
+		return VerdictUncomputed
+	}
+	switch d.Agrees() {
+	case explain.Exact:
+		return VerdictExact
+	case explain.Near:
+		return VerdictNear
+	case explain.Off:
+		return VerdictOff
+	}
+	return VerdictUncompared
+}
+
+func verdicts() []explain.Word {
+	word := func(name, gist string) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: "kernel-arithmetic", Label: strings.ReplaceAll(name, "_", " ")}
+	}
+	return []explain.Word{
+		word(VerdictOff, "The result is not what the kernel says: a mistake of kwhy, or news."),
+		word(VerdictNear, "They differ by no more than the kernel's counters may."),
+		word(VerdictExact, "The result is what the kernel says, to the unit."),
+		word(VerdictUncomputed, "An input could not be seen, or does not exist here."),
+		word(VerdictUncompared, "It was computed, and the kernel prints no figure of its own."),
+	}
+}
+
+// sort puts those that are off first, then by how they came out, then as declared.
+func (l Derivations) sort() {
+	order := []string{VerdictOff, VerdictNear, VerdictExact, VerdictUncomputed, VerdictUncompared}
+	slices.SortStableFunc(l, func(a, b *Derivation) int {
+		return slices.Index(order, a.Verdict()) - slices.Index(order, b.Verdict())
+	})
+}
+
+// maxTries is how often one that is off is tried: its parts move, and are read one
+// after the other.
+const maxTries = 5
+
+// tries is how often it is worth it on a host: a copy does not move.
+func tries(h *inspect.Host) int {
+	if h.Live {
+		return maxTries
+	}
+	return 1
+}
+
+// tried returns the derivations of a card, which was examined once, each that is off
+// tried again.
+func (g *group) tried(h *inspect.Host, cells []explain.Cell) (out Derivations) {
+	for i := range g.entries {
+		e := &g.entries[i]
+		if !e.Derives {
+			continue
+		}
+		d := derived(e, cells, h.Kernel)
+		first := d.Derivation
+		for d.Tries < tries(h) && d.Verdict() == VerdictOff {
+			x, err := e.Examine(h, e.Doc.Key)
+			if err != nil {
+				break
+			}
+			again := derived(e, x.Cells, h.Kernel)
+			again.Tries, again.Moved = d.Tries+1, moved(&first, &again.Derivation, d.Moved)
+			d = again
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// derived is the derivation of an entry among the cells that were read.
+func derived(e *explain.Entry, cells []explain.Cell, on inspect.Version) *Derivation {
+	d := &Derivation{Key: e.Doc.Key, Command: e.Command, Rows: 1, Tries: 1, concept: e.Doc.Concept, on: on, Why: inspect.Unread}
+	i := slices.IndexFunc(cells, func(c explain.Cell) bool { return c.Doc.Key == e.Doc.Key })
+	if i < 0 {
+		return d
+	}
+	c := &cells[i]
+	switch {
+	case !c.Value.Has():
+		d.Why, d.Hint = c.Value.Reason(), c.Hint
+	case c.Derivation == nil:
+		d.Why = inspect.Inapplicable
+	default:
+		d.Derivation, d.Why = *c.Derivation, c.Derivation.Result.Reason()
+	}
+	d.Exact = b2i(d.Verdict() == VerdictExact)
+	return d
+}
+
+// moved adds the terms that are not what they were at the first try.
+func moved(first, now *explain.Derivation, known []string) []string {
+	differs := func(name string, a, b value) {
+		if a.Compare(b) != 0 && !slices.Contains(known, name) {
+			known = append(known, name)
+		}
+	}
+	for i := range first.Terms {
+		if i < len(now.Terms) {
+			differs(first.Terms[i].Name, first.Terms[i].Value, now.Terms[i].Value)
+		}
+	}
+	differs("the kernel's figure", first.Reported, now.Reported)
+	return known
+}
+
+// trial tries arithmetic that is done for many rows.
+func trial(h *inspect.Host, t explain.Trial) *Derivation {
+	var d *Derivation
+	var first explain.Derivation
+	for n := 1; n <= tries(h); n++ {
+		again := tryOnce(h, t)
+		if again.Tries = n; n == 1 {
+			first = again.Derivation
+		} else if again.Moved = d.Moved; again.Row == d.Row {
+			again.Moved = moved(&first, &again.Derivation, d.Moved)
+		}
+		if d = again; d.Verdict() != VerdictOff {
+			break
+		}
+	}
+	return d
+}
+
+func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
+	d := &Derivation{Key: t.Key, Command: t.Command, Kind: t.Rows, concept: t.Concept, on: h.Kernel, Why: inspect.Inapplicable}
+	rows, err := t.Try(h)
+	if err != nil {
+		d.Why = inspect.ReasonOf(err)
+	}
+	worst := -1
+	for i := range rows {
+		r := &rows[i]
+		d.Rows++
+		d.Exact += b2i(r.Agrees() == explain.Exact)
+		if worst < 0 || r.Agrees() > rows[worst].Agrees() || r.Agrees() == rows[worst].Agrees() && apart(&r.Derivation) > apart(&rows[worst].Derivation) {
+			worst = i
+		}
+	}
+	if worst >= 0 {
+		d.Derivation, d.Row, d.Why = rows[worst].Derivation, rows[worst].Row, inspect.Present
+	}
+	d.Formula, d.Unit = t.Formula, t.Unit
+	return d
+}
+
+// apart is how far result and figure are from each other.
+func apart(d *explain.Derivation) int64 {
+	n := d.Difference().Int()
+	return max(n, -n)
+}
+
+// Worse keeps of two exams' derivations, in the same order of declaration or not, the
+// one that came out worse.
+func (l Derivations) Worse(was Derivations) Derivations {
+	for i, d := range l {
+		for _, w := range was {
+			if w.Key == d.Key && w.Command == d.Command && w.Agrees() > d.Agrees() && d.Agrees() != explain.Unknown {
+				l[i] = w
+			}
+		}
+	}
+	l.sort()
+	return l
+}
+
+// line is what text has of it.
+func (d *Derivation) line() string { return d.Key + ": " + d.says() }
+
+// says is how it came out in words.
+func (d *Derivation) says() string {
+	amount := func(v value) string { return explain.Amount(v.Float(), d.Unit) }
+	var s string
+	switch d.Verdict() {
+	case VerdictUncomputed:
+		return d.uncomputed()
+	case VerdictUncompared:
+		return amount(d.Result) + "; the kernel prints no figure of its own"
+	case VerdictExact:
+		s = amount(d.Result)
+		if d.Row != "" {
+			if s = "for " + d.Row; d.Rows > 1 {
+				s = fmt.Sprintf("for each of %s %s", explain.Number(d.Rows), d.Kind)
+			}
+		}
+	default:
+		if d.Row != "" {
+			s = fmt.Sprintf("exact for %s of %s %s; for %s ", explain.Number(d.Exact), explain.Number(d.Rows), d.Kind, d.Row)
+		}
+		s += fmt.Sprintf("computed %s, the kernel says %s: %s apart", explain.Number(d.Result.Int()), explain.Number(d.Reported.Int()), explain.Number(apart(&d.Derivation)))
+		if d.Slack > 0 {
+			s += fmt.Sprintf(", where %s may be", explain.Number(d.Slack))
+		}
+		if d.Cause != "" {
+			s += " (" + d.Cause + ")"
+		}
+	}
+	if d.Tries > 1 {
+		s += fmt.Sprintf("; tried %d times", d.Tries)
+		if len(d.Moved) > 0 {
+			s += ", meanwhile " + strings.Join(d.Moved, ", ") + " moved"
+		}
+	}
+	return s
+}
+
+func (d *Derivation) uncomputed() string {
+	switch d.Why {
+	case inspect.NoInterval, inspect.NoUpdate:
+		return "it takes two samples: kwhy " + d.Command + " --interval 5s computes it"
+	case inspect.Inapplicable, inspect.Present:
+		return "there is nothing to compute here"
+	}
+	s := "an input is " + strings.ReplaceAll(d.Why.String(), "_", " ")
+	if d.Hint != "" {
+		s += "; " + d.Hint
+	}
+	return s
+}

@@ -1,0 +1,92 @@
+package doctor
+
+import (
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/explain/proc"
+	"kwhy/inspect"
+)
+
+// Exam is what came of looking at everything.
+type Exam struct {
+	Sight       *inspect.Sight
+	Sources     Sources
+	Derivations Derivations
+
+	live bool
+}
+
+// Take looks at everything that the topics declare, and at what this package adds to
+// them.
+func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
+	ps, err := proc.Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &Exam{Sight: h.Sight(ps)}
+	card := Card()
+	own := card.Topic("doctor", sight)
+	topics = explain.Topic{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
+	found := newFindings(h, ps)
+	for _, g := range groups(topics.Entries) {
+		if !g.derives() && !found.wants(g) {
+			continue
+		}
+		x, err := g.first.Examine(h, g.keys...)
+		if err != nil {
+			continue // its sources stay as the files themselves told
+		}
+		found.note(x.Seen)
+		e.Derivations = append(e.Derivations, g.tried(h, x.Cells)...)
+	}
+	for _, t := range topics.Trials {
+		e.Derivations = append(e.Derivations, trial(h, t))
+	}
+	e.Derivations.sort()
+	e.Sources = found.rows(topics.Entries)
+	e.live = h.Live
+	return e, nil
+}
+
+// sight finds out what kwhy is here, for a value that is read alone.
+func sight(h *inspect.Host, _ inspect.Sources) (*inspect.Sight, error) {
+	ps, err := proc.Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.Sight(ps), nil
+}
+
+// group is the values of one card, or the columns of one table.
+type group struct {
+	first   explain.Entry
+	entries []explain.Entry
+	keys    []string
+}
+
+// groups puts entries together that are read together: cards before tables, whose
+// snapshots tell more of what they read.
+func groups(entries []explain.Entry) (out []group) {
+	for _, e := range entries {
+		i := slices.IndexFunc(out, func(g group) bool { return g.first.Command == e.Command && g.first.Table == e.Table })
+		if i < 0 {
+			i = len(out)
+			out = append(out, group{first: e})
+		}
+		out[i].entries, out[i].keys = append(out[i].entries, e), append(out[i].keys, e.Doc.Key)
+	}
+	slices.SortStableFunc(out, func(a, b group) int { return b2i(a.first.Table != "") - b2i(b.first.Table != "") })
+	return out
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (g *group) derives() bool {
+	return slices.ContainsFunc(g.entries, func(e explain.Entry) bool { return e.Derives })
+}

@@ -1,0 +1,93 @@
+package doctor
+
+import (
+	"cmp"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Topic lists every value and rule of this package for those who walk the catalogue;
+// others are all topics beside it, which it looks at.
+func Topic(others explain.Topic) explain.Topic {
+	card := Card()
+	t := card.Topic("doctor", sight)
+	t = t.Plus(sourceTable().Topic("doctor", func(h *inspect.Host, v *explain.View[*Source]) (explain.Rows[*Source], []int32, error) {
+		e, err := Take(h, others)
+		if err != nil {
+			return nil, nil, err
+		}
+		return e.Sources, v.Order(e.Sources), nil
+	}))
+	return t.Plus(derivationTable().Topic("doctor", func(h *inspect.Host, v *explain.View[*Derivation]) (explain.Rows[*Derivation], []int32, error) {
+		e, err := Take(h, others)
+		if err != nil {
+			return nil, nil, err
+		}
+		return e.Derivations, v.Order(e.Derivations), nil
+	}))
+}
+
+// Options say what of an exam is shown.
+type Options struct {
+	All    bool // what is well too
+	Gaps   bool // what could not be read as gaps, beside the table that tells more of it
+	Limits explain.Limits
+}
+
+// Explain lowers what was found out.
+func (e *Exam) Explain(o Options) (explain.Report, error) {
+	card := Card()
+	rep := card.Explain(e.Sight, o.Limits)
+	if o.Gaps {
+		rep.Tell(e.gaps(), e.Sight.Kernel())
+	}
+	sources, err := sourceTable().View(nil, nil, 0)
+	if err != nil {
+		return rep, err
+	}
+	derivations, err := derivationTable().View(nil, nil, 0)
+	if err != nil {
+		return rep, err
+	}
+	if !o.All {
+		sources.Where(inspect.Sources{}, func(s *Source) bool { return s.Gap() && (e.live || s.Why != inspect.Unsupported) })
+		derivations.Where(inspect.Sources{}, func(d *Derivation) bool {
+			return d.Verdict() != VerdictUncompared && d.Why != inspect.Inapplicable && (e.live || d.Why != inspect.Unsupported)
+		})
+	}
+	g, _ := sources.Explain(e.Sources, sources.All(e.Sources), o.Limits)
+	if g.More = "--all shows what is readable"; !e.live {
+		g.More += ", and what is not in this copy"
+	}
+	k, found := derivations.Explain(e.Derivations, derivations.All(e.Derivations), o.Limits)
+	k.More = "--all shows those that nothing can be compared with"
+	rep.Parts = append(rep.Parts, explain.Part{Title: g.Title, Table: g.Name}, explain.Part{Title: k.Title, Table: k.Name})
+	rep.Grids, rep.Findings = append(rep.Grids, g, k), append(rep.Findings, found...)
+	return rep, nil
+}
+
+// gaps are the sources that gave nothing, or not all.
+func (e *Exam) gaps() (out []inspect.Gap) {
+	for _, s := range e.Sources {
+		switch {
+		case s.State() == statePartly:
+			out = append(out, inspect.Gap{Source: s.Source, Reason: s.Others, Count: s.Of - s.Gave, Of: s.Of})
+		case s.Gap():
+			out = append(out, inspect.Gap{Source: s.Source, Reason: s.Why, Count: 1, Of: 1})
+		}
+	}
+	return out
+}
+
+// Summary counts what was found out.
+func (e *Exam) Summary() []string {
+	n := e.Sources.Readable()
+	out := []string{cmp.Or(map[string]string{viewHost: "the host", viewContainer: "a container's part of the host", viewBetween: "the host, from a place set apart", viewCopy: "a copy"}[View(e.Sight)], "a host"),
+		explain.Number(n) + " of " + explain.Plural(len(e.Sources), "source", "sources") + " readable"}
+	d := explain.Number(e.Derivations.Count(VerdictExact)) + " derivations exact"
+	if n := e.Derivations.Count(VerdictNear); n > 0 {
+		d += ", " + explain.Number(n) + " within tolerance"
+	}
+	return append(out, d+", "+explain.Number(e.Derivations.Count(VerdictOff))+" off")
+}

@@ -1,0 +1,96 @@
+package explain
+
+import (
+	"slices"
+
+	"kwhy/inspect"
+)
+
+// Seen is what became of one source that was read for some values.
+type Seen struct {
+	Source inspect.Source
+	Why    inspect.Reason // Present where it gave something
+}
+
+// Examination is what came of reading values: of each source that they lean on, and,
+// of a card, the values themselves with what the kernel computes.
+type Examination struct {
+	Seen  []Seen
+	Cells []Cell
+}
+
+// note adds what a snapshot says of sources, each with each reason once.
+func (e *Examination) note(of inspect.Sources, missing func(inspect.Source) inspect.Reason) {
+	for _, s := range inspect.Every() {
+		if seen := (Seen{s, inspect.Present}); of.Has(s) {
+			if seen.Why = missing(s); !slices.Contains(e.Seen, seen) {
+				e.Seen = append(e.Seen, seen)
+			}
+		}
+	}
+}
+
+// Trial is arithmetic of the kernel's that is done for each row of a table, where a
+// card has none: it is tried as a whole.
+type Trial struct {
+	Key     string // of the column that it is about
+	Command string
+	Rows    string // what the rows are: "processes"
+	Formula string
+	Unit    Unit
+	Concept Concept
+	Try     func(*inspect.Host) ([]Tried, error) // a row that has nothing to compare with is left out
+}
+
+// Tried is one row of a trial.
+type Tried struct {
+	Row string // whose it is: "process 1 (init)", "zone DMA"
+	Derivation
+}
+
+// examine reads the values of the card that have one of the keys.
+func (c *Card[S]) examine(h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (e Examination, err error) {
+	one := c.Only(func(d *Doc) bool { return slices.Contains(keys, d.Key) })
+	want := one.Needs()
+	s, err := take(h, want)
+	if err != nil {
+		return e, err
+	}
+	e.note(want, s.Missing)
+	for i := range one.Sections {
+		for j := range one.Sections[i].Fields {
+			e.Cells = append(e.Cells, one.Sections[i].Fields[j].cell(s))
+		}
+	}
+	return e, nil
+}
+
+// examine reads columns of the table for its first rows.
+func (t *Table[S]) examine(h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (e Examination, err error) {
+	v, err := t.View(t.columns(keys), nil, liveRows)
+	if err != nil {
+		return e, err
+	}
+	all, order, err := rows(h, v)
+	if err != nil {
+		return e, err
+	}
+	for _, i := range order {
+		e.note(v.Needs(), all.At(int(i)).Missing)
+	}
+	if len(order) == 0 {
+		e.note(v.Needs(), func(inspect.Source) inspect.Reason { return inspect.Inapplicable })
+	}
+	return e, nil
+}
+
+// columns are those that have one of the keys, behind the one that says which row it is.
+func (t *Table[S]) columns(keys []string) []string {
+	out := []string{t.Fields[0].Key}
+	for i := range t.Fields {
+		if key := t.Fields[i].Key; key != out[0] && slices.Contains(keys, key) {
+			out = append(out, key)
+		}
+	}
+	return out
+}

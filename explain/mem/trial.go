@@ -1,0 +1,111 @@
+package mem
+
+import (
+	"strconv"
+
+	"kwhy/explain"
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+)
+
+// trials are the arithmetic of rows: what the kernel computes for each zone, and sums
+// that it prints for each process.
+func trials() []explain.Trial {
+	return []explain.Trial{
+		{Key: "min", Command: "mem", Rows: "zones", Formula: "min_free × managed / Σ managed + boost", Unit: bytes, Concept: "watermarks", Try: watermarks("min")},
+		{Key: "low", Command: "mem", Rows: "zones", Formula: "min + max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("low")},
+		{Key: "high", Command: "mem", Rows: "zones", Formula: "min + 2 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("high")},
+		{Key: "promo", Command: "mem", Rows: "zones", Formula: "min + 3 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("promo")},
+		{Key: "vm_rss", Command: "mem", Rows: "processes", Formula: "anon + file + shmem", Unit: bytes, Concept: "rss", Try: sums},
+	}
+}
+
+// wmarkSlack is by how many pages watermarks that are computed from what zones manage
+// today differ from those of the time when they were set, at boot.
+const wmarkSlack = 2
+
+// watermarks recomputes one watermark of every zone that has memory.
+func watermarks(name string) func(*inspect.Host) ([]explain.Tried, error) {
+	return func(h *inspect.Host) (out []explain.Tried, err error) {
+		m, err := h.Mem(inspect.Of(inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.VMWatermarkScaleFactor))
+		if err != nil {
+			return nil, err
+		}
+		keep, ok := m.Number(inspect.VMMinFreeKbytes)
+		scale, ok2 := m.Number(inspect.VMWatermarkScaleFactor)
+		if !ok || !ok2 || m.Vmstat["balloon_inflate"] > 0 {
+			return nil, nil // a balloon takes from a zone, and leaves its watermarks
+		}
+		for _, z := range Populated(m) {
+			if t, ok := watermark(m, &z, name, keep<<10, scale); ok {
+				out = append(out, t)
+			}
+		}
+		return out, nil
+	}
+}
+
+// lowmem is what the zones manage that share min_free_kbytes.
+func lowmem(m mem) (pages int64) {
+	for i := range m.Zones {
+		if z := &m.Zones[i]; z.Name != "HighMem" && (z.Name != "Movable" || !m.Kernel().AtLeast(6, 6)) {
+			pages += int64(z.Pages["managed"])
+		}
+	}
+	return pages
+}
+
+func watermark(m mem, z *inspect.Zone, name string, keep, scale int64) (explain.Tried, bool) {
+	page := int64(m.Host.PageSize)
+	managed, ok := z.Pages["managed"]
+	reported, told := z.Pages[name]
+	if !ok || !told || page == 0 {
+		return explain.Tried{}, false
+	}
+	capped := z.Name == "HighMem" || z.Name == "Movable" && m.Kernel().AtLeast(6, 6)
+	least, low, high, promo := kernel.Watermarks(keep/page, int64(managed), lowmem(m), scale, capped)
+	boost := int64(z.Pages["boost"])
+	if name != "min" && !capped { // the others stand on the kernel's own min, of whenever that was set
+		if own := int64(z.Pages["min"]) - boost; own > 0 {
+			least, low, high, promo = kernel.Watermarks(own, int64(managed), int64(managed), scale, false)
+		}
+	}
+	result := map[string]int64{"min": least, "low": low, "high": high, "promo": promo}[name] + boost
+	var w explain.Working
+	w.Take("min_free", explain.I(keep), bytes, inspect.VMMinFreeKbytes, "vm.min_free_kbytes")
+	w.Take("scale", explain.I(scale), explain.Count, inspect.VMWatermarkScaleFactor, "vm.watermark_scale_factor")
+	w.Take("managed", explain.I(int64(managed)*page), bytes, inspect.Zoneinfo, "managed")
+	w.Take("Σ managed", explain.I(lowmem(m)*page), bytes, inspect.Zoneinfo, "managed of all zones")
+	w.Take("boost", explain.I(boost*page), bytes, inspect.Zoneinfo, "boost")
+	d := w.Done("", bytes, explain.I(result*page))
+	d.Reported, d.Slack = explain.I(int64(reported)*page), uint64(wmarkSlack*page)
+	d.Cause = "the kernel sets them at boot and when a setting or its memory changes, from what the zones managed then"
+	return explain.Tried{Row: "zone " + z.Name + " of node " + strconv.Itoa(z.Node), Derivation: d}, true
+}
+
+// sums adds up the parts of VmRSS of every process: one file, but lines that the
+// kernel reads one after the other while the process goes on.
+func sums(h *inspect.Host) (out []explain.Tried, err error) {
+	want := inspect.Of(inspect.PIDStat, inspect.PIDStatus)
+	ps, err := h.Procs(want)
+	if err != nil {
+		return nil, err
+	}
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		if p.VmRSS == inspect.Unset || p.RssAnon == inspect.Unset || p.RssFile == inspect.Unset || p.RssShmem == inspect.Unset {
+			continue
+		}
+		var w explain.Working
+		for _, part := range []struct {
+			name, line string
+			n          inspect.Num
+		}{{"anon", "RssAnon", p.RssAnon}, {"file", "RssFile", p.RssFile}, {"shmem", "RssShmem", p.RssShmem}} {
+			w.Take(part.name, explain.I(int64(part.n)), bytes, inspect.PIDStatus, part.line)
+		}
+		d := w.Done("", bytes, explain.I(int64(p.RssAnon+p.RssFile+p.RssShmem)))
+		d.Reported, d.Cause = explain.I(int64(p.VmRSS)), "the process moved while its file was made"
+		out = append(out, explain.Tried{Row: "process " + strconv.Itoa(int(p.PID)) + " (" + p.Comm + ")", Derivation: d})
+	}
+	return out, nil
+}
