@@ -44,7 +44,6 @@ func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
 		name, text, _ := strings.Cut(pair, "=")
 		id, isThreshold := strings.CutPrefix(name, thresholdsEnv)
 		switch {
-		case text == "": // as good as not set
 		case isThreshold:
 			out = append(out, wish{"$" + id, text, name})
 		case name == offEnv:
