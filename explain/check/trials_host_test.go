@@ -88,8 +88,8 @@ func pids(limit string, used int) edit {
 	return some(file(batch+"pids.max", limit+"\n"), file(batch+"pids.current", fmt.Sprint(used, "\n")), file(batch+"pids.events", "max 7\n"))
 }
 
-// asleep puts throttled (152) into uninterruptible sleep. It had given up its CPU 40 times
-// in the first sample; now is how often in the second.
+// asleep puts throttled (152) into uninterruptible sleep. It had given up its CPU 40
+// times at first, and now times then.
 func asleep(now int, where string) edit {
 	return some(stat(152, 3, "D", "D"),
 		func(p *pair) {

@@ -30,16 +30,20 @@ func pidsUsed(g *inspect.PidsGroup) value {
 	return explain.F(float64(g.Use) / float64(g.Limit))
 }
 
+// nextPids is who is in the cgroup; in version 1 processes are told by the hierarchy
+// that accounts memory, which is another.
+func nextPids(p inspect.PidsPart) string {
+	if p.It.Version == 1 {
+		return "kwhy proc --sort threads"
+	}
+	return "kwhy proc --cgroup " + p.It.Path + " --sort threads"
+}
+
 func pidsRules() []explain.Rule[inspect.PidsPart] {
 	return []explain.Rule[inspect.PidsPart]{{
-		ID: "proc.cgroup_pids_near", Evidence: []string{"pids_used", "pids_current", "pids_max", "pids_events_max"}, Concept: "cgroups", Next: "kwhy proc --cgroup PATH --sort threads",
-		NextOf: func(p inspect.PidsPart) string {
-			if p.It.Version == 1 { // its hierarchy need not be that of memory, whose paths --cgroup takes
-				return "kwhy proc --sort threads --limit 0"
-			}
-			return "kwhy proc --cgroup " + p.It.Path + " --sort threads"
-		},
-		What: "pids.current / pids.max", Unit: explain.Ratio,
+		ID: "proc.cgroup_pids_near", Evidence: []string{"pids_used", "pids_current", "pids_max", "pids_events_max"}, Concept: "cgroups", Next: "kwhy proc --sort threads",
+		NextOf: nextPids,
+		What:   "pids.current / pids.max", Unit: explain.Ratio,
 		Means: "The pids controller counts the threads of a cgroup and of those below it. At pids.max fork and clone fail with EAGAIN there, however few threads the host has.",
 		Of:    func(p inspect.PidsPart) value { return pidsUsed(p.It) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(p inspect.PidsPart) string {
