@@ -146,6 +146,14 @@ func Amount(f float64, u Unit) string {
 	return string(AppendDecimal(nil, f))
 }
 
+// Often tells how often something happens: "once a second", "1,526 times a second".
+func Often(perSecond float64) string {
+	if perSecond == 1 {
+		return "once a second"
+	}
+	return Amount(perSecond, Decimal) + " times a second"
+}
+
 // Threshold tells a rule's threshold: one so small that anything reaches it is "any".
 func Threshold(f float64, u Unit) string {
 	if f > 0 && f < 1e-6 {

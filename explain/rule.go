@@ -52,6 +52,7 @@ type Rule[S Snapshot[S]] struct {
 	BasisOf  func(S) Basis  // the same, where that depends on whether there was an interval
 	Below    bool           // small is bad
 	At       At             // the thresholds, unless the user set others
+	Most     func(S) Level  // the worst that it may be here, whatever it measures; nil: critical
 	Say      func(S) string // one sentence with this host's numbers
 	Means    string         // what it means in terms of the kernel, on every host
 	Next     string         // what to run next
@@ -116,6 +117,9 @@ func (r *Rule[S]) grade(s S, v Value, limits Limits) Level {
 	}
 	if found > Notice && r.basis(s) == Ever {
 		return Notice
+	}
+	if found > Notice && r.Most != nil {
+		return min(found, r.Most(s))
 	}
 	return found
 }

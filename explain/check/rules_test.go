@@ -31,11 +31,15 @@ type rung struct {
 	level explain.Level
 	says  string
 	edits edits
+	few   bool // so little that no threshold makes more than a notice of it
 }
 
-func notice(says string, list ...edit) rung   { return rung{explain.Notice, says, list} }
-func warning(says string, list ...edit) rung  { return rung{explain.Warning, says, list} }
-func critical(says string, list ...edit) rung { return rung{explain.Critical, says, list} }
+func notice(says string, list ...edit) rung   { return rung{explain.Notice, says, list, false} }
+func warning(says string, list ...edit) rung  { return rung{explain.Warning, says, list, false} }
+func critical(says string, list ...edit) rung { return rung{explain.Critical, says, list, false} }
+
+// few is what is never more than a notice, because it is so little.
+func few(says string, list ...edit) rung { return rung{explain.Notice, says, list, true} }
 
 func trials() []trial {
 	return slices.Concat(memTrials(), strainTrials(), oomTrials(), procTrials(), schedTrials(), fdTrials(), netTrials(), linkTrials(), socketTrials())
@@ -125,7 +129,7 @@ func (c *trial) fire(p *pair, r rung) {
 	}
 	if r.level == c.fires[0].level {
 		c.off(p)
-		c.worst(p, f.Basis)
+		c.worst(p, r.few || f.Basis == explain.Ever)
 	}
 	if f.Basis == explain.Interval {
 		c.alone(p)
@@ -141,16 +145,16 @@ func (c *trial) off(p *pair) {
 	}
 }
 
-// worst tries thresholds that anything reaches: what was counted since the beginning is
-// worth a notice at most, and anything else critical.
-func (c *trial) worst(p *pair, basis explain.Basis) {
+// worst tries thresholds that anything reaches: what was counted since the beginning, or
+// is too little, is worth a notice at most, and anything else critical.
+func (c *trial) worst(p *pair, mild bool) {
 	p.t.Helper()
 	at := explain.At{Notice: 1e-12, Warning: 1e-12, Critical: 1e-12}
 	if declared(c.rule).Below {
 		at = explain.At{Notice: 1e12, Warning: 1e12, Critical: 1e12}
 	}
 	want := explain.Critical
-	if basis == explain.Ever {
+	if mild {
 		want = explain.Notice
 	}
 	j := p.judge(c.interval(), explain.Limits{c.rule: at})

@@ -170,7 +170,7 @@ func strainTrials() []trial {
 			warning("1,000 pages a second", grows(vmstat, "pswpin", 5000, 6000)),
 		}, well: edits{grows(vmstat, "pswpin", 5000, 5049)},
 	}, {
-		rule: "mem.oom_kills", host: idle, fires: []rung{
+		rule: "mem.oom_kills", host: killer, fires: []rung{
 			notice("3 processes were killed for want of memory since boot", grows(vmstat, "oom_kill", 3, 3)),
 		}, well: edits{grows(vmstat, "oom_kill", 0, 0)},
 	}, {
@@ -203,10 +203,13 @@ func strainTrials() []trial {
 			notice("grew by 977 KiB a second to 68.1 MiB: at this rate it takes all that is available in 11m56s", slab(60000, 69770)),
 			warning("grew by 2.0 MiB a second to 78.1 MiB: at this rate it takes all that is available in 5m50s", slab(60000, 80000)),
 			critical("in 35 s", slab(60000, 260000)),
-		}, well: edits{slab(60000, 61000)}, // 100 kB a second: two hours
+		}, well: edits{slab(60000, 61000)}, idle: "it grew by less than 0.5 % of RAM",
+	}, {
+		rule: "mem.slab_growing", host: idle, over: 10 * time.Minute, fires: []rung{notice("grew by 200 KiB a second", slab(60000, 180000))},
+		well: edits{slab(60000, 70000)}, // 17 kB a second
 	}, {
 		// Of a little slab, or a little growth, nothing is said.
-		rule: "mem.slab_growing", host: idle, fires: []rung{critical("in 14 s", slab(60000, 110000))},
+		rule: "mem.slab_growing", host: idle, fires: []rung{few("in 14 s", slab(60000, 110000))}, // a second of it may be a burst
 		well: edits{slab(10000, 49000)}, idle: "slab has less than 5 % of RAM",
 	}}
 }

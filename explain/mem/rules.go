@@ -118,7 +118,7 @@ func standRules() []rule {
 		Evidence: []string{"allocstall"}, Concept: "reclaim", Next: "kwhy explain reclaim",
 		Of: rateOf(perZone("allocstall")), At: explain.At{Notice: 1, Warning: 50},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s times a second a task has to free memory before it gets any", decimal(rateOf(perZone("allocstall"))(m)))
+			return explain.Often(rateOf(perZone("allocstall"))(m).Float()) + " a task has to free memory before it gets any"
 		},
 	}, {
 		// A rate: pages a second.
@@ -131,10 +131,15 @@ func standRules() []rule {
 		},
 	}, {
 		// A count: victims since boot, or over the interval.
-		ID: "mem.oom_kills", Unless: "mem.oom_kills_now", What: "oom_kill", Unit: explain.Count, Basis: explain.Ever,
+		ID: "mem.oom_kills", Unless: "oom.killed_lately", What: "oom_kill", Unit: explain.Count, Basis: explain.Ever,
 		Means:    "The kernel found nothing more to reclaim, for the host or in a cgroup, and ended a process by SIGKILL to get its memory.",
 		Evidence: []string{"oom_kill"}, Concept: "oom-killer", Next: "kwhy oom log",
-		Of: vmstat("oom_kill"), At: explain.At{Notice: 1},
+		Of: func(m mem) value {
+			if _, _, ok := m.Before(); ok && !rateOf(vmstat("oom_kill"))(m).Zero() {
+				return value{} // the interval says more
+			}
+			return vmstat("oom_kill")(m)
+		}, At: explain.At{Notice: 1},
 		Say: func(m mem) string {
 			n := vmstat("oom_kill")(m)
 			return fmt.Sprintf("%s killed for want of memory since boot", explain.Plural(n.Int(), "process was", "processes were"))

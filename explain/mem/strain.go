@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -25,7 +26,7 @@ func strainRules() []rule {
 		Means: "A task wanted several pages in a row, there were none, and it had to move others about before it got on: huge pages, large network buffers, and rings of drivers ask for such.",
 		Of:    rateOf(vmstat("compact_stall")), At: explain.At{Notice: 10, Warning: 200},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s times a second a task has to compact memory before it gets a large block", decimal(rateOf(vmstat("compact_stall"))(m)))
+			return explain.Often(rateOf(vmstat("compact_stall"))(m).Float()) + " a task has to compact memory before it gets a large block"
 		},
 	}, {
 		ID: "mem.fragmented", Evidence: []string{"compact_fail", "compact_stall"}, Concept: "fragmentation", Next: "kwhy mem",
@@ -33,14 +34,14 @@ func strainRules() []rule {
 		Means: "What is free lies scattered between pages that can't be moved. Who asks for a large block goes without or waits in vain; single pages are still to be had.",
 		Of:    rateOf(vmstat("compact_fail")), At: explain.At{Notice: 10, Warning: 200},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s times a second no large block could be made by compaction%s", decimal(rateOf(vmstat("compact_fail"))(m)), scattered(m))
+			return explain.Often(rateOf(vmstat("compact_fail"))(m).Float()) + " no large block could be made by compaction" + scattered(m)
 		},
 	}, {
 		// Seconds, until what is available is gone at this rate.
 		ID: "mem.slab_growing", Evidence: []string{"s_unreclaim", "mem_available"}, Concept: "slab", Next: "kwhy mem --interval 10s",
-		What: "MemAvailable / growth of SUnreclaim per second, where that is 0.1 % of RAM over the interval at least and slab has 5 % of RAM", Unit: explain.Seconds, Basis: explain.Interval, Below: true,
+		What: "MemAvailable / growth of SUnreclaim per second, where that is 0.5 % of RAM over the interval at least and slab has 5 % of RAM", Unit: explain.Seconds, Basis: explain.Interval, Below: true,
 		Means: "Kernel objects that reclaim cannot free become more. A burst of work does that for a moment; where it goes on, something is not given back, and the OOM killer cannot help.",
-		Of:    slabLasts, At: explain.At{Notice: 3600, Warning: 600, Critical: 60},
+		Of:    slabLasts, At: explain.At{Notice: 3600, Warning: 600, Critical: 60}, Most: briefly,
 		Say: func(m mem) string {
 			return fmt.Sprintf("unreclaimable slab grew by %s a second to %s: at this rate it takes all that is available in %s", explain.Size(uint64(slabGrowth(m).Float())), size(explain.Look(m.Info, "SUnreclaim")), explain.Span(slabLasts(m).Float()))
 		},
@@ -119,10 +120,18 @@ func slabGrowth(m mem) value {
 		return value{}
 	}
 	grew := now.Float() - before.Float()
-	if grew < 0.001*total.Float() || now.Float() < 0.05*total.Float() {
+	if grew < 0.005*total.Float() || now.Float() < 0.05*total.Float() {
 		return value{}
 	}
 	return explain.F(grew / over.Seconds())
+}
+
+// briefly is what a growth is worth at most over a short interval, which a burst can fill.
+func briefly(m mem) explain.Level {
+	if _, over, _ := m.Before(); over < 5*time.Second {
+		return explain.Notice
+	}
+	return explain.Critical
 }
 
 // slabLasts is in how many seconds slab would take all that is available.

@@ -19,6 +19,7 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 	now.Unit, ever.Unit = explain.Ratio, explain.Ratio
 	now.Basis, ever.Basis = explain.Interval, explain.Ever
 	now.At = at
+	now.Most = func(n host) explain.Level { return few(grown(n, part)) }
 	now.Of = func(n host) value { return share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
 	now.Say = func(n host) string {
 		_, over, _ := n.Before()
@@ -36,6 +37,16 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 	}
 	ever.Next = "kwhy net --interval 10s"
 	return []hostRule{now, ever}
+}
+
+// few is what a loss of so many is worth at most: of a few packets in a second one is a
+// large share, and no alarm.
+func few(lost value) explain.Level {
+	const least = 5
+	if lost.Has() && lost.Float() < least {
+		return explain.Notice
+	}
+	return explain.Critical
 }
 
 func plusF(a, b value) value {
@@ -139,7 +150,7 @@ func rateRules() []hostRule {
 			Of: func(n host) value { return rate(n, get) },
 			Say: func(n host) string {
 				_, over, _ := n.Before()
-				return fmt.Sprintf("%s times a second in the last %s %s", explain.AppendDecimal(nil, rate(n, get).Float()), explain.Span(over.Seconds()), say)
+				return explain.Often(rate(n, get).Float()) + " in the last " + explain.Span(over.Seconds()) + " " + say
 			},
 		}
 	}
@@ -279,6 +290,13 @@ func interfaceRules() []explain.Rule[interfaceRow] {
 		return []rule{{
 			ID: id, What: measure, Unit: explain.Ratio, Basis: explain.Interval, Means: means,
 			Evidence: []string{key}, Concept: "network-interface", Next: "kwhy explain network-interface", Of: over, At: at,
+			Most: func(r interfaceRow) explain.Level {
+				was, _, ok := r.Before()
+				if !ok {
+					return explain.Critical
+				}
+				return few(explain.N(bad(r.It) - min(bad(r.It), bad(was.It))))
+			},
 			Say: func(r interfaceRow) string {
 				_, span, _ := r.Before()
 				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, explain.Span(span.Seconds()))

@@ -145,7 +145,11 @@ func acceptQueueFull() rule {
 			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
 		}, At: explain.At{Notice: 0.75, Warning: 1},
 		Say: func(r row) string {
-			return named(r) + " has " + explain.Plural(r.It.RQueue, "connection", "connections") + " waiting at " + r.It.ProtocolName() + " " + localName(r.It) + ", and room for " + explain.Number(uint64(r.It.WQueue)+1) + ": it does not accept as fast as they come"
+			at, room := r.It.ProtocolName()+" "+localName(r.It), explain.Number(uint64(r.It.WQueue)+1)
+			if r.Owners().Len() == 0 {
+				return explain.Plural(r.It.RQueue, "connection waits", "connections wait") + " at " + at + ", where there is room for " + room + ": they are not accepted as fast as they come"
+			}
+			return named(r) + " has " + explain.Plural(r.It.RQueue, "connection", "connections") + " waiting at " + at + ", and room for " + room + ": it does not accept as fast as they come"
 		},
 	}
 }

@@ -46,6 +46,13 @@ func pidsRules() []explain.Rule[inspect.PidsPart] {
 		What:   "pids.current / pids.max", Unit: explain.Ratio,
 		Means: "The pids controller counts the threads of a cgroup and of those below it. At pids.max fork and clone fail with EAGAIN there, however few threads the host has.",
 		Of:    func(p inspect.PidsPart) value { return pidsUsed(p.It) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		Most: func(p inspect.PidsPart) explain.Level {
+			const sandbox = 10 // such are meant to be full
+			if p.It.Limit < sandbox && p.It.Refused <= 0 {
+				return explain.Notice
+			}
+			return explain.Critical
+		},
 		Say: func(p inspect.PidsPart) string {
 			s := fmt.Sprintf("cgroup %s has %s of its %s", p.It.Path, explain.Number(p.It.Use), explain.Plural(p.It.Limit, "thread", "threads"))
 			if p.It.Refused > 0 {
