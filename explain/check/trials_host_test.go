@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,14 +91,17 @@ func pids(limit string, used int) edit {
 
 // asleep puts throttled (152) into uninterruptible sleep. It had given up its CPU 40
 // times at first, and now times then.
-func asleep(now int, where string) edit {
-	return some(stat(152, 3, "D", "D"),
+func asleep(now int, where string) edit { return inD("152", now, where) }
+
+func inD(pid string, now int, where string) edit {
+	n, _ := strconv.Atoi(pid)
+	return some(stat(n, 3, "D", "D"),
 		func(p *pair) {
 			for h, n := range map[*tree]int{p.was: 40, p.now: now} {
-				text := setLine(h.get(p.t, "proc/152/status"), "State:", "D (disk sleep)")
-				h.put(p.t, "proc/152/status", setLine(text, "voluntary_ctxt_switches:", fmt.Sprint(n)))
+				text := setLine(h.get(p.t, "proc/"+pid+"/status"), "State:", "D (disk sleep)")
+				h.put(p.t, "proc/"+pid+"/status", setLine(text, "voluntary_ctxt_switches:", fmt.Sprint(n)))
 			}
-		}, file("proc/152/wchan", where), file("proc/152/syscall", "0 0x3 0x7f0000000000 0x1000 0x0 0x0 0x0 0x7ffe00000000 0x401000\n"))
+		}, file("proc/"+pid+"/wchan", where), file("proc/"+pid+"/syscall", "0 0x3 0x7f0000000000 0x1000 0x0 0x0 0x0 0x7ffe00000000 0x401000\n"))
 }
 
 func procTrials() []trial {
@@ -189,6 +193,11 @@ func schedTrials() []trial {
 		rule: "sched.stuck", host: sched, fires: []rung{
 			warning("throttled (152) was in uninterruptible sleep for 1 s at least: ", asleep(40, "folio_wait_bit_common")),
 			notice("throttled (152) is in uninterruptible sleep: ", asleep(41, "folio_wait_bit_common")),
+		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
+	}, {
+		// A thread of the kernel may sleep so for ever.
+		rule: "sched.stuck", host: sched, fires: []rung{
+			notice("migration/1 (24) is in uninterruptible sleep: ", inD("24", 40, "folio_wait_bit_common")),
 		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
 	}, {
 		// One of those that run is kwhy; the fewest of both samples count.
