@@ -81,7 +81,7 @@ func TestLiveDoctor(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"mem_available", "commit_limit", "oom_score"} {
-		if r := rowOf(d, "derivations", "name", key); r["verdict"] != "exact" && r["verdict"] != "within_tolerance" {
+		if r := rowOf(d, "derivations", "name", key); r["verdict"] != "exact" && r["verdict"] != "tolerated" {
 			t.Errorf("%v", r)
 		}
 	}
@@ -173,7 +173,7 @@ func TestDoctorDenied(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 	for _, key := range []string{"mem_available", "commit_limit"} {
-		if r := rowOf(d, "derivations", "name", key); r["verdict"] != "not_computed" || r["reason"] != "denied" {
+		if r := rowOf(d, "derivations", "name", key); r["verdict"] != "uncomputed" || r["reason"] != "denied" {
 			t.Errorf("%v", r)
 		}
 	}

@@ -55,10 +55,10 @@ func (l Derivations) Count(verdict string) (n int) {
 // The verdicts.
 const (
 	VerdictOff        = "off"
-	VerdictNear       = "within_tolerance"
+	VerdictNear       = "tolerated"
 	VerdictExact      = "exact"
-	VerdictUncompared = "nothing_to_compare"
-	VerdictUncomputed = "not_computed"
+	VerdictUncompared = "uncompared"
+	VerdictUncomputed = "uncomputed"
 )
 
 // Verdict says in a word how it came out.
@@ -78,15 +78,15 @@ func (d *Derivation) Verdict() string {
 }
 
 func verdicts() []explain.Word {
-	word := func(name, gist string) explain.Word {
-		return explain.Word{Name: name, Gist: gist, Concept: "kernel-arithmetic", Label: strings.ReplaceAll(name, "_", " ")}
+	word := func(name, label, gist string) explain.Word {
+		return explain.Word{Name: name, Label: label, Gist: gist, Concept: "kernel-arithmetic"}
 	}
 	return []explain.Word{
-		word(VerdictOff, "The result is not what the kernel says: a mistake of kwhy, or news."),
-		word(VerdictNear, "They differ by no more than the kernel's counters may."),
-		word(VerdictExact, "The result is what the kernel says, to the unit."),
-		word(VerdictUncomputed, "An input could not be seen, or does not exist here."),
-		word(VerdictUncompared, "It was computed, and the kernel prints no figure of its own."),
+		word(VerdictOff, "", "The result is not what the kernel says: a mistake of kwhy, or news."),
+		word(VerdictNear, "within tolerance", "They differ by no more than the kernel's counters may."),
+		word(VerdictExact, "", "The result is what the kernel says, to the unit."),
+		word(VerdictUncomputed, "not computed", "An input could not be seen, or does not exist here."),
+		word(VerdictUncompared, "nothing to compare", "It was computed, and the kernel prints no figure of its own."),
 	}
 }
 
