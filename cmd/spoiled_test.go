@@ -36,6 +36,16 @@ func TestSpoiledScheduling(t *testing.T) {
 	}
 }
 
+// The same for who reads everything.
+func TestSpoiledDoctor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs some hundred commands")
+	}
+	if runs := spoil(t, "debian-7.3-oom", [][]string{{"doctor"}}); runs < 300 {
+		t.Errorf("%d runs", runs)
+	}
+}
+
 // The same with what only sockets read.
 func TestSpoiledNetwork(t *testing.T) {
 	if testing.Short() {

@@ -79,9 +79,20 @@ func (t *Table[S]) examine(h *inspect.Host, keys []string, rows func(*inspect.Ho
 		e.note(v.Needs(), all.At(int(i)).Missing)
 	}
 	if len(order) == 0 {
-		e.note(v.Needs(), func(inspect.Source) inspect.Reason { return inspect.Inapplicable })
+		e.note(v.Needs(), emptied(all))
 	}
 	return e, nil
+}
+
+// emptied says why there is no row: what the rows' own snapshot misses, if they know
+// it, or nothing.
+func emptied(rows any) func(inspect.Source) inspect.Reason {
+	if known, ok := rows.(interface {
+		Missing(inspect.Source) inspect.Reason
+	}); ok {
+		return known.Missing
+	}
+	return func(inspect.Source) inspect.Reason { return inspect.Inapplicable }
 }
 
 // columns are those that have one of the keys, behind the one that says which row it is.

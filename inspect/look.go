@@ -17,18 +17,25 @@ func (h *Host) Look(s Source) (why Reason, file bool) {
 	switch {
 	case s == KernelLog:
 		return h.lookKernelLog(), true
+	case s == Passwd && !h.Live:
+		return Inapplicable, true // of a copy's users nothing is known
 	case s == Passwd:
 		_, err := h.Users()
 		return reasonFor(err), true
 	case s == KernelConfig: // which has another place
 		_, why = h.kernelConfig()
 		return why, true
+	case s == SchedLatency || s == SchedMinGranularity || s == SchedWakeupGranularity: // which moved to debugfs
+		return Unread, false
 	case strings.Contains(path, "<"), !strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/sys/"):
 		return Unread, false
 	}
 	t, rel := h.at(s)
 	return t.look(rel), true
 }
+
+// AsRoot tells whether kwhy runs as user 0, whoever the tree belongs to.
+func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 
 // look reads a file, or lists a directory.
 func (t tree) look(rel string) Reason {

@@ -371,6 +371,9 @@ type MemParts[T any] struct {
 	List []T
 }
 
+// Missing says why a source gave nothing, so that there are no rows.
+func (l MemParts[T]) Missing(s Source) Reason { return l.Mem.Missing(s) }
+
 // Len returns how many there are.
 func (l MemParts[T]) Len() int { return len(l.List) }
 

@@ -268,6 +268,9 @@ type NetParts[T any] struct {
 // Origin is the source that a value was taken from, of one that names several.
 func (l NetParts[T]) Origin(s Source) Source { return l.Net.Origin(s) }
 
+// Missing says why a source gave nothing, so that there are no rows.
+func (l NetParts[T]) Missing(s Source) Reason { return l.Net.Missing(s) }
+
 // Len returns how many there are.
 func (l NetParts[T]) Len() int { return len(l.List) }
 

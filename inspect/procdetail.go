@@ -458,6 +458,9 @@ type DetailParts[T any] struct {
 	List   []T
 }
 
+// Missing says why a source gave nothing, so that there are no rows.
+func (l DetailParts[T]) Missing(s Source) Reason { return l.Detail.Missing(s) }
+
 // Len returns how many there are.
 func (l DetailParts[T]) Len() int { return len(l.List) }
 

@@ -334,6 +334,9 @@ type ProcMemParts[T any] struct {
 	List []T
 }
 
+// Missing says why a source gave nothing, so that there are no rows.
+func (l ProcMemParts[T]) Missing(s Source) Reason { return l.Mem.Missing(s) }
+
 // Len returns how many there are.
 func (l ProcMemParts[T]) Len() int { return len(l.List) }
 

@@ -272,6 +272,9 @@ type SchedParts[T any] struct {
 	Was   func(*Sched, *T) *T
 }
 
+// Missing says why a source gave nothing, so that there are no rows.
+func (l SchedParts[T]) Missing(s Source) Reason { return l.Sched.Missing(s) }
+
 // Len returns how many there are.
 func (l SchedParts[T]) Len() int { return len(l.List) }
 

@@ -19,6 +19,7 @@ type Derivation struct {
 	Tries              int    // how often it was computed: once more while it was off
 	Moved              []string
 	Why                inspect.Reason // nothing was computed
+	Lacks              string         // which input was missing
 	Hint               string
 
 	concept explain.Concept
@@ -54,10 +55,10 @@ func (l Derivations) Count(verdict string) (n int) {
 // The verdicts.
 const (
 	VerdictOff        = "off"
-	VerdictNear       = "within_tolerance"
+	VerdictNear       = "tolerated"
 	VerdictExact      = "exact"
-	VerdictUncompared = "nothing_to_compare"
-	VerdictUncomputed = "not_computed"
+	VerdictUncompared = "uncompared"
+	VerdictUncomputed = "uncomputed"
 )
 
 // Verdict says in a word how it came out.
@@ -77,15 +78,15 @@ func (d *Derivation) Verdict() string {
 }
 
 func verdicts() []explain.Word {
-	word := func(name, gist string) explain.Word {
-		return explain.Word{Name: name, Gist: gist, Concept: "kernel-arithmetic", Label: strings.ReplaceAll(name, "_", " ")}
+	word := func(name, label, gist string) explain.Word {
+		return explain.Word{Name: name, Label: label, Gist: gist, Concept: "kernel-arithmetic"}
 	}
 	return []explain.Word{
-		word(VerdictOff, "The result is not what the kernel says: a mistake of kwhy, or news."),
-		word(VerdictNear, "They differ by no more than the kernel's counters may."),
-		word(VerdictExact, "The result is what the kernel says, to the unit."),
-		word(VerdictUncomputed, "An input could not be seen, or does not exist here."),
-		word(VerdictUncompared, "It was computed, and the kernel prints no figure of its own."),
+		word(VerdictOff, "", "The result is not what the kernel says: a mistake of kwhy, or news."),
+		word(VerdictNear, "within tolerance", "They differ by no more than the kernel's counters may."),
+		word(VerdictExact, "", "The result is what the kernel says, to the unit."),
+		word(VerdictUncomputed, "not computed", "An input could not be seen, or does not exist here."),
+		word(VerdictUncompared, "nothing to compare", "It was computed, and the kernel prints no figure of its own."),
 	}
 }
 
@@ -111,20 +112,20 @@ func tries(h *inspect.Host) int {
 
 // tried returns the derivations of a card, which was examined once, each that is off
 // tried again.
-func (g *group) tried(h *inspect.Host, cells []explain.Cell) (out Derivations) {
+func (g *group) tried(h *inspect.Host, x explain.Examination) (out Derivations) {
 	for i := range g.entries {
 		e := &g.entries[i]
 		if !e.Derives {
 			continue
 		}
-		d := derived(e, cells, h.Kernel)
+		d := derived(e, x, h.Kernel)
 		first := d.Derivation
 		for d.Tries < tries(h) && d.Verdict() == VerdictOff {
 			x, err := e.Examine(h, e.Doc.Key)
 			if err != nil {
 				break
 			}
-			again := derived(e, x.Cells, h.Kernel)
+			again := derived(e, x, h.Kernel)
 			again.Tries, again.Moved = d.Tries+1, moved(&first, &again.Derivation, d.Moved)
 			d = again
 		}
@@ -133,24 +134,57 @@ func (g *group) tried(h *inspect.Host, cells []explain.Cell) (out Derivations) {
 	return out
 }
 
-// derived is the derivation of an entry among the cells that were read.
-func derived(e *explain.Entry, cells []explain.Cell, on inspect.Version) *Derivation {
+// failed returns the derivations of a card that could not be read at all.
+func (g *group) failed(h *inspect.Host, err error) (out Derivations) {
+	for i := range g.entries {
+		if g.entries[i].Derives {
+			d := derived(&g.entries[i], explain.Examination{}, h.Kernel)
+			d.Why = inspect.ReasonOf(err)
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// derived is the derivation of an entry among the values that were read.
+func derived(e *explain.Entry, x explain.Examination, on inspect.Version) *Derivation {
 	d := &Derivation{Key: e.Doc.Key, Command: e.Command, Rows: 1, Tries: 1, concept: e.Doc.Concept, on: on, Why: inspect.Unread}
-	i := slices.IndexFunc(cells, func(c explain.Cell) bool { return c.Doc.Key == e.Doc.Key })
+	i := slices.IndexFunc(x.Cells, func(c explain.Cell) bool { return c.Doc.Key == e.Doc.Key })
 	if i < 0 {
 		return d
 	}
-	c := &cells[i]
+	c := &x.Cells[i]
 	switch {
 	case !c.Value.Has():
 		d.Why, d.Hint = c.Value.Reason(), c.Hint
 	case c.Derivation == nil:
 		d.Why = inspect.Inapplicable
 	default:
-		d.Derivation, d.Why = *c.Derivation, c.Derivation.Result.Reason()
+		d.Derivation, d.Why = *c.Derivation, inspect.Present
+		d.lack(x.Seen)
 	}
 	d.Exact = b2i(d.Verdict() == VerdictExact)
 	return d
+}
+
+// lack notes which input was missing, and why, where there is no result.
+func (d *Derivation) lack(seen []explain.Seen) {
+	for i := range d.Terms {
+		t := &d.Terms[i]
+		if d.Result.Has() || t.Value.Has() {
+			continue
+		}
+		d.Lacks, d.Why = t.Name+" of "+t.Source.String(), t.Value.Reason()
+		for _, s := range seen {
+			if s.Source == t.Source && d.Why == inspect.Present {
+				d.Why = s.Why
+			}
+		}
+		if d.Why == inspect.Present { // the file is there, and lacks it
+			d.Why = inspect.Unsupported
+		}
+		return
+	}
 }
 
 // moved adds the terms that are not what they were at the first try.
@@ -276,7 +310,11 @@ func (d *Derivation) uncomputed() string {
 	case inspect.Inapplicable, inspect.Present:
 		return "there is nothing to compute here"
 	}
-	s := "an input is " + strings.ReplaceAll(d.Why.String(), "_", " ")
+	what := d.Lacks
+	if what == "" {
+		what = "its own value"
+	}
+	s := what + " is " + strings.ReplaceAll(d.Why.String(), "_", " ")
 	if d.Hint != "" {
 		s += "; " + d.Hint
 	}

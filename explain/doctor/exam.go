@@ -34,11 +34,11 @@ func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
 			continue
 		}
 		x, err := g.first.Examine(h, g.keys...)
-		if err != nil {
-			continue // its sources stay as the files themselves told
+		if found.note(x.Seen); err != nil { // then its sources stay as the files themselves told
+			e.Derivations = append(e.Derivations, g.failed(h, err)...)
+			continue
 		}
-		found.note(x.Seen)
-		e.Derivations = append(e.Derivations, g.tried(h, x.Cells)...)
+		e.Derivations = append(e.Derivations, g.tried(h, x)...)
 	}
 	for _, t := range topics.Trials {
 		e.Derivations = append(e.Derivations, trial(h, t))

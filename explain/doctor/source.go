@@ -100,7 +100,7 @@ type findings struct {
 }
 
 func newFindings(h *inspect.Host, ps *inspect.Procs) *findings {
-	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]inspect.Tally{}, hidden: ps.Host.Hidden, count: ps.Len()}
+	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]inspect.Tally{}, hidden: ps.Host.Hidden, count: ps.Len(), root: h.AsRoot()}
 	for _, s := range inspect.Every() {
 		if why, file := h.Look(s); file {
 			f.looked[s] = why
@@ -108,9 +108,6 @@ func newFindings(h *inspect.Host, ps *inspect.Procs) *findings {
 	}
 	for _, t := range h.LookAtProcesses(ps) {
 		f.tally[t.Source] = t
-	}
-	if i, ok := ps.Row(ps.Host.Self); ok {
-		f.root = ps.Rows[i].UID == 0
 	}
 	return f
 }

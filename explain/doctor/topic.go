@@ -32,6 +32,7 @@ func Topic(others explain.Topic) explain.Topic {
 type Options struct {
 	All    bool // what is well too
 	Gaps   bool // what could not be read as gaps, beside the table that tells more of it
+	Terse  bool // names and verdicts without a sentence
 	Limits explain.Limits
 }
 
@@ -42,11 +43,15 @@ func (e *Exam) Explain(o Options) (explain.Report, error) {
 	if o.Gaps {
 		rep.Tell(e.gaps(), e.Sight.Kernel())
 	}
-	sources, err := sourceTable().View(nil, nil, 0)
+	var short, brief []string // the sentences say whose they are; without them columns must
+	if o.Terse {
+		short, brief = []string{"path", "state", "values"}, []string{"name", "command", "verdict"}
+	}
+	sources, err := sourceTable().View(short, nil, 0)
 	if err != nil {
 		return rep, err
 	}
-	derivations, err := derivationTable().View(nil, nil, 0)
+	derivations, err := derivationTable().View(brief, nil, 0)
 	if err != nil {
 		return rep, err
 	}

@@ -77,7 +77,7 @@ func UnusableIndex(free, inSuitable int64) int64 {
 
 // Watermarks are those of one zone, in pages, as __setup_per_zone_wmarks of
 // mm/page_alloc.c sets them: minPages is min_free_kbytes, lowmem what all zones but
-// highmem manage (and, since 6.6, but movable ones), scale watermark_scale_factor. A
+// highmem manage (and, after 6.1, but movable ones), scale watermark_scale_factor. A
 // capped zone, highmem or movable, has a min of its own; promo is there since 5.18.
 // What fragmentation adds for a time (boost) is not in them.
 func Watermarks(minPages, managed, lowmem, scale int64, capped bool) (least, low, high, promo int64) {

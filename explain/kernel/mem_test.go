@@ -155,3 +155,30 @@ func TestDirtyThresholds(t *testing.T) {
 		}
 	}
 }
+
+// The first two are what zones of 6.18.44 say of themselves, in pages; the others the
+// cases that these do not have, by hand.
+func TestWatermarks(t *testing.T) {
+	for _, c := range []struct {
+		zone                            string
+		minPages, managed, lowmem       int64
+		capped                          bool
+		wantMin, wantLow, wantHigh, pro int64
+	}{
+		{"DMA32 of 6.18.44", 16896, 772915, 3103283, false, 4208, 5260, 6312, 7364},
+		{"Normal of 6.18.44", 16896, 2326528, 3103283, false, 12666, 15832, 18998, 22164},
+		{"movable, capped below", 16896, 20480, 1640000, true, 32, 84, 136, 188},
+		{"movable, capped above", 16896, 800000, 1640000, true, 128, 2188, 4248, 6308},
+		{"scale above a quarter", 16896, 1000000, 1640000, false, 10302, 110302, 210302, 310302},
+		{"nothing managed", 16896, 0, 0, false, 0, 0, 0, 0},
+	} {
+		scale := int64(10)
+		if c.zone == "scale above a quarter" {
+			scale = 1000
+		}
+		least, low, high, promo := kernel.Watermarks(c.minPages, c.managed, c.lowmem, scale, c.capped)
+		if least != c.wantMin || low != c.wantLow || high != c.wantHigh || promo != c.pro {
+			t.Errorf("%s: %d %d %d %d, want %d %d %d %d", c.zone, least, low, high, promo, c.wantMin, c.wantLow, c.wantHigh, c.pro)
+		}
+	}
+}

@@ -45,10 +45,18 @@ func watermarks(name string) func(*inspect.Host) ([]explain.Tried, error) {
 	}
 }
 
+// capped tells whether a zone has a min of its own, and no share of min_free_kbytes:
+// highmem, and since some version after 6.1 movable zones. These say so themselves, for
+// the cap is 32 to 128 pages, and an empty one has 32 where it would have none.
+func capped(z *inspect.Zone) bool {
+	least := z.Pages["min"] - z.Pages["boost"]
+	return z.Name == "HighMem" || z.Name == "Movable" && least >= 32 && least <= 128
+}
+
 // lowmem is what the zones manage that share min_free_kbytes.
 func lowmem(m mem) (pages int64) {
 	for i := range m.Zones {
-		if z := &m.Zones[i]; z.Name != "HighMem" && (z.Name != "Movable" || !m.Kernel().AtLeast(6, 6)) {
+		if z := &m.Zones[i]; !capped(z) {
 			pages += int64(z.Pages["managed"])
 		}
 	}
@@ -62,10 +70,9 @@ func watermark(m mem, z *inspect.Zone, name string, keep, scale int64) (explain.
 	if !ok || !told || page == 0 {
 		return explain.Tried{}, false
 	}
-	capped := z.Name == "HighMem" || z.Name == "Movable" && m.Kernel().AtLeast(6, 6)
-	least, low, high, promo := kernel.Watermarks(keep/page, int64(managed), lowmem(m), scale, capped)
+	least, low, high, promo := kernel.Watermarks(keep/page, int64(managed), lowmem(m), scale, capped(z))
 	boost := int64(z.Pages["boost"])
-	if name != "min" && !capped { // the others stand on the kernel's own min, of whenever that was set
+	if name != "min" && !capped(z) { // the others stand on the kernel's own min, of whenever that was set
 		if own := int64(z.Pages["min"]) - boost; own > 0 {
 			least, low, high, promo = kernel.Watermarks(own, int64(managed), int64(managed), scale, false)
 		}
