@@ -185,7 +185,7 @@ func TestDoctorDenied(t *testing.T) {
 // Every source is in the table, and some value rests on it; every derivation that is
 // declared was tried.
 func TestDoctorMissesNothing(t *testing.T) {
-	dir := unpacked(t, "debian-7.3-oom")
+	dir := unpacked(t, "debian-7.3-sched")
 	h, err := inspect.Open(filepath.Join(dir, "proc"), filepath.Join(dir, "sys"), time.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -259,7 +259,7 @@ func (s *Source) reason() string {
 		if !s.host.Live {
 			return "not in this copy: it was not saved, or that kernel did not have it."
 		}
-		if s.host.Kernel.Before(s.Source.Since()) {
+		if s.host.Kernel.Before(s.Since()) {
 			return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
 		}
 		if d.Requires() == "" {
@@ -293,7 +293,7 @@ const fewKeys = 3
 // says is the sentence of a row in text: what came of it, what would open it, and what
 // hangs on it.
 func (s *Source) says() string {
-	text := s.Source.String() + ": " + s.sentence()
+	text := s.String() + ": " + s.sentence()
 	if open := s.open(); open != "" && s.Gap() {
 		text = strings.TrimSuffix(text, ".") + ": " + open + "."
 	}
@@ -325,7 +325,7 @@ func sourceTable() *explain.Table[*Source] {
 		})
 	}
 	return &explain.Table[*Source]{Name: "sources", Title: "What could be read", Fields: []column{
-		text(doc{Key: "path", Show: explain.Data, Gist: "The file, or the family of files; or what is asked instead of one."}, func(s *Source) string { return s.Source.String() }),
+		text(doc{Key: "path", Show: explain.Data, Gist: "The file, or the family of files; or what is asked instead of one."}, func(s *Source) string { return s.String() }),
 		text(doc{Key: "state", Words: states(), Gist: "What came of reading it."}, (*Source).State),
 		field(doc{Key: "values", Unit: explain.Count, Gist: "How many values rest on it, or lean on it."}, func(s *Source) value { return explain.I(len(s.Keys)) }),
 		field(doc{Key: "keys", Show: explain.Data, Gist: "The values that rest on it, or lean on it."}, func(s *Source) value { return names(s.Keys) }),
@@ -338,9 +338,9 @@ func sourceTable() *explain.Table[*Source] {
 			}
 			return s.open()
 		}),
-		text(doc{Key: "option", Show: explain.Data, Gist: "What the kernel must be built or booted with to have it."}, func(s *Source) string { return s.Source.Option() }),
+		text(doc{Key: "option", Show: explain.Data, Gist: "What the kernel must be built or booted with to have it."}, func(s *Source) string { return s.Option() }),
 		text(doc{Key: "since", Show: explain.Data, Gist: "The first kernel that has it, where that is newer than 4.0."}, func(s *Source) string {
-			if v := s.Source.Since(); v != (inspect.Version{}) {
+			if v := s.Since(); v != (inspect.Version{}) {
 				return v.String()
 			}
 			return ""
