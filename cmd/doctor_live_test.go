@@ -148,6 +148,77 @@ func TestLiveDoctorInAContainer(t *testing.T) {
 	}
 }
 
+// doctorIn runs doctor as the command of a shell that has made namespaces or mounts of
+// its own.
+func doctorIn(t *testing.T, script string, args ...string) document {
+	t.Helper()
+	root(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	kwhy := filepath.Join(dir, "kwhy") // by that name the binary of the tests is kwhy
+	if err := os.Symlink(self, kwhy); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("unshare", append(args, "sh", "-c", script, kwhy, dir)...)
+	var errs strings.Builder
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		t.Skipf("no such namespace can be made here: %v, %s", err, errs.String())
+	}
+	return readJSON(t, string(out))
+}
+
+// Root of a user namespace is a plain user of the host, and is told so: what a
+// capability opens over the host is not open to it.
+func TestLiveDoctorInAUserNamespace(t *testing.T) {
+	d := doctorIn(t, `exec "$0" doctor -o json`, "--user", "--map-root-user")
+	if s := d.Values["own_user"].Reading; d.Values["own_user"].Value != 0.0 || !strings.Contains(s, "its root passes no bound of the host") {
+		t.Errorf("%+v", d.Values["own_user"])
+	}
+	if v := d.Values["view"]; v.Value == "host" || !strings.Contains(v.Reading, "a user namespace of its own") {
+		t.Errorf("%+v", v)
+	}
+	if s := d.Values["dmesg_restrict"].Reading; strings.Contains(s, "which is there") {
+		t.Errorf("%q", s)
+	}
+	if r := rowOf(d, "sources", "path", "/proc/slabinfo"); r["state"] != "readable" && !strings.Contains(r["why"].(string), "a plain user of the host") {
+		t.Errorf("%v", r)
+	}
+}
+
+// What the mount of /proc leaves out is no fault of the kernel's.
+func TestLiveDoctorWithoutFiles(t *testing.T) {
+	d := doctorIn(t, `mkdir "$1/p" && mount -t proc -o subset=pid proc "$1/p" && "$0" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
+	if r := rowOf(d, "sources", "path", "/proc/meminfo"); r["state"] != "unsupported" || r["opens"] != "mount /proc without subset=pid" {
+		t.Errorf("%v", r)
+	}
+	if r := rowOf(d, "sources", "path", "/proc/<pid>/stat"); r["state"] != "readable" {
+		t.Errorf("%v", r)
+	}
+	if r := rowOf(d, "derivations", "name", "mem_available"); r["verdict"] != "uncomputed" {
+		t.Errorf("%v", r)
+	}
+}
+
+// Of a /proc that hides others' processes a plain user sees its own.
+func TestLiveDoctorHidden(t *testing.T) {
+	d := doctorIn(t, `mkdir "$1/p" "$1/b" && mount -t proc -o hidepid=2 proc "$1/p" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1" "$1/.." "$1/../.." &&
+setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
+	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "others' processes are not shown") {
+		t.Errorf("%+v", d.Values["proc_mount"])
+	}
+	if r := rowOf(d, "sources", "path", "/proc/<pid>"); r["state"] != "denied" || !strings.Contains(r["opens"].(string), "hidepid") {
+		t.Errorf("%v", r)
+	}
+	if s := d.Values["view"].Reading; !strings.Contains(s, "hides the processes of others") {
+		t.Errorf("%q", s)
+	}
+}
+
 // Files that a user may not read are denied in a copy, too, and what rests on them is
 // not computed.
 func TestDoctorDenied(t *testing.T) {

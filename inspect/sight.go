@@ -98,6 +98,14 @@ func (s *Sight) Space(name string) *OwnSpace {
 	return nil
 }
 
+// OverHost tells whether kwhy has a capability over the host: those that a user
+// namespace of its own gives hold over that alone (capable() in kernel/capability.c).
+func (s *Sight) OverHost(bit uint) (yes, ok bool) {
+	yes, ok = s.Holds(bit)
+	user := s.Space("user")
+	return yes && user != nil && user.Known && user.First, ok && user != nil
+}
+
 // Holds tells whether kwhy has a capability; ok is false where that is not known.
 func (s *Sight) Holds(bit uint) (yes, ok bool) {
 	set, err := strconv.ParseUint(s.Status["CapEff"], 16, 64)
@@ -113,11 +121,12 @@ func (h *Host) Sight(ps *Procs) *Sight {
 	s.got[ProcAndSys], s.got[PIDStat] = Present, Present // the scan has read it
 	s.Foreign = h.Live && !h.sameProcesses()
 	var d ProcDetail
-	s.got[PIDStatus] = reasonFor(h.proc.with("self/status", d.parseStatus))
+	self := h.ownDir()
+	s.got[PIDStatus] = reasonFor(h.proc.with(self+"/status", d.parseStatus))
 	s.Status = d.Status
 	s.user()
-	s.got[PIDNs] = s.spaces()
-	s.got[SelfMountinfo] = reasonFor(h.proc.with("self/mountinfo", s.parseMounts))
+	s.got[PIDNs] = s.spaces(self)
+	s.got[SelfMountinfo] = reasonFor(h.proc.with(self+"/mountinfo", s.parseMounts))
 	for _, src := range sightSettings() {
 		t, rel := h.at(src)
 		var err error
@@ -129,6 +138,15 @@ func (h *Host) Sight(ps *Procs) *Sight {
 		s.got[src] = reasonFor(err)
 	}
 	return s
+}
+
+// ownDir is where kwhy's own files are, below the root of /proc: a /proc of a PID
+// namespace that it is not in has none of them, and then its own /proc does.
+func (h *Host) ownDir() string {
+	if h.Live && h.Self() == 0 {
+		return "/proc/self"
+	}
+	return "self"
 }
 
 func (s *Sight) user() {
@@ -144,15 +162,15 @@ func (s *Sight) user() {
 // spaces reads kwhy's own namespaces. Those of mnt and net that the kernel began with
 // have a fixed number since late only: before that PID 1's of the host tell, where
 // these are to be seen.
-func (s *Sight) spaces() Reason {
+func (s *Sight) spaces(self string) Reason {
 	h := s.Host
-	names, err := h.proc.names("self/ns")
+	names, err := h.proc.names(self + "/ns")
 	if err != nil {
 		return reasonFor(err)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		inode, err := h.namespace("self", name)
+		inode, err := h.namespace(self, name)
 		if err != nil {
 			return reasonFor(err)
 		}
@@ -162,6 +180,8 @@ func (s *Sight) spaces() Reason {
 		} else if whole, known := h.InitialPIDNamespace(); known && whole {
 			init, err := h.namespace("1", name)
 			own.First, own.Known = init == inode, err == nil
+		} else if name == "net" {
+			own.First, own.Known = h.firstNet()
 		}
 		s.Spaces = append(s.Spaces, own)
 	}
@@ -169,6 +189,14 @@ func (s *Sight) spaces() Reason {
 		return Malformed
 	}
 	return Present
+}
+
+// firstNet tells by the sysctls of the network whether kwhy is in the namespace that the
+// kernel began with: tcp_mem is registered in that alone (net/ipv4/sysctl_net_ipv4.c).
+func (h *Host) firstNet() (yes, known bool) {
+	mem, _ := h.Look(TCPMem)
+	ports, _ := h.Look(IPLocalPortRange)
+	return mem == Present, h.Live && ports == Present && (mem == Present || mem == Unsupported)
 }
 
 // parseMounts finds the mounts that decide what is to be seen; of several at one place

@@ -71,7 +71,7 @@ func evidence(s sights) (out []string) {
 	if s.Foreign {
 		out = append(out, "this /proc shows another PID namespace than the one that kwhy is in")
 	}
-	if r := s.Root; r != nil && r.Type == "overlay" {
+	if r := s.Root; len(out) > 0 && r != nil && r.Type == "overlay" { // alone it may be a live system's
 		out = append(out, "its root is an overlay, as container runtimes make them")
 	}
 	return out

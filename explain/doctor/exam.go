@@ -28,7 +28,7 @@ func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
 	card := Card()
 	own := card.Topic("doctor", sight)
 	topics = explain.Topic{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
-	found := newFindings(h, ps)
+	found := newFindings(h, ps, whoIs(e.Sight))
 	for _, g := range groups(topics.Entries) {
 		if !g.derives() && !found.wants(g) {
 			continue

@@ -34,7 +34,7 @@ func settings() []field {
 		}),
 		number(doc{Key: "perf_event_paranoid", Kernel: "kernel.perf_event_paranoid", Label: "perf_event_paranoid", Source: inspect.PerfEventParanoid, Concept: "proc-permissions", Gist: "What perf events a user without CAP_PERFMON may count."}, func(n int64, s sights) string {
 			text := "kwhy counts no perf events: this is for the tools that you may turn to next."
-			switch yes, ok := s.Holds(38); {
+			switch yes, ok := s.OverHost(38); {
 			case ok && yes:
 				return text + " CAP_PERFMON is there, and opens them all."
 			case n < 0:
@@ -83,7 +83,10 @@ func readDmesg(n int64, s sights) string {
 	if n == 0 {
 		return "Everybody may read it, as far as the mode of /dev/kmsg lets them."
 	}
-	if yes, ok := s.Holds(34); ok && yes {
+	switch yes, ok := s.OverHost(34); {
+	case !ok:
+		return "It takes CAP_SYSLOG."
+	case yes:
 		return "It takes CAP_SYSLOG, which is there."
 	}
 	return "It takes CAP_SYSLOG, which is not there: OOM kills in the log are not seen."

@@ -26,7 +26,22 @@ type Source struct {
 	Keys   []string       // of the values that rest on it
 
 	host *inspect.Host
-	root bool // kwhy runs as user 0
+	who  who
+}
+
+// who is what decides how a denial is told.
+type who struct {
+	root    bool // user 0 of the host
+	inside  bool // user 0 of a user namespace of its own
+	pidOnly bool // /proc is mounted with subset=pid
+}
+
+func whoIs(s *inspect.Sight) (w who) {
+	user := s.Space("user")
+	own := user != nil && user.Known && !user.First
+	w.root, w.inside = s.Host.AsRoot() && !own, s.Host.AsRoot() && own
+	w.pidOnly = s.Proc != nil && s.Proc.Option("subset") == "pid"
+	return w
 }
 
 // Missing says that what became of it is known.
@@ -81,11 +96,20 @@ func (s *Source) open() string {
 	if why == inspect.Present {
 		why = s.Others
 	}
-	if s.root && why == inspect.Denied || !s.host.Live && why == inspect.Unsupported {
+	if s.who.root && why == inspect.Denied || !s.host.Live && why == inspect.Unsupported {
 		return "" // most hints are to run as root; and a copy can't be built anew
+	}
+	if s.leftOut() {
+		return "mount /proc without subset=pid"
 	}
 	d := doc{Source: s.Source}
 	return d.Hint(why, s.host.Kernel)
+}
+
+// leftOut tells whether the mount of /proc leaves the file out.
+func (s *Source) leftOut() bool {
+	path := s.String()
+	return s.who.pidOnly && s.Why == inspect.Unsupported && strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/proc/<pid>")
 }
 
 // findings collects what became of each source.
@@ -96,11 +120,11 @@ type findings struct {
 	tally  map[inspect.Source]inspect.Tally
 	hidden bool
 	count  int // processes
-	root   bool
+	who    who
 }
 
-func newFindings(h *inspect.Host, ps *inspect.Procs) *findings {
-	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]inspect.Tally{}, hidden: ps.Host.Hidden, count: ps.Len(), root: h.AsRoot()}
+func newFindings(h *inspect.Host, ps *inspect.Procs, w who) *findings {
+	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]inspect.Tally{}, hidden: ps.Host.Hidden, count: ps.Len(), who: w}
 	for _, s := range inspect.Every() {
 		if why, file := h.Look(s); file {
 			f.looked[s] = why
@@ -160,7 +184,7 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 }
 
 func (f *findings) row(s inspect.Source) *Source {
-	r := &Source{Source: s, host: f.host, root: f.root}
+	r := &Source{Source: s, host: f.host, who: f.who}
 	t, process := f.tally[s]
 	switch {
 	case s == inspect.PIDEntry && f.hidden:
@@ -239,7 +263,7 @@ func (s *Source) sentence() string {
 			return fmt.Sprintf("readable for %s of %s processes; of the others it was not saved.", explain.Number(s.Gave), explain.Number(s.Of))
 		}
 		text := fmt.Sprintf("readable for %s of %s processes; for others %s", explain.Number(s.Gave), explain.Number(s.Of), strings.ReplaceAll(s.Others.String(), "_", " "))
-		if s.root && s.Others == inspect.Denied {
+		if s.who.root && s.Others == inspect.Denied {
 			text += ", even to root"
 		}
 		return text + "."
@@ -250,11 +274,17 @@ func (s *Source) sentence() string {
 func (s *Source) reason() string {
 	switch s.Why {
 	case inspect.Denied:
-		if s.root {
+		switch {
+		case s.who.inside:
+			return "denied: root of a user namespace is a plain user of the host."
+		case s.who.root:
 			return "denied even to root: a capability is lacking, or lockdown or a security module is in the way."
 		}
 		return "this user may not read it."
 	case inspect.Unsupported:
+		if s.leftOut() {
+			return "not there: this /proc has nothing but processes."
+		}
 		d := doc{Source: s.Source}
 		if !s.host.Live {
 			return "not in this copy: it was not saved, or that kernel did not have it."
