@@ -120,9 +120,13 @@ func (r *run) limit(id string, at explain.At) {
 // listRules prints the rules of the domains that are wanted, with the thresholds in
 // force.
 func (r *run) listRules(o *checkOptions) error {
+	wanted := o.only
+	if len(wanted) == 0 {
+		wanted = check.Names()
+	}
 	rules := slices.DeleteFunc(catalog.All().Rules, func(d explain.RuleDoc) bool {
 		domain, _, _ := strings.Cut(d.ID, ".")
-		return len(o.only) > 0 && !slices.Contains(o.only, domain)
+		return !slices.Contains(wanted, domain)
 	})
 	g, err := check.List(rules, r.set.Limits)
 	if err != nil {
