@@ -112,8 +112,10 @@ func TestLiveLoss(t *testing.T) {
 	if all < n {
 		t.Errorf("%v of the host's segments were sent again, and %v of one socket's", all, n)
 	}
-	if f := host.finding("net.retransmits_so_far"); !strings.Contains(f, " of the TCP segments were sent again, since these counters began") {
-		t.Errorf("the finding is %q", f)
+	// How much is sent again depends on the load: from 2 % on it is worth a notice.
+	share := all / (all + number(t, host, "tcp_out_segs"))
+	if f := host.finding("net.retransmits_so_far"); strings.Contains(f, " of the TCP segments were sent again, since these counters began") != (share >= 0.02) {
+		t.Errorf("of %v sent again the finding is %q", share, f)
 	}
 	for key, says := range map[string]string{"tcp_retrans_segs": " % of the segments sent so far.", "tcp_fast_retrans": "Lost ones that later segments' acknowledgements gave away"} {
 		if got := host.Values[key].Reading; !strings.Contains(got, says) {
