@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"bytes"
 	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,13 +48,26 @@ func (a *App) completionCommand() *cobra.Command {
 			root := c.Root()
 			switch args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(a.Out, true)
+				return a.bashCompletion(root)
 			case "zsh":
 				return root.GenZshCompletion(a.Out)
 			}
 			return root.GenFishCompletion(a.Out, true)
 		},
 	}
+}
+
+// bashCompletion prints cobra's script with a change: that compares what was typed with
+// what printf %q makes of each offer, and %q puts a backslash before a comma, which
+// nobody types and no list could go on behind.
+func (a *App) bashCompletion(root *cobra.Command) error {
+	var script bytes.Buffer
+	if err := root.GenBashCompletionV2(&script, true); err != nil {
+		return err
+	}
+	quoted := regexp.MustCompile(`(?m)^( +)(?:printf -v )?(comp|COMPREPLY\[0\])(?: "%q"|=\$\(printf "%q").*$`)
+	_, err := a.Out.Write(quoted.ReplaceAll(script.Bytes(), []byte("${0}\n${1}${2}=$${${2}//\\\\,/,}")))
+	return err
 }
 
 func shells() []string { return []string{"bash", "zsh", "fish"} }

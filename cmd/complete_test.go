@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -76,5 +78,35 @@ func TestLiveThreadsAreOffered(t *testing.T) {
 	has := func(pid int) bool { return strings.Contains("\n"+out.String(), fmt.Sprintf("\n%d\t", pid)) }
 	if !has(os.Getppid()) || has(os.Getpid()) {
 		t.Errorf("parent %d, self %d: %s", os.Getppid(), os.Getpid(), out.String())
+	}
+}
+
+// bash itself completes: behind a comma, too, and with nothing put before it.
+func TestLiveBashCompletes(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not here")
+	}
+	// What bash-completion would hand the script is made up, as is compopt.
+	script := `
+compopt() { :; }
+__ltrim_colon_completions() { :; }
+_get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }
+. ../docs/completion/kwhy
+try() { COLUMNS=80 COMP_TYPE=9 COMP_WORDS=("$@") COMP_CWORD=$(($#-1)) COMPREPLY=(); __start_kwhy; printf '%s|' "${COMPREPLY[@]%% *}"; echo; }
+try kwhy proc --columns pid,sta
+try kwhy proc --columns pid,stat
+try kwhy proc --columns pid,state,wch
+try kwhy net sockets --state CLOSE_WAIT,CLOSI
+try kwhy check --only mem,ne
+try kwhy explain MemAvaila
+try kwhy oom l
+`
+	c := exec.Command(bash, "-c", script)
+	c.Env = append(os.Environ(), "PATH="+filepath.Dir(kwhyCommand(t))+":"+os.Getenv("PATH"))
+	out, err := c.CombinedOutput()
+	want := "pid,state|pid,started|\npid,state|\npid,state,wchan|\nCLOSE_WAIT,CLOSING|\nmem,net|\nMemAvailable|\nlog|\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}
 }

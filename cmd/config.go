@@ -41,8 +41,8 @@ type setting struct {
 
 func settingTable() []setting {
 	return []setting{
-		{"output", "o", "text", "how to print: `FORMAT`", []string{"text", "json", "ndjson"}},
-		{"color", "", "auto", "colour in text, `WHEN`: auto is on for a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
+		{"output", "o", "text", "the `FORMAT` to print in", []string{"text", "json", "ndjson"}},
+		{"color", "", "auto", "`WHEN` text is coloured: auto is on a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
 		{"explain", "", "line", "how `MUCH` text says beside values", []string{"none", "line", "full"}},
 		{"interval", "", "0s", "take two samples `D` apart, so that counters get rates", nil},
 		{"timeout", "", "2s", "wait `D`, in all, for files that do not answer; 0 is for ever", nil},

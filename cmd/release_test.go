@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// release is what goreleaser.yaml says that can be held against the tree.
-type release struct {
+// releaseFile is what goreleaser.yaml says that can be held against the tree.
+type releaseFile struct {
 	Builds []struct {
 		Main, Binary   string
 		Targets, Flags []string
@@ -33,7 +33,7 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r release
+	var r releaseFile
 	if err := yaml.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
