@@ -100,7 +100,7 @@ func spelled(f *pflag.Flag) (name, value, usage string) {
 		name = "-" + f.Shorthand + ", " + name
 	}
 	value, usage = pflag.UnquoteUsage(f)
-	if f.DefValue != "" && f.DefValue != "[]" && f.DefValue != "false" && !(f.DefValue == "0" && f.Name != "width") && f.DefValue != "0s" {
+	if none := []string{"", "[]", "false", "0", "0s"}; !slices.Contains(none, f.DefValue) {
 		usage += " (default " + f.DefValue + ")"
 	}
 	return name, value, usage
