@@ -3,7 +3,7 @@
 FUZZTIME ?= 200000x
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint golden docs fuzz bench bench-peers ci
+.PHONY: help build test race lint golden docs fuzz bench bench-peers snapshot ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
 golden: ## rewrite the expected outputs of tests
 	KWHY_UPDATE=1 go test -count=1 ./...
 
-docs: ## regenerate the generated documentation
+docs: ## regenerate the schema, rules, manual, reference, completion and licences
 	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
+
+snapshot: ## all of a release but signing and publishing, into dist/
+	.ci/run snapshot
 
 fuzz: ## each fuzz target for FUZZTIME inputs
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz

@@ -4,7 +4,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -23,7 +22,7 @@ type App struct {
 	Environ     func() []string // of which Getenv finds one; nil: there are none
 	Now         func() time.Time
 	Sleep       func(time.Duration)
-	Version     string
+	Build       Build
 }
 
 // System returns the App of a real process. Who closes the pipe that kwhy writes to
@@ -40,16 +39,8 @@ func System() *App {
 		OutTerminal: term.IsTerminal(out), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Columns: columns, Lines: lines,
 		Getenv: os.LookupEnv, Environ: os.Environ, Now: time.Now, Sleep: time.Sleep,
-		Version: buildVersion(),
+		Build: NewBuild("", "", ""),
 	}
-}
-
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "devel"
-	}
-	return info.Main.Version
 }
 
 // env returns a variable that is set and not empty.

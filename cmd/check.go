@@ -81,20 +81,12 @@ func (a *App) checkCommand() *cobra.Command {
 func (o *checkOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.failOn, "fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
-	f.StringSliceVar(&o.only, "only", nil, "look at these domains only ("+strings.Join(check.Names(), "|")+")")
-	f.StringSliceVar(&o.off, "off", nil, "leave out these rules")
+	f.StringSliceVar(&o.only, "only", nil, "look at these `DOMAINS` only ("+strings.Join(check.Names(), "|")+")")
+	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
 	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds, and check nothing")
 	f.BoolVar(&o.all, "all", false, "in text, show what became of every rule too")
 	// Its own default: without two samples half of the rules have nothing to say.
 	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
-	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(explain.Levels()[1:], cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(check.Names(), cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("off", func(*cobra.Command, []string, string) (ids []string, _ cobra.ShellCompDirective) {
-		for _, r := range catalog.All().Rules {
-			ids = append(ids, r.ID)
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp
-	})
 }
 
 func (o *checkOptions) check() error {

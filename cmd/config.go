@@ -41,9 +41,9 @@ type setting struct {
 
 func settingTable() []setting {
 	return []setting{
-		{"output", "o", "text", "how to print", []string{"text", "json", "ndjson"}},
-		{"color", "", "auto", "colour in text: auto is on for a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
-		{"explain", "", "line", "how much text says beside values", []string{"none", "line", "full"}},
+		{"output", "o", "text", "the `FORMAT` to print in", []string{"text", "json", "ndjson"}},
+		{"color", "", "auto", "`WHEN` text is coloured: auto is on a terminal, unless NO_COLOR is set", []string{"auto", "always", "never"}},
+		{"explain", "", "line", "how `MUCH` text says beside values", []string{"none", "line", "full"}},
 		{"interval", "", "0s", "take two samples `D` apart, so that counters get rates", nil},
 		{"timeout", "", "2s", "wait `D`, in all, for files that do not answer; 0 is for ever", nil},
 		{"proc-root", "", "/proc", "the `DIR` where the host's /proc is mounted or saved", nil},
@@ -57,6 +57,28 @@ func envName(key string) string {
 	return "KWHY_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
+// environment is the variables that kwhy looks at, with what each does.
+func environment() (out [][2]string) {
+	for _, s := range settingTable() {
+		out = append(out, [2]string{envName(s.key), "--" + s.key + ": " + strings.ReplaceAll(s.usage, "`", "")})
+	}
+	return append(out,
+		[2]string{thresholdsEnv + "<RULE>", "the thresholds of a rule, as check.thresholds in a config file has them: KWHY_CHECK_THRESHOLDS_MEM_AVAILABLE_LOW=20%,10%,5%"},
+		[2]string{offEnv, "rules to leave out, with commas between"},
+		[2]string{"XDG_CONFIG_HOME", "where the user's kwhy/config.yaml is; $HOME/.config where it is not set"},
+		[2]string{"NO_COLOR", "no colour, unless --color says otherwise"},
+		[2]string{"CLICOLOR_FORCE", "colour even where nobody watches"},
+	)
+}
+
+// configFiles are the files that settings are read from, with what each is.
+func configFiles() [][2]string {
+	return [][2]string{
+		{"$XDG_CONFIG_HOME/kwhy/config.yaml", "the user's settings"},
+		{"/etc/kwhy/config.yaml", "the host's, which are weaker"},
+	}
+}
+
 func addSettings(flags *pflag.FlagSet) {
 	for _, s := range settingTable() {
 		usage := s.usage
@@ -65,7 +87,7 @@ func addSettings(flags *pflag.FlagSet) {
 		}
 		flags.StringP(s.key, s.short, s.value, usage) // whatever it is, decode checks it, from wherever it comes
 	}
-	flags.String("config", "", "read this config file, and no other")
+	flags.String("config", "", "read this config `FILE`, and no other")
 }
 
 // load settles the settings: flag before variable before file before default.

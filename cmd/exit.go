@@ -9,11 +9,31 @@ import (
 
 // The exit statuses. SIGINT is none of them: it kills the process.
 const (
-	exitOK     = 0 // the job is done, with gaps or without
-	exitFailed = 1 // the job could not be done
-	exitUsage  = 2 // the command line or a setting is wrong
-	exitFound  = 3 // check found something of the level that --fail-on names
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitFound  = 3
 )
+
+// exitTable says what each status means, by its number.
+func exitTable() []string {
+	return []string{
+		exitOK:     "done, with gaps or not",
+		exitFailed: "the job could not be done",
+		exitUsage:  "usage: the command line, a variable or a config file is wrong",
+		exitFound:  "check --fail-on found something",
+	}
+}
+
+// exitWords is the table in a sentence.
+func exitWords() string {
+	var b strings.Builder
+	b.WriteString("Exit status:")
+	for status, means := range exitTable() {
+		fmt.Fprintf(&b, "\n  %d  %s", status, means)
+	}
+	return b.String()
+}
 
 // errFound is what check --fail-on ends with: all is printed already.
 var errFound = errors.New("there are findings")

@@ -37,12 +37,6 @@ func (a *App) explainCommand() *cobra.Command {
   kwhy explain D
   kwhy explain --all -o json | jq -r '.tables.values.rows[] | [.key, .gist] | @tsv'`,
 		Args: atMostOne,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return completions(), cobra.ShellCompDirectiveNoFileComp
-		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.all && len(args) > 0 {
 				return usagef("--all is without a name")
@@ -64,38 +58,6 @@ func (a *App) explainCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.noLive, "no-live", false, "leave out what it reads on this host")
 	c.Flags().BoolVar(&o.all, "all", false, "the whole book; as JSON, with every value, word and rule")
 	return c
-}
-
-// completions are the names that explain takes.
-func completions() []string {
-	var out []string
-	seen := map[string]bool{}
-	add := func(name, gist string) {
-		if !seen[name] && !strings.Contains(name, " ") { // shells take a blank for an end
-			out = append(out, cobra.CompletionWithDesc(name, gist))
-		}
-		seen[name] = true
-	}
-	for _, name := range concepts.Names() {
-		if e, err := concepts.Read(name); err == nil {
-			add(name, e.Gist)
-			for _, also := range e.Also {
-				add(also, e.Gist)
-			}
-		}
-	}
-	all := catalog.All()
-	for i := range all.Entries {
-		d := &all.Entries[i].Doc
-		add(cmp.Or(d.Kernel, d.Key), d.Gist)
-	}
-	for _, w := range catalog.Words(all) {
-		add(w.Name, w.Gist)
-	}
-	for _, d := range all.Rules {
-		add(d.ID, "The rule on "+d.What)
-	}
-	return out
 }
 
 // explain explains a concept, or a value or a word by any of its names.

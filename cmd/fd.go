@@ -37,14 +37,14 @@ type fdOptions struct {
 }
 
 func (o *fdOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
-	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
-	f.StringVar(&o.user, "user", "", "only processes of this user, by name or number")
-	f.StringVar(&o.name, "name", "", "only processes whose name matches this regular expression")
+	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
+	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
+	f.StringVar(&o.user, "user", "", "only processes of this `USER`, by name or number")
+	f.StringVar(&o.name, "name", "", "only processes whose name matches this `REGEXP`")
 	f.BoolVar(&o.deleted, "deleted", false, "files that are gone from their directories and still take space")
-	f.StringVar(&o.path, "path", "", "who has this file, directory or device open, by its inode")
-	f.StringVar(&o.socket, "socket", "", "who has the sockets with this address: ADDR:PORT, or :PORT")
+	f.StringVar(&o.path, "path", "", "who has this `FILE`, directory or device open, by its inode")
+	f.StringVar(&o.socket, "socket", "", "who has the sockets with this address: `ADDR:PORT`, or :PORT")
 }
 
 func (a *App) fdCommand() *cobra.Command {

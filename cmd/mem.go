@@ -62,7 +62,7 @@ func (a *App) memCommand() *cobra.Command {
 			return r.memProcess(pid)
 		},
 	}
-	c.Flags().IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
+	c.Flags().IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
 	c.Flags().BoolVar(&o.pss, "pss", false, "add PSS, USS and SwapPss of the processes shown: the kernel walks their page tables")
 	return c
 }

@@ -55,15 +55,15 @@ type netOptions struct {
 }
 
 func (o *netOptions) tableFlags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of sockets; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
+	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of sockets; 0 is all, -1 as many as a screen takes")
+	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.noOwners, "no-owners", false, "leave out whose they are: no walk over all descriptors")
-	f.StringSliceVar(&o.protocol, "protocol", nil, "only these: tcp, udp, unix, ..., both versions of IP unless it ends in 6")
-	f.StringSliceVar(&o.state, "state", nil, "only sockets in these states: ESTABLISHED, CLOSE_WAIT, ...")
-	f.StringVar(&o.address, "address", "", "only sockets with this address, local or the peer's: ADDR, ADDR/BITS or a unix path")
-	f.Uint16Var(&o.port, "port", 0, "only sockets with this port, local or the peer's")
-	f.StringVar(&o.process, "process", "", "only sockets of this process, by number, or of those whose name matches this regular expression")
+	f.StringSliceVar(&o.protocol, "protocol", nil, "only these `PROTOCOLS`: tcp, udp, unix, ..., both versions of IP unless it ends in 6")
+	f.StringSliceVar(&o.state, "state", nil, "only sockets in these `STATES`: ESTABLISHED, CLOSE_WAIT, ...")
+	f.StringVar(&o.address, "address", "", "only sockets with this address, local or the peer's: `ADDR`, ADDR/BITS or a unix path")
+	f.Uint16Var(&o.port, "port", 0, "only sockets with this `PORT`, local or the peer's")
+	f.StringVar(&o.process, "process", "", "only sockets of this process, by `PID`, or of those whose name matches this regular expression")
 }
 
 func (a *App) netCommand() *cobra.Command {

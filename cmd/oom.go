@@ -68,12 +68,12 @@ func (a *App) oomCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
-	f.StringVar(&o.user, "user", "", "only processes of this user, by name or number")
-	f.StringVar(&o.name, "name", "", "only processes whose name matches this regular expression")
-	f.StringVar(&o.cgroup, "cgroup", "", "rank within this memory cgroup, by its own limit")
-	f.Int32Var(&o.adj, "adj", 0, "with a PID: what this oom_score_adj would make of it, -1000 to 1000")
+	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
+	f.StringVar(&o.user, "user", "", "only processes of this `USER`, by name or number")
+	f.StringVar(&o.name, "name", "", "only processes whose name matches this `REGEXP`")
+	f.StringVar(&o.cgroup, "cgroup", "", "rank within the memory cgroup of this `PATH`, by its own limit")
+	f.Int32Var(&o.adj, "adj", 0, "with a PID: what `N` as its oom_score_adj would make of it, -1000 to 1000")
 	c.AddCommand(a.oomLogCommand())
 	return c
 }

@@ -53,7 +53,7 @@ func (a *App) oomLogCommand() *cobra.Command {
 			return r.oomFile(args[0], limit)
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", autoLimit, "kills, the latest; 0 is all, -1 all in an overview and the last three in full")
+	c.Flags().IntVar(&limit, "limit", autoLimit, "`N` kills, the latest; 0 is all, -1 all in an overview and the last three in full")
 	return c
 }
 

@@ -107,17 +107,17 @@ func forTable(c *cobra.Command) error {
 }
 
 func (o *procOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
+	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
+	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.tree, "tree", false, "each process below its parent, all of them unless --limit says otherwise")
 	f.BoolVar(&o.threads, "threads", false, "a row for each thread")
-	f.Int32Var(&o.thread, "thread", 0, "explain one thread, by its number")
-	f.DurationVar(&o.sample, "sample", 0, "look for this long at what the process's threads do")
-	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
-	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
-	f.StringVar(&o.filter.state, "state", "", "only processes in these states: letters such as D,Z")
-	f.StringVar(&o.filter.cgroup, "cgroup", "", "only processes of this cgroup and those below it")
+	f.Int32Var(&o.thread, "thread", 0, "explain one thread, by its number: `TID`")
+	f.DurationVar(&o.sample, "sample", 0, "look for `D` at what the process's threads do")
+	f.StringVar(&o.filter.user, "user", "", "only processes of this `USER`, by name or number")
+	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this `REGEXP`")
+	f.StringVar(&o.filter.state, "state", "", "only processes in these `STATES`: letters such as D,Z")
+	f.StringVar(&o.filter.cgroup, "cgroup", "", "only processes of the cgroup of this `PATH` and those below it")
 }
 
 // apply puts the filters before a view.

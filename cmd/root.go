@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -22,28 +21,32 @@ behind it, what it says on this host now, and how the kernel computed it.
 Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
 $XDG_CONFIG_HOME/kwhy/config.yaml and /etc/kwhy/config.yaml, in that order.
 
-Exit status: 0 done, with gaps or not; 1 the job could not be done; 2 usage;
-3 check --fail-on found something.`
+`
 
 // root builds the command tree.
 func (a *App) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kwhy",
 		Short:         "Ask the kernel why: what a Linux host's /proc and /sys say, explained",
-		Long:          rootLong,
+		Long:          rootLong + exitWords(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
-		Args:                       noArgs,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  kwhy check                     what is wrong here, if anything, and what is well
+  kwhy mem                       the host's memory; kwhy mem 1234 is one process's
+  kwhy explain available-memory  what a value or a word of the kernel means
+  kwhy mem -o json | jq .values.mem_available.value`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.CompletionOptions.DisableDefaultCmd = true // ours says what to do with it
 	addSettings(root.PersistentFlags())
-	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.checkCommand(), a.doctorCommand(), a.explainCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.checkCommand(), a.doctorCommand(), a.explainCommand(), a.schemaCommand(), a.completionCommand(), a.versionCommand())
+	a.complete(root)
 	return root
 }
 
@@ -174,14 +177,4 @@ func (r *run) print(h *output.Header, rep *explain.Report) error {
 
 func (r *run) text() *output.Text {
 	return output.NewText(r.app.Out, r.app.columns(r.set), r.set.detail(), r.app.colour(r.set))
-}
-
-func (a *App) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, "kwhy "+a.Version)
-			return err
-		},
-	}
 }

@@ -34,12 +34,12 @@ type schedOptions struct {
 }
 
 func (o *schedOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "rows of processes; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.columns, "columns", nil, "columns to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "columns to sort by, numbers largest first; a leading - turns one round")
+	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
+	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
-	f.StringVar(&o.filter.user, "user", "", "only processes of this user, by name or number")
-	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this regular expression")
+	f.StringVar(&o.filter.user, "user", "", "only processes of this `USER`, by name or number")
+	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this `REGEXP`")
 }
 
 func (a *App) schedCommand() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 // scripted is kwhy with a clock that stands still: recorded hosts do too.
 func scripted() {
 	a := System()
-	a.Version = "v0.0.0-test"
+	a.Build = Build{Version: "v0.0.0-test", Commit: "0123abc", Time: "2026-11-23T20:46:01Z", Go: "go1.26", Modules: []*debug.Module{{Path: "example.org/m", Version: "v1.2.3"}}}
 	a.Now = func() time.Time { return time.Date(2026, 11, 23, 20, 46, 1, 500e6, time.UTC) }
 	os.Exit(a.Run(os.Args[1:]))
 }

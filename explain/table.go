@@ -120,6 +120,30 @@ func ColumnHelp[S Snapshot[S]](fields []Field[S]) string {
 	return b.String()
 }
 
+// ColumnWords are the columns by key, each with its gist, and the rates of counters:
+// what --columns and --sort take.
+func ColumnWords[S Snapshot[S]](fields []Field[S]) (out []Word) {
+	for i := range fields {
+		out = append(out, Word{Name: fields[i].Key, Gist: fields[i].Gist})
+	}
+	for i := range fields {
+		if fields[i].Counter {
+			out = append(out, Word{Name: fields[i].Key + rateSuffix, Gist: "The same a second, with --interval: " + fields[i].Gist})
+		}
+	}
+	return out
+}
+
+// WordsOf are the words that a column can have as its value.
+func WordsOf[S Snapshot[S]](fields []Field[S], key string) []Word {
+	for i := range fields {
+		if fields[i].Key == key {
+			return fields[i].Words
+		}
+	}
+	return nil
+}
+
 // addsRate tells whether a column is followed by its rate: where there is one, and it
 // was not asked for by name.
 func (v *View[S]) addsRate(f *Field[S], watch bool) bool {

@@ -261,7 +261,7 @@ func (h *Host) statFD(dir, name string, f *FD) {
 		return
 	}
 	const block = 512 // stat(2)
-	f.HasStat, f.Dev, f.Inode, f.Rdev, f.Size, f.Taken = true, st.Dev, st.Ino, st.Rdev, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0))*block
+	f.HasStat, f.Dev, f.Inode, f.Rdev, f.Size, f.Taken = true, wide(st.Dev), st.Ino, wide(st.Rdev), uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0))*block
 	if f.Kind == KindMemfd || f.Kind == KindPipe || f.Kind == KindSecret && st.Nlink > 0 {
 		return
 	}

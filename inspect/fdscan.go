@@ -41,7 +41,7 @@ type onDisk struct {
 
 func onDiskOf(st *unix.Stat_t) onDisk {
 	const block = 512 // stat(2): st_blocks counts these
-	return onDisk{st.Dev, st.Ino, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0)) * block, st.Mode&unix.S_IFMT == unix.S_IFREG}
+	return onDisk{wide(st.Dev), st.Ino, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0)) * block, st.Mode&unix.S_IFMT == unix.S_IFREG}
 }
 
 // FDScan is what all processes of a scan have open.
@@ -275,3 +275,7 @@ func inodeIn(link []byte) (uint64, bool) {
 	n, err := strconv.ParseUint(string(bytes.TrimSuffix(rest, []byte("]"))), 10, 64)
 	return n, err == nil
 }
+
+// wide is a device number as most machines have it: mips and mips64 keep those of
+// struct stat in 32 bits (arch/mips/include/uapi/asm/stat.h).
+func wide[T uint32 | uint64](dev T) uint64 { return uint64(dev) }

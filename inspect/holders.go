@@ -138,7 +138,7 @@ func (h *Host) wanted(name string) (*wantedFile, error) {
 	if err := unix.Stat(name, &st); err != nil {
 		return nil, fmt.Errorf("look at %s: %w", name, err)
 	}
-	w := &wantedFile{dev: st.Dev, inode: st.Ino, mapsDev: st.Dev}
+	w := &wantedFile{dev: wide(st.Dev), inode: st.Ino, mapsDev: wide(st.Dev)}
 	mounts, _ := h.readMounts("self") // without it the devices are as stat has them
 	on := mounts.byID[mountID(unix.AT_FDCWD, name)]
 	if on != nil {
@@ -146,10 +146,10 @@ func (h *Host) wanted(name string) (*wantedFile, error) {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFCHR:
-		w.node, w.char = st.Rdev, true
+		w.node, w.char = wide(st.Rdev), true
 	case unix.S_IFBLK:
-		w.node = st.Rdev
-		w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == st.Rdev || m.on(st.Rdev) }, st.Rdev)
+		w.node = wide(st.Rdev)
+		w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == wide(st.Rdev) || m.on(wide(st.Rdev)) }, wide(st.Rdev))
 	case unix.S_IFSOCK:
 		w.socket = map[string]bool{}
 	case unix.S_IFDIR:
@@ -177,7 +177,7 @@ func (w *wantedFile) wholeOf(mounts mountTable, is func(*MountPoint) bool, dev u
 // on tells whether a mount is of a block device, by the name of its source.
 func (m *MountPoint) on(rdev uint64) bool {
 	var st unix.Stat_t
-	return strings.HasPrefix(m.Source, "/dev/") && unix.Stat(m.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && st.Rdev == rdev
+	return strings.HasPrefix(m.Source, "/dev/") && unix.Stat(m.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && wide(st.Rdev) == rdev
 }
 
 // mountedAt tells whether a directory is where the mount is: a subvolume has a
@@ -206,7 +206,7 @@ func (h *Host) look(p *Process, rel string, w *wantedFile, it *Holder, found fun
 	if err != nil {
 		return
 	}
-	node := w.node != 0 && st.Rdev == w.node && (st.Mode&unix.S_IFMT == unix.S_IFCHR) == w.char
+	node := w.node != 0 && wide(st.Rdev) == w.node && (st.Mode&unix.S_IFMT == unix.S_IFCHR) == w.char
 	if !node && !w.same(&st) && !h.within(p, rel, w, &st) {
 		return
 	}
@@ -216,12 +216,12 @@ func (h *Host) look(p *Process, rel string, w *wantedFile, it *Holder, found fun
 	}
 }
 
-func (w *wantedFile) same(st *unix.Stat_t) bool { return st.Dev == w.dev && st.Ino == w.inode }
+func (w *wantedFile) same(st *unix.Stat_t) bool { return wide(st.Dev) == w.dev && st.Ino == w.inode }
 
 // within tells whether a file is on a file system of which anything counts.
 func (h *Host) within(p *Process, rel string, w *wantedFile, st *unix.Stat_t) bool {
-	if w.whole[st.Dev] || !w.aliased {
-		return w.whole[st.Dev]
+	if w.whole[wide(st.Dev)] || !w.aliased {
+		return w.whole[wide(st.Dev)]
 	}
 	id, err := wait(h.proc.wait, "stat", h.proc.root+"/"+rel, func() (int64, error) { return mountID(h.proc.fd, rel), nil })
 	if err != nil || id < 0 {

@@ -1,0 +1,302 @@
+package cmd
+
+import (
+	"bytes"
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"kwhy/explain"
+	"kwhy/explain/catalog"
+	"kwhy/explain/check"
+	"kwhy/explain/concepts"
+	"kwhy/explain/fd"
+	"kwhy/explain/net"
+	"kwhy/explain/oom"
+	"kwhy/explain/proc"
+	"kwhy/explain/sched"
+)
+
+const completionLong = `Prints a script that teaches a shell to complete what kwhy takes: subcommands, flags
+and their values, processes by PID with their names, columns, states, users, cgroups,
+and whatever kwhy explain has.
+
+  bash   kwhy completion bash >/usr/share/bash-completion/completions/kwhy
+  zsh    kwhy completion zsh >"${fpath[1]}/_kwhy"
+  fish   kwhy completion fish >~/.config/fish/completions/kwhy.fish
+
+The packages bring all three. For the shell at hand alone: source <(kwhy completion bash)`
+
+func (a *App) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "completion SHELL", Short: "Print the completion script of a shell: bash, zsh or fish",
+		Long: completionLong,
+		Example: `  source <(kwhy completion bash)
+  kwhy completion fish >~/.config/fish/completions/kwhy.fish`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells(), args[0]) {
+				return usagef("completion takes the name of a shell: %s", strings.Join(shells(), ", "))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			root := c.Root()
+			switch args[0] {
+			case "bash":
+				return a.bashCompletion(root)
+			case "zsh":
+				return root.GenZshCompletion(a.Out)
+			}
+			return root.GenFishCompletion(a.Out, true)
+		},
+	}
+}
+
+// bashCompletion prints cobra's script with a change: that compares what was typed with
+// what printf %q makes of each offer, and %q puts a backslash before a comma, which
+// nobody types and no list could go on behind.
+func (a *App) bashCompletion(root *cobra.Command) error {
+	var script bytes.Buffer
+	if err := root.GenBashCompletionV2(&script, true); err != nil {
+		return err
+	}
+	quoted := regexp.MustCompile(`(?m)^( +)(?:printf -v )?(comp|COMPREPLY\[0\])(?: "%q"|=\$\(printf "%q").*$`)
+	_, err := a.Out.Write(quoted.ReplaceAll(script.Bytes(), []byte("${0}\n${1}${2}=$${${2}//\\\\,/,}")))
+	return err
+}
+
+func shells() []string { return []string{"bash", "zsh", "fish"} }
+
+// completer offers what may stand where a flag's value or an argument is being typed.
+type completer func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
+
+// complete gives every flag and argument of the tree its completer. One that takes
+// free text offers nothing, and above all no files.
+func (a *App) complete(root *cobra.Command) {
+	flags, args := a.flagCompleters(), a.argCompleters()
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " ")
+		register := func(f *pflag.Flag) {
+			of := flags[path+" --"+f.Name]
+			if of == nil {
+				of = flags["--"+f.Name]
+			}
+			if of == nil {
+				of = nothing
+			}
+			_ = c.RegisterFlagCompletionFunc(f.Name, of)
+		}
+		c.PersistentFlags().VisitAll(register)
+		c.LocalNonPersistentFlags().VisitAll(register)
+		_, takes, _ := strings.Cut(c.Use, " ")
+		c.ValidArgsFunction = first(args[strings.Trim(takes, "[]")])
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+}
+
+// first completes the first argument: no command takes a second.
+func first(of completer) completer {
+	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if of == nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return of(c, args, typed)
+	}
+}
+
+// argCompleters complete arguments by what the usage calls them.
+func (a *App) argCompleters() map[string]completer {
+	return map[string]completer{
+		"PID": a.pids(false), "PID|NAME": a.pids(true), "FILE": files(),
+		"SHELL": oneOf(func(*cobra.Command) []explain.Word { return plainWords(shells()...) }),
+		"NAME":  oneOf(func(*cobra.Command) []explain.Word { return names() }),
+	}
+}
+
+// flagCompleters complete the values of flags, of all commands that have such a flag
+// or of one. What takes a number, a duration or a pattern is not among them.
+func (a *App) flagCompleters() map[string]completer {
+	all := map[string]completer{
+		"--config": files("yaml", "yml"), "--proc-root": directories, "--sys-root": directories, "--path": files(),
+		"--user": a.users, "--name": a.processNames, "--process": a.pidsOrNames, "--netns": a.pids(true), "--thread": a.threads, "--cgroup": a.cgroups,
+		"oom --cgroup":           a.limitedCgroups,
+		"proc --state":           listOf(func(*cobra.Command) []explain.Word { return explain.WordsOf(proc.Processes().Fields, "state") }, false),
+		"net sockets --state":    listOf(func(*cobra.Command) []explain.Word { return explain.WordsOf(net.Sockets().Fields, "state") }, false),
+		"net sockets --protocol": listOf(func(*cobra.Command) []explain.Word { return explain.WordsOf(net.Sockets().Fields, "protocol") }, false),
+		"check --fail-on":        oneOf(func(*cobra.Command) []explain.Word { return plainWords(explain.Levels()[1:]...) }),
+		"check --only":           listOf(func(*cobra.Command) []explain.Word { return plainWords(check.Names()...) }, false),
+		"check --off":            listOf(func(*cobra.Command) []explain.Word { return ruleWords() }, false),
+	}
+	for _, s := range settingTable() {
+		if s.choices != nil {
+			all["--"+s.key] = oneOf(func(*cobra.Command) []explain.Word { return plainWords(s.choices...) })
+		}
+	}
+	for path, of := range columnWords() {
+		all[path+" --columns"] = listOf(func(c *cobra.Command) []explain.Word {
+			return append(of(c), explain.Word{Name: "help", Gist: "list the columns and do nothing else"})
+		}, false)
+		all[path+" --sort"] = listOf(of, true)
+	}
+	delete(all, "oom --columns") // it has its own
+	return all
+}
+
+// columnWords are the columns of the table that a command shows.
+func columnWords() map[string]func(*cobra.Command) []explain.Word {
+	set := func(c *cobra.Command, flag string) bool { return c.Flags().Changed(flag) }
+	return map[string]func(*cobra.Command) []explain.Word{
+		"proc": func(c *cobra.Command) []explain.Word {
+			if set(c, "threads") {
+				return explain.ColumnWords(proc.EachThread().Fields)
+			}
+			return explain.ColumnWords(proc.Processes().Fields)
+		},
+		"sched": func(*cobra.Command) []explain.Word { return explain.ColumnWords(sched.Processes().Fields) },
+		"oom": func(c *cobra.Command) []explain.Word {
+			return explain.ColumnWords(oom.Processes(set(c, "cgroup")).Fields)
+		},
+		"net sockets": func(*cobra.Command) []explain.Word { return explain.ColumnWords(net.Sockets().Fields) },
+		"fd": func(c *cobra.Command) []explain.Word {
+			switch {
+			case c.Flags().NArg() > 0:
+				return explain.ColumnWords(fd.FDs().Fields)
+			case set(c, "deleted"):
+				return explain.ColumnWords(fd.GoneList().Fields)
+			case set(c, "path"):
+				return explain.ColumnWords(fd.Holders().Fields)
+			case set(c, "socket"):
+				return explain.ColumnWords(fd.SocketHolders().Fields)
+			}
+			return explain.ColumnWords(fd.Processes().Fields)
+		},
+	}
+}
+
+func nothing(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+func directories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// files leaves it to the shell to complete files, those that end so or all.
+func files(ends ...string) completer {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		if ends == nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return ends, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+// oneOf completes one of some words.
+func oneOf(of func(*cobra.Command) []explain.Word) completer {
+	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return offers(of(c), "", typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// listOf completes the last of some words with commas between, those left out that
+// stand there already. A - before one may turn its order round.
+func listOf(of func(*cobra.Command) []explain.Word, turns bool) completer {
+	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		i := strings.LastIndexByte(typed, ',') + 1
+		before, last := typed[:i], typed[i:]
+		used := strings.Split(before, ",")
+		if rest, turned := strings.CutPrefix(last, "-"); turned && turns {
+			before, last = before+"-", rest
+		}
+		words := slices.DeleteFunc(of(c), func(w explain.Word) bool {
+			return slices.Contains(used, w.Name) || turns && slices.Contains(used, "-"+w.Name)
+		})
+		return offers(words, before, last), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+// offers are the words that go on as typed, behind what is complete already.
+func offers(words []explain.Word, before, typed string) (out []string) {
+	for _, w := range words {
+		if strings.HasPrefix(w.Name, typed) {
+			out = append(out, offer(before+w.Name, w.Gist))
+		}
+	}
+	return out
+}
+
+// offer is a completion with a description, if it has one.
+func offer(name, gist string) string {
+	if gist == "" {
+		return name
+	}
+	return cobra.CompletionWithDesc(name, gist)
+}
+
+func plainWords(names ...string) (out []explain.Word) {
+	for _, name := range names {
+		out = append(out, explain.Word{Name: name})
+	}
+	return out
+}
+
+func ruleWords() (out []explain.Word) {
+	for _, r := range catalog.All().Rules {
+		out = append(out, explain.Word{Name: r.ID, Gist: r.What})
+	}
+	return out
+}
+
+// names are the names that explain takes.
+func names() (out []explain.Word) {
+	seen := map[string]bool{}
+	add := func(name, gist string) {
+		if !seen[name] && !strings.Contains(name, " ") { // shells take a blank for an end
+			out = append(out, explain.Word{Name: name, Gist: gist})
+		}
+		seen[name] = true
+	}
+	for _, name := range concepts.Names() {
+		if e, err := concepts.Read(name); err == nil {
+			add(name, e.Gist)
+			for _, also := range e.Also {
+				add(also, e.Gist)
+			}
+		}
+	}
+	all := catalog.All()
+	for i := range all.Entries {
+		d := &all.Entries[i].Doc
+		add(cmp.Or(d.Kernel, d.Key), d.Gist)
+	}
+	for _, w := range catalog.Words(all) {
+		add(w.Name, w.Gist)
+	}
+	for _, d := range all.Rules {
+		add(d.ID, "The rule on "+d.What)
+	}
+	return out
+}
+
+// counts are things of processes with how many have it, in order.
+func counts(n map[string]int) (out []explain.Word) {
+	for name, n := range n {
+		out = append(out, explain.Word{Name: name, Gist: explain.Plural(n, "process", "processes")})
+	}
+	slices.SortFunc(out, func(a, b explain.Word) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// pidWord is a PID as a word, told by the process's name.
+func pidWord(pid int32, comm string) explain.Word {
+	return explain.Word{Name: strconv.Itoa(int(pid)), Gist: printable(comm)}
+}

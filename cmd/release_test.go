@@ -1,0 +1,90 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// releaseFile is what goreleaser.yaml says that can be held against the tree.
+type releaseFile struct {
+	Builds []struct {
+		Main, Binary   string
+		Targets, Flags []string
+		Ldflags        []string
+	}
+	Archives []struct{ Files []struct{ Src string } }
+	Nfpms    []struct {
+		Formats  []string
+		Contents []struct{ Src, Dst, Packager string }
+	}
+}
+
+// goreleaser itself is too large to be built for every change. What can go wrong from
+// one change to the next are the files that it packs, the machines, and the variables
+// that it has the linker set.
+func TestReleaseIsOfThisTree(t *testing.T) {
+	b, err := os.ReadFile("../goreleaser.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r releaseFile
+	if err := yaml.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Builds) != 1 || len(r.Archives) != 1 || len(r.Nfpms) != 1 {
+		t.Fatalf("%d builds, %d archives, %d kinds of packages", len(r.Builds), len(r.Archives), len(r.Nfpms))
+	}
+	var built []string
+	for _, target := range r.Builds[0].Targets {
+		built = append(built, strings.Split(target, "_")[1])
+	}
+	if named := machines(t); !sameWords(named, built) {
+		t.Errorf("goreleaser.yaml builds for %v, .ci/run names %v", built, named)
+	}
+	main, err := os.ReadFile("kwhy/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`-X main\.(\w+)=`).FindAllStringSubmatch(strings.Join(r.Builds[0].Ldflags, " "), -1) {
+		if !regexp.MustCompile(`(?m)^var .*\b` + m[1] + `\b.* string`).Match(main) {
+			t.Errorf("main has no variable %s", m[1])
+		}
+	}
+	var packed []string
+	for _, f := range r.Archives[0].Files {
+		packed = append(packed, f.Src)
+	}
+	for _, c := range r.Nfpms[0].Contents {
+		packed = append(packed, c.Src)
+	}
+	for _, src := range packed {
+		if found, err := filepath.Glob(filepath.Join("..", src)); err != nil || len(found) == 0 {
+			t.Errorf("goreleaser.yaml packs %s, which is not there", src)
+		}
+	}
+	for _, format := range []string{"deb", "rpm", "apk"} {
+		if !slices.Contains(r.Nfpms[0].Formats, format) {
+			t.Errorf("no %s", format)
+		}
+		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", "/copyright"} {
+			if !slices.ContainsFunc(r.Nfpms[0].Contents, func(c struct{ Src, Dst, Packager string }) bool {
+				return strings.HasSuffix(c.Dst, want) && (c.Packager == "" || c.Packager == format)
+			}) {
+				t.Errorf("the %s has no %s", format, want)
+			}
+		}
+	}
+}
+
+func sameWords(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	"kwhy/output"
+)
+
+// Build says what was built, from which sources and by which compiler.
+type Build struct {
+	Version  string
+	Commit   string // "" where neither the linker nor Go was told
+	Time     string // of the commit, in RFC 3339
+	Modified bool   // the sources were not quite that commit's
+	Go       string
+	Modules  []*debug.Module // what it is linked with
+}
+
+// NewBuild is the build that runs. What Go noted of the checkout it was made in is
+// completed by what the linker was told, which a release tells: version, commit and
+// the commit's time.
+func NewBuild(version, commit, time string) Build {
+	b := Build{Version: version, Commit: commit, Time: time, Go: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		b.Version = cmp.Or(b.Version, "devel")
+		return b
+	}
+	b.Modules = info.Deps
+	if b.Version == "" && info.Main.Version != "(devel)" {
+		b.Version = info.Main.Version
+	}
+	b.Version = cmp.Or(b.Version, "devel")
+	noted := map[string]string{}
+	for _, s := range info.Settings {
+		noted[s.Key] = s.Value
+	}
+	b.Commit, b.Time = cmp.Or(commit, noted["vcs.revision"]), cmp.Or(time, noted["vcs.time"])
+	b.Modified = commit == "" && noted["vcs.modified"] == "true"
+	return b
+}
+
+const versionLong = `Prints which kwhy this is: its version, the commit that it was built from and that
+commit's time, the Go that compiled it, for which machine, and the contract that its
+JSON keeps to. -o json has the modules that it is linked with, too.`
+
+func (a *App) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version, and what it was built from", Long: versionLong, Args: noArgs,
+		Example: `  kwhy version
+  kwhy version -o json | jq -r '.tables.build.rows[0].version'
+  kwhy version -o json | jq -r '.tables.modules.rows[] | [.path, .version] | @tsv'`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			set, err := a.load(c.Flags())
+			if err != nil {
+				return err
+			}
+			if set.Output == "text" {
+				_, err := fmt.Fprint(a.Out, a.Build.text())
+				return err
+			}
+			r, err := a.begin(c, "version")
+			if err != nil { // no /proc here, and none is needed
+				r = &run{app: a, set: set}
+				return r.print(&output.Header{Schema: output.Schema, Command: "version", CollectedAt: a.Now()}, a.Build.report())
+			}
+			defer r.host.Close()
+			return r.print(r.header(a.Now(), 0), a.Build.report())
+		},
+	}
+}
+
+func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }
+
+func (b *Build) text() string {
+	commit := cmp.Or(b.Commit, "unknown")
+	if b.Time != "" {
+		commit += " of " + b.Time
+	}
+	if b.Modified {
+		commit += ", with changes"
+	}
+	return fmt.Sprintf("kwhy %s\ncommit    %s\nbuilt by  %s for %s\nJSON      %s\n", b.Version, commit, b.Go, platform(), output.Schema)
+}
+
+// report is the same as tables of the contract.
+func (b *Build) report() *explain.Report {
+	text := func(s string) explain.Value {
+		if s == "" {
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.S(s)
+	}
+	return &explain.Report{Grids: []explain.Grid{
+		catalogue("build", []explain.Doc{
+			column("version", "The version of kwhy."), column("commit", "The commit that it was built from."), column("commit_time", "When that was made."),
+			{Key: "modified", Gist: "Whether the sources were changed since.", Unit: explain.Bool},
+			column("go", "The Go that compiled it."), column("platform", "The system and machine that it is for."), column("schema", "The contract that its JSON keeps to."),
+		}, 1, func(int) []explain.Value {
+			return []explain.Value{text(b.Version), text(b.Commit), text(b.Time), explain.B(b.Modified), text(b.Go), text(platform()), text(output.Schema)}
+		}),
+		catalogue("modules", []explain.Doc{column("path", "A Go module that it is linked with."), column("version", "The module's version."), column("sum", "The checksum of its sources.")},
+			len(b.Modules), func(i int) []explain.Value {
+				m := b.Modules[i]
+				if m.Replace != nil {
+					m = m.Replace
+				}
+				return []explain.Value{text(m.Path), text(m.Version), text(m.Sum)}
+			}),
+	}}
+}
