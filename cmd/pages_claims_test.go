@@ -279,8 +279,8 @@ func (k contract) unknown(program string) (bad []string) {
 func TestPagesKnow(t *testing.T) {
 	k := contractKeys(t)
 	for program, want := range map[string]int{
-		".values.mem_available.value": 0,
-		".values.mem_availble.value":  1,
+		".values.mem_available.value":                                                          0,
+		".values.mem_availble.value":                                                           1,
 		".tables.processes.rows[] | select(.oom_score > 900) | .pid":                           0,
 		".tables.processes.rows[] | select(.oom_skore < 900) | .pid":                           1,
 		".tables.listeners.rows[] | select(.oom_score < 900)":                                  1,
