@@ -24,7 +24,7 @@ func TestEveryFlagIsCompleted(t *testing.T) {
 	a := &App{}
 	flags, args := a.flagCompleters(), a.argCompleters()
 	used := map[string]bool{}
-	for _, p := range pages() {
+	for _, p := range manualPages() {
 		for _, f := range p.flags() {
 			one, every := p.path+" --"+f.Name, "--"+f.Name
 			used[one], used[every] = true, true

@@ -20,15 +20,15 @@ import (
 	"kwhy/inspect"
 )
 
-// page is what the manual and the reference say of a command.
-type page struct {
+// manualPage is what the manual and the reference say of a command.
+type manualPage struct {
 	path    string // mem, net sockets; "" for kwhy itself
 	cmd     *cobra.Command
 	entries []explain.Entry
 }
 
 // title is its name as a manual page: kwhy-net-sockets.
-func (p *page) title() string { return strings.ReplaceAll(p.cmd.CommandPath(), " ", "-") }
+func (p *manualPage) title() string { return strings.ReplaceAll(p.cmd.CommandPath(), " ", "-") }
 
 // tree is the command tree that a user has.
 func tree() *cobra.Command {
@@ -37,11 +37,11 @@ func tree() *cobra.Command {
 }
 
 // pages are all commands, each with the values that it prints.
-func pages() (out []page) {
+func manualPages() (out []manualPage) {
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		c.InitDefaultHelpFlag()
-		out = append(out, page{path: strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " "), cmd: c})
+		out = append(out, manualPage{path: strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " "), cmd: c})
 		for _, sub := range c.Commands() {
 			if sub.Name() != "help" {
 				walk(sub)
@@ -69,7 +69,7 @@ func pages() (out []page) {
 }
 
 // whose is the page of the command that a value is printed by: net sockets before net.
-func whose(list []page, command string) (best *page) {
+func whose(list []manualPage, command string) (best *manualPage) {
 	for i := range list {
 		if p := &list[i]; p.path != "" && (command == p.path || strings.HasPrefix(command, p.path+" ")) && (best == nil || len(p.path) > len(best.path)) {
 			best = p
@@ -79,7 +79,7 @@ func whose(list []page, command string) (best *page) {
 }
 
 // flags are a command's own flags.
-func (p *page) flags() (out []*pflag.Flag) {
+func (p *manualPage) flags() (out []*pflag.Flag) {
 	add := func(f *pflag.Flag) {
 		if f.Name != "help" {
 			out = append(out, f)
@@ -107,7 +107,7 @@ func spelled(f *pflag.Flag) (name, value, usage string) {
 }
 
 // sources are the files that a command's values are read from.
-func (p *page) sources() (out []inspect.Source) {
+func (p *manualPage) sources() (out []inspect.Source) {
 	for _, s := range inspect.Every() {
 		if s.String() != "" && slices.ContainsFunc(p.entries, func(e explain.Entry) bool { return e.Doc.Needs().Has(s) }) {
 			out = append(out, s)
@@ -160,7 +160,7 @@ func TestGeneratedCompletion(t *testing.T) {
 // TestGeneratedManual keeps the manual pages current.
 func TestGeneratedManual(t *testing.T) {
 	files := map[string][]byte{}
-	list := pages()
+	list := manualPages()
 	for i := range list {
 		files[list[i].title()+".1"] = manual(&list[i], list)
 	}
@@ -251,7 +251,7 @@ func (w *roff) flags(list []*pflag.Flag) {
 	}
 }
 
-func manual(p *page, all []page) []byte {
+func manual(p *manualPage, all []manualPage) []byte {
 	w := &roff{}
 	fmt.Fprintf(w, ".\\\" Generated from the commands themselves by make docs.\n.TH %s 1 \"\" kwhy \"User Commands\"\n", strings.ToUpper(escaped(p.title())))
 	w.section("NAME")
@@ -299,7 +299,7 @@ func manual(p *page, all []page) []byte {
 	return w.Bytes()
 }
 
-func manualFiles(w *roff, p *page) {
+func manualFiles(w *roff, p *manualPage) {
 	w.section("FILES")
 	for _, f := range configFiles() {
 		w.term(`\fI`+escaped(f[0])+`\fR`, f[1])
@@ -328,7 +328,7 @@ func manualFiles(w *roff, p *page) {
 	}
 }
 
-func manualSee(w *roff, p *page, all []page) {
+func manualSee(w *roff, p *manualPage, all []manualPage) {
 	w.section(`"SEE ALSO"`)
 	var see []string
 	for i := range all {

@@ -16,7 +16,7 @@ import (
 // TestGeneratedReference keeps the reference current: a page for each command with its
 // flags, and every value that it prints.
 func TestGeneratedReference(t *testing.T) {
-	list := pages()
+	list := manualPages()
 	files := map[string][]byte{"README.md": index(list)}
 	for i := 1; i < len(list); i++ {
 		files[strings.ReplaceAll(list[i].path, " ", "-")+".md"] = commandPage(&list[i])
@@ -37,7 +37,7 @@ func code(s string) string {
 }
 
 // index is kwhy itself: its commands, and what all of them share.
-func index(list []page) []byte {
+func index(list []manualPage) []byte {
 	var b bytes.Buffer
 	p := &list[0]
 	fmt.Fprintf(&b, "# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\ngive levels are in [rules.md](../rules.md), the contract of the JSON in\n[kwhy-v1.schema.json](../schema/kwhy-v1.schema.json), manual pages in [man](../man).\n\n## Commands\n\n| command | what |\n|---|---|\n")
@@ -70,7 +70,7 @@ func flagTable(b *bytes.Buffer, flags []*pflag.Flag) {
 }
 
 // commandPage is the page of one command.
-func commandPage(p *page) []byte {
+func commandPage(p *manualPage) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# kwhy %s\n\n%s.\n\n```\n%s\n```\n\n", p.path, p.cmd.Short, p.cmd.UseLine())
 	if p.cmd.Long != "" {
@@ -107,7 +107,7 @@ func outdent(text string) string {
 }
 
 // values are tables of what a command prints, by card and section or by table.
-func values(b *bytes.Buffer, p *page) {
+func values(b *bytes.Buffer, p *manualPage) {
 	command, part := "", ""
 	for _, e := range p.entries {
 		if e.Command != command {

@@ -191,6 +191,8 @@ type sourceInfo struct {
 const (
 	asRoot   = "run as root"
 	asTracer = "run as root, as the process's user, or with CAP_SYS_PTRACE"
+	// What its owner alone may open (fs/proc/base.c: S_IRUSR) takes another besides.
+	asOwner = "run as root, as the process's user, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
 	// What belongs to a network namespace is asked of its own namespace.
 	asNetAdmin = "run as root, with CAP_SYS_ADMIN, to enter that network namespace"
 	liveNet    = "the host's own /proc, not a copy"
@@ -334,10 +336,10 @@ var sourceTable = [nSources]sourceInfo{
 	PIDOomScore:             {path: "/proc/<pid>/oom_score", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCgroup:               {path: "/proc/<pid>/cgroup", opens: asRoot + "; /proc is mounted with hidepid", option: "CONFIG_CGROUPS"},
 	PIDWchan:                {path: "/proc/<pid>/wchan", opens: asTracer, option: "CONFIG_KALLSYMS"},
-	PIDSyscall:              {path: "/proc/<pid>/syscall", opens: asTracer, option: "CONFIG_HAVE_ARCH_TRACEHOOK"},
-	PIDFd:                   {path: "/proc/<pid>/fd", opens: asTracer},
+	PIDSyscall:              {path: "/proc/<pid>/syscall", opens: asOwner, option: "CONFIG_HAVE_ARCH_TRACEHOOK"},
+	PIDFd:                   {path: "/proc/<pid>/fd", opens: asOwner},
 	PIDLimits:               {path: "/proc/<pid>/limits", opens: asRoot + "; /proc is mounted with hidepid"},
-	PIDIO:                   {path: "/proc/<pid>/io", opens: asTracer, option: "CONFIG_TASK_IO_ACCOUNTING"},
+	PIDIO:                   {path: "/proc/<pid>/io", opens: asOwner, option: "CONFIG_TASK_IO_ACCOUNTING"},
 	PIDExe:                  {path: "/proc/<pid>/exe", opens: asTracer},
 	PIDCwd:                  {path: "/proc/<pid>/cwd", opens: asTracer},
 	PIDRoot:                 {path: "/proc/<pid>/root", opens: asTracer},
