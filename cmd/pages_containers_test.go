@@ -147,6 +147,31 @@ func TestLivePagesCapabilities(t *testing.T) {
 	if err != nil {
 		t.Skip("setpriv is not installed")
 	}
+	pid := childOfAnother(t, setpriv)
+	b, err := os.ReadFile(containersPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := capabilityRow.FindAllStringSubmatch(string(b), -1)
+	if len(rows) < 14 {
+		t.Fatalf("only %d rows", len(rows))
+	}
+	for _, row := range rows {
+		path := fmt.Sprintf("/proc/%d/%s", pid, row[1])
+		if _, err := os.Lstat(path); os.IsNotExist(err) {
+			continue // of a kernel without it
+		}
+		for i, caps := range []string{"", ",+sys_ptrace", ",+dac_read_search", ",+sys_ptrace,+dac_read_search", ",+sys_ptrace,+dac_read_search,+sys_admin"} {
+			if got := readableWith(setpriv, caps, path); got != (row[2+i] == "yes") {
+				t.Errorf("%s with %q: readable %v, the page says %s", row[1], caps, got, row[2+i])
+			}
+		}
+	}
+}
+
+// childOfAnother starts a child as another user, which ends with the test.
+func childOfAnother(t *testing.T, setpriv string) int {
+	t.Helper()
 	child := exec.Command(setpriv, "--reuid=65533", "--regid=65533", "--clear-groups", "cat")
 	in, err := child.StdinPipe()
 	if err != nil {
@@ -159,7 +184,7 @@ func TestLivePagesCapabilities(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { in.Close(); _ = child.Wait() }()
+	t.Cleanup(func() { in.Close(); _ = child.Wait() })
 	// It is cat as soon as it answers.
 	if _, err := in.Write([]byte("x")); err != nil {
 		t.Fatal(err)
@@ -167,25 +192,7 @@ func TestLivePagesCapabilities(t *testing.T) {
 	if n, err := out.Read(make([]byte, 1)); n != 1 {
 		t.Skipf("no user can be changed here: %v", err)
 	}
-	b, err := os.ReadFile(containersPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := capabilityRow.FindAllStringSubmatch(string(b), -1)
-	if len(rows) < 14 {
-		t.Fatalf("only %d rows", len(rows))
-	}
-	for _, row := range rows {
-		path := fmt.Sprintf("/proc/%d/%s", child.Process.Pid, row[1])
-		if _, err := os.Lstat(path); os.IsNotExist(err) {
-			continue // of a kernel without it
-		}
-		for i, caps := range []string{"", ",+sys_ptrace", ",+dac_read_search", ",+sys_ptrace,+dac_read_search", ",+sys_ptrace,+dac_read_search,+sys_admin"} {
-			if got := readableWith(setpriv, caps, path); got != (row[2+i] == "yes") {
-				t.Errorf("%s with %q: readable %v, the page says %s", row[1], caps, got, row[2+i])
-			}
-		}
-	}
+	return child.Process.Pid
 }
 
 // readableWith tells whether root with these capabilities alone gets at a file or link: a
