@@ -17,7 +17,7 @@ func idle(t *inspect.CPUTimes) uint64 { return t.Idle + t.IOWait }
 
 func healthUse(s sched) string {
 	var words []string
-	if was, over, ok := s.Before(); ok {
+	if was, over, ok := s.Before(); ok && s.All.Total() > was.All.Total() { // the times of a copy stand still
 		words = append(words, fmt.Sprintf("%s busy over %s", explain.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), explain.Span(over.Seconds())))
 	}
 	if s.Load[0] != "" {
