@@ -282,7 +282,7 @@ func TestPagesKnow(t *testing.T) {
 		".tables.processes.rows[] | select(.oom_score > 900) | .pid":                           0,
 		".tables.processes.rows[] | select(.oom_skore < 900) | .pid":                           1,
 		".tables.listeners.rows[] | select(.oom_score < 900)":                                  1,
-		`.findings[] | select(.id == "net.nonsense") | "\(.levels)"`:                            1,
+		`.findings[] | select(.id == "net.nonsense") | "\(.levels)"`:                           1,
 		`.tables.fds.rows | group_by(.kind) | map({kind: .[0].kind, n: length}) | sort_by(.n)`: 0,
 	} {
 		if bad := k.unknown(program); len(bad) != want {
