@@ -73,7 +73,7 @@ func (t *Text) evidence(list []explain.Cell) {
 		lead := pad(leveledAt) + left(c.Doc.Name(), g.label+1) + right(display(c), g.value) + pad(gapBehind)
 		text := wrap(safe(t.sentence(c)), t.width-at)
 		if t.width-at < minText || cells(c.Doc.Name()) > g.label || cells(display(c)) > g.value {
-			t.line(pad(leveledAt) + c.Doc.Name() + " " + display(c))
+			t.lines(pad(leveledAt), leveledAt+margin, wrap(c.Doc.Name()+" "+display(c), t.width-leveledAt-margin))
 			t.lines(pad(leveledAt+margin), leveledAt+margin, t.dimmed(wrap(safe(t.sentence(c)), t.width-leveledAt-margin)))
 			continue
 		}
