@@ -160,6 +160,26 @@ func (v Value) Int() int64 {
 // Uint returns an unsigned integer.
 func (v Value) Uint() uint64 { return v.num }
 
+// Share returns part / whole; absent where one of them is, or the whole is nothing.
+func Share(part, whole Value) Value {
+	if !part.Has() || !whole.Has() || whole.Float() <= 0 {
+		return Value{}
+	}
+	return F(part.Float() / whole.Float())
+}
+
+// Sum returns the sum of whole numbers; absent, and why, where one of them is.
+func Sum(list ...Value) Value {
+	var sum int64
+	for _, v := range list {
+		if !v.Has() {
+			return v
+		}
+		sum += v.Int()
+	}
+	return I(sum)
+}
+
 // Float returns any number.
 func (v Value) Float() float64 {
 	switch v.kind {

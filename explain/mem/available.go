@@ -42,7 +42,7 @@ func readTotal(m mem) string {
 }
 
 func availableShare(m mem) value {
-	return share(explain.Look(m.Info, "MemAvailable"), explain.Look(m.Info, "MemTotal"))
+	return explain.Share(explain.Look(m.Info, "MemAvailable"), explain.Look(m.Info, "MemTotal"))
 }
 
 func readAvailable(m mem) string {
@@ -81,7 +81,7 @@ func reserve(m mem) (reserved, low value) {
 }
 
 func filePages(m mem) value {
-	return inPages(m, plus(explain.Look(m.Info, "Active(file)"), explain.Look(m.Info, "Inactive(file)")))
+	return inPages(m, explain.Sum(explain.Look(m.Info, "Active(file)"), explain.Look(m.Info, "Inactive(file)")))
 }
 
 // reclaimable is what the kernel counts as reclaimable slab: KReclaimable

@@ -33,15 +33,15 @@ func list(key, name, gist string) field {
 
 func readCached(m mem) string {
 	c, s := explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Shmem")
-	if sh := share(s, c); sh.Has() {
+	if sh := explain.Share(s, c); sh.Has() {
 		return fmt.Sprintf("Of this, %s is tmpfs and shared memory (Shmem), which no reclaim without swap frees.", explain.AppendPercent(nil, sh.Float()))
 	}
 	return ""
 }
 
 func readMapped(m mem) string {
-	whole := plus(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
-	if s := share(explain.Look(m.Info, "Mapped"), whole); s.Has() {
+	whole := explain.Sum(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
+	if s := explain.Share(explain.Look(m.Info, "Mapped"), whole); s.Has() {
 		return fmt.Sprintf("%s of the cache is mapped by processes: programs, libraries, shared memory.", explain.AppendPercent(nil, s.Float()))
 	}
 	return ""
@@ -79,11 +79,11 @@ func freerun(m mem) value {
 }
 
 func dirtyNow(m mem) value {
-	return plus(explain.Look(m.Info, "Dirty"), explain.Look(m.Info, "Writeback"))
+	return explain.Sum(explain.Look(m.Info, "Dirty"), explain.Look(m.Info, "Writeback"))
 }
 
 func readDirty(m mem) string {
-	if s := share(dirtyNow(m), freerun(m)); s.Has() {
+	if s := explain.Share(dirtyNow(m), freerun(m)); s.Has() {
 		return fmt.Sprintf("With Writeback, %s of the %s from which the kernel slows writers down.", explain.AppendPercent(nil, s.Float()), size(freerun(m)))
 	}
 	return ""

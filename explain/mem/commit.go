@@ -39,7 +39,7 @@ func readMode(m mem) string {
 	case 2:
 		return "Strict: requests beyond CommitLimit fail with ENOMEM, and the OOM killer has less to do."
 	}
-	total := plus(explain.Look(m.Info, "MemTotal"), explain.Look(m.Info, "SwapTotal"))
+	total := explain.Sum(explain.Look(m.Info, "MemTotal"), explain.Look(m.Info, "SwapTotal"))
 	if !total.Has() {
 		return "Heuristic: only a plainly impossible request is refused."
 	}
@@ -75,7 +75,7 @@ func deriveLimit(m mem) explain.Derivation {
 	huge := take("hugetlb", or0(hugetlb(m)), "Hugetlb: all pools")
 	percent := number(m, inspect.VMOvercommitRatio, 1)
 	r := percent.Int()
-	w.Take("ratio", share(percent, explain.I(100)), ratio, inspect.VMOvercommitRatio, "vm.overcommit_ratio")
+	w.Take("ratio", explain.Share(percent, explain.I(100)), ratio, inspect.VMOvercommitRatio, "vm.overcommit_ratio")
 	swap := take("swap", explain.Look(m.Info, "SwapTotal"), "SwapTotal")
 	return w.Done("(total − hugetlb) × ratio + swap", bytes, inBytes(m, kernel.CommitLimit(total, huge, r, 0, swap)))
 }
@@ -105,7 +105,7 @@ func readCommitted(m mem) string {
 }
 
 func percentOf(a, b value) string {
-	if s := share(a, b); s.Has() {
+	if s := explain.Share(a, b); s.Has() {
 		return string(explain.AppendPercent(nil, s.Float()))
 	}
 	return "an unknown share"

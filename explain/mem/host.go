@@ -116,26 +116,6 @@ func inPages(m mem, v value) value {
 // inBytes turns pages of the host into bytes.
 func inBytes(m mem, pages int64) value { return explain.I(pages * int64(m.Host.PageSize)) }
 
-// share returns a/b; absent where one of them is, or b is nought.
-func share(a, b value) value {
-	if !a.Has() || !b.Has() || b.Float() == 0 {
-		return value{}
-	}
-	return explain.F(a.Float() / b.Float())
-}
-
-// plus adds; absent where one is.
-func plus(list ...value) value {
-	var sum int64
-	for _, v := range list {
-		if !v.Has() {
-			return v
-		}
-		sum += v.Int()
-	}
-	return explain.I(sum)
-}
-
 // or returns v, or nought where this kernel does not have it: for a term whose
 // absence means that the kernel keeps no such memory.
 func or0(v value) value {
@@ -147,7 +127,7 @@ func or0(v value) value {
 
 func ofRAM(m mem, v value) string {
 	total := explain.Look(m.Info, "MemTotal")
-	if s := share(v, total); s.Has() {
+	if s := explain.Share(v, total); s.Has() {
 		return string(explain.AppendPercent(nil, s.Float()))
 	}
 	return "an unknown share"

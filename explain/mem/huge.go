@@ -111,7 +111,7 @@ func readDefrag(m mem) string {
 }
 
 func readAnonHuge(m mem) string {
-	s := share(explain.Look(m.Info, "AnonHugePages"), explain.Look(m.Info, "AnonPages"))
+	s := explain.Share(explain.Look(m.Info, "AnonHugePages"), explain.Look(m.Info, "AnonPages"))
 	if !s.Has() {
 		return ""
 	}

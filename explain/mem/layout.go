@@ -50,7 +50,7 @@ func mapShare(m procMem) value {
 	if m.Missing(inspect.VMMaxMapCount) != inspect.Present || m.Missing(inspect.PIDMaps) != inspect.Present {
 		return value{}
 	}
-	return share(explain.I(m.Maps), explain.I(m.MaxMaps))
+	return explain.Share(explain.I(m.Maps), explain.I(m.MaxMaps))
 }
 
 func readMaps(m procMem) string {
@@ -101,7 +101,7 @@ func MapKinds() *explain.Table[inspect.ProcMemPart[inspect.MapKind]] {
 		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many there are."},
 			Get: func(r row) value { return explain.I(r.It.Maps) }},
 		{Doc: doc{Key: "share", Unit: ratio, Source: src, Concept: "address-space", Gist: "Their share of the address space in use."},
-			Get: func(r row) value { return share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
+			Get: func(r row) value { return explain.Share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "address-space", Gist: "What such mappings are for."},
 			Get: func(r row) value { return explain.S(kindGist(r.It.Name)) }},
 	}}

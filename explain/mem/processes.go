@@ -209,7 +209,7 @@ func shares() []procField {
 }
 
 func uss(m procMem) value {
-	return plus(explain.Look(m.Rollup, "Private_Clean"), explain.Look(m.Rollup, "Private_Dirty"))
+	return explain.Sum(explain.Look(m.Rollup, "Private_Clean"), explain.Look(m.Rollup, "Private_Dirty"))
 }
 
 func readPss(m procMem) string {

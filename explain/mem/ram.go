@@ -105,7 +105,7 @@ func whereCounted(name string) func(mem) value {
 }
 
 func pageCache(m mem) value {
-	sum := plus(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
+	sum := explain.Sum(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
 	shmem := explain.Look(m.Info, "Shmem")
 	if !sum.Has() || !shmem.Has() {
 		return value{}
@@ -129,7 +129,7 @@ func derivePageCache(m mem) explain.Derivation {
 func swapCacheUnmapped(m mem) value {
 	cached := explain.Look(m.Info, "SwapCached")
 	lists := lruPages(m)
-	rest := plus(explain.Look(m.Info, "AnonPages"), explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
+	rest := explain.Sum(explain.Look(m.Info, "AnonPages"), explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
 	if !cached.Has() || !lists.Has() || !rest.Has() {
 		return value{}
 	}
@@ -137,7 +137,7 @@ func swapCacheUnmapped(m mem) value {
 }
 
 func lruPages(m mem) value {
-	return plus(explain.Look(m.Info, "Active"), explain.Look(m.Info, "Inactive"), explain.Look(m.Info, "Unevictable"))
+	return explain.Sum(explain.Look(m.Info, "Active"), explain.Look(m.Info, "Inactive"), explain.Look(m.Info, "Unevictable"))
 }
 
 func deriveSwapCache(m mem) explain.Derivation {
@@ -250,7 +250,7 @@ func untracked(m mem) value {
 // trackedParts adds up every other part. Those that every kernel has must be
 // there; the others are nought where they are not counted.
 func trackedParts(m mem) value {
-	sum := plus(explain.Look(m.Info, "MemFree"), explain.Look(m.Info, "AnonPages"), pageCache(m), explain.Look(m.Info, "Shmem"),
+	sum := explain.Sum(explain.Look(m.Info, "MemFree"), explain.Look(m.Info, "AnonPages"), pageCache(m), explain.Look(m.Info, "Shmem"),
 		explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim"))
 	if !sum.Has() {
 		return sum
@@ -259,7 +259,7 @@ func trackedParts(m mem) value {
 		explain.Look(m.Info, "PageTables"), explain.Look(m.Info, "SecPageTables"), explain.Look(m.Info, "Percpu"),
 		vmallocRest(m), pcpLists(m), hugetlb(m), compressed(m), explain.Look(m.Info, "Bounce"), explain.Look(m.Info, "WritebackTmp"),
 		explain.Look(m.Info, "GPUActive"), explain.Look(m.Info, "GPUReclaim"), explain.Look(m.Info, "HardwareCorrupted")} {
-		sum = plus(sum, or0(v))
+		sum = explain.Sum(sum, or0(v))
 	}
 	return sum
 }
@@ -315,8 +315,8 @@ func readShmem(m mem) string {
 
 func readSReclaimable(m mem) string {
 	a, b := explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim")
-	sum := plus(a, b)
-	if s := share(a, sum); s.Has() {
+	sum := explain.Sum(a, b)
+	if s := explain.Share(a, sum); s.Has() {
 		return string(explain.AppendPercent(nil, s.Float())) + " of the slab; dropped when memory runs short."
 	}
 	return ""

@@ -86,7 +86,7 @@ func scanned(m mem) value { return reclaimers(m, "pgscan_") }
 func stolen(m mem) value { return reclaimers(m, "pgsteal_") }
 
 func reclaimers(m mem, what string) value {
-	return plus(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
+	return explain.Sum(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
 }
 
 // efficiency is freed over looked at, over the interval where there is one.
@@ -96,7 +96,7 @@ func efficiency(m mem) value {
 	if b.Zero() {
 		return explain.None(inspect.Inapplicable)
 	}
-	return share(a, b)
+	return explain.Share(a, b)
 }
 
 func readEfficiency(m mem) string {
@@ -133,7 +133,7 @@ func activations(m mem) value {
 	if v := explain.Look(m.Vmstat, "workingset_activate"); v.Has() {
 		return v
 	}
-	return plus(explain.Look(m.Vmstat, "workingset_activate_anon"), explain.Look(m.Vmstat, "workingset_activate_file"))
+	return explain.Sum(explain.Look(m.Vmstat, "workingset_activate_anon"), explain.Look(m.Vmstat, "workingset_activate_file"))
 }
 
 func readRefault(m mem) string {

@@ -42,7 +42,7 @@ func standRules() []rule {
 		ID: "mem.untracked_large", What: "RAM in no counter / MemTotal", Unit: explain.Ratio,
 		Means:    "Pages that drivers took straight from the page allocator: of graphics, of balloons, of a leak. No process has them, and no kill gives them back.",
 		Evidence: []string{"untracked", "mem_total"}, Concept: "untracked-memory", Next: "kwhy explain untracked-memory",
-		Of: func(m mem) value { return share(untracked(m), explain.Look(m.Info, "MemTotal")) }, At: explain.At{Notice: 0.10, Warning: 0.30},
+		Of: func(m mem) value { return explain.Share(untracked(m), explain.Look(m.Info, "MemTotal")) }, At: explain.At{Notice: 0.10, Warning: 0.30},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s of RAM is in no counter: %s of pages that drivers took", ofRAM(m, untracked(m)), size(untracked(m)))
 		},
@@ -51,7 +51,7 @@ func standRules() []rule {
 		Means:    "Kernel objects that are in use: reclaim cannot free them, only their owners can, by closing, unmounting or ending. A leak in the kernel ends here.",
 		Evidence: []string{"s_unreclaim", "mem_total"}, Concept: "slab", Next: "kwhy explain slab",
 		Of: func(m mem) value {
-			return share(explain.Look(m.Info, "SUnreclaim"), explain.Look(m.Info, "MemTotal"))
+			return explain.Share(explain.Look(m.Info, "SUnreclaim"), explain.Look(m.Info, "MemTotal"))
 		}, At: explain.At{Notice: 0.15, Warning: 0.30},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s of RAM is slab that cannot be reclaimed", ofRAM(m, explain.Look(m.Info, "SUnreclaim")))
@@ -60,7 +60,7 @@ func standRules() []rule {
 		ID: "mem.dirty_throttled", What: "(Dirty + Writeback) / the mean of dirty and background threshold", Unit: explain.Ratio,
 		Means:    "From here on the kernel makes those who write wait in write() as long as the disk needs, so that dirty pages do not fill RAM.",
 		Evidence: []string{"dirty", "writeback", "nr_dirty_threshold"}, Concept: "dirty-pages", Next: "kwhy explain dirty-pages",
-		Of: func(m mem) value { return share(dirtyNow(m), freerun(m)) }, At: explain.At{Notice: 0.80, Warning: 1},
+		Of: func(m mem) value { return explain.Share(dirtyNow(m), freerun(m)) }, At: explain.At{Notice: 0.80, Warning: 1},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s waits to be written, %s of what makes the kernel slow writers down", size(dirtyNow(m)), percentOf(dirtyNow(m), freerun(m)))
 		},
@@ -72,7 +72,7 @@ func standRules() []rule {
 			if mode(m) != 2 {
 				return value{}
 			}
-			return share(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit"))
+			return explain.Share(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit"))
 		}, At: explain.At{Notice: 0.85, Warning: 0.93, Critical: 0.98},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s of CommitLimit is promised, and mode 2 refuses what goes beyond", percentOf(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit")))
@@ -81,7 +81,7 @@ func standRules() []rule {
 		ID: "mem.swap_full", What: "(SwapTotal − SwapFree) / SwapTotal", Unit: explain.Ratio,
 		Means:    "What programs allocated has nowhere left to go: reclaim can only drop file pages, and when those are gone the OOM killer is next.",
 		Evidence: []string{"swap_free", "swap_total"}, Concept: "swap", Next: "kwhy explain swap",
-		Of: func(m mem) value { return share(swapUsed(m), explain.Look(m.Info, "SwapTotal")) }, At: explain.At{Notice: 0.75, Warning: 0.90, Critical: 0.98},
+		Of: func(m mem) value { return explain.Share(swapUsed(m), explain.Look(m.Info, "SwapTotal")) }, At: explain.At{Notice: 0.75, Warning: 0.90, Critical: 0.98},
 		Say: func(m mem) string {
 			return fmt.Sprintf("swap is %s full: %s left", percentOf(swapUsed(m), explain.Look(m.Info, "SwapTotal")), size(explain.Look(m.Info, "SwapFree")))
 		},
@@ -148,7 +148,7 @@ func standRules() []rule {
 		ID: "mem.hugetlb_idle", What: "free and unreserved huge pages / MemTotal", Unit: explain.Ratio,
 		Means:    "hugetlb pages are taken out of RAM when they are set up; nothing else can use them while they are idle, and reclaim does not touch them.",
 		Evidence: []string{"hugetlb", "huge_pages_free"}, Concept: "huge-pages", Next: "kwhy explain huge-pages",
-		Of: func(m mem) value { return share(idleHuge(m), explain.Look(m.Info, "MemTotal")) }, At: explain.At{Notice: 0.05, Warning: 0.25},
+		Of: func(m mem) value { return explain.Share(idleHuge(m), explain.Look(m.Info, "MemTotal")) }, At: explain.At{Notice: 0.05, Warning: 0.25},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s of RAM is set aside in huge pages that nothing uses: %s", ofRAM(m, idleHuge(m)), size(idleHuge(m)))
 		},
@@ -184,7 +184,7 @@ func zoneRules() []explain.Rule[zoneRow] {
 			if r.It.Pages["managed"] == 0 {
 				return value{}
 			}
-			return share(explain.Look(r.It.Pages, "free"), explain.Look(r.It.Pages, mark))
+			return explain.Share(explain.Look(r.It.Pages, "free"), explain.Look(r.It.Pages, mark))
 		}
 	}
 	say := func(mark, means string) func(zoneRow) string {

@@ -44,7 +44,7 @@ func Slabs() *explain.Table[inspect.MemPart[inspect.Slab]] {
 		{Doc: doc{Key: "objsize", Label: "each", Kernel: "objsize", Unit: bytes, Source: src, Concept: "slab", Gist: "The size of one object."},
 			Get: func(r row) value { return explain.N(r.It.ObjectSize) }},
 		{Doc: doc{Key: "used", Unit: explain.Ratio, Source: src, Concept: "slab", Show: explain.Wide, Gist: "Objects in use of those there is room for."},
-			Get: func(r row) value { return share(explain.N(r.It.Active), explain.N(r.It.Objects)) }},
+			Get: func(r row) value { return explain.Share(explain.N(r.It.Active), explain.N(r.It.Objects)) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "slab", Gist: "What such objects are for."},
 			Get: func(r row) value { return explain.S(whySlab(r.It.Name)) }},
 	}}

@@ -78,7 +78,7 @@ func refaulted(m mem) value {
 		if v := explain.Look(m.Vmstat, "workingset_refault"); v.Has() {
 			return v
 		}
-		return plus(explain.Look(m.Vmstat, "workingset_refault_file"), explain.Look(m.Vmstat, "workingset_refault_anon"))
+		return explain.Sum(explain.Look(m.Vmstat, "workingset_refault_file"), explain.Look(m.Vmstat, "workingset_refault_anon"))
 	}
 	if _, _, ok := m.Before(); !ok {
 		return value{}

@@ -104,7 +104,7 @@ func readZswap(m mem) string {
 }
 
 func readZswapped(m mem) string {
-	if s := share(explain.Look(m.Info, "Zswap"), explain.Look(m.Info, "Zswapped")); s.Has() {
+	if s := explain.Share(explain.Look(m.Info, "Zswap"), explain.Look(m.Info, "Zswapped")); s.Has() {
 		return fmt.Sprintf("Compressed to %s of its size.", explain.AppendPercent(nil, s.Float()))
 	}
 	return ""
@@ -121,7 +121,7 @@ func zram(of func(*inspect.Zram) uint64) func(mem) value {
 }
 
 func readZram(m mem) string {
-	s := share(zram(func(z *inspect.Zram) uint64 { return z.MemUsed })(m), zram(func(z *inspect.Zram) uint64 { return z.Original })(m))
+	s := explain.Share(zram(func(z *inspect.Zram) uint64 { return z.MemUsed })(m), zram(func(z *inspect.Zram) uint64 { return z.Original })(m))
 	if !s.Has() {
 		return ""
 	}

@@ -93,24 +93,6 @@ func pages(n host, count inspect.Num) value {
 
 // Arithmetic that readings and rules share.
 
-func share(part, whole value) value {
-	if !part.Has() || !whole.Has() || whole.Float() <= 0 {
-		return value{}
-	}
-	return explain.F(part.Float() / whole.Float())
-}
-
-func plus(list ...value) value {
-	var sum uint64
-	for _, v := range list {
-		if !v.Has() {
-			return v
-		}
-		sum += v.Uint()
-	}
-	return explain.N(sum)
-}
-
 // grown is how much a counter grew over the interval; absent without one, and where
 // it went back, as the counters of an interface do when it is made anew.
 func grown(n host, get func(host) value) value {
@@ -153,7 +135,7 @@ func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
 func of(n host, part, whole func(host) value, what string) string {
 	a, over := lately(n, part)
 	b, _ := lately(n, whole)
-	s := share(a, b)
+	s := explain.Share(a, b)
 	if !s.Has() {
 		return ""
 	}

@@ -20,7 +20,7 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 	now.Basis, ever.Basis = explain.Interval, explain.Ever
 	now.At = at
 	now.Most = func(n host) explain.Level { return few(grown(n, part)) }
-	now.Of = func(n host) value { return share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
+	now.Of = func(n host) value { return explain.Share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
 	now.Say = func(n host) string {
 		_, over, _ := n.Before()
 		return say(n, percent(now.Of(n)), "in the last "+explain.Span(over.Seconds()))
@@ -30,7 +30,7 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 		if _, _, ok := n.Before(); ok {
 			return value{} // the interval says more
 		}
-		return share(part(n), plus(part(n), whole(n)))
+		return explain.Share(part(n), explain.Sum(part(n), whole(n)))
 	}
 	ever.Say = func(n host) string {
 		return say(n, percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
@@ -135,7 +135,7 @@ func either(v4, v6 string) func(host) value {
 	return func(n host) value {
 		v := mib(v4)(n)
 		if w := mib(v6)(n); v.Has() && w.Has() {
-			return plus(v, w)
+			return explain.Sum(v, w)
 		}
 		return v
 	}
@@ -180,7 +180,7 @@ func nearRules() []hostRule {
 		return hostRule{ID: id, What: what, Unit: explain.Ratio, Means: means, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
 	}
 	against := func(get func(host) value, src inspect.Source) func(host) value {
-		return func(n host) value { return share(get(n), sysctl(src)(n)) }
+		return func(n host) value { return explain.Share(get(n), sysctl(src)(n)) }
 	}
 	return []hostRule{
 		near("net.conntrack_near", "nf_conntrack_count / nf_conntrack_max",
@@ -226,7 +226,7 @@ func nearRules() []hostRule {
 				if n.UDPMem[0] <= 0 {
 					return value{}
 				}
-				return share(sockstat("UDP mem")(n), explain.I(int64(n.UDPMem[0])))
+				return explain.Share(sockstat("UDP mem")(n), explain.I(int64(n.UDPMem[0])))
 			}, explain.At{Notice: 0.70, Warning: 0.90, Critical: 1},
 			" of udp_mem low is used by UDP's buffers: above it datagrams are lost"),
 		{
@@ -251,7 +251,7 @@ func tcpPressed(n host) value {
 		}
 		return value{}
 	}
-	s := share(sockstat("TCP mem")(n), explain.I(int64(n.TCPMem[1])))
+	s := explain.Share(sockstat("TCP mem")(n), explain.I(int64(n.TCPMem[1])))
 	if s.Has() && underPressure(n) {
 		return explain.F(max(s.Float(), 1))
 	}
@@ -266,7 +266,7 @@ func linkShare(r interfaceRow, bad, good func(*inspect.Interface) uint64) value 
 		return value{}
 	}
 	b, g := bad(r.It)-bad(was.It), good(r.It)-good(was.It)
-	return share(explain.N(b), explain.N(b+g))
+	return explain.Share(explain.N(b), explain.N(b+g))
 }
 
 func linkErrors(i *inspect.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
@@ -285,7 +285,7 @@ func interfaceRules() []explain.Rule[interfaceRow] {
 			if _, _, ok := r.Net.Before(); ok {
 				return value{}
 			}
-			return share(explain.N(bad(r.It)), explain.N(bad(r.It)+good(r.It)))
+			return explain.Share(explain.N(bad(r.It)), explain.N(bad(r.It)+good(r.It)))
 		}
 		return []rule{{
 			ID: id, What: measure, Unit: explain.Ratio, Basis: explain.Interval, Means: means,
@@ -321,7 +321,7 @@ func qdiscRules() []explain.Rule[qdiscRow] {
 			return value{}
 		}
 		d := r.It.Dropped - was.It.Dropped
-		return share(explain.N(d), explain.N(d+r.It.Packets-was.It.Packets))
+		return explain.Share(explain.N(d), explain.N(d+r.It.Packets-was.It.Packets))
 	}
 	return []explain.Rule[qdiscRow]{{
 		ID: "net.qdisc_drops", What: "dropped / (dropped + sent)", Unit: explain.Ratio, Basis: explain.Interval,

@@ -23,7 +23,7 @@ func tcp() []field {
 // segments are what was sent, and sent again.
 func segments() []field {
 	retrans := mib("TcpRetransSegs")
-	sent := func(n host) value { return plus(mib("TcpOutSegs")(n), retrans(n)) } // which does not count those sent again
+	sent := func(n host) value { return explain.Sum(mib("TcpOutSegs")(n), retrans(n)) } // which does not count those sent again
 	out := counters(inspect.NetSNMP, "", "packet-path", []counter{
 		{name: "TcpInSegs", label: "segments in", gist: "Segments that came to TCP, broken ones too; what GRO joined is one."},
 		{name: "TcpOutSegs", label: "segments out", gist: "Segments that TCP sent, without those sent again."},
@@ -110,11 +110,11 @@ func readResets(n host) string {
 	if get(n).Zero() {
 		return ""
 	}
-	opened := func(n host) value { return plus(mib("TcpActiveOpens")(n), mib("TcpPassiveOpens")(n)) }
+	opened := func(n host) value { return explain.Sum(mib("TcpActiveOpens")(n), mib("TcpPassiveOpens")(n)) }
 	a, over := lately(n, get)
 	s := ""
-	if b, _ := lately(n, opened); share(a, b).Has() && a.Float() <= b.Float() {
-		s = "As many as " + percent(share(a, b)) + " of the connections begun " + over + ". "
+	if b, _ := lately(n, opened); explain.Share(a, b).Has() && a.Float() <= b.Float() {
+		s = "As many as " + percent(explain.Share(a, b)) + " of the connections begun " + over + ". "
 	}
 	return s + "Usual for clients that hang up and for programs that close with data unread; otherwise a crash, or a filter between."
 }
