@@ -2,12 +2,37 @@ package cmd
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// hearing starts a child that hears what is written to in and says what out has. It
+// ends with the test, whatever it does then.
+func hearing(t *testing.T, c *exec.Cmd) (in io.WriteCloser, out io.Reader) {
+	t.Helper()
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = c.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	switch err := c.Start(); {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrPermission):
+		t.Skipf("no child %s: %v", c.Path, err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() })
+	return in, out
+}
 
 // TestHelperTouch is no test: it is the child that TestLiveTouched makes.
 func TestHelperTouch(t *testing.T) {
@@ -73,6 +98,9 @@ func fork() int {
 	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 	if errno != 0 {
 		return -1
+	}
+	if pid == 0 { // who is killed leaves nobody behind
+		_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
 	}
 	for pid == 0 {
 		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)

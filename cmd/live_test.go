@@ -186,23 +186,12 @@ func TestLiveOwnProcess(t *testing.T) {
 func TestLiveTouched(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestHelperTouch$")
 	child.Env = append(os.Environ(), "KWHY_TEST_CHILD=touch", "MALLOC_ARENA_MAX=1")
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	outPipe, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { in.Close(); _ = child.Wait() }()
+	in, out := hearing(t, child)
 	say := func() {
 		if _, err := in.Write([]byte("\n")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := outPipe.Read(make([]byte, 1)); err != nil {
+		if _, err := out.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -281,18 +270,7 @@ func TestLiveWidth(t *testing.T) {
 func TestLiveForkShares(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestHelperFork$")
 	child.Env = append(os.Environ(), "KWHY_TEST_CHILD=fork", "GOGC=off")
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { in.Close(); _ = child.Wait() }()
+	in, out := hearing(t, child)
 	wait := func() {
 		if _, err := out.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)

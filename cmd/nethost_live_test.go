@@ -197,15 +197,7 @@ func inNamespace(t *testing.T) *netHostChild {
 		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
-	in, err1 := c.StdinPipe()
-	out, err2 := c.StdoutPipe()
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
-	if err := c.Start(); err != nil {
-		t.Skipf("a network namespace: %v", err)
-	}
-	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	in, out := hearing(t, c)
 	n := &netHostChild{t, c.Process.Pid, in, bufio.NewScanner(out)}
 	n.out.Buffer(nil, 16<<20)
 	if !n.out.Scan() || n.out.Text() != "ready" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -136,6 +137,36 @@ func checkManifest(t *testing.T, path string, m *pod) {
 	}
 }
 
+// TestPagesUnits: what is written for systemd is to its liking, and kwhy takes the
+// arguments that it gives.
+func TestPagesUnits(t *testing.T) {
+	start := regexp.MustCompile(`(?m)^ExecStart=(\S*)/kwhy (.*)$`)
+	for _, p := range pages(t) {
+		for _, f := range p.fences {
+			if f.lang != "ini" {
+				continue
+			}
+			m := start.FindStringSubmatch(p.text(f))
+			if m == nil {
+				t.Fatalf("%s:%d: nothing is started", p.path, f.from)
+			}
+			checkCommand(t, p.path, "kwhy "+m[2])
+			analyze, err := exec.LookPath("systemd-analyze")
+			if err != nil {
+				t.Skip("systemd-analyze is not installed")
+			}
+			unit := filepath.Join(t.TempDir(), "kwhy.service")
+			here := strings.Replace(p.text(f), m[1]+"/kwhy", os.Args[0], 1) // a program that there is
+			if err := os.WriteFile(unit, []byte(here), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("%s:%d: %v: %s", p.path, f.from, err, out)
+			}
+		}
+	}
+}
+
 var capabilityRow = regexp.MustCompile(`(?m)^\| ([a-z_/0]+) \| (yes|no) \| (yes|no) \| (yes|no) \| (yes|no) \| (yes|no) \|$`)
 
 // TestLivePagesCapabilities tries what the table of capabilities says, on a child of another user.
@@ -173,18 +204,7 @@ func TestLivePagesCapabilities(t *testing.T) {
 func childOfAnother(t *testing.T, setpriv string) int {
 	t.Helper()
 	child := exec.Command(setpriv, "--reuid=65533", "--regid=65533", "--clear-groups", "cat")
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); _ = child.Wait() })
+	in, out := hearing(t, child)
 	// It is cat as soon as it answers.
 	if _, err := in.Write([]byte("x")); err != nil {
 		t.Fatal(err)

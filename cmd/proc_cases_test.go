@@ -227,14 +227,7 @@ func TestLiveHostileName(t *testing.T) {
 func TestLiveLongCommandLine(t *testing.T) {
 	long := strings.Repeat("x", 128<<10-2) // MAX_ARG_STRLEN, its end counted, less one
 	c := exec.Command("sh", "-c", "read x", "sh", long)
-	in, err := c.StdinPipe()
-	if err == nil {
-		err = c.Start()
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() }()
+	hearing(t, c)
 	settle(t, c.Process.Pid, "cmdline", "read x")
 	d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid))
 	args := items(d.Values["cmdline"].Value)

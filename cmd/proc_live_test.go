@@ -43,14 +43,7 @@ func settle(t *testing.T, pid int, file, want string) {
 func TestLiveWhy(t *testing.T) {
 	start := func(name string, args ...string) *exec.Cmd {
 		c := exec.Command(name, args...)
-		in, err := c.StdinPipe()
-		if err == nil {
-			err = c.Start()
-		}
-		if err != nil {
-			t.Skip(err)
-		}
-		t.Cleanup(func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() })
+		hearing(t, c)
 		return c
 	}
 	reads, naps, stops := start("cat"), start("sleep", "600"), start("sleep", "601")

@@ -334,18 +334,7 @@ func TestLiveKernelLock(t *testing.T) {
 func TestLiveIOOfChildren(t *testing.T) {
 	const size = 3 << 20
 	c := exec.Command("sh", "-c", fmt.Sprintf("head -c %d /dev/zero >/dev/null; echo done; read x", size))
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.StdoutPipe()
-	if err == nil {
-		err = c.Start()
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func() { _ = c.Process.Kill(); in.Close(); _ = c.Wait() }()
+	_, out := hearing(t, c)
 	if _, err := out.Read(make([]byte, 8)); err != nil {
 		t.Fatal(err)
 	}

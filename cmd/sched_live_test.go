@@ -280,14 +280,7 @@ func TestLiveIntervalRates(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := exec.Command(path, "-c", script)
-		in, err := c.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Skip(err)
-		}
-		t.Cleanup(func() { _ = in.Close(); _ = c.Process.Kill(); _ = c.Wait() })
+		hearing(t, c)
 		return c.Process.Pid
 	}
 	first := start("kwhyrate-first", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x")
