@@ -10,6 +10,7 @@ const Schema = "kwhy/v1"
 // JSON Schema is made from them and from the catalogue of values.
 type Header struct {
 	Schema      string    `json:"schema" jsonschema:"the contract's name and major version"`
+	Kwhy        string    `json:"kwhy" jsonschema:"the version of kwhy that read it"`
 	Command     string    `json:"command" jsonschema:"the subcommand that ran"`
 	CollectedAt time.Time `json:"collected_at" jsonschema:"when the values were read"`
 	Interval    *float64  `json:"interval" jsonschema:"seconds between the two samples that rates are of; null without --interval"`

@@ -180,6 +180,7 @@ func appendAsText(b []byte, v explain.Value, u explain.Unit) []byte {
 
 func appendHeader(b []byte, h *Header) []byte {
 	b = appendString(append(b, `"schema":`...), h.Schema)
+	b = appendString(append(b, `,"kwhy":`...), h.Kwhy)
 	b = appendString(append(b, `,"command":`...), h.Command)
 	b = appendString(append(b, `,"collected_at":`...), stamp(h))
 	b = append(b, `,"interval":`...)
