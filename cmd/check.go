@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,8 +29,11 @@ KWHY_CHECK_THRESHOLDS_RULE: "notice=0.2,warning=0.1,critical=0.05", the same thr
 without names, or off. check.off and KWHY_CHECK_OFF list rules to switch off. --list
 shows them all. They hold for the levels of every other subcommand, too.
 
+--every repeats that until it is killed. From the second report on, counters are of all
+the time since the last one, so that nothing falls between two reports.
+
 Findings do not change the exit status, unless --fail-on says from which level on it is
-to be 3.`
+to be 3. With --every that ends it: it waits for something to be wrong.`
 
 type checkOptions struct {
 	failOn string
@@ -37,6 +41,7 @@ type checkOptions struct {
 	off    []string
 	list   bool
 	all    bool
+	every  time.Duration
 }
 
 func (a *App) checkCommand() *cobra.Command {
@@ -48,6 +53,7 @@ func (a *App) checkCommand() *cobra.Command {
 		Example: `  kwhy check
   kwhy check --interval 10s --only net,mem
   kwhy check --fail-on warning -o json || page-somebody
+  kwhy check --every 1m -o ndjson >> /var/log/kwhy.ndjson
   KWHY_CHECK_THRESHOLDS_MEM_AVAILABLE_LOW=30%,20%,10% kwhy check
   kwhy check --list                       every rule with its thresholds
   kwhy check -o json | jq -r '.findings[] | [.level, .message] | @tsv'`,
@@ -60,7 +66,7 @@ func (a *App) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer r.host.Close()
+			defer func() { r.host.Close() }() // the last one: --every opens others
 			off, err := thresholds(offWishes(o.off, "--off"))
 			if err != nil {
 				return err
@@ -71,7 +77,10 @@ func (a *App) checkCommand() *cobra.Command {
 			if o.list {
 				return r.listRules(&o)
 			}
-			return r.check(&o)
+			if o.every > 0 && o.every < r.set.Interval {
+				return usagef("--every: bad value %q: it is shorter than the interval of %s", o.every, r.set.Interval)
+			}
+			return r.checks(&o)
 		},
 	}
 	o.flags(c)
@@ -85,6 +94,7 @@ func (o *checkOptions) flags(c *cobra.Command) {
 	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
 	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds, and check nothing")
 	f.BoolVar(&o.all, "all", false, "in text, show what became of every rule too")
+	f.DurationVar(&o.every, "every", 0, "check again each `D` until killed; counters are then of the time since the last report")
 	// Its own default: without two samples half of the rules have nothing to say.
 	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
 }
@@ -92,6 +102,9 @@ func (o *checkOptions) flags(c *cobra.Command) {
 func (o *checkOptions) check() error {
 	if levels := explain.Levels()[1:]; o.failOn != "" && !slices.Contains(levels, o.failOn) {
 		return usagef("--fail-on: bad value %q: it takes %s", o.failOn, strings.Join(levels, ", "))
+	}
+	if o.every < 0 || o.every > 0 && o.every < time.Second {
+		return usagef("--every: bad value %q: it takes a duration such as 30s or 5m, 1s at least, or 0 to check once", o.every)
 	}
 	for _, name := range o.only {
 		if !slices.Contains(check.Names(), name) {
@@ -127,24 +140,56 @@ func (r *run) listRules(o *checkOptions) error {
 	return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{g}})
 }
 
-func (r *run) check(o *checkOptions) error {
+// checks checks once, or --every so often until somebody kills it, nobody reads on, or
+// --fail-on is met.
+func (r *run) checks(o *checkOptions) error {
 	var was *check.Facts
 	var err error
 	if r.set.Interval > 0 {
 		if was, err = check.Take(r.host, o.only, nil); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
+	for {
+		f, err := r.check(o, was)
+		if err != nil || o.every == 0 {
+			return err
+		}
+		if r.wait(f.At.Add(o.every).Sub(r.app.Now())); r.set.Interval > 0 {
+			was = f.Alone()
+		}
+		if err := r.again(); err != nil {
+			return err
+		}
+	}
+}
+
+// again opens the host anew for another report, so that a file that did not answer is
+// waited for again, and separates reports of text.
+func (r *run) again() error {
+	host, err := r.app.open(r.set)
+	if err != nil {
+		return err
+	}
+	r.host.Close()
+	if r.host = host; r.set.Output == "text" {
+		_, err = fmt.Fprintln(r.app.Out)
+	}
+	return err
+}
+
+// check prints what the rules find now; was is what they found earlier, or nil.
+func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
 	p := r.progress("looking at everything")
 	f, err := check.Take(r.host, o.only, was)
 	p.Stop()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rep, err := check.Judge(f, o.only, r.set.Limits)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rep.Parts = []explain.Part{{Title: "What was checked", Table: "domains"}}
 	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
@@ -153,7 +198,7 @@ func (r *run) check(o *checkOptions) error {
 	h := r.header(f.At, f.Over)
 	h.Summary = []string{verdict(rep.Findings)}
 	err = r.print(h, &rep)
-	return cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
+	return f, cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
 }
 
 // verdict counts the findings by level.

@@ -2,8 +2,11 @@ package cmd
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -349,6 +352,59 @@ func TestLiveCheckDeleted(t *testing.T) {
 	for _, f := range findings(checked(t, nil, "--only", "fd"), "fd.deleted_space") {
 		if strings.Contains(f.Message, self) {
 			t.Errorf("far below its threshold: %+v", f)
+		}
+	}
+}
+
+// sheets takes so many writes, and none after them: a reader who has seen enough.
+type sheets struct {
+	bytes.Buffer
+	left int
+}
+
+func (s *sheets) Write(b []byte) (int, error) {
+	if s.left--; s.left < 0 {
+		return 0, syscall.EPIPE
+	}
+	return s.Buffer.Write(b)
+}
+
+// With --every report follows report, each of the time since the one before: what lies
+// between two of them is what the second says its counters are of.
+func TestLiveCheckEvery(t *testing.T) {
+	out := sheets{left: 3}
+	var slept []time.Duration
+	a := &App{Out: &out, Err: io.Discard, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: func(d time.Duration) {
+		slept = append(slept, d)
+		time.Sleep(d / 20)
+	}}
+	if status := a.Run([]string{"check", "--only", "oom", "--every", "2s", "--interval", "1s", "-o", "ndjson"}); status != 0 {
+		t.Fatalf("status %d once nobody reads on", status)
+	}
+	var was time.Time
+	var n int
+	for line := range strings.Lines(out.String()) {
+		var h struct {
+			Type string
+			At   time.Time `json:"collected_at"`
+			Over float64   `json:"interval"`
+		}
+		if err := json.Unmarshal([]byte(line), &h); err != nil || h.Type != "header" {
+			continue
+		}
+		if n++; n > 1 {
+			if gap := h.At.Sub(was).Seconds(); math.Abs(gap-h.Over) > 1e-5 {
+				t.Errorf("report %d is of %v s, %v s after the one before", n, h.Over, gap)
+			}
+		}
+		was = h.At
+	}
+	if n != 3 {
+		t.Errorf("%d reports were written, not 3", n)
+	}
+	for i, d := range slept {
+		if i == 0 && d != time.Second || i > 0 && (d > 2*time.Second || d < time.Second) {
+			t.Errorf("pause %d is of %v", i, d)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (r *run) doctor(all bool) error {
 	var over time.Duration
 	if r.set.Interval > 0 {
 		was := e
-		r.wait()
+		r.wait(r.set.Interval)
 		if e, err = take(); err != nil {
 			return err
 		}

@@ -183,7 +183,7 @@ func (r *run) fdHost(o *fdOptions) error {
 		if was, err = fd.TakeHost(r.host, card.Needs()); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the descriptors")
 	f, err := fd.TakeHost(r.host, card.Needs())
@@ -360,7 +360,7 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 		if was, err = fd.Take(r.host, pid, 1); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the descriptors")
 	l, err := fd.Take(r.host, pid, look)

@@ -145,7 +145,7 @@ func (r *run) memHost(o memOptions) error {
 		if was, err = r.host.Mem(want); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading memory")
 	var procs explain.Scan[inspect.Proc]

@@ -281,7 +281,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 		if was, err = r.host.Sockets(first); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the sockets")
 	s, order, err := takeSockets(r, v, q, o.processPattern != nil)
@@ -395,7 +395,7 @@ func (r *run) netProcess(pid int32) error {
 		if was, err = r.host.NetBefore(pid); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the sockets")
 	n, err := r.host.NetProcess(pid, was)

@@ -64,7 +64,7 @@ func (r *run) netHost(o *netHostOptions) error {
 		if was, err = r.host.Net(space, want); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the network")
 	n, err := r.host.Net(space, want.Plus(inspect.Of(inspect.PIDFd))) // whose they are, of the later sample
@@ -148,7 +148,7 @@ func (r *run) netSpaces() error {
 		if was, err = take(); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the network namespaces")
 	l, err := take()

@@ -160,7 +160,7 @@ func (r *run) oomHost(o oomOptions) error {
 		if was, err = take(); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("ranking the processes")
 	out, err := take()

@@ -34,7 +34,7 @@ func TestPagesBlocks(t *testing.T) {
 				if !isOutput && (!isExample || len(why) < 10) {
 					t.Errorf("%s:%d: neither <!-- output --> nor <!-- example: WHY -->", p.path, f.from)
 				}
-			case "yaml", "sql", "dockerfile", "go", "":
+			case "yaml", "sql", "dockerfile", "ini", "go", "":
 			default:
 				t.Errorf("%s:%d: a block of %q, which no test knows", p.path, f.from, f.lang)
 			}

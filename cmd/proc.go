@@ -190,7 +190,7 @@ func (r *run) procHost(o procOptions) error {
 		if was, err = r.takeProcs(v, &o, nil); err != nil {
 			return err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the processes")
 	l, err := r.takeProcs(v, &o, was)

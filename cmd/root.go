@@ -102,18 +102,26 @@ func (a *App) begin(c *cobra.Command, name string) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	host, err := a.open(set)
+	if err != nil {
+		return nil, err
+	}
+	return &run{app: a, set: set, host: host, name: name}, nil
+}
+
+func (a *App) open(set *settings) (*inspect.Host, error) {
 	host, err := inspect.Open(set.ProcRoot, set.SysRoot, a.Now)
 	if err != nil {
 		return nil, err
 	}
 	host.Wait(cmp.Or(set.Timeout, math.MaxInt64))
-	return &run{app: a, set: set, host: host, name: name}, nil
+	return host, nil
 }
 
-// wait lets the interval pass, and says so where somebody watches.
-func (r *run) wait() {
-	p := r.progress("sampling for " + r.set.Interval.String())
-	r.app.Sleep(r.set.Interval)
+// wait lets time pass between two samples, and says so where somebody watches.
+func (r *run) wait(d time.Duration) {
+	p := r.progress("sampling for " + d.Round(time.Millisecond).String())
+	r.app.Sleep(d)
 	p.Stop()
 }
 
@@ -124,7 +132,7 @@ func twice[T any](r *run, what string, take func() (*T, error), same func(was, n
 		if was, err = take(); err != nil {
 			return nil, nil, false, err
 		}
-		r.wait()
+		r.wait(r.set.Interval)
 	}
 	p := r.progress(what)
 	now, err = take()
@@ -154,7 +162,7 @@ func (r *run) progress(what string) *output.Progress {
 func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	h := r.host
 	head := &output.Header{
-		Schema: output.Schema, Command: r.name, CollectedAt: at, Incomplete: h.Late() > 0,
+		Schema: output.Schema, Kwhy: r.app.Build.Version, Command: r.name, CollectedAt: at, Incomplete: h.Late() > 0,
 		Host: output.Host{Hostname: h.Name, Kernel: h.Release, Arch: h.Arch, BootID: h.BootID, CPUs: h.CPUs, PageSize: h.PageSize},
 	}
 	if over > 0 {

@@ -216,6 +216,9 @@ func (ps *Procs) Since(prev *Procs) {
 	}
 }
 
+// Alone undoes Since.
+func (ps *Procs) Alone() { ps.prev, ps.pairs, ps.Host.Was = nil, nil, nil }
+
 // Procs reads the wanted sources of every process. Those that end meanwhile
 // are left out.
 func (h *Host) Procs(want Sources) (*Procs, error) {

@@ -31,7 +31,6 @@ type Facts struct {
 	walk   *inspect.FDWalk
 	log    inspect.Reason   // why the kernel's log gave nothing
 	failed map[string]error // by domain: nothing of it could be read
-
 }
 
 // Take collects the facts of the domains that are wanted, none meaning all; was are
@@ -61,6 +60,34 @@ func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 		}
 	}
 	return f, nil
+}
+
+// Alone takes from the facts those that they were paired with, and returns them: who
+// compares the next with them, and so on, does not keep all that ever were.
+func (f *Facts) Alone() *Facts {
+	f.Procs.Alone()
+	if f.Mem != nil {
+		f.Mem.Was = nil
+	}
+	if f.OOM != nil {
+		f.OOM.Was, f.OOM.Mem.Was = nil, nil
+	}
+	if f.List != nil {
+		f.List.Was = nil
+	}
+	if f.Sched != nil {
+		f.Sched.Was = nil
+	}
+	if f.FD != nil {
+		f.FD.Was = nil
+	}
+	if f.Net != nil {
+		f.Net.Was = nil
+		if f.Net.Listed != nil {
+			f.Net.Listed.Was = nil
+		}
+	}
+	return f
 }
 
 func takeMem(f *Facts) (err error) {
