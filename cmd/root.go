@@ -174,6 +174,9 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 
 // print prints a report as it was asked for.
 func (r *run) print(h *output.Header, rep *explain.Report) error {
+	if rep.Denies() && r.host.Entitled() {
+		rep.Entitle()
+	}
 	switch r.set.Output {
 	case "json":
 		return output.NewJSON(r.app.Out).Print(h, rep)

@@ -169,6 +169,35 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 	}
 }
 
+// Withheld is the hint where something is denied to a kwhy that has every right that
+// is asked for.
+const Withheld = "kwhy has the rights for it: a security module, a sandbox or a namespace withholds it"
+
+// Denies tells whether anything in it was denied to kwhy.
+func (r *Report) Denies() (yes bool) {
+	r.denied(func(*string) { yes = true })
+	return yes
+}
+
+// Entitle puts Withheld in the place of advice that kwhy has followed already.
+func (r *Report) Entitle() { r.denied(func(hint *string) { *hint = Withheld }) }
+
+// denied gives the hint of each gap and value that was denied to do.
+func (r *Report) denied(do func(hint *string)) {
+	for i := range r.Gaps {
+		if g := &r.Gaps[i]; g.Reason == inspect.Denied || g.Reason == inspect.Masked {
+			do(&g.Hint)
+		}
+	}
+	for i := range r.Parts {
+		for j := range r.Parts[i].Cells {
+			if c := &r.Parts[i].Cells[j]; c.Value.why == inspect.Denied || c.Value.why == inspect.Masked {
+				do(&c.Hint)
+			}
+		}
+	}
+}
+
 func toldAlso(told map[string]bool, d *Doc) bool {
 	for _, s := range d.Also {
 		if told[s.String()] {

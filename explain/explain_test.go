@@ -217,3 +217,24 @@ func TestRateColumns(t *testing.T) {
 		}
 	}
 }
+
+// Who has every right is not told to get them: the advice of what was denied changes,
+// that of what the kernel does not have does not.
+func TestEntitle(t *testing.T) {
+	c := card()
+	c.Sections[0].Fields[0].Source = inspect.Zoneinfo
+	rep := c.Explain(&snap{n: map[string]uint64{"b": 1}, gone: inspect.Zoneinfo}, nil)
+	rep.Tell([]inspect.Gap{{Source: inspect.Zoneinfo, Reason: inspect.Denied, Count: 1, Of: 1}}, inspect.Version{Major: 5, Minor: 4})
+	a, fresh := rep.Cell("a"), rep.Cell("new")
+	if !rep.Denies() || a.Hint != inspect.Zoneinfo.Opens() || fresh.Hint != "needs Linux 6.0 or later" {
+		t.Fatalf("denied: %v; hints %q and %q", rep.Denies(), a.Hint, fresh.Hint)
+	}
+	rep.Entitle()
+	if a.Hint != explain.Withheld || rep.Gaps[0].Hint != explain.Withheld || fresh.Hint != "needs Linux 6.0 or later" {
+		t.Errorf("hints %q, %q and %q", a.Hint, rep.Gaps[0].Hint, fresh.Hint)
+	}
+	plain := c.Explain(&snap{n: map[string]uint64{"a": 1, "b": 1}}, nil)
+	if plain.Tell(nil, inspect.Version{Major: 5, Minor: 4}); plain.Denies() {
+		t.Error("a report denies what this kernel does not have")
+	}
+}

@@ -1,0 +1,29 @@
+package inspect
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// opening are the capabilities that any Source.Opens names (capabilities(7)).
+const opening = 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SYS_PTRACE |
+	1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_SYS_NICE | 1<<unix.CAP_SYSLOG
+
+// Entitled tells whether kwhy has all rights that any Source.Opens asks for: it is root
+// in the user namespace that the kernel began with, with each of those capabilities.
+// Where that is not known it is false. What is denied to it then is withheld by
+// something else: a security module, a sandbox, a namespace.
+func (h *Host) Entitled() bool {
+	if !h.Live || unix.Geteuid() != 0 {
+		return false
+	}
+	var d ProcDetail
+	self := h.ownDir()
+	user, err := h.namespace(self, "user")
+	if err != nil || user != initialUser || h.proc.with(self+"/status", d.parseStatus) != nil {
+		return false
+	}
+	set, err := strconv.ParseUint(d.Status["CapEff"], 16, 64)
+	return err == nil && set&opening == opening
+}
