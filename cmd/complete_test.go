@@ -20,7 +20,7 @@ import (
 // What a flag takes is completed, unless it is one of those that take a number, a
 // duration or an address; and what a command takes, unless it takes nothing.
 func TestEveryFlagIsCompleted(t *testing.T) {
-	free := []string{"interval", "timeout", "width", "limit", "adj", "sample", "socket", "address", "port", "help"}
+	free := []string{"interval", "every", "timeout", "width", "limit", "adj", "sample", "socket", "address", "port", "help"}
 	a := &App{}
 	flags, args := a.flagCompleters(), a.argCompleters()
 	used := map[string]bool{}

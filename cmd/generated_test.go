@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -203,18 +204,23 @@ func tableSchema(columns object) object {
 	}}
 }
 
-// validate checks a document against the schema that is shipped.
-func validate(t *testing.T, doc []byte) {
-	t.Helper()
-	s, err := validator.UnmarshalJSON(bytes.NewReader([]byte(docs.Schema)))
+// compiled is the schema that is shipped: hundreds of documents are held against it.
+var compiled = sync.OnceValues(func() (*validator.Schema, error) {
+	s, err := validator.UnmarshalJSON(strings.NewReader(docs.Schema))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c := validator.NewCompiler()
 	if err := c.AddResource("kwhy.json", s); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	compiled, err := c.Compile("kwhy.json")
+	return c.Compile("kwhy.json")
+})
+
+// validate checks a document against the schema that is shipped.
+func validate(t *testing.T, doc []byte) {
+	t.Helper()
+	schema, err := compiled()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +228,7 @@ func validate(t *testing.T, doc []byte) {
 	if err != nil {
 		t.Fatalf("no JSON: %v\n%s", err, doc)
 	}
-	if err := compiled.Validate(v); err != nil {
+	if err := schema.Validate(v); err != nil {
 		t.Errorf("%v", err)
 	}
 }

@@ -384,7 +384,11 @@ func TestLiveThreads(t *testing.T) {
 			tids[e.Name()] = true
 		}
 		for _, r := range d.Tables["threads"].Rows {
-			if tids[strconv.Itoa(int(r["tid"].(float64)))] {
+			tid, ok := r["tid"].(float64)
+			if !ok {
+				t.Errorf("a row without a number: %v; gaps %+v", r, d.Gaps)
+			}
+			if tids[strconv.Itoa(int(tid))] {
 				got++
 			}
 		}
