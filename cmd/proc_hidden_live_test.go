@@ -111,9 +111,10 @@ func onHidden(dir, hidepid string, out, errs *bytes.Buffer, args []string) error
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	program := os.NewFile(uintptr(fd), self)
+	defer program.Close()
 	c := &exec.Cmd{Path: fmt.Sprintf("/proc/self/fd/%d", 3), Args: append([]string{"kwhy", "--proc-root", dir, "-o", "json"}, args...), Stdout: out, Stderr: errs}
-	c.ExtraFiles = []*os.File{os.NewFile(uintptr(fd), self)}
+	c.ExtraFiles = []*os.File{program}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: false}}
 	return c.Run()
 }
