@@ -14,6 +14,7 @@ import (
 // Colour adds escape codes and nothing else: without them the text is the one that
 // a pipe gets.
 func TestColourAddsNothing(t *testing.T) {
+	long(t, "it prints every report in every colour")
 	codes := regexp.MustCompile("\x1b\\[[0-9;]*m")
 	lines := func(s string) (out []string) {
 		for line := range strings.Lines(s) {

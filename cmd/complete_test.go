@@ -83,6 +83,7 @@ func TestLiveThreadsAreOffered(t *testing.T) {
 
 // bash itself completes: behind a comma, too, and with nothing put before it.
 func TestLiveBashCompletes(t *testing.T) {
+	long(t, "it starts a shell and a kwhy for each word")
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("bash is not here")

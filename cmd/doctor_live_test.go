@@ -99,6 +99,7 @@ func TestLiveDoctor(t *testing.T) {
 // A plain user is told what is denied, what would open it, and of how many processes
 // files can be read.
 func TestLiveDoctorNobody(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
 	root(t)
 	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	d := asNobody(t, "doctor")
@@ -134,6 +135,7 @@ func TestLiveDoctorNobody(t *testing.T) {
 
 // A PID namespace of its own is a container's part of the host.
 func TestLiveDoctorInAContainer(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
 	d := inNamespaces(t, "doctor")
 	if d.Values["view"].Value != "container" || !strings.Contains(d.Values["view"].Reading, "PID namespace") {
 		t.Errorf("%+v", d.Values["view"])
@@ -175,6 +177,7 @@ func doctorIn(t *testing.T, script string, args ...string) document {
 // Root of a user namespace is a plain user of the host, and is told so: what a
 // capability opens over the host is not open to it.
 func TestLiveDoctorInAUserNamespace(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
 	d := doctorIn(t, `exec "$0" doctor -o json`, "--user", "--map-root-user")
 	if s := d.Values["own_user"].Reading; d.Values["own_user"].Value != 0.0 || !strings.Contains(s, "its root passes no bound of the host") {
 		t.Errorf("%+v", d.Values["own_user"])
@@ -192,6 +195,7 @@ func TestLiveDoctorInAUserNamespace(t *testing.T) {
 
 // What the mount of /proc leaves out is no fault of the kernel's.
 func TestLiveDoctorWithoutFiles(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
 	d := doctorIn(t, `mkdir "$1/p" && mount -t proc -o subset=pid proc "$1/p" && "$0" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
 	if r := rowOf(d, "sources", "path", "/proc/meminfo"); r["state"] != "unsupported" || r["opens"] != "mount /proc without subset=pid" {
 		t.Errorf("%v", r)
@@ -206,6 +210,7 @@ func TestLiveDoctorWithoutFiles(t *testing.T) {
 
 // Of a /proc that hides others' processes a plain user sees its own.
 func TestLiveDoctorHidden(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
 	d := doctorIn(t, `mkdir "$1/p" "$1/b" && mount -t proc -o hidepid=2 proc "$1/p" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1" "$1/.." "$1/../.." &&
 setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
 	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "others' processes are not shown") {
@@ -222,6 +227,7 @@ setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-roo
 // Files that a user may not read are denied in a copy, too, and what rests on them is
 // not computed.
 func TestDoctorDenied(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
 	dir := unpacked(t, "debian-7.3-oom")
 	for _, file := range []string{"proc/zoneinfo", "proc/sys/vm/overcommit_ratio"} {
 		if err := os.Chmod(filepath.Join(dir, file), 0); err != nil {

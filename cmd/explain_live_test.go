@@ -12,6 +12,7 @@ import (
 
 // Every essay is printed with what it reads of this host, soon and within the width.
 func TestLiveEssays(t *testing.T) {
+	long(t, "it reads every essay, one after the other")
 	shown := 0
 	for _, name := range concepts.Names() {
 		began := time.Now()

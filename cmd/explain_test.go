@@ -44,6 +44,7 @@ type printed struct {
 // Whatever name a command prints, of a value, a column or a word that is a value, in
 // any case, kwhy explain knows; and each leads to an essay.
 func TestEveryPrintedNameIsExplained(t *testing.T) {
+	long(t, "it looks thousands of names up, one after the other")
 	all := catalog.All()
 	name := regexp.MustCompile(`^[\w.()]+$`) // of a term, which may be told in words instead
 	told := map[string]bool{}

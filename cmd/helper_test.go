@@ -13,6 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// long leaves a test out of a short run, which the one under the race detector is: it
+// shares no more between goroutines than others do, and takes long for it.
+func long(t *testing.T, why string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out of a short run: " + why)
+	}
+}
+
 // hearing starts a child that hears what is written to in and says what out has. It
 // ends with the test, whatever it does then.
 func hearing(t *testing.T, c *exec.Cmd) (in io.WriteCloser, out io.Reader) {

@@ -78,6 +78,7 @@ func number(t *testing.T, d document, key string) float64 {
 
 // Every command's real output keeps to the schema.
 func TestLiveSchema(t *testing.T) {
+	long(t, "it runs thirty commands, which others run")
 	pid := strconv.Itoa(os.Getpid())
 	for _, args := range [][]string{{"mem"}, {"mem", pid}, {"mem", "--pss", "--limit", "0"}, {"mem", "--interval", "20ms"},
 		{"oom"}, {"oom", pid}, {"oom", pid, "--adj", "7"}, {"oom", "--interval", "20ms", "--limit", "3"}, {"oom", "--sort", "vm_rss,-pid", "--user", "0"}, {"proc"}, {"proc", pid}, {"proc", pid, "--interval", "20ms"}, {"proc", "--tree"}, {"net"}, {"net", pid}, {"net", "sockets"}, {"net", "sockets", pid, "--interval", "20ms", "--limit", "0"}, {"explain", "accept-queue"}, {"explain", "tcpi_rtt"}, {"explain", "owners"}, {"sched"}, {"sched", "--interval", "20ms"}, {"sched", pid, "--threads"}, {"sched", pid, "--interval", "20ms"}, {"explain", "oom_score"}, {"explain", "seccomp"}, {"explain", "namespaces"}, {"explain", "oom-killer"}, {"explain", "victim_pid"},

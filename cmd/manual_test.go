@@ -169,6 +169,7 @@ func TestGeneratedManual(t *testing.T) {
 
 // Each manual page is what troff takes without a warning.
 func TestManualFormats(t *testing.T) {
+	long(t, "groff does the work")
 	names, err := filepath.Glob("../docs/man/*.1")
 	if err != nil || len(names) == 0 {
 		t.Fatal(err, names)

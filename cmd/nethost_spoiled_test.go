@@ -12,9 +12,7 @@ import (
 
 // Each file that the network is read from is garbage, cut or empty in turn.
 func TestSpoiledNetworkFiles(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some thousand commands")
-	}
+	long(t, "it runs some thousand commands")
 	b, err := os.ReadFile("../inspect/testdata/hosts/linux-6.18-lossy-net.txtar")
 	if err != nil {
 		t.Fatal(err)

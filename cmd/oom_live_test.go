@@ -343,9 +343,7 @@ func TestHelperHog(t *testing.T) {
 // another has the higher oom_score; then it is, and the counters and the
 // kernel's log say so.
 func TestLiveMemcgKill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it makes the kernel kill a process in a cgroup of its own")
-	}
+	long(t, "it makes the kernel kill a process in a cgroup of its own")
 	g := newMemcg(t, smallLimit)
 	for range 5 {
 		victim := g.foretoldKill(t)

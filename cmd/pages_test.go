@@ -104,6 +104,7 @@ func (p *page) text(f fence) string { return strings.Join(p.lines[f.from:f.to], 
 
 // TestPages runs the commands of every page, and compares what they print.
 func TestPages(t *testing.T) {
+	long(t, "it runs every command of the documentation, which TestScript runs too")
 	for _, p := range pages(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(p.path), ".md"), func(t *testing.T) {
 			t.Parallel()

@@ -27,6 +27,24 @@ func scripted() {
 	os.Exit(a.Run(os.Args[1:]))
 }
 
+// scripts are the scenarios: all, and of a short run one for each report, for each
+// command is another process there that the race detector makes slow.
+func scripts(t *testing.T) (files []string) {
+	t.Helper()
+	names := []string{"*"}
+	if testing.Short() {
+		names = []string{"check_debian-7.3-idle", "doctor", "fd_linux-6.18", "hostile", "mem_debian-7.3-swap", "net_linux-6.18", "nethost_linux-6.18", "oom_debian-7.3", "pipe", "proc_debian-7.3", "sched_debian-7.3"}
+	}
+	for _, name := range names {
+		found, err := filepath.Glob("testdata/script/" + name + ".txtar")
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no scenario %s: %v", name, err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
 // TestScript runs the scenarios: a recorded host, commands, what they print.
 // make golden rewrites what is compared.
 func TestScript(t *testing.T) {
@@ -35,7 +53,7 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Files:         scripts(t),
 		UpdateScripts: update(),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// host NAME unpacks a recorded host into ./host and points kwhy to it.

@@ -17,9 +17,7 @@ import (
 // panic, hang or fail for that but where the process itself can't be told, and
 // what it prints stays a document of the contract.
 func TestSpoiledFiles(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some thousand commands")
-	}
+	long(t, "it runs some thousand commands")
 	t.Parallel()
 	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}, {"fd", "--limit", "0"}, {"fd", "138"}, {"explain", "process-state"}}
 	if runs := spoil(t, "debian-7.3-oom", commands); runs*spoilEvery < 1000 {
@@ -29,9 +27,7 @@ func TestSpoiledFiles(t *testing.T) {
 
 // The same with what only scheduling reads.
 func TestSpoiledScheduling(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some thousand commands")
-	}
+	long(t, "it runs some thousand commands")
 	t.Parallel()
 	if runs := spoil(t, "debian-7.3-sched", [][]string{{"sched", "--limit", "3"}, {"sched", "131", "--threads"}, {"sched", "152"}}); runs*spoilEvery < 1000 {
 		t.Errorf("%d runs", runs)
@@ -40,9 +36,7 @@ func TestSpoiledScheduling(t *testing.T) {
 
 // The same for who reads everything.
 func TestSpoiledDoctor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some hundred commands")
-	}
+	long(t, "it runs some hundred commands")
 	t.Parallel()
 	if runs := spoil(t, "debian-7.3-oom", [][]string{{"doctor"}}); runs*spoilEvery < 300 {
 		t.Errorf("%d runs", runs)
@@ -51,9 +45,7 @@ func TestSpoiledDoctor(t *testing.T) {
 
 // The same with what only sockets read.
 func TestSpoiledNetwork(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some hundred commands")
-	}
+	long(t, "it runs some hundred commands")
 	t.Parallel()
 	commands := [][]string{{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}, {"explain", "socket"}}
 	if runs := spoil(t, "linux-6.18-net", commands); runs*spoilEvery < 300 {
@@ -63,9 +55,7 @@ func TestSpoiledNetwork(t *testing.T) {
 
 // The same with all that check reads, of one sample and of two.
 func TestSpoiledCheck(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some thousand commands")
-	}
+	long(t, "it runs some thousand commands")
 	t.Parallel()
 	for host, least := range map[string]int{"debian-7.3-sched": 400, "linux-6.18-lossy-net": 300, "linux-6.18-files": 300} {
 		if runs := spoil(t, host, [][]string{{"check", "--interval", "0"}, {"check", "--interval", "10ms", "--only", "net,fd,mem"}}); runs*spoilEvery < least {
@@ -76,9 +66,7 @@ func TestSpoiledCheck(t *testing.T) {
 
 // A file that is garbage or empty is no alarm: no rule finds what it did not before.
 func TestGarbageIsNoAlarm(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs some hundred commands")
-	}
+	long(t, "it runs some hundred commands")
 	t.Parallel()
 	for _, host := range []string{"debian-7.3-sched", "debian-5.10-oom", "linux-6.18-files", "linux-6.18-lossy-net"} {
 		dir := unpacked(t, host)

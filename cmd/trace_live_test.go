@@ -93,6 +93,7 @@ func kwhyCommand(t *testing.T) string {
 // No subcommand writes anywhere, sends anything to anybody but the kernel, or does
 // anything to another process. strace sees every system call of every thread.
 func TestLiveNothingIsChanged(t *testing.T) {
+	long(t, "it runs forty commands, one system call at a time")
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace is not here")
