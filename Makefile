@@ -3,7 +3,7 @@
 FUZZTIME ?= 200000x
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint golden docs fuzz bench bench-peers snapshot ci
+.PHONY: help build test test-all race lint golden docs fuzz bench bench-peers snapshot ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ build: ## ./kwhy, a static binary
 
 test: ## all tests
 	go test ./...
+
+test-all: ## those too that take minutes: each file of a recorded host spoiled in each way
+	KWHY_TEST_ALL=1 go test -count=1 -timeout 30m ./...
 
 race: ## all tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race ./...
