@@ -327,3 +327,22 @@ func reasonForPID(err error) Reason {
 	}
 	return Vanished
 }
+
+func (c Counters) num(name string) Num {
+	if n, ok := c[name]; ok && n < 1<<63 {
+		return Num(n)
+	}
+	return Unset
+}
+
+// sum adds names up; Unset if one is missing.
+func (c Counters) sum(names ...string) (total Num) {
+	for _, name := range names {
+		n := c.num(name)
+		if n == Unset {
+			return Unset
+		}
+		total += n
+	}
+	return total
+}
