@@ -1,6 +1,8 @@
 package net
 
 import (
+	"slices"
+
 	"kwhy/explain"
 	"kwhy/inspect"
 	"kwhy/inspect/sockdiag"
@@ -62,26 +64,33 @@ func traffic() []column {
 	}
 }
 
+func infoSeconds(f sockdiag.InfoField, per float64, d doc) column {
+	d.Unit = explain.Seconds
+	return info(f, d, per)
+}
+
+func infoBytes(f sockdiag.InfoField, d doc) column {
+	d.Unit = explain.Bytes
+	return info(f, d, 0)
+}
+
+func infoCount(f sockdiag.InfoField, d doc) column {
+	d.Unit = explain.Count
+	return info(f, d, 0)
+}
+
+const congestion, flowControl = explain.Concept("congestion-control"), explain.Concept("flow-control")
+
 // flow are the columns of tcp_info that say how a connection goes.
-func flow() []column {
-	const congestion, flowControl = explain.Concept("congestion-control"), explain.Concept("flow-control")
-	seconds := func(f sockdiag.InfoField, per float64, d doc) column {
-		d.Unit = explain.Seconds
-		return info(f, d, per)
-	}
-	bytes := func(f sockdiag.InfoField, d doc) column {
-		d.Unit = explain.Bytes
-		return info(f, d, 0)
-	}
-	count := func(f sockdiag.InfoField, d doc) column {
-		d.Unit = explain.Count
-		return info(f, d, 0)
-	}
-	ssthresh := count(sockdiag.SndSsthresh, doc{Kernel: "tcpi_snd_ssthresh", Concept: congestion, Gist: "Segments up to which its congestion window grows fast."})
+func flow() []column { return slices.Concat(path(), counted(), agreed()) }
+
+// path are what is on the way now, how fast it goes, and what holds it back.
+func path() []column {
+	ssthresh := infoCount(sockdiag.SndSsthresh, doc{Kernel: "tcpi_snd_ssthresh", Concept: congestion, Gist: "Segments up to which its congestion window grows fast."})
 	unlimited(&ssthresh, 0x7fffffff)
-	most := bytes(sockdiag.MaxPacingRate, doc{Kernel: "tcpi_max_pacing_rate", Concept: congestion, Show: explain.Asked, Gist: "Bytes a second that SO_MAX_PACING_RATE allows."})
+	most := infoBytes(sockdiag.MaxPacingRate, doc{Kernel: "tcpi_max_pacing_rate", Concept: congestion, Show: explain.Asked, Gist: "Bytes a second that SO_MAX_PACING_RATE allows."})
 	unlimited(&most, 1<<64-1)
-	pacing := bytes(sockdiag.PacingRate, doc{Kernel: "tcpi_pacing_rate", Concept: congestion, Gist: "Bytes a second at which the kernel lets its segments go."})
+	pacing := infoBytes(sockdiag.PacingRate, doc{Kernel: "tcpi_pacing_rate", Concept: congestion, Gist: "Bytes a second at which the kernel lets its segments go."})
 	unlimited(&pacing, 1<<64-1)
 	limited := info(sockdiag.AppLimited, doc{Kernel: "tcpi_delivery_rate_app_limited", Unit: explain.Bool, Since: since(4, 9), Concept: congestion, Gist: "Whether that rate was its program's: it had no more to send."}, 0)
 	flag := limited.Get
@@ -93,50 +102,62 @@ func flow() []column {
 		}
 	}
 	return []column{
-		seconds(sockdiag.RTT, micro, doc{Kernel: "tcpi_rtt", Label: "RTT", Show: explain.Wide, Concept: congestion, Gist: "How long an answer takes, smoothed over many."}),
-		seconds(sockdiag.RTTVar, micro, doc{Kernel: "tcpi_rttvar", Concept: congestion, Gist: "How far that varies."}),
-		seconds(sockdiag.MinRTT, micro, doc{Kernel: "tcpi_min_rtt", Since: since(4, 6), Concept: congestion, Gist: "The shortest answer lately: the way without queues."}),
-		seconds(sockdiag.RTO, micro, doc{Kernel: "tcpi_rto", Concept: congestion, Gist: "How long it waits for an acknowledgement before it sends again."}),
-		count(sockdiag.SndCwnd, doc{Kernel: "tcpi_snd_cwnd", Label: "CWND", Show: explain.Wide, Concept: congestion, Gist: "Congestion window: segments that may be on their way at one time."}),
+		infoSeconds(sockdiag.RTT, micro, doc{Kernel: "tcpi_rtt", Label: "RTT", Show: explain.Wide, Concept: congestion, Gist: "How long an answer takes, smoothed over many."}),
+		infoSeconds(sockdiag.RTTVar, micro, doc{Kernel: "tcpi_rttvar", Concept: congestion, Gist: "How far that varies."}),
+		infoSeconds(sockdiag.MinRTT, micro, doc{Kernel: "tcpi_min_rtt", Since: since(4, 6), Concept: congestion, Gist: "The shortest answer lately: the way without queues."}),
+		infoSeconds(sockdiag.RTO, micro, doc{Kernel: "tcpi_rto", Concept: congestion, Gist: "How long it waits for an acknowledgement before it sends again."}),
+		infoCount(sockdiag.SndCwnd, doc{Kernel: "tcpi_snd_cwnd", Label: "CWND", Show: explain.Wide, Concept: congestion, Gist: "Congestion window: segments that may be on their way at one time."}),
 		ssthresh,
-		bytes(sockdiag.SndMSS, doc{Kernel: "tcpi_snd_mss", Concept: congestion, Gist: "The most data of one segment that it sends."}),
-		count(sockdiag.Unacked, doc{Kernel: "tcpi_unacked", Concept: congestion, Gist: "Segments sent and not acknowledged."}),
-		count(sockdiag.Lost, doc{Kernel: "tcpi_lost", Concept: congestion, Gist: "Segments of these that are taken for lost."}),
-		count(sockdiag.Retrans, doc{Kernel: "tcpi_retrans", Concept: congestion, Gist: "Segments of these that were sent again."}),
-		count(sockdiag.Retransmits, doc{Kernel: "tcpi_retransmits", Concept: congestion, Gist: "Times in a row that the retransmission timer went off."}),
-		count(sockdiag.Backoff, doc{Kernel: "tcpi_backoff", Concept: congestion, Gist: "How often its timer was doubled: for want of an answer, or of a window."}),
-		counting(count(sockdiag.TotalRetrans, doc{Kernel: "tcpi_total_retrans", Label: "RETRANS", Show: explain.Wide, Concept: congestion, Gist: "Segments sent again since it was made."})),
-		bytes(sockdiag.NotsentBytes, doc{Kernel: "tcpi_notsent_bytes", Since: since(4, 6), Concept: "socket-buffers", Gist: "Bytes of its send queue that were not sent once."}),
-		bytes(sockdiag.SndWnd, doc{Kernel: "tcpi_snd_wnd", Since: since(5, 4), Concept: flowControl, Gist: "The peer's window: bytes that it takes beyond what it acknowledged."}),
-		bytes(sockdiag.RcvWnd, doc{Kernel: "tcpi_rcv_wnd", Since: since(6, 2), Concept: flowControl, Gist: "The window told to the peer: bytes that it may send."}),
+		infoBytes(sockdiag.SndMSS, doc{Kernel: "tcpi_snd_mss", Concept: congestion, Gist: "The most data of one segment that it sends."}),
+		infoCount(sockdiag.Unacked, doc{Kernel: "tcpi_unacked", Concept: congestion, Gist: "Segments sent and not acknowledged."}),
+		infoCount(sockdiag.Lost, doc{Kernel: "tcpi_lost", Concept: congestion, Gist: "Segments of these that are taken for lost."}),
+		infoCount(sockdiag.Retrans, doc{Kernel: "tcpi_retrans", Concept: congestion, Gist: "Segments of these that were sent again."}),
+		infoCount(sockdiag.Retransmits, doc{Kernel: "tcpi_retransmits", Concept: congestion, Gist: "Times in a row that the retransmission timer went off."}),
+		infoCount(sockdiag.Backoff, doc{Kernel: "tcpi_backoff", Concept: congestion, Gist: "How often its timer was doubled: for want of an answer, or of a window."}),
+		counting(infoCount(sockdiag.TotalRetrans, doc{Kernel: "tcpi_total_retrans", Label: "RETRANS", Show: explain.Wide, Concept: congestion, Gist: "Segments sent again since it was made."})),
+		infoBytes(sockdiag.NotsentBytes, doc{Kernel: "tcpi_notsent_bytes", Since: since(4, 6), Concept: "socket-buffers", Gist: "Bytes of its send queue that were not sent once."}),
+		infoBytes(sockdiag.SndWnd, doc{Kernel: "tcpi_snd_wnd", Since: since(5, 4), Concept: flowControl, Gist: "The peer's window: bytes that it takes beyond what it acknowledged."}),
+		infoBytes(sockdiag.RcvWnd, doc{Kernel: "tcpi_rcv_wnd", Since: since(6, 2), Concept: flowControl, Gist: "The window told to the peer: bytes that it may send."}),
 		pacing, most,
-		bytes(sockdiag.DeliveryRate, doc{Kernel: "tcpi_delivery_rate", Since: since(4, 9), Concept: congestion, Gist: "Bytes a second that lately reached the peer."}),
+		infoBytes(sockdiag.DeliveryRate, doc{Kernel: "tcpi_delivery_rate", Since: since(4, 9), Concept: congestion, Gist: "Bytes a second that lately reached the peer."}),
 		limited,
-		counting(seconds(sockdiag.BusyTime, micro, doc{Kernel: "tcpi_busy_time", Since: since(4, 10), Concept: flowControl, Gist: "How long it had something to send or to be acknowledged."})),
-		counting(seconds(sockdiag.RwndLimited, micro, doc{Kernel: "tcpi_rwnd_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that the peer's window held it back."})),
-		counting(seconds(sockdiag.SndbufLimited, micro, doc{Kernel: "tcpi_sndbuf_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that its send buffer was too small."})),
-		counting(bytes(sockdiag.BytesSent, doc{Kernel: "tcpi_bytes_sent", Since: since(4, 19), Show: explain.Asked, Concept: "socket", Gist: "Bytes sent, those sent again among them."})),
-		counting(bytes(sockdiag.BytesRetrans, doc{Kernel: "tcpi_bytes_retrans", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Bytes sent again."})),
-		counting(count(sockdiag.SegsOut, doc{Kernel: "tcpi_segs_out", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments sent."})),
-		counting(count(sockdiag.SegsIn, doc{Kernel: "tcpi_segs_in", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments that came."})),
-		counting(count(sockdiag.DataSegsOut, doc{Kernel: "tcpi_data_segs_out", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments sent with data in them."})),
-		counting(count(sockdiag.DataSegsIn, doc{Kernel: "tcpi_data_segs_in", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments that came with data in them."})),
-		counting(count(sockdiag.Delivered, doc{Kernel: "tcpi_delivered", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments that reached the peer."})),
-		counting(count(sockdiag.DeliveredCE, doc{Kernel: "tcpi_delivered_ce", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments of these that a router marked: it had a queue."})),
-		counting(count(sockdiag.DsackDups, doc{Kernel: "tcpi_dsack_dups", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Segments that the peer got twice: sent again without need."})),
-		counting(count(sockdiag.ReordSeen, doc{Kernel: "tcpi_reord_seen", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Times that segments overtook each other on the way."})),
-		counting(count(sockdiag.RcvOoopack, doc{Kernel: "tcpi_rcv_ooopack", Since: since(5, 4), Show: explain.Asked, Concept: congestion, Gist: "Segments that came out of order."})),
-		counting(count(sockdiag.TotalRTO, doc{Kernel: "tcpi_total_rto", Since: since(6, 7), Show: explain.Asked, Concept: congestion, Gist: "Times that the retransmission timer went off."})),
-		seconds(sockdiag.LastDataSent, milli, doc{Kernel: "tcpi_last_data_sent", Show: explain.Asked, Concept: "socket", Gist: "How long ago it last sent data."}),
-		seconds(sockdiag.LastDataRecv, milli, doc{Kernel: "tcpi_last_data_recv", Concept: "socket", Gist: "How long ago data last came."}),
-		seconds(sockdiag.LastAckRecv, milli, doc{Kernel: "tcpi_last_ack_recv", Show: explain.Asked, Concept: "socket", Gist: "How long ago an acknowledgement last came."}),
-		seconds(sockdiag.RcvRTT, micro, doc{Kernel: "tcpi_rcv_rtt", Show: explain.Asked, Concept: "socket-buffers", Gist: "How long a window of data takes to come: what tunes its buffer."}),
-		bytes(sockdiag.RcvSpace, doc{Kernel: "tcpi_rcv_space", Show: explain.Asked, Concept: "socket-buffers", Gist: "Bytes that its program read in such a time: what tunes its buffer."}),
-		bytes(sockdiag.RcvSsthresh, doc{Kernel: "tcpi_rcv_ssthresh", Show: explain.Asked, Concept: flowControl, Gist: "The most that it lets its window grow to for now."}),
-		bytes(sockdiag.AdvMSS, doc{Kernel: "tcpi_advmss", Show: explain.Asked, Concept: "socket", Gist: "The most data of one segment that it takes."}),
-		bytes(sockdiag.PMTU, doc{Kernel: "tcpi_pmtu", Show: explain.Asked, Concept: "socket", Gist: "The largest packet that gets through to the peer."}),
-		count(sockdiag.SndWscale, doc{Kernel: "tcpi_snd_wscale", Show: explain.Asked, Concept: flowControl, Gist: "The peer's windows are told in units of two to this power."}),
-		count(sockdiag.RcvWscale, doc{Kernel: "tcpi_rcv_wscale", Show: explain.Asked, Concept: flowControl, Gist: "Its own windows are told in units of two to this power."}),
+		counting(infoSeconds(sockdiag.BusyTime, micro, doc{Kernel: "tcpi_busy_time", Since: since(4, 10), Concept: flowControl, Gist: "How long it had something to send or to be acknowledged."})),
+		counting(infoSeconds(sockdiag.RwndLimited, micro, doc{Kernel: "tcpi_rwnd_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that the peer's window held it back."})),
+		counting(infoSeconds(sockdiag.SndbufLimited, micro, doc{Kernel: "tcpi_sndbuf_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that its send buffer was too small."})),
+	}
+}
+
+// counted are what was counted since the connection was made.
+func counted() []column {
+	return []column{
+		counting(infoBytes(sockdiag.BytesSent, doc{Kernel: "tcpi_bytes_sent", Since: since(4, 19), Show: explain.Asked, Concept: "socket", Gist: "Bytes sent, those sent again among them."})),
+		counting(infoBytes(sockdiag.BytesRetrans, doc{Kernel: "tcpi_bytes_retrans", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Bytes sent again."})),
+		counting(infoCount(sockdiag.SegsOut, doc{Kernel: "tcpi_segs_out", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments sent."})),
+		counting(infoCount(sockdiag.SegsIn, doc{Kernel: "tcpi_segs_in", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments that came."})),
+		counting(infoCount(sockdiag.DataSegsOut, doc{Kernel: "tcpi_data_segs_out", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments sent with data in them."})),
+		counting(infoCount(sockdiag.DataSegsIn, doc{Kernel: "tcpi_data_segs_in", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments that came with data in them."})),
+		counting(infoCount(sockdiag.Delivered, doc{Kernel: "tcpi_delivered", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments that reached the peer."})),
+		counting(infoCount(sockdiag.DeliveredCE, doc{Kernel: "tcpi_delivered_ce", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments of these that a router marked: it had a queue."})),
+		counting(infoCount(sockdiag.DsackDups, doc{Kernel: "tcpi_dsack_dups", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Segments that the peer got twice: sent again without need."})),
+		counting(infoCount(sockdiag.ReordSeen, doc{Kernel: "tcpi_reord_seen", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Times that segments overtook each other on the way."})),
+		counting(infoCount(sockdiag.RcvOoopack, doc{Kernel: "tcpi_rcv_ooopack", Since: since(5, 4), Show: explain.Asked, Concept: congestion, Gist: "Segments that came out of order."})),
+		counting(infoCount(sockdiag.TotalRTO, doc{Kernel: "tcpi_total_rto", Since: since(6, 7), Show: explain.Asked, Concept: congestion, Gist: "Times that the retransmission timer went off."})),
+	}
+}
+
+// agreed are when something last happened, and what the two ends agreed on.
+func agreed() []column {
+	return []column{
+		infoSeconds(sockdiag.LastDataSent, milli, doc{Kernel: "tcpi_last_data_sent", Show: explain.Asked, Concept: "socket", Gist: "How long ago it last sent data."}),
+		infoSeconds(sockdiag.LastDataRecv, milli, doc{Kernel: "tcpi_last_data_recv", Concept: "socket", Gist: "How long ago data last came."}),
+		infoSeconds(sockdiag.LastAckRecv, milli, doc{Kernel: "tcpi_last_ack_recv", Show: explain.Asked, Concept: "socket", Gist: "How long ago an acknowledgement last came."}),
+		infoSeconds(sockdiag.RcvRTT, micro, doc{Kernel: "tcpi_rcv_rtt", Show: explain.Asked, Concept: "socket-buffers", Gist: "How long a window of data takes to come: what tunes its buffer."}),
+		infoBytes(sockdiag.RcvSpace, doc{Kernel: "tcpi_rcv_space", Show: explain.Asked, Concept: "socket-buffers", Gist: "Bytes that its program read in such a time: what tunes its buffer."}),
+		infoBytes(sockdiag.RcvSsthresh, doc{Kernel: "tcpi_rcv_ssthresh", Show: explain.Asked, Concept: flowControl, Gist: "The most that it lets its window grow to for now."}),
+		infoBytes(sockdiag.AdvMSS, doc{Kernel: "tcpi_advmss", Show: explain.Asked, Concept: "socket", Gist: "The most data of one segment that it takes."}),
+		infoBytes(sockdiag.PMTU, doc{Kernel: "tcpi_pmtu", Show: explain.Asked, Concept: "socket", Gist: "The largest packet that gets through to the peer."}),
+		infoCount(sockdiag.SndWscale, doc{Kernel: "tcpi_snd_wscale", Show: explain.Asked, Concept: flowControl, Gist: "The peer's windows are told in units of two to this power."}),
+		infoCount(sockdiag.RcvWscale, doc{Kernel: "tcpi_rcv_wscale", Show: explain.Asked, Concept: flowControl, Gist: "Its own windows are told in units of two to this power."}),
 	}
 }
 
