@@ -427,3 +427,18 @@ func (g memcg) inLog(t *testing.T, victim string) bool {
 	t.Errorf("process %s was killed, and the log's kills are %v", victim, kills)
 	return true
 }
+
+// Where there is no log device, as in a container, kwhy says what else to give it.
+func TestLiveOOMLogWithoutADevice(t *testing.T) {
+	root(t)
+	c := exec.Command("unshare", "--mount", "sh", "-c", `mount --make-rprivate / && mount -t tmpfs none /dev && exec "$0" oom log`, kwhyCommand(t))
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !strings.Contains(string(out), "kmsg") {
+		t.Skipf("no mount namespace of its own: %v: %s", err, out)
+	}
+	want := "kwhy: read /dev/kmsg: no such file or directory (give it a log: journalctl -k | kwhy oom log -)\n"
+	if string(out) != want || exit.ExitCode() != exitFailed {
+		t.Errorf("status %d, %q", exit.ExitCode(), out)
+	}
+}

@@ -63,10 +63,12 @@ func (r *run) oomRing(limit int) error {
 		return usagef("oom log: --proc-root is a saved copy, which has no ring buffer: give FILE")
 	}
 	d, err := kmsg.Open(inspect.KernelLog.String())
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (%s: sudo kwhy oom log)", err, inspect.KernelLog.Opens())
-	}
-	if err != nil {
+	case errors.Is(err, fs.ErrNotExist): // as in a container that was not given it
+		return fmt.Errorf("%w (give it a log: journalctl -k | kwhy oom log -)", err)
+	case err != nil:
 		return err
 	}
 	defer func() { _ = d.Close() }()
