@@ -26,9 +26,9 @@ const completionLong = `Prints a script that teaches a shell to complete what kw
 and their values, processes by PID with their names, columns, states, users, cgroups,
 and whatever kwhy explain has.
 
-  bash   kwhy completion bash >/usr/share/bash-completion/completions/kwhy
-  zsh    kwhy completion zsh >"${fpath[1]}/_kwhy"
-  fish   kwhy completion fish >~/.config/fish/completions/kwhy.fish
+  bash  kwhy completion bash >/usr/share/bash-completion/completions/kwhy
+  zsh   kwhy completion zsh >"${fpath[1]}/_kwhy"
+  fish  kwhy completion fish >~/.config/fish/completions/kwhy.fish
 
 The packages bring all three. For the shell at hand alone: source <(kwhy completion bash)`
 
