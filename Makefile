@@ -29,7 +29,7 @@ golden: ## rewrite the expected outputs of tests
 docs: ## regenerate the schema, rules, manual, reference, completion and licences
 	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
 
-snapshot: ## all of a release but signing and publishing, into dist/
+snapshot: ## all of a release but publishing, into dist/
 	.ci/run snapshot
 
 fuzz: ## each fuzz target for FUZZTIME inputs

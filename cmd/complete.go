@@ -26,9 +26,9 @@ const completionLong = `Prints a script that teaches a shell to complete what kw
 and their values, processes by PID with their names, columns, states, users, cgroups,
 and whatever kwhy explain has.
 
-  bash   kwhy completion bash >/usr/share/bash-completion/completions/kwhy
-  zsh    kwhy completion zsh >"${fpath[1]}/_kwhy"
-  fish   kwhy completion fish >~/.config/fish/completions/kwhy.fish
+  bash  kwhy completion bash >/usr/share/bash-completion/completions/kwhy
+  zsh   kwhy completion zsh >"${fpath[1]}/_kwhy"
+  fish  kwhy completion fish >~/.config/fish/completions/kwhy.fish
 
 The packages bring all three. For the shell at hand alone: source <(kwhy completion bash)`
 
@@ -52,7 +52,7 @@ func (a *App) completionCommand() *cobra.Command {
 			case "zsh":
 				return root.GenZshCompletion(a.Out)
 			}
-			return root.GenFishCompletion(a.Out, true)
+			return a.fishCompletion(root)
 		},
 	}
 }
@@ -67,6 +67,19 @@ func (a *App) bashCompletion(root *cobra.Command) error {
 	}
 	quoted := regexp.MustCompile(`(?m)^( +)(?:printf -v )?(comp|COMPREPLY\[0\])(?: "%q"|=\$\(printf "%q").*$`)
 	_, err := a.Out.Write(quoted.ReplaceAll(script.Bytes(), []byte("${0}\n${1}${2}=$${${2}//\\\\,/,}")))
+	return err
+}
+
+// fishCompletion prints cobra's script with two changes, where it keeps a blank from
+// following the one offer left: that may begin with a dash (--columns=pid), and whether a
+// blank would follow depends on its own end, not on that of its description.
+func (a *App) fishCompletion(root *cobra.Command) error {
+	var script bytes.Buffer
+	if err := root.GenFishCompletion(&script, true); err != nil {
+		return err
+	}
+	mended := strings.NewReplacer(`(string split --max 1 \t `, `(string split --max 1 -- \t `, `(string sub -s -1 -- $split)`, `(string sub -s -1 -- $split[1])`)
+	_, err := mended.WriteString(a.Out, script.String())
 	return err
 }
 

@@ -103,10 +103,60 @@ try kwhy check --only mem,ne
 try kwhy explain MemAvaila
 try kwhy oom l
 `
-	c := exec.Command(bash, "-c", script)
-	c.Env = append(os.Environ(), "PATH="+filepath.Dir(kwhyCommand(t))+":"+os.Getenv("PATH"))
-	out, err := c.CombinedOutput()
-	want := "pid,state|pid,started|\npid,state|\npid,state,wchan|\nCLOSE_WAIT,CLOSING|\nmem,net|\nMemAvailable|\nlog|\n"
+	shellCompletes(t, exec.Command(bash, "-c", script), "pid,state|pid,started|\npid,state|\npid,state,wchan|\nCLOSE_WAIT,CLOSING|\nmem,net|\nMemAvailable|\nlog|\n")
+}
+
+// zsh itself completes, and tells of a process its name. In place of its own _describe is
+// one that prints the options that it is given, and the offers.
+func TestLiveZshCompletes(t *testing.T) {
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("zsh is not here")
+	}
+	script := `
+compdef() { : }
+_describe() { offers=("${completions[@]}"); print -r -- ${(M)@:#-?} "${(j:|:)completions[@]%%:*}"; }
+. ../docs/completion/_kwhy
+try() { words=("$@") CURRENT=$#; _kwhy; }
+try kwhy proc --columns pid,sta
+try kwhy proc --columns pid,state,wch
+try kwhy proc --columns=pid,wch
+try kwhy check --only mem,ne
+try kwhy explain MemAvaila
+try kwhy mem $PID
+print -r -- $offers[1]`
+	shellCompletes(t, exec.Command(zsh, "-fc", script), "-S pid,state|pid,started\n-S pid,state,wchan\n-P -S pid,wchan\n-S mem,net\nMemAvailable\n-V PID\nPID:COMM\n")
+}
+
+// So does fish, which has a command for it. Its script offers what no blank should follow
+// once more with a dot behind it.
+func TestLiveFishCompletes(t *testing.T) {
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("fish is not here")
+	}
+	script := `
+source ../docs/completion/kwhy.fish
+for typed in "proc --columns pid,sta" "proc --columns pid,state,wch" "proc --columns=pid,wch" "check --only mem,ne" "explain MemAvaila"
+	complete -C "kwhy $typed" | string replace -r '\t.*' '' | sort | string join '|'
+end
+complete -C "kwhy mem $PID" | grep "^$PID	"`
+	c := exec.Command(fish, "--no-config", "-c", script)
+	c.Env = append(c.Env, "HOME="+t.TempDir())
+	shellCompletes(t, c, "pid,started|pid,state\npid,state,wchan|pid,state,wchan.\n--columns=pid,wchan|--columns=pid,wchan.\nmem,net|mem,net.\nMemAvailable\nPID\tCOMM\n")
+}
+
+// shellCompletes runs a shell that has kwhy in its path, and in PID the test's own number.
+func shellCompletes(t *testing.T, shell *exec.Cmd, want string) {
+	t.Helper()
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := fmt.Sprint(os.Getpid())
+	shell.Env = append(append(os.Environ(), "PID="+pid, "PATH="+filepath.Dir(kwhyCommand(t))+":"+os.Getenv("PATH")), shell.Env...)
+	out, err := shell.CombinedOutput()
+	want = strings.NewReplacer("PID", pid, "COMM", strings.TrimSpace(string(comm))).Replace(want)
 	if err != nil || string(out) != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}

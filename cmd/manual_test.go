@@ -239,6 +239,22 @@ func (w *roff) prose(text string) {
 	}
 }
 
+// examples are commands, as they are typed. One with a remark is an entry of a list: beside
+// each other both would be wider than a terminal.
+func (w *roff) examples(text string) {
+	for _, l := range strings.Split(text, "\n") {
+		command, remark, _ := strings.Cut(strings.TrimSpace(l), "  ")
+		if remark = strings.TrimSpace(remark); remark == "" {
+			remark = `\&`
+		} else {
+			remark = escaped(remark)
+		}
+		fmt.Fprintln(w, ".TP")
+		w.line(bold(command))
+		w.line(remark)
+	}
+}
+
 func bold(s string) string { return `\fB` + escaped(s) + `\fR` }
 
 func (w *roff) flags(list []*pflag.Flag) {
@@ -254,11 +270,17 @@ func (w *roff) flags(list []*pflag.Flag) {
 
 func manual(p *manualPage, all []manualPage) []byte {
 	w := &roff{}
-	fmt.Fprintf(w, ".\\\" Generated from the commands themselves by make docs.\n.TH %s 1 \"\" kwhy \"User Commands\"\n", strings.ToUpper(escaped(p.title())))
+	// No date, so that a page changes with its text alone. Nothing is parted or stretched
+	// to fill a line: it holds names that are to be copied.
+	fmt.Fprintf(w, ".\\\" Generated from the commands themselves by make docs.\n.TH %s 1 \"\" kwhy \"User Commands\"\n.nh\n.ad l\n", strings.ToUpper(escaped(p.title())))
 	w.section("NAME")
 	w.line(escaped(p.title()) + ` \- ` + escaped(p.cmd.Short))
 	w.section("SYNOPSIS")
-	w.line(bold(p.cmd.CommandPath()) + escaped(strings.TrimPrefix(p.cmd.UseLine(), p.cmd.CommandPath())))
+	usage := strings.TrimPrefix(p.cmd.UseLine(), p.cmd.CommandPath())
+	if p.path == "" {
+		usage = " COMMAND" + usage
+	}
+	w.line(bold(p.cmd.CommandPath()) + escaped(usage))
 	w.section("DESCRIPTION")
 	long := strings.TrimSuffix(p.cmd.Long, exitWords()) // which has a section of its own
 	w.prose(long)
@@ -277,7 +299,10 @@ func manual(p *manualPage, all []manualPage) []byte {
 	if p.path != "" {
 		w.section(`"COMMON OPTIONS"`)
 		w.line(`These are explained in \fBkwhy\fR(1); each is a variable and a key of the config file, too.`)
-		w.flags(all[0].flags())
+		own := p.flags()
+		w.flags(slices.DeleteFunc(all[0].flags(), func(f *pflag.Flag) bool {
+			return slices.ContainsFunc(own, func(o *pflag.Flag) bool { return o.Name == f.Name })
+		}))
 	}
 	w.section(`"EXIT STATUS"`)
 	for status, means := range exitTable() {
@@ -294,7 +319,7 @@ func manual(p *manualPage, all []manualPage) []byte {
 	manualFiles(w, p)
 	if p.cmd.Example != "" {
 		w.section("EXAMPLES")
-		w.prose(p.cmd.Example)
+		w.examples(p.cmd.Example)
 	}
 	manualSee(w, p, all)
 	return w.Bytes()

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,6 +24,7 @@ type releaseFile struct {
 		Formats  []string
 		Contents []struct{ Src, Dst, Packager string }
 	}
+	Signs []struct{ Args []string }
 }
 
 // goreleaser itself is too large to be built for every change. What can go wrong from
@@ -47,6 +49,13 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 	if named := machines(t); !sameWords(named, built) {
 		t.Errorf("goreleaser.yaml builds for %v, .ci/run names %v", built, named)
 	}
+	for _, s := range r.Signs { // goreleaser leaves nothing of any other $, and no shell sees it
+		for _, arg := range s.Args {
+			if strings.Contains(strings.NewReplacer("${artifact}", "", "${signature}", "").Replace(arg), "$") {
+				t.Errorf("an argument for a signature is %q", arg)
+			}
+		}
+	}
 	main, err := os.ReadFile("kwhy/main.go")
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +72,14 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 	for _, c := range r.Nfpms[0].Contents {
 		packed = append(packed, c.Src)
 	}
+	made := t.TempDir()
+	pack(t, made, "UTC", "022")
 	for _, src := range packed {
-		if found, err := filepath.Glob(filepath.Join("..", src)); err != nil || len(found) == 0 {
+		src = strings.Replace(src, "packed/", made+"/", 1)
+		if !filepath.IsAbs(src) {
+			src = filepath.Join("..", src)
+		}
+		if found, err := filepath.Glob(src); err != nil || len(found) == 0 {
 			t.Errorf("goreleaser.yaml packs %s, which is not there", src)
 		}
 	}
@@ -72,12 +87,47 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 		if !slices.Contains(r.Nfpms[0].Formats, format) {
 			t.Errorf("no %s", format)
 		}
-		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", "/copyright"} {
+		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
 			if !slices.ContainsFunc(r.Nfpms[0].Contents, func(c struct{ Src, Dst, Packager string }) bool {
 				return strings.HasSuffix(c.Dst, want) && (c.Packager == "" || c.Packager == format)
 			}) {
 				t.Errorf("the %s has no %s", format, want)
 			}
+		}
+	}
+}
+
+// pack has .ci/pack make what it makes for packages, for a caller in some time zone with
+// some mask for new files.
+func pack(t *testing.T, to, zone, mask string) {
+	t.Helper()
+	c := exec.Command("sh", "-c", "umask "+mask+`; exec ../.ci/pack "$1" 1.2.3-rc.1 1234567890 "Some One"`, "sh", to)
+	c.Env = append(os.Environ(), "TZ="+zone, "LANG=de_DE.UTF-8")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// What packages hold besides the tree is the same whoever makes it, and Debian's tools
+// read it.
+func TestReleasePacksTheSame(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	pack(t, a, "UTC", "022")
+	pack(t, b, "Asia/Tokyo", "077")
+	if out, err := exec.Command("diff", "-r", a, b).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if fi, err := os.Stat(filepath.Join(b, "man", "kwhy.1.gz")); err != nil || fi.Mode() != 0o644 {
+		t.Error(fi, err)
+	}
+	parse, err := exec.LookPath("dpkg-parsechangelog")
+	if err != nil {
+		t.Skip("dpkg-parsechangelog is not here")
+	}
+	out, err := exec.Command("sh", "-c", `zcat "$1" | "$2" -l -`, "sh", filepath.Join(a, "changelog.Debian.gz"), parse).CombinedOutput()
+	for _, want := range []string{"Version: 1.2.3~rc.1-1\n", "Maintainer: Some One <>\n", "Timestamp: 1234567890\n"} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: no %q in\n%s", err, want, out)
 		}
 	}
 }
