@@ -211,7 +211,7 @@ func TestLiveDoctorWithoutFiles(t *testing.T) {
 // Of a /proc that hides others' processes a plain user sees its own.
 func TestLiveDoctorHidden(t *testing.T) {
 	long(t, "TestLiveDoctor runs the same")
-	d := doctorIn(t, `mkdir "$1/p" "$1/b" && mount -t proc -o hidepid=2 proc "$1/p" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1" "$1/.." "$1/../.." &&
+	d := doctorIn(t, `mkdir "$1/p" "$1/b" && mount -t proc -o hidepid=2 proc "$1/p" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1" "$1/.." &&
 setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
 	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "others' processes are not shown") {
 		t.Errorf("%+v", d.Values["proc_mount"])
@@ -239,7 +239,7 @@ func TestDoctorDenied(t *testing.T) {
 	if os.Geteuid() != 0 {
 		d = liveJSON(t, args...)
 	} else {
-		for at := dir; at != "/tmp" && at != "/"; at = filepath.Dir(at) {
+		for at := dir; at != filepath.Clean(os.TempDir()) && at != "/"; at = filepath.Dir(at) {
 			if err := os.Chmod(at, 0o755); err != nil {
 				t.Skip(err)
 			}
