@@ -135,6 +135,7 @@ func TestLiveDeleted(t *testing.T) {
 // A plain user finds a program of its own that was deleted by the program's link, and
 // is told that of mapped files nothing can be seen.
 func TestLiveDeletedUnprivileged(t *testing.T) {
+	long(t, "TestLiveUnprivileged runs the same")
 	if os.Geteuid() != 0 {
 		t.Skip("giving up root takes root")
 	}

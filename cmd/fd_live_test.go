@@ -393,6 +393,7 @@ func withLsof(t *testing.T, path, pid string, ours map[string]map[string]any) ma
 // As a plain user: one's own descriptors are whole, those of others a gap with how
 // many processes it is of.
 func TestLiveFDsUnprivileged(t *testing.T) {
+	long(t, "TestLiveUnprivileged runs the same")
 	if os.Geteuid() != 0 {
 		t.Skip("giving up root takes root")
 	}

@@ -38,6 +38,7 @@ func ssOf(t *testing.T, pid int, flags string) map[string]ssLine {
 // Every TCP and UDP socket, state, queue and memory number is as ss has them, where
 // it held still while both looked.
 func TestLiveAgreesWithSs(t *testing.T) {
+	long(t, "TestLiveNetProcess reads the same")
 	c, _, own := netChild(t, "Sockets")
 	if !own {
 		t.Skip("a network namespace of its own takes CAP_SYS_ADMIN")
@@ -139,6 +140,7 @@ func sameAsSs(t *testing.T, key string, r map[string]any, s ssLine) (n int) {
 
 // Unix sockets have the peers and queues that ss tells.
 func TestLiveUnixAgreesWithSs(t *testing.T) {
+	long(t, "TestLiveNetProcess reads the same")
 	c, made, own := netChild(t, "Sockets")
 	if !own {
 		t.Skip("a network namespace of its own takes CAP_SYS_ADMIN")

@@ -12,6 +12,7 @@ import (
 // A process that ends between two samples takes its network namespace along: that is
 // said, or the rest is told.
 func TestLiveNamespaceEnds(t *testing.T) {
+	long(t, "it waits for namespaces to end")
 	for _, args := range [][]string{{"net", "PID"}, {"net", "sockets", "PID"}, {"net", "--netns", "PID"}, {"net", "--all-netns"}, {"net"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			c, _, _ := netChild(t, "Sockets")

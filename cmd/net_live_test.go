@@ -69,6 +69,7 @@ func TestLiveSocketsInTrouble(t *testing.T) {
 // A peer that answers every probe of its closed window and does not read is found:
 // the probes are counted by what lengthens their interval.
 func TestLiveWindowClosed(t *testing.T) {
+	long(t, "it waits for probes of a window")
 	c, made, _ := netChild(t, "Sockets")
 	pid := strconv.Itoa(c.Process.Pid)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {

@@ -40,6 +40,7 @@ func TestHelperTimeWait(t *testing.T) {
 // Thousands of connections in TIME_WAIT are counted, as many as ss and sockstat
 // count, and explained.
 func TestLiveTimeWait(t *testing.T) {
+	long(t, "it waits for connections to end")
 	const many = 5000
 	c, made, own := netChild(t, "TimeWait", "KWHY_TEST_MANY="+strconv.Itoa(many))
 	if !own {

@@ -51,6 +51,7 @@ var (
 // TestPagesCommands: every command line of kwhy in prose and in blocks, those too that are
 // not run, has a subcommand and flags that there are.
 func TestPagesCommands(t *testing.T) {
+	long(t, "it parses command lines, one after the other")
 	for _, p := range pages(t) {
 		if filepath.Base(p.path) == "rules.md" {
 			continue

@@ -171,6 +171,7 @@ var capabilityRow = regexp.MustCompile(`(?m)^\| ([a-z_/0]+) \| (yes|no) \| (yes|
 
 // TestLivePagesCapabilities tries what the table of capabilities says, on a child of another user.
 func TestLivePagesCapabilities(t *testing.T) {
+	long(t, "setpriv does the work")
 	if os.Geteuid() != 0 {
 		t.Skip("to drop capabilities takes root")
 	}

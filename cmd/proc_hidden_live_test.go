@@ -17,6 +17,7 @@ import (
 // /proc mounted with hidepid=2, read by a plain user: what others have is not there;
 // that is told, and no error, and nothing is counted that can't be.
 func TestLiveHidepid(t *testing.T) {
+	long(t, "TestLiveUnprivileged runs the same")
 	root(t)
 	// A process of the plain user whose parent is root's.
 	own := child(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, "sleep", "600")

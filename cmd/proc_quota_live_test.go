@@ -24,6 +24,7 @@ func quota(t *testing.T, dir string, us int) {
 // or as what happened during the interval. When it may have more than it can use, the
 // history stays, and nothing happens any more.
 func TestLiveThrottled(t *testing.T) {
+	long(t, "it waits for the scheduler")
 	dir := cpuGroup(t)
 	c := exec.Command("sh", "-c", "echo $$ >"+dir+"/cgroup.procs && while :; do :; done")
 	if err := c.Start(); err != nil {

@@ -152,6 +152,7 @@ func TestHelperBurns(t *testing.T) {
 // The share of looks that find a thread on a CPU or ready for one is the share of
 // time that the kernel's own clocks say.
 func TestLiveSampleAgreesWithTheClocks(t *testing.T) {
+	long(t, "it waits for the clocks")
 	c, _ := helper(t, "Burns")
 	var wrong string
 	for range 3 { // of what chance has a part in

@@ -227,6 +227,7 @@ func TestLiveZombie(t *testing.T) {
 // Frozen by version 1's freezer, and by version 2's as a plain user who can't see
 // where it waits.
 func TestLiveFrozen(t *testing.T) {
+	long(t, "it waits for the scheduler")
 	t.Run("version 1", func(t *testing.T) {
 		dir := fmt.Sprintf("/sys/fs/cgroup/freezer/kwhy-test-%d", os.Getpid())
 		if err := os.Mkdir(dir, 0o755); err != nil {

@@ -182,6 +182,7 @@ func stopped(t *testing.T, dir string) float64 {
 // A child that may have a fifth of a CPU and wants one: what kwhy says of it lies
 // between what the kernel counts before and after, of all time and of an interval.
 func TestLiveThrottledGroup(t *testing.T) {
+	long(t, "it waits for the scheduler")
 	dir := cpuGroup(t)
 	c := exec.Command("sh", "-c", "echo $$ >"+dir+"/cgroup.procs && while :; do :; done")
 	if err := c.Start(); err != nil {
@@ -270,6 +271,7 @@ func TestLiveAffinity(t *testing.T) {
 // Of two children one ran before the interval and one in it: the row that comes up
 // has rates all the same, and nothing is called unread.
 func TestLiveIntervalRates(t *testing.T) {
+	long(t, "it waits for intervals")
 	shell, err := os.ReadFile("/bin/sh")
 	if err != nil {
 		t.Skip(err)
@@ -316,6 +318,7 @@ func TestLiveBlockedIsNamed(t *testing.T) {
 // Three children that never wait are in the load averages' last update: at least
 // they are counted, and no more than there are threads.
 func TestLiveLoad(t *testing.T) {
+	long(t, "it waits for the load average")
 	cpu := lastCPU(t)
 	for range 3 {
 		busy(t, cpu, 19, false)

@@ -113,6 +113,7 @@ func rivals(t *testing.T, pids []int, groups bool, over time.Duration) (measured
 // kernel's rule has it, within two points: in one session by their weights, in
 // several by autogroup alike, whatever their nice values and SCHED_IDLE.
 func TestLiveShareOfACPU(t *testing.T) {
+	long(t, "it waits for the scheduler")
 	auto := autogrouped(t)
 	weights := func(own bool, list ...float64) (want []float64) {
 		sum := 0.

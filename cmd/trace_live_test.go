@@ -94,6 +94,7 @@ func kwhyCommand(t *testing.T) string {
 // anything to another process. strace sees every system call of every thread.
 func TestLiveNothingIsChanged(t *testing.T) {
 	long(t, "it runs forty commands, one system call at a time")
+	t.Parallel()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace is not here")
