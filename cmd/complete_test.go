@@ -109,6 +109,7 @@ try kwhy oom l
 // zsh itself completes, and tells of a process its name. In place of its own _describe is
 // one that prints the options that it is given, and the offers.
 func TestLiveZshCompletes(t *testing.T) {
+	long(t, "it starts a shell and a kwhy for each word")
 	zsh, err := exec.LookPath("zsh")
 	if err != nil {
 		t.Skip("zsh is not here")
@@ -131,6 +132,7 @@ print -r -- $offers[1]`
 // So does fish, which has a command for it. Its script offers what no blank should follow
 // once more with a dot behind it.
 func TestLiveFishCompletes(t *testing.T) {
+	long(t, "it starts a shell and a kwhy for each word")
 	fish, err := exec.LookPath("fish")
 	if err != nil {
 		t.Skip("fish is not here")
