@@ -96,7 +96,8 @@ func TestLiveTextsAgreeWithPs(t *testing.T) {
 	if err != nil {
 		t.Skip("ps is not installed")
 	}
-	c := child(t, nil, "sh", "-c", "read x; exit", "a name", "with  blanks")
+	c := exec.Command("sh", "-c", "read x; exit", "a name", "with  blanks")
+	hearing(t, c) // and waits for what is written to it
 	settle(t, c.Process.Pid, "comm", "sh")
 	pid := strconv.Itoa(c.Process.Pid)
 	rows := processRows(t, "pid,comm,command,started")
