@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	mainEnds()
 	testscript.Main(m, map[string]func(){"kwhy": scripted})
 }
 
