@@ -112,13 +112,13 @@ func (w *cpuWalk) read(g *CPUGroup, dir string) (cpuset string) {
 	set := "cpuset.cpus.effective"
 	if w.version == 1 {
 		set = "cpuset.effective_cpus"
-		g.CPUs, g.Bounded, _ = t.cfsQuota(dir)
+		g.CPUs, g.Bounded, _ = cfsQuota(t, dir)
 		g.Shares, g.Burst = num("cpu.shares"), num("cpu.cfs_burst_us")
 		if n := num("cpu.cfs_period_us"); n > 0 {
 			g.Period = uint64(n)
 		}
 	} else {
-		g.CPUs, g.Bounded, _ = t.cpuMax(dir)
+		g.CPUs, g.Bounded, _ = cpuMax(t, dir)
 		_ = t.single(path.Join(dir, "cpu.max"), func(b []byte) error {
 			_, period := cutField(trimNewline(b))
 			g.Period, _ = parseUint(period)

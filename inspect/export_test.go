@@ -9,17 +9,15 @@ import (
 
 // What the tests, which are outside of the package because inspecttest imports
 // it, need of its inside.
-var (
-	CountList        = countList
-	ParseChoice      = parseChoice
-	ParseUint        = parseUint
-	ParseZoneinfo    = parseZoneinfo
-	ParseSlabinfo    = parseSlabinfo
-	ParseNodeMeminfo = parseNodeMeminfo
-	UnescapeOctal    = unescapeOctal
-	ParseSwaps       = parseSwaps
-	ErrMalformed     = errMalformed
-)
+var CountList = countList
+var ParseChoice = parseChoice
+var ParseUint = parseUint
+var ParseZoneinfo = parseZoneinfo
+var ParseSlabinfo = parseSlabinfo
+var ParseNodeMeminfo = parseNodeMeminfo
+var UnescapeOctal = unescapeOctal
+var ParseSwaps = parseSwaps
+var ErrMalformed = errMalformed
 
 func ParseCounters(b []byte) (Counters, error) { return parseCounters(b, 0) }
 
@@ -186,14 +184,12 @@ func ParseSockstat(b []byte) (Counters, error) {
 	return out, err
 }
 
-var (
-	ParseProtocols = parseProtocols
-	ParseSoftnet   = parseSoftnet
-	ParseConntrack = parseConntrack
-	ParseQdisc     = parseQdisc
-	ParseHook      = parseHook
-	CPUMask        = cpuMask
-)
+var ParseProtocols = parseProtocols
+var ParseSoftnet = parseSoftnet
+var ParseConntrack = parseConntrack
+var ParseQdisc = parseQdisc
+var ParseHook = parseHook
+var CPUMask = cpuMask
 
 func ParseNetDev(b []byte) (map[string]DevStats, error) {
 	out := map[string]DevStats{}

@@ -26,7 +26,7 @@ type FDHost struct {
 
 // Missing says why a source gave nothing.
 func (f *FDHost) Missing(s Source) Reason {
-	if sourceTable[s].shape == number {
+	if s.shape() == number {
 		return f.Mem.Missing(s)
 	}
 	switch {
@@ -79,7 +79,7 @@ func (h *Host) FDHost(ps *Procs, want Sources) (*FDHost, error) {
 
 // FDHostOf is FDHost where the descriptors were walked already, or are by scan.
 func (h *Host) FDHostOf(scan func() *FDScan, want Sources) (*FDHost, error) {
-	m, err := h.Mem(want.Only(func(s Source) bool { return sourceTable[s].shape == number }).Plus(Of(Meminfo)))
+	m, err := h.Mem(want.Only(func(s Source) bool { return s.shape() == number }).Plus(Of(Meminfo)))
 	if m == nil || err != nil && m.At.IsZero() {
 		return nil, err
 	}

@@ -246,7 +246,7 @@ func (h *Host) pidRungs(d *ProcDetail, mounts []mount) []Rung {
 // cpuRungs reads how many CPUs' worth of time cgroups may have.
 func (h *Host) cpuRungs(d *ProcDetail, mounts []mount) []Rung {
 	return h.climb(d, mounts, rungFiles{controller: "cpu", source: CgroupCPU, resource: "cpus", step: "cgroup", unlimited: true,
-		parse1: tree.cfsQuota, parse2: tree.cpuMax})
+		parse1: cfsQuota, parse2: cpuMax})
 }
 
 // hostTasks are the kernel's own bounds on threads. Since 6.14 each PID namespace has

@@ -14,8 +14,7 @@ import (
 // Mem is a host's memory at one moment, and a moment before if it was asked
 // to watch.
 type Mem struct {
-	Host     *Host
-	At       time.Time
+	Settings
 	Info     Counters // /proc/meminfo: bytes; HugePages_* are counts
 	Vmstat   Counters // /proc/vmstat as it is: mostly pages and events
 	Zones    []Zone
@@ -32,10 +31,7 @@ type Mem struct {
 	Still bool
 	Was   *Mem
 
-	numbers [nSources]int64
-	words   [nSources]string
-	got     [nSources]Reason
-	cut     bool // meminfo ends before its end
+	cut bool // meminfo ends before its end
 }
 
 // Swap is one device or file of /proc/swaps. Sizes are in bytes.
@@ -68,9 +64,6 @@ type Zram struct {
 	Peak       uint64
 }
 
-// Missing says why a source gave nothing.
-func (m *Mem) Missing(s Source) Reason { return m.got[s] }
-
 // Before returns the sample an interval ago, and how long ago.
 func (m *Mem) Before() (*Mem, time.Duration, bool) {
 	if m.Was == nil {
@@ -78,19 +71,6 @@ func (m *Mem) Before() (*Mem, time.Duration, bool) {
 	}
 	return m.Was, m.At.Sub(m.Was.At), true
 }
-
-// Number returns the integer of a source that holds just one.
-func (m *Mem) Number(s Source) (int64, bool) {
-	return m.numbers[s], m.got[s] == Present && sourceTable[s].shape == number
-}
-
-// Word returns the chosen word of a source that offers several.
-func (m *Mem) Word(s Source) (string, bool) {
-	return m.words[s], m.got[s] == Present && sourceTable[s].shape == choice
-}
-
-// Kernel returns the kernel that was read.
-func (m *Mem) Kernel() Version { return m.Host.Kernel }
 
 // Partial tells whether a source gave only the beginning of what it holds.
 func (m *Mem) Partial(s Source) bool { return s == Meminfo && m.cut }
@@ -122,10 +102,7 @@ func (h *Host) Mem(want Sources) (*Mem, error) { return h.MemBeside(want, func()
 // MemBeside does the same, and runs other reading beside it as soon as what
 // must hold still has been read; it returns when both are done.
 func (h *Host) MemBeside(want Sources, other func()) (*Mem, error) {
-	m := &Mem{Host: h, At: h.now()}
-	for i := range m.got {
-		m.got[i] = Unread
-	}
+	m := &Mem{Settings: h.NewSettings()}
 	var errs [nSources]error
 	note := func(s Source, err error) { m.got[s], errs[s] = reasonFor(err), err }
 	h.memMoving(m, want, note)
@@ -316,35 +293,24 @@ func (m *Mem) zone(node int, name string) *Zone {
 // memReader returns what reads a source of its own into m; nil for those that
 // are read with others.
 func (h *Host) memReader(s Source) func(*Mem) error {
-	switch sourceTable[s].shape {
-	case number:
-		return func(m *Mem) (err error) {
-			t, rel := h.at(s)
-			m.numbers[s], err = t.number(rel)
-			return err
-		}
-	case choice:
-		return func(m *Mem) (err error) {
-			t, rel := h.at(s)
-			m.words[s], err = t.choice(rel)
-			return err
-		}
+	if s.shape() != custom {
+		return func(m *Mem) error { return m.Read(s) }
 	}
 	switch s {
 	case Swaps:
-		return h.readSwaps
+		return func(m *Mem) error { return h.readSwaps(m) }
 	case Slabinfo:
-		return h.readSlabs
+		return func(m *Mem) error { return h.readSlabs(m) }
 	case PressureMemory:
-		return h.readPressure
+		return func(m *Mem) error { return h.readPressure(m) }
 	case NodeMeminfo:
-		return h.readNodes
+		return func(m *Mem) error { return h.readNodes(m) }
 	case HugepagePools:
-		return h.readPools
+		return func(m *Mem) error { return h.readPools(m) }
 	case KSM:
-		return h.readKSM
+		return func(m *Mem) error { return h.readKSM(m) }
 	case ZramStat:
-		return h.readZrams
+		return func(m *Mem) error { return h.readZrams(m) }
 	}
 	return nil
 }

@@ -18,11 +18,11 @@ import (
 func TestParseNodeMeminfo(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
-		want counters // nil: malformed
+		want inspect.Counters // nil: malformed
 	}{
-		"a node":                     {"Node 0 MemTotal:  100 kB\nNode 0 HugePages_Total:  3\n", counters{"MemTotal": 102400, "HugePages_Total": 3}},
-		"any number":                 {"Node 12 MemFree: 1 kB\n", counters{"MemFree": 1024}},
-		"lines that are of no node":  {"\nMemTotal: 1 kB\nNode 0 MemFree: 1 kB\nNode\nNode 0\n", counters{"MemFree": 1024}},
+		"a node":                     {"Node 0 MemTotal:  100 kB\nNode 0 HugePages_Total:  3\n", inspect.Counters{"MemTotal": 102400, "HugePages_Total": 3}},
+		"any number":                 {"Node 12 MemFree: 1 kB\n", inspect.Counters{"MemFree": 1024}},
+		"lines that are of no node":  {"\nMemTotal: 1 kB\nNode 0 MemFree: 1 kB\nNode\nNode 0\n", inspect.Counters{"MemFree": 1024}},
 		"meminfo is not of its form": {"MemTotal: 1 kB\n", nil},
 		"empty":                      {"", nil},
 	} {

@@ -103,7 +103,7 @@ func (n *Net) Gaps() []Gap {
 // singleSysctl tells a source that holds one number, or one word, of those that a
 // snapshot of memory reads too.
 func singleSysctl(s Source) bool {
-	return sourceTable[s].shape == number || s == DefaultQdisc
+	return s.shape() == number || s == DefaultQdisc
 }
 
 // hostWide tells the sysctls that exist once and are shown in the initial namespace
@@ -150,7 +150,7 @@ func (h *Host) NetWith(space NetSpace, want Sources, walk *FDWalk) (*Net, error)
 
 func (h *Host) newNet(space NetSpace) *Net {
 	unset := [3]Num{Unset, Unset, Unset}
-	n := &Net{Mem: &Mem{Host: h, At: h.now()}, Space: space, Sockstat: Counters{}, MIB: Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset, Ports: PortRange{Low: Unset, High: Unset}}
+	n := &Net{Mem: &Mem{Settings: h.NewSettings()}, Space: space, Sockstat: Counters{}, MIB: Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset, Ports: PortRange{Low: Unset, High: Unset}}
 	for s := range n.got {
 		n.got[s], n.Mem.got[s] = Unread, Unread
 	}

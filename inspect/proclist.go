@@ -7,7 +7,7 @@ import (
 
 // ProcList is a host's processes and what the kernel says of them all.
 type ProcList struct {
-	Mem     *Mem // sysctls
+	Mem     *Settings
 	Procs   *Procs
 	Order   []int32  // rows that are shown
 	Stat    Counters // /proc/stat: processes (forks since boot), procs_running, procs_blocked, ctxt
@@ -55,11 +55,8 @@ func (l *ProcList) Gaps() []Gap {
 
 // ProcList reads the host's side; the caller has scanned the processes.
 func (h *Host) ProcList(ps *Procs, order []int32) (*ProcList, error) {
-	m, err := h.Mem(Of(KernelPIDMax, KernelThreadsMax))
-	if m == nil || err != nil && m.At.IsZero() {
-		return nil, err
-	}
-	l := &ProcList{Mem: m, Procs: ps, Order: order, Tasks: Unset, LastPID: Unset}
+	l := &ProcList{Mem: h.Settings(Of(KernelPIDMax, KernelThreadsMax)), Procs: ps, Order: order, Tasks: Unset, LastPID: Unset}
+	var err error
 	l.Stat, err = h.counters("stat", 8)
 	l.stat = reasonFor(err)
 	ps.Notes(order)

@@ -9,7 +9,7 @@ import (
 // Sched is how a host's CPUs are shared out, at one moment and a moment before if
 // it was asked to watch.
 type Sched struct {
-	Mem   *Mem // sysctls
+	Mem   *Settings
 	Procs *Procs
 	Order []int32 // rows that are shown
 
@@ -102,7 +102,7 @@ func (s *Sched) Missing(src Source) Reason {
 	case SchedWakeupGranularity:
 		return s.tunable(src, s.Debug.Wakeup)
 	}
-	if sourceTable[src].shape == number {
+	if src.shape() == number {
 		return s.Mem.Missing(src)
 	}
 	if src >= PIDStat {
@@ -168,13 +168,10 @@ func (s *Sched) threadGaps() (out []Gap) {
 
 // Sched reads the wanted sources of a host; the caller has scanned the processes.
 func (h *Host) Sched(ps *Procs, order []int32, want Sources) (*Sched, error) {
-	m, err := h.Mem(want.Only(func(s Source) bool {
+	m := h.Settings(want.Only(func(s Source) bool {
 		old := s == SchedLatency || s == SchedMinGranularity || s == SchedWakeupGranularity // sysctls until 5.12
-		return sourceTable[s].shape == number && (!old || !h.Kernel.AtLeast(5, 13))
+		return s.shape() == number && (!old || !h.Kernel.AtLeast(5, 13))
 	}))
-	if m == nil || err != nil && m.At.IsZero() {
-		return nil, err
-	}
 	s := &Sched{Mem: m, Procs: ps, Order: order, Tasks: Unset}
 	s.Debug = SchedDebugfs{BaseSlice: Unset, MinGranularity: Unset, Latency: Unset, Wakeup: Unset, FairRuntime: Unset, FairPeriod: Unset}
 	for src := range s.got {

@@ -14,8 +14,7 @@ import (
 // Sight is what kwhy is here, as the kernel has it: with whose rights, in which
 // namespaces, and with what of /proc and /sys before it.
 type Sight struct {
-	Host      *Host
-	At        time.Time
+	Settings                    // those that decide who sees what
 	Status    map[string]string // the lines of /proc/self/status
 	User      string            // its effective user's name; "" if unknown
 	Spaces    []OwnSpace        // the namespaces that it lives in
@@ -26,10 +25,6 @@ type Sight struct {
 	Proc, Sys, Debug *SightMount // nil where none is found
 	Root             *SightMount
 	Cgroups          []CgroupMount
-
-	numbers [nSources]int64
-	words   [nSources]string
-	got     [nSources]Reason
 }
 
 // OwnSpace is a namespace of kwhy's, and whether it is the one that the kernel began
@@ -73,20 +68,8 @@ func sightSettings() []Source {
 	return []Source{SecurityLockdown, YamaPtraceScope, DmesgRestrict, KptrRestrict, PerfEventParanoid}
 }
 
-// Missing says why a source gave nothing.
-func (s *Sight) Missing(src Source) Reason { return s.got[src] }
-
 // Before says that it is of one moment.
 func (s *Sight) Before() (*Sight, time.Duration, bool) { return nil, 0, false }
-
-// Kernel returns the kernel that was read.
-func (s *Sight) Kernel() Version { return s.Host.Kernel }
-
-// Number returns the integer of a setting.
-func (s *Sight) Number(src Source) (int64, bool) { return s.numbers[src], s.got[src] == Present }
-
-// Word returns the word of a setting.
-func (s *Sight) Word(src Source) (string, bool) { return s.words[src], s.got[src] == Present }
 
 // Space returns one of kwhy's namespaces; nil if it is not to be seen.
 func (s *Sight) Space(name string) *OwnSpace {
@@ -114,10 +97,7 @@ func (s *Sight) Holds(bit uint) (yes, ok bool) {
 
 // Sight finds out what kwhy is here. The caller has scanned the processes.
 func (h *Host) Sight(ps *Procs) *Sight {
-	s := &Sight{Host: h, At: h.now(), Processes: len(ps.Rows), Hidden: ps.Host.Hidden}
-	for i := range s.got {
-		s.got[i] = Unread
-	}
+	s := &Sight{Settings: h.NewSettings(), Processes: len(ps.Rows), Hidden: ps.Host.Hidden}
 	s.got[ProcAndSys], s.got[PIDStat] = Present, Present // the scan has read it
 	s.Foreign = h.Live && !h.sameProcesses()
 	var d ProcDetail
@@ -128,14 +108,7 @@ func (h *Host) Sight(ps *Procs) *Sight {
 	s.got[PIDNs] = s.spaces(self)
 	s.got[SelfMountinfo] = reasonFor(h.proc.with(self+"/mountinfo", s.parseMounts))
 	for _, src := range sightSettings() {
-		t, rel := h.at(src)
-		var err error
-		if sourceTable[src].shape == number {
-			s.numbers[src], err = t.number(rel)
-		} else {
-			s.words[src], err = t.choice(rel)
-		}
-		s.got[src] = reasonFor(err)
+		s.Note(src, s.Read(src))
 	}
 	return s
 }

@@ -8,7 +8,7 @@ import (
 // The mounts that decide what is seen: of several at one place the last, whatever
 // else is mounted in a container, and lines that are none.
 func TestSightMounts(t *testing.T) {
-	s := &Sight{Host: &Host{proc: tree{root: "/proc"}, sys: tree{root: "/sys", fd: -1, pool: newPool()}}}
+	s := &Sight{Settings: Settings{Host: &Host{proc: tree{root: "/proc"}, sys: tree{root: "/sys", fd: -1, pool: newPool()}}}}
 	err := s.parseMounts([]byte(`1 0 0:40 / / rw,relatime - overlay overlay rw,lowerdir=/a
 22 1 0:5 / /proc rw - proc proc rw
 23 22 0:6 / /proc rw,nosuid - proc proc rw,hidepid=invisible,gid=4,subset=pid

@@ -362,6 +362,8 @@ var sourceTable = [nSources]sourceInfo{
 	ProcAndSys:              {path: "/proc and /sys"},
 }
 
+func (s Source) shape() shape { return sourceTable[s].shape }
+
 // String returns the path told to the user, with <pid> or <n> for a family.
 func (s Source) String() string { return sourceTable[s].path }
 

@@ -35,11 +35,11 @@ func (h *Host) throttle(list []Membership, mounts []mount) (out Throttle, ok boo
 	}
 	for ; ; dir, at = path.Dir(dir), path.Dir(at) {
 		t, rel := h.under(dir)
-		bound := t.cfsQuota
+		bound := cfsQuota
 		if version == 2 {
-			bound = t.cpuMax
+			bound = cpuMax
 		}
-		if cpus, bounded, good := bound(rel); good && bounded && (!ok || cpus < out.CPUs) {
+		if cpus, bounded, good := bound(t, rel); good && bounded && (!ok || cpus < out.CPUs) {
 			out, ok = Throttle{Path: at, CPUs: cpus}, true
 			_ = t.single(path.Join(rel, "cpu.stat"), func(b []byte) error {
 				c, err := parseCounters(b, 8)
@@ -69,7 +69,7 @@ func controllerPath(list []Membership, controller string) (version int, at strin
 }
 
 // cfsQuota reads version 1's bound on CPU time, in CPUs.
-func (t tree) cfsQuota(dir string) (cpus float64, bounded, ok bool) {
+func cfsQuota(t tree, dir string) (cpus float64, bounded, ok bool) {
 	quota, err1 := t.number(path.Join(dir, "cpu.cfs_quota_us"))
 	period, err2 := t.number(path.Join(dir, "cpu.cfs_period_us"))
 	if err1 != nil || err2 != nil || period <= 0 {
@@ -79,7 +79,7 @@ func (t tree) cfsQuota(dir string) (cpus float64, bounded, ok bool) {
 }
 
 // cpuMax reads version 2's: "max 100000" or "20000 100000".
-func (t tree) cpuMax(dir string) (cpus float64, bounded, ok bool) {
+func cpuMax(t tree, dir string) (cpus float64, bounded, ok bool) {
 	_ = t.single(path.Join(dir, "cpu.max"), func(b []byte) error {
 		quota, rest := cutField(trimNewline(b))
 		period, good := parseUint(rest)

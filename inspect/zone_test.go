@@ -163,9 +163,9 @@ const (
 
 func TestParseZoneinfoByHand(t *testing.T) {
 	normal := inspect.Zone{Node: 1, Name: "Normal", Protection: []uint64{0, 11, 12}, PerCPU: 33, HasPerCPU: true,
-		Pages: counters{"free": 10, "boost": 1, "min": 2, "low": 3, "high": 4, "promo": 5, "spanned": 6, "present": 7, "managed": 8, "cma": 9}}
+		Pages: inspect.Counters{"free": 10, "boost": 1, "min": 2, "low": 3, "high": 4, "promo": 5, "spanned": 6, "present": 7, "managed": 8, "cma": 9}}
 	empty := inspect.Zone{Node: 1, Name: "Movable", Protection: []uint64{0, 0, 0},
-		Pages: counters{"free": 0, "min": 32, "low": 32, "high": 32, "spanned": 0, "present": 0, "managed": 0}}
+		Pages: inspect.Counters{"free": 0, "min": 32, "low": 32, "high": 32, "spanned": 0, "present": 0, "managed": 0}}
 	for name, c := range map[string]struct {
 		text string
 		want []inspect.Zone
@@ -174,17 +174,17 @@ func TestParseZoneinfoByHand(t *testing.T) {
 		"no boost, no promo, no pagesets": {zoneEmpty, []inspect.Zone{empty}},
 		"pagesets end with their zone":    {zoneNormal + zoneEmpty, []inspect.Zone{normal, empty}},
 		"what is above the first zone":    {"min 5\npages free 3\n" + zoneEmpty, []inspect.Zone{empty}},
-		"cut after the name":              {"Node 0, zone DMA", []inspect.Zone{{Name: "DMA", Pages: counters{}}}},
+		"cut after the name":              {"Node 0, zone DMA", []inspect.Zone{{Name: "DMA", Pages: inspect.Counters{}}}},
 		"cut after the min watermark": {zoneNormal + zoneEmpty[:strings.Index(zoneEmpty, "        low")],
-			[]inspect.Zone{normal, {Node: 1, Name: "Movable", Pages: counters{"free": 0, "min": 32}}}},
+			[]inspect.Zone{normal, {Node: 1, Name: "Movable", Pages: inspect.Counters{"free": 0, "min": 32}}}},
 		"the largest number": {"Node 0, zone DMA\n  pages free 18446744073709551615\n",
-			[]inspect.Zone{{Name: "DMA", Pages: counters{"free": 1<<64 - 1}}}},
+			[]inspect.Zone{{Name: "DMA", Pages: inspect.Counters{"free": 1<<64 - 1}}}},
 		"a number too large is not there": {"Node 0, zone DMA\n  pages free 18446744073709551616\n min 1\n",
-			[]inspect.Zone{{Name: "DMA", Pages: counters{"min": 1}}}},
+			[]inspect.Zone{{Name: "DMA", Pages: inspect.Counters{"min": 1}}}},
 		"garbage where a number belongs": {"Node 0, zone DMA\n  pages free x\n low\n min -1\n protection: (0, x)\n",
-			[]inspect.Zone{{Name: "DMA", Pages: counters{}}}},
+			[]inspect.Zone{{Name: "DMA", Pages: inspect.Counters{}}}},
 		"words of later kernels": {"Node 0, zone DMA\n  pages free 3\n        news 4\n  pages low 4\n",
-			[]inspect.Zone{{Name: "DMA", Pages: counters{"free": 3}}}},
+			[]inspect.Zone{{Name: "DMA", Pages: inspect.Counters{"free": 3}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := gocmp.Diff(c.want, parseZones(t, c.text)); diff != "" {

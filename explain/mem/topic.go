@@ -9,7 +9,7 @@ import (
 // catalogue.
 func Topic() explain.Topic {
 	host, process := Host(), Process()
-	t := host.Topic("mem", (*inspect.Host).Mem)
+	t := host.Topic("mem", func(h *inspect.Host, want inspect.Sources) (mem, error) { return h.Mem(want) })
 	t.Trials = trials()
 	t = t.Plus(process.Topic("mem PID", self))
 	t = t.Plus(Processes(true).Topic("mem", processes))

@@ -121,7 +121,7 @@ func TestPreemption(t *testing.T) {
 		"not in uname":          {inspect.Sched{Build: "#1 SMP"}, old, noneOrVoluntary},
 		"nothing is to be seen": {inspect.Sched{}, old, ""},
 	} {
-		c.s.Mem = &inspect.Mem{Host: &inspect.Host{Kernel: c.on, Arch: "x86_64"}}
+		c.s.Mem = &inspect.Settings{Host: &inspect.Host{Kernel: c.on, Arch: "x86_64"}}
 		got, from := preemption(&c.s)
 		if got != c.want || (got == "") != (from == "") {
 			t.Errorf("%s: %q, %q; want %q", name, got, from, c.want)
@@ -139,7 +139,7 @@ func TestReadings(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), Arch: "x86_64"}
 	task := func(policy int8, state byte, groups ...inspect.ShareGroup) *inspect.SchedTask {
 		p := &inspect.Process{PID: 5, Policy: policy, State: state, Autogroup: -1, Sched: &inspect.TaskSched{Util: 410, HasVruntime: true, Vruntime: 5e9, Slice: inspect.Unset}}
-		s := &inspect.Sched{Mem: &inspect.Mem{Host: host}, Debug: inspect.SchedDebugfs{FairRuntime: 50e6, FairPeriod: 1e9}}
+		s := &inspect.Sched{Mem: &inspect.Settings{Host: host}, Debug: inspect.SchedDebugfs{FairRuntime: 50e6, FairPeriod: 1e9}}
 		return &inspect.SchedTask{Sched: s, Row: inspect.Proc{Host: &inspect.ProcHost{Host: host}, P: p}, Rivals: []inspect.Rival{{P: p, Groups: groups}}}
 	}
 	value := func(t *inspect.SchedTask, key string) explain.Value {
@@ -293,7 +293,7 @@ func TestWhyGroup(t *testing.T) {
 func TestCPUTimeOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
 	at := func(n int64, user, idle, steal uint64) *inspect.Sched {
-		return &inspect.Sched{Mem: &inspect.Mem{Host: host, At: time.Unix(n, 0)}, All: inspect.CPUTimes{User: user, Idle: idle, Steal: steal}}
+		return &inspect.Sched{Mem: &inspect.Settings{Host: host, At: time.Unix(n, 0)}, All: inspect.CPUTimes{User: user, Idle: idle, Steal: steal}}
 	}
 	now := at(1002, 22154, 10046, 18)
 	now.Was = at(1000, 22000, 10000, 18)
@@ -336,7 +336,7 @@ func TestBaseSlice(t *testing.T) {
 	}
 	ps := &inspect.Procs{Rows: []inspect.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)}}
 	ps.Host.Self = 5
-	s := &inspect.Sched{Procs: ps, Mem: &inspect.Mem{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: inspect.SchedDebugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
+	s := &inspect.Sched{Procs: ps, Mem: &inspect.Settings{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: inspect.SchedDebugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
 	if n := baseSliceNS(s); n != 1.4e6 {
 		t.Errorf("%d ns", n)
 	}
