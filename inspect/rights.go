@@ -19,13 +19,13 @@ func (h *Host) Entitled() bool {
 	if !h.Live || unix.Geteuid() != 0 {
 		return false
 	}
-	self := h.ownDir()
-	user, err := h.namespace(self, "user")
-	if err != nil || user != initialUser {
+	self := h.OwnDir()
+	user, err := h.Namespace(self, "user")
+	if err != nil || user != InitialUserNS {
 		return false
 	}
 	var set uint64
-	err = h.proc.with(self+"/status", func(b []byte) (err error) {
+	err = h.Proc.With(self+"/status", func(b []byte) (err error) {
 		for line := range bytes.Lines(b) {
 			if text, ok := bytes.CutPrefix(line, []byte("CapEff:")); ok {
 				set, err = strconv.ParseUint(string(bytes.TrimSpace(text)), 16, 64)

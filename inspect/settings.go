@@ -8,16 +8,16 @@ type Settings struct {
 	Host *Host
 	At   time.Time // when reading began
 
-	numbers [nSources]int64
-	words   [nSources]string
-	got     [nSources]Reason
+	numbers [NumSources]int64
+	words   [NumSources]string
+	Got     [NumSources]Reason
 }
 
 // NewSettings returns settings of which nothing was read.
 func (h *Host) NewSettings() Settings {
-	s := Settings{Host: h, At: h.now()}
-	for i := range s.got {
-		s.got[i] = Unread
+	s := Settings{Host: h, At: h.Now()}
+	for i := range s.Got {
+		s.Got[i] = Unread
 	}
 	return s
 }
@@ -26,7 +26,7 @@ func (h *Host) NewSettings() Settings {
 func (h *Host) Settings(want Sources) *Settings {
 	s := h.NewSettings()
 	for _, src := range Every() {
-		if want.Has(src) && src.shape() != custom {
+		if want.Has(src) && src.Shape() != ShapeCustom {
 			s.Note(src, s.Read(src))
 		}
 	}
@@ -35,29 +35,29 @@ func (h *Host) Settings(want Sources) *Settings {
 
 // Read reads one of them; it says nothing of what became of it, which Note keeps.
 func (s *Settings) Read(src Source) (err error) {
-	t, rel := s.Host.at(src)
-	if src.shape() == choice {
-		s.words[src], err = t.choice(rel)
+	t, rel := s.Host.At(src)
+	if src.Shape() == ShapeWord {
+		s.words[src], err = t.Choice(rel)
 		return err
 	}
-	s.numbers[src], err = t.number(rel)
+	s.numbers[src], err = t.Number(rel)
 	return err
 }
 
 // Note keeps what became of a source.
-func (s *Settings) Note(src Source, err error) { s.got[src] = reasonFor(err) }
+func (s *Settings) Note(src Source, err error) { s.Got[src] = ReasonOf(err) }
 
 // Missing says why a source gave nothing.
-func (s *Settings) Missing(src Source) Reason { return s.got[src] }
+func (s *Settings) Missing(src Source) Reason { return s.Got[src] }
 
 // Number returns the integer of a source that holds just one.
 func (s *Settings) Number(src Source) (int64, bool) {
-	return s.numbers[src], s.got[src] == Present && src.shape() == number
+	return s.numbers[src], s.Got[src] == Present && src.Shape() == ShapeNumber
 }
 
 // Word returns the chosen word of a source that offers several.
 func (s *Settings) Word(src Source) (string, bool) {
-	return s.words[src], s.got[src] == Present && src.shape() == choice
+	return s.words[src], s.Got[src] == Present && src.Shape() == ShapeWord
 }
 
 // Kernel returns the kernel that was read.
@@ -65,7 +65,7 @@ func (s *Settings) Kernel() Version { return s.Host.Kernel }
 
 // Gaps lists the wanted sources that gave nothing.
 func (s *Settings) Gaps() (out []Gap) {
-	for src, r := range s.got {
+	for src, r := range s.Got {
 		if r.IsGap() && r != Unread {
 			out = append(out, Gap{Source(src), r, 1, 1})
 		}
