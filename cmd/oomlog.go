@@ -192,10 +192,10 @@ func (l *oomLog) gather(v *explain.View[*oom.Kill], text bool) error {
 			return true
 		}
 		if text {
-			lines = append(lines, lower(ov, k)...)
+			lines = append(lines, lowerKill(ov, k)...)
 			lines = lines[max(0, len(lines)-maxOverview):]
 		}
-		rows, numbers = append(rows, lower(v, k)...), append(numbers, k.Number)
+		rows, numbers = append(rows, lowerKill(v, k)...), append(numbers, k.Number)
 		for numbers[0] <= k.Number-full {
 			rows, numbers = rows[1:], numbers[1:]
 		}
@@ -213,8 +213,8 @@ func (l *oomLog) gather(v *explain.View[*oom.Kill], text bool) error {
 	return nil
 }
 
-// lower takes the values of one kill, which its report is not needed for then.
-func lower(v *explain.View[*oom.Kill], k *oom.Kill) (out []explain.Row) {
+// lowerKill takes the values of one kill, which its report is not needed for then.
+func lowerKill(v *explain.View[*oom.Kill], k *oom.Kill) (out []explain.Row) {
 	var g explain.Grid
 	v.Stream(&g, func(yield func(*oom.Kill) bool) { yield(k) })
 	for row := range g.Rows {

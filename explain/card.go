@@ -89,11 +89,11 @@ func (f *Field[S]) cell(s S) Cell {
 	if _, over, ok := s.Before(); ok && f.Grown && c.Rate.Has() {
 		c.Grown = F(c.Rate.Float() * over.Seconds())
 	}
-	if f.Reading != nil && (v.Has() || v.why == inspect.Unlimited) {
+	if f.Reading != nil && (v.Has() || v.Reason() == inspect.Unlimited) {
 		c.Reading = f.Reading(s)
 	}
 	if !v.Has() {
-		c.Hint = f.Hint(v.why, s.Kernel())
+		c.Hint = f.Hint(v.Reason(), s.Kernel())
 		return c
 	}
 	c.Doc.Source = origin(s, f.Source)
@@ -159,10 +159,10 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
 			c := &r.Parts[i].Cells[j]
-			if gone && c.Value.why == inspect.Vanished {
+			if gone && c.Value.Reason() == inspect.Vanished {
 				continue // with the process, which is told
 			}
-			if c.Value.why.IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
+			if c.Value.Reason().IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
 				r.lacks(first, c)
 			}
 		}
@@ -191,7 +191,7 @@ func (r *Report) denied(do func(hint *string)) {
 	}
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j]; c.Value.why == inspect.Denied || c.Value.why == inspect.Masked {
+			if c := &r.Parts[i].Cells[j]; c.Value.Reason() == inspect.Denied || c.Value.Reason() == inspect.Masked {
 				do(&c.Hint)
 			}
 		}
@@ -210,12 +210,12 @@ func toldAlso(told map[string]bool, d *Doc) bool {
 func (r *Report) lacks(first int, c *Cell) {
 	for i := first; i < len(r.Gaps); i++ {
 		g := &r.Gaps[i]
-		if g.Source == c.Doc.Source.String() && g.Reason == c.Value.why && g.Hint == c.Hint {
+		if g.Source == c.Doc.Source.String() && g.Reason == c.Value.Reason() && g.Hint == c.Hint {
 			g.Count, g.Of, g.Keys = g.Count+1, g.Of+1, append(g.Keys, c.Doc.Key)
 			return
 		}
 	}
-	r.Gaps = append(r.Gaps, Gap{Source: c.Doc.Source.String(), Reason: c.Value.why, Count: 1, Of: 1, Hint: c.Hint, Keys: []string{c.Doc.Key}})
+	r.Gaps = append(r.Gaps, Gap{Source: c.Doc.Source.String(), Reason: c.Value.Reason(), Count: 1, Of: 1, Hint: c.Hint, Keys: []string{c.Doc.Key}})
 }
 
 // Needs is what the whole card reads.

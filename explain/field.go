@@ -179,7 +179,7 @@ func (f *Field[S]) take(s S, scratch *[]byte) Value {
 		return view(made)
 	}
 	v := f.Get(s)
-	if v.Has() || v.why != inspect.Present {
+	if v.Has() || v.Reason() != inspect.Present {
 		return v
 	}
 	if f.Until != (inspect.Version{}) && s.Kernel().AtLeast(f.Until.Major, f.Until.Minor) {
@@ -213,7 +213,7 @@ func (f *Field[S]) rate(s S, v Value) Value {
 	switch {
 	case !v.Has():
 		return v
-	case !w.Has() && w.why == inspect.Unread:
+	case !w.Has() && w.Reason() == inspect.Unread:
 		return None(inspect.NoInterval) // it was not of those that were looked at then
 	case !w.Has():
 		return w

@@ -100,7 +100,7 @@ func (d *Ruled) settle(evidence []Cell) {
 	}
 	for i := range evidence {
 		c := &evidence[i]
-		if why := c.Value.why; !c.Value.Has() && unseen(why) {
+		if why := c.Value.Reason(); !c.Value.Has() && unseen(why) {
 			d.Outcome, d.Source, d.Reason = Blind, c.Doc.Source, why
 			return
 		}
@@ -237,7 +237,7 @@ func unseen(why inspect.Reason) bool {
 
 // noteBlind notes a row that could not be judged, where its evidence was not to be seen.
 func (d *Ruled) noteBlind(v Value, src inspect.Source) {
-	if why := v.why; !v.Has() && unseen(why) {
+	if why := v.Reason(); !v.Has() && unseen(why) {
 		d.Unseen, d.Source, d.Reason = d.Unseen+1, src, why
 	}
 }

@@ -67,9 +67,9 @@ func (v *View[S]) byNumber(rows Rows[S], list []int32, n int) (at []int32, compa
 		x := v.sort[0].field.take(rows.At(int(list[i])), &scratch)
 		rank, ok := x.rank()
 		if kind == Absent {
-			kind = x.kind
+			kind = x.Kind()
 		}
-		if !ok || x.kind != kind {
+		if !ok || x.Kind() != kind {
 			return nil, nil
 		}
 		if keys[i] = rank; v.sort[0].desc {
@@ -94,19 +94,19 @@ func (v *View[S]) byNumber(rows Rows[S], list []int32, n int) (at []int32, compa
 // for what is no number.
 func (v Value) rank() (uint64, bool) {
 	const sign = 1 << 63
-	switch v.kind {
+	switch v.Kind() {
 	case Uint:
-		return v.num, true
+		return v.Uint(), true
 	case Int:
-		return v.num ^ sign, true
+		return v.Uint() ^ sign, true
 	case Float:
-		if math.Float64frombits(v.num) == 0 {
+		if math.Float64frombits(v.Uint()) == 0 {
 			return sign, true // of either sign
 		}
-		if v.num&sign != 0 {
-			return ^v.num, true
+		if v.Uint()&sign != 0 {
+			return ^v.Uint(), true
 		}
-		return v.num | sign, true
+		return v.Uint() | sign, true
 	}
 	return 0, false
 }
