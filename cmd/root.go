@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/output"
 )
@@ -173,7 +173,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 }
 
 // print prints a report as it was asked for.
-func (r *run) print(h *output.Header, rep *explain.Report) error {
+func (r *run) print(h *output.Header, rep *lower.Report) error {
 	if rep.Denies() && r.host.Entitled() {
 		rep.Entitle()
 	}
