@@ -151,14 +151,14 @@ func (r *run) checks(o *checkOptions) error {
 		if was, err = check.Take(r.host, o.only, nil); err != nil {
 			return err
 		}
-		r.wait(r.set.Interval)
+		r.wait(r.set.Interval, nil)
 	}
 	for {
 		f, err := r.check(o, was)
 		if err != nil || o.every == 0 {
 			return err
 		}
-		if r.wait(f.At.Add(o.every).Sub(r.app.Now())); r.set.Interval > 0 {
+		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); r.set.Interval > 0 {
 			was = f.Alone()
 		}
 		if err := r.again(); err != nil {
@@ -189,7 +189,7 @@ func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep, err := check.Judge(f, o.only, r.set.Limits)
+	rep, err := check.Judge(f, r.set.Limits)
 	if err != nil {
 		return nil, err
 	}

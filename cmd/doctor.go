@@ -60,7 +60,7 @@ func (r *run) doctor(all bool) error {
 	var over time.Duration
 	if r.set.Interval > 0 {
 		was := e
-		r.wait(r.set.Interval)
+		r.wait(r.set.Interval, nil)
 		if e, err = take(); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (r *run) explain(name string, noLive bool) error {
 // maxTold is how many essays are named that tell of a name which has none itself.
 const maxTold = 8
 
-func (r *run) explainConcept(name string, all lower.Topic, noLive bool) error {
+func (r *run) explainConcept(name string, all lower.Catalogue, noLive bool) error {
 	essay, err := concepts.Read(name)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (r *run) explainConcept(name string, all lower.Topic, noLive bool) error {
 }
 
 // explainRule explains a rule by its ID, and shows the values that it rests on.
-func (r *run) explainRule(d *lower.RuleDoc, all lower.Topic, noLive bool) error {
+func (r *run) explainRule(d *lower.RuleDoc, all lower.Catalogue, noLive bool) error {
 	if at, set := r.set.Limits[d.ID]; set {
 		d.At = at
 	}

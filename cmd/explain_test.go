@@ -113,7 +113,7 @@ func TestEveryPrintedNameIsExplained(t *testing.T) {
 }
 
 // wordly hands on the words of a value whose words are declared.
-func wordly(all lower.Topic, table, key string, v any, each func(string)) {
+func wordly(all lower.Catalogue, table, key string, v any, each func(string)) {
 	if !slices.ContainsFunc(all.Entries, func(e lower.Entry) bool {
 		return e.Table == table && e.Doc.Key == key && len(e.Doc.Words) > 0
 	}) {

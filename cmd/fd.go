@@ -2,24 +2,12 @@ package cmd
 
 import (
 	"fmt"
-	"net/netip"
-	"regexp"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kwhy/explain"
 	"kwhy/explain/fd"
 	"kwhy/explain/lower"
-	"kwhy/explain/proc"
-	"kwhy/explain/units"
-	"kwhy/inspect"
-	fdfacts "kwhy/inspect/fd"
-	procfacts "kwhy/inspect/proc"
-	"kwhy/output"
 )
 
 const fdLong = `Open files. Without arguments: what the whole host has open against its bounds, and
@@ -35,7 +23,7 @@ directory or device open, --socket who has an address.`
 type fdOptions struct {
 	limit         int
 	columns, sort []string
-	user, name    string
+	filter        processFlags
 	deleted       bool
 	path, socket  string
 }
@@ -44,8 +32,7 @@ func (o *fdOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
-	f.StringVar(&o.user, "user", "", "only processes of this `USER`, by name or number")
-	f.StringVar(&o.name, "name", "", "only processes whose name matches this `REGEXP`")
+	o.filter.flags(f)
 	f.BoolVar(&o.deleted, "deleted", false, "files that are gone from their directories and still take space")
 	f.StringVar(&o.path, "path", "", "who has this `FILE`, directory or device open, by its inode")
 	f.StringVar(&o.socket, "socket", "", "who has the sockets with this address: `ADDR:PORT`, or :PORT")
@@ -84,7 +71,8 @@ func (a *App) fdCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return r.fdProcess(pid, &o)
+				page, err := fd.ProcessPage(pid, fd.Options{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, fdRows)})
+				return showAsked(r, page, err)
 			case o.question() != "":
 				return r.fdAnswer(&o)
 			}
@@ -124,8 +112,8 @@ func (o *fdOptions) columnHelp(args []string) string {
 }
 
 func (o *fdOptions) check(c *cobra.Command, args []string) error {
-	if o.limit < autoLimit {
-		return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+	if err := checkLimit(o.limit); err != nil {
+		return err
 	}
 	var asked []string
 	for _, name := range []string{"deleted", "path", "socket"} {
@@ -147,74 +135,13 @@ func (o *fdOptions) check(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// keep puts the filters before a view.
-func (o *fdOptions) keep(v *lower.View[fdfacts.ProcessPart]) error {
-	if o.user != "" {
-		uid, err := userID(o.user)
-		if err != nil {
-			return err
-		}
-		v.Where(inspect.Sources{}, func(p fdfacts.ProcessPart) bool {
-			return p.Row.Missing(inspect.PIDStatus) == inspect.Present && p.Row.P.UID == uid
-		})
-	}
-	if o.name != "" {
-		re, err := regexp.Compile(o.name)
-		if err != nil {
-			return usagef("--name: %v", err)
-		}
-		v.Where(inspect.Sources{}, func(p fdfacts.ProcessPart) bool { return re.MatchString(p.Row.P.Comm) })
-	}
-	return nil
-}
-
 func (r *run) fdHost(o *fdOptions) error {
-	limit := o.limit
-	if limit == autoLimit {
-		limit = r.app.screenRows()
-	}
-	v, err := lower.NewView(fd.Processes(), o.columns, o.sort, limit)
-	if err != nil {
-		return usagef("%v", err)
-	}
-	v.Where(inspect.Sources{}, func(p fdfacts.ProcessPart) bool { return p.It.Reason == inspect.Present && !p.Row.P.Kthread() })
-	if err := o.keep(v); err != nil {
-		return err
-	}
-	card := fd.Host()
-	var was *fdfacts.Snapshot
-	if r.set.Interval > 0 {
-		if was, err = fd.TakeHost(r.host, card.Needs()); err != nil {
-			return err
-		}
-		r.wait(r.set.Interval)
-	}
-	p := r.progress("reading the descriptors")
-	f, err := fd.TakeHost(r.host, card.Needs())
-	p.Stop()
+	filter, err := o.filter.filter()
 	if err != nil {
 		return err
 	}
-	var over time.Duration
-	if f.Was = was; was != nil {
-		over = f.Mem.At.Sub(was.Mem.At)
-	}
-	order := v.Order(f)
-	f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
-	rep := lower.Explain(&card, f, r.set.Limits)
-	kinds, err := lower.NewView(fd.Kinds(), nil, nil, 0)
-	if err != nil {
-		return err
-	}
-	addGrid(&rep, kinds, f.Kinds())
-	g, _ := v.Explain(f, order, r.set.Limits)
-	g.More = "--limit 0 shows all"
-	_, found := v.Explain(f, v.All(f), r.set.Limits) // a small limit is met by few: any row may be near
-	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
-	rep.Tell(f.Gaps(), r.host.Kernel)
-	h := r.header(f.Mem.At, over)
-	h.Summary = []string{units.Plural(f.Len(), "process", "processes")}
-	return r.print(h, &rep)
+	page, err := fd.HostPage(fd.Options{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, r.app.screenRows()), Filter: filter})
+	return showAsked(r, page, err)
 }
 
 // fdAnswer answers who has something open.
@@ -225,165 +152,19 @@ func (r *run) fdAnswer(o *fdOptions) error {
 	if !r.host.Live && o.socket == "" {
 		return fmt.Errorf("--%s looks at the files that links lead to, and a copy of /proc has none", o.question())
 	}
-	ps, err := proc.Scan(r.host, inspect.Sources{}, nil)
-	if err != nil {
-		return err
-	}
-	rep := lower.Report{Limits: r.set.Limits}
-	p := r.progress("reading the descriptors")
+	asked := fd.Options{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, 0)}
 	switch {
 	case o.deleted:
-		err = r.fdDeleted(o, ps, &rep)
+		page, err := fd.DeletedPage(asked)
+		return showAsked(r, page, err)
 	case o.path != "":
-		err = r.fdPath(o, ps, &rep)
-	default:
-		err = r.fdSocket(o, ps, &rep)
+		page, err := fd.PathPage(o.path, asked)
+		return showAsked(r, page, err)
 	}
-	p.Stop()
-	if err != nil {
-		return err
-	}
-	return r.print(r.header(ps.Host.At, 0), &rep)
-}
-
-func (r *run) fdDeleted(o *fdOptions, ps *procfacts.Processes, rep *lower.Report) error {
-	v, err := answerView(fd.GoneList(), o)
-	if err != nil {
-		return err
-	}
-	card := fd.Gone()
-	l := fdfacts.TakeDeleted(r.host, ps)
-	*rep = lower.Explain(&card, l, r.set.Limits)
-	addGrid(rep, v, l)
-	rep.Grids[0].More = "--limit 0 shows all"
-	rep.Tell(l.Gaps(), r.host.Kernel)
-	return nil
-}
-
-func (r *run) fdPath(o *fdOptions, ps *procfacts.Processes, rep *lower.Report) error {
-	v, err := answerView(fd.Holders(), o)
-	if err != nil {
-		return err
-	}
-	l, err := fdfacts.TakePathHolders(r.host, ps, o.path)
-	if err != nil {
-		return err
-	}
-	what := l.What
-	if l.Whole {
-		what = "something of the file system at " + l.What
-	}
-	addGrid(rep, v, l)
-	answer(rep, l.Len(), units.Plural(l.Len(), "process has ", "processes have ")+what+" open", "Nobody that may be looked at has "+what+" open.")
-	rep.Tell(l.Gaps(), r.host.Kernel)
-	return nil
-}
-
-func (r *run) fdSocket(o *fdOptions, ps *procfacts.Processes, rep *lower.Report) error {
-	addr, port, err := parseAddress(o.socket)
-	if err != nil {
-		return err
-	}
-	v, err := answerView(fd.SocketHolders(), o)
-	if err != nil {
-		return err
-	}
-	l, err := fdfacts.TakeSocketHolders(r.host, ps, addr, port)
-	if err != nil {
-		return err
-	}
-	where := ""
-	if l.Namespaces > 1 {
-		where = fmt.Sprintf(", in %d network namespaces", l.Namespaces)
-	}
-	nobody := "Nobody that may be looked at has a socket with " + o.socket + where + "."
-	if l.Unheld > 0 {
-		nobody += " There " + units.Plural(l.Unheld, "is one", "of them are") + ", and whose is not to be seen."
-	}
-	addGrid(rep, v, l)
-	answer(rep, l.Len(), units.Plural(l.Len(), "holder", "holders")+" of sockets with "+o.socket+where, nobody)
-	rep.Tell(l.Gaps(), r.host.Kernel)
-	return nil
-}
-
-// answerView is the table of an answer as it was asked for.
-func answerView[S explain.Snapshot[S]](t *explain.Table[S], o *fdOptions) (*lower.View[S], error) {
-	v, err := lower.NewView(t, o.columns, o.sort, max(o.limit, 0))
-	if err != nil {
-		return nil, usagef("%v", err)
-	}
-	return v, nil
-}
-
-// answer puts a title over a table, or a sentence in its place.
-func answer(rep *lower.Report, n int, title, nobody string) {
-	g := &rep.Grids[0]
-	g.Title, g.Empty, g.More = title, nobody, "--limit 0 shows all"
-	if g.Sections = n == 0; !g.Sections {
-		rep.Parts = []lower.Part{{Title: g.Title, Table: g.Name}}
-	}
-}
-
-// parseAddress reads ADDR:PORT, [ADDR]:PORT or :PORT.
-func parseAddress(text string) (netip.Addr, uint16, error) {
-	bad := usagef("--socket: bad value %q: it takes ADDR:PORT, or :PORT", text)
-	if rest, ok := strings.CutPrefix(text, ":"); ok {
-		n, err := strconv.ParseUint(rest, 10, 16)
-		if err != nil {
-			return netip.Addr{}, 0, bad
-		}
-		return netip.Addr{}, uint16(n), nil
-	}
-	a, err := netip.ParseAddrPort(text)
-	if err != nil {
-		return netip.Addr{}, 0, bad
-	}
-	return a.Addr(), a.Port(), nil
+	page, err := fd.SocketPage(o.socket, asked)
+	return showAsked(r, page, err)
 }
 
 // fdRows is how many descriptors of a process are shown unless --limit says
 // otherwise: who has thousands has thousands of the same.
 const fdRows = 200
-
-func (r *run) fdProcess(pid int32, o *fdOptions) error {
-	limit := o.limit
-	if limit == autoLimit {
-		limit = fdRows
-	}
-	card := fd.Process()
-	fds, err := lower.NewView(fd.FDs(), o.columns, o.sort, limit)
-	if err != nil {
-		return usagef("%v", err)
-	}
-	look := limit
-	if len(o.sort) > 0 {
-		look = 0 // any may come first
-	}
-	var was *fdfacts.List
-	if r.set.Interval > 0 {
-		if was, err = fd.Take(r.host, pid, 1); err != nil {
-			return err
-		}
-		r.wait(r.set.Interval)
-	}
-	p := r.progress("reading the descriptors")
-	l, err := fd.Take(r.host, pid, look)
-	p.Stop()
-	if err != nil {
-		return err
-	}
-	var over time.Duration
-	if was != nil && was.Row.P.Start == l.Row.P.Start {
-		l.Was, over = was, l.Row.Host.At.Sub(was.Row.Host.At)
-	}
-	rep := lower.Explain(&card, l, r.set.Limits)
-	addGrid(&rep, fds, l)
-	rep.Grids[0].More = "--limit 0 shows all"
-	rep.Tell(l.Gaps(), r.host.Kernel)
-	h := r.header(l.Row.Host.At, over)
-	h.Subject = &output.Subject{PID: pid, Comm: l.Row.P.Comm}
-	if born := r.host.Born(l.Row.P.Start); !born.IsZero() {
-		h.Subject.StartTime = &born
-	}
-	return r.print(h, &rep)
-}

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kwhy/explain/lower"
 	"kwhy/inspect"
-	"kwhy/output"
 )
 
 const rootLong = `kwhy reads /proc and /sys and says what each value means: the kernel concept
@@ -116,76 +113,4 @@ func (a *App) open(set *settings) (*inspect.Host, error) {
 	}
 	host.Wait(cmp.Or(set.Timeout, math.MaxInt64))
 	return host, nil
-}
-
-// wait lets time pass between two samples, and says so where somebody watches.
-func (r *run) wait(d time.Duration) {
-	p := r.progress("sampling for " + d.Round(time.Millisecond).String())
-	r.app.Sleep(d)
-	p.Stop()
-}
-
-// twice reads a process once, or twice an interval apart. Of one that ends between the
-// two, or whose number is another's by then, the first is what there is to tell.
-func twice[T any](r *run, what string, take func() (*T, error), same func(was, now *T) bool) (now, was *T, ended bool, err error) {
-	if r.set.Interval > 0 {
-		if was, err = take(); err != nil {
-			return nil, nil, false, err
-		}
-		r.wait(r.set.Interval)
-	}
-	p := r.progress(what)
-	now, err = take()
-	p.Stop()
-	switch {
-	case was == nil || err != nil && !errors.Is(err, inspect.ErrNoProcess):
-		return now, nil, false, err
-	case err != nil, !same(was, now):
-		return was, nil, true, nil
-	}
-	return now, was, false, nil
-}
-
-// vanished is the gap that an ended process leaves.
-func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
-	if !ended {
-		return gaps
-	}
-	return append(gaps, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Vanished, Count: 1, Of: 1})
-}
-
-func (r *run) progress(what string) *output.Progress {
-	return output.StartProgress(r.app.Err, !r.app.ErrTerminal, what)
-}
-
-// header describes the report; was is when the first of two samples was taken.
-func (r *run) header(at time.Time, over time.Duration) *output.Header {
-	h := r.host
-	head := &output.Header{
-		Schema: output.Schema, Kwhy: r.app.Build.Version, Command: r.name, CollectedAt: at, Incomplete: h.Late() > 0,
-		Host: output.Host{Hostname: h.Name, Kernel: h.Release, Arch: h.Arch, BootID: h.BootID, CPUs: h.CPUs, PageSize: h.PageSize},
-	}
-	if over > 0 {
-		s := over.Seconds()
-		head.Interval = &s
-	}
-	return head
-}
-
-// print prints a report as it was asked for.
-func (r *run) print(h *output.Header, rep *lower.Report) error {
-	if rep.Denies() && r.host.Entitled() {
-		rep.Entitle()
-	}
-	switch r.set.Output {
-	case "json":
-		return output.NewJSON(r.app.Out).Print(h, rep)
-	case "ndjson":
-		return output.NewNDJSON(r.app.Out).Print(h, rep)
-	}
-	return r.text().Print(h, rep)
-}
-
-func (r *run) text() *output.Text {
-	return output.NewText(r.app.Out, r.app.columns(r.set), r.set.detail(), r.app.colour(r.set))
 }

@@ -2,21 +2,11 @@ package cmd
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kwhy/explain"
-	"kwhy/explain/lower"
-	"kwhy/explain/proc"
 	"kwhy/explain/sched"
-	"kwhy/explain/units"
-	"kwhy/inspect"
-	cgroupfacts "kwhy/inspect/cgroup"
-	procfacts "kwhy/inspect/proc"
-	schedfacts "kwhy/inspect/sched"
-	"kwhy/output"
 )
 
 const schedLong = `Who gets the CPUs and by which rule: the scheduler of this kernel and its settings,
@@ -35,7 +25,7 @@ type schedOptions struct {
 	columns []string
 	sort    []string
 	threads bool
-	filter  procFilter
+	filter  processFlags
 }
 
 func (o *schedOptions) flags(f *pflag.FlagSet) {
@@ -43,8 +33,7 @@ func (o *schedOptions) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
 	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
-	f.StringVar(&o.filter.user, "user", "", "only processes of this `USER`, by name or number")
-	f.StringVar(&o.filter.name, "name", "", "only processes whose name matches this `REGEXP`")
+	o.filter.flags(f)
 }
 
 func (a *App) schedCommand() *cobra.Command {
@@ -60,8 +49,8 @@ func (a *App) schedCommand() *cobra.Command {
   kwhy sched --sort wait_time           who waited most for CPUs`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.limit < autoLimit {
-				return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+			if err := checkLimit(o.limit); err != nil {
+				return err
 			}
 			if len(o.columns) == 1 && o.columns[0] == "help" {
 				_, err := fmt.Fprint(a.Out, sched.Columns())
@@ -78,167 +67,28 @@ func (a *App) schedCommand() *cobra.Command {
 			if len(args) == 0 {
 				return r.schedHost(&o)
 			}
-			for _, name := range []string{"limit", "columns", "sort", "user", "name"} {
-				if c.Flags().Changed(name) {
-					return usagef("--%s is for the table, and a process was given", name)
-				}
+			if err := forTable(c, "limit", "columns", "sort", "user", "name"); err != nil {
+				return err
 			}
 			pid, err := r.findProcess(args[0])
 			if err != nil {
 				return err
 			}
-			return r.schedProcess(pid, &o)
+			return show(r, sched.ProcessPage(pid, o.threads))
 		},
 	}
 	o.flags(c.Flags())
 	return c
 }
 
-func (o *schedOptions) view(screen int) (*lower.View[procfacts.Row], error) {
-	limit := o.limit
-	if limit == autoLimit {
-		limit = screen
-	}
-	v, err := lower.NewView(sched.Processes(), o.columns, o.sort, limit)
-	if err != nil {
-		return nil, usagef("%v", err)
-	}
-	return v, o.filter.apply(v)
-}
-
 func (r *run) schedHost(o *schedOptions) error {
-	card := sched.Host()
-	v, err := o.view(r.app.screenRows())
+	filter, err := o.filter.filter()
 	if err != nil {
 		return err
 	}
-	if r.set.Output == "text" {
-		v.ForText()
-	}
-	want := card.Needs().Plus(inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr))
-	var was *schedfacts.Snapshot
-	var step schedfacts.LoadStep
-	if r.set.Interval > 0 {
-		if was, err = takeSched(r, v, want, nil); err != nil {
-			return err
-		}
-		v.Watch(was.Procs)
-		step = r.watchLoads()
-	}
-	p := r.progress("reading the processes")
-	s, err := takeSched(r, v, want, was)
-	p.Stop()
-	if err != nil {
-		return err
-	}
-	s.Was, s.Step = was, step
-	var over time.Duration
-	if was != nil {
-		over = s.Settings.At.Sub(was.Settings.At)
-	}
-	rep := lower.Explain(&card, s, r.set.Limits)
-	if err := addSched(&rep, s, r.app.screenRows()); err != nil {
-		return err
-	}
-	g, found := v.Explain(s.Procs, s.Order, r.set.Limits)
-	g.More = "--limit 0 shows all"
-	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
-	rep.Tell(s.Gaps(), r.host.Kernel)
-	h := r.header(s.Settings.At, over)
-	h.Summary = []string{units.Plural(s.Procs.Len(), "process", "processes")}
-	return r.print(h, &rep)
-}
-
-// addSched adds the tables of a host but that of the processes.
-func addSched(rep *lower.Report, s *schedfacts.Snapshot, screen int) error {
-	cpus, err := lower.NewView(sched.CPUs(), nil, nil, screen)
-	if err != nil {
-		return err
-	}
-	blocked, err := lower.NewView(sched.Blocked(), nil, nil, screen)
-	if err != nil {
-		return err
-	}
-	realtime, err := lower.NewView(sched.Realtime(), nil, nil, screen)
-	if err != nil {
-		return err
-	}
-	groups, err := lower.NewView(sched.Cgroups(), nil, nil, screen)
-	if err != nil {
-		return err
-	}
-	addGrid(rep, cpus, schedfacts.Parts[schedfacts.CPU]{Sched: s, List: s.CPUs, Was: schedfacts.SameCPU})
-	addGrid(rep, blocked, schedfacts.Parts[schedfacts.Task]{Sched: s, List: s.Blocked, Was: schedfacts.SameBlocked})
-	addGrid(rep, realtime, schedfacts.Parts[schedfacts.Task]{Sched: s, List: s.Realtime, Was: schedfacts.SameRealtime})
-	addGrid(rep, groups, schedfacts.Parts[cgroupfacts.CPU]{Sched: s, List: s.Groups, Was: schedfacts.SameGroup})
-	return nil
-}
-
-func takeSched(r *run, v *lower.View[procfacts.Row], want inspect.Sources, was *schedfacts.Snapshot) (*schedfacts.Snapshot, error) {
-	rows, order, err := v.Scan(func(need inspect.Sources) (explain.Scan[procfacts.Row], error) {
-		if was == nil {
-			return proc.Scan(r.host, need, nil)
-		}
-		return proc.Scan(r.host, need, was.Procs)
+	screen := r.app.screenRows()
+	page, err := sched.HostPage(sched.HostOptions{
+		Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, screen), Screen: screen, Filter: filter, Text: r.set.Output == "text",
 	})
-	if err != nil {
-		return nil, err
-	}
-	return sched.Take(r.host, rows.(*procfacts.Processes), order, want)
-}
-
-// loadEvery is how often the load averages are looked at while an interval goes
-// by: they change every five seconds, and one change at a time can be solved.
-const loadEvery = 100 * time.Millisecond
-
-// watchLoads waits for the interval and watches for updates of the load averages.
-func (r *run) watchLoads() (step schedfacts.LoadStep) {
-	p := r.progress("sampling for " + r.set.Interval.String())
-	defer p.Stop()
-	old, why := schedfacts.Loads(r.host)
-	if why != inspect.Present {
-		r.app.Sleep(r.set.Interval)
-		return step
-	}
-	for left := r.set.Interval; left > 0; left -= loadEvery {
-		r.app.Sleep(min(left, loadEvery))
-		if now, why := schedfacts.Loads(r.host); why == inspect.Present && now != old {
-			step = schedfacts.LoadStep{Old: old, New: now, Seen: true}
-			old = now
-		}
-	}
-	return step
-}
-
-func (r *run) schedProcess(pid int32, o *schedOptions) error {
-	card := sched.Process()
-	t, was, ended, err := twice(r, "reading the process", func() (*schedfacts.Process, error) { return sched.Task(r.host, pid, card.Needs()) },
-		func(was, now *schedfacts.Process) bool { return was.Row.P.Start == now.Row.P.Start })
-	if err != nil {
-		return err
-	}
-	var over time.Duration
-	if was != nil {
-		t.Was, over = was, t.Row.Host.At.Sub(was.Row.Host.At)
-		t.Row.Host.Was, t.Row.Was = was.Row.Host, was.Row.P
-		t.Threads.Since(was.Threads)
-	}
-	rep := lower.Explain(&card, t, r.set.Limits)
-	if o.threads {
-		threads, err := lower.NewView(sched.EachThread(), nil, nil, 0)
-		if err != nil {
-			return err
-		}
-		order := threads.Order(t.Threads)
-		t.Threads.Fill(order, threads.Needs())
-		g, found := threads.Explain(t.Threads, order, r.set.Limits)
-		rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
-	}
-	rep.Tell(vanished(t.Gaps(), ended), r.host.Kernel)
-	h := r.header(t.Row.Host.At, over)
-	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}
-	if born := r.host.Born(t.Row.P.Start); !born.IsZero() {
-		h.Subject.StartTime = &born
-	}
-	return r.print(h, &rep)
+	return showAsked(r, page, err)
 }

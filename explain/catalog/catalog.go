@@ -14,20 +14,14 @@ import (
 	"kwhy/explain/check"
 	"kwhy/explain/concepts"
 	"kwhy/explain/doctor"
-	"kwhy/explain/fd"
 	"kwhy/explain/lower"
-	"kwhy/explain/mem"
-	"kwhy/explain/net"
-	"kwhy/explain/oom"
-	"kwhy/explain/proc"
-	"kwhy/explain/sched"
 )
 
 // All returns every declared value and rule, a column that several commands
 // show just once.
-func All() lower.Topic {
+func All() lower.Catalogue {
 	all := Examined()
-	all = all.Plus(doctor.Topic(all))
+	all = all.Plus(lower.List(doctor.Topic(all)))
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
 	all.Entries = slices.DeleteFunc(all.Entries, func(e lower.Entry) bool {
@@ -39,15 +33,17 @@ func All() lower.Topic {
 	return all
 }
 
-// Examined returns what doctor looks at: every topic but doctor's own, each value
-// and rule where it is declared.
-func Examined() lower.Topic {
-	return mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic()).Plus(check.Topic())
+// Topics returns all topics that look at the host, in the order of the manual.
+func Topics() []explain.Topic {
+	return append(check.Topics(), check.Topic())
 }
+
+// Examined lists what the topics declare that look at the host: what doctor looks at.
+func Examined() lower.Catalogue { return lower.List(Topics()...) }
 
 // Find returns the values called name: by key, by the kernel's spelling or by
 // label, in any case. A prefix such as vm. may be left out.
-func Find(t lower.Topic, name string) (out []lower.Entry) {
+func Find(t lower.Catalogue, name string) (out []lower.Entry) {
 	other := elsewhere()
 	for _, e := range t.Entries {
 		for _, known := range append(names(&e.Doc), other[e.Doc.Key]...) {
@@ -68,7 +64,7 @@ type Meaning struct {
 
 // Meanings returns what a word says that is a value: as it is spelled, or else in
 // any case. A word that says the same of several values is there once.
-func Meanings(t lower.Topic, name string) []Meaning {
+func Meanings(t lower.Catalogue, name string) []Meaning {
 	for _, is := range []func(string) bool{func(w string) bool { return w == name }, func(w string) bool { return strings.EqualFold(w, name) }} {
 		if found := append(meanings(t, is), rest(t, is, name)...); len(found) > 0 {
 			return found
@@ -78,12 +74,12 @@ func Meanings(t lower.Topic, name string) []Meaning {
 }
 
 // Words returns every word that is a value, once; system calls are too many.
-func Words(t lower.Topic) []Meaning {
+func Words(t lower.Catalogue) []Meaning {
 	every := func(string) bool { return true }
 	return append(meanings(t, every), rest(t, every, "")...)
 }
 
-func meanings(t lower.Topic, is func(string) bool) (out []Meaning) {
+func meanings(t lower.Catalogue, is func(string) bool) (out []Meaning) {
 	at := map[explain.Word]int{}
 	for _, e := range t.Entries {
 		for _, w := range e.Doc.Words {
@@ -160,7 +156,7 @@ func plain(name string) string {
 }
 
 // OfConcept returns the values that rest on a concept.
-func OfConcept(t lower.Topic, name string) (out []lower.Entry) {
+func OfConcept(t lower.Catalogue, name string) (out []lower.Entry) {
 	for _, e := range t.Entries {
 		if string(e.Doc.Concept) == name {
 			out = append(out, e)
@@ -173,7 +169,7 @@ func OfConcept(t lower.Topic, name string) (out []lower.Entry) {
 const maxNear = 5
 
 // Near returns the known names that are closest to one that is unknown.
-func Near(t lower.Topic, name string) []string {
+func Near(t lower.Catalogue, name string) []string {
 	type scored struct {
 		name string
 		far  int

@@ -195,7 +195,7 @@ func TestAloneAsInTheReport(t *testing.T) {
 				t.Fatal(err)
 			}
 			whole := lower.Explain(&card, m, nil)
-			for _, e := range mem.Topic().Entries {
+			for _, e := range lower.List(mem.Topic()).Entries {
 				if e.Table != "" || e.Command != "mem" {
 					continue
 				}
@@ -231,7 +231,7 @@ func TestOomAloneAsInTheReport(t *testing.T) {
 			}
 			process := oom.Process()
 			one := lower.Explain(&process, task, nil)
-			for _, e := range oom.Topic().Entries {
+			for _, e := range lower.List(oom.Topic()).Entries {
 				var want *lower.Cell
 				switch {
 				case e.Table != "":

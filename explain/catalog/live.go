@@ -33,7 +33,7 @@ func Together(entries []lower.Entry) (out []Group) {
 }
 
 // EvidenceOf returns the values that a rule rests on, of the report that it belongs to.
-func EvidenceOf(t lower.Topic, d *lower.RuleDoc) (out []lower.Entry) {
+func EvidenceOf(t lower.Catalogue, d *lower.RuleDoc) (out []lower.Entry) {
 	for _, key := range d.Evidence {
 		i := slices.IndexFunc(t.Entries, func(e lower.Entry) bool { return e.Doc.Key == key && e.Command == d.Command })
 		if i < 0 { // declared in another topic
@@ -76,7 +76,7 @@ func join(groups []Group, e lower.Entry) []Group {
 // OfEssay returns what an essay shows of a host: the values of cards that rest on
 // it and those that it names, and the columns that it names or, where it names
 // none, the tables that most rest on it.
-func OfEssay(t lower.Topic, essay *concepts.Essay) ([]Group, error) {
+func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
 	var cards, columns, named []lower.Entry
 	for _, e := range OfConcept(t, essay.Name) {
 		switch {
@@ -120,7 +120,7 @@ func isOwnTwice(cards []lower.Entry, e *lower.Entry) bool {
 
 // called finds a value of a card by its key, that of a host before that of a
 // process, or a column by table.key.
-func called(t lower.Topic, name string) (found lower.Entry, ok bool) {
+func called(t lower.Catalogue, name string) (found lower.Entry, ok bool) {
 	table, key, isColumn := strings.Cut(name, ".")
 	if !isColumn {
 		table, key = "", name

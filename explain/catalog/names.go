@@ -64,7 +64,7 @@ func own() (out []explain.Word) {
 
 // rest are meanings that no value declares as its words: reasons, and the names of
 // system calls, of which there are hundreds.
-func rest(t lower.Topic, is func(string) bool, name string) (out []Meaning) {
+func rest(t lower.Catalogue, is func(string) bool, name string) (out []Meaning) {
 	for _, w := range own() {
 		if is(w.Name) {
 			out = append(out, Meaning{Word: w})

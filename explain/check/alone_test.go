@@ -8,6 +8,7 @@ import (
 
 	"kwhy/explain/check"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
 // Who goes from report to report keeps the facts of two of them and no older ones: the
@@ -22,8 +23,8 @@ func TestAloneKeepsNoneBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := weak.Make(was.Procs)
-	firstNet := weak.Make(was.Net)
+	first := weak.Make(was.Processes())
+	firstNet := weak.Make(of[*netfacts.Snapshot](was))
 	now, err := check.Take(h, nil, was)
 	if err != nil {
 		t.Fatal(err)
@@ -36,4 +37,14 @@ func TestAloneKeepsNoneBefore(t *testing.T) {
 		t.Error("the facts keep those before them")
 	}
 	runtime.KeepAlive(kept)
+}
+
+// of returns the snapshot of one domain.
+func of[S any](f *check.Facts) S {
+	for _, s := range f.Snapshots() {
+		if s, ok := s.(S); ok {
+			return s
+		}
+	}
+	panic("no such domain")
 }

@@ -158,7 +158,7 @@ func (p *pair) judge(over time.Duration, limits explain.Limits) judged {
 		}
 		limits[p.without] = explain.At{}
 	}
-	rep, err := check.Judge(now, nil, limits)
+	rep, err := check.Judge(now, limits)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -3,17 +3,24 @@ package check
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/fd"
 	"kwhy/explain/lower"
+	"kwhy/explain/mem"
+	"kwhy/explain/net"
+	"kwhy/explain/oom"
+	"kwhy/explain/proc"
+	"kwhy/explain/sched"
 	"kwhy/inspect"
 )
 
 // Judge holds the rules of the domains that are wanted against the facts. The report
 // has the findings with their evidence, worst first; how each domain stands; and what
 // became of each rule.
-func Judge(f *Facts, only []string, limits explain.Limits) (lower.Report, error) {
-	verdicts, rules, found := judge(f, only, limits)
+func Judge(f *Facts, limits explain.Limits) (lower.Report, error) {
+	verdicts, rules, found := judge(f, limits)
 	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
 	if err := addTables(&rep, verdicts, rules); err != nil {
 		return rep, err
@@ -23,15 +30,15 @@ func Judge(f *Facts, only []string, limits explain.Limits) (lower.Report, error)
 }
 
 // judge returns how each domain stands, what became of each rule, and what they found.
-func judge(f *Facts, only []string, limits explain.Limits) (verdicts Verdicts, rules Rules, found []lower.Finding) {
-	for _, d := range Wanted(only) {
-		v := &Verdict{Domain: d, Err: f.failed[d.Name], on: f.Host.Kernel}
+func judge(f *Facts, limits explain.Limits) (verdicts Verdicts, rules Rules, found []lower.Finding) {
+	for _, d := range f.domains {
+		v := &Verdict{Domain: *d, Err: d.failed, on: f.Host.Kernel}
 		verdicts = append(verdicts, v)
 		if v.Err != nil {
 			continue
 		}
-		j := d.judge(f, limits)
-		v.Health, v.Rules = d.health(f), j.Rules
+		j := d.facts.Judge(limits)
+		v.Health, v.Rules = d.facts.Health(), j.Rules
 		for i := range j.Rules {
 			v.Level = max(v.Level, j.Rules[i].Level)
 			rules = append(rules, &Rule{Ruled: j.Rules[i], Domain: d.Name, on: f.Host.Kernel})
@@ -92,24 +99,45 @@ func List(rules []lower.RuleDoc, limits explain.Limits) (lower.Grid, error) {
 	return g, nil
 }
 
-// Topic lists the columns of check's own tables for those who walk the catalogue.
-func Topic() lower.Topic {
-	t := lower.TableTopic(domainTable(), "check", func(h *inspect.Host, v *lower.View[*Verdict]) (explain.Rows[*Verdict], []int32, error) {
-		verdicts, _, err := now(h)
-		return verdicts, v.Order(verdicts), err
-	})
-	return t.Plus(lower.TableTopic(ruleTable(), "check", func(h *inspect.Host, v *lower.View[*Rule]) (explain.Rows[*Rule], []int32, error) {
-		_, rules, err := now(h)
-		return rules, v.Order(rules), err
-	}))
+// Topic is check itself: how each domain stands, and what became of each rule.
+func Topic() explain.Topic {
+	return explain.Topic{Name: "check", Pages: func() []explain.Page { return []explain.Page{page()} }}
 }
 
+func page() *lower.Page[*judged] {
+	return &lower.Page[*judged]{Command: "check", Take: now, Tables: []lower.Attached[*judged]{
+		lower.Table(domainTable(), 0, func(j *judged) explain.Rows[*Verdict] { return j.verdicts }),
+		lower.Table(ruleTable(), 0, func(j *judged) explain.Rows[*Rule] { return j.rules }),
+	}}
+}
+
+// judged is what came of judging one sample.
+type judged struct {
+	verdicts Verdicts
+	rules    Rules
+	on       inspect.Version
+}
+
+// Missing says that a judgement is there.
+func (j *judged) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is of one moment.
+func (j *judged) Before() (*judged, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (j *judged) Kernel() inspect.Version { return j.on }
+
 // now judges one sample.
-func now(h *inspect.Host) (Verdicts, Rules, error) {
+func now(h *inspect.Host, _ inspect.Sources) (*judged, error) {
 	f, err := Take(h, nil, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	verdicts, rules, _ := judge(f, nil, nil)
-	return verdicts, rules, nil
+	verdicts, rules, _ := judge(f, nil)
+	return &judged{verdicts, rules, h.Kernel}, nil
+}
+
+// Topics returns those that check looks at, in the order in which it names them.
+func Topics() []explain.Topic {
+	return []explain.Topic{mem.Topic(), oom.Topic(), proc.Topic(), sched.Topic(), fd.Topic(), net.Topic()}
 }

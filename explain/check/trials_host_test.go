@@ -9,6 +9,8 @@ import (
 	"kwhy/explain/check"
 	"kwhy/explain/oom"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	oomfacts "kwhy/inspect/oom"
 	procfacts "kwhy/inspect/proc"
 )
 
@@ -25,17 +27,19 @@ func killed(ago time.Duration) edit {
 		text := fmt.Sprintf("6,1,%d,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/batch,task_memcg=/batch,task=hog,pid=77,uid=0\n"+
 			"3,2,%[1]d,-;Memory cgroup out of memory: Killed process 77 (hog) total-vm:70000kB, anon-rss:65000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:180kB oom_score_adj:0\n", (48*time.Hour - ago).Microseconds())
 		by := oom.Examiner{Boot: boot, Now: now.At}
-		if _, err := by.Walk(strings.NewReader(text), func(k *oom.Kill) bool { now.Kills = append(now.Kills, k); return true }); err != nil {
+		var kills oom.Recent
+		if _, err := by.Walk(strings.NewReader(text), func(k *oom.Kill) bool { kills = append(kills, k); return true }); err != nil {
 			panic(err)
 		}
+		of[*oomfacts.Snapshot](now).Kills = kills
 	})
 }
 
 // underOOM is what memory.oom_control of version 1 says of /batch.
 func underOOM(n uint64) edit {
 	return facts(func(now, _ *check.Facts) {
-		for i := range now.OOM.Groups {
-			if g := &now.OOM.Groups[i]; g.Path == "/batch" {
+		for i := range of[*oomfacts.Snapshot](now).Groups {
+			if g := &of[*oomfacts.Snapshot](now).Groups[i]; g.Path == "/batch" {
 				g.Events = inspect.Counters{"oom_kill_disable": 1, "under_oom": n}
 			}
 		}
@@ -273,15 +277,15 @@ func fdTrials() []trial {
 func deleted(log, cache uint64) edit {
 	return facts(func(now, _ *check.Facts) {
 		now.Host.Live = true
-		for i := range now.FD.Scan.Counts {
-			if now.Procs.Rows[i].PID != 22650 {
+		for i := range of[*fdfacts.Snapshot](now).Scan.Counts {
+			if now.Processes().Rows[i].PID != 22650 {
 				continue
 			}
 			a := procfacts.OpenDeleted{FD: 7, Path: "/var/log/app.log"}
 			a.Dev, a.Inode, a.Taken = 1, 10, log<<30+4096
 			b := procfacts.OpenDeleted{FD: 8, Path: "/var/cache/app.db"}
 			b.Dev, b.Inode, b.Taken = 1, 11, cache<<30
-			now.FD.Scan.Counts[i].Deleted = []procfacts.OpenDeleted{a, b, a} // one of them twice
+			of[*fdfacts.Snapshot](now).Scan.Counts[i].Deleted = []procfacts.OpenDeleted{a, b, a} // one of them twice
 		}
 	})
 }

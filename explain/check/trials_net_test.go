@@ -245,7 +245,7 @@ func queue(sent, dropped [2]uint64) edit {
 	return facts(func(now, was *check.Facts) {
 		for i, f := range []*check.Facts{was, now} {
 			if f != nil {
-				f.Net.Qdiscs = []netfacts.Qdisc{{Dev: "eth0", Kind: "fq_codel", Handle: 0x10000, Packets: sent[i], Dropped: dropped[i]}}
+				of[*netfacts.Snapshot](f).Qdiscs = []netfacts.Qdisc{{Dev: "eth0", Kind: "fq_codel", Handle: 0x10000, Packets: sent[i], Dropped: dropped[i]}}
 			}
 		}
 	})
@@ -294,8 +294,8 @@ func socket(inode uint32, change func(now, was *sockdiag.Socket)) edit {
 			if f == nil {
 				return new(sockdiag.Socket)
 			}
-			for i := range f.Net.Listed.List.Len() {
-				if s := f.Net.Listed.List.At(i); s.Inode == inode {
+			for i := range of[*netfacts.Snapshot](f).Listed.List.Len() {
+				if s := of[*netfacts.Snapshot](f).Listed.List.At(i); s.Inode == inode {
 					s.Cookie = uint64(inode)
 					return s
 				}

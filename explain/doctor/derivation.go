@@ -206,7 +206,7 @@ func moved(first, now *explain.Derivation, known []string) []string {
 }
 
 // trial tries arithmetic that is done for many rows.
-func trial(h *inspect.Host, t lower.Trial) *Derivation {
+func trial(h *inspect.Host, t explain.Trial) *Derivation {
 	var d *Derivation
 	var first explain.Derivation
 	for n := 1; n <= tries(h); n++ {
@@ -223,7 +223,7 @@ func trial(h *inspect.Host, t lower.Trial) *Derivation {
 	return d
 }
 
-func tryOnce(h *inspect.Host, t lower.Trial) *Derivation {
+func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
 	d := &Derivation{Key: t.Key, Command: t.Command, Kind: t.Rows, concept: t.Concept, on: h.Kernel, Why: inspect.Inapplicable}
 	rows, err := t.Try(h)
 	if err != nil {

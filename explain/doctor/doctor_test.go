@@ -60,11 +60,11 @@ func TestTriedAgain(t *testing.T) {
 
 // Of many rows the worst is told, and how many came out.
 func TestTrial(t *testing.T) {
-	row := func(name string, computed, reported int64) lower.Tried {
-		return lower.Tried{Row: name, Derivation: explain.Derivation{Result: explain.I(computed), Reported: explain.I(reported), Slack: 2}}
+	row := func(name string, computed, reported int64) explain.Tried {
+		return explain.Tried{Row: name, Derivation: explain.Derivation{Result: explain.I(computed), Reported: explain.I(reported), Slack: 2}}
 	}
-	try := func(rows ...lower.Tried) *Derivation {
-		return trial(&inspect.Host{}, lower.Trial{Key: "min", Rows: "zones", Unit: explain.Bytes, Try: func(*inspect.Host) ([]lower.Tried, error) { return rows, nil }})
+	try := func(rows ...explain.Tried) *Derivation {
+		return trial(&inspect.Host{}, explain.Trial{Key: "min", Rows: "zones", Unit: explain.Bytes, Try: func(*inspect.Host) ([]explain.Tried, error) { return rows, nil }})
 	}
 	d := try(row("zone A", 1, 1), row("zone B", 10, 13), row("zone C", 10, 20), row("zone D", 5, 6))
 	if d.Verdict() != VerdictOff || d.Row != "zone C" || d.Rows != 4 || d.Exact != 1 {
@@ -79,7 +79,7 @@ func TestTrial(t *testing.T) {
 	if d := try(); d.Verdict() != VerdictUncomputed || d.says() != "there is nothing to compute here" {
 		t.Errorf("%s: %q", d.Verdict(), d.says())
 	}
-	failed := trial(&inspect.Host{}, lower.Trial{Key: "min", Try: func(*inspect.Host) ([]lower.Tried, error) { return nil, errors.Join(fs.ErrPermission) }})
+	failed := trial(&inspect.Host{}, explain.Trial{Key: "min", Try: func(*inspect.Host) ([]explain.Tried, error) { return nil, errors.Join(fs.ErrPermission) }})
 	if failed.Verdict() != VerdictUncomputed || failed.Why != inspect.Denied {
 		t.Errorf("%+v", failed)
 	}

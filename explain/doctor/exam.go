@@ -20,7 +20,7 @@ type Exam struct {
 
 // Take looks at everything that the topics declare, and at what this package adds to
 // them.
-func Take(h *inspect.Host, topics lower.Topic) (*Exam, error) {
+func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func Take(h *inspect.Host, topics lower.Topic) (*Exam, error) {
 	e := &Exam{Sight: doctorfacts.TakeEnvironment(h, ps)}
 	card := Card()
 	own := lower.CardTopic(&card, "doctor", sight)
-	topics = lower.Topic{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
+	topics = lower.Catalogue{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
 	found := newFindings(h, ps, whoIs(e.Sight))
 	for _, g := range groups(topics.Entries) {
 		if !g.derives() && !found.wants(g) {

@@ -7,27 +7,37 @@ import (
 	"kwhy/explain/lower"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	doctorfacts "kwhy/inspect/doctor"
 )
 
-// Topic lists every value and rule of this package for those who walk the catalogue;
-// others are all topics beside it, which it looks at.
-func Topic(others lower.Topic) lower.Topic {
-	card := Card()
-	t := lower.CardTopic(&card, "doctor", sight)
-	t = t.Plus(lower.TableTopic(sourceTable(), "doctor", func(h *inspect.Host, v *lower.View[*Source]) (explain.Rows[*Source], []int32, error) {
-		e, err := Take(h, others)
+// Topic is what kwhy is here and can see; others are the values and rules of all topics
+// beside it, which it looks at.
+func Topic(others lower.Catalogue) explain.Topic {
+	exam := func(h *inspect.Host) (*Exam, error) { return Take(h, others) }
+	return explain.Topic{Name: "doctor", Pages: func() []explain.Page {
+		return []explain.Page{&lower.Page[*doctorfacts.Environment]{
+			Command: "doctor", Card: Card(), Take: sight,
+			Tables: []lower.Attached[*doctorfacts.Environment]{
+				examined(sourceTable(), exam, func(e *Exam) explain.Rows[*Source] { return e.Sources }),
+				examined(derivationTable(), exam, func(e *Exam) explain.Rows[*Derivation] { return e.Derivations }),
+			},
+		}}
+	}}
+}
+
+// examined attaches a table of what came of looking at everything, which is done for it
+// alone.
+func examined[T explain.Snapshot[T]](t *explain.Table[T], exam func(*inspect.Host) (*Exam, error), of func(*Exam) explain.Rows[T]) lower.Attached[*doctorfacts.Environment] {
+	r := lower.Table(t, 0, func(*doctorfacts.Environment) explain.Rows[T] { return nil })
+	r.Scan = func(h *inspect.Host, v *lower.View[T]) (explain.Rows[T], []int32, error) {
+		e, err := exam(h)
 		if err != nil {
 			return nil, nil, err
 		}
-		return e.Sources, v.Order(e.Sources), nil
-	}))
-	return t.Plus(lower.TableTopic(derivationTable(), "doctor", func(h *inspect.Host, v *lower.View[*Derivation]) (explain.Rows[*Derivation], []int32, error) {
-		e, err := Take(h, others)
-		if err != nil {
-			return nil, nil, err
-		}
-		return e.Derivations, v.Order(e.Derivations), nil
-	}))
+		rows := of(e)
+		return rows, v.Order(rows), nil
+	}
+	return r
 }
 
 // Options say what of an exam is shown.

@@ -10,7 +10,10 @@ import (
 	fdfacts "kwhy/inspect/fd"
 )
 
-type holderRow = fdfacts.PathHolderPart
+type (
+	holders   = *fdfacts.PathHolders
+	holderRow = fdfacts.PathHolderPart
+)
 
 // Holders lists who has a file, or something of a file system, open.
 func Holders() *explain.Table[holderRow] {
@@ -77,7 +80,10 @@ func whyHolder(h *fdfacts.PathHolder, whole bool) string {
 	return strings.Join(s, "; ")
 }
 
-type sockHolder = fdfacts.SocketHolderPart
+type (
+	sockHolders = *fdfacts.SocketHolders
+	sockHolder  = fdfacts.SocketHolderPart
+)
 
 // SocketHolders lists who has the sockets with an address.
 func SocketHolders() *explain.Table[sockHolder] {

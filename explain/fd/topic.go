@@ -1,87 +1,237 @@
 package fd
 
 import (
+	"fmt"
 	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 	procfacts "kwhy/inspect/proc"
 )
 
-// Topic lists every value and rule of this package for those who walk the
-// catalogue.
-func Topic() lower.Topic {
-	process := Process()
-	t := lower.CardTopic(&process, "fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), 0) })
-	whole := Host()
-	t = t.Plus(lower.CardTopic(&whole, "fd", func(h *inspect.Host, want inspect.Sources) (host, error) {
-		if !want.Has(inspect.PIDFd) {
-			return fdfacts.Take(h, nil, want) // no process has to be looked at
+// Topic is open files: of the host, of one process, and who has something open.
+func Topic() explain.Topic {
+	return explain.Topic{Name: "fd", Title: "open files", Pages: func() []explain.Page {
+		return []explain.Page{
+			lower.MustPage(ProcessPage(0, Options{})), lower.MustPage(HostPage(Options{})),
+			lower.MustPage(DeletedPage(Options{})), lower.MustPage(PathPage(".", Options{})), lower.MustPage(socketPage("", netip.Addr{}, 0, Options{})),
 		}
-		return TakeHost(h, want)
-	}))
-	t = t.Plus(lower.TableTopic(Processes(), "fd", func(h *inspect.Host, v *lower.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
-		f, err := TakeHost(h, v.Needs())
-		if err != nil {
-			return nil, nil, err
-		}
-		return f, v.Order(f), nil
-	}))
-	t = t.Plus(lower.TableTopic(Kinds(), "fd", func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
+	}}
+}
+
+// Options are what a table of descriptors or of processes is asked for.
+type Options struct {
+	Columns, Sort []string
+	Limit         int // rows; 0 is all
+	Filter        proc.Filter
+}
+
+const allRows = "--limit 0 shows all"
+
+// HostPage shows what a host has open. It fails where the options name a column that
+// there is not, or a filter does not make sense.
+func HostPage(o Options) (*lower.Page[host], error) {
+	v, err := lower.NewView(Processes(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	v.Where(inspect.Sources{}, func(p hostRow) bool { return p.It.Reason == inspect.Present && !p.Row.P.Kthread() })
+	if err := keep(v, &o.Filter); err != nil {
+		return nil, err
+	}
+	kinds := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
+	processes := &lower.Rows[host, hostRow]{View: v, Ready: true, More: allRows, Everywhere: true, // a small limit is met by few: any row may be near
+		Of: func(f host) explain.Rows[hostRow] { return f },
+		Order: func(f host) []int32 {
+			order := v.Order(f)
+			f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
+			return order
+		},
+		Scan: func(h *inspect.Host, v *lower.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
+			f, err := TakeHost(h, v.Needs())
+			if err != nil {
+				return nil, nil, err
+			}
+			return f, v.Order(f), nil
+		},
+	}
+	kinds.Scan = func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
 		f, err := TakeHost(h, v.Needs())
 		if err != nil {
 			return nil, nil, err
 		}
 		rows := f.Kinds()
 		return rows, v.Order(rows), nil
-	}))
-	t = t.Plus(asked())
-	return t.Plus(lower.TableTopic(FDs(), "fd PID", func(h *inspect.Host, v *lower.View[fdRow]) (explain.Rows[fdRow], []int32, error) {
-		l, err := Take(h, h.Self(), 0)
-		if err != nil {
-			return nil, nil, err
-		}
-		return l, v.Order(l), nil
-	}))
+	}
+	kinds.Ready = true
+	return &lower.Page[host]{
+		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kinds, processes},
+		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
+			if !want.Has(inspect.PIDFd) {
+				return fdfacts.Take(h, nil, want) // no process has to be looked at
+			}
+			return TakeHost(h, want)
+		},
+		First:  TakeHost,
+		Second: func(h *inspect.Host, want inspect.Sources, _ host) (host, error) { return TakeHost(h, want) },
+		Since:  func(now, was host) { now.Was = was },
+		At:     func(f host) time.Time { return f.Mem.At },
+		Gaps:   host.Gaps,
+		Summary: func(_ *lower.Report, f host) []string {
+			return []string{units.Plural(f.Len(), "process", "processes")}
+		},
+		Check: check,
+	}, nil
 }
 
-// asked are the answers to --deleted, --path and --socket: the last two of what
-// kwhy can name without being asked, its own directory and any port.
-func asked() lower.Topic {
-	sum := Gone()
-	t := lower.CardTopic(&sum, "fd --deleted", func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) })
-	t = t.Plus(lower.TableTopic(GoneList(), "fd --deleted", func(h *inspect.Host, v *lower.View[goneRow]) (explain.Rows[goneRow], []int32, error) {
-		l, err := TakeGone(h)
+// check looks at how near each process is to its limit, and the host to its own.
+func check() *lower.Check[host] {
+	return &lower.Check[host]{
+		Take: func(sh *lower.Shared, card inspect.Sources) (host, error) {
+			return Complete(sh.Host, func() *procfacts.FDScan { return sh.Walk().Scan }, card)
+		},
+		Tables: []lower.Attached[host]{lower.Table(Processes(), 0, func(f host) explain.Rows[hostRow] { return f })},
+		Health: Health, Gaps: host.Gaps,
+	}
+}
+
+// keep puts a filter of processes before the rows of a host's.
+func keep(v *lower.View[hostRow], f *proc.Filter) error {
+	if f.UID != nil {
+		uid := *f.UID
+		v.Where(inspect.Sources{}, func(p hostRow) bool {
+			return p.Row.Missing(inspect.PIDStatus) == inspect.Present && p.Row.P.UID == uid
+		})
+	}
+	if f.Name != "" {
+		re, err := regexp.Compile(f.Name)
 		if err != nil {
-			return nil, nil, err
+			return fmt.Errorf("--name: %w", err)
 		}
-		return l, v.Order(l), nil
-	}))
-	t = t.Plus(lower.TableTopic(Holders(), "fd --path", func(h *inspect.Host, v *lower.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
-		ps, err := proc.Scan(h, inspect.Sources{}, nil)
+		v.Where(inspect.Sources{}, func(p hostRow) bool { return re.MatchString(p.Row.P.Comm) })
+	}
+	return nil
+}
+
+// ProcessPage shows every descriptor of one process; 0 is kwhy itself.
+func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
+	v, err := lower.NewView(FDs(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	look := o.Limit
+	if len(o.Sort) > 0 {
+		look = 0 // any may come first
+	}
+	read := func(limit int) func(*inspect.Host, inspect.Sources) (list, error) {
+		return func(h *inspect.Host, _ inspect.Sources) (list, error) {
+			if pid == 0 {
+				return Take(h, h.Self(), limit)
+			}
+			return Take(h, pid, limit)
+		}
+	}
+	fds := &lower.Rows[list, fdRow]{View: v, More: allRows, Of: func(l list) explain.Rows[fdRow] { return l }}
+	return &lower.Page[list]{
+		Command: "fd PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the descriptors", Tables: []lower.Attached[list]{fds},
+		Take:  read(look),
+		First: read(1),
+		Since: func(now, was list) {
+			if was.Row.P.Start == now.Row.P.Start {
+				now.Was = was
+			}
+		},
+		At:      func(l list) time.Time { return l.Row.Host.At },
+		Gaps:    list.Gaps,
+		Subject: func(l list) *lower.Subject { return proc.Subject(pid, l.Row) },
+	}, nil
+}
+
+// DeletedPage shows the files that are gone from their directories and still take space.
+func DeletedPage(o Options) (*lower.Page[gone], error) {
+	v, err := lower.NewView(GoneList(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &lower.Page[gone]{
+		Command: "fd --deleted", Scope: explain.OfAnswer, Card: Gone(), Doing: "reading the descriptors",
+		Tables: []lower.Attached[gone]{&lower.Rows[gone, goneRow]{View: v, More: allRows, Of: func(l gone) explain.Rows[goneRow] { return l }}},
+		Take:   func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) },
+		At:     func(l gone) time.Time { return l.Procs.Host.At },
+		Gaps:   gone.Gaps,
+	}, nil
+}
+
+// PathPage shows who has a file, a directory or a device open.
+func PathPage(name string, o Options) (*lower.Page[holders], error) {
+	v, err := lower.NewView(Holders(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return answerPage("fd --path", v, func(h *inspect.Host, ps *procfacts.Processes) (holders, error) {
+		return fdfacts.TakePathHolders(h, ps, name)
+	},
+		func(l holders) (title, nobody string) {
+			what := l.What
+			if l.Whole {
+				what = "something of the file system at " + l.What
+			}
+			return units.Plural(l.Len(), "process has ", "processes have ") + what + " open", "Nobody that may be looked at has " + what + " open."
+		}), nil
+}
+
+// SocketPage shows who has the sockets with an address: ADDR:PORT, [ADDR]:PORT or :PORT.
+func SocketPage(address string, o Options) (*lower.Page[sockHolders], error) {
+	addr, port, err := parseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	return socketPage(address, addr, port, o)
+}
+
+func socketPage(address string, addr netip.Addr, port uint16, o Options) (*lower.Page[sockHolders], error) {
+	v, err := lower.NewView(SocketHolders(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return answerPage("fd --socket", v, func(h *inspect.Host, ps *procfacts.Processes) (sockHolders, error) {
+		return fdfacts.TakeSocketHolders(h, ps, addr, port)
+	}, func(l sockHolders) (title, nobody string) {
+		where := ""
+		if l.Namespaces > 1 {
+			where = fmt.Sprintf(", in %d network namespaces", l.Namespaces)
+		}
+		nobody = "Nobody that may be looked at has a socket with " + address + where + "."
+		if l.Unheld > 0 {
+			nobody += " There " + units.Plural(l.Unheld, "is one", "of them are") + ", and whose is not to be seen."
+		}
+		return units.Plural(l.Len(), "holder", "holders") + " of sockets with " + address + where, nobody
+	}), nil
+}
+
+// parseAddress reads ADDR:PORT, [ADDR]:PORT or :PORT.
+func parseAddress(text string) (netip.Addr, uint16, error) {
+	bad := fmt.Errorf("--socket: bad value %q: it takes ADDR:PORT, or :PORT", text)
+	if rest, ok := strings.CutPrefix(text, ":"); ok {
+		n, err := strconv.ParseUint(rest, 10, 16)
 		if err != nil {
-			return nil, nil, err
+			return netip.Addr{}, 0, bad
 		}
-		l, err := fdfacts.TakePathHolders(h, ps, ".")
-		if err != nil {
-			return nil, nil, err
-		}
-		return l, v.Order(l), nil
-	}))
-	return t.Plus(lower.TableTopic(SocketHolders(), "fd --socket", func(h *inspect.Host, v *lower.View[sockHolder]) (explain.Rows[sockHolder], []int32, error) {
-		ps, err := proc.Scan(h, inspect.Sources{}, nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		l, err := fdfacts.TakeSocketHolders(h, ps, netip.Addr{}, 0)
-		if err != nil {
-			return nil, nil, err
-		}
-		return l, v.Order(l), nil
-	}))
+		return netip.Addr{}, uint16(n), nil
+	}
+	a, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return netip.Addr{}, 0, bad
+	}
+	return a.Addr(), a.Port(), nil
 }
 
 // TakeGone finds the files that are gone from their directories and still kept.
@@ -132,4 +282,37 @@ func Take(h *inspect.Host, pid int32, limit int) (list, error) {
 		return nil, err
 	}
 	return fdfacts.TakeList(h, ps, pid, limit)
+}
+
+// held is a list of those who have something open.
+type held[S any, T any] interface {
+	explain.Snapshot[S]
+	explain.Rows[T]
+	Gaps() []inspect.Gap
+	Taken() time.Time
+}
+
+// answerPage shows a list with a title of its own, or a sentence in its place.
+func answerPage[S held[S, T], T explain.Snapshot[T]](command string, v *lower.View[T], take func(*inspect.Host, *procfacts.Processes) (S, error), words func(S) (title, nobody string)) *lower.Page[S] {
+	return &lower.Page[S]{
+		Command: command, Scope: explain.OfAnswer, Doing: "reading the descriptors",
+		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Of: func(l S) explain.Rows[T] { return l }}},
+		Take: func(h *inspect.Host, _ inspect.Sources) (s S, err error) {
+			ps, err := proc.Scan(h, inspect.Sources{}, nil)
+			if err != nil {
+				return s, err
+			}
+			return take(h, ps)
+		},
+		At:   S.Taken,
+		Gaps: S.Gaps,
+		Finish: func(rep *lower.Report, l S, _ bool) {
+			g := &rep.Grids[0]
+			g.Title, g.Empty = words(l)
+			g.More = allRows
+			if g.Sections = l.Len() == 0; !g.Sections {
+				rep.Parts = []lower.Part{{Title: g.Title, Table: g.Name}}
+			}
+		},
+	}
 }

@@ -31,21 +31,21 @@ type Ask struct {
 	Limits explain.Limits
 }
 
-// Topic is what a package of explain declares, without types.
-type Topic struct {
+// Catalogue is what pages declare, without types.
+type Catalogue struct {
 	Entries []Entry
 	Rules   []RuleDoc
-	Trials  []Trial
+	Trials  []explain.Trial
 }
 
 // Plus joins topics.
-func (t Topic) Plus(u Topic) Topic {
-	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...), append(t.Trials, u.Trials...)}
+func (t Catalogue) Plus(u Catalogue) Catalogue {
+	return Catalogue{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...), append(t.Trials, u.Trials...)}
 }
 
 // CardTopic erases S. take says how a command gets a snapshot of just what a value
 // and its rules need.
-func CardTopic[S explain.Snapshot[S]](c *explain.Card[S], command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Topic) {
+func CardTopic[S explain.Snapshot[S]](c *explain.Card[S], command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Catalogue) {
 	for _, sec := range c.Sections {
 		for _, f := range sec.Fields {
 			if f.Lifted {
@@ -86,7 +86,7 @@ func liveCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, ask As
 
 // TableTopic erases S. rows says how a command gets rows with just what the columns
 // need; the first column says which row it is.
-func TableTopic[S explain.Snapshot[S]](t *explain.Table[S], command string, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (out Topic) {
+func TableTopic[S explain.Snapshot[S]](t *explain.Table[S], command string, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (out Catalogue) {
 	for i := range t.Fields {
 		key := t.Fields[i].Key
 		out.Entries = append(out.Entries, Entry{

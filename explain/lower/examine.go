@@ -31,24 +31,6 @@ func (e *Examination) note(of inspect.Sources, missing func(inspect.Source) insp
 	}
 }
 
-// Trial is arithmetic of the kernel's that is done for each row of a table, where a
-// card has none: it is tried as a whole.
-type Trial struct {
-	Key     string // of the column that it is about
-	Command string
-	Rows    string // what the rows are: "processes"
-	Formula string
-	Unit    explain.Unit
-	Concept explain.Concept
-	Try     func(*inspect.Host) ([]Tried, error) // a row that has nothing to compare with is left out
-}
-
-// Tried is one row of a trial.
-type Tried struct {
-	Row string // whose it is: "process 1 (init)", "zone DMA"
-	explain.Derivation
-}
-
 // examineCard reads the values of the card that have one of the keys.
 func examineCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (e Examination, err error) {
 	one := Only(c, func(d *explain.Doc) bool { return slices.Contains(keys, d.Key) })

@@ -1,62 +1,189 @@
 package mem
 
 import (
+	"fmt"
+	"time"
+
 	"kwhy/explain"
 	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
 	procfacts "kwhy/inspect/proc"
 )
 
-// Topic lists every value and rule of this package for those who walk the
-// catalogue.
-func Topic() lower.Topic {
-	host, process := Host(), Process()
-	t := lower.CardTopic(&host, "mem", func(h *inspect.Host, want inspect.Sources) (mem, error) { return memfacts.Take(h, want) })
-	t.Trials = trials()
-	t = t.Plus(lower.CardTopic(&process, "mem PID", self))
-	t = t.Plus(lower.TableTopic(Processes(true), "mem", processes))
-	t = t.Plus(parts(Swaps(), func(m mem) []memfacts.Swap { return m.Swaps }))
-	t = t.Plus(parts(Zones(), Populated))
-	t = t.Plus(parts(Nodes(), func(m mem) []memfacts.Node { return m.Nodes }))
-	t = t.Plus(parts(HugePools(), func(m mem) []memfacts.HugePool { return m.Pools }))
-	t = t.Plus(parts(Slabs(), func(m mem) []memfacts.Slab { return m.Slabs }))
-	t = t.Plus(parts(Cgroups(), func(m mem) []cgroupfacts.Memory { return m.Cgroups }))
-	t = t.Plus(selfParts(MapKinds(), func(m procMem) []memfacts.MapKind { return m.Kinds }))
-	return t.Plus(selfParts(Mappings(), func(m procMem) []memfacts.Region { return m.Regions }))
+// Topic is memory: the host's, and one process's.
+func Topic() explain.Topic {
+	return explain.Topic{Name: "mem", Title: "memory", Trials: trials, Pages: func() []explain.Page {
+		return []explain.Page{
+			HostPage(HostOptions{PSS: true}), ProcessPage(0),
+		}
+	}}
 }
 
-// self is kwhy's own process: what a value of a process reads in an example.
-func self(h *inspect.Host, want inspect.Sources) (procMem, error) {
-	return memfacts.TakeProcess(h, h.Self(), want)
+// HostOptions are what the page of a host's memory is asked for.
+type HostOptions struct {
+	Limit int  // rows of processes; 0 is all
+	PSS   bool // with what each process shares with others
+}
+
+// slabRows is how many caches text and JSON show.
+const slabRows = 10
+
+// HostPage shows a host's memory, and who holds most of it.
+func HostPage(o HostOptions) *lower.Page[mem] {
+	holders := newHolders(o)
+	return &lower.Page[mem]{
+		Command: "mem", Card: Host(), Doing: "reading memory",
+		Tables: []lower.Attached[mem]{
+			holders.rows(),
+			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
+			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
+			table(Zones(), 0, Populated),
+			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),
+			table(HugePools(), 0, UsedPools),
+			table(Slabs(), slabRows, func(m mem) []memfacts.Slab { return m.Slabs }),
+		},
+		Take:   func(h *inspect.Host, want inspect.Sources) (mem, error) { return memfacts.Take(h, want) },
+		Second: holders.take,
+		Since:  func(now, was mem) { now.Was = was },
+		At:     func(m mem) time.Time { return m.At },
+		Gaps:   func(m mem) []inspect.Gap { return append(m.Gaps(), holders.procs.Gaps(holders.order)...) },
+		Summary: func(rep *lower.Report, _ mem) []string {
+			return append(ramSummary(rep), holders.cost()...)
+		},
+		Check: check,
+	}
+}
+
+// check looks at the host's memory, its zones and the cgroups that bound kwhy.
+func check() *lower.Check[mem] {
+	return &lower.Check[mem]{
+		Take: func(sh *lower.Shared, card inspect.Sources) (mem, error) {
+			free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
+			tables := lower.JudgesTable(Zones()).Plus(lower.JudgesTable(Cgroups()))
+			return memfacts.Take(sh.Host, card.Plus(tables).Plus(HealthNeeds()).Plus(free))
+		},
+		Tables: []lower.Attached[mem]{
+			table(Zones(), 0, Populated),
+			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
+		},
+		Health: Health, Gaps: mem.Gaps,
+	}
+}
+
+// holders are the processes that hold most of a host's memory.
+type holders struct {
+	o      HostOptions
+	ranked *lower.View[procfacts.Row] // by what the kernel says cheaply
+	shown  *lower.View[procfacts.Row] // and then by what is shown
+	procs  *procfacts.Processes
+	order  []int32
+}
+
+func newHolders(o HostOptions) *holders {
+	t := Processes(o.PSS)
+	return &holders{o: o, ranked: lower.Must(lower.NewView(t, nil, nil, o.Limit)), shown: lower.Must(lower.NewView(t, nil, []string{"vm_rss", "-pid"}, 0))}
+}
+
+// take reads the host's memory and, beside it, the processes.
+func (l *holders) take(h *inspect.Host, want inspect.Sources, _ mem) (mem, error) {
+	var scanned error
+	m, err := memfacts.TakeBeside(h, want, func() {
+		var rows explain.Scan[procfacts.Row]
+		rows, l.order, scanned = l.ranked.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) })
+		if scanned == nil {
+			l.procs = rows.(*procfacts.Processes)
+		}
+	})
+	if err == nil {
+		err = scanned
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.order = l.shown.Again(l.procs, l.order)
+	return m, nil
+}
+
+func (l *holders) rows() lower.Attached[mem] {
+	return &lower.Rows[mem, procfacts.Row]{View: l.ranked, Ready: true, More: "--limit 0 shows all",
+		Of:    func(mem) explain.Rows[procfacts.Row] { return l.procs },
+		Order: func(mem) []int32 { return l.order },
+		Scan:  processes,
+	}
+}
+
+// cost is how long the kernel took for what costs it most.
+func (l *holders) cost() []string {
+	if !l.o.PSS {
+		return nil
+	}
+	took := l.procs.FillTook.Round(10 * time.Microsecond)
+	return []string{fmt.Sprintf("PSS and details of %s read in %s", units.Plural(len(l.order), "process", "processes"), took)}
+}
+
+// ramSummary is what the header of the text says of RAM and swap.
+func ramSummary(rep *lower.Report) (words []string) {
+	if c := rep.Cell("mem_total"); c != nil && c.Value.Has() {
+		words = append(words, units.Size(c.Value.Uint())+" RAM")
+	}
+	if c := rep.Cell("swap_total"); c != nil && c.Value.Has() {
+		if c.Value.Zero() {
+			return append(words, "no swap")
+		}
+		words = append(words, units.Size(c.Value.Uint())+" swap")
+	}
+	return words
 }
 
 func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 	return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) })
 }
 
-// meminfoToo is what tables of parts lean on beside their own columns.
-func meminfoToo(want inspect.Sources) inspect.Sources { return want.Plus(inspect.Of(inspect.Meminfo)) }
-
-func parts[T any](table *explain.Table[memfacts.Part[T]], of func(mem) []T) lower.Topic {
-	return lower.TableTopic(table, "mem", func(h *inspect.Host, v *lower.View[memfacts.Part[T]]) (explain.Rows[memfacts.Part[T]], []int32, error) {
-		m, err := memfacts.Take(h, meminfoToo(v.Needs()))
-		if err != nil {
-			return nil, nil, err
-		}
-		rows := memfacts.Parts[T]{Mem: m, List: of(m)}
-		return rows, v.Order(rows), nil
-	})
+// table attaches a table of a host's parts, which lean on meminfo beside their own columns.
+func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []T) lower.Attached[mem] {
+	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{Mem: m, List: of(m)} })
+	r.Plus = inspect.Of(inspect.Meminfo)
+	return r
 }
 
-func selfParts[T any](table *explain.Table[memfacts.ProcessPart[T]], of func(procMem) []T) lower.Topic {
-	return lower.TableTopic(table, "mem PID", func(h *inspect.Host, v *lower.View[memfacts.ProcessPart[T]]) (explain.Rows[memfacts.ProcessPart[T]], []int32, error) {
-		m, err := self(h, v.Needs())
-		if err != nil {
-			return nil, nil, err
-		}
-		rows := memfacts.ProcessParts[T]{Mem: m, List: of(m)}
-		return rows, v.Order(rows), nil
+// ProcessPage shows the memory of one process; 0 is kwhy itself.
+func ProcessPage(pid int32) *lower.Page[procMem] {
+	return &lower.Page[procMem]{
+		Command: "mem PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the process's memory",
+		Tables: []lower.Attached[procMem]{
+			ofProcess(MapKinds(), func(m procMem) []memfacts.MapKind { return m.Kinds }),
+			ofProcess(Mappings(), func(m procMem) []memfacts.Region { return m.Regions }),
+		},
+		Take: func(h *inspect.Host, want inspect.Sources) (procMem, error) {
+			if pid == 0 {
+				return memfacts.TakeProcess(h, h.Self(), want)
+			}
+			return takeProcess(h, pid, want)
+		},
+		Since:   func(now, was procMem) { now.Was = was },
+		Same:    func(was, now procMem) bool { return was.P.Start == now.P.Start },
+		At:      func(m procMem) time.Time { return m.At },
+		Gaps:    procMem.Gaps,
+		Subject: func(m procMem) *lower.Subject { return &lower.Subject{PID: pid, Comm: m.P.Comm, Born: m.Born} },
+	}
+}
+
+func takeProcess(h *inspect.Host, pid int32, want inspect.Sources) (procMem, error) {
+	m, err := memfacts.TakeProcess(h, pid, want)
+	if err != nil {
+		return nil, err
+	}
+	if tgid := m.Status["Tgid"]; tgid != 0 && tgid != uint64(pid) {
+		return nil, fmt.Errorf("%d is a thread of process %d, and memory is the whole process's: kwhy mem %d", pid, tgid, tgid)
+	}
+	return m, nil
+}
+
+func ofProcess[T any](t *explain.Table[memfacts.ProcessPart[T]], of func(procMem) []T) lower.Attached[procMem] {
+	return lower.Table(t, 0, func(m procMem) explain.Rows[memfacts.ProcessPart[T]] {
+		return memfacts.ProcessParts[T]{Mem: m, List: of(m)}
 	})
 }

@@ -2,7 +2,9 @@ package oom
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
@@ -295,16 +297,20 @@ func sameAdj(ps *procfacts.Processes, p *procfacts.Process) *procfacts.Process {
 }
 
 // FindGroup returns the limited cgroup of a path, as /proc/PID/cgroup spells it or
-// as it is mounted; nil if there is none.
-func FindGroup(h *inspect.Host, path string) (*oomfacts.Group, error) {
+// as it is mounted. The error says what there is of that path instead.
+func FindGroup(h *inspect.Host, name string) (*oomfacts.Group, error) {
+	at := path.Clean("/" + strings.TrimPrefix(name, "/"))
 	groups, err := oomfacts.LimitedCgroups(h)
 	if err != nil {
 		return nil, err
 	}
 	for i := range groups {
-		if groups[i].Path == path || groups[i].Mounted == path {
+		if groups[i].Path == at || groups[i].Mounted == at {
 			return &groups[i], nil
 		}
 	}
-	return nil, nil
+	if oomfacts.HasMemoryCgroup(h, at) {
+		return nil, fmt.Errorf("--cgroup %s: it has no hard limit, so that it kills nobody of its own (kwhy oom lists those that have one)", name)
+	}
+	return nil, fmt.Errorf("--cgroup %s: there is no memory cgroup of that path here (kwhy oom lists those that have a limit)", name)
 }

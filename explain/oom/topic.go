@@ -1,52 +1,189 @@
 package oom
 
 import (
+	"fmt"
+	"time"
+
 	"kwhy/explain"
 	"kwhy/explain/lower"
+	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
-	procfacts "kwhy/inspect/proc"
 )
 
-// Topic lists every value and rule of this package for those who walk the
-// catalogue.
-func Topic() lower.Topic {
-	host, process := Host(), Process()
-	t := lower.CardTopic(&host, "oom", func(h *inspect.Host, want inspect.Sources) (*oomfacts.Snapshot, error) {
-		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
-		return o, err
-	})
-	t.Trials = trials()
-	t = t.Plus(lower.CardTopic(&process, "oom PID", func(h *inspect.Host, _ inspect.Sources) (*oomfacts.Task, error) {
-		return TakeTask(h, h.Self(), nil)
-	}))
-	t = t.Plus(lower.TableTopic(Processes(false), "oom", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
-		o, order, err := Take(h, Options{View: v})
-		if err != nil {
-			return nil, nil, err
+// Topic is the OOM killer: who dies next, and who died.
+func Topic() explain.Topic {
+	return explain.Topic{Name: "oom", Title: "OOM killer", Trials: trials, Pages: func() []explain.Page {
+		return []explain.Page{
+			lower.MustPage(HostPage(HostOptions{})), ProcessPage(0, nil), logPage(),
 		}
-		return o.Procs, order, nil
-	}))
-	t = t.Plus(lower.TableTopic(Kills(), "oom log", kernelLog))
-	return t.Plus(lower.TableTopic(Cgroups(), "oom", func(h *inspect.Host, v *lower.View[oomfacts.Part]) (explain.Rows[oomfacts.Part], []int32, error) {
+	}}
+}
+
+// HostOptions are what the ranking is asked for.
+type HostOptions struct {
+	Sort   []string
+	Limit  int // rows of processes; 0 is all
+	Screen int // rows of a screen
+	Filter proc.Filter
+	Cgroup *oomfacts.Group // rank within this one
+}
+
+// HostPage shows who dies next. It fails where the options name a column that there is
+// not, or a filter does not make sense.
+func HostPage(o HostOptions) (*lower.Page[host], error) {
+	if _, err := o.view(); err != nil {
+		return nil, err
+	}
+	card := Host()
+	if o.Cgroup != nil {
+		card = Within()
+	}
+	groups := lower.Table(Cgroups(), o.Screen, func(s host) explain.Rows[oomfacts.Part] { return oomfacts.Parts{OOM: s} })
+	groups.Ready = true
+	groups.Scan = func(h *inspect.Host, v *lower.View[oomfacts.Part]) (explain.Rows[oomfacts.Part], []int32, error) {
 		o, _, err := Take(h, Options{Groups: true, GroupView: v, Limit: 1})
 		if err != nil {
 			return nil, nil, err
 		}
 		rows := oomfacts.Parts{OOM: o}
 		return rows, v.Order(rows), nil
-	}))
+	}
+	ranking := lower.Rows[host, row]{View: lower.Must(o.view()), Ready: true, More: "--limit 0 shows all",
+		Of:    func(s host) explain.Rows[row] { return s.Procs },
+		Order: func(s host) []int32 { return s.Order },
+		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+			o, order, err := Take(h, Options{View: v})
+			if err != nil {
+				return nil, nil, err
+			}
+			return o.Procs, order, nil
+		},
+	}
+	look := func(h *inspect.Host, want inspect.Sources) (host, error) { return o.take(h, want, groups.View) }
+	return &lower.Page[host]{
+		Command: "oom", Card: card, Doing: "ranking the processes", Tables: []lower.Attached[host]{&ranking, groups},
+		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
+			s, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
+			return s, err
+		},
+		First:  look,
+		Second: func(h *inspect.Host, want inspect.Sources, _ host) (host, error) { return look(h, want) },
+		Since: func(now, was host) {
+			if now.Was, now.Mem.Was = was, nil; was != nil {
+				now.Mem.Was = was.Mem
+			}
+		},
+		At:   func(s host) time.Time { return s.Mem.At },
+		Gaps: func(s host) []inspect.Gap { return append(s.Mem.Gaps(), s.Procs.Gaps(s.Order)...) },
+		Summary: func(_ *lower.Report, s host) []string {
+			return []string{units.Plural(s.Procs.Len(), "process", "processes")}
+		},
+		Check: check,
+	}, nil
+}
+
+// check looks at the limits of cgroups, and at the kills that the kernel's log still has.
+func check() *lower.Check[host] {
+	kills := lower.Table(Kills(), 0, func(s host) explain.Rows[*Kill] { return recent(s) })
+	kills.Command = "oom log"
+	return &lower.Check[host]{
+		Take: func(sh *lower.Shared, card inspect.Sources) (host, error) {
+			s, _, err := Take(sh.Host, Options{Mem: card, Procs: sh.Procs, Limit: 2, Groups: true})
+			if err != nil {
+				return nil, err
+			}
+			s.Kills, s.NoLog = Ring(sh.Host, sh.Procs.Host.At)
+			return s, nil
+		},
+		Tables: []lower.Attached[host]{
+			lower.Table(Cgroups(), 0, func(s host) explain.Rows[oomfacts.Part] { return oomfacts.Parts{OOM: s} }), kills,
+		},
+		Health: func(s host) lower.Health { return Health(s, recent(s)) },
+		Gaps: func(s host) []inspect.Gap {
+			if !s.NoLog.IsGap() {
+				return nil
+			}
+			return []inspect.Gap{{Source: inspect.KernelLog, Reason: s.NoLog, Count: 1, Of: 1}}
+		},
+		Judged: func(s host, j *lower.Judgement) {
+			for i := range j.Rules {
+				if r := &j.Rules[i]; r.Command == kills.Command && s.NoLog.IsGap() && r.Outcome == lower.Idle {
+					r.Outcome, r.Source, r.Reason = lower.Blind, inspect.KernelLog, s.NoLog
+				}
+			}
+		},
+	}
+}
+
+// recent are the kills that the kernel's log still has.
+func recent(s host) Recent {
+	list, _ := s.Kills.(Recent)
+	return list
+}
+
+// view is the ranking as it was asked for.
+func (o *HostOptions) view() (*lower.View[row], error) {
+	v, err := lower.NewView(Processes(o.Cgroup != nil), nil, o.Sort, o.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("--sort: %w", err)
+	}
+	return v, o.Filter.Apply(v)
+}
+
+// take ranks the processes, of the cgroup that was asked for or of the host.
+func (o *HostOptions) take(h *inspect.Host, want inspect.Sources, groups *lower.View[oomfacts.Part]) (host, error) {
+	v, err := o.view()
+	if err != nil {
+		return nil, err
+	}
+	if o.Cgroup != nil {
+		o.Cgroup.Members()
+		in := map[int32]bool{}
+		for _, pid := range o.Cgroup.PIDs {
+			in[pid] = true
+		}
+		v.Where(inspect.Sources{}, func(p row) bool { return in[p.P.PID] })
+	}
+	s, _, err := Take(h, Options{Mem: want, View: v, Groups: o.Cgroup == nil, GroupView: groups, Everyone: true, Cgroup: o.Cgroup})
+	if err == nil && o.Cgroup != nil {
+		s.Groups, s.Got = []oomfacts.Group{*o.Cgroup}, inspect.Present
+		Judge(s.Procs, &s.Groups[0])
+	}
+	return s, err
+}
+
+// ProcessPage shows what one process's badness is made of, and with adj what another
+// adjustment would make of it; 0 is kwhy itself.
+func ProcessPage(pid int32, adj *int32) *lower.Page[*oomfacts.Task] {
+	return &lower.Page[*oomfacts.Task]{
+		Command: "oom PID", Scope: explain.OfProcess, Card: Process(), Doing: "ranking the processes",
+		Take: func(h *inspect.Host, _ inspect.Sources) (*oomfacts.Task, error) {
+			if pid == 0 {
+				return TakeTask(h, h.Self(), nil)
+			}
+			return TakeTask(h, pid, adj)
+		},
+		At:      func(t *oomfacts.Task) time.Time { return t.OOM.Mem.At },
+		Gaps:    func(t *oomfacts.Task) []inspect.Gap { return append(t.OOM.Mem.Gaps(), t.Row.Gaps()...) },
+		Subject: func(t *oomfacts.Task) *lower.Subject { return proc.Subject(pid, t.Row) },
+	}
+}
+
+// logPage lists what a kill has. The kernel's log is no state of the host, and most
+// users may not read it, so that it gives no rows: kwhy oom log does.
+func logPage() *lower.Page[host] {
+	kills := lower.Table(Kills(), 0, func(host) explain.Rows[*Kill] { return noKills{} })
+	kills.Scan = func(*inspect.Host, *lower.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
+		return noKills{}, nil, nil
+	}
+	return &lower.Page[host]{Command: "oom log", Tables: []lower.Attached[host]{kills}}
 }
 
 // liveRows is how many rows a value of the host's card looks at when it is read
 // alone.
 const liveRows = 5
-
-// kernelLog gives no rows: the kernel's log is no state of the host, and most
-// users may not read it. `kwhy oom log` does.
-func kernelLog(*inspect.Host, *lower.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
-	return noKills{}, nil, nil
-}
 
 type noKills struct{}
 

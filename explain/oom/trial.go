@@ -10,8 +10,8 @@ import (
 )
 
 // trials are the arithmetic of rows: the score of every process.
-func trials() []lower.Trial {
-	return []lower.Trial{{
+func trials() []explain.Trial {
+	return []explain.Trial{{
 		Key: "oom_score", Command: "oom", Rows: "processes", Unit: explain.Plain, Concept: "oom-score", Try: scores,
 		Formula: "of rss, swap, tables, adj and total, by the scale of this kernel",
 	}}
@@ -19,7 +19,7 @@ func trials() []lower.Trial {
 
 // scores recomputes the score of every process. Those that the kernel passes over for
 // what is not to be seen have none to compare with.
-func scores(h *inspect.Host) (out []lower.Tried, err error) {
+func scores(h *inspect.Host) (out []explain.Tried, err error) {
 	v, err := lower.NewView(Processes(false), []string{"pid", "points"}, nil, 0)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func scores(h *inspect.Host) (out []lower.Tried, err error) {
 			d = explain.Derivation{Unit: explain.Plain, Result: explain.I(n)}
 		}
 		d.Reported, d.Cause = explain.I(int64(r.P.OomScore)), "pages that CPUs have yet to add up, or the process moved between the reads"
-		out = append(out, lower.Tried{Row: "process " + strconv.Itoa(int(r.P.PID)) + " (" + r.P.Comm + ")", Derivation: d})
+		out = append(out, explain.Tried{Row: "process " + strconv.Itoa(int(r.P.PID)) + " (" + r.P.Comm + ")", Derivation: d})
 	}
 	return out, nil
 }

@@ -2,52 +2,222 @@ package proc
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
 )
 
-// Topic lists every value and rule of this package for those who walk the
-// catalogue.
-func Topic() lower.Topic {
-	host := Host()
-	t := lower.CardTopic(&host, "proc", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Snapshot, error) {
-		ps, err := Scan(h, inspect.Of(inspect.PIDStat), nil)
+// Topic is processes: the host's, and one.
+func Topic() explain.Topic {
+	return explain.Topic{Name: "proc", Title: "processes", Pages: func() []explain.Page {
+		return []explain.Page{
+			lower.MustPage(HostPage(HostOptions{})), samplePage(20 * time.Millisecond), ProcessPage(0), threadsPage(),
+		}
+	}}
+}
+
+// HostOptions are what the table of processes is asked for.
+type HostOptions struct {
+	Columns, Sort []string
+	Limit         int // rows; 0 is all
+	Screen        int // rows of a screen
+	Tree, Threads bool
+	Filter        Filter
+	Interval      bool // there will be two samples
+}
+
+// HostPage shows the processes, or the threads, of a host. It fails where the options
+// name a column that there is not, or a filter does not make sense.
+func HostPage(o HostOptions) (*lower.Page[list], error) {
+	v, err := o.view()
+	if err != nil {
+		return nil, err
+	}
+	scan, command := Scan, "proc"
+	if o.Threads {
+		scan, command = ScanThreads, "proc --threads"
+	}
+	take := func(h *inspect.Host, was *procfacts.Processes) (list, error) {
+		rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[row], error) { return scan(h, want, was) })
 		if err != nil {
 			return nil, err
 		}
-		return procfacts.Take(h, ps, nil)
-	})
-	sampled := Sampled()
-	t = t.Plus(lower.CardTopic(&sampled, "proc PID --sample", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Sample, error) {
-		return Take(context.Background(), h, h.Self(), 20*time.Millisecond)
-	}))
-	t = t.Plus(lower.TableTopic(Doings(), "proc PID --sample", func(h *inspect.Host, v *lower.View[doingRow]) (explain.Rows[doingRow], []int32, error) {
-		s, err := Take(context.Background(), h, h.Self(), 20*time.Millisecond)
-		if err != nil {
-			return nil, nil, err
+		ps := rows.(*procfacts.Processes)
+		if o.Tree {
+			order = AsTree(ps, order)
 		}
-		return s, v.Order(s), nil
-	}))
-	process := Process()
-	t = t.Plus(lower.CardTopic(&process, "proc PID", self))
-	t = t.Plus(detailTopic(Namespaces(), func(d detail) []procfacts.Namespace { return d.Namespaces }))
-	t = t.Plus(detailTopic(Limits(), func(d detail) []procfacts.Bound { return d.Bounds }))
-	t = t.Plus(lower.TableTopic(PidsGroups(), "proc", func(h *inspect.Host, v *lower.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
+		return procfacts.Take(h, ps, order)
+	}
+	groups := lower.Table(PidsGroups(), o.Screen, func(l list) explain.Rows[cgroupfacts.PidsPart] { return cgroupfacts.TakePids(l.Procs.Host.Host) })
+	groups.Scan = func(h *inspect.Host, v *lower.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
 		l := cgroupfacts.TakePids(h)
 		return l, v.Order(l), nil
-	}))
-	t = t.Plus(detailTopic(Rlimits(), func(d detail) []procfacts.Limit { return d.Limits }))
-	t = t.Plus(lower.TableTopic(EachThread(), "proc --threads", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return ScanThreads(h, want, nil) })
-	}))
-	return t.Plus(lower.TableTopic(Processes(), "proc", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return Scan(h, want, nil) })
-	}))
+	}
+	return &lower.Page[list]{
+		Command: command, Card: Host(), Doing: "reading the processes",
+		Tables: []lower.Attached[list]{rowsOf(v, scan), groups},
+		Take:   takeAlone,
+		First:  func(h *inspect.Host, _ inspect.Sources) (list, error) { return take(h, nil) },
+		Second: func(h *inspect.Host, _ inspect.Sources, was list) (list, error) {
+			if was == nil {
+				return take(h, nil)
+			}
+			return take(h, was.Procs)
+		},
+		Since: func(now, was list) { now.Was = was },
+		At:    func(l list) time.Time { return l.Settings.At },
+		Gaps:  list.Gaps,
+		Summary: func(_ *lower.Report, l list) []string {
+			return []string{units.Plural(l.Procs.Len(), "process", "processes")}
+		},
+		Check: check,
+	}, nil
+}
+
+// check looks at what processes there are, and at the bounds of their number.
+func check() *lower.Check[list] {
+	var pids *cgroupfacts.PidsList
+	rows := Processes()
+	rows.Rules = slices.DeleteFunc(rows.Rules, func(r explain.Rule[row]) bool { return r.Evidence[0] == "fds" }) // fd counts them
+	return &lower.Check[list]{
+		Take: func(sh *lower.Shared, _ inspect.Sources) (list, error) {
+			var stuck []int32
+			for i := range sh.Procs.Rows {
+				if sh.Procs.Rows[i].State == 'D' {
+					stuck = append(stuck, int32(i))
+				}
+			}
+			sh.Procs.Fill(stuck, lower.JudgesTable(Processes()).Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
+			pids = cgroupfacts.TakePids(sh.Host)
+			return procfacts.Take(sh.Host, sh.Procs, nil)
+		},
+		Tables: []lower.Attached[list]{
+			lower.Table(rows, 0, func(l list) explain.Rows[row] { return l.Procs }),
+			lower.Table(PidsGroups(), 0, func(list) explain.Rows[cgroupfacts.PidsPart] { return pids }),
+		},
+		Health: Health,
+	}
+}
+
+type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error)
+
+// rowsOf attaches the table of processes or threads.
+func rowsOf(v *lower.View[row], scan scanner) lower.Attached[list] {
+	return &lower.Rows[list, row]{View: v, Ready: true, More: "--limit 0 shows all",
+		Of:    func(l list) explain.Rows[row] { return l.Procs },
+		Order: func(l list) []int32 { return l.Order },
+		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+			return v.Scan(func(want inspect.Sources) (explain.Scan[row], error) { return scan(h, want, nil) })
+		},
+	}
+}
+
+// threadsPage is what --threads adds to the page of the host.
+func threadsPage() *lower.Page[list] {
+	v := lower.Must(lower.NewView(EachThread(), nil, nil, 0))
+	return &lower.Page[list]{Command: "proc --threads", Tables: []lower.Attached[list]{rowsOf(v, ScanThreads)}}
+}
+
+// takeAlone is a host's processes for one value of its card.
+func takeAlone(h *inspect.Host, _ inspect.Sources) (list, error) {
+	ps, err := Scan(h, inspect.Of(inspect.PIDStat), nil)
+	if err != nil {
+		return nil, err
+	}
+	return procfacts.Take(h, ps, nil)
+}
+
+// view is the table as it was asked for.
+func (o *HostOptions) view() (*lower.View[row], error) {
+	columns, sort := o.Columns, o.Sort
+	if o.Tree && len(columns) == 0 {
+		columns = []string{"pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why"}
+	}
+	if len(sort) == 0 && o.Interval { // then a busy kernel thread stands where it belongs
+		sort = []string{"cpu", "rss", "-pid"}
+	}
+	table := Processes()
+	if o.Threads {
+		table = EachThread()
+	}
+	v, err := lower.NewView(table, columns, sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return v, o.Filter.Apply(v)
+}
+
+// samplePage is where kwhy itself spends its time, for examples.
+func samplePage(over time.Duration) *lower.Page[sample] {
+	return SamplePage(context.Background(), 0, over)
+}
+
+// SamplePage shows where a process spends its time, which is watched for so long.
+func SamplePage(ctx context.Context, pid int32, over time.Duration) *lower.Page[sample] {
+	return &lower.Page[sample]{
+		Command: "proc PID --sample", Scope: explain.OfProcess, Card: Sampled(), Doing: "watching the process for " + over.String(),
+		Tables: []lower.Attached[sample]{lower.Table(Doings(), 0, func(s sample) explain.Rows[doingRow] { return s })},
+		Take: func(h *inspect.Host, _ inspect.Sources) (sample, error) {
+			if pid == 0 {
+				return Take(ctx, h, h.Self(), over)
+			}
+			return Take(ctx, h, pid, over)
+		},
+		At:      func(s sample) time.Time { return s.Host.At },
+		Gaps:    sample.Gaps,
+		Subject: func(s sample) *lower.Subject { return &lower.Subject{PID: pid, Comm: s.Comm} },
+	}
+}
+
+// ProcessPage shows one process; 0 is kwhy itself.
+func ProcessPage(pid int32) *lower.Page[detail] {
+	return detailPage(pid, Detail)
+}
+
+// ThreadPage shows one thread.
+func ThreadPage(tid int32) *lower.Page[detail] {
+	return detailPage(tid, ThreadDetail)
+}
+
+func detailPage(pid int32, read func(*inspect.Host, int32, inspect.Sources) (detail, error)) *lower.Page[detail] {
+	return &lower.Page[detail]{
+		Command: "proc PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the process",
+		Tables: []lower.Attached[detail]{
+			part(Namespaces(), func(d detail) []procfacts.Namespace { return d.Namespaces }),
+			part(Limits(), func(d detail) []procfacts.Bound { return d.Bounds }),
+			part(Rlimits(), func(d detail) []procfacts.Limit { return d.Limits }),
+		},
+		Take: func(h *inspect.Host, want inspect.Sources) (detail, error) {
+			if pid == 0 {
+				return read(h, h.Self(), want)
+			}
+			return read(h, pid, want)
+		},
+		Since: func(now, was detail) {
+			now.Was = was
+			now.Row.Host.Was, now.Row.Was = was.Row.Host, was.Row.P
+		},
+		Same:     func(was, now detail) bool { return was.Row.P.Start == now.Row.P.Start },
+		NoneLeft: func(d detail) { d.Ended = true },
+		At:       func(d detail) time.Time { return d.Row.Host.At },
+		Gaps:     detail.Gaps,
+		Subject:  func(d detail) *lower.Subject { return &lower.Subject{PID: pid, Comm: d.Row.P.Comm, Born: d.Born} },
+	}
+}
+
+// part attaches a table of a process's parts.
+func part[T any](t *explain.Table[procfacts.DetailPart[T]], of func(detail) []T) lower.Attached[detail] {
+	r := lower.Table(t, 0, func(d detail) explain.Rows[procfacts.DetailPart[T]] {
+		return procfacts.DetailParts[T]{Detail: d, List: of(d)}
+	})
+	r.Plus = inspect.Of(inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDLimits)
+	return r
 }
 
 // Scan scans the processes with what their rows are told by beside their own
@@ -82,11 +252,6 @@ func known(h *inspect.Host, ps, was *procfacts.Processes) *procfacts.Processes {
 	return ps
 }
 
-// self is kwhy's own process: what a value of a process reads in an example.
-func self(h *inspect.Host, want inspect.Sources) (*procfacts.Detail, error) {
-	return Detail(h, h.Self(), want)
-}
-
 // Detail reads one process, and of the others who they are.
 func Detail(h *inspect.Host, pid int32, want inspect.Sources) (*procfacts.Detail, error) {
 	ps, err := Scan(h, inspect.Sources{}, nil)
@@ -103,15 +268,4 @@ func ThreadDetail(h *inspect.Host, tid int32, want inspect.Sources) (*procfacts.
 		return nil, err
 	}
 	return procfacts.TakeThread(h, ps, tid, want)
-}
-
-func detailTopic[T any](table *explain.Table[procfacts.DetailPart[T]], of func(detail) []T) lower.Topic {
-	return lower.TableTopic(table, "proc PID", func(h *inspect.Host, v *lower.View[procfacts.DetailPart[T]]) (explain.Rows[procfacts.DetailPart[T]], []int32, error) {
-		d, err := self(h, v.Needs().Plus(inspect.Of(inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDLimits)))
-		if err != nil {
-			return nil, nil, err
-		}
-		rows := procfacts.DetailParts[T]{Detail: d, List: of(d)}
-		return rows, v.Order(rows), nil
-	})
 }

@@ -1,9 +1,12 @@
 package sched
 
 import (
+	"time"
+
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -27,23 +30,180 @@ func readSlices(ps *procfacts.Processes) {
 	ps.Fill(rows, inspect.Of(inspect.PIDSched))
 }
 
-// Topic lists every value and rule of this package for those who walk the
-// catalogue.
-func Topic() lower.Topic {
-	host := Host()
-	t := lower.CardTopic(&host, "sched", func(h *inspect.Host, want inspect.Sources) (sched, error) { return take(h, want) })
-	t = t.Plus(partTopic(CPUs(), func(s sched) []schedfacts.CPU { return s.CPUs }))
-	t = t.Plus(partTopic(Blocked(), func(s sched) []schedfacts.Task { return s.Blocked }))
-	t = t.Plus(partTopic(Realtime(), func(s sched) []schedfacts.Task { return s.Realtime }))
-	t = t.Plus(partTopic(Cgroups(), func(s sched) []cgroupfacts.CPU { return s.Groups }))
-	t = t.Plus(lower.TableTopic(Processes(), "sched", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return proc.Scan(h, want, nil) })
-	}))
-	t = t.Plus(lower.TableTopic(EachThread(), "sched PID --threads", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return proc.ScanThreads(h, want, nil) })
-	}))
-	process := Process()
-	return t.Plus(lower.CardTopic(&process, "sched PID", func(h *inspect.Host, want inspect.Sources) (one, error) { return Task(h, h.Self(), want) }))
+// Topic is how CPUs are shared out: over the host, and to one process.
+func Topic() explain.Topic {
+	return explain.Topic{Name: "sched", Title: "CPUs", Pages: func() []explain.Page {
+		return []explain.Page{
+			lower.MustPage(HostPage(HostOptions{})), threadsPage(), ProcessPage(0, false),
+		}
+	}}
+}
+
+// HostOptions are what the page of a host's CPUs is asked for.
+type HostOptions struct {
+	Columns, Sort []string
+	Limit         int // rows of processes; 0 is all
+	Screen        int // rows of a screen
+	Filter        proc.Filter
+	Text          bool // columns that only data has are left out
+}
+
+// HostPage shows who gets the CPUs of a host. It fails where the options name a column
+// that there is not, or a filter does not make sense.
+func HostPage(o HostOptions) (*lower.Page[sched], error) {
+	v, err := lower.NewView(Processes(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Filter.Apply(v); err != nil {
+		return nil, err
+	}
+	if o.Text {
+		v.ForText()
+	}
+	var step schedfacts.LoadStep
+	return &lower.Page[sched]{
+		Command: "sched", Card: Host(), Doing: "reading the processes",
+		Tables: []lower.Attached[sched]{
+			part(CPUs(), o.Screen, schedfacts.SameCPU, func(s sched) []schedfacts.CPU { return s.CPUs }),
+			part(Blocked(), o.Screen, schedfacts.SameBlocked, func(s sched) []schedfacts.Task { return s.Blocked }),
+			part(Realtime(), o.Screen, schedfacts.SameRealtime, func(s sched) []schedfacts.Task { return s.Realtime }),
+			part(Cgroups(), o.Screen, schedfacts.SameGroup, func(s sched) []cgroupfacts.CPU { return s.Groups }),
+			rowsOf(v, proc.Scan),
+		},
+		Take: take,
+		First: func(h *inspect.Host, want inspect.Sources) (sched, error) {
+			s, err := takeRows(h, v, want, nil)
+			if err == nil {
+				v.Watch(s.Procs)
+			}
+			return s, err
+		},
+		Second: func(h *inspect.Host, want inspect.Sources, was sched) (sched, error) {
+			if was == nil {
+				return takeRows(h, v, want, nil)
+			}
+			return takeRows(h, v, want, was.Procs)
+		},
+		Meanwhile: func(h *inspect.Host, d time.Duration, sleep func(time.Duration)) { step = watchLoads(h, d, sleep) },
+		Since:     func(now, was sched) { now.Was, now.Step = was, step },
+		At:        func(s sched) time.Time { return s.Settings.At },
+		Gaps:      sched.Gaps,
+		Summary: func(_ *lower.Report, s sched) []string {
+			return []string{units.Plural(s.Procs.Len(), "process", "processes")}
+		},
+		Check: check,
+	}, nil
+}
+
+// check looks at who waits and who is bounded.
+func check() *lower.Check[sched] {
+	const all = 0
+	return &lower.Check[sched]{
+		Take: func(sh *lower.Shared, card inspect.Sources) (sched, error) {
+			return schedfacts.Take(sh.Host, sh.Procs, nil, card.Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg,
+				inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug)))
+		},
+		Tables: []lower.Attached[sched]{
+			part(Blocked(), all, schedfacts.SameBlocked, func(s sched) []schedfacts.Task { return s.Blocked }),
+			part(Realtime(), all, schedfacts.SameRealtime, func(s sched) []schedfacts.Task { return s.Realtime }),
+			part(Cgroups(), all, schedfacts.SameGroup, func(s sched) []cgroupfacts.CPU { return s.Groups }),
+		},
+		Health: Health, Gaps: sched.Gaps,
+	}
+}
+
+// beside is what the page reads beside what its values name: what tasks and cgroups say.
+func beside() inspect.Sources {
+	return inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr)
+}
+
+// takeRows scans the processes for a view, and completes the scan.
+func takeRows(h *inspect.Host, v *lower.View[row], want inspect.Sources, was *procfacts.Processes) (sched, error) {
+	rows, order, err := v.Scan(func(need inspect.Sources) (explain.Scan[row], error) { return proc.Scan(h, need, was) })
+	if err != nil {
+		return nil, err
+	}
+	return Take(h, rows.(*procfacts.Processes), order, want.Plus(beside()))
+}
+
+// loadEvery is how often the load averages are looked at while an interval goes
+// by: they change every five seconds, and one change at a time can be solved.
+const loadEvery = 100 * time.Millisecond
+
+// watchLoads waits for the interval and watches for updates of the load averages.
+func watchLoads(h *inspect.Host, d time.Duration, sleep func(time.Duration)) (step schedfacts.LoadStep) {
+	old, why := schedfacts.Loads(h)
+	if why != inspect.Present {
+		sleep(d)
+		return step
+	}
+	for left := d; left > 0; left -= loadEvery {
+		sleep(min(left, loadEvery))
+		if now, why := schedfacts.Loads(h); why == inspect.Present && now != old {
+			step = schedfacts.LoadStep{Old: old, New: now, Seen: true}
+			old = now
+		}
+	}
+	return step
+}
+
+type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error)
+
+// rowsOf attaches the table of processes or threads.
+func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[sched, row] {
+	return &lower.Rows[sched, row]{View: v, Ready: true, More: "--limit 0 shows all",
+		Of:    func(s sched) explain.Rows[row] { return s.Procs },
+		Order: func(s sched) []int32 { return s.Order },
+		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+			return v.Scan(func(want inspect.Sources) (explain.Scan[row], error) { return scan(h, want, nil) })
+		},
+	}
+}
+
+// threadsPage is what --threads adds to the page of a process.
+func threadsPage() *lower.Page[sched] {
+	v := lower.Must(lower.NewView(EachThread(), nil, nil, 0))
+	return &lower.Page[sched]{Command: "sched PID --threads", Scope: explain.OfProcess, Tables: []lower.Attached[sched]{rowsOf(v, proc.ScanThreads)}}
+}
+
+// ProcessPage shows one process, or one thread; 0 is kwhy itself.
+func ProcessPage(pid int32, threads bool) *lower.Page[one] {
+	p := &lower.Page[one]{
+		Command: "sched PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the process",
+		Take: func(h *inspect.Host, want inspect.Sources) (one, error) {
+			if pid == 0 {
+				return Task(h, h.Self(), want)
+			}
+			return Task(h, pid, want)
+		},
+		Since: func(now, was one) {
+			now.Was = was
+			now.Row.Host.Was, now.Row.Was = was.Row.Host, was.Row.P
+			now.Threads.Since(was.Threads)
+		},
+		Same:    func(was, now one) bool { return was.Row.P.Start == now.Row.P.Start },
+		At:      func(t one) time.Time { return t.Row.Host.At },
+		Gaps:    one.Gaps,
+		Subject: func(t one) *lower.Subject { return proc.Subject(pid, t.Row) },
+	}
+	if threads {
+		v := lower.Must(lower.NewView(EachThread(), nil, nil, 0))
+		p.Tables = append(p.Tables, &lower.Rows[one, row]{View: v, Ready: true, Of: func(t one) explain.Rows[row] { return t.Threads },
+			Order: func(t one) []int32 {
+				order := v.Order(t.Threads)
+				t.Threads.Fill(order, v.Needs())
+				return order
+			}})
+	}
+	return p
+}
+
+// part attaches a table of the parts of a host's scheduling.
+func part[T any](t *explain.Table[schedfacts.Part[T]], limit int, was func(sched, *T) *T, of func(sched) []T) lower.Attached[sched] {
+	return lower.Table(t, limit, func(s sched) explain.Rows[schedfacts.Part[T]] {
+		return schedfacts.Parts[T]{Sched: s, List: of(s), Was: was}
+	})
 }
 
 // Take completes a scan of processes to a host's scheduling.
@@ -69,15 +229,4 @@ func Task(h *inspect.Host, id int32, want inspect.Sources) (one, error) {
 	readSlices(ps)
 	host := Host()
 	return schedfacts.TakeProcess(h, ps, id, want.Plus(host.Sections[0].Needs()))
-}
-
-func partTopic[T any](table *explain.Table[schedfacts.Part[T]], of func(sched) []T) lower.Topic {
-	return lower.TableTopic(table, "sched", func(h *inspect.Host, v *lower.View[schedfacts.Part[T]]) (explain.Rows[schedfacts.Part[T]], []int32, error) {
-		s, err := take(h, v.Needs().Plus(v.Rank()))
-		if err != nil {
-			return nil, nil, err
-		}
-		rows := schedfacts.Parts[T]{Sched: s, List: of(s)}
-		return rows, v.Order(rows), nil
-	})
 }

@@ -38,6 +38,18 @@ type PathHolders struct {
 	Denied, All int
 }
 
+// Missing says that there is an answer: what could not be looked at is in Gaps.
+func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is of one moment.
+func (l *PathHolders) Before() (*PathHolders, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (l *PathHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+
+// Taken returns when reading began.
+func (l *PathHolders) Taken() time.Time { return l.Procs.Host.At }
+
 // Len returns how many there are.
 func (l *PathHolders) Len() int { return len(l.List) }
 

@@ -62,6 +62,18 @@ type SocketHolders struct {
 	Denied, All int
 }
 
+// Missing says that there is an answer: what could not be looked at is in Gaps.
+func (l *SocketHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is of one moment.
+func (l *SocketHolders) Before() (*SocketHolders, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (l *SocketHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+
+// Taken returns when reading began.
+func (l *SocketHolders) Taken() time.Time { return l.Procs.Host.At }
+
 // Len returns how many there are.
 func (l *SocketHolders) Len() int { return len(l.List) }
 

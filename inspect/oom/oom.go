@@ -51,7 +51,15 @@ type Snapshot struct {
 	Was     *Snapshot
 
 	Got inspect.Reason // of the walk over the cgroups
+
+	// Kills are those that the kernel's log still has, as their reader keeps them; nil
+	// where it was not read. NoLog says why it gave nothing.
+	Kills Kills
+	NoLog inspect.Reason
 }
+
+// Kills is a list of kills in the kernel's log.
+type Kills interface{ Len() int }
 
 // Missing says why a source gave nothing.
 func (o *Snapshot) Missing(s inspect.Source) inspect.Reason {

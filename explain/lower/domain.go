@@ -1,0 +1,119 @@
+package lower
+
+import (
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
+	procfacts "kwhy/inspect/proc"
+)
+
+// Shared is what several domains look at: the processes of one scan, and one walk over
+// their descriptors.
+type Shared struct {
+	Host  *inspect.Host
+	Procs *procfacts.Processes
+
+	walk *netfacts.FDWalk
+}
+
+// Walk returns the walk over all descriptors, which the first who asks makes.
+func (s *Shared) Walk() *netfacts.FDWalk {
+	if s.walk == nil {
+		s.walk = netfacts.WalkFDs(s.Host, s.Procs)
+	}
+	return s.walk
+}
+
+// Check is how kwhy check looks at the page of a topic: with every rule, and no more read
+// than these rest on.
+type Check[S explain.Snapshot[S]] struct {
+	// Take reads what the rules of the page's card rest on, and what else is judged.
+	Take   func(sh *Shared, card inspect.Sources) (S, error)
+	Tables []Attached[S] // whose rules are judged, in that order
+	Health func(S) Health
+	Gaps   func(S) []inspect.Gap // what could not be seen; nil: nothing that another domain has not
+	Judged func(S, *Judgement)   // changes what came out
+}
+
+// Domain is a page as kwhy check holds it: with a snapshot, its type erased.
+type Domain interface {
+	// Take takes the snapshot.
+	Take(*Shared) error
+	// Since pairs it with that of an interval ago, and Alone parts the two.
+	Since(was Domain)
+	Alone()
+	// Judge holds the rules against it.
+	Judge(explain.Limits) Judgement
+	// Health is how it stands, in a few words.
+	Health() Health
+	// Gaps are what could not be seen.
+	Gaps() []inspect.Gap
+	// Snapshot is what was taken, for those who know its type.
+	Snapshot() any
+}
+
+// DomainOf returns how kwhy check looks at a topic; false for one that it does not look at.
+func DomainOf(t *explain.Topic) (Domain, bool) {
+	for _, p := range t.Pages() {
+		if c, ok := p.(interface{ domain() (Domain, bool) }); ok {
+			if d, ok := c.domain(); ok {
+				return d, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// domain is a page with a snapshot of it.
+type domain[S explain.Snapshot[S]] struct {
+	page  *Page[S]
+	check *Check[S]
+	s     S
+}
+
+func (p *Page[S]) domain() (Domain, bool) {
+	if p.Check == nil {
+		return nil, false
+	}
+	return &domain[S]{page: p, check: p.Check()}, true
+}
+
+func (d *domain[S]) Take(sh *Shared) (err error) {
+	d.s, err = d.check.Take(sh, JudgesCard(&d.page.Card))
+	return err
+}
+
+func (d *domain[S]) Since(was Domain) {
+	if w, ok := was.(*domain[S]); ok {
+		d.page.Since(d.s, w.s)
+	}
+}
+
+func (d *domain[S]) Alone() {
+	var none S
+	d.page.Since(d.s, none)
+}
+
+func (d *domain[S]) Judge(limits explain.Limits) Judgement {
+	j := JudgeCard(&d.page.Card, d.s, limits)
+	for _, t := range d.check.Tables {
+		j = j.Plus(t.judge(d.page.Command, d.s, limits))
+	}
+	if d.check.Judged != nil {
+		d.check.Judged(d.s, &j)
+	}
+	return j
+}
+
+func (d *domain[S]) Snapshot() any { return d.s }
+
+func (d *domain[S]) Health() Health { return d.check.Health(d.s) }
+
+func (d *domain[S]) Gaps() []inspect.Gap {
+	if d.check.Gaps == nil {
+		return nil
+	}
+	return slices.Clone(d.check.Gaps(d.s))
+}

@@ -1,0 +1,242 @@
+package lower
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Page is what one form of a command shows of a snapshot S. Who needs less than the
+// whole of it, such as kwhy explain for one value, takes just that.
+type Page[S explain.Snapshot[S]] struct {
+	Command string
+	Scope   explain.Scope
+	Card    explain.Card[S]
+	Tables  []Attached[S] // as they are printed
+	Doing   string        // while it is read, for who watches: "reading memory"
+
+	// Take reads the wanted sources.
+	Take func(h *inspect.Host, want inspect.Sources) (S, error)
+	// First and Second take the samples that the page is about, where that is more than
+	// Take does: rows that are shown are chosen while they are read. First is the one an
+	// interval ago. Second is given that, or the zero S without one. nil: Take.
+	First  func(h *inspect.Host, want inspect.Sources) (S, error)
+	Second func(h *inspect.Host, want inspect.Sources, was S) (S, error)
+	// Since pairs a sample with the one an interval ago; nil where a page knows none.
+	Since func(now, was S)
+	// Same tells whether two samples are of the same process, and NoneLeft marks one
+	// whose process ended before the second.
+	Same     func(was, now S) bool
+	NoneLeft func(S)
+	// Meanwhile lets the interval pass, where there is something to watch.
+	Meanwhile func(h *inspect.Host, d time.Duration, sleep func(time.Duration))
+
+	At      func(S) time.Time                // when it was taken
+	Gaps    func(S) []inspect.Gap            // what could not be seen
+	Summary func(*Report, S) []string        // for the header of text
+	Subject func(S) *Subject                 // of a process
+	Finish  func(rep *Report, s S, two bool) // what joins parts of the report
+
+	Check func() *Check[S] // how kwhy check looks at it; nil: it does not
+}
+
+// Subject is the process that a page is about.
+type Subject struct {
+	PID  int32
+	Comm string
+	Born time.Time // zero where it is not known
+}
+
+// Form returns the command that shows the page.
+func (p *Page[S]) Form() string { return p.Command }
+
+// Of returns what the page is about.
+func (p *Page[S]) Of() explain.Scope { return p.Scope }
+
+// Needs is what the whole page reads.
+func (p *Page[S]) Needs() inspect.Sources {
+	want := p.Card.Needs()
+	for _, t := range p.Tables {
+		want = want.Plus(t.needs())
+	}
+	return want
+}
+
+// Sample takes the first of two samples.
+func (p *Page[S]) Sample(h *inspect.Host) (S, error) {
+	if p.First != nil {
+		return p.First(h, p.Needs())
+	}
+	return p.Take(h, p.Needs())
+}
+
+// Look takes the sample that is shown; was is the one an interval ago, or the zero S.
+func (p *Page[S]) Look(h *inspect.Host, was S) (S, error) {
+	if p.Second != nil {
+		return p.Second(h, p.Needs(), was)
+	}
+	return p.Take(h, p.Needs())
+}
+
+// Report lowers a snapshot and judges it; two tells that it has one before it.
+func (p *Page[S]) Report(s S, limits explain.Limits, two bool) Report {
+	rep := Explain(&p.Card, s, limits)
+	for _, t := range p.Tables {
+		t.add(&rep, s)
+	}
+	if p.Finish != nil {
+		p.Finish(&rep, s, two)
+	}
+	return rep
+}
+
+// Catalogue lists the values and rules of the page.
+func (p *Page[S]) Catalogue() Catalogue {
+	out := CardTopic(&p.Card, p.Command, p.Take)
+	for _, t := range p.Tables {
+		out = out.Plus(t.catalogue(p))
+	}
+	return out
+}
+
+// catalogued is a page as those see it who walk them.
+type catalogued interface {
+	explain.Page
+	Catalogue() Catalogue
+}
+
+// List lists all values, rules and trials of topics.
+func List(topics ...explain.Topic) (out Catalogue) {
+	for _, t := range topics {
+		for _, p := range t.Pages() {
+			if c, ok := p.(catalogued); ok {
+				out = out.Plus(c.Catalogue())
+			}
+		}
+		if t.Trials != nil {
+			out.Trials = append(out.Trials, t.Trials()...)
+		}
+	}
+	return out
+}
+
+// Attached is a table of a page, the type of its rows erased.
+type Attached[S explain.Snapshot[S]] interface {
+	needs() inspect.Sources
+	add(*Report, S)
+	catalogue(*Page[S]) Catalogue
+	judges() inspect.Sources
+	judge(command string, s S, limits explain.Limits) Judgement
+}
+
+// Rows attaches a table to a page.
+type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
+	View *View[T] // the table as it was asked for
+	// Of returns the rows; nil where the table is not shown.
+	Of func(S) explain.Rows[T]
+	// Order returns the rows that are shown, where they were chosen while they were read.
+	Order func(S) []int32
+	// Scan reads just what a view needs; nil: the page's Take does.
+	Scan func(h *inspect.Host, v *View[T]) (explain.Rows[T], []int32, error)
+	// Plus is what its rows lean on beside their own columns when they are read alone.
+	Plus inspect.Sources
+	// Ready is what is read for the page itself already: nothing more for its columns.
+	Ready bool
+	// Command is whose rules kwhy check names; "" is the page's.
+	Command string
+	// Everywhere judges all rows, and not just those that are shown.
+	Everywhere bool
+	Title      string // where it is not the table's
+	More       string // how to see the rows that are left out
+	Empty      string // what stands in place of rows
+	// Found changes what its rules found.
+	Found func(*Report, S, []Finding) []Finding
+	// Hidden tables stand in the catalogue, and not on the page.
+	Hidden bool
+}
+
+// Table attaches a table in its own order, cut to a limit; 0 is none. A table whose own
+// sort keys are not among its columns is a mistake that a test finds.
+func Table[S explain.Snapshot[S], T explain.Snapshot[T]](t *explain.Table[T], limit int, of func(S) explain.Rows[T]) *Rows[S, T] {
+	return &Rows[S, T]{View: Must(NewView(t, nil, nil, limit)), Of: of}
+}
+
+func (r *Rows[S, T]) needs() inspect.Sources {
+	if r.Ready {
+		return inspect.Sources{}
+	}
+	return r.View.Needs().Plus(r.View.Rank()).Plus(r.Plus)
+}
+
+func (r *Rows[S, T]) add(rep *Report, s S) {
+	if r.Hidden {
+		return
+	}
+	rows := r.Of(s)
+	if rows == nil {
+		return
+	}
+	var order []int32
+	if r.Order != nil {
+		order = r.Order(s)
+	} else {
+		order = r.View.Order(rows)
+	}
+	g, found := r.View.Explain(rows, order, rep.Limits)
+	if r.Everywhere {
+		_, found = r.View.Explain(rows, r.View.All(rows), rep.Limits)
+	}
+	if r.Title != "" {
+		g.Title = r.Title
+	}
+	g.More, g.Empty = r.More, r.Empty
+	if r.Found != nil {
+		found = r.Found(rep, s, found)
+	}
+	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
+}
+
+func (r *Rows[S, T]) catalogue(p *Page[S]) Catalogue {
+	scan := r.Scan
+	if scan == nil {
+		scan = func(h *inspect.Host, v *View[T]) (explain.Rows[T], []int32, error) {
+			s, err := p.Take(h, v.Needs().Plus(v.Rank()).Plus(r.Plus))
+			if err != nil {
+				return nil, nil, err
+			}
+			rows := r.Of(s)
+			return rows, v.Order(rows), nil
+		}
+	}
+	return TableTopic(r.View.table, p.Command, scan)
+}
+
+func (r *Rows[S, T]) judges() inspect.Sources { return JudgesTable(r.View.table) }
+
+func (r *Rows[S, T]) judge(command string, s S, limits explain.Limits) Judgement {
+	rows := r.Of(s)
+	if rows == nil || !slices.ContainsFunc(r.View.table.Rules, func(rule explain.Rule[T]) bool { return !rule.Lifted }) {
+		return Judgement{}
+	}
+	return JudgeTable(r.View.table, cmp.Or(r.Command, command), rows, limits)
+}
+
+// Must returns the view of a table by its own names: one that lacks a column which its
+// own code names is a mistake that a test finds.
+func Must[S explain.Snapshot[S]](v *View[S], err error) *View[S] {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// MustPage returns a page with its own options, which name nothing that is not there.
+func MustPage[S explain.Snapshot[S]](p *Page[S], err error) *Page[S] {
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
