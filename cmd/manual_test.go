@@ -327,8 +327,8 @@ func manual(p *manualPage, all []manualPage) []byte {
 
 func manualFiles(w *roff, p *manualPage) {
 	w.section("FILES")
-	for _, f := range configFiles() {
-		w.term(`\fI`+escaped(f[0])+`\fR`, f[1])
+	for _, f := range (&App{Getenv: os.LookupEnv}).configFiles() {
+		w.term(`\fI`+escaped(f.name)+`\fR`, f.means)
 	}
 	switch sources := p.sources(); {
 	case p.path == "" || p.path == "check" || p.path == "doctor" || p.path == "explain":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -51,8 +52,8 @@ func index(list []manualPage) []byte {
 		fmt.Fprintf(&b, "| %s | %s |\n", code(v[0]), markdown(v[1]))
 	}
 	b.WriteString("\n## Config files\n\n| file | what |\n|---|---|\n")
-	for _, f := range configFiles() {
-		fmt.Fprintf(&b, "| %s | %s |\n", code(f[0]), markdown(f[1]))
+	for _, f := range (&App{Getenv: os.LookupEnv}).configFiles() {
+		fmt.Fprintf(&b, "| %s | %s |\n", code(f.name), markdown(f.means))
 	}
 	b.WriteString("\n## Exit status\n\n| status | what |\n|---|---|\n")
 	for status, means := range exitTable() {

@@ -19,7 +19,7 @@ const rootLong = `kwhy reads /proc and /sys and says what each value means: the 
 behind it, what it says on this host now, and how the kernel computed it.
 
 Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
-$XDG_CONFIG_HOME/kwhy/config.yaml and /etc/kwhy/config.yaml, in that order.
+` + userConfig + " and " + hostConfig + `, in that order.
 
 `
 
