@@ -14,7 +14,6 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/check"
-	"kwhy/explain/concepts"
 	"kwhy/explain/fd"
 	"kwhy/explain/net"
 	"kwhy/explain/oom"
@@ -269,35 +268,9 @@ func ruleWords() (out []explain.Word) {
 	return out
 }
 
-// names are the names that explain takes.
-func names() (out []explain.Word) {
-	seen := map[string]bool{}
-	add := func(name, gist string) {
-		if !seen[name] && !strings.Contains(name, " ") { // shells take a blank for an end
-			out = append(out, explain.Word{Name: name, Gist: gist})
-		}
-		seen[name] = true
-	}
-	for _, name := range concepts.Names() {
-		if e, err := concepts.Read(name); err == nil {
-			add(name, e.Gist)
-			for _, also := range e.Also {
-				add(also, e.Gist)
-			}
-		}
-	}
-	all := catalog.All()
-	for i := range all.Entries {
-		d := &all.Entries[i].Doc
-		add(cmp.Or(d.Kernel, d.Key), d.Gist)
-	}
-	for _, w := range catalog.Words(all) {
-		add(w.Name, w.Gist)
-	}
-	for _, d := range all.Rules {
-		add(d.ID, "The rule on "+d.What)
-	}
-	return out
+// names are the names that explain takes, but for those that a shell takes for several.
+func names() []explain.Word {
+	return slices.DeleteFunc(catalog.Known(catalog.All()), func(w explain.Word) bool { return strings.Contains(w.Name, " ") })
 }
 
 // counts are things of processes with how many have it, in order.

@@ -83,7 +83,11 @@ func (r *run) explain(name string, noLive bool) error {
 	if told := catalog.Mentions(name); len(told) > 0 {
 		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(told[:min(len(told), maxTold)], ", "))
 	}
-	near := catalog.Near(all, name)
+	var known []string
+	for _, w := range catalog.Known(all) {
+		known = append(known, w.Name)
+	}
+	near := catalog.Near(known, name)
 	if len(near) == 0 {
 		return usagef("nothing is called %q; kwhy explain lists the concepts", name)
 	}
