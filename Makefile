@@ -1,4 +1,5 @@
-# What one types while working on kwhy. The checks live in .ci/run, which needs no make.
+# What one types while working on kwhy. The checks live in .ci/run and .ci/release, which
+# need no make.
 
 FUZZTIME ?= 200000x
 
@@ -30,7 +31,7 @@ docs: ## regenerate the schema, rules, manual, reference, completion and licence
 	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
 
 snapshot: ## all of a release but publishing, into dist/
-	.ci/run snapshot
+	.ci/release
 
 fuzz: ## each fuzz target for FUZZTIME inputs
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
