@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -18,30 +19,50 @@ import (
 // update says that golden files are to be rewritten: make golden, make docs.
 func update() bool { return os.Getenv("KWHY_UPDATE") != "" }
 
-// golden compares what is generated with the file that is shipped.
-func golden(t *testing.T, path string, got []byte) {
+// generated compares what is generated with the file that is shipped, which .gitattributes
+// has to mark.
+func generated(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if !marked(t, name) {
+		t.Errorf(".gitattributes does not mark %s as generated", name)
+	}
+	golden(t, name, got)
+}
+
+// golden does the same with a file of which only a part is generated.
+func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if update() {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want, err := os.ReadFile(path)
+	want, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not current: run make docs", path)
+		t.Errorf("%s is not current: run make docs", name)
 	}
 }
 
-func TestGeneratedSchema(t *testing.T) {
-	b, err := jsonSchema()
+// marked tells whether .gitattributes says of a file that it is generated.
+func marked(t *testing.T, name string) bool {
+	t.Helper()
+	b, err := os.ReadFile("../.gitattributes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "../docs/schema/kwhy-v1.schema.json", b)
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) > 1 && slices.Contains(f[1:], "linguist-generated") {
+			if same, err := path.Match("../"+f[0], name); err == nil && same {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // TestGeneratedRules keeps the list of rules current: what each measures, its
@@ -64,7 +85,7 @@ func TestGeneratedRules(t *testing.T) {
 		next := []string{r.Next, "kwhy explain " + string(r.Concept)}
 		fmt.Fprintf(&b, "- Next: `%s`\n", strings.Join(slices.Compact(next), "`, `"))
 	}
-	golden(t, "../docs/rules.md", []byte(b.String()))
+	generated(t, "../docs/rules.md", []byte(b.String()))
 }
 
 const rulesIntro = `# The rules
