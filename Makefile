@@ -27,7 +27,7 @@ lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
 golden: ## rewrite the expected outputs of tests
 	KWHY_UPDATE=1 go test -count=1 ./...
 
-docs: ## regenerate the schema, rules, manual, reference, completion and licences
+docs: ## regenerate rules, manual, reference, completion and licences
 	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
 
 snapshot: ## all of a release but publishing, into dist/

@@ -2,51 +2,67 @@ package cmd
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/jsonschema-go/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 
-	"kwhy/docs"
 	"kwhy/explain"
 	"kwhy/explain/catalog"
-	"kwhy/inspect"
-	"kwhy/output"
 )
 
 // update says that golden files are to be rewritten: make golden, make docs.
 func update() bool { return os.Getenv("KWHY_UPDATE") != "" }
 
-// golden compares what is generated with the file that is shipped.
-func golden(t *testing.T, path string, got []byte) {
+// generated compares what is generated with the file that is shipped, which .gitattributes
+// has to mark.
+func generated(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if !marked(t, name) {
+		t.Errorf(".gitattributes does not mark %s as generated", name)
+	}
+	golden(t, name, got)
+}
+
+// golden does the same with a file of which only a part is generated.
+func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if update() {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want, err := os.ReadFile(path)
+	want, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not current: run make docs", path)
+		t.Errorf("%s is not current: run make docs", name)
 	}
 }
 
-func TestGeneratedSchema(t *testing.T) {
-	b, err := json.MarshalIndent(schema(t), "", "  ")
+// marked tells whether .gitattributes says of a file that it is generated.
+func marked(t *testing.T, name string) bool {
+	t.Helper()
+	b, err := os.ReadFile("../.gitattributes")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "../docs/schema/kwhy-v1.schema.json", append(b, '\n'))
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) > 1 && slices.Contains(f[1:], "linguist-generated") {
+			if same, err := path.Match("../"+f[0], name); err == nil && same {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // TestGeneratedRules keeps the list of rules current: what each measures, its
@@ -69,7 +85,7 @@ func TestGeneratedRules(t *testing.T) {
 		next := []string{r.Next, "kwhy explain " + string(r.Concept)}
 		fmt.Fprintf(&b, "- Next: `%s`\n", strings.Join(slices.Compact(next), "`, `"))
 	}
-	golden(t, "../docs/rules.md", []byte(b.String()))
+	generated(t, "../docs/rules.md", []byte(b.String()))
 }
 
 const rulesIntro = `# The rules
@@ -85,128 +101,14 @@ three, the rest staying as it is), the same without names, or ` + "`off`" + `; `
 ` + "`check.off`" + ` and ` + "`KWHY_CHECK_OFF`" + ` list rules to switch off.
 `
 
-// object is a JSON object that is being built.
-type object = map[string]any
-
-// schema makes the contract's schema from the Go types of the envelope and
-// from the catalogue.
-func schema(t *testing.T) object {
-	t.Helper()
-	top := reflected[output.Header](t)
-	props := top["properties"].(object)
-	props["schema"] = object{"const": output.Schema}
-	props["values"] = object{"type": "object", "properties": valueSchemas(t), "additionalProperties": reference("value"), "description": "values by key"}
-	props["tables"] = object{"type": "object", "properties": tableSchemas(), "additionalProperties": reference("table"), "description": "tables by name"}
-	props["findings"] = object{"type": "array", "items": reference("finding"), "description": "what rules found"}
-	props["gaps"] = object{"type": "array", "items": reference("gap"), "description": "what could not be seen"}
-	top["required"] = append(top["required"].([]any), "values", "tables", "findings", "gaps")
-	top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	top["$id"] = "urn:kwhy:v1"
-	top["title"] = "kwhy/v1"
-	value := reflected[output.Value](t)
-	value["properties"].(object)["level"] = object{"enum": explain.Levels()}
-	value["properties"].(object)["absent"].(object)["properties"].(object)["reason"] = object{"enum": reasons()}
-	gap := reflected[output.Gap](t)
-	gap["properties"].(object)["reason"] = object{"enum": reasons()}
-	top["$defs"] = object{
-		"value": value, "finding": reflected[output.Finding](t), "gap": gap, "column": reflected[output.Column](t),
-		"table": tableSchema(object{}),
-	}
-	return top
-}
-
-func reference(name string) object { return object{"$ref": "#/$defs/" + name} }
-
-func reflected[T any](t *testing.T) object {
-	t.Helper()
-	s, err := jsonschema.For[T](nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out object
-	if err := json.Unmarshal(b, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func reasons() (names []string) {
-	for _, r := range inspect.Reasons() {
-		names = append(names, r.String())
-	}
-	return names
-}
-
-// jsonType is the type of a value with that unit; every value may be null.
-func jsonType(u explain.Unit) []string {
-	switch u {
-	case explain.Text:
-		return []string{"string", "array", "null"}
-	case explain.Bool:
-		return []string{"boolean", "null"}
-	case explain.Ratio, explain.Seconds, explain.Decimal:
-		return []string{"number", "null"}
-	}
-	return []string{"integer", "array", "null"}
-}
-
-func valueSchemas(t *testing.T) object {
-	t.Helper()
-	out := object{}
-	for _, e := range catalog.All().Entries {
-		if e.Table == "" {
-			out[e.Doc.Key] = object{"allOf": []any{reference("value"), object{"properties": object{
-				"value": object{"type": jsonType(e.Doc.Unit)}, "unit": object{"const": string(e.Doc.Unit)},
-			}}}, "description": e.Doc.Gist}
-		}
-	}
-	return out
-}
-
-func tableSchemas() object {
-	rows := map[string]object{}
-	for _, e := range catalog.All().Entries {
-		if e.Table == "" {
-			continue
-		}
-		if rows[e.Table] == nil {
-			rows[e.Table] = object{}
-		}
-		rows[e.Table][e.Doc.Key] = object{"type": jsonType(e.Doc.Unit), "description": e.Doc.Gist}
-		if e.Doc.Unit == explain.ID || e.Doc.Unit == explain.Address {
-			rows[e.Table][e.Doc.Key+"_str"] = object{"type": []string{"string", "null"}}
-		}
-		if e.Doc.Counter {
-			rows[e.Table][e.Doc.Key+"_rate"] = object{"type": []string{"number", "null"}}
-		}
-	}
-	out := object{}
-	for name, columns := range rows {
-		out[name] = tableSchema(columns)
-	}
-	return out
-}
-
-func tableSchema(columns object) object {
-	props := object{"level": object{"enum": explain.Levels()}, "absent": object{
-		"type": "object", "additionalProperties": object{"enum": reasons()}, "description": "why a column is null"}}
-	for k, v := range columns {
-		props[k] = v
-	}
-	return object{"type": "object", "required": []string{"fields", "rows", "total"}, "properties": object{
-		"fields": object{"type": "object", "additionalProperties": reference("column")},
-		"rows":   object{"type": "array", "items": object{"type": "object", "required": []string{"level"}, "properties": props}},
-		"total":  object{"type": "integer"},
-	}}
-}
-
-// compiled is the schema that is shipped: hundreds of documents are held against it.
+// compiled is the schema that kwhy schema prints: hundreds of documents are held against
+// it.
 var compiled = sync.OnceValues(func() (*validator.Schema, error) {
-	s, err := validator.UnmarshalJSON(strings.NewReader(docs.Schema))
+	b, err := jsonSchema()
+	if err != nil {
+		return nil, err
+	}
+	s, err := validator.UnmarshalJSON(bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +119,7 @@ var compiled = sync.OnceValues(func() (*validator.Schema, error) {
 	return c.Compile("kwhy.json")
 })
 
-// validate checks a document against the schema that is shipped.
+// validate checks a document against the schema.
 func validate(t *testing.T, doc []byte) {
 	t.Helper()
 	schema, err := compiled()

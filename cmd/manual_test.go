@@ -125,7 +125,7 @@ func shipped(t *testing.T, dir string, files map[string][]byte) {
 		}
 	}
 	for name, text := range files {
-		golden(t, filepath.Join(dir, name), text)
+		generated(t, filepath.Join(dir, name), text)
 	}
 	there, err := os.ReadDir(dir)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"kwhy/docs"
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 )
@@ -152,6 +151,9 @@ func TestPagesQuotes(t *testing.T) {
 	}
 }
 
+// object is a JSON object as it is read.
+type object = map[string]any
+
 // contract holds the names that its JSON has.
 type contract struct {
 	values, envelope map[string]bool
@@ -160,8 +162,12 @@ type contract struct {
 
 func contractKeys(t *testing.T) contract {
 	t.Helper()
+	b, err := jsonSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var s object
-	if err := json.Unmarshal([]byte(docs.Schema), &s); err != nil {
+	if err := json.Unmarshal(b, &s); err != nil {
 		t.Fatal(err)
 	}
 	k := contract{map[string]bool{}, map[string]bool{}, map[string]map[string]bool{}}

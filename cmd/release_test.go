@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,9 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 			t.Errorf("main has no variable %s", m[1])
 		}
 	}
+	if !slices.ContainsFunc(r.Archives[0].Files, func(f struct{ Src string }) bool { return f.Src == "packed/kwhy-v1.schema.json" }) {
+		t.Error("the archive has no schema")
+	}
 	var packed []string
 	for _, f := range r.Archives[0].Files {
 		packed = append(packed, f.Src)
@@ -87,7 +91,7 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 		if !slices.Contains(r.Nfpms[0].Formats, format) {
 			t.Errorf("no %s", format)
 		}
-		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
+		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/doc/kwhy/kwhy-v1.schema.json", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
 			if !slices.ContainsFunc(r.Nfpms[0].Contents, func(c struct{ Src, Dst, Packager string }) bool {
 				return strings.HasSuffix(c.Dst, want) && (c.Packager == "" || c.Packager == format)
 			}) {
@@ -119,6 +123,10 @@ func TestReleasePacksTheSame(t *testing.T) {
 	}
 	if fi, err := os.Stat(filepath.Join(b, "man", "kwhy.1.gz")); err != nil || fi.Mode() != 0o644 {
 		t.Error(fi, err)
+	}
+	schema, err := jsonSchema()
+	if packed, failed := os.ReadFile(filepath.Join(a, "kwhy-v1.schema.json")); err != nil || failed != nil || !bytes.Equal(schema, packed) {
+		t.Errorf("a release holds another schema than kwhy schema prints: %v, %v", err, failed)
 	}
 	parse, err := exec.LookPath("dpkg-parsechangelog")
 	if err != nil {
