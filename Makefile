@@ -18,8 +18,8 @@ test: ## all tests
 test-all: ## those too that take minutes: each file of a recorded host spoiled in each way
 	KWHY_TEST_ALL=1 go test -count=1 -timeout 30m ./...
 
-race: ## all tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 go test -race ./...
+race: ## under the race detector what shares between goroutines; needs a C compiler
+	.ci/run race
 
 lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
 	.ci/run gofmt vet lint
@@ -28,7 +28,7 @@ golden: ## rewrite the expected outputs of tests
 	KWHY_UPDATE=1 go test -count=1 ./...
 
 docs: ## regenerate rules, manual, reference, completion and licences
-	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
+	KWHY_UPDATE=1 go test -count=1 ./docs -run TestGenerated
 
 snapshot: ## all of a release but publishing, into dist/
 	.ci/release

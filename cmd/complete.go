@@ -91,9 +91,8 @@ type completer func(c *cobra.Command, args []string, typed string) ([]string, co
 // free text offers nothing, and above all no files.
 func (a *App) complete(root *cobra.Command) {
 	flags, args := a.flagCompleters(), a.argCompleters()
-	var walk func(c *cobra.Command)
-	walk = func(c *cobra.Command) {
-		path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " ")
+	for _, c := range below(root) {
+		path := pathOf(c)
 		register := func(f *pflag.Flag) {
 			of := flags[path+" --"+f.Name]
 			if of == nil {
@@ -108,11 +107,7 @@ func (a *App) complete(root *cobra.Command) {
 		c.LocalNonPersistentFlags().VisitAll(register)
 		_, takes, _ := strings.Cut(c.Use, " ")
 		c.ValidArgsFunction = first(args[strings.Trim(takes, "[]")])
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
 	}
-	walk(root)
 }
 
 // first completes the first argument: no command takes a second.

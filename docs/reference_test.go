@@ -1,10 +1,9 @@
-package cmd
+package docs_test
 
 import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -22,7 +21,7 @@ func TestGeneratedReference(t *testing.T) {
 	for i := 1; i < len(list); i++ {
 		files[strings.ReplaceAll(list[i].path, " ", "-")+".md"] = commandPage(&list[i])
 	}
-	shipped(t, "../docs/reference", files)
+	shipped(t, "reference", files)
 }
 
 // markdown is text that stands for itself in a cell of a table.
@@ -48,15 +47,15 @@ func index(list []manualPage) []byte {
 	b.WriteString("\n## Flags of every command\n\n")
 	flagTable(&b, p.flags())
 	b.WriteString("\n## Variables\n\nA flag wins over a variable, a variable over a file, a file over the default.\n\n| variable | what |\n|---|---|\n")
-	for _, v := range environment() {
+	for _, v := range book().Variables {
 		fmt.Fprintf(&b, "| %s | %s |\n", code(v[0]), markdown(v[1]))
 	}
 	b.WriteString("\n## Config files\n\n| file | what |\n|---|---|\n")
-	for _, f := range (&App{Getenv: os.LookupEnv}).configFiles() {
-		fmt.Fprintf(&b, "| %s | %s |\n", code(f.name), markdown(f.means))
+	for _, f := range book().Files {
+		fmt.Fprintf(&b, "| %s | %s |\n", code(f[0]), markdown(f[1]))
 	}
 	b.WriteString("\n## Exit status\n\n| status | what |\n|---|---|\n")
-	for status, means := range exitTable() {
+	for status, means := range book().Exits {
 		fmt.Fprintf(&b, "| %d | %s |\n", status, markdown(means))
 	}
 	return b.Bytes()
