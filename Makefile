@@ -4,7 +4,7 @@
 FUZZTIME ?= 200000x
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-all race lint golden docs fuzz bench bench-peers snapshot ci
+.PHONY: help build test test-all race lint golden docs fuzz bench bench-peers snapshot module ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ docs: ## regenerate rules, manual, reference, completion and licences
 
 snapshot: ## all of a release but publishing, into dist/
 	.ci/release
+
+module: ## move the tree to another module path: make module MODULE=host/owner/kwhy
+	.ci/module "$(MODULE)"
 
 fuzz: ## each fuzz target for FUZZTIME inputs
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz

@@ -49,7 +49,7 @@ func TestEveryMachineHasTheTypes(t *testing.T) {
 	}
 	c := checker{fset: token.NewFileSet(), parsed: map[string]*ast.File{}}
 	for _, machine := range machines(t) {
-		if err := c.check(machine); err != nil {
+		if err := c.check(".", machine); err != nil {
 			t.Errorf("%s: %v", machine, err)
 		}
 	}
@@ -61,8 +61,10 @@ type checker struct {
 	parsed map[string]*ast.File
 }
 
-func (c *checker) check(machine string) error {
+// check checks the program whose main is in dir, for a machine.
+func (c *checker) check(dir, machine string) error {
 	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,GoFiles,ImportMap,Standard", ".")
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+machine, "CGO_ENABLED=0")
 	pipe, err := cmd.Output()
 	if err != nil {
