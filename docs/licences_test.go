@@ -16,7 +16,8 @@ import (
 // are.
 func linked(t *testing.T) (out [][3]string) {
 	t.Helper()
-	c := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}", "../cmd/kwhy")
+	const each = "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}"
+	c := exec.Command("go", "list", "-deps", "-f", each, "../cmd/kwhy")
 	c.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
 	b, err := c.Output()
 	if err != nil {

@@ -22,10 +22,16 @@ func TestGeneratedRules(t *testing.T) {
 			fmt.Fprintf(&b, "\n## %s\n", d)
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n- Measures: %s\n", r.ID, r.Means, r.What)
-		fmt.Fprintf(&b, "- Thresholds, %s: %s\n", map[bool]string{true: "less is worse", false: "more is worse"}[r.Below], r.At.Words(r.Unit))
-		fmt.Fprintf(&b, "- Rests on: %s, in `kwhy %s`: `%s`\n", map[explain.Basis]string{explain.Now: "how it stands now", explain.Interval: "the interval", explain.Ever: "what was counted since the beginning, so that it is a notice at most"}[r.Basis], r.Command, strings.Join(r.Evidence, "`, `"))
+		worse := map[bool]string{true: "less is worse", false: "more is worse"}[r.Below]
+		fmt.Fprintf(&b, "- Thresholds, %s: %s\n", worse, r.At.Words(r.Unit))
+		basis := map[explain.Basis]string{
+			explain.Now: "how it stands now", explain.Interval: "the interval",
+			explain.Ever: "what was counted since the beginning, so that it is a notice at most",
+		}[r.Basis]
+		fmt.Fprintf(&b, "- Rests on: %s, in `kwhy %s`: `%s`\n", basis, r.Command, strings.Join(r.Evidence, "`, `"))
 		if r.Unless != "" {
-			fmt.Fprintf(&b, "- Left out of `kwhy check` where %s finds something, which says the same better\n", r.Unless)
+			fmt.Fprintf(&b, "- Left out of `kwhy check` where %s finds something, which says the same better\n",
+				r.Unless)
 		}
 		next := []string{r.Next, "kwhy explain " + string(r.Concept)}
 		fmt.Fprintf(&b, "- Next: `%s`\n", strings.Join(slices.Compact(next), "`, `"))

@@ -39,7 +39,9 @@ func TestModuleMoves(t *testing.T) {
 		out, err := exec.Command(filepath.Join(dir, ".ci/module"), to).CombinedOutput()
 		return string(out), err
 	}
-	for _, to := range []string{"", "kwhy", "owner/kwhy", "/host.example/kwhy", "https://host.example/kwhy", "host.example", "host.example/a b"} {
+	for _, to := range []string{
+		"", "kwhy", "owner/kwhy", "/host.example/kwhy", "https://host.example/kwhy", "host.example", "host.example/a b",
+	} {
 		if out, err := move(to); err == nil || !strings.Contains(out, "HOST/OWNER") || !maps.EqualFunc(before, readTree(t, dir), bytes.Equal) {
 			t.Errorf("to %q, where go install finds nothing: %v, %s", to, err, out)
 		}
@@ -70,7 +72,8 @@ func checkMoved(t *testing.T, before, after map[string][]byte, from string) {
 			packages[path.Dir(name)] = true
 		}
 	}
-	named := regexp.MustCompile(`(?:^|[^\w./-])` + regexp.QuoteMeta(from) + `/(?:` + strings.Join(slices.Collect(maps.Keys(packages)), "|") + `)\b`)
+	all := strings.Join(slices.Collect(maps.Keys(packages)), "|")
+	named := regexp.MustCompile(`(?:^|[^\w./-])` + regexp.QuoteMeta(from) + `/(?:` + all + `)\b`)
 	for name, was := range before {
 		now := after[name]
 		switch {
