@@ -12,12 +12,14 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
 // look hands a completer the processes or threads of the host that the flags and
 // variables point to. Whatever fails offers nothing: a shell that completes has no
 // room for an error.
-func (a *App) look(c *cobra.Command, scan func(*inspect.Host, inspect.Sources, *inspect.Procs) (*inspect.Procs, error), want inspect.Sources, each func(*inspect.Procs, *inspect.Process)) {
+func (a *App) look(c *cobra.Command, scan func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error), want inspect.Sources, each func(*procfacts.Processes, *procfacts.Process)) {
 	r, err := a.begin(c, "completion")
 	if err != nil {
 		return
@@ -35,7 +37,7 @@ func (a *App) look(c *cobra.Command, scan func(*inspect.Host, inspect.Sources, *
 	}
 }
 
-func every(ps *inspect.Procs) []int32 {
+func every(ps *procfacts.Processes) []int32 {
 	rows := make([]int32, len(ps.Rows))
 	for i := range rows {
 		rows[i] = int32(i)
@@ -52,7 +54,7 @@ func (a *App) pids(named bool) completer {
 	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var numbers []explain.Word
 		byName := map[string][]int32{}
-		a.look(c, proc.Scan, inspect.Sources{}, func(_ *inspect.Procs, p *inspect.Process) {
+		a.look(c, proc.Scan, inspect.Sources{}, func(_ *procfacts.Processes, p *procfacts.Process) {
 			numbers = append(numbers, pidWord(p.PID, p.Comm))
 			byName[p.Comm] = append(byName[p.Comm], p.PID)
 		})
@@ -81,7 +83,7 @@ func (a *App) pidsOrNames(c *cobra.Command, args []string, typed string) ([]stri
 // processNames completes the names of processes, for flags that take a pattern.
 func (a *App) processNames(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	n := map[string]int{}
-	a.look(c, proc.Scan, inspect.Sources{}, func(_ *inspect.Procs, p *inspect.Process) {
+	a.look(c, proc.Scan, inspect.Sources{}, func(_ *procfacts.Processes, p *procfacts.Process) {
 		if typeable(p.Comm) {
 			n[p.Comm]++
 		}
@@ -94,15 +96,15 @@ func typeable(name string) bool { return regexp.MustCompile(`^[\w.:/@+-]+$`).Mat
 
 func (a *App) threads(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var words []explain.Word
-	a.look(c, proc.ScanThreads, inspect.Sources{}, func(_ *inspect.Procs, p *inspect.Process) { words = append(words, pidWord(p.PID, p.Comm)) })
+	a.look(c, proc.ScanThreads, inspect.Sources{}, func(_ *procfacts.Processes, p *procfacts.Process) { words = append(words, pidWord(p.PID, p.Comm)) })
 	return offers(words, "", typed), numbered
 }
 
 // users completes those who have processes.
 func (a *App) users(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	n := map[string]int{}
-	a.look(c, proc.Scan, inspect.Of(inspect.PIDStatus), func(ps *inspect.Procs, p *inspect.Process) {
-		if (inspect.Proc{Host: &ps.Host, P: p}).Missing(inspect.PIDStatus) != inspect.Present {
+	a.look(c, proc.Scan, inspect.Of(inspect.PIDStatus), func(ps *procfacts.Processes, p *procfacts.Process) {
+		if (procfacts.Row{Host: &ps.Host, P: p}).Missing(inspect.PIDStatus) != inspect.Present {
 			return
 		}
 		name, known := ps.Host.Users[p.UID]
@@ -117,7 +119,7 @@ func (a *App) users(c *cobra.Command, _ []string, typed string) ([]string, cobra
 // cgroups completes the cgroups that have processes, and those above them.
 func (a *App) cgroups(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	n := map[string]int{}
-	a.look(c, proc.Scan, inspect.Of(inspect.PIDCgroup), func(_ *inspect.Procs, p *inspect.Process) {
+	a.look(c, proc.Scan, inspect.Of(inspect.PIDCgroup), func(_ *procfacts.Processes, p *procfacts.Process) {
 		for at := p.Cgroup; at != "" && typeable(at); at = at[:max(strings.LastIndexByte(at, '/'), 0)] {
 			n[at]++
 		}
@@ -132,7 +134,7 @@ func (a *App) limitedCgroups(c *cobra.Command, _ []string, typed string) ([]stri
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer r.host.Close()
-	groups, err := r.host.LimitedCgroups()
+	groups, err := oomfacts.LimitedCgroups(r.host)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

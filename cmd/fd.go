@@ -15,6 +15,8 @@ import (
 	"kwhy/explain/fd"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	procfacts "kwhy/inspect/proc"
 	"kwhy/output"
 )
 
@@ -144,13 +146,13 @@ func (o *fdOptions) check(c *cobra.Command, args []string) error {
 }
 
 // keep puts the filters before a view.
-func (o *fdOptions) keep(v *explain.View[inspect.FDHostPart]) error {
+func (o *fdOptions) keep(v *explain.View[fdfacts.ProcessPart]) error {
 	if o.user != "" {
 		uid, err := userID(o.user)
 		if err != nil {
 			return err
 		}
-		v.Where(inspect.Sources{}, func(p inspect.FDHostPart) bool {
+		v.Where(inspect.Sources{}, func(p fdfacts.ProcessPart) bool {
 			return p.Row.Missing(inspect.PIDStatus) == inspect.Present && p.Row.P.UID == uid
 		})
 	}
@@ -159,7 +161,7 @@ func (o *fdOptions) keep(v *explain.View[inspect.FDHostPart]) error {
 		if err != nil {
 			return usagef("--name: %v", err)
 		}
-		v.Where(inspect.Sources{}, func(p inspect.FDHostPart) bool { return re.MatchString(p.Row.P.Comm) })
+		v.Where(inspect.Sources{}, func(p fdfacts.ProcessPart) bool { return re.MatchString(p.Row.P.Comm) })
 	}
 	return nil
 }
@@ -173,12 +175,12 @@ func (r *run) fdHost(o *fdOptions) error {
 	if err != nil {
 		return usagef("%v", err)
 	}
-	v.Where(inspect.Sources{}, func(p inspect.FDHostPart) bool { return p.It.Reason == inspect.Present && !p.Row.P.Kthread() })
+	v.Where(inspect.Sources{}, func(p fdfacts.ProcessPart) bool { return p.It.Reason == inspect.Present && !p.Row.P.Kthread() })
 	if err := o.keep(v); err != nil {
 		return err
 	}
 	card := fd.Host()
-	var was *inspect.FDHost
+	var was *fdfacts.Snapshot
 	if r.set.Interval > 0 {
 		if was, err = fd.TakeHost(r.host, card.Needs()); err != nil {
 			return err
@@ -242,13 +244,13 @@ func (r *run) fdAnswer(o *fdOptions) error {
 	return r.print(r.header(ps.Host.At, 0), &rep)
 }
 
-func (r *run) fdDeleted(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error {
+func (r *run) fdDeleted(o *fdOptions, ps *procfacts.Processes, rep *explain.Report) error {
 	v, err := answerView(fd.GoneList(), o)
 	if err != nil {
 		return err
 	}
 	card := fd.Gone()
-	l := r.host.DeletedFiles(ps)
+	l := fdfacts.TakeDeleted(r.host, ps)
 	*rep = card.Explain(l, r.set.Limits)
 	addGrid(rep, v, l)
 	rep.Grids[0].More = "--limit 0 shows all"
@@ -256,12 +258,12 @@ func (r *run) fdDeleted(o *fdOptions, ps *inspect.Procs, rep *explain.Report) er
 	return nil
 }
 
-func (r *run) fdPath(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error {
+func (r *run) fdPath(o *fdOptions, ps *procfacts.Processes, rep *explain.Report) error {
 	v, err := answerView(fd.Holders(), o)
 	if err != nil {
 		return err
 	}
-	l, err := r.host.PathHolders(ps, o.path)
+	l, err := fdfacts.TakePathHolders(r.host, ps, o.path)
 	if err != nil {
 		return err
 	}
@@ -275,7 +277,7 @@ func (r *run) fdPath(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error
 	return nil
 }
 
-func (r *run) fdSocket(o *fdOptions, ps *inspect.Procs, rep *explain.Report) error {
+func (r *run) fdSocket(o *fdOptions, ps *procfacts.Processes, rep *explain.Report) error {
 	addr, port, err := parseAddress(o.socket)
 	if err != nil {
 		return err
@@ -284,7 +286,7 @@ func (r *run) fdSocket(o *fdOptions, ps *inspect.Procs, rep *explain.Report) err
 	if err != nil {
 		return err
 	}
-	l, err := r.host.SocketHolders(ps, addr, port)
+	l, err := fdfacts.TakeSocketHolders(r.host, ps, addr, port)
 	if err != nil {
 		return err
 	}
@@ -355,7 +357,7 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 	if len(o.sort) > 0 {
 		look = 0 // any may come first
 	}
-	var was *inspect.FDList
+	var was *fdfacts.List
 	if r.set.Interval > 0 {
 		if was, err = fd.Take(r.host, pid, 1); err != nil {
 			return err

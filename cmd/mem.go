@@ -11,6 +11,9 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/mem"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	memfacts "kwhy/inspect/mem"
+	procfacts "kwhy/inspect/proc"
 	"kwhy/output"
 )
 
@@ -92,9 +95,9 @@ func (a *App) screenRows() int {
 
 // hostTables are the tables of a host's memory, and what they need.
 type hostTables struct {
-	processes *explain.View[inspect.Proc] // ranked by what the kernel tells cheaply
-	shown     *explain.View[inspect.Proc] // and then by what is shown
-	rest      []func(*inspect.Mem, explain.Limits) (explain.Grid, []explain.Finding)
+	processes *explain.View[procfacts.Row] // ranked by what the kernel tells cheaply
+	shown     *explain.View[procfacts.Row] // and then by what is shown
+	rest      []func(*memfacts.Snapshot, explain.Limits) (explain.Grid, []explain.Finding)
 	needs     inspect.Sources
 }
 
@@ -112,23 +115,23 @@ func newHostTables(o memOptions, screen int) (*hostTables, error) {
 		return nil, err
 	}
 	t := &hostTables{processes: procs, shown: shown}
-	add(t, mem.Cgroups(), 0, func(m *inspect.Mem) []inspect.CgroupMem { return m.Cgroups })
-	add(t, mem.Swaps(), 0, func(m *inspect.Mem) []inspect.Swap { return m.Swaps })
+	add(t, mem.Cgroups(), 0, func(m *memfacts.Snapshot) []cgroupfacts.Memory { return m.Cgroups })
+	add(t, mem.Swaps(), 0, func(m *memfacts.Snapshot) []memfacts.Swap { return m.Swaps })
 	add(t, mem.Zones(), 0, mem.Populated)
-	add(t, mem.Nodes(), 0, func(m *inspect.Mem) []inspect.Node { return m.Nodes })
+	add(t, mem.Nodes(), 0, func(m *memfacts.Snapshot) []memfacts.Node { return m.Nodes })
 	add(t, mem.HugePools(), 0, mem.UsedPools)
-	add(t, mem.Slabs(), slabRows, func(m *inspect.Mem) []inspect.Slab { return m.Slabs })
+	add(t, mem.Slabs(), slabRows, func(m *memfacts.Snapshot) []memfacts.Slab { return m.Slabs })
 	return t, nil
 }
 
-func add[T any](t *hostTables, table *explain.Table[inspect.MemPart[T]], limit int, list func(*inspect.Mem) []T) {
+func add[T any](t *hostTables, table *explain.Table[memfacts.Part[T]], limit int, list func(*memfacts.Snapshot) []T) {
 	v, err := table.View(nil, nil, limit)
 	if err != nil {
 		panic(err) // a table whose own sort keys are not its columns: a test finds it
 	}
 	t.needs = t.needs.Plus(v.Needs()).Plus(v.Rank())
-	t.rest = append(t.rest, func(m *inspect.Mem, l explain.Limits) (explain.Grid, []explain.Finding) {
-		rows := inspect.MemParts[T]{Mem: m, List: list(m)}
+	t.rest = append(t.rest, func(m *memfacts.Snapshot, l explain.Limits) (explain.Grid, []explain.Finding) {
+		rows := memfacts.Parts[T]{Mem: m, List: list(m)}
 		return v.Explain(rows, v.Order(rows), l)
 	})
 }
@@ -140,19 +143,19 @@ func (r *run) memHost(o memOptions) error {
 		return err
 	}
 	want := card.Needs().Plus(tables.needs)
-	var was *inspect.Mem
+	var was *memfacts.Snapshot
 	if r.set.Interval > 0 {
-		if was, err = r.host.Mem(want); err != nil {
+		if was, err = memfacts.Take(r.host, want); err != nil {
 			return err
 		}
 		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading memory")
-	var procs explain.Scan[inspect.Proc]
+	var procs explain.Scan[procfacts.Row]
 	var order []int32
 	var scanErr error
-	m, err := r.host.MemBeside(want, func() {
-		procs, order, scanErr = tables.processes.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return r.host.Procs(want) })
+	m, err := memfacts.TakeBeside(r.host, want, func() {
+		procs, order, scanErr = tables.processes.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(r.host, want) })
 	})
 	p.Stop()
 	if err := cmp.Or(err, scanErr); err != nil {
@@ -165,17 +168,17 @@ func (r *run) memHost(o memOptions) error {
 	}
 	rep := card.Explain(m, r.set.Limits)
 	tables.explain(&rep, m, procs, order)
-	rep.Tell(append(m.Gaps(), procs.(*inspect.Procs).Gaps(order)...), r.host.Kernel)
+	rep.Tell(append(m.Gaps(), procs.(*procfacts.Processes).Gaps(order)...), r.host.Kernel)
 	h := r.header(m.At, over)
 	h.Summary = ramSummary(&rep)
 	if o.pss {
-		cost := procs.(*inspect.Procs).FillTook.Round(10 * time.Microsecond)
+		cost := procs.(*procfacts.Processes).FillTook.Round(10 * time.Microsecond)
 		h.Summary = append(h.Summary, fmt.Sprintf("PSS and details of %s read in %s", explain.Plural(len(order), "process", "processes"), cost))
 	}
 	return r.print(h, &rep)
 }
 
-func (t *hostTables) explain(rep *explain.Report, m *inspect.Mem, procs explain.Rows[inspect.Proc], order []int32) {
+func (t *hostTables) explain(rep *explain.Report, m *memfacts.Snapshot, procs explain.Rows[procfacts.Row], order []int32) {
 	g, found := t.processes.Explain(procs, order, rep.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
@@ -210,8 +213,8 @@ func (r *run) memProcess(pid int32) error {
 		return err
 	}
 	want := card.Needs().Plus(kinds.Needs()).Plus(regions.Needs())
-	m, was, ended, err := twice(r, "reading the process's memory", func() (*inspect.ProcMem, error) { return r.host.ProcMem(pid, want) },
-		func(was, now *inspect.ProcMem) bool { return was.P.Start == now.P.Start })
+	m, was, ended, err := twice(r, "reading the process's memory", func() (*memfacts.Process, error) { return memfacts.TakeProcess(r.host, pid, want) },
+		func(was, now *memfacts.Process) bool { return was.P.Start == now.P.Start })
 	if err != nil {
 		return err
 	}
@@ -223,8 +226,8 @@ func (r *run) memProcess(pid int32) error {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
 	rep := card.Explain(m, r.set.Limits)
-	addGrid(&rep, kinds, inspect.ProcMemParts[inspect.MapKind]{Mem: m, List: m.Kinds})
-	addGrid(&rep, regions, inspect.ProcMemParts[inspect.Region]{Mem: m, List: m.Regions})
+	addGrid(&rep, kinds, memfacts.ProcessParts[memfacts.MapKind]{Mem: m, List: m.Kinds})
+	addGrid(&rep, regions, memfacts.ProcessParts[memfacts.Region]{Mem: m, List: m.Regions})
 	rep.Tell(vanished(m.Gaps(), ended), r.host.Kernel)
 	h := r.header(m.At, over)
 	h.Subject = &output.Subject{PID: pid, Comm: m.P.Comm}

@@ -14,6 +14,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/net"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 	"kwhy/output"
 )
@@ -142,7 +143,7 @@ func (a *App) socketsCommand() *cobra.Command {
 
 // settle makes of the words what the filters compare with.
 func (o *netOptions) settle() error {
-	known := inspect.SocketProtocols()
+	known := netfacts.SocketProtocols()
 	for _, p := range o.protocol {
 		if !slices.Contains(known, p) {
 			return usagef("--protocol: bad value %q: it takes %s", p, strings.Join(known, ", "))
@@ -222,12 +223,12 @@ func parsePrefix(text string) (netip.Prefix, error) {
 }
 
 // keep puts the filters before a view.
-func (o *netOptions) keep(v *explain.View[inspect.SocketRow]) {
+func (o *netOptions) keep(v *explain.View[netfacts.SocketRow]) {
 	if o.port != 0 {
-		v.Where(inspect.Sources{}, func(r inspect.SocketRow) bool { return r.It.LocalPort == o.port || r.It.PeerPort == o.port })
+		v.Where(inspect.Sources{}, func(r netfacts.SocketRow) bool { return r.It.LocalPort == o.port || r.It.PeerPort == o.port })
 	}
 	if o.address != "" {
-		v.Where(inspect.Sources{}, func(r inspect.SocketRow) bool {
+		v.Where(inspect.Sources{}, func(r netfacts.SocketRow) bool {
 			if !o.addr.IsValid() {
 				p := r.Net.PeerOf(r.It)
 				return r.It.Unix != nil && r.It.Unix.Name == o.address || p != nil && p.Unix.Name == o.address
@@ -236,10 +237,10 @@ func (o *netOptions) keep(v *explain.View[inspect.SocketRow]) {
 		})
 	}
 	if o.processPID != 0 {
-		v.Where(inspect.Of(inspect.PIDFd), func(r inspect.SocketRow) bool { return r.Net.Has(o.processPID, r.It) })
+		v.Where(inspect.Of(inspect.PIDFd), func(r netfacts.SocketRow) bool { return r.Net.Has(o.processPID, r.It) })
 	}
 	if o.processPattern != nil {
-		v.Where(inspect.Of(inspect.PIDFd, inspect.PIDStat), func(r inspect.SocketRow) bool {
+		v.Where(inspect.Of(inspect.PIDFd, inspect.PIDStat), func(r netfacts.SocketRow) bool {
 			list := r.Owners()
 			for i := range list.Len() {
 				if o.processPattern.MatchString(list.At(i).P.Comm) {
@@ -266,7 +267,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	}
 	v.Few(fewFindings)
 	o.keep(v)
-	q := inspect.SocketQuery{Dir: r.host.OwnNet(), Kinds: o.kinds, States: o.mask, Owners: !o.noOwners && (v.Needs().Has(inspect.PIDFd) || o.process != "")}
+	q := netfacts.SocketQuery{Dir: netfacts.OwnDir(r.host), Kinds: o.kinds, States: o.mask, Owners: !o.noOwners && (v.Needs().Has(inspect.PIDFd) || o.process != "")}
 	if len(args) == 1 {
 		pid, err := r.findProcess(args[0])
 		if err != nil {
@@ -274,11 +275,11 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 		}
 		q.Dir = strconv.Itoa(int(pid))
 	}
-	var was *inspect.Sockets
+	var was *netfacts.Sockets
 	if r.set.Interval > 0 {
 		first := q
 		first.Owners = false
-		if was, err = r.host.Sockets(first); err != nil {
+		if was, err = netfacts.TakeSockets(r.host, first); err != nil {
 			return err
 		}
 		r.wait(r.set.Interval)
@@ -308,8 +309,8 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 
 // takeSockets lists sockets and orders them. The names of all owners are read where
 // a filter asks for them, and otherwise of those that are shown.
-func takeSockets(r *run, v *explain.View[inspect.SocketRow], q inspect.SocketQuery, names bool) (*inspect.Sockets, []int32, error) {
-	s, err := r.host.Sockets(q)
+func takeSockets(r *run, v *explain.View[netfacts.SocketRow], q netfacts.SocketQuery, names bool) (*netfacts.Sockets, []int32, error) {
+	s, err := netfacts.TakeSockets(r.host, q)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -321,7 +322,7 @@ func takeSockets(r *run, v *explain.View[inspect.SocketRow], q inspect.SocketQue
 }
 
 // namespaceOf says whose network namespace was read, and how.
-func namespaceOf(s *inspect.Sockets) string {
+func namespaceOf(s *netfacts.Sockets) string {
 	how := "sock_diag"
 	if s.Missing(inspect.SockDiag) != inspect.Present {
 		how = "/proc/net"
@@ -336,7 +337,7 @@ func namespaceOf(s *inspect.Sockets) string {
 }
 
 // addSockets adds to a report of a network whose sockets they are, and who listens.
-func addSockets(rep *explain.Report, s *inspect.Sockets, screen int, watched bool) error {
+func addSockets(rep *explain.Report, s *netfacts.Sockets, screen int, watched bool) error {
 	use, err := net.Use().View(nil, nil, 0)
 	if err != nil {
 		return err
@@ -353,7 +354,7 @@ func addSockets(rep *explain.Report, s *inspect.Sockets, screen int, watched boo
 // addLosers adds findings that say at whose sockets datagrams were lost. What each
 // socket counts is since it was made: over an interval they are named where the
 // interval has seen losses.
-func addLosers(rep *explain.Report, s *inspect.Sockets, watched bool) error {
+func addLosers(rep *explain.Report, s *netfacts.Sockets, watched bool) error {
 	const rule = "net.datagrams_dropped"
 	if watched && !slices.ContainsFunc(rep.Findings, func(f explain.Finding) bool {
 		return f.ID == "net.udp_rcvbuf_errors" || f.ID == "net.udp6_rcvbuf_errors"
@@ -371,7 +372,7 @@ func addLosers(rep *explain.Report, s *inspect.Sockets, watched bool) error {
 	return nil
 }
 
-func addListeners(rep *explain.Report, rows inspect.SocketRows, limit int) error {
+func addListeners(rep *explain.Report, rows netfacts.SocketRows, limit int) error {
 	v, err := net.Listeners().View(nil, nil, limit)
 	if err != nil {
 		return err
@@ -390,15 +391,15 @@ func (r *run) netProcess(pid int32) error {
 		return err
 	}
 	v.Few(fewFindings)
-	var was *inspect.Sockets
+	var was *netfacts.Sockets
 	if r.set.Interval > 0 {
-		if was, err = r.host.NetBefore(pid); err != nil {
+		if was, err = netfacts.TakeBefore(r.host, pid); err != nil {
 			return err
 		}
 		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the sockets")
-	n, err := r.host.NetProcess(pid, was)
+	n, err := netfacts.TakeProcess(r.host, pid, was)
 	p.Stop()
 	if err != nil {
 		return err

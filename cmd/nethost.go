@@ -11,6 +11,7 @@ import (
 	"kwhy/explain/net"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
 // netHostOptions are those of the host's network.
@@ -35,15 +36,15 @@ func (o *netHostOptions) check(process bool) error {
 }
 
 // space is the network namespace that was asked for.
-func (r *run) space(o *netHostOptions) (inspect.NetSpace, error) {
+func (r *run) space(o *netHostOptions) (netfacts.Namespace, error) {
 	if o.netns == "" {
-		return r.host.OwnSpace(), nil
+		return netfacts.OwnNamespace(r.host), nil
 	}
 	pid, err := r.findProcess(o.netns)
 	if err != nil {
-		return inspect.NetSpace{}, err
+		return netfacts.Namespace{}, err
 	}
-	return r.host.NetOf(pid)
+	return netfacts.NamespaceOf(r.host, pid)
 }
 
 func (r *run) netHost(o *netHostOptions) error {
@@ -59,15 +60,15 @@ func (r *run) netHost(o *netHostOptions) error {
 		return err
 	}
 	want := net.Whole(card.Needs().Plus(tables.needs).Plus(inspect.Of(inspect.NetSockets)))
-	var was *inspect.Net
+	var was *netfacts.Snapshot
 	if r.set.Interval > 0 {
-		if was, err = r.host.Net(space, want); err != nil {
+		if was, err = netfacts.Take(r.host, space, want); err != nil {
 			return err
 		}
 		r.wait(r.set.Interval)
 	}
 	p := r.progress("reading the network")
-	n, err := r.host.Net(space, want.Plus(inspect.Of(inspect.PIDFd))) // whose they are, of the later sample
+	n, err := netfacts.Take(r.host, space, want.Plus(inspect.Of(inspect.PIDFd))) // whose they are, of the later sample
 	p.Stop()
 	if err != nil {
 		return err
@@ -98,17 +99,17 @@ func (r *run) netHost(o *netHostOptions) error {
 // netTables are the tables of a host's network, and what they need.
 type netTables struct {
 	needs inspect.Sources
-	list  []func(*explain.Report, *inspect.Net)
+	list  []func(*explain.Report, *netfacts.Snapshot)
 }
 
 // add lowers them all.
-func (t *netTables) add(rep *explain.Report, n *inspect.Net) {
+func (t *netTables) add(rep *explain.Report, n *netfacts.Snapshot) {
 	for _, do := range t.list {
 		do(rep, n)
 	}
 }
 
-func newNetTables(screen int) (explain.Card[*inspect.Net], *netTables, error) {
+func newNetTables(screen int) (explain.Card[*netfacts.Snapshot], *netTables, error) {
 	t := &netTables{}
 	err := errors.Join(
 		addTable(t, net.Interfaces(), 0, net.InterfaceRows),
@@ -120,13 +121,13 @@ func newNetTables(screen int) (explain.Card[*inspect.Net], *netTables, error) {
 	return net.Host(), t, err
 }
 
-func addTable[T any](t *netTables, table *explain.Table[inspect.NetPart[T]], limit int, rows func(*inspect.Net) inspect.NetParts[T]) error {
+func addTable[T any](t *netTables, table *explain.Table[netfacts.Part[T]], limit int, rows func(*netfacts.Snapshot) netfacts.Parts[T]) error {
 	v, err := table.View(nil, nil, limit)
 	if err != nil {
 		return err
 	}
 	t.needs = t.needs.Plus(v.Needs())
-	t.list = append(t.list, func(rep *explain.Report, n *inspect.Net) { addGrid(rep, v, rows(n)) })
+	t.list = append(t.list, func(rep *explain.Report, n *netfacts.Snapshot) { addGrid(rep, v, rows(n)) })
 	return nil
 }
 
@@ -136,14 +137,14 @@ func (r *run) netSpaces() error {
 	if err != nil {
 		return err
 	}
-	take := func() (*inspect.NetSpaces, error) {
+	take := func() (*netfacts.Namespaces, error) {
 		ps, err := proc.Scan(r.host, inspect.Sources{}, nil)
 		if err != nil {
 			return nil, err
 		}
-		return r.host.NetSpaces(ps, net.Whole(v.Needs())), nil
+		return netfacts.TakeNamespaces(r.host, ps, net.Whole(v.Needs())), nil
 	}
-	var was *inspect.NetSpaces
+	var was *netfacts.Namespaces
 	if r.set.Interval > 0 {
 		if was, err = take(); err != nil {
 			return err

@@ -13,6 +13,8 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/oom"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 	"kwhy/output"
 )
 
@@ -99,7 +101,7 @@ func (o *oomOptions) check(c *cobra.Command, args []string) error {
 }
 
 // view is the ranking as it was asked for.
-func (o *oomOptions) view(screen int) (*explain.View[inspect.Proc], error) {
+func (o *oomOptions) view(screen int) (*explain.View[procfacts.Row], error) {
 	limit := o.limit
 	if limit == autoLimit {
 		limit = screen
@@ -143,7 +145,7 @@ func (r *run) oomHost(o oomOptions) error {
 			return err
 		}
 	}
-	take := func() (*inspect.OOM, error) {
+	take := func() (*oomfacts.Snapshot, error) {
 		v, err := o.view(screen)
 		if err != nil {
 			return nil, err
@@ -155,7 +157,7 @@ func (r *run) oomHost(o oomOptions) error {
 		out, _, err := oom.Take(r.host, opt)
 		return out, err
 	}
-	var was *inspect.OOM
+	var was *oomfacts.Snapshot
 	if r.set.Interval > 0 {
 		if was, err = take(); err != nil {
 			return err
@@ -179,25 +181,25 @@ func (r *run) oomHost(o oomOptions) error {
 }
 
 // within keeps the processes of a cgroup.
-func within(v *explain.View[inspect.Proc], g *inspect.OOMGroup) {
+func within(v *explain.View[procfacts.Row], g *oomfacts.Group) {
 	g.Members()
 	in := map[int32]bool{}
 	for _, pid := range g.PIDs {
 		in[pid] = true
 	}
-	v.Where(inspect.Sources{}, func(p inspect.Proc) bool { return in[p.P.PID] })
+	v.Where(inspect.Sources{}, func(p procfacts.Row) bool { return in[p.P.PID] })
 }
 
-func (r *run) oomReport(card explain.Card[*inspect.OOM], out *inspect.OOM, opt oom.Options) explain.Report {
+func (r *run) oomReport(card explain.Card[*oomfacts.Snapshot], out *oomfacts.Snapshot, opt oom.Options) explain.Report {
 	if g := opt.Cgroup; g != nil {
-		out.Groups, out.Got = []inspect.OOMGroup{*g}, inspect.Present
+		out.Groups, out.Got = []oomfacts.Group{*g}, inspect.Present
 		oom.Judge(out.Procs, &out.Groups[0])
 	}
 	rep := card.Explain(out, r.set.Limits)
 	g, found := opt.View.Explain(out.Procs, out.Order, r.set.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
-	parts := inspect.OOMParts{OOM: out}
+	parts := oomfacts.Parts{OOM: out}
 	cg, found := opt.GroupView.Explain(parts, opt.GroupView.Order(parts), r.set.Limits)
 	rep.Grids, rep.Findings = append(rep.Grids, cg), append(rep.Findings, found...)
 	rep.Tell(append(out.Mem.Gaps(), out.Procs.Gaps(out.Order)...), r.host.Kernel)
@@ -206,13 +208,13 @@ func (r *run) oomReport(card explain.Card[*inspect.OOM], out *inspect.OOM, opt o
 
 // limitedCgroup finds the cgroup that was asked for: by its path as
 // /proc/PID/cgroup has it, or as it is mounted.
-func (r *run) limitedCgroup(name string) (*inspect.OOMGroup, error) {
+func (r *run) limitedCgroup(name string) (*oomfacts.Group, error) {
 	at := path.Clean("/" + strings.TrimPrefix(name, "/"))
 	g, err := oom.FindGroup(r.host, at)
 	switch {
 	case err != nil || g != nil:
 		return g, err
-	case r.host.HasMemoryCgroup(at):
+	case oomfacts.HasMemoryCgroup(r.host, at):
 		return nil, fmt.Errorf("--cgroup %s: it has no hard limit, so that it kills nobody of its own (kwhy oom lists those that have one)", name)
 	}
 	return nil, fmt.Errorf("--cgroup %s: there is no memory cgroup of that path here (kwhy oom lists those that have a limit)", name)

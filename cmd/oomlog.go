@@ -13,6 +13,7 @@ import (
 	"kwhy/explain/oom"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
+	memfacts "kwhy/inspect/mem"
 )
 
 const oomLogLong = `Finds every OOM kill in a kernel log and says who asked for memory, what ran out,
@@ -73,7 +74,7 @@ func (r *run) oomRing(limit int) error {
 	}
 	defer func() { _ = d.Close() }()
 	by := oom.Examiner{Boot: r.host.Born(0)}
-	if m, err := r.host.Mem(inspect.Of(inspect.Meminfo)); err == nil {
+	if m, err := memfacts.Take(r.host, inspect.Of(inspect.Meminfo)); err == nil {
 		if swap, ok := m.Info["SwapTotal"]; ok {
 			by.Here, by.Swap = true, int64(swap>>10)
 		}

@@ -16,6 +16,8 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	procfacts "kwhy/inspect/proc"
 	"kwhy/output"
 )
 
@@ -121,13 +123,13 @@ func (o *procOptions) flags(f *pflag.FlagSet) {
 }
 
 // apply puts the filters before a view.
-func (f *procFilter) apply(v *explain.View[inspect.Proc]) error {
+func (f *procFilter) apply(v *explain.View[procfacts.Row]) error {
 	if f.user != "" {
 		uid, err := userID(f.user)
 		if err != nil {
 			return err
 		}
-		v.Where(inspect.Of(inspect.PIDStatus), func(p inspect.Proc) bool {
+		v.Where(inspect.Of(inspect.PIDStatus), func(p procfacts.Row) bool {
 			return p.Missing(inspect.PIDStatus) == inspect.Present && p.P.UID == uid
 		})
 	}
@@ -136,18 +138,18 @@ func (f *procFilter) apply(v *explain.View[inspect.Proc]) error {
 		if err != nil {
 			return usagef("--name: %v", err)
 		}
-		v.Where(inspect.Of(inspect.PIDStat), func(p inspect.Proc) bool { return re.MatchString(p.P.Comm) })
+		v.Where(inspect.Of(inspect.PIDStat), func(p procfacts.Row) bool { return re.MatchString(p.P.Comm) })
 	}
 	if f.state != "" {
 		letters := strings.ReplaceAll(f.state, ",", "")
 		if bad := strings.Trim(letters, "RSDTtZIXP"); bad != "" {
 			return usagef("--state: bad value %q: it takes the letters R, S, D, T, t, Z, I, X and P", f.state)
 		}
-		v.Where(inspect.Of(inspect.PIDStat), func(p inspect.Proc) bool { return strings.IndexByte(letters, p.P.State) >= 0 })
+		v.Where(inspect.Of(inspect.PIDStat), func(p procfacts.Row) bool { return strings.IndexByte(letters, p.P.State) >= 0 })
 	}
 	if f.cgroup != "" {
 		top := "/" + strings.Trim(f.cgroup, "/")
-		v.Where(inspect.Of(inspect.PIDCgroup), func(p inspect.Proc) bool {
+		v.Where(inspect.Of(inspect.PIDCgroup), func(p procfacts.Row) bool {
 			return p.P.Cgroup != "" && (top == "/" || p.P.Cgroup == top || strings.HasPrefix(p.P.Cgroup, top+"/"))
 		})
 	}
@@ -155,7 +157,7 @@ func (f *procFilter) apply(v *explain.View[inspect.Proc]) error {
 }
 
 // view is the table as it was asked for.
-func (o *procOptions) view(screen int, interval bool) (*explain.View[inspect.Proc], error) {
+func (o *procOptions) view(screen int, interval bool) (*explain.View[procfacts.Row], error) {
 	limit, columns, sort := o.limit, o.columns, o.sort
 	switch {
 	case limit == autoLimit && o.tree:
@@ -185,7 +187,7 @@ func (r *run) procHost(o procOptions) error {
 	if err != nil {
 		return err
 	}
-	var was *inspect.ProcList
+	var was *procfacts.Snapshot
 	if r.set.Interval > 0 {
 		if was, err = r.takeProcs(v, &o, nil); err != nil {
 			return err
@@ -200,7 +202,7 @@ func (r *run) procHost(o procOptions) error {
 	}
 	var over time.Duration
 	if was != nil {
-		l.Was, over = was, l.Mem.At.Sub(was.Mem.At)
+		l.Was, over = was, l.Settings.At.Sub(was.Settings.At)
 	}
 	card := proc.Host()
 	rep := card.Explain(l, r.set.Limits)
@@ -211,20 +213,20 @@ func (r *run) procHost(o procOptions) error {
 	if err != nil {
 		return err
 	}
-	addGrid(&rep, groups, r.host.PidsGroups())
+	addGrid(&rep, groups, cgroupfacts.TakePids(r.host))
 	rep.Tell(l.Gaps(), r.host.Kernel)
-	h := r.header(l.Mem.At, over)
+	h := r.header(l.Settings.At, over)
 	h.Summary = []string{explain.Plural(l.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
 }
 
 // takeProcs scans the processes for a view; was is the sample an interval ago.
-func (r *run) takeProcs(v *explain.View[inspect.Proc], o *procOptions, was *inspect.ProcList) (*inspect.ProcList, error) {
+func (r *run) takeProcs(v *explain.View[procfacts.Row], o *procOptions, was *procfacts.Snapshot) (*procfacts.Snapshot, error) {
 	scan := proc.Scan
 	if o.threads {
 		scan = proc.ScanThreads
 	}
-	rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
+	rows, order, err := v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) {
 		if was == nil {
 			return scan(r.host, want, nil)
 		}
@@ -233,11 +235,11 @@ func (r *run) takeProcs(v *explain.View[inspect.Proc], o *procOptions, was *insp
 	if err != nil {
 		return nil, err
 	}
-	ps := rows.(*inspect.Procs)
+	ps := rows.(*procfacts.Processes)
 	if o.tree {
 		order = proc.AsTree(ps, order)
 	}
-	return r.host.ProcList(ps, order)
+	return procfacts.Take(r.host, ps, order)
 }
 
 // procOne explains one process, given by number or by name, or one thread.
@@ -290,7 +292,7 @@ func (r *run) procSample(pid int32, over time.Duration) error {
 	return r.print(h, &rep)
 }
 
-type detailer func(*inspect.Host, int32, inspect.Sources) (*inspect.ProcDetail, error)
+type detailer func(*inspect.Host, int32, inspect.Sources) (*procfacts.Detail, error)
 
 // procProcess explains one process or thread.
 func (r *run) procProcess(pid int32, detail detailer) error {
@@ -313,9 +315,9 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 		return err
 	}
 	rep := card.Explain(d, r.set.Limits)
-	addGrid(&rep, spaces, inspect.DetailParts[inspect.Namespace]{Detail: d, List: d.Namespaces})
-	addGrid(&rep, ladder, inspect.DetailParts[inspect.Rung]{Detail: d, List: d.Ladder})
-	addGrid(&rep, limits, inspect.DetailParts[inspect.Limit]{Detail: d, List: d.Limits})
+	addGrid(&rep, spaces, procfacts.DetailParts[procfacts.Namespace]{Detail: d, List: d.Namespaces})
+	addGrid(&rep, ladder, procfacts.DetailParts[procfacts.Bound]{Detail: d, List: d.Bounds})
+	addGrid(&rep, limits, procfacts.DetailParts[procfacts.Limit]{Detail: d, List: d.Limits})
 	rep.Tell(d.Gaps(), r.host.Kernel)
 	h := r.header(d.Row.Host.At, over)
 	h.Subject = &output.Subject{PID: pid, Comm: d.Row.P.Comm}
@@ -327,9 +329,9 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 
 // readProcess reads a process once, or twice an interval apart. Where it ends between
 // the two, the first is what there is to tell.
-func (r *run) readProcess(pid int32, want inspect.Sources, detail detailer) (d *inspect.ProcDetail, over time.Duration, err error) {
-	d, was, ended, err := twice(r, "reading the process", func() (*inspect.ProcDetail, error) { return detail(r.host, pid, want) },
-		func(was, now *inspect.ProcDetail) bool { return was.Row.P.Start == now.Row.P.Start })
+func (r *run) readProcess(pid int32, want inspect.Sources, detail detailer) (d *procfacts.Detail, over time.Duration, err error) {
+	d, was, ended, err := twice(r, "reading the process", func() (*procfacts.Detail, error) { return detail(r.host, pid, want) },
+		func(was, now *procfacts.Detail) bool { return was.Row.P.Start == now.Row.P.Start })
 	if err != nil {
 		return nil, 0, err
 	}

@@ -11,6 +11,9 @@ import (
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 	"kwhy/output"
 )
 
@@ -89,7 +92,7 @@ func (a *App) schedCommand() *cobra.Command {
 	return c
 }
 
-func (o *schedOptions) view(screen int) (*explain.View[inspect.Proc], error) {
+func (o *schedOptions) view(screen int) (*explain.View[procfacts.Row], error) {
 	limit := o.limit
 	if limit == autoLimit {
 		limit = screen
@@ -111,8 +114,8 @@ func (r *run) schedHost(o *schedOptions) error {
 		v.ForText()
 	}
 	want := card.Needs().Plus(inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr))
-	var was *inspect.Sched
-	var step inspect.LoadStep
+	var was *schedfacts.Snapshot
+	var step schedfacts.LoadStep
 	if r.set.Interval > 0 {
 		if was, err = takeSched(r, v, want, nil); err != nil {
 			return err
@@ -129,7 +132,7 @@ func (r *run) schedHost(o *schedOptions) error {
 	s.Was, s.Step = was, step
 	var over time.Duration
 	if was != nil {
-		over = s.Mem.At.Sub(was.Mem.At)
+		over = s.Settings.At.Sub(was.Settings.At)
 	}
 	rep := card.Explain(s, r.set.Limits)
 	if err := addSched(&rep, s, r.app.screenRows()); err != nil {
@@ -139,13 +142,13 @@ func (r *run) schedHost(o *schedOptions) error {
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	rep.Tell(s.Gaps(), r.host.Kernel)
-	h := r.header(s.Mem.At, over)
+	h := r.header(s.Settings.At, over)
 	h.Summary = []string{explain.Plural(s.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
 }
 
 // addSched adds the tables of a host but that of the processes.
-func addSched(rep *explain.Report, s *inspect.Sched, screen int) error {
+func addSched(rep *explain.Report, s *schedfacts.Snapshot, screen int) error {
 	cpus, err := sched.CPUs().View(nil, nil, screen)
 	if err != nil {
 		return err
@@ -162,15 +165,15 @@ func addSched(rep *explain.Report, s *inspect.Sched, screen int) error {
 	if err != nil {
 		return err
 	}
-	addGrid(rep, cpus, inspect.SchedParts[inspect.CPU]{Sched: s, List: s.CPUs, Was: inspect.SameCPU})
-	addGrid(rep, blocked, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Blocked, Was: inspect.SameBlocked})
-	addGrid(rep, realtime, inspect.SchedParts[inspect.Task]{Sched: s, List: s.Realtime, Was: inspect.SameRealtime})
-	addGrid(rep, groups, inspect.SchedParts[inspect.CPUGroup]{Sched: s, List: s.Groups, Was: inspect.SameGroup})
+	addGrid(rep, cpus, schedfacts.Parts[schedfacts.CPU]{Sched: s, List: s.CPUs, Was: schedfacts.SameCPU})
+	addGrid(rep, blocked, schedfacts.Parts[schedfacts.Task]{Sched: s, List: s.Blocked, Was: schedfacts.SameBlocked})
+	addGrid(rep, realtime, schedfacts.Parts[schedfacts.Task]{Sched: s, List: s.Realtime, Was: schedfacts.SameRealtime})
+	addGrid(rep, groups, schedfacts.Parts[cgroupfacts.CPU]{Sched: s, List: s.Groups, Was: schedfacts.SameGroup})
 	return nil
 }
 
-func takeSched(r *run, v *explain.View[inspect.Proc], want inspect.Sources, was *inspect.Sched) (*inspect.Sched, error) {
-	rows, order, err := v.Scan(func(need inspect.Sources) (explain.Scan[inspect.Proc], error) {
+func takeSched(r *run, v *explain.View[procfacts.Row], want inspect.Sources, was *schedfacts.Snapshot) (*schedfacts.Snapshot, error) {
+	rows, order, err := v.Scan(func(need inspect.Sources) (explain.Scan[procfacts.Row], error) {
 		if was == nil {
 			return proc.Scan(r.host, need, nil)
 		}
@@ -179,7 +182,7 @@ func takeSched(r *run, v *explain.View[inspect.Proc], want inspect.Sources, was 
 	if err != nil {
 		return nil, err
 	}
-	return sched.Take(r.host, rows.(*inspect.Procs), order, want)
+	return sched.Take(r.host, rows.(*procfacts.Processes), order, want)
 }
 
 // loadEvery is how often the load averages are looked at while an interval goes
@@ -187,18 +190,18 @@ func takeSched(r *run, v *explain.View[inspect.Proc], want inspect.Sources, was 
 const loadEvery = 100 * time.Millisecond
 
 // watchLoads waits for the interval and watches for updates of the load averages.
-func (r *run) watchLoads() (step inspect.LoadStep) {
+func (r *run) watchLoads() (step schedfacts.LoadStep) {
 	p := r.progress("sampling for " + r.set.Interval.String())
 	defer p.Stop()
-	old, why := r.host.Loads()
+	old, why := schedfacts.Loads(r.host)
 	if why != inspect.Present {
 		r.app.Sleep(r.set.Interval)
 		return step
 	}
 	for left := r.set.Interval; left > 0; left -= loadEvery {
 		r.app.Sleep(min(left, loadEvery))
-		if now, why := r.host.Loads(); why == inspect.Present && now != old {
-			step = inspect.LoadStep{Old: old, New: now, Seen: true}
+		if now, why := schedfacts.Loads(r.host); why == inspect.Present && now != old {
+			step = schedfacts.LoadStep{Old: old, New: now, Seen: true}
 			old = now
 		}
 	}
@@ -207,8 +210,8 @@ func (r *run) watchLoads() (step inspect.LoadStep) {
 
 func (r *run) schedProcess(pid int32, o *schedOptions) error {
 	card := sched.Process()
-	t, was, ended, err := twice(r, "reading the process", func() (*inspect.SchedTask, error) { return sched.Task(r.host, pid, card.Needs()) },
-		func(was, now *inspect.SchedTask) bool { return was.Row.P.Start == now.Row.P.Start })
+	t, was, ended, err := twice(r, "reading the process", func() (*schedfacts.Process, error) { return sched.Task(r.host, pid, card.Needs()) },
+		func(was, now *schedfacts.Process) bool { return was.Row.P.Start == now.Row.P.Start })
 	if err != nil {
 		return err
 	}

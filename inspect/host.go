@@ -64,24 +64,24 @@ type Host struct {
 	PageSize uint64
 	Live     bool // the tree is a mounted procfs, not a copy
 
-	proc, sys tree
-	fs        procfs.FS
-	now       func() time.Time
+	Proc, Sys Tree
+	Fs        procfs.FS
+	Now       func() time.Time
 }
 
 // Open opens the trees at procRoot and sysRoot. It fails only where procRoot
 // is no directory that may be entered; a missing sysRoot shows as gaps.
 // now is the clock that stamps samples.
 func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
-	h := &Host{now: now}
+	h := &Host{Now: now}
 	var err error
-	if h.proc, err = openTree(filepath.Clean(procRoot)); err != nil {
+	if h.Proc, err = openTree(filepath.Clean(procRoot)); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
-	if h.sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
-		h.sys = tree{root: filepath.Clean(sysRoot), fd: -1, pool: newPool(), wait: newPatience()}
+	if h.Sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
+		h.Sys = Tree{Root: filepath.Clean(sysRoot), Fd: -1, Pool: NewPool(), Wait: newPatience()}
 	}
-	if h.fs, err = procfs.NewFS(procRoot); err != nil {
+	if h.Fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	h.identify()
@@ -90,19 +90,19 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 
 // Close releases what Open opened.
 func (h *Host) Close() error {
-	return errors.Join(unix.Close(h.proc.fd), h.sys.close())
+	return errors.Join(unix.Close(h.Proc.Fd), h.Sys.close())
 }
 
-func (t tree) close() error {
-	if t.fd < 0 {
+func (t Tree) close() error {
+	if t.Fd < 0 {
 		return nil
 	}
-	return unix.Close(t.fd)
+	return unix.Close(t.Fd)
 }
 
 func (h *Host) identify() {
 	var st unix.Statfs_t
-	h.Live = unix.Fstatfs(h.proc.fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
+	h.Live = unix.Fstatfs(h.Proc.Fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 	h.Release = h.line("sys/kernel/osrelease")
 	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")
@@ -127,35 +127,15 @@ func uname() string {
 }
 
 func (h *Host) line(rel string) (s string) {
-	_ = h.proc.single(rel, func(b []byte) error { s = string(bytes.TrimSpace(b)); return nil })
+	_ = h.Proc.Single(rel, func(b []byte) error { s = string(bytes.TrimSpace(b)); return nil })
 	return s
 }
 
 func (h *Host) onlineCPUs() (n int) {
-	_ = h.sys.single("devices/system/cpu/online", func(b []byte) error {
-		n = countList(string(bytes.TrimSpace(b)))
+	_ = h.Sys.Single("devices/system/cpu/online", func(b []byte) error {
+		n = CountList(string(bytes.TrimSpace(b)))
 		return nil
 	})
-	return n
-}
-
-// countList counts the members of a list such as 0-3,8.
-func countList(s string) (n int) {
-	const most = 1 << 20 // far above any NR_CPUS: a file that says more is garbage
-	for part := range strings.SplitSeq(s, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		a, err := strconv.Atoi(from)
-		if err != nil {
-			return 0
-		}
-		b := a
-		if isRange {
-			if b, err = strconv.Atoi(to); err != nil || b < a || b > most {
-				return 0
-			}
-		}
-		n += b - a + 1
-	}
 	return n
 }
 
@@ -163,8 +143,8 @@ func countList(s string) (n int) {
 // counts AnonPages in kB and vmstat the same pages one by one. They are not
 // read at one moment, and need not be: page sizes lie a factor of two apart.
 func (h *Host) savedPageSize() uint64 {
-	info, err1 := h.counters("meminfo", 64)
-	stat, err2 := h.counters("vmstat", 256)
+	info, err1 := h.Counters("meminfo", 64)
+	stat, err2 := h.Counters("vmstat", 256)
 	if err1 == nil && err2 == nil {
 		for _, pair := range [][2]string{{"AnonPages", "nr_anon_pages"}, {"Mapped", "nr_mapped"}, {"PageTables", "nr_page_table_pages"}} {
 			kb, n := info[pair[0]], stat[pair[1]]
@@ -178,20 +158,20 @@ func (h *Host) savedPageSize() uint64 {
 	return uint64(os.Getpagesize())
 }
 
-// counters reads a file of names and numbers.
-func (h *Host) counters(rel string, sizeHint int) (out Counters, err error) {
-	err = h.proc.with(rel, func(b []byte) error {
-		out, err = parseCounters(b, sizeHint)
+// Counters reads a file of names and numbers.
+func (h *Host) Counters(rel string, sizeHint int) (out Counters, err error) {
+	err = h.Proc.With(rel, func(b []byte) error {
+		out, err = ParseCounters(b, sizeHint)
 		return err
 	})
 	return out, err
 }
 
-// at returns the tree and the path in it of a source's file.
-func (h *Host) at(s Source) (tree, string) {
+// At returns the tree and the path in it of a source's file.
+func (h *Host) At(s Source) (Tree, string) {
 	path := s.String()
 	if rel, ok := strings.CutPrefix(path, "/sys/"); ok {
-		return h.sys, rel
+		return h.Sys, rel
 	}
-	return h.proc, strings.TrimPrefix(path, "/proc/")
+	return h.Proc, strings.TrimPrefix(path, "/proc/")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 )
 
 type version = inspect.Version
@@ -71,19 +72,6 @@ func TestVersionComparesByMajorThenMinor(t *testing.T) {
 	}
 }
 
-func TestCountList(t *testing.T) {
-	for list, want := range map[string]int{
-		"0": 1, "0-1": 2, "0-3,8": 5, "0-3,8-11,64-127": 72, "7": 1, "3-3": 1,
-		"": 0, "x": 0, "0-": 0, "-3": 0, "3-1": 0, "0,": 0, "0-3,x": 0, "0 1": 0, "0-1-2": 0,
-	} {
-		t.Run(list, func(t *testing.T) {
-			if got := inspect.CountList(list); got != want {
-				t.Errorf("countList(%q) = %d, want %d", list, got, want)
-			}
-		})
-	}
-}
-
 func TestRecordedHostSaysWhoItIs(t *testing.T) {
 	releases := map[string]version{
 		"debian-5.10-idle": {5, 10, 0}, "debian-5.10-swap": {5, 10, 0}, "debian-6.1-eased": {6, 1, 0}, "debian-6.12-eased": {6, 12, 117},
@@ -94,11 +82,11 @@ func TestRecordedHostSaysWhoItIs(t *testing.T) {
 		"linux-6.18-files":     {6, 18, 44},
 		"linux-6.18-net":       {6, 18, 44},
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(releases)), allHosts(t)); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(releases)), inspecttest.AllHosts(t)); diff != "" {
 		t.Errorf("recorded hosts, -want +got:\n%s", diff)
 	}
-	onEach(t, func(t *testing.T, dir string) {
-		h := open(t, dir)
+	inspecttest.OnEach(t, func(t *testing.T, dir string) {
+		h := inspecttest.Open(t, dir)
 		_, name, _ := strings.Cut(t.Name(), "/")
 		if h.Kernel != releases[name] {
 			t.Errorf("kernel %v of %q, want %v", h.Kernel, h.Release, releases[name])
@@ -113,8 +101,8 @@ func TestRecordedHostSaysWhoItIs(t *testing.T) {
 }
 
 func TestPageSizeOfARecordedHostIsFound(t *testing.T) {
-	onEach(t, func(t *testing.T, dir string) {
-		if got := open(t, dir).PageSize; got != 4096 {
+	inspecttest.OnEach(t, func(t *testing.T, dir string) {
+		if got := inspecttest.Open(t, dir).PageSize; got != 4096 {
 			t.Errorf("page size %d, want 4096", got)
 		}
 	})
@@ -125,9 +113,9 @@ func TestPageSizeOfARecordedHostIsFound(t *testing.T) {
 func TestPageSizeIsFoundFromWhatBothFilesCount(t *testing.T) {
 	for _, size := range []int{4096, 16384, 65536} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
-			onEach(t, func(t *testing.T, dir string) {
+			inspecttest.OnEach(t, func(t *testing.T, dir string) {
 				setAnonPages(t, dir, size)
-				if got := open(t, dir).PageSize; got != uint64(size) {
+				if got := inspecttest.Open(t, dir).PageSize; got != uint64(size) {
 					t.Errorf("page size %d, want %d", got, size)
 				}
 			})
@@ -138,7 +126,7 @@ func TestPageSizeIsFoundFromWhatBothFilesCount(t *testing.T) {
 // setAnonPages writes meminfo's AnonPages as it is where a page has size bytes,
 // and 3 % more: the files are not read at one moment.
 func setAnonPages(t *testing.T, dir string, size int) {
-	stat, err := inspect.ParseCounters([]byte(read(t, filepath.Join(dir, "proc/vmstat"))))
+	stat, err := inspect.ParseCounters([]byte(inspecttest.Read(t, filepath.Join(dir, "proc/vmstat"))), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,22 +137,22 @@ func setAnonPages(t *testing.T, dir string, size int) {
 // setLine replaces what follows the first word of a line.
 func setLine(t *testing.T, path, word, rest string) {
 	t.Helper()
-	lines := strings.Split(read(t, path), "\n")
+	lines := strings.Split(inspecttest.Read(t, path), "\n")
 	i := slices.IndexFunc(lines, func(s string) bool { return strings.HasPrefix(s, word) })
 	if i < 0 {
 		t.Fatalf("%s has no line %s", path, word)
 	}
 	lines[i] = word + " " + rest
-	write(t, path, strings.Join(lines, "\n"))
+	inspecttest.Write(t, path, strings.Join(lines, "\n"))
 }
 
 func TestOpenFailsOnlyWithoutAProcDirectory(t *testing.T) {
-	dir := unpack(t, "-- proc/version --\nLinux\n")
-	if h := open(t, dir); h.Kernel != (version{}) || h.CPUs != 0 || h.Arch != "" {
+	dir := inspecttest.UnpackText(t, "-- proc/version --\nLinux\n")
+	if h := inspecttest.Open(t, dir); h.Kernel != (version{}) || h.CPUs != 0 || h.Arch != "" {
 		t.Errorf("an empty tree has kernel %v, %d CPUs, arch %q", h.Kernel, h.CPUs, h.Arch)
 	}
 	for _, p := range []string{filepath.Join(dir, "nowhere"), filepath.Join(dir, "proc/version")} {
-		if h, err := inspect.Open(p, dir, atNoon); err == nil || !strings.Contains(err.Error(), "--proc-root") {
+		if h, err := inspect.Open(p, dir, inspecttest.AtNoon); err == nil || !strings.Contains(err.Error(), "--proc-root") {
 			t.Errorf("Open(%s) = %v, %v; want an error that names the flag", p, h, err)
 		}
 	}

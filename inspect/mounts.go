@@ -2,22 +2,22 @@ package inspect
 
 import "strings"
 
-// mount is one line of mountinfo: what of a file system is seen where.
-type mount struct {
-	root, point   string // escapes undone
-	fsType, super string // super: the options of the file system, comma-separated
-	options       string // those of the mount
+// Mount is one line of mountinfo: what of a file system is seen where.
+type Mount struct {
+	Root, Point   string // escapes undone
+	FSType, Super string // super: the options of the file system, comma-separated
+	Options       string // those of the mount
 }
 
-// parseMountinfo hands each mount of a type that starts with prefix to yield,
+// ParseMountinfo hands each mount of a type that starts with prefix to yield,
 // the others unread: a host of containers has thousands, and a few are of use.
 // The fields before the hyphen are of no fixed number (proc_pid_mountinfo(5)).
 // Lines of another form are passed over; a file without a good line is malformed.
-func parseMountinfo(b []byte, prefix string, yield func(mount)) error {
+func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 	good := false
 	for len(b) > 0 {
 		var line []byte
-		line, b = cutLine(b)
+		line, b = CutLine(b)
 		before, after, ok := strings.Cut(string(line), " - ")
 		f := strings.Fields(before)
 		if !ok || len(f) < 6 {
@@ -29,26 +29,17 @@ func parseMountinfo(b []byte, prefix string, yield func(mount)) error {
 			continue
 		}
 		_, super, _ := strings.Cut(rest, " ")
-		yield(mount{unescapeOctal(f[3]), unescapeOctal(f[4]), fsType, super, f[5]})
+		yield(Mount{UnescapeOctal(f[3]), UnescapeOctal(f[4]), fsType, super, f[5]})
 	}
 	if !good {
-		return errMalformed
+		return ErrMalformed
 	}
 	return nil
 }
 
-// cgroupMounts lists the mounts of cgroup file systems, of both versions, that
-// kwhy sees.
-func (h *Host) cgroupMounts() (out []mount, err error) {
-	err = h.proc.with("self/mountinfo", func(b []byte) error {
-		return parseMountinfo(b, "cgroup", func(m mount) { out = append(out, m) })
-	})
-	return out, err
-}
-
-// has tells whether the file system's options name one.
-func (m *mount) has(option string) bool {
-	for o := range strings.SplitSeq(m.super, ",") {
+// Has tells whether the file system's options name one.
+func (m *Mount) Has(option string) bool {
+	for o := range strings.SplitSeq(m.Super, ",") {
 		if o == option {
 			return true
 		}

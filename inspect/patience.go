@@ -23,20 +23,20 @@ var ErrTimedOut = errors.New("it did not answer in time")
 // A task that hangs with its memory locked lets `ps` hang too: of a file that does
 // not answer kwhy says so, and goes on.
 type patience struct {
-	left atomic.Int64 // ns that may still be waited
-	late atomic.Int64 // how many did not answer
+	Left atomic.Int64 // ns that may still be waited
+	Late atomic.Int64 // how many did not answer
 }
 
-// leastWait is what each read is given when the patience is used up: one that is
+// LeastWait is what each read is given when the patience is used up: one that is
 // not held up takes some microseconds.
-const leastWait = 20 * time.Millisecond
+const LeastWait = 20 * time.Millisecond
 
-// held are the files of a process whose reading waits for what a task may hold for
+// MayHang are the files of a process whose reading waits for what a task may hold for
 // long: mmap_lock (cmdline, maps, smaps_rollup) or exec_update_lock (io, stack,
 // syscall, and the opening of maps; before 5.11 mutexes), fs/proc/base.c and
 // task_mmu.c; the locks of what a descriptor leads to (fdinfo); the server of a
 // network file system (exe, cwd, root, and whatever fd and map_files lead to).
-func held(rel string) bool {
+func MayHang(rel string) bool {
 	if rel == "" || rel[0] < '0' || rel[0] > '9' { // of the host, or kwhy's own
 		return false
 	}
@@ -48,9 +48,9 @@ func held(rel string) bool {
 	}
 }
 
-// wait does what may be held up. What do gives is lost where it comes too late, so
+// Patiently does what may be held up. What do gives is lost where it comes too late, so
 // that do must write to nothing that others see.
-func wait[T any](p *patience, op, path string, do func() (T, error)) (T, error) {
+func Patiently[T any](p *patience, op, path string, do func() (T, error)) (T, error) {
 	type answer struct {
 		got T
 		err error
@@ -61,7 +61,7 @@ func wait[T any](p *patience, op, path string, do func() (T, error)) (T, error) 
 		done <- answer{got, err}
 	}()
 	start := time.Now()
-	patient := max(time.Duration(p.left.Load())/2, leastWait)
+	patient := max(time.Duration(p.Left.Load())/2, LeastWait)
 	runtime.Gosched() // most have answered when it is this one's turn again
 	for nap := firstNap; ; nap = min(2*nap, longestNap) {
 		select {
@@ -71,12 +71,12 @@ func wait[T any](p *patience, op, path string, do func() (T, error)) (T, error) 
 		}
 		if took := time.Since(start); took > patient {
 			if !working() {
-				p.left.Add(-int64(took))
-				p.late.Add(1)
+				p.Left.Add(-int64(took))
+				p.Late.Add(1)
 				var none T
 				return none, fmt.Errorf("%s %s: %w", op, path, ErrTimedOut)
 			}
-			patient = took + leastWait
+			patient = took + LeastWait
 		}
 		doze(nap)
 	}
@@ -115,13 +115,13 @@ func working() bool {
 const usualWait = 2 * time.Second
 
 // Wait sets how long files are waited for, in all, that do not answer.
-func (h *Host) Wait(most time.Duration) { h.proc.wait.left.Store(int64(most)) }
+func (h *Host) Wait(most time.Duration) { h.Proc.Wait.Left.Store(int64(most)) }
 
 // Late returns how many files did not answer in time.
-func (h *Host) Late() int { return int(h.proc.wait.late.Load()) }
+func (h *Host) Late() int { return int(h.Proc.Wait.Late.Load()) }
 
-// held tells the same of a source of a process.
-func (s Source) held() bool {
+// MayHang tells the same of a source of a process.
+func (s Source) MayHang() bool {
 	switch s {
 	case PIDCmdline, PIDIO, PIDMaps, PIDSmapsRollup, PIDStack, PIDSyscall, PIDFdinfo:
 		return true
@@ -131,6 +131,6 @@ func (s Source) held() bool {
 
 func newPatience() *patience {
 	p := &patience{}
-	p.left.Store(int64(usualWait))
+	p.Left.Store(int64(usualWait))
 	return p
 }

@@ -16,13 +16,13 @@ type Stall struct {
 	Total                uint64  // microseconds since boot
 }
 
-// parsePressure reads lines of "some avg10=0.00 avg60=0.00 avg300=0.00 total=0".
+// ParsePressure reads lines of "some avg10=0.00 avg60=0.00 avg300=0.00 total=0".
 // A line that does not parse is passed over; a file without a good one is malformed.
-func parsePressure(b []byte) (p Pressure, err error) {
+func ParsePressure(b []byte) (p Pressure, err error) {
 	for len(b) > 0 {
 		var line []byte
-		line, b = cutLine(b)
-		kind, rest := cutField(line)
+		line, b = CutLine(b)
+		kind, rest := CutField(line)
 		s, ok := parseStall(string(rest))
 		switch {
 		case ok && string(kind) == "some":
@@ -32,7 +32,7 @@ func parsePressure(b []byte) (p Pressure, err error) {
 		}
 	}
 	if p.Some == nil && p.Full == nil {
-		return p, errMalformed
+		return p, ErrMalformed
 	}
 	return p, nil
 }
@@ -52,7 +52,7 @@ func parseStall(s string) (*Stall, bool) {
 		*[...]*float64{&out.Avg10, &out.Avg60, &out.Avg300}[i] = x
 	}
 	text, ok := strings.CutPrefix(f[3], "total=")
-	total, ok2 := parseUint([]byte(text))
+	total, ok2 := ParseUint([]byte(text))
 	out.Total = total
 	return &out, ok && ok2
 }

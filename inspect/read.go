@@ -14,63 +14,148 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errMalformed marks a file that was read and made no sense.
-var errMalformed = errors.New("malformed")
-
-// tree is a mounted or saved /proc or /sys. Files are opened relative to it.
-type tree struct {
-	root string // where it is
-	fd   int
-	pool *sync.Pool // of *[]byte, for readers that keep nothing of what they read
-	wait *patience
+// Look reads a file, or lists a directory.
+func (t Tree) Look(rel string) Reason {
+	err := t.With(rel, func([]byte) error { return nil })
+	if errors.Is(err, unix.EISDIR) {
+		_, err = t.Names(rel)
+	}
+	return ReasonOf(err)
 }
 
-func openTree(root string) (tree, error) {
+// TryOpen opens a file and reads nothing of it.
+func (t Tree) TryOpen(rel string) error {
+	now := func() (struct{}, error) {
+		fd, err := Openat(t.Fd, rel)
+		if err != nil {
+			return struct{}{}, &fs.PathError{Op: "open", Path: t.Root + "/" + rel, Err: err}
+		}
+		return struct{}{}, unix.Close(fd)
+	}
+	if t.Wait == nil || !MayHang(rel) {
+		_, err := now()
+		return err
+	}
+	_, err := Patiently(t.Wait, "open", t.Root+"/"+rel, now)
+	return err
+}
+
+// Lines reads rel in pieces and hands on each line, which do must not keep: a file
+// of a million sockets is not held as a whole.
+func (t Tree) Lines(rel string, do func([]byte)) error {
+	fd, err := Openat(t.Fd, rel)
+	if err != nil {
+		return &fs.PathError{Op: "read", Path: t.Root + "/" + rel, Err: err}
+	}
+	defer unix.Close(fd)
+	const most = 64 << 10 // a line longer than this is none of a table
+	p := t.Pool.Get().(*[]byte)
+	defer t.Pool.Put(p)
+	buf := (*p)[:cap(*p)]
+	kept := 0
+	for {
+		n, err := unix.Read(fd, buf[kept:])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return &fs.PathError{Op: "read", Path: t.Root + "/" + rel, Err: err}
+		case n == 0:
+			if kept > 0 {
+				do(buf[:kept])
+			}
+			return nil
+		}
+		rest := buf[:kept+n]
+		for {
+			i := bytes.IndexByte(rest, '\n')
+			if i < 0 {
+				break
+			}
+			do(rest[:i])
+			rest = rest[i+1:]
+		}
+		if kept = copy(buf, rest); kept == len(buf) {
+			if kept >= most {
+				return ErrMalformed
+			}
+			buf = append(buf, make([]byte, len(buf))...)
+			*p = buf[:0]
+		}
+	}
+}
+
+// Readlink returns where a symbolic link leads.
+func (t Tree) Readlink(rel string) (string, error) {
+	for size := 256; ; size *= 4 {
+		buf := make([]byte, size)
+		n, err := unix.Readlinkat(t.Fd, rel, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return "", &fs.PathError{Op: "read", Path: t.Root + "/" + rel, Err: err}
+		case n < size:
+			return string(buf[:n]), nil
+		case size >= 1<<16:
+			return "", &fs.PathError{Op: "read", Path: t.Root + "/" + rel, Err: unix.ENAMETOOLONG}
+		}
+	}
+}
+
+// Tree is a mounted or saved /proc or /sys. Files are opened relative to it.
+type Tree struct {
+	Root string // where it is
+	Fd   int
+	Pool *sync.Pool // of *[]byte, for readers that keep nothing of what they read
+	Wait *patience
+}
+
+func openTree(root string) (Tree, error) {
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return tree{}, &fs.PathError{Op: "open", Path: root, Err: err}
+		return Tree{}, &fs.PathError{Op: "open", Path: root, Err: err}
 	}
-	return tree{root: root, fd: fd, pool: newPool(), wait: newPatience()}, nil
+	return Tree{Root: root, Fd: fd, Pool: NewPool(), Wait: newPatience()}, nil
 }
 
-// read appends what rel holds to buf. It costs three system calls for a file
+// Read appends what rel holds to buf. It costs three system calls for a file
 // that fits buf's free capacity, where os.ReadFile needs ten and more: see
 // doc.go for which files that matters.
-func (t tree) read(rel string, buf []byte, end ending) ([]byte, error) {
-	if t.wait == nil || !held(rel) {
+func (t Tree) Read(rel string, buf []byte, end Ending) ([]byte, error) {
+	if t.Wait == nil || !MayHang(rel) {
 		return t.readNow(rel, buf, end)
 	}
-	return wait(t.wait, "read", t.root+"/"+rel, func() ([]byte, error) { return t.readNow(rel, buf, end) })
+	return Patiently(t.Wait, "read", t.Root+"/"+rel, func() ([]byte, error) { return t.readNow(rel, buf, end) })
 }
 
-func (t tree) readNow(rel string, buf []byte, end ending) ([]byte, error) {
-	fd, err := openat(t.fd, rel)
+func (t Tree) readNow(rel string, buf []byte, end Ending) ([]byte, error) {
+	fd, err := Openat(t.Fd, rel)
 	if err != nil {
-		return buf, &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
+		return buf, &fs.PathError{Op: "read", Path: t.Root + "/" + rel, Err: err}
 	}
 	buf, err = readAll(fd, buf, end)
 	unix.Close(fd)
 	if err != nil {
-		return buf, &fs.PathError{Op: "read", Path: t.root + "/" + rel, Err: err}
+		return buf, &fs.PathError{Op: "read", Path: t.Root + "/" + rel, Err: err}
 	}
 	return buf, nil
 }
 
-// stat looks at what rel is or leads to.
-func (t tree) stat(rel string) (unix.Stat_t, error) {
+// Stat looks at what rel is or leads to.
+func (t Tree) Stat(rel string) (unix.Stat_t, error) {
 	now := func() (st unix.Stat_t, err error) {
-		if err = unix.Fstatat(t.fd, rel, &st, 0); err != nil {
-			err = &fs.PathError{Op: "stat", Path: t.root + "/" + rel, Err: err}
+		if err = unix.Fstatat(t.Fd, rel, &st, 0); err != nil {
+			err = &fs.PathError{Op: "stat", Path: t.Root + "/" + rel, Err: err}
 		}
 		return st, err
 	}
-	if t.wait == nil || !held(rel) {
+	if t.Wait == nil || !MayHang(rel) {
 		return now()
 	}
-	return wait(t.wait, "stat", t.root+"/"+rel, now)
+	return Patiently(t.Wait, "stat", t.Root+"/"+rel, now)
 }
 
-func openat(dir int, rel string) (fd int, err error) {
+func Openat(dir int, rel string) (fd int, err error) {
 	for {
 		fd, err = unix.Openat(dir, rel, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != unix.EINTR {
@@ -79,21 +164,21 @@ func openat(dir int, rel string) (fd int, err error) {
 	}
 }
 
-// ending says how the end of a file is known.
-type ending uint8
+// Ending says how the end of a file is known.
+type Ending uint8
 
 const (
 	// atZero: by a read that gives nothing. seq_file gives a page of records at
 	// a time, so that a short read of a file of many says nothing.
-	atZero ending = iota
+	UntilEmpty Ending = iota
 	// atShort: by a read that gives less than was asked for. So it is with files
 	// that the kernel makes in one go: sysctls, sysfs, cgroup files and those of
 	// single_open, for which seq_file grows its buffer until all of it fits.
-	atShort
+	UntilShort
 )
 
 // readAll reads fd to its end.
-func readAll(fd int, buf []byte, end ending) ([]byte, error) {
+func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 	for {
 		if cap(buf)-len(buf) < 512 {
 			buf = append(buf, make([]byte, max(4096, cap(buf)))...)[:len(buf)]
@@ -106,41 +191,41 @@ func readAll(fd int, buf []byte, end ending) ([]byte, error) {
 			return buf, err
 		}
 		buf = buf[:len(buf)+n]
-		if n == 0 || end == atShort && len(buf) < cap(buf) {
+		if n == 0 || end == UntilShort && len(buf) < cap(buf) {
 			return buf, nil
 		}
 	}
 }
 
-func newPool() *sync.Pool {
+func NewPool() *sync.Pool {
 	return &sync.Pool{New: func() any { b := make([]byte, 0, 32<<10); return &b }}
 }
 
-// with reads rel into a lent buffer and hands it to use, which must not keep it.
-func (t tree) with(rel string, use func([]byte) error) error { return t.lend(rel, atZero, use) }
+// With reads rel into a lent buffer and hands it to use, which must not keep it.
+func (t Tree) With(rel string, use func([]byte) error) error { return t.lend(rel, UntilEmpty, use) }
 
-// single does the same for a file that the kernel makes in one go: see atShort.
-func (t tree) single(rel string, use func([]byte) error) error { return t.lend(rel, atShort, use) }
+// Single does the same for a file that the kernel makes in one go: see atShort.
+func (t Tree) Single(rel string, use func([]byte) error) error { return t.lend(rel, UntilShort, use) }
 
-func (t tree) lend(rel string, end ending, use func([]byte) error) error {
-	p := t.pool.Get().(*[]byte)
-	defer t.pool.Put(p)
-	b, err := t.read(rel, (*p)[:0], end)
+func (t Tree) lend(rel string, end Ending, use func([]byte) error) error {
+	p := t.Pool.Get().(*[]byte)
+	defer t.Pool.Put(p)
+	b, err := t.Read(rel, (*p)[:0], end)
 	*p = b[:0]
 	if err != nil {
 		return err
 	}
 	if err := use(b); err != nil {
-		return fmt.Errorf("parse %s/%s: %w", t.root, rel, err)
+		return fmt.Errorf("parse %s/%s: %w", t.Root, rel, err)
 	}
 	return nil
 }
 
-// names lists the entries of the directory rel.
-func (t tree) names(rel string) ([]string, error) {
-	fd, err := unix.Openat(t.fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// Names lists the entries of the directory rel.
+func (t Tree) Names(rel string) ([]string, error) {
+	fd, err := unix.Openat(t.Fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "list", Path: t.root + "/" + rel, Err: err}
+		return nil, &fs.PathError{Op: "list", Path: t.Root + "/" + rel, Err: err}
 	}
 	defer unix.Close(fd)
 	buf := make([]byte, 32<<10)
@@ -151,7 +236,7 @@ func (t tree) names(rel string) ([]string, error) {
 			continue
 		}
 		if err != nil {
-			return nil, &fs.PathError{Op: "list", Path: t.root + "/" + rel, Err: err}
+			return nil, &fs.PathError{Op: "list", Path: t.Root + "/" + rel, Err: err}
 		}
 		if n <= 0 {
 			return out, nil
@@ -160,11 +245,11 @@ func (t tree) names(rel string) ([]string, error) {
 	}
 }
 
-// directories lists the directories in the directory rel.
-func (t tree) directories(rel string) (out []string, err error) {
-	fd, err := unix.Openat(t.fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// Directories lists the directories in the directory rel.
+func (t Tree) Directories(rel string) (out []string, err error) {
+	fd, err := unix.Openat(t.Fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "list", Path: t.root + "/" + rel, Err: err}
+		return nil, &fs.PathError{Op: "list", Path: t.Root + "/" + rel, Err: err}
 	}
 	dir := os.NewFile(uintptr(fd), rel)
 	defer dir.Close()
@@ -177,24 +262,24 @@ func (t tree) directories(rel string) (out []string, err error) {
 	return out, err
 }
 
-// number reads a file that holds one integer.
-func (t tree) number(rel string) (n int64, err error) {
-	err = t.single(rel, func(b []byte) error {
+// Number reads a file that holds one integer.
+func (t Tree) Number(rel string) (n int64, err error) {
+	err = t.Single(rel, func(b []byte) error {
 		n, err = strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
 		if err != nil {
-			return errMalformed
+			return ErrMalformed
 		}
 		return nil
 	})
 	return n, err
 }
 
-// choice reads a file of words and returns the one in brackets, or the only one.
-func (t tree) choice(rel string) (word string, err error) {
-	err = t.single(rel, func(b []byte) error {
+// Choice reads a file of words and returns the one in brackets, or the only one.
+func (t Tree) Choice(rel string) (word string, err error) {
+	err = t.Single(rel, func(b []byte) error {
 		var ok bool
 		if word, ok = parseChoice(string(b)); !ok {
-			return errMalformed
+			return ErrMalformed
 		}
 		return nil
 	})
@@ -210,88 +295,8 @@ func parseChoice(s string) (string, bool) {
 	return s, s != "" && !strings.ContainsAny(s, " \n")
 }
 
-// Counters are named numbers of one file: bytes where the file gave kB, and
-// the number itself elsewhere. A name that the kernel does not have is not in it.
-type Counters map[string]uint64
-
-// parseCounters reads lines of "name value", "name: value" and "name: value kB".
-// Lines of another form are passed over, so that one bad line costs itself
-// alone; a file without a single good line is malformed.
-func parseCounters(b []byte, sizeHint int) (Counters, error) {
-	out := make(Counters, sizeHint)
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		name, rest := cutField(line)
-		value, rest := cutField(rest)
-		unit, rest := cutField(rest)
-		n, ok := parseUint(value)
-		if !ok || len(rest) > 0 {
-			continue
-		}
-		switch string(unit) {
-		case "":
-		case "kB":
-			if n >= 1<<54 {
-				continue
-			}
-			n <<= 10
-		default:
-			continue
-		}
-		out[string(bytes.TrimSuffix(name, []byte(":")))] = n
-	}
-	if len(out) == 0 {
-		return nil, errMalformed
-	}
-	return out, nil
-}
-
-func cutLine(b []byte) (line, rest []byte) {
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		return b[:i], b[i+1:]
-	}
-	return b, nil
-}
-
-// cutField returns the first blank-separated field of b and what follows it,
-// blanks trimmed.
-func cutField(b []byte) (field, rest []byte) {
-	b = trimBlank(b)
-	for i, c := range b {
-		if c == ' ' || c == '\t' {
-			return b[:i], trimBlank(b[i:])
-		}
-	}
-	return b, nil
-}
-
-func trimBlank(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
-		b = b[1:]
-	}
-	return b
-}
-
-func parseUint(b []byte) (n uint64, ok bool) {
-	if len(b) == 0 || len(b) > 20 {
-		return 0, false
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		d := uint64(c - '0')
-		if n > (1<<64-1-d)/10 {
-			return 0, false
-		}
-		n = n*10 + d
-	}
-	return n, true
-}
-
-// reasonFor classes an error of a file of the whole host.
-func reasonFor(err error) Reason {
+// ReasonOf classes an error of a file of the whole host.
+func ReasonOf(err error) Reason {
 	switch {
 	case err == nil:
 		return Present
@@ -305,7 +310,7 @@ func reasonFor(err error) Reason {
 		return Unsupported
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return Disabled // /proc/pressure/* under psi=0
-	case errors.Is(err, errMalformed), errors.Is(err, procfs.ErrFileParse),
+	case errors.Is(err, ErrMalformed), errors.Is(err, procfs.ErrFileParse),
 		errors.Is(err, strconv.ErrSyntax), errors.Is(err, strconv.ErrRange):
 		return Malformed
 	}
@@ -316,33 +321,11 @@ func reasonFor(err error) Reason {
 	return Malformed // what is left are parsers that name no error
 }
 
-// ReasonOf classes the error of a reading; Present for none.
-func ReasonOf(err error) Reason { return reasonFor(err) }
-
-// reasonForPID classes an error of a file of one process, where a missing
+// ReasonOfPID classes an error of a file of one process, where a missing
 // file means a missing process unless the caller knows better.
-func reasonForPID(err error) Reason {
-	if r := reasonFor(err); r != Unsupported {
+func ReasonOfPID(err error) Reason {
+	if r := ReasonOf(err); r != Unsupported {
 		return r
 	}
 	return Vanished
-}
-
-func (c Counters) num(name string) Num {
-	if n, ok := c[name]; ok && n < 1<<63 {
-		return Num(n)
-	}
-	return Unset
-}
-
-// sum adds names up; Unset if one is missing.
-func (c Counters) sum(names ...string) (total Num) {
-	for _, name := range names {
-		n := c.num(name)
-		if n == Unset {
-			return Unset
-		}
-		total += n
-	}
-	return total
 }

@@ -67,7 +67,7 @@ func TestParseCounters(t *testing.T) {
 		"cut inside the first line":       {"MemTot", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := inspect.ParseCounters([]byte(c.text))
+			got, err := inspect.ParseCounters([]byte(c.text), 0)
 			if c.want == nil {
 				if !errors.Is(err, inspect.ErrMalformed) {
 					t.Errorf("got %v, %v; want malformed", got, err)

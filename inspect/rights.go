@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -18,12 +19,19 @@ func (h *Host) Entitled() bool {
 	if !h.Live || unix.Geteuid() != 0 {
 		return false
 	}
-	var d ProcDetail
-	self := h.ownDir()
-	user, err := h.namespace(self, "user")
-	if err != nil || user != initialUser || h.proc.with(self+"/status", d.parseStatus) != nil {
+	self := h.OwnDir()
+	user, err := h.Namespace(self, "user")
+	if err != nil || user != InitialUserNS {
 		return false
 	}
-	set, err := strconv.ParseUint(d.Status["CapEff"], 16, 64)
+	var set uint64
+	err = h.Proc.With(self+"/status", func(b []byte) (err error) {
+		for line := range bytes.Lines(b) {
+			if text, ok := bytes.CutPrefix(line, []byte("CapEff:")); ok {
+				set, err = strconv.ParseUint(string(bytes.TrimSpace(text)), 16, 64)
+			}
+		}
+		return err
+	})
 	return err == nil && set&opening == opening
 }

@@ -1,5 +1,15 @@
 package inspect
 
+// Only returns the members of a set that keep.
+func (set Sources) Only(keep func(Source) bool) (out Sources) {
+	for s := None + 1; s < NumSources; s++ {
+		if set.Has(s) && keep(s) {
+			out = out.Plus(Of(s))
+		}
+	}
+	return out
+}
+
 // Source is a file, or a family of files, that kwhy reads. The table below is
 // the one list of them: gaps, documentation and the recorder walk it.
 type Source uint8
@@ -167,22 +177,22 @@ const (
 	PIDMapFiles
 	PIDSmapsRollup
 	PIDEntry
-	nSources
+	NumSources
 )
 
-// shape says how a file is laid out, where one reader serves many files.
-type shape uint8
+// Shape says how a file is laid out, where one reader serves many files.
+type Shape uint8
 
 const (
-	custom shape = iota
-	number       // one integer
-	choice       // words, the chosen one in brackets
+	ShapeCustom Shape = iota
+	ShapeNumber       // one integer
+	ShapeWord         // words, the chosen one in brackets
 )
 
 // sourceInfo is one row of the table of sources.
 type sourceInfo struct {
 	path   string // as told to the user; also where it is read, for a shape
-	shape  shape
+	shape  Shape
 	opens  string  // what it takes to read it when that is denied
 	option string  // what the kernel must be built or booted with
 	since  Version // first kernel that has it; zero: older than 4.0
@@ -199,7 +209,7 @@ const (
 	initialNet = "kwhy in the host's initial network namespace"
 )
 
-var sourceTable = [nSources]sourceInfo{
+var sourceTable = [NumSources]sourceInfo{
 	Meminfo:                 {path: "/proc/meminfo"},
 	Zoneinfo:                {path: "/proc/zoneinfo", opens: asRoot},
 	Vmstat:                  {path: "/proc/vmstat"},
@@ -207,28 +217,28 @@ var sourceTable = [nSources]sourceInfo{
 	Swaps:                   {path: "/proc/swaps", option: "CONFIG_SWAP"},
 	Slabinfo:                {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
 	PressureMemory:          {path: "/proc/pressure/memory", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1", since: Version{4, 20, 0}},
-	VMOvercommitMemory:      {path: "/proc/sys/vm/overcommit_memory", shape: number},
-	VMOvercommitRatio:       {path: "/proc/sys/vm/overcommit_ratio", shape: number},
-	VMOvercommitKbytes:      {path: "/proc/sys/vm/overcommit_kbytes", shape: number},
-	VMAdminReserveKbytes:    {path: "/proc/sys/vm/admin_reserve_kbytes", shape: number},
-	VMUserReserveKbytes:     {path: "/proc/sys/vm/user_reserve_kbytes", shape: number},
-	VMSwappiness:            {path: "/proc/sys/vm/swappiness", shape: number},
-	VMDirtyRatio:            {path: "/proc/sys/vm/dirty_ratio", shape: number},
-	VMDirtyBytes:            {path: "/proc/sys/vm/dirty_bytes", shape: number},
-	VMDirtyBackgroundRatio:  {path: "/proc/sys/vm/dirty_background_ratio", shape: number},
-	VMDirtyBackgroundBytes:  {path: "/proc/sys/vm/dirty_background_bytes", shape: number},
-	VMMinFreeKbytes:         {path: "/proc/sys/vm/min_free_kbytes", shape: number},
-	VMWatermarkScaleFactor:  {path: "/proc/sys/vm/watermark_scale_factor", shape: number, since: Version{4, 6, 0}},
-	VMMaxMapCount:           {path: "/proc/sys/vm/max_map_count", shape: number},
-	VMPanicOnOOM:            {path: "/proc/sys/vm/panic_on_oom", shape: number},
-	VMOOMKillAllocatingTask: {path: "/proc/sys/vm/oom_kill_allocating_task", shape: number},
-	VMOOMDumpTasks:          {path: "/proc/sys/vm/oom_dump_tasks", shape: number},
-	THPEnabled:              {path: "/sys/kernel/mm/transparent_hugepage/enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
-	THPDefrag:               {path: "/sys/kernel/mm/transparent_hugepage/defrag", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
-	THPShmemEnabled:         {path: "/sys/kernel/mm/transparent_hugepage/shmem_enabled", shape: choice, option: "CONFIG_TRANSPARENT_HUGEPAGE", since: Version{4, 8, 0}},
+	VMOvercommitMemory:      {path: "/proc/sys/vm/overcommit_memory", shape: ShapeNumber},
+	VMOvercommitRatio:       {path: "/proc/sys/vm/overcommit_ratio", shape: ShapeNumber},
+	VMOvercommitKbytes:      {path: "/proc/sys/vm/overcommit_kbytes", shape: ShapeNumber},
+	VMAdminReserveKbytes:    {path: "/proc/sys/vm/admin_reserve_kbytes", shape: ShapeNumber},
+	VMUserReserveKbytes:     {path: "/proc/sys/vm/user_reserve_kbytes", shape: ShapeNumber},
+	VMSwappiness:            {path: "/proc/sys/vm/swappiness", shape: ShapeNumber},
+	VMDirtyRatio:            {path: "/proc/sys/vm/dirty_ratio", shape: ShapeNumber},
+	VMDirtyBytes:            {path: "/proc/sys/vm/dirty_bytes", shape: ShapeNumber},
+	VMDirtyBackgroundRatio:  {path: "/proc/sys/vm/dirty_background_ratio", shape: ShapeNumber},
+	VMDirtyBackgroundBytes:  {path: "/proc/sys/vm/dirty_background_bytes", shape: ShapeNumber},
+	VMMinFreeKbytes:         {path: "/proc/sys/vm/min_free_kbytes", shape: ShapeNumber},
+	VMWatermarkScaleFactor:  {path: "/proc/sys/vm/watermark_scale_factor", shape: ShapeNumber, since: Version{4, 6, 0}},
+	VMMaxMapCount:           {path: "/proc/sys/vm/max_map_count", shape: ShapeNumber},
+	VMPanicOnOOM:            {path: "/proc/sys/vm/panic_on_oom", shape: ShapeNumber},
+	VMOOMKillAllocatingTask: {path: "/proc/sys/vm/oom_kill_allocating_task", shape: ShapeNumber},
+	VMOOMDumpTasks:          {path: "/proc/sys/vm/oom_dump_tasks", shape: ShapeNumber},
+	THPEnabled:              {path: "/sys/kernel/mm/transparent_hugepage/enabled", shape: ShapeWord, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
+	THPDefrag:               {path: "/sys/kernel/mm/transparent_hugepage/defrag", shape: ShapeWord, option: "CONFIG_TRANSPARENT_HUGEPAGE"},
+	THPShmemEnabled:         {path: "/sys/kernel/mm/transparent_hugepage/shmem_enabled", shape: ShapeWord, option: "CONFIG_TRANSPARENT_HUGEPAGE", since: Version{4, 8, 0}},
 	HugepagePools:           {path: "/sys/kernel/mm/hugepages", option: "CONFIG_HUGETLBFS"},
 	KSM:                     {path: "/sys/kernel/mm/ksm", option: "CONFIG_KSM"},
-	ZswapEnabled:            {path: "/sys/module/zswap/parameters/enabled", shape: choice, option: "CONFIG_ZSWAP"},
+	ZswapEnabled:            {path: "/sys/module/zswap/parameters/enabled", shape: ShapeWord, option: "CONFIG_ZSWAP"},
 	ZramStat:                {path: "/sys/block/zram<n>/mm_stat", option: "CONFIG_ZRAM, and its module loaded"},
 	NodeMeminfo:             {path: "/sys/devices/system/node/node<n>/meminfo", option: "CONFIG_NUMA"},
 	SelfCgroup:              {path: "/proc/self/cgroup", option: "CONFIG_CGROUPS"},
@@ -238,24 +248,24 @@ var sourceTable = [nSources]sourceInfo{
 	ProcStat:                {path: "/proc/stat"},
 	Loadavg:                 {path: "/proc/loadavg"},
 	Uptime:                  {path: "/proc/uptime"},
-	KernelPIDMax:            {path: "/proc/sys/kernel/pid_max", shape: number},
-	KernelThreadsMax:        {path: "/proc/sys/kernel/threads-max", shape: number},
+	KernelPIDMax:            {path: "/proc/sys/kernel/pid_max", shape: ShapeNumber},
+	KernelThreadsMax:        {path: "/proc/sys/kernel/threads-max", shape: ShapeNumber},
 	FSFileNr:                {path: "/proc/sys/fs/file-nr"},
-	FSNrOpen:                {path: "/proc/sys/fs/nr_open", shape: number},
+	FSNrOpen:                {path: "/proc/sys/fs/nr_open", shape: ShapeNumber},
 	CgroupPids:              {path: "/sys/fs/cgroup/<cgroup>/pids.*", option: "CONFIG_CGROUP_PIDS"},
 	CgroupCPU:               {path: "/sys/fs/cgroup/<cgroup>/cpu.*", option: "CONFIG_CFS_BANDWIDTH"},
 	FSInodeNr:               {path: "/proc/sys/fs/inode-nr"},
 	FSDentryState:           {path: "/proc/sys/fs/dentry-state"},
 	Locks:                   {path: "/proc/locks", option: "CONFIG_FILE_LOCKING"},
-	FSAIONr:                 {path: "/proc/sys/fs/aio-nr", shape: number, option: "CONFIG_AIO"},
-	FSAIOMaxNr:              {path: "/proc/sys/fs/aio-max-nr", shape: number, option: "CONFIG_AIO"},
-	InotifyMaxInstances:     {path: "/proc/sys/fs/inotify/max_user_instances", shape: number, option: "CONFIG_INOTIFY_USER"},
-	InotifyMaxWatches:       {path: "/proc/sys/fs/inotify/max_user_watches", shape: number, option: "CONFIG_INOTIFY_USER"},
-	EpollMaxWatches:         {path: "/proc/sys/fs/epoll/max_user_watches", shape: number, option: "CONFIG_EPOLL"},
-	PipeMaxSize:             {path: "/proc/sys/fs/pipe-max-size", shape: number},
-	PipeUserPagesSoft:       {path: "/proc/sys/fs/pipe-user-pages-soft", shape: number, since: Version{4, 5, 0}},
-	PipeUserPagesHard:       {path: "/proc/sys/fs/pipe-user-pages-hard", shape: number, since: Version{4, 5, 0}},
-	MQueueQueuesMax:         {path: "/proc/sys/fs/mqueue/queues_max", shape: number, option: "CONFIG_POSIX_MQUEUE"},
+	FSAIONr:                 {path: "/proc/sys/fs/aio-nr", shape: ShapeNumber, option: "CONFIG_AIO"},
+	FSAIOMaxNr:              {path: "/proc/sys/fs/aio-max-nr", shape: ShapeNumber, option: "CONFIG_AIO"},
+	InotifyMaxInstances:     {path: "/proc/sys/fs/inotify/max_user_instances", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER"},
+	InotifyMaxWatches:       {path: "/proc/sys/fs/inotify/max_user_watches", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER"},
+	EpollMaxWatches:         {path: "/proc/sys/fs/epoll/max_user_watches", shape: ShapeNumber, option: "CONFIG_EPOLL"},
+	PipeMaxSize:             {path: "/proc/sys/fs/pipe-max-size", shape: ShapeNumber},
+	PipeUserPagesSoft:       {path: "/proc/sys/fs/pipe-user-pages-soft", shape: ShapeNumber, since: Version{4, 5, 0}},
+	PipeUserPagesHard:       {path: "/proc/sys/fs/pipe-user-pages-hard", shape: ShapeNumber, since: Version{4, 5, 0}},
+	MQueueQueuesMax:         {path: "/proc/sys/fs/mqueue/queues_max", shape: ShapeNumber, option: "CONFIG_POSIX_MQUEUE"},
 	KernelBuild:             {path: "/proc/sys/kernel/version"},
 	KernelConfig:            {path: "/proc/config.gz", option: "CONFIG_IKCONFIG_PROC, or the configuration in /boot"},
 	KernelCmdline:           {path: "/proc/cmdline"},
@@ -263,13 +273,13 @@ var sourceTable = [nSources]sourceInfo{
 	SchedDebug:              {path: "/sys/kernel/debug/sched", opens: asRoot + ", where lockdown allows it", option: "debugfs mounted and, before 6.15, CONFIG_SCHED_DEBUG"},
 	SchedLag:                {path: "/sys/kernel/debug/sched/debug", opens: asRoot + ", where lockdown allows it", option: "debugfs mounted and, before 6.15, CONFIG_SCHED_DEBUG", since: Version{6, 6, 0}},
 	SchedExt:                {path: "/sys/kernel/sched_ext", option: "CONFIG_SCHED_CLASS_EXT", since: Version{6, 12, 0}},
-	SchedAutogroup:          {path: "/proc/sys/kernel/sched_autogroup_enabled", shape: number, option: "CONFIG_SCHED_AUTOGROUP"},
-	SchedRTRuntime:          {path: "/proc/sys/kernel/sched_rt_runtime_us", shape: number},
-	SchedRTPeriod:           {path: "/proc/sys/kernel/sched_rt_period_us", shape: number},
-	SchedRRTimeslice:        {path: "/proc/sys/kernel/sched_rr_timeslice_ms", shape: number},
-	SchedLatency:            {path: "/proc/sys/kernel/sched_latency_ns", shape: number, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
-	SchedMinGranularity:     {path: "/proc/sys/kernel/sched_min_granularity_ns", shape: number, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
-	SchedWakeupGranularity:  {path: "/proc/sys/kernel/sched_wakeup_granularity_ns", shape: number, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
+	SchedAutogroup:          {path: "/proc/sys/kernel/sched_autogroup_enabled", shape: ShapeNumber, option: "CONFIG_SCHED_AUTOGROUP"},
+	SchedRTRuntime:          {path: "/proc/sys/kernel/sched_rt_runtime_us", shape: ShapeNumber},
+	SchedRTPeriod:           {path: "/proc/sys/kernel/sched_rt_period_us", shape: ShapeNumber},
+	SchedRRTimeslice:        {path: "/proc/sys/kernel/sched_rr_timeslice_ms", shape: ShapeNumber},
+	SchedLatency:            {path: "/proc/sys/kernel/sched_latency_ns", shape: ShapeNumber, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
+	SchedMinGranularity:     {path: "/proc/sys/kernel/sched_min_granularity_ns", shape: ShapeNumber, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
+	SchedWakeupGranularity:  {path: "/proc/sys/kernel/sched_wakeup_granularity_ns", shape: ShapeNumber, option: "a kernel before 5.13; later ones have it in debugfs until 6.5"},
 	CPUList:                 {path: "/sys/devices/system/cpu/online"},
 	PressureCPU:             {path: "/proc/pressure/cpu", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1", since: Version{4, 20, 0}},
 	Schedstat:               {path: "/proc/schedstat", option: "CONFIG_SCHEDSTATS"},
@@ -304,31 +314,31 @@ var sourceTable = [nSources]sourceInfo{
 	TCPWmem:                 {path: "/proc/sys/net/ipv4/tcp_wmem", opens: asNetAdmin},
 	IPLocalPortRange:        {path: "/proc/sys/net/ipv4/ip_local_port_range", opens: asNetAdmin},
 	IPLocalReservedPorts:    {path: "/proc/sys/net/ipv4/ip_local_reserved_ports", opens: asNetAdmin},
-	DefaultQdisc:            {path: "/proc/sys/net/core/default_qdisc", shape: choice, option: initialNet},
-	RmemMax:                 {path: "/proc/sys/net/core/rmem_max", shape: number, option: initialNet},
-	WmemMax:                 {path: "/proc/sys/net/core/wmem_max", shape: number, option: initialNet},
-	RmemDefault:             {path: "/proc/sys/net/core/rmem_default", shape: number, option: initialNet},
-	WmemDefault:             {path: "/proc/sys/net/core/wmem_default", shape: number, option: initialNet},
-	Somaxconn:               {path: "/proc/sys/net/core/somaxconn", shape: number, opens: asNetAdmin},
-	TCPMaxSynBacklog:        {path: "/proc/sys/net/ipv4/tcp_max_syn_backlog", shape: number, opens: asNetAdmin},
-	TCPMaxOrphans:           {path: "/proc/sys/net/ipv4/tcp_max_orphans", shape: number, option: initialNet},
-	TCPMaxTWBuckets:         {path: "/proc/sys/net/ipv4/tcp_max_tw_buckets", shape: number, opens: asNetAdmin},
-	TCPEhashEntries:         {path: "/proc/sys/net/ipv4/tcp_ehash_entries", shape: number, opens: asNetAdmin, since: Version{6, 1, 0}},
-	TCPSyncookies:           {path: "/proc/sys/net/ipv4/tcp_syncookies", shape: number, opens: asNetAdmin, option: "CONFIG_SYN_COOKIES"},
-	TCPAbortOnOverflow:      {path: "/proc/sys/net/ipv4/tcp_abort_on_overflow", shape: number, opens: asNetAdmin},
-	TCPFinTimeout:           {path: "/proc/sys/net/ipv4/tcp_fin_timeout", shape: number, opens: asNetAdmin},
-	TCPModerateRcvbuf:       {path: "/proc/sys/net/ipv4/tcp_moderate_rcvbuf", shape: number, opens: asNetAdmin},
-	NetdevMaxBacklog:        {path: "/proc/sys/net/core/netdev_max_backlog", shape: number, option: initialNet},
-	NetdevBudget:            {path: "/proc/sys/net/core/netdev_budget", shape: number, option: initialNet},
-	NetdevBudgetUsecs:       {path: "/proc/sys/net/core/netdev_budget_usecs", shape: number, option: initialNet, since: Version{4, 12, 0}},
-	ConntrackMax:            {path: "/proc/sys/net/netfilter/nf_conntrack_max", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
-	ConntrackCount:          {path: "/proc/sys/net/netfilter/nf_conntrack_count", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
-	ConntrackBuckets:        {path: "/proc/sys/net/netfilter/nf_conntrack_buckets", shape: number, opens: asNetAdmin, option: "connection tracking loaded"},
-	SecurityLockdown:        {path: "/sys/kernel/security/lockdown", shape: choice, opens: asRoot, option: "CONFIG_SECURITY_LOCKDOWN_LSM, and securityfs mounted", since: Version{5, 4, 0}},
-	YamaPtraceScope:         {path: "/proc/sys/kernel/yama/ptrace_scope", shape: number, option: "CONFIG_SECURITY_YAMA"},
-	DmesgRestrict:           {path: "/proc/sys/kernel/dmesg_restrict", shape: number, option: "CONFIG_PRINTK"},
-	KptrRestrict:            {path: "/proc/sys/kernel/kptr_restrict", shape: number, option: "CONFIG_PRINTK"},
-	PerfEventParanoid:       {path: "/proc/sys/kernel/perf_event_paranoid", shape: number, option: "CONFIG_PERF_EVENTS"},
+	DefaultQdisc:            {path: "/proc/sys/net/core/default_qdisc", shape: ShapeWord, option: initialNet},
+	RmemMax:                 {path: "/proc/sys/net/core/rmem_max", shape: ShapeNumber, option: initialNet},
+	WmemMax:                 {path: "/proc/sys/net/core/wmem_max", shape: ShapeNumber, option: initialNet},
+	RmemDefault:             {path: "/proc/sys/net/core/rmem_default", shape: ShapeNumber, option: initialNet},
+	WmemDefault:             {path: "/proc/sys/net/core/wmem_default", shape: ShapeNumber, option: initialNet},
+	Somaxconn:               {path: "/proc/sys/net/core/somaxconn", shape: ShapeNumber, opens: asNetAdmin},
+	TCPMaxSynBacklog:        {path: "/proc/sys/net/ipv4/tcp_max_syn_backlog", shape: ShapeNumber, opens: asNetAdmin},
+	TCPMaxOrphans:           {path: "/proc/sys/net/ipv4/tcp_max_orphans", shape: ShapeNumber, option: initialNet},
+	TCPMaxTWBuckets:         {path: "/proc/sys/net/ipv4/tcp_max_tw_buckets", shape: ShapeNumber, opens: asNetAdmin},
+	TCPEhashEntries:         {path: "/proc/sys/net/ipv4/tcp_ehash_entries", shape: ShapeNumber, opens: asNetAdmin, since: Version{6, 1, 0}},
+	TCPSyncookies:           {path: "/proc/sys/net/ipv4/tcp_syncookies", shape: ShapeNumber, opens: asNetAdmin, option: "CONFIG_SYN_COOKIES"},
+	TCPAbortOnOverflow:      {path: "/proc/sys/net/ipv4/tcp_abort_on_overflow", shape: ShapeNumber, opens: asNetAdmin},
+	TCPFinTimeout:           {path: "/proc/sys/net/ipv4/tcp_fin_timeout", shape: ShapeNumber, opens: asNetAdmin},
+	TCPModerateRcvbuf:       {path: "/proc/sys/net/ipv4/tcp_moderate_rcvbuf", shape: ShapeNumber, opens: asNetAdmin},
+	NetdevMaxBacklog:        {path: "/proc/sys/net/core/netdev_max_backlog", shape: ShapeNumber, option: initialNet},
+	NetdevBudget:            {path: "/proc/sys/net/core/netdev_budget", shape: ShapeNumber, option: initialNet},
+	NetdevBudgetUsecs:       {path: "/proc/sys/net/core/netdev_budget_usecs", shape: ShapeNumber, option: initialNet, since: Version{4, 12, 0}},
+	ConntrackMax:            {path: "/proc/sys/net/netfilter/nf_conntrack_max", shape: ShapeNumber, opens: asNetAdmin, option: "connection tracking loaded"},
+	ConntrackCount:          {path: "/proc/sys/net/netfilter/nf_conntrack_count", shape: ShapeNumber, opens: asNetAdmin, option: "connection tracking loaded"},
+	ConntrackBuckets:        {path: "/proc/sys/net/netfilter/nf_conntrack_buckets", shape: ShapeNumber, opens: asNetAdmin, option: "connection tracking loaded"},
+	SecurityLockdown:        {path: "/sys/kernel/security/lockdown", shape: ShapeWord, opens: asRoot, option: "CONFIG_SECURITY_LOCKDOWN_LSM, and securityfs mounted", since: Version{5, 4, 0}},
+	YamaPtraceScope:         {path: "/proc/sys/kernel/yama/ptrace_scope", shape: ShapeNumber, option: "CONFIG_SECURITY_YAMA"},
+	DmesgRestrict:           {path: "/proc/sys/kernel/dmesg_restrict", shape: ShapeNumber, option: "CONFIG_PRINTK"},
+	KptrRestrict:            {path: "/proc/sys/kernel/kptr_restrict", shape: ShapeNumber, option: "CONFIG_PRINTK"},
+	PerfEventParanoid:       {path: "/proc/sys/kernel/perf_event_paranoid", shape: ShapeNumber, option: "CONFIG_PERF_EVENTS"},
 	PIDStat:                 {path: "/proc/<pid>/stat", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDStatus:               {path: "/proc/<pid>/status", opens: asRoot + "; /proc is mounted with hidepid"},
 	PIDCmdline:              {path: "/proc/<pid>/cmdline", opens: asRoot + "; /proc is mounted with hidepid"},
@@ -361,6 +371,8 @@ var sourceTable = [nSources]sourceInfo{
 	PIDEntry:                {path: "/proc/<pid>", opens: asRoot + ": this /proc is mounted with hidepid, and shows others' processes to nobody else"},
 	ProcAndSys:              {path: "/proc and /sys"},
 }
+
+func (s Source) Shape() Shape { return sourceTable[s].shape }
 
 // String returns the path told to the user, with <pid> or <n> for a family.
 func (s Source) String() string { return sourceTable[s].path }
@@ -395,8 +407,8 @@ func (s Source) Since() Version { return sourceTable[s].since }
 
 // Every returns each source once that is read, in order.
 func Every() []Source {
-	out := make([]Source, 0, nSources-2)
-	for s := ProcAndSys + 1; s < nSources; s++ {
+	out := make([]Source, 0, NumSources-2)
+	for s := ProcAndSys + 1; s < NumSources; s++ {
 		out = append(out, s)
 	}
 	return out
@@ -457,10 +469,10 @@ const (
 	Inapplicable        // it makes no sense here: a kernel thread has no RSS
 	Unlimited           // no bound is set
 	Untold              // the log does not say
-	nReasons
+	NumReasons
 )
 
-var reasonNames = [nReasons]string{
+var reasonNames = [NumReasons]string{
 	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
 	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
 	NoInterval: "no_interval", NoUpdate: "no_update", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
@@ -471,8 +483,8 @@ func (r Reason) String() string { return reasonNames[r] }
 
 // Reasons returns every reason for an absent value, in order.
 func Reasons() []Reason {
-	out := make([]Reason, 0, nReasons-1)
-	for r := Present + 1; r < nReasons; r++ {
+	out := make([]Reason, 0, NumReasons-1)
+	for r := Present + 1; r < NumReasons; r++ {
 		out = append(out, r)
 	}
 	return out

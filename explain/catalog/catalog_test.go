@@ -1,9 +1,12 @@
 package catalog_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -16,10 +19,7 @@ import (
 	"kwhy/explain/oom"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
-
-	"os"
-	"path/filepath"
-	"time"
+	memfacts "kwhy/inspect/mem"
 )
 
 // snake is how the kernel's spelling becomes a key.
@@ -218,7 +218,7 @@ func TestAloneAsInTheReport(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			h := recorded(t, host)
 			card := mem.Host()
-			m, err := h.Mem(card.Needs())
+			m, err := memfacts.Take(h, card.Needs())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -300,7 +300,7 @@ func TestDerivationsAreExact(t *testing.T) {
 	for _, host := range []string{"debian-5.10-idle", "debian-5.10-swap", "debian-6.1-eased", "debian-6.12-eased", "debian-6.18-swap", "debian-7.3-idle", "debian-7.3-swap"} {
 		t.Run(host, func(t *testing.T) {
 			card := mem.Host()
-			m, err := recorded(t, host).Mem(card.Needs())
+			m, err := memfacts.Take(recorded(t, host), card.Needs())
 			if err != nil {
 				t.Fatal(err)
 			}

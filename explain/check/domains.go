@@ -11,6 +11,11 @@ import (
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	memfacts "kwhy/inspect/mem"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -54,13 +59,13 @@ func Wanted(only []string) []Domain {
 func judgeMem(f *Facts, l explain.Limits) explain.Judgement {
 	card := mem.Host()
 	j := card.Judge(f.Mem, l)
-	j = j.Plus(mem.Zones().Judge(card.Name, inspect.MemParts[inspect.Zone]{Mem: f.Mem, List: mem.Populated(f.Mem)}, l))
-	return j.Plus(mem.Cgroups().Judge(card.Name, inspect.MemParts[inspect.CgroupMem]{Mem: f.Mem, List: f.Mem.Cgroups}, l))
+	j = j.Plus(mem.Zones().Judge(card.Name, memfacts.Parts[memfacts.Zone]{Mem: f.Mem, List: mem.Populated(f.Mem)}, l))
+	return j.Plus(mem.Cgroups().Judge(card.Name, memfacts.Parts[cgroupfacts.Memory]{Mem: f.Mem, List: f.Mem.Cgroups}, l))
 }
 
 func judgeOOM(f *Facts, l explain.Limits) explain.Judgement {
 	card := oom.Host()
-	j := card.Judge(f.OOM, l).Plus(oom.Cgroups().Judge(card.Name, inspect.OOMParts{OOM: f.OOM}, l))
+	j := card.Judge(f.OOM, l).Plus(oom.Cgroups().Judge(card.Name, oomfacts.Parts{OOM: f.OOM}, l))
 	log := oom.Kills().Judge("oom log", f.Kills, l)
 	for i := range log.Rules {
 		if r := &log.Rules[i]; f.log.IsGap() && r.Outcome == explain.Idle {
@@ -73,7 +78,7 @@ func judgeOOM(f *Facts, l explain.Limits) explain.Judgement {
 func judgeProc(f *Facts, l explain.Limits) explain.Judgement {
 	card := proc.Host()
 	table := proc.Processes()
-	table.Rules = slices.DeleteFunc(table.Rules, func(r explain.Rule[inspect.Proc]) bool { return r.Evidence[0] == "fds" }) // fd counts them
+	table.Rules = slices.DeleteFunc(table.Rules, func(r explain.Rule[procfacts.Row]) bool { return r.Evidence[0] == "fds" }) // fd counts them
 	j := card.Judge(f.List, l).Plus(table.Judge(card.Name, f.Procs, l))
 	return j.Plus(proc.PidsGroups().Judge(card.Name, f.Pids, l))
 }
@@ -81,9 +86,9 @@ func judgeProc(f *Facts, l explain.Limits) explain.Judgement {
 func judgeSched(f *Facts, l explain.Limits) explain.Judgement {
 	card := sched.Host()
 	j := card.Judge(f.Sched, l)
-	j = j.Plus(sched.Blocked().Judge(card.Name, inspect.SchedParts[inspect.Task]{Sched: f.Sched, List: f.Sched.Blocked, Was: inspect.SameBlocked}, l))
-	j = j.Plus(sched.Realtime().Judge(card.Name, inspect.SchedParts[inspect.Task]{Sched: f.Sched, List: f.Sched.Realtime, Was: inspect.SameRealtime}, l))
-	return j.Plus(sched.Cgroups().Judge(card.Name, inspect.SchedParts[inspect.CPUGroup]{Sched: f.Sched, List: f.Sched.Groups, Was: inspect.SameGroup}, l))
+	j = j.Plus(sched.Blocked().Judge(card.Name, schedfacts.Parts[schedfacts.Task]{Sched: f.Sched, List: f.Sched.Blocked, Was: schedfacts.SameBlocked}, l))
+	j = j.Plus(sched.Realtime().Judge(card.Name, schedfacts.Parts[schedfacts.Task]{Sched: f.Sched, List: f.Sched.Realtime, Was: schedfacts.SameRealtime}, l))
+	return j.Plus(sched.Cgroups().Judge(card.Name, schedfacts.Parts[cgroupfacts.CPU]{Sched: f.Sched, List: f.Sched.Groups, Was: schedfacts.SameGroup}, l))
 }
 
 func judgeFD(f *Facts, l explain.Limits) explain.Judgement {

@@ -10,6 +10,13 @@ import (
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	fdfacts "kwhy/inspect/fd"
+	memfacts "kwhy/inspect/mem"
+	netfacts "kwhy/inspect/net"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 // Facts are what the rules are held against: a snapshot of each domain that is
@@ -18,17 +25,17 @@ type Facts struct {
 	Host  *inspect.Host
 	At    time.Time
 	Over  time.Duration // the interval; 0 without one
-	Procs *inspect.Procs
-	Mem   *inspect.Mem
-	OOM   *inspect.OOM
-	List  *inspect.ProcList
-	Pids  *inspect.PidsGroups
+	Procs *procfacts.Processes
+	Mem   *memfacts.Snapshot
+	OOM   *oomfacts.Snapshot
+	List  *procfacts.Snapshot
+	Pids  *cgroupfacts.PidsList
 	Kills oom.Recent // those that the kernel's log still has
-	Sched *inspect.Sched
-	FD    *inspect.FDHost
-	Net   *inspect.Net
+	Sched *schedfacts.Snapshot
+	FD    *fdfacts.Snapshot
+	Net   *netfacts.Snapshot
 
-	walk   *inspect.FDWalk
+	walk   *netfacts.FDWalk
 	log    inspect.Reason   // why the kernel's log gave nothing
 	failed map[string]error // by domain: nothing of it could be read
 }
@@ -38,7 +45,7 @@ type Facts struct {
 // listed; a domain of which nothing can be read is told as such.
 func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 	f := &Facts{Host: h, failed: map[string]error{}}
-	var before *inspect.Procs
+	var before *procfacts.Processes
 	if was != nil {
 		before = was.Procs
 	}
@@ -93,7 +100,7 @@ func (f *Facts) Alone() *Facts {
 func takeMem(f *Facts) (err error) {
 	card, zones, groups := mem.Host(), mem.Zones(), mem.Cgroups()
 	free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
-	f.Mem, err = f.Host.Mem(card.Judges().Plus(zones.Judges()).Plus(groups.Judges()).Plus(mem.HealthNeeds()).Plus(free))
+	f.Mem, err = memfacts.Take(f.Host, card.Judges().Plus(zones.Judges()).Plus(groups.Judges()).Plus(mem.HealthNeeds()).Plus(free))
 	return err
 }
 
@@ -113,35 +120,35 @@ func takeList(f *Facts) (err error) {
 	}
 	rows := proc.Processes()
 	f.Procs.Fill(stuck, rows.Judges().Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
-	f.Pids = f.Host.PidsGroups()
-	f.List, err = f.Host.ProcList(f.Procs, nil)
+	f.Pids = cgroupfacts.TakePids(f.Host)
+	f.List, err = procfacts.Take(f.Host, f.Procs, nil)
 	return err
 }
 
 func takeSched(f *Facts) (err error) {
 	card := sched.Host()
 	want := card.Judges().Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg, inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug))
-	f.Sched, err = f.Host.Sched(f.Procs, nil, want)
+	f.Sched, err = schedfacts.Take(f.Host, f.Procs, nil, want)
 	return err
 }
 
 func takeFD(f *Facts) (err error) {
 	card := fd.Host()
-	f.FD, err = fd.Complete(f.Host, func() *inspect.FDScan { return f.walked().Scan }, card.Judges())
+	f.FD, err = fd.Complete(f.Host, func() *procfacts.FDScan { return f.walked().Scan }, card.Judges())
 	return err
 }
 
 func takeNet(f *Facts) (err error) {
 	card, links, queues, cpus := net.Host(), net.Interfaces(), net.Qdiscs(), net.SoftnetCPUs()
 	want := card.Judges().Plus(links.Judges()).Plus(queues.Judges()).Plus(cpus.Judges())
-	f.Net, err = f.Host.NetWith(f.Host.OwnSpace(), net.Whole(want.Plus(inspect.Of(inspect.NetSockets))), f.walked())
+	f.Net, err = netfacts.TakeWith(f.Host, netfacts.OwnNamespace(f.Host), net.Whole(want.Plus(inspect.Of(inspect.NetSockets))), f.walked())
 	return err
 }
 
 // walked is the walk over all descriptors, which two domains need.
-func (f *Facts) walked() *inspect.FDWalk {
+func (f *Facts) walked() *netfacts.FDWalk {
 	if f.walk == nil {
-		f.walk = f.Host.WalkFDs(f.Procs)
+		f.walk = netfacts.WalkFDs(f.Host, f.Procs)
 	}
 	return f.walk
 }

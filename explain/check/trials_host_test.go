@@ -9,6 +9,7 @@ import (
 	"kwhy/explain/check"
 	"kwhy/explain/oom"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 const (
@@ -276,11 +277,11 @@ func deleted(log, cache uint64) edit {
 			if now.Procs.Rows[i].PID != 22650 {
 				continue
 			}
-			a := inspect.DeletedFile{FD: 7, Path: "/var/log/app.log"}
+			a := procfacts.OpenDeleted{FD: 7, Path: "/var/log/app.log"}
 			a.Dev, a.Inode, a.Taken = 1, 10, log<<30+4096
-			b := inspect.DeletedFile{FD: 8, Path: "/var/cache/app.db"}
+			b := procfacts.OpenDeleted{FD: 8, Path: "/var/cache/app.db"}
 			b.Dev, b.Inode, b.Taken = 1, 11, cache<<30
-			now.FD.Scan.Counts[i].Deleted = []inspect.DeletedFile{a, b, a} // one of them twice
+			now.FD.Scan.Counts[i].Deleted = []procfacts.OpenDeleted{a, b, a} // one of them twice
 		}
 	})
 }

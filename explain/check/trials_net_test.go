@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain/check"
-	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -245,7 +245,7 @@ func queue(sent, dropped [2]uint64) edit {
 	return facts(func(now, was *check.Facts) {
 		for i, f := range []*check.Facts{was, now} {
 			if f != nil {
-				f.Net.Qdiscs = []inspect.Qdisc{{Dev: "eth0", Kind: "fq_codel", Handle: 0x10000, Packets: sent[i], Dropped: dropped[i]}}
+				f.Net.Qdiscs = []netfacts.Qdisc{{Dev: "eth0", Kind: "fq_codel", Handle: 0x10000, Packets: sent[i], Dropped: dropped[i]}}
 			}
 		}
 	})

@@ -7,10 +7,11 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	doctorfacts "kwhy/inspect/doctor"
 )
 
 type (
-	sights = *inspect.Sight
+	sights = *doctorfacts.Environment
 	field  = explain.Field[sights]
 )
 
@@ -270,7 +271,7 @@ func mounts() []field {
 }
 
 // options are those of a mount; absent where there is none.
-func options(s sights, m *inspect.SightMount) value {
+func options(s sights, m *doctorfacts.Mount) value {
 	if m == nil {
 		if !s.Host.Live {
 			return explain.None(inspect.Inapplicable)

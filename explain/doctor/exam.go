@@ -6,11 +6,12 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	doctorfacts "kwhy/inspect/doctor"
 )
 
 // Exam is what came of looking at everything.
 type Exam struct {
-	Sight       *inspect.Sight
+	Sight       *doctorfacts.Environment
 	Sources     Sources
 	Derivations Derivations
 
@@ -24,7 +25,7 @@ func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Exam{Sight: h.Sight(ps)}
+	e := &Exam{Sight: doctorfacts.TakeEnvironment(h, ps)}
 	card := Card()
 	own := card.Topic("doctor", sight)
 	topics = explain.Topic{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
@@ -50,12 +51,12 @@ func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
 }
 
 // sight finds out what kwhy is here, for a value that is read alone.
-func sight(h *inspect.Host, _ inspect.Sources) (*inspect.Sight, error) {
+func sight(h *inspect.Host, _ inspect.Sources) (*doctorfacts.Environment, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return h.Sight(ps), nil
+	return doctorfacts.TakeEnvironment(h, ps), nil
 }
 
 // group is the values of one card, or the columns of one table.

@@ -9,6 +9,8 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	doctorfacts "kwhy/inspect/doctor"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
@@ -36,7 +38,7 @@ type who struct {
 	pidOnly bool // /proc is mounted with subset=pid
 }
 
-func whoIs(s *inspect.Sight) (w who) {
+func whoIs(s *doctorfacts.Environment) (w who) {
 	user := s.Space("user")
 	own := user != nil && user.Known && !user.First
 	w.root, w.inside = s.Host.AsRoot() && !own, s.Host.AsRoot() && own
@@ -117,20 +119,20 @@ type findings struct {
 	host   *inspect.Host
 	looked map[inspect.Source]inspect.Reason // of sources that are one file
 	seen   map[inspect.Source][]inspect.Reason
-	tally  map[inspect.Source]inspect.Tally
+	tally  map[inspect.Source]doctorfacts.Tally
 	hidden bool
 	count  int // processes
 	who    who
 }
 
-func newFindings(h *inspect.Host, ps *inspect.Procs, w who) *findings {
-	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]inspect.Tally{}, hidden: ps.Host.Hidden, count: ps.Len(), who: w}
+func newFindings(h *inspect.Host, ps *procfacts.Processes, w who) *findings {
+	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]doctorfacts.Tally{}, hidden: ps.Host.Hidden, count: ps.Len(), who: w}
 	for _, s := range inspect.Every() {
-		if why, file := h.Look(s); file {
+		if why, file := doctorfacts.Probe(h, s); file {
 			f.looked[s] = why
 		}
 	}
-	for _, t := range h.LookAtProcesses(ps) {
+	for _, t := range doctorfacts.ProbeProcesses(h, ps) {
 		f.tally[t.Source] = t
 	}
 	return f

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
 // The types of BPF maps and programs by number, which is the same on every kernel
@@ -35,7 +35,7 @@ func typeName(number string, names []string) string {
 
 // bpf tells of a map, a program or a link. Which of their names the kernel has,
 // fdinfo does not say: the id is what bpftool takes.
-func bpf(f *inspect.FD) string {
+func bpf(f *fdfacts.Descriptor) string {
 	id := func(name string) string {
 		if n := line(f, name); n != "" {
 			return " (id " + n + ")"

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
 // Flags of an open file as fdinfo has them. The four that stand apart have other
@@ -58,7 +58,7 @@ func flagWords() (out []explain.Word) {
 
 // modeOf says what may be done through a descriptor: r, w, rw, or - for one of
 // O_PATH, which is a place and no open file.
-func modeOf(f *inspect.FD) string {
+func modeOf(f *fdfacts.Descriptor) string {
 	const path = 0o10000000
 	switch {
 	case !f.HasInfo:

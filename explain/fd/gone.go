@@ -7,15 +7,16 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
 type (
-	gone    = *inspect.GoneFiles
-	goneRow = inspect.GonePart
+	gone    = *fdfacts.DeletedFiles
+	goneRow = fdfacts.DeletedPart
 )
 
 // Gone sums up the files that are gone from their directories and still kept.
-func Gone() explain.Card[*inspect.GoneFiles] {
+func Gone() explain.Card[*fdfacts.DeletedFiles] {
 	field := func(d doc, get func(gone) value, read func(gone) string) explain.Field[gone] {
 		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
 		d.Also = []inspect.Source{inspect.PIDMapFiles, inspect.PIDMountinfo}
@@ -29,7 +30,7 @@ func Gone() explain.Card[*inspect.GoneFiles] {
 		}
 		return n
 	}
-	return explain.Card[*inspect.GoneFiles]{Name: "fd --deleted", Sections: []explain.Section[gone]{
+	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[gone]{
 		{Title: "Files that are gone from their directories", Fields: []explain.Field[gone]{
 			field(doc{Key: "gone_files", Label: "files", Unit: explain.Count, Gist: "Files without a directory that somebody still has open, mapped or running."}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
 				if len(l.List) == 0 {
@@ -50,7 +51,7 @@ func Gone() explain.Card[*inspect.GoneFiles] {
 }
 
 // inMemory tells whether files there take memory and no disk.
-func inMemory(on *inspect.MountPoint) bool {
+func inMemory(on *fdfacts.MountPoint) bool {
 	if on == nil {
 		return false
 	}
@@ -64,22 +65,22 @@ func inMemory(on *inspect.MountPoint) bool {
 // GoneList lists them, each with who keeps it and how to get the space back.
 func GoneList() *explain.Table[goneRow] {
 	type column = explain.Field[goneRow]
-	declare := func(d doc, get func(*inspect.GoneFile) value) column {
+	declare := func(d doc, get func(*fdfacts.DeletedFile) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
 		return column{Doc: d, Get: func(r goneRow) value { return get(r.It) }}
 	}
-	mount := func(d doc, get func(*inspect.MountPoint) string) column {
+	mount := func(d doc, get func(*fdfacts.MountPoint) string) column {
 		d.Also = []inspect.Source{inspect.PIDMountinfo}
-		return declare(d, func(f *inspect.GoneFile) value {
+		return declare(d, func(f *fdfacts.DeletedFile) value {
 			if f.Mount == nil {
 				return explain.None(inspect.Masked)
 			}
 			return explain.S(get(f.Mount))
 		})
 	}
-	keepers := func(d doc, get func(*inspect.Keeper) value) column {
+	keepers := func(d doc, get func(*fdfacts.Keeper) value) column {
 		d.Show = explain.Data
-		return declare(d, func(f *inspect.GoneFile) value {
+		return declare(d, func(f *fdfacts.DeletedFile) value {
 			out := []value{}
 			for i := range f.Keepers {
 				out = append(out, get(&f.Keepers[i]))
@@ -88,22 +89,22 @@ func GoneList() *explain.Table[goneRow] {
 		})
 	}
 	return &explain.Table[goneRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
-		declare(doc{Key: "taken", Unit: explain.Bytes, Gist: "What it takes of its file system."}, func(f *inspect.GoneFile) value { return explain.N(f.Taken) }),
-		declare(doc{Key: "size", Unit: explain.Bytes, Show: explain.Data, Gist: "How long it is; with holes it is longer than what it takes."}, func(f *inspect.GoneFile) value { return explain.N(f.Size) }),
-		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *inspect.MountPoint) string { return m.FSType }),
-		mount(doc{Key: "mount", Show: explain.Wide, Gist: "Where that is mounted, as who keeps it sees it."}, func(m *inspect.MountPoint) string { return m.Point }),
-		declare(doc{Key: "processes", Label: "BY", Unit: explain.Count, Gist: "How many processes keep it."}, func(f *inspect.GoneFile) value { return explain.I(len(f.Keepers)) }),
-		keepers(doc{Key: "pids", Unit: explain.Plain, Gist: "The processes that keep it."}, func(k *inspect.Keeper) value { return explain.I(k.P.PID) }),
-		keepers(doc{Key: "holders", Gist: "The same by name, each with how it keeps it."}, func(k *inspect.Keeper) value { return explain.S(keeper(k)) }),
-		declare(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *inspect.GoneFile) value { return explain.S(device(f.Dev)) }),
-		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *inspect.GoneFile) value { return explain.N(f.Inode) }),
-		declare(doc{Key: "target", Gist: "What it was called."}, func(f *inspect.GoneFile) value { return explain.S(f.Path) }),
-		declare(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *inspect.GoneFile) value { return explain.S(whyGone(f)) }),
+		declare(doc{Key: "taken", Unit: explain.Bytes, Gist: "What it takes of its file system."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Taken) }),
+		declare(doc{Key: "size", Unit: explain.Bytes, Show: explain.Data, Gist: "How long it is; with holes it is longer than what it takes."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Size) }),
+		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
+		mount(doc{Key: "mount", Show: explain.Wide, Gist: "Where that is mounted, as who keeps it sees it."}, func(m *fdfacts.MountPoint) string { return m.Point }),
+		declare(doc{Key: "processes", Label: "BY", Unit: explain.Count, Gist: "How many processes keep it."}, func(f *fdfacts.DeletedFile) value { return explain.I(len(f.Keepers)) }),
+		keepers(doc{Key: "pids", Unit: explain.Plain, Gist: "The processes that keep it."}, func(k *fdfacts.Keeper) value { return explain.I(k.P.PID) }),
+		keepers(doc{Key: "holders", Gist: "The same by name, each with how it keeps it."}, func(k *fdfacts.Keeper) value { return explain.S(keeper(k)) }),
+		declare(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *fdfacts.DeletedFile) value { return explain.S(device(f.Dev)) }),
+		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
+		declare(doc{Key: "target", Gist: "What it was called."}, func(f *fdfacts.DeletedFile) value { return explain.S(f.Path) }),
+		declare(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *fdfacts.DeletedFile) value { return explain.S(whyGone(f)) }),
 	}}
 }
 
 // keeper tells who it is and by what: "go (12) as 3, 4 and in its memory".
-func keeper(k *inspect.Keeper) string {
+func keeper(k *fdfacts.Keeper) string {
 	var by []string
 	if len(k.FDs) > 0 {
 		by = append(by, "as "+numbers(k.FDs))
@@ -127,7 +128,7 @@ func numbers(fds []int32) string {
 }
 
 // whyGone says who keeps a file and what must happen for its space to come back.
-func whyGone(f *inspect.GoneFile) string {
+func whyGone(f *fdfacts.DeletedFile) string {
 	var who []string
 	for i := range f.Keepers {
 		who = append(who, keeper(&f.Keepers[i]))
@@ -144,7 +145,7 @@ func whyGone(f *inspect.GoneFile) string {
 
 // wayBack is what gives the space back. The end of a mapping alone does where there
 // is one: who touches a page behind the end of an emptied file gets SIGBUS (mmap(2)).
-func wayBack(f *inspect.GoneFile) string {
+func wayBack(f *fdfacts.DeletedFile) string {
 	all := func(one, many string) string {
 		if len(f.Keepers) == 1 {
 			return one
@@ -155,7 +156,7 @@ func wayBack(f *inspect.GoneFile) string {
 		return strings.ReplaceAll(many, "all", fmt.Sprintf("all %d", len(f.Keepers)))
 	}
 	var runs, maps bool
-	var open *inspect.Keeper
+	var open *fdfacts.Keeper
 	for i := range f.Keepers {
 		k := &f.Keepers[i]
 		runs, maps = runs || k.Runs, maps || k.Mapped
@@ -177,7 +178,7 @@ func wayBack(f *inspect.GoneFile) string {
 }
 
 // emptied says how to get the space without that, and what it does to the writer.
-func emptied(f *inspect.GoneFile, k *inspect.Keeper) string {
+func emptied(f *fdfacts.DeletedFile, k *fdfacts.Keeper) string {
 	s := fmt.Sprintf("; so does truncate -s 0 /proc/%d/fd/%d, at once: what is in it is lost", k.P.PID, k.FDs[0])
 	writes, appends := false, false
 	for _, k := range f.Keepers {

@@ -6,14 +6,15 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
-type holderRow = inspect.HolderPart
+type holderRow = fdfacts.PathHolderPart
 
 // Holders lists who has a file, or something of a file system, open.
 func Holders() *explain.Table[holderRow] {
 	type column = explain.Field[holderRow]
-	declare := func(d doc, get func(*inspect.Holder) value) column {
+	declare := func(d doc, get func(*fdfacts.PathHolder) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
 		return column{Doc: d, Get: func(r holderRow) value { return get(r.It) }}
 	}
@@ -25,14 +26,14 @@ func Holders() *explain.Table[holderRow] {
 		return explain.L(out)
 	}
 	return &explain.Table[holderRow]{Name: "holders", Sort: []string{"-pid"}, Fields: []column{
-		declare(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."}, func(h *inspect.Holder) value { return explain.I(h.P.PID) }),
-		declare(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."}, func(h *inspect.Holder) value { return explain.S(h.P.Comm) }),
-		declare(doc{Key: "how", Words: hows(), Gist: "By what it has it."}, func(h *inspect.Holder) value { return explain.L(how(h)) }),
-		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide, Gist: "How many of its descriptors lead there."}, func(h *inspect.Holder) value { return explain.I(len(h.FDs) + len(h.Nodes)) }),
-		declare(doc{Key: "maps", Unit: explain.Count, Show: explain.Wide, Gist: "How many files there it has mapped."}, func(h *inspect.Holder) value { return explain.I(h.Maps) }),
-		declare(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Show: explain.Data, Gist: "The descriptors that lead there."}, func(h *inspect.Holder) value { return list(h.FDs) }),
-		declare(doc{Key: "node", Unit: explain.Plain, Show: explain.Data, Gist: "The descriptors on the device itself."}, func(h *inspect.Holder) value { return list(h.Nodes) }),
-		declare(doc{Key: "target", Gist: "What the kernel calls the first that was found."}, func(h *inspect.Holder) value { return explain.S(h.Target) }),
+		declare(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."}, func(h *fdfacts.PathHolder) value { return explain.I(h.P.PID) }),
+		declare(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."}, func(h *fdfacts.PathHolder) value { return explain.S(h.P.Comm) }),
+		declare(doc{Key: "how", Words: hows(), Gist: "By what it has it."}, func(h *fdfacts.PathHolder) value { return explain.L(how(h)) }),
+		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide, Gist: "How many of its descriptors lead there."}, func(h *fdfacts.PathHolder) value { return explain.I(len(h.FDs) + len(h.Nodes)) }),
+		declare(doc{Key: "maps", Unit: explain.Count, Show: explain.Wide, Gist: "How many files there it has mapped."}, func(h *fdfacts.PathHolder) value { return explain.I(h.Maps) }),
+		declare(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Show: explain.Data, Gist: "The descriptors that lead there."}, func(h *fdfacts.PathHolder) value { return list(h.FDs) }),
+		declare(doc{Key: "node", Unit: explain.Plain, Show: explain.Data, Gist: "The descriptors on the device itself."}, func(h *fdfacts.PathHolder) value { return list(h.Nodes) }),
+		declare(doc{Key: "target", Gist: "What the kernel calls the first that was found."}, func(h *fdfacts.PathHolder) value { return explain.S(h.Target) }),
 		{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has there."}, Get: func(r holderRow) value { return explain.S(whyHolder(r.It, r.List.Whole)) }},
 	}}
 }
@@ -44,7 +45,7 @@ func hows() []explain.Word {
 	return []explain.Word{word("node", "By a descriptor on the device itself."), word("fd", "By a descriptor."), word("cwd", "As its working directory."), word("root", "As its root directory."), word("exe", "As the program that it runs."), word("mapped", "In its memory.")}
 }
 
-func how(h *inspect.Holder) (out []value) {
+func how(h *fdfacts.PathHolder) (out []value) {
 	for i, has := range []bool{len(h.Nodes) > 0, len(h.FDs) > 0, h.Cwd, h.Root, h.Exe, h.Maps > 0} {
 		if has {
 			out = append(out, explain.S(hows()[i].Name))
@@ -54,7 +55,7 @@ func how(h *inspect.Holder) (out []value) {
 }
 
 // whyHolder says what a process has of a file, or of a whole file system.
-func whyHolder(h *inspect.Holder, whole bool) string {
+func whyHolder(h *fdfacts.PathHolder, whole bool) string {
 	var s []string
 	say := func(has bool, one, any string) {
 		switch {
@@ -75,19 +76,19 @@ func whyHolder(h *inspect.Holder, whole bool) string {
 	return strings.Join(s, "; ")
 }
 
-type sockHolder = inspect.SocketHolderPart
+type sockHolder = fdfacts.SocketHolderPart
 
 // SocketHolders lists who has the sockets with an address.
 func SocketHolders() *explain.Table[sockHolder] {
 	type column = explain.Field[sockHolder]
-	declare := func(d doc, get func(*inspect.SocketHolder) value) column {
+	declare := func(d doc, get func(*fdfacts.SocketHolder) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
 		return column{Doc: d, Get: func(r sockHolder) value { return get(r.It) }}
 	}
 	columns := []column{
-		declare(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."}, func(h *inspect.SocketHolder) value { return explain.I(h.P.PID) }),
-		declare(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."}, func(h *inspect.SocketHolder) value { return explain.S(h.P.Comm) }),
-		declare(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "By which descriptors."}, func(h *inspect.SocketHolder) value {
+		declare(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."}, func(h *fdfacts.SocketHolder) value { return explain.I(h.P.PID) }),
+		declare(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."}, func(h *fdfacts.SocketHolder) value { return explain.S(h.P.Comm) }),
+		declare(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "By which descriptors."}, func(h *fdfacts.SocketHolder) value {
 			out := []value{}
 			for _, n := range h.FDs {
 				out = append(out, explain.I(n))
@@ -96,26 +97,26 @@ func SocketHolders() *explain.Table[sockHolder] {
 		}),
 	}
 	for _, c := range socketColumns() {
-		columns = append(columns, declare(c.doc, func(h *inspect.SocketHolder) value { return c.of(h.Socket) }))
+		columns = append(columns, declare(c.doc, func(h *fdfacts.SocketHolder) value { return c.of(h.Socket) }))
 	}
 	return &explain.Table[sockHolder]{Name: "socket_holders", Sort: []string{"-pid"}, Fields: append(columns,
-		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode, which is the kernel's own name for it."}, func(h *inspect.SocketHolder) value { return explain.N(h.Inode) }),
-		declare(doc{Key: "side", Words: []explain.Word{{Name: "local", Gist: "The address is its own.", Concept: "file-descriptor"}, {Name: "peer", Gist: "The address is its peer's.", Concept: "file-descriptor"}}, Show: explain.Data, Gist: "Whether the address is its own or its peer's."}, func(h *inspect.SocketHolder) value {
+		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode, which is the kernel's own name for it."}, func(h *fdfacts.SocketHolder) value { return explain.N(h.Inode) }),
+		declare(doc{Key: "side", Words: []explain.Word{{Name: "local", Gist: "The address is its own.", Concept: "file-descriptor"}, {Name: "peer", Gist: "The address is its peer's.", Concept: "file-descriptor"}}, Show: explain.Data, Gist: "Whether the address is its own or its peer's."}, func(h *fdfacts.SocketHolder) value {
 			if h.Remote {
 				return explain.S("peer")
 			}
 			return explain.S("local")
 		}),
-		declare(doc{Key: "netns", Unit: explain.ID, Show: explain.Data, Gist: "The number of the network namespace that it is in."}, func(h *inspect.SocketHolder) value {
+		declare(doc{Key: "netns", Unit: explain.ID, Show: explain.Data, Gist: "The number of the network namespace that it is in."}, func(h *fdfacts.SocketHolder) value {
 			if h.Netns == 0 {
 				return explain.None(inspect.Denied)
 			}
 			return explain.N(h.Netns)
 		}),
-		declare(doc{Key: "why", Gist: "What that socket is."}, func(h *inspect.SocketHolder) value { return explain.S(whySocket(h)) }))}
+		declare(doc{Key: "why", Gist: "What that socket is."}, func(h *fdfacts.SocketHolder) value { return explain.S(whySocket(h)) }))}
 }
 
-func whySocket(h *inspect.SocketHolder) string {
+func whySocket(h *fdfacts.SocketHolder) string {
 	s := told(h.Socket)
 	if h.Remote {
 		s += "; the address is its peer's"

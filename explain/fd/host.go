@@ -8,17 +8,19 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	host      = *inspect.FDHost
-	hostField = explain.Field[*inspect.FDHost]
-	hostRow   = inspect.FDHostPart
+	host      = *fdfacts.Snapshot
+	hostField = explain.Field[*fdfacts.Snapshot]
+	hostRow   = fdfacts.ProcessPart
 )
 
 // Host explains what a host has open, and its bounds.
-func Host() explain.Card[*inspect.FDHost] {
-	return explain.Card[*inspect.FDHost]{Name: "fd", Sections: []explain.Section[*inspect.FDHost]{
+func Host() explain.Card[*fdfacts.Snapshot] {
+	return explain.Card[*fdfacts.Snapshot]{Name: "fd", Sections: []explain.Section[*fdfacts.Snapshot]{
 		{Title: "Open files of the whole host", Fields: bounds()},
 		{Title: "By kind", Table: "kinds"},
 		{Title: "Bounds of each user", Fields: perUser()},
@@ -37,7 +39,7 @@ func bounds() []hostField { return append(append(openFiles(), caches()...), else
 
 // openFiles are descriptors and what they lead to: struct file.
 func openFiles() []hostField {
-	total := func(l host) inspect.FDCount { n, _, _ := l.Scan.Totals(); return n }
+	total := func(l host) procfacts.FDCount { n, _, _ := l.Scan.Totals(); return n }
 	return []hostField{
 		hostCount(doc{Key: "descriptors", Source: inspect.PIDFd, Gist: "Descriptors of all processes: numbers that each lead to an open file."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
 			s := "Numbers in the tables of all processes that may be looked at, each leading to an open file."
@@ -205,7 +207,7 @@ func userName(f host, uid uint32) string {
 	return cmp.Or(f.Scan.Procs.Host.Users[uid], fmt.Sprint(uid))
 }
 
-func hostRules() []explain.Rule[*inspect.FDHost] {
+func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 	instances := func(f host) value {
 		most, _ := top(f.InotifyUsers)
 		n, ok := f.Mem.Number(inspect.InotifyMaxInstances)
@@ -214,7 +216,7 @@ func hostRules() []explain.Rule[*inspect.FDHost] {
 		}
 		return explain.F(float64(most) / float64(n))
 	}
-	return []explain.Rule[*inspect.FDHost]{{
+	return []explain.Rule[*fdfacts.Snapshot]{{
 		ID: "fd.inotify_instances_near", Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
 		What: "inotify instances of the user who has most / fs.inotify.max_user_instances", Unit: explain.Ratio,
 		Means: "At the limit inotify_init fails with EMFILE, which programs tell as too many open files though they have few.",

@@ -6,20 +6,22 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	procfacts "kwhy/inspect/proc"
 )
 
 // kindsOf counts by kind, the most first. Where not all were looked at closely, what
 // only that tells apart is counted as one kind.
 func kindsOf(l list) string {
-	counts := map[inspect.FileKind]int{}
+	counts := map[procfacts.FileKind]int{}
 	for i := range l.List {
 		k := l.List[i].Kind
 		if l.Shown < len(l.List) {
 			switch k {
-			case inspect.KindFile, inspect.KindDirectory, inspect.KindFIFO, inspect.KindMqueue:
-				k = inspect.KindPath
-			case inspect.KindChar, inspect.KindBlock:
-				k = inspect.KindDevice
+			case procfacts.KindFile, procfacts.KindDirectory, procfacts.KindFIFO, procfacts.KindMqueue:
+				k = procfacts.KindPath
+			case procfacts.KindChar, procfacts.KindBlock:
+				k = procfacts.KindDevice
 			}
 		}
 		counts[k]++
@@ -27,9 +29,9 @@ func kindsOf(l list) string {
 	return countKinds(counts)
 }
 
-func countKinds(counts map[inspect.FileKind]int) string {
-	kinds := []inspect.FileKind{}
-	for _, k := range inspect.FileKinds() {
+func countKinds(counts map[procfacts.FileKind]int) string {
+	kinds := []procfacts.FileKind{}
+	for _, k := range procfacts.FileKinds() {
 		if counts[k] > 0 {
 			kinds = append(kinds, k)
 		}
@@ -37,7 +39,7 @@ func countKinds(counts map[inspect.FileKind]int) string {
 	if len(kinds) == 0 {
 		return "none"
 	}
-	slices.SortStableFunc(kinds, func(a, b inspect.FileKind) int { return counts[b] - counts[a] })
+	slices.SortStableFunc(kinds, func(a, b procfacts.FileKind) int { return counts[b] - counts[a] })
 	words := make([]string, len(kinds))
 	for i, k := range kinds {
 		words[i] = explain.Plural(counts[k], plain(k), plural(k))
@@ -46,37 +48,37 @@ func countKinds(counts map[inspect.FileKind]int) string {
 }
 
 // plain is a kind in a sentence.
-func plain(k inspect.FileKind) string {
+func plain(k procfacts.FileKind) string {
 	switch k {
-	case inspect.KindPath:
+	case procfacts.KindPath:
 		return "file"
-	case inspect.KindChar:
+	case procfacts.KindChar:
 		return "character device"
-	case inspect.KindBlock:
+	case procfacts.KindBlock:
 		return "block device"
-	case inspect.KindPipe:
+	case procfacts.KindPipe:
 		return "end of a pipe"
-	case inspect.KindBPF:
+	case procfacts.KindBPF:
 		return "BPF object"
-	case inspect.KindPerf:
+	case procfacts.KindPerf:
 		return "performance counter"
-	case inspect.KindMqueue:
+	case procfacts.KindMqueue:
 		return "message queue"
-	case inspect.KindSecret:
+	case procfacts.KindSecret:
 		return "secret memory"
-	case inspect.KindOther:
+	case procfacts.KindOther:
 		return "of another kind"
 	}
 	return k.String()
 }
 
-func plural(k inspect.FileKind) string {
+func plural(k procfacts.FileKind) string {
 	switch k {
-	case inspect.KindDirectory:
+	case procfacts.KindDirectory:
 		return "directories"
-	case inspect.KindPipe:
+	case procfacts.KindPipe:
 		return "ends of pipes"
-	case inspect.KindSecret, inspect.KindOther, inspect.KindInotify, inspect.KindFanotify, inspect.KindEpoll:
+	case procfacts.KindSecret, procfacts.KindOther, procfacts.KindInotify, procfacts.KindFanotify, procfacts.KindEpoll:
 		return plain(k)
 	}
 	return plain(k) + "s"
@@ -84,49 +86,49 @@ func plural(k inspect.FileKind) string {
 
 // kinds are the words for what a descriptor leads to.
 func kinds() []explain.Word {
-	gists := map[inspect.FileKind]string{
-		inspect.KindPath: "A file or directory, by its path.", inspect.KindFile: "A regular file.", inspect.KindDirectory: "A directory.", inspect.KindDevice: "A device or terminal, by its path.",
-		inspect.KindChar: "A character device: a terminal, /dev/null, a driver.", inspect.KindBlock: "A block device: a disk.", inspect.KindPipe: "One end of a pipe.", inspect.KindFIFO: "One end of a pipe with a name.",
-		inspect.KindSocket: "A socket.", inspect.KindEventfd: "A counter to wait on.", inspect.KindEpoll: "A set of descriptors to wait on.", inspect.KindTimerfd: "A timer to wait on.",
-		inspect.KindSignalfd: "Signals to read instead of handling them.", inspect.KindInotify: "Watches on files and directories.", inspect.KindFanotify: "Watches on file systems.", inspect.KindPidfd: "A process, held by more than its number.",
-		inspect.KindIOUring: "A ring of I/O requests.", inspect.KindUserfaultfd: "Page faults to serve oneself.", inspect.KindBPF: "A BPF program, map or link.", inspect.KindMemfd: "Memory that is a file without a name.",
-		inspect.KindPerf: "A performance counter.", inspect.KindDMABuf: "Memory shared among devices.", inspect.KindNamespace: "A namespace, kept alive.", inspect.KindMqueue: "A POSIX message queue.", inspect.KindSecret: "Memory that not even the kernel maps (memfd_secret).", inspect.KindOther: "Another kind that the kernel names in the target.",
+	gists := map[procfacts.FileKind]string{
+		procfacts.KindPath: "A file or directory, by its path.", procfacts.KindFile: "A regular file.", procfacts.KindDirectory: "A directory.", procfacts.KindDevice: "A device or terminal, by its path.",
+		procfacts.KindChar: "A character device: a terminal, /dev/null, a driver.", procfacts.KindBlock: "A block device: a disk.", procfacts.KindPipe: "One end of a pipe.", procfacts.KindFIFO: "One end of a pipe with a name.",
+		procfacts.KindSocket: "A socket.", procfacts.KindEventfd: "A counter to wait on.", procfacts.KindEpoll: "A set of descriptors to wait on.", procfacts.KindTimerfd: "A timer to wait on.",
+		procfacts.KindSignalfd: "Signals to read instead of handling them.", procfacts.KindInotify: "Watches on files and directories.", procfacts.KindFanotify: "Watches on file systems.", procfacts.KindPidfd: "A process, held by more than its number.",
+		procfacts.KindIOUring: "A ring of I/O requests.", procfacts.KindUserfaultfd: "Page faults to serve oneself.", procfacts.KindBPF: "A BPF program, map or link.", procfacts.KindMemfd: "Memory that is a file without a name.",
+		procfacts.KindPerf: "A performance counter.", procfacts.KindDMABuf: "Memory shared among devices.", procfacts.KindNamespace: "A namespace, kept alive.", procfacts.KindMqueue: "A POSIX message queue.", procfacts.KindSecret: "Memory that not even the kernel maps (memfd_secret).", procfacts.KindOther: "Another kind that the kernel names in the target.",
 	}
 	var out []explain.Word
-	for _, k := range inspect.FileKinds() {
+	for _, k := range procfacts.FileKinds() {
 		out = append(out, explain.Word{Name: k.String(), Gist: gists[k], Concept: conceptOfKind(k)})
 	}
 	return out
 }
 
 // conceptOfKind is the essay behind a kind of descriptor.
-func conceptOfKind(k inspect.FileKind) explain.Concept {
+func conceptOfKind(k procfacts.FileKind) explain.Concept {
 	switch k {
-	case inspect.KindPipe, inspect.KindFIFO:
+	case procfacts.KindPipe, procfacts.KindFIFO:
 		return "pipe"
-	case inspect.KindSocket:
+	case procfacts.KindSocket:
 		return "socket"
-	case inspect.KindEpoll:
+	case procfacts.KindEpoll:
 		return "epoll"
-	case inspect.KindInotify, inspect.KindFanotify:
+	case procfacts.KindInotify, procfacts.KindFanotify:
 		return "inotify-fanotify"
-	case inspect.KindIOUring:
+	case procfacts.KindIOUring:
 		return "io-uring"
-	case inspect.KindNamespace:
+	case procfacts.KindNamespace:
 		return "namespaces"
-	case inspect.KindEventfd, inspect.KindTimerfd, inspect.KindSignalfd, inspect.KindPidfd, inspect.KindMemfd, inspect.KindUserfaultfd:
+	case procfacts.KindEventfd, procfacts.KindTimerfd, procfacts.KindSignalfd, procfacts.KindPidfd, procfacts.KindMemfd, procfacts.KindUserfaultfd:
 		return "special-descriptors"
-	case inspect.KindFile, inspect.KindDirectory:
+	case procfacts.KindFile, procfacts.KindDirectory:
 		return "inode"
-	case inspect.KindChar, inspect.KindBlock, inspect.KindDevice:
+	case procfacts.KindChar, procfacts.KindBlock, procfacts.KindDevice:
 		return "everything-is-a-file"
 	}
 	return "file-descriptor"
 }
 
 // Kinds counts a host's descriptors by kind.
-func Kinds() *explain.Table[inspect.FDKindPart] {
-	type part = inspect.FDKindPart
+func Kinds() *explain.Table[fdfacts.KindPart] {
+	type part = fdfacts.KindPart
 	declare := func(d doc, get func(part) value) explain.Field[part] {
 		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
 		return explain.Field[part]{Doc: d, Get: get}

@@ -8,36 +8,38 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	procfacts "kwhy/inspect/proc"
 )
 
 // FDs is the table of descriptors of one process.
 func FDs() *explain.Table[fdRow] {
 	columns := append(fdOpened(), fdOnDisk()...)
 	for _, c := range socketColumns() {
-		columns = append(columns, fdColumn(c.doc, func(f *inspect.FD) value { return c.of(f.Socket) }))
+		columns = append(columns, fdColumn(c.doc, func(f *fdfacts.Descriptor) value { return c.of(f.Socket) }))
 	}
 	return &explain.Table[fdRow]{Name: "fds", Fields: append(columns,
-		fdColumn(doc{Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data, Gist: "A lower descriptor of this process with the same open file."}, func(f *inspect.FD) value {
+		fdColumn(doc{Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data, Gist: "A lower descriptor of this process with the same open file."}, func(f *fdfacts.Descriptor) value {
 			if f.Same == f.N {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(f.Same)
 		}),
-		fdColumn(doc{Key: "shared", Unit: explain.Plain, Show: explain.Data, Gist: "Its parent and children that have the same open file, by fork."}, func(f *inspect.FD) value {
+		fdColumn(doc{Key: "shared", Unit: explain.Plain, Show: explain.Data, Gist: "Its parent and children that have the same open file, by fork."}, func(f *fdfacts.Descriptor) value {
 			out := []value{}
 			for _, pid := range f.Shared {
 				out = append(out, explain.I(pid))
 			}
 			return explain.L(out)
 		}),
-		fdInfo(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *inspect.FD) value {
+		fdInfo(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *fdfacts.Descriptor) value {
 			out := []value{}
 			for _, l := range f.Info {
 				out = append(out, explain.S(l.Name+": "+l.Value))
 			}
 			return explain.L(out)
 		}),
-		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *inspect.FD) value { return explain.S(f.Link) }),
+		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *fdfacts.Descriptor) value { return explain.S(f.Link) }),
 		fdField{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},
 			Get: func(r fdRow) value { return explain.S(why(r)) }},
 	)}
@@ -45,7 +47,7 @@ func FDs() *explain.Table[fdRow] {
 
 type fdField = explain.Field[fdRow]
 
-func fdColumn(d doc, get func(*inspect.FD) value) fdField {
+func fdColumn(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	if d.Source == inspect.None {
 		d.Source = inspect.PIDFd
 	}
@@ -54,8 +56,8 @@ func fdColumn(d doc, get func(*inspect.FD) value) fdField {
 }
 
 // fdStat is a column of what stat tells of a file.
-func fdStat(d doc, get func(*inspect.FD) value) fdField {
-	return fdColumn(d, func(f *inspect.FD) value {
+func fdStat(d doc, get func(*fdfacts.Descriptor) value) fdField {
+	return fdColumn(d, func(f *fdfacts.Descriptor) value {
 		if !f.HasStat {
 			return explain.None(inspect.Inapplicable)
 		}
@@ -64,9 +66,9 @@ func fdStat(d doc, get func(*inspect.FD) value) fdField {
 }
 
 // fdInfo is a column of what fdinfo tells.
-func fdInfo(d doc, get func(*inspect.FD) value) fdField {
+func fdInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	d.Source = inspect.PIDFdinfo
-	return fdColumn(d, func(f *inspect.FD) value {
+	return fdColumn(d, func(f *fdfacts.Descriptor) value {
 		if !f.HasInfo {
 			return explain.None(inspect.Masked)
 		}
@@ -88,12 +90,12 @@ func fdOpened() []fdField {
 		return explain.L(out)
 	}
 	return []fdField{
-		fdColumn(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "The number of the descriptor."}, func(f *inspect.FD) value { return explain.I(f.N) }),
-		fdColumn(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *inspect.FD) value { return explain.S(f.Kind.String()) }),
-		fdInfo(doc{Key: "mode", Gist: "r for reading, w for writing, - for a place that is not open (O_PATH)."}, func(f *inspect.FD) value { return explain.S(modeOf(f)) }),
+		fdColumn(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "The number of the descriptor."}, func(f *fdfacts.Descriptor) value { return explain.I(f.N) }),
+		fdColumn(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *fdfacts.Descriptor) value { return explain.S(f.Kind.String()) }),
+		fdInfo(doc{Key: "mode", Gist: "r for reading, w for writing, - for a place that is not open (O_PATH)."}, func(f *fdfacts.Descriptor) value { return explain.S(modeOf(f)) }),
 		flags,
-		fdInfo(doc{Key: "pos", Unit: explain.Bytes, Show: explain.Wide, Gist: "Where the next read or write is; several descriptors may share it."}, func(f *inspect.FD) value {
-			if f.Kind != inspect.KindFile && f.Kind != inspect.KindMemfd && f.Kind != inspect.KindBlock || f.Pos < 0 {
+		fdInfo(doc{Key: "pos", Unit: explain.Bytes, Show: explain.Wide, Gist: "Where the next read or write is; several descriptors may share it."}, func(f *fdfacts.Descriptor) value {
+			if f.Kind != procfacts.KindFile && f.Kind != procfacts.KindMemfd && f.Kind != procfacts.KindBlock || f.Pos < 0 {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(f.Pos)
@@ -103,9 +105,9 @@ func fdOpened() []fdField {
 
 // fdOnDisk are the columns of the file that it leads to.
 func fdOnDisk() []fdField {
-	mount := func(d doc, get func(*inspect.MountPoint) string) fdField {
+	mount := func(d doc, get func(*fdfacts.MountPoint) string) fdField {
 		d.Source, d.Show = inspect.PIDMountinfo, explain.Data
-		return fdColumn(d, func(f *inspect.FD) value {
+		return fdColumn(d, func(f *fdfacts.Descriptor) value {
 			if f.Mount == nil {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -113,23 +115,23 @@ func fdOnDisk() []fdField {
 		})
 	}
 	return []fdField{
-		fdStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *inspect.FD) value {
-			if f.Kind != inspect.KindFile && f.Kind != inspect.KindMemfd && f.Kind != inspect.KindSecret {
+		fdStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *fdfacts.Descriptor) value {
+			if f.Kind != procfacts.KindFile && f.Kind != procfacts.KindMemfd && f.Kind != procfacts.KindSecret {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.N(f.Size)
 		}),
-		fdStat(doc{Key: "taken", Unit: explain.Bytes, Show: explain.Data, Gist: "What it takes of its file system: less than its length where it has holes."}, func(f *inspect.FD) value { return explain.N(f.Taken) }),
-		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *inspect.FD) value {
-			if !f.HasStat && (f.Kind == inspect.KindPath || f.Kind == inspect.KindDevice) {
+		fdStat(doc{Key: "taken", Unit: explain.Bytes, Show: explain.Data, Gist: "What it takes of its file system: less than its length where it has holes."}, func(f *fdfacts.Descriptor) value { return explain.N(f.Taken) }),
+		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *fdfacts.Descriptor) value {
+			if !f.HasStat && (f.Kind == procfacts.KindPath || f.Kind == procfacts.KindDevice) {
 				return explain.None(inspect.Unread)
 			}
 			return explain.B(f.Deleted)
 		}),
-		fdStat(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *inspect.FD) value { return explain.S(device(f.Dev)) }),
-		fdStat(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *inspect.FD) value { return explain.N(f.Inode) }),
-		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *inspect.MountPoint) string { return m.FSType }),
-		mount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."}, func(m *inspect.MountPoint) string { return m.Point }),
+		fdStat(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *fdfacts.Descriptor) value { return explain.S(device(f.Dev)) }),
+		fdStat(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) }),
+		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
+		mount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."}, func(m *fdfacts.MountPoint) string { return m.Point }),
 	}
 }
 
@@ -168,32 +170,32 @@ func why(r fdRow) string {
 func particulars(r fdRow) string {
 	f := r.It
 	switch f.Kind {
-	case inspect.KindFile, inspect.KindPath:
+	case procfacts.KindFile, procfacts.KindPath:
 		return onDisk(f)
-	case inspect.KindDirectory:
+	case procfacts.KindDirectory:
 		return "directory" + where(f)
-	case inspect.KindChar, inspect.KindDevice:
+	case procfacts.KindChar, procfacts.KindDevice:
 		return deviceName(r)
-	case inspect.KindBlock:
+	case procfacts.KindBlock:
 		return "block device " + device(f.Rdev) + driver(r, true) + ": reads and writes bypass the file system on it"
-	case inspect.KindMqueue:
+	case procfacts.KindMqueue:
 		return "POSIX message queue " + f.Link
-	case inspect.KindSecret:
+	case procfacts.KindSecret:
 		return "secret memory" + long(f) + ": not even the kernel has it mapped"
-	case inspect.KindPipe, inspect.KindFIFO:
+	case procfacts.KindPipe, procfacts.KindFIFO:
 		return pipe(f, r.List.Relatives)
-	case inspect.KindSocket:
+	case procfacts.KindSocket:
 		return socket(f)
-	case inspect.KindMemfd:
+	case procfacts.KindMemfd:
 		return "memory that is a file without a name" + long(f)
-	case inspect.KindNamespace:
+	case procfacts.KindNamespace:
 		return "keeps that namespace alive, and lets setns enter it"
 	}
 	return special(r)
 }
 
 // long is how long a file is, where that is known.
-func long(f *inspect.FD) string {
+func long(f *fdfacts.Descriptor) string {
 	if !f.HasStat {
 		return ""
 	}

@@ -8,19 +8,20 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
 type (
-	list      = *inspect.FDList
-	listField = explain.Field[*inspect.FDList]
-	fdRow     = inspect.FDPart
+	list      = *fdfacts.List
+	listField = explain.Field[*fdfacts.List]
+	fdRow     = fdfacts.Part
 	doc       = explain.Doc
 	value     = explain.Value
 )
 
 // Process sums up what a process has open.
-func Process() explain.Card[*inspect.FDList] {
-	return explain.Card[*inspect.FDList]{Name: "fd PID", Sections: []explain.Section[*inspect.FDList]{
+func Process() explain.Card[*fdfacts.List] {
+	return explain.Card[*fdfacts.List]{Name: "fd PID", Sections: []explain.Section[*fdfacts.List]{
 		{Title: "All of them", Fields: summary()},
 		{Title: "One by one", Table: "fds"},
 	}, Rules: rules()}
@@ -217,7 +218,7 @@ func readDuplicates(l list) string {
 func readShared(l list) string {
 	var who []string
 	rel := slices.Clone(l.Sharing.Relatives)
-	slices.SortStableFunc(rel, func(a, b inspect.Relative) int { return b.Shared - a.Shared })
+	slices.SortStableFunc(rel, func(a, b fdfacts.Relative) int { return b.Shared - a.Shared })
 	for _, r := range rel {
 		name := fmt.Sprintf("%s (%d)", r.P.Comm, r.P.PID)
 		if r.Parent {
@@ -242,7 +243,7 @@ func readShared(l list) string {
 }
 
 // deleted are the files without a directory, each once.
-func deleted(l list) (out []*inspect.FD) {
+func deleted(l list) (out []*fdfacts.Descriptor) {
 	type id struct{ dev, inode uint64 }
 	seen := map[id]bool{}
 	for i := range l.List {
@@ -265,12 +266,12 @@ func lowestFree(l list) int32 {
 	return next
 }
 
-func rules() []explain.Rule[*inspect.FDList] {
+func rules() []explain.Rule[*fdfacts.List] {
 	share := func(l list) float64 {
 		below, _ := belowLimit(l)
 		return float64(below) / float64(l.Limit.Soft)
 	}
-	return []explain.Rule[*inspect.FDList]{{
+	return []explain.Rule[*fdfacts.List]{{
 		ID: "fd.limit_near", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
 		Means:    "At the limit open, socket and accept fail with EMFILE.",
 		Evidence: []string{"fd_limit_soft", "open_fds"}, Concept: "file-descriptor", Next: "kwhy explain file-descriptor",

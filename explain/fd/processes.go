@@ -10,18 +10,19 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // lift takes a column of processes.
-func lift(c explain.Field[inspect.Proc]) explain.Field[hostRow] {
-	return explain.Own(explain.Lift(c, func(r hostRow) inspect.Proc { return r.Row }))
+func lift(c explain.Field[procfacts.Row]) explain.Field[hostRow] {
+	return explain.Own(explain.Lift(c, func(r hostRow) procfacts.Row { return r.Row }))
 }
 
 type hostColumn = explain.Field[hostRow]
 
 // counted is a column that counts descriptors. What those lead to that may not be
 // seen is in no kind's number.
-func counted(key, label, gist string, show explain.Show, get func(*inspect.FDCount) int) hostColumn {
+func counted(key, label, gist string, show explain.Show, get func(*procfacts.FDCount) int) hostColumn {
 	return hostColumn{Doc: doc{Key: key, Label: label, Unit: explain.Count, Show: show, Source: inspect.PIDFd, Concept: conceptOf(key), Gist: gist}, Get: func(r hostRow) value {
 		if key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 			return explain.None(inspect.Denied)
@@ -47,27 +48,27 @@ func conceptOf(key string) explain.Concept {
 	return "file-descriptor"
 }
 
-func ofKind(kind inspect.FileKind) func(*inspect.FDCount) int {
-	return func(c *inspect.FDCount) int { return int(c.Kinds[kind]) }
+func ofKind(kind procfacts.FileKind) func(*procfacts.FDCount) int {
+	return func(c *procfacts.FDCount) int { return int(c.Kinds[kind]) }
 }
 
 // Processes is the table of processes by what they have open.
 func Processes() *explain.Table[hostRow] {
-	fds := counted("fds", "FDS", "Its open file descriptors.", explain.Always, func(c *inspect.FDCount) int { return c.Total })
+	fds := counted("fds", "FDS", "Its open file descriptors.", explain.Always, func(c *procfacts.FDCount) int { return c.Total })
 	fds.Counter, fds.Gauge = true, true
 	ppid, user := lift(proc.PPID()), lift(proc.User())
 	user.Show = explain.Wide
 	columns := append([]hostColumn{lift(proc.PID()), ppid, user, fds}, bound()...)
 	return &explain.Table[hostRow]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"}, Fields: append(columns,
-		counted("files", "FILES", "Files and directories.", explain.Wide, ofKind(inspect.KindPath)),
-		counted("sockets", "SOCKETS", "Sockets.", explain.Wide, ofKind(inspect.KindSocket)),
-		counted("pipes", "PIPES", "Ends of pipes.", explain.Wide, ofKind(inspect.KindPipe)),
-		counted("devices", "DEVICES", "Devices and terminals.", explain.Data, ofKind(inspect.KindDevice)),
-		counted("inotify", "INOTIFY", "inotify instances.", explain.Data, ofKind(inspect.KindInotify)),
-		counted("inotify_watches", "WATCHES", "Files and directories that its inotify instances watch.", explain.Data, func(c *inspect.FDCount) int { return c.InotifyWatches }),
-		counted("epoll", "EPOLL", "epoll sets.", explain.Data, ofKind(inspect.KindEpoll)),
-		counted("epoll_watches", "WAITS FOR", "Descriptors that its epoll sets wait for.", explain.Data, func(c *inspect.FDCount) int { return c.EpollWatches }),
-		counted("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, ofKind(inspect.KindMemfd)),
+		counted("files", "FILES", "Files and directories.", explain.Wide, ofKind(procfacts.KindPath)),
+		counted("sockets", "SOCKETS", "Sockets.", explain.Wide, ofKind(procfacts.KindSocket)),
+		counted("pipes", "PIPES", "Ends of pipes.", explain.Wide, ofKind(procfacts.KindPipe)),
+		counted("devices", "DEVICES", "Devices and terminals.", explain.Data, ofKind(procfacts.KindDevice)),
+		counted("inotify", "INOTIFY", "inotify instances.", explain.Data, ofKind(procfacts.KindInotify)),
+		counted("inotify_watches", "WATCHES", "Files and directories that its inotify instances watch.", explain.Data, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
+		counted("epoll", "EPOLL", "epoll sets.", explain.Data, ofKind(procfacts.KindEpoll)),
+		counted("epoll_watches", "WAITS FOR", "Descriptors that its epoll sets wait for.", explain.Data, func(c *procfacts.FDCount) int { return c.EpollWatches }),
+		counted("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, ofKind(procfacts.KindMemfd)),
 		hostColumn{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: deletedBy},
 		lift(proc.Comm()),
 		hostColumn{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
@@ -120,7 +121,7 @@ func deletedBy(r hostRow) value {
 }
 
 // eachOnce leaves out further descriptors of a file.
-func eachOnce(list []inspect.DeletedFile) (out []inspect.DeletedFile) {
+func eachOnce(list []procfacts.OpenDeleted) (out []procfacts.OpenDeleted) {
 	seen := map[[2]uint64]bool{}
 	for _, d := range list {
 		if k := [2]uint64{d.Dev, d.Inode}; !seen[k] {
@@ -164,7 +165,7 @@ func keepsSpace() explain.Rule[hostRow] {
 		}, At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
 		Say: func(r hostRow) string {
 			files := eachOnce(r.It.Deleted)
-			largest := slices.MaxFunc(files, func(a, b inspect.DeletedFile) int { return cmp.Compare(a.Taken, b.Taken) })
+			largest := slices.MaxFunc(files, func(a, b procfacts.OpenDeleted) int { return cmp.Compare(a.Taken, b.Taken) })
 			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, explain.Size(deletedBy(r).Uint()),
 				explain.Plural(len(files), "file", "files"), map[bool]string{true: "was", false: "were"}[len(files) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
@@ -172,9 +173,9 @@ func keepsSpace() explain.Rule[hostRow] {
 }
 
 func whyHost(r hostRow) string {
-	counts := map[inspect.FileKind]int{}
+	counts := map[procfacts.FileKind]int{}
 	for k, n := range r.It.Kinds {
-		counts[inspect.FileKind(k)] = int(n)
+		counts[procfacts.FileKind(k)] = int(n)
 	}
 	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 		return "what they lead to is not to be seen"

@@ -6,19 +6,20 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
 // socketColumn is a column of any table whose rows have a socket.
 type socketColumn struct {
 	doc
-	of func(*inspect.Socket) value
+	of func(*fdfacts.Socket) value
 }
 
 // socketColumns are what a socket is, in parts; a row without one has none of them.
 func socketColumns() []socketColumn {
-	declare := func(d doc, get func(*inspect.Socket) value) socketColumn {
+	declare := func(d doc, get func(*fdfacts.Socket) value) socketColumn {
 		d.Show, d.Source, d.Concept = explain.Data, inspect.PIDNet, "file-descriptor"
-		return socketColumn{d, func(s *inspect.Socket) value {
+		return socketColumn{d, func(s *fdfacts.Socket) value {
 			if s == nil {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -31,8 +32,8 @@ func socketColumns() []socketColumn {
 		}
 		return explain.S(s)
 	}
-	queue := func(n func(*inspect.Socket) uint64) func(*inspect.Socket) value {
-		return func(s *inspect.Socket) value {
+	queue := func(n func(*fdfacts.Socket) uint64) func(*fdfacts.Socket) value {
+		return func(s *fdfacts.Socket) value {
 			if !s.Local.IsValid() {
 				return explain.None(inspect.Unsupported) // /proc/net has none of these
 			}
@@ -40,23 +41,23 @@ func socketColumns() []socketColumn {
 		}
 	}
 	return []socketColumn{
-		declare(doc{Key: "protocol", Gist: "The table of /proc/net that has it: tcp, udp6, unix, ..."}, func(s *inspect.Socket) value { return explain.S(s.Protocol) }),
-		declare(doc{Key: "local", Gist: "Its own address, or the path of a unix socket."}, func(s *inspect.Socket) value {
+		declare(doc{Key: "protocol", Gist: "The table of /proc/net that has it: tcp, udp6, unix, ..."}, func(s *fdfacts.Socket) value { return explain.S(s.Protocol) }),
+		declare(doc{Key: "local", Gist: "Its own address, or the path of a unix socket."}, func(s *fdfacts.Socket) value {
 			if s.Local.IsValid() {
 				return explain.S(s.Local.String())
 			}
 			return text(s.Path)
 		}),
-		declare(doc{Key: "remote", Gist: "The address of its peer, or the path that a unix peer is bound to."}, func(s *inspect.Socket) value {
+		declare(doc{Key: "remote", Gist: "The address of its peer, or the path that a unix peer is bound to."}, func(s *fdfacts.Socket) value {
 			if connected(s) {
 				return explain.S(s.Peer.String())
 			}
 			return text(s.PeerPath)
 		}),
-		declare(doc{Key: "state", Gist: "Its state: LISTEN, ESTABLISHED, ..."}, func(s *inspect.Socket) value { return text(s.State) }),
-		declare(doc{Key: "recv_queue", Unit: explain.Count, Gist: "Bytes unread; of a listener connections; of UDP and raw memory charged."}, queue(func(s *inspect.Socket) uint64 { return s.Recv })),
-		declare(doc{Key: "send_queue", Unit: explain.Count, Gist: "Bytes unsent or unanswered; of UDP and raw the memory charged for them."}, queue(func(s *inspect.Socket) uint64 { return s.Send })),
-		declare(doc{Key: "peer_inode", Unit: explain.ID, Gist: "The inode of the other side of a unix socket."}, func(s *inspect.Socket) value {
+		declare(doc{Key: "state", Gist: "Its state: LISTEN, ESTABLISHED, ..."}, func(s *fdfacts.Socket) value { return text(s.State) }),
+		declare(doc{Key: "recv_queue", Unit: explain.Count, Gist: "Bytes unread; of a listener connections; of UDP and raw memory charged."}, queue(func(s *fdfacts.Socket) uint64 { return s.Recv })),
+		declare(doc{Key: "send_queue", Unit: explain.Count, Gist: "Bytes unsent or unanswered; of UDP and raw the memory charged for them."}, queue(func(s *fdfacts.Socket) uint64 { return s.Send })),
+		declare(doc{Key: "peer_inode", Unit: explain.ID, Gist: "The inode of the other side of a unix socket."}, func(s *fdfacts.Socket) value {
 			if s.PeerInode == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -65,13 +66,13 @@ func socketColumns() []socketColumn {
 	}
 }
 
-func connected(s *inspect.Socket) bool {
+func connected(s *fdfacts.Socket) bool {
 	return s.Peer.IsValid() && (s.Peer.Port() != 0 || !s.Peer.Addr().IsUnspecified())
 }
 
 // socket tells of a descriptor's socket. One that is in no file of /proc/net has its
 // protocol by the name that the kernel gives it.
-func socket(f *inspect.FD) string {
+func socket(f *fdfacts.Descriptor) string {
 	if f.Socket != nil {
 		return told(f.Socket) + peer(f)
 	}
@@ -98,7 +99,7 @@ func listed(name string) bool {
 }
 
 // told says what a socket is.
-func told(s *inspect.Socket) string {
+func told(s *fdfacts.Socket) string {
 	switch s.Protocol {
 	case "unix":
 		name := "unix " + s.Type + " socket"
@@ -122,7 +123,7 @@ func told(s *inspect.Socket) string {
 	return name
 }
 
-func waiting(s *inspect.Socket) string {
+func waiting(s *fdfacts.Socket) string {
 	if s.State != "LISTEN" || s.Recv == 0 {
 		return ""
 	}
@@ -132,7 +133,7 @@ func waiting(s *inspect.Socket) string {
 // queues says what waits. TCP counts bytes of the stream; the others what the kernel
 // charges for whole packets, its own bookkeeping included (net/ipv4/udp.c,
 // udp4_format_sock: sk_rmem_alloc), which is some hundred bytes more than they carry.
-func queues(s *inspect.Socket) string {
+func queues(s *fdfacts.Socket) string {
 	switch {
 	case s.State == "LISTEN":
 		return waiting(s)
@@ -147,7 +148,7 @@ func queues(s *inspect.Socket) string {
 }
 
 // peer says who has the other side of a unix socket.
-func peer(f *inspect.FD) string {
+func peer(f *fdfacts.Descriptor) string {
 	if f.Socket == nil || f.Socket.PeerInode == 0 {
 		return ""
 	}
@@ -162,7 +163,7 @@ func peer(f *inspect.FD) string {
 	return s + "; the other side has " + few(who)
 }
 
-func state(s *inspect.Socket) string {
+func state(s *fdfacts.Socket) string {
 	if s.State == "" {
 		return ""
 	}

@@ -7,11 +7,12 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
-	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	procfacts "kwhy/inspect/proc"
 )
 
 // line returns what fdinfo has under a name.
-func line(f *inspect.FD, name string) string {
+func line(f *fdfacts.Descriptor, name string) string {
 	for _, l := range f.Info {
 		if l.Name == name {
 			return l.Value
@@ -20,7 +21,7 @@ func line(f *inspect.FD, name string) string {
 	return ""
 }
 
-func lines(f *inspect.FD, name string) (out []string) {
+func lines(f *fdfacts.Descriptor, name string) (out []string) {
 	for _, l := range f.Info {
 		if l.Name == name {
 			out = append(out, l.Value)
@@ -33,7 +34,7 @@ func lines(f *inspect.FD, name string) (out []string) {
 func special(r fdRow) string {
 	f := r.It
 	switch f.Kind {
-	case inspect.KindEventfd:
+	case procfacts.KindEventfd:
 		n, err := strconv.ParseUint(strings.TrimSpace(line(f, "eventfd-count")), 16, 64)
 		if err != nil {
 			return "a counter to wait on"
@@ -42,30 +43,30 @@ func special(r fdRow) string {
 			return fmt.Sprintf("a counter at %d, of which each read takes one", n)
 		}
 		return fmt.Sprintf("a counter at %d; a read takes all", n)
-	case inspect.KindEpoll:
+	case procfacts.KindEpoll:
 		return epoll(f)
-	case inspect.KindTimerfd:
+	case procfacts.KindTimerfd:
 		return timer(f)
-	case inspect.KindSignalfd:
+	case procfacts.KindSignalfd:
 		if set, err := strconv.ParseUint(line(f, "sigmask"), 16, 64); err == nil {
 			return "reads signals as they come: " + strings.Join(proc.SignalNames(set), " ")
 		}
 		return "reads signals as they come"
-	case inspect.KindInotify:
+	case procfacts.KindInotify:
 		return inotify(r)
-	case inspect.KindFanotify:
+	case procfacts.KindFanotify:
 		return fanotify(r)
-	case inspect.KindPidfd:
+	case procfacts.KindPidfd:
 		return pidfd(r)
-	case inspect.KindIOUring:
+	case procfacts.KindIOUring:
 		return "a ring of I/O requests" + ring(f)
-	case inspect.KindUserfaultfd:
+	case procfacts.KindUserfaultfd:
 		return "page faults of a range of memory, served by a program: " + orZero(line(f, "total")) + " wait"
-	case inspect.KindBPF:
+	case procfacts.KindBPF:
 		return bpf(f)
-	case inspect.KindPerf:
+	case procfacts.KindPerf:
 		return "a performance counter"
-	case inspect.KindDMABuf:
+	case procfacts.KindDMABuf:
 		return "memory shared among devices" + sized(line(f, "size"))
 	}
 	return "a kind of file that the kernel calls " + strings.Trim(strings.TrimPrefix(f.Link, "anon_inode:"), "[]")
@@ -85,7 +86,7 @@ func sized(s string) string {
 	return ""
 }
 
-func ring(f *inspect.FD) string {
+func ring(f *fdfacts.Descriptor) string {
 	head, err1 := strconv.ParseUint(line(f, "SqHead"), 10, 64)
 	tail, err2 := strconv.ParseUint(line(f, "SqTail"), 10, 64)
 	if err1 != nil || err2 != nil {
@@ -112,7 +113,7 @@ func pidfd(r fdRow) string {
 // timer tells clock and next expiry: "it_value: (3, 141592653)". A timer that went
 // off has 0 there until it is read, and counts ticks meanwhile; one that repeats is
 // set anew by that read (fs/timerfd.c, timerfd_read).
-func timer(f *inspect.FD) string {
+func timer(f *fdfacts.Descriptor) string {
 	clocks := map[string]string{"0": "the wall clock", "1": "the monotonic clock", "7": "the clock since boot", "8": "the wall clock, and wakes the machine", "9": "the clock since boot, and wakes the machine"}
 	clock := clocks[line(f, "clockid")]
 	if clock == "" {

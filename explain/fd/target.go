@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
-func onDisk(f *inspect.FD) string {
+func onDisk(f *fdfacts.Descriptor) string {
 	var b strings.Builder
 	b.WriteString("file")
 	if f.HasStat {
@@ -24,7 +24,7 @@ func onDisk(f *inspect.FD) string {
 	return b.String()
 }
 
-func where(f *inspect.FD) string {
+func where(f *fdfacts.Descriptor) string {
 	if f.Mount == nil {
 		return ""
 	}
@@ -59,9 +59,9 @@ func driver(r fdRow, block bool) string {
 
 // pipe says which end it is, and who has the other. One that is open for both, as a
 // FIFO may be, has no other end.
-func pipe(f *inspect.FD, relatives bool) string {
+func pipe(f *fdfacts.Descriptor, relatives bool) string {
 	writes, reads := f.Flags&accessMode != 0, f.Flags&accessMode != 1
-	var same, other []inspect.FDEnd
+	var same, other []fdfacts.End
 	for _, e := range f.Ends {
 		if f.HasInfo && e.Writes != writes && reads != writes {
 			other = append(other, e)
@@ -97,7 +97,7 @@ func pipe(f *inspect.FD, relatives bool) string {
 }
 
 // ends names processes, each once with its descriptors.
-func ends(list []inspect.FDEnd) (out []string) {
+func ends(list []fdfacts.End) (out []string) {
 	for i := 0; i < len(list); { // by process
 		p := list[i].P
 		var fds []int32

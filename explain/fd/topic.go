@@ -6,6 +6,8 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Topic lists every value and rule of this package for those who walk the
@@ -16,7 +18,7 @@ func Topic() explain.Topic {
 	whole := Host()
 	t = t.Plus(whole.Topic("fd", func(h *inspect.Host, want inspect.Sources) (host, error) {
 		if !want.Has(inspect.PIDFd) {
-			return h.FDHost(nil, want) // no process has to be looked at
+			return fdfacts.Take(h, nil, want) // no process has to be looked at
 		}
 		return TakeHost(h, want)
 	}))
@@ -27,7 +29,7 @@ func Topic() explain.Topic {
 		}
 		return f, v.Order(f), nil
 	}))
-	t = t.Plus(Kinds().Topic("fd", func(h *inspect.Host, v *explain.View[inspect.FDKindPart]) (explain.Rows[inspect.FDKindPart], []int32, error) {
+	t = t.Plus(Kinds().Topic("fd", func(h *inspect.Host, v *explain.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
 		f, err := TakeHost(h, v.Needs())
 		if err != nil {
 			return nil, nil, err
@@ -62,7 +64,7 @@ func asked() explain.Topic {
 		if err != nil {
 			return nil, nil, err
 		}
-		l, err := h.PathHolders(ps, ".")
+		l, err := fdfacts.TakePathHolders(h, ps, ".")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -73,7 +75,7 @@ func asked() explain.Topic {
 		if err != nil {
 			return nil, nil, err
 		}
-		l, err := h.SocketHolders(ps, netip.Addr{}, 0)
+		l, err := fdfacts.TakeSocketHolders(h, ps, netip.Addr{}, 0)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -87,7 +89,7 @@ func TakeGone(h *inspect.Host) (gone, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.DeletedFiles(ps), nil
+	return fdfacts.TakeDeleted(h, ps), nil
 }
 
 // The limits of processes that prlimit(2) may not be asked for are read from their
@@ -100,13 +102,13 @@ func TakeHost(h *inspect.Host, want inspect.Sources) (host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Complete(h, func() *inspect.FDScan { return h.FDs(ps, nil) }, want)
+	return Complete(h, func() *procfacts.FDScan { return procfacts.ScanFDs(h, ps, nil) }, want)
 }
 
 // Complete reads what else belongs to a scan of the descriptors of processes that were
 // read with their status.
-func Complete(h *inspect.Host, scan func() *inspect.FDScan, want inspect.Sources) (host, error) {
-	f, err := h.FDHostOf(scan, want)
+func Complete(h *inspect.Host, scan func() *procfacts.FDScan, want inspect.Sources) (host, error) {
+	f, err := fdfacts.TakeBeside(h, scan, want)
 	if err != nil {
 		return nil, err
 	}
@@ -128,5 +130,5 @@ func Take(h *inspect.Host, pid int32, limit int) (list, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.FDList(ps, pid, limit)
+	return fdfacts.TakeList(h, ps, pid, limit)
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 )
 
 // named returns what the bits of a mask are called, in order, and the rest as one
@@ -68,7 +68,7 @@ func epollEvents(mask uint64) string {
 }
 
 // epoll lists what is watched: "tfd: 5 events: 19 data: 5 pos:0 ino:..".
-func epoll(f *inspect.FD) string {
+func epoll(f *fdfacts.Descriptor) string {
 	var list []string
 	for _, l := range lines(f, "tfd") {
 		w := strings.Fields(l)

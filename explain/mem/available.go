@@ -6,6 +6,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
 )
 
 func left() []field {
@@ -48,7 +49,7 @@ func availableShare(m mem) value {
 func readAvailable(m mem) string {
 	a := explain.Look(m.Info, "MemAvailable")
 	s := fmt.Sprintf("%s of RAM is within reach without swapping.", ofRAM(m, a))
-	if i := inspect.Lowest(m.Cgroups); i >= 0 {
+	if i := cgroupfacts.Lowest(m.Cgroups); i >= 0 {
 		if limit, _ := m.Cgroups[i].Limit(); limit < a.Uint() {
 			s += " Not for programs here: their memory cgroup has a lower limit, see below."
 		}

@@ -5,9 +5,11 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	memfacts "kwhy/inspect/mem"
 )
 
-type cgroupRow = inspect.MemPart[inspect.CgroupMem]
+type cgroupRow = memfacts.Part[cgroupfacts.Memory]
 
 func cgroup() []field {
 	src := inspect.CgroupMemory
@@ -31,13 +33,13 @@ func cgroup() []field {
 		declare(doc{Key: "cgroup_room", Label: "room under it", Unit: bytes, Gist: "What is left below the limit that is hit first, cache not counted as free."},
 			room, readRoom),
 		declare(doc{Key: "cgroup_use", Label: "charged", Unit: bytes, Gist: "What this cgroup's processes are charged now."},
-			func(m mem) value { return own(m, (*inspect.CgroupMem).Use) }, readUse),
+			func(m mem) value { return own(m, (*cgroupfacts.Memory).Use) }, readUse),
 		declare(doc{Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare, Gist: "Processes in it, and on v2 below it, that an OOM killer killed."},
 			kills, nil),
 	}
 }
 
-func own(m mem, get func(*inspect.CgroupMem) (uint64, inspect.Reason)) value {
+func own(m mem, get func(*cgroupfacts.Memory) (uint64, inspect.Reason)) value {
 	if len(m.Cgroups) == 0 {
 		return value{}
 	}
@@ -67,10 +69,10 @@ func readCgroup(m mem) string {
 // lowest returns the lowest limit, and which cgroup's it is: -1 for one that
 // lies above what can be seen.
 func lowest(m mem) (limit uint64, at int, ok bool) {
-	if n, hidden := inspect.HiddenLimit(m.Cgroups); hidden {
+	if n, hidden := cgroupfacts.HiddenLimit(m.Cgroups); hidden {
 		return n, -1, true
 	}
-	if at = inspect.Lowest(m.Cgroups); at < 0 {
+	if at = cgroupfacts.Lowest(m.Cgroups); at < 0 {
 		return 0, 0, false
 	}
 	limit, _ = m.Cgroups[at].Limit()
@@ -108,7 +110,7 @@ func readCgroupLimit(m mem) string {
 }
 
 func lowestHigh(m mem) value {
-	at := inspect.LowestHigh(m.Cgroups)
+	at := cgroupfacts.LowestHigh(m.Cgroups)
 	if at < 0 {
 		return explain.None(inspect.Inapplicable)
 	}
@@ -116,7 +118,7 @@ func lowestHigh(m mem) value {
 }
 
 func readHigh(m mem) string {
-	c := &m.Cgroups[inspect.LowestHigh(m.Cgroups)]
+	c := &m.Cgroups[cgroupfacts.LowestHigh(m.Cgroups)]
 	high, _ := c.High()
 	s := "Of " + c.Path + ". Above it the kernel reclaims from its tasks and makes them wait, but kills none."
 	if use, why := c.Use(); why == inspect.Present {
@@ -126,7 +128,7 @@ func readHigh(m mem) string {
 }
 
 func room(m mem) value {
-	at := inspect.Closest(m.Cgroups)
+	at := cgroupfacts.Closest(m.Cgroups)
 	if at < 0 {
 		if len(m.Cgroups) == 0 {
 			return value{}
@@ -139,7 +141,7 @@ func room(m mem) value {
 }
 
 func readRoom(m mem) string {
-	c := &m.Cgroups[inspect.Closest(m.Cgroups)]
+	c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 	limit, _ := c.Limit()
 	use, _ := c.Use()
 	s := fmt.Sprintf("Hit first: the limit of %s, %s of %s used.", c.Path, explain.Percent(use, limit), explain.Size(limit))
@@ -158,7 +160,7 @@ func readUse(m mem) string {
 }
 
 // Pressed is the share of a limit that is used and can't be dropped.
-func Pressed(c *inspect.CgroupMem) value {
+func Pressed(c *cgroupfacts.Memory) value {
 	limit, r1 := c.Limit()
 	use, r2 := c.Use()
 	cache, ok := c.Reclaimable()
@@ -172,7 +174,7 @@ func Pressed(c *inspect.CgroupMem) value {
 func Cgroups() *explain.Table[cgroupRow] {
 	type column = explain.Field[cgroupRow]
 	src := inspect.CgroupMemory
-	amount := func(key, gist string, get func(*inspect.CgroupMem) (uint64, inspect.Reason), show explain.Show) column {
+	amount := func(key, gist string, get func(*cgroupfacts.Memory) (uint64, inspect.Reason), show explain.Show) column {
 		return column{Doc: doc{Key: key, Unit: bytes, Source: src, Concept: "memory-cgroup", Show: show, Gist: gist},
 			Get: func(r cgroupRow) value { return explain.If(get(r.It)) }}
 	}
@@ -181,12 +183,12 @@ func Cgroups() *explain.Table[cgroupRow] {
 			Get: func(r cgroupRow) value { return explain.S(r.It.Path) }},
 		{Doc: doc{Key: "version", Unit: explain.Plain, Source: src, Concept: "memory-cgroup", Show: explain.Data, Gist: "cgroup version, 1 or 2."},
 			Get: func(r cgroupRow) value { return explain.I(r.It.Version) }},
-		amount("limit", "Its hard limit: memory.max, or memory.limit_in_bytes.", (*inspect.CgroupMem).Limit, explain.Always),
-		amount("memory_high", "memory.high: beyond it, tasks are slowed and reclaimed from.", (*inspect.CgroupMem).High, explain.Wide),
-		amount("use", "What it is charged now.", (*inspect.CgroupMem).Use, explain.Always),
-		amount("peak", "The most it was ever charged.", (*inspect.CgroupMem).Peak, explain.Always),
-		amount("swap_limit", "memory.swap.max; in v1 the limit of memory and swap together.", (*inspect.CgroupMem).SwapLimit, explain.Wide),
-		amount("swap_use", "memory.swap.current; in v1 memory and swap less memory.", (*inspect.CgroupMem).SwapUse, explain.Wide),
+		amount("limit", "Its hard limit: memory.max, or memory.limit_in_bytes.", (*cgroupfacts.Memory).Limit, explain.Always),
+		amount("memory_high", "memory.high: beyond it, tasks are slowed and reclaimed from.", (*cgroupfacts.Memory).High, explain.Wide),
+		amount("use", "What it is charged now.", (*cgroupfacts.Memory).Use, explain.Always),
+		amount("peak", "The most it was ever charged.", (*cgroupfacts.Memory).Peak, explain.Always),
+		amount("swap_limit", "memory.swap.max; in v1 the limit of memory and swap together.", (*cgroupfacts.Memory).SwapLimit, explain.Wide),
+		amount("swap_use", "memory.swap.current; in v1 memory and swap less memory.", (*cgroupfacts.Memory).SwapUse, explain.Wide),
 		{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "What its limit means for those inside."},
 			Get: func(r cgroupRow) value { return explain.S(whyCgroup(r)) }},
 	}, Rules: cgroupRules()}
@@ -208,10 +210,10 @@ func whyCgroup(r cgroupRow) string {
 		return "no limit of its own"
 	}
 	s := "a limit, but not the lowest"
-	if r.N == inspect.Lowest(r.Mem.Cgroups) {
+	if r.N == cgroupfacts.Lowest(r.Mem.Cgroups) {
 		s = "the lowest limit"
 	}
-	if r.N == inspect.Closest(r.Mem.Cgroups) {
+	if r.N == cgroupfacts.Closest(r.Mem.Cgroups) {
 		s += ", and the one hit first"
 	}
 	if use, why := r.It.Use(); why == inspect.Present && limit > 0 {

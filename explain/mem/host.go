@@ -5,11 +5,12 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 type (
-	mem   = *inspect.Mem
-	field = explain.Field[*inspect.Mem]
+	mem   = *memfacts.Snapshot
+	field = explain.Field[*memfacts.Snapshot]
 	doc   = explain.Doc
 	value = explain.Value
 )
@@ -29,8 +30,8 @@ func kernelVersion(major, minor int) inspect.Version {
 func also(s ...inspect.Source) []inspect.Source { return s }
 
 // Host explains the memory of a host.
-func Host() explain.Card[*inspect.Mem] {
-	return explain.Card[*inspect.Mem]{Name: "mem", Sections: []explain.Section[*inspect.Mem]{
+func Host() explain.Card[*memfacts.Snapshot] {
+	return explain.Card[*memfacts.Snapshot]{Name: "mem", Sections: []explain.Section[*memfacts.Snapshot]{
 		{Title: "What is left to give", Fields: left()},
 		{Title: "The memory cgroup of this shell", Fields: cgroup(), Table: "cgroups"},
 		{Title: "Where the RAM is", Whole: "mem_total", Fields: ram()},

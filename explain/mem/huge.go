@@ -7,6 +7,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 func thpWords() []explain.Word {
@@ -153,8 +154,8 @@ func readKSM(m mem) string {
 }
 
 // HugePools lists the hugetlb pools that have pages, or may grow some.
-func HugePools() *explain.Table[inspect.MemPart[inspect.HugePool]] {
-	type row = inspect.MemPart[inspect.HugePool]
+func HugePools() *explain.Table[memfacts.Part[memfacts.HugePool]] {
+	type row = memfacts.Part[memfacts.HugePool]
 	type column = explain.Field[row]
 	src := inspect.HugepagePools
 	amount := func(key, gist string) column {
@@ -175,7 +176,7 @@ func HugePools() *explain.Table[inspect.MemPart[inspect.HugePool]] {
 	}}
 }
 
-func whyPool(p *inspect.HugePool) string {
+func whyPool(p *memfacts.HugePool) string {
 	idle := p.Counts["free_hugepages"] - min(p.Counts["free_hugepages"], p.Counts["resv_hugepages"])
 	if idle == 0 {
 		return "all of it is in use or promised"
@@ -184,8 +185,8 @@ func whyPool(p *inspect.HugePool) string {
 }
 
 // UsedPools returns the pools that are worth a row.
-func UsedPools(m *inspect.Mem) []inspect.HugePool {
-	return slices.DeleteFunc(slices.Clone(m.Pools), func(p inspect.HugePool) bool {
+func UsedPools(m *memfacts.Snapshot) []memfacts.HugePool {
+	return slices.DeleteFunc(slices.Clone(m.Pools), func(p memfacts.HugePool) bool {
 		return p.Counts["nr_hugepages"] == 0 && p.Counts["nr_overcommit_hugepages"] == 0
 	})
 }

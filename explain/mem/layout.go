@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 func addressSpace() []procField {
@@ -73,7 +74,7 @@ func kindWords() []explain.Word {
 		"vdso":      "Pages of the kernel's: system calls without a switch.",
 	}
 	var out []explain.Word
-	for _, k := range inspect.MapKinds() {
+	for _, k := range memfacts.MapKinds() {
 		out = append(out, explain.Word{Name: k, Gist: words[k], Concept: "address-space"})
 	}
 	return out
@@ -89,8 +90,8 @@ func kindGist(name string) string {
 }
 
 // MapKinds sums the mappings up by what they are.
-func MapKinds() *explain.Table[inspect.ProcMemPart[inspect.MapKind]] {
-	type row = inspect.ProcMemPart[inspect.MapKind]
+func MapKinds() *explain.Table[memfacts.ProcessPart[memfacts.MapKind]] {
+	type row = memfacts.ProcessPart[memfacts.MapKind]
 	type column = explain.Field[row]
 	src := inspect.PIDMaps
 	return &explain.Table[row]{Name: "mapping_kinds", Fields: []column{
@@ -115,8 +116,8 @@ func mapped(m procMem) (n uint64) {
 }
 
 // Mappings lays the address space out, lowest address first.
-func Mappings() *explain.Table[inspect.ProcMemPart[inspect.Region]] {
-	type row = inspect.ProcMemPart[inspect.Region]
+func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
+	type row = memfacts.ProcessPart[memfacts.Region]
 	type column = explain.Field[row]
 	src := inspect.PIDMaps
 	return &explain.Table[row]{Name: "mappings", Fields: []column{
@@ -151,7 +152,7 @@ func Mappings() *explain.Table[inspect.ProcMemPart[inspect.Region]] {
 	}}
 }
 
-func perms(r inspect.ProcMemPart[inspect.Region]) value {
+func perms(r memfacts.ProcessPart[memfacts.Region]) value {
 	list := make([]value, len(r.It.Perms))
 	for i, p := range r.It.Perms {
 		list[i] = explain.S(p)
@@ -159,7 +160,7 @@ func perms(r inspect.ProcMemPart[inspect.Region]) value {
 	return explain.L(list)
 }
 
-func whyRegion(r *inspect.Region) string {
+func whyRegion(r *memfacts.Region) string {
 	switch r.Object {
 	case "":
 		return map[string]string{"anonymous": "allocations, arenas, threads' stacks", "reserved": "held, without access"}[r.Kind]

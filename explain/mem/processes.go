@@ -7,24 +7,26 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Processes ranks the processes by what they have in RAM. With shares it also
 // has the columns that the kernel must walk page tables for.
-func Processes(shares bool) *explain.Table[inspect.Proc] {
-	fields := []explain.Field[inspect.Proc]{proc.PID(), proc.PPID(), proc.Comm(), proc.VmRSS()}
+func Processes(shares bool) *explain.Table[procfacts.Row] {
+	fields := []explain.Field[procfacts.Row]{proc.PID(), proc.PPID(), proc.Comm(), proc.VmRSS()}
 	if shares {
 		fields = append(fields, proc.Shares()...)
 	}
 	fields = append(fields, proc.RssParts()...)
-	fields = append(fields, proc.VmSwap(), proc.RSS(), proc.Command(), explain.Field[inspect.Proc]{
+	fields = append(fields, proc.VmSwap(), proc.RSS(), proc.Command(), explain.Field[procfacts.Row]{
 		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "rss", Gist: "What its memory is, and what would free it."},
 		Write: whyProcess,
 	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"rss", "-pid"}, Fields: fields}
+	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"rss", "-pid"}, Fields: fields}
 }
 
-func whyProcess(b []byte, r inspect.Proc) []byte {
+func whyProcess(b []byte, r procfacts.Row) []byte {
 	p := r.P
 	switch {
 	case p.Kthread():
@@ -55,13 +57,13 @@ func whyProcess(b []byte, r inspect.Proc) []byte {
 }
 
 type (
-	procMem   = *inspect.ProcMem
-	procField = explain.Field[*inspect.ProcMem]
+	procMem   = *memfacts.Process
+	procField = explain.Field[*memfacts.Process]
 )
 
 // Process explains the memory of one process.
-func Process() explain.Card[*inspect.ProcMem] {
-	return explain.Card[*inspect.ProcMem]{Name: "mem PID", Sections: []explain.Section[*inspect.ProcMem]{
+func Process() explain.Card[*memfacts.Process] {
+	return explain.Card[*memfacts.Process]{Name: "mem PID", Sections: []explain.Section[*memfacts.Process]{
 		{Title: "In RAM now", Whole: "vm_rss", Fields: resident()},
 		{Title: "Its fair share", Fields: shares()},
 		{Title: "Address space", Fields: addressSpace(), Table: "mapping_kinds"},
@@ -292,13 +294,13 @@ func readFreed(m procMem) string {
 }
 
 func faults() []procField {
-	f := func(key, gist string, get func(*inspect.Process) uint64, read func(procMem) string) procField {
+	f := func(key, gist string, get func(*procfacts.Process) uint64, read func(procMem) string) procField {
 		return procField{Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
 			Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
 	}
 	return []procField{
-		f("minflt", "Faults that needed no disk: first touches, shared and cached pages.", func(p *inspect.Process) uint64 { return p.Minflt }, nil),
-		f("majflt", "Faults that waited for a disk or swap device.", func(p *inspect.Process) uint64 { return p.Majflt }, readMajflt),
+		f("minflt", "Faults that needed no disk: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 { return p.Minflt }, nil),
+		f("majflt", "Faults that waited for a disk or swap device.", func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
 	}
 }
 

@@ -4,10 +4,11 @@ import (
 	"fmt"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	memfacts "kwhy/inspect/mem"
 )
 
-type rule = explain.Rule[*inspect.Mem]
+type rule = explain.Rule[*memfacts.Snapshot]
 
 // hostRules judge a host's memory. Their thresholds are ratios unless the
 // rule says otherwise.
@@ -28,13 +29,13 @@ func standRules() []rule {
 		Means:    "At the limit the kernel reclaims from this cgroup alone, and when that yields nothing it kills a process in it, however much the host has free.",
 		Evidence: []string{"cgroup_room", "cgroup_limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(m mem) value {
-			if at := inspect.Closest(m.Cgroups); at >= 0 {
+			if at := cgroupfacts.Closest(m.Cgroups); at >= 0 {
 				return Pressed(&m.Cgroups[at])
 			}
 			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(m mem) string {
-			c := &m.Cgroups[inspect.Closest(m.Cgroups)]
+			c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 			limit, _ := c.Limit()
 			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped", explain.AppendPercent(nil, Pressed(c).Float()), c.Path, explain.Size(limit))
 		},
@@ -210,7 +211,7 @@ func cgroupRules() []explain.Rule[cgroupRow] {
 		Means:    "A limit higher up holds for all below it: at it the kernel reclaims and kills among all of those.",
 		Evidence: []string{"use", "limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(r cgroupRow) value {
-			if r.N == inspect.Closest(r.Mem.Cgroups) {
+			if r.N == cgroupfacts.Closest(r.Mem.Cgroups) {
 				return value{} // mem.cgroup_near_limit speaks of that one
 			}
 			return Pressed(r.It)

@@ -7,6 +7,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 func slabTotal() []field {
@@ -30,8 +31,8 @@ func deriveSlab(m mem) explain.Derivation {
 }
 
 // Slabs lists the slab caches by what they hold.
-func Slabs() *explain.Table[inspect.MemPart[inspect.Slab]] {
-	type row = inspect.MemPart[inspect.Slab]
+func Slabs() *explain.Table[memfacts.Part[memfacts.Slab]] {
+	type row = memfacts.Part[memfacts.Slab]
 	type column = explain.Field[row]
 	src := inspect.Slabinfo
 	return &explain.Table[row]{Name: "slabs", Sort: []string{"size", "name"}, Fields: []column{

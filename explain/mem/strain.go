@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 // strainRules judge what goes on over an interval: none of them has anything to say
@@ -147,7 +147,7 @@ func slabLasts(m mem) value {
 // order 3, which the kernel calls costly to ask for (PAGE_ALLOC_COSTLY_ORDER, mmzone.h).
 func scattered(m mem) string {
 	const costly = 3
-	var worst *inspect.Zone
+	var worst *memfacts.Zone
 	least := 1.0
 	for i := range m.Zones {
 		z := &m.Zones[i]

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 func swap() []field {
@@ -24,9 +25,9 @@ func swap() []field {
 		{Doc: doc{Key: "zswapped", Kernel: "Zswapped", Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP", Concept: "compressed-swap",
 			Gist: "What those pages were before they were compressed."}, Get: meminfo("Zswapped"), Reading: readZswapped},
 		{Doc: doc{Key: "zram_original", Label: "in zram", Unit: bytes, Show: explain.Rare, Source: inspect.ZramStat, Concept: "compressed-swap",
-			Gist: "What was written to compressed RAM disks (zram)."}, Get: zram(func(z *inspect.Zram) uint64 { return z.Original }), Reading: readZram},
+			Gist: "What was written to compressed RAM disks (zram)."}, Get: zram(func(z *memfacts.Zram) uint64 { return z.Original }), Reading: readZram},
 		{Doc: doc{Key: "zram_mem_used", Label: "zram takes", Unit: bytes, Show: explain.Rare, Source: inspect.ZramStat, Concept: "compressed-swap",
-			Gist: "The RAM that it takes there, compressed."}, Get: zram(func(z *inspect.Zram) uint64 { return z.MemUsed })},
+			Gist: "The RAM that it takes there, compressed."}, Get: zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })},
 	}
 }
 
@@ -110,7 +111,7 @@ func readZswapped(m mem) string {
 	return ""
 }
 
-func zram(of func(*inspect.Zram) uint64) func(mem) value {
+func zram(of func(*memfacts.Zram) uint64) func(mem) value {
 	return func(m mem) value {
 		var n uint64
 		for i := range m.Zrams {
@@ -121,7 +122,7 @@ func zram(of func(*inspect.Zram) uint64) func(mem) value {
 }
 
 func readZram(m mem) string {
-	s := explain.Share(zram(func(z *inspect.Zram) uint64 { return z.MemUsed })(m), zram(func(z *inspect.Zram) uint64 { return z.Original })(m))
+	s := explain.Share(zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })(m), zram(func(z *memfacts.Zram) uint64 { return z.Original })(m))
 	if !s.Has() {
 		return ""
 	}
@@ -129,8 +130,8 @@ func readZram(m mem) string {
 }
 
 // Swaps lists the swap devices, the one that is filled first on top.
-func Swaps() *explain.Table[inspect.MemPart[inspect.Swap]] {
-	type row = inspect.MemPart[inspect.Swap]
+func Swaps() *explain.Table[memfacts.Part[memfacts.Swap]] {
+	type row = memfacts.Part[memfacts.Swap]
 	type column = explain.Field[row]
 	src := inspect.Swaps
 	return &explain.Table[row]{Name: "swaps", Fields: []column{
@@ -149,7 +150,7 @@ func Swaps() *explain.Table[inspect.MemPart[inspect.Swap]] {
 	}}
 }
 
-func whySwap(r inspect.MemPart[inspect.Swap]) string {
+func whySwap(r memfacts.Part[memfacts.Swap]) string {
 	equals, above := 0, 0
 	for i := range r.Mem.Swaps {
 		switch s := &r.Mem.Swaps[i]; {

@@ -3,54 +3,59 @@ package mem
 import (
 	"kwhy/explain"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	memfacts "kwhy/inspect/mem"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
 func Topic() explain.Topic {
 	host, process := Host(), Process()
-	t := host.Topic("mem", (*inspect.Host).Mem)
+	t := host.Topic("mem", func(h *inspect.Host, want inspect.Sources) (mem, error) { return memfacts.Take(h, want) })
 	t.Trials = trials()
 	t = t.Plus(process.Topic("mem PID", self))
 	t = t.Plus(Processes(true).Topic("mem", processes))
-	t = t.Plus(parts(Swaps(), func(m mem) []inspect.Swap { return m.Swaps }))
+	t = t.Plus(parts(Swaps(), func(m mem) []memfacts.Swap { return m.Swaps }))
 	t = t.Plus(parts(Zones(), Populated))
-	t = t.Plus(parts(Nodes(), func(m mem) []inspect.Node { return m.Nodes }))
-	t = t.Plus(parts(HugePools(), func(m mem) []inspect.HugePool { return m.Pools }))
-	t = t.Plus(parts(Slabs(), func(m mem) []inspect.Slab { return m.Slabs }))
-	t = t.Plus(parts(Cgroups(), func(m mem) []inspect.CgroupMem { return m.Cgroups }))
-	t = t.Plus(selfParts(MapKinds(), func(m procMem) []inspect.MapKind { return m.Kinds }))
-	return t.Plus(selfParts(Mappings(), func(m procMem) []inspect.Region { return m.Regions }))
+	t = t.Plus(parts(Nodes(), func(m mem) []memfacts.Node { return m.Nodes }))
+	t = t.Plus(parts(HugePools(), func(m mem) []memfacts.HugePool { return m.Pools }))
+	t = t.Plus(parts(Slabs(), func(m mem) []memfacts.Slab { return m.Slabs }))
+	t = t.Plus(parts(Cgroups(), func(m mem) []cgroupfacts.Memory { return m.Cgroups }))
+	t = t.Plus(selfParts(MapKinds(), func(m procMem) []memfacts.MapKind { return m.Kinds }))
+	return t.Plus(selfParts(Mappings(), func(m procMem) []memfacts.Region { return m.Regions }))
 }
 
 // self is kwhy's own process: what a value of a process reads in an example.
-func self(h *inspect.Host, want inspect.Sources) (procMem, error) { return h.ProcMem(h.Self(), want) }
+func self(h *inspect.Host, want inspect.Sources) (procMem, error) {
+	return memfacts.TakeProcess(h, h.Self(), want)
+}
 
-func processes(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
-	return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return h.Procs(want) })
+func processes(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+	return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) })
 }
 
 // meminfoToo is what tables of parts lean on beside their own columns.
 func meminfoToo(want inspect.Sources) inspect.Sources { return want.Plus(inspect.Of(inspect.Meminfo)) }
 
-func parts[T any](table *explain.Table[inspect.MemPart[T]], of func(mem) []T) explain.Topic {
-	return table.Topic("mem", func(h *inspect.Host, v *explain.View[inspect.MemPart[T]]) (explain.Rows[inspect.MemPart[T]], []int32, error) {
-		m, err := h.Mem(meminfoToo(v.Needs()))
+func parts[T any](table *explain.Table[memfacts.Part[T]], of func(mem) []T) explain.Topic {
+	return table.Topic("mem", func(h *inspect.Host, v *explain.View[memfacts.Part[T]]) (explain.Rows[memfacts.Part[T]], []int32, error) {
+		m, err := memfacts.Take(h, meminfoToo(v.Needs()))
 		if err != nil {
 			return nil, nil, err
 		}
-		rows := inspect.MemParts[T]{Mem: m, List: of(m)}
+		rows := memfacts.Parts[T]{Mem: m, List: of(m)}
 		return rows, v.Order(rows), nil
 	})
 }
 
-func selfParts[T any](table *explain.Table[inspect.ProcMemPart[T]], of func(procMem) []T) explain.Topic {
-	return table.Topic("mem PID", func(h *inspect.Host, v *explain.View[inspect.ProcMemPart[T]]) (explain.Rows[inspect.ProcMemPart[T]], []int32, error) {
+func selfParts[T any](table *explain.Table[memfacts.ProcessPart[T]], of func(procMem) []T) explain.Topic {
+	return table.Topic("mem PID", func(h *inspect.Host, v *explain.View[memfacts.ProcessPart[T]]) (explain.Rows[memfacts.ProcessPart[T]], []int32, error) {
 		m, err := self(h, v.Needs())
 		if err != nil {
 			return nil, nil, err
 		}
-		rows := inspect.ProcMemParts[T]{Mem: m, List: of(m)}
+		rows := memfacts.ProcessParts[T]{Mem: m, List: of(m)}
 		return rows, v.Order(rows), nil
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
+	procfacts "kwhy/inspect/proc"
 )
 
 // trials are the arithmetic of rows: what the kernel computes for each zone, and sums
@@ -27,7 +29,7 @@ const wmarkSlack = 2
 // watermarks recomputes one watermark of every zone that has memory.
 func watermarks(name string) func(*inspect.Host) ([]explain.Tried, error) {
 	return func(h *inspect.Host) (out []explain.Tried, err error) {
-		m, err := h.Mem(inspect.Of(inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.VMWatermarkScaleFactor))
+		m, err := memfacts.Take(h, inspect.Of(inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.VMWatermarkScaleFactor))
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +50,7 @@ func watermarks(name string) func(*inspect.Host) ([]explain.Tried, error) {
 // capped tells whether a zone has a min of its own, and no share of min_free_kbytes:
 // highmem, and since some version after 6.1 movable zones. These say so themselves, for
 // the cap is 32 to 128 pages, and an empty one has 32 where it would have none.
-func capped(z *inspect.Zone) bool {
+func capped(z *memfacts.Zone) bool {
 	least := z.Pages["min"] - z.Pages["boost"]
 	return z.Name == "HighMem" || z.Name == "Movable" && least >= 32 && least <= 128
 }
@@ -63,7 +65,7 @@ func lowmem(m mem) (pages int64) {
 	return pages
 }
 
-func watermark(m mem, z *inspect.Zone, name string, keep, scale int64) (explain.Tried, bool) {
+func watermark(m mem, z *memfacts.Zone, name string, keep, scale int64) (explain.Tried, bool) {
 	page := int64(m.Host.PageSize)
 	managed, ok := z.Pages["managed"]
 	reported, told := z.Pages[name]
@@ -94,7 +96,7 @@ func watermark(m mem, z *inspect.Zone, name string, keep, scale int64) (explain.
 // kernel reads one after the other while the process goes on.
 func sums(h *inspect.Host) (out []explain.Tried, err error) {
 	want := inspect.Of(inspect.PIDStat, inspect.PIDStatus)
-	ps, err := h.Procs(want)
+	ps, err := procfacts.Scan(h, want)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 func zones() []field {
@@ -31,7 +32,7 @@ func readScale(m mem) string {
 	return fmt.Sprintf("low and high lie %s of the zone's memory apart, or a quarter of min, whichever is more.", explain.AppendPercent(nil, float64(n)/10000))
 }
 
-type zoneRow = inspect.MemPart[inspect.Zone]
+type zoneRow = memfacts.Part[memfacts.Zone]
 
 // Zones lists the memory zones of every node.
 func Zones() *explain.Table[zoneRow] {
@@ -157,8 +158,8 @@ func whyBlocks(r zoneRow) string {
 }
 
 // Nodes lists the NUMA nodes.
-func Nodes() *explain.Table[inspect.MemPart[inspect.Node]] {
-	type row = inspect.MemPart[inspect.Node]
+func Nodes() *explain.Table[memfacts.Part[memfacts.Node]] {
+	type row = memfacts.Part[memfacts.Node]
 	type column = explain.Field[row]
 	src := inspect.NodeMeminfo
 	amount := func(key, name, gist string) column {
@@ -180,14 +181,14 @@ func Nodes() *explain.Table[inspect.MemPart[inspect.Node]] {
 
 // Populated returns the zones that have memory. The kernel lists the empty ones
 // too, and counts the watermark that it gives them.
-func Populated(m *inspect.Mem) []inspect.Zone {
-	return slices.DeleteFunc(slices.Clone(m.Zones), func(z inspect.Zone) bool {
+func Populated(m *memfacts.Snapshot) []memfacts.Zone {
+	return slices.DeleteFunc(slices.Clone(m.Zones), func(z memfacts.Zone) bool {
 		managed, ok := z.Pages["managed"]
 		return ok && managed == 0
 	})
 }
 
-func whyNode(r inspect.MemPart[inspect.Node]) string {
+func whyNode(r memfacts.Part[memfacts.Node]) string {
 	free := percentOf(explain.Look(r.It.Info, "MemFree"), explain.Look(r.It.Info, "MemTotal"))
 	if len(r.Mem.Nodes) == 1 {
 		s := free + " free; the only node, so no access is remote"

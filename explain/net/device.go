@@ -5,11 +5,12 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
 // softnet is what the CPUs do with packets that interfaces hand them.
 func softnet() []field {
-	count := func(key, label, gist string, of func(*inspect.SoftnetCPU) uint64, say string) field {
+	count := func(key, label, gist string, of func(*netfacts.SoftnetCPU) uint64, say string) field {
 		get := softTotal(of)
 		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: get, Reading: func(n host) string {
 			if get(n).Zero() {
@@ -36,12 +37,12 @@ func softnet() []field {
 	}
 }
 
-func softProcessed(c *inspect.SoftnetCPU) uint64 { return c.Processed }
-func softDropped(c *inspect.SoftnetCPU) uint64   { return c.Dropped }
-func softSqueezed(c *inspect.SoftnetCPU) uint64  { return c.TimeSqueeze }
+func softProcessed(c *netfacts.SoftnetCPU) uint64 { return c.Processed }
+func softDropped(c *netfacts.SoftnetCPU) uint64   { return c.Dropped }
+func softSqueezed(c *netfacts.SoftnetCPU) uint64  { return c.TimeSqueeze }
 
 // softTotal is what all CPUs counted.
-func softTotal(of func(*inspect.SoftnetCPU) uint64) func(host) value {
+func softTotal(of func(*netfacts.SoftnetCPU) uint64) func(host) value {
 	return func(n host) value {
 		if len(n.Softnet) == 0 {
 			return value{}
@@ -77,16 +78,16 @@ func queueing() []field {
 }
 
 type (
-	interfaceRow = inspect.NetPart[inspect.Interface]
-	softnetRow   = inspect.NetPart[inspect.SoftnetCPU]
-	qdiscRow     = inspect.NetPart[inspect.Qdisc]
+	interfaceRow = netfacts.Part[netfacts.Interface]
+	softnetRow   = netfacts.Part[netfacts.SoftnetCPU]
+	qdiscRow     = netfacts.Part[netfacts.Qdisc]
 )
 
-func flagged(f inspect.Flag) value {
+func flagged(f netfacts.Flag) value {
 	switch f {
-	case inspect.Yes:
+	case netfacts.Yes:
 		return explain.B(true)
-	case inspect.No:
+	case netfacts.No:
 		return explain.B(false)
 	}
 	return value{}
@@ -110,42 +111,42 @@ func number(n inspect.Num) value {
 // Interfaces lists the interfaces of a namespace in the order of their index.
 func Interfaces() *explain.Table[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	at := func(src inspect.Source, d doc, get func(*inspect.Interface) value) column {
+	at := func(src inspect.Source, d doc, get func(*netfacts.Interface) value) column {
 		d.Source, d.Concept = src, "network-interface"
 		return column{Doc: d, Get: func(r interfaceRow) value { return get(r.It) }}
 	}
-	sysfs := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*inspect.Interface) value) column {
+	sysfs := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*netfacts.Interface) value) column {
 		return at(inspect.NetDev, doc{Key: key, Label: label, Unit: unit, Show: show, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Gist: gist}, get)
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
-		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *inspect.Interface) value { return explain.S(i.Name) }),
-		worded(sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *inspect.Interface) value { return told(i.State) }), operstateWords()),
-		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *inspect.Interface) value { return flagged(i.Admin) }),
-		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *inspect.Interface) value { return flagged(i.Carrier) }),
-		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *inspect.Interface) value { return told(i.Kind) }),
-		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *inspect.Interface) value { return told(i.Master) }),
-		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *inspect.Interface) value { return told(i.Driver) }),
-		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *inspect.Interface) value { return told(i.Hardware) }),
-		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *inspect.Interface) value {
+		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *netfacts.Interface) value { return explain.S(i.Name) }),
+		worded(sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
+		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *netfacts.Interface) value { return flagged(i.Admin) }),
+		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
+		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *netfacts.Interface) value { return told(i.Kind) }),
+		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *netfacts.Interface) value { return told(i.Master) }),
+		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *netfacts.Interface) value { return told(i.Driver) }),
+		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *netfacts.Interface) value { return told(i.Hardware) }),
+		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *netfacts.Interface) value {
 			var list []value
 			for _, p := range i.Addresses {
 				list = append(list, explain.S(p.String()))
 			}
 			return explain.L(list)
 		}),
-		sysfs("mtu", "MTU", explain.Count, explain.Wide, "The largest packet that it sends, in bytes.", func(i *inspect.Interface) value { return number(i.MTU) }),
-		sysfs("speed", "MBIT/S", explain.Count, explain.Data, "Its speed in Mbit/s, where the driver knows one.", func(i *inspect.Interface) value { return number(i.Speed) }),
-		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *inspect.Interface) value { return told(i.Duplex) }),
-		sysfs("carrier_changes", "CHANGES", explain.Count, explain.Data, "How often the link came or went.", func(i *inspect.Interface) value { return number(i.Changes) }),
-		sysfs("tx_queue_len", "TXQLEN", explain.Count, explain.Data, "Packets that pfifo_fast and the like hold for it.", func(i *inspect.Interface) value { return number(i.TxQueue) }),
-		sysfs("rx_queues", "RXQ", explain.Count, explain.Data, "Its receive queues, of which each can interrupt a CPU of its own.", func(i *inspect.Interface) value { return explain.I(len(i.RxQueues)) }),
-		sysfs("tx_queues", "TXQ", explain.Count, explain.Data, "Its send queues.", func(i *inspect.Interface) value { return explain.I(len(i.TxQueues)) }),
-		sysfs("rps_cpus", "RPS", explain.Plain, explain.Data, "CPUs to which some receive queue hands packets on (RPS).", func(i *inspect.Interface) value { return cpus(rpsOf(i)) }),
-		sysfs("xps_cpus", "XPS", explain.Plain, explain.Data, "CPUs that have a send queue set for them (XPS).", func(i *inspect.Interface) value { return cpus(xpsOf(i)) }),
-		at(inspect.NetEthtool, doc{Key: "rx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the receive ring holds for the CPU."}, func(i *inspect.Interface) value { return number(i.Rings.Rx) }),
-		at(inspect.NetEthtool, doc{Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *inspect.Interface) value { return number(i.Rings.RxMax) }),
-		at(inspect.NetEthtool, doc{Key: "tx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the send ring holds for the card."}, func(i *inspect.Interface) value { return number(i.Rings.Tx) }),
-		at(inspect.NetEthtool, doc{Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *inspect.Interface) value { return number(i.Rings.TxMax) }),
+		sysfs("mtu", "MTU", explain.Count, explain.Wide, "The largest packet that it sends, in bytes.", func(i *netfacts.Interface) value { return number(i.MTU) }),
+		sysfs("speed", "MBIT/S", explain.Count, explain.Data, "Its speed in Mbit/s, where the driver knows one.", func(i *netfacts.Interface) value { return number(i.Speed) }),
+		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *netfacts.Interface) value { return told(i.Duplex) }),
+		sysfs("carrier_changes", "CHANGES", explain.Count, explain.Data, "How often the link came or went.", func(i *netfacts.Interface) value { return number(i.Changes) }),
+		sysfs("tx_queue_len", "TXQLEN", explain.Count, explain.Data, "Packets that pfifo_fast and the like hold for it.", func(i *netfacts.Interface) value { return number(i.TxQueue) }),
+		sysfs("rx_queues", "RXQ", explain.Count, explain.Data, "Its receive queues, of which each can interrupt a CPU of its own.", func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
+		sysfs("tx_queues", "TXQ", explain.Count, explain.Data, "Its send queues.", func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
+		sysfs("rps_cpus", "RPS", explain.Plain, explain.Data, "CPUs to which some receive queue hands packets on (RPS).", func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
+		sysfs("xps_cpus", "XPS", explain.Plain, explain.Data, "CPUs that have a send queue set for them (XPS).", func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
+		at(inspect.NetEthtool, doc{Key: "rx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the receive ring holds for the CPU."}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
+		at(inspect.NetEthtool, doc{Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
+		at(inspect.NetEthtool, doc{Key: "tx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the send ring holds for the card."}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
+		at(inspect.NetEthtool, doc{Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.TxMax) }),
 	}, linkCounters()...), Rules: interfaceRules()}
 }
 
@@ -158,7 +159,7 @@ func cpus(list []int) value {
 }
 
 // rpsOf joins the CPUs of all receive queues.
-func rpsOf(i *inspect.Interface) (out []int) {
+func rpsOf(i *netfacts.Interface) (out []int) {
 	seen := map[int]bool{}
 	for _, q := range i.RxQueues {
 		for _, c := range q.RPS {
@@ -171,7 +172,7 @@ func rpsOf(i *inspect.Interface) (out []int) {
 	return out
 }
 
-func xpsOf(i *inspect.Interface) (out []int) {
+func xpsOf(i *netfacts.Interface) (out []int) {
 	seen := map[int]bool{}
 	for _, q := range i.TxQueues {
 		for _, c := range q.XPS {
@@ -188,7 +189,7 @@ func xpsOf(i *inspect.Interface) (out []int) {
 // then what they are sums of.
 func linkCounters() []explain.Field[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	dev := func(key, label string, show explain.Show, unit explain.Unit, gist string, get func(*inspect.DevStats) uint64) column {
+	dev := func(key, label string, show explain.Show, unit explain.Unit, gist string, get func(*netfacts.DevStats) uint64) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: true, Show: show, Source: inspect.NetDev, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
 	}
 	part := func(name, gist string) column {
@@ -201,19 +202,19 @@ func linkCounters() []explain.Field[interfaceRow] {
 	}
 	count := explain.Count
 	return []column{
-		dev("rx_packets", "RX", explain.Always, count, "Packets that came in.", func(s *inspect.DevStats) uint64 { return s.RxPackets }),
-		dev("rx_bytes", "RX BYTES", explain.Data, explain.Bytes, "Bytes that came in, with the header of the link.", func(s *inspect.DevStats) uint64 { return s.RxBytes }),
-		dev("rx_errs", "RX ERR", explain.Wide, count, "Packets that came in broken: bad checksum, length, cable, duplex.", func(s *inspect.DevStats) uint64 { return s.RxErrs }),
-		dev("rx_drop", "RX DROP", explain.Always, count, "Packets that came in whole and were dropped, and those the card missed.", func(s *inspect.DevStats) uint64 { return s.RxDrop }),
-		dev("rx_fifo", "RX FIFO", explain.Data, count, "Packets lost in the card's own buffer; drivers differ in what they count.", func(s *inspect.DevStats) uint64 { return s.RxFIFO }),
-		dev("rx_frame", "RX FRAME", explain.Data, count, "Length, over, CRC and frame errors together.", func(s *inspect.DevStats) uint64 { return s.RxFrame }),
-		dev("tx_packets", "TX", explain.Always, count, "Packets that went out.", func(s *inspect.DevStats) uint64 { return s.TxPackets }),
-		dev("tx_bytes", "TX BYTES", explain.Data, explain.Bytes, "Bytes that went out.", func(s *inspect.DevStats) uint64 { return s.TxBytes }),
-		dev("tx_errs", "TX ERR", explain.Wide, count, "Packets that could not be sent.", func(s *inspect.DevStats) uint64 { return s.TxErrs }),
-		dev("tx_drop", "TX DROP", explain.Always, count, "Packets dropped on their way out: its queue was full, or it was down.", func(s *inspect.DevStats) uint64 { return s.TxDrop }),
-		dev("tx_fifo", "TX FIFO", explain.Data, count, "Packets not sent because the card's own buffer ran empty.", func(s *inspect.DevStats) uint64 { return s.TxFIFO }),
-		dev("tx_colls", "COLLISIONS", explain.Data, count, "Collisions on a half-duplex link.", func(s *inspect.DevStats) uint64 { return s.TxColls }),
-		dev("tx_carrier", "TX CARRIER", explain.Data, count, "Carrier, aborted, window and heartbeat errors together.", func(s *inspect.DevStats) uint64 { return s.TxCarrier }),
+		dev("rx_packets", "RX", explain.Always, count, "Packets that came in.", func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
+		dev("rx_bytes", "RX BYTES", explain.Data, explain.Bytes, "Bytes that came in, with the header of the link.", func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
+		dev("rx_errs", "RX ERR", explain.Wide, count, "Packets that came in broken: bad checksum, length, cable, duplex.", func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
+		dev("rx_drop", "RX DROP", explain.Always, count, "Packets that came in whole and were dropped, and those the card missed.", func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
+		dev("rx_fifo", "RX FIFO", explain.Data, count, "Packets lost in the card's own buffer; drivers differ in what they count.", func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
+		dev("rx_frame", "RX FRAME", explain.Data, count, "Length, over, CRC and frame errors together.", func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
+		dev("tx_packets", "TX", explain.Always, count, "Packets that went out.", func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
+		dev("tx_bytes", "TX BYTES", explain.Data, explain.Bytes, "Bytes that went out.", func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
+		dev("tx_errs", "TX ERR", explain.Wide, count, "Packets that could not be sent.", func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
+		dev("tx_drop", "TX DROP", explain.Always, count, "Packets dropped on their way out: its queue was full, or it was down.", func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
+		dev("tx_fifo", "TX FIFO", explain.Data, count, "Packets not sent because the card's own buffer ran empty.", func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
+		dev("tx_colls", "COLLISIONS", explain.Data, count, "Collisions on a half-duplex link.", func(s *netfacts.DevStats) uint64 { return s.TxColls }),
+		dev("tx_carrier", "TX CARRIER", explain.Data, count, "Carrier, aborted, window and heartbeat errors together.", func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
 		part("rx_dropped", "Whole packets that nobody here wanted, or a full backlog; not the card's."),
 		part("rx_missed_errors", "Packets that the card had no room for: its ring was full."),
 		part("rx_length_errors", "Packets of a wrong length."),
@@ -234,9 +235,9 @@ func whyInterface(r interfaceRow) string {
 	i := r.It
 	s := describe(i)
 	switch {
-	case i.Admin == inspect.No:
+	case i.Admin == netfacts.No:
 		return s + ": nobody has set it up"
-	case i.Carrier == inspect.No:
+	case i.Carrier == netfacts.No:
 		return s + ": set up, and no link: a cable, a switch port or a peer is missing"
 	}
 	d := &i.Dev
@@ -247,7 +248,7 @@ func whyInterface(r interfaceRow) string {
 }
 
 // describe says what an interface is.
-func describe(i *inspect.Interface) string {
+func describe(i *netfacts.Interface) string {
 	var s string
 	switch {
 	case i.Name == "lo":
@@ -281,7 +282,7 @@ func describe(i *inspect.Interface) string {
 }
 
 // lost names the largest of the causes that the driver tells apart.
-func lost(i *inspect.Interface) string {
+func lost(i *netfacts.Interface) string {
 	stat := func(name string) uint64 { return i.Stats[name] }
 	causes := []struct {
 		n    uint64
@@ -309,7 +310,7 @@ func lost(i *inspect.Interface) string {
 	return explain.Number(best.n) + " " + best.says
 }
 
-func ringHint(i *inspect.Interface) string {
+func ringHint(i *netfacts.Interface) string {
 	if r := i.Rings; r.Rx > 0 && r.RxMax > r.Rx {
 		return fmt.Sprintf(": it holds %d packets, and ethtool -G makes it up to %d", r.Rx, r.RxMax)
 	}
@@ -319,13 +320,13 @@ func ringHint(i *inspect.Interface) string {
 // SoftnetCPUs lists what each CPU did with packets.
 func SoftnetCPUs() *explain.Table[softnetRow] {
 	type column = explain.Field[softnetRow]
-	declare := func(key, label string, show explain.Show, counter bool, gist string, get func(*inspect.SoftnetCPU) value) column {
+	declare := func(key, label string, show explain.Show, counter bool, gist string, get func(*netfacts.SoftnetCPU) value) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: func(r softnetRow) value { return get(r.It) }}
 	}
-	count := func(of func(*inspect.SoftnetCPU) uint64) func(*inspect.SoftnetCPU) value {
-		return func(c *inspect.SoftnetCPU) value { return explain.N(of(c)) }
+	count := func(of func(*netfacts.SoftnetCPU) uint64) func(*netfacts.SoftnetCPU) value {
+		return func(c *netfacts.SoftnetCPU) value { return explain.N(of(c)) }
 	}
-	cpu := declare("cpu", "CPU", explain.Always, false, "The number of the CPU.", func(c *inspect.SoftnetCPU) value { return explain.I(c.CPU) })
+	cpu := declare("cpu", "CPU", explain.Always, false, "The number of the CPU.", func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) })
 	cpu.Unit = explain.Plain
 	processed := declare("processed", "TAKEN IN", explain.Always, true, "Packets that it handed to the protocols.", count(softProcessed))
 	processed.Bar = true
@@ -333,35 +334,35 @@ func SoftnetCPUs() *explain.Table[softnetRow] {
 		cpu, processed,
 		declare("dropped", "DROPPED", explain.Always, true, "Packets dropped because its backlog was full.", count(softDropped)),
 		declare("time_squeeze", "CUT SHORT", explain.Always, true, "Rounds that ended with packets left.", count(softSqueezed)),
-		declare("received_rps", "BY RPS", explain.Wide, true, "How often another CPU woke it for packets, by RPS.", count(func(c *inspect.SoftnetCPU) uint64 { return c.ReceivedRPS })),
-		declare("flow_limit_count", "FLOW LIMIT", explain.Data, true, "Of those dropped, packets of one flow that took over a half-full backlog.", count(func(c *inspect.SoftnetCPU) uint64 { return c.FlowLimit })),
-		declare("softnet_backlog_len", "WAITING", explain.Wide, false, "Packets in its backlog now.", func(c *inspect.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
-		declare("input_qlen", "", explain.Data, false, "Of these, in the queue that is being filled.", func(c *inspect.SoftnetCPU) value { return explain.Opt(c.Input) }),
-		declare("process_qlen", "", explain.Data, false, "Of these, in the queue that is being emptied.", func(c *inspect.SoftnetCPU) value { return explain.Opt(c.Process) }),
+		declare("received_rps", "BY RPS", explain.Wide, true, "How often another CPU woke it for packets, by RPS.", count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
+		declare("flow_limit_count", "FLOW LIMIT", explain.Data, true, "Of those dropped, packets of one flow that took over a half-full backlog.", count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
+		declare("softnet_backlog_len", "WAITING", explain.Wide, false, "Packets in its backlog now.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
+		declare("input_qlen", "", explain.Data, false, "Of these, in the queue that is being filled.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
+		declare("process_qlen", "", explain.Data, false, "Of these, in the queue that is being emptied.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
 	}}
 }
 
 // Qdiscs lists the queues on the way out.
 func Qdiscs() *explain.Table[qdiscRow] {
 	type column = explain.Field[qdiscRow]
-	declare := func(key, label string, unit explain.Unit, show explain.Show, counter bool, gist string, get func(*inspect.Qdisc) value) column {
+	declare := func(key, label string, unit explain.Unit, show explain.Show, counter bool, gist string, get func(*netfacts.Qdisc) value) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: counter, Show: show, Source: inspect.NetQdisc, Concept: "qdisc", Gist: gist}, Get: func(r qdiscRow) value { return get(r.It) }}
 	}
-	count := func(key, label string, show explain.Show, gist string, of func(*inspect.Qdisc) uint64) column {
-		return declare(key, label, explain.Count, show, true, gist, func(q *inspect.Qdisc) value { return explain.N(of(q)) })
+	count := func(key, label string, show explain.Show, gist string, of func(*netfacts.Qdisc) uint64) column {
+		return declare(key, label, explain.Count, show, true, gist, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
 	}
 	return &explain.Table[qdiscRow]{Name: "qdiscs", Identity: []string{"interface", "qdisc"}, Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
-		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *inspect.Qdisc) value { return told(q.Dev) }),
-		worded(declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *inspect.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
-		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Handle)) }),
-		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *inspect.Qdisc) value { return explain.S(handle(q.Parent)) }),
-		count("sent_packets", "SENT", explain.Always, "Packets that it let through.", func(q *inspect.Qdisc) uint64 { return q.Packets }),
-		declare("sent_bytes", "", explain.Bytes, explain.Data, true, "Bytes that it let through.", func(q *inspect.Qdisc) value { return explain.N(q.Bytes) }),
-		count("dropped", "DROPPED", explain.Always, "Packets that it dropped: full, or by its rule.", func(q *inspect.Qdisc) uint64 { return q.Dropped }),
-		count("overlimits", "", explain.Data, "How often its rate held a packet back.", func(q *inspect.Qdisc) uint64 { return q.Overlimits }),
-		count("requeues", "", explain.Wide, "How often the card was busy and gave a packet back.", func(q *inspect.Qdisc) uint64 { return q.Requeues }),
-		declare("backlog", "WAITING", explain.Bytes, explain.Always, false, "What waits in it now.", func(q *inspect.Qdisc) value { return explain.N(q.Backlog) }),
-		declare("qlen", "", explain.Count, explain.Data, false, "Packets that wait in it now.", func(q *inspect.Qdisc) value { return explain.N(q.Length) }),
+		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *netfacts.Qdisc) value { return told(q.Dev) }),
+		worded(declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
+		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
+		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
+		count("sent_packets", "SENT", explain.Always, "Packets that it let through.", func(q *netfacts.Qdisc) uint64 { return q.Packets }),
+		declare("sent_bytes", "", explain.Bytes, explain.Data, true, "Bytes that it let through.", func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
+		count("dropped", "DROPPED", explain.Always, "Packets that it dropped: full, or by its rule.", func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
+		count("overlimits", "", explain.Data, "How often its rate held a packet back.", func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
+		count("requeues", "", explain.Wide, "How often the card was busy and gave a packet back.", func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
+		declare("backlog", "WAITING", explain.Bytes, explain.Always, false, "What waits in it now.", func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
+		declare("qlen", "", explain.Count, explain.Data, false, "Packets that wait in it now.", func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
 		{Doc: doc{Key: "why", Source: inspect.NetQdisc, Concept: "qdisc", Gist: "What kind of queue it is, and whether packets were lost there."}, Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) }},
 	}, Rules: qdiscRules()}
 }
@@ -381,7 +382,7 @@ func handle(h uint32) string {
 	return fmt.Sprintf("%x:", h>>16)
 }
 
-func whyQdisc(q *inspect.Qdisc) string {
+func whyQdisc(q *netfacts.Qdisc) string {
 	kinds := map[string]string{
 		"noqueue": "no queue: virtual interfaces hand packets on at once", "mq": "only holds the queues of the card's send queues",
 		"pfifo_fast": "three bands by priority", "pfifo": "first come, first served", "bfifo": "first come, first served",

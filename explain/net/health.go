@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -14,7 +14,7 @@ func Health(n host) explain.Health {
 	return explain.Health{Utilisation: healthUse(n, n.Listed), Saturation: healthWaits(n.Listed), Errors: healthLost(n)}
 }
 
-func healthUse(n host, sockets *inspect.Sockets) string {
+func healthUse(n host, sockets *netfacts.Sockets) string {
 	var words []string
 	if sockets != nil {
 		words = append(words, explain.Plural(sockets.Len(), "socket", "sockets"))
@@ -29,7 +29,7 @@ func healthUse(n host, sockets *inspect.Sockets) string {
 }
 
 // healthWaits tells of the accept queues, where programs make connections wait.
-func healthWaits(sockets *inspect.Sockets) string {
+func healthWaits(sockets *netfacts.Sockets) string {
 	if sockets == nil {
 		return ""
 	}

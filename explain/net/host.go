@@ -6,18 +6,19 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
 type (
-	host  = *inspect.Net
-	field = explain.Field[*inspect.Net]
+	host  = *netfacts.Snapshot
+	field = explain.Field[*netfacts.Snapshot]
 	doc   = explain.Doc
 	value = explain.Value
 )
 
 // Host explains the network of a host, or of one namespace of it.
-func Host() explain.Card[*inspect.Net] {
-	return explain.Card[*inspect.Net]{Name: "net", Sections: []explain.Section[*inspect.Net]{
+func Host() explain.Card[*netfacts.Snapshot] {
+	return explain.Card[*netfacts.Snapshot]{Name: "net", Sections: []explain.Section[*netfacts.Snapshot]{
 		{Title: "Which network", Fields: space()},
 		{Title: "TCP sockets by state", Whole: "tcp_sockets", Fields: tcpStates()},
 		{Title: "Other sockets", Fields: others()},

@@ -5,9 +5,10 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
-type hostRule = explain.Rule[*inspect.Net]
+type hostRule = explain.Rule[*netfacts.Snapshot]
 
 // loss makes the two rules on a counter of what was lost. Over an interval its share
 // of what passed says what goes on now. Without one the share of all that ever
@@ -260,7 +261,7 @@ func tcpPressed(n host) value {
 
 // linkShare is the share of an interface's packets of which a counter tells, over
 // the interval.
-func linkShare(r interfaceRow, bad, good func(*inspect.Interface) uint64) value {
+func linkShare(r interfaceRow, bad, good func(*netfacts.Interface) uint64) value {
 	was, _, ok := r.Before()
 	if !ok || bad(r.It) < bad(was.It) || good(r.It) < good(was.It) {
 		return value{}
@@ -269,17 +270,17 @@ func linkShare(r interfaceRow, bad, good func(*inspect.Interface) uint64) value 
 	return explain.Share(explain.N(b), explain.N(b+g))
 }
 
-func linkErrors(i *inspect.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
+func linkErrors(i *netfacts.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
 
-func linkPackets(i *inspect.Interface) uint64 { return i.Dev.RxPackets + i.Dev.TxPackets }
+func linkPackets(i *netfacts.Interface) uint64 { return i.Dev.RxPackets + i.Dev.TxPackets }
 
-func linkReceived(i *inspect.Interface) uint64 { return i.Dev.RxPackets }
+func linkReceived(i *netfacts.Interface) uint64 { return i.Dev.RxPackets }
 
-func linkMissed(i *inspect.Interface) uint64 { return i.Stats["rx_missed_errors"] }
+func linkMissed(i *netfacts.Interface) uint64 { return i.Stats["rx_missed_errors"] }
 
 func interfaceRules() []explain.Rule[interfaceRow] {
 	type rule = explain.Rule[interfaceRow]
-	pair := func(id, key, measure, means string, bad, good func(*inspect.Interface) uint64, at explain.At, ever float64, what string) []rule {
+	pair := func(id, key, measure, means string, bad, good func(*netfacts.Interface) uint64, at explain.At, ever float64, what string) []rule {
 		over := func(r interfaceRow) value { return linkShare(r, bad, good) }
 		all := func(r interfaceRow) value {
 			if _, _, ok := r.Net.Before(); ok {

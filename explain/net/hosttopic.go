@@ -4,17 +4,18 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
 // hostTopic lists the values and rules of a host's network.
 func hostTopic() explain.Topic {
 	whole := Host()
 	t := whole.Topic("net", Take)
-	t = t.Plus(partTopic(Interfaces(), func(n host) inspect.NetParts[inspect.Interface] { return InterfaceRows(n) }))
-	t = t.Plus(partTopic(SoftnetCPUs(), func(n host) inspect.NetParts[inspect.SoftnetCPU] { return SoftnetRows(n) }))
-	t = t.Plus(partTopic(Qdiscs(), func(n host) inspect.NetParts[inspect.Qdisc] { return QdiscRows(n) }))
-	t = t.Plus(partTopic(Hooks(), func(n host) inspect.NetParts[inspect.Hook] { return HookRows(n) }))
-	t = t.Plus(partTopic(Destinations(), func(n host) inspect.NetParts[inspect.Destination] { return DestinationRows(n) }))
+	t = t.Plus(partTopic(Interfaces(), func(n host) netfacts.Parts[netfacts.Interface] { return InterfaceRows(n) }))
+	t = t.Plus(partTopic(SoftnetCPUs(), func(n host) netfacts.Parts[netfacts.SoftnetCPU] { return SoftnetRows(n) }))
+	t = t.Plus(partTopic(Qdiscs(), func(n host) netfacts.Parts[netfacts.Qdisc] { return QdiscRows(n) }))
+	t = t.Plus(partTopic(Hooks(), func(n host) netfacts.Parts[netfacts.Hook] { return HookRows(n) }))
+	t = t.Plus(partTopic(Destinations(), func(n host) netfacts.Parts[netfacts.Destination] { return DestinationRows(n) }))
 	around := Around()
 	t = t.Plus(around.Topic("net --all-netns", TakeSpaces))
 	return t.Plus(Spaces().Topic("net --all-netns", func(h *inspect.Host, v *explain.View[spaceRow]) (explain.Rows[spaceRow], []int32, error) {
@@ -28,7 +29,7 @@ func hostTopic() explain.Topic {
 
 // Take reads kwhy's own network namespace.
 func Take(h *inspect.Host, want inspect.Sources) (host, error) {
-	return h.Net(h.OwnSpace(), Whole(want))
+	return netfacts.Take(h, netfacts.OwnNamespace(h), Whole(want))
 }
 
 // Whole adds to a set of sources those without which some of them say nothing:
@@ -46,41 +47,41 @@ func Whole(want inspect.Sources) inspect.Sources {
 }
 
 // TakeSpaces reads every network namespace that a process lives in.
-func TakeSpaces(h *inspect.Host, want inspect.Sources) (*inspect.NetSpaces, error) {
+func TakeSpaces(h *inspect.Host, want inspect.Sources) (*netfacts.Namespaces, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return h.NetSpaces(ps, Whole(want)), nil
+	return netfacts.TakeNamespaces(h, ps, Whole(want)), nil
 }
 
 // InterfaceRows are a network's interfaces.
-func InterfaceRows(n host) inspect.NetParts[inspect.Interface] {
-	return inspect.NetParts[inspect.Interface]{Net: n, List: n.Interfaces, Same: inspect.SameInterface}
+func InterfaceRows(n host) netfacts.Parts[netfacts.Interface] {
+	return netfacts.Parts[netfacts.Interface]{Net: n, List: n.Interfaces, Same: netfacts.SameInterface}
 }
 
 // SoftnetRows are the CPUs that take packets in.
-func SoftnetRows(n host) inspect.NetParts[inspect.SoftnetCPU] {
-	return inspect.NetParts[inspect.SoftnetCPU]{Net: n, List: n.Softnet, Same: inspect.SameSoftnet}
+func SoftnetRows(n host) netfacts.Parts[netfacts.SoftnetCPU] {
+	return netfacts.Parts[netfacts.SoftnetCPU]{Net: n, List: n.Softnet, Same: netfacts.SameSoftnet}
 }
 
 // QdiscRows are a network's queues on the way out.
-func QdiscRows(n host) inspect.NetParts[inspect.Qdisc] {
-	return inspect.NetParts[inspect.Qdisc]{Net: n, List: n.Qdiscs, Same: inspect.SameQdisc}
+func QdiscRows(n host) netfacts.Parts[netfacts.Qdisc] {
+	return netfacts.Parts[netfacts.Qdisc]{Net: n, List: n.Qdiscs, Same: netfacts.SameQdisc}
 }
 
 // HookRows are what netfilter calls.
-func HookRows(n host) inspect.NetParts[inspect.Hook] {
-	return inspect.NetParts[inspect.Hook]{Net: n, List: n.Hooks}
+func HookRows(n host) netfacts.Parts[netfacts.Hook] {
+	return netfacts.Parts[netfacts.Hook]{Net: n, List: n.Hooks}
 }
 
 // DestinationRows are where outgoing connections go.
-func DestinationRows(n host) inspect.NetParts[inspect.Destination] {
-	return inspect.NetParts[inspect.Destination]{Net: n, List: n.Sockets.Destinations}
+func DestinationRows(n host) netfacts.Parts[netfacts.Destination] {
+	return netfacts.Parts[netfacts.Destination]{Net: n, List: n.Sockets.Destinations}
 }
 
-func partTopic[T any](table *explain.Table[inspect.NetPart[T]], of func(host) inspect.NetParts[T]) explain.Topic {
-	return table.Topic("net", func(h *inspect.Host, v *explain.View[inspect.NetPart[T]]) (explain.Rows[inspect.NetPart[T]], []int32, error) {
+func partTopic[T any](table *explain.Table[netfacts.Part[T]], of func(host) netfacts.Parts[T]) explain.Topic {
+	return table.Topic("net", func(h *inspect.Host, v *explain.View[netfacts.Part[T]]) (explain.Rows[netfacts.Part[T]], []int32, error) {
 		n, err := Take(h, v.Needs().Plus(v.Rank()))
 		if err != nil {
 			return nil, nil, err

@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
 func ip() []field {
@@ -140,31 +141,31 @@ func deriveConntrack(n host) explain.Derivation {
 }
 
 type (
-	hookRow        = inspect.NetPart[inspect.Hook]
-	destinationRow = inspect.NetPart[inspect.Destination]
+	hookRow        = netfacts.Part[netfacts.Hook]
+	destinationRow = netfacts.Part[netfacts.Destination]
 )
 
 // Hooks lists what netfilter calls, in the order in which a packet meets it.
 func Hooks() *explain.Table[hookRow] {
 	type column = explain.Field[hookRow]
-	declare := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*inspect.Hook) value) column {
+	declare := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*netfacts.Hook) value) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: unit, Show: show, Source: inspect.NetHooks, Concept: "netfilter", Gist: gist}, Get: func(r hookRow) value { return get(r.It) }}
 	}
 	return &explain.Table[hookRow]{Name: "hooks", Identity: []string{"hook", "function"}, Fields: []column{
-		worded(declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *inspect.Hook) value { return explain.S(h.Hook) }), hookWords()),
-		declare("family", "", explain.Text, explain.Always, "Whose packets: ip, ip6, arp, bridge; netdev is one interface's.", func(h *inspect.Hook) value { return explain.S(h.Family) }),
-		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *inspect.Hook) value { return told(h.Dev) }),
-		declare("priority", "", explain.Plain, explain.Always, "The lowest is called first.", func(h *inspect.Hook) value { return explain.I(h.Priority) }),
-		declare("function", "", explain.Text, explain.Wide, "The kernel's function that is called.", func(h *inspect.Hook) value { return told(h.Function) }),
-		declare("module", "", explain.Text, explain.Data, "The module that it is in.", func(h *inspect.Hook) value { return told(h.Module) }),
-		declare("table", "", explain.Text, explain.Data, "Of a chain of nftables: its family and table.", func(h *inspect.Hook) value { return told(h.Table) }),
-		declare("chain", "", explain.Text, explain.Data, "Of a chain of nftables: its name.", func(h *inspect.Hook) value { return told(h.Chain) }),
+		worded(declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *netfacts.Hook) value { return explain.S(h.Hook) }), hookWords()),
+		declare("family", "", explain.Text, explain.Always, "Whose packets: ip, ip6, arp, bridge; netdev is one interface's.", func(h *netfacts.Hook) value { return explain.S(h.Family) }),
+		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *netfacts.Hook) value { return told(h.Dev) }),
+		declare("priority", "", explain.Plain, explain.Always, "The lowest is called first.", func(h *netfacts.Hook) value { return explain.I(h.Priority) }),
+		declare("function", "", explain.Text, explain.Wide, "The kernel's function that is called.", func(h *netfacts.Hook) value { return told(h.Function) }),
+		declare("module", "", explain.Text, explain.Data, "The module that it is in.", func(h *netfacts.Hook) value { return told(h.Module) }),
+		declare("table", "", explain.Text, explain.Data, "Of a chain of nftables: its family and table.", func(h *netfacts.Hook) value { return told(h.Table) }),
+		declare("chain", "", explain.Text, explain.Data, "Of a chain of nftables: its name.", func(h *netfacts.Hook) value { return told(h.Chain) }),
 		{Doc: doc{Key: "why", Source: inspect.NetHooks, Concept: "netfilter", Gist: "What it does with packets."}, Write: func(b []byte, r hookRow) []byte { return append(b, whyHook(r.It)...) }},
 	}}
 }
 
 // whyHook says what a hooked function is.
-func whyHook(h *inspect.Hook) string {
+func whyHook(h *netfacts.Hook) string {
 	f := h.Function
 	switch {
 	case h.Chain != "":

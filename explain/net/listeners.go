@@ -3,6 +3,7 @@ package net
 import (
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -57,8 +58,8 @@ func synQueue() column {
 }
 
 // Use counts the sockets of a network namespace by protocol and state.
-func Use() *explain.Table[inspect.SocketUse] {
-	type part = inspect.SocketUse
+func Use() *explain.Table[netfacts.SocketUse] {
+	type part = netfacts.SocketUse
 	declare := func(d doc, get func(part) value) explain.Field[part] {
 		d.Source = inspect.NetSockets
 		if d.Concept == "" {
@@ -92,7 +93,7 @@ func Use() *explain.Table[inspect.SocketUse] {
 }
 
 // whyUse says what a state says when there are many of it.
-func whyUse(p inspect.SocketUse) string {
+func whyUse(p netfacts.SocketUse) string {
 	who := ""
 	if p.Most != "" && p.MostN > 1 {
 		who = "; most, " + explain.Number(p.MostN) + ", are " + p.Most + "'s"
@@ -127,14 +128,14 @@ func whyUse(p inspect.SocketUse) string {
 	return "Neither connected nor listening" + who + "."
 }
 
-func orphans(p inspect.SocketUse) string {
+func orphans(p netfacts.SocketUse) string {
 	if p.Orphans == 0 {
 		return ""
 	}
 	return "; " + explain.Plural(p.Orphans, "is an orphan", "are orphans") + " that no process has any more"
 }
 
-func connected(p inspect.SocketUse, who string) string {
+func connected(p netfacts.SocketUse, who string) string {
 	s := "Connected" + who
 	if p.Orphans > 0 {
 		s += "; " + explain.Plural(p.Orphans, "waits", "wait") + " to be accepted"

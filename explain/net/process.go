@@ -5,17 +5,18 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
 type (
-	process      = *inspect.NetProcess
-	processField = explain.Field[*inspect.NetProcess]
+	process      = *netfacts.Process
+	processField = explain.Field[*netfacts.Process]
 )
 
 // Process sums up the sockets of one process.
-func Process() explain.Card[*inspect.NetProcess] {
-	return explain.Card[*inspect.NetProcess]{Name: "net PID", Sections: []explain.Section[*inspect.NetProcess]{
+func Process() explain.Card[*netfacts.Process] {
+	return explain.Card[*netfacts.Process]{Name: "net PID", Sections: []explain.Section[*netfacts.Process]{
 		{Title: "All of them", Fields: summary()},
 		{Title: "Those that it listens with", Table: "listeners"},
 		{Title: "One by one", Table: "sockets"},

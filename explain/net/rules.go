@@ -4,11 +4,11 @@ import (
 	"strconv"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
-type rule = explain.Rule[inspect.SocketRow]
+type rule = explain.Rule[netfacts.SocketRow]
 
 // rules judge one socket. That a listener's queue is full is declared with the
 // listeners.

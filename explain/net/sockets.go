@@ -9,6 +9,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -90,7 +91,7 @@ func appendLocal(b []byte, s *sockdiag.Socket) []byte {
 	case unix.AF_UNIX:
 		return append(b, s.Unix.Name...)
 	case unix.AF_NETLINK:
-		return append(b, inspect.NetlinkFamily(s.Protocol)...)
+		return append(b, netfacts.NetlinkFamily(s.Protocol)...)
 	case unix.AF_PACKET:
 		return b
 	}
@@ -183,7 +184,7 @@ func timing() []column {
 
 // owners are the columns of who has it.
 func owners() []column {
-	owned := func(d doc, get func(row, inspect.Owners) value) column {
+	owned := func(d doc, get func(row, netfacts.Owners) value) column {
 		d.Source, d.Also, d.Concept = inspect.PIDFd, append(d.Also, inspect.PIDStat), "file-descriptor"
 		return column{Doc: d, Get: func(r row) value {
 			list := r.Owners()
@@ -197,9 +198,9 @@ func owners() []column {
 		}}
 	}
 	return []column{
-		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list inspect.Owners) value { return explain.S(nameOf(list)) }),
-		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list inspect.Owners) value { return explain.I(list.At(0).P.PID) }),
-		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list inspect.Owners) value {
+		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list netfacts.Owners) value { return explain.S(nameOf(list)) }),
+		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list netfacts.Owners) value { return explain.I(list.At(0).P.PID) }),
+		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list netfacts.Owners) value {
 			out := make([]value, 0, list.Len())
 			for i := range list.Len() {
 				o := list.At(i)
@@ -207,7 +208,7 @@ func owners() []column {
 			}
 			return explain.L(out)
 		}),
-		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list inspect.Owners) value { return text(list.At(0).P.Cgroup) }),
+		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list netfacts.Owners) value { return text(list.At(0).P.Cgroup) }),
 		base(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The user who made it."}, func(s *sockdiag.Socket) value {
 			if s.Inode == 0 || s.Unix != nil && !s.Told.Has(sockdiag.Netlink) || s.Family == unix.AF_NETLINK {
 				return explain.None(inspect.Inapplicable)
@@ -230,7 +231,7 @@ func owners() []column {
 }
 
 // nameOf names the first of those who have a socket.
-func nameOf(list inspect.Owners) string {
+func nameOf(list netfacts.Owners) string {
 	if list.Len() == 0 {
 		return ""
 	}

@@ -9,9 +9,10 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 )
 
-type spaceRow = inspect.NetSpacePart
+type spaceRow = netfacts.NamespacePart
 
 // Spaces lists the network namespaces that processes live in.
 func Spaces() *explain.Table[spaceRow] {
@@ -109,12 +110,12 @@ func whySpace(r spaceRow) string {
 }
 
 // Around is the card above the table of namespaces.
-func Around() explain.Card[*inspect.NetSpaces] {
-	return explain.Card[*inspect.NetSpaces]{Name: "net --all-netns", Sections: []explain.Section[*inspect.NetSpaces]{{
-		Title: "Network namespaces", Table: "net_namespaces", Fields: []explain.Field[*inspect.NetSpaces]{{
+func Around() explain.Card[*netfacts.Namespaces] {
+	return explain.Card[*netfacts.Namespaces]{Name: "net --all-netns", Sections: []explain.Section[*netfacts.Namespaces]{{
+		Title: "Network namespaces", Table: "net_namespaces", Fields: []explain.Field[*netfacts.Namespaces]{{
 			Doc: doc{Key: "net_namespaces", Label: "namespaces", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "Network namespaces that processes live in."},
-			Get: func(l *inspect.NetSpaces) value { return explain.I(len(l.List)) },
-			Reading: func(*inspect.NetSpaces) string {
+			Get: func(l *netfacts.Namespaces) value { return explain.I(len(l.List)) },
+			Reading: func(*netfacts.Namespaces) string {
 				return "That processes live in. One kept alive by a bind mount (ip netns add) or by an open socket alone is not seen. kwhy net --netns PID tells all of one."
 			},
 		}},

@@ -3,6 +3,7 @@ package net
 import (
 	"kwhy/explain"
 	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -10,15 +11,17 @@ import (
 // catalogue.
 func Topic() explain.Topic {
 	own := Process()
-	t := hostTopic().Plus(own.Topic("net PID", func(h *inspect.Host, _ inspect.Sources) (process, error) { return h.NetProcess(h.Self(), nil) }))
+	t := hostTopic().Plus(own.Topic("net PID", func(h *inspect.Host, _ inspect.Sources) (process, error) {
+		return netfacts.TakeProcess(h, h.Self(), nil)
+	}))
 	t = t.Plus(Sockets().Topic("net sockets", func(h *inspect.Host, v *explain.View[row]) (explain.Rows[row], []int32, error) {
 		return scan(h, v, func(*sockdiag.Socket) bool { return true })
 	}))
 	t = t.Plus(Listeners().Topic("net", func(h *inspect.Host, v *explain.View[row]) (explain.Rows[row], []int32, error) {
 		return scan(h, v, (*sockdiag.Socket).IsListener)
 	}))
-	return t.Plus(Use().Topic("net", func(h *inspect.Host, v *explain.View[inspect.SocketUse]) (explain.Rows[inspect.SocketUse], []int32, error) {
-		s, err := h.Sockets(inspect.SocketQuery{Dir: h.OwnNet(), States: sockdiag.Every, Owners: true})
+	return t.Plus(Use().Topic("net", func(h *inspect.Host, v *explain.View[netfacts.SocketUse]) (explain.Rows[netfacts.SocketUse], []int32, error) {
+		s, err := netfacts.TakeSockets(h, netfacts.SocketQuery{Dir: netfacts.OwnDir(h), States: sockdiag.Every, Owners: true})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -31,7 +34,7 @@ func Topic() explain.Topic {
 // owners where these are shown.
 func scan(h *inspect.Host, v *explain.View[row], keep func(*sockdiag.Socket) bool) (explain.Rows[row], []int32, error) {
 	return v.Scan(func(inspect.Sources) (explain.Scan[row], error) {
-		s, err := h.Sockets(inspect.SocketQuery{Dir: h.OwnNet(), States: sockdiag.Every, Owners: v.Needs().Has(inspect.PIDFd)})
+		s, err := netfacts.TakeSockets(h, netfacts.SocketQuery{Dir: netfacts.OwnDir(h), States: sockdiag.Every, Owners: v.Needs().Has(inspect.PIDFd)})
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
+	procfacts "kwhy/inspect/proc"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -41,7 +42,7 @@ func (s *sentence) program(r row) {
 }
 
 // process names a process.
-func (s *sentence) process(p *inspect.Process) {
+func (s *sentence) process(p *procfacts.Process) {
 	s.add(p.Comm, "(")
 	s.b = append(strconv.AppendInt(s.b, int64(p.PID), 10), ')')
 }
@@ -53,7 +54,7 @@ func why(b []byte, r row) []byte {
 	case unix.AF_UNIX:
 		s.unix(r)
 	case unix.AF_NETLINK:
-		s.add("to the kernel's ", inspect.NetlinkFamily(r.It.Protocol))
+		s.add("to the kernel's ", netfacts.NetlinkFamily(r.It.Protocol))
 		s.unread(r)
 		s.dropped(r)
 	case unix.AF_PACKET:

@@ -2,13 +2,13 @@ package net
 
 import (
 	"kwhy/explain"
-	"kwhy/inspect"
+	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
 type (
-	row    = inspect.SocketRow
-	column = explain.Field[inspect.SocketRow]
+	row    = netfacts.SocketRow
+	column = explain.Field[netfacts.SocketRow]
 )
 
 // states are the words of a socket's state (include/net/tcp_states.h).

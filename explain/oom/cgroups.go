@@ -7,13 +7,17 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/mem"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	memfacts "kwhy/inspect/mem"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
-type part = inspect.OOMPart
+type part = oomfacts.Part
 
 // Total is what the processes of a group can use at most, in pages: what their
 // points and adjustments are set against when it hits its limit.
-func Total(g *inspect.OOMGroup, m *inspect.Mem) uint64 {
+func Total(g *oomfacts.Group, m *memfacts.Snapshot) uint64 {
 	limit, why := g.Limit()
 	page := m.Host.PageSize
 	if why != inspect.Present || page == 0 {
@@ -48,7 +52,7 @@ func pointsIn(r row, total uint64) (int64, bool) {
 
 // Judge finds whom the kernel would kill when a group hits its limit, and whom
 // /proc's oom_score would make one expect. The members must have been read.
-func Judge(ps *inspect.Procs, g *inspect.OOMGroup) {
+func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
 	g.Victim, g.ByScore = nil, nil
 	for _, pid := range g.PIDs {
 		i, ok := ps.Row(pid)
@@ -73,9 +77,9 @@ func Judge(ps *inspect.Procs, g *inspect.OOMGroup) {
 }
 
 // Cgroups lists the memory cgroups with a limit, the fullest first.
-func Cgroups() *explain.Table[inspect.OOMPart] {
-	shared := func(p part) inspect.MemPart[inspect.CgroupMem] {
-		return inspect.MemPart[inspect.CgroupMem]{Mem: p.OOM.Mem, It: &p.It.CgroupMem, N: p.N}
+func Cgroups() *explain.Table[oomfacts.Part] {
+	shared := func(p part) memfacts.Part[cgroupfacts.Memory] {
+		return memfacts.Part[cgroupfacts.Memory]{Mem: p.OOM.Mem, It: &p.It.Memory, N: p.N}
 	}
 	var fields []explain.Field[part]
 	for _, f := range mem.Cgroups().Fields {
@@ -112,7 +116,7 @@ func groupColumns() []explain.Field[part] {
 	src, concept := inspect.CgroupMemory, explain.Concept("memory-cgroup")
 	return []explain.Field[part]{
 		{Doc: doc{Key: "used", Unit: explain.Ratio, Source: src, Concept: concept, Gist: "The share of the limit that is charged and can't be dropped as file cache."},
-			Get: func(p part) value { return mem.Pressed(&p.It.CgroupMem) }},
+			Get: func(p part) value { return mem.Pressed(&p.It.Memory) }},
 		event("oom_kill", "KILLS", "Processes killed in it, and since 5.2 below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
 		event("oom", "OOMS", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
 		event("oom_group_kill", "WHOLE", "How often a whole cgroup was killed.", inspect.Version{Major: 5, Minor: 17}, explain.Data),
@@ -179,33 +183,33 @@ func scannedToo() []inspect.Source {
 }
 
 func victimColumns() []explain.Field[part] {
-	declare := func(d doc, get func(*inspect.OOMGroup) value) explain.Field[part] {
+	declare := func(d doc, get func(*oomfacts.Group) value) explain.Field[part] {
 		d.Source, d.Also, d.Concept = inspect.CgroupMemory, scannedToo(), "oom-killer"
 		return explain.Field[part]{Doc: d, Get: func(p part) value { return get(p.It) }}
 	}
-	of := func(pick func(*inspect.OOMGroup) *inspect.Process, get func(*inspect.Process) value) func(*inspect.OOMGroup) value {
-		return func(g *inspect.OOMGroup) value {
+	of := func(pick func(*oomfacts.Group) *procfacts.Process, get func(*procfacts.Process) value) func(*oomfacts.Group) value {
+		return func(g *oomfacts.Group) value {
 			if p := pick(g); p != nil {
 				return get(p)
 			}
 			return explain.None(inspect.Inapplicable)
 		}
 	}
-	victim := func(g *inspect.OOMGroup) *inspect.Process { return g.Victim }
-	byScore := func(g *inspect.OOMGroup) *inspect.Process { return g.ByScore }
-	pid := func(p *inspect.Process) value { return explain.I(p.PID) }
+	victim := func(g *oomfacts.Group) *procfacts.Process { return g.Victim }
+	byScore := func(g *oomfacts.Group) *procfacts.Process { return g.ByScore }
+	pid := func(p *procfacts.Process) value { return explain.I(p.PID) }
 	return []explain.Field[part]{
-		declare(doc{Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide, Gist: "Processes in it and below it."}, func(g *inspect.OOMGroup) value { return explain.I(len(g.PIDs)) }),
+		declare(doc{Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide, Gist: "Processes in it and below it."}, func(g *oomfacts.Group) value { return explain.I(len(g.PIDs)) }),
 		declare(doc{Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain, Gist: "Whom the kernel kills when this limit is hit; none where nobody can be."}, of(victim, pid)),
-		declare(doc{Key: "victim_comm", Show: explain.Data, Gist: "The victim's name."}, of(victim, func(p *inspect.Process) value { return explain.S(p.Comm) })),
-		declare(doc{Key: "victim_points", Unit: explain.Pages, Show: explain.Data, Gist: "The victim's points against this group's total, not the host's."}, func(g *inspect.OOMGroup) value {
+		declare(doc{Key: "victim_comm", Show: explain.Data, Gist: "The victim's name."}, of(victim, func(p *procfacts.Process) value { return explain.S(p.Comm) })),
+		declare(doc{Key: "victim_points", Unit: explain.Pages, Show: explain.Data, Gist: "The victim's points against this group's total, not the host's."}, func(g *oomfacts.Group) value {
 			if g.Victim == nil {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(g.Points)
 		}),
 		declare(doc{Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data, Gist: "The one with the highest oom_score, which is set against the host."}, of(byScore, pid)),
-		declare(doc{Key: "dies_whole", Show: explain.Data, Gist: "The cgroup that memory.oom.group kills as a whole with the victim."}, func(g *inspect.OOMGroup) value {
+		declare(doc{Key: "dies_whole", Show: explain.Data, Gist: "The cgroup that memory.oom.group kills as a whole with the victim."}, func(g *oomfacts.Group) value {
 			if g.Whole == "" {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -245,9 +249,9 @@ func groupRules() []explain.Rule[part] {
 		ID: "oom.cgroup_near_limit", What: "memory that cannot be dropped / limit", Unit: explain.Ratio,
 		Means:    "At the limit the kernel reclaims from the cgroup alone, and when that yields nothing it kills a process in it, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
-		Of: func(p part) value { return mem.Pressed(&p.It.CgroupMem) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
+		Of: func(p part) value { return mem.Pressed(&p.It.Memory) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
-			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, explain.AppendPercent(nil, mem.Pressed(&p.It.CgroupMem).Float()))
+			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, explain.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
 			if p.It.Victim != nil {
 				s += fmt.Sprintf(": next there dies %s (%d)", p.It.Victim.Comm, p.It.Victim.PID)
 			}

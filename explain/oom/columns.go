@@ -8,13 +8,14 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 func also(s ...inspect.Source) []inspect.Source { return s }
 
 // Processes ranks processes in the kernel's own kill order. Within a cgroup the
 // order is that of the points alone: /proc's oom_score is set against the host.
-func Processes(within bool) *explain.Table[inspect.Proc] {
+func Processes(within bool) *explain.Table[procfacts.Row] {
 	sort := []string{"oom_score", "points", "-pid"}
 	if within {
 		sort = []string{"points", "-pid"}
@@ -30,7 +31,7 @@ func Processes(within bool) *explain.Table[inspect.Proc] {
 		Doc:   doc{Key: "why", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore), Concept: "oom-score", Gist: "What makes its points, or why it can't be killed."},
 		Write: why,
 	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: sort, Fields: fields}
+	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: sort, Fields: fields}
 }
 
 // pointsColumn leans on status for the order, and on stat as well once it is

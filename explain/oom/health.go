@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/mem"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
 )
 
 // Health says in a few words how near the OOM killer is; kills are those that the
@@ -20,10 +21,10 @@ func healthUse(o host) string {
 	if o.First != nil {
 		words = append(words, fmt.Sprintf("%s (%d) would be first to die", o.First.Comm, o.First.PID))
 	}
-	var fullest *inspect.OOMGroup
+	var fullest *oomfacts.Group
 	most := 0.0
 	for i := range o.Groups {
-		if v := mem.Pressed(&o.Groups[i].CgroupMem); v.Has() && v.Float() >= most {
+		if v := mem.Pressed(&o.Groups[i].Memory); v.Has() && v.Float() >= most {
 			fullest, most = &o.Groups[i], v.Float()
 		}
 	}

@@ -9,22 +9,25 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/mem"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	host  = *inspect.OOM
-	field = explain.Field[*inspect.OOM]
-	rule  = explain.Rule[*inspect.OOM]
+	host  = *oomfacts.Snapshot
+	field = explain.Field[*oomfacts.Snapshot]
+	rule  = explain.Rule[*oomfacts.Snapshot]
 )
 
-func memOf(o host) *inspect.Mem { return o.Mem }
+func memOf(o host) *memfacts.Snapshot { return o.Mem }
 
 // Host explains who would be killed next on a host, how far off that is, and by
 // which policy.
-func Host() explain.Card[*inspect.OOM] {
+func Host() explain.Card[*oomfacts.Snapshot] {
 	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_total", "swap_free", "pressure_memory_full", "oom_kill", "cgroup_limit", "cgroup_room")
 	set, setRules := explain.Borrow(mem.Host(), memOf, "overcommit_memory", "min_free_kbytes")
-	return explain.Card[*inspect.OOM]{Name: "oom", Sections: []explain.Section[*inspect.OOM]{
+	return explain.Card[*oomfacts.Snapshot]{Name: "oom", Sections: []explain.Section[*oomfacts.Snapshot]{
 		{Title: "Who dies next, if the whole machine runs out", Fields: next(), Table: "processes"},
 		{Title: "How far off that is", Fields: far},
 		{Title: "Memory cgroups with a limit: each kills among its own", Fields: groups(), Table: "cgroups"},
@@ -33,10 +36,10 @@ func Host() explain.Card[*inspect.OOM] {
 }
 
 // Within explains who would be killed next when one cgroup's limit is hit.
-func Within() explain.Card[*inspect.OOM] {
+func Within() explain.Card[*oomfacts.Snapshot] {
 	set, setRules := explain.Borrow(Host(), func(o host) host { return o }, "panic_on_oom", "oom_dump_tasks")
 	ranked := slices.DeleteFunc(next(), func(f field) bool { return f.Key == "unkillable" }) // counted over the host
-	return explain.Card[*inspect.OOM]{Name: "oom", Sections: []explain.Section[*inspect.OOM]{
+	return explain.Card[*oomfacts.Snapshot]{Name: "oom", Sections: []explain.Section[*oomfacts.Snapshot]{
 		{Title: "Who dies next, when the limit of this cgroup is hit", Fields: ranked, Table: "processes"},
 		{Title: "The cgroup", Table: "cgroups"},
 		{Title: "What the host does then", Fields: set},
@@ -106,7 +109,7 @@ func readNext(o host) string {
 }
 
 // explainRow puts a process of the scan back into its context.
-func explainRow(o host, p *inspect.Process) row { return row{Host: &o.Procs.Host, P: p} }
+func explainRow(o host, p *procfacts.Process) row { return row{Host: &o.Procs.Host, P: p} }
 
 // agreement counts the shown rows whose score comes out exactly, those that
 // were computed, and those where only one of the RSS counts makes the figure.
@@ -262,7 +265,7 @@ func killers() []string {
 
 // Killers returns the user-space killers among the processes, each once. One that
 // is a script goes by the name of what runs it: nohang is python3.
-func Killers(ps *inspect.Procs) (out []string) {
+func Killers(ps *procfacts.Processes) (out []string) {
 	var scripts []int32
 	for i := range ps.Rows {
 		if strings.HasPrefix(ps.Rows[i].Comm, "python") {

@@ -4,11 +4,12 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	row    = inspect.Proc
-	column = explain.Field[inspect.Proc]
+	row    = procfacts.Row
+	column = explain.Field[procfacts.Row]
 	doc    = explain.Doc
 	value  = explain.Value
 )
@@ -46,7 +47,7 @@ func of(r row, file string) (t parts, ok bool) {
 	return t, true
 }
 
-func (t parts) points(s *inspect.OOMScale, total uint64) int64 {
+func (t parts) points(s *procfacts.OOMScale, total uint64) int64 {
 	if s.Since59 {
 		return kernel.Badness(t.rss, t.swap, t.tables, t.adj, int64(total))
 	}
@@ -54,7 +55,7 @@ func (t parts) points(s *inspect.OOMScale, total uint64) int64 {
 }
 
 // score is what oom_score should be: always against the host's total.
-func (t parts) score(s *inspect.OOMScale) int64 {
+func (t parts) score(s *procfacts.OOMScale) int64 {
 	if s.Since59 {
 		return max(kernel.Score(t.points(s, s.Host), int64(s.Host)), 0)
 	}
@@ -155,8 +156,8 @@ func Points(r row) (n int64, ok bool) {
 // Scale finds out how oom_score is made on the kernel that was read: by which of
 // the two formulas more of the rows come out, and by the version where that
 // decides nothing. Vendors took the one of 5.9 over into older kernels.
-func Scale(ps *inspect.Procs, order []int32, total uint64, initLives bool) inspect.OOMScale {
-	s := inspect.OOMScale{Host: total, Domain: total, InitLives: initLives, Since59: true}
+func Scale(ps *procfacts.Processes, order []int32, total uint64, initLives bool) procfacts.OOMScale {
+	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: initLives, Since59: true}
 	was := ps.Host.OOM
 	var fits [2]int
 	for i, since59 := range [...]bool{true, false} {

@@ -8,24 +8,25 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
 )
 
 type (
-	task      = *inspect.OOMTask
-	taskField = explain.Field[*inspect.OOMTask]
+	task      = *oomfacts.Task
+	taskField = explain.Field[*oomfacts.Task]
 )
 
 func rowOf(t task) row { return t.Row }
 
 // Process explains one process's badness, where it stands, and what another
 // adjustment would make of it.
-func Process() explain.Card[*inspect.OOMTask] {
+func Process() explain.Card[*oomfacts.Task] {
 	var terms []taskField
 	for _, f := range append([]column{proc.VmRSS()}, append(proc.RssParts(), proc.VmSwap(), proc.VmPTE())...) {
 		f.Show, f.Label = explain.Always, "" // a card has room for the kernel's own spelling
 		terms = append(terms, explain.Lift(f, rowOf))
 	}
-	return explain.Card[*inspect.OOMTask]{Name: "oom PID", Sections: []explain.Section[*inspect.OOMTask]{
+	return explain.Card[*oomfacts.Task]{Name: "oom PID", Sections: []explain.Section[*oomfacts.Task]{
 		{Title: "Its badness", Fields: badness()},
 		{Title: "What it is made of", Fields: slices.Concat(terms, counted(), adjusted())},
 		{Title: "Where it stands", Fields: standing()},

@@ -6,18 +6,21 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Options say what Take is to find out.
 type Options struct {
-	Mem       inspect.Sources                // of the host
-	Procs     *inspect.Procs                 // that were scanned already; nil: Take scans
-	View      *explain.View[inspect.Proc]    // the ranking; nil: the default one
-	Limit     int                            // of the default view
-	Groups    bool                           // walk the cgroups
-	GroupView *explain.View[inspect.OOMPart] // which of them are shown: only their members are read
-	Everyone  bool                           // look at every process: for names and for who can't be killed
-	Cgroup    *inspect.OOMGroup              // rank within this one
+	Mem       inspect.Sources              // of the host
+	Procs     *procfacts.Processes         // that were scanned already; nil: Take scans
+	View      *explain.View[procfacts.Row] // the ranking; nil: the default one
+	Limit     int                          // of the default view
+	Groups    bool                         // walk the cgroups
+	GroupView *explain.View[oomfacts.Part] // which of them are shown: only their members are read
+	Everyone  bool                         // look at every process: for names and for who can't be killed
+	Cgroup    *oomfacts.Group              // rank within this one
 }
 
 // memNeeds is what scores and limits are set against.
@@ -28,12 +31,12 @@ func memNeeds() inspect.Sources {
 // Take takes a snapshot, little by little: scores of all processes, then the
 // parts of those among which they don't decide, then the rest of what is shown.
 // It returns the rows to show, in order.
-func Take(h *inspect.Host, o Options) (*inspect.OOM, []int32, error) {
-	m, err := h.Mem(o.Mem.Plus(memNeeds()))
+func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
+	m, err := memfacts.Take(h, o.Mem.Plus(memNeeds()))
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &inspect.OOM{Mem: m, Got: inspect.Unread}
+	out := &oomfacts.Snapshot{Mem: m, Got: inspect.Unread}
 	if o.View == nil {
 		if o.View, err = Processes(false).View(nil, nil, o.Limit); err != nil {
 			return nil, nil, err
@@ -54,15 +57,15 @@ func Take(h *inspect.Host, o Options) (*inspect.OOM, []int32, error) {
 }
 
 // hostScale is what can be said of oom_score before any row was read.
-func hostScale(h *inspect.Host, m *inspect.Mem) inspect.OOMScale {
+func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 	total := pages(m)
 	lives, known := h.InitialPIDNamespace()
-	return inspect.OOMScale{Host: total, Domain: total, InitLives: lives || !known,
+	return procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known,
 		Since59: !h.Kernel.Before(inspect.Version{Major: 5, Minor: 9})}
 }
 
 // pages is RAM and swap, against which the kernel sets oom_score.
-func pages(m *inspect.Mem) uint64 {
+func pages(m *memfacts.Snapshot) uint64 {
 	ram, ok := m.Info["MemTotal"]
 	if !ok || m.Host.PageSize == 0 {
 		return 0
@@ -70,13 +73,13 @@ func pages(m *inspect.Mem) uint64 {
 	return (ram + m.Info["SwapTotal"]) / m.Host.PageSize
 }
 
-func rankAll(h *inspect.Host, out *inspect.OOM, o Options) ([]int32, error) {
+func rankAll(h *inspect.Host, out *oomfacts.Snapshot, o Options) ([]int32, error) {
 	scale := hostScale(h, out.Mem)
 	if o.Cgroup != nil {
 		o.Cgroup.Total = Total(o.Cgroup, out.Mem)
 		scale.Domain = o.Cgroup.Total
 	}
-	rows, order, err := o.View.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) {
+	rows, order, err := o.View.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) {
 		ps, err := rowsWith(h, o.Procs, want)
 		if err == nil {
 			ps.Host.OOM = scale
@@ -86,7 +89,7 @@ func rankAll(h *inspect.Host, out *inspect.OOM, o Options) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	ps := rows.(*inspect.Procs)
+	ps := rows.(*procfacts.Processes)
 	out.Procs = ps
 	order = ps.Fill(order, Needs())
 	if i, ok := ps.Row(1); ok && scale.InitLives {
@@ -103,9 +106,9 @@ func rankAll(h *inspect.Host, out *inspect.OOM, o Options) ([]int32, error) {
 }
 
 // rowsWith reads further sources of all processes of a scan, or makes one.
-func rowsWith(h *inspect.Host, ps *inspect.Procs, want inspect.Sources) (*inspect.Procs, error) {
+func rowsWith(h *inspect.Host, ps *procfacts.Processes, want inspect.Sources) (*procfacts.Processes, error) {
 	if ps == nil {
-		return h.Procs(want)
+		return procfacts.Scan(h, want)
 	}
 	all := make([]int32, len(ps.Rows))
 	for i := range all {
@@ -117,7 +120,7 @@ func rowsWith(h *inspect.Host, ps *inspect.Procs, want inspect.Sources) (*inspec
 
 // initLives tells whether PID 1 is the host's. Where its namespace is not to be
 // seen, its own score says so on the scale of 5.9: 0, whatever it has.
-func initLives(h *inspect.Host, ps *inspect.Procs, s inspect.OOMScale) bool {
+func initLives(h *inspect.Host, ps *procfacts.Processes, s procfacts.OOMScale) bool {
 	if lives, known := h.InitialPIDNamespace(); known {
 		return lives
 	}
@@ -132,7 +135,7 @@ func initLives(h *inspect.Host, ps *inspect.Procs, s inspect.OOMScale) bool {
 // lookAtAll reads of the processes that are not shown what tells who can't be
 // killed, and their names. Of those that have memory, as status says, nothing
 // more is needed.
-func lookAtAll(out *inspect.OOM) {
+func lookAtAll(out *oomfacts.Snapshot) {
 	ps := out.Procs
 	var unclear, zero []int32
 	for i := range ps.Rows {
@@ -158,7 +161,7 @@ func lookAtAll(out *inspect.OOM) {
 // first finds the next victim and the one after it. The rows shown tell, unless
 // they were filtered, sorted otherwise or are too few: then the ranking is made
 // once more.
-func first(out *inspect.OOM, order []int32, o Options) {
+func first(out *oomfacts.Snapshot, order []int32, o Options) {
 	if o.View.Ranks("oom_score") || o.Cgroup != nil {
 		out.First, out.Second = firstTwo(out.Procs, order)
 		if out.Second != nil || o.Cgroup != nil || len(order) == out.Procs.Len() {
@@ -176,7 +179,7 @@ func first(out *inspect.OOM, order []int32, o Options) {
 
 // firstTwo returns the first two that can be killed, kwhy itself aside: it is
 // gone by then.
-func firstTwo(ps *inspect.Procs, order []int32) (a, b *inspect.Process) {
+func firstTwo(ps *procfacts.Processes, order []int32) (a, b *procfacts.Process) {
 	for _, i := range order {
 		r := ps.At(int(i))
 		switch {
@@ -191,14 +194,14 @@ func firstTwo(ps *inspect.Procs, order []int32) (a, b *inspect.Process) {
 }
 
 // takeGroups walks the cgroups, and finds the victims of those that are shown.
-func takeGroups(h *inspect.Host, out *inspect.OOM, view *explain.View[inspect.OOMPart]) {
-	groups, err := h.LimitedCgroups()
+func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *explain.View[oomfacts.Part]) {
+	groups, err := oomfacts.LimitedCgroups(h)
 	out.Got = inspect.ReasonOf(err)
 	out.Groups = groups
 	for i := range out.Groups {
 		out.Groups[i].Total = Total(&out.Groups[i], out.Mem)
 	}
-	parts := inspect.OOMParts{OOM: out}
+	parts := oomfacts.Parts{OOM: out}
 	order := make([]int32, 0, len(groups))
 	if view != nil {
 		order = view.Order(parts)
@@ -227,7 +230,7 @@ func takeGroups(h *inspect.Host, out *inspect.OOM, view *explain.View[inspect.OO
 
 // TakeTask takes a snapshot of one process and of where it stands; adj asks what
 // another adjustment would make of it.
-func TakeTask(h *inspect.Host, pid int32, adj *int32) (*inspect.OOMTask, error) {
+func TakeTask(h *inspect.Host, pid int32, adj *int32) (*oomfacts.Task, error) {
 	v, err := Processes(false).View([]string{"pid", "points"}, nil, 0)
 	if err != nil {
 		return nil, err
@@ -245,7 +248,7 @@ func TakeTask(h *inspect.Host, pid int32, adj *int32) (*inspect.OOMTask, error) 
 		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
 	}
 	o.Procs.Settle(one, Needs(), Settled)
-	t := &inspect.OOMTask{OOM: o, Row: o.Procs.At(int(i))}
+	t := &oomfacts.Task{OOM: o, Row: o.Procs.At(int(i))}
 	nearestGroup(h, t)
 	t.From = sameAdj(o.Procs, t.Row.P)
 	Stand(t, adj)
@@ -253,8 +256,8 @@ func TakeTask(h *inspect.Host, pid int32, adj *int32) (*inspect.OOMTask, error) 
 }
 
 // nearestGroup finds the limited cgroup that the process is deepest in.
-func nearestGroup(h *inspect.Host, t *inspect.OOMTask) {
-	groups, err := h.LimitedCgroups()
+func nearestGroup(h *inspect.Host, t *oomfacts.Task) {
+	groups, err := oomfacts.LimitedCgroups(h)
 	t.OOM.Got = inspect.ReasonOf(err)
 	for i := range groups {
 		g := &groups[i]
@@ -273,7 +276,7 @@ func nearestGroup(h *inspect.Host, t *inspect.OOMTask) {
 
 // sameAdj returns the nearest ancestor with the same adjustment, which children
 // inherit; nil where it is 0 or nobody has it.
-func sameAdj(ps *inspect.Procs, p *inspect.Process) *inspect.Process {
+func sameAdj(ps *procfacts.Processes, p *procfacts.Process) *procfacts.Process {
 	if p.OomScoreAdj == 0 {
 		return nil
 	}
@@ -292,8 +295,8 @@ func sameAdj(ps *inspect.Procs, p *inspect.Process) *inspect.Process {
 
 // FindGroup returns the limited cgroup of a path, as /proc/PID/cgroup spells it or
 // as it is mounted; nil if there is none.
-func FindGroup(h *inspect.Host, path string) (*inspect.OOMGroup, error) {
-	groups, err := h.LimitedCgroups()
+func FindGroup(h *inspect.Host, path string) (*oomfacts.Group, error) {
+	groups, err := oomfacts.LimitedCgroups(h)
 	if err != nil {
 		return nil, err
 	}

@@ -3,21 +3,23 @@ package oom
 import (
 	"kwhy/explain"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
 func Topic() explain.Topic {
 	host, process := Host(), Process()
-	t := host.Topic("oom", func(h *inspect.Host, want inspect.Sources) (*inspect.OOM, error) {
+	t := host.Topic("oom", func(h *inspect.Host, want inspect.Sources) (*oomfacts.Snapshot, error) {
 		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
 		return o, err
 	})
 	t.Trials = trials()
-	t = t.Plus(process.Topic("oom PID", func(h *inspect.Host, _ inspect.Sources) (*inspect.OOMTask, error) {
+	t = t.Plus(process.Topic("oom PID", func(h *inspect.Host, _ inspect.Sources) (*oomfacts.Task, error) {
 		return TakeTask(h, h.Self(), nil)
 	}))
-	t = t.Plus(Processes(false).Topic("oom", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
+	t = t.Plus(Processes(false).Topic("oom", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 		o, order, err := Take(h, Options{View: v})
 		if err != nil {
 			return nil, nil, err
@@ -25,12 +27,12 @@ func Topic() explain.Topic {
 		return o.Procs, order, nil
 	}))
 	t = t.Plus(Kills().Topic("oom log", kernelLog))
-	return t.Plus(Cgroups().Topic("oom", func(h *inspect.Host, v *explain.View[inspect.OOMPart]) (explain.Rows[inspect.OOMPart], []int32, error) {
+	return t.Plus(Cgroups().Topic("oom", func(h *inspect.Host, v *explain.View[oomfacts.Part]) (explain.Rows[oomfacts.Part], []int32, error) {
 		o, _, err := Take(h, Options{Groups: true, GroupView: v, Limit: 1})
 		if err != nil {
 			return nil, nil, err
 		}
-		rows := inspect.OOMParts{OOM: o}
+		rows := oomfacts.Parts{OOM: o}
 		return rows, v.Order(rows), nil
 	}))
 }

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
 )
 
 // trials are the arithmetic of rows: the score of every process.
@@ -32,7 +33,7 @@ func scores(h *inspect.Host) (out []explain.Tried, err error) {
 		if !ok || spared(r) || r.Missing(inspect.PIDOomScore) != inspect.Present {
 			continue
 		}
-		t := &inspect.OOMTask{OOM: o, Row: r}
+		t := &oomfacts.Task{OOM: o, Row: r}
 		var w explain.Working
 		terms(&w, t, r.Host.OOM.Host)
 		d := w.Done("", explain.Plain, explain.I(n))

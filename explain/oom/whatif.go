@@ -5,12 +5,14 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
 // What another oom_score_adj would make of a process.
 
 // supposed declares a value of what --adj asks about.
-func supposed(d doc, get func(*inspect.OOMWhatIf) value, read func(task, *inspect.OOMWhatIf) string) taskField {
+func supposed(d doc, get func(*oomfacts.WhatIf) value, read func(task, *oomfacts.WhatIf) string) taskField {
 	f := declare(d, func(t task) value {
 		if t.If == nil || t.If.Moot && d.Key != "if_oom_score_adj" {
 			return explain.None(inspect.Inapplicable)
@@ -39,13 +41,13 @@ func place(n int) value {
 func whatIf() []taskField {
 	return append([]taskField{
 		supposed(doc{Key: "if_oom_score_adj", Label: "with adj", Unit: explain.Plain, Show: explain.Always, Concept: "oom-score-adj", Gist: "The adjustment that was asked about; nothing is written."},
-			func(w *inspect.OOMWhatIf) value { return explain.I(w.Adj) }, readSupposed),
+			func(w *oomfacts.WhatIf) value { return explain.I(w.Adj) }, readSupposed),
 		supposed(doc{Key: "if_oom_score", Label: "score then", Unit: explain.Plain, Gist: "The oom_score that it would have."},
-			func(w *inspect.OOMWhatIf) value { return explain.I(w.Score) }, func(t task, _ *inspect.OOMWhatIf) string {
+			func(w *oomfacts.WhatIf) value { return explain.I(w.Score) }, func(t task, _ *oomfacts.WhatIf) string {
 				return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
 			}),
 		supposed(doc{Key: "if_points", Label: "points then", Unit: explain.Pages, Gist: "The points that it would have."},
-			func(w *inspect.OOMWhatIf) value {
+			func(w *oomfacts.WhatIf) value {
 				if !w.Killable {
 					return explain.None(inspect.Inapplicable)
 				}
@@ -54,7 +56,7 @@ func whatIf() []taskField {
 	}, ranksThen()...)
 }
 
-func readSupposed(t task, w *inspect.OOMWhatIf) string {
+func readSupposed(t task, w *oomfacts.WhatIf) string {
 	switch {
 	case w.Moot && immortal(t.Row) != "":
 		return "It would change nothing: " + immortal(t.Row) + "."
@@ -69,7 +71,7 @@ func readSupposed(t task, w *inspect.OOMWhatIf) string {
 }
 
 func ranksThen() []taskField {
-	pid := func(p *inspect.Process) value {
+	pid := func(p *procfacts.Process) value {
 		if p == nil {
 			return explain.None(inspect.Inapplicable)
 		}
@@ -77,26 +79,26 @@ func ranksThen() []taskField {
 	}
 	return []taskField{
 		supposed(doc{Key: "if_rank", Label: "rank then", Unit: explain.Plain, Concept: "oom-killer", Gist: "The place in the kill order that it would have."},
-			func(w *inspect.OOMWhatIf) value { return place(w.Rank) }, func(t task, _ *inspect.OOMWhatIf) string {
+			func(w *oomfacts.WhatIf) value { return place(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
 				if t.Rank == 0 {
 					return "It can't be killed now."
 				}
 				return fmt.Sprintf("It is %d now.", t.Rank)
 			}),
 		supposed(doc{Key: "if_victim_pid", Label: "victim then", Unit: explain.Plain, Concept: "oom-killer", Gist: "Whom a global OOM would kill then."},
-			func(w *inspect.OOMWhatIf) value { return pid(w.Victim) }, func(t task, w *inspect.OOMWhatIf) string {
+			func(w *oomfacts.WhatIf) value { return pid(w.Victim) }, func(t task, w *oomfacts.WhatIf) string {
 				return victim("If the whole machine runs out", w.Victim, t.Row.P)
 			}),
 		supposed(doc{Key: "if_rank_in_cgroup", Label: "rank there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "The same in its limited cgroup."},
-			func(w *inspect.OOMWhatIf) value { return place(w.RankInGroup) }, nil),
+			func(w *oomfacts.WhatIf) value { return place(w.RankInGroup) }, nil),
 		supposed(doc{Key: "if_victim_in_cgroup_pid", Label: "victim there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "Whom the limit of that cgroup would kill then."},
-			func(w *inspect.OOMWhatIf) value { return pid(w.GroupVictim) }, func(t task, w *inspect.OOMWhatIf) string {
+			func(w *oomfacts.WhatIf) value { return pid(w.GroupVictim) }, func(t task, w *oomfacts.WhatIf) string {
 				return victim("When that limit is hit", w.GroupVictim, t.Row.P)
 			}),
 	}
 }
 
-func victim(when string, p, self *inspect.Process) string {
+func victim(when string, p, self *procfacts.Process) string {
 	switch {
 	case p == nil:
 		return when + ", nobody could be killed."
@@ -108,7 +110,7 @@ func victim(when string, p, self *inspect.Process) string {
 
 // Stand works out where a process stands in a scan whose rows have all been
 // read, and what an adjustment would make of it; nil asks for none.
-func Stand(t *inspect.OOMTask, adj *int32) {
+func Stand(t *oomfacts.Task, adj *int32) {
 	t.Rank, t.Killable = rank(t, t.Row.Host.OOM.Domain, everyone(t))
 	if t.Group != nil {
 		t.RankInGroup, t.KillableGroup = rank(t, t.Group.Total, members(t))
@@ -116,7 +118,7 @@ func Stand(t *inspect.OOMTask, adj *int32) {
 	if adj == nil {
 		return
 	}
-	w := &inspect.OOMWhatIf{Adj: *adj}
+	w := &oomfacts.WhatIf{Adj: *adj}
 	t.If = w
 	p, ok := chosen(t.Row)
 	if !ok || immortal(t.Row) != "" && t.Row.P.OomScoreAdj != -1000 || spared(t.Row) {
@@ -172,7 +174,7 @@ func rank(t task, total uint64, rows []int32) (place, of int) {
 }
 
 // suppose does the same for made-up parts, and says who would be first.
-func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points int64, place int, first *inspect.Process) {
+func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points int64, place int, first *procfacts.Process) {
 	points, place = p.points(&t.Row.Host.OOM, total), 1
 	var most int64
 	for _, i := range rows {

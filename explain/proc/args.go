@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // shapes says what the arguments of system calls are, by kind: those that are
@@ -125,7 +125,7 @@ sched_yield
 // callText writes a system call as strace does, as far as its registers go: what
 // pointers point to is the process's own. ok is false where kwhy does not know
 // what its arguments are.
-func callText(name string, c *inspect.Syscall, file func(fd int32) string) (text string, ok bool) {
+func callText(name string, c *procfacts.Syscall, file func(fd int32) string) (text string, ok bool) {
 	_, rest, ok := strings.Cut(shapes, "\n"+name+" ")
 	if !ok && !strings.Contains(shapes, "\n"+name+"\n") {
 		return "", false

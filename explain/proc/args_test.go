@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Every call whose arguments are known is one of Linux, with at most six of them.
@@ -56,12 +56,12 @@ func TestCallText(t *testing.T) {
 		{"sync", [6]uint64{}, "sync()"},
 		{"futex", [6]uint64{0, 99}, "futex(NULL, 99, 0, NULL)"},
 	} {
-		if got, ok := callText(c.name, &inspect.Syscall{Args: c.args}, file); !ok || got != c.want {
+		if got, ok := callText(c.name, &procfacts.Syscall{Args: c.args}, file); !ok || got != c.want {
 			t.Errorf("%q, %v; want %q", got, ok, c.want)
 		}
 	}
 	for _, name := range []string{"", "rea", "readx", "fd"} {
-		if got, ok := callText(name, &inspect.Syscall{}, file); ok {
+		if got, ok := callText(name, &procfacts.Syscall{}, file); ok {
 			t.Errorf("%q is told as %q", name, got)
 		}
 	}

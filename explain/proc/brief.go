@@ -61,8 +61,8 @@ func memories() []detailField {
 func readRSS(d detail) string {
 	p := d.Row.P
 	var s string
-	for i := range d.Ladder {
-		if r := &d.Ladder[i]; r.Source == inspect.Meminfo && r.Limit > 0 {
+	for i := range d.Bounds {
+		if r := &d.Bounds[i]; r.Source == inspect.Meminfo && r.Limit > 0 {
 			s = string(explain.AppendPercent(nil, float64(p.VmRSS)/r.Limit)) + " of RAM"
 		}
 	}

@@ -5,11 +5,12 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	row    = inspect.Proc
-	column = explain.Field[inspect.Proc]
+	row    = procfacts.Row
+	column = explain.Field[procfacts.Row]
 	doc    = explain.Doc
 	value  = explain.Value
 )
@@ -73,24 +74,24 @@ func RSS() column {
 
 // VmRSS is the resident memory as /proc/PID/status gives it.
 func VmRSS() column {
-	return status("vm_rss", "VmRSS", "RSS", "Resident memory: pages in RAM, shared ones counted in full.", "rss", func(p *inspect.Process) inspect.Num { return p.VmRSS })
+	return status("vm_rss", "VmRSS", "RSS", "Resident memory: pages in RAM, shared ones counted in full.", "rss", func(p *procfacts.Process) inspect.Num { return p.VmRSS })
 }
 
 // RssParts are the three parts of VmRSS.
 func RssParts() []column {
 	return []column{
-		status("rss_anon", "RssAnon", "ANON", "The part of RSS that no file backs: heap, stack.", "rss", func(p *inspect.Process) inspect.Num { return p.RssAnon }),
-		status("rss_file", "RssFile", "FILE", "The part of RSS that files back: programs, libraries, mapped files.", "rss", func(p *inspect.Process) inspect.Num { return p.RssFile }),
-		status("rss_shmem", "RssShmem", "SHMEM", "The part of RSS that is shared memory or tmpfs.", "rss", func(p *inspect.Process) inspect.Num { return p.RssShmem }),
+		status("rss_anon", "RssAnon", "ANON", "The part of RSS that no file backs: heap, stack.", "rss", func(p *procfacts.Process) inspect.Num { return p.RssAnon }),
+		status("rss_file", "RssFile", "FILE", "The part of RSS that files back: programs, libraries, mapped files.", "rss", func(p *procfacts.Process) inspect.Num { return p.RssFile }),
+		status("rss_shmem", "RssShmem", "SHMEM", "The part of RSS that is shared memory or tmpfs.", "rss", func(p *procfacts.Process) inspect.Num { return p.RssShmem }),
 	}
 }
 
 // VmSwap is what of the process is swapped out.
 func VmSwap() column {
-	return status("vm_swap", "VmSwap", "SWAP", "Anonymous memory in swap; shared memory in swap is not in it.", "swap", func(p *inspect.Process) inspect.Num { return p.VmSwap })
+	return status("vm_swap", "VmSwap", "SWAP", "Anonymous memory in swap; shared memory in swap is not in it.", "swap", func(p *procfacts.Process) inspect.Num { return p.VmSwap })
 }
 
-func status(key, kernel, label, gist string, concept explain.Concept, get func(*inspect.Process) inspect.Num) column {
+func status(key, kernel, label, gist string, concept explain.Concept, get func(*procfacts.Process) inspect.Num) column {
 	d := doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Bytes, Source: inspect.PIDStatus, Also: []inspect.Source{inspect.PIDStat}, Concept: concept, Gist: gist}
 	if strings.HasPrefix(key, "rss_") {
 		d.Since = inspect.Version{Major: 4, Minor: 5}
@@ -106,14 +107,14 @@ func status(key, kernel, label, gist string, concept explain.Concept, get func(*
 
 // Shares are PSS, USS and SwapPss, which the kernel walks page tables for.
 func Shares() []column {
-	share := func(key, kernel, label, gist string, get func(*inspect.Process) inspect.Num) column {
+	share := func(key, kernel, label, gist string, get func(*procfacts.Process) inspect.Num) column {
 		return column{Doc: doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Bytes, Source: inspect.PIDSmapsRollup, Concept: "pss", Gist: gist},
 			Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among those who map it.", func(p *inspect.Process) inspect.Num { return p.Pss }),
-		share("uss", "", "USS", "Resident memory that this process alone maps.", func(p *inspect.Process) inspect.Num { return p.Uss }),
-		share("swap_pss", "SwapPss", "SWAPPSS", "Anonymous memory in swap, divided where several processes share it.", func(p *inspect.Process) inspect.Num { return p.SwapPss }),
+		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among those who map it.", func(p *procfacts.Process) inspect.Num { return p.Pss }),
+		share("uss", "", "USS", "Resident memory that this process alone maps.", func(p *procfacts.Process) inspect.Num { return p.Uss }),
+		share("swap_pss", "SwapPss", "SWAPPSS", "Anonymous memory in swap, divided where several processes share it.", func(p *procfacts.Process) inspect.Num { return p.SwapPss }),
 	}
 }
 
@@ -126,7 +127,7 @@ func UID() column {
 
 // VmPTE is what the process's page tables take.
 func VmPTE() column {
-	return status("vm_pte", "VmPTE", "TABLES", "Its page tables; before 4.15 with VmPMD and VmPUD added.", "page-tables", func(p *inspect.Process) inspect.Num { return p.PageTables })
+	return status("vm_pte", "VmPTE", "TABLES", "Its page tables; before 4.15 with VmPMD and VmPUD added.", "page-tables", func(p *procfacts.Process) inspect.Num { return p.PageTables })
 }
 
 // OomScore is the kernel's own figure.

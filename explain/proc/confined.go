@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 func confined() []detailField {
@@ -90,26 +91,26 @@ func readContainer(d detail) string {
 // Namespaces lists those that a process lives in.
 func Namespaces() *explain.Table[nsRow] {
 	type column = explain.Field[nsRow]
-	declare := func(d doc, get func(*inspect.Namespace) value) column {
+	declare := func(d doc, get func(*procfacts.Namespace) value) column {
 		d.Source, d.Concept = inspect.PIDNs, "namespaces"
 		return column{Doc: d, Get: func(r nsRow) value { return get(r.It) }}
 	}
 	return &explain.Table[nsRow]{Name: "namespaces", Fields: []column{
-		declare(doc{Key: "name", Label: "NAMESPACE", Words: namespaceWords(), Gist: "The kind: what it sets apart."}, func(n *inspect.Namespace) value { return explain.S(n.Name) }),
-		declare(doc{Key: "inode", Unit: explain.ID, Gist: "Its number: processes with the same one share it."}, func(n *inspect.Namespace) value { return explain.N(n.Inode) }),
-		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether it is PID 1's too, or the one that the kernel began with."}, func(n *inspect.Namespace) value {
+		declare(doc{Key: "name", Label: "NAMESPACE", Words: namespaceWords(), Gist: "The kind: what it sets apart."}, func(n *procfacts.Namespace) value { return explain.S(n.Name) }),
+		declare(doc{Key: "inode", Unit: explain.ID, Gist: "Its number: processes with the same one share it."}, func(n *procfacts.Namespace) value { return explain.N(n.Inode) }),
+		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether it is PID 1's too, or the one that the kernel began with."}, func(n *procfacts.Namespace) value {
 			if n.Init == 0 {
 				return explain.None(inspect.Masked)
 			}
 			return explain.B(n.Init == n.Inode)
 		}),
-		declare(doc{Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Show: explain.Wide, Gist: "How many other processes share it, of those that may be looked at."}, func(n *inspect.Namespace) value {
+		declare(doc{Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Show: explain.Wide, Gist: "How many other processes share it, of those that may be looked at."}, func(n *procfacts.Namespace) value {
 			if n.With == inspect.Unset { // the host's own, or there are too many to look at each
 				return explain.None(inspect.Unread)
 			}
 			return explain.Opt(n.With)
 		}),
-		declare(doc{Key: "why", Gist: "What it sets apart, and who else lives in it where these are few."}, func(n *inspect.Namespace) value {
+		declare(doc{Key: "why", Gist: "What it sets apart, and who else lives in it where these are few."}, func(n *procfacts.Namespace) value {
 			return explain.S(whyNamespace(n.Name) + sharers(n))
 		}),
 	}}
@@ -117,7 +118,7 @@ func Namespaces() *explain.Table[nsRow] {
 
 // sharers names who else lives in a namespace, where these are few and all may be
 // looked at.
-func sharers(n *inspect.Namespace) string {
+func sharers(n *procfacts.Namespace) string {
 	switch {
 	case n.With == inspect.Unset:
 		return ""

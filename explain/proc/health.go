@@ -6,17 +6,18 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Health says in a few words how a host's processes stand.
-func Health(l *inspect.ProcList) explain.Health {
+func Health(l *procfacts.Snapshot) explain.Health {
 	return explain.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
 }
 
 func healthUse(l list) string {
 	users, _ := split(l)
 	words := []string{explain.Plural(users, "process", "processes")}
-	if max, ok := l.Mem.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
+	if max, ok := l.Settings.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
 		words = append(words, fmt.Sprintf("%s, %s of threads-max", explain.Plural(int64(l.Tasks), "thread", "threads"), explain.Percent(int64(l.Tasks), max)))
 	}
 	return strings.Join(words, ", ")

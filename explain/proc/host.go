@@ -8,16 +8,17 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	list  = *inspect.ProcList
-	field = explain.Field[*inspect.ProcList]
+	list  = *procfacts.Snapshot
+	field = explain.Field[*procfacts.Snapshot]
 )
 
 // Host sums up the processes of a host.
-func Host() explain.Card[*inspect.ProcList] {
-	return explain.Card[*inspect.ProcList]{Name: "proc", Sections: []explain.Section[*inspect.ProcList]{
+func Host() explain.Card[*procfacts.Snapshot] {
+	return explain.Card[*procfacts.Snapshot]{Name: "proc", Sections: []explain.Section[*procfacts.Snapshot]{
 		{Title: "All of them", Fields: summary()},
 		{Title: "Cgroups with a bound on threads", Table: "pids_cgroups"},
 		{Title: "The processes", Table: "processes"},
@@ -66,12 +67,12 @@ func seen(l list, n int) value {
 func limit(name, gist string, src inspect.Source) field {
 	return field{Doc: doc{Key: strings.ReplaceAll(name, "-", "_"), Kernel: name, Label: "kernel." + name, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.Loadavg}, Concept: "process", Gist: gist},
 		Get: func(l list) value {
-			if n, ok := l.Mem.Number(src); ok {
+			if n, ok := l.Settings.Number(src); ok {
 				return explain.I(n)
 			}
 			return value{}
 		}, Reading: func(l list) string {
-			n, _ := l.Mem.Number(src)
+			n, _ := l.Settings.Number(src)
 			tasks := inUse(l, src)
 			switch {
 			case tasks == inspect.Unset || n <= 0:
@@ -135,8 +136,8 @@ func readStates(l list) string {
 }
 
 func readTasks(l list) string {
-	pid, ok1 := l.Mem.Number(inspect.KernelPIDMax)
-	max, ok2 := l.Mem.Number(inspect.KernelThreadsMax)
+	pid, ok1 := l.Settings.Number(inspect.KernelPIDMax)
+	max, ok2 := l.Settings.Number(inspect.KernelThreadsMax)
 	switch {
 	case !ok1 || !ok2:
 		return ""
@@ -151,7 +152,7 @@ func readTasks(l list) string {
 }
 
 func readRunning(l list) string {
-	n, cpus := l.Stat["procs_running"], uint64(l.Mem.Host.CPUs)
+	n, cpus := l.Stat["procs_running"], uint64(l.Settings.Host.CPUs)
 	if cpus == 0 {
 		return ""
 	}
@@ -161,7 +162,7 @@ func readRunning(l list) string {
 	return fmt.Sprintf("On %s, kwhy among them: nobody waits for a CPU.", explain.Plural(cpus, "CPU", "CPUs"))
 }
 
-func zombies(l list) (out []*inspect.Process) {
+func zombies(l list) (out []*procfacts.Process) {
 	for i := range l.Procs.Rows {
 		if p := &l.Procs.Rows[i]; p.Zombie() {
 			out = append(out, p)
@@ -203,23 +204,23 @@ func parentsOf(l list) string {
 	return s
 }
 
-func rules() []explain.Rule[*inspect.ProcList] {
+func rules() []explain.Rule[*procfacts.Snapshot] {
 	share := func(l list, src inspect.Source) value {
-		n, ok := l.Mem.Number(src)
+		n, ok := l.Settings.Number(src)
 		tasks := inUse(l, src)
 		if !ok || n <= 0 || tasks == inspect.Unset {
 			return value{}
 		}
 		return explain.F(float64(tasks) / float64(n))
 	}
-	near := func(id, key, name, means string, src inspect.Source) explain.Rule[*inspect.ProcList] {
-		return explain.Rule[*inspect.ProcList]{ID: id, What: "threads / kernel." + name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
+	near := func(id, key, name, means string, src inspect.Source) explain.Rule[*procfacts.Snapshot] {
+		return explain.Rule[*procfacts.Snapshot]{ID: id, What: "threads / kernel." + name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
 			Of: func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
 			Say: func(l list) string {
 				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", explain.AppendPercent(nil, share(l, src).Float()), name)
 			}}
 	}
-	return []explain.Rule[*inspect.ProcList]{
+	return []explain.Rule[*procfacts.Snapshot]{
 		near("proc.pids_near_limit", "pid_max", "pid_max", "Each thread takes a number below pid_max: when all are given out, fork and clone fail with EAGAIN.", inspect.KernelPIDMax),
 		near("proc.threads_near_limit", "threads_max", "threads-max", "At the limit fork and clone fail with EAGAIN, for root too.", inspect.KernelThreadsMax),
 		{ID: "proc.zombies", What: "processes in Z", Unit: explain.Count,

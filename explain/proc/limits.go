@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type rungColumn = explain.Field[rungRow]
@@ -135,8 +136,8 @@ func whyRung(r rungRow) string {
 
 // hasHidden tells whether there are bounds of that resource that are not to be seen.
 func hasHidden(r rungRow) bool {
-	for i := range r.Detail.Ladder {
-		if o := &r.Detail.Ladder[i]; o.Hidden && o.Resource == r.It.Resource {
+	for i := range r.Detail.Bounds {
+		if o := &r.Detail.Bounds[i]; o.Hidden && o.Resource == r.It.Resource {
 			return true
 		}
 	}
@@ -144,7 +145,7 @@ func hasHidden(r rungRow) bool {
 }
 
 // leftTo says for whom together that is.
-func leftTo(r *inspect.Rung) string {
+func leftTo(r *procfacts.Bound) string {
 	switch r.Whose {
 	case "user":
 		return " for all of its user's"
@@ -171,8 +172,8 @@ func isFirst(r rungRow) bool {
 	if !ok || r.It.Exempt || r.It.Step == "high" {
 		return false
 	}
-	for i := range r.Detail.Ladder {
-		o := &r.Detail.Ladder[i]
+	for i := range r.Detail.Bounds {
+		o := &r.Detail.Bounds[i]
 		if its, ok := o.Room(); ok && !o.Exempt && o.Step != "high" && o != r.It && o.Resource == r.It.Resource && its < mine {
 			return false
 		}
@@ -181,8 +182,8 @@ func isFirst(r rungRow) bool {
 }
 
 func isLowest(r rungRow) bool {
-	for i := range r.Detail.Ladder {
-		o := &r.Detail.Ladder[i]
+	for i := range r.Detail.Bounds {
+		o := &r.Detail.Bounds[i]
 		if o.Resource == r.It.Resource && o.Bounded && o.Limit < r.It.Limit {
 			return false
 		}

@@ -6,16 +6,17 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	detail      = *inspect.ProcDetail
-	detailField = explain.Field[*inspect.ProcDetail]
+	detail      = *procfacts.Detail
+	detailField = explain.Field[*procfacts.Detail]
 )
 
 // Process explains one process as the kernel sees it.
-func Process() explain.Card[*inspect.ProcDetail] {
-	return explain.Card[*inspect.ProcDetail]{Name: "proc PID", Sections: []explain.Section[*inspect.ProcDetail]{
+func Process() explain.Card[*procfacts.Detail] {
+	return explain.Card[*procfacts.Detail]{Name: "proc PID", Sections: []explain.Section[*procfacts.Detail]{
 		{Title: "Who it is", Fields: identity()},
 		{Title: "What it does now", Fields: now()},
 		{Title: "What it may do", Fields: rights()},
@@ -112,9 +113,9 @@ func lifted(list ...column) (out []detailField) {
 }
 
 type (
-	nsRow    = inspect.DetailPart[inspect.Namespace]
-	limitRow = inspect.DetailPart[inspect.Limit]
-	rungRow  = inspect.DetailPart[inspect.Rung]
+	nsRow    = procfacts.DetailPart[procfacts.Namespace]
+	limitRow = procfacts.DetailPart[procfacts.Limit]
+	rungRow  = procfacts.DetailPart[procfacts.Bound]
 )
 
 // used is what a process has of what a limit bounds.

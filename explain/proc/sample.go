@@ -8,12 +8,13 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	sample      = *inspect.Sample
-	sampleField = explain.Field[*inspect.Sample]
-	doingRow    = inspect.SamplePart
+	sample      = *procfacts.Sample
+	sampleField = explain.Field[*procfacts.Sample]
+	doingRow    = procfacts.SamplePart
 )
 
 // sampleEvery is how often a process is looked at: often enough that five seconds
@@ -26,8 +27,8 @@ func Take(ctx context.Context, h *inspect.Host, pid int32, over time.Duration) (
 	if err != nil {
 		return nil, err
 	}
-	return h.SampleProcess(ctx, ps, pid, inspect.Sampling{Every: sampleEvery, For: over, TakesFile: func(call int64) bool {
-		return takesFile(nameOf(&inspect.Syscall{Number: call}, h))
+	return procfacts.TakeSample(h, ctx, ps, pid, procfacts.Sampling{Every: sampleEvery, For: over, TakesFile: func(call int64) bool {
+		return takesFile(nameOf(&procfacts.Syscall{Number: call}, h))
 	}})
 }
 
@@ -37,8 +38,8 @@ func takesFile(name string) bool {
 }
 
 // Sampled sums up what a sample found.
-func Sampled() explain.Card[*inspect.Sample] {
-	return explain.Card[*inspect.Sample]{Name: "proc PID --sample", Sections: []explain.Section[*inspect.Sample]{
+func Sampled() explain.Card[*procfacts.Sample] {
+	return explain.Card[*procfacts.Sample]{Name: "proc PID --sample", Sections: []explain.Section[*procfacts.Sample]{
 		{Title: "Where its time goes", Table: "doings"},
 		{Title: "How that was seen", Fields: sampling()},
 	}}

@@ -7,6 +7,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // callName names the system call that a process waits in; "" where it waits in
@@ -20,8 +21,8 @@ func callName(r row) string {
 
 // nameOf names a system call; "" for none, where its number means another thing
 // (a 32-bit program, another kind of machine), or has no name yet.
-func nameOf(c *inspect.Syscall, h *inspect.Host) string {
-	if c.Number == inspect.NoCall || c.Compat || machine(h.Arch) != runtime.GOARCH {
+func nameOf(c *procfacts.Syscall, h *inspect.Host) string {
+	if c.Number == procfacts.NoCall || c.Compat || machine(h.Arch) != runtime.GOARCH {
 		return ""
 	}
 	return numbered(c.Number)

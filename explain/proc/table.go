@@ -10,6 +10,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // hz is the unit of the clock ticks that /proc shows: 100 on every machine that
@@ -17,7 +18,7 @@ import (
 const hz = 100
 
 // Processes is the table of processes: as ps has it, and why.
-func Processes() *explain.Table[inspect.Proc] {
+func Processes() *explain.Table[procfacts.Row] {
 	ppid := PPID()
 	ppid.Show = explain.Wide
 	command := Command()
@@ -32,12 +33,12 @@ func Processes() *explain.Table[inspect.Proc] {
 		}
 	}
 	fields = append(fields, Why())
-	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
+	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
 }
 
 // rowRules give a row its level, which its column why carries.
-func rowRules() []explain.Rule[inspect.Proc] {
-	return []explain.Rule[inspect.Proc]{
+func rowRules() []explain.Rule[procfacts.Row] {
+	return []explain.Rule[procfacts.Row]{
 		{ID: "proc.files_near_limit", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
 			Means:    "At the limit open, socket and accept fail with EMFILE.",
 			Evidence: []string{"fds", "fd_limit"}, Concept: "file-descriptor", Next: "kwhy fd PID",
@@ -65,7 +66,7 @@ func rowRules() []explain.Rule[inspect.Proc] {
 
 // Stuck is how often a process was found in D, once or at both ends of an interval in
 // which it did not wake. Who is frozen, or waits for a child of vfork, is not stuck.
-func Stuck(p inspect.Proc, was *inspect.Process) explain.Value {
+func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 	if p.P.State != 'D' || p.P.Frozen || frozen(p.P.Wchan) || waitsFor('D', callName(p), wchan(p)).kind == child {
 		return value{}
 	}
@@ -89,7 +90,7 @@ func Why() column {
 }
 
 // EachThread is the same table with a row a thread.
-func EachThread() *explain.Table[inspect.Proc] {
+func EachThread() *explain.Table[procfacts.Row] {
 	t := Processes()
 	t.Name, t.Identity, t.Sort = "threads", []string{"pid", "tid", "comm"}, []string{"kernel", "cpu", "tid"}
 	t.Fields = slices.DeleteFunc(t.Fields, func(f column) bool { return f.Key == "tree" || f.Key == "threads" })
@@ -118,7 +119,7 @@ func Tree() column {
 // AsTree puts rows in the order of a tree, each after its parent and children by
 // PID, and notes how deep each is. A row whose parent is not among them begins a
 // tree of its own.
-func AsTree(ps *inspect.Procs, rows []int32) (out []int32) {
+func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 	shown := map[int32]bool{}
 	for _, i := range rows {
 		shown[ps.Rows[i].PID] = true
@@ -285,19 +286,19 @@ func FDs() column {
 func ticks(n uint64) value { return explain.F(float64(n) / hz) }
 
 func times() []column {
-	field := func(key, gist string, get func(*inspect.Process) uint64) column {
+	field := func(key, gist string, get func(*procfacts.Process) uint64) column {
 		return column{Doc: doc{Key: key, Unit: explain.Seconds, Counter: true, Source: inspect.PIDStat, Concept: "cpu-time", Gist: gist},
 			Get: func(p row) value { return ticks(get(p.P)) }}
 	}
-	fault := func(key, gist string, get func(*inspect.Process) uint64) column {
+	fault := func(key, gist string, get func(*procfacts.Process) uint64) column {
 		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
 			Get: func(p row) value { return explain.N(get(p.P)) }}
 	}
 	return []column{
-		field("utime", "CPU time in its own code.", func(p *inspect.Process) uint64 { return p.UTime }),
-		field("stime", "CPU time in the kernel on its behalf.", func(p *inspect.Process) uint64 { return p.STime }),
-		fault("minflt", "Page faults that needed no disk.", func(p *inspect.Process) uint64 { return p.Minflt }),
-		fault("majflt", "Page faults that waited for a disk.", func(p *inspect.Process) uint64 { return p.Majflt }),
+		field("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
+		field("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
+		fault("minflt", "Page faults that needed no disk.", func(p *procfacts.Process) uint64 { return p.Minflt }),
+		fault("majflt", "Page faults that waited for a disk.", func(p *procfacts.Process) uint64 { return p.Majflt }),
 		{Doc: doc{Key: "vsize", Unit: explain.Bytes, Source: inspect.PIDStat, Concept: "virtual-memory", Gist: "Its address space, mostly not in RAM."},
 			Get: func(p row) value { return explain.N(p.P.VSize) }},
 		{Doc: doc{Key: "started", Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "When it was started."},
@@ -329,13 +330,13 @@ func schedules() []column {
 
 // Switches are how often its main thread gave the CPU up, and was put off it.
 func Switches() []column {
-	switches := func(key, label, gist string, get func(*inspect.Process) inspect.Num) column {
+	switches := func(key, label, gist string, get func(*procfacts.Process) inspect.Num) column {
 		return column{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "context-switch", Gist: gist},
 			Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(p *inspect.Process) inspect.Num { return p.Voluntary }),
-		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(p *inspect.Process) inspect.Num { return p.Forced }),
+		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(p *procfacts.Process) inspect.Num { return p.Voluntary }),
+		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(p *procfacts.Process) inspect.Num { return p.Forced }),
 	}
 }
 
@@ -368,12 +369,12 @@ func Processor() column {
 }
 
 func groups() []column {
-	number := func(key, gist string, get func(*inspect.Process) int32) column {
+	number := func(key, gist string, get func(*procfacts.Process) int32) column {
 		return column{Doc: doc{Key: key, Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: gist}, Get: func(p row) value { return explain.I(get(p.P)) }}
 	}
 	return []column{
-		number("pgrp", "Its process group: what a shell signals as one job.", func(p *inspect.Process) int32 { return p.PGRP }),
-		number("session", "Its session: the process groups of one login or daemon.", func(p *inspect.Process) int32 { return p.Session }),
+		number("pgrp", "Its process group: what a shell signals as one job.", func(p *procfacts.Process) int32 { return p.PGRP }),
+		number("session", "Its session: the process groups of one login or daemon.", func(p *procfacts.Process) int32 { return p.Session }),
 		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "Its terminal, below /dev; none for daemons."}, Get: tty},
 	}
 }
@@ -419,13 +420,13 @@ func wchan(p row) string {
 }
 
 func transfers() []column {
-	field := func(key, gist string, get func(*inspect.Process) inspect.Num) column {
+	field := func(key, gist string, get func(*procfacts.Process) inspect.Num) column {
 		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Bytes, Counter: true, Source: inspect.PIDIO, Concept: "page-cache", Gist: gist},
 			Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		field("read_bytes", "What it made disks read.", func(p *inspect.Process) inspect.Num { return p.ReadBytes }),
-		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *inspect.Process) inspect.Num { return p.WriteBytes }),
+		field("read_bytes", "What it made disks read.", func(p *procfacts.Process) inspect.Num { return p.ReadBytes }),
+		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *procfacts.Process) inspect.Num { return p.WriteBytes }),
 		FDLimit(),
 	}
 }

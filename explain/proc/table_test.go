@@ -6,11 +6,12 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // on is a process on a host that has been up for ten seconds.
-func on(p inspect.Process) row {
-	h := &inspect.ProcHost{Host: &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"}, Uptime: 10, All: &inspect.Procs{}}
+func on(p procfacts.Process) row {
+	h := &procfacts.Shared{Host: &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"}, Uptime: 10, All: &procfacts.Processes{}}
 	h.All.Host = *h
 	return row{Host: h, P: &p}
 }
@@ -18,10 +19,10 @@ func on(p inspect.Process) row {
 // A process that was started in this hundredth of a second has no share of it yet, on
 // every kernel.
 func TestCPUOfTheNewborn(t *testing.T) {
-	if v := CPU().Get(on(inspect.Process{Start: 1000})); v.Has() || v.Reason() != inspect.NoInterval {
+	if v := CPU().Get(on(procfacts.Process{Start: 1000})); v.Has() || v.Reason() != inspect.NoInterval {
 		t.Errorf("%v, %v", v, v.Reason())
 	}
-	if v := CPU().Get(on(inspect.Process{Start: 500, UTime: 50})); v.Float() != 0.1 {
+	if v := CPU().Get(on(procfacts.Process{Start: 500, UTime: 50})); v.Float() != 0.1 {
 		t.Errorf("%v", v)
 	}
 }
@@ -36,15 +37,15 @@ func TestStuck(t *testing.T) {
 		return l
 	}
 	for name, c := range map[string]struct {
-		p, was inspect.Process
+		p, was procfacts.Process
 		want   explain.Level
 	}{
-		"asleep":              {inspect.Process{State: 'S'}, inspect.Process{}, explain.OK},
-		"in D once":           {inspect.Process{State: 'D', Voluntary: 7}, inspect.Process{State: 'S', Voluntary: 7}, explain.Notice},
-		"in D again":          {inspect.Process{State: 'D', Voluntary: 7}, inspect.Process{State: 'D', Voluntary: 6}, explain.Notice},
-		"in D all the time":   {inspect.Process{State: 'D', Voluntary: 7}, inspect.Process{State: 'D', Voluntary: 7}, explain.Warning},
-		"frozen":              {inspect.Process{State: 'D', Frozen: true}, inspect.Process{}, explain.OK},
-		"frozen where it was": {inspect.Process{State: 'D', Wchan: "__refrigerator"}, inspect.Process{}, explain.OK},
+		"asleep":              {procfacts.Process{State: 'S'}, procfacts.Process{}, explain.OK},
+		"in D once":           {procfacts.Process{State: 'D', Voluntary: 7}, procfacts.Process{State: 'S', Voluntary: 7}, explain.Notice},
+		"in D again":          {procfacts.Process{State: 'D', Voluntary: 7}, procfacts.Process{State: 'D', Voluntary: 6}, explain.Notice},
+		"in D all the time":   {procfacts.Process{State: 'D', Voluntary: 7}, procfacts.Process{State: 'D', Voluntary: 7}, explain.Warning},
+		"frozen":              {procfacts.Process{State: 'D', Frozen: true}, procfacts.Process{}, explain.OK},
+		"frozen where it was": {procfacts.Process{State: 'D', Wchan: "__refrigerator"}, procfacts.Process{}, explain.OK},
 	} {
 		p, was := on(c.p), on(c.was)
 		p.Was, p.Host.Was = was.P, was.Host
@@ -85,7 +86,7 @@ func TestSwitches(t *testing.T) {
 		waits, off inspect.Num
 		says       string
 	}{{0, 0, "not run"}, {2, 1, "Too few"}, {1, 2, "Too few"}, {10, 500, "More often"}, {1000, 200, "Now and then"}, {1000, 3, "Seldom"}} {
-		d := &inspect.ProcDetail{Row: on(inspect.Process{Voluntary: c.waits, Forced: c.off})}
+		d := &procfacts.Detail{Row: on(procfacts.Process{Voluntary: c.waits, Forced: c.off})}
 		if s := readSwitches(d); !strings.HasPrefix(s, c.says) && !strings.Contains(s, c.says) {
 			t.Errorf("%d and %d: %q", c.waits, c.off, s)
 		}
@@ -94,7 +95,7 @@ func TestSwitches(t *testing.T) {
 
 // Its share of disks is told apart for what is read and what is written.
 func TestCachedSaysWhichWay(t *testing.T) {
-	d := &inspect.ProcDetail{Row: on(inspect.Process{}), IO: inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096}}
+	d := &procfacts.Detail{Row: on(procfacts.Process{}), IO: inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096}}
 	for _, f := range inout() {
 		if f.Key == "write_bytes" && strings.Contains(f.Reading(d), "read") || f.Key == "read_bytes" && !strings.Contains(f.Reading(d), "read ahead") {
 			t.Errorf("%s: %q", f.Key, f.Reading(d))

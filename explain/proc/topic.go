@@ -6,21 +6,23 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
 func Topic() explain.Topic {
 	host := Host()
-	t := host.Topic("proc", func(h *inspect.Host, _ inspect.Sources) (*inspect.ProcList, error) {
+	t := host.Topic("proc", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Snapshot, error) {
 		ps, err := Scan(h, inspect.Of(inspect.PIDStat), nil)
 		if err != nil {
 			return nil, err
 		}
-		return h.ProcList(ps, nil)
+		return procfacts.Take(h, ps, nil)
 	})
 	sampled := Sampled()
-	t = t.Plus(sampled.Topic("proc PID --sample", func(h *inspect.Host, _ inspect.Sources) (*inspect.Sample, error) {
+	t = t.Plus(sampled.Topic("proc PID --sample", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Sample, error) {
 		return Take(context.Background(), h, h.Self(), 20*time.Millisecond)
 	}))
 	t = t.Plus(Doings().Topic("proc PID --sample", func(h *inspect.Host, v *explain.View[doingRow]) (explain.Rows[doingRow], []int32, error) {
@@ -32,26 +34,26 @@ func Topic() explain.Topic {
 	}))
 	process := Process()
 	t = t.Plus(process.Topic("proc PID", self))
-	t = t.Plus(detailTopic(Namespaces(), func(d detail) []inspect.Namespace { return d.Namespaces }))
-	t = t.Plus(detailTopic(Limits(), func(d detail) []inspect.Rung { return d.Ladder }))
-	t = t.Plus(PidsGroups().Topic("proc", func(h *inspect.Host, v *explain.View[inspect.PidsPart]) (explain.Rows[inspect.PidsPart], []int32, error) {
-		l := h.PidsGroups()
+	t = t.Plus(detailTopic(Namespaces(), func(d detail) []procfacts.Namespace { return d.Namespaces }))
+	t = t.Plus(detailTopic(Limits(), func(d detail) []procfacts.Bound { return d.Bounds }))
+	t = t.Plus(PidsGroups().Topic("proc", func(h *inspect.Host, v *explain.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
+		l := cgroupfacts.TakePids(h)
 		return l, v.Order(l), nil
 	}))
-	t = t.Plus(detailTopic(Rlimits(), func(d detail) []inspect.Limit { return d.Limits }))
-	t = t.Plus(EachThread().Topic("proc --threads", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return ScanThreads(h, want, nil) })
+	t = t.Plus(detailTopic(Rlimits(), func(d detail) []procfacts.Limit { return d.Limits }))
+	t = t.Plus(EachThread().Topic("proc --threads", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return ScanThreads(h, want, nil) })
 	}))
-	return t.Plus(Processes().Topic("proc", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return Scan(h, want, nil) })
+	return t.Plus(Processes().Topic("proc", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return Scan(h, want, nil) })
 	}))
 }
 
 // Scan scans the processes with what their rows are told by beside their own
 // files: users' names, and the scan an interval ago, if there is one. stat is
 // always read: it says what a process is.
-func Scan(h *inspect.Host, want inspect.Sources, was *inspect.Procs) (*inspect.Procs, error) {
-	ps, err := h.Procs(want.Plus(inspect.Of(inspect.PIDStat)))
+func Scan(h *inspect.Host, want inspect.Sources, was *procfacts.Processes) (*procfacts.Processes, error) {
+	ps, err := procfacts.Scan(h, want.Plus(inspect.Of(inspect.PIDStat)))
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +61,15 @@ func Scan(h *inspect.Host, want inspect.Sources, was *inspect.Procs) (*inspect.P
 }
 
 // ScanThreads does the same for every thread of the host.
-func ScanThreads(h *inspect.Host, want inspect.Sources, was *inspect.Procs) (*inspect.Procs, error) {
-	ps, err := h.Threads(0, want.Plus(inspect.Of(inspect.PIDStat)))
+func ScanThreads(h *inspect.Host, want inspect.Sources, was *procfacts.Processes) (*procfacts.Processes, error) {
+	ps, err := procfacts.ScanThreads(h, 0, want.Plus(inspect.Of(inspect.PIDStat)))
 	if err != nil {
 		return nil, err
 	}
 	return known(h, ps, was), nil
 }
 
-func known(h *inspect.Host, ps, was *inspect.Procs) *inspect.Procs {
+func known(h *inspect.Host, ps, was *procfacts.Processes) *procfacts.Processes {
 	var err error
 	if ps.Host.Users, err = h.Users(); err != nil {
 		ps.Host.Users = nil // then numbers stand for them
@@ -80,35 +82,35 @@ func known(h *inspect.Host, ps, was *inspect.Procs) *inspect.Procs {
 }
 
 // self is kwhy's own process: what a value of a process reads in an example.
-func self(h *inspect.Host, want inspect.Sources) (*inspect.ProcDetail, error) {
+func self(h *inspect.Host, want inspect.Sources) (*procfacts.Detail, error) {
 	return Detail(h, h.Self(), want)
 }
 
 // Detail reads one process, and of the others who they are.
-func Detail(h *inspect.Host, pid int32, want inspect.Sources) (*inspect.ProcDetail, error) {
+func Detail(h *inspect.Host, pid int32, want inspect.Sources) (*procfacts.Detail, error) {
 	ps, err := Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return h.ProcDetail(ps, pid, want)
+	return procfacts.TakeDetail(h, ps, pid, want)
 }
 
 // ThreadDetail reads one thread, and of the processes who they are.
-func ThreadDetail(h *inspect.Host, tid int32, want inspect.Sources) (*inspect.ProcDetail, error) {
+func ThreadDetail(h *inspect.Host, tid int32, want inspect.Sources) (*procfacts.Detail, error) {
 	ps, err := Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return h.ThreadDetail(ps, tid, want)
+	return procfacts.TakeThread(h, ps, tid, want)
 }
 
-func detailTopic[T any](table *explain.Table[inspect.DetailPart[T]], of func(detail) []T) explain.Topic {
-	return table.Topic("proc PID", func(h *inspect.Host, v *explain.View[inspect.DetailPart[T]]) (explain.Rows[inspect.DetailPart[T]], []int32, error) {
+func detailTopic[T any](table *explain.Table[procfacts.DetailPart[T]], of func(detail) []T) explain.Topic {
+	return table.Topic("proc PID", func(h *inspect.Host, v *explain.View[procfacts.DetailPart[T]]) (explain.Rows[procfacts.DetailPart[T]], []int32, error) {
 		d, err := self(h, v.Needs().Plus(inspect.Of(inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDLimits)))
 		if err != nil {
 			return nil, nil, err
 		}
-		rows := inspect.DetailParts[T]{Detail: d, List: of(d)}
+		rows := procfacts.DetailParts[T]{Detail: d, List: of(d)}
 		return rows, v.Order(rows), nil
 	})
 }

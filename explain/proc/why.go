@@ -6,10 +6,12 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Doing says what a process or thread does or waits for now, as the column why does.
-func Doing(r inspect.Proc) string { return string(doing(nil, r)) }
+func Doing(r procfacts.Row) string { return string(doing(nil, r)) }
 
 // why says what a process does or waits for now.
 func why(b []byte, r row) []byte {
@@ -66,7 +68,7 @@ func doing(b []byte, r row) []byte {
 }
 
 // named writes a process's name and number.
-func named(b []byte, p *inspect.Process) []byte {
+func named(b []byte, p *procfacts.Process) []byte {
 	b = append(append(b, p.Comm...), " ("...)
 	return append(strconv.AppendInt(b, int64(p.PID), 10), ')')
 }
@@ -93,7 +95,7 @@ func AppendThrottled(b []byte, r row) []byte {
 	return append(b, ends...)
 }
 
-func throttledNow(b []byte, since inspect.Throttle) []byte {
+func throttledNow(b []byte, since cgroupfacts.Throttle) []byte {
 	if since.Throttled == 0 {
 		return b
 	}
@@ -155,7 +157,7 @@ func nowhere(r row) string {
 		switch {
 		case c.Running:
 			return "; it woke when it was looked at"
-		case c.Number == inspect.NoCall:
+		case c.Number == procfacts.NoCall:
 			return " outside of a system call, as in a page fault"
 		}
 		return " in a system call that has no name here"

@@ -3,9 +3,10 @@ package sched
 import (
 	"kwhy/explain"
 	"kwhy/inspect"
+	schedfacts "kwhy/inspect/sched"
 )
 
-type cpuRow = inspect.SchedPart[inspect.CPU]
+type cpuRow = schedfacts.Part[schedfacts.CPU]
 
 // kind is a kind of a CPU's time.
 type kind struct {
@@ -13,7 +14,7 @@ type kind struct {
 	part       rune
 	show       explain.Show
 	gist       string
-	of         func(*inspect.CPUTimes) uint64
+	of         func(*schedfacts.CPUTimes) uint64
 }
 
 // concept is the essay behind a kind of time.
@@ -32,7 +33,7 @@ func (k kind) concept() explain.Concept {
 // kinds are the kinds, which add up to all of the time: what /proc/stat counts as
 // user and nice holds the time of guests, which stands apart here.
 func kinds() []kind {
-	type times = *inspect.CPUTimes
+	type times = *schedfacts.CPUTimes
 	less := func(a, b uint64) uint64 { return a - min(a, b) }
 	return []kind{
 		{"cpu_user", "user", 'u', explain.Always, "Programs' own code, at nice 0 or below.", func(t times) uint64 { return less(t.User, t.Guest) }},
@@ -56,7 +57,7 @@ func cpuTime() []field {
 	}
 	out := []field{
 		lists("cpus_online", "online", "CPUs that tasks may run on.", func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
-			return explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
+			return explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
 		}),
 		lists("cpus_isolated", "isolated", "CPUs that get only the tasks which are pinned to them: isolcpus=.", func(l *inspect.CPULists) string { return l.Isolated }, nil),
 		lists("cpus_nohz_full", "nohz_full", "CPUs without a tick while they have one task: nohz_full=.", func(l *inspect.CPULists) string { return l.NohzFull }, nil),
@@ -89,7 +90,7 @@ func readSMT(s sched) string {
 }
 
 // share is what of the time was of a kind, over the interval or since boot.
-func share(t, was *inspect.CPUTimes, of func(*inspect.CPUTimes) uint64) float64 {
+func share(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) float64 {
 	part, all := of(t), t.Total()
 	if was != nil {
 		part, all = part-min(part, of(was)), all-min(all, was.Total())
@@ -101,7 +102,7 @@ func share(t, was *inspect.CPUTimes, of func(*inspect.CPUTimes) uint64) float64 
 }
 
 func readKind(s sched, k kind) string {
-	var was *inspect.CPUTimes
+	var was *schedfacts.CPUTimes
 	if before, _, ok := s.Before(); ok {
 		was = &before.All
 	}
@@ -130,13 +131,13 @@ func CPUs() *explain.Table[cpuRow] {
 		}
 		return column{Doc: d, Get: get}
 	}
-	of := func(r cpuRow, get func(*inspect.CPUTimes) uint64) value {
+	of := func(r cpuRow, get func(*schedfacts.CPUTimes) uint64) value {
 		if was, _, ok := r.Before(); ok {
 			return explain.F(share(&r.It.Times, &was.It.Times, get))
 		}
 		return explain.F(share(&r.It.Times, nil, get))
 	}
-	busy := func(t *inspect.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
+	busy := func(t *schedfacts.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
 	fields := []column{
 		declare(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
 		declare(doc{Key: "busy", Unit: explain.Ratio, Bar: true, Gist: "The share of its time that it was not idle, over the interval or since boot."}, func(r cpuRow) value { return of(r, busy) }),
@@ -148,7 +149,7 @@ func CPUs() *explain.Table[cpuRow] {
 		}
 		fields = append(fields, declare(doc{Key: k.key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(), Gist: k.gist}, func(r cpuRow) value { return of(r, k.of) }))
 	}
-	delay := func(key, label, gist string, get func(*inspect.CPU) inspect.Num) column {
+	delay := func(key, label, gist string, get func(*schedfacts.CPU) inspect.Num) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Counter: true, Show: explain.Data, Source: inspect.Schedstat, Concept: "run-queue", Gist: gist}, Get: func(r cpuRow) value {
 			if n := get(r.It); n != inspect.Unset {
 				return explain.F(float64(n) / 1e9)
@@ -157,7 +158,7 @@ func CPUs() *explain.Table[cpuRow] {
 		}}
 	}
 	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,
-		delay("rq_cpu_time", "ran", "Time that tasks ran here, by schedstat.", func(c *inspect.CPU) inspect.Num { return c.Ran }),
-		delay("run_delay", "waited", "Time that tasks were ready here while others ran.", func(c *inspect.CPU) inspect.Num { return c.Waited }),
+		delay("rq_cpu_time", "ran", "Time that tasks ran here, by schedstat.", func(c *schedfacts.CPU) inspect.Num { return c.Ran }),
+		delay("run_delay", "waited", "Time that tasks were ready here while others ran.", func(c *schedfacts.CPU) inspect.Num { return c.Waited }),
 	)}
 }

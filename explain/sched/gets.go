@@ -6,6 +6,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 func gets() []taskField {
@@ -37,7 +38,7 @@ type clocks struct {
 	why                inspect.Reason
 }
 
-func clocksOf(p, was *inspect.Process, over float64) clocks {
+func clocksOf(p, was *procfacts.Process, over float64) clocks {
 	c := clocks{ran: p.Ran, waited: p.Waited, turns: p.Turns, over: "since it began"}
 	if p.Turns == inspect.Unset {
 		c.why = inspect.Unsupported

@@ -7,9 +7,11 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	schedfacts "kwhy/inspect/sched"
 )
 
-type groupRow = inspect.SchedPart[inspect.CPUGroup]
+type groupRow = schedfacts.Part[cgroupfacts.CPU]
 
 // Cgroups lists the cgroups whose CPU settings are not the default, those that
 // were stopped most first.
@@ -69,7 +71,7 @@ func bandwidth() []groupColumn {
 
 // sharesOf is what a group weighs among its siblings, in shares of either version;
 // 0 where it has no weight.
-func sharesOf(g *inspect.CPUGroup) int64 {
+func sharesOf(g *cgroupfacts.CPU) int64 {
 	switch {
 	case g.Weight != inspect.Unset:
 		return kernel.SharesOfWeight(int64(g.Weight))

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
-	"kwhy/inspect"
+	schedfacts "kwhy/inspect/sched"
 )
 
 // Health says in a few words how a host's CPUs stand.
@@ -13,7 +13,7 @@ func Health(s sched) explain.Health {
 	return explain.Health{Utilisation: healthUse(s), Saturation: healthWaits(s), Errors: healthLost(s)}
 }
 
-func idle(t *inspect.CPUTimes) uint64 { return t.Idle + t.IOWait }
+func idle(t *schedfacts.CPUTimes) uint64 { return t.Idle + t.IOWait }
 
 func healthUse(s sched) string {
 	var words []string
@@ -21,7 +21,7 @@ func healthUse(s sched) string {
 		words = append(words, fmt.Sprintf("%s busy over %s", explain.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), explain.Span(over.Seconds())))
 	}
 	if s.Load[0] != "" {
-		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")))
+		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")))
 	}
 	return strings.Join(words, ", ")
 }
@@ -42,5 +42,5 @@ func healthLost(s sched) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("steal %s", explain.AppendPercent(nil, share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal })))
+	return fmt.Sprintf("steal %s", explain.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })))
 }

@@ -9,18 +9,20 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 type (
-	sched = *inspect.Sched
-	field = explain.Field[*inspect.Sched]
+	sched = *schedfacts.Snapshot
+	field = explain.Field[*schedfacts.Snapshot]
 	doc   = explain.Doc
 	value = explain.Value
 )
 
 // Host explains how a host's CPUs are shared out.
-func Host() explain.Card[*inspect.Sched] {
-	return explain.Card[*inspect.Sched]{Name: "sched", Sections: []explain.Section[*inspect.Sched]{
+func Host() explain.Card[*schedfacts.Snapshot] {
+	return explain.Card[*schedfacts.Snapshot]{Name: "sched", Sections: []explain.Section[*schedfacts.Snapshot]{
 		{Title: "By which rule", Fields: regime()},
 		{Title: "The CPUs and where their time went", Whole: "cpu_time", Fields: cpuTime(), Table: "cpus"},
 		{Title: "Who runs, who waits", Fields: queues(), Table: "blocked"},
@@ -58,7 +60,7 @@ func Regime(s sched) string {
 		return "sched_ext"
 	case s.Debug.BaseSlice != inspect.Unset:
 		return "EEVDF"
-	case s.Debug.Latency != inspect.Unset || s.Mem.Missing(inspect.SchedLatency) == inspect.Present:
+	case s.Debug.Latency != inspect.Unset || s.Settings.Missing(inspect.SchedLatency) == inspect.Present:
 		return "CFS"
 	case s.Kernel().AtLeast(6, 6):
 		return "EEVDF"
@@ -87,13 +89,13 @@ func regime() []field {
 			}},
 		{Doc: doc{Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup", Unit: explain.Bool, Source: inspect.SchedAutogroup, Concept: "autogroup", Gist: "Whether each session is a group of its own, so that nice counts only within it."},
 			Get: func(s sched) value {
-				n, ok := s.Mem.Number(inspect.SchedAutogroup)
+				n, ok := s.Settings.Number(inspect.SchedAutogroup)
 				if !ok {
 					return value{}
 				}
 				return explain.B(n == 1)
 			}, Reading: func(s sched) string {
-				if n, _ := s.Mem.Number(inspect.SchedAutogroup); n == 1 {
+				if n, _ := s.Settings.Number(inspect.SchedAutogroup); n == 1 {
 					return "On: sessions share the CPUs as equals, and nice counts only within a session. Tasks in a CPU cgroup of their own are not in one."
 				}
 				return "Off: nice counts among all tasks of a cgroup."
@@ -158,7 +160,7 @@ func baseSliceNS(s sched) (most inspect.Num) {
 
 // hasSlice tells a program of the default policies, whose slice the kernel shows:
 // its own threads may be older than the setting.
-func hasSlice(p *inspect.Process) bool {
+func hasSlice(p *procfacts.Process) bool {
 	return (p.Policy == 0 || p.Policy == 3) && !p.Kthread()
 }
 
@@ -185,7 +187,7 @@ func readBaseSlice(s sched) string {
 var normalized = [...]int64{700000, 750000}
 
 func deriveBaseSlice(s sched) explain.Derivation {
-	cpus := s.Mem.Host.CPUs
+	cpus := s.Settings.Host.CPUs
 	factor := kernel.TunableFactor(cpus)
 	for _, n := range normalized {
 		if int64(baseSliceNS(s)) != n*factor {
@@ -208,7 +210,7 @@ func ns(key, name string, src inspect.Source, gist string, debug func(sched) ins
 		if n := debug(s); n != inspect.Unset {
 			return explain.F(float64(n) / 1e9)
 		}
-		if n, ok := s.Mem.Number(src); ok {
+		if n, ok := s.Settings.Number(src); ok {
 			return explain.F(float64(n) / 1e9)
 		}
 		if Regime(s) != "CFS" {

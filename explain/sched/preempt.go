@@ -85,7 +85,7 @@ func byName(s sched) (mode, from string) {
 // have lazy (commit 7dadeaa6e851).
 func bootModes(s sched) []string {
 	switch k := s.Kernel(); {
-	case k.AtLeast(7, 0) && hasLazy(s.Mem.Host.Arch):
+	case k.AtLeast(7, 0) && hasLazy(s.Settings.Host.Arch):
 		return []string{"full", "lazy"}
 	case k.AtLeast(6, 13):
 		return []string{"none", "voluntary", "full", "lazy"}

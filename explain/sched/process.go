@@ -9,16 +9,18 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 type (
-	one       = *inspect.SchedTask
-	taskField = explain.Field[*inspect.SchedTask]
+	one       = *schedfacts.Process
+	taskField = explain.Field[*schedfacts.Process]
 )
 
 // Process explains one process, or one thread, as the scheduler sees it.
-func Process() explain.Card[*inspect.SchedTask] {
-	return explain.Card[*inspect.SchedTask]{Name: "sched PID", Sections: []explain.Section[*inspect.SchedTask]{
+func Process() explain.Card[*schedfacts.Process] {
+	return explain.Card[*schedfacts.Process]{Name: "sched PID", Sections: []explain.Section[*schedfacts.Process]{
 		{Title: "By which rule", Fields: slices.Concat(rule(), deadlines())},
 		{Title: "What it gets", Fields: gets()},
 		{Title: "What the scheduler reckons with", Fields: reckoned()},
@@ -73,12 +75,12 @@ func rule() []taskField {
 }
 
 func deadlines() []taskField {
-	field := func(key, label, gist string, get func(*inspect.Task) inspect.Num) taskField {
+	field := func(key, label, gist string, get func(*schedfacts.Task) inspect.Num) taskField {
 		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, func(t one) value {
 			if t.Row.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
-			n := get(&inspect.Task{Proc: t.Row, Attr: t.Attr})
+			n := get(&schedfacts.Task{Row: t.Row, Attr: t.Attr})
 			if n == inspect.Unset {
 				return explain.None(inspect.Masked)
 			}
@@ -86,9 +88,9 @@ func deadlines() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		field("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		field("dl_period", "period", "How long its period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+		field("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		field("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		field("dl_period", "period", "How long its period is.", func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 	}
 }
 
@@ -119,8 +121,8 @@ func readPolicy(t one) string {
 // realtimeBound says what keeps real-time tasks that never wait from taking a CPU
 // for good.
 func realtimeBound(s sched) string {
-	run, _ := s.Mem.Number(inspect.SchedRTRuntime)
-	period, known := s.Mem.Number(inspect.SchedRTPeriod)
+	run, _ := s.Settings.Number(inspect.SchedRTRuntime)
+	period, known := s.Settings.Number(inspect.SchedRTPeriod)
 	switch {
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == 0:
 		return "The fair server, which would keep some time for fair tasks, is switched off."
@@ -226,7 +228,7 @@ func places() []taskField {
 // numa declares what the kernel counts where it balances memory and tasks over
 // nodes; nothing of it is there before it looked for the first time.
 func numa() []taskField {
-	field := func(d doc, get func(*inspect.TaskSched) inspect.Num) taskField {
+	field := func(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
 		d.Source, d.Option, d.Concept = inspect.PIDSched, "CONFIG_NUMA_BALANCING", "numa"
 		return told(d, func(t one) value {
 			if s := t.Row.P.Sched; s != nil && get(s) != inspect.Unset {
@@ -236,8 +238,8 @@ func numa() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field(doc{Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain, Gist: "The node on which most of its memory was found; none before that was looked for."}, func(s *inspect.TaskSched) inspect.Num { return s.NumaNode }),
-		field(doc{Key: "total_numa_faults", Kernel: "total_numa_faults", Label: "NUMA faults", Unit: explain.Count, Show: explain.Rare, Gist: "Page faults by which the kernel looked where its memory is, fading."}, func(s *inspect.TaskSched) inspect.Num { return s.NumaFaults }),
-		field(doc{Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Label: "pages moved", Unit: explain.Pages, Counter: true, Show: explain.Rare, Gist: "Pages that were moved to the node from which it used them."}, func(s *inspect.TaskSched) inspect.Num { return s.NumaMoved }),
+		field(doc{Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain, Gist: "The node on which most of its memory was found; none before that was looked for."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaNode }),
+		field(doc{Key: "total_numa_faults", Kernel: "total_numa_faults", Label: "NUMA faults", Unit: explain.Count, Show: explain.Rare, Gist: "Page faults by which the kernel looked where its memory is, fading."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaFaults }),
+		field(doc{Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Label: "pages moved", Unit: explain.Pages, Counter: true, Show: explain.Rare, Gist: "Pages that were moved to the node from which it used them."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaMoved }),
 	}
 }

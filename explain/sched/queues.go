@@ -8,6 +8,8 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 func queues() []field {
@@ -15,7 +17,7 @@ func queues() []field {
 		d.Unit, d.Source = explain.Count, inspect.ProcStat
 		return field{Doc: d, Get: func(s sched) value { return explain.Look(s.Stat, d.Kernel) }}
 	}
-	shared, _ := explain.Borrow(proc.Host(), func(s sched) *inspect.ProcList { return s.List() }, "procs_running", "procs_blocked", "processes")
+	shared, _ := explain.Borrow(proc.Host(), func(s sched) *procfacts.Snapshot { return s.List() }, "procs_running", "procs_blocked", "processes")
 	out := []field{
 		shared[0], shared[1],
 		{Doc: doc{Key: "uninterruptible", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process-state", Gist: "Threads in D: no signal reaches them, and each counts as load."},
@@ -70,11 +72,11 @@ func loadText(s sched, i int) value {
 }
 
 func readLoad(s sched, i int) string {
-	f, cpus := loadText(s, i).Float(), float64(s.Mem.Host.CPUs)
+	f, cpus := loadText(s, i).Float(), float64(s.Settings.Host.CPUs)
 	if cpus == 0 {
 		return ""
 	}
-	says := fmt.Sprintf("%.2f for each of %s", f/cpus, explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs"))
+	says := fmt.Sprintf("%.2f for each of %s", f/cpus, explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
 	if i > 0 {
 		return says + "."
 	}
@@ -134,7 +136,7 @@ func pressure() []field {
 	}
 }
 
-type taskRow = inspect.SchedPart[inspect.Task]
+type taskRow = schedfacts.Part[schedfacts.Task]
 
 // Blocked lists the threads in D.
 func Blocked() *explain.Table[taskRow] {
@@ -144,6 +146,6 @@ func Blocked() *explain.Table[taskRow] {
 }
 
 // task takes a column of processes as one of tasks.
-func task(c explain.Field[inspect.Proc]) explain.Field[taskRow] {
-	return explain.Own(explain.Lift(c, func(r taskRow) inspect.Proc { return r.It.Proc }))
+func task(c explain.Field[procfacts.Row]) explain.Field[taskRow] {
+	return explain.Own(explain.Lift(c, func(r taskRow) procfacts.Row { return r.It.Row }))
 }

@@ -6,12 +6,13 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	schedfacts "kwhy/inspect/sched"
 )
 
 func realtime() []field {
 	micro := func(key, label, name, gist string, src inspect.Source, read func(sched) string) field {
 		return field{Doc: doc{Key: key, Kernel: name, Label: label, Unit: explain.Seconds, Source: src, Concept: "real-time", Gist: gist}, Get: func(s sched) value {
-			n, ok := s.Mem.Number(src)
+			n, ok := s.Settings.Number(src)
 			switch {
 			case !ok:
 				return value{}
@@ -48,7 +49,7 @@ func realtime() []field {
 			}},
 		{Doc: doc{Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice", Unit: explain.Seconds, Source: inspect.SchedRRTimeslice, Concept: "real-time", Show: explain.Data, Gist: "After how long a SCHED_RR task lets its equals run."},
 			Get: func(s sched) value {
-				if n, ok := s.Mem.Number(inspect.SchedRRTimeslice); ok {
+				if n, ok := s.Settings.Number(inspect.SchedRRTimeslice); ok {
 					return explain.F(float64(n) / 1e3)
 				}
 				return value{}
@@ -57,8 +58,8 @@ func realtime() []field {
 }
 
 func readRuntime(s sched) string {
-	run, _ := s.Mem.Number(inspect.SchedRTRuntime)
-	period, ok := s.Mem.Number(inspect.SchedRTPeriod)
+	run, _ := s.Settings.Number(inspect.SchedRTRuntime)
+	period, ok := s.Settings.Number(inspect.SchedRTPeriod)
 	if run < 0 || ok && run >= period {
 		if s.Kernel().AtLeast(6, 12) {
 			return "No bound by this. Since 6.12 the fair server keeps a share for other tasks, 5 % by default."
@@ -78,7 +79,7 @@ func readRuntime(s sched) string {
 // Realtime lists the tasks that come before fair ones.
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
-	deadline := func(key, label, gist string, get func(*inspect.Task) inspect.Num) column {
+	deadline := func(key, label, gist string, get func(*schedfacts.Task) inspect.Num) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
@@ -90,9 +91,9 @@ func Realtime() *explain.Table[taskRow] {
 	priority.Label = "PRIO"
 	return &explain.Table[taskRow]{Name: "realtime", Identity: []string{"pid", "tid", "comm"}, Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
 		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
-		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t *inspect.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *inspect.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		deadline("dl_period", "PERIOD", "How long the period is.", func(t *inspect.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		deadline("dl_period", "PERIOD", "How long the period is.", func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
 	}, Rules: starves()}
 }

@@ -5,19 +5,21 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 func reckoned() []taskField {
 	v := lift(vruntime(), "vruntime")
 	v.Reading = readVruntime
-	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *inspect.TaskSched) inspect.Num { return s.Slice })
+	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *procfacts.TaskSched) inspect.Num { return s.Slice })
 	slice.Reading = readSlice
-	clamp := func(key, name, label, gist string, get func(*inspect.TaskSched) inspect.Num) taskField {
+	clamp := func(key, name, label, gist string, get func(*procfacts.TaskSched) inspect.Num) taskField {
 		f := ofSched(doc{Key: key, Kernel: name, Label: label, Unit: explain.Ratio, Option: "CONFIG_UCLAMP_TASK", Concept: "pelt", Gist: gist}, get)
 		f.Reading = readClamp
 		return f
 	}
-	used := ofSched(doc{Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio, Concept: "pelt", Gist: "How much of a CPU it has used lately, halved every 32 ms."}, func(s *inspect.TaskSched) inspect.Num { return s.Util })
+	used := ofSched(doc{Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio, Concept: "pelt", Gist: "How much of a CPU it has used lately, halved every 32 ms."}, func(s *procfacts.TaskSched) inspect.Num { return s.Util })
 	used.Reading = func(t one) string {
 		if t.Row.P.State != 'R' {
 			return "As it was when it last slept: the kernel lets it fade when the task wakes."
@@ -33,25 +35,25 @@ func reckoned() []taskField {
 	}
 	return []taskField{
 		v, slice,
-		queued("vlag", "lag", "How far it is behind the mean of its queue: behind, it may be picked.", explain.Seconds, func(l inspect.Lag) value {
+		queued("vlag", "lag", "How far it is behind the mean of its queue: behind, it may be picked.", explain.Seconds, func(l schedfacts.Lag) value {
 			if !l.HasMean { // its group is off the queues, as one that is throttled
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
 		}, readLag),
-		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l inspect.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
+		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l schedfacts.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
 			return explain.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
 		}),
-		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l inspect.Lag) value { return explain.B(l.Eligible) }, nil),
+		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l schedfacts.Lag) value { return explain.B(l.Eligible) }, nil),
 		used,
-		clamp("uclamp_min", "uclamp.min", "uclamp, least", "How busy it counts at least when a CPU's speed is chosen.", func(s *inspect.TaskSched) inspect.Num { return s.UclampMin }),
-		clamp("uclamp_max", "uclamp.max", "uclamp, most", "How busy it counts at most when a CPU's speed is chosen.", func(s *inspect.TaskSched) inspect.Num { return s.UclampMax }),
+		clamp("uclamp_min", "uclamp.min", "uclamp, least", "How busy it counts at least when a CPU's speed is chosen.", func(s *procfacts.TaskSched) inspect.Num { return s.UclampMin }),
+		clamp("uclamp_max", "uclamp.max", "uclamp, most", "How busy it counts at most when a CPU's speed is chosen.", func(s *procfacts.TaskSched) inspect.Num { return s.UclampMax }),
 	}
 }
 
 // ofSched declares a line of /proc/PID/sched. The clamps need an option; without
 // another line the value makes no sense for the task.
-func ofSched(d doc, get func(*inspect.TaskSched) inspect.Num) taskField {
+func ofSched(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
 	d.Source = inspect.PIDSched
 	return told(d, func(t one) value {
 		s := t.Row.P.Sched
@@ -83,7 +85,7 @@ func readClamp(t one) string {
 }
 
 // queued declares what debugfs alone tells, of a task that is on a queue.
-func queued(key, label, gist string, unit explain.Unit, get func(inspect.Lag) value, read func(one) string) taskField {
+func queued(key, label, gist string, unit explain.Unit, get func(schedfacts.Lag) value, read func(one) string) taskField {
 	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "eevdf", Gist: gist}, func(t one) value {
 		switch {
 		case Regime(t.Sched) == "CFS":

@@ -7,10 +7,11 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	schedfacts "kwhy/inspect/sched"
 )
 
-func rules() []explain.Rule[*inspect.Sched] {
-	return []explain.Rule[*inspect.Sched]{
+func rules() []explain.Rule[*schedfacts.Snapshot] {
+	return []explain.Rule[*schedfacts.Snapshot]{
 		{
 			ID: "sched.cpu_pressure", What: "PSI cpu some, avg10", Unit: explain.Ratio,
 			Means:    "Tasks that were ready to run waited for a CPU: there is more work than CPUs, or it is confined to too few of them.",
@@ -22,7 +23,7 @@ func rules() []explain.Rule[*inspect.Sched] {
 				return explain.F(s.Pressure.Some.Avg10 / 100)
 			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
 			Say: func(s sched) string {
-				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " + explain.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " + explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs")
+				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " + explain.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " + explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
 			},
 		},
 		{
@@ -34,11 +35,11 @@ func rules() []explain.Rule[*inspect.Sched] {
 				if !ok {
 					return value{} // what was once is no alarm now
 				}
-				return explain.F(share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))
+				return explain.F(share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))
 			}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
 			Say: func(s sched) string {
 				was, _, _ := s.Before()
-				return "the hypervisor kept " + string(explain.AppendPercent(nil, share(&s.All, &was.All, func(t *inspect.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
+				return "the hypervisor kept " + string(explain.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
 			},
 		},
 		{
@@ -58,34 +59,34 @@ func rules() []explain.Rule[*inspect.Sched] {
 
 // runQueue judges how many threads there are for each CPU, in both samples where there
 // are two: for one moment any host has a few too many.
-func runQueue() explain.Rule[*inspect.Sched] {
+func runQueue() explain.Rule[*schedfacts.Snapshot] {
 	of := func(s sched) value {
 		n, ok := s.Stat["procs_running"]
-		if !ok || n == 0 || s.Mem.Host.CPUs == 0 {
+		if !ok || n == 0 || s.Settings.Host.CPUs == 0 {
 			return value{}
 		}
 		if was, _, watched := s.Before(); watched {
 			n = min(n, was.Stat["procs_running"])
 		}
-		return explain.F(float64(n-min(n, 1)) / float64(s.Mem.Host.CPUs)) // one of them is kwhy
+		return explain.F(float64(n-min(n, 1)) / float64(s.Settings.Host.CPUs)) // one of them is kwhy
 	}
-	return explain.Rule[*inspect.Sched]{
+	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.run_queue", Unless: "sched.cpu_pressure", Evidence: []string{"procs_running", "load_1"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
 		What: "runnable threads / CPUs, kwhy's own left out", Unit: explain.Decimal,
 		Means: "Each CPU runs one thread at a time; the others stand in its run queue until the scheduler comes to them.",
 		Of:    of, At: explain.At{Notice: 2, Warning: 4, Critical: 16},
 		Say: func(s sched) string {
-			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(), explain.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"), explain.Plural(s.Mem.Host.CPUs, "CPU", "CPUs"))
+			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(), explain.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"), explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
 		},
 	}
 }
 
 // unbounded judges whether real-time tasks of programs could keep all others off a
 // CPU: nothing sets time aside for these.
-func unbounded() explain.Rule[*inspect.Sched] {
+func unbounded() explain.Rule[*schedfacts.Snapshot] {
 	of := func(s sched) value {
-		run, ok := s.Mem.Number(inspect.SchedRTRuntime)
-		period, _ := s.Mem.Number(inspect.SchedRTPeriod)
+		run, ok := s.Settings.Number(inspect.SchedRTRuntime)
+		period, _ := s.Settings.Number(inspect.SchedRTPeriod)
 		n := 0
 		for i := range s.Realtime {
 			if p := s.Realtime[i].P; !p.Kthread() && p.Policy != policyDeadline {
@@ -110,7 +111,7 @@ func unbounded() explain.Rule[*inspect.Sched] {
 		}
 		return explain.I(n)
 	}
-	return explain.Rule[*inspect.Sched]{
+	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves", Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"}, Concept: "real-time", Next: "kwhy explain real-time",
 		What: "programs' threads of FIFO and RR, where no time is set aside for others", Unit: explain.Count,
 		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. With neither, a real-time task that never waits keeps all below it off its CPU for ever, kernel threads too.",
@@ -127,9 +128,9 @@ func stuckRules() []explain.Rule[taskRow] {
 	of := func(r taskRow) value {
 		was, _, ok := r.Before()
 		if !ok || r.It.P.Kthread() { // some threads of drivers sleep like that for ever
-			return proc.Stuck(r.It.Proc, nil)
+			return proc.Stuck(r.It.Row, nil)
 		}
-		return proc.Stuck(r.It.Proc, was.It.P)
+		return proc.Stuck(r.It.Row, was.It.P)
 	}
 	return []explain.Rule[taskRow]{{
 		ID: "sched.stuck", Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
@@ -143,7 +144,7 @@ func stuckRules() []explain.Rule[taskRow] {
 				_, over, _ := r.Before()
 				s = fmt.Sprintf("%s (%d) was in uninterruptible sleep for %s at least", r.It.P.Comm, r.It.P.PID, explain.Span(over.Seconds()))
 			}
-			return s + ": " + proc.Doing(r.It.Proc)
+			return s + ": " + proc.Doing(r.It.Row)
 		},
 	}}
 }

@@ -8,23 +8,26 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 // rival is a runnable task with a nice value on a CPU.
-func rival(pid int32, nice int8, cpu int32, groups ...inspect.ShareGroup) inspect.Rival {
-	return inspect.Rival{P: &inspect.Process{PID: pid, Nice: nice, CPU: cpu, State: 'R'}, Groups: groups}
+func rival(pid int32, nice int8, cpu int32, groups ...schedfacts.ShareGroup) schedfacts.Rival {
+	return schedfacts.Rival{P: &procfacts.Process{PID: pid, Nice: nice, CPU: cpu, State: 'R'}, Groups: groups}
 }
 
-func session(id string, nice int8) inspect.ShareGroup {
-	return inspect.ShareGroup{Name: "/autogroup-" + id, Nice: nice, Auto: true}
+func session(id string, nice int8) schedfacts.ShareGroup {
+	return schedfacts.ShareGroup{Name: "/autogroup-" + id, Nice: nice, Auto: true}
 }
 
-func cgroup(name string, shares int64) inspect.ShareGroup {
-	return inspect.ShareGroup{Name: name, Shares: shares}
+func cgroup(name string, shares int64) schedfacts.ShareGroup {
+	return schedfacts.ShareGroup{Name: name, Shares: shares}
 }
 
-func weighted(name string, weight int64) inspect.ShareGroup {
-	return inspect.ShareGroup{Name: name, Weight: weight}
+func weighted(name string, weight int64) schedfacts.ShareGroup {
+	return schedfacts.ShareGroup{Name: name, Weight: weight}
 }
 
 // The kernel's documented rule: CPU time is shared by weight, among groups first
@@ -36,32 +39,32 @@ func TestShares(t *testing.T) {
 	fifo := rival(8, 0, 0)
 	fifo.P.Policy = policyFIFO
 	for name, c := range map[string]struct {
-		rivals []inspect.Rival // the first one is the task
+		rivals []schedfacts.Rival // the first one is the task
 		want   float64
 	}{
-		"alone":                 {[]inspect.Rival{rival(1, 0, 0)}, 1},
-		"equals":                {[]inspect.Rival{rival(1, 0, 0), rival(2, 0, 0)}, 0.5},
-		"nice 0 and 5":          {[]inspect.Rival{rival(1, 0, 0), rival(2, 5, 0)}, 1024. / 1359},
-		"nice 5 and 0":          {[]inspect.Rival{rival(1, 5, 0), rival(2, 0, 0)}, 335. / 1359},
-		"on another CPU":        {[]inspect.Rival{rival(1, 5, 0), rival(2, -20, 1)}, 1},
-		"beside SCHED_IDLE":     {[]inspect.Rival{rival(1, 0, 0), idle}, 1024. / 1027},
-		"SCHED_IDLE":            {[]inspect.Rival{idle, rival(1, 0, 0)}, 3. / 1027},
-		"beside SCHED_FIFO":     {[]inspect.Rival{rival(1, 0, 0), fifo}, 1}, // of what it leaves
-		"in one session":        {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("1", 0))}, 1024. / 1359},
-		"in two sessions":       {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("2", 0))}, 0.5},
-		"a nice session":        {[]inspect.Rival{rival(1, 0, 0, session("1", 5)), rival(2, 0, 0, session("2", 0))}, 335. / 1359},
-		"two against one":       {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))}, 0.25},
-		"beside a plain task":   {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
-		"a group half here":     {[]inspect.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)}, 512. / 1536},
-		"cgroups of version 2":  {[]inspect.Rival{rival(1, 0, 0, weighted("/a", 50)), rival(2, 0, 0, weighted("/b", 100))}, 1. / 3},
-		"a cgroup of 512":       {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 512)), rival(2, 0, 0, cgroup("/b", 1024))}, 1. / 3},
-		"a cgroup in a cgroup":  {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/y", 3072)), rival(3, 0, 0)}, 0.125},
-		"a cgroup with idle":    {[]inspect.Rival{rival(1, 0, 0, inspect.ShareGroup{Name: "/i", Idle: true}), rival(2, 0, 0)}, 3. / 1027},
-		"who is not runnable":   {[]inspect.Rival{rival(1, 19, 0), rival(2, 0, 0)}, 15. / 1039},
-		"beside a nested group": {[]inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024))}, 0.5},
+		"alone":                 {[]schedfacts.Rival{rival(1, 0, 0)}, 1},
+		"equals":                {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}, 0.5},
+		"nice 0 and 5":          {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 5, 0)}, 1024. / 1359},
+		"nice 5 and 0":          {[]schedfacts.Rival{rival(1, 5, 0), rival(2, 0, 0)}, 335. / 1359},
+		"on another CPU":        {[]schedfacts.Rival{rival(1, 5, 0), rival(2, -20, 1)}, 1},
+		"beside SCHED_IDLE":     {[]schedfacts.Rival{rival(1, 0, 0), idle}, 1024. / 1027},
+		"SCHED_IDLE":            {[]schedfacts.Rival{idle, rival(1, 0, 0)}, 3. / 1027},
+		"beside SCHED_FIFO":     {[]schedfacts.Rival{rival(1, 0, 0), fifo}, 1}, // of what it leaves
+		"in one session":        {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("1", 0))}, 1024. / 1359},
+		"in two sessions":       {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("2", 0))}, 0.5},
+		"a nice session":        {[]schedfacts.Rival{rival(1, 0, 0, session("1", 5)), rival(2, 0, 0, session("2", 0))}, 335. / 1359},
+		"two against one":       {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))}, 0.25},
+		"beside a plain task":   {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
+		"a group half here":     {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)}, 512. / 1536},
+		"cgroups of version 2":  {[]schedfacts.Rival{rival(1, 0, 0, weighted("/a", 50)), rival(2, 0, 0, weighted("/b", 100))}, 1. / 3},
+		"a cgroup of 512":       {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 512)), rival(2, 0, 0, cgroup("/b", 1024))}, 1. / 3},
+		"a cgroup in a cgroup":  {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/y", 3072)), rival(3, 0, 0)}, 0.125},
+		"a cgroup with idle":    {[]schedfacts.Rival{rival(1, 0, 0, schedfacts.ShareGroup{Name: "/i", Idle: true}), rival(2, 0, 0)}, 3. / 1027},
+		"who is not runnable":   {[]schedfacts.Rival{rival(1, 19, 0), rival(2, 0, 0)}, 15. / 1039},
+		"beside a nested group": {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024))}, 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			task := &inspect.SchedTask{Row: inspect.Proc{P: c.rivals[0].P}, Rivals: c.rivals}
+			task := &schedfacts.Process{Row: procfacts.Row{P: c.rivals[0].P}, Rivals: c.rivals}
 			got := cpuShare(task)
 			if !got.Has() || math.Abs(got.Float()-c.want) > 0.0005 {
 				t.Errorf("%v, want %v", got, c.want)
@@ -80,17 +83,17 @@ func TestShares(t *testing.T) {
 		cpus    float64
 		bounded bool
 	}{{0.2, true}, {0.6, false}} {
-		two := []inspect.Rival{rival(1, 0, 0), rival(2, 0, 0)}
-		task := &inspect.SchedTask{Row: inspect.Proc{P: two[0].P}, Rivals: two, Bounded: true, Bound: inspect.Throttle{CPUs: c.cpus}}
+		two := []schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}
+		task := &schedfacts.Process{Row: procfacts.Row{P: two[0].P}, Rivals: two, Bounded: true, Bound: cgroupfacts.Throttle{CPUs: c.cpus}}
 		if says := readShare(task); strings.Contains(says, "quota bounds it") != c.bounded {
 			t.Errorf("with half a CPU and a quota of %v: %q", c.cpus, says)
 		}
 	}
-	unseen := []inspect.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/../b", 0))}
-	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: unseen[0].P}, Rivals: unseen}); v.Has() {
+	unseen := []schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/../b", 0))}
+	if v := cpuShare(&schedfacts.Process{Row: procfacts.Row{P: unseen[0].P}, Rivals: unseen}); v.Has() {
 		t.Errorf("beside a group of unknown weight the share is %v", v)
 	}
-	if v := cpuShare(&inspect.SchedTask{Row: inspect.Proc{P: fifo.P}, Rivals: []inspect.Rival{fifo}}); v.Has() {
+	if v := cpuShare(&schedfacts.Process{Row: procfacts.Row{P: fifo.P}, Rivals: []schedfacts.Rival{fifo}}); v.Has() {
 		t.Errorf("a SCHED_FIFO task has a share of %v", v)
 	}
 }
@@ -100,28 +103,28 @@ func TestShares(t *testing.T) {
 func TestPreemption(t *testing.T) {
 	old, lazy, seven := version(5, 10), version(6, 18), version(7, 0)
 	for name, c := range map[string]struct {
-		s    inspect.Sched
+		s    schedfacts.Snapshot
 		on   inspect.Version
 		want string
 	}{
-		"debugfs":               {inspect.Sched{Debug: inspect.SchedDebugfs{Preempt: "lazy"}, Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, lazy, "lazy"},
-		"real time":             {inspect.Sched{Build: "#1 SMP PREEMPT_RT Debian 6.12"}, lazy, "rt"},
-		"real time of 4.x":      {inspect.Sched{Build: "#1 SMP PREEMPT RT Debian 4.19"}, old, "rt"},
-		"command line":          {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "ro preempt=voluntary quiet", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "voluntary"},
-		"refused since 7.0":     {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "lazy"},
-		"taken since 7.0":       {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "full"},
-		"not known before 6.13": {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=lazy", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, version(6, 12), "full"},
-		"not dynamic":           {inspect.Sched{Build: "#1 SMP", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_NONE": "y"}}, old, "none"},
-		"another option":        {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=sideways", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "full"},
-		"uname":                 {inspect.Sched{Build: "#1 SMP PREEMPT"}, old, "full"},
-		"uname since 6.13":      {inspect.Sched{Build: "#1 SMP PREEMPT"}, lazy, fullOrLazy},
-		"uname and options":     {inspect.Sched{Build: "#1 SMP PREEMPT", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, lazy, "lazy"},
-		"configuration":         {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC", Config: map[string]string{"CONFIG_PREEMPT": "n", "CONFIG_PREEMPT_VOLUNTARY": "y"}}, lazy, "voluntary"},
-		"nowhere":               {inspect.Sched{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
-		"not in uname":          {inspect.Sched{Build: "#1 SMP"}, old, noneOrVoluntary},
-		"nothing is to be seen": {inspect.Sched{}, old, ""},
+		"debugfs":               {schedfacts.Snapshot{Debug: schedfacts.Debugfs{Preempt: "lazy"}, Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, lazy, "lazy"},
+		"real time":             {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_RT Debian 6.12"}, lazy, "rt"},
+		"real time of 4.x":      {schedfacts.Snapshot{Build: "#1 SMP PREEMPT RT Debian 4.19"}, old, "rt"},
+		"command line":          {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "ro preempt=voluntary quiet", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "voluntary"},
+		"refused since 7.0":     {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "lazy"},
+		"taken since 7.0":       {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "full"},
+		"not known before 6.13": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=lazy", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, version(6, 12), "full"},
+		"not dynamic":           {schedfacts.Snapshot{Build: "#1 SMP", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_NONE": "y"}}, old, "none"},
+		"another option":        {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=sideways", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "full"},
+		"uname":                 {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, old, "full"},
+		"uname since 6.13":      {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, lazy, fullOrLazy},
+		"uname and options":     {schedfacts.Snapshot{Build: "#1 SMP PREEMPT", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, lazy, "lazy"},
+		"configuration":         {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Config: map[string]string{"CONFIG_PREEMPT": "n", "CONFIG_PREEMPT_VOLUNTARY": "y"}}, lazy, "voluntary"},
+		"nowhere":               {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
+		"not in uname":          {schedfacts.Snapshot{Build: "#1 SMP"}, old, noneOrVoluntary},
+		"nothing is to be seen": {schedfacts.Snapshot{}, old, ""},
 	} {
-		c.s.Mem = &inspect.Mem{Host: &inspect.Host{Kernel: c.on, Arch: "x86_64"}}
+		c.s.Settings = &inspect.Settings{Host: &inspect.Host{Kernel: c.on, Arch: "x86_64"}}
 		got, from := preemption(&c.s)
 		if got != c.want || (got == "") != (from == "") {
 			t.Errorf("%s: %q, %q; want %q", name, got, from, c.want)
@@ -137,12 +140,12 @@ func TestPreemption(t *testing.T) {
 // What is said of one task, by its policy and groups.
 func TestReadings(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), Arch: "x86_64"}
-	task := func(policy int8, state byte, groups ...inspect.ShareGroup) *inspect.SchedTask {
-		p := &inspect.Process{PID: 5, Policy: policy, State: state, Autogroup: -1, Sched: &inspect.TaskSched{Util: 410, HasVruntime: true, Vruntime: 5e9, Slice: inspect.Unset}}
-		s := &inspect.Sched{Mem: &inspect.Mem{Host: host}, Debug: inspect.SchedDebugfs{FairRuntime: 50e6, FairPeriod: 1e9}}
-		return &inspect.SchedTask{Sched: s, Row: inspect.Proc{Host: &inspect.ProcHost{Host: host}, P: p}, Rivals: []inspect.Rival{{P: p, Groups: groups}}}
+	task := func(policy int8, state byte, groups ...schedfacts.ShareGroup) *schedfacts.Process {
+		p := &procfacts.Process{PID: 5, Policy: policy, State: state, Autogroup: -1, Sched: &procfacts.TaskSched{Util: 410, HasVruntime: true, Vruntime: 5e9, Slice: inspect.Unset}}
+		s := &schedfacts.Snapshot{Settings: &inspect.Settings{Host: host}, Debug: schedfacts.Debugfs{FairRuntime: 50e6, FairPeriod: 1e9}}
+		return &schedfacts.Process{Sched: s, Row: procfacts.Row{Host: &procfacts.Shared{Host: host}, P: p}, Rivals: []schedfacts.Rival{{P: p, Groups: groups}}}
 	}
-	value := func(t *inspect.SchedTask, key string) explain.Value {
+	value := func(t *schedfacts.Process, key string) explain.Value {
 		for _, sec := range Process().Sections {
 			for _, f := range sec.Fields {
 				if f.Key == key {
@@ -187,13 +190,13 @@ func TestReadings(t *testing.T) {
 func TestOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18)}
 	begin := time.Unix(1000, 0)
-	at := func(n int64, ran, waited, turns inspect.Num, periods, throttled uint64) *inspect.SchedTask {
-		p := &inspect.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: turns}
-		return &inspect.SchedTask{Row: inspect.Proc{Host: &inspect.ProcHost{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
-			Bounded: true, Bound: inspect.Throttle{Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled, Stood: time.Duration(n) * time.Second}}
+	at := func(n int64, ran, waited, turns inspect.Num, periods, throttled uint64) *schedfacts.Process {
+		p := &procfacts.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: turns}
+		return &schedfacts.Process{Row: procfacts.Row{Host: &procfacts.Shared{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
+			Bounded: true, Bound: cgroupfacts.Throttle{Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled, Stood: time.Duration(n) * time.Second}}
 	}
 	was, now := at(0, 100e9, 300e9, 1000, 773, 745), at(2, 101e9, 301e9, 1500, 793, 745)
-	read := func(task *inspect.SchedTask, key string) (float64, string) {
+	read := func(task *schedfacts.Process, key string) (float64, string) {
 		for _, f := range append(gets(), bounds()...) {
 			if f.Key == key {
 				return f.Get(task).Float(), f.Reading(task)
@@ -204,7 +207,7 @@ func TestOverAnInterval(t *testing.T) {
 	if f, says := read(was, "cpu_throttled"); f < 0.96 || !strings.Contains(says, "745 of 773 periods since it was made") {
 		t.Errorf("%v, %q", f, says)
 	}
-	card := explain.Card[*inspect.SchedTask]{Rules: boundRules()}
+	card := explain.Card[*schedfacts.Process]{Rules: boundRules()}
 	if found := card.Explain(was, nil).Findings; len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
 		t.Errorf("what was once, in 96 %% of the periods, is a notice and no more: %+v", found)
 	}
@@ -241,48 +244,48 @@ func TestOverAnInterval(t *testing.T) {
 
 // The sentence of a row of the table.
 func TestWhy(t *testing.T) {
-	host := &inspect.ProcHost{Host: &inspect.Host{Kernel: version(6, 18)}, At: time.Unix(1002, 0)}
+	host := &procfacts.Shared{Host: &inspect.Host{Kernel: version(6, 18)}, At: time.Unix(1002, 0)}
 	for name, c := range map[string]struct {
-		p    inspect.Process
+		p    procfacts.Process
 		want string
 	}{
-		"a zombie":   {inspect.Process{State: 'Z', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "ended: it wants no CPU any more"},
-		"idle":       {inspect.Process{State: 'S', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "takes what others of its group leave; waits 5 ms for a turn of 5 ms"},
-		"FIFO":       {inspect.Process{State: 'S', Policy: policyFIFO, Ran: 4e6, Waited: 2e6, Turns: 2}, "before every fair task; waits 1 ms for a turn of 2 ms"},
-		"has waited": {inspect.Process{State: 'S', Ran: 0, Waited: 0, Turns: 0}, "did not want a CPU"},
+		"a zombie":   {procfacts.Process{State: 'Z', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "ended: it wants no CPU any more"},
+		"idle":       {procfacts.Process{State: 'S', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "takes what others of its group leave; waits 5 ms for a turn of 5 ms"},
+		"FIFO":       {procfacts.Process{State: 'S', Policy: policyFIFO, Ran: 4e6, Waited: 2e6, Turns: 2}, "before every fair task; waits 1 ms for a turn of 2 ms"},
+		"has waited": {procfacts.Process{State: 'S', Ran: 0, Waited: 0, Turns: 0}, "did not want a CPU"},
 	} {
-		if got := string(why(nil, inspect.Proc{Host: host, P: &c.p})); got != c.want {
+		if got := string(why(nil, procfacts.Row{Host: host, P: &c.p})); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 	// How often its cgroup was stopped is of the interval too.
-	host.Throttled = map[int32]inspect.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 120, Throttled: 100}}
-	before := &inspect.ProcHost{Host: host.Host, At: time.Unix(1000, 0), Throttled: map[int32]inspect.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95}}}
-	p, was := inspect.Process{PID: 7, State: 'R', Ran: 2e6, Waited: 2e6, Turns: 2}, inspect.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
+	host.Throttled = map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 120, Throttled: 100}}
+	before := &procfacts.Shared{Host: host.Host, At: time.Unix(1000, 0), Throttled: map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95}}}
+	p, was := procfacts.Process{PID: 7, State: 'R', Ran: 2e6, Waited: 2e6, Turns: 2}, procfacts.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
 	host.Was = before
-	if got := string(why(nil, inspect.Proc{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
+	if got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
 		t.Errorf("%q", got)
 	}
 	delete(before.Throttled, 7)
-	if got := string(why(nil, inspect.Proc{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 83 % of its periods since it was made") {
+	if got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 83 % of its periods since it was made") {
 		t.Errorf("%q", got)
 	}
 }
 
 // What a cgroup's settings do is said of all of them.
 func TestWhyGroup(t *testing.T) {
-	s := &inspect.Sched{}
-	bounded := inspect.CPUGroup{Bounded: true, CPUs: 0.2, Period: 100000, Stat: inspect.Counters{"nr_periods": 100, "nr_throttled": 50}, Shares: inspect.Unset, Weight: 50, Cpuset: "0"}
+	s := &schedfacts.Snapshot{}
+	bounded := cgroupfacts.CPU{Bounded: true, CPUs: 0.2, Period: 100000, Stat: inspect.Counters{"nr_periods": 100, "nr_throttled": 50}, Shares: inspect.Unset, Weight: 50, Cpuset: "0"}
 	idle := bounded
 	idle.Idle = true
-	lifted := inspect.CPUGroup{Stat: inspect.Counters{"nr_throttled": 5}, Shares: 1024, Weight: inspect.Unset}
-	for want, g := range map[string]inspect.CPUGroup{
+	lifted := cgroupfacts.CPU{Stat: inspect.Counters{"nr_throttled": 5}, Shares: 1024, Weight: inspect.Unset}
+	for want, g := range map[string]cgroupfacts.CPU{
 		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; 50 % of what a sibling with default settings gets, where both want all they can get; kept to CPUs 0": bounded,
 		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; cpu.idle: it gets what others leave, at the weight of SCHED_IDLE; kept to CPUs 0":                    idle,
 		"was stopped before its bound was lifted":                                              lifted,
 		"200 % of what a sibling with default settings gets, where both want all they can get": {Shares: 2048, Weight: inspect.Unset},
 	} {
-		if got := whyGroup(inspect.SchedParts[inspect.CPUGroup]{Sched: s, List: []inspect.CPUGroup{g}}.At(0)); got != want {
+		if got := whyGroup(schedfacts.Parts[cgroupfacts.CPU]{Sched: s, List: []cgroupfacts.CPU{g}}.At(0)); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -292,8 +295,8 @@ func TestWhyGroup(t *testing.T) {
 // one share of them.
 func TestCPUTimeOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
-	at := func(n int64, user, idle, steal uint64) *inspect.Sched {
-		return &inspect.Sched{Mem: &inspect.Mem{Host: host, At: time.Unix(n, 0)}, All: inspect.CPUTimes{User: user, Idle: idle, Steal: steal}}
+	at := func(n int64, user, idle, steal uint64) *schedfacts.Snapshot {
+		return &schedfacts.Snapshot{Settings: &inspect.Settings{Host: host, At: time.Unix(n, 0)}, All: schedfacts.CPUTimes{User: user, Idle: idle, Steal: steal}}
 	}
 	now := at(1002, 22154, 10046, 18)
 	now.Was = at(1000, 22000, 10000, 18)
@@ -331,12 +334,12 @@ func TestCPUTimeOverAnInterval(t *testing.T) {
 // The base slice is what most default tasks have, though kwhy itself is real time
 // and one asked for a slice of its own.
 func TestBaseSlice(t *testing.T) {
-	task := func(pid int32, policy int8, slice inspect.Num) inspect.Process {
-		return inspect.Process{PID: pid, Policy: policy, Sched: &inspect.TaskSched{Slice: slice}}
+	task := func(pid int32, policy int8, slice inspect.Num) procfacts.Process {
+		return procfacts.Process{PID: pid, Policy: policy, Sched: &procfacts.TaskSched{Slice: slice}}
 	}
-	ps := &inspect.Procs{Rows: []inspect.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)}}
+	ps := &procfacts.Processes{Rows: []procfacts.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)}}
 	ps.Host.Self = 5
-	s := &inspect.Sched{Procs: ps, Mem: &inspect.Mem{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: inspect.SchedDebugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
+	s := &schedfacts.Snapshot{Procs: ps, Settings: &inspect.Settings{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: schedfacts.Debugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
 	if n := baseSliceNS(s); n != 1.4e6 {
 		t.Errorf("%d ns", n)
 	}
@@ -347,8 +350,8 @@ func TestBaseSlice(t *testing.T) {
 }
 
 func TestUclamp(t *testing.T) {
-	p := &inspect.Process{Sched: &inspect.TaskSched{UclampMin: 512, UclampMax: 1024}}
-	task := &inspect.SchedTask{Row: inspect.Proc{P: p}}
+	p := &procfacts.Process{Sched: &procfacts.TaskSched{UclampMin: 512, UclampMax: 1024}}
+	task := &schedfacts.Process{Row: procfacts.Row{P: p}}
 	at := func(key string) taskField {
 		for _, f := range reckoned() {
 			if f.Key == key {

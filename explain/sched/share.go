@@ -8,16 +8,17 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
+	schedfacts "kwhy/inspect/sched"
 )
 
 // mine is the task among those that want a CPU; it is always there.
-func mine(t one) inspect.Rival {
+func mine(t one) schedfacts.Rival {
 	for _, r := range t.Rivals {
 		if r.P.PID == t.Row.P.PID {
 			return r
 		}
 	}
-	return inspect.Rival{P: t.Row.P}
+	return schedfacts.Rival{P: t.Row.P}
 }
 
 // level is one step of sharing: among whom, and what this task's part of it weighs.
@@ -30,7 +31,7 @@ type level struct {
 
 // groupWeight is a group's weight among its siblings, before it is spread over
 // CPUs; 0 if unknown.
-func groupWeight(g inspect.ShareGroup) int64 {
+func groupWeight(g schedfacts.ShareGroup) int64 {
 	switch {
 	case g.Idle:
 		return kernel.IdleWeight
@@ -58,7 +59,7 @@ func levels(t one) []level {
 }
 
 // compete weighs what is at one depth of a task's groups.
-func compete(t one, me inspect.Rival, depth int) level {
+func compete(t one, me schedfacts.Rival, depth int) level {
 	type weights struct{ here, everywhere, own int64 }
 	entities := map[string]*weights{}
 	var order []string
@@ -102,7 +103,7 @@ func compete(t one, me inspect.Rival, depth int) level {
 }
 
 // under tells whether a task is in a group and all those around it.
-func under(groups, within []inspect.ShareGroup) bool {
+func under(groups, within []schedfacts.ShareGroup) bool {
 	if len(groups) < len(within) {
 		return false
 	}

@@ -7,15 +7,16 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 type (
-	row    = inspect.Proc
-	column = explain.Field[inspect.Proc]
+	row    = procfacts.Row
+	column = explain.Field[procfacts.Row]
 )
 
 // Processes is the table of processes as the scheduler sees them.
-func Processes() *explain.Table[inspect.Proc] {
+func Processes() *explain.Table[procfacts.Row] {
 	state, policy, nice, processor, ppid := proc.State(), proc.Policy(), proc.Nice(), proc.Processor(), proc.PPID()
 	policy.Show, processor.Show, processor.Label = explain.Wide, explain.Wide, "ON"
 	fields := []column{proc.PID(), ppid, state, proc.CPU(), policy, nice, weight(), ran(), waited(), turns(), vruntime(), migrations(), processor}
@@ -27,14 +28,14 @@ func Processes() *explain.Table[inspect.Proc] {
 		Doc:   doc{Key: "why", Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat}, Concept: "scheduler", Gist: "Whether it gets the CPU when it wants it."},
 		Write: why,
 	})
-	return &explain.Table[inspect.Proc]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
+	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
 }
 
 // Columns lists what --columns takes, each with its gist.
 func Columns() string { return explain.ColumnHelp(Processes().Fields) }
 
 // EachThread is the same table with a row a thread.
-func EachThread() *explain.Table[inspect.Proc] {
+func EachThread() *explain.Table[procfacts.Row] {
 	t := Processes()
 	t.Name, t.Identity, t.Sort = "threads", []string{"pid", "tid", "comm"}, []string{"cpu", "run_time", "tid"}
 	t.Fields = slices.Insert(t.Fields, 1, proc.TID())
@@ -42,7 +43,7 @@ func EachThread() *explain.Table[inspect.Proc] {
 }
 
 // weightOf is what a task weighs among the fair ones; ok is false for others.
-func weightOf(p *inspect.Process) (int64, bool) {
+func weightOf(p *procfacts.Process) (int64, bool) {
 	if p.Ext() {
 		return 0, false
 	}

@@ -4,13 +4,16 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
+	procfacts "kwhy/inspect/proc"
+	schedfacts "kwhy/inspect/sched"
 )
 
 // voters is of how many default tasks the slice is read.
 const voters = 5
 
 // readSlices reads the slices of some default tasks, kwhy's own first if it is one.
-func readSlices(ps *inspect.Procs) {
+func readSlices(ps *procfacts.Processes) {
 	var rows []int32
 	if i, ok := ps.Row(ps.Host.Self); ok && hasSlice(&ps.Rows[i]) {
 		rows = append(rows, i)
@@ -28,24 +31,24 @@ func readSlices(ps *inspect.Procs) {
 func Topic() explain.Topic {
 	host := Host()
 	t := host.Topic("sched", func(h *inspect.Host, want inspect.Sources) (sched, error) { return take(h, want) })
-	t = t.Plus(partTopic(CPUs(), func(s sched) []inspect.CPU { return s.CPUs }))
-	t = t.Plus(partTopic(Blocked(), func(s sched) []inspect.Task { return s.Blocked }))
-	t = t.Plus(partTopic(Realtime(), func(s sched) []inspect.Task { return s.Realtime }))
-	t = t.Plus(partTopic(Cgroups(), func(s sched) []inspect.CPUGroup { return s.Groups }))
-	t = t.Plus(Processes().Topic("sched", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return proc.Scan(h, want, nil) })
+	t = t.Plus(partTopic(CPUs(), func(s sched) []schedfacts.CPU { return s.CPUs }))
+	t = t.Plus(partTopic(Blocked(), func(s sched) []schedfacts.Task { return s.Blocked }))
+	t = t.Plus(partTopic(Realtime(), func(s sched) []schedfacts.Task { return s.Realtime }))
+	t = t.Plus(partTopic(Cgroups(), func(s sched) []cgroupfacts.CPU { return s.Groups }))
+	t = t.Plus(Processes().Topic("sched", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return proc.Scan(h, want, nil) })
 	}))
-	t = t.Plus(EachThread().Topic("sched PID --threads", func(h *inspect.Host, v *explain.View[inspect.Proc]) (explain.Rows[inspect.Proc], []int32, error) {
-		return v.Scan(func(want inspect.Sources) (explain.Scan[inspect.Proc], error) { return proc.ScanThreads(h, want, nil) })
+	t = t.Plus(EachThread().Topic("sched PID --threads", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return proc.ScanThreads(h, want, nil) })
 	}))
 	process := Process()
 	return t.Plus(process.Topic("sched PID", func(h *inspect.Host, want inspect.Sources) (one, error) { return Task(h, h.Self(), want) }))
 }
 
 // Take completes a scan of processes to a host's scheduling.
-func Take(h *inspect.Host, ps *inspect.Procs, order []int32, want inspect.Sources) (sched, error) {
+func Take(h *inspect.Host, ps *procfacts.Processes, order []int32, want inspect.Sources) (sched, error) {
 	readSlices(ps)
-	return h.Sched(ps, order, want)
+	return schedfacts.Take(h, ps, order, want)
 }
 
 func take(h *inspect.Host, want inspect.Sources) (sched, error) {
@@ -64,16 +67,16 @@ func Task(h *inspect.Host, id int32, want inspect.Sources) (one, error) {
 	}
 	readSlices(ps)
 	host := Host()
-	return h.SchedTask(ps, id, want.Plus(host.Sections[0].Needs()))
+	return schedfacts.TakeProcess(h, ps, id, want.Plus(host.Sections[0].Needs()))
 }
 
-func partTopic[T any](table *explain.Table[inspect.SchedPart[T]], of func(sched) []T) explain.Topic {
-	return table.Topic("sched", func(h *inspect.Host, v *explain.View[inspect.SchedPart[T]]) (explain.Rows[inspect.SchedPart[T]], []int32, error) {
+func partTopic[T any](table *explain.Table[schedfacts.Part[T]], of func(sched) []T) explain.Topic {
+	return table.Topic("sched", func(h *inspect.Host, v *explain.View[schedfacts.Part[T]]) (explain.Rows[schedfacts.Part[T]], []int32, error) {
 		s, err := take(h, v.Needs().Plus(v.Rank()))
 		if err != nil {
 			return nil, nil, err
 		}
-		rows := inspect.SchedParts[T]{Sched: s, List: of(s)}
+		rows := schedfacts.Parts[T]{Sched: s, List: of(s)}
 		return rows, v.Order(rows), nil
 	})
 }

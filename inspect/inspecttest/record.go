@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
+	"kwhy/inspect/net"
 )
 
 // Recorder says what to record. Only PIDs has no default that suits a live host.
@@ -116,7 +117,7 @@ func (r *recording) source(s inspect.Source) {
 			case inspect.PIDEntry, inspect.PIDTask, inspect.PIDMapFiles:
 				continue
 			case inspect.PIDNet: // addresses are nobody's business, unless they were made for a test
-				for _, name := range inspect.SocketProtocols() {
+				for _, name := range net.SocketProtocols() {
 					if r.Net {
 						r.file(path.Join(of, name))
 					}
@@ -302,7 +303,7 @@ func (r *recording) interfaces(p string) {
 		}
 		r.link(path.Join(dir, "device/driver"))
 		r.link(path.Join(dir, "master"))
-		for _, name := range inspect.LinkCounters() {
+		for _, name := range net.LinkCounters() {
 			r.file(path.Join(dir, "statistics", name))
 		}
 		queues, _ := os.ReadDir(r.at(path.Join(dir, "queues")))

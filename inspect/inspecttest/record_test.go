@@ -17,6 +17,8 @@ import (
 
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
+	"kwhy/inspect/mem"
+	"kwhy/inspect/proc"
 )
 
 func mkfifo(t *testing.T, p string) {
@@ -70,7 +72,7 @@ func texts(a *txtar.Archive) map[string]string {
 
 func pidsOf(t *testing.T, dir string) (pids []int32) {
 	t.Helper()
-	ps, err := open(t, dir+"/proc", dir+"/sys").Procs(inspect.Of(inspect.PIDStat))
+	ps, err := proc.Scan(open(t, dir+"/proc", dir+"/sys"), inspect.Of(inspect.PIDStat))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +105,10 @@ func TestARecordingGivesWhatTheHostGave(t *testing.T) {
 	if saved.Live || saved.Name != live.Name || saved.Release != live.Release || saved.CPUs != live.CPUs || saved.PageSize != live.PageSize || saved.Self() != int32(os.Getpid()) {
 		t.Errorf("recorded %+v, self %d; live %+v", saved, saved.Self(), live)
 	}
-	was, err1 := live.Mem(all)
-	is, err2 := saved.Mem(all)
-	wasProc, err3 := live.ProcMem(int32(os.Getpid()), all)
-	isProc, err4 := saved.ProcMem(int32(os.Getpid()), all)
+	was, err1 := mem.Take(live, all)
+	is, err2 := mem.Take(saved, all)
+	wasProc, err3 := mem.TakeProcess(live, int32(os.Getpid()), all)
+	isProc, err4 := mem.TakeProcess(saved, int32(os.Getpid()), all)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,244 @@
+package cgroup
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+)
+
+// Memory is the memory controller's files of one cgroup, with the names of
+// the version that it has. Sizes are in bytes.
+type Memory struct {
+	Version int    // 1 or 2
+	Path    string // as seen from the cgroup namespace of the process
+	Nums    inspect.Counters
+	Maxed   map[string]bool  // files that say "max": no bound
+	Garbled map[string]bool  // files that did not parse
+	Stat    inspect.Counters // memory.stat
+	Events  inspect.Counters // v2: memory.events; v1: memory.oom_control
+	Root    bool             // the highest that can be seen from here
+}
+
+// cgroup file names by what they mean; v1 and v2 differ.
+type memoryFiles struct{ Limit, high, use, peak, swapLimit, swapUse, events string }
+
+func FilesOf(version int) memoryFiles {
+	if version == 1 {
+		return memoryFiles{Limit: "memory.limit_in_bytes", use: "memory.usage_in_bytes", peak: "memory.max_usage_in_bytes",
+			swapLimit: "memory.memsw.limit_in_bytes", swapUse: "memory.memsw.usage_in_bytes", events: "memory.oom_control"}
+	}
+	return memoryFiles{Limit: "memory.max", high: "memory.high", use: "memory.current", peak: "memory.peak",
+		swapLimit: "memory.swap.max", swapUse: "memory.swap.current", events: "memory.events"}
+}
+
+// UnlimitedV1 is where v1 begins to mean no limit: it prints the largest
+// count of pages in bytes, which depends on the page size (mm/memcontrol.c,
+// PAGE_COUNTER_MAX) and is above 2^62 for all of them.
+const UnlimitedV1 = 1 << 62
+
+// get looks a file's number up: absent, unlimited or a number of bytes.
+func (c *Memory) get(file string) (uint64, inspect.Reason) {
+	n, ok := c.Nums[file]
+	switch {
+	case c.Garbled[file]:
+		return 0, inspect.Malformed
+	case file == "" || c.Root && c.Version == 2 && !ok && !c.Maxed[file]:
+		return 0, inspect.Inapplicable // the root of v2 has no such file
+	case c.Maxed[file], ok && c.Version == 1 && n >= UnlimitedV1:
+		return 0, inspect.Unlimited
+	case !ok:
+		return 0, inspect.Unsupported
+	}
+	return n, inspect.Present
+}
+
+// Limit is the hard limit: memory.max, or memory.limit_in_bytes.
+func (c *Memory) Limit() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).Limit) }
+
+// High is v2's memory.high, above which tasks are throttled and reclaimed from.
+func (c *Memory) High() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).high) }
+
+// Use is what is charged now: memory.current, or memory.usage_in_bytes.
+func (c *Memory) Use() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).use) }
+
+// Peak is the most that was ever charged.
+func (c *Memory) Peak() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).peak) }
+
+// SwapLimit is v2's memory.swap.max; v1's memory.memsw.limit_in_bytes, which
+// bounds memory and swap together.
+func (c *Memory) SwapLimit() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).swapLimit) }
+
+// SwapUse is v2's memory.swap.current, and what v1 counts for memory and swap
+// together beyond memory alone: the two are not read at one moment.
+func (c *Memory) SwapUse() (uint64, inspect.Reason) {
+	n, why := c.get(FilesOf(c.Version).swapUse)
+	if c.Version == 1 && why == inspect.Present {
+		use, why := c.Use()
+		return n - min(n, use), why
+	}
+	return n, why
+}
+
+// Reclaimable is the charged file memory on the inactive and active lists,
+// which the kernel takes back before it kills.
+func (c *Memory) Reclaimable() (uint64, bool) {
+	names := [2]string{"inactive_file", "active_file"}
+	if c.Version == 1 { // the plain names leave out the cgroups below
+		names = [2]string{"total_inactive_file", "total_active_file"}
+	}
+	a, ok1 := c.Stat[names[0]]
+	b, ok2 := c.Stat[names[1]]
+	return a + b, ok1 && ok2
+}
+
+// OOMKills is how many processes the kernel killed for this cgroup's limit.
+func (c *Memory) OOMKills() (uint64, bool) {
+	n, ok := c.Events["oom_kill"]
+	return n, ok
+}
+
+// HiddenLimit returns v1's hierarchical_memory_limit where it is lower than
+// any limit that can be seen: one above a container's root.
+func HiddenLimit(chain []Memory) (uint64, bool) {
+	if len(chain) == 0 || chain[0].Version != 1 {
+		return 0, false
+	}
+	n, ok := chain[0].Stat["hierarchical_memory_limit"]
+	if !ok || n >= UnlimitedV1 {
+		return 0, false
+	}
+	if i := Lowest(chain); i >= 0 {
+		if seen, _ := chain[i].Limit(); seen <= n {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// Lowest returns the index of the cgroup with the lowest hard limit on the way
+// up: what the programs in chain[0] can have at most. -1 if none has one.
+func Lowest(chain []Memory) int {
+	return least(chain, func(c *Memory) (int64, bool) {
+		limit, why := c.Limit()
+		return int64(limit), why == inspect.Present
+	})
+}
+
+// LowestHigh does the same for v2's memory.high.
+func LowestHigh(chain []Memory) int {
+	return least(chain, func(c *Memory) (int64, bool) {
+		high, why := c.High()
+		return int64(high), why == inspect.Present
+	})
+}
+
+// Closest returns the index of the cgroup on the way up that has the least
+// room under its hard limit: which one is hit first. -1 if none has one, or where
+// what is used can't be told.
+func Closest(chain []Memory) int {
+	return least(chain, func(c *Memory) (int64, bool) {
+		limit, r1 := c.Limit()
+		use, r2 := c.Use()
+		return int64(limit) - int64(use), r1 == inspect.Present && r2 == inspect.Present
+	})
+}
+
+// least returns the index of the cgroup of which the figure is lowest; -1 where none
+// has it.
+func least(chain []Memory, of func(*Memory) (int64, bool)) int {
+	best := -1
+	var low int64
+	for i := range chain {
+		if n, ok := of(&chain[i]); ok && (best < 0 || n < low) {
+			best, low = i, n
+		}
+	}
+	return best
+}
+
+// MemoryChain reads the memory controller of the cgroup that list names, and of
+// each one above it.
+func MemoryChain(h *inspect.Host, list []Line, mounts []inspect.Mount) ([]Memory, error) {
+	version, at := MemoryHierarchy(list)
+	if version == 0 {
+		return nil, fmt.Errorf("find the memory controller: %w", fs.ErrNotExist)
+	}
+	dir, top, err := locate(version, at, mounts)
+	if err != nil {
+		return nil, err
+	}
+	var chain []Memory
+	for {
+		c, err := ReadMemory(h, version, dir, len(chain) == 0)
+		if err != nil {
+			return nil, err
+		}
+		if own, ok := c.Nums["memory.use_hierarchy"]; ok && own == 0 && len(chain) > 0 {
+			break // v1: this one does not count what is below it
+		}
+		c.Path, c.Root = at, dir == top
+		if chain = append(chain, c); c.Root {
+			break
+		}
+		dir, at = path.Dir(dir), path.Dir(at)
+	}
+	if !slices.ContainsFunc(chain, func(c Memory) bool { return len(c.Nums)+len(c.Maxed) > 0 }) && !chain[0].Root {
+		return chain, fmt.Errorf("read %s: memory controller: %w", dir, unix.EOPNOTSUPP)
+	}
+	return chain, nil
+}
+
+// ReadMemory reads one directory. What is missing there is missing in the
+// result; a directory that is not there at all is an error. The statistics are
+// read of the process's own cgroup and of those with a limit.
+func ReadMemory(h *inspect.Host, version int, dir string, own bool) (Memory, error) {
+	c := Memory{Version: version, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
+	t, rel := Under(h, dir)
+	if fd, err := unix.Openat(t.Fd, rel, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+		return c, &fs.PathError{Op: "read", Path: dir, Err: err}
+	} else {
+		unix.Close(fd)
+	}
+	f := FilesOf(version)
+	names := []string{f.Limit, f.use, f.peak, f.swapLimit, f.swapUse}
+	if version == 1 {
+		names = append(names, "memory.use_hierarchy", "memory.failcnt")
+	} else {
+		names = append(names, f.high)
+	}
+	for _, name := range names {
+		_ = t.Single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
+	}
+	if _, why := c.Limit(); own || why == inspect.Present { // the kernel adds it up for each reader
+		_ = t.Single(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
+			c.Stat, err = inspect.ParseCounters(b, 64)
+			return err
+		})
+	}
+	_ = t.Single(path.Join(rel, f.events), func(b []byte) (err error) {
+		c.Events, err = inspect.ParseCounters(b, 8)
+		return err
+	})
+	return c, nil
+}
+
+func (c *Memory) note(name, text string) error {
+	text = strings.TrimSpace(text)
+	if text == "max" {
+		c.Maxed[name] = true
+		return nil
+	}
+	n, ok := inspect.ParseUint([]byte(text))
+	if !ok {
+		c.Garbled[name] = true
+		return inspect.ErrMalformed
+	}
+	c.Nums[name] = n
+	return nil
+}

@@ -1,0 +1,112 @@
+package cgroup
+
+import (
+	"path"
+	"slices"
+	"time"
+
+	"kwhy/inspect"
+)
+
+// Pids is a cgroup with a bound on its threads.
+type Pids struct {
+	Version int
+	Path    string      // as its hierarchy shows it
+	Limit   uint64      // pids.max
+	Use     uint64      // pids.current: its threads and those of the cgroups below it
+	Refused inspect.Num // "max" of pids.events: how often fork failed here; Unset where it is not told
+}
+
+// PidsList are those of a host.
+type PidsList struct {
+	Host *inspect.Host
+	List []Pids
+	Got  inspect.Reason // of the walk
+}
+
+// Missing says why a source gave nothing.
+func (l *PidsList) Missing(inspect.Source) inspect.Reason { return l.Got }
+
+// Before says that they are not followed over an interval.
+func (l *PidsList) Before() (*PidsList, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (l *PidsList) Kernel() inspect.Version { return l.Host.Kernel }
+
+// Len returns how many there are.
+func (l *PidsList) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l *PidsList) At(i int) PidsPart { return PidsPart{l, &l.List[i]} }
+
+// PidsPart is one of them in its context.
+type PidsPart struct {
+	All *PidsList
+	It  *Pids
+}
+
+// Missing says why a source gave nothing.
+func (p PidsPart) Missing(s inspect.Source) inspect.Reason { return p.All.Missing(s) }
+
+// Before says that it is not followed over an interval.
+func (p PidsPart) Before() (PidsPart, time.Duration, bool) { return PidsPart{}, 0, false }
+
+// Kernel returns the kernel that was read.
+func (p PidsPart) Kernel() inspect.Version { return p.All.Kernel() }
+
+// TakePids walks the hierarchy that has the pids controller, as far down as it is
+// mounted, and returns the cgroups that have a bound.
+func TakePids(h *inspect.Host) *PidsList {
+	out := &PidsList{Host: h, Got: inspect.Unsupported}
+	mounts, err := Mounts(h)
+	if err != nil {
+		out.Got = inspect.ReasonOf(err)
+		return out
+	}
+	for _, m := range mounts {
+		version := 2
+		if m.FSType == "cgroup" {
+			version = 1
+		}
+		if version == 1 && !m.Has("pids") {
+			continue
+		}
+		out.Got = inspect.Present
+		w := pidsWalk{version: version, root: m.Root, out: out}
+		w.tree, w.rel = Under(h, path.Clean(m.Point))
+		w.walk("")
+	}
+	return out
+}
+
+// pidsWalk goes through one hierarchy.
+type pidsWalk struct {
+	version int
+	root    string
+	tree    inspect.Tree
+	rel     string
+	out     *PidsList
+}
+
+func (w *pidsWalk) walk(at string) {
+	dir := path.Join(w.rel, at)
+	if limit, err := w.tree.Number(path.Join(dir, "pids.max")); err == nil && limit >= 0 { // "max" is no number
+		if use, err := w.tree.Number(path.Join(dir, "pids.current")); err == nil && use >= 0 {
+			g := Pids{Version: w.version, Path: path.Join(w.root, at), Limit: uint64(limit), Use: uint64(use), Refused: inspect.Unset}
+			_ = w.tree.Single(path.Join(dir, "pids.events"), func(b []byte) error {
+				events, err := inspect.ParseCounters(b, 2)
+				g.Refused = events.Num("max")
+				return err
+			})
+			w.out.List = append(w.out.List, g)
+		}
+	}
+	names, err := w.tree.Directories(dir)
+	if err != nil {
+		return
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		w.walk(path.Join(at, name))
+	}
+}

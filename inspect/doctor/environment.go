@@ -1,0 +1,223 @@
+package doctor
+
+import (
+	"bytes"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+	"kwhy/inspect/proc"
+)
+
+// Environment is what kwhy is here, as the kernel has it: with whose rights, in which
+// namespaces, and with what of /proc and /sys before it.
+type Environment struct {
+	inspect.Settings                   // those that decide who sees what
+	Status           map[string]string // the lines of /proc/self/status
+	User             string            // its effective user's name; "" if unknown
+	Spaces           []OwnNamespace    // the namespaces that it lives in
+	Foreign          bool              // this /proc shows another PID namespace than kwhy's own
+	Processes        int               // that it sees
+	Hidden           bool              // /proc hides others' processes from it
+
+	Proc, Sys, Debug *Mount // nil where none is found
+	Root             *Mount
+	Cgroups          []CgroupMount
+}
+
+// OwnNamespace is a namespace of kwhy's, and whether it is the one that the kernel began
+// with.
+type OwnNamespace struct {
+	Name         string
+	Inode        uint64
+	First, Known bool
+}
+
+// Mount is where a file system is mounted.
+type Mount struct {
+	Point, Type    string
+	Options, Super []string // of the mount, and of the file system
+}
+
+// Has tells whether one of its options is there.
+func (m *Mount) Has(option string) bool {
+	return slices.Contains(m.Options, option) || slices.Contains(m.Super, option)
+}
+
+// Option returns what an option is set to: hidepid=2; "" if it is not there.
+func (m *Mount) Option(name string) string {
+	for _, o := range slices.Concat(m.Options, m.Super) {
+		if v, ok := strings.CutPrefix(o, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// CgroupMount is a mounted cgroup file system.
+type CgroupMount struct {
+	Version     int
+	Point       string
+	Controllers []string // that can be used there
+}
+
+// sightSettings are the settings that decide who sees what.
+func sightSettings() []inspect.Source {
+	return []inspect.Source{inspect.SecurityLockdown, inspect.YamaPtraceScope, inspect.DmesgRestrict, inspect.KptrRestrict, inspect.PerfEventParanoid}
+}
+
+// Before says that it is of one moment.
+func (s *Environment) Before() (*Environment, time.Duration, bool) { return nil, 0, false }
+
+// Space returns one of kwhy's namespaces; nil if it is not to be seen.
+func (s *Environment) Space(name string) *OwnNamespace {
+	for i := range s.Spaces {
+		if s.Spaces[i].Name == name {
+			return &s.Spaces[i]
+		}
+	}
+	return nil
+}
+
+// OverHost tells whether kwhy has a capability over the host: those that a user
+// namespace of its own gives hold over that alone (capable() in kernel/capability.c).
+func (s *Environment) OverHost(bit uint) (yes, ok bool) {
+	yes, ok = s.Holds(bit)
+	user := s.Space("user")
+	return yes && user != nil && user.Known && user.First, ok && user != nil
+}
+
+// Holds tells whether kwhy has a capability; ok is false where that is not known.
+func (s *Environment) Holds(bit uint) (yes, ok bool) {
+	set, err := strconv.ParseUint(s.Status["CapEff"], 16, 64)
+	return set>>bit&1 == 1, err == nil
+}
+
+// TakeEnvironment finds out what kwhy is here. The caller has scanned the processes.
+func TakeEnvironment(h *inspect.Host, ps *proc.Processes) *Environment {
+	s := &Environment{Settings: h.NewSettings(), Processes: len(ps.Rows), Hidden: ps.Host.Hidden}
+	s.Got[inspect.ProcAndSys], s.Got[inspect.PIDStat] = inspect.Present, inspect.Present // the scan has read it
+	s.Foreign = h.Live && !h.SameProcesses()
+	var d proc.Detail
+	self := h.OwnDir()
+	s.Got[inspect.PIDStatus] = inspect.ReasonOf(h.Proc.With(self+"/status", d.ParseStatus))
+	s.Status = d.Status
+	s.user()
+	s.Got[inspect.PIDNs] = s.spaces(self)
+	s.Got[inspect.SelfMountinfo] = inspect.ReasonOf(h.Proc.With(self+"/mountinfo", s.parseMounts))
+	for _, src := range sightSettings() {
+		s.Note(src, s.Read(src))
+	}
+	return s
+}
+
+func (s *Environment) user() {
+	users, err := s.Host.Users()
+	s.Got[inspect.Passwd] = inspect.ReasonOf(err)
+	if f := strings.Fields(s.Status["Uid"]); len(f) == 4 {
+		if uid, err := strconv.ParseUint(f[1], 10, 32); err == nil {
+			s.User = users[uint32(uid)]
+		}
+	}
+}
+
+// spaces reads kwhy's own namespaces. Those of mnt and net that the kernel began with
+// have a fixed number since late only: before that PID 1's of the host tell, where
+// these are to be seen.
+func (s *Environment) spaces(self string) inspect.Reason {
+	h := s.Host
+	names, err := h.Proc.Names(self + "/ns")
+	if err != nil {
+		return inspect.ReasonOf(err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		inode, err := h.Namespace(self, name)
+		if err != nil {
+			return inspect.ReasonOf(err)
+		}
+		own := OwnNamespace{Name: name, Inode: inode}
+		if first := inspect.FirstNamespace(name, inode); first != 0 {
+			own.First, own.Known = inode == first, true
+		} else if whole, known := h.InitialPIDNamespace(); known && whole {
+			init, err := h.Namespace("1", name)
+			own.First, own.Known = init == inode, err == nil
+		} else if name == "net" {
+			own.First, own.Known = firstNet(h)
+		}
+		s.Spaces = append(s.Spaces, own)
+	}
+	if len(s.Spaces) == 0 {
+		return inspect.Malformed
+	}
+	return inspect.Present
+}
+
+// firstNet tells by the sysctls of the network whether kwhy is in the namespace that the
+// kernel began with: tcp_mem is registered in that alone (net/ipv4/sysctl_net_ipv4.c).
+func firstNet(h *inspect.Host) (yes, known bool) {
+	mem, _ := Probe(h, inspect.TCPMem)
+	ports, _ := Probe(h, inspect.IPLocalPortRange)
+	return mem == inspect.Present, h.Live && ports == inspect.Present && (mem == inspect.Present || mem == inspect.Unsupported)
+}
+
+// parseMounts finds the mounts that decide what is to be seen; of several at one place
+// the last, which lies on top.
+func (s *Environment) parseMounts(b []byte) error {
+	proc, _ := filepath.Abs(s.Host.Proc.Root)
+	sys, _ := filepath.Abs(s.Host.Sys.Root)
+	return inspect.ParseMountinfo(b, "", func(m inspect.Mount) {
+		at := &Mount{Point: m.Point, Type: m.FSType, Options: strings.Split(m.Options, ","), Super: strings.Split(m.Super, ",")}
+		switch {
+		case m.FSType == "proc" && m.Point == proc:
+			s.Proc = at
+		case m.FSType == "sysfs" && m.Point == sys:
+			s.Sys = at
+		case m.FSType == "debugfs" && m.Point == filepath.Join(sys, "kernel/debug"):
+			s.Debug = at
+		case m.Point == "/":
+			s.Root = at
+		case m.FSType == "cgroup2":
+			s.Cgroups = append(s.Cgroups, CgroupMount{2, m.Point, controllers(s.Host, m.Point)})
+		case m.FSType == "cgroup":
+			s.Cgroups = append(s.Cgroups, CgroupMount{1, m.Point, controllersV1(&m)})
+		}
+	})
+}
+
+// controllers are those that the cgroup at the top of a mount of version 2 can use
+// (cgroup.controllers).
+func controllers(h *inspect.Host, point string) (out []string) {
+	t, rel := cgroup.Under(h, point)
+	_ = t.Single(rel+"/cgroup.controllers", func(b []byte) error {
+		out = strings.Fields(string(bytes.TrimSpace(b)))
+		return nil
+	})
+	return out
+}
+
+// controllersV1 are named among the file system's options.
+func controllersV1(m *inspect.Mount) (out []string) {
+	for o := range strings.SplitSeq(m.Super, ",") {
+		switch o {
+		case "rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "seclabel", "favordynmods":
+		default:
+			if !strings.Contains(o, "=") || strings.HasPrefix(o, "name=") {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// MountedSys tells whether a sysfs is at the root of /sys that was given.
+func MountedSys(h *inspect.Host) bool {
+	var st unix.Statfs_t
+	return h.Sys.Fd >= 0 && unix.Fstatfs(h.Sys.Fd, &st) == nil && st.Type == unix.SYSFS_MAGIC
+}

@@ -1,0 +1,169 @@
+package doctor
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+	"kwhy/inspect/sched"
+)
+
+// Probe reads the file of a source, of the whole host, for nothing but whether that
+// is possible. file is false where the source is no one file: then only who reads it
+// for its values knows.
+func Probe(h *inspect.Host, s inspect.Source) (why inspect.Reason, file bool) {
+	path := s.String()
+	switch {
+	case s == inspect.KernelLog:
+		return lookKernelLog(h), true
+	case s == inspect.Passwd && !h.Live:
+		return inspect.Inapplicable, true // of a copy's users nothing is known
+	case s == inspect.Passwd:
+		_, err := h.Users()
+		return inspect.ReasonOf(err), true
+	case s == inspect.KernelConfig: // which has another place
+		_, why = sched.KernelConfig(h)
+		return why, true
+	case s == inspect.SchedLatency || s == inspect.SchedMinGranularity || s == inspect.SchedWakeupGranularity: // which moved to debugfs
+		return inspect.Unread, false
+	case strings.Contains(path, "<"), !strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/sys/"):
+		return inspect.Unread, false
+	}
+	t, rel := h.At(s)
+	return t.Look(rel), true
+}
+
+// lookKernelLog opens the kernel's log, which is where the kernel checks who may read
+// it (kernel/printk/printk.c, devkmsg_open), and reads nothing of it.
+func lookKernelLog(h *inspect.Host) inspect.Reason {
+	if !h.Live {
+		return inspect.Inapplicable
+	}
+	fd, err := unix.Open(inspect.KernelLog.String(), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return inspect.ReasonOf(err)
+}
+
+// Tally counts for how many processes a source gave something, and why not for others.
+type Tally struct {
+	Source inspect.Source
+	Of     int // processes that can have it
+	why    [inspect.NumReasons]int
+}
+
+// Gave is for how many it gave something.
+func (t *Tally) Gave() int { return t.why[inspect.Present] }
+
+// Most is the reason of most of those for which it gave nothing; Present if there are
+// none.
+func (t *Tally) Most() (most inspect.Reason, n int) {
+	for r := inspect.Present + 1; r < inspect.NumReasons; r++ {
+		if t.why[r] > n {
+			most, n = r, t.why[r]
+		}
+	}
+	return most, n
+}
+
+// maxLookedAt is of how many processes the files are tried: on a host of more some of
+// them, spread evenly, tell as much.
+const maxLookedAt = 1000
+
+// ProbeProcesses tries each source of processes on those of a scan that has read
+// their stat. What costs the kernel a walk over an address space is opened only: that
+// is where it checks who may.
+func ProbeProcesses(h *inspect.Host, ps *proc.Processes) (out []Tally) {
+	step := max(1, (len(ps.Rows)+maxLookedAt-1)/maxLookedAt)
+	var rows []int32
+	for i := 0; i < len(ps.Rows); i += step {
+		rows = append(rows, int32(i))
+	}
+	var sources []inspect.Source
+	var read inspect.Sources // by the readers of the scan
+	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+		switch s {
+		case inspect.Taskstats, inspect.PIDEntry: // no files of a process
+			continue
+		case inspect.PIDFd, inspect.PIDSmapsRollup:
+		default:
+			read = read.Plus(inspect.Of(s))
+		}
+		sources = append(sources, s)
+	}
+	ps.Fill(rows, read)
+	got := make([][]inspect.Reason, len(rows))
+	proc.EachChunk(h, len(rows), func(_ *proc.Reader, i int) {
+		p := &ps.Rows[rows[i]]
+		for _, s := range sources {
+			got[i] = append(got[i], probe(h, p, s))
+		}
+	})
+	for j, s := range sources {
+		t := Tally{Source: s}
+		for i := range rows {
+			if r := got[i][j]; r != inspect.Inapplicable && r != inspect.Vanished {
+				t.why[r]++
+				t.Of++
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// probe says what a process's files of one source give.
+func probe(h *inspect.Host, p *proc.Process, s inspect.Source) inspect.Reason {
+	if p.Gone {
+		return inspect.Vanished
+	}
+	if r := p.Got[s-inspect.PIDStat]; r != inspect.Unread {
+		if s == inspect.PIDWchan && r == inspect.Present && masked(p) {
+			return inspect.Masked
+		}
+		return r
+	}
+	if p.Zombie() && (s == inspect.PIDFdinfo || s == inspect.PIDMountinfo || s == inspect.PIDNet) {
+		return inspect.Inapplicable // it has let go of them
+	}
+	noMemory := p.Zombie() || p.Kthread() // then there is nothing to be mapped
+	if p.Lacks(s) || noMemory && (s == inspect.PIDMaps || s == inspect.PIDMapFiles || s == inspect.PIDSmapsRollup) {
+		return inspect.Inapplicable
+	}
+	dir := strconv.Itoa(int(p.PID))
+	return h.PidReason(dir, try(h, dir, s))
+}
+
+// masked tells whether the kernel shows a placeholder for where a process waits: to
+// whom other files are denied that take the same right.
+func masked(p *proc.Process) bool {
+	denied := p.Got[inspect.PIDIO-inspect.PIDStat] == inspect.Denied || p.Got[inspect.PIDSyscall-inspect.PIDStat] == inspect.Denied
+	return denied && p.Wchan == "" && p.State != 'R'
+}
+
+// try tries a process's file that no reader of the scan has read.
+func try(h *inspect.Host, dir string, s inspect.Source) (err error) {
+	switch s {
+	case inspect.PIDExe, inspect.PIDCwd, inspect.PIDRoot:
+		_, err = h.Proc.Readlink(dir + strings.TrimPrefix(s.String(), "/proc/<pid>"))
+	case inspect.PIDNs:
+		_, err = h.Namespace(dir, "pid")
+	case inspect.PIDFd, inspect.PIDTask, inspect.PIDFdinfo, inspect.PIDMapFiles, inspect.PIDNet:
+		_, err = h.Proc.Names(dir + strings.TrimPrefix(s.String(), "/proc/<pid>"))
+	case inspect.PIDMaps, inspect.PIDSmapsRollup, inspect.PIDMountinfo:
+		err = h.Proc.TryOpen(dir + strings.TrimPrefix(s.String(), "/proc/<pid>"))
+	case inspect.PIDLabel:
+		if err = h.Proc.With(dir+"/attr/current", func([]byte) error { return nil }); errors.Is(err, unix.EINVAL) {
+			err = fs.ErrNotExist // no module has labels
+		}
+	default:
+		err = h.Proc.With(dir+strings.TrimPrefix(s.String(), "/proc/<pid>"), func([]byte) error { return nil })
+	}
+	return err
+}

@@ -1,0 +1,246 @@
+package fd
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/mem"
+	"kwhy/inspect/proc"
+)
+
+// Keeper is a process that keeps a file which is gone from its directory.
+type Keeper struct {
+	P      *proc.Process
+	FDs    []int32
+	Mapped bool // in its memory
+	Runs   bool // as its program
+	// Appends and Writes say that it may write at the end, or at an offset of its own.
+	Appends, Writes bool
+}
+
+// DeletedFile is a file that is gone from its directory and that somebody keeps.
+type DeletedFile struct {
+	Path string
+	proc.OnDisk
+	Mount   *MountPoint // nil where the first who keeps it does not see it
+	Keepers []Keeper
+}
+
+// DeletedFiles are all such files of a host, those that take most first.
+type DeletedFiles struct {
+	Procs *proc.Processes
+	List  []DeletedFile
+	// Denied is how many processes don't show their descriptors, of All; MapsDenied
+	// how many have files mapped that seem to be gone and may not be looked at.
+	Denied, All, MapsDenied int
+}
+
+// Missing says that what is listed was seen.
+func (l *DeletedFiles) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that they are not followed over an interval.
+func (l *DeletedFiles) Before() (*DeletedFiles, time.Duration, bool) { return nil, 0, false }
+
+// Kernel returns the kernel that was read.
+func (l *DeletedFiles) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+
+// Len returns how many there are.
+func (l *DeletedFiles) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l *DeletedFiles) At(i int) DeletedPart { return DeletedPart{l, &l.List[i]} }
+
+// Keepers counts the processes that keep any.
+func (l *DeletedFiles) Keepers() int {
+	who := map[int32]bool{}
+	for i := range l.List {
+		for _, k := range l.List[i].Keepers {
+			who[k.P.PID] = true
+		}
+	}
+	return len(who)
+}
+
+// Gaps says how many processes could not be looked at.
+func (l *DeletedFiles) Gaps() (out []inspect.Gap) {
+	if l.Denied > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All})
+	}
+	if l.MapsDenied > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDMapFiles, Reason: inspect.Denied, Count: l.MapsDenied, Of: l.All})
+	}
+	return out
+}
+
+// DeletedPart is one of them in its context.
+type DeletedPart struct {
+	All *DeletedFiles
+	It  *DeletedFile
+}
+
+// Missing says that what is listed was seen.
+func (p DeletedPart) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is not followed over an interval.
+func (p DeletedPart) Before() (DeletedPart, time.Duration, bool) { return DeletedPart{}, 0, false }
+
+// Kernel returns the kernel that was read.
+func (p DeletedPart) Kernel() inspect.Version { return p.All.Kernel() }
+
+// TakeDeleted finds the files that are gone from their directories and still take
+// space: open, mapped, or run.
+func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
+	l := &DeletedFiles{Procs: ps}
+	var mu sync.Mutex
+	at := map[[2]uint64]int{}
+	scan := proc.ScanFDs(h, ps, nil)
+	_, seen, denied := scan.Totals()
+	l.Denied, l.All = denied, seen+denied
+	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
+		if ps.Rows[i].Kthread() {
+			return
+		}
+		w := deletedWalker{h: h, p: &ps.Rows[i], found: map[[2]uint64]*DeletedFile{}}
+		w.walk(scan.Counts[i].Deleted)
+		mu.Lock()
+		defer mu.Unlock()
+		if w.denied {
+			l.MapsDenied++
+		}
+		for k, f := range w.found {
+			if n, ok := at[k]; ok {
+				l.List[n].Keepers = append(l.List[n].Keepers, f.Keepers...)
+				continue
+			}
+			at[k] = len(l.List)
+			l.List = append(l.List, *f)
+		}
+	})
+	slices.SortFunc(l.List, func(a, b DeletedFile) int {
+		return cmp.Or(cmp.Compare(b.Taken, a.Taken), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Inode, b.Inode))
+	})
+	for i := range l.List {
+		slices.SortFunc(l.List[i].Keepers, func(a, b Keeper) int { return cmp.Compare(a.P.PID, b.P.PID) })
+	}
+	return l
+}
+
+// deletedWalker finds what one process keeps.
+type deletedWalker struct {
+	h      *inspect.Host
+	p      *proc.Process
+	found  map[[2]uint64]*DeletedFile
+	mounts *mountTable
+	denied bool // it has mapped what seems to be gone, and may not be looked at
+}
+
+func (w *deletedWalker) walk(open []proc.OpenDeleted) {
+	dir := w.p.Dir()
+	for _, d := range open {
+		var info Descriptor
+		if w.h.Proc.With(dir+"/fdinfo/"+strconv.Itoa(int(d.FD)), info.parseInfo) != nil {
+			info = Descriptor{MountID: -1}
+		}
+		f := w.file(d.Path, d.OnDisk)
+		if on := w.table().byID[info.MountID]; on != nil {
+			f.Mount = on
+		}
+		k := &f.Keepers[0]
+		k.FDs = append(k.FDs, d.FD)
+		if info.Flags&unix.O_ACCMODE != unix.O_RDONLY {
+			k.Appends, k.Writes = k.Appends || info.Flags&unix.O_APPEND != 0, k.Writes || info.Flags&unix.O_APPEND == 0
+		}
+	}
+	if to, err := w.h.Proc.Readlink(dir + "/exe"); err == nil && strings.HasSuffix(to, deletedSuffix) && !noDisk([]byte(" "+to)) {
+		if st, err := proc.Follow(w.h, dir+"/exe"); err == nil && st.Nlink == 0 {
+			w.file(to, proc.OnDiskOf(&st)).Keepers[0].Runs = true
+		}
+	}
+	w.maps()
+}
+
+const deletedSuffix = " (deleted)"
+
+// file returns the entry of a file.
+func (w *deletedWalker) file(path string, d proc.OnDisk) *DeletedFile {
+	key := [2]uint64{d.Dev, d.Inode}
+	f := w.found[key]
+	if f == nil {
+		f = &DeletedFile{Path: strings.TrimSuffix(path, deletedSuffix), OnDisk: d, Mount: w.table().byDev[d.Dev], Keepers: []Keeper{{P: w.p}}}
+		w.found[key] = f
+	}
+	return f
+}
+
+func (w *deletedWalker) table() *mountTable {
+	if w.mounts == nil {
+		t, _ := readMounts(w.h, w.p.Dir()) // without it their file systems are not named
+		w.mounts = &t
+	}
+	return w.mounts
+}
+
+// maps finds deleted files that are mapped. What they are only map_files tells,
+// which takes a right that /proc/PID/maps does not.
+func (w *deletedWalker) maps() {
+	looked := map[string]bool{} // by device, inode and path
+	_ = w.h.Proc.With(w.p.Dir()+"/maps", func(b []byte) error {
+		for len(b) > 0 {
+			var line []byte
+			line, b = inspect.CutLine(b)
+			if !bytes.HasSuffix(line, []byte(deletedSuffix)) || noDisk(line) {
+				continue
+			}
+			var m mem.Mapping
+			if !m.Parse(line) {
+				continue
+			}
+			at := fmt.Sprint(m.Dev, m.Inode, m.Path)
+			if looked[at] {
+				continue
+			}
+			looked[at] = true
+			w.mapped(&m)
+		}
+		return nil
+	})
+}
+
+func (w *deletedWalker) mapped(m *mem.Mapping) {
+	st, err := proc.Follow(w.h, fmt.Sprintf("%s/map_files/%x-%x", w.p.Dir(), m.Start, m.End))
+	switch {
+	case err == nil && st.Nlink == 0:
+		f := w.file(m.Path, proc.OnDiskOf(&st))
+		f.Keepers[0].Mapped = true
+		if f.Mount == nil {
+			f.Mount = w.table().byDev[m.Dev]
+		}
+	case err != nil:
+		for _, f := range w.found { // known by a descriptor, or as the program
+			if f.Inode == m.Inode && f.Path == strings.TrimSuffix(m.Path, deletedSuffix) {
+				f.Keepers[0].Mapped = true
+				return
+			}
+		}
+		w.denied = w.denied || inspect.ReasonOf(err) == inspect.Denied
+	}
+}
+
+// noDisk tells whether a mapping that is called deleted never had a name on a disk.
+func noDisk(line []byte) bool {
+	for _, part := range []string{"/memfd:", "/SYSV", "/dev/zero", "/[aio]", "/anon_hugepage", "/drm mm object", "/i915", "/secretmem"} {
+		if bytes.Contains(line, []byte(" "+part)) {
+			return true
+		}
+	}
+	return false
+}

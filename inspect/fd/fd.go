@@ -1,0 +1,223 @@
+package fd
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"time"
+
+	"kwhy/inspect"
+	"kwhy/inspect/mem"
+	"kwhy/inspect/proc"
+)
+
+// Snapshot is what a host has open.
+type Snapshot struct {
+	Mem  *mem.Snapshot // sysctls
+	Scan *proc.FDScan
+	// Of /proc/sys/fs: open files of all processes and their bound; inodes and
+	// dentries in the kernel's caches. Unset where they are not told.
+	Files, FilesMax                             inspect.Num
+	Inodes, InodesUnused                        inspect.Num
+	Dentries, DentriesUnused, DentriesNegative  inspect.Num
+	Locks, LocksWaiting                         inspect.Num
+	AIO                                         inspect.Num
+	InotifyUsers, InotifyWatchUsers, EpollUsers map[uint32]int // by user, of the processes that may be looked at
+	Was                                         *Snapshot
+
+	got [inspect.NumSources]inspect.Reason
+}
+
+// Missing says why a source gave nothing.
+func (f *Snapshot) Missing(s inspect.Source) inspect.Reason {
+	if s.Shape() == inspect.ShapeNumber {
+		return f.Mem.Missing(s)
+	}
+	switch {
+	case s == inspect.PIDFd:
+		return f.Scan.Why()
+	case s >= inspect.PIDStat:
+		return inspect.Present
+	}
+	return f.got[s]
+}
+
+// Before returns the sample an interval ago.
+func (f *Snapshot) Before() (*Snapshot, time.Duration, bool) {
+	if f.Was == nil {
+		return nil, 0, false
+	}
+	return f.Was, f.Mem.At.Sub(f.Was.Mem.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (f *Snapshot) Kernel() inspect.Version { return f.Mem.Host.Kernel }
+
+// Gaps lists the wanted sources that gave nothing, and how many processes do not
+// show their descriptors.
+func (f *Snapshot) Gaps() []inspect.Gap {
+	out := f.Mem.Gaps()
+	for s, r := range f.got {
+		if r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
+		}
+	}
+	if _, seen, denied := f.Scan.Totals(); denied > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: denied, Of: seen + denied})
+	} else if r := f.Scan.Why(); r.IsGap() {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: r, Count: len(f.Scan.Counts), Of: len(f.Scan.Counts)})
+	}
+	return out
+}
+
+// Take reads what a host has open; the caller has scanned the processes, with
+// their status for whose they are. Without processes no descriptor is looked at.
+func Take(h *inspect.Host, ps *proc.Processes, want inspect.Sources) (*Snapshot, error) {
+	return TakeBeside(h, func() *proc.FDScan {
+		if ps == nil {
+			return &proc.FDScan{Procs: &proc.Processes{}}
+		}
+		return proc.ScanFDs(h, ps, nil)
+	}, want)
+}
+
+// TakeBeside is FDHost where the descriptors were walked already, or are by scan.
+func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources) (*Snapshot, error) {
+	m, err := mem.Take(h, want.Only(func(s inspect.Source) bool { return s.Shape() == inspect.ShapeNumber }).Plus(inspect.Of(inspect.Meminfo)))
+	if m == nil || err != nil && m.At.IsZero() {
+		return nil, err
+	}
+	f := &Snapshot{Mem: m, Files: inspect.Unset, FilesMax: inspect.Unset, Inodes: inspect.Unset, InodesUnused: inspect.Unset, Dentries: inspect.Unset, DentriesUnused: inspect.Unset, DentriesNegative: inspect.Unset, Locks: inspect.Unset, LocksWaiting: inspect.Unset, AIO: inspect.Unset}
+	f.got[inspect.FSFileNr] = fsNumbers(h, "file-nr", &f.Files, nil, &f.FilesMax)
+	f.got[inspect.FSInodeNr] = fsNumbers(h, "inode-nr", &f.Inodes, &f.InodesUnused)
+	f.got[inspect.FSDentryState] = fsNumbers(h, "dentry-state", &f.Dentries, &f.DentriesUnused, nil, nil, &f.DentriesNegative)
+	if !h.Kernel.AtLeast(5, 0) {
+		f.DentriesNegative = inspect.Unset // a dummy until then
+	}
+	f.got[inspect.Locks] = inspect.ReasonOf(h.Proc.With("locks", func(b []byte) error {
+		f.Locks, f.LocksWaiting = 0, 0
+		for line := range bytes.Lines(b) {
+			if f.Locks++; bytes.Contains(line, []byte(": -> ")) {
+				f.Locks, f.LocksWaiting = f.Locks-1, f.LocksWaiting+1
+			}
+		}
+		return nil
+	}))
+	f.Scan = scan()
+	f.users()
+	return f, nil
+}
+
+// fsNumbers reads a line of numbers of /proc/sys/fs into some of which.
+func fsNumbers(h *inspect.Host, name string, to ...*inspect.Num) inspect.Reason {
+	return inspect.ReasonOf(h.Proc.Single("sys/fs/"+name, func(b []byte) error {
+		rest := inspect.TrimNewline(b)
+		for i, p := range to {
+			var field []byte
+			field, rest = inspect.CutField(rest)
+			n := inspect.ParseNum(field)
+			if n == inspect.Unset && i == 0 {
+				return inspect.ErrMalformed
+			}
+			if p != nil {
+				*p = n
+			}
+		}
+		return nil
+	}))
+}
+
+// users adds up by user what has a limit for each.
+func (f *Snapshot) users() {
+	f.InotifyUsers, f.InotifyWatchUsers, f.EpollUsers = map[uint32]int{}, map[uint32]int{}, map[uint32]int{}
+	for i := range f.Scan.Counts {
+		c, uid := &f.Scan.Counts[i], f.Scan.Procs.Rows[i].RealUID
+		f.InotifyUsers[uid] += int(c.Kinds[proc.KindInotify])
+		f.InotifyWatchUsers[uid] += c.InotifyWatches
+		f.EpollUsers[uid] += c.EpollWatches
+	}
+}
+
+// ProcessPart is what one process has open, among all.
+type ProcessPart struct {
+	Host *Snapshot
+	Row  proc.Row
+	It   *proc.FDCount
+	N    int
+}
+
+// Missing says why a source gave nothing.
+func (p ProcessPart) Missing(s inspect.Source) inspect.Reason {
+	if s == inspect.PIDFd {
+		return p.It.Reason
+	}
+	return p.Row.Missing(s)
+}
+
+// Before returns the same process an interval ago.
+func (p ProcessPart) Before() (ProcessPart, time.Duration, bool) {
+	was, over, ok := p.Host.Before()
+	if !ok {
+		return ProcessPart{}, 0, false
+	}
+	i, ok := was.Scan.Procs.Row(p.Row.P.PID)
+	if !ok || was.Scan.Procs.Rows[i].Start != p.Row.P.Start || was.Scan.Counts[i].Reason != inspect.Present {
+		return ProcessPart{}, 0, false
+	}
+	return ProcessPart{was, was.Scan.Procs.At(int(i)), &was.Scan.Counts[i], int(i)}, over, true
+}
+
+// Kernel returns the kernel that was read.
+func (p ProcessPart) Kernel() inspect.Version { return p.Host.Kernel() }
+
+// Len returns the number of processes.
+func (f *Snapshot) Len() int { return len(f.Scan.Counts) }
+
+// At returns one of them.
+func (f *Snapshot) At(i int) ProcessPart {
+	return ProcessPart{f, f.Scan.Procs.At(i), &f.Scan.Counts[i], i}
+}
+
+// KindPart is how many descriptors of a kind a host has.
+type KindPart struct {
+	Host *Snapshot
+	Kind proc.FileKind
+	N    int
+}
+
+// Missing says why a source gave nothing.
+func (p KindPart) Missing(s inspect.Source) inspect.Reason { return p.Host.Missing(s) }
+
+// Before returns the same kind an interval ago.
+func (p KindPart) Before() (KindPart, time.Duration, bool) {
+	was, over, ok := p.Host.Before()
+	if !ok {
+		return KindPart{}, 0, false
+	}
+	totals, _, _ := was.Scan.Totals()
+	return KindPart{was, p.Kind, int(totals.Kinds[p.Kind])}, over, true
+}
+
+// Kernel returns the kernel that was read.
+func (p KindPart) Kernel() inspect.Version { return p.Host.Kernel() }
+
+// Kinds are the kinds that a host has descriptors of, the most first.
+type Kinds []KindPart
+
+// Len returns how many kinds there are.
+func (l Kinds) Len() int { return len(l) }
+
+// At returns one of them.
+func (l Kinds) At(i int) KindPart { return l[i] }
+
+// Kinds counts a host's descriptors by kind.
+func (f *Snapshot) Kinds() (out Kinds) {
+	totals, _, _ := f.Scan.Totals()
+	for k, n := range totals.Kinds {
+		if n > 0 {
+			out = append(out, KindPart{f, proc.FileKind(k), int(n)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b KindPart) int { return cmp.Compare(b.N, a.N) })
+	return out
+}

@@ -1,0 +1,307 @@
+package fd
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+)
+
+// Descriptor is one descriptor of a process and what it leads to.
+type Descriptor struct {
+	N       int32
+	Link    string // as the kernel words it
+	Kind    proc.FileKind
+	Deleted bool // gone from its directory, by the number of its links
+
+	// From fdinfo. Flags are O_*; Pos is where the next read or write is.
+	HasInfo bool
+	Flags   uint64
+	Pos     int64
+	MountID int64
+	Info    []InfoLine // what is particular to its kind, in order
+
+	// From stat, where it is a file.
+	HasStat     bool
+	Dev, Inode  uint64
+	Rdev        uint64
+	Size, Taken uint64 // bytes
+
+	Mount  *MountPoint
+	Socket *Socket
+	Proto  string  // of a socket that /proc/net does not list, by the kernel's name of its protocol
+	Ends   []End   // of a pipe or FIFO: others that have it; of a unix socket: who has its peer
+	Same   int32   // the lowest descriptor of this process with the same open file, itself if none is lower
+	Shared []int32 // parent and children that have the same open file
+}
+
+// InfoLine is a line of fdinfo.
+type InfoLine struct{ Name, Value string }
+
+// End is a process that has an end of a pipe.
+type End struct {
+	P      *proc.Process
+	FD     int32
+	Writes bool
+}
+
+// List is what one process has open.
+type List struct {
+	Row     proc.Row
+	List    []Descriptor
+	Limit   proc.Limit // of open files
+	Sources map[inspect.Source]inspect.Reason
+	Was     *List
+
+	// Shown is how many of the list, from the first, were looked at closely: of the
+	// others there is the link alone.
+	Shown int
+	// Sharing is what is known of open files that several descriptors lead to.
+	Sharing Sharing
+	// Relatives says that who has the other ends of pipes was looked for among
+	// parent, children and those of its session only: the host has too much open.
+	Relatives bool
+
+	mounts  mountTable
+	drivers map[uint64]string // by device; a minor of all ones stands for any
+}
+
+// Missing says why a source gave nothing.
+func (l *List) Missing(s inspect.Source) inspect.Reason {
+	if r, ok := l.Sources[s]; ok {
+		return r
+	}
+	if s >= inspect.PIDStat {
+		return l.Row.Missing(s)
+	}
+	return inspect.Present
+}
+
+// Before returns the sample an interval ago.
+func (l *List) Before() (*List, time.Duration, bool) {
+	if l.Was == nil {
+		return nil, 0, false
+	}
+	return l.Was, l.Row.Host.At.Sub(l.Was.Row.Host.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (l *List) Kernel() inspect.Version { return l.Row.Kernel() }
+
+// Gaps lists what could not be seen.
+func (l *List) Gaps() (out []inspect.Gap) {
+	for _, s := range slices.Sorted(maps.Keys(l.Sources)) {
+		if r := l.Sources[s]; r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
+		}
+	}
+	return append(out, l.Row.Gaps()...)
+}
+
+// TakeList reads what a process of a scan has open, and looks closely at the first
+// limit of them; 0 is all. It looks who else has its pipes, for which it goes
+// through the descriptors of all processes, unless these are more than a host has
+// time for.
+func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List, error) {
+	i, ok := ps.Row(pid)
+	if !ok || len(ps.Fill([]int32{i}, inspect.Of(inspect.PIDStat, inspect.PIDStatus))) == 0 {
+		return nil, inspect.NoProcess(pid)
+	}
+	l := &List{Row: ps.At(int(i)), Sources: map[inspect.Source]inspect.Reason{}}
+	dir := l.Row.P.Dir()
+	var err error
+	l.List, err = links(h, dir)
+	l.Sources[inspect.PIDFd] = h.PidReason(dir, err)
+	l.Shown = len(l.List)
+	if limit > 0 {
+		l.Shown = min(l.Shown, limit)
+	}
+	var d proc.Detail
+	l.Sources[inspect.PIDLimits] = h.PidReason(dir, h.Proc.With(dir+"/limits", d.ParseLimits))
+	for _, bound := range d.Limits {
+		if bound.Name == "open files" {
+			l.Limit = bound
+		}
+	}
+	l.Sources[inspect.PIDFdinfo], l.Sources[inspect.PIDNet] = l.Sources[inspect.PIDFd], inspect.Present
+	if l.Sources[inspect.PIDFd] != inspect.Present {
+		return l, nil
+	}
+	proc.EachChunk(h, len(l.List), func(_ *proc.Reader, i int) {
+		f := &l.List[i]
+		name := strconv.Itoa(int(f.N))
+		if i < l.Shown {
+			f.HasInfo = h.Proc.With(dir+"/fdinfo/"+name, f.parseInfo) == nil
+		}
+		if i < l.Shown || strings.HasSuffix(f.Link, " (deleted)") {
+			statFD(h, dir, name, f)
+		}
+	})
+	mountsOf(h, l, dir)
+	socketsOf(h, l, dir)
+	protocols(h, l, dir)
+	unmounted(h, l, dir)
+	drivers(h, l)
+	sharing(h, l, ps)
+	ends(h, l, ps)
+	return l, nil
+}
+
+// links reads where the descriptors of a process lead, in order of their numbers:
+// one system call each, by two workers.
+func links(h *inspect.Host, dir string) ([]Descriptor, error) {
+	path := h.Proc.Root + "/" + dir + "/fd"
+	fd, err := unix.Openat(h.Proc.Fd, dir+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "list", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	names, ends, err := entries(fd)
+	if err != nil {
+		return nil, &fs.PathError{Op: "list", Path: path, Err: err}
+	}
+	list := make([]Descriptor, len(ends))
+	var denied atomic.Bool
+	walkers := sync.Pool{New: func() any { return &linker{to: make([]byte, 4096), known: map[string]string{}} }}
+	proc.EachChunk(h, len(ends), func(_ *proc.Reader, i int) {
+		w := walkers.Get().(*linker)
+		defer walkers.Put(w)
+		from := 0
+		if i > 0 {
+			from = ends[i-1] + 1
+		}
+		if !w.read(fd, names[from:ends[i]], &list[i]) {
+			denied.Store(true)
+		}
+	})
+	list = slices.DeleteFunc(list, func(f Descriptor) bool { return f.N < 0 })
+	slices.SortFunc(list, func(a, b Descriptor) int { return cmp.Compare(a.N, b.N) })
+	if denied.Load() && len(list) == 0 {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: unix.EACCES}
+	}
+	return list, nil
+}
+
+// entries returns the names in a directory, each followed by a zero byte, and where
+// they end.
+func entries(fd int) (names []byte, ends []int, err error) {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil && st.Size > 0 && st.Size < 1<<20 { // how many there are, since 6.2
+		names, ends = make([]byte, 0, 8*st.Size), make([]int, 0, st.Size+16)
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, nil, err
+		case n <= 0:
+			return names, ends, nil
+		}
+		proc.EachName(buf[:n], func(name []byte) {
+			if _, ok := inspect.ParseUint(name); ok {
+				names = append(append(names, name...), 0)
+				ends = append(ends, len(names)-1)
+			}
+		})
+	}
+}
+
+// linker reads links into a buffer of its own, and keeps each text once: who has
+// thousands of descriptors has many that lead to the same.
+type linker struct {
+	to    []byte
+	known map[string]string
+}
+
+// read reads one link; f.N is negative where there is none. ok is false where it
+// may not be seen.
+func (w *linker) read(dir int, name []byte, f *Descriptor) (ok bool) {
+	number, good := inspect.ParseUint(name)
+	f.N, f.MountID = -1, -1
+	if !good || number > 1<<30 {
+		return true
+	}
+	n, errno := proc.Readlink(dir, name, w.to)
+	switch {
+	case errno == unix.EACCES || errno == unix.EPERM:
+		return false
+	case errno != 0 || n == 0:
+		return true // closed meanwhile
+	}
+	link, seen := w.known[string(w.to[:n])]
+	if !seen {
+		link = string(w.to[:n])
+		w.known[link] = link
+	}
+	f.N, f.Same, f.Link = int32(number), int32(number), link
+	f.Kind, _ = proc.KindOf(w.to[:n])
+	return true
+}
+
+// statFD looks at the file itself: which kind, where, how large. A descriptor that
+// is no file of a file system, or one that is on a server, is left alone where
+// that is known beforehand.
+func statFD(h *inspect.Host, dir, name string, f *Descriptor) {
+	if f.Kind != proc.KindPath && f.Kind != proc.KindDevice && f.Kind != proc.KindMemfd && f.Kind != proc.KindPipe && f.Kind != proc.KindSecret {
+		return
+	}
+	st, err := proc.Follow(h, dir+"/fd/"+name)
+	if err != nil {
+		return
+	}
+	const block = 512 // stat(2)
+	f.HasStat, f.Dev, f.Inode, f.Rdev, f.Size, f.Taken = true, proc.Wide(st.Dev), st.Ino, proc.Wide(st.Rdev), uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0))*block
+	if f.Kind == proc.KindMemfd || f.Kind == proc.KindPipe || f.Kind == proc.KindSecret && st.Nlink > 0 {
+		return
+	}
+	f.Deleted = st.Nlink == 0
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		f.Kind = proc.KindFile
+	case unix.S_IFDIR:
+		f.Kind = proc.KindDirectory
+	case unix.S_IFCHR:
+		f.Kind = proc.KindChar
+	case unix.S_IFBLK:
+		f.Kind = proc.KindBlock
+	case unix.S_IFIFO:
+		f.Kind = proc.KindFIFO
+	case unix.S_IFSOCK:
+		f.Kind = proc.KindSocket
+	}
+}
+
+// Part is one descriptor in its context.
+type Part struct {
+	List *List
+	It   *Descriptor
+}
+
+// Missing says why a source gave nothing.
+func (p Part) Missing(s inspect.Source) inspect.Reason { return p.List.Missing(s) }
+
+// Before says that a descriptor is not followed over an interval.
+func (p Part) Before() (Part, time.Duration, bool) { return Part{}, 0, false }
+
+// Kernel returns the kernel that was read.
+func (p Part) Kernel() inspect.Version { return p.List.Kernel() }
+
+// Len returns how many there are, all of them.
+func (l *List) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l *List) At(i int) Part { return Part{l, &l.List[i]} }

@@ -1,0 +1,295 @@
+package fd
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/mem"
+	"kwhy/inspect/proc"
+)
+
+// PathHolder is a process that has a file open, or something of a file system.
+type PathHolder struct {
+	P     *proc.Process
+	FDs   []int32
+	Nodes []int32 // descriptors on the block device itself
+	// What else it has there: it works in it, takes it for its root, runs it, and how
+	// many files of it are mapped.
+	Cwd, Root, Exe bool
+	Maps           int
+	Target         string // what the kernel calls the first of them
+}
+
+// PathHolders are the processes that have something open.
+type PathHolders struct {
+	Procs *proc.Processes
+	List  []PathHolder
+	What  string // that they hold
+	Whole bool   // it is a file system, of which anything counts
+	// Denied is how many processes could not be looked at, of All.
+	Denied, All int
+}
+
+// Len returns how many there are.
+func (l *PathHolders) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l *PathHolders) At(i int) PathHolderPart { return PathHolderPart{l, &l.List[i]} }
+
+// Gaps says how many processes could not be looked at.
+func (l *PathHolders) Gaps() []inspect.Gap {
+	if l.Denied == 0 {
+		return nil
+	}
+	return []inspect.Gap{{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All}}
+}
+
+// PathHolderPart is one holder in its context.
+type PathHolderPart struct {
+	List *PathHolders
+	It   *PathHolder
+}
+
+// Missing says that a holder has what it was found by.
+func (p PathHolderPart) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before says that it is not followed over an interval.
+func (p PathHolderPart) Before() (PathHolderPart, time.Duration, bool) {
+	return PathHolderPart{}, 0, false
+}
+
+// Kernel returns the kernel that was read.
+func (p PathHolderPart) Kernel() inspect.Version { return p.List.Procs.Host.Host.Kernel }
+
+// wantedFile is what is looked for: a file by its inode, whatever it is called.
+type wantedFile struct {
+	dev, inode uint64
+	node       uint64          // the device that it is; 0: none
+	char       bool            // a character device
+	mapsDev    uint64          // how maps spell its device, where that is known
+	whole      map[uint64]bool // file systems of which anything counts, as mountinfo spells their devices
+	aliased    bool            // stat gives other devices than mountinfo on that file system
+	socket     map[string]bool // links of sockets that are bound to it
+}
+
+// TakePathHolders finds who has a file, directory or device open, by its inode: open,
+// as working directory or root, as the program, or mapped. Of a device, and of a
+// directory on which a file system is mounted, it finds who has anything of that
+// file system; of a unix socket, who has what is bound to it.
+func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHolders, error) {
+	w, err := wanted(h, name)
+	if err != nil {
+		return nil, err
+	}
+	if w.socket != nil {
+		boundTo(h, ps, name, w.socket)
+	}
+	list := make([]PathHolder, len(ps.Rows)) // a row is one worker's at a time
+	scan := proc.ScanFDs(h, ps, func(row int, fd int32, link []byte, k proc.FileKind) {
+		p, it := &ps.Rows[row], &list[row]
+		switch {
+		case k == proc.KindSocket && w.socket[string(link)]:
+			it.note(string(link)).FDs = append(it.FDs, fd)
+		case k == proc.KindPath || k == proc.KindDevice:
+			look(h, p, p.Dir()+"/fd/"+strconv.Itoa(int(fd)), w, it, func(node bool) {
+				if node {
+					it.Nodes = append(it.Nodes, fd)
+				} else {
+					it.FDs = append(it.FDs, fd)
+				}
+			})
+		}
+	})
+	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
+		p, it := &ps.Rows[i], &list[i]
+		if p.Kthread() {
+			return
+		}
+		look(h, p, p.Dir()+"/cwd", w, it, func(bool) { it.Cwd = true })
+		look(h, p, p.Dir()+"/root", w, it, func(bool) { it.Root = true })
+		look(h, p, p.Dir()+"/exe", w, it, func(bool) { it.Exe = true })
+		mappedBy(h, p, w, it)
+	})
+	out := &PathHolders{Procs: ps, What: name, Whole: len(w.whole) > 0}
+	for i := range list {
+		if it := &list[i]; it.Target != "" {
+			it.P = &ps.Rows[i]
+			slices.Sort(it.FDs)
+			slices.Sort(it.Nodes)
+			out.List = append(out.List, *it)
+		}
+	}
+	_, seen, denied := scan.Totals()
+	out.Denied, out.All = denied, seen+denied
+	return out, nil
+}
+
+// note keeps what the kernel calls the first that was found.
+func (it *PathHolder) note(target string) *PathHolder {
+	it.Target = cmp.Or(it.Target, target)
+	return it
+}
+
+// wanted looks at what a path leads to.
+func wanted(h *inspect.Host, name string) (*wantedFile, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(name, &st); err != nil {
+		return nil, fmt.Errorf("look at %s: %w", name, err)
+	}
+	w := &wantedFile{dev: proc.Wide(st.Dev), inode: st.Ino, mapsDev: proc.Wide(st.Dev)}
+	mounts, _ := readMounts(h, "self") // without it the devices are as stat has them
+	on := mounts.byID[mountID(unix.AT_FDCWD, name)]
+	if on != nil {
+		w.mapsDev = on.Dev
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		w.node, w.char = proc.Wide(st.Rdev), true
+	case unix.S_IFBLK:
+		w.node = proc.Wide(st.Rdev)
+		w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == proc.Wide(st.Rdev) || m.on(proc.Wide(st.Rdev)) }, proc.Wide(st.Rdev))
+	case unix.S_IFSOCK:
+		w.socket = map[string]bool{}
+	case unix.S_IFDIR:
+		var above unix.Stat_t
+		if unix.Stat(name+"/..", &above) == nil && (above.Dev != st.Dev || above.Ino == st.Ino) && (on == nil || on.mountedAt(name)) {
+			w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == w.mapsDev }, w.mapsDev)
+		}
+	}
+	return w, nil
+}
+
+// wholeOf takes in the file systems that are mounted so.
+func (w *wantedFile) wholeOf(mounts mountTable, is func(*MountPoint) bool, dev uint64) {
+	w.whole = map[uint64]bool{dev: true}
+	for _, m := range mounts.byID {
+		if is(m) {
+			w.whole[m.Dev] = true
+			// Subvolumes of btrfs and bcachefs have devices of their own in stat, and so
+			// can have files of an overlay.
+			w.aliased = w.aliased || m.FSType == "btrfs" || m.FSType == "bcachefs" || m.FSType == "overlay"
+		}
+	}
+}
+
+// on tells whether a mount is of a block device, by the name of its source.
+func (m *MountPoint) on(rdev uint64) bool {
+	var st unix.Stat_t
+	return strings.HasPrefix(m.Source, "/dev/") && unix.Stat(m.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && proc.Wide(st.Rdev) == rdev
+}
+
+// mountedAt tells whether a directory is where the mount is: a subvolume has a
+// device of its own, and is none.
+func (m *MountPoint) mountedAt(name string) bool {
+	full, err := filepath.Abs(name)
+	if err == nil {
+		full, err = filepath.EvalSymlinks(full)
+	}
+	return err != nil || full == m.Point
+}
+
+// mountID returns the number of the mount that a file is on; -1 where the kernel
+// does not tell, as before 5.8.
+func mountID(dir int, name string) int64 {
+	var st unix.Statx_t
+	if unix.Statx(dir, name, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		return -1
+	}
+	return int64(st.Mnt_id)
+}
+
+// look tells whether a link of a process leads to what is wanted.
+func look(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, it *PathHolder, found func(node bool)) {
+	st, err := proc.Follow(h, rel)
+	if err != nil {
+		return
+	}
+	node := w.node != 0 && proc.Wide(st.Rdev) == w.node && (st.Mode&unix.S_IFMT == unix.S_IFCHR) == w.char
+	if !node && !w.same(&st) && !within(h, p, rel, w, &st) {
+		return
+	}
+	if to, err := h.Proc.Readlink(rel); err == nil {
+		it.note(to)
+		found(node && !w.char)
+	}
+}
+
+func (w *wantedFile) same(st *unix.Stat_t) bool {
+	return proc.Wide(st.Dev) == w.dev && st.Ino == w.inode
+}
+
+// within tells whether a file is on a file system of which anything counts.
+func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *unix.Stat_t) bool {
+	if w.whole[proc.Wide(st.Dev)] || !w.aliased {
+		return w.whole[proc.Wide(st.Dev)]
+	}
+	id, err := inspect.Patiently(h.Proc.Wait, "stat", h.Proc.Root+"/"+rel, func() (int64, error) { return mountID(h.Proc.Fd, rel), nil })
+	if err != nil || id < 0 {
+		return false
+	}
+	t, _ := readMounts(h, p.Dir()) // a mount that is not in it is of no use
+	on := t.byID[id]
+	return on != nil && w.whole[on.Dev]
+}
+
+// mappedBy finds what of it a process has mapped. Device and inode in maps are those
+// of the file system as a whole: of subvolumes two files may have the same, and an
+// overlay can show the file below (until 6.8). There map_files decides, or what the
+// path leads to.
+func mappedBy(h *inspect.Host, p *proc.Process, w *wantedFile, it *PathHolder) {
+	type mapped struct {
+		inode uint64
+		path  string
+	}
+	seen := map[mapped]bool{}
+	_ = h.Proc.With(p.Dir()+"/maps", func(b []byte) error {
+		for len(b) > 0 {
+			var line []byte
+			line, b = inspect.CutLine(b)
+			var m mem.Mapping
+			if !m.Parse(line) || m.Inode == 0 || seen[mapped{m.Inode, m.Path}] {
+				continue
+			}
+			seen[mapped{m.Inode, m.Path}] = true
+			if w.whole[m.Dev] || m.Inode == w.inode && (m.Dev == w.mapsDev && w.mapsDev == w.dev || leadsTo(h, p, &m, w)) {
+				it.note(m.Path).Maps++
+			}
+		}
+		return nil
+	})
+}
+
+func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bool {
+	st, err := proc.Follow(h, fmt.Sprintf("%s/map_files/%x-%x", p.Dir(), m.Start, m.End))
+	if err != nil {
+		err = unix.Stat(m.Path, &st)
+	}
+	return err == nil && w.same(&st)
+}
+
+// boundTo finds the sockets that are bound to a path, in every network namespace
+// that a process lives in: by the name that they were bound with.
+func boundTo(h *inspect.Host, ps *proc.Processes, name string, links map[string]bool) {
+	names := map[string]bool{name: true}
+	if full, err := filepath.Abs(name); err == nil {
+		names[full] = true
+		if real, err := filepath.EvalSymlinks(full); err == nil {
+			names[real] = true
+		}
+	}
+	for _, n := range netNamespaces(h, ps) {
+		_ = eachSocket(h, n.dir, func(inode uint64, s *Socket) {
+			if s.Protocol == "unix" && names[s.Path] {
+				links["socket:["+strconv.FormatUint(inode, 10)+"]"] = true
+			}
+		})
+	}
+}

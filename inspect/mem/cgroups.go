@@ -1,0 +1,19 @@
+package mem
+
+import (
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+)
+
+func memCgroups(h *inspect.Host, m *Snapshot, note func(inspect.Source, error)) {
+	list, err := cgroup.MembershipsOf(h, "self")
+	note(inspect.SelfCgroup, err)
+	mounts, err2 := cgroup.Mounts(h)
+	note(inspect.SelfMountinfo, err2)
+	if err != nil || err2 != nil {
+		m.Got[inspect.CgroupMemory] = max(m.Got[inspect.SelfCgroup], m.Got[inspect.SelfMountinfo])
+		return
+	}
+	m.Cgroups, err = cgroup.MemoryChain(h, list, mounts)
+	note(inspect.CgroupMemory, err)
+}

@@ -1,0 +1,352 @@
+package mem
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+)
+
+// Snapshot is a host's memory at one moment, and a moment before if it was asked
+// to watch.
+type Snapshot struct {
+	inspect.Settings
+	Info     inspect.Counters // /proc/meminfo: bytes; HugePages_* are counts
+	Vmstat   inspect.Counters // /proc/vmstat as it is: mostly pages and events
+	Zones    []Zone
+	Swaps    []Swap
+	Slabs    []Slab
+	Pressure inspect.Pressure
+	Nodes    []Node
+	Pools    []HugePool
+	KSM      map[string]int64
+	Zrams    []Zram
+	Cgroups  []cgroup.Memory // the cgroup that kwhy runs in, then each one above it
+	// Still says that what MemAvailable is made of read the same before and
+	// after zoneinfo was read, so that it can be recomputed to the page.
+	Still bool
+	Was   *Snapshot
+
+	cut bool // meminfo ends before its end
+}
+
+// Swap is one device or file of /proc/swaps. Sizes are in bytes.
+type Swap struct {
+	Name, Type string
+	Size, Used uint64
+	Priority   int
+}
+
+// Node is one NUMA node's meminfo.
+type Node struct {
+	ID   int
+	Info inspect.Counters // bytes
+}
+
+// HugePool is one page size of hugetlb, from /sys/kernel/mm/hugepages.
+type HugePool struct {
+	PageSize uint64           // bytes
+	Counts   inspect.Counters // nr_hugepages, free_hugepages, resv_hugepages, surplus_hugepages, nr_overcommit_hugepages
+}
+
+// Zram is one compressed RAM disk, from /sys/block/zramN/mm_stat. Sizes are in bytes.
+type Zram struct {
+	Name       string
+	DiskSize   uint64 // what the device offers
+	Original   uint64 // what was written to it
+	Compressed uint64 // what that became
+	MemUsed    uint64 // RAM that the allocator took for it
+	MemLimit   uint64 // 0: none
+	Peak       uint64
+}
+
+// Before returns the sample an interval ago, and how long ago.
+func (m *Snapshot) Before() (*Snapshot, time.Duration, bool) {
+	if m.Was == nil {
+		return nil, 0, false
+	}
+	return m.Was, m.At.Sub(m.Was.At), true
+}
+
+// Partial tells whether a source gave only the beginning of what it holds.
+func (m *Snapshot) Partial(s inspect.Source) bool { return s == inspect.Meminfo && m.cut }
+
+// Gaps lists the wanted sources that gave nothing, or not all.
+func (m *Snapshot) Gaps() (out []inspect.Gap) {
+	for s, r := range m.Got {
+		switch s := inspect.Source(s); {
+		case r.IsGap() && r != inspect.Unread:
+			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
+		case m.Partial(s):
+			out = append(out, inspect.Gap{Source: s, Reason: inspect.Malformed, Count: 1, Of: 1})
+		}
+	}
+	garbled := 0
+	for i := range m.Cgroups {
+		garbled += len(m.Cgroups[i].Garbled)
+	}
+	if garbled > 0 {
+		out = append(out, inspect.Gap{Source: inspect.CgroupMemory, Reason: inspect.Malformed, Count: garbled, Of: garbled})
+	}
+	return out
+}
+
+// Take reads the wanted sources. It fails only where no file of /proc is there,
+// which means that the root is none.
+func Take(h *inspect.Host, want inspect.Sources) (*Snapshot, error) {
+	return TakeBeside(h, want, func() {})
+}
+
+// TakeBeside does the same, and runs other reading beside it as soon as what
+// must hold still has been read; it returns when both are done.
+func TakeBeside(h *inspect.Host, want inspect.Sources, other func()) (*Snapshot, error) {
+	m := &Snapshot{Settings: h.NewSettings()}
+	var errs [inspect.NumSources]error
+	note := func(s inspect.Source, err error) { m.Got[s], errs[s] = inspect.ReasonOf(err), err }
+	memMoving(h, m, want, note)
+	jobs := memJobs(h, m, want, note)
+	var next atomic.Int32
+	work := func() {
+		for i := next.Add(1); int(i) <= len(jobs); i = next.Add(1) {
+			jobs[i-1]()
+		}
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() { other(); work() })
+	work()
+	beside.Wait()
+	return m, m.noProc(errs[:])
+}
+
+// memJobs lists the reads that need no order among them, the longest first.
+// Each writes to fields of its own.
+func memJobs(h *inspect.Host, m *Snapshot, want inspect.Sources, note func(inspect.Source, error)) []func() {
+	jobs := make([]func(), 0, inspect.NumSources)
+	if want.Has(inspect.CgroupMemory) {
+		jobs = append(jobs, func() { memCgroups(h, m, note) })
+	}
+	for _, s := range inspect.Every() {
+		if read := Reader(h, s); want.Has(s) && read != nil {
+			jobs = append(jobs, func() { note(s, read(m)) })
+		}
+	}
+	return jobs
+}
+
+// noProc returns the first error of a file of /proc where none of those that
+// were wanted is there: then the root is no /proc.
+func (m *Snapshot) noProc(errs []error) (first error) {
+	for i, err := range errs {
+		s := inspect.Source(i)
+		if m.Got[s] == inspect.Unread || !strings.HasPrefix(s.String(), "/proc/") {
+			continue
+		}
+		switch m.Got[s] {
+		case inspect.Present, inspect.Malformed, inspect.Denied:
+			return nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return first
+}
+
+// available names what MemAvailable is computed from and what it is: the
+// lines of meminfo that must hold still for a recomputation.
+var available = [...]string{"MemFree", "Active(file)", "Inactive(file)", "SReclaimable", "KReclaimable", "MemAvailable"}
+
+// maxTries bounds how often a moving system is read again.
+const maxTries = 8
+
+// memMoving reads meminfo and zoneinfo, which belong together, and vmstat and
+// buddyinfo, close to them. meminfo is read again until it repeats around
+// zoneinfo: a page allocated in between would show as an error of the
+// arithmetic. What was read is parsed when it holds still.
+func memMoving(h *inspect.Host, m *Snapshot, want inspect.Sources, note func(inspect.Source, error)) {
+	files := [...]struct {
+		src   inspect.Source
+		parse func([]byte) error
+	}{{inspect.Meminfo, m.parseMeminfo}, {inspect.Zoneinfo, m.parseZones}, {inspect.Vmstat, m.parseVmstat}}
+	var raw [len(files)][]byte
+	var errs [len(files)]error
+	read := func(i int) {
+		_, rel := h.At(files[i].src)
+		raw[i], errs[i] = h.Proc.Read(rel, raw[i][:0], inspect.UntilEmpty)
+	}
+	var before []byte
+	for try := range maxTries {
+		for i, f := range files {
+			if want.Has(f.src) && (i > 0 || try == 0) {
+				read(i)
+			}
+		}
+		if !want.Has(inspect.Meminfo) || !want.Has(inspect.Zoneinfo) || errs[0] != nil || errs[1] != nil {
+			break
+		}
+		before, raw[0] = raw[0], before
+		if read(0); errs[0] != nil {
+			break
+		}
+		if m.Still = sameLines(before, raw[0]); m.Still {
+			break
+		}
+	}
+	for i, f := range files {
+		if !want.Has(f.src) {
+			continue
+		}
+		if errs[i] == nil {
+			if errs[i] = f.parse(raw[i]); errs[i] != nil {
+				errs[i] = fmt.Errorf("parse %s: %w", f.src, errs[i])
+			}
+		}
+		note(f.src, errs[i])
+	}
+	if want.Has(inspect.Buddyinfo) {
+		note(inspect.Buddyinfo, readBuddies(h, m))
+	}
+}
+
+// sameLines tells whether the lines that must hold still do.
+func sameLines(a, b []byte) bool {
+	for _, name := range available {
+		if !bytes.Equal(lineOf(a, name), lineOf(b, name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// lineOf returns what a file of "name: value" says behind a name; nil if nothing.
+func lineOf(b []byte, name string) []byte {
+	at := bytes.Index(b, append(append([]byte{'\n'}, name...), ':'))
+	if at < 0 {
+		return nil
+	}
+	line, _ := inspect.CutLine(b[at+1:])
+	return line
+}
+
+// parseMeminfo notes where the file ends too early: every kernel since 4.0 has the
+// lines that are asked for here, one near its beginning, one near its end.
+func (m *Snapshot) parseMeminfo(b []byte) (err error) {
+	m.Info, err = inspect.ParseCounters(b, 64)
+	_, begun := m.Info["MemTotal"]
+	_, done := m.Info["Committed_AS"]
+	m.cut = begun && !done
+	return err
+}
+
+func (m *Snapshot) parseZones(b []byte) (err error) {
+	m.Zones, err = parseZoneinfo(b)
+	return err
+}
+
+func (m *Snapshot) parseVmstat(b []byte) (err error) {
+	m.Vmstat, err = inspect.ParseCounters(b, 256)
+	return err
+}
+
+// readBuddies attaches the free blocks to the zones, which it makes where
+// zoneinfo gave none.
+func readBuddies(h *inspect.Host, m *Snapshot) error {
+	return h.Proc.With("buddyinfo", func(b []byte) error { return parseBuddyinfo(b, m.zone) })
+}
+
+// parseBuddyinfo reads lines of "Node 0, zone DMA 1 0 3": free blocks by order.
+func parseBuddyinfo(b []byte, zone func(node int, name string) *Zone) error {
+	for first := true; first || len(b) > 0; first = false {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		f := strings.Fields(string(line))
+		if len(f) < 5 || f[0] != "Node" || f[2] != "zone" {
+			return inspect.ErrMalformed
+		}
+		node, err := strconv.Atoi(strings.TrimSuffix(f[1], ","))
+		if err != nil {
+			return inspect.ErrMalformed
+		}
+		blocks := make([]uint64, 0, len(f)-4)
+		for _, text := range f[4:] {
+			n, ok := inspect.ParseUint([]byte(text))
+			if !ok {
+				return inspect.ErrMalformed
+			}
+			blocks = append(blocks, n)
+		}
+		zone(node, f[3]).Blocks = blocks
+	}
+	return nil
+}
+
+func (m *Snapshot) zone(node int, name string) *Zone {
+	for i := range m.Zones {
+		if z := &m.Zones[i]; z.Node == node && z.Name == name {
+			return z
+		}
+	}
+	m.Zones = append(m.Zones, Zone{Node: node, Name: name})
+	return &m.Zones[len(m.Zones)-1]
+}
+
+// Reader returns what reads a source of its own into m; nil for those that
+// are read with others.
+func Reader(h *inspect.Host, s inspect.Source) func(*Snapshot) error {
+	if s.Shape() != inspect.ShapeCustom {
+		return func(m *Snapshot) error { return m.Read(s) }
+	}
+	switch s {
+	case inspect.Swaps:
+		return func(m *Snapshot) error { return readSwaps(h, m) }
+	case inspect.Slabinfo:
+		return func(m *Snapshot) error { return readSlabs(h, m) }
+	case inspect.PressureMemory:
+		return func(m *Snapshot) error { return readPressure(h, m) }
+	case inspect.NodeMeminfo:
+		return func(m *Snapshot) error { return readNodes(h, m) }
+	case inspect.HugepagePools:
+		return func(m *Snapshot) error { return readPools(h, m) }
+	case inspect.KSM:
+		return func(m *Snapshot) error { return readKSM(h, m) }
+	case inspect.ZramStat:
+		return func(m *Snapshot) error { return readZrams(h, m) }
+	}
+	return nil
+}
+
+// Part is one of the many of a kind that a snapshot holds, in its context.
+type Part[T any] struct {
+	Mem *Snapshot
+	It  *T
+	N   int // its place in the list
+}
+
+// Missing says why a source gave nothing.
+func (p Part[T]) Missing(s inspect.Source) inspect.Reason { return p.Mem.Got[s] }
+
+// Before says that parts are not followed over an interval.
+func (p Part[T]) Before() (Part[T], time.Duration, bool) { return Part[T]{}, 0, false }
+
+// Kernel returns the kernel that was read.
+func (p Part[T]) Kernel() inspect.Version { return p.Mem.Host.Kernel }
+
+// Parts is a list in its context: the rows of a table.
+type Parts[T any] struct {
+	Mem  *Snapshot
+	List []T
+}
+
+// Missing says why a source gave nothing, so that there are no rows.
+func (l Parts[T]) Missing(s inspect.Source) inspect.Reason { return l.Mem.Missing(s) }
+
+// Len returns how many there are.
+func (l Parts[T]) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l Parts[T]) At(i int) Part[T] { return Part[T]{l.Mem, &l.List[i], i} }

@@ -1,0 +1,71 @@
+package mem_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/procfs"
+
+	"kwhy/inspect/inspecttest"
+	"kwhy/inspect/mem"
+)
+
+// The readers that replace procfs's for the sake of speed say what procfs says.
+
+func TestBuddyinfoAsProcfs(t *testing.T) {
+	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("proc/buddyinfo")), inspecttest.LiveFile(t, "/proc/buddyinfo")) {
+		list, err := inspecttest.Oracle(t, "buddyinfo", text).BuddyInfo()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := mem.ParseBuddyinfo([]byte(text))
+		if err != nil || len(got) != len(list) {
+			t.Fatalf("%d zones of %d: %v", len(got), len(list), err)
+		}
+		for i, z := range got {
+			want := make([]float64, 0, len(z.Blocks))
+			for _, n := range z.Blocks {
+				want = append(want, float64(n))
+			}
+			if diff := cmp.Diff(list[i].Sizes, want); diff != "" || list[i].Zone != z.Name {
+				t.Errorf("zone %s, %s there: %s", z.Name, list[i].Zone, diff)
+			}
+		}
+	}
+}
+
+func TestMapsAsProcfs(t *testing.T) {
+	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("maps")), inspecttest.LiveFile(t, "/proc/self/maps")) {
+		proc, err := inspecttest.Oracle(t, "1/maps", text).Proc(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps, err := proc.ProcMaps()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := mem.ParseMaps([]byte(text))
+		if err != nil || len(got) != len(maps) {
+			t.Fatalf("%d mappings of %d: %v", len(got), len(maps), err)
+		}
+		for i, m := range maps {
+			g := got[i]
+			if g.Start != uint64(m.StartAddr) || g.End != uint64(m.EndAddr) || g.Perms() != letters(m.Perms) || g.Path != m.Pathname {
+				t.Errorf("%+v, procfs has %+v", g, m)
+			}
+		}
+	}
+}
+
+func letters(p *procfs.ProcMapPermissions) string {
+	b := []byte("---p")
+	for i, set := range [...]bool{p.Read, p.Write, p.Execute} {
+		if set {
+			b[i] = "rwx"[i]
+		}
+	}
+	if p.Shared {
+		b[3] = 's'
+	}
+	return string(b)
+}

@@ -1,0 +1,123 @@
+package mem
+
+import (
+	"bytes"
+	"strconv"
+
+	"kwhy/inspect"
+)
+
+// Zone is one memory zone of one NUMA node, from /proc/zoneinfo and
+// /proc/buddyinfo. Sizes are in pages.
+type Zone struct {
+	Node       int
+	Name       string           // DMA, DMA32, Normal, HighMem, Movable, Device
+	Pages      inspect.Counters // free, boost, min, low, high, promo, spanned, present, managed, cma
+	Protection []uint64         // pages kept back from allocations that a higher zone could serve
+	PerCPU     uint64           // pages on the per-CPU lists: free, and in no MemFree
+	HasPerCPU  bool
+	Blocks     []uint64 // free blocks by order; nil without buddyinfo
+}
+
+// FreeInBlocks returns the pages in all free blocks of at least the given order.
+func (z *Zone) FreeInBlocks(order int) (pages uint64) {
+	for o := order; o < len(z.Blocks); o++ {
+		pages += z.Blocks[o] << o
+	}
+	return pages
+}
+
+// zoneLines are the words under which zoneinfo gives a zone's sizes. The
+// first is "pages free", the others stand alone. Which ones there are depends
+// on the kernel (mm/vmstat.c, zoneinfo_show_print).
+func zoneLine(word string) bool {
+	switch word {
+	case "boost", "min", "low", "high", "promo", "spanned", "present", "managed", "cma":
+		return true
+	}
+	return false
+}
+
+// parseZoneinfo reads /proc/zoneinfo. procfs reads it too, but not the
+// per-CPU lists, and its time is a third of what a whole run may take.
+func parseZoneinfo(b []byte) ([]Zone, error) {
+	var zones []Zone
+	var z *Zone
+	pagesets := false
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		word, rest := inspect.CutField(line)
+		switch {
+		case string(word) == "Node":
+			zones = append(zones, Zone{})
+			z, pagesets = &zones[len(zones)-1], false
+			if !z.head(rest) {
+				return nil, inspect.ErrMalformed
+			}
+		case z == nil:
+		case string(word) == "pagesets":
+			pagesets, z.HasPerCPU = true, true
+		case pagesets:
+			z.pageset(word, rest)
+		default:
+			z.size(word, rest)
+		}
+	}
+	if len(zones) == 0 {
+		return nil, inspect.ErrMalformed
+	}
+	return zones, nil
+}
+
+// head reads what follows "Node": "0, zone      DMA".
+func (z *Zone) head(rest []byte) bool {
+	node, rest := inspect.CutField(rest)
+	_, rest = inspect.CutField(rest)
+	name, _ := inspect.CutField(rest)
+	n, err := strconv.Atoi(string(bytes.TrimSuffix(node, []byte(","))))
+	z.Node, z.Name, z.Pages = n, string(name), make(inspect.Counters, 10)
+	return err == nil && z.Name != ""
+}
+
+func (z *Zone) pageset(word, rest []byte) {
+	if string(word) != "count:" {
+		return
+	}
+	field, _ := inspect.CutField(rest)
+	if n, ok := inspect.ParseUint(field); ok {
+		z.PerCPU += n
+	}
+}
+
+func (z *Zone) size(word, rest []byte) {
+	if string(word) == "pages" {
+		word, rest = inspect.CutField(rest) // "pages free     3840"
+		if string(word) != "free" {
+			return
+		}
+	} else if string(word) == "protection:" {
+		z.Protection = parseProtection(rest)
+		return
+	} else if !zoneLine(string(word)) {
+		return
+	}
+	field, _ := inspect.CutField(rest)
+	if n, ok := inspect.ParseUint(field); ok {
+		z.Pages[string(word)] = n
+	}
+}
+
+// parseProtection reads "(0, 3018, 3530)"; nil if any of it is no number.
+func parseProtection(b []byte) []uint64 {
+	b = bytes.Trim(bytes.TrimSpace(b), "()")
+	var out []uint64
+	for part := range bytes.SplitSeq(b, []byte(",")) {
+		n, ok := inspect.ParseUint(bytes.TrimSpace(part))
+		if !ok {
+			return nil
+		}
+		out = append(out, n)
+	}
+	return out
+}

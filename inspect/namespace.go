@@ -1,0 +1,56 @@
+package inspect
+
+import "strings"
+
+// FirstDynamic is where the numbers of namespaces begin that are made later; those
+// below it are of the namespaces that the kernel begins with (fs/proc/generic.c,
+// PROC_DYNAMIC_FIRST). By 6.18 all kinds have one (include/uapi/linux/nsfs.h).
+const FirstDynamic = 0xF0000000
+
+// FirstNamespace returns the number of the namespace that the kernel began with,
+// of the kinds for which it is fixed (include/linux/proc_ns.h); 0 for others. That
+// of mnt and net is fixed where the one that was read, inode, is.
+func FirstNamespace(name string, inode uint64) uint64 {
+	switch strings.TrimSuffix(name, "_for_children") {
+	case "mnt":
+		if inode < FirstDynamic {
+			return 4026531832
+		}
+	case "net":
+		if inode < FirstDynamic {
+			return 4026531833
+		}
+	case "time":
+		return 4026531834
+	case "cgroup":
+		return 4026531835
+	case "pid":
+		return 4026531836
+	case "user":
+		return InitialUserNS
+	case "uts":
+		return 4026531838
+	case "ipc":
+		return 4026531839
+	}
+	return 0
+}
+
+// InitialUserNS is the number of the user namespace that the kernel began with,
+// which is the only one whose capabilities hold over the host (capable() in
+// kernel/capability.c).
+const InitialUserNS = 4026531837
+
+// Namespace reads the number in a link such as "net:[4026531840]".
+func (h *Host) Namespace(dir, name string) (uint64, error) {
+	to, err := h.Proc.Readlink(dir + "/ns/" + name)
+	if err != nil {
+		return 0, err
+	}
+	_, number, _ := strings.Cut(to, "[")
+	n, ok := ParseUint([]byte(strings.TrimSuffix(number, "]")))
+	if !ok {
+		return 0, ErrMalformed
+	}
+	return n, nil
+}

@@ -1,0 +1,311 @@
+package net
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+)
+
+// Namespace is a network namespace, and how it is reached.
+type Namespace struct {
+	Inode     uint64  // tells one from another; 0 if unknown
+	Dir       string  // its directory below /proc: self/net, 1234/net
+	PID       int32   // the process through which it is reached
+	Own       bool    // kwhy is in it
+	Processes []int32 // that live in it, in ascending order; of NetNamespaces alone
+}
+
+// NamespaceList are the network namespaces of a host.
+type NamespaceList struct {
+	Procs  *proc.Processes
+	List   []Namespace // kwhy's own first, then by how many processes live there
+	Denied int         // processes whose namespace may not be seen
+}
+
+// FindNamespaces finds the namespaces that processes live in. One that is kept alive
+// by a bind mount (ip netns add) or by a socket alone has no process, and is not
+// found. A thread can be in another than its process: that is not looked for.
+func FindNamespaces(h *inspect.Host, ps *proc.Processes) *NamespaceList {
+	out := &NamespaceList{Procs: ps}
+	own, ownInode := OwnNamespace(h), ownInode(h)
+	at := map[uint64]*Namespace{}
+	var mu sync.Mutex
+	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
+		p := &ps.Rows[i]
+		if p.Kthread() {
+			return // all are in the initial one
+		}
+		inode, err := h.Namespace(p.Dir(), "net")
+		mu.Lock()
+		defer mu.Unlock()
+		switch inspect.ReasonOfPID(err) {
+		case inspect.Present:
+		case inspect.Denied:
+			out.Denied++
+			return
+		default:
+			return
+		}
+		s := at[inode]
+		if s == nil {
+			s = &Namespace{Inode: inode, Own: inode == ownInode}
+			at[inode] = s
+		}
+		s.Processes = append(s.Processes, p.PID)
+	})
+	for _, s := range at {
+		slices.Sort(s.Processes)
+		s.PID = s.Processes[0]
+		if s.Dir = strconv.Itoa(int(s.PID)) + "/net"; s.Own && own.Own {
+			s.Dir, s.PID = own.Dir, own.PID
+		}
+		out.List = append(out.List, *s)
+	}
+	slices.SortFunc(out.List, func(a, b Namespace) int {
+		if a.Own != b.Own {
+			if a.Own {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(len(b.Processes), len(a.Processes)), cmp.Compare(a.PID, b.PID))
+	})
+	return out
+}
+
+// errCopy says that a copy of a host has no namespace to enter.
+var errCopy = errors.New("a copy")
+
+// inside runs do in a network namespace, on a thread of its own that ends with it:
+// a thread that has entered another namespace must run nothing else. Entering wants
+// CAP_SYS_ADMIN, here and in the user namespace that owns it (setns(2)).
+func inside(h *inspect.Host, space Namespace, do func()) error {
+	if !h.Live {
+		return errCopy
+	}
+	fd, err := unix.Openat(h.Proc.Fd, strconv.Itoa(int(space.PID))+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: strconv.Itoa(int(space.PID)) + "/ns/net", Err: err}
+	}
+	defer unix.Close(fd)
+	return onSpareThread(func() error {
+		err := unix.Setns(fd, unix.CLONE_NEWNET)
+		if err == nil {
+			do()
+		}
+		return err
+	})
+}
+
+// onSpareThread runs do on a thread that ends with it. The main thread won't do:
+// the runtime keeps it, and with it /proc/self would stay in the other namespace.
+func onSpareThread(do func() error) error {
+	done := make(chan error, 1)
+	spare := func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+		done <- do()
+	}
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			spare()
+			return
+		}
+		defer runtime.UnlockOSThread()
+		held := make(chan struct{})
+		go func() { // not on the main thread, which is held here meanwhile
+			defer close(held)
+			spare()
+		}()
+		<-held
+	}()
+	return <-done
+}
+
+// NamespacePart is the network of one namespace, among all.
+type NamespacePart struct {
+	All *Namespaces
+	It  *Snapshot
+	N   int
+}
+
+// Namespaces is the network of each namespace that a process lives in.
+type Namespaces struct {
+	Found *NamespaceList
+	List  []*Snapshot
+	Was   *Namespaces
+}
+
+// TakeNamespaces reads the wanted sources of every namespace. One that ends meanwhile is
+// left out.
+func TakeNamespaces(h *inspect.Host, ps *proc.Processes, want inspect.Sources) *Namespaces {
+	out := &Namespaces{Found: FindNamespaces(h, ps)}
+	for _, s := range out.Found.List {
+		if n, err := Take(h, s, want); err == nil {
+			out.List = append(out.List, n)
+		}
+	}
+	return out
+}
+
+// Missing says that nothing of all namespaces together is missing: Gaps counts.
+func (l *Namespaces) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Before returns the sample an interval ago.
+func (l *Namespaces) Before() (*Namespaces, time.Duration, bool) {
+	if l.Was == nil {
+		return nil, 0, false
+	}
+	return l.Was, l.Found.Procs.Host.At.Sub(l.Was.Found.Procs.Host.At), true
+}
+
+// Origin is the source that a value of all was taken from, of one that names several.
+func (l *Namespaces) Origin(s inspect.Source) inspect.Source {
+	for i, n := range l.List {
+		if n.Origin(s) != l.List[max(i-1, 0)].Origin(s) {
+			return s
+		}
+	}
+	if len(l.List) == 0 {
+		return s
+	}
+	return l.List[0].Origin(s)
+}
+
+// Kernel returns the kernel that was read.
+func (l *Namespaces) Kernel() inspect.Version { return l.Found.Procs.Host.Host.Kernel }
+
+// Len returns how many there are.
+func (l *Namespaces) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l *Namespaces) At(i int) NamespacePart { return NamespacePart{l, l.List[i], i} }
+
+// Gaps lists what could not be seen.
+func (l *Namespaces) Gaps() (out []inspect.Gap) {
+	if n := l.Found.Denied; n > 0 {
+		total := n
+		for i := range l.Found.List {
+			total += len(l.Found.List[i].Processes)
+		}
+		out = append(out, inspect.Gap{Source: inspect.PIDNs, Reason: inspect.Denied, Count: n, Of: total})
+	}
+	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+		g := inspect.Gap{Source: s}
+		for _, n := range l.List {
+			if r := n.Missing(s); r.IsGap() && r != inspect.Unread {
+				g.Reason = r
+				g.Count++
+			}
+		}
+		if g.Of = len(l.List); g.Count > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// Missing says why a source gave nothing.
+func (p NamespacePart) Missing(s inspect.Source) inspect.Reason { return p.It.Missing(s) }
+
+// Before returns the same namespace an interval ago.
+func (p NamespacePart) Before() (NamespacePart, time.Duration, bool) {
+	if p.All.Was == nil {
+		return NamespacePart{}, 0, false
+	}
+	for i, w := range p.All.Was.List {
+		if w.Space.Inode == p.It.Space.Inode {
+			return NamespacePart{p.All.Was, w, i}, p.It.Mem.At.Sub(w.Mem.At), true
+		}
+	}
+	return NamespacePart{}, 0, false
+}
+
+// Kernel returns the kernel that was read.
+func (p NamespacePart) Kernel() inspect.Version { return p.It.Kernel() }
+
+// Part is one of the many of a kind that a network has.
+type Part[T any] struct {
+	Net *Snapshot
+	It  *T
+
+	was func(*Snapshot, *T) *T
+}
+
+// Missing says why a source gave nothing.
+func (p Part[T]) Missing(s inspect.Source) inspect.Reason { return p.Net.Missing(s) }
+
+// Before returns the same thing an interval ago.
+func (p Part[T]) Before() (Part[T], time.Duration, bool) {
+	was, over, ok := p.Net.Before()
+	if !ok || p.was == nil {
+		return Part[T]{}, 0, false
+	}
+	it := p.was(was, p.It)
+	if it == nil {
+		return Part[T]{}, 0, false
+	}
+	return Part[T]{was, it, p.was}, over, true
+}
+
+// Kernel returns the kernel that was read.
+func (p Part[T]) Kernel() inspect.Version { return p.Net.Kernel() }
+
+// Parts is a list in its context: the rows of a table.
+type Parts[T any] struct {
+	Net  *Snapshot
+	List []T
+	Same func(*Snapshot, *T) *T // finds one in an earlier sample; nil where they are not followed
+}
+
+// Origin is the source that a value was taken from, of one that names several.
+func (l Parts[T]) Origin(s inspect.Source) inspect.Source { return l.Net.Origin(s) }
+
+// Missing says why a source gave nothing, so that there are no rows.
+func (l Parts[T]) Missing(s inspect.Source) inspect.Reason { return l.Net.Missing(s) }
+
+// Len returns how many there are.
+func (l Parts[T]) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l Parts[T]) At(i int) Part[T] { return Part[T]{l.Net, &l.List[i], l.Same} }
+
+// SameInterface finds an interface in an earlier sample.
+func SameInterface(was *Snapshot, i *Interface) *Interface {
+	for k := range was.Interfaces {
+		if w := &was.Interfaces[k]; w.Name == i.Name && w.Index == i.Index {
+			return w
+		}
+	}
+	return nil
+}
+
+// SameSoftnet finds a CPU in an earlier sample.
+func SameSoftnet(was *Snapshot, c *SoftnetCPU) *SoftnetCPU {
+	for k := range was.Softnet {
+		if was.Softnet[k].CPU == c.CPU {
+			return &was.Softnet[k]
+		}
+	}
+	return nil
+}
+
+// SameQdisc finds a qdisc in an earlier sample.
+func SameQdisc(was *Snapshot, q *Qdisc) *Qdisc {
+	for k := range was.Qdiscs {
+		if w := &was.Qdiscs[k]; w.Dev == q.Dev && w.Kind == q.Kind && w.Handle == q.Handle && w.Parent == q.Parent {
+			return w
+		}
+	}
+	return nil
+}

@@ -1,0 +1,487 @@
+package net
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/mem"
+	"kwhy/inspect/proc"
+)
+
+// Snapshot is the network of one namespace, and of the host what the kernel keeps for
+// all of them, at one moment and a moment before if it was asked to watch.
+type Snapshot struct {
+	Mem   *mem.Snapshot // sysctls with one number or word
+	Space Namespace
+
+	Sockstat  inspect.Counters    // sockstat and sockstat6: "TCP inuse", "TCP6 inuse"; mem is in pages
+	MIB       inspect.Counters    // snmp, snmp6 and netstat, named as nstat does: TcpRetransSegs
+	Protocols map[string]Protocol // of all namespaces
+	Sockets   SocketCount
+	Listed    *Sockets     // what Sockets counts, and the rest; nil unless the tables were wanted
+	Softnet   []SoftnetCPU // of all namespaces
+
+	Interfaces []Interface
+	Qdiscs     []Qdisc
+	Hooks      []Hook
+	Tables     []string // of iptables: "ip filter"
+	Conntrack  inspect.Counters
+
+	TCPMem, UDPMem   [3]inspect.Num // pages
+	TCPRmem, TCPWmem [3]inspect.Num // bytes
+	Ports            PortRange
+
+	Was *Snapshot
+
+	got  [inspect.NumSources]inspect.Reason
+	from inspect.Source // of Sockets
+}
+
+// PortRange is the range that connect takes local ports from.
+type PortRange struct {
+	Low, High inspect.Num
+	Reserved  int // ports of the range that it passes over
+}
+
+// Size is how many ports there are to take; Unset where that is not known.
+func (r PortRange) Size() inspect.Num {
+	if r.Low < 0 || r.High < r.Low {
+		return inspect.Unset
+	}
+	return r.High - r.Low + 1 - inspect.Num(r.Reserved)
+}
+
+// Missing says why a source gave nothing.
+func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
+	if singleSysctl(s) {
+		return n.Mem.Missing(s)
+	}
+	if s >= inspect.PIDStat {
+		return inspect.Present
+	}
+	return n.got[s]
+}
+
+// Before returns the sample an interval ago.
+func (n *Snapshot) Before() (*Snapshot, time.Duration, bool) {
+	if n.Was == nil {
+		return nil, 0, false
+	}
+	return n.Was, n.Mem.At.Sub(n.Was.Mem.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (n *Snapshot) Kernel() inspect.Version { return n.Mem.Host.Kernel }
+
+// Origin is the source that a value was taken from, of one that names several.
+func (n *Snapshot) Origin(s inspect.Source) inspect.Source {
+	if s == inspect.TCPSockets && n.from != inspect.None {
+		return n.from
+	}
+	return s
+}
+
+// Gaps lists the wanted sources that gave nothing.
+func (n *Snapshot) Gaps() []inspect.Gap {
+	out := n.Mem.Gaps()
+	if n.Listed != nil {
+		out = append(out, n.Listed.Gaps()...)
+	}
+	for s, r := range n.got {
+		if r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
+		}
+	}
+	return out
+}
+
+// singleSysctl tells a source that holds one number, or one word, of those that a
+// snapshot of memory reads too.
+func singleSysctl(s inspect.Source) bool {
+	return s.Shape() == inspect.ShapeNumber || s == inspect.DefaultQdisc
+}
+
+// hostWide tells the sysctls that exist once and are shown in the initial namespace
+// alone, and the rest of them that are the same in each: they are read where kwhy
+// is, whichever namespace it looks at. The others are of one namespace.
+func hostWide(s inspect.Source) bool {
+	switch s {
+	case inspect.TCPMem, inspect.UDPMem, inspect.DefaultQdisc, inspect.RmemMax, inspect.WmemMax, inspect.RmemDefault, inspect.WmemDefault, inspect.TCPMaxOrphans, inspect.NetdevMaxBacklog, inspect.NetdevBudget, inspect.NetdevBudgetUsecs, inspect.CPUList, inspect.Meminfo:
+		return true
+	}
+	return false
+}
+
+// Take reads the wanted sources of a namespace. It fails only where the namespace's
+// files can't be read at all. What /proc/PID/net does not hold, sysctls and what is
+// asked by netlink, is read in the namespace itself, by a thread that enters it and
+// is thrown away, where that is permitted.
+func Take(h *inspect.Host, space Namespace, want inspect.Sources) (*Snapshot, error) {
+	return TakeWith(h, space, want, nil)
+}
+
+// TakeWith is Net where the descriptors of all processes were walked already.
+func TakeWith(h *inspect.Host, space Namespace, want inspect.Sources, walk *FDWalk) (*Snapshot, error) {
+	n := newNet(h, space)
+	if err := netFiles(h, n, want); err != nil {
+		if pid, ok := inspect.ParsePID(strings.TrimSuffix(space.Dir, "/net")); ok {
+			err = orGone(h, pid, err)
+		}
+		return nil, err
+	}
+	netSysctls(h, n, want, hostWide)
+	ask := func() {
+		netSysctls(h, n, want, func(s inspect.Source) bool { return !hostWide(s) })
+		netAsk(h, n, want)
+	}
+	if space.Own {
+		ask()
+	} else if err := inside(h, space, ask); errors.Is(err, errCopy) {
+		n.shut(want, inspect.Inapplicable)
+	} else if err != nil {
+		n.shut(want, inspect.ReasonOf(err))
+	}
+	netSockets(h, n, want, walk)
+	return n, nil
+}
+
+func newNet(h *inspect.Host, space Namespace) *Snapshot {
+	unset := [3]inspect.Num{inspect.Unset, inspect.Unset, inspect.Unset}
+	n := &Snapshot{Mem: &mem.Snapshot{Settings: h.NewSettings()}, Space: space, Sockstat: inspect.Counters{}, MIB: inspect.Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset, Ports: PortRange{Low: inspect.Unset, High: inspect.Unset}}
+	for s := range n.got {
+		n.got[s], n.Mem.Got[s] = inspect.Unread, inspect.Unread
+	}
+	return n
+}
+
+// shut notes why nothing could be read inside of the namespace.
+func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
+	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+		switch {
+		case !want.Has(s) || hostWide(s):
+		case singleSysctl(s):
+			n.Mem.Got[s] = why
+		case insideOnly(s):
+			n.got[s] = why
+		}
+	}
+}
+
+// insideOnly tells what is of one namespace, and in none of its files.
+func insideOnly(s inspect.Source) bool {
+	switch s {
+	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute, inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks:
+		return true
+	}
+	return false
+}
+
+// netFiles reads the files of the namespace's directory.
+func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
+	var first error
+	failed := 0
+	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+		read := netReader(h, n, s)
+		if read == nil || !want.Has(s) {
+			continue
+		}
+		err := read()
+		if n.got[s] = netReason(err); err != nil && n.got[s] != inspect.Malformed {
+			failed++
+			first = errors.Join(first, err)
+		}
+	}
+	if _, err := h.Proc.Names(n.Space.Dir); err != nil && failed > 0 {
+		return fmt.Errorf("the network namespace of %s: %w", n.Space.Dir, err)
+	}
+	return nil
+}
+
+// netReason classes an error of a file of a namespace's directory: one that is not
+// there is gone with its process, or else this kernel does not have it.
+func netReason(err error) inspect.Reason {
+	r := inspect.ReasonOf(err)
+	if r == inspect.Failed && errors.Is(err, unix.EINVAL) {
+		return inspect.Vanished // the last process has left the namespace
+	}
+	return r
+}
+
+// netReader returns what reads a file of the namespace's directory into n.
+func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
+	at := func(name string, parse func([]byte) error) func() error {
+		return func() error { return h.Proc.With(n.Space.Dir+"/"+name, parse) }
+	}
+	switch s {
+	case inspect.Meminfo:
+		return func() (err error) { n.Mem.Info, err = h.Counters("meminfo", 64); return err }
+	case inspect.NetSockstat:
+		return at("sockstat", func(b []byte) error { return parseSockstat(b, n.Sockstat) })
+	case inspect.NetSockstat6:
+		return at("sockstat6", func(b []byte) error { return parseSockstat(b, n.Sockstat) })
+	case inspect.NetSNMP:
+		return at("snmp", func(b []byte) error { return parseMIB(b, n.MIB) })
+	case inspect.NetNetstat:
+		return at("netstat", func(b []byte) error { return parseMIB(b, n.MIB) })
+	case inspect.NetSNMP6:
+		return at("snmp6", func(b []byte) error { return n.parseSNMP6(b) })
+	case inspect.NetProtocols:
+		return at("protocols", func(b []byte) (err error) { n.Protocols, err = parseProtocols(b); return err })
+	case inspect.NetSoftnet:
+		return at("softnet_stat", func(b []byte) (err error) { n.Softnet, err = parseSoftnet(b, onlineList(h)); return err })
+	case inspect.NetDev:
+		return at("dev", func(b []byte) error {
+			return parseNetDev(b, func(name string, s DevStats) { n.Interfaces = append(n.Interfaces, newInterface(name, s)) })
+		})
+	case inspect.NetConntrack:
+		return at("stat/nf_conntrack", func(b []byte) (err error) { n.Conntrack, err = parseConntrack(b); return err })
+	case inspect.NetTables:
+		return func() error {
+			n.Tables, n.got[s] = netTables(h, n.Space.Dir)
+			if n.got[s] == inspect.Denied {
+				return fs.ErrPermission
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// parseSNMP6 reads lines of "Ip6InReceives 1": the names are nstat's already.
+func (n *Snapshot) parseSNMP6(b []byte) error {
+	list, err := inspect.ParseCounters(b, 128)
+	for name, value := range list {
+		n.MIB[name] = value
+	}
+	return err
+}
+
+func onlineList(h *inspect.Host) string {
+	var l inspect.CPULists
+	h.CpuLists(&l)
+	return l.Online
+}
+
+// netSysctls reads the sysctls of which, in the namespace that the calling thread is
+// in: /proc/sys/net shows each thread its own.
+func netSysctls(h *inspect.Host, n *Snapshot, want inspect.Sources, which func(inspect.Source) bool) {
+	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+		if !want.Has(s) || !which(s) || !strings.HasPrefix(s.String(), "/proc/sys/") {
+			continue
+		}
+		if singleSysctl(s) {
+			if read := mem.Reader(h, s); read != nil {
+				n.Mem.Got[s] = inspect.ReasonOf(read(n.Mem))
+			}
+			continue
+		}
+		switch s {
+		case inspect.TCPMem:
+			n.got[s] = numbers(h, s, n.TCPMem[:])
+		case inspect.UDPMem:
+			n.got[s] = numbers(h, s, n.UDPMem[:])
+		case inspect.TCPRmem:
+			n.got[s] = numbers(h, s, n.TCPRmem[:])
+		case inspect.TCPWmem:
+			n.got[s] = numbers(h, s, n.TCPWmem[:])
+		case inspect.IPLocalPortRange:
+			var r [2]inspect.Num
+			if n.got[s] = numbers(h, s, r[:]); n.got[s] == inspect.Present {
+				n.Ports.Low, n.Ports.High = r[0], r[1]
+			}
+		case inspect.IPLocalReservedPorts:
+			n.got[s] = reservedPorts(h, n)
+		}
+	}
+}
+
+// numbers reads a sysctl of several numbers.
+func numbers(h *inspect.Host, s inspect.Source, to []inspect.Num) inspect.Reason {
+	t, rel := h.At(s)
+	return inspect.ReasonOf(t.Single(rel, func(b []byte) error {
+		rest := inspect.TrimNewline(b)
+		got := make([]inspect.Num, len(to))
+		for i := range got {
+			var field []byte
+			field, rest = inspect.CutField(rest)
+			if got[i] = inspect.ParseNum(field); got[i] == inspect.Unset {
+				return inspect.ErrMalformed
+			}
+		}
+		copy(to, got)
+		return nil
+	}))
+}
+
+// reservedPorts counts those of the range that connect passes over.
+func reservedPorts(h *inspect.Host, n *Snapshot) inspect.Reason {
+	t, rel := h.At(inspect.IPLocalReservedPorts)
+	return inspect.ReasonOf(t.Single(rel, func(b []byte) error {
+		inspect.EachCPU(string(inspect.TrimNewline(b)), func(port int) { // a list of the same form
+			if inspect.Num(port) >= n.Ports.Low && inspect.Num(port) <= n.Ports.High {
+				n.Ports.Reserved++
+			}
+		})
+		return nil
+	}))
+}
+
+// netAsk asks by netlink what the namespace that the calling thread is in has, and
+// reads what /sys shows of it. A copy of a host answers by its files alone.
+func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
+	var rt rtnet
+	live := h.Live // the kernel that is asked is the one whose files were read
+	none := func(s inspect.Source) {
+		if want.Has(s) {
+			n.got[s] = inspect.Inapplicable // the numbers there are another host's
+		}
+	}
+	if live && (want.Has(inspect.NetRoute) || want.Has(inspect.NetQdisc)) {
+		n.got[inspect.NetRoute] = inspect.ReasonOf(rt.routes())
+	} else {
+		none(inspect.NetRoute)
+	}
+	if want.Has(inspect.NetSysfs) {
+		n.got[inspect.NetSysfs] = sysfsInterfaces(h, n, &rt)
+	}
+	for i := range n.Interfaces {
+		if from := rt.links[n.Interfaces[i].Name]; from != nil {
+			n.Interfaces[i].fill(from)
+		}
+	}
+	if !live {
+		none(inspect.NetQdisc)
+		none(inspect.NetEthtool)
+		none(inspect.NetHooks)
+		return
+	}
+	if want.Has(inspect.NetQdisc) {
+		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues())
+		n.Qdiscs = rt.qdiscs
+	}
+	if want.Has(inspect.NetEthtool) {
+		n.got[inspect.NetEthtool] = n.askRings()
+	}
+	if want.Has(inspect.NetHooks) {
+		var devs []string
+		for i := range n.Interfaces {
+			devs = append(devs, n.Interfaces[i].Name)
+		}
+		hooks, err := netHooks(devs)
+		n.Hooks, n.got[inspect.NetHooks] = hooks, hookReason(err)
+	}
+}
+
+// askRings asks the cards that are up. Most virtual interfaces have no rings, and
+// say so.
+func (n *Snapshot) askRings() inspect.Reason {
+	for i := range n.Interfaces {
+		at := &n.Interfaces[i]
+		if at.State != "up" {
+			continue
+		}
+		switch err := at.rings(); {
+		case err == nil, errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
+		default:
+			return inspect.ReasonOf(err)
+		}
+	}
+	return inspect.Present
+}
+
+// sysfsInterfaces adds what /sys/class/net has. That is of the namespace in which
+// /sys was mounted, which need not be the one that is looked at: an interface is
+// the same where rtnetlink gives the same index and address, and without rtnetlink,
+// in a copy, where both lists are the same.
+func sysfsInterfaces(h *inspect.Host, n *Snapshot, rt *rtnet) inspect.Reason {
+	names, err := sysfsNames(h)
+	if err != nil {
+		return inspect.ReasonOf(err)
+	}
+	matched := false
+	for i := range n.Interfaces {
+		at := &n.Interfaces[i]
+		if !slices.Contains(names, at.Name) || !sysfsSame(h, n, rt, at.Name, len(names)) {
+			continue
+		}
+		sysfsInterface(h, at)
+		matched = true
+	}
+	if !matched && len(n.Interfaces) > 0 {
+		return inspect.Inapplicable // it speaks of another namespace
+	}
+	return inspect.Present
+}
+
+func sysfsSame(h *inspect.Host, n *Snapshot, rt *rtnet, name string, listed int) bool {
+	if rt.links == nil {
+		return n.Space.Own && listed == len(n.Interfaces)
+	}
+	link := rt.links[name]
+	if link == nil {
+		return false
+	}
+	index, err := h.Sys.Number("class/net/" + name + "/ifindex")
+	same := err == nil && inspect.Num(index) == link.Index
+	if name == "lo" { // each has one, alike: the whole list tells
+		same = same && listed == len(n.Interfaces)
+	}
+	address := ""
+	_ = h.Sys.Single("class/net/"+name+"/address", func(b []byte) error { address = strings.TrimSpace(string(b)); return nil })
+	return same && address == link.Hardware
+}
+
+// OwnNamespace is the namespace that kwhy is in; of a /proc of another PID namespace,
+// the host's mounted into a container, that of its first process: /proc/self there
+// would lead back to the container's network.
+func OwnNamespace(h *inspect.Host) Namespace {
+	if h.Live && !h.SameProcesses() {
+		if s, err := NamespaceOf(h, 1); err == nil {
+			return s
+		}
+	}
+	s := Namespace{Dir: "self/net", Own: true, PID: h.Self()}
+	s.Inode, _ = h.Namespace("self", "net")
+	return s
+}
+
+// NamespaceOf is the namespace that a process is in. Which one that is the kernel tells to
+// those alone who may trace the process; its /proc/PID/net it shows to everyone, so
+// that a namespace without a number is an answer too.
+func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
+	dir := strconv.Itoa(int(pid))
+	inode, err := h.Namespace(dir, "net")
+	if errors.Is(err, fs.ErrPermission) {
+		return Namespace{Dir: dir + "/net", PID: pid}, nil
+	}
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = inspect.ErrNoProcess
+		}
+		return Namespace{}, fmt.Errorf("the network namespace of process %d: %w", pid, err)
+	}
+	return Namespace{Dir: dir + "/net", PID: pid, Inode: inode, Own: inode == ownInode(h)}, nil
+}
+
+// ownInode is the inode of the namespace that this process is in: of a copy, that
+// which the copy was made in.
+func ownInode(h *inspect.Host) uint64 {
+	if h.Live {
+		if to, err := os.Readlink("/proc/self/ns/net"); err == nil {
+			if n, ok := proc.InodeIn([]byte(to)); ok {
+				return n
+			}
+		}
+	}
+	n, _ := h.Namespace("self", "net")
+	return n
+}

@@ -1,0 +1,317 @@
+package net
+
+import (
+	"sync"
+	"time"
+
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+	"kwhy/inspect/sockdiag"
+)
+
+// SocketQuery says which sockets are wanted.
+type SocketQuery struct {
+	Dir    string // whose network namespace, below /proc: OwnNet, or a process's number
+	Kinds  []string
+	States sockdiag.Mask
+	Bare   bool    // no memory, no tcp_info
+	Owners bool    // walk the descriptors of all processes
+	Walk   *FDWalk // where they were walked already
+}
+
+// Sockets are the sockets of one network namespace.
+type Sockets struct {
+	Host      *inspect.Host
+	When      time.Time
+	Dir       string
+	Namespace uint64 // its number; 0 if it may not be seen
+	Own       bool   // it is kwhy's own
+	List      sockdiag.List
+	Procs     *proc.Processes // whose descriptors were walked; nil if nobody asked
+	// Interrupted says that sockets came and went while they were listed, each time
+	// that it was tried.
+	Interrupted bool
+	// Denied is how many processes don't show their descriptors, of Walked.
+	Denied, Walked int
+	Was            *Sockets
+
+	why    [len(socketKinds)]inspect.Reason // sock_diag gave nothing of a kind
+	read   [len(socketKinds)]inspect.Reason // and neither did the file
+	scan   *proc.FDScan
+	owners []owned // by inode
+	cookie func() map[uint64]int32
+	inode  func() map[uint32]int32 // of unix sockets
+	number func() map[uint32]int32 // of those that a file tells of, by inode
+	half   func() map[endpoint]int // connections half open, by listener's address
+	listen func() map[endpoint]int32
+}
+
+// OwnDir is whose network namespace is meant where no process is named: kwhy's
+// own, or that of the first process where /proc is of another PID namespace, such
+// as a host's that is mounted in a container.
+func OwnDir(h *inspect.Host) string {
+	if h.Live && !h.SameProcesses() {
+		return "1"
+	}
+	return "self"
+}
+
+// TakeSockets lists the sockets of a network namespace: by sock_diag in kwhy's own, and
+// in another where it may be entered; and from the files of /proc/PID/net what
+// that does not tell, or where it may not be asked.
+func TakeSockets(h *inspect.Host, q SocketQuery) (*Sockets, error) {
+	s := &Sockets{Host: h, When: h.Now(), Dir: q.Dir}
+	s.Namespace, _ = h.Namespace(q.Dir, "net")
+	own, err := h.Namespace("self", "net")
+	s.Own = err == nil && own == s.Namespace || q.Dir == "self"
+	s.cookie = sync.OnceValue(s.byCookie)
+	s.inode = sync.OnceValue(s.byInode)
+	s.number = sync.OnceValue(s.byNumber)
+	s.half = sync.OnceValue(s.halfOpen)
+	s.listen = sync.OnceValue(s.listeners)
+	var walk sync.WaitGroup
+	switch {
+	case q.Walk != nil:
+		s.owned(q.Walk)
+	case q.Owners:
+		ps, err := proc.Scan(h, inspect.Sources{})
+		if err != nil {
+			return nil, err
+		}
+		walk.Go(func() { s.owned(WalkFDs(h, ps)) })
+	}
+	err = s.dump(&q)
+	walk.Wait()
+	if pid, ok := inspect.ParsePID(q.Dir); ok && err != nil {
+		err = orGone(h, pid, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sockets) byCookie() map[uint64]int32 {
+	out := make(map[uint64]int32, s.List.Len())
+	for i := range s.List.Len() {
+		if c := s.List.At(i).Cookie; c != 0 {
+			out[c] = int32(i)
+		}
+	}
+	return out
+}
+
+func (s *Sockets) byNumber() map[uint32]int32 {
+	out := map[uint32]int32{}
+	for i := range s.List.Len() {
+		if sock := s.List.At(i); sock.Cookie == 0 && sock.Inode != 0 {
+			out[sock.Inode] = int32(i)
+		}
+	}
+	return out
+}
+
+func (s *Sockets) byInode() map[uint32]int32 {
+	out := map[uint32]int32{}
+	for i := range s.List.Len() {
+		if sock := s.List.At(i); sock.Unix != nil {
+			out[sock.Inode] = int32(i)
+		}
+	}
+	return out
+}
+
+// PeerOf returns the other side of a unix socket; nil where it is not known.
+func (s *Sockets) PeerOf(sock *sockdiag.Socket) *sockdiag.Socket {
+	if sock.Unix == nil || sock.Unix.Peer == 0 {
+		return nil
+	}
+	if i, ok := s.inode()[sock.Unix.Peer]; ok {
+		return s.List.At(int(i))
+	}
+	return nil
+}
+
+// endpoint is an address to listen on.
+type endpoint struct {
+	addr [16]byte
+	port uint16
+}
+
+// halfOpen counts the connections that are half open by the address and port that
+// they came to, and by port alone.
+func (s *Sockets) halfOpen() map[endpoint]int {
+	out := map[endpoint]int{}
+	for i := range s.List.Len() {
+		if sock := s.List.At(i); sock.Stream() && sock.State == sockdiag.SynRecv {
+			to := sock.Local()
+			out[endpoint{to.Addr().As16(), to.Port()}]++
+			out[endpoint{port: to.Port()}]++
+		}
+	}
+	return out
+}
+
+// HalfOpen returns how many connections to a listener wait for the last segment of
+// their handshake. Listeners that share a port by SO_REUSEPORT get the sum of all.
+func (s *Sockets) HalfOpen(listener *sockdiag.Socket) int {
+	at := listener.Local()
+	if at.Addr().IsUnspecified() {
+		return s.half()[endpoint{port: at.Port()}]
+	}
+	return s.half()[endpoint{at.Addr().As16(), at.Port()}]
+}
+
+// Missing says why a source gave nothing.
+func (s *Sockets) Missing(src inspect.Source) inspect.Reason {
+	switch src {
+	case inspect.SockDiag:
+		for i := range socketKinds { // the first that was wanted stands for all
+			if socketKinds[i].asked && s.why[i] != inspect.Unread {
+				return s.why[i]
+			}
+		}
+		return inspect.Unread
+	case inspect.PIDFd:
+		if s.Procs == nil {
+			return inspect.Unread
+		}
+	}
+	return inspect.Present
+}
+
+// Before returns the sample an interval ago.
+func (s *Sockets) Before() (*Sockets, time.Duration, bool) {
+	if s.Was == nil {
+		return nil, 0, false
+	}
+	return s.Was, s.When.Sub(s.Was.When), true
+}
+
+// Kernel returns the kernel that was read.
+func (s *Sockets) Kernel() inspect.Version { return s.Host.Kernel }
+
+// Gaps lists what could not be seen: sock_diag as a whole where it told nothing of
+// TCP, the files that took its place, and processes that don't show whose sockets
+// they are. That a kernel has no sock_diag for a rare protocol is none: its file
+// says what there is.
+func (s *Sockets) Gaps() (out []inspect.Gap) {
+	if r := s.Missing(inspect.SockDiag); r.IsGap() && r != inspect.Unread {
+		out = append(out, inspect.Gap{Source: inspect.SockDiag, Reason: r, Count: 1, Of: 1})
+	}
+	counts := [inspect.NumReasons]int{}
+	for i, r := range s.read {
+		if r.IsGap() && r != inspect.Unread && (r != inspect.Unsupported || i == 0) {
+			counts[r]++
+		}
+	}
+	for r, n := range counts {
+		if n > 0 {
+			out = append(out, inspect.Gap{Source: inspect.PIDNet, Reason: inspect.Reason(r), Count: n, Of: len(s.read)})
+		}
+	}
+	if s.Denied > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: s.Denied, Of: s.Walked})
+	}
+	return out
+}
+
+// Len returns how many sockets there are.
+func (s *Sockets) Len() int { return s.List.Len() }
+
+// At returns one of them.
+func (s *Sockets) At(i int) SocketRow { return SocketRow{s, s.List.At(i)} }
+
+// SocketRow is a socket in its context.
+type SocketRow struct {
+	Net *Sockets
+	It  *sockdiag.Socket
+}
+
+// Missing says why a source gave nothing.
+func (r SocketRow) Missing(src inspect.Source) inspect.Reason {
+	switch src {
+	case inspect.SockDiag:
+		if r.It.Told.Has(sockdiag.Netlink) {
+			return inspect.Present
+		}
+		return r.Net.whyOf(r.It)
+	case inspect.PIDFd:
+		return r.Net.Missing(src)
+	}
+	return inspect.Present
+}
+
+// whyOf says why sock_diag did not tell of a socket.
+func (s *Sockets) whyOf(sock *sockdiag.Socket) inspect.Reason {
+	name := sock.ProtocolName()
+	for i := range socketKinds {
+		if socketKinds[i].name == name {
+			return s.why[i]
+		}
+	}
+	return inspect.Unsupported
+}
+
+// Before returns the same socket an interval ago: by its cookie, which no other has
+// in this boot, or, where a file tells of it, by its number and its own address.
+func (r SocketRow) Before() (SocketRow, time.Duration, bool) {
+	was, over, ok := r.Net.Before()
+	if !ok {
+		return SocketRow{}, 0, false
+	}
+	i, ok := was.same(r.It)
+	if !ok {
+		return SocketRow{}, 0, false
+	}
+	return was.At(int(i)), over, true
+}
+
+// same finds a socket of a later list.
+func (s *Sockets) same(later *sockdiag.Socket) (int32, bool) {
+	if later.Cookie != 0 {
+		i, ok := s.cookie()[later.Cookie]
+		return i, ok
+	}
+	if later.Inode == 0 {
+		return 0, false
+	}
+	i, ok := s.number()[later.Inode]
+	if !ok {
+		return 0, false
+	}
+	it := s.List.At(int(i))
+	return i, it.Cookie == 0 && it.Family == later.Family && it.Protocol == later.Protocol && it.LocalPort == later.LocalPort && it.LocalAddr == later.LocalAddr
+}
+
+// Kernel returns the kernel that was read.
+func (r SocketRow) Kernel() inspect.Version { return r.Net.Kernel() }
+
+// ListenerOf returns the listener that a connection came to, by address and port;
+// nil if there is none any more.
+func (s *Sockets) ListenerOf(sock *sockdiag.Socket) *sockdiag.Socket {
+	at := sock.Local()
+	for _, e := range [...]endpoint{{at.Addr().As16(), at.Port()}, {port: at.Port()}} {
+		if i, ok := s.listen()[e]; ok {
+			return s.List.At(int(i))
+		}
+	}
+	return nil
+}
+
+// listeners finds those of TCP by address and port; one of every address by port
+// alone.
+func (s *Sockets) listeners() map[endpoint]int32 {
+	out := map[endpoint]int32{}
+	for i := range s.List.Len() {
+		if sock := s.List.At(i); sock.Stream() && sock.State == sockdiag.Listen {
+			at := sock.Local()
+			e := endpoint{at.Addr().As16(), at.Port()}
+			if at.Addr().IsUnspecified() {
+				e.addr = [16]byte{}
+			}
+			out[e] = int32(i)
+		}
+	}
+	return out
+}

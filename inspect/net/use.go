@@ -1,0 +1,246 @@
+package net
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+	"kwhy/inspect/sockdiag"
+)
+
+// SocketRows are some sockets of a namespace.
+type SocketRows struct {
+	Net  *Sockets
+	List []int32 // of Net.List
+}
+
+// Only returns the sockets that keep.
+func (s *Sockets) Only(keep func(*sockdiag.Socket) bool) SocketRows {
+	out := SocketRows{Net: s}
+	for i := range s.List.Len() {
+		if keep(s.List.At(i)) {
+			out.List = append(out.List, int32(i))
+		}
+	}
+	return out
+}
+
+// Origin is the source that a value was taken from, of one that names several.
+func (l SocketRows) Origin(s inspect.Source) inspect.Source { return l.Net.Origin(s) }
+
+// Len returns how many there are.
+func (l SocketRows) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l SocketRows) At(i int) SocketRow { return l.Net.At(int(l.List[i])) }
+
+// Fill reads what is wanted of the processes that have some of them.
+func (l SocketRows) Fill(rows []int32, want inspect.Sources) []int32 {
+	of := make([]int32, len(rows))
+	for i, row := range rows {
+		of[i] = l.List[row]
+	}
+	l.Net.Fill(of, want)
+	return rows
+}
+
+// SocketUse is how many sockets of a protocol are in a state.
+type SocketUse struct {
+	Net      *Sockets
+	Protocol string // both versions of IP together
+	State    string
+	Of       sockdiag.State
+	N        int
+	Orphans  int    // of these, what no process has
+	Most     string // who has most of them, with its number; "" if nobody is known
+	MostN    int
+}
+
+// Missing says why a source gave nothing.
+func (u SocketUse) Missing(s inspect.Source) inspect.Reason { return u.Net.Missing(s) }
+
+// Before says that a count is not followed over an interval.
+func (u SocketUse) Before() (SocketUse, time.Duration, bool) { return SocketUse{}, 0, false }
+
+// Kernel returns the kernel that was read.
+func (u SocketUse) Kernel() inspect.Version { return u.Net.Kernel() }
+
+// SocketUses are counts of sockets, by protocol and by how many.
+type SocketUses []SocketUse
+
+// Origin is the source that a value was taken from, of one that names several.
+func (l SocketUses) Origin(s inspect.Source) inspect.Source {
+	if len(l) == 0 {
+		return s
+	}
+	return l[0].Net.Origin(s)
+}
+
+// Len returns how many there are.
+func (l SocketUses) Len() int { return len(l) }
+
+// At returns one of them.
+func (l SocketUses) At(i int) SocketUse { return l[i] }
+
+// Use counts the sockets by protocol and state, and finds who has most of each.
+func (s *Sockets) Use() SocketUses {
+	type key struct {
+		protocol string
+		state    sockdiag.State
+		name     string
+	}
+	type count struct {
+		n, orphans int
+		rows       map[int32]int
+	}
+	counts := map[key]*count{}
+	for i := range s.List.Len() {
+		sock := s.List.At(i)
+		k := key{strings.TrimSuffix(sock.ProtocolName(), "6"), sock.State, sock.StateName()}
+		c := counts[k]
+		if c == nil {
+			c = &count{rows: map[int32]int{}}
+			counts[k] = c
+		}
+		c.n++
+		if sock.Inode == 0 {
+			c.orphans++
+		}
+		if o := s.ownersOf(sock.Inode); len(o) > 0 {
+			c.rows[o[0].row]++
+		}
+	}
+	var out SocketUses
+	for k, c := range counts {
+		u := SocketUse{Net: s, Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans}
+		u.Most, u.MostN = s.most(c.rows)
+		out = append(out, u)
+	}
+	order := SocketProtocols()
+	slices.SortFunc(out, func(a, b SocketUse) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Protocol), slices.Index(order, b.Protocol)), cmp.Compare(b.N, a.N), cmp.Compare(a.Of, b.Of))
+	})
+	return out
+}
+
+// most finds who has most, and reads its name.
+func (s *Sockets) most(rows map[int32]int) (name string, n int) {
+	best := int32(-1)
+	for _, row := range slices.Sorted(maps.Keys(rows)) {
+		if rows[row] > n {
+			best, n = row, rows[row]
+		}
+	}
+	if best < 0 {
+		return "", 0
+	}
+	s.Procs.Fill([]int32{best}, inspect.Of(inspect.PIDStat))
+	p := &s.Procs.Rows[best]
+	if p.Comm == "" {
+		return "", 0
+	}
+	return p.Comm + "(" + strconv.Itoa(int(p.PID)) + ")", n
+}
+
+// Process is one process's share of its network namespace.
+type Process struct {
+	Net  *Sockets
+	Row  proc.Row
+	Mine SocketRows
+	FDs  inspect.Reason // why its descriptors were not seen
+	Was  *Process
+
+	Earlier bool // it is the sample an interval ago: of those sockets that there are still
+}
+
+// TakeBefore lists the sockets of a process's network namespace for NetProcess, an
+// interval before it.
+func TakeBefore(h *inspect.Host, pid int32) (*Sockets, error) {
+	return TakeSockets(h, SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})
+}
+
+// TakeProcess lists the sockets of a process, in its own network namespace. was is a
+// list of an interval ago, or nil.
+func TakeProcess(h *inspect.Host, pid int32, was *Sockets) (*Process, error) {
+	s, err := TakeSockets(h, SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every, Owners: true})
+	if err != nil {
+		return nil, err
+	}
+	i, ok := s.Procs.Row(pid)
+	if !ok || len(s.Procs.Fill([]int32{i}, inspect.Of(inspect.PIDStat, inspect.PIDStatus))) == 0 {
+		return nil, inspect.NoProcess(pid)
+	}
+	n := &Process{Net: s, Row: s.Procs.At(int(i)), FDs: s.scan.Counts[i].Reason}
+	n.Mine = s.Only(func(sock *sockdiag.Socket) bool { return s.Has(pid, sock) })
+	if was != nil && was.Namespace == s.Namespace {
+		s.Was = was
+		n.Was = &Process{Net: was, Row: n.Row, FDs: n.FDs, Mine: n.Mine.before(), Earlier: true}
+	}
+	return n, nil
+}
+
+// before are the same sockets an interval ago. One that was made since is not among
+// them, so that a difference of sums has all that it did; and what one did that was
+// closed since is not known.
+func (l SocketRows) before() SocketRows {
+	out := SocketRows{Net: l.Net.Was}
+	for _, i := range l.List {
+		if was, ok := out.Net.same(l.Net.List.At(int(i))); ok {
+			out.List = append(out.List, was)
+		}
+	}
+	return out
+}
+
+// orGone tells an error of a process that is not there from others.
+func orGone(h *inspect.Host, pid int32, err error) error {
+	if _, gone := h.Proc.Names(strconv.Itoa(int(pid))); gone != nil {
+		return inspect.NoProcess(pid)
+	}
+	return err
+}
+
+// Missing says why a source gave nothing.
+func (n *Process) Missing(s inspect.Source) inspect.Reason {
+	switch s {
+	case inspect.PIDFd:
+		return n.FDs
+	case inspect.SockDiag, inspect.NetSockets:
+		return n.Net.Missing(s)
+	case inspect.PIDNs:
+		if n.Net.Namespace == 0 {
+			return inspect.Denied
+		}
+		return inspect.Present
+	}
+	return n.Row.Missing(s)
+}
+
+// Origin is the source that a value was taken from, of one that names several.
+func (n *Process) Origin(s inspect.Source) inspect.Source { return n.Net.Origin(s) }
+
+// Before returns the sample an interval ago.
+func (n *Process) Before() (*Process, time.Duration, bool) {
+	if n.Was == nil {
+		return nil, 0, false
+	}
+	return n.Was, n.Net.When.Sub(n.Was.Net.When), true
+}
+
+// Kernel returns the kernel that was read.
+func (n *Process) Kernel() inspect.Version { return n.Net.Kernel() }
+
+// Gaps lists what could not be seen.
+func (n *Process) Gaps() []inspect.Gap {
+	out := n.Net.Gaps()
+	if n.FDs.IsGap() {
+		out = slices.DeleteFunc(out, func(g inspect.Gap) bool { return g.Source == inspect.PIDFd })
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: n.FDs, Count: 1, Of: 1})
+	}
+	return out
+}

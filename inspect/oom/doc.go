@@ -1,0 +1,3 @@
+// Package oom reads what the OOM killer goes by: the memory cgroups with a limit and
+// who is in them.
+package oom

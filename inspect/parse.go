@@ -1,0 +1,185 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ParseDev reads a device as major:minor.
+func ParseDev(text string, base int) (uint64, bool) {
+	major, minor, ok := strings.Cut(text, ":")
+	ma, err1 := strconv.ParseUint(major, base, 32)
+	mi, err2 := strconv.ParseUint(minor, base, 32)
+	return unix.Mkdev(uint32(ma), uint32(mi)), ok && err1 == nil && err2 == nil
+}
+
+func TrimNewline(b []byte) []byte {
+	if n := len(b); n > 0 && b[n-1] == '\n' {
+		return b[:n-1]
+	}
+	return b
+}
+
+// UnescapeOctal undoes what the kernel's mangle_path did to blanks and
+// newlines in a path: \040 is a blank. Anything else stays.
+func UnescapeOctal(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				out = append(out, byte(n))
+				i += 3
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+// Num is a number that a kernel may not have: negative where it is not there.
+type Num int64
+
+// Unset is a Num without a value.
+const Unset Num = -1
+
+func ParsePID(name string) (int32, bool) {
+	if name == "" || name[0] < '1' || name[0] > '9' {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(name, 10, 32)
+	return int32(n), err == nil
+}
+
+// ParseInt reads a signed decimal number.
+func ParseInt(b []byte) (int64, bool) {
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	n, ok := ParseUint(b)
+	if !ok || n > math.MaxInt64 {
+		return 0, false
+	}
+	if neg {
+		return -int64(n), true
+	}
+	return int64(n), true
+}
+
+func ParseNum(field []byte) Num {
+	if n, ok := ParseUint(field); ok && n <= math.MaxInt64 {
+		return Num(n)
+	}
+	return Unset
+}
+
+// ErrMalformed marks a file that was read and made no sense.
+var ErrMalformed = errors.New("malformed")
+
+// Counters are named numbers of one file: bytes where the file gave kB, and
+// the number itself elsewhere. A name that the kernel does not have is not in it.
+type Counters map[string]uint64
+
+// ParseCounters reads lines of "name value", "name: value" and "name: value kB".
+// Lines of another form are passed over, so that one bad line costs itself
+// alone; a file without a single good line is malformed.
+func ParseCounters(b []byte, sizeHint int) (Counters, error) {
+	out := make(Counters, sizeHint)
+	for len(b) > 0 {
+		var line []byte
+		line, b = CutLine(b)
+		name, rest := CutField(line)
+		value, rest := CutField(rest)
+		unit, rest := CutField(rest)
+		n, ok := ParseUint(value)
+		if !ok || len(rest) > 0 {
+			continue
+		}
+		switch string(unit) {
+		case "":
+		case "kB":
+			if n >= 1<<54 {
+				continue
+			}
+			n <<= 10
+		default:
+			continue
+		}
+		out[string(bytes.TrimSuffix(name, []byte(":")))] = n
+	}
+	if len(out) == 0 {
+		return nil, ErrMalformed
+	}
+	return out, nil
+}
+
+func CutLine(b []byte) (line, rest []byte) {
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		return b[:i], b[i+1:]
+	}
+	return b, nil
+}
+
+// CutField returns the first blank-separated field of b and what follows it,
+// blanks trimmed.
+func CutField(b []byte) (field, rest []byte) {
+	b = TrimBlank(b)
+	for i, c := range b {
+		if c == ' ' || c == '\t' {
+			return b[:i], TrimBlank(b[i:])
+		}
+	}
+	return b, nil
+}
+
+func TrimBlank(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	return b
+}
+
+func ParseUint(b []byte) (n uint64, ok bool) {
+	if len(b) == 0 || len(b) > 20 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		d := uint64(c - '0')
+		if n > (1<<64-1-d)/10 {
+			return 0, false
+		}
+		n = n*10 + d
+	}
+	return n, true
+}
+
+func (c Counters) Num(name string) Num {
+	if n, ok := c[name]; ok && n < 1<<63 {
+		return Num(n)
+	}
+	return Unset
+}
+
+// Sum adds names up; Unset if one is missing.
+func (c Counters) Sum(names ...string) (total Num) {
+	for _, name := range names {
+		n := c.Num(name)
+		if n == Unset {
+			return Unset
+		}
+		total += n
+	}
+	return total
+}

@@ -1,0 +1,314 @@
+package proc
+
+import (
+	"bytes"
+	"path"
+	"strconv"
+	"strings"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+)
+
+// Bound is one bound on what a process can have of a resource: its own limit, a
+// cgroup's on the way up, a namespace's, a sysctl, or what the host has.
+type Bound struct {
+	Resource string // memory, cpus, tasks, open files, ...
+	Step     string // rlimit, cgroup, high (a cgroup's memory.high), namespace, sysctl, host
+	Where    string // which: a cgroup's path, a sysctl's name
+	Unit     string // bytes, or "" for a count
+	Limit    float64
+	Bounded  bool // false: unlimited
+	Used     float64
+	Whose    string // whose use is counted against it: process, user, cgroup, namespace, host
+	Known    bool   // whether Used is known
+	AtLeast  bool   // more may be used than is to be seen
+	Exempt   bool   // the kernel does not hold this process to it
+	Hidden   bool   // there is a bound, and it is not to be seen from here
+	Partial  bool   // Used leaves out what the kernel uses, as version 1's root of memory does
+	Source   inspect.Source
+}
+
+// Room is what is left below the bound; ok is false where one of the two is not
+// known.
+func (r *Bound) Room() (float64, bool) { return r.Limit - r.Used, r.Bounded && r.Known }
+
+// boundsOf collects the bounds of a process, from its own to the host's.
+func boundsOf(h *inspect.Host, d *Detail) (out []Bound) {
+	mounts, err := cgroup.Mounts(h)
+	if err != nil {
+		mounts = nil
+	}
+	out = append(out, d.rlimit("address space", "memory", "bytes", float64(d.Row.P.VSize), true)...)
+	out = append(out, memoryBounds(h, d, mounts)...)
+	out = append(out, hostMemory(h)...)
+	out = append(out, cpuBounds(h, d, mounts)...)
+	if h.CPUs > 0 {
+		out = append(out, Bound{Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Whose: "host", Source: inspect.ProcStat})
+	}
+	out = append(out, userTasks(h, d)...)
+	out = append(out, pidBounds(h, d, mounts)...)
+	out = append(out, hostTasks(h, d)...)
+	out = append(out, d.rlimit("open files", "open files", "", float64(d.Row.P.FDs), d.Row.P.FDs >= 0)...)
+	out = append(out, hostFiles(h, d)...)
+	locked, ok := d.statusBytes("VmLck")
+	lock := d.rlimit("locked memory", "locked memory", "bytes", locked, ok)
+	for i := range lock { // can_do_mlock in mm/mlock.c
+		lock[i].Exempt = d.capable(capIPCLock)
+	}
+	out = append(out, lock...)
+	queued, _, _ := strings.Cut(d.Status["SigQ"], "/")
+	n, err := strconv.ParseFloat(queued, 64)
+	out = append(out, ofUser(d.rlimit("pending signals", "pending signals", "", n, err == nil))...)
+	return append(out, ofUser(d.rlimit("msgqueue size", "message queues", "bytes", 0, false))...)
+}
+
+// ofUser says that a limit is on what all processes of the user have together.
+func ofUser(list []Bound) []Bound {
+	for i := range list {
+		list[i].Whose = "user"
+	}
+	return list
+}
+
+// hostMemory is what the host has.
+func hostMemory(h *inspect.Host) []Bound {
+	info, _ := h.Counters("meminfo", 64)
+	total, ok := info["MemTotal"]
+	if !ok {
+		return nil
+	}
+	r := Bound{Resource: "memory", Step: "host", Where: "MemTotal", Unit: "bytes", Limit: float64(total), Bounded: true, Whose: "host", Source: inspect.Meminfo}
+	if left, ok := info["MemAvailable"]; ok {
+		r.Used, r.Known = float64(total-min(left, total)), true
+	}
+	return []Bound{r}
+}
+
+// userTasks is the limit on the tasks of the process's real user. The host's own root
+// is not held to it, nor is who has either capability over the host (copy_process in
+// kernel/fork.c).
+func userTasks(h *inspect.Host, d *Detail) []Bound {
+	out := ofUser(d.rlimit("processes", "tasks", "", 0, false))
+	own, err := h.Namespace(strconv.Itoa(int(d.Row.Host.Self)), "user")
+	root := d.Row.P.RealUID == 0 && err == nil && own == inspect.InitialUserNS
+	for i := range out {
+		r := &out[i]
+		if r.Exempt = root || d.capable(capSysAdmin) || d.capable(capSysResource); r.Exempt || !r.Bounded {
+			continue // what is used of it is of no matter, and takes a file of each process
+		}
+		r.Used, r.Known = tasksOf(h, d), true
+		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside // this /proc shows only some of the host's
+	}
+	return out
+}
+
+// Capabilities that bounds don't hold for (include/uapi/linux/capability.h).
+const (
+	capIPCLock     = 14
+	capSysAdmin    = 21
+	capSysResource = 24
+)
+
+// capable tells whether the process has a capability now that holds over the host:
+// one of another user namespace does not.
+func (d *Detail) capable(n uint) bool {
+	set, err := strconv.ParseUint(d.Status["CapEff"], 16, 64)
+	return err == nil && set>>n&1 == 1 && d.HostUser
+}
+
+// statusBytes reads a line of status in kB.
+func (d *Detail) statusBytes(name string) (float64, bool) {
+	kb, _, _ := strings.Cut(d.Status[name], " ")
+	n, err := strconv.ParseUint(kb, 10, 50)
+	return float64(n << 10), err == nil
+}
+
+// rlimit is a process's own soft limit.
+func (d *Detail) rlimit(name, resource, unit string, used float64, known bool) []Bound {
+	for _, l := range d.Limits {
+		if l.Name == name {
+			return []Bound{{Resource: resource, Step: "rlimit", Where: name, Unit: unit, Limit: float64(l.Soft), Bounded: l.Soft != inspect.Unset, Used: used, Whose: "process", Known: known, Source: inspect.PIDLimits}}
+		}
+	}
+	return nil
+}
+
+// tasksOf counts the threads of the process's real user, as RLIMIT_NPROC does over
+// the whole host: those that this /proc shows.
+func tasksOf(h *inspect.Host, d *Detail) (n float64) {
+	all := d.Row.Host.All
+	rows := make([]int32, len(all.Rows))
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	for _, i := range all.Fill(rows, inspect.Of(inspect.PIDStatus)) {
+		if p := &all.Rows[i]; p.RealUID == d.Row.P.RealUID && !p.Kthread() {
+			n += float64(p.Threads)
+		}
+	}
+	return n
+}
+
+// boundFiles says which files a controller has its bound and its use in.
+type boundFiles struct {
+	controller     string
+	v1, v2         string // the bound; "" where that version has none
+	use1, use2     string
+	source         inspect.Source
+	resource, step string
+	unit           string
+	parse1, parse2 func(t inspect.Tree, dir string) (limit float64, bounded, ok bool)
+	unlimited      bool // whether those that bound nothing are told
+}
+
+// of returns the file of the bound, that of the use and the reader of one version.
+func (f *boundFiles) of(version int) (bound, use string, parse func(inspect.Tree, string) (float64, bool, bool)) {
+	if version == 1 {
+		return f.v1, f.use1, f.parse1
+	}
+	return f.v2, f.use2, f.parse2
+}
+
+// climb reads a controller's files of a process's cgroup and of those above it.
+func climb(h *inspect.Host, d *Detail, mounts []inspect.Mount, f boundFiles) (out []Bound) {
+	version, at := cgroup.ControllerPath(d.Cgroups, f.controller)
+	dir, top, err := cgroup.LocateFor(version, f.controller, at, mounts)
+	file, use, parse := f.of(version)
+	if err != nil || file == "" && parse == nil {
+		return nil
+	}
+	if parse == nil {
+		parse = func(t inspect.Tree, dir string) (float64, bool, bool) { return readBound(t, path.Join(dir, file)) }
+	}
+	for {
+		t, rel := cgroup.Under(h, dir)
+		if limit, bounded, ok := parse(t, rel); ok && (bounded || f.unlimited) {
+			r := Bound{Resource: f.resource, Step: f.step, Where: at, Unit: f.unit, Limit: limit, Bounded: bounded, Whose: "cgroup", Source: f.source}
+			if n, err := t.Number(path.Join(rel, use)); use != "" && err == nil {
+				r.Used, r.Known = float64(n), true
+			}
+			r.Partial = version == 1 && f.controller == "memory" && at == "/" // mem_cgroup_usage in mm/memcontrol-v1.c
+			out = append(out, r)
+		}
+		if dir == top {
+			return out
+		}
+		dir, at = path.Dir(dir), path.Dir(at)
+	}
+}
+
+// readBound reads a number or "max".
+func readBound(t inspect.Tree, rel string) (limit float64, bounded, ok bool) {
+	err := t.Single(rel, func(b []byte) error {
+		b = bytes.TrimSpace(b)
+		if string(b) == "max" {
+			ok = true
+			return nil
+		}
+		n, good := inspect.ParseUint(b)
+		if !good {
+			return inspect.ErrMalformed
+		}
+		limit, bounded, ok = float64(n), n < cgroup.UnlimitedV1, true
+		return nil
+	})
+	return limit, bounded, ok && err == nil
+}
+
+// memoryBounds are the bounds of memory, and those of swap that bound something.
+// Version 1 bounds memory and swap together.
+func memoryBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
+	f := boundFiles{controller: "memory", source: inspect.CgroupMemory, resource: "memory", unit: "bytes", step: "cgroup", unlimited: true,
+		v1: "memory.limit_in_bytes", v2: "memory.max", use1: "memory.usage_in_bytes", use2: "memory.current"}
+	out := climb(h, d, mounts, f)
+	high := f
+	high.step, high.v1, high.v2, high.unlimited = "high", "", "memory.high", false
+	out = append(out, climb(h, d, mounts, high)...)
+	both := f
+	both.resource, both.v1, both.v2, both.use1, both.unlimited = "memory and swap", "memory.memsw.limit_in_bytes", "", "memory.memsw.usage_in_bytes", false
+	out = append(out, climb(h, d, mounts, both)...)
+	swap := f
+	swap.resource, swap.v1, swap.v2, swap.use2, swap.unlimited = "swap", "", "memory.swap.max", "memory.swap.current", false
+	return append(out, climb(h, d, mounts, swap)...)
+}
+
+func pidBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
+	return climb(h, d, mounts, boundFiles{controller: "pids", v1: "pids.max", v2: "pids.max", use1: "pids.current", use2: "pids.current", source: inspect.CgroupPids, resource: "tasks", step: "cgroup", unlimited: true})
+}
+
+// cpuBounds reads how many CPUs' worth of time cgroups may have.
+func cpuBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
+	return climb(h, d, mounts, boundFiles{controller: "cpu", source: inspect.CgroupCPU, resource: "cpus", step: "cgroup", unlimited: true,
+		parse1: cgroup.CFSQuota, parse2: cgroup.CPUMax})
+}
+
+// hostTasks are the kernel's own bounds on threads. Since 6.14 each PID namespace has
+// a pid_max, and a thread takes a number in its own and in each above it (alloc_pid
+// in kernel/pid.c): the file shows that of the namespace that kwhy lives in.
+func hostTasks(h *inspect.Host, d *Detail) (out []Bound) {
+	var l Snapshot
+	_ = h.Proc.Single("loadavg", l.ParseLoadavg)
+	if n, ok := bound(h, inspect.KernelThreadsMax); ok {
+		out = append(out, Bound{Resource: "tasks", Step: "sysctl", Where: "kernel.threads-max", Limit: n, Bounded: true, Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: inspect.KernelThreadsMax})
+	}
+	own := d.Row.Host.OwnPIDMax()
+	r := Bound{Resource: "tasks", Step: "sysctl", Where: "kernel.pid_max", Bounded: true, Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: inspect.KernelPIDMax}
+	if own {
+		r.Step, r.Whose, r.Used, r.Known, r.AtLeast = "namespace", "namespace", float64(d.Row.Host.All.Tasks()), true, d.Row.Host.Hidden
+	}
+	var ok bool
+	if r.Limit, ok = bound(h, inspect.KernelPIDMax); ok {
+		out = append(out, r)
+	}
+	hidden := Bound{Resource: "tasks", Step: "namespace", Whose: "namespace", Hidden: true, Source: inspect.KernelPIDMax}
+	if len(strings.Fields(d.Status["NSpid"])) > 1 && h.Kernel.AtLeast(6, 14) {
+		hidden.Where = "pid_max of the one it lives in"
+		out = append(out, hidden)
+	}
+	if own {
+		hidden.Where = "pid_max of those above this one"
+		out = append(out, hidden)
+	}
+	return out
+}
+
+// bound reads a sysctl that bounds something.
+func bound(h *inspect.Host, s inspect.Source) (float64, bool) {
+	t, rel := h.At(s)
+	n, err := t.Number(rel)
+	return float64(n), err == nil && n > 0
+}
+
+// OwnPIDMax tells whether kernel.pid_max is that of a PID namespace below the host's.
+func (of *Shared) OwnPIDMax() bool { return of.Inside && of.Host.Kernel.AtLeast(6, 14) }
+
+// Tasks counts the threads of all processes of a scan.
+func (ps *Processes) Tasks() (n int64) {
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.TGID == 0 || p.TGID == p.PID {
+			n += int64(p.Threads)
+		}
+	}
+	return n
+}
+
+// hostFiles are the bounds of the host on open files: nr_open on each process's
+// number, file-max on the struct files of all.
+func hostFiles(h *inspect.Host, d *Detail) (out []Bound) {
+	t, rel := h.At(inspect.FSNrOpen)
+	if n, err := t.Number(rel); err == nil {
+		out = append(out, Bound{Resource: "open files", Step: "sysctl", Where: "fs.nr_open", Limit: float64(n), Bounded: true, Used: float64(d.Row.P.FDs), Whose: "process", Known: d.Row.P.FDs >= 0, Source: inspect.FSNrOpen})
+	}
+	_ = h.Proc.Single("sys/fs/file-nr", func(b []byte) error {
+		used, rest := inspect.CutField(inspect.TrimNewline(b))
+		_, most := inspect.CutField(rest)
+		n, ok1 := inspect.ParseUint(used)
+		all, ok2 := inspect.ParseUint(most)
+		if ok1 && ok2 {
+			out = append(out, Bound{Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62, Used: float64(n), Whose: "host", Known: true, Exempt: d.capable(capSysAdmin), Source: inspect.FSFileNr}) // alloc_empty_file in fs/file_table.c
+		}
+		return nil
+	})
+	return out
+}

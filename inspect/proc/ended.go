@@ -1,0 +1,112 @@
+package proc
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+)
+
+// What an ended task no longer has, and where its process still has it.
+
+// Lacks tells whether p has ended, and a source is of what it let go of then: its
+// memory, its files, its namespaces (kernel/exit.c, do_exit).
+func (p *Process) Lacks(s inspect.Source) bool {
+	switch s {
+	case inspect.PIDExe:
+		return p.Zombie() || p.Kthread()
+	case inspect.PIDCmdline, inspect.PIDCwd, inspect.PIDRoot, inspect.PIDFd, inspect.PIDNs, inspect.PIDMaps, inspect.PIDSmapsRollup, inspect.PIDSyscall, inspect.PIDWchan, inspect.PIDStack:
+		return p.Zombie()
+	}
+	return false
+}
+
+// goesFirst tells whether a source goes with the main thread though others go on.
+func goesFirst(s inspect.Source) bool {
+	switch s {
+	case inspect.PIDExe, inspect.PIDCwd, inspect.PIDRoot, inspect.PIDCmdline, inspect.PIDFd, inspect.PIDNs, inspect.PIDCgroup, inspect.PIDMaps, inspect.PIDSmapsRollup:
+		return true
+	}
+	return false
+}
+
+// via returns the task whose files tell what goes with the main thread: a process
+// itself, or, where its main thread has ended, one that goes on.
+func (r *Reader) via(p *Process) *Process {
+	if !p.MainEnded() {
+		return p
+	}
+	if p.other == 0 {
+		p.other = r.livingThread(p)
+	}
+	if p.other < 0 {
+		return p
+	}
+	return &Process{PID: p.other, TGID: p.PID}
+}
+
+func (r *Reader) livingThread(p *Process) int32 {
+	tids, err := r.Host.Proc.Names(p.Dir() + "/task")
+	if err != nil {
+		return -1
+	}
+	for _, name := range tids {
+		tid, ok := inspect.ParsePID(name)
+		t := NewProcess(tid)
+		t.TGID = p.PID
+		if ok && tid != p.PID && r.One(&t, inspect.PIDStat) == inspect.Present && t.State != 'Z' && t.State != 'X' {
+			return tid
+		}
+	}
+	return -1
+}
+
+// parseMemory takes from a thread's status what it says of the memory of all.
+func (p *Process) parseMemory(b []byte) error {
+	t := NewProcess(p.PID)
+	err := t.parseStatus(b)
+	p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap, p.PageTables = t.VmRSS, t.RssAnon, t.RssFile, t.RssShmem, t.VmSwap, t.PageTables
+	return err
+}
+
+// hidden tells whether this /proc keeps processes from this reader, as one does that
+// is mounted with hidepid: PID 1 is not listed, or a process's parent is not, though
+// a parent that ends leaves its children to another.
+func (ps *Processes) hidden() bool {
+	h := ps.Host.Host
+	if !h.Live || len(ps.Rows) == 0 {
+		return false
+	}
+	if _, ok := ps.Row(1); !ok {
+		return true
+	}
+	r := Reader{Host: h}
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		if _, ok := ps.Row(p.PPID); ok || p.PPID == 0 || p.Got[0] != inspect.Present {
+			continue
+		}
+		if _, err := h.Proc.Names(strconv.Itoa(int(p.PPID))); err == nil || inspect.ReasonOf(err) != inspect.Unsupported {
+			continue
+		}
+		now := NewProcess(p.PID)
+		if r.One(&now, inspect.PIDStat) == inspect.Present && now.PPID == p.PPID {
+			return true
+		}
+	}
+	return false
+}
+
+// borrowed tells whether a process that has run no program of its own runs in its
+// parent's memory, as a child of vfork does until it calls exec: kcmp(2) tells. One
+// that was forked has a copy.
+func borrowed(h *inspect.Host, d *Detail) bool {
+	const forkNoExec, kcmpVM = 0x40, 1 // include/linux/sched.h, include/uapi/linux/kcmp.h
+	p := d.Row.P
+	if p.Flags&forkNoExec == 0 || p.Kthread() || p.TGID != 0 || len(d.Ancestors) == 0 || !h.SameProcesses() {
+		return false
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(p.PID), uintptr(d.Ancestors[0].PID), kcmpVM, 0, 0, 0)
+	return errno == 0 && n == 0
+}

@@ -1,0 +1,283 @@
+package proc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"strconv"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+)
+
+// FDCount is what one process has open.
+type FDCount struct {
+	Total   int
+	Hidden  int // of these, what they lead to may not be seen
+	Below   int // of these, whose number is below the soft limit; Unset if that is not known
+	Kinds   [nKinds]int32
+	Deleted []OpenDeleted // files that are gone from their directory
+	// Watches that its inotify instances and epoll instances have, by their fdinfo.
+	InotifyWatches, EpollWatches int
+	Reason                       inspect.Reason
+}
+
+// OpenDeleted is an open file that is gone from its directory and still takes up
+// space.
+type OpenDeleted struct {
+	FD   int32
+	Path string
+	OnDisk
+}
+
+// OnDisk is what stat tells of a file.
+type OnDisk struct {
+	Dev, Inode uint64
+	Size       uint64 // bytes, as its length says
+	Taken      uint64 // bytes of the file system: its blocks
+	Regular    bool
+}
+
+func OnDiskOf(st *unix.Stat_t) OnDisk {
+	const block = 512 // stat(2): st_blocks counts these
+	return OnDisk{Wide(st.Dev), st.Ino, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0)) * block, st.Mode&unix.S_IFMT == unix.S_IFREG}
+}
+
+// FDScan is what all processes of a scan have open.
+type FDScan struct {
+	Procs  *Processes
+	Counts []FDCount // by row of Procs
+}
+
+// ScanFDs looks at every descriptor of every process. match, if it is not nil, is
+// asked about each link and may keep it; it is called by two workers at once.
+func ScanFDs(h *inspect.Host, ps *Processes, match func(row int, fd int32, link []byte, kind FileKind)) *FDScan {
+	s := &FDScan{Procs: ps, Counts: make([]FDCount, len(ps.Rows))}
+	same := h.SameProcesses()
+	pool := sync.Pool{New: func() any { return newFDWalker(h) }}
+	EachOf(h, len(ps.Rows), 1, func(_ *Reader, i int) { // who has thousands of descriptors must not hold up its neighbours
+		w := pool.Get().(*fdWalker)
+		defer pool.Put(w)
+		if same {
+			ps.Rows[i].askLimit()
+		}
+		w.below = ps.Rows[i].MaxFDs
+		s.Counts[i].Reason = w.count(&ps.Rows[i], &s.Counts[i], func(fd int32, link []byte, k FileKind) {
+			if match != nil {
+				match(i, fd, link, k)
+			}
+		})
+	})
+	return s
+}
+
+// fdWalker goes through directories of descriptors with buffers of its own.
+type fdWalker struct {
+	h    *inspect.Host
+	dir  []byte
+	link []byte
+	info []byte
+
+	below inspect.Num // the soft limit of the process
+}
+
+func newFDWalker(h *inspect.Host) *fdWalker {
+	return &fdWalker{h: h, dir: make([]byte, 32<<10), link: make([]byte, 4096), info: make([]byte, 0, 16<<10)}
+}
+
+// askLimit asks prlimit(2) for the limits of open files, a hundredth of what the
+// reading of /proc/PID/limits takes; of other users' processes it may not be asked.
+func (p *Process) askLimit() {
+	var l unix.Rlimit
+	if p.Got[inspect.PIDLimits-inspect.PIDStat] != inspect.Unread || unix.Prlimit(int(p.PID), unix.RLIMIT_NOFILE, nil, &l) != nil {
+		return
+	}
+	bound := func(n uint64) inspect.Num {
+		if n > 1<<62 { // RLIM_INFINITY
+			return inspect.Unset
+		}
+		return inspect.Num(n)
+	}
+	p.MaxFDs, p.MaxFDsHard, p.Got[inspect.PIDLimits-inspect.PIDStat] = bound(l.Cur), bound(l.Max), inspect.Present
+}
+
+// count looks at the descriptors of one process: one system call for each, and a
+// few more for those that want a closer look.
+func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte, k FileKind)) inspect.Reason {
+	rel := p.Dir() + "/fd"
+	dir, err := unix.Openat(w.h.Proc.Fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return w.h.PidReason(p.Dir(), &fs.PathError{Op: "list", Path: rel, Err: err})
+	}
+	if c.Below = 0; w.below == inspect.Unset {
+		c.Below = int(inspect.Unset)
+	}
+	defer unix.Close(dir)
+	for {
+		n, err := unix.ReadDirent(dir, w.dir)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return inspect.ReasonOfPID(&fs.PathError{Op: "list", Path: rel, Err: err})
+		case n <= 0:
+			return inspect.Present
+		}
+		EachName(w.dir[:n], func(name []byte) {
+			fd, ok := inspect.ParseUint(name)
+			if !ok || fd > 1<<30 {
+				return
+			}
+			w.one(p, dir, name, int32(fd), c, see)
+		})
+	}
+}
+
+// EachName hands on the names in what getdents64 gave.
+func EachName(b []byte, do func(name []byte)) {
+	const lengthAt, nameAt = 16, 19 // struct linux_dirent64
+	for len(b) > nameAt {
+		n := int(binary.NativeEndian.Uint16(b[lengthAt:]))
+		if n <= nameAt || n > len(b) {
+			return
+		}
+		name := b[nameAt:n]
+		if i := bytes.IndexByte(name, 0); i >= 0 { // the kernel ends each with one
+			do(name[:i])
+		}
+		b = b[n:]
+	}
+}
+
+func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {
+	n, errno := Readlink(dir, name, w.link)
+	switch {
+	case errno == unix.EACCES || errno == unix.EPERM:
+		c.Hidden++
+		c.add(fd, w.below)
+		return
+	case errno != 0 || n == 0:
+		return // closed meanwhile
+	}
+	link := w.link[:n]
+	kind, deleted := KindOf(link)
+	c.add(fd, w.below)
+	c.Kinds[kind]++
+	switch {
+	case deleted:
+		if d, ok := w.deleted(p, string(name), fd, link); ok {
+			c.Deleted = append(c.Deleted, d)
+		}
+	case kind == KindInotify:
+		c.InotifyWatches += w.lines(p, name, "inotify ")
+	case kind == KindEpoll:
+		c.EpollWatches += w.lines(p, name, "tfd:")
+	}
+	see(fd, link, kind)
+}
+
+// add counts a descriptor.
+func (c *FDCount) add(fd int32, limit inspect.Num) {
+	if c.Total++; inspect.Num(fd) < limit {
+		c.Below++
+	}
+}
+
+// Readlink is readlinkat without the two copies that unix.Readlinkat makes of a
+// name: name must be followed by a zero byte, as it is in what getdents64 gives.
+func Readlink(dir int, name, to []byte) (int, unix.Errno) {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(unsafe.SliceData(name))), uintptr(unsafe.Pointer(unsafe.SliceData(to))), uintptr(len(to)), 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+// Follow looks at what a link of a process leads to. In a copy of /proc it leads to a
+// file of another host, and here to another one or none.
+func Follow(h *inspect.Host, rel string) (unix.Stat_t, error) {
+	if !h.Live {
+		return unix.Stat_t{}, fs.ErrNotExist
+	}
+	return h.Proc.Stat(rel)
+}
+
+// deleted looks at a file that the kernel calls deleted.
+func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d OpenDeleted, ok bool) {
+	st, err := Follow(w.h, p.Dir()+"/fd/"+name)
+	if err != nil || st.Nlink > 0 {
+		return d, false
+	}
+	return OpenDeleted{fd, string(bytes.TrimSuffix(link, []byte(" (deleted)"))), OnDiskOf(&st)}, true
+}
+
+// lines counts the lines of a descriptor's fdinfo that begin so.
+func (w *fdWalker) lines(p *Process, name []byte, prefix string) (n int) {
+	rel := p.Dir() + "/fdinfo/" + string(name)
+	b, err := w.h.Proc.Read(rel, w.info[:0], inspect.UntilEmpty)
+	if w.info = b[:0]; err != nil {
+		return 0
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		if bytes.HasPrefix(line, []byte(prefix)) {
+			n++
+		}
+	}
+	return n
+}
+
+// Totals adds up what all processes have open.
+func (s *FDScan) Totals() (out FDCount, seen, denied int) {
+	for i := range s.Counts {
+		c := &s.Counts[i]
+		switch {
+		case c.Reason == inspect.Denied, c.Hidden > 0:
+			denied++
+		case c.Reason == inspect.Present:
+			seen++
+		}
+		out.Total, out.Hidden = out.Total+c.Total, out.Hidden+c.Hidden
+		for k, n := range c.Kinds {
+			out.Kinds[k] += n
+		}
+		out.InotifyWatches, out.EpollWatches = out.InotifyWatches+c.InotifyWatches, out.EpollWatches+c.EpollWatches
+		out.Deleted = append(out.Deleted, c.Deleted...)
+	}
+	return out, seen, denied
+}
+
+// Why says why no descriptor of any process was seen; Present if one was.
+func (s *FDScan) Why() inspect.Reason {
+	why := inspect.Present
+	for i := range s.Counts {
+		switch c := &s.Counts[i]; {
+		case c.Reason == inspect.Present && (c.Total == 0 || c.Hidden < c.Total):
+			return inspect.Present
+		case c.Hidden > 0 || c.Reason == inspect.Denied:
+			why = inspect.Denied
+		case why != inspect.Denied:
+			why = c.Reason
+		}
+	}
+	return why
+}
+
+// InodeIn reads the number in "socket:[123]".
+func InodeIn(link []byte) (uint64, bool) {
+	_, rest, ok := bytes.Cut(link, []byte(":["))
+	if !ok || len(rest) == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(bytes.TrimSuffix(rest, []byte("]"))), 10, 64)
+	return n, err == nil
+}
+
+// Wide is a device number as most machines have it: mips and mips64 keep those of
+// struct stat in 32 bits (arch/mips/include/uapi/asm/stat.h).
+func Wide[T uint32 | uint64](dev T) uint64 { return uint64(dev) }

@@ -1,0 +1,115 @@
+package proc
+
+import (
+	"bytes"
+	"io/fs"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+)
+
+// The parsers of a process's smaller files.
+
+func (p *Process) parseWchan(b []byte) error {
+	p.Wchan = string(bytes.TrimSpace(b))
+	return nil
+}
+
+// parseSyscall reads "230 0x0 0x0 0x7ffd 0x0 0x0 0x0 0x7ffc 0x7f44": the number,
+// six arguments, stack and program counter; or "running"; or -1 and the last two
+// where it waits outside of a system call (proc_pid_syscall(5)).
+func (p *Process) parseSyscall(b []byte) error {
+	c := Syscall{Number: NoCall}
+	field, rest := inspect.CutField(inspect.TrimNewline(b))
+	if string(field) == "running" {
+		c.Running = true
+		p.Call = c
+		return nil
+	}
+	n, ok := inspect.ParseInt(field)
+	if !ok {
+		return inspect.ErrMalformed
+	}
+	c.Number = n
+	if n < 0 {
+		c.Number = NoCall
+		p.Call = c
+		return nil
+	}
+	for i := range c.Args {
+		field, rest = inspect.CutField(rest)
+		v, err := strconv.ParseUint(string(bytes.TrimPrefix(field, []byte("0x"))), 16, 64)
+		if err != nil {
+			return inspect.ErrMalformed
+		}
+		c.Args[i] = v
+	}
+	p.Call = c
+	return nil
+}
+
+// parseLimits takes the limits of open files. "unlimited" leaves none.
+func (p *Process) parseLimits(b []byte) error {
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		if rest, ok := bytes.CutPrefix(line, []byte("Max open files")); ok {
+			soft, rest := inspect.CutField(rest)
+			hard, _ := inspect.CutField(rest)
+			p.MaxFDs, p.MaxFDsHard = inspect.ParseNum(soft), inspect.ParseNum(hard)
+			return nil
+		}
+	}
+	return inspect.ErrMalformed
+}
+
+func (p *Process) parseIO(b []byte) error {
+	c, err := inspect.ParseCounters(b, 8)
+	p.ReadBytes, p.WriteBytes = c.Num("read_bytes"), c.Num("write_bytes")
+	return err
+}
+
+// descriptors counts the open files. Since 6.2 the directory's size is their
+// number; where it is 0, which older kernels and saved trees say too, they are
+// counted.
+func (r *Reader) descriptors(p *Process) error {
+	rel := r.via(p).Dir() + "/fd"
+	var st unix.Stat_t
+	if err := unix.Fstatat(r.Host.Proc.Fd, rel, &st, 0); err != nil {
+		return &fs.PathError{Op: "stat", Path: r.Host.Proc.Root + "/" + rel, Err: err}
+	}
+	if r.Host.Live && st.Size > 0 && r.Host.Kernel.AtLeast(6, 2) {
+		p.FDs = inspect.Num(st.Size)
+		return nil
+	}
+	names, err := r.Host.Proc.Names(rel)
+	if err != nil {
+		return err
+	}
+	p.FDs = inspect.Num(len(names))
+	return nil
+}
+
+// is32 tells whether a process runs a 32-bit program. One whose stack begins above
+// 4 GiB does not, and its program, which may lie on a server that does not answer,
+// need not be opened. Of others it is the class in the ELF header, which is read as
+// the system call was, by leave to trace it.
+func (r *Reader) is32(p *Process) bool {
+	if p.StackStart >= 1<<32 {
+		return false
+	}
+	rel := p.Dir() + "/exe"
+	head, err := inspect.Patiently(r.Host.Proc.Wait, "read", r.Host.Proc.Root+"/"+rel, func() (head [5]byte, err error) {
+		fd, err := inspect.Openat(r.Host.Proc.Fd, rel)
+		if err != nil {
+			return head, err
+		}
+		defer unix.Close(fd)
+		_, err = unix.Pread(fd, head[:], 0)
+		return head, err
+	})
+	const class, is32 = 4, 1 // elf(5): EI_CLASS, ELFCLASS32
+	return err == nil && string(head[:class]) == "\x7fELF" && head[class] == is32
+}

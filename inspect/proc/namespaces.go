@@ -1,0 +1,86 @@
+package proc
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"kwhy/inspect"
+)
+
+// Namespace is one that a process lives in.
+type Namespace struct {
+	Name  string // pid, net, mnt, ...
+	Inode uint64
+	Init  uint64      // that of PID 1 of the same /proc, or the one that the kernel began with; 0 if unknown
+	Own   uint64      // kwhy's own; 0 if unknown
+	With  inspect.Num // how many other processes whose namespaces may be seen share it; Unset where they were not counted
+	Whom  []*Process  // the first few of these
+	Blind bool        // there are processes whose namespaces may not be seen
+}
+
+// ForChildren tells whether it is that of the processes which will be started.
+func (n *Namespace) ForChildren() bool { return strings.HasSuffix(n.Name, "_for_children") }
+
+func readNamespaces(h *inspect.Host, d *Detail, dir string) error {
+	names, err := h.Proc.Names(dir + "/ns")
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	self := strconv.Itoa(int(d.Row.Host.Self))
+	for _, name := range names {
+		inode, err := h.Namespace(dir, name)
+		if err != nil {
+			return err
+		}
+		n := Namespace{Name: name, Inode: inode, With: inspect.Unset}
+		if n.Init, err = h.Namespace("1", name); err != nil && d.Row.Host.Whole {
+			n.Init = inspect.FirstNamespace(name, inode) // PID 1's is not to be seen: the host's stays where the kernel began
+		}
+		n.Own, _ = h.Namespace(self, name)
+		d.Namespaces = append(d.Namespaces, n)
+	}
+	if len(d.Namespaces) == 0 {
+		return inspect.ErrMalformed
+	}
+	namesakes(h, d)
+	return nil
+}
+
+const (
+	// maxWhom is how many of those who share a namespace are named.
+	maxWhom = 4
+	// maxLooked is how many processes are looked at: beyond that who shares a
+	// namespace is not counted.
+	maxLooked = 4096
+)
+
+// namesakes finds who else lives in those namespaces that are not the host's.
+func namesakes(h *inspect.Host, d *Detail) {
+	own, all := d.Row.P, d.Row.Host.All.Rows
+	if len(all) > maxLooked {
+		return
+	}
+	for i := range d.Namespaces {
+		n := &d.Namespaces[i]
+		if n.ForChildren() || n.Inode == n.Init || n.Inode < inspect.FirstDynamic {
+			continue
+		}
+		n.With = 0
+		for j := range all {
+			other := &all[j]
+			if other.PID == own.PID || other.PID == own.TGID || other.Kthread() {
+				continue
+			}
+			switch its, err := h.Namespace(strconv.Itoa(int(other.PID)), n.Name); {
+			case err != nil:
+				n.Blind = n.Blind || inspect.ReasonOf(err) == inspect.Denied
+			case its == n.Inode:
+				if n.With++; n.With <= maxWhom {
+					n.Whom = append(n.Whom, other)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+)
+
+// chunk is how many processes a worker takes at a time: enough to make taking
+// them cheap, few enough that the last one does not wait.
+const chunk = 32
+
+// EachChunk runs do for 0..n-1 on at most two workers, each with a reader of
+// its own. More workers than that only contend for the kernel's locks.
+func EachChunk(h *inspect.Host, n int, do func(*Reader, int)) { EachOf(h, n, chunk, do) }
+
+// EachOf does that with so many at a time: one, where a single one may be most of
+// the work.
+func EachOf(h *inspect.Host, n, chunk int, do func(*Reader, int)) {
+	var next atomic.Int64
+	work := func() {
+		r := &Reader{Host: h, Buf: make([]byte, 0, 16<<10)}
+		for {
+			from := int(next.Add(int64(chunk))) - chunk
+			if from >= n {
+				return
+			}
+			for i := from; i < min(from+chunk, n); i++ {
+				do(r, i)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	if n > chunk && runtime.GOMAXPROCS(0) > 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+}
+
+// Reader reads files of processes into one buffer.
+type Reader struct {
+	Host *inspect.Host
+	Buf  []byte
+	path []byte
+}
+
+// Fill reads what want names and p does not have yet. Where a file is not there
+// that every process has, there is no process, unless stat was read: then only
+// the file is missing.
+func (r *Reader) Fill(p *Process, want inspect.Sources) {
+	for s := inspect.PIDStat; s < inspect.NumSources && !p.Gone; s++ {
+		if !want.Has(s) || p.Got[s-inspect.PIDStat] != inspect.Unread {
+			continue
+		}
+		if p.late && s.MayHang() {
+			p.Got[s-inspect.PIDStat] = inspect.TimedOut // what holds one of its files holds the next
+			continue
+		}
+		if p.Lacks(s) {
+			p.Got[s-inspect.PIDStat] = inspect.Inapplicable
+			continue
+		}
+		why := r.One(p, s)
+		p.late = p.late || why == inspect.TimedOut
+		if why == inspect.Vanished && s > inspect.PIDOomScore && r.there(p) {
+			why = inspect.Unsupported // the process is there, the file is not
+		}
+		p.Got[s-inspect.PIDStat] = why
+		p.Gone = why == inspect.Vanished && s <= inspect.PIDOomScore && (p.Got[0] == inspect.Vanished || p.Got[0] == inspect.Unread)
+	}
+}
+
+// there tells whether the process still is.
+func (r *Reader) there(p *Process) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(r.Host.Proc.Fd, p.Dir(), &st, 0) == nil
+}
+
+func (r *Reader) One(p *Process, s inspect.Source) inspect.Reason {
+	var err error
+	switch s {
+	case inspect.PIDStat:
+		err = r.File(p, "/stat", inspect.UntilShort, p.ParseStat)
+	case inspect.PIDStatus:
+		if err = r.File(p, "/status", inspect.UntilShort, p.parseStatus); err == nil && p.MainEnded() {
+			_ = r.File(r.via(p), "/status", inspect.UntilShort, p.parseMemory) // without it there is none
+		}
+	case inspect.PIDOomScoreAdj:
+		err = r.File(p, "/oom_score_adj", inspect.UntilShort, p.parseOomScoreAdj)
+	case inspect.PIDOomScore:
+		err = r.File(p, "/oom_score", inspect.UntilShort, p.parseOomScore)
+	case inspect.PIDWchan:
+		err = r.File(p, "/wchan", inspect.UntilShort, p.parseWchan)
+	case inspect.PIDSyscall:
+		if err = r.File(p, "/syscall", inspect.UntilShort, p.parseSyscall); err == nil && p.Call.Number != NoCall {
+			p.Call.Compat = r.is32(p)
+		}
+	case inspect.PIDLimits:
+		err = r.File(p, "/limits", inspect.UntilShort, p.parseLimits)
+	case inspect.PIDIO:
+		err = r.File(p, "/io", inspect.UntilShort, p.parseIO)
+	case inspect.PIDFd:
+		err = r.descriptors(p)
+	case inspect.PIDCgroup:
+		err = r.File(r.via(p), "/cgroup", inspect.UntilEmpty, p.parseCgroup)
+	case inspect.PIDCmdline:
+		err = r.File(r.via(p), "/cmdline", inspect.UntilEmpty, p.parseCmdline)
+	case inspect.PIDSchedstat:
+		err = r.schedstat(p)
+	case inspect.PIDSched:
+		err = r.File(p, "/sched", inspect.UntilShort, p.parseSched)
+	case inspect.PIDAutogroup:
+		of := &Process{PID: p.PID} // a session's: threads have no file of their own
+		if p.TGID != 0 {
+			of.PID = p.TGID
+		}
+		err = r.File(of, "/autogroup", inspect.UntilShort, p.parseAutogroup)
+	case inspect.PIDSmapsRollup:
+		if p.Kthread() {
+			return inspect.Inapplicable
+		}
+		return r.Host.PidReason(strconv.Itoa(int(p.PID)), r.rollup(p))
+	default:
+		return inspect.Unread
+	}
+	return inspect.ReasonOfPID(err)
+}
+
+// appendDir appends where a process's files are, below /proc.
+func (p *Process) appendDir(b []byte) []byte {
+	if p.TGID != 0 {
+		b = append(strconv.AppendInt(b, int64(p.TGID), 10), "/task/"...)
+	}
+	return strconv.AppendInt(b, int64(p.PID), 10)
+}
+
+func (p *Process) Dir() string { return string(p.appendDir(nil)) }
+
+func (r *Reader) File(p *Process, name string, end inspect.Ending, parse func([]byte) error) (err error) {
+	r.path = append(p.appendDir(r.path[:0]), name...)
+	rel := string(r.path)
+	if r.Buf, err = r.Host.Proc.Read(rel, r.Buf[:0], end); err != nil {
+		return err
+	}
+	if err = parse(r.Buf); err != nil {
+		return fmt.Errorf("parse %s/%s: %w", r.Host.Proc.Root, rel, err)
+	}
+	return nil
+}
+
+// rollup reads smaps_rollup, and before 4.14 adds up smaps.
+func (r *Reader) rollup(p *Process) error {
+	c, err := Rollup(r.Host, p.PID)
+	if err != nil {
+		return err
+	}
+	p.Pss, p.SwapPss, p.Uss = c.Num("Pss"), c.Num("SwapPss"), c.Sum("Private_Clean", "Private_Dirty")
+	return nil
+}
+
+// Rollup returns the sums over a process's mappings, in bytes.
+func Rollup(h *inspect.Host, pid int32) (out inspect.Counters, err error) {
+	dir := strconv.Itoa(int(pid))
+	err = h.Proc.Single(dir+"/smaps_rollup", func(b []byte) error {
+		out, err = inspect.ParseCounters(b, 24)
+		return err
+	})
+	if !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
+	proc, err := h.Fs.Proc(int(pid))
+	if err != nil {
+		return nil, err
+	}
+	s, err := proc.ProcSMapsRollup()
+	if err != nil {
+		return nil, err
+	}
+	return inspect.Counters{
+		"Rss": s.Rss, "Pss": s.Pss, "Shared_Clean": s.SharedClean, "Shared_Dirty": s.SharedDirty,
+		"Private_Clean": s.PrivateClean, "Private_Dirty": s.PrivateDirty, "Referenced": s.Referenced,
+		"Anonymous": s.Anonymous, "Swap": s.Swap, "SwapPss": s.SwapPss,
+	}, nil
+}

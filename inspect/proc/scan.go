@@ -1,0 +1,253 @@
+package proc
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+)
+
+// OOMScale is how badness points are to be understood in a scan: what they are
+// set against, and how oom_score is made from them.
+type OOMScale struct {
+	Host   uint64 // pages of RAM and swap: what oom_score is set against, always
+	Domain uint64 // pages that a kill would be set against: Host, or what a cgroup may use
+	// Since59 tells the scale of 5.9 and later, which some older kernels of
+	// vendors have too.
+	Since59 bool
+	// StatusRSS tells that the OOM code's RSS is the one of status, not of stat.
+	StatusRSS bool
+	// InitLives tells whether PID 1 of that /proc is the host's, which is never
+	// killed: a container's can be.
+	InitLives bool
+}
+
+// Row returns the index of a PID in the scan.
+func (ps *Processes) Row(pid int32) (int32, bool) {
+	i, ok := slices.BinarySearchFunc(ps.Rows, pid, func(p Process, pid int32) int { return int(p.PID) - int(pid) })
+	return int32(i), ok
+}
+
+// Shared is what the rows of one scan share.
+type Shared struct {
+	Host *inspect.Host
+	At   time.Time
+	Self int32 // kwhy's own PID in that tree; 0 if unknown
+	OOM  OOMScale
+	// Uptime is how long the host has been up, in seconds; 0 if unknown.
+	Uptime float64
+	Users  inspect.Userland
+	TTYs   map[int32]string // names of terminals, below /dev, by number
+	// Throttled are bounds on the CPU time of those that want some, by PID.
+	Throttled map[int32]cgroup.Throttle
+	// Hidden tells whether this /proc does not show the processes of others to
+	// this reader.
+	Hidden bool
+
+	// Whole tells that this /proc shows the host's own PID namespace, Inside that it
+	// shows one below; where neither is to be seen, neither is set.
+	Whole, Inside bool
+	// Tracers are the processes of those tracers that are no main threads, by TID.
+	Tracers map[int32]int32
+
+	mounts []inspect.Mount
+	quotas map[string]cgroup.Throttle // by cgroup
+	frozen map[string]bool            // by cgroup
+	All    *Processes
+	Was    *Shared
+}
+
+// Row is one process in its context: a view of three words, never stored.
+type Row struct {
+	Host *Shared
+	P    *Process
+	Was  *Process // the same process an interval ago, or nil
+}
+
+// Missing says why a source of this process gave nothing.
+func (p Row) Missing(s inspect.Source) inspect.Reason {
+	if s < inspect.PIDStat {
+		return inspect.Present
+	}
+	return p.P.Got[s-inspect.PIDStat]
+}
+
+// Before returns the same process an interval ago.
+func (p Row) Before() (Row, time.Duration, bool) {
+	if p.Was == nil || p.Host.Was == nil {
+		return Row{}, 0, false
+	}
+	return Row{Host: p.Host.Was, P: p.Was}, p.Host.At.Sub(p.Host.Was.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (p Row) Kernel() inspect.Version { return p.Host.Host.Kernel }
+
+// Gaps lists what the process did not give.
+func (p Row) Gaps() (out []inspect.Gap) {
+	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+		if r := p.P.Got[s-inspect.PIDStat]; r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
+		}
+	}
+	return out
+}
+
+// Processes is one scan of all processes.
+type Processes struct {
+	Host Shared
+	Rows []Process
+	// FillTook is how long Fill took: the kernel walks page tables for some.
+	FillTook time.Duration
+
+	prev  *Processes
+	pairs []int32 // for each row its index in prev, or -1
+}
+
+// Len returns the number of processes.
+func (ps *Processes) Len() int { return len(ps.Rows) }
+
+// At returns row i in its context.
+func (ps *Processes) At(i int) Row {
+	v := Row{Host: &ps.Host, P: &ps.Rows[i]}
+	if ps.prev != nil && ps.pairs[i] >= 0 {
+		v.Was = &ps.prev.Rows[ps.pairs[i]]
+	}
+	return v
+}
+
+// Since pairs the rows with those of an earlier scan, by PID and start time:
+// a number may have been given to another process meanwhile.
+func (ps *Processes) Since(prev *Processes) {
+	ps.prev, ps.Host.Was = prev, &prev.Host
+	ps.pairs = make([]int32, len(ps.Rows))
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		j, ok := slices.BinarySearchFunc(prev.Rows, p.PID, func(q Process, pid int32) int { return cmp.Compare(q.PID, pid) })
+		if ps.pairs[i] = int32(j); !ok || prev.Rows[j].Start != p.Start {
+			ps.pairs[i] = -1
+		}
+	}
+}
+
+// Alone undoes Since.
+func (ps *Processes) Alone() { ps.prev, ps.pairs, ps.Host.Was = nil, nil, nil }
+
+// Scan reads the wanted sources of every process. Those that end meanwhile
+// are left out.
+func Scan(h *inspect.Host, want inspect.Sources) (*Processes, error) {
+	names, err := h.Proc.Names(".")
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Process, 0, len(names))
+	for _, name := range names {
+		if pid, ok := inspect.ParsePID(name); ok {
+			rows = append(rows, NewProcess(pid))
+		}
+	}
+	ps := ScanRows(h, rows, want)
+	ps.Host.Hidden = ps.hidden()
+	return ps, nil
+}
+
+// ScanRows reads the wanted sources of rows, and leaves out those that are gone.
+func ScanRows(h *inspect.Host, rows []Process, want inspect.Sources) *Processes {
+	ps := &Processes{Host: Shared{Host: h, At: h.Now(), Self: h.Self(), Uptime: h.Uptime()}, Rows: rows}
+	ps.Host.All = ps
+	if whole, known := h.InitialPIDNamespace(); known {
+		ps.Host.Whole, ps.Host.Inside = whole, !whole
+	}
+	slices.SortFunc(ps.Rows, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	EachChunk(h, len(ps.Rows), func(r *Reader, i int) { r.Fill(&ps.Rows[i], want) })
+	ps.Rows = slices.DeleteFunc(ps.Rows, func(p Process) bool { return p.Gone })
+	return ps
+}
+
+// ScanThreads reads the wanted sources of every thread of the host, or of one process
+// if pid is not 0.
+func ScanThreads(h *inspect.Host, pid int32, want inspect.Sources) (*Processes, error) {
+	names := []string{strconv.Itoa(int(pid))}
+	if pid == 0 {
+		var err error
+		if names, err = h.Proc.Names("."); err != nil {
+			return nil, err
+		}
+	}
+	var rows []Process
+	for _, name := range names {
+		tgid, ok := inspect.ParsePID(name)
+		if !ok {
+			continue
+		}
+		tids, err := h.Proc.Names(name + "/task")
+		if err != nil {
+			continue // it has ended
+		}
+		for _, name := range tids {
+			if tid, ok := inspect.ParsePID(name); ok {
+				p := NewProcess(tid)
+				p.TGID = tgid
+				rows = append(rows, p)
+			}
+		}
+	}
+	ps := ScanRows(h, rows, want)
+	ps.Host.Hidden = pid == 0 && ps.hidden()
+	return ps, nil
+}
+
+// Fill reads further sources of some rows, and returns those of them that are
+// still there.
+func (ps *Processes) Fill(rows []int32, want inspect.Sources) []int32 {
+	start := time.Now()
+	defer func() { ps.FillTook += time.Since(start) }()
+	EachChunk(ps.Host.Host, len(rows), func(r *Reader, i int) { r.Fill(&ps.Rows[rows[i]], want) })
+	return slices.DeleteFunc(slices.Clone(rows), func(i int32) bool { return ps.Rows[i].Gone })
+}
+
+// settleTries is how often Settle reads a row anew.
+const settleTries = 2
+
+// Settle reads the wanted sources of a row anew, one right after the other, as
+// long as settled finds that they don't fit together: a process moves between
+// two reads.
+func (ps *Processes) Settle(rows []int32, want inspect.Sources, settled func(Row) bool) {
+	EachChunk(ps.Host.Host, len(rows), func(r *Reader, i int) {
+		p := &ps.Rows[rows[i]]
+		for n := 0; n < settleTries && !p.Gone && !settled(ps.At(int(rows[i]))); n++ {
+			p.forget(want)
+			r.Fill(p, want)
+		}
+	})
+}
+
+func (p *Process) forget(want inspect.Sources) {
+	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+		if want.Has(s) {
+			p.Got[s-inspect.PIDStat] = inspect.Unread
+		}
+	}
+}
+
+// Gaps counts what the given rows did not give.
+func (ps *Processes) Gaps(rows []int32) (out []inspect.Gap) {
+	if ps.Host.Hidden {
+		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Denied, Count: 1, Of: 1})
+	}
+	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+		var n [inspect.NumReasons]int
+		for _, i := range rows {
+			n[ps.Rows[i].Got[s-inspect.PIDStat]]++
+		}
+		for r := inspect.Present; r < inspect.NumReasons; r++ {
+			if n[r] > 0 && r.IsGap() && r != inspect.Unread {
+				out = append(out, inspect.Gap{Source: s, Reason: r, Count: n[r], Of: len(rows)})
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package proc
+
+import (
+	"bytes"
+	"time"
+
+	"kwhy/inspect"
+)
+
+// Snapshot is a host's processes and what the kernel says of them all.
+type Snapshot struct {
+	Settings *inspect.Settings
+	Procs    *Processes
+	Order    []int32          // rows that are shown
+	Stat     inspect.Counters // /proc/stat: processes (forks since boot), procs_running, procs_blocked, ctxt
+	Tasks    inspect.Num      // threads of the whole host, from loadavg
+	LastPID  inspect.Num
+	Was      *Snapshot
+
+	StatWhy, LoadWhy inspect.Reason
+}
+
+// Missing says why a source gave nothing.
+func (l *Snapshot) Missing(s inspect.Source) inspect.Reason {
+	switch {
+	case s == inspect.ProcStat:
+		return l.StatWhy
+	case s == inspect.Loadavg:
+		return l.LoadWhy
+	case s >= inspect.PIDStat || s == inspect.Uptime:
+		return inspect.Present
+	}
+	return l.Settings.Missing(s)
+}
+
+// Before returns the sample an interval ago.
+func (l *Snapshot) Before() (*Snapshot, time.Duration, bool) {
+	if l.Was == nil {
+		return nil, 0, false
+	}
+	return l.Was, l.Settings.At.Sub(l.Was.Settings.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (l *Snapshot) Kernel() inspect.Version { return l.Settings.Host.Kernel }
+
+// Gaps lists the wanted sources that gave nothing.
+func (l *Snapshot) Gaps() []inspect.Gap {
+	out := l.Settings.Gaps()
+	for _, g := range [...]inspect.Gap{{Source: inspect.ProcStat, Reason: l.StatWhy, Count: 1, Of: 1}, {Source: inspect.Loadavg, Reason: l.LoadWhy, Count: 1, Of: 1}} {
+		if g.Reason.IsGap() {
+			out = append(out, g)
+		}
+	}
+	return append(out, l.Procs.Gaps(l.Order)...)
+}
+
+// Take reads the host's side; the caller has scanned the processes.
+func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
+	l := &Snapshot{Settings: h.Settings(inspect.Of(inspect.KernelPIDMax, inspect.KernelThreadsMax)), Procs: ps, Order: order, Tasks: inspect.Unset, LastPID: inspect.Unset}
+	var err error
+	l.Stat, err = h.Counters("stat", 8)
+	l.StatWhy = inspect.ReasonOf(err)
+	ps.Notes(order)
+	l.LoadWhy = inspect.ReasonOf(h.Proc.Single("loadavg", l.ParseLoadavg))
+	return l, nil
+}
+
+// ParseLoadavg reads "0.00 0.01 0.05 2/231 4711".
+func (l *Snapshot) ParseLoadavg(b []byte) error {
+	rest := inspect.TrimNewline(b)
+	for range 3 {
+		_, rest = inspect.CutField(rest)
+	}
+	ratio, rest := inspect.CutField(rest)
+	_, all, ok := bytes.Cut(ratio, []byte("/"))
+	l.Tasks, l.LastPID = inspect.ParseNum(all), inspect.ParseNum(rest)
+	if !ok || l.Tasks == inspect.Unset {
+		return inspect.ErrMalformed
+	}
+	return nil
+}

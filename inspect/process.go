@@ -1,0 +1,65 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+)
+
+func NoProcess(pid int32) error { return fmt.Errorf("process %d: %w", pid, ErrNoProcess) }
+
+// Uptime reads how long the host has been up, in seconds; 0 if unknown.
+func (h *Host) Uptime() (seconds float64) {
+	_ = h.Proc.Single("uptime", func(b []byte) error {
+		field, _ := CutField(b)
+		seconds, _ = strconv.ParseFloat(string(field), 64)
+		return nil
+	})
+	if !(seconds >= 0) || seconds > 1e12 {
+		return 0
+	}
+	return seconds
+}
+
+// ErrNoProcess says that there is no process of that number.
+var ErrNoProcess = errors.New("no such process")
+
+// PidReason tells a process that ended from a file that this kernel does not
+// have for anyone.
+func (h *Host) PidReason(dir string, err error) Reason {
+	r := ReasonOfPID(err)
+	if r != Vanished || !errors.Is(err, fs.ErrNotExist) {
+		return r
+	}
+	if _, err := h.Proc.Names(dir); err == nil {
+		return Unsupported
+	}
+	return Vanished
+}
+
+// userHZ is the unit of the clock ticks that /proc shows to user space: 100
+// on every architecture that Go builds for (include/asm-generic/param.h),
+// whatever CONFIG_HZ is.
+const userHZ = 100
+
+// Born returns when a process of that start time (stat, field 22) was started;
+// the zero time if the boot time is unknown.
+func (h *Host) Born(ticks uint64) time.Time {
+	var boot uint64
+	_ = h.Proc.With("stat", func(b []byte) error {
+		for len(b) > 0 {
+			var line []byte
+			line, b = CutLine(b)
+			if word, rest := CutField(line); string(word) == "btime" {
+				boot, _ = ParseUint(rest)
+			}
+		}
+		return nil
+	})
+	if boot == 0 || boot > 1<<40 || ticks > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(int64(boot), 0).Add(time.Duration(ticks) * (time.Second / userHZ)).UTC()
+}

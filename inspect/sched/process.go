@@ -1,0 +1,279 @@
+package sched
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+	"kwhy/inspect/proc"
+)
+
+// Process is one process, or one thread, and those that it shares CPUs with.
+type Process struct {
+	Sched   *Snapshot
+	Row     proc.Row        // its main thread; of a process, with the times of all threads
+	Threads *proc.Processes // all of them
+	Status  map[string]string
+	Attr    *unix.SchedAttr // nil where sched_getattr can't be asked
+	// Rivals are the tasks that ran or were ready at that moment, it among them.
+	Rivals     []Rival
+	Bound      cgroup.Throttle // of the cgroup that bounds its CPU time the most
+	Bounded    bool
+	Timerslack inspect.Num // ns
+	Lag        Lag
+	Queued     bool // whether debugfs lists it, with its lag
+	Was        *Process
+
+	got [inspect.NumSources]inspect.Reason
+}
+
+// Rival is a task that wants a CPU, and the groups that it is in, the outermost
+// first.
+type Rival struct {
+	P      *proc.Process
+	Groups []ShareGroup
+}
+
+// ShareGroup is a group of tasks that shares CPUs with others: a cgroup with a CPU
+// controller, or the autogroup of a session.
+type ShareGroup struct {
+	Name   string
+	Shares int64 // of version 1, 1024 by default; 0 if unknown
+	Weight int64 // of version 2, 100 by default; 0 if unknown
+	Nice   int8  // of an autogroup
+	Auto   bool
+	Idle   bool
+}
+
+// Missing says why a source gave nothing.
+func (t *Process) Missing(s inspect.Source) inspect.Reason {
+	if s == inspect.SchedLag {
+		return t.got[s]
+	}
+	if s >= inspect.PIDStat && t.got[s] == inspect.Unread {
+		return t.Row.Missing(s)
+	}
+	if s >= inspect.PIDStat {
+		return t.got[s]
+	}
+	return t.Sched.Missing(s)
+}
+
+// Before returns the same task an interval ago.
+func (t *Process) Before() (*Process, time.Duration, bool) {
+	if t.Was == nil {
+		return nil, 0, false
+	}
+	return t.Was, t.Row.Host.At.Sub(t.Was.Row.Host.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (t *Process) Kernel() inspect.Version { return t.Sched.Kernel() }
+
+// Gaps lists what could not be seen.
+func (t *Process) Gaps() []inspect.Gap {
+	out := t.Row.Gaps()
+	for s, r := range t.Sched.got {
+		if r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
+		}
+	}
+	for s, r := range t.got {
+		if r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
+		}
+	}
+	return append(out, t.Sched.threadGaps()...)
+}
+
+// TakeProcess reads one process, of a scan in which stat was read. id may be a
+// thread's number: then it is that thread.
+func TakeProcess(h *inspect.Host, ps *proc.Processes, id int32, want inspect.Sources) (*Process, error) {
+	tgid := id
+	if _, ok := ps.Row(id); !ok {
+		var err error
+		if tgid, err = proc.ProcessOf(h, id); err != nil {
+			return nil, err
+		}
+	}
+	threads, err := proc.ScanThreads(h, tgid, inspect.Of(inspect.PIDStat))
+	if err != nil {
+		return nil, err
+	}
+	if len(threads.Rows) == 0 && id == tgid { // a saved copy without its threads
+		threads = proc.ScanRows(h, []proc.Process{proc.NewProcess(id)}, inspect.Of(inspect.PIDStat))
+	}
+	threads.Host = ps.Host
+	i, ok := threads.Row(id)
+	if !ok {
+		return nil, fmt.Errorf("process %d: %w", id, inspect.ErrNoProcess)
+	}
+	every := make([]int32, len(threads.Rows))
+	for j := range every {
+		every[j] = int32(j)
+	}
+	threads.Fill(every, inspect.Of(inspect.PIDStatus, inspect.PIDSchedstat))
+	threads.Fill([]int32{i}, inspect.Of(inspect.PIDSched, inspect.PIDCgroup, inspect.PIDAutogroup))
+	s, err := Take(h, ps, nil, want)
+	if err != nil {
+		return nil, err
+	}
+	t := &Process{Sched: s, Row: threads.At(int(i)), Threads: threads, Timerslack: inspect.Unset}
+	t.Row.Host = &ps.Host
+	if k, ok := ps.Row(id); ok {
+		t.Row.P = wholeProcess(t.Row.P, &ps.Rows[k], threads)
+	}
+	for src := range t.got {
+		t.got[src] = inspect.Unread
+	}
+	taskFiles(h, t, tgid, want)
+	rivals(h, t)
+	return t, nil
+}
+
+// wholeProcess is the main thread with the times of all threads, which are the
+// process's.
+func wholeProcess(main, whole *proc.Process, threads *proc.Processes) *proc.Process {
+	p := *main
+	p.UTime, p.STime = whole.UTime, whole.STime
+	if p.Turns == inspect.Unset {
+		return &p
+	}
+	p.Ran, p.Waited, p.Turns = 0, 0, 0
+	for i := range threads.Rows {
+		if t := &threads.Rows[i]; t.Turns != inspect.Unset {
+			p.Ran, p.Waited, p.Turns = p.Ran+t.Ran, p.Waited+t.Waited, p.Turns+t.Turns
+		}
+	}
+	return &p
+}
+
+// taskFiles reads what is of this task alone: its status, its parameters, its timer
+// slack, and its place in its queue.
+func taskFiles(h *inspect.Host, t *Process, tgid int32, want inspect.Sources) {
+	p := t.Row.P
+	var d proc.Detail
+	t.got[inspect.PIDStatus] = h.PidReason(p.Dir(), h.Proc.Single(p.Dir()+"/status", d.ParseStatus))
+	t.Status = d.Status
+	t.Attr = t.Sched.attr(p)
+	if want.Has(inspect.PIDTimerslack) {
+		t.got[inspect.PIDTimerslack] = h.PidReason(p.Dir(), h.Proc.Single(strconv.Itoa(int(tgid))+"/timerslack_ns", func(b []byte) error {
+			t.Timerslack = inspect.ParseNum(inspect.TrimNewline(b))
+			return nil
+		}))
+	}
+	if want.Has(inspect.SchedLag) && h.Kernel.AtLeast(6, 6) {
+		t.Lag, t.Queued, t.got[inspect.SchedLag] = lag(h, p.PID)
+	}
+}
+
+// rivals finds who wants a CPU now, and in which groups.
+func rivals(h *inspect.Host, t *Process) {
+	ps := t.Sched.Procs
+	mounts, _ := cgroup.Mounts(h) // without them the weights of cgroups are unknown
+	auto, _ := t.Sched.Settings.Number(inspect.SchedAutogroup)
+	r := &proc.Reader{Host: h}
+	g := groupShares{h: h, mounts: mounts, known: map[string]*ShareGroup{}, auto: auto == 1}
+	add := func(p *proc.Process) {
+		if p.State != 'R' && p.PID != t.Row.P.PID || p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0 {
+			return
+		}
+		r.Fill(p, inspect.Of(inspect.PIDCgroup, inspect.PIDAutogroup))
+		t.Rivals = append(t.Rivals, Rival{P: p, Groups: g.of(p)})
+	}
+	for i := range t.Threads.Rows {
+		add(&t.Threads.Rows[i])
+	}
+	for _, p := range t.Sched.ready {
+		if own := t.Threads.Rows[0].TGID; p.PID != t.Row.P.PID && p.PID != own && (p.TGID == 0 || p.TGID != own) {
+			add(p)
+		}
+	}
+	var d proc.Detail
+	if h.Proc.With(t.Row.P.Dir()+"/cgroup", d.ParseCgroup) == nil {
+		t.Bound, t.Bounded = cgroup.ThrottleOf(h, d.Cgroups, mounts)
+	}
+}
+
+// groupShares looks up the groups that tasks share CPUs in.
+type groupShares struct {
+	h      *inspect.Host
+	mounts []inspect.Mount
+	known  map[string]*ShareGroup // nil: no group of its own
+	auto   bool
+}
+
+// of returns the groups of a task, the outermost first. A cgroup of version 2
+// without the cpu controller is none: its tasks belong to the nearest one above
+// that has it (kernel/cgroup/cgroup.c, cgroup_e_css_by_mask). Those that so come
+// to the root of all are in their session's autogroup (kernel/sched/autogroup.c,
+// task_wants_autogroup).
+func (g *groupShares) of(p *proc.Process) (out []ShareGroup) {
+	version, at := int(p.CPUCgroupVersion), strings.Trim(p.CPUCgroup, "/")
+	if version == 2 { // a cgroup namespace's root is not the root of all
+		out = g.add(out, version, "/")
+	}
+	for i, c := range at {
+		if c == '/' {
+			out = g.add(out, version, "/"+at[:i])
+		}
+	}
+	if at != "" {
+		out = g.add(out, version, "/"+at)
+	}
+	if len(out) == 0 && g.auto && p.Autogroup >= 0 {
+		out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
+	}
+	return out
+}
+
+// add appends a cgroup if it is one of CPUs.
+func (g *groupShares) add(out []ShareGroup, version int, at string) []ShareGroup {
+	group, ok := g.known[at]
+	if !ok {
+		group = g.read(version, at)
+		g.known[at] = group
+	}
+	if group == nil {
+		return out
+	}
+	return append(out, *group)
+}
+
+// read reads one cgroup; nil where it is none of CPUs. One that lies outside of
+// what is mounted here is a group of unknown weight.
+func (g *groupShares) read(version int, at string) *ShareGroup {
+	out := &ShareGroup{Name: at}
+	dir, _, err := cgroup.LocateFor(version, "cpu", at, g.mounts)
+	if err != nil && at == "/" {
+		return nil
+	}
+	if err != nil {
+		return out
+	}
+	t, rel := cgroup.Under(g.h, dir)
+	if n, err := t.Number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
+		out.Idle = true
+		return out
+	}
+	name, to := "cpu.shares", &out.Shares
+	if version == 2 {
+		name, to = "cpu.weight", &out.Weight
+	}
+	n, err := t.Number(path.Join(rel, name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && n > 0:
+		*to = n
+	}
+	return out
+}

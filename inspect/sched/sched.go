@@ -1,0 +1,305 @@
+package sched
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+	"kwhy/inspect/proc"
+)
+
+// SameGroup finds a cgroup in an earlier sample.
+func SameGroup(was *Snapshot, g *cgroup.CPU) *cgroup.CPU {
+	for i := range was.Groups {
+		if was.Groups[i].Path == g.Path && was.Groups[i].Version == g.Version {
+			return &was.Groups[i]
+		}
+	}
+	return nil
+}
+
+// Snapshot is how a host's CPUs are shared out, at one moment and a moment before if
+// it was asked to watch.
+type Snapshot struct {
+	Settings *inspect.Settings
+	Procs    *proc.Processes
+	Order    []int32 // rows that are shown
+
+	Build   string            // uname -v: #1 SMP PREEMPT_DYNAMIC ...
+	Cmdline string            // what the kernel was booted with
+	Config  map[string]string // options that bear on scheduling; "n" for those that are not set
+	Tick    time.Duration     // between two timer interrupts of a busy CPU
+	Debug   Debugfs
+	Ext     ExtState
+
+	CPUs     []CPU // those of /proc/stat: the ones online
+	All      CPUTimes
+	Stat     inspect.Counters // ctxt, processes, procs_running, procs_blocked
+	Lists    inspect.CPULists
+	Load     [3]string   // as /proc/loadavg has them
+	Tasks    inspect.Num // threads of the whole host, from loadavg
+	Loads    [3]uint64   // the same to the bit, in units of 1/2048
+	Step     LoadStep
+	Pressure inspect.Pressure
+
+	Realtime []Task // tasks of policies that come before the fair ones
+	Blocked  []Task // tasks in D
+	Groups   []cgroup.CPU
+
+	Was *Snapshot
+	got [inspect.NumSources]inspect.Reason
+
+	callable  bool                    // whether system calls mean the same processes
+	ready     []*proc.Process         // threads in R
+	threaded  int                     // processes of more than one thread
+	noThreads [inspect.NumReasons]int // of these, those whose threads could not be read
+}
+
+// CPUTimes are the times of a CPU by kind, in ticks of 1/100 s since boot
+// (proc_stat(5)). User holds Guest, and Nice GuestNice.
+type CPUTimes struct {
+	User, Nice, System, Idle, IOWait, IRQ, SoftIRQ, Steal, Guest, GuestNice uint64
+}
+
+// Total is all of it: guests' time is in user and nice already.
+func (t *CPUTimes) Total() uint64 {
+	return t.User + t.Nice + t.System + t.Idle + t.IOWait + t.IRQ + t.SoftIRQ + t.Steal
+}
+
+// CPU is one that is online.
+type CPU struct {
+	ID    int
+	Times CPUTimes
+	// From /proc/schedstat, in ns: what tasks ran here, and waited here while
+	// others ran; Unset without it.
+	Ran, Waited inspect.Num
+}
+
+// Debugfs is what debugfs tells of the scheduler; Unset where it does not.
+type Debugfs struct {
+	Preempt                                    string // none, voluntary, full, lazy
+	Features                                   []string
+	BaseSlice, MinGranularity, Latency, Wakeup inspect.Num // ns
+	FairRuntime, FairPeriod                    inspect.Num // ns, of the fair server of the first CPU
+}
+
+// ExtState is that of sched_ext.
+type ExtState struct{ State, Ops string }
+
+// LoadStep is an update of the load averages that was seen happen.
+type LoadStep struct {
+	Old, New [3]uint64
+	Seen     bool
+}
+
+// Task is a thread with the parameters that sched_getattr tells.
+type Task struct {
+	proc.Row
+	Attr *unix.SchedAttr
+}
+
+// Missing says why a source gave nothing.
+func (s *Snapshot) Missing(src inspect.Source) inspect.Reason {
+	switch src {
+	case inspect.SchedLatency:
+		return s.tunable(src, s.Debug.Latency)
+	case inspect.SchedMinGranularity:
+		return s.tunable(src, s.Debug.MinGranularity)
+	case inspect.SchedWakeupGranularity:
+		return s.tunable(src, s.Debug.Wakeup)
+	}
+	if src.Shape() == inspect.ShapeNumber {
+		return s.Settings.Missing(src)
+	}
+	if src >= inspect.PIDStat {
+		return inspect.Present
+	}
+	return s.got[src]
+}
+
+// tunable says why one of CFS is not there: a sysctl until 5.12, then a file of
+// debugfs, and gone since 6.6.
+func (s *Snapshot) tunable(src inspect.Source, debug inspect.Num) inspect.Reason {
+	switch k := s.Kernel(); {
+	case debug != inspect.Unset:
+		return inspect.Present
+	case !k.AtLeast(5, 13):
+		return s.Settings.Missing(src)
+	case k.AtLeast(6, 6):
+		return inspect.Inapplicable
+	}
+	return s.got[inspect.SchedDebug]
+}
+
+// Before returns the sample an interval ago.
+func (s *Snapshot) Before() (*Snapshot, time.Duration, bool) {
+	if s.Was == nil {
+		return nil, 0, false
+	}
+	return s.Was, s.Settings.At.Sub(s.Was.Settings.At), true
+}
+
+// Kernel returns the kernel that was read.
+func (s *Snapshot) Kernel() inspect.Version { return s.Settings.Host.Kernel }
+
+// List is what the table of processes shares with it.
+func (s *Snapshot) List() *proc.Snapshot {
+	l := &proc.Snapshot{Settings: s.Settings, Procs: s.Procs, Order: s.Order, Stat: s.Stat, Tasks: s.Tasks, StatWhy: s.got[inspect.ProcStat], LoadWhy: s.got[inspect.Loadavg]}
+	if s.Was != nil {
+		l.Was = &proc.Snapshot{Settings: s.Was.Settings, Procs: s.Was.Procs, Stat: s.Was.Stat, Tasks: s.Was.Tasks}
+	}
+	return l
+}
+
+// Gaps lists the wanted sources that gave nothing.
+func (s *Snapshot) Gaps() []inspect.Gap {
+	out := s.Settings.Gaps()
+	for src, r := range s.got {
+		if r.IsGap() && r != inspect.Unread {
+			out = append(out, inspect.Gap{Source: inspect.Source(src), Reason: r, Count: 1, Of: 1})
+		}
+	}
+	return append(append(out, s.threadGaps()...), s.Procs.Gaps(s.Order)...)
+}
+
+// threadGaps counts the processes whose threads could not be read.
+func (s *Snapshot) threadGaps() (out []inspect.Gap) {
+	for r, n := range s.noThreads {
+		if n > 0 && inspect.Reason(r) != inspect.Vanished {
+			out = append(out, inspect.Gap{Source: inspect.PIDTask, Reason: inspect.Reason(r), Count: n, Of: s.threaded})
+		}
+	}
+	return out
+}
+
+// Take reads the wanted sources of a host; the caller has scanned the processes.
+func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sources) (*Snapshot, error) {
+	m := h.Settings(want.Only(func(s inspect.Source) bool {
+		old := s == inspect.SchedLatency || s == inspect.SchedMinGranularity || s == inspect.SchedWakeupGranularity // sysctls until 5.12
+		return s.Shape() == inspect.ShapeNumber && (!old || !h.Kernel.AtLeast(5, 13))
+	}))
+	s := &Snapshot{Settings: m, Procs: ps, Order: order, Tasks: inspect.Unset}
+	s.Debug = Debugfs{BaseSlice: inspect.Unset, MinGranularity: inspect.Unset, Latency: inspect.Unset, Wakeup: inspect.Unset, FairRuntime: inspect.Unset, FairPeriod: inspect.Unset}
+	for src := range s.got {
+		s.got[src] = inspect.Unread
+	}
+	for src := inspect.None + 1; src < inspect.PIDStat; src++ {
+		if read := schedReader(h, s, src); read != nil && want.Has(src) {
+			s.got[src] = read()
+		}
+	}
+	schedTasks(h, s)
+	ps.Notes(order)
+	return s, nil
+}
+
+// schedReader returns what reads a source of its own into s.
+func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspect.Reason {
+	single := func(rel string, parse func([]byte) error) func() inspect.Reason {
+		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.Single(rel, parse)) }
+	}
+	switch src {
+	case inspect.KernelBuild:
+		return single("sys/kernel/version", func(b []byte) error { s.Build = string(inspect.TrimNewline(b)); return nil })
+	case inspect.KernelCmdline:
+		return single("cmdline", func(b []byte) error { s.Cmdline = string(inspect.TrimNewline(b)); return nil })
+	case inspect.KernelConfig:
+		return func() (r inspect.Reason) { s.Config, r = KernelConfig(h); return r }
+	case inspect.TickClock:
+		return func() inspect.Reason { return tick(h, s) }
+	case inspect.Sysinfo:
+		return func() (r inspect.Reason) { s.Loads, r = Loads(h); return r }
+	case inspect.SchedDebug:
+		return func() inspect.Reason { return schedDebug(h, &s.Debug) }
+	case inspect.SchedExt:
+		return func() inspect.Reason { return schedExt(h, &s.Ext) }
+	case inspect.CPUList:
+		return func() inspect.Reason { return h.CpuLists(&s.Lists) }
+	case inspect.ProcStat:
+		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.Single("stat", s.parseStat)) }
+	case inspect.Loadavg:
+		return single("loadavg", s.parseLoadavg)
+	case inspect.PressureCPU:
+		return single("pressure/cpu", func(b []byte) (err error) { s.Pressure, err = inspect.ParsePressure(b); return err })
+	case inspect.Schedstat:
+		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.With("schedstat", s.parseSchedstat)) }
+	case inspect.CgroupCPU:
+		return func() (r inspect.Reason) {
+			s.Groups, r = cgroup.CPUGroups(h)
+			s.got[inspect.CgroupCpuset] = r // the walk reads both
+			return r
+		}
+	}
+	return nil
+}
+
+// Part is one of the many of a kind in a host's scheduling.
+type Part[T any] struct {
+	Sched *Snapshot
+	It    *T
+	N     int
+	was   func(*Snapshot, *T) *T
+}
+
+// Missing says why a source gave nothing.
+func (p Part[T]) Missing(s inspect.Source) inspect.Reason { return p.Sched.Missing(s) }
+
+// Before returns the same one an interval ago.
+func (p Part[T]) Before() (Part[T], time.Duration, bool) {
+	was, over, ok := p.Sched.Before()
+	if !ok || p.was == nil {
+		return Part[T]{}, 0, false
+	}
+	it := p.was(was, p.It)
+	return Part[T]{was, it, p.N, p.was}, over, it != nil
+}
+
+// Kernel returns the kernel that was read.
+func (p Part[T]) Kernel() inspect.Version { return p.Sched.Kernel() }
+
+// Parts is a list in its context: the rows of a table. Was finds one in an
+// earlier sample, where there is one.
+type Parts[T any] struct {
+	Sched *Snapshot
+	List  []T
+	Was   func(*Snapshot, *T) *T
+}
+
+// Missing says why a source gave nothing, so that there are no rows.
+func (l Parts[T]) Missing(s inspect.Source) inspect.Reason { return l.Sched.Missing(s) }
+
+// Len returns how many there are.
+func (l Parts[T]) Len() int { return len(l.List) }
+
+// At returns one of them.
+func (l Parts[T]) At(i int) Part[T] {
+	return Part[T]{l.Sched, &l.List[i], i, l.Was}
+}
+
+// SameCPU finds a CPU in an earlier sample.
+func SameCPU(was *Snapshot, c *CPU) *CPU {
+	for i := range was.CPUs {
+		if was.CPUs[i].ID == c.ID {
+			return &was.CPUs[i]
+		}
+	}
+	return nil
+}
+
+// SameBlocked finds a task in D among those of an earlier sample.
+func SameBlocked(was *Snapshot, t *Task) *Task { return sameTask(was.Blocked, t) }
+
+// SameRealtime finds a real-time task among those of an earlier sample.
+func SameRealtime(was *Snapshot, t *Task) *Task { return sameTask(was.Realtime, t) }
+
+// sameTask finds a task by number and start: a number may be another's by now.
+func sameTask(list []Task, t *Task) *Task {
+	for i := range list {
+		if p := list[i].P; p.PID == t.P.PID && p.Start == t.P.Start {
+			return &list[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package sched
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+)
+
+// parseStat reads the times by CPU and the counters of /proc/stat. The line of
+// interrupts, which may be long, is passed over.
+func (s *Snapshot) parseStat(b []byte) error {
+	s.Stat = inspect.Counters{}
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		name, rest := inspect.CutField(line)
+		switch {
+		case bytes.HasPrefix(name, []byte("cpu")):
+			t, ok := parseTimes(rest)
+			id, err := strconv.Atoi(string(name[3:]))
+			switch {
+			case !ok:
+				return inspect.ErrMalformed
+			case len(name) == 3:
+				s.All = t
+			case err == nil && id >= 0:
+				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Ran: inspect.Unset, Waited: inspect.Unset})
+			}
+		case bytes.Equal(name, []byte("intr")), bytes.Equal(name, []byte("softirq")):
+		default:
+			if n, ok := inspect.ParseUint(rest); ok {
+				s.Stat[string(name)] = n
+			}
+		}
+	}
+	if s.All.Total() == 0 && len(s.Stat) == 0 {
+		return inspect.ErrMalformed
+	}
+	return nil
+}
+
+// parseTimes reads the times of one CPU: four at least, ten since 2.6.33.
+func parseTimes(b []byte) (t CPUTimes, ok bool) {
+	to := [...]*uint64{&t.User, &t.Nice, &t.System, &t.Idle, &t.IOWait, &t.IRQ, &t.SoftIRQ, &t.Steal, &t.Guest, &t.GuestNice}
+	for i, p := range to {
+		var field []byte
+		field, b = inspect.CutField(b)
+		n, good := inspect.ParseUint(field)
+		if !good {
+			return t, i >= 4 && len(field) == 0
+		}
+		*p = n
+	}
+	return t, true
+}
+
+func (s *Snapshot) parseLoadavg(b []byte) error {
+	var l proc.Snapshot
+	if err := l.ParseLoadavg(b); err != nil {
+		return err
+	}
+	rest := b
+	for i := range s.Load {
+		var field []byte
+		field, rest = inspect.CutField(rest)
+		if _, err := strconv.ParseFloat(string(field), 64); err != nil {
+			return inspect.ErrMalformed
+		}
+		s.Load[i] = string(field)
+	}
+	s.Tasks = l.Tasks
+	return nil
+}
+
+// parseSchedstat reads the lines of CPUs: the seventh and eighth number are the
+// time that tasks ran and that they waited (Documentation/scheduler/
+// sched-stats.rst; so in all versions since 15).
+func (s *Snapshot) parseSchedstat(b []byte) error {
+	found := false
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		f := strings.Fields(string(line))
+		if len(f) < 10 || !strings.HasPrefix(f[0], "cpu") {
+			continue
+		}
+		id, err := strconv.Atoi(f[0][3:])
+		ran, ok1 := inspect.ParseUint([]byte(f[7]))
+		waited, ok2 := inspect.ParseUint([]byte(f[8]))
+		if err != nil || !ok1 || !ok2 {
+			return inspect.ErrMalformed
+		}
+		found = true
+		for i := range s.CPUs {
+			if s.CPUs[i].ID == id {
+				s.CPUs[i].Ran, s.CPUs[i].Waited = inspect.Num(ran), inspect.Num(waited)
+			}
+		}
+	}
+	if !found {
+		return inspect.ErrMalformed
+	}
+	return nil
+}
