@@ -167,7 +167,7 @@ func TestNear(t *testing.T) {
 		"mom":       "mem oom",
 		"s":         "sched schema version",
 		"vresion":   "version",
-		"VERSOIN":   "version",
+		"VRESION":   "version",
 		"schedul":   "sched",
 		"scheduler": "",
 	} {
