@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/output"
 )
@@ -31,7 +32,7 @@ func (r *run) listConcepts() error {
 		return err
 	}
 	if r.set.Output != "text" {
-		return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{conceptGrid(list, false)}})
+		return r.print(r.header(r.app.Now(), 0), &lower.Report{Grids: []lower.Grid{conceptGrid(list, false)}})
 	}
 	return r.text().Concepts(chapters(list))
 }
@@ -44,7 +45,7 @@ func (r *run) book() error {
 	}
 	if r.set.Output != "text" {
 		all := catalog.All()
-		return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{
+		return r.print(r.header(r.app.Now(), 0), &lower.Report{Grids: []lower.Grid{
 			conceptGrid(list, true), valueGrid(all.Entries), wordGrid(catalog.Words(all)), ruleGrid(all.Rules),
 		}})
 	}
@@ -52,7 +53,7 @@ func (r *run) book() error {
 	for i := range list {
 		t.Page(told(&list[i]))
 	}
-	return t.Live("", &explain.Report{}, false)
+	return t.Live("", &lower.Report{}, false)
 }
 
 // chapters groups essays as the book does.
@@ -70,10 +71,10 @@ func chapters(list []concepts.Essay) (out []output.Chapter) {
 }
 
 // catalogue is a table of what kwhy knows, and not of what it reads.
-func catalogue(name string, columns []explain.Doc, n int, row func(i int) []explain.Value) explain.Grid {
-	return explain.Grid{Name: name, Docs: columns, Shown: n, Total: n, Rows: iter.Seq[explain.Row](func(yield func(explain.Row) bool) {
+func catalogue(name string, columns []explain.Doc, n int, row func(i int) []explain.Value) lower.Grid {
+	return lower.Grid{Name: name, Docs: columns, Shown: n, Total: n, Rows: iter.Seq[lower.Row](func(yield func(lower.Row) bool) {
 		for i := range n {
-			if !yield(explain.Row{Values: row(i)}) {
+			if !yield(lower.Row{Values: row(i)}) {
 				return
 			}
 		}
@@ -83,7 +84,7 @@ func catalogue(name string, columns []explain.Doc, n int, row func(i int) []expl
 func column(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist} }
 
 // conceptGrid is essays as a table of the JSON contract.
-func conceptGrid(list []concepts.Essay, whole bool) explain.Grid {
+func conceptGrid(list []concepts.Essay, whole bool) lower.Grid {
 	columns := []explain.Doc{
 		column("name", "What kwhy explain takes."), column("title", "Its title."), column("chapter", "Where in the book it stands."),
 		column("gist", "One sentence."), column("source", "Kernel sources and documentation behind it."),
@@ -114,7 +115,7 @@ func moved(e *concepts.Essay) (out []string) {
 }
 
 // valueGrid is the declared values.
-func valueGrid(list []explain.Entry) explain.Grid {
+func valueGrid(list []lower.Entry) lower.Grid {
 	return catalogue("values", []explain.Doc{
 		column("key", "Its key in JSON."), column("kernel", "The kernel's own spelling; empty where kwhy made the value up."),
 		column("command", "The subcommand that prints it."), column("table", "The table whose column it is; empty for a value of a card."),
@@ -142,7 +143,7 @@ func release(v inspect.Version) string {
 }
 
 // wordGrid is the words that are values.
-func wordGrid(list []catalog.Meaning) explain.Grid {
+func wordGrid(list []catalog.Meaning) lower.Grid {
 	return catalogue("words", []explain.Doc{
 		column("name", "The word."), column("gist", "One sentence."), column("concept", "The essay behind it."), column("of", "The keys of the values that it can be."),
 	}, len(list), func(i int) []explain.Value {
@@ -156,7 +157,7 @@ func wordGrid(list []catalog.Meaning) explain.Grid {
 }
 
 // ruleGrid is the rules that give levels.
-func ruleGrid(list []explain.RuleDoc) explain.Grid {
+func ruleGrid(list []lower.RuleDoc) lower.Grid {
 	at := func(f float64) explain.Value {
 		if f == 0 {
 			return explain.None(inspect.Inapplicable)

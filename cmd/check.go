@@ -12,6 +12,8 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/check"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/output"
 )
 
@@ -129,7 +131,7 @@ func (r *run) listRules(o *checkOptions) error {
 	if len(wanted) == 0 {
 		wanted = check.Names()
 	}
-	rules := slices.DeleteFunc(catalog.All().Rules, func(d explain.RuleDoc) bool {
+	rules := slices.DeleteFunc(catalog.All().Rules, func(d lower.RuleDoc) bool {
 		domain, _, _ := strings.Cut(d.ID, ".")
 		return !slices.Contains(wanted, domain)
 	})
@@ -137,7 +139,7 @@ func (r *run) listRules(o *checkOptions) error {
 	if err != nil {
 		return err
 	}
-	return r.print(r.header(r.app.Now(), 0), &explain.Report{Grids: []explain.Grid{g}})
+	return r.print(r.header(r.app.Now(), 0), &lower.Report{Grids: []lower.Grid{g}})
 }
 
 // checks checks once, or --every so often until somebody kills it, nobody reads on, or
@@ -191,7 +193,7 @@ func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep.Parts = []explain.Part{{Title: "What was checked", Table: "domains"}}
+	rep.Parts = []lower.Part{{Title: "What was checked", Table: "domains"}}
 	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
 		rep.Grids = rep.Grids[:1]
 	}
@@ -202,7 +204,7 @@ func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
 }
 
 // verdict counts the findings by level.
-func verdict(list []explain.Finding) string {
+func verdict(list []lower.Finding) string {
 	var words []string
 	for l := explain.Critical; l > explain.OK; l-- {
 		n := 0
@@ -225,11 +227,11 @@ func counted(n int, l explain.Level) string {
 	if l == explain.Critical {
 		return fmt.Sprintf("%d critical", n)
 	}
-	return explain.Plural(n, l.String(), l.String()+"s")
+	return units.Plural(n, l.String(), l.String()+"s")
 }
 
 // failOn is an error where there is a finding of a level or a worse one.
-func failOn(list []explain.Finding, level string) error {
+func failOn(list []lower.Finding, level string) error {
 	at := slices.Index(explain.Levels(), level)
 	for i := range list {
 		if at > 0 && int(list[i].Level) >= at {

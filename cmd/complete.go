@@ -15,10 +15,12 @@ import (
 	"kwhy/explain/catalog"
 	"kwhy/explain/check"
 	"kwhy/explain/fd"
+	"kwhy/explain/lower"
 	"kwhy/explain/net"
 	"kwhy/explain/oom"
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
+	"kwhy/explain/units"
 )
 
 const completionLong = `Prints a script that teaches a shell to complete what kwhy takes: subcommands, flags
@@ -136,9 +138,9 @@ func (a *App) flagCompleters() map[string]completer {
 		"--config": files("yaml", "yml"), "--proc-root": directories, "--sys-root": directories, "--path": files(),
 		"--user": a.users, "--name": a.processNames, "--process": a.pidsOrNames, "--netns": a.pids(true), "--thread": a.threads, "--cgroup": a.cgroups,
 		"oom --cgroup":           a.limitedCgroups,
-		"proc --state":           listOf(func(*cobra.Command) []explain.Word { return explain.WordsOf(proc.Processes().Fields, "state") }, false),
-		"net sockets --state":    listOf(func(*cobra.Command) []explain.Word { return explain.WordsOf(net.Sockets().Fields, "state") }, false),
-		"net sockets --protocol": listOf(func(*cobra.Command) []explain.Word { return explain.WordsOf(net.Sockets().Fields, "protocol") }, false),
+		"proc --state":           listOf(func(*cobra.Command) []explain.Word { return lower.WordsOf(proc.Processes().Fields, "state") }, false),
+		"net sockets --state":    listOf(func(*cobra.Command) []explain.Word { return lower.WordsOf(net.Sockets().Fields, "state") }, false),
+		"net sockets --protocol": listOf(func(*cobra.Command) []explain.Word { return lower.WordsOf(net.Sockets().Fields, "protocol") }, false),
 		"check --fail-on":        oneOf(func(*cobra.Command) []explain.Word { return plainWords(explain.Levels()[1:]...) }),
 		"check --only":           listOf(func(*cobra.Command) []explain.Word { return plainWords(check.Names()...) }, false),
 		"check --off":            listOf(func(*cobra.Command) []explain.Word { return ruleWords() }, false),
@@ -164,27 +166,27 @@ func columnWords() map[string]func(*cobra.Command) []explain.Word {
 	return map[string]func(*cobra.Command) []explain.Word{
 		"proc": func(c *cobra.Command) []explain.Word {
 			if set(c, "threads") {
-				return explain.ColumnWords(proc.EachThread().Fields)
+				return lower.ColumnWords(proc.EachThread().Fields)
 			}
-			return explain.ColumnWords(proc.Processes().Fields)
+			return lower.ColumnWords(proc.Processes().Fields)
 		},
-		"sched": func(*cobra.Command) []explain.Word { return explain.ColumnWords(sched.Processes().Fields) },
+		"sched": func(*cobra.Command) []explain.Word { return lower.ColumnWords(sched.Processes().Fields) },
 		"oom": func(c *cobra.Command) []explain.Word {
-			return explain.ColumnWords(oom.Processes(set(c, "cgroup")).Fields)
+			return lower.ColumnWords(oom.Processes(set(c, "cgroup")).Fields)
 		},
-		"net sockets": func(*cobra.Command) []explain.Word { return explain.ColumnWords(net.Sockets().Fields) },
+		"net sockets": func(*cobra.Command) []explain.Word { return lower.ColumnWords(net.Sockets().Fields) },
 		"fd": func(c *cobra.Command) []explain.Word {
 			switch {
 			case c.Flags().NArg() > 0:
-				return explain.ColumnWords(fd.FDs().Fields)
+				return lower.ColumnWords(fd.FDs().Fields)
 			case set(c, "deleted"):
-				return explain.ColumnWords(fd.GoneList().Fields)
+				return lower.ColumnWords(fd.GoneList().Fields)
 			case set(c, "path"):
-				return explain.ColumnWords(fd.Holders().Fields)
+				return lower.ColumnWords(fd.Holders().Fields)
 			case set(c, "socket"):
-				return explain.ColumnWords(fd.SocketHolders().Fields)
+				return lower.ColumnWords(fd.SocketHolders().Fields)
 			}
-			return explain.ColumnWords(fd.Processes().Fields)
+			return lower.ColumnWords(fd.Processes().Fields)
 		},
 	}
 }
@@ -271,7 +273,7 @@ func names() []explain.Word {
 // counts are things of processes with how many have it, in order.
 func counts(n map[string]int) (out []explain.Word) {
 	for name, n := range n {
-		out = append(out, explain.Word{Name: name, Gist: explain.Plural(n, "process", "processes")})
+		out = append(out, explain.Word{Name: name, Gist: units.Plural(n, "process", "processes")})
 	}
 	slices.SortFunc(out, func(a, b explain.Word) int { return cmp.Compare(a.Name, b.Name) })
 	return out

@@ -10,6 +10,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/output"
 )
@@ -75,7 +76,7 @@ func (r *run) explain(name string, noLive bool) error {
 	if concept, ok := catalog.Alias(name); ok {
 		return r.explainConcept(concept, all, noLive)
 	}
-	if i := slices.IndexFunc(all.Rules, func(d explain.RuleDoc) bool { return strings.EqualFold(d.ID, name) }); i >= 0 {
+	if i := slices.IndexFunc(all.Rules, func(d lower.RuleDoc) bool { return strings.EqualFold(d.ID, name) }); i >= 0 {
 		return r.explainRule(&all.Rules[i], all, noLive)
 	}
 	if told := catalog.Mentions(name); len(told) > 0 {
@@ -95,12 +96,12 @@ func (r *run) explain(name string, noLive bool) error {
 // maxTold is how many essays are named that tell of a name which has none itself.
 const maxTold = 8
 
-func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error {
+func (r *run) explainConcept(name string, all lower.Topic, noLive bool) error {
 	essay, err := concepts.Read(name)
 	if err != nil {
 		return err
 	}
-	var rep explain.Report
+	var rep lower.Report
 	if !noLive {
 		groups, err := catalog.OfEssay(all, &essay)
 		if err != nil {
@@ -118,16 +119,16 @@ func (r *run) explainConcept(name string, all explain.Topic, noLive bool) error 
 }
 
 // explainRule explains a rule by its ID, and shows the values that it rests on.
-func (r *run) explainRule(d *explain.RuleDoc, all explain.Topic, noLive bool) error {
+func (r *run) explainRule(d *lower.RuleDoc, all lower.Topic, noLive bool) error {
 	if at, set := r.set.Limits[d.ID]; set {
 		d.At = at
 	}
-	var rep explain.Report
+	var rep lower.Report
 	if !noLive {
 		rep = r.live(catalog.Together(catalog.EvidenceOf(all, d)))
 	}
 	if r.set.Output != "text" {
-		rep.Grids = append(rep.Grids, ruleGrid([]explain.RuleDoc{*d}))
+		rep.Grids = append(rep.Grids, ruleGrid([]lower.RuleDoc{*d}))
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
@@ -137,7 +138,7 @@ func (r *run) explainRule(d *explain.RuleDoc, all explain.Topic, noLive bool) er
 
 // reveal makes text show the values that an essay names, though reports leave them
 // to data, and tells whether it will show any.
-func reveal(rep *explain.Report, named []string) (some bool) {
+func reveal(rep *lower.Report, named []string) (some bool) {
 	for i := range rep.Parts {
 		for j := range rep.Parts[i].Cells {
 			c := &rep.Parts[i].Cells[j]
@@ -170,8 +171,8 @@ func told(e *concepts.Essay) output.Essay {
 
 // explainValue explains what a name means as a value, and as a word that is one. Of
 // a word it prints the essay too: there is nothing of it to be read alone.
-func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noLive bool) error {
-	var rep explain.Report
+func (r *run) explainValue(entries []lower.Entry, words []catalog.Meaning, noLive bool) error {
+	var rep lower.Report
 	if !noLive {
 		groups := catalog.Together(entries)
 		for i := range groups {
@@ -202,7 +203,7 @@ func (r *run) explainValue(entries []explain.Entry, words []catalog.Meaning, noL
 
 // live reads groups of values on this host. One that cannot be read here is a gap
 // like any other.
-func (r *run) live(groups []catalog.Group) (all explain.Report) {
+func (r *run) live(groups []catalog.Group) (all lower.Report) {
 	for _, g := range groups {
 		if of, ok := strings.CutSuffix(g.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == of }) {
 			continue // the processes have the same columns
@@ -214,7 +215,7 @@ func (r *run) live(groups []catalog.Group) (all explain.Report) {
 		one, err := g.Live(r.host, g.Ask)
 		if err != nil {
 			d, why := &g.Doc, inspect.ReasonOf(err)
-			all.Gaps = append(all.Gaps, explain.Gap{Source: d.Source.String(), Reason: why, Count: 1, Of: 1, Hint: d.Hint(why, r.host.Kernel)})
+			all.Gaps = append(all.Gaps, lower.Gap{Source: d.Source.String(), Reason: why, Count: 1, Of: 1, Hint: d.Hint(why, r.host.Kernel)})
 			continue
 		}
 		whose := ""
@@ -241,9 +242,9 @@ func (r *run) live(groups []catalog.Group) (all explain.Report) {
 }
 
 // alike puts entries together that are one value, which several commands print.
-func alike(entries []explain.Entry) (out [][]explain.Entry) {
+func alike(entries []lower.Entry) (out [][]lower.Entry) {
 	for _, e := range entries {
-		i := slices.IndexFunc(out, func(same []explain.Entry) bool {
+		i := slices.IndexFunc(out, func(same []lower.Entry) bool {
 			d := &same[0].Doc
 			return d.Kernel == e.Doc.Kernel && d.Gist == e.Doc.Gist && d.Source == e.Doc.Source && d.Unit == e.Doc.Unit
 		})
@@ -257,9 +258,9 @@ func alike(entries []explain.Entry) (out [][]explain.Entry) {
 }
 
 // once leaves out what was told already: cards and tables share sources.
-func once(gaps []explain.Gap) (out []explain.Gap) {
+func once(gaps []lower.Gap) (out []lower.Gap) {
 	for _, g := range gaps {
-		if !slices.ContainsFunc(out, func(o explain.Gap) bool { return o.Source == g.Source && o.Reason == g.Reason }) {
+		if !slices.ContainsFunc(out, func(o lower.Gap) bool { return o.Source == g.Source && o.Reason == g.Reason }) {
 			out = append(out, g)
 		}
 	}
@@ -267,7 +268,7 @@ func once(gaps []explain.Gap) (out []explain.Gap) {
 }
 
 // titled says which table it is, and which rows of it come first.
-func titled(g *catalog.Group, grid *explain.Grid) string {
+func titled(g *catalog.Group, grid *lower.Grid) string {
 	out := "kwhy " + g.Command + " · " + strings.ReplaceAll(grid.Name, "_", " ")
 	for i := range grid.Docs {
 		if d := &grid.Docs[i]; d.Key == g.Ask.Sort && grid.Total > grid.Shown && grid.Shown > 0 && d.Unit.Number() {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
 )
 
 // printed is what the contract's documents have that has a name.
@@ -113,8 +113,8 @@ func TestEveryPrintedNameIsExplained(t *testing.T) {
 }
 
 // wordly hands on the words of a value whose words are declared.
-func wordly(all explain.Topic, table, key string, v any, each func(string)) {
-	if !slices.ContainsFunc(all.Entries, func(e explain.Entry) bool {
+func wordly(all lower.Topic, table, key string, v any, each func(string)) {
+	if !slices.ContainsFunc(all.Entries, func(e lower.Entry) bool {
 		return e.Table == table && e.Doc.Key == key && len(e.Doc.Words) > 0
 	}) {
 		return

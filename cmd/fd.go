@@ -13,7 +13,9 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/fd"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 	procfacts "kwhy/inspect/proc"
@@ -110,15 +112,15 @@ func (o *fdOptions) question() string {
 func (o *fdOptions) columnHelp(args []string) string {
 	switch {
 	case len(args) > 0:
-		return explain.ColumnHelp(fd.FDs().Fields)
+		return lower.ColumnHelp(fd.FDs().Fields)
 	case o.deleted:
-		return explain.ColumnHelp(fd.GoneList().Fields)
+		return lower.ColumnHelp(fd.GoneList().Fields)
 	case o.path != "":
-		return explain.ColumnHelp(fd.Holders().Fields)
+		return lower.ColumnHelp(fd.Holders().Fields)
 	case o.socket != "":
-		return explain.ColumnHelp(fd.SocketHolders().Fields)
+		return lower.ColumnHelp(fd.SocketHolders().Fields)
 	}
-	return explain.ColumnHelp(fd.Processes().Fields)
+	return lower.ColumnHelp(fd.Processes().Fields)
 }
 
 func (o *fdOptions) check(c *cobra.Command, args []string) error {
@@ -146,7 +148,7 @@ func (o *fdOptions) check(c *cobra.Command, args []string) error {
 }
 
 // keep puts the filters before a view.
-func (o *fdOptions) keep(v *explain.View[fdfacts.ProcessPart]) error {
+func (o *fdOptions) keep(v *lower.View[fdfacts.ProcessPart]) error {
 	if o.user != "" {
 		uid, err := userID(o.user)
 		if err != nil {
@@ -171,7 +173,7 @@ func (r *run) fdHost(o *fdOptions) error {
 	if limit == autoLimit {
 		limit = r.app.screenRows()
 	}
-	v, err := fd.Processes().View(o.columns, o.sort, limit)
+	v, err := lower.NewView(fd.Processes(), o.columns, o.sort, limit)
 	if err != nil {
 		return usagef("%v", err)
 	}
@@ -199,8 +201,8 @@ func (r *run) fdHost(o *fdOptions) error {
 	}
 	order := v.Order(f)
 	f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
-	rep := card.Explain(f, r.set.Limits)
-	kinds, err := fd.Kinds().View(nil, nil, 0)
+	rep := lower.Explain(&card, f, r.set.Limits)
+	kinds, err := lower.NewView(fd.Kinds(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -211,7 +213,7 @@ func (r *run) fdHost(o *fdOptions) error {
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	rep.Tell(f.Gaps(), r.host.Kernel)
 	h := r.header(f.Mem.At, over)
-	h.Summary = []string{explain.Plural(f.Len(), "process", "processes")}
+	h.Summary = []string{units.Plural(f.Len(), "process", "processes")}
 	return r.print(h, &rep)
 }
 
@@ -227,7 +229,7 @@ func (r *run) fdAnswer(o *fdOptions) error {
 	if err != nil {
 		return err
 	}
-	rep := explain.Report{Limits: r.set.Limits}
+	rep := lower.Report{Limits: r.set.Limits}
 	p := r.progress("reading the descriptors")
 	switch {
 	case o.deleted:
@@ -244,21 +246,21 @@ func (r *run) fdAnswer(o *fdOptions) error {
 	return r.print(r.header(ps.Host.At, 0), &rep)
 }
 
-func (r *run) fdDeleted(o *fdOptions, ps *procfacts.Processes, rep *explain.Report) error {
+func (r *run) fdDeleted(o *fdOptions, ps *procfacts.Processes, rep *lower.Report) error {
 	v, err := answerView(fd.GoneList(), o)
 	if err != nil {
 		return err
 	}
 	card := fd.Gone()
 	l := fdfacts.TakeDeleted(r.host, ps)
-	*rep = card.Explain(l, r.set.Limits)
+	*rep = lower.Explain(&card, l, r.set.Limits)
 	addGrid(rep, v, l)
 	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	return nil
 }
 
-func (r *run) fdPath(o *fdOptions, ps *procfacts.Processes, rep *explain.Report) error {
+func (r *run) fdPath(o *fdOptions, ps *procfacts.Processes, rep *lower.Report) error {
 	v, err := answerView(fd.Holders(), o)
 	if err != nil {
 		return err
@@ -272,12 +274,12 @@ func (r *run) fdPath(o *fdOptions, ps *procfacts.Processes, rep *explain.Report)
 		what = "something of the file system at " + l.What
 	}
 	addGrid(rep, v, l)
-	answer(rep, l.Len(), explain.Plural(l.Len(), "process has ", "processes have ")+what+" open", "Nobody that may be looked at has "+what+" open.")
+	answer(rep, l.Len(), units.Plural(l.Len(), "process has ", "processes have ")+what+" open", "Nobody that may be looked at has "+what+" open.")
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	return nil
 }
 
-func (r *run) fdSocket(o *fdOptions, ps *procfacts.Processes, rep *explain.Report) error {
+func (r *run) fdSocket(o *fdOptions, ps *procfacts.Processes, rep *lower.Report) error {
 	addr, port, err := parseAddress(o.socket)
 	if err != nil {
 		return err
@@ -296,17 +298,17 @@ func (r *run) fdSocket(o *fdOptions, ps *procfacts.Processes, rep *explain.Repor
 	}
 	nobody := "Nobody that may be looked at has a socket with " + o.socket + where + "."
 	if l.Unheld > 0 {
-		nobody += " There " + explain.Plural(l.Unheld, "is one", "of them are") + ", and whose is not to be seen."
+		nobody += " There " + units.Plural(l.Unheld, "is one", "of them are") + ", and whose is not to be seen."
 	}
 	addGrid(rep, v, l)
-	answer(rep, l.Len(), explain.Plural(l.Len(), "holder", "holders")+" of sockets with "+o.socket+where, nobody)
+	answer(rep, l.Len(), units.Plural(l.Len(), "holder", "holders")+" of sockets with "+o.socket+where, nobody)
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	return nil
 }
 
 // answerView is the table of an answer as it was asked for.
-func answerView[S explain.Snapshot[S]](t *explain.Table[S], o *fdOptions) (*explain.View[S], error) {
-	v, err := t.View(o.columns, o.sort, max(o.limit, 0))
+func answerView[S explain.Snapshot[S]](t *explain.Table[S], o *fdOptions) (*lower.View[S], error) {
+	v, err := lower.NewView(t, o.columns, o.sort, max(o.limit, 0))
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
@@ -314,11 +316,11 @@ func answerView[S explain.Snapshot[S]](t *explain.Table[S], o *fdOptions) (*expl
 }
 
 // answer puts a title over a table, or a sentence in its place.
-func answer(rep *explain.Report, n int, title, nobody string) {
+func answer(rep *lower.Report, n int, title, nobody string) {
 	g := &rep.Grids[0]
 	g.Title, g.Empty, g.More = title, nobody, "--limit 0 shows all"
 	if g.Sections = n == 0; !g.Sections {
-		rep.Parts = []explain.Part{{Title: g.Title, Table: g.Name}}
+		rep.Parts = []lower.Part{{Title: g.Title, Table: g.Name}}
 	}
 }
 
@@ -349,7 +351,7 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 		limit = fdRows
 	}
 	card := fd.Process()
-	fds, err := fd.FDs().View(o.columns, o.sort, limit)
+	fds, err := lower.NewView(fd.FDs(), o.columns, o.sort, limit)
 	if err != nil {
 		return usagef("%v", err)
 	}
@@ -374,7 +376,7 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 	if was != nil && was.Row.P.Start == l.Row.P.Start {
 		l.Was, over = was, l.Row.Host.At.Sub(was.Row.Host.At)
 	}
-	rep := card.Explain(l, r.set.Limits)
+	rep := lower.Explain(&card, l, r.set.Limits)
 	addGrid(&rep, fds, l)
 	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)

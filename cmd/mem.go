@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/mem"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
@@ -95,9 +97,9 @@ func (a *App) screenRows() int {
 
 // hostTables are the tables of a host's memory, and what they need.
 type hostTables struct {
-	processes *explain.View[procfacts.Row] // ranked by what the kernel tells cheaply
-	shown     *explain.View[procfacts.Row] // and then by what is shown
-	rest      []func(*memfacts.Snapshot, explain.Limits) (explain.Grid, []explain.Finding)
+	processes *lower.View[procfacts.Row] // ranked by what the kernel tells cheaply
+	shown     *lower.View[procfacts.Row] // and then by what is shown
+	rest      []func(*memfacts.Snapshot, explain.Limits) (lower.Grid, []lower.Finding)
 	needs     inspect.Sources
 }
 
@@ -106,11 +108,11 @@ func newHostTables(o memOptions, screen int) (*hostTables, error) {
 	if limit == autoLimit {
 		limit = screen
 	}
-	procs, err := mem.Processes(o.pss).View(nil, nil, limit)
+	procs, err := lower.NewView(mem.Processes(o.pss), nil, nil, limit)
 	if err != nil {
 		return nil, err
 	}
-	shown, err := mem.Processes(o.pss).View(nil, []string{"vm_rss", "-pid"}, 0)
+	shown, err := lower.NewView(mem.Processes(o.pss), nil, []string{"vm_rss", "-pid"}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +127,12 @@ func newHostTables(o memOptions, screen int) (*hostTables, error) {
 }
 
 func add[T any](t *hostTables, table *explain.Table[memfacts.Part[T]], limit int, list func(*memfacts.Snapshot) []T) {
-	v, err := table.View(nil, nil, limit)
+	v, err := lower.NewView(table, nil, nil, limit)
 	if err != nil {
 		panic(err) // a table whose own sort keys are not its columns: a test finds it
 	}
 	t.needs = t.needs.Plus(v.Needs()).Plus(v.Rank())
-	t.rest = append(t.rest, func(m *memfacts.Snapshot, l explain.Limits) (explain.Grid, []explain.Finding) {
+	t.rest = append(t.rest, func(m *memfacts.Snapshot, l explain.Limits) (lower.Grid, []lower.Finding) {
 		rows := memfacts.Parts[T]{Mem: m, List: list(m)}
 		return v.Explain(rows, v.Order(rows), l)
 	})
@@ -166,19 +168,19 @@ func (r *run) memHost(o memOptions) error {
 	if was != nil {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
-	rep := card.Explain(m, r.set.Limits)
+	rep := lower.Explain(&card, m, r.set.Limits)
 	tables.explain(&rep, m, procs, order)
 	rep.Tell(append(m.Gaps(), procs.(*procfacts.Processes).Gaps(order)...), r.host.Kernel)
 	h := r.header(m.At, over)
 	h.Summary = ramSummary(&rep)
 	if o.pss {
 		cost := procs.(*procfacts.Processes).FillTook.Round(10 * time.Microsecond)
-		h.Summary = append(h.Summary, fmt.Sprintf("PSS and details of %s read in %s", explain.Plural(len(order), "process", "processes"), cost))
+		h.Summary = append(h.Summary, fmt.Sprintf("PSS and details of %s read in %s", units.Plural(len(order), "process", "processes"), cost))
 	}
 	return r.print(h, &rep)
 }
 
-func (t *hostTables) explain(rep *explain.Report, m *memfacts.Snapshot, procs explain.Rows[procfacts.Row], order []int32) {
+func (t *hostTables) explain(rep *lower.Report, m *memfacts.Snapshot, procs explain.Rows[procfacts.Row], order []int32) {
 	g, found := t.processes.Explain(procs, order, rep.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
@@ -189,26 +191,26 @@ func (t *hostTables) explain(rep *explain.Report, m *memfacts.Snapshot, procs ex
 }
 
 // ramSummary is what the header of the text says of RAM and swap.
-func ramSummary(rep *explain.Report) (words []string) {
+func ramSummary(rep *lower.Report) (words []string) {
 	if c := rep.Cell("mem_total"); c != nil && c.Value.Has() {
-		words = append(words, explain.Size(c.Value.Uint())+" RAM")
+		words = append(words, units.Size(c.Value.Uint())+" RAM")
 	}
 	if c := rep.Cell("swap_total"); c != nil && c.Value.Has() {
 		if c.Value.Zero() {
 			return append(words, "no swap")
 		}
-		words = append(words, explain.Size(c.Value.Uint())+" swap")
+		words = append(words, units.Size(c.Value.Uint())+" swap")
 	}
 	return words
 }
 
 func (r *run) memProcess(pid int32) error {
 	card := mem.Process()
-	kinds, err := mem.MapKinds().View(nil, nil, 0)
+	kinds, err := lower.NewView(mem.MapKinds(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	regions, err := mem.Mappings().View(nil, nil, 0)
+	regions, err := lower.NewView(mem.Mappings(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -225,7 +227,7 @@ func (r *run) memProcess(pid int32) error {
 	if was != nil {
 		m.Was, over = was, m.At.Sub(was.At)
 	}
-	rep := card.Explain(m, r.set.Limits)
+	rep := lower.Explain(&card, m, r.set.Limits)
 	addGrid(&rep, kinds, memfacts.ProcessParts[memfacts.MapKind]{Mem: m, List: m.Kinds})
 	addGrid(&rep, regions, memfacts.ProcessParts[memfacts.Region]{Mem: m, List: m.Regions})
 	rep.Tell(vanished(m.Gaps(), ended), r.host.Kernel)
@@ -237,7 +239,7 @@ func (r *run) memProcess(pid int32) error {
 	return r.print(h, &rep)
 }
 
-func addGrid[S explain.Snapshot[S]](rep *explain.Report, v *explain.View[S], rows explain.Rows[S]) {
+func addGrid[S explain.Snapshot[S]](rep *lower.Report, v *lower.View[S], rows explain.Rows[S]) {
 	g, found := v.Explain(rows, v.Order(rows), rep.Limits)
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 }

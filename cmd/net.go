@@ -11,8 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/net"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
@@ -223,7 +224,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 }
 
 // keep puts the filters before a view.
-func (o *netOptions) keep(v *explain.View[netfacts.SocketRow]) {
+func (o *netOptions) keep(v *lower.View[netfacts.SocketRow]) {
 	if o.port != 0 {
 		v.Where(inspect.Sources{}, func(r netfacts.SocketRow) bool { return r.It.LocalPort == o.port || r.It.PeerPort == o.port })
 	}
@@ -258,7 +259,7 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 	if limit == autoLimit {
 		limit = r.app.screenRows()
 	}
-	v, err := net.Sockets().View(o.columns, o.sort, limit)
+	v, err := lower.NewView(net.Sockets(), o.columns, o.sort, limit)
 	if err != nil {
 		return usagef("%v", err)
 	}
@@ -294,22 +295,22 @@ func (r *run) netSockets(args []string, o *netOptions) error {
 		order = v.Again(s, order)
 	}
 	_, over, _ := s.Before()
-	rep := explain.Report{Limits: r.set.Limits}
+	rep := lower.Report{Limits: r.set.Limits}
 	g, found := v.Explain(s, order, rep.Limits)
 	g.Title, g.More, g.Empty = "Sockets", "--limit 0 shows all", "No socket is as was asked."
 	if limit == 0 || len(order) < limit {
 		g.More = "the others are not as was asked"
 	}
-	rep.Grids, rep.Findings = append(rep.Grids, g), explain.Once(found)
+	rep.Grids, rep.Findings = append(rep.Grids, g), lower.Once(found)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.When, over)
-	h.Summary = []string{explain.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
+	h.Summary = []string{units.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
 	return r.print(h, &rep)
 }
 
 // takeSockets lists sockets and orders them. The names of all owners are read where
 // a filter asks for them, and otherwise of those that are shown.
-func takeSockets(r *run, v *explain.View[netfacts.SocketRow], q netfacts.SocketQuery, names bool) (*netfacts.Sockets, []int32, error) {
+func takeSockets(r *run, v *lower.View[netfacts.SocketRow], q netfacts.SocketQuery, names bool) (*netfacts.Sockets, []int32, error) {
 	s, err := netfacts.TakeSockets(r.host, q)
 	if err != nil {
 		return nil, nil, err
@@ -337,13 +338,13 @@ func namespaceOf(s *netfacts.Sockets) string {
 }
 
 // addSockets adds to a report of a network whose sockets they are, and who listens.
-func addSockets(rep *explain.Report, s *netfacts.Sockets, screen int, watched bool) error {
-	use, err := net.Use().View(nil, nil, 0)
+func addSockets(rep *lower.Report, s *netfacts.Sockets, screen int, watched bool) error {
+	use, err := lower.NewView(net.Use(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(rep.Parts, func(p explain.Part) bool { return p.Table == "listeners" })
-	rep.Parts = slices.Insert(rep.Parts, max(at, 0), explain.Part{Title: "Whose they are", Table: "states"})
+	at := slices.IndexFunc(rep.Parts, func(p lower.Part) bool { return p.Table == "listeners" })
+	rep.Parts = slices.Insert(rep.Parts, max(at, 0), lower.Part{Title: "Whose they are", Table: "states"})
 	addGrid(rep, use, s.Use())
 	if err := addLosers(rep, s, watched); err != nil {
 		return err
@@ -354,26 +355,26 @@ func addSockets(rep *explain.Report, s *netfacts.Sockets, screen int, watched bo
 // addLosers adds findings that say at whose sockets datagrams were lost. What each
 // socket counts is since it was made: over an interval they are named where the
 // interval has seen losses.
-func addLosers(rep *explain.Report, s *netfacts.Sockets, watched bool) error {
+func addLosers(rep *lower.Report, s *netfacts.Sockets, watched bool) error {
 	const rule = "net.datagrams_dropped"
-	if watched && !slices.ContainsFunc(rep.Findings, func(f explain.Finding) bool {
+	if watched && !slices.ContainsFunc(rep.Findings, func(f lower.Finding) bool {
 		return f.ID == "net.udp_rcvbuf_errors" || f.ID == "net.udp6_rcvbuf_errors"
 	}) {
 		return nil
 	}
-	v, err := net.Sockets().View(nil, []string{"sk_drops"}, 0)
+	v, err := lower.NewView(net.Sockets(), nil, []string{"sk_drops"}, 0)
 	if err != nil {
 		return err
 	}
 	v.Few(fewFindings)
 	rows := s.Only(func(s *sockdiag.Socket) bool { return s.Mem[sockdiag.Drops] > 0 && !s.IsListener() })
 	_, found := v.Explain(rows, rows.Fill(v.Refine(rows), v.Needs()), rep.Limits)
-	rep.Findings = append(rep.Findings, explain.Once(slices.DeleteFunc(found, func(f explain.Finding) bool { return f.ID != rule }))...)
+	rep.Findings = append(rep.Findings, lower.Once(slices.DeleteFunc(found, func(f lower.Finding) bool { return f.ID != rule }))...)
 	return nil
 }
 
-func addListeners(rep *explain.Report, rows netfacts.SocketRows, limit int) error {
-	v, err := net.Listeners().View(nil, nil, limit)
+func addListeners(rep *lower.Report, rows netfacts.SocketRows, limit int) error {
+	v, err := lower.NewView(net.Listeners(), nil, nil, limit)
 	if err != nil {
 		return err
 	}
@@ -386,7 +387,7 @@ func addListeners(rep *explain.Report, rows netfacts.SocketRows, limit int) erro
 
 // netProcess shows one process's sockets.
 func (r *run) netProcess(pid int32) error {
-	v, err := net.Sockets().View(nil, nil, fdRows)
+	v, err := lower.NewView(net.Sockets(), nil, nil, fdRows)
 	if err != nil {
 		return err
 	}
@@ -407,14 +408,14 @@ func (r *run) netProcess(pid int32) error {
 	_, over, _ := n.Before()
 	card := net.Process()
 	order := n.Mine.Fill(v.Refine(n.Mine), v.Needs())
-	rep := card.Explain(n, r.set.Limits)
+	rep := lower.Explain(&card, n, r.set.Limits)
 	if err := addListeners(&rep, n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) }), 0); err != nil {
 		return err
 	}
 	g, found := v.Explain(n.Mine, order, r.set.Limits)
 	g.More = "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all"
 	rep.Grids = append(rep.Grids, g)
-	rep.Findings = append(rep.Findings, explain.Once(slices.DeleteFunc(found, func(f explain.Finding) bool {
+	rep.Findings = append(rep.Findings, lower.Once(slices.DeleteFunc(found, func(f lower.Finding) bool {
 		return f.ID == "net.accept_queue_full" // the listeners have said so
 	}))...)
 	rep.Tell(n.Gaps(), r.host.Kernel)

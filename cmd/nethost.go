@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/net"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
@@ -77,7 +78,7 @@ func (r *run) netHost(o *netHostOptions) error {
 	if n.Was = was; was != nil {
 		over = n.Mem.At.Sub(was.Mem.At)
 	}
-	rep := card.Explain(n, r.set.Limits)
+	rep := lower.Explain(&card, n, r.set.Limits)
 	tables.add(&rep, n)
 	if n.Listed != nil { // or else the report tells why
 		if was != nil {
@@ -87,7 +88,7 @@ func (r *run) netHost(o *netHostOptions) error {
 			return err
 		}
 	}
-	rep.Findings = explain.Better(rep.Findings)
+	rep.Findings = lower.Better(rep.Findings)
 	rep.Tell(n.Gaps(), r.host.Kernel)
 	h := r.header(n.Mem.At, over)
 	if !space.Own || o.netns != "" {
@@ -99,11 +100,11 @@ func (r *run) netHost(o *netHostOptions) error {
 // netTables are the tables of a host's network, and what they need.
 type netTables struct {
 	needs inspect.Sources
-	list  []func(*explain.Report, *netfacts.Snapshot)
+	list  []func(*lower.Report, *netfacts.Snapshot)
 }
 
 // add lowers them all.
-func (t *netTables) add(rep *explain.Report, n *netfacts.Snapshot) {
+func (t *netTables) add(rep *lower.Report, n *netfacts.Snapshot) {
 	for _, do := range t.list {
 		do(rep, n)
 	}
@@ -122,18 +123,18 @@ func newNetTables(screen int) (explain.Card[*netfacts.Snapshot], *netTables, err
 }
 
 func addTable[T any](t *netTables, table *explain.Table[netfacts.Part[T]], limit int, rows func(*netfacts.Snapshot) netfacts.Parts[T]) error {
-	v, err := table.View(nil, nil, limit)
+	v, err := lower.NewView(table, nil, nil, limit)
 	if err != nil {
 		return err
 	}
 	t.needs = t.needs.Plus(v.Needs())
-	t.list = append(t.list, func(rep *explain.Report, n *netfacts.Snapshot) { addGrid(rep, v, rows(n)) })
+	t.list = append(t.list, func(rep *lower.Report, n *netfacts.Snapshot) { addGrid(rep, v, rows(n)) })
 	return nil
 }
 
 // netSpaces tells of every network namespace that a process lives in.
 func (r *run) netSpaces() error {
-	v, err := net.Spaces().View(nil, nil, 0)
+	v, err := lower.NewView(net.Spaces(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (r *run) netSpaces() error {
 		_, over, _ = l.Before()
 	}
 	card := net.Around()
-	rep := card.Explain(l, r.set.Limits)
+	rep := lower.Explain(&card, l, r.set.Limits)
 	addGrid(&rep, v, l)
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	return r.print(r.header(l.Found.Procs.Host.At, over), &rep)

@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/oom"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 	procfacts "kwhy/inspect/proc"
@@ -101,12 +103,12 @@ func (o *oomOptions) check(c *cobra.Command, args []string) error {
 }
 
 // view is the ranking as it was asked for.
-func (o *oomOptions) view(screen int) (*explain.View[procfacts.Row], error) {
+func (o *oomOptions) view(screen int) (*lower.View[procfacts.Row], error) {
 	limit := o.limit
 	if limit == autoLimit {
 		limit = screen
 	}
-	v, err := oom.Processes(o.cgroup != "").View(nil, o.sort, limit)
+	v, err := lower.NewView(oom.Processes(o.cgroup != ""), nil, o.sort, limit)
 	if err != nil {
 		return nil, usagef("--sort: %v", err)
 	}
@@ -133,7 +135,7 @@ func userID(name string) (uint32, error) {
 func (r *run) oomHost(o oomOptions) error {
 	card := oom.Host()
 	screen := r.app.screenRows()
-	groups, err := oom.Cgroups().View(nil, nil, screen)
+	groups, err := lower.NewView(oom.Cgroups(), nil, nil, screen)
 	if err != nil {
 		return err
 	}
@@ -176,12 +178,12 @@ func (r *run) oomHost(o oomOptions) error {
 	}
 	rep := r.oomReport(card, out, opt)
 	h := r.header(out.Mem.At, over)
-	h.Summary = []string{explain.Plural(out.Procs.Len(), "process", "processes")}
+	h.Summary = []string{units.Plural(out.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
 }
 
 // within keeps the processes of a cgroup.
-func within(v *explain.View[procfacts.Row], g *oomfacts.Group) {
+func within(v *lower.View[procfacts.Row], g *oomfacts.Group) {
 	g.Members()
 	in := map[int32]bool{}
 	for _, pid := range g.PIDs {
@@ -190,12 +192,12 @@ func within(v *explain.View[procfacts.Row], g *oomfacts.Group) {
 	v.Where(inspect.Sources{}, func(p procfacts.Row) bool { return in[p.P.PID] })
 }
 
-func (r *run) oomReport(card explain.Card[*oomfacts.Snapshot], out *oomfacts.Snapshot, opt oom.Options) explain.Report {
+func (r *run) oomReport(card explain.Card[*oomfacts.Snapshot], out *oomfacts.Snapshot, opt oom.Options) lower.Report {
 	if g := opt.Cgroup; g != nil {
 		out.Groups, out.Got = []oomfacts.Group{*g}, inspect.Present
 		oom.Judge(out.Procs, &out.Groups[0])
 	}
-	rep := card.Explain(out, r.set.Limits)
+	rep := lower.Explain(&card, out, r.set.Limits)
 	g, found := opt.View.Explain(out.Procs, out.Order, r.set.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
@@ -228,7 +230,7 @@ func (r *run) oomProcess(pid int32, adj *int32) error {
 		return err
 	}
 	card := oom.Process()
-	rep := card.Explain(t, r.set.Limits)
+	rep := lower.Explain(&card, t, r.set.Limits)
 	rep.Tell(append(t.OOM.Mem.Gaps(), t.Row.Gaps()...), r.host.Kernel)
 	h := r.header(t.OOM.Mem.At, 0)
 	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}

@@ -9,8 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/oom"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 	memfacts "kwhy/inspect/mem"
@@ -114,20 +115,20 @@ type oomLog struct {
 	lost  func() bool // whether records were overwritten meanwhile
 	empty string
 
-	rep    explain.Report
+	rep    lower.Report
 	kills  int // reports with a kill
 	failed error
 }
 
 // oomLog prints the kills of a log.
 func (r *run) oomLog(l *oomLog) error {
-	v, err := oom.Kills().View(nil, nil, 0)
+	v, err := lower.NewView(oom.Kills(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
 	p := r.progress("reading " + l.what)
 	text := r.set.Output == "text"
-	l.rep.Grids = make([]explain.Grid, 1)
+	l.rep.Grids = make([]lower.Grid, 1)
 	switch {
 	case l.limit > 0 || text && l.limit < 0:
 		if err := l.gather(v, text); err != nil {
@@ -159,11 +160,11 @@ func (l *oomLog) walk(yield func(*oom.Kill) bool) {
 		l.failed = fmt.Errorf("read %s: %w", l.what, err)
 	}
 	if l.lost() {
-		l.rep.Gaps = append(l.rep.Gaps, explain.Gap{Source: l.what, Reason: inspect.Vanished, Count: 1, Hint: "newer records overwrote some before they were read"})
+		l.rep.Gaps = append(l.rep.Gaps, lower.Gap{Source: l.what, Reason: inspect.Vanished, Count: 1, Hint: "newer records overwrote some before they were read"})
 	}
 	if n := tally.Refused; n > 0 {
-		l.rep.Gaps = append(l.rep.Gaps, explain.Gap{Source: l.what, Reason: inspect.Malformed, Count: n,
-			Hint: explain.Plural(n, "line looks like a kill, but is", "lines look like kills, but are") + " not the kernel's own, or in a format that kwhy does not know"})
+		l.rep.Gaps = append(l.rep.Gaps, lower.Gap{Source: l.what, Reason: inspect.Malformed, Count: n,
+			Hint: units.Plural(n, "line looks like a kill, but is", "lines look like kills, but are") + " not the kernel's own, or in a format that kwhy does not know"})
 	}
 }
 
@@ -176,8 +177,8 @@ const (
 
 // gather reads the whole log and keeps the rows of the last kills, and for text
 // a line of each.
-func (l *oomLog) gather(v *explain.View[*oom.Kill], text bool) error {
-	ov, err := oom.Overview().View(nil, nil, 0)
+func (l *oomLog) gather(v *lower.View[*oom.Kill], text bool) error {
+	ov, err := lower.NewView(oom.Overview(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -185,17 +186,17 @@ func (l *oomLog) gather(v *explain.View[*oom.Kill], text bool) error {
 	if full < 0 {
 		full = inFull
 	}
-	var rows, lines []explain.Row
+	var rows, lines []lower.Row
 	var numbers []int // of the reports that rows are of
 	l.walk(func(k *oom.Kill) bool {
 		if text && !k.First() {
 			return true
 		}
 		if text {
-			lines = append(lines, lower(ov, k)...)
+			lines = append(lines, lowerKill(ov, k)...)
 			lines = lines[max(0, len(lines)-maxOverview):]
 		}
-		rows, numbers = append(rows, lower(v, k)...), append(numbers, k.Number)
+		rows, numbers = append(rows, lowerKill(v, k)...), append(numbers, k.Number)
 		for numbers[0] <= k.Number-full {
 			rows, numbers = rows[1:], numbers[1:]
 		}
@@ -205,7 +206,7 @@ func (l *oomLog) gather(v *explain.View[*oom.Kill], text bool) error {
 	if text && l.kills > 1 {
 		g := grid(ov, lines)
 		if g.Total = l.kills; l.kills > full {
-			g.Title = fmt.Sprintf("%s, of which the last %d are told in full (--limit 0: all)", explain.Plural(l.kills, "kill", "kills"), full)
+			g.Title = fmt.Sprintf("%s, of which the last %d are told in full (--limit 0: all)", units.Plural(l.kills, "kill", "kills"), full)
 		}
 		l.rep.Grids = append(l.rep.Grids, g)
 	}
@@ -213,9 +214,9 @@ func (l *oomLog) gather(v *explain.View[*oom.Kill], text bool) error {
 	return nil
 }
 
-// lower takes the values of one kill, which its report is not needed for then.
-func lower(v *explain.View[*oom.Kill], k *oom.Kill) (out []explain.Row) {
-	var g explain.Grid
+// lowerKill takes the values of one kill, which its report is not needed for then.
+func lowerKill(v *lower.View[*oom.Kill], k *oom.Kill) (out []lower.Row) {
+	var g lower.Grid
 	v.Stream(&g, func(yield func(*oom.Kill) bool) { yield(k) })
 	for row := range g.Rows {
 		out = append(out, row)
@@ -224,11 +225,11 @@ func lower(v *explain.View[*oom.Kill], k *oom.Kill) (out []explain.Row) {
 }
 
 // grid is a table of rows that were lowered before.
-func grid(v *explain.View[*oom.Kill], rows []explain.Row) explain.Grid {
-	var g explain.Grid
+func grid(v *lower.View[*oom.Kill], rows []lower.Row) lower.Grid {
+	var g lower.Grid
 	v.Stream(&g, func(func(*oom.Kill) bool) {})
 	g.Shown, g.Total = len(rows), len(rows)
-	g.Rows = func(yield func(explain.Row) bool) {
+	g.Rows = func(yield func(lower.Row) bool) {
 		for _, row := range rows {
 			if !yield(row) {
 				return

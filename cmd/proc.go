@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -123,7 +125,7 @@ func (o *procOptions) flags(f *pflag.FlagSet) {
 }
 
 // apply puts the filters before a view.
-func (f *procFilter) apply(v *explain.View[procfacts.Row]) error {
+func (f *procFilter) apply(v *lower.View[procfacts.Row]) error {
 	if f.user != "" {
 		uid, err := userID(f.user)
 		if err != nil {
@@ -157,7 +159,7 @@ func (f *procFilter) apply(v *explain.View[procfacts.Row]) error {
 }
 
 // view is the table as it was asked for.
-func (o *procOptions) view(screen int, interval bool) (*explain.View[procfacts.Row], error) {
+func (o *procOptions) view(screen int, interval bool) (*lower.View[procfacts.Row], error) {
 	limit, columns, sort := o.limit, o.columns, o.sort
 	switch {
 	case limit == autoLimit && o.tree:
@@ -175,7 +177,7 @@ func (o *procOptions) view(screen int, interval bool) (*explain.View[procfacts.R
 	if o.threads {
 		table = proc.EachThread()
 	}
-	v, err := table.View(columns, sort, limit)
+	v, err := lower.NewView(table, columns, sort, limit)
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
@@ -205,23 +207,23 @@ func (r *run) procHost(o procOptions) error {
 		l.Was, over = was, l.Settings.At.Sub(was.Settings.At)
 	}
 	card := proc.Host()
-	rep := card.Explain(l, r.set.Limits)
+	rep := lower.Explain(&card, l, r.set.Limits)
 	g, found := v.Explain(l.Procs, l.Order, r.set.Limits)
 	g.More = "--limit 0 shows all"
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
-	groups, err := proc.PidsGroups().View(nil, nil, r.app.screenRows())
+	groups, err := lower.NewView(proc.PidsGroups(), nil, nil, r.app.screenRows())
 	if err != nil {
 		return err
 	}
 	addGrid(&rep, groups, cgroupfacts.TakePids(r.host))
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	h := r.header(l.Settings.At, over)
-	h.Summary = []string{explain.Plural(l.Procs.Len(), "process", "processes")}
+	h.Summary = []string{units.Plural(l.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
 }
 
 // takeProcs scans the processes for a view; was is the sample an interval ago.
-func (r *run) takeProcs(v *explain.View[procfacts.Row], o *procOptions, was *procfacts.Snapshot) (*procfacts.Snapshot, error) {
+func (r *run) takeProcs(v *lower.View[procfacts.Row], o *procOptions, was *procfacts.Snapshot) (*procfacts.Snapshot, error) {
 	scan := proc.Scan
 	if o.threads {
 		scan = proc.ScanThreads
@@ -271,7 +273,7 @@ func (r *run) procOne(args []string, o *procOptions) error {
 
 // procSample shows where a process spends its time.
 func (r *run) procSample(pid int32, over time.Duration) error {
-	doings, err := proc.Doings().View(nil, nil, 0)
+	doings, err := lower.NewView(proc.Doings(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -284,7 +286,7 @@ func (r *run) procSample(pid int32, over time.Duration) error {
 		return err
 	}
 	card := proc.Sampled()
-	rep := card.Explain(s, r.set.Limits)
+	rep := lower.Explain(&card, s, r.set.Limits)
 	addGrid(&rep, doings, s)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.Host.At, 0)
@@ -297,15 +299,15 @@ type detailer func(*inspect.Host, int32, inspect.Sources) (*procfacts.Detail, er
 // procProcess explains one process or thread.
 func (r *run) procProcess(pid int32, detail detailer) error {
 	card := proc.Process()
-	spaces, err := proc.Namespaces().View(nil, nil, 0)
+	spaces, err := lower.NewView(proc.Namespaces(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	ladder, err := proc.Limits().View(nil, nil, 0)
+	ladder, err := lower.NewView(proc.Limits(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	limits, err := proc.Rlimits().View(nil, nil, 0)
+	limits, err := lower.NewView(proc.Rlimits(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -314,7 +316,7 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 	if err != nil {
 		return err
 	}
-	rep := card.Explain(d, r.set.Limits)
+	rep := lower.Explain(&card, d, r.set.Limits)
 	addGrid(&rep, spaces, procfacts.DetailParts[procfacts.Namespace]{Detail: d, List: d.Namespaces})
 	addGrid(&rep, ladder, procfacts.DetailParts[procfacts.Bound]{Detail: d, List: d.Bounds})
 	addGrid(&rep, limits, procfacts.DetailParts[procfacts.Limit]{Detail: d, List: d.Limits})

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/output"
 )
@@ -176,7 +176,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 }
 
 // print prints a report as it was asked for.
-func (r *run) print(h *output.Header, rep *explain.Report) error {
+func (r *run) print(h *output.Header, rep *lower.Report) error {
 	if rep.Denies() && r.host.Entitled() {
 		rep.Entitle()
 	}

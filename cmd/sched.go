@@ -8,8 +8,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/explain/sched"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -92,12 +94,12 @@ func (a *App) schedCommand() *cobra.Command {
 	return c
 }
 
-func (o *schedOptions) view(screen int) (*explain.View[procfacts.Row], error) {
+func (o *schedOptions) view(screen int) (*lower.View[procfacts.Row], error) {
 	limit := o.limit
 	if limit == autoLimit {
 		limit = screen
 	}
-	v, err := sched.Processes().View(o.columns, o.sort, limit)
+	v, err := lower.NewView(sched.Processes(), o.columns, o.sort, limit)
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
@@ -134,7 +136,7 @@ func (r *run) schedHost(o *schedOptions) error {
 	if was != nil {
 		over = s.Settings.At.Sub(was.Settings.At)
 	}
-	rep := card.Explain(s, r.set.Limits)
+	rep := lower.Explain(&card, s, r.set.Limits)
 	if err := addSched(&rep, s, r.app.screenRows()); err != nil {
 		return err
 	}
@@ -143,25 +145,25 @@ func (r *run) schedHost(o *schedOptions) error {
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.Settings.At, over)
-	h.Summary = []string{explain.Plural(s.Procs.Len(), "process", "processes")}
+	h.Summary = []string{units.Plural(s.Procs.Len(), "process", "processes")}
 	return r.print(h, &rep)
 }
 
 // addSched adds the tables of a host but that of the processes.
-func addSched(rep *explain.Report, s *schedfacts.Snapshot, screen int) error {
-	cpus, err := sched.CPUs().View(nil, nil, screen)
+func addSched(rep *lower.Report, s *schedfacts.Snapshot, screen int) error {
+	cpus, err := lower.NewView(sched.CPUs(), nil, nil, screen)
 	if err != nil {
 		return err
 	}
-	blocked, err := sched.Blocked().View(nil, nil, screen)
+	blocked, err := lower.NewView(sched.Blocked(), nil, nil, screen)
 	if err != nil {
 		return err
 	}
-	realtime, err := sched.Realtime().View(nil, nil, screen)
+	realtime, err := lower.NewView(sched.Realtime(), nil, nil, screen)
 	if err != nil {
 		return err
 	}
-	groups, err := sched.Cgroups().View(nil, nil, screen)
+	groups, err := lower.NewView(sched.Cgroups(), nil, nil, screen)
 	if err != nil {
 		return err
 	}
@@ -172,7 +174,7 @@ func addSched(rep *explain.Report, s *schedfacts.Snapshot, screen int) error {
 	return nil
 }
 
-func takeSched(r *run, v *explain.View[procfacts.Row], want inspect.Sources, was *schedfacts.Snapshot) (*schedfacts.Snapshot, error) {
+func takeSched(r *run, v *lower.View[procfacts.Row], want inspect.Sources, was *schedfacts.Snapshot) (*schedfacts.Snapshot, error) {
 	rows, order, err := v.Scan(func(need inspect.Sources) (explain.Scan[procfacts.Row], error) {
 		if was == nil {
 			return proc.Scan(r.host, need, nil)
@@ -221,9 +223,9 @@ func (r *run) schedProcess(pid int32, o *schedOptions) error {
 		t.Row.Host.Was, t.Row.Was = was.Row.Host, was.Row.P
 		t.Threads.Since(was.Threads)
 	}
-	rep := card.Explain(t, r.set.Limits)
+	rep := lower.Explain(&card, t, r.set.Limits)
 	if o.threads {
-		threads, err := sched.EachThread().View(nil, nil, 0)
+		threads, err := lower.NewView(sched.EachThread(), nil, nil, 0)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
 )
 
 // The settings of rules, below check in a config file and KWHY_CHECK_ among the
@@ -168,7 +169,7 @@ func thresholds(wishes []wish) (explain.Limits, error) {
 
 // ruleOf finds the rule that a wish is about, by its ID or, after a $, as the name of
 // a variable spells that.
-func ruleOf(rules []explain.RuleDoc, w wish) (*explain.RuleDoc, error) {
+func ruleOf(rules []lower.RuleDoc, w wish) (*lower.RuleDoc, error) {
 	env, isEnv := strings.CutPrefix(w.id, "$")
 	name := cmp.Or(env, w.id)
 	ids := make([]string, len(rules))
@@ -195,7 +196,7 @@ func envID(id string) string { return strings.ToUpper(strings.ReplaceAll(id, "."
 
 // parseAt changes thresholds as a wish says: "notice=0.2,critical=0.05" changes those
 // two, "0.2,0.1" the first two, and "off" switches all off.
-func parseAt(at explain.At, r *explain.RuleDoc, w wish) (explain.At, error) {
+func parseAt(at explain.At, r *lower.RuleDoc, w wish) (explain.At, error) {
 	bad := usagef("%s: bad value %q: "+thresholdTakes, w.origin, w.text)
 	if w.text == "off" {
 		return explain.At{}, nil
@@ -219,7 +220,7 @@ func parseAt(at explain.At, r *explain.RuleDoc, w wish) (explain.At, error) {
 }
 
 // inOrder checks that the worse level takes the worse value.
-func inOrder(at explain.At, r *explain.RuleDoc, w wish) error {
+func inOrder(at explain.At, r *lower.RuleDoc, w wish) error {
 	last, good := math.NaN(), true
 	var words []string
 	for i, n := range []float64{at.Notice, at.Warning, at.Critical} {

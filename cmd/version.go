@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/output"
 )
@@ -91,14 +92,14 @@ func (b *Build) text() string {
 }
 
 // report is the same as tables of the contract.
-func (b *Build) report() *explain.Report {
+func (b *Build) report() *lower.Report {
 	text := func(s string) explain.Value {
 		if s == "" {
 			return explain.None(inspect.Inapplicable)
 		}
 		return explain.S(s)
 	}
-	return &explain.Report{Grids: []explain.Grid{
+	return &lower.Report{Grids: []lower.Grid{
 		catalogue("build", []explain.Doc{
 			column("version", "The version of kwhy."), column("commit", "The commit that it was built from."), column("commit_time", "When that was made."),
 			{Key: "modified", Gist: "Whether the sources were changed since.", Unit: explain.Bool},

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
 )
 
 // TestPagesBlocks: a block runs, or says why not; and what looks like output is output.
@@ -61,7 +61,7 @@ func TestPagesCommands(t *testing.T) {
 			checkCommand(t, p.path, strings.ReplaceAll(m[1], "\n", " "))
 		}
 		for _, m := range ruleSpan.FindAllStringSubmatch(strings.Join(p.lines, "\n"), -1) {
-			if !slices.ContainsFunc(catalog.All().Rules, func(r explain.RuleDoc) bool { return r.ID == m[1] }) {
+			if !slices.ContainsFunc(catalog.All().Rules, func(r lower.RuleDoc) bool { return r.ID == m[1] }) {
 				t.Errorf("%s: no such rule: %s", p.path, m[1])
 			}
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"kwhy/cmd"
-	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 )
 
@@ -23,7 +23,7 @@ import (
 type manualPage struct {
 	path    string // mem, net sockets; "" for kwhy itself
 	cmd     *cobra.Command
-	entries []explain.Entry
+	entries []lower.Entry
 }
 
 // title is its name as a manual page: kwhy-net-sockets.
@@ -50,7 +50,7 @@ func manualPages() (out []manualPage) {
 		}
 	}
 	for i := range out { // what it prints without arguments comes first
-		slices.SortStableFunc(out[i].entries, func(a, b explain.Entry) int {
+		slices.SortStableFunc(out[i].entries, func(a, b lower.Entry) int {
 			return min(1, len(a.Command)-len(out[i].path)) - min(1, len(b.Command)-len(out[i].path))
 		})
 	}
@@ -98,7 +98,7 @@ func spelled(f *pflag.Flag) (name, value, usage string) {
 // sources are the files that a command's values are read from.
 func (p *manualPage) sources() (out []inspect.Source) {
 	for _, s := range inspect.Every() {
-		if s.String() != "" && slices.ContainsFunc(p.entries, func(e explain.Entry) bool { return e.Doc.Needs().Has(s) }) {
+		if s.String() != "" && slices.ContainsFunc(p.entries, func(e lower.Entry) bool { return e.Doc.Needs().Has(s) }) {
 			out = append(out, s)
 		}
 	}

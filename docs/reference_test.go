@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 )
 
@@ -123,7 +124,7 @@ func values(b *bytes.Buffer, p *manualPage) {
 	}
 }
 
-func partOf(e *explain.Entry) string {
+func partOf(e *lower.Entry) string {
 	if e.Table != "" {
 		return "Table `" + e.Table + "`"
 	}

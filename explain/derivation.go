@@ -69,7 +69,7 @@ type Working struct {
 func (w *Working) Take(name string, v Value, u Unit, src inspect.Source, kernel string) int64 {
 	w.terms = append(w.terms, Term{name, v, u, src, kernel})
 	if !v.Has() {
-		w.lacks, w.missing = true, v.why
+		w.lacks, w.missing = true, v.Reason()
 	}
 	return v.Int()
 }

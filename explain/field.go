@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unsafe"
 
 	"kwhy/inspect"
 )
@@ -161,64 +160,5 @@ type Field[S Snapshot[S]] struct {
 	Reading func(S) string         // cards: what it says here and now
 	Derive  func(S) Derivation     // cards: the kernel's arithmetic
 
-	lifted bool // declared in another topic
-}
-
-// take reads the field from s. A text of Write lives in scratch.
-func (f *Field[S]) take(s S, scratch *[]byte) Value {
-	if why := s.Missing(f.Source); why != inspect.Present {
-		return None(why)
-	}
-	if f.Write != nil {
-		start := len(*scratch)
-		*scratch = f.Write(*scratch, s)
-		made := (*scratch)[start:]
-		if len(made) == 0 {
-			return None(inspect.Inapplicable)
-		}
-		return view(made)
-	}
-	v := f.Get(s)
-	if v.Has() || v.why != inspect.Present {
-		return v
-	}
-	if f.Until != (inspect.Version{}) && s.Kernel().AtLeast(f.Until.Major, f.Until.Minor) {
-		return None(inspect.Inapplicable) // it went, and what took its place has a literal of its own
-	}
-	for _, src := range f.Also {
-		if why := s.Missing(src); why != inspect.Present {
-			return None(why)
-		}
-	}
-	if p, ok := any(s).(interface{ Partial(inspect.Source) bool }); ok && p.Partial(f.Source) {
-		return None(inspect.Malformed) // what would have it did not come whole
-	}
-	return None(inspect.Unsupported)
-}
-
-// view takes bytes for a text without copying them: the row's scratch only grows
-// while the row lives.
-func view(b []byte) Value { return S(unsafe.String(unsafe.SliceData(b), len(b))) }
-
-// rate is how much a counter grew a second.
-func (f *Field[S]) rate(s S, v Value) Value {
-	if !f.Counter {
-		return None(inspect.Inapplicable)
-	}
-	was, over, ok := s.Before()
-	if !ok || over <= 0 {
-		return None(inspect.NoInterval)
-	}
-	w := f.take(was, new([]byte))
-	switch {
-	case !v.Has():
-		return v
-	case !w.Has() && w.why == inspect.Unread:
-		return None(inspect.NoInterval) // it was not of those that were looked at then
-	case !w.Has():
-		return w
-	case w.Float() > v.Float() && !f.Gauge:
-		return None(inspect.Reset)
-	}
-	return F((v.Float() - w.Float()) / over.Seconds())
+	Lifted bool // declared in another topic
 }

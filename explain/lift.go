@@ -5,7 +5,7 @@ import "slices"
 // Lift makes a field of T one of S, which holds a T: a value is declared in one
 // topic, and stands in the cards of others.
 func Lift[S Snapshot[S], T Snapshot[T]](f Field[T], of func(S) T) Field[S] {
-	out := Field[S]{Doc: f.Doc, lifted: true}
+	out := Field[S]{Doc: f.Doc, Lifted: true}
 	if f.Get != nil {
 		out.Get = func(s S) Value { return f.Get(of(s)) }
 	}
@@ -23,7 +23,7 @@ func Lift[S Snapshot[S], T Snapshot[T]](f Field[T], of func(S) T) Field[S] {
 
 // LiftRule makes a rule of T one of S.
 func LiftRule[S Snapshot[S], T Snapshot[T]](r Rule[T], of func(S) T) Rule[S] {
-	out := Rule[S]{ID: r.ID, Evidence: r.Evidence, What: r.What, Unit: r.Unit, Basis: r.Basis, Below: r.Below, At: r.At, Means: r.Means, Next: r.Next, Concept: r.Concept, Unless: r.Unless, lifted: true,
+	out := Rule[S]{ID: r.ID, Evidence: r.Evidence, What: r.What, Unit: r.Unit, Basis: r.Basis, Below: r.Below, At: r.At, Means: r.Means, Next: r.Next, Concept: r.Concept, Unless: r.Unless, Lifted: true,
 		Of: func(s S) Value { return r.Of(of(s)) }, Say: func(s S) string { return r.Say(of(s)) }}
 	if r.Most != nil {
 		out.Most = func(s S) Level { return r.Most(of(s)) }
@@ -60,6 +60,6 @@ func Borrow[S Snapshot[S], T Snapshot[T]](from Card[T], of func(S) T, keys ...st
 
 // Own takes a lifted field for the card's own: it is listed as one of its values.
 func Own[S Snapshot[S]](f Field[S]) Field[S] {
-	f.lifted = false
+	f.Lifted = false
 	return f
 }

@@ -7,8 +7,42 @@ import (
 	"slices"
 	"strings"
 
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
+
+// Amount tells a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
+func Amount(f float64, u Unit) string {
+	switch {
+	case u == Ratio && f != 0 && f < 0.0005:
+		return string(units.AppendDecimal(nil, f*100)) + " %"
+	case u == Ratio:
+		return string(units.AppendPercent(nil, f))
+	case u == Bytes:
+		return units.Size(uint64(f))
+	case u == Seconds:
+		return units.Span(f)
+	case (f == math.Trunc(f) || math.Abs(f) >= 999.5) && math.Abs(f) < 1<<53: // with three digits 1,234.5 would be 1.23e+03
+		return units.Number(int64(math.Round(f)))
+	}
+	return string(units.AppendDecimal(nil, f))
+}
+
+// Often tells how often something happens: "once a second", "1,526 times a second".
+func Often(perSecond float64) string {
+	if perSecond == 1 {
+		return "once a second"
+	}
+	return Amount(perSecond, Decimal) + " times a second"
+}
+
+// Threshold tells a rule's threshold: one so small that anything reaches it is "any".
+func Threshold(f float64, u Unit) string {
+	if f > 0 && f < 1e-6 {
+		return "any"
+	}
+	return Amount(f, u)
+}
 
 // Unit is what a number counts. A field has one, known before anything is read.
 type Unit string
@@ -57,19 +91,11 @@ type Value struct {
 	why  inspect.Reason // of an absent value; Present: ask the field's sources
 }
 
-type signed interface {
-	~int | ~int8 | ~int16 | ~int32 | ~int64
-}
-
-type unsigned interface {
-	~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
-}
-
 // I returns a signed integer.
-func I[N signed](n N) Value { return Value{kind: Int, num: uint64(int64(n))} }
+func I[N units.Signed](n N) Value { return Value{kind: Int, num: uint64(int64(n))} }
 
 // N returns an unsigned integer.
-func N[U unsigned](n U) Value { return Value{kind: Uint, num: uint64(n)} }
+func N[U units.Unsigned](n U) Value { return Value{kind: Uint, num: uint64(n)} }
 
 // F returns a real number; absent where f is none.
 func F(f float64) Value {

@@ -4,13 +4,13 @@ import (
 	"math"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 )
 
 // bar draws how the parts make up the whole: as many columns for each as are
 // its share, the largest remainders rounded up. A part that is there at all
 // but too small for a column has none: its row says how much it is.
-func (t *Text) bar(p *explain.Part, whole *explain.Cell) {
+func (t *Text) bar(p *lower.Part, whole *lower.Cell) {
 	if whole == nil || !whole.Value.Has() || told(whole).Float() <= 0 {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 )
 
 // numeric tells a derivation in one line: the formula with this host's
@@ -45,7 +46,7 @@ type scale struct{ unit, decimals int }
 // scaleOf takes the unit in which the result is told, and as many decimals as
 // keep every term from looking like nought.
 func scaleOf(d *explain.Derivation) scale {
-	unit, _ := explain.SizeUnit(d.Result.Float())
+	unit, _ := units.SizeUnit(d.Result.Float())
 	s := scale{unit, 1}
 	for _, t := range d.Terms {
 		if t.Unit != explain.Bytes || t.Value.Zero() {
@@ -152,7 +153,7 @@ func (t *Text) derivation(d *explain.Derivation, indent int) {
 	}
 	s := "= " + exactly(d.Result, d.Unit)
 	if d.Unit == explain.Bytes && d.Result.Has() {
-		s += fmt.Sprintf(" (%s bytes)", explain.Number(d.Result.Int()))
+		s += fmt.Sprintf(" (%s bytes)", units.Number(d.Result.Int()))
 	}
 	t.lines(lead, indent+2, t.dimmed(wrap(s+verdict(d), t.width-indent-2)))
 }
@@ -161,7 +162,7 @@ func (t *Text) derivation(d *explain.Derivation, indent int) {
 // what the kernel counts in.
 func exactly(v explain.Value, u explain.Unit) string {
 	if u == explain.Bytes && v.Has() && v.Int()%1024 == 0 && v.Int() != 0 {
-		return explain.Number(v.Int()/1024) + " KiB"
+		return units.Number(v.Int()/1024) + " KiB"
 	}
 	return human(v, u)
 }

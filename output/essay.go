@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 )
 
 // Essay is a concept's text on its way to a terminal.
@@ -60,7 +61,7 @@ func (t *Text) Page(e Essay) {
 }
 
 // Word prints what a word means that is a value.
-func (t *Text) Word(w explain.Word, of []explain.Entry) {
+func (t *Text) Word(w explain.Word, of []lower.Entry) {
 	t.title(safe(w.Name))
 	t.lines(pad(margin), margin, wrap(w.Gist, min(t.width, maxProse)-margin))
 	var where []string
@@ -131,7 +132,7 @@ func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
 // Definition prints what is true of a value on every host; list is where it is printed,
 // by one command or several.
-func (t *Text) Definition(list []explain.Entry) {
+func (t *Text) Definition(list []lower.Entry) {
 	d := &list[0].Doc
 	var keys, commands []string
 	for i := range list {
@@ -160,7 +161,7 @@ func (t *Text) Definition(list []explain.Entry) {
 	}
 }
 
-func key(e *explain.Entry) string {
+func key(e *lower.Entry) string {
 	if e.Table != "" {
 		return ".tables." + e.Table + ".rows[]." + e.Doc.Key
 	}
@@ -169,7 +170,7 @@ func key(e *explain.Entry) string {
 
 // Live prints readings of this host under a title. Of what was asked for by name
 // nothing is left out.
-func (t *Text) Live(title string, r *explain.Report, byName bool) error {
+func (t *Text) Live(title string, r *lower.Report, byName bool) error {
 	for i := range r.Parts {
 		r.Parts[i].Whole = ""
 		for j := range r.Parts[i].Cells {

@@ -5,11 +5,13 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 )
 
 // findings prints what rules found, worst first: a line each, and where they come with
 // their evidence, that and what it means.
-func (t *Text) findings(list []explain.Finding) {
+func (t *Text) findings(list []lower.Finding) {
 	if len(list) == 0 {
 		return
 	}
@@ -36,10 +38,10 @@ func (t *Text) findings(list []explain.Finding) {
 const leveledAt = 10
 
 // finding prints one; again says that its rule has been explained.
-func (t *Text) finding(f *explain.Finding, again bool) {
+func (t *Text) finding(f *lower.Finding, again bool) {
 	text := f.Message
 	if f.More > 0 {
-		text += "; and " + explain.Plural(f.More, "more", "more") + " like it"
+		text += "; and " + units.Plural(f.More, "more", "more") + " like it"
 	}
 	alone := len(f.Cells) == 0
 	if alone && f.Next != "" && t.detail > DetailNone {
@@ -57,9 +59,9 @@ func (t *Text) finding(f *explain.Finding, again bool) {
 }
 
 // evidence prints the values that a finding rests on, with what they say.
-func (t *Text) evidence(list []explain.Cell) {
+func (t *Text) evidence(list []lower.Cell) {
 	g := geometry{label: 8, value: 6}
-	var kept []*explain.Cell
+	var kept []*lower.Cell
 	for i := range list {
 		c := &list[i]
 		if !c.Value.Has() && !c.Value.Unlimited() || c.Doc.Unit == explain.Text && c.Reading == "" {
@@ -82,7 +84,7 @@ func (t *Text) evidence(list []explain.Cell) {
 }
 
 // judged says what was measured, what time that rests on, and the thresholds.
-func judged(f *explain.Finding) string {
+func judged(f *lower.Finding) string {
 	over := map[explain.Basis]string{explain.Now: "now", explain.Interval: "over the interval", explain.Ever: "since counting began"}[f.Basis]
 	from := "from"
 	if f.Below {
@@ -92,7 +94,7 @@ func judged(f *explain.Finding) string {
 }
 
 // steps are what to run next.
-func steps(f *explain.Finding) string {
+func steps(f *lower.Finding) string {
 	out := []string{f.Next}
 	domain, _, _ := strings.Cut(f.ID, ".")
 	if strings.HasPrefix(f.Next, "kwhy explain") {
@@ -102,7 +104,7 @@ func steps(f *explain.Finding) string {
 }
 
 // Rule explains a rule.
-func (t *Text) Rule(d *explain.RuleDoc) {
+func (t *Text) Rule(d *lower.RuleDoc) {
 	width := min(t.width, maxProse)
 	t.title(d.ID)
 	t.lines("", 0, wrap(d.Means, width))

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 )
 
 // table is a grid, or a part of one, on its way to text: each cell rendered once.
@@ -84,7 +86,7 @@ const (
 
 // grid prints a table: the columns that fit, numbers to the right, and the
 // sentence of each row behind it or, where there is no room, under it.
-func (t *Text) grid(g *explain.Grid) {
+func (t *Text) grid(g *lower.Grid) {
 	parts := t.render(g)
 	tb := parts[0]
 	if len(tb.level) == 0 {
@@ -97,7 +99,7 @@ func (t *Text) grid(g *explain.Grid) {
 	}
 	t.rows(parts, at)
 	if g.Shown < g.Total {
-		left := explain.Number(g.Shown) + " of " + explain.Number(g.Total)
+		left := units.Number(g.Shown) + " of " + units.Number(g.Total)
 		if g.More != "" {
 			left += "; " + g.More
 		}
@@ -110,7 +112,7 @@ const manyRows = 4096
 
 // render makes the texts of a grid, of a large one in parts. The first knows what
 // is of all of them.
-func (t *Text) render(g *explain.Grid) []*table {
+func (t *Text) render(g *lower.Grid) []*table {
 	if g.Part == nil || g.Shown < manyRows {
 		only := t.newTable(g, g.Shown)
 		only.skip(g)
@@ -142,7 +144,7 @@ func (t *Text) render(g *explain.Grid) []*table {
 // hidden tells the columns of a large grid that will find no room, whatever its other
 // rows have: further rows make columns wider, never narrower. Those of which the first
 // rows have no value may yet be shown.
-func (t *Text) hidden(g *explain.Grid) map[int]bool {
+func (t *Text) hidden(g *lower.Grid) map[int]bool {
 	const some = 256
 	out := map[int]bool{}
 	if g.Named {
@@ -174,7 +176,7 @@ func (tb *table) measure() {
 }
 
 // newTable is one without rows: how many there will be, as far as that is known.
-func (t *Text) newTable(g *explain.Grid, many int) *table {
+func (t *Text) newTable(g *lower.Grid, many int) *table {
 	n := len(g.Docs)
 	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), labels: make([]bool, n), raw: map[int][]float64{}}
 	for i := range g.Docs {
@@ -207,7 +209,7 @@ func (tb *table) leave(hidden map[int]bool) {
 }
 
 // skip tells a grid that the values of other columns are not needed.
-func (tb *table) skip(g *explain.Grid) {
+func (tb *table) skip(g *lower.Grid) {
 	if g.Skip == nil {
 		return
 	}
@@ -219,7 +221,7 @@ func (tb *table) skip(g *explain.Grid) {
 }
 
 // renderPart makes the texts of some rows.
-func (t *Text) renderPart(tb *table, rows iter.Seq[explain.Row]) {
+func (t *Text) renderPart(tb *table, rows iter.Seq[lower.Row]) {
 	for row := range rows {
 		tb.begin(row.Level)
 		for _, i := range tb.made {

@@ -6,19 +6,20 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/output"
 )
 
 // table prints rows of texts at a width.
 func table(t *testing.T, width int, named bool, keys []string, rows ...[]string) []string {
 	t.Helper()
-	g := explain.Grid{Name: "t", Shown: len(rows), Total: len(rows), Named: named}
+	g := lower.Grid{Name: "t", Shown: len(rows), Total: len(rows), Named: named}
 	for _, k := range keys {
 		g.Docs = append(g.Docs, explain.Doc{Key: k})
 	}
-	g.Rows = func(yield func(explain.Row) bool) {
+	g.Rows = func(yield func(lower.Row) bool) {
 		for _, r := range rows {
-			row := explain.Row{Values: make([]explain.Value, len(r))}
+			row := lower.Row{Values: make([]explain.Value, len(r))}
 			for i, s := range r {
 				row.Values[i] = explain.S(s)
 			}
@@ -28,7 +29,7 @@ func table(t *testing.T, width int, named bool, keys []string, rows ...[]string)
 		}
 	}
 	var b bytes.Buffer
-	if err := output.NewText(&b, width, output.DetailLine, false).Print(&output.Header{}, &explain.Report{Grids: []explain.Grid{g}}); err != nil {
+	if err := output.NewText(&b, width, output.DetailLine, false).Print(&output.Header{}, &lower.Report{Grids: []lower.Grid{g}}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")

@@ -5,18 +5,19 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 )
 
 // Of a counter that is told by its growth text has the seconds of the interval and
 // no second share; of another its total and the rate.
 func TestGrown(t *testing.T) {
-	cell := explain.Cell{Doc: explain.Doc{Key: "cpu_user", Label: "user", Unit: explain.Seconds, Counter: true, Grown: true},
+	cell := lower.Cell{Doc: explain.Doc{Key: "cpu_user", Label: "user", Unit: explain.Seconds, Counter: true, Grown: true},
 		Value: explain.F(220), Rate: explain.F(0.77), Grown: explain.F(1.54), Reading: "77 %: programs' own code."}
 	other := cell
 	other.Doc.Key, other.Grown = "other", explain.Value{}
 	var b strings.Builder
 	p := NewText(&b, 100, DetailLine, false)
-	if err := p.Print(&Header{}, &explain.Report{Parts: []explain.Part{{Title: "T", Cells: []explain.Cell{cell, other}}}}); err != nil {
+	if err := p.Print(&Header{}, &lower.Report{Parts: []lower.Part{{Title: "T", Cells: []lower.Cell{cell, other}}}}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(b.String(), "\n")

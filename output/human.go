@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 )
 
 // human tells a value to a person.
@@ -14,7 +15,7 @@ func human(v explain.Value, u explain.Unit) string {
 func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	switch v.Kind() {
 	case explain.Absent:
-		return append(b, explain.AbsentCell(v.Reason())...)
+		return append(b, units.AbsentCell(v.Reason())...)
 	case explain.Str:
 		return appendEscaped(b, v.Text())
 	case explain.Flag:
@@ -45,11 +46,11 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	case explain.Bytes:
 		return appendSize(b, v)
 	case explain.Ratio:
-		return explain.AppendPercent(b, v.Float())
+		return units.AppendPercent(b, v.Float())
 	case explain.Decimal:
-		return explain.AppendDecimal(b, v.Float())
+		return units.AppendDecimal(b, v.Float())
 	case explain.Seconds:
-		return explain.AppendSpan(b, v.Float())
+		return units.AppendSpan(b, v.Float())
 	case explain.Address:
 		return strconv.AppendUint(b, v.Uint(), 16)
 	case explain.ID, explain.Plain:
@@ -58,32 +59,32 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	if v.Kind() == explain.Float {
 		return append(b, perSecondNumber(v.Float())...)
 	}
-	return explain.AppendNumber(b, v.Int())
+	return units.AppendNumber(b, v.Int())
 }
 
 func appendSize(b []byte, v explain.Value) []byte {
 	if v.Kind() == explain.Uint {
-		return explain.AppendBytes(b, v.Uint())
+		return units.AppendBytes(b, v.Uint())
 	}
-	return explain.AppendSize(b, v.Int())
+	return units.AppendSize(b, v.Int())
 }
 
 // perSecond tells a rate.
 func perSecond(v explain.Value, u explain.Unit) string {
 	switch u {
 	case explain.Bytes:
-		return string(explain.AppendSize(nil, v.Int())) + "/s"
+		return string(units.AppendSize(nil, v.Int())) + "/s"
 	case explain.Pages:
 		return perSecondNumber(v.Float()) + " pages/s"
 	case explain.Seconds:
-		return string(explain.AppendPercent(nil, v.Float())) + " of the time"
+		return string(units.AppendPercent(nil, v.Float())) + " of the time"
 	}
 	return perSecondNumber(v.Float()) + "/s"
 }
 
 func perSecondNumber(f float64) string {
 	if f >= 100 {
-		return explain.Number(int64(f + 0.5))
+		return units.Number(int64(f + 0.5))
 	}
 	return strconv.FormatFloat(f, 'g', 3, 64)
 }

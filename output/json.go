@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 )
 
 // JSON prints a report as one document of the contract, rows as they come.
@@ -22,7 +24,7 @@ func NewJSON(w io.Writer) *JSON { return &JSON{w: bufio.NewWriterSize(w, 64<<10)
 const flushAt = 32 << 10
 
 // Print writes the document.
-func (p *JSON) Print(h *Header, r *explain.Report) error {
+func (p *JSON) Print(h *Header, r *lower.Report) error {
 	b := append(p.buf[:0], '{')
 	b = appendHeader(b, h)
 	b = append(b, `,"values":{`...)
@@ -77,7 +79,7 @@ func comma(b []byte, first *bool, after string) []byte {
 	return append(b, after...)
 }
 
-func (p *JSON) grid(b []byte, g *explain.Grid) []byte {
+func (p *JSON) grid(b []byte, g *lower.Grid) []byte {
 	b = append(appendKey(b, g.Name), `{"fields":{`...)
 	row := newRowWriter(g)
 	for i := range g.Docs {
@@ -104,12 +106,12 @@ func (p *JSON) grid(b []byte, g *explain.Grid) []byte {
 
 // rowWriter writes rows of one table; its keys are escaped once.
 type rowWriter struct {
-	g    *explain.Grid
+	g    *lower.Grid
 	keys []string
 	strs []string // <key>_str, where the unit has one
 }
 
-func newRowWriter(g *explain.Grid) *rowWriter {
+func newRowWriter(g *lower.Grid) *rowWriter {
 	w := &rowWriter{g: g, keys: make([]string, len(g.Docs)), strs: make([]string, len(g.Docs))}
 	for i := range g.Docs {
 		w.keys[i] = string(appendKey(nil, g.Docs[i].Key))
@@ -121,7 +123,7 @@ func newRowWriter(g *explain.Grid) *rowWriter {
 }
 
 // piece returns what makes some rows of a large table at a time.
-func (w *rowWriter) piece(g *explain.Grid) func(from, to int) []byte {
+func (w *rowWriter) piece(g *lower.Grid) func(from, to int) []byte {
 	var b []byte
 	return func(from, to int) []byte {
 		b = b[:0]
@@ -133,7 +135,7 @@ func (w *rowWriter) piece(g *explain.Grid) func(from, to int) []byte {
 	}
 }
 
-func (w *rowWriter) append(b []byte, r explain.Row) []byte {
+func (w *rowWriter) append(b []byte, r lower.Row) []byte {
 	b = append(b, '{')
 	missing := false
 	for i, v := range r.Values {
@@ -154,7 +156,7 @@ func (w *rowWriter) append(b []byte, r explain.Row) []byte {
 	return append(b, '}')
 }
 
-func (w *rowWriter) absent(b []byte, r explain.Row) []byte {
+func (w *rowWriter) absent(b []byte, r lower.Row) []byte {
 	b = append(b, `,"absent":{`...)
 	first := true
 	for i, v := range r.Values {
@@ -218,7 +220,7 @@ const timeFormat = "2006-01-02T15:04:05.999999Z07:00"
 
 func stamp(h *Header) string { return h.CollectedAt.UTC().Format(timeFormat) }
 
-func appendCell(b []byte, c *explain.Cell, section string) []byte {
+func appendCell(b []byte, c *lower.Cell, section string) []byte {
 	b = appendValue(append(b, `{"value":`...), c.Value)
 	b = appendString(append(b, `,"unit":`...), string(c.Doc.Unit))
 	b = appendString(append(b, `,"kernel":`...), c.Doc.Kernel)
@@ -243,10 +245,10 @@ func appendCell(b []byte, c *explain.Cell, section string) []byte {
 	return append(b, '}')
 }
 
-func appendAbsence(b []byte, c *explain.Cell) []byte {
+func appendAbsence(b []byte, c *lower.Cell) []byte {
 	b = appendString(append(b, `{"reason":`...), c.Value.Reason().String())
 	b = append(b, `,"detail":`...)
-	b = appendString(b, explain.AbsentWord(c.Value.Reason()))
+	b = appendString(b, units.AbsentWord(c.Value.Reason()))
 	b = append(b, `,"hint":`...)
 	return append(appendOptional(b, c.Hint), '}')
 }
@@ -304,7 +306,7 @@ func unitName(u explain.Unit) string {
 	return string(u)
 }
 
-func appendFinding(b []byte, f *explain.Finding) []byte {
+func appendFinding(b []byte, f *lower.Finding) []byte {
 	b = appendString(append(b, `{"id":`...), f.ID)
 	b = appendString(append(b, `,"level":`...), f.Level.String())
 	b = appendString(append(b, `,"message":`...), f.Message)
@@ -334,7 +336,7 @@ func appendFinding(b []byte, f *explain.Finding) []byte {
 	return append(b, '}')
 }
 
-func appendMeasure(b []byte, f *explain.Finding) []byte {
+func appendMeasure(b []byte, f *lower.Finding) []byte {
 	b = appendString(append(b, `{"what":`...), f.What)
 	b = appendValue(append(b, `,"value":`...), f.Measure)
 	b = appendString(append(b, `,"unit":`...), string(f.Unit))
@@ -361,7 +363,7 @@ func appendStrings(b []byte, list []string) []byte {
 	return append(b, ']')
 }
 
-func appendGap(b []byte, g *explain.Gap) []byte {
+func appendGap(b []byte, g *lower.Gap) []byte {
 	b = appendString(append(b, `{"source":`...), g.Source)
 	b = appendString(append(b, `,"reason":`...), g.Reason.String())
 	b = strconv.AppendInt(append(b, `,"count":`...), int64(g.Count), 10)

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"io"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 )
 
 // NDJSON prints a report as lines that each say what they are and whose: for
@@ -17,7 +17,7 @@ type NDJSON struct {
 func NewNDJSON(w io.Writer) *NDJSON { return &NDJSON{bufio.NewWriterSize(w, 64<<10)} }
 
 // Print writes the lines: header, values, rows, findings, gaps.
-func (p *NDJSON) Print(h *Header, r *explain.Report) error {
+func (p *NDJSON) Print(h *Header, r *lower.Report) error {
 	b := append(appendHeader([]byte(`{"type":"header",`), h), "}\n"...)
 	p.w.Write(b)
 	for i := range r.Parts {
@@ -42,7 +42,7 @@ func (p *NDJSON) Print(h *Header, r *explain.Report) error {
 	return p.w.Flush()
 }
 
-func (p *NDJSON) rows(h *Header, g *explain.Grid) {
+func (p *NDJSON) rows(h *Header, g *lower.Grid) {
 	row := newRowWriter(g)
 	var b []byte
 	for r := range g.Rows {

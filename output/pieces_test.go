@@ -9,25 +9,26 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/output"
 )
 
 // large is a grid of n rows whose parts can be walked at once: a number that grows, a
 // text that is longest in the last rows, and columns that find room or not.
-func large(n int) (g explain.Grid, skipped *[]bool) {
+func large(n int) (g lower.Grid, skipped *[]bool) {
 	skipped = new([]bool)
-	g = explain.Grid{Name: "t", Shown: n, Total: n, Docs: []explain.Doc{
+	g = lower.Grid{Name: "t", Shown: n, Total: n, Docs: []explain.Doc{
 		{Key: "number", Unit: explain.Count}, {Key: "text"}, {Key: "late", Unit: explain.Count, Show: explain.Wide},
 		{Key: "wide_one", Label: strings.Repeat("W", 50), Show: explain.Wide}, {Key: "wide_two", Label: strings.Repeat("V", 50), Show: explain.Wide}, {Key: "why"},
 	}}
-	g.Part = func(from, to int) iter.Seq[explain.Row] {
-		return func(yield func(explain.Row) bool) {
+	g.Part = func(from, to int) iter.Seq[lower.Row] {
+		return func(yield func(lower.Row) bool) {
 			for i := from; i < to; i++ {
 				late := explain.None(0)
 				if i > n/2 {
 					late = explain.N(uint(i))
 				}
-				row := explain.Row{Values: []explain.Value{explain.N(uint(i)), explain.S(strings.Repeat("x", 1+10*i/n)), late, explain.S("w"), explain.S("v"), explain.S(fmt.Sprintf("says %d", i))}}
+				row := lower.Row{Values: []explain.Value{explain.N(uint(i)), explain.S(strings.Repeat("x", 1+10*i/n)), late, explain.S("w"), explain.S("v"), explain.S(fmt.Sprintf("says %d", i))}}
 				if i%7 == 0 {
 					row.Level = explain.Warning
 				}
@@ -46,9 +47,9 @@ func large(n int) (g explain.Grid, skipped *[]bool) {
 func TestPiecesAsOne(t *testing.T) {
 	for _, n := range []int{1, 4095, 4096, 4097, 5000, 12345} {
 		for _, width := range []int{60, 80, 120, 200} {
-			text := func(g explain.Grid) string {
+			text := func(g lower.Grid) string {
 				var b bytes.Buffer
-				if err := output.NewText(&b, width, output.DetailLine, true).Print(&output.Header{}, &explain.Report{Grids: []explain.Grid{g}}); err != nil {
+				if err := output.NewText(&b, width, output.DetailLine, true).Print(&output.Header{}, &lower.Report{Grids: []lower.Grid{g}}); err != nil {
 					t.Fatal(err)
 				}
 				return b.String()
@@ -65,7 +66,7 @@ func TestPiecesAsOne(t *testing.T) {
 		}
 		g, _ := large(n)
 		var b bytes.Buffer
-		if err := output.NewJSON(&b).Print(&output.Header{}, &explain.Report{Grids: []explain.Grid{g}}); err != nil {
+		if err := output.NewJSON(&b).Print(&output.Header{}, &lower.Report{Grids: []lower.Grid{g}}); err != nil {
 			t.Fatal(err)
 		}
 		var d struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 )
 
 // document is all that -o json prints. It is never there as a whole: JSON writes it part
@@ -29,7 +30,7 @@ type (
 // JSONSchema returns the schema of the contract: of the envelope from the types that
 // encode it, of values and tables from what is declared. Why a value may be absent is
 // not for this package to know.
-func JSONSchema(entries []explain.Entry, reasons []string) ([]byte, error) {
+func JSONSchema(entries []lower.Entry, reasons []string) ([]byte, error) {
 	c := contract{levels: oneOf(explain.Levels()), reasons: oneOf(reasons)}
 	top, err := jsonschema.For[document](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[values]():    {Type: "object", Properties: valueSchemas(entries), AdditionalProperties: reference("value")},
@@ -69,7 +70,7 @@ func (c contract) definitions() (map[string]*jsonschema.Schema, error) {
 	return out, nil
 }
 
-func valueSchemas(entries []explain.Entry) map[string]*jsonschema.Schema {
+func valueSchemas(entries []lower.Entry) map[string]*jsonschema.Schema {
 	out := map[string]*jsonschema.Schema{}
 	for i := range entries {
 		if d := &entries[i].Doc; entries[i].Table == "" {
@@ -80,7 +81,7 @@ func valueSchemas(entries []explain.Entry) map[string]*jsonschema.Schema {
 	return out
 }
 
-func (c contract) tables(entries []explain.Entry) map[string]*jsonschema.Schema {
+func (c contract) tables(entries []lower.Entry) map[string]*jsonschema.Schema {
 	columns := map[string]map[string]*jsonschema.Schema{}
 	for i := range entries {
 		d, of := &entries[i].Doc, columns[entries[i].Table]

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 )
 
 // Detail is how much text says beside values.
@@ -38,7 +40,7 @@ func NewText(w io.Writer, width int, detail Detail, color bool) *Text {
 }
 
 // Print prints a whole report.
-func (t *Text) Print(h *Header, r *explain.Report) error {
+func (t *Text) Print(h *Header, r *lower.Report) error {
 	t.header(h)
 	t.findings(r.Findings)
 	g := t.measure(r.Parts)
@@ -102,7 +104,7 @@ func safe(s string) string { return string(appendEscaped(nil, s)) }
 func (t *Text) header(h *Header) {
 	words := []string{h.Host.Hostname, "Linux " + strings.TrimSpace(h.Host.Kernel+" "+h.Host.Arch)}
 	if h.Host.CPUs > 0 {
-		words = append(words, explain.Plural(h.Host.CPUs, "CPU", "CPUs"))
+		words = append(words, units.Plural(h.Host.CPUs, "CPU", "CPUs"))
 	}
 	words = append(words, h.Summary...)
 	words = append(words, h.CollectedAt.Format("2006-01-02 15:04:05 MST"))
@@ -156,7 +158,7 @@ const (
 
 // measure finds the widths that all parts share, so that values stand under
 // each other over the whole report.
-func (t *Text) measure(parts []explain.Part) geometry {
+func (t *Text) measure(parts []lower.Part) geometry {
 	g := geometry{label: 8, value: 6}
 	for i := range parts {
 		for j := range parts[i].Cells {
@@ -178,7 +180,7 @@ func (t *Text) measure(parts []explain.Part) geometry {
 
 // shown tells whether text has the value. What is not there is told once, among
 // the gaps, and needs no line of its own.
-func shown(c *explain.Cell) bool {
+func shown(c *lower.Cell) bool {
 	switch c.Doc.Show {
 	case explain.Data, explain.Asked:
 		return false
@@ -192,15 +194,15 @@ func shown(c *explain.Cell) bool {
 
 // told is what text has of a value: of some counters how much they grew over the
 // interval.
-func told(c *explain.Cell) explain.Value {
+func told(c *lower.Cell) explain.Value {
 	if c.Grown.Has() {
 		return c.Grown
 	}
 	return c.Value
 }
 
-func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {
-	var list []*explain.Cell
+func (t *Text) part(p *lower.Part, r *lower.Report, g geometry) {
+	var list []*lower.Cell
 	for i := range p.Cells {
 		if shown(&p.Cells[i]) {
 			list = append(list, &p.Cells[i])
@@ -226,13 +228,13 @@ func (t *Text) part(p *explain.Part, r *explain.Report, g geometry) {
 }
 
 // sections prints each row of a table as a section of its own.
-func (t *Text) sections(g *explain.Grid) {
+func (t *Text) sections(g *lower.Grid) {
 	for row := range g.Rows {
-		p := explain.Part{Title: row.Heading, Cells: make([]explain.Cell, len(row.Values))}
+		p := lower.Part{Title: row.Heading, Cells: make([]lower.Cell, len(row.Values))}
 		for i, v := range row.Values {
-			p.Cells[i] = explain.Cell{Doc: g.Docs[i], Value: v, Reading: row.Readings[i]}
+			p.Cells[i] = lower.Cell{Doc: g.Docs[i], Value: v, Reading: row.Readings[i]}
 		}
-		t.part(&p, &explain.Report{}, t.measure([]explain.Part{p}))
+		t.part(&p, &lower.Report{}, t.measure([]lower.Part{p}))
 	}
 	if g.Total == 0 && g.Empty != "" {
 		t.line("")
@@ -241,14 +243,14 @@ func (t *Text) sections(g *explain.Grid) {
 }
 
 // display tells a value as text calls it.
-func display(c *explain.Cell) string {
+func display(c *lower.Cell) string {
 	if s := c.Doc.Called(c.Value); s != "" {
 		return s
 	}
 	return human(told(c), c.Doc.Unit)
 }
 
-func (t *Text) cell(c *explain.Cell, g geometry) {
+func (t *Text) cell(c *lower.Cell, g geometry) {
 	mark := "  "
 	if c.Doc.Part != 0 {
 		mark = string(c.Doc.Part) + " "
@@ -280,7 +282,7 @@ func (t *Text) cell(c *explain.Cell, g geometry) {
 			t.line(mark + left(name, g.label) + " " + t.style.Level(c.Level, l))
 		}
 		if cut {
-			t.line(pad(margin+g.label+1) + t.style.Dim("… "+explain.Number(size(c.Value))+" bytes in all; -o json has them"))
+			t.line(pad(margin+g.label+1) + t.style.Dim("… "+units.Number(size(c.Value))+" bytes in all; -o json has them"))
 		}
 		if len(text) > 0 {
 			t.leveled(pad(g.text), g.text, text, c.Level)
@@ -313,7 +315,7 @@ func (t *Text) leveled(lead string, indent int, text []string, l explain.Level) 
 
 // sentence is what stands beside a value: what it says here and now, or else
 // what it means.
-func (t *Text) sentence(c *explain.Cell) string {
+func (t *Text) sentence(c *lower.Cell) string {
 	var words []string
 	if c.Level > explain.OK {
 		words = append(words, c.Level.String()+":")
@@ -337,7 +339,7 @@ func (t *Text) sentence(c *explain.Cell) string {
 }
 
 // more prints the derivation, and at full detail where the value is from.
-func (t *Text) more(c *explain.Cell, g geometry) {
+func (t *Text) more(c *lower.Cell, g geometry) {
 	indent := g.text
 	if t.width-indent < minText {
 		indent = margin + 2
@@ -368,7 +370,7 @@ func (t *Text) more(c *explain.Cell, g geometry) {
 	t.lines(pad(indent), indent, t.dimmed(wrap(source, t.width-indent)))
 }
 
-func (t *Text) gaps(list []explain.Gap) {
+func (t *Text) gaps(list []lower.Gap) {
 	if len(list) == 0 {
 		return
 	}
@@ -391,7 +393,7 @@ func (t *Text) gaps(list []explain.Gap) {
 
 // together joins the sources of which there is the same to say: what is needed to
 // see them is then said once.
-func together(list []explain.Gap) (out []explain.Gap) {
+func together(list []lower.Gap) (out []lower.Gap) {
 	first := map[[2]string]int{}
 	for _, g := range list {
 		w := [2]string{g.Reason.String(), g.Hint}

@@ -12,6 +12,7 @@ import (
 	"kwhy/explain/concepts"
 	"kwhy/explain/doctor"
 	"kwhy/explain/fd"
+	"kwhy/explain/lower"
 	"kwhy/explain/mem"
 	"kwhy/explain/net"
 	"kwhy/explain/oom"
@@ -21,12 +22,12 @@ import (
 
 // All returns every declared value and rule, a column that several commands
 // show just once.
-func All() explain.Topic {
+func All() lower.Topic {
 	all := Examined()
 	all = all.Plus(doctor.Topic(all))
 	type column struct{ table, key, gist string }
 	seen := map[column]bool{}
-	all.Entries = slices.DeleteFunc(all.Entries, func(e explain.Entry) bool {
+	all.Entries = slices.DeleteFunc(all.Entries, func(e lower.Entry) bool {
 		c := column{e.Table, e.Doc.Key, e.Doc.Gist}
 		again := e.Table != "" && seen[c]
 		seen[c] = true
@@ -37,13 +38,13 @@ func All() explain.Topic {
 
 // Examined returns what doctor looks at: every topic but doctor's own, each value
 // and rule where it is declared.
-func Examined() explain.Topic {
+func Examined() lower.Topic {
 	return mem.Topic().Plus(oom.Topic()).Plus(proc.Topic()).Plus(sched.Topic()).Plus(fd.Topic()).Plus(net.Topic()).Plus(check.Topic())
 }
 
 // Find returns the values called name: by key, by the kernel's spelling or by
 // label, in any case. A prefix such as vm. may be left out.
-func Find(t explain.Topic, name string) (out []explain.Entry) {
+func Find(t lower.Topic, name string) (out []lower.Entry) {
 	other := elsewhere()
 	for _, e := range t.Entries {
 		for _, known := range append(names(&e.Doc), other[e.Doc.Key]...) {
@@ -59,12 +60,12 @@ func Find(t explain.Topic, name string) (out []explain.Entry) {
 // Meaning is a word that is the value of some fields, and what it says there.
 type Meaning struct {
 	explain.Word
-	Of []explain.Entry
+	Of []lower.Entry
 }
 
 // Meanings returns what a word says that is a value: as it is spelled, or else in
 // any case. A word that says the same of several values is there once.
-func Meanings(t explain.Topic, name string) []Meaning {
+func Meanings(t lower.Topic, name string) []Meaning {
 	for _, is := range []func(string) bool{func(w string) bool { return w == name }, func(w string) bool { return strings.EqualFold(w, name) }} {
 		if found := append(meanings(t, is), rest(t, is, name)...); len(found) > 0 {
 			return found
@@ -74,12 +75,12 @@ func Meanings(t explain.Topic, name string) []Meaning {
 }
 
 // Words returns every word that is a value, once; system calls are too many.
-func Words(t explain.Topic) []Meaning {
+func Words(t lower.Topic) []Meaning {
 	every := func(string) bool { return true }
 	return append(meanings(t, every), rest(t, every, "")...)
 }
 
-func meanings(t explain.Topic, is func(string) bool) (out []Meaning) {
+func meanings(t lower.Topic, is func(string) bool) (out []Meaning) {
 	at := map[explain.Word]int{}
 	for _, e := range t.Entries {
 		for _, w := range e.Doc.Words {
@@ -156,7 +157,7 @@ func plain(name string) string {
 }
 
 // OfConcept returns the values that rest on a concept.
-func OfConcept(t explain.Topic, name string) (out []explain.Entry) {
+func OfConcept(t lower.Topic, name string) (out []lower.Entry) {
 	for _, e := range t.Entries {
 		if string(e.Doc.Concept) == name {
 			out = append(out, e)

@@ -15,6 +15,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
+	"kwhy/explain/lower"
 	"kwhy/explain/mem"
 	"kwhy/explain/oom"
 	"kwhy/inspect"
@@ -119,7 +120,7 @@ func TestRules(t *testing.T) {
 		if r.What == "" || r.Means == "" || !strings.HasSuffix(r.Means, ".") || r.Next == "" && r.ID != "proc.ended" {
 			t.Errorf("rule %s says what it measures, what that means, and what to look at next", r.ID)
 		}
-		if r.Unless != "" && !slices.ContainsFunc(catalog.All().Rules, func(o explain.RuleDoc) bool { return o.ID == r.Unless }) {
+		if r.Unless != "" && !slices.ContainsFunc(catalog.All().Rules, func(o lower.RuleDoc) bool { return o.ID == r.Unless }) {
 			t.Errorf("rule %s is left out for %q, and there is no such rule", r.ID, r.Unless)
 		}
 		at := []float64{r.At.Notice, r.At.Warning, r.At.Critical}
@@ -151,7 +152,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func known(all explain.Topic) (names []string) {
+func known(all lower.Topic) (names []string) {
 	for _, w := range catalog.Known(all) {
 		names = append(names, w.Name)
 	}
@@ -184,20 +185,20 @@ func TestNear(t *testing.T) {
 // what explains it, in any case.
 func TestEveryNameIsFound(t *testing.T) {
 	all := catalog.All()
-	is := func(e, of *explain.Entry) bool {
+	is := func(e, of *lower.Entry) bool {
 		return e.Command == of.Command && e.Table == of.Table && e.Doc.Key == of.Doc.Key
 	}
 	for i := range all.Entries {
 		e := &all.Entries[i]
 		for _, name := range []string{e.Doc.Key, e.Doc.Kernel, e.Doc.Label, strings.ToUpper(e.Doc.Key), strings.ToUpper(e.Doc.Kernel)} {
-			if name != "" && !slices.ContainsFunc(catalog.Find(all, name), func(f explain.Entry) bool { return is(&f, e) }) {
+			if name != "" && !slices.ContainsFunc(catalog.Find(all, name), func(f lower.Entry) bool { return is(&f, e) }) {
 				t.Errorf("%q does not find %s of %s", name, e.Doc.Key, e.Command)
 			}
 		}
 		for _, w := range e.Doc.Words {
 			got := catalog.Meanings(all, w.Name)
 			if !slices.ContainsFunc(got, func(m catalog.Meaning) bool {
-				return m.Word == w && slices.ContainsFunc(m.Of, func(f explain.Entry) bool { return is(&f, e) })
+				return m.Word == w && slices.ContainsFunc(m.Of, func(f lower.Entry) bool { return is(&f, e) })
 			}) {
 				t.Errorf("%q does not find what it means as %s of %s", w.Name, e.Doc.Key, e.Command)
 			}
@@ -222,12 +223,12 @@ func TestAloneAsInTheReport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole := card.Explain(m, nil)
+			whole := lower.Explain(&card, m, nil)
 			for _, e := range mem.Topic().Entries {
 				if e.Table != "" || e.Command != "mem" {
 					continue
 				}
-				rep, err := e.Live(h, explain.Ask{})
+				rep, err := e.Live(h, lower.Ask{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -252,15 +253,15 @@ func TestOomAloneAsInTheReport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole := card.Explain(o, nil)
+			whole := lower.Explain(&card, o, nil)
 			task, err := oom.TakeTask(h, h.Self(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			process := oom.Process()
-			one := process.Explain(task, nil)
+			one := lower.Explain(&process, task, nil)
 			for _, e := range oom.Topic().Entries {
-				var want *explain.Cell
+				var want *lower.Cell
 				switch {
 				case e.Table != "":
 					continue
@@ -269,7 +270,7 @@ func TestOomAloneAsInTheReport(t *testing.T) {
 				default:
 					want = one.Cell(e.Doc.Key)
 				}
-				rep, err := e.Live(h, explain.Ask{})
+				rep, err := e.Live(h, lower.Ask{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -304,7 +305,7 @@ func TestDerivationsAreExact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rep := card.Explain(m, nil)
+			rep := lower.Explain(&card, m, nil)
 			for _, key := range []string{"mem_available", "commit_limit", "nr_dirty_threshold", "nr_dirty_background_threshold", "slab"} {
 				if d := rep.Cell(key).Derivation; d == nil || d.Agrees() != explain.Exact {
 					t.Errorf("%s: %+v", key, d)

@@ -8,17 +8,18 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/concepts"
+	"kwhy/explain/lower"
 )
 
 // Group is entries of one card or table, which are read together.
 type Group struct {
-	explain.Entry // the first of them
-	Ask           explain.Ask
+	lower.Entry // the first of them
+	Ask         lower.Ask
 }
 
 // Together groups entries by card and table: cards of the host, those of kwhy's own
 // process, then tables, those first of which most columns are wanted.
-func Together(entries []explain.Entry) (out []Group) {
+func Together(entries []lower.Entry) (out []Group) {
 	for i := range entries {
 		out = join(out, entries[i])
 	}
@@ -32,11 +33,11 @@ func Together(entries []explain.Entry) (out []Group) {
 }
 
 // EvidenceOf returns the values that a rule rests on, of the report that it belongs to.
-func EvidenceOf(t explain.Topic, d *explain.RuleDoc) (out []explain.Entry) {
+func EvidenceOf(t lower.Topic, d *lower.RuleDoc) (out []lower.Entry) {
 	for _, key := range d.Evidence {
-		i := slices.IndexFunc(t.Entries, func(e explain.Entry) bool { return e.Doc.Key == key && e.Command == d.Command })
+		i := slices.IndexFunc(t.Entries, func(e lower.Entry) bool { return e.Doc.Key == key && e.Command == d.Command })
 		if i < 0 { // declared in another topic
-			i = slices.IndexFunc(t.Entries, func(e explain.Entry) bool { return e.Doc.Key == key })
+			i = slices.IndexFunc(t.Entries, func(e lower.Entry) bool { return e.Doc.Key == key })
 		}
 		if i >= 0 {
 			out = append(out, t.Entries[i])
@@ -62,7 +63,7 @@ func rank(g *Group) int {
 }
 
 // join adds an entry to the group of its card or table.
-func join(groups []Group, e explain.Entry) []Group {
+func join(groups []Group, e lower.Entry) []Group {
 	i := slices.IndexFunc(groups, func(g Group) bool { return g.Command == e.Command && g.Table == e.Table })
 	if i < 0 {
 		i = len(groups)
@@ -75,8 +76,8 @@ func join(groups []Group, e explain.Entry) []Group {
 // OfEssay returns what an essay shows of a host: the values of cards that rest on
 // it and those that it names, and the columns that it names or, where it names
 // none, the tables that most rest on it.
-func OfEssay(t explain.Topic, essay *concepts.Essay) ([]Group, error) {
-	var cards, columns, named []explain.Entry
+func OfEssay(t lower.Topic, essay *concepts.Essay) ([]Group, error) {
+	var cards, columns, named []lower.Entry
 	for _, e := range OfConcept(t, essay.Name) {
 		switch {
 		case e.Table != "":
@@ -111,15 +112,15 @@ func OfEssay(t explain.Topic, essay *concepts.Essay) ([]Group, error) {
 }
 
 // isOwnTwice tells whether another card of a process has the value already.
-func isOwnTwice(cards []explain.Entry, e *explain.Entry) bool {
-	return strings.HasSuffix(e.Command, " PID") && slices.ContainsFunc(cards, func(f explain.Entry) bool {
+func isOwnTwice(cards []lower.Entry, e *lower.Entry) bool {
+	return strings.HasSuffix(e.Command, " PID") && slices.ContainsFunc(cards, func(f lower.Entry) bool {
 		return f.Doc.Key == e.Doc.Key && strings.HasSuffix(f.Command, " PID")
 	})
 }
 
 // called finds a value of a card by its key, that of a host before that of a
 // process, or a column by table.key.
-func called(t explain.Topic, name string) (found explain.Entry, ok bool) {
+func called(t lower.Topic, name string) (found lower.Entry, ok bool) {
 	table, key, isColumn := strings.Cut(name, ".")
 	if !isColumn {
 		table, key = "", name
@@ -144,8 +145,8 @@ const maxTables = 2
 
 // mostly are the tables that most of the columns are of, with the columns that a
 // report prints unasked; those of kwhy's own process where there is no other.
-func mostly(columns []explain.Entry) []Group {
-	var host, own []explain.Entry
+func mostly(columns []lower.Entry) []Group {
+	var host, own []lower.Entry
 	for i := range columns {
 		e := &columns[i]
 		switch {
@@ -159,8 +160,8 @@ func mostly(columns []explain.Entry) []Group {
 	if len(host) == 0 {
 		host = own
 	}
-	list := Together(slices.DeleteFunc(host, func(e explain.Entry) bool {
-		return e.Doc.Key == "why" && !slices.ContainsFunc(host, func(f explain.Entry) bool { return f.Command == e.Command && f.Table == e.Table && f.Doc.Key != "why" })
+	list := Together(slices.DeleteFunc(host, func(e lower.Entry) bool {
+		return e.Doc.Key == "why" && !slices.ContainsFunc(host, func(f lower.Entry) bool { return f.Command == e.Command && f.Table == e.Table && f.Doc.Key != "why" })
 	}))
 	list = list[:min(len(list), maxTables)]
 	for i := range list {
@@ -172,7 +173,7 @@ func mostly(columns []explain.Entry) []Group {
 
 // onlyNumber is the key of the one number among a group's columns, by which its
 // rows are worth ranking; "" where there is none or several.
-func onlyNumber(columns []explain.Entry, g *Group) (key string) {
+func onlyNumber(columns []lower.Entry, g *Group) (key string) {
 	for i := range columns {
 		e := &columns[i]
 		if e.Command != g.Command || e.Table != g.Table || !slices.Contains(g.Ask.Keys, e.Doc.Key) || !e.Doc.Unit.Number() || e.Doc.Unit == explain.Plain || e.Doc.Unit == explain.ID {

@@ -8,6 +8,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
+	"kwhy/explain/lower"
 )
 
 // Each essay shows something of the host, but for those of which kwhy reads nothing;
@@ -57,7 +58,7 @@ func TestEssaysShowTheHost(t *testing.T) {
 
 // shows checks that a table is short, says whose its rows are, and has what was
 // asked for, the largest first.
-func shows(t *testing.T, essay string, g *catalog.Group, grid *explain.Grid) {
+func shows(t *testing.T, essay string, g *catalog.Group, grid *lower.Grid) {
 	t.Helper()
 	for _, key := range g.Ask.Keys {
 		if !slices.ContainsFunc(grid.Docs, func(d explain.Doc) bool { return d.Key == key }) {

@@ -8,13 +8,14 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/concepts"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 )
 
 // Known are the names that kwhy explains, each once, with a sentence on it: concepts,
 // values, words and rules.
-func Known(t explain.Topic) (out []explain.Word) {
+func Known(t lower.Topic) (out []explain.Word) {
 	seen := map[string]bool{}
 	add := func(name, gist string) {
 		if !seen[name] {
@@ -95,14 +96,14 @@ func own() (out []explain.Word) {
 
 // rest are meanings that no value declares as its words: reasons, and the names of
 // system calls, of which there are hundreds.
-func rest(t explain.Topic, is func(string) bool, name string) (out []Meaning) {
+func rest(t lower.Topic, is func(string) bool, name string) (out []Meaning) {
 	for _, w := range own() {
 		if is(w.Name) {
 			out = append(out, Meaning{Word: w})
 		}
 	}
 	if w, ok := proc.CallWord(strings.ToLower(name)); ok && is(w.Name) {
-		of := slices.DeleteFunc(slices.Clone(t.Entries), func(e explain.Entry) bool { return e.Doc.Key != "syscall" })
+		of := slices.DeleteFunc(slices.Clone(t.Entries), func(e lower.Entry) bool { return e.Doc.Key != "syscall" })
 		out = append(out, Meaning{Word: w, Of: of})
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/net"
 )
 
@@ -15,14 +16,14 @@ func TestNetAloneAsInTheReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := card.Explain(n, nil)
+	whole := lower.Explain(&card, n, nil)
 	compared := 0
 	for _, e := range net.Topic().Entries {
 		want := whole.Cell(e.Doc.Key)
 		if e.Table != "" || e.Command != "net" || want == nil {
 			continue
 		}
-		rep, err := e.Live(h, explain.Ask{})
+		rep, err := e.Live(h, lower.Ask{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kwhy/explain/fd"
+	"kwhy/explain/lower"
 	"kwhy/explain/mem"
 	"kwhy/explain/net"
 	"kwhy/explain/oom"
@@ -100,13 +101,13 @@ func (f *Facts) Alone() *Facts {
 func takeMem(f *Facts) (err error) {
 	card, zones, groups := mem.Host(), mem.Zones(), mem.Cgroups()
 	free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
-	f.Mem, err = memfacts.Take(f.Host, card.Judges().Plus(zones.Judges()).Plus(groups.Judges()).Plus(mem.HealthNeeds()).Plus(free))
+	f.Mem, err = memfacts.Take(f.Host, lower.JudgesCard(&card).Plus(lower.JudgesTable(zones)).Plus(lower.JudgesTable(groups)).Plus(mem.HealthNeeds()).Plus(free))
 	return err
 }
 
 func takeOOM(f *Facts) (err error) {
 	card := oom.Host()
-	f.OOM, _, err = oom.Take(f.Host, oom.Options{Mem: card.Judges(), Procs: f.Procs, Limit: 2, Groups: true})
+	f.OOM, _, err = oom.Take(f.Host, oom.Options{Mem: lower.JudgesCard(&card), Procs: f.Procs, Limit: 2, Groups: true})
 	f.Kills, f.log = oom.Ring(f.Host, f.Procs.Host.At)
 	return err
 }
@@ -119,7 +120,7 @@ func takeList(f *Facts) (err error) {
 		}
 	}
 	rows := proc.Processes()
-	f.Procs.Fill(stuck, rows.Judges().Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
+	f.Procs.Fill(stuck, lower.JudgesTable(rows).Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
 	f.Pids = cgroupfacts.TakePids(f.Host)
 	f.List, err = procfacts.Take(f.Host, f.Procs, nil)
 	return err
@@ -127,20 +128,20 @@ func takeList(f *Facts) (err error) {
 
 func takeSched(f *Facts) (err error) {
 	card := sched.Host()
-	want := card.Judges().Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg, inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug))
+	want := lower.JudgesCard(&card).Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg, inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug))
 	f.Sched, err = schedfacts.Take(f.Host, f.Procs, nil, want)
 	return err
 }
 
 func takeFD(f *Facts) (err error) {
 	card := fd.Host()
-	f.FD, err = fd.Complete(f.Host, func() *procfacts.FDScan { return f.walked().Scan }, card.Judges())
+	f.FD, err = fd.Complete(f.Host, func() *procfacts.FDScan { return f.walked().Scan }, lower.JudgesCard(&card))
 	return err
 }
 
 func takeNet(f *Facts) (err error) {
 	card, links, queues, cpus := net.Host(), net.Interfaces(), net.Qdiscs(), net.SoftnetCPUs()
-	want := card.Judges().Plus(links.Judges()).Plus(queues.Judges()).Plus(cpus.Judges())
+	want := lower.JudgesCard(&card).Plus(lower.JudgesTable(links)).Plus(lower.JudgesTable(queues)).Plus(lower.JudgesTable(cpus))
 	f.Net, err = netfacts.TakeWith(f.Host, netfacts.OwnNamespace(f.Host), net.Whole(want.Plus(inspect.Of(inspect.NetSockets))), f.walked())
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/check"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 )
@@ -135,7 +136,7 @@ func moment() time.Time { return time.Date(2026, 11, 23, 20, 46, 1, 0, time.UTC)
 
 // judged is what `kwhy check` says of a pair: of both samples, or of the second alone.
 type judged struct {
-	explain.Report
+	lower.Report
 	outcome map[string]string // by rule
 }
 
@@ -188,7 +189,7 @@ func (p *pair) take(h *tree, at time.Time, was *check.Facts) *check.Facts {
 }
 
 // found returns what a rule found, the worst first.
-func (j *judged) found(id string) *explain.Finding {
+func (j *judged) found(id string) *lower.Finding {
 	for i := range j.Findings {
 		if f := &j.Findings[i]; f.ID == id {
 			return f

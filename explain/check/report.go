@@ -5,15 +5,16 @@ import (
 	"slices"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 )
 
 // Judge holds the rules of the domains that are wanted against the facts. The report
 // has the findings with their evidence, worst first; how each domain stands; and what
 // became of each rule.
-func Judge(f *Facts, only []string, limits explain.Limits) (explain.Report, error) {
+func Judge(f *Facts, only []string, limits explain.Limits) (lower.Report, error) {
 	verdicts, rules, found := judge(f, only, limits)
-	rep := explain.Report{Findings: sorted(explain.Once(explain.Better(found)))}
+	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
 	if err := addTables(&rep, verdicts, rules); err != nil {
 		return rep, err
 	}
@@ -22,7 +23,7 @@ func Judge(f *Facts, only []string, limits explain.Limits) (explain.Report, erro
 }
 
 // judge returns how each domain stands, what became of each rule, and what they found.
-func judge(f *Facts, only []string, limits explain.Limits) (verdicts Verdicts, rules Rules, found []explain.Finding) {
+func judge(f *Facts, only []string, limits explain.Limits) (verdicts Verdicts, rules Rules, found []lower.Finding) {
 	for _, d := range Wanted(only) {
 		v := &Verdict{Domain: d, Err: f.failed[d.Name], on: f.Host.Kernel}
 		verdicts = append(verdicts, v)
@@ -40,12 +41,12 @@ func judge(f *Facts, only []string, limits explain.Limits) (verdicts Verdicts, r
 	return verdicts, rules, found
 }
 
-func addTables(rep *explain.Report, verdicts Verdicts, rules Rules) error {
-	domains, err := domainTable().View(nil, nil, 0)
+func addTables(rep *lower.Report, verdicts Verdicts, rules Rules) error {
+	domains, err := lower.NewView(domainTable(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
-	checks, err := ruleTable().View(nil, nil, 0)
+	checks, err := lower.NewView(ruleTable(), nil, nil, 0)
 	if err != nil {
 		return err
 	}
@@ -57,14 +58,14 @@ func addTables(rep *explain.Report, verdicts Verdicts, rules Rules) error {
 
 // sorted puts the worst first; of equals what goes on now before what was counted
 // since the beginning, and then as declared.
-func sorted(list []explain.Finding) []explain.Finding {
-	slices.SortStableFunc(list, func(a, b explain.Finding) int {
+func sorted(list []lower.Finding) []lower.Finding {
+	slices.SortStableFunc(list, func(a, b lower.Finding) int {
 		return cmp.Or(cmp.Compare(b.Level, a.Level), cmp.Compare(ever(&a), ever(&b)))
 	})
 	return list
 }
 
-func ever(f *explain.Finding) int {
+func ever(f *lower.Finding) int {
 	if f.Basis == explain.Ever {
 		return 1
 	}
@@ -72,15 +73,15 @@ func ever(f *explain.Finding) int {
 }
 
 // List returns every rule with its thresholds, as `kwhy check --list` shows them.
-func List(rules []explain.RuleDoc, limits explain.Limits) (explain.Grid, error) {
+func List(rules []lower.RuleDoc, limits explain.Limits) (lower.Grid, error) {
 	t := ruleTable()
-	v, err := t.View([]string{"id", "thresholds", "why"}, nil, 0)
+	v, err := lower.NewView(t, []string{"id", "thresholds", "why"}, nil, 0)
 	if err != nil {
-		return explain.Grid{}, err
+		return lower.Grid{}, err
 	}
 	var rows Rules
 	for _, d := range rules {
-		r := &Rule{Ruled: explain.Ruled{RuleDoc: d}}
+		r := &Rule{Ruled: lower.Ruled{RuleDoc: d}}
 		if at, set := limits[d.ID]; set {
 			r.At = at
 		}
@@ -92,12 +93,12 @@ func List(rules []explain.RuleDoc, limits explain.Limits) (explain.Grid, error) 
 }
 
 // Topic lists the columns of check's own tables for those who walk the catalogue.
-func Topic() explain.Topic {
-	t := domainTable().Topic("check", func(h *inspect.Host, v *explain.View[*Verdict]) (explain.Rows[*Verdict], []int32, error) {
+func Topic() lower.Topic {
+	t := lower.TableTopic(domainTable(), "check", func(h *inspect.Host, v *lower.View[*Verdict]) (explain.Rows[*Verdict], []int32, error) {
 		verdicts, _, err := now(h)
 		return verdicts, v.Order(verdicts), err
 	})
-	return t.Plus(ruleTable().Topic("check", func(h *inspect.Host, v *explain.View[*Rule]) (explain.Rows[*Rule], []int32, error) {
+	return t.Plus(lower.TableTopic(ruleTable(), "check", func(h *inspect.Host, v *lower.View[*Rule]) (explain.Rows[*Rule], []int32, error) {
 		_, rules, err := now(h)
 		return rules, v.Order(rules), err
 	}))

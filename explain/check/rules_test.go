@@ -9,6 +9,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
 )
 
 // trial is how a rule is tried: on a recorded host, edited so that the rule fires, and
@@ -193,9 +194,9 @@ func (c *trial) silent(p *pair) {
 	}
 }
 
-func declared(id string) explain.RuleDoc {
+func declared(id string) lower.RuleDoc {
 	list := catalog.All().Rules
-	return list[slices.IndexFunc(list, func(r explain.RuleDoc) bool { return r.ID == id })]
+	return list[slices.IndexFunc(list, func(r lower.RuleDoc) bool { return r.ID == id })]
 }
 
 // Where a rule says that another says the same better, and both find something, check

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 )
 
@@ -18,8 +19,8 @@ type (
 // Verdict is how a domain stands.
 type Verdict struct {
 	Domain
-	Health explain.Health
-	Rules  []explain.Ruled
+	Health lower.Health
+	Rules  []lower.Ruled
 	Level  explain.Level // the worst of what was found
 	Err    error         // nothing of it could be read
 
@@ -36,7 +37,7 @@ func (v *Verdict) Before() (*Verdict, time.Duration, bool) { return nil, 0, fals
 func (v *Verdict) Kernel() inspect.Version { return v.on }
 
 // of returns how many rules had that outcome.
-func (v *Verdict) of(o explain.Outcome) (n int) {
+func (v *Verdict) of(o lower.Outcome) (n int) {
 	for i := range v.Rules {
 		if v.Rules[i].Outcome == o {
 			n++
@@ -77,7 +78,7 @@ func (v *Verdict) state() string {
 	switch {
 	case v.Level > explain.OK:
 		return v.Level.String()
-	case v.of(explain.Well)+v.of(explain.Partly) == 0:
+	case v.of(lower.Well)+v.of(lower.Partly) == 0:
 		return stateUnseen
 	}
 	return stateWell
@@ -95,19 +96,19 @@ func domainTable() *explain.Table[*Verdict] {
 			return explain.None(inspect.Inapplicable)
 		}}
 	}
-	count := func(key, label, gist string, o explain.Outcome, show explain.Show) column {
+	count := func(key, label, gist string, o lower.Outcome, show explain.Show) column {
 		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: inspect.ProcAndSys, Concept: "use-method", Show: show, Gist: gist},
 			Get: func(v *Verdict) value { return explain.I(v.of(o)) }}
 	}
 	return &explain.Table[*Verdict]{Name: "domains", Title: "What was checked", Fields: []column{
 		text(doc{Key: "domain", Gist: "What was looked at: the subcommand that tells more."}, func(v *Verdict) string { return v.Name }),
 		text(doc{Key: "state", Words: states(), Gist: "How it stands: well, or the worst level of what was found."}, (*Verdict).state),
-		count("rules_well", "WELL", "Rules that measured something and found nothing.", explain.Well, explain.Always),
-		count("rules_found", "FOUND", "Rules that found something.", explain.Found, explain.Always),
-		count("rules_partly", "PARTLY", "Rules that found nothing in what they could see, which was not all.", explain.Partly, explain.Always),
-		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", explain.Blind, explain.Always),
-		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", explain.Idle, explain.Data),
-		count("rules_off", "OFF", "Rules that were switched off.", explain.SwitchedOff, explain.Data),
+		count("rules_well", "WELL", "Rules that measured something and found nothing.", lower.Well, explain.Always),
+		count("rules_found", "FOUND", "Rules that found something.", lower.Found, explain.Always),
+		count("rules_partly", "PARTLY", "Rules that found nothing in what they could see, which was not all.", lower.Partly, explain.Always),
+		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", lower.Blind, explain.Always),
+		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", lower.Idle, explain.Data),
+		count("rules_off", "OFF", "Rules that were switched off.", lower.SwitchedOff, explain.Data),
 		text(doc{Key: "utilisation", Show: explain.Data, Gist: "How much of it is in use."}, func(v *Verdict) string { return v.Health.Utilisation }),
 		text(doc{Key: "saturation", Show: explain.Data, Gist: "Who has to wait for it."}, func(v *Verdict) string { return v.Health.Saturation }),
 		text(doc{Key: "errors", Show: explain.Data, Gist: "What went wrong."}, func(v *Verdict) string { return v.Health.Errors }),
@@ -120,7 +121,7 @@ func (v *Verdict) why() string {
 		return v.Err.Error()
 	}
 	h := v.Health
-	if h == (explain.Health{}) {
+	if h == (lower.Health{}) {
 		return "nothing of it is to be seen here"
 	}
 	words := slices.DeleteFunc([]string{h.Utilisation, h.Saturation, h.Errors}, func(s string) bool { return s == "" })
@@ -129,7 +130,7 @@ func (v *Verdict) why() string {
 
 // Rule is a rule and what became of it, as a row.
 type Rule struct {
-	explain.Ruled
+	lower.Ruled
 	Domain string
 
 	on inspect.Version
@@ -154,16 +155,16 @@ func (r Rules) Len() int { return len(r) }
 func (r Rules) At(i int) *Rule { return r[i] }
 
 func outcomes() []explain.Word {
-	word := func(o explain.Outcome, gist string) explain.Word {
+	word := func(o lower.Outcome, gist string) explain.Word {
 		return explain.Word{Name: o.String(), Gist: gist, Concept: "use-method"}
 	}
 	return []explain.Word{
-		word(explain.Found, "Its measure has reached a threshold."),
-		word(explain.Well, "It measured something, and no threshold was reached."),
-		word(explain.Partly, "Nothing found in the rows that could be seen; others could not."),
-		word(explain.Blind, "What it rests on could not be seen."),
-		word(explain.Idle, "Nothing to measure: no swap, no second sample, no such row."),
-		word(explain.SwitchedOff, "The user's settings have switched it off."),
+		word(lower.Found, "Its measure has reached a threshold."),
+		word(lower.Well, "It measured something, and no threshold was reached."),
+		word(lower.Partly, "Nothing found in the rows that could be seen; others could not."),
+		word(lower.Blind, "What it rests on could not be seen."),
+		word(lower.Idle, "Nothing to measure: no swap, no second sample, no such row."),
+		word(lower.SwitchedOff, "The user's settings have switched it off."),
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -112,7 +114,7 @@ func tries(h *inspect.Host) int {
 
 // tried returns the derivations of a card, which was examined once, each that is off
 // tried again.
-func (g *group) tried(h *inspect.Host, x explain.Examination) (out Derivations) {
+func (g *group) tried(h *inspect.Host, x lower.Examination) (out Derivations) {
 	for i := range g.entries {
 		e := &g.entries[i]
 		if !e.Derives {
@@ -138,7 +140,7 @@ func (g *group) tried(h *inspect.Host, x explain.Examination) (out Derivations) 
 func (g *group) failed(h *inspect.Host, err error) (out Derivations) {
 	for i := range g.entries {
 		if g.entries[i].Derives {
-			d := derived(&g.entries[i], explain.Examination{}, h.Kernel)
+			d := derived(&g.entries[i], lower.Examination{}, h.Kernel)
 			d.Why = inspect.ReasonOf(err)
 			out = append(out, d)
 		}
@@ -147,9 +149,9 @@ func (g *group) failed(h *inspect.Host, err error) (out Derivations) {
 }
 
 // derived is the derivation of an entry among the values that were read.
-func derived(e *explain.Entry, x explain.Examination, on inspect.Version) *Derivation {
+func derived(e *lower.Entry, x lower.Examination, on inspect.Version) *Derivation {
 	d := &Derivation{Key: e.Doc.Key, Command: e.Command, Rows: 1, Tries: 1, concept: e.Doc.Concept, on: on, Why: inspect.Unread}
-	i := slices.IndexFunc(x.Cells, func(c explain.Cell) bool { return c.Doc.Key == e.Doc.Key })
+	i := slices.IndexFunc(x.Cells, func(c lower.Cell) bool { return c.Doc.Key == e.Doc.Key })
 	if i < 0 {
 		return d
 	}
@@ -168,7 +170,7 @@ func derived(e *explain.Entry, x explain.Examination, on inspect.Version) *Deriv
 }
 
 // lack notes which input was missing, and why, where there is no result.
-func (d *Derivation) lack(seen []explain.Seen) {
+func (d *Derivation) lack(seen []lower.Seen) {
 	for i := range d.Terms {
 		t := &d.Terms[i]
 		if d.Result.Has() || t.Value.Has() {
@@ -204,7 +206,7 @@ func moved(first, now *explain.Derivation, known []string) []string {
 }
 
 // trial tries arithmetic that is done for many rows.
-func trial(h *inspect.Host, t explain.Trial) *Derivation {
+func trial(h *inspect.Host, t lower.Trial) *Derivation {
 	var d *Derivation
 	var first explain.Derivation
 	for n := 1; n <= tries(h); n++ {
@@ -221,7 +223,7 @@ func trial(h *inspect.Host, t explain.Trial) *Derivation {
 	return d
 }
 
-func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
+func tryOnce(h *inspect.Host, t lower.Trial) *Derivation {
 	d := &Derivation{Key: t.Key, Command: t.Command, Kind: t.Rows, concept: t.Concept, on: h.Kernel, Why: inspect.Inapplicable}
 	rows, err := t.Try(h)
 	if err != nil {
@@ -279,16 +281,16 @@ func (d *Derivation) says() string {
 		s = amount(d.Result)
 		if d.Row != "" {
 			if s = "for " + d.Row; d.Rows > 1 {
-				s = fmt.Sprintf("for each of %s %s", explain.Number(d.Rows), d.Kind)
+				s = fmt.Sprintf("for each of %s %s", units.Number(d.Rows), d.Kind)
 			}
 		}
 	default:
 		if d.Row != "" {
-			s = fmt.Sprintf("exact for %s of %s %s; for %s ", explain.Number(d.Exact), explain.Number(d.Rows), d.Kind, d.Row)
+			s = fmt.Sprintf("exact for %s of %s %s; for %s ", units.Number(d.Exact), units.Number(d.Rows), d.Kind, d.Row)
 		}
-		s += fmt.Sprintf("computed %s, the kernel says %s: %s apart", explain.Number(d.Result.Int()), explain.Number(d.Reported.Int()), explain.Number(apart(&d.Derivation)))
+		s += fmt.Sprintf("computed %s, the kernel says %s: %s apart", units.Number(d.Result.Int()), units.Number(d.Reported.Int()), units.Number(apart(&d.Derivation)))
 		if d.Slack > 0 {
-			s += fmt.Sprintf(", where %s may be", explain.Number(d.Slack))
+			s += fmt.Sprintf(", where %s may be", units.Number(d.Slack))
 		}
 		if d.Cause != "" {
 			s += " (" + d.Cause + ")"

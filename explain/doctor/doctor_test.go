@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 )
 
 // moving is a card of one derivation: free is what moves, and the kernel's figure is of
 // the time of another read until it settles.
-func moving(settles int) (explain.Entry, func() explain.Examination) {
+func moving(settles int) (lower.Entry, func() lower.Examination) {
 	n := 0
-	read := func() explain.Examination {
+	read := func() lower.Examination {
 		n++
 		var w explain.Working
 		w.Take("total", explain.I(100), explain.Bytes, inspect.Meminfo, "MemTotal")
@@ -24,10 +25,10 @@ func moving(settles int) (explain.Entry, func() explain.Examination) {
 		if n >= settles {
 			d.Reported = d.Result
 		}
-		return explain.Examination{Cells: []explain.Cell{{Doc: explain.Doc{Key: "used"}, Value: d.Reported, Derivation: &d}}}
+		return lower.Examination{Cells: []lower.Cell{{Doc: explain.Doc{Key: "used"}, Value: d.Reported, Derivation: &d}}}
 	}
-	return explain.Entry{Doc: explain.Doc{Key: "used"}, Command: "mem", Derives: true,
-		Examine: func(*inspect.Host, ...string) (explain.Examination, error) { return read(), nil }}, read
+	return lower.Entry{Doc: explain.Doc{Key: "used"}, Command: "mem", Derives: true,
+		Examine: func(*inspect.Host, ...string) (lower.Examination, error) { return read(), nil }}, read
 }
 
 // One that is off is tried again, and says how often and what moved; one that stays so
@@ -48,7 +49,7 @@ func TestTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, read := moving(c.settles)
-			g := group{first: e, entries: []explain.Entry{e}, keys: []string{"used"}}
+			g := group{first: e, entries: []lower.Entry{e}, keys: []string{"used"}}
 			got := g.tried(&inspect.Host{Live: c.live}, read())
 			if d := got[0]; len(got) != 1 || d.Verdict() != c.verdict || d.Tries != c.tries || d.says() != c.says {
 				t.Errorf("%s, %d tries: %q, want %s, %d: %q", d.Verdict(), d.Tries, d.says(), c.verdict, c.tries, c.says)
@@ -59,11 +60,11 @@ func TestTriedAgain(t *testing.T) {
 
 // Of many rows the worst is told, and how many came out.
 func TestTrial(t *testing.T) {
-	row := func(name string, computed, reported int64) explain.Tried {
-		return explain.Tried{Row: name, Derivation: explain.Derivation{Result: explain.I(computed), Reported: explain.I(reported), Slack: 2}}
+	row := func(name string, computed, reported int64) lower.Tried {
+		return lower.Tried{Row: name, Derivation: explain.Derivation{Result: explain.I(computed), Reported: explain.I(reported), Slack: 2}}
 	}
-	try := func(rows ...explain.Tried) *Derivation {
-		return trial(&inspect.Host{}, explain.Trial{Key: "min", Rows: "zones", Unit: explain.Bytes, Try: func(*inspect.Host) ([]explain.Tried, error) { return rows, nil }})
+	try := func(rows ...lower.Tried) *Derivation {
+		return trial(&inspect.Host{}, lower.Trial{Key: "min", Rows: "zones", Unit: explain.Bytes, Try: func(*inspect.Host) ([]lower.Tried, error) { return rows, nil }})
 	}
 	d := try(row("zone A", 1, 1), row("zone B", 10, 13), row("zone C", 10, 20), row("zone D", 5, 6))
 	if d.Verdict() != VerdictOff || d.Row != "zone C" || d.Rows != 4 || d.Exact != 1 {
@@ -78,7 +79,7 @@ func TestTrial(t *testing.T) {
 	if d := try(); d.Verdict() != VerdictUncomputed || d.says() != "there is nothing to compute here" {
 		t.Errorf("%s: %q", d.Verdict(), d.says())
 	}
-	failed := trial(&inspect.Host{}, explain.Trial{Key: "min", Try: func(*inspect.Host) ([]explain.Tried, error) { return nil, errors.Join(fs.ErrPermission) }})
+	failed := trial(&inspect.Host{}, lower.Trial{Key: "min", Try: func(*inspect.Host) ([]lower.Tried, error) { return nil, errors.Join(fs.ErrPermission) }})
 	if failed.Verdict() != VerdictUncomputed || failed.Why != inspect.Denied {
 		t.Errorf("%+v", failed)
 	}
@@ -89,11 +90,11 @@ func TestTrial(t *testing.T) {
 func TestLack(t *testing.T) {
 	for _, c := range []struct {
 		term value
-		seen []explain.Seen
+		seen []lower.Seen
 		want inspect.Reason
 	}{
-		{value{}, []explain.Seen{{Source: inspect.Zoneinfo, Why: inspect.Denied}}, inspect.Denied},
-		{value{}, []explain.Seen{{Source: inspect.Zoneinfo}}, inspect.Unsupported},
+		{value{}, []lower.Seen{{Source: inspect.Zoneinfo, Why: inspect.Denied}}, inspect.Denied},
+		{value{}, []lower.Seen{{Source: inspect.Zoneinfo}}, inspect.Unsupported},
 		{explain.None(inspect.Malformed), nil, inspect.Malformed},
 	} {
 		var w explain.Working

@@ -3,7 +3,7 @@ package doctor
 import (
 	"slices"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 	doctorfacts "kwhy/inspect/doctor"
@@ -20,15 +20,15 @@ type Exam struct {
 
 // Take looks at everything that the topics declare, and at what this package adds to
 // them.
-func Take(h *inspect.Host, topics explain.Topic) (*Exam, error) {
+func Take(h *inspect.Host, topics lower.Topic) (*Exam, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err
 	}
 	e := &Exam{Sight: doctorfacts.TakeEnvironment(h, ps)}
 	card := Card()
-	own := card.Topic("doctor", sight)
-	topics = explain.Topic{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
+	own := lower.CardTopic(&card, "doctor", sight)
+	topics = lower.Topic{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
 	found := newFindings(h, ps, whoIs(e.Sight))
 	for _, g := range groups(topics.Entries) {
 		if !g.derives() && !found.wants(g) {
@@ -61,14 +61,14 @@ func sight(h *inspect.Host, _ inspect.Sources) (*doctorfacts.Environment, error)
 
 // group is the values of one card, or the columns of one table.
 type group struct {
-	first   explain.Entry
-	entries []explain.Entry
+	first   lower.Entry
+	entries []lower.Entry
 	keys    []string
 }
 
 // groups puts entries together that are read together: cards before tables, whose
 // snapshots tell more of what they read.
-func groups(entries []explain.Entry) (out []group) {
+func groups(entries []lower.Entry) (out []group) {
 	for _, e := range entries {
 		i := slices.IndexFunc(out, func(g group) bool { return g.first.Command == e.Command && g.first.Table == e.Table })
 		if i < 0 {
@@ -89,5 +89,5 @@ func b2i(b bool) int {
 }
 
 func (g *group) derives() bool {
-	return slices.ContainsFunc(g.entries, func(e explain.Entry) bool { return e.Derives })
+	return slices.ContainsFunc(g.entries, func(e lower.Entry) bool { return e.Derives })
 }

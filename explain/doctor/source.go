@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	doctorfacts "kwhy/inspect/doctor"
 	procfacts "kwhy/inspect/proc"
@@ -150,7 +152,7 @@ func (f *findings) wants(g group) bool {
 	return false
 }
 
-func (f *findings) note(list []explain.Seen) {
+func (f *findings) note(list []lower.Seen) {
 	for _, s := range list {
 		if s.Why != inspect.Unread {
 			f.seen[s.Source] = append(f.seen[s.Source], s.Why)
@@ -206,7 +208,7 @@ func (f *findings) row(s inspect.Source) *Source {
 }
 
 // rows returns every source, those that gave nothing or not all first.
-func (f *findings) rows(entries []explain.Entry) (out Sources) {
+func (f *findings) rows(entries []lower.Entry) (out Sources) {
 	for _, s := range inspect.Every() {
 		r := f.row(s)
 		for i := range entries {
@@ -257,14 +259,14 @@ func (s *Source) sentence() string {
 	switch s.State() {
 	case stateReadable:
 		if s.Of > 0 {
-			return "readable for all " + explain.Number(s.Of) + " processes that can have it."
+			return "readable for all " + units.Number(s.Of) + " processes that can have it."
 		}
 		return "read, and understood."
 	case statePartly:
 		if !s.host.Live && s.Others == inspect.Unsupported {
-			return fmt.Sprintf("readable for %s of %s processes; of the others it was not saved.", explain.Number(s.Gave), explain.Number(s.Of))
+			return fmt.Sprintf("readable for %s of %s processes; of the others it was not saved.", units.Number(s.Gave), units.Number(s.Of))
 		}
-		text := fmt.Sprintf("readable for %s of %s processes; for others %s", explain.Number(s.Gave), explain.Number(s.Of), strings.ReplaceAll(s.Others.String(), "_", " "))
+		text := fmt.Sprintf("readable for %s of %s processes; for others %s", units.Number(s.Gave), units.Number(s.Of), strings.ReplaceAll(s.Others.String(), "_", " "))
 		if s.who.root && s.Others == inspect.Denied {
 			text += ", even to root"
 		}
@@ -334,7 +336,7 @@ func (s *Source) says() string {
 	}
 	text += " For " + strings.Join(s.Keys[:min(len(s.Keys), fewKeys)], ", ")
 	if n := len(s.Keys) - fewKeys; n > 0 {
-		text += " and " + explain.Plural(n, "more value", "more values")
+		text += " and " + units.Plural(n, "more value", "more values")
 	}
 	return text + "."
 }

@@ -4,22 +4,24 @@ import (
 	"cmp"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
 // Topic lists every value and rule of this package for those who walk the catalogue;
 // others are all topics beside it, which it looks at.
-func Topic(others explain.Topic) explain.Topic {
+func Topic(others lower.Topic) lower.Topic {
 	card := Card()
-	t := card.Topic("doctor", sight)
-	t = t.Plus(sourceTable().Topic("doctor", func(h *inspect.Host, v *explain.View[*Source]) (explain.Rows[*Source], []int32, error) {
+	t := lower.CardTopic(&card, "doctor", sight)
+	t = t.Plus(lower.TableTopic(sourceTable(), "doctor", func(h *inspect.Host, v *lower.View[*Source]) (explain.Rows[*Source], []int32, error) {
 		e, err := Take(h, others)
 		if err != nil {
 			return nil, nil, err
 		}
 		return e.Sources, v.Order(e.Sources), nil
 	}))
-	return t.Plus(derivationTable().Topic("doctor", func(h *inspect.Host, v *explain.View[*Derivation]) (explain.Rows[*Derivation], []int32, error) {
+	return t.Plus(lower.TableTopic(derivationTable(), "doctor", func(h *inspect.Host, v *lower.View[*Derivation]) (explain.Rows[*Derivation], []int32, error) {
 		e, err := Take(h, others)
 		if err != nil {
 			return nil, nil, err
@@ -37,9 +39,9 @@ type Options struct {
 }
 
 // Explain lowers what was found out.
-func (e *Exam) Explain(o Options) (explain.Report, error) {
+func (e *Exam) Explain(o Options) (lower.Report, error) {
 	card := Card()
-	rep := card.Explain(e.Sight, o.Limits)
+	rep := lower.Explain(&card, e.Sight, o.Limits)
 	if o.Gaps {
 		rep.Tell(e.gaps(), e.Sight.Kernel())
 	}
@@ -47,11 +49,11 @@ func (e *Exam) Explain(o Options) (explain.Report, error) {
 	if o.Terse {
 		short, brief = []string{"path", "state", "values"}, []string{"name", "command", "verdict"}
 	}
-	sources, err := sourceTable().View(short, nil, 0)
+	sources, err := lower.NewView(sourceTable(), short, nil, 0)
 	if err != nil {
 		return rep, err
 	}
-	derivations, err := derivationTable().View(brief, nil, 0)
+	derivations, err := lower.NewView(derivationTable(), brief, nil, 0)
 	if err != nil {
 		return rep, err
 	}
@@ -67,7 +69,7 @@ func (e *Exam) Explain(o Options) (explain.Report, error) {
 	}
 	k, found := derivations.Explain(e.Derivations, derivations.All(e.Derivations), o.Limits)
 	k.More = "--all shows those that nothing can be compared with"
-	rep.Parts = append(rep.Parts, explain.Part{Title: g.Title, Table: g.Name}, explain.Part{Title: k.Title, Table: k.Name})
+	rep.Parts = append(rep.Parts, lower.Part{Title: g.Title, Table: g.Name}, lower.Part{Title: k.Title, Table: k.Name})
 	rep.Grids, rep.Findings = append(rep.Grids, g, k), append(rep.Findings, found...)
 	return rep, nil
 }
@@ -89,10 +91,10 @@ func (e *Exam) gaps() (out []inspect.Gap) {
 func (e *Exam) Summary() []string {
 	n := e.Sources.Readable()
 	out := []string{cmp.Or(map[string]string{viewHost: "the host", viewContainer: "a container's part of the host", viewBetween: "the host, from a place set apart", viewCopy: "a copy"}[View(e.Sight)], "a host"),
-		explain.Number(n) + " of " + explain.Plural(len(e.Sources), "source", "sources") + " readable"}
-	d := explain.Number(e.Derivations.Count(VerdictExact)) + " derivations exact"
+		units.Number(n) + " of " + units.Plural(len(e.Sources), "source", "sources") + " readable"}
+	d := units.Number(e.Derivations.Count(VerdictExact)) + " derivations exact"
 	if n := e.Derivations.Count(VerdictNear); n > 0 {
-		d += ", " + explain.Number(n) + " within tolerance"
+		d += ", " + units.Number(n) + " within tolerance"
 	}
-	return append(out, d+", "+explain.Number(e.Derivations.Count(VerdictOff))+" off")
+	return append(out, d+", "+units.Number(e.Derivations.Count(VerdictOff))+" off")
 }

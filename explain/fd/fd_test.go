@@ -8,6 +8,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/fd"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 )
@@ -64,7 +65,7 @@ func column(t *testing.T, h *inspect.Host, key string) (out []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := fd.FDs().View([]string{"fd", key}, nil, 0)
+	v, err := lower.NewView(fd.FDs(), []string{"fd", key}, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 )
@@ -36,7 +37,7 @@ func Gone() explain.Card[*fdfacts.DeletedFiles] {
 				if len(l.List) == 0 {
 					return "Nobody that may be looked at keeps one."
 				}
-				return "Kept by " + explain.Plural(l.Keepers(), "process", "processes") + "."
+				return "Kept by " + units.Plural(l.Keepers(), "process", "processes") + "."
 			}),
 			field(doc{Key: "gone_disk", Label: "on disks", Unit: explain.Bytes, Gist: "Space that their file systems do not have back yet, each file once."}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
 				if sum(l, false) == 0 {

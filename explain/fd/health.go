@@ -4,21 +4,22 @@ import (
 	"fmt"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 )
 
 // Health says in a few words how a host's open files stand.
-func Health(f host) explain.Health {
-	return explain.Health{Utilisation: healthUse(f), Saturation: healthNear(f), Errors: healthKept(f)}
+func Health(f host) lower.Health {
+	return lower.Health{Utilisation: healthUse(f), Saturation: healthNear(f), Errors: healthKept(f)}
 }
 
 func healthUse(f host) string {
 	if f.Files < 0 {
 		return ""
 	}
-	s := explain.Plural(int64(f.Files), "open file", "open files")
+	s := units.Plural(int64(f.Files), "open file", "open files")
 	if f.FilesMax > 0 && f.FilesMax < 1<<62 {
-		s += ", " + explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max"
+		s += ", " + units.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max"
 	}
 	return s
 }
@@ -35,7 +36,7 @@ func healthNear(f host) string {
 	}
 	if most >= 0 {
 		p := f.At(who).Row.P
-		words = append(words, fmt.Sprintf("nearest its limit is %s (%d) at %s", p.Comm, p.PID, explain.AppendPercent(nil, most)))
+		words = append(words, fmt.Sprintf("nearest its limit is %s (%d) at %s", p.Comm, p.PID, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, ", ")
 }
@@ -45,7 +46,7 @@ func healthKept(f host) string {
 		return ""
 	}
 	if n, files := kept(f); files > 0 {
-		return fmt.Sprintf("deleted files keep %s", explain.Size(n))
+		return fmt.Sprintf("deleted files keep %s", units.Size(n))
 	}
 	return "no deleted file keeps space"
 }

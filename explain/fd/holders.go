@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 )
@@ -68,11 +69,11 @@ func whyHolder(h *fdfacts.PathHolder, whole bool) string {
 	if len(h.Nodes) > 0 {
 		s = append(s, "has the device itself open as "+numbers(h.Nodes))
 	}
-	say(len(h.FDs) > 0, "has it open as "+numbers(h.FDs), "has "+explain.Plural(len(h.FDs), "file of it open", "files of it open")+": "+numbers(h.FDs))
+	say(len(h.FDs) > 0, "has it open as "+numbers(h.FDs), "has "+units.Plural(len(h.FDs), "file of it open", "files of it open")+": "+numbers(h.FDs))
 	say(h.Cwd, "works in it: that keeps the file system mounted", "works in a directory of it")
 	say(h.Root, "takes it for its root directory", "has its root directory there")
 	say(h.Exe, "runs it: writing to it fails with ETXTBSY", "runs a program of it")
-	say(h.Maps > 0 && (whole || !h.Exe), "has it mapped into its memory", "has "+explain.Plural(h.Maps, "file of it mapped", "files of it mapped"))
+	say(h.Maps > 0 && (whole || !h.Exe), "has it mapped into its memory", "has "+units.Plural(h.Maps, "file of it mapped", "files of it mapped"))
 	return strings.Join(s, "; ")
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 	procfacts "kwhy/inspect/proc"
@@ -44,14 +45,14 @@ func openFiles() []hostField {
 		hostCount(doc{Key: "descriptors", Source: inspect.PIDFd, Gist: "Descriptors of all processes: numbers that each lead to an open file."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
 			s := "Numbers in the tables of all processes that may be looked at, each leading to an open file."
 			if n := total(f).Hidden; n > 0 {
-				s += " Where " + explain.Number(n) + " of them lead is not to be seen."
+				s += " Where " + units.Number(n) + " of them lead is not to be seen."
 			}
 			return s
 		}),
 		hostCount(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Concept: "struct-file", Gist: "Open files (struct file) of the whole host: what open makes, dup shares."}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
 			s := "struct file: what open makes, with an offset of its own; dup and fork share one."
 			if f.FilesMax > 0 && f.FilesMax < 1<<62 {
-				s = explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. " + s
+				s = units.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. " + s
 			}
 			return s
 		}),
@@ -72,7 +73,7 @@ func caches() []hostField {
 		hostCount(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "dentry", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
 			s := "Names in directories, each leading to an inode; " + share(f.DentriesUnused, f.Dentries) + " in no use: a cache"
 			if f.DentriesNegative != inspect.Unset {
-				s += "; " + explain.Number(int64(f.DentriesNegative)) + " say that there is no such file"
+				s += "; " + units.Number(int64(f.DentriesNegative)) + " say that there is no such file"
 			}
 			return s + "."
 		}),
@@ -87,13 +88,13 @@ func caches() []hostField {
 			return explain.N(n)
 		}, func(f host) string {
 			if _, n := kept(f); n > 0 {
-				return explain.Plural(n, "inode", "inodes") + " without a name, kept by a descriptor; kwhy fd --deleted says which, and how to get the space back."
+				return units.Plural(n, "inode", "inodes") + " without a name, kept by a descriptor; kwhy fd --deleted says which, and how to get the space back."
 			}
 			return "No descriptor keeps an inode that has lost its name."
 		}),
 		hostCount(doc{Key: "locks", Source: inspect.Locks, Concept: "file-locks", Gist: "Locks on files: flock, fcntl, leases."}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
 			if f.LocksWaiting > 0 {
-				return "On inodes. " + explain.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
+				return "On inodes. " + units.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
 			}
 			return "On inodes. Nobody waits for one."
 		}),
@@ -109,7 +110,7 @@ func elsewhere() []hostField {
 			if !ok || most <= 0 {
 				return ""
 			}
-			return explain.Percent(n, most) + " of aio-max-nr: at the bound io_setup fails with EAGAIN."
+			return units.Percent(n, most) + " of aio-max-nr: at the bound io_setup fails with EAGAIN."
 		}),
 		hostCount(doc{Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr, Gist: "How many events io_setup may set aside in all: EAGAIN after that."}, sysctl(inspect.FSAIOMaxNr), nil),
 		hostCount(doc{Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue queues_max", Source: inspect.MQueueQueuesMax, Gist: "How many POSIX message queues an IPC namespace may have; use is not told."}, sysctl(inspect.MQueueQueuesMax), nil),
@@ -139,7 +140,7 @@ func share(part, whole inspect.Num) string {
 	if part < 0 || whole <= 0 {
 		return "An unknown part"
 	}
-	return explain.Percent(int64(part), int64(whole))
+	return units.Percent(int64(part), int64(whole))
 }
 
 func sysctl(src inspect.Source) func(host) value {
@@ -162,11 +163,11 @@ func readFileMax(f host) string {
 	case most <= 0:
 		return ""
 	case n <= most && n > most-most/10:
-		return "As the kernel chose it at boot: a tenth of the KiB of RAM, " + explain.Number(most) + ", less what was in use then."
+		return "As the kernel chose it at boot: a tenth of the KiB of RAM, " + units.Number(most) + ", less what was in use then."
 	case n == 8192:
 		return "The least that the kernel chooses."
 	}
-	return "Set by somebody: the kernel chooses a tenth of the KiB of RAM, " + explain.Number(most) + " at most."
+	return "Set by somebody: the kernel chooses a tenth of the KiB of RAM, " + units.Number(most) + " at most."
 }
 
 func perUser() []hostField {
@@ -180,7 +181,7 @@ func perUser() []hostField {
 			if most == 0 {
 				return "None is used by processes that may be looked at; the kernel does not tell the use itself."
 			}
-			return fmt.Sprintf("%s by user %s, who has most: %s. Summed over fdinfo: the kernel does not tell the use itself.", explain.Percent(int64(most), n), userName(f, uid), explain.Number(most))
+			return fmt.Sprintf("%s by user %s, who has most: %s. Summed over fdinfo: the kernel does not tell the use itself.", units.Percent(int64(most), n), userName(f, uid), units.Number(most))
 		})
 	}
 	return []hostField{
@@ -223,7 +224,7 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		Of:    instances, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(f host) string {
 			most, uid := top(f.InotifyUsers)
-			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s", userName(f, uid), explain.AppendPercent(nil, instances(f).Float()), explain.Number(most))
+			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s", userName(f, uid), units.AppendPercent(nil, instances(f).Float()), units.Number(most))
 		},
 	}, {
 		ID: "fd.host_near", What: "file-nr / file-max", Unit: explain.Ratio,
@@ -236,7 +237,7 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 			return explain.F(float64(f.Files) / float64(f.FilesMax))
 		}, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
 		Say: func(f host) string {
-			return explain.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
+			return units.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
 	}, {
 		ID: "fd.inotify_near", What: "inotify watches of the user who has most / fs.inotify.max_user_watches", Unit: explain.Ratio,
@@ -253,7 +254,7 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		Say: func(f host) string {
 			most, uid := top(f.InotifyWatchUsers)
 			n, _ := f.Mem.Number(inspect.InotifyMaxWatches)
-			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify", userName(f, uid), explain.Percent(int64(most), n))
+			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify", userName(f, uid), units.Percent(int64(most), n))
 		},
 	}}
 }

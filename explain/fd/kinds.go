@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 	procfacts "kwhy/inspect/proc"
@@ -42,7 +43,7 @@ func countKinds(counts map[procfacts.FileKind]int) string {
 	slices.SortStableFunc(kinds, func(a, b procfacts.FileKind) int { return counts[b] - counts[a] })
 	words := make([]string, len(kinds))
 	for i, k := range kinds {
-		words[i] = explain.Plural(counts[k], plain(k), plural(k))
+		words[i] = units.Plural(counts[k], plain(k), plural(k))
 	}
 	return strings.Join(words, ", ")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 	procfacts "kwhy/inspect/proc"
@@ -199,5 +200,5 @@ func long(f *fdfacts.Descriptor) string {
 	if !f.HasStat {
 		return ""
 	}
-	return ", " + explain.Size(f.Size) + " long"
+	return ", " + units.Size(f.Size) + " long"
 }

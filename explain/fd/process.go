@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 )
@@ -122,12 +123,12 @@ func readLimit(l list) string {
 		return "When all lower numbers are taken, open, socket, pipe and the like fail with EMFILE." + raise
 	}
 	below, above := belowLimit(l)
-	s := explain.Plural(int64(l.Limit.Soft)-below, "number below it is free", "numbers below it are free")
+	s := units.Plural(int64(l.Limit.Soft)-below, "number below it is free", "numbers below it are free")
 	if below >= int64(l.Limit.Soft) {
 		s = "No number below it is free"
 	}
 	if above > 0 {
-		s += ", and " + explain.Plural(above, "descriptor is above it, from before it was lowered", "descriptors are above it, from before it was lowered")
+		s += ", and " + units.Plural(above, "descriptor is above it, from before it was lowered", "descriptors are above it, from before it was lowered")
 	}
 	return s + "; when none is, open, socket, pipe and the like fail with EMFILE." + raise
 }
@@ -149,7 +150,7 @@ func keeps() []listField {
 			if n == 0 {
 				return "None of its files is gone from its directory."
 			}
-			return explain.Plural(n, "file is gone from its directory and takes", "files are gone from their directories and take") + " up space until this process closes it."
+			return units.Plural(n, "file is gone from its directory and takes", "files are gone from their directories and take") + " up space until this process closes it."
 		}),
 		listValue(doc{Key: "fd_same", Label: "duplicates", Unit: explain.Count, Gist: "Descriptors that share their open file with a lower one: made by dup."}, func(l list) value {
 			if !l.Sharing.Asked {
@@ -193,7 +194,7 @@ func duplicates(l list) (n int) {
 func compared(l list) string {
 	s := ""
 	if l.Sharing.Compared < len(l.List) {
-		s = "Of the first " + explain.Number(l.Sharing.Compared) + ", which were compared: "
+		s = "Of the first " + units.Number(l.Sharing.Compared) + ", which were compared: "
 	}
 	if l.Sharing.Cut {
 		s = "Of those that could be compared, for there are too many alike: "
@@ -234,7 +235,7 @@ func readShared(l list) string {
 		s = few(who) + "; they share offset and flags."
 	}
 	if n := l.Sharing.Unasked; n > 0 {
-		s += " " + explain.Plural(n, "relative", "relatives") + " could not be asked about: kcmp takes the right to trace both."
+		s += " " + units.Plural(n, "relative", "relatives") + " could not be asked about: kcmp takes the right to trace both."
 	}
 	if c := compared(l); c != "" {
 		return c + s
@@ -283,7 +284,7 @@ func rules() []explain.Rule[*fdfacts.List] {
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(l list) string {
 			below, _ := belowLimit(l)
-			return fmt.Sprintf("%s of the numbers that its limit leaves for files are taken: %s of %s", explain.AppendPercent(nil, share(l)), explain.Number(below), explain.Number(int64(l.Limit.Soft)))
+			return fmt.Sprintf("%s of the numbers that its limit leaves for files are taken: %s of %s", units.AppendPercent(nil, share(l)), units.Number(below), units.Number(int64(l.Limit.Soft)))
 		},
 	}}
 }

@@ -9,6 +9,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -146,7 +147,7 @@ func near() explain.Rule[hostRow] {
 			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
-			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files", r.Row.P.Comm, r.Row.P.PID, explain.AppendPercent(nil, used(r).Float()), explain.Number(int64(r.Row.P.MaxFDs)))
+			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files", r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
 		},
 	}
 }
@@ -166,8 +167,8 @@ func keepsSpace() explain.Rule[hostRow] {
 		Say: func(r hostRow) string {
 			files := eachOnce(r.It.Deleted)
 			largest := slices.MaxFunc(files, func(a, b procfacts.OpenDeleted) int { return cmp.Compare(a.Taken, b.Taken) })
-			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, explain.Size(deletedBy(r).Uint()),
-				explain.Plural(len(files), "file", "files"), map[bool]string{true: "was", false: "were"}[len(files) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
+			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r).Uint()),
+				units.Plural(len(files), "file", "files"), map[bool]string{true: "was", false: "were"}[len(files) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
 	}
 }
@@ -182,7 +183,7 @@ func whyHost(r hostRow) string {
 	}
 	s := countKinds(counts)
 	if n := len(r.It.Deleted); n > 0 {
-		s += "; " + explain.Plural(n, "is gone from its directory", "are gone from their directories")
+		s += "; " + units.Plural(n, "is gone from its directory", "are gone from their directories")
 	}
 	if was, _, ok := r.Before(); ok && r.It.Total != was.It.Total {
 		s += fmt.Sprintf("; %+d in this interval", r.It.Total-was.It.Total)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
 )
@@ -127,7 +128,7 @@ func waiting(s *fdfacts.Socket) string {
 	if s.State != "LISTEN" || s.Recv == 0 {
 		return ""
 	}
-	return ", " + explain.Plural(s.Recv, "connection waits", "connections wait") + " to be accepted"
+	return ", " + units.Plural(s.Recv, "connection waits", "connections wait") + " to be accepted"
 }
 
 // queues says what waits. TCP counts bytes of the stream; the others what the kernel
@@ -140,11 +141,11 @@ func queues(s *fdfacts.Socket) string {
 	case s.Recv == 0 && s.Send == 0:
 		return ""
 	case strings.HasPrefix(s.Protocol, "tcp"):
-		return fmt.Sprintf(", %s unread, %s unsent or unanswered", explain.Size(s.Recv), explain.Size(s.Send))
+		return fmt.Sprintf(", %s unread, %s unsent or unanswered", units.Size(s.Recv), units.Size(s.Send))
 	case s.Send == 0:
-		return ", what is unread takes " + explain.Size(s.Recv) + " of memory"
+		return ", what is unread takes " + units.Size(s.Recv) + " of memory"
 	}
-	return fmt.Sprintf(", what is unread takes %s of memory, what is not sent yet %s", explain.Size(s.Recv), explain.Size(s.Send))
+	return fmt.Sprintf(", what is unread takes %s of memory, what is not sent yet %s", units.Size(s.Recv), units.Size(s.Send))
 }
 
 // peer says who has the other side of a unix socket.

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"kwhy/explain"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	fdfacts "kwhy/inspect/fd"
 	procfacts "kwhy/inspect/proc"
 )
@@ -81,7 +81,7 @@ func orZero(s string) string {
 
 func sized(s string) string {
 	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
-		return ", " + explain.Size(n)
+		return ", " + units.Size(n)
 	}
 	return ""
 }
@@ -128,15 +128,15 @@ func timer(f *fdfacts.Descriptor) string {
 	case !ok:
 		return s
 	case ticks > 0 && repeats:
-		return s + ", went off and was not read yet; every " + explain.Span(every)
+		return s + ", went off and was not read yet; every " + units.Span(every)
 	case ticks > 0:
 		return s + ", went off and was not read yet"
 	case next == 0:
 		return s + ", not running"
 	case repeats:
-		return s + ", goes off in " + explain.Span(next) + " and every " + explain.Span(every)
+		return s + ", goes off in " + units.Span(next) + " and every " + units.Span(every)
 	}
-	return s + ", goes off in " + explain.Span(next)
+	return s + ", goes off in " + units.Span(next)
 }
 
 func timespec(s string) (seconds float64, ok bool) {

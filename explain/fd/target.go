@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	fdfacts "kwhy/inspect/fd"
 )
 
@@ -12,14 +12,14 @@ func onDisk(f *fdfacts.Descriptor) string {
 	var b strings.Builder
 	b.WriteString("file")
 	if f.HasStat {
-		b.WriteString(" of " + explain.Size(f.Size))
+		b.WriteString(" of " + units.Size(f.Size))
 	}
 	b.WriteString(where(f))
 	switch {
 	case f.Deleted && f.Taken == 0:
 		b.WriteString("; gone from its directory, and takes no space")
 	case f.Deleted:
-		b.WriteString("; gone from its directory, and keeps " + explain.Size(f.Taken) + " until it is closed")
+		b.WriteString("; gone from its directory, and keeps " + units.Size(f.Taken) + " until it is closed")
 	}
 	return b.String()
 }

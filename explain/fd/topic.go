@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
@@ -12,24 +13,24 @@ import (
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
-func Topic() explain.Topic {
+func Topic() lower.Topic {
 	process := Process()
-	t := process.Topic("fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), 0) })
+	t := lower.CardTopic(&process, "fd PID", func(h *inspect.Host, _ inspect.Sources) (list, error) { return Take(h, h.Self(), 0) })
 	whole := Host()
-	t = t.Plus(whole.Topic("fd", func(h *inspect.Host, want inspect.Sources) (host, error) {
+	t = t.Plus(lower.CardTopic(&whole, "fd", func(h *inspect.Host, want inspect.Sources) (host, error) {
 		if !want.Has(inspect.PIDFd) {
 			return fdfacts.Take(h, nil, want) // no process has to be looked at
 		}
 		return TakeHost(h, want)
 	}))
-	t = t.Plus(Processes().Topic("fd", func(h *inspect.Host, v *explain.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
+	t = t.Plus(lower.TableTopic(Processes(), "fd", func(h *inspect.Host, v *lower.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
 		f, err := TakeHost(h, v.Needs())
 		if err != nil {
 			return nil, nil, err
 		}
 		return f, v.Order(f), nil
 	}))
-	t = t.Plus(Kinds().Topic("fd", func(h *inspect.Host, v *explain.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
+	t = t.Plus(lower.TableTopic(Kinds(), "fd", func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
 		f, err := TakeHost(h, v.Needs())
 		if err != nil {
 			return nil, nil, err
@@ -38,7 +39,7 @@ func Topic() explain.Topic {
 		return rows, v.Order(rows), nil
 	}))
 	t = t.Plus(asked())
-	return t.Plus(FDs().Topic("fd PID", func(h *inspect.Host, v *explain.View[fdRow]) (explain.Rows[fdRow], []int32, error) {
+	return t.Plus(lower.TableTopic(FDs(), "fd PID", func(h *inspect.Host, v *lower.View[fdRow]) (explain.Rows[fdRow], []int32, error) {
 		l, err := Take(h, h.Self(), 0)
 		if err != nil {
 			return nil, nil, err
@@ -49,17 +50,17 @@ func Topic() explain.Topic {
 
 // asked are the answers to --deleted, --path and --socket: the last two of what
 // kwhy can name without being asked, its own directory and any port.
-func asked() explain.Topic {
+func asked() lower.Topic {
 	sum := Gone()
-	t := sum.Topic("fd --deleted", func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) })
-	t = t.Plus(GoneList().Topic("fd --deleted", func(h *inspect.Host, v *explain.View[goneRow]) (explain.Rows[goneRow], []int32, error) {
+	t := lower.CardTopic(&sum, "fd --deleted", func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) })
+	t = t.Plus(lower.TableTopic(GoneList(), "fd --deleted", func(h *inspect.Host, v *lower.View[goneRow]) (explain.Rows[goneRow], []int32, error) {
 		l, err := TakeGone(h)
 		if err != nil {
 			return nil, nil, err
 		}
 		return l, v.Order(l), nil
 	}))
-	t = t.Plus(Holders().Topic("fd --path", func(h *inspect.Host, v *explain.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
+	t = t.Plus(lower.TableTopic(Holders(), "fd --path", func(h *inspect.Host, v *lower.View[holderRow]) (explain.Rows[holderRow], []int32, error) {
 		ps, err := proc.Scan(h, inspect.Sources{}, nil)
 		if err != nil {
 			return nil, nil, err
@@ -70,7 +71,7 @@ func asked() explain.Topic {
 		}
 		return l, v.Order(l), nil
 	}))
-	return t.Plus(SocketHolders().Topic("fd --socket", func(h *inspect.Host, v *explain.View[sockHolder]) (explain.Rows[sockHolder], []int32, error) {
+	return t.Plus(lower.TableTopic(SocketHolders(), "fd --socket", func(h *inspect.Host, v *lower.View[sockHolder]) (explain.Rows[sockHolder], []int32, error) {
 		ps, err := proc.Scan(h, inspect.Sources{}, nil)
 		if err != nil {
 			return nil, nil, err

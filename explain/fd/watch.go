@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	fdfacts "kwhy/inspect/fd"
 )
 
@@ -91,7 +91,7 @@ func epoll(f *fdfacts.Descriptor) string {
 	if len(list) > shown {
 		more = fmt.Sprintf(", and %d more", len(list)-shown)
 	}
-	return "waits for " + explain.Plural(len(list), "descriptor", "descriptors") + ": " + strings.Join(list[:min(len(list), shown)], ", ") + more
+	return "waits for " + units.Plural(len(list), "descriptor", "descriptors") + ": " + strings.Join(list[:min(len(list), shown)], ", ") + more
 }
 
 // mark is a line of inotify or fanotify: "wd:1 ino:13 sdev:fe00000 mask:102 ...",
@@ -120,7 +120,7 @@ func inotify(r fdRow) string {
 		mask, _ := m.number("mask")
 		list = append(list, place(r.List, m)+" for "+inotifyEvents(mask))
 	}
-	n := explain.Plural(len(list), "file or directory", "files and directories")
+	n := units.Plural(len(list), "file or directory", "files and directories")
 	if len(list) == 0 {
 		return "watches none"
 	}
@@ -149,7 +149,7 @@ func fanotify(r fdRow) string {
 	if len(list) == 0 {
 		return "watches by fanotify, and has no mark yet"
 	}
-	return "watches by fanotify, " + explain.Plural(len(list), "mark", "marks") + ": " + few(list)
+	return "watches by fanotify, " + units.Plural(len(list), "mark", "marks") + ": " + few(list)
 }
 
 // place says on what a mark is: an inode, a mount, a file system or a mount

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 )
@@ -32,12 +33,12 @@ func readTotal(m mem) string {
 			nodes[m.Zones[i].Node] = true
 		}
 	}
-	s := "In pages of " + explain.Size(m.Host.PageSize) + "."
+	s := "In pages of " + units.Size(m.Host.PageSize) + "."
 	if len(nodes) > 0 {
-		s = fmt.Sprintf("On %s, in pages of %s.", explain.Plural(len(nodes), "memory node", "memory nodes"), explain.Size(m.Host.PageSize))
+		s = fmt.Sprintf("On %s, in pages of %s.", units.Plural(len(nodes), "memory node", "memory nodes"), units.Size(m.Host.PageSize))
 	}
 	if total := explain.Look(m.Info, "MemTotal").Uint(); present > total && present-total < total/4 {
-		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.", explain.Size(present-total))
+		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.", units.Size(present-total))
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -34,7 +35,7 @@ func list(key, name, gist string) field {
 func readCached(m mem) string {
 	c, s := explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Shmem")
 	if sh := explain.Share(s, c); sh.Has() {
-		return fmt.Sprintf("Of this, %s is tmpfs and shared memory (Shmem), which no reclaim without swap frees.", explain.AppendPercent(nil, sh.Float()))
+		return fmt.Sprintf("Of this, %s is tmpfs and shared memory (Shmem), which no reclaim without swap frees.", units.AppendPercent(nil, sh.Float()))
 	}
 	return ""
 }
@@ -42,7 +43,7 @@ func readCached(m mem) string {
 func readMapped(m mem) string {
 	whole := explain.Sum(explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Buffers"))
 	if s := explain.Share(explain.Look(m.Info, "Mapped"), whole); s.Has() {
-		return fmt.Sprintf("%s of the cache is mapped by processes: programs, libraries, shared memory.", explain.AppendPercent(nil, s.Float()))
+		return fmt.Sprintf("%s of the cache is mapped by processes: programs, libraries, shared memory.", units.AppendPercent(nil, s.Float()))
 	}
 	return ""
 }
@@ -84,7 +85,7 @@ func dirtyNow(m mem) value {
 
 func readDirty(m mem) string {
 	if s := explain.Share(dirtyNow(m), freerun(m)); s.Has() {
-		return fmt.Sprintf("With Writeback, %s of the %s from which the kernel slows writers down.", explain.AppendPercent(nil, s.Float()), size(freerun(m)))
+		return fmt.Sprintf("With Writeback, %s of the %s from which the kernel slows writers down.", units.AppendPercent(nil, s.Float()), size(freerun(m)))
 	}
 	return ""
 }
@@ -99,7 +100,7 @@ func readThreshold(m mem) string {
 
 func knob(m mem, inBytes, inRatio inspect.Source) string {
 	if n, ok := m.Number(inBytes); ok && n > 0 {
-		return fmt.Sprintf("Set by vm.dirty_*bytes to %s.", explain.Size(uint64(n)))
+		return fmt.Sprintf("Set by vm.dirty_*bytes to %s.", units.Size(uint64(n)))
 	}
 	if n, ok := m.Number(inRatio); ok {
 		return fmt.Sprintf("It is %d %% of free and file memory, not of all RAM.", n)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
@@ -63,7 +64,7 @@ func readCgroup(m mem) string {
 	if c.Root && len(m.Cgroups) == 1 {
 		return s + ", the topmost that can be seen from here."
 	}
-	return s + fmt.Sprintf(", %s the topmost that can be seen from here.", explain.Plural(len(m.Cgroups)-1, "level below", "levels below"))
+	return s + fmt.Sprintf(", %s the topmost that can be seen from here.", units.Plural(len(m.Cgroups)-1, "level below", "levels below"))
 }
 
 // lowest returns the lowest limit, and which cgroup's it is: -1 for one that
@@ -103,7 +104,7 @@ func readCgroupLimit(m mem) string {
 	case !total.Has():
 		return fmt.Sprintf("The limit %s: programs here can get no more.", whose)
 	case n < total.Uint():
-		return fmt.Sprintf("The limit %s. Programs here can get %s, not the host's %s.", whose, explain.Size(n), size(total))
+		return fmt.Sprintf("The limit %s. Programs here can get %s, not the host's %s.", whose, units.Size(n), size(total))
 	default:
 		return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, size(total))
 	}
@@ -122,7 +123,7 @@ func readHigh(m mem) string {
 	high, _ := c.High()
 	s := "Of " + c.Path + ". Above it the kernel reclaims from its tasks and makes them wait, but kills none."
 	if use, why := c.Use(); why == inspect.Present {
-		s += " " + explain.Percent(use, high) + " of it is used."
+		s += " " + units.Percent(use, high) + " of it is used."
 	}
 	return s
 }
@@ -144,9 +145,9 @@ func readRoom(m mem) string {
 	c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 	limit, _ := c.Limit()
 	use, _ := c.Use()
-	s := fmt.Sprintf("Hit first: the limit of %s, %s of %s used.", c.Path, explain.Percent(use, limit), explain.Size(limit))
+	s := fmt.Sprintf("Hit first: the limit of %s, %s of %s used.", c.Path, units.Percent(use, limit), units.Size(limit))
 	if r, ok := c.Reclaimable(); ok {
-		s += fmt.Sprintf(" Up to %s of that is file cache, which the kernel drops before it kills.", explain.Size(r))
+		s += fmt.Sprintf(" Up to %s of that is file cache, which the kernel drops before it kills.", units.Size(r))
 	}
 	return s
 }
@@ -156,7 +157,7 @@ func readUse(m mem) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("Page cache included: up to %s of it can be dropped.", explain.Size(r))
+	return fmt.Sprintf("Page cache included: up to %s of it can be dropped.", units.Size(r))
 }
 
 // Pressed is the share of a limit that is used and can't be dropped.
@@ -205,7 +206,7 @@ func whyCgroup(r cgroupRow) string {
 		return "the topmost that can be seen from here"
 	case why != inspect.Present:
 		if high, why := r.It.High(); why == inspect.Present {
-			return "no hard limit; above " + explain.Size(high) + " its tasks are slowed"
+			return "no hard limit; above " + units.Size(high) + " its tasks are slowed"
 		}
 		return "no limit of its own"
 	}
@@ -217,7 +218,7 @@ func whyCgroup(r cgroupRow) string {
 		s += ", and the one hit first"
 	}
 	if use, why := r.It.Use(); why == inspect.Present && limit > 0 {
-		s += ": " + explain.Percent(use, limit) + " used"
+		s += ": " + units.Percent(use, limit) + " used"
 	}
 	return s
 }

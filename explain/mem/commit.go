@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -94,19 +95,19 @@ func readCommitted(m mem) string {
 		return s
 	case mode(m) != 2 && left > 0:
 		return s + fmt.Sprintf(" Under mode 2, requests for %s more would succeed, less up to %s kept back for root and for recovery.",
-			explain.Size(uint64(left)), explain.Size(uint64(admin+user)<<10))
+			units.Size(uint64(left)), units.Size(uint64(admin+user)<<10))
 	case mode(m) != 2:
-		return s + fmt.Sprintf(" Under mode 2 this host would already refuse memory: it is %s over.", explain.Size(uint64(-left)))
+		return s + fmt.Sprintf(" Under mode 2 this host would already refuse memory: it is %s over.", units.Size(uint64(-left)))
 	case left <= 0:
 		return s + " Nothing is left: every request for memory fails."
 	}
 	return s + fmt.Sprintf(" Requests for %s more succeed; of that, %s is for CAP_SYS_ADMIN alone, and up to %s is kept back from each process.",
-		explain.Size(uint64(left)), explain.Size(uint64(admin)<<10), explain.Size(uint64(user)<<10))
+		units.Size(uint64(left)), units.Size(uint64(admin)<<10), units.Size(uint64(user)<<10))
 }
 
 func percentOf(a, b value) string {
 	if s := explain.Share(a, b); s.Has() {
-		return string(explain.AppendPercent(nil, s.Float()))
+		return string(units.AppendPercent(nil, s.Float()))
 	}
 	return "an unknown share"
 }

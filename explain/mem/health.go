@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -14,14 +16,14 @@ func HealthNeeds() inspect.Sources {
 }
 
 // Health says in a few words how a host's memory stands.
-func Health(m mem) explain.Health {
-	return explain.Health{Utilisation: healthUse(m), Saturation: healthWaits(m), Errors: healthErrors(m)}
+func Health(m mem) lower.Health {
+	return lower.Health{Utilisation: healthUse(m), Saturation: healthWaits(m), Errors: healthErrors(m)}
 }
 
 func healthUse(m mem) string {
 	var words []string
 	if available := availableShare(m); available.Has() {
-		words = append(words, fmt.Sprintf("%s of RAM in use beyond what can be given back", explain.AppendPercent(nil, 1-available.Float())))
+		words = append(words, fmt.Sprintf("%s of RAM in use beyond what can be given back", units.AppendPercent(nil, 1-available.Float())))
 	}
 	switch used := swapUsed(m); {
 	case used.Has():
@@ -35,10 +37,10 @@ func healthUse(m mem) string {
 func healthWaits(m mem) string {
 	var words []string
 	if l := some(m); l != nil {
-		words = append(words, fmt.Sprintf("pressure %s", explain.AppendPercent(nil, l.Avg10/100)))
+		words = append(words, fmt.Sprintf("pressure %s", units.AppendPercent(nil, l.Avg10/100)))
 	}
 	if n, span := grown(m, perZone("allocstall")); n.Has() {
-		words = append(words, fmt.Sprintf("%s %s", explain.Plural(n.Int(), "direct reclaim", "direct reclaims"), span))
+		words = append(words, fmt.Sprintf("%s %s", units.Plural(n.Int(), "direct reclaim", "direct reclaims"), span))
 	}
 	return strings.Join(words, ", ")
 }
@@ -51,5 +53,5 @@ func healthErrors(m mem) string {
 	case n.Zero():
 		return "no OOM kill since boot"
 	}
-	return explain.Plural(n.Int(), "OOM kill", "OOM kills") + " since boot"
+	return units.Plural(n.Int(), "OOM kill", "OOM kills") + " since boot"
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 )
@@ -129,17 +130,17 @@ func or0(v value) value {
 func ofRAM(m mem, v value) string {
 	total := explain.Look(m.Info, "MemTotal")
 	if s := explain.Share(v, total); s.Has() {
-		return string(explain.AppendPercent(nil, s.Float()))
+		return string(units.AppendPercent(nil, s.Float()))
 	}
 	return "an unknown share"
 }
 
-func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
+func size(v value) string { return string(units.AppendSize(nil, v.Int())) }
 
 // decimal tells a rate.
 func decimal(v value) string { return explain.Amount(v.Float(), explain.Decimal) }
 
-func num(v value) string { return string(explain.AppendNumber(nil, v.Int())) }
+func num(v value) string { return string(units.AppendNumber(nil, v.Int())) }
 
 // grown returns how much a counter grew, and over what: since boot, or over
 // the interval.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 )
@@ -116,7 +117,7 @@ func readAnonHuge(m mem) string {
 	if !s.Has() {
 		return ""
 	}
-	return fmt.Sprintf("%s of anonymous memory. Only pages that one TLB entry maps count; smaller multi-page folios do not.", explain.AppendPercent(nil, s.Float()))
+	return fmt.Sprintf("%s of anonymous memory. Only pages that one TLB entry maps count; smaller multi-page folios do not.", units.AppendPercent(nil, s.Float()))
 }
 
 func readDirect(m mem) string {
@@ -127,7 +128,7 @@ func readDirect(m mem) string {
 			large += m.Info[k]
 		}
 	}
-	return fmt.Sprintf("%s of the kernel's own map of RAM is in large pieces. These are sizes of mappings, not use of memory.", explain.Percent(large, sum))
+	return fmt.Sprintf("%s of the kernel's own map of RAM is in large pieces. These are sizes of mappings, not use of memory.", units.Percent(large, sum))
 }
 
 func ksm(name string) func(mem) value {
@@ -181,7 +182,7 @@ func whyPool(p *memfacts.HugePool) string {
 	if idle == 0 {
 		return "all of it is in use or promised"
 	}
-	return explain.Size(idle*p.PageSize) + " lies idle and serves nothing else"
+	return units.Size(idle*p.PageSize) + " lies idle and serves nothing else"
 }
 
 // UsedPools returns the pools that are worth a row.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 )
@@ -29,11 +30,11 @@ func readVmSize(m procMem) string {
 	size, rss := m.Status["VmSize"], m.Status["VmRSS"]
 	s := "Addresses, not memory: a page is given RAM when it is first touched."
 	if rss > 0 && size > rss {
-		s += fmt.Sprintf(" %s of RAM back it.", explain.Size(rss))
+		s += fmt.Sprintf(" %s of RAM back it.", units.Size(rss))
 	}
 	for _, k := range m.Kinds {
 		if k.Name == "reserved" && k.Size > size/4 {
-			s += fmt.Sprintf(" %s of it is only reserved and cannot even be read.", explain.Size(k.Size))
+			s += fmt.Sprintf(" %s of it is only reserved and cannot even be read.", units.Size(k.Size))
 		}
 	}
 	return s
@@ -44,7 +45,7 @@ func readVmPeak(m procMem) string {
 	if most <= now {
 		return "It never had more than now."
 	}
-	return explain.Size(most-now) + " more than now."
+	return units.Size(most-now) + " more than now."
 }
 
 func mapShare(m procMem) value {
@@ -57,7 +58,7 @@ func mapShare(m procMem) value {
 func readMaps(m procMem) string {
 	if s := mapShare(m); s.Has() {
 		return fmt.Sprintf("%s of the %s that vm.max_map_count allows; beyond them mmap fails with ENOMEM, however much memory is free.",
-			explain.AppendPercent(nil, s.Float()), explain.Number(m.MaxMaps))
+			units.AppendPercent(nil, s.Float()), units.Number(m.MaxMaps))
 	}
 	return ""
 }

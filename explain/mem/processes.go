@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 	procfacts "kwhy/inspect/proc"
@@ -42,16 +43,16 @@ func whyProcess(b []byte, r procfacts.Row) []byte {
 	anon, file, shmem := float64(p.RssAnon)/float64(p.VmRSS), float64(p.RssFile)/float64(p.VmRSS), float64(p.RssShmem)/float64(p.VmRSS)
 	switch {
 	case shmem >= 0.5:
-		b = append(explain.AppendPercent(b, shmem), " shared memory, shown in full by all who map it"...)
+		b = append(units.AppendPercent(b, shmem), " shared memory, shown in full by all who map it"...)
 	case file >= 0.5:
-		b = append(explain.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
+		b = append(units.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
 	case anon >= 0.5:
-		b = append(explain.AppendPercent(b, anon), " anonymous (heap, stacks, data): only swap could take it"...)
+		b = append(units.AppendPercent(b, anon), " anonymous (heap, stacks, data): only swap could take it"...)
 	default:
 		b = append(b, "a mixture: anonymous, files' and shared pages"...)
 	}
 	if p.VmSwap > 0 {
-		b = append(explain.AppendSize(append(b, "; "...), int64(p.VmSwap)), " more is swapped out"...)
+		b = append(units.AppendSize(append(b, "; "...), int64(p.VmSwap)), " more is swapped out"...)
 	}
 	return b
 }
@@ -144,10 +145,10 @@ func readNoMemory(m procMem) string {
 func readRSS(m procMem) string {
 	s := "Pages in RAM, shared ones in full"
 	if m.RAM > 0 {
-		s += ": " + explain.Percent(m.Status["VmRSS"], m.RAM) + " of the host's"
+		s += ": " + units.Percent(m.Status["VmRSS"], m.RAM) + " of the host's"
 	}
 	if m.Status["VmSize"] > 0 {
-		s += "; " + explain.Percent(m.Status["VmRSS"], m.Status["VmSize"]) + " of its address space is in RAM"
+		s += "; " + units.Percent(m.Status["VmRSS"], m.Status["VmSize"]) + " of its address space is in RAM"
 	}
 	return s + "."
 }
@@ -162,11 +163,11 @@ func deriveRSS(m procMem) explain.Derivation {
 }
 
 func readRssAnon(m procMem) string {
-	return explain.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swap could take it. Children made by fork share it until one side writes."
+	return units.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swap could take it. Children made by fork share it until one side writes."
 }
 
 func readRssFile(m procMem) string {
-	return explain.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of VmRSS: page cache, shared with whoever maps the same files."
+	return units.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of VmRSS: page cache, shared with whoever maps the same files."
 }
 
 func readHWM(m procMem) string {
@@ -174,7 +175,7 @@ func readHWM(m procMem) string {
 	if most <= now {
 		return "It never had more in RAM than now."
 	}
-	return "It once had " + explain.Size(most-now) + " more in RAM than now."
+	return "It once had " + units.Size(most-now) + " more in RAM than now."
 }
 
 func readVmSwap(m procMem) string {
@@ -186,7 +187,7 @@ func readVmSwap(m procMem) string {
 
 func readPTE(m procMem) string {
 	if rss := m.Status["VmRSS"]; rss > 0 {
-		return explain.Percent(m.Status["VmPTE"], rss) + " of its resident memory; freed when it ends."
+		return units.Percent(m.Status["VmPTE"], rss) + " of its resident memory; freed when it ends."
 	}
 	return ""
 }
@@ -221,7 +222,7 @@ func readPss(m procMem) string {
 	}
 	shared := rss - uint64(own.Int())
 	each := float64(shared) / float64(pss-uint64(own.Int()))
-	return explain.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) + " others on average; the sum of PSS over all processes counts every page once."
+	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) + " others on average; the sum of PSS over all processes counts every page once."
 }
 
 func deriveUss(m procMem) explain.Derivation {
@@ -282,10 +283,10 @@ func readFreed(m procMem) string {
 		s = fmt.Sprintf("From %s to that: which of its private pages are files' or shared memory's, the sums don't tell.", size(least))
 	}
 	if own, anon := uss(m), explain.Look(m.Rollup, "Anonymous"); own.Has() && anon.Has() && own.Int() > anon.Int() {
-		s += " At least " + explain.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is of files, which stay cached until needed, or shared memory."
+		s += " At least " + units.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is of files, which stay cached until needed, or shared memory."
 	}
 	if m.Status["VmSwap"] > 0 {
-		s += " " + explain.Size(m.Status["VmSwap"]) + " of swap comes free too."
+		s += " " + units.Size(m.Status["VmSwap"]) + " of swap comes free too."
 	}
 	if m.Status["RssShmem"] > 0 {
 		s += " Shared memory stays until it is deleted or its last user ends."
@@ -311,5 +312,5 @@ func readMajflt(m procMem) string {
 	case m.P.Majflt == 0:
 		return "Never: all it touched was in RAM."
 	}
-	return explain.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: the program read in, or memory that had been pushed out."
+	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: the program read in, or memory that had been pushed out."
 }

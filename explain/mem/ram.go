@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -317,7 +318,7 @@ func readSReclaimable(m mem) string {
 	a, b := explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim")
 	sum := explain.Sum(a, b)
 	if s := explain.Share(a, sum); s.Has() {
-		return string(explain.AppendPercent(nil, s.Float())) + " of the slab; dropped when memory runs short."
+		return string(units.AppendPercent(nil, s.Float())) + " of the slab; dropped when memory runs short."
 	}
 	return ""
 }
@@ -335,5 +336,5 @@ func readHugetlb(m mem) string {
 	if !free.Has() || !size.Has() {
 		return ""
 	}
-	return fmt.Sprintf("%s of RAM; of the default size %s is unused, and stays so until a program asks for huge pages.", ofRAM(m, hugetlb(m)), explain.Size(free.Uint()*size.Uint()))
+	return fmt.Sprintf("%s of RAM; of the default size %s is unused, and stays so until a program asks for huge pages.", ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -125,7 +126,7 @@ func readStall(m mem) string {
 	if n.Zero() {
 		return "Never " + span + "."
 	}
-	return fmt.Sprintf("%s %s; each is a task that waited for memory.", explain.Plural(n.Int(), "time", "times"), span)
+	return fmt.Sprintf("%s %s; each is a task that waited for memory.", units.Plural(n.Int(), "time", "times"), span)
 }
 
 // activations is workingset_activate, in two since 5.9.
@@ -157,7 +158,7 @@ func readCompaction(m mem) string {
 		return "None " + span + ": large blocks were to be had, or nobody asked for one."
 	}
 	fail, _ := grown(m, vmstat("compact_fail"))
-	return fmt.Sprintf("%s %s, of which %s failed.", explain.Plural(n.Int(), "time", "times"), span, num(fail))
+	return fmt.Sprintf("%s %s, of which %s failed.", units.Plural(n.Int(), "time", "times"), span, num(fail))
 }
 
 func readMajor(m mem) string {
@@ -171,7 +172,7 @@ func readKills(m mem) string {
 	if n.Zero() {
 		return "None " + span + "."
 	}
-	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.", explain.Plural(n.Int(), "victim", "victims"), span)
+	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.", units.Plural(n.Int(), "victim", "victims"), span)
 }
 
 func pressure() []field {

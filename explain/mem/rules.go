@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
 )
@@ -37,7 +38,7 @@ func standRules() []rule {
 		Say: func(m mem) string {
 			c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 			limit, _ := c.Limit()
-			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped", explain.AppendPercent(nil, Pressed(c).Float()), c.Path, explain.Size(limit))
+			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped", units.AppendPercent(nil, Pressed(c).Float()), c.Path, units.Size(limit))
 		},
 	}, {
 		ID: "mem.untracked_large", What: "RAM in no counter / MemTotal", Unit: explain.Ratio,
@@ -143,7 +144,7 @@ func standRules() []rule {
 		}, At: explain.At{Notice: 1},
 		Say: func(m mem) string {
 			n := vmstat("oom_kill")(m)
-			return fmt.Sprintf("%s killed for want of memory since boot", explain.Plural(n.Int(), "process was", "processes were"))
+			return fmt.Sprintf("%s killed for want of memory since boot", units.Plural(n.Int(), "process was", "processes were"))
 		},
 	}, {
 		ID: "mem.hugetlb_idle", What: "free and unreserved huge pages / MemTotal", Unit: explain.Ratio,
@@ -217,7 +218,7 @@ func cgroupRules() []explain.Rule[cgroupRow] {
 			return Pressed(r.It)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(r cgroupRow) string {
-			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be dropped", explain.AppendPercent(nil, Pressed(r.It).Float()), r.It.Path)
+			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be dropped", units.AppendPercent(nil, Pressed(r.It).Float()), r.It.Path)
 		},
 	}}
 }
@@ -229,7 +230,7 @@ func processRules() []explain.Rule[procMem] {
 		Evidence: []string{"map_count", "max_map_count"}, Concept: "address-space", Next: "kwhy explain address-space",
 		Of: mapShare, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
 		Say: func(m procMem) string {
-			return fmt.Sprintf("it has %s of the mappings that vm.max_map_count allows", explain.AppendPercent(nil, mapShare(m).Float()))
+			return fmt.Sprintf("it has %s of the mappings that vm.max_map_count allows", units.AppendPercent(nil, mapShare(m).Float()))
 		},
 	}}
 }

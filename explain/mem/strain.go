@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	memfacts "kwhy/inspect/mem"
 )
 
@@ -18,7 +19,7 @@ func strainRules() []rule {
 		Of:    thrashing, At: explain.At{Notice: 0.05, Warning: 0.20, Critical: 0.50},
 		Say: func(m mem) string {
 			_, over, _ := m.Before()
-			return fmt.Sprintf("the host thrashes: in %.3g s tasks lost %s of the time to memory, and %s came back that had just been dropped or swapped out", over.Seconds(), explain.AppendPercent(nil, thrashing(m).Float()), size(scaled(m, refaulted(m))))
+			return fmt.Sprintf("the host thrashes: in %.3g s tasks lost %s of the time to memory, and %s came back that had just been dropped or swapped out", over.Seconds(), units.AppendPercent(nil, thrashing(m).Float()), size(scaled(m, refaulted(m))))
 		},
 	}, {
 		ID: "mem.compaction_stalls", Evidence: []string{"compact_stall", "compact_fail"}, Concept: "compaction", Next: "kwhy explain compaction",
@@ -43,7 +44,7 @@ func strainRules() []rule {
 		Means: "Kernel objects that reclaim cannot free become more. A burst of work does that for a moment; where it goes on, something is not given back, and the OOM killer cannot help.",
 		Of:    slabLasts, At: explain.At{Notice: 3600, Warning: 600, Critical: 60}, Most: briefly,
 		Say: func(m mem) string {
-			return fmt.Sprintf("unreclaimable slab grew by %s a second to %s: at this rate it takes all that is available in %s", explain.Size(uint64(slabGrowth(m).Float())), size(explain.Look(m.Info, "SUnreclaim")), explain.Span(slabLasts(m).Float()))
+			return fmt.Sprintf("unreclaimable slab grew by %s a second to %s: at this rate it takes all that is available in %s", units.Size(uint64(slabGrowth(m).Float())), size(explain.Look(m.Info, "SUnreclaim")), units.Span(slabLasts(m).Float()))
 		},
 	}, {
 		ID: "mem.oom_kills_now", Evidence: []string{"oom_kill", "mem_available"}, Concept: "oom-killer", Next: "kwhy oom log",
@@ -58,7 +59,7 @@ func strainRules() []rule {
 		}, At: explain.At{Critical: 1},
 		Say: func(m mem) string {
 			n, span := grown(m, vmstat("oom_kill"))
-			return fmt.Sprintf("%s killed for want of memory %s", explain.Plural(n.Int(), "process was", "processes were"), span)
+			return fmt.Sprintf("%s killed for want of memory %s", units.Plural(n.Int(), "process was", "processes were"), span)
 		},
 	}, {
 		ID: "mem.hardware_corrupted", Evidence: []string{"hardware_corrupted"}, Concept: "untracked-memory", Next: "kwhy explain untracked-memory",
@@ -162,5 +163,5 @@ func scattered(m mem) string {
 	if worst == nil {
 		return ""
 	}
-	return fmt.Sprintf(": of what is free in zone %s of node %d, %s lies in blocks of more than 8 pages", worst.Name, worst.Node, explain.AppendPercent(nil, least))
+	return fmt.Sprintf(": of what is free in zone %s of node %d, %s lies in blocks of more than 8 pages", worst.Name, worst.Node, units.AppendPercent(nil, least))
 }

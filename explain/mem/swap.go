@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 )
@@ -106,7 +107,7 @@ func readZswap(m mem) string {
 
 func readZswapped(m mem) string {
 	if s := explain.Share(explain.Look(m.Info, "Zswap"), explain.Look(m.Info, "Zswapped")); s.Has() {
-		return fmt.Sprintf("Compressed to %s of its size.", explain.AppendPercent(nil, s.Float()))
+		return fmt.Sprintf("Compressed to %s of its size.", units.AppendPercent(nil, s.Float()))
 	}
 	return ""
 }
@@ -126,7 +127,7 @@ func readZram(m mem) string {
 	if !s.Has() {
 		return ""
 	}
-	return fmt.Sprintf("On %s; it takes %s of that in RAM.", explain.Plural(len(m.Zrams), "device", "devices"), explain.AppendPercent(nil, s.Float()))
+	return fmt.Sprintf("On %s; it takes %s of that in RAM.", units.Plural(len(m.Zrams), "device", "devices"), units.AppendPercent(nil, s.Float()))
 }
 
 // Swaps lists the swap devices, the one that is filled first on top.
@@ -164,9 +165,9 @@ func whySwap(r memfacts.Part[memfacts.Swap]) string {
 	case len(r.Mem.Swaps) == 1:
 		return percentOf(explain.N(r.It.Used), explain.N(r.It.Size)) + " used"
 	case equals > 1:
-		return fmt.Sprintf("takes turns with %s of the same priority", explain.Plural(equals-1, "other", "others"))
+		return fmt.Sprintf("takes turns with %s of the same priority", units.Plural(equals-1, "other", "others"))
 	case above == 0:
 		return "filled first"
 	}
-	return fmt.Sprintf("filled after %s with higher priority", explain.Plural(above, "device", "devices"))
+	return fmt.Sprintf("filled after %s with higher priority", units.Plural(above, "device", "devices"))
 }

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
@@ -10,12 +11,12 @@ import (
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
-func Topic() explain.Topic {
+func Topic() lower.Topic {
 	host, process := Host(), Process()
-	t := host.Topic("mem", func(h *inspect.Host, want inspect.Sources) (mem, error) { return memfacts.Take(h, want) })
+	t := lower.CardTopic(&host, "mem", func(h *inspect.Host, want inspect.Sources) (mem, error) { return memfacts.Take(h, want) })
 	t.Trials = trials()
-	t = t.Plus(process.Topic("mem PID", self))
-	t = t.Plus(Processes(true).Topic("mem", processes))
+	t = t.Plus(lower.CardTopic(&process, "mem PID", self))
+	t = t.Plus(lower.TableTopic(Processes(true), "mem", processes))
 	t = t.Plus(parts(Swaps(), func(m mem) []memfacts.Swap { return m.Swaps }))
 	t = t.Plus(parts(Zones(), Populated))
 	t = t.Plus(parts(Nodes(), func(m mem) []memfacts.Node { return m.Nodes }))
@@ -31,15 +32,15 @@ func self(h *inspect.Host, want inspect.Sources) (procMem, error) {
 	return memfacts.TakeProcess(h, h.Self(), want)
 }
 
-func processes(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 	return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) })
 }
 
 // meminfoToo is what tables of parts lean on beside their own columns.
 func meminfoToo(want inspect.Sources) inspect.Sources { return want.Plus(inspect.Of(inspect.Meminfo)) }
 
-func parts[T any](table *explain.Table[memfacts.Part[T]], of func(mem) []T) explain.Topic {
-	return table.Topic("mem", func(h *inspect.Host, v *explain.View[memfacts.Part[T]]) (explain.Rows[memfacts.Part[T]], []int32, error) {
+func parts[T any](table *explain.Table[memfacts.Part[T]], of func(mem) []T) lower.Topic {
+	return lower.TableTopic(table, "mem", func(h *inspect.Host, v *lower.View[memfacts.Part[T]]) (explain.Rows[memfacts.Part[T]], []int32, error) {
 		m, err := memfacts.Take(h, meminfoToo(v.Needs()))
 		if err != nil {
 			return nil, nil, err
@@ -49,8 +50,8 @@ func parts[T any](table *explain.Table[memfacts.Part[T]], of func(mem) []T) expl
 	})
 }
 
-func selfParts[T any](table *explain.Table[memfacts.ProcessPart[T]], of func(procMem) []T) explain.Topic {
-	return table.Topic("mem PID", func(h *inspect.Host, v *explain.View[memfacts.ProcessPart[T]]) (explain.Rows[memfacts.ProcessPart[T]], []int32, error) {
+func selfParts[T any](table *explain.Table[memfacts.ProcessPart[T]], of func(procMem) []T) lower.Topic {
+	return lower.TableTopic(table, "mem PID", func(h *inspect.Host, v *lower.View[memfacts.ProcessPart[T]]) (explain.Rows[memfacts.ProcessPart[T]], []int32, error) {
 		m, err := self(h, v.Needs())
 		if err != nil {
 			return nil, nil, err

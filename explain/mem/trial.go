@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 	procfacts "kwhy/inspect/proc"
@@ -12,8 +13,8 @@ import (
 
 // trials are the arithmetic of rows: what the kernel computes for each zone, and sums
 // that it prints for each process.
-func trials() []explain.Trial {
-	return []explain.Trial{
+func trials() []lower.Trial {
+	return []lower.Trial{
 		{Key: "min", Command: "mem", Rows: "zones", Formula: "min_free × managed / Σ managed + boost", Unit: bytes, Concept: "watermarks", Try: watermarks("min")},
 		{Key: "low", Command: "mem", Rows: "zones", Formula: "min + max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("low")},
 		{Key: "high", Command: "mem", Rows: "zones", Formula: "min + 2 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("high")},
@@ -27,8 +28,8 @@ func trials() []explain.Trial {
 const wmarkSlack = 2
 
 // watermarks recomputes one watermark of every zone that has memory.
-func watermarks(name string) func(*inspect.Host) ([]explain.Tried, error) {
-	return func(h *inspect.Host) (out []explain.Tried, err error) {
+func watermarks(name string) func(*inspect.Host) ([]lower.Tried, error) {
+	return func(h *inspect.Host) (out []lower.Tried, err error) {
 		m, err := memfacts.Take(h, inspect.Of(inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.VMWatermarkScaleFactor))
 		if err != nil {
 			return nil, err
@@ -65,12 +66,12 @@ func lowmem(m mem) (pages int64) {
 	return pages
 }
 
-func watermark(m mem, z *memfacts.Zone, name string, keep, scale int64) (explain.Tried, bool) {
+func watermark(m mem, z *memfacts.Zone, name string, keep, scale int64) (lower.Tried, bool) {
 	page := int64(m.Host.PageSize)
 	managed, ok := z.Pages["managed"]
 	reported, told := z.Pages[name]
 	if !ok || !told || page == 0 {
-		return explain.Tried{}, false
+		return lower.Tried{}, false
 	}
 	least, low, high, promo := kernel.Watermarks(keep/page, int64(managed), lowmem(m), scale, capped(z))
 	boost := int64(z.Pages["boost"])
@@ -89,12 +90,12 @@ func watermark(m mem, z *memfacts.Zone, name string, keep, scale int64) (explain
 	d := w.Done("", bytes, explain.I(result*page))
 	d.Reported, d.Slack = explain.I(int64(reported)*page), uint64(wmarkSlack*page)
 	d.Cause = "the kernel sets them at boot and when a setting or its memory changes, from what the zones managed then"
-	return explain.Tried{Row: "zone " + z.Name + " of node " + strconv.Itoa(z.Node), Derivation: d}, true
+	return lower.Tried{Row: "zone " + z.Name + " of node " + strconv.Itoa(z.Node), Derivation: d}, true
 }
 
 // sums adds up the parts of VmRSS of every process: one file, but lines that the
 // kernel reads one after the other while the process goes on.
-func sums(h *inspect.Host) (out []explain.Tried, err error) {
+func sums(h *inspect.Host) (out []lower.Tried, err error) {
 	want := inspect.Of(inspect.PIDStat, inspect.PIDStatus)
 	ps, err := procfacts.Scan(h, want)
 	if err != nil {
@@ -114,7 +115,7 @@ func sums(h *inspect.Host) (out []explain.Tried, err error) {
 		}
 		d := w.Done("", bytes, explain.I(int64(p.RssAnon+p.RssFile+p.RssShmem)))
 		d.Reported, d.Cause = explain.I(int64(p.VmRSS)), "the process moved while its file was made"
-		out = append(out, explain.Tried{Row: "process " + strconv.Itoa(int(p.PID)) + " (" + p.Comm + ")", Derivation: d})
+		out = append(out, lower.Tried{Row: "process " + strconv.Itoa(int(p.PID)) + " (" + p.Comm + ")", Derivation: d})
 	}
 	return out, nil
 }

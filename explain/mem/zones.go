@@ -7,6 +7,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 )
@@ -29,7 +30,7 @@ func readMinFree(m mem) string {
 
 func readScale(m mem) string {
 	n, _ := m.Number(inspect.VMWatermarkScaleFactor)
-	return fmt.Sprintf("low and high lie %s of the zone's memory apart, or a quarter of min, whichever is more.", explain.AppendPercent(nil, float64(n)/10000))
+	return fmt.Sprintf("low and high lie %s of the zone's memory apart, or a quarter of min, whichever is more.", units.AppendPercent(nil, float64(n)/10000))
 }
 
 type zoneRow = memfacts.Part[memfacts.Zone]
@@ -154,7 +155,7 @@ func whyBlocks(r zoneRow) string {
 	if n == 0 {
 		return "; no free block is large enough for a huge page"
 	}
-	return fmt.Sprintf("; free blocks for %s", explain.Plural(n, "huge page", "huge pages"))
+	return fmt.Sprintf("; free blocks for %s", units.Plural(n, "huge page", "huge pages"))
 }
 
 // Nodes lists the NUMA nodes.

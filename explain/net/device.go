@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 )
@@ -261,7 +262,7 @@ func describe(i *netfacts.Interface) string {
 		s = "an interface"
 	}
 	if i.Speed > 0 {
-		s += fmt.Sprintf(", %s Mbit/s", explain.Number(int64(i.Speed)))
+		s += fmt.Sprintf(", %s Mbit/s", units.Number(int64(i.Speed)))
 	}
 	if i.Duplex == "half" {
 		s += " half duplex"
@@ -270,13 +271,13 @@ func describe(i *netfacts.Interface) string {
 		s += ", part of " + i.Master
 	}
 	if rx, tx := len(i.RxQueues), len(i.TxQueues); rx > 1 || tx > 1 {
-		s += fmt.Sprintf(", %s in and %d out", explain.Plural(rx, "queue", "queues"), tx)
+		s += fmt.Sprintf(", %s in and %d out", units.Plural(rx, "queue", "queues"), tx)
 	}
 	if cpus := rpsOf(i); len(cpus) > 0 {
-		s += ", RPS to " + explain.Plural(len(cpus), "CPU", "CPUs")
+		s += ", RPS to " + units.Plural(len(cpus), "CPU", "CPUs")
 	}
 	if cpus := xpsOf(i); len(cpus) > 0 && len(i.TxQueues) > 1 {
-		s += ", XPS from " + explain.Plural(len(cpus), "CPU", "CPUs")
+		s += ", XPS from " + units.Plural(len(cpus), "CPU", "CPUs")
 	}
 	return s
 }
@@ -305,9 +306,9 @@ func lost(i *netfacts.Interface) string {
 		}
 	}
 	if best.n == 0 {
-		return explain.Number(i.Dev.RxDrop) + " in and " + explain.Number(i.Dev.TxDrop) + " out dropped"
+		return units.Number(i.Dev.RxDrop) + " in and " + units.Number(i.Dev.TxDrop) + " out dropped"
 	}
-	return explain.Number(best.n) + " " + best.says
+	return units.Number(best.n) + " " + best.says
 }
 
 func ringHint(i *netfacts.Interface) string {
@@ -396,7 +397,7 @@ func whyQdisc(q *netfacts.Qdisc) string {
 		s = "a queue of the kind " + q.Kind
 	}
 	if q.Dropped > 0 {
-		s += fmt.Sprintf("; %s of what came was dropped", explain.Percent(q.Dropped, q.Dropped+q.Packets))
+		s += fmt.Sprintf("; %s of what came was dropped", units.Percent(q.Dropped, q.Dropped+q.Packets))
 	}
 	return s
 }

@@ -4,20 +4,21 @@ import (
 	"fmt"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
 
 // Health says in a few words how a network stands.
-func Health(n host) explain.Health {
-	return explain.Health{Utilisation: healthUse(n, n.Listed), Saturation: healthWaits(n.Listed), Errors: healthLost(n)}
+func Health(n host) lower.Health {
+	return lower.Health{Utilisation: healthUse(n, n.Listed), Saturation: healthWaits(n.Listed), Errors: healthLost(n)}
 }
 
 func healthUse(n host, sockets *netfacts.Sockets) string {
 	var words []string
 	if sockets != nil {
-		words = append(words, explain.Plural(sockets.Len(), "socket", "sockets"))
+		words = append(words, units.Plural(sockets.Len(), "socket", "sockets"))
 	}
 	if v := tcpPressed(n); v.Has() {
 		words = append(words, "TCP memory at "+percent(v)+" of pressure")
@@ -46,27 +47,27 @@ func healthWaits(sockets *netfacts.Sockets) string {
 		return "nobody listens"
 	}
 	if listeners == 0 {
-		return explain.Plural(untold, "listener", "listeners") + ", whose queues are not told"
+		return units.Plural(untold, "listener", "listeners") + ", whose queues are not told"
 	}
-	return fmt.Sprintf("%s wait to be accepted at %s", explain.Plural(waiting, "connection", "connections"), explain.Plural(listeners, "listener", "listeners"))
+	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"), units.Plural(listeners, "listener", "listeners"))
 }
 
 // healthLost adds up what was lost, over the interval or since boot.
 func healthLost(n host) string {
 	out, over, ok := mib("TcpRetransSegs")(n), " since boot", false
 	if _, span, watched := n.Before(); watched {
-		out, over, ok = grown(n, mib("TcpRetransSegs")), " in "+explain.Span(span.Seconds()), true
+		out, over, ok = grown(n, mib("TcpRetransSegs")), " in "+units.Span(span.Seconds()), true
 	}
 	if !out.Has() {
 		return ""
 	}
-	words := []string{explain.Plural(out.Int(), "segment sent again", "segments sent again")}
+	words := []string{units.Plural(out.Int(), "segment sent again", "segments sent again")}
 	drops := softTotal(softDropped)(n)
 	if ok {
 		drops = grown(n, softTotal(softDropped))
 	}
 	if drops.Has() {
-		words = append(words, explain.Plural(drops.Int(), "packet dropped at a CPU's backlog", "packets dropped at a CPU's backlog"))
+		words = append(words, units.Plural(drops.Int(), "packet dropped at a CPU's backlog", "packets dropped at a CPU's backlog"))
 	}
 	return strings.Join(words, ", ") + over
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 )
@@ -113,7 +114,7 @@ func grown(n host, get func(host) value) value {
 func lately(n host, get func(host) value) (v value, over string) {
 	if g := grown(n, get); g.Has() {
 		_, span, _ := n.Before()
-		return g, "in the last " + explain.Span(span.Seconds())
+		return g, "in the last " + units.Span(span.Seconds())
 	}
 	return get(n), "so far"
 }
@@ -128,9 +129,9 @@ func rate(n host, get func(host) value) value {
 	return explain.F(g.Float() / over.Seconds())
 }
 
-func percent(v value) string { return string(explain.AppendPercent(nil, v.Float())) }
+func percent(v value) string { return string(units.AppendPercent(nil, v.Float())) }
 
-func size(v value) string { return string(explain.AppendSize(nil, v.Int())) }
+func size(v value) string { return string(units.AppendSize(nil, v.Int())) }
 
 // of says what part of another counter one is: "0.3 % of the segments sent so far".
 func of(n host, part, whole func(host) value, what string) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 )
@@ -24,7 +25,7 @@ func loss(r hostRule, key string, part, whole func(host) value, at explain.At, e
 	now.Of = func(n host) value { return explain.Share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
 	now.Say = func(n host) string {
 		_, over, _ := n.Before()
-		return say(n, percent(now.Of(n)), "in the last "+explain.Span(over.Seconds()))
+		return say(n, percent(now.Of(n)), "in the last "+units.Span(over.Seconds()))
 	}
 	ever.ID, ever.At = r.ID+"_so_far", explain.At{Notice: everAt}
 	ever.Of = func(n host) value {
@@ -110,7 +111,7 @@ func udpLoss(id, key, prefix, of string) []hostRule {
 		func(n host, _, over string) string {
 			l, _ := lately(n, lost)
 			r, _ := lately(n, read)
-			return explain.Plural(int64(l.Float()), "datagram of "+of+" was", "datagrams of "+of+" were") + " lost to a full receive buffer, and " + explain.Number(int64(r.Float())) + " were read, " + over
+			return units.Plural(int64(l.Float()), "datagram of "+of+" was", "datagrams of "+of+" were") + " lost to a full receive buffer, and " + units.Number(int64(r.Float())) + " were read, " + over
 		})
 }
 
@@ -151,7 +152,7 @@ func rateRules() []hostRule {
 			Of: func(n host) value { return rate(n, get) },
 			Say: func(n host) string {
 				_, over, _ := n.Before()
-				return explain.Often(rate(n, get).Float()) + " in the last " + explain.Span(over.Seconds()) + " " + say
+				return explain.Often(rate(n, get).Float()) + " in the last " + units.Span(over.Seconds()) + " " + say
 			},
 		}
 	}
@@ -213,7 +214,7 @@ func nearRules() []hostRule {
 			Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
 			Of: tcpPressed, At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
 			Say: func(n host) string {
-				s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure", size(used("TCP mem")(n)), explain.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
+				s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure", size(used("TCP mem")(n)), units.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
 				if underPressure(n) {
 					s += ": TCP is under memory pressure now, windows shrink and buffers do not grow"
 				}
@@ -237,7 +238,7 @@ func nearRules() []hostRule {
 			Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
 			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 50, Warning: 1000},
 			Say: func(n host) string {
-				return explain.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
+				return units.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
 			},
 		},
 	}
@@ -300,7 +301,7 @@ func interfaceRules() []explain.Rule[interfaceRow] {
 			},
 			Say: func(r interfaceRow) string {
 				_, span, _ := r.Before()
-				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, explain.Span(span.Seconds()))
+				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, units.Span(span.Seconds()))
 			},
 		}, {
 			ID: id + "_so_far", What: measure, Unit: explain.Ratio, Basis: explain.Ever, Means: means,
@@ -332,7 +333,7 @@ func qdiscRules() []explain.Rule[qdiscRow] {
 		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
 		Say: func(r qdiscRow) string {
 			_, over, _ := r.Before()
-			return fmt.Sprintf("%s: its %s dropped %s of what was to be sent, in the last %s", r.It.Dev, r.It.Kind, percent(dropped(r)), explain.Span(over.Seconds()))
+			return fmt.Sprintf("%s: its %s dropped %s of what was to be sent, in the last %s", r.It.Dev, r.It.Kind, percent(dropped(r)), units.Span(over.Seconds()))
 		},
 	}}
 }

@@ -2,23 +2,24 @@ package net
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 )
 
 // hostTopic lists the values and rules of a host's network.
-func hostTopic() explain.Topic {
+func hostTopic() lower.Topic {
 	whole := Host()
-	t := whole.Topic("net", Take)
+	t := lower.CardTopic(&whole, "net", Take)
 	t = t.Plus(partTopic(Interfaces(), func(n host) netfacts.Parts[netfacts.Interface] { return InterfaceRows(n) }))
 	t = t.Plus(partTopic(SoftnetCPUs(), func(n host) netfacts.Parts[netfacts.SoftnetCPU] { return SoftnetRows(n) }))
 	t = t.Plus(partTopic(Qdiscs(), func(n host) netfacts.Parts[netfacts.Qdisc] { return QdiscRows(n) }))
 	t = t.Plus(partTopic(Hooks(), func(n host) netfacts.Parts[netfacts.Hook] { return HookRows(n) }))
 	t = t.Plus(partTopic(Destinations(), func(n host) netfacts.Parts[netfacts.Destination] { return DestinationRows(n) }))
 	around := Around()
-	t = t.Plus(around.Topic("net --all-netns", TakeSpaces))
-	return t.Plus(Spaces().Topic("net --all-netns", func(h *inspect.Host, v *explain.View[spaceRow]) (explain.Rows[spaceRow], []int32, error) {
+	t = t.Plus(lower.CardTopic(&around, "net --all-netns", TakeSpaces))
+	return t.Plus(lower.TableTopic(Spaces(), "net --all-netns", func(h *inspect.Host, v *lower.View[spaceRow]) (explain.Rows[spaceRow], []int32, error) {
 		l, err := TakeSpaces(h, v.Needs())
 		if err != nil {
 			return nil, nil, err
@@ -80,8 +81,8 @@ func DestinationRows(n host) netfacts.Parts[netfacts.Destination] {
 	return netfacts.Parts[netfacts.Destination]{Net: n, List: n.Sockets.Destinations}
 }
 
-func partTopic[T any](table *explain.Table[netfacts.Part[T]], of func(host) netfacts.Parts[T]) explain.Topic {
-	return table.Topic("net", func(h *inspect.Host, v *explain.View[netfacts.Part[T]]) (explain.Rows[netfacts.Part[T]], []int32, error) {
+func partTopic[T any](table *explain.Table[netfacts.Part[T]], of func(host) netfacts.Parts[T]) lower.Topic {
+	return lower.TableTopic(table, "net", func(h *inspect.Host, v *lower.View[netfacts.Part[T]]) (explain.Rows[netfacts.Part[T]], []int32, error) {
 		n, err := Take(h, v.Needs().Plus(v.Rank()))
 		if err != nil {
 			return nil, nil, err

@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 )
@@ -108,7 +109,7 @@ func readTracked(n host) string {
 	if !ok || m <= 0 {
 		return ""
 	}
-	s := explain.Percent(c, m) + " of the room."
+	s := units.Percent(c, m) + " of the room."
 	if c == 0 {
 		s += " Nothing is tracked: no rule of this namespace asks for it, or nothing has passed."
 	}

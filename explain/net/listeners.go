@@ -2,6 +2,7 @@ package net
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
@@ -83,9 +84,9 @@ func Use() *explain.Table[netfacts.SocketUse] {
 			return explain.I(p.N)
 		}, At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(p part) string {
-			s := explain.Number(p.N) + " connections that the peer has closed are kept open here"
+			s := units.Number(p.N) + " connections that the peer has closed are kept open here"
 			if p.Most != "" {
-				s += ", " + explain.Number(p.MostN) + " of them by " + p.Most
+				s += ", " + units.Number(p.MostN) + " of them by " + p.Most
 			}
 			return s
 		},
@@ -96,11 +97,11 @@ func Use() *explain.Table[netfacts.SocketUse] {
 func whyUse(p netfacts.SocketUse) string {
 	who := ""
 	if p.Most != "" && p.MostN > 1 {
-		who = "; most, " + explain.Number(p.MostN) + ", are " + p.Most + "'s"
+		who = "; most, " + units.Number(p.MostN) + ", are " + p.Most + "'s"
 	}
 	switch p.Of {
 	case sockdiag.TimeWait:
-		return "Closed from here first, each kept 60 s so that late segments die: " + explain.Number((p.N+59)/60) + " a second where that goes on evenly. They cost a port and little memory; no program has them."
+		return "Closed from here first, each kept 60 s so that late segments die: " + units.Number((p.N+59)/60) + " a second where that goes on evenly. They cost a port and little memory; no program has them."
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
@@ -108,7 +109,7 @@ func whyUse(p netfacts.SocketUse) string {
 	case sockdiag.FinWait2:
 		s := "Closed here, and the peer keeps its side open"
 		if p.Orphans > 0 {
-			s += "; " + explain.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") + " after tcp_fin_timeout"
+			s += "; " + units.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") + " after tcp_fin_timeout"
 		}
 		return s + "."
 	case sockdiag.SynSent:
@@ -132,13 +133,13 @@ func orphans(p netfacts.SocketUse) string {
 	if p.Orphans == 0 {
 		return ""
 	}
-	return "; " + explain.Plural(p.Orphans, "is an orphan", "are orphans") + " that no process has any more"
+	return "; " + units.Plural(p.Orphans, "is an orphan", "are orphans") + " that no process has any more"
 }
 
 func connected(p netfacts.SocketUse, who string) string {
 	s := "Connected" + who
 	if p.Orphans > 0 {
-		s += "; " + explain.Plural(p.Orphans, "waits", "wait") + " to be accepted"
+		s += "; " + units.Plural(p.Orphans, "waits", "wait") + " to be accepted"
 	}
 	return s + "."
 }

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -31,7 +32,7 @@ func bufferMemory() []field {
 		Doc: doc{Key: "udp_mem_used", Label: "UDP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all UDP sockets of the host have, IPv6 too."},
 		Get: used("UDP mem"), Reading: func(n host) string {
 			if most := n.UDPMem[0]; most > 0 {
-				return explain.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
+				return units.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
 			}
 			return ""
 		},
@@ -59,7 +60,7 @@ func readTCPUsed(n host) string {
 	if m[1] <= 0 {
 		return reserve
 	}
-	s := explain.Percent(in, int64(m[1])) + " of tcp_mem pressure. "
+	s := units.Percent(in, int64(m[1])) + " of tcp_mem pressure. "
 	switch {
 	case in > int64(m[2]):
 		return s + "Above high: TCP gets no more, connections stall or are reset."
@@ -120,12 +121,12 @@ func (b bounds) readPressure(n host) string {
 	}
 	free := int64(b.of(n)[1]) * factor
 	if free > total/2 && free <= total+total/8 {
-		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.", part, explain.Percent(free, total)) + then
+		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.", part, units.Percent(free, total)) + then
 	}
 	if b.protocol == "udp" {
 		return "Of no effect: it is there because tcp_mem has three numbers. Set by somebody."
 	}
-	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.", part, explain.Size(uint64(total/factor)*n.Mem.Host.PageSize))
+	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.", part, units.Size(uint64(total/factor)*n.Mem.Host.PageSize))
 }
 
 // derivePressure computes TCP's bound from UDP's: both are parts of the same pages.
@@ -228,5 +229,5 @@ func chosenRmemMax(n host) string {
 
 func readCoreMax(n host, src inspect.Source, option string) string {
 	m, _ := n.Mem.Number(src)
-	return fmt.Sprintf("%s of more gives %s. What TCP grows by itself is not bound by it.", option, explain.Size(uint64(max(m, 0))*2))
+	return fmt.Sprintf("%s of more gives %s. What TCP grows by itself is not bound by it.", option, units.Size(uint64(max(m, 0))*2))
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
@@ -60,14 +61,14 @@ func summary() []processField {
 			if n == 0 {
 				return "It has read all that came."
 			}
-			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait for this program."
+			return "In " + units.Plural(n, "socket", "sockets") + ": they wait for this program."
 		}),
 		sumOf(doc{Key: "unacknowledged", Label: "not acknowledged", Concept: "flow-control", Gist: "Bytes that it wrote and that the peers have not acknowledged."}, unackedBytes, func(p process) string {
 			n := countOf(p, func(s *sockdiag.Socket) bool { return unackedBytes(s) > 0 })
 			if n == 0 {
 				return "All that it wrote has reached the peers."
 			}
-			return "In " + explain.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
+			return "In " + units.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
 		}),
 		sumOf(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
 			return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
@@ -117,7 +118,7 @@ func readRetransmitted(p process) string {
 	if again == 0 || sent == 0 {
 		return ""
 	}
-	return explain.Percent(min(again, sent), sent) + " of the segments with data that they sent."
+	return units.Percent(min(again, sent), sent) + " of the segments with data that they sent."
 }
 
 // unreadBytes are those that wait to be read. The peer's FIN counts as one in the
@@ -196,7 +197,7 @@ func readSockets(p process) string {
 		return "None that the kernel lists."
 	}
 	for i, name := range order {
-		order[i] = explain.Number(counts[name]) + " " + name
+		order[i] = units.Number(counts[name]) + " " + name
 	}
 	return strings.Join(order, ", ") + "."
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
@@ -25,7 +26,7 @@ func rules() []rule {
 			return explain.N(probes(r.It))
 		}, At: explain.At{Notice: 3, Warning: 8}, // after about 1.5 s and 50 s at the least
 		Say: func(r row) string {
-			return named(r) + " has " + explain.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed" + unanswered(r.It)
+			return named(r) + " has " + units.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed" + unanswered(r.It)
 		},
 	}, {
 		ID: "net.not_acknowledged", What: "how often the oldest segment was sent again", Unit: explain.Count,
@@ -38,9 +39,9 @@ func rules() []rule {
 			return explain.N(r.It.Info.Num(sockdiag.Retransmits))
 		}, At: explain.At{Notice: 3, Warning: 6},
 		Say: func(r row) string {
-			again := ", though it was sent again " + explain.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
+			again := ", though it was sent again " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
 			if r.It.State == sockdiag.SynSent {
-				return r.It.Remote().String() + " does not answer " + named(r) + ", which has asked for a connection " + explain.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
+				return r.It.Remote().String() + " does not answer " + named(r) + ", which has asked for a connection " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
 			}
 			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent" + again
 		},
@@ -56,7 +57,7 @@ func rules() []rule {
 			return explain.F(float64(ms) / 1e3)
 		}, At: explain.At{Notice: 10, Warning: 300},
 		Say: func(r row) string {
-			return named(r) + " has not read " + explain.Size(uint64(r.It.RQueue)) + " from " + r.It.Remote().String() + " for " + explain.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
+			return named(r) + " has not read " + units.Size(uint64(r.It.RQueue)) + " from " + r.It.Remote().String() + " for " + units.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
 		},
 	}, {
 		ID: "net.datagrams_dropped", BasisOf: dropsBasis, What: "sk_drops", Unit: explain.Count,
@@ -66,9 +67,9 @@ func rules() []rule {
 		Say: func(r row) string {
 			n, over := drops(r)
 			if r.Owners().Len() == 0 {
-				return explain.Plural(n, "datagram was", "datagrams were") + " lost at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": they are not read as fast as they come"
+				return units.Plural(n, "datagram was", "datagrams were") + " lost at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": they are not read as fast as they come"
 			}
-			return named(r) + " lost " + explain.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": it does not read as fast as they come"
+			return named(r) + " lost " + units.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": it does not read as fast as they come"
 		},
 	}}
 }
@@ -85,7 +86,7 @@ func probes(s *sockdiag.Socket) uint64 {
 func unanswered(s *sockdiag.Socket) string {
 	const some = 2 // one is on its way
 	if n := s.Info.Num(sockdiag.Probes); n >= some {
-		return ", and that does not answer " + explain.Plural(n, "probe", "probes")
+		return ", and that does not answer " + units.Plural(n, "probe", "probes")
 	}
 	return ""
 }
@@ -94,7 +95,7 @@ func unanswered(s *sockdiag.Socket) string {
 func drops(r row) (n uint32, over string) {
 	n = r.It.Mem[sockdiag.Drops]
 	if was, span, ok := r.Before(); ok && was.It.Mem[sockdiag.Drops] <= n {
-		return n - was.It.Mem[sockdiag.Drops], "in " + explain.Span(span.Seconds())
+		return n - was.It.Mem[sockdiag.Drops], "in " + units.Span(span.Seconds())
 	}
 	return n, "since the socket was made"
 }
@@ -145,11 +146,11 @@ func acceptQueueFull() rule {
 			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
 		}, At: explain.At{Notice: 0.75, Warning: 1},
 		Say: func(r row) string {
-			at, room := r.It.ProtocolName()+" "+localName(r.It), explain.Number(uint64(r.It.WQueue)+1)
+			at, room := r.It.ProtocolName()+" "+localName(r.It), units.Number(uint64(r.It.WQueue)+1)
 			if r.Owners().Len() == 0 {
-				return explain.Plural(r.It.RQueue, "connection waits", "connections wait") + " at " + at + ", where there is room for " + room + ": they are not accepted as fast as they come"
+				return units.Plural(r.It.RQueue, "connection waits", "connections wait") + " at " + at + ", where there is room for " + room + ": they are not accepted as fast as they come"
 			}
-			return named(r) + " has " + explain.Plural(r.It.RQueue, "connection", "connections") + " waiting at " + at + ", and room for " + room + ": it does not accept as fast as they come"
+			return named(r) + " has " + units.Plural(r.It.RQueue, "connection", "connections") + " waiting at " + at + ", and room for " + room + ": it does not accept as fast as they come"
 		},
 	}
 }

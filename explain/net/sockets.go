@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
@@ -23,7 +24,7 @@ func Sockets() *explain.Table[row] {
 }
 
 // Columns lists them for --columns help.
-func Columns() string { return explain.ColumnHelp(Sockets().Fields) }
+func Columns() string { return lower.ColumnHelp(Sockets().Fields) }
 
 // base declares a column of what every source tells of a socket.
 func base(d doc, get func(*sockdiag.Socket) value) column {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 )
@@ -79,7 +80,7 @@ func whySpace(r spaceRow) string {
 	names := living(r)
 	s := strings.Join(names[:min(len(names), most)], ", ")
 	if more := len(names) - most; more > 0 {
-		s += fmt.Sprintf(" and %s", explain.Plural(more, "other name", "other names"))
+		s += fmt.Sprintf(" and %s", units.Plural(more, "other name", "other names"))
 	}
 	if r.It.Space.Own {
 		s = "kwhy's own: " + s
@@ -96,14 +97,14 @@ func whySpace(r spaceRow) string {
 	case len(links) <= most:
 		s += "; " + strings.Join(links, ", ")
 	default:
-		s += "; " + explain.Plural(len(links), "interface", "interfaces")
+		s += "; " + units.Plural(len(links), "interface", "interfaces")
 	}
 	for _, c := range []struct{ name, says string }{
 		{"TcpExtListenOverflows", "handshakes met a full accept queue"},
 		{"UdpRcvbufErrors", "datagrams met a full receive buffer"},
 	} {
 		if v, over := lately(r.It, mib(c.name)); v.Has() && v.Float() > 0 {
-			s += fmt.Sprintf("; %s %s %s", explain.Number(v.Int()), c.says, over)
+			s += fmt.Sprintf("; %s %s %s", units.Number(v.Int()), c.says, over)
 		}
 	}
 	return s

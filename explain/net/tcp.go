@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -67,7 +68,7 @@ func handshakes(n host, all func(host) value) string {
 	if syn.Float() == 1 {
 		return " 1 of them was a SYN or the answer to one, not data."
 	}
-	return " " + explain.Number(int64(syn.Float())) + " of them were SYNs or answers to them, not data."
+	return " " + units.Number(int64(syn.Float())) + " of them were SYNs or answers to them, not data."
 }
 
 // readTimeouts: a SYN that is not answered runs into the same timer, and into the
@@ -87,7 +88,7 @@ func readTimeouts(n host) string {
 	case syn.Float()+last.Float() >= all.Float():
 		return "Of handshakes, as far as SYNs sent again tell: clients that wait a second or more to be let in. Look there before at the path."
 	}
-	return fmt.Sprintf("Up to %s of them of handshakes. The others stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead.", explain.Number(int64(syn.Float())))
+	return fmt.Sprintf("Up to %s of them of handshakes. The others stopped a connection, for 200 ms or more as a rule: the end of a burst was lost, or the path or the peer is dead.", units.Number(int64(syn.Float())))
 }
 
 // readLostAgain: every timeout after the first one of a SYN marks it lost again

@@ -2,6 +2,7 @@ package net
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -39,7 +40,7 @@ func readRcvbuf(prefix string) func(host) string {
 		}
 		s := ""
 		if read.Has() {
-			s = explain.Number(int64(lost.Float())) + " lost for " + explain.Number(int64(read.Float())) + " that were read " + over + ". "
+			s = units.Number(int64(lost.Float())) + " lost for " + units.Number(int64(read.Float())) + " that were read " + over + ". "
 		}
 		return s + "A program reads too slowly or in bursts: a larger SO_RCVBUF (up to rmem_max), or more who read. kwhy net sockets --protocol udp says at whose socket."
 	}

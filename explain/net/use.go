@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -69,7 +70,7 @@ func tcpStates() []field {
 		Reading: func(n host) string {
 			s := "Of IPv4 and IPv6."
 			if v := sockstat("TCP alloc")(n); v.Has() {
-				s += " The whole host has " + explain.Number(v.Uint()) + ", those without a connection too and TIME_WAIT not."
+				s += " The whole host has " + units.Number(v.Uint()) + ", those without a connection too and TIME_WAIT not."
 			}
 			return s
 		},
@@ -117,7 +118,7 @@ func allStates(n host) (all int) {
 func readTimeWait(n host, count uint64) string {
 	s := "Kept 60 s by the side that closed first, without a process and with little memory; harmless but for the local ports they take."
 	if m, ok := n.Mem.Number(inspect.TCPMaxTWBuckets); ok && m > 0 {
-		s = explain.Percent(int64(count), m) + " of tcp_max_tw_buckets. " + s
+		s = units.Percent(int64(count), m) + " of tcp_max_tw_buckets. " + s
 	}
 	return s
 }
@@ -137,7 +138,7 @@ func ends() []field {
 			Get: sockstat("TCP orphan"), Reading: func(n host) string {
 				s := "Closed by their programs, with data or the FIN on its way; of the whole host."
 				if m, ok := n.Mem.Number(inspect.TCPMaxOrphans); ok && m > 0 {
-					s = explain.Percent(sockstat("TCP orphan")(n).Int(), m) + " of tcp_max_orphans. " + s
+					s = units.Percent(sockstat("TCP orphan")(n).Int(), m) + " of tcp_max_orphans. " + s
 				}
 				return s
 			}},
@@ -246,9 +247,9 @@ func ports() []field {
 				}
 				return explain.S(fmt.Sprintf("%d-%d", n.Ports.Low, n.Ports.High))
 			}, Reading: func(n host) string {
-				s := explain.Plural(int64(n.Ports.Size()), "port", "ports")
+				s := units.Plural(int64(n.Ports.Size()), "port", "ports")
 				if r := n.Ports.Reserved; r > 0 {
-					s += ", " + explain.Number(r) + " reserved ones left out"
+					s += ", " + units.Number(r) + " reserved ones left out"
 				}
 				return s + " for each pair of a local address and a destination's address and port."
 			}},
@@ -268,7 +269,7 @@ func ports() []field {
 		{Doc: doc{Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Of the local ports, those that connections to the busiest destination take."},
 			Get: portsUsed, Reading: func(n host) string {
 				d := n.Sockets.Destinations[0]
-				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", explain.Plural(d.Ports, "port", "ports"), d.Peer)
+				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", units.Plural(d.Ports, "port", "ports"), d.Peer)
 			}},
 	}
 }

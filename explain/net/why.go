@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	netfacts "kwhy/inspect/net"
 	procfacts "kwhy/inspect/proc"
 	"kwhy/inspect/sockdiag"
@@ -20,11 +20,11 @@ func (s *sentence) add(parts ...string) {
 	}
 }
 
-func (s *sentence) size(n uint64)      { s.b = explain.AppendBytes(s.b, n) }
-func (s *sentence) span(sec float64)   { s.b = explain.AppendSpan(s.b, sec) }
-func (s *sentence) percent(of float64) { s.b = explain.AppendPercent(s.b, of) }
+func (s *sentence) size(n uint64)      { s.b = units.AppendBytes(s.b, n) }
+func (s *sentence) span(sec float64)   { s.b = units.AppendSpan(s.b, sec) }
+func (s *sentence) percent(of float64) { s.b = units.AppendPercent(s.b, of) }
 func (s *sentence) count(n uint64, one, many string) {
-	s.b = explain.AppendNumber(s.b, int64(n))
+	s.b = units.AppendNumber(s.b, int64(n))
 	if s.add(" "); n == 1 {
 		s.add(one)
 	} else {
@@ -207,7 +207,7 @@ func (s *sentence) listener(r row) {
 		s.add(" to accept")
 		if known {
 			s.add(", of ")
-			s.b = explain.AppendNumber(s.b, int64(most))
+			s.b = units.AppendNumber(s.b, int64(most))
 			s.add(" that fit")
 		}
 	default:

@@ -3,7 +3,7 @@ package net
 import (
 	"strconv"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect/sockdiag"
 )
 
@@ -272,7 +272,7 @@ func (s *sentence) history(it *sockdiag.Socket) {
 	again, sent := it.Info.Num(sockdiag.TotalRetrans), it.Info.Num(sockdiag.DataSegsOut)
 	if sent > 0 && again >= few && float64(again)/float64(sent) >= notable/5 {
 		s.add("; ")
-		s.b = explain.AppendPercent(s.b, min(float64(again)/float64(sent), 1))
+		s.b = units.AppendPercent(s.b, min(float64(again)/float64(sent), 1))
 		s.add(" of its segments were sent again")
 	}
 }

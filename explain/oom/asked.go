@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 )
@@ -73,7 +74,7 @@ func readInvoker(k *Kill) string {
 		s.WriteString(" (" + strings.Join(list, "|") + ")")
 	}
 	if e.Order >= 0 && e.Order < 30 {
-		fmt.Fprintf(&s, ", order %d: %s", e.Order, explain.Size(uint64(k.page)<<e.Order))
+		fmt.Fprintf(&s, ", order %d: %s", e.Order, units.Size(uint64(k.page)<<e.Order))
 	}
 	return s.String() + "."
 }
@@ -172,7 +173,7 @@ func readLimit(k *Kill) string {
 			s = "Kernel memory (memory.kmem): " + s
 		}
 		if u.Failed > 0 {
-			s += ", hit " + explain.Plural(u.Failed, "time", "times")
+			s += ", hit " + units.Plural(u.Failed, "time", "times")
 		}
 		s += "."
 	}
@@ -199,7 +200,7 @@ func readStats(k *Kill) string {
 			}
 		}
 		if ok && n >= 1<<20 {
-			words = append(words, explain.Size(n)+" "+part.name)
+			words = append(words, units.Size(n)+" "+part.name)
 		}
 	}
 	if len(words) == 0 {

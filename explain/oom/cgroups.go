@@ -6,6 +6,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/explain/mem"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
@@ -227,7 +228,7 @@ func whyGroup(p part) string {
 	case g.Victim == nil:
 		s = "none of its processes can be killed"
 	default:
-		s = fmt.Sprintf("%s (%d) dies first with %s points", g.Victim.Comm, g.Victim.PID, explain.Number(g.Points))
+		s = fmt.Sprintf("%s (%d) dies first with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {
 			s += fmt.Sprintf(", though %s (%d) has the higher oom_score, %d to %d: adjustments are worth less here", g.ByScore.Comm, g.ByScore.PID, g.ByScore.OomScore, g.Victim.OomScore)
 		}
@@ -239,7 +240,7 @@ func whyGroup(p part) string {
 		s += "; its killer is switched off: at the limit its tasks wait"
 	}
 	if n := g.Events["oom_kill"]; n > 0 {
-		s += "; " + explain.Plural(n, "process was", "processes were") + " killed in it before"
+		s += "; " + units.Plural(n, "process was", "processes were") + " killed in it before"
 	}
 	return s
 }
@@ -251,7 +252,7 @@ func groupRules() []explain.Rule[part] {
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
 		Of: func(p part) value { return mem.Pressed(&p.It.Memory) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
-			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, explain.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
+			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
 			if p.It.Victim != nil {
 				s += fmt.Sprintf(": next there dies %s (%d)", p.It.Victim.Comm, p.It.Victim.PID)
 			}

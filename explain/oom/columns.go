@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -194,15 +195,15 @@ func offBecause(n int64) string {
 
 func whyParts(b []byte, r row, t parts) []byte {
 	page := int64(r.Host.Host.PageSize)
-	b = append(explain.AppendSize(b, t.rss*page), " resident"...)
+	b = append(units.AppendSize(b, t.rss*page), " resident"...)
 	if most, name := largestPart(r); most > 0 {
 		b = append(append(b, ", mostly "...), name...)
 	}
 	if t.swap > 0 {
-		b = append(explain.AppendSize(append(b, ", "...), t.swap*page), " swapped out"...)
+		b = append(units.AppendSize(append(b, ", "...), t.swap*page), " swapped out"...)
 	}
 	if t.tables > t.rss/20 && t.tables*page >= 1<<20 {
-		b = append(explain.AppendSize(append(b, ", "...), t.tables*page), " of page tables"...)
+		b = append(units.AppendSize(append(b, ", "...), t.tables*page), " of page tables"...)
 	}
 	if t.adj == 0 {
 		return append(b, "; no adjustment"...)
@@ -214,9 +215,9 @@ func whyParts(b []byte, r row, t parts) []byte {
 	}
 	b = strconv.AppendInt(b, t.adj, 10)
 	if worth < 0 {
-		return explain.AppendSize(append(b, " takes off "...), -worth)
+		return units.AppendSize(append(b, " takes off "...), -worth)
 	}
-	return explain.AppendSize(append(b, " counts like another "...), worth)
+	return units.AppendSize(append(b, " counts like another "...), worth)
 }
 
 // largestPart names the part that makes more than half of RSS.

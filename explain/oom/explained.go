@@ -3,7 +3,7 @@ package oom
 import (
 	"fmt"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect/kmsg"
 )
 
@@ -120,11 +120,11 @@ func (k *Kill) explainedIf() string {
 
 func readIf(k *Kill) string {
 	_, w := k.judge()
-	size := func(n int64) string { return explain.Size(uint64(n * k.page)) }
+	size := func(n int64) string { return units.Size(uint64(n * k.page)) }
 	if k.span.known() {
 		first := k.ranked[0]
 		return fmt.Sprintf("%s (%d) had %s points to %s, and 3 %% fewer if it had CAP_SYS_ADMIN, which the report does not tell: then this one had most.",
-			first.task.Comm, first.task.PID, explain.Number(first.points), explain.Number(k.ranked[k.place-1].points))
+			first.task.Comm, first.task.PID, units.Number(first.points), units.Number(k.ranked[k.place-1].points))
 	}
 	if !k.swapDecides() {
 		s := fmt.Sprintf("It had most points if they were set against at least %s", size(w.low))
@@ -209,7 +209,7 @@ func (k *Kill) readFirst() string {
 	case first.points == next.points && (first.told && next.told || k.span.known()):
 		return "It had most points, as many as " + who + ": the order of the scan decided."
 	case first.told && next.told:
-		return fmt.Sprintf("It had most points, %s more than %s.", explain.Number(first.points-next.points), who)
+		return fmt.Sprintf("It had most points, %s more than %s.", units.Number(first.points-next.points), who)
 	}
 	return "It had most points, whatever the total was: " + who + " came next."
 }
@@ -221,7 +221,7 @@ func (k *Kill) readBeaten() string {
 		first, mine := k.ranked[0], k.ranked[k.place-1]
 		s = fmt.Sprintf("By the table %s (%d) had more points", first.task.Comm, first.task.PID)
 		if first.told && mine.told {
-			s += fmt.Sprintf(", %s to %s", explain.Number(first.points), explain.Number(mine.points))
+			s += fmt.Sprintf(", %s to %s", units.Number(first.points), units.Number(mine.points))
 		}
 		s += "."
 	}

@@ -4,16 +4,17 @@ import (
 	"fmt"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/mem"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 )
 
 // Health says in a few words how near the OOM killer is; kills are those that the
 // kernel's log still has.
-func Health(o host, kills Recent) explain.Health {
-	return explain.Health{Utilisation: healthUse(o), Saturation: healthWaits(o), Errors: healthErrors(kills)}
+func Health(o host, kills Recent) lower.Health {
+	return lower.Health{Utilisation: healthUse(o), Saturation: healthWaits(o), Errors: healthErrors(kills)}
 }
 
 func healthUse(o host) string {
@@ -29,7 +30,7 @@ func healthUse(o host) string {
 		}
 	}
 	if fullest != nil {
-		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", explain.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit"), fullest.Path, explain.AppendPercent(nil, most)))
+		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit"), fullest.Path, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, "; ")
 }
@@ -47,7 +48,7 @@ func healthWaits(o host) string {
 	if n == 0 {
 		return "no cgroup waits at its limit"
 	}
-	return explain.Plural(n, "cgroup waits", "cgroups wait") + " at their limit"
+	return units.Plural(n, "cgroup waits", "cgroups wait") + " at their limit"
 }
 
 func healthErrors(kills Recent) string {
@@ -56,7 +57,7 @@ func healthErrors(kills Recent) string {
 	}
 	last := kills[len(kills)-1]
 	if v := ago(last); v.Has() {
-		return fmt.Sprintf("last kill %s ago: %s", explain.Span(v.Float()), last.name())
+		return fmt.Sprintf("last kill %s ago: %s", units.Span(v.Float()), last.name())
 	}
 	return "last kill: " + last.name()
 }

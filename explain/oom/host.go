@@ -8,6 +8,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/mem"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 	oomfacts "kwhy/inspect/oom"
@@ -100,10 +101,10 @@ func readNext(o host) string {
 	p := o.First
 	r := explainRow(o, p)
 	n, _ := Points(r)
-	s := fmt.Sprintf("%s: %s points, oom_score %d.", p.Comm, explain.Number(n), p.OomScore)
+	s := fmt.Sprintf("%s: %s points, oom_score %d.", p.Comm, units.Number(n), p.OomScore)
 	if o.Second != nil {
 		m, _ := Points(explainRow(o, o.Second))
-		s += fmt.Sprintf(" After it %s (%d), %s points behind.", o.Second.Comm, o.Second.PID, explain.Number(n-m))
+		s += fmt.Sprintf(" After it %s (%d), %s points behind.", o.Second.Comm, o.Second.PID, units.Number(n-m))
 	}
 	return s
 }
@@ -164,9 +165,9 @@ func readIdle(o host) string {
 func readStep(o host) string {
 	s := &o.Procs.Host.OOM
 	if s.Domain != s.Host {
-		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.", explain.Number(s.Domain/1000), explain.Number(s.Domain), explain.Size(s.Host/1000*o.Mem.Host.PageSize))
+		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.", units.Number(s.Domain/1000), units.Number(s.Domain), units.Size(s.Host/1000*o.Mem.Host.PageSize))
 	}
-	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.", explain.Number(s.Host/1000), explain.Number(s.Host))
+	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.", units.Number(s.Host/1000), units.Number(s.Host))
 }
 
 type tally struct {
@@ -199,7 +200,7 @@ func tallies(o host) (out []tally) {
 func readUnkillable(o host) string {
 	var words []string
 	for _, c := range tallies(o) {
-		words = append(words, fmt.Sprintf("%s: %s", c.what, explain.Number(c.n)))
+		words = append(words, fmt.Sprintf("%s: %s", c.what, units.Number(c.n)))
 	}
 	if len(words) == 0 {
 		return "Every process can be picked: this /proc shows a container, whose PID 1 can be killed like any other."

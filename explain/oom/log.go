@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 )
@@ -94,7 +95,7 @@ func readWhen(k *Kill) string {
 		words = append(words, s)
 	}
 	if up := k.V.Stamp.Uptime; up >= 0 {
-		words = append(words, explain.Span(up.Seconds())+" after boot")
+		words = append(words, units.Span(up.Seconds())+" after boot")
 	}
 	if len(words) == 0 {
 		return "The log has no year and no time since boot."

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/oom"
 )
 
@@ -21,7 +22,7 @@ func kills(t *testing.T, text string) (out []*oom.Kill) {
 // row lowers a kill to its values.
 func row(t *testing.T, k *oom.Kill) map[string]any {
 	t.Helper()
-	v, err := oom.Kills().View(nil, nil, 0)
+	v, err := lower.NewView(oom.Kills(), nil, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 )
@@ -159,14 +160,14 @@ func derivePoints(t task) explain.Derivation {
 func readPoints(t task) string {
 	p, _ := chosen(t.Row)
 	page := int64(t.OOM.Mem.Host.PageSize)
-	s := explain.Size(uint64((p.rss+p.swap+p.tables)*page)) + " would be freed at most: pages that others map too stay."
+	s := units.Size(uint64((p.rss+p.swap+p.tables)*page)) + " would be freed at most: pages that others map too stay."
 	if p.adj != 0 {
 		worth := kernel.AdjPages(p.adj, int64(t.Row.Host.OOM.Domain)) * page
 		verb := "adds"
 		if worth < 0 {
 			worth, verb = -worth, "takes off"
 		}
-		s += fmt.Sprintf(" Its adjustment %s %s.", verb, explain.Size(uint64(worth)))
+		s += fmt.Sprintf(" Its adjustment %s %s.", verb, units.Size(uint64(worth)))
 	}
 	return s
 }
@@ -182,12 +183,12 @@ func counted() []taskField {
 				return none(t.Row)
 			}, func(t task) string {
 				p, _ := chosen(t.Row)
-				size := explain.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
+				size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
 				switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
 				case off < 0:
-					return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, which lacks what CPUs have not added up yet.", size, explain.Plural(-off, "page", "pages"))
+					return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, which lacks what CPUs have not added up yet.", size, units.Plural(-off, "page", "pages"))
 				case off > 0:
-					return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, from which CPUs have not taken off yet what they unmapped.", size, explain.Plural(off, "page", "pages"))
+					return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, from which CPUs have not taken off yet what they unmapped.", size, units.Plural(off, "page", "pages"))
 				}
 				return size + ", as VmRSS has it."
 			}),
@@ -214,9 +215,9 @@ func adjusted() []taskField {
 
 func readAdj(t task) string {
 	step := t.Row.Host.OOM.Host / 1000 * t.OOM.Mem.Host.PageSize
-	s := fmt.Sprintf("Each step is worth %s here", explain.Size(step))
+	s := fmt.Sprintf("Each step is worth %s here", units.Size(step))
 	if g := t.Group; g != nil && g.Total > 0 {
-		s += fmt.Sprintf(", and %s when the limit of %s is hit", explain.Size(g.Total/1000*t.OOM.Mem.Host.PageSize), g.Path)
+		s += fmt.Sprintf(", and %s when the limit of %s is hit", units.Size(g.Total/1000*t.OOM.Mem.Host.PageSize), g.Path)
 	}
 	s += "."
 	switch {
@@ -228,7 +229,7 @@ func readAdj(t task) string {
 	return s
 }
 
-func among(of int) string { return "Of " + explain.Number(of) + " that can be killed." }
+func among(of int) string { return "Of " + units.Number(of) + " that can be killed." }
 
 func standing() []taskField {
 	group := func(d doc, get func(task) value, read func(task) string) taskField {
@@ -252,7 +253,7 @@ func standing() []taskField {
 			func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
 				limit, _ := t.Group.Limit()
 				use, _ := t.Group.Use()
-				return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among those inside.", explain.Percent(use, limit), explain.Size(limit))
+				return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among those inside.", units.Percent(use, limit), units.Size(limit))
 			}),
 		group(doc{Key: "rank_in_cgroup", Label: "rank there", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place when that limit is hit."},
 			func(t task) value {
@@ -272,10 +273,10 @@ func readRank(t task) string {
 	case t.OOM.First != nil:
 		mine, _ := Points(t.Row)
 		first, _ := Points(explainRow(t.OOM, t.OOM.First))
-		s += fmt.Sprintf(" First is %s (%d), %s points ahead", t.OOM.First.Comm, t.OOM.First.PID, explain.Number(first-mine))
+		s += fmt.Sprintf(" First is %s (%d), %s points ahead", t.OOM.First.Comm, t.OOM.First.PID, units.Number(first-mine))
 		step := int64(t.Row.Host.OOM.Domain / 1000)
 		if step > 0 {
-			s += ": as much as " + explain.Plural((first-mine)/step+1, "step", "steps") + " of oom_score_adj"
+			s += ": as much as " + units.Plural((first-mine)/step+1, "step", "steps") + " of oom_score_adj"
 		}
 		s += "."
 	}
@@ -299,7 +300,7 @@ func handOver(t task) string {
 		return fmt.Sprintf(" Next is %s (%d): even without any memory this one stays ahead, unless its oom_score_adj is lower by %d.", next.Comm, next.PID, ahead/step+1)
 	}
 	return fmt.Sprintf(" Next is %s (%d): to pass it on, this one would have to shed %s, or its oom_score_adj be lower by %d.", next.Comm, next.PID,
-		explain.Size(uint64(ahead)*page), ahead/step+1)
+		units.Size(uint64(ahead)*page), ahead/step+1)
 }
 
 func readRankThere(t task) string {
@@ -310,7 +311,7 @@ func readRankThere(t task) string {
 	case g.Victim.PID == t.Row.P.PID:
 		s += " It dies first."
 	default:
-		s += fmt.Sprintf(" First is %s (%d) with %s points.", g.Victim.Comm, g.Victim.PID, explain.Number(g.Points))
+		s += fmt.Sprintf(" First is %s (%d) with %s points.", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 	}
 	if g.Whole != "" {
 		s += " All of " + g.Whole + " dies with the victim (memory.oom.group)."

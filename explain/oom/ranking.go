@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect/kmsg"
 )
 
@@ -92,12 +93,12 @@ func readKillPoints(k *Kill) string {
 	if t.TableBytes != kmsg.Unset {
 		tables = t.TableBytes / k.page
 	}
-	s := fmt.Sprintf("= rss %s", explain.Number(t.RSS))
+	s := fmt.Sprintf("= rss %s", units.Number(t.RSS))
 	if t.Swap != kmsg.Unset {
-		s += " + swap " + explain.Number(t.Swap)
+		s += " + swap " + units.Number(t.Swap)
 	}
 	if t.Tables != kmsg.Unset || t.TableBytes != kmsg.Unset {
-		s += " + tables " + explain.Number(tables)
+		s += " + tables " + units.Number(tables)
 	}
 	switch {
 	case k.bonus.of != t:
@@ -109,7 +110,7 @@ func readKillPoints(k *Kill) string {
 	if t.HasAdj && (k.span.known() || t.Adj == 0) {
 		s += fmt.Sprintf(" + adj %d", t.Adj)
 		if k.span.known() {
-			s += fmt.Sprintf(" · (total %s / 1000)", explain.Number(k.span.low))
+			s += fmt.Sprintf(" · (total %s / 1000)", units.Number(k.span.low))
 		}
 	}
 	s += "." + k.readScore(t)
@@ -145,7 +146,7 @@ func (k *Kill) readScore(t *kmsg.Task) string {
 }
 
 func readRanking(k *Kill) string {
-	of := "Of " + explain.Number(k.of) + " that could be killed"
+	of := "Of " + units.Number(k.of) + " that could be killed"
 	if k.ranked == nil {
 		return of + ", whatever the total was."
 	}
@@ -153,7 +154,7 @@ func readRanking(k *Kill) string {
 	for i, r := range k.ranked[:min(len(k.ranked), 5)] {
 		s := fmt.Sprintf("%d. %s (%d)", i+1, r.task.Comm, r.task.PID)
 		if r.told {
-			s += " " + explain.Number(r.points)
+			s += " " + units.Number(r.points)
 		}
 		words = append(words, s)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 )
@@ -71,7 +72,7 @@ func killRules() []explain.Rule[*Kill] {
 		Means: "The kernel found nothing more to reclaim, for the host or in a cgroup, and ended the process that had most points there.",
 		Of:    ago, At: explain.At{Notice: 86400, Warning: 600},
 		Say: func(k *Kill) string {
-			s := fmt.Sprintf("%s (%d) was killed for want of memory %s ago", k.name(), k.V.PID, explain.Span(ago(k).Float()))
+			s := fmt.Sprintf("%s (%d) was killed for want of memory %s ago", k.name(), k.V.PID, units.Span(ago(k).Float()))
 			if g := k.E.OOMMemcg; g != "" {
 				s += ", at the limit of cgroup " + g
 			}

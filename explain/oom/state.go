@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 )
@@ -79,7 +80,7 @@ func stateFields() []killField {
 				return ofHost(k, untold())
 			}, func(k *Kill) string {
 				if n := k.whole(); n > 0 {
-					return explain.Percent(k.E.Mem["slab_unreclaimable"]*k.page, n) + " of RAM: kernel objects that reclaim can't take. Only their owners free them."
+					return units.Percent(k.E.Mem["slab_unreclaimable"]*k.page, n) + " of RAM: kernel objects that reclaim can't take. Only their owners free them."
 				}
 				return ""
 			}),
@@ -100,7 +101,7 @@ func stateFields() []killField {
 func readHuge(k *Kill) string {
 	s := kiB(k.E.HugeFree) + " of it unused: only programs that ask for huge pages get it (vm.nr_hugepages)."
 	if n := k.whole(); n > 0 && k.constraint() != "memcg" {
-		s = explain.Percent(k.E.HugePages<<10, n) + " of RAM, " + s
+		s = units.Percent(k.E.HugePages<<10, n) + " of RAM, " + s
 	}
 	return s
 }
@@ -110,5 +111,5 @@ func readCacheLeft(k *Kill) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%s of it tmpfs and shared memory, which only swap can take: the rest is what reclaim had to work with.", explain.Size(uint64(shmem*k.page)))
+	return fmt.Sprintf("%s of it tmpfs and shared memory, which only swap can take: the rest is what reclaim had to work with.", units.Size(uint64(shmem*k.page)))
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 	oomfacts "kwhy/inspect/oom"
@@ -13,14 +14,14 @@ import (
 
 // Options say what Take is to find out.
 type Options struct {
-	Mem       inspect.Sources              // of the host
-	Procs     *procfacts.Processes         // that were scanned already; nil: Take scans
-	View      *explain.View[procfacts.Row] // the ranking; nil: the default one
-	Limit     int                          // of the default view
-	Groups    bool                         // walk the cgroups
-	GroupView *explain.View[oomfacts.Part] // which of them are shown: only their members are read
-	Everyone  bool                         // look at every process: for names and for who can't be killed
-	Cgroup    *oomfacts.Group              // rank within this one
+	Mem       inspect.Sources            // of the host
+	Procs     *procfacts.Processes       // that were scanned already; nil: Take scans
+	View      *lower.View[procfacts.Row] // the ranking; nil: the default one
+	Limit     int                        // of the default view
+	Groups    bool                       // walk the cgroups
+	GroupView *lower.View[oomfacts.Part] // which of them are shown: only their members are read
+	Everyone  bool                       // look at every process: for names and for who can't be killed
+	Cgroup    *oomfacts.Group            // rank within this one
 }
 
 // memNeeds is what scores and limits are set against.
@@ -38,7 +39,7 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 	}
 	out := &oomfacts.Snapshot{Mem: m, Got: inspect.Unread}
 	if o.View == nil {
-		if o.View, err = Processes(false).View(nil, nil, o.Limit); err != nil {
+		if o.View, err = lower.NewView(Processes(false), nil, nil, o.Limit); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -168,7 +169,7 @@ func first(out *oomfacts.Snapshot, order []int32, o Options) {
 			return
 		}
 	}
-	v, err := Processes(false).View([]string{"pid"}, nil, 3) // one of them may be kwhy
+	v, err := lower.NewView(Processes(false), []string{"pid"}, nil, 3) // one of them may be kwhy
 	if err != nil {
 		return
 	}
@@ -194,7 +195,7 @@ func firstTwo(ps *procfacts.Processes, order []int32) (a, b *procfacts.Process) 
 }
 
 // takeGroups walks the cgroups, and finds the victims of those that are shown.
-func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *explain.View[oomfacts.Part]) {
+func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *lower.View[oomfacts.Part]) {
 	groups, err := oomfacts.LimitedCgroups(h)
 	out.Got = inspect.ReasonOf(err)
 	out.Groups = groups
@@ -231,7 +232,7 @@ func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *explain.View[oomf
 // TakeTask takes a snapshot of one process and of where it stands; adj asks what
 // another adjustment would make of it.
 func TakeTask(h *inspect.Host, pid int32, adj *int32) (*oomfacts.Task, error) {
-	v, err := Processes(false).View([]string{"pid", "points"}, nil, 0)
+	v, err := lower.NewView(Processes(false), []string{"pid", "points"}, nil, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package oom
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 	procfacts "kwhy/inspect/proc"
@@ -9,25 +10,25 @@ import (
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
-func Topic() explain.Topic {
+func Topic() lower.Topic {
 	host, process := Host(), Process()
-	t := host.Topic("oom", func(h *inspect.Host, want inspect.Sources) (*oomfacts.Snapshot, error) {
+	t := lower.CardTopic(&host, "oom", func(h *inspect.Host, want inspect.Sources) (*oomfacts.Snapshot, error) {
 		o, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
 		return o, err
 	})
 	t.Trials = trials()
-	t = t.Plus(process.Topic("oom PID", func(h *inspect.Host, _ inspect.Sources) (*oomfacts.Task, error) {
+	t = t.Plus(lower.CardTopic(&process, "oom PID", func(h *inspect.Host, _ inspect.Sources) (*oomfacts.Task, error) {
 		return TakeTask(h, h.Self(), nil)
 	}))
-	t = t.Plus(Processes(false).Topic("oom", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+	t = t.Plus(lower.TableTopic(Processes(false), "oom", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 		o, order, err := Take(h, Options{View: v})
 		if err != nil {
 			return nil, nil, err
 		}
 		return o.Procs, order, nil
 	}))
-	t = t.Plus(Kills().Topic("oom log", kernelLog))
-	return t.Plus(Cgroups().Topic("oom", func(h *inspect.Host, v *explain.View[oomfacts.Part]) (explain.Rows[oomfacts.Part], []int32, error) {
+	t = t.Plus(lower.TableTopic(Kills(), "oom log", kernelLog))
+	return t.Plus(lower.TableTopic(Cgroups(), "oom", func(h *inspect.Host, v *lower.View[oomfacts.Part]) (explain.Rows[oomfacts.Part], []int32, error) {
 		o, _, err := Take(h, Options{Groups: true, GroupView: v, Limit: 1})
 		if err != nil {
 			return nil, nil, err
@@ -43,7 +44,7 @@ const liveRows = 5
 
 // kernelLog gives no rows: the kernel's log is no state of the host, and most
 // users may not read it. `kwhy oom log` does.
-func kernelLog(*inspect.Host, *explain.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
+func kernelLog(*inspect.Host, *lower.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
 	return noKills{}, nil, nil
 }
 

@@ -4,13 +4,14 @@ import (
 	"strconv"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 )
 
 // trials are the arithmetic of rows: the score of every process.
-func trials() []explain.Trial {
-	return []explain.Trial{{
+func trials() []lower.Trial {
+	return []lower.Trial{{
 		Key: "oom_score", Command: "oom", Rows: "processes", Unit: explain.Plain, Concept: "oom-score", Try: scores,
 		Formula: "of rss, swap, tables, adj and total, by the scale of this kernel",
 	}}
@@ -18,8 +19,8 @@ func trials() []explain.Trial {
 
 // scores recomputes the score of every process. Those that the kernel passes over for
 // what is not to be seen have none to compare with.
-func scores(h *inspect.Host) (out []explain.Tried, err error) {
-	v, err := Processes(false).View([]string{"pid", "points"}, nil, 0)
+func scores(h *inspect.Host) (out []lower.Tried, err error) {
+	v, err := lower.NewView(Processes(false), []string{"pid", "points"}, nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func scores(h *inspect.Host) (out []explain.Tried, err error) {
 			d = explain.Derivation{Unit: explain.Plain, Result: explain.I(n)}
 		}
 		d.Reported, d.Cause = explain.I(int64(r.P.OomScore)), "pages that CPUs have yet to add up, or the process moved between the reads"
-		out = append(out, explain.Tried{Row: "process " + strconv.Itoa(int(r.P.PID)) + " (" + r.P.Comm + ")", Derivation: d})
+		out = append(out, lower.Tried{Row: "process " + strconv.Itoa(int(r.P.PID)) + " (" + r.P.Comm + ")", Derivation: d})
 	}
 	return out, nil
 }

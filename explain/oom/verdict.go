@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 )
@@ -166,22 +167,22 @@ func (k *Kill) blame() blame {
 		held += n
 		domain = "of the limit, swap included"
 	}
-	return k.blameBy(held, whole, explain.Percent(held, whole)+" "+domain)
+	return k.blameBy(held, whole, units.Percent(held, whole)+" "+domain)
 }
 
 // blameBy judges by what the victim held of what ran out.
 func (k *Kill) blameBy(held, whole int64, share string) blame {
 	if float64(held) >= 0.5*float64(whole) {
-		return blame{role: "culprit", says: fmt.Sprintf("It held %s, %s: what it had was what was missing.", explain.Size(uint64(held)), share)}
+		return blame{role: "culprit", says: fmt.Sprintf("It held %s, %s: what it had was what was missing.", units.Size(uint64(held)), share)}
 	}
 	all := k.together()
 	none := len(k.E.Tasks) > 0 && float64(all) < 0.5*float64(whole)
 	if big := k.largest(); big != nil && !k.isVictim(big) && big.RSS*k.page > held && (!none || big.RSS*k.page > whole/4) {
-		s := fmt.Sprintf("It held %s, while %s (%d) had %s", share, big.Comm, big.PID, explain.Size(uint64(big.RSS*k.page)))
+		s := fmt.Sprintf("It held %s, while %s (%d) had %s", share, big.Comm, big.PID, units.Size(uint64(big.RSS*k.page)))
 		if n, ok := k.adj(); ok && n > 0 {
 			s += fmt.Sprintf(": its oom_score_adj of %d made it the first", n)
 			if k.span.known() {
-				s = strings.TrimSuffix(s, "made it the first") + "counted like another " + explain.Size(uint64(kernel.AdjPages(n, k.span.low)*k.page))
+				s = strings.TrimSuffix(s, "made it the first") + "counted like another " + units.Size(uint64(kernel.AdjPages(n, k.span.low)*k.page))
 			}
 		} else if big.HasAdj && big.Adj < 0 {
 			s += fmt.Sprintf(", which its oom_score_adj of %d protected", big.Adj)
@@ -189,12 +190,12 @@ func (k *Kill) blameBy(held, whole int64, share string) blame {
 		return blame{"bystander", adjustment, s + "."}
 	}
 	if none {
-		return blame{"bystander", elsewhere, fmt.Sprintf("It held %s, and all processes of the table together %s: most of the memory was in none of them%s.", share, explain.Percent(all, whole), but(k.others()))}
+		return blame{"bystander", elsewhere, fmt.Sprintf("It held %s, and all processes of the table together %s: most of the memory was in none of them%s.", share, units.Percent(all, whole), but(k.others()))}
 	}
 	if len(k.E.Tasks) == 0 {
 		return blame{}
 	}
-	return blame{role: "largest", says: fmt.Sprintf("It held %s, more than any other process; together they had %s.", share, explain.Size(uint64(k.together())))}
+	return blame{role: "largest", says: fmt.Sprintf("It held %s, more than any other process; together they had %s.", share, units.Size(uint64(k.together())))}
 }
 
 // other is something that held memory outside processes.
@@ -253,7 +254,7 @@ func (k *Kill) cgroupShmem() (n int64, name string) {
 func but(list []other) string {
 	var words []string
 	for _, o := range list {
-		words = append(words, explain.Size(uint64(o.bytes))+" "+o.name)
+		words = append(words, units.Size(uint64(o.bytes))+" "+o.name)
 	}
 	if len(words) == 0 {
 		return ""

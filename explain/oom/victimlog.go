@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
 )
@@ -30,7 +31,7 @@ func victimFields() []killField {
 		logField(doc{Key: "members", Label: "killed with it", Show: explain.Rare, Concept: "memory-cgroup", Gist: "The others that died with it, each with its PID."},
 			func(k *Kill) value { return explain.L(k.members()) }, func(k *Kill) string {
 				if k.E.Whole != "" {
-					return fmt.Sprintf("%s in all: memory.oom.group is set for %s.", explain.Plural(len(k.E.Victims), "process", "processes"), k.E.Whole)
+					return fmt.Sprintf("%s in all: memory.oom.group is set for %s.", units.Plural(len(k.E.Victims), "process", "processes"), k.E.Whole)
 				}
 				return "They shared its memory."
 			}),
@@ -152,7 +153,7 @@ func readFreed(k *Kill) string {
 	var words []string
 	add := func(n int64, name string) {
 		if n > 0 {
-			words = append(words, explain.Size(uint64(n))+" "+name)
+			words = append(words, units.Size(uint64(n))+" "+name)
 		}
 	}
 	if t := k.E.Row(v.PID); v.Anon == kmsg.Unset && t != nil {
@@ -172,7 +173,7 @@ func readFreed(k *Kill) string {
 		s += "."
 	}
 	if n, ok := k.swapped(); ok && n > 0 {
-		s += " And " + explain.Size(uint64(n)) + " of swap."
+		s += " And " + units.Size(uint64(n)) + " of swap."
 	}
 	switch {
 	case v.Reaped:

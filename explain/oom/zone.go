@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect/kmsg"
 )
 
@@ -96,7 +96,7 @@ func zoneName(z *kmsg.Zone) string {
 	return fmt.Sprintf("node %d %s", z.Node, z.Name)
 }
 
-func kiB(n int64) string { return explain.Size(uint64(max(n, 0)) << 10) }
+func kiB(n int64) string { return units.Size(uint64(max(n, 0)) << 10) }
 
 func readZone(k *Kill) string {
 	z := k.failing()
@@ -144,7 +144,7 @@ func (k *Kill) blocks(z *kmsg.Zone) (usable, kept int64, told bool) {
 
 func (k *Kill) readBlocks(z *kmsg.Zone) string {
 	usable, kept, told := k.blocks(z)
-	many := func(n int64) string { return explain.Plural(n, "block", "blocks") }
+	many := func(n int64) string { return units.Plural(n, "block", "blocks") }
 	switch {
 	case !told:
 		return ""
@@ -155,7 +155,7 @@ func (k *Kill) readBlocks(z *kmsg.Zone) string {
 	}
 	s := fmt.Sprintf("When this was written it had %s of order %d and above again: they came free after the request had failed.", many(usable), k.E.Order)
 	if kept > 0 {
-		s += fmt.Sprintf(" Another %s were kept from it: for CMA (C), urgent requests (H) or isolated (I).", explain.Number(kept))
+		s += fmt.Sprintf(" Another %s were kept from it: for CMA (C), urgent requests (H) or isolated (I).", units.Number(kept))
 	}
 	return s
 }

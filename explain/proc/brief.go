@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -53,7 +54,7 @@ func memories() []detailField {
 		case p.RssAnon < 0:
 			return ""
 		}
-		return explain.Percent(int64(p.VmSwap), int64(p.VmSwap+p.RssAnon)) + " of its anonymous memory is in swap."
+		return units.Percent(int64(p.VmSwap), int64(p.VmSwap+p.RssAnon)) + " of its anonymous memory is in swap."
 	})}
 }
 
@@ -63,7 +64,7 @@ func readRSS(d detail) string {
 	var s string
 	for i := range d.Bounds {
 		if r := &d.Bounds[i]; r.Source == inspect.Meminfo && r.Limit > 0 {
-			s = string(explain.AppendPercent(nil, float64(p.VmRSS)/r.Limit)) + " of RAM"
+			s = string(units.AppendPercent(nil, float64(p.VmRSS)/r.Limit)) + " of RAM"
 		}
 	}
 	if p.RssAnon < 0 || p.RssFile < 0 || p.RssShmem < 0 {
@@ -75,7 +76,7 @@ func readRSS(d detail) string {
 	if s != "" {
 		s += ": "
 	}
-	size := func(n inspect.Num) string { return explain.Size(uint64(n)) }
+	size := func(n inspect.Num) string { return units.Size(uint64(n)) }
 	return s + size(p.RssAnon) + " anonymous, " + size(p.RssFile) + " of files, " + size(p.RssShmem) + " shared memory; shared pages are counted in full."
 }
 
@@ -109,8 +110,8 @@ func readAdj(d detail) string {
 	case adj == -1000:
 		return "It is never killed for want of memory."
 	case adj < 0:
-		return fmt.Sprintf("As if it used %s of RAM and swap less than it does.", explain.Percent(int64(-adj), 1000))
+		return fmt.Sprintf("As if it used %s of RAM and swap less than it does.", units.Percent(int64(-adj), 1000))
 	default:
-		return fmt.Sprintf("As if it used %s of RAM and swap more than it does.", explain.Percent(int64(adj), 1000))
+		return fmt.Sprintf("As if it used %s of RAM and swap more than it does.", units.Percent(int64(adj), 1000))
 	}
 }

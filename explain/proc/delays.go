@@ -2,6 +2,7 @@ package proc
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -20,7 +21,7 @@ func delays() []detailField {
 			if n.Count == 0 {
 				return "Never."
 			}
-			return explain.Plural(n.Count, "time", "times") + ", " + explain.Span(n.Seconds/float64(n.Count)) + " each."
+			return units.Plural(n.Count, "time", "times") + ", " + units.Span(n.Seconds/float64(n.Count)) + " each."
 		})
 	}
 	type of = *procfacts.Delays

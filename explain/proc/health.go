@@ -4,21 +4,22 @@ import (
 	"fmt"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
 
 // Health says in a few words how a host's processes stand.
-func Health(l *procfacts.Snapshot) explain.Health {
-	return explain.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
+func Health(l *procfacts.Snapshot) lower.Health {
+	return lower.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
 }
 
 func healthUse(l list) string {
 	users, _ := split(l)
-	words := []string{explain.Plural(users, "process", "processes")}
+	words := []string{units.Plural(users, "process", "processes")}
 	if max, ok := l.Settings.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
-		words = append(words, fmt.Sprintf("%s, %s of threads-max", explain.Plural(int64(l.Tasks), "thread", "threads"), explain.Percent(int64(l.Tasks), max)))
+		words = append(words, fmt.Sprintf("%s, %s of threads-max", units.Plural(int64(l.Tasks), "thread", "threads"), units.Percent(int64(l.Tasks), max)))
 	}
 	return strings.Join(words, ", ")
 }
@@ -33,7 +34,7 @@ func healthWaits(l list) string {
 	if n == 0 {
 		return "none in D"
 	}
-	return explain.Number(n) + " in D"
+	return units.Number(n) + " in D"
 }
 
 func healthErrors(l list) string {
@@ -41,7 +42,7 @@ func healthErrors(l list) string {
 		return ""
 	}
 	if n := len(zombies(l)); n > 0 {
-		return explain.Plural(n, "zombie", "zombies")
+		return units.Plural(n, "zombie", "zombies")
 	}
 	return "no zombies"
 }

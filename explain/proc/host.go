@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -78,9 +79,9 @@ func limit(name, gist string, src inspect.Source) field {
 			case tasks == inspect.Unset || n <= 0:
 				return ""
 			case src == inspect.KernelPIDMax && l.Procs.Host.OwnPIDMax():
-				return explain.Percent(int64(tasks), n) + " of them in use: this is the bound of a PID namespace below the host's. Those of the namespaces above it hold too, and are not to be seen from here."
+				return units.Percent(int64(tasks), n) + " of them in use: this is the bound of a PID namespace below the host's. Those of the namespaces above it hold too, and are not to be seen from here."
 			}
-			return explain.Percent(int64(tasks), n) + " of them in use."
+			return units.Percent(int64(tasks), n) + " of them in use."
 		}}
 }
 
@@ -125,7 +126,7 @@ func readStates(l list) string {
 	var words []string
 	for _, s := range []byte("RDSTtZIPXm") {
 		if count[s] > 0 {
-			words = append(words, explain.Number(count[s])+" "+names[s])
+			words = append(words, units.Number(count[s])+" "+names[s])
 		}
 	}
 	text := strings.Join(words, ", ") + "."
@@ -142,13 +143,13 @@ func readTasks(l list) string {
 	case !ok1 || !ok2:
 		return ""
 	case l.Procs.Host.OwnPIDMax():
-		return fmt.Sprintf("%s of threads-max, on the whole host.", explain.Percent(int64(l.Tasks), max))
+		return fmt.Sprintf("%s of threads-max, on the whole host.", units.Percent(int64(l.Tasks), max))
 	}
 	name, least := "pid_max", pid
 	if max < pid {
 		name, least = "threads-max", max
 	}
-	return fmt.Sprintf("%s of %s, the lower of the two bounds below.", explain.Percent(int64(l.Tasks), least), name)
+	return fmt.Sprintf("%s of %s, the lower of the two bounds below.", units.Percent(int64(l.Tasks), least), name)
 }
 
 func readRunning(l list) string {
@@ -157,9 +158,9 @@ func readRunning(l list) string {
 		return ""
 	}
 	if n > cpus {
-		return fmt.Sprintf("On %s: %s.", explain.Plural(cpus, "CPU", "CPUs"), explain.Plural(n-cpus, "waits for its turn", "wait for their turn"))
+		return fmt.Sprintf("On %s: %s.", units.Plural(cpus, "CPU", "CPUs"), units.Plural(n-cpus, "waits for its turn", "wait for their turn"))
 	}
-	return fmt.Sprintf("On %s, kwhy among them: nobody waits for a CPU.", explain.Plural(cpus, "CPU", "CPUs"))
+	return fmt.Sprintf("On %s, kwhy among them: nobody waits for a CPU.", units.Plural(cpus, "CPU", "CPUs"))
 }
 
 func zombies(l list) (out []*procfacts.Process) {
@@ -195,11 +196,11 @@ func parentsOf(l list) string {
 		if i, ok := l.Procs.Row(pid); ok {
 			name = l.Procs.Rows[i].Comm
 		}
-		words = append(words, fmt.Sprintf("%s of %s (%d)", explain.Number(by[pid]), name, pid))
+		words = append(words, fmt.Sprintf("%s of %s (%d)", units.Number(by[pid]), name, pid))
 	}
 	s := strings.Join(words, ", ")
 	if n := len(parents) - 5; n > 0 {
-		s += fmt.Sprintf(", and of %s more", explain.Plural(n, "parent", "parents"))
+		s += fmt.Sprintf(", and of %s more", units.Plural(n, "parent", "parents"))
 	}
 	return s
 }
@@ -217,7 +218,7 @@ func rules() []explain.Rule[*procfacts.Snapshot] {
 		return explain.Rule[*procfacts.Snapshot]{ID: id, What: "threads / kernel." + name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
 			Of: func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
 			Say: func(l list) string {
-				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", explain.AppendPercent(nil, share(l, src).Float()), name)
+				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", units.AppendPercent(nil, share(l, src).Float()), name)
 			}}
 	}
 	return []explain.Rule[*procfacts.Snapshot]{
@@ -228,7 +229,7 @@ func rules() []explain.Rule[*procfacts.Snapshot] {
 			Evidence: []string{"zombies"}, Concept: "zombie", Next: "kwhy proc --state Z",
 			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {
-				return explain.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how: " + parentsOf(l)
+				return units.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how: " + parentsOf(l)
 			}},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -26,7 +27,7 @@ func program() []detailField {
 				}
 				return names(d.Args)
 			}, func(d detail) string {
-				return explain.Plural(len(d.Args), "argument", "arguments") + ", the program's own name first."
+				return units.Plural(len(d.Args), "argument", "arguments") + ", the program's own name first."
 			}),
 		told(doc{Key: "exe", Label: "program", Source: inspect.PIDExe, Concept: "running-a-program", Gist: "The file that it runs."},
 			func(d detail) value { return text(d.Exe) }, func(d detail) string {
@@ -53,7 +54,7 @@ func family() []detailField {
 				return explain.S(d.Born.UTC().Format(time.RFC3339))
 			}, func(d detail) string {
 				if a := age(d.Row); a > 0 {
-					return explain.Span(a) + " ago."
+					return units.Span(a) + " ago."
 				}
 				return ""
 			}),

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -79,12 +80,12 @@ func readFiles(d detail) string {
 	var words []string
 	for i, n := range countFiles(d) {
 		if n > 0 {
-			words = append(words, explain.Plural(n, fileKinds()[i][0], fileKinds()[i][1]))
+			words = append(words, units.Plural(n, fileKinds()[i][0], fileKinds()[i][1]))
 		}
 	}
 	var s string
 	if p := d.Row.P; p.MaxFDs > 0 && p.FDs >= 0 {
-		s = explain.Percent(int64(p.FDs), int64(p.MaxFDs)) + " of the " + explain.Number(int64(p.MaxFDs)) + " that it may have. "
+		s = units.Percent(int64(p.FDs), int64(p.MaxFDs)) + " of the " + units.Number(int64(p.MaxFDs)) + " that it may have. "
 	}
 	if words != nil {
 		s += strings.Join(words, ", ") + "."
@@ -100,5 +101,5 @@ func cached(all, disk uint64, where, more string) string {
 	case disk >= all:
 		return more
 	}
-	return explain.Percent(all-disk, all) + " of what was asked for " + where + "."
+	return units.Percent(all-disk, all) + " of what was asked for " + where + "."
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -90,11 +91,11 @@ func forPeople(r rungRow, v value) value {
 	case !v.Has():
 		return v
 	case r.It.Unit == "bytes":
-		return explain.S(explain.Size(uint64(max(v.Float(), 0))))
+		return explain.S(units.Size(uint64(max(v.Float(), 0))))
 	case v.Float() == math.Trunc(v.Float()):
-		return explain.S(explain.Number(int64(v.Float())))
+		return explain.S(units.Number(int64(v.Float())))
 	}
-	return explain.S(string(explain.AppendDecimal(nil, v.Float())))
+	return explain.S(string(units.AppendDecimal(nil, v.Float())))
 }
 
 func whyRung(r rungRow) string {
@@ -204,7 +205,7 @@ func ladderRules() []explain.Rule[rungRow] {
 			return explain.F(r.It.Used / r.It.Limit)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r rungRow) string {
-			return r.It.Resource + ": " + string(explain.AppendPercent(nil, r.It.Used/r.It.Limit)) + " of what " + r.It.Step + " " + r.It.Where + " allows"
+			return r.It.Resource + ": " + string(units.AppendPercent(nil, r.It.Used/r.It.Limit)) + " of what " + r.It.Step + " " + r.It.Where + " allows"
 		},
 	}}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -106,7 +107,7 @@ func grown(d detail) string {
 	p := d.Row.P
 	var out string
 	if p.Threads > 1 {
-		out += " It has begun " + explain.Plural(p.Threads-1, "thread", "threads") + " by clone that " + oneOrMany(p.Threads-1, "lives", "live") + " still."
+		out += " It has begun " + units.Plural(p.Threads-1, "thread", "threads") + " by clone that " + oneOrMany(p.Threads-1, "lives", "live") + " still."
 	}
 	if p.Session == p.PID {
 		out += " It called setsid, for a session of its own."

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 )
@@ -55,9 +56,9 @@ func pidsRules() []explain.Rule[cgroupfacts.PidsPart] {
 			return explain.Critical
 		},
 		Say: func(p cgroupfacts.PidsPart) string {
-			s := fmt.Sprintf("cgroup %s has %s of its %s", p.It.Path, explain.Number(p.It.Use), explain.Plural(p.It.Limit, "thread", "threads"))
+			s := fmt.Sprintf("cgroup %s has %s of its %s", p.It.Path, units.Number(p.It.Use), units.Plural(p.It.Limit, "thread", "threads"))
 			if p.It.Refused > 0 {
-				s += "; fork failed there " + explain.Plural(p.It.Refused, "time", "times")
+				s += "; fork failed there " + units.Plural(p.It.Refused, "time", "times")
 			}
 			return s
 		},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -77,7 +78,7 @@ func seccomp() detailField {
 // grouped writes a number of status as people read it.
 func grouped(text string) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return explain.Number(n)
+		return units.Number(n)
 	}
 	return text
 }
@@ -163,7 +164,7 @@ func otherCaps(d detail, eff uint64) string {
 		s += " It may take up " + strings.Join(capNames(prm&^eff), ", ") + "."
 	}
 	if bnd, ok := mask(d.Status["CapBnd"]); ok && bnd&^eff != 0 {
-		s += " A program with file capabilities, or set-user-ID root, could add " + explain.Plural(len(capNames(bnd&^eff)), "more", "more") + "."
+		s += " A program with file capabilities, or set-user-ID root, could add " + units.Plural(len(capNames(bnd&^eff)), "more", "more") + "."
 	}
 	for _, set := range [...]struct{ line, text string }{{"CapInh", "Inheritable: "}, {"CapAmb", "Kept by plain programs: "}} {
 		if n, ok := mask(d.Status[set.line]); ok && n != 0 {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -84,11 +85,11 @@ func inUnit(v value, unit string) value {
 	case !v.Has():
 		return v
 	case unit == "bytes":
-		return explain.S(explain.Size(v.Uint()))
+		return explain.S(units.Size(v.Uint()))
 	case unit == "seconds":
-		return explain.S(explain.Span(v.Float()))
+		return explain.S(units.Span(v.Float()))
 	}
-	return explain.S(explain.Number(v.Uint()))
+	return explain.S(units.Number(v.Uint()))
 }
 
 // used is what a process has of what a limit bounds.

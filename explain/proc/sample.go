@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -73,11 +74,11 @@ func sampling() []sampleField {
 			return explain.F(float64(s.Rounds) / s.Took.Seconds())
 		}, nil),
 		field(doc{Key: "cost", Unit: explain.Seconds, Concept: "cpu-time", Gist: "CPU time that kwhy itself spent on it."}, func(s sample) value { return explain.F(s.Cost.Seconds()) }, func(s sample) string {
-			return explain.Percent(s.Cost, s.Took) + " of one CPU: what looking costs this host, not the process."
+			return units.Percent(s.Cost, s.Took) + " of one CPU: what looking costs this host, not the process."
 		}),
 		field(doc{Key: "ran", Label: "on a CPU", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads were on a CPU meanwhile, by the kernel's own clock."},
 			func(s sample) value { return clock(s, s.Ran) }, func(s sample) string {
-				return explain.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock" + lost(s) + "."
+				return units.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock" + lost(s) + "."
 			}),
 		field(doc{Key: "waited", Label: "ready", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU}, Concept: "cpu-time", Gist: "How long its threads were ready meanwhile, and did not get a CPU."},
 			func(s sample) value { return clock(s, s.Waited) }, readWaited),
@@ -89,7 +90,7 @@ func sampling() []sampleField {
 				return explain.F(s.Quota.Stood.Seconds())
 			}, func(s sample) string {
 				q := &s.Quota
-				return fmt.Sprintf("Its cgroup may use %s CPUs, and had used that up in %s of %s.", explain.AppendDecimal(nil, q.CPUs), explain.Number(q.Throttled), explain.Plural(q.Periods, "period", "periods"))
+				return fmt.Sprintf("Its cgroup may use %s CPUs, and had used that up in %s of %s.", units.AppendDecimal(nil, q.CPUs), units.Number(q.Throttled), units.Plural(q.Periods, "period", "periods"))
 			}),
 	}
 }
@@ -99,7 +100,7 @@ func lost(s sample) string {
 	if s.Lost == 0 {
 		return ""
 	}
-	return ", without " + explain.Plural(s.Lost, "thread that", "threads that") + " ended meanwhile"
+	return ", without " + units.Plural(s.Lost, "thread that", "threads that") + " ended meanwhile"
 }
 
 // readWaited tells why it was ready and had no CPU: its cgroup's quota was used up, or
@@ -127,7 +128,7 @@ func readRounds(s sample) string {
 	if s.Took <= 0 {
 		return ""
 	}
-	text := string(explain.AppendDecimal(nil, float64(s.Rounds)/s.Took.Seconds())) + " a second, for " + explain.Span(s.Took.Seconds()) + "."
+	text := string(units.AppendDecimal(nil, float64(s.Rounds)/s.Took.Seconds())) + " a second, for " + units.Span(s.Took.Seconds()) + "."
 	if s.Ended {
 		return text + " The process ended meanwhile."
 	}

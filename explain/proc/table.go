@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -49,7 +51,7 @@ func rowRules() []explain.Rule[procfacts.Row] {
 				return explain.F(float64(p.P.FDs) / float64(p.P.MaxFDs))
 			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 			Say: func(p row) string {
-				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), explain.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs)))
+				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs)))
 			}},
 		{ID: "proc.uninterruptible", What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
 			Means:    "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: no signal reaches it, and it counts as load.",
@@ -443,4 +445,4 @@ func FDLimit() column {
 }
 
 // Columns lists what --columns takes, each with its gist.
-func Columns() string { return explain.ColumnHelp(Processes().Fields) }
+func Columns() string { return lower.ColumnHelp(Processes().Fields) }

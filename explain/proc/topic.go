@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -12,9 +13,9 @@ import (
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
-func Topic() explain.Topic {
+func Topic() lower.Topic {
 	host := Host()
-	t := host.Topic("proc", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Snapshot, error) {
+	t := lower.CardTopic(&host, "proc", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Snapshot, error) {
 		ps, err := Scan(h, inspect.Of(inspect.PIDStat), nil)
 		if err != nil {
 			return nil, err
@@ -22,10 +23,10 @@ func Topic() explain.Topic {
 		return procfacts.Take(h, ps, nil)
 	})
 	sampled := Sampled()
-	t = t.Plus(sampled.Topic("proc PID --sample", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Sample, error) {
+	t = t.Plus(lower.CardTopic(&sampled, "proc PID --sample", func(h *inspect.Host, _ inspect.Sources) (*procfacts.Sample, error) {
 		return Take(context.Background(), h, h.Self(), 20*time.Millisecond)
 	}))
-	t = t.Plus(Doings().Topic("proc PID --sample", func(h *inspect.Host, v *explain.View[doingRow]) (explain.Rows[doingRow], []int32, error) {
+	t = t.Plus(lower.TableTopic(Doings(), "proc PID --sample", func(h *inspect.Host, v *lower.View[doingRow]) (explain.Rows[doingRow], []int32, error) {
 		s, err := Take(context.Background(), h, h.Self(), 20*time.Millisecond)
 		if err != nil {
 			return nil, nil, err
@@ -33,18 +34,18 @@ func Topic() explain.Topic {
 		return s, v.Order(s), nil
 	}))
 	process := Process()
-	t = t.Plus(process.Topic("proc PID", self))
+	t = t.Plus(lower.CardTopic(&process, "proc PID", self))
 	t = t.Plus(detailTopic(Namespaces(), func(d detail) []procfacts.Namespace { return d.Namespaces }))
 	t = t.Plus(detailTopic(Limits(), func(d detail) []procfacts.Bound { return d.Bounds }))
-	t = t.Plus(PidsGroups().Topic("proc", func(h *inspect.Host, v *explain.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
+	t = t.Plus(lower.TableTopic(PidsGroups(), "proc", func(h *inspect.Host, v *lower.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
 		l := cgroupfacts.TakePids(h)
 		return l, v.Order(l), nil
 	}))
 	t = t.Plus(detailTopic(Rlimits(), func(d detail) []procfacts.Limit { return d.Limits }))
-	t = t.Plus(EachThread().Topic("proc --threads", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+	t = t.Plus(lower.TableTopic(EachThread(), "proc --threads", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return ScanThreads(h, want, nil) })
 	}))
-	return t.Plus(Processes().Topic("proc", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+	return t.Plus(lower.TableTopic(Processes(), "proc", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return Scan(h, want, nil) })
 	}))
 }
@@ -104,8 +105,8 @@ func ThreadDetail(h *inspect.Host, tid int32, want inspect.Sources) (*procfacts.
 	return procfacts.TakeThread(h, ps, tid, want)
 }
 
-func detailTopic[T any](table *explain.Table[procfacts.DetailPart[T]], of func(detail) []T) explain.Topic {
-	return table.Topic("proc PID", func(h *inspect.Host, v *explain.View[procfacts.DetailPart[T]]) (explain.Rows[procfacts.DetailPart[T]], []int32, error) {
+func detailTopic[T any](table *explain.Table[procfacts.DetailPart[T]], of func(detail) []T) lower.Topic {
+	return lower.TableTopic(table, "proc PID", func(h *inspect.Host, v *lower.View[procfacts.DetailPart[T]]) (explain.Rows[procfacts.DetailPart[T]], []int32, error) {
 		d, err := self(h, v.Needs().Plus(inspect.Of(inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDLimits)))
 		if err != nil {
 			return nil, nil, err

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -29,7 +29,7 @@ func why(b []byte, r row) []byte {
 		}
 	}
 	if p.MaxFDs > 0 && p.FDs*10 >= p.MaxFDs*9 {
-		b = append(explain.AppendPercent(append(b, "; has "...), float64(p.FDs)/float64(p.MaxFDs)), " of the files that it may open"...)
+		b = append(units.AppendPercent(append(b, "; has "...), float64(p.FDs)/float64(p.MaxFDs)), " of the files that it may open"...)
 	}
 	return b
 }
@@ -41,7 +41,7 @@ func doing(b []byte, r row) []byte {
 	case p.Frozen:
 		return append(b, "frozen with its cgroup, until that is thawed"...)
 	case p.MainEnded():
-		b = explain.AppendNumber(append(b, "its main thread has ended; "...), int64(p.Threads-1))
+		b = units.AppendNumber(append(b, "its main thread has ended; "...), int64(p.Threads-1))
 		return append(append(b, oneOrMany(p.Threads-1, " other goes", " others go")...), " on"...)
 	}
 	switch p.State {
@@ -90,8 +90,8 @@ func AppendThrottled(b []byte, r row) []byte {
 	if t.Throttled == 0 {
 		return b
 	}
-	b = append(explain.AppendDecimal(append(b, "its cgroup may use "...), t.CPUs), " CPUs, and was stopped in "...)
-	b = explain.AppendPercent(b, float64(t.Throttled)/float64(max(t.Periods, t.Throttled)))
+	b = append(units.AppendDecimal(append(b, "its cgroup may use "...), t.CPUs), " CPUs, and was stopped in "...)
+	b = units.AppendPercent(b, float64(t.Throttled)/float64(max(t.Periods, t.Throttled)))
 	return append(b, ends...)
 }
 

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	schedfacts "kwhy/inspect/sched"
 )
@@ -57,7 +58,7 @@ func cpuTime() []field {
 	}
 	out := []field{
 		lists("cpus_online", "online", "CPUs that tasks may run on.", func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
-			return explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
+			return units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
 		}),
 		lists("cpus_isolated", "isolated", "CPUs that get only the tasks which are pinned to them: isolcpus=.", func(l *inspect.CPULists) string { return l.Isolated }, nil),
 		lists("cpus_nohz_full", "nohz_full", "CPUs without a tick while they have one task: nohz_full=.", func(l *inspect.CPULists) string { return l.NohzFull }, nil),
@@ -65,7 +66,7 @@ func cpuTime() []field {
 		{Doc: doc{Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Grown: true, Source: inspect.ProcStat, Concept: "cpu-time", Gist: "The time of all CPUs together since boot."},
 			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) }, Reading: func(s sched) string {
 				if _, over, ok := s.Before(); ok {
-					return "Of all CPUs in the last " + explain.Span(over.Seconds()) + ", and so is what follows."
+					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
 				}
 				return "Since boot; --interval 1s says what is going on now."
 			}},
@@ -107,7 +108,7 @@ func readKind(s sched, k kind) string {
 		was = &before.All
 	}
 	f := share(&s.All, was, k.of)
-	says := string(explain.AppendPercent(nil, f)) + ": "
+	says := string(units.AppendPercent(nil, f)) + ": "
 	switch {
 	case k.key == "cpu_iowait":
 		return says + "idle time too: the CPU could have run other tasks. It says little where there are several."

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -51,7 +52,7 @@ func clocksOf(p, was *procfacts.Process, over float64) clocks {
 		c.why = inspect.NoInterval
 		return c
 	}
-	c.ran, c.waited, c.turns, c.over = p.Ran-was.Ran, p.Waited-was.Waited, p.Turns-was.Turns, "in the last "+explain.Span(over)
+	c.ran, c.waited, c.turns, c.over = p.Ran-was.Ran, p.Waited-was.Waited, p.Turns-was.Turns, "in the last "+units.Span(over)
 	if c.ran < 0 || c.waited < 0 || c.turns < 0 { // a thread that ended took its own along
 		c.why = inspect.Reset
 	}
@@ -78,7 +79,7 @@ func perTurn(key, label, gist, says string, get func(clocks) inspect.Num) taskFi
 		return explain.F(float64(get(c)) / float64(c.turns) / 1e9)
 	}, func(t one) string {
 		c := taskClocks(t)
-		return says + explain.Plural(c.turns, "turn", "turns") + " " + c.over + "."
+		return says + units.Plural(c.turns, "turn", "turns") + " " + c.over + "."
 	})
 }
 
@@ -97,7 +98,7 @@ func readWaited(t one) string {
 	case c.ran+c.waited <= 0:
 		return "It did not want a CPU " + c.over + "."
 	}
-	return "Ready while others ran, " + c.over + ": " + explain.Percent(int64(c.waited), int64(c.ran+c.waited)) + " of the time that its threads wanted a CPU."
+	return "Ready while others ran, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) + " of the time that its threads wanted a CPU."
 }
 
 // stops is how often the cgroup that bounds a task was stopped: over the interval,
@@ -118,7 +119,7 @@ func taskStops(t one) stops {
 	if !ok {
 		return s
 	}
-	return stops{since.Periods, since.Throttled, "in the last " + explain.Span(over.Seconds()), true}
+	return stops{since.Periods, since.Throttled, "in the last " + units.Span(over.Seconds()), true}
 }
 
 func (s stops) share() float64 { return float64(s.throttled) / float64(max(s.periods, 1)) }
@@ -151,7 +152,7 @@ func bounds() []taskField {
 			return explain.F(taskStops(t).share())
 		}, func(t one) string {
 			s := taskStops(t)
-			return explain.Number(s.throttled) + " of " + explain.Plural(s.periods, "period", "periods") + " " + s.over + ": then it stands still until the next."
+			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " + s.over + ": then it stands still until the next."
 		}),
 		bound(doc{Key: "cpu_throttled_time", Label: "stopped for", Unit: explain.Seconds, Counter: true, Grown: true, Gist: "How long that cgroup's CPUs were stopped, added up over CPUs."}, func(t one) value {
 			return explain.F(t.Bound.Stood.Seconds())
@@ -189,7 +190,7 @@ func boundRules() []explain.Rule[one] {
 		}, At: throttledAt(), BasisOf: func(t one) explain.Basis { return basis(taskStops(t).watched) },
 		Say: func(t one) string {
 			s := taskStops(t)
-			return "its cgroup " + t.Bound.Path + " used up its time in " + string(explain.AppendPercent(nil, s.share())) + " of its periods " + s.over + ": then all of its tasks stand still until the next"
+			return "its cgroup " + t.Bound.Path + " used up its time in " + string(units.AppendPercent(nil, s.share())) + " of its periods " + s.over + ": then all of its tasks stand still until the next"
 		},
 	}}
 }

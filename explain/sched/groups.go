@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	schedfacts "kwhy/inspect/sched"
@@ -104,7 +105,7 @@ func whyGroup(r groupRow) string {
 	if n := sharesOf(g); g.Idle {
 		words = append(words, "cpu.idle: it gets what others leave, at the weight of SCHED_IDLE")
 	} else if n != 0 && n != 1024 {
-		words = append(words, string(explain.AppendPercent(nil, float64(n)/1024))+" of what a sibling with default settings gets, where both want all they can get")
+		words = append(words, string(units.AppendPercent(nil, float64(n)/1024))+" of what a sibling with default settings gets, where both want all they can get")
 	}
 	if g.Cpuset != "" {
 		words = append(words, "kept to CPUs "+g.Cpuset)
@@ -125,7 +126,7 @@ func whyBounded(r groupRow) string {
 	case f == 0:
 		return "never stopped" + span
 	}
-	return string(explain.AppendPercent(nil, f)) + " of its periods of " + explain.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
+	return string(units.AppendPercent(nil, f)) + " of its periods of " + units.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
 }
 
 func groupRules() []explain.Rule[groupRow] {

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	schedfacts "kwhy/inspect/sched"
 )
 
 // Health says in a few words how a host's CPUs stand.
-func Health(s sched) explain.Health {
-	return explain.Health{Utilisation: healthUse(s), Saturation: healthWaits(s), Errors: healthLost(s)}
+func Health(s sched) lower.Health {
+	return lower.Health{Utilisation: healthUse(s), Saturation: healthWaits(s), Errors: healthLost(s)}
 }
 
 func idle(t *schedfacts.CPUTimes) uint64 { return t.Idle + t.IOWait }
@@ -18,10 +19,10 @@ func idle(t *schedfacts.CPUTimes) uint64 { return t.Idle + t.IOWait }
 func healthUse(s sched) string {
 	var words []string
 	if was, over, ok := s.Before(); ok && s.All.Total() > was.All.Total() { // the times of a copy stand still
-		words = append(words, fmt.Sprintf("%s busy over %s", explain.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), explain.Span(over.Seconds())))
+		words = append(words, fmt.Sprintf("%s busy over %s", units.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), units.Span(over.Seconds())))
 	}
 	if s.Load[0] != "" {
-		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")))
+		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")))
 	}
 	return strings.Join(words, ", ")
 }
@@ -29,10 +30,10 @@ func healthUse(s sched) string {
 func healthWaits(s sched) string {
 	var words []string
 	if l := s.Pressure.Some; l != nil {
-		words = append(words, fmt.Sprintf("pressure %s", explain.AppendPercent(nil, l.Avg10/100)))
+		words = append(words, fmt.Sprintf("pressure %s", units.AppendPercent(nil, l.Avg10/100)))
 	}
 	if n, ok := s.Stat["procs_running"]; ok {
-		words = append(words, fmt.Sprintf("%s runnable", explain.Number(n)))
+		words = append(words, fmt.Sprintf("%s runnable", units.Number(n)))
 	}
 	return strings.Join(words, ", ")
 }
@@ -42,5 +43,5 @@ func healthLost(s sched) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("steal %s", explain.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })))
+	return fmt.Sprintf("steal %s", units.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -107,7 +108,7 @@ func hasLazy(machine string) bool {
 // readTick says what the tick does to a task that has used its slice: it marks it,
 // and where it is put off the mode decides.
 func readTick(s sched) string {
-	says := "Every " + explain.Span(1/hz(s).Float()) + " on a busy CPU: by then at the latest a task that has used its slice is "
+	says := "Every " + units.Span(1/hz(s).Float()) + " on a busy CPU: by then at the latest a task that has used its slice is "
 	switch mode, _ := preemption(s); mode {
 	case "full", "rt":
 		return says + "put off."

@@ -8,6 +8,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 	schedfacts "kwhy/inspect/sched"
@@ -127,7 +128,7 @@ func realtimeBound(s sched) string {
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == 0:
 		return "The fair server, which would keep some time for fair tasks, is switched off."
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime != inspect.Unset:
-		return "Though it never waits, the fair server gives fair tasks " + explain.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + explain.Span(float64(s.Debug.FairPeriod)/1e9) + "."
+		return "Though it never waits, the fair server gives fair tasks " + units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
 	case s.Kernel().AtLeast(6, 12):
 		return "Though it never waits, the fair server gives fair tasks some of each second, 5 % unless that was changed."
 	case !known:
@@ -135,7 +136,7 @@ func realtimeBound(s sched) string {
 	case run < 0 || run >= period:
 		return "Nothing keeps any time for fair tasks: sched_rt_runtime_us is off."
 	}
-	return "After " + explain.Span(float64(run)/1e6) + " of each " + explain.Span(float64(period)/1e6) + " real-time tasks are put off, so that others get the rest."
+	return "After " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) + " real-time tasks are put off, so that others get the rest."
 }
 
 func readNice(t one) string {

@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 	schedfacts "kwhy/inspect/sched"
@@ -76,7 +77,7 @@ func readLoad(s sched, i int) string {
 	if cpus == 0 {
 		return ""
 	}
-	says := fmt.Sprintf("%.2f for each of %s", f/cpus, explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
+	says := fmt.Sprintf("%.2f for each of %s", f/cpus, units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
 	if i > 0 {
 		return says + "."
 	}

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	schedfacts "kwhy/inspect/sched"
 )
@@ -34,7 +35,7 @@ func realtime() []field {
 				if n == 0 {
 					return "All of them the kernel's own."
 				}
-				return explain.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
+				return units.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
 			}},
 		micro("sched_rt_runtime_us", "rt runtime", "kernel.sched_rt_runtime_us", "What real-time tasks may use of each period.", inspect.SchedRTRuntime, readRuntime),
 		micro("sched_rt_period_us", "rt period", "kernel.sched_rt_period_us", "The period of that bound.", inspect.SchedRTPeriod, nil),
@@ -45,7 +46,7 @@ func realtime() []field {
 				}
 				return explain.F(float64(s.Debug.FairRuntime) / 1e9)
 			}, Reading: func(s sched) string {
-				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.", explain.Span(float64(s.Debug.FairPeriod)/1e9))
+				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.", units.Span(float64(s.Debug.FairPeriod)/1e9))
 			}},
 		{Doc: doc{Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice", Unit: explain.Seconds, Source: inspect.SchedRRTimeslice, Concept: "real-time", Show: explain.Data, Gist: "After how long a SCHED_RR task lets its equals run."},
 			Get: func(s sched) value {
@@ -69,7 +70,7 @@ func readRuntime(s sched) string {
 	if !ok || period <= 0 {
 		return ""
 	}
-	says := explain.Percent(run, period) + " of each period"
+	says := units.Percent(run, period) + " of each period"
 	if s.Kernel().AtLeast(6, 12) {
 		return says + " is what SCHED_DEADLINE tasks are admitted to. Fair tasks get theirs by the fair server since 6.12; real-time tasks are put off only in groups of CONFIG_RT_GROUP_SCHED."
 	}
@@ -118,7 +119,7 @@ func whyRealtime(r taskRow) string {
 	switch {
 	case p.Policy == policyDeadline && r.It.Attr != nil && r.It.Attr.Period > 0:
 		a := r.It.Attr
-		return "gets " + explain.Span(float64(a.Runtime)/1e9) + " of each " + explain.Span(float64(a.Period)/1e9) + ", " + explain.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " + explain.Span(float64(a.Deadline)/1e9) + " of when the period begins"
+		return "gets " + units.Span(float64(a.Runtime)/1e9) + " of each " + units.Span(float64(a.Period)/1e9) + ", " + units.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " + units.Span(float64(a.Deadline)/1e9) + " of when the period begins"
 	case p.Policy == policyDeadline:
 		return "before all others, by the earliest deadline"
 	case p.Kthread():

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 	schedfacts "kwhy/inspect/sched"
@@ -42,7 +43,7 @@ func reckoned() []taskField {
 			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
 		}, readLag),
 		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l schedfacts.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
-			return explain.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
+			return units.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
 		}),
 		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l schedfacts.Lag) value { return explain.B(l.Eligible) }, nil),
 		used,
@@ -125,7 +126,7 @@ func readVruntime(t one) string {
 func readSlice(t one) string {
 	base, own := baseSliceNS(t.Sched), t.Row.P.Sched.Slice
 	if base > 0 && own != base {
-		return "It asked for one of its own; the default is " + explain.Span(float64(base)/1e9) + "."
+		return "It asked for one of its own; the default is " + units.Span(float64(base)/1e9) + "."
 	}
 	return "The default. A shorter one means turns that are shorter and come sooner, and no larger share."
 }

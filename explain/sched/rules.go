@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	schedfacts "kwhy/inspect/sched"
 )
@@ -23,7 +24,7 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 				return explain.F(s.Pressure.Some.Avg10 / 100)
 			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
 			Say: func(s sched) string {
-				return "tasks wait for CPUs: pressure " + string(explain.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " + explain.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " + explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
+				return "tasks wait for CPUs: pressure " + string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " + units.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " + units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
 			},
 		},
 		{
@@ -39,7 +40,7 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 			}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
 			Say: func(s sched) string {
 				was, _, _ := s.Before()
-				return "the hypervisor kept " + string(explain.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
+				return "the hypervisor kept " + string(units.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
 			},
 		},
 		{
@@ -49,7 +50,7 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
 			Say: func(s sched) string {
 				t := s.Blocked[0].P
-				return explain.Plural(len(s.Blocked), "thread", "threads") + " in D, such as " + t.Comm
+				return units.Plural(len(s.Blocked), "thread", "threads") + " in D, such as " + t.Comm
 			},
 		},
 		runQueue(),
@@ -76,7 +77,7 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 		Means: "Each CPU runs one thread at a time; the others stand in its run queue until the scheduler comes to them.",
 		Of:    of, At: explain.At{Notice: 2, Warning: 4, Critical: 16},
 		Say: func(s sched) string {
-			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(), explain.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"), explain.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
+			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(), units.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"), units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
 		},
 	}
 }
@@ -117,7 +118,7 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. With neither, a real-time task that never waits keeps all below it off its CPU for ever, kernel threads too.",
 		Of:    of, At: explain.At{Notice: 1},
 		Say: func(s sched) string {
-			return explain.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") + " could keep all others off a CPU: nothing sets time aside for those"
+			return units.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") + " could keep all others off a CPU: nothing sets time aside for those"
 		},
 	}
 }
@@ -142,7 +143,7 @@ func stuckRules() []explain.Rule[taskRow] {
 			s := fmt.Sprintf("%s (%d) is in uninterruptible sleep", r.It.P.Comm, r.It.P.PID)
 			if of(r).Int() > 1 {
 				_, over, _ := r.Before()
-				s = fmt.Sprintf("%s (%d) was in uninterruptible sleep for %s at least", r.It.P.Comm, r.It.P.PID, explain.Span(over.Seconds()))
+				s = fmt.Sprintf("%s (%d) was in uninterruptible sleep for %s at least", r.It.P.Comm, r.It.P.PID, units.Span(over.Seconds()))
 			}
 			return s + ": " + proc.Doing(r.It.Row)
 		},
@@ -169,7 +170,7 @@ func starves() []explain.Rule[taskRow] {
 		Of:    of, At: explain.At{Notice: 0.50, Warning: 0.80, Critical: 0.97},
 		Say: func(r taskRow) string {
 			_, over, _ := r.Before()
-			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks got there what it left", r.It.P.Comm, r.It.P.PID, explain.AppendPercent(nil, of(r).Float()), explain.Span(over.Seconds()))
+			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks got there what it left", r.It.P.Comm, r.It.P.PID, units.AppendPercent(nil, of(r).Float()), units.Span(over.Seconds()))
 		},
 	}}
 }

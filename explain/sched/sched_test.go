@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -208,7 +209,7 @@ func TestOverAnInterval(t *testing.T) {
 		t.Errorf("%v, %q", f, says)
 	}
 	card := explain.Card[*schedfacts.Process]{Rules: boundRules()}
-	if found := card.Explain(was, nil).Findings; len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
+	if found := lower.Explain(&card, was, nil).Findings; len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
 		t.Errorf("what was once, in 96 %% of the periods, is a notice and no more: %+v", found)
 	}
 	now.Was = was
@@ -301,7 +302,7 @@ func TestCPUTimeOverAnInterval(t *testing.T) {
 	now := at(1002, 22154, 10046, 18)
 	now.Was = at(1000, 22000, 10000, 18)
 	card := Host()
-	rep := card.Explain(now, nil)
+	rep := lower.Explain(&card, now, nil)
 	for key, want := range map[string]struct {
 		grown float64
 		says  string
@@ -322,7 +323,7 @@ func TestCPUTimeOverAnInterval(t *testing.T) {
 	if v := rep.Cell("load_active"); v.Value.Reason() != inspect.NoUpdate || !strings.Contains(v.Hint, "--interval 6s") {
 		t.Errorf("%v: %q", v.Value.Reason(), v.Hint)
 	}
-	alone := card.Explain(at(1000, 1, 1, 0), nil)
+	alone := lower.Explain(&card, at(1000, 1, 1, 0), nil)
 	if v := alone.Cell("load_active"); v.Value.Reason() != inspect.NoInterval || v.Hint != "add --interval 6s" {
 		t.Errorf("%v: %q", v.Value.Reason(), v.Hint)
 	}

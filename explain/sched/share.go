@@ -7,6 +7,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	schedfacts "kwhy/inspect/sched"
 )
@@ -158,7 +159,7 @@ func readShare(t one) string {
 		if i < len(steps)-1 {
 			what = "groups and tasks beside " + s.name
 		}
-		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, explain.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
+		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
 	}
 	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "." + quota
 }

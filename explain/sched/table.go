@@ -5,7 +5,9 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 )
@@ -32,7 +34,7 @@ func Processes() *explain.Table[procfacts.Row] {
 }
 
 // Columns lists what --columns takes, each with its gist.
-func Columns() string { return explain.ColumnHelp(Processes().Fields) }
+func Columns() string { return lower.ColumnHelp(Processes().Fields) }
 
 // EachThread is the same table with a row a thread.
 func EachThread() *explain.Table[procfacts.Row] {
@@ -138,8 +140,8 @@ func why(b []byte, r row) []byte {
 	case c.turns <= 0 || c.ran+c.waited <= 0:
 		b = append(b, "did not want a CPU"...)
 	default:
-		b = explain.AppendSpan(append(b, "waits "...), float64(c.waited)/float64(c.turns)/1e9)
-		b = explain.AppendSpan(append(b, " for a turn of "...), float64(c.ran)/float64(c.turns)/1e9)
+		b = units.AppendSpan(append(b, "waits "...), float64(c.waited)/float64(c.turns)/1e9)
+		b = units.AppendSpan(append(b, " for a turn of "...), float64(c.ran)/float64(c.turns)/1e9)
 	}
 	return appendThrottled(b, r)
 }
@@ -160,7 +162,7 @@ func appendThrottled(b []byte, r row) []byte {
 	case since.Throttled == 0:
 		return b
 	}
-	b = append(explain.AppendDecimal(append(b, "; throttled: its cgroup may use "...), now.CPUs), " CPUs, and was stopped in "...)
-	b = explain.AppendPercent(b, float64(since.Throttled)/float64(max(since.Periods, since.Throttled)))
+	b = append(units.AppendDecimal(append(b, "; throttled: its cgroup may use "...), now.CPUs), " CPUs, and was stopped in "...)
+	b = units.AppendPercent(b, float64(since.Throttled)/float64(max(since.Periods, since.Throttled)))
 	return append(b, " of its periods in this interval"...)
 }

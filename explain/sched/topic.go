@@ -2,6 +2,7 @@ package sched
 
 import (
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
@@ -28,21 +29,21 @@ func readSlices(ps *procfacts.Processes) {
 
 // Topic lists every value and rule of this package for those who walk the
 // catalogue.
-func Topic() explain.Topic {
+func Topic() lower.Topic {
 	host := Host()
-	t := host.Topic("sched", func(h *inspect.Host, want inspect.Sources) (sched, error) { return take(h, want) })
+	t := lower.CardTopic(&host, "sched", func(h *inspect.Host, want inspect.Sources) (sched, error) { return take(h, want) })
 	t = t.Plus(partTopic(CPUs(), func(s sched) []schedfacts.CPU { return s.CPUs }))
 	t = t.Plus(partTopic(Blocked(), func(s sched) []schedfacts.Task { return s.Blocked }))
 	t = t.Plus(partTopic(Realtime(), func(s sched) []schedfacts.Task { return s.Realtime }))
 	t = t.Plus(partTopic(Cgroups(), func(s sched) []cgroupfacts.CPU { return s.Groups }))
-	t = t.Plus(Processes().Topic("sched", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+	t = t.Plus(lower.TableTopic(Processes(), "sched", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return proc.Scan(h, want, nil) })
 	}))
-	t = t.Plus(EachThread().Topic("sched PID --threads", func(h *inspect.Host, v *explain.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
+	t = t.Plus(lower.TableTopic(EachThread(), "sched PID --threads", func(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[procfacts.Row], []int32, error) {
 		return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return proc.ScanThreads(h, want, nil) })
 	}))
 	process := Process()
-	return t.Plus(process.Topic("sched PID", func(h *inspect.Host, want inspect.Sources) (one, error) { return Task(h, h.Self(), want) }))
+	return t.Plus(lower.CardTopic(&process, "sched PID", func(h *inspect.Host, want inspect.Sources) (one, error) { return Task(h, h.Self(), want) }))
 }
 
 // Take completes a scan of processes to a host's scheduling.
@@ -70,8 +71,8 @@ func Task(h *inspect.Host, id int32, want inspect.Sources) (one, error) {
 	return schedfacts.TakeProcess(h, ps, id, want.Plus(host.Sections[0].Needs()))
 }
 
-func partTopic[T any](table *explain.Table[schedfacts.Part[T]], of func(sched) []T) explain.Topic {
-	return table.Topic("sched", func(h *inspect.Host, v *explain.View[schedfacts.Part[T]]) (explain.Rows[schedfacts.Part[T]], []int32, error) {
+func partTopic[T any](table *explain.Table[schedfacts.Part[T]], of func(sched) []T) lower.Topic {
+	return lower.TableTopic(table, "sched", func(h *inspect.Host, v *lower.View[schedfacts.Part[T]]) (explain.Rows[schedfacts.Part[T]], []int32, error) {
 		s, err := take(h, v.Needs().Plus(v.Rank()))
 		if err != nil {
 			return nil, nil, err

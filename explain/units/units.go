@@ -1,11 +1,9 @@
-package explain
+package units
 
 import (
 	"math"
 	"strconv"
 	"time"
-
-	"kwhy/inspect"
 )
 
 // AppendBytes appends a number of bytes in IEC units: "22.1 GiB".
@@ -65,7 +63,7 @@ func AppendNumber(b []byte, n int64) []byte {
 }
 
 // Number returns an integer with its digits in groups.
-func Number[N signed | unsigned](n N) string { return string(AppendNumber(nil, int64(n))) }
+func Number[N Signed | Unsigned](n N) string { return string(AppendNumber(nil, int64(n))) }
 
 // AppendDecimal appends a real number with three digits that count; a large one
 // without a fraction: 1.53, 1,526.
@@ -93,7 +91,7 @@ func AppendPercent(b []byte, ratio float64) []byte {
 }
 
 // Percent returns part of whole as a percentage; "" where whole is nought.
-func Percent[N signed | unsigned](part, whole N) string {
+func Percent[N Signed | Unsigned](part, whole N) string {
 	if whole == 0 {
 		return ""
 	}
@@ -122,68 +120,17 @@ func AppendSpan(b []byte, seconds float64) []byte {
 func Span(seconds float64) string { return string(AppendSpan(nil, seconds)) }
 
 // Plural returns "1 process", "2 processes".
-func Plural[N signed | unsigned](n N, one, many string) string {
+func Plural[N Signed | Unsigned](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return Number(n) + " " + many
 }
 
-// Amount tells a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
-func Amount(f float64, u Unit) string {
-	switch {
-	case u == Ratio && f != 0 && f < 0.0005:
-		return string(AppendDecimal(nil, f*100)) + " %"
-	case u == Ratio:
-		return string(AppendPercent(nil, f))
-	case u == Bytes:
-		return Size(uint64(f))
-	case u == Seconds:
-		return Span(f)
-	case (f == math.Trunc(f) || math.Abs(f) >= 999.5) && math.Abs(f) < 1<<53: // with three digits 1,234.5 would be 1.23e+03
-		return Number(int64(math.Round(f)))
-	}
-	return string(AppendDecimal(nil, f))
+type Signed interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64
 }
 
-// Often tells how often something happens: "once a second", "1,526 times a second".
-func Often(perSecond float64) string {
-	if perSecond == 1 {
-		return "once a second"
-	}
-	return Amount(perSecond, Decimal) + " times a second"
-}
-
-// Threshold tells a rule's threshold: one so small that anything reaches it is "any".
-func Threshold(f float64, u Unit) string {
-	if f > 0 && f < 1e-6 {
-		return "any"
-	}
-	return Amount(f, u)
-}
-
-// AbsentCell tells a reason in a cell of a table: where other rows have a rate, one
-// that has none is new.
-func AbsentCell(r inspect.Reason) string {
-	if r == inspect.NoInterval {
-		return "new"
-	}
-	return AbsentWord(r)
-}
-
-// AbsentWord tells a reason in the place of a value.
-func AbsentWord(r inspect.Reason) string {
-	switch r {
-	case inspect.Unlimited:
-		return "no limit"
-	case inspect.Inapplicable:
-		return "none"
-	case inspect.TimedOut:
-		return "timed out"
-	case inspect.NoInterval:
-		return "no interval"
-	case inspect.NoUpdate:
-		return "no update"
-	}
-	return r.String()
+type Unsigned interface {
+	~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }

@@ -1,14 +1,16 @@
-package explain
+package lower
 
 import (
 	"cmp"
 	"math"
 	"slices"
+
+	"kwhy/explain"
 )
 
 // cut orders rows by the first n sort keys and leaves out those that come
 // behind the limit whatever the further keys say.
-func (v *View[S]) cut(rows Rows[S], list []int32, n int) []int32 {
+func (v *View[S]) cut(rows explain.Rows[S], list []int32, n int) []int32 {
 	at, compare := v.byNumber(rows, list, n)
 	if compare == nil {
 		at, compare = v.byValues(rows, list, n)
@@ -28,14 +30,14 @@ func (v *View[S]) cut(rows Rows[S], list []int32, n int) []int32 {
 }
 
 // byValues orders the places of a list by several keys, or by one of any kind.
-func (v *View[S]) byValues(rows Rows[S], list []int32, n int) (at []int32, compare func(a, b int32) int) {
+func (v *View[S]) byValues(rows explain.Rows[S], list []int32, n int) (at []int32, compare func(a, b int32) int) {
 	var scratch []byte
-	keys := make([]Value, 0, n*len(list))
+	keys := make([]explain.Value, 0, n*len(list))
 	at = make([]int32, len(list))
 	for i := range at {
 		at[i] = int32(i)
 		for _, k := range v.sort[:n] {
-			keys = append(keys, k.field.take(rows.At(int(list[i])), &scratch))
+			keys = append(keys, Take(k.field, rows.At(int(list[i])), &scratch))
 		}
 	}
 	compare = func(a, b int32) int {
@@ -56,20 +58,20 @@ func (v *View[S]) byValues(rows Rows[S], list []int32, n int) (at []int32, compa
 
 // byNumber orders them by one key of numbers of one kind, which takes a fifth of the
 // memory; without a comparison where it is not such a key.
-func (v *View[S]) byNumber(rows Rows[S], list []int32, n int) (at []int32, compare func(a, b int32) int) {
+func (v *View[S]) byNumber(rows explain.Rows[S], list []int32, n int) (at []int32, compare func(a, b int32) int) {
 	if n != 1 || !v.sort[0].field.Unit.Number() {
 		return nil, nil
 	}
 	var scratch []byte
 	keys := make([]uint64, len(list))
-	kind := Absent
+	kind := explain.Absent
 	for i := range list {
-		x := v.sort[0].field.take(rows.At(int(list[i])), &scratch)
-		rank, ok := x.rank()
-		if kind == Absent {
-			kind = x.kind
+		x := Take(v.sort[0].field, rows.At(int(list[i])), &scratch)
+		rank, ok := rankOf(x)
+		if kind == explain.Absent {
+			kind = x.Kind()
 		}
-		if !ok || x.kind != kind {
+		if !ok || x.Kind() != kind {
 			return nil, nil
 		}
 		if keys[i] = rank; v.sort[0].desc {
@@ -90,23 +92,23 @@ func (v *View[S]) byNumber(rows Rows[S], list []int32, n int) (at []int32, compa
 	return at, compare
 }
 
-// rank makes of a number one that orders as it does among those of its kind; false
+// rankOf makes of a number one that orders as it does among those of its kind; false
 // for what is no number.
-func (v Value) rank() (uint64, bool) {
+func rankOf(v explain.Value) (uint64, bool) {
 	const sign = 1 << 63
-	switch v.kind {
-	case Uint:
-		return v.num, true
-	case Int:
-		return v.num ^ sign, true
-	case Float:
-		if math.Float64frombits(v.num) == 0 {
+	switch v.Kind() {
+	case explain.Uint:
+		return v.Uint(), true
+	case explain.Int:
+		return v.Uint() ^ sign, true
+	case explain.Float:
+		if math.Float64frombits(v.Uint()) == 0 {
 			return sign, true // of either sign
 		}
-		if v.num&sign != 0 {
-			return ^v.num, true
+		if v.Uint()&sign != 0 {
+			return ^v.Uint(), true
 		}
-		return v.num | sign, true
+		return v.Uint() | sign, true
 	}
 	return 0, false
 }

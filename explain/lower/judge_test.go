@@ -1,23 +1,23 @@
-package explain_test
+package lower_test
 
 import (
 	"fmt"
 	"slices"
 	"testing"
 
-	"kwhy/explain"
+	"kwhy/explain/lower"
 )
 
 // What several rows say in the same words is said once, with how many more say it.
 func TestOnce(t *testing.T) {
-	var list []explain.Finding
+	var list []lower.Finding
 	for _, m := range []string{"a", "b", "a", "c", "a"} {
-		list = append(list, explain.Finding{ID: "net.x", Message: m})
+		list = append(list, lower.Finding{ID: "net.x", Message: m})
 	}
 	list[4].More = 3
-	list = append(list, explain.Finding{ID: "net.y", Message: "a"})
+	list = append(list, lower.Finding{ID: "net.y", Message: "a"})
 	var said []string
-	for _, f := range explain.Once(list) {
+	for _, f := range lower.Once(list) {
 		said = append(said, fmt.Sprint(f.ID, " ", f.Message, " ", f.More))
 	}
 	if want := []string{"net.x a 5", "net.x b 0", "net.x c 0", "net.y a 0"}; !slices.Equal(said, want) {
@@ -27,9 +27,9 @@ func TestOnce(t *testing.T) {
 
 // A finding is left out where the rule that it names has found something.
 func TestBetter(t *testing.T) {
-	list := []explain.Finding{{ID: "a", Unless: "b"}, {ID: "b"}, {ID: "c", Unless: "d"}}
+	list := []lower.Finding{{ID: "a", Unless: "b"}, {ID: "b"}, {ID: "c", Unless: "d"}}
 	var kept []string
-	for _, f := range explain.Better(list) {
+	for _, f := range lower.Better(list) {
 		kept = append(kept, f.ID)
 	}
 	if want := []string{"b", "c"}; !slices.Equal(kept, want) {

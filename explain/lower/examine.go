@@ -1,8 +1,9 @@
-package explain
+package lower
 
 import (
 	"slices"
 
+	"kwhy/explain"
 	"kwhy/inspect"
 )
 
@@ -37,20 +38,20 @@ type Trial struct {
 	Command string
 	Rows    string // what the rows are: "processes"
 	Formula string
-	Unit    Unit
-	Concept Concept
+	Unit    explain.Unit
+	Concept explain.Concept
 	Try     func(*inspect.Host) ([]Tried, error) // a row that has nothing to compare with is left out
 }
 
 // Tried is one row of a trial.
 type Tried struct {
 	Row string // whose it is: "process 1 (init)", "zone DMA"
-	Derivation
+	explain.Derivation
 }
 
-// examine reads the values of the card that have one of the keys.
-func (c *Card[S]) examine(h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (e Examination, err error) {
-	one := c.Only(func(d *Doc) bool { return slices.Contains(keys, d.Key) })
+// examineCard reads the values of the card that have one of the keys.
+func examineCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (e Examination, err error) {
+	one := Only(c, func(d *explain.Doc) bool { return slices.Contains(keys, d.Key) })
 	want := one.Needs()
 	s, err := take(h, want)
 	if err != nil {
@@ -59,15 +60,15 @@ func (c *Card[S]) examine(h *inspect.Host, keys []string, take func(*inspect.Hos
 	e.note(want, s.Missing)
 	for i := range one.Sections {
 		for j := range one.Sections[i].Fields {
-			e.Cells = append(e.Cells, one.Sections[i].Fields[j].cell(s))
+			e.Cells = append(e.Cells, cellOf(&one.Sections[i].Fields[j], s))
 		}
 	}
 	return e, nil
 }
 
-// examine reads columns of the table for its first rows.
-func (t *Table[S]) examine(h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (e Examination, err error) {
-	v, err := t.View(t.columns(keys), nil, liveRows)
+// examineTable reads columns of the table for its first rows.
+func examineTable[S explain.Snapshot[S]](t *explain.Table[S], h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (e Examination, err error) {
+	v, err := NewView(t, columnsOf(t, keys), nil, liveRows)
 	if err != nil {
 		return e, err
 	}
@@ -95,8 +96,8 @@ func emptied(rows any) func(inspect.Source) inspect.Reason {
 	return func(inspect.Source) inspect.Reason { return inspect.Inapplicable }
 }
 
-// columns are those that have one of the keys, behind the one that says which row it is.
-func (t *Table[S]) columns(keys []string) []string {
+// columnsOf are those that have one of the keys, behind the one that says which row it is.
+func columnsOf[S explain.Snapshot[S]](t *explain.Table[S], keys []string) []string {
 	out := []string{t.Fields[0].Key}
 	for i := range t.Fields {
 		if key := t.Fields[i].Key; key != out[0] && slices.Contains(keys, key) {

@@ -1,15 +1,16 @@
-package explain
+package lower
 
 import (
 	"slices"
 
+	"kwhy/explain"
 	"kwhy/inspect"
 )
 
 // Entry is one declared value without its type: what `kwhy explain`, the
 // schema, completion and documentation walk.
 type Entry struct {
-	Doc     Doc
+	Doc     explain.Doc
 	Command string // the subcommand that prints it: mem, mem PID
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
@@ -27,7 +28,7 @@ type Ask struct {
 	Sort string   // of a table: the column whose largest come first; "": as the table has it
 	Room bool     // of a table: columns for which there is no room are left out
 	// Limits are the thresholds by which levels are given.
-	Limits Limits
+	Limits explain.Limits
 }
 
 // Topic is what a package of explain declares, without types.
@@ -42,64 +43,64 @@ func (t Topic) Plus(u Topic) Topic {
 	return Topic{append(t.Entries, u.Entries...), append(t.Rules, u.Rules...), append(t.Trials, u.Trials...)}
 }
 
-// Topic erases S. take says how a command gets a snapshot of just what a value
+// CardTopic erases S. take says how a command gets a snapshot of just what a value
 // and its rules need.
-func (c *Card[S]) Topic(command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Topic) {
+func CardTopic[S explain.Snapshot[S]](c *explain.Card[S], command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Topic) {
 	for _, sec := range c.Sections {
 		for _, f := range sec.Fields {
-			if f.lifted {
+			if f.Lifted {
 				continue
 			}
 			out.Entries = append(out.Entries, Entry{
 				Doc: f.Doc, Command: command, Section: sec.Title, Derives: f.Derive != nil,
 				Live: func(h *inspect.Host, ask Ask) (Report, error) {
 					ask.Keys = append([]string{f.Key}, ask.Keys...)
-					return c.live(h, ask, take)
+					return liveCard(c, h, ask, take)
 				},
-				Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return c.examine(h, keys, take) },
+				Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return examineCard(c, h, keys, take) },
 			})
 		}
 	}
 	for i := range c.Rules {
-		if !c.Rules[i].lifted {
-			out.Rules = append(out.Rules, c.Rules[i].doc(command))
+		if !c.Rules[i].Lifted {
+			out.Rules = append(out.Rules, docOf(&c.Rules[i], command))
 		}
 	}
 	return out
 }
 
-func (c *Card[S]) live(h *inspect.Host, ask Ask, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
-	one := c.Only(func(d *Doc) bool { return slices.Contains(ask.Keys, d.Key) })
+func liveCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, ask Ask, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
+	one := Only(c, func(d *explain.Doc) bool { return slices.Contains(ask.Keys, d.Key) })
 	want := one.Needs()
 	for _, r := range one.Rules {
-		want = want.Plus(c.needsOf(r.Evidence))
+		want = want.Plus(needsOf(c, r.Evidence))
 	}
 	s, err := take(h, want)
 	if err != nil {
 		return Report{}, err
 	}
-	rep := one.Explain(s, ask.Limits)
+	rep := Explain(&one, s, ask.Limits)
 	rep.unseen(s, want, h.Kernel)
 	return rep, nil
 }
 
-// Topic erases S. rows says how a command gets rows with just what the columns
+// TableTopic erases S. rows says how a command gets rows with just what the columns
 // need; the first column says which row it is.
-func (t *Table[S]) Topic(command string, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (out Topic) {
+func TableTopic[S explain.Snapshot[S]](t *explain.Table[S], command string, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (out Topic) {
 	for i := range t.Fields {
 		key := t.Fields[i].Key
 		out.Entries = append(out.Entries, Entry{
 			Doc: t.Fields[i].Doc, Command: command, Table: t.Name,
 			Live: func(h *inspect.Host, ask Ask) (Report, error) {
 				ask.Keys = append([]string{key}, ask.Keys...)
-				return t.live(h, ask, rows)
+				return liveTable(t, h, ask, rows)
 			},
-			Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return t.examine(h, keys, rows) },
+			Examine: func(h *inspect.Host, keys ...string) (Examination, error) { return examineTable(t, h, keys, rows) },
 		})
 	}
 	for i := range t.Rules {
-		if !t.Rules[i].lifted {
-			out.Rules = append(out.Rules, t.Rules[i].doc(command))
+		if !t.Rules[i].Lifted {
+			out.Rules = append(out.Rules, docOf(&t.Rules[i], command))
 		}
 	}
 	return out

@@ -1,4 +1,4 @@
-package explain_test
+package lower_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -26,6 +28,7 @@ func (s *snap) Missing(src inspect.Source) inspect.Reason {
 func (s *snap) Before() (*snap, time.Duration, bool) {
 	return s.before, 2 * time.Second, s.before != nil
 }
+
 func (s *snap) Kernel() inspect.Version { return inspect.Version{Major: 5, Minor: 4} }
 
 func get(name string) func(*snap) explain.Value {
@@ -65,7 +68,7 @@ func TestRulesGiveLevels(t *testing.T) {
 		{4, 0, explain.OK, explain.OK, explain.Limits{"t.a_low": {Notice: 1}}},
 		{4, 0, explain.OK, explain.OK, explain.Limits{"t.a_low": {}}},
 	} {
-		r := c.Explain(&snap{n: map[string]uint64{"a": k.a, "b": k.b, "sum": k.a + k.b}}, k.limits)
+		r := lower.Explain(&c, &snap{n: map[string]uint64{"a": k.a, "b": k.b, "sum": k.a + k.b}}, k.limits)
 		if la, lb := r.Cell("a").Level, r.Cell("b").Level; la != k.la || lb != k.lb {
 			t.Errorf("a=%d b=%d: levels %v and %v, want %v and %v", k.a, k.b, la, lb, k.la, k.lb)
 		}
@@ -83,7 +86,7 @@ func TestRulesGiveLevels(t *testing.T) {
 
 func TestAbsentIsNotZero(t *testing.T) {
 	c := card()
-	r := c.Explain(&snap{n: map[string]uint64{"a": 50, "sum": 50}}, nil)
+	r := lower.Explain(&c, &snap{n: map[string]uint64{"a": 50, "sum": 50}}, nil)
 	if b := r.Cell("b"); b.Value.Has() || b.Value.Reason() != inspect.Unsupported {
 		t.Errorf("b is %v", b.Value)
 	}
@@ -94,7 +97,7 @@ func TestAbsentIsNotZero(t *testing.T) {
 	if d.Result.Has() || d.Agrees() != explain.Unknown {
 		t.Errorf("a sum with a missing term came out as %v", d.Result)
 	}
-	r = c.Explain(&snap{n: map[string]uint64{"a": 50}, gone: inspect.Vmstat}, nil)
+	r = lower.Explain(&c, &snap{n: map[string]uint64{"a": 50}, gone: inspect.Vmstat}, nil)
 	if a := r.Cell("a"); a.Value.Has() || a.Value.Reason() != inspect.Denied {
 		t.Errorf("a of a file that is denied: %v", a.Value)
 	}
@@ -103,7 +106,7 @@ func TestAbsentIsNotZero(t *testing.T) {
 func TestDerivationAgrees(t *testing.T) {
 	c := card()
 	for sum, want := range map[uint64]explain.Agreement{30: explain.Exact, 31: explain.Off} {
-		r := c.Explain(&snap{n: map[string]uint64{"a": 10, "b": 20, "sum": sum}}, nil)
+		r := lower.Explain(&c, &snap{n: map[string]uint64{"a": 10, "b": 20, "sum": sum}}, nil)
 		if got := r.Cell("sum").Derivation.Agrees(); got != want {
 			t.Errorf("10 + 20 against %d: %v, want %v", sum, got, want)
 		}
@@ -117,14 +120,14 @@ func TestDerivationAgrees(t *testing.T) {
 func TestRates(t *testing.T) {
 	c := card()
 	was := &snap{n: map[string]uint64{"a": 10, "b": 90, "sum": 1}}
-	r := c.Explain(&snap{n: map[string]uint64{"a": 30, "b": 20, "sum": 1}, before: was}, nil)
+	r := lower.Explain(&c, &snap{n: map[string]uint64{"a": 30, "b": 20, "sum": 1}, before: was}, nil)
 	if got := r.Cell("a").Rate; got.Float() != 10 {
 		t.Errorf("20 more in 2 s is %v a second", got.Float())
 	}
 	if got := r.Cell("b").Rate; got.Has() || got.Reason() != inspect.Reset {
 		t.Errorf("a counter that went back: %v", got)
 	}
-	r = c.Explain(was, nil)
+	r = lower.Explain(&c, was, nil)
 	if got := r.Cell("a").Rate; got.Has() || got.Reason() != inspect.NoInterval {
 		t.Errorf("a rate of one sample: %v", got)
 	}
@@ -132,13 +135,14 @@ func TestRates(t *testing.T) {
 
 type rows []*snap
 
-func (r rows) Len() int       { return len(r) }
+func (r rows) Len() int { return len(r) }
+
 func (r rows) At(i int) *snap { return r[i] }
 
 func TestTableOrder(t *testing.T) {
 	table := &explain.Table[*snap]{Name: "t", Sort: []string{"a", "-b"}, Fields: card().Sections[0].Fields[:2]}
 	all := rows{{n: map[string]uint64{"a": 1, "b": 1}}, {n: map[string]uint64{"b": 0}}, {n: map[string]uint64{"a": 2, "b": 9}}, {n: map[string]uint64{"a": 2, "b": 3}}}
-	v, err := table.View(nil, nil, 3)
+	v, err := lower.NewView(table, nil, nil, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,24 +161,24 @@ func TestTableOrder(t *testing.T) {
 	if n != 3 || g.Total != 4 || g.Shown != 3 {
 		t.Errorf("%d rows, %d of %d", n, g.Shown, g.Total)
 	}
-	if _, err := table.View([]string{"nope"}, nil, 0); err == nil {
+	if _, err := lower.NewView(table, []string{"nope"}, nil, 0); err == nil {
 		t.Error("an unknown column is no error")
 	}
 }
 
 func TestSizes(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 102348: "99.9 KiB", 102400: "100 KiB", 1<<20 - 1: "1.0 MiB", 23730000000: "22.1 GiB", 1<<64 - 1: "16.0 EiB"} {
-		if got := explain.Size(n); got != want {
+		if got := units.Size(n); got != want {
 			t.Errorf("Size(%d) = %q, want %q", n, got, want)
 		}
 	}
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "−1,234,567"} {
-		if got := explain.Number(n); got != want {
+		if got := units.Number(n); got != want {
 			t.Errorf("Number(%d) = %q, want %q", n, got, want)
 		}
 	}
 	for part, want := range map[int]string{0: "0 %", 1: "<0.1 %", 50: "0.5 %", 999: "10 %", 5000: "50 %", 9990: "99.9 %", 10000: "100 %"} {
-		if got := explain.Percent(part, 10000); got != want {
+		if got := units.Percent(part, 10000); got != want {
 			t.Errorf("Percent(%d, 10000) = %q, want %q", part, got, want)
 		}
 	}
@@ -191,7 +195,7 @@ func TestRateColumns(t *testing.T) {
 		{n: map[string]uint64{"a": 100, "b": 1}, before: &snap{n: map[string]uint64{"a": 90}}},
 		{n: map[string]uint64{"a": 50, "b": 2}, before: &snap{n: map[string]uint64{"a": 10}}},
 	}
-	v, err := table.View([]string{"a", "a_rate"}, []string{"a_rate"}, 0)
+	v, err := lower.NewView(table, []string{"a", "a_rate"}, []string{"a_rate"}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +211,7 @@ func TestRateColumns(t *testing.T) {
 	if want := [][]float64{{50, 20}, {100, 5}}; len(g.Docs) != 2 || g.Docs[1].Key != "a_rate" || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%d columns, %v, want %v", len(g.Docs), got, want)
 	}
-	if _, err := table.View([]string{"b_rate"}, nil, 0); err == nil {
+	if _, err := lower.NewView(table, []string{"b_rate"}, nil, 0); err == nil {
 		t.Error("b does not count, and has a rate")
 	}
 	list[0].before, list[1].before = nil, nil
@@ -223,17 +227,17 @@ func TestRateColumns(t *testing.T) {
 func TestEntitle(t *testing.T) {
 	c := card()
 	c.Sections[0].Fields[0].Source = inspect.Zoneinfo
-	rep := c.Explain(&snap{n: map[string]uint64{"b": 1}, gone: inspect.Zoneinfo}, nil)
+	rep := lower.Explain(&c, &snap{n: map[string]uint64{"b": 1}, gone: inspect.Zoneinfo}, nil)
 	rep.Tell([]inspect.Gap{{Source: inspect.Zoneinfo, Reason: inspect.Denied, Count: 1, Of: 1}}, inspect.Version{Major: 5, Minor: 4})
 	a, fresh := rep.Cell("a"), rep.Cell("new")
 	if !rep.Denies() || a.Hint != inspect.Zoneinfo.Opens() || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Fatalf("denied: %v; hints %q and %q", rep.Denies(), a.Hint, fresh.Hint)
 	}
 	rep.Entitle()
-	if a.Hint != explain.Withheld || rep.Gaps[0].Hint != explain.Withheld || fresh.Hint != "needs Linux 6.0 or later" {
+	if a.Hint != lower.Withheld || rep.Gaps[0].Hint != lower.Withheld || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Errorf("hints %q, %q and %q", a.Hint, rep.Gaps[0].Hint, fresh.Hint)
 	}
-	plain := c.Explain(&snap{n: map[string]uint64{"a": 1, "b": 1}}, nil)
+	plain := lower.Explain(&c, &snap{n: map[string]uint64{"a": 1, "b": 1}}, nil)
 	if plain.Tell(nil, inspect.Version{Major: 5, Minor: 4}); plain.Denies() {
 		t.Error("a report denies what this kernel does not have")
 	}

@@ -1,4 +1,4 @@
-package explain_test
+package lower_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
 )
 
@@ -48,7 +49,7 @@ func TestOrderOfNumbers(t *testing.T) {
 					list[i] = make1()
 				}
 				table, all := many(list)
-				v, err := table.View(nil, []string{key}, limit)
+				v, err := lower.NewView(table, nil, []string{key}, limit)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -85,7 +86,7 @@ func TestFewFindings(t *testing.T) {
 		table, all := many(list)
 		table.Sort = nil
 		table.Rules = []explain.Rule[*snap]{{ID: "t.one", Evidence: []string{"v"}, Of: func(s *snap) explain.Value { return list[s.n["at"]] }, At: explain.At{Warning: 1}, Say: func(s *snap) string { return fmt.Sprint(s.n["at"]) }}}
-		v, err := table.View(nil, nil, 0)
+		v, err := lower.NewView(table, nil, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

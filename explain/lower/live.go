@@ -1,8 +1,10 @@
-package explain
+package lower
 
 import (
 	"slices"
 
+	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
@@ -15,18 +17,18 @@ func dear() inspect.Sources {
 	return inspect.Of(inspect.PIDSmapsRollup, inspect.PIDMaps, inspect.PIDFdinfo, inspect.PIDNs)
 }
 
-// live reads the first rows of a table, with the columns that are asked for and
+// liveTable reads the first rows of a table, with the columns that are asked for and
 // those that say which row it is. Where no row has anything to show the report has
 // a gap in place of rows.
-func (t *Table[S]) live(h *inspect.Host, ask Ask, rows func(*inspect.Host, *View[S]) (Rows[S], []int32, error)) (Report, error) {
-	columns := t.identity()
+func liveTable[S explain.Snapshot[S]](t *explain.Table[S], h *inspect.Host, ask Ask, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (Report, error) {
+	columns := identityOf(t)
 	own := len(columns)
 	for i := range t.Fields {
 		if key := t.Fields[i].Key; slices.Contains(ask.Keys, key) && !slices.Contains(columns, key) {
 			columns = append(columns, key)
 		}
 	}
-	v, err := t.View(columns, t.rank(ask.Sort), liveRows)
+	v, err := NewView(t, columns, rankBy(t, ask.Sort), liveRows)
 	if err != nil {
 		return Report{}, err
 	}
@@ -40,7 +42,7 @@ func (t *Table[S]) live(h *inspect.Host, ask Ask, rows func(*inspect.Host, *View
 		return Report{Gaps: []Gap{gap}}, nil
 	}
 	if ask.Sort != "" && zero(&g, ask.Sort) {
-		g.Shown, g.Empty = 0, ask.Sort+" is 0 in all "+Plural(g.Total, "row", "rows")
+		g.Shown, g.Empty = 0, ask.Sort+" is 0 in all "+units.Plural(g.Total, "row", "rows")
 	}
 	rep := Report{Grids: []Grid{g}}
 	rep.unseen(all, v.Needs(), h.Kernel)
@@ -56,10 +58,10 @@ func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) 
 	r.Tell(slices.DeleteFunc(s.Gaps(), func(g inspect.Gap) bool { return !want.Has(g.Source) }), on)
 }
 
-// identity is the columns that say which row it is.
-func (t *Table[S]) identity() (out []string) {
+// identityOf is the columns that say which row it is.
+func identityOf[S explain.Snapshot[S]](t *explain.Table[S]) (out []string) {
 	for _, key := range t.Identity {
-		if _, err := t.field(key); err == nil {
+		if _, err := fieldOf(t, key); err == nil {
 			out = append(out, key)
 		}
 	}
@@ -69,10 +71,10 @@ func (t *Table[S]) identity() (out []string) {
 	return out
 }
 
-// rank is the order of rows with the largest of one column first; none, the
+// rankBy is the order of rows with the largest of one column first; none, the
 // table's own, where there is no such column or to read it would be dear.
-func (t *Table[S]) rank(key string) []string {
-	f, err := t.field(key)
+func rankBy[S explain.Snapshot[S]](t *explain.Table[S], key string) []string {
+	f, err := fieldOf(t, key)
 	if err != nil || !f.Unit.Number() || f.Needs().Meets(dear()) {
 		return nil
 	}
@@ -99,7 +101,7 @@ func nothing(g *Grid, first int, on inspect.Version) (Gap, bool) {
 
 // zero tells whether the first row, which has the largest, has nought of it.
 func zero(g *Grid, key string) bool {
-	at := slices.IndexFunc(g.Docs, func(d Doc) bool { return d.Key == key })
+	at := slices.IndexFunc(g.Docs, func(d explain.Doc) bool { return d.Key == key })
 	if at < 0 {
 		return false
 	}

@@ -1,0 +1,197 @@
+package lower
+
+import (
+	"iter"
+	"slices"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+// Cell is one value here and now: plain data.
+type Cell struct {
+	Doc        explain.Doc
+	Value      explain.Value
+	Rate       explain.Value
+	Grown      explain.Value // by how much it grew over the interval, of a counter that text tells so
+	Level      explain.Level
+	Reading    string
+	Derivation *explain.Derivation
+	Hint       string // where it is absent: what it would take
+}
+
+// Part is a lowered section.
+type Part struct {
+	Title string
+	Whole string
+	Cells []Cell
+	Table string
+}
+
+// Report is what a command found out: plain data, ready to print.
+type Report struct {
+	Parts    []Part
+	Grids    []Grid
+	Findings []Finding
+	Gaps     []Gap
+	Limits   explain.Limits // by which its levels were given
+}
+
+// Gap is something that could not be seen.
+type Gap struct {
+	Source string
+	Reason inspect.Reason
+	Count  int
+	Of     int
+	Hint   string
+	Keys   []string // the values of a readable source that this kernel lacks
+}
+
+// Cell returns the lowered value of that key.
+func (r *Report) Cell(key string) *Cell {
+	for i := range r.Parts {
+		for j := range r.Parts[i].Cells {
+			if c := &r.Parts[i].Cells[j]; c.Doc.Key == key {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// Grid returns the lowered table of that name.
+func (r *Report) Grid(name string) *Grid {
+	for i := range r.Grids {
+		if r.Grids[i].Name == name {
+			return &r.Grids[i]
+		}
+	}
+	return nil
+}
+
+// Tell adds gaps: those of sources, and those of values that the kernel which
+// was read does not have in a file that it does have, joined by what it would
+// take to see them.
+func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
+	for _, g := range gaps {
+		d := explain.Doc{Source: g.Source}
+		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: g.Reason, Count: g.Count, Of: g.Of, Hint: d.Hint(g.Reason, on)})
+	}
+	told := map[string]bool{}
+	for _, g := range r.Gaps {
+		told[g.Source] = true
+	}
+	first := len(r.Gaps)
+	gone := slices.ContainsFunc(gaps, func(g inspect.Gap) bool { return g.Source == inspect.PIDEntry && g.Reason == inspect.Vanished })
+	for i := range r.Parts {
+		for j := range r.Parts[i].Cells {
+			c := &r.Parts[i].Cells[j]
+			if gone && c.Value.Reason() == inspect.Vanished {
+				continue // with the process, which is told
+			}
+			if c.Value.Reason().IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
+				r.lacks(first, c)
+			}
+		}
+	}
+}
+
+// Withheld is the hint where something is denied to a kwhy that has every right that
+// is asked for.
+const Withheld = "kwhy has the rights for it: a security module, a sandbox or a namespace withholds it"
+
+// Denies tells whether anything in it was denied to kwhy.
+func (r *Report) Denies() (yes bool) {
+	r.denied(func(*string) { yes = true })
+	return yes
+}
+
+// Entitle puts Withheld in the place of advice that kwhy has followed already.
+func (r *Report) Entitle() { r.denied(func(hint *string) { *hint = Withheld }) }
+
+// denied gives the hint of each gap and value that was denied to do.
+func (r *Report) denied(do func(hint *string)) {
+	for i := range r.Gaps {
+		if g := &r.Gaps[i]; g.Reason == inspect.Denied || g.Reason == inspect.Masked {
+			do(&g.Hint)
+		}
+	}
+	for i := range r.Parts {
+		for j := range r.Parts[i].Cells {
+			if c := &r.Parts[i].Cells[j]; c.Value.Reason() == inspect.Denied || c.Value.Reason() == inspect.Masked {
+				do(&c.Hint)
+			}
+		}
+	}
+}
+
+func toldAlso(told map[string]bool, d *explain.Doc) bool {
+	for _, s := range d.Also {
+		if told[s.String()] {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) lacks(first int, c *Cell) {
+	for i := first; i < len(r.Gaps); i++ {
+		g := &r.Gaps[i]
+		if g.Source == c.Doc.Source.String() && g.Reason == c.Value.Reason() && g.Hint == c.Hint {
+			g.Count, g.Of, g.Keys = g.Count+1, g.Of+1, append(g.Keys, c.Doc.Key)
+			return
+		}
+	}
+	r.Gaps = append(r.Gaps, Gap{Source: c.Doc.Source.String(), Reason: c.Value.Reason(), Count: 1, Of: 1, Hint: c.Hint, Keys: []string{c.Doc.Key}})
+}
+
+// Health is how a domain stands, in a few words each: how much of it is in use, who
+// has to wait for it, and what went wrong.
+type Health struct{ Utilisation, Saturation, Errors string }
+
+// Finding is a rule that found something.
+type Finding struct {
+	ID       string
+	Level    explain.Level
+	Message  string
+	Evidence []string
+	Table    string // whose row it is; "" for a value of a card
+	More     int    // further rows of which the same is found, where only a few are told
+	Concept  explain.Concept
+	Next     string
+
+	Measure explain.Value // what was judged
+	What    string
+	Unit    explain.Unit
+	Basis   explain.Basis
+	Below   bool
+	At      explain.At // the thresholds that it was held against
+	Means   string
+	Unless  string // the rule that says the same better, where it finds something
+	Cells   []Cell // the evidence with its values, where the report is about findings
+}
+
+// Row is a lowered row. It is valid until the next one.
+type Row struct {
+	Values   []explain.Value
+	Level    explain.Level
+	Heading  string   // of a table whose rows are sections
+	Readings []string // of its values
+}
+
+// Grid is a lowered table: plain data, and rows that may be walked more than once.
+type Grid struct {
+	Name  string
+	Title string
+	Docs  []explain.Doc
+	Rows  iter.Seq[Row]
+	Part  func(from, to int) iter.Seq[Row] // some of them, for who walks several at once; nil where that can't be
+	Skip  func(columns []bool)             // leaves out the values of columns that will not be shown; nil where that can't be
+	Shown int
+	Total int
+	More  string // how to see the rows that are left out; "" where there is no way
+	Named bool   // its columns were asked for by name: text shows them all
+
+	Sections bool   // each row is a section of its own in text
+	Empty    string // what text says where there is no row; "": nothing
+}

@@ -1,0 +1,121 @@
+package lower
+
+import (
+	"unsafe"
+
+	"kwhy/explain"
+	"kwhy/inspect"
+)
+
+func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
+	v := Take(f, s, new([]byte))
+	c := Cell{Doc: f.Doc, Value: v, Rate: Rate(f, s, v)}
+	if _, over, ok := s.Before(); ok && f.Grown && c.Rate.Has() {
+		c.Grown = explain.F(c.Rate.Float() * over.Seconds())
+	}
+	if f.Reading != nil && (v.Has() || v.Reason() == inspect.Unlimited) {
+		c.Reading = f.Reading(s)
+	}
+	if !v.Has() {
+		c.Hint = f.Hint(v.Reason(), s.Kernel())
+		return c
+	}
+	c.Doc.Source = origin(s, f.Source)
+	if f.Derive != nil {
+		d := f.Derive(s)
+		if f.Kernel != "" {
+			d.Reported = v
+		}
+		if d.Formula != "" { // without one there is nothing to compute here
+			c.Derivation = &d
+		}
+	}
+	return c
+}
+
+// origin is the source that was read, of one that names several: a snapshot that has
+// such says which.
+func origin(s any, declared inspect.Source) inspect.Source {
+	if o, ok := s.(interface {
+		Origin(inspect.Source) inspect.Source
+	}); ok {
+		return o.Origin(declared)
+	}
+	return declared
+}
+
+// Take reads the field from s. A text of Write lives in scratch.
+func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) explain.Value {
+	if why := s.Missing(f.Source); why != inspect.Present {
+		return explain.None(why)
+	}
+	if f.Write != nil {
+		start := len(*scratch)
+		*scratch = f.Write(*scratch, s)
+		made := (*scratch)[start:]
+		if len(made) == 0 {
+			return explain.None(inspect.Inapplicable)
+		}
+		return view(made)
+	}
+	v := f.Get(s)
+	if v.Has() || v.Reason() != inspect.Present {
+		return v
+	}
+	if f.Until != (inspect.Version{}) && s.Kernel().AtLeast(f.Until.Major, f.Until.Minor) {
+		return explain.None(inspect.Inapplicable) // it went, and what took its place has a literal of its own
+	}
+	for _, src := range f.Also {
+		if why := s.Missing(src); why != inspect.Present {
+			return explain.None(why)
+		}
+	}
+	if p, ok := any(s).(interface{ Partial(inspect.Source) bool }); ok && p.Partial(f.Source) {
+		return explain.None(inspect.Malformed) // what would have it did not come whole
+	}
+	return explain.None(inspect.Unsupported)
+}
+
+// view takes bytes for a text without copying them: the row's scratch only grows
+// while the row lives.
+func view(b []byte) explain.Value { return explain.S(unsafe.String(unsafe.SliceData(b), len(b))) }
+
+// Rate is how much a counter grew a second.
+func Rate[S explain.Snapshot[S]](f *explain.Field[S], s S, v explain.Value) explain.Value {
+	if !f.Counter {
+		return explain.None(inspect.Inapplicable)
+	}
+	was, over, ok := s.Before()
+	if !ok || over <= 0 {
+		return explain.None(inspect.NoInterval)
+	}
+	w := Take(f, was, new([]byte))
+	switch {
+	case !v.Has():
+		return v
+	case !w.Has() && w.Reason() == inspect.Unread:
+		return explain.None(inspect.NoInterval) // it was not of those that were looked at then
+	case !w.Has():
+		return w
+	case w.Float() > v.Float() && !f.Gauge:
+		return explain.None(inspect.Reset)
+	}
+	return explain.F((v.Float() - w.Float()) / over.Seconds())
+}
+
+// rateSuffix makes the key of a counter that of its rate.
+const rateSuffix = "_rate"
+
+// asRate is how much a counter grew a second, as a column of its own.
+func asRate[S explain.Snapshot[S]](f *explain.Field[S]) *explain.Field[S] {
+	return &explain.Field[S]{Doc: rateDoc(f), Get: func(s S) explain.Value { return Rate(f, s, Take(f, s, new([]byte))) }}
+}
+
+func rateDoc[S explain.Snapshot[S]](f *explain.Field[S]) explain.Doc {
+	d := f.Doc
+	d.Key, d.Label, d.Kernel, d.Gist, d.Counter = d.Key+rateSuffix, d.Name()+"/s", "", "Per second: "+d.Gist, false
+	if d.Watched {
+		d.Show = explain.Wide
+	}
+	return d
+}

@@ -1,0 +1,29 @@
+package units
+
+import "kwhy/inspect"
+
+// AbsentCell tells a reason in a cell of a table: where other rows have a rate, one
+// that has none is new.
+func AbsentCell(r inspect.Reason) string {
+	if r == inspect.NoInterval {
+		return "new"
+	}
+	return AbsentWord(r)
+}
+
+// AbsentWord tells a reason in the place of a value.
+func AbsentWord(r inspect.Reason) string {
+	switch r {
+	case inspect.Unlimited:
+		return "no limit"
+	case inspect.Inapplicable:
+		return "none"
+	case inspect.TimedOut:
+		return "timed out"
+	case inspect.NoInterval:
+		return "no interval"
+	case inspect.NoUpdate:
+		return "no update"
+	}
+	return r.String()
+}
