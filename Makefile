@@ -1,9 +1,10 @@
-# What one types while working on kwhy. The checks live in .ci/run, which needs no make.
+# What one types while working on kwhy. The checks live in .ci/run and .ci/release, which
+# need no make.
 
 FUZZTIME ?= 200000x
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-all race lint golden docs fuzz bench bench-peers snapshot ci
+.PHONY: help build test test-all race lint golden docs fuzz bench bench-peers snapshot module ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,8 +18,8 @@ test: ## all tests
 test-all: ## those too that take minutes: each file of a recorded host spoiled in each way
 	KWHY_TEST_ALL=1 go test -count=1 -timeout 30m ./...
 
-race: ## all tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 go test -race ./...
+race: ## under the race detector what shares between goroutines; needs a C compiler
+	.ci/run race
 
 lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
 	.ci/run gofmt vet lint
@@ -26,11 +27,14 @@ lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
 golden: ## rewrite the expected outputs of tests
 	KWHY_UPDATE=1 go test -count=1 ./...
 
-docs: ## regenerate the schema, rules, manual, reference, completion and licences
-	KWHY_UPDATE=1 go test -count=1 ./cmd -run TestGenerated
+docs: ## regenerate rules, manual, reference, completion and licences
+	KWHY_UPDATE=1 go test -count=1 ./docs -run TestGenerated
 
 snapshot: ## all of a release but publishing, into dist/
-	.ci/run snapshot
+	.ci/release
+
+module: ## move the tree to another module path: make module MODULE=host/owner/kwhy
+	.ci/module "$(MODULE)"
 
 fuzz: ## each fuzz target for FUZZTIME inputs
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz

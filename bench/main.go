@@ -67,7 +67,7 @@ func run(o options) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	kwhy := filepath.Join(dir, "kwhy")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", kwhy, "kwhy/cmd/kwhy")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", kwhy, "./cmd/kwhy")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building kwhy: %w\n%s", err, out)

@@ -20,6 +20,7 @@ type App struct {
 	Lines       int
 	Getenv      func(string) (string, bool)
 	Environ     func() []string // of which Getenv finds one; nil: there are none
+	HostConfig  string          // the config file of all users of the host; "": there is none
 	Now         func() time.Time
 	Sleep       func(time.Duration)
 	Build       Build
@@ -38,7 +39,7 @@ func System() *App {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		OutTerminal: term.IsTerminal(out), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Columns: columns, Lines: lines,
-		Getenv: os.LookupEnv, Environ: os.Environ, Now: time.Now, Sleep: time.Sleep,
+		Getenv: os.LookupEnv, Environ: os.Environ, HostConfig: hostConfig, Now: time.Now, Sleep: time.Sleep,
 		Build: NewBuild("", "", ""),
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/check"
-	"kwhy/explain/concepts"
 	"kwhy/explain/fd"
 	"kwhy/explain/lower"
 	"kwhy/explain/net"
@@ -94,9 +93,8 @@ type completer func(c *cobra.Command, args []string, typed string) ([]string, co
 // free text offers nothing, and above all no files.
 func (a *App) complete(root *cobra.Command) {
 	flags, args := a.flagCompleters(), a.argCompleters()
-	var walk func(c *cobra.Command)
-	walk = func(c *cobra.Command) {
-		path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " ")
+	for _, c := range below(root) {
+		path := pathOf(c)
 		register := func(f *pflag.Flag) {
 			of := flags[path+" --"+f.Name]
 			if of == nil {
@@ -111,11 +109,7 @@ func (a *App) complete(root *cobra.Command) {
 		c.LocalNonPersistentFlags().VisitAll(register)
 		_, takes, _ := strings.Cut(c.Use, " ")
 		c.ValidArgsFunction = first(args[strings.Trim(takes, "[]")])
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
 	}
-	walk(root)
 }
 
 // first completes the first argument: no command takes a second.
@@ -271,35 +265,9 @@ func ruleWords() (out []explain.Word) {
 	return out
 }
 
-// names are the names that explain takes.
-func names() (out []explain.Word) {
-	seen := map[string]bool{}
-	add := func(name, gist string) {
-		if !seen[name] && !strings.Contains(name, " ") { // shells take a blank for an end
-			out = append(out, explain.Word{Name: name, Gist: gist})
-		}
-		seen[name] = true
-	}
-	for _, name := range concepts.Names() {
-		if e, err := concepts.Read(name); err == nil {
-			add(name, e.Gist)
-			for _, also := range e.Also {
-				add(also, e.Gist)
-			}
-		}
-	}
-	all := catalog.All()
-	for i := range all.Entries {
-		d := &all.Entries[i].Doc
-		add(cmp.Or(d.Kernel, d.Key), d.Gist)
-	}
-	for _, w := range catalog.Words(all) {
-		add(w.Name, w.Gist)
-	}
-	for _, d := range all.Rules {
-		add(d.ID, "The rule on "+d.What)
-	}
-	return out
+// names are the names that explain takes, but for those that a shell takes for several.
+func names() []explain.Word {
+	return slices.DeleteFunc(catalog.Known(catalog.All()), func(w explain.Word) bool { return strings.Contains(w.Name, " ") })
 }
 
 // counts are things of processes with how many have it, in order.

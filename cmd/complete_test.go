@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kwhy/explain"
 )
@@ -21,12 +22,12 @@ import (
 // duration or an address; and what a command takes, unless it takes nothing.
 func TestEveryFlagIsCompleted(t *testing.T) {
 	free := []string{"interval", "every", "timeout", "width", "limit", "adj", "sample", "socket", "address", "port", "help"}
-	a := &App{}
+	a := &App{Getenv: os.LookupEnv}
 	flags, args := a.flagCompleters(), a.argCompleters()
 	used := map[string]bool{}
-	for _, p := range manualPages() {
-		for _, f := range p.flags() {
-			one, every := p.path+" --"+f.Name, "--"+f.Name
+	for _, c := range a.Manual().Commands {
+		check := func(f *pflag.Flag) {
+			one, every := pathOf(c)+" --"+f.Name, "--"+f.Name
 			used[one], used[every] = true, true
 			has := flags[one] != nil || flags[every] != nil
 			switch {
@@ -36,13 +37,15 @@ func TestEveryFlagIsCompleted(t *testing.T) {
 			case !has && !slices.Contains(free, f.Name):
 				t.Errorf("%s is not completed", one)
 			}
-			if of, ok := p.cmd.GetFlagCompletionFunc(f.Name); !ok || of == nil {
+			if of, ok := c.GetFlagCompletionFunc(f.Name); !ok || of == nil {
 				t.Errorf("%s would complete files", one)
 			}
 		}
-		_, takes, _ := strings.Cut(p.cmd.Use, " ")
+		c.PersistentFlags().VisitAll(check)
+		c.LocalNonPersistentFlags().VisitAll(check)
+		_, takes, _ := strings.Cut(c.Use, " ")
 		if takes = strings.Trim(takes, "[]"); takes != "" && args[takes] == nil {
-			t.Errorf("kwhy %s takes %s, which is not completed", p.path, takes)
+			t.Errorf("kwhy %s takes %s, which is not completed", pathOf(c), takes)
 		}
 	}
 	for name := range flags {

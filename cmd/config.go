@@ -71,12 +71,28 @@ func environment() (out [][2]string) {
 	)
 }
 
-// configFiles are the files that settings are read from, with what each is.
-func configFiles() [][2]string {
-	return [][2]string{
-		{"$XDG_CONFIG_HOME/kwhy/config.yaml", "the user's settings"},
-		{"/etc/kwhy/config.yaml", "the host's, which are weaker"},
+// configFile is a file that settings are read from.
+type configFile struct {
+	name, means string // as the manual has it
+	path        string // "" where there is none
+}
+
+const (
+	userConfig = "$XDG_CONFIG_HOME/kwhy/config.yaml"
+	hostConfig = "/etc/kwhy/config.yaml"
+)
+
+// configFiles are those files, the strongest first.
+func (a *App) configFiles() []configFile {
+	user := configFile{name: userConfig, means: "the user's settings"}
+	dir := a.env("XDG_CONFIG_HOME")
+	if dir == "" && a.env("HOME") != "" {
+		dir = filepath.Join(a.env("HOME"), ".config")
 	}
+	if filepath.IsAbs(dir) { // the XDG rule: a relative path is to be ignored
+		user.path = filepath.Join(dir, "kwhy", "config.yaml")
+	}
+	return []configFile{user, {hostConfig, "the host's, which are weaker", a.HostConfig}}
 }
 
 func addSettings(flags *pflag.FlagSet) {
@@ -128,11 +144,15 @@ func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
 // returns what they say of rules.
 func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]string) (rules []ruleFile, err error) {
 	named := flags.Lookup("config").Value.String()
-	paths := []string{named}
+	files := []configFile{{path: named}}
 	if named == "" {
-		paths = a.configPaths()
+		files = a.configFiles()
 	}
-	for _, path := range paths {
+	for _, f := range slices.Backward(files) { // a later one wins
+		path := f.path
+		if path == "" {
+			continue
+		}
 		b, err := os.Open(path)
 		if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
 			continue
@@ -162,19 +182,6 @@ func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]
 		}
 	}
 	return rules, nil
-}
-
-// configPaths are the files that are read, the weakest first.
-func (a *App) configPaths() []string {
-	paths := []string{"/etc/kwhy/config.yaml"}
-	dir := a.env("XDG_CONFIG_HOME")
-	if dir == "" && a.env("HOME") != "" {
-		dir = filepath.Join(a.env("HOME"), ".config")
-	}
-	if filepath.IsAbs(dir) { // the XDG rule: a relative path is to be ignored
-		paths = append(paths, filepath.Join(dir, "kwhy", "config.yaml"))
-	}
-	return paths
 }
 
 func known(file *viper.Viper, path string, origin map[string]string) error {

@@ -2,13 +2,11 @@ package cmd
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"kwhy/docs"
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/concepts"
@@ -84,7 +82,11 @@ func (r *run) explain(name string, noLive bool) error {
 	if told := catalog.Mentions(name); len(told) > 0 {
 		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(told[:min(len(told), maxTold)], ", "))
 	}
-	near := catalog.Near(all, name)
+	var known []string
+	for _, w := range catalog.Known(all) {
+		known = append(known, w.Name)
+	}
+	near := catalog.Near(known, name)
 	if len(near) == 0 {
 		return usagef("nothing is called %q; kwhy explain lists the concepts", name)
 	}
@@ -281,8 +283,21 @@ func (a *App) schemaCommand() *cobra.Command {
 		Use: "schema", Short: "Print the JSON Schema of kwhy/v1", Args: noArgs,
 		Long: "Prints the JSON Schema that the output of every command with -o json keeps to.",
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(a.Out, docs.Schema)
+			b, err := jsonSchema()
+			if err != nil {
+				return err
+			}
+			_, err = a.Out.Write(b)
 			return err
 		},
 	}
+}
+
+// jsonSchema is the JSON Schema of all that is declared.
+func jsonSchema() ([]byte, error) {
+	var reasons []string
+	for _, r := range inspect.Reasons() {
+		reasons = append(reasons, r.String())
+	}
+	return output.JSONSchema(catalog.All().Entries, reasons)
 }

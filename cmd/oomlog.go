@@ -97,6 +97,11 @@ func (r *run) oomFile(name string, limit int) error {
 		}
 		l.in, l.what = f, name
 	}
+	in, err := kmsg.Unpack(l.in)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", l.what, err)
+	}
+	l.in = in
 	l.empty = "No OOM kill in " + l.what + "."
 	return r.oomLog(&l)
 }
@@ -117,11 +122,6 @@ type oomLog struct {
 
 // oomLog prints the kills of a log.
 func (r *run) oomLog(l *oomLog) error {
-	in, err := kmsg.Unpack(l.in)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", l.what, err)
-	}
-	l.in = in
 	v, err := lower.NewView(oom.Kills(), nil, nil, 0)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"kwhy/explain/catalog"
 	"kwhy/inspect"
 )
 
@@ -16,7 +17,7 @@ const rootLong = `kwhy reads /proc and /sys and says what each value means: the 
 behind it, what it says on this host now, and how the kernel computed it.
 
 Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
-$XDG_CONFIG_HOME/kwhy/config.yaml and /etc/kwhy/config.yaml, in that order.
+` + userConfig + " and " + hostConfig + `, in that order.
 
 `
 
@@ -29,7 +30,6 @@ func (a *App) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
-		SuggestionsMinimumDistance: 2,
 		Example: `  kwhy check                     what is wrong here, if anything, and what is well
   kwhy mem                       the host's memory; kwhy mem 1234 is one process's
   kwhy explain available-memory  what a value or a word of the kernel means
@@ -69,9 +69,12 @@ func noArgs(c *cobra.Command, args []string) error {
 	if c.HasParent() {
 		return usagef("%s takes no argument %q", c.CommandPath(), args[0])
 	}
-	near := c.SuggestionsFor(args[0])
-	var hint string
-	if len(near) > 0 {
+	var known []string
+	for _, sub := range c.Commands() {
+		known = append(known, sub.Name())
+	}
+	hint := ""
+	if near := catalog.Near(known, args[0]); near != nil {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usagef("unknown command %q%s (kwhy --help lists the commands)", args[0], hint)

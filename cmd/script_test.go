@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -20,11 +19,12 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kwhy": scripted})
 }
 
-// scripted is kwhy with a clock that stands still: recorded hosts do too.
+// scripted is kwhy with a clock that stands still, as recorded hosts do, and with a
+// config file of the host that is the scenario's.
 func scripted() {
 	a := System()
 	a.Build = Build{Version: "v0.0.0-test", Commit: "0123abc", Time: "2026-11-23T20:46:01Z", Go: "go1.26", Modules: []*debug.Module{{Path: "example.org/m", Version: "v1.2.3"}}}
-	a.Now = func() time.Time { return time.Date(2026, 11, 23, 20, 46, 1, 500e6, time.UTC) }
+	a.Now, a.HostConfig = inspecttest.Now, "etc/kwhy/config.yaml"
 	os.Exit(a.Run(os.Args[1:]))
 }
 
@@ -55,7 +55,7 @@ func TestScript(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Files:         scripts(t),
-		UpdateScripts: update(),
+		UpdateScripts: os.Getenv("KWHY_UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// host NAME unpacks a recorded host into ./host and points kwhy to it.
 			"host": func(ts *testscript.TestScript, neg bool, args []string) {

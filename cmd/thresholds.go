@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
-
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/lower"
@@ -173,20 +171,24 @@ func thresholds(wishes []wish) (explain.Limits, error) {
 // a variable spells that.
 func ruleOf(rules []lower.RuleDoc, w wish) (*lower.RuleDoc, error) {
 	env, isEnv := strings.CutPrefix(w.id, "$")
-	near, far := "", math.MaxInt
+	name := cmp.Or(env, w.id)
+	ids := make([]string, len(rules))
 	for i := range rules {
-		id := rules[i].ID
-		if isEnv {
-			id = envID(id)
+		if ids[i] = rules[i].ID; isEnv {
+			ids[i] = envID(ids[i])
 		}
-		if id == cmp.Or(env, w.id) {
+		if ids[i] == name {
 			return &rules[i], nil
 		}
-		if n := levenshtein.ComputeDistance(id, cmp.Or(env, w.id)); n < far {
-			near, far = rules[i].ID, n
-		}
 	}
-	return nil, usagef("%s: there is no rule %q; near it: %s (kwhy check --list has them all)", w.origin, cmp.Or(env, w.id), near)
+	hint := ""
+	if near := catalog.Near(ids, name); near != nil {
+		for i, id := range near {
+			near[i] = rules[slices.Index(ids, id)].ID
+		}
+		hint = "; near it: " + strings.Join(near, ", ")
+	}
+	return nil, usagef("%s: there is no rule %q%s (kwhy check --list has them all)", w.origin, name, hint)
 }
 
 // envID is a rule's ID in the name of a variable: MEM_AVAILABLE_LOW.

@@ -130,9 +130,9 @@ func TestLiveNothingIsChanged(t *testing.T) {
 	if !sockets {
 		t.Error("no socket was seen: is the trace whole?")
 	}
-	for _, p := range manualPages() {
-		if p.path != "" && !traced[p.path] {
-			t.Errorf("kwhy %s was not traced", p.path)
+	for _, c := range (&App{Getenv: os.LookupEnv}).Manual().Commands[1:] {
+		if !traced[pathOf(c)] {
+			t.Errorf("kwhy %s was not traced", pathOf(c))
 		}
 	}
 }

@@ -115,7 +115,7 @@ func newRowWriter(g *lower.Grid) *rowWriter {
 	w := &rowWriter{g: g, keys: make([]string, len(g.Docs)), strs: make([]string, len(g.Docs))}
 	for i := range g.Docs {
 		w.keys[i] = string(appendKey(nil, g.Docs[i].Key))
-		if u := g.Docs[i].Unit; u == explain.ID || u == explain.Address {
+		if asText(g.Docs[i].Unit) {
 			w.strs[i] = string(appendKey(nil, g.Docs[i].Key+"_str"))
 		}
 	}
@@ -167,6 +167,9 @@ func (w *rowWriter) absent(b []byte, r lower.Row) []byte {
 	}
 	return append(b, '}')
 }
+
+// asText tells whether values of u stand there as text too.
+func asText(u explain.Unit) bool { return u == explain.ID || u == explain.Address }
 
 // appendAsText gives an identifier as people write it: numbers beyond 2^53
 // lose digits in many readers of JSON.

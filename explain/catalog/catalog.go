@@ -4,11 +4,8 @@
 package catalog
 
 import (
-	"cmp"
 	"slices"
 	"strings"
-
-	"github.com/agnivade/levenshtein"
 
 	"kwhy/explain"
 	"kwhy/explain/check"
@@ -161,53 +158,6 @@ func OfConcept(t lower.Catalogue, name string) (out []lower.Entry) {
 		if string(e.Doc.Concept) == name {
 			out = append(out, e)
 		}
-	}
-	return out
-}
-
-// maxNear is how many near misses are offered.
-const maxNear = 5
-
-// Near returns the known names that are closest to one that is unknown.
-func Near(t lower.Catalogue, name string) []string {
-	type scored struct {
-		name string
-		far  int
-	}
-	var list []scored
-	seen := map[string]bool{}
-	consider := func(known string) {
-		far := levenshtein.ComputeDistance(strings.ToLower(known), strings.ToLower(name))
-		if strings.Contains(strings.ToLower(known), strings.ToLower(name)) {
-			far = min(far, 2)
-		}
-		if !seen[known] && far <= max(2, len(name)/3) {
-			list = append(list, scored{known, far})
-		}
-		seen[known] = true
-	}
-	for _, c := range concepts.Names() {
-		consider(c)
-		if e, err := concepts.Read(c); err == nil {
-			for _, also := range e.Also {
-				consider(also)
-			}
-		}
-	}
-	for i := range t.Entries {
-		d := &t.Entries[i].Doc
-		consider(cmp.Or(d.Kernel, d.Key))
-		for _, w := range d.Words {
-			consider(w.Name)
-		}
-	}
-	for i := range t.Rules {
-		consider(t.Rules[i].ID)
-	}
-	slices.SortStableFunc(list, func(a, b scored) int { return a.far - b.far })
-	var out []string
-	for _, s := range list[:min(len(list), maxNear)] {
-		out = append(out, s.name)
 	}
 	return out
 }

@@ -144,11 +144,40 @@ func TestFind(t *testing.T) {
 			t.Errorf("Find(%q) = %v, want %s", name, got, key)
 		}
 	}
-	if got := catalog.Near(all, "MemAvailabel"); !slices.Contains(got, "MemAvailable") {
+	if got := catalog.Near(known(all), "MemAvailabel"); !slices.Contains(got, "MemAvailable") {
 		t.Errorf("near MemAvailabel is %v", got)
 	}
-	if got := catalog.Near(all, "zzzzzzzz"); len(got) > 0 {
+	if got := catalog.Near(known(all), "zzzzzzzz"); len(got) > 0 {
 		t.Errorf("near zzzzzzzz is %v", got)
+	}
+}
+
+func known(all lower.Catalogue) (names []string) {
+	for _, w := range catalog.Known(all) {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+func TestNear(t *testing.T) {
+	commands := []string{"check", "fd", "mem", "net", "oom", "sched", "schema", "version"}
+	for name, want := range map[string]string{
+		"":          "",
+		"me":        "mem", // one edit; two would make fd of it
+		"mme":       "mem",
+		"mom":       "mem oom",
+		"s":         "sched schema version",
+		"vresion":   "version",
+		"VRESION":   "version",
+		"schedul":   "sched",
+		"scheduler": "",
+	} {
+		if got := strings.Join(catalog.Near(commands, name), " "); got != want {
+			t.Errorf("near %q is %q, want %q", name, got, want)
+		}
+	}
+	if got := catalog.Near([]string{"aab", "aba", "baa", "aac", "aca", "caa"}, "aaa"); len(got) != 5 {
+		t.Errorf("%d are offered: %v", len(got), got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,37 @@ import (
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 )
+
+// Known are the names that kwhy explains, each once, with a sentence on it: concepts,
+// values, words and rules.
+func Known(t lower.Catalogue) (out []explain.Word) {
+	seen := map[string]bool{}
+	add := func(name, gist string) {
+		if !seen[name] {
+			out = append(out, explain.Word{Name: name, Gist: gist})
+		}
+		seen[name] = true
+	}
+	for _, name := range concepts.Names() {
+		if e, err := concepts.Read(name); err == nil {
+			add(name, e.Gist)
+			for _, also := range e.Also {
+				add(also, e.Gist)
+			}
+		}
+	}
+	for i := range t.Entries {
+		d := &t.Entries[i].Doc
+		add(cmp.Or(d.Kernel, d.Key), d.Gist)
+	}
+	for _, w := range Words(t) {
+		add(w.Name, w.Gist)
+	}
+	for _, d := range t.Rules {
+		add(d.ID, "The rule on "+d.What)
+	}
+	return out
+}
 
 // elsewhere are the names by which other tools and files of cgroups call a value.
 func elsewhere() map[string][]string {

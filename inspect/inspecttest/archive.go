@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -30,6 +31,9 @@ type entry struct {
 	denied bool
 	data   []byte
 }
+
+// Now is when recorded hosts are read, so that what is printed of them stays.
+func Now() time.Time { return time.Date(2026, 11, 23, 20, 46, 1, 500e6, time.UTC) }
 
 // Unpack writes the recorded host that data holds below dir, which must be
 // there. It overwrites nothing, and nothing that it writes lies outside dir,

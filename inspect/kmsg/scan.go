@@ -25,13 +25,10 @@ type Tally struct {
 }
 
 // Scan reads a log to its end and hands each report that has a victim to yield,
-// until that returns false. The event is valid until yield returns. What is
-// packed with gzip or bzip2 is unpacked; what can't be read is a *FormatError.
+// until that returns false. The event is valid until yield returns. A log that may be
+// packed goes through Unpack first.
 func Scan(r io.Reader, yield func(*Event) bool) (Tally, error) {
-	in, err := Unpack(r)
-	if err != nil {
-		return Tally{}, err
-	}
+	in := bufio.NewReaderSize(r, maxLine)
 	p := parser{yield: yield, at: Stamp{Uptime: -1}, fields: isFields(in), entry: newEntry()}
 	for {
 		line, err := in.ReadSlice('\n')

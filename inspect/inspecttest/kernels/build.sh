@@ -232,7 +232,8 @@ capture() {
 check() {
 	[ $# = 3 ] || usage
 	KW_KWHY=$3 capture "$1" "$2" sched
-	(cd "$here/../../.." && go run ./inspect/inspecttest/kernels/check docs/schema/kwhy-v1.schema.json "$2"/*-sched.logs/logs)
+	(cd "$here/../../.." && go run ./cmd/kwhy schema >"$2/schema.json" &&
+		go run ./inspect/inspecttest/kernels/check "$2/schema.json" "$2"/*-sched.logs/logs)
 }
 
 case ${1:-} in

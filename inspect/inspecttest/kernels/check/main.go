@@ -2,7 +2,8 @@
 // for each directory, that every document fits the schema, that the scheduler is
 // named as the kernel's version has it, and that every oom_score was reproduced.
 //
-//	go run ./inspect/inspecttest/kernels/check docs/schema/kwhy-v1.schema.json /tmp/out/*.logs/logs
+//	kwhy schema > /tmp/schema.json
+//	go run ./inspect/inspecttest/kernels/check /tmp/schema.json /tmp/out/*.logs/logs
 //
 // It is not part of the everyday tests.
 package main

@@ -1,8 +1,8 @@
-package cmd
+package docs_test
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,8 +13,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"kwhy/docs"
-	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/lower"
 )
@@ -52,7 +50,9 @@ var (
 // TestPagesCommands: every command line of kwhy in prose and in blocks, those too that are
 // not run, has a subcommand and flags that there are.
 func TestPagesCommands(t *testing.T) {
-	long(t, "it parses command lines, one after the other")
+	if testing.Short() {
+		t.Skip("it parses command lines, one after the other")
+	}
 	for _, p := range pages(t) {
 		if filepath.Base(p.path) == "rules.md" {
 			continue
@@ -84,9 +84,7 @@ var inShell = regexp.MustCompile(`(?m)(?:^|[|;(=] *|\$\(|-- |'|sudo |bin/)(kwhy 
 func checkCommand(t *testing.T, path, line string) {
 	t.Helper()
 	args := strings.Fields(strings.NewReplacer(`"`, "", "…", "").Replace(line))[1:]
-	a := System()
-	a.Out, a.Err = io.Discard, io.Discard
-	c, rest, err := a.root().Find(args)
+	c, rest, err := app(new(bytes.Buffer)).Manual().Commands[0].Find(args)
 	if err != nil {
 		t.Errorf("%s: %s: %v", path, line, err)
 		return
@@ -110,8 +108,11 @@ func checkCommand(t *testing.T, path, line string) {
 	if len(unknown) > 0 {
 		t.Errorf("%s: %s: no such flag: %v", path, line, unknown)
 	}
-	if c.Name() == "explain" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != strings.ToUpper(rest[0]) && !slices.ContainsFunc(names(), func(w explain.Word) bool { return w.Name == rest[0] }) {
-		t.Errorf("%s: %s: no such name", path, line)
+	if c.Name() == "explain" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != strings.ToUpper(rest[0]) {
+		var out bytes.Buffer
+		if status := app(&out).Run([]string{"explain", "--no-live", rest[0]}); status != 0 {
+			t.Errorf("%s: %s: %s", path, line, out.String())
+		}
 	}
 }
 
@@ -153,6 +154,9 @@ func TestPagesQuotes(t *testing.T) {
 	}
 }
 
+// object is a JSON object as it is read.
+type object = map[string]any
+
 // contract holds the names that its JSON has.
 type contract struct {
 	values, envelope map[string]bool
@@ -162,7 +166,7 @@ type contract struct {
 func contractKeys(t *testing.T) contract {
 	t.Helper()
 	var s object
-	if err := json.Unmarshal([]byte(docs.Schema), &s); err != nil {
+	if err := json.Unmarshal(kwhy(t, "schema"), &s); err != nil {
 		t.Fatal(err)
 	}
 	k := contract{map[string]bool{}, map[string]bool{}, map[string]map[string]bool{}}

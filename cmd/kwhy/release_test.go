@@ -1,6 +1,7 @@
-package cmd
+package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"kwhy/cmd"
 )
 
 // releaseFile is what goreleaser.yaml says that can be held against the tree.
@@ -31,7 +34,7 @@ type releaseFile struct {
 // one change to the next are the files that it packs, the machines, and the variables
 // that it has the linker set.
 func TestReleaseIsOfThisTree(t *testing.T) {
-	b, err := os.ReadFile("../goreleaser.yaml")
+	b, err := os.ReadFile("../../goreleaser.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 			}
 		}
 	}
-	main, err := os.ReadFile("kwhy/main.go")
+	main, err := os.ReadFile("main.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +67,9 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^var .*\b` + m[1] + `\b.* string`).Match(main) {
 			t.Errorf("main has no variable %s", m[1])
 		}
+	}
+	if !slices.ContainsFunc(r.Archives[0].Files, func(f struct{ Src string }) bool { return f.Src == "packed/kwhy-v1.schema.json" }) {
+		t.Error("the archive has no schema")
 	}
 	var packed []string
 	for _, f := range r.Archives[0].Files {
@@ -77,7 +83,7 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 	for _, src := range packed {
 		src = strings.Replace(src, "packed/", made+"/", 1)
 		if !filepath.IsAbs(src) {
-			src = filepath.Join("..", src)
+			src = filepath.Join("../..", src)
 		}
 		if found, err := filepath.Glob(src); err != nil || len(found) == 0 {
 			t.Errorf("goreleaser.yaml packs %s, which is not there", src)
@@ -87,7 +93,7 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 		if !slices.Contains(r.Nfpms[0].Formats, format) {
 			t.Errorf("no %s", format)
 		}
-		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
+		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/doc/kwhy/kwhy-v1.schema.json", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
 			if !slices.ContainsFunc(r.Nfpms[0].Contents, func(c struct{ Src, Dst, Packager string }) bool {
 				return strings.HasSuffix(c.Dst, want) && (c.Packager == "" || c.Packager == format)
 			}) {
@@ -101,7 +107,7 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 // some mask for new files.
 func pack(t *testing.T, to, zone, mask string) {
 	t.Helper()
-	c := exec.Command("sh", "-c", "umask "+mask+`; exec ../.ci/pack "$1" 1.2.3-rc.1 1234567890 "Some One"`, "sh", to)
+	c := exec.Command("sh", "-c", "umask "+mask+`; exec ../../.ci/pack "$1" 1.2.3-rc.1 1234567890 "Some One"`, "sh", to)
 	c.Env = append(os.Environ(), "TZ="+zone, "LANG=de_DE.UTF-8")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -119,6 +125,13 @@ func TestReleasePacksTheSame(t *testing.T) {
 	}
 	if fi, err := os.Stat(filepath.Join(b, "man", "kwhy.1.gz")); err != nil || fi.Mode() != 0o644 {
 		t.Error(fi, err)
+	}
+	var schema bytes.Buffer
+	app := cmd.System()
+	app.Out = &schema
+	status := app.Run([]string{"schema"})
+	if packed, err := os.ReadFile(filepath.Join(a, "kwhy-v1.schema.json")); err != nil || status != 0 || !bytes.Equal(schema.Bytes(), packed) {
+		t.Errorf("a release holds another schema than kwhy schema prints: %v, status %d", err, status)
 	}
 	parse, err := exec.LookPath("dpkg-parsechangelog")
 	if err != nil {

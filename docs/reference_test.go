@@ -1,4 +1,4 @@
-package cmd
+package docs_test
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func TestGeneratedReference(t *testing.T) {
 	for i := 1; i < len(list); i++ {
 		files[strings.ReplaceAll(list[i].path, " ", "-")+".md"] = commandPage(&list[i])
 	}
-	shipped(t, "../docs/reference", files)
+	shipped(t, "reference", files)
 }
 
 // markdown is text that stands for itself in a cell of a table.
@@ -41,22 +41,22 @@ func code(s string) string {
 func index(list []manualPage) []byte {
 	var b bytes.Buffer
 	p := &list[0]
-	fmt.Fprintf(&b, "# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\ngive levels are in [rules.md](../rules.md), the contract of the JSON in\n[kwhy-v1.schema.json](../schema/kwhy-v1.schema.json), manual pages in [man](../man).\n\n## Commands\n\n| command | what |\n|---|---|\n")
+	fmt.Fprintf(&b, "# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\ngive levels are in [rules.md](../rules.md), the contract of the JSON in\n[json.md](../json.md), its schema in what `kwhy schema` prints, manual pages in\n[man](../man).\n\n## Commands\n\n| command | what |\n|---|---|\n")
 	for i := 1; i < len(list); i++ {
 		fmt.Fprintf(&b, "| [kwhy %s](%s.md) | %s |\n", list[i].path, strings.ReplaceAll(list[i].path, " ", "-"), markdown(list[i].cmd.Short))
 	}
 	b.WriteString("\n## Flags of every command\n\n")
 	flagTable(&b, p.flags())
 	b.WriteString("\n## Variables\n\nA flag wins over a variable, a variable over a file, a file over the default.\n\n| variable | what |\n|---|---|\n")
-	for _, v := range environment() {
+	for _, v := range book().Variables {
 		fmt.Fprintf(&b, "| %s | %s |\n", code(v[0]), markdown(v[1]))
 	}
 	b.WriteString("\n## Config files\n\n| file | what |\n|---|---|\n")
-	for _, f := range configFiles() {
+	for _, f := range book().Files {
 		fmt.Fprintf(&b, "| %s | %s |\n", code(f[0]), markdown(f[1]))
 	}
 	b.WriteString("\n## Exit status\n\n| status | what |\n|---|---|\n")
-	for status, means := range exitTable() {
+	for status, means := range book().Exits {
 		fmt.Fprintf(&b, "| %d | %s |\n", status, markdown(means))
 	}
 	return b.Bytes()

@@ -1,20 +1,19 @@
-package cmd
+package docs_test
 
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"kwhy/cmd"
 	"kwhy/explain/catalog"
 	"kwhy/explain/lower"
 	"kwhy/inspect"
@@ -30,25 +29,15 @@ type manualPage struct {
 // title is its name as a manual page: kwhy-net-sockets.
 func (p *manualPage) title() string { return strings.ReplaceAll(p.cmd.CommandPath(), " ", "-") }
 
-// tree is the command tree that a user has.
-func tree() *cobra.Command {
-	a := &App{Out: io.Discard, Err: io.Discard, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
-	return a.root()
-}
+// book is what the command line says of itself.
+func book() cmd.Manual { return app(new(bytes.Buffer)).Manual() }
 
-// pages are all commands, each with the values that it prints.
+// manualPages are all commands, each with the values that it prints.
 func manualPages() (out []manualPage) {
-	var walk func(c *cobra.Command)
-	walk = func(c *cobra.Command) {
+	for _, c := range book().Commands {
 		c.InitDefaultHelpFlag()
 		out = append(out, manualPage{path: strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " "), cmd: c})
-		for _, sub := range c.Commands() {
-			if sub.Name() != "help" {
-				walk(sub)
-			}
-		}
 	}
-	walk(tree())
 	all := catalog.Examined()
 	all = all.Plus(catalog.All()) // doctor's own, which Examined leaves out
 	type declared struct{ command, table, section, key, gist string }
@@ -125,7 +114,7 @@ func shipped(t *testing.T, dir string, files map[string][]byte) {
 		}
 	}
 	for name, text := range files {
-		golden(t, filepath.Join(dir, name), text)
+		generated(t, filepath.Join(dir, name), text)
 	}
 	there, err := os.ReadDir(dir)
 	if err != nil {
@@ -147,14 +136,9 @@ func shipped(t *testing.T, dir string, files map[string][]byte) {
 func TestGeneratedCompletion(t *testing.T) {
 	files := map[string][]byte{}
 	for shell, name := range map[string]string{"bash": "kwhy", "zsh": "_kwhy", "fish": "kwhy.fish"} {
-		var out bytes.Buffer
-		a := &App{Out: &out, Err: io.Discard, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
-		if status := a.Run([]string{"completion", shell}); status != exitOK {
-			t.Fatalf("completion %s ended with %d", shell, status)
-		}
-		files[name] = out.Bytes()
+		files[name] = kwhy(t, "completion", shell)
 	}
-	shipped(t, "../docs/completion", files)
+	shipped(t, "completion", files)
 }
 
 // TestGeneratedManual keeps the manual pages current.
@@ -164,13 +148,15 @@ func TestGeneratedManual(t *testing.T) {
 	for i := range list {
 		files[list[i].title()+".1"] = manual(&list[i], list)
 	}
-	shipped(t, "../docs/man", files)
+	shipped(t, "man", files)
 }
 
 // Each manual page is what troff takes without a warning.
 func TestManualFormats(t *testing.T) {
-	long(t, "groff does the work")
-	names, err := filepath.Glob("../docs/man/*.1")
+	if testing.Short() {
+		t.Skip("groff does the work")
+	}
+	names, err := filepath.Glob("man/*.1")
 	if err != nil || len(names) == 0 {
 		t.Fatal(err, names)
 	}
@@ -282,7 +268,7 @@ func manual(p *manualPage, all []manualPage) []byte {
 	}
 	w.line(bold(p.cmd.CommandPath()) + escaped(usage))
 	w.section("DESCRIPTION")
-	long := strings.TrimSuffix(p.cmd.Long, exitWords()) // which has a section of its own
+	long, _, _ := strings.Cut(p.cmd.Long, "Exit status:") // which has a section of its own
 	w.prose(long)
 	if p.path == "" {
 		w.section("COMMANDS")
@@ -305,14 +291,14 @@ func manual(p *manualPage, all []manualPage) []byte {
 		}))
 	}
 	w.section(`"EXIT STATUS"`)
-	for status, means := range exitTable() {
-		if status != exitFound || p.path == "" || p.path == "check" {
+	for status, means := range book().Exits {
+		if !strings.HasPrefix(means, "check ") || p.path == "" || p.path == "check" {
 			w.term(bold(fmt.Sprint(status)), means)
 		}
 	}
 	if p.path == "" {
 		w.section("ENVIRONMENT")
-		for _, v := range environment() {
+		for _, v := range book().Variables {
 			w.term(bold(v[0]), v[1])
 		}
 	}
@@ -327,7 +313,7 @@ func manual(p *manualPage, all []manualPage) []byte {
 
 func manualFiles(w *roff, p *manualPage) {
 	w.section("FILES")
-	for _, f := range configFiles() {
+	for _, f := range book().Files {
 		w.term(`\fI`+escaped(f[0])+`\fR`, f[1])
 	}
 	switch sources := p.sources(); {

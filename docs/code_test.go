@@ -1,4 +1,4 @@
-package cmd
+package docs_test
 
 import (
 	"io/fs"
@@ -29,7 +29,7 @@ func TestPagesCode(t *testing.T) {
 
 // TestPagesPackages: the plan of the house has every room.
 func TestPagesPackages(t *testing.T) {
-	plan, err := os.ReadFile("../docs/architecture.md")
+	plan, err := os.ReadFile("architecture.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestPagesPackages(t *testing.T) {
 
 // TestPagesContract: the page on JSON names every key of the envelope and every reason.
 func TestPagesContract(t *testing.T) {
-	b, err := os.ReadFile("../docs/json.md")
+	b, err := os.ReadFile("json.md")
 	if err != nil {
 		t.Fatal(err)
 	}

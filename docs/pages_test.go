@@ -1,4 +1,4 @@
-package cmd
+package docs_test
 
 import (
 	"bytes"
@@ -56,7 +56,7 @@ var note = regexp.MustCompile(`^<!-- ([a-z ]+):? ?(.*?) ?-->$`)
 func pages(t *testing.T) (out []page) {
 	t.Helper()
 	var paths []string
-	for _, glob := range []string{"../README.md", "../docs/*.md", "../docs/runbooks/*.md"} {
+	for _, glob := range []string{"../README.md", "*.md", "runbooks/*.md"} {
 		found, err := filepath.Glob(glob)
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,9 @@ func (p *page) text(f fence) string { return strings.Join(p.lines[f.from:f.to], 
 
 // TestPages runs the commands of every page, and compares what they print.
 func TestPages(t *testing.T) {
-	long(t, "it runs every command of the documentation, which TestScript runs too")
+	if testing.Short() {
+		t.Skip("it runs every command of the documentation, which TestScript runs too")
+	}
 	for _, p := range pages(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(p.path), ".md"), func(t *testing.T) {
 			t.Parallel()

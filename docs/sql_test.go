@@ -1,4 +1,4 @@
-package cmd
+package docs_test
 
 import (
 	"encoding/json"
@@ -17,7 +17,9 @@ var (
 // TestPagesSQL: every path into a line that SQL of a page names leads to a value in a line
 // that the commands of that page have made.
 func TestPagesSQL(t *testing.T) {
-	long(t, "sqlite does the work")
+	if testing.Short() {
+		t.Skip("sqlite does the work")
+	}
 	paths := 0
 	for _, p := range pages(t) {
 		dir := ""
