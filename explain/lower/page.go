@@ -102,6 +102,57 @@ func (p *Page[S]) Catalogue() Catalogue {
 	return out
 }
 
+// Run takes the page of a host once and reports it.
+func (p *Page[S]) Run(h *inspect.Host, limits explain.Limits) (Report, error) {
+	var none S
+	s, err := p.Look(h, none)
+	if err != nil {
+		return Report{}, err
+	}
+	rep := p.Report(s, limits, false)
+	if p.Gaps != nil {
+		rep.Tell(p.Gaps(s), h.Kernel)
+	}
+	return rep, nil
+}
+
+// Drop takes a value away, wherever the page has it.
+func (p *Page[S]) Drop(key string) {
+	sections := slices.Clone(p.Card.Sections)
+	for i := range sections {
+		sections[i].Fields = slices.DeleteFunc(slices.Clone(sections[i].Fields), func(f explain.Field[S]) bool { return f.Key == key })
+	}
+	p.Card.Sections = sections
+	for _, t := range p.Tables {
+		t.drop(key)
+	}
+}
+
+// Lacks returns the names that the page's own code gives and that nothing has: sort keys
+// and columns of its tables, wholes, tables that its sections place, and evidence.
+func (p *Page[S]) Lacks() (out []string) {
+	has := map[string]bool{}
+	for i := range p.Card.Sections {
+		for j := range p.Card.Sections[i].Fields {
+			has[p.Card.Sections[i].Fields[j].Key] = true
+		}
+	}
+	for _, s := range p.Card.Sections {
+		if s.Whole != "" && !has[s.Whole] {
+			out = append(out, "whole "+s.Whole)
+		}
+	}
+	for _, r := range p.Card.Rules {
+		if !has[r.Evidence[0]] { // which carries the level
+			out = append(out, "evidence "+r.Evidence[0])
+		}
+	}
+	for _, t := range p.Tables {
+		out = append(out, t.lacksNames()...)
+	}
+	return out
+}
+
 // catalogued is a page as those see it who walk them.
 type catalogued interface {
 	explain.Page
@@ -128,7 +179,8 @@ type Attached[S explain.Snapshot[S]] interface {
 	needs() inspect.Sources
 	add(*Report, S)
 	catalogue(*Page[S]) Catalogue
-	judges() inspect.Sources
+	drop(key string)
+	lacksNames() []string
 	judge(command string, s S, limits explain.Limits) Judgement
 }
 
@@ -154,14 +206,13 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 	Empty      string // what stands in place of rows
 	// Found changes what its rules found.
 	Found func(*Report, S, []Finding) []Finding
-	// Hidden tables stand in the catalogue, and not on the page.
-	Hidden bool
+	// Elsewhere is a table that another page declares: this one's catalogue leaves it out.
+	Elsewhere bool
 }
 
-// Table attaches a table in its own order, cut to a limit; 0 is none. A table whose own
-// sort keys are not among its columns is a mistake that a test finds.
+// Table attaches a table in its own order, cut to a limit; 0 is none.
 func Table[S explain.Snapshot[S], T explain.Snapshot[T]](t *explain.Table[T], limit int, of func(S) explain.Rows[T]) *Rows[S, T] {
-	return &Rows[S, T]{View: Must(NewView(t, nil, nil, limit)), Of: of}
+	return &Rows[S, T]{View: Own(t, nil, nil, limit), Of: of}
 }
 
 func (r *Rows[S, T]) needs() inspect.Sources {
@@ -172,9 +223,6 @@ func (r *Rows[S, T]) needs() inspect.Sources {
 }
 
 func (r *Rows[S, T]) add(rep *Report, s S) {
-	if r.Hidden {
-		return
-	}
 	rows := r.Of(s)
 	if rows == nil {
 		return
@@ -200,6 +248,9 @@ func (r *Rows[S, T]) add(rep *Report, s S) {
 }
 
 func (r *Rows[S, T]) catalogue(p *Page[S]) Catalogue {
+	if r.Elsewhere {
+		return Catalogue{}
+	}
 	scan := r.Scan
 	if scan == nil {
 		scan = func(h *inspect.Host, v *View[T]) (explain.Rows[T], []int32, error) {
@@ -214,7 +265,23 @@ func (r *Rows[S, T]) catalogue(p *Page[S]) Catalogue {
 	return TableTopic(r.View.table, p.Command, scan)
 }
 
-func (r *Rows[S, T]) judges() inspect.Sources { return JudgesTable(r.View.table) }
+func (r *Rows[S, T]) drop(key string) { r.View.drop(key) }
+
+func (r *Rows[S, T]) lacksNames() (out []string) {
+	t := r.View.table
+	out = append(out, r.View.lacks...)
+	for _, key := range t.Identity {
+		if _, err := fieldOf(t, key); err != nil {
+			out = append(out, "identity "+key)
+		}
+	}
+	for i := range t.Rules {
+		if _, err := fieldOf(t, t.Rules[i].Evidence[0]); err != nil {
+			out = append(out, "evidence "+t.Rules[i].Evidence[0])
+		}
+	}
+	return out
+}
 
 func (r *Rows[S, T]) judge(command string, s S, limits explain.Limits) Judgement {
 	rows := r.Of(s)
@@ -222,15 +289,6 @@ func (r *Rows[S, T]) judge(command string, s S, limits explain.Limits) Judgement
 		return Judgement{}
 	}
 	return JudgeTable(r.View.table, cmp.Or(r.Command, command), rows, limits)
-}
-
-// Must returns the view of a table by its own names: one that lacks a column which its
-// own code names is a mistake that a test finds.
-func Must[S explain.Snapshot[S]](v *View[S], err error) *View[S] {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
 
 // MustPage returns a page with its own options, which name nothing that is not there.

@@ -22,6 +22,7 @@ type View[S explain.Snapshot[S]] struct {
 	where      func(S) bool
 	whereNeeds inspect.Sources
 	few        int
+	lacks      []string // names that the code gave and that are no columns
 }
 
 // Few bounds the findings of each rule: what it finds beyond them, the last of them
@@ -33,9 +34,21 @@ type sortKey[S explain.Snapshot[S]] struct {
 	desc  bool
 }
 
-// NewView resolves columns and sort keys; none means the table's own. A limit of
-// 0 is none. An unknown key is an error that lists what there is.
+// NewView resolves columns and sort keys that a user gave; none means the table's own.
+// A limit of 0 is none. An unknown key is an error that lists what there is.
 func NewView[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string, limit int) (*View[S], error) {
+	v := Own(t, columns, sort, limit)
+	if len(v.lacks) > 0 && (len(columns) > 0 || len(sort) > 0) {
+		_, err := fieldOf(t, v.lacks[0])
+		return nil, err
+	}
+	return v, nil
+}
+
+// Own resolves columns and sort keys that the code gives. What is not among the columns
+// is left out, so that a column can be taken away in one place; Lacks names it, which a
+// test holds to be nothing.
+func Own[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string, limit int) *View[S] {
 	v := &View[S]{table: t, limit: limit, named: len(columns) > 0}
 	for i := range t.Fields {
 		if f := &t.Fields[i]; len(columns) == 0 && f.Show != explain.Asked {
@@ -45,7 +58,8 @@ func NewView[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string,
 	for _, key := range columns {
 		f, err := fieldOf(t, key)
 		if err != nil {
-			return nil, err
+			v.lacks = append(v.lacks, key)
+			continue
 		}
 		v.cols = append(v.cols, f)
 	}
@@ -53,13 +67,25 @@ func NewView[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string,
 		sort = t.Sort
 	}
 	for _, key := range sort {
-		f, err := fieldOf(t, strings.TrimPrefix(key, "-"))
+		name := strings.TrimPrefix(key, "-")
+		f, err := fieldOf(t, name)
 		if err != nil {
-			return nil, err
+			v.lacks = append(v.lacks, name)
+			continue
 		}
 		v.sort = append(v.sort, sortKey[S]{f, f.Unit.Number() != strings.HasPrefix(key, "-")})
 	}
-	return v, nil
+	return v
+}
+
+// drop leaves out a column, wherever the view has it.
+func (v *View[S]) drop(key string) {
+	is := func(f *explain.Field[S]) bool { return f.Key == key || f.Key == key+rateSuffix }
+	v.cols = slices.DeleteFunc(v.cols, is)
+	v.sort = slices.DeleteFunc(v.sort, func(k sortKey[S]) bool { return is(k.field) })
+	t := *v.table
+	t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(f explain.Field[S]) bool { return f.Key == key })
+	v.table = &t
 }
 
 func fieldOf[S explain.Snapshot[S]](t *explain.Table[S], key string) (*explain.Field[S], error) {

@@ -84,7 +84,7 @@ type holders struct {
 
 func newHolders(o HostOptions) *holders {
 	t := Processes(o.PSS)
-	return &holders{o: o, ranked: lower.Must(lower.NewView(t, nil, nil, o.Limit)), shown: lower.Must(lower.NewView(t, nil, []string{"vm_rss", "-pid"}, 0))}
+	return &holders{o: o, ranked: lower.Own(t, nil, nil, o.Limit), shown: lower.Own(t, nil, []string{"vm_rss", "-pid"}, 0)}
 }
 
 // take reads the host's memory and, beside it, the processes.

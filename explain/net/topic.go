@@ -1,6 +1,7 @@
 package net
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -127,7 +128,7 @@ func hostTables(screen int) []lower.Attached[host] {
 		return n.Listed.Use()
 	})
 	use.Ready, use.Found, use.Scan = true, withLosers, scanUse
-	listeners := lower.Must(lower.NewView(Listeners(), nil, nil, screen))
+	listeners := lower.Own(Listeners(), nil, nil, screen)
 	return []lower.Attached[host]{
 		part(Interfaces(), 0, InterfaceRows), part(SoftnetCPUs(), screen, SoftnetRows), part(Qdiscs(), screen, QdiscRows),
 		part(Hooks(), 0, HookRows), part(Destinations(), screen, DestinationRows), use,
@@ -166,7 +167,7 @@ func withLosers(rep *lower.Report, n host, found []lower.Finding) []lower.Findin
 	if _, _, two := n.Before(); two && !slices.ContainsFunc(rep.Findings, seen) {
 		return found
 	}
-	v := lower.Must(lower.NewView(Sockets(), nil, []string{"sk_drops"}, 0))
+	v := lower.Own(Sockets(), nil, []string{"sk_drops"}, 0)
 	v.Few(fewFindings)
 	rows := n.Listed.Only(func(s *sockdiag.Socket) bool { return s.Mem[sockdiag.Drops] > 0 && !s.IsListener() })
 	_, lost := v.Explain(rows, filled(v, rows), rep.Limits)
@@ -212,9 +213,9 @@ func NamespacesPage() *lower.Page[*netfacts.Namespaces] {
 // ProcessPage shows the sockets of one process, in its own network namespace; 0 is
 // kwhy itself.
 func ProcessPage(pid int32, limit int) *lower.Page[process] {
-	v := lower.Must(lower.NewView(Sockets(), nil, nil, limit))
+	v := lower.Own(Sockets(), nil, nil, limit)
 	v.Few(fewFindings)
-	listeners := lower.Must(lower.NewView(Listeners(), nil, nil, 0))
+	listeners := lower.Own(Listeners(), nil, nil, 0)
 	listening := func(n process) netfacts.SocketRows {
 		return n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) })
 	}
@@ -228,7 +229,7 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 			return netfacts.TakeProcess(h, pid, nil)
 		},
 		First: func(h *inspect.Host, _ inspect.Sources) (process, error) {
-			s, err := netfacts.TakeBefore(h, pid)
+			s, err := netfacts.TakeBefore(h, cmp.Or(pid, h.Self()))
 			return &netfacts.Process{Net: s}, err
 		},
 		Second: func(h *inspect.Host, _ inspect.Sources, was process) (process, error) {
@@ -236,7 +237,7 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 			if was != nil {
 				before = was.Net
 			}
-			n, err := netfacts.TakeProcess(h, pid, before)
+			n, err := netfacts.TakeProcess(h, cmp.Or(pid, h.Self()), before)
 			if err == nil {
 				order = filled(v, n.Mine)
 			}
@@ -247,14 +248,11 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 		Gaps:    process.Gaps,
 		Subject: func(n process) *lower.Subject { return proc.Subject(pid, n.Row) },
 	}
-	if pid == 0 {
-		return page // the tables are those of the host
-	}
 	page.Tables = []lower.Attached[process]{
-		&lower.Rows[process, row]{View: listeners, Ready: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
+		&lower.Rows[process, row]{View: listeners, Ready: true, Elsewhere: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
 			Of:    func(n process) explain.Rows[row] { return listening(n) },
 			Order: func(n process) []int32 { return filled(listeners, listening(n)) }},
-		&lower.Rows[process, row]{View: v, Ready: true, More: "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
+		&lower.Rows[process, row]{View: v, Ready: true, Elsewhere: true, More: "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
 			Of:    func(n process) explain.Rows[row] { return n.Mine },
 			Order: func(process) []int32 { return order },
 			Found: func(_ *lower.Report, _ process, found []lower.Finding) []lower.Finding {

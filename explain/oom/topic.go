@@ -33,7 +33,8 @@ type HostOptions struct {
 // HostPage shows who dies next. It fails where the options name a column that there is
 // not, or a filter does not make sense.
 func HostPage(o HostOptions) (*lower.Page[host], error) {
-	if _, err := o.view(); err != nil {
+	v, err := o.view()
+	if err != nil {
 		return nil, err
 	}
 	card := Host()
@@ -50,7 +51,7 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 		rows := oomfacts.Parts{OOM: o}
 		return rows, v.Order(rows), nil
 	}
-	ranking := lower.Rows[host, row]{View: lower.Must(o.view()), Ready: true, More: "--limit 0 shows all",
+	ranking := lower.Rows[host, row]{View: v, Ready: true, More: "--limit 0 shows all",
 		Of:    func(s host) explain.Rows[row] { return s.Procs },
 		Order: func(s host) []int32 { return s.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

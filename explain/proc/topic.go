@@ -120,7 +120,7 @@ func rowsOf(v *lower.View[row], scan scanner) lower.Attached[list] {
 
 // threadsPage is what --threads adds to the page of the host.
 func threadsPage() *lower.Page[list] {
-	v := lower.Must(lower.NewView(EachThread(), nil, nil, 0))
+	v := lower.Own(EachThread(), nil, nil, 0)
 	return &lower.Page[list]{Command: "proc --threads", Tables: []lower.Attached[list]{rowsOf(v, ScanThreads)}}
 }
 

@@ -163,7 +163,7 @@ func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[sched, row] {
 
 // threadsPage is what --threads adds to the page of a process.
 func threadsPage() *lower.Page[sched] {
-	v := lower.Must(lower.NewView(EachThread(), nil, nil, 0))
+	v := lower.Own(EachThread(), nil, nil, 0)
 	return &lower.Page[sched]{Command: "sched PID --threads", Scope: explain.OfProcess, Tables: []lower.Attached[sched]{rowsOf(v, proc.ScanThreads)}}
 }
 
@@ -188,7 +188,7 @@ func ProcessPage(pid int32, threads bool) *lower.Page[one] {
 		Subject: func(t one) *lower.Subject { return proc.Subject(pid, t.Row) },
 	}
 	if threads {
-		v := lower.Must(lower.NewView(EachThread(), nil, nil, 0))
+		v := lower.Own(EachThread(), nil, nil, 0)
 		p.Tables = append(p.Tables, &lower.Rows[one, row]{View: v, Ready: true, Of: func(t one) explain.Rows[row] { return t.Threads },
 			Order: func(t one) []int32 {
 				order := v.Order(t.Threads)
