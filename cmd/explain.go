@@ -205,7 +205,7 @@ func (r *run) explainValue(entries []lower.Entry, words []catalog.Meaning, noLiv
 // like any other.
 func (r *run) live(groups []catalog.Group) (all lower.Report) {
 	for _, g := range groups {
-		if of, ok := strings.CutSuffix(g.Command, " --threads"); ok && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == of }) {
+		if g.Like != "" && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == g.Like }) {
 			continue // the processes have the same columns
 		}
 		if g.Table != "" && all.Grid(g.Table) != nil {
@@ -219,7 +219,7 @@ func (r *run) live(groups []catalog.Group) (all lower.Report) {
 			continue
 		}
 		whose := ""
-		if strings.HasSuffix(g.Command, " PID") {
+		if g.Scope == explain.OfProcess {
 			whose = ", of kwhy itself"
 		}
 		for i := range one.Parts {

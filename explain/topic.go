@@ -31,7 +31,8 @@ type Scope uint8
 const (
 	OfHost    Scope = iota // the host, or one of its namespaces
 	OfProcess              // one process: in examples kwhy itself
-	OfAnswer               // the answer to a question that was asked, such as who has a file open
+	OfList                 // a list of its own beside the host's page: each socket, each kill
+	OfAnswer               // what a flag asks for, such as who has a file open
 )
 
 // Trial is arithmetic of the kernel's that is done for each row of a table, where a

@@ -56,7 +56,7 @@ func rank(g *Group) int {
 	switch {
 	case g.Table != "":
 		return tables
-	case strings.Contains(g.Command, " "):
+	case g.Scope != explain.OfHost:
 		return ownCards
 	}
 	return hostCards
@@ -82,7 +82,7 @@ func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
 		switch {
 		case e.Table != "":
 			columns = append(columns, e)
-		case !strings.Contains(e.Command, " --") && !isOwnTwice(cards, &e):
+		case e.Scope != explain.OfAnswer && !isOwnTwice(cards, &e):
 			cards = append(cards, e)
 		}
 	}
@@ -113,8 +113,8 @@ func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
 
 // isOwnTwice tells whether another card of a process has the value already.
 func isOwnTwice(cards []lower.Entry, e *lower.Entry) bool {
-	return strings.HasSuffix(e.Command, " PID") && slices.ContainsFunc(cards, func(f lower.Entry) bool {
-		return f.Doc.Key == e.Doc.Key && strings.HasSuffix(f.Command, " PID")
+	return e.Scope == explain.OfProcess && slices.ContainsFunc(cards, func(f lower.Entry) bool {
+		return f.Doc.Key == e.Doc.Key && f.Scope == explain.OfProcess
 	})
 }
 
@@ -130,7 +130,7 @@ func called(t lower.Catalogue, name string) (found lower.Entry, ok bool) {
 		if e.Table != table || e.Doc.Key != key {
 			continue
 		}
-		if !strings.Contains(e.Command, " ") {
+		if e.Scope == explain.OfHost {
 			return *e, true
 		}
 		if !ok {
@@ -150,8 +150,8 @@ func mostly(columns []lower.Entry) []Group {
 	for i := range columns {
 		e := &columns[i]
 		switch {
-		case strings.Contains(e.Command, " --") || e.Doc.Show > explain.Rare:
-		case strings.HasSuffix(e.Command, " PID"):
+		case e.Scope == explain.OfAnswer || e.Doc.Show > explain.Rare:
+		case e.Scope == explain.OfProcess:
 			own = append(own, *e)
 		default:
 			host = append(host, *e)

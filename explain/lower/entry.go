@@ -12,6 +12,8 @@ import (
 type Entry struct {
 	Doc     explain.Doc
 	Command string // the subcommand that prints it: mem, mem PID
+	Scope   explain.Scope
+	Like    string // the command that has the same columns; "" where none has
 	Section string // of its card
 	Table   string // its table's name; "" for a value of a card
 	Derives bool   // the kernel computes it, and so does kwhy

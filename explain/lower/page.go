@@ -14,6 +14,8 @@ import (
 type Page[S explain.Snapshot[S]] struct {
 	Command string
 	Scope   explain.Scope
+	// Like is the command whose rows have the same columns, of a page that has more rows.
+	Like string
 	Card    explain.Card[S]
 	Tables  []Attached[S] // as they are printed
 	Doing   string        // while it is read, for who watches: "reading memory"
@@ -98,6 +100,9 @@ func (p *Page[S]) Catalogue() Catalogue {
 	out := CardTopic(&p.Card, p.Command, p.Take)
 	for _, t := range p.Tables {
 		out = out.Plus(t.catalogue(p))
+	}
+	for i := range out.Entries {
+		out.Entries[i].Scope, out.Entries[i].Like = p.Scope, p.Like
 	}
 	return out
 }

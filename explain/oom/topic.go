@@ -179,7 +179,7 @@ func logPage() *lower.Page[host] {
 	kills.Scan = func(*inspect.Host, *lower.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
 		return noKills{}, nil, nil
 	}
-	return &lower.Page[host]{Command: "oom log", Tables: []lower.Attached[host]{kills}}
+	return &lower.Page[host]{Command: "oom log", Scope: explain.OfList, Tables: []lower.Attached[host]{kills}}
 }
 
 // liveRows is how many rows a value of the host's card looks at when it is read

@@ -121,7 +121,7 @@ func rowsOf(v *lower.View[row], scan scanner) lower.Attached[list] {
 // threadsPage is what --threads adds to the page of the host.
 func threadsPage() *lower.Page[list] {
 	v := lower.Own(EachThread(), nil, nil, 0)
-	return &lower.Page[list]{Command: "proc --threads", Tables: []lower.Attached[list]{rowsOf(v, ScanThreads)}}
+	return &lower.Page[list]{Command: "proc --threads", Scope: explain.OfAnswer, Like: "proc", Tables: []lower.Attached[list]{rowsOf(v, ScanThreads)}}
 }
 
 // takeAlone is a host's processes for one value of its card.
@@ -161,7 +161,7 @@ func samplePage(over time.Duration) *lower.Page[sample] {
 // SamplePage shows where a process spends its time, which is watched for so long.
 func SamplePage(ctx context.Context, pid int32, over time.Duration) *lower.Page[sample] {
 	return &lower.Page[sample]{
-		Command: "proc PID --sample", Scope: explain.OfProcess, Card: Sampled(), Doing: "watching the process for " + over.String(),
+		Command: "proc PID --sample", Scope: explain.OfAnswer, Card: Sampled(), Doing: "watching the process for " + over.String(),
 		Tables: []lower.Attached[sample]{lower.Table(Doings(), 0, func(s sample) explain.Rows[doingRow] { return s })},
 		Take: func(h *inspect.Host, _ inspect.Sources) (sample, error) {
 			if pid == 0 {
