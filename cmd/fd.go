@@ -377,9 +377,6 @@ func (r *run) fdProcess(pid int32, o *fdOptions) error {
 	rep.Grids[0].More = "--limit 0 shows all"
 	rep.Tell(l.Gaps(), r.host.Kernel)
 	h := r.header(l.Row.Host.At, over)
-	h.Subject = &output.Subject{PID: pid, Comm: l.Row.P.Comm}
-	if born := r.host.Born(l.Row.P.Start); !born.IsZero() {
-		h.Subject.StartTime = &born
-	}
+	h.Subject = output.NewSubject(pid, l.Row.P.Comm, r.host.Born(l.Row.P.Start))
 	return r.print(h, &rep)
 }

@@ -227,10 +227,7 @@ func (r *run) memProcess(pid int32) error {
 	addGrid(&rep, regions, inspect.ProcMemParts[inspect.Region]{Mem: m, List: m.Regions})
 	rep.Tell(vanished(m.Gaps(), ended), r.host.Kernel)
 	h := r.header(m.At, over)
-	h.Subject = &output.Subject{PID: pid, Comm: m.P.Comm}
-	if !m.Born.IsZero() {
-		h.Subject.StartTime = &m.Born
-	}
+	h.Subject = output.NewSubject(pid, m.P.Comm, m.Born)
 	return r.print(h, &rep)
 }
 

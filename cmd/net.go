@@ -418,10 +418,7 @@ func (r *run) netProcess(pid int32) error {
 	}))...)
 	rep.Tell(n.Gaps(), r.host.Kernel)
 	h := r.header(n.Net.When, over)
-	h.Subject = &output.Subject{PID: pid, Comm: n.Row.P.Comm}
-	if born := r.host.Born(n.Row.P.Start); !born.IsZero() {
-		h.Subject.StartTime = &born
-	}
+	h.Subject = output.NewSubject(pid, n.Row.P.Comm, r.host.Born(n.Row.P.Start))
 	return r.print(h, &rep)
 }
 

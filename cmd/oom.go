@@ -229,9 +229,6 @@ func (r *run) oomProcess(pid int32, adj *int32) error {
 	rep := card.Explain(t, r.set.Limits)
 	rep.Tell(append(t.OOM.Mem.Gaps(), t.Row.Gaps()...), r.host.Kernel)
 	h := r.header(t.OOM.Mem.At, 0)
-	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}
-	if born := r.host.Born(t.Row.P.Start); !born.IsZero() {
-		h.Subject.StartTime = &born
-	}
+	h.Subject = output.NewSubject(pid, t.Row.P.Comm, r.host.Born(t.Row.P.Start))
 	return r.print(h, &rep)
 }

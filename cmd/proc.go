@@ -286,7 +286,7 @@ func (r *run) procSample(pid int32, over time.Duration) error {
 	addGrid(&rep, doings, s)
 	rep.Tell(s.Gaps(), r.host.Kernel)
 	h := r.header(s.Host.At, 0)
-	h.Subject = &output.Subject{PID: pid, Comm: s.Comm}
+	h.Subject = output.NewSubject(pid, s.Comm, time.Time{})
 	return r.print(h, &rep)
 }
 
@@ -318,10 +318,7 @@ func (r *run) procProcess(pid int32, detail detailer) error {
 	addGrid(&rep, limits, inspect.DetailParts[inspect.Limit]{Detail: d, List: d.Limits})
 	rep.Tell(d.Gaps(), r.host.Kernel)
 	h := r.header(d.Row.Host.At, over)
-	h.Subject = &output.Subject{PID: pid, Comm: d.Row.P.Comm}
-	if !d.Born.IsZero() {
-		h.Subject.StartTime = &d.Born
-	}
+	h.Subject = output.NewSubject(pid, d.Row.P.Comm, d.Born)
 	return r.print(h, &rep)
 }
 

@@ -162,11 +162,15 @@ func (r *run) progress(what string) *output.Progress {
 func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	h := r.host
 	head := &output.Header{
-		Schema: output.Schema, Kwhy: r.app.Build.Version, Command: r.name, CollectedAt: at, Incomplete: h.Late() > 0,
-		Host: output.Host{Hostname: h.Name, Kernel: h.Release, Arch: h.Arch, BootID: h.BootID, CPUs: h.CPUs, PageSize: h.PageSize},
+		Schema: output.Schema, Kwhy: output.String(r.app.Build.Version), Command: output.String(r.name),
+		CollectedAt: output.Time{Time: at}, Incomplete: h.Late() > 0,
+		Host: output.Host{
+			Hostname: output.String(h.Name), Kernel: output.String(h.Release), Arch: output.String(h.Arch), BootID: output.String(h.BootID),
+			CPUs: h.CPUs, PageSize: h.PageSize,
+		},
 	}
 	if over > 0 {
-		s := over.Seconds()
+		s := output.Number(over.Seconds())
 		head.Interval = &s
 	}
 	return head

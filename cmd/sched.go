@@ -231,9 +231,6 @@ func (r *run) schedProcess(pid int32, o *schedOptions) error {
 	}
 	rep.Tell(vanished(t.Gaps(), ended), r.host.Kernel)
 	h := r.header(t.Row.Host.At, over)
-	h.Subject = &output.Subject{PID: pid, Comm: t.Row.P.Comm}
-	if born := r.host.Born(t.Row.P.Start); !born.IsZero() {
-		h.Subject.StartTime = &born
-	}
+	h.Subject = output.NewSubject(pid, t.Row.P.Comm, r.host.Born(t.Row.P.Start))
 	return r.print(h, &rep)
 }
