@@ -7,10 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-
-	validator "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"kwhy/explain"
 	"kwhy/explain/catalog"
@@ -100,37 +97,3 @@ mem.available_low. Each takes ` + "`notice=0.2,warning=0.1,critical=0.05`" + ` (
 three, the rest staying as it is), the same without names, or ` + "`off`" + `; ` + "`20%`" + ` is 0.2.
 ` + "`check.off`" + ` and ` + "`KWHY_CHECK_OFF`" + ` list rules to switch off.
 `
-
-// compiled is the schema that kwhy schema prints: hundreds of documents are held against
-// it.
-var compiled = sync.OnceValues(func() (*validator.Schema, error) {
-	b, err := jsonSchema()
-	if err != nil {
-		return nil, err
-	}
-	s, err := validator.UnmarshalJSON(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	c := validator.NewCompiler()
-	if err := c.AddResource("kwhy.json", s); err != nil {
-		return nil, err
-	}
-	return c.Compile("kwhy.json")
-})
-
-// validate checks a document against the schema.
-func validate(t *testing.T, doc []byte) {
-	t.Helper()
-	schema, err := compiled()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := validator.UnmarshalJSON(bytes.NewReader(doc))
-	if err != nil {
-		t.Fatalf("no JSON: %v\n%s", err, doc)
-	}
-	if err := schema.Validate(v); err != nil {
-		t.Errorf("%v", err)
-	}
-}
