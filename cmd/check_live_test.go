@@ -21,7 +21,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain/catalog"
-	"kwhy/output"
 )
 
 // checked runs kwhy check -o json with some variables, of one sample.
@@ -36,7 +35,7 @@ func checked(t *testing.T, env []string, args ...string) document {
 }
 
 // findings are what a rule found.
-func findings(d document, id string) (out []output.Finding) {
+func findings(d document, id string) (out []documentFinding) {
 	for _, f := range d.Findings {
 		if f.ID == id {
 			out = append(out, f)
@@ -46,7 +45,7 @@ func findings(d document, id string) (out []output.Finding) {
 }
 
 // saying returns the finding of a rule that says something.
-func saying(t *testing.T, d document, id, what string) output.Finding {
+func saying(t *testing.T, d document, id, what string) documentFinding {
 	t.Helper()
 	list := findings(d, id)
 	for _, f := range list {
@@ -55,7 +54,7 @@ func saying(t *testing.T, d document, id, what string) output.Finding {
 		}
 	}
 	t.Fatalf("%s says nothing of %q: %+v", id, what, list)
-	return output.Finding{}
+	return documentFinding{}
 }
 
 func read(name string) string {
@@ -288,7 +287,7 @@ func TestLiveCheckSockets(t *testing.T) {
 	if got, _ := f.Measure.Value.(float64); f.Level != "notice" || got < 0.2 || got > 60 {
 		t.Errorf("%+v", f)
 	}
-	if list := findings(checked(t, nil, "--only", "net"), "net.unread"); slices.ContainsFunc(list, func(f output.Finding) bool { return strings.Contains(f.Message, fmt.Sprint("(", c.Process.Pid, ")")) }) {
+	if list := findings(checked(t, nil, "--only", "net"), "net.unread"); slices.ContainsFunc(list, func(f documentFinding) bool { return strings.Contains(f.Message, fmt.Sprint("(", c.Process.Pid, ")")) }) {
 		t.Errorf("a socket of another namespace: %+v", list)
 	}
 }

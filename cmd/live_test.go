@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain/mem"
-	"kwhy/output"
 )
 
 // live runs a command line on this host.
@@ -34,18 +33,69 @@ func liveAt(t *testing.T, now func() time.Time, args ...string) (out, errs strin
 	return o.String(), e.String(), status
 }
 
+// document is what a reader finds in a report who knows the contract, and not the types
+// that kwhy encodes.
 type document struct {
-	Values   map[string]output.Value  `json:"values"`
+	Values   map[string]documentValue `json:"values"`
 	Tables   map[string]documentTable `json:"tables"`
-	Findings []output.Finding         `json:"findings"`
-	Gaps     []output.Gap             `json:"gaps"`
+	Findings []documentFinding        `json:"findings"`
+	Gaps     []documentGap            `json:"gaps"`
 	Interval *float64                 `json:"interval"`
-	Subject  *output.Subject          `json:"subject"`
+	Subject  *struct {
+		PID       int32      `json:"pid"`
+		Comm      string     `json:"comm"`
+		StartTime *time.Time `json:"start_time"`
+	} `json:"subject"`
+}
+
+type documentValue struct {
+	Value   any      `json:"value"`
+	Kernel  string   `json:"kernel"`
+	Source  string   `json:"source"`
+	Gist    string   `json:"gist"`
+	Level   string   `json:"level"`
+	Reading string   `json:"reading"`
+	Rate    *float64 `json:"rate"`
+	Absent  *struct {
+		Reason string  `json:"reason"`
+		Hint   *string `json:"hint"`
+	} `json:"absent"`
+	Derivation *documentDerivation `json:"derivation"`
+}
+
+type documentDerivation struct {
+	Terms []struct {
+		Name  string `json:"name"`
+		Value any    `json:"value"`
+	} `json:"terms"`
+	Result     any   `json:"result"`
+	Reported   any   `json:"reported"`
+	Difference any   `json:"difference"`
+	Exact      *bool `json:"exact"`
 }
 
 type documentTable struct {
 	Rows  []map[string]any `json:"rows"`
 	Total int              `json:"total"`
+}
+
+type documentFinding struct {
+	ID       string                   `json:"id"`
+	Level    string                   `json:"level"`
+	Message  string                   `json:"message"`
+	Next     string                   `json:"next"`
+	Readings map[string]documentValue `json:"readings"`
+	Measure  struct {
+		Value any `json:"value"`
+	} `json:"measure"`
+}
+
+type documentGap struct {
+	Source string   `json:"source"`
+	Reason string   `json:"reason"`
+	Count  int      `json:"count"`
+	Hint   *string  `json:"hint"`
+	Keys   []string `json:"keys"`
 }
 
 func liveJSON(t *testing.T, args ...string) document {
@@ -143,7 +193,7 @@ func TestLiveAgreesWithFree(t *testing.T) {
 func TestLiveDerivations(t *testing.T) {
 	for _, key := range []string{"mem_available", "commit_limit", "nr_dirty_threshold", "nr_dirty_background_threshold", "slab"} {
 		t.Run(key, func(t *testing.T) {
-			var last *output.Derivation
+			var last *documentDerivation
 			for range 50 {
 				d := liveJSON(t, "mem", "--limit", "1").Values[key].Derivation
 				if d == nil || d.Exact == nil {

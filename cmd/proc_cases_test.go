@@ -17,8 +17,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
-
-	"kwhy/output"
 )
 
 // helper starts this test binary as the child that role says, and returns it with
@@ -44,7 +42,7 @@ func helper(t *testing.T, role string, env ...string) (*exec.Cmd, string) {
 }
 
 // absent says why a value is not there; "" where it is.
-func absent(v output.Value) string {
+func absent(v documentValue) string {
 	if v.Absent == nil {
 		return ""
 	}

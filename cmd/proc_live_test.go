@@ -14,8 +14,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
-
-	"kwhy/output"
 )
 
 // processRows are all processes with the named columns, by PID.
@@ -175,7 +173,7 @@ func TestLiveFullRow(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
-	if !slices.ContainsFunc(d.Findings, func(f output.Finding) bool {
+	if !slices.ContainsFunc(d.Findings, func(f documentFinding) bool {
 		return f.ID == "proc.files_near_limit" && f.Level == "critical" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid))
 	}) {
 		t.Errorf("findings %v", d.Findings)

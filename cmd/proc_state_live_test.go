@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"kwhy/output"
 )
 
 // child starts a program that the test ends.
@@ -113,7 +111,7 @@ func TestLiveEndsDuringTheInterval(t *testing.T) {
 		if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") || d.Subject.Comm != "sleep" {
 			t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
 		}
-		if !slices.ContainsFunc(d.Gaps, func(g output.Gap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
+		if !slices.ContainsFunc(d.Gaps, func(g documentGap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
 			t.Errorf("%s: gaps %v", command, d.Gaps)
 		}
 	}

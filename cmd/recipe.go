@@ -25,7 +25,8 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 		h.Summary = page.Summary(&rep, s)
 	}
 	if page.Subject != nil {
-		h.Subject = subject(page.Subject(s))
+		of := page.Subject(s)
+		h.Subject = output.NewSubject(of.PID, of.Comm, of.Born)
 	}
 	return r.print(h, &rep)
 }
@@ -69,14 +70,6 @@ func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
 	return append(gaps, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Vanished, Count: 1, Of: 1})
 }
 
-func subject(s *lower.Subject) *output.Subject {
-	out := &output.Subject{PID: s.PID, Comm: s.Comm}
-	if !s.Born.IsZero() {
-		out.StartTime = &s.Born
-	}
-	return out
-}
-
 // wait lets time pass between two samples, and says so where somebody watches.
 func (r *run) wait(d time.Duration, meanwhile func(*inspect.Host, time.Duration, func(time.Duration))) {
 	p := r.progress("sampling for " + d.Round(time.Millisecond).String())
@@ -96,11 +89,15 @@ func (r *run) progress(what string) *output.Progress {
 func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	h := r.host
 	head := &output.Header{
-		Schema: output.Schema, Kwhy: r.app.Build.Version, Command: r.name, CollectedAt: at, Incomplete: h.Late() > 0,
-		Host: output.Host{Hostname: h.Name, Kernel: h.Release, Arch: h.Arch, BootID: h.BootID, CPUs: h.CPUs, PageSize: h.PageSize},
+		Schema: output.Schema, Kwhy: output.String(r.app.Build.Version), Command: output.String(r.name),
+		CollectedAt: output.Time{Time: at}, Incomplete: h.Late() > 0,
+		Host: output.Host{
+			Hostname: output.String(h.Name), Kernel: output.String(h.Release), Arch: output.String(h.Arch), BootID: output.String(h.BootID),
+			CPUs: h.CPUs, PageSize: h.PageSize,
+		},
 	}
 	if over > 0 {
-		s := over.Seconds()
+		s := output.Number(over.Seconds())
 		head.Interval = &s
 	}
 	return head

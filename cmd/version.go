@@ -70,7 +70,9 @@ func (a *App) versionCommand() *cobra.Command {
 			r, err := a.begin(c, "version")
 			if err != nil { // no /proc here, and none is needed
 				r = &run{app: a, set: set}
-				return r.print(&output.Header{Schema: output.Schema, Kwhy: a.Build.Version, Command: "version", CollectedAt: a.Now()}, a.Build.report())
+				return r.print(&output.Header{
+					Schema: output.Schema, Kwhy: output.String(a.Build.Version), Command: "version", CollectedAt: output.Time{Time: a.Now()},
+				}, a.Build.report())
 			}
 			defer r.host.Close()
 			return r.print(r.header(a.Now(), 0), a.Build.report())

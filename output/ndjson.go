@@ -2,7 +2,9 @@ package output
 
 import (
 	"bufio"
+	"cmp"
 	"io"
+	"slices"
 
 	"kwhy/explain/lower"
 )
@@ -10,54 +12,79 @@ import (
 // NDJSON prints a report as lines that each say what they are and whose: for
 // log stores and column stores.
 type NDJSON struct {
-	w *bufio.Writer
+	w   *bufio.Writer
+	enc *encoder
 }
 
 // NewNDJSON returns a printer of lines.
-func NewNDJSON(w io.Writer) *NDJSON { return &NDJSON{bufio.NewWriterSize(w, 64<<10)} }
+func NewNDJSON(w io.Writer) *NDJSON { return &NDJSON{bufio.NewWriterSize(w, 64<<10), newEncoder()} }
+
+// The lines by their type; headerLine is the only one with more than the host's name. Of
+// a row the line is but the beginning.
+type (
+	headerLine struct {
+		Type String `json:"type"`
+		*Header
+	}
+	valueLine struct {
+		whose
+		Key   String `json:"key"`
+		Value Value  `json:"value"`
+	}
+	rowLine struct {
+		whose
+		Table String `json:"table"`
+	}
+	findingLine struct {
+		whose
+		Finding Finding `json:"finding"`
+	}
+	gapLine struct {
+		whose
+		Gap Gap `json:"gap"`
+	}
+)
+
+// whose begins a line: its type, the host and the moment.
+type whose struct {
+	Type        String `json:"type"`
+	Command     String `json:"command"`
+	Host        String `json:"host"`
+	CollectedAt Time   `json:"collected_at"`
+}
 
 // Print writes the lines: header, values, rows, findings, gaps.
 func (p *NDJSON) Print(h *Header, r *lower.Report) error {
-	b := append(appendHeader([]byte(`{"type":"header",`), h), "}\n"...)
-	p.w.Write(b)
+	of := func(kind String) whose { return whose{kind, h.Command, h.Host.Hostname, h.CollectedAt} }
+	p.line(headerLine{"header", h})
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
 			c := &r.Parts[i].Cells[j]
-			b = appendString(append(whose(b, "value", h), `,"key":`...), c.Doc.Key)
-			b = appendCell(append(b, `,"value":`...), c, r.Parts[i].Title)
-			p.end(b)
+			p.line(valueLine{of("value"), String(c.Doc.Key), valueOf(c, r.Parts[i].Title)})
 		}
 	}
 	for i := range r.Grids {
-		p.rows(h, &r.Grids[i])
+		p.rows(rowLine{of("row"), String(r.Grids[i].Name)}, &r.Grids[i])
 	}
 	for i := range r.Findings {
-		b = appendFinding(append(whose(b, "finding", h), `,"finding":`...), &r.Findings[i])
-		p.end(b)
+		p.line(findingLine{of("finding"), findingOf(&r.Findings[i])})
 	}
 	for i := range r.Gaps {
-		b = appendGap(append(whose(b, "gap", h), `,"gap":`...), &r.Gaps[i])
-		p.end(b)
+		p.line(gapLine{of("gap"), gapOf(&r.Gaps[i])})
 	}
-	return p.w.Flush()
+	return cmp.Or(p.enc.err, p.w.Flush())
 }
 
-func (p *NDJSON) rows(h *Header, g *lower.Grid) {
-	row := newRowWriter(g)
-	var b []byte
+func (p *NDJSON) line(v any) {
+	p.w.Write(p.enc.encode(v))
+	p.w.WriteByte('\n')
+}
+
+func (p *NDJSON) rows(line rowLine, g *lower.Grid) {
+	b := slices.Concat(p.enc.open(line), []byte(`,"row":`))
+	row, begins := newRowWriter(g), len(b)
 	for r := range g.Rows {
-		b = appendString(append(whose(b, "row", h), `,"table":`...), g.Name)
-		b = row.append(append(b, `,"row":`...), r)
-		p.end(b)
+		b = append(row.append(b[:begins], r), "}\n"...)
+		p.w.Write(b)
 	}
-}
-
-func (p *NDJSON) end(b []byte) { p.w.Write(append(b, "}\n"...)) }
-
-// whose begins a line: its type, the host and the moment.
-func whose(b []byte, kind string, h *Header) []byte {
-	b = appendString(append(b[:0], `{"type":`...), kind)
-	b = appendString(append(b, `,"command":`...), h.Command)
-	b = appendString(append(b, `,"host":`...), h.Host.Hostname)
-	return appendString(append(b, `,"collected_at":`...), stamp(h))
 }

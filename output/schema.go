@@ -2,7 +2,6 @@ package output
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -32,7 +31,12 @@ type (
 // not for this package to know.
 func JSONSchema(entries []lower.Entry, reasons []string) ([]byte, error) {
 	c := contract{levels: oneOf(explain.Levels()), reasons: oneOf(reasons)}
+	defs, err := c.definitions()
+	if err != nil {
+		return nil, err
+	}
 	top, err := jsonschema.For[document](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[Time]():      {Type: "string"},
 		reflect.TypeFor[values]():    {Type: "object", Properties: valueSchemas(entries), AdditionalProperties: reference("value")},
 		reflect.TypeFor[tables]():    {Type: "object", Properties: c.tables(entries), AdditionalProperties: reference("table")},
 		reflect.TypeFor[[]Finding](): {Type: "array", Items: reference("finding")},
@@ -41,11 +45,9 @@ func JSONSchema(entries []lower.Entry, reasons []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	top.Defs = defs
 	top.Schema, top.ID, top.Title = "https://json-schema.org/draft/2020-12/schema", "urn:kwhy:v1", Schema
 	top.Properties["schema"] = constant(Schema)
-	if top.Defs, err = c.definitions(); err != nil {
-		return nil, err
-	}
 	return sorted(top)
 }
 
@@ -56,13 +58,18 @@ type contract struct {
 
 // definitions are the parts of the envelope that there are many of.
 func (c contract) definitions() (map[string]*jsonschema.Schema, error) {
+	reading, err := jsonschema.For[Value](nil)
+	if err != nil {
+		return nil, err
+	}
+	types := &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[Readings](): {Type: "object", AdditionalProperties: reading},
+	}}
 	out := map[string]*jsonschema.Schema{"table": c.table(nil)}
 	for name, part := range map[string]any{"value": Value{}, "finding": Finding{}, "gap": Gap{}, "column": Column{}} {
-		s, err := jsonschema.ForType(reflect.TypeOf(part), nil)
-		if err != nil {
-			return nil, fmt.Errorf("the schema of a %s: %w", name, err)
+		if out[name], err = jsonschema.ForType(reflect.TypeOf(part), types); err != nil {
+			return nil, err
 		}
-		out[name] = s
 	}
 	value := out["value"].Properties
 	value["level"], value["absent"].Properties["reason"] = c.levels, c.reasons

@@ -102,14 +102,14 @@ func (t *Text) dimmed(list []string) []string {
 func safe(s string) string { return string(appendEscaped(nil, s)) }
 
 func (t *Text) header(h *Header) {
-	words := []string{h.Host.Hostname, "Linux " + strings.TrimSpace(h.Host.Kernel+" "+h.Host.Arch)}
+	words := []string{string(h.Host.Hostname), "Linux " + strings.TrimSpace(string(h.Host.Kernel+" "+h.Host.Arch))}
 	if h.Host.CPUs > 0 {
 		words = append(words, units.Plural(h.Host.CPUs, "CPU", "CPUs"))
 	}
 	words = append(words, h.Summary...)
 	words = append(words, h.CollectedAt.Format("2006-01-02 15:04:05 MST"))
 	if h.Interval != nil {
-		words = append(words, "over "+time.Duration(*h.Interval*float64(time.Second)).Round(time.Millisecond).String())
+		words = append(words, "over "+time.Duration(float64(*h.Interval)*float64(time.Second)).Round(time.Millisecond).String())
 	}
 	var kept []string
 	for _, w := range words {
@@ -121,7 +121,7 @@ func (t *Text) header(h *Header) {
 		t.line(t.style.Title(l))
 	}
 	if h.Subject != nil {
-		s := fmt.Sprintf("process %d (%s)", h.Subject.PID, safe(h.Subject.Comm))
+		s := fmt.Sprintf("process %d (%s)", h.Subject.PID, safe(string(h.Subject.Comm)))
 		if h.Subject.StartTime != nil {
 			s += ", started " + h.Subject.StartTime.Format("2006-01-02 15:04:05 MST")
 		}

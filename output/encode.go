@@ -1,0 +1,150 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+
+	"kwhy/explain"
+)
+
+// The types below encode what encoding/json would encode otherwise, or not at all.
+
+// String is a text that a process, a file or a host may have chosen. JSON has its bytes
+// as they are, spelled so that two names stay two.
+type String string
+
+// MarshalJSON keeps what is no UTF-8, which encoding/json replaces.
+func (s String) MarshalJSON() ([]byte, error) {
+	return appendString(make([]byte, 0, len(s)+2), string(s)), nil
+}
+
+// Number is a real number, spelled as in the rows of tables.
+type Number float64
+
+// MarshalJSON spells it.
+func (n Number) MarshalJSON() ([]byte, error) { return appendFloat(nil, float64(n)), nil }
+
+// Time is a moment. It may be that of a host whose clock is wrong.
+type Time struct{ time.Time }
+
+// MarshalJSON gives it to the microsecond and in UTC, and any year: encoding/json refuses
+// one of five digits, and all of the document with it.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return t.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.999999Z07:00"`), nil
+}
+
+// datum is a value of package explain, whatever it holds.
+type datum explain.Value
+
+// MarshalJSON gives null for what is absent.
+func (d datum) MarshalJSON() ([]byte, error) { return appendValue(nil, explain.Value(d)), nil }
+
+// Readings are values by key. They stay in the order in which a rule names its evidence.
+type Readings []Reading
+
+// Reading is one of them.
+type Reading struct {
+	Key   string
+	Value Value
+}
+
+// MarshalJSON makes an object of them.
+func (r Readings) MarshalJSON() ([]byte, error) {
+	e, b := newEncoder(), []byte{'{'}
+	for i := range r {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendKey(b, r[i].Key), e.encode(r[i].Value)...)
+	}
+	return append(b, '}'), e.err
+}
+
+// encoder encodes one thing after the other, and keeps the first error.
+type encoder struct {
+	json *json.Encoder
+	buf  bytes.Buffer
+	err  error
+}
+
+func newEncoder() *encoder {
+	e := new(encoder)
+	e.json = json.NewEncoder(&e.buf)
+	e.json.SetEscapeHTML(false)
+	return e
+}
+
+// encode returns what v is in JSON, good until the next call.
+func (e *encoder) encode(v any) []byte {
+	e.buf.Reset()
+	if err := e.json.Encode(v); err != nil && e.err == nil {
+		e.err = err
+	}
+	return bytes.TrimSuffix(e.buf.Bytes(), []byte("\n"))
+}
+
+// open does the same with an object, less the brace at its end: more is to follow.
+func (e *encoder) open(v any) []byte { return bytes.TrimSuffix(e.encode(v), []byte("}")) }
+
+func appendValue(b []byte, v explain.Value) []byte {
+	switch v.Kind() {
+	case explain.Absent:
+		return append(b, "null"...)
+	case explain.Str:
+		return appendString(b, v.Text())
+	case explain.Flag:
+		return strconv.AppendBool(b, !v.Zero())
+	case explain.Int:
+		return strconv.AppendInt(b, v.Int(), 10)
+	case explain.Uint:
+		return strconv.AppendUint(b, v.Uint(), 10)
+	case explain.List:
+		b = append(b, '[')
+		for i, item := range v.List() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendValue(b, item)
+		}
+		return append(b, ']')
+	case explain.Record:
+		b = append(b, '{')
+		first := true
+		for name, part := range v.Parts() {
+			b = appendValue(appendKey(comma(b, &first, ""), name), part)
+		}
+		return append(b, '}')
+	}
+	return appendFloat(b, v.Float())
+}
+
+func comma(b []byte, first *bool, after string) []byte {
+	if !*first {
+		b = append(b, ',')
+	}
+	*first = false
+	return append(b, after...)
+}
+
+func appendFloat(b []byte, f float64) []byte {
+	format := byte('f')
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(b, f, format, -1, 64)
+}
+
+func appendKey(b []byte, k string) []byte { return append(appendString(b, k), ':') }
+
+// appendString copies plain ASCII; the rest goes the long way.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			return appendJSON(b, s)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
