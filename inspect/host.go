@@ -79,7 +79,7 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	if h.Sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
-		h.Sys = Tree{Root: filepath.Clean(sysRoot), Fd: -1, Pool: NewPool(), Wait: newPatience()}
+		h.Sys = NoTree(filepath.Clean(sysRoot))
 	}
 	if h.Fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
@@ -90,19 +90,11 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 
 // Close releases what Open opened.
 func (h *Host) Close() error {
-	return errors.Join(unix.Close(h.Proc.Fd), h.Sys.close())
-}
-
-func (t Tree) close() error {
-	if t.Fd < 0 {
-		return nil
-	}
-	return unix.Close(t.Fd)
+	return errors.Join(h.Proc.close(), h.Sys.close())
 }
 
 func (h *Host) identify() {
-	var st unix.Statfs_t
-	h.Live = unix.Fstatfs(h.Proc.Fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
+	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.Release = h.line("sys/kernel/osrelease")
 	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")

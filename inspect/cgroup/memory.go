@@ -200,10 +200,8 @@ func MemoryChain(h *inspect.Host, list []Line, mounts []inspect.Mount) ([]Memory
 func ReadMemory(h *inspect.Host, version int, dir string, own bool) (Memory, error) {
 	c := Memory{Version: version, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
 	t, rel := Under(h, dir)
-	if fd, err := unix.Openat(t.Fd, rel, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
-		return c, &fs.PathError{Op: "read", Path: dir, Err: err}
-	} else {
-		unix.Close(fd)
+	if _, err := t.Stat(rel); err != nil {
+		return c, &fs.PathError{Op: "read", Path: dir, Err: inspect.Cause(err)}
 	}
 	f := FilesOf(version)
 	names := []string{f.Limit, f.use, f.peak, f.swapLimit, f.swapUse}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 )
 
@@ -112,7 +110,7 @@ func Under(h *inspect.Host, dir string) (inspect.Tree, string) {
 	if rel, ok := strings.CutPrefix(dir, "/sys/"); ok || !h.Live {
 		return h.Sys, strings.TrimPrefix(rel, "/")
 	}
-	return inspect.Tree{Root: "/", Fd: unix.AT_FDCWD, Pool: h.Proc.Pool}, dir
+	return h.Elsewhere(), dir
 }
 
 func HasController(list, name string) bool {

@@ -218,6 +218,5 @@ func controllersV1(m *inspect.Mount) (out []string) {
 
 // MountedSys tells whether a sysfs is at the root of /sys that was given.
 func MountedSys(h *inspect.Host) bool {
-	var st unix.Statfs_t
-	return h.Sys.Fd >= 0 && unix.Fstatfs(h.Sys.Fd, &st) == nil && st.Type == unix.SYSFS_MAGIC
+	return h.Sys.Is(unix.SYSFS_MAGIC)
 }

@@ -44,11 +44,7 @@ func lookKernelLog(h *inspect.Host) inspect.Reason {
 	if !h.Live {
 		return inspect.Inapplicable
 	}
-	fd, err := unix.Open(inspect.KernelLog.String(), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return inspect.ReasonOf(err)
+	return inspect.ReasonOf(h.Elsewhere().TryOpen(inspect.KernelLog.String()))
 }
 
 // Tally counts for how many processes a source gave something, and why not for others.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -196,13 +195,14 @@ type Qdisc struct {
 }
 
 // dump asks rtnetlink for everything of a kind.
-func dump(kind uint16, request int, each func([]byte)) error {
-	c, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
+func dump(h *inspect.Host, kind uint16, request int, each func([]byte)) error {
+	c, err := h.Netlink(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }() // nothing was written
-	answers, err := c.Execute(netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Dump}, Data: make([]byte, request)})
+	defer c.Close()
+	head := netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Dump}
+	answers, err := c.Ask(netlink.Message{Header: head, Data: make([]byte, request)})
 	for _, a := range answers {
 		if len(a.Data) >= request {
 			each(a.Data)
@@ -213,9 +213,9 @@ func dump(kind uint16, request int, each func([]byte)) error {
 
 // routes reads the links and their addresses of the namespace that the calling
 // thread is in.
-func (n *rtnet) routes() error {
+func (n *rtnet) routes(h *inspect.Host) error {
 	n.links, n.index = map[string]*Interface{}, map[int32]string{}
-	if err := dump(unix.RTM_GETLINK, unix.SizeofIfInfomsg, n.link); err != nil {
+	if err := dump(h, unix.RTM_GETLINK, unix.SizeofIfInfomsg, n.link); err != nil {
 		return err
 	}
 	for _, i := range n.links {
@@ -224,7 +224,7 @@ func (n *rtnet) routes() error {
 			i.Master = n.index[int32(k)]
 		}
 	}
-	return dump(unix.RTM_GETADDR, unix.SizeofIfAddrmsg, n.address)
+	return dump(h, unix.RTM_GETADDR, unix.SizeofIfAddrmsg, n.address)
 }
 
 // operStates are by number (RFC 2863; include/uapi/linux/if.h).
@@ -352,9 +352,9 @@ func (n *rtnet) address(b []byte) {
 
 // queues reads the qdiscs: those that a classful one or mq has made for its queues
 // among them.
-func (n *rtnet) queues() error {
+func (n *rtnet) queues(h *inspect.Host) error {
 	const tcmsg = 20 // struct tcmsg
-	return dump(unix.RTM_GETQDISC, tcmsg, func(b []byte) {
+	return dump(h, unix.RTM_GETQDISC, tcmsg, func(b []byte) {
 		if q, ok := parseQdisc(b); ok {
 			q.Dev = n.index[int32(binary.NativeEndian.Uint32(b[4:]))]
 			n.qdiscs = append(n.qdiscs, q)
@@ -431,29 +431,13 @@ func (i *Interface) fill(from *Interface) {
 	}
 }
 
-// rings asks the driver for the lengths of a card's rings. ETHTOOL_GRINGPARAM wants
-// no privilege and changes nothing; one that is down is not asked, for the kernel
-// would wake a card that sleeps (net/ethtool/ioctl.c, dev_ethtool).
-func (i *Interface) rings() error {
-	type ringparam struct{ cmd, rxMax, rxMini, rxJumbo, txMax, rx, miniNow, jumboNow, tx uint32 }
-	type ifreq struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
+// rings asks the driver for the lengths of a card's rings.
+func (i *Interface) rings(h *inspect.Host) error {
+	r, err := h.Rings(i.Name)
+	if err == nil {
+		i.Rings = Rings{Rx: inspect.Num(r.Rx), RxMax: inspect.Num(r.RxMax), Tx: inspect.Num(r.Tx), TxMax: inspect.Num(r.TxMax)}
 	}
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(s)
-	ring := &ringparam{cmd: unix.ETHTOOL_GRINGPARAM}
-	ask := &ifreq{data: unsafe.Pointer(ring)}
-	copy(ask.name[:unix.IFNAMSIZ-1], i.Name)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(ask))); errno != 0 {
-		return errno
-	}
-	i.Rings = Rings{Rx: inspect.Num(ring.rx), RxMax: inspect.Num(ring.rxMax), Tx: inspect.Num(ring.tx), TxMax: inspect.Num(ring.txMax)}
-	return nil
+	return err
 }
 
 // sysfsNames lists the interfaces that /sys has.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,9 +144,7 @@ func TakeWith(h *inspect.Host, space Namespace, want inspect.Sources, walk *FDWa
 	}
 	if space.Own {
 		ask()
-	} else if err := inside(h, space, ask); errors.Is(err, errCopy) {
-		n.shut(want, inspect.Inapplicable)
-	} else if err != nil {
+	} else if err := h.InNetwork(strconv.Itoa(int(space.PID))+"/ns/net", func() error { ask(); return nil }); err != nil {
 		n.shut(want, inspect.ReasonOf(err))
 	}
 	netSockets(h, n, want, walk)
@@ -346,7 +343,7 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		}
 	}
 	if live && (want.Has(inspect.NetRoute) || want.Has(inspect.NetQdisc)) {
-		n.got[inspect.NetRoute] = inspect.ReasonOf(rt.routes())
+		n.got[inspect.NetRoute] = inspect.ReasonOf(rt.routes(h))
 	} else {
 		none(inspect.NetRoute)
 	}
@@ -365,31 +362,31 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		return
 	}
 	if want.Has(inspect.NetQdisc) {
-		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues())
+		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues(h))
 		n.Qdiscs = rt.qdiscs
 	}
 	if want.Has(inspect.NetEthtool) {
-		n.got[inspect.NetEthtool] = n.askRings()
+		n.got[inspect.NetEthtool] = n.askRings(h)
 	}
 	if want.Has(inspect.NetHooks) {
 		var devs []string
 		for i := range n.Interfaces {
 			devs = append(devs, n.Interfaces[i].Name)
 		}
-		hooks, err := netHooks(devs)
+		hooks, err := netHooks(h, devs)
 		n.Hooks, n.got[inspect.NetHooks] = hooks, hookReason(err)
 	}
 }
 
 // askRings asks the cards that are up. Most virtual interfaces have no rings, and
 // say so.
-func (n *Snapshot) askRings() inspect.Reason {
+func (n *Snapshot) askRings(h *inspect.Host) inspect.Reason {
 	for i := range n.Interfaces {
 		at := &n.Interfaces[i]
 		if at.State != "up" {
 			continue
 		}
-		switch err := at.rings(); {
+		switch err := at.rings(h); {
 		case err == nil, errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
 		default:
 			return inspect.ReasonOf(err)
@@ -476,7 +473,7 @@ func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 // which the copy was made in.
 func ownInode(h *inspect.Host) uint64 {
 	if h.Live {
-		if to, err := os.Readlink("/proc/self/ns/net"); err == nil {
+		if to, err := h.Elsewhere().Readlink("/proc/self/ns/net"); err == nil {
 			if n, ok := proc.InodeIn([]byte(to)); ok {
 				return n
 			}

@@ -3,8 +3,6 @@ package proc
 import (
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 )
 
@@ -102,11 +100,10 @@ func (ps *Processes) hidden() bool {
 // parent's memory, as a child of vfork does until it calls exec: kcmp(2) tells. One
 // that was forked has a copy.
 func borrowed(h *inspect.Host, d *Detail) bool {
-	const forkNoExec, kcmpVM = 0x40, 1 // include/linux/sched.h, include/uapi/linux/kcmp.h
+	const forkNoExec = 0x40 // include/linux/sched.h, PF_FORKNOEXEC
 	p := d.Row.P
 	if p.Flags&forkNoExec == 0 || p.Kthread() || p.TGID != 0 || len(d.Ancestors) == 0 || !h.SameProcesses() {
 		return false
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(p.PID), uintptr(d.Ancestors[0].PID), kcmpVM, 0, 0, 0)
-	return errno == 0 && n == 0
+	return h.SameIn(inspect.SharedMemory, p.PID, d.Ancestors[0].PID)
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 )
 
@@ -81,8 +79,8 @@ func (r *Reader) Fill(p *Process, want inspect.Sources) {
 
 // there tells whether the process still is.
 func (r *Reader) there(p *Process) bool {
-	var st unix.Stat_t
-	return unix.Fstatat(r.Host.Proc.Fd, p.Dir(), &st, 0) == nil
+	_, err := r.Host.Proc.Stat(p.Dir())
+	return err == nil
 }
 
 func (r *Reader) One(p *Process, s inspect.Source) inspect.Reason {

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
 )
@@ -142,7 +140,7 @@ type sampler struct {
 }
 
 func (s *sampler) run(ctx context.Context) {
-	begin, cost := time.Now(), ownCPU()
+	begin, cost := time.Now(), inspect.OwnCPU()
 	clocks, why := s.clocks()
 	for s.out.Took < s.how.For && ctx.Err() == nil {
 		at := time.Now()
@@ -160,7 +158,7 @@ func (s *sampler) run(ctx context.Context) {
 		}
 		s.out.Took = time.Since(begin)
 	}
-	s.out.Took, s.out.Cost = time.Since(begin), ownCPU()-cost
+	s.out.Took, s.out.Cost = time.Since(begin), inspect.OwnCPU()-cost
 	s.out.Clocks = why
 	if now, why := s.clocks(); why == inspect.Present && s.out.Clocks == inspect.Present {
 		s.elapsed(clocks, now)
@@ -183,15 +181,6 @@ func (s *sampler) elapsed(was, now map[string]clock) {
 			s.out.Lost++
 		}
 	}
-}
-
-// ownCPU is the CPU time that kwhy has used.
-func ownCPU() time.Duration {
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // clocks reads the clocks of the threads; the reason says why there are none.

@@ -9,9 +9,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
 )
@@ -30,8 +27,7 @@ func KernelConfig(h *inspect.Host) (out map[string]string, why inspect.Reason) {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) && h.Live {
-		t := inspect.Tree{Root: "", Fd: unix.AT_FDCWD, Pool: h.Proc.Pool}
-		err = t.With("/boot/config-"+h.Release, func(b []byte) error {
+		err = h.Elsewhere().With("/boot/config-"+h.Release, func(b []byte) error {
 			out, err = parseConfig(bytes.NewReader(b), hz)
 			return err
 		})
@@ -90,38 +86,19 @@ func isPreemption(name []byte) bool {
 	return false
 }
 
-// tick asks how long the kernel's tick is: what its coarse clocks resolve
-// (kernel/time/posix-timers.c, posix_get_coarse_res).
+// tick asks how long the kernel's tick is.
 func tick(h *inspect.Host, s *Snapshot) inspect.Reason {
-	if !h.Live {
-		return inspect.Inapplicable
-	}
-	var ts unix.Timespec
-	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
-		return inspect.ReasonOf(err)
-	}
-	s.Tick = time.Duration(ts.Nano())
-	return inspect.Present
+	var err error
+	s.Tick, err = h.Tick()
+	return inspect.ReasonOf(err)
 }
 
 // Loads returns the load averages in units of 1/2048, to the bit: /proc/loadavg
 // rounds them.
 func Loads(h *inspect.Host) (out [3]uint64, why inspect.Reason) {
-	if !h.Live {
-		return out, inspect.Inapplicable
-	}
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return out, inspect.ReasonOf(err)
-	}
-	for i, l := range info.Loads {
-		out[i] = unsigned(l) >> 5 // kernel/sys.c, do_sysinfo: SI_LOAD_SHIFT - FSHIFT
-	}
-	return out, inspect.Present
+	out, err := h.Loads()
+	return out, inspect.ReasonOf(err)
 }
-
-// unsigned widens what C calls a long.
-func unsigned[N uint32 | uint64](n N) uint64 { return uint64(n) }
 
 func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 	const dir = "kernel/debug/sched"

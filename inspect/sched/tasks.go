@@ -123,7 +123,7 @@ func (s *Snapshot) attr(p *proc.Process) *unix.SchedAttr {
 	if !s.callable {
 		return nil
 	}
-	a, err := unix.SchedGetAttr(int(p.PID), 0)
+	a, err := s.Procs.Host.Host.SchedAttr(p.PID)
 	if err != nil {
 		return nil
 	}
