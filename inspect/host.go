@@ -150,6 +150,20 @@ func (h *Host) savedPageSize() uint64 {
 	return uint64(os.Getpagesize())
 }
 
+// IsProc tells whether the root of /proc is one, mounted or saved. Any has one of these
+// files, unless nothing of a host was saved but some single file.
+func (h *Host) IsProc() bool {
+	if h.Live || h.Release != "" {
+		return true
+	}
+	for _, rel := range [...]string{"self", "stat", "meminfo", "version", "uptime"} {
+		if _, err := h.Proc.Stat(rel); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Counters reads a file of names and numbers.
 func (h *Host) Counters(rel string, sizeHint int) (out Counters, err error) {
 	err = h.Proc.With(rel, func(b []byte) error {

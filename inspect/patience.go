@@ -130,15 +130,6 @@ func (h *Host) Patience() time.Duration {
 // CameLate notes that something other than a file did not answer in time.
 func (h *Host) CameLate() { h.Proc.wait.late.Add(1) }
 
-// MayHang tells the same of a source of a process.
-func (s Source) MayHang() bool {
-	switch s {
-	case PIDCmdline, PIDIO, PIDMaps, PIDSmapsRollup, PIDStack, PIDSyscall, PIDFdinfo:
-		return true
-	}
-	return false
-}
-
 func newPatience() *patience {
 	p := &patience{}
 	p.left.Store(int64(usualWait))

@@ -36,7 +36,7 @@ func (f *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	switch {
 	case s == inspect.PIDFd:
 		return f.Scan.Why()
-	case s >= inspect.PIDStat:
+	case s.Scope() == inspect.OfProcess:
 		return inspect.Present
 	}
 	return f.got[s]

@@ -81,7 +81,7 @@ func (l *List) Missing(s inspect.Source) inspect.Reason {
 	if r, ok := l.Sources[s]; ok {
 		return r
 	}
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return l.Row.Missing(s)
 	}
 	return inspect.Present

@@ -98,8 +98,7 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 	return out
 }
 
-// Take reads the wanted sources. It fails only where no file of /proc is there,
-// which means that the root is none.
+// Take reads the wanted sources. It fails only where the root is no /proc.
 func Take(h *inspect.Host, want inspect.Sources) (*Snapshot, error) {
 	return TakeBeside(h, want, func() {})
 }
@@ -140,8 +139,8 @@ func memJobs(h *inspect.Host, m *Snapshot, want inspect.Sources, note func(inspe
 	return jobs
 }
 
-// noProc returns the first error of a file of /proc where none of those that
-// were wanted is there: then the root is no /proc.
+// noProc returns the first error of a file of /proc where the root is none: nothing of
+// what was wanted is there, nor what every /proc has.
 func (m *Snapshot) noProc(errs []error) (first error) {
 	for i, err := range errs {
 		s := inspect.Source(i)
@@ -153,6 +152,9 @@ func (m *Snapshot) noProc(errs []error) (first error) {
 			return nil
 		}
 		first = cmp.Or(first, err)
+	}
+	if m.Host.IsProc() {
+		return nil
 	}
 	return first
 }

@@ -146,7 +146,7 @@ func (l *Namespaces) Gaps() (out []inspect.Gap) {
 		}
 		out = append(out, inspect.Gap{Source: inspect.PIDNs, Reason: inspect.Denied, Count: n, Of: total})
 	}
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+	for _, s := range inspect.Every() {
 		g := inspect.Gap{Source: s}
 		for _, n := range l.List {
 			if r := n.Missing(s); r.IsGap() && r != inspect.Unread {

@@ -64,7 +64,7 @@ func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	if singleSysctl(s) {
 		return n.Mem.Missing(s)
 	}
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return inspect.Present
 	}
 	return n.got[s]
@@ -110,15 +110,9 @@ func singleSysctl(s inspect.Source) bool {
 }
 
 // hostWide tells the sysctls that exist once and are shown in the initial namespace
-// alone, and the rest of them that are the same in each: they are read where kwhy
-// is, whichever namespace it looks at. The others are of one namespace.
-func hostWide(s inspect.Source) bool {
-	switch s {
-	case inspect.TCPMem, inspect.UDPMem, inspect.DefaultQdisc, inspect.RmemMax, inspect.WmemMax, inspect.RmemDefault, inspect.WmemDefault, inspect.TCPMaxOrphans, inspect.NetdevMaxBacklog, inspect.NetdevBudget, inspect.NetdevBudgetUsecs, inspect.CPUList, inspect.Meminfo:
-		return true
-	}
-	return false
-}
+// alone, and what else of the whole host is read beside them: that is read where kwhy
+// is, whichever namespace it looks at.
+func hostWide(s inspect.Source) bool { return s.Scope() == inspect.OfHost }
 
 // Take reads the wanted sources of a namespace. It fails only where the namespace's
 // files can't be read at all. What /proc/PID/net does not hold, sysctls and what is
@@ -162,9 +156,9 @@ func newNet(h *inspect.Host, space Namespace) *Snapshot {
 
 // shut notes why nothing could be read inside of the namespace.
 func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+	for s := range want.Each() {
 		switch {
-		case !want.Has(s) || hostWide(s):
+		case hostWide(s):
 		case singleSysctl(s):
 			n.Mem.Got[s] = why
 		case insideOnly(s):
@@ -186,9 +180,9 @@ func insideOnly(s inspect.Source) bool {
 func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
 	var first error
 	failed := 0
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+	for s := range want.Each() {
 		read := netReader(h, n, s)
-		if read == nil || !want.Has(s) {
+		if read == nil {
 			continue
 		}
 		err := read()
@@ -271,8 +265,8 @@ func onlineList(h *inspect.Host) string {
 // netSysctls reads the sysctls of which, in the namespace that the calling thread is
 // in: /proc/sys/net shows each thread its own.
 func netSysctls(h *inspect.Host, n *Snapshot, want inspect.Sources, which func(inspect.Source) bool) {
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
-		if !want.Has(s) || !which(s) || !strings.HasPrefix(s.String(), "/proc/sys/") {
+	for s := range want.Each() {
+		if !which(s) || !strings.HasPrefix(s.String(), "/proc/sys/") {
 			continue
 		}
 		if singleSysctl(s) {

@@ -58,7 +58,7 @@ type Limit struct {
 
 // Missing says why a source gave nothing.
 func (d *Detail) Missing(s inspect.Source) inspect.Reason {
-	if s < inspect.PIDStat {
+	if s.Scope() != inspect.OfProcess {
 		return inspect.Present // of the host: what is not there has no rung
 	}
 	return d.got[s]
@@ -147,9 +147,9 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 	if len(rows.Fill([]int32{i}, row)) == 0 {
 		return nil, inspect.NoProcess(pid)
 	}
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		if row.Has(s) {
-			d.got[s] = d.Row.P.Got[s-inspect.PIDStat]
+			d.got[s] = d.Row.P.Why(s)
 		}
 	}
 	d.Born = h.Born(d.Row.P.Start)
@@ -179,9 +179,9 @@ func readDetail(h *inspect.Host, d *Detail, want inspect.Sources) {
 	p := d.Row.P
 	dir, late := p.Dir(), p.late
 	via := (&Reader{Host: h}).via(p).Dir()
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		from := dir
-		if goesFirst(s) {
+		if s.GoesWithMainThread() {
 			from = via
 		}
 		read := detailReader(h, d, from, s)
@@ -218,7 +218,7 @@ func readDetail(h *inspect.Host, d *Detail, want inspect.Sources) {
 // or it is a zombie now.
 func ended(h *inspect.Host, d *Detail) {
 	p := d.Row.P
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		d.Ended = d.Ended || d.got[s] == inspect.Vanished
 	}
 	if d.Ended || p.Zombie() || p.State == 'X' {
@@ -232,7 +232,7 @@ func ended(h *inspect.Host, d *Detail) {
 	case why == inspect.Present && now.Zombie():
 		d.Ended = true
 		p.ExitCode = now.ExitCode
-		for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+		for _, s := range inspect.ProcessSources() {
 			if now.Lacks(s) && d.got[s] == inspect.Unsupported {
 				d.got[s] = inspect.Inapplicable
 			}

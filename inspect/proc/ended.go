@@ -8,25 +8,10 @@ import (
 
 // What an ended task no longer has, and where its process still has it.
 
-// Lacks tells whether p has ended, and a source is of what it let go of then: its
-// memory, its files, its namespaces (kernel/exit.c, do_exit).
+// Lacks tells whether p has no such source: it has ended, and let go of its memory, its
+// files, its namespaces, or it is a kernel thread.
 func (p *Process) Lacks(s inspect.Source) bool {
-	switch s {
-	case inspect.PIDExe:
-		return p.Zombie() || p.Kthread()
-	case inspect.PIDCmdline, inspect.PIDCwd, inspect.PIDRoot, inspect.PIDFd, inspect.PIDNs, inspect.PIDMaps, inspect.PIDSmapsRollup, inspect.PIDSyscall, inspect.PIDWchan, inspect.PIDStack:
-		return p.Zombie()
-	}
-	return false
-}
-
-// goesFirst tells whether a source goes with the main thread though others go on.
-func goesFirst(s inspect.Source) bool {
-	switch s {
-	case inspect.PIDExe, inspect.PIDCwd, inspect.PIDRoot, inspect.PIDCmdline, inspect.PIDFd, inspect.PIDNs, inspect.PIDCgroup, inspect.PIDMaps, inspect.PIDSmapsRollup:
-		return true
-	}
-	return false
+	return s.EndsWithProcess() && p.Zombie() || s.NotOfKthreads() && p.Kthread()
 }
 
 // via returns the task whose files tell what goes with the main thread: a process
@@ -82,7 +67,7 @@ func (ps *Processes) hidden() bool {
 	r := Reader{Host: h}
 	for i := range ps.Rows {
 		p := &ps.Rows[i]
-		if _, ok := ps.Row(p.PPID); ok || p.PPID == 0 || p.Got[0] != inspect.Present {
+		if _, ok := ps.Row(p.PPID); ok || p.PPID == 0 || p.Why(inspect.PIDStat) != inspect.Present {
 			continue
 		}
 		if _, err := h.Proc.Names(strconv.Itoa(int(p.PPID))); err == nil || inspect.ReasonOf(err) != inspect.Unsupported {

@@ -89,7 +89,7 @@ func newFDWalker(h *inspect.Host) *fdWalker {
 // askLimit asks the kernel for the limits of open files, where /proc/PID/limits was
 // not read.
 func (p *Process) askLimit(h *inspect.Host) {
-	if p.Got[inspect.PIDLimits-inspect.PIDStat] != inspect.Unread {
+	if p.Why(inspect.PIDLimits) != inspect.Unread {
 		return
 	}
 	l, err := h.OpenFilesLimit(p.PID)
@@ -102,7 +102,8 @@ func (p *Process) askLimit(h *inspect.Host) {
 		}
 		return inspect.Num(n)
 	}
-	p.MaxFDs, p.MaxFDsHard, p.Got[inspect.PIDLimits-inspect.PIDStat] = bound(l.Cur), bound(l.Max), inspect.Present
+	p.MaxFDs, p.MaxFDsHard = bound(l.Cur), bound(l.Max)
+	p.note(inspect.PIDLimits, inspect.Present)
 }
 
 // count looks at the descriptors of one process: one system call for each, and a

@@ -36,7 +36,7 @@ func (p *Process) maybeFrozen(on inspect.Version) bool {
 	case 'R':
 		return on.AtLeast(6, 1) && on.Before(inspect.Version{Major: 6, Minor: 13, Patch: 0})
 	case 'S':
-		if p.Got[inspect.PIDWchan-inspect.PIDStat] == inspect.Unread {
+		if p.Why(inspect.PIDWchan) == inspect.Unread {
 			return false // nobody wants to know what it does
 		}
 		return p.Wchan == "" || p.Wchan == "0" || p.Wchan == "get_signal" || strings.Contains(p.Wchan, "freezer")

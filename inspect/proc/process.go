@@ -2,9 +2,6 @@ package proc
 
 import "kwhy/inspect"
 
-// NumPIDSources is how many sources one process can have.
-const NumPIDSources = int(inspect.NumSources - inspect.PIDStat)
-
 // Process is one process, compact: no maps, and no pointers but its two texts.
 type Process struct {
 	PID, PPID  int32
@@ -62,8 +59,8 @@ type Process struct {
 	// From smaps_rollup, in bytes.
 	Pss, Uss, SwapPss inspect.Num
 
-	Got    [NumPIDSources]inspect.Reason
-	Frozen bool // its cgroup's freezer holds it
+	got    [inspect.NumProcessSources]inspect.Reason // by Source.Slot
+	Frozen bool                                      // its cgroup's freezer holds it
 
 	other int32 // a thread that goes on where the main one has ended; -1: none was found
 	Gone  bool  // it ended before its first file was read
@@ -95,10 +92,16 @@ func (p *Process) MainEnded() bool { return p.State == 'Z' && p.Threads > 1 && p
 // Zombie tells whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
 
+// Why says what became of one of a process's sources: Unread until it is read.
+func (p *Process) Why(s inspect.Source) inspect.Reason { return p.got[s.Slot()] }
+
+func (p *Process) note(s inspect.Source, why inspect.Reason) { p.got[s.Slot()] = why }
+
+// NewProcess returns a process of which nothing was read.
 func NewProcess(pid int32) Process {
 	p := Process{PID: pid, CPU: -1, Policy: -1, Voluntary: inspect.Unset, Forced: inspect.Unset, FDs: inspect.Unset, MaxFDs: inspect.Unset, MaxFDsHard: inspect.Unset, ReadBytes: inspect.Unset, WriteBytes: inspect.Unset, Call: Syscall{Number: NoCall}, VmRSS: inspect.Unset, RssAnon: inspect.Unset, RssFile: inspect.Unset, RssShmem: inspect.Unset, VmSwap: inspect.Unset, PageTables: inspect.Unset, OomScore: inspect.Unset, Pss: inspect.Unset, Uss: inspect.Unset, SwapPss: inspect.Unset, Ran: inspect.Unset, Waited: inspect.Unset, Turns: inspect.Unset, Autogroup: -1}
-	for i := range p.Got {
-		p.Got[i] = inspect.Unread
+	for i := range p.got {
+		p.got[i] = inspect.Unread
 	}
 	return p
 }

@@ -55,25 +55,36 @@ type Reader struct {
 // that every process has, there is no process, unless stat was read: then only
 // the file is missing.
 func (r *Reader) Fill(p *Process, want inspect.Sources) {
-	for s := inspect.PIDStat; s < inspect.NumSources && !p.Gone; s++ {
-		if !want.Has(s) || p.Got[s-inspect.PIDStat] != inspect.Unread {
-			continue
+	for _, s := range inspect.ProcessSources() {
+		if p.Gone {
+			return
 		}
-		if p.late && s.MayHang() {
-			p.Got[s-inspect.PIDStat] = inspect.TimedOut // what holds one of its files holds the next
-			continue
+		if want.Has(s) && p.Why(s) == inspect.Unread {
+			r.note(p, s)
 		}
-		if p.Lacks(s) {
-			p.Got[s-inspect.PIDStat] = inspect.Inapplicable
-			continue
-		}
-		why := r.One(p, s)
-		p.late = p.late || why == inspect.TimedOut
-		if why == inspect.Vanished && s > inspect.PIDOomScore && r.there(p) {
-			why = inspect.Unsupported // the process is there, the file is not
-		}
-		p.Got[s-inspect.PIDStat] = why
-		p.Gone = why == inspect.Vanished && s <= inspect.PIDOomScore && (p.Got[0] == inspect.Vanished || p.Got[0] == inspect.Unread)
+	}
+}
+
+// note reads a source, unless it is known beforehand that it gives nothing, and notes
+// what became of it.
+func (r *Reader) note(p *Process, s inspect.Source) {
+	switch {
+	case p.late && s.MayHang():
+		p.note(s, inspect.TimedOut) // what holds one of its files holds the next
+		return
+	case p.Lacks(s):
+		p.note(s, inspect.Inapplicable)
+		return
+	}
+	why := r.One(p, s)
+	p.late = p.late || why == inspect.TimedOut
+	if why == inspect.Vanished && !s.OfEveryProcess() && r.there(p) {
+		why = inspect.Unsupported // the process is there, the file is not
+	}
+	p.note(s, why)
+	if why == inspect.Vanished && s.OfEveryProcess() {
+		first := p.Why(inspect.PIDStat)
+		p.Gone = first == inspect.Vanished || first == inspect.Unread
 	}
 }
 

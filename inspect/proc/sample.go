@@ -66,7 +66,7 @@ type doingKey struct {
 
 // Missing says why a source gave nothing.
 func (s *Sample) Missing(src inspect.Source) inspect.Reason {
-	if src < inspect.PIDStat {
+	if src.Scope() != inspect.OfProcess {
 		return inspect.Present
 	}
 	return s.got[src]
@@ -319,8 +319,8 @@ func (p SamplePart) Task() Row {
 	t := NewProcess(p.Sample.PID)
 	t.State, t.Wchan, t.Call = p.It.State, p.It.Wchan, p.It.Call
 	t.Frozen = p.Sample.Frozen && (t.State == 'D' || t.State == 'S')
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
-		t.Got[s-inspect.PIDStat] = p.Sample.got[s]
+	for _, s := range inspect.ProcessSources() {
+		t.note(s, p.Sample.got[s])
 	}
 	return Row{Host: p.Sample.Host, P: &t}
 }

@@ -27,7 +27,7 @@ func (l *Snapshot) Missing(s inspect.Source) inspect.Reason {
 		return l.StatWhy
 	case s == inspect.Loadavg:
 		return l.LoadWhy
-	case s >= inspect.PIDStat || s == inspect.Uptime:
+	case s.Scope() == inspect.OfProcess || s == inspect.Uptime:
 		return inspect.Present
 	}
 	return l.Settings.Missing(s)

@@ -58,10 +58,10 @@ func (t *Process) Missing(s inspect.Source) inspect.Reason {
 	if s == inspect.SchedLag {
 		return t.got[s]
 	}
-	if s >= inspect.PIDStat && t.got[s] == inspect.Unread {
+	if s.Scope() == inspect.OfProcess && t.got[s] == inspect.Unread {
 		return t.Row.Missing(s)
 	}
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return t.got[s]
 	}
 	return t.Sched.Missing(s)

@@ -113,7 +113,7 @@ func (s *Snapshot) Missing(src inspect.Source) inspect.Reason {
 	if src.Shape() == inspect.ShapeNumber {
 		return s.Settings.Missing(src)
 	}
-	if src >= inspect.PIDStat {
+	if src.Scope() == inspect.OfProcess {
 		return inspect.Present
 	}
 	return s.got[src]
@@ -185,8 +185,8 @@ func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sourc
 	for src := range s.got {
 		s.got[src] = inspect.Unread
 	}
-	for src := inspect.None + 1; src < inspect.PIDStat; src++ {
-		if read := schedReader(h, s, src); read != nil && want.Has(src) {
+	for src := range want.Each() {
+		if read := schedReader(h, s, src); read != nil {
 			s.got[src] = read()
 		}
 	}

@@ -101,7 +101,7 @@ func threads(r *proc.Reader, pid int32) ([]proc.Process, error) {
 		}
 		t := proc.NewProcess(tid)
 		t.TGID = pid
-		if r.Fill(&t, inspect.Of(inspect.PIDStat)); t.Got[0] == inspect.Present {
+		if r.Fill(&t, inspect.Of(inspect.PIDStat)); t.Why(inspect.PIDStat) == inspect.Present {
 			out = append(out, t)
 		}
 	}
