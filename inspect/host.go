@@ -65,8 +65,9 @@ type Host struct {
 	Live     bool // the tree is a mounted procfs, not a copy
 
 	Proc, Sys Tree
-	Fs        procfs.FS
 	Now       func() time.Time
+
+	fs procfs.FS // reads by path: see ByProcfs
 }
 
 // Open opens the trees at procRoot and sysRoot. It fails only where procRoot
@@ -81,7 +82,7 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	if h.Sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
 		h.Sys = NoTree(filepath.Clean(sysRoot))
 	}
-	if h.Fs, err = procfs.NewFS(procRoot); err != nil {
+	if h.fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	h.identify()
@@ -150,13 +151,13 @@ func (h *Host) savedPageSize() uint64 {
 	return uint64(os.Getpagesize())
 }
 
-// IsProc tells whether the root of /proc is one, mounted or saved. Any has one of these
-// files, unless nothing of a host was saved but some single file.
+// IsProc tells whether the root of /proc is one, mounted or saved. Each has one of these
+// files, unless nothing was saved of a host but a file or two.
 func (h *Host) IsProc() bool {
 	if h.Live || h.Release != "" {
 		return true
 	}
-	for _, rel := range [...]string{"self", "stat", "meminfo", "version", "uptime"} {
+	for _, rel := range [...]string{"self", "stat", "meminfo", "uptime"} {
 		if _, err := h.Proc.Stat(rel); err == nil {
 			return true
 		}

@@ -200,6 +200,8 @@ type sourceInfo struct {
 	opens  string  // what it takes to read it when that is denied
 	option string  // what the kernel must be built or booted with
 	since  Version // first kernel that has it; zero: older than 4.0
+	procfs string  // what of prometheus/procfs reads it of a running host, from path and from the files of also
+	also   string  // another file that belongs to it
 
 	// Of sources of a process:
 
@@ -229,11 +231,11 @@ var sourceTable = [NumSources]sourceInfo{
 	Meminfo:   {path: "/proc/meminfo"},
 	Zoneinfo:  {path: "/proc/zoneinfo", opens: asRoot},
 	Vmstat:    {path: "/proc/vmstat"},
-	Buddyinfo: {path: "/proc/buddyinfo", opens: asRoot},
-	Swaps:     {path: "/proc/swaps", option: "CONFIG_SWAP"},
+	Buddyinfo: {path: "/proc/buddyinfo", procfs: "FS.BuddyInfo", opens: asRoot},
+	Swaps:     {path: "/proc/swaps", procfs: "FS.Swaps", option: "CONFIG_SWAP"},
 	Slabinfo:  {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
 	PressureMemory: {
-		path: "/proc/pressure/memory", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1",
+		path: "/proc/pressure/memory", procfs: "FS.PSIStatsForResource", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1",
 		since: Version{4, 20, 0},
 	},
 
@@ -266,7 +268,7 @@ var sourceTable = [NumSources]sourceInfo{
 	ZramStat:      {path: "/sys/block/zram<n>/mm_stat", option: "CONFIG_ZRAM, and its module loaded"},
 	NodeMeminfo:   {path: "/sys/devices/system/node/node<n>/meminfo", option: "CONFIG_NUMA"},
 
-	SelfCgroup:    {path: "/proc/self/cgroup", option: "CONFIG_CGROUPS"},
+	SelfCgroup:    {path: "/proc/self/cgroup", procfs: "Proc.Cgroups", option: "CONFIG_CGROUPS"},
 	SelfMountinfo: {path: "/proc/self/mountinfo"},
 	CgroupMemory: {
 		path:   "/sys/fs/cgroup/<cgroup>/memory.*",
@@ -280,7 +282,7 @@ var sourceTable = [NumSources]sourceInfo{
 		path: "/dev/kmsg", opens: asRoot + ", with CAP_SYSLOG, or set kernel.dmesg_restrict to 0",
 		option: "CONFIG_PRINTK",
 	},
-	ProcStat:         {path: "/proc/stat"},
+	ProcStat:         {path: "/proc/stat", procfs: "FS.Stat"},
 	Loadavg:          {path: "/proc/loadavg"},
 	Uptime:           {path: "/proc/uptime"},
 	KernelPIDMax:     {path: "/proc/sys/kernel/pid_max", shape: ShapeNumber},
@@ -317,7 +319,7 @@ var sourceTable = [NumSources]sourceInfo{
 	SchedAutogroup: {path: "/proc/sys/kernel/sched_autogroup_enabled", shape: ShapeNumber, option: "CONFIG_SCHED_AUTOGROUP"},
 	CPUList:        {path: "/sys/devices/system/cpu/online"},
 	PressureCPU: {
-		path: "/proc/pressure/cpu", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1",
+		path: "/proc/pressure/cpu", procfs: "FS.PSIStatsForResource", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1",
 		since: Version{4, 20, 0},
 	},
 	Schedstat:    {path: "/proc/schedstat", option: "CONFIG_SCHEDSTATS"},
@@ -349,8 +351,8 @@ var sourceTable = [NumSources]sourceInfo{
 		path: "sock_diag(7)", scope: OfNetwork, opens: asRoot + ", with CAP_SYS_ADMIN in that network namespace",
 		option: "CONFIG_INET_DIAG and CONFIG_UNIX_DIAG, and the host's own /proc, not a copy",
 	},
-	NetSockstat:  {path: "/proc/net/sockstat", scope: OfNetwork, option: "CONFIG_INET"},
-	NetSockstat6: {path: "/proc/net/sockstat6", scope: OfNetwork, option: "CONFIG_IPV6"},
+	NetSockstat:  {path: "/proc/net/sockstat", procfs: "FS.NetSockstat", scope: OfNetwork, option: "CONFIG_INET"},
+	NetSockstat6: {path: "/proc/net/sockstat6", procfs: "FS.NetSockstat6", scope: OfNetwork, option: "CONFIG_IPV6"},
 	NetSNMP:      {path: "/proc/net/snmp", scope: OfNetwork, option: "CONFIG_INET"},
 	NetSNMP6:     {path: "/proc/net/snmp6", scope: OfNetwork, option: "CONFIG_IPV6"},
 	NetNetstat:   {path: "/proc/net/netstat", scope: OfNetwork, option: "CONFIG_INET"},
@@ -437,7 +439,7 @@ var sourceTable = [NumSources]sourceInfo{
 	PIDOomScoreAdj: {path: "/proc/<pid>/oom_score_adj", scope: OfProcess, slot: 2, every: true, opens: asHidden},
 	PIDOomScore:    {path: "/proc/<pid>/oom_score", scope: OfProcess, slot: 3, every: true, opens: asHidden},
 	PIDCmdline:     {path: "/proc/<pid>/cmdline", scope: OfProcess, slot: 4, mayHang: true, ends: true, main: true, opens: asHidden},
-	PIDCgroup:      {path: "/proc/<pid>/cgroup", scope: OfProcess, slot: 5, main: true, opens: asHidden, option: "CONFIG_CGROUPS"},
+	PIDCgroup:      {path: "/proc/<pid>/cgroup", procfs: "Proc.Cgroups", scope: OfProcess, slot: 5, main: true, opens: asHidden, option: "CONFIG_CGROUPS"},
 	PIDWchan:       {path: "/proc/<pid>/wchan", scope: OfProcess, slot: 6, ends: true, opens: asTracer, option: "CONFIG_KALLSYMS"},
 	PIDSyscall: {
 		path: "/proc/<pid>/syscall", scope: OfProcess, slot: 7, mayHang: true, ends: true, opens: asOwner,
@@ -446,7 +448,7 @@ var sourceTable = [NumSources]sourceInfo{
 	PIDFd:     {path: "/proc/<pid>/fd", scope: OfProcess, slot: 8, ends: true, main: true, opens: asOwner},
 	PIDLimits: {path: "/proc/<pid>/limits", scope: OfProcess, slot: 9, opens: asHidden},
 	PIDIO: {
-		path: "/proc/<pid>/io", scope: OfProcess, slot: 10, mayHang: true, opens: asOwner,
+		path: "/proc/<pid>/io", procfs: "Proc.IO", scope: OfProcess, slot: 10, mayHang: true, opens: asOwner,
 		option: "CONFIG_TASK_IO_ACCOUNTING",
 	},
 
@@ -454,7 +456,7 @@ var sourceTable = [NumSources]sourceInfo{
 	PIDCwd:  {path: "/proc/<pid>/cwd", scope: OfProcess, slot: 12, ends: true, main: true, opens: asTracer},
 	PIDRoot: {path: "/proc/<pid>/root", scope: OfProcess, slot: 13, ends: true, main: true, opens: asTracer},
 	PIDNs: {
-		path: "/proc/<pid>/ns", scope: OfProcess, slot: 14, ends: true, main: true, opens: asTracer,
+		path: "/proc/<pid>/ns", procfs: "Proc.Namespaces", scope: OfProcess, slot: 14, ends: true, main: true, opens: asTracer,
 		option: "CONFIG_NAMESPACES",
 	},
 	PIDStack: {
@@ -489,7 +491,7 @@ var sourceTable = [NumSources]sourceInfo{
 		option: "CONFIG_CHECKPOINT_RESTORE before 4.3",
 	},
 	PIDSmapsRollup: {
-		path: "/proc/<pid>/smaps_rollup", scope: OfProcess, slot: 28, mayHang: true, ends: true, main: true,
+		path: "/proc/<pid>/smaps_rollup", procfs: "Proc.ProcSMapsRollup", also: "/proc/<pid>/smaps", scope: OfProcess, slot: 28, mayHang: true, ends: true, main: true,
 		opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR",
 	},
 	PIDEntry: {
@@ -567,6 +569,16 @@ func (s Source) Shape() Shape { return sourceTable[s].shape }
 
 // String returns the path told to the user, with <pid> or <n> for a family.
 func (s Source) String() string { return sourceTable[s].path }
+
+// Files are the files that s is read from, as String spells them: one, but for what
+// stands elsewhere in older kernels.
+func (s Source) Files() []string {
+	row := &sourceTable[s]
+	if row.also == "" {
+		return []string{row.path}
+	}
+	return []string{row.path, row.also}
+}
 
 // Opens says what it takes to read s where that was denied.
 func (s Source) Opens() string { return sourceTable[s].opens }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
@@ -216,9 +217,9 @@ func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 	case inspect.Meminfo:
 		return func() (err error) { n.Mem.Info, err = h.Counters("meminfo", 64); return err }
 	case inspect.NetSockstat:
-		return at("sockstat", func(b []byte) error { return parseSockstat(b, n.Sockstat) })
+		return func() error { return readSockstat(h, n, s, procfs.FS.NetSockstat) }
 	case inspect.NetSockstat6:
-		return at("sockstat6", func(b []byte) error { return parseSockstat(b, n.Sockstat) })
+		return func() error { return readSockstat(h, n, s, procfs.FS.NetSockstat6) }
 	case inspect.NetSNMP:
 		return at("snmp", func(b []byte) error { return parseMIB(b, n.MIB) })
 	case inspect.NetNetstat:

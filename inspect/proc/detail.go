@@ -256,9 +256,9 @@ func detailReader(h *inspect.Host, d *Detail, dir string, s inspect.Source) func
 	case inspect.PIDLimits:
 		return file("/limits", d.ParseLimits)
 	case inspect.PIDIO:
-		return file("/io", func(b []byte) (err error) { d.IO, err = inspect.ParseCounters(b, 8); return err })
+		return func() (err error) { d.IO, err = readIO(h, d.Row.P, dir); return err }
 	case inspect.PIDCgroup:
-		return file("/cgroup", d.ParseCgroup)
+		return func() error { return readCgroups(h, d, dir) }
 	case inspect.PIDStack:
 		return file("/stack", d.parseStack)
 	case inspect.PIDLabel:
@@ -367,14 +367,6 @@ func (d *Detail) ParseLimits(b []byte) error {
 		return inspect.ErrMalformed
 	}
 	return nil
-}
-
-func (d *Detail) ParseCgroup(b []byte) error {
-	list, err := cgroup.ParseCgroups(b)
-	for _, m := range list {
-		d.Cgroups = append(d.Cgroups, m.Membership())
-	}
-	return err
 }
 
 // parseStack reads lines of "[<0>] do_wait+0x5e/0xe0".

@@ -50,9 +50,8 @@ func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
 	if ps.Host.mounts == nil {
 		ps.Host.mounts, _ = cgroup.Mounts(h) // without them nothing is found
 	}
-	var d Detail
-	err := h.Proc.With(p.Dir()+"/cgroup", d.ParseCgroup)
-	return d.Cgroups, err == nil
+	list, err := cgroup.MembershipsOf(h, p.Dir())
+	return list, err == nil
 }
 
 // heldFrozen tells whether the freezer of either version holds the tasks of a cgroup.

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/prometheus/procfs"
 
 	"kwhy/inspect"
 )
@@ -186,7 +189,47 @@ func Rollup(h *inspect.Host, pid int32) (out inspect.Counters, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return out, err
 	}
-	proc, err := h.Fs.Proc(int(pid))
+	return inspect.ByProcfs(h, inspect.PIDSmapsRollup, func(fs procfs.FS) (inspect.Counters, error) { return smapsOf(fs, pid) },
+		func() (out inspect.Counters, err error) {
+			err = h.Proc.With(dir+"/smaps", func(b []byte) error {
+				out, err = sumSmaps(b)
+				return err
+			})
+			return out, err
+		})
+}
+
+// sums are the lines of smaps that can be added up.
+func sums() []string {
+	return []string{"Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "Swap", "SwapPss"}
+}
+
+// sumSmaps adds up smaps, in bytes. A process without mappings has nothing in it.
+func sumSmaps(b []byte) (inspect.Counters, error) {
+	out := inspect.Counters{}
+	for _, name := range sums() {
+		out[name] = 0
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		name, rest, _ := bytes.Cut(line, []byte(":"))
+		if _, ok := out[string(name)]; !ok {
+			continue
+		}
+		number, unit := inspect.CutField(rest)
+		n, ok := inspect.ParseUint(number)
+		if !ok || n > 1<<53 || string(unit) != "kB" {
+			return nil, inspect.ErrMalformed
+		}
+		out[string(name)] += n << 10
+	}
+	return out, nil
+}
+
+// smapsOf takes the sums as procfs makes them.
+func smapsOf(fs procfs.FS, pid int32) (inspect.Counters, error) {
+	proc, err := fs.Proc(int(pid))
 	if err != nil {
 		return nil, err
 	}

@@ -197,9 +197,8 @@ func rivals(h *inspect.Host, t *Process) {
 			add(p)
 		}
 	}
-	var d proc.Detail
-	if h.Proc.With(t.Row.P.Dir()+"/cgroup", d.ParseCgroup) == nil {
-		t.Bound, t.Bounded = cgroup.ThrottleOf(h, d.Cgroups, mounts)
+	if list, err := cgroup.MembershipsOf(h, t.Row.P.Dir()); err == nil {
+		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list, mounts)
 	}
 }
 

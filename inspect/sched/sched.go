@@ -222,7 +222,11 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	case inspect.Loadavg:
 		return single("loadavg", s.parseLoadavg)
 	case inspect.PressureCPU:
-		return single("pressure/cpu", func(b []byte) (err error) { s.Pressure, err = inspect.ParsePressure(b); return err })
+		return func() inspect.Reason {
+			var err error
+			s.Pressure, err = h.Pressure(src, "cpu")
+			return inspect.ReasonOf(err)
+		}
 	case inspect.Schedstat:
 		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.With("schedstat", s.parseSchedstat)) }
 	case inspect.CgroupCPU:
