@@ -439,8 +439,11 @@ var sourceTable = [NumSources]sourceInfo{
 	PIDOomScoreAdj: {path: "/proc/<pid>/oom_score_adj", scope: OfProcess, slot: 2, every: true, opens: asHidden},
 	PIDOomScore:    {path: "/proc/<pid>/oom_score", scope: OfProcess, slot: 3, every: true, opens: asHidden},
 	PIDCmdline:     {path: "/proc/<pid>/cmdline", scope: OfProcess, slot: 4, mayHang: true, ends: true, main: true, opens: asHidden},
-	PIDCgroup:      {path: "/proc/<pid>/cgroup", procfs: "Proc.Cgroups", scope: OfProcess, slot: 5, main: true, opens: asHidden, option: "CONFIG_CGROUPS"},
-	PIDWchan:       {path: "/proc/<pid>/wchan", scope: OfProcess, slot: 6, ends: true, opens: asTracer, option: "CONFIG_KALLSYMS"},
+	PIDCgroup: {
+		path: "/proc/<pid>/cgroup", procfs: "Proc.Cgroups", scope: OfProcess, slot: 5, main: true, opens: asHidden,
+		option: "CONFIG_CGROUPS",
+	},
+	PIDWchan: {path: "/proc/<pid>/wchan", scope: OfProcess, slot: 6, ends: true, opens: asTracer, option: "CONFIG_KALLSYMS"},
 	PIDSyscall: {
 		path: "/proc/<pid>/syscall", scope: OfProcess, slot: 7, mayHang: true, ends: true, opens: asOwner,
 		option: "CONFIG_HAVE_ARCH_TRACEHOOK",
@@ -491,7 +494,8 @@ var sourceTable = [NumSources]sourceInfo{
 		option: "CONFIG_CHECKPOINT_RESTORE before 4.3",
 	},
 	PIDSmapsRollup: {
-		path: "/proc/<pid>/smaps_rollup", procfs: "Proc.ProcSMapsRollup", also: "/proc/<pid>/smaps", scope: OfProcess, slot: 28, mayHang: true, ends: true, main: true,
+		path: "/proc/<pid>/smaps_rollup", procfs: "Proc.ProcSMapsRollup", also: "/proc/<pid>/smaps",
+		scope: OfProcess, slot: 28, mayHang: true, ends: true, main: true,
 		opens: asTracer, option: "CONFIG_PROC_PAGE_MONITOR",
 	},
 	PIDEntry: {

@@ -69,7 +69,10 @@ type CgroupMount struct {
 
 // sightSettings are the settings that decide who sees what.
 func sightSettings() []inspect.Source {
-	return []inspect.Source{inspect.SecurityLockdown, inspect.YamaPtraceScope, inspect.DmesgRestrict, inspect.KptrRestrict, inspect.PerfEventParanoid}
+	return []inspect.Source{
+		inspect.SecurityLockdown, inspect.YamaPtraceScope, inspect.DmesgRestrict, inspect.KptrRestrict,
+		inspect.PerfEventParanoid,
+	}
 }
 
 // Before says that it is of one moment.

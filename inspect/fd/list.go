@@ -242,15 +242,18 @@ func (w *linker) read(dir *inspect.Dir, name []byte, f *Descriptor) (ok bool) {
 // is no file of a file system, or one that is on a server, is left alone where
 // that is known beforehand.
 func statFD(h *inspect.Host, dir, name string, f *Descriptor) {
-	if f.Kind != proc.KindPath && f.Kind != proc.KindDevice && f.Kind != proc.KindMemfd && f.Kind != proc.KindPipe && f.Kind != proc.KindSecret {
+	switch f.Kind {
+	case proc.KindPath, proc.KindDevice, proc.KindMemfd, proc.KindPipe, proc.KindSecret:
+	default:
 		return
 	}
 	st, err := proc.Follow(h, dir+"/fd/"+name)
 	if err != nil {
 		return
 	}
-	const block = 512 // stat(2)
-	f.HasStat, f.Dev, f.Inode, f.Rdev, f.Size, f.Taken = true, proc.Wide(st.Dev), st.Ino, proc.Wide(st.Rdev), uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0))*block
+	on := proc.OnDiskOf(&st)
+	f.HasStat, f.Dev, f.Inode, f.Rdev = true, on.Dev, on.Inode, proc.Wide(st.Rdev)
+	f.Size, f.Taken = on.Size, on.Taken
 	if f.Kind == proc.KindMemfd || f.Kind == proc.KindPipe || f.Kind == proc.KindSecret && st.Nlink > 0 {
 		return
 	}

@@ -67,12 +67,16 @@ type TxQueue struct {
 type Rings struct{ Rx, RxMax, Tx, TxMax inspect.Num }
 
 func newInterface(name string, s DevStats) Interface {
-	return Interface{Name: name, Dev: s, Index: inspect.Unset, MTU: inspect.Unset, Speed: inspect.Unset, Changes: inspect.Unset, TxQueue: inspect.Unset,
-		Rings: Rings{inspect.Unset, inspect.Unset, inspect.Unset, inspect.Unset}}
+	return Interface{
+		Name: name, Dev: s, Index: inspect.Unset, MTU: inspect.Unset, Speed: inspect.Unset,
+		Changes: inspect.Unset, TxQueue: inspect.Unset,
+		Rings: Rings{Rx: inspect.Unset, RxMax: inspect.Unset, Tx: inspect.Unset, TxMax: inspect.Unset},
+	}
 }
 
 // sysfsInterface reads what /sys/class/net has of an interface. An attribute that
-// the driver does not answer is left unset: speed is EINVAL without a carrier.
+// is not answered is left unset: speed, duplex and carrier are EINVAL while it is down
+// (net/core/net-sysfs.c).
 func sysfsInterface(h *inspect.Host, i *Interface) {
 	dir := "class/net/" + i.Name
 	text := func(name string) (s string) {
@@ -83,12 +87,12 @@ func sysfsInterface(h *inspect.Host, i *Interface) {
 	i.State, i.Hardware, i.Duplex = text("operstate"), text("address"), text("duplex")
 	i.MTU, i.TxQueue, i.Changes = number("mtu"), number("tx_queue_len"), number("carrier_changes")
 	if i.Speed = number("speed"); i.Speed == 0 || i.Speed == 1<<32-1 {
-		i.Speed = inspect.Unset // virtio and others that do not know theirs
+		i.Speed = inspect.Unset // of virtio and others that do not know theirs; -1 is no number either
 	}
 	if flags, err := strconv.ParseUint(text("flags"), 0, 32); err == nil {
 		i.Admin = flag(flags&unix.IFF_UP != 0)
 	}
-	switch text("carrier") { // EINVAL while it is down
+	switch text("carrier") {
 	case "1":
 		i.Carrier = Yes
 	case "0":
@@ -107,9 +111,13 @@ func sysfsInterface(h *inspect.Host, i *Interface) {
 // statsNames are the counters of struct rtnl_link_stats64, in its order
 // (include/uapi/linux/if_link.h).
 func statsNames() []string {
-	return []string{"rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped", "multicast", "collisions",
+	return []string{
+		"rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped",
+		"multicast", "collisions",
 		"rx_length_errors", "rx_over_errors", "rx_crc_errors", "rx_frame_errors", "rx_fifo_errors", "rx_missed_errors",
-		"tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors", "rx_compressed", "tx_compressed", "rx_nohandler"}
+		"tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors",
+		"rx_compressed", "tx_compressed", "rx_nohandler",
+	}
 }
 
 // LinkCounters are the counters of an interface that /proc/net/dev has only as sums, or not at all.

@@ -189,7 +189,10 @@ func parseSoftnet(b []byte, online string) (out []SoftnetCPU, err error) {
 		if len(col) < 9 {
 			return nil, inspect.ErrMalformed
 		}
-		c := SoftnetCPU{CPU: len(out), Processed: col[0], Dropped: col[1], TimeSqueeze: col[2], Backlog: inspect.Unset, Input: inspect.Unset, Process: inspect.Unset}
+		c := SoftnetCPU{
+			CPU: len(out), Processed: col[0], Dropped: col[1], TimeSqueeze: col[2], Backlog: inspect.Unset,
+			Input: inspect.Unset, Process: inspect.Unset,
+		}
 		if len(cpus) > len(out) {
 			c.CPU = cpus[len(out)]
 		}

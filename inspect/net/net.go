@@ -148,7 +148,11 @@ func TakeWith(h *inspect.Host, space Namespace, want inspect.Sources, walk *FDWa
 
 func newNet(h *inspect.Host, space Namespace) *Snapshot {
 	unset := [3]inspect.Num{inspect.Unset, inspect.Unset, inspect.Unset}
-	n := &Snapshot{Mem: &mem.Snapshot{Settings: h.NewSettings()}, Space: space, Sockstat: inspect.Counters{}, MIB: inspect.Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset, Ports: PortRange{Low: inspect.Unset, High: inspect.Unset}}
+	n := &Snapshot{
+		Mem: &mem.Snapshot{Settings: h.NewSettings()}, Space: space, Sockstat: inspect.Counters{},
+		MIB: inspect.Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset,
+		Ports: PortRange{Low: inspect.Unset, High: inspect.Unset},
+	}
 	for s := range n.got {
 		n.got[s], n.Mem.Got[s] = inspect.Unread, inspect.Unread
 	}
@@ -171,7 +175,8 @@ func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
 // insideOnly tells what is of one namespace, and in none of its files.
 func insideOnly(s inspect.Source) bool {
 	switch s {
-	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute, inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks:
+	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute,
+		inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks:
 		return true
 	}
 	return false

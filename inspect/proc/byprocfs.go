@@ -15,7 +15,10 @@ import (
 // oneByProcfs reads a source of one task with procfs: of a process, or of a thread,
 // whose directory below /proc is dir. procfs goes by the number: whether that was given
 // to another process meanwhile is told by when it was started.
-func oneByProcfs[T any](h *inspect.Host, p *Process, dir string, s inspect.Source, theirs func(procfs.Proc) (T, error), ours func() (T, error)) (T, error) {
+func oneByProcfs[T any](
+	h *inspect.Host, p *Process, dir string, s inspect.Source, theirs func(procfs.Proc) (T, error),
+	ours func() (T, error),
+) (T, error) {
 	return inspect.ByProcfs(h, s, func(fs procfs.FS) (out T, err error) {
 		task, err := taskOf(fs, dir)
 		if err != nil {

@@ -143,7 +143,10 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 	for s := range d.got {
 		d.got[s] = inspect.Unread
 	}
-	row := inspect.Of(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.PIDCmdline, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits, inspect.PIDIO)
+	row := inspect.Of(
+		inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.PIDCmdline,
+		inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits, inspect.PIDIO,
+	)
 	if len(rows.Fill([]int32{i}, row)) == 0 {
 		return nil, inspect.NoProcess(pid)
 	}

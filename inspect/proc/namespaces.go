@@ -26,7 +26,10 @@ type Namespace struct {
 func (n *Namespace) ForChildren() bool { return strings.HasSuffix(n.Name, "_for_children") }
 
 func readNamespaces(h *inspect.Host, d *Detail, dir string) error {
-	inodes, err := oneByProcfs(h, d.Row.P, dir, inspect.PIDNs, namespacesOf, func() (map[string]uint64, error) { return namespaceNumbers(h, dir) })
+	inodes, err := oneByProcfs(
+		h, d.Row.P, dir, inspect.PIDNs, namespacesOf,
+		func() (map[string]uint64, error) { return namespaceNumbers(h, dir) },
+	)
 	if err != nil {
 		return err
 	}

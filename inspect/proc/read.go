@@ -201,7 +201,10 @@ func Rollup(h *inspect.Host, pid int32) (out inspect.Counters, err error) {
 
 // sums are the lines of smaps that can be added up.
 func sums() []string {
-	return []string{"Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "Swap", "SwapPss"}
+	return []string{
+		"Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous",
+		"Swap", "SwapPss",
+	}
 }
 
 // sumSmaps adds up smaps, in bytes. A process without mappings has nothing in it.

@@ -237,7 +237,9 @@ func (s *sampler) round() bool {
 func (s *sampler) look(p *Process) {
 	if p.State != 'R' && p.State != 'Z' && p.State != 'X' {
 		s.note(inspect.PIDWchan, s.reader.One(p, inspect.PIDWchan))
-		if err := s.reader.File(p, "/syscall", inspect.UntilShort, p.parseSyscall); s.note(inspect.PIDSyscall, inspect.ReasonOfPID(err)) != inspect.Present {
+		if err := s.reader.File(
+			p, "/syscall", inspect.UntilShort, p.parseSyscall,
+		); s.note(inspect.PIDSyscall, inspect.ReasonOfPID(err)) != inspect.Present {
 			p.Call = Syscall{Number: NoCall}
 		}
 	}
@@ -302,7 +304,10 @@ func (s *sampler) finish() *Sample {
 		s.out.Doings = append(s.out.Doings, *d)
 	}
 	slices.SortFunc(s.out.Doings, func(a, b Doing) int {
-		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.State, b.State), cmp.Compare(a.Wchan, b.Wchan), cmp.Compare(a.Call.Number, b.Call.Number), cmp.Compare(a.Call.Args[0], b.Call.Args[0]))
+		return cmp.Or(
+			cmp.Compare(b.Times, a.Times), cmp.Compare(a.State, b.State), cmp.Compare(a.Wchan, b.Wchan),
+			cmp.Compare(a.Call.Number, b.Call.Number), cmp.Compare(a.Call.Args[0], b.Call.Args[0]),
+		)
 	})
 	s.out.Threads = len(s.tids)
 	return s.out

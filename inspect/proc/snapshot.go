@@ -49,7 +49,9 @@ func (l *Snapshot) Kernel() inspect.Version { return l.Settings.Host.Kernel }
 // Gaps lists the wanted sources that gave nothing.
 func (l *Snapshot) Gaps() []inspect.Gap {
 	out := l.Settings.Gaps()
-	for _, g := range [...]inspect.Gap{{Source: inspect.ProcStat, Reason: l.StatWhy, Count: 1, Of: 1}, {Source: inspect.Loadavg, Reason: l.LoadWhy, Count: 1, Of: 1}} {
+	for _, g := range [...]inspect.Gap{{
+		Source: inspect.ProcStat, Reason: l.StatWhy, Count: 1, Of: 1,
+	}, {Source: inspect.Loadavg, Reason: l.LoadWhy, Count: 1, Of: 1}} {
 		if g.Reason.IsGap() {
 			out = append(out, g)
 		}
@@ -59,7 +61,10 @@ func (l *Snapshot) Gaps() []inspect.Gap {
 
 // Take reads the host's side; the caller has scanned the processes.
 func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
-	l := &Snapshot{Settings: h.Settings(inspect.Of(inspect.KernelPIDMax, inspect.KernelThreadsMax)), Procs: ps, Order: order, Tasks: inspect.Unset, LastPID: inspect.Unset}
+	l := &Snapshot{
+		Settings: h.Settings(inspect.Of(inspect.KernelPIDMax, inspect.KernelThreadsMax)), Procs: ps, Order: order,
+		Tasks: inspect.Unset, LastPID: inspect.Unset,
+	}
 	var err error
 	l.Stat, err = inspect.ByProcfs(h, inspect.ProcStat, StatOf, func() (inspect.Counters, error) { return h.Counters("stat", 8) })
 	l.StatWhy = inspect.ReasonOf(err)

@@ -80,7 +80,8 @@ func configLine(line []byte) (name, value []byte, ok bool) {
 // isPreemption tells the options that say when a task in the kernel is put off.
 func isPreemption(name []byte) bool {
 	switch string(name) {
-	case "CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT", "CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC":
+	case "CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT",
+		"CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC":
 		return true
 	}
 	return false
@@ -107,7 +108,7 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 		if h.Kernel.AtLeast(5, 13) {
 			return inspect.ReasonOf(err)
 		}
-		return inspect.ReasonOf(h.Sys.Single("kernel/debug/sched_features", func(b []byte) error { d.Features = strings.Fields(string(b)); return nil }))
+		return inspect.ReasonOf(h.Sys.Single("kernel/debug/sched_features", d.parseFeatures))
 	}
 	number := func(name string) inspect.Num {
 		if n, err := h.Sys.Number(dir + "/" + name); err == nil && n >= 0 {
@@ -115,9 +116,10 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 		}
 		return inspect.Unset
 	}
-	d.BaseSlice, d.MinGranularity, d.Latency, d.Wakeup = number("base_slice_ns"), number("min_granularity_ns"), number("latency_ns"), number("wakeup_granularity_ns")
+	d.BaseSlice, d.MinGranularity = number("base_slice_ns"), number("min_granularity_ns")
+	d.Latency, d.Wakeup = number("latency_ns"), number("wakeup_granularity_ns")
 	d.FairRuntime, d.FairPeriod = number("fair_server/cpu0/runtime"), number("fair_server/cpu0/period")
-	err = h.Sys.Single(dir+"/features", func(b []byte) error { d.Features = strings.Fields(string(b)); return nil })
+	err = h.Sys.Single(dir+"/features", d.parseFeatures)
 	_ = h.Sys.Single(dir+"/preempt", func(b []byte) error {
 		_, rest, _ := strings.Cut(string(b), "(")
 		d.Preempt, _, _ = strings.Cut(rest, ")")
@@ -127,6 +129,11 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 		return inspect.ReasonOf(err)
 	}
 	return inspect.Present
+}
+
+func (d *Debugfs) parseFeatures(b []byte) error {
+	d.Features = strings.Fields(string(b))
+	return nil
 }
 
 func schedExt(h *inspect.Host, e *ExtState) inspect.Reason {

@@ -146,7 +146,10 @@ func (s *Snapshot) Kernel() inspect.Version { return s.Settings.Host.Kernel }
 
 // List is what the table of processes shares with it.
 func (s *Snapshot) List() *proc.Snapshot {
-	l := &proc.Snapshot{Settings: s.Settings, Procs: s.Procs, Order: s.Order, Stat: s.Stat, Tasks: s.Tasks, StatWhy: s.got[inspect.ProcStat], LoadWhy: s.got[inspect.Loadavg]}
+	l := &proc.Snapshot{
+		Settings: s.Settings, Procs: s.Procs, Order: s.Order, Stat: s.Stat, Tasks: s.Tasks,
+		StatWhy: s.got[inspect.ProcStat], LoadWhy: s.got[inspect.Loadavg],
+	}
 	if s.Was != nil {
 		l.Was = &proc.Snapshot{Settings: s.Was.Settings, Procs: s.Was.Procs, Stat: s.Was.Stat, Tasks: s.Was.Tasks}
 	}
@@ -181,7 +184,10 @@ func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sourc
 		return s.Shape() == inspect.ShapeNumber && (!old || !h.Kernel.AtLeast(5, 13))
 	}))
 	s := &Snapshot{Settings: m, Procs: ps, Order: order, Tasks: inspect.Unset}
-	s.Debug = Debugfs{BaseSlice: inspect.Unset, MinGranularity: inspect.Unset, Latency: inspect.Unset, Wakeup: inspect.Unset, FairRuntime: inspect.Unset, FairPeriod: inspect.Unset}
+	s.Debug = Debugfs{
+		BaseSlice: inspect.Unset, MinGranularity: inspect.Unset, Latency: inspect.Unset, Wakeup: inspect.Unset,
+		FairRuntime: inspect.Unset, FairPeriod: inspect.Unset,
+	}
 	for src := range s.got {
 		s.got[src] = inspect.Unread
 	}
