@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -67,7 +68,8 @@ type Host struct {
 	Proc, Sys Tree
 	Now       func() time.Time
 
-	fs procfs.FS // reads by path: see ByProcfs
+	fs    procfs.FS   // reads by path: see ByProcfs
+	spare func() bool // descriptors, for what procfs opens
 }
 
 // Open opens the trees at procRoot and sysRoot. It fails only where procRoot
@@ -85,6 +87,7 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	if h.fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
+	h.spare = sync.OnceValue(h.Proc.spare)
 	h.identify()
 	return h, nil
 }

@@ -2,8 +2,10 @@ package inspect
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // ByProcfs reads a source of a running host with prometheus/procfs: theirs calls what
@@ -14,7 +16,7 @@ import (
 // it refuses to both. theirs must return ErrMalformed for what it would take for
 // nothing at all, and write to nothing that others see.
 func ByProcfs[T any](h *Host, s Source, theirs func(procfs.FS) (T, error), ours func() (T, error)) (T, error) {
-	if !h.Live || s.Procfs() == "" {
+	if !h.Live || s.Procfs() == "" || !h.spare() {
 		return ours()
 	}
 	read := func() (T, error) { return unpanicked(h.fs, theirs) }
@@ -29,6 +31,32 @@ func ByProcfs[T any](h *Host, s Source, theirs func(procfs.FS) (T, error), ours 
 		return ours()
 	}
 	return out, err
+}
+
+// spare tells whether there are descriptors to spare. procfs opens files with package os,
+// for the first of which the runtime makes its poller, and dies where it gets no
+// descriptors: that is done here, where some are known to be free.
+func (t Tree) spare() bool {
+	const enough = 16 // for the poller, and what other threads open meanwhile
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		if len(fds) == enough {
+			if f, err := os.Open(t.Root); err == nil {
+				f.Close()
+			}
+		}
+	}()
+	for range enough {
+		fd, err := openat(t.fd, ".", unix.O_PATH|unix.O_DIRECTORY)
+		if err != nil {
+			return false
+		}
+		fds = append(fds, fd)
+	}
+	return true
 }
 
 // unpanicked reads with procfs, which panics on some files that end too early.

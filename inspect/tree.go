@@ -87,8 +87,11 @@ func openat(dir int, rel string, flags int) (fd int, err error) {
 // (unix.PROC_SUPER_MAGIC and the like).
 func (t Tree) Is(magic int64) bool {
 	var st unix.Statfs_t
-	return t.fd >= 0 && unix.Fstatfs(t.fd, &st) == nil && int64(st.Type) == magic
+	return t.fd >= 0 && unix.Fstatfs(t.fd, &st) == nil && signed(st.Type) == magic
 }
+
+// signed widens what C calls a long, and s390x an unsigned int.
+func signed[N int32 | int64 | uint32](n N) int64 { return int64(n) }
 
 // Stat looks at what rel is or leads to.
 func (t Tree) Stat(rel string) (unix.Stat_t, error) {
@@ -103,7 +106,7 @@ func (t Tree) FileSystem(rel string) (int64, error) {
 	return guarded(t, "look at", rel, func() (int64, error) {
 		var st unix.Statfs_t
 		err := t.wrap("look at", rel, unix.Statfs(t.path(rel), &st))
-		return int64(st.Type), err
+		return signed(st.Type), err
 	})
 }
 

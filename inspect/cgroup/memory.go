@@ -28,6 +28,8 @@ type Memory struct {
 // cgroup file names by what they mean; v1 and v2 differ.
 type memoryFiles struct{ Limit, high, use, peak, swapLimit, swapUse, events string }
 
+// FilesOf returns the names of the memory controller's files in a version, 1 or 2; "" for
+// what it does not have.
 func FilesOf(version int) memoryFiles {
 	if version == 1 {
 		return memoryFiles{Limit: "memory.limit_in_bytes", use: "memory.usage_in_bytes", peak: "memory.max_usage_in_bytes",

@@ -43,6 +43,7 @@ MemTotal: 1 kB
 `)
 }
 
+// All are the indices of all rows.
 func All(ps *proc.Processes) (out []int32) {
 	for i := range ps.Rows {
 		out = append(out, int32(i))

@@ -248,43 +248,7 @@ func (n *rtnet) link(b []byte) {
 		return
 	}
 	for ad.Next() {
-		switch ad.Type() {
-		case unix.IFLA_IFNAME:
-			i.Name = ad.String()
-		case unix.IFLA_MTU:
-			i.MTU = inspect.Num(ad.Uint32())
-		case unix.IFLA_TXQLEN:
-			i.TxQueue = inspect.Num(ad.Uint32())
-		case unix.IFLA_OPERSTATE:
-			if s := ad.Uint8(); int(s) < len(operStates) {
-				i.State = operStates[s]
-			}
-		case unix.IFLA_CARRIER:
-			i.Carrier = flag(ad.Uint8() == 1)
-		case unix.IFLA_CARRIER_CHANGES:
-			i.Changes = inspect.Num(ad.Uint32())
-		case unix.IFLA_MASTER:
-			i.Master = strconv.Itoa(int(ad.Uint32()))
-		case unix.IFLA_ADDRESS:
-			i.Hardware = hardware(ad.Bytes())
-		case unix.IFLA_QDISC:
-			i.Qdisc = ad.String()
-		case unix.IFLA_NUM_RX_QUEUES:
-			i.RxQueues = make([]RxQueue, min(ad.Uint32(), 1<<12))
-		case unix.IFLA_NUM_TX_QUEUES:
-			i.TxQueues = make([]TxQueue, min(ad.Uint32(), 1<<12))
-		case unix.IFLA_STATS64:
-			i.Stats = linkStats(ad.Bytes())
-		case unix.IFLA_LINKINFO:
-			ad.Nested(func(in *netlink.AttributeDecoder) error {
-				for in.Next() {
-					if in.Type() == unix.IFLA_INFO_KIND {
-						i.Kind = in.String()
-					}
-				}
-				return nil
-			})
-		}
+		i.attribute(ad)
 	}
 	if ad.Err() != nil || i.Name == "" {
 		return
@@ -296,6 +260,47 @@ func (n *rtnet) link(b []byte) {
 		i.RxQueues[q].Flows = inspect.Unset
 	}
 	n.links[i.Name], n.index[int32(i.Index)] = &i, i.Name
+}
+
+// attribute takes one attribute of a link.
+func (i *Interface) attribute(ad *netlink.AttributeDecoder) {
+	switch ad.Type() {
+	case unix.IFLA_IFNAME:
+		i.Name = ad.String()
+	case unix.IFLA_MTU:
+		i.MTU = inspect.Num(ad.Uint32())
+	case unix.IFLA_TXQLEN:
+		i.TxQueue = inspect.Num(ad.Uint32())
+	case unix.IFLA_OPERSTATE:
+		if s := ad.Uint8(); int(s) < len(operStates) {
+			i.State = operStates[s]
+		}
+	case unix.IFLA_CARRIER:
+		i.Carrier = flag(ad.Uint8() == 1)
+	case unix.IFLA_CARRIER_CHANGES:
+		i.Changes = inspect.Num(ad.Uint32())
+	case unix.IFLA_MASTER:
+		i.Master = strconv.Itoa(int(ad.Uint32()))
+	case unix.IFLA_ADDRESS:
+		i.Hardware = hardware(ad.Bytes())
+	case unix.IFLA_QDISC:
+		i.Qdisc = ad.String()
+	case unix.IFLA_NUM_RX_QUEUES:
+		i.RxQueues = make([]RxQueue, min(ad.Uint32(), 1<<12))
+	case unix.IFLA_NUM_TX_QUEUES:
+		i.TxQueues = make([]TxQueue, min(ad.Uint32(), 1<<12))
+	case unix.IFLA_STATS64:
+		i.Stats = linkStats(ad.Bytes())
+	case unix.IFLA_LINKINFO:
+		ad.Nested(func(in *netlink.AttributeDecoder) error {
+			for in.Next() {
+				if in.Type() == unix.IFLA_INFO_KIND {
+					i.Kind = in.String()
+				}
+			}
+			return nil
+		})
+	}
 }
 
 func flag(b bool) Flag {

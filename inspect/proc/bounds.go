@@ -103,7 +103,7 @@ func userTasks(h *inspect.Host, d *Detail) []Bound {
 		if r.Exempt = root || d.capable(capSysAdmin) || d.capable(capSysResource); r.Exempt || !r.Bounded {
 			continue // what is used of it is of no matter, and takes a file of each process
 		}
-		r.Used, r.Known = tasksOf(h, d), true
+		r.Used, r.Known = tasksOf(d), true
 		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside // this /proc shows only some of the host's
 	}
 	return out
@@ -146,7 +146,7 @@ func (d *Detail) rlimit(name, resource, unit string, used float64, known bool) [
 
 // tasksOf counts the threads of the process's real user, as RLIMIT_NPROC does over
 // the whole host: those that this /proc shows.
-func tasksOf(h *inspect.Host, d *Detail) (n float64) {
+func tasksOf(d *Detail) (n float64) {
 	all := d.Row.Host.All
 	rows := make([]int32, len(all.Rows))
 	for i := range rows {

@@ -73,8 +73,11 @@ func ioOf(p procfs.Proc) (inspect.Counters, error) {
 	if c.CancelledWriteBytes < 0 {
 		return nil, inspect.ErrMalformed
 	}
-	return inspect.Counters{"rchar": c.RChar, "wchar": c.WChar, "syscr": c.SyscR, "syscw": c.SyscW, "read_bytes": c.ReadBytes,
-		"write_bytes": c.WriteBytes, "cancelled_write_bytes": uint64(c.CancelledWriteBytes)}, nil //nolint:misspell // the kernel's spelling
+	return inspect.Counters{
+		"rchar": c.RChar, "wchar": c.WChar, "syscr": c.SyscR, "syscw": c.SyscW,
+		"read_bytes": c.ReadBytes, "write_bytes": c.WriteBytes,
+		"cancelled_write_bytes": uint64(c.CancelledWriteBytes),
+	}, nil
 }
 
 // readCgroups reads which cgroups a task is in.

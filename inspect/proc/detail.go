@@ -322,6 +322,8 @@ func (d *Detail) File(fd int32) string {
 	return ""
 }
 
+// ParseStatus takes the lines of /proc/PID/status by their names. A file without any is
+// ErrMalformed.
 func (d *Detail) ParseStatus(b []byte) error {
 	d.Status = map[string]string{}
 	for len(b) > 0 {

@@ -18,6 +18,7 @@ func (ps *Processes) Freeze(rows []int32) {
 	}
 }
 
+// FreezeRow does the same for one process.
 func (ps *Processes) FreezeRow(p *Process) {
 	if p.Kthread() || !p.maybeFrozen(ps.Host.Host.Kernel) {
 		return

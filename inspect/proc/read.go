@@ -97,6 +97,8 @@ func (r *Reader) there(p *Process) bool {
 	return err == nil
 }
 
+// One reads one source into p, whether or not p has it already, and says what became of
+// it. A source that rows don't have is Unread.
 func (r *Reader) One(p *Process, s inspect.Source) inspect.Reason {
 	var err error
 	switch s {
@@ -155,8 +157,11 @@ func (p *Process) appendDir(b []byte) []byte {
 	return strconv.AppendInt(b, int64(p.PID), 10)
 }
 
+// Dir is where the files of p are, below /proc: "12", or of a thread "12/task/13".
 func (p *Process) Dir() string { return string(p.appendDir(nil)) }
 
+// File reads one of p's files, by its name with a slash before it, and has it parsed. The
+// bytes are the reader's.
 func (r *Reader) File(p *Process, name string, end inspect.Ending, parse func([]byte) error) (err error) {
 	r.path = append(p.appendDir(r.path[:0]), name...)
 	rel := string(r.path)

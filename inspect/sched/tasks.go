@@ -28,14 +28,14 @@ func schedTasks(h *inspect.Host, s *Snapshot) {
 		list, many := threads[p.PID]
 		switch {
 		case !many:
-			noteTask(h, s, p)
+			noteTask(s, p)
 			continue
 		case list.err != nil:
 			s.noThreads[h.PidReason(p.Dir(), list.err)]++
-			noteTask(h, s, p)
+			noteTask(s, p)
 		}
 		for j := range list.rows {
-			noteTask(h, s, &list.rows[j])
+			noteTask(s, &list.rows[j])
 		}
 	}
 	s.threaded = len(threads)
@@ -49,7 +49,7 @@ func schedTasks(h *inspect.Host, s *Snapshot) {
 	}
 }
 
-func noteTask(h *inspect.Host, s *Snapshot, p *proc.Process) {
+func noteTask(s *Snapshot, p *proc.Process) {
 	t := Task{Row: proc.Row{Host: &s.Procs.Host, P: p}}
 	switch p.Policy {
 	case policyFIFO, policyRR, policyDeadline:
