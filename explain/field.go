@@ -103,10 +103,7 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 	case inspect.Denied, inspect.Masked:
 		return d.Source.Opens()
 	case inspect.Unsupported, inspect.Disabled:
-		since, option := d.Since, d.Option
-		if s := d.Source.Since(); since == (inspect.Version{}) {
-			since = s
-		}
+		since, option := d.since(), d.Option
 		if option == "" {
 			option = d.Source.Option()
 		}
@@ -126,10 +123,19 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 	return ""
 }
 
+// since is the first kernel that has the value: the one that its literal names, or else
+// that of its source.
+func (d *Doc) since() inspect.Version {
+	if d.Since != (inspect.Version{}) {
+		return d.Since
+	}
+	return d.Source.Since()
+}
+
 // Lifetime says which kernels have the value: "Linux 5.9"; "" for all since 4.0.
 func (d *Doc) Lifetime() (s string) {
-	if d.Since != (inspect.Version{}) {
-		s = "Linux " + d.Since.String()
+	if since := d.since(); since != (inspect.Version{}) {
+		s = "Linux " + since.String()
 	}
 	if d.Until != (inspect.Version{}) {
 		s += ", until " + d.Until.String()

@@ -31,6 +31,8 @@ type CPULists struct {
 	SMT                        string // on, off, notsupported, ...; "" if unknown
 }
 
+// CpuLists reads the lists. The reason is that of the CPUs which are online: without
+// the others there is none of their kind.
 func (h *Host) CpuLists(l *CPULists) Reason {
 	read := func(name string, to *string) error {
 		return h.Sys.Single("devices/system/cpu/"+name, func(b []byte) error { *to = strings.TrimSpace(string(b)); return nil })
@@ -53,6 +55,7 @@ func CPUListHolds(all, some string) bool {
 	return holds
 }
 
+// EachCPU hands on the members of a list such as 0-3,8, as far as it makes sense.
 func EachCPU(list string, do func(int)) {
 	const most = 1 << 16 // far above any NR_CPUS
 	for part := range strings.SplitSeq(list, ",") {

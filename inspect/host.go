@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -65,8 +66,10 @@ type Host struct {
 	Live     bool // the tree is a mounted procfs, not a copy
 
 	Proc, Sys Tree
-	Fs        procfs.FS
 	Now       func() time.Time
+
+	fs    procfs.FS   // reads by path: see ByProcfs
+	spare func() bool // descriptors, for what procfs opens
 }
 
 // Open opens the trees at procRoot and sysRoot. It fails only where procRoot
@@ -79,30 +82,23 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	if h.Sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
-		h.Sys = Tree{Root: filepath.Clean(sysRoot), Fd: -1, Pool: NewPool(), Wait: newPatience()}
+		h.Sys = NoTree(filepath.Clean(sysRoot))
 	}
-	if h.Fs, err = procfs.NewFS(procRoot); err != nil {
+	if h.fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
+	h.spare = sync.OnceValue(h.Proc.spare)
 	h.identify()
 	return h, nil
 }
 
 // Close releases what Open opened.
 func (h *Host) Close() error {
-	return errors.Join(unix.Close(h.Proc.Fd), h.Sys.close())
-}
-
-func (t Tree) close() error {
-	if t.Fd < 0 {
-		return nil
-	}
-	return unix.Close(t.Fd)
+	return errors.Join(h.Proc.close(), h.Sys.close())
 }
 
 func (h *Host) identify() {
-	var st unix.Statfs_t
-	h.Live = unix.Fstatfs(h.Proc.Fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
+	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.Release = h.line("sys/kernel/osrelease")
 	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")
@@ -156,6 +152,20 @@ func (h *Host) savedPageSize() uint64 {
 		}
 	}
 	return uint64(os.Getpagesize())
+}
+
+// IsProc tells whether the root of /proc is one, mounted or saved. Each has one of these
+// files, unless nothing was saved of a host but a file or two.
+func (h *Host) IsProc() bool {
+	if h.Live || h.Release != "" {
+		return true
+	}
+	for _, rel := range [...]string{"self", "stat", "meminfo", "uptime"} {
+		if _, err := h.Proc.Stat(rel); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Counters reads a file of names and numbers.

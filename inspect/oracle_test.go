@@ -1,6 +1,8 @@
 package inspect_test
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -15,22 +17,65 @@ import (
 
 func TestPressureAsProcfs(t *testing.T) {
 	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("pressure/memory")), "some avg10=1.23 avg60=4.50 avg300=99.99 total=123456789\n") {
-		want, err := inspecttest.Oracle(t, "pressure/memory", text).PSIStatsForResource("memory")
+		want, err := inspect.PressureOf(inspecttest.Oracle(t, "pressure/memory", text), "memory")
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := inspect.ParsePressure([]byte(text))
-		if err != nil {
-			t.Fatal(err)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%q: %v, -procfs +ours:\n%s", text, err, diff)
 		}
-		for _, pair := range []struct {
-			got  *inspect.Stall
-			want *procfs.PSILine
-		}{{got.Some, want.Some}, {got.Full, want.Full}} {
-			if diff := cmp.Diff((*inspect.Stall)(pair.want), pair.got); diff != "" {
-				t.Errorf("%q: %s", text, diff)
-			}
+	}
+	if _, err := inspect.PressureOf(inspecttest.Oracle(t, "pressure/memory", ""), "memory"); !errors.Is(err, inspect.ErrMalformed) {
+		t.Errorf("an emptied file: %v", err)
+	}
+}
+
+// procfs reads running hosts, and has not the last word where it makes nothing of a file.
+func TestByProcfs(t *testing.T) {
+	live, saved := inspecttest.LiveHost(t), inspecttest.Open(t, inspecttest.Recorded(t, "debian-6.18-swap"))
+	says := func(word string, err error) func(procfs.FS) (string, error) {
+		return func(procfs.FS) (string, error) { return word, err }
+	}
+	for _, c := range []struct {
+		name   string
+		host   *inspect.Host
+		source inspect.Source
+		theirs func(procfs.FS) (string, error)
+		want   string
+		err    error
+	}{
+		{"a running host", live, inspect.Swaps, says("theirs", nil), "theirs", nil},
+		{"one that may hang", live, inspect.PIDIO, says("theirs", nil), "theirs", nil},
+		{"a copy", saved, inspect.Swaps, says("theirs", nil), "ours", nil},
+		{"a source that it does not read", live, inspect.Meminfo, says("theirs", nil), "ours", nil},
+		{"a file that it can't read", live, inspect.Swaps, says("", procfs.ErrFileParse), "ours", nil},
+		{"a panic", live, inspect.Swaps, func(procfs.FS) (string, error) { panic("slice bounds") }, "ours", nil},
+		{"a file that may not be read", live, inspect.Swaps, says("", fs.ErrPermission), "", fs.ErrPermission},
+	} {
+		got, err := inspect.ByProcfs(c.host, c.source, c.theirs, func() (string, error) { return "ours", nil })
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
+	}
+}
+
+// The page on dependencies has what procfs reads, and nothing more, as the table of
+// sources has it.
+func TestWhatProcfsReadsIsOnThePage(t *testing.T) {
+	page := inspecttest.Read(t, "../docs/dependencies.md")
+	n := 0
+	for _, s := range inspect.Every() {
+		if s.Procfs() == "" {
+			continue
+		}
+		n++
+		if row := "| `" + strings.Join(s.Files(), "`, `") + "` | " + s.Procfs() + " |"; !strings.Contains(page, row) {
+			t.Errorf("docs/dependencies.md lacks %q", row)
+		}
+	}
+	if rows := strings.Count(page, " | FS.") + strings.Count(page, " | Proc."); rows != n || n < 10 {
+		t.Errorf("%d rows for %d sources", rows, n)
 	}
 }
 

@@ -18,6 +18,7 @@ func ParseDev(text string, base int) (uint64, bool) {
 	return unix.Mkdev(uint32(ma), uint32(mi)), ok && err1 == nil && err2 == nil
 }
 
+// TrimNewline returns b without the newline at its end, if it has one.
 func TrimNewline(b []byte) []byte {
 	if n := len(b); n > 0 && b[n-1] == '\n' {
 		return b[:n-1]
@@ -51,6 +52,7 @@ type Num int64
 // Unset is a Num without a value.
 const Unset Num = -1
 
+// ParsePID reads the name of a process's directory; ok is false for any other name.
 func ParsePID(name string) (int32, bool) {
 	if name == "" || name[0] < '1' || name[0] > '9' {
 		return 0, false
@@ -75,6 +77,7 @@ func ParseInt(b []byte) (int64, bool) {
 	return int64(n), true
 }
 
+// ParseNum reads a decimal number that is not negative; Unset for anything else.
 func ParseNum(field []byte) Num {
 	if n, ok := ParseUint(field); ok && n <= math.MaxInt64 {
 		return Num(n)
@@ -122,6 +125,7 @@ func ParseCounters(b []byte, sizeHint int) (Counters, error) {
 	return out, nil
 }
 
+// CutLine returns the first line of b, without its newline, and what follows it.
 func CutLine(b []byte) (line, rest []byte) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i], b[i+1:]
@@ -141,6 +145,7 @@ func CutField(b []byte) (field, rest []byte) {
 	return b, nil
 }
 
+// TrimBlank returns b without the blanks and tabs at its beginning.
 func TrimBlank(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
 		b = b[1:]
@@ -148,6 +153,7 @@ func TrimBlank(b []byte) []byte {
 	return b
 }
 
+// ParseUint reads a decimal number of digits alone that fits 64 bits.
 func ParseUint(b []byte) (n uint64, ok bool) {
 	if len(b) == 0 || len(b) > 20 {
 		return 0, false
@@ -165,6 +171,7 @@ func ParseUint(b []byte) (n uint64, ok bool) {
 	return n, true
 }
 
+// Num returns a counter; Unset where the file does not have it, or where it does not fit.
 func (c Counters) Num(name string) Num {
 	if n, ok := c[name]; ok && n < 1<<63 {
 		return Num(n)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"runtime"
 	"strconv"
@@ -23,20 +22,20 @@ var ErrTimedOut = errors.New("it did not answer in time")
 // A task that hangs with its memory locked lets `ps` hang too: of a file that does
 // not answer kwhy says so, and goes on.
 type patience struct {
-	Left atomic.Int64 // ns that may still be waited
-	Late atomic.Int64 // how many did not answer
+	left atomic.Int64 // ns that may still be waited
+	late atomic.Int64 // how many did not answer
 }
 
-// LeastWait is what each read is given when the patience is used up: one that is
+// leastWait is what each read is given when the patience is used up: one that is
 // not held up takes some microseconds.
-const LeastWait = 20 * time.Millisecond
+const leastWait = 20 * time.Millisecond
 
-// MayHang are the files of a process whose reading waits for what a task may hold for
+// mayHang are the files of a process whose reading waits for what a task may hold for
 // long: mmap_lock (cmdline, maps, smaps_rollup) or exec_update_lock (io, stack,
 // syscall, and the opening of maps; before 5.11 mutexes), fs/proc/base.c and
 // task_mmu.c; the locks of what a descriptor leads to (fdinfo); the server of a
 // network file system (exe, cwd, root, and whatever fd and map_files lead to).
-func MayHang(rel string) bool {
+func mayHang(rel string) bool {
 	if rel == "" || rel[0] < '0' || rel[0] > '9' { // of the host, or kwhy's own
 		return false
 	}
@@ -48,9 +47,9 @@ func MayHang(rel string) bool {
 	}
 }
 
-// Patiently does what may be held up. What do gives is lost where it comes too late, so
+// patiently does what may be held up. What do gives is lost where it comes too late, so
 // that do must write to nothing that others see.
-func Patiently[T any](p *patience, op, path string, do func() (T, error)) (T, error) {
+func patiently[T any](p *patience, op, path string, do func() (T, error)) (T, error) {
 	type answer struct {
 		got T
 		err error
@@ -61,7 +60,7 @@ func Patiently[T any](p *patience, op, path string, do func() (T, error)) (T, er
 		done <- answer{got, err}
 	}()
 	start := time.Now()
-	patient := max(time.Duration(p.Left.Load())/2, LeastWait)
+	patient := max(time.Duration(p.left.Load())/2, leastWait)
 	runtime.Gosched() // most have answered when it is this one's turn again
 	for nap := firstNap; ; nap = min(2*nap, longestNap) {
 		select {
@@ -71,12 +70,12 @@ func Patiently[T any](p *patience, op, path string, do func() (T, error)) (T, er
 		}
 		if took := time.Since(start); took > patient {
 			if !working() {
-				p.Left.Add(-int64(took))
-				p.Late.Add(1)
+				p.left.Add(-int64(took))
+				p.late.Add(1)
 				var none T
 				return none, fmt.Errorf("%s %s: %w", op, path, ErrTimedOut)
 			}
-			patient = took + LeastWait
+			patient = took + leastWait
 		}
 		doze(nap)
 	}
@@ -98,13 +97,16 @@ func doze(d time.Duration) {
 // a file is long, and not all are asleep, as they are where somebody else holds it
 // up. Which thread a read is on is not known: it may change between two.
 func working() bool {
-	const tasks = "/proc/self/task/"
+	const tasks = "/proc/self/task/" // not those of the host that is read
+	t := Tree{fd: unix.AT_FDCWD}
 	own := strconv.Itoa(unix.Gettid())
-	list, _ := os.ReadDir(tasks)
-	for _, task := range list {
-		b, err := os.ReadFile(tasks + task.Name() + "/stat")
+	names, _ := t.Names(tasks) // without it nobody is seen at work
+	var b []byte
+	for _, name := range names {
+		var err error
+		b, err = t.Read(tasks+name+"/stat", b[:0], UntilShort)
 		_, rest, ok := bytes.Cut(b, []byte(") "))
-		if err == nil && ok && task.Name() != own && len(rest) > 0 && rest[0] == 'R' {
+		if err == nil && ok && name != own && len(rest) > 0 && rest[0] == 'R' {
 			return true
 		}
 	}
@@ -115,22 +117,21 @@ func working() bool {
 const usualWait = 2 * time.Second
 
 // Wait sets how long files are waited for, in all, that do not answer.
-func (h *Host) Wait(most time.Duration) { h.Proc.Wait.Left.Store(int64(most)) }
+func (h *Host) Wait(most time.Duration) { h.Proc.wait.left.Store(int64(most)) }
 
 // Late returns how many files did not answer in time.
-func (h *Host) Late() int { return int(h.Proc.Wait.Late.Load()) }
+func (h *Host) Late() int { return int(h.Proc.wait.late.Load()) }
 
-// MayHang tells the same of a source of a process.
-func (s Source) MayHang() bool {
-	switch s {
-	case PIDCmdline, PIDIO, PIDMaps, PIDSmapsRollup, PIDStack, PIDSyscall, PIDFdinfo:
-		return true
-	}
-	return false
+// Patience is how long the next answer of this host is waited for.
+func (h *Host) Patience() time.Duration {
+	return max(time.Duration(h.Proc.wait.left.Load()), leastWait)
 }
+
+// CameLate notes that something other than a file did not answer in time.
+func (h *Host) CameLate() { h.Proc.wait.late.Add(1) }
 
 func newPatience() *patience {
 	p := &patience{}
-	p.Left.Store(int64(usualWait))
+	p.left.Store(int64(usualWait))
 	return p
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// NoProcess returns ErrNoProcess with the number that was asked for.
 func NoProcess(pid int32) error { return fmt.Errorf("process %d: %w", pid, ErrNoProcess) }
 
 // Uptime reads how long the host has been up, in seconds; 0 if unknown.

@@ -15,10 +15,8 @@ func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 func (h *Host) InitialPIDNamespace() (yes, known bool) {
 	const initial = "pid:[4026531836]" // include/linux/proc_ns.h, PROC_PID_INIT_INO
 	for _, pid := range [...]int32{1, h.Self()} {
-		buf := make([]byte, 64)
-		n, err := unix.Readlinkat(h.Proc.Fd, strconv.Itoa(int(pid))+"/ns/pid", buf)
-		if err == nil && n > 0 {
-			return string(buf[:n]) == initial, true
+		if to, err := h.Proc.Readlink(strconv.Itoa(int(pid)) + "/ns/pid"); err == nil && to != "" {
+			return to == initial, true
 		}
 	}
 	return false, false

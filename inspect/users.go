@@ -1,10 +1,6 @@
 package inspect
 
-import (
-	"bytes"
-
-	"golang.org/x/sys/unix"
-)
+import "bytes"
 
 // Userland is what is read of a host beside its kernel: names by number.
 type Userland map[uint32]string
@@ -22,8 +18,7 @@ func (h *Host) userland(file string) (Userland, error) {
 	if !h.Live {
 		return out, nil
 	}
-	t := Tree{Root: "/", Fd: unix.AT_FDCWD, Pool: h.Proc.Pool}
-	err := t.With(file, func(b []byte) error {
+	err := h.Elsewhere().With(file, func(b []byte) error {
 		for len(b) > 0 {
 			var line []byte
 			line, b = CutLine(b)

@@ -118,7 +118,7 @@ func inPages(m mem, v value) value {
 // inBytes turns pages of the host into bytes.
 func inBytes(m mem, pages int64) value { return explain.I(pages * int64(m.Host.PageSize)) }
 
-// or returns v, or nought where this kernel does not have it: for a term whose
+// or0 returns v, or 0 where this kernel does not have it: for a term whose
 // absence means that the kernel keeps no such memory.
 func or0(v value) value {
 	if v.Has() {

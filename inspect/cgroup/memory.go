@@ -28,6 +28,8 @@ type Memory struct {
 // cgroup file names by what they mean; v1 and v2 differ.
 type memoryFiles struct{ Limit, high, use, peak, swapLimit, swapUse, events string }
 
+// FilesOf returns the names of the memory controller's files in a version, 1 or 2; "" for
+// what it does not have.
 func FilesOf(version int) memoryFiles {
 	if version == 1 {
 		return memoryFiles{Limit: "memory.limit_in_bytes", use: "memory.usage_in_bytes", peak: "memory.max_usage_in_bytes",
@@ -200,10 +202,8 @@ func MemoryChain(h *inspect.Host, list []Line, mounts []inspect.Mount) ([]Memory
 func ReadMemory(h *inspect.Host, version int, dir string, own bool) (Memory, error) {
 	c := Memory{Version: version, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
 	t, rel := Under(h, dir)
-	if fd, err := unix.Openat(t.Fd, rel, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
-		return c, &fs.PathError{Op: "read", Path: dir, Err: err}
-	} else {
-		unix.Close(fd)
+	if _, err := t.Stat(rel); err != nil {
+		return c, &fs.PathError{Op: "read", Path: dir, Err: inspect.Cause(err)}
 	}
 	f := FilesOf(version)
 	names := []string{f.Limit, f.use, f.peak, f.swapLimit, f.swapUse}

@@ -7,18 +7,59 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/prometheus/procfs"
 
 	"kwhy/inspect"
 )
 
-// MembershipsOf reads /proc/PID/cgroup.
-func MembershipsOf(h *inspect.Host, pid string) (list []Line, err error) {
-	err = h.Proc.With(pid+"/cgroup", func(b []byte) (err error) {
+// Own reads which cgroups kwhy itself is in.
+func Own(h *inspect.Host) ([]Line, error) {
+	return inspect.ByProcfs(h, inspect.SelfCgroup, func(fs procfs.FS) ([]Line, error) {
+		self, err := fs.Self()
+		if err != nil {
+			return nil, err
+		}
+		return LinesOf(self)
+	}, func() ([]Line, error) { return Read(h, "self") })
+}
+
+// Read reads which cgroups a task is in: dir is its directory below /proc.
+func Read(h *inspect.Host, dir string) (list []Line, err error) {
+	err = h.Proc.With(dir+"/cgroup", func(b []byte) (err error) {
 		list, err = ParseCgroups(b)
 		return err
 	})
 	return list, err
+}
+
+// MembershipsOf does the same for the outside.
+func MembershipsOf(h *inspect.Host, dir string) ([]Membership, error) {
+	list, err := Read(h, dir)
+	return Memberships(list), err
+}
+
+// Memberships are the lines for the outside.
+func Memberships(list []Line) []Membership {
+	out := make([]Membership, 0, len(list))
+	for _, m := range list {
+		out = append(out, m.Membership())
+	}
+	return out
+}
+
+// LinesOf takes the lines of /proc/PID/cgroup as procfs reads them.
+func LinesOf(p procfs.Proc) (out []Line, err error) {
+	list, err := p.Cgroups()
+	for _, c := range list {
+		if c.HierarchyID < 0 || !strings.HasPrefix(c.Path, "/") {
+			return nil, inspect.ErrMalformed
+		}
+		out = append(out, Line{uint64(c.HierarchyID), strings.Join(c.Controllers, ","), c.Path})
+	}
+	if err == nil && len(out) == 0 {
+		err = inspect.ErrMalformed
+	}
+	return out, err
 }
 
 // Line is one line of /proc/PID/cgroup.
@@ -112,9 +153,10 @@ func Under(h *inspect.Host, dir string) (inspect.Tree, string) {
 	if rel, ok := strings.CutPrefix(dir, "/sys/"); ok || !h.Live {
 		return h.Sys, strings.TrimPrefix(rel, "/")
 	}
-	return inspect.Tree{Root: "/", Fd: unix.AT_FDCWD, Pool: h.Proc.Pool}, dir
+	return h.Elsewhere(), dir
 }
 
+// HasController tells whether a controller is in a list, which is comma-separated.
 func HasController(list, name string) bool {
 	for c := range strings.SplitSeq(list, ",") {
 		if c == name {

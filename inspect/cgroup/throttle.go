@@ -46,7 +46,8 @@ func ThrottleOf(h *inspect.Host, list []Membership, mounts []inspect.Mount) (out
 			_ = t.Single(path.Join(rel, "cpu.stat"), func(b []byte) error {
 				c, err := inspect.ParseCounters(b, 8)
 				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
-				out.Stood = time.Duration(c["throttled_usec"])*time.Microsecond + time.Duration(c["throttled_time"]) // the one is version 2's, in us, the other version 1's, in ns
+				// The one is version 2's, in us, the other version 1's, in ns.
+				out.Stood = time.Duration(c["throttled_usec"])*time.Microsecond + time.Duration(c["throttled_time"])
 				return err
 			})
 		}

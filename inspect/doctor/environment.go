@@ -69,7 +69,10 @@ type CgroupMount struct {
 
 // sightSettings are the settings that decide who sees what.
 func sightSettings() []inspect.Source {
-	return []inspect.Source{inspect.SecurityLockdown, inspect.YamaPtraceScope, inspect.DmesgRestrict, inspect.KptrRestrict, inspect.PerfEventParanoid}
+	return []inspect.Source{
+		inspect.SecurityLockdown, inspect.YamaPtraceScope, inspect.DmesgRestrict, inspect.KptrRestrict,
+		inspect.PerfEventParanoid,
+	}
 }
 
 // Before says that it is of one moment.
@@ -218,6 +221,5 @@ func controllersV1(m *inspect.Mount) (out []string) {
 
 // MountedSys tells whether a sysfs is at the root of /sys that was given.
 func MountedSys(h *inspect.Host) bool {
-	var st unix.Statfs_t
-	return h.Sys.Fd >= 0 && unix.Fstatfs(h.Sys.Fd, &st) == nil && st.Type == unix.SYSFS_MAGIC
+	return h.Sys.Is(unix.SYSFS_MAGIC)
 }

@@ -10,7 +10,7 @@ import (
 // The mounts that decide what is seen: of several at one place the last, whatever
 // else is mounted in a container, and lines that are none.
 func TestSightMounts(t *testing.T) {
-	s := &Environment{Settings: inspect.Settings{Host: &inspect.Host{Proc: inspect.Tree{Root: "/proc"}, Sys: inspect.Tree{Root: "/sys", Fd: -1, Pool: inspect.NewPool()}}}}
+	s := &Environment{Settings: inspect.Settings{Host: &inspect.Host{Proc: inspect.Tree{Root: "/proc"}, Sys: inspect.NoTree("/sys")}}}
 	err := s.parseMounts([]byte(`1 0 0:40 / / rw,relatime - overlay overlay rw,lowerdir=/a
 22 1 0:5 / /proc rw - proc proc rw
 23 22 0:6 / /proc rw,nosuid - proc proc rw,hidepid=invisible,gid=4,subset=pid

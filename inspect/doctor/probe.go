@@ -44,11 +44,7 @@ func lookKernelLog(h *inspect.Host) inspect.Reason {
 	if !h.Live {
 		return inspect.Inapplicable
 	}
-	fd, err := unix.Open(inspect.KernelLog.String(), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return inspect.ReasonOf(err)
+	return inspect.ReasonOf(h.Elsewhere().TryOpen(inspect.KernelLog.String()))
 }
 
 // Tally counts for how many processes a source gave something, and why not for others.
@@ -64,7 +60,7 @@ func (t *Tally) Gave() int { return t.why[inspect.Present] }
 // Most is the reason of most of those for which it gave nothing; Present if there are
 // none.
 func (t *Tally) Most() (most inspect.Reason, n int) {
-	for r := inspect.Present + 1; r < inspect.NumReasons; r++ {
+	for _, r := range inspect.Reasons() {
 		if t.why[r] > n {
 			most, n = r, t.why[r]
 		}
@@ -87,7 +83,7 @@ func ProbeProcesses(h *inspect.Host, ps *proc.Processes) (out []Tally) {
 	}
 	var sources []inspect.Source
 	var read inspect.Sources // by the readers of the scan
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		switch s {
 		case inspect.Taskstats, inspect.PIDEntry: // no files of a process
 			continue
@@ -123,7 +119,7 @@ func probe(h *inspect.Host, p *proc.Process, s inspect.Source) inspect.Reason {
 	if p.Gone {
 		return inspect.Vanished
 	}
-	if r := p.Got[s-inspect.PIDStat]; r != inspect.Unread {
+	if r := p.Why(s); r != inspect.Unread {
 		if s == inspect.PIDWchan && r == inspect.Present && masked(p) {
 			return inspect.Masked
 		}
@@ -143,7 +139,7 @@ func probe(h *inspect.Host, p *proc.Process, s inspect.Source) inspect.Reason {
 // masked tells whether the kernel shows a placeholder for where a process waits: to
 // whom other files are denied that take the same right.
 func masked(p *proc.Process) bool {
-	denied := p.Got[inspect.PIDIO-inspect.PIDStat] == inspect.Denied || p.Got[inspect.PIDSyscall-inspect.PIDStat] == inspect.Denied
+	denied := p.Why(inspect.PIDIO) == inspect.Denied || p.Why(inspect.PIDSyscall) == inspect.Denied
 	return denied && p.Wchan == "" && p.State != 'R'
 }
 

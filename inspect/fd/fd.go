@@ -36,7 +36,7 @@ func (f *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	switch {
 	case s == inspect.PIDFd:
 		return f.Scan.Why()
-	case s >= inspect.PIDStat:
+	case s.Scope() == inspect.OfProcess:
 		return inspect.Present
 	}
 	return f.got[s]
@@ -87,7 +87,11 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 	if m == nil || err != nil && m.At.IsZero() {
 		return nil, err
 	}
-	f := &Snapshot{Mem: m, Files: inspect.Unset, FilesMax: inspect.Unset, Inodes: inspect.Unset, InodesUnused: inspect.Unset, Dentries: inspect.Unset, DentriesUnused: inspect.Unset, DentriesNegative: inspect.Unset, Locks: inspect.Unset, LocksWaiting: inspect.Unset, AIO: inspect.Unset}
+	f := &Snapshot{
+		Mem: m, Files: inspect.Unset, FilesMax: inspect.Unset, Inodes: inspect.Unset, InodesUnused: inspect.Unset,
+		Dentries: inspect.Unset, DentriesUnused: inspect.Unset, DentriesNegative: inspect.Unset, Locks: inspect.Unset,
+		LocksWaiting: inspect.Unset, AIO: inspect.Unset,
+	}
 	f.got[inspect.FSFileNr] = fsNumbers(h, "file-nr", &f.Files, nil, &f.FilesMax)
 	f.got[inspect.FSInodeNr] = fsNumbers(h, "inode-nr", &f.Inodes, &f.InodesUnused)
 	f.got[inspect.FSDentryState] = fsNumbers(h, "dentry-state", &f.Dentries, &f.DentriesUnused, nil, nil, &f.DentriesNegative)

@@ -64,12 +64,7 @@ func protocols(h *inspect.Host, l *List, dir string) {
 		if f.Kind != proc.KindSocket || f.Socket != nil || !h.Live {
 			continue
 		}
-		path := h.Proc.Root + "/" + dir + "/fd/" + strconv.Itoa(int(f.N))
-		f.Proto, _ = inspect.Patiently(h.Proc.Wait, "look at", path, func() (string, error) {
-			buf := make([]byte, 64)
-			n, err := unix.Getxattr(path, "system.sockprotoname", buf)
-			return strings.TrimRight(string(buf[:max(n, 0)]), "\x00"), err
-		})
+		f.Proto, _ = h.Proc.Attribute(dir+"/fd/"+strconv.Itoa(int(f.N)), "system.sockprotoname")
 	}
 }
 
@@ -84,13 +79,8 @@ func unmounted(h *inspect.Host, l *List, dir string) {
 		case f.Mount != nil:
 			f.Kind = proc.KindMqueue
 		case h.Live:
-			path := h.Proc.Root + "/" + dir + "/fd/" + strconv.Itoa(int(f.N))
-			st, err := inspect.Patiently(h.Proc.Wait, "look at", path, func() (unix.Statfs_t, error) {
-				var st unix.Statfs_t
-				err := unix.Statfs(path, &st)
-				return st, err
-			})
-			if err == nil && st.Type == mqueue {
+			magic, err := h.Proc.FileSystem(dir + "/fd/" + strconv.Itoa(int(f.N)))
+			if err == nil && magic == mqueue {
 				f.Kind = proc.KindMqueue
 			}
 		}

@@ -2,7 +2,6 @@ package fd
 
 import (
 	"cmp"
-	"errors"
 	"io/fs"
 	"maps"
 	"slices"
@@ -82,7 +81,7 @@ func (l *List) Missing(s inspect.Source) inspect.Reason {
 	if r, ok := l.Sources[s]; ok {
 		return r
 	}
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return l.Row.Missing(s)
 	}
 	return inspect.Present
@@ -161,15 +160,14 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 // links reads where the descriptors of a process lead, in order of their numbers:
 // one system call each, by two workers.
 func links(h *inspect.Host, dir string) ([]Descriptor, error) {
-	path := h.Proc.Root + "/" + dir + "/fd"
-	fd, err := unix.Openat(h.Proc.Fd, dir+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	open, err := h.Proc.Open(dir + "/fd")
 	if err != nil {
-		return nil, &fs.PathError{Op: "list", Path: path, Err: err}
+		return nil, err
 	}
-	defer unix.Close(fd)
-	names, ends, err := entries(fd)
+	defer open.Close()
+	names, ends, err := entries(&open)
 	if err != nil {
-		return nil, &fs.PathError{Op: "list", Path: path, Err: err}
+		return nil, err
 	}
 	list := make([]Descriptor, len(ends))
 	var denied atomic.Bool
@@ -181,43 +179,31 @@ func links(h *inspect.Host, dir string) ([]Descriptor, error) {
 		if i > 0 {
 			from = ends[i-1] + 1
 		}
-		if !w.read(fd, names[from:ends[i]], &list[i]) {
+		if !w.read(&open, names[from:ends[i]], &list[i]) {
 			denied.Store(true)
 		}
 	})
 	list = slices.DeleteFunc(list, func(f Descriptor) bool { return f.N < 0 })
 	slices.SortFunc(list, func(a, b Descriptor) int { return cmp.Compare(a.N, b.N) })
 	if denied.Load() && len(list) == 0 {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: unix.EACCES}
+		return nil, &fs.PathError{Op: "read", Path: h.Proc.Root + "/" + dir + "/fd", Err: unix.EACCES}
 	}
 	return list, nil
 }
 
 // entries returns the names in a directory, each followed by a zero byte, and where
 // they end.
-func entries(fd int) (names []byte, ends []int, err error) {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil && st.Size > 0 && st.Size < 1<<20 { // how many there are, since 6.2
-		names, ends = make([]byte, 0, 8*st.Size), make([]int, 0, st.Size+16)
+func entries(d *inspect.Dir) (names []byte, ends []int, err error) {
+	if n := d.Size(); n > 0 && n < 1<<20 {
+		names, ends = make([]byte, 0, 8*n), make([]int, 0, n+16)
 	}
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := unix.ReadDirent(fd, buf)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return nil, nil, err
-		case n <= 0:
-			return names, ends, nil
+	err = d.Each(make([]byte, 32<<10), func(name []byte) {
+		if _, ok := inspect.ParseUint(name); ok {
+			names = append(append(names, name...), 0)
+			ends = append(ends, len(names)-1)
 		}
-		proc.EachName(buf[:n], func(name []byte) {
-			if _, ok := inspect.ParseUint(name); ok {
-				names = append(append(names, name...), 0)
-				ends = append(ends, len(names)-1)
-			}
-		})
-	}
+	})
+	return names, ends, err
 }
 
 // linker reads links into a buffer of its own, and keeps each text once: who has
@@ -229,13 +215,13 @@ type linker struct {
 
 // read reads one link; f.N is negative where there is none. ok is false where it
 // may not be seen.
-func (w *linker) read(dir int, name []byte, f *Descriptor) (ok bool) {
+func (w *linker) read(dir *inspect.Dir, name []byte, f *Descriptor) (ok bool) {
 	number, good := inspect.ParseUint(name)
 	f.N, f.MountID = -1, -1
 	if !good || number > 1<<30 {
 		return true
 	}
-	n, errno := proc.Readlink(dir, name, w.to)
+	n, errno := dir.Readlink(name, w.to)
 	switch {
 	case errno == unix.EACCES || errno == unix.EPERM:
 		return false
@@ -256,15 +242,18 @@ func (w *linker) read(dir int, name []byte, f *Descriptor) (ok bool) {
 // is no file of a file system, or one that is on a server, is left alone where
 // that is known beforehand.
 func statFD(h *inspect.Host, dir, name string, f *Descriptor) {
-	if f.Kind != proc.KindPath && f.Kind != proc.KindDevice && f.Kind != proc.KindMemfd && f.Kind != proc.KindPipe && f.Kind != proc.KindSecret {
+	switch f.Kind {
+	case proc.KindPath, proc.KindDevice, proc.KindMemfd, proc.KindPipe, proc.KindSecret:
+	default:
 		return
 	}
 	st, err := proc.Follow(h, dir+"/fd/"+name)
 	if err != nil {
 		return
 	}
-	const block = 512 // stat(2)
-	f.HasStat, f.Dev, f.Inode, f.Rdev, f.Size, f.Taken = true, proc.Wide(st.Dev), st.Ino, proc.Wide(st.Rdev), uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0))*block
+	on := proc.OnDiskOf(&st)
+	f.HasStat, f.Dev, f.Inode, f.Rdev = true, on.Dev, on.Inode, proc.Wide(st.Rdev)
+	f.Size, f.Taken = on.Size, on.Taken
 	if f.Kind == proc.KindMemfd || f.Kind == proc.KindPipe || f.Kind == proc.KindSecret && st.Nlink > 0 {
 		return
 	}

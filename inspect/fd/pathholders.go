@@ -3,7 +3,6 @@ package fd
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,13 +151,14 @@ func (it *PathHolder) note(target string) *PathHolder {
 
 // wanted looks at what a path leads to.
 func wanted(h *inspect.Host, name string) (*wantedFile, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(name, &st); err != nil {
-		return nil, fmt.Errorf("look at %s: %w", name, err)
+	st, err := h.Elsewhere().Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", name, inspect.Cause(err))
 	}
 	w := &wantedFile{dev: proc.Wide(st.Dev), inode: st.Ino, mapsDev: proc.Wide(st.Dev)}
 	mounts, _ := readMounts(h, "self") // without it the devices are as stat has them
-	on := mounts.byID[mountID(unix.AT_FDCWD, name)]
+	id, _ := h.Elsewhere().MountID(name)
+	on := mounts.byID[id]
 	if on != nil {
 		w.mapsDev = on.Dev
 	}
@@ -167,12 +167,12 @@ func wanted(h *inspect.Host, name string) (*wantedFile, error) {
 		w.node, w.char = proc.Wide(st.Rdev), true
 	case unix.S_IFBLK:
 		w.node = proc.Wide(st.Rdev)
-		w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == proc.Wide(st.Rdev) || m.on(proc.Wide(st.Rdev)) }, proc.Wide(st.Rdev))
+		w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == proc.Wide(st.Rdev) || m.on(h, proc.Wide(st.Rdev)) }, proc.Wide(st.Rdev))
 	case unix.S_IFSOCK:
 		w.socket = map[string]bool{}
 	case unix.S_IFDIR:
-		var above unix.Stat_t
-		if unix.Stat(name+"/..", &above) == nil && (above.Dev != st.Dev || above.Ino == st.Ino) && (on == nil || on.mountedAt(name)) {
+		above, err := h.Elsewhere().Stat(name + "/..")
+		if err == nil && (above.Dev != st.Dev || above.Ino == st.Ino) && (on == nil || on.mountedAt(h, name)) {
 			w.wholeOf(mounts, func(m *MountPoint) bool { return m.Dev == w.mapsDev }, w.mapsDev)
 		}
 	}
@@ -193,29 +193,19 @@ func (w *wantedFile) wholeOf(mounts mountTable, is func(*MountPoint) bool, dev u
 }
 
 // on tells whether a mount is of a block device, by the name of its source.
-func (m *MountPoint) on(rdev uint64) bool {
-	var st unix.Stat_t
-	return strings.HasPrefix(m.Source, "/dev/") && unix.Stat(m.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && proc.Wide(st.Rdev) == rdev
+func (m *MountPoint) on(h *inspect.Host, rdev uint64) bool {
+	if !strings.HasPrefix(m.Source, "/dev/") {
+		return false
+	}
+	st, err := h.Elsewhere().Stat(m.Source)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && proc.Wide(st.Rdev) == rdev
 }
 
 // mountedAt tells whether a directory is where the mount is: a subvolume has a
 // device of its own, and is none.
-func (m *MountPoint) mountedAt(name string) bool {
-	full, err := filepath.Abs(name)
-	if err == nil {
-		full, err = filepath.EvalSymlinks(full)
-	}
-	return err != nil || full == m.Point
-}
-
-// mountID returns the number of the mount that a file is on; -1 where the kernel
-// does not tell, as before 5.8.
-func mountID(dir int, name string) int64 {
-	var st unix.Statx_t
-	if unix.Statx(dir, name, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
-		return -1
-	}
-	return int64(st.Mnt_id)
+func (m *MountPoint) mountedAt(h *inspect.Host, name string) bool {
+	_, at := h.Elsewhere().Resolve(name)
+	return at == "" || at == m.Point
 }
 
 // look tells whether a link of a process leads to what is wanted.
@@ -243,7 +233,7 @@ func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *uni
 	if w.whole[proc.Wide(st.Dev)] || !w.aliased {
 		return w.whole[proc.Wide(st.Dev)]
 	}
-	id, err := inspect.Patiently(h.Proc.Wait, "stat", h.Proc.Root+"/"+rel, func() (int64, error) { return mountID(h.Proc.Fd, rel), nil })
+	id, err := h.Proc.MountID(rel)
 	if err != nil || id < 0 {
 		return false
 	}
@@ -282,7 +272,7 @@ func mappedBy(h *inspect.Host, p *proc.Process, w *wantedFile, it *PathHolder) {
 func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bool {
 	st, err := proc.Follow(h, fmt.Sprintf("%s/map_files/%x-%x", p.Dir(), m.Start, m.End))
 	if err != nil {
-		err = unix.Stat(m.Path, &st)
+		st, err = h.Elsewhere().Stat(m.Path)
 	}
 	return err == nil && w.same(&st)
 }
@@ -290,13 +280,9 @@ func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bo
 // boundTo finds the sockets that are bound to a path, in every network namespace
 // that a process lives in: by the name that they were bound with.
 func boundTo(h *inspect.Host, ps *proc.Processes, name string, links map[string]bool) {
-	names := map[string]bool{name: true}
-	if full, err := filepath.Abs(name); err == nil {
-		names[full] = true
-		if real, err := filepath.EvalSymlinks(full); err == nil {
-			names[real] = true
-		}
-	}
+	full, followed := h.Elsewhere().Resolve(name)
+	names := map[string]bool{name: true, full: true, followed: true}
+	delete(names, "")
 	for _, n := range netNamespaces(h, ps) {
 		_ = eachSocket(h, n.dir, func(inode uint64, s *Socket) {
 			if s.Protocol == "unix" && names[s.Path] {

@@ -2,6 +2,8 @@ package fd
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"slices"
 	"strconv"
 
@@ -44,24 +46,13 @@ type comparer struct {
 // compare returns the order of two open files; known is false where it may not be
 // asked, or no more.
 func (c *comparer) compare(pid1, pid2, fd1, fd2 int32) (order int, known bool) {
-	const kcmpFile = 0 // include/uapi/linux/kcmp.h
 	if c.left--; c.left < 0 {
 		c.l.Sharing.Cut = true
 		return 0, false
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid1), uintptr(pid2), kcmpFile, uintptr(fd1), uintptr(fd2), 0)
-	switch {
-	case errno == unix.EPERM || errno == unix.EACCES:
-		c.denied = true
-		return 0, false
-	case errno != 0: // closed meanwhile, or a kernel without it
-		return 0, false
-	case n == 2:
-		return 1, true
-	case n == 0:
-		return 0, true
-	}
-	return -1, true
+	order, err := c.l.Row.Host.Host.CompareFiles(pid1, pid2, fd1, fd2)
+	c.denied = c.denied || errors.Is(err, fs.ErrPermission)
+	return order, err == nil // else closed meanwhile, or a kernel without it
 }
 
 // sharing finds descriptors that lead to the same open file: of this process by
@@ -117,11 +108,9 @@ func (c *comparer) duplicates(list []int) {
 
 // sharedWith finds what a relative has of them, under whatever number.
 func sharedWith(h *inspect.Host, l *List, p *proc.Process, alike map[string][]int) {
-	const kcmpFiles = 2
 	r := Relative{P: p, Parent: p.PID == l.Row.P.PPID}
 	self := l.Row.P.PID
-	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(self), uintptr(p.PID), kcmpFiles, 0, 0, 0)
-	if r.Table = errno == 0 && n == 0; r.Table {
+	if r.Table = h.SameIn(inspect.SharedFiles, self, p.PID); r.Table {
 		l.Sharing.Relatives = append(l.Sharing.Relatives, r)
 		return
 	}
@@ -248,8 +237,7 @@ func tooMany(h *inspect.Host, ps *proc.Processes) bool {
 	}
 	sum := int64(0)
 	for i := range ps.Rows {
-		var st unix.Stat_t
-		if unix.Fstatat(h.Proc.Fd, ps.Rows[i].Dir()+"/fd", &st, 0) == nil {
+		if st, err := h.Proc.Stat(ps.Rows[i].Dir() + "/fd"); err == nil {
 			sum += st.Size
 		}
 	}

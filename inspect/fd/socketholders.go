@@ -151,7 +151,11 @@ func TakeSocketHolders(h *inspect.Host, ps *proc.Processes, addr netip.Addr, por
 				return
 			}
 			if local, peer := w.serves(s.Local), w.is(s.Peer); local || peer {
-				wanted[inode] = &SocketHolder{Inode: inode, Socket: s, Remote: !local, Maybe: local && w.addr.Is4() && s.Local.Addr() == netip.IPv6Unspecified(), Netns: n.number, NetnsPID: n.pid}
+				wanted[inode] = &SocketHolder{
+					Inode: inode, Socket: s, Remote: !local,
+					Maybe: local && w.addr.Is4() && s.Local.Addr() == netip.IPv6Unspecified(), Netns: n.number,
+					NetnsPID: n.pid,
+				}
 			}
 		})
 		if err != nil && i == 0 {

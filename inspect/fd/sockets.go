@@ -69,7 +69,10 @@ func eachSocket(h *inspect.Host, dir string, do func(inode uint64, s *Socket)) e
 
 // told is a socket in the words that people use.
 func told(s *net.Sockets, sock *sockdiag.Socket) *Socket {
-	out := &Socket{Protocol: sock.ProtocolName(), State: sock.StateName(), Local: sock.Local(), Peer: sock.Remote(), Send: uint64(sock.WQueue), Recv: uint64(sock.RQueue)}
+	out := &Socket{
+		Protocol: sock.ProtocolName(), State: sock.StateName(), Local: sock.Local(), Peer: sock.Remote(),
+		Send: uint64(sock.WQueue), Recv: uint64(sock.RQueue),
+	}
 	switch {
 	case sock.Family == unix.AF_NETLINK:
 		out.Note = net.NetlinkFamily(sock.Protocol)

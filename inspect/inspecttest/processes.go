@@ -7,7 +7,8 @@ import (
 )
 
 // StatLine is what follows the name in a stat: state to exit code.
-const StatLine = " S 7 1 1 0 -1 4194304 101 102 103 104 5 6 7 8 20 0 1 0 222 4096000 240 18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 1 2 3 4 5 6 7 0\n"
+const StatLine = " S 7 1 1 0 -1 4194304 101 102 103 104 5 6 7 8 20 0 1 0 222 4096000 240 " +
+	"18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 1 2 3 4 5 6 7 0\n"
 
 // ProcTree is a /proc of three processes: a shell, a kernel thread and one
 // that is not there any more.
@@ -42,6 +43,7 @@ MemTotal: 1 kB
 `)
 }
 
+// All are the indices of all rows.
 func All(ps *proc.Processes) (out []int32) {
 	for i := range ps.Rows {
 		out = append(out, int32(i))

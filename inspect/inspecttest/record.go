@@ -167,7 +167,8 @@ func (r *recording) file(p string) {
 		e.name = p[1:]
 		e.data = r.edit(p, e.data)
 		r.add(e)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOTDIR),
+		errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 	default:
 		r.errs = append(r.errs, err)
 	}
@@ -298,7 +299,10 @@ func (r *recording) interfaces(p string) {
 	}
 	for _, d := range list {
 		dir := path.Join(p, d.Name())
-		for _, name := range []string{"address", "carrier", "carrier_changes", "duplex", "flags", "ifindex", "mtu", "operstate", "speed", "tx_queue_len"} {
+		for _, name := range []string{
+			"address", "carrier", "carrier_changes", "duplex", "flags", "ifindex", "mtu", "operstate", "speed",
+			"tx_queue_len",
+		} {
 			r.file(path.Join(dir, name))
 		}
 		r.link(path.Join(dir, "device/driver"))
@@ -472,7 +476,10 @@ func (r *recording) cgroup(dir string) {
 	if err != nil {
 		return
 	}
-	others := []string{"cgroup.procs", "cpu.max", "cpu.max.burst", "cpu.weight", "cpu.idle", "cpu.stat", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus.effective", "pids.max", "pids.current"}
+	others := []string{
+		"cgroup.procs", "cpu.max", "cpu.max.burst", "cpu.weight", "cpu.idle", "cpu.stat", "cpu.shares",
+		"cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus.effective", "pids.max", "pids.current",
+	}
 	found := false
 	for _, d := range list {
 		name, ok := strings.CutPrefix(d.Name(), "memory.")

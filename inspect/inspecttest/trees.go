@@ -33,7 +33,9 @@ func AtNoon() time.Time { return Noon }
 // begin with a distribution's name to what their tests need.
 func hosts(t testing.TB) []string {
 	t.Helper()
-	return slices.DeleteFunc(AllHosts(t), func(name string) bool { return strings.HasSuffix(name, "-sched") || strings.HasPrefix(name, "linux-") })
+	return slices.DeleteFunc(AllHosts(t), func(name string) bool {
+		return strings.HasSuffix(name, "-sched") || strings.HasPrefix(name, "linux-")
+	})
 }
 
 // AllHosts returns the names of all recorded hosts.
@@ -171,6 +173,7 @@ func Texts(t testing.TB, match func(name string) bool) (out []string) {
 	return out
 }
 
+// Named tells the files of that name, for Texts.
 func Named(name string) func(string) bool {
 	return func(s string) bool { return s == name || strings.HasSuffix(s, "/"+name) }
 }

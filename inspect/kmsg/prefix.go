@@ -127,7 +127,8 @@ func brackets(line string, s *Stamp) string {
 // task table, or a caller.
 func bracket(text string, s *Stamp) bool {
 	number, more, _ := strings.Cut(text, " ")
-	if sec, err := strconv.ParseFloat(number, 64); err == nil && strings.Contains(number, ".") && (more == "" || strings.HasPrefix(strings.TrimSpace(more), "<")) {
+	if sec, err := strconv.ParseFloat(number, 64); err == nil && strings.Contains(number, ".") &&
+		(more == "" || strings.HasPrefix(strings.TrimSpace(more), "<")) {
 		if sec >= 0 && sec < 1e9 && number[0] != '+' {
 			s.Uptime = time.Duration(sec * float64(time.Second)).Round(time.Microsecond)
 		}

@@ -173,7 +173,8 @@ func (p *parser) message(msg string, at Stamp) {
 		p.add(p.cut)
 	}
 	switch {
-	case strings.HasPrefix(msg, "Out of memory and no killable processes"), strings.HasSuffix(msg, " is already exiting. Skip killing the task"):
+	case strings.HasPrefix(msg, "Out of memory and no killable processes"),
+		strings.HasSuffix(msg, " is already exiting. Skip killing the task"):
 		p.now = nil
 	case p.invoked(msg, at), p.victim(msg, at), p.chosen(msg, at), p.reaped(msg), p.whole(msg), p.manual(msg, at), p.headless(msg, at):
 	case p.now != nil && p.now.body && !p.torn:

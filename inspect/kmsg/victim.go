@@ -23,7 +23,8 @@ func killed(msg string) (lead, rest string, ok bool) {
 func isLead(lead string) bool {
 	for _, what := range [...]string{"Out of memory", "Memory cgroup out of memory", "No available memory"} {
 		rest, ok := strings.CutPrefix(lead, what)
-		if ok && (rest == ": " || strings.HasPrefix(rest, " (") && strings.HasSuffix(rest, "): ") && !strings.Contains(rest[2:len(rest)-3], ":")) {
+		if ok && (rest == ": " || strings.HasPrefix(rest, " (") && strings.HasSuffix(rest, "): ") &&
+			!strings.Contains(rest[2:len(rest)-3], ":")) {
 			return true
 		}
 	}

@@ -16,11 +16,13 @@ func ParseZram(b []byte) (Zram, error) {
 	return z, err
 }
 
-func ParseBuddyinfo(b []byte) ([]Zone, error) {
-	var m Snapshot
-	err := parseBuddyinfo(b, m.zone)
-	return m.Zones, err
-}
+var ParseBuddyinfo = parseBuddyinfo
+
+// BuddiesOf and SwapsOf are what procfs reads.
+var (
+	BuddiesOf = buddiesOf
+	SwapsOf   = swapsOf
+)
 
 // ParseMaps reads the lines of maps.
 func ParseMaps(b []byte) (out []Mapping, err error) {

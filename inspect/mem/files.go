@@ -11,15 +11,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/procfs"
+
 	"kwhy/inspect"
 )
 
 // The readers of Mem's sources that stand for themselves.
 
 func readSwaps(h *inspect.Host, m *Snapshot) error {
-	err := h.Proc.With("swaps", func(b []byte) (err error) {
-		m.Swaps, err = parseSwaps(b)
-		return err
+	var err error
+	m.Swaps, err = inspect.ByProcfs(h, inspect.Swaps, swapsOf, func() (list []Swap, err error) {
+		err = h.Proc.With("swaps", func(b []byte) (err error) {
+			list, err = parseSwaps(b)
+			return err
+		})
+		return list, err
 	})
 	if err == nil && len(m.Swaps) == 0 && m.Info["SwapTotal"] > 0 {
 		return inspect.ErrMalformed // truncated: meminfo knows of swap
@@ -28,9 +34,25 @@ func readSwaps(h *inspect.Host, m *Snapshot) error {
 	return err
 }
 
+// swapsOf takes them as procfs reads them. It takes any first line for the heading, so
+// that an emptied file looks like a host without swap: whether there is none is not its
+// to say.
+func swapsOf(fs procfs.FS) (out []Swap, err error) {
+	list, err := fs.Swaps()
+	if err == nil && len(list) == 0 {
+		err = inspect.ErrMalformed
+	}
+	for _, s := range list {
+		if s.Size < 0 || s.Used < 0 {
+			return nil, inspect.ErrMalformed
+		}
+		out = append(out, Swap{inspect.UnescapeOctal(s.Filename), s.Type, uint64(s.Size) << 10, uint64(s.Used) << 10, s.Priority})
+	}
+	return out, err
+}
+
 // parseSwaps reads /proc/swaps: a heading, then name, type, size, used (kB) and
-// priority. procfs takes any first line for the heading, so that an emptied
-// file looks like a host without swap.
+// priority.
 func parseSwaps(b []byte) (out []Swap, err error) {
 	heading, b := inspect.CutLine(b)
 	if !bytes.HasPrefix(heading, []byte("Filename")) {
@@ -61,11 +83,9 @@ func readSlabs(h *inspect.Host, m *Snapshot) error {
 	})
 }
 
-func readPressure(h *inspect.Host, m *Snapshot) error {
-	return h.Proc.Single("pressure/memory", func(b []byte) (err error) {
-		m.Pressure, err = inspect.ParsePressure(b)
-		return err
-	})
+func readPressure(h *inspect.Host, m *Snapshot) (err error) {
+	m.Pressure, err = h.Pressure(inspect.PressureMemory, "memory")
+	return err
 }
 
 func readNodes(h *inspect.Host, m *Snapshot) error {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
 )
@@ -98,8 +100,7 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 	return out
 }
 
-// Take reads the wanted sources. It fails only where no file of /proc is there,
-// which means that the root is none.
+// Take reads the wanted sources. It fails only where the root is no /proc.
 func Take(h *inspect.Host, want inspect.Sources) (*Snapshot, error) {
 	return TakeBeside(h, want, func() {})
 }
@@ -140,8 +141,8 @@ func memJobs(h *inspect.Host, m *Snapshot, want inspect.Sources, note func(inspe
 	return jobs
 }
 
-// noProc returns the first error of a file of /proc where none of those that
-// were wanted is there: then the root is no /proc.
+// noProc returns the first error of a file of /proc where the root is none: nothing of
+// what was wanted is there, nor what every /proc has.
 func (m *Snapshot) noProc(errs []error) (first error) {
 	for i, err := range errs {
 		s := inspect.Source(i)
@@ -153,6 +154,9 @@ func (m *Snapshot) noProc(errs []error) (first error) {
 			return nil
 		}
 		first = cmp.Or(first, err)
+	}
+	if m.Got[inspect.Meminfo] == inspect.Unread && m.Host.IsProc() {
+		return nil // what was wanted is what this kernel may lack; every one has meminfo
 	}
 	return first
 }
@@ -256,33 +260,71 @@ func (m *Snapshot) parseVmstat(b []byte) (err error) {
 // readBuddies attaches the free blocks to the zones, which it makes where
 // zoneinfo gave none.
 func readBuddies(h *inspect.Host, m *Snapshot) error {
-	return h.Proc.With("buddyinfo", func(b []byte) error { return parseBuddyinfo(b, m.zone) })
+	list, err := inspect.ByProcfs(h, inspect.Buddyinfo, buddiesOf, func() (list []buddies, err error) {
+		err = h.Proc.With("buddyinfo", func(b []byte) (err error) {
+			list, err = parseBuddyinfo(b)
+			return err
+		})
+		return list, err
+	})
+	for _, z := range list {
+		m.zone(z.Node, z.Name).Blocks = z.Blocks
+	}
+	return err
 }
 
-// parseBuddyinfo reads lines of "Node 0, zone DMA 1 0 3": free blocks by order.
-func parseBuddyinfo(b []byte, zone func(node int, name string) *Zone) error {
+// buddies are the free blocks of a zone, by order.
+type buddies struct {
+	Node   int
+	Name   string
+	Blocks []uint64
+}
+
+// buddiesOf takes them as procfs reads them: numbers up to 2^53 are the same there.
+func buddiesOf(fs procfs.FS) (out []buddies, err error) {
+	list, err := fs.BuddyInfo()
+	if err == nil && len(list) == 0 {
+		err = inspect.ErrMalformed
+	}
+	for _, z := range list {
+		node, err := strconv.Atoi(z.Node)
+		if err != nil {
+			return nil, inspect.ErrMalformed
+		}
+		blocks := make([]uint64, len(z.Sizes))
+		for i, n := range z.Sizes {
+			blocks[i] = uint64(n)
+		}
+		out = append(out, buddies{node, z.Zone, blocks})
+	}
+	return out, err
+}
+
+// parseBuddyinfo reads lines of "Node 0, zone DMA 1 0 3". What stands above a line that
+// makes no sense is there.
+func parseBuddyinfo(b []byte) (out []buddies, err error) {
 	for first := true; first || len(b) > 0; first = false {
 		var line []byte
 		line, b = inspect.CutLine(b)
 		f := strings.Fields(string(line))
 		if len(f) < 5 || f[0] != "Node" || f[2] != "zone" {
-			return inspect.ErrMalformed
+			return out, inspect.ErrMalformed
 		}
 		node, err := strconv.Atoi(strings.TrimSuffix(f[1], ","))
 		if err != nil {
-			return inspect.ErrMalformed
+			return out, inspect.ErrMalformed
 		}
 		blocks := make([]uint64, 0, len(f)-4)
 		for _, text := range f[4:] {
 			n, ok := inspect.ParseUint([]byte(text))
 			if !ok {
-				return inspect.ErrMalformed
+				return out, inspect.ErrMalformed
 			}
 			blocks = append(blocks, n)
 		}
-		zone(node, f[3]).Blocks = blocks
+		out = append(out, buddies{node, f[3], blocks})
 	}
-	return nil
+	return out, nil
 }
 
 func (m *Snapshot) zone(node int, name string) *Zone {

@@ -57,6 +57,19 @@ func TestParseZramStat(t *testing.T) {
 	}
 }
 
+// ofMemory tells the sources that belong to a host's memory.
+func ofMemory(s inspect.Source) bool {
+	switch s {
+	case inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.Buddyinfo, inspect.ZswapEnabled,
+		inspect.SelfCgroup, inspect.SelfMountinfo, inspect.CgroupMemory:
+		return true
+	}
+	if s.Shape() != inspect.ShapeCustom {
+		return strings.HasPrefix(s.String(), "/proc/sys/vm/") || strings.HasPrefix(s.String(), "/sys/kernel/mm/")
+	}
+	return mem.Reader(nil, s) != nil
+}
+
 // missing are the sources that a recorded host lacks: it was built without
 // zswap, or its zram was not set up yet.
 func missing(name string) map[inspect.Source]inspect.Reason {
@@ -75,7 +88,7 @@ func TestRecordedHostGivesAllThatItsKernelHas(t *testing.T) {
 		m := take(t, dir)
 		want := missing(t.Name())
 		for _, s := range inspect.Every() {
-			if s < inspect.KernelLog && m.Missing(s) != want[s] {
+			if ofMemory(s) && m.Missing(s) != want[s] {
 				t.Errorf("%v: %q, want %q", s, m.Missing(s), want[s])
 			}
 		}
@@ -83,7 +96,7 @@ func TestRecordedHostGivesAllThatItsKernelHas(t *testing.T) {
 			t.Error("a tree of files does not hold still")
 		}
 		// What the process table wants of a host is not in the older recordings.
-		gaps := slices.DeleteFunc(m.Gaps(), func(g inspect.Gap) bool { return g.Source > inspect.KernelLog })
+		gaps := slices.DeleteFunc(m.Gaps(), func(g inspect.Gap) bool { return !ofMemory(g.Source) })
 		if len(gaps) != len(want) {
 			t.Errorf("gaps %v, want %d", gaps, len(want))
 		}
@@ -134,7 +147,7 @@ func TestRecordedHostAddsUp(t *testing.T) {
 func TestOnlyWhatIsWantedIsRead(t *testing.T) {
 	h := inspecttest.Open(t, inspecttest.Recorded(t, "debian-6.18-swap"))
 	for _, s := range inspect.Every() {
-		if s >= inspect.KernelLog || s == inspect.SelfCgroup || s == inspect.SelfMountinfo || h.Kernel.Before(s.Since()) {
+		if !ofMemory(s) || s == inspect.SelfCgroup || s == inspect.SelfMountinfo || h.Kernel.Before(s.Since()) {
 			continue
 		}
 		m, err := mem.Take(h, inspect.Of(s))
@@ -272,7 +285,7 @@ func TestBadFilesAreNoPanicAndNoError(t *testing.T) {
 			t.Fatalf("%s %s: %v", file, how, err)
 		}
 		for _, s := range inspect.Every() {
-			if s < inspect.KernelLog && m.Missing(s) == inspect.Unread && s != inspect.SelfCgroup && s != inspect.SelfMountinfo {
+			if ofMemory(s) && m.Missing(s) == inspect.Unread && s != inspect.SelfCgroup && s != inspect.SelfMountinfo {
 				t.Errorf("%s %s: nobody tried to read %v", file, how, s)
 			}
 		}
@@ -312,7 +325,7 @@ func TestAnEmptiedFileIsNotPresent(t *testing.T) {
 		lacks := missing(t.Name())
 		for _, s := range inspect.Every() {
 			file := fileOf(s, dir)
-			if s >= inspect.KernelLog || file == "" || lacks[s] != inspect.Present {
+			if !ofMemory(s) || file == "" || lacks[s] != inspect.Present {
 				continue
 			}
 			text := inspecttest.Read(t, filepath.Join(dir, file))
@@ -325,11 +338,34 @@ func TestAnEmptiedFileIsNotPresent(t *testing.T) {
 	})
 }
 
+// A kernel that lacks the one sysctl that is asked for is a kernel still; a directory
+// of anything else is none.
+func TestOneAbsentFileIsNoAbsentProc(t *testing.T) {
+	const swappiness = "proc/sys/vm/swappiness"
+	for _, there := range []string{"proc/stat", "proc/meminfo", "proc/sys/kernel/osrelease"} {
+		dir := t.TempDir()
+		inspecttest.Write(t, filepath.Join(dir, there), "1\n")
+		m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness))
+		if err != nil || m.Missing(inspect.VMSwappiness) != inspect.Unsupported {
+			t.Errorf("beside %s: %v", there, err)
+		}
+	}
+	dir := t.TempDir()
+	inspecttest.Write(t, filepath.Join(dir, "proc/readme"), "1\n")
+	if _, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no /proc at all: %v", err)
+	}
+	inspecttest.Write(t, filepath.Join(dir, swappiness), "60\n")
+	if m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness)); err != nil || m.Missing(inspect.VMSwappiness) != inspect.Present {
+		t.Errorf("a copy of one file: %v", err)
+	}
+}
+
 func TestARemovedFileIsUnsupported(t *testing.T) {
 	dir := inspecttest.Recorded(t, "debian-7.3-oom")
 	for _, s := range inspect.Every() {
 		file := fileOf(s, dir)
-		if s >= inspect.KernelLog || file == "" || s == inspect.HugepagePools {
+		if !ofMemory(s) || file == "" || s == inspect.HugepagePools {
 			continue // a pool may lack a counter
 		}
 		at, aside := filepath.Join(dir, file), filepath.Join(dir, "aside")

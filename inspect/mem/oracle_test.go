@@ -1,36 +1,32 @@
 package mem_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/procfs"
 
+	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 	"kwhy/inspect/mem"
 )
 
-// The readers that replace procfs's for the sake of speed say what procfs says.
+// Of the same bytes our readers say what procfs says.
 
 func TestBuddyinfoAsProcfs(t *testing.T) {
 	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("proc/buddyinfo")), inspecttest.LiveFile(t, "/proc/buddyinfo")) {
-		list, err := inspecttest.Oracle(t, "buddyinfo", text).BuddyInfo()
+		want, err := mem.BuddiesOf(inspecttest.Oracle(t, "buddyinfo", text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := mem.ParseBuddyinfo([]byte(text))
-		if err != nil || len(got) != len(list) {
-			t.Fatalf("%d zones of %d: %v", len(got), len(list), err)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v, -procfs +ours:\n%s", err, diff)
 		}
-		for i, z := range got {
-			want := make([]float64, 0, len(z.Blocks))
-			for _, n := range z.Blocks {
-				want = append(want, float64(n))
-			}
-			if diff := cmp.Diff(list[i].Sizes, want); diff != "" || list[i].Zone != z.Name {
-				t.Errorf("zone %s, %s there: %s", z.Name, list[i].Zone, diff)
-			}
-		}
+	}
+	if _, err := mem.BuddiesOf(inspecttest.Oracle(t, "buddyinfo", "")); !errors.Is(err, inspect.ErrMalformed) {
+		t.Errorf("an emptied file: %v", err)
 	}
 }
 

@@ -141,7 +141,9 @@ func procMemHost(h *inspect.Host, m *Process, want inspect.Sources) {
 func readMaps(h *inspect.Host, m *Process) error {
 	err := h.Proc.With(strconv.Itoa(int(m.P.PID))+"/maps", m.layOut)
 	if err == nil && len(m.Regions) == 0 { // a process that has ended meanwhile has no mappings left
-		if p := proc.NewProcess(m.P.PID); (&proc.Reader{Host: h}).File(&p, "/stat", inspect.UntilShort, p.ParseStat) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
+		if p := proc.NewProcess(m.P.PID); (&proc.Reader{Host: h}).File(
+			&p, "/stat", inspect.UntilShort, p.ParseStat,
+		) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
 			return unix.ESRCH
 		}
 		return inspect.ErrMalformed

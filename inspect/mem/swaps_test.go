@@ -29,21 +29,23 @@ func TestParseSwaps(t *testing.T) {
 	}
 }
 
-// What procfs reads of a recorded host's swaps is what we read.
-func TestParseSwapsAsProcfsDoes(t *testing.T) {
-	for _, text := range inspecttest.Texts(t, inspecttest.Named("swaps")) {
-		want, err := inspecttest.Oracle(t, "swaps", text).Swaps()
+// What procfs reads of a host's swaps is what we read; of one without any it can't tell
+// whether the file is whole.
+func TestSwapsAsProcfs(t *testing.T) {
+	texts := append(inspecttest.Texts(t, inspecttest.Named("swaps")), swapsHeading+"/mnt/a\\040b file 4 0 5\n/dev/sda2 partition 1048572 512 -2\n")
+	for _, text := range texts {
+		got, err := mem.ParseSwaps([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := mem.ParseSwaps([]byte(text))
-		if err != nil || len(got) != len(want) {
-			t.Fatalf("got %+v, %v; procfs has %d", got, err, len(want))
+		theirs, err := mem.SwapsOf(inspecttest.Oracle(t, "swaps", text))
+		if diff := cmp.Diff(theirs, got); diff != "" || (err == nil) != (len(got) > 0) {
+			t.Errorf("%q: %v, -procfs +ours:\n%s", text, err, diff)
 		}
-		for i, w := range want {
-			if g := got[i]; g.Name != w.Filename || g.Type != w.Type || g.Size != uint64(w.Size)<<10 || g.Used != uint64(w.Used)<<10 || g.Priority != w.Priority {
-				t.Errorf("got %+v, procfs %+v", g, *w)
-			}
+	}
+	for _, text := range []string{"", swapsHeading, swapsHeading + "/dev/sda2 partition x 0 0\n"} {
+		if _, err := mem.SwapsOf(inspecttest.Oracle(t, "swaps", text)); inspect.ReasonOf(err) != inspect.Malformed {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

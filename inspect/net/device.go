@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -68,12 +67,16 @@ type TxQueue struct {
 type Rings struct{ Rx, RxMax, Tx, TxMax inspect.Num }
 
 func newInterface(name string, s DevStats) Interface {
-	return Interface{Name: name, Dev: s, Index: inspect.Unset, MTU: inspect.Unset, Speed: inspect.Unset, Changes: inspect.Unset, TxQueue: inspect.Unset,
-		Rings: Rings{inspect.Unset, inspect.Unset, inspect.Unset, inspect.Unset}}
+	return Interface{
+		Name: name, Dev: s, Index: inspect.Unset, MTU: inspect.Unset, Speed: inspect.Unset,
+		Changes: inspect.Unset, TxQueue: inspect.Unset,
+		Rings: Rings{Rx: inspect.Unset, RxMax: inspect.Unset, Tx: inspect.Unset, TxMax: inspect.Unset},
+	}
 }
 
 // sysfsInterface reads what /sys/class/net has of an interface. An attribute that
-// the driver does not answer is left unset: speed is EINVAL without a carrier.
+// is not answered is left unset: speed, duplex and carrier are EINVAL while it is down
+// (net/core/net-sysfs.c).
 func sysfsInterface(h *inspect.Host, i *Interface) {
 	dir := "class/net/" + i.Name
 	text := func(name string) (s string) {
@@ -84,12 +87,12 @@ func sysfsInterface(h *inspect.Host, i *Interface) {
 	i.State, i.Hardware, i.Duplex = text("operstate"), text("address"), text("duplex")
 	i.MTU, i.TxQueue, i.Changes = number("mtu"), number("tx_queue_len"), number("carrier_changes")
 	if i.Speed = number("speed"); i.Speed == 0 || i.Speed == 1<<32-1 {
-		i.Speed = inspect.Unset // virtio and others that do not know theirs
+		i.Speed = inspect.Unset // of virtio and others that do not know theirs; -1 is no number either
 	}
 	if flags, err := strconv.ParseUint(text("flags"), 0, 32); err == nil {
 		i.Admin = flag(flags&unix.IFF_UP != 0)
 	}
-	switch text("carrier") { // EINVAL while it is down
+	switch text("carrier") {
 	case "1":
 		i.Carrier = Yes
 	case "0":
@@ -108,9 +111,13 @@ func sysfsInterface(h *inspect.Host, i *Interface) {
 // statsNames are the counters of struct rtnl_link_stats64, in its order
 // (include/uapi/linux/if_link.h).
 func statsNames() []string {
-	return []string{"rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped", "multicast", "collisions",
+	return []string{
+		"rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped",
+		"multicast", "collisions",
 		"rx_length_errors", "rx_over_errors", "rx_crc_errors", "rx_frame_errors", "rx_fifo_errors", "rx_missed_errors",
-		"tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors", "rx_compressed", "tx_compressed", "rx_nohandler"}
+		"tx_aborted_errors", "tx_carrier_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors",
+		"rx_compressed", "tx_compressed", "rx_nohandler",
+	}
 }
 
 // LinkCounters are the counters of an interface that /proc/net/dev has only as sums, or not at all.
@@ -196,13 +203,14 @@ type Qdisc struct {
 }
 
 // dump asks rtnetlink for everything of a kind.
-func dump(kind uint16, request int, each func([]byte)) error {
-	c, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
+func dump(h *inspect.Host, kind uint16, request int, each func([]byte)) error {
+	c, err := h.Netlink(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }() // nothing was written
-	answers, err := c.Execute(netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Dump}, Data: make([]byte, request)})
+	defer c.Close()
+	head := netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Dump}
+	answers, err := c.Ask(netlink.Message{Header: head, Data: make([]byte, request)})
 	for _, a := range answers {
 		if len(a.Data) >= request {
 			each(a.Data)
@@ -213,9 +221,9 @@ func dump(kind uint16, request int, each func([]byte)) error {
 
 // routes reads the links and their addresses of the namespace that the calling
 // thread is in.
-func (n *rtnet) routes() error {
+func (n *rtnet) routes(h *inspect.Host) error {
 	n.links, n.index = map[string]*Interface{}, map[int32]string{}
-	if err := dump(unix.RTM_GETLINK, unix.SizeofIfInfomsg, n.link); err != nil {
+	if err := dump(h, unix.RTM_GETLINK, unix.SizeofIfInfomsg, n.link); err != nil {
 		return err
 	}
 	for _, i := range n.links {
@@ -224,7 +232,7 @@ func (n *rtnet) routes() error {
 			i.Master = n.index[int32(k)]
 		}
 	}
-	return dump(unix.RTM_GETADDR, unix.SizeofIfAddrmsg, n.address)
+	return dump(h, unix.RTM_GETADDR, unix.SizeofIfAddrmsg, n.address)
 }
 
 // operStates are by number (RFC 2863; include/uapi/linux/if.h).
@@ -240,43 +248,7 @@ func (n *rtnet) link(b []byte) {
 		return
 	}
 	for ad.Next() {
-		switch ad.Type() {
-		case unix.IFLA_IFNAME:
-			i.Name = ad.String()
-		case unix.IFLA_MTU:
-			i.MTU = inspect.Num(ad.Uint32())
-		case unix.IFLA_TXQLEN:
-			i.TxQueue = inspect.Num(ad.Uint32())
-		case unix.IFLA_OPERSTATE:
-			if s := ad.Uint8(); int(s) < len(operStates) {
-				i.State = operStates[s]
-			}
-		case unix.IFLA_CARRIER:
-			i.Carrier = flag(ad.Uint8() == 1)
-		case unix.IFLA_CARRIER_CHANGES:
-			i.Changes = inspect.Num(ad.Uint32())
-		case unix.IFLA_MASTER:
-			i.Master = strconv.Itoa(int(ad.Uint32()))
-		case unix.IFLA_ADDRESS:
-			i.Hardware = hardware(ad.Bytes())
-		case unix.IFLA_QDISC:
-			i.Qdisc = ad.String()
-		case unix.IFLA_NUM_RX_QUEUES:
-			i.RxQueues = make([]RxQueue, min(ad.Uint32(), 1<<12))
-		case unix.IFLA_NUM_TX_QUEUES:
-			i.TxQueues = make([]TxQueue, min(ad.Uint32(), 1<<12))
-		case unix.IFLA_STATS64:
-			i.Stats = linkStats(ad.Bytes())
-		case unix.IFLA_LINKINFO:
-			ad.Nested(func(in *netlink.AttributeDecoder) error {
-				for in.Next() {
-					if in.Type() == unix.IFLA_INFO_KIND {
-						i.Kind = in.String()
-					}
-				}
-				return nil
-			})
-		}
+		i.attribute(ad)
 	}
 	if ad.Err() != nil || i.Name == "" {
 		return
@@ -288,6 +260,47 @@ func (n *rtnet) link(b []byte) {
 		i.RxQueues[q].Flows = inspect.Unset
 	}
 	n.links[i.Name], n.index[int32(i.Index)] = &i, i.Name
+}
+
+// attribute takes one attribute of a link.
+func (i *Interface) attribute(ad *netlink.AttributeDecoder) {
+	switch ad.Type() {
+	case unix.IFLA_IFNAME:
+		i.Name = ad.String()
+	case unix.IFLA_MTU:
+		i.MTU = inspect.Num(ad.Uint32())
+	case unix.IFLA_TXQLEN:
+		i.TxQueue = inspect.Num(ad.Uint32())
+	case unix.IFLA_OPERSTATE:
+		if s := ad.Uint8(); int(s) < len(operStates) {
+			i.State = operStates[s]
+		}
+	case unix.IFLA_CARRIER:
+		i.Carrier = flag(ad.Uint8() == 1)
+	case unix.IFLA_CARRIER_CHANGES:
+		i.Changes = inspect.Num(ad.Uint32())
+	case unix.IFLA_MASTER:
+		i.Master = strconv.Itoa(int(ad.Uint32()))
+	case unix.IFLA_ADDRESS:
+		i.Hardware = hardware(ad.Bytes())
+	case unix.IFLA_QDISC:
+		i.Qdisc = ad.String()
+	case unix.IFLA_NUM_RX_QUEUES:
+		i.RxQueues = make([]RxQueue, min(ad.Uint32(), 1<<12))
+	case unix.IFLA_NUM_TX_QUEUES:
+		i.TxQueues = make([]TxQueue, min(ad.Uint32(), 1<<12))
+	case unix.IFLA_STATS64:
+		i.Stats = linkStats(ad.Bytes())
+	case unix.IFLA_LINKINFO:
+		ad.Nested(func(in *netlink.AttributeDecoder) error {
+			for in.Next() {
+				if in.Type() == unix.IFLA_INFO_KIND {
+					i.Kind = in.String()
+				}
+			}
+			return nil
+		})
+	}
 }
 
 func flag(b bool) Flag {
@@ -352,9 +365,9 @@ func (n *rtnet) address(b []byte) {
 
 // queues reads the qdiscs: those that a classful one or mq has made for its queues
 // among them.
-func (n *rtnet) queues() error {
+func (n *rtnet) queues(h *inspect.Host) error {
 	const tcmsg = 20 // struct tcmsg
-	return dump(unix.RTM_GETQDISC, tcmsg, func(b []byte) {
+	return dump(h, unix.RTM_GETQDISC, tcmsg, func(b []byte) {
 		if q, ok := parseQdisc(b); ok {
 			q.Dev = n.index[int32(binary.NativeEndian.Uint32(b[4:]))]
 			n.qdiscs = append(n.qdiscs, q)
@@ -431,29 +444,13 @@ func (i *Interface) fill(from *Interface) {
 	}
 }
 
-// rings asks the driver for the lengths of a card's rings. ETHTOOL_GRINGPARAM wants
-// no privilege and changes nothing; one that is down is not asked, for the kernel
-// would wake a card that sleeps (net/ethtool/ioctl.c, dev_ethtool).
-func (i *Interface) rings() error {
-	type ringparam struct{ cmd, rxMax, rxMini, rxJumbo, txMax, rx, miniNow, jumboNow, tx uint32 }
-	type ifreq struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
+// rings asks the driver for the lengths of a card's rings.
+func (i *Interface) rings(h *inspect.Host) error {
+	r, err := h.Rings(i.Name)
+	if err == nil {
+		i.Rings = Rings{Rx: inspect.Num(r.Rx), RxMax: inspect.Num(r.RxMax), Tx: inspect.Num(r.Tx), TxMax: inspect.Num(r.TxMax)}
 	}
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(s)
-	ring := &ringparam{cmd: unix.ETHTOOL_GRINGPARAM}
-	ask := &ifreq{data: unsafe.Pointer(ring)}
-	copy(ask.name[:unix.IFNAMSIZ-1], i.Name)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(ask))); errno != 0 {
-		return errno
-	}
-	i.Rings = Rings{Rx: inspect.Num(ring.rx), RxMax: inspect.Num(ring.rxMax), Tx: inspect.Num(ring.tx), TxMax: inspect.Num(ring.txMax)}
-	return nil
+	return err
 }
 
 // sysfsNames lists the interfaces that /sys has.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -117,7 +116,7 @@ func (s *Sockets) ask(c *sockdiag.Conn, k *socketKind, q *SocketQuery) inspect.R
 	case errors.Is(err, sockdiag.ErrMalformed):
 		return inspect.Malformed
 	case errors.Is(err, unix.EAGAIN):
-		s.Host.Proc.Wait.Late.Add(1)
+		s.Host.CameLate()
 		return inspect.TimedOut
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
 		return inspect.Unsupported // by the module, or by the family
@@ -135,20 +134,21 @@ func sockDiag(h *inspect.Host, s *Sockets) (*sockdiag.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Wait(max(time.Duration(h.Proc.Wait.Left.Load()), inspect.LeastWait)); err != nil {
+	if err := c.Wait(h.Patience()); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func openDiag(h *inspect.Host, s *Sockets) (*sockdiag.Conn, error) {
+// openDiag opens it. A socket stays in the namespace that it was made in, wherever the
+// thread goes that made it.
+func openDiag(h *inspect.Host, s *Sockets) (c *sockdiag.Conn, err error) {
 	if s.Own {
 		return sockdiag.Open()
 	}
-	fd, err := unix.Openat(h.Proc.Fd, s.Dir+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	return sockdiag.OpenIn(fd)
+	err = h.InNetwork(s.Dir+"/ns/net", func() (err error) {
+		c, err = sockdiag.Open()
+		return err
+	})
+	return c, err
 }

@@ -23,11 +23,10 @@ func ParseMIB(b []byte) (inspect.Counters, error) {
 	return out, err
 }
 
-func ParseSockstat(b []byte) (inspect.Counters, error) {
-	out := inspect.Counters{}
-	err := parseSockstat(b, out)
-	return out, err
-}
+var ParseSockstat = parseSockstat
+
+// SockstatOf is what procfs reads.
+var SockstatOf = sockstatOf
 
 var ParseProtocols = parseProtocols
 

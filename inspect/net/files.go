@@ -2,9 +2,12 @@ package net
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 
 	"kwhy/inspect"
 )
@@ -45,10 +48,58 @@ func parseMIB(b []byte, to inspect.Counters) error {
 	return nil
 }
 
-// parseSockstat reads lines of "TCP: inuse 5 orphan 0" into to by the protocol and
-// the word: "TCP inuse" (net/ipv4/proc.c, sockstat_seq_show).
-func parseSockstat(b []byte, to inspect.Counters) error {
-	good := false
+// readSockstat reads sockstat or sockstat6. procfs reads those of kwhy's own namespace.
+func readSockstat(h *inspect.Host, n *Snapshot, s inspect.Source, call func(procfs.FS) (*procfs.NetSockstat, error)) error {
+	ours := func() (out inspect.Counters, err error) {
+		rel := n.Space.Dir + strings.TrimPrefix(s.String(), "/proc/net")
+		err = h.Proc.With(rel, func(b []byte) error {
+			out, err = parseSockstat(b)
+			return err
+		})
+		return out, err
+	}
+	read := ours
+	if n.Space.Dir == "self/net" {
+		read = func() (inspect.Counters, error) {
+			return inspect.ByProcfs(h, s, func(fs procfs.FS) (inspect.Counters, error) { return sockstatOf(call(fs)) }, ours)
+		}
+	}
+	list, err := read()
+	maps.Copy(n.Sockstat, list)
+	return err
+}
+
+// sockstatOf takes the numbers as procfs reads them.
+func sockstatOf(s *procfs.NetSockstat, err error) (inspect.Counters, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := inspect.Counters{}
+	add := func(name string, n *int) {
+		if n != nil && *n >= 0 {
+			out[name] = uint64(*n)
+		}
+	}
+	add("sockets used", s.Used)
+	for i := range s.Protocols {
+		p := &s.Protocols[i]
+		add(p.Protocol+" inuse", &p.InUse)
+		add(p.Protocol+" orphan", p.Orphan)
+		add(p.Protocol+" tw", p.TW)
+		add(p.Protocol+" alloc", p.Alloc)
+		add(p.Protocol+" mem", p.Mem)
+		add(p.Protocol+" memory", p.Memory)
+	}
+	if len(out) == 0 {
+		return nil, inspect.ErrMalformed
+	}
+	return out, nil
+}
+
+// parseSockstat reads lines of "TCP: inuse 5 orphan 0" by the protocol and the word:
+// "TCP inuse" (net/ipv4/proc.c, sockstat_seq_show).
+func parseSockstat(b []byte) (inspect.Counters, error) {
+	to, good := inspect.Counters{}, false
 	for len(b) > 0 {
 		var line []byte
 		line, b = inspect.CutLine(b)
@@ -65,9 +116,9 @@ func parseSockstat(b []byte, to inspect.Counters) error {
 		}
 	}
 	if !good {
-		return inspect.ErrMalformed
+		return nil, inspect.ErrMalformed
 	}
-	return nil
+	return to, nil
 }
 
 // Protocol is a row of /proc/net/protocols: a kind of socket and the memory that
@@ -138,7 +189,10 @@ func parseSoftnet(b []byte, online string) (out []SoftnetCPU, err error) {
 		if len(col) < 9 {
 			return nil, inspect.ErrMalformed
 		}
-		c := SoftnetCPU{CPU: len(out), Processed: col[0], Dropped: col[1], TimeSqueeze: col[2], Backlog: inspect.Unset, Input: inspect.Unset, Process: inspect.Unset}
+		c := SoftnetCPU{
+			CPU: len(out), Processed: col[0], Dropped: col[1], TimeSqueeze: col[2], Backlog: inspect.Unset,
+			Input: inspect.Unset, Process: inspect.Unset,
+		}
 		if len(cpus) > len(out) {
 			c.CPU = cpus[len(out)]
 		}

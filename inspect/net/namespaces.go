@@ -2,15 +2,10 @@ package net
 
 import (
 	"cmp"
-	"errors"
-	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
 	"kwhy/inspect/proc"
@@ -83,55 +78,6 @@ func FindNamespaces(h *inspect.Host, ps *proc.Processes) *NamespaceList {
 	return out
 }
 
-// errCopy says that a copy of a host has no namespace to enter.
-var errCopy = errors.New("a copy")
-
-// inside runs do in a network namespace, on a thread of its own that ends with it:
-// a thread that has entered another namespace must run nothing else. Entering wants
-// CAP_SYS_ADMIN, here and in the user namespace that owns it (setns(2)).
-func inside(h *inspect.Host, space Namespace, do func()) error {
-	if !h.Live {
-		return errCopy
-	}
-	fd, err := unix.Openat(h.Proc.Fd, strconv.Itoa(int(space.PID))+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: strconv.Itoa(int(space.PID)) + "/ns/net", Err: err}
-	}
-	defer unix.Close(fd)
-	return onSpareThread(func() error {
-		err := unix.Setns(fd, unix.CLONE_NEWNET)
-		if err == nil {
-			do()
-		}
-		return err
-	})
-}
-
-// onSpareThread runs do on a thread that ends with it. The main thread won't do:
-// the runtime keeps it, and with it /proc/self would stay in the other namespace.
-func onSpareThread(do func() error) error {
-	done := make(chan error, 1)
-	spare := func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this function
-		done <- do()
-	}
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() != unix.Getpid() {
-			spare()
-			return
-		}
-		defer runtime.UnlockOSThread()
-		held := make(chan struct{})
-		go func() { // not on the main thread, which is held here meanwhile
-			defer close(held)
-			spare()
-		}()
-		<-held
-	}()
-	return <-done
-}
-
 // NamespacePart is the network of one namespace, among all.
 type NamespacePart struct {
 	All *Namespaces
@@ -200,7 +146,7 @@ func (l *Namespaces) Gaps() (out []inspect.Gap) {
 		}
 		out = append(out, inspect.Gap{Source: inspect.PIDNs, Reason: inspect.Denied, Count: n, Of: total})
 	}
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+	for _, s := range inspect.Every() {
 		g := inspect.Gap{Source: s}
 		for _, n := range l.List {
 			if r := n.Missing(s); r.IsGap() && r != inspect.Unread {

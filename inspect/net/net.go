@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
@@ -65,7 +65,7 @@ func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	if singleSysctl(s) {
 		return n.Mem.Missing(s)
 	}
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return inspect.Present
 	}
 	return n.got[s]
@@ -111,15 +111,9 @@ func singleSysctl(s inspect.Source) bool {
 }
 
 // hostWide tells the sysctls that exist once and are shown in the initial namespace
-// alone, and the rest of them that are the same in each: they are read where kwhy
-// is, whichever namespace it looks at. The others are of one namespace.
-func hostWide(s inspect.Source) bool {
-	switch s {
-	case inspect.TCPMem, inspect.UDPMem, inspect.DefaultQdisc, inspect.RmemMax, inspect.WmemMax, inspect.RmemDefault, inspect.WmemDefault, inspect.TCPMaxOrphans, inspect.NetdevMaxBacklog, inspect.NetdevBudget, inspect.NetdevBudgetUsecs, inspect.CPUList, inspect.Meminfo:
-		return true
-	}
-	return false
-}
+// alone, and what else of the whole host is read beside them: that is read where kwhy
+// is, whichever namespace it looks at.
+func hostWide(s inspect.Source) bool { return s.Scope() == inspect.OfHost }
 
 // Take reads the wanted sources of a namespace. It fails only where the namespace's
 // files can't be read at all. What /proc/PID/net does not hold, sysctls and what is
@@ -145,9 +139,7 @@ func TakeWith(h *inspect.Host, space Namespace, want inspect.Sources, walk *FDWa
 	}
 	if space.Own {
 		ask()
-	} else if err := inside(h, space, ask); errors.Is(err, errCopy) {
-		n.shut(want, inspect.Inapplicable)
-	} else if err != nil {
+	} else if err := h.InNetwork(strconv.Itoa(int(space.PID))+"/ns/net", func() error { ask(); return nil }); err != nil {
 		n.shut(want, inspect.ReasonOf(err))
 	}
 	netSockets(h, n, want, walk)
@@ -156,7 +148,11 @@ func TakeWith(h *inspect.Host, space Namespace, want inspect.Sources, walk *FDWa
 
 func newNet(h *inspect.Host, space Namespace) *Snapshot {
 	unset := [3]inspect.Num{inspect.Unset, inspect.Unset, inspect.Unset}
-	n := &Snapshot{Mem: &mem.Snapshot{Settings: h.NewSettings()}, Space: space, Sockstat: inspect.Counters{}, MIB: inspect.Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset, Ports: PortRange{Low: inspect.Unset, High: inspect.Unset}}
+	n := &Snapshot{
+		Mem: &mem.Snapshot{Settings: h.NewSettings()}, Space: space, Sockstat: inspect.Counters{},
+		MIB: inspect.Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset,
+		Ports: PortRange{Low: inspect.Unset, High: inspect.Unset},
+	}
 	for s := range n.got {
 		n.got[s], n.Mem.Got[s] = inspect.Unread, inspect.Unread
 	}
@@ -165,9 +161,9 @@ func newNet(h *inspect.Host, space Namespace) *Snapshot {
 
 // shut notes why nothing could be read inside of the namespace.
 func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+	for s := range want.Each() {
 		switch {
-		case !want.Has(s) || hostWide(s):
+		case hostWide(s):
 		case singleSysctl(s):
 			n.Mem.Got[s] = why
 		case insideOnly(s):
@@ -179,7 +175,8 @@ func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
 // insideOnly tells what is of one namespace, and in none of its files.
 func insideOnly(s inspect.Source) bool {
 	switch s {
-	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute, inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks:
+	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute,
+		inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks:
 		return true
 	}
 	return false
@@ -189,9 +186,9 @@ func insideOnly(s inspect.Source) bool {
 func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
 	var first error
 	failed := 0
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
+	for s := range want.Each() {
 		read := netReader(h, n, s)
-		if read == nil || !want.Has(s) {
+		if read == nil {
 			continue
 		}
 		err := read()
@@ -225,9 +222,9 @@ func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 	case inspect.Meminfo:
 		return func() (err error) { n.Mem.Info, err = h.Counters("meminfo", 64); return err }
 	case inspect.NetSockstat:
-		return at("sockstat", func(b []byte) error { return parseSockstat(b, n.Sockstat) })
+		return func() error { return readSockstat(h, n, s, procfs.FS.NetSockstat) }
 	case inspect.NetSockstat6:
-		return at("sockstat6", func(b []byte) error { return parseSockstat(b, n.Sockstat) })
+		return func() error { return readSockstat(h, n, s, procfs.FS.NetSockstat6) }
 	case inspect.NetSNMP:
 		return at("snmp", func(b []byte) error { return parseMIB(b, n.MIB) })
 	case inspect.NetNetstat:
@@ -274,8 +271,8 @@ func onlineList(h *inspect.Host) string {
 // netSysctls reads the sysctls of which, in the namespace that the calling thread is
 // in: /proc/sys/net shows each thread its own.
 func netSysctls(h *inspect.Host, n *Snapshot, want inspect.Sources, which func(inspect.Source) bool) {
-	for s := inspect.None + 1; s < inspect.PIDStat; s++ {
-		if !want.Has(s) || !which(s) || !strings.HasPrefix(s.String(), "/proc/sys/") {
+	for s := range want.Each() {
+		if !which(s) || !strings.HasPrefix(s.String(), "/proc/sys/") {
 			continue
 		}
 		if singleSysctl(s) {
@@ -346,7 +343,7 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		}
 	}
 	if live && (want.Has(inspect.NetRoute) || want.Has(inspect.NetQdisc)) {
-		n.got[inspect.NetRoute] = inspect.ReasonOf(rt.routes())
+		n.got[inspect.NetRoute] = inspect.ReasonOf(rt.routes(h))
 	} else {
 		none(inspect.NetRoute)
 	}
@@ -365,31 +362,31 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		return
 	}
 	if want.Has(inspect.NetQdisc) {
-		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues())
+		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues(h))
 		n.Qdiscs = rt.qdiscs
 	}
 	if want.Has(inspect.NetEthtool) {
-		n.got[inspect.NetEthtool] = n.askRings()
+		n.got[inspect.NetEthtool] = n.askRings(h)
 	}
 	if want.Has(inspect.NetHooks) {
 		var devs []string
 		for i := range n.Interfaces {
 			devs = append(devs, n.Interfaces[i].Name)
 		}
-		hooks, err := netHooks(devs)
+		hooks, err := netHooks(h, devs)
 		n.Hooks, n.got[inspect.NetHooks] = hooks, hookReason(err)
 	}
 }
 
 // askRings asks the cards that are up. Most virtual interfaces have no rings, and
 // say so.
-func (n *Snapshot) askRings() inspect.Reason {
+func (n *Snapshot) askRings(h *inspect.Host) inspect.Reason {
 	for i := range n.Interfaces {
 		at := &n.Interfaces[i]
 		if at.State != "up" {
 			continue
 		}
-		switch err := at.rings(); {
+		switch err := at.rings(h); {
 		case err == nil, errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
 		default:
 			return inspect.ReasonOf(err)
@@ -476,7 +473,7 @@ func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 // which the copy was made in.
 func ownInode(h *inspect.Host) uint64 {
 	if h.Live {
-		if to, err := os.Readlink("/proc/self/ns/net"); err == nil {
+		if to, err := h.Elsewhere().Readlink("/proc/self/ns/net"); err == nil {
 			if n, ok := proc.InodeIn([]byte(to)); ok {
 				return n
 			}

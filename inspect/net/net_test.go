@@ -126,21 +126,17 @@ func TestSNMP6AsProcfs(t *testing.T) {
 
 func TestSockstatAsProcfs(t *testing.T) {
 	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("net/sockstat")), inspecttest.LiveFile(t, "/proc/net/sockstat")) {
-		want, err := inspecttest.Oracle(t, "net/sockstat", text).NetSockstat()
+		want, err := netfacts.SockstatOf(inspecttest.Oracle(t, "net/sockstat", text).NetSockstat())
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := netfacts.ParseSockstat([]byte(text))
-		if err != nil || got["sockets used"] != uint64(*want.Used) {
-			t.Fatalf("%v, %v", got, err)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v, -procfs +ours:\n%s", err, diff)
 		}
-		for _, p := range want.Protocols {
-			for word, n := range map[string]*int{"inuse": &p.InUse, "orphan": p.Orphan, "tw": p.TW, "alloc": p.Alloc, "mem": p.Mem, "memory": p.Memory} {
-				if have, ok := got[p.Protocol+" "+word]; ok != (n != nil) || ok && have != uint64(*n) {
-					t.Errorf("%s %s: %d %v", p.Protocol, word, have, ok)
-				}
-			}
-		}
+	}
+	if _, err := netfacts.SockstatOf(inspecttest.Oracle(t, "net/sockstat", "").NetSockstat()); !errors.Is(err, inspect.ErrMalformed) {
+		t.Errorf("an emptied file: %v", err)
 	}
 }
 

@@ -52,12 +52,12 @@ func hookPlace(name string) int {
 
 // netHooks asks nfnetlink for every function that is hooked, in the namespace that
 // the calling thread is in (net/netfilter/nfnetlink_hook.c).
-func netHooks(devs []string) (out []Hook, err error) {
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+func netHooks(h *inspect.Host, devs []string) (out []Hook, err error) {
+	c, err := h.Netlink(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = c.Close() }() // nothing was written
+	defer c.Close()
 	for _, f := range hookFamilies() {
 		on := []string{""}
 		if f.number == unix.NFPROTO_NETDEV {
@@ -103,7 +103,7 @@ const (
 	chainName    = 3  // NFNLA_CHAIN_NAME
 )
 
-func askHook(c *netlink.Conn, family uint8, number uint32, dev string) ([]netlink.Message, error) {
+func askHook(c *inspect.Netlink, family uint8, number uint32, dev string) ([]netlink.Message, error) {
 	attrs := netlink.NewAttributeEncoder()
 	attrs.ByteOrder = binary.BigEndian
 	attrs.Uint32(hookNumber, number)
@@ -118,7 +118,7 @@ func askHook(c *netlink.Conn, family uint8, number uint32, dev string) ([]netlin
 		Header: netlink.Header{Type: hookSubsys << 8, Flags: netlink.Request | netlink.Dump},
 		Data:   append([]byte{family, 0, 0, 0}, data...),
 	}
-	return c.Execute(ask)
+	return c.Ask(ask)
 }
 
 // parseHook reads one answer: struct nfgenmsg and attributes.

@@ -74,7 +74,9 @@ func parseSocket(kind *socketKind, line string) (s sockdiag.Socket, ok bool) {
 			put32(&s.Mem[sockdiag.Drops], f[8], 10) && put32(&s.Inode, f[9], 10) && tell(&s, sockdiag.Queues|sockdiag.Dropped)
 	case unix.AF_PACKET:
 		// sk RefCnt Type Proto Iface R Rmem User Inode
-		return s, len(f) >= 9 && put32(&s.Interface, f[4], 10) && put32(&s.RQueue, f[6], 10) && put32(&s.UID, f[7], 10) && put32(&s.Inode, f[8], 10)
+		return s, len(f) >= 9 && put32(
+			&s.Interface, f[4], 10,
+		) && put32(&s.RQueue, f[6], 10) && put32(&s.UID, f[7], 10) && put32(&s.Inode, f[8], 10)
 	}
 	return s, parseInet(&s, f)
 }
@@ -176,7 +178,11 @@ func parseUnix(s *sockdiag.Socket, line string, f []string) bool {
 
 // NetlinkFamily names a protocol of netlink (include/uapi/linux/netlink.h).
 func NetlinkFamily(n uint8) string {
-	names := []string{"ROUTE", "UNUSED", "USERSOCK", "FIREWALL", "SOCK_DIAG", "NFLOG", "XFRM", "SELINUX", "ISCSI", "AUDIT", "FIB_LOOKUP", "CONNECTOR", "NETFILTER", "IP6_FW", "DNRTMSG", "KOBJECT_UEVENT", "GENERIC", "", "SCSITRANSPORT", "ECRYPTFS", "RDMA", "CRYPTO", "SMC"}
+	names := []string{
+		"ROUTE", "UNUSED", "USERSOCK", "FIREWALL", "SOCK_DIAG", "NFLOG", "XFRM", "SELINUX", "ISCSI", "AUDIT",
+		"FIB_LOOKUP", "CONNECTOR", "NETFILTER", "IP6_FW", "DNRTMSG", "KOBJECT_UEVENT", "GENERIC", "", "SCSITRANSPORT",
+		"ECRYPTFS", "RDMA", "CRYPTO", "SMC",
+	}
 	if int(n) >= len(names) || names[n] == "" {
 		return strconv.Itoa(int(n))
 	}

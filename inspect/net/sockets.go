@@ -281,7 +281,8 @@ func (s *Sockets) same(later *sockdiag.Socket) (int32, bool) {
 		return 0, false
 	}
 	it := s.List.At(int(i))
-	return i, it.Cookie == 0 && it.Family == later.Family && it.Protocol == later.Protocol && it.LocalPort == later.LocalPort && it.LocalAddr == later.LocalAddr
+	return i, it.Cookie == 0 && it.Family == later.Family && it.Protocol == later.Protocol &&
+		it.LocalPort == later.LocalPort && it.LocalAddr == later.LocalAddr
 }
 
 // Kernel returns the kernel that was read.

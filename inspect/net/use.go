@@ -123,7 +123,10 @@ func (s *Sockets) Use() SocketUses {
 	}
 	order := SocketProtocols()
 	slices.SortFunc(out, func(a, b SocketUse) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Protocol), slices.Index(order, b.Protocol)), cmp.Compare(b.N, a.N), cmp.Compare(a.Of, b.Of))
+		return cmp.Or(
+			cmp.Compare(slices.Index(order, a.Protocol), slices.Index(order, b.Protocol)), cmp.Compare(b.N, a.N),
+			cmp.Compare(a.Of, b.Of),
+		)
 	})
 	return out
 }

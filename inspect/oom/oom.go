@@ -66,7 +66,7 @@ func (o *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	switch {
 	case s == inspect.PIDStat && !o.Known:
 		return inspect.Unread
-	case s >= inspect.PIDStat, s == inspect.KernelLog:
+	case s.Scope() == inspect.OfProcess, s == inspect.KernelLog:
 		return inspect.Present
 	}
 	return o.Mem.Missing(s)
@@ -334,7 +334,7 @@ type WhatIf struct {
 
 // Missing says why a source gave nothing.
 func (t *Task) Missing(s inspect.Source) inspect.Reason {
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return t.Row.Missing(s)
 	}
 	if s == inspect.CgroupMemory {

@@ -44,7 +44,10 @@ func boundsOf(h *inspect.Host, d *Detail) (out []Bound) {
 	out = append(out, hostMemory(h)...)
 	out = append(out, cpuBounds(h, d, mounts)...)
 	if h.CPUs > 0 {
-		out = append(out, Bound{Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Whose: "host", Source: inspect.ProcStat})
+		out = append(out, Bound{
+			Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Whose: "host",
+			Source: inspect.ProcStat,
+		})
 	}
 	out = append(out, userTasks(h, d)...)
 	out = append(out, pidBounds(h, d, mounts)...)
@@ -78,7 +81,10 @@ func hostMemory(h *inspect.Host) []Bound {
 	if !ok {
 		return nil
 	}
-	r := Bound{Resource: "memory", Step: "host", Where: "MemTotal", Unit: "bytes", Limit: float64(total), Bounded: true, Whose: "host", Source: inspect.Meminfo}
+	r := Bound{
+		Resource: "memory", Step: "host", Where: "MemTotal", Unit: "bytes", Limit: float64(total), Bounded: true,
+		Whose: "host", Source: inspect.Meminfo,
+	}
 	if left, ok := info["MemAvailable"]; ok {
 		r.Used, r.Known = float64(total-min(left, total)), true
 	}
@@ -97,7 +103,7 @@ func userTasks(h *inspect.Host, d *Detail) []Bound {
 		if r.Exempt = root || d.capable(capSysAdmin) || d.capable(capSysResource); r.Exempt || !r.Bounded {
 			continue // what is used of it is of no matter, and takes a file of each process
 		}
-		r.Used, r.Known = tasksOf(h, d), true
+		r.Used, r.Known = tasksOf(d), true
 		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside // this /proc shows only some of the host's
 	}
 	return out
@@ -128,7 +134,11 @@ func (d *Detail) statusBytes(name string) (float64, bool) {
 func (d *Detail) rlimit(name, resource, unit string, used float64, known bool) []Bound {
 	for _, l := range d.Limits {
 		if l.Name == name {
-			return []Bound{{Resource: resource, Step: "rlimit", Where: name, Unit: unit, Limit: float64(l.Soft), Bounded: l.Soft != inspect.Unset, Used: used, Whose: "process", Known: known, Source: inspect.PIDLimits}}
+			return []Bound{{
+				Resource: resource, Step: "rlimit", Where: name, Unit: unit, Limit: float64(l.Soft),
+				Bounded: l.Soft != inspect.Unset, Used: used, Whose: "process", Known: known,
+				Source: inspect.PIDLimits,
+			}}
 		}
 	}
 	return nil
@@ -136,7 +146,7 @@ func (d *Detail) rlimit(name, resource, unit string, used float64, known bool) [
 
 // tasksOf counts the threads of the process's real user, as RLIMIT_NPROC does over
 // the whole host: those that this /proc shows.
-func tasksOf(h *inspect.Host, d *Detail) (n float64) {
+func tasksOf(d *Detail) (n float64) {
 	all := d.Row.Host.All
 	rows := make([]int32, len(all.Rows))
 	for i := range rows {
@@ -184,7 +194,10 @@ func climb(h *inspect.Host, d *Detail, mounts []inspect.Mount, f boundFiles) (ou
 	for {
 		t, rel := cgroup.Under(h, dir)
 		if limit, bounded, ok := parse(t, rel); ok && (bounded || f.unlimited) {
-			r := Bound{Resource: f.resource, Step: f.step, Where: at, Unit: f.unit, Limit: limit, Bounded: bounded, Whose: "cgroup", Source: f.source}
+			r := Bound{
+				Resource: f.resource, Step: f.step, Where: at, Unit: f.unit, Limit: limit, Bounded: bounded,
+				Whose: "cgroup", Source: f.source,
+			}
 			if n, err := t.Number(path.Join(rel, use)); use != "" && err == nil {
 				r.Used, r.Known = float64(n), true
 			}
@@ -226,7 +239,8 @@ func memoryBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
 	high.step, high.v1, high.v2, high.unlimited = "high", "", "memory.high", false
 	out = append(out, climb(h, d, mounts, high)...)
 	both := f
-	both.resource, both.v1, both.v2, both.use1, both.unlimited = "memory and swap", "memory.memsw.limit_in_bytes", "", "memory.memsw.usage_in_bytes", false
+	both.resource, both.unlimited = "memory and swap", false
+	both.v1, both.v2, both.use1 = "memory.memsw.limit_in_bytes", "", "memory.memsw.usage_in_bytes"
 	out = append(out, climb(h, d, mounts, both)...)
 	swap := f
 	swap.resource, swap.v1, swap.v2, swap.use2, swap.unlimited = "swap", "", "memory.swap.max", "memory.swap.current", false
@@ -234,7 +248,10 @@ func memoryBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
 }
 
 func pidBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
-	return climb(h, d, mounts, boundFiles{controller: "pids", v1: "pids.max", v2: "pids.max", use1: "pids.current", use2: "pids.current", source: inspect.CgroupPids, resource: "tasks", step: "cgroup", unlimited: true})
+	return climb(h, d, mounts, boundFiles{
+		controller: "pids", v1: "pids.max", v2: "pids.max", use1: "pids.current", use2: "pids.current",
+		source: inspect.CgroupPids, resource: "tasks", step: "cgroup", unlimited: true,
+	})
 }
 
 // cpuBounds reads how many CPUs' worth of time cgroups may have.
@@ -250,10 +267,16 @@ func hostTasks(h *inspect.Host, d *Detail) (out []Bound) {
 	var l Snapshot
 	_ = h.Proc.Single("loadavg", l.ParseLoadavg)
 	if n, ok := bound(h, inspect.KernelThreadsMax); ok {
-		out = append(out, Bound{Resource: "tasks", Step: "sysctl", Where: "kernel.threads-max", Limit: n, Bounded: true, Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: inspect.KernelThreadsMax})
+		out = append(out, Bound{
+			Resource: "tasks", Step: "sysctl", Where: "kernel.threads-max", Limit: n, Bounded: true,
+			Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: inspect.KernelThreadsMax,
+		})
 	}
 	own := d.Row.Host.OwnPIDMax()
-	r := Bound{Resource: "tasks", Step: "sysctl", Where: "kernel.pid_max", Bounded: true, Used: float64(l.Tasks), Whose: "host", Known: l.Tasks > 0, Source: inspect.KernelPIDMax}
+	r := Bound{
+		Resource: "tasks", Step: "sysctl", Where: "kernel.pid_max", Bounded: true, Used: float64(l.Tasks),
+		Whose: "host", Known: l.Tasks > 0, Source: inspect.KernelPIDMax,
+	}
 	if own {
 		r.Step, r.Whose, r.Used, r.Known, r.AtLeast = "namespace", "namespace", float64(d.Row.Host.All.Tasks()), true, d.Row.Host.Hidden
 	}
@@ -298,7 +321,10 @@ func (ps *Processes) Tasks() (n int64) {
 func hostFiles(h *inspect.Host, d *Detail) (out []Bound) {
 	t, rel := h.At(inspect.FSNrOpen)
 	if n, err := t.Number(rel); err == nil {
-		out = append(out, Bound{Resource: "open files", Step: "sysctl", Where: "fs.nr_open", Limit: float64(n), Bounded: true, Used: float64(d.Row.P.FDs), Whose: "process", Known: d.Row.P.FDs >= 0, Source: inspect.FSNrOpen})
+		out = append(out, Bound{
+			Resource: "open files", Step: "sysctl", Where: "fs.nr_open", Limit: float64(n), Bounded: true,
+			Used: float64(d.Row.P.FDs), Whose: "process", Known: d.Row.P.FDs >= 0, Source: inspect.FSNrOpen,
+		})
 	}
 	_ = h.Proc.Single("sys/fs/file-nr", func(b []byte) error {
 		used, rest := inspect.CutField(inspect.TrimNewline(b))
@@ -306,7 +332,11 @@ func hostFiles(h *inspect.Host, d *Detail) (out []Bound) {
 		n, ok1 := inspect.ParseUint(used)
 		all, ok2 := inspect.ParseUint(most)
 		if ok1 && ok2 {
-			out = append(out, Bound{Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62, Used: float64(n), Whose: "host", Known: true, Exempt: d.capable(capSysAdmin), Source: inspect.FSFileNr}) // alloc_empty_file in fs/file_table.c
+			out = append(out, Bound{
+				Resource: "open files", Step: "host", Where: "fs.file-max", Limit: float64(all), Bounded: all < 1<<62,
+				Used: float64(n), Whose: "host", Known: true, Exempt: d.capable(capSysAdmin),
+				Source: inspect.FSFileNr,
+			}) // alloc_empty_file in fs/file_table.c
 		}
 		return nil
 	})

@@ -3,7 +3,6 @@ package proc
 import (
 	"unsafe"
 
-	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -36,14 +35,14 @@ type Delays struct {
 // what a CPU was waited for in any case, and the rest where kernel.task_delayacct
 // is on.
 func delays(h *inspect.Host, d *Detail) (out Delays, why inspect.Reason) {
-	if !h.Live || h.Self() != int32(unix.Getpid()) {
+	if !h.SameProcesses() {
 		return out, inspect.Inapplicable // the numbers there mean other processes, or another kernel's
 	}
 	on, err := h.Proc.Number("sys/kernel/task_delayacct")
 	if err == nil && on == 0 {
 		return out, inspect.Disabled
 	}
-	b, err := taskstats(uint32(d.Row.P.PID), d.Row.P.TGID == 0)
+	b, err := taskstats(h, uint32(d.Row.P.PID), d.Row.P.TGID == 0)
 	if err != nil {
 		return out, h.PidReason(d.Row.P.Dir(), err)
 	}
@@ -51,16 +50,7 @@ func delays(h *inspect.Host, d *Detail) (out Delays, why inspect.Reason) {
 }
 
 // taskstats asks for a process's statistics, or a thread's, by generic netlink.
-func taskstats(id uint32, process bool) ([]byte, error) {
-	c, err := genetlink.Dial(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = c.Close() }() // nothing was written
-	family, err := c.GetFamily("TASKSTATS")
-	if err != nil {
-		return nil, err
-	}
+func taskstats(h *inspect.Host, id uint32, process bool) ([]byte, error) {
 	ask := netlink.NewAttributeEncoder()
 	if process {
 		ask.Uint32(unix.TASKSTATS_CMD_ATTR_TGID, id)
@@ -71,7 +61,7 @@ func taskstats(id uint32, process bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answers, err := c.Execute(genetlink.Message{Header: genetlink.Header{Command: unix.TASKSTATS_CMD_GET, Version: 1}, Data: data}, family.ID, netlink.Request)
+	answers, err := h.GenericNetlink("TASKSTATS", unix.TASKSTATS_CMD_GET, data)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ type Limit struct {
 
 // Missing says why a source gave nothing.
 func (d *Detail) Missing(s inspect.Source) inspect.Reason {
-	if s < inspect.PIDStat {
+	if s.Scope() != inspect.OfProcess {
 		return inspect.Present // of the host: what is not there has no rung
 	}
 	return d.got[s]
@@ -143,13 +143,16 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 	for s := range d.got {
 		d.got[s] = inspect.Unread
 	}
-	row := inspect.Of(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.PIDCmdline, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits, inspect.PIDIO)
+	row := inspect.Of(
+		inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.PIDCmdline,
+		inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits, inspect.PIDIO,
+	)
 	if len(rows.Fill([]int32{i}, row)) == 0 {
 		return nil, inspect.NoProcess(pid)
 	}
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		if row.Has(s) {
-			d.got[s] = d.Row.P.Got[s-inspect.PIDStat]
+			d.got[s] = d.Row.P.Why(s)
 		}
 	}
 	d.Born = h.Born(d.Row.P.Start)
@@ -179,9 +182,9 @@ func readDetail(h *inspect.Host, d *Detail, want inspect.Sources) {
 	p := d.Row.P
 	dir, late := p.Dir(), p.late
 	via := (&Reader{Host: h}).via(p).Dir()
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		from := dir
-		if goesFirst(s) {
+		if s.GoesWithMainThread() {
 			from = via
 		}
 		read := detailReader(h, d, from, s)
@@ -218,7 +221,7 @@ func readDetail(h *inspect.Host, d *Detail, want inspect.Sources) {
 // or it is a zombie now.
 func ended(h *inspect.Host, d *Detail) {
 	p := d.Row.P
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		d.Ended = d.Ended || d.got[s] == inspect.Vanished
 	}
 	if d.Ended || p.Zombie() || p.State == 'X' {
@@ -232,7 +235,7 @@ func ended(h *inspect.Host, d *Detail) {
 	case why == inspect.Present && now.Zombie():
 		d.Ended = true
 		p.ExitCode = now.ExitCode
-		for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+		for _, s := range inspect.ProcessSources() {
 			if now.Lacks(s) && d.got[s] == inspect.Unsupported {
 				d.got[s] = inspect.Inapplicable
 			}
@@ -256,9 +259,9 @@ func detailReader(h *inspect.Host, d *Detail, dir string, s inspect.Source) func
 	case inspect.PIDLimits:
 		return file("/limits", d.ParseLimits)
 	case inspect.PIDIO:
-		return file("/io", func(b []byte) (err error) { d.IO, err = inspect.ParseCounters(b, 8); return err })
+		return func() (err error) { d.IO, err = readIO(h, d.Row.P, dir); return err }
 	case inspect.PIDCgroup:
-		return file("/cgroup", d.ParseCgroup)
+		return func() error { return readCgroups(h, d, dir) }
 	case inspect.PIDStack:
 		return file("/stack", d.parseStack)
 	case inspect.PIDLabel:
@@ -319,6 +322,8 @@ func (d *Detail) File(fd int32) string {
 	return ""
 }
 
+// ParseStatus takes the lines of /proc/PID/status by their names. A file without any is
+// ErrMalformed.
 func (d *Detail) ParseStatus(b []byte) error {
 	d.Status = map[string]string{}
 	for len(b) > 0 {
@@ -367,14 +372,6 @@ func (d *Detail) ParseLimits(b []byte) error {
 		return inspect.ErrMalformed
 	}
 	return nil
-}
-
-func (d *Detail) ParseCgroup(b []byte) error {
-	list, err := cgroup.ParseCgroups(b)
-	for _, m := range list {
-		d.Cgroups = append(d.Cgroups, m.Membership())
-	}
-	return err
 }
 
 // parseStack reads lines of "[<0>] do_wait+0x5e/0xe0".

@@ -3,32 +3,15 @@ package proc
 import (
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 )
 
 // What an ended task no longer has, and where its process still has it.
 
-// Lacks tells whether p has ended, and a source is of what it let go of then: its
-// memory, its files, its namespaces (kernel/exit.c, do_exit).
+// Lacks tells whether p has no such source: it has ended, and let go of its memory, its
+// files, its namespaces, or it is a kernel thread.
 func (p *Process) Lacks(s inspect.Source) bool {
-	switch s {
-	case inspect.PIDExe:
-		return p.Zombie() || p.Kthread()
-	case inspect.PIDCmdline, inspect.PIDCwd, inspect.PIDRoot, inspect.PIDFd, inspect.PIDNs, inspect.PIDMaps, inspect.PIDSmapsRollup, inspect.PIDSyscall, inspect.PIDWchan, inspect.PIDStack:
-		return p.Zombie()
-	}
-	return false
-}
-
-// goesFirst tells whether a source goes with the main thread though others go on.
-func goesFirst(s inspect.Source) bool {
-	switch s {
-	case inspect.PIDExe, inspect.PIDCwd, inspect.PIDRoot, inspect.PIDCmdline, inspect.PIDFd, inspect.PIDNs, inspect.PIDCgroup, inspect.PIDMaps, inspect.PIDSmapsRollup:
-		return true
-	}
-	return false
+	return s.EndsWithProcess() && p.Zombie() || s.NotOfKthreads() && p.Kthread()
 }
 
 // via returns the task whose files tell what goes with the main thread: a process
@@ -84,7 +67,7 @@ func (ps *Processes) hidden() bool {
 	r := Reader{Host: h}
 	for i := range ps.Rows {
 		p := &ps.Rows[i]
-		if _, ok := ps.Row(p.PPID); ok || p.PPID == 0 || p.Got[0] != inspect.Present {
+		if _, ok := ps.Row(p.PPID); ok || p.PPID == 0 || p.Why(inspect.PIDStat) != inspect.Present {
 			continue
 		}
 		if _, err := h.Proc.Names(strconv.Itoa(int(p.PPID))); err == nil || inspect.ReasonOf(err) != inspect.Unsupported {
@@ -102,11 +85,10 @@ func (ps *Processes) hidden() bool {
 // parent's memory, as a child of vfork does until it calls exec: kcmp(2) tells. One
 // that was forked has a copy.
 func borrowed(h *inspect.Host, d *Detail) bool {
-	const forkNoExec, kcmpVM = 0x40, 1 // include/linux/sched.h, include/uapi/linux/kcmp.h
+	const forkNoExec = 0x40 // include/linux/sched.h, PF_FORKNOEXEC
 	p := d.Row.P
 	if p.Flags&forkNoExec == 0 || p.Kthread() || p.TGID != 0 || len(d.Ancestors) == 0 || !h.SameProcesses() {
 		return false
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(p.PID), uintptr(d.Ancestors[0].PID), kcmpVM, 0, 0, 0)
-	return errno == 0 && n == 0
+	return h.SameIn(inspect.SharedMemory, p.PID, d.Ancestors[0].PID)
 }

@@ -49,3 +49,14 @@ func ParseAutogroup(b []byte) (id int32, nice int8, err error) {
 	err = p.parseAutogroup(b)
 	return p.Autogroup, p.AutogroupNice, err
 }
+
+// What procfs reads of one process, and what we read.
+var (
+	TaskOf           = taskOf
+	IOOf             = ioOf
+	ReadIO           = readIO
+	SmapsOf          = smapsOf
+	SumSmaps         = sumSmaps
+	NamespacesOf     = namespacesOf
+	NamespaceNumbers = namespaceNumbers
+)

@@ -2,11 +2,9 @@ package proc
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io/fs"
 	"strconv"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +39,7 @@ type OnDisk struct {
 	Regular    bool
 }
 
+// OnDiskOf takes from stat what is told of a file.
 func OnDiskOf(st *unix.Stat_t) OnDisk {
 	const block = 512 // stat(2): st_blocks counts these
 	return OnDisk{Wide(st.Dev), st.Ino, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0)) * block, st.Mode&unix.S_IFMT == unix.S_IFREG}
@@ -62,7 +61,7 @@ func ScanFDs(h *inspect.Host, ps *Processes, match func(row int, fd int32, link 
 		w := pool.Get().(*fdWalker)
 		defer pool.Put(w)
 		if same {
-			ps.Rows[i].askLimit()
+			ps.Rows[i].askLimit(h)
 		}
 		w.below = ps.Rows[i].MaxFDs
 		s.Counts[i].Reason = w.count(&ps.Rows[i], &s.Counts[i], func(fd int32, link []byte, k FileKind) {
@@ -88,11 +87,14 @@ func newFDWalker(h *inspect.Host) *fdWalker {
 	return &fdWalker{h: h, dir: make([]byte, 32<<10), link: make([]byte, 4096), info: make([]byte, 0, 16<<10)}
 }
 
-// askLimit asks prlimit(2) for the limits of open files, a hundredth of what the
-// reading of /proc/PID/limits takes; of other users' processes it may not be asked.
-func (p *Process) askLimit() {
-	var l unix.Rlimit
-	if p.Got[inspect.PIDLimits-inspect.PIDStat] != inspect.Unread || unix.Prlimit(int(p.PID), unix.RLIMIT_NOFILE, nil, &l) != nil {
+// askLimit asks the kernel for the limits of open files, where /proc/PID/limits was
+// not read.
+func (p *Process) askLimit(h *inspect.Host) {
+	if p.Why(inspect.PIDLimits) != inspect.Unread {
+		return
+	}
+	l, err := h.OpenFilesLimit(p.PID)
+	if err != nil {
 		return
 	}
 	bound := func(n uint64) inspect.Num {
@@ -101,59 +103,30 @@ func (p *Process) askLimit() {
 		}
 		return inspect.Num(n)
 	}
-	p.MaxFDs, p.MaxFDsHard, p.Got[inspect.PIDLimits-inspect.PIDStat] = bound(l.Cur), bound(l.Max), inspect.Present
+	p.MaxFDs, p.MaxFDsHard = bound(l.Cur), bound(l.Max)
+	p.note(inspect.PIDLimits, inspect.Present)
 }
 
 // count looks at the descriptors of one process: one system call for each, and a
 // few more for those that want a closer look.
 func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte, k FileKind)) inspect.Reason {
-	rel := p.Dir() + "/fd"
-	dir, err := unix.Openat(w.h.Proc.Fd, rel, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := w.h.Proc.Open(p.Dir() + "/fd")
 	if err != nil {
-		return w.h.PidReason(p.Dir(), &fs.PathError{Op: "list", Path: rel, Err: err})
+		return w.h.PidReason(p.Dir(), err)
 	}
 	if c.Below = 0; w.below == inspect.Unset {
 		c.Below = int(inspect.Unset)
 	}
-	defer unix.Close(dir)
-	for {
-		n, err := unix.ReadDirent(dir, w.dir)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return inspect.ReasonOfPID(&fs.PathError{Op: "list", Path: rel, Err: err})
-		case n <= 0:
-			return inspect.Present
+	defer dir.Close()
+	return inspect.ReasonOfPID(dir.Each(w.dir, func(name []byte) {
+		if fd, ok := inspect.ParseUint(name); ok && fd <= 1<<30 {
+			w.one(p, &dir, name, int32(fd), c, see)
 		}
-		EachName(w.dir[:n], func(name []byte) {
-			fd, ok := inspect.ParseUint(name)
-			if !ok || fd > 1<<30 {
-				return
-			}
-			w.one(p, dir, name, int32(fd), c, see)
-		})
-	}
+	}))
 }
 
-// EachName hands on the names in what getdents64 gave.
-func EachName(b []byte, do func(name []byte)) {
-	const lengthAt, nameAt = 16, 19 // struct linux_dirent64
-	for len(b) > nameAt {
-		n := int(binary.NativeEndian.Uint16(b[lengthAt:]))
-		if n <= nameAt || n > len(b) {
-			return
-		}
-		name := b[nameAt:n]
-		if i := bytes.IndexByte(name, 0); i >= 0 { // the kernel ends each with one
-			do(name[:i])
-		}
-		b = b[n:]
-	}
-}
-
-func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {
-	n, errno := Readlink(dir, name, w.link)
+func (w *fdWalker) one(p *Process, dir *inspect.Dir, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {
+	n, errno := dir.Readlink(name, w.link)
 	switch {
 	case errno == unix.EACCES || errno == unix.EPERM:
 		c.Hidden++
@@ -183,17 +156,6 @@ func (w *fdWalker) one(p *Process, dir int, name []byte, fd int32, c *FDCount, s
 func (c *FDCount) add(fd int32, limit inspect.Num) {
 	if c.Total++; inspect.Num(fd) < limit {
 		c.Below++
-	}
-}
-
-// Readlink is readlinkat without the two copies that unix.Readlinkat makes of a
-// name: name must be followed by a zero byte, as it is in what getdents64 gives.
-func Readlink(dir int, name, to []byte) (int, unix.Errno) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(unsafe.SliceData(name))), uintptr(unsafe.Pointer(unsafe.SliceData(to))), uintptr(len(to)), 0, 0)
-		if errno != unix.EINTR {
-			return int(n), errno
-		}
 	}
 }
 

@@ -39,7 +39,8 @@ const (
 
 // kindNames are the kinds as JSON spells them.
 var kindNames = [nKinds]string{
-	"path", "file", "directory", "device", "chardev", "blockdev", "pipe", "fifo", "socket", "eventfd", "epoll", "timerfd", "signalfd", "inotify", "fanotify",
+	"path", "file", "directory", "device", "chardev", "blockdev", "pipe", "fifo",
+	"socket", "eventfd", "epoll", "timerfd", "signalfd", "inotify", "fanotify",
 	"pidfd", "io_uring", "userfaultfd", "bpf", "memfd", "perf_event", "dmabuf", "namespace", "mqueue", "secretmem", "other",
 }
 
@@ -61,8 +62,10 @@ var anonKinds = [...]struct {
 	name string
 	kind FileKind
 }{
-	{"eventpoll", KindEpoll}, {"eventfd", KindEventfd}, {"timerfd", KindTimerfd}, {"signalfd", KindSignalfd}, {"inotify", KindInotify}, {"fanotify", KindFanotify},
-	{"pidfd", KindPidfd}, {"io_uring", KindIOUring}, {"userfaultfd", KindUserfaultfd}, {"bpf-map", KindBPF}, {"bpf-prog", KindBPF}, {"bpf_link", KindBPF}, {"bpf_iter", KindBPF}, {"btf", KindBPF},
+	{"eventpoll", KindEpoll}, {"eventfd", KindEventfd}, {"timerfd", KindTimerfd},
+	{"signalfd", KindSignalfd}, {"inotify", KindInotify}, {"fanotify", KindFanotify},
+	{"pidfd", KindPidfd}, {"io_uring", KindIOUring}, {"userfaultfd", KindUserfaultfd},
+	{"bpf-map", KindBPF}, {"bpf-prog", KindBPF}, {"bpf_link", KindBPF}, {"bpf_iter", KindBPF}, {"btf", KindBPF},
 	{"perf_event", KindPerf}, {"dmabuf", KindDMABuf}, {"sync_file", KindDMABuf},
 }
 

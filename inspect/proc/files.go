@@ -2,10 +2,7 @@ package proc
 
 import (
 	"bytes"
-	"io/fs"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
 )
@@ -76,9 +73,9 @@ func (p *Process) parseIO(b []byte) error {
 // counted.
 func (r *Reader) descriptors(p *Process) error {
 	rel := r.via(p).Dir() + "/fd"
-	var st unix.Stat_t
-	if err := unix.Fstatat(r.Host.Proc.Fd, rel, &st, 0); err != nil {
-		return &fs.PathError{Op: "stat", Path: r.Host.Proc.Root + "/" + rel, Err: err}
+	st, err := r.Host.Proc.Stat(rel)
+	if err != nil {
+		return err
 	}
 	if r.Host.Live && st.Size > 0 && r.Host.Kernel.AtLeast(6, 2) {
 		p.FDs = inspect.Num(st.Size)
@@ -100,16 +97,8 @@ func (r *Reader) is32(p *Process) bool {
 	if p.StackStart >= 1<<32 {
 		return false
 	}
-	rel := p.Dir() + "/exe"
-	head, err := inspect.Patiently(r.Host.Proc.Wait, "read", r.Host.Proc.Root+"/"+rel, func() (head [5]byte, err error) {
-		fd, err := inspect.Openat(r.Host.Proc.Fd, rel)
-		if err != nil {
-			return head, err
-		}
-		defer unix.Close(fd)
-		_, err = unix.Pread(fd, head[:], 0)
-		return head, err
-	})
+	var head [5]byte
+	_, err := r.Host.Proc.Head(p.Dir()+"/exe", head[:])
 	const class, is32 = 4, 1 // elf(5): EI_CLASS, ELFCLASS32
 	return err == nil && string(head[:class]) == "\x7fELF" && head[class] == is32
 }

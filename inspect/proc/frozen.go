@@ -18,6 +18,7 @@ func (ps *Processes) Freeze(rows []int32) {
 	}
 }
 
+// FreezeRow does the same for one process.
 func (ps *Processes) FreezeRow(p *Process) {
 	if p.Kthread() || !p.maybeFrozen(ps.Host.Host.Kernel) {
 		return
@@ -36,7 +37,7 @@ func (p *Process) maybeFrozen(on inspect.Version) bool {
 	case 'R':
 		return on.AtLeast(6, 1) && on.Before(inspect.Version{Major: 6, Minor: 13, Patch: 0})
 	case 'S':
-		if p.Got[inspect.PIDWchan-inspect.PIDStat] == inspect.Unread {
+		if p.Why(inspect.PIDWchan) == inspect.Unread {
 			return false // nobody wants to know what it does
 		}
 		return p.Wchan == "" || p.Wchan == "0" || p.Wchan == "get_signal" || strings.Contains(p.Wchan, "freezer")
@@ -50,9 +51,8 @@ func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
 	if ps.Host.mounts == nil {
 		ps.Host.mounts, _ = cgroup.Mounts(h) // without them nothing is found
 	}
-	var d Detail
-	err := h.Proc.With(p.Dir()+"/cgroup", d.ParseCgroup)
-	return d.Cgroups, err == nil
+	list, err := cgroup.MembershipsOf(h, p.Dir())
+	return list, err == nil
 }
 
 // heldFrozen tells whether the freezer of either version holds the tasks of a cgroup.

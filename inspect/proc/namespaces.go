@@ -1,9 +1,12 @@
 package proc
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 
 	"kwhy/inspect"
 )
@@ -23,17 +26,16 @@ type Namespace struct {
 func (n *Namespace) ForChildren() bool { return strings.HasSuffix(n.Name, "_for_children") }
 
 func readNamespaces(h *inspect.Host, d *Detail, dir string) error {
-	names, err := h.Proc.Names(dir + "/ns")
+	inodes, err := oneByProcfs(
+		h, d.Row.P, dir, inspect.PIDNs, namespacesOf,
+		func() (map[string]uint64, error) { return namespaceNumbers(h, dir) },
+	)
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
 	self := strconv.Itoa(int(d.Row.Host.Self))
-	for _, name := range names {
-		inode, err := h.Namespace(dir, name)
-		if err != nil {
-			return err
-		}
+	for _, name := range slices.Sorted(maps.Keys(inodes)) {
+		inode := inodes[name]
 		n := Namespace{Name: name, Inode: inode, With: inspect.Unset}
 		if n.Init, err = h.Namespace("1", name); err != nil && d.Row.Host.Whole {
 			n.Init = inspect.FirstNamespace(name, inode) // PID 1's is not to be seen: the host's stays where the kernel began
@@ -46,6 +48,34 @@ func readNamespaces(h *inspect.Host, d *Detail, dir string) error {
 	}
 	namesakes(h, d)
 	return nil
+}
+
+// namespaceNumbers reads the links of a task's namespaces.
+func namespaceNumbers(h *inspect.Host, dir string) (map[string]uint64, error) {
+	names, err := h.Proc.Names(dir + "/ns")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]uint64{}
+	for _, name := range names {
+		if out[name], err = h.Namespace(dir, name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// namespacesOf takes them as procfs reads them.
+func namespacesOf(p procfs.Proc) (map[string]uint64, error) {
+	list, err := p.Namespaces()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]uint64{}
+	for name, n := range list {
+		out[name] = uint64(n.Inode)
+	}
+	return out, nil
 }
 
 const (

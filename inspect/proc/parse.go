@@ -207,12 +207,8 @@ func (p *Process) parseCgroup(b []byte) error {
 		list = slices.DeleteFunc(list, func(m cgroup.Line) bool { return m.Hierarchy != 0 })
 	}
 	_, p.Cgroup = cgroup.MemoryHierarchy(list)
-	members := make([]cgroup.Membership, 0, len(list))
-	for _, m := range list {
-		members = append(members, m.Membership())
-	}
 	var version int
-	version, p.CPUCgroup = cgroup.ControllerPath(members, "cpu")
+	version, p.CPUCgroup = cgroup.ControllerPath(cgroup.Memberships(list), "cpu")
 	p.CPUCgroupVersion = int8(version)
 	if p.CPUCgroup == p.Cgroup {
 		p.CPUCgroup = p.Cgroup // one text for both

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
+	"github.com/prometheus/procfs"
 
 	"kwhy/inspect"
 )
@@ -57,34 +58,47 @@ type Reader struct {
 // that every process has, there is no process, unless stat was read: then only
 // the file is missing.
 func (r *Reader) Fill(p *Process, want inspect.Sources) {
-	for s := inspect.PIDStat; s < inspect.NumSources && !p.Gone; s++ {
-		if !want.Has(s) || p.Got[s-inspect.PIDStat] != inspect.Unread {
-			continue
+	for _, s := range inspect.ProcessSources() {
+		if p.Gone {
+			return
 		}
-		if p.late && s.MayHang() {
-			p.Got[s-inspect.PIDStat] = inspect.TimedOut // what holds one of its files holds the next
-			continue
+		if want.Has(s) && p.Why(s) == inspect.Unread {
+			r.note(p, s)
 		}
-		if p.Lacks(s) {
-			p.Got[s-inspect.PIDStat] = inspect.Inapplicable
-			continue
-		}
-		why := r.One(p, s)
-		p.late = p.late || why == inspect.TimedOut
-		if why == inspect.Vanished && s > inspect.PIDOomScore && r.there(p) {
-			why = inspect.Unsupported // the process is there, the file is not
-		}
-		p.Got[s-inspect.PIDStat] = why
-		p.Gone = why == inspect.Vanished && s <= inspect.PIDOomScore && (p.Got[0] == inspect.Vanished || p.Got[0] == inspect.Unread)
+	}
+}
+
+// note reads a source, unless it is known beforehand that it gives nothing, and notes
+// what became of it.
+func (r *Reader) note(p *Process, s inspect.Source) {
+	switch {
+	case p.late && s.MayHang():
+		p.note(s, inspect.TimedOut) // what holds one of its files holds the next
+		return
+	case p.Lacks(s):
+		p.note(s, inspect.Inapplicable)
+		return
+	}
+	why := r.One(p, s)
+	p.late = p.late || why == inspect.TimedOut
+	if why == inspect.Vanished && !s.OfEveryProcess() && r.there(p) {
+		why = inspect.Unsupported // the process is there, the file is not
+	}
+	p.note(s, why)
+	if why == inspect.Vanished && s.OfEveryProcess() {
+		first := p.Why(inspect.PIDStat)
+		p.Gone = first == inspect.Vanished || first == inspect.Unread
 	}
 }
 
 // there tells whether the process still is.
 func (r *Reader) there(p *Process) bool {
-	var st unix.Stat_t
-	return unix.Fstatat(r.Host.Proc.Fd, p.Dir(), &st, 0) == nil
+	_, err := r.Host.Proc.Stat(p.Dir())
+	return err == nil
 }
 
+// One reads one source into p, whether or not p has it already, and says what became of
+// it. A source that rows don't have is Unread.
 func (r *Reader) One(p *Process, s inspect.Source) inspect.Reason {
 	var err error
 	switch s {
@@ -143,8 +157,11 @@ func (p *Process) appendDir(b []byte) []byte {
 	return strconv.AppendInt(b, int64(p.PID), 10)
 }
 
+// Dir is where the files of p are, below /proc: "12", or of a thread "12/task/13".
 func (p *Process) Dir() string { return string(p.appendDir(nil)) }
 
+// File reads one of p's files, by its name with a slash before it, and has it parsed. The
+// bytes are the reader's.
 func (r *Reader) File(p *Process, name string, end inspect.Ending, parse func([]byte) error) (err error) {
 	r.path = append(p.appendDir(r.path[:0]), name...)
 	rel := string(r.path)
@@ -177,7 +194,50 @@ func Rollup(h *inspect.Host, pid int32) (out inspect.Counters, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return out, err
 	}
-	proc, err := h.Fs.Proc(int(pid))
+	return inspect.ByProcfs(h, inspect.PIDSmapsRollup, func(fs procfs.FS) (inspect.Counters, error) { return smapsOf(fs, pid) },
+		func() (out inspect.Counters, err error) {
+			err = h.Proc.With(dir+"/smaps", func(b []byte) error {
+				out, err = sumSmaps(b)
+				return err
+			})
+			return out, err
+		})
+}
+
+// sums are the lines of smaps that can be added up.
+func sums() []string {
+	return []string{
+		"Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous",
+		"Swap", "SwapPss",
+	}
+}
+
+// sumSmaps adds up smaps, in bytes. A process without mappings has nothing in it.
+func sumSmaps(b []byte) (inspect.Counters, error) {
+	out := inspect.Counters{}
+	for _, name := range sums() {
+		out[name] = 0
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = inspect.CutLine(b)
+		name, rest, _ := bytes.Cut(line, []byte(":"))
+		if _, ok := out[string(name)]; !ok {
+			continue
+		}
+		number, unit := inspect.CutField(rest)
+		n, ok := inspect.ParseUint(number)
+		if !ok || n > 1<<53 || string(unit) != "kB" {
+			return nil, inspect.ErrMalformed
+		}
+		out[string(name)] += n << 10
+	}
+	return out, nil
+}
+
+// smapsOf takes the sums as procfs makes them.
+func smapsOf(fs procfs.FS, pid int32) (inspect.Counters, error) {
+	proc, err := fs.Proc(int(pid))
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
 )
@@ -68,7 +66,7 @@ type doingKey struct {
 
 // Missing says why a source gave nothing.
 func (s *Sample) Missing(src inspect.Source) inspect.Reason {
-	if src < inspect.PIDStat {
+	if src.Scope() != inspect.OfProcess {
 		return inspect.Present
 	}
 	return s.got[src]
@@ -142,7 +140,7 @@ type sampler struct {
 }
 
 func (s *sampler) run(ctx context.Context) {
-	begin, cost := time.Now(), ownCPU()
+	begin, cost := time.Now(), inspect.OwnCPU()
 	clocks, why := s.clocks()
 	for s.out.Took < s.how.For && ctx.Err() == nil {
 		at := time.Now()
@@ -160,7 +158,7 @@ func (s *sampler) run(ctx context.Context) {
 		}
 		s.out.Took = time.Since(begin)
 	}
-	s.out.Took, s.out.Cost = time.Since(begin), ownCPU()-cost
+	s.out.Took, s.out.Cost = time.Since(begin), inspect.OwnCPU()-cost
 	s.out.Clocks = why
 	if now, why := s.clocks(); why == inspect.Present && s.out.Clocks == inspect.Present {
 		s.elapsed(clocks, now)
@@ -183,15 +181,6 @@ func (s *sampler) elapsed(was, now map[string]clock) {
 			s.out.Lost++
 		}
 	}
-}
-
-// ownCPU is the CPU time that kwhy has used.
-func ownCPU() time.Duration {
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // clocks reads the clocks of the threads; the reason says why there are none.
@@ -248,7 +237,9 @@ func (s *sampler) round() bool {
 func (s *sampler) look(p *Process) {
 	if p.State != 'R' && p.State != 'Z' && p.State != 'X' {
 		s.note(inspect.PIDWchan, s.reader.One(p, inspect.PIDWchan))
-		if err := s.reader.File(p, "/syscall", inspect.UntilShort, p.parseSyscall); s.note(inspect.PIDSyscall, inspect.ReasonOfPID(err)) != inspect.Present {
+		if err := s.reader.File(
+			p, "/syscall", inspect.UntilShort, p.parseSyscall,
+		); s.note(inspect.PIDSyscall, inspect.ReasonOfPID(err)) != inspect.Present {
 			p.Call = Syscall{Number: NoCall}
 		}
 	}
@@ -313,7 +304,10 @@ func (s *sampler) finish() *Sample {
 		s.out.Doings = append(s.out.Doings, *d)
 	}
 	slices.SortFunc(s.out.Doings, func(a, b Doing) int {
-		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.State, b.State), cmp.Compare(a.Wchan, b.Wchan), cmp.Compare(a.Call.Number, b.Call.Number), cmp.Compare(a.Call.Args[0], b.Call.Args[0]))
+		return cmp.Or(
+			cmp.Compare(b.Times, a.Times), cmp.Compare(a.State, b.State), cmp.Compare(a.Wchan, b.Wchan),
+			cmp.Compare(a.Call.Number, b.Call.Number), cmp.Compare(a.Call.Args[0], b.Call.Args[0]),
+		)
 	})
 	s.out.Threads = len(s.tids)
 	return s.out
@@ -330,8 +324,8 @@ func (p SamplePart) Task() Row {
 	t := NewProcess(p.Sample.PID)
 	t.State, t.Wchan, t.Call = p.It.State, p.It.Wchan, p.It.Call
 	t.Frozen = p.Sample.Frozen && (t.State == 'D' || t.State == 'S')
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
-		t.Got[s-inspect.PIDStat] = p.Sample.got[s]
+	for _, s := range inspect.ProcessSources() {
+		t.note(s, p.Sample.got[s])
 	}
 	return Row{Host: p.Sample.Host, P: &t}
 }

@@ -69,10 +69,10 @@ type Row struct {
 
 // Missing says why a source of this process gave nothing.
 func (p Row) Missing(s inspect.Source) inspect.Reason {
-	if s < inspect.PIDStat {
+	if s.Scope() != inspect.OfProcess {
 		return inspect.Present
 	}
-	return p.P.Got[s-inspect.PIDStat]
+	return p.P.Why(s)
 }
 
 // Before returns the same process an interval ago.
@@ -88,8 +88,8 @@ func (p Row) Kernel() inspect.Version { return p.Host.Host.Kernel }
 
 // Gaps lists what the process did not give.
 func (p Row) Gaps() (out []inspect.Gap) {
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
-		if r := p.P.Got[s-inspect.PIDStat]; r.IsGap() && r != inspect.Unread {
+	for _, s := range inspect.ProcessSources() {
+		if r := p.P.Why(s); r.IsGap() && r != inspect.Unread {
 			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
 		}
 	}
@@ -226,9 +226,9 @@ func (ps *Processes) Settle(rows []int32, want inspect.Sources, settled func(Row
 }
 
 func (p *Process) forget(want inspect.Sources) {
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		if want.Has(s) {
-			p.Got[s-inspect.PIDStat] = inspect.Unread
+			p.note(s, inspect.Unread)
 		}
 	}
 }
@@ -238,12 +238,12 @@ func (ps *Processes) Gaps(rows []int32) (out []inspect.Gap) {
 	if ps.Host.Hidden {
 		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Denied, Count: 1, Of: 1})
 	}
-	for s := inspect.PIDStat; s < inspect.NumSources; s++ {
+	for _, s := range inspect.ProcessSources() {
 		var n [inspect.NumReasons]int
 		for _, i := range rows {
-			n[ps.Rows[i].Got[s-inspect.PIDStat]]++
+			n[ps.Rows[i].Why(s)]++
 		}
-		for r := inspect.Present; r < inspect.NumReasons; r++ {
+		for _, r := range inspect.Reasons() {
 			if n[r] > 0 && r.IsGap() && r != inspect.Unread {
 				out = append(out, inspect.Gap{Source: s, Reason: r, Count: n[r], Of: len(rows)})
 			}

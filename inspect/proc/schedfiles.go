@@ -29,7 +29,11 @@ type TaskSched struct {
 
 // parseSched reads lines of "se.vruntime : 1294416.668720".
 func (p *Process) parseSched(b []byte) error {
-	t := &TaskSched{Exec: inspect.Unset, Migrations: inspect.Unset, Weight: inspect.Unset, Slice: inspect.Unset, Util: inspect.Unset, Prio: inspect.Unset, UclampMin: inspect.Unset, UclampMax: inspect.Unset, NumaNode: inspect.Unset, NumaFaults: inspect.Unset, NumaMoved: inspect.Unset}
+	t := &TaskSched{
+		Exec: inspect.Unset, Migrations: inspect.Unset, Weight: inspect.Unset, Slice: inspect.Unset,
+		Util: inspect.Unset, Prio: inspect.Unset, UclampMin: inspect.Unset, UclampMax: inspect.Unset,
+		NumaNode: inspect.Unset, NumaFaults: inspect.Unset, NumaMoved: inspect.Unset,
+	}
 	_, b = inspect.CutLine(b) // its name, which may hold anything but is one line
 	found := false
 	for len(b) > 0 {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"kwhy/inspect"
 )
 
@@ -27,7 +29,7 @@ func (l *Snapshot) Missing(s inspect.Source) inspect.Reason {
 		return l.StatWhy
 	case s == inspect.Loadavg:
 		return l.LoadWhy
-	case s >= inspect.PIDStat || s == inspect.Uptime:
+	case s.Scope() == inspect.OfProcess || s == inspect.Uptime:
 		return inspect.Present
 	}
 	return l.Settings.Missing(s)
@@ -47,7 +49,9 @@ func (l *Snapshot) Kernel() inspect.Version { return l.Settings.Host.Kernel }
 // Gaps lists the wanted sources that gave nothing.
 func (l *Snapshot) Gaps() []inspect.Gap {
 	out := l.Settings.Gaps()
-	for _, g := range [...]inspect.Gap{{Source: inspect.ProcStat, Reason: l.StatWhy, Count: 1, Of: 1}, {Source: inspect.Loadavg, Reason: l.LoadWhy, Count: 1, Of: 1}} {
+	for _, g := range [...]inspect.Gap{{
+		Source: inspect.ProcStat, Reason: l.StatWhy, Count: 1, Of: 1,
+	}, {Source: inspect.Loadavg, Reason: l.LoadWhy, Count: 1, Of: 1}} {
 		if g.Reason.IsGap() {
 			out = append(out, g)
 		}
@@ -57,13 +61,31 @@ func (l *Snapshot) Gaps() []inspect.Gap {
 
 // Take reads the host's side; the caller has scanned the processes.
 func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
-	l := &Snapshot{Settings: h.Settings(inspect.Of(inspect.KernelPIDMax, inspect.KernelThreadsMax)), Procs: ps, Order: order, Tasks: inspect.Unset, LastPID: inspect.Unset}
+	l := &Snapshot{
+		Settings: h.Settings(inspect.Of(inspect.KernelPIDMax, inspect.KernelThreadsMax)), Procs: ps, Order: order,
+		Tasks: inspect.Unset, LastPID: inspect.Unset,
+	}
 	var err error
-	l.Stat, err = h.Counters("stat", 8)
+	l.Stat, err = inspect.ByProcfs(h, inspect.ProcStat, StatOf, func() (inspect.Counters, error) { return h.Counters("stat", 8) })
 	l.StatWhy = inspect.ReasonOf(err)
 	ps.Notes(order)
 	l.LoadWhy = inspect.ReasonOf(h.Proc.Single("loadavg", l.ParseLoadavg))
 	return l, nil
+}
+
+// StatOf takes the counters of /proc/stat as procfs reads them. They stand behind the
+// line of interrupts: where the boot time is not there, procfs came to its end too early,
+// and what it has of them is no zero.
+func StatOf(fs procfs.FS) (inspect.Counters, error) {
+	s, err := fs.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if s.BootTime == 0 || s.ProcessCreated == 0 {
+		return nil, inspect.ErrMalformed
+	}
+	return inspect.Counters{"btime": s.BootTime, "ctxt": s.ContextSwitches, "processes": s.ProcessCreated,
+		"procs_running": s.ProcessesRunning, "procs_blocked": s.ProcessesBlocked}, nil
 }
 
 // ParseLoadavg reads "0.00 0.01 0.05 2/231 4711".

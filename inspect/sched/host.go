@@ -9,9 +9,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
 )
@@ -30,8 +27,7 @@ func KernelConfig(h *inspect.Host) (out map[string]string, why inspect.Reason) {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) && h.Live {
-		t := inspect.Tree{Root: "", Fd: unix.AT_FDCWD, Pool: h.Proc.Pool}
-		err = t.With("/boot/config-"+h.Release, func(b []byte) error {
+		err = h.Elsewhere().With("/boot/config-"+h.Release, func(b []byte) error {
 			out, err = parseConfig(bytes.NewReader(b), hz)
 			return err
 		})
@@ -84,44 +80,26 @@ func configLine(line []byte) (name, value []byte, ok bool) {
 // isPreemption tells the options that say when a task in the kernel is put off.
 func isPreemption(name []byte) bool {
 	switch string(name) {
-	case "CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT", "CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC":
+	case "CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT",
+		"CONFIG_PREEMPT_LAZY", "CONFIG_PREEMPT_DYNAMIC":
 		return true
 	}
 	return false
 }
 
-// tick asks how long the kernel's tick is: what its coarse clocks resolve
-// (kernel/time/posix-timers.c, posix_get_coarse_res).
+// tick asks how long the kernel's tick is.
 func tick(h *inspect.Host, s *Snapshot) inspect.Reason {
-	if !h.Live {
-		return inspect.Inapplicable
-	}
-	var ts unix.Timespec
-	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
-		return inspect.ReasonOf(err)
-	}
-	s.Tick = time.Duration(ts.Nano())
-	return inspect.Present
+	var err error
+	s.Tick, err = h.Tick()
+	return inspect.ReasonOf(err)
 }
 
 // Loads returns the load averages in units of 1/2048, to the bit: /proc/loadavg
 // rounds them.
 func Loads(h *inspect.Host) (out [3]uint64, why inspect.Reason) {
-	if !h.Live {
-		return out, inspect.Inapplicable
-	}
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return out, inspect.ReasonOf(err)
-	}
-	for i, l := range info.Loads {
-		out[i] = unsigned(l) >> 5 // kernel/sys.c, do_sysinfo: SI_LOAD_SHIFT - FSHIFT
-	}
-	return out, inspect.Present
+	out, err := h.Loads()
+	return out, inspect.ReasonOf(err)
 }
-
-// unsigned widens what C calls a long.
-func unsigned[N uint32 | uint64](n N) uint64 { return uint64(n) }
 
 func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 	const dir = "kernel/debug/sched"
@@ -130,7 +108,7 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 		if h.Kernel.AtLeast(5, 13) {
 			return inspect.ReasonOf(err)
 		}
-		return inspect.ReasonOf(h.Sys.Single("kernel/debug/sched_features", func(b []byte) error { d.Features = strings.Fields(string(b)); return nil }))
+		return inspect.ReasonOf(h.Sys.Single("kernel/debug/sched_features", d.parseFeatures))
 	}
 	number := func(name string) inspect.Num {
 		if n, err := h.Sys.Number(dir + "/" + name); err == nil && n >= 0 {
@@ -138,9 +116,10 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 		}
 		return inspect.Unset
 	}
-	d.BaseSlice, d.MinGranularity, d.Latency, d.Wakeup = number("base_slice_ns"), number("min_granularity_ns"), number("latency_ns"), number("wakeup_granularity_ns")
+	d.BaseSlice, d.MinGranularity = number("base_slice_ns"), number("min_granularity_ns")
+	d.Latency, d.Wakeup = number("latency_ns"), number("wakeup_granularity_ns")
 	d.FairRuntime, d.FairPeriod = number("fair_server/cpu0/runtime"), number("fair_server/cpu0/period")
-	err = h.Sys.Single(dir+"/features", func(b []byte) error { d.Features = strings.Fields(string(b)); return nil })
+	err = h.Sys.Single(dir+"/features", d.parseFeatures)
 	_ = h.Sys.Single(dir+"/preempt", func(b []byte) error {
 		_, rest, _ := strings.Cut(string(b), "(")
 		d.Preempt, _, _ = strings.Cut(rest, ")")
@@ -150,6 +129,11 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 		return inspect.ReasonOf(err)
 	}
 	return inspect.Present
+}
+
+func (d *Debugfs) parseFeatures(b []byte) error {
+	d.Features = strings.Fields(string(b))
+	return nil
 }
 
 func schedExt(h *inspect.Host, e *ExtState) inspect.Reason {

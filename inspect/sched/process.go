@@ -58,10 +58,10 @@ func (t *Process) Missing(s inspect.Source) inspect.Reason {
 	if s == inspect.SchedLag {
 		return t.got[s]
 	}
-	if s >= inspect.PIDStat && t.got[s] == inspect.Unread {
+	if s.Scope() == inspect.OfProcess && t.got[s] == inspect.Unread {
 		return t.Row.Missing(s)
 	}
-	if s >= inspect.PIDStat {
+	if s.Scope() == inspect.OfProcess {
 		return t.got[s]
 	}
 	return t.Sched.Missing(s)
@@ -197,9 +197,8 @@ func rivals(h *inspect.Host, t *Process) {
 			add(p)
 		}
 	}
-	var d proc.Detail
-	if h.Proc.With(t.Row.P.Dir()+"/cgroup", d.ParseCgroup) == nil {
-		t.Bound, t.Bounded = cgroup.ThrottleOf(h, d.Cgroups, mounts)
+	if list, err := cgroup.MembershipsOf(h, t.Row.P.Dir()); err == nil {
+		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list, mounts)
 	}
 }
 

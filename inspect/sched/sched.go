@@ -113,7 +113,7 @@ func (s *Snapshot) Missing(src inspect.Source) inspect.Reason {
 	if src.Shape() == inspect.ShapeNumber {
 		return s.Settings.Missing(src)
 	}
-	if src >= inspect.PIDStat {
+	if src.Scope() == inspect.OfProcess {
 		return inspect.Present
 	}
 	return s.got[src]
@@ -146,7 +146,10 @@ func (s *Snapshot) Kernel() inspect.Version { return s.Settings.Host.Kernel }
 
 // List is what the table of processes shares with it.
 func (s *Snapshot) List() *proc.Snapshot {
-	l := &proc.Snapshot{Settings: s.Settings, Procs: s.Procs, Order: s.Order, Stat: s.Stat, Tasks: s.Tasks, StatWhy: s.got[inspect.ProcStat], LoadWhy: s.got[inspect.Loadavg]}
+	l := &proc.Snapshot{
+		Settings: s.Settings, Procs: s.Procs, Order: s.Order, Stat: s.Stat, Tasks: s.Tasks,
+		StatWhy: s.got[inspect.ProcStat], LoadWhy: s.got[inspect.Loadavg],
+	}
 	if s.Was != nil {
 		l.Was = &proc.Snapshot{Settings: s.Was.Settings, Procs: s.Was.Procs, Stat: s.Was.Stat, Tasks: s.Was.Tasks}
 	}
@@ -181,12 +184,15 @@ func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sourc
 		return s.Shape() == inspect.ShapeNumber && (!old || !h.Kernel.AtLeast(5, 13))
 	}))
 	s := &Snapshot{Settings: m, Procs: ps, Order: order, Tasks: inspect.Unset}
-	s.Debug = Debugfs{BaseSlice: inspect.Unset, MinGranularity: inspect.Unset, Latency: inspect.Unset, Wakeup: inspect.Unset, FairRuntime: inspect.Unset, FairPeriod: inspect.Unset}
+	s.Debug = Debugfs{
+		BaseSlice: inspect.Unset, MinGranularity: inspect.Unset, Latency: inspect.Unset, Wakeup: inspect.Unset,
+		FairRuntime: inspect.Unset, FairPeriod: inspect.Unset,
+	}
 	for src := range s.got {
 		s.got[src] = inspect.Unread
 	}
-	for src := inspect.None + 1; src < inspect.PIDStat; src++ {
-		if read := schedReader(h, s, src); read != nil && want.Has(src) {
+	for src := range want.Each() {
+		if read := schedReader(h, s, src); read != nil {
 			s.got[src] = read()
 		}
 	}
@@ -222,7 +228,11 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	case inspect.Loadavg:
 		return single("loadavg", s.parseLoadavg)
 	case inspect.PressureCPU:
-		return single("pressure/cpu", func(b []byte) (err error) { s.Pressure, err = inspect.ParsePressure(b); return err })
+		return func() inspect.Reason {
+			var err error
+			s.Pressure, err = h.Pressure(src, "cpu")
+			return inspect.ReasonOf(err)
+		}
 	case inspect.Schedstat:
 		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.With("schedstat", s.parseSchedstat)) }
 	case inspect.CgroupCPU:

@@ -28,14 +28,14 @@ func schedTasks(h *inspect.Host, s *Snapshot) {
 		list, many := threads[p.PID]
 		switch {
 		case !many:
-			noteTask(h, s, p)
+			noteTask(s, p)
 			continue
 		case list.err != nil:
 			s.noThreads[h.PidReason(p.Dir(), list.err)]++
-			noteTask(h, s, p)
+			noteTask(s, p)
 		}
 		for j := range list.rows {
-			noteTask(h, s, &list.rows[j])
+			noteTask(s, &list.rows[j])
 		}
 	}
 	s.threaded = len(threads)
@@ -49,7 +49,7 @@ func schedTasks(h *inspect.Host, s *Snapshot) {
 	}
 }
 
-func noteTask(h *inspect.Host, s *Snapshot, p *proc.Process) {
+func noteTask(s *Snapshot, p *proc.Process) {
 	t := Task{Row: proc.Row{Host: &s.Procs.Host, P: p}}
 	switch p.Policy {
 	case policyFIFO, policyRR, policyDeadline:
@@ -101,7 +101,7 @@ func threads(r *proc.Reader, pid int32) ([]proc.Process, error) {
 		}
 		t := proc.NewProcess(tid)
 		t.TGID = pid
-		if r.Fill(&t, inspect.Of(inspect.PIDStat)); t.Got[0] == inspect.Present {
+		if r.Fill(&t, inspect.Of(inspect.PIDStat)); t.Why(inspect.PIDStat) == inspect.Present {
 			out = append(out, t)
 		}
 	}
@@ -123,7 +123,7 @@ func (s *Snapshot) attr(p *proc.Process) *unix.SchedAttr {
 	if !s.callable {
 		return nil
 	}
-	a, err := unix.SchedGetAttr(int(p.PID), 0)
+	a, err := s.Procs.Host.Host.SchedAttr(p.PID)
 	if err != nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,38 +69,6 @@ func (c *Conn) Wait(most time.Duration) error {
 		return fmt.Errorf("bound the wait for netlink: %w", err)
 	}
 	return nil
-}
-
-// OpenIn asks the network namespace that ns leads to, a descriptor of a file such
-// as /proc/PID/ns/net. It takes CAP_SYS_ADMIN there and here. The socket stays in
-// the namespace that it was made in: the thread that goes there makes it, and is
-// thrown away.
-func OpenIn(ns int) (c *Conn, err error) {
-	elsewhere(func() {
-		if err = unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			err = fmt.Errorf("enter the network namespace: %w", err)
-			return
-		}
-		c, err = Open()
-	})
-	return c, err
-}
-
-// elsewhere runs do on a thread of its own that ends with it. That is never the
-// main one, by which others in /proc know this process.
-func elsewhere(do func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
-		if unix.Gettid() == unix.Getpid() {
-			elsewhere(do) // this one is taken, so that one is another
-			runtime.UnlockOSThread()
-			return
-		}
-		do()
-	}()
-	<-done
 }
 
 // Inode is the number of the socket that asks, which is in its own namespace like

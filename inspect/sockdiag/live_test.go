@@ -2,6 +2,7 @@ package sockdiag_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 	"kwhy/inspect/sockdiag"
 )
@@ -198,9 +200,18 @@ func TestLiveOtherNamespace(t *testing.T) {
 		t.Fatal(m.err)
 	}
 	defer unix.Close(m.ns)
+	h, err := inspect.Open("/proc", "/sys", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
 	before, _ := os.Readlink("/proc/self/ns/net")
 	for range 20 {
-		c, err := sockdiag.OpenIn(m.ns)
+		var c *sockdiag.Conn
+		err := h.InNetwork(fmt.Sprintf("self/fd/%d", m.ns), func() (err error) {
+			c, err = sockdiag.Open()
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,10 @@ const (
 	nStates
 )
 
-var stateNames = [nStates]string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV", "BOUND_INACTIVE"}
+var stateNames = [nStates]string{
+	"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+	"LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV", "BOUND_INACTIVE",
+}
 
 // String returns the state as the kernel spells it; "" for one of a later kernel.
 func (s State) String() string {
@@ -181,7 +184,9 @@ var inetNames = [...]struct {
 	name   string
 }{
 	{unix.IPPROTO_TCP, false, "tcp"}, {unix.IPPROTO_TCP, true, "tcp6"}, {unix.IPPROTO_UDP, false, "udp"}, {unix.IPPROTO_UDP, true, "udp6"},
-	{unix.IPPROTO_UDPLITE, false, "udplite"}, {unix.IPPROTO_UDPLITE, true, "udplite6"}, {unix.IPPROTO_ICMP, false, "icmp"}, {unix.IPPROTO_ICMPV6, true, "icmp6"},
+	{
+		unix.IPPROTO_UDPLITE, false, "udplite",
+	}, {unix.IPPROTO_UDPLITE, true, "udplite6"}, {unix.IPPROTO_ICMP, false, "icmp"}, {unix.IPPROTO_ICMPV6, true, "icmp6"},
 }
 
 // StateName is the state in words; "" where the state says nothing. What is not

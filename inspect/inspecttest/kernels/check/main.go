@@ -36,7 +36,10 @@ func main() {
 		k := &kernel{dir: dir, schema: schema}
 		k.check()
 		release, _ := os.ReadFile(filepath.Join(dir, "osrelease"))
-		fmt.Printf("%s: %d documents, scheduler %s, %d of %d scores reproduced\n", strings.TrimSpace(string(release)), k.documents, k.scheduler, k.exact, k.scores)
+		fmt.Printf(
+			"%s: %d documents, scheduler %s, %d of %d scores reproduced\n", strings.TrimSpace(string(release)),
+			k.documents, k.scheduler, k.exact, k.scores,
+		)
 		for _, p := range k.problems {
 			fmt.Println("  " + p)
 		}

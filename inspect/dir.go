@@ -1,0 +1,87 @@
+package inspect
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is an open directory of a tree. One of many thousand entries is gone through
+// with a system call for each, whose path is not walked anew.
+type Dir struct {
+	fd   int
+	tree Tree
+	rel  string
+}
+
+// Open opens the directory rel; the caller closes it.
+func (t Tree) Open(rel string) (Dir, error) {
+	fd, err := openat(t.fd, rel, unix.O_DIRECTORY)
+	if err != nil {
+		return Dir{}, t.wrap("list", rel, err)
+	}
+	return Dir{fd, t, rel}, nil
+}
+
+// Close closes the directory.
+func (d *Dir) Close() { unix.Close(d.fd) }
+
+// Size is what stat tells of the directory: of /proc/PID/fd, since 6.2, how many
+// entries there are. 0 where it is not told.
+func (d *Dir) Size() int64 {
+	var st unix.Stat_t
+	if unix.Fstat(d.fd, &st) != nil {
+		return 0
+	}
+	return st.Size
+}
+
+// Each hands on the names of the entries, read into buf. A name must not be kept, and
+// is followed by a zero byte, as Readlink wants it.
+func (d *Dir) Each(buf []byte, do func(name []byte)) error {
+	for {
+		n, err := unix.ReadDirent(d.fd, buf)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return d.tree.wrap("list", d.rel, err)
+		case n <= 0:
+			return nil
+		}
+		eachName(buf[:n], do)
+	}
+}
+
+// eachName hands on the names in what getdents64 gave.
+func eachName(b []byte, do func(name []byte)) {
+	const lengthAt, nameAt = 16, 19 // struct linux_dirent64
+	for len(b) > nameAt {
+		n := int(binary.NativeEndian.Uint16(b[lengthAt:]))
+		if n <= nameAt || n > len(b) {
+			return
+		}
+		name := b[nameAt:n]
+		if i := bytes.IndexByte(name, 0); i >= 0 { // the kernel ends each with one
+			if name = name[:i]; string(name) != "." && string(name) != ".." {
+				do(name)
+			}
+		}
+		b = b[n:]
+	}
+}
+
+// Readlink reads where the link of that name leads into to, and returns how long that
+// is. It is readlinkat without the two copies that unix.Readlinkat makes of a name:
+// name must be followed by a zero byte, as those of Each are.
+func (d *Dir) Readlink(name, to []byte) (int, unix.Errno) {
+	from, into := unsafe.Pointer(unsafe.SliceData(name)), unsafe.Pointer(unsafe.SliceData(to))
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(d.fd), uintptr(from), uintptr(into), uintptr(len(to)), 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package inspect
+
+import (
+	"errors"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// What the running kernel is asked by system calls and by netlink, beside its files.
+// It is this machine's kernel that answers: of a copy each of these says ErrCopy. The
+// kernel's list of sockets and its log have packages of their own, sockdiag and kmsg.
+
+// ErrCopy says that something can be asked of a running kernel alone.
+var ErrCopy = errors.New("a copy of a host can't be asked")
+
+// SchedAttr asks for a task's scheduling parameters (sched_getattr(2)).
+func (h *Host) SchedAttr(tid int32) (*unix.SchedAttr, error) {
+	if !h.Live {
+		return nil, ErrCopy
+	}
+	return unix.SchedGetAttr(int(tid), 0)
+}
+
+// Tick asks how long the kernel's tick is: what its coarse clocks resolve
+// (kernel/time/posix-timers.c, posix_get_coarse_res).
+func (h *Host) Tick() (time.Duration, error) {
+	if !h.Live {
+		return 0, ErrCopy
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
+		return 0, err
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// Loads asks for the load averages of 1, 5 and 15 minutes in units of 1/2048, to the
+// bit (sysinfo(2)): /proc/loadavg rounds them.
+func (h *Host) Loads() (out [3]uint64, err error) {
+	if !h.Live {
+		return out, ErrCopy
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return out, err
+	}
+	for i, l := range info.Loads {
+		out[i] = unsigned(l) >> 5 // kernel/sys.c, do_sysinfo: SI_LOAD_SHIFT - FSHIFT
+	}
+	return out, nil
+}
+
+// unsigned widens what C calls a long.
+func unsigned[N uint32 | uint64](n N) uint64 { return uint64(n) }
+
+// OpenFilesLimit asks for the limits of open files of a process (prlimit(2)), in a
+// hundredth of the time that /proc/PID/limits takes; of other users' processes it may
+// not be asked.
+func (h *Host) OpenFilesLimit(pid int32) (l unix.Rlimit, err error) {
+	if !h.Live {
+		return l, ErrCopy
+	}
+	return l, unix.Prlimit(int(pid), unix.RLIMIT_NOFILE, nil, &l)
+}
+
+// Shared is what of two processes can be compared (include/uapi/linux/kcmp.h).
+type Shared uintptr
+
+// What SameIn and CompareFiles ask.
+const (
+	SharedFile   Shared = 0 // an open file of each
+	SharedMemory Shared = 1
+	SharedFiles  Shared = 2 // the whole table of open files
+)
+
+// SameIn asks whether two processes have one memory, or one table of open files
+// (kcmp(2)); false where it may not be asked.
+func (h *Host) SameIn(what Shared, pid1, pid2 int32) bool {
+	order, err := h.kcmp(what, pid1, pid2, 0, 0)
+	return err == nil && order == 0
+}
+
+// CompareFiles asks for the order of two open files (kcmp(2)): 0 where they are the
+// same, and else one by which many can be sorted.
+func (h *Host) CompareFiles(pid1, pid2, fd1, fd2 int32) (order int, err error) {
+	return h.kcmp(SharedFile, pid1, pid2, fd1, fd2)
+}
+
+func (h *Host) kcmp(what Shared, pid1, pid2, fd1, fd2 int32) (order int, err error) {
+	if !h.Live {
+		return 0, ErrCopy
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid1), uintptr(pid2), uintptr(what), uintptr(fd1), uintptr(fd2), 0)
+	switch {
+	case errno != 0:
+		return 0, errno
+	case n == 0:
+		return 0, nil
+	case n == 2:
+		return 1, nil
+	}
+	return -1, nil
+}
+
+// OwnCPU is the CPU time that kwhy itself has used; 0 if that is not known.
+func OwnCPU() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Rings are the lengths of a network card's rings: how many packets they take now,
+// and at most.
+type Rings struct{ Rx, RxMax, Tx, TxMax uint32 }
+
+// Rings asks the driver of an interface of the network namespace that the calling
+// thread is in. ETHTOOL_GRINGPARAM wants no privilege and changes nothing; one that
+// is down must not be asked, for the kernel would wake a card that sleeps
+// (net/ethtool/ioctl.c, dev_ethtool).
+func (h *Host) Rings(name string) (Rings, error) {
+	type ringparam struct{ cmd, rxMax, rxMini, rxJumbo, txMax, rx, miniNow, jumboNow, tx uint32 }
+	type ifreq struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}
+	if !h.Live {
+		return Rings{}, ErrCopy
+	}
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return Rings{}, err
+	}
+	defer unix.Close(s)
+	ring := &ringparam{cmd: unix.ETHTOOL_GRINGPARAM}
+	ask := &ifreq{data: unsafe.Pointer(ring)}
+	copy(ask.name[:unix.IFNAMSIZ-1], name)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(ask))); errno != 0 {
+		return Rings{}, errno
+	}
+	return Rings{Rx: ring.rx, RxMax: ring.rxMax, Tx: ring.tx, TxMax: ring.txMax}, nil
+}
+
+// Netlink asks one part of the kernel by netlink, in the network namespace that the
+// thread was in which opened it.
+type Netlink struct{ conn *netlink.Conn }
+
+// Netlink opens it; family is unix.NETLINK_ROUTE and the like. The caller closes it.
+func (h *Host) Netlink(family int) (*Netlink, error) {
+	if !h.Live {
+		return nil, ErrCopy
+	}
+	c, err := netlink.Dial(family, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Netlink{c}, nil
+}
+
+// Ask sends a question and returns all answers. Some may be there beside an error.
+func (n *Netlink) Ask(m netlink.Message) ([]netlink.Message, error) { return n.conn.Execute(m) }
+
+// Close closes it.
+func (n *Netlink) Close() { _ = n.conn.Close() } // nothing was written
+
+// GenericNetlink asks one question of a family of generic netlink, of version 1.
+func (h *Host) GenericNetlink(family string, command uint8, data []byte) ([]genetlink.Message, error) {
+	if !h.Live {
+		return nil, ErrCopy
+	}
+	c, err := genetlink.Dial(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }() // nothing was written
+	f, err := c.GetFamily(family)
+	if err != nil {
+		return nil, err
+	}
+	ask := genetlink.Message{Header: genetlink.Header{Command: command, Version: 1}, Data: data}
+	return c.Execute(ask, f.ID, netlink.Request)
+}
+
+// InNetwork runs do in the network namespace that rel leads to, a file below /proc such
+// as 123/ns/net, on a thread of its own that ends with it: a thread that has entered
+// another namespace must run nothing else. Entering wants CAP_SYS_ADMIN, here and in
+// the user namespace that owns it (setns(2)).
+func (h *Host) InNetwork(rel string, do func() error) error {
+	if !h.Live {
+		return ErrCopy
+	}
+	fd, err := openat(h.Proc.fd, rel, 0)
+	if err != nil {
+		return h.Proc.wrap("open", rel, err)
+	}
+	defer unix.Close(fd)
+	return onSpareThread(func() error {
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// onSpareThread runs do on a thread that ends with it. The main thread won't do:
+// the runtime keeps it, and with it /proc/self would stay in the other namespace.
+func onSpareThread(do func() error) error {
+	done := make(chan error, 1)
+	spare := func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+		done <- do()
+	}
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			spare()
+			return
+		}
+		defer runtime.UnlockOSThread()
+		held := make(chan struct{})
+		go func() { // not on the main thread, which is held here meanwhile
+			defer close(held)
+			spare()
+		}()
+		<-held
+	}()
+	return <-done
+}

@@ -1,0 +1,95 @@
+package inspect
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// ByProcfs reads a source of a running host with prometheus/procfs: theirs calls what
+// the table of sources names, on the files that it names. ours reads the same files
+// with a reader of our own. It has the last word where procfs could make nothing of a
+// file, for one bad line costs procfs all of them and costs ours itself alone; and it
+// reads copies, whose files need not be what a kernel writes. What the kernel refuses,
+// it refuses to both. theirs must return ErrMalformed for what it would take for
+// nothing at all, and write to nothing that others see.
+func ByProcfs[T any](h *Host, s Source, theirs func(procfs.FS) (T, error), ours func() (T, error)) (T, error) {
+	if !h.Live || s.Procfs() == "" || !h.spare() {
+		return ours()
+	}
+	read := func() (T, error) { return unpanicked(h.fs, theirs) }
+	var out T
+	var err error
+	if s.MayHang() {
+		out, err = patiently(h.Proc.wait, "read", s.String(), read)
+	} else {
+		out, err = read()
+	}
+	if ReasonOf(err) == Malformed {
+		return ours()
+	}
+	return out, err
+}
+
+// spare tells whether there are descriptors to spare. procfs opens files with package os,
+// for the first of which the runtime makes its poller, and dies where it gets no
+// descriptors: that is done here, where some are known to be free.
+func (t Tree) spare() bool {
+	const enough = 16 // for the poller, and what other threads open meanwhile
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		if len(fds) == enough {
+			if f, err := os.Open(t.Root); err == nil {
+				f.Close()
+			}
+		}
+	}()
+	for range enough {
+		fd, err := openat(t.fd, ".", unix.O_PATH|unix.O_DIRECTORY)
+		if err != nil {
+			return false
+		}
+		fds = append(fds, fd)
+	}
+	return true
+}
+
+// unpanicked reads with procfs, which panics on some files that end too early.
+func unpanicked[T any](fs procfs.FS, read func(procfs.FS) (T, error)) (out T, err error) {
+	defer func() {
+		if bad := recover(); bad != nil {
+			err = fmt.Errorf("procfs: %v: %w", bad, ErrMalformed)
+		}
+	}()
+	return read(fs)
+}
+
+// Procfs names what of prometheus/procfs reads s of a running host; "" where doc.go says
+// why it is read otherwise.
+func (s Source) Procfs() string { return sourceTable[s].procfs }
+
+// Pressure reads a pressure file of the host: s is PressureMemory or the like, rel its
+// name below /proc/pressure.
+func (h *Host) Pressure(s Source, name string) (Pressure, error) {
+	return ByProcfs(h, s, func(fs procfs.FS) (Pressure, error) { return PressureOf(fs, name) }, func() (p Pressure, err error) {
+		err = h.Proc.Single("pressure/"+name, func(b []byte) (err error) {
+			p, err = ParsePressure(b)
+			return err
+		})
+		return p, err
+	})
+}
+
+// PressureOf takes a pressure file as procfs reads it.
+func PressureOf(fs procfs.FS, name string) (Pressure, error) {
+	p, err := fs.PSIStatsForResource(name)
+	if err == nil && p.Some == nil && p.Full == nil {
+		err = ErrMalformed
+	}
+	return Pressure{(*Stall)(p.Some), (*Stall)(p.Full)}, err
+}
