@@ -12,14 +12,20 @@ import (
 
 func left() []field {
 	return []field{{
-		Doc: doc{Key: "mem_total", Kernel: "MemTotal", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
+		Doc: doc{
+			Key: "mem_total", Kernel: "MemTotal", Unit: bytes,
+			Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
 			Gist:    "RAM that the kernel can hand out, without what it set aside at boot.",
-			Concept: "ram"},
+			Concept: "ram",
+		},
 		Get: meminfo("MemTotal"), Reading: readTotal,
 	}, {
-		Doc: doc{Key: "mem_available", Kernel: "MemAvailable", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.CgroupMemory),
+		Doc: doc{
+			Key: "mem_available", Kernel: "MemAvailable", Unit: bytes,
+			Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.CgroupMemory),
 			Gist:    "What new work can take before the host must swap.",
-			Concept: "available-memory"},
+			Concept: "available-memory",
+		},
 		Get: meminfo("MemAvailable"), Reading: readAvailable, Derive: deriveAvailable,
 	}}
 }
@@ -38,7 +44,8 @@ func readTotal(m mem) string {
 		s = fmt.Sprintf("On %s, in pages of %s.", units.Plural(len(nodes), "memory node", "memory nodes"), units.Size(m.Host.PageSize))
 	}
 	if total := explain.Look(m.Info, "MemTotal").Uint(); present > total && present-total < total/4 {
-		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.", units.Size(present-total))
+		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.",
+			units.Size(present-total))
 	}
 	return s
 }
@@ -113,7 +120,8 @@ func deriveAvailable(m mem) explain.Derivation {
 	reclaim := take("reclaimable", rec, inspect.Meminfo, recName)
 	low := take("low", lows, inspect.Zoneinfo, "the sum of the zones' low watermarks")
 	formula, result := formulaAvailable, kernel.Available(free, hold, file, reclaim, low)
-	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m, early).Int() == int64(m.Info["MemAvailable"]) {
+	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m,
+		early).Int() == int64(m.Info["MemAvailable"]) {
 		formula, result = formulaBefore45, early // vendors took the later rule back to earlier kernels
 	}
 	d := w.Done(formula, bytes, inBytes(m, result))

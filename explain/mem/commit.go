@@ -12,16 +12,25 @@ import (
 func commit() []field {
 	lean := also(inspect.VMOvercommitMemory, inspect.VMOvercommitRatio, inspect.VMOvercommitKbytes)
 	return []field{
-		{Doc: doc{Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: explain.Plain, Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo), Concept: "overcommit",
-			Gist: "0, 1 or 2: how the kernel decides on a request for memory."},
-			Get: sysctl(inspect.VMOvercommitMemory), Reading: readMode},
-		{Doc: doc{Key: "commit_limit", Kernel: "CommitLimit", Unit: bytes, Source: inspect.Meminfo, Also: lean, Concept: "overcommit",
-			Gist: "As much as may be promised under mode 2; the other modes ignore it."},
-			Get: meminfo("CommitLimit"), Reading: readLimit, Derive: deriveLimit},
-		{Doc: doc{Key: "committed_as", Kernel: "Committed_AS", Unit: bytes, Source: inspect.Meminfo,
-			Also: append(lean, inspect.VMAdminReserveKbytes, inspect.VMUserReserveKbytes), Concept: "overcommit",
-			Gist: "What all programs were promised: it is used only as they touch it."},
-			Get: meminfo("Committed_AS"), Reading: readCommitted},
+		{Doc: doc{
+			Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: explain.Plain,
+			Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo),
+			Gist:    "0, 1 or 2: how the kernel decides on a request for memory.",
+			Concept: "overcommit",
+		}, Get: sysctl(inspect.VMOvercommitMemory), Reading: readMode},
+		{Doc: doc{
+			Key: "commit_limit", Kernel: "CommitLimit", Unit: bytes,
+			Source: inspect.Meminfo, Also: lean,
+			Gist:    "As much as may be promised under mode 2; the other modes ignore it.",
+			Concept: "overcommit",
+		}, Get: meminfo("CommitLimit"), Reading: readLimit, Derive: deriveLimit},
+		{Doc: doc{
+			Key: "committed_as", Kernel: "Committed_AS", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Also:    append(lean, inspect.VMAdminReserveKbytes, inspect.VMUserReserveKbytes),
+			Gist:    "What all programs were promised: it is used only as they touch it.",
+			Concept: "overcommit",
+		}, Get: meminfo("Committed_AS"), Reading: readCommitted},
 	}
 }
 
@@ -47,7 +56,8 @@ func readMode(m mem) string {
 	if m.Kernel().AtLeast(5, 2) {
 		return fmt.Sprintf("Heuristic: only a single request for more than RAM and swap together, %s, is refused.", size(total))
 	}
-	return fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; before 5.2 the rule looked at free memory and page cache too.", size(total))
+	return fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; "+
+		"before 5.2 the rule looked at free memory and page cache too.", size(total))
 }
 
 func readLimit(m mem) string {
@@ -101,7 +111,8 @@ func readCommitted(m mem) string {
 	case left <= 0:
 		return s + " Nothing is left: every request for memory fails."
 	}
-	return s + fmt.Sprintf(" Requests for %s more succeed; of that, %s is for CAP_SYS_ADMIN alone, and up to %s is kept back from each process.",
+	return s + fmt.Sprintf(" Requests for %s more succeed; of that, %s is for CAP_SYS_ADMIN alone, "+
+		"and up to %s is kept back from each process.",
 		units.Size(uint64(left)), units.Size(uint64(admin)<<10), units.Size(uint64(user)<<10))
 }
 

@@ -22,28 +22,54 @@ func thpWords() []explain.Word {
 func huge() []field {
 	const thp = "transparent-huge-pages"
 	thpSize := func(key, name, gist string, since inspect.Version) field {
-		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: since,
-			Option: "CONFIG_TRANSPARENT_HUGEPAGE", Concept: thp, Gist: gist}, Get: meminfo(name)}
+		return field{Doc: doc{
+			Key: key, Kernel: name, Unit: bytes, Show: explain.Rare,
+			Source: inspect.Meminfo, Since: since, Option: "CONFIG_TRANSPARENT_HUGEPAGE",
+			Gist:    gist,
+			Concept: thp,
+		}, Get: meminfo(name)}
 	}
 	pool := func(key, name, gist string) field {
-		return field{Doc: doc{Key: key, Kernel: name, Unit: count, Show: explain.Rare, Source: inspect.Meminfo,
-			Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Gist: gist}, Get: meminfo(name)}
+		return field{Doc: doc{
+			Key: key, Kernel: name, Unit: count, Show: explain.Rare,
+			Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    gist,
+			Concept: "huge-pages",
+		}, Get: meminfo(name)}
 	}
 	direct := func(key, name, gist string, show explain.Show) field {
-		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: show, Source: inspect.Meminfo,
-			Option: "an architecture that counts it (x86, s390, 64-bit Book3S PowerPC)", Concept: "direct-map", Gist: gist}, Get: directMap(name)}
+		return field{Doc: doc{
+			Key: key, Kernel: name, Unit: bytes, Show: show,
+			Source: inspect.Meminfo, Option: "an architecture that counts it (x86, s390, 64-bit Book3S PowerPC)",
+			Gist:    gist,
+			Concept: "direct-map",
+		}, Get: directMap(name)}
 	}
-	anon := thpSize("anon_huge_pages", "AnonHugePages", "Anonymous memory in transparent huge pages that one TLB entry maps.", inspect.Version{})
+	anon := thpSize("anon_huge_pages", "AnonHugePages", "Anonymous memory in transparent huge pages that one TLB entry maps.",
+		inspect.Version{})
 	anon.Show, anon.Reading = explain.Always, readAnonHuge
 	whole := direct("direct_map1g", "DirectMap1G", "The kernel's map of RAM in pieces of 1 GiB: the fewest TLB entries.", explain.Always)
 	whole.Reading = readDirect
 	return []field{
-		{Doc: doc{Key: "thp_enabled", Label: "THP", Source: inspect.THPEnabled, Words: thpWords(), Concept: thp,
-			Gist: "Where anonymous memory may be mapped in huge pages."}, Get: word(inspect.THPEnabled), Reading: readTHP},
-		{Doc: doc{Key: "thp_defrag", Label: "THP defrag", Source: inspect.THPDefrag, Concept: thp,
-			Gist: "How hard a page fault tries to get a huge page at once."}, Get: word(inspect.THPDefrag), Reading: readDefrag},
-		{Doc: doc{Key: "thp_shmem_enabled", Label: "THP for shmem", Source: inspect.THPShmemEnabled, Concept: thp,
-			Gist: "The same for shared anonymous memory."}, Get: word(inspect.THPShmemEnabled)},
+		{Doc: doc{
+			Key: "thp_enabled", Label: "THP",
+			Source:  inspect.THPEnabled,
+			Words:   thpWords(),
+			Gist:    "Where anonymous memory may be mapped in huge pages.",
+			Concept: thp,
+		}, Get: word(inspect.THPEnabled), Reading: readTHP},
+		{Doc: doc{
+			Key: "thp_defrag", Label: "THP defrag",
+			Source:  inspect.THPDefrag,
+			Gist:    "How hard a page fault tries to get a huge page at once.",
+			Concept: thp,
+		}, Get: word(inspect.THPDefrag), Reading: readDefrag},
+		{Doc: doc{
+			Key: "thp_shmem_enabled", Label: "THP for shmem",
+			Source:  inspect.THPShmemEnabled,
+			Gist:    "The same for shared anonymous memory.",
+			Concept: thp,
+		}, Get: word(inspect.THPShmemEnabled)},
 		anon,
 		thpSize("shmem_huge_pages", "ShmemHugePages", "tmpfs and shared memory in huge pages.", kernelVersion(4, 8)),
 		thpSize("file_huge_pages", "FileHugePages", "File contents in huge pages.", kernelVersion(5, 4)),
@@ -51,19 +77,41 @@ func huge() []field {
 		pool("huge_pages_free", "HugePages_Free", "Those that nothing uses yet."),
 		pool("huge_pages_rsvd", "HugePages_Rsvd", "Free ones that are promised to a mapping already."),
 		pool("huge_pages_surp", "HugePages_Surp", "Those beyond the pool's set size, given back when freed."),
-		{Doc: doc{Key: "hugepagesize", Kernel: "Hugepagesize", Unit: bytes, Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE", Show: explain.Data, Concept: "huge-pages",
-			Gist: "The default size of a huge page."}, Get: meminfo("Hugepagesize")},
+		{Doc: doc{
+			Key: "hugepagesize", Kernel: "Hugepagesize", Unit: bytes, Show: explain.Data,
+			Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    "The default size of a huge page.",
+			Concept: "huge-pages",
+		}, Get: meminfo("Hugepagesize")},
 		whole,
 		direct("direct_map2m", "DirectMap2M", "The same in pieces of 2 MiB.", explain.Always),
 		direct("direct_map4k", "DirectMap4k", "The same in single pages: what was split for protection.", explain.Always),
-		{Doc: doc{Key: "ksm_run", Kernel: "run", Label: "KSM", Unit: explain.Plain, Source: inspect.KSM, Concept: "ksm",
-			Gist: "0: off, 1: equal pages are found and merged, 2: all are being parted again."}, Get: ksm("run"), Reading: readKSM},
-		{Doc: doc{Key: "ksm_pages_shared", Kernel: "pages_shared", Label: "KSM pages", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
-			Gist: "Pages that stand for several equal ones."}, Get: ksmPages("pages_shared")},
-		{Doc: doc{Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM saves", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
-			Gist: "How many more there would be without merging."}, Get: ksmPages("pages_sharing")},
-		{Doc: doc{Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM profit", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Since: kernelVersion(6, 4), Concept: "ksm",
-			Gist: "What merging saves, less what the bookkeeping costs."}, Get: ksm("general_profit")},
+		{Doc: doc{
+			Key: "ksm_run", Kernel: "run", Label: "KSM", Unit: explain.Plain,
+			Source:  inspect.KSM,
+			Gist:    "0: off, 1: equal pages are found and merged, 2: all are being parted again.",
+			Concept: "ksm",
+		}, Get: ksm("run"), Reading: readKSM},
+		{Doc: doc{
+			Key: "ksm_pages_shared", Kernel: "pages_shared", Label: "KSM pages", Unit: bytes, Show: explain.Rare,
+			Source:  inspect.KSM,
+			Gist:    "Pages that stand for several equal ones.",
+			Concept: "ksm",
+		}, Get: ksmPages("pages_shared")},
+		{Doc: doc{
+			Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM saves", Unit: bytes,
+			Show:    explain.Rare,
+			Source:  inspect.KSM,
+			Gist:    "How many more there would be without merging.",
+			Concept: "ksm",
+		}, Get: ksmPages("pages_sharing")},
+		{Doc: doc{
+			Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM profit", Unit: bytes,
+			Show:   explain.Rare,
+			Source: inspect.KSM, Since: kernelVersion(6, 4),
+			Gist:    "What merging saves, less what the bookkeeping costs.",
+			Concept: "ksm",
+		}, Get: ksm("general_profit")},
 	}
 }
 
@@ -117,7 +165,8 @@ func readAnonHuge(m mem) string {
 	if !s.Has() {
 		return ""
 	}
-	return fmt.Sprintf("%s of anonymous memory. Only pages that one TLB entry maps count; smaller multi-page folios do not.", units.AppendPercent(nil, s.Float()))
+	return fmt.Sprintf("%s of anonymous memory. Only pages that one TLB entry maps count; smaller multi-page folios do not.",
+		units.AppendPercent(nil, s.Float()))
 }
 
 func readDirect(m mem) string {
@@ -128,7 +177,8 @@ func readDirect(m mem) string {
 			large += m.Info[k]
 		}
 	}
-	return fmt.Sprintf("%s of the kernel's own map of RAM is in large pieces. These are sizes of mappings, not use of memory.", units.Percent(large, sum))
+	return fmt.Sprintf("%s of the kernel's own map of RAM is in large pieces. These are sizes of mappings, not use of memory.",
+		units.Percent(large, sum))
 }
 
 func ksm(name string) func(mem) value {
@@ -149,7 +199,8 @@ func readKSM(m mem) string {
 	case 0:
 		return "Off: equal pages are not merged."
 	case 1:
-		return fmt.Sprintf("On: %s of programs' memory that asked for it (MADV_MERGEABLE, prctl) need not be kept twice.", size(ksmPages("pages_sharing")(m)))
+		return fmt.Sprintf("On: %s of programs' memory that asked for it (MADV_MERGEABLE, prctl) need not be kept twice.",
+			size(ksmPages("pages_sharing")(m)))
 	}
 	return "Stopped: merged pages are being parted again."
 }
@@ -160,14 +211,22 @@ func HugePools() *explain.Table[memfacts.Part[memfacts.HugePool]] {
 	type column = explain.Field[row]
 	src := inspect.HugepagePools
 	amount := func(key, gist string) column {
-		return column{Doc: doc{Key: key, Kernel: key, Label: key[:len(key)-len("_hugepages")], Unit: count, Source: src, Concept: "huge-pages", Gist: gist},
-			Get: func(r row) value { return explain.Look(r.It.Counts, key) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Label: key[:len(key)-len("_hugepages")], Unit: count,
+			Source:  src,
+			Gist:    gist,
+			Concept: "huge-pages",
+		}, Get: func(r row) value { return explain.Look(r.It.Counts, key) }}
 	}
 	total := amount("nr_hugepages", "Pages in the pool.")
 	total.Label = "total"
 	return &explain.Table[row]{Name: "hugepages", Fields: []column{
-		{Doc: doc{Key: "page_size", Label: "hugetlb page", Unit: bytes, Source: src, Concept: "huge-pages", Gist: "The size of the pool's pages."},
-			Get: func(r row) value { return explain.N(r.It.PageSize) }},
+		{Doc: doc{
+			Key: "page_size", Label: "hugetlb page", Unit: bytes,
+			Source:  src,
+			Gist:    "The size of the pool's pages.",
+			Concept: "huge-pages",
+		}, Get: func(r row) value { return explain.N(r.It.PageSize) }},
 		total,
 		amount("free_hugepages", "Those that nothing uses."),
 		amount("resv_hugepages", "Free ones that are promised already."),

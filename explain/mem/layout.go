@@ -11,18 +11,48 @@ import (
 
 func addressSpace() []procField {
 	return []procField{
-		status(doc{Key: "vm_size", Kernel: "VmSize", Concept: "virtual-memory", Gist: "All mappings together: addresses it may use, not memory it uses."}, readVmSize, nil),
-		status(doc{Key: "vm_peak", Kernel: "VmPeak", Concept: "virtual-memory", Gist: "The most that VmSize ever was."}, readVmPeak, nil),
-		status(doc{Key: "vm_data", Kernel: "VmData", Concept: "virtual-memory", Gist: "Private writable mappings: heap, data and anonymous memory, touched or not."}, nil, nil),
-		status(doc{Key: "vm_stk", Kernel: "VmStk", Concept: "address-space", Gist: "The main thread's stack mapping; other threads' stacks are in VmData."}, nil, nil),
-		status(doc{Key: "vm_exe", Kernel: "VmExe", Concept: "address-space", Gist: "The program's own code."}, nil, nil),
-		status(doc{Key: "vm_lib", Kernel: "VmLib", Concept: "address-space", Gist: "Code of libraries: executable mappings, less VmExe."}, nil, nil),
-		{Doc: doc{Key: "map_count", Label: "mappings", Unit: count, Source: inspect.PIDMaps, Also: also(inspect.VMMaxMapCount), Concept: "address-space",
-			Gist: "Mappings it has; mmap fails beyond vm.max_map_count."},
-			Get: func(m procMem) value { return explain.I(m.Maps) }, Reading: readMaps},
-		{Doc: doc{Key: "max_map_count", Kernel: "vm.max_map_count", Unit: count, Source: inspect.VMMaxMapCount, Concept: "address-space", Show: explain.Data,
-			Gist: "As many mappings as one process may have."},
-			Get: func(m procMem) value { return explain.I(m.MaxMaps) }},
+		status(doc{
+			Key: "vm_size", Kernel: "VmSize",
+			Gist:    "All mappings together: addresses it may use, not memory it uses.",
+			Concept: "virtual-memory",
+		}, readVmSize, nil),
+		status(doc{
+			Key: "vm_peak", Kernel: "VmPeak",
+			Gist:    "The most that VmSize ever was.",
+			Concept: "virtual-memory",
+		}, readVmPeak, nil),
+		status(doc{
+			Key: "vm_data", Kernel: "VmData",
+			Gist:    "Private writable mappings: heap, data and anonymous memory, touched or not.",
+			Concept: "virtual-memory",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_stk", Kernel: "VmStk",
+			Gist:    "The main thread's stack mapping; other threads' stacks are in VmData.",
+			Concept: "address-space",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_exe", Kernel: "VmExe",
+			Gist:    "The program's own code.",
+			Concept: "address-space",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_lib", Kernel: "VmLib",
+			Gist:    "Code of libraries: executable mappings, less VmExe.",
+			Concept: "address-space",
+		}, nil, nil),
+		{Doc: doc{
+			Key: "map_count", Label: "mappings", Unit: count,
+			Source: inspect.PIDMaps, Also: also(inspect.VMMaxMapCount),
+			Gist:    "Mappings it has; mmap fails beyond vm.max_map_count.",
+			Concept: "address-space",
+		}, Get: func(m procMem) value { return explain.I(m.Maps) }, Reading: readMaps},
+		{Doc: doc{
+			Key: "max_map_count", Kernel: "vm.max_map_count", Unit: count, Show: explain.Data,
+			Source:  inspect.VMMaxMapCount,
+			Gist:    "As many mappings as one process may have.",
+			Concept: "address-space",
+		}, Get: func(m procMem) value { return explain.I(m.MaxMaps) }},
 	}
 }
 
@@ -96,14 +126,31 @@ func MapKinds() *explain.Table[memfacts.ProcessPart[memfacts.MapKind]] {
 	type column = explain.Field[row]
 	src := inspect.PIDMaps
 	return &explain.Table[row]{Name: "mapping_kinds", Fields: []column{
-		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What the mappings are."},
-			Get: func(r row) value { return explain.S(r.It.Name) }},
-		{Doc: doc{Key: "size", Unit: bytes, Source: src, Concept: "virtual-memory", Gist: "Their addresses together."},
-			Get: func(r row) value { return explain.N(r.It.Size) }},
-		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many there are."},
-			Get: func(r row) value { return explain.I(r.It.Maps) }},
-		{Doc: doc{Key: "share", Unit: ratio, Source: src, Concept: "address-space", Gist: "Their share of the address space in use."},
-			Get: func(r row) value { return explain.Share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
+		{Doc: doc{
+			Key:     "kind",
+			Source:  src,
+			Words:   kindWords(),
+			Gist:    "What the mappings are.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.S(r.It.Name) }},
+		{Doc: doc{
+			Key: "size", Unit: bytes,
+			Source:  src,
+			Gist:    "Their addresses together.",
+			Concept: "virtual-memory",
+		}, Get: func(r row) value { return explain.N(r.It.Size) }},
+		{Doc: doc{
+			Key: "mappings", Label: "maps", Unit: count,
+			Source:  src,
+			Gist:    "How many there are.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.I(r.It.Maps) }},
+		{Doc: doc{
+			Key: "share", Unit: ratio,
+			Source:  src,
+			Gist:    "Their share of the address space in use.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.Share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "address-space", Gist: "What such mappings are for."},
 			Get: func(r row) value { return explain.S(kindGist(r.It.Name)) }},
 	}}
@@ -122,32 +169,60 @@ func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
 	type column = explain.Field[row]
 	src := inspect.PIDMaps
 	return &explain.Table[row]{Name: "mappings", Fields: []column{
-		{Doc: doc{Key: "start", Unit: explain.Address, Source: src, Concept: "address-space", Gist: "The lowest address; 0 to a reader who may not know it."},
-			Get: func(r row) value { return explain.N(r.It.Start) }},
-		{Doc: doc{Key: "end", Unit: explain.Address, Source: src, Concept: "address-space", Show: explain.Data, Gist: "The address behind it."},
-			Get: func(r row) value { return explain.N(r.It.End) }},
-		{Doc: doc{Key: "gap", Label: "gap below", Unit: bytes, Source: src, Concept: "address-space", Show: explain.Wide, Gist: "Unused addresses below it."},
-			Get: func(r row) value {
-				if r.It.Start >= 1<<63 { // beyond the hole that no address may be in
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.N(r.It.Gap)
-			}},
-		{Doc: doc{Key: "size", Unit: bytes, Bar: true, Source: src, Concept: "virtual-memory", Gist: "Its mappings together, holes between them left out."},
-			Get: func(r row) value { return explain.N(r.It.Size) }},
-		{Doc: doc{Key: "perms", Source: src, Concept: "address-space", Show: explain.Data, Gist: "Read, write, execute; private or shared: each that its mappings have."},
-			Get: perms},
-		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many mappings it is made of."},
-			Get: func(r row) value { return explain.I(r.It.Maps) }},
+		{Doc: doc{
+			Key: "start", Unit: explain.Address,
+			Source:  src,
+			Gist:    "The lowest address; 0 to a reader who may not know it.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.N(r.It.Start) }},
+		{Doc: doc{
+			Key: "end", Unit: explain.Address, Show: explain.Data,
+			Source:  src,
+			Gist:    "The address behind it.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.N(r.It.End) }},
+		{Doc: doc{
+			Key: "gap", Label: "gap below", Unit: bytes, Show: explain.Wide,
+			Source:  src,
+			Gist:    "Unused addresses below it.",
+			Concept: "address-space",
+		}, Get: func(r row) value {
+			if r.It.Start >= 1<<63 { // beyond the hole that no address may be in
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(r.It.Gap)
+		}},
+		{Doc: doc{
+			Key: "size", Unit: bytes, Bar: true,
+			Source:  src,
+			Gist:    "Its mappings together, holes between them left out.",
+			Concept: "virtual-memory",
+		}, Get: func(r row) value { return explain.N(r.It.Size) }},
+		{Doc: doc{
+			Key: "perms", Show: explain.Data,
+			Source:  src,
+			Gist:    "Read, write, execute; private or shared: each that its mappings have.",
+			Concept: "address-space",
+		}, Get: perms},
+		{Doc: doc{
+			Key: "mappings", Label: "maps", Unit: count,
+			Source:  src,
+			Gist:    "How many mappings it is made of.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.I(r.It.Maps) }},
 		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What it is."},
 			Get: func(r row) value { return explain.S(r.It.Kind) }},
-		{Doc: doc{Key: "object", Source: src, Concept: "address-space", Show: explain.Data, Gist: "The file, or the kernel's name for it."},
-			Get: func(r row) value {
-				if r.It.Object == "" {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.S(r.It.Object)
-			}},
+		{Doc: doc{
+			Key: "object", Show: explain.Data,
+			Source:  src,
+			Gist:    "The file, or the kernel's name for it.",
+			Concept: "address-space",
+		}, Get: func(r row) value {
+			if r.It.Object == "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(r.It.Object)
+		}},
 		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What lies there."},
 			Get: func(r row) value { return explain.S(whyRegion(r.It)) }},
 	}}

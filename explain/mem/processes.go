@@ -21,7 +21,12 @@ func Processes(shares bool) *explain.Table[procfacts.Row] {
 	}
 	fields = append(fields, proc.RssParts()...)
 	fields = append(fields, proc.VmSwap(), proc.RSS(), proc.Command(), explain.Field[procfacts.Row]{
-		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "rss", Gist: "What its memory is, and what would free it."},
+		Doc: doc{
+			Key:    "why",
+			Source: inspect.PIDStat, Also: also(inspect.PIDStatus),
+			Gist:    "What its memory is, and what would free it.",
+			Concept: "rss",
+		},
 		Write: whyProcess,
 	})
 	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"rss", "-pid"}, Fields: fields}
@@ -92,25 +97,71 @@ func statusLine(name string) func(procMem) value {
 }
 
 func resident() []procField {
-	none := procField{Doc: doc{Key: "no_memory", Label: "no memory", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "process", Words: noMemoryWords(), Gist: "Why it has no memory of its own, where it has none."},
-		Get: noMemory, Reading: readNoMemory}
-	rss := status(doc{Key: "vm_rss", Kernel: "VmRSS", Also: also(inspect.Meminfo), Concept: "rss",
-		Gist: "Pages of it in RAM, those shared with others counted in full."}, readRSS, deriveRSS)
+	none := procField{Doc: doc{
+		Key: "no_memory", Label: "no memory",
+		Source: inspect.PIDStat, Also: also(inspect.PIDStatus),
+		Words:   noMemoryWords(),
+		Gist:    "Why it has no memory of its own, where it has none.",
+		Concept: "process",
+	}, Get: noMemory, Reading: readNoMemory}
+	rss := status(doc{
+		Key: "vm_rss", Kernel: "VmRSS",
+		Also:    also(inspect.Meminfo),
+		Gist:    "Pages of it in RAM, those shared with others counted in full.",
+		Concept: "rss",
+	}, readRSS, deriveRSS)
 	parts := []procField{
-		status(doc{Key: "rss_anon", Kernel: "RssAnon", Part: '█', Since: kernelVersion(4, 5), Concept: "anonymous-memory",
-			Gist: "Memory that no file backs: heap, stacks, private data."}, readRssAnon, nil),
-		status(doc{Key: "rss_file", Kernel: "RssFile", Part: '▓', Since: kernelVersion(4, 5), Concept: "page-cache",
-			Gist: "Pages of files: the program, libraries, what it mapped."}, readRssFile, nil),
-		status(doc{Key: "rss_shmem", Kernel: "RssShmem", Part: '▒', Since: kernelVersion(4, 5), Concept: "shared-memory",
-			Gist: "Pages of shared memory and tmpfs."}, nil, nil),
+		status(doc{
+			Key: "rss_anon", Kernel: "RssAnon", Part: '█',
+			Since:   kernelVersion(4, 5),
+			Gist:    "Memory that no file backs: heap, stacks, private data.",
+			Concept: "anonymous-memory",
+		}, readRssAnon, nil),
+		status(doc{
+			Key: "rss_file", Kernel: "RssFile", Part: '▓',
+			Since:   kernelVersion(4, 5),
+			Gist:    "Pages of files: the program, libraries, what it mapped.",
+			Concept: "page-cache",
+		}, readRssFile, nil),
+		status(doc{
+			Key: "rss_shmem", Kernel: "RssShmem", Part: '▒',
+			Since:   kernelVersion(4, 5),
+			Gist:    "Pages of shared memory and tmpfs.",
+			Concept: "shared-memory",
+		}, nil, nil),
 	}
 	rest := []procField{
-		status(doc{Key: "vm_hwm", Kernel: "VmHWM", Concept: "rss", Gist: "The most that VmRSS ever was (high-water mark)."}, readHWM, nil),
-		status(doc{Key: "vm_swap", Kernel: "VmSwap", Concept: "swap", Gist: "Anonymous memory of it in swap; shared memory in swap is not counted."}, readVmSwap, nil),
-		status(doc{Key: "vm_pte", Kernel: "VmPTE", Concept: "page-tables", Gist: "Its page tables: RAM that translates its addresses."}, readPTE, nil),
-		status(doc{Key: "vm_lck", Kernel: "VmLck", Concept: "mlock", Show: explain.Rare, Gist: "Memory that it locked in RAM with mlock."}, nil, nil),
-		status(doc{Key: "vm_pin", Kernel: "VmPin", Concept: "mlock", Show: explain.Rare, Gist: "Memory pinned for devices, which cannot even be moved."}, nil, nil),
-		status(doc{Key: "hugetlb_pages", Kernel: "HugetlbPages", Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Show: explain.Rare, Gist: "Huge pages of the pool; VmRSS does not count them."}, nil, nil),
+		status(doc{
+			Key: "vm_hwm", Kernel: "VmHWM",
+			Gist:    "The most that VmRSS ever was (high-water mark).",
+			Concept: "rss",
+		}, readHWM, nil),
+		status(doc{
+			Key: "vm_swap", Kernel: "VmSwap",
+			Gist:    "Anonymous memory of it in swap; shared memory in swap is not counted.",
+			Concept: "swap",
+		}, readVmSwap, nil),
+		status(doc{
+			Key: "vm_pte", Kernel: "VmPTE",
+			Gist:    "Its page tables: RAM that translates its addresses.",
+			Concept: "page-tables",
+		}, readPTE, nil),
+		status(doc{
+			Key: "vm_lck", Kernel: "VmLck", Show: explain.Rare,
+			Gist:    "Memory that it locked in RAM with mlock.",
+			Concept: "mlock",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_pin", Kernel: "VmPin", Show: explain.Rare,
+			Gist:    "Memory pinned for devices, which cannot even be moved.",
+			Concept: "mlock",
+		}, nil, nil),
+		status(doc{
+			Key: "hugetlb_pages", Kernel: "HugetlbPages", Show: explain.Rare,
+			Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    "Huge pages of the pool; VmRSS does not count them.",
+			Concept: "huge-pages",
+		}, nil, nil),
 	}
 	return append(append([]procField{none, rss}, parts...), rest...)
 }
@@ -163,7 +214,8 @@ func deriveRSS(m procMem) explain.Derivation {
 }
 
 func readRssAnon(m procMem) string {
-	return units.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swap could take it. Children made by fork share it until one side writes."
+	return units.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swap could take it. " +
+		"Children made by fork share it until one side writes."
 }
 
 func readRssFile(m procMem) string {
@@ -201,13 +253,28 @@ func shares() []procField {
 		return func(m procMem) value { return explain.Look(m.Rollup, name) }
 	}
 	return []procField{
-		rollup(doc{Key: "pss", Kernel: "Pss", Gist: "Each page divided by the number of those who map it."}, sum("Pss"), readPss, nil),
-		rollup(doc{Key: "uss", Label: "USS", Gist: "Pages that it alone maps: private, clean and dirty."}, uss, nil, deriveUss),
-		rollup(doc{Key: "swap_pss", Kernel: "SwapPss", Gist: "Its share of anonymous memory in swap; shared memory there is not in it."}, sum("SwapPss"), nil, nil),
-		rollup(doc{Key: "freed_on_exit", Label: "freed if it ends", Also: also(inspect.PIDStatus), Gist: "Anonymous RAM and page tables that come free when it ends, at most."},
-			freed, readFreed, deriveFreed),
-		rollup(doc{Key: "freed_on_exit_least", Also: also(inspect.PIDStatus), Show: explain.Data, Since: kernelVersion(5, 3), Gist: "The same at least: what of its private pages can't be files' or shared memory's."},
-			freedAtLeast, nil, nil),
+		rollup(doc{
+			Key: "pss", Kernel: "Pss",
+			Gist: "Each page divided by the number of those who map it.",
+		}, sum("Pss"), readPss, nil),
+		rollup(doc{
+			Key: "uss", Label: "USS",
+			Gist: "Pages that it alone maps: private, clean and dirty.",
+		}, uss, nil, deriveUss),
+		rollup(doc{
+			Key: "swap_pss", Kernel: "SwapPss",
+			Gist: "Its share of anonymous memory in swap; shared memory there is not in it.",
+		}, sum("SwapPss"), nil, nil),
+		rollup(doc{
+			Key: "freed_on_exit", Label: "freed if it ends",
+			Also: also(inspect.PIDStatus),
+			Gist: "Anonymous RAM and page tables that come free when it ends, at most.",
+		}, freed, readFreed, deriveFreed),
+		rollup(doc{
+			Key: "freed_on_exit_least", Show: explain.Data,
+			Also: also(inspect.PIDStatus), Since: kernelVersion(5, 3),
+			Gist: "The same at least: what of its private pages can't be files' or shared memory's.",
+		}, freedAtLeast, nil, nil),
 	}
 }
 
@@ -222,7 +289,8 @@ func readPss(m procMem) string {
 	}
 	shared := rss - uint64(own.Int())
 	each := float64(shared) / float64(pss-uint64(own.Int()))
-	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) + " others on average; the sum of PSS over all processes counts every page once."
+	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) +
+		" others on average; the sum of PSS over all processes counts every page once."
 }
 
 func deriveUss(m procMem) explain.Derivation {
@@ -256,7 +324,8 @@ func anonShare(m procMem) value {
 // freedAtLeast is what of the private pages must be anonymous, since its share of
 // files and shared memory is no larger than it is.
 func freedAtLeast(m procMem) value {
-	own, file, shmem, tables := uss(m), explain.Look(m.Rollup, "Pss_File"), explain.Look(m.Rollup, "Pss_Shmem"), explain.Look(m.Status, "VmPTE")
+	own, file, shmem, tables := uss(m), explain.Look(m.Rollup, "Pss_File"), explain.Look(m.Rollup,
+		"Pss_Shmem"), explain.Look(m.Status, "VmPTE")
 	if !own.Has() || !file.Has() || !shmem.Has() || !tables.Has() {
 		return value{}
 	}
@@ -283,7 +352,8 @@ func readFreed(m procMem) string {
 		s = fmt.Sprintf("From %s to that: which of its private pages are files' or shared memory's, the sums don't tell.", size(least))
 	}
 	if own, anon := uss(m), explain.Look(m.Rollup, "Anonymous"); own.Has() && anon.Has() && own.Int() > anon.Int() {
-		s += " At least " + units.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is of files, which stay cached until needed, or shared memory."
+		s += " At least " + units.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is of files, " +
+			"which stay cached until needed, or shared memory."
 	}
 	if m.Status["VmSwap"] > 0 {
 		s += " " + units.Size(m.Status["VmSwap"]) + " of swap comes free too."
@@ -296,11 +366,17 @@ func readFreed(m procMem) string {
 
 func faults() []procField {
 	f := func(key, gist string, get func(*procfacts.Process) uint64, read func(procMem) string) procField {
-		return procField{Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
-			Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
+		return procField{Doc: doc{
+			Key: key, Kernel: key, Unit: count, Counter: true,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "page-fault",
+		}, Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
 	}
 	return []procField{
-		f("minflt", "Faults that needed no disk: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 { return p.Minflt }, nil),
+		f("minflt", "Faults that needed no disk: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 {
+			return p.Minflt
+		}, nil),
 		f("majflt", "Faults that waited for a disk or swap device.", func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
 	}
 }
@@ -312,5 +388,6 @@ func readMajflt(m procMem) string {
 	case m.P.Majflt == 0:
 		return "Never: all it touched was in RAM."
 	}
-	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: the program read in, or memory that had been pushed out."
+	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: " +
+		"the program read in, or memory that had been pushed out."
 }

@@ -25,72 +25,125 @@ func part(d doc, get func(mem) value, read func(mem) string, derive func(mem) ex
 
 func ram() []field {
 	return []field{
-		part(doc{Key: "mem_free", Part: '·', Kernel: "MemFree", Concept: "free-memory",
-			Gist: "Pages that nothing uses, cache included."},
-			meminfo("MemFree"), readFree, nil),
-		part(doc{Key: "anon_pages", Part: '█', Kernel: "AnonPages", Concept: "anonymous-memory",
-			Gist: "Heaps, stacks and other memory of programs that no file backs."},
-			meminfo("AnonPages"), readAnon, nil),
-		part(doc{Key: "page_cache", Part: '▓', Label: "page cache", Concept: "page-cache",
-			Gist: "File contents kept in RAM; taken back when memory runs short."},
-			pageCache, readPageCache, derivePageCache),
-		part(doc{Key: "shmem", Part: '▒', Kernel: "Shmem", Concept: "shared-memory",
-			Gist: "tmpfs files and memory shared between processes; only swap can take it."},
-			meminfo("Shmem"), readShmem, nil),
-		part(doc{Key: "swap_cached_unmapped", Part: '▓', Label: "swap cache", Show: explain.Rare, Concept: "swap",
-			Gist: "Pages on their way to swap or back that no process maps."},
-			swapCacheUnmapped, nil, deriveSwapCache),
-		part(doc{Key: "s_reclaimable", Kernel: "SReclaimable", Concept: "slab",
-			Gist: "Kernel objects it can drop, mostly cached names and inodes of files."},
-			meminfo("SReclaimable"), readSReclaimable, nil),
-		part(doc{Key: "misc_reclaimable", Label: "other reclaimable", Show: explain.Rare, Since: kernelVersion(4, 20), Concept: "slab",
-			Gist: "Kernel memory that a shrinker can free and that is no slab."},
-			miscReclaimable, nil, deriveMisc),
-		part(doc{Key: "s_unreclaim", Kernel: "SUnreclaim", Concept: "slab",
-			Gist: "Kernel objects in use that no reclaim can drop."},
-			meminfo("SUnreclaim"), readSUnreclaim, nil),
-		part(doc{Key: "kernel_stack", Kernel: "KernelStack", Concept: "kernel-stack",
-			Gist: "One stack in the kernel for each thread, the sleeping ones too."},
-			meminfo("KernelStack"), nil, nil),
-		part(doc{Key: "page_tables", Kernel: "PageTables", Concept: "page-tables",
-			Gist: "The tables that translate programs' addresses into RAM."},
-			meminfo("PageTables"), readPageTables, nil),
-		part(doc{Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare, Since: kernelVersion(6, 1), Concept: "page-tables",
-			Gist: "Page tables of guests (KVM) and of devices (IOMMU)."},
-			meminfo("SecPageTables"), nil, nil),
-		part(doc{Key: "percpu", Kernel: "Percpu", Since: kernelVersion(4, 19), Concept: "per-cpu",
-			Gist: "The kernel's per-CPU variables: one copy for each possible CPU."},
-			meminfo("Percpu"), nil, nil),
-		part(doc{Key: "vmalloc_less_stacks", Label: "vmalloc, no stacks", Also: also(inspect.Vmstat), Concept: "vmalloc",
-			Gist: "Large kernel buffers, modules and BPF programs, pieced together from pages."},
-			vmallocRest, readVmalloc, deriveVmalloc),
-		part(doc{Key: "pcp_lists", Part: '·', Label: "per-CPU lists", Source: inspect.Zoneinfo, Kernel: "", Concept: "per-cpu",
-			Gist: "Free pages that each CPU keeps at hand; MemFree does not count them."},
-			pcpLists, nil, nil),
-		part(doc{Key: "hugetlb", Part: '▚', Kernel: "Hugetlb", Show: explain.Rare, Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages",
-			Gist: "RAM set aside in huge pages, used or not; nothing else can have it."},
-			hugetlb, readHugetlb, nil),
-		part(doc{Key: "zspages", Label: "compressed swap", Source: inspect.Vmstat, Also: also(inspect.Meminfo), Show: explain.Rare, Option: "CONFIG_ZSMALLOC", Concept: "compressed-swap",
-			Gist: "RAM that holds compressed pages for zram and zswap."},
-			compressed, nil, nil),
-		part(doc{Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare, Concept: "untracked-memory",
-			Gist: "System RAM that graphics drivers use, on kernels that count it (7.3 does)."},
-			whereCounted("GPUActive"), nil, nil),
-		part(doc{Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare, Concept: "untracked-memory",
-			Gist: "The same in pools that they can give back."},
-			whereCounted("GPUReclaim"), nil, nil),
-		part(doc{Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare, Option: "CONFIG_MEMORY_FAILURE", Concept: "untracked-memory",
-			Gist: "Pages put out of use because their RAM is broken."},
-			meminfo("HardwareCorrupted"), nil, nil),
-		part(doc{Key: "bounce", Kernel: "Bounce", Show: explain.Rare, Concept: "untracked-memory",
-			Gist: "Copies of pages for block devices that cannot reach all of RAM."},
-			meminfo("Bounce"), nil, nil),
-		part(doc{Key: "writeback_tmp", Kernel: "WritebackTmp", Show: explain.Rare, Concept: "dirty-pages",
-			Gist: "Copies of pages that FUSE writes back."},
-			meminfo("WritebackTmp"), nil, nil),
-		part(doc{Key: "untracked", Part: '?', Label: "not accounted", Also: also(inspect.Zoneinfo, inspect.Vmstat), Concept: "untracked-memory",
-			Gist: "What no counter covers: drivers' pages, packet buffers, and the like."},
-			untracked, readUntracked, deriveUntracked),
+		part(doc{
+			Key: "mem_free", Kernel: "MemFree", Part: '·',
+			Gist:    "Pages that nothing uses, cache included.",
+			Concept: "free-memory",
+		}, meminfo("MemFree"), readFree, nil),
+		part(doc{
+			Key: "anon_pages", Kernel: "AnonPages", Part: '█',
+			Gist:    "Heaps, stacks and other memory of programs that no file backs.",
+			Concept: "anonymous-memory",
+		}, meminfo("AnonPages"), readAnon, nil),
+		part(doc{
+			Key: "page_cache", Label: "page cache", Part: '▓',
+			Gist:    "File contents kept in RAM; taken back when memory runs short.",
+			Concept: "page-cache",
+		}, pageCache, readPageCache, derivePageCache),
+		part(doc{
+			Key: "shmem", Kernel: "Shmem", Part: '▒',
+			Gist:    "tmpfs files and memory shared between processes; only swap can take it.",
+			Concept: "shared-memory",
+		}, meminfo("Shmem"), readShmem, nil),
+		part(doc{
+			Key: "swap_cached_unmapped", Label: "swap cache", Part: '▓', Show: explain.Rare,
+			Gist:    "Pages on their way to swap or back that no process maps.",
+			Concept: "swap",
+		}, swapCacheUnmapped, nil, deriveSwapCache),
+		part(doc{
+			Key: "s_reclaimable", Kernel: "SReclaimable",
+			Gist:    "Kernel objects it can drop, mostly cached names and inodes of files.",
+			Concept: "slab",
+		}, meminfo("SReclaimable"), readSReclaimable, nil),
+		part(doc{
+			Key: "misc_reclaimable", Label: "other reclaimable", Show: explain.Rare,
+			Since:   kernelVersion(4, 20),
+			Gist:    "Kernel memory that a shrinker can free and that is no slab.",
+			Concept: "slab",
+		}, miscReclaimable, nil, deriveMisc),
+		part(doc{
+			Key: "s_unreclaim", Kernel: "SUnreclaim",
+			Gist:    "Kernel objects in use that no reclaim can drop.",
+			Concept: "slab",
+		}, meminfo("SUnreclaim"), readSUnreclaim, nil),
+		part(doc{
+			Key: "kernel_stack", Kernel: "KernelStack",
+			Gist:    "One stack in the kernel for each thread, the sleeping ones too.",
+			Concept: "kernel-stack",
+		}, meminfo("KernelStack"), nil, nil),
+		part(doc{
+			Key: "page_tables", Kernel: "PageTables",
+			Gist:    "The tables that translate programs' addresses into RAM.",
+			Concept: "page-tables",
+		}, meminfo("PageTables"), readPageTables, nil),
+		part(doc{
+			Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare,
+			Since:   kernelVersion(6, 1),
+			Gist:    "Page tables of guests (KVM) and of devices (IOMMU).",
+			Concept: "page-tables",
+		}, meminfo("SecPageTables"), nil, nil),
+		part(doc{
+			Key: "percpu", Kernel: "Percpu",
+			Since:   kernelVersion(4, 19),
+			Gist:    "The kernel's per-CPU variables: one copy for each possible CPU.",
+			Concept: "per-cpu",
+		}, meminfo("Percpu"), nil, nil),
+		part(doc{
+			Key: "vmalloc_less_stacks", Label: "vmalloc, no stacks",
+			Also:    also(inspect.Vmstat),
+			Gist:    "Large kernel buffers, modules and BPF programs, pieced together from pages.",
+			Concept: "vmalloc",
+		}, vmallocRest, readVmalloc, deriveVmalloc),
+		part(doc{
+			Key: "pcp_lists", Label: "per-CPU lists", Part: '·',
+			Source:  inspect.Zoneinfo,
+			Gist:    "Free pages that each CPU keeps at hand; MemFree does not count them.",
+			Concept: "per-cpu",
+		}, pcpLists, nil, nil),
+		part(doc{
+			Key: "hugetlb", Kernel: "Hugetlb", Part: '▚', Show: explain.Rare,
+			Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    "RAM set aside in huge pages, used or not; nothing else can have it.",
+			Concept: "huge-pages",
+		}, hugetlb, readHugetlb, nil),
+		part(doc{
+			Key: "zspages", Label: "compressed swap", Show: explain.Rare,
+			Source: inspect.Vmstat, Also: also(inspect.Meminfo), Option: "CONFIG_ZSMALLOC",
+			Gist:    "RAM that holds compressed pages for zram and zswap.",
+			Concept: "compressed-swap",
+		}, compressed, nil, nil),
+		part(doc{
+			Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare,
+			Gist:    "System RAM that graphics drivers use, on kernels that count it (7.3 does).",
+			Concept: "untracked-memory",
+		}, whereCounted("GPUActive"), nil, nil),
+		part(doc{
+			Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare,
+			Gist:    "The same in pools that they can give back.",
+			Concept: "untracked-memory",
+		}, whereCounted("GPUReclaim"), nil, nil),
+		part(doc{
+			Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare,
+			Option:  "CONFIG_MEMORY_FAILURE",
+			Gist:    "Pages put out of use because their RAM is broken.",
+			Concept: "untracked-memory",
+		}, meminfo("HardwareCorrupted"), nil, nil),
+		part(doc{
+			Key: "bounce", Kernel: "Bounce", Show: explain.Rare,
+			Gist:    "Copies of pages for block devices that cannot reach all of RAM.",
+			Concept: "untracked-memory",
+		}, meminfo("Bounce"), nil, nil),
+		part(doc{
+			Key: "writeback_tmp", Kernel: "WritebackTmp", Show: explain.Rare,
+			Gist:    "Copies of pages that FUSE writes back.",
+			Concept: "dirty-pages",
+		}, meminfo("WritebackTmp"), nil, nil),
+		part(doc{
+			Key: "untracked", Label: "not accounted", Part: '?',
+			Also:    also(inspect.Zoneinfo, inspect.Vmstat),
+			Gist:    "What no counter covers: drivers' pages, packet buffers, and the like.",
+			Concept: "untracked-memory",
+		}, untracked, readUntracked, deriveUntracked),
 	}
 }
 
@@ -285,7 +338,8 @@ func readUntracked(m mem) string {
 }
 
 func readFree(m mem) string {
-	return fmt.Sprintf("%s of RAM holds nothing. A low figure is normal: the page cache fills free pages.", ofRAM(m, explain.Look(m.Info, "MemFree")))
+	return fmt.Sprintf("%s of RAM holds nothing. A low figure is normal: the page cache fills free pages.",
+		ofRAM(m, explain.Look(m.Info, "MemFree")))
 }
 
 func readAnon(m mem) string {
@@ -328,7 +382,8 @@ func readSUnreclaim(m mem) string {
 }
 
 func readPageTables(m mem) string {
-	return ofRAM(m, explain.Look(m.Info, "PageTables")) + " of RAM. Many processes that map the same large memory make it big: each has its own."
+	return ofRAM(m, explain.Look(m.Info, "PageTables")) +
+		" of RAM. Many processes that map the same large memory make it big: each has its own."
 }
 
 func readHugetlb(m mem) string {
@@ -336,5 +391,6 @@ func readHugetlb(m mem) string {
 	if !free.Has() || !size.Has() {
 		return ""
 	}
-	return fmt.Sprintf("%s of RAM; of the default size %s is unused, and stays so until a program asks for huge pages.", ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
+	return fmt.Sprintf("%s of RAM; of the default size %s is unused, and stays so until a program asks for huge pages.",
+		ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
 }

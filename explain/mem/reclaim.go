@@ -22,41 +22,100 @@ func event(d doc, get func(mem) value, read func(mem) string) field {
 
 func reclaim() []field {
 	return append([]field{
-		event(doc{Key: "pgscan_kswapd", Kernel: "pgscan_kswapd", Concept: "reclaim",
-			Gist: "Pages that the background reclaimer kswapd looked at."}, perZone("pgscan_kswapd"), readScanKswapd),
-		event(doc{Key: "pgscan_direct", Kernel: "pgscan_direct", Concept: "reclaim",
-			Gist: "Pages that tasks looked at themselves because free memory was out."}, perZone("pgscan_direct"), readScanDirect),
-		event(doc{Key: "pgsteal_kswapd", Show: explain.Rare, Kernel: "pgsteal_kswapd", Concept: "reclaim",
-			Gist: "Pages that kswapd freed."}, perZone("pgsteal_kswapd"), nil),
-		event(doc{Key: "pgsteal_direct", Show: explain.Rare, Kernel: "pgsteal_direct", Concept: "reclaim",
-			Gist: "Pages that waiting tasks freed themselves."}, perZone("pgsteal_direct"), nil),
-		{Doc: doc{Key: "reclaim_efficiency", Unit: ratio, Source: inspect.Vmstat, Concept: "reclaim",
-			Gist: "Pages freed for each page looked at: low means the kernel searches in vain."},
-			Get: efficiency, Reading: readEfficiency, Derive: deriveEfficiency},
-		event(doc{Key: "allocstall", Kernel: "allocstall", Unit: count, Concept: "reclaim",
-			Gist: "How often a task had to reclaim before it got a page."}, perZone("allocstall"), readStall),
-		event(doc{Key: "workingset_refault_file", Kernel: "workingset_refault_file", Since: kernelVersion(5, 9), Concept: "working-set",
-			Gist: "File pages read again soon after they were dropped."}, nil, readRefault),
-		event(doc{Key: "workingset_refault_anon", Show: explain.Rare, Kernel: "workingset_refault_anon", Since: kernelVersion(5, 9), Concept: "working-set",
-			Gist: "Anonymous pages swapped in again soon after they went out."}, nil, nil),
-		event(doc{Key: "workingset_refault", Kernel: "workingset_refault", Until: kernelVersion(5, 9), Concept: "working-set",
-			Gist: "Pages read again soon after they were dropped."}, nil, nil),
-		event(doc{Key: "workingset_activate", Show: explain.Rare, Kernel: "workingset_activate", Concept: "working-set",
-			Gist: "Refaults so soon that the page must belong to the working set."}, activations, nil),
-		event(doc{Key: "compact_stall", Kernel: "compact_stall", Unit: count, Option: "CONFIG_COMPACTION", Concept: "compaction",
-			Gist: "How often a task had to move pages about to get a large block."}, nil, readCompaction),
-		event(doc{Key: "compact_fail", Show: explain.Rare, Kernel: "compact_fail", Unit: count, Option: "CONFIG_COMPACTION", Concept: "compaction",
-			Gist: "How often that was in vain."}, nil, nil),
-		event(doc{Key: "pgfault", Kernel: "pgfault", Unit: count, Concept: "page-fault",
-			Gist: "Page faults of all kinds; most only map what is in RAM already."}, nil, nil),
-		event(doc{Key: "pgmajfault", Kernel: "pgmajfault", Unit: count, Concept: "page-fault",
-			Gist: "Page faults that had to wait for a disk or swap device."}, nil, readMajor),
-		event(doc{Key: "pswpin", Show: explain.Rare, Kernel: "pswpin", Option: "CONFIG_SWAP", Concept: "swap",
-			Gist: "Pages read back from swap: somebody waited for each."}, nil, nil),
-		event(doc{Key: "pswpout", Show: explain.Rare, Kernel: "pswpout", Option: "CONFIG_SWAP", Concept: "swap",
-			Gist: "Pages written to swap."}, nil, nil),
-		event(doc{Key: "oom_kill", Kernel: "oom_kill", Unit: count, Since: kernelVersion(4, 13), Concept: "oom-killer",
-			Gist: "Processes killed for want of memory, of the host or of a cgroup."}, nil, readKills),
+		event(doc{
+			Key: "pgscan_kswapd", Kernel: "pgscan_kswapd",
+			Gist:    "Pages that the background reclaimer kswapd looked at.",
+			Concept: "reclaim",
+		}, perZone("pgscan_kswapd"), readScanKswapd),
+		event(doc{
+			Key: "pgscan_direct", Kernel: "pgscan_direct",
+			Gist:    "Pages that tasks looked at themselves because free memory was out.",
+			Concept: "reclaim",
+		}, perZone("pgscan_direct"), readScanDirect),
+		event(doc{
+			Key: "pgsteal_kswapd", Kernel: "pgsteal_kswapd", Show: explain.Rare,
+			Gist:    "Pages that kswapd freed.",
+			Concept: "reclaim",
+		}, perZone("pgsteal_kswapd"), nil),
+		event(doc{
+			Key: "pgsteal_direct", Kernel: "pgsteal_direct", Show: explain.Rare,
+			Gist:    "Pages that waiting tasks freed themselves.",
+			Concept: "reclaim",
+		}, perZone("pgsteal_direct"), nil),
+		{Doc: doc{
+			Key: "reclaim_efficiency", Unit: ratio,
+			Source:  inspect.Vmstat,
+			Gist:    "Pages freed for each page looked at: low means the kernel searches in vain.",
+			Concept: "reclaim",
+		}, Get: efficiency, Reading: readEfficiency, Derive: deriveEfficiency},
+		event(doc{
+			Key: "allocstall", Kernel: "allocstall", Unit: count,
+			Gist:    "How often a task had to reclaim before it got a page.",
+			Concept: "reclaim",
+		}, perZone("allocstall"), readStall),
+		event(doc{
+			Key: "workingset_refault_file", Kernel: "workingset_refault_file",
+			Since:   kernelVersion(5, 9),
+			Gist:    "File pages read again soon after they were dropped.",
+			Concept: "working-set",
+		}, nil, readRefault),
+		event(doc{
+			Key: "workingset_refault_anon", Kernel: "workingset_refault_anon", Show: explain.Rare,
+			Since:   kernelVersion(5, 9),
+			Gist:    "Anonymous pages swapped in again soon after they went out.",
+			Concept: "working-set",
+		}, nil, nil),
+		event(doc{
+			Key: "workingset_refault", Kernel: "workingset_refault",
+			Until:   kernelVersion(5, 9),
+			Gist:    "Pages read again soon after they were dropped.",
+			Concept: "working-set",
+		}, nil, nil),
+		event(doc{
+			Key: "workingset_activate", Kernel: "workingset_activate", Show: explain.Rare,
+			Gist:    "Refaults so soon that the page must belong to the working set.",
+			Concept: "working-set",
+		}, activations, nil),
+		event(doc{
+			Key: "compact_stall", Kernel: "compact_stall", Unit: count,
+			Option:  "CONFIG_COMPACTION",
+			Gist:    "How often a task had to move pages about to get a large block.",
+			Concept: "compaction",
+		}, nil, readCompaction),
+		event(doc{
+			Key: "compact_fail", Kernel: "compact_fail", Unit: count, Show: explain.Rare,
+			Option:  "CONFIG_COMPACTION",
+			Gist:    "How often that was in vain.",
+			Concept: "compaction",
+		}, nil, nil),
+		event(doc{
+			Key: "pgfault", Kernel: "pgfault", Unit: count,
+			Gist:    "Page faults of all kinds; most only map what is in RAM already.",
+			Concept: "page-fault",
+		}, nil, nil),
+		event(doc{
+			Key: "pgmajfault", Kernel: "pgmajfault", Unit: count,
+			Gist:    "Page faults that had to wait for a disk or swap device.",
+			Concept: "page-fault",
+		}, nil, readMajor),
+		event(doc{
+			Key: "pswpin", Kernel: "pswpin", Show: explain.Rare,
+			Option:  "CONFIG_SWAP",
+			Gist:    "Pages read back from swap: somebody waited for each.",
+			Concept: "swap",
+		}, nil, nil),
+		event(doc{
+			Key: "pswpout", Kernel: "pswpout", Show: explain.Rare,
+			Option:  "CONFIG_SWAP",
+			Gist:    "Pages written to swap.",
+			Concept: "swap",
+		}, nil, nil),
+		event(doc{
+			Key: "oom_kill", Kernel: "oom_kill", Unit: count,
+			Since:   kernelVersion(4, 13),
+			Gist:    "Processes killed for want of memory, of the host or of a cgroup.",
+			Concept: "oom-killer",
+		}, nil, readKills),
 	}, pressure()...)
 }
 
@@ -87,7 +146,8 @@ func scanned(m mem) value { return reclaimers(m, "pgscan_") }
 func stolen(m mem) value { return reclaimers(m, "pgsteal_") }
 
 func reclaimers(m mem, what string) value {
-	return explain.Sum(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
+	return explain.Sum(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+
+		"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
 }
 
 // efficiency is freed over looked at, over the interval where there is one.
@@ -144,12 +204,14 @@ func readRefault(m mem) string {
 	}
 	act, _ := grown(m, vmstat("workingset_activate_file"))
 	if scanned, _ := grown(m, scanned); scanned.Zero() {
-		return fmt.Sprintf("%s came back %s, though the host as a whole did not reclaim: a cgroup's limit may have; these counters don't tell.", size(scaled(m, n)), span)
+		return fmt.Sprintf("%s came back %s, though the host as a whole did not reclaim: a cgroup's limit may have; "+
+			"these counters don't tell.", size(scaled(m, n)), span)
 	}
 	if !act.Has() || act.Zero() {
 		return fmt.Sprintf("%s came back %s, none of it so soon that it was still in use.", size(scaled(m, n)), span)
 	}
-	return fmt.Sprintf("%s came back %s, %s of it so soon that it was still in use: RAM is too small for the working set.", size(scaled(m, n)), span, size(scaled(m, act)))
+	return fmt.Sprintf("%s came back %s, %s of it so soon that it was still in use: RAM is too small for the working set.",
+		size(scaled(m, n)), span, size(scaled(m, act)))
 }
 
 func readCompaction(m mem) string {
@@ -172,7 +234,8 @@ func readKills(m mem) string {
 	if n.Zero() {
 		return "None " + span + "."
 	}
-	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.", units.Plural(n.Int(), "victim", "victims"), span)
+	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.",
+		units.Plural(n.Int(), "victim", "victims"), span)
 }
 
 func pressure() []field {
@@ -189,14 +252,24 @@ func pressure() []field {
 	avg10 := func(l *inspect.Stall) value { return explain.F(l.Avg10 / 100) }
 	total := func(l *inspect.Stall) value { return explain.F(float64(l.Total) / 1e6) }
 	return []field{
-		stall(doc{Key: "pressure_memory_some", Label: "pressure, some", Unit: ratio,
-			Gist: "Share of the last 10 s in which tasks waited for memory, averaged over CPUs."}, some, avg10, readSome),
-		stall(doc{Key: "pressure_memory_full", Label: "pressure, full", Unit: ratio,
-			Gist: "The same where nobody on the CPU got any work done meanwhile."}, full, avg10, readFull),
-		stall(doc{Key: "pressure_memory_some_total", Label: "some, total", Unit: explain.Seconds, Counter: true, Show: explain.Data,
-			Gist: "All time lost to waiting for memory since boot."}, some, total, nil),
-		stall(doc{Key: "pressure_memory_full_total", Label: "full, total", Unit: explain.Seconds, Counter: true, Show: explain.Data,
-			Gist: "All time since boot in which that kept everybody from working."}, full, total, nil),
+		stall(doc{
+			Key: "pressure_memory_some", Label: "pressure, some", Unit: ratio,
+			Gist: "Share of the last 10 s in which tasks waited for memory, averaged over CPUs.",
+		}, some, avg10, readSome),
+		stall(doc{
+			Key: "pressure_memory_full", Label: "pressure, full", Unit: ratio,
+			Gist: "The same where nobody on the CPU got any work done meanwhile.",
+		}, full, avg10, readFull),
+		stall(doc{
+			Key: "pressure_memory_some_total", Label: "some, total", Unit: explain.Seconds, Counter: true,
+			Show: explain.Data,
+			Gist: "All time lost to waiting for memory since boot.",
+		}, some, total, nil),
+		stall(doc{
+			Key: "pressure_memory_full_total", Label: "full, total", Unit: explain.Seconds, Counter: true,
+			Show: explain.Data,
+			Gist: "All time since boot in which that kept everybody from working.",
+		}, full, total, nil),
 	}
 }
 

@@ -19,15 +19,18 @@ func hostRules() []rule { return append(standRules(), strainRules()...) }
 func standRules() []rule {
 	return []rule{{
 		ID: "mem.available_low", What: "MemAvailable / MemTotal", Unit: explain.Ratio,
-		Means:    "MemAvailable is what the kernel can hand out without swapping. Below the watermarks every request for a page first has to free one, and where that fails the OOM killer ends a process.",
+		Means: "MemAvailable is what the kernel can hand out without swapping. " +
+			"Below the watermarks every request for a page first has to free one, and where that fails the OOM killer ends a process.",
 		Evidence: []string{"mem_available", "mem_total"}, Concept: "available-memory", Next: "kwhy explain available-memory",
 		Of: availableShare, Below: true, At: explain.At{Notice: 0.15, Warning: 0.08, Critical: 0.03},
 		Say: func(m mem) string {
-			return fmt.Sprintf("only %s of RAM is available: %s", ofRAM(m, explain.Look(m.Info, "MemAvailable")), size(explain.Look(m.Info, "MemAvailable")))
+			return fmt.Sprintf("only %s of RAM is available: %s", ofRAM(m, explain.Look(m.Info, "MemAvailable")),
+				size(explain.Look(m.Info, "MemAvailable")))
 		},
 	}, {
 		ID: "mem.cgroup_near_limit", What: "memory that cannot be dropped / the limit of the cgroup that bounds kwhy", Unit: explain.Ratio,
-		Means:    "At the limit the kernel reclaims from this cgroup alone, and when that yields nothing it kills a process in it, however much the host has free.",
+		Means: "At the limit the kernel reclaims from this cgroup alone, " +
+			"and when that yields nothing it kills a process in it, however much the host has free.",
 		Evidence: []string{"cgroup_room", "cgroup_limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(m mem) value {
 			if at := cgroupfacts.Closest(m.Cgroups); at >= 0 {
@@ -38,19 +41,23 @@ func standRules() []rule {
 		Say: func(m mem) string {
 			c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 			limit, _ := c.Limit()
-			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped", units.AppendPercent(nil, Pressed(c).Float()), c.Path, units.Size(limit))
+			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be dropped",
+				units.AppendPercent(nil, Pressed(c).Float()), c.Path, units.Size(limit))
 		},
 	}, {
 		ID: "mem.untracked_large", What: "RAM in no counter / MemTotal", Unit: explain.Ratio,
-		Means:    "Pages that drivers took straight from the page allocator: of graphics, of balloons, of a leak. No process has them, and no kill gives them back.",
+		Means: "Pages that drivers took straight from the page allocator: of graphics, of balloons, of a leak. " +
+			"No process has them, and no kill gives them back.",
 		Evidence: []string{"untracked", "mem_total"}, Concept: "untracked-memory", Next: "kwhy explain untracked-memory",
-		Of: func(m mem) value { return explain.Share(untracked(m), explain.Look(m.Info, "MemTotal")) }, At: explain.At{Notice: 0.10, Warning: 0.30},
+		Of: func(m mem) value { return explain.Share(untracked(m), explain.Look(m.Info, "MemTotal")) },
+		At: explain.At{Notice: 0.10, Warning: 0.30},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s of RAM is in no counter: %s of pages that drivers took", ofRAM(m, untracked(m)), size(untracked(m)))
 		},
 	}, {
 		ID: "mem.slab_unreclaimable_large", What: "SUnreclaim / MemTotal", Unit: explain.Ratio,
-		Means:    "Kernel objects that are in use: reclaim cannot free them, only their owners can, by closing, unmounting or ending. A leak in the kernel ends here.",
+		Means: "Kernel objects that are in use: reclaim cannot free them, only their owners can, by closing, " +
+			"unmounting or ending. A leak in the kernel ends here.",
 		Evidence: []string{"s_unreclaim", "mem_total"}, Concept: "slab", Next: "kwhy explain slab",
 		Of: func(m mem) value {
 			return explain.Share(explain.Look(m.Info, "SUnreclaim"), explain.Look(m.Info, "MemTotal"))
@@ -64,7 +71,8 @@ func standRules() []rule {
 		Evidence: []string{"dirty", "writeback", "nr_dirty_threshold"}, Concept: "dirty-pages", Next: "kwhy explain dirty-pages",
 		Of: func(m mem) value { return explain.Share(dirtyNow(m), freerun(m)) }, At: explain.At{Notice: 0.80, Warning: 1},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s waits to be written, %s of what makes the kernel slow writers down", size(dirtyNow(m)), percentOf(dirtyNow(m), freerun(m)))
+			return fmt.Sprintf("%s waits to be written, %s of what makes the kernel slow writers down",
+				size(dirtyNow(m)), percentOf(dirtyNow(m), freerun(m)))
 		},
 	}, {
 		ID: "mem.commit_near_limit", What: "Committed_AS / CommitLimit, where overcommit_memory is 2", Unit: explain.Ratio,
@@ -77,15 +85,19 @@ func standRules() []rule {
 			return explain.Share(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit"))
 		}, At: explain.At{Notice: 0.85, Warning: 0.93, Critical: 0.98},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s of CommitLimit is promised, and mode 2 refuses what goes beyond", percentOf(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit")))
+			return fmt.Sprintf("%s of CommitLimit is promised, and mode 2 refuses what goes beyond",
+				percentOf(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit")))
 		},
 	}, {
 		ID: "mem.swap_full", What: "(SwapTotal − SwapFree) / SwapTotal", Unit: explain.Ratio,
-		Means:    "What programs allocated has nowhere left to go: reclaim can only drop file pages, and when those are gone the OOM killer is next.",
+		Means: "What programs allocated has nowhere left to go: reclaim can only drop file pages, " +
+			"and when those are gone the OOM killer is next.",
 		Evidence: []string{"swap_free", "swap_total"}, Concept: "swap", Next: "kwhy explain swap",
-		Of: func(m mem) value { return explain.Share(swapUsed(m), explain.Look(m.Info, "SwapTotal")) }, At: explain.At{Notice: 0.75, Warning: 0.90, Critical: 0.98},
+		Of: func(m mem) value { return explain.Share(swapUsed(m), explain.Look(m.Info, "SwapTotal")) },
+		At: explain.At{Notice: 0.75, Warning: 0.90, Critical: 0.98},
 		Say: func(m mem) string {
-			return fmt.Sprintf("swap is %s full: %s left", percentOf(swapUsed(m), explain.Look(m.Info, "SwapTotal")), size(explain.Look(m.Info, "SwapFree")))
+			return fmt.Sprintf("swap is %s full: %s left", percentOf(swapUsed(m), explain.Look(m.Info, "SwapTotal")),
+				size(explain.Look(m.Info, "SwapFree")))
 		},
 	}, {
 		ID: "mem.pressure_some", Unless: "mem.thrashing", What: "PSI memory some, avg10", Unit: explain.Ratio,
@@ -148,9 +160,11 @@ func standRules() []rule {
 		},
 	}, {
 		ID: "mem.hugetlb_idle", What: "free and unreserved huge pages / MemTotal", Unit: explain.Ratio,
-		Means:    "hugetlb pages are taken out of RAM when they are set up; nothing else can use them while they are idle, and reclaim does not touch them.",
+		Means: "hugetlb pages are taken out of RAM when they are set up; " +
+			"nothing else can use them while they are idle, and reclaim does not touch them.",
 		Evidence: []string{"hugetlb", "huge_pages_free"}, Concept: "huge-pages", Next: "kwhy explain huge-pages",
-		Of: func(m mem) value { return explain.Share(idleHuge(m), explain.Look(m.Info, "MemTotal")) }, At: explain.At{Notice: 0.05, Warning: 0.25},
+		Of: func(m mem) value { return explain.Share(idleHuge(m), explain.Look(m.Info, "MemTotal")) },
+		At: explain.At{Notice: 0.05, Warning: 0.25},
 		Say: func(m mem) string {
 			return fmt.Sprintf("%s of RAM is set aside in huge pages that nothing uses: %s", ofRAM(m, idleHuge(m)), size(idleHuge(m)))
 		},
@@ -191,7 +205,8 @@ func zoneRules() []explain.Rule[zoneRow] {
 	}
 	say := func(mark, means string) func(zoneRow) string {
 		return func(r zoneRow) string {
-			return fmt.Sprintf("zone %s of node %d has %s free, less than its %s watermark: %s", r.It.Name, r.It.Node, size(zonePages("free")(r)), mark, means)
+			return fmt.Sprintf("zone %s of node %d has %s free, less than its %s watermark: %s",
+				r.It.Name, r.It.Node, size(zonePages("free")(r)), mark, means)
 		}
 	}
 	return []explain.Rule[zoneRow]{
@@ -208,7 +223,8 @@ func zoneRules() []explain.Rule[zoneRow] {
 
 func cgroupRules() []explain.Rule[cgroupRow] {
 	return []explain.Rule[cgroupRow]{{
-		ID: "mem.cgroup_level_near_limit", What: "memory that cannot be dropped / limit, of a cgroup above the one that bounds kwhy", Unit: explain.Ratio,
+		ID: "mem.cgroup_level_near_limit", What: "memory that cannot be dropped / limit, of a cgroup above the one that bounds kwhy",
+		Unit:     explain.Ratio,
 		Means:    "A limit higher up holds for all below it: at it the kernel reclaims and kills among all of those.",
 		Evidence: []string{"use", "limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(r cgroupRow) value {
@@ -218,7 +234,8 @@ func cgroupRules() []explain.Rule[cgroupRow] {
 			return Pressed(r.It)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(r cgroupRow) string {
-			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be dropped", units.AppendPercent(nil, Pressed(r.It).Float()), r.It.Path)
+			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be dropped",
+				units.AppendPercent(nil, Pressed(r.It).Float()), r.It.Path)
 		},
 	}}
 }

@@ -11,24 +11,60 @@ import (
 
 func swap() []field {
 	return []field{
-		{Doc: doc{Key: "swap_total", Kernel: "SwapTotal", Unit: bytes, Source: inspect.Meminfo, Concept: "swap",
-			Gist: "Room on swap devices for anonymous and shared pages."}, Get: meminfo("SwapTotal"), Reading: readSwapTotal},
-		{Doc: doc{Key: "swap_free", Kernel: "SwapFree", Unit: bytes, Source: inspect.Meminfo, Concept: "swap",
-			Gist: "What of it is unused."}, Get: whereSwap("SwapFree"), Reading: readSwapFree},
-		{Doc: doc{Key: "swap_cached", Kernel: "SwapCached", Unit: bytes, Source: inspect.Meminfo, Concept: "swap",
-			Gist: "Pages in RAM that still have their place in swap: to drop them costs no write."}, Get: whereSwap("SwapCached")},
-		{Doc: doc{Key: "swappiness", Kernel: "vm.swappiness", Unit: explain.Plain, Source: inspect.VMSwappiness, Also: also(inspect.Meminfo), Concept: "swappiness",
-			Gist: "How dear reclaim takes swapping to be against dropping file pages."}, Get: sysctl(inspect.VMSwappiness), Reading: readSwappiness},
-		{Doc: doc{Key: "zswap_enabled", Label: "zswap", Source: inspect.ZswapEnabled, Also: also(inspect.Meminfo), Concept: "compressed-swap",
-			Gist: "Y: pages on their way to swap are first kept compressed in RAM."}, Get: word(inspect.ZswapEnabled), Reading: readZswap},
-		{Doc: doc{Key: "zswap", Kernel: "Zswap", Label: "Zswap pool", Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP", Concept: "compressed-swap",
-			Gist: "RAM that zswap's compressed pages take."}, Get: meminfo("Zswap")},
-		{Doc: doc{Key: "zswapped", Kernel: "Zswapped", Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP", Concept: "compressed-swap",
-			Gist: "What those pages were before they were compressed."}, Get: meminfo("Zswapped"), Reading: readZswapped},
-		{Doc: doc{Key: "zram_original", Label: "in zram", Unit: bytes, Show: explain.Rare, Source: inspect.ZramStat, Concept: "compressed-swap",
-			Gist: "What was written to compressed RAM disks (zram)."}, Get: zram(func(z *memfacts.Zram) uint64 { return z.Original }), Reading: readZram},
-		{Doc: doc{Key: "zram_mem_used", Label: "zram takes", Unit: bytes, Show: explain.Rare, Source: inspect.ZramStat, Concept: "compressed-swap",
-			Gist: "The RAM that it takes there, compressed."}, Get: zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })},
+		{Doc: doc{
+			Key: "swap_total", Kernel: "SwapTotal", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Room on swap devices for anonymous and shared pages.",
+			Concept: "swap",
+		}, Get: meminfo("SwapTotal"), Reading: readSwapTotal},
+		{Doc: doc{
+			Key: "swap_free", Kernel: "SwapFree", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "What of it is unused.",
+			Concept: "swap",
+		}, Get: whereSwap("SwapFree"), Reading: readSwapFree},
+		{Doc: doc{
+			Key: "swap_cached", Kernel: "SwapCached", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Pages in RAM that still have their place in swap: to drop them costs no write.",
+			Concept: "swap",
+		}, Get: whereSwap("SwapCached")},
+		{Doc: doc{
+			Key: "swappiness", Kernel: "vm.swappiness", Unit: explain.Plain,
+			Source: inspect.VMSwappiness, Also: also(inspect.Meminfo),
+			Gist:    "How dear reclaim takes swapping to be against dropping file pages.",
+			Concept: "swappiness",
+		}, Get: sysctl(inspect.VMSwappiness), Reading: readSwappiness},
+		{Doc: doc{
+			Key: "zswap_enabled", Label: "zswap",
+			Source: inspect.ZswapEnabled, Also: also(inspect.Meminfo),
+			Gist:    "Y: pages on their way to swap are first kept compressed in RAM.",
+			Concept: "compressed-swap",
+		}, Get: word(inspect.ZswapEnabled), Reading: readZswap},
+		{Doc: doc{
+			Key: "zswap", Kernel: "Zswap", Label: "Zswap pool", Unit: bytes, Show: explain.Rare,
+			Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP",
+			Gist:    "RAM that zswap's compressed pages take.",
+			Concept: "compressed-swap",
+		}, Get: meminfo("Zswap")},
+		{Doc: doc{
+			Key: "zswapped", Kernel: "Zswapped", Unit: bytes, Show: explain.Rare,
+			Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP",
+			Gist:    "What those pages were before they were compressed.",
+			Concept: "compressed-swap",
+		}, Get: meminfo("Zswapped"), Reading: readZswapped},
+		{Doc: doc{
+			Key: "zram_original", Label: "in zram", Unit: bytes, Show: explain.Rare,
+			Source:  inspect.ZramStat,
+			Gist:    "What was written to compressed RAM disks (zram).",
+			Concept: "compressed-swap",
+		}, Get: zram(func(z *memfacts.Zram) uint64 { return z.Original }), Reading: readZram},
+		{Doc: doc{
+			Key: "zram_mem_used", Label: "zram takes", Unit: bytes, Show: explain.Rare,
+			Source:  inspect.ZramStat,
+			Gist:    "The RAM that it takes there, compressed.",
+			Concept: "compressed-swap",
+		}, Get: zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })},
 	}
 }
 
@@ -61,7 +97,8 @@ func readSwapTotal(m mem) string {
 	if used.Zero() {
 		return "All of it is free."
 	}
-	return fmt.Sprintf("%s in use, %s. Use alone is no trouble: pages that nobody needs lie well there. Look at pswpin for pages that come back.",
+	return fmt.Sprintf("%s in use, %s. Use alone is no trouble: pages that nobody needs lie well there. "+
+		"Look at pswpin for pages that come back.",
 		size(used), percentOf(used, explain.Look(m.Info, "SwapTotal")))
 }
 
@@ -123,11 +160,14 @@ func zram(of func(*memfacts.Zram) uint64) func(mem) value {
 }
 
 func readZram(m mem) string {
-	s := explain.Share(zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })(m), zram(func(z *memfacts.Zram) uint64 { return z.Original })(m))
+	s := explain.Share(zram(func(z *memfacts.Zram) uint64 {
+		return z.MemUsed
+	})(m), zram(func(z *memfacts.Zram) uint64 { return z.Original })(m))
 	if !s.Has() {
 		return ""
 	}
-	return fmt.Sprintf("On %s; it takes %s of that in RAM.", units.Plural(len(m.Zrams), "device", "devices"), units.AppendPercent(nil, s.Float()))
+	return fmt.Sprintf("On %s; it takes %s of that in RAM.", units.Plural(len(m.Zrams), "device", "devices"),
+		units.AppendPercent(nil, s.Float()))
 }
 
 // Swaps lists the swap devices, the one that is filled first on top.
@@ -144,8 +184,12 @@ func Swaps() *explain.Table[memfacts.Part[memfacts.Swap]] {
 			Get: func(r row) value { return explain.N(r.It.Size) }},
 		{Doc: doc{Key: "used", Unit: bytes, Source: src, Concept: "swap", Gist: "What of it is used."},
 			Get: func(r row) value { return explain.N(r.It.Used) }},
-		{Doc: doc{Key: "priority", Unit: explain.Plain, Source: src, Concept: "swap", Gist: "The device with the highest priority is filled first; equals take turns."},
-			Get: func(r row) value { return explain.I(r.It.Priority) }},
+		{Doc: doc{
+			Key: "priority", Unit: explain.Plain,
+			Source:  src,
+			Gist:    "The device with the highest priority is filled first; equals take turns.",
+			Concept: "swap",
+		}, Get: func(r row) value { return explain.I(r.It.Priority) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "swap", Gist: "Its place in the order."},
 			Get: func(r row) value { return explain.S(whySwap(r)) }},
 	}}

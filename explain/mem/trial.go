@@ -15,10 +15,25 @@ import (
 // that it prints for each process.
 func trials() []lower.Trial {
 	return []lower.Trial{
-		{Key: "min", Command: "mem", Rows: "zones", Formula: "min_free × managed / Σ managed + boost", Unit: bytes, Concept: "watermarks", Try: watermarks("min")},
-		{Key: "low", Command: "mem", Rows: "zones", Formula: "min + max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("low")},
-		{Key: "high", Command: "mem", Rows: "zones", Formula: "min + 2 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("high")},
-		{Key: "promo", Command: "mem", Rows: "zones", Formula: "min + 3 × max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks", Try: watermarks("promo")},
+		{
+			Key: "min", Command: "mem", Rows: "zones", Formula: "min_free × managed / Σ managed + boost",
+			Unit: bytes, Concept: "watermarks", Try: watermarks("min"),
+		},
+		{
+			Key: "low", Command: "mem", Rows: "zones",
+			Formula: "min + max(min / 4, managed × scale / 10000)", Unit: bytes, Concept: "watermarks",
+			Try: watermarks("low"),
+		},
+		{
+			Key: "high", Command: "mem", Rows: "zones",
+			Formula: "min + 2 × max(min / 4, managed × scale / 10000)", Unit: bytes,
+			Concept: "watermarks", Try: watermarks("high"),
+		},
+		{
+			Key: "promo", Command: "mem", Rows: "zones",
+			Formula: "min + 3 × max(min / 4, managed × scale / 10000)", Unit: bytes,
+			Concept: "watermarks", Try: watermarks("promo"),
+		},
 		{Key: "vm_rss", Command: "mem", Rows: "processes", Formula: "anon + file + shmem", Unit: bytes, Concept: "rss", Try: sums},
 	}
 }
@@ -30,7 +45,8 @@ const wmarkSlack = 2
 // watermarks recomputes one watermark of every zone that has memory.
 func watermarks(name string) func(*inspect.Host) ([]lower.Tried, error) {
 	return func(h *inspect.Host) (out []lower.Tried, err error) {
-		m, err := memfacts.Take(h, inspect.Of(inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.VMWatermarkScaleFactor))
+		wanted := inspect.Of(inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.VMWatermarkScaleFactor)
+		m, err := memfacts.Take(h, wanted)
 		if err != nil {
 			return nil, err
 		}

@@ -14,12 +14,19 @@ import (
 
 func zones() []field {
 	return []field{
-		{Doc: doc{Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes, Source: inspect.VMMinFreeKbytes, Also: also(inspect.Meminfo), Concept: "watermarks",
-			Gist: "What the zones' min watermarks add up to: kept for the kernel's emergencies."},
-			Get: sysctlKB(inspect.VMMinFreeKbytes), Reading: readMinFree},
-		{Doc: doc{Key: "watermark_scale_factor", Kernel: "vm.watermark_scale_factor", Label: "watermark scale", Unit: count, Source: inspect.VMWatermarkScaleFactor, Concept: "watermarks",
-			Gist: "The distance between the watermarks, in 10,000ths of a zone."},
-			Get: sysctl(inspect.VMWatermarkScaleFactor), Reading: readScale},
+		{Doc: doc{
+			Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes,
+			Source: inspect.VMMinFreeKbytes, Also: also(inspect.Meminfo),
+			Gist:    "What the zones' min watermarks add up to: kept for the kernel's emergencies.",
+			Concept: "watermarks",
+		}, Get: sysctlKB(inspect.VMMinFreeKbytes), Reading: readMinFree},
+		{Doc: doc{
+			Key: "watermark_scale_factor", Kernel: "vm.watermark_scale_factor", Label: "watermark scale",
+			Unit:    count,
+			Source:  inspect.VMWatermarkScaleFactor,
+			Gist:    "The distance between the watermarks, in 10,000ths of a zone.",
+			Concept: "watermarks",
+		}, Get: sysctl(inspect.VMWatermarkScaleFactor), Reading: readScale},
 	}
 }
 
@@ -30,7 +37,8 @@ func readMinFree(m mem) string {
 
 func readScale(m mem) string {
 	n, _ := m.Number(inspect.VMWatermarkScaleFactor)
-	return fmt.Sprintf("low and high lie %s of the zone's memory apart, or a quarter of min, whichever is more.", units.AppendPercent(nil, float64(n)/10000))
+	return fmt.Sprintf("low and high lie %s of the zone's memory apart, or a quarter of min, whichever is more.",
+		units.AppendPercent(nil, float64(n)/10000))
 }
 
 type zoneRow = memfacts.Part[memfacts.Zone]
@@ -40,13 +48,27 @@ func Zones() *explain.Table[zoneRow] {
 	type column = explain.Field[zoneRow]
 	src := inspect.Zoneinfo
 	watermark := func(key, gist string, show explain.Show) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: bytes, Source: src, Concept: "watermarks", Gist: gist, Show: show}, Get: zonePages(key)}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Unit: bytes, Show: show,
+			Source:  src,
+			Gist:    gist,
+			Concept: "watermarks",
+		}, Get: zonePages(key)}
 	}
 	return &explain.Table[zoneRow]{Name: "zones", Identity: []string{"node", "zone"}, Fields: []column{
-		{Doc: doc{Key: "zone", Source: src, Concept: "zones", Words: zoneWords(), Gist: "The zone's name: memory that some devices or uses are limited to."},
-			Get: func(r zoneRow) value { return explain.S(r.It.Name) }},
-		{Doc: doc{Key: "node", Unit: explain.Plain, Source: src, Concept: "numa", Gist: "The NUMA node it belongs to."},
-			Get: func(r zoneRow) value { return explain.I(r.It.Node) }},
+		{Doc: doc{
+			Key:     "zone",
+			Source:  src,
+			Words:   zoneWords(),
+			Gist:    "The zone's name: memory that some devices or uses are limited to.",
+			Concept: "zones",
+		}, Get: func(r zoneRow) value { return explain.S(r.It.Name) }},
+		{Doc: doc{
+			Key: "node", Unit: explain.Plain,
+			Source:  src,
+			Gist:    "The NUMA node it belongs to.",
+			Concept: "numa",
+		}, Get: func(r zoneRow) value { return explain.I(r.It.Node) }},
 		watermark("managed", "What the page allocator has in this zone, used or free.", explain.Always),
 		watermark("free", "Free pages, without those on the per-CPU lists.", explain.Always),
 		watermark("min", "Below it, tasks must reclaim before they get a page.", explain.Always),
@@ -55,19 +77,36 @@ func Zones() *explain.Table[zoneRow] {
 		watermark("promo", "Up to it, hot pages of slower nodes are moved here.", explain.Data),
 		watermark("boost", "What fragmentation added to the watermarks for the time being.", explain.Data),
 		watermark("present", "What physically exists, the kernel's own part included.", explain.Data),
-		{Doc: doc{Key: "protection", Kernel: "protection", Unit: bytes, Source: src, Concept: "zones", Show: explain.Data,
-			Gist: "Kept back here from allocations that a higher zone could serve, per zone."},
-			Get: protection},
-		{Doc: doc{Key: "per_cpu", Unit: bytes, Source: src, Concept: "per-cpu", Show: explain.Data, Gist: "Free pages on the CPUs' own lists."},
-			Get: perCPU},
-		{Doc: doc{Key: "free_blocks", Unit: count, Source: inspect.Buddyinfo, Concept: "fragmentation", Show: explain.Data,
-			Gist: "Free blocks of 1, 2, 4, 8 ... pages."},
-			Get: freeBlocks},
-		{Doc: doc{Key: "unusable_index", Unit: ratio, Source: inspect.Buddyinfo, Also: also(inspect.Meminfo), Concept: "fragmentation", Label: "unusable",
-			Gist: "Share of free memory in blocks too small for a huge page (order 9)."},
-			Get: unusable},
-		{Doc: doc{Key: "why", Source: src, Also: also(inspect.Buddyinfo), Concept: "watermarks", Gist: "Where its free memory stands among the watermarks."},
-			Get: func(r zoneRow) value { return explain.S(whyZone(r)) }},
+		{Doc: doc{
+			Key: "protection", Kernel: "protection", Unit: bytes, Show: explain.Data,
+			Source:  src,
+			Gist:    "Kept back here from allocations that a higher zone could serve, per zone.",
+			Concept: "zones",
+		}, Get: protection},
+		{Doc: doc{
+			Key: "per_cpu", Unit: bytes, Show: explain.Data,
+			Source:  src,
+			Gist:    "Free pages on the CPUs' own lists.",
+			Concept: "per-cpu",
+		}, Get: perCPU},
+		{Doc: doc{
+			Key: "free_blocks", Unit: count, Show: explain.Data,
+			Source:  inspect.Buddyinfo,
+			Gist:    "Free blocks of 1, 2, 4, 8 ... pages.",
+			Concept: "fragmentation",
+		}, Get: freeBlocks},
+		{Doc: doc{
+			Key: "unusable_index", Label: "unusable", Unit: ratio,
+			Source: inspect.Buddyinfo, Also: also(inspect.Meminfo),
+			Gist:    "Share of free memory in blocks too small for a huge page (order 9).",
+			Concept: "fragmentation",
+		}, Get: unusable},
+		{Doc: doc{
+			Key:    "why",
+			Source: src, Also: also(inspect.Buddyinfo),
+			Gist:    "Where its free memory stands among the watermarks.",
+			Concept: "watermarks",
+		}, Get: func(r zoneRow) value { return explain.S(whyZone(r)) }},
 	}, Rules: zoneRules()}
 }
 
@@ -193,7 +232,8 @@ func whyNode(r memfacts.Part[memfacts.Node]) string {
 	free := percentOf(explain.Look(r.It.Info, "MemFree"), explain.Look(r.It.Info, "MemTotal"))
 	if len(r.Mem.Nodes) == 1 {
 		s := free + " free; the only node, so no access is remote"
-		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.Mem.Info, "MemTotal"); total.Has() && node.Has() && node.Float() < 0.9*total.Float() {
+		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.Mem.Info,
+			"MemTotal"); total.Has() && node.Has() && node.Float() < 0.9*total.Float() {
 			s += ". Far less than MemTotal: this kernel hands the rest to its zones when it is wanted"
 		}
 		return s

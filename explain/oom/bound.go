@@ -69,7 +69,8 @@ func (k *Kill) boundBefore50() string {
 // space do.
 func (k *Kill) hardwall() bool {
 	return slices.ContainsFunc(flags(k.E), func(f string) bool {
-		return strings.HasPrefix(f, "GFP_HIGHUSER") || strings.HasPrefix(f, "GFP_USER") || strings.HasPrefix(f, "GFP_TRANSHUGE") || f == "__GFP_HARDWALL"
+		return strings.HasPrefix(f, "GFP_HIGHUSER") || strings.HasPrefix(f, "GFP_USER") || strings.HasPrefix(f,
+			"GFP_TRANSHUGE") || f == "__GFP_HARDWALL"
 	})
 }
 

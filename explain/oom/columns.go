@@ -29,7 +29,12 @@ func Processes(within bool) *explain.Table[procfacts.Row] {
 	}
 	fields = append(fields, recomputed()...)
 	fields = append(fields, proc.Command(), proc.Cgroup(), column{
-		Doc:   doc{Key: "why", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore), Concept: "oom-score", Gist: "What makes its points, or why it can't be killed."},
+		Doc: doc{
+			Key:    "why",
+			Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore),
+			Gist:    "What makes its points, or why it can't be killed.",
+			Concept: "oom-score",
+		},
 		Write: why,
 	})
 	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: sort, Fields: fields}
@@ -38,25 +43,30 @@ func Processes(within bool) *explain.Table[procfacts.Row] {
 // pointsColumn leans on status for the order, and on stat as well once it is
 // read: then on the one whose RSS makes the kernel's figure.
 func pointsColumn() column {
-	return column{Doc: doc{Key: "points", Unit: explain.Pages, Source: inspect.PIDStatus, Also: also(inspect.PIDOomScoreAdj), Concept: "oom-score",
-		Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment."},
-		Get: func(r row) value {
-			n, ok := Points(r)
-			switch {
-			case ok:
-				return explain.I(n)
-			case !Killable(r):
-				return explain.None(inspect.Inapplicable)
-			}
-			return value{}
-		}}
+	return column{Doc: doc{
+		Key: "points", Unit: explain.Pages,
+		Source: inspect.PIDStatus, Also: also(inspect.PIDOomScoreAdj),
+		Gist:    "What the kernel compares: RSS, swap and page tables, and the adjustment.",
+		Concept: "oom-score",
+	}, Get: func(r row) value {
+		n, ok := Points(r)
+		switch {
+		case ok:
+			return explain.I(n)
+		case !Killable(r):
+			return explain.None(inspect.Inapplicable)
+		}
+		return value{}
+	}}
 }
 
 // split is what points are made of, in pages: RSS, SWAP, TABLES and ADJ PAGES add up
 // to them, and where there is room ANON, FILE, SHMEM and LAG to RSS.
 func split() []column {
 	return []column{
-		term("points_rss", "RSS", "RSS as the OOM code counts it: ANON, FILE, SHMEM and LAG together.", func(_ row, t parts) int64 { return t.rss }),
+		term("points_rss", "RSS", "RSS as the OOM code counts it: ANON, FILE, SHMEM and LAG together.", func(_ row, t parts) int64 {
+			return t.rss
+		}),
 		term("points_swap", "SWAP", "Swap in pages.", func(_ row, t parts) int64 { return t.swap }),
 		term("points_tables", "TABLES", "Page tables in pages.", func(_ row, t parts) int64 { return t.tables }),
 		term("points_adj", "ADJ PAGES", "What oom_score_adj adds to the points, in pages of this domain.", func(r row, t parts) int64 {
@@ -65,7 +75,9 @@ func split() []column {
 		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }),
 		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }),
 		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }),
-		term("points_lag", "LAG", "How far the OOM code's quick count is off: CPUs add up what they map in batches.", func(r row, t parts) int64 { return lag(r, t) }),
+		term("points_lag", "LAG", "How far the OOM code's quick count is off: CPUs add up what they map in batches.", func(r row, t parts) int64 {
+			return lag(r, t)
+		}),
 	}
 }
 
@@ -83,67 +95,86 @@ func lag(r row, t parts) int64 {
 }
 
 func term(key, label, gist string, get func(row, parts) int64) column {
-	return column{Doc: doc{Key: key, Label: label, Unit: explain.Pages, Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj), Concept: "oom-score", Show: explain.Wide, Gist: gist},
-		Get: func(r row) value {
-			if t, ok := chosen(r); ok {
-				return explain.I(get(r, t))
-			}
-			if immortal(r) != "" {
-				return explain.None(inspect.Inapplicable)
-			}
-			return value{}
-		}}
+	return column{Doc: doc{
+		Key: key, Label: label, Unit: explain.Pages, Show: explain.Wide,
+		Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj),
+		Gist:    gist,
+		Concept: "oom-score",
+	}, Get: func(r row) value {
+		if t, ok := chosen(r); ok {
+			return explain.I(get(r, t))
+		}
+		if immortal(r) != "" {
+			return explain.None(inspect.Inapplicable)
+		}
+		return value{}
+	}}
 }
 
 // agrees stands beside the kernel's figure.
 func agrees() column {
-	return column{Doc: doc{Key: "agreement", Label: "OURS", Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo), Concept: "oom-score",
-		Gist: "exact where the parts make the kernel's figure, or how far it is from theirs."},
-		Get: func(r row) value {
-			n, _, ok := recompute(r)
-			switch {
-			case !ok || r.Missing(inspect.PIDOomScore) != inspect.Present:
-				return none(r)
-			case spared(r):
-				return explain.S("spared")
-			case n == int64(r.P.OomScore):
-				return explain.S("exact")
-			}
-			return explain.S(fmt.Sprintf("%+d", int64(r.P.OomScore)-n))
-		}}
+	return column{Doc: doc{
+		Key: "agreement", Label: "OURS",
+		Source:  inspect.PIDStatus,
+		Also:    also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo),
+		Gist:    "exact where the parts make the kernel's figure, or how far it is from theirs.",
+		Concept: "oom-score",
+	}, Get: func(r row) value {
+		n, _, ok := recompute(r)
+		switch {
+		case !ok || r.Missing(inspect.PIDOomScore) != inspect.Present:
+			return none(r)
+		case spared(r):
+			return explain.S("spared")
+		case n == int64(r.P.OomScore):
+			return explain.S("exact")
+		}
+		return explain.S(fmt.Sprintf("%+d", int64(r.P.OomScore)-n))
+	}}
 }
 
 func recomputed() []column {
 	lean := also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo)
 	return []column{
-		{Doc: doc{Key: "recomputed", Unit: explain.Plain, Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Data,
-			Gist: "The score that the parts make by this kernel's formula."},
-			Get: func(r row) value {
-				if n, _, ok := recompute(r); ok {
-					return explain.I(n)
-				}
-				return none(r)
-			}},
-		{Doc: doc{Key: "exact", Unit: explain.Bool, Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Data,
-			Gist: "Whether that is the kernel's figure."},
-			Get: func(r row) value {
-				n, _, ok := recompute(r)
-				if ok && r.Missing(inspect.PIDOomScore) == inspect.Present {
-					return explain.B(n == int64(r.P.OomScore))
-				}
-				return none(r)
-			}},
-		{Doc: doc{Key: "rss_from", Source: inspect.PIDStatus, Also: lean, Concept: "oom-score", Show: explain.Data, Words: []explain.Word{
-			{Name: fromStat, Gist: "RSS as stat has it, which sums up less often.", Concept: "rss"},
-			{Name: fromStatus, Gist: "RSS as status has it.", Concept: "rss"},
-			{Name: fromBoth, Gist: "Both make the same score.", Concept: "rss"},
-		}, Gist: "The file whose RSS makes the kernel's figure."},
-			Get: func(r row) value {
-				if _, file, ok := recompute(r); ok && file != "" {
-					return explain.S(file)
-				}
-				return none(r)
-			}},
+		{Doc: doc{
+			Key: "recomputed", Unit: explain.Plain, Show: explain.Data,
+			Source: inspect.PIDStatus, Also: lean,
+			Gist:    "The score that the parts make by this kernel's formula.",
+			Concept: "oom-score",
+		}, Get: func(r row) value {
+			if n, _, ok := recompute(r); ok {
+				return explain.I(n)
+			}
+			return none(r)
+		}},
+		{Doc: doc{
+			Key: "exact", Unit: explain.Bool, Show: explain.Data,
+			Source: inspect.PIDStatus, Also: lean,
+			Gist:    "Whether that is the kernel's figure.",
+			Concept: "oom-score",
+		}, Get: func(r row) value {
+			n, _, ok := recompute(r)
+			if ok && r.Missing(inspect.PIDOomScore) == inspect.Present {
+				return explain.B(n == int64(r.P.OomScore))
+			}
+			return none(r)
+		}},
+		{Doc: doc{
+			Key: "rss_from", Show: explain.Data,
+			Source: inspect.PIDStatus, Also: lean,
+			Words: []explain.Word{
+				{Name: fromStat, Gist: "RSS as stat has it, which sums up less often.", Concept: "rss"},
+				{Name: fromStatus, Gist: "RSS as status has it.", Concept: "rss"},
+				{Name: fromBoth, Gist: "Both make the same score.", Concept: "rss"},
+			},
+			Gist:    "The file whose RSS makes the kernel's figure.",
+			Concept: "oom-score",
+		}, Get: func(r row) value {
+			if _, file, ok := recompute(r); ok && file != "" {
+				return explain.S(file)
+			}
+			return none(r)
+		}},
 	}
 }
 
@@ -160,7 +191,8 @@ func why(b []byte, r row) []byte {
 		return append(append(b, "can't be killed: "...), s...)
 	}
 	if spared(r) {
-		return append(b, "can't be killed now: the kernel prints 0, and its parts make more. It was reaped already, or it borrows its parent's memory after vfork"...)
+		return append(b, "can't be killed now: the kernel prints 0, and its parts make more. "+
+			"It was reaped already, or it borrows its parent's memory after vfork"...)
 	}
 	t, ok := chosen(r)
 	if !ok {

@@ -123,7 +123,8 @@ func readIf(k *Kill) string {
 	size := func(n int64) string { return units.Size(uint64(n * k.page)) }
 	if k.span.known() {
 		first := k.ranked[0]
-		return fmt.Sprintf("%s (%d) had %s points to %s, and 3 %% fewer if it had CAP_SYS_ADMIN, which the report does not tell: then this one had most.",
+		return fmt.Sprintf("%s (%d) had %s points to %s, and 3 %% fewer if it had CAP_SYS_ADMIN, which the report does not tell: "+
+			"then this one had most.",
 			first.task.Comm, first.task.PID, units.Number(first.points), units.Number(k.ranked[k.place-1].points))
 	}
 	if !k.swapDecides() {
@@ -143,7 +144,8 @@ func readIf(k *Kill) string {
 	}
 	switch low := w.low > k.span.low; {
 	case low && w.high < k.span.high:
-		return fmt.Sprintf("It had most points if %s could use %s to %s of swap: the report does not tell.", where, size(w.low-base), size(w.high-base))
+		return fmt.Sprintf("It had most points if %s could use %s to %s of swap: the report does not tell.",
+			where, size(w.low-base), size(w.high-base))
 	case low:
 		return fmt.Sprintf("It had most points if %s could use %s of swap or more: the report does not tell.", where, size(w.low-base))
 	}
@@ -188,7 +190,8 @@ func readExplained(k *Kill) string {
 	case v == shown:
 		return k.readFirst()
 	case k.old:
-		return "Up to 2.6.35 the kernel also scored run time, nice, privilege and children, which its report does not carry: the choice can't be checked."
+		return "Up to 2.6.35 the kernel also scored run time, nice, privilege and children, which its report does not carry: " +
+			"the choice can't be checked."
 	case k.E.Interleaved:
 		return "Two reports were printed at once, so that the choice can't be checked."
 	case v == untoldYet && k.E.Header == nil:

@@ -21,7 +21,8 @@ func before44() []flag {
 
 // of44 are those of 4.4 and 4.5, which parted waiting from waking kswapd.
 func of44() []flag {
-	return append(common(), flag{0x10, "__GFP_RECLAIMABLE"}, flag{0x80000, "__GFP_ATOMIC"}, flag{0x400000, "__GFP_DIRECT_RECLAIM"}, flag{0x2000000, "__GFP_KSWAPD_RECLAIM"})
+	return append(common(), flag{0x10, "__GFP_RECLAIMABLE"}, flag{0x80000, "__GFP_ATOMIC"}, flag{0x400000, "__GFP_DIRECT_RECLAIM"},
+		flag{0x2000000, "__GFP_KSWAPD_RECLAIM"})
 }
 
 func common() []flag {
@@ -29,7 +30,8 @@ func common() []flag {
 		{0x1, "__GFP_DMA"}, {0x2, "__GFP_HIGHMEM"}, {0x4, "__GFP_DMA32"}, {0x8, "__GFP_MOVABLE"},
 		{0x20, "__GFP_HIGH"}, {0x40, "__GFP_IO"}, {0x80, "__GFP_FS"}, {0x100, "__GFP_COLD"}, {0x200, "__GFP_NOWARN"},
 		{0x400, "__GFP_REPEAT"}, {0x800, "__GFP_NOFAIL"}, {0x1000, "__GFP_NORETRY"}, {0x2000, "__GFP_MEMALLOC"}, {0x4000, "__GFP_COMP"},
-		{0x8000, "__GFP_ZERO"}, {0x10000, "__GFP_NOMEMALLOC"}, {0x20000, "__GFP_HARDWALL"}, {0x40000, "__GFP_THISNODE"}, {0x200000, "__GFP_NOTRACK"},
+		{0x8000, "__GFP_ZERO"}, {0x10000, "__GFP_NOMEMALLOC"}, {0x20000, "__GFP_HARDWALL"}, {0x40000, "__GFP_THISNODE"},
+		{0x200000, "__GFP_NOTRACK"},
 	}
 }
 

@@ -30,7 +30,8 @@ func healthUse(o host) string {
 		}
 	}
 	if fullest != nil {
-		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit"), fullest.Path, units.AppendPercent(nil, most)))
+		limited := units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit")
+		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", limited, fullest.Path, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, "; ")
 }

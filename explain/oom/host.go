@@ -26,7 +26,8 @@ func memOf(o host) *memfacts.Snapshot { return o.Mem }
 // Host explains who would be killed next on a host, how far off that is, and by
 // which policy.
 func Host() explain.Card[*oomfacts.Snapshot] {
-	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_total", "swap_free", "pressure_memory_full", "oom_kill", "cgroup_limit", "cgroup_room")
+	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_total", "swap_free", "pressure_memory_full",
+		"oom_kill", "cgroup_limit", "cgroup_room")
 	set, setRules := explain.Borrow(mem.Host(), memOf, "overcommit_memory", "min_free_kbytes")
 	return explain.Card[*oomfacts.Snapshot]{Name: "oom", Sections: []explain.Section[*oomfacts.Snapshot]{
 		{Title: "Who dies next, if the whole machine runs out", Fields: next(), Table: "processes"},
@@ -61,13 +62,15 @@ func next() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
-		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that the kernel would kill first, kwhy itself aside."},
-			func(o host) value {
-				if o.First == nil {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(o.First.PID)
-			}, readNext),
+		ranked(doc{
+			Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain,
+			Gist: "The process that the kernel would kill first, kwhy itself aside.",
+		}, func(o host) value {
+			if o.First == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(o.First.PID)
+		}, readNext),
 		ranked(doc{Key: "next_victim_comm", Show: explain.Data, Gist: "Its name."},
 			func(o host) value {
 				if o.First == nil {
@@ -75,14 +78,23 @@ func next() []field {
 				}
 				return explain.S(o.First.Comm)
 			}, nil),
-		ranked(doc{Key: "scores_exact", Label: "scores recomputed", Unit: explain.Count, Concept: "oom-score", Gist: "How many of the scores shown come out of their parts to the unit."},
-			func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
-		ranked(doc{Key: "oom_score_idle", Label: "score of nothing", Unit: explain.Plain, Concept: "oom-score", Gist: "The oom_score of a process that has nothing and no adjustment."},
-			func(o host) value { return explain.I(idle(o)) }, readIdle),
-		ranked(doc{Key: "oom_score_adj_step", Label: "a step of adj", Unit: explain.Bytes, Concept: "oom-score-adj", Gist: "What one step of oom_score_adj counts for in what is ranked here."},
-			func(o host) value {
-				return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
-			}, readStep),
+		ranked(doc{
+			Key: "scores_exact", Label: "scores recomputed", Unit: explain.Count,
+			Gist:    "How many of the scores shown come out of their parts to the unit.",
+			Concept: "oom-score",
+		}, func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
+		ranked(doc{
+			Key: "oom_score_idle", Label: "score of nothing", Unit: explain.Plain,
+			Gist:    "The oom_score of a process that has nothing and no adjustment.",
+			Concept: "oom-score",
+		}, func(o host) value { return explain.I(idle(o)) }, readIdle),
+		ranked(doc{
+			Key: "oom_score_adj_step", Label: "a step of adj", Unit: explain.Bytes,
+			Gist:    "What one step of oom_score_adj counts for in what is ranked here.",
+			Concept: "oom-score-adj",
+		}, func(o host) value {
+			return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
+		}, readStep),
 		ranked(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer never picks."},
 			func(o host) value {
 				if !o.Known {
@@ -165,9 +177,11 @@ func readIdle(o host) string {
 func readStep(o host) string {
 	s := &o.Procs.Host.OOM
 	if s.Domain != s.Host {
-		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.", units.Number(s.Domain/1000), units.Number(s.Domain), units.Size(s.Host/1000*o.Mem.Host.PageSize))
+		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.",
+			units.Number(s.Domain/1000), units.Number(s.Domain), units.Size(s.Host/1000*o.Mem.Host.PageSize))
 	}
-	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.", units.Number(s.Host/1000), units.Number(s.Host))
+	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.",
+		units.Number(s.Host/1000), units.Number(s.Host))
 }
 
 type tally struct {
@@ -219,7 +233,10 @@ func policy() []field {
 		}, Reading: func(o host) string { n, _ := o.Mem.Number(src); return read(n) }}
 	}
 	return []field{
-		number(inspect.VMPanicOnOOM, doc{Key: "panic_on_oom", Kernel: "panic_on_oom", Gist: "Whether the kernel panics instead of killing."}, func(n int64) string {
+		number(inspect.VMPanicOnOOM, doc{
+			Key: "panic_on_oom", Kernel: "panic_on_oom",
+			Gist: "Whether the kernel panics instead of killing.",
+		}, func(n int64) string {
 			switch n {
 			case 0:
 				return "The kernel kills a process and goes on."
@@ -228,34 +245,44 @@ func policy() []field {
 			}
 			return "The kernel panics at any OOM, that of a cgroup included."
 		}),
-		number(inspect.VMOOMKillAllocatingTask, doc{Key: "oom_kill_allocating_task", Kernel: "oom_kill_allocating_task", Gist: "Whether the process that asked for memory is killed, whoever is largest."}, func(n int64) string {
+		number(inspect.VMOOMKillAllocatingTask, doc{
+			Key: "oom_kill_allocating_task", Kernel: "oom_kill_allocating_task",
+			Gist: "Whether the process that asked for memory is killed, whoever is largest.",
+		}, func(n int64) string {
 			if n == 0 {
 				return "The process with most points is killed, not the one that asked."
 			}
 			return "In a global OOM whoever asks last is killed: the ranking does not decide. In a cgroup it does."
 		}),
-		number(inspect.VMOOMDumpTasks, doc{Key: "oom_dump_tasks", Kernel: "oom_dump_tasks", Gist: "Whether the report in the kernel log has the table of processes."}, func(n int64) string {
+		number(inspect.VMOOMDumpTasks, doc{
+			Key: "oom_dump_tasks", Kernel: "oom_dump_tasks",
+			Gist: "Whether the report in the kernel log has the table of processes.",
+		}, func(n int64) string {
 			if n == 0 {
 				return "No: a report won't show why its victim and no other."
 			}
 			return "Yes: `kwhy oom log` can rank them afterwards."
 		}),
-		{Doc: doc{Key: "userspace_killers", Label: "killers before it", Source: inspect.PIDStat, Also: also(inspect.PIDCmdline), Concept: "oom-policy", Gist: "Programs that kill for want of memory before the kernel does."},
-			Get: func(o host) value {
-				if !o.Known {
-					return explain.None(inspect.Unread)
-				}
-				list := make([]value, len(o.Killers))
-				for i, k := range o.Killers {
-					list[i] = explain.S(k)
-				}
-				return explain.L(list)
-			}, Reading: func(o host) string {
-				if len(o.Killers) == 0 {
-					return "No systemd-oomd, earlyoom, oomd, nohang, bustd or lmkd runs."
-				}
-				return "It acts first and by rules of its own: its log tells whom it killed, not the kernel's."
-			}},
+		{Doc: doc{
+			Key: "userspace_killers", Label: "killers before it",
+			Source: inspect.PIDStat, Also: also(inspect.PIDCmdline),
+			Gist:    "Programs that kill for want of memory before the kernel does.",
+			Concept: "oom-policy",
+		}, Get: func(o host) value {
+			if !o.Known {
+				return explain.None(inspect.Unread)
+			}
+			list := make([]value, len(o.Killers))
+			for i, k := range o.Killers {
+				list[i] = explain.S(k)
+			}
+			return explain.L(list)
+		}, Reading: func(o host) string {
+			if len(o.Killers) == 0 {
+				return "No systemd-oomd, earlyoom, oomd, nohang, bustd or lmkd runs."
+			}
+			return "It acts first and by rules of its own: its log tells whom it killed, not the kernel's."
+		}},
 	}
 }
 
@@ -300,25 +327,30 @@ func script(command string) string {
 func groups() []field {
 	lean := also(inspect.SelfMountinfo)
 	return []field{
-		{Doc: doc{Key: "limited_cgroups", Label: "with a limit", Unit: explain.Count, Source: inspect.CgroupMemory, Also: lean, Concept: "memory-cgroup", Gist: "Memory cgroups that have a hard limit, as far as they can be seen from here."},
-			Get: func(o host) value {
-				if o.Got != inspect.Present {
-					return explain.None(o.Got)
-				}
-				return explain.I(len(o.Groups))
-			}, Reading: func(o host) string {
-				if len(o.Groups) == 0 {
-					return "None that can be seen from here: a kill would be global."
-				}
-				return "A process in one of them dies when that one's limit is hit, however much the host has left."
-			}},
+		{Doc: doc{
+			Key: "limited_cgroups", Label: "with a limit", Unit: explain.Count,
+			Source: inspect.CgroupMemory, Also: lean,
+			Gist:    "Memory cgroups that have a hard limit, as far as they can be seen from here.",
+			Concept: "memory-cgroup",
+		}, Get: func(o host) value {
+			if o.Got != inspect.Present {
+				return explain.None(o.Got)
+			}
+			return explain.I(len(o.Groups))
+		}, Reading: func(o host) string {
+			if len(o.Groups) == 0 {
+				return "None that can be seen from here: a kill would be global."
+			}
+			return "A process in one of them dies when that one's limit is hit, however much the host has left."
+		}},
 	}
 }
 
 func hostRules() []rule {
 	return []rule{{
 		ID: "oom.panics", What: "vm.panic_on_oom", Unit: explain.Count,
-		Means:    "With 1 the kernel panics where the whole host is out of memory, with 2 also where a cgroup, cpuset or policy is; kernel.panic says whether it then boots again.",
+		Means: "With 1 the kernel panics where the whole host is out of memory, with 2 also where a cgroup, " +
+			"cpuset or policy is; kernel.panic says whether it then boots again.",
 		Evidence: []string{"panic_on_oom"}, Concept: "oom-policy", Next: "kwhy explain oom-policy",
 		Of: func(o host) value {
 			if n, ok := o.Mem.Number(inspect.VMPanicOnOOM); ok {

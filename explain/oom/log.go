@@ -43,7 +43,10 @@ func logField(d doc, get func(*Kill) value, read func(*Kill) string) killField {
 // Kills is the post-mortem: a row a victim.
 func Kills() *explain.Table[*Kill] {
 	var fields []killField
-	for _, list := range [][]killField{whenFields(), askedFields(), boundFields(), cgroupFields(), zoneFields(), stateFields(), victimFields(), sizeFields(), reapFields(), pointFields(), rankingFields(), verdictFields()} {
+	for _, list := range [][]killField{
+		whenFields(), askedFields(), boundFields(), cgroupFields(), zoneFields(), stateFields(),
+		victimFields(), sizeFields(), reapFields(), pointFields(), rankingFields(), verdictFields(),
+	} {
 		fields = append(fields, list...)
 	}
 	return &explain.Table[*Kill]{Name: "kills", Fields: fields, Heading: heading, Rules: killRules()}
@@ -105,19 +108,25 @@ func readWhen(k *Kill) string {
 
 func whenFields() []killField {
 	return []killField{
-		logField(doc{Key: "kill", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the report in the log: several victims may share one."},
-			func(k *Kill) value { return explain.I(k.Number) }, nil),
+		logField(doc{
+			Key: "kill", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The number of the report in the log: several victims may share one.",
+		}, func(k *Kill) value { return explain.I(k.Number) }, nil),
 		logField(doc{Key: "logged_at", Label: "when", Gist: "The time as the log has it."},
 			func(k *Kill) value { return word(k.V.Stamp.Text) }, readWhen),
-		logField(doc{Key: "time", Show: explain.Data, Gist: "When it was logged, where the log says so; without a zone where it has none."},
-			func(k *Kill) value { return word(clock(k, "T")) }, nil),
-		logField(doc{Key: "uptime", Unit: explain.Seconds, Show: explain.Data, Gist: "The same in seconds after boot."},
-			func(k *Kill) value {
-				if k.V.Stamp.Uptime < 0 {
-					return untold()
-				}
-				return explain.F(k.V.Stamp.Uptime.Seconds())
-			}, nil),
+		logField(doc{
+			Key: "time", Show: explain.Data,
+			Gist: "When it was logged, where the log says so; without a zone where it has none.",
+		}, func(k *Kill) value { return word(clock(k, "T")) }, nil),
+		logField(doc{
+			Key: "uptime", Unit: explain.Seconds, Show: explain.Data,
+			Gist: "The same in seconds after boot.",
+		}, func(k *Kill) value {
+			if k.V.Stamp.Uptime < 0 {
+				return untold()
+			}
+			return explain.F(k.V.Stamp.Uptime.Seconds())
+		}, nil),
 		logField(doc{Key: "kernel", Show: explain.Data, Gist: "The release of the kernel that wrote the report."},
 			func(k *Kill) value { return word(k.E.Release) }, nil),
 	}

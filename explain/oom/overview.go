@@ -22,7 +22,10 @@ func Overview() *explain.Table[*Kill] {
 	kill.Label, when.Label, bound.Label, freed.Label, role.Label = "KILL", "WHEN", "RAN OUT", "FREED", "PART"
 	freed.Show, role.Show = explain.Wide, explain.Wide
 	return &explain.Table[*Kill]{Name: "overview", Fields: []killField{kill, when, bound, freed, role,
-		logField(doc{Key: "why", Label: "VICTIM", Gist: "Who was killed, and in which cgroup."}, func(k *Kill) value { return explain.S(k.line()) }, nil)}}
+		logField(doc{
+			Key: "why", Label: "VICTIM",
+			Gist: "Who was killed, and in which cgroup.",
+		}, func(k *Kill) value { return explain.S(k.line()) }, nil)}}
 }
 
 // line tells a kill in a few words.

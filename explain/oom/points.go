@@ -34,10 +34,14 @@ const (
 // of returns the parts with RSS from one file; ok is false where one is missing.
 func of(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
-	if page == 0 || r.Missing(inspect.PIDStatus) != inspect.Present || r.Missing(inspect.PIDOomScoreAdj) != inspect.Present || p.VmRSS == inspect.Unset {
+	read := r.Missing(inspect.PIDStatus) == inspect.Present && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
+	if page == 0 || !read || p.VmRSS == inspect.Unset {
 		return t, false
 	}
-	t = parts{rss: int64(p.VmRSS) / page, swap: int64(max(p.VmSwap, 0)) / page, tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj)}
+	t = parts{
+		rss: int64(p.VmRSS) / page, swap: int64(max(p.VmSwap, 0)) / page,
+		tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj),
+	}
 	if file == fromStat {
 		if r.Missing(inspect.PIDStat) != inspect.Present {
 			return t, false

@@ -46,29 +46,37 @@ func declare(d doc, get func(task) value, read func(task) string) taskField {
 }
 
 func badness() []taskField {
-	score := declare(doc{Key: "oom_score", Kernel: "oom_score", Unit: explain.Plain, Source: inspect.PIDOomScore, Also: also(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.Meminfo),
-		Gist: "The kernel's own figure: what killing it would free, per mille, on its scale."},
-		func(t task) value { return explain.Opt(t.Row.P.OomScore) }, readScore)
+	score := declare(doc{
+		Key: "oom_score", Kernel: "oom_score", Unit: explain.Plain,
+		Source: inspect.PIDOomScore,
+		Also:   also(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.Meminfo),
+		Gist:   "The kernel's own figure: what killing it would free, per mille, on its scale.",
+	}, func(t task) value { return explain.Opt(t.Row.P.OomScore) }, readScore)
 	score.Derive = deriveScore
-	points := declare(doc{Key: "points", Unit: explain.Pages, Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment."},
-		func(t task) value {
-			if n, ok := Points(t.Row); ok {
-				return explain.I(n)
-			}
-			return none(t.Row)
-		}, readPoints)
+	points := declare(doc{
+		Key: "points", Unit: explain.Pages,
+		Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment.",
+	}, func(t task) value {
+		if n, ok := Points(t.Row); ok {
+			return explain.I(n)
+		}
+		return none(t.Row)
+	}, readPoints)
 	points.Derive = derivePoints
 	return []taskField{
-		declare(doc{Key: "killable", Unit: explain.Bool, Concept: "oom-killer", Gist: "Whether the kernel may pick it."},
-			func(t task) value { return explain.B(Killable(t.Row)) }, func(t task) string {
-				switch s := immortal(t.Row); {
-				case s != "":
-					return "Never: " + s + "."
-				case spared(t.Row):
-					return "Not now: the kernel prints 0 and its parts make more. It was reaped already, or it borrows its parent's memory after vfork."
-				}
-				return "It can be killed."
-			}),
+		declare(doc{
+			Key: "killable", Unit: explain.Bool,
+			Gist:    "Whether the kernel may pick it.",
+			Concept: "oom-killer",
+		}, func(t task) value { return explain.B(Killable(t.Row)) }, func(t task) string {
+			switch s := immortal(t.Row); {
+			case s != "":
+				return "Never: " + s + "."
+			case spared(t.Row):
+				return "Not now: the kernel prints 0 and its parts make more. It was reaped already, or it borrows its parent's memory after vfork."
+			}
+			return "It can be killed."
+		}),
 		score, points,
 	}
 }
@@ -175,41 +183,51 @@ func readPoints(t task) string {
 // counted is the RSS that the points are made of, where status has another.
 func counted() []taskField {
 	return []taskField{
-		declare(doc{Key: "points_rss", Label: "RSS that counts", Unit: explain.Pages, Gist: "RSS as the OOM code counts it."},
-			func(t task) value {
-				if p, ok := chosen(t.Row); ok {
-					return explain.I(p.rss)
-				}
-				return none(t.Row)
-			}, func(t task) string {
-				p, _ := chosen(t.Row)
-				size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
-				switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
-				case off < 0:
-					return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, which lacks what CPUs have not added up yet.", size, units.Plural(-off, "page", "pages"))
-				case off > 0:
-					return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, from which CPUs have not taken off yet what they unmapped.", size, units.Plural(off, "page", "pages"))
-				}
-				return size + ", as VmRSS has it."
-			}),
+		declare(doc{
+			Key: "points_rss", Label: "RSS that counts", Unit: explain.Pages,
+			Gist: "RSS as the OOM code counts it.",
+		}, func(t task) value {
+			if p, ok := chosen(t.Row); ok {
+				return explain.I(p.rss)
+			}
+			return none(t.Row)
+		}, func(t task) string {
+			p, _ := chosen(t.Row)
+			size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
+			switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
+			case off < 0:
+				return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, "+
+					"which lacks what CPUs have not added up yet.", size, units.Plural(-off, "page", "pages"))
+			case off > 0:
+				return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, "+
+					"from which CPUs have not taken off yet what they unmapped.", size, units.Plural(off, "page", "pages"))
+			}
+			return size + ", as VmRSS has it."
+		}),
 	}
 }
 
 func adjusted() []taskField {
 	return []taskField{
-		declare(doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.Meminfo), Concept: "oom-score-adj",
-			Gist: "From -1000, never killed, to 1000, killed first; inherited by children."},
-			func(t task) value { return explain.I(t.Row.P.OomScoreAdj) }, readAdj),
-		declare(doc{Key: "oom_score_adj_from", Label: "adj shared with", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.PIDStat), Concept: "oom-score-adj", Show: explain.Rare,
-			Gist: "The nearest ancestor with the same adjustment: it may have come from there."},
-			func(t task) value {
-				if t.From == nil {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(t.From.PID)
-			}, func(t task) string {
-				return fmt.Sprintf("%s. Children inherit it, and the kernel does not record who set it.", t.From.Comm)
-			}),
+		declare(doc{
+			Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain,
+			Source: inspect.PIDOomScoreAdj, Also: also(inspect.Meminfo),
+			Gist:    "From -1000, never killed, to 1000, killed first; inherited by children.",
+			Concept: "oom-score-adj",
+		}, func(t task) value { return explain.I(t.Row.P.OomScoreAdj) }, readAdj),
+		declare(doc{
+			Key: "oom_score_adj_from", Label: "adj shared with", Unit: explain.Plain, Show: explain.Rare,
+			Source: inspect.PIDOomScoreAdj, Also: also(inspect.PIDStat),
+			Gist:    "The nearest ancestor with the same adjustment: it may have come from there.",
+			Concept: "oom-score-adj",
+		}, func(t task) value {
+			if t.From == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(t.From.PID)
+		}, func(t task) string {
+			return fmt.Sprintf("%s. Children inherit it, and the kernel does not record who set it.", t.From.Comm)
+		}),
 	}
 }
 
@@ -242,26 +260,36 @@ func standing() []taskField {
 		}, read)
 	}
 	return []taskField{
-		declare(doc{Key: "rank", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place in the kernel's kill order, if the whole machine runs out."},
-			func(t task) value {
-				if t.Rank == 0 {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(t.Rank)
-			}, readRank),
-		group(doc{Key: "limited_by", Label: "limit above it", Concept: "memory-cgroup", Gist: "The nearest memory cgroup with a hard limit that it lives in."},
-			func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
-				limit, _ := t.Group.Limit()
-				use, _ := t.Group.Use()
-				return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among those inside.", units.Percent(use, limit), units.Size(limit))
-			}),
-		group(doc{Key: "rank_in_cgroup", Label: "rank there", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place when that limit is hit."},
-			func(t task) value {
-				if t.RankInGroup == 0 {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(t.RankInGroup)
-			}, readRankThere),
+		declare(doc{
+			Key: "rank", Unit: explain.Plain,
+			Gist:    "Its place in the kernel's kill order, if the whole machine runs out.",
+			Concept: "oom-killer",
+		}, func(t task) value {
+			if t.Rank == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(t.Rank)
+		}, readRank),
+		group(doc{
+			Key: "limited_by", Label: "limit above it",
+			Gist:    "The nearest memory cgroup with a hard limit that it lives in.",
+			Concept: "memory-cgroup",
+		}, func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
+			limit, _ := t.Group.Limit()
+			use, _ := t.Group.Use()
+			return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among those inside.",
+				units.Percent(use, limit), units.Size(limit))
+		}),
+		group(doc{
+			Key: "rank_in_cgroup", Label: "rank there", Unit: explain.Plain,
+			Gist:    "Its place when that limit is hit.",
+			Concept: "oom-killer",
+		}, func(t task) value {
+			if t.RankInGroup == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(t.RankInGroup)
+		}, readRankThere),
 	}
 }
 
@@ -297,9 +325,11 @@ func handOver(t task) string {
 	its, _ := Points(explainRow(t.OOM, next))
 	ahead, page := max(mine-its, 0), t.OOM.Mem.Host.PageSize
 	if p, _ := chosen(t.Row); ahead >= p.rss+p.swap+p.tables {
-		return fmt.Sprintf(" Next is %s (%d): even without any memory this one stays ahead, unless its oom_score_adj is lower by %d.", next.Comm, next.PID, ahead/step+1)
+		return fmt.Sprintf(" Next is %s (%d): even without any memory this one stays ahead, unless its oom_score_adj is lower by %d.",
+			next.Comm, next.PID, ahead/step+1)
 	}
-	return fmt.Sprintf(" Next is %s (%d): to pass it on, this one would have to shed %s, or its oom_score_adj be lower by %d.", next.Comm, next.PID,
+	return fmt.Sprintf(" Next is %s (%d): to pass it on, this one would have to shed %s, or its oom_score_adj be lower by %d.",
+		next.Comm, next.PID,
 		units.Size(uint64(ahead)*page), ahead/step+1)
 }
 

@@ -13,20 +13,26 @@ import (
 
 func pointFields() []killField {
 	return []killField{
-		logField(doc{Key: "points", Unit: explain.Pages, Concept: "oom-score", Gist: "Its points, recomputed from its row of the task table."},
-			func(k *Kill) value {
-				if r, ok := k.victimPoints(); ok {
-					return explain.I(r.points)
-				}
+		logField(doc{
+			Key: "points", Unit: explain.Pages,
+			Gist:    "Its points, recomputed from its row of the task table.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if r, ok := k.victimPoints(); ok {
+				return explain.I(r.points)
+			}
+			return untold()
+		}, readKillPoints),
+		logField(doc{
+			Key: "points_total", Unit: explain.Pages, Show: explain.Data,
+			Gist:    "What points were set against: RAM or the limit, and swap.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if !k.span.known() {
 				return untold()
-			}, readKillPoints),
-		logField(doc{Key: "points_total", Unit: explain.Pages, Show: explain.Data, Concept: "oom-score", Gist: "What points were set against: RAM or the limit, and swap."},
-			func(k *Kill) value {
-				if !k.span.known() {
-					return untold()
-				}
-				return explain.I(k.span.low)
-			}, nil),
+			}
+			return explain.I(k.span.low)
+		}, nil),
 	}
 }
 
@@ -45,20 +51,26 @@ func (k *Kill) victimPoints() (ranked, bool) {
 
 func rankingFields() []killField {
 	return []killField{
-		logField(doc{Key: "rank", Unit: explain.Plain, Concept: "oom-score", Gist: "Its place in the task table, ranked by points."},
-			func(k *Kill) value {
-				if k.place == 0 {
-					return untold()
-				}
-				return explain.I(k.place)
-			}, readRanking),
-		logField(doc{Key: "candidates", Unit: explain.Count, Show: explain.Data, Concept: "oom-score", Gist: "Processes of the table that could be killed."},
-			func(k *Kill) value {
-				if k.E.Header == nil || k.old {
-					return untold()
-				}
-				return explain.I(k.of)
-			}, nil),
+		logField(doc{
+			Key: "rank", Unit: explain.Plain,
+			Gist:    "Its place in the task table, ranked by points.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if k.place == 0 {
+				return untold()
+			}
+			return explain.I(k.place)
+		}, readRanking),
+		logField(doc{
+			Key: "candidates", Unit: explain.Count, Show: explain.Data,
+			Gist:    "Processes of the table that could be killed.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if k.E.Header == nil || k.old {
+				return untold()
+			}
+			return explain.I(k.of)
+		}, nil),
 		ranking("ranked_pids", "The PIDs with most points, most first.", func(r ranked) value { return explain.I(r.task.PID) }),
 		ranking("ranked_comms", "Their names.", func(r ranked) value { return explain.S(r.task.Comm) }),
 		ranking("ranked_points", "Their points, in pages; null where they are not told.", func(r ranked) value {
@@ -138,7 +150,8 @@ func (k *Kill) readScore(t *kmsg.Task) string {
 	ours := k.scoreAt(b, k.span.low)
 	switch {
 	case ours != k.V.Score:
-		return fmt.Sprintf(" The kernel wrote score %d; these make %d: the process moved in between, or what the table lacks counted.", k.V.Score, ours)
+		return fmt.Sprintf(" The kernel wrote score %d; these make %d: the process moved in between, or what the table lacks counted.",
+			k.V.Score, ours)
 	case b.from != ofNothing:
 		return fmt.Sprintf(" The kernel wrote score %d: only with what privilege takes off do these make it.", k.V.Score)
 	}

@@ -67,7 +67,8 @@ func ago(k *Kill) value {
 
 func killRules() []explain.Rule[*Kill] {
 	return []explain.Rule[*Kill]{{
-		ID: "oom.killed_lately", Evidence: []string{"victim_comm", "constraint", "oom_memcg", "invoker_comm"}, Concept: "oom-killer", Next: "kwhy oom log",
+		ID: "oom.killed_lately", Evidence: []string{"victim_comm", "constraint", "oom_memcg", "invoker_comm"}, Concept: "oom-killer",
+		Next: "kwhy oom log",
 		What: "time since the kill, by the kernel's log", Unit: explain.Seconds, Below: true,
 		Means: "The kernel found nothing more to reclaim, for the host or in a cgroup, and ended the process that had most points there.",
 		Of:    ago, At: explain.At{Notice: 86400, Warning: 600},

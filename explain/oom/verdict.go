@@ -15,38 +15,48 @@ import (
 
 func verdictFields() []killField {
 	return []killField{
-		logField(doc{Key: "explained", Label: "explained", Unit: explain.Bool, Concept: "oom-score", Gist: "Whether the report shows why this one was killed and no other."},
-			func(k *Kill) value {
-				switch v, _ := k.judge(); v {
-				case shown:
-					return explain.B(true)
-				case contradicted:
-					return explain.B(false)
-				}
-				return untold()
-			}, readExplained),
-		logField(doc{Key: "explained_if", Label: "explained if", Words: []explain.Word{
-			{Name: "swap", Label: "there was swap", Gist: "There was enough swap for it.", Concept: "oom-score"},
-			{Name: "no_swap", Label: "little or no swap", Gist: "There was no swap, or little.", Concept: "oom-score"},
-			{Name: "privilege", Gist: "Those with more points had CAP_SYS_ADMIN, which took off 3 % up to 4.16.", Concept: "oom-score"},
-			{Name: "total", Label: "by the total", Gist: "Points were set against a total that fits.", Concept: "oom-score"},
-		}, Concept: "oom-score", Gist: "What must have been so for the report to show it, where it does not tell."},
-			func(k *Kill) value {
-				if s := k.explainedIf(); s != "" {
-					return explain.S(s)
-				}
-				return explain.None(inspect.Inapplicable)
-			}, readIf),
-		logField(doc{Key: "role", Label: "its part in it", Words: []explain.Word{
-			{Name: "culprit", Gist: "It held most of what ran out.", Concept: "oom-killer"},
-			{Name: "largest", Gist: "It held more than any other, and less than half.", Concept: "oom-killer"},
-			{Name: "bystander", Gist: "The memory went elsewhere.", Concept: "oom-killer"},
-			{Name: "member", Gist: "It died with its cgroup, by memory.oom.group.", Concept: "memory-cgroup"},
-			{Name: "asked", Label: "asked for", Gist: "An operator asked for a kill, through sysrq f.", Concept: "oom-killer"},
-		}, Gist: "Whether the victim was to blame."},
-			func(k *Kill) value { return word(k.blame().role) }, func(k *Kill) string {
-				return strings.TrimSpace(k.blame().says + " " + k.advice())
-			}),
+		logField(doc{
+			Key: "explained", Label: "explained", Unit: explain.Bool,
+			Gist:    "Whether the report shows why this one was killed and no other.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			switch v, _ := k.judge(); v {
+			case shown:
+				return explain.B(true)
+			case contradicted:
+				return explain.B(false)
+			}
+			return untold()
+		}, readExplained),
+		logField(doc{
+			Key: "explained_if", Label: "explained if",
+			Words: []explain.Word{
+				{Name: "swap", Label: "there was swap", Gist: "There was enough swap for it.", Concept: "oom-score"},
+				{Name: "no_swap", Label: "little or no swap", Gist: "There was no swap, or little.", Concept: "oom-score"},
+				{Name: "privilege", Gist: "Those with more points had CAP_SYS_ADMIN, which took off 3 % up to 4.16.", Concept: "oom-score"},
+				{Name: "total", Label: "by the total", Gist: "Points were set against a total that fits.", Concept: "oom-score"},
+			},
+			Gist:    "What must have been so for the report to show it, where it does not tell.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if s := k.explainedIf(); s != "" {
+				return explain.S(s)
+			}
+			return explain.None(inspect.Inapplicable)
+		}, readIf),
+		logField(doc{
+			Key: "role", Label: "its part in it",
+			Words: []explain.Word{
+				{Name: "culprit", Gist: "It held most of what ran out.", Concept: "oom-killer"},
+				{Name: "largest", Gist: "It held more than any other, and less than half.", Concept: "oom-killer"},
+				{Name: "bystander", Gist: "The memory went elsewhere.", Concept: "oom-killer"},
+				{Name: "member", Gist: "It died with its cgroup, by memory.oom.group.", Concept: "memory-cgroup"},
+				{Name: "asked", Label: "asked for", Gist: "An operator asked for a kill, through sysrq f.", Concept: "oom-killer"},
+			},
+			Gist: "Whether the victim was to blame.",
+		}, func(k *Kill) value { return word(k.blame().role) }, func(k *Kill) string {
+			return strings.TrimSpace(k.blame().says + " " + k.advice())
+		}),
 		logField(doc{Key: "advice", Show: explain.Data, Gist: "What would keep it from happening again."},
 			func(k *Kill) value { return word(k.advice()) }, nil),
 		missingField(),
@@ -58,34 +68,37 @@ func verdictFields() []killField {
 }
 
 func missingField() killField {
-	return logField(doc{Key: "missing", Label: "not in the log", Show: explain.Rare, Words: []explain.Word{
-		{Name: "invoker", Gist: "The line that says who asked.", Concept: "oom-report"},
-		{Name: "constraint", Gist: "What bound the request, which kernels up to 4.20 don't write.", Concept: "oom-report"},
-		{Name: "task_table", Gist: "The table of candidates.", Concept: "oom-report"},
-		{Name: "task_rows", Gist: "Rows of that table, the victim's among them.", Concept: "oom-report"},
-		{Name: "oom_kill_line", Gist: "The summary, since 5.0.", Concept: "oom-report"},
-		{Name: "memory", Gist: "The state of memory.", Concept: "oom-report"},
-		{Name: "victim_name", Gist: "The end of the victim's name.", Concept: "oom-report"},
-		{Name: "victim_sizes", Gist: "What the victim had.", Concept: "oom-report"},
-		{Name: "killed_line", Gist: "The line that says it was killed.", Concept: "oom-report"},
-		{Name: "interleaved", Gist: "All but the victim: two reports were printed at once.", Concept: "oom-report"},
-	}, Gist: "What a whole report would have: the log is cut, or lines were dropped."},
-		func(k *Kill) value {
-			list := k.missing()
-			out := make([]value, len(list))
-			for i, s := range list {
-				out[i] = explain.S(s)
-			}
-			return explain.L(out)
-		}, func(k *Kill) string {
-			switch list := k.missing(); {
-			case k.E.Interleaved:
-				return "Up to 4.1 two reports could be printed at once: whose line is whose can't be told."
-			case len(list) == 1 && list[0] == "constraint":
-				return "This kernel did not write what bound the request, and the lists of nodes leave it open."
-			}
-			return "The log is cut, or lines were dropped: reports are rate-limited."
-		})
+	return logField(doc{
+		Key: "missing", Label: "not in the log", Show: explain.Rare,
+		Words: []explain.Word{
+			{Name: "invoker", Gist: "The line that says who asked.", Concept: "oom-report"},
+			{Name: "constraint", Gist: "What bound the request, which kernels up to 4.20 don't write.", Concept: "oom-report"},
+			{Name: "task_table", Gist: "The table of candidates.", Concept: "oom-report"},
+			{Name: "task_rows", Gist: "Rows of that table, the victim's among them.", Concept: "oom-report"},
+			{Name: "oom_kill_line", Gist: "The summary, since 5.0.", Concept: "oom-report"},
+			{Name: "memory", Gist: "The state of memory.", Concept: "oom-report"},
+			{Name: "victim_name", Gist: "The end of the victim's name.", Concept: "oom-report"},
+			{Name: "victim_sizes", Gist: "What the victim had.", Concept: "oom-report"},
+			{Name: "killed_line", Gist: "The line that says it was killed.", Concept: "oom-report"},
+			{Name: "interleaved", Gist: "All but the victim: two reports were printed at once.", Concept: "oom-report"},
+		},
+		Gist: "What a whole report would have: the log is cut, or lines were dropped.",
+	}, func(k *Kill) value {
+		list := k.missing()
+		out := make([]value, len(list))
+		for i, s := range list {
+			out[i] = explain.S(s)
+		}
+		return explain.L(out)
+	}, func(k *Kill) string {
+		switch list := k.missing(); {
+		case k.E.Interleaved:
+			return "Up to 4.1 two reports could be printed at once: whose line is whose can't be told."
+		case len(list) == 1 && list[0] == "constraint":
+			return "This kernel did not write what bound the request, and the lists of nodes leave it open."
+		}
+		return "The log is cut, or lines were dropped: reports are rate-limited."
+	})
 }
 
 // missing lists what the report lacks that its kernel would have written.
@@ -148,7 +161,10 @@ func (k *Kill) blame() blame {
 	}
 	hit, _ := k.limitHit()
 	if hit == "kmem" && k.constraint() == "memcg" {
-		return blame{role: "bystander", cause: kernelOnly, says: "It was the limit of kernel memory that was hit: what processes have of their own does not count for it."}
+		return blame{
+			role: "bystander", cause: kernelOnly,
+			says: "It was the limit of kernel memory that was hit: what processes have of their own does not count for it.",
+		}
 	}
 	held, ok := k.held()
 	whole := k.whole()
@@ -190,12 +206,16 @@ func (k *Kill) blameBy(held, whole int64, share string) blame {
 		return blame{"bystander", adjustment, s + "."}
 	}
 	if none {
-		return blame{"bystander", elsewhere, fmt.Sprintf("It held %s, and all processes of the table together %s: most of the memory was in none of them%s.", share, units.Percent(all, whole), but(k.others()))}
+		return blame{"bystander", elsewhere, fmt.Sprintf("It held %s, and all processes of the table together %s: "+
+			"most of the memory was in none of them%s.", share, units.Percent(all, whole), but(k.others()))}
 	}
 	if len(k.E.Tasks) == 0 {
 		return blame{}
 	}
-	return blame{role: "largest", says: fmt.Sprintf("It held %s, more than any other process; together they had %s.", share, units.Size(uint64(k.together())))}
+	return blame{
+		role: "largest",
+		says: fmt.Sprintf("It held %s, more than any other process; together they had %s.", share, units.Size(uint64(k.together()))),
+	}
 }
 
 // other is something that held memory outside processes.

@@ -14,36 +14,47 @@ import (
 
 func victimFields() []killField {
 	return []killField{
-		logField(doc{Key: "victim_pid", Label: "victim", Unit: explain.Plain, Concept: "oom-killer", Gist: "The process that was killed."},
-			func(k *Kill) value { return told(k.V.PID, 1) }, readVictim),
+		logField(doc{
+			Key: "victim_pid", Label: "victim", Unit: explain.Plain,
+			Gist:    "The process that was killed.",
+			Concept: "oom-killer",
+		}, func(k *Kill) value { return told(k.V.PID, 1) }, readVictim),
 		logField(doc{Key: "victim_comm", Show: explain.Data, Gist: "Its name."}, func(k *Kill) value {
 			if k.V.Cut {
 				return untold()
 			}
 			return explain.S(k.V.Comm)
 		}, nil),
-		logField(doc{Key: "victim_uid", Unit: explain.Plain, Show: explain.Data, Gist: "Its user ID."}, func(k *Kill) value {
+		logField(doc{
+			Key: "victim_uid", Unit: explain.Plain, Show: explain.Data,
+			Gist: "Its user ID.",
+		}, func(k *Kill) value {
 			if t := k.E.Row(k.V.PID); k.V.UID == kmsg.Unset && t != nil {
 				return told(t.UID, 1)
 			}
 			return told(k.V.UID, 1)
 		}, nil),
-		logField(doc{Key: "members", Label: "killed with it", Show: explain.Rare, Concept: "memory-cgroup", Gist: "The others that died with it, each with its PID."},
-			func(k *Kill) value { return explain.L(k.members()) }, func(k *Kill) string {
-				if k.E.Whole != "" {
-					return fmt.Sprintf("%s in all: memory.oom.group is set for %s.", units.Plural(len(k.E.Victims), "process", "processes"), k.E.Whole)
-				}
-				return "They shared its memory."
-			}),
-		logField(doc{Key: "freed_at_most", Label: "freed at most", Unit: explain.Bytes, Gist: "What its end gave back of RAM, had it shared nothing; page tables where told."},
-			func(k *Kill) value {
-				n, ok := k.held()
-				tables, told := k.tables()
-				if !ok || k.V.Torn && !told {
-					return untold()
-				}
-				return explain.I(n + tables)
-			}, readFreed),
+		logField(doc{
+			Key: "members", Label: "killed with it", Show: explain.Rare,
+			Gist:    "The others that died with it, each with its PID.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return explain.L(k.members()) }, func(k *Kill) string {
+			if k.E.Whole != "" {
+				return fmt.Sprintf("%s in all: memory.oom.group is set for %s.", units.Plural(len(k.E.Victims), "process", "processes"), k.E.Whole)
+			}
+			return "They shared its memory."
+		}),
+		logField(doc{
+			Key: "freed_at_most", Label: "freed at most", Unit: explain.Bytes,
+			Gist: "What its end gave back of RAM, had it shared nothing; page tables where told.",
+		}, func(k *Kill) value {
+			n, ok := k.held()
+			tables, told := k.tables()
+			if !ok || k.V.Torn && !told {
+				return untold()
+			}
+			return explain.I(n + tables)
+		}, readFreed),
 	}
 }
 
@@ -75,55 +86,71 @@ func sizeFields() []killField {
 		size("anon_rss", "Its anonymous memory in RAM.", func(v *kmsg.Victim) int64 { return v.Anon }),
 		size("file_rss", "File pages that it had mapped.", func(v *kmsg.Victim) int64 { return v.File }),
 		size("shmem_rss", "Shared memory that it had mapped.", func(v *kmsg.Victim) int64 { return v.Shmem }),
-		logField(doc{Key: "pgtables", Unit: explain.Bytes, Show: explain.Data, Concept: "rss", Gist: "Its page tables."},
-			func(k *Kill) value {
-				if n, ok := k.tables(); ok && k.V.Tables != kmsg.Unset {
-					return explain.I(n)
-				}
-				return untold()
-			}, nil),
-		logField(doc{Key: "victim_swap", Unit: explain.Bytes, Show: explain.Data, Concept: "swap", Gist: "What it had in swap, by the task table: its end freed that as well."},
-			func(k *Kill) value {
-				if n, ok := k.swapped(); ok {
-					return explain.I(n)
-				}
-				return untold()
-			}, nil),
-		logField(doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Show: explain.Data, Concept: "oom-score-adj", Gist: "Its oom_score_adj."},
-			func(k *Kill) value {
-				if n, ok := k.adj(); ok {
-					return explain.I(n)
-				}
-				return untold()
-			}, nil),
-		logField(doc{Key: "score", Unit: explain.Plain, Show: explain.Data, Concept: "oom-score", Gist: "The score that kernels up to 5.0 wrote with it."},
-			func(k *Kill) value { return told(k.V.Score, 1) }, nil),
+		logField(doc{
+			Key: "pgtables", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Its page tables.",
+			Concept: "rss",
+		}, func(k *Kill) value {
+			if n, ok := k.tables(); ok && k.V.Tables != kmsg.Unset {
+				return explain.I(n)
+			}
+			return untold()
+		}, nil),
+		logField(doc{
+			Key: "victim_swap", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "What it had in swap, by the task table: its end freed that as well.",
+			Concept: "swap",
+		}, func(k *Kill) value {
+			if n, ok := k.swapped(); ok {
+				return explain.I(n)
+			}
+			return untold()
+		}, nil),
+		logField(doc{
+			Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Show: explain.Data,
+			Gist:    "Its oom_score_adj.",
+			Concept: "oom-score-adj",
+		}, func(k *Kill) value {
+			if n, ok := k.adj(); ok {
+				return explain.I(n)
+			}
+			return untold()
+		}, nil),
+		logField(doc{
+			Key: "score", Unit: explain.Plain, Show: explain.Data,
+			Gist:    "The score that kernels up to 5.0 wrote with it.",
+			Concept: "oom-score",
+		}, func(k *Kill) value { return told(k.V.Score, 1) }, nil),
 	}
 }
 
 // reapFields tell what the reaper made of it.
 func reapFields() []killField {
 	return []killField{
-		logField(doc{Key: "reaped", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the reaper had to take its memory before it could exit."},
-			func(k *Kill) value {
-				if k.V.Reaped || k.V.Unreaped || k.V.Failed {
-					return explain.B(k.V.Reaped)
-				}
-				if k.before(4, 6) {
-					return explain.None(inspect.Unsupported) // there was no reaper yet
-				}
-				return untold()
-			}, nil),
-		logField(doc{Key: "reap_failed", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the reaper gave up on it: then it freed nothing until it exited."},
-			func(k *Kill) value {
-				if k.V.Failed {
-					return explain.B(true)
-				}
-				if k.V.Reaped || k.V.Unreaped {
-					return explain.B(false)
-				}
-				return untold()
-			}, nil),
+		logField(doc{
+			Key: "reaped", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether the reaper had to take its memory before it could exit.",
+		}, func(k *Kill) value {
+			if k.V.Reaped || k.V.Unreaped || k.V.Failed {
+				return explain.B(k.V.Reaped)
+			}
+			if k.before(4, 6) {
+				return explain.None(inspect.Unsupported) // there was no reaper yet
+			}
+			return untold()
+		}, nil),
+		logField(doc{
+			Key: "reap_failed", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether the reaper gave up on it: then it freed nothing until it exited.",
+		}, func(k *Kill) value {
+			if k.V.Failed {
+				return explain.B(true)
+			}
+			if k.V.Reaped || k.V.Unreaped {
+				return explain.B(false)
+			}
+			return untold()
+		}, nil),
 	}
 }
 

@@ -40,19 +40,26 @@ func place(n int) value {
 
 func whatIf() []taskField {
 	return append([]taskField{
-		supposed(doc{Key: "if_oom_score_adj", Label: "with adj", Unit: explain.Plain, Show: explain.Always, Concept: "oom-score-adj", Gist: "The adjustment that was asked about; nothing is written."},
-			func(w *oomfacts.WhatIf) value { return explain.I(w.Adj) }, readSupposed),
-		supposed(doc{Key: "if_oom_score", Label: "score then", Unit: explain.Plain, Gist: "The oom_score that it would have."},
-			func(w *oomfacts.WhatIf) value { return explain.I(w.Score) }, func(t task, _ *oomfacts.WhatIf) string {
-				return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
-			}),
-		supposed(doc{Key: "if_points", Label: "points then", Unit: explain.Pages, Gist: "The points that it would have."},
-			func(w *oomfacts.WhatIf) value {
-				if !w.Killable {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(w.Points)
-			}, nil),
+		supposed(doc{
+			Key: "if_oom_score_adj", Label: "with adj", Unit: explain.Plain, Show: explain.Always,
+			Gist:    "The adjustment that was asked about; nothing is written.",
+			Concept: "oom-score-adj",
+		}, func(w *oomfacts.WhatIf) value { return explain.I(w.Adj) }, readSupposed),
+		supposed(doc{
+			Key: "if_oom_score", Label: "score then", Unit: explain.Plain,
+			Gist: "The oom_score that it would have.",
+		}, func(w *oomfacts.WhatIf) value { return explain.I(w.Score) }, func(t task, _ *oomfacts.WhatIf) string {
+			return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
+		}),
+		supposed(doc{
+			Key: "if_points", Label: "points then", Unit: explain.Pages,
+			Gist: "The points that it would have.",
+		}, func(w *oomfacts.WhatIf) value {
+			if !w.Killable {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(w.Points)
+		}, nil),
 	}, ranksThen()...)
 }
 
@@ -78,23 +85,35 @@ func ranksThen() []taskField {
 		return explain.I(p.PID)
 	}
 	return []taskField{
-		supposed(doc{Key: "if_rank", Label: "rank then", Unit: explain.Plain, Concept: "oom-killer", Gist: "The place in the kill order that it would have."},
-			func(w *oomfacts.WhatIf) value { return place(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
-				if t.Rank == 0 {
-					return "It can't be killed now."
-				}
-				return fmt.Sprintf("It is %d now.", t.Rank)
-			}),
-		supposed(doc{Key: "if_victim_pid", Label: "victim then", Unit: explain.Plain, Concept: "oom-killer", Gist: "Whom a global OOM would kill then."},
-			func(w *oomfacts.WhatIf) value { return pid(w.Victim) }, func(t task, w *oomfacts.WhatIf) string {
-				return victim("If the whole machine runs out", w.Victim, t.Row.P)
-			}),
-		supposed(doc{Key: "if_rank_in_cgroup", Label: "rank there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "The same in its limited cgroup."},
-			func(w *oomfacts.WhatIf) value { return place(w.RankInGroup) }, nil),
-		supposed(doc{Key: "if_victim_in_cgroup_pid", Label: "victim there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "Whom the limit of that cgroup would kill then."},
-			func(w *oomfacts.WhatIf) value { return pid(w.GroupVictim) }, func(t task, w *oomfacts.WhatIf) string {
-				return victim("When that limit is hit", w.GroupVictim, t.Row.P)
-			}),
+		supposed(doc{
+			Key: "if_rank", Label: "rank then", Unit: explain.Plain,
+			Gist:    "The place in the kill order that it would have.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return place(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
+			if t.Rank == 0 {
+				return "It can't be killed now."
+			}
+			return fmt.Sprintf("It is %d now.", t.Rank)
+		}),
+		supposed(doc{
+			Key: "if_victim_pid", Label: "victim then", Unit: explain.Plain,
+			Gist:    "Whom a global OOM would kill then.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return pid(w.Victim) }, func(t task, w *oomfacts.WhatIf) string {
+			return victim("If the whole machine runs out", w.Victim, t.Row.P)
+		}),
+		supposed(doc{
+			Key: "if_rank_in_cgroup", Label: "rank there then", Unit: explain.Plain, Show: explain.Rare,
+			Gist:    "The same in its limited cgroup.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return place(w.RankInGroup) }, nil),
+		supposed(doc{
+			Key: "if_victim_in_cgroup_pid", Label: "victim there then", Unit: explain.Plain, Show: explain.Rare,
+			Gist:    "Whom the limit of that cgroup would kill then.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return pid(w.GroupVictim) }, func(t task, w *oomfacts.WhatIf) string {
+			return victim("When that limit is hit", w.GroupVictim, t.Row.P)
+		}),
 	}
 }
 

@@ -105,21 +105,28 @@ func readZone(k *Kill) string {
 	for _, part := range []struct {
 		n    int64
 		name string
-	}{{w.cma, "CMA, for pages that can move away"}, {w.atomic, "kept for urgent requests"}, {w.reserve, "kept for requests that have no higher zone to go to"}} {
+	}{
+		{w.cma, "CMA, for pages that can move away"},
+		{w.atomic, "kept for urgent requests"},
+		{w.reserve, "kept for requests that have no higher zone to go to"},
+	} {
 		if part.n > 0 {
 			kept = append(kept, kiB(part.n)+" "+part.name)
 		}
 	}
 	switch {
 	case z.Free <= z.Min:
-		return fmt.Sprintf("%s free, at or below its min watermark of %s. What is left is for tasks that free memory: reclaim, and those that die.", kiB(z.Free), kiB(z.Min))
+		return fmt.Sprintf("%s free, at or below its min watermark of %s. What is left is for tasks that free memory: "+
+			"reclaim, and those that die.", kiB(z.Free), kiB(z.Min))
 	case k.spare(z) <= 0 && len(kept) > 0:
 		return fmt.Sprintf("%s free, of which this request could have no more than %s (%s): that is at or below the min watermark of %s.",
 			kiB(z.Free), kiB(z.Free-w.cma-w.atomic-w.reserve), strings.Join(kept, ", "), kiB(z.Min))
 	case k.E.Order > 0:
-		return fmt.Sprintf("%s free, above its min watermark of %s: it is adjacent pages that were missing. %s", kiB(z.Free), kiB(z.Min), k.readBlocks(z))
+		return fmt.Sprintf("%s free, above its min watermark of %s: it is adjacent pages that were missing. %s",
+			kiB(z.Free), kiB(z.Min), k.readBlocks(z))
 	}
-	return fmt.Sprintf("%s free, above its min watermark of %s when this was written: memory came free after the request had failed.", kiB(z.Free), kiB(z.Min))
+	return fmt.Sprintf("%s free, above its min watermark of %s when this was written: "+
+		"memory came free after the request had failed.", kiB(z.Free), kiB(z.Min))
 }
 
 // blocks counts a zone's free blocks that are large enough: those that the request
@@ -151,9 +158,11 @@ func (k *Kill) readBlocks(z *kmsg.Zone) string {
 	case usable == 0 && kept == 0:
 		return fmt.Sprintf("It had no block of order %d or above.", k.E.Order)
 	case usable == 0:
-		return fmt.Sprintf("Of order %d and above it had %s, all kept from this request: for CMA (C), urgent requests (H) or isolated (I).", k.E.Order, many(kept))
+		return fmt.Sprintf("Of order %d and above it had %s, all kept from this request: "+
+			"for CMA (C), urgent requests (H) or isolated (I).", k.E.Order, many(kept))
 	}
-	s := fmt.Sprintf("When this was written it had %s of order %d and above again: they came free after the request had failed.", many(usable), k.E.Order)
+	s := fmt.Sprintf("When this was written it had %s of order %d and above again: they came free after the request had failed.",
+		many(usable), k.E.Order)
 	if kept > 0 {
 		s += fmt.Sprintf(" Another %s were kept from it: for CMA (C), urgent requests (H) or isolated (I).", units.Number(kept))
 	}

@@ -12,8 +12,12 @@ import (
 // What other subcommands say more of, in brief.
 
 func spent() []detailField {
-	children := told(doc{Key: "cutime", Label: "children's time", Unit: explain.Seconds, Source: inspect.PIDStat, Concept: "cpu-time", Show: explain.Rare, Gist: "CPU time of children that it has waited for."},
-		func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
+	children := told(doc{
+		Key: "cutime", Label: "children's time", Unit: explain.Seconds, Show: explain.Rare,
+		Source:  inspect.PIDStat,
+		Gist:    "CPU time of children that it has waited for.",
+		Concept: "cpu-time",
+	}, func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)
 	return append(out, policy, read(RTPriority(), nil), read(Processor(), nil), nice)
@@ -77,7 +81,8 @@ func readRSS(d detail) string {
 		s += ": "
 	}
 	size := func(n inspect.Num) string { return units.Size(uint64(n)) }
-	return s + size(p.RssAnon) + " anonymous, " + size(p.RssFile) + " of files, " + size(p.RssShmem) + " shared memory; shared pages are counted in full."
+	return s + size(p.RssAnon) + " anonymous, " + size(p.RssFile) + " of files, " + size(p.RssShmem) +
+		" shared memory; shared pages are counted in full."
 }
 
 func scores() []detailField {

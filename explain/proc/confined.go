@@ -11,29 +11,37 @@ import (
 
 func confined() []detailField {
 	return []detailField{
-		told(doc{Key: "container", Label: "apart from PID 1", Unit: explain.Count, Source: inspect.PIDNs, Concept: "container", Gist: "In how many kinds of namespace it is seen to live apart from PID 1."},
-			func(d detail) value {
-				c := compared(d)
-				if len(c.apart)+len(c.same)+len(c.strange) == 0 {
-					return explain.None(inspect.Masked)
+		told(doc{
+			Key: "container", Label: "apart from PID 1", Unit: explain.Count,
+			Source:  inspect.PIDNs,
+			Gist:    "In how many kinds of namespace it is seen to live apart from PID 1.",
+			Concept: "container",
+		}, func(d detail) value {
+			c := compared(d)
+			if len(c.apart)+len(c.same)+len(c.strange) == 0 {
+				return explain.None(inspect.Masked)
+			}
+			return explain.I(len(c.apart))
+		}, readContainer),
+		told(doc{
+			Key: "cgroups", Label: "cgroup",
+			Source:  inspect.PIDCgroup,
+			Gist:    "Where it is in each hierarchy of control groups.",
+			Concept: "cgroups",
+		}, func(d detail) value {
+			var out []string
+			for _, c := range d.Cgroups {
+				if c.Version == 2 {
+					out = append(out, c.Path)
+				} else if c.Path != "/" {
+					out = append(out, c.Controllers+":"+c.Path)
 				}
-				return explain.I(len(c.apart))
-			}, readContainer),
-		told(doc{Key: "cgroups", Label: "cgroup", Source: inspect.PIDCgroup, Concept: "cgroups", Gist: "Where it is in each hierarchy of control groups."},
-			func(d detail) value {
-				var out []string
-				for _, c := range d.Cgroups {
-					if c.Version == 2 {
-						out = append(out, c.Path)
-					} else if c.Path != "/" {
-						out = append(out, c.Controllers+":"+c.Path)
-					}
-				}
-				slices.Sort(out)
-				return names(slices.Compact(out))
-			}, func(detail) string {
-				return "A path alone is of version 2; those of version 1 where it is not in the root."
-			}),
+			}
+			slices.Sort(out)
+			return names(slices.Compact(out))
+		}, func(detail) string {
+			return "A path alone is of version 2; those of version 1 where it is not in the root."
+		}),
 	}
 }
 
@@ -96,21 +104,37 @@ func Namespaces() *explain.Table[nsRow] {
 		return column{Doc: d, Get: func(r nsRow) value { return get(r.It) }}
 	}
 	return &explain.Table[nsRow]{Name: "namespaces", Fields: []column{
-		declare(doc{Key: "name", Label: "NAMESPACE", Words: namespaceWords(), Gist: "The kind: what it sets apart."}, func(n *procfacts.Namespace) value { return explain.S(n.Name) }),
-		declare(doc{Key: "inode", Unit: explain.ID, Gist: "Its number: processes with the same one share it."}, func(n *procfacts.Namespace) value { return explain.N(n.Inode) }),
-		declare(doc{Key: "with_init", Label: "PID 1'S", Unit: explain.Bool, Gist: "Whether it is PID 1's too, or the one that the kernel began with."}, func(n *procfacts.Namespace) value {
+		declare(doc{
+			Key: "name", Label: "NAMESPACE",
+			Words: namespaceWords(),
+			Gist:  "The kind: what it sets apart.",
+		}, func(n *procfacts.Namespace) value { return explain.S(n.Name) }),
+		declare(doc{
+			Key: "inode", Unit: explain.ID,
+			Gist: "Its number: processes with the same one share it.",
+		}, func(n *procfacts.Namespace) value { return explain.N(n.Inode) }),
+		declare(doc{
+			Key: "with_init", Label: "PID 1'S", Unit: explain.Bool,
+			Gist: "Whether it is PID 1's too, or the one that the kernel began with.",
+		}, func(n *procfacts.Namespace) value {
 			if n.Init == 0 {
 				return explain.None(inspect.Masked)
 			}
 			return explain.B(n.Init == n.Inode)
 		}),
-		declare(doc{Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Show: explain.Wide, Gist: "How many other processes share it, of those that may be looked at."}, func(n *procfacts.Namespace) value {
+		declare(doc{
+			Key: "shared_with", Label: "OTHERS", Unit: explain.Count, Show: explain.Wide,
+			Gist: "How many other processes share it, of those that may be looked at.",
+		}, func(n *procfacts.Namespace) value {
 			if n.With == inspect.Unset { // the host's own, or there are too many to look at each
 				return explain.None(inspect.Unread)
 			}
 			return explain.Opt(n.With)
 		}),
-		declare(doc{Key: "why", Gist: "What it sets apart, and who else lives in it where these are few."}, func(n *procfacts.Namespace) value {
+		declare(doc{
+			Key:  "why",
+			Gist: "What it sets apart, and who else lives in it where these are few.",
+		}, func(n *procfacts.Namespace) value {
 			return explain.S(whyNamespace(n.Name) + sharers(n))
 		}),
 	}}

@@ -11,7 +11,12 @@ import (
 // kernel's structure.
 func delays() []detailField {
 	field := func(key, label, gist string, concept explain.Concept, version uint16, get func(*procfacts.Delays) procfacts.Delay) detailField {
-		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Counter: true, Source: inspect.Taskstats, Concept: concept, Gist: gist}, func(d detail) value {
+		return told(doc{
+			Key: key, Label: label, Unit: explain.Seconds, Counter: true,
+			Source:  inspect.Taskstats,
+			Gist:    gist,
+			Concept: concept,
+		}, func(d detail) value {
 			if d.Delays.Version < version {
 				return explain.None(inspect.Unsupported)
 			}
@@ -26,13 +31,28 @@ func delays() []detailField {
 	}
 	type of = *procfacts.Delays
 	return []detailField{
-		field("cpu_delay", "others on the CPU", "It was ready, and others had the CPU.", "cpu-time", 1, func(d of) procfacts.Delay { return d.CPU }),
-		field("blkio_delay", "block devices", "It waited for a block device that it had asked itself.", "page-cache", 1, func(d of) procfacts.Delay { return d.Block }),
+		field("cpu_delay", "others on the CPU", "It was ready, and others had the CPU.", "cpu-time", 1, func(d of) procfacts.Delay {
+			return d.CPU
+		}),
+		field("blkio_delay", "block devices", "It waited for a block device that it had asked itself.",
+			"page-cache", 1, func(d of) procfacts.Delay {
+				return d.Block
+			}),
 		field("swapin_delay", "swap", "It waited for pages from swap.", "swap", 1, func(d of) procfacts.Delay { return d.Swapin }),
-		field("freepages_delay", "reclaim", "It had to free memory itself before it got some.", "reclaim", 7, func(d of) procfacts.Delay { return d.Reclaim }),
-		field("thrashing_delay", "thrashing", "It waited for pages that the page cache had just lost.", "working-set", 9, func(d of) procfacts.Delay { return d.Thrashing }),
-		field("compact_delay", "compaction", "It had to bring free pages together.", "compaction", 11, func(d of) procfacts.Delay { return d.Compaction }),
-		field("wpcopy_delay", "copying pages", "It copied pages that it had shared until it wrote to them.", "page-fault", 13, func(d of) procfacts.Delay { return d.Copy }),
+		field("freepages_delay", "reclaim", "It had to free memory itself before it got some.", "reclaim", 7, func(d of) procfacts.Delay {
+			return d.Reclaim
+		}),
+		field("thrashing_delay", "thrashing", "It waited for pages that the page cache had just lost.",
+			"working-set", 9, func(d of) procfacts.Delay {
+				return d.Thrashing
+			}),
+		field("compact_delay", "compaction", "It had to bring free pages together.", "compaction", 11, func(d of) procfacts.Delay {
+			return d.Compaction
+		}),
+		field("wpcopy_delay", "copying pages", "It copied pages that it had shared until it wrote to them.",
+			"page-fault", 13, func(d of) procfacts.Delay {
+				return d.Copy
+			}),
 		field("irq_delay", "interrupts", "Interrupts took time from it.", "interrupts", 14, func(d of) procfacts.Delay { return d.IRQ }),
 	}
 }

@@ -19,7 +19,8 @@ func healthUse(l list) string {
 	users, _ := split(l)
 	words := []string{units.Plural(users, "process", "processes")}
 	if max, ok := l.Settings.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
-		words = append(words, fmt.Sprintf("%s, %s of threads-max", units.Plural(int64(l.Tasks), "thread", "threads"), units.Percent(int64(l.Tasks), max)))
+		threads := units.Plural(int64(l.Tasks), "thread", "threads")
+		words = append(words, fmt.Sprintf("%s, %s of threads-max", threads, units.Percent(int64(l.Tasks), max)))
 	}
 	return strings.Join(words, ", ")
 }

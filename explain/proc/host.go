@@ -36,22 +36,41 @@ func summary() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	stat := func(key, label, gist string, concept explain.Concept, counter bool, read func(list) string) field {
-		return counted(doc{Key: key, Kernel: key, Label: label, Source: inspect.ProcStat, Counter: counter, Concept: concept, Gist: gist},
-			func(l list) value { return explain.Look(l.Stat, key) }, read)
+		return counted(doc{
+			Key: key, Kernel: key, Label: label, Counter: counter,
+			Source:  inspect.ProcStat,
+			Gist:    gist,
+			Concept: concept,
+		}, func(l list) value { return explain.Look(l.Stat, key) }, read)
 	}
 	hides := []inspect.Source{inspect.PIDEntry}
 	return []field{
-		counted(doc{Key: "user_processes", Label: "processes", Concept: "process", Gist: "Processes that run programs; kernel threads are told apart."},
-			func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
-		counted(doc{Key: "kernel_threads", Label: "kernel threads", Also: hides, Concept: "kernel-thread", Gist: "Threads of the kernel itself, which have no program and no memory."},
-			func(l list) value { _, n := split(l); return seen(l, n) }, nil),
-		counted(doc{Key: "tasks", Label: "threads in all", Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax}, Concept: "threads", Gist: "All threads of the host, those of the kernel among them."},
-			func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
+		counted(doc{
+			Key: "user_processes", Label: "processes",
+			Gist:    "Processes that run programs; kernel threads are told apart.",
+			Concept: "process",
+		}, func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
+		counted(doc{
+			Key: "kernel_threads", Label: "kernel threads",
+			Also:    hides,
+			Gist:    "Threads of the kernel itself, which have no program and no memory.",
+			Concept: "kernel-thread",
+		}, func(l list) value { _, n := split(l); return seen(l, n) }, nil),
+		counted(doc{
+			Key: "tasks", Label: "threads in all",
+			Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax},
+			Gist:    "All threads of the host, those of the kernel among them.",
+			Concept: "threads",
+		}, func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
 		stat("procs_running", "runnable", "Threads on a CPU or ready for one, kwhy among them.", "run-queue", false, readRunning),
 		stat("procs_blocked", "blocked", "Threads asleep until I/O that they asked for is done.", "process-state", false, nil),
 		stat("processes", "started", "Processes and threads started since boot.", "fork-and-exec", true, nil),
-		counted(doc{Key: "zombies", Also: hides, Concept: "zombie", Gist: "Processes that ended and whose parent has not asked how."},
-			func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
+		counted(doc{
+			Key:     "zombies",
+			Also:    hides,
+			Gist:    "Processes that ended and whose parent has not asked how.",
+			Concept: "zombie",
+		}, func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
 		limit("pid_max", "The numbers that the kernel gives out end here; each thread takes one.", inspect.KernelPIDMax),
 		limit("threads-max", "No more threads than this, on the whole host.", inspect.KernelThreadsMax),
 	}
@@ -66,23 +85,28 @@ func seen(l list, n int) value {
 }
 
 func limit(name, gist string, src inspect.Source) field {
-	return field{Doc: doc{Key: strings.ReplaceAll(name, "-", "_"), Kernel: name, Label: "kernel." + name, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.Loadavg}, Concept: "process", Gist: gist},
-		Get: func(l list) value {
-			if n, ok := l.Settings.Number(src); ok {
-				return explain.I(n)
-			}
-			return value{}
-		}, Reading: func(l list) string {
-			n, _ := l.Settings.Number(src)
-			tasks := inUse(l, src)
-			switch {
-			case tasks == inspect.Unset || n <= 0:
-				return ""
-			case src == inspect.KernelPIDMax && l.Procs.Host.OwnPIDMax():
-				return units.Percent(int64(tasks), n) + " of them in use: this is the bound of a PID namespace below the host's. Those of the namespaces above it hold too, and are not to be seen from here."
-			}
-			return units.Percent(int64(tasks), n) + " of them in use."
-		}}
+	return field{Doc: doc{
+		Key: strings.ReplaceAll(name, "-", "_"), Kernel: name, Label: "kernel." + name, Unit: explain.Count,
+		Source: src, Also: []inspect.Source{inspect.Loadavg},
+		Gist:    gist,
+		Concept: "process",
+	}, Get: func(l list) value {
+		if n, ok := l.Settings.Number(src); ok {
+			return explain.I(n)
+		}
+		return value{}
+	}, Reading: func(l list) string {
+		n, _ := l.Settings.Number(src)
+		tasks := inUse(l, src)
+		switch {
+		case tasks == inspect.Unset || n <= 0:
+			return ""
+		case src == inspect.KernelPIDMax && l.Procs.Host.OwnPIDMax():
+			return units.Percent(int64(tasks), n) + " of them in use: this is the bound of a PID namespace below the host's. " +
+				"Those of the namespaces above it hold too, and are not to be seen from here."
+		}
+		return units.Percent(int64(tasks), n) + " of them in use."
+	}}
 }
 
 // inUse is how many tasks there are of those that a sysctl bounds: those of the whole
@@ -112,7 +136,11 @@ func split(l list) (users, kernel int) {
 
 func readStates(l list) string {
 	const mainEnded = 'm' // no letter of the kernel's
-	names := map[byte]string{'R': "running or ready", 'S': "sleeping", 'D': "in uninterruptible sleep", 'T': "stopped", 't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked", mainEnded: "without a main thread"}
+	names := map[byte]string{
+		'R': "running or ready", 'S': "sleeping", 'D': "in uninterruptible sleep", 'T': "stopped",
+		't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked",
+		mainEnded: "without a main thread",
+	}
 	count := map[byte]int{}
 	for i := range l.Procs.Rows {
 		if p := &l.Procs.Rows[i]; !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
@@ -215,17 +243,22 @@ func rules() []explain.Rule[*procfacts.Snapshot] {
 		return explain.F(float64(tasks) / float64(n))
 	}
 	near := func(id, key, name, means string, src inspect.Source) explain.Rule[*procfacts.Snapshot] {
-		return explain.Rule[*procfacts.Snapshot]{ID: id, What: "threads / kernel." + name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
-			Of: func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
+		return explain.Rule[*procfacts.Snapshot]{ID: id, What: "threads / kernel." +
+			name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process",
+			Next: "kwhy proc --sort threads --limit 0",
+			Of:   func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
 			Say: func(l list) string {
 				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", units.AppendPercent(nil, share(l, src).Float()), name)
 			}}
 	}
 	return []explain.Rule[*procfacts.Snapshot]{
-		near("proc.pids_near_limit", "pid_max", "pid_max", "Each thread takes a number below pid_max: when all are given out, fork and clone fail with EAGAIN.", inspect.KernelPIDMax),
-		near("proc.threads_near_limit", "threads_max", "threads-max", "At the limit fork and clone fail with EAGAIN, for root too.", inspect.KernelThreadsMax),
+		near("proc.pids_near_limit", "pid_max", "pid_max", "Each thread takes a number below pid_max: "+
+			"when all are given out, fork and clone fail with EAGAIN.", inspect.KernelPIDMax),
+		near("proc.threads_near_limit", "threads_max", "threads-max", "At the limit fork and clone fail with EAGAIN, for root too.",
+			inspect.KernelThreadsMax),
 		{ID: "proc.zombies", What: "processes in Z", Unit: explain.Count,
-			Means:    "They have no memory and no files left, only a number and an exit status. Their parent has to ask with wait(); if it ends, init or a subreaper does.",
+			Means: "They have no memory and no files left, only a number and an exit status. " +
+				"Their parent has to ask with wait(); if it ends, init or a subreaper does.",
 			Evidence: []string{"zombies"}, Concept: "zombie", Next: "kwhy proc --state Z",
 			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {

@@ -14,42 +14,87 @@ type rungColumn = explain.Field[rungRow]
 // Limits is the ladder of what bounds a process: for each resource its own limit,
 // each cgroup's on the way up, a namespace's, the sysctls and the host.
 func Limits() *explain.Table[rungRow] {
-	return &explain.Table[rungRow]{Name: "limits", Identity: []string{"resource", "where"}, Fields: append(rungNames(), rungNumbers()...), Rules: ladderRules()}
+	return &explain.Table[rungRow]{
+		Name: "limits", Identity: []string{"resource", "where"},
+		Fields: append(rungNames(), rungNumbers()...), Rules: ladderRules(),
+	}
 }
 
 func rungField(d doc, get func(rungRow) value) rungColumn {
 	d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
-	d.Also = []inspect.Source{inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDFd, inspect.FSFileNr, inspect.CgroupMemory, inspect.CgroupPids, inspect.CgroupCPU}
+	d.Also = []inspect.Source{
+		inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDFd, inspect.FSFileNr,
+		inspect.CgroupMemory, inspect.CgroupPids, inspect.CgroupCPU,
+	}
 	return rungColumn{Doc: d, Get: get}
 }
 
 func rungNames() []rungColumn {
 	return []rungColumn{
-		rungField(doc{Key: "resource", Gist: "What is bounded."}, func(r rungRow) value { return explain.S(r.It.Resource) }),
-		rungField(doc{Key: "step", Label: "BY", Words: []explain.Word{
-			{Name: "rlimit", Gist: "The process's own limit.", Concept: "resource-limits"}, {Name: "cgroup", Gist: "A control group that it is in.", Concept: "memory-cgroup"},
-			{Name: "high", Gist: "A control group's memory.high: above it memory is taken back and tasks slowed.", Concept: "memory-cgroup"},
-			{Name: "namespace", Gist: "A PID namespace that it is in, since 6.14.", Concept: "namespaces"},
-			{Name: "sysctl", Gist: "A setting of the kernel.", Concept: "resource-limits"}, {Name: "host", Gist: "What the machine has.", Concept: "resource-limits"},
-		}, Gist: "Who bounds it."}, func(r rungRow) value { return explain.S(r.It.Step) }),
-		rungField(doc{Key: "where", Gist: "Which limit, cgroup or sysctl."}, func(r rungRow) value { return explain.S(r.It.Where) }),
-		rungField(doc{Key: "whose", Show: explain.Data, Words: []explain.Word{
-			{Name: "process", Gist: "Its own use alone.", Concept: "resource-limits"}, {Name: "user", Gist: "That of all processes of its real user.", Concept: "resource-limits"},
-			{Name: "cgroup", Gist: "That of all in the cgroup.", Concept: "memory-cgroup"}, {Name: "namespace", Gist: "That of all in the namespace.", Concept: "namespaces"},
-			{Name: "host", Gist: "That of the whole host.", Concept: "resource-limits"},
-		}, Gist: "Whose use is counted against it."}, func(r rungRow) value { return explain.S(r.It.Whose) }),
+		rungField(doc{
+			Key:  "resource",
+			Gist: "What is bounded.",
+		}, func(r rungRow) value { return explain.S(r.It.Resource) }),
+		rungField(doc{
+			Key: "step", Label: "BY",
+			Words: []explain.Word{
+				{Name: "rlimit", Gist: "The process's own limit.", Concept: "resource-limits"},
+				{Name: "cgroup", Gist: "A control group that it is in.", Concept: "memory-cgroup"},
+				{Name: "high", Gist: "A control group's memory.high: above it memory is taken back and tasks slowed.", Concept: "memory-cgroup"},
+				{Name: "namespace", Gist: "A PID namespace that it is in, since 6.14.", Concept: "namespaces"},
+				{Name: "sysctl", Gist: "A setting of the kernel.", Concept: "resource-limits"},
+				{Name: "host", Gist: "What the machine has.", Concept: "resource-limits"},
+			},
+			Gist: "Who bounds it.",
+		}, func(r rungRow) value { return explain.S(r.It.Step) }),
+		rungField(doc{
+			Key:  "where",
+			Gist: "Which limit, cgroup or sysctl.",
+		}, func(r rungRow) value { return explain.S(r.It.Where) }),
+		rungField(doc{
+			Key: "whose", Show: explain.Data,
+			Words: []explain.Word{
+				{Name: "process", Gist: "Its own use alone.", Concept: "resource-limits"},
+				{Name: "user", Gist: "That of all processes of its real user.", Concept: "resource-limits"},
+				{Name: "cgroup", Gist: "That of all in the cgroup.", Concept: "memory-cgroup"},
+				{Name: "namespace", Gist: "That of all in the namespace.", Concept: "namespaces"},
+				{Name: "host", Gist: "That of the whole host.", Concept: "resource-limits"},
+			},
+			Gist: "Whose use is counted against it.",
+		}, func(r rungRow) value { return explain.S(r.It.Whose) }),
 	}
 }
 
 func rungNumbers() []rungColumn {
 	return []rungColumn{
-		rungField(doc{Key: "limit", Unit: explain.Decimal, Show: explain.Data, Gist: "The bound: bytes, or a count."}, rungLimit),
-		rungField(doc{Key: "used", Unit: explain.Decimal, Show: explain.Data, Gist: "What is used of it, by all whom it bounds."}, rungUsed),
-		rungField(doc{Key: "at_least", Unit: explain.Bool, Show: explain.Data, Gist: "Whether more may be used than this user can see here."}, func(r rungRow) value { return explain.B(r.It.AtLeast) }),
-		rungField(doc{Key: "room", Unit: explain.Decimal, Show: explain.Data, Gist: "What is left below it."}, rungRoom),
-		rungField(doc{Key: "exempt", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the process has a right that lets it pass this bound."}, func(r rungRow) value { return explain.B(r.It.Exempt) }),
-		rungField(doc{Key: "first", Unit: explain.Bool, Show: explain.Data, Gist: "Whether this one is reached first, of those whose use is known."}, func(r rungRow) value { return explain.B(isFirst(r)) }),
-		rungField(doc{Key: "used_text", Label: "USED", Gist: "What is used by all whom it bounds, for people."}, func(r rungRow) value {
+		rungField(doc{
+			Key: "limit", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "The bound: bytes, or a count.",
+		}, rungLimit),
+		rungField(doc{
+			Key: "used", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "What is used of it, by all whom it bounds.",
+		}, rungUsed),
+		rungField(doc{
+			Key: "at_least", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether more may be used than this user can see here.",
+		}, func(r rungRow) value { return explain.B(r.It.AtLeast) }),
+		rungField(doc{
+			Key: "room", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "What is left below it.",
+		}, rungRoom),
+		rungField(doc{
+			Key: "exempt", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether the process has a right that lets it pass this bound.",
+		}, func(r rungRow) value { return explain.B(r.It.Exempt) }),
+		rungField(doc{
+			Key: "first", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether this one is reached first, of those whose use is known.",
+		}, func(r rungRow) value { return explain.B(isFirst(r)) }),
+		rungField(doc{
+			Key: "used_text", Label: "USED",
+			Gist: "What is used by all whom it bounds, for people.",
+		}, func(r rungRow) value {
 			v := forPeople(r, rungUsed(r))
 			switch {
 			case v.Has() && r.It.AtLeast:
@@ -59,8 +104,14 @@ func rungNumbers() []rungColumn {
 			}
 			return v
 		}),
-		rungField(doc{Key: "limit_text", Label: "LIMIT", Gist: "The bound, for people."}, func(r rungRow) value { return forPeople(r, rungLimit(r)) }),
-		rungField(doc{Key: "why", Gist: "What is left below it, and which of them is reached first."}, func(r rungRow) value { return explain.S(whyRung(r)) }),
+		rungField(doc{
+			Key: "limit_text", Label: "LIMIT",
+			Gist: "The bound, for people.",
+		}, func(r rungRow) value { return forPeople(r, rungLimit(r)) }),
+		rungField(doc{
+			Key:  "why",
+			Gist: "What is left below it, and which of them is reached first.",
+		}, func(r rungRow) value { return explain.S(whyRung(r)) }),
 	}
 }
 
@@ -205,7 +256,8 @@ func ladderRules() []explain.Rule[rungRow] {
 			return explain.F(r.It.Used / r.It.Limit)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r rungRow) string {
-			return r.It.Resource + ": " + string(units.AppendPercent(nil, r.It.Used/r.It.Limit)) + " of what " + r.It.Step + " " + r.It.Where + " allows"
+			return r.It.Resource + ": " + string(units.AppendPercent(nil, r.It.Used/r.It.Limit)) + " of what " + r.It.Step + " " +
+				r.It.Where + " allows"
 		},
 	}}
 }

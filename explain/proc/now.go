@@ -11,46 +11,72 @@ import (
 
 func now() []detailField {
 	return []detailField{
-		told(doc{Key: "state", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDWchan, inspect.PIDSyscall}, Words: states(), Concept: "process-state", Gist: "The state of its main thread, by the kernel's letter."},
-			func(d detail) value { return explain.S(string(rune(d.Row.P.State))) }, func(d detail) string {
-				s := string(why(nil, d.Row))
-				if d.Row.P.Zombie() && d.Row.P.ExitCode == 0 && d.Missing(inspect.PIDIO) == inspect.Present { // who may read that sees how it ended
-					s = strings.Replace(s, "ended; ", "ended with status 0; ", 1)
-				}
-				if d.Ended {
-					return "It ended while it was read. Before that: " + s + "."
-				}
-				return strings.ToUpper(s[:1]) + s[1:] + "."
-			}),
-		told(doc{Key: "syscall", Kernel: "syscall", Label: "system call", Source: inspect.PIDSyscall, Concept: "system-call", Gist: "The system call that its main thread waits in."},
-			func(d detail) value { return text(callName(d.Row)) }, readCall),
-		told(doc{Key: "syscall_args", Unit: explain.Address, Source: inspect.PIDSyscall, Concept: "system-call", Show: explain.Data, Gist: "The six registers of its system call, which uses as many as it has arguments."},
-			func(d detail) value {
-				if callName(d.Row) == "" {
-					return explain.None(inspect.Inapplicable)
-				}
-				var out []value
-				for _, a := range d.Row.P.Call.Args {
-					out = append(out, explain.N(a))
-				}
-				return explain.L(out)
-			}, nil),
-		told(doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "wait-channel", Gist: "The kernel function that its main thread waits in."},
-			func(d detail) value {
-				if w := wchan(d.Row); w != "" {
-					return explain.S(w)
-				}
+		told(doc{
+			Key:    "state",
+			Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDWchan, inspect.PIDSyscall},
+			Words:   states(),
+			Gist:    "The state of its main thread, by the kernel's letter.",
+			Concept: "process-state",
+		}, func(d detail) value { return explain.S(string(rune(d.Row.P.State))) }, func(d detail) string {
+			s := string(why(nil, d.Row))
+			if d.Row.P.Zombie() && d.Row.P.ExitCode == 0 && d.Missing(inspect.PIDIO) == inspect.Present { // who may read that sees how it ended
+				s = strings.Replace(s, "ended; ", "ended with status 0; ", 1)
+			}
+			if d.Ended {
+				return "It ended while it was read. Before that: " + s + "."
+			}
+			return strings.ToUpper(s[:1]) + s[1:] + "."
+		}),
+		told(doc{
+			Key: "syscall", Kernel: "syscall", Label: "system call",
+			Source:  inspect.PIDSyscall,
+			Gist:    "The system call that its main thread waits in.",
+			Concept: "system-call",
+		}, func(d detail) value { return text(callName(d.Row)) }, readCall),
+		told(doc{
+			Key: "syscall_args", Unit: explain.Address, Show: explain.Data,
+			Source:  inspect.PIDSyscall,
+			Gist:    "The six registers of its system call, which uses as many as it has arguments.",
+			Concept: "system-call",
+		}, func(d detail) value {
+			if callName(d.Row) == "" {
 				return explain.None(inspect.Inapplicable)
-			}, nil),
-		told(doc{Key: "stack", Label: "kernel stack", Source: inspect.PIDStack, Concept: "wait-channel", Gist: "The kernel functions that led there, the innermost first."},
-			func(d detail) value {
-				if len(d.Stack) == 0 {
-					return explain.None(inspect.Inapplicable)
-				}
-				return names(d.Stack)
-			}, nil),
-		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(d detail) inspect.Num { return d.Row.P.Voluntary }, nil),
-		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(d detail) inspect.Num { return d.Row.P.Forced }, readSwitches),
+			}
+			var out []value
+			for _, a := range d.Row.P.Call.Args {
+				out = append(out, explain.N(a))
+			}
+			return explain.L(out)
+		}, nil),
+		told(doc{
+			Key: "wchan", Kernel: "wchan",
+			Source:  inspect.PIDWchan,
+			Gist:    "The kernel function that its main thread waits in.",
+			Concept: "wait-channel",
+		}, func(d detail) value {
+			if w := wchan(d.Row); w != "" {
+				return explain.S(w)
+			}
+			return explain.None(inspect.Inapplicable)
+		}, nil),
+		told(doc{
+			Key: "stack", Label: "kernel stack",
+			Source:  inspect.PIDStack,
+			Gist:    "The kernel functions that led there, the innermost first.",
+			Concept: "wait-channel",
+		}, func(d detail) value {
+			if len(d.Stack) == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return names(d.Stack)
+		}, nil),
+		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(d detail) inspect.Num {
+			return d.Row.P.Voluntary
+		}, nil),
+		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.",
+			func(d detail) inspect.Num {
+				return d.Row.P.Forced
+			}, readSwitches),
 	}
 }
 
@@ -64,12 +90,17 @@ func readCall(d detail) string {
 	for _, a := range c.Args {
 		args = append(args, "0x"+strconv.FormatUint(a, 16))
 	}
-	return fmt.Sprintf("Number %d of this machine, its six registers: %s. A call uses as many of them as it has arguments.", c.Number, strings.Join(args, ", "))
+	return fmt.Sprintf("Number %d of this machine, its six registers: %s. A call uses as many of them as it has arguments.",
+		c.Number, strings.Join(args, ", "))
 }
 
 func switches(key, label, gist string, get func(detail) inspect.Num, read func(detail) string) detailField {
-	return told(doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "cpu-time", Gist: gist},
-		func(d detail) value { return explain.Opt(get(d)) }, read)
+	return told(doc{
+		Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true,
+		Source:  inspect.PIDStatus,
+		Gist:    gist,
+		Concept: "cpu-time",
+	}, func(d detail) value { return explain.Opt(get(d)) }, read)
 }
 
 func readSwitches(d detail) string {

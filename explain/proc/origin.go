@@ -15,13 +15,26 @@ const forkNoExec = 0x40
 
 // origin tells how a process came to be, from what can still be seen of it.
 func origin() detailField {
-	return told(doc{Key: "origin", Label: "came to be by", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDExe, inspect.PIDCmdline}, Concept: "process", Words: []explain.Word{
-		{Name: "boot", Gist: "The kernel made it when it started.", Concept: "kernel-thread"},
-		{Name: "kthread", Gist: "kthreadd made it, for the kernel.", Concept: "kernel-thread"},
-		{Name: "fork", Gist: "Copied from its parent, and running the parent's program.", Concept: "process"},
-		{Name: "exec", Gist: "Copied from its parent, and running another program since.", Concept: "process"},
-		{Name: "thread", Gist: "Begun by clone in a process that it shares everything with.", Concept: "process"},
-	}, Gist: "How it came to be."}, func(d detail) value { return explain.S(originOf(d)) }, readOrigin)
+	return told(doc{
+		Key: "origin", Label: "came to be by",
+		Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDExe, inspect.PIDCmdline},
+		Words: []explain.Word{
+			{Name: "boot", Gist: "The kernel made it when it started.", Concept: "kernel-thread"},
+			{Name: "kthread", Gist: "kthreadd made it, for the kernel.", Concept: "kernel-thread"},
+			{Name: "fork", Gist: "Copied from its parent, and running the parent's program.", Concept: "process"},
+			{Name: "exec", Gist: "Copied from its parent, and running another program since.", Concept: "process"},
+			{Name: "thread", Gist: "Begun by clone in a process that it shares everything with.", Concept: "process"},
+		},
+		Gist:    "How it came to be.",
+		Concept: "process",
+	}, func(d detail) value { return explain.S(originOf(d)) }, readOrigin)
+}
+
+// bootInit tells the init of the host from that of a PID namespace: it has one number
+// alone, and began with the kernel.
+func bootInit(d detail) bool {
+	p := d.Row.P
+	return !p.Kthread() && p.PID == 1 && p.PPID == 0 && len(strings.Fields(d.Status["NSpid"])) < 2 && p.Start < 10*hz
 }
 
 func originOf(d detail) string {
@@ -29,7 +42,7 @@ func originOf(d detail) string {
 	switch {
 	case p.TGID != 0 && p.TGID != p.PID:
 		return "thread"
-	case p.Kthread() && p.PPID == 0, !p.Kthread() && p.PID == 1 && p.PPID == 0 && len(strings.Fields(d.Status["NSpid"])) < 2 && p.Start < 10*hz:
+	case p.Kthread() && p.PPID == 0, bootInit(d):
 		return "boot"
 	case p.Kthread():
 		return "kthread"
@@ -43,7 +56,8 @@ func readOrigin(d detail) string {
 	p := d.Row.P
 	switch originOf(d) {
 	case "thread":
-		return fmt.Sprintf("A thread of process %d made it with clone: memory, files and signal handlers are the process's, registers, stack and signal mask its own.", p.TGID)
+		return fmt.Sprintf("A thread of process %d made it with clone: memory, files and signal handlers are the process's, "+
+			"registers, stack and signal mask its own.", p.TGID)
 	case "boot":
 		return "The kernel made it when it started: nothing forked it."
 	case "kthread":
@@ -107,7 +121,8 @@ func grown(d detail) string {
 	p := d.Row.P
 	var out string
 	if p.Threads > 1 {
-		out += " It has begun " + units.Plural(p.Threads-1, "thread", "threads") + " by clone that " + oneOrMany(p.Threads-1, "lives", "live") + " still."
+		out += " It has begun " + units.Plural(p.Threads-1, "thread", "threads") + " by clone that " +
+			oneOrMany(p.Threads-1, "lives", "live") + " still."
 	}
 	if p.Session == p.PID {
 		out += " It called setsid, for a session of its own."

@@ -16,13 +16,32 @@ func PidsGroups() *explain.Table[cgroupfacts.PidsPart] {
 		d.Source, d.Concept = inspect.CgroupPids, "cgroups"
 		return explain.Field[part]{Doc: d, Get: func(p part) value { return get(p.It) }}
 	}
-	return &explain.Table[part]{Name: "pids_cgroups", Title: "Cgroups with a bound on threads", Sort: []string{"pids_used", "pids_cgroup"}, Fields: []explain.Field[part]{
-		column(doc{Key: "pids_cgroup", Label: "CGROUP", Gist: "The cgroup, as its hierarchy shows it."}, func(g *cgroupfacts.Pids) value { return explain.S(g.Path) }),
-		column(doc{Key: "pids_current", Kernel: "pids.current", Label: "THREADS", Unit: explain.Count, Gist: "Threads in it and in the cgroups below it."}, func(g *cgroupfacts.Pids) value { return explain.N(g.Use) }),
-		column(doc{Key: "pids_max", Kernel: "pids.max", Label: "MAX", Unit: explain.Count, Gist: "How many it may have: fork and clone fail with EAGAIN after that."}, func(g *cgroupfacts.Pids) value { return explain.N(g.Limit) }),
-		column(doc{Key: "pids_used", Label: "USED", Unit: explain.Ratio, Gist: "How much of that is used."}, pidsUsed),
-		column(doc{Key: "pids_events_max", Label: "REFUSED", Unit: explain.Count, Since: inspect.Version{Major: 4, Minor: 8}, Gist: "Forks refused: of its own tasks, and in v2 since 6.11 of all at this bound."}, func(g *cgroupfacts.Pids) value { return explain.Opt(g.Refused) }),
-	}, Rules: pidsRules()}
+	return &explain.Table[part]{
+		Name: "pids_cgroups", Title: "Cgroups with a bound on threads",
+		Sort: []string{"pids_used", "pids_cgroup"}, Rules: pidsRules(),
+		Fields: []explain.Field[part]{
+			column(doc{
+				Key: "pids_cgroup", Label: "CGROUP",
+				Gist: "The cgroup, as its hierarchy shows it.",
+			}, func(g *cgroupfacts.Pids) value { return explain.S(g.Path) }),
+			column(doc{
+				Key: "pids_current", Kernel: "pids.current", Label: "THREADS", Unit: explain.Count,
+				Gist: "Threads in it and in the cgroups below it.",
+			}, func(g *cgroupfacts.Pids) value { return explain.N(g.Use) }),
+			column(doc{
+				Key: "pids_max", Kernel: "pids.max", Label: "MAX", Unit: explain.Count,
+				Gist: "How many it may have: fork and clone fail with EAGAIN after that.",
+			}, func(g *cgroupfacts.Pids) value { return explain.N(g.Limit) }),
+			column(doc{
+				Key: "pids_used", Label: "USED", Unit: explain.Ratio,
+				Gist: "How much of that is used.",
+			}, pidsUsed),
+			column(doc{
+				Key: "pids_events_max", Label: "REFUSED", Unit: explain.Count,
+				Since: inspect.Version{Major: 4, Minor: 8},
+				Gist:  "Forks refused: of its own tasks, and in v2 since 6.11 of all at this bound.",
+			}, func(g *cgroupfacts.Pids) value { return explain.Opt(g.Refused) }),
+		}}
 }
 
 func pidsUsed(g *cgroupfacts.Pids) value {
@@ -43,11 +62,13 @@ func nextPids(p cgroupfacts.PidsPart) string {
 
 func pidsRules() []explain.Rule[cgroupfacts.PidsPart] {
 	return []explain.Rule[cgroupfacts.PidsPart]{{
-		ID: "proc.cgroup_pids_near", Evidence: []string{"pids_used", "pids_current", "pids_max", "pids_events_max"}, Concept: "cgroups", Next: "kwhy proc --sort threads",
+		ID: "proc.cgroup_pids_near", Evidence: []string{"pids_used", "pids_current", "pids_max", "pids_events_max"},
+		Concept: "cgroups", Next: "kwhy proc --sort threads",
 		NextOf: nextPids,
 		What:   "pids.current / pids.max", Unit: explain.Ratio,
-		Means: "The pids controller counts the threads of a cgroup and of those below it. At pids.max fork and clone fail with EAGAIN there, however few threads the host has.",
-		Of:    func(p cgroupfacts.PidsPart) value { return pidsUsed(p.It) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		Means: "The pids controller counts the threads of a cgroup and of those below it. " +
+			"At pids.max fork and clone fail with EAGAIN there, however few threads the host has.",
+		Of: func(p cgroupfacts.PidsPart) value { return pidsUsed(p.It) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Most: func(p cgroupfacts.PidsPart) explain.Level {
 			const sandbox = 10 // such are meant to be full
 			if p.It.Limit < sandbox && p.It.Refused <= 0 {

@@ -79,16 +79,20 @@ func told(d doc, get func(detail) value, read func(detail) string) detailField {
 
 // line is a line of status as it is.
 func line(key, kernel, gist string, concept explain.Concept, show explain.Show, read func(detail) string) detailField {
-	return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: concept, Show: show, Gist: gist},
-		func(d detail) value {
-			if s, ok := d.Status[kernel]; ok {
-				return text(s)
-			}
-			if d.Row.P.Zombie() { // what it says of memory and files went with these
-				return explain.None(inspect.Inapplicable)
-			}
-			return value{}
-		}, read)
+	return told(doc{
+		Key: key, Kernel: kernel, Show: show,
+		Source:  inspect.PIDStatus,
+		Gist:    gist,
+		Concept: concept,
+	}, func(d detail) value {
+		if s, ok := d.Status[kernel]; ok {
+			return text(s)
+		}
+		if d.Row.P.Zombie() { // what it says of memory and files went with these
+			return explain.None(inspect.Inapplicable)
+		}
+		return value{}
+	}, read)
 }
 
 // numbers reads a line of numbers.

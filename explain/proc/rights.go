@@ -12,67 +12,96 @@ import (
 
 func rights() []detailField {
 	ids := func(key, kernel, label, gist string, name func(detail, uint32) string) detailField {
-		return told(doc{Key: key, Kernel: kernel, Label: label, Unit: explain.Plain, Source: inspect.PIDStatus, Concept: "credentials", Gist: gist},
+		return told(doc{
+			Key: key, Kernel: kernel, Label: label, Unit: explain.Plain,
+			Source:  inspect.PIDStatus,
+			Gist:    gist,
+			Concept: "credentials",
+		},
 			func(d detail) value { return numbers(d.Status[kernel]) }, func(d detail) string { return readIDs(d, kernel, name) })
 	}
 	caps := func(key, kernel, gist string) detailField {
-		return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: "capabilities", Words: capabilityWords(), Show: explain.Data, Gist: gist},
-			func(d detail) value {
-				set, ok := mask(d.Status[kernel])
-				if !ok {
-					return value{}
-				}
-				return names(capNames(set))
-			}, nil)
+		return told(doc{
+			Key: key, Kernel: kernel, Show: explain.Data,
+			Source:  inspect.PIDStatus,
+			Words:   capabilityWords(),
+			Gist:    gist,
+			Concept: "capabilities",
+		}, func(d detail) value {
+			set, ok := mask(d.Status[kernel])
+			if !ok {
+				return value{}
+			}
+			return names(capNames(set))
+		}, nil)
 	}
 	return []detailField{
-		ids("uid", "Uid", "user", "Real, effective, saved and file system user IDs.", func(d detail, id uint32) string { return d.Row.Host.Users[id] }),
+		ids("uid", "Uid", "user", "Real, effective, saved and file system user IDs.", func(d detail, id uint32) string {
+			return d.Row.Host.Users[id]
+		}),
 		ids("gid", "Gid", "group", "Real, effective, saved and file system group IDs.", func(d detail, id uint32) string { return d.Groups[id] }),
-		told(doc{Key: "groups", Kernel: "Groups", Label: "more groups", Unit: explain.Plain, Source: inspect.PIDStatus, Concept: "credentials", Show: explain.Rare, Gist: "Further groups whose rights it has."},
-			func(d detail) value { return numbers(d.Status["Groups"]) }, readGroups),
+		told(doc{
+			Key: "groups", Kernel: "Groups", Label: "more groups", Unit: explain.Plain, Show: explain.Rare,
+			Source:  inspect.PIDStatus,
+			Gist:    "Further groups whose rights it has.",
+			Concept: "credentials",
+		}, func(d detail) value { return numbers(d.Status["Groups"]) }, readGroups),
 		capCount(),
 		caps("cap_eff", "CapEff", "Capabilities that it has now."),
 		caps("cap_prm", "CapPrm", "Capabilities that it may take up."),
 		caps("cap_bnd", "CapBnd", "Capabilities that it can ever get, by exec of a program that has them."),
 		caps("cap_inh", "CapInh", "Capabilities that programs which it runs may inherit."),
 		caps("cap_amb", "CapAmb", "Capabilities that plain programs which it runs keep."),
-		told(doc{Key: "no_new_privs", Kernel: "NoNewPrivs", Label: "no new rights", Unit: explain.Bool, Source: inspect.PIDStatus, Since: inspect.Version{Major: 4, Minor: 10}, Concept: "credentials", Gist: "Whether exec can give it no more rights."},
-			func(d detail) value {
-				if s, ok := d.Status["NoNewPrivs"]; ok {
-					return explain.B(s == "1")
-				}
-				return value{}
-			}, func(d detail) string {
-				if d.Status["NoNewPrivs"] == "1" {
-					return "Set-user-ID programs and file capabilities give it and its children nothing."
-				}
-				return "Programs that it runs may give it more rights: set-user-ID ones, those with file capabilities."
-			}),
+		told(doc{
+			Key: "no_new_privs", Kernel: "NoNewPrivs", Label: "no new rights", Unit: explain.Bool,
+			Source: inspect.PIDStatus, Since: inspect.Version{Major: 4, Minor: 10},
+			Gist:    "Whether exec can give it no more rights.",
+			Concept: "credentials",
+		}, func(d detail) value {
+			if s, ok := d.Status["NoNewPrivs"]; ok {
+				return explain.B(s == "1")
+			}
+			return value{}
+		}, func(d detail) string {
+			if d.Status["NoNewPrivs"] == "1" {
+				return "Set-user-ID programs and file capabilities give it and its children nothing."
+			}
+			return "Programs that it runs may give it more rights: set-user-ID ones, those with file capabilities."
+		}),
 		seccomp(),
-		told(doc{Key: "label", Label: "security label", Source: inspect.PIDLabel, Concept: "lsm", Gist: "What the security module knows it by: an AppArmor profile, a SELinux context."},
-			func(d detail) value { return text(d.Label) }, nil),
+		told(doc{
+			Key: "label", Label: "security label",
+			Source:  inspect.PIDLabel,
+			Gist:    "What the security module knows it by: an AppArmor profile, a SELinux context.",
+			Concept: "lsm",
+		}, func(d detail) value { return text(d.Label) }, nil),
 		line("umask", "Umask", "Rights that files which it makes do not get.", "credentials", explain.Always, nil),
 	}
 }
 
 // seccomp says which system calls are open to it.
 func seccomp() detailField {
-	return told(doc{Key: "seccomp", Kernel: "Seccomp", Source: inspect.PIDStatus, Option: "CONFIG_SECCOMP", Concept: "seccomp", Words: []explain.Word{
-		{Name: "off", Gist: "Every system call is open to it.", Concept: "credentials"},
-		{Name: "strict", Gist: "It may read, write, exit and return from signals.", Concept: "credentials"},
-		{Name: "filter", Gist: "A program in the kernel looks at each of its system calls.", Concept: "credentials"},
-	}, Gist: "Which system calls are open to it."},
-		func(d detail) value {
-			switch d.Status["Seccomp"] {
-			case "0":
-				return explain.S("off")
-			case "1":
-				return explain.S("strict")
-			case "2":
-				return explain.S("filter")
-			}
-			return value{}
-		}, readSeccomp)
+	return told(doc{
+		Key: "seccomp", Kernel: "Seccomp",
+		Source: inspect.PIDStatus, Option: "CONFIG_SECCOMP",
+		Words: []explain.Word{
+			{Name: "off", Gist: "Every system call is open to it.", Concept: "credentials"},
+			{Name: "strict", Gist: "It may read, write, exit and return from signals.", Concept: "credentials"},
+			{Name: "filter", Gist: "A program in the kernel looks at each of its system calls.", Concept: "credentials"},
+		},
+		Gist:    "Which system calls are open to it.",
+		Concept: "seccomp",
+	}, func(d detail) value {
+		switch d.Status["Seccomp"] {
+		case "0":
+			return explain.S("off")
+		case "1":
+			return explain.S("strict")
+		case "2":
+			return explain.S("filter")
+		}
+		return value{}
+	}, readSeccomp)
 }
 
 // grouped writes a number of status as people read it.
@@ -113,18 +142,23 @@ func readIDs(d detail, kernel string, name func(detail, uint32) string) string {
 		}
 		return "The same in all four."
 	}
-	return fmt.Sprintf("Real %s, effective %s, saved %s, for files %s: it changed them, or its program is set-ID.", of(f[0]), of(f[1]), of(f[2]), of(f[3]))
+	return fmt.Sprintf("Real %s, effective %s, saved %s, for files %s: it changed them, or its program is set-ID.",
+		of(f[0]), of(f[1]), of(f[2]), of(f[3]))
 }
 
 func capCount() detailField {
-	return told(doc{Key: "capabilities", Unit: explain.Count, Source: inspect.PIDStatus, Concept: "capabilities", Gist: "How many of root's separate rights it has now."},
-		func(d detail) value {
-			set, ok := mask(d.Status["CapEff"])
-			if !ok {
-				return value{}
-			}
-			return explain.I(len(capNames(set)))
-		}, readCaps)
+	return told(doc{
+		Key: "capabilities", Unit: explain.Count,
+		Source:  inspect.PIDStatus,
+		Gist:    "How many of root's separate rights it has now.",
+		Concept: "capabilities",
+	}, func(d detail) value {
+		set, ok := mask(d.Status["CapEff"])
+		if !ok {
+			return value{}
+		}
+		return explain.I(len(capNames(set)))
+	}, readCaps)
 }
 
 // readCaps says which rights it has, and over what: those of a user namespace that is
@@ -194,19 +228,24 @@ func readSeccomp(d detail) string {
 
 func signals() []detailField {
 	set := func(key, kernel, label, gist string, show explain.Show) detailField {
-		return told(doc{Key: key, Kernel: kernel, Label: label, Source: inspect.PIDStatus, Concept: "signals", Words: signalWords(), Show: show, Gist: gist},
-			func(d detail) value {
-				set, ok := mask(d.Status[kernel])
-				if !ok {
-					return value{}
-				}
-				return names(SignalNames(set))
-			}, func(d detail) string {
-				if n, ok := mask(d.Status[kernel]); ok && n == 0 {
-					return "No signal is " + label + "."
-				}
-				return gist
-			})
+		return told(doc{
+			Key: key, Kernel: kernel, Label: label, Show: show,
+			Source:  inspect.PIDStatus,
+			Words:   signalWords(),
+			Gist:    gist,
+			Concept: "signals",
+		}, func(d detail) value {
+			set, ok := mask(d.Status[kernel])
+			if !ok {
+				return value{}
+			}
+			return names(SignalNames(set))
+		}, func(d detail) string {
+			if n, ok := mask(d.Status[kernel]); ok && n == 0 {
+				return "No signal is " + label + "."
+			}
+			return gist
+		})
 	}
 	return []detailField{
 		set("sig_cgt", "SigCgt", "caught", "It has a handler for these.", explain.Always),

@@ -23,20 +23,48 @@ func Rlimits() *explain.Table[limitRow] {
 		return explain.N(uint64(n))
 	}
 	return &explain.Table[limitRow]{Name: "rlimits", Fields: []column{
-		declare(doc{Key: "name", Label: "LIMIT", Words: rlimitWords(), Gist: "What is bounded, as the kernel words it."}, func(r limitRow) value { return explain.S(r.It.Name) }),
-		declare(doc{Key: "soft", Unit: explain.Plain, Show: explain.Data, Gist: "Where it stops now."}, func(r limitRow) value { return bound(r.It.Soft) }),
-		declare(doc{Key: "hard", Unit: explain.Plain, Show: explain.Data, Gist: "How far the process may raise that itself."}, func(r limitRow) value { return bound(r.It.Hard) }),
-		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "How much of it is used, where the kernel shows that of the process."}, used),
-		declare(doc{Key: "unit", Show: explain.Data, Gist: "What is counted."}, func(r limitRow) value { return text(r.It.Unit) }),
-		declare(doc{Key: "used_text", Label: "USED", Gist: "How much of it is used, for people."}, func(r limitRow) value {
+		declare(doc{
+			Key: "name", Label: "LIMIT",
+			Words: rlimitWords(),
+			Gist:  "What is bounded, as the kernel words it.",
+		}, func(r limitRow) value { return explain.S(r.It.Name) }),
+		declare(doc{
+			Key: "soft", Unit: explain.Plain, Show: explain.Data,
+			Gist: "Where it stops now.",
+		}, func(r limitRow) value { return bound(r.It.Soft) }),
+		declare(doc{
+			Key: "hard", Unit: explain.Plain, Show: explain.Data,
+			Gist: "How far the process may raise that itself.",
+		}, func(r limitRow) value { return bound(r.It.Hard) }),
+		declare(doc{
+			Key: "used", Unit: explain.Plain, Show: explain.Data,
+			Gist: "How much of it is used, where the kernel shows that of the process.",
+		}, used),
+		declare(doc{
+			Key: "unit", Show: explain.Data,
+			Gist: "What is counted.",
+		}, func(r limitRow) value { return text(r.It.Unit) }),
+		declare(doc{
+			Key: "used_text", Label: "USED",
+			Gist: "How much of it is used, for people.",
+		}, func(r limitRow) value {
 			if v := used(r); v.Has() {
 				return inUnit(v, r.It.Unit)
 			}
 			return explain.S("not shown")
 		}),
-		declare(doc{Key: "soft_text", Label: "SOFT", Gist: "Where it stops now, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
-		declare(doc{Key: "hard_text", Label: "HARD", Gist: "How far the process may raise that itself, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
-		declare(doc{Key: "why", Gist: "What it bounds, and what comes of reaching it."}, func(r limitRow) value { return explain.S(whyRlimit(r.It.Name)) }),
+		declare(doc{
+			Key: "soft_text", Label: "SOFT",
+			Gist: "Where it stops now, for people.",
+		}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
+		declare(doc{
+			Key: "hard_text", Label: "HARD",
+			Gist: "How far the process may raise that itself, for people.",
+		}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
+		declare(doc{
+			Key:  "why",
+			Gist: "What it bounds, and what comes of reaching it.",
+		}, func(r limitRow) value { return explain.S(whyRlimit(r.It.Name)) }),
 	}}
 }
 

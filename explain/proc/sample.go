@@ -63,35 +63,68 @@ func sampling() []sampleField {
 		return explain.F(d.Seconds())
 	}
 	return []sampleField{
-		field(doc{Key: "rounds", Unit: explain.Count, Gist: "How often each thread was looked at."}, func(s sample) value { return explain.I(s.Rounds) }, readRounds),
-		field(doc{Key: "sampled_threads", Label: "threads", Unit: explain.Count, Gist: "Threads that were seen, those that came or went among them."}, func(s sample) value { return explain.I(s.Threads) }, nil),
-		field(doc{Key: "looks", Unit: explain.Count, Show: explain.Data, Gist: "Looks at single threads: what the shares are of."}, func(s sample) value { return explain.I(s.Looks) }, nil),
-		field(doc{Key: "took", Unit: explain.Seconds, Show: explain.Data, Gist: "From the first look to the last."}, func(s sample) value { return explain.F(s.Took.Seconds()) }, nil),
-		field(doc{Key: "rounds_per_second", Unit: explain.Decimal, Show: explain.Data, Gist: "Rounds in a second."}, func(s sample) value {
+		field(doc{
+			Key: "rounds", Unit: explain.Count,
+			Gist: "How often each thread was looked at.",
+		}, func(s sample) value { return explain.I(s.Rounds) }, readRounds),
+		field(doc{
+			Key: "sampled_threads", Label: "threads", Unit: explain.Count,
+			Gist: "Threads that were seen, those that came or went among them.",
+		}, func(s sample) value { return explain.I(s.Threads) }, nil),
+		field(doc{
+			Key: "looks", Unit: explain.Count, Show: explain.Data,
+			Gist: "Looks at single threads: what the shares are of.",
+		}, func(s sample) value { return explain.I(s.Looks) }, nil),
+		field(doc{
+			Key: "took", Unit: explain.Seconds, Show: explain.Data,
+			Gist: "From the first look to the last.",
+		}, func(s sample) value { return explain.F(s.Took.Seconds()) }, nil),
+		field(doc{
+			Key: "rounds_per_second", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "Rounds in a second.",
+		}, func(s sample) value {
 			if s.Took <= 0 {
 				return value{}
 			}
 			return explain.F(float64(s.Rounds) / s.Took.Seconds())
 		}, nil),
-		field(doc{Key: "cost", Unit: explain.Seconds, Concept: "cpu-time", Gist: "CPU time that kwhy itself spent on it."}, func(s sample) value { return explain.F(s.Cost.Seconds()) }, func(s sample) string {
+		field(doc{
+			Key: "cost", Unit: explain.Seconds,
+			Gist:    "CPU time that kwhy itself spent on it.",
+			Concept: "cpu-time",
+		}, func(s sample) value { return explain.F(s.Cost.Seconds()) }, func(s sample) string {
 			return units.Percent(s.Cost, s.Took) + " of one CPU: what looking costs this host, not the process."
 		}),
-		field(doc{Key: "ran", Label: "on a CPU", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads were on a CPU meanwhile, by the kernel's own clock."},
-			func(s sample) value { return clock(s, s.Ran) }, func(s sample) string {
-				return units.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock" + lost(s) + "."
-			}),
-		field(doc{Key: "waited", Label: "ready", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU}, Concept: "cpu-time", Gist: "How long its threads were ready meanwhile, and did not get a CPU."},
-			func(s sample) value { return clock(s, s.Waited) }, readWaited),
-		field(doc{Key: "stood", Label: "stopped by quota", Unit: explain.Seconds, Source: inspect.CgroupCPU, Show: explain.Rare, Concept: "cpu-bandwidth", Gist: "How long its cgroup's quota of CPU time kept its tasks off CPUs, all together."},
-			func(s sample) value {
-				if !s.Bounded {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.F(s.Quota.Stood.Seconds())
-			}, func(s sample) string {
-				q := &s.Quota
-				return fmt.Sprintf("Its cgroup may use %s CPUs, and had used that up in %s of %s.", units.AppendDecimal(nil, q.CPUs), units.Number(q.Throttled), units.Plural(q.Periods, "period", "periods"))
-			}),
+		field(doc{
+			Key: "ran", Label: "on a CPU", Unit: explain.Seconds,
+			Source:  inspect.PIDSchedstat,
+			Gist:    "How long its threads were on a CPU meanwhile, by the kernel's own clock.",
+			Concept: "cpu-time",
+		}, func(s sample) value { return clock(s, s.Ran) }, func(s sample) string {
+			return units.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock" + lost(s) + "."
+		}),
+		field(doc{
+			Key: "waited", Label: "ready", Unit: explain.Seconds,
+			Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU},
+			Gist:    "How long its threads were ready meanwhile, and did not get a CPU.",
+			Concept: "cpu-time",
+		}, func(s sample) value { return clock(s, s.Waited) }, readWaited),
+		field(doc{
+			Key: "stood", Label: "stopped by quota", Unit: explain.Seconds, Show: explain.Rare,
+			Source:  inspect.CgroupCPU,
+			Gist:    "How long its cgroup's quota of CPU time kept its tasks off CPUs, all together.",
+			Concept: "cpu-bandwidth",
+		}, func(s sample) value {
+			if !s.Bounded {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.F(s.Quota.Stood.Seconds())
+		}, func(s sample) string {
+			q := &s.Quota
+			return fmt.Sprintf("Its cgroup may use %s CPUs, and had used that up in %s of %s.",
+				units.AppendDecimal(nil, q.CPUs), units.Number(q.Throttled), units.Plural(q.Periods,
+					"period", "periods"))
+		}),
 	}
 }
 
@@ -149,19 +182,50 @@ func Doings() *explain.Table[doingRow] {
 		return column{Doc: d, Get: get}
 	}
 	share := func(r doingRow) value { return explain.F(float64(r.It.Times) / float64(r.Sample.Looks)) }
-	bar := declare(doc{Key: "share", Unit: explain.Ratio, Bar: true, Gist: "Of all looks at all threads, those that found this."}, share)
+	bar := declare(doc{
+		Key: "share", Unit: explain.Ratio, Bar: true,
+		Gist: "Of all looks at all threads, those that found this.",
+	}, share)
 	return &explain.Table[doingRow]{Name: "doings", Fields: []column{
 		bar,
-		declare(doc{Key: "times", Unit: explain.Count, Show: explain.Data, Gist: "How many looks found this."}, func(r doingRow) value { return explain.I(r.It.Times) }),
-		declare(doc{Key: "found_threads", Label: "THR", Unit: explain.Count, Gist: "How many threads were found doing this."}, func(r doingRow) value { return explain.I(r.It.Threads) }),
-		declare(doc{Key: "state", Label: "S", Words: states(), Gist: "The state of a thread, by the kernel's letter."}, func(r doingRow) value { return explain.S(string(rune(r.It.State))) }),
-		declare(doc{Key: "kind", Words: kinds(), Gist: "What it is doing, or what it waits for, by kind."}, func(r doingRow) value { return explain.S(doingKind(r)) }),
-		declare(doc{Key: "syscall", Kernel: "syscall", Label: "CALL", Show: explain.Data, Concept: "system-call", Gist: "The system call that it waits in."}, func(r doingRow) value {
+		declare(doc{
+			Key: "times", Unit: explain.Count, Show: explain.Data,
+			Gist: "How many looks found this.",
+		}, func(r doingRow) value { return explain.I(r.It.Times) }),
+		declare(doc{
+			Key: "found_threads", Label: "THR", Unit: explain.Count,
+			Gist: "How many threads were found doing this.",
+		}, func(r doingRow) value { return explain.I(r.It.Threads) }),
+		declare(doc{
+			Key: "state", Label: "S",
+			Words: states(),
+			Gist:  "The state of a thread, by the kernel's letter.",
+		}, func(r doingRow) value { return explain.S(string(rune(r.It.State))) }),
+		declare(doc{
+			Key:   "kind",
+			Words: kinds(),
+			Gist:  "What it is doing, or what it waits for, by kind.",
+		}, func(r doingRow) value { return explain.S(doingKind(r)) }),
+		declare(doc{
+			Key: "syscall", Kernel: "syscall", Label: "CALL", Show: explain.Data,
+			Gist:    "The system call that it waits in.",
+			Concept: "system-call",
+		}, func(r doingRow) value {
 			return text(nameOf(&r.It.Call, r.Sample.Host.Host))
 		}),
-		declare(doc{Key: "wchan", Kernel: "wchan", Show: explain.Data, Gist: "The kernel function that it waits in."}, func(r doingRow) value { return text(r.It.Wchan) }),
-		declare(doc{Key: "file", Show: explain.Data, Concept: "file-descriptor", Gist: "What the file leads to that the call works on."}, func(r doingRow) value { return text(r.It.File) }),
-		declare(doc{Key: "why", Gist: "What it does or waits for."}, func(r doingRow) value { return explain.S(whyDoing(r)) }),
+		declare(doc{
+			Key: "wchan", Kernel: "wchan", Show: explain.Data,
+			Gist: "The kernel function that it waits in.",
+		}, func(r doingRow) value { return text(r.It.Wchan) }),
+		declare(doc{
+			Key: "file", Show: explain.Data,
+			Gist:    "What the file leads to that the call works on.",
+			Concept: "file-descriptor",
+		}, func(r doingRow) value { return text(r.It.File) }),
+		declare(doc{
+			Key:  "why",
+			Gist: "What it does or waits for.",
+		}, func(r doingRow) value { return explain.S(whyDoing(r)) }),
 	}}
 }
 
@@ -171,10 +235,13 @@ func kinds() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word(onCPU, "On a CPU, or ready for one.", "cpu-time"), word(lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
-		word(disk, "Waits for a disk, or for a file server.", "process-state"), word(network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),
+		word(onCPU, "On a CPU, or ready for one.", "cpu-time"),
+		word(lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
+		word(disk, "Waits for a disk, or for a file server.", "process-state"),
+		word(network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),
 		word(child, "Waits for a child.", "process-state"), word(local, "Waits for another process: a pipe, a local socket.", "process-state"),
-		word(events, "Waits for something to happen on any of its files.", "process-state"), word(choice, "Asleep by choice: for a time, or for a signal.", "process-state"),
+		word(events, "Waits for something to happen on any of its files.", "process-state"),
+		word(choice, "Asleep by choice: for a time, or for a signal.", "process-state"),
 		word(memory, "Waits for memory to be freed.", "reclaim"), word(halted, "Stopped, by a signal or a tracer, or frozen.", "process-state"),
 		word(ended, "Has ended.", "process-state"), word(unseen, "Waits for what this user may not see.", "process-state"),
 		word(unknown, "Waits for what kwhy has no word for.", "process-state"),

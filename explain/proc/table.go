@@ -28,14 +28,20 @@ func Processes() *explain.Table[procfacts.Row] {
 	nice := Nice()
 	nice.Show = explain.Data
 	fields := []column{PID(), ppid, User(), State(), Threads(), nice, Turn(), CPU(), VmRSS(), RSS(), FDs(), Age(), Comm(), command}
-	for _, list := range [][]column{{Tree(), Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(), {VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers()} {
+	for _, list := range [][]column{
+		{Tree(), Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(),
+		{VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers(),
+	} {
 		for _, f := range list {
 			f.Show = explain.Asked
 			fields = append(fields, f)
 		}
 	}
 	fields = append(fields, Why())
-	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
+	return &explain.Table[procfacts.Row]{
+		Name: "processes", Identity: []string{"pid", "comm"},
+		Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules(),
+	}
 }
 
 // rowRules give a row its level, which its column why carries.
@@ -51,10 +57,13 @@ func rowRules() []explain.Rule[procfacts.Row] {
 				return explain.F(float64(p.P.FDs) / float64(p.P.MaxFDs))
 			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 			Say: func(p row) string {
-				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs)))
+				share := units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs))
+				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), share)
 			}},
-		{ID: "proc.uninterruptible", What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
-			Means:    "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: no signal reaches it, and it counts as load.",
+		{ID: "proc.uninterruptible", Unit: explain.Count,
+			What: "how often it was found in D: 2 is at both ends of the interval, without having run between",
+			Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: " +
+				"no signal reaches it, and it counts as load.",
 			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
 			Of: stuckNow, At: explain.At{Notice: 1, Warning: 2}, Unless: "sched.stuck",
 			Say: func(p row) string {
@@ -86,7 +95,13 @@ func stuckNow(p row) value {
 // Why says what it does or waits for now.
 func Why() column {
 	return column{
-		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits}, Concept: "process-state", Gist: "What it does or waits for now."},
+		Doc: doc{
+			Key:     "why",
+			Source:  inspect.PIDStat,
+			Also:    []inspect.Source{inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits},
+			Gist:    "What it does or waits for now.",
+			Concept: "process-state",
+		},
 		Write: why,
 	}
 }
@@ -109,13 +124,17 @@ func EachThread() *explain.Table[procfacts.Row] {
 
 // Tree is the name below that of the parent.
 func Tree() column {
-	return column{Doc: doc{Key: "tree", Label: "NAME", Source: inspect.PIDStat, Concept: "process", Gist: "Its name, indented below its parent's."},
-		Get: func(p row) value {
-			if p.P.Depth == 0 {
-				return explain.S(p.P.Comm)
-			}
-			return explain.S(strings.Repeat("  ", int(min(p.P.Depth, 12))-1) + "└ " + p.P.Comm)
-		}}
+	return column{Doc: doc{
+		Key: "tree", Label: "NAME",
+		Source:  inspect.PIDStat,
+		Gist:    "Its name, indented below its parent's.",
+		Concept: "process",
+	}, Get: func(p row) value {
+		if p.P.Depth == 0 {
+			return explain.S(p.P.Comm)
+		}
+		return explain.S(strings.Repeat("  ", int(min(p.P.Depth, 12))-1) + "└ " + p.P.Comm)
+	}}
 }
 
 // AsTree puts rows in the order of a tree, each after its parent and children by
@@ -164,19 +183,27 @@ func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 
 // Kernel tells kernel threads apart.
 func Kernel() column {
-	return column{Doc: doc{Key: "kernel", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Gist: "Whether it is a thread of the kernel, by PF_KTHREAD."},
-		Get: func(p row) value { return explain.B(p.P.Kthread()) }}
+	return column{Doc: doc{
+		Key: "kernel", Unit: explain.Bool,
+		Source:  inspect.PIDStat,
+		Gist:    "Whether it is a thread of the kernel, by PF_KTHREAD.",
+		Concept: "kernel-thread",
+	}, Get: func(p row) value { return explain.B(p.P.Kthread()) }}
 }
 
 // User is whose process it is.
 func User() column {
-	return column{Doc: doc{Key: "user", Source: inspect.PIDStatus, Concept: "process", Gist: "Whose it is: the effective user's name, or number where it has none here."},
-		Get: func(p row) value {
-			if name := p.Host.Users[p.P.UID]; name != "" {
-				return explain.S(name)
-			}
-			return explain.S(strconv.FormatUint(uint64(p.P.UID), 10))
-		}}
+	return column{Doc: doc{
+		Key:     "user",
+		Source:  inspect.PIDStatus,
+		Gist:    "Whose it is: the effective user's name, or number where it has none here.",
+		Concept: "process",
+	}, Get: func(p row) value {
+		if name := p.Host.Users[p.P.UID]; name != "" {
+			return explain.S(name)
+		}
+		return explain.S(strconv.FormatUint(uint64(p.P.UID), 10))
+	}}
 }
 
 // states are the letters of stat's field 3 (fs/proc/array.c, task_state_array).
@@ -199,46 +226,63 @@ func states() []explain.Word {
 
 // State is the letter that ps shows.
 func State() column {
-	return column{Doc: doc{Key: "state", Label: "S", Source: inspect.PIDStat, Concept: "process-state", Words: states(), Gist: "The state of its main thread, by the kernel's letter."},
-		Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
+	return column{Doc: doc{
+		Key: "state", Label: "S",
+		Source:  inspect.PIDStat,
+		Words:   states(),
+		Gist:    "The state of its main thread, by the kernel's letter.",
+		Concept: "process-state",
+	}, Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
 }
 
 // Threads is how many it has.
 func Threads() column {
-	return column{Doc: doc{Key: "threads", Label: "THR", Unit: explain.Count, Source: inspect.PIDStat, Concept: "threads", Show: explain.Wide, Gist: "Its threads, the main one counted."},
-		Get: func(p row) value { return explain.I(p.P.Threads) }}
+	return column{Doc: doc{
+		Key: "threads", Label: "THR", Unit: explain.Count, Show: explain.Wide,
+		Source:  inspect.PIDStat,
+		Gist:    "Its threads, the main one counted.",
+		Concept: "threads",
+	}, Get: func(p row) value { return explain.I(p.P.Threads) }}
 }
 
 // Nice is its nice value.
 func Nice() column {
-	return column{Doc: doc{Key: "nice", Label: "NI", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "nice", Show: explain.Wide, Gist: "Its nice value, -20 to 19: a lower one gets more of a busy CPU."},
-		Get: func(p row) value {
-			if p.P.Policy == 1 || p.P.Policy == 2 || p.P.Policy == 6 { // FIFO, RR, DEADLINE
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.I(p.P.Nice)
-		}}
+	return column{Doc: doc{
+		Key: "nice", Label: "NI", Unit: explain.Plain, Show: explain.Wide,
+		Source:  inspect.PIDStat,
+		Gist:    "Its nice value, -20 to 19: a lower one gets more of a busy CPU.",
+		Concept: "nice",
+	}, Get: func(p row) value {
+		if p.P.Policy == 1 || p.P.Policy == 2 || p.P.Policy == 6 { // FIFO, RR, DEADLINE
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.I(p.P.Nice)
+	}}
 }
 
 // Turn is what decides when it gets a CPU: its nice value, or its policy where it has
 // another than the default, and with that its real-time priority or its nice value.
 func Turn() column {
-	return column{Doc: doc{Key: "turn", Label: "NI/POL", Source: inspect.PIDStat, Concept: "scheduler", Show: explain.Wide, Gist: "Its nice value, or its policy, where that is not the default, with a priority."},
-		Get: func(p row) value {
-			nice := strconv.Itoa(int(p.P.Nice))
-			n := int(p.P.Policy)
-			if n <= 0 || n >= len(policies()) {
-				return explain.S(nice)
-			}
-			switch name := strings.TrimPrefix(policies()[n].Name, "SCHED_"); n {
-			case 1, 2: // FIFO, RR
-				return explain.S(name + " " + strconv.Itoa(int(p.P.RTPrio)))
-			case 6: // DEADLINE
-				return explain.S(name)
-			default:
-				return explain.S(name + " " + nice)
-			}
-		}}
+	return column{Doc: doc{
+		Key: "turn", Label: "NI/POL", Show: explain.Wide,
+		Source:  inspect.PIDStat,
+		Gist:    "Its nice value, or its policy, where that is not the default, with a priority.",
+		Concept: "scheduler",
+	}, Get: func(p row) value {
+		nice := strconv.Itoa(int(p.P.Nice))
+		n := int(p.P.Policy)
+		if n <= 0 || n >= len(policies()) {
+			return explain.S(nice)
+		}
+		switch name := strings.TrimPrefix(policies()[n].Name, "SCHED_"); n {
+		case 1, 2: // FIFO, RR
+			return explain.S(name + " " + strconv.Itoa(int(p.P.RTPrio)))
+		case 6: // DEADLINE
+			return explain.S(name)
+		default:
+			return explain.S(name + " " + nice)
+		}
+	}}
 }
 
 // age is how long a process has lived, in seconds; 0 if unknown.
@@ -251,65 +295,92 @@ func age(p row) float64 {
 
 // CPU is the share of one CPU that it used, over its life or the interval.
 func CPU() column {
-	return column{Doc: doc{Key: "cpu", Label: "CPU", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "cpu-time",
-		Gist: "The share of one CPU that it used, over its life, or over --interval."},
-		Get: func(p row) value {
-			used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
-			if was, d, ok := p.Before(); ok {
-				used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
-			}
-			switch {
-			case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
-				return explain.None(inspect.NoInterval)
-			case over <= 0 || used < 0:
-				return value{}
-			}
-			return explain.F(used / over)
-		}}
+	return column{Doc: doc{
+		Key: "cpu", Label: "CPU", Unit: explain.Ratio,
+		Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
+		Gist:    "The share of one CPU that it used, over its life, or over --interval.",
+		Concept: "cpu-time",
+	}, Get: func(p row) value {
+		used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
+		if was, d, ok := p.Before(); ok {
+			used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
+		}
+		switch {
+		case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
+			return explain.None(inspect.NoInterval)
+		case over <= 0 || used < 0:
+			return value{}
+		}
+		return explain.F(used / over)
+	}}
 }
 
 // Age is how long ago it was started.
 func Age() column {
-	return column{Doc: doc{Key: "age", Unit: explain.Seconds, Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "How long ago it was started."},
-		Get: func(p row) value {
-			if p.Host.Uptime == 0 {
-				return value{}
-			}
-			return explain.F(age(p))
-		}}
+	return column{Doc: doc{
+		Key: "age", Unit: explain.Seconds,
+		Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
+		Gist:    "How long ago it was started.",
+		Concept: "process",
+	}, Get: func(p row) value {
+		if p.Host.Uptime == 0 {
+			return value{}
+		}
+		return explain.F(age(p))
+	}}
 }
 
 // FDs is how many files it has open.
 func FDs() column {
-	return column{Doc: doc{Key: "fds", Label: "FDS", Unit: explain.Count, Source: inspect.PIDFd, Concept: "file-descriptor", Show: explain.Wide, Gist: "Its open file descriptors."},
-		Get: func(p row) value { return explain.Opt(p.P.FDs) }}
+	return column{Doc: doc{
+		Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide,
+		Source:  inspect.PIDFd,
+		Gist:    "Its open file descriptors.",
+		Concept: "file-descriptor",
+	}, Get: func(p row) value { return explain.Opt(p.P.FDs) }}
 }
 
 func ticks(n uint64) value { return explain.F(float64(n) / hz) }
 
 func times() []column {
 	field := func(key, gist string, get func(*procfacts.Process) uint64) column {
-		return column{Doc: doc{Key: key, Unit: explain.Seconds, Counter: true, Source: inspect.PIDStat, Concept: "cpu-time", Gist: gist},
-			Get: func(p row) value { return ticks(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Unit: explain.Seconds, Counter: true,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "cpu-time",
+		}, Get: func(p row) value { return ticks(get(p.P)) }}
 	}
 	fault := func(key, gist string, get func(*procfacts.Process) uint64) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
-			Get: func(p row) value { return explain.N(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Unit: explain.Count, Counter: true,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "page-fault",
+		}, Get: func(p row) value { return explain.N(get(p.P)) }}
 	}
 	return []column{
 		field("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
 		field("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
 		fault("minflt", "Page faults that needed no disk.", func(p *procfacts.Process) uint64 { return p.Minflt }),
 		fault("majflt", "Page faults that waited for a disk.", func(p *procfacts.Process) uint64 { return p.Majflt }),
-		{Doc: doc{Key: "vsize", Unit: explain.Bytes, Source: inspect.PIDStat, Concept: "virtual-memory", Gist: "Its address space, mostly not in RAM."},
-			Get: func(p row) value { return explain.N(p.P.VSize) }},
-		{Doc: doc{Key: "started", Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "When it was started."},
-			Get: func(p row) value {
-				if p.Host.Uptime == 0 {
-					return value{}
-				}
-				return explain.S(p.Host.At.Add(-time.Duration(age(p) * float64(time.Second))).UTC().Format(time.RFC3339))
-			}},
+		{Doc: doc{
+			Key: "vsize", Unit: explain.Bytes,
+			Source:  inspect.PIDStat,
+			Gist:    "Its address space, mostly not in RAM.",
+			Concept: "virtual-memory",
+		}, Get: func(p row) value { return explain.N(p.P.VSize) }},
+		{Doc: doc{
+			Key:    "started",
+			Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
+			Gist:    "When it was started.",
+			Concept: "process",
+		}, Get: func(p row) value {
+			if p.Host.Uptime == 0 {
+				return value{}
+			}
+			return explain.S(p.Host.At.Add(-time.Duration(age(p) * float64(time.Second))).UTC().Format(time.RFC3339))
+		}},
 	}
 }
 
@@ -333,51 +404,84 @@ func schedules() []column {
 // Switches are how often its main thread gave the CPU up, and was put off it.
 func Switches() []column {
 	switches := func(key, label, gist string, get func(*procfacts.Process) inspect.Num) column {
-		return column{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "context-switch", Gist: gist},
-			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true,
+			Source:  inspect.PIDStatus,
+			Gist:    gist,
+			Concept: "context-switch",
+		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(p *procfacts.Process) inspect.Num { return p.Voluntary }),
-		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(p *procfacts.Process) inspect.Num { return p.Forced }),
+		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Voluntary
+			}),
+		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Forced
+			}),
 	}
 }
 
 // Policy is its scheduling policy.
 func Policy() column {
-	return column{Doc: doc{Key: "policy", Source: inspect.PIDStat, Words: policies(), Concept: "scheduler", Gist: "Its scheduling policy."},
-		Get: func(p row) value {
-			if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
-				return explain.S(policies()[n].Name)
-			}
-			return value{}
-		}}
+	return column{Doc: doc{
+		Key:     "policy",
+		Source:  inspect.PIDStat,
+		Words:   policies(),
+		Gist:    "Its scheduling policy.",
+		Concept: "scheduler",
+	}, Get: func(p row) value {
+		if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
+			return explain.S(policies()[n].Name)
+		}
+		return value{}
+	}}
 }
 
 // RTPriority is its real-time priority.
 func RTPriority() column {
-	return column{Doc: doc{Key: "rt_priority", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "real-time", Gist: "Its real-time priority, 1 to 99; 0 without one."},
-		Get: func(p row) value { return explain.I(p.P.RTPrio) }}
+	return column{Doc: doc{
+		Key: "rt_priority", Unit: explain.Plain,
+		Source:  inspect.PIDStat,
+		Gist:    "Its real-time priority, 1 to 99; 0 without one.",
+		Concept: "real-time",
+	}, Get: func(p row) value { return explain.I(p.P.RTPrio) }}
 }
 
 // Processor is the CPU that it last ran on.
 func Processor() column {
-	return column{Doc: doc{Key: "processor", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "affinity", Gist: "The CPU that it last ran on."},
-		Get: func(p row) value {
-			if p.P.CPU < 0 {
-				return value{}
-			}
-			return explain.I(p.P.CPU)
-		}}
+	return column{Doc: doc{
+		Key: "processor", Unit: explain.Plain,
+		Source:  inspect.PIDStat,
+		Gist:    "The CPU that it last ran on.",
+		Concept: "affinity",
+	}, Get: func(p row) value {
+		if p.P.CPU < 0 {
+			return value{}
+		}
+		return explain.I(p.P.CPU)
+	}}
 }
 
 func groups() []column {
 	number := func(key, gist string, get func(*procfacts.Process) int32) column {
-		return column{Doc: doc{Key: key, Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: gist}, Get: func(p row) value { return explain.I(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Unit: explain.Plain,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "process",
+		}, Get: func(p row) value { return explain.I(get(p.P)) }}
 	}
 	return []column{
 		number("pgrp", "Its process group: what a shell signals as one job.", func(p *procfacts.Process) int32 { return p.PGRP }),
 		number("session", "Its session: the process groups of one login or daemon.", func(p *procfacts.Process) int32 { return p.Session }),
-		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "Its terminal, below /dev; none for daemons."}, Get: tty},
+		{Doc: doc{
+			Key:     "tty",
+			Source:  inspect.PIDStat,
+			Gist:    "Its terminal, below /dev; none for daemons.",
+			Concept: "session-and-terminal",
+		}, Get: tty},
 	}
 }
 
@@ -395,20 +499,28 @@ func tty(p row) value {
 
 func waits() []column {
 	return []column{
-		{Doc: doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "wait-channel", Gist: "The kernel function that its main thread waits in."},
-			Get: func(p row) value {
-				if w := wchan(p); w != "" {
-					return explain.S(w)
-				}
-				return explain.None(inspect.Masked)
-			}},
-		{Doc: doc{Key: "syscall", Kernel: "syscall", Source: inspect.PIDSyscall, Concept: "system-call", Gist: "The system call that its main thread waits in."},
-			Get: func(p row) value {
-				if name := callName(p); name != "" {
-					return explain.S(name)
-				}
-				return explain.None(inspect.Inapplicable)
-			}},
+		{Doc: doc{
+			Key: "wchan", Kernel: "wchan",
+			Source:  inspect.PIDWchan,
+			Gist:    "The kernel function that its main thread waits in.",
+			Concept: "wait-channel",
+		}, Get: func(p row) value {
+			if w := wchan(p); w != "" {
+				return explain.S(w)
+			}
+			return explain.None(inspect.Masked)
+		}},
+		{Doc: doc{
+			Key: "syscall", Kernel: "syscall",
+			Source:  inspect.PIDSyscall,
+			Gist:    "The system call that its main thread waits in.",
+			Concept: "system-call",
+		}, Get: func(p row) value {
+			if name := callName(p); name != "" {
+				return explain.S(name)
+			}
+			return explain.None(inspect.Inapplicable)
+		}},
 	}
 }
 
@@ -423,25 +535,35 @@ func wchan(p row) string {
 
 func transfers() []column {
 	field := func(key, gist string, get func(*procfacts.Process) inspect.Num) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Bytes, Counter: true, Source: inspect.PIDIO, Concept: "page-cache", Gist: gist},
-			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Unit: explain.Bytes, Counter: true,
+			Source:  inspect.PIDIO,
+			Gist:    gist,
+			Concept: "page-cache",
+		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
 		field("read_bytes", "What it made disks read.", func(p *procfacts.Process) inspect.Num { return p.ReadBytes }),
-		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *procfacts.Process) inspect.Num { return p.WriteBytes }),
+		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *procfacts.Process) inspect.Num {
+			return p.WriteBytes
+		}),
 		FDLimit(),
 	}
 }
 
 // FDLimit is how many files it may have open.
 func FDLimit() column {
-	return column{Doc: doc{Key: "fd_limit", Unit: explain.Count, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How many files it may have open."},
-		Get: func(p row) value {
-			if p.P.MaxFDs == inspect.Unset {
-				return explain.None(inspect.Unlimited)
-			}
-			return explain.Opt(p.P.MaxFDs)
-		}}
+	return column{Doc: doc{
+		Key: "fd_limit", Unit: explain.Count,
+		Source:  inspect.PIDLimits,
+		Gist:    "How many files it may have open.",
+		Concept: "file-descriptor",
+	}, Get: func(p row) value {
+		if p.P.MaxFDs == inspect.Unset {
+			return explain.None(inspect.Unlimited)
+		}
+		return explain.Opt(p.P.MaxFDs)
+	}}
 }
 
 // Columns lists what --columns takes, each with its gist.

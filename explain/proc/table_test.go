@@ -11,7 +11,10 @@ import (
 
 // on is a process on a host that has been up for ten seconds.
 func on(p procfacts.Process) row {
-	h := &procfacts.Shared{Host: &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"}, Uptime: 10, All: &procfacts.Processes{}}
+	h := &procfacts.Shared{
+		Host:   &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"},
+		Uptime: 10, All: &procfacts.Processes{},
+	}
 	h.All.Host = *h
 	return row{Host: h, P: &p}
 }
@@ -74,7 +77,8 @@ func TestKernelLocks(t *testing.T) {
 		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "time to pass", false},
 		{'S', "restart_syscall", "do_syscall_64", unknown, "", false},
 	} {
-		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what, c.says) || c.says == "" && w.what != "" || w.kill != c.kill {
+		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what,
+			c.says) || c.says == "" && w.what != "" || w.kill != c.kill {
 			t.Errorf("%c in %s, %s: %+v", c.state, c.call, c.where, w)
 		}
 	}
@@ -95,9 +99,13 @@ func TestSwitches(t *testing.T) {
 
 // Its share of disks is told apart for what is read and what is written.
 func TestCachedSaysWhichWay(t *testing.T) {
-	d := &procfacts.Detail{Row: on(procfacts.Process{}), IO: inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096}}
+	d := &procfacts.Detail{
+		Row: on(procfacts.Process{}),
+		IO:  inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096},
+	}
 	for _, f := range inout() {
-		if f.Key == "write_bytes" && strings.Contains(f.Reading(d), "read") || f.Key == "read_bytes" && !strings.Contains(f.Reading(d), "read ahead") {
+		if f.Key == "write_bytes" && strings.Contains(f.Reading(d), "read") || f.Key == "read_bytes" && !strings.Contains(f.Reading(d),
+			"read ahead") {
 			t.Errorf("%s: %q", f.Key, f.Reading(d))
 		}
 	}

@@ -129,8 +129,11 @@ func namespaceWords() (out []explain.Word) {
 
 // rlimitWords are the resource limits as /proc/PID/limits words them.
 func rlimitWords() (out []explain.Word) {
-	for _, name := range []string{"cpu time", "file size", "data size", "stack size", "core file size", "resident set", "processes", "open files", "locked memory",
-		"address space", "file locks", "pending signals", "msgqueue size", "nice priority", "realtime priority", "realtime timeout"} {
+	for _, name := range []string{
+		"cpu time", "file size", "data size", "stack size", "core file size", "resident set", "processes", "open files",
+		"locked memory", "address space", "file locks", "pending signals", "msgqueue size", "nice priority", "realtime priority",
+		"realtime timeout",
+	} {
 		out = append(out, explain.Word{Name: name, Gist: "A limit: " + whyRlimit(name) + ".", Concept: "resource-limits"})
 	}
 	return out
