@@ -13,12 +13,12 @@ func addressSpace() []procField {
 	return []procField{
 		status(doc{
 			Key: "vm_size", Kernel: "VmSize",
-			Gist:    "All mappings together: addresses it may use, not memory it uses.",
+			Gist:    "The size of all mappings: address space, not memory in use.",
 			Concept: "virtual-memory",
 		}, readVmSize, nil),
 		status(doc{
 			Key: "vm_peak", Kernel: "VmPeak",
-			Gist:    "The most that VmSize ever was.",
+			Gist:    "The highest VmSize so far.",
 			Concept: "virtual-memory",
 		}, readVmPeak, nil),
 		status(doc{
@@ -44,13 +44,13 @@ func addressSpace() []procField {
 		{Doc: doc{
 			Key: "map_count", Label: "mappings", Unit: count,
 			Source: inspect.PIDMaps, Also: also(inspect.VMMaxMapCount),
-			Gist:    "Mappings it has; mmap fails beyond vm.max_map_count.",
+			Gist:    "Number of mappings; mmap fails beyond vm.max_map_count.",
 			Concept: "address-space",
 		}, Get: func(m procMem) value { return explain.I(m.Maps) }, Reading: readMaps},
 		{Doc: doc{
 			Key: "max_map_count", Kernel: "vm.max_map_count", Unit: count, Show: explain.Data,
 			Source:  inspect.VMMaxMapCount,
-			Gist:    "As many mappings as one process may have.",
+			Gist:    "How many mappings a process may have.",
 			Concept: "address-space",
 		}, Get: func(m procMem) value { return explain.I(m.MaxMaps) }},
 	}
@@ -58,13 +58,13 @@ func addressSpace() []procField {
 
 func readVmSize(m procMem) string {
 	size, rss := m.Status["VmSize"], m.Status["VmRSS"]
-	s := "Addresses, not memory: a page is given RAM when it is first touched."
+	s := "Address space, not memory: a page gets RAM when it is first touched."
 	if rss > 0 && size > rss {
-		s += fmt.Sprintf(" %s of RAM back it.", units.Size(rss))
+		s += fmt.Sprintf(" %s of it is in RAM.", units.Size(rss))
 	}
 	for _, k := range m.Kinds {
 		if k.Name == "reserved" && k.Size > size/4 {
-			s += fmt.Sprintf(" %s of it is only reserved and cannot even be read.", units.Size(k.Size))
+			s += fmt.Sprintf(" %s of it is only reserved and not accessible.", units.Size(k.Size))
 		}
 	}
 	return s
@@ -73,7 +73,7 @@ func readVmSize(m procMem) string {
 func readVmPeak(m procMem) string {
 	now, most := m.Status["VmSize"], m.Status["VmPeak"]
 	if most <= now {
-		return "It never had more than now."
+		return "It was never higher than now."
 	}
 	return units.Size(most-now) + " more than now."
 }
@@ -95,14 +95,14 @@ func readMaps(m procMem) string {
 
 func kindWords() []explain.Word {
 	words := map[string]string{
-		"code":      "Executable pages of files: the program and its libraries.",
-		"file":      "Other pages of files: constants, data, what it mapped.",
-		"heap":      "What brk gave: small allocations of malloc.",
-		"anonymous": "Memory of no file: large allocations, arenas, threads' stacks.",
+		"code":      "Executable file mappings: the program and its libraries.",
+		"file":      "Other file mappings: constants, data, mapped files.",
+		"heap":      "Memory from brk: small malloc allocations.",
+		"anonymous": "Memory without a file: large allocations, arenas, thread stacks.",
 		"stack":     "The main thread's stack; grows down on demand.",
 		"shared":    "Shared memory: tmpfs, memfd, System V, MAP_SHARED.",
-		"reserved":  "No access: guards, and addresses held for later.",
-		"vdso":      "Pages of the kernel's: system calls without a switch.",
+		"reserved":  "Not accessible: guard pages, and address space reserved for later.",
+		"vdso":      "Pages from the kernel, for system calls without a mode switch.",
 	}
 	var out []explain.Word
 	for _, k := range memfacts.MapKinds() {
@@ -120,7 +120,7 @@ func kindGist(name string) string {
 	return ""
 }
 
-// MapKinds sums the mappings up by what they are.
+// MapKinds sums up the mappings by kind.
 func MapKinds() *explain.Table[memfacts.ProcessPart[memfacts.MapKind]] {
 	type row = memfacts.ProcessPart[memfacts.MapKind]
 	type column = explain.Field[row]
@@ -136,13 +136,13 @@ func MapKinds() *explain.Table[memfacts.ProcessPart[memfacts.MapKind]] {
 		{Doc: doc{
 			Key: "size", Unit: bytes,
 			Source:  src,
-			Gist:    "Their addresses together.",
+			Gist:    "Their total size.",
 			Concept: "virtual-memory",
 		}, Get: func(r row) value { return explain.N(r.It.Size) }},
 		{Doc: doc{
-			Key: "mappings", Label: "maps", Unit: count,
+			Key: "mappings", Unit: count,
 			Source:  src,
-			Gist:    "How many there are.",
+			Gist:    "How many mappings there are.",
 			Concept: "address-space",
 		}, Get: func(r row) value { return explain.I(r.It.Maps) }},
 		{Doc: doc{
@@ -163,7 +163,7 @@ func mapped(m procMem) (n uint64) {
 	return n
 }
 
-// Mappings lays the address space out, lowest address first.
+// Mappings lists the address space, lowest address first.
 func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
 	type row = memfacts.ProcessPart[memfacts.Region]
 	type column = explain.Field[row]
@@ -172,13 +172,13 @@ func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
 		{Doc: doc{
 			Key: "start", Unit: explain.Address,
 			Source:  src,
-			Gist:    "The lowest address; 0 to a reader who may not know it.",
+			Gist:    "The lowest address; 0 where the reader has no permission to see it.",
 			Concept: "address-space",
 		}, Get: func(r row) value { return explain.N(r.It.Start) }},
 		{Doc: doc{
 			Key: "end", Unit: explain.Address, Show: explain.Data,
 			Source:  src,
-			Gist:    "The address behind it.",
+			Gist:    "The first address after it.",
 			Concept: "address-space",
 		}, Get: func(r row) value { return explain.N(r.It.End) }},
 		{Doc: doc{
@@ -195,19 +195,19 @@ func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
 		{Doc: doc{
 			Key: "size", Unit: bytes, Bar: true,
 			Source:  src,
-			Gist:    "Its mappings together, holes between them left out.",
+			Gist:    "The size of its mappings, without the holes between them.",
 			Concept: "virtual-memory",
 		}, Get: func(r row) value { return explain.N(r.It.Size) }},
 		{Doc: doc{
 			Key: "perms", Show: explain.Data,
 			Source:  src,
-			Gist:    "Read, write, execute; private or shared: each that its mappings have.",
+			Gist:    "Read, write, execute; private or shared: all that its mappings have.",
 			Concept: "address-space",
 		}, Get: perms},
 		{Doc: doc{
-			Key: "mappings", Label: "maps", Unit: count,
+			Key: "mappings", Unit: count,
 			Source:  src,
-			Gist:    "How many mappings it is made of.",
+			Gist:    "How many mappings it consists of.",
 			Concept: "address-space",
 		}, Get: func(r row) value { return explain.I(r.It.Maps) }},
 		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What it is."},
@@ -223,7 +223,7 @@ func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
 			}
 			return explain.S(r.It.Object)
 		}},
-		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What lies there."},
+		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What is mapped there."},
 			Get: func(r row) value { return explain.S(whyRegion(r.It)) }},
 	}}
 }
@@ -239,13 +239,13 @@ func perms(r memfacts.ProcessPart[memfacts.Region]) value {
 func whyRegion(r *memfacts.Region) string {
 	switch r.Object {
 	case "":
-		return map[string]string{"anonymous": "allocations, arenas, threads' stacks", "reserved": "held, without access"}[r.Kind]
+		return map[string]string{"anonymous": "allocations, arenas, thread stacks", "reserved": "reserved, without access"}[r.Kind]
 	case "[heap]":
-		return "[heap]: small allocations of malloc (brk)"
+		return "[heap]: small malloc allocations (brk)"
 	case "[stack]":
 		return "[stack] of the main thread; grows down"
 	case "[vdso]":
-		return "[vdso]: the kernel's code for calls without a switch"
+		return "[vdso]: the kernel's code for calls without a mode switch"
 	case "[vvar]", "[vvar_vclock]":
 		return r.Object + ": the kernel's clock data for the vdso"
 	case "[vsyscall]":

@@ -45,17 +45,17 @@ func Slabs() *explain.Table[memfacts.Part[memfacts.Slab]] {
 		{Doc: doc{
 			Key: "size", Unit: bytes, Bar: true,
 			Source:  src,
-			Gist:    "RAM that the cache takes, its free objects included.",
+			Gist:    "Memory of the cache, free objects included.",
 			Concept: "slab",
 		}, Get: func(r row) value { return inBytes(r.Mem, int64(r.It.Pages())) }},
 		{Doc: doc{
-			Key: "active_objs", Kernel: "active_objs", Label: "objects", Unit: count,
+			Key: "active_objs", Kernel: "active_objs", Unit: count,
 			Source:  src,
 			Gist:    "Objects in use.",
 			Concept: "slab",
 		}, Get: func(r row) value { return explain.N(r.It.Active) }},
 		{Doc: doc{
-			Key: "objsize", Kernel: "objsize", Label: "each", Unit: bytes,
+			Key: "objsize", Kernel: "objsize", Unit: bytes,
 			Source:  src,
 			Gist:    "The size of one object.",
 			Concept: "slab",
@@ -63,10 +63,10 @@ func Slabs() *explain.Table[memfacts.Part[memfacts.Slab]] {
 		{Doc: doc{
 			Key: "used", Unit: explain.Ratio, Show: explain.Wide,
 			Source:  src,
-			Gist:    "Objects in use of those there is room for.",
+			Gist:    "Share of the allocated objects that is in use.",
 			Concept: "slab",
 		}, Get: func(r row) value { return explain.Share(explain.N(r.It.Active), explain.N(r.It.Objects)) }},
-		{Doc: doc{Key: "why", Source: src, Concept: "slab", Gist: "What such objects are for."},
+		{Doc: doc{Key: "why", Source: src, Concept: "slab", Gist: "What these objects are for."},
 			Get: func(r row) value { return explain.S(whySlab(r.It.Name)) }},
 	}}
 }
@@ -81,18 +81,18 @@ type slabName struct {
 // names begin.
 func slabWords() []slabName {
 	return []slabName{
-		{"names in directories: the path lookup cache", []string{"dentry"}},
+		{"directory entries: the path lookup cache", []string{"dentry"}},
 		{"inodes of small file systems without a cache of their own", []string{"inode_cache"}},
-		{"inodes of /proc: somebody reads it a lot", []string{"proc_inode_cache"}},
+		{"inodes of /proc: something reads it a lot", []string{"proc_inode_cache"}},
 		{"inodes of tmpfs and of shared memory", []string{"shmem_inode_cache"}},
 		{"one for each socket: its inode and socket struct", []string{"sock_inode_cache"}},
 		{"files and directories of sysfs and the cgroup file system", []string{"kernfs_node_cache"}},
-		{"trees that find the page cache's pages, and other indexes", []string{"radix_tree_node"}},
+		{"trees that index the page cache and more", []string{"radix_tree_node"}},
 		{"trees of the mappings in address spaces (6.1 and later)", []string{"maple_node"}},
-		{"where the blocks of ext4 files are, cached", []string{"extent_status", "ext4_extent_status"}},
+		{"cached locations of the blocks of ext4 files", []string{"extent_status", "ext4_extent_status"}},
 		{"blocks within cached pages: ext4 and block devices", []string{"buffer_head"}},
 		{"one for each mapping of each process", []string{"vm_area_struct"}},
-		{"back from an anonymous page to those who map it", []string{"anon_vma", "anon_vma_chain"}},
+		{"reverse mappings of anonymous pages", []string{"anon_vma", "anon_vma_chain"}},
 		{"one for each address space", []string{"mm_struct"}},
 		{"one for each thread", []string{"task_struct"}},
 		{"one for each process: its signal state", []string{"signal_cache", "sighand_cache"}},
@@ -147,8 +147,8 @@ func whySlab(name string) string {
 		{"kmalloc-rcl-", "reclaimable kmalloc buffers of that size"},
 		{"kmalloc-cg-", "kmalloc buffers charged to a memory cgroup"},
 		{"kmalloc-rnd-", "kmalloc buffers, spread over caches against exploits"},
-		{"dma-kmalloc-", "kmalloc buffers for devices that reach little RAM"},
-		{"kmalloc-", "kernel buffers of up to that size, of many owners"},
+		{"dma-kmalloc-", "kmalloc buffers for devices with few address bits"},
+		{"kmalloc-", "kernel buffers up to that size, of many owners"},
 		{"ext4_inode", "inodes of ext4"}, {"ext4_", "ext4: extents, journal and allocation"}, {"jbd2_", "the ext4 journal"},
 		{"xfs_inode", "inodes of XFS"}, {"xfs_", "XFS: log items, buffers, metadata"}, {"btrfs_inode", "inodes of Btrfs"},
 		{"btrfs_", "Btrfs metadata"},
@@ -165,5 +165,5 @@ func whySlab(name string) string {
 			return p.word
 		}
 	}
-	return "objects of the kernel or a module that kwhy has no word for"
+	return "objects of the kernel or a module that kwhy does not know"
 }

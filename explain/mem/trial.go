@@ -11,7 +11,7 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// trials are the arithmetic of rows: what the kernel computes for each zone, and sums
+// trials check the arithmetic of rows: what the kernel computes for each zone, and sums
 // that it prints for each process.
 func trials() []lower.Trial {
 	return []lower.Trial{
@@ -38,8 +38,8 @@ func trials() []lower.Trial {
 	}
 }
 
-// wmarkSlack is by how many pages watermarks that are computed from what zones manage
-// today differ from those of the time when they were set, at boot.
+// wmarkSlack is by how many pages watermarks computed from what zones manage
+// now may differ from those that were set at boot.
 const wmarkSlack = 2
 
 // watermarks recomputes one watermark of every zone that has memory.
@@ -53,7 +53,7 @@ func watermarks(name string) func(*inspect.Host) ([]lower.Tried, error) {
 		keep, ok := m.Number(inspect.VMMinFreeKbytes)
 		scale, ok2 := m.Number(inspect.VMWatermarkScaleFactor)
 		if !ok || !ok2 || m.Vmstat["balloon_inflate"] > 0 {
-			return nil, nil // a balloon takes from a zone, and leaves its watermarks
+			return nil, nil // a balloon takes pages from a zone, and its watermarks stay
 		}
 		for _, z := range Populated(m) {
 			if t, ok := watermark(m, &z, name, keep<<10, scale); ok {
@@ -64,15 +64,15 @@ func watermarks(name string) func(*inspect.Host) ([]lower.Tried, error) {
 	}
 }
 
-// capped tells whether a zone has a min of its own, and no share of min_free_kbytes:
-// highmem, and since some version after 6.1 movable zones. These say so themselves, for
-// the cap is 32 to 128 pages, and an empty one has 32 where it would have none.
+// capped reports whether a zone has a min of its own, and no share of min_free_kbytes:
+// highmem, and since some version after 6.1 movable zones. Their min shows it, because
+// the cap is 32 to 128 pages, and an empty zone has 32 where it would have none.
 func capped(z *memfacts.Zone) bool {
 	least := z.Pages["min"] - z.Pages["boost"]
 	return z.Name == "HighMem" || z.Name == "Movable" && least >= 32 && least <= 128
 }
 
-// lowmem is what the zones manage that share min_free_kbytes.
+// lowmem is how many pages the zones that share min_free_kbytes manage.
 func lowmem(m mem) (pages int64) {
 	for i := range m.Zones {
 		if z := &m.Zones[i]; !capped(z) {
@@ -85,13 +85,13 @@ func lowmem(m mem) (pages int64) {
 func watermark(m mem, z *memfacts.Zone, name string, keep, scale int64) (lower.Tried, bool) {
 	page := int64(m.Host.PageSize)
 	managed, ok := z.Pages["managed"]
-	reported, told := z.Pages[name]
-	if !ok || !told || page == 0 {
+	reported, hasIt := z.Pages[name]
+	if !ok || !hasIt || page == 0 {
 		return lower.Tried{}, false
 	}
 	least, low, high, promo := kernel.Watermarks(keep/page, int64(managed), lowmem(m), scale, capped(z))
 	boost := int64(z.Pages["boost"])
-	if name != "min" && !capped(z) { // the others stand on the kernel's own min, of whenever that was set
+	if name != "min" && !capped(z) { // the others are computed from the kernel's own min, whenever that was set
 		if own := int64(z.Pages["min"]) - boost; own > 0 {
 			least, low, high, promo = kernel.Watermarks(own, int64(managed), int64(managed), scale, false)
 		}
@@ -105,12 +105,12 @@ func watermark(m mem, z *memfacts.Zone, name string, keep, scale int64) (lower.T
 	w.Take("boost", explain.I(boost*page), bytes, inspect.Zoneinfo, "boost")
 	d := w.Done("", bytes, explain.I(result*page))
 	d.Reported, d.Slack = explain.I(int64(reported)*page), uint64(wmarkSlack*page)
-	d.Cause = "the kernel sets them at boot and when a setting or its memory changes, from what the zones managed then"
+	d.Cause = "the kernel sets them at boot and when a setting or the memory changes, from what the zones managed then"
 	return lower.Tried{Row: "zone " + z.Name + " of node " + strconv.Itoa(z.Node), Derivation: d}, true
 }
 
 // sums adds up the parts of VmRSS of every process: one file, but lines that the
-// kernel reads one after the other while the process goes on.
+// kernel reads one after the other while the process runs.
 func sums(h *inspect.Host) (out []lower.Tried, err error) {
 	want := inspect.Of(inspect.PIDStat, inspect.PIDStatus)
 	ps, err := procfacts.Scan(h, want)
@@ -130,7 +130,7 @@ func sums(h *inspect.Host) (out []lower.Tried, err error) {
 			w.Take(part.name, explain.I(int64(part.n)), bytes, inspect.PIDStatus, part.line)
 		}
 		d := w.Done("", bytes, explain.I(int64(p.RssAnon+p.RssFile+p.RssShmem)))
-		d.Reported, d.Cause = explain.I(int64(p.VmRSS)), "the process moved while its file was made"
+		d.Reported, d.Cause = explain.I(int64(p.VmRSS)), "the process changed while the kernel wrote its file"
 		out = append(out, lower.Tried{Row: "process " + strconv.Itoa(int(p.PID)) + " (" + p.Comm + ")", Derivation: d})
 	}
 	return out, nil

@@ -75,7 +75,7 @@ func flags(e *kmsg.Event) []string {
 	return out
 }
 
-// purpose says what was asked for, as far as the mask tells.
+// purpose says what was requested, as far as the mask shows.
 func purpose(e *kmsg.Event, memcg bool) string {
 	has := map[string]bool{}
 	for _, f := range flags(e) {
@@ -87,19 +87,19 @@ func purpose(e *kmsg.Event, memcg bool) string {
 	case has["GFP_TRANSHUGE"], has["GFP_TRANSHUGE_LIGHT"]:
 		return "a transparent huge page"
 	case has["GFP_HIGHUSER_MOVABLE"] && has["__GFP_ZERO"]:
-		return "a fresh page of a process's own memory"
+		return "a new anonymous page for a process"
 	case has["GFP_HIGHUSER_MOVABLE"] && has["__GFP_COLD"]:
-		return "a page of a file to be read in"
+		return "a page to read a file into"
 	case has["GFP_HIGHUSER_MOVABLE"], has["GFP_HIGHUSER"]:
-		return "a page for a process: its own memory, or of a file"
+		return "a page for a process: anonymous memory or page cache"
 	case has["GFP_USER"]:
-		return "memory that a process will see"
+		return "memory that user space will map"
 	case has["GFP_NOFS"]:
 		return "kernel memory from within a file system, which must not enter file systems to reclaim"
 	case has["GFP_NOIO"]:
 		return "kernel memory from within the block layer, which must not start I/O to reclaim"
 	case has["GFP_KERNEL"] && memcg:
-		return "a page to be charged to the cgroup"
+		return "a page to charge to the cgroup"
 	case has["GFP_KERNEL_ACCOUNT"]:
 		return "kernel memory that is charged to a cgroup"
 	case has["GFP_KERNEL"]:

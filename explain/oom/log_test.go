@@ -44,17 +44,17 @@ func TestTotalOfACgroup(t *testing.T) {
 		"v2, the host's swap decides":  {m: made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)}, cond: "swap"},
 		"v2, it must have had little":  {m: made{major: 5, minor: 15, victim: 812, limits: v2(unbounded)}, cond: "no_swap"},
 		"v2, 4 GiB allowed, who knows": {m: made{major: 5, minor: 15, victim: 812, limits: v2("4194304kB")}, cond: "no_swap"},
-		"v2, told by another report": {
+		"v2, known from another report": {
 			m:      made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)},
 			before: made{major: 5, minor: 15, victim: 812, swap: "4194304"}.String(),
 			total:  int64(80000 + 1048576), rank: int64(1), explained: int64(1),
 		},
-		"v2, told that there is none": {
+		"v2, known that there is none": {
 			m:      made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)},
 			before: made{major: 5, minor: 15, victim: 812}.String(), total: int64(80000), rank: int64(2),
 			explained: int64(0),
 		},
-		"v2, told by a report of another": {
+		"v2, a report of another kernel": {
 			m:      made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)},
 			before: made{major: 5, minor: 14, victim: 812}.String(), cond: "swap",
 		},
@@ -264,28 +264,28 @@ func TestZoneThatKeepsItsPages(t *testing.T) {
 		}, "at or below its min watermark", int64(1), ""},
 		"CMA": {made{
 			gfp: kernel, zones: zone("190000", " free_cma:188000kB", "0 0 0 0", "1*4kB (U)"),
-		}, "184 MiB CMA", int64(1), "cma="},
+		}, "184 MiB in CMA", int64(1), "cma="},
 		"CMA, a movable page": {made{
 			gfp: user, zones: zone("190000", " free_cma:188000kB", "0 0 0 0", "1*4kB (U)"),
-		}, "came free after", int64(1), ""},
+		}, "freed after", int64(1), ""},
 		"urgent requests": {made{
 			gfp: kernel, zones: zone("3000", " reserved_highatomic:2048KB", "0 0 0 0", "1*4kB (U)"),
-		}, "2.0 MiB kept for urgent requests", int64(1), ""},
+		}, "2.0 MiB reserved for atomic requests", int64(1), ""},
 		"a reserve": {made{
 			gfp: kernel, zones: zone("9000", "", "0 0 2000 2000", "1*4kB (U)"),
-		}, "7.8 MiB kept for requests that have no higher zone", int64(1), ""},
+		}, "7.8 MiB reserved for requests that can't use a higher zone", int64(1), ""},
 		"no block": {made{
 			gfp: kernel, order: 3,
 			zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 0*32kB 0*64kB"),
-		}, "no block of order 3", int64(0), "adjacent"},
+		}, "no free block of order 3", int64(0), "Contiguous"},
 		"blocks of others": {made{
 			gfp: kernel, order: 3,
 			zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 300*32kB (C) 20*64kB (HI)"),
-		}, "320 blocks, all kept", int64(0), "adjacent"},
+		}, "320 blocks, none usable", int64(0), "Contiguous"},
 		"blocks again": {made{
 			gfp: kernel, order: 3,
 			zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 300*32kB (C) 20*64kB (M)"),
-		}, "it had 20 blocks", int64(20), "adjacent"},
+		}, "it had 20 blocks", int64(20), "Contiguous"},
 	} {
 		c.m.major, c.m.minor, c.m.victim = 5, 15, 812
 		k := kills(t, c.m.String())[0]
@@ -319,8 +319,8 @@ func TestRoles(t *testing.T) {
 		role         any
 		says, advice string
 	}{
-		"it held most":     {made{victim: 812, procs: large}, "culprit", "It held 332 MiB, 68 % of RAM", "limit"},
-		"more than others": {made{victim: 812}, "largest", "It held 44 % of RAM, more than any other", "too small"},
+		"it held most":     {made{victim: 812, procs: large}, "culprit", "It used 332 MiB, 68 % of RAM", "limit"},
+		"more than others": {made{victim: 812}, "largest", "It used 44 % of RAM, more than any other", "too little memory"},
 		"its own adjustment": {
 			made{victim: 813, swap: "262144"}, "bystander",
 			"its oom_score_adj of 300 counted like another 223 MiB", "oom_score_adj",
@@ -332,7 +332,7 @@ func TestRoles(t *testing.T) {
 		"huge pages": {made{
 			victim: 700, procs: machine()[2:3],
 			more: []string{"Node 0 hugepages_total=200 hugepages_free=200 hugepages_surp=0 hugepages_size=2048kB"},
-		}, "bystander", "400 MiB in pools of huge pages, 400 MiB of it unused", "vm.nr_hugepages"},
+		}, "bystander", "400 MiB in huge page pools, 400 MiB of it unused", "vm.nr_hugepages"},
 		"slab": {made{victim: 700, procs: machine()[2:3]}, "bystander", "84.0 MiB of unreclaimable slab; 38.7 MiB of tmpfs", "slabtop"},
 		"tmpfs of a child": {
 			cgroup("Memory cgroup stats for /a: cache:0KB rss:0KB shmem:0KB",
@@ -343,15 +343,15 @@ func TestRoles(t *testing.T) {
 			cgroup("Memory cgroup stats for /a: cache:310000KB rss:2000KB inactive_file:6000KB active_file:4000KB"),
 			"bystander", "293 MiB of tmpfs and shared memory", "df -t tmpfs",
 		},
-		"an operator's": {made{victim: 812, order: -1}, "asked", "An operator asked", "nothing to mend"},
+		"an operator's": {made{victim: 812, order: -1}, "asked", "An operator requested", "nothing to fix"},
 		"adjacent pages": {made{
 			victim: 812, order: 3, gfp: "0x40dc0(GFP_KERNEL|__GFP_ZERO)",
 			zones: []string{"Node 0 DMA32 free:25800kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB"},
-		}, "largest", "44 %", "adjacent pages"},
+		}, "largest", "44 %", "Contiguous pages"},
 		"in a cgroup, largest": {made{
 			major: 5, victim: 813, constraint: "memcg", procs: machine()[4:5],
 			limits: []string{"memory: usage 100000kB, limit 100000kB, failcnt 1", "swap: usage 0kB, limit 0kB, failcnt 0"},
-		}, "bystander", "all processes of the table together 48 %", "Kills won't cure it"},
+		}, "bystander", "all processes of the table together 48 %", "Kills won't help"},
 	} {
 		if c.m.major == 0 {
 			c.m.major, c.m.minor = 5, 15
@@ -485,7 +485,7 @@ func atMost(t *testing.T, log string, whole map[any]map[string]any, part string)
 	}
 }
 
-// The memory of a log of any size: a report is let go once it is told.
+// The memory of a log of any size: a report is freed once it is explained.
 func TestWalkHandsOnInOrder(t *testing.T) {
 	var log strings.Builder
 	for range 50 {

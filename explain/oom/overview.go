@@ -6,7 +6,7 @@ import (
 	"kwhy/explain"
 )
 
-// Overview lists the kills of a log, a line each: text has it before the reports,
+// Overview lists the kills of a log, one line each: text has it before the reports,
 // where there are several.
 func Overview() *explain.Table[*Kill] {
 	field := func(key string) killField {
@@ -19,16 +19,16 @@ func Overview() *explain.Table[*Kill] {
 		panic("kills have no " + key)
 	}
 	kill, when, bound, freed, role := field("kill"), field("logged_at"), field("constraint"), field("freed_at_most"), field("role")
-	kill.Label, when.Label, bound.Label, freed.Label, role.Label = "KILL", "WHEN", "RAN OUT", "FREED", "PART"
+	kill.Label, when.Label, bound.Label, freed.Label, role.Label = "KILL", "WHEN", "CONSTRAINT", "FREED", "ROLE"
 	freed.Show, role.Show = explain.Wide, explain.Wide
 	return &explain.Table[*Kill]{Name: "overview", Fields: []killField{kill, when, bound, freed, role,
-		logField(doc{
+		declareKill(doc{
 			Key: "why", Label: "VICTIM",
-			Gist: "Who was killed, and in which cgroup.",
+			Gist: "Which process was killed, and at which cgroup's limit.",
 		}, func(k *Kill) value { return explain.S(k.line()) }, nil)}}
 }
 
-// line tells a kill in a few words.
+// line describes a kill in a few words.
 func (k *Kill) line() string {
 	s := fmt.Sprintf("%s (%d)", k.name(), k.V.PID)
 	if n := len(k.E.Victims) - 1; n > 0 {

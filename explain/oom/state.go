@@ -9,7 +9,7 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// The fields of a kill that tell the state of memory.
+// The fields of a kill about the state of memory.
 
 // ofHost says that a value of the whole machine is not in a cgroup's report.
 func ofHost(k *Kill, v value) value {
@@ -28,61 +28,61 @@ func zoneFields() []killField {
 			if k.E.Manual {
 				return explain.None(inspect.Inapplicable)
 			}
-			return ofHost(k, untold())
+			return ofHost(k, notLogged())
 		}
 	}
 	return []killField{
-		logField(doc{
+		declareKill(doc{
 			Key: "zone", Label: "zone",
-			Gist:    "The zone that could not serve the request.",
+			Gist:    "The zone that could not satisfy the request.",
 			Concept: "watermarks",
 		}, zone(func(z *kmsg.Zone) value { return explain.S(zoneName(z)) }), readZone),
-		logField(doc{
+		declareKill(doc{
 			Key: "zone_free", Unit: explain.Bytes, Show: explain.Data,
 			Gist:    "What was free in it.",
 			Concept: "watermarks",
-		}, zone(func(z *kmsg.Zone) value { return told(z.Free, kB) }), nil),
-		logField(doc{
+		}, zone(func(z *kmsg.Zone) value { return logged(z.Free, kB) }), nil),
+		declareKill(doc{
 			Key: "zone_min", Unit: explain.Bytes, Show: explain.Data,
 			Gist:    "Its min watermark.",
 			Concept: "watermarks",
-		}, zone(func(z *kmsg.Zone) value { return told(z.Min, kB) }), nil),
-		logField(doc{
+		}, zone(func(z *kmsg.Zone) value { return logged(z.Min, kB) }), nil),
+		declareKill(doc{
 			Key: "zone_cma", Unit: explain.Bytes, Show: explain.Data,
-			Gist:    "What of it is free for contiguous allocations, and for pages that move.",
+			Gist:    "Free pages in CMA areas: only for contiguous and movable allocations.",
 			Concept: "watermarks",
-		}, zone(func(z *kmsg.Zone) value { return told(z.CMA, kB) }), nil),
-		logField(doc{
+		}, zone(func(z *kmsg.Zone) value { return logged(z.CMA, kB) }), nil),
+		declareKill(doc{
 			Key: "zone_highatomic", Unit: explain.Bytes, Show: explain.Data,
-			Gist:    "What of it is kept for requests that can't wait.",
+			Gist:    "Free pages reserved for high-order atomic requests.",
 			Concept: "watermarks",
-		}, zone(func(z *kmsg.Zone) value { return told(z.HighAtomic, kB) }), nil),
-		logField(doc{
+		}, zone(func(z *kmsg.Zone) value { return logged(z.HighAtomic, kB) }), nil),
+		declareKill(doc{
 			Key: "zone_blocks", Unit: explain.Count, Show: explain.Data,
-			Gist:    "Free blocks in it that were large enough and open to the request.",
+			Gist:    "Free blocks in it that were large enough and usable for the request.",
 			Concept: "fragmentation",
 		}, func(k *Kill) value {
 			z := k.failing()
 			if z == nil {
-				return ofHost(k, untold())
+				return ofHost(k, notLogged())
 			}
 			if n, _, ok := k.blocks(z); ok {
 				return explain.I(n)
 			}
-			return untold()
+			return notLogged()
 		}, nil),
 	}
 }
 
 func stateFields() []killField {
 	return []killField{
-		logField(doc{
+		declareKill(doc{
 			Key: "page_cache", Unit: explain.Bytes,
-			Gist:    "Page cache at that moment, tmpfs and shared memory in it.",
+			Gist:    "Page cache at that moment, including tmpfs and shared memory.",
 			Concept: "page-cache",
-		}, func(k *Kill) value { return ofHost(k, told(k.E.PageCache, k.page)) }, readCacheLeft),
-		logField(doc{Key: "swap_free", Unit: explain.Bytes, Concept: "swap", Gist: "Swap that was free."},
-			func(k *Kill) value { return ofHost(k, told(k.E.SwapFree, kB)) }, func(k *Kill) string {
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.PageCache, k.page)) }, readCacheLeft),
+		declareKill(doc{Key: "swap_free", Unit: explain.Bytes, Concept: "swap", Gist: "Free swap."},
+			func(k *Kill) value { return ofHost(k, logged(k.E.SwapFree, kB)) }, func(k *Kill) string {
 				switch k.E.SwapTotal {
 				case kmsg.Unset:
 					return ""
@@ -91,44 +91,44 @@ func stateFields() []killField {
 				}
 				return "Of " + kiB(k.E.SwapTotal) + "."
 			}),
-		logField(doc{
+		declareKill(doc{
 			Key: "swap_total", Unit: explain.Bytes, Show: explain.Data,
 			Gist:    "Swap in all.",
 			Concept: "swap",
-		}, func(k *Kill) value { return ofHost(k, told(k.E.SwapTotal, kB)) }, nil),
-		logField(doc{
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.SwapTotal, kB)) }, nil),
+		declareKill(doc{
 			Key: "slab_unreclaimable", Unit: explain.Bytes,
-			Gist:    "Kernel objects that reclaim can't take: only their owners free them.",
+			Gist:    "Slab that reclaim can't free: kernel objects in use.",
 			Concept: "slab",
 		}, func(k *Kill) value {
 			if n, ok := k.E.Mem["slab_unreclaimable"]; ok {
 				return explain.I(n * k.page)
 			}
-			return ofHost(k, untold())
+			return ofHost(k, notLogged())
 		}, func(k *Kill) string {
 			if n := k.whole(); n > 0 {
-				return units.Percent(k.E.Mem["slab_unreclaimable"]*k.page, n) + " of RAM: kernel objects that reclaim can't take. " +
-					"Only their owners free them."
+				return units.Percent(k.E.Mem["slab_unreclaimable"]*k.page, n) + " of RAM: kernel objects that reclaim can't free. " +
+					"Only their owners can."
 			}
 			return ""
 		}),
-		logField(doc{
-			Key: "hugepages", Label: "huge page pools", Unit: explain.Bytes, Show: explain.Rare,
-			Gist:    "Memory set aside for huge pages: only programs that ask for those get it.",
+		declareKill(doc{
+			Key: "hugepages", Label: "hugetlb pools", Unit: explain.Bytes, Show: explain.Rare,
+			Gist:    "Memory of huge page pools: only programs that ask for huge pages get it.",
 			Concept: "huge-pages",
-		}, func(k *Kill) value { return ofHost(k, told(k.E.HugePages, kB)) }, readHuge),
-		logField(doc{
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.HugePages, kB)) }, readHuge),
+		declareKill(doc{
 			Key: "hugepages_free", Unit: explain.Bytes, Show: explain.Data,
-			Gist:    "What of that nobody used.",
+			Gist:    "Memory of huge page pools that was unused.",
 			Concept: "huge-pages",
-		}, func(k *Kill) value { return ofHost(k, told(k.E.HugeFree, kB)) }, nil),
-		logField(doc{
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.HugeFree, kB)) }, nil),
+		declareKill(doc{
 			Key: "ram", Unit: explain.Bytes, Show: explain.Data,
 			Gist:    "RAM that the kernel managed.",
 			Concept: "ram",
 		}, func(k *Kill) value {
 			if k.E.RAM == kmsg.Unset || k.E.Reserved == kmsg.Unset {
-				return ofHost(k, untold())
+				return ofHost(k, notLogged())
 			}
 			return explain.I((k.E.RAM - k.E.Reserved) * k.page)
 		}, nil),
@@ -148,6 +148,6 @@ func readCacheLeft(k *Kill) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%s of it tmpfs and shared memory, which only swap can take: the rest is what reclaim had to work with.",
+	return fmt.Sprintf("%s of it is tmpfs and shared memory, which only swapping can reclaim: the rest is what reclaim had to work with.",
 		units.Size(uint64(shmem*k.page)))
 }

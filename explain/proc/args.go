@@ -8,8 +8,8 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// shapes says what the arguments of system calls are, by kind: those that are
-// waited in, and those that work on files, memory and processes. The kinds are
+// shapes has the kinds of the arguments of system calls: of those that tasks
+// wait in, and those that work on files, memory and processes. The kinds are
 // those of arg. The prototypes are in include/linux/syscalls.h and the manual's
 // second section; they don't change. clone's first argument alone is the same on
 // every machine.
@@ -122,8 +122,8 @@ restart_syscall
 sched_yield
 `
 
-// callText writes a system call as strace does, as far as its registers go: what
-// pointers point to is the process's own. ok is false where kwhy does not know
+// callText formats a system call as strace does, as far as its registers go: what
+// pointers point to is not read. ok is false where kwhy does not know
 // what its arguments are.
 func callText(name string, c *procfacts.Syscall, file func(fd int32) string) (text string, ok bool) {
 	_, rest, ok := strings.Cut(shapes, "\n"+name+" ")
@@ -193,7 +193,7 @@ func appendHex(b []byte, v uint64) []byte {
 	return strconv.AppendUint(append(b, "0x"...), v, 16)
 }
 
-// appendWord names an argument that is one of a few.
+// appendWord names an argument that has one of a few values.
 func appendWord(b []byte, kind string, v uint64) []byte {
 	var words string
 	switch kind {

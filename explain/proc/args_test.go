@@ -65,7 +65,7 @@ func TestCallText(t *testing.T) {
 	}
 	for _, name := range []string{"", "rea", "readx", "fd"} {
 		if got, ok := callText(name, &procfacts.Syscall{}, file); ok {
-			t.Errorf("%q is told as %q", name, got)
+			t.Errorf("%q is formatted as %q", name, got)
 		}
 	}
 }

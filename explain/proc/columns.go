@@ -20,7 +20,7 @@ func PID() column {
 	return column{Doc: doc{
 		Key: "pid", Unit: explain.Plain,
 		Source:  inspect.PIDStat,
-		Gist:    "The number of the process, as the PID namespace of that /proc counts.",
+		Gist:    "The process ID, in the PID namespace of that /proc.",
 		Concept: "process",
 	}, Get: func(p row) value {
 		if p.P.TGID != 0 {
@@ -30,12 +30,12 @@ func PID() column {
 	}}
 }
 
-// TID is the number of a thread: that of its process for the main one.
+// TID is the number of a thread; that of the main thread is the PID.
 func TID() column {
 	return column{Doc: doc{
 		Key: "tid", Unit: explain.Plain,
 		Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDTask},
-		Gist:    "The number of the thread: that of its process for the main one.",
+		Gist:    "The thread ID; that of the main thread is the PID.",
 		Concept: "process",
 	}, Get: func(p row) value { return explain.I(p.P.PID) }}
 }
@@ -45,7 +45,7 @@ func PPID() column {
 	return column{Doc: doc{
 		Key: "ppid", Unit: explain.Plain, Show: explain.Data,
 		Source:  inspect.PIDStat,
-		Gist:    "The number of its parent; 0 where that is outside the PID namespace.",
+		Gist:    "The PID of its parent; 0 where that is outside the PID namespace.",
 		Concept: "process",
 	}, Get: func(p row) value { return explain.I(p.P.PPID) }}
 }
@@ -55,7 +55,7 @@ func Comm() column {
 	return column{Doc: doc{
 		Key: "comm", Label: "NAME",
 		Source:  inspect.PIDStat,
-		Gist:    "The kernel's name for it: 15 bytes, kernel threads' more; it may be changed.",
+		Gist:    "The kernel's name for it: 15 bytes, more for kernel threads; can be changed.",
 		Concept: "process",
 	}, Get: func(p row) value { return explain.S(p.P.Comm) }}
 }
@@ -65,7 +65,7 @@ func Command() column {
 	return column{Doc: doc{
 		Key: "command", Show: explain.Data,
 		Source:  inspect.PIDCmdline,
-		Gist:    "The command line, which a process may overwrite; a kernel thread has none.",
+		Gist:    "The command line; a process may overwrite it, a kernel thread has none.",
 		Concept: "process",
 	}, Get: func(p row) value {
 		if p.P.Cmdline == "" {
@@ -75,12 +75,12 @@ func Command() column {
 	}}
 }
 
-// RSS is the resident memory as /proc/PID/stat gives it, cheap to read for all.
+// RSS is the resident memory from /proc/PID/stat, cheap to read for all processes.
 func RSS() column {
 	return column{Doc: doc{
 		Key: "rss", Unit: explain.Bytes, Show: explain.Data,
 		Source:  inspect.PIDStat,
-		Gist:    "Resident memory by stat: from 6.2 on off by what CPUs have yet to add up.",
+		Gist:    "Resident memory from stat; since 6.2 off by what CPUs have yet to add up.",
 		Concept: "rss",
 	}, Get: func(p row) value {
 		if p.P.Kthread() {
@@ -115,9 +115,9 @@ func RssParts() []column {
 	}
 }
 
-// VmSwap is what of the process is swapped out.
+// VmSwap is how much of the process is swapped out.
 func VmSwap() column {
-	return status("vm_swap", "VmSwap", "SWAP", "Anonymous memory in swap; shared memory in swap is not in it.",
+	return status("vm_swap", "VmSwap", "SWAP", "Anonymous memory in swap; shared memory in swap is not counted.",
 		"swap", func(p *procfacts.Process) inspect.Num {
 			return p.VmSwap
 		})
@@ -153,9 +153,10 @@ func Shares() []column {
 		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among those who map it.", func(p *procfacts.Process) inspect.Num {
-			return p.Pss
-		}),
+		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among the processes that map it.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Pss
+			}),
 		share("uss", "", "USS", "Resident memory that this process alone maps.", func(p *procfacts.Process) inspect.Num { return p.Uss }),
 		share("swap_pss", "SwapPss", "SWAPPSS", "Anonymous memory in swap, divided where several processes share it.",
 			func(p *procfacts.Process) inspect.Num {
@@ -164,7 +165,7 @@ func Shares() []column {
 	}
 }
 
-// UID is whose process it is.
+// UID is the process's owner.
 func UID() column {
 	return column{Doc: doc{
 		Key: "uid", Kernel: "Uid", Label: "UID", Unit: explain.Plain, Show: explain.Data,
@@ -174,7 +175,7 @@ func UID() column {
 	}, Get: func(p row) value { return explain.N(p.P.UID) }}
 }
 
-// VmPTE is what the process's page tables take.
+// VmPTE is the size of the process's page tables.
 func VmPTE() column {
 	return status("vm_pte", "VmPTE", "TABLES", "Its page tables; before 4.15 with VmPMD and VmPUD added.",
 		"page-tables", func(p *procfacts.Process) inspect.Num {
@@ -187,22 +188,22 @@ func OomScore() column {
 	return column{Doc: doc{
 		Key: "oom_score", Kernel: "oom_score", Label: "SCORE", Unit: explain.Plain,
 		Source:  inspect.PIDOomScore,
-		Gist:    "The kernel's own figure: what killing it would free, per mille, on its scale.",
+		Gist:    "The kernel's own figure: its memory and adjustment, relative to all memory.",
 		Concept: "oom-score",
 	}, Get: func(p row) value { return explain.Opt(p.P.OomScore) }}
 }
 
-// OomScoreAdj is what was set for the process or inherited by it.
+// OomScoreAdj is the adjustment that was set for the process or inherited.
 func OomScoreAdj() column {
 	return column{Doc: doc{
 		Key: "oom_score_adj", Kernel: "oom_score_adj", Label: "ADJ", Unit: explain.Plain,
 		Source:  inspect.PIDOomScoreAdj,
-		Gist:    "From -1000, never killed, to 1000, killed first; inherited by children.",
+		Gist:    "From -1000 (never killed) to 1000 (killed first); children inherit it.",
 		Concept: "oom-score-adj",
 	}, Get: func(p row) value { return explain.I(p.P.OomScoreAdj) }}
 }
 
-// Cgroup is where the process's memory is counted.
+// Cgroup is the cgroup to which the process's memory is charged.
 func Cgroup() column {
 	return column{Doc: doc{
 		Key: "cgroup", Show: explain.Data,

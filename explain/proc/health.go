@@ -10,7 +10,7 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// Health says in a few words how a host's processes stand.
+// Health summarizes the state of a host's processes.
 func Health(l *procfacts.Snapshot) lower.Health {
 	return lower.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
 }

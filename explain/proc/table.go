@@ -15,11 +15,11 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// hz is the unit of the clock ticks that /proc shows: 100 on every machine that
+// hz is how many clock ticks of /proc are in a second: 100 on every architecture that
 // Go builds for.
 const hz = 100
 
-// Processes is the table of processes: as ps has it, and why.
+// Processes is the table of processes: as in ps, and why.
 func Processes() *explain.Table[procfacts.Row] {
 	ppid := PPID()
 	ppid.Show = explain.Wide
@@ -44,7 +44,7 @@ func Processes() *explain.Table[procfacts.Row] {
 	}
 }
 
-// rowRules give a row its level, which its column why carries.
+// rowRules give a row its level, which its column why shows.
 func rowRules() []explain.Rule[procfacts.Row] {
 	return []explain.Rule[procfacts.Row]{
 		{ID: "proc.files_near_limit", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
@@ -58,12 +58,12 @@ func rowRules() []explain.Rule[procfacts.Row] {
 			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 			Say: func(p row) string {
 				share := units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs))
-				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), share)
+				return fmt.Sprintf("%s has %s of the descriptors that it may have open", named(nil, p.P), share)
 			}},
 		{ID: "proc.uninterruptible", Unit: explain.Count,
-			What: "how often it was found in D: 2 is at both ends of the interval, without having run between",
-			Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: " +
-				"no signal reaches it, and it counts as load.",
+			What: "how often it was found in D: 2 is at both ends of the interval, without a voluntary switch in between",
+			Means: "It waits in the kernel and can't be interrupted, usually for a disk or a network file system: " +
+				"signals don't end the wait, and it counts as load.",
 			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
 			Of: stuckNow, At: explain.At{Notice: 1, Warning: 2}, Unless: "sched.stuck",
 			Say: func(p row) string {
@@ -76,7 +76,7 @@ func rowRules() []explain.Rule[procfacts.Row] {
 }
 
 // Stuck is how often a process was found in D, once or at both ends of an interval in
-// which it did not wake. Who is frozen, or waits for a child of vfork, is not stuck.
+// which it did not wake. A frozen process, or one that waits for a child of vfork, is not stuck.
 func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 	if p.P.State != 'D' || p.P.Frozen || frozen(p.P.Wchan) || waitsFor('D', callName(p), wchan(p)).kind == child {
 		return value{}
@@ -106,7 +106,7 @@ func Why() column {
 	}
 }
 
-// EachThread is the same table with a row a thread.
+// EachThread is the same table with a row for each thread.
 func EachThread() *explain.Table[procfacts.Row] {
 	t := Processes()
 	t.Name, t.Identity, t.Sort = "threads", []string{"pid", "tid", "comm"}, []string{"kernel", "cpu", "tid"}
@@ -122,7 +122,7 @@ func EachThread() *explain.Table[procfacts.Row] {
 	return t
 }
 
-// Tree is the name below that of the parent.
+// Tree is the name, indented below the parent's.
 func Tree() column {
 	return column{Doc: doc{
 		Key: "tree", Label: "NAME",
@@ -172,7 +172,7 @@ func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 		push(children[p.PID], at.depth+1)
 		delete(children, p.PID)
 	}
-	for _, i := range rows { // two that are each other's ancestors, as a number given anew can have it
+	for _, i := range rows { // two that are each other's ancestors, which a reused PID can cause
 		if p := &ps.Rows[i]; children[p.PPID] != nil && shown[p.PPID] {
 			p.Depth = 0
 			out = append(out, i)
@@ -181,22 +181,22 @@ func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 	return out
 }
 
-// Kernel tells kernel threads apart.
+// Kernel is whether a process is a kernel thread.
 func Kernel() column {
 	return column{Doc: doc{
 		Key: "kernel", Unit: explain.Bool,
 		Source:  inspect.PIDStat,
-		Gist:    "Whether it is a thread of the kernel, by PF_KTHREAD.",
+		Gist:    "Whether it is a kernel thread, according to PF_KTHREAD.",
 		Concept: "kernel-thread",
 	}, Get: func(p row) value { return explain.B(p.P.Kthread()) }}
 }
 
-// User is whose process it is.
+// User is the process's owner.
 func User() column {
 	return column{Doc: doc{
 		Key:     "user",
 		Source:  inspect.PIDStatus,
-		Gist:    "Whose it is: the effective user's name, or number where it has none here.",
+		Gist:    "The effective user's name, or number where it has no name here.",
 		Concept: "process",
 	}, Get: func(p row) value {
 		if name := p.Host.Users[p.P.UID]; name != "" {
@@ -212,15 +212,15 @@ func states() []explain.Word {
 		return explain.Word{Name: letter, Gist: gist, Concept: "process-state"}
 	}
 	return []explain.Word{
-		word("R", "Running on a CPU, or ready to."),
-		word("S", "Sleeping until something happens, or a signal comes."),
-		word("D", "Sleeping, mostly for a disk or a lock; no signal ends that, or SIGKILL alone."),
+		word("R", "Runnable: on a CPU or waiting for one."),
+		word("S", "Interruptible sleep: until an event or a signal."),
+		word("D", "Uninterruptible sleep, mostly for a disk or a lock; at most SIGKILL ends it."),
 		word("T", "Stopped by a signal."),
-		word("t", "Stopped by who traces it."),
-		word("Z", "Ended, until its parent asks how."),
+		word("t", "Stopped by its tracer."),
+		word("Z", "Zombie: ended, and its parent has not waited for it."),
 		word("I", "An idle kernel thread, which does not count as load; since 4.14."),
-		word("X", "Gone this moment."),
-		word("P", "Parked: a kernel thread whose CPU is off."),
+		word("X", "Dead: about to disappear."),
+		word("P", "Parked: a kernel thread whose CPU is offline."),
 	}
 }
 
@@ -230,17 +230,17 @@ func State() column {
 		Key: "state", Label: "S",
 		Source:  inspect.PIDStat,
 		Words:   states(),
-		Gist:    "The state of its main thread, by the kernel's letter.",
+		Gist:    "The state of its main thread, as the kernel's letter.",
 		Concept: "process-state",
 	}, Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
 }
 
-// Threads is how many it has.
+// Threads is how many threads it has.
 func Threads() column {
 	return column{Doc: doc{
 		Key: "threads", Label: "THR", Unit: explain.Count, Show: explain.Wide,
 		Source:  inspect.PIDStat,
-		Gist:    "Its threads, the main one counted.",
+		Gist:    "Number of threads, including the main one.",
 		Concept: "threads",
 	}, Get: func(p row) value { return explain.I(p.P.Threads) }}
 }
@@ -250,7 +250,7 @@ func Nice() column {
 	return column{Doc: doc{
 		Key: "nice", Label: "NI", Unit: explain.Plain, Show: explain.Wide,
 		Source:  inspect.PIDStat,
-		Gist:    "Its nice value, -20 to 19: a lower one gets more of a busy CPU.",
+		Gist:    "Its nice value, -20 to 19: a lower one gets more CPU time.",
 		Concept: "nice",
 	}, Get: func(p row) value {
 		if p.P.Policy == 1 || p.P.Policy == 2 || p.P.Policy == 6 { // FIFO, RR, DEADLINE
@@ -260,13 +260,13 @@ func Nice() column {
 	}}
 }
 
-// Turn is what decides when it gets a CPU: its nice value, or its policy where it has
+// Turn is what decides when it gets a CPU: its nice value, or its policy if it has
 // another than the default, and with that its real-time priority or its nice value.
 func Turn() column {
 	return column{Doc: doc{
 		Key: "turn", Label: "NI/POL", Show: explain.Wide,
 		Source:  inspect.PIDStat,
-		Gist:    "Its nice value, or its policy, where that is not the default, with a priority.",
+		Gist:    "Its nice value, or its policy and priority if that is not the default.",
 		Concept: "scheduler",
 	}, Get: func(p row) value {
 		nice := strconv.Itoa(int(p.P.Nice))
@@ -330,7 +330,7 @@ func Age() column {
 	}}
 }
 
-// FDs is how many files it has open.
+// FDs is how many descriptors it has open.
 func FDs() column {
 	return column{Doc: doc{
 		Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide,
@@ -343,7 +343,7 @@ func FDs() column {
 func ticks(n uint64) value { return explain.F(float64(n) / hz) }
 
 func times() []column {
-	field := func(key, gist string, get func(*procfacts.Process) uint64) column {
+	cpuTime := func(key, gist string, get func(*procfacts.Process) uint64) column {
 		return column{Doc: doc{
 			Key: key, Unit: explain.Seconds, Counter: true,
 			Source:  inspect.PIDStat,
@@ -360,14 +360,14 @@ func times() []column {
 		}, Get: func(p row) value { return explain.N(get(p.P)) }}
 	}
 	return []column{
-		field("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
-		field("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
+		cpuTime("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
+		cpuTime("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
 		fault("minflt", "Page faults that needed no disk.", func(p *procfacts.Process) uint64 { return p.Minflt }),
 		fault("majflt", "Page faults that waited for a disk.", func(p *procfacts.Process) uint64 { return p.Majflt }),
 		{Doc: doc{
 			Key: "vsize", Unit: explain.Bytes,
 			Source:  inspect.PIDStat,
-			Gist:    "Its address space, mostly not in RAM.",
+			Gist:    "The size of its address space, mostly not in RAM.",
 			Concept: "virtual-memory",
 		}, Get: func(p row) value { return explain.N(p.P.VSize) }},
 		{Doc: doc{
@@ -390,10 +390,13 @@ func policies() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word("SCHED_OTHER", "nice", "The default: a fair share by nice."), word("SCHED_FIFO", "real-time", "Real time: runs until it waits."),
-		word("SCHED_RR", "real-time", "Real time, in turns among equals."), word("SCHED_BATCH", "nice", "A fair share, for work that can wait."),
-		word("SCHED_ISO", "scheduler", "Reserved, never used."), word("SCHED_IDLE", "nice", "What is left over."),
-		word("SCHED_DEADLINE", "deadline", "A budget of time in each period."), word("SCHED_EXT", "sched-ext", "By a BPF program, since 6.12."),
+		word("SCHED_OTHER", "nice", "The default: a fair share, weighted by nice."),
+		word("SCHED_FIFO", "real-time", "Real-time: runs until it blocks."),
+		word("SCHED_RR", "real-time", "Real-time: takes turns with tasks of the same priority."),
+		word("SCHED_BATCH", "nice", "A fair share, for work that can wait."),
+		word("SCHED_ISO", "scheduler", "Reserved, never used."), word("SCHED_IDLE", "nice", "Only CPU time that nothing else wants."),
+		word("SCHED_DEADLINE", "deadline", "A runtime budget in each period."),
+		word("SCHED_EXT", "sched-ext", "Scheduled by a BPF program, since 6.12."),
 	}
 }
 
@@ -401,7 +404,7 @@ func schedules() []column {
 	return append([]column{Policy(), RTPriority(), Processor()}, Switches()...)
 }
 
-// Switches are how often its main thread gave the CPU up, and was put off it.
+// Switches are the voluntary and involuntary context switches of its main thread.
 func Switches() []column {
 	switches := func(key, label, gist string, get func(*procfacts.Process) inspect.Num) column {
 		return column{Doc: doc{
@@ -412,11 +415,11 @@ func Switches() []column {
 		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.",
+		switches("voluntary_ctxt_switches", "VOL CSW", "How often its main thread gave up the CPU to wait.",
 			func(p *procfacts.Process) inspect.Num {
 				return p.Voluntary
 			}),
-		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.",
+		switches("nonvoluntary_ctxt_switches", "INVOL CSW", "How often its main thread was preempted for another.",
 			func(p *procfacts.Process) inspect.Num {
 				return p.Forced
 			}),
@@ -474,7 +477,7 @@ func groups() []column {
 		}, Get: func(p row) value { return explain.I(get(p.P)) }}
 	}
 	return []column{
-		number("pgrp", "Its process group: what a shell signals as one job.", func(p *procfacts.Process) int32 { return p.PGRP }),
+		number("pgrp", "Its process group, such as a job of a shell.", func(p *procfacts.Process) int32 { return p.PGRP }),
 		number("session", "Its session: the process groups of one login or daemon.", func(p *procfacts.Process) int32 { return p.Session }),
 		{Doc: doc{
 			Key:     "tty",
@@ -524,8 +527,8 @@ func waits() []column {
 	}
 }
 
-// wchan returns where a process waits; "" where it does not or is not to be seen:
-// to whom that is not permitted, the kernel says 0.
+// wchan returns where a process waits; "" if it does not or that is not visible:
+// without permission the kernel shows 0.
 func wchan(p row) string {
 	if p.Missing(inspect.PIDWchan) != inspect.Present || p.P.Wchan == "0" {
 		return ""
@@ -534,7 +537,7 @@ func wchan(p row) string {
 }
 
 func transfers() []column {
-	field := func(key, gist string, get func(*procfacts.Process) inspect.Num) column {
+	ioBytes := func(key, gist string, get func(*procfacts.Process) inspect.Num) column {
 		return column{Doc: doc{
 			Key: key, Kernel: key, Unit: explain.Bytes, Counter: true,
 			Source:  inspect.PIDIO,
@@ -543,20 +546,20 @@ func transfers() []column {
 		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		field("read_bytes", "What it made disks read.", func(p *procfacts.Process) inspect.Num { return p.ReadBytes }),
-		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *procfacts.Process) inspect.Num {
+		ioBytes("read_bytes", "Bytes read from disks for it.", func(p *procfacts.Process) inspect.Num { return p.ReadBytes }),
+		ioBytes("write_bytes", "Bytes to be written to disks for it, now or at writeback.", func(p *procfacts.Process) inspect.Num {
 			return p.WriteBytes
 		}),
 		FDLimit(),
 	}
 }
 
-// FDLimit is how many files it may have open.
+// FDLimit is how many descriptors it may have open.
 func FDLimit() column {
 	return column{Doc: doc{
 		Key: "fd_limit", Unit: explain.Count,
 		Source:  inspect.PIDLimits,
-		Gist:    "How many files it may have open.",
+		Gist:    "Its soft limit of open descriptors (RLIMIT_NOFILE).",
 		Concept: "file-descriptor",
 	}, Get: func(p row) value {
 		if p.P.MaxFDs == inspect.Unset {

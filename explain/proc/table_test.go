@@ -74,7 +74,7 @@ func TestKernelLocks(t *testing.T) {
 		{'S', "openat", "path_openat", unknown, "", false},
 		{'D', "read", "folio_wait_bit_common", disk, "a page from a disk", false},
 		{'D', "vfork", "kernel_clone", child, "vfork", true},
-		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "time to pass", false},
+		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "a timeout", false},
 		{'S', "restart_syscall", "do_syscall_64", unknown, "", false},
 	} {
 		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what,
@@ -89,7 +89,7 @@ func TestSwitches(t *testing.T) {
 	for _, c := range []struct {
 		waits, off inspect.Num
 		says       string
-	}{{0, 0, "not run"}, {2, 1, "Too few"}, {1, 2, "Too few"}, {10, 500, "More often"}, {1000, 200, "Now and then"}, {1000, 3, "Seldom"}} {
+	}{{0, 0, "not run"}, {2, 1, "Too few"}, {1, 2, "Too few"}, {10, 500, "More often"}, {1000, 200, "Sometimes"}, {1000, 3, "Rarely"}} {
 		d := &procfacts.Detail{Row: on(procfacts.Process{Voluntary: c.waits, Forced: c.off})}
 		if s := readSwitches(d); !strings.HasPrefix(s, c.says) && !strings.Contains(s, c.says) {
 			t.Errorf("%d and %d: %q", c.waits, c.off, s)
