@@ -29,7 +29,7 @@ func TestScore(t *testing.T) {
 			t.Errorf("before 5.9, rss %d, adj %d: %d, want %d", c.rss, c.adj, got, c.score)
 		}
 	}
-	// Below 1 nobody was, but -1000: two of these were tied.
+	// Before 5.9 the minimum was 1, except for -1000: two of these were tied.
 	for _, c := range []struct{ rss, adj, want, since int64 }{
 		{100, -500, 1, 100 - 500*6171},
 		{90000, -1, 90000 - 6171, 90000 - 6171},
