@@ -69,11 +69,11 @@ func TestTotalOfACgroup(t *testing.T) {
 			rank: int64(1), explained: int64(1),
 		},
 		"v1, no limit of both": {m: made{major: 5, minor: 15, victim: 813, limits: v1(unbounded)}, cond: "swap"},
-		"v1, the score tells: no swap": {
+		"v1, from the score: no swap": {
 			m:     made{major: 4, minor: 15, victim: 812, score: 60490 * 1000 / 80000, limits: v1(unbounded)},
 			total: int64(80000), rank: int64(1), explained: int64(1),
 		},
-		"v1, the score tells: 4 GiB": {
+		"v1, from the score: 4 GiB": {
 			m:    made{major: 4, minor: 15, victim: 813, score: (12170 + 300*1128) * 1000 / 1128576, limits: v1(unbounded)},
 			rank: int64(1), explained: int64(1),
 		},
@@ -199,7 +199,7 @@ func TestConstraintBefore50(t *testing.T) {
 			t.Errorf("%s: missing %v", name, r["missing"])
 		}
 	}
-	// Up to 5.3 nodes counted with their holes, which no report tells.
+	// Up to 5.3 nodes counted with their holes, which no report has.
 	for _, c := range []struct {
 		minor int
 		total any
@@ -398,7 +398,7 @@ func TestPrivilege(t *testing.T) {
 	}
 }
 
-// The kernel's line may be lost: the format tells its age, and nothing is blamed
+// The kernel's line may be lost: the format shows its age, and nothing is blamed
 // on what only old kernels counted.
 func TestKernelByItsFormat(t *testing.T) {
 	r := only(t, made{major: 5, minor: 15, release: "-", victim: 813}.String())
@@ -455,7 +455,7 @@ func TestNothingIsMadeUp(t *testing.T) {
 	}
 }
 
-// atMost asserts that a part of a log tells nothing that the whole does not.
+// atMost asserts that a part of a log says nothing that the whole does not.
 func atMost(t *testing.T, log string, whole map[any]map[string]any, part string) {
 	t.Helper()
 	judged := strings.Fields("kill missing why advice explained explained_if role rank members " +
@@ -463,7 +463,7 @@ func atMost(t *testing.T, log string, whole map[any]map[string]any, part string)
 	for _, k := range kills(t, part) {
 		r := row(t, k)
 		all, ok := whole[r["victim_pid"]]
-		if !ok && whole[r["victim_pid"]] == nil && k.V.Named { // whom the points chose
+		if !ok && whole[r["victim_pid"]] == nil && k.V.Named { // the one with the most points
 			continue
 		}
 		if !ok {

@@ -99,7 +99,7 @@ func TestPointsInASmallCgroup(t *testing.T) {
 	}{
 		{memcg("1680", "100", "100", "a"), 8093 + 20, 16384, 1},
 		{memcg("1690", "600", "101", "b"), 1690 + 10 + 600*16, 16384, 1},
-		{memcg("1690", "600", "100", "a"), 8113, 16384, 2}, // not whom the table makes first
+		{memcg("1690", "600", "100", "a"), 8113, 16384, 2}, // not the first of the table
 	} {
 		k := kills(t, c.text)
 		if len(k) != 1 {
@@ -128,7 +128,7 @@ func TestWhatIsNotToldIsAbsent(t *testing.T) {
 	}
 }
 
-// Any page size: the victim's size in kB and in pages tells it, where that can be one.
+// Any page size: the victim's size in kB and in pages shows it, if the quotient is a page size.
 func TestPageSize(t *testing.T) {
 	r := only(t, strings.ReplaceAll(memcg("100", "0", "100", "a"), "total-vm:80000kB", "total-vm:1280000kB"))
 	if r["points"] != int64(8093+1) || r["points_total"] != int64(1024) { // 81920 bytes are one page of 64 KiB
@@ -171,7 +171,7 @@ func TestMasksWithoutNames(t *testing.T) {
 	}
 }
 
-// Kills that were made on real kernels, of whom a parent saw each victim end by
+// Kills on real kernels, where a parent saw each victim end by
 // SIGKILL; the table must make each of them the first, where there is one.
 func TestRealKills(t *testing.T) {
 	for _, kernel := range []string{"5.10", "6.12", "7.3"} {

@@ -13,7 +13,7 @@ import (
 
 func spent() []detailField {
 	children := declare(doc{
-		Key: "cutime", Label: "children's CPU time", Unit: explain.Seconds, Show: explain.Rare,
+		Key: "cutime", Label: "cutime + cstime", Unit: explain.Seconds, Show: explain.Rare,
 		Source:  inspect.PIDStat,
 		Gist:    "CPU time of its children that ended and that it has waited for.",
 		Concept: "cpu-time",

@@ -31,7 +31,7 @@ func delays() []detailField {
 	}
 	type of = *procfacts.Delays
 	return []detailField{
-		delay("cpu_delay", "waiting for a CPU", "Time it was runnable and waited for a CPU.", "cpu-time", 1, func(d of) procfacts.Delay {
+		delay("cpu_delay", "waiting for CPU", "Time it was runnable and waited for a CPU.", "cpu-time", 1, func(d of) procfacts.Delay {
 			return d.CPU
 		}),
 		delay("blkio_delay", "block devices", "Time it waited for block I/O that it had submitted itself.",

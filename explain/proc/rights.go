@@ -41,7 +41,7 @@ func rights() []detailField {
 		}),
 		ids("gid", "Gid", "group", "Real, effective, saved and file system group IDs.", func(d detail, id uint32) string { return d.Groups[id] }),
 		declare(doc{
-			Key: "groups", Kernel: "Groups", Label: "supplementary groups", Unit: explain.Plain, Show: explain.Rare,
+			Key: "groups", Kernel: "Groups", Unit: explain.Plain, Show: explain.Rare,
 			Source:  inspect.PIDStatus,
 			Gist:    "Its supplementary group IDs.",
 			Concept: "credentials",

@@ -104,7 +104,7 @@ func sampling() []sampleField {
 			return units.Percent(s.Ran, s.Took) + " of one CPU, measured by the kernel" + lost(s) + "."
 		}),
 		declare(doc{
-			Key: "waited", Label: "runnable (waited)", Unit: explain.Seconds,
+			Key: "waited", Label: "waited for CPU", Unit: explain.Seconds,
 			Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU},
 			Gist:    "How long its threads were runnable meanwhile, without a CPU.",
 			Concept: "cpu-time",

@@ -58,7 +58,7 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// What tells a kernel lock is who asks for it, and that in D alone.
+// A kernel lock is known from its caller, and only in D.
 func TestKernelLocks(t *testing.T) {
 	for _, c := range []struct {
 		state       byte
@@ -97,7 +97,7 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// Its share of disks is told apart for what is read and what is written.
+// The share of disks has different words for reads and writes.
 func TestCachedSaysWhichWay(t *testing.T) {
 	d := &procfacts.Detail{
 		Row: on(procfacts.Process{}),
