@@ -6,13 +6,13 @@ import (
 	"kwhy/explain/mem"
 )
 
-const memLong = `Without a PID: where the host's RAM is, what is left to give and how the kernel
-computes it, the memory cgroup that bounds programs here, who holds most, page
+const memLong = `Without a PID: how the host's RAM is used, what is available and how the kernel
+computes that, the memory cgroup that limits programs here, processes by RSS, page
 cache and writeback, overcommit, swap, reclaim and pressure, zones, huge pages,
 and the slab caches (as root).
 
-With a PID: what one process has in RAM, its fair share of what it shares, its
-address space by kind and in address order, and what its end would free.`
+With a PID: the resident memory of one process, its proportional share (PSS), its
+address space by kind and in address order, and what is freed when it ends.`
 
 type memOptions struct {
 	limit int
@@ -27,7 +27,7 @@ func (a *App) memCommand() *cobra.Command {
 		Long:  memLong,
 		Example: `  kwhy mem                        this host
   kwhy mem 1234                   one process
-  kwhy mem --pss --limit 20       who holds it, shared pages divided
+  kwhy mem --pss --limit 20       20 processes, with PSS, USS and SwapPss
   kwhy mem -o json | jq .values.mem_available.value`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {

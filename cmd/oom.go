@@ -7,11 +7,11 @@ import (
 )
 
 const oomLong = `Without a PID: the processes in the order in which the kernel would kill them,
-each score recomputed from its parts; how far off that is; the memory cgroups
-with a limit, which kill among their own; and the host's policy.
+each score recomputed from its parts; the memory that is left; the memory cgroups
+with a limit, each with its own victim; and the host's OOM policy.
 
-With a PID: the terms of that process's badness, its rank, and with --adj what
-another oom_score_adj would make of it. Nothing is written.`
+With a PID: the parts of that process's badness, its rank, and with --adj what
+another oom_score_adj would change. Nothing is written.`
 
 type oomOptions struct {
 	limit  int
@@ -25,11 +25,11 @@ func (a *App) oomCommand() *cobra.Command {
 	var o oomOptions
 	c := &cobra.Command{
 		Use:   "oom [PID]",
-		Short: "The OOM killer: who dies next and why, and who died",
+		Short: "The OOM killer: the next victim and why, and past kills",
 		Long:  oomLong,
-		Example: `  kwhy oom                        who dies next on this host
-  kwhy oom 1234 --adj -500        one process, and what if
-  kwhy oom --cgroup /app/web      who dies when that cgroup's limit is hit
+		Example: `  kwhy oom                        the next victim on this host
+  kwhy oom 1234 --adj -500        one process, and with another oom_score_adj
+  kwhy oom --cgroup /app/web      the next victim at that cgroup's limit
   kwhy oom --user www-data --limit 0
   kwhy oom log                    the kills in the kernel's log`,
 		Args: atMostOne,
@@ -58,10 +58,10 @@ func (a *App) oomCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
 	o.filter.flags(f)
 	f.StringVar(&o.cgroup, "cgroup", "", "rank within the memory cgroup of this `PATH`, by its own limit")
-	f.Int32Var(&o.adj, "adj", 0, "with a PID: what `N` as its oom_score_adj would make of it, -1000 to 1000")
+	f.Int32Var(&o.adj, "adj", 0, "with a PID: what an oom_score_adj of `N` would change, -1000 to 1000")
 	c.AddCommand(a.oomLogCommand())
 	return c
 }

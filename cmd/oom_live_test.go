@@ -200,13 +200,13 @@ func TestLiveAdjAtItsEnds(t *testing.T) {
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
 	pid := strconv.Itoa(child.Process.Pid)
 	d := liveJSON(t, "oom", pid, "--adj", "-1000")
-	if v := d.Values["if_victim_pid"]; v.Value == nil || v.Value == float64(child.Process.Pid) || !strings.Contains(v.Reading, "would die first") || d.Values["if_rank"].Value != nil {
+	if v := d.Values["if_victim_pid"]; v.Value == nil || v.Value == float64(child.Process.Pid) || !strings.Contains(v.Reading, "would be killed first") || d.Values["if_rank"].Value != nil {
 		t.Errorf("the victim then: %+v", v)
 	}
 	if err := os.WriteFile("/proc/"+pid+"/oom_score_adj", []byte("1000"), 0o644); err != nil {
 		t.Skip(err)
 	}
-	if v := liveJSON(t, "oom", pid).Values["rank"]; v.Value != float64(1) || !strings.Contains(v.Reading, "even without any memory this one stays ahead") {
+	if v := liveJSON(t, "oom", pid).Values["rank"]; v.Value != float64(1) || !strings.Contains(v.Reading, "this one stays first even without any memory") {
 		t.Errorf("%+v", v)
 	}
 	for _, pid := range []string{"1", "2"} {

@@ -17,17 +17,17 @@ import (
 	memfacts "kwhy/inspect/mem"
 )
 
-const oomLogLong = `Finds every OOM kill in a kernel log and says who asked for memory, what ran out,
-who was killed, whether the table of candidates explains it, whether the victim
-was to blame, and what to do.
+const oomLogLong = `Finds every OOM kill in a kernel log and says which task needed memory, what ran out,
+which process was killed, whether the table of candidates explains it, whether the
+victim caused the OOM, and what to do.
 
-FILE is what dmesg, journalctl -k or a syslog daemon wrote, of any kernel since
-2.6.32; - is standard input. Without FILE it is the kernel's own ring buffer.
-Journals may be in their short, json, export and verbose forms; what gzip or
-bzip2 has packed is unpacked.
+FILE is the output of dmesg, journalctl -k or a syslog daemon, of any kernel since
+2.6.32; - is standard input. Without FILE it is the kernel's ring buffer.
+Journals may be in the short, json, export and verbose formats; files may be
+compressed with gzip or bzip2.
 
-Of several kills text lists all and tells the last three in full: --limit N the
-last N, --limit 0 each.`
+If there are several kills, text lists all and explains the last three in full:
+with --limit N the last N, with --limit 0 all.`
 
 func (a *App) oomLogCommand() *cobra.Command {
 	limit := autoLimit

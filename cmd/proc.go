@@ -14,15 +14,15 @@ import (
 	"kwhy/explain/proc"
 )
 
-const procLong = `The processes as ps has them, and for each what it does or waits for now; above
-them how many there are by state, what the kernel's bounds are, and whose zombies
-nobody asks for.
+const procLong = `The processes as in ps, and for each what it does or waits for now; above
+them how many there are by state, the kernel's limits, and zombies by
+parent.
 
 CPU is the share of one CPU over a process's life, or over --interval.
 
-With a PID, or a name that just one process has: who it is, what it does now, what
-it may do, its signals, namespaces, time, files and limits. With --sample: where
-its threads spend their time, by looking at them some hundred times a second,
+With a PID, or a name that only one process has: its identity, state, credentials,
+signals, namespaces, CPU time, files and limits. With --sample: where
+its threads spend their time, by sampling them some hundred times per second,
 without tracing them; Ctrl-C ends that early.`
 
 type procOptions struct {
@@ -40,13 +40,13 @@ func (a *App) procCommand() *cobra.Command {
 	var o procOptions
 	c := &cobra.Command{
 		Use:   "proc [PID|NAME]",
-		Short: "Processes: the table, and why each is where it is",
+		Short: "Processes: the table, and what each does or waits for",
 		Long:  procLong,
 		Example: `  kwhy proc
   kwhy proc 1234                             one process, as the kernel sees it
-  kwhy proc nginx                            the same by name, where there is just one
-  kwhy proc --interval 1s                    who uses the CPU now
-  kwhy proc --state D,Z --limit 0            who is stuck, and who has ended
+  kwhy proc nginx                            the same by name, if only one has it
+  kwhy proc --interval 1s                    processes by current CPU use
+  kwhy proc --state D,Z --limit 0            uninterruptible processes and zombies
   kwhy proc --columns pid,comm,syscall,why   --columns help lists them all
   kwhy proc --user www-data --sort rss
   kwhy proc --tree
@@ -91,11 +91,11 @@ func (a *App) procCommand() *cobra.Command {
 func (o *procOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
-	f.BoolVar(&o.tree, "tree", false, "each process below its parent, all of them unless --limit says otherwise")
-	f.BoolVar(&o.threads, "threads", false, "a row for each thread")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
+	f.BoolVar(&o.tree, "tree", false, "each process below its parent, all unless --limit is given")
+	f.BoolVar(&o.threads, "threads", false, "one row for each thread")
 	f.Int32Var(&o.thread, "thread", 0, "explain one thread, by its number: `TID`")
-	f.DurationVar(&o.sample, "sample", 0, "look for `D` at what the process's threads do")
+	f.DurationVar(&o.sample, "sample", 0, "sample for `D` what the process's threads do")
 	o.filter.flags(f)
 	f.StringVar(&o.filter.state, "state", "", "only processes in these `STATES`: letters such as D,Z")
 	f.StringVar(&o.filter.cgroup, "cgroup", "", "only processes of the cgroup of this `PATH` and those below it")

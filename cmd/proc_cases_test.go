@@ -149,7 +149,7 @@ func TestLiveUninterruptible(t *testing.T) {
 		}
 		found = true
 		why := fmt.Sprint(r["why"])
-		if strings.Contains(why, "no signal reaches") || !strings.Contains(why, "SIGKILL") || r["syscall"] != nil && (!strings.Contains(why, "vfork") || !strings.Contains(why, "only a deadly signal ends that")) {
+		if strings.Contains(why, "no signal reaches") || !strings.Contains(why, "SIGKILL") || r["syscall"] != nil && (!strings.Contains(why, "vfork") || !strings.Contains(why, "only a fatal signal such as SIGKILL ends that")) {
 			t.Errorf("%v", r)
 		}
 	}

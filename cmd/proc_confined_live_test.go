@@ -45,7 +45,7 @@ func TestLiveCapabilitiesOfANamespace(t *testing.T) {
 	if got := items(d.Values["cap_eff"].Value); len(got) < 35 {
 		t.Fatalf("it has %v", got)
 	}
-	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "over its own user namespace only") || strings.Contains(s, "nothing that needs a right is closed") {
+	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "in its own user namespace only") || strings.Contains(s, "everything that needs a capability") {
 		t.Errorf("%q", s)
 	}
 	if s := d.Values["uid"].Reading; strings.HasPrefix(s, "N") {
@@ -163,7 +163,7 @@ func TestLiveApart(t *testing.T) {
 	}
 	plain := child(t, nil, "sleep", "600")
 	settle(t, plain.Process.Pid, "comm", "sleep")
-	if v := ofProcess(t, plain).Values["container"]; v.Value != float64(0) || strings.Contains(v.Reading, "Apart in") {
+	if v := ofProcess(t, plain).Values["container"]; v.Value != float64(0) || strings.Contains(v.Reading, "Different from PID 1 in") {
 		t.Errorf("a child in no namespace of its own: %v, %q", v.Value, v.Reading)
 	}
 }

@@ -41,10 +41,10 @@ func TestLiveHidepid(t *testing.T) {
 	}
 	d = hidden(t, "2", "proc", strconv.Itoa(own.Process.Pid))
 	saysHidden(t, d)
-	if v := d.Values["ppid"]; v.Value != float64(os.Getpid()) || strings.Contains(v.Reading, "Outside") || !strings.Contains(v.Reading, "Not to be seen") {
+	if v := d.Values["ppid"]; v.Value != float64(os.Getpid()) || strings.Contains(v.Reading, "Outside") || !strings.Contains(v.Reading, "Not visible") {
 		t.Errorf("parent %v: %q", v.Value, v.Reading)
 	}
-	if s := d.Values["origin"].Reading; strings.Contains(s, "outside of this PID namespace") {
+	if s := d.Values["origin"].Reading; strings.Contains(s, "outside this PID namespace") {
 		t.Errorf("%q", s)
 	}
 	// Without it there is no such gap.

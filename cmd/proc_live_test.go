@@ -67,7 +67,7 @@ func TestLiveWhy(t *testing.T) {
 		says  []string
 	}{
 		{reads, "S", []string{"sleeping in read", "data in a pipe"}},
-		{naps, "S", []string{"nanosleep", "time to pass"}},
+		{naps, "S", []string{"nanosleep", "a timeout"}},
 		{stops, "T", []string{stop}},
 		{dead, "Z", []string{"ended", fmt.Sprintf("(%d)", os.Getpid())}},
 	} {
@@ -169,7 +169,7 @@ func TestLiveFullRow(t *testing.T) {
 	}
 	d := liveJSON(t, "proc", "--limit", "0")
 	for _, r := range d.Tables["processes"].Rows {
-		if r["pid"] == float64(c.Process.Pid) && (r["level"] != "critical" || !strings.Contains(fmt.Sprint(r["why"]), "of the files that it may open")) {
+		if r["pid"] == float64(c.Process.Pid) && (r["level"] != "critical" || !strings.Contains(fmt.Sprint(r["why"]), "of the descriptors that it may have open")) {
 			t.Errorf("%v", r)
 		}
 	}
@@ -325,7 +325,7 @@ func TestLiveProcessCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = liveJSON(t, "proc", pid)
-	if v := d.Values["exe"]; v.Value != gone+" (deleted)" || !strings.Contains(v.Reading, "gone from its directory") {
+	if v := d.Values["exe"]; v.Value != gone+" (deleted)" || !strings.Contains(v.Reading, "was deleted or replaced") {
 		t.Errorf("%v, %q", v.Value, v.Reading)
 	}
 	// By its name, which is its alone.

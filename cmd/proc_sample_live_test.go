@@ -94,10 +94,10 @@ func TestLiveCallArguments(t *testing.T) {
 	for i, want := range []struct{ call, begins, ends, why string }{
 		{"read", "read(" + to(n[6]) + ", 0x", ", 4321)", "data in a pipe"},
 		{"accept4", "accept4(" + to(n[7]) + ", NULL, NULL, 0x0)", "", "a connection"},
-		{"epoll_pwait", "epoll_pwait(" + to(n[8]) + ", 0x", ", 7, 7654321 ms, NULL, 0)", "something to happen"},
+		{"epoll_pwait", "epoll_pwait(" + to(n[8]) + ", 0x", ", 7, 7654321 ms, NULL, 0)", "an event"},
 		{"flock", "flock(" + to(n[9]) + ", LOCK_EX)", "", "a lock on a file"},
 		{"futex", "futex(0x", ", FUTEX_WAIT|FUTEX_PRIVATE_FLAG, 0, NULL)", "another thread"},
-		{"ppoll", "ppoll(0x", ", 1, NULL, NULL, 0)", "something to happen"},
+		{"ppoll", "ppoll(0x", ", 1, NULL, NULL, 0)", "an event"},
 	} {
 		settle(t, c.Process.Pid, "task/"+n[i]+"/status", "State:\tS")
 		d := liveJSON(t, "proc", "--thread", n[i])

@@ -165,7 +165,7 @@ func TestLiveMainThreadEnded(t *testing.T) {
 		t.Errorf("%v zombies, and %v with one more: the other is none", zombies, now)
 	}
 	r := processRows(t, "pid,state,why,fds,vm_rss")[c.Process.Pid]
-	if why := fmt.Sprint(r["why"]); r["state"] != "Z" || !strings.Contains(why, "main thread has ended") || strings.Contains(why, "has to ask") {
+	if why := fmt.Sprint(r["why"]); r["state"] != "Z" || !strings.Contains(why, "main thread has ended") || strings.Contains(why, "has to wait") {
 		t.Errorf("%v", r)
 	}
 	if r["fds"] != float64(open) || r["vm_rss"] == nil || r["vm_rss"].(float64) < 1<<20 {
@@ -195,7 +195,7 @@ func TestLiveZombie(t *testing.T) {
 	rows := processRows(t, "pid,why,fds")
 	for c, want := range map[*exec.Cmd]string{c: "ended with status 3; ", killed: "ended by SIGTERM; "} {
 		r := rows[c.Process.Pid]
-		if why := fmt.Sprint(r["why"]); !strings.HasPrefix(why, want) || !strings.Contains(why, fmt.Sprintf("(%d) has to ask how", os.Getpid())) || r["fds"] != nil {
+		if why := fmt.Sprint(r["why"]); !strings.HasPrefix(why, want) || !strings.Contains(why, fmt.Sprintf("(%d) has to wait for it", os.Getpid())) || r["fds"] != nil {
 			t.Errorf("%v, want %q", r, want)
 		}
 	}

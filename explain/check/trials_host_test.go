@@ -49,23 +49,23 @@ func underOOM(n uint64) edit {
 func oomTrials() []trial {
 	return []trial{{
 		rule: "oom.panics", host: killer, fires: []rung{
-			notice("the machine panics when it runs out of memory", file("proc/sys/vm/panic_on_oom", "1\n")),
-			notice("the machine panics", file("proc/sys/vm/panic_on_oom", "2\n")),
+			notice("the kernel panics when the host runs out of memory", file("proc/sys/vm/panic_on_oom", "1\n")),
+			notice("the kernel panics", file("proc/sys/vm/panic_on_oom", "2\n")),
 		}, well: edits{file("proc/sys/vm/panic_on_oom", "0\n")},
 	}, {
 		rule: "oom.killed_lately", host: killer, fires: []rung{
-			warning("hog (77) was killed for want of memory 5m0s ago, at the limit of cgroup /batch", killed(5*time.Minute)),
-			notice("hog (77) was killed for want of memory 23h0m0s ago", killed(23*time.Hour)),
+			warning("the OOM killer killed hog (77) 5m0s ago, at the limit of cgroup /batch", killed(5*time.Minute)),
+			notice("the OOM killer killed hog (77) 23h0m0s ago", killed(23*time.Hour)),
 		}, well: edits{killed(24 * time.Hour)},
 	}, {
 		rule: "oom.cgroup_near_limit", host: killer, fires: []rung{
-			notice("cgroup /batch has 84 % of its limit in use that cannot be dropped: next there dies", group(batch, 85)),
-			warning("cgroup /batch has 94 %", group(batch, 95)),
-			critical("cgroup /batch has 98 %", group(batch, 99)),
+			notice("cgroup /batch uses 84 % of its limit for memory that cannot be reclaimed: ", group(batch, 85)),
+			warning("cgroup /batch uses 94 %", group(batch, 95)),
+			critical("cgroup /batch uses 98 %", group(batch, 99)),
 		}, well: edits{group(batch, 80)},
 	}, {
 		rule: "oom.cgroup_stuck", host: killer,
-		fires: []rung{critical("tasks of cgroup /batch wait for memory, and nothing is killed", underOOM(1))},
+		fires: []rung{critical("tasks of cgroup /batch wait for memory, and none is killed", underOOM(1))},
 		well:  edits{underOOM(0)},
 	}}
 }
@@ -112,7 +112,7 @@ func inD(pid string, now int, where string) edit {
 func procTrials() []trial {
 	return []trial{{
 		rule: "proc.pids_near_limit", host: files, fires: []rung{
-			notice("75 % of kernel.pid_max is in use: beyond it fork fails", threads(300), sysctl("kernel/pid_max", 400)),
+			notice("75 % of kernel.pid_max is in use: at the limit fork fails", threads(300), sysctl("kernel/pid_max", 400)),
 			warning("80 % of kernel.pid_max", threads(320), sysctl("kernel/pid_max", 400)),
 			critical("95 % of kernel.pid_max", threads(380), sysctl("kernel/pid_max", 400)),
 		}, well: edits{threads(239), sysctl("kernel/pid_max", 400)},
@@ -123,7 +123,7 @@ func procTrials() []trial {
 		}, well: edits{threads(239), sysctl("kernel/threads-max", 400)},
 	}, {
 		rule: "proc.zombies", host: files, fires: []rung{
-			notice("20 processes have ended, and nobody asks how: 20 of app (22650)", dead(20)),
+			notice("20 processes have ended without being waited for: 20 of app (22650)", dead(20)),
 			warning("1,000 processes have ended", dead(1000)),
 		}, well: edits{dead(19)},
 	}, {

@@ -89,12 +89,12 @@ func memTrials() []trial {
 		}, well: edits{total(), line(meminfo, "SUnreclaim:", "149000 kB")},
 	}, {
 		rule: "mem.dirty_throttled", host: idle, fires: []rung{
-			notice("62.5 MiB waits to be written, 80 % of what makes the kernel slow writers down", throttle(60000, 4000)),
-			warning("78.1 MiB waits to be written, 100 %", throttle(20000, 60000)),
+			notice("62.5 MiB is dirty or under writeback, 80 % of the level at which the kernel throttles writers", throttle(60000, 4000)),
+			warning("78.1 MiB is dirty or under writeback, 100 %", throttle(20000, 60000)),
 		}, well: edits{throttle(60000, 3000)},
 	}, {
 		rule: "mem.commit_near_limit", host: idle, fires: []rung{
-			notice("90 % of CommitLimit is promised, and mode 2 refuses", commit("2", 900000)),
+			notice("90 % of CommitLimit is committed, and mode 2 refuses", commit("2", 900000)),
 			warning("95 % of CommitLimit", commit("2", 950000)),
 			critical("98 % of CommitLimit", commit("2", 980000)),
 		}, well: edits{commit("2", 800000)},
@@ -110,24 +110,24 @@ func memTrials() []trial {
 		}, well: edits{swap(300000)},
 	}, {
 		rule: "mem.pressure_some", host: idle, fires: []rung{
-			notice("tasks lose 7.5 % of the time to waiting for memory", file(pressure, psi(7.5, 0, 0))),
-			warning("tasks lose 25 %", file(pressure, psi(25, 0, 0))),
-			critical("tasks lose 50 %", file(pressure, psi(50, 0, 0))),
+			notice("tasks are stalled on memory 7.5 % of the time", file(pressure, psi(7.5, 0, 0))),
+			warning("tasks are stalled on memory 25 %", file(pressure, psi(25, 0, 0))),
+			critical("tasks are stalled on memory 50 %", file(pressure, psi(50, 0, 0))),
 		}, well: edits{file(pressure, psi(4.99, 0, 0))},
 	}, {
 		rule: "mem.pressure_full", host: idle, fires: []rung{
-			notice("in 2.5 % of the time nobody gets work done", file(pressure, psi(2.5, 2.5, 0))),
-			warning("in 12 % of the time", file(pressure, psi(12, 12, 0))),
-			critical("in 30 % of the time", file(pressure, psi(30, 30, 0))),
+			notice("all non-idle tasks are stalled on memory 2.5 % of the time", file(pressure, psi(2.5, 2.5, 0))),
+			warning("stalled on memory 12 % of the time", file(pressure, psi(12, 12, 0))),
+			critical("stalled on memory 30 % of the time", file(pressure, psi(30, 30, 0))),
 		}, well: edits{file(pressure, psi(4, 1.99, 0))},
 	}, {
 		rule: "mem.hugetlb_idle", host: idle, fires: []rung{
-			notice("20 % of RAM is set aside in huge pages that nothing uses: 200 MiB", huge(150, 50)), // 100 of 2048 kB
-			warning("31 % of RAM is set aside", huge(150, 0)),
+			notice("20 % of RAM is in huge pages that nothing uses: 200 MiB", huge(150, 50)), // 100 of 2048 kB
+			warning("31 % of RAM is in huge pages", huge(150, 0)),
 		}, well: edits{huge(150, 126)},
 	}, {
 		rule: "mem.hardware_corrupted", host: idle,
-		fires: []rung{notice("4.0 KiB of RAM is broken and out of use", line(meminfo, "HardwareCorrupted:", "4 kB"))},
+		fires: []rung{notice("4.0 KiB of RAM is faulty and out of use", line(meminfo, "HardwareCorrupted:", "4 kB"))},
 		well:  edits{line(meminfo, "HardwareCorrupted:", "0 kB")},
 	}, {
 		rule: "mem.zone_below_low", host: idle,
@@ -161,30 +161,30 @@ const halves = "Node 0, zone DMA 0 0 0 0 0 0 0 0 0 0 3\nNode 0, zone DMA32 16 0 
 func strainTrials() []trial {
 	return []trial{{
 		rule: "mem.direct_reclaim", host: idle, fires: []rung{
-			notice("30 times a second a task has to free memory", grows(vmstat, "allocstall_normal", 100, 130)),
+			notice("30 times a second a task has to reclaim memory", grows(vmstat, "allocstall_normal", 100, 130)),
 			warning("60 times a second", grows(vmstat, "allocstall_normal", 100, 130), grows(vmstat, "allocstall_movable", 7, 37)),
 		}, well: edits{grows(vmstat, "allocstall_normal", 9000, 9000)},
 	}, {
 		rule: "mem.swapping_in", host: idle, fires: []rung{
-			notice("100 pages a second come back from swap", grows(vmstat, "pswpin", 5000, 5100)),
-			warning("1,000 pages a second", grows(vmstat, "pswpin", 5000, 6000)),
+			notice("100 pages per second are read from swap", grows(vmstat, "pswpin", 5000, 5100)),
+			warning("1,000 pages per second", grows(vmstat, "pswpin", 5000, 6000)),
 		}, well: edits{grows(vmstat, "pswpin", 5000, 5049)},
 	}, {
 		rule: "mem.oom_kills", host: killer, fires: []rung{
-			notice("3 processes were killed for want of memory since boot", grows(vmstat, "oom_kill", 3, 3)),
+			notice("3 processes were killed by the OOM killer since boot", grows(vmstat, "oom_kill", 3, 3)),
 		}, well: edits{grows(vmstat, "oom_kill", 0, 0)},
 	}, {
 		rule: "mem.oom_kills_now", host: idle, fires: []rung{
-			critical("1 process was killed for want of memory in 1 s", grows(vmstat, "oom_kill", 3, 4)),
+			critical("1 process was killed by the OOM killer in 1 s", grows(vmstat, "oom_kill", 3, 4)),
 		}, well: edits{grows(vmstat, "oom_kill", 3, 3)},
 	}, {
 		rule: "mem.thrashing", host: idle, fires: []rung{
-			notice("in 1 s tasks lost 10 % of the time to memory, and 2.0 MiB came back", thrash(10, 512)),
-			warning("tasks lost 20 % of the time", thrash(20, 512)),
-			critical("tasks lost 50 % of the time", thrash(50, 512)),
+			notice("in 1 s tasks were stalled on memory for 10 % of the time, and 2.0 MiB was read back", thrash(10, 512)),
+			warning("stalled on memory for 20 % of the time", thrash(20, 512)),
+			critical("stalled on memory for 50 % of the time", thrash(50, 512)),
 		}, well: edits{thrash(50, 255)}, // less than 1 MiB a second came back
 	}, {
-		rule: "mem.thrashing", host: idle, fires: []rung{notice("tasks lost 5.0 % of the time", thrash(5, 256))},
+		rule: "mem.thrashing", host: idle, fires: []rung{notice("stalled on memory for 5.0 % of the time", thrash(5, 256))},
 		well: edits{thrash(4, 5000)},
 	}, {
 		rule: "mem.compaction_stalls", host: idle, fires: []rung{
@@ -193,19 +193,19 @@ func strainTrials() []trial {
 		}, well: edits{grows(vmstat, "compact_stall", 1000, 1009)},
 	}, {
 		rule: "mem.fragmented", host: idle, fires: []rung{
-			notice("20 times a second no large block could be made by compaction: of what is free in zone DMA32 of node 0, 50 % lies in blocks of more than 8 pages",
+			notice("20 times a second no large block could be made by compaction: of the free memory in zone DMA32 of node 0, 50 % is in blocks of more than 8 pages",
 				grows(vmstat, "compact_fail", 1000, 1020), file("proc/buddyinfo", halves)),
 			warning("200 times a second", grows(vmstat, "compact_fail", 1000, 1200), file("proc/buddyinfo", halves)),
 		}, well: edits{grows(vmstat, "compact_fail", 1000, 1009)},
 	}, {
 		// 700,000 kB are available.
 		rule: "mem.slab_growing", host: idle, over: 10 * time.Second, fires: []rung{
-			notice("grew by 977 KiB a second to 68.1 MiB: at this rate it takes all that is available in 11m56s", slab(60000, 69770)),
-			warning("grew by 2.0 MiB a second to 78.1 MiB: at this rate it takes all that is available in 5m50s", slab(60000, 80000)),
+			notice("grew by 977 KiB per second to 68.1 MiB: at this rate it uses up MemAvailable in 11m56s", slab(60000, 69770)),
+			warning("grew by 2.0 MiB per second to 78.1 MiB: at this rate it uses up MemAvailable in 5m50s", slab(60000, 80000)),
 			critical("in 35 s", slab(60000, 260000)),
 		}, well: edits{slab(60000, 61000)}, idle: "it grew by less than 0.5 % of RAM",
 	}, {
-		rule: "mem.slab_growing", host: idle, over: 10 * time.Minute, fires: []rung{notice("grew by 200 KiB a second", slab(60000, 180000))},
+		rule: "mem.slab_growing", host: idle, over: 10 * time.Minute, fires: []rung{notice("grew by 200 KiB per second", slab(60000, 180000))},
 		well: edits{slab(60000, 70000)}, // 17 kB a second
 	}, {
 		// Of a little slab, or a little growth, nothing is said.

@@ -118,7 +118,7 @@ func TestCorners(t *testing.T) {
 		"before 4.5 low took the reserve's place": {kernel.AvailableBefore45(1000, 0, 0, 100), 900},
 		"overcommit_kbytes wins over the ratio":   {kernel.CommitLimit(1000, 0, 50, 77, 10), 87},
 		"hugetlb is not promised":                 {kernel.CommitLimit(1000, 400, 50, 0, 0), 300},
-		"a ratio of nought leaves swap":           {kernel.CommitLimit(1000, 0, 0, 0, 10), 10},
+		"a ratio of zero leaves swap":             {kernel.CommitLimit(1000, 0, 0, 0, 10), 10},
 		"a ratio above 100 promises more":         {kernel.CommitLimit(1000, 0, 150, 0, 10), 1510},
 		"pages are promised whole":                {kernel.CommitLimit(199, 0, 1, 0, 0), 1},
 		"one page is always dirtyable":            {kernel.Dirtyable(0, 0, 0), 1},
@@ -146,7 +146,7 @@ func TestDirtyThresholds(t *testing.T) {
 		{"bytes win over the ratio, each by itself", 20, 0, 90, 4096, 199, 1},
 		{"a background of more bytes than the ratio", 10, 0, 10, 1 << 30, 99, 49},
 		{"whole pages stay what they are", 20, 40960, 10, 8192, 10, 2},
-		{"a ratio of nought is nought", 0, 0, 0, 0, 0, 0},
+		{"a ratio of zero is zero", 0, 0, 0, 0, 0, 0},
 		{"the ratio is a share of a page first", 33, 0, 10, 0, 329, 99},
 	} {
 		hard, soft := kernel.DirtyThresholds(1000, page, c.ratio, c.bytes, c.bgRatio, c.bgBytes)

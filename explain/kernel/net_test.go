@@ -6,8 +6,8 @@ import (
 	"kwhy/explain/kernel"
 )
 
-// Numbers of real kernels: 6.18.44 with 23.5 GiB and 2 CPUs, and an older one of
-// which somebody showed his tcp_mem.
+// Numbers of real kernels: 6.18.44 with 23.5 GiB and 2 CPUs, and an older one
+// whose tcp_mem was published.
 func TestNetDefaults(t *testing.T) {
 	for _, m := range [][3]int64{{287898, 383867, 575796}, {575799, 767734, 1151598}, {57396, 76529, 114792}} {
 		if low, high := kernel.TCPMemLow(m[1]), kernel.TCPMemHigh(m[1]); low != m[0] || high != m[2] {

@@ -1,10 +1,10 @@
 package kernel
 
 // Badness is oom_badness of 2.6.36 and later for a process that may be killed:
-// what it would free, in pages, and its oom_score_adj, each step of which counts
+// what it would free, in pages, plus its oom_score_adj, each step of which counts
 // as a thousandth of all that the domain may use (mm/oom_kill.c). Before 4.15
-// tables has its levels added up; before 4.17 a privileged task (CAP_SYS_ADMIN)
-// had 3 % off, which no file tells.
+// tables is the sum of its levels; before 4.17 a privileged task (CAP_SYS_ADMIN)
+// got 3 % subtracted, which no file shows.
 func Badness(rss, swap, tables, adj, total int64) int64 {
 	return rss + swap + tables + AdjPages(adj, total)
 }
@@ -15,12 +15,12 @@ func BadnessBefore59(rss, swap, tables, adj, total int64) int64 {
 	return max(Badness(rss, swap, tables, adj, total), 1)
 }
 
-// AdjPages is what an oom_score_adj counts for: the division comes first.
+// AdjPages is how many pages an oom_score_adj counts for; the division comes first.
 func AdjPages(adj, total int64) int64 { return adj * (total / 1000) }
 
-// Score is /proc/PID/oom_score since 5.9, and in older kernels of vendors that
-// took it over: 0 to 1333 (fs/proc/base.c, proc_oom_score). Divisions are C's
-// and Go's, towards zero. total is the host's, whatever group would be hit.
+// Score is /proc/PID/oom_score since 5.9, and in older vendor kernels that
+// backported it: 0 to 1333 (fs/proc/base.c, proc_oom_score). Divisions are C's
+// and Go's, towards zero. total is the host's, whichever cgroup is at its limit.
 func Score(badness, total int64) int64 {
 	if total <= 0 {
 		return 0
@@ -38,8 +38,8 @@ func ScoreBefore59(badness, total int64) int64 {
 }
 
 // MemcgTotal is mem_cgroup_get_max: what the processes of a group that hit its
-// limit can use at most, against which their adjustments count (mm/memcontrol.c).
-// Swap counts as far as there is any, and not at all where swappiness is 0. For
+// limit can use at most, to which their adjustments are relative (mm/memcontrol.c).
+// Swap counts as far as there is any, and not at all if swappiness is 0. For
 // version 2 swapMax is memory.swap.max; for version 1 it is how much
 // memory.memsw.limit_in_bytes is above the limit.
 func MemcgTotal(limit, swapMax, totalSwap, swappiness int64) int64 {

@@ -17,14 +17,27 @@ func TestScore(t *testing.T) {
 			t.Errorf("rss %d, adj %d: %d, want %d", c.rss, c.adj, got, c.score)
 		}
 	}
-	for _, c := range []struct{ rss, adj, score int64 }{{0, 0, 0}, {6171, 0, 0}, {6172, 0, 1}, {0, 1000, 999}, {3085511, 0, 500}, {100, -500, 0}} {
+	for _, c := range []struct{ rss, adj, score int64 }{
+		{0, 0, 0},
+		{6171, 0, 0},
+		{6172, 0, 1},
+		{0, 1000, 999},
+		{3085511, 0, 500},
+		{100, -500, 0},
+	} {
 		if got := kernel.ScoreBefore59(kernel.Badness(c.rss, 0, 0, c.adj, total), total); got != c.score {
 			t.Errorf("before 5.9, rss %d, adj %d: %d, want %d", c.rss, c.adj, got, c.score)
 		}
 	}
-	// Below 1 nobody was, but -1000: two of these were tied.
-	for _, c := range []struct{ rss, adj, want, since int64 }{{100, -500, 1, 100 - 500*6171}, {90000, -1, 90000 - 6171, 90000 - 6171}, {6171, -1, 1, 0}, {0, 0, 1, 0}} {
-		if was, is := kernel.BadnessBefore59(c.rss, 0, 0, c.adj, total), kernel.Badness(c.rss, 0, 0, c.adj, total); was != c.want || is != c.since {
+	// Before 5.9 the minimum was 1, except for -1000: two of these were tied.
+	for _, c := range []struct{ rss, adj, want, since int64 }{
+		{100, -500, 1, 100 - 500*6171},
+		{90000, -1, 90000 - 6171, 90000 - 6171},
+		{6171, -1, 1, 0},
+		{0, 0, 1, 0},
+	} {
+		if was, is := kernel.BadnessBefore59(c.rss, 0, 0, c.adj, total), kernel.Badness(c.rss, 0, 0, c.adj,
+			total); was != c.want || is != c.since {
 			t.Errorf("rss %d, adj %d: %d before 5.9 and %d since, want %d and %d", c.rss, c.adj, was, is, c.want, c.since)
 		}
 	}
@@ -35,7 +48,8 @@ func TestScore(t *testing.T) {
 
 func TestMemcgTotal(t *testing.T) {
 	for _, c := range []struct{ limit, swapMax, totalSwap, swappiness, want int64 }{
-		{16384, 0, 0, 60, 16384}, {16384, 1 << 50, 1000, 60, 17384}, {16384, 500, 1000, 60, 16884}, {16384, 500, 1000, 0, 16384}, {0, 0, 0, 60, 1},
+		{16384, 0, 0, 60, 16384}, {16384, 1 << 50, 1000, 60, 17384}, {16384, 500, 1000, 60, 16884}, {16384, 500, 1000, 0, 16384},
+		{0, 0, 0, 60, 1},
 	} {
 		if got := kernel.MemcgTotal(c.limit, c.swapMax, c.totalSwap, c.swappiness); got != c.want {
 			t.Errorf("%+v: %d", c, got)

@@ -12,14 +12,20 @@ import (
 
 func left() []field {
 	return []field{{
-		Doc: doc{Key: "mem_total", Kernel: "MemTotal", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
-			Gist:    "RAM that the kernel can hand out, without what it set aside at boot.",
-			Concept: "ram"},
+		Doc: doc{
+			Key: "mem_total", Kernel: "MemTotal", Unit: bytes,
+			Source: inspect.Meminfo, Also: also(inspect.Zoneinfo),
+			Gist:    "RAM that the kernel can allocate, without what it reserved at boot.",
+			Concept: "ram",
+		},
 		Get: meminfo("MemTotal"), Reading: readTotal,
 	}, {
-		Doc: doc{Key: "mem_available", Kernel: "MemAvailable", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.CgroupMemory),
-			Gist:    "What new work can take before the host must swap.",
-			Concept: "available-memory"},
+		Doc: doc{
+			Key: "mem_available", Kernel: "MemAvailable", Unit: bytes,
+			Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.CgroupMemory),
+			Gist:    "An estimate of what new programs can get without swapping.",
+			Concept: "available-memory",
+		},
 		Get: meminfo("MemAvailable"), Reading: readAvailable, Derive: deriveAvailable,
 	}}
 }
@@ -38,7 +44,8 @@ func readTotal(m mem) string {
 		s = fmt.Sprintf("On %s, in pages of %s.", units.Plural(len(nodes), "memory node", "memory nodes"), units.Size(m.Host.PageSize))
 	}
 	if total := explain.Look(m.Info, "MemTotal").Uint(); present > total && present-total < total/4 {
-		s += fmt.Sprintf(" %s more was present at boot and kept for the kernel itself: its image, and a struct page for each page.", units.Size(present-total))
+		s += fmt.Sprintf(" %s more was present at boot and is reserved for the kernel itself: its image, and a struct page for each page.",
+			units.Size(present-total))
 	}
 	return s
 }
@@ -49,17 +56,17 @@ func availableShare(m mem) value {
 
 func readAvailable(m mem) string {
 	a := explain.Look(m.Info, "MemAvailable")
-	s := fmt.Sprintf("%s of RAM is within reach without swapping.", ofRAM(m, a))
+	s := fmt.Sprintf("%s of RAM can be allocated without swapping.", ofRAM(m, a))
 	if i := cgroupfacts.Lowest(m.Cgroups); i >= 0 {
 		if limit, _ := m.Cgroups[i].Limit(); limit < a.Uint() {
-			s += " Not for programs here: their memory cgroup has a lower limit, see below."
+			s += " Programs here can get less: their memory cgroup has a lower limit, see below."
 		}
 	}
 	return s
 }
 
 // reserve is totalreserve_pages and the sum of the low watermarks; absent
-// where a zone does not say all of it.
+// where zoneinfo lacks a part of it.
 func reserve(m mem) (reserved, low value) {
 	var r, l int64
 	for i := range m.Zones {
@@ -71,7 +78,7 @@ func reserve(m mem) (reserved, low value) {
 			return explain.None(inspect.Malformed), explain.None(inspect.Malformed)
 		}
 		// The kernel computes its reserve from high as it was set up, while
-		// zoneinfo adds what fragmentation boosts it by for the time being.
+		// zoneinfo's includes the temporary boost that fragmentation causes.
 		r += kernel.ZoneReserve(int64(managed), int64(high-z.Pages["boost"]), z.Protection)
 		l += int64(lo)
 	}
@@ -87,7 +94,7 @@ func filePages(m mem) value {
 }
 
 // reclaimable is what the kernel counts as reclaimable slab: KReclaimable
-// since 4.20, which adds kernel memory with a shrinker that is no slab.
+// since 4.20, which also counts memory outside slab that a shrinker can free.
 func reclaimable(m mem) (v value, name string) {
 	if v := explain.Look(m.Info, "KReclaimable"); v.Has() {
 		return inPages(m, v), "KReclaimable"
@@ -104,8 +111,8 @@ func deriveAvailable(m mem) explain.Derivation {
 	var w explain.Working
 	reserved, lows := reserve(m)
 	rec, recName := reclaimable(m)
-	take := func(name string, v value, src inspect.Source, spelt string) int64 {
-		return w.Take(name, scaled(m, v), bytes, src, spelt) / int64(m.Host.PageSize)
+	take := func(name string, v value, src inspect.Source, spelling string) int64 {
+		return w.Take(name, scaled(m, v), bytes, src, spelling) / int64(m.Host.PageSize)
 	}
 	free := take("free", inPages(m, explain.Look(m.Info, "MemFree")), inspect.Meminfo, "MemFree")
 	hold := take("reserve", reserved, inspect.Zoneinfo, "each zone's high − boost + max(protection), at most managed")
@@ -113,15 +120,16 @@ func deriveAvailable(m mem) explain.Derivation {
 	reclaim := take("reclaimable", rec, inspect.Meminfo, recName)
 	low := take("low", lows, inspect.Zoneinfo, "the sum of the zones' low watermarks")
 	formula, result := formulaAvailable, kernel.Available(free, hold, file, reclaim, low)
-	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m, early).Int() == int64(m.Info["MemAvailable"]) {
-		formula, result = formulaBefore45, early // vendors took the later rule back to earlier kernels
+	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m,
+		early).Int() == int64(m.Info["MemAvailable"]) {
+		formula, result = formulaBefore45, early // vendors backported the later rule
 	}
 	d := w.Done(formula, bytes, inBytes(m, result))
 	d.Cause = causeAvailable(m)
 	return d
 }
 
-// scaled turns pages into bytes where there are any.
+// scaled converts pages to bytes; an absent value stays absent.
 func scaled(m mem, v value) value {
 	if !v.Has() {
 		return v
@@ -129,15 +137,15 @@ func scaled(m mem, v value) value {
 	return inBytes(m, v.Int())
 }
 
-// causeAvailable is why the kernel's figure may be another.
+// causeAvailable is why the kernel's figure may differ.
 func causeAvailable(m mem) string {
 	switch {
 	case !m.Still:
-		return "memory moved between the reads of meminfo and zoneinfo, every time"
+		return "memory use changed between the reads of meminfo and zoneinfo, every time"
 	case m.Kernel().AtLeast(5, 0) && m.Kernel().Before(kernelVersion(5, 16)):
-		return "from 5.0 to 5.15 watermarks can be boosted without zoneinfo saying by how much"
+		return "from 5.0 to 5.15 watermarks can be boosted, and zoneinfo does not show by how much"
 	case m.Kernel().AtLeast(4, 18) && m.Kernel().Before(kernelVersion(4, 20)):
-		return "4.18 and 4.19 also count bytes that are reclaimable indirectly, which meminfo does not show"
+		return "4.18 and 4.19 also count indirectly reclaimable bytes, which meminfo does not show"
 	}
-	return "the kernel computed its reserve when watermarks or zones were last set up, and those changed since"
+	return "the kernel computed its reserve when watermarks or zones were last set up, and they have changed since"
 }

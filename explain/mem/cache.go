@@ -11,31 +11,58 @@ import (
 
 func cache() []field {
 	return append([]field{
-		{Doc: doc{Key: "cached", Kernel: "Cached", Unit: bytes, Source: inspect.Meminfo, Concept: "page-cache",
-			Gist: "File contents and tmpfs in RAM, without the swap cache."}, Get: meminfo("Cached"), Reading: readCached},
-		{Doc: doc{Key: "buffers", Kernel: "Buffers", Unit: bytes, Source: inspect.Meminfo, Concept: "page-cache",
-			Gist: "Page cache of block devices themselves: mostly file system metadata."}, Get: meminfo("Buffers")},
-		{Doc: doc{Key: "mapped", Kernel: "Mapped", Unit: bytes, Source: inspect.Meminfo, Concept: "page-cache",
-			Gist: "The part of the cache that processes map: programs, libraries, shared memory."}, Get: meminfo("Mapped"), Reading: readMapped},
-		list("active_file", "Active(file)", "File pages that were used more than once; reclaimed last."),
-		list("inactive_file", "Inactive(file)", "File pages used once, or not lately: what reclaim takes first."),
-		list("active_anon", "Active(anon)", "Anonymous and shared pages in use; only swap could take them."),
-		list("inactive_anon", "Inactive(anon)", "Anonymous and shared pages that would be swapped out first."),
-		{Doc: doc{Key: "unevictable", Kernel: "Unevictable", Unit: bytes, Source: inspect.Meminfo, Concept: "mlock",
-			Gist: "Pages that reclaim may not touch: locked, or of a ramfs."}, Get: meminfo("Unevictable")},
-		{Doc: doc{Key: "mlocked", Kernel: "Mlocked", Unit: bytes, Source: inspect.Meminfo, Concept: "mlock",
-			Gist: "The part of it that programs locked with mlock."}, Get: meminfo("Mlocked")},
+		{Doc: doc{
+			Key: "cached", Kernel: "Cached", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "File contents and tmpfs in RAM, without the swap cache.",
+			Concept: "page-cache",
+		}, Get: meminfo("Cached"), Reading: readCached},
+		{Doc: doc{
+			Key: "buffers", Kernel: "Buffers", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Page cache of block devices themselves: mostly file system metadata.",
+			Concept: "page-cache",
+		}, Get: meminfo("Buffers")},
+		{Doc: doc{
+			Key: "mapped", Kernel: "Mapped", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Page cache that processes have mapped: programs, libraries, shared memory.",
+			Concept: "page-cache",
+		}, Get: meminfo("Mapped"), Reading: readMapped},
+		lruList("active_file", "Active(file)", "File pages used more than once; reclaimed last."),
+		lruList("inactive_file", "Inactive(file)", "File pages used once, or not recently; reclaimed first."),
+		lruList("active_anon", "Active(anon)", "Anonymous and shared pages used recently; only swapping could free them."),
+		lruList("inactive_anon", "Inactive(anon)", "Anonymous and shared pages not used recently; swapped out first."),
+		{Doc: doc{
+			Key: "unevictable", Kernel: "Unevictable", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Pages that reclaim must not touch: locked ones, and those of a ramfs.",
+			Concept: "mlock",
+		}, Get: meminfo("Unevictable")},
+		{Doc: doc{
+			Key: "mlocked", Kernel: "Mlocked", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "The part of Unevictable that programs locked with mlock.",
+			Concept: "mlock",
+		}, Get: meminfo("Mlocked")},
 	}, writeback()...)
 }
 
-func list(key, name, gist string) field {
-	return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Source: inspect.Meminfo, Concept: "lru", Gist: gist}, Get: meminfo(name)}
+// lruList declares the size of one of the LRU lists.
+func lruList(key, name, gist string) field {
+	return field{Doc: doc{
+		Key: key, Kernel: name, Unit: bytes,
+		Source:  inspect.Meminfo,
+		Gist:    gist,
+		Concept: "lru",
+	}, Get: meminfo(name)}
 }
 
 func readCached(m mem) string {
 	c, s := explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Shmem")
 	if sh := explain.Share(s, c); sh.Has() {
-		return fmt.Sprintf("Of this, %s is tmpfs and shared memory (Shmem), which no reclaim without swap frees.", units.AppendPercent(nil, sh.Float()))
+		return fmt.Sprintf("%s of it is tmpfs and shared memory (Shmem), which only swapping can reclaim.",
+			units.AppendPercent(nil, sh.Float()))
 	}
 	return ""
 }
@@ -52,16 +79,30 @@ func writeback() []field {
 	ratios := also(inspect.VMDirtyRatio, inspect.VMDirtyBytes, inspect.VMDirtyBackgroundRatio, inspect.VMDirtyBackgroundBytes)
 	lean := append(also(inspect.Meminfo, inspect.Zoneinfo), ratios...)
 	return []field{
-		{Doc: doc{Key: "dirty", Kernel: "Dirty", Unit: bytes, Source: inspect.Meminfo, Also: also(inspect.Vmstat), Concept: "dirty-pages",
-			Gist: "Cache that is newer than the disk and waits to be written."}, Get: meminfo("Dirty"), Reading: readDirty},
-		{Doc: doc{Key: "writeback", Kernel: "Writeback", Unit: bytes, Source: inspect.Meminfo, Concept: "dirty-pages",
-			Gist: "Cache that is being written to disk at this moment."}, Get: meminfo("Writeback")},
-		{Doc: doc{Key: "nr_dirty_background_threshold", Kernel: "nr_dirty_background_threshold", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
-			Gist: "As much dirty memory as starts writing in the background."},
-			Get: vmstatPages("nr_dirty_background_threshold"), Reading: readBackground, Derive: deriveBackground},
-		{Doc: doc{Key: "nr_dirty_threshold", Kernel: "nr_dirty_threshold", Unit: bytes, Source: inspect.Vmstat, Also: lean, Concept: "dirty-pages",
-			Gist: "As much dirty memory as no writer may exceed."},
-			Get: vmstatPages("nr_dirty_threshold"), Reading: readThreshold, Derive: deriveThreshold},
+		{Doc: doc{
+			Key: "dirty", Kernel: "Dirty", Unit: bytes,
+			Source: inspect.Meminfo, Also: also(inspect.Vmstat),
+			Gist:    "Page cache with changes that are not on disk yet.",
+			Concept: "dirty-pages",
+		}, Get: meminfo("Dirty"), Reading: readDirty},
+		{Doc: doc{
+			Key: "writeback", Kernel: "Writeback", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Page cache that is being written to disk now.",
+			Concept: "dirty-pages",
+		}, Get: meminfo("Writeback")},
+		{Doc: doc{
+			Key: "nr_dirty_background_threshold", Kernel: "nr_dirty_background_threshold", Unit: bytes,
+			Source: inspect.Vmstat, Also: lean,
+			Gist:    "Above this much dirty memory, background writeback starts.",
+			Concept: "dirty-pages",
+		}, Get: vmstatPages("nr_dirty_background_threshold"), Reading: readBackground, Derive: deriveBackground},
+		{Doc: doc{
+			Key: "nr_dirty_threshold", Kernel: "nr_dirty_threshold", Unit: bytes,
+			Source: inspect.Vmstat, Also: lean,
+			Gist:    "The limit for dirty memory, which no writer may exceed.",
+			Concept: "dirty-pages",
+		}, Get: vmstatPages("nr_dirty_threshold"), Reading: readThreshold, Derive: deriveThreshold},
 	}
 }
 
@@ -69,7 +110,7 @@ func vmstatPages(name string) func(mem) value {
 	return func(m mem) value { return scaled(m, explain.Look(m.Vmstat, name)) }
 }
 
-// freerun is where the kernel begins to slow writers: halfway between the
+// freerun is where the kernel begins to throttle writers: halfway between the
 // thresholds (mm/page-writeback.c, dirty_freerun_ceiling).
 func freerun(m mem) value {
 	a, b := vmstatPages("nr_dirty_background_threshold")(m), vmstatPages("nr_dirty_threshold")(m)
@@ -85,17 +126,19 @@ func dirtyNow(m mem) value {
 
 func readDirty(m mem) string {
 	if s := explain.Share(dirtyNow(m), freerun(m)); s.Has() {
-		return fmt.Sprintf("With Writeback, %s of the %s from which the kernel slows writers down.", units.AppendPercent(nil, s.Float()), size(freerun(m)))
+		return fmt.Sprintf("Dirty + Writeback is %s of the %s at which the kernel starts to throttle writers.",
+			units.AppendPercent(nil, s.Float()), size(freerun(m)))
 	}
 	return ""
 }
 
 func readBackground(m mem) string {
-	return "From here the kernel's flusher threads write, and nobody waits. " + knob(m, inspect.VMDirtyBackgroundBytes, inspect.VMDirtyBackgroundRatio)
+	return "Above it the kernel's flusher threads write " +
+		"and no task waits. " + knob(m, inspect.VMDirtyBackgroundBytes, inspect.VMDirtyBackgroundRatio)
 }
 
 func readThreshold(m mem) string {
-	return "A hard ceiling: writers sleep until the disk catches up. " + knob(m, inspect.VMDirtyBytes, inspect.VMDirtyRatio)
+	return "A hard limit: writers sleep until the disk catches up. " + knob(m, inspect.VMDirtyBytes, inspect.VMDirtyRatio)
 }
 
 func knob(m mem, inBytes, inRatio inspect.Source) string {
@@ -116,14 +159,14 @@ const (
 	formulaDirtyBytes = "dirty bytes, in whole pages"
 )
 
-// deriveDirty recomputes one of the thresholds. Its inputs are read at other
-// moments than the threshold, so that a busy system is off by what moved.
+// deriveDirty recomputes one of the thresholds. Its inputs are not read at
+// the same moment as the threshold, so a busy system shows a difference.
 func deriveDirty(m mem, background bool) explain.Derivation {
 	var w explain.Working
 	page := int64(m.Host.PageSize)
 	reserved, _ := reserve(m)
-	take := func(name string, v value, spelt string, src inspect.Source) int64 {
-		return w.Take(name, scaled(m, v), bytes, src, spelt) / page
+	take := func(name string, v value, spelling string, src inspect.Source) int64 {
+		return w.Take(name, scaled(m, v), bytes, src, spelling) / page
 	}
 	knob := func(name string, s inspect.Source, u explain.Unit) int64 {
 		v := number(m, s, 1)
@@ -151,6 +194,6 @@ func deriveDirty(m mem, background bool) explain.Derivation {
 		formula = formulaDirtyBytes
 	}
 	d := w.Done(formula, bytes, inBytes(m, result))
-	d.Cause = "memory moved between the reads, or the reserve is older than today's zones"
+	d.Cause = "memory use changed between the reads, or the reserve was computed before the zones changed"
 	return d
 }

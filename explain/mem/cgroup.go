@@ -20,23 +20,35 @@ func cgroup() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
-		declare(doc{Key: "cgroup_path", Label: "cgroup", Gist: "The memory cgroup that kwhy runs in, and the shell that started it."},
-			func(m mem) value {
-				if len(m.Cgroups) == 0 {
-					return value{}
-				}
-				return explain.S(m.Cgroups[0].Path)
-			}, readCgroup),
-		declare(doc{Key: "cgroup_limit", Label: "lowest limit", Unit: bytes, Gist: "The lowest hard limit of this cgroup and those above it."},
-			limit, readCgroupLimit),
-		declare(doc{Key: "cgroup_high", Label: "lowest high", Unit: bytes, Show: explain.Rare, Gist: "The lowest memory.high on the way up: above it tasks are slowed, not killed."},
-			lowestHigh, readHigh),
-		declare(doc{Key: "cgroup_room", Label: "room under it", Unit: bytes, Gist: "What is left below the limit that is hit first, cache not counted as free."},
-			room, readRoom),
-		declare(doc{Key: "cgroup_use", Label: "charged", Unit: bytes, Gist: "What this cgroup's processes are charged now."},
-			func(m mem) value { return own(m, (*cgroupfacts.Memory).Use) }, readUse),
-		declare(doc{Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare, Gist: "Processes in it, and on v2 below it, that an OOM killer killed."},
-			kills, nil),
+		declare(doc{
+			Key: "cgroup_path", Label: "cgroup",
+			Gist: "The memory cgroup that kwhy runs in, and the shell that started it.",
+		}, func(m mem) value {
+			if len(m.Cgroups) == 0 {
+				return value{}
+			}
+			return explain.S(m.Cgroups[0].Path)
+		}, readCgroup),
+		declare(doc{
+			Key: "cgroup_limit", Label: "lowest hard limit", Unit: bytes,
+			Gist: "The lowest hard limit of this cgroup and its ancestors.",
+		}, limit, readCgroupLimit),
+		declare(doc{
+			Key: "cgroup_high", Label: "lowest memory.high", Unit: bytes, Show: explain.Rare,
+			Gist: "The lowest memory.high on the way up: above it tasks are throttled, not killed.",
+		}, lowestHigh, readHigh),
+		declare(doc{
+			Key: "cgroup_room", Label: "headroom", Unit: bytes,
+			Gist: "What is left below the limit that is hit first; page cache counts as used.",
+		}, room, readRoom),
+		declare(doc{
+			Key: "cgroup_use", Label: "usage", Unit: bytes,
+			Gist: "Memory charged to this cgroup now.",
+		}, func(m mem) value { return own(m, (*cgroupfacts.Memory).Use) }, readUse),
+		declare(doc{
+			Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare,
+			Gist: "Processes in it, and on v2 below it, that an OOM killer killed.",
+		}, kills, nil),
 	}
 }
 
@@ -62,13 +74,13 @@ func readCgroup(m mem) string {
 	c := &m.Cgroups[0]
 	s := fmt.Sprintf("cgroup v%d", c.Version)
 	if c.Root && len(m.Cgroups) == 1 {
-		return s + ", the topmost that can be seen from here."
+		return s + ", the topmost that is visible from here."
 	}
-	return s + fmt.Sprintf(", %s the topmost that can be seen from here.", units.Plural(len(m.Cgroups)-1, "level below", "levels below"))
+	return s + fmt.Sprintf(", %s the topmost that is visible from here.", units.Plural(len(m.Cgroups)-1, "level below", "levels below"))
 }
 
 // lowest returns the lowest limit, and which cgroup's it is: -1 for one that
-// lies above what can be seen.
+// lies above what is visible.
 func lowest(m mem) (limit uint64, at int, ok bool) {
 	if n, hidden := cgroupfacts.HiddenLimit(m.Cgroups); hidden {
 		return n, -1, true
@@ -94,9 +106,9 @@ func limit(m mem) value {
 func readCgroupLimit(m mem) string {
 	n, at, ok := lowest(m)
 	if !ok {
-		return "No limit that can be seen from here: programs can get what the host has."
+		return "No limit is visible from here: programs can get what the host has."
 	}
-	whose := "of a cgroup above what can be seen from here"
+	whose := "of a cgroup above those visible from here"
 	if at >= 0 {
 		whose = "of " + m.Cgroups[at].Path
 	}
@@ -121,7 +133,7 @@ func lowestHigh(m mem) value {
 func readHigh(m mem) string {
 	c := &m.Cgroups[cgroupfacts.LowestHigh(m.Cgroups)]
 	high, _ := c.High()
-	s := "Of " + c.Path + ". Above it the kernel reclaims from its tasks and makes them wait, but kills none."
+	s := "Of " + c.Path + ". Above it the kernel reclaims from its tasks and throttles them, but kills none."
 	if use, why := c.Use(); why == inspect.Present {
 		s += " " + units.Percent(use, high) + " of it is used."
 	}
@@ -176,22 +188,39 @@ func Cgroups() *explain.Table[cgroupRow] {
 	type column = explain.Field[cgroupRow]
 	src := inspect.CgroupMemory
 	amount := func(key, gist string, get func(*cgroupfacts.Memory) (uint64, inspect.Reason), show explain.Show) column {
-		return column{Doc: doc{Key: key, Unit: bytes, Source: src, Concept: "memory-cgroup", Show: show, Gist: gist},
-			Get: func(r cgroupRow) value { return explain.If(get(r.It)) }}
+		return column{Doc: doc{
+			Key: key, Unit: bytes, Show: show,
+			Source:  src,
+			Gist:    gist,
+			Concept: "memory-cgroup",
+		}, Get: func(r cgroupRow) value { return explain.If(get(r.It)) }}
 	}
 	return &explain.Table[cgroupRow]{Name: "cgroups", Fields: []column{
-		{Doc: doc{Key: "path", Label: "CGROUP", Source: src, Concept: "memory-cgroup", Gist: "The cgroup, as seen from kwhy's cgroup namespace."},
-			Get: func(r cgroupRow) value { return explain.S(r.It.Path) }},
-		{Doc: doc{Key: "version", Unit: explain.Plain, Source: src, Concept: "memory-cgroup", Show: explain.Data, Gist: "cgroup version, 1 or 2."},
-			Get: func(r cgroupRow) value { return explain.I(r.It.Version) }},
+		{Doc: doc{
+			Key: "path", Label: "CGROUP",
+			Source:  src,
+			Gist:    "The cgroup, as seen from kwhy's cgroup namespace.",
+			Concept: "memory-cgroup",
+		}, Get: func(r cgroupRow) value { return explain.S(r.It.Path) }},
+		{Doc: doc{
+			Key: "version", Unit: explain.Plain, Show: explain.Data,
+			Source:  src,
+			Gist:    "cgroup version, 1 or 2.",
+			Concept: "memory-cgroup",
+		}, Get: func(r cgroupRow) value { return explain.I(r.It.Version) }},
 		amount("limit", "Its hard limit: memory.max, or memory.limit_in_bytes.", (*cgroupfacts.Memory).Limit, explain.Always),
-		amount("memory_high", "memory.high: beyond it, tasks are slowed and reclaimed from.", (*cgroupfacts.Memory).High, explain.Wide),
-		amount("use", "What it is charged now.", (*cgroupfacts.Memory).Use, explain.Always),
-		amount("peak", "The most it was ever charged.", (*cgroupfacts.Memory).Peak, explain.Always),
+		amount("memory_high", "memory.high: above it, tasks are throttled and their memory is reclaimed.",
+			(*cgroupfacts.Memory).High, explain.Wide),
+		amount("use", "Memory charged to it now.", (*cgroupfacts.Memory).Use, explain.Always),
+		amount("peak", "The highest usage ever recorded.", (*cgroupfacts.Memory).Peak, explain.Always),
 		amount("swap_limit", "memory.swap.max; in v1 the limit of memory and swap together.", (*cgroupfacts.Memory).SwapLimit, explain.Wide),
 		amount("swap_use", "memory.swap.current; in v1 memory and swap less memory.", (*cgroupfacts.Memory).SwapUse, explain.Wide),
-		{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "What its limit means for those inside."},
-			Get: func(r cgroupRow) value { return explain.S(whyCgroup(r)) }},
+		{Doc: doc{
+			Key:     "why",
+			Source:  src,
+			Gist:    "What its limit means for the processes in it.",
+			Concept: "memory-cgroup",
+		}, Get: func(r cgroupRow) value { return explain.S(whyCgroup(r)) }},
 	}, Rules: cgroupRules()}
 }
 
@@ -199,14 +228,14 @@ func whyCgroup(r cgroupRow) string {
 	limit, why := r.It.Limit()
 	switch {
 	case why == inspect.Malformed:
-		return "its limit can't be told"
+		return "its limit can't be read"
 	case why != inspect.Present && r.It.Root && r.It.Version == 1:
-		return "the topmost that can be seen from here; the root of v1 counts no kernel memory"
+		return "the topmost that is visible from here; the root of v1 counts no kernel memory"
 	case why != inspect.Present && r.It.Root:
-		return "the topmost that can be seen from here"
+		return "the topmost that is visible from here"
 	case why != inspect.Present:
 		if high, why := r.It.High(); why == inspect.Present {
-			return "no hard limit; above " + units.Size(high) + " its tasks are slowed"
+			return "no hard limit; above " + units.Size(high) + " its tasks are throttled"
 		}
 		return "no limit of its own"
 	}

@@ -12,16 +12,25 @@ import (
 func commit() []field {
 	lean := also(inspect.VMOvercommitMemory, inspect.VMOvercommitRatio, inspect.VMOvercommitKbytes)
 	return []field{
-		{Doc: doc{Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: explain.Plain, Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo), Concept: "overcommit",
-			Gist: "0, 1 or 2: how the kernel decides on a request for memory."},
-			Get: sysctl(inspect.VMOvercommitMemory), Reading: readMode},
-		{Doc: doc{Key: "commit_limit", Kernel: "CommitLimit", Unit: bytes, Source: inspect.Meminfo, Also: lean, Concept: "overcommit",
-			Gist: "As much as may be promised under mode 2; the other modes ignore it."},
-			Get: meminfo("CommitLimit"), Reading: readLimit, Derive: deriveLimit},
-		{Doc: doc{Key: "committed_as", Kernel: "Committed_AS", Unit: bytes, Source: inspect.Meminfo,
-			Also: append(lean, inspect.VMAdminReserveKbytes, inspect.VMUserReserveKbytes), Concept: "overcommit",
-			Gist: "What all programs were promised: it is used only as they touch it."},
-			Get: meminfo("Committed_AS"), Reading: readCommitted},
+		{Doc: doc{
+			Key: "overcommit_memory", Kernel: "vm.overcommit_memory", Unit: explain.Plain,
+			Source: inspect.VMOvercommitMemory, Also: also(inspect.Meminfo),
+			Gist:    "0, 1 or 2: which requests for memory the kernel refuses.",
+			Concept: "overcommit",
+		}, Get: sysctl(inspect.VMOvercommitMemory), Reading: readMode},
+		{Doc: doc{
+			Key: "commit_limit", Kernel: "CommitLimit", Unit: bytes,
+			Source: inspect.Meminfo, Also: lean,
+			Gist:    "How much may be committed in mode 2; the other modes ignore it.",
+			Concept: "overcommit",
+		}, Get: meminfo("CommitLimit"), Reading: readLimit, Derive: deriveLimit},
+		{Doc: doc{
+			Key: "committed_as", Kernel: "Committed_AS", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Also:    append(lean, inspect.VMAdminReserveKbytes, inspect.VMUserReserveKbytes),
+			Gist:    "Memory promised to all programs; they use only what they touch.",
+			Concept: "overcommit",
+		}, Get: meminfo("Committed_AS"), Reading: readCommitted},
 	}
 }
 
@@ -36,18 +45,19 @@ func mode(m mem) int64 {
 func readMode(m mem) string {
 	switch mode(m) {
 	case 1:
-		return "Always: no request is ever refused, however large. Memory that is not there shows when it is touched, as an OOM kill."
+		return "Always: no request is refused, however large. If there is too little memory when it is touched, the OOM killer acts."
 	case 2:
-		return "Strict: requests beyond CommitLimit fail with ENOMEM, and the OOM killer has less to do."
+		return "Strict: requests beyond CommitLimit fail with ENOMEM, so the OOM killer acts less often."
 	}
 	total := explain.Sum(explain.Look(m.Info, "MemTotal"), explain.Look(m.Info, "SwapTotal"))
 	if !total.Has() {
-		return "Heuristic: only a plainly impossible request is refused."
+		return "Heuristic: only an obviously impossible request is refused."
 	}
 	if m.Kernel().AtLeast(5, 2) {
 		return fmt.Sprintf("Heuristic: only a single request for more than RAM and swap together, %s, is refused.", size(total))
 	}
-	return fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; before 5.2 the rule looked at free memory and page cache too.", size(total))
+	return fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; "+
+		"before 5.2 the heuristic looked at free memory and page cache too.", size(total))
 }
 
 func readLimit(m mem) string {
@@ -55,16 +65,16 @@ func readLimit(m mem) string {
 	case 2:
 		return "In force: beyond it, requests for memory fail."
 	case -1:
-		return "It binds under vm.overcommit_memory=2 alone; which mode this is can't be seen."
+		return "It applies only with vm.overcommit_memory=2; the mode could not be read."
 	}
-	return "Not in force: it binds under vm.overcommit_memory=2 alone."
+	return "Not in force: it applies only with vm.overcommit_memory=2."
 }
 
 func deriveLimit(m mem) explain.Derivation {
 	var w explain.Working
 	page := int64(m.Host.PageSize)
-	take := func(name string, v value, spelt string) int64 {
-		return w.Take(name, v, bytes, inspect.Meminfo, spelt) / page
+	take := func(name string, v value, spelling string) int64 {
+		return w.Take(name, v, bytes, inspect.Meminfo, spelling) / page
 	}
 	kb, ok := m.Number(inspect.VMOvercommitKbytes)
 	if ok && kb > 0 {
@@ -94,14 +104,15 @@ func readCommitted(m mem) string {
 	case !ok1 || !ok2 || mode(m) < 0:
 		return s
 	case mode(m) != 2 && left > 0:
-		return s + fmt.Sprintf(" Under mode 2, requests for %s more would succeed, less up to %s kept back for root and for recovery.",
+		return s + fmt.Sprintf(" In mode 2, requests for %s more would succeed, less up to %s reserved for root and for recovery.",
 			units.Size(uint64(left)), units.Size(uint64(admin+user)<<10))
 	case mode(m) != 2:
-		return s + fmt.Sprintf(" Under mode 2 this host would already refuse memory: it is %s over.", units.Size(uint64(-left)))
+		return s + fmt.Sprintf(" In mode 2 this host would already refuse requests: it is %s over the limit.", units.Size(uint64(-left)))
 	case left <= 0:
 		return s + " Nothing is left: every request for memory fails."
 	}
-	return s + fmt.Sprintf(" Requests for %s more succeed; of that, %s is for CAP_SYS_ADMIN alone, and up to %s is kept back from each process.",
+	return s + fmt.Sprintf(" Requests for %s more succeed; of that, %s is for CAP_SYS_ADMIN alone, "+
+		"and up to %s is withheld from each process.",
 		units.Size(uint64(left)), units.Size(uint64(admin)<<10), units.Size(uint64(user)<<10))
 }
 

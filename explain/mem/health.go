@@ -10,12 +10,12 @@ import (
 	"kwhy/inspect"
 )
 
-// HealthNeeds is what Health rests on.
+// HealthNeeds is the sources that Health uses.
 func HealthNeeds() inspect.Sources {
 	return inspect.Of(inspect.Meminfo, inspect.Vmstat, inspect.PressureMemory)
 }
 
-// Health says in a few words how a host's memory stands.
+// Health summarizes the state of a host's memory.
 func Health(m mem) lower.Health {
 	return lower.Health{Utilisation: healthUse(m), Saturation: healthWaits(m), Errors: healthErrors(m)}
 }
@@ -23,7 +23,7 @@ func Health(m mem) lower.Health {
 func healthUse(m mem) string {
 	var words []string
 	if available := availableShare(m); available.Has() {
-		words = append(words, fmt.Sprintf("%s of RAM in use beyond what can be given back", units.AppendPercent(nil, 1-available.Float())))
+		words = append(words, fmt.Sprintf("%s of RAM in use and not reclaimable", units.AppendPercent(nil, 1-available.Float())))
 	}
 	switch used := swapUsed(m); {
 	case used.Has():

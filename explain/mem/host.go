@@ -16,7 +16,7 @@ type (
 	value = explain.Value
 )
 
-// Short names for what nearly every literal says.
+// Short names for what nearly every literal uses.
 const (
 	bytes = explain.Bytes
 	pages = explain.Pages
@@ -33,18 +33,18 @@ func also(s ...inspect.Source) []inspect.Source { return s }
 // Host explains the memory of a host.
 func Host() explain.Card[*memfacts.Snapshot] {
 	return explain.Card[*memfacts.Snapshot]{Name: "mem", Sections: []explain.Section[*memfacts.Snapshot]{
-		{Title: "What is left to give", Fields: left()},
-		{Title: "The memory cgroup of this shell", Fields: cgroup(), Table: "cgroups"},
-		{Title: "Where the RAM is", Whole: "mem_total", Fields: ram()},
-		{Title: "Who holds it", Table: "processes"},
-		{Title: "Page cache, lists and writeback", Fields: cache()},
-		{Title: "Overcommit: what is promised", Fields: commit()},
+		{Title: "Available memory", Fields: left()},
+		{Title: "Memory cgroup", Fields: cgroup(), Table: "cgroups"},
+		{Title: "RAM by use", Whole: "mem_total", Fields: ram()},
+		{Title: "Processes by RSS", Table: "processes"},
+		{Title: "Page cache, LRU lists and writeback", Fields: cache()},
+		{Title: "Overcommit", Fields: commit()},
 		{Title: "Swap", Fields: swap(), Table: "swaps"},
-		{Title: "Reclaim since boot", Fields: reclaim()},
+		{Title: "Reclaim and pressure", Fields: reclaim()},
 		{Title: "Zones and watermarks", Fields: zones(), Table: "zones"},
 		{Title: "NUMA nodes", Table: "nodes"},
-		{Title: "Huge pages, KSM and the TLB", Fields: huge(), Table: "hugepages"},
-		{Title: "Slab: the kernel's own objects", Fields: slabTotal(), Table: "slabs"},
+		{Title: "Huge pages, KSM and direct map", Fields: huge(), Table: "hugepages"},
+		{Title: "Slab caches", Fields: slabTotal(), Table: "slabs"},
 	}, Rules: hostRules()}
 }
 
@@ -58,7 +58,7 @@ func vmstat(name string) func(mem) value {
 	return func(m mem) value { return explain.Look(m.Vmstat, name) }
 }
 
-// perZone gets a counter that some kernels give once and others once a zone.
+// perZone gets a counter that some kernels have once and others once per zone.
 func perZone(name string) func(mem) value {
 	return func(m mem) value {
 		if v := explain.Look(m.Vmstat, name); v.Has() {
@@ -86,7 +86,7 @@ func sysctlKB(s inspect.Source) func(mem) value {
 	return func(m mem) value { return number(m, s, 1<<10) }
 }
 
-// number returns a sysctl times its unit.
+// number returns a sysctl, multiplied by its unit.
 func number(m mem, s inspect.Source, unit int64) value {
 	n, ok := m.Number(s)
 	if !ok {
@@ -107,7 +107,7 @@ func word(s inspect.Source) func(mem) value {
 
 // Arithmetic that readings share.
 
-// inPages turns bytes into pages of the host.
+// inPages converts bytes to pages of the host.
 func inPages(m mem, v value) value {
 	if !v.Has() {
 		return v
@@ -115,11 +115,11 @@ func inPages(m mem, v value) value {
 	return explain.N(v.Uint() / m.Host.PageSize)
 }
 
-// inBytes turns pages of the host into bytes.
+// inBytes converts pages of the host to bytes.
 func inBytes(m mem, pages int64) value { return explain.I(pages * int64(m.Host.PageSize)) }
 
-// or0 returns v, or 0 where this kernel does not have it: for a term whose
-// absence means that the kernel keeps no such memory.
+// or0 returns v, or zero where this kernel does not have it: for a term whose
+// absence means that the kernel has no such memory.
 func or0(v value) value {
 	if v.Has() {
 		return v
@@ -137,7 +137,7 @@ func ofRAM(m mem, v value) string {
 
 func size(v value) string { return string(units.AppendSize(nil, v.Int())) }
 
-// decimal tells a rate.
+// decimal formats a rate.
 func decimal(v value) string { return explain.Amount(v.Float(), explain.Decimal) }
 
 func num(v value) string { return string(units.AppendNumber(nil, v.Int())) }

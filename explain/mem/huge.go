@@ -13,7 +13,7 @@ import (
 
 func thpWords() []explain.Word {
 	return []explain.Word{
-		{Name: "always", Gist: "Wherever it is possible.", Concept: "transparent-huge-pages"},
+		{Name: "always", Gist: "Wherever possible.", Concept: "transparent-huge-pages"},
 		{Name: "madvise", Gist: "Where a program asked for it with madvise.", Concept: "transparent-huge-pages"},
 		{Name: "never", Gist: "Nowhere.", Concept: "transparent-huge-pages"},
 	}
@@ -22,54 +22,102 @@ func thpWords() []explain.Word {
 func huge() []field {
 	const thp = "transparent-huge-pages"
 	thpSize := func(key, name, gist string, since inspect.Version) field {
-		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: since,
-			Option: "CONFIG_TRANSPARENT_HUGEPAGE", Concept: thp, Gist: gist}, Get: meminfo(name)}
+		return field{Doc: doc{
+			Key: key, Kernel: name, Unit: bytes, Show: explain.Rare,
+			Source: inspect.Meminfo, Since: since, Option: "CONFIG_TRANSPARENT_HUGEPAGE",
+			Gist:    gist,
+			Concept: thp,
+		}, Get: meminfo(name)}
 	}
 	pool := func(key, name, gist string) field {
-		return field{Doc: doc{Key: key, Kernel: name, Unit: count, Show: explain.Rare, Source: inspect.Meminfo,
-			Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Gist: gist}, Get: meminfo(name)}
+		return field{Doc: doc{
+			Key: key, Kernel: name, Unit: count, Show: explain.Rare,
+			Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    gist,
+			Concept: "huge-pages",
+		}, Get: meminfo(name)}
 	}
 	direct := func(key, name, gist string, show explain.Show) field {
-		return field{Doc: doc{Key: key, Kernel: name, Unit: bytes, Show: show, Source: inspect.Meminfo,
-			Option: "an architecture that counts it (x86, s390, 64-bit Book3S PowerPC)", Concept: "direct-map", Gist: gist}, Get: directMap(name)}
+		return field{Doc: doc{
+			Key: key, Kernel: name, Unit: bytes, Show: show,
+			Source: inspect.Meminfo, Option: "an architecture that counts it (x86, s390, 64-bit Book3S PowerPC)",
+			Gist:    gist,
+			Concept: "direct-map",
+		}, Get: directMap(name)}
 	}
-	anon := thpSize("anon_huge_pages", "AnonHugePages", "Anonymous memory in transparent huge pages that one TLB entry maps.", inspect.Version{})
+	anon := thpSize("anon_huge_pages", "AnonHugePages", "Anonymous memory in transparent huge pages that one TLB entry maps.",
+		inspect.Version{})
 	anon.Show, anon.Reading = explain.Always, readAnonHuge
-	whole := direct("direct_map1g", "DirectMap1G", "The kernel's map of RAM in pieces of 1 GiB: the fewest TLB entries.", explain.Always)
+	whole := direct("direct_map1g", "DirectMap1G", "The kernel's direct map of RAM in 1 GiB pages: fewest TLB entries.", explain.Always)
 	whole.Reading = readDirect
 	return []field{
-		{Doc: doc{Key: "thp_enabled", Label: "THP", Source: inspect.THPEnabled, Words: thpWords(), Concept: thp,
-			Gist: "Where anonymous memory may be mapped in huge pages."}, Get: word(inspect.THPEnabled), Reading: readTHP},
-		{Doc: doc{Key: "thp_defrag", Label: "THP defrag", Source: inspect.THPDefrag, Concept: thp,
-			Gist: "How hard a page fault tries to get a huge page at once."}, Get: word(inspect.THPDefrag), Reading: readDefrag},
-		{Doc: doc{Key: "thp_shmem_enabled", Label: "THP for shmem", Source: inspect.THPShmemEnabled, Concept: thp,
-			Gist: "The same for shared anonymous memory."}, Get: word(inspect.THPShmemEnabled)},
+		{Doc: doc{
+			Key: "thp_enabled", Label: "THP enabled",
+			Source:  inspect.THPEnabled,
+			Words:   thpWords(),
+			Gist:    "When anonymous memory may be mapped in huge pages.",
+			Concept: thp,
+		}, Get: word(inspect.THPEnabled), Reading: readTHP},
+		{Doc: doc{
+			Key: "thp_defrag", Label: "THP defrag",
+			Source:  inspect.THPDefrag,
+			Gist:    "How much work a page fault does to get a huge page at once.",
+			Concept: thp,
+		}, Get: word(inspect.THPDefrag), Reading: readDefrag},
+		{Doc: doc{
+			Key: "thp_shmem_enabled", Label: "THP shmem_enabled",
+			Source:  inspect.THPShmemEnabled,
+			Gist:    "The same for shared anonymous memory.",
+			Concept: thp,
+		}, Get: word(inspect.THPShmemEnabled)},
 		anon,
 		thpSize("shmem_huge_pages", "ShmemHugePages", "tmpfs and shared memory in huge pages.", kernelVersion(4, 8)),
 		thpSize("file_huge_pages", "FileHugePages", "File contents in huge pages.", kernelVersion(5, 4)),
 		pool("huge_pages_total", "HugePages_Total", "Huge pages set aside in the pool of the default size."),
-		pool("huge_pages_free", "HugePages_Free", "Those that nothing uses yet."),
-		pool("huge_pages_rsvd", "HugePages_Rsvd", "Free ones that are promised to a mapping already."),
-		pool("huge_pages_surp", "HugePages_Surp", "Those beyond the pool's set size, given back when freed."),
-		{Doc: doc{Key: "hugepagesize", Kernel: "Hugepagesize", Unit: bytes, Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE", Show: explain.Data, Concept: "huge-pages",
-			Gist: "The default size of a huge page."}, Get: meminfo("Hugepagesize")},
+		pool("huge_pages_free", "HugePages_Free", "Huge pages of the pool that nothing uses yet."),
+		pool("huge_pages_rsvd", "HugePages_Rsvd", "Free huge pages that are reserved for a mapping."),
+		pool("huge_pages_surp", "HugePages_Surp", "Huge pages beyond the configured pool size; released when freed."),
+		{Doc: doc{
+			Key: "hugepagesize", Kernel: "Hugepagesize", Unit: bytes, Show: explain.Data,
+			Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    "The default size of a huge page.",
+			Concept: "huge-pages",
+		}, Get: meminfo("Hugepagesize")},
 		whole,
-		direct("direct_map2m", "DirectMap2M", "The same in pieces of 2 MiB.", explain.Always),
-		direct("direct_map4k", "DirectMap4k", "The same in single pages: what was split for protection.", explain.Always),
-		{Doc: doc{Key: "ksm_run", Kernel: "run", Label: "KSM", Unit: explain.Plain, Source: inspect.KSM, Concept: "ksm",
-			Gist: "0: off, 1: equal pages are found and merged, 2: all are being parted again."}, Get: ksm("run"), Reading: readKSM},
-		{Doc: doc{Key: "ksm_pages_shared", Kernel: "pages_shared", Label: "KSM pages", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
-			Gist: "Pages that stand for several equal ones."}, Get: ksmPages("pages_shared")},
-		{Doc: doc{Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM saves", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Concept: "ksm",
-			Gist: "How many more there would be without merging."}, Get: ksmPages("pages_sharing")},
-		{Doc: doc{Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM profit", Unit: bytes, Show: explain.Rare, Source: inspect.KSM, Since: kernelVersion(6, 4), Concept: "ksm",
-			Gist: "What merging saves, less what the bookkeeping costs."}, Get: ksm("general_profit")},
+		direct("direct_map2m", "DirectMap2M", "The kernel's direct map of RAM in 2 MiB pages.", explain.Always),
+		direct("direct_map4k", "DirectMap4k", "The kernel's direct map in 4 KiB pages: parts split for protection.", explain.Always),
+		{Doc: doc{
+			Key: "ksm_run", Kernel: "run", Label: "KSM run", Unit: explain.Plain,
+			Source:  inspect.KSM,
+			Gist:    "0: off, 1: identical pages are merged, 2: merged pages are split again.",
+			Concept: "ksm",
+		}, Get: ksm("run"), Reading: readKSM},
+		{Doc: doc{
+			Key: "ksm_pages_shared", Kernel: "pages_shared", Label: "KSM pages_shared", Unit: bytes, Show: explain.Rare,
+			Source:  inspect.KSM,
+			Gist:    "Merged pages, each in place of several identical ones.",
+			Concept: "ksm",
+		}, Get: ksmPages("pages_shared")},
+		{Doc: doc{
+			Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM pages_sharing", Unit: bytes,
+			Show:    explain.Rare,
+			Source:  inspect.KSM,
+			Gist:    "How much more memory would be used without merging.",
+			Concept: "ksm",
+		}, Get: ksmPages("pages_sharing")},
+		{Doc: doc{
+			Key: "ksm_general_profit", Kernel: "general_profit", Label: "KSM general_profit", Unit: bytes,
+			Show:   explain.Rare,
+			Source: inspect.KSM, Since: kernelVersion(6, 4),
+			Gist:    "Memory that merging saves, minus the memory for its bookkeeping.",
+			Concept: "ksm",
+		}, Get: ksm("general_profit")},
 	}
 }
 
 func directMaps() []string { return []string{"DirectMap4k", "DirectMap2M", "DirectMap1G"} }
 
-// directMap gets one of the sizes; a kernel that counts others has no use for it.
+// directMap gets one of the sizes; on a kernel that counts others it is inapplicable.
 func directMap(name string) func(mem) value {
 	return func(m mem) value {
 		if v := explain.Look(m.Info, name); v.Has() {
@@ -87,11 +135,11 @@ func directMap(name string) func(mem) value {
 func readTHP(m mem) string {
 	switch w, _ := m.Word(inspect.THPEnabled); w {
 	case "always":
-		return "Any program's memory may be mapped in huge pages: fewer TLB misses, and sometimes RAM that nobody asked for."
+		return "Any program's memory may be mapped in huge pages: fewer TLB misses, but sometimes more RAM than the program asked for."
 	case "madvise":
 		return "Only where a program asks for it with madvise(MADV_HUGEPAGE)."
 	case "never":
-		return "Nowhere, even if a program asks with madvise."
+		return "Never, even if a program asks with madvise."
 	}
 	return ""
 }
@@ -99,15 +147,15 @@ func readTHP(m mem) string {
 func readDefrag(m mem) string {
 	switch w, _ := m.Word(inspect.THPDefrag); w {
 	case "always":
-		return "A fault that could use a huge page reclaims and compacts for it, and the task waits."
+		return "A page fault that could use a huge page reclaims and compacts memory for it; the task waits."
 	case "defer":
-		return "A fault takes a huge page if one is free, and wakes kswapd and kcompactd otherwise."
+		return "A page fault takes a huge page if one is free; otherwise it wakes kswapd and kcompactd."
 	case "defer+madvise":
-		return "Those who asked with madvise wait for one; for others kswapd and kcompactd are woken."
+		return "Memory with madvise waits for one; for other memory kswapd and kcompactd are woken."
 	case "madvise":
-		return "Those who asked with madvise wait for reclaim and compaction; others take one only if it is free."
+		return "Memory with madvise waits for reclaim and compaction; other memory gets a huge page only if one is free."
 	case "never":
-		return "A fault takes a huge page only if one is free."
+		return "A page fault takes a huge page only if one is free."
 	}
 	return ""
 }
@@ -117,7 +165,8 @@ func readAnonHuge(m mem) string {
 	if !s.Has() {
 		return ""
 	}
-	return fmt.Sprintf("%s of anonymous memory. Only pages that one TLB entry maps count; smaller multi-page folios do not.", units.AppendPercent(nil, s.Float()))
+	return fmt.Sprintf("%s of anonymous memory. Only pages mapped by one TLB entry count; smaller multi-page folios do not.",
+		units.AppendPercent(nil, s.Float()))
 }
 
 func readDirect(m mem) string {
@@ -128,7 +177,8 @@ func readDirect(m mem) string {
 			large += m.Info[k]
 		}
 	}
-	return fmt.Sprintf("%s of the kernel's own map of RAM is in large pieces. These are sizes of mappings, not use of memory.", units.Percent(large, sum))
+	return fmt.Sprintf("%s of the kernel's direct map is in large pages. These are sizes of mappings, not memory use.",
+		units.Percent(large, sum))
 }
 
 func ksm(name string) func(mem) value {
@@ -147,11 +197,12 @@ func ksmPages(name string) func(mem) value {
 func readKSM(m mem) string {
 	switch m.KSM["run"] {
 	case 0:
-		return "Off: equal pages are not merged."
+		return "Off: identical pages are not merged."
 	case 1:
-		return fmt.Sprintf("On: %s of programs' memory that asked for it (MADV_MERGEABLE, prctl) need not be kept twice.", size(ksmPages("pages_sharing")(m)))
+		return fmt.Sprintf("On: %s of memory that programs marked for it (MADV_MERGEABLE, prctl) is saved.",
+			size(ksmPages("pages_sharing")(m)))
 	}
-	return "Stopped: merged pages are being parted again."
+	return "Stopped: merged pages are split again."
 }
 
 // HugePools lists the hugetlb pools that have pages, or may grow some.
@@ -160,19 +211,27 @@ func HugePools() *explain.Table[memfacts.Part[memfacts.HugePool]] {
 	type column = explain.Field[row]
 	src := inspect.HugepagePools
 	amount := func(key, gist string) column {
-		return column{Doc: doc{Key: key, Kernel: key, Label: key[:len(key)-len("_hugepages")], Unit: count, Source: src, Concept: "huge-pages", Gist: gist},
-			Get: func(r row) value { return explain.Look(r.It.Counts, key) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Label: key[:len(key)-len("_hugepages")], Unit: count,
+			Source:  src,
+			Gist:    gist,
+			Concept: "huge-pages",
+		}, Get: func(r row) value { return explain.Look(r.It.Counts, key) }}
 	}
 	total := amount("nr_hugepages", "Pages in the pool.")
 	total.Label = "total"
 	return &explain.Table[row]{Name: "hugepages", Fields: []column{
-		{Doc: doc{Key: "page_size", Label: "hugetlb page", Unit: bytes, Source: src, Concept: "huge-pages", Gist: "The size of the pool's pages."},
-			Get: func(r row) value { return explain.N(r.It.PageSize) }},
+		{Doc: doc{
+			Key: "page_size", Label: "page size", Unit: bytes,
+			Source:  src,
+			Gist:    "The size of the pool's pages.",
+			Concept: "huge-pages",
+		}, Get: func(r row) value { return explain.N(r.It.PageSize) }},
 		total,
-		amount("free_hugepages", "Those that nothing uses."),
-		amount("resv_hugepages", "Free ones that are promised already."),
-		amount("surplus_hugepages", "Those beyond the set size."),
-		{Doc: doc{Key: "why", Source: src, Concept: "huge-pages", Gist: "What the pool holds back."},
+		amount("free_hugepages", "Pages that nothing uses."),
+		amount("resv_hugepages", "Free pages that are reserved for a mapping."),
+		amount("surplus_hugepages", "Pages beyond the configured size."),
+		{Doc: doc{Key: "why", Source: src, Concept: "huge-pages", Gist: "How much of the pool is idle."},
 			Get: func(r row) value { return explain.S(whyPool(r.It)) }},
 	}}
 }
@@ -180,12 +239,12 @@ func HugePools() *explain.Table[memfacts.Part[memfacts.HugePool]] {
 func whyPool(p *memfacts.HugePool) string {
 	idle := p.Counts["free_hugepages"] - min(p.Counts["free_hugepages"], p.Counts["resv_hugepages"])
 	if idle == 0 {
-		return "all of it is in use or promised"
+		return "all of it is in use or reserved"
 	}
-	return units.Size(idle*p.PageSize) + " lies idle and serves nothing else"
+	return units.Size(idle*p.PageSize) + " is idle, and nothing else can use it"
 }
 
-// UsedPools returns the pools that are worth a row.
+// UsedPools returns the pools that have pages, or may get some.
 func UsedPools(m *memfacts.Snapshot) []memfacts.HugePool {
 	return slices.DeleteFunc(slices.Clone(m.Pools), func(p memfacts.HugePool) bool {
 		return p.Counts["nr_hugepages"] == 0 && p.Counts["nr_overcommit_hugepages"] == 0

@@ -11,30 +11,60 @@ import (
 
 func addressSpace() []procField {
 	return []procField{
-		status(doc{Key: "vm_size", Kernel: "VmSize", Concept: "virtual-memory", Gist: "All mappings together: addresses it may use, not memory it uses."}, readVmSize, nil),
-		status(doc{Key: "vm_peak", Kernel: "VmPeak", Concept: "virtual-memory", Gist: "The most that VmSize ever was."}, readVmPeak, nil),
-		status(doc{Key: "vm_data", Kernel: "VmData", Concept: "virtual-memory", Gist: "Private writable mappings: heap, data and anonymous memory, touched or not."}, nil, nil),
-		status(doc{Key: "vm_stk", Kernel: "VmStk", Concept: "address-space", Gist: "The main thread's stack mapping; other threads' stacks are in VmData."}, nil, nil),
-		status(doc{Key: "vm_exe", Kernel: "VmExe", Concept: "address-space", Gist: "The program's own code."}, nil, nil),
-		status(doc{Key: "vm_lib", Kernel: "VmLib", Concept: "address-space", Gist: "Code of libraries: executable mappings, less VmExe."}, nil, nil),
-		{Doc: doc{Key: "map_count", Label: "mappings", Unit: count, Source: inspect.PIDMaps, Also: also(inspect.VMMaxMapCount), Concept: "address-space",
-			Gist: "Mappings it has; mmap fails beyond vm.max_map_count."},
-			Get: func(m procMem) value { return explain.I(m.Maps) }, Reading: readMaps},
-		{Doc: doc{Key: "max_map_count", Kernel: "vm.max_map_count", Unit: count, Source: inspect.VMMaxMapCount, Concept: "address-space", Show: explain.Data,
-			Gist: "As many mappings as one process may have."},
-			Get: func(m procMem) value { return explain.I(m.MaxMaps) }},
+		status(doc{
+			Key: "vm_size", Kernel: "VmSize",
+			Gist:    "The size of all mappings: address space, not memory in use.",
+			Concept: "virtual-memory",
+		}, readVmSize, nil),
+		status(doc{
+			Key: "vm_peak", Kernel: "VmPeak",
+			Gist:    "The highest VmSize so far.",
+			Concept: "virtual-memory",
+		}, readVmPeak, nil),
+		status(doc{
+			Key: "vm_data", Kernel: "VmData",
+			Gist:    "Private writable mappings: heap, data and anonymous memory, touched or not.",
+			Concept: "virtual-memory",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_stk", Kernel: "VmStk",
+			Gist:    "The main thread's stack mapping; other threads' stacks are in VmData.",
+			Concept: "address-space",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_exe", Kernel: "VmExe",
+			Gist:    "The program's own code.",
+			Concept: "address-space",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_lib", Kernel: "VmLib",
+			Gist:    "Code of libraries: executable mappings, less VmExe.",
+			Concept: "address-space",
+		}, nil, nil),
+		{Doc: doc{
+			Key: "map_count", Label: "mappings", Unit: count,
+			Source: inspect.PIDMaps, Also: also(inspect.VMMaxMapCount),
+			Gist:    "Number of mappings; mmap fails beyond vm.max_map_count.",
+			Concept: "address-space",
+		}, Get: func(m procMem) value { return explain.I(m.Maps) }, Reading: readMaps},
+		{Doc: doc{
+			Key: "max_map_count", Kernel: "vm.max_map_count", Unit: count, Show: explain.Data,
+			Source:  inspect.VMMaxMapCount,
+			Gist:    "How many mappings a process may have.",
+			Concept: "address-space",
+		}, Get: func(m procMem) value { return explain.I(m.MaxMaps) }},
 	}
 }
 
 func readVmSize(m procMem) string {
 	size, rss := m.Status["VmSize"], m.Status["VmRSS"]
-	s := "Addresses, not memory: a page is given RAM when it is first touched."
+	s := "Address space, not memory: a page gets RAM when it is first touched."
 	if rss > 0 && size > rss {
-		s += fmt.Sprintf(" %s of RAM back it.", units.Size(rss))
+		s += fmt.Sprintf(" %s of it is in RAM.", units.Size(rss))
 	}
 	for _, k := range m.Kinds {
 		if k.Name == "reserved" && k.Size > size/4 {
-			s += fmt.Sprintf(" %s of it is only reserved and cannot even be read.", units.Size(k.Size))
+			s += fmt.Sprintf(" %s of it is only reserved and not accessible.", units.Size(k.Size))
 		}
 	}
 	return s
@@ -43,7 +73,7 @@ func readVmSize(m procMem) string {
 func readVmPeak(m procMem) string {
 	now, most := m.Status["VmSize"], m.Status["VmPeak"]
 	if most <= now {
-		return "It never had more than now."
+		return "It was never higher than now."
 	}
 	return units.Size(most-now) + " more than now."
 }
@@ -65,14 +95,14 @@ func readMaps(m procMem) string {
 
 func kindWords() []explain.Word {
 	words := map[string]string{
-		"code":      "Executable pages of files: the program and its libraries.",
-		"file":      "Other pages of files: constants, data, what it mapped.",
-		"heap":      "What brk gave: small allocations of malloc.",
-		"anonymous": "Memory of no file: large allocations, arenas, threads' stacks.",
+		"code":      "Executable file mappings: the program and its libraries.",
+		"file":      "Other file mappings: constants, data, mapped files.",
+		"heap":      "Memory from brk: small malloc allocations.",
+		"anonymous": "Memory without a file: large allocations, arenas, thread stacks.",
 		"stack":     "The main thread's stack; grows down on demand.",
 		"shared":    "Shared memory: tmpfs, memfd, System V, MAP_SHARED.",
-		"reserved":  "No access: guards, and addresses held for later.",
-		"vdso":      "Pages of the kernel's: system calls without a switch.",
+		"reserved":  "Not accessible: guard pages, and address space reserved for later.",
+		"vdso":      "Pages from the kernel, for system calls without a mode switch.",
 	}
 	var out []explain.Word
 	for _, k := range memfacts.MapKinds() {
@@ -90,20 +120,37 @@ func kindGist(name string) string {
 	return ""
 }
 
-// MapKinds sums the mappings up by what they are.
+// MapKinds sums up the mappings by kind.
 func MapKinds() *explain.Table[memfacts.ProcessPart[memfacts.MapKind]] {
 	type row = memfacts.ProcessPart[memfacts.MapKind]
 	type column = explain.Field[row]
 	src := inspect.PIDMaps
 	return &explain.Table[row]{Name: "mapping_kinds", Fields: []column{
-		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What the mappings are."},
-			Get: func(r row) value { return explain.S(r.It.Name) }},
-		{Doc: doc{Key: "size", Unit: bytes, Source: src, Concept: "virtual-memory", Gist: "Their addresses together."},
-			Get: func(r row) value { return explain.N(r.It.Size) }},
-		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many there are."},
-			Get: func(r row) value { return explain.I(r.It.Maps) }},
-		{Doc: doc{Key: "share", Unit: ratio, Source: src, Concept: "address-space", Gist: "Their share of the address space in use."},
-			Get: func(r row) value { return explain.Share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
+		{Doc: doc{
+			Key:     "kind",
+			Source:  src,
+			Words:   kindWords(),
+			Gist:    "What the mappings are.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.S(r.It.Name) }},
+		{Doc: doc{
+			Key: "size", Unit: bytes,
+			Source:  src,
+			Gist:    "Their total size.",
+			Concept: "virtual-memory",
+		}, Get: func(r row) value { return explain.N(r.It.Size) }},
+		{Doc: doc{
+			Key: "mappings", Unit: count,
+			Source:  src,
+			Gist:    "How many mappings there are.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.I(r.It.Maps) }},
+		{Doc: doc{
+			Key: "share", Unit: ratio,
+			Source:  src,
+			Gist:    "Their share of the address space in use.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.Share(explain.N(r.It.Size), explain.N(mapped(r.Mem))) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "address-space", Gist: "What such mappings are for."},
 			Get: func(r row) value { return explain.S(kindGist(r.It.Name)) }},
 	}}
@@ -116,39 +163,67 @@ func mapped(m procMem) (n uint64) {
 	return n
 }
 
-// Mappings lays the address space out, lowest address first.
+// Mappings lists the address space, lowest address first.
 func Mappings() *explain.Table[memfacts.ProcessPart[memfacts.Region]] {
 	type row = memfacts.ProcessPart[memfacts.Region]
 	type column = explain.Field[row]
 	src := inspect.PIDMaps
 	return &explain.Table[row]{Name: "mappings", Fields: []column{
-		{Doc: doc{Key: "start", Unit: explain.Address, Source: src, Concept: "address-space", Gist: "The lowest address; 0 to a reader who may not know it."},
-			Get: func(r row) value { return explain.N(r.It.Start) }},
-		{Doc: doc{Key: "end", Unit: explain.Address, Source: src, Concept: "address-space", Show: explain.Data, Gist: "The address behind it."},
-			Get: func(r row) value { return explain.N(r.It.End) }},
-		{Doc: doc{Key: "gap", Label: "gap below", Unit: bytes, Source: src, Concept: "address-space", Show: explain.Wide, Gist: "Unused addresses below it."},
-			Get: func(r row) value {
-				if r.It.Start >= 1<<63 { // beyond the hole that no address may be in
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.N(r.It.Gap)
-			}},
-		{Doc: doc{Key: "size", Unit: bytes, Bar: true, Source: src, Concept: "virtual-memory", Gist: "Its mappings together, holes between them left out."},
-			Get: func(r row) value { return explain.N(r.It.Size) }},
-		{Doc: doc{Key: "perms", Source: src, Concept: "address-space", Show: explain.Data, Gist: "Read, write, execute; private or shared: each that its mappings have."},
-			Get: perms},
-		{Doc: doc{Key: "mappings", Label: "maps", Unit: count, Source: src, Concept: "address-space", Gist: "How many mappings it is made of."},
-			Get: func(r row) value { return explain.I(r.It.Maps) }},
+		{Doc: doc{
+			Key: "start", Unit: explain.Address,
+			Source:  src,
+			Gist:    "The lowest address; 0 where the reader has no permission to see it.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.N(r.It.Start) }},
+		{Doc: doc{
+			Key: "end", Unit: explain.Address, Show: explain.Data,
+			Source:  src,
+			Gist:    "The first address after it.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.N(r.It.End) }},
+		{Doc: doc{
+			Key: "gap", Label: "gap below", Unit: bytes, Show: explain.Wide,
+			Source:  src,
+			Gist:    "Unused addresses below it.",
+			Concept: "address-space",
+		}, Get: func(r row) value {
+			if r.It.Start >= 1<<63 { // beyond the hole that no address may be in
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.N(r.It.Gap)
+		}},
+		{Doc: doc{
+			Key: "size", Unit: bytes, Bar: true,
+			Source:  src,
+			Gist:    "The size of its mappings, without the holes between them.",
+			Concept: "virtual-memory",
+		}, Get: func(r row) value { return explain.N(r.It.Size) }},
+		{Doc: doc{
+			Key: "perms", Show: explain.Data,
+			Source:  src,
+			Gist:    "Read, write, execute; private or shared: all that its mappings have.",
+			Concept: "address-space",
+		}, Get: perms},
+		{Doc: doc{
+			Key: "mappings", Unit: count,
+			Source:  src,
+			Gist:    "How many mappings it consists of.",
+			Concept: "address-space",
+		}, Get: func(r row) value { return explain.I(r.It.Maps) }},
 		{Doc: doc{Key: "kind", Source: src, Concept: "address-space", Words: kindWords(), Gist: "What it is."},
 			Get: func(r row) value { return explain.S(r.It.Kind) }},
-		{Doc: doc{Key: "object", Source: src, Concept: "address-space", Show: explain.Data, Gist: "The file, or the kernel's name for it."},
-			Get: func(r row) value {
-				if r.It.Object == "" {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.S(r.It.Object)
-			}},
-		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What lies there."},
+		{Doc: doc{
+			Key: "object", Show: explain.Data,
+			Source:  src,
+			Gist:    "The file, or the kernel's name for it.",
+			Concept: "address-space",
+		}, Get: func(r row) value {
+			if r.It.Object == "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(r.It.Object)
+		}},
+		{Doc: doc{Key: "why", Label: "OBJECT", Source: src, Concept: "address-space", Gist: "What is mapped there."},
 			Get: func(r row) value { return explain.S(whyRegion(r.It)) }},
 	}}
 }
@@ -164,13 +239,13 @@ func perms(r memfacts.ProcessPart[memfacts.Region]) value {
 func whyRegion(r *memfacts.Region) string {
 	switch r.Object {
 	case "":
-		return map[string]string{"anonymous": "allocations, arenas, threads' stacks", "reserved": "held, without access"}[r.Kind]
+		return map[string]string{"anonymous": "allocations, arenas, thread stacks", "reserved": "reserved, without access"}[r.Kind]
 	case "[heap]":
-		return "[heap]: small allocations of malloc (brk)"
+		return "[heap]: small malloc allocations (brk)"
 	case "[stack]":
 		return "[stack] of the main thread; grows down"
 	case "[vdso]":
-		return "[vdso]: the kernel's code for calls without a switch"
+		return "[vdso]: the kernel's code for calls without a mode switch"
 	case "[vvar]", "[vvar_vclock]":
 		return r.Object + ": the kernel's clock data for the vdso"
 	case "[vsyscall]":

@@ -12,7 +12,7 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// Processes ranks the processes by what they have in RAM. With shares it also
+// Processes ranks the processes by RSS. With shares it also
 // has the columns that the kernel must walk page tables for.
 func Processes(shares bool) *explain.Table[procfacts.Row] {
 	fields := []explain.Field[procfacts.Row]{proc.PID(), proc.PPID(), proc.Comm(), proc.VmRSS()}
@@ -21,7 +21,12 @@ func Processes(shares bool) *explain.Table[procfacts.Row] {
 	}
 	fields = append(fields, proc.RssParts()...)
 	fields = append(fields, proc.VmSwap(), proc.RSS(), proc.Command(), explain.Field[procfacts.Row]{
-		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "rss", Gist: "What its memory is, and what would free it."},
+		Doc: doc{
+			Key:    "why",
+			Source: inspect.PIDStat, Also: also(inspect.PIDStatus),
+			Gist:    "What kind of memory it has, and what would free it.",
+			Concept: "rss",
+		},
 		Write: whyProcess,
 	})
 	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"rss", "-pid"}, Fields: fields}
@@ -33,9 +38,9 @@ func whyProcess(b []byte, r procfacts.Row) []byte {
 	case p.Kthread():
 		return append(b, "kernel thread: no memory of its own"...)
 	case p.State == 'Z':
-		return append(b, "zombie: its memory is gone already"...)
+		return append(b, "zombie: its memory is already freed"...)
 	case p.VmRSS <= 0 || p.RssAnon < 0:
-		return append(b, "its parts are not to be seen"...)
+		return append(b, "the parts of its RSS could not be read"...)
 	}
 	if p.PID == r.Host.Self {
 		b = append(b, "kwhy itself; "...)
@@ -43,13 +48,13 @@ func whyProcess(b []byte, r procfacts.Row) []byte {
 	anon, file, shmem := float64(p.RssAnon)/float64(p.VmRSS), float64(p.RssFile)/float64(p.VmRSS), float64(p.RssShmem)/float64(p.VmRSS)
 	switch {
 	case shmem >= 0.5:
-		b = append(units.AppendPercent(b, shmem), " shared memory, shown in full by all who map it"...)
+		b = append(units.AppendPercent(b, shmem), " shared memory, counted in full for each process that maps it"...)
 	case file >= 0.5:
 		b = append(units.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
 	case anon >= 0.5:
-		b = append(units.AppendPercent(b, anon), " anonymous (heap, stacks, data): only swap could take it"...)
+		b = append(units.AppendPercent(b, anon), " anonymous (heap, stacks, data): only swapping could free it"...)
 	default:
-		b = append(b, "a mixture: anonymous, files' and shared pages"...)
+		b = append(b, "a mix of anonymous, file and shared pages"...)
 	}
 	if p.VmSwap > 0 {
 		b = append(units.AppendSize(append(b, "; "...), int64(p.VmSwap)), " more is swapped out"...)
@@ -65,15 +70,15 @@ type (
 // Process explains the memory of one process.
 func Process() explain.Card[*memfacts.Process] {
 	return explain.Card[*memfacts.Process]{Name: "mem PID", Sections: []explain.Section[*memfacts.Process]{
-		{Title: "In RAM now", Whole: "vm_rss", Fields: resident()},
-		{Title: "Its fair share", Fields: shares()},
+		{Title: "Resident memory", Whole: "vm_rss", Fields: resident()},
+		{Title: "Proportional share (PSS)", Fields: shares()},
 		{Title: "Address space", Fields: addressSpace(), Table: "mapping_kinds"},
-		{Title: "Layout, lowest address first", Table: "mappings"},
-		{Title: "Page faults since it started", Fields: faults()},
+		{Title: "Mappings by address", Table: "mappings"},
+		{Title: "Page faults", Fields: faults()},
 	}, Rules: processRules()}
 }
 
-// status declares a line of /proc/PID/status.
+// status declares a line of /proc/PID/status as a field.
 func status(d doc, read func(procMem) string, derive func(procMem) explain.Derivation) procField {
 	d.Source = inspect.PIDStatus
 	if d.Unit == "" {
@@ -92,33 +97,79 @@ func statusLine(name string) func(procMem) value {
 }
 
 func resident() []procField {
-	none := procField{Doc: doc{Key: "no_memory", Label: "no memory", Source: inspect.PIDStat, Also: also(inspect.PIDStatus), Concept: "process", Words: noMemoryWords(), Gist: "Why it has no memory of its own, where it has none."},
-		Get: noMemory, Reading: readNoMemory}
-	rss := status(doc{Key: "vm_rss", Kernel: "VmRSS", Also: also(inspect.Meminfo), Concept: "rss",
-		Gist: "Pages of it in RAM, those shared with others counted in full."}, readRSS, deriveRSS)
+	none := procField{Doc: doc{
+		Key: "no_memory", Label: "no memory",
+		Source: inspect.PIDStat, Also: also(inspect.PIDStatus),
+		Words:   noMemoryWords(),
+		Gist:    "Why it has no memory of its own.",
+		Concept: "process",
+	}, Get: noMemory, Reading: readNoMemory}
+	rss := status(doc{
+		Key: "vm_rss", Kernel: "VmRSS",
+		Also:    also(inspect.Meminfo),
+		Gist:    "Its pages in RAM; shared pages are counted in full.",
+		Concept: "rss",
+	}, readRSS, deriveRSS)
 	parts := []procField{
-		status(doc{Key: "rss_anon", Kernel: "RssAnon", Part: '█', Since: kernelVersion(4, 5), Concept: "anonymous-memory",
-			Gist: "Memory that no file backs: heap, stacks, private data."}, readRssAnon, nil),
-		status(doc{Key: "rss_file", Kernel: "RssFile", Part: '▓', Since: kernelVersion(4, 5), Concept: "page-cache",
-			Gist: "Pages of files: the program, libraries, what it mapped."}, readRssFile, nil),
-		status(doc{Key: "rss_shmem", Kernel: "RssShmem", Part: '▒', Since: kernelVersion(4, 5), Concept: "shared-memory",
-			Gist: "Pages of shared memory and tmpfs."}, nil, nil),
+		status(doc{
+			Key: "rss_anon", Kernel: "RssAnon", Part: '█',
+			Since:   kernelVersion(4, 5),
+			Gist:    "Memory that no file backs: heap, stacks, private data.",
+			Concept: "anonymous-memory",
+		}, readRssAnon, nil),
+		status(doc{
+			Key: "rss_file", Kernel: "RssFile", Part: '▓',
+			Since:   kernelVersion(4, 5),
+			Gist:    "File pages: the program, libraries, mapped files.",
+			Concept: "page-cache",
+		}, readRssFile, nil),
+		status(doc{
+			Key: "rss_shmem", Kernel: "RssShmem", Part: '▒',
+			Since:   kernelVersion(4, 5),
+			Gist:    "Pages of shared memory and tmpfs.",
+			Concept: "shared-memory",
+		}, nil, nil),
 	}
 	rest := []procField{
-		status(doc{Key: "vm_hwm", Kernel: "VmHWM", Concept: "rss", Gist: "The most that VmRSS ever was (high-water mark)."}, readHWM, nil),
-		status(doc{Key: "vm_swap", Kernel: "VmSwap", Concept: "swap", Gist: "Anonymous memory of it in swap; shared memory in swap is not counted."}, readVmSwap, nil),
-		status(doc{Key: "vm_pte", Kernel: "VmPTE", Concept: "page-tables", Gist: "Its page tables: RAM that translates its addresses."}, readPTE, nil),
-		status(doc{Key: "vm_lck", Kernel: "VmLck", Concept: "mlock", Show: explain.Rare, Gist: "Memory that it locked in RAM with mlock."}, nil, nil),
-		status(doc{Key: "vm_pin", Kernel: "VmPin", Concept: "mlock", Show: explain.Rare, Gist: "Memory pinned for devices, which cannot even be moved."}, nil, nil),
-		status(doc{Key: "hugetlb_pages", Kernel: "HugetlbPages", Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages", Show: explain.Rare, Gist: "Huge pages of the pool; VmRSS does not count them."}, nil, nil),
+		status(doc{
+			Key: "vm_hwm", Kernel: "VmHWM",
+			Gist:    "The highest VmRSS so far (high-water mark).",
+			Concept: "rss",
+		}, readHWM, nil),
+		status(doc{
+			Key: "vm_swap", Kernel: "VmSwap",
+			Gist:    "Its anonymous memory in swap; shared memory in swap is not counted.",
+			Concept: "swap",
+		}, readVmSwap, nil),
+		status(doc{
+			Key: "vm_pte", Kernel: "VmPTE",
+			Gist:    "Its page tables, which translate its addresses.",
+			Concept: "page-tables",
+		}, readPTE, nil),
+		status(doc{
+			Key: "vm_lck", Kernel: "VmLck", Show: explain.Rare,
+			Gist:    "Memory locked in RAM with mlock.",
+			Concept: "mlock",
+		}, nil, nil),
+		status(doc{
+			Key: "vm_pin", Kernel: "VmPin", Show: explain.Rare,
+			Gist:    "Memory pinned for devices, which cannot even be moved.",
+			Concept: "mlock",
+		}, nil, nil),
+		status(doc{
+			Key: "hugetlb_pages", Kernel: "HugetlbPages", Show: explain.Rare,
+			Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    "Huge pages of the pool; VmRSS does not count them.",
+			Concept: "huge-pages",
+		}, nil, nil),
 	}
 	return append(append([]procField{none, rss}, parts...), rest...)
 }
 
 func noMemoryWords() []explain.Word {
 	return []explain.Word{
-		{Name: "kernel thread", Gist: "It runs in the kernel's memory: what it takes is the kernel's.", Concept: "kernel-thread"},
-		{Name: "zombie", Gist: "It has ended, and its memory is gone: a number is left, until its parent asks.", Concept: "process"},
+		{Name: "kernel thread", Gist: "It runs in the kernel's memory and has none of its own.", Concept: "kernel-thread"},
+		{Name: "zombie", Gist: "It has ended and its memory is freed; its PID stays until its parent waits for it.", Concept: "process"},
 	}
 }
 
@@ -143,7 +194,7 @@ func readNoMemory(m procMem) string {
 }
 
 func readRSS(m procMem) string {
-	s := "Pages in RAM, shared ones in full"
+	s := "Pages in RAM, shared ones counted in full"
 	if m.RAM > 0 {
 		s += ": " + units.Percent(m.Status["VmRSS"], m.RAM) + " of the host's"
 	}
@@ -163,11 +214,12 @@ func deriveRSS(m procMem) explain.Derivation {
 }
 
 func readRssAnon(m procMem) string {
-	return units.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swap could take it. Children made by fork share it until one side writes."
+	return units.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swapping could free it. " +
+		"Children made by fork share it until one side writes."
 }
 
 func readRssFile(m procMem) string {
-	return units.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of VmRSS: page cache, shared with whoever maps the same files."
+	return units.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of VmRSS: page cache, shared with all processes that map the same files."
 }
 
 func readHWM(m procMem) string {
@@ -180,7 +232,7 @@ func readHWM(m procMem) string {
 
 func readVmSwap(m procMem) string {
 	if m.Status["VmSwap"] == 0 {
-		return "Nothing of its own memory is swapped out."
+		return "None of its anonymous memory is swapped out."
 	}
 	return "Swapped out: touching it again waits for the swap device."
 }
@@ -201,13 +253,28 @@ func shares() []procField {
 		return func(m procMem) value { return explain.Look(m.Rollup, name) }
 	}
 	return []procField{
-		rollup(doc{Key: "pss", Kernel: "Pss", Gist: "Each page divided by the number of those who map it."}, sum("Pss"), readPss, nil),
-		rollup(doc{Key: "uss", Label: "USS", Gist: "Pages that it alone maps: private, clean and dirty."}, uss, nil, deriveUss),
-		rollup(doc{Key: "swap_pss", Kernel: "SwapPss", Gist: "Its share of anonymous memory in swap; shared memory there is not in it."}, sum("SwapPss"), nil, nil),
-		rollup(doc{Key: "freed_on_exit", Label: "freed if it ends", Also: also(inspect.PIDStatus), Gist: "Anonymous RAM and page tables that come free when it ends, at most."},
-			freed, readFreed, deriveFreed),
-		rollup(doc{Key: "freed_on_exit_least", Also: also(inspect.PIDStatus), Show: explain.Data, Since: kernelVersion(5, 3), Gist: "The same at least: what of its private pages can't be files' or shared memory's."},
-			freedAtLeast, nil, nil),
+		rollup(doc{
+			Key: "pss", Kernel: "Pss",
+			Gist: "Each page divided by the number of processes that map it.",
+		}, sum("Pss"), readPss, nil),
+		rollup(doc{
+			Key: "uss", Label: "USS",
+			Gist: "Pages that it alone maps: private, clean and dirty.",
+		}, uss, nil, deriveUss),
+		rollup(doc{
+			Key: "swap_pss", Kernel: "SwapPss",
+			Gist: "Its share of anonymous memory in swap; shared memory is not counted.",
+		}, sum("SwapPss"), nil, nil),
+		rollup(doc{
+			Key: "freed_on_exit", Label: "freed on exit",
+			Also: also(inspect.PIDStatus),
+			Gist: "An upper bound of the anonymous memory and page tables freed when it ends.",
+		}, freed, readFreed, deriveFreed),
+		rollup(doc{
+			Key: "freed_on_exit_least", Show: explain.Data,
+			Also: also(inspect.PIDStatus), Since: kernelVersion(5, 3),
+			Gist: "A lower bound of the same: private pages that can't be file or shared memory.",
+		}, freedAtLeast, nil, nil),
 	}
 }
 
@@ -218,11 +285,12 @@ func uss(m procMem) value {
 func readPss(m procMem) string {
 	rss, pss, own := m.Rollup["Rss"], m.Rollup["Pss"], uss(m)
 	if !own.Has() || rss <= uint64(own.Int()) || pss <= uint64(own.Int()) {
-		return "It shares no page with others: PSS is what it costs."
+		return "It shares no page with others: PSS is its whole cost."
 	}
 	shared := rss - uint64(own.Int())
 	each := float64(shared) / float64(pss-uint64(own.Int()))
-	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) + " others on average; the sum of PSS over all processes counts every page once."
+	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) +
+		" others on average; the sum of PSS over all processes counts every page once."
 }
 
 func deriveUss(m procMem) explain.Derivation {
@@ -232,9 +300,9 @@ func deriveUss(m procMem) explain.Derivation {
 	return w.Done("Private_Clean + Private_Dirty", bytes, explain.I(a+b))
 }
 
-// freed is anonymous memory that nobody else maps, and the page tables, at most.
-// The kernel sums private pages over all kinds, and what is anonymous over all who
-// share it: the smaller of the two bounds what is both. File pages that it alone
+// freed is an upper bound: anonymous memory that no other process maps, and page tables.
+// The kernel sums private pages over all kinds, and anonymous pages over all that
+// share them: the smaller sum bounds what is both. File pages that it alone
 // maps stay in the page cache; shared memory stays until it is deleted.
 func freed(m procMem) value {
 	own, anon, tables := uss(m), anonShare(m), explain.Look(m.Status, "VmPTE")
@@ -245,7 +313,7 @@ func freed(m procMem) value {
 }
 
 // anonShare is its share of the anonymous memory that it maps; before 5.3, where the
-// share is not told by kind, all of that.
+// kernel has no share by kind, all of it.
 func anonShare(m procMem) value {
 	if v := explain.Look(m.Rollup, "Pss_Anon"); v.Has() {
 		return v
@@ -253,10 +321,11 @@ func anonShare(m procMem) value {
 	return explain.Look(m.Rollup, "Anonymous")
 }
 
-// freedAtLeast is what of the private pages must be anonymous, since its share of
-// files and shared memory is no larger than it is.
+// freedAtLeast is how many private pages must be anonymous, since its share of
+// files and shared memory is no larger than PSS says.
 func freedAtLeast(m procMem) value {
-	own, file, shmem, tables := uss(m), explain.Look(m.Rollup, "Pss_File"), explain.Look(m.Rollup, "Pss_Shmem"), explain.Look(m.Status, "VmPTE")
+	own, file, shmem, tables := uss(m), explain.Look(m.Rollup, "Pss_File"), explain.Look(m.Rollup,
+		"Pss_Shmem"), explain.Look(m.Status, "VmPTE")
 	if !own.Has() || !file.Has() || !shmem.Has() || !tables.Has() {
 		return value{}
 	}
@@ -280,13 +349,14 @@ func readFreed(m procMem) string {
 	if least, most := freedAtLeast(m), freed(m); least.Has() && most.Int()-least.Int() < most.Int()/10 {
 		s = "Its own memory and page tables."
 	} else if least.Has() {
-		s = fmt.Sprintf("From %s to that: which of its private pages are files' or shared memory's, the sums don't tell.", size(least))
+		s = fmt.Sprintf("At least %s: the sums don't show which private pages are file or shared memory.", size(least))
 	}
 	if own, anon := uss(m), explain.Look(m.Rollup, "Anonymous"); own.Has() && anon.Has() && own.Int() > anon.Int() {
-		s += " At least " + units.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is of files, which stay cached until needed, or shared memory."
+		s += " At least " + units.Size(uint64(own.Int()-anon.Int())) + " more that it alone maps is file memory, " +
+			"which stays in the page cache, or shared memory."
 	}
 	if m.Status["VmSwap"] > 0 {
-		s += " " + units.Size(m.Status["VmSwap"]) + " of swap comes free too."
+		s += " " + units.Size(m.Status["VmSwap"]) + " of swap is freed too."
 	}
 	if m.Status["RssShmem"] > 0 {
 		s += " Shared memory stays until it is deleted or its last user ends."
@@ -295,13 +365,19 @@ func readFreed(m procMem) string {
 }
 
 func faults() []procField {
-	f := func(key, gist string, get func(*procfacts.Process) uint64, read func(procMem) string) procField {
-		return procField{Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
-			Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
+	fault := func(key, gist string, get func(*procfacts.Process) uint64, read func(procMem) string) procField {
+		return procField{Doc: doc{
+			Key: key, Kernel: key, Unit: count, Counter: true,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "page-fault",
+		}, Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
 	}
 	return []procField{
-		f("minflt", "Faults that needed no disk: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 { return p.Minflt }, nil),
-		f("majflt", "Faults that waited for a disk or swap device.", func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
+		fault("minflt", "Page faults without I/O: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 {
+			return p.Minflt
+		}, nil),
+		fault("majflt", "Page faults that waited for a disk or swap device.", func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
 	}
 }
 
@@ -310,7 +386,8 @@ func readMajflt(m procMem) string {
 	case m.P.Kthread():
 		return "A kernel thread touches no program's pages."
 	case m.P.Majflt == 0:
-		return "Never: all it touched was in RAM."
+		return "None: all it touched was in RAM."
 	}
-	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: the program read in, or memory that had been pushed out."
+	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: " +
+		"to load its program or files, or to read back what had been reclaimed."
 }

@@ -8,7 +8,7 @@ import (
 	"kwhy/inspect"
 )
 
-// kernelPart is drawn for what the kernel itself holds.
+// kernelPart is drawn in the bar for memory of the kernel itself.
 const kernelPart = '░'
 
 // part declares a part of MemTotal: none of them overlap.
@@ -25,77 +25,130 @@ func part(d doc, get func(mem) value, read func(mem) string, derive func(mem) ex
 
 func ram() []field {
 	return []field{
-		part(doc{Key: "mem_free", Part: '·', Kernel: "MemFree", Concept: "free-memory",
-			Gist: "Pages that nothing uses, cache included."},
-			meminfo("MemFree"), readFree, nil),
-		part(doc{Key: "anon_pages", Part: '█', Kernel: "AnonPages", Concept: "anonymous-memory",
-			Gist: "Heaps, stacks and other memory of programs that no file backs."},
-			meminfo("AnonPages"), readAnon, nil),
-		part(doc{Key: "page_cache", Part: '▓', Label: "page cache", Concept: "page-cache",
-			Gist: "File contents kept in RAM; taken back when memory runs short."},
-			pageCache, readPageCache, derivePageCache),
-		part(doc{Key: "shmem", Part: '▒', Kernel: "Shmem", Concept: "shared-memory",
-			Gist: "tmpfs files and memory shared between processes; only swap can take it."},
-			meminfo("Shmem"), readShmem, nil),
-		part(doc{Key: "swap_cached_unmapped", Part: '▓', Label: "swap cache", Show: explain.Rare, Concept: "swap",
-			Gist: "Pages on their way to swap or back that no process maps."},
-			swapCacheUnmapped, nil, deriveSwapCache),
-		part(doc{Key: "s_reclaimable", Kernel: "SReclaimable", Concept: "slab",
-			Gist: "Kernel objects it can drop, mostly cached names and inodes of files."},
-			meminfo("SReclaimable"), readSReclaimable, nil),
-		part(doc{Key: "misc_reclaimable", Label: "other reclaimable", Show: explain.Rare, Since: kernelVersion(4, 20), Concept: "slab",
-			Gist: "Kernel memory that a shrinker can free and that is no slab."},
-			miscReclaimable, nil, deriveMisc),
-		part(doc{Key: "s_unreclaim", Kernel: "SUnreclaim", Concept: "slab",
-			Gist: "Kernel objects in use that no reclaim can drop."},
-			meminfo("SUnreclaim"), readSUnreclaim, nil),
-		part(doc{Key: "kernel_stack", Kernel: "KernelStack", Concept: "kernel-stack",
-			Gist: "One stack in the kernel for each thread, the sleeping ones too."},
-			meminfo("KernelStack"), nil, nil),
-		part(doc{Key: "page_tables", Kernel: "PageTables", Concept: "page-tables",
-			Gist: "The tables that translate programs' addresses into RAM."},
-			meminfo("PageTables"), readPageTables, nil),
-		part(doc{Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare, Since: kernelVersion(6, 1), Concept: "page-tables",
-			Gist: "Page tables of guests (KVM) and of devices (IOMMU)."},
-			meminfo("SecPageTables"), nil, nil),
-		part(doc{Key: "percpu", Kernel: "Percpu", Since: kernelVersion(4, 19), Concept: "per-cpu",
-			Gist: "The kernel's per-CPU variables: one copy for each possible CPU."},
-			meminfo("Percpu"), nil, nil),
-		part(doc{Key: "vmalloc_less_stacks", Label: "vmalloc, no stacks", Also: also(inspect.Vmstat), Concept: "vmalloc",
-			Gist: "Large kernel buffers, modules and BPF programs, pieced together from pages."},
-			vmallocRest, readVmalloc, deriveVmalloc),
-		part(doc{Key: "pcp_lists", Part: '·', Label: "per-CPU lists", Source: inspect.Zoneinfo, Kernel: "", Concept: "per-cpu",
-			Gist: "Free pages that each CPU keeps at hand; MemFree does not count them."},
-			pcpLists, nil, nil),
-		part(doc{Key: "hugetlb", Part: '▚', Kernel: "Hugetlb", Show: explain.Rare, Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE", Concept: "huge-pages",
-			Gist: "RAM set aside in huge pages, used or not; nothing else can have it."},
-			hugetlb, readHugetlb, nil),
-		part(doc{Key: "zspages", Label: "compressed swap", Source: inspect.Vmstat, Also: also(inspect.Meminfo), Show: explain.Rare, Option: "CONFIG_ZSMALLOC", Concept: "compressed-swap",
-			Gist: "RAM that holds compressed pages for zram and zswap."},
-			compressed, nil, nil),
-		part(doc{Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare, Concept: "untracked-memory",
-			Gist: "System RAM that graphics drivers use, on kernels that count it (7.3 does)."},
-			whereCounted("GPUActive"), nil, nil),
-		part(doc{Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare, Concept: "untracked-memory",
-			Gist: "The same in pools that they can give back."},
-			whereCounted("GPUReclaim"), nil, nil),
-		part(doc{Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare, Option: "CONFIG_MEMORY_FAILURE", Concept: "untracked-memory",
-			Gist: "Pages put out of use because their RAM is broken."},
-			meminfo("HardwareCorrupted"), nil, nil),
-		part(doc{Key: "bounce", Kernel: "Bounce", Show: explain.Rare, Concept: "untracked-memory",
-			Gist: "Copies of pages for block devices that cannot reach all of RAM."},
-			meminfo("Bounce"), nil, nil),
-		part(doc{Key: "writeback_tmp", Kernel: "WritebackTmp", Show: explain.Rare, Concept: "dirty-pages",
-			Gist: "Copies of pages that FUSE writes back."},
-			meminfo("WritebackTmp"), nil, nil),
-		part(doc{Key: "untracked", Part: '?', Label: "not accounted", Also: also(inspect.Zoneinfo, inspect.Vmstat), Concept: "untracked-memory",
-			Gist: "What no counter covers: drivers' pages, packet buffers, and the like."},
-			untracked, readUntracked, deriveUntracked),
+		part(doc{
+			Key: "mem_free", Kernel: "MemFree", Part: '·',
+			Gist:    "Pages that nothing uses, not even the page cache.",
+			Concept: "free-memory",
+		}, meminfo("MemFree"), readFree, nil),
+		part(doc{
+			Key: "anon_pages", Kernel: "AnonPages", Part: '█',
+			Gist:    "Memory of programs that no file backs: heaps, stacks.",
+			Concept: "anonymous-memory",
+		}, meminfo("AnonPages"), readAnon, nil),
+		part(doc{
+			Key: "page_cache", Label: "page cache", Part: '▓',
+			Gist:    "File contents in RAM; dropped when memory runs short.",
+			Concept: "page-cache",
+		}, pageCache, readPageCache, derivePageCache),
+		part(doc{
+			Key: "shmem", Kernel: "Shmem", Part: '▒',
+			Gist:    "tmpfs files and shared memory; only swapping can reclaim it.",
+			Concept: "shared-memory",
+		}, meminfo("Shmem"), readShmem, nil),
+		part(doc{
+			Key: "swap_cached_unmapped", Label: "swap cache", Part: '▓', Show: explain.Rare,
+			Gist:    "Pages in the swap cache that no process maps.",
+			Concept: "swap",
+		}, swapCacheUnmapped, nil, deriveSwapCache),
+		part(doc{
+			Key: "s_reclaimable", Kernel: "SReclaimable",
+			Gist:    "Slab that reclaim can free, mostly cached dentries and inodes.",
+			Concept: "slab",
+		}, meminfo("SReclaimable"), readSReclaimable, nil),
+		part(doc{
+			Key: "misc_reclaimable", Label: "misc reclaimable", Show: explain.Rare,
+			Since:   kernelVersion(4, 20),
+			Gist:    "Kernel memory outside slab that a shrinker can free.",
+			Concept: "slab",
+		}, miscReclaimable, nil, deriveMisc),
+		part(doc{
+			Key: "s_unreclaim", Kernel: "SUnreclaim",
+			Gist:    "Slab that reclaim cannot free: kernel objects in use.",
+			Concept: "slab",
+		}, meminfo("SUnreclaim"), readSUnreclaim, nil),
+		part(doc{
+			Key: "kernel_stack", Kernel: "KernelStack",
+			Gist:    "Kernel stacks: one for each thread, sleeping ones included.",
+			Concept: "kernel-stack",
+		}, meminfo("KernelStack"), nil, nil),
+		part(doc{
+			Key: "page_tables", Kernel: "PageTables",
+			Gist:    "The tables that translate programs' addresses into RAM.",
+			Concept: "page-tables",
+		}, meminfo("PageTables"), readPageTables, nil),
+		part(doc{
+			Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare,
+			Since:   kernelVersion(6, 1),
+			Gist:    "Page tables of guests (KVM) and of devices (IOMMU).",
+			Concept: "page-tables",
+		}, meminfo("SecPageTables"), nil, nil),
+		part(doc{
+			Key: "percpu", Kernel: "Percpu",
+			Since:   kernelVersion(4, 19),
+			Gist:    "The kernel's per-CPU variables: one copy for each possible CPU.",
+			Concept: "per-cpu",
+		}, meminfo("Percpu"), nil, nil),
+		part(doc{
+			Key: "vmalloc_less_stacks", Label: "vmalloc (no stacks)",
+			Also:    also(inspect.Vmstat),
+			Gist:    "Large kernel buffers, modules and BPF programs, without kernel stacks.",
+			Concept: "vmalloc",
+		}, vmallocRest, readVmalloc, deriveVmalloc),
+		part(doc{
+			Key: "pcp_lists", Label: "per-CPU page lists", Part: '·',
+			Source:  inspect.Zoneinfo,
+			Gist:    "Free pages in per-CPU lists; MemFree does not count them.",
+			Concept: "per-cpu",
+		}, pcpLists, nil, nil),
+		part(doc{
+			Key: "hugetlb", Kernel: "Hugetlb", Part: '▚', Show: explain.Rare,
+			Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE",
+			Gist:    "RAM in huge page pools, used or not; nothing else can use it.",
+			Concept: "huge-pages",
+		}, hugetlb, readHugetlb, nil),
+		part(doc{
+			Key: "zspages", Label: "zram/zswap pools", Show: explain.Rare,
+			Source: inspect.Vmstat, Also: also(inspect.Meminfo), Option: "CONFIG_ZSMALLOC",
+			Gist:    "RAM that holds compressed pages for zram and zswap.",
+			Concept: "compressed-swap",
+		}, compressed, nil, nil),
+		part(doc{
+			Key: "gpu_active", Kernel: "GPUActive", Show: explain.Rare,
+			Gist:    "System RAM that graphics drivers use, on kernels that count it (7.3 does).",
+			Concept: "untracked-memory",
+		}, whereCounted("GPUActive"), nil, nil),
+		part(doc{
+			Key: "gpu_reclaim", Kernel: "GPUReclaim", Show: explain.Rare,
+			Gist:    "System RAM in graphics drivers' pools, which they can give back.",
+			Concept: "untracked-memory",
+		}, whereCounted("GPUReclaim"), nil, nil),
+		part(doc{
+			Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare,
+			Option:  "CONFIG_MEMORY_FAILURE",
+			Gist:    "Pages that are out of use because their RAM is faulty.",
+			Concept: "untracked-memory",
+		}, meminfo("HardwareCorrupted"), nil, nil),
+		part(doc{
+			Key: "bounce", Kernel: "Bounce", Show: explain.Rare,
+			Gist:    "Copies of pages for block devices that cannot reach all of RAM.",
+			Concept: "untracked-memory",
+		}, meminfo("Bounce"), nil, nil),
+		part(doc{
+			Key: "writeback_tmp", Kernel: "WritebackTmp", Show: explain.Rare,
+			Gist:    "Copies of pages that FUSE writes back.",
+			Concept: "dirty-pages",
+		}, meminfo("WritebackTmp"), nil, nil),
+		part(doc{
+			Key: "untracked", Label: "unaccounted", Part: '?',
+			Also:    also(inspect.Zoneinfo, inspect.Vmstat),
+			Gist:    "RAM in no counter: drivers' pages, packet buffers and the like.",
+			Concept: "untracked-memory",
+		}, untracked, readUntracked, deriveUntracked),
 	}
 }
 
-// whereCounted gets a line of newer kernels. Where there is none, what it would
-// count is in the remainder.
+// whereCounted gets a line of newer kernels. On others, what it would
+// count is part of the remainder.
 func whereCounted(name string) func(mem) value {
 	return func(m mem) value {
 		if v := explain.Look(m.Info, name); v.Has() {
@@ -124,9 +177,9 @@ func derivePageCache(m mem) explain.Derivation {
 
 // swapCacheUnmapped is the part of SwapCached that AnonPages does not count:
 // a page that a process maps and that still has its place in swap is in both.
-// The LRU lists hold each page once, so that what they hold beyond anonymous
-// and file pages is in the swap cache alone. The lists lag behind by what each
-// CPU has yet to put on them.
+// The LRU lists contain each page once, so what they have beyond anonymous
+// and file pages is only in the swap cache. The lists lag behind by the pages
+// that each CPU has yet to add.
 func swapCacheUnmapped(m mem) value {
 	cached := explain.Look(m.Info, "SwapCached")
 	lists := lruPages(m)
@@ -164,9 +217,9 @@ func deriveMisc(m mem) explain.Derivation {
 	return w.Done("KReclaimable − SReclaimable", bytes, miscReclaimable(m))
 }
 
-// stacksInVmalloc tells whether VmallocUsed holds the kernel stacks as well:
+// stacksInVmalloc reports whether VmallocUsed includes the kernel stacks:
 // under CONFIG_VMAP_STACK, which is the default of the 64-bit architectures.
-// The kernel does not say; where it holds less than the stacks, it does not.
+// The kernel does not say so; where it is less than the stacks, it does not.
 func stacksInVmalloc(m mem) bool { return m.Info["VmallocUsed"] >= m.Info["KernelStack"] }
 
 func vmallocRest(m mem) value {
@@ -184,7 +237,7 @@ func vmallocRest(m mem) value {
 
 func readVmalloc(m mem) string {
 	if !stacksInVmalloc(m) {
-		return "VmallocUsed as it is: too small to hold the kernel stacks too."
+		return "All of VmallocUsed: it is too small to include the kernel stacks."
 	}
 	return ""
 }
@@ -224,9 +277,9 @@ func hugetlb(m mem) value {
 	return explain.N(n.Uint() * size.Uint())
 }
 
-// compressed is what zsmalloc holds. Until 6.15 zswap could use other allocators
+// compressed is the memory of zsmalloc. Until 6.15 zswap could use other allocators
 // (zbud, z3fold), which only meminfo's Zswap counts; the larger of the two is
-// what is surely there.
+// a safe lower bound.
 func compressed(m mem) value {
 	pages, pool := explain.Look(m.Vmstat, "nr_zspages"), explain.Look(m.Info, "Zswap")
 	switch {
@@ -238,7 +291,7 @@ func compressed(m mem) value {
 	return value{}
 }
 
-// untracked is the remainder. Parts that this kernel does not count are in it.
+// untracked is the remainder. It includes parts that this kernel does not count.
 func untracked(m mem) value {
 	total := explain.Look(m.Info, "MemTotal")
 	sum := trackedParts(m)
@@ -249,7 +302,7 @@ func untracked(m mem) value {
 }
 
 // trackedParts adds up every other part. Those that every kernel has must be
-// there; the others are nought where they are not counted.
+// there; the others are zero where they are not counted.
 func trackedParts(m mem) value {
 	sum := explain.Sum(explain.Look(m.Info, "MemFree"), explain.Look(m.Info, "AnonPages"), pageCache(m), explain.Look(m.Info, "Shmem"),
 		explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim"))
@@ -274,34 +327,35 @@ func deriveUntracked(m mem) explain.Derivation {
 
 func readUntracked(m mem) string {
 	n := untracked(m)
-	s := ofRAM(m, n) + " of RAM that no counter covers: pages that drivers and the network stack took for themselves."
+	s := ofRAM(m, n) + " of RAM is in no counter: pages that drivers and the network stack allocated directly."
 	if n.Int() < 0 {
-		s = "Less than nothing: counters of different CPUs were added up at different moments, or a part is counted twice."
+		s = "Below zero: counters of different CPUs were added up at different moments, or a part is counted twice."
 	}
 	if b := explain.Look(m.Info, "Balloon"); b.Has() && !b.Zero() {
-		s += fmt.Sprintf(" A balloon holds %s, which is in here if its driver did not take it off MemTotal.", size(b))
+		s += fmt.Sprintf(" A balloon has %s, which is part of this if its driver did not subtract it from MemTotal.", size(b))
 	}
 	return s
 }
 
 func readFree(m mem) string {
-	return fmt.Sprintf("%s of RAM holds nothing. A low figure is normal: the page cache fills free pages.", ofRAM(m, explain.Look(m.Info, "MemFree")))
+	return fmt.Sprintf("%s of RAM is unused. A low value is normal: the page cache fills free pages.",
+		ofRAM(m, explain.Look(m.Info, "MemFree")))
 }
 
 func readAnon(m mem) string {
-	s := ofRAM(m, explain.Look(m.Info, "AnonPages")) + " of RAM is programs' own memory"
+	s := ofRAM(m, explain.Look(m.Info, "AnonPages")) + " of RAM is anonymous memory of programs"
 	if explain.Look(m.Info, "SwapTotal").Zero() {
 		return s + "; without swap, only its owner can free it."
 	}
-	return s + "; swap can take it."
+	return s + "; it can be swapped out."
 }
 
 func readPageCache(m mem) string {
 	s := ofRAM(m, pageCache(m)) + " of RAM holds file contents"
 	if d := explain.Look(m.Info, "Dirty"); d.Zero() {
-		s += "; none of it waits to be written"
+		s += "; none of it is dirty"
 	} else if d.Has() {
-		s += "; " + size(d) + " of it waits to be written, before which it can't be dropped"
+		s += "; " + size(d) + " of it is dirty and must be written before it can be dropped"
 	}
 	return s + "."
 }
@@ -309,26 +363,27 @@ func readPageCache(m mem) string {
 func readShmem(m mem) string {
 	s := "tmpfs files and shared memory"
 	if explain.Look(m.Info, "SwapTotal").Zero() {
-		return s + ": here only deleting them frees it, for there is no swap."
+		return s + ": only deleting them frees it, because there is no swap."
 	}
-	return s + "; swap can take it, nothing else does before they are deleted."
+	return s + "; it can be swapped out, otherwise only deleting them frees it."
 }
 
 func readSReclaimable(m mem) string {
 	a, b := explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim")
 	sum := explain.Sum(a, b)
 	if s := explain.Share(a, sum); s.Has() {
-		return string(units.AppendPercent(nil, s.Float())) + " of the slab; dropped when memory runs short."
+		return string(units.AppendPercent(nil, s.Float())) + " of the slab; freed when memory runs short."
 	}
 	return ""
 }
 
 func readSUnreclaim(m mem) string {
-	return ofRAM(m, explain.Look(m.Info, "SUnreclaim")) + " of RAM. Growth without end here is a leak in the kernel or a driver."
+	return ofRAM(m, explain.Look(m.Info, "SUnreclaim")) + " of RAM. If it keeps growing, the kernel or a driver leaks memory."
 }
 
 func readPageTables(m mem) string {
-	return ofRAM(m, explain.Look(m.Info, "PageTables")) + " of RAM. Many processes that map the same large memory make it big: each has its own."
+	return ofRAM(m, explain.Look(m.Info, "PageTables")) +
+		" of RAM. Many processes that map the same large memory need many: each has its own."
 }
 
 func readHugetlb(m mem) string {
@@ -336,5 +391,6 @@ func readHugetlb(m mem) string {
 	if !free.Has() || !size.Has() {
 		return ""
 	}
-	return fmt.Sprintf("%s of RAM; of the default size %s is unused, and stays so until a program asks for huge pages.", ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
+	return fmt.Sprintf("%s of RAM; %s of the default size is unused, and only programs that ask for huge pages get it.",
+		ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
 }

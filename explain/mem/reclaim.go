@@ -22,75 +22,135 @@ func event(d doc, get func(mem) value, read func(mem) string) field {
 
 func reclaim() []field {
 	return append([]field{
-		event(doc{Key: "pgscan_kswapd", Kernel: "pgscan_kswapd", Concept: "reclaim",
-			Gist: "Pages that the background reclaimer kswapd looked at."}, perZone("pgscan_kswapd"), readScanKswapd),
-		event(doc{Key: "pgscan_direct", Kernel: "pgscan_direct", Concept: "reclaim",
-			Gist: "Pages that tasks looked at themselves because free memory was out."}, perZone("pgscan_direct"), readScanDirect),
-		event(doc{Key: "pgsteal_kswapd", Show: explain.Rare, Kernel: "pgsteal_kswapd", Concept: "reclaim",
-			Gist: "Pages that kswapd freed."}, perZone("pgsteal_kswapd"), nil),
-		event(doc{Key: "pgsteal_direct", Show: explain.Rare, Kernel: "pgsteal_direct", Concept: "reclaim",
-			Gist: "Pages that waiting tasks freed themselves."}, perZone("pgsteal_direct"), nil),
-		{Doc: doc{Key: "reclaim_efficiency", Unit: ratio, Source: inspect.Vmstat, Concept: "reclaim",
-			Gist: "Pages freed for each page looked at: low means the kernel searches in vain."},
-			Get: efficiency, Reading: readEfficiency, Derive: deriveEfficiency},
-		event(doc{Key: "allocstall", Kernel: "allocstall", Unit: count, Concept: "reclaim",
-			Gist: "How often a task had to reclaim before it got a page."}, perZone("allocstall"), readStall),
-		event(doc{Key: "workingset_refault_file", Kernel: "workingset_refault_file", Since: kernelVersion(5, 9), Concept: "working-set",
-			Gist: "File pages read again soon after they were dropped."}, nil, readRefault),
-		event(doc{Key: "workingset_refault_anon", Show: explain.Rare, Kernel: "workingset_refault_anon", Since: kernelVersion(5, 9), Concept: "working-set",
-			Gist: "Anonymous pages swapped in again soon after they went out."}, nil, nil),
-		event(doc{Key: "workingset_refault", Kernel: "workingset_refault", Until: kernelVersion(5, 9), Concept: "working-set",
-			Gist: "Pages read again soon after they were dropped."}, nil, nil),
-		event(doc{Key: "workingset_activate", Show: explain.Rare, Kernel: "workingset_activate", Concept: "working-set",
-			Gist: "Refaults so soon that the page must belong to the working set."}, activations, nil),
-		event(doc{Key: "compact_stall", Kernel: "compact_stall", Unit: count, Option: "CONFIG_COMPACTION", Concept: "compaction",
-			Gist: "How often a task had to move pages about to get a large block."}, nil, readCompaction),
-		event(doc{Key: "compact_fail", Show: explain.Rare, Kernel: "compact_fail", Unit: count, Option: "CONFIG_COMPACTION", Concept: "compaction",
-			Gist: "How often that was in vain."}, nil, nil),
-		event(doc{Key: "pgfault", Kernel: "pgfault", Unit: count, Concept: "page-fault",
-			Gist: "Page faults of all kinds; most only map what is in RAM already."}, nil, nil),
-		event(doc{Key: "pgmajfault", Kernel: "pgmajfault", Unit: count, Concept: "page-fault",
-			Gist: "Page faults that had to wait for a disk or swap device."}, nil, readMajor),
-		event(doc{Key: "pswpin", Show: explain.Rare, Kernel: "pswpin", Option: "CONFIG_SWAP", Concept: "swap",
-			Gist: "Pages read back from swap: somebody waited for each."}, nil, nil),
-		event(doc{Key: "pswpout", Show: explain.Rare, Kernel: "pswpout", Option: "CONFIG_SWAP", Concept: "swap",
-			Gist: "Pages written to swap."}, nil, nil),
-		event(doc{Key: "oom_kill", Kernel: "oom_kill", Unit: count, Since: kernelVersion(4, 13), Concept: "oom-killer",
-			Gist: "Processes killed for want of memory, of the host or of a cgroup."}, nil, readKills),
+		event(doc{
+			Key: "pgscan_kswapd", Kernel: "pgscan_kswapd",
+			Gist:    "Pages that kswapd, the background reclaimer, scanned.",
+			Concept: "reclaim",
+		}, perZone("pgscan_kswapd"), readScanKswapd),
+		event(doc{
+			Key: "pgscan_direct", Kernel: "pgscan_direct",
+			Gist:    "Pages scanned in direct reclaim: by tasks that needed memory.",
+			Concept: "reclaim",
+		}, perZone("pgscan_direct"), readScanDirect),
+		event(doc{
+			Key: "pgsteal_kswapd", Kernel: "pgsteal_kswapd", Show: explain.Rare,
+			Gist:    "Pages that kswapd reclaimed.",
+			Concept: "reclaim",
+		}, perZone("pgsteal_kswapd"), nil),
+		event(doc{
+			Key: "pgsteal_direct", Kernel: "pgsteal_direct", Show: explain.Rare,
+			Gist:    "Pages reclaimed in direct reclaim, by tasks that needed memory.",
+			Concept: "reclaim",
+		}, perZone("pgsteal_direct"), nil),
+		{Doc: doc{
+			Key: "reclaim_efficiency", Unit: ratio,
+			Source:  inspect.Vmstat,
+			Gist:    "Pages reclaimed per page scanned; low means reclaim finds little to free.",
+			Concept: "reclaim",
+		}, Get: efficiency, Reading: readEfficiency, Derive: deriveEfficiency},
+		event(doc{
+			Key: "allocstall", Kernel: "allocstall", Unit: count,
+			Gist:    "How often a task entered direct reclaim to get a page.",
+			Concept: "reclaim",
+		}, perZone("allocstall"), readStall),
+		event(doc{
+			Key: "workingset_refault_file", Kernel: "workingset_refault_file",
+			Since:   kernelVersion(5, 9),
+			Gist:    "File pages read again soon after they were evicted.",
+			Concept: "working-set",
+		}, nil, readRefault),
+		event(doc{
+			Key: "workingset_refault_anon", Kernel: "workingset_refault_anon", Show: explain.Rare,
+			Since:   kernelVersion(5, 9),
+			Gist:    "Anonymous pages swapped in again soon after they were swapped out.",
+			Concept: "working-set",
+		}, nil, nil),
+		event(doc{
+			Key: "workingset_refault", Kernel: "workingset_refault",
+			Until:   kernelVersion(5, 9),
+			Gist:    "Pages read again soon after they were evicted.",
+			Concept: "working-set",
+		}, nil, nil),
+		event(doc{
+			Key: "workingset_activate", Kernel: "workingset_activate", Show: explain.Rare,
+			Gist:    "Refaults so soon that the page is taken as part of the working set.",
+			Concept: "working-set",
+		}, activations, nil),
+		event(doc{
+			Key: "compact_stall", Kernel: "compact_stall", Unit: count,
+			Option:  "CONFIG_COMPACTION",
+			Gist:    "How often a task had to compact memory to get a large block.",
+			Concept: "compaction",
+		}, nil, readCompaction),
+		event(doc{
+			Key: "compact_fail", Kernel: "compact_fail", Unit: count, Show: explain.Rare,
+			Option:  "CONFIG_COMPACTION",
+			Gist:    "How often that compaction failed.",
+			Concept: "compaction",
+		}, nil, nil),
+		event(doc{
+			Key: "pgfault", Kernel: "pgfault", Unit: count,
+			Gist:    "All page faults; most only map what is already in RAM.",
+			Concept: "page-fault",
+		}, nil, nil),
+		event(doc{
+			Key: "pgmajfault", Kernel: "pgmajfault", Unit: count,
+			Gist:    "Page faults that had to wait for a disk or swap device.",
+			Concept: "page-fault",
+		}, nil, readMajor),
+		event(doc{
+			Key: "pswpin", Kernel: "pswpin", Show: explain.Rare,
+			Option:  "CONFIG_SWAP",
+			Gist:    "Pages read back from swap, readahead included.",
+			Concept: "swap",
+		}, nil, nil),
+		event(doc{
+			Key: "pswpout", Kernel: "pswpout", Show: explain.Rare,
+			Option:  "CONFIG_SWAP",
+			Gist:    "Pages written to swap.",
+			Concept: "swap",
+		}, nil, nil),
+		event(doc{
+			Key: "oom_kill", Kernel: "oom_kill", Unit: count,
+			Since:   kernelVersion(4, 13),
+			Gist:    "Processes that the OOM killer killed, host-wide or in a cgroup.",
+			Concept: "oom-killer",
+		}, nil, readKills),
 	}, pressure()...)
 }
 
 func readScanKswapd(m mem) string {
 	n, span := grown(m, perZone("pgscan_kswapd"))
 	if n.Zero() {
-		return fmt.Sprintf("kswapd had nothing to do %s: free memory stayed above the low watermarks.", span)
+		return fmt.Sprintf("kswapd scanned nothing %s: free memory stayed above the low watermarks.", span)
 	}
-	return fmt.Sprintf("%s worth of pages looked at %s in the background; no task waits for kswapd.", size(scaled(m, n)), span)
+	return fmt.Sprintf("%s of pages scanned %s in the background; no task waits for kswapd.", size(scaled(m, n)), span)
 }
 
 func readScanDirect(m mem) string {
 	n, span := grown(m, perZone("pgscan_direct"))
 	if n.Zero() {
-		return fmt.Sprintf("None %s: no task had to free memory for itself.", span)
+		return fmt.Sprintf("None %s: no task had to reclaim memory itself.", span)
 	}
-	s := fmt.Sprintf("%s worth of pages %s: kswapd was too slow, and tasks had to wait and search themselves", size(scaled(m, n)), span)
+	s := fmt.Sprintf("%s of pages %s: kswapd was too slow, and tasks had to reclaim memory themselves", size(scaled(m, n)), span)
 	if m.Kernel().AtLeast(7, 0) {
 		s += "; or a cgroup was at its limit, which 7.2 counts here too" // by 7.2, after 6.17
 	}
 	return s + "."
 }
 
-// scanned adds up all who reclaim: khugepaged and whoever asked for it by
-// memory.reclaim are counted apart on kernels that know them.
+// scanned adds up all reclaimers: khugepaged and requests through
+// memory.reclaim have counters of their own on newer kernels.
 func scanned(m mem) value { return reclaimers(m, "pgscan_") }
 
 func stolen(m mem) value { return reclaimers(m, "pgsteal_") }
 
 func reclaimers(m mem, what string) value {
-	return explain.Sum(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
+	return explain.Sum(perZone(what+"kswapd")(m), perZone(what+"direct")(m), or0(explain.Look(m.Vmstat, what+
+		"khugepaged")), or0(explain.Look(m.Vmstat, what+"proactive")))
 }
 
-// efficiency is freed over looked at, over the interval where there is one.
+// efficiency is pages reclaimed per page scanned, over the interval if there is one.
 func efficiency(m mem) value {
 	a, _ := grown(m, stolen)
 	b, _ := grown(m, scanned)
@@ -105,11 +165,11 @@ func readEfficiency(m mem) string {
 	_, span := grown(m, scanned)
 	switch {
 	case e >= 0.6:
-		return fmt.Sprintf("Freed per page looked at, %s: reclaim finds what it needs.", span)
+		return fmt.Sprintf("Reclaimed per page scanned, %s: reclaim finds enough to free.", span)
 	case e >= 0.3:
-		return fmt.Sprintf("Freed per page looked at, %s: many pages are in use again when reclaim comes by.", span)
+		return fmt.Sprintf("Reclaimed per page scanned, %s: many pages are in use again when reclaim scans them.", span)
 	}
-	return fmt.Sprintf("Freed per page looked at, %s: reclaim mostly searches in vain.", span)
+	return fmt.Sprintf("Reclaimed per page scanned, %s: reclaim finds little to free.", span)
 }
 
 func deriveEfficiency(m mem) explain.Derivation {
@@ -124,7 +184,7 @@ func deriveEfficiency(m mem) explain.Derivation {
 func readStall(m mem) string {
 	n, span := grown(m, perZone("allocstall"))
 	if n.Zero() {
-		return "Never " + span + "."
+		return "None " + span + "."
 	}
 	return fmt.Sprintf("%s %s; each is a task that waited for memory.", units.Plural(n.Int(), "time", "times"), span)
 }
@@ -144,18 +204,20 @@ func readRefault(m mem) string {
 	}
 	act, _ := grown(m, vmstat("workingset_activate_file"))
 	if scanned, _ := grown(m, scanned); scanned.Zero() {
-		return fmt.Sprintf("%s came back %s, though the host as a whole did not reclaim: a cgroup's limit may have; these counters don't tell.", size(scaled(m, n)), span)
+		return fmt.Sprintf("%s was read again %s, though the host as a whole did not reclaim: a cgroup may have, at its limit; "+
+			"these counters don't show it.", size(scaled(m, n)), span)
 	}
 	if !act.Has() || act.Zero() {
-		return fmt.Sprintf("%s came back %s, none of it so soon that it was still in use.", size(scaled(m, n)), span)
+		return fmt.Sprintf("%s was read again %s, none of it so soon that it counts as the working set.", size(scaled(m, n)), span)
 	}
-	return fmt.Sprintf("%s came back %s, %s of it so soon that it was still in use: RAM is too small for the working set.", size(scaled(m, n)), span, size(scaled(m, act)))
+	return fmt.Sprintf("%s was read again %s, %s of it so soon that it counts as the working set: RAM is too small for the working set.",
+		size(scaled(m, n)), span, size(scaled(m, act)))
 }
 
 func readCompaction(m mem) string {
 	n, span := grown(m, vmstat("compact_stall"))
 	if n.Zero() {
-		return "None " + span + ": large blocks were to be had, or nobody asked for one."
+		return "None " + span + ": large blocks were available, or none was requested."
 	}
 	fail, _ := grown(m, vmstat("compact_fail"))
 	return fmt.Sprintf("%s %s, of which %s failed.", units.Plural(n.Int(), "time", "times"), span, num(fail))
@@ -172,7 +234,8 @@ func readKills(m mem) string {
 	if n.Zero() {
 		return "None " + span + "."
 	}
-	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.", units.Plural(n.Int(), "victim", "victims"), span)
+	return fmt.Sprintf("%s %s; the kernel log has the reports, unless they were dropped or overwritten.",
+		units.Plural(n.Int(), "victim", "victims"), span)
 }
 
 func pressure() []field {
@@ -189,14 +252,24 @@ func pressure() []field {
 	avg10 := func(l *inspect.Stall) value { return explain.F(l.Avg10 / 100) }
 	total := func(l *inspect.Stall) value { return explain.F(float64(l.Total) / 1e6) }
 	return []field{
-		stall(doc{Key: "pressure_memory_some", Label: "pressure, some", Unit: ratio,
-			Gist: "Share of the last 10 s in which tasks waited for memory, averaged over CPUs."}, some, avg10, readSome),
-		stall(doc{Key: "pressure_memory_full", Label: "pressure, full", Unit: ratio,
-			Gist: "The same where nobody on the CPU got any work done meanwhile."}, full, avg10, readFull),
-		stall(doc{Key: "pressure_memory_some_total", Label: "some, total", Unit: explain.Seconds, Counter: true, Show: explain.Data,
-			Gist: "All time lost to waiting for memory since boot."}, some, total, nil),
-		stall(doc{Key: "pressure_memory_full_total", Label: "full, total", Unit: explain.Seconds, Counter: true, Show: explain.Data,
-			Gist: "All time since boot in which that kept everybody from working."}, full, total, nil),
+		stall(doc{
+			Key: "pressure_memory_some", Label: "PSI some avg10", Unit: ratio,
+			Gist: "Share of the last 10 s in which tasks were stalled on memory, mean of the CPUs.",
+		}, some, avg10, readSome),
+		stall(doc{
+			Key: "pressure_memory_full", Label: "PSI full avg10", Unit: ratio,
+			Gist: "Share of the last 10 s in which all non-idle tasks were stalled on memory.",
+		}, full, avg10, readFull),
+		stall(doc{
+			Key: "pressure_memory_some_total", Label: "PSI some total", Unit: explain.Seconds, Counter: true,
+			Show: explain.Data,
+			Gist: "Total time since boot in which some task was stalled on memory.",
+		}, some, total, nil),
+		stall(doc{
+			Key: "pressure_memory_full_total", Label: "PSI full total", Unit: explain.Seconds, Counter: true,
+			Show: explain.Data,
+			Gist: "Total time since boot in which all non-idle tasks were stalled on memory.",
+		}, full, total, nil),
 	}
 }
 
@@ -213,7 +286,7 @@ func readFull(m mem) string {
 
 func readStalls(l *inspect.Stall) string {
 	if l.Total == 0 {
-		return "Nobody has waited for memory since boot."
+		return "No task was stalled on memory since boot."
 	}
 	return fmt.Sprintf("Over 10 s; %.2f %% over 1 min, %.2f %% over 5 min, %.4g s since boot.", l.Avg60, l.Avg300, float64(l.Total)/1e6)
 }

@@ -11,28 +11,64 @@ import (
 
 func swap() []field {
 	return []field{
-		{Doc: doc{Key: "swap_total", Kernel: "SwapTotal", Unit: bytes, Source: inspect.Meminfo, Concept: "swap",
-			Gist: "Room on swap devices for anonymous and shared pages."}, Get: meminfo("SwapTotal"), Reading: readSwapTotal},
-		{Doc: doc{Key: "swap_free", Kernel: "SwapFree", Unit: bytes, Source: inspect.Meminfo, Concept: "swap",
-			Gist: "What of it is unused."}, Get: whereSwap("SwapFree"), Reading: readSwapFree},
-		{Doc: doc{Key: "swap_cached", Kernel: "SwapCached", Unit: bytes, Source: inspect.Meminfo, Concept: "swap",
-			Gist: "Pages in RAM that still have their place in swap: to drop them costs no write."}, Get: whereSwap("SwapCached")},
-		{Doc: doc{Key: "swappiness", Kernel: "vm.swappiness", Unit: explain.Plain, Source: inspect.VMSwappiness, Also: also(inspect.Meminfo), Concept: "swappiness",
-			Gist: "How dear reclaim takes swapping to be against dropping file pages."}, Get: sysctl(inspect.VMSwappiness), Reading: readSwappiness},
-		{Doc: doc{Key: "zswap_enabled", Label: "zswap", Source: inspect.ZswapEnabled, Also: also(inspect.Meminfo), Concept: "compressed-swap",
-			Gist: "Y: pages on their way to swap are first kept compressed in RAM."}, Get: word(inspect.ZswapEnabled), Reading: readZswap},
-		{Doc: doc{Key: "zswap", Kernel: "Zswap", Label: "Zswap pool", Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP", Concept: "compressed-swap",
-			Gist: "RAM that zswap's compressed pages take."}, Get: meminfo("Zswap")},
-		{Doc: doc{Key: "zswapped", Kernel: "Zswapped", Unit: bytes, Show: explain.Rare, Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP", Concept: "compressed-swap",
-			Gist: "What those pages were before they were compressed."}, Get: meminfo("Zswapped"), Reading: readZswapped},
-		{Doc: doc{Key: "zram_original", Label: "in zram", Unit: bytes, Show: explain.Rare, Source: inspect.ZramStat, Concept: "compressed-swap",
-			Gist: "What was written to compressed RAM disks (zram)."}, Get: zram(func(z *memfacts.Zram) uint64 { return z.Original }), Reading: readZram},
-		{Doc: doc{Key: "zram_mem_used", Label: "zram takes", Unit: bytes, Show: explain.Rare, Source: inspect.ZramStat, Concept: "compressed-swap",
-			Gist: "The RAM that it takes there, compressed."}, Get: zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })},
+		{Doc: doc{
+			Key: "swap_total", Kernel: "SwapTotal", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "The size of all swap devices.",
+			Concept: "swap",
+		}, Get: meminfo("SwapTotal"), Reading: readSwapTotal},
+		{Doc: doc{
+			Key: "swap_free", Kernel: "SwapFree", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Swap that is unused.",
+			Concept: "swap",
+		}, Get: whereSwap("SwapFree"), Reading: readSwapFree},
+		{Doc: doc{
+			Key: "swap_cached", Kernel: "SwapCached", Unit: bytes,
+			Source:  inspect.Meminfo,
+			Gist:    "Pages in RAM that are in swap too: they can be dropped without a write.",
+			Concept: "swap",
+		}, Get: whereSwap("SwapCached")},
+		{Doc: doc{
+			Key: "swappiness", Kernel: "vm.swappiness", Unit: explain.Plain,
+			Source: inspect.VMSwappiness, Also: also(inspect.Meminfo),
+			Gist:    "How readily reclaim swaps pages out instead of dropping file pages.",
+			Concept: "swappiness",
+		}, Get: sysctl(inspect.VMSwappiness), Reading: readSwappiness},
+		{Doc: doc{
+			Key: "zswap_enabled", Label: "zswap enabled",
+			Source: inspect.ZswapEnabled, Also: also(inspect.Meminfo),
+			Gist:    "Y: pages to be swapped out are first kept compressed in RAM.",
+			Concept: "compressed-swap",
+		}, Get: word(inspect.ZswapEnabled), Reading: readZswap},
+		{Doc: doc{
+			Key: "zswap", Kernel: "Zswap", Unit: bytes, Show: explain.Rare,
+			Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP",
+			Gist:    "RAM that the compressed pages of zswap use.",
+			Concept: "compressed-swap",
+		}, Get: meminfo("Zswap")},
+		{Doc: doc{
+			Key: "zswapped", Kernel: "Zswapped", Unit: bytes, Show: explain.Rare,
+			Source: inspect.Meminfo, Since: kernelVersion(5, 19), Option: "CONFIG_ZSWAP",
+			Gist:    "The size of those pages before compression.",
+			Concept: "compressed-swap",
+		}, Get: meminfo("Zswapped"), Reading: readZswapped},
+		{Doc: doc{
+			Key: "zram_original", Label: "zram orig_data_size", Unit: bytes, Show: explain.Rare,
+			Source:  inspect.ZramStat,
+			Gist:    "Uncompressed size of the data in compressed RAM disks (zram).",
+			Concept: "compressed-swap",
+		}, Get: zram(func(z *memfacts.Zram) uint64 { return z.Original }), Reading: readZram},
+		{Doc: doc{
+			Key: "zram_mem_used", Label: "zram mem_used_total", Unit: bytes, Show: explain.Rare,
+			Source:  inspect.ZramStat,
+			Gist:    "RAM that zram uses for that data.",
+			Concept: "compressed-swap",
+		}, Get: zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })},
 	}
 }
 
-// whereSwap gets a counter that means nothing without a swap device.
+// whereSwap gets a counter that is inapplicable without a swap device.
 func whereSwap(name string) func(mem) value {
 	return func(m mem) value {
 		if total := explain.Look(m.Info, "SwapTotal"); total.Zero() {
@@ -50,18 +86,19 @@ func swapUsed(m mem) value {
 	return explain.I(total.Int() - free.Int())
 }
 
-// noSwap tells whether the host is known to have none.
+// noSwap reports whether the host is known to have none.
 func noSwap(m mem) bool { return explain.Look(m.Info, "SwapTotal").Zero() }
 
 func readSwapTotal(m mem) string {
 	if noSwap(m) {
-		return "No swap: programs' own memory and tmpfs stay in RAM until they are freed, and when RAM is out the OOM killer is next."
+		return "No swap: anonymous memory and tmpfs stay in RAM until they are freed, and when RAM is used up the OOM killer acts."
 	}
 	used := swapUsed(m)
 	if used.Zero() {
 		return "All of it is free."
 	}
-	return fmt.Sprintf("%s in use, %s. Use alone is no trouble: pages that nobody needs lie well there. Look at pswpin for pages that come back.",
+	return fmt.Sprintf("%s in use, %s. Used swap alone is no problem: those pages may not be needed. "+
+		"pswpin counts the pages that are read back.",
 		size(used), percentOf(used, explain.Look(m.Info, "SwapTotal")))
 }
 
@@ -75,19 +112,19 @@ func readSwappiness(m mem) string {
 	if m.Kernel().AtLeast(5, 8) {
 		top = 200
 	}
-	s := fmt.Sprintf("From 0 to %d. No percentage and no threshold: a weight.", top)
+	s := fmt.Sprintf("From 0 to %d. It is a weight, not a percentage or a threshold.", top)
 	switch {
 	case n == 0:
-		s += " 0: the file pages are dropped first; programs' memory is swapped only when free and file pages are nearly out."
+		s += " 0: file pages are dropped first; anonymous memory is swapped only when free and file pages are nearly used up."
 	case n < 100:
-		s += fmt.Sprintf(" At %d, swapping a page is held dearer than reading a file page again.", n)
+		s += fmt.Sprintf(" At %d, swapping a page counts as more expensive than reading a file page again.", n)
 	case n == 100:
-		s += " At 100 both are held equally dear."
+		s += " At 100 both count as equally expensive."
 	default:
-		s += fmt.Sprintf(" At %d, swapping is held cheaper than reading files again: right for zram, zswap and fast devices.", n)
+		s += fmt.Sprintf(" At %d, swapping counts as cheaper than reading files again, which suits zram, zswap and fast devices.", n)
 	}
 	if noSwap(m) {
-		s += " Without swap it does nothing."
+		s += " Without swap it has no effect."
 	}
 	return s
 }
@@ -98,11 +135,11 @@ func readZswap(m mem) string {
 	case w != "Y" && noSwap(m):
 		return "Off."
 	case w != "Y":
-		return "Off: pages go to the swap devices as they are."
+		return "Off: pages go to the swap devices uncompressed."
 	case noSwap(m):
-		return "On, but without a swap device behind it, it holds nothing."
+		return "On, but without a swap device it stores nothing."
 	}
-	return "On: pages on their way to swap are kept compressed in RAM while the pool has room."
+	return "On: pages to be swapped out are kept compressed in RAM while the pool has room."
 }
 
 func readZswapped(m mem) string {
@@ -123,14 +160,17 @@ func zram(of func(*memfacts.Zram) uint64) func(mem) value {
 }
 
 func readZram(m mem) string {
-	s := explain.Share(zram(func(z *memfacts.Zram) uint64 { return z.MemUsed })(m), zram(func(z *memfacts.Zram) uint64 { return z.Original })(m))
+	s := explain.Share(zram(func(z *memfacts.Zram) uint64 {
+		return z.MemUsed
+	})(m), zram(func(z *memfacts.Zram) uint64 { return z.Original })(m))
 	if !s.Has() {
 		return ""
 	}
-	return fmt.Sprintf("On %s; it takes %s of that in RAM.", units.Plural(len(m.Zrams), "device", "devices"), units.AppendPercent(nil, s.Float()))
+	return fmt.Sprintf("On %s; it uses %s of that in RAM.", units.Plural(len(m.Zrams), "device", "devices"),
+		units.AppendPercent(nil, s.Float()))
 }
 
-// Swaps lists the swap devices, the one that is filled first on top.
+// Swaps lists the swap devices, the one that is filled first at the top.
 func Swaps() *explain.Table[memfacts.Part[memfacts.Swap]] {
 	type row = memfacts.Part[memfacts.Swap]
 	type column = explain.Field[row]
@@ -142,10 +182,14 @@ func Swaps() *explain.Table[memfacts.Part[memfacts.Swap]] {
 			Get: func(r row) value { return explain.S(r.It.Type) }},
 		{Doc: doc{Key: "size", Unit: bytes, Source: src, Concept: "swap", Gist: "Its size."},
 			Get: func(r row) value { return explain.N(r.It.Size) }},
-		{Doc: doc{Key: "used", Unit: bytes, Source: src, Concept: "swap", Gist: "What of it is used."},
+		{Doc: doc{Key: "used", Unit: bytes, Source: src, Concept: "swap", Gist: "How much of it is used."},
 			Get: func(r row) value { return explain.N(r.It.Used) }},
-		{Doc: doc{Key: "priority", Unit: explain.Plain, Source: src, Concept: "swap", Gist: "The device with the highest priority is filled first; equals take turns."},
-			Get: func(r row) value { return explain.I(r.It.Priority) }},
+		{Doc: doc{
+			Key: "priority", Unit: explain.Plain,
+			Source:  src,
+			Gist:    "The device with the highest priority is filled first; equals take turns.",
+			Concept: "swap",
+		}, Get: func(r row) value { return explain.I(r.It.Priority) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "swap", Gist: "Its place in the order."},
 			Get: func(r row) value { return explain.S(whySwap(r)) }},
 	}}

@@ -14,23 +14,31 @@ import (
 
 func zones() []field {
 	return []field{
-		{Doc: doc{Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes, Source: inspect.VMMinFreeKbytes, Also: also(inspect.Meminfo), Concept: "watermarks",
-			Gist: "What the zones' min watermarks add up to: kept for the kernel's emergencies."},
-			Get: sysctlKB(inspect.VMMinFreeKbytes), Reading: readMinFree},
-		{Doc: doc{Key: "watermark_scale_factor", Kernel: "vm.watermark_scale_factor", Label: "watermark scale", Unit: count, Source: inspect.VMWatermarkScaleFactor, Concept: "watermarks",
-			Gist: "The distance between the watermarks, in 10,000ths of a zone."},
-			Get: sysctl(inspect.VMWatermarkScaleFactor), Reading: readScale},
+		{Doc: doc{
+			Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes,
+			Source: inspect.VMMinFreeKbytes, Also: also(inspect.Meminfo),
+			Gist:    "The sum of the zones' min watermarks: reserved for critical allocations.",
+			Concept: "watermarks",
+		}, Get: sysctlKB(inspect.VMMinFreeKbytes), Reading: readMinFree},
+		{Doc: doc{
+			Key: "watermark_scale_factor", Kernel: "vm.watermark_scale_factor", Label: "watermark_scale_factor",
+			Unit:    count,
+			Source:  inspect.VMWatermarkScaleFactor,
+			Gist:    "The distance between the watermarks, in 1/10,000 of a zone.",
+			Concept: "watermarks",
+		}, Get: sysctl(inspect.VMWatermarkScaleFactor), Reading: readScale},
 	}
 }
 
 func readMinFree(m mem) string {
 	n, _ := m.Number(inspect.VMMinFreeKbytes)
-	return fmt.Sprintf("%s of RAM: below the min watermarks, a task must reclaim before it gets a page.", ofRAM(m, explain.I(n<<10)))
+	return fmt.Sprintf("%s of RAM: below the min watermarks, tasks must reclaim before they get a page.", ofRAM(m, explain.I(n<<10)))
 }
 
 func readScale(m mem) string {
 	n, _ := m.Number(inspect.VMWatermarkScaleFactor)
-	return fmt.Sprintf("low and high lie %s of the zone's memory apart, or a quarter of min, whichever is more.", units.AppendPercent(nil, float64(n)/10000))
+	return fmt.Sprintf("The distance between low and high is %s of the zone's memory, or a quarter of min, whichever is more.",
+		units.AppendPercent(nil, float64(n)/10000))
 }
 
 type zoneRow = memfacts.Part[memfacts.Zone]
@@ -40,34 +48,65 @@ func Zones() *explain.Table[zoneRow] {
 	type column = explain.Field[zoneRow]
 	src := inspect.Zoneinfo
 	watermark := func(key, gist string, show explain.Show) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: bytes, Source: src, Concept: "watermarks", Gist: gist, Show: show}, Get: zonePages(key)}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Unit: bytes, Show: show,
+			Source:  src,
+			Gist:    gist,
+			Concept: "watermarks",
+		}, Get: zonePages(key)}
 	}
 	return &explain.Table[zoneRow]{Name: "zones", Identity: []string{"node", "zone"}, Fields: []column{
-		{Doc: doc{Key: "zone", Source: src, Concept: "zones", Words: zoneWords(), Gist: "The zone's name: memory that some devices or uses are limited to."},
-			Get: func(r zoneRow) value { return explain.S(r.It.Name) }},
-		{Doc: doc{Key: "node", Unit: explain.Plain, Source: src, Concept: "numa", Gist: "The NUMA node it belongs to."},
-			Get: func(r zoneRow) value { return explain.I(r.It.Node) }},
-		watermark("managed", "What the page allocator has in this zone, used or free.", explain.Always),
-		watermark("free", "Free pages, without those on the per-CPU lists.", explain.Always),
+		{Doc: doc{
+			Key:     "zone",
+			Source:  src,
+			Words:   zoneWords(),
+			Gist:    "The zone's name: an address range that some devices or uses need.",
+			Concept: "zones",
+		}, Get: func(r zoneRow) value { return explain.S(r.It.Name) }},
+		{Doc: doc{
+			Key: "node", Unit: explain.Plain,
+			Source:  src,
+			Gist:    "The NUMA node it belongs to.",
+			Concept: "numa",
+		}, Get: func(r zoneRow) value { return explain.I(r.It.Node) }},
+		watermark("managed", "Pages of the page allocator in this zone, used or free.", explain.Always),
+		watermark("free", "Free pages, without those in per-CPU lists.", explain.Always),
 		watermark("min", "Below it, tasks must reclaim before they get a page.", explain.Always),
 		watermark("low", "Below it, kswapd wakes up and reclaims.", explain.Always),
-		watermark("high", "Up to it, kswapd goes on.", explain.Always),
-		watermark("promo", "Up to it, hot pages of slower nodes are moved here.", explain.Data),
-		watermark("boost", "What fragmentation added to the watermarks for the time being.", explain.Data),
-		watermark("present", "What physically exists, the kernel's own part included.", explain.Data),
-		{Doc: doc{Key: "protection", Kernel: "protection", Unit: bytes, Source: src, Concept: "zones", Show: explain.Data,
-			Gist: "Kept back here from allocations that a higher zone could serve, per zone."},
-			Get: protection},
-		{Doc: doc{Key: "per_cpu", Unit: bytes, Source: src, Concept: "per-cpu", Show: explain.Data, Gist: "Free pages on the CPUs' own lists."},
-			Get: perCPU},
-		{Doc: doc{Key: "free_blocks", Unit: count, Source: inspect.Buddyinfo, Concept: "fragmentation", Show: explain.Data,
-			Gist: "Free blocks of 1, 2, 4, 8 ... pages."},
-			Get: freeBlocks},
-		{Doc: doc{Key: "unusable_index", Unit: ratio, Source: inspect.Buddyinfo, Also: also(inspect.Meminfo), Concept: "fragmentation", Label: "unusable",
-			Gist: "Share of free memory in blocks too small for a huge page (order 9)."},
-			Get: unusable},
-		{Doc: doc{Key: "why", Source: src, Also: also(inspect.Buddyinfo), Concept: "watermarks", Gist: "Where its free memory stands among the watermarks."},
-			Get: func(r zoneRow) value { return explain.S(whyZone(r)) }},
+		watermark("high", "kswapd reclaims until this is reached.", explain.Always),
+		watermark("promo", "Hot pages of slower nodes are promoted to this node up to this.", explain.Data),
+		watermark("boost", "A temporary addition to the watermarks, caused by fragmentation.", explain.Data),
+		watermark("present", "Pages that physically exist, the kernel's own included.", explain.Data),
+		{Doc: doc{
+			Key: "protection", Kernel: "protection", Unit: bytes, Show: explain.Data,
+			Source:  src,
+			Gist:    "Pages withheld here from allocations that could use a higher zone, per zone.",
+			Concept: "zones",
+		}, Get: protection},
+		{Doc: doc{
+			Key: "per_cpu", Unit: bytes, Show: explain.Data,
+			Source:  src,
+			Gist:    "Free pages in per-CPU lists.",
+			Concept: "per-cpu",
+		}, Get: perCPU},
+		{Doc: doc{
+			Key: "free_blocks", Unit: count, Show: explain.Data,
+			Source:  inspect.Buddyinfo,
+			Gist:    "Free blocks of 1, 2, 4, 8 ... pages.",
+			Concept: "fragmentation",
+		}, Get: freeBlocks},
+		{Doc: doc{
+			Key: "unusable_index", Label: "unusable", Unit: ratio,
+			Source: inspect.Buddyinfo, Also: also(inspect.Meminfo),
+			Gist:    "Share of free memory in blocks too small for a huge page (order 9).",
+			Concept: "fragmentation",
+		}, Get: unusable},
+		{Doc: doc{
+			Key:    "why",
+			Source: src, Also: also(inspect.Buddyinfo),
+			Gist:    "How its free memory compares with the watermarks.",
+			Concept: "watermarks",
+		}, Get: func(r zoneRow) value { return explain.S(whyZone(r)) }},
 	}, Rules: zoneRules()}
 }
 
@@ -133,15 +172,15 @@ func whyZone(r zoneRow) string {
 	managed := r.It.Pages["managed"]
 	switch {
 	case !ok1 || !ok2 || !ok3 || !ok4:
-		return "zoneinfo does not say all of it"
+		return "zoneinfo lacks a part of it"
 	case managed == 0:
 		return "empty"
 	case free < least:
 		return "below min: tasks must reclaim before they get a page"
 	case free < low:
-		return "below low: kswapd is at work"
+		return "below low: kswapd reclaims"
 	case free < high:
-		return "between low and high: kswapd goes on until high, if it is awake"
+		return "between low and high: kswapd reclaims until high, if it is awake"
 	}
 	return fmt.Sprintf("above high: kswapd can sleep%s", whyBlocks(r))
 }
@@ -171,17 +210,17 @@ func Nodes() *explain.Table[memfacts.Part[memfacts.Node]] {
 		{Doc: doc{Key: "node", Unit: explain.Plain, Source: src, Concept: "numa", Gist: "The node's number."},
 			Get: func(r row) value { return explain.I(r.It.ID) }},
 		amount("mem_total", "MemTotal", "RAM of this node."),
-		amount("mem_free", "MemFree", "Pages of it that hold nothing."),
-		amount("anon_pages", "AnonPages", "Programs' own memory on it."),
+		amount("mem_free", "MemFree", "Unused pages of it."),
+		amount("anon_pages", "AnonPages", "Anonymous memory on it."),
 		amount("file_pages", "FilePages", "Page cache and shared memory on it."),
 		amount("slab", "Slab", "Kernel objects on it."),
-		{Doc: doc{Key: "why", Source: src, Concept: "numa", Gist: "What its share of free memory says."},
+		{Doc: doc{Key: "why", Source: src, Concept: "numa", Gist: "What its share of free memory means."},
 			Get: func(r row) value { return explain.S(whyNode(r)) }},
 	}}
 }
 
 // Populated returns the zones that have memory. The kernel lists the empty ones
-// too, and counts the watermark that it gives them.
+// too, and their watermarks count.
 func Populated(m *memfacts.Snapshot) []memfacts.Zone {
 	return slices.DeleteFunc(slices.Clone(m.Zones), func(z memfacts.Zone) bool {
 		managed, ok := z.Pages["managed"]
@@ -193,10 +232,11 @@ func whyNode(r memfacts.Part[memfacts.Node]) string {
 	free := percentOf(explain.Look(r.It.Info, "MemFree"), explain.Look(r.It.Info, "MemTotal"))
 	if len(r.Mem.Nodes) == 1 {
 		s := free + " free; the only node, so no access is remote"
-		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.Mem.Info, "MemTotal"); total.Has() && node.Has() && node.Float() < 0.9*total.Float() {
-			s += ". Far less than MemTotal: this kernel hands the rest to its zones when it is wanted"
+		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.Mem.Info,
+			"MemTotal"); total.Has() && node.Has() && node.Float() < 0.9*total.Float() {
+			s += ". Far less than MemTotal: this kernel adds the rest to its zones when it is needed"
 		}
 		return s
 	}
-	return free + " free; memory is taken here first for what runs on its CPUs"
+	return free + " free; tasks on its CPUs get memory from here first"
 }

@@ -10,60 +10,75 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// The fields of a kill that say who asked, and what bound the request.
+// The fields of a kill about the request, and what limited it.
 
-func askedFields() []killField {
+func requestFields() []killField {
 	return []killField{
-		logField(doc{Key: "invoker_comm", Label: "who asked", Gist: "The task that asked for memory and could not get it."},
-			func(k *Kill) value { return word(k.E.Invoker.Comm) }, readInvoker),
-		logField(doc{Key: "invoker_pid", Unit: explain.Plain, Show: explain.Data, Gist: "Its PID."},
-			func(k *Kill) value { return told(k.E.Invoker.PID, 1) }, nil),
-		logField(doc{Key: "invoker_oom_score_adj", Unit: explain.Plain, Show: explain.Data, Concept: "oom-score-adj", Gist: "Its oom_score_adj."},
-			func(k *Kill) value {
-				if !k.E.Invoker.HasAdj {
-					return untold()
-				}
-				return explain.I(k.E.Invoker.Adj)
-			}, nil),
-		logField(doc{Key: "gfp_mask", Unit: explain.Address, Show: explain.Data, Concept: "gfp-mask", Gist: "The flags of the request, as its kernel counts them."},
-			func(k *Kill) value {
-				if !k.E.HasGFP {
-					return untold()
-				}
-				return explain.N(k.E.GFP)
-			}, nil),
-		logField(doc{Key: "gfp_flags", Show: explain.Data, Concept: "gfp-mask", Words: gfpWords(), Gist: "Their names: the kernel's, or by the bits of kernels before 4.6."},
-			func(k *Kill) value {
-				list := flags(k.E)
-				if list == nil {
-					return untold()
-				}
-				out := make([]value, len(list))
-				for i, f := range list {
-					out[i] = explain.S(f)
-				}
-				return explain.L(out)
-			}, nil),
-		logField(doc{Key: "order", Unit: explain.Plain, Concept: "fragmentation", Show: explain.Data, Gist: "It asked for 2 to the power of this many adjacent pages; -1: sysrq f."},
-			func(k *Kill) value {
-				if k.E.Manual {
-					return explain.I(-1)
-				}
-				return told(k.E.Order, 1)
-			}, nil),
+		declareKill(doc{
+			Key: "invoker_comm", Label: "invoked by",
+			Gist: "The task whose allocation failed and invoked the OOM killer.",
+		}, func(k *Kill) value { return word(k.E.Invoker.Comm) }, readInvoker),
+		declareKill(doc{Key: "invoker_pid", Unit: explain.Plain, Show: explain.Data, Gist: "Its PID."},
+			func(k *Kill) value { return logged(k.E.Invoker.PID, 1) }, nil),
+		declareKill(doc{
+			Key: "invoker_oom_score_adj", Unit: explain.Plain, Show: explain.Data,
+			Gist:    "Its oom_score_adj.",
+			Concept: "oom-score-adj",
+		}, func(k *Kill) value {
+			if !k.E.Invoker.HasAdj {
+				return notLogged()
+			}
+			return explain.I(k.E.Invoker.Adj)
+		}, nil),
+		declareKill(doc{
+			Key: "gfp_mask", Unit: explain.Address, Show: explain.Data,
+			Gist:    "The GFP flags of the request, as numbered by its kernel.",
+			Concept: "gfp-mask",
+		}, func(k *Kill) value {
+			if !k.E.HasGFP {
+				return notLogged()
+			}
+			return explain.N(k.E.GFP)
+		}, nil),
+		declareKill(doc{
+			Key: "gfp_flags", Show: explain.Data,
+			Words:   gfpWords(),
+			Gist:    "Their names: as printed, or decoded for kernels before 4.6.",
+			Concept: "gfp-mask",
+		}, func(k *Kill) value {
+			list := flags(k.E)
+			if list == nil {
+				return notLogged()
+			}
+			out := make([]value, len(list))
+			for i, f := range list {
+				out[i] = explain.S(f)
+			}
+			return explain.L(out)
+		}, nil),
+		declareKill(doc{
+			Key: "order", Unit: explain.Plain, Show: explain.Data,
+			Gist:    "It requested 2 to the power of this many contiguous pages; -1: sysrq f.",
+			Concept: "fragmentation",
+		}, func(k *Kill) value {
+			if k.E.Manual {
+				return explain.I(-1)
+			}
+			return logged(k.E.Order, 1)
+		}, nil),
 	}
 }
 
 func readInvoker(k *Kill) string {
 	e := k.E
 	if e.Manual {
-		return "An operator did, through sysrq f: this task only carried it out."
+		return "An operator, through sysrq f: this task only ran the OOM killer."
 	}
 	var s strings.Builder
 	if e.Invoker.PID != kmsg.Unset {
 		fmt.Fprintf(&s, "PID %d. ", e.Invoker.PID)
 	}
-	s.WriteString("It wanted ")
+	s.WriteString("It requested ")
 	switch what := purpose(e, k.constraint() == "memcg"); {
 	case what != "":
 		s.WriteString(what)
@@ -79,25 +94,38 @@ func readInvoker(k *Kill) string {
 	return s.String() + "."
 }
 
-func boundFields() []killField {
+func constraintFields() []killField {
 	return []killField{
-		logField(doc{Key: "constraint", Label: "what ran out", Words: []explain.Word{
-			{Name: "none", Label: "the machine", Gist: "The whole machine.", Concept: "oom-killer"},
-			{Name: "cpuset", Gist: "The nodes that a cpuset allows.", Concept: "numa"},
-			{Name: "mempolicy", Gist: "The nodes that a memory policy allows.", Concept: "numa"},
-			{Name: "memcg", Gist: "The limit of a memory cgroup.", Concept: "memory-cgroup"},
-		}, Gist: "What bound the allocation: the machine, or a part of it."}, func(k *Kill) value { return word(k.constraint()) }, readConstraint),
-		logField(doc{Key: "oom_memcg", Label: "whose limit", Concept: "memory-cgroup", Gist: "The cgroup whose limit was hit."},
-			func(k *Kill) value {
-				if k.E.OOMMemcg == "" && k.constraint() != "memcg" && k.constraint() != "" {
-					return explain.None(inspect.Inapplicable)
-				}
-				return word(k.E.OOMMemcg)
-			}, readLimit),
-		logField(doc{Key: "cpuset", Show: explain.Data, Concept: "numa", Gist: "The cpuset of the task that asked."},
-			func(k *Kill) value { return word(k.E.Cpuset) }, nil),
-		logField(doc{Key: "nodes", Show: explain.Data, Concept: "numa", Gist: "The memory nodes that it could use."},
-			func(k *Kill) value { return word(k.E.Nodes) }, nil),
+		declareKill(doc{
+			Key: "constraint",
+			Words: []explain.Word{
+				{Name: "none", Label: "none (host)", Gist: "The whole host.", Concept: "oom-killer"},
+				{Name: "cpuset", Gist: "The nodes that a cpuset allows.", Concept: "numa"},
+				{Name: "mempolicy", Gist: "The nodes that a memory policy allows.", Concept: "numa"},
+				{Name: "memcg", Gist: "The limit of a memory cgroup.", Concept: "memory-cgroup"},
+			},
+			Gist: "What limited the allocation: the host's memory, or a part of it.",
+		}, func(k *Kill) value { return word(k.constraint()) }, readConstraint),
+		declareKill(doc{
+			Key: "oom_memcg", Label: "oom_memcg",
+			Gist:    "The cgroup whose limit was hit.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value {
+			if k.E.OOMMemcg == "" && k.constraint() != "memcg" && k.constraint() != "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			return word(k.E.OOMMemcg)
+		}, readLimit),
+		declareKill(doc{
+			Key: "cpuset", Show: explain.Data,
+			Gist:    "The cpuset of the task that invoked the OOM killer.",
+			Concept: "numa",
+		}, func(k *Kill) value { return word(k.E.Cpuset) }, nil),
+		declareKill(doc{
+			Key: "nodes", Show: explain.Data,
+			Gist:    "The memory nodes that it could use.",
+			Concept: "numa",
+		}, func(k *Kill) value { return word(k.E.Nodes) }, nil),
 	}
 }
 
@@ -106,39 +134,67 @@ func limited(kb int64) value {
 	if kb != kmsg.Unset && kb >= boundless {
 		return explain.None(inspect.Unlimited)
 	}
-	return told(kb, kB)
+	return logged(kb, kB)
 }
 
 func cgroupFields() []killField {
 	return []killField{
-		logField(doc{Key: "task_memcg", Show: explain.Data, Concept: "memory-cgroup", Gist: "The victim's own cgroup."},
-			func(k *Kill) value { return word(k.E.TaskMemcg) }, nil),
-		logField(doc{Key: "limit_hit", Show: explain.Data, Concept: "memory-cgroup", Words: []explain.Word{
-			{Name: "memory", Gist: "What is charged to it in RAM.", Concept: "memory-cgroup"},
-			{Name: "memory+swap", Gist: "RAM and swap together, of version 1.", Concept: "memory-cgroup"},
-			{Name: "kmem", Gist: "Kernel memory alone, of version 1.", Concept: "memory-cgroup"},
-		}, Gist: "Which of its counters was at its limit."},
-			func(k *Kill) value {
-				if c := k.constraint(); c != "memcg" && c != "" {
-					return explain.None(inspect.Inapplicable)
-				}
-				name, _ := k.limitHit()
-				return word(name)
-			}, nil),
-		logField(doc{Key: "memcg_usage", Unit: explain.Bytes, Show: explain.Data, Concept: "memory-cgroup", Gist: "What was charged to that cgroup."},
-			func(k *Kill) value { return told(k.E.Memory.Use, kB) }, nil),
-		logField(doc{Key: "memcg_limit", Unit: explain.Bytes, Show: explain.Data, Concept: "memory-cgroup", Gist: "Its limit."},
-			func(k *Kill) value { return told(k.E.Memory.Limit, kB) }, nil),
-		logField(doc{Key: "memcg_failcnt", Unit: explain.Count, Show: explain.Data, Concept: "memory-cgroup", Gist: "How often it had been hit."},
-			func(k *Kill) value { return told(k.E.Memory.Failed, 1) }, nil),
-		logField(doc{Key: "memcg_memsw_usage", Unit: explain.Bytes, Show: explain.Data, Concept: "memory-cgroup", Gist: "Its memory and swap together, of version 1."},
-			func(k *Kill) value { return told(k.E.MemSwap.Use, kB) }, nil),
-		logField(doc{Key: "memcg_memsw_limit", Unit: explain.Bytes, Show: explain.Data, Concept: "memory-cgroup", Gist: "The limit of those; absent where there is none."},
-			func(k *Kill) value { return limited(k.E.MemSwap.Limit) }, nil),
-		logField(doc{Key: "memcg_kmem_limit", Unit: explain.Bytes, Show: explain.Data, Concept: "memory-cgroup", Gist: "Its limit of kernel memory; absent where there is none."},
-			func(k *Kill) value { return limited(k.E.Kmem.Limit) }, nil),
-		logField(doc{Key: "memcg_swap_usage", Unit: explain.Bytes, Show: explain.Data, Concept: "memory-cgroup", Gist: "Its swap, of version 2."},
-			func(k *Kill) value { return told(k.E.Swap.Use, kB) }, nil),
+		declareKill(doc{
+			Key: "task_memcg", Show: explain.Data,
+			Gist:    "The victim's own cgroup.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return word(k.E.TaskMemcg) }, nil),
+		declareKill(doc{
+			Key: "limit_hit", Show: explain.Data,
+			Words: []explain.Word{
+				{Name: "memory", Gist: "Memory charged to it.", Concept: "memory-cgroup"},
+				{Name: "memory+swap", Gist: "RAM and swap together, in version 1.", Concept: "memory-cgroup"},
+				{Name: "kmem", Gist: "Kernel memory alone, in version 1.", Concept: "memory-cgroup"},
+			},
+			Gist:    "Which of the cgroup's counters was at its limit.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value {
+			if c := k.constraint(); c != "memcg" && c != "" {
+				return explain.None(inspect.Inapplicable)
+			}
+			name, _ := k.limitHit()
+			return word(name)
+		}, nil),
+		declareKill(doc{
+			Key: "memcg_usage", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "What was charged to that cgroup.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return logged(k.E.Memory.Use, kB) }, nil),
+		declareKill(doc{
+			Key: "memcg_limit", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Its limit.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return logged(k.E.Memory.Limit, kB) }, nil),
+		declareKill(doc{
+			Key: "memcg_failcnt", Unit: explain.Count, Show: explain.Data,
+			Gist:    "How often the limit had been hit.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return logged(k.E.Memory.Failed, 1) }, nil),
+		declareKill(doc{
+			Key: "memcg_memsw_usage", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Its memory and swap together, in version 1.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return logged(k.E.MemSwap.Use, kB) }, nil),
+		declareKill(doc{
+			Key: "memcg_memsw_limit", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "The limit of memory and swap; absent where there is none.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return limited(k.E.MemSwap.Limit) }, nil),
+		declareKill(doc{
+			Key: "memcg_kmem_limit", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Its limit of kernel memory; absent where there is none.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return limited(k.E.Kmem.Limit) }, nil),
+		declareKill(doc{
+			Key: "memcg_swap_usage", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Its swap, in version 2.",
+			Concept: "memory-cgroup",
+		}, func(k *Kill) value { return logged(k.E.Swap.Use, kB) }, nil),
 	}
 }
 
@@ -146,15 +202,15 @@ func readConstraint(k *Kill) string {
 	switch k.constraint() {
 	case "none":
 		if k.E.Manual {
-			return "Nothing had to be short: sysrq f kills whatever is free. Every process was a candidate."
+			return "Memory need not have been short: sysrq f kills in any case. Every process was a candidate."
 		}
-		return "As a whole, and not a cgroup: every process was a candidate."
+		return "The host as a whole, not a cgroup: every process was a candidate."
 	case "cpuset":
-		return "The nodes that its cpuset allows (" + k.E.Nodes + "): others may have had memory."
+		return "The nodes that its cpuset allows (" + k.E.Nodes + "): other nodes may have had memory."
 	case "mempolicy":
-		return "The nodes that its memory policy allows (" + k.E.Nodes + "): others may have had memory."
+		return "The nodes that its memory policy allows (" + k.E.Nodes + "): other nodes may have had memory."
 	}
-	return "The limit of a memory cgroup: only processes inside were candidates, whatever the host had left."
+	return "The limit of a memory cgroup: only processes in it were candidates, however much the host had free."
 }
 
 func readLimit(k *Kill) string {
@@ -178,20 +234,21 @@ func readLimit(k *Kill) string {
 		s += "."
 	}
 	if e.TaskMemcg != "" && e.TaskMemcg != e.OOMMemcg {
-		s += " The victim was below it, in " + e.TaskMemcg + "."
+		s += " The victim was in a cgroup below it, " + e.TaskMemcg + "."
 	}
 	if swap := &e.Swap; swap.Limit == 0 {
-		s += " It may not swap."
+		s += " It is not allowed to swap."
 	}
 	return strings.TrimSpace(s + " " + readStats(k))
 }
 
-// readStats says what filled a cgroup, where its statistics are in the report.
+// readStats says what used a cgroup's memory, if its statistics are in the report.
 func readStats(k *Kill) string {
 	var words []string
 	for _, part := range []struct{ v2, v1, name string }{
-		{"anon", "rss", "of processes' own"}, {"file", "cache", "of files and tmpfs"}, {"shmem", "shmem", "of that tmpfs and shared"},
-		{"slab", "", "of slab"}, {"sock", "", "of socket buffers"}, {"kernel_stack", "", "of kernel stacks"}, {"pagetables", "", "of page tables"},
+		{"anon", "rss", "of anonymous memory"}, {"file", "cache", "of files and tmpfs"}, {"shmem", "shmem", "of that tmpfs and shared memory"},
+		{"slab", "", "of slab"}, {"sock", "", "of socket buffers"}, {"kernel_stack", "", "of kernel stacks"},
+		{"pagetables", "", "of page tables"},
 	} {
 		n, ok := k.E.Stats[part.v2]
 		if !ok && part.v1 != "" {
@@ -206,5 +263,5 @@ func readStats(k *Kill) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return "In it: " + strings.Join(words, ", ") + "."
+	return "Its memory: " + strings.Join(words, ", ") + "."
 }

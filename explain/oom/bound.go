@@ -8,7 +8,7 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// constraint is what bound the allocation; "" where the text does not say.
+// constraint is what limited the allocation; "" where the log does not say.
 func (k *Kill) constraint() string {
 	e := k.E
 	switch e.Constraint {
@@ -30,7 +30,7 @@ func (k *Kill) constraint() string {
 	return ""
 }
 
-// boundBefore50 works the constraint out where the kernel does not write it: from
+// boundBefore50 infers the constraint where the kernel does not log it: from
 // the lists of nodes, and from whether the zones shown are all of RAM.
 func (k *Kill) boundBefore50() string {
 	e := k.E
@@ -65,15 +65,16 @@ func (k *Kill) boundBefore50() string {
 	return ""
 }
 
-// hardwall tells whether the request had to keep to its cpuset: those of user
+// hardwall reports whether the request had to stay in its cpuset: those of user
 // space do.
 func (k *Kill) hardwall() bool {
 	return slices.ContainsFunc(flags(k.E), func(f string) bool {
-		return strings.HasPrefix(f, "GFP_HIGHUSER") || strings.HasPrefix(f, "GFP_USER") || strings.HasPrefix(f, "GFP_TRANSHUGE") || f == "__GFP_HARDWALL"
+		return strings.HasPrefix(f, "GFP_HIGHUSER") || strings.HasPrefix(f, "GFP_USER") || strings.HasPrefix(f,
+			"GFP_TRANSHUGE") || f == "__GFP_HARDWALL"
 	})
 }
 
-// inNodes tells whether a list such as 0,2-3 has a node.
+// inNodes reports whether a list such as 0,2-3 contains a node.
 func inNodes(list string, node int64) bool {
 	if list == "" || node == kmsg.Unset {
 		return true

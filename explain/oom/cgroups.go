@@ -17,7 +17,7 @@ import (
 type part = oomfacts.Part
 
 // Total is what the processes of a group can use at most, in pages: what their
-// points and adjustments are set against when it hits its limit.
+// points and adjustments are relative to when it hits its limit.
 func Total(g *oomfacts.Group, m *memfacts.Snapshot) uint64 {
 	limit, why := g.Limit()
 	page := m.Host.PageSize
@@ -51,8 +51,8 @@ func pointsIn(r row, total uint64) (int64, bool) {
 	return t.points(&r.Host.OOM, total), true
 }
 
-// Judge finds whom the kernel would kill when a group hits its limit, and whom
-// /proc's oom_score would make one expect. The members must have been read.
+// Judge finds which process the kernel would kill when a group hits its limit, and which
+// has the highest oom_score in /proc. The members must have been read.
 func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
 	g.Victim, g.ByScore = nil, nil
 	for _, pid := range g.PIDs {
@@ -95,7 +95,12 @@ func Cgroups() *explain.Table[oomfacts.Part] {
 	fields = append(append(fields, groupColumns()...), stateColumns()...)
 	fields = append(fields, victimColumns()...)
 	fields = append(fields, explain.Field[part]{
-		Doc: doc{Key: "why", Source: inspect.CgroupMemory, Also: scannedToo(), Concept: "oom-killer", Gist: "Who dies there, and whether it happened before."},
+		Doc: doc{
+			Key:    "why",
+			Source: inspect.CgroupMemory, Also: scannedToo(),
+			Gist:    "Which process would be killed there, and earlier kills.",
+			Concept: "oom-killer",
+		},
 		Get: func(p part) value { return explain.S(whyGroup(p)) },
 	})
 	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: groupRules()}
@@ -103,82 +108,113 @@ func Cgroups() *explain.Table[oomfacts.Part] {
 
 // event reads a counter of memory.events, or of v1's oom_control.
 func event(key, label, gist string, since inspect.Version, show explain.Show) explain.Field[part] {
-	return explain.Field[part]{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.CgroupMemory, Since: since, Concept: "memory-cgroup", Show: show, Gist: gist},
-		Get: func(p part) value {
-			v := explain.Look(p.It.Events, key)
-			if !v.Has() && p.It.Version == 1 {
-				return explain.None(inspect.Inapplicable)
-			}
-			return v
-		}}
+	return explain.Field[part]{Doc: doc{
+		Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Show: show,
+		Source: inspect.CgroupMemory, Since: since,
+		Gist:    gist,
+		Concept: "memory-cgroup",
+	}, Get: func(p part) value {
+		v := explain.Look(p.It.Events, key)
+		if !v.Has() && p.It.Version == 1 {
+			return explain.None(inspect.Inapplicable)
+		}
+		return v
+	}}
 }
 
 func groupColumns() []explain.Field[part] {
 	src, concept := inspect.CgroupMemory, explain.Concept("memory-cgroup")
 	return []explain.Field[part]{
-		{Doc: doc{Key: "used", Unit: explain.Ratio, Source: src, Concept: concept, Gist: "The share of the limit that is charged and can't be dropped as file cache."},
-			Get: func(p part) value { return mem.Pressed(&p.It.Memory) }},
-		event("oom_kill", "KILLS", "Processes killed in it, and since 5.2 below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
-		event("oom", "OOMS", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
-		event("oom_group_kill", "WHOLE", "How often a whole cgroup was killed.", inspect.Version{Major: 5, Minor: 17}, explain.Data),
-		{Doc: doc{Key: "max", Kernel: "max", Label: "HITS", Unit: explain.Count, Counter: true, Source: src, Concept: concept, Show: explain.Wide, Gist: "How often the limit was hit and memory had to be reclaimed; v1: failcnt."},
-			Get: func(p part) value {
-				if p.It.Version == 1 {
-					return explain.Opt(p.It.Failures)
-				}
-				return explain.Look(p.It.Events, "max")
-			}},
-		{Doc: doc{Key: "under_oom", Kernel: "under_oom", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Gist: "v1: whether its tasks wait for memory right now, with the killer switched off."},
-			Get: func(p part) value {
-				if n, ok := p.It.Events["under_oom"]; ok {
-					return explain.B(n != 0)
-				}
+		{Doc: doc{
+			Key: "used", Unit: explain.Ratio,
+			Source:  src,
+			Gist:    "The share of the limit that is in use and not reclaimable page cache.",
+			Concept: concept,
+		}, Get: func(p part) value { return mem.Pressed(&p.It.Memory) }},
+		event("oom_kill", "KILLS", "OOM kills in it, and since 5.2 in cgroups below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
+		event("oom", "OOM", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
+		event("oom_group_kill", "GROUP KILLS", "How often a whole cgroup was killed (memory.oom.group).",
+			inspect.Version{Major: 5, Minor: 17}, explain.Data),
+		{Doc: doc{
+			Key: "max", Kernel: "max", Label: "MAX", Unit: explain.Count, Counter: true, Show: explain.Wide,
+			Source:  src,
+			Gist:    "How often the limit was hit and memory had to be reclaimed; v1: failcnt.",
+			Concept: concept,
+		}, Get: func(p part) value {
+			if p.It.Version == 1 {
+				return explain.Opt(p.It.Failures)
+			}
+			return explain.Look(p.It.Events, "max")
+		}},
+		{Doc: doc{
+			Key: "under_oom", Kernel: "under_oom", Unit: explain.Bool, Show: explain.Data,
+			Source:  src,
+			Gist:    "v1: whether its tasks wait for memory now, with the OOM killer disabled.",
+			Concept: concept,
+		}, Get: func(p part) value {
+			if n, ok := p.It.Events["under_oom"]; ok {
+				return explain.B(n != 0)
+			}
+			return explain.None(inspect.Inapplicable)
+		}},
+		{Doc: doc{
+			Key: "oom_group", Unit: explain.Bool, Show: explain.Data,
+			Source: src, Since: inspect.Version{Major: 4, Minor: 19},
+			Gist:    "memory.oom.group: whether all its processes are killed with a victim.",
+			Concept: concept,
+		}, Get: func(p part) value {
+			if p.It.Version == 1 {
 				return explain.None(inspect.Inapplicable)
-			}},
-		{Doc: doc{Key: "oom_group", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Since: inspect.Version{Major: 4, Minor: 19}, Gist: "memory.oom.group: whether all of it is killed with a victim."},
-			Get: func(p part) value {
-				if p.It.Version == 1 {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.B(p.It.Together)
-			}},
+			}
+			return explain.B(p.It.Together)
+		}},
 	}
 }
 
-// stateColumns tell how its counters are to be read, and what it stalls.
+// stateColumns say how to read its counters, and how much its tasks are stalled.
 func stateColumns() []explain.Field[part] {
 	src, concept := inspect.CgroupMemory, explain.Concept("memory-cgroup")
 	return []explain.Field[part]{
-		{Doc: doc{Key: "events_local", Unit: explain.Bool, Source: src, Concept: concept, Show: explain.Data, Gist: "Whether its counters leave out the cgroups below: before 5.2, or so mounted."},
-			Get: func(p part) value {
-				if p.It.Version == 1 {
-					return explain.B(true)
-				}
-				return explain.B(p.It.Local)
-			}},
-		{Doc: doc{Key: "pressure_full", Label: "STALLED", Unit: explain.Ratio, Source: src, Concept: "pressure", Show: explain.Wide, Since: inspect.Version{Major: 4, Minor: 20}, Option: "CONFIG_PSI, cgroup v2",
-			Gist: "The share of the last 10 s in which nobody in it worked for want of memory."},
-			Get: func(p part) value {
-				switch {
-				case p.It.Pressure.Full != nil:
-					return explain.F(p.It.Pressure.Full.Avg10 / 100)
-				case p.It.Version == 1:
-					return explain.None(inspect.Inapplicable)
-				}
+		{Doc: doc{
+			Key: "events_local", Unit: explain.Bool, Show: explain.Data,
+			Source:  src,
+			Gist:    "Whether its counters exclude the cgroups below: before 5.2, or so mounted.",
+			Concept: concept,
+		}, Get: func(p part) value {
+			if p.It.Version == 1 {
+				return explain.B(true)
+			}
+			return explain.B(p.It.Local)
+		}},
+		{Doc: doc{
+			Key: "pressure_full", Label: "PSI FULL", Unit: explain.Ratio, Show: explain.Wide,
+			Source: src, Since: inspect.Version{Major: 4, Minor: 20}, Option: "CONFIG_PSI, cgroup v2",
+			Gist:    "Share of the last 10 s in which all its non-idle tasks were stalled on memory.",
+			Concept: "pressure",
+		}, Get: func(p part) value {
+			switch {
+			case p.It.Pressure.Full != nil:
+				return explain.F(p.It.Pressure.Full.Avg10 / 100)
+			case p.It.Version == 1:
+				return explain.None(inspect.Inapplicable)
+			}
+			return value{}
+		}},
+		{Doc: doc{
+			Key: "oom_total", Unit: explain.Bytes, Show: explain.Data,
+			Source: src, Also: also(inspect.Meminfo, inspect.VMSwappiness),
+			Gist:    "What points in it are relative to: its limit plus the swap it may use.",
+			Concept: "oom-score",
+		}, Get: func(p part) value {
+			if p.It.Total == 0 {
 				return value{}
-			}},
-		{Doc: doc{Key: "oom_total", Unit: explain.Bytes, Source: src, Also: also(inspect.Meminfo, inspect.VMSwappiness), Concept: "oom-score", Show: explain.Data,
-			Gist: "What points in it are set against: its limit, and the swap it may use."},
-			Get: func(p part) value {
-				if p.It.Total == 0 {
-					return value{}
-				}
-				return explain.N(p.It.Total * p.OOM.Mem.Host.PageSize)
-			}},
+			}
+			return explain.N(p.It.Total * p.OOM.Mem.Host.PageSize)
+		}},
 	}
 }
 
-// scannedToo is what the victim of a group rests on.
+// scannedToo is the sources that a group's victim depends on.
 func scannedToo() []inspect.Source {
 	return also(inspect.Meminfo, inspect.VMSwappiness, inspect.SelfMountinfo)
 }
@@ -200,17 +236,35 @@ func victimColumns() []explain.Field[part] {
 	byScore := func(g *oomfacts.Group) *procfacts.Process { return g.ByScore }
 	pid := func(p *procfacts.Process) value { return explain.I(p.PID) }
 	return []explain.Field[part]{
-		declare(doc{Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide, Gist: "Processes in it and below it."}, func(g *oomfacts.Group) value { return explain.I(len(g.PIDs)) }),
-		declare(doc{Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain, Gist: "Whom the kernel kills when this limit is hit; none where nobody can be."}, of(victim, pid)),
-		declare(doc{Key: "victim_comm", Show: explain.Data, Gist: "The victim's name."}, of(victim, func(p *procfacts.Process) value { return explain.S(p.Comm) })),
-		declare(doc{Key: "victim_points", Unit: explain.Pages, Show: explain.Data, Gist: "The victim's points against this group's total, not the host's."}, func(g *oomfacts.Group) value {
+		declare(doc{
+			Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide,
+			Gist: "Processes in it and below it.",
+		}, func(g *oomfacts.Group) value { return explain.I(len(g.PIDs)) }),
+		declare(doc{
+			Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain,
+			Gist: "The process killed when this limit is hit; none where none can be.",
+		}, of(victim, pid)),
+		declare(doc{
+			Key: "victim_comm", Show: explain.Data,
+			Gist: "The victim's name.",
+		}, of(victim, func(p *procfacts.Process) value { return explain.S(p.Comm) })),
+		declare(doc{
+			Key: "victim_points", Unit: explain.Pages, Show: explain.Data,
+			Gist: "The victim's points, relative to this cgroup's total, not the host's.",
+		}, func(g *oomfacts.Group) value {
 			if g.Victim == nil {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(g.Points)
 		}),
-		declare(doc{Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data, Gist: "The one with the highest oom_score, which is set against the host."}, of(byScore, pid)),
-		declare(doc{Key: "dies_whole", Show: explain.Data, Gist: "The cgroup that memory.oom.group kills as a whole with the victim."}, func(g *oomfacts.Group) value {
+		declare(doc{
+			Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The process with the highest oom_score, which is relative to the host.",
+		}, of(byScore, pid)),
+		declare(doc{
+			Key: "dies_whole", Show: explain.Data,
+			Gist: "The cgroup that is killed as a whole with the victim (memory.oom.group).",
+		}, func(g *oomfacts.Group) value {
 			if g.Whole == "" {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -228,16 +282,17 @@ func whyGroup(p part) string {
 	case g.Victim == nil:
 		s = "none of its processes can be killed"
 	default:
-		s = fmt.Sprintf("%s (%d) dies first with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
+		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {
-			s += fmt.Sprintf(", though %s (%d) has the higher oom_score, %d to %d: adjustments are worth less here", g.ByScore.Comm, g.ByScore.PID, g.ByScore.OomScore, g.Victim.OomScore)
+			s += fmt.Sprintf(", though %s (%d) has the higher oom_score, %d to %d: one step of oom_score_adj is worth less here",
+				g.ByScore.Comm, g.ByScore.PID, g.ByScore.OomScore, g.Victim.OomScore)
 		}
 		if g.Whole != "" {
-			s += "; all of " + g.Whole + " dies with it (memory.oom.group)"
+			s += "; all of " + g.Whole + " is killed with it (memory.oom.group)"
 		}
 	}
 	if n, ok := g.Events["oom_kill_disable"]; ok && n == 1 {
-		s += "; its killer is switched off: at the limit its tasks wait"
+		s += "; its OOM killer is disabled: at the limit its tasks wait"
 	}
 	if n := g.Events["oom_kill"]; n > 0 {
 		s += "; " + units.Plural(n, "process was", "processes were") + " killed in it before"
@@ -247,24 +302,27 @@ func whyGroup(p part) string {
 
 func groupRules() []explain.Rule[part] {
 	return []explain.Rule[part]{{
-		ID: "oom.cgroup_near_limit", What: "memory that cannot be dropped / limit", Unit: explain.Ratio,
-		Means:    "At the limit the kernel reclaims from the cgroup alone, and when that yields nothing it kills a process in it, however much the host has free.",
+		ID: "oom.cgroup_near_limit", What: "memory that cannot be reclaimed / limit", Unit: explain.Ratio,
+		Means: "At the limit the kernel reclaims from the cgroup alone, " +
+			"and if that frees nothing it kills a process in it, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
 		Of: func(p part) value { return mem.Pressed(&p.It.Memory) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
-			s := fmt.Sprintf("cgroup %s has %s of its limit in use that cannot be dropped", p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
+			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
+				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
 			if p.It.Victim != nil {
-				s += fmt.Sprintf(": next there dies %s (%d)", p.It.Victim.Comm, p.It.Victim.PID)
+				s += fmt.Sprintf(": %s (%d) would be killed first", p.It.Victim.Comm, p.It.Victim.PID)
 			}
 			return s
 		},
 	}, {
 		ID: "oom.cgroup_stuck", What: "under_oom", Unit: explain.Count,
-		Means:    "The killer of this cgroup is switched off (oom_kill_disable), so that whoever asks for memory in it sleeps until some is freed.",
+		Means: "The OOM killer of this cgroup is disabled (oom_kill_disable), " +
+			"so tasks that need more memory sleep until some is freed.",
 		Evidence: []string{"under_oom"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(p part) value { return explain.Look(p.It.Events, "under_oom") }, At: explain.At{Critical: 1},
 		Say: func(p part) string {
-			return fmt.Sprintf("tasks of cgroup %s wait for memory, and nothing is killed", p.It.Path)
+			return fmt.Sprintf("tasks of cgroup %s wait for memory, and none is killed", p.It.Path)
 		},
 	}}
 }

@@ -6,11 +6,11 @@ import (
 )
 
 // span is what a total may have been, in pages. The two are equal where the
-// report tells.
+// report has it.
 type span struct{ low, high int64 }
 
 const (
-	// boundless is from where a limit in kB is none.
+	// boundless is the limit in kB from which on it means no limit.
 	boundless = 1 << 50
 	// endless is more pages than any total has.
 	endless = 1 << 42
@@ -27,7 +27,7 @@ func (s span) narrow(to span) span {
 	return out
 }
 
-// domain is what points are set against, in pages: what the cgroup may use, the
+// domain is what points are relative to, in pages: what the cgroup may use, the
 // pages of the nodes that the task was bound to, or RAM; and swap.
 func (k *Kill) domain() span {
 	e := k.E
@@ -46,7 +46,7 @@ func (k *Kill) domain() span {
 	return span{0, k.plusSwap(ram).high} // the machine, or a part of it
 }
 
-// plusSwap adds the host's swap, which has no upper bound where it is not told.
+// plusSwap adds the host's swap, which has no upper bound where it is unknown.
 func (k *Kill) plusSwap(s span) span {
 	if s.high >= endless || k.E.SwapTotal == kmsg.Unset {
 		return span{s.low, endless}
@@ -74,7 +74,7 @@ func (k *Kill) nodes() span {
 	return span{kb << 10 / k.page, kb << 10 / k.page}
 }
 
-// cgroupTotal is mem_cgroup_get_max as far as a report tells: the limit, and of
+// cgroupTotal is mem_cgroup_get_max as far as a report has it: the limit, and of
 // the host's swap what the cgroup may use. How much swap the host has is not in
 // the report of a cgroup.
 func (k *Kill) cgroupTotal() span {
@@ -83,23 +83,23 @@ func (k *Kill) cgroupTotal() span {
 		return span{0, endless}
 	}
 	limit := e.Memory.Limit << 10 / k.page
-	swap, told := k.swapLimit()
+	swap, known := k.swapLimit()
 	swap = min(swap<<10/k.page, endless)
 	switch {
 	case swap == 0:
 		return span{limit, limit}
 	case k.swap == kmsg.Unset:
 		return span{limit + min(swap, k.swappedOut()), limit + swap}
-	case k.swap == 0 || told:
+	case k.swap == 0 || known:
 		return span{limit + min(swap, k.swap), limit + min(swap, k.swap)}
 	}
 	return span{limit + min(swap, k.swap, k.swappedOut()), limit + min(swap, k.swap)}
 }
 
 // swapLimit is how much swap a cgroup may use, in kB, and whether the report
-// tells. Up to 5.2 version 2 has version 1's counters in it, of which that of
+// has it. Up to 5.2 version 2 logs version 1's counters, of which that of
 // memory and swap stays at 0.
-func (k *Kill) swapLimit() (kb int64, told bool) {
+func (k *Kill) swapLimit() (kb int64, known bool) {
 	e := k.E
 	switch {
 	case e.Swap.Limit != kmsg.Unset:
@@ -119,8 +119,8 @@ func (k *Kill) swappedOut() (n int64) {
 	return n
 }
 
-// solve makes use of the score that kernels up to 5.0 wrote with whom they chose:
-// it is the points' share of the total, in thousandths.
+// solve uses the score that kernels up to 5.0 logged for the process they chose:
+// it is the share of the points in the total, in thousandths.
 func (k *Kill) solve() {
 	c := k.E.Chosen
 	if c == nil || c.Score <= 0 || k.atLeast(5, 1) {
@@ -151,7 +151,7 @@ func (k *Kill) solve() {
 		return
 	}
 	// The adjustment is rounded to a thousandth of the total, and privilege may
-	// have taken off 3 %.
+	// have subtracted 3 %.
 	k.span = k.span.narrow(span{950 * base / (c.Score + 1 - t.Adj), 1010*base/(c.Score-t.Adj) + 1})
 }
 
@@ -161,9 +161,9 @@ func (k *Kill) scoreAt(b bonus, total int64) int64 {
 	return kernel.ScoreBefore59(kernel.Badness(base, 0, 0, b.of.Adj, total), total)
 }
 
-// bonus is what a process with CAP_SYS_ADMIN had off its points up to 4.16: 3 % of
+// bonus is what was subtracted from the points of a process with CAP_SYS_ADMIN up to 4.16: 3 % of
 // them, and before 3.14 of the total (mm/oom_kill.c, oom_badness). A report does
-// not say who had it; the score of whom it chose does.
+// not say who had it; the score of the chosen process does.
 type bonus struct {
 	of   *kmsg.Task
 	from what
@@ -188,7 +188,7 @@ func (k *Kill) bonuses() []bonus {
 	return out
 }
 
-// off takes it off a row's points.
+// off subtracts it from a row's points.
 func (b bonus) off(t *kmsg.Task, n, total int64) int64 {
 	switch {
 	case b.of == nil || t != b.of:

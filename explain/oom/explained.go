@@ -7,20 +7,20 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// Whether a report shows why its victim was killed and no other.
+// Whether a report shows why its victim was killed and not another process.
 
 // verdict is that.
 type verdict uint8
 
 const (
-	untoldYet verdict = iota
+	unexplained verdict = iota
 	shown
 	contradicted
-	depends // on a total that the report does not tell
+	depends // on a total that the report does not have
 )
 
-// judge returns the verdict, and the totals at which the table makes the victim
-// the first.
+// judge returns the verdict, and the totals at which the victim is the first of
+// the table.
 func (k *Kill) judge() (verdict, span) {
 	if k.otherReason() != "" {
 		return shown, span{}
@@ -28,7 +28,7 @@ func (k *Kill) judge() (verdict, span) {
 	t := k.E.Row(k.V.PID)
 	switch {
 	case t == nil || !k.candidate(t):
-		return untoldYet, span{}
+		return unexplained, span{}
 	case k.place == 1:
 		return shown, span{}
 	case k.span.known() && k.privileged():
@@ -42,7 +42,7 @@ func (k *Kill) judge() (verdict, span) {
 	return contradicted, span{}
 }
 
-// privileged tells whether those ahead of the victim would have been behind it if
+// privileged reports whether those ahead of the victim would have been behind it if
 // they had CAP_SYS_ADMIN.
 func (k *Kill) privileged() bool {
 	if k.place < 2 || k.atLeast(4, 17) {
@@ -62,7 +62,7 @@ func (k *Kill) privileged() bool {
 	return true
 }
 
-// window is at which totals nobody has more points than the victim.
+// window is the totals at which no process has more points than the victim.
 func (k *Kill) window(v *kmsg.Task) (w span, ok bool) {
 	steps := span{0, endless} // of a thousandth each
 	base, _ := k.base(v)
@@ -91,7 +91,7 @@ func (k *Kill) window(v *kmsg.Task) (w span, ok bool) {
 	return w, w.low <= w.high
 }
 
-// swapDecides tells whether what the report lacks is how much swap there was.
+// swapDecides reports whether the report lacks only how much swap there was.
 func (k *Kill) swapDecides() bool {
 	switch k.constraint() {
 	case "memcg":
@@ -102,7 +102,7 @@ func (k *Kill) swapDecides() bool {
 	return false
 }
 
-// explainedIf is what must have been so for the table to explain the choice.
+// explainedIf is the condition under which the table explains the choice.
 func (k *Kill) explainedIf() string {
 	v, w := k.judge()
 	switch {
@@ -123,15 +123,16 @@ func readIf(k *Kill) string {
 	size := func(n int64) string { return units.Size(uint64(n * k.page)) }
 	if k.span.known() {
 		first := k.ranked[0]
-		return fmt.Sprintf("%s (%d) had %s points to %s, and 3 %% fewer if it had CAP_SYS_ADMIN, which the report does not tell: then this one had most.",
+		return fmt.Sprintf("%s (%d) had %s points to %s, and 3 %% fewer if it had CAP_SYS_ADMIN, which the report does not show: "+
+			"then this one had the most.",
 			first.task.Comm, first.task.PID, units.Number(first.points), units.Number(k.ranked[k.place-1].points))
 	}
 	if !k.swapDecides() {
-		s := fmt.Sprintf("It had most points if they were set against at least %s", size(w.low))
+		s := fmt.Sprintf("It had the most points if they were relative to at least %s", size(w.low))
 		if w.low <= k.span.low {
-			s = fmt.Sprintf("It had most points if they were set against at most %s", size(w.high))
+			s = fmt.Sprintf("It had the most points if they were relative to at most %s", size(w.high))
 		}
-		return s + ": the report does not tell."
+		return s + ": the report does not show it."
 	}
 	where := "the host"
 	if k.constraint() == "memcg" {
@@ -143,31 +144,33 @@ func readIf(k *Kill) string {
 	}
 	switch low := w.low > k.span.low; {
 	case low && w.high < k.span.high:
-		return fmt.Sprintf("It had most points if %s could use %s to %s of swap: the report does not tell.", where, size(w.low-base), size(w.high-base))
+		return fmt.Sprintf("It had the most points if %s could use %s to %s of swap: the report does not show it.",
+			where, size(w.low-base), size(w.high-base))
 	case low:
-		return fmt.Sprintf("It had most points if %s could use %s of swap or more: the report does not tell.", where, size(w.low-base))
+		return fmt.Sprintf("It had the most points if %s could use %s of swap or more: the report does not show it.", where, size(w.low-base))
 	}
-	return fmt.Sprintf("It had most points if %s could use no more than %s of swap: the report does not tell.", where, size(w.high-base))
+	return fmt.Sprintf("It had the most points if %s could use no more than %s of swap: the report does not show it.",
+		where, size(w.high-base))
 }
 
-// otherReason is why the kernel killed another than the one with most points.
+// otherReason is why the kernel killed another process than the one with the most points.
 func (k *Kill) otherReason() string {
 	e, v := k.E, k.V
 	switch {
 	case v.Sharing:
-		return "It shared the memory of the victim before it."
+		return "It shared its memory with the previous victim."
 	case e.Whole != "" && !k.First():
-		return "All of " + e.Whole + " was killed with the victim, for memory.oom.group is set."
+		return "All of " + e.Whole + " was killed with the victim, because memory.oom.group is set."
 	case v.AllocatingTask:
-		return "vm.oom_kill_allocating_task was set: whoever asked was killed."
+		return "vm.oom_kill_allocating_task was set: the allocating task was killed."
 	case k.sacrificed():
-		return fmt.Sprintf("%s (%d) was chosen, and this kernel killed a child in its place.", e.Chosen.Comm, e.Chosen.PID)
+		return fmt.Sprintf("%s (%d) was chosen, and this kernel killed a child instead.", e.Chosen.Comm, e.Chosen.PID)
 	}
 	return ""
 }
 
-// sacrificed tells whether a child died for the one that was chosen. The chosen
-// one's number may be that of a thread: then the table has no row of it.
+// sacrificed reports whether a child was killed instead of the chosen process. The chosen
+// PID may be that of a thread: then the table has no row of it.
 func (k *Kill) sacrificed() bool {
 	c := k.E.Chosen
 	return c != nil && c.PID != k.V.PID && (c.Comm != k.V.Comm || k.E.Row(c.PID) != nil && k.E.Row(c.PID) != k.E.Row(k.V.PID))
@@ -188,48 +191,49 @@ func readExplained(k *Kill) string {
 	case v == shown:
 		return k.readFirst()
 	case k.old:
-		return "Up to 2.6.35 the kernel also scored run time, nice, privilege and children, which its report does not carry: the choice can't be checked."
+		return "Up to 2.6.35 the kernel also scored run time, nice, privilege and children, which its report does not carry: " +
+			"the choice can't be checked."
 	case k.E.Interleaved:
-		return "Two reports were printed at once, so that the choice can't be checked."
-	case v == untoldYet && k.E.Header == nil:
-		return "The report has no table of candidates, so that the choice can't be checked."
-	case v == untoldYet:
-		return "It has no row in the table that its points could be computed from."
+		return "Two reports were logged at once, so the choice can't be checked."
+	case v == unexplained && k.E.Header == nil:
+		return "The report has no table of candidates, so the choice can't be checked."
+	case v == unexplained:
+		return "The table has no row from which its points could be computed."
 	}
 	return k.readBeaten()
 }
 
-// readFirst says by how much the first was ahead.
+// readFirst says by how much the first process was ahead.
 func (k *Kill) readFirst() string {
 	first, next := k.ranked[0], k.ranked[1]
 	who := fmt.Sprintf("%s (%d)", next.task.Comm, next.task.PID)
 	switch {
 	case first.points == next.points && first.points <= 1 && !k.atLeast(5, 9):
-		return "It was tied with " + who + ": before 5.9 nobody had less than one point. The order of the scan decided."
-	case first.points == next.points && (first.told && next.told || k.span.known()):
-		return "It had most points, as many as " + who + ": the order of the scan decided."
-	case first.told && next.told:
-		return fmt.Sprintf("It had most points, %s more than %s.", units.Number(first.points-next.points), who)
+		return "It was tied with " + who + ": before 5.9 the minimum was one point. The order of the scan decided."
+	case first.points == next.points && (first.known && next.known || k.span.known()):
+		return "It had the most points, as many as " + who + ": the order of the scan decided."
+	case first.known && next.known:
+		return fmt.Sprintf("It had the most points, %s more than %s.", units.Number(first.points-next.points), who)
 	}
-	return "It had most points, whatever the total was: " + who + " came next."
+	return "It had the most points, whatever the total was: " + who + " came next."
 }
 
-// readBeaten says who should have been first by the table.
+// readBeaten says which process should have been first according to the table.
 func (k *Kill) readBeaten() string {
-	s := "By the table others had more points."
+	s := "According to the table others had more points."
 	if k.ranked != nil && k.place > 1 {
 		first, mine := k.ranked[0], k.ranked[k.place-1]
-		s = fmt.Sprintf("By the table %s (%d) had more points", first.task.Comm, first.task.PID)
-		if first.told && mine.told {
+		s = fmt.Sprintf("According to the table %s (%d) had more points", first.task.Comm, first.task.PID)
+		if first.known && mine.known {
 			s += fmt.Sprintf(", %s to %s", units.Number(first.points), units.Number(mine.points))
 		}
 		s += "."
 	}
 	if k.partial || k.before(4, 17) {
-		return s + " What this kernel also counted is not in the table: privilege, and on old ones run time and children."
+		return s + " This kernel also counted what is not in the table: privilege, and on old kernels run time and children."
 	}
 	if !k.atLeast(4, 17) {
-		return s + " The report does not tell its kernel: up to 4.16 privilege counted too, which is not in the table."
+		return s + " The report does not show its kernel version: up to 4.16 privilege counted too, which is not in the table."
 	}
-	return s + " It may have been killed or exiting already, or borrowing its parent's memory after vfork."
+	return s + " It may have been killed or exiting already, or using its parent's memory after vfork."
 }

@@ -21,7 +21,8 @@ func before44() []flag {
 
 // of44 are those of 4.4 and 4.5, which parted waiting from waking kswapd.
 func of44() []flag {
-	return append(common(), flag{0x10, "__GFP_RECLAIMABLE"}, flag{0x80000, "__GFP_ATOMIC"}, flag{0x400000, "__GFP_DIRECT_RECLAIM"}, flag{0x2000000, "__GFP_KSWAPD_RECLAIM"})
+	return append(common(), flag{0x10, "__GFP_RECLAIMABLE"}, flag{0x80000, "__GFP_ATOMIC"}, flag{0x400000, "__GFP_DIRECT_RECLAIM"},
+		flag{0x2000000, "__GFP_KSWAPD_RECLAIM"})
 }
 
 func common() []flag {
@@ -29,7 +30,8 @@ func common() []flag {
 		{0x1, "__GFP_DMA"}, {0x2, "__GFP_HIGHMEM"}, {0x4, "__GFP_DMA32"}, {0x8, "__GFP_MOVABLE"},
 		{0x20, "__GFP_HIGH"}, {0x40, "__GFP_IO"}, {0x80, "__GFP_FS"}, {0x100, "__GFP_COLD"}, {0x200, "__GFP_NOWARN"},
 		{0x400, "__GFP_REPEAT"}, {0x800, "__GFP_NOFAIL"}, {0x1000, "__GFP_NORETRY"}, {0x2000, "__GFP_MEMALLOC"}, {0x4000, "__GFP_COMP"},
-		{0x8000, "__GFP_ZERO"}, {0x10000, "__GFP_NOMEMALLOC"}, {0x20000, "__GFP_HARDWALL"}, {0x40000, "__GFP_THISNODE"}, {0x200000, "__GFP_NOTRACK"},
+		{0x8000, "__GFP_ZERO"}, {0x10000, "__GFP_NOMEMALLOC"}, {0x20000, "__GFP_HARDWALL"}, {0x40000, "__GFP_THISNODE"},
+		{0x200000, "__GFP_NOTRACK"},
 	}
 }
 
@@ -73,7 +75,7 @@ func flags(e *kmsg.Event) []string {
 	return out
 }
 
-// purpose says what was asked for, as far as the mask tells.
+// purpose says what was requested, as far as the mask shows.
 func purpose(e *kmsg.Event, memcg bool) string {
 	has := map[string]bool{}
 	for _, f := range flags(e) {
@@ -85,19 +87,19 @@ func purpose(e *kmsg.Event, memcg bool) string {
 	case has["GFP_TRANSHUGE"], has["GFP_TRANSHUGE_LIGHT"]:
 		return "a transparent huge page"
 	case has["GFP_HIGHUSER_MOVABLE"] && has["__GFP_ZERO"]:
-		return "a fresh page of a process's own memory"
+		return "a new anonymous page for a process"
 	case has["GFP_HIGHUSER_MOVABLE"] && has["__GFP_COLD"]:
-		return "a page of a file to be read in"
+		return "a page to read a file into"
 	case has["GFP_HIGHUSER_MOVABLE"], has["GFP_HIGHUSER"]:
-		return "a page for a process: its own memory, or of a file"
+		return "a page for a process: anonymous memory or page cache"
 	case has["GFP_USER"]:
-		return "memory that a process will see"
+		return "memory that user space will map"
 	case has["GFP_NOFS"]:
 		return "kernel memory from within a file system, which must not enter file systems to reclaim"
 	case has["GFP_NOIO"]:
 		return "kernel memory from within the block layer, which must not start I/O to reclaim"
 	case has["GFP_KERNEL"] && memcg:
-		return "a page to be charged to the cgroup"
+		return "a page to charge to the cgroup"
 	case has["GFP_KERNEL_ACCOUNT"]:
 		return "kernel memory that is charged to a cgroup"
 	case has["GFP_KERNEL"]:

@@ -11,7 +11,7 @@ import (
 	oomfacts "kwhy/inspect/oom"
 )
 
-// Health says in a few words how near the OOM killer is; kills are those that the
+// Health summarizes how close the OOM killer is; kills are those that the
 // kernel's log still has.
 func Health(o host, kills Recent) lower.Health {
 	return lower.Health{Utilisation: healthUse(o), Saturation: healthWaits(o), Errors: healthErrors(kills)}
@@ -20,7 +20,7 @@ func Health(o host, kills Recent) lower.Health {
 func healthUse(o host) string {
 	var words []string
 	if o.First != nil {
-		words = append(words, fmt.Sprintf("%s (%d) would be first to die", o.First.Comm, o.First.PID))
+		words = append(words, fmt.Sprintf("%s (%d) would be killed first", o.First.Comm, o.First.PID))
 	}
 	var fullest *oomfacts.Group
 	most := 0.0
@@ -30,7 +30,8 @@ func healthUse(o host) string {
 		}
 	}
 	if fullest != nil {
-		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit"), fullest.Path, units.AppendPercent(nil, most)))
+		limited := units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit")
+		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", limited, fullest.Path, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, "; ")
 }

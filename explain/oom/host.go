@@ -23,37 +23,38 @@ type (
 
 func memOf(o host) *memfacts.Snapshot { return o.Mem }
 
-// Host explains who would be killed next on a host, how far off that is, and by
-// which policy.
+// Host explains which process would be killed next on a host, how much memory is left,
+// and the OOM policy.
 func Host() explain.Card[*oomfacts.Snapshot] {
-	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_total", "swap_free", "pressure_memory_full", "oom_kill", "cgroup_limit", "cgroup_room")
+	far, farRules := explain.Borrow(mem.Host(), memOf, "mem_available", "swap_total", "swap_free", "pressure_memory_full",
+		"oom_kill", "cgroup_limit", "cgroup_room")
 	set, setRules := explain.Borrow(mem.Host(), memOf, "overcommit_memory", "min_free_kbytes")
 	return explain.Card[*oomfacts.Snapshot]{Name: "oom", Sections: []explain.Section[*oomfacts.Snapshot]{
-		{Title: "Who dies next, if the whole machine runs out", Fields: next(), Table: "processes"},
-		{Title: "How far off that is", Fields: far},
-		{Title: "Memory cgroups with a limit: each kills among its own", Fields: groups(), Table: "cgroups"},
-		{Title: "What the host does then", Fields: append(policy(), set...)},
+		{Title: "Next victim of a global OOM", Fields: next(), Table: "processes"},
+		{Title: "Memory left", Fields: far},
+		{Title: "Memory cgroups with a limit", Fields: groups(), Table: "cgroups"},
+		{Title: "OOM policy", Fields: append(policy(), set...)},
 	}, Rules: slices.Concat(hostRules(), farRules, setRules)}
 }
 
-// Within explains who would be killed next when one cgroup's limit is hit.
+// Within explains which process would be killed next when one cgroup's limit is hit.
 func Within() explain.Card[*oomfacts.Snapshot] {
 	set, setRules := explain.Borrow(Host(), func(o host) host { return o }, "panic_on_oom", "oom_dump_tasks")
 	ranked := slices.DeleteFunc(next(), func(f field) bool { return f.Key == "unkillable" }) // counted over the host
 	return explain.Card[*oomfacts.Snapshot]{Name: "oom", Sections: []explain.Section[*oomfacts.Snapshot]{
-		{Title: "Who dies next, when the limit of this cgroup is hit", Fields: ranked, Table: "processes"},
+		{Title: "Next victim at this cgroup's limit", Fields: ranked, Table: "processes"},
 		{Title: "The cgroup", Table: "cgroups"},
-		{Title: "What the host does then", Fields: set},
+		{Title: "OOM policy", Fields: set},
 	}, Rules: setRules}
 }
 
-// scanned are the files of processes that the ranking rests on.
+// scanned are the files of processes that the ranking uses.
 func scanned() []inspect.Source {
 	return also(inspect.PIDOomScore, inspect.PIDOomScoreAdj, inspect.PIDStat, inspect.Meminfo)
 }
 
 func next() []field {
-	ranked := func(d doc, get func(host) value, read func(host) string) field {
+	declare := func(d doc, get func(host) value, read func(host) string) field {
 		d.Source, d.Also = inspect.PIDStatus, scanned()
 		if d.Concept == "" {
 			d.Concept = "oom-killer"
@@ -61,29 +62,40 @@ func next() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
-		ranked(doc{Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain, Gist: "The process that the kernel would kill first, kwhy itself aside."},
-			func(o host) value {
-				if o.First == nil {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(o.First.PID)
-			}, readNext),
-		ranked(doc{Key: "next_victim_comm", Show: explain.Data, Gist: "Its name."},
+		declare(doc{
+			Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain,
+			Gist: "The process that the kernel would kill first, except kwhy itself.",
+		}, func(o host) value {
+			if o.First == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(o.First.PID)
+		}, readNext),
+		declare(doc{Key: "next_victim_comm", Show: explain.Data, Gist: "Its name."},
 			func(o host) value {
 				if o.First == nil {
 					return explain.None(inspect.Inapplicable)
 				}
 				return explain.S(o.First.Comm)
 			}, nil),
-		ranked(doc{Key: "scores_exact", Label: "scores recomputed", Unit: explain.Count, Concept: "oom-score", Gist: "How many of the scores shown come out of their parts to the unit."},
-			func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
-		ranked(doc{Key: "oom_score_idle", Label: "score of nothing", Unit: explain.Plain, Concept: "oom-score", Gist: "The oom_score of a process that has nothing and no adjustment."},
-			func(o host) value { return explain.I(idle(o)) }, readIdle),
-		ranked(doc{Key: "oom_score_adj_step", Label: "a step of adj", Unit: explain.Bytes, Concept: "oom-score-adj", Gist: "What one step of oom_score_adj counts for in what is ranked here."},
-			func(o host) value {
-				return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
-			}, readStep),
-		ranked(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer never picks."},
+		declare(doc{
+			Key: "scores_exact", Label: "exact scores", Unit: explain.Count,
+			Gist:    "How many of the scores shown kwhy computes exactly from their parts.",
+			Concept: "oom-score",
+		}, func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
+		declare(doc{
+			Key: "oom_score_idle", Label: "idle score", Unit: explain.Plain,
+			Gist:    "The oom_score of a process with almost no memory and no adjustment.",
+			Concept: "oom-score",
+		}, func(o host) value { return explain.I(idle(o)) }, readIdle),
+		declare(doc{
+			Key: "oom_score_adj_step", Label: "one step of adj", Unit: explain.Bytes,
+			Gist:    "How much memory one step of oom_score_adj counts for in this ranking.",
+			Concept: "oom-score-adj",
+		}, func(o host) value {
+			return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
+		}, readStep),
+		declare(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer cannot kill."},
 			func(o host) value {
 				if !o.Known {
 					return explain.None(inspect.Unread)
@@ -104,16 +116,16 @@ func readNext(o host) string {
 	s := fmt.Sprintf("%s: %s points, oom_score %d.", p.Comm, units.Number(n), p.OomScore)
 	if o.Second != nil {
 		m, _ := Points(explainRow(o, o.Second))
-		s += fmt.Sprintf(" After it %s (%d), %s points behind.", o.Second.Comm, o.Second.PID, units.Number(n-m))
+		s += fmt.Sprintf(" Next is %s (%d), %s points behind.", o.Second.Comm, o.Second.PID, units.Number(n-m))
 	}
 	return s
 }
 
-// explainRow puts a process of the scan back into its context.
+// explainRow makes a row of a process of the scan.
 func explainRow(o host, p *procfacts.Process) row { return row{Host: &o.Procs.Host, P: p} }
 
-// agreement counts the shown rows whose score comes out exactly, those that
-// were computed, and those where only one of the RSS counts makes the figure.
+// agreement counts the shown rows whose score is computed exactly, those that
+// were computed, and those where only one of the RSS counts gives the figure.
 func agreement(o host) (exact, of int, by map[string]int) {
 	by = map[string]int{}
 	for _, i := range o.Order {
@@ -135,17 +147,17 @@ func readAgreement(o host) string {
 	if !o.Procs.Host.OOM.Since59 {
 		formula = "points·1000/total, the scale before 5.9"
 	}
-	s := fmt.Sprintf("Of %d shown, by %s.", of, formula)
+	s := fmt.Sprintf("Of %d shown, computed as %s.", of, formula)
 	switch {
 	case of == 0:
-		return "None of the rows shown has parts to be seen. Scores are " + formula + "."
+		return "The parts of the rows shown could not be read. Scores are " + formula + "."
 	case by[fromStatus] > 0:
-		s += fmt.Sprintf(" For %d only the RSS of status makes the kernel's figure.", by[fromStatus])
+		s += fmt.Sprintf(" For %d only the RSS of status gives the kernel's figure.", by[fromStatus])
 	case by[fromStat] > 0:
-		s += fmt.Sprintf(" For %d only the RSS of stat does: this kernel's OOM code adds up as seldom.", by[fromStat])
+		s += fmt.Sprintf(" For %d only the RSS of stat does: this kernel's OOM code uses the same quick sum.", by[fromStat])
 	}
 	if exact < of {
-		s += " The others moved between two reads, or some of their pages are not added up yet."
+		s += " The others changed between two reads, or some of their pages are not added up yet."
 	}
 	return s
 }
@@ -157,17 +169,19 @@ func idle(o host) int64 {
 
 func readIdle(o host) string {
 	if o.Procs.Host.OOM.Since59 {
-		return "No sign of danger: on this scale an idle process has 666, adj 1000 makes 1,333, and that is the top."
+		return "This is normal: on this scale an idle process has 666, and with adj 1000 it has the maximum, 1,333."
 	}
-	return "On this scale small processes have 0, and 1,000 is the top."
+	return "On this scale small processes have 0, and 1,000 is the maximum."
 }
 
 func readStep(o host) string {
 	s := &o.Procs.Host.OOM
 	if s.Domain != s.Host {
-		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.", units.Number(s.Domain/1000), units.Number(s.Domain), units.Size(s.Host/1000*o.Mem.Host.PageSize))
+		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.",
+			units.Number(s.Domain/1000), units.Number(s.Domain), units.Size(s.Host/1000*o.Mem.Host.PageSize))
 	}
-	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.", units.Number(s.Host/1000), units.Number(s.Host))
+	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.",
+		units.Number(s.Host/1000), units.Number(s.Host))
 }
 
 type tally struct {
@@ -175,14 +189,14 @@ type tally struct {
 	what string
 }
 
-// tallies counts who can't be killed, by why.
+// tallies counts the processes that can't be killed, by reason.
 func tallies(o host) (out []tally) {
 	at := map[string]int{}
 	for i := range o.Procs.Len() {
 		r := o.Procs.At(i)
 		s := immortal(r)
 		if s == "" && spared(r) {
-			s = "reaped already, or borrowing memory after vfork"
+			s = "already reaped, or using its parent's memory after vfork"
 		}
 		if s == "" {
 			continue
@@ -203,7 +217,7 @@ func readUnkillable(o host) string {
 		words = append(words, fmt.Sprintf("%s: %s", c.what, units.Number(c.n)))
 	}
 	if len(words) == 0 {
-		return "Every process can be picked: this /proc shows a container, whose PID 1 can be killed like any other."
+		return "Every process can be killed: this /proc shows a container, whose PID 1 can be killed like any other."
 	}
 	return strings.ToUpper(words[0][:1]) + strings.Join(words, "; ")[1:] + "."
 }
@@ -219,53 +233,66 @@ func policy() []field {
 		}, Reading: func(o host) string { n, _ := o.Mem.Number(src); return read(n) }}
 	}
 	return []field{
-		number(inspect.VMPanicOnOOM, doc{Key: "panic_on_oom", Kernel: "panic_on_oom", Gist: "Whether the kernel panics instead of killing."}, func(n int64) string {
+		number(inspect.VMPanicOnOOM, doc{
+			Key: "panic_on_oom", Kernel: "panic_on_oom",
+			Gist: "Whether the kernel panics instead of killing.",
+		}, func(n int64) string {
 			switch n {
 			case 0:
 				return "The kernel kills a process and goes on."
 			case 1:
-				return "The kernel panics when the whole machine is out of memory, and still kills where only a cgroup, cpuset or memory policy is."
+				return "The kernel panics when the whole host is out of memory, and still kills when only a cgroup, cpuset or memory policy is."
 			}
-			return "The kernel panics at any OOM, that of a cgroup included."
+			return "The kernel panics at any OOM, including that of a cgroup."
 		}),
-		number(inspect.VMOOMKillAllocatingTask, doc{Key: "oom_kill_allocating_task", Kernel: "oom_kill_allocating_task", Gist: "Whether the process that asked for memory is killed, whoever is largest."}, func(n int64) string {
+		number(inspect.VMOOMKillAllocatingTask, doc{
+			Key: "oom_kill_allocating_task", Kernel: "oom_kill_allocating_task",
+			Gist: "Whether the allocating process is killed instead of the largest.",
+		}, func(n int64) string {
 			if n == 0 {
-				return "The process with most points is killed, not the one that asked."
+				return "The process with the most points is killed, not the allocating one."
 			}
-			return "In a global OOM whoever asks last is killed: the ranking does not decide. In a cgroup it does."
+			return "In a global OOM the allocating process is killed: the ranking does not decide. In a cgroup it does."
 		}),
-		number(inspect.VMOOMDumpTasks, doc{Key: "oom_dump_tasks", Kernel: "oom_dump_tasks", Gist: "Whether the report in the kernel log has the table of processes."}, func(n int64) string {
+		number(inspect.VMOOMDumpTasks, doc{
+			Key: "oom_dump_tasks", Kernel: "oom_dump_tasks",
+			Gist: "Whether the report in the kernel log has the table of processes.",
+		}, func(n int64) string {
 			if n == 0 {
-				return "No: a report won't show why its victim and no other."
+				return "No: a report won't show why this victim was chosen."
 			}
-			return "Yes: `kwhy oom log` can rank them afterwards."
+			return "Yes: `kwhy oom log` can rank the processes afterwards."
 		}),
-		{Doc: doc{Key: "userspace_killers", Label: "killers before it", Source: inspect.PIDStat, Also: also(inspect.PIDCmdline), Concept: "oom-policy", Gist: "Programs that kill for want of memory before the kernel does."},
-			Get: func(o host) value {
-				if !o.Known {
-					return explain.None(inspect.Unread)
-				}
-				list := make([]value, len(o.Killers))
-				for i, k := range o.Killers {
-					list[i] = explain.S(k)
-				}
-				return explain.L(list)
-			}, Reading: func(o host) string {
-				if len(o.Killers) == 0 {
-					return "No systemd-oomd, earlyoom, oomd, nohang, bustd or lmkd runs."
-				}
-				return "It acts first and by rules of its own: its log tells whom it killed, not the kernel's."
-			}},
+		{Doc: doc{
+			Key: "userspace_killers", Label: "userspace OOM killers",
+			Source: inspect.PIDStat, Also: also(inspect.PIDCmdline),
+			Gist:    "Programs that kill processes before the kernel runs out of memory.",
+			Concept: "oom-policy",
+		}, Get: func(o host) value {
+			if !o.Known {
+				return explain.None(inspect.Unread)
+			}
+			list := make([]value, len(o.Killers))
+			for i, k := range o.Killers {
+				list[i] = explain.S(k)
+			}
+			return explain.L(list)
+		}, Reading: func(o host) string {
+			if len(o.Killers) == 0 {
+				return "No systemd-oomd, earlyoom, oomd, nohang, bustd or lmkd runs."
+			}
+			return "It acts first and by its own rules: its kills are in its own log, not in the kernel's."
+		}},
 	}
 }
 
-// killers are the names by which user-space OOM killers are known.
+// killers are the names of user-space OOM killers.
 func killers() []string {
 	return []string{"systemd-oomd", "earlyoom", "oomd", "nohang", "bustd", "lmkd"}
 }
 
 // Killers returns the user-space killers among the processes, each once. One that
-// is a script goes by the name of what runs it: nohang is python3.
+// is a script has the name of its interpreter: nohang is python3.
 func Killers(ps *procfacts.Processes) (out []string) {
 	var scripts []int32
 	for i := range ps.Rows {
@@ -300,25 +327,30 @@ func script(command string) string {
 func groups() []field {
 	lean := also(inspect.SelfMountinfo)
 	return []field{
-		{Doc: doc{Key: "limited_cgroups", Label: "with a limit", Unit: explain.Count, Source: inspect.CgroupMemory, Also: lean, Concept: "memory-cgroup", Gist: "Memory cgroups that have a hard limit, as far as they can be seen from here."},
-			Get: func(o host) value {
-				if o.Got != inspect.Present {
-					return explain.None(o.Got)
-				}
-				return explain.I(len(o.Groups))
-			}, Reading: func(o host) string {
-				if len(o.Groups) == 0 {
-					return "None that can be seen from here: a kill would be global."
-				}
-				return "A process in one of them dies when that one's limit is hit, however much the host has left."
-			}},
+		{Doc: doc{
+			Key: "limited_cgroups", Label: "limited cgroups", Unit: explain.Count,
+			Source: inspect.CgroupMemory, Also: lean,
+			Gist:    "Memory cgroups that have a hard limit, as far as visible from here.",
+			Concept: "memory-cgroup",
+		}, Get: func(o host) value {
+			if o.Got != inspect.Present {
+				return explain.None(o.Got)
+			}
+			return explain.I(len(o.Groups))
+		}, Reading: func(o host) string {
+			if len(o.Groups) == 0 {
+				return "None is visible from here: a kill would be global."
+			}
+			return "When the limit of one of them is hit, a process in it is killed, however much the host has free."
+		}},
 	}
 }
 
 func hostRules() []rule {
 	return []rule{{
 		ID: "oom.panics", What: "vm.panic_on_oom", Unit: explain.Count,
-		Means:    "With 1 the kernel panics where the whole host is out of memory, with 2 also where a cgroup, cpuset or policy is; kernel.panic says whether it then boots again.",
+		Means: "With 1 the kernel panics when the whole host is out of memory, with 2 also when a cgroup, " +
+			"cpuset or policy is; kernel.panic says whether it then reboots.",
 		Evidence: []string{"panic_on_oom"}, Concept: "oom-policy", Next: "kwhy explain oom-policy",
 		Of: func(o host) value {
 			if n, ok := o.Mem.Number(inspect.VMPanicOnOOM); ok {
@@ -327,7 +359,7 @@ func hostRules() []rule {
 			return value{}
 		}, At: explain.At{Notice: 1},
 		Say: func(host) string {
-			return "the machine panics when it runs out of memory, instead of killing a process"
+			return "the kernel panics when the host runs out of memory, instead of killing a process"
 		},
 	}}
 }

@@ -13,26 +13,27 @@ import (
 
 type killField = explain.Field[*Kill]
 
-func untold() value { return explain.None(inspect.Untold) }
+func notLogged() value { return explain.None(inspect.Untold) }
 
-// told is a number that a text may not say, times a factor.
-func told(n, times int64) value {
+// logged is a number that a log may lack, multiplied by a factor.
+func logged(n, times int64) value {
 	if n == kmsg.Unset {
-		return untold()
+		return notLogged()
 	}
 	return explain.I(n * times)
 }
 
 func word(s string) value {
 	if s == "" {
-		return untold()
+		return notLogged()
 	}
 	return explain.S(s)
 }
 
 const kB = 1 << 10
 
-func logField(d doc, get func(*Kill) value, read func(*Kill) string) killField {
+// declareKill declares a value of a kill that a log reports.
+func declareKill(d doc, get func(*Kill) value, read func(*Kill) string) killField {
 	d.Source = inspect.KernelLog
 	if d.Concept == "" {
 		d.Concept = "oom-report"
@@ -40,16 +41,19 @@ func logField(d doc, get func(*Kill) value, read func(*Kill) string) killField {
 	return killField{Doc: d, Get: get, Reading: read}
 }
 
-// Kills is the post-mortem: a row a victim.
+// Kills is the post-mortem: one row per victim.
 func Kills() *explain.Table[*Kill] {
 	var fields []killField
-	for _, list := range [][]killField{whenFields(), askedFields(), boundFields(), cgroupFields(), zoneFields(), stateFields(), victimFields(), sizeFields(), reapFields(), pointFields(), rankingFields(), verdictFields()} {
+	for _, list := range [][]killField{
+		whenFields(), requestFields(), constraintFields(), cgroupFields(), zoneFields(), stateFields(),
+		victimFields(), sizeFields(), reapFields(), pointFields(), rankingFields(), verdictFields(),
+	} {
 		fields = append(fields, list...)
 	}
 	return &explain.Table[*Kill]{Name: "kills", Fields: fields, Heading: heading, Rules: killRules()}
 }
 
-// name is what the victim is called, as far as its line goes.
+// name is the victim's name, as far as its line has it.
 func (k *Kill) name() string {
 	if k.V.Cut {
 		return k.V.Comm + "…"
@@ -65,7 +69,7 @@ func heading(k *Kill) string {
 	return s
 }
 
-// at is when it happened, as far as the log tells.
+// at is when it happened, as far as the log says.
 func at(k *Kill) (t time.Time, zone bool) {
 	s := &k.V.Stamp
 	switch {
@@ -77,7 +81,7 @@ func at(k *Kill) (t time.Time, zone bool) {
 	return time.Time{}, false
 }
 
-// clock tells the time of day; "" where the log does not say it whole.
+// clock formats the date and time; "" where the log does not have both.
 func clock(k *Kill, between string) string {
 	t, zone := at(k)
 	switch {
@@ -105,20 +109,26 @@ func readWhen(k *Kill) string {
 
 func whenFields() []killField {
 	return []killField{
-		logField(doc{Key: "kill", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the report in the log: several victims may share one."},
-			func(k *Kill) value { return explain.I(k.Number) }, nil),
-		logField(doc{Key: "logged_at", Label: "when", Gist: "The time as the log has it."},
+		declareKill(doc{
+			Key: "kill", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The number of the report in the log; several victims may share one.",
+		}, func(k *Kill) value { return explain.I(k.Number) }, nil),
+		declareKill(doc{Key: "logged_at", Label: "logged at", Gist: "The time as logged."},
 			func(k *Kill) value { return word(k.V.Stamp.Text) }, readWhen),
-		logField(doc{Key: "time", Show: explain.Data, Gist: "When it was logged, where the log says so; without a zone where it has none."},
-			func(k *Kill) value { return word(clock(k, "T")) }, nil),
-		logField(doc{Key: "uptime", Unit: explain.Seconds, Show: explain.Data, Gist: "The same in seconds after boot."},
-			func(k *Kill) value {
-				if k.V.Stamp.Uptime < 0 {
-					return untold()
-				}
-				return explain.F(k.V.Stamp.Uptime.Seconds())
-			}, nil),
-		logField(doc{Key: "kernel", Show: explain.Data, Gist: "The release of the kernel that wrote the report."},
+		declareKill(doc{
+			Key: "time", Show: explain.Data,
+			Gist: "When it was logged, where the log says so; without a zone where it has none.",
+		}, func(k *Kill) value { return word(clock(k, "T")) }, nil),
+		declareKill(doc{
+			Key: "uptime", Unit: explain.Seconds, Show: explain.Data,
+			Gist: "The same in seconds after boot.",
+		}, func(k *Kill) value {
+			if k.V.Stamp.Uptime < 0 {
+				return notLogged()
+			}
+			return explain.F(k.V.Stamp.Uptime.Seconds())
+		}, nil),
+		declareKill(doc{Key: "kernel", Show: explain.Data, Gist: "The release of the kernel that wrote the report."},
 			func(k *Kill) value { return word(k.E.Release) }, nil),
 	}
 }

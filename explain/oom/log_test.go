@@ -3,6 +3,7 @@ package oom_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,11 @@ const (
 // alone need not be with swap. The victims are those of mem_cgroup_get_max.
 func TestTotalOfACgroup(t *testing.T) {
 	v1 := func(memsw string) []string {
-		return []string{usage, "memory+swap: usage 320000kB, limit " + memsw + ", failcnt 0", "kmem: usage 0kB, limit " + unbounded + ", failcnt 0"}
+		return []string{
+			usage,
+			"memory+swap: usage 320000kB, limit " + memsw + ", failcnt 0",
+			"kmem: usage 0kB, limit " + unbounded + ", failcnt 0",
+		}
 	}
 	v2 := func(max string) []string { return []string{usage, "swap: usage 0kB, limit " + max + ", failcnt 0"} }
 	adj0 := machine()
@@ -32,21 +37,50 @@ func TestTotalOfACgroup(t *testing.T) {
 		total, rank     any
 		explained, cond any
 	}{
-		"v2, no swap allowed":               {m: made{major: 5, minor: 15, victim: 812, limits: v2("0kB")}, total: int64(80000), rank: int64(1), explained: int64(1)},
-		"v2, the host's swap decides":       {m: made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)}, cond: "swap"},
-		"v2, it must have had little":       {m: made{major: 5, minor: 15, victim: 812, limits: v2(unbounded)}, cond: "no_swap"},
-		"v2, 4 GiB allowed, who knows":      {m: made{major: 5, minor: 15, victim: 812, limits: v2("4194304kB")}, cond: "no_swap"},
-		"v2, told by another report":        {m: made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)}, before: made{major: 5, minor: 15, victim: 812, swap: "4194304"}.String(), total: int64(80000 + 1048576), rank: int64(1), explained: int64(1)},
-		"v2, told that there is none":       {m: made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)}, before: made{major: 5, minor: 15, victim: 812}.String(), total: int64(80000), rank: int64(2), explained: int64(0)},
-		"v2, told by a report of another":   {m: made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)}, before: made{major: 5, minor: 14, victim: 812}.String(), cond: "swap"},
-		"v2, no adjustments":                {m: made{major: 5, minor: 15, victim: 812, limits: v2(unbounded), procs: adj0}, rank: int64(1), explained: int64(1)},
-		"v2, nothing makes it the first":    {m: made{major: 5, minor: 15, victim: 700, limits: v2(unbounded)}, explained: int64(0)},
-		"v2, its swap line is lost":         {m: made{major: 5, minor: 15, victim: 813, limits: []string{usage}}, cond: "swap"},
-		"v1, memory and swap limited alike": {m: made{major: 5, minor: 15, victim: 812, limits: v1("320000kB")}, total: int64(80000), rank: int64(1), explained: int64(1)},
-		"v1, no limit of both":              {m: made{major: 5, minor: 15, victim: 813, limits: v1(unbounded)}, cond: "swap"},
-		"v1, the score tells: no swap":      {m: made{major: 4, minor: 15, victim: 812, score: 60490 * 1000 / 80000, limits: v1(unbounded)}, total: int64(80000), rank: int64(1), explained: int64(1)},
-		"v1, the score tells: 4 GiB":        {m: made{major: 4, minor: 15, victim: 813, score: (12170 + 300*1128) * 1000 / 1128576, limits: v1(unbounded)}, rank: int64(1), explained: int64(1)},
-		"v1, half a GiB allowed and there":  {m: made{major: 4, minor: 15, victim: 813, score: (12170 + 300*211) * 1000 / 211072, limits: v1("844288kB")}, total: int64(211072), rank: int64(1), explained: int64(1)},
+		"v2, no swap allowed": {
+			m: made{major: 5, minor: 15, victim: 812, limits: v2("0kB")}, total: int64(80000),
+			rank: int64(1), explained: int64(1),
+		},
+		"v2, the host's swap decides":  {m: made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)}, cond: "swap"},
+		"v2, it must have had little":  {m: made{major: 5, minor: 15, victim: 812, limits: v2(unbounded)}, cond: "no_swap"},
+		"v2, 4 GiB allowed, who knows": {m: made{major: 5, minor: 15, victim: 812, limits: v2("4194304kB")}, cond: "no_swap"},
+		"v2, known from another report": {
+			m:      made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)},
+			before: made{major: 5, minor: 15, victim: 812, swap: "4194304"}.String(),
+			total:  int64(80000 + 1048576), rank: int64(1), explained: int64(1),
+		},
+		"v2, known that there is none": {
+			m:      made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)},
+			before: made{major: 5, minor: 15, victim: 812}.String(), total: int64(80000), rank: int64(2),
+			explained: int64(0),
+		},
+		"v2, a report of another kernel": {
+			m:      made{major: 5, minor: 15, victim: 813, limits: v2(unbounded)},
+			before: made{major: 5, minor: 14, victim: 812}.String(), cond: "swap",
+		},
+		"v2, no adjustments": {
+			m:    made{major: 5, minor: 15, victim: 812, limits: v2(unbounded), procs: adj0},
+			rank: int64(1), explained: int64(1),
+		},
+		"v2, nothing makes it the first": {m: made{major: 5, minor: 15, victim: 700, limits: v2(unbounded)}, explained: int64(0)},
+		"v2, its swap line is lost":      {m: made{major: 5, minor: 15, victim: 813, limits: []string{usage}}, cond: "swap"},
+		"v1, memory and swap limited alike": {
+			m: made{major: 5, minor: 15, victim: 812, limits: v1("320000kB")}, total: int64(80000),
+			rank: int64(1), explained: int64(1),
+		},
+		"v1, no limit of both": {m: made{major: 5, minor: 15, victim: 813, limits: v1(unbounded)}, cond: "swap"},
+		"v1, from the score: no swap": {
+			m:     made{major: 4, minor: 15, victim: 812, score: 60490 * 1000 / 80000, limits: v1(unbounded)},
+			total: int64(80000), rank: int64(1), explained: int64(1),
+		},
+		"v1, from the score: 4 GiB": {
+			m:    made{major: 4, minor: 15, victim: 813, score: (12170 + 300*1128) * 1000 / 1128576, limits: v1(unbounded)},
+			rank: int64(1), explained: int64(1),
+		},
+		"v1, half a GiB allowed and there": {
+			m:     made{major: 4, minor: 15, victim: 813, score: (12170 + 300*211) * 1000 / 211072, limits: v1("844288kB")},
+			total: int64(211072), rank: int64(1), explained: int64(1),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.m.constraint = "memcg"
@@ -60,8 +94,9 @@ func TestTotalOfACgroup(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s%v", diff, r["why"])
 			}
-			if c.cond != nil && !strings.Contains(r["why"].(string), "of swap") || c.cond != nil && strings.Contains(r["why"].(string), "exiting already") {
-				t.Errorf("%v", r["why"])
+			why := r["why"].(string)
+			if c.cond != nil && (!strings.Contains(why, "of swap") || strings.Contains(why, "exiting already")) {
+				t.Errorf("%v", why)
 			}
 		})
 	}
@@ -69,7 +104,10 @@ func TestTotalOfACgroup(t *testing.T) {
 
 // The log of the machine itself: its swap can be looked up.
 func TestTotalOfACgroupHere(t *testing.T) {
-	text := made{major: 5, minor: 15, victim: 812, constraint: "memcg", limits: []string{usage, "swap: usage 0kB, limit " + unbounded + ", failcnt 0"}}.String()
+	text := made{
+		major: 5, minor: 15, victim: 812, constraint: "memcg",
+		limits: []string{usage, "swap: usage 0kB, limit " + unbounded + ", failcnt 0"},
+	}.String()
 	for swap, total := range map[int64]int64{0: 80000, 4 << 20: 80000 + 1<<20} {
 		var list []*oom.Kill
 		x := oom.Examiner{Here: true, Swap: swap}
@@ -85,13 +123,16 @@ func TestTotalOfACgroupHere(t *testing.T) {
 // Up to 5.8 no candidate had less than one point, and there were ties at 1. Late
 // 5.4 kernels may compare them as they are, so that nothing is said of those.
 func TestPointsBelowOne(t *testing.T) {
-	list := append(machine(), proc{pid: 950, comm: "pg", anon: 30000, tables: 50, adj: -500}, proc{pid: 951, comm: "pg2", anon: 90, tables: 50, adj: -400})
+	list := append(machine(),
+		proc{pid: 950, comm: "pg", anon: 30000, tables: 50, adj: -500},
+		proc{pid: 951, comm: "pg2", anon: 90, tables: 50, adj: -400})
 	r := only(t, made{major: 4, minor: 19, victim: 812, procs: list}.String())
 	if diff := cmp.Diff([]any{int64(60490), int64(12170 + 300*125), int64(309), int64(1), int64(1)}, r["ranked_points"]); diff != "" {
 		t.Error(diff)
 	}
 	r = only(t, made{major: 5, minor: 15, victim: 812, procs: list}.String())
-	if diff := cmp.Diff([]any{int64(60490), int64(12170 + 300*125), int64(309), int64(140 - 400*125), int64(30050 - 500*125)}, r["ranked_points"].([]any)); diff == "" {
+	if diff := cmp.Diff([]any{int64(60490), int64(12170 + 300*125), int64(309), int64(140 - 400*125), int64(30050 - 500*125)},
+		r["ranked_points"].([]any)); diff == "" {
 		t.Error("5.15 ranks as 4.19 does")
 	}
 	for _, minor := range []int{19, 4} {
@@ -114,7 +155,10 @@ func TestInitIsNoCandidate(t *testing.T) {
 	list := machine()
 	list[0].anon = 70000
 	for _, constraint := range []string{"", "memcg"} {
-		m := made{major: 6, minor: 1, victim: 812, procs: list, constraint: constraint, limits: []string{usage, "swap: usage 0kB, limit 0kB, failcnt 0"}}
+		m := made{
+			major: 6, minor: 1, victim: 812, procs: list, constraint: constraint,
+			limits: []string{usage, "swap: usage 0kB, limit 0kB, failcnt 0"},
+		}
 		if r := only(t, m.String()); r["rank"] != int64(1) || r["candidates"] != int64(3) {
 			t.Errorf("%q: rank %v of %v", constraint, r["rank"], r["candidates"])
 		}
@@ -155,7 +199,7 @@ func TestConstraintBefore50(t *testing.T) {
 			t.Errorf("%s: missing %v", name, r["missing"])
 		}
 	}
-	// Up to 5.3 nodes counted with their holes, which no report tells.
+	// Up to 5.3 nodes counted with their holes, which no report has.
 	for _, c := range []struct {
 		minor int
 		total any
@@ -172,15 +216,25 @@ func TestLimitHit(t *testing.T) {
 	lines := func(memory, memsw, kmem string) []string {
 		return []string{"memory: usage " + memory, "memory+swap: usage " + memsw, "kmem: usage " + kmem}
 	}
+	const open = ", limit " + unbounded + ", failcnt 0"
 	for _, c := range []struct {
 		limits    []string
 		hit       any
 		role, why string
 	}{
-		{lines("320000kB, limit 320000kB, failcnt 9", "330000kB, limit "+unbounded+", failcnt 0", "0kB, limit "+unbounded+", failcnt 0"), "memory", "culprit", "69 % of the limit:"},
-		{lines("250000kB, limit 320000kB, failcnt 0", "400000kB, limit 400000kB, failcnt 55", "0kB, limit "+unbounded+", failcnt 0"), "memory+swap", "culprit", "55 % of the limit, swap included"},
-		{lines("250000kB, limit 320000kB, failcnt 0", "250000kB, limit "+unbounded+", failcnt 0", "4096kB, limit 4096kB, failcnt 3"), "kmem", "bystander", "kernel memory"},
-		{lines("250000kB, limit 320000kB, failcnt 0", "250000kB, limit "+unbounded+", failcnt 0", "0kB, limit "+unbounded+", failcnt 0"), nil, "culprit", ""},
+		{
+			lines("320000kB, limit 320000kB, failcnt 9", "330000kB"+open, "0kB"+open),
+			"memory", "culprit", "69 % of the limit:",
+		},
+		{
+			lines("250000kB, limit 320000kB, failcnt 0", "400000kB, limit 400000kB, failcnt 55", "0kB"+open),
+			"memory+swap", "culprit", "55 % of the limit, swap included",
+		},
+		{
+			lines("250000kB, limit 320000kB, failcnt 0", "250000kB"+open, "4096kB, limit 4096kB, failcnt 3"),
+			"kmem", "bystander", "kernel memory",
+		},
+		{lines("250000kB, limit 320000kB, failcnt 0", "250000kB"+open, "0kB"+open), nil, "culprit", ""},
 	} {
 		r := only(t, made{major: 4, minor: 15, victim: 812, score: 1, constraint: "memcg", limits: c.limits}.String())
 		if r["limit_hit"] != c.hit || r["role"] != c.role || !strings.Contains(r["why"].(string), c.why) {
@@ -192,7 +246,11 @@ func TestLimitHit(t *testing.T) {
 // Why a zone with free pages could not serve a request.
 func TestZoneThatKeepsItsPages(t *testing.T) {
 	zone := func(free, rest, reserve, blocks string) []string {
-		return []string{"Node 0 DMA32 free:" + free + "kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB" + rest, "lowmem_reserve[]: " + reserve, "Node 0 DMA32: " + blocks + " = 1kB"}
+		return []string{
+			"Node 0 DMA32 free:" + free + "kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB" + rest,
+			"lowmem_reserve[]: " + reserve,
+			"Node 0 DMA32: " + blocks + " = 1kB",
+		}
 	}
 	const kernel, user = "0xdc0(GFP_KERNEL|__GFP_ZERO)", "0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO)"
 	for name, c := range map[string]struct {
@@ -201,14 +259,33 @@ func TestZoneThatKeepsItsPages(t *testing.T) {
 		blocks any
 		advice string
 	}{
-		"below min":           {made{gfp: kernel, zones: zone("2580", " free_cma:0kB", "0 0 0 0", "1*4kB (U)")}, "at or below its min watermark", int64(1), ""},
-		"CMA":                 {made{gfp: kernel, zones: zone("190000", " free_cma:188000kB", "0 0 0 0", "1*4kB (U)")}, "184 MiB CMA", int64(1), "cma="},
-		"CMA, a movable page": {made{gfp: user, zones: zone("190000", " free_cma:188000kB", "0 0 0 0", "1*4kB (U)")}, "came free after", int64(1), ""},
-		"urgent requests":     {made{gfp: kernel, zones: zone("3000", " reserved_highatomic:2048KB", "0 0 0 0", "1*4kB (U)")}, "2.0 MiB kept for urgent requests", int64(1), ""},
-		"a reserve":           {made{gfp: kernel, zones: zone("9000", "", "0 0 2000 2000", "1*4kB (U)")}, "7.8 MiB kept for requests that have no higher zone", int64(1), ""},
-		"no block":            {made{gfp: kernel, order: 3, zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 0*32kB 0*64kB")}, "no block of order 3", int64(0), "adjacent"},
-		"blocks of others":    {made{gfp: kernel, order: 3, zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 300*32kB (C) 20*64kB (HI)")}, "320 blocks, all kept", int64(0), "adjacent"},
-		"blocks again":        {made{gfp: kernel, order: 3, zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 300*32kB (C) 20*64kB (M)")}, "it had 20 blocks", int64(20), "adjacent"},
+		"below min": {made{
+			gfp: kernel, zones: zone("2580", " free_cma:0kB", "0 0 0 0", "1*4kB (U)"),
+		}, "at or below its min watermark", int64(1), ""},
+		"CMA": {made{
+			gfp: kernel, zones: zone("190000", " free_cma:188000kB", "0 0 0 0", "1*4kB (U)"),
+		}, "184 MiB in CMA", int64(1), "cma="},
+		"CMA, a movable page": {made{
+			gfp: user, zones: zone("190000", " free_cma:188000kB", "0 0 0 0", "1*4kB (U)"),
+		}, "freed after", int64(1), ""},
+		"urgent requests": {made{
+			gfp: kernel, zones: zone("3000", " reserved_highatomic:2048KB", "0 0 0 0", "1*4kB (U)"),
+		}, "2.0 MiB reserved for atomic requests", int64(1), ""},
+		"a reserve": {made{
+			gfp: kernel, zones: zone("9000", "", "0 0 2000 2000", "1*4kB (U)"),
+		}, "7.8 MiB reserved for requests that can't use a higher zone", int64(1), ""},
+		"no block": {made{
+			gfp: kernel, order: 3,
+			zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 0*32kB 0*64kB"),
+		}, "no free block of order 3", int64(0), "Contiguous"},
+		"blocks of others": {made{
+			gfp: kernel, order: 3,
+			zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 300*32kB (C) 20*64kB (HI)"),
+		}, "320 blocks, none usable", int64(0), "Contiguous"},
+		"blocks again": {made{
+			gfp: kernel, order: 3,
+			zones: zone("25800", "", "0 0 0 0", "9*4kB (U) 0*8kB 0*16kB 300*32kB (C) 20*64kB (M)"),
+		}, "it had 20 blocks", int64(20), "Contiguous"},
 	} {
 		c.m.major, c.m.minor, c.m.victim = 5, 15, 812
 		k := kills(t, c.m.String())[0]
@@ -227,7 +304,11 @@ func TestZoneThatKeepsItsPages(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	cgroup := func(stats ...string) made {
-		return made{major: 4, minor: 15, victim: 700, score: 1, constraint: "memcg", procs: machine()[2:3], limits: []string{usage, "memory+swap: usage 320000kB, limit 320000kB, failcnt 0"}, stats: stats}
+		return made{
+			major: 4, minor: 15, victim: 700, score: 1, constraint: "memcg", procs: machine()[2:3],
+			limits: []string{usage, "memory+swap: usage 320000kB, limit 320000kB, failcnt 0"},
+			stats:  stats,
+		}
 	}
 	large := machine()
 	large[3].anon = 80000
@@ -238,17 +319,39 @@ func TestRoles(t *testing.T) {
 		role         any
 		says, advice string
 	}{
-		"it held most":         {made{victim: 812, procs: large}, "culprit", "It held 332 MiB, 68 % of RAM", "limit"},
-		"more than others":     {made{victim: 812}, "largest", "It held 44 % of RAM, more than any other", "too small"},
-		"its own adjustment":   {made{victim: 813, swap: "262144"}, "bystander", "its oom_score_adj of 300 counted like another 223 MiB", "oom_score_adj"},
-		"another's":            {made{victim: 813, procs: shielded}, "bystander", "Web Content (812) had 235 MiB: its oom_score_adj of 300 counted", "larger one"},
-		"huge pages":           {made{victim: 700, procs: machine()[2:3], more: []string{"Node 0 hugepages_total=200 hugepages_free=200 hugepages_surp=0 hugepages_size=2048kB"}}, "bystander", "400 MiB in pools of huge pages, 400 MiB of it unused", "vm.nr_hugepages"},
-		"slab":                 {made{victim: 700, procs: machine()[2:3]}, "bystander", "84.0 MiB of unreclaimable slab; 38.7 MiB of tmpfs", "slabtop"},
-		"tmpfs of a child":     {cgroup("Memory cgroup stats for /a: cache:0KB rss:0KB shmem:0KB", "Memory cgroup stats for /a/b: cache:310000KB rss:2000KB shmem:300000KB"), "bystander", "293 MiB of tmpfs and shared memory", "df -t tmpfs"},
-		"tmpfs as cache":       {cgroup("Memory cgroup stats for /a: cache:310000KB rss:2000KB inactive_file:6000KB active_file:4000KB"), "bystander", "293 MiB of tmpfs and shared memory", "df -t tmpfs"},
-		"an operator's":        {made{victim: 812, order: -1}, "asked", "An operator asked", "nothing to mend"},
-		"adjacent pages":       {made{victim: 812, order: 3, gfp: "0x40dc0(GFP_KERNEL|__GFP_ZERO)", zones: []string{"Node 0 DMA32 free:25800kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB"}}, "largest", "44 %", "adjacent pages"},
-		"in a cgroup, largest": {made{major: 5, victim: 813, constraint: "memcg", procs: machine()[4:5], limits: []string{"memory: usage 100000kB, limit 100000kB, failcnt 1", "swap: usage 0kB, limit 0kB, failcnt 0"}}, "bystander", "all processes of the table together 48 %", "Kills won't cure it"},
+		"it held most":     {made{victim: 812, procs: large}, "culprit", "It used 332 MiB, 68 % of RAM", "limit"},
+		"more than others": {made{victim: 812}, "largest", "It used 44 % of RAM, more than any other", "too little memory"},
+		"its own adjustment": {
+			made{victim: 813, swap: "262144"}, "bystander",
+			"its oom_score_adj of 300 counted like another 223 MiB", "oom_score_adj",
+		},
+		"another's": {
+			made{victim: 813, procs: shielded}, "bystander",
+			"Web Content (812) had 235 MiB: its oom_score_adj of 300 counted", "larger one",
+		},
+		"huge pages": {made{
+			victim: 700, procs: machine()[2:3],
+			more: []string{"Node 0 hugepages_total=200 hugepages_free=200 hugepages_surp=0 hugepages_size=2048kB"},
+		}, "bystander", "400 MiB in huge page pools, 400 MiB of it unused", "vm.nr_hugepages"},
+		"slab": {made{victim: 700, procs: machine()[2:3]}, "bystander", "84.0 MiB of unreclaimable slab; 38.7 MiB of tmpfs", "slabtop"},
+		"tmpfs of a child": {
+			cgroup("Memory cgroup stats for /a: cache:0KB rss:0KB shmem:0KB",
+				"Memory cgroup stats for /a/b: cache:310000KB rss:2000KB shmem:300000KB"),
+			"bystander", "293 MiB of tmpfs and shared memory", "df -t tmpfs",
+		},
+		"tmpfs as cache": {
+			cgroup("Memory cgroup stats for /a: cache:310000KB rss:2000KB inactive_file:6000KB active_file:4000KB"),
+			"bystander", "293 MiB of tmpfs and shared memory", "df -t tmpfs",
+		},
+		"an operator's": {made{victim: 812, order: -1}, "asked", "An operator requested", "nothing to fix"},
+		"adjacent pages": {made{
+			victim: 812, order: 3, gfp: "0x40dc0(GFP_KERNEL|__GFP_ZERO)",
+			zones: []string{"Node 0 DMA32 free:25800kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB"},
+		}, "largest", "44 %", "Contiguous pages"},
+		"in a cgroup, largest": {made{
+			major: 5, victim: 813, constraint: "memcg", procs: machine()[4:5],
+			limits: []string{"memory: usage 100000kB, limit 100000kB, failcnt 1", "swap: usage 0kB, limit 0kB, failcnt 0"},
+		}, "bystander", "all processes of the table together 48 %", "Kills won't help"},
 	} {
 		if c.m.major == 0 {
 			c.m.major, c.m.minor = 5, 15
@@ -277,9 +380,11 @@ func TestPrivilege(t *testing.T) {
 		rank   int64
 		cond   any
 	}{
-		"no bonus":           {made{major: 4, minor: 9, victim: 940, score: 50100 * 1000 / total}, 50100, 1, nil},
-		"3 % of the points":  {made{major: 4, minor: 9, victim: 940, procs: list[:1], score: (50100 - 1503) * 1000 / total}, 48597, 1, nil},
-		"3 % of the total":   {made{major: 3, minor: 10, victim: 940, procs: list[:1], score: (50100 - 30*125) * 1000 / total}, 50100 - 30*125, 1, nil},
+		"no bonus":          {made{major: 4, minor: 9, victim: 940, score: 50100 * 1000 / total}, 50100, 1, nil},
+		"3 % of the points": {made{major: 4, minor: 9, victim: 940, procs: list[:1], score: (50100 - 1503) * 1000 / total}, 48597, 1, nil},
+		"3 % of the total": {made{
+			major: 3, minor: 10, victim: 940, procs: list[:1], score: (50100 - 30*125) * 1000 / total,
+		}, 50100 - 30*125, 1, nil},
 		"the other's bonus":  {made{major: 4, minor: 9, victim: 941, score: 49600 * 1000 / total}, 49600, 2, "privilege"},
 		"none left for this": {made{major: 4, minor: 19, victim: 941, score: 49600 * 1000 / total}, 49600, 2, nil},
 	} {
@@ -293,7 +398,7 @@ func TestPrivilege(t *testing.T) {
 	}
 }
 
-// The kernel's line may be lost: the format tells its age, and nothing is blamed
+// The kernel's line may be lost: the format shows its age, and nothing is blamed
 // on what only old kernels counted.
 func TestKernelByItsFormat(t *testing.T) {
 	r := only(t, made{major: 5, minor: 15, release: "-", victim: 813}.String())
@@ -311,11 +416,17 @@ func TestKernelByItsFormat(t *testing.T) {
 func TestNothingIsMadeUp(t *testing.T) {
 	logs := map[string]string{
 		"5.15": made{major: 5, minor: 15, victim: 812, swap: "262144", head: ""}.String(),
-		"5.15 of a cgroup": made{major: 5, minor: 15, victim: 812, constraint: "memcg", limits: []string{usage, "swap: usage 0kB, limit 0kB, failcnt 0"},
-			stats: []string{"Memory cgroup stats for /a:", "anon 300000000", "shmem 20480000", "slab 1000000"}}.String(),
+		"5.15 of a cgroup": made{
+			major: 5, minor: 15, victim: 812, constraint: "memcg",
+			limits: []string{usage, "swap: usage 0kB, limit 0kB, failcnt 0"},
+			stats:  []string{"Memory cgroup stats for /a:", "anon 300000000", "shmem 20480000", "slab 1000000"},
+		}.String(),
 		"6.12 of a policy": made{major: 6, minor: 12, victim: 812, constraint: "mempolicy", mems: "1", zones: twoNodes()}.String(),
 		"4.15":             made{major: 4, minor: 15, victim: 812, score: 317, swap: "262144", head: ", nodemask=(null)"}.String(),
-		"3.10 of a cgroup": made{major: 3, minor: 10, victim: 812, score: 756, constraint: "memcg", limits: []string{usage, "memory+swap: usage 320000kB, limit 320000kB, failcnt 0"}}.String(),
+		"3.10 of a cgroup": made{
+			major: 3, minor: 10, victim: 812, score: 756, constraint: "memcg",
+			limits: []string{usage, "memory+swap: usage 320000kB, limit 320000kB, failcnt 0"},
+		}.String(),
 	}
 	for _, name := range []string{"mainline-4.9-global.log", "el6-2.6.32.log", "el7-3.10-memcg.log", "mainline-5.10-group.log"} {
 		b, err := os.ReadFile("../../inspect/kmsg/testdata/" + name)
@@ -344,22 +455,22 @@ func TestNothingIsMadeUp(t *testing.T) {
 	}
 }
 
-// atMost asserts that a part of a log tells nothing that the whole does not.
+// atMost asserts that a part of a log says nothing that the whole does not.
 func atMost(t *testing.T, log string, whole map[any]map[string]any, part string) {
 	t.Helper()
-	judged := map[string]bool{"kill": true, "missing": true, "why": true, "advice": true, "explained": true, "explained_if": true, "role": true, "rank": true, "members": true,
-		"candidates": true, "ranked_pids": true, "ranked_comms": true, "ranked_points": true, "reaped": true, "reap_failed": true}
+	judged := strings.Fields("kill missing why advice explained explained_if role rank members " +
+		"candidates ranked_pids ranked_comms ranked_points reaped reap_failed")
 	for _, k := range kills(t, part) {
 		r := row(t, k)
 		all, ok := whole[r["victim_pid"]]
-		if !ok && whole[r["victim_pid"]] == nil && k.V.Named { // whom the points chose
+		if !ok && whole[r["victim_pid"]] == nil && k.V.Named { // the one with the most points
 			continue
 		}
 		if !ok {
 			t.Fatalf("process %v is no victim of the whole log, but of ...%q", r["victim_pid"], part[max(0, len(part)-100):])
 		}
 		for key, v := range r {
-			if judged[key] || v == nil || cmp.Equal(v, all[key]) {
+			if slices.Contains(judged, key) || v == nil || cmp.Equal(v, all[key]) {
 				continue
 			}
 			if n, ok := v.(int64); ok && key == "freed_at_most" && n <= all[key].(int64) && r["pgtables"] == nil {
@@ -374,7 +485,7 @@ func atMost(t *testing.T, log string, whole map[any]map[string]any, part string)
 	}
 }
 
-// The memory of a log of any size: a report is let go once it is told.
+// The memory of a log of any size: a report is freed once it is explained.
 func TestWalkHandsOnInOrder(t *testing.T) {
 	var log strings.Builder
 	for range 50 {

@@ -3,6 +3,7 @@ package oom_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,11 +81,12 @@ Tasks state (memory values in pages):
 [    100]     0   100    20000     8093    81920        0             0 a
 [    101]     0   101    20000     RSSB    40960        0          ADJB b
 oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/m,task_memcg=/m,task=NAME,pid=PID,uid=0
-Memory cgroup out of memory: Killed process PID (NAME) total-vm:80000kB, anon-rss:30000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0
+Memory cgroup out of memory: Killed process PID (NAME) total-vm:80000kB, anon-rss:30000kB, file-rss:0kB, SHMEM
 `
 
 func memcg(rss, adj, pid, name string) string {
-	return strings.NewReplacer("RSSB", rss, "ADJB", adj, "PID", pid, "NAME", name).Replace(memcgReport)
+	const rest = "shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0"
+	return strings.NewReplacer("RSSB", rss, "ADJB", adj, "PID", pid, "NAME", name, "SHMEM", rest).Replace(memcgReport)
 }
 
 // Two kills that were seen to happen: in a cgroup of 64 MiB an adjustment of 100
@@ -97,14 +99,15 @@ func TestPointsInASmallCgroup(t *testing.T) {
 	}{
 		{memcg("1680", "100", "100", "a"), 8093 + 20, 16384, 1},
 		{memcg("1690", "600", "101", "b"), 1690 + 10 + 600*16, 16384, 1},
-		{memcg("1690", "600", "100", "a"), 8113, 16384, 2}, // not whom the table makes first
+		{memcg("1690", "600", "100", "a"), 8113, 16384, 2}, // not the first of the table
 	} {
 		k := kills(t, c.text)
 		if len(k) != 1 {
 			t.Fatalf("%d kills", len(k))
 		}
 		r := row(t, k[0])
-		if r["points"] != c.points || r["points_total"] != c.total || r["rank"] != c.rank || r["candidates"] != int64(2) || (r["explained"] == int64(1)) != (c.rank == 1) {
+		got := []any{r["points"], r["points_total"], r["rank"], r["candidates"], r["explained"] == int64(1)}
+		if want := []any{c.points, c.total, c.rank, int64(2), c.rank == 1}; !slices.Equal(got, want) {
 			t.Errorf("%v", r)
 		}
 	}
@@ -113,8 +116,9 @@ func TestPointsInASmallCgroup(t *testing.T) {
 func TestWhatIsNotToldIsAbsent(t *testing.T) {
 	k := kills(t, "Killed process 12 (hog)\n")
 	r := row(t, k[0])
-	for _, key := range []string{"time", "logged_at", "uptime", "kernel", "invoker_comm", "invoker_pid", "gfp_mask", "gfp_flags", "order", "constraint", "oom_memcg", "memcg_limit",
-		"zone", "page_cache", "swap_free", "freed_at_most", "anon_rss", "file_rss", "shmem_rss", "pgtables", "oom_score_adj", "score", "points", "points_total", "rank", "candidates", "role", "explained"} {
+	for _, key := range strings.Fields("time logged_at uptime kernel invoker_comm invoker_pid gfp_mask gfp_flags order " +
+		"constraint oom_memcg memcg_limit zone page_cache swap_free freed_at_most anon_rss file_rss shmem_rss pgtables " +
+		"oom_score_adj score points points_total rank candidates role explained") {
 		if r[key] != nil {
 			t.Errorf("%s is %v", key, r[key])
 		}
@@ -124,7 +128,7 @@ func TestWhatIsNotToldIsAbsent(t *testing.T) {
 	}
 }
 
-// Any page size: the victim's size in kB and in pages tells it, where that can be one.
+// Any page size: the victim's size in kB and in pages shows it, if the quotient is a page size.
 func TestPageSize(t *testing.T) {
 	r := only(t, strings.ReplaceAll(memcg("100", "0", "100", "a"), "total-vm:80000kB", "total-vm:1280000kB"))
 	if r["points"] != int64(8093+1) || r["points_total"] != int64(1024) { // 81920 bytes are one page of 64 KiB
@@ -152,7 +156,8 @@ func TestMasksWithoutNames(t *testing.T) {
 		"0x2400040": "GFP_NOFS",
 	} {
 		var names []string
-		k := kills(t, "a invoked oom-killer: gfp_mask="+mask+", order=0, oom_score_adj=0\nKilled process 12 (a) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n")
+		k := kills(t, "a invoked oom-killer: gfp_mask="+mask+", order=0, oom_score_adj=0\nKilled process 12 (a) total-vm:1kB, "+
+			"anon-rss:1kB, file-rss:0kB\n")
 		for _, f := range oom.Kills().Fields {
 			if f.Key == "gfp_flags" {
 				for _, v := range f.Get(k[0]).List() {
@@ -166,7 +171,7 @@ func TestMasksWithoutNames(t *testing.T) {
 	}
 }
 
-// Kills that were made on real kernels, of whom a parent saw each victim end by
+// Kills on real kernels, where a parent saw each victim end by
 // SIGKILL; the table must make each of them the first, where there is one.
 func TestRealKills(t *testing.T) {
 	for _, kernel := range []string{"5.10", "6.12", "7.3"} {
@@ -201,27 +206,8 @@ func TestRealKills(t *testing.T) {
 				if f[2] != "137" || r == nil {
 					t.Fatalf("%s: process %s ended by status %s; the log has %v", f[0], f[1], f[2], found)
 				}
-				switch f[0] {
-				case "memcg":
-					if r["constraint"] != "memcg" || r["oom_memcg"] != "/batch" || r["rank"] != int64(1) {
-						t.Errorf("%v", r)
-					}
-				case "group":
-					if r["constraint"] != "memcg" || r["oom_memcg"] != "/crew" || r["explained"] != int64(1) {
-						t.Errorf("%v", r)
-					}
-				case "adj", "global", "allocating":
-					if r["constraint"] != "none" || r["rank"] != int64(1) || r["oom_memcg"] != nil {
-						t.Errorf("%s: %v", f[0], r)
-					}
-				case "nodump":
-					if r["rank"] != nil || r["points"] != nil || r["constraint"] != "none" {
-						t.Errorf("%v", r)
-					}
-				case "sysrq":
-					if r["order"] != int64(-1) || r["rank"] != int64(1) {
-						t.Errorf("%v", r)
-					}
+				if !asArranged(f[0], r) {
+					t.Errorf("%s: %v", f[0], r)
 				}
 			}
 			// Of the two in /batch the one with the lower oom_score died, and the table says why.
@@ -237,6 +223,24 @@ func TestRealKills(t *testing.T) {
 	}
 }
 
+// asArranged reports whether a kill is explained as the one that was arranged.
+func asArranged(what string, r map[string]any) bool {
+	first := r["rank"] == int64(1)
+	switch what {
+	case "memcg":
+		return r["constraint"] == "memcg" && r["oom_memcg"] == "/batch" && first
+	case "group":
+		return r["constraint"] == "memcg" && r["oom_memcg"] == "/crew" && r["explained"] == int64(1)
+	case "adj", "global", "allocating":
+		return r["constraint"] == "none" && first && r["oom_memcg"] == nil
+	case "nodump":
+		return r["rank"] == nil && r["points"] == nil && r["constraint"] == "none"
+	case "sysrq":
+		return r["order"] == int64(-1) && first
+	}
+	return true
+}
+
 // Up to 2.6.35 points were made of more than the report has: nothing is made up.
 func TestTableOfTheOldScore(t *testing.T) {
 	r := row(t, kills(t, `httpd invoked oom-killer: gfp_mask=0x201da, order=0, oomkilladj=0
@@ -246,7 +250,8 @@ func TestTableOfTheOldScore(t *testing.T) {
 Out of memory: kill process 101 (b) score 9000 or a child
 Killed process 101 (b)
 `)[0])
-	if r["points"] != nil || r["rank"] != nil || r["candidates"] != nil || r["score"] != int64(9000) || !strings.Contains(r["why"].(string), "2.6.35") {
+	why := r["why"].(string)
+	if r["points"] != nil || r["rank"] != nil || r["candidates"] != nil || r["score"] != int64(9000) || !strings.Contains(why, "2.6.35") {
 		t.Errorf("%v", r)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"kwhy/explain"
 )
 
-// Overview lists the kills of a log, a line each: text has it before the reports,
+// Overview lists the kills of a log, one line each: text has it before the reports,
 // where there are several.
 func Overview() *explain.Table[*Kill] {
 	var fields []killField
@@ -19,7 +19,10 @@ func Overview() *explain.Table[*Kill] {
 		}
 	}
 	return &explain.Table[*Kill]{Name: "overview", Fields: append(fields,
-		logField(doc{Key: "why", Label: "VICTIM", Gist: "Who was killed, and in which cgroup."}, func(k *Kill) value { return explain.S(k.line()) }, nil))}
+		declareKill(doc{
+			Key: "why", Label: "VICTIM",
+			Gist: "Which process was killed, and at which cgroup's limit.",
+		}, func(k *Kill) value { return explain.S(k.line()) }, nil))}
 }
 
 // borrowed are the columns of kills that the overview shows, under its own headings. One
@@ -32,12 +35,12 @@ func borrowed() []struct {
 		key, label string
 		show       explain.Show
 	}{
-		{"kill", "KILL", explain.Always}, {"logged_at", "WHEN", explain.Always}, {"constraint", "RAN OUT", explain.Always},
-		{"freed_at_most", "FREED", explain.Wide}, {"role", "PART", explain.Wide},
+		{"kill", "KILL", explain.Always}, {"logged_at", "WHEN", explain.Always}, {"constraint", "CONSTRAINT", explain.Always},
+		{"freed_at_most", "FREED", explain.Wide}, {"role", "ROLE", explain.Wide},
 	}
 }
 
-// line tells a kill in a few words.
+// line describes a kill in a few words.
 func (k *Kill) line() string {
 	s := fmt.Sprintf("%s (%d)", k.name(), k.V.PID)
 	if n := len(k.E.Victims) - 1; n > 0 {

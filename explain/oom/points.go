@@ -14,7 +14,7 @@ type (
 	value  = explain.Value
 )
 
-// Needs is what a process's badness is made of. The files are read in this
+// Needs is the sources of a process's badness. The files are read in this
 // order, one right after the other.
 func Needs() inspect.Sources {
 	return inspect.Of(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore)
@@ -23,7 +23,7 @@ func Needs() inspect.Sources {
 // parts are the terms of a process's badness, in pages.
 type parts struct{ rss, swap, tables, adj int64 }
 
-// RSS counts differ by kernel: which one the OOM code reads can't be told from
+// RSS counts differ by kernel: which one the OOM code reads can't be inferred from
 // the version (the change was backported), so both are tried.
 const (
 	fromStat   = "stat"
@@ -34,10 +34,14 @@ const (
 // of returns the parts with RSS from one file; ok is false where one is missing.
 func of(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
-	if page == 0 || r.Missing(inspect.PIDStatus) != inspect.Present || r.Missing(inspect.PIDOomScoreAdj) != inspect.Present || p.VmRSS == inspect.Unset {
+	read := r.Missing(inspect.PIDStatus) == inspect.Present && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
+	if page == 0 || !read || p.VmRSS == inspect.Unset {
 		return t, false
 	}
-	t = parts{rss: int64(p.VmRSS) / page, swap: int64(max(p.VmSwap, 0)) / page, tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj)}
+	t = parts{
+		rss: int64(p.VmRSS) / page, swap: int64(max(p.VmSwap, 0)) / page,
+		tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj),
+	}
 	if file == fromStat {
 		if r.Missing(inspect.PIDStat) != inspect.Present {
 			return t, false
@@ -54,7 +58,7 @@ func (t parts) points(s *procfacts.OOMScale, total uint64) int64 {
 	return kernel.BadnessBefore59(t.rss, t.swap, t.tables, t.adj, int64(total))
 }
 
-// score is what oom_score should be: always against the host's total.
+// score is what oom_score should be: always relative to the host's total.
 func (t parts) score(s *procfacts.OOMScale) int64 {
 	if s.Since59 {
 		return max(kernel.Score(t.points(s, s.Host), int64(s.Host)), 0)
@@ -62,8 +66,8 @@ func (t parts) score(s *procfacts.OOMScale) int64 {
 	return kernel.ScoreBefore59(t.points(s, s.Host), int64(s.Host))
 }
 
-// recompute returns the score that the parts make, and by which RSS they make
-// the kernel's own figure; "" if by neither.
+// recompute returns the score computed from the parts, and with which RSS it equals
+// the kernel's own figure; "" if with neither.
 func recompute(r row) (score int64, file string, ok bool) {
 	if immortal(r) != "" {
 		return 0, fromBoth, true
@@ -74,8 +78,8 @@ func recompute(r row) (score int64, file string, ok bool) {
 	if !ok1 && !ok2 || s.Host == 0 {
 		return 0, "", false
 	}
-	kernels, told := int64(r.P.OomScore), r.Missing(inspect.PIDOomScore) == inspect.Present
-	byStat, byStatus := ok1 && told && stat.score(s) == kernels, ok2 && told && status.score(s) == kernels
+	kernels, read := int64(r.P.OomScore), r.Missing(inspect.PIDOomScore) == inspect.Present
+	byStat, byStatus := ok1 && read && stat.score(s) == kernels, ok2 && read && status.score(s) == kernels
 	switch {
 	case byStat && byStatus:
 		return kernels, fromBoth, true
@@ -89,8 +93,8 @@ func recompute(r row) (score int64, file string, ok bool) {
 	return status.score(s), "", true
 }
 
-// chosen returns the parts whose RSS makes the kernel's figure: where both files'
-// do or neither's, that of the file which decides for others on this kernel.
+// chosen returns the parts whose RSS gives the kernel's figure: where both files'
+// do or neither's, those of the file that gives it for others on this kernel.
 func chosen(r row) (parts, bool) {
 	stat, ok := of(r, fromStat)
 	if !ok || usesStatus(r) {
@@ -104,21 +108,21 @@ func usesStatus(r row) bool {
 	return file == fromStatus || file != fromStat && r.Host.OOM.StatusRSS
 }
 
-// Settled tells whether the kernel's figure comes out of the parts: if not, the
-// process moved between two reads, and they are worth reading again.
+// Settled reports whether the parts give the kernel's figure: if not, the
+// process changed between two reads, and they are worth reading again.
 func Settled(r row) bool {
 	_, file, ok := recompute(r)
 	return !ok || file != "" || spared(r)
 }
 
-// immortal says why a process can't be killed for want of memory; "" if it can.
+// immortal says why the OOM killer can't kill a process; "" if it can.
 func immortal(r row) string {
 	p := r.P
 	switch {
 	case p.Kthread():
 		return "a kernel thread"
 	case p.State == 'Z' || p.State == 'X':
-		return "a zombie: its memory is gone already"
+		return "a zombie: its memory is already freed"
 	case p.PID == 1 && r.Host.OOM.InitLives:
 		return "the host's PID 1"
 	case r.Missing(inspect.PIDOomScoreAdj) == inspect.Present && p.OomScoreAdj == -1000:
@@ -129,7 +133,7 @@ func immortal(r row) string {
 	return ""
 }
 
-// spared tells the cases that show only in a score of 0 where the parts make
+// spared reports cases that show only as a score of 0 where the parts give
 // more. On the older scale a small process has 0 too.
 func spared(r row) bool {
 	if !r.Host.OOM.Since59 || r.Missing(inspect.PIDOomScore) != inspect.Present || r.P.OomScore != 0 || immortal(r) != "" {
@@ -139,11 +143,11 @@ func spared(r row) bool {
 	return ok && t.score(&r.Host.OOM) > 0
 }
 
-// Killable tells whether the kernel could pick the process.
+// Killable reports whether the kernel could kill the process.
 func Killable(r row) bool { return immortal(r) == "" && !spared(r) }
 
-// Points returns what the kernel would compare, in pages of the domain that the
-// scan is set against; ok is false where a part is missing or the process can't
+// Points returns what the kernel would compare, in pages, for the domain that the
+// scan is relative to; ok is false where a part is missing or the process can't
 // be killed.
 func Points(r row) (n int64, ok bool) {
 	t, ok := chosen(r)
@@ -153,9 +157,9 @@ func Points(r row) (n int64, ok bool) {
 	return t.points(&r.Host.OOM, r.Host.OOM.Domain), true
 }
 
-// Scale finds out how oom_score is made on the kernel that was read: by which of
-// the two formulas more of the rows come out, and by the version where that
-// decides nothing. Vendors took the one of 5.9 over into older kernels.
+// Scale finds out how the kernel that was read computes oom_score: by which of
+// the two formulas more of the rows are exact, and by the version where that
+// decides nothing. Vendors backported the one of 5.9 to older kernels.
 func Scale(ps *procfacts.Processes, order []int32, total uint64, initLives bool) procfacts.OOMScale {
 	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: initLives, Since59: true}
 	was := ps.Host.OOM

@@ -10,7 +10,7 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// Kill is one victim of a report, and what can be recovered of the choice.
+// Kill is one victim of a report, and what can be inferred about the choice.
 type Kill struct {
 	E      *kmsg.Event
 	V      *kmsg.Victim
@@ -19,26 +19,26 @@ type Kill struct {
 	Now    time.Time // when the log was read, of the machine that kwhy runs on; zero elsewhere
 
 	page    int64 // bytes
-	assumed bool  // the log does not tell the page size
-	swap    int64 // pages of swap that the host had, by this report or an earlier one; kmsg.Unset if untold
-	now     bool  // that is what it has now: no report tells
-	span    span  // what points were set against, as far as the report tells
-	bonus   bonus // what privilege took off whom the score was written for
+	assumed bool  // the log does not have the page size
+	swap    int64 // pages of swap that the host had, by this report or an earlier one; kmsg.Unset if unknown
+	now     bool  // that is what it has now: no report has it
+	span    span  // what points were relative to, as far as the report has it
+	bonus   bonus // what privilege subtracted for the process whose score was logged
 	ranked  []ranked
 	place   int  // the victim's among them, from 1; 0: not among them, or it depends
 	of      int  // how many could be killed
-	partial bool // the table lacks columns that made points
-	old     bool // the kernel scored by more than a report tells: up to 2.6.35
+	partial bool // the table lacks columns that counted
+	old     bool // the kernel scored by more than a report has: up to 2.6.35
 
 	oldest, newest inspect.Version // which kernels may have written the report; zero: any
 }
 
-// ranked is a row of the task table and its points; told is false where they
-// depend on a total that the report does not tell.
+// ranked is a row of the task table and its points; known is false where they
+// depend on a total that the report does not have.
 type ranked struct {
 	task   *kmsg.Task
 	points int64
-	told   bool
+	known  bool
 }
 
 // Missing says that a log, once it is open, is there.
@@ -51,12 +51,12 @@ func (k *Kill) Before() (*Kill, time.Duration, bool) { return nil, 0, false }
 // report does not say.
 func (k *Kill) Kernel() inspect.Version { return inspect.ParseVersion(k.E.Release) }
 
-// First tells whether a kill is the one that a report was written for: others
-// died with it.
+// First reports whether a kill is the one that a report was written for: others
+// were killed with it.
 func (k *Kill) First() bool { return k.V == &k.E.Victims[0] }
 
-// Examiner works out of reports what made their victims victims. It remembers
-// how much swap a host had, which reports about a cgroup's limit don't tell.
+// Examiner infers from reports why their victims were chosen. It remembers
+// how much swap a host had, which reports about a cgroup's limit don't have.
 type Examiner struct {
 	Boot time.Time // of the machine whose log it is; zero if unknown
 	Now  time.Time // when the log is read, of the machine that this runs on; zero elsewhere
@@ -100,7 +100,7 @@ func (x *Examiner) Examine(e *kmsg.Event) []*Kill {
 }
 
 // base is what a row's process had, in pages; ok is false where the row does not
-// tell.
+// have it.
 func (k *Kill) base(t *kmsg.Task) (n int64, ok bool) {
 	if t.RSS == kmsg.Unset || k.old {
 		return 0, false
@@ -112,15 +112,15 @@ func (k *Kill) base(t *kmsg.Task) (n int64, ok bool) {
 	return t.RSS + max(t.Swap, 0) + tables, true
 }
 
-// candidate tells whether the kernel could have picked a row's process. PIDs are
-// the host's, so that 1 is the host's init, whatever was short.
+// candidate reports whether the kernel could have picked a row's process. PIDs are
+// the host's, so 1 is the host's init, whatever the constraint was.
 func (k *Kill) candidate(t *kmsg.Task) bool {
 	_, ok := k.base(t)
 	return ok && (!t.HasAdj || t.Adj != -1000) && t.TGID != 1
 }
 
-// points recomputes a row's at a total. Up to 5.8 nobody had less than one; a
-// kernel whose version is not told is taken for one of those, for ties of it are
+// points recomputes a row's points at a total. Up to 5.8 the minimum was one; a
+// kernel whose version is unknown is taken for one of those, because its ties are
 // ties on both.
 func (k *Kill) points(t *kmsg.Task, total int64) int64 {
 	n, _ := k.base(t)
@@ -145,7 +145,7 @@ func (k *Kill) rankAt(total int64) []ranked {
 		case a.points != b.points:
 			return int(min(max(b.points-a.points, -1), 1))
 		case k.isVictim(a.task):
-			return -1 // ties are the kernel's to break
+			return -1 // the kernel decides ties
 		case k.isVictim(b.task):
 			return 1
 		}
@@ -161,7 +161,7 @@ func (k *Kill) placeIn(list []ranked) int {
 	return 1 + slices.IndexFunc(list, func(r ranked) bool { return k.isVictim(r.task) })
 }
 
-// rank ranks the table. Where the total is not told, an order that is the same at
+// rank ranks the table. Where the total is unknown, an order that is the same at
 // both ends of what it may have been holds between them too: points grow with it
 // in straight lines.
 func (k *Kill) rank() {
@@ -176,7 +176,7 @@ func (k *Kill) rank() {
 	if k.span.known() {
 		k.ranked, k.place = low, k.placeIn(low)
 		for i := range low {
-			low[i].told = low[i].points > 1 || !k.unsure()
+			low[i].known = low[i].points > 1 || !k.unsure()
 		}
 		return
 	}
@@ -189,12 +189,12 @@ func (k *Kill) rank() {
 	}
 	k.ranked, k.place = low, k.placeIn(low)
 	for i := range low {
-		low[i].told = low[i].task.Adj == 0 && low[i].points == high[i].points
+		low[i].known = low[i].task.Adj == 0 && low[i].points == high[i].points
 	}
 }
 
-// unsure tells whether points of less than 1 may have been compared as they were:
-// late 5.4 kernels have the scale of 5.9, and a report may not tell its kernel.
+// unsure reports whether points below 1 may have been compared as they were:
+// late 5.4 kernels have the scale of 5.9, and a report may lack its kernel version.
 func (k *Kill) unsure() bool {
 	v := k.Kernel()
 	return !k.atLeast(5, 9) && (!k.before(5, 9) || v.Major == 5 && v.Minor == 4)
@@ -230,7 +230,7 @@ func (k *Kill) tables() (int64, bool) {
 	return 0, false
 }
 
-// swapped is what the victim had in swap, in bytes, which only its row tells.
+// swapped is what the victim had in swap, in bytes, which only its row has.
 func (k *Kill) swapped() (int64, bool) {
 	if t := k.E.Row(k.V.PID); t != nil && t.Swap != kmsg.Unset {
 		return t.Swap * k.page, true
@@ -262,7 +262,7 @@ func (k *Kill) together() (sum int64) {
 	return sum
 }
 
-// largest returns the task with most memory of its own, whatever its adjustment.
+// largest returns the task with the most RSS and swap, whatever its adjustment.
 func (k *Kill) largest() (best *kmsg.Task) {
 	for i := range k.E.Tasks {
 		t := &k.E.Tasks[i]

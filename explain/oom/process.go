@@ -19,8 +19,8 @@ type (
 
 func rowOf(t task) row { return t.Row }
 
-// Process explains one process's badness, where it stands, and what another
-// adjustment would make of it.
+// Process explains one process's badness, its rank, and what another
+// adjustment would change.
 func Process() explain.Card[*oomfacts.Task] {
 	var terms []taskField
 	for _, f := range append([]column{proc.VmRSS()}, append(proc.RssParts(), proc.VmSwap(), proc.VmPTE())...) {
@@ -28,13 +28,14 @@ func Process() explain.Card[*oomfacts.Task] {
 		terms = append(terms, explain.Lift(f, rowOf))
 	}
 	return explain.Card[*oomfacts.Task]{Name: "oom PID", Sections: []explain.Section[*oomfacts.Task]{
-		{Title: "Its badness", Fields: badness()},
-		{Title: "What it is made of", Fields: slices.Concat(terms, counted(), adjusted())},
-		{Title: "Where it stands", Fields: standing()},
+		{Title: "Badness", Fields: badness()},
+		{Title: "Parts of the badness", Fields: slices.Concat(terms, counted(), adjusted())},
+		{Title: "Rank", Fields: standing()},
 		{Title: "With another oom_score_adj", Fields: whatIf()},
 	}}
 }
 
+// declare declares a value of one process.
 func declare(d doc, get func(task) value, read func(task) string) taskField {
 	if d.Source == inspect.None {
 		d.Source, d.Also = inspect.PIDStatus, also(inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.Meminfo)
@@ -46,29 +47,37 @@ func declare(d doc, get func(task) value, read func(task) string) taskField {
 }
 
 func badness() []taskField {
-	score := declare(doc{Key: "oom_score", Kernel: "oom_score", Unit: explain.Plain, Source: inspect.PIDOomScore, Also: also(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.Meminfo),
-		Gist: "The kernel's own figure: what killing it would free, per mille, on its scale."},
-		func(t task) value { return explain.Opt(t.Row.P.OomScore) }, readScore)
+	score := declare(doc{
+		Key: "oom_score", Kernel: "oom_score", Unit: explain.Plain,
+		Source: inspect.PIDOomScore,
+		Also:   also(inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.Meminfo),
+		Gist:   "The kernel's own figure: its memory and adjustment, relative to all memory.",
+	}, func(t task) value { return explain.Opt(t.Row.P.OomScore) }, readScore)
 	score.Derive = deriveScore
-	points := declare(doc{Key: "points", Unit: explain.Pages, Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment."},
-		func(t task) value {
-			if n, ok := Points(t.Row); ok {
-				return explain.I(n)
-			}
-			return none(t.Row)
-		}, readPoints)
+	points := declare(doc{
+		Key: "points", Unit: explain.Pages,
+		Gist: "What the kernel compares: RSS, swap and page tables, and the adjustment.",
+	}, func(t task) value {
+		if n, ok := Points(t.Row); ok {
+			return explain.I(n)
+		}
+		return none(t.Row)
+	}, readPoints)
 	points.Derive = derivePoints
 	return []taskField{
-		declare(doc{Key: "killable", Unit: explain.Bool, Concept: "oom-killer", Gist: "Whether the kernel may pick it."},
-			func(t task) value { return explain.B(Killable(t.Row)) }, func(t task) string {
-				switch s := immortal(t.Row); {
-				case s != "":
-					return "Never: " + s + "."
-				case spared(t.Row):
-					return "Not now: the kernel prints 0 and its parts make more. It was reaped already, or it borrows its parent's memory after vfork."
-				}
-				return "It can be killed."
-			}),
+		declare(doc{
+			Key: "killable", Unit: explain.Bool,
+			Gist:    "Whether the OOM killer may kill it.",
+			Concept: "oom-killer",
+		}, func(t task) value { return explain.B(Killable(t.Row)) }, func(t task) string {
+			switch s := immortal(t.Row); {
+			case s != "":
+				return "Never: " + s + "."
+			case spared(t.Row):
+				return "Not now: its oom_score is 0, though its parts give more. It was already reaped, or it uses its parent's memory after vfork."
+			}
+			return "It can be killed."
+		}),
 		score, points,
 	}
 }
@@ -77,25 +86,25 @@ func readScore(t task) string {
 	r := t.Row
 	n, file, ok := recompute(r)
 	if immortal(r) != "" {
-		return "The kernel passes it over."
+		return "The kernel skips it."
 	}
 	if !ok {
-		return "The parts that it is made of are not to be seen."
+		return "Its parts could not be read."
 	}
 	s := ""
 	if r.Host.OOM.Since59 && immortal(r) == "" {
-		s = fmt.Sprintf("On a scale where nothing makes %d and the top is 1,333.", idle(t.OOM))
+		s = fmt.Sprintf("On a scale where an idle process has %d and the maximum is 1,333.", idle(t.OOM))
 	}
 	switch file {
 	case "":
-		return s + fmt.Sprintf(" Its parts make %d: %s.", n, offBecause(n-int64(r.P.OomScore)))
+		return s + fmt.Sprintf(" Its parts give %d: %s.", n, offBecause(n-int64(r.P.OomScore)))
 	case fromStatus, fromStat:
-		return s + fmt.Sprintf(" The RSS of %s makes it, that of the other file does not.", file)
+		return s + fmt.Sprintf(" The RSS of %s gives this figure, that of the other file does not.", file)
 	}
 	return s
 }
 
-// terms notes what badness is made of.
+// terms adds the parts of the badness to a derivation.
 func terms(w *explain.Working, t task, total uint64) (parts, bool) {
 	p, ok := chosen(t.Row)
 	opt := func(n int64) value {
@@ -122,7 +131,7 @@ func terms(w *explain.Working, t task, total uint64) (parts, bool) {
 
 func deriveScore(t task) explain.Derivation {
 	if immortal(t.Row) != "" {
-		return explain.Derivation{} // it is 0 by decree
+		return explain.Derivation{} // it is always 0
 	}
 	var w explain.Working
 	s := &t.Row.Host.OOM
@@ -136,9 +145,9 @@ func deriveScore(t task) explain.Derivation {
 		formula = "max(rss + swap + tables + adj * (total / 1000), 1) * 1000 / total"
 	}
 	d := w.Done(formula, explain.Plain, result)
-	d.Cause = "pages that CPUs have yet to add up, or the process moved between the reads"
+	d.Cause = "pages that CPUs have yet to add up, or the process changed between the reads"
 	if spared(t.Row) {
-		d.Cause = "the kernel passes it over: reaped already, or vfork"
+		d.Cause = "the kernel skips it: already reaped, or vfork"
 	}
 	return d
 }
@@ -165,51 +174,61 @@ func readPoints(t task) string {
 		worth := kernel.AdjPages(p.adj, int64(t.Row.Host.OOM.Domain)) * page
 		verb := "adds"
 		if worth < 0 {
-			worth, verb = -worth, "takes off"
+			worth, verb = -worth, "subtracts"
 		}
 		s += fmt.Sprintf(" Its adjustment %s %s.", verb, units.Size(uint64(worth)))
 	}
 	return s
 }
 
-// counted is the RSS that the points are made of, where status has another.
+// counted is the RSS that the points contain, where status has another.
 func counted() []taskField {
 	return []taskField{
-		declare(doc{Key: "points_rss", Label: "RSS that counts", Unit: explain.Pages, Gist: "RSS as the OOM code counts it."},
-			func(t task) value {
-				if p, ok := chosen(t.Row); ok {
-					return explain.I(p.rss)
-				}
-				return none(t.Row)
-			}, func(t task) string {
-				p, _ := chosen(t.Row)
-				size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
-				switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
-				case off < 0:
-					return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, which lacks what CPUs have not added up yet.", size, units.Plural(-off, "page", "pages"))
-				case off > 0:
-					return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, from which CPUs have not taken off yet what they unmapped.", size, units.Plural(off, "page", "pages"))
-				}
-				return size + ", as VmRSS has it."
-			}),
+		declare(doc{
+			Key: "points_rss", Label: "RSS in badness", Unit: explain.Pages,
+			Gist: "RSS as the OOM code counts it.",
+		}, func(t task) value {
+			if p, ok := chosen(t.Row); ok {
+				return explain.I(p.rss)
+			}
+			return none(t.Row)
+		}, func(t task) string {
+			p, _ := chosen(t.Row)
+			size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
+			switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
+			case off < 0:
+				return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, "+
+					"which lacks what CPUs have not added yet.", size, units.Plural(-off, "page", "pages"))
+			case off > 0:
+				return fmt.Sprintf("%s: %s more than VmRSS. The OOM code reads the quick sum of stat, "+
+					"from which CPUs have not yet subtracted what they unmapped.", size, units.Plural(off, "page", "pages"))
+			}
+			return size + ", the same as VmRSS."
+		}),
 	}
 }
 
 func adjusted() []taskField {
 	return []taskField{
-		declare(doc{Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.Meminfo), Concept: "oom-score-adj",
-			Gist: "From -1000, never killed, to 1000, killed first; inherited by children."},
-			func(t task) value { return explain.I(t.Row.P.OomScoreAdj) }, readAdj),
-		declare(doc{Key: "oom_score_adj_from", Label: "adj shared with", Unit: explain.Plain, Source: inspect.PIDOomScoreAdj, Also: also(inspect.PIDStat), Concept: "oom-score-adj", Show: explain.Rare,
-			Gist: "The nearest ancestor with the same adjustment: it may have come from there."},
-			func(t task) value {
-				if t.From == nil {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(t.From.PID)
-			}, func(t task) string {
-				return fmt.Sprintf("%s. Children inherit it, and the kernel does not record who set it.", t.From.Comm)
-			}),
+		declare(doc{
+			Key: "oom_score_adj", Kernel: "oom_score_adj", Unit: explain.Plain,
+			Source: inspect.PIDOomScoreAdj, Also: also(inspect.Meminfo),
+			Gist:    "From -1000 (never killed) to 1000 (killed first); children inherit it.",
+			Concept: "oom-score-adj",
+		}, func(t task) value { return explain.I(t.Row.P.OomScoreAdj) }, readAdj),
+		declare(doc{
+			Key: "oom_score_adj_from", Label: "same adj as ancestor", Unit: explain.Plain, Show: explain.Rare,
+			Source: inspect.PIDOomScoreAdj, Also: also(inspect.PIDStat),
+			Gist:    "The nearest ancestor with the same adjustment: it may be inherited from there.",
+			Concept: "oom-score-adj",
+		}, func(t task) value {
+			if t.From == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(t.From.PID)
+		}, func(t task) string {
+			return fmt.Sprintf("%s. Children inherit it, and the kernel does not record who set it.", t.From.Comm)
+		}),
 	}
 }
 
@@ -222,9 +241,9 @@ func readAdj(t task) string {
 	s += "."
 	switch {
 	case t.Row.P.OomScoreAdj == 0:
-		s += " None is set."
+		s += " It is not adjusted."
 	case t.From == nil:
-		s += " No ancestor that can be seen has the same, and the kernel does not record who set it."
+		s += " No visible ancestor has the same value, and the kernel does not record who set it."
 	}
 	return s
 }
@@ -242,26 +261,36 @@ func standing() []taskField {
 		}, read)
 	}
 	return []taskField{
-		declare(doc{Key: "rank", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place in the kernel's kill order, if the whole machine runs out."},
-			func(t task) value {
-				if t.Rank == 0 {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(t.Rank)
-			}, readRank),
-		group(doc{Key: "limited_by", Label: "limit above it", Concept: "memory-cgroup", Gist: "The nearest memory cgroup with a hard limit that it lives in."},
-			func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
-				limit, _ := t.Group.Limit()
-				use, _ := t.Group.Use()
-				return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among those inside.", units.Percent(use, limit), units.Size(limit))
-			}),
-		group(doc{Key: "rank_in_cgroup", Label: "rank there", Unit: explain.Plain, Concept: "oom-killer", Gist: "Its place when that limit is hit."},
-			func(t task) value {
-				if t.RankInGroup == 0 {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(t.RankInGroup)
-			}, readRankThere),
+		declare(doc{
+			Key: "rank", Unit: explain.Plain,
+			Gist:    "Its place in the kill order of a global OOM.",
+			Concept: "oom-killer",
+		}, func(t task) value {
+			if t.Rank == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(t.Rank)
+		}, readRank),
+		group(doc{
+			Key: "limited_by", Label: "limited by",
+			Gist:    "The nearest memory cgroup with a hard limit that it is in.",
+			Concept: "memory-cgroup",
+		}, func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
+			limit, _ := t.Group.Limit()
+			use, _ := t.Group.Use()
+			return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among the processes in it.",
+				units.Percent(use, limit), units.Size(limit))
+		}),
+		group(doc{
+			Key: "rank_in_cgroup", Label: "rank in that cgroup", Unit: explain.Plain,
+			Gist:    "Its place in the kill order when that limit is hit.",
+			Concept: "oom-killer",
+		}, func(t task) value {
+			if t.RankInGroup == 0 {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(t.RankInGroup)
+		}, readRankThere),
 	}
 }
 
@@ -269,21 +298,21 @@ func readRank(t task) string {
 	s := among(t.Killable)
 	switch {
 	case t.Rank == 1:
-		s += " It dies first." + handOver(t)
+		s += " It is killed first." + handOver(t)
 	case t.OOM.First != nil:
 		mine, _ := Points(t.Row)
 		first, _ := Points(explainRow(t.OOM, t.OOM.First))
 		s += fmt.Sprintf(" First is %s (%d), %s points ahead", t.OOM.First.Comm, t.OOM.First.PID, units.Number(first-mine))
 		step := int64(t.Row.Host.OOM.Domain / 1000)
 		if step > 0 {
-			s += ": as much as " + units.Plural((first-mine)/step+1, "step", "steps") + " of oom_score_adj"
+			s += ": the same as " + units.Plural((first-mine)/step+1, "step", "steps") + " of oom_score_adj"
 		}
 		s += "."
 	}
 	return s
 }
 
-// handOver says what would put the next one in the first's place.
+// handOver says what would make the next process the first.
 func handOver(t task) string {
 	next := t.OOM.Second
 	if t.OOM.First != nil && t.OOM.First.PID != t.Row.P.PID {
@@ -297,9 +326,11 @@ func handOver(t task) string {
 	its, _ := Points(explainRow(t.OOM, next))
 	ahead, page := max(mine-its, 0), t.OOM.Mem.Host.PageSize
 	if p, _ := chosen(t.Row); ahead >= p.rss+p.swap+p.tables {
-		return fmt.Sprintf(" Next is %s (%d): even without any memory this one stays ahead, unless its oom_score_adj is lower by %d.", next.Comm, next.PID, ahead/step+1)
+		return fmt.Sprintf(" Next is %s (%d): this one stays first even without any memory, unless its oom_score_adj is lowered by %d.",
+			next.Comm, next.PID, ahead/step+1)
 	}
-	return fmt.Sprintf(" Next is %s (%d): to pass it on, this one would have to shed %s, or its oom_score_adj be lower by %d.", next.Comm, next.PID,
+	return fmt.Sprintf(" Next is %s (%d): it becomes the first if this one frees %s, or its oom_score_adj be lower by %d.",
+		next.Comm, next.PID,
 		units.Size(uint64(ahead)*page), ahead/step+1)
 }
 
@@ -309,12 +340,12 @@ func readRankThere(t task) string {
 	switch {
 	case g.Victim == nil:
 	case g.Victim.PID == t.Row.P.PID:
-		s += " It dies first."
+		s += " It is killed first."
 	default:
 		s += fmt.Sprintf(" First is %s (%d) with %s points.", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 	}
 	if g.Whole != "" {
-		s += " All of " + g.Whole + " dies with the victim (memory.oom.group)."
+		s += " All of " + g.Whole + " is killed with the victim (memory.oom.group)."
 	}
 	return s
 }

@@ -13,70 +13,82 @@ import (
 
 func pointFields() []killField {
 	return []killField{
-		logField(doc{Key: "points", Unit: explain.Pages, Concept: "oom-score", Gist: "Its points, recomputed from its row of the task table."},
-			func(k *Kill) value {
-				if r, ok := k.victimPoints(); ok {
-					return explain.I(r.points)
-				}
-				return untold()
-			}, readKillPoints),
-		logField(doc{Key: "points_total", Unit: explain.Pages, Show: explain.Data, Concept: "oom-score", Gist: "What points were set against: RAM or the limit, and swap."},
-			func(k *Kill) value {
-				if !k.span.known() {
-					return untold()
-				}
-				return explain.I(k.span.low)
-			}, nil),
+		declareKill(doc{
+			Key: "points", Unit: explain.Pages,
+			Gist:    "Its points, recomputed from its row of the task table.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if r, ok := k.victimPoints(); ok {
+				return explain.I(r.points)
+			}
+			return notLogged()
+		}, readKillPoints),
+		declareKill(doc{
+			Key: "points_total", Unit: explain.Pages, Show: explain.Data,
+			Gist:    "What points were relative to: RAM or the limit, plus swap.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if !k.span.known() {
+				return notLogged()
+			}
+			return explain.I(k.span.low)
+		}, nil),
 	}
 }
 
-// victimPoints returns the victim's points, where they are told.
+// victimPoints returns the victim's points, where they are known.
 func (k *Kill) victimPoints() (ranked, bool) {
 	if n := k.placeIn(k.ranked); n > 0 {
-		return k.ranked[n-1], k.ranked[n-1].told
+		return k.ranked[n-1], k.ranked[n-1].known
 	}
 	t := k.E.Row(k.V.PID)
 	if t == nil || !k.candidate(t) || t.Adj != 0 || k.bonus.from != ofNothing {
 		return ranked{}, false
 	}
-	n := k.points(t, k.span.low) // which the total does not matter for
+	n := k.points(t, k.span.low) // independent of the total
 	return ranked{t, n, true}, n > 1 || !k.unsure()
 }
 
 func rankingFields() []killField {
 	return []killField{
-		logField(doc{Key: "rank", Unit: explain.Plain, Concept: "oom-score", Gist: "Its place in the task table, ranked by points."},
-			func(k *Kill) value {
-				if k.place == 0 {
-					return untold()
-				}
-				return explain.I(k.place)
-			}, readRanking),
-		logField(doc{Key: "candidates", Unit: explain.Count, Show: explain.Data, Concept: "oom-score", Gist: "Processes of the table that could be killed."},
-			func(k *Kill) value {
-				if k.E.Header == nil || k.old {
-					return untold()
-				}
-				return explain.I(k.of)
-			}, nil),
-		ranking("ranked_pids", "The PIDs with most points, most first.", func(r ranked) value { return explain.I(r.task.PID) }),
+		declareKill(doc{
+			Key: "rank", Unit: explain.Plain,
+			Gist:    "Its place in the task table, ranked by points.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if k.place == 0 {
+				return notLogged()
+			}
+			return explain.I(k.place)
+		}, readRanking),
+		declareKill(doc{
+			Key: "candidates", Unit: explain.Count, Show: explain.Data,
+			Gist:    "Processes of the table that could be killed.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if k.E.Header == nil || k.old {
+				return notLogged()
+			}
+			return explain.I(k.of)
+		}, nil),
+		ranking("ranked_pids", "The PIDs with the most points, highest first.", func(r ranked) value { return explain.I(r.task.PID) }),
 		ranking("ranked_comms", "Their names.", func(r ranked) value { return explain.S(r.task.Comm) }),
-		ranking("ranked_points", "Their points, in pages; null where they are not told.", func(r ranked) value {
-			if !r.told {
-				return untold()
+		ranking("ranked_points", "Their points, in pages; null where they are unknown.", func(r ranked) value {
+			if !r.known {
+				return notLogged()
 			}
 			return explain.I(r.points)
 		}),
 	}
 }
 
-// top is how many of the ranked tasks a row tells.
+// top is how many of the ranked tasks a row has.
 const top = 10
 
 func ranking(key, gist string, get func(ranked) value) killField {
-	return logField(doc{Key: key, Show: explain.Data, Concept: "oom-score", Gist: gist}, func(k *Kill) value {
+	return declareKill(doc{Key: key, Show: explain.Data, Concept: "oom-score", Gist: gist}, func(k *Kill) value {
 		if k.E.Header == nil || k.ranked == nil {
-			return untold()
+			return notLogged()
 		}
 		out := make([]value, 0, top)
 		for _, r := range k.ranked[:min(len(k.ranked), top)] {
@@ -115,18 +127,18 @@ func readKillPoints(k *Kill) string {
 	}
 	s += "." + k.readScore(t)
 	if k.partial {
-		s += " This kernel's table leaves out what else counted: swap or page tables."
+		s += " This kernel's table lacks swap or page tables, which counted too."
 	}
 	if k.now && k.span.known() && k.constraint() == "memcg" {
-		s += " The host's swap is taken as it is now: the report does not tell it."
+		s += " The report does not have the host's swap: the current value is used."
 	}
 	if k.assumed {
-		s += " The log does not tell the page size: 4 KiB is assumed."
+		s += " The log does not have the page size: 4 KiB is assumed."
 	}
 	return s
 }
 
-// readScore holds the score that the kernel wrote against the one of the points.
+// readScore compares the score that the kernel logged with that of the points.
 func (k *Kill) readScore(t *kmsg.Task) string {
 	if k.V.Score == kmsg.Unset || !k.span.known() || k.span.low == 0 {
 		return ""
@@ -138,11 +150,12 @@ func (k *Kill) readScore(t *kmsg.Task) string {
 	ours := k.scoreAt(b, k.span.low)
 	switch {
 	case ours != k.V.Score:
-		return fmt.Sprintf(" The kernel wrote score %d; these make %d: the process moved in between, or what the table lacks counted.", k.V.Score, ours)
+		return fmt.Sprintf(" The kernel logged score %d; these give %d: the process changed in between, or what the table lacks counted.",
+			k.V.Score, ours)
 	case b.from != ofNothing:
-		return fmt.Sprintf(" The kernel wrote score %d: only with what privilege takes off do these make it.", k.V.Score)
+		return fmt.Sprintf(" The kernel logged score %d: these give it only if privilege is subtracted.", k.V.Score)
 	}
-	return fmt.Sprintf(" They make the score of %d that the kernel wrote.", ours)
+	return fmt.Sprintf(" They give the score of %d that the kernel logged.", ours)
 }
 
 func readRanking(k *Kill) string {
@@ -153,7 +166,7 @@ func readRanking(k *Kill) string {
 	var words []string
 	for i, r := range k.ranked[:min(len(k.ranked), 5)] {
 		s := fmt.Sprintf("%d. %s (%d)", i+1, r.task.Comm, r.task.PID)
-		if r.told {
+		if r.known {
 			s += " " + units.Number(r.points)
 		}
 		words = append(words, s)

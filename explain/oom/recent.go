@@ -12,9 +12,9 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// Ring reads the kills that the ring buffer of the kernel that runs still has, and
-// why it could not: it is bounded, so that none there does not mean that none was. Of
-// a copy of /proc there is none.
+// Ring reads the kills that the running kernel's ring buffer still has, and
+// why it could not: the buffer is bounded, so none there does not mean none happened.
+// A copy of /proc has none.
 func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
 	if !h.Live {
 		return nil, inspect.Inapplicable
@@ -47,7 +47,7 @@ func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
 // maxRecent is how many of the kills are kept, the last ones.
 const maxRecent = 10
 
-// Recent is kills of this machine, the last one last: the rows of a table.
+// Recent is kills of this host, the latest one last: the rows of a table.
 type Recent []*Kill
 
 // Len returns how many there are.
@@ -56,7 +56,7 @@ func (r Recent) Len() int { return len(r) }
 // At returns one of them.
 func (r Recent) At(i int) *Kill { return r[i] }
 
-// ago is how long ago it was, in seconds; absent where nobody knows.
+// ago is how long ago it was, in seconds; absent where that is unknown.
 func ago(k *Kill) value {
 	t, _ := at(k)
 	if t.IsZero() || k.Now.IsZero() {
@@ -67,12 +67,13 @@ func ago(k *Kill) value {
 
 func killRules() []explain.Rule[*Kill] {
 	return []explain.Rule[*Kill]{{
-		ID: "oom.killed_lately", Evidence: []string{"victim_comm", "constraint", "oom_memcg", "invoker_comm"}, Concept: "oom-killer", Next: "kwhy oom log",
+		ID: "oom.killed_lately", Evidence: []string{"victim_comm", "constraint", "oom_memcg", "invoker_comm"}, Concept: "oom-killer",
+		Next: "kwhy oom log",
 		What: "time since the kill, by the kernel's log", Unit: explain.Seconds, Below: true,
-		Means: "The kernel found nothing more to reclaim, for the host or in a cgroup, and ended the process that had most points there.",
+		Means: "The kernel found nothing more to reclaim, on the host or in a cgroup, and killed the process that had the most points there.",
 		Of:    ago, At: explain.At{Notice: 86400, Warning: 600},
 		Say: func(k *Kill) string {
-			s := fmt.Sprintf("%s (%d) was killed for want of memory %s ago", k.name(), k.V.PID, units.Span(ago(k).Float()))
+			s := fmt.Sprintf("the OOM killer killed %s (%d) %s ago", k.name(), k.V.PID, units.Span(ago(k).Float()))
 			if g := k.E.OOMMemcg; g != "" {
 				s += ", at the limit of cgroup " + g
 			}

@@ -57,7 +57,8 @@ func (m *made) memory() (out []string) {
 	zones := m.zones
 	if zones == nil {
 		zones = []string{
-			"Node 0 DMA32 free:2580kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB free_cma:0kB", "lowmem_reserve[]: 0 0 0 0 0",
+			"Node 0 DMA32 free:2580kB min:2704kB low:3380kB high:4056kB present:523760kB managed:484528kB free_cma:0kB",
+			"lowmem_reserve[]: 0 0 0 0 0",
 			"Node 0 DMA32: 345*4kB (UME) 100*8kB (UE) 25*16kB (UE) 0*32kB 0*64kB = 2580kB",
 		}
 	}
@@ -82,7 +83,8 @@ func (m *made) table() (out []string) {
 		if !m.before(4, 15) {
 			tables *= 4096
 		}
-		out = append(out, fmt.Sprintf("[%7d] %5d %5d %8d %8d %8d %8d         %5d %s", p.pid, 1000, p.pid, p.rss()*2, p.rss(), tables, p.swap, p.adj, p.comm))
+		out = append(out, fmt.Sprintf("[%7d] %5d %5d %8d %8d %8d %8d         %5d %s", p.pid, 1000, p.pid, p.rss()*2, p.rss(), tables,
+			p.swap, p.adj, p.comm))
 	}
 	return out
 }
@@ -124,11 +126,14 @@ func (m *made) kill() (out []string) {
 			v = p
 		}
 	}
-	lead, scope, name := "Out of memory", "global_oom", map[string]string{"": "NONE", "memcg": "MEMCG", "cpuset": "CPUSET", "mempolicy": "MEMORY_POLICY"}[m.constraint]
+	lead, scope, name := "Out of memory", "global_oom", map[string]string{
+		"": "NONE", "memcg": "MEMCG", "cpuset": "CPUSET", "mempolicy": "MEMORY_POLICY",
+	}[m.constraint]
 	if m.constraint == "memcg" {
 		lead, scope = "Memory cgroup out of memory", "oom_memcg=/a"
 	}
-	sizes := fmt.Sprintf("process %d (%s) total-vm:%dkB, anon-rss:%dkB, file-rss:%dkB, shmem-rss:%dkB", v.pid, v.comm, v.rss()*8, v.anon*4, v.file*4, v.shmem*4)
+	sizes := fmt.Sprintf("process %d (%s) total-vm:%dkB, anon-rss:%dkB, file-rss:%dkB, shmem-rss:%dkB",
+		v.pid, v.comm, v.rss()*8, v.anon*4, v.file*4, v.shmem*4)
 	if m.before(5, 1) {
 		return append(out, fmt.Sprintf("%s: Kill process %d (%s) score %d or sacrifice child", lead, v.pid, v.comm, m.score), "Killed "+sizes)
 	}
@@ -136,6 +141,8 @@ func (m *made) kill() (out []string) {
 	if m.constraint == "mempolicy" {
 		mask = m.mems
 	}
-	return append(out, fmt.Sprintf("oom-kill:constraint=CONSTRAINT_%s,nodemask=%s,cpuset=%s,mems_allowed=%s,%s,task_memcg=/a/b,task=%s,pid=%d,uid=1000", name, mask, m.cpuset, m.mems, scope, v.comm, v.pid),
+	return append(out,
+		fmt.Sprintf("oom-kill:constraint=CONSTRAINT_%s,nodemask=%s,cpuset=%s,mems_allowed=%s,%s,task_memcg=/a/b,task=%s,pid=%d,uid=1000",
+			name, mask, m.cpuset, m.mems, scope, v.comm, v.pid),
 		fmt.Sprintf("%s: Killed %s, UID:1000 pgtables:%dkB oom_score_adj:%d", lead, sizes, v.tables*4, v.adj))
 }

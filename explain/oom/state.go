@@ -9,7 +9,7 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// The fields of a kill that tell the state of memory.
+// The fields of a kill about the state of memory.
 
 // ofHost says that a value of the whole machine is not in a cgroup's report.
 func ofHost(k *Kill, v value) value {
@@ -28,40 +28,61 @@ func zoneFields() []killField {
 			if k.E.Manual {
 				return explain.None(inspect.Inapplicable)
 			}
-			return ofHost(k, untold())
+			return ofHost(k, notLogged())
 		}
 	}
 	return []killField{
-		logField(doc{Key: "zone", Label: "zone", Concept: "watermarks", Gist: "The zone that could not serve the request."},
-			zone(func(z *kmsg.Zone) value { return explain.S(zoneName(z)) }), readZone),
-		logField(doc{Key: "zone_free", Unit: explain.Bytes, Show: explain.Data, Concept: "watermarks", Gist: "What was free in it."},
-			zone(func(z *kmsg.Zone) value { return told(z.Free, kB) }), nil),
-		logField(doc{Key: "zone_min", Unit: explain.Bytes, Show: explain.Data, Concept: "watermarks", Gist: "Its min watermark."},
-			zone(func(z *kmsg.Zone) value { return told(z.Min, kB) }), nil),
-		logField(doc{Key: "zone_cma", Unit: explain.Bytes, Show: explain.Data, Concept: "watermarks", Gist: "What of it is free for contiguous allocations, and for pages that move."},
-			zone(func(z *kmsg.Zone) value { return told(z.CMA, kB) }), nil),
-		logField(doc{Key: "zone_highatomic", Unit: explain.Bytes, Show: explain.Data, Concept: "watermarks", Gist: "What of it is kept for requests that can't wait."},
-			zone(func(z *kmsg.Zone) value { return told(z.HighAtomic, kB) }), nil),
-		logField(doc{Key: "zone_blocks", Unit: explain.Count, Show: explain.Data, Concept: "fragmentation", Gist: "Free blocks in it that were large enough and open to the request."},
-			func(k *Kill) value {
-				z := k.failing()
-				if z == nil {
-					return ofHost(k, untold())
-				}
-				if n, _, ok := k.blocks(z); ok {
-					return explain.I(n)
-				}
-				return untold()
-			}, nil),
+		declareKill(doc{
+			Key: "zone", Label: "zone",
+			Gist:    "The zone that could not satisfy the request.",
+			Concept: "watermarks",
+		}, zone(func(z *kmsg.Zone) value { return explain.S(zoneName(z)) }), readZone),
+		declareKill(doc{
+			Key: "zone_free", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "What was free in it.",
+			Concept: "watermarks",
+		}, zone(func(z *kmsg.Zone) value { return logged(z.Free, kB) }), nil),
+		declareKill(doc{
+			Key: "zone_min", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Its min watermark.",
+			Concept: "watermarks",
+		}, zone(func(z *kmsg.Zone) value { return logged(z.Min, kB) }), nil),
+		declareKill(doc{
+			Key: "zone_cma", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Free pages in CMA areas: only for contiguous and movable allocations.",
+			Concept: "watermarks",
+		}, zone(func(z *kmsg.Zone) value { return logged(z.CMA, kB) }), nil),
+		declareKill(doc{
+			Key: "zone_highatomic", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Free pages reserved for high-order atomic requests.",
+			Concept: "watermarks",
+		}, zone(func(z *kmsg.Zone) value { return logged(z.HighAtomic, kB) }), nil),
+		declareKill(doc{
+			Key: "zone_blocks", Unit: explain.Count, Show: explain.Data,
+			Gist:    "Free blocks in it that were large enough and usable for the request.",
+			Concept: "fragmentation",
+		}, func(k *Kill) value {
+			z := k.failing()
+			if z == nil {
+				return ofHost(k, notLogged())
+			}
+			if n, _, ok := k.blocks(z); ok {
+				return explain.I(n)
+			}
+			return notLogged()
+		}, nil),
 	}
 }
 
 func stateFields() []killField {
 	return []killField{
-		logField(doc{Key: "page_cache", Unit: explain.Bytes, Concept: "page-cache", Gist: "Page cache at that moment, tmpfs and shared memory in it."},
-			func(k *Kill) value { return ofHost(k, told(k.E.PageCache, k.page)) }, readCacheLeft),
-		logField(doc{Key: "swap_free", Unit: explain.Bytes, Concept: "swap", Gist: "Swap that was free."},
-			func(k *Kill) value { return ofHost(k, told(k.E.SwapFree, kB)) }, func(k *Kill) string {
+		declareKill(doc{
+			Key: "page_cache", Unit: explain.Bytes,
+			Gist:    "Page cache at that moment, including tmpfs and shared memory.",
+			Concept: "page-cache",
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.PageCache, k.page)) }, readCacheLeft),
+		declareKill(doc{Key: "swap_free", Unit: explain.Bytes, Concept: "swap", Gist: "Free swap."},
+			func(k *Kill) value { return ofHost(k, logged(k.E.SwapFree, kB)) }, func(k *Kill) string {
 				switch k.E.SwapTotal {
 				case kmsg.Unset:
 					return ""
@@ -70,31 +91,47 @@ func stateFields() []killField {
 				}
 				return "Of " + kiB(k.E.SwapTotal) + "."
 			}),
-		logField(doc{Key: "swap_total", Unit: explain.Bytes, Show: explain.Data, Concept: "swap", Gist: "Swap in all."},
-			func(k *Kill) value { return ofHost(k, told(k.E.SwapTotal, kB)) }, nil),
-		logField(doc{Key: "slab_unreclaimable", Unit: explain.Bytes, Concept: "slab", Gist: "Kernel objects that reclaim can't take: only their owners free them."},
-			func(k *Kill) value {
-				if n, ok := k.E.Mem["slab_unreclaimable"]; ok {
-					return explain.I(n * k.page)
-				}
-				return ofHost(k, untold())
-			}, func(k *Kill) string {
-				if n := k.whole(); n > 0 {
-					return units.Percent(k.E.Mem["slab_unreclaimable"]*k.page, n) + " of RAM: kernel objects that reclaim can't take. Only their owners free them."
-				}
-				return ""
-			}),
-		logField(doc{Key: "hugepages", Label: "huge page pools", Unit: explain.Bytes, Show: explain.Rare, Concept: "huge-pages", Gist: "Memory set aside for huge pages: only programs that ask for those get it."},
-			func(k *Kill) value { return ofHost(k, told(k.E.HugePages, kB)) }, readHuge),
-		logField(doc{Key: "hugepages_free", Unit: explain.Bytes, Show: explain.Data, Concept: "huge-pages", Gist: "What of that nobody used."},
-			func(k *Kill) value { return ofHost(k, told(k.E.HugeFree, kB)) }, nil),
-		logField(doc{Key: "ram", Unit: explain.Bytes, Show: explain.Data, Concept: "ram", Gist: "RAM that the kernel managed."},
-			func(k *Kill) value {
-				if k.E.RAM == kmsg.Unset || k.E.Reserved == kmsg.Unset {
-					return ofHost(k, untold())
-				}
-				return explain.I((k.E.RAM - k.E.Reserved) * k.page)
-			}, nil),
+		declareKill(doc{
+			Key: "swap_total", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Swap in all.",
+			Concept: "swap",
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.SwapTotal, kB)) }, nil),
+		declareKill(doc{
+			Key: "slab_unreclaimable", Unit: explain.Bytes,
+			Gist:    "Slab that reclaim can't free: kernel objects in use.",
+			Concept: "slab",
+		}, func(k *Kill) value {
+			if n, ok := k.E.Mem["slab_unreclaimable"]; ok {
+				return explain.I(n * k.page)
+			}
+			return ofHost(k, notLogged())
+		}, func(k *Kill) string {
+			if n := k.whole(); n > 0 {
+				return units.Percent(k.E.Mem["slab_unreclaimable"]*k.page, n) + " of RAM: kernel objects that reclaim can't free. " +
+					"Only their owners can."
+			}
+			return ""
+		}),
+		declareKill(doc{
+			Key: "hugepages", Label: "hugetlb pools", Unit: explain.Bytes, Show: explain.Rare,
+			Gist:    "Memory of huge page pools: only programs that ask for huge pages get it.",
+			Concept: "huge-pages",
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.HugePages, kB)) }, readHuge),
+		declareKill(doc{
+			Key: "hugepages_free", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "Memory of huge page pools that was unused.",
+			Concept: "huge-pages",
+		}, func(k *Kill) value { return ofHost(k, logged(k.E.HugeFree, kB)) }, nil),
+		declareKill(doc{
+			Key: "ram", Unit: explain.Bytes, Show: explain.Data,
+			Gist:    "RAM that the kernel managed.",
+			Concept: "ram",
+		}, func(k *Kill) value {
+			if k.E.RAM == kmsg.Unset || k.E.Reserved == kmsg.Unset {
+				return ofHost(k, notLogged())
+			}
+			return explain.I((k.E.RAM - k.E.Reserved) * k.page)
+		}, nil),
 	}
 }
 
@@ -111,5 +148,6 @@ func readCacheLeft(k *Kill) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%s of it tmpfs and shared memory, which only swap can take: the rest is what reclaim had to work with.", units.Size(uint64(shmem*k.page)))
+	return fmt.Sprintf("%s of it is tmpfs and shared memory, which only swapping can reclaim: the rest is what reclaim had to work with.",
+		units.Size(uint64(shmem*k.page)))
 }

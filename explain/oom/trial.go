@@ -17,8 +17,8 @@ func trials() []explain.Trial {
 	}}
 }
 
-// scores recomputes the score of every process. Those that the kernel passes over for
-// what is not to be seen have none to compare with.
+// scores recomputes the score of every process. Those that the kernel skips for
+// reasons that are not visible have none to compare with.
 func scores(h *inspect.Host) (out []explain.Tried, err error) {
 	v, err := lower.NewView(Processes(false), []string{"pid", "points"}, nil, 0)
 	if err != nil {
@@ -41,7 +41,7 @@ func scores(h *inspect.Host) (out []explain.Tried, err error) {
 		if immortal(r) != "" {
 			d = explain.Derivation{Unit: explain.Plain, Result: explain.I(n)}
 		}
-		d.Reported, d.Cause = explain.I(int64(r.P.OomScore)), "pages that CPUs have yet to add up, or the process moved between the reads"
+		d.Reported, d.Cause = explain.I(int64(r.P.OomScore)), "pages that CPUs have yet to add up, or the process changed between the reads"
 		out = append(out, explain.Tried{Row: "process " + strconv.Itoa(int(r.P.PID)) + " (" + r.P.Comm + ")", Derivation: d})
 	}
 	return out, nil

@@ -11,46 +11,56 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// Whether the victim was to blame, what to do, and what the report lacks.
+// Whether the victim caused the OOM, what to do, and what the report lacks.
 
 func verdictFields() []killField {
 	return []killField{
-		logField(doc{Key: "explained", Label: "explained", Unit: explain.Bool, Concept: "oom-score", Gist: "Whether the report shows why this one was killed and no other."},
-			func(k *Kill) value {
-				switch v, _ := k.judge(); v {
-				case shown:
-					return explain.B(true)
-				case contradicted:
-					return explain.B(false)
-				}
-				return untold()
-			}, readExplained),
-		logField(doc{Key: "explained_if", Label: "explained if", Words: []explain.Word{
-			{Name: "swap", Label: "there was swap", Gist: "There was enough swap for it.", Concept: "oom-score"},
-			{Name: "no_swap", Label: "little or no swap", Gist: "There was no swap, or little.", Concept: "oom-score"},
-			{Name: "privilege", Gist: "Those with more points had CAP_SYS_ADMIN, which took off 3 % up to 4.16.", Concept: "oom-score"},
-			{Name: "total", Label: "by the total", Gist: "Points were set against a total that fits.", Concept: "oom-score"},
-		}, Concept: "oom-score", Gist: "What must have been so for the report to show it, where it does not tell."},
-			func(k *Kill) value {
-				if s := k.explainedIf(); s != "" {
-					return explain.S(s)
-				}
-				return explain.None(inspect.Inapplicable)
-			}, readIf),
-		logField(doc{Key: "role", Label: "its part in it", Words: []explain.Word{
-			{Name: "culprit", Gist: "It held most of what ran out.", Concept: "oom-killer"},
-			{Name: "largest", Gist: "It held more than any other, and less than half.", Concept: "oom-killer"},
-			{Name: "bystander", Gist: "The memory went elsewhere.", Concept: "oom-killer"},
-			{Name: "member", Gist: "It died with its cgroup, by memory.oom.group.", Concept: "memory-cgroup"},
-			{Name: "asked", Label: "asked for", Gist: "An operator asked for a kill, through sysrq f.", Concept: "oom-killer"},
-		}, Gist: "Whether the victim was to blame."},
-			func(k *Kill) value { return word(k.blame().role) }, func(k *Kill) string {
-				return strings.TrimSpace(k.blame().says + " " + k.advice())
-			}),
-		logField(doc{Key: "advice", Show: explain.Data, Gist: "What would keep it from happening again."},
+		declareKill(doc{
+			Key: "explained", Label: "explained", Unit: explain.Bool,
+			Gist:    "Whether the report shows why this process was killed and not another.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			switch v, _ := k.judge(); v {
+			case shown:
+				return explain.B(true)
+			case contradicted:
+				return explain.B(false)
+			}
+			return notLogged()
+		}, readExplained),
+		declareKill(doc{
+			Key: "explained_if", Label: "explained if",
+			Words: []explain.Word{
+				{Name: "swap", Label: "there was swap", Gist: "There was enough swap.", Concept: "oom-score"},
+				{Name: "no_swap", Label: "little or no swap", Gist: "There was no swap, or little.", Concept: "oom-score"},
+				{Name: "privilege", Gist: "Those with more points had CAP_SYS_ADMIN, which subtracted 3 % up to 4.16.", Concept: "oom-score"},
+				{Name: "total", Label: "another total", Gist: "Points were relative to a total that fits.", Concept: "oom-score"},
+			},
+			Gist:    "Under which condition the report explains the kill, if it lacks a fact.",
+			Concept: "oom-score",
+		}, func(k *Kill) value {
+			if s := k.explainedIf(); s != "" {
+				return explain.S(s)
+			}
+			return explain.None(inspect.Inapplicable)
+		}, readIf),
+		declareKill(doc{
+			Key: "role", Label: "victim's role",
+			Words: []explain.Word{
+				{Name: "culprit", Gist: "It used most of the memory that ran out.", Concept: "oom-killer"},
+				{Name: "largest", Gist: "It used more than any other process, but less than half.", Concept: "oom-killer"},
+				{Name: "bystander", Gist: "Most of the memory was used elsewhere.", Concept: "oom-killer"},
+				{Name: "member", Gist: "It was killed with its cgroup (memory.oom.group).", Concept: "memory-cgroup"},
+				{Name: "asked", Label: "requested", Gist: "An operator requested a kill, with sysrq f.", Concept: "oom-killer"},
+			},
+			Gist: "Whether the victim caused the OOM.",
+		}, func(k *Kill) value { return word(k.blame().role) }, func(k *Kill) string {
+			return strings.TrimSpace(k.blame().says + " " + k.advice())
+		}),
+		declareKill(doc{Key: "advice", Show: explain.Data, Gist: "What would prevent it from happening again."},
 			func(k *Kill) value { return word(k.advice()) }, nil),
 		missingField(),
-		logField(doc{Key: "why", Show: explain.Data, Gist: "Why it was this one, in a sentence."},
+		declareKill(doc{Key: "why", Show: explain.Data, Gist: "Why this process was killed, in a sentence."},
 			func(k *Kill) value {
 				return explain.S(strings.TrimSpace(readExplained(k) + " " + k.blame().says))
 			}, nil),
@@ -58,34 +68,37 @@ func verdictFields() []killField {
 }
 
 func missingField() killField {
-	return logField(doc{Key: "missing", Label: "not in the log", Show: explain.Rare, Words: []explain.Word{
-		{Name: "invoker", Gist: "The line that says who asked.", Concept: "oom-report"},
-		{Name: "constraint", Gist: "What bound the request, which kernels up to 4.20 don't write.", Concept: "oom-report"},
-		{Name: "task_table", Gist: "The table of candidates.", Concept: "oom-report"},
-		{Name: "task_rows", Gist: "Rows of that table, the victim's among them.", Concept: "oom-report"},
-		{Name: "oom_kill_line", Gist: "The summary, since 5.0.", Concept: "oom-report"},
-		{Name: "memory", Gist: "The state of memory.", Concept: "oom-report"},
-		{Name: "victim_name", Gist: "The end of the victim's name.", Concept: "oom-report"},
-		{Name: "victim_sizes", Gist: "What the victim had.", Concept: "oom-report"},
-		{Name: "killed_line", Gist: "The line that says it was killed.", Concept: "oom-report"},
-		{Name: "interleaved", Gist: "All but the victim: two reports were printed at once.", Concept: "oom-report"},
-	}, Gist: "What a whole report would have: the log is cut, or lines were dropped."},
-		func(k *Kill) value {
-			list := k.missing()
-			out := make([]value, len(list))
-			for i, s := range list {
-				out[i] = explain.S(s)
-			}
-			return explain.L(out)
-		}, func(k *Kill) string {
-			switch list := k.missing(); {
-			case k.E.Interleaved:
-				return "Up to 4.1 two reports could be printed at once: whose line is whose can't be told."
-			case len(list) == 1 && list[0] == "constraint":
-				return "This kernel did not write what bound the request, and the lists of nodes leave it open."
-			}
-			return "The log is cut, or lines were dropped: reports are rate-limited."
-		})
+	return declareKill(doc{
+		Key: "missing", Label: "missing parts", Show: explain.Rare,
+		Words: []explain.Word{
+			{Name: "invoker", Gist: "The line that says which task invoked the OOM killer.", Concept: "oom-report"},
+			{Name: "constraint", Gist: "The constraint, which kernels up to 4.20 don't log.", Concept: "oom-report"},
+			{Name: "task_table", Gist: "The table of candidates.", Concept: "oom-report"},
+			{Name: "task_rows", Gist: "Rows of that table, the victim's among them.", Concept: "oom-report"},
+			{Name: "oom_kill_line", Gist: "The summary, since 5.0.", Concept: "oom-report"},
+			{Name: "memory", Gist: "The state of memory.", Concept: "oom-report"},
+			{Name: "victim_name", Gist: "The end of the victim's name.", Concept: "oom-report"},
+			{Name: "victim_sizes", Gist: "What the victim had.", Concept: "oom-report"},
+			{Name: "killed_line", Gist: "The line that says it was killed.", Concept: "oom-report"},
+			{Name: "interleaved", Gist: "All but the victim: two reports were logged at once.", Concept: "oom-report"},
+		},
+		Gist: "What a complete report would have: the log is cut, or lines were dropped.",
+	}, func(k *Kill) value {
+		list := k.missing()
+		out := make([]value, len(list))
+		for i, s := range list {
+			out[i] = explain.S(s)
+		}
+		return explain.L(out)
+	}, func(k *Kill) string {
+		switch list := k.missing(); {
+		case k.E.Interleaved:
+			return "Up to 4.1 two reports could be logged at once: which line belongs to which is unknown."
+		case len(list) == 1 && list[0] == "constraint":
+			return "This kernel did not log the constraint, and the lists of nodes leave it open."
+		}
+		return "The log is cut, or lines were dropped: reports are rate-limited."
+	})
 }
 
 // missing lists what the report lacks that its kernel would have written.
@@ -115,14 +128,14 @@ func (k *Kill) missing() (out []string) {
 	return out
 }
 
-// lacksSizes tells whether the victim's line has less than its kernel writes.
+// lacksSizes reports whether the victim's line has less than its kernel logs.
 func (k *Kill) lacksSizes() bool {
 	v := k.V
 	return v.TotalVM == kmsg.Unset || v.Anon == kmsg.Unset || v.File == kmsg.Unset ||
 		v.Shmem == kmsg.Unset && (v.Lead || k.atLeast(4, 5)) || (v.Tables == kmsg.Unset || !v.HasAdj) && k.atLeast(5, 4)
 }
 
-// blame is whether the victim was to blame, because of what, and by which numbers.
+// blame is whether the victim caused the OOM, why, and the numbers behind that.
 type blame struct {
 	role  string
 	cause cause
@@ -135,27 +148,30 @@ const (
 	ofItself   cause = iota
 	adjustment       // it was picked for its own or another's oom_score_adj
 	elsewhere        // most was in no process
-	kernelOnly       // the limit of kernel memory, which processes' own does not count for
+	kernelOnly       // the limit of kernel memory, for which processes' memory does not count
 )
 
 func (k *Kill) blame() blame {
 	if k.E.Whole != "" && !k.First() {
 		first := &k.E.Victims[0]
-		return blame{role: "member", says: fmt.Sprintf("It died because %s (%d) was picked, in the same cgroup.", first.Comm, first.PID)}
+		return blame{role: "member", says: fmt.Sprintf("It was killed because %s (%d) was picked, in the same cgroup.", first.Comm, first.PID)}
 	}
 	if k.E.Manual {
-		return blame{role: "asked", says: "An operator asked for a kill (sysrq f): nothing had to be short."}
+		return blame{role: "asked", says: "An operator requested a kill (sysrq f): memory need not have been short."}
 	}
 	hit, _ := k.limitHit()
 	if hit == "kmem" && k.constraint() == "memcg" {
-		return blame{role: "bystander", cause: kernelOnly, says: "It was the limit of kernel memory that was hit: what processes have of their own does not count for it."}
+		return blame{
+			role: "bystander", cause: kernelOnly,
+			says: "The limit of kernel memory was hit: the memory of processes does not count for it.",
+		}
 	}
 	held, ok := k.held()
 	whole := k.whole()
 	if !ok || whole <= 0 {
 		return blame{}
 	}
-	if k.V.Anon != kmsg.Unset { // file pages could be dropped, and others may be charged for them
+	if k.V.Anon != kmsg.Unset { // file pages could be dropped, and may be charged to others
 		held = (k.V.Anon + max(k.V.Shmem, 0)) << 10
 	}
 	domain := "of RAM"
@@ -173,12 +189,12 @@ func (k *Kill) blame() blame {
 // blameBy judges by what the victim held of what ran out.
 func (k *Kill) blameBy(held, whole int64, share string) blame {
 	if float64(held) >= 0.5*float64(whole) {
-		return blame{role: "culprit", says: fmt.Sprintf("It held %s, %s: what it had was what was missing.", units.Size(uint64(held)), share)}
+		return blame{role: "culprit", says: fmt.Sprintf("It used %s, %s: this is where the memory went.", units.Size(uint64(held)), share)}
 	}
 	all := k.together()
 	none := len(k.E.Tasks) > 0 && float64(all) < 0.5*float64(whole)
 	if big := k.largest(); big != nil && !k.isVictim(big) && big.RSS*k.page > held && (!none || big.RSS*k.page > whole/4) {
-		s := fmt.Sprintf("It held %s, while %s (%d) had %s", share, big.Comm, big.PID, units.Size(uint64(big.RSS*k.page)))
+		s := fmt.Sprintf("It used %s, while %s (%d) had %s", share, big.Comm, big.PID, units.Size(uint64(big.RSS*k.page)))
 		if n, ok := k.adj(); ok && n > 0 {
 			s += fmt.Sprintf(": its oom_score_adj of %d made it the first", n)
 			if k.span.known() {
@@ -190,21 +206,25 @@ func (k *Kill) blameBy(held, whole int64, share string) blame {
 		return blame{"bystander", adjustment, s + "."}
 	}
 	if none {
-		return blame{"bystander", elsewhere, fmt.Sprintf("It held %s, and all processes of the table together %s: most of the memory was in none of them%s.", share, units.Percent(all, whole), but(k.others()))}
+		return blame{"bystander", elsewhere, fmt.Sprintf("It used %s, and all processes of the table together %s: "+
+			"most of the memory was in none of them%s.", share, units.Percent(all, whole), but(k.others()))}
 	}
 	if len(k.E.Tasks) == 0 {
 		return blame{}
 	}
-	return blame{role: "largest", says: fmt.Sprintf("It held %s, more than any other process; together they had %s.", share, units.Size(uint64(k.together())))}
+	return blame{
+		role: "largest",
+		says: fmt.Sprintf("It used %s, more than any other process; together they had %s.", share, units.Size(uint64(k.together()))),
+	}
 }
 
-// other is something that held memory outside processes.
+// other is something that used memory outside processes.
 type other struct {
 	bytes      int64
 	name, cure string
 }
 
-// others lists what held more than a twentieth of what ran out, most first.
+// others lists what used more than a twentieth of what ran out, largest first.
 func (k *Kill) others() (out []other) {
 	e := k.E
 	add := func(n int64, name, cure string) {
@@ -221,19 +241,19 @@ func (k *Kill) others() (out []other) {
 	if k.constraint() == "memcg" {
 		n, name := k.cgroupShmem()
 		add(n, name, tmpfs)
-		add(int64(e.Stats["slab"]), "of slab", "see which kernel objects it made (slabtop)")
+		add(int64(e.Stats["slab"]), "of slab", "see which kernel objects it allocated (slabtop)")
 		add(int64(e.Stats["sock"]), "of socket buffers", "see which of its sockets queue data (ss -m)")
 		return out
 	}
-	add(max(e.HugePages, 0)<<10, "in pools of huge pages, "+kiB(e.HugeFree)+" of it unused", "lower vm.nr_hugepages if nobody needs them")
+	add(max(e.HugePages, 0)<<10, "in huge page pools, "+kiB(e.HugeFree)+" of it unused", "lower vm.nr_hugepages if nothing needs them")
 	add(e.Mem["shmem"]*k.page, "of tmpfs and shared memory", tmpfs)
 	add(e.Mem["slab_unreclaimable"]*k.page, "of unreclaimable slab", "see which kernel objects those are (kwhy mem, slabtop)")
 	return out
 }
 
 // cgroupShmem is what a cgroup had in tmpfs and shared memory. Version 1 counts it
-// as cache; where it does not tell it apart, what is not on the lists of file
-// pages is.
+// as cache; where it has no own counter, it is what is not on the lists of file
+// pages.
 func (k *Kill) cgroupShmem() (n int64, name string) {
 	stat := func(key string) (int64, bool) {
 		n, ok := k.E.Stats[key]

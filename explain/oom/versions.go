@@ -7,15 +7,15 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// sign is something in a report that only some kernels write.
+// sign is something in a report that only some kernels log.
 type sign struct {
 	is     bool
 	oldest inspect.Version // zero: no bound
 	newest inspect.Version
 }
 
-// date finds out which kernels may have written a report: the line that says so,
-// or else its format.
+// date finds out which kernels may have logged a report: by the line that says so,
+// or else by its format.
 func (k *Kill) date() {
 	if v := k.Kernel(); v != (inspect.Version{}) {
 		k.oldest, k.newest = v, v
@@ -56,12 +56,12 @@ func (k *Kill) signs() []sign {
 	}
 }
 
-// atLeast tells whether the kernel is surely that version or a later one.
+// atLeast reports whether the kernel is certainly that version or a later one.
 func (k *Kill) atLeast(major, minor int) bool {
-	return k.oldest.AtLeast(major, minor) // the zero Version is at least none
+	return k.oldest.AtLeast(major, minor) // the zero Version is never at least another
 }
 
-// before tells whether the kernel is surely an earlier one.
+// before reports whether the kernel is certainly an earlier one.
 func (k *Kill) before(major, minor int) bool {
 	return k.newest.Before(inspect.Version{Major: major, Minor: minor})
 }

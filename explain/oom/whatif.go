@@ -9,10 +9,10 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// What another oom_score_adj would make of a process.
+// What another oom_score_adj would change for a process.
 
-// supposed declares a value of what --adj asks about.
-func supposed(d doc, get func(*oomfacts.WhatIf) value, read func(task, *oomfacts.WhatIf) string) taskField {
+// declareIf declares a value of what --adj asks for.
+func declareIf(d doc, get func(*oomfacts.WhatIf) value, read func(task, *oomfacts.WhatIf) string) taskField {
 	f := declare(d, func(t task) value {
 		if t.If == nil || t.If.Moot && d.Key != "if_oom_score_adj" {
 			return explain.None(inspect.Inapplicable)
@@ -40,19 +40,26 @@ func place(n int) value {
 
 func whatIf() []taskField {
 	return append([]taskField{
-		supposed(doc{Key: "if_oom_score_adj", Label: "with adj", Unit: explain.Plain, Show: explain.Always, Concept: "oom-score-adj", Gist: "The adjustment that was asked about; nothing is written."},
-			func(w *oomfacts.WhatIf) value { return explain.I(w.Adj) }, readSupposed),
-		supposed(doc{Key: "if_oom_score", Label: "score then", Unit: explain.Plain, Gist: "The oom_score that it would have."},
-			func(w *oomfacts.WhatIf) value { return explain.I(w.Score) }, func(t task, _ *oomfacts.WhatIf) string {
-				return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
-			}),
-		supposed(doc{Key: "if_points", Label: "points then", Unit: explain.Pages, Gist: "The points that it would have."},
-			func(w *oomfacts.WhatIf) value {
-				if !w.Killable {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(w.Points)
-			}, nil),
+		declareIf(doc{
+			Key: "if_oom_score_adj", Label: "new oom_score_adj", Unit: explain.Plain, Show: explain.Always,
+			Gist:    "The adjustment that --adj asks about; nothing is written.",
+			Concept: "oom-score-adj",
+		}, func(w *oomfacts.WhatIf) value { return explain.I(w.Adj) }, readSupposed),
+		declareIf(doc{
+			Key: "if_oom_score", Label: "new oom_score", Unit: explain.Plain,
+			Gist: "The oom_score that it would have.",
+		}, func(w *oomfacts.WhatIf) value { return explain.I(w.Score) }, func(t task, _ *oomfacts.WhatIf) string {
+			return fmt.Sprintf("It is %d now.", t.Row.P.OomScore)
+		}),
+		declareIf(doc{
+			Key: "if_points", Label: "new points", Unit: explain.Pages,
+			Gist: "The points that it would have.",
+		}, func(w *oomfacts.WhatIf) value {
+			if !w.Killable {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(w.Points)
+		}, nil),
 	}, ranksThen()...)
 }
 
@@ -61,13 +68,13 @@ func readSupposed(t task, w *oomfacts.WhatIf) string {
 	case w.Moot && immortal(t.Row) != "":
 		return "It would change nothing: " + immortal(t.Row) + "."
 	case w.Moot && spared(t.Row):
-		return "It would change nothing now: the kernel passes it over, reaped already or on borrowed memory after vfork."
+		return "It would change nothing now: the kernel skips it, because it was already reaped or uses its parent's memory after vfork."
 	case w.Moot:
-		return "What it would change can't be said: the parts of its badness are not to be seen."
+		return "What it would change is unknown: the parts of its badness could not be read."
 	case w.Adj < t.Row.P.OomScoreAdj:
-		return "Nothing was changed. To set it below the lowest that was set with privilege takes CAP_SYS_RESOURCE."
+		return "Nothing was changed. Setting it below the lowest value that was set with privilege needs CAP_SYS_RESOURCE."
 	}
-	return "Nothing was changed. Raising it takes no privilege."
+	return "Nothing was changed. Raising it needs no privilege."
 }
 
 func ranksThen() []taskField {
@@ -78,38 +85,50 @@ func ranksThen() []taskField {
 		return explain.I(p.PID)
 	}
 	return []taskField{
-		supposed(doc{Key: "if_rank", Label: "rank then", Unit: explain.Plain, Concept: "oom-killer", Gist: "The place in the kill order that it would have."},
-			func(w *oomfacts.WhatIf) value { return place(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
-				if t.Rank == 0 {
-					return "It can't be killed now."
-				}
-				return fmt.Sprintf("It is %d now.", t.Rank)
-			}),
-		supposed(doc{Key: "if_victim_pid", Label: "victim then", Unit: explain.Plain, Concept: "oom-killer", Gist: "Whom a global OOM would kill then."},
-			func(w *oomfacts.WhatIf) value { return pid(w.Victim) }, func(t task, w *oomfacts.WhatIf) string {
-				return victim("If the whole machine runs out", w.Victim, t.Row.P)
-			}),
-		supposed(doc{Key: "if_rank_in_cgroup", Label: "rank there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "The same in its limited cgroup."},
-			func(w *oomfacts.WhatIf) value { return place(w.RankInGroup) }, nil),
-		supposed(doc{Key: "if_victim_in_cgroup_pid", Label: "victim there then", Unit: explain.Plain, Show: explain.Rare, Concept: "oom-killer", Gist: "Whom the limit of that cgroup would kill then."},
-			func(w *oomfacts.WhatIf) value { return pid(w.GroupVictim) }, func(t task, w *oomfacts.WhatIf) string {
-				return victim("When that limit is hit", w.GroupVictim, t.Row.P)
-			}),
+		declareIf(doc{
+			Key: "if_rank", Label: "new rank", Unit: explain.Plain,
+			Gist:    "The place in the kill order that it would have.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return place(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
+			if t.Rank == 0 {
+				return "It can't be killed now."
+			}
+			return fmt.Sprintf("It is %d now.", t.Rank)
+		}),
+		declareIf(doc{
+			Key: "if_victim_pid", Label: "new victim", Unit: explain.Plain,
+			Gist:    "The process that a global OOM would kill then.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return pid(w.Victim) }, func(t task, w *oomfacts.WhatIf) string {
+			return victim("In a global OOM", w.Victim, t.Row.P)
+		}),
+		declareIf(doc{
+			Key: "if_rank_in_cgroup", Label: "new rank in cgroup", Unit: explain.Plain, Show: explain.Rare,
+			Gist:    "Its place in the kill order of its limited cgroup.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return place(w.RankInGroup) }, nil),
+		declareIf(doc{
+			Key: "if_victim_in_cgroup_pid", Label: "new victim in cgroup", Unit: explain.Plain, Show: explain.Rare,
+			Gist:    "The process that would be killed at that cgroup's limit then.",
+			Concept: "oom-killer",
+		}, func(w *oomfacts.WhatIf) value { return pid(w.GroupVictim) }, func(t task, w *oomfacts.WhatIf) string {
+			return victim("When that limit is hit", w.GroupVictim, t.Row.P)
+		}),
 	}
 }
 
 func victim(when string, p, self *procfacts.Process) string {
 	switch {
 	case p == nil:
-		return when + ", nobody could be killed."
+		return when + ", no process could be killed."
 	case p.PID == self.PID:
-		return when + ", it would die first."
+		return when + ", it would be killed first."
 	}
-	return fmt.Sprintf("%s, %s would die first.", when, p.Comm)
+	return fmt.Sprintf("%s, %s would be killed first.", when, p.Comm)
 }
 
-// Stand works out where a process stands in a scan whose rows have all been
-// read, and what an adjustment would make of it; nil asks for none.
+// Stand finds the rank of a process in a scan whose rows have all been
+// read, and what another adjustment would change; nil asks for none.
 func Stand(t *oomfacts.Task, adj *int32) {
 	t.Rank, t.Killable = rank(t, t.Row.Host.OOM.Domain, everyone(t))
 	if t.Group != nil {
@@ -160,7 +179,7 @@ func rank(t task, total uint64, rows []int32) (place, of int) {
 	for _, i := range rows {
 		n, can := pointsIn(t.OOM.Procs.At(int(i)), total)
 		if !can || t.OOM.Procs.Rows[i].PID == t.Row.Host.Self && t.Row.P.PID != t.Row.Host.Self {
-			continue // kwhy is gone by then
+			continue // kwhy will have ended by then
 		}
 		of++
 		if n > mine {
@@ -173,7 +192,7 @@ func rank(t task, total uint64, rows []int32) (place, of int) {
 	return place, of
 }
 
-// suppose does the same for made-up parts, and says who would be first.
+// suppose does the same for assumed parts, and says which process would be first.
 func suppose(t task, killable bool, p parts, total uint64, rows []int32) (points int64, place int, first *procfacts.Process) {
 	points, place = p.points(&t.Row.Host.OOM, total), 1
 	var most int64

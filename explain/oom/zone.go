@@ -9,7 +9,7 @@ import (
 	"kwhy/inspect/kmsg"
 )
 
-// failing returns the zone that could not serve the request: of those that it may
+// failing returns the zone that could not satisfy the request: of those that it may
 // come from the highest of each node, and of these the one with least to spare.
 // It is nil where the line of some zone is missing: that one may have been it.
 func (k *Kill) failing() *kmsg.Zone {
@@ -63,11 +63,11 @@ func (k *Kill) topZone() string {
 
 func (k *Kill) mayUse(zone string) bool { return height(zone) <= height(k.topZone()) }
 
-// movable tells whether the request could have pages of CMA, which must be able
+// movable reports whether the request could get pages of CMA, which must be able
 // to move away.
 func (k *Kill) movable() bool { return k.topZone() == "Movable" }
 
-// withheld is what of a zone's free memory was kept from the request, in kB.
+// withheld is the free memory of a zone that the request could not use, in kB.
 type withheld struct{ cma, atomic, reserve int64 }
 
 func (k *Kill) withheld(z *kmsg.Zone) (w withheld) {
@@ -83,7 +83,7 @@ func (k *Kill) withheld(z *kmsg.Zone) (w withheld) {
 	return w
 }
 
-// spare is how far a zone was above what the request had to leave, in kB.
+// spare is how far a zone was above what the request had to leave free, in kB.
 func (k *Kill) spare(z *kmsg.Zone) int64 {
 	w := k.withheld(z)
 	return z.Free - w.cma - w.atomic - w.reserve - z.Min
@@ -105,26 +105,33 @@ func readZone(k *Kill) string {
 	for _, part := range []struct {
 		n    int64
 		name string
-	}{{w.cma, "CMA, for pages that can move away"}, {w.atomic, "kept for urgent requests"}, {w.reserve, "kept for requests that have no higher zone to go to"}} {
+	}{
+		{w.cma, "in CMA, for movable pages only"},
+		{w.atomic, "reserved for atomic requests"},
+		{w.reserve, "reserved for requests that can't use a higher zone"},
+	} {
 		if part.n > 0 {
 			kept = append(kept, kiB(part.n)+" "+part.name)
 		}
 	}
 	switch {
 	case z.Free <= z.Min:
-		return fmt.Sprintf("%s free, at or below its min watermark of %s. What is left is for tasks that free memory: reclaim, and those that die.", kiB(z.Free), kiB(z.Min))
+		return fmt.Sprintf("%s free, at or below its min watermark of %s. The rest is for tasks that free memory: "+
+			"reclaim, and tasks being killed.", kiB(z.Free), kiB(z.Min))
 	case k.spare(z) <= 0 && len(kept) > 0:
-		return fmt.Sprintf("%s free, of which this request could have no more than %s (%s): that is at or below the min watermark of %s.",
+		return fmt.Sprintf("%s free, of which this request could use no more than %s (%s): that is at or below the min watermark of %s.",
 			kiB(z.Free), kiB(z.Free-w.cma-w.atomic-w.reserve), strings.Join(kept, ", "), kiB(z.Min))
 	case k.E.Order > 0:
-		return fmt.Sprintf("%s free, above its min watermark of %s: it is adjacent pages that were missing. %s", kiB(z.Free), kiB(z.Min), k.readBlocks(z))
+		return fmt.Sprintf("%s free, above its min watermark of %s: contiguous pages were missing. %s",
+			kiB(z.Free), kiB(z.Min), k.readBlocks(z))
 	}
-	return fmt.Sprintf("%s free, above its min watermark of %s when this was written: memory came free after the request had failed.", kiB(z.Free), kiB(z.Min))
+	return fmt.Sprintf("%s free, above its min watermark of %s when this was logged: "+
+		"memory was freed after the request had failed.", kiB(z.Free), kiB(z.Min))
 }
 
 // blocks counts a zone's free blocks that are large enough: those that the request
-// could have, and those that are kept from it.
-func (k *Kill) blocks(z *kmsg.Zone) (usable, kept int64, told bool) {
+// could use, and those that it could not.
+func (k *Kill) blocks(z *kmsg.Zone) (usable, kept int64, known bool) {
 	if k.E.Order < 0 || int(k.E.Order) >= len(z.Blocks) {
 		return 0, 0, false
 	}
@@ -143,19 +150,21 @@ func (k *Kill) blocks(z *kmsg.Zone) (usable, kept int64, told bool) {
 }
 
 func (k *Kill) readBlocks(z *kmsg.Zone) string {
-	usable, kept, told := k.blocks(z)
+	usable, kept, known := k.blocks(z)
 	many := func(n int64) string { return units.Plural(n, "block", "blocks") }
 	switch {
-	case !told:
+	case !known:
 		return ""
 	case usable == 0 && kept == 0:
-		return fmt.Sprintf("It had no block of order %d or above.", k.E.Order)
+		return fmt.Sprintf("It had no free block of order %d or above.", k.E.Order)
 	case usable == 0:
-		return fmt.Sprintf("Of order %d and above it had %s, all kept from this request: for CMA (C), urgent requests (H) or isolated (I).", k.E.Order, many(kept))
+		return fmt.Sprintf("Of order %d and above it had %s, none usable for this request: "+
+			"CMA (C), high-atomic (H) or isolated (I).", k.E.Order, many(kept))
 	}
-	s := fmt.Sprintf("When this was written it had %s of order %d and above again: they came free after the request had failed.", many(usable), k.E.Order)
+	s := fmt.Sprintf("When this was logged it had %s of order %d and above again: they were freed after the request had failed.",
+		many(usable), k.E.Order)
 	if kept > 0 {
-		s += fmt.Sprintf(" Another %s were kept from it: for CMA (C), urgent requests (H) or isolated (I).", units.Number(kept))
+		s += fmt.Sprintf(" Another %s were not usable: CMA (C), high-atomic (H) or isolated (I).", units.Number(kept))
 	}
 	return s
 }

@@ -8,8 +8,8 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// shapes says what the arguments of system calls are, by kind: those that are
-// waited in, and those that work on files, memory and processes. The kinds are
+// shapes has the kinds of the arguments of system calls: of those that tasks
+// wait in, and those that work on files, memory and processes. The kinds are
 // those of arg. The prototypes are in include/linux/syscalls.h and the manual's
 // second section; they don't change. clone's first argument alone is the same on
 // every machine.
@@ -122,8 +122,8 @@ restart_syscall
 sched_yield
 `
 
-// callText writes a system call as strace does, as far as its registers go: what
-// pointers point to is the process's own. ok is false where kwhy does not know
+// callText formats a system call as strace does, as far as its registers go: what
+// pointers point to is not read. ok is false where kwhy does not know
 // what its arguments are.
 func callText(name string, c *procfacts.Syscall, file func(fd int32) string) (text string, ok bool) {
 	_, rest, ok := strings.Cut(shapes, "\n"+name+" ")
@@ -193,12 +193,13 @@ func appendHex(b []byte, v uint64) []byte {
 	return strconv.AppendUint(append(b, "0x"...), v, 16)
 }
 
-// appendWord names an argument that is one of a few.
+// appendWord names an argument that has one of a few values.
 func appendWord(b []byte, kind string, v uint64) []byte {
 	var words string
 	switch kind {
 	case "clock": // include/uapi/linux/time.h
-		words = "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_PROCESS_CPUTIME_ID CLOCK_THREAD_CPUTIME_ID CLOCK_MONOTONIC_RAW CLOCK_REALTIME_COARSE CLOCK_MONOTONIC_COARSE CLOCK_BOOTTIME CLOCK_REALTIME_ALARM CLOCK_BOOTTIME_ALARM"
+		words = "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_PROCESS_CPUTIME_ID CLOCK_THREAD_CPUTIME_ID CLOCK_MONOTONIC_RAW " +
+			"CLOCK_REALTIME_COARSE CLOCK_MONOTONIC_COARSE CLOCK_BOOTTIME CLOCK_REALTIME_ALARM CLOCK_BOOTTIME_ALARM"
 	case "idtype": // include/uapi/linux/wait.h
 		words = "P_ALL P_PID P_PGID P_PIDFD"
 	case "fcntl": // include/uapi/asm-generic/fcntl.h, those that are waited in
@@ -218,7 +219,8 @@ func appendWord(b []byte, kind string, v uint64) []byte {
 // appendFutex names an operation (include/uapi/linux/futex.h).
 func appendFutex(b []byte, v uint32) []byte {
 	const private, realtime = 128, 256
-	names := strings.Fields("FUTEX_WAIT FUTEX_WAKE FUTEX_FD FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_WAIT_REQUEUE_PI FUTEX_CMP_REQUEUE_PI FUTEX_LOCK_PI2")
+	names := strings.Fields("FUTEX_WAIT FUTEX_WAKE FUTEX_FD FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI " +
+		"FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_WAIT_REQUEUE_PI FUTEX_CMP_REQUEUE_PI FUTEX_LOCK_PI2")
 	op := v &^ (private | realtime)
 	if int(op) >= len(names) {
 		return strconv.AppendUint(b, uint64(v), 10)
@@ -242,9 +244,15 @@ func appendBits(b []byte, kind string, v uint32) []byte {
 	var known []bit
 	switch kind {
 	case "waitopts": // include/uapi/linux/wait.h
-		known = []bit{{1, "WNOHANG"}, {2, "WUNTRACED"}, {4, "WEXITED"}, {8, "WCONTINUED"}, {0x01000000, "WNOWAIT"}, {0x20000000, "__WNOTHREAD"}, {0x40000000, "__WALL"}, {0x80000000, "__WCLONE"}}
+		known = []bit{
+			{1, "WNOHANG"}, {2, "WUNTRACED"}, {4, "WEXITED"}, {8, "WCONTINUED"},
+			{0x01000000, "WNOWAIT"}, {0x20000000, "__WNOTHREAD"}, {0x40000000, "__WALL"}, {0x80000000, "__WCLONE"},
+		}
 	case "msgflags": // include/linux/socket.h
-		known = []bit{{1, "MSG_OOB"}, {2, "MSG_PEEK"}, {0x20, "MSG_TRUNC"}, {0x40, "MSG_DONTWAIT"}, {0x100, "MSG_WAITALL"}, {0x4000, "MSG_NOSIGNAL"}, {0x8000, "MSG_MORE"}, {0x10000, "MSG_WAITFORONE"}, {0x40000000, "MSG_CMSG_CLOEXEC"}}
+		known = []bit{
+			{1, "MSG_OOB"}, {2, "MSG_PEEK"}, {0x20, "MSG_TRUNC"}, {0x40, "MSG_DONTWAIT"}, {0x100, "MSG_WAITALL"},
+			{0x4000, "MSG_NOSIGNAL"}, {0x8000, "MSG_MORE"}, {0x10000, "MSG_WAITFORONE"}, {0x40000000, "MSG_CMSG_CLOEXEC"},
+		}
 	case "flock": // include/uapi/asm-generic/fcntl.h
 		known = []bit{{1, "LOCK_SH"}, {2, "LOCK_EX"}, {4, "LOCK_NB"}, {8, "LOCK_UN"}}
 	}

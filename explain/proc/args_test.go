@@ -10,9 +10,12 @@ import (
 // Every call whose arguments are known is one of Linux, with at most six of them.
 func TestShapes(t *testing.T) {
 	kinds := map[string]bool{}
-	for _, k := range strings.Fields("fd at ptr bytes value offset count files below ms pid octal signal futex clock idtype fcntl waitopts msgflags flock hex") {
+	for _, k := range strings.Fields("fd at ptr bytes value offset count files below ms pid octal signal futex clock idtype " +
+		"fcntl waitopts msgflags flock hex") {
 		kinds[k] = true
 	}
+	// older are calls that arm64 does not have.
+	const older = "select poll epoll_wait pause fork vfork open creat stat lstat unlink rename mkdir rmdir access getdents io_getevents "
 	seen := map[string]bool{}
 	for line := range strings.Lines(strings.TrimPrefix(shapes, "\n")) {
 		f := strings.Fields(line)
@@ -21,7 +24,7 @@ func TestShapes(t *testing.T) {
 			continue
 		}
 		seen[f[0]] = true
-		if !strings.Contains(syscalls, " "+f[0]+"\n") && !strings.Contains("select poll epoll_wait pause fork vfork open creat stat lstat unlink rename mkdir rmdir access getdents io_getevents ", f[0]+" ") {
+		if !strings.Contains(syscalls, " "+f[0]+"\n") && !strings.Contains(older, f[0]+" ") {
 			t.Errorf("%s is no system call here", f[0])
 		}
 		for _, k := range f[1:] {
@@ -62,7 +65,7 @@ func TestCallText(t *testing.T) {
 	}
 	for _, name := range []string{"", "rea", "readx", "fd"} {
 		if got, ok := callText(name, &procfacts.Syscall{}, file); ok {
-			t.Errorf("%q is told as %q", name, got)
+			t.Errorf("%q is formatted as %q", name, got)
 		}
 	}
 }

@@ -9,17 +9,21 @@ import (
 	"kwhy/inspect"
 )
 
-// What other subcommands say more of, in brief.
+// Values of which other subcommands have the details.
 
 func spent() []detailField {
-	children := told(doc{Key: "cutime", Label: "children's time", Unit: explain.Seconds, Source: inspect.PIDStat, Concept: "cpu-time", Show: explain.Rare, Gist: "CPU time of children that it has waited for."},
-		func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
+	children := declare(doc{
+		Key: "cutime", Label: "cutime + cstime", Unit: explain.Seconds, Show: explain.Rare,
+		Source:  inspect.PIDStat,
+		Gist:    "CPU time of its children that ended and that it has waited for.",
+		Concept: "cpu-time",
+	}, func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)
 	return append(out, policy, read(RTPriority(), nil), read(Processor(), nil), nice)
 }
 
-// read lifts a column with what it says of this process.
+// read lifts a column, with a reading for this process.
 func read(c column, says func(detail) string) detailField {
 	f := lift(c, "")
 	if says != nil {
@@ -35,14 +39,14 @@ func readPolicy(d detail) string {
 	return ""
 }
 
-// readNice tells what nice makes of its share: each step is a quarter more or less
+// readNice says how nice changes its share: each step is a factor of about 1.25
 // (kernel/sched/core.c, sched_prio_to_weight).
 func readNice(d detail) string {
 	n := float64(d.Row.P.Nice)
 	if n == 0 {
-		return "The usual share of a CPU that others want too."
+		return "The default share of a CPU that other tasks want too."
 	}
-	return fmt.Sprintf("Where others of nice 0 want the CPU too, it gets about %.2g times what each of them gets.", math.Pow(1.25, -n))
+	return fmt.Sprintf("If tasks of nice 0 want the CPU too, it gets about %.2g times as much as each of them.", math.Pow(1.25, -n))
 }
 
 func memories() []detailField {
@@ -50,7 +54,7 @@ func memories() []detailField {
 		p := d.Row.P
 		switch {
 		case p.VmSwap <= 0:
-			return "Nothing of it is in swap."
+			return "None of it is in swap."
 		case p.RssAnon < 0:
 			return ""
 		}
@@ -58,7 +62,7 @@ func memories() []detailField {
 	})}
 }
 
-// readRSS says what share of RAM that is, and what it is made of.
+// readRSS says which share of RAM that is, and its parts.
 func readRSS(d detail) string {
 	p := d.Row.P
 	var s string
@@ -77,14 +81,15 @@ func readRSS(d detail) string {
 		s += ": "
 	}
 	size := func(n inspect.Num) string { return units.Size(uint64(n)) }
-	return s + size(p.RssAnon) + " anonymous, " + size(p.RssFile) + " of files, " + size(p.RssShmem) + " shared memory; shared pages are counted in full."
+	return s + size(p.RssAnon) + " anonymous, " + size(p.RssFile) + " file, " + size(p.RssShmem) +
+		" shared memory; shared pages are counted in full."
 }
 
 func scores() []detailField {
 	return []detailField{read(OomScore(), readScore), read(OomScoreAdj(), readAdj)}
 }
 
-// readScore says what of the score is the process's memory: since 5.9 one without any
+// readScore says how much of the score is the process's memory: since 5.9 one without any
 // has two thirds of a thousand (fs/proc/base.c, proc_oom_score).
 func readScore(d detail) string {
 	p := d.Row.P
@@ -95,20 +100,20 @@ func readScore(d detail) string {
 	}
 	switch n := int64(p.OomScore); {
 	case adj == -1000:
-		return "It is never chosen."
+		return "It is never killed."
 	case n-base <= 1:
-		return fmt.Sprintf("A process that uses next to no memory has %d with this oom_score_adj, as this one.", base)
+		return fmt.Sprintf("A process with almost no memory has %d with this oom_score_adj, and so has this one.", base)
 	default:
-		return fmt.Sprintf("%d of that is oom_score_adj %d alone; the rest is its memory.", base, adj)
+		return fmt.Sprintf("A process without memory has %d with oom_score_adj %d; the rest is its memory.", base, adj)
 	}
 }
 
 func readAdj(d detail) string {
 	switch adj := d.Row.P.OomScoreAdj; {
 	case adj == 0:
-		return "Its memory alone decides."
+		return "Only its memory use counts."
 	case adj == -1000:
-		return "It is never killed for want of memory."
+		return "The OOM killer never kills it."
 	case adj < 0:
 		return fmt.Sprintf("As if it used %s of RAM and swap less than it does.", units.Percent(int64(-adj), 1000))
 	default:

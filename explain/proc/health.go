@@ -10,7 +10,7 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// Health says in a few words how a host's processes stand.
+// Health summarizes the state of a host's processes.
 func Health(l *procfacts.Snapshot) lower.Health {
 	return lower.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
 }
@@ -19,7 +19,8 @@ func healthUse(l list) string {
 	users, _ := split(l)
 	words := []string{units.Plural(users, "process", "processes")}
 	if max, ok := l.Settings.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
-		words = append(words, fmt.Sprintf("%s, %s of threads-max", units.Plural(int64(l.Tasks), "thread", "threads"), units.Percent(int64(l.Tasks), max)))
+		threads := units.Plural(int64(l.Tasks), "thread", "threads")
+		words = append(words, fmt.Sprintf("%s, %s of threads-max", threads, units.Percent(int64(l.Tasks), max)))
 	}
 	return strings.Join(words, ", ")
 }

@@ -20,10 +20,10 @@ type (
 // Host sums up the processes of a host.
 func Host() explain.Card[*procfacts.Snapshot] {
 	return explain.Card[*procfacts.Snapshot]{Name: "proc", Sections: []explain.Section[*procfacts.Snapshot]{
-		{Title: "All of them", Fields: summary()},
-		{Title: "Cgroups with a bound on threads", Table: "pids_cgroups"},
-		{Title: "The processes", Table: "processes"},
-		{Title: "The threads", Table: "threads"},
+		{Title: "Summary", Fields: summary()},
+		{Title: "Cgroups with pids.max", Table: "pids_cgroups"},
+		{Title: "Processes", Table: "processes"},
+		{Title: "Threads", Table: "threads"},
 	}, Rules: rules()}
 }
 
@@ -36,28 +36,47 @@ func summary() []field {
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	stat := func(key, label, gist string, concept explain.Concept, counter bool, read func(list) string) field {
-		return counted(doc{Key: key, Kernel: key, Label: label, Source: inspect.ProcStat, Counter: counter, Concept: concept, Gist: gist},
-			func(l list) value { return explain.Look(l.Stat, key) }, read)
+		return counted(doc{
+			Key: key, Kernel: key, Label: label, Counter: counter,
+			Source:  inspect.ProcStat,
+			Gist:    gist,
+			Concept: concept,
+		}, func(l list) value { return explain.Look(l.Stat, key) }, read)
 	}
 	hides := []inspect.Source{inspect.PIDEntry}
 	return []field{
-		counted(doc{Key: "user_processes", Label: "processes", Concept: "process", Gist: "Processes that run programs; kernel threads are told apart."},
-			func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
-		counted(doc{Key: "kernel_threads", Label: "kernel threads", Also: hides, Concept: "kernel-thread", Gist: "Threads of the kernel itself, which have no program and no memory."},
-			func(l list) value { _, n := split(l); return seen(l, n) }, nil),
-		counted(doc{Key: "tasks", Label: "threads in all", Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax}, Concept: "threads", Gist: "All threads of the host, those of the kernel among them."},
-			func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
-		stat("procs_running", "runnable", "Threads on a CPU or ready for one, kwhy among them.", "run-queue", false, readRunning),
-		stat("procs_blocked", "blocked", "Threads asleep until I/O that they asked for is done.", "process-state", false, nil),
-		stat("processes", "started", "Processes and threads started since boot.", "fork-and-exec", true, nil),
-		counted(doc{Key: "zombies", Also: hides, Concept: "zombie", Gist: "Processes that ended and whose parent has not asked how."},
-			func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
-		limit("pid_max", "The numbers that the kernel gives out end here; each thread takes one.", inspect.KernelPIDMax),
-		limit("threads-max", "No more threads than this, on the whole host.", inspect.KernelThreadsMax),
+		counted(doc{
+			Key: "user_processes", Label: "processes",
+			Gist:    "Processes that run programs, without kernel threads.",
+			Concept: "process",
+		}, func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
+		counted(doc{
+			Key: "kernel_threads", Label: "kernel threads",
+			Also:    hides,
+			Gist:    "Threads of the kernel itself, without a program or memory of their own.",
+			Concept: "kernel-thread",
+		}, func(l list) value { _, n := split(l); return seen(l, n) }, nil),
+		counted(doc{
+			Key: "tasks", Label: "all threads",
+			Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax},
+			Gist:    "All threads of the host, kernel threads included.",
+			Concept: "threads",
+		}, func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
+		stat("procs_running", "", "Runnable threads, on a CPU or waiting for one, including kwhy.", "run-queue", false, readRunning),
+		stat("procs_blocked", "", "Threads blocked until their I/O completes.", "process-state", false, nil),
+		stat("processes", "forks", "Processes and threads started since boot.", "fork-and-exec", true, nil),
+		counted(doc{
+			Key:     "zombies",
+			Also:    hides,
+			Gist:    "Processes that ended, but whose parent has not waited for them.",
+			Concept: "zombie",
+		}, func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
+		limit("pid_max", "PIDs are below this number; each thread needs one.", inspect.KernelPIDMax),
+		limit("threads-max", "The maximum number of threads on the whole host.", inspect.KernelThreadsMax),
 	}
 }
 
-// seen is a number of processes, where this /proc shows them all.
+// seen is a number of processes, if this /proc shows them all.
 func seen(l list, n int) value {
 	if l.Procs.Host.Hidden {
 		return explain.None(inspect.Denied)
@@ -66,27 +85,32 @@ func seen(l list, n int) value {
 }
 
 func limit(name, gist string, src inspect.Source) field {
-	return field{Doc: doc{Key: strings.ReplaceAll(name, "-", "_"), Kernel: name, Label: "kernel." + name, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.Loadavg}, Concept: "process", Gist: gist},
-		Get: func(l list) value {
-			if n, ok := l.Settings.Number(src); ok {
-				return explain.I(n)
-			}
-			return value{}
-		}, Reading: func(l list) string {
-			n, _ := l.Settings.Number(src)
-			tasks := inUse(l, src)
-			switch {
-			case tasks == inspect.Unset || n <= 0:
-				return ""
-			case src == inspect.KernelPIDMax && l.Procs.Host.OwnPIDMax():
-				return units.Percent(int64(tasks), n) + " of them in use: this is the bound of a PID namespace below the host's. Those of the namespaces above it hold too, and are not to be seen from here."
-			}
-			return units.Percent(int64(tasks), n) + " of them in use."
-		}}
+	return field{Doc: doc{
+		Key: strings.ReplaceAll(name, "-", "_"), Kernel: name, Label: "kernel." + name, Unit: explain.Count,
+		Source: src, Also: []inspect.Source{inspect.Loadavg},
+		Gist:    gist,
+		Concept: "process",
+	}, Get: func(l list) value {
+		if n, ok := l.Settings.Number(src); ok {
+			return explain.I(n)
+		}
+		return value{}
+	}, Reading: func(l list) string {
+		n, _ := l.Settings.Number(src)
+		tasks := inUse(l, src)
+		switch {
+		case tasks == inspect.Unset || n <= 0:
+			return ""
+		case src == inspect.KernelPIDMax && l.Procs.Host.OwnPIDMax():
+			return units.Percent(int64(tasks), n) + " of them in use: this is the limit of a PID namespace below the host's. " +
+				"Those of the namespaces above it apply too, and are not visible from here."
+		}
+		return units.Percent(int64(tasks), n) + " of them in use."
+	}}
 }
 
-// inUse is how many tasks there are of those that a sysctl bounds: those of the whole
-// host, or of the PID namespace that has a pid_max of its own.
+// inUse is how many tasks count for a sysctl's limit: those of the whole
+// host, or of the PID namespace that has its own pid_max.
 func inUse(l list, src inspect.Source) inspect.Num {
 	if h := &l.Procs.Host; src == inspect.KernelPIDMax && h.OwnPIDMax() {
 		if h.Hidden {
@@ -112,7 +136,11 @@ func split(l list) (users, kernel int) {
 
 func readStates(l list) string {
 	const mainEnded = 'm' // no letter of the kernel's
-	names := map[byte]string{'R': "running or ready", 'S': "sleeping", 'D': "in uninterruptible sleep", 'T': "stopped", 't': "traced", 'Z': "ended, not asked for", 'I': "idle", 'X': "ending", 'P': "parked", mainEnded: "without a main thread"}
+	names := map[byte]string{
+		'R': "running or ready", 'S': "sleeping", 'D': "in uninterruptible sleep", 'T': "stopped",
+		't': "traced", 'Z': "zombie", 'I': "idle", 'X': "ending", 'P': "parked",
+		mainEnded: "whose main thread has ended",
+	}
 	count := map[byte]int{}
 	for i := range l.Procs.Rows {
 		if p := &l.Procs.Rows[i]; !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
@@ -131,7 +159,7 @@ func readStates(l list) string {
 	}
 	text := strings.Join(words, ", ") + "."
 	if l.Procs.Host.Hidden {
-		text += " These are this user's own: /proc hides those of others."
+		text += " These are this user's own: /proc hides those of other users."
 	}
 	return text
 }
@@ -149,7 +177,7 @@ func readTasks(l list) string {
 	if max < pid {
 		name, least = "threads-max", max
 	}
-	return fmt.Sprintf("%s of %s, the lower of the two bounds below.", units.Percent(int64(l.Tasks), least), name)
+	return fmt.Sprintf("%s of %s, the lower of the two limits below.", units.Percent(int64(l.Tasks), least), name)
 }
 
 func readRunning(l list) string {
@@ -158,9 +186,10 @@ func readRunning(l list) string {
 		return ""
 	}
 	if n > cpus {
-		return fmt.Sprintf("On %s: %s.", units.Plural(cpus, "CPU", "CPUs"), units.Plural(n-cpus, "waits for its turn", "wait for their turn"))
+		waiting := units.Plural(n-cpus, "thread waits for a CPU", "threads wait for a CPU")
+		return fmt.Sprintf("On %s: %s.", units.Plural(cpus, "CPU", "CPUs"), waiting)
 	}
-	return fmt.Sprintf("On %s, kwhy among them: nobody waits for a CPU.", units.Plural(cpus, "CPU", "CPUs"))
+	return fmt.Sprintf("On %s, including kwhy: no thread waits for a CPU.", units.Plural(cpus, "CPU", "CPUs"))
 }
 
 func zombies(l list) (out []*procfacts.Process) {
@@ -176,10 +205,10 @@ func readZombies(l list) string {
 	if len(zombies(l)) == 0 {
 		return "None."
 	}
-	return parentsOf(l) + ". Only the parent can end that: it has to ask, or end itself."
+	return parentsOf(l) + ". Only the parent can clean up: it has to wait for them, or end."
 }
 
-// parentsOf says whose the zombies are, those first who have most.
+// parentsOf lists the parents of the zombies, those with the most first.
 func parentsOf(l list) string {
 	by := map[int32]int{}
 	for _, z := range zombies(l) {
@@ -215,21 +244,26 @@ func rules() []explain.Rule[*procfacts.Snapshot] {
 		return explain.F(float64(tasks) / float64(n))
 	}
 	near := func(id, key, name, means string, src inspect.Source) explain.Rule[*procfacts.Snapshot] {
-		return explain.Rule[*procfacts.Snapshot]{ID: id, What: "threads / kernel." + name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process", Next: "kwhy proc --sort threads --limit 0",
-			Of: func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
+		return explain.Rule[*procfacts.Snapshot]{ID: id, What: "threads / kernel." +
+			name, Unit: explain.Ratio, Means: means, Evidence: []string{key, "tasks"}, Concept: "process",
+			Next: "kwhy proc --sort threads --limit 0",
+			Of:   func(l list) value { return share(l, src) }, At: explain.At{Notice: 0.60, Warning: 0.80, Critical: 0.95},
 			Say: func(l list) string {
-				return fmt.Sprintf("%s of kernel.%s is in use: beyond it fork fails", units.AppendPercent(nil, share(l, src).Float()), name)
+				return fmt.Sprintf("%s of kernel.%s is in use: at the limit fork fails", units.AppendPercent(nil, share(l, src).Float()), name)
 			}}
 	}
 	return []explain.Rule[*procfacts.Snapshot]{
-		near("proc.pids_near_limit", "pid_max", "pid_max", "Each thread takes a number below pid_max: when all are given out, fork and clone fail with EAGAIN.", inspect.KernelPIDMax),
-		near("proc.threads_near_limit", "threads_max", "threads-max", "At the limit fork and clone fail with EAGAIN, for root too.", inspect.KernelThreadsMax),
+		near("proc.pids_near_limit", "pid_max", "pid_max", "Each thread needs a PID below pid_max: "+
+			"when all are used, fork and clone fail with EAGAIN.", inspect.KernelPIDMax),
+		near("proc.threads_near_limit", "threads_max", "threads-max", "At the limit fork and clone fail with EAGAIN, for root too.",
+			inspect.KernelThreadsMax),
 		{ID: "proc.zombies", What: "processes in Z", Unit: explain.Count,
-			Means:    "They have no memory and no files left, only a number and an exit status. Their parent has to ask with wait(); if it ends, init or a subreaper does.",
+			Means: "They have no memory and no files left, only a PID and an exit status. " +
+				"Their parent has to call wait(); if it ends, init or a subreaper does.",
 			Evidence: []string{"zombies"}, Concept: "zombie", Next: "kwhy proc --state Z",
 			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {
-				return units.Plural(len(zombies(l)), "process has", "processes have") + " ended, and nobody asks how: " + parentsOf(l)
+				return units.Plural(len(zombies(l)), "process has", "processes have") + " ended without being waited for: " + parentsOf(l)
 			}},
 	}
 }

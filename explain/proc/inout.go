@@ -10,51 +10,71 @@ import (
 
 func inout() []detailField {
 	io := func(key, gist string, read func(detail) string) detailField {
-		return told(doc{Key: key, Kernel: key, Unit: explain.Bytes, Counter: true, Source: inspect.PIDIO, Concept: "page-cache", Gist: gist},
-			func(d detail) value { return explain.Look(d.IO, key) }, read)
+		return declare(doc{
+			Key: key, Kernel: key, Unit: explain.Bytes, Counter: true,
+			Source:  inspect.PIDIO,
+			Gist:    gist,
+			Concept: "page-cache",
+		}, func(d detail) value { return explain.Look(d.IO, key) }, read)
 	}
 	return []detailField{
-		told(doc{Key: "fds", Label: "open files", Unit: explain.Count, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor", Gist: "Its open file descriptors."},
-			func(d detail) value { return explain.Opt(d.Row.P.FDs) }, readFiles),
-		io("rchar", "What it read by system calls, and children that it has waited for.", nil),
-		io("read_bytes", "What it, and children that it has waited for, made disks read.", func(d detail) string {
-			return cached(d.IO["rchar"], d.IO["read_bytes"], "came from the page cache, pipes and sockets", "As much as was asked for, or more: whole blocks, read ahead or mapped.")
+		declare(doc{
+			Key: "fds", Label: "open descriptors", Unit: explain.Count,
+			Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits},
+			Gist:    "Its open file descriptors.",
+			Concept: "file-descriptor",
+		}, func(d detail) value { return explain.Opt(d.Row.P.FDs) }, readFiles),
+		io("rchar", "Bytes read by system calls, with those of its children that it waited for.", nil),
+		io("read_bytes", "Bytes read from disks for it, with those of its children that it waited for.", func(d detail) string {
+			return cached(d.IO["rchar"], d.IO["read_bytes"], "came from the page cache, pipes and sockets",
+				"As much as was requested, or more: whole blocks, read ahead or mapped.")
 		}),
-		io("wchar", "What it wrote by system calls, and children that it has waited for.", nil),
-		io("write_bytes", "What they made disks write, or will have when it is written back.", func(d detail) string {
-			return cached(d.IO["wchar"], d.IO["write_bytes"], "went to pipes, sockets, terminals, or was overwritten in the cache", "As much as was written, or more: whole pages, and those of mapped files.")
+		io("wchar", "Bytes written by system calls, with those of its children it waited for.", nil),
+		io("write_bytes", "Bytes to be written to disks, now or at writeback, with those of children.", func(d detail) string {
+			return cached(d.IO["wchar"], d.IO["write_bytes"], "went to pipes, sockets, terminals, or was overwritten in the cache",
+				"As much as was written, or more: whole pages, and those of mapped files.")
 		}),
-		io("cancelled_write_bytes", "Of that, what was dropped before it reached a disk.", nil),
+		io("cancelled_write_bytes", "Bytes of that which were dropped before they reached a disk.", nil),
 	}
 }
 
-// reached is what is told of its network here; kwhy net tells the rest.
+// reached is its network in brief; kwhy net has the rest.
 func reached() []detailField {
 	return []detailField{
-		told(doc{Key: "sockets", Unit: explain.Count, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDNs}, Concept: "file-descriptor", Gist: "How many of its open files are sockets."},
-			func(d detail) value {
-				if d.Missing(inspect.PIDFd) != inspect.Present {
-					return explain.None(d.Missing(inspect.PIDFd))
+		declare(doc{
+			Key: "sockets", Unit: explain.Count,
+			Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDNs},
+			Gist:    "How many of its open files are sockets.",
+			Concept: "file-descriptor",
+		}, func(d detail) value {
+			if d.Missing(inspect.PIDFd) != inspect.Present {
+				return explain.None(d.Missing(inspect.PIDFd))
+			}
+			return explain.I(countFiles(d)[0])
+		}, func(d detail) string {
+			for i := range d.Namespaces {
+				switch n := &d.Namespaces[i]; {
+				case n.Name != "net":
+				case n.Init != 0 && n.Init == n.Inode:
+					return "It is in PID 1's network namespace."
+				case n.Init != 0:
+					return "It is in a different network namespace than PID 1, with its own addresses, ports and limits."
 				}
-				return explain.I(countFiles(d)[0])
-			}, func(d detail) string {
-				for i := range d.Namespaces {
-					switch n := &d.Namespaces[i]; {
-					case n.Name != "net":
-					case n.Init != 0 && n.Init == n.Inode:
-						return "It lives in PID 1's network namespace."
-					case n.Init != 0:
-						return "It lives in another network namespace than PID 1: its addresses, ports and limits are of that one."
-					}
-				}
-				return ""
-			}),
+			}
+			return ""
+		}),
 	}
 }
 
-// fileKinds are what open files are told as, one and many.
+// fileKinds are the kinds of open files, singular and plural.
 func fileKinds() [5][2]string {
-	return [...][2]string{{"socket", "sockets"}, {"device", "devices"}, {"end of a pipe", "ends of pipes"}, {"file", "files"}, {"descriptor of another kind", "descriptors of other kinds"}}
+	return [...][2]string{
+		{"socket", "sockets"},
+		{"device", "devices"},
+		{"end of a pipe", "ends of pipes"},
+		{"file", "files"},
+		{"descriptor of another kind", "descriptors of other kinds"},
+	}
 }
 
 // countFiles counts the open files of each of these kinds.
@@ -93,7 +113,7 @@ func readFiles(d detail) string {
 	return strings.TrimSpace(s)
 }
 
-// cached says what the difference between what was asked for and what disks did says.
+// cached explains the difference between what was requested and what disks did.
 func cached(all, disk uint64, where, more string) string {
 	switch {
 	case all == 0 && disk == 0:
@@ -101,5 +121,5 @@ func cached(all, disk uint64, where, more string) string {
 	case disk >= all:
 		return more
 	}
-	return units.Percent(all-disk, all) + " of what was asked for " + where + "."
+	return units.Percent(all-disk, all) + " of what was requested " + where + "."
 }

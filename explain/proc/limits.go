@@ -9,48 +9,93 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-type rungColumn = explain.Field[rungRow]
+type boundColumn = explain.Field[boundRow]
 
-// Limits is the ladder of what bounds a process: for each resource its own limit,
-// each cgroup's on the way up, a namespace's, the sysctls and the host.
-func Limits() *explain.Table[rungRow] {
-	return &explain.Table[rungRow]{Name: "limits", Identity: []string{"resource", "where"}, Fields: append(rungNames(), rungNumbers()...), Rules: ladderRules()}
-}
-
-func rungField(d doc, get func(rungRow) value) rungColumn {
-	d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
-	d.Also = []inspect.Source{inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDFd, inspect.FSFileNr, inspect.CgroupMemory, inspect.CgroupPids, inspect.CgroupCPU}
-	return rungColumn{Doc: d, Get: get}
-}
-
-func rungNames() []rungColumn {
-	return []rungColumn{
-		rungField(doc{Key: "resource", Gist: "What is bounded."}, func(r rungRow) value { return explain.S(r.It.Resource) }),
-		rungField(doc{Key: "step", Label: "BY", Words: []explain.Word{
-			{Name: "rlimit", Gist: "The process's own limit.", Concept: "resource-limits"}, {Name: "cgroup", Gist: "A control group that it is in.", Concept: "memory-cgroup"},
-			{Name: "high", Gist: "A control group's memory.high: above it memory is taken back and tasks slowed.", Concept: "memory-cgroup"},
-			{Name: "namespace", Gist: "A PID namespace that it is in, since 6.14.", Concept: "namespaces"},
-			{Name: "sysctl", Gist: "A setting of the kernel.", Concept: "resource-limits"}, {Name: "host", Gist: "What the machine has.", Concept: "resource-limits"},
-		}, Gist: "Who bounds it."}, func(r rungRow) value { return explain.S(r.It.Step) }),
-		rungField(doc{Key: "where", Gist: "Which limit, cgroup or sysctl."}, func(r rungRow) value { return explain.S(r.It.Where) }),
-		rungField(doc{Key: "whose", Show: explain.Data, Words: []explain.Word{
-			{Name: "process", Gist: "Its own use alone.", Concept: "resource-limits"}, {Name: "user", Gist: "That of all processes of its real user.", Concept: "resource-limits"},
-			{Name: "cgroup", Gist: "That of all in the cgroup.", Concept: "memory-cgroup"}, {Name: "namespace", Gist: "That of all in the namespace.", Concept: "namespaces"},
-			{Name: "host", Gist: "That of the whole host.", Concept: "resource-limits"},
-		}, Gist: "Whose use is counted against it."}, func(r rungRow) value { return explain.S(r.It.Whose) }),
+// Limits is what limits a process: for each resource its own rlimit,
+// each cgroup's limit on the way up, a namespace's, the sysctls and the host.
+func Limits() *explain.Table[boundRow] {
+	return &explain.Table[boundRow]{
+		Name: "limits", Identity: []string{"resource", "where"},
+		Fields: append(boundNames(), boundNumbers()...), Rules: boundRules(),
 	}
 }
 
-func rungNumbers() []rungColumn {
-	return []rungColumn{
-		rungField(doc{Key: "limit", Unit: explain.Decimal, Show: explain.Data, Gist: "The bound: bytes, or a count."}, rungLimit),
-		rungField(doc{Key: "used", Unit: explain.Decimal, Show: explain.Data, Gist: "What is used of it, by all whom it bounds."}, rungUsed),
-		rungField(doc{Key: "at_least", Unit: explain.Bool, Show: explain.Data, Gist: "Whether more may be used than this user can see here."}, func(r rungRow) value { return explain.B(r.It.AtLeast) }),
-		rungField(doc{Key: "room", Unit: explain.Decimal, Show: explain.Data, Gist: "What is left below it."}, rungRoom),
-		rungField(doc{Key: "exempt", Unit: explain.Bool, Show: explain.Data, Gist: "Whether the process has a right that lets it pass this bound."}, func(r rungRow) value { return explain.B(r.It.Exempt) }),
-		rungField(doc{Key: "first", Unit: explain.Bool, Show: explain.Data, Gist: "Whether this one is reached first, of those whose use is known."}, func(r rungRow) value { return explain.B(isFirst(r)) }),
-		rungField(doc{Key: "used_text", Label: "USED", Gist: "What is used by all whom it bounds, for people."}, func(r rungRow) value {
-			v := forPeople(r, rungUsed(r))
+func declareBound(d doc, get func(boundRow) value) boundColumn {
+	d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
+	d.Also = []inspect.Source{
+		inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDFd, inspect.FSFileNr,
+		inspect.CgroupMemory, inspect.CgroupPids, inspect.CgroupCPU,
+	}
+	return boundColumn{Doc: d, Get: get}
+}
+
+func boundNames() []boundColumn {
+	return []boundColumn{
+		declareBound(doc{
+			Key:  "resource",
+			Gist: "The resource that is limited.",
+		}, func(r boundRow) value { return explain.S(r.It.Resource) }),
+		declareBound(doc{
+			Key: "step", Label: "BY",
+			Words: []explain.Word{
+				{Name: "rlimit", Gist: "The process's own resource limit.", Concept: "resource-limits"},
+				{Name: "cgroup", Gist: "A cgroup that it is in.", Concept: "memory-cgroup"},
+				{Name: "high", Gist: "A cgroup's memory.high: above it memory is reclaimed and tasks throttled.", Concept: "memory-cgroup"},
+				{Name: "namespace", Gist: "A PID namespace that it is in, since 6.14.", Concept: "namespaces"},
+				{Name: "sysctl", Gist: "A sysctl of the kernel.", Concept: "resource-limits"},
+				{Name: "host", Gist: "What the host has.", Concept: "resource-limits"},
+			},
+			Gist: "What kind of limit it is.",
+		}, func(r boundRow) value { return explain.S(r.It.Step) }),
+		declareBound(doc{
+			Key:  "where",
+			Gist: "Which limit, cgroup or sysctl.",
+		}, func(r boundRow) value { return explain.S(r.It.Where) }),
+		declareBound(doc{
+			Key: "whose", Show: explain.Data,
+			Words: []explain.Word{
+				{Name: "process", Gist: "The use of the process alone.", Concept: "resource-limits"},
+				{Name: "user", Gist: "The use of all processes of its real user.", Concept: "resource-limits"},
+				{Name: "cgroup", Gist: "The use of all processes in the cgroup.", Concept: "memory-cgroup"},
+				{Name: "namespace", Gist: "The use of all processes in the namespace.", Concept: "namespaces"},
+				{Name: "host", Gist: "The use of the whole host.", Concept: "resource-limits"},
+			},
+			Gist: "Whose use counts against it.",
+		}, func(r boundRow) value { return explain.S(r.It.Whose) }),
+	}
+}
+
+func boundNumbers() []boundColumn {
+	return []boundColumn{
+		declareBound(doc{
+			Key: "limit", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "The limit: bytes, or a count.",
+		}, boundLimit),
+		declareBound(doc{
+			Key: "used", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "How much is used, by all processes that it limits.",
+		}, boundUsed),
+		declareBound(doc{
+			Key: "at_least", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether the use may be higher than this user can see.",
+		}, func(r boundRow) value { return explain.B(r.It.AtLeast) }),
+		declareBound(doc{
+			Key: "room", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "What is left below it.",
+		}, boundRoom),
+		declareBound(doc{
+			Key: "exempt", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether the process has a capability that exempts it from this limit.",
+		}, func(r boundRow) value { return explain.B(r.It.Exempt) }),
+		declareBound(doc{
+			Key: "first", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether this limit is reached first, of those whose use is known.",
+		}, func(r boundRow) value { return explain.B(isFirst(r)) }),
+		declareBound(doc{
+			Key: "used_text", Label: "USED",
+			Gist: "How much is used by all processes that it limits, human-readable.",
+		}, func(r boundRow) value {
+			v := forPeople(r, boundUsed(r))
 			switch {
 			case v.Has() && r.It.AtLeast:
 				return explain.S(v.Text() + "+")
@@ -59,34 +104,40 @@ func rungNumbers() []rungColumn {
 			}
 			return v
 		}),
-		rungField(doc{Key: "limit_text", Label: "LIMIT", Gist: "The bound, for people."}, func(r rungRow) value { return forPeople(r, rungLimit(r)) }),
-		rungField(doc{Key: "why", Gist: "What is left below it, and which of them is reached first."}, func(r rungRow) value { return explain.S(whyRung(r)) }),
+		declareBound(doc{
+			Key: "limit_text", Label: "LIMIT",
+			Gist: "The limit, human-readable.",
+		}, func(r boundRow) value { return forPeople(r, boundLimit(r)) }),
+		declareBound(doc{
+			Key:  "why",
+			Gist: "What is left below it, and which limit is reached first.",
+		}, func(r boundRow) value { return explain.S(whyBound(r)) }),
 	}
 }
 
-func rungNumber(n float64, ok bool) value {
+func boundNumber(n float64, ok bool) value {
 	if !ok {
 		return explain.None(inspect.Inapplicable)
 	}
 	return explain.F(n)
 }
 
-func rungLimit(r rungRow) value {
+func boundLimit(r boundRow) value {
 	switch {
 	case r.It.Hidden:
 		return explain.None(inspect.Masked)
 	case !r.It.Bounded:
 		return explain.None(inspect.Unlimited)
 	}
-	return rungNumber(r.It.Limit, true)
+	return boundNumber(r.It.Limit, true)
 }
 
-func rungUsed(r rungRow) value { return rungNumber(r.It.Used, r.It.Known) }
+func boundUsed(r boundRow) value { return boundNumber(r.It.Used, r.It.Known) }
 
-func rungRoom(r rungRow) value { return rungNumber(r.It.Room()) }
+func boundRoom(r boundRow) value { return boundNumber(r.It.Room()) }
 
-// forPeople tells a number in the unit of its row.
-func forPeople(r rungRow, v value) value {
+// forPeople formats a number in the unit of its row.
+func forPeople(r boundRow, v value) value {
 	switch {
 	case !v.Has():
 		return v
@@ -98,24 +149,24 @@ func forPeople(r rungRow, v value) value {
 	return explain.S(string(units.AppendDecimal(nil, v.Float())))
 }
 
-func whyRung(r rungRow) string {
-	left, first := forPeople(r, rungRoom(r)), isFirst(r)
+func whyBound(r boundRow) string {
+	left, first := forPeople(r, boundRoom(r)), isFirst(r)
 	if left.Has() && r.It.Used > r.It.Limit {
 		left = explain.S("nothing")
 	}
 	switch {
 	case r.It.Hidden:
-		return "it bounds too, and is not to be seen from here"
+		return "it applies too, and is not visible from here"
 	case !r.It.Bounded && r.It.Partial:
-		return "bounds nothing; what the root uses is told without the kernel's own memory"
+		return "no limit; the use of the root lacks the kernel's own memory"
 	case !r.It.Bounded:
-		return "bounds nothing"
+		return "no limit"
 	case r.It.Exempt:
-		return "does not hold for it: it has the right to pass"
+		return "the process is exempt"
 	case r.It.Resource == "cpus" && first:
-		return "the lowest: it gets no more CPUs' time than that"
+		return "the lowest: it gets no more CPU time than that"
 	case r.It.Resource == "cpus":
-		return "others are lower"
+		return "other limits are lower"
 	case !left.Has():
 		return "its use is not shown"
 	}
@@ -125,18 +176,18 @@ func whyRung(r rungRow) string {
 	}
 	switch {
 	case first && hasHidden(r):
-		s = "reached first of those that are to be seen: " + s
+		s = "reached first of those that are visible: " + s
 	case first:
 		s = "reached first: " + s
 	}
 	if r.It.Step == "high" {
-		s += "; beyond it, it is slowed down"
+		s += "; above it, it is throttled"
 	}
 	return s
 }
 
-// hasHidden tells whether there are bounds of that resource that are not to be seen.
-func hasHidden(r rungRow) bool {
+// hasHidden reports whether there are limits of that resource that are not visible.
+func hasHidden(r boundRow) bool {
 	for i := range r.Detail.Bounds {
 		if o := &r.Detail.Bounds[i]; o.Hidden && o.Resource == r.It.Resource {
 			return true
@@ -145,14 +196,14 @@ func hasHidden(r rungRow) bool {
 	return false
 }
 
-// leftTo says for whom together that is.
+// leftTo says which processes share that.
 func leftTo(r *procfacts.Bound) string {
 	switch r.Whose {
 	case "user":
-		return " for all of its user's"
+		return " for all processes of its user"
 	case "cgroup":
 		if r.Partial {
-			return " for all; the root counts no memory of the kernel"
+			return " for all; the root does not count kernel memory"
 		}
 		return " for all in that cgroup"
 	case "namespace":
@@ -163,9 +214,9 @@ func leftTo(r *procfacts.Bound) string {
 	return ""
 }
 
-// isFirst tells whether a rung has the least room of its resource. CPUs' time is
-// not used up: there the lowest bound is the one. memory.high stops nothing.
-func isFirst(r rungRow) bool {
+// isFirst reports whether a limit has the least room of its resource. CPU time is
+// not used up: there it is the lowest limit. memory.high stops nothing.
+func isFirst(r boundRow) bool {
 	if r.It.Resource == "cpus" {
 		return isLowest(r)
 	}
@@ -182,7 +233,7 @@ func isFirst(r rungRow) bool {
 	return true
 }
 
-func isLowest(r rungRow) bool {
+func isLowest(r boundRow) bool {
 	for i := range r.Detail.Bounds {
 		o := &r.Detail.Bounds[i]
 		if o.Resource == r.It.Resource && o.Bounded && o.Limit < r.It.Limit {
@@ -192,20 +243,21 @@ func isLowest(r rungRow) bool {
 	return r.It.Bounded
 }
 
-func ladderRules() []explain.Rule[rungRow] {
-	return []explain.Rule[rungRow]{{
+func boundRules() []explain.Rule[boundRow] {
+	return []explain.Rule[boundRow]{{
 		ID: "proc.limit_near", What: "used / limit, of one resource at one level", Unit: explain.Ratio,
-		Means:    "The lowest level that bounds a resource decides: at it the call that asks for more fails.",
+		Means:    "The limit that is reached first decides: there the call that needs more fails.",
 		Evidence: []string{"used", "limit"}, Concept: "resource-limits", Next: "kwhy explain resource-limits",
-		Of: func(r rungRow) value {
-			// Memory has rules of its own: caches fill whatever there is.
+		Of: func(r boundRow) value {
+			// Memory has its own rules: caches fill whatever there is.
 			if !r.It.Bounded || !r.It.Known || r.It.Exempt || r.It.Limit <= 0 || r.It.Unit == "bytes" && r.It.Resource != "locked memory" {
 				return value{}
 			}
 			return explain.F(r.It.Used / r.It.Limit)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
-		Say: func(r rungRow) string {
-			return r.It.Resource + ": " + string(units.AppendPercent(nil, r.It.Used/r.It.Limit)) + " of what " + r.It.Step + " " + r.It.Where + " allows"
+		Say: func(r boundRow) string {
+			return r.It.Resource + ": " + string(units.AppendPercent(nil, r.It.Used/r.It.Limit)) + " of what " + r.It.Step + " " +
+				r.It.Where + " allows"
 		},
 	}}
 }

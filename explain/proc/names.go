@@ -11,17 +11,20 @@ import (
 )
 
 // capabilities are the names by bit (include/uapi/linux/capability.h).
-const capabilities = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast " +
-	"net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time " +
-	"sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
+const capabilities = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable " +
+	"net_bind_service net_broadcast " +
+	"net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice " +
+	"sys_resource sys_time " +
+	"sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend " +
+	"audit_read perfmon bpf checkpoint_restore"
 
-// mask reads a hexadecimal mask of status.
+// mask parses a hexadecimal mask of status.
 func mask(text string) (uint64, bool) {
 	n, err := strconv.ParseUint(text, 16, 64)
 	return n, err == nil
 }
 
-// capNames returns the names of a capability mask. Bits that this kwhy has no
+// capNames returns the names of a capability mask. Bits that this version has no
 // name for stay numbers.
 func capNames(set uint64) (out []string) {
 	names := strings.Fields(capabilities)
@@ -80,39 +83,39 @@ type taskFlag struct {
 	since inspect.Version // the first kernel where the bit has that name; zero: older than 4.0
 }
 
-// taskFlags are the bits by name (include/linux/sched.h). The kernel moves some about:
-// what had another name before, or none, is named from the version on that is given.
+// taskFlags are the bits by name (include/linux/sched.h). The kernel renumbers some:
+// a bit that had another name before, or none, has this name since the given version.
 func taskFlags() []taskFlag {
 	v := func(major, minor int) inspect.Version { return inspect.Version{Major: major, Minor: minor} }
 	return []taskFlag{
 		{0x4, "PF_EXITING", "It is ending.", inspect.Version{}},
 		{0x8, "PF_POSTCOREDUMP", "", v(5, 16)},
 		{0x10, "PF_IO_WORKER", "It works for io_uring.", v(5, 12)},
-		{0x20, "PF_WQ_WORKER", "It works off the kernel's workqueues.", inspect.Version{}},
-		{0x40, "PF_FORKNOEXEC", "It was forked and has run no program of its own since.", inspect.Version{}},
+		{0x20, "PF_WQ_WORKER", "It is a worker of the kernel's workqueues.", inspect.Version{}},
+		{0x40, "PF_FORKNOEXEC", "It was forked and has not called exec since.", inspect.Version{}},
 		{0x80, "PF_MCE_PROCESS", "", inspect.Version{}},
-		{0x100, "PF_SUPERPRIV", "It has used a capability: a right that plain users don't have.", inspect.Version{}},
+		{0x100, "PF_SUPERPRIV", "It has used a capability, which plain users don't have.", inspect.Version{}},
 		{0x200, "PF_DUMPCORE", "It is writing a core dump.", inspect.Version{}},
 		{0x400, "PF_SIGNALED", "A signal killed it.", inspect.Version{}},
-		{0x800, "PF_MEMALLOC", "It may use the memory reserves: it frees memory.", inspect.Version{}},
-		{0x1000, "PF_NPROC_EXCEEDED", "When it changed its user, that one had too many processes.", inspect.Version{}},
-		{0x4000, "PF_USER_WORKER", "A thread of the kernel that works for a program.", v(6, 4)},
+		{0x800, "PF_MEMALLOC", "It may use the memory reserves, because it frees memory.", inspect.Version{}},
+		{0x1000, "PF_NPROC_EXCEEDED", "When it changed its user ID, that user had too many processes.", inspect.Version{}},
+		{0x4000, "PF_USER_WORKER", "It is a kernel thread that works for a program.", v(6, 4)},
 		{0x8000, "PF_NOFREEZE", "Suspend does not freeze it.", inspect.Version{}},
-		{0x200000, "PF_KTHREAD", "It is a thread of the kernel.", inspect.Version{}},
+		{0x200000, "PF_KTHREAD", "It is a kernel thread.", inspect.Version{}},
 		{0x400000, "PF_RANDOMIZE", "", inspect.Version{}},
-		{0x4000000, "PF_NO_SETAFFINITY", "Its CPUs can't be changed from outside.", inspect.Version{}},
+		{0x4000000, "PF_NO_SETAFFINITY", "Its CPU affinity can't be changed from user space.", inspect.Version{}},
 		{0x8000000, "PF_MCE_EARLY", "", inspect.Version{}},
 		{0x80000000, "PF_SUSPEND_TASK", "It suspends the host.", inspect.Version{}},
 	}
 }
 
-// on tells whether the bit is set and has that name on a kernel.
+// on reports whether the bit is set and has that name on a kernel.
 func (f *taskFlag) on(flags uint32, k inspect.Version) bool {
 	return flags&f.bit != 0 && !k.Before(f.since)
 }
 
-// readFlags says what the flags that matter mean. A thread that was cloned has run no
-// program of its own, and need not; a main thread that has ended is not the process.
+// readFlags explains the flags that matter to users. A cloned thread has not called
+// exec, and need not; a main thread that has ended is not the process.
 func readFlags(d detail) string {
 	p := d.Row.P
 	thread := p.TGID != 0 && p.TGID != p.PID
@@ -131,7 +134,7 @@ func readFlags(d detail) string {
 	return strings.Join(says, " ")
 }
 
-// flagNames are the names of the bits that are set. Those that this kwhy has no name for
+// flagNames are the names of the bits that are set. Those that this version has no name for
 // on that kernel stay numbers.
 func flagNames(flags uint32, k inspect.Version) (out []string) {
 	for _, f := range taskFlags() {

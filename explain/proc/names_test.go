@@ -34,7 +34,8 @@ func TestMasks(t *testing.T) {
 	if got := capNames(1<<0 | 1<<21 | 1<<62); !slices.Equal(got, []string{"CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_62"}) {
 		t.Error(got)
 	}
-	if got := flagNames(0x200000|0x40|0x8|0x40000000, inspect.Version{Major: 5, Minor: 10}); !slices.Equal(got, []string{"PF_FORKNOEXEC", "PF_KTHREAD", "0x8", "0x40000000"}) {
+	if got := flagNames(0x200000|0x40|0x8|0x40000000, inspect.Version{Major: 5, Minor: 10}); !slices.Equal(got,
+		[]string{"PF_FORKNOEXEC", "PF_KTHREAD", "0x8", "0x40000000"}) {
 		t.Error(got)
 	}
 	if got := flagNames(0x8|0x8000, inspect.Version{Major: 6, Minor: 1}); !slices.Equal(got, []string{"PF_POSTCOREDUMP", "PF_NOFREEZE"}) {

@@ -17,26 +17,26 @@ type (
 // Process explains one process as the kernel sees it.
 func Process() explain.Card[*procfacts.Detail] {
 	return explain.Card[*procfacts.Detail]{Name: "proc PID", Sections: []explain.Section[*procfacts.Detail]{
-		{Title: "Who it is", Fields: identity()},
-		{Title: "What it does now", Fields: now()},
-		{Title: "What it may do", Fields: rights()},
+		{Title: "Identity", Fields: identity()},
+		{Title: "State", Fields: now()},
+		{Title: "Credentials and capabilities", Fields: rights()},
 		{Title: "Signals", Fields: signals()},
-		{Title: "Its namespaces and cgroups", Fields: confined(), Table: "namespaces"},
-		{Title: "Time (kwhy sched PID says more)", Fields: spent()},
-		{Title: "What it was kept from going on by", Fields: delays()},
-		{Title: "Memory (kwhy mem PID says more)", Fields: memories()},
-		{Title: "If memory runs out (kwhy oom PID says more)", Fields: scores()},
-		{Title: "Files and I/O (kwhy fd PID says more)", Fields: inout()},
-		{Title: "Network (kwhy net PID says more)", Fields: reached()},
-		{Title: "What bounds it: its own limits, its cgroups', the host's", Table: "limits"},
-		{Title: "All of its own limits", Table: "rlimits"},
+		{Title: "Namespaces and cgroups", Fields: confined(), Table: "namespaces"},
+		{Title: "CPU time (details: kwhy sched PID)", Fields: spent()},
+		{Title: "Delay accounting", Fields: delays()},
+		{Title: "Memory (details: kwhy mem PID)", Fields: memories()},
+		{Title: "OOM score (details: kwhy oom PID)", Fields: scores()},
+		{Title: "Files and I/O (details: kwhy fd PID)", Fields: inout()},
+		{Title: "Network (details: kwhy net PID)", Fields: reached()},
+		{Title: "Limits: rlimits, cgroups, sysctls, host", Table: "limits"},
+		{Title: "Resource limits (rlimits)", Table: "rlimits"},
 	}, Rules: processRules()}
 }
 
 func processRules() []explain.Rule[detail] {
 	return []explain.Rule[detail]{{
 		ID: "proc.ended", What: "whether it ended while it was read", Unit: explain.Count,
-		Means:    "What was read of it may be of different moments.",
+		Means:    "What was read may be from different moments.",
 		Evidence: []string{"state"}, Concept: "process-state",
 		Of: func(d detail) value {
 			if d.Ended {
@@ -45,12 +45,12 @@ func processRules() []explain.Rule[detail] {
 			return value{}
 		}, At: explain.At{Notice: 1},
 		Say: func(d detail) string {
-			return string(named(nil, d.Row.P)) + " ended while it was read: what was read before is told"
+			return string(named(nil, d.Row.P)) + " ended while it was read: the report has what was read before"
 		},
 	}}
 }
 
-// text is a value that may be empty where there is nothing.
+// text is a text value; inapplicable where it is empty.
 func text(s string) value {
 	if s == "" {
 		return explain.None(inspect.Inapplicable)
@@ -66,32 +66,37 @@ func names(list []string) value {
 	return explain.L(out)
 }
 
-// lift takes a column of the table as a field of the card.
+// lift makes a column of the table a field of the card.
 func lift(c column, label string) detailField {
 	c.Label, c.Show = label, explain.Always
 	f := explain.Lift(c, func(d detail) row { return d.Row })
 	return explain.Own(f)
 }
 
-func told(d doc, get func(detail) value, read func(detail) string) detailField {
+// declare declares a value of one process.
+func declare(d doc, get func(detail) value, read func(detail) string) detailField {
 	return detailField{Doc: d, Get: get, Reading: read}
 }
 
-// line is a line of status as it is.
-func line(key, kernel, gist string, concept explain.Concept, show explain.Show, read func(detail) string) detailField {
-	return told(doc{Key: key, Kernel: kernel, Source: inspect.PIDStatus, Concept: concept, Show: show, Gist: gist},
-		func(d detail) value {
-			if s, ok := d.Status[kernel]; ok {
-				return text(s)
-			}
-			if d.Row.P.Zombie() { // what it says of memory and files went with these
-				return explain.None(inspect.Inapplicable)
-			}
-			return value{}
-		}, read)
+// statusLine declares a line of status as it is.
+func statusLine(key, kernel, gist string, concept explain.Concept, show explain.Show, read func(detail) string) detailField {
+	return declare(doc{
+		Key: key, Kernel: kernel, Show: show,
+		Source:  inspect.PIDStatus,
+		Gist:    gist,
+		Concept: concept,
+	}, func(d detail) value {
+		if s, ok := d.Status[kernel]; ok {
+			return text(s)
+		}
+		if d.Row.P.Zombie() { // its lines about memory and files are gone
+			return explain.None(inspect.Inapplicable)
+		}
+		return value{}
+	}, read)
 }
 
-// numbers reads a line of numbers.
+// numbers parses a line of numbers.
 func numbers(text string) value {
 	out := []value{}
 	for f := range strings.FieldsSeq(text) {
@@ -104,7 +109,7 @@ func numbers(text string) value {
 	return explain.L(out)
 }
 
-// lifted takes columns of the table as fields of the card.
+// lifted makes columns of the table fields of the card.
 func lifted(list ...column) (out []detailField) {
 	for _, f := range list {
 		out = append(out, lift(f, ""))
@@ -115,7 +120,7 @@ func lifted(list ...column) (out []detailField) {
 type (
 	nsRow    = procfacts.DetailPart[procfacts.Namespace]
 	limitRow = procfacts.DetailPart[procfacts.Limit]
-	rungRow  = procfacts.DetailPart[procfacts.Bound]
+	boundRow = procfacts.DetailPart[procfacts.Bound]
 )
 
-// used is what a process has of what a limit bounds.
+// used is how much of a limited resource a process uses.

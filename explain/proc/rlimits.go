@@ -23,63 +23,91 @@ func Rlimits() *explain.Table[limitRow] {
 		return explain.N(uint64(n))
 	}
 	return &explain.Table[limitRow]{Name: "rlimits", Fields: []column{
-		declare(doc{Key: "name", Label: "LIMIT", Words: rlimitWords(), Gist: "What is bounded, as the kernel words it."}, func(r limitRow) value { return explain.S(r.It.Name) }),
-		declare(doc{Key: "soft", Unit: explain.Plain, Show: explain.Data, Gist: "Where it stops now."}, func(r limitRow) value { return bound(r.It.Soft) }),
-		declare(doc{Key: "hard", Unit: explain.Plain, Show: explain.Data, Gist: "How far the process may raise that itself."}, func(r limitRow) value { return bound(r.It.Hard) }),
-		declare(doc{Key: "used", Unit: explain.Plain, Show: explain.Data, Gist: "How much of it is used, where the kernel shows that of the process."}, used),
-		declare(doc{Key: "unit", Show: explain.Data, Gist: "What is counted."}, func(r limitRow) value { return text(r.It.Unit) }),
-		declare(doc{Key: "used_text", Label: "USED", Gist: "How much of it is used, for people."}, func(r limitRow) value {
+		declare(doc{
+			Key: "name", Label: "LIMIT",
+			Words: rlimitWords(),
+			Gist:  "The resource, as /proc/PID/limits names it.",
+		}, func(r limitRow) value { return explain.S(r.It.Name) }),
+		declare(doc{
+			Key: "soft", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The soft limit, which is enforced.",
+		}, func(r limitRow) value { return bound(r.It.Soft) }),
+		declare(doc{
+			Key: "hard", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The hard limit, up to which the process may raise the soft one.",
+		}, func(r limitRow) value { return bound(r.It.Hard) }),
+		declare(doc{
+			Key: "used", Unit: explain.Plain, Show: explain.Data,
+			Gist: "How much of it is used, if the kernel shows that per process.",
+		}, used),
+		declare(doc{
+			Key: "unit", Show: explain.Data,
+			Gist: "What is counted.",
+		}, func(r limitRow) value { return text(r.It.Unit) }),
+		declare(doc{
+			Key: "used_text", Label: "USED",
+			Gist: "How much of it is used, human-readable.",
+		}, func(r limitRow) value {
 			if v := used(r); v.Has() {
 				return inUnit(v, r.It.Unit)
 			}
 			return explain.S("not shown")
 		}),
-		declare(doc{Key: "soft_text", Label: "SOFT", Gist: "Where it stops now, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
-		declare(doc{Key: "hard_text", Label: "HARD", Gist: "How far the process may raise that itself, for people."}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
-		declare(doc{Key: "why", Gist: "What it bounds, and what comes of reaching it."}, func(r limitRow) value { return explain.S(whyRlimit(r.It.Name)) }),
+		declare(doc{
+			Key: "soft_text", Label: "SOFT",
+			Gist: "The soft limit, human-readable.",
+		}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
+		declare(doc{
+			Key: "hard_text", Label: "HARD",
+			Gist: "The hard limit, human-readable.",
+		}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
+		declare(doc{
+			Key:  "why",
+			Gist: "What it limits, and what happens at the limit.",
+		}, func(r limitRow) value { return explain.S(whyRlimit(r.It.Name)) }),
 	}}
 }
 
-// whyRlimit says what a limit bounds and what comes of reaching it (getrlimit(2)).
+// whyRlimit says what a limit limits and what happens at the limit (getrlimit(2)).
 func whyRlimit(name string) string {
 	switch name {
 	case "cpu time":
-		return "CPU time in all: then SIGXCPU, and at the hard one SIGKILL"
+		return "total CPU time: SIGXCPU at the soft limit, SIGKILL at the hard limit"
 	case "file size":
-		return "how long files may become that it writes: then SIGXFSZ"
+		return "size of files that it writes: beyond it SIGXFSZ"
 	case "data size":
-		return "its private writable memory: then brk and mmap fail"
+		return "private writable memory: beyond it brk and mmap fail"
 	case "stack size":
-		return "how far the main thread's stack grows: then SIGSEGV"
+		return "the main thread's stack: beyond it SIGSEGV"
 	case "core file size":
-		return "how long a core dump becomes; 0 is none"
+		return "size of core dumps; with 0 none is written"
 	case "resident set":
-		return "nothing: the kernel takes no notice of it since 2.4.30"
+		return "nothing: the kernel ignores it since 2.4.30"
 	case "processes":
-		return "tasks of its real user: then fork fails; root is not held to it"
+		return "tasks of its real user: beyond it fork fails; root is exempt"
 	case "open files":
-		return "one more than its highest descriptor: then open fails"
+		return "one more than its highest descriptor: beyond it open fails"
 	case "locked memory":
-		return "memory that it may keep from being swapped: then mlock fails"
+		return "memory that it may lock: beyond it mlock fails"
 	case "address space":
-		return "its virtual memory: then mmap fails"
+		return "virtual memory: beyond it mmap fails"
 	case "file locks":
-		return "nothing: the kernel takes no notice of it since 2.4.25"
+		return "nothing: the kernel ignores it since 2.4.25"
 	case "pending signals":
-		return "signals queued for its user's processes: then sigqueue fails"
+		return "signals queued for its user's processes: beyond it sigqueue fails"
 	case "msgqueue size":
-		return "POSIX message queues of its user: then mq_open fails"
+		return "POSIX message queues of its user: beyond it mq_open fails"
 	case "nice priority":
-		return "how far it may lower its nice value: down to 20 less this"
+		return "its lowest nice value: 20 minus this"
 	case "realtime priority":
 		return "the highest real-time priority that it may ask for"
 	case "realtime timeout":
-		return "CPU time without a wait under a real-time policy: then SIGXCPU"
+		return "CPU time without blocking under a real-time policy: beyond it SIGXCPU"
 	}
-	return "a limit that this kwhy does not know"
+	return "a limit that this version of kwhy does not know"
 }
 
-// inUnit tells a number to people in the unit of its row.
+// inUnit formats a number in the unit of its row.
 func inUnit(v value, unit string) value {
 	switch {
 	case !v.Has():
@@ -92,7 +120,7 @@ func inUnit(v value, unit string) value {
 	return explain.S(units.Number(v.Uint()))
 }
 
-// used is what a process has of what a limit bounds.
+// used is how much of a limited resource a process uses.
 func used(r limitRow) value {
 	p := r.Detail.Row.P
 	bytes := func(key string) value {

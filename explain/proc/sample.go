@@ -18,8 +18,8 @@ type (
 	doingRow    = procfacts.SamplePart
 )
 
-// sampleEvery is how often a process is looked at: often enough that five seconds
-// tell shares to about a percent or two.
+// sampleEvery is the sampling period: short enough that five seconds
+// give shares to about one or two percent.
 const sampleEvery = 4 * time.Millisecond
 
 // Take samples what a process does.
@@ -33,7 +33,7 @@ func Take(ctx context.Context, h *inspect.Host, pid int32, over time.Duration) (
 	}})
 }
 
-// takesFile tells whether a system call's first argument is a file descriptor.
+// takesFile reports whether a system call's first argument is a file descriptor.
 func takesFile(name string) bool {
 	return name != "" && strings.Contains(shapes, "\n"+name+" fd")
 }
@@ -41,13 +41,13 @@ func takesFile(name string) bool {
 // Sampled sums up what a sample found.
 func Sampled() explain.Card[*procfacts.Sample] {
 	return explain.Card[*procfacts.Sample]{Name: "proc PID --sample", Sections: []explain.Section[*procfacts.Sample]{
-		{Title: "Where its time goes", Table: "doings"},
-		{Title: "How that was seen", Fields: sampling()},
+		{Title: "Activities by share of time", Table: "doings"},
+		{Title: "Sampling", Fields: sampling()},
 	}}
 }
 
 func sampling() []sampleField {
-	field := func(d doc, get func(sample) value, read func(sample) string) sampleField {
+	declare := func(d doc, get func(sample) value, read func(sample) string) sampleField {
 		if d.Source == inspect.None {
 			d.Source = inspect.PIDStat
 		}
@@ -63,39 +63,72 @@ func sampling() []sampleField {
 		return explain.F(d.Seconds())
 	}
 	return []sampleField{
-		field(doc{Key: "rounds", Unit: explain.Count, Gist: "How often each thread was looked at."}, func(s sample) value { return explain.I(s.Rounds) }, readRounds),
-		field(doc{Key: "sampled_threads", Label: "threads", Unit: explain.Count, Gist: "Threads that were seen, those that came or went among them."}, func(s sample) value { return explain.I(s.Threads) }, nil),
-		field(doc{Key: "looks", Unit: explain.Count, Show: explain.Data, Gist: "Looks at single threads: what the shares are of."}, func(s sample) value { return explain.I(s.Looks) }, nil),
-		field(doc{Key: "took", Unit: explain.Seconds, Show: explain.Data, Gist: "From the first look to the last."}, func(s sample) value { return explain.F(s.Took.Seconds()) }, nil),
-		field(doc{Key: "rounds_per_second", Unit: explain.Decimal, Show: explain.Data, Gist: "Rounds in a second."}, func(s sample) value {
+		declare(doc{
+			Key: "rounds", Unit: explain.Count,
+			Gist: "How often each thread was sampled.",
+		}, func(s sample) value { return explain.I(s.Rounds) }, readRounds),
+		declare(doc{
+			Key: "sampled_threads", Label: "threads", Unit: explain.Count,
+			Gist: "Threads that were sampled, including those that started or ended.",
+		}, func(s sample) value { return explain.I(s.Threads) }, nil),
+		declare(doc{
+			Key: "looks", Unit: explain.Count, Show: explain.Data,
+			Gist: "Samples of single threads: the shares are relative to these.",
+		}, func(s sample) value { return explain.I(s.Looks) }, nil),
+		declare(doc{
+			Key: "took", Unit: explain.Seconds, Show: explain.Data,
+			Gist: "Time from the first sample to the last.",
+		}, func(s sample) value { return explain.F(s.Took.Seconds()) }, nil),
+		declare(doc{
+			Key: "rounds_per_second", Unit: explain.Decimal, Show: explain.Data,
+			Gist: "Rounds per second.",
+		}, func(s sample) value {
 			if s.Took <= 0 {
 				return value{}
 			}
 			return explain.F(float64(s.Rounds) / s.Took.Seconds())
 		}, nil),
-		field(doc{Key: "cost", Unit: explain.Seconds, Concept: "cpu-time", Gist: "CPU time that kwhy itself spent on it."}, func(s sample) value { return explain.F(s.Cost.Seconds()) }, func(s sample) string {
-			return units.Percent(s.Cost, s.Took) + " of one CPU: what looking costs this host, not the process."
+		declare(doc{
+			Key: "cost", Unit: explain.Seconds,
+			Gist:    "CPU time that kwhy itself spent on it.",
+			Concept: "cpu-time",
+		}, func(s sample) value { return explain.F(s.Cost.Seconds()) }, func(s sample) string {
+			return units.Percent(s.Cost, s.Took) + " of one CPU: the cost of sampling to this host, not to the process."
 		}),
-		field(doc{Key: "ran", Label: "on a CPU", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads were on a CPU meanwhile, by the kernel's own clock."},
-			func(s sample) value { return clock(s, s.Ran) }, func(s sample) string {
-				return units.Percent(s.Ran, s.Took) + " of one CPU, by the kernel's own clock" + lost(s) + "."
-			}),
-		field(doc{Key: "waited", Label: "ready", Unit: explain.Seconds, Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU}, Concept: "cpu-time", Gist: "How long its threads were ready meanwhile, and did not get a CPU."},
-			func(s sample) value { return clock(s, s.Waited) }, readWaited),
-		field(doc{Key: "stood", Label: "stopped by quota", Unit: explain.Seconds, Source: inspect.CgroupCPU, Show: explain.Rare, Concept: "cpu-bandwidth", Gist: "How long its cgroup's quota of CPU time kept its tasks off CPUs, all together."},
-			func(s sample) value {
-				if !s.Bounded {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.F(s.Quota.Stood.Seconds())
-			}, func(s sample) string {
-				q := &s.Quota
-				return fmt.Sprintf("Its cgroup may use %s CPUs, and had used that up in %s of %s.", units.AppendDecimal(nil, q.CPUs), units.Number(q.Throttled), units.Plural(q.Periods, "period", "periods"))
-			}),
+		declare(doc{
+			Key: "ran", Label: "on a CPU", Unit: explain.Seconds,
+			Source:  inspect.PIDSchedstat,
+			Gist:    "How long its threads were on a CPU meanwhile, measured by the kernel.",
+			Concept: "cpu-time",
+		}, func(s sample) value { return clock(s, s.Ran) }, func(s sample) string {
+			return units.Percent(s.Ran, s.Took) + " of one CPU, measured by the kernel" + lost(s) + "."
+		}),
+		declare(doc{
+			Key: "waited", Label: "waited for CPU", Unit: explain.Seconds,
+			Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.CgroupCPU},
+			Gist:    "How long its threads were runnable meanwhile, without a CPU.",
+			Concept: "cpu-time",
+		}, func(s sample) value { return clock(s, s.Waited) }, readWaited),
+		declare(doc{
+			Key: "stood", Label: "throttled", Unit: explain.Seconds, Show: explain.Rare,
+			Source:  inspect.CgroupCPU,
+			Gist:    "How long its cgroup's CPU quota throttled its tasks, all CPUs together.",
+			Concept: "cpu-bandwidth",
+		}, func(s sample) value {
+			if !s.Bounded {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.F(s.Quota.Stood.Seconds())
+		}, func(s sample) string {
+			q := &s.Quota
+			return fmt.Sprintf("Its cgroup may use %s CPUs, and was throttled in %s of %s.",
+				units.AppendDecimal(nil, q.CPUs), units.Number(q.Throttled), units.Plural(q.Periods,
+					"period", "periods"))
+		}),
 	}
 }
 
-// lost says that clocks are missing.
+// lost says that the clocks of some threads are missing.
 func lost(s sample) string {
 	if s.Lost == 0 {
 		return ""
@@ -103,7 +136,7 @@ func lost(s sample) string {
 	return ", without " + units.Plural(s.Lost, "thread that", "threads that") + " ended meanwhile"
 }
 
-// readWaited tells why it was ready and had no CPU: its cgroup's quota was used up, or
+// readWaited says why it was runnable and had no CPU: its cgroup's quota was used up, or
 // others had the CPUs.
 func readWaited(s sample) string {
 	rest := s.Waited
@@ -113,32 +146,32 @@ func readWaited(s sample) string {
 	others := rest > s.Ran/4 && rest > 10*time.Millisecond
 	switch {
 	case s.Ran+s.Waited == 0:
-		return "It wanted no CPU."
+		return "It was never runnable."
 	case s.Bounded && s.Quota.Throttled > 0 && others:
-		return "Its cgroup's quota stopped it, and at other times others had the CPU."
+		return "Its cgroup's quota throttled it, and at other times other tasks had the CPU."
 	case s.Bounded && s.Quota.Throttled > 0:
-		return "Its cgroup's quota stopped it, however idle the host was."
+		return "Its cgroup's quota throttled it, however idle the host was."
 	case others:
-		return "It wanted a CPU, and others had it."
+		return "It was runnable, and other tasks had the CPUs."
 	}
-	return "It got a CPU soon when it wanted one."
+	return "It got a CPU quickly when it was runnable."
 }
 
 func readRounds(s sample) string {
 	if s.Took <= 0 {
 		return ""
 	}
-	text := string(units.AppendDecimal(nil, float64(s.Rounds)/s.Took.Seconds())) + " a second, for " + units.Span(s.Took.Seconds()) + "."
+	text := string(units.AppendDecimal(nil, float64(s.Rounds)/s.Took.Seconds())) + " per second, for " + units.Span(s.Took.Seconds()) + "."
 	if s.Ended {
 		return text + " The process ended meanwhile."
 	}
 	if s.Missing(inspect.PIDSyscall) == inspect.Denied {
-		return text + " It is another user's: its states alone are to be seen, not what it waits in."
+		return text + " It belongs to another user: only its states are visible, not what it waits in."
 	}
 	return text
 }
 
-// Doings lists what a process was seen doing, most often first.
+// Doings lists what a process did in the samples, most frequent first.
 func Doings() *explain.Table[doingRow] {
 	type column = explain.Field[doingRow]
 	declare := func(d doc, get func(doingRow) value) column {
@@ -149,35 +182,69 @@ func Doings() *explain.Table[doingRow] {
 		return column{Doc: d, Get: get}
 	}
 	share := func(r doingRow) value { return explain.F(float64(r.It.Times) / float64(r.Sample.Looks)) }
-	bar := declare(doc{Key: "share", Unit: explain.Ratio, Bar: true, Gist: "Of all looks at all threads, those that found this."}, share)
+	bar := declare(doc{
+		Key: "share", Unit: explain.Ratio, Bar: true,
+		Gist: "The share of all samples of all threads that found this.",
+	}, share)
 	return &explain.Table[doingRow]{Name: "doings", Fields: []column{
 		bar,
-		declare(doc{Key: "times", Unit: explain.Count, Show: explain.Data, Gist: "How many looks found this."}, func(r doingRow) value { return explain.I(r.It.Times) }),
-		declare(doc{Key: "found_threads", Label: "THR", Unit: explain.Count, Gist: "How many threads were found doing this."}, func(r doingRow) value { return explain.I(r.It.Threads) }),
-		declare(doc{Key: "state", Label: "S", Words: states(), Gist: "The state of a thread, by the kernel's letter."}, func(r doingRow) value { return explain.S(string(rune(r.It.State))) }),
-		declare(doc{Key: "kind", Words: kinds(), Gist: "What it is doing, or what it waits for, by kind."}, func(r doingRow) value { return explain.S(doingKind(r)) }),
-		declare(doc{Key: "syscall", Kernel: "syscall", Label: "CALL", Show: explain.Data, Concept: "system-call", Gist: "The system call that it waits in."}, func(r doingRow) value {
+		declare(doc{
+			Key: "times", Unit: explain.Count, Show: explain.Data,
+			Gist: "How many samples found this.",
+		}, func(r doingRow) value { return explain.I(r.It.Times) }),
+		declare(doc{
+			Key: "found_threads", Label: "THR", Unit: explain.Count,
+			Gist: "How many threads were found doing this.",
+		}, func(r doingRow) value { return explain.I(r.It.Threads) }),
+		declare(doc{
+			Key: "state", Label: "S",
+			Words: states(),
+			Gist:  "The state of a thread, as the kernel's letter.",
+		}, func(r doingRow) value { return explain.S(string(rune(r.It.State))) }),
+		declare(doc{
+			Key:   "kind",
+			Words: kinds(),
+			Gist:  "The kind of activity or wait.",
+		}, func(r doingRow) value { return explain.S(doingKind(r)) }),
+		declare(doc{
+			Key: "syscall", Kernel: "syscall", Label: "CALL", Show: explain.Data,
+			Gist:    "The system call that it waits in.",
+			Concept: "system-call",
+		}, func(r doingRow) value {
 			return text(nameOf(&r.It.Call, r.Sample.Host.Host))
 		}),
-		declare(doc{Key: "wchan", Kernel: "wchan", Show: explain.Data, Gist: "The kernel function that it waits in."}, func(r doingRow) value { return text(r.It.Wchan) }),
-		declare(doc{Key: "file", Show: explain.Data, Concept: "file-descriptor", Gist: "What the file leads to that the call works on."}, func(r doingRow) value { return text(r.It.File) }),
-		declare(doc{Key: "why", Gist: "What it does or waits for."}, func(r doingRow) value { return explain.S(whyDoing(r)) }),
+		declare(doc{
+			Key: "wchan", Kernel: "wchan", Show: explain.Data,
+			Gist: "The kernel function that it waits in.",
+		}, func(r doingRow) value { return text(r.It.Wchan) }),
+		declare(doc{
+			Key: "file", Show: explain.Data,
+			Gist:    "The file that the system call works on.",
+			Concept: "file-descriptor",
+		}, func(r doingRow) value { return text(r.It.File) }),
+		declare(doc{
+			Key:  "why",
+			Gist: "What it does or waits for.",
+		}, func(r doingRow) value { return explain.S(whyDoing(r)) }),
 	}}
 }
 
-// kinds are the words for what threads do.
+// kinds are the kinds of what threads do.
 func kinds() []explain.Word {
 	word := func(name, gist string, concept explain.Concept) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word(onCPU, "On a CPU, or ready for one.", "cpu-time"), word(lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
-		word(disk, "Waits for a disk, or for a file server.", "process-state"), word(network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),
+		word(onCPU, "Runnable: on a CPU or waiting for one.", "cpu-time"),
+		word(lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
+		word(disk, "Waits for a disk, or for a file server.", "process-state"),
+		word(network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),
 		word(child, "Waits for a child.", "process-state"), word(local, "Waits for another process: a pipe, a local socket.", "process-state"),
-		word(events, "Waits for something to happen on any of its files.", "process-state"), word(choice, "Asleep by choice: for a time, or for a signal.", "process-state"),
+		word(events, "Waits for an event on any of its files.", "process-state"),
+		word(choice, "Sleeping by choice: for a time, or for a signal.", "process-state"),
 		word(memory, "Waits for memory to be freed.", "reclaim"), word(halted, "Stopped, by a signal or a tracer, or frozen.", "process-state"),
-		word(ended, "Has ended.", "process-state"), word(unseen, "Waits for what this user may not see.", "process-state"),
-		word(unknown, "Waits for what kwhy has no word for.", "process-state"),
+		word(ended, "Has ended.", "process-state"), word(unseen, "Waits for something that this user may not see.", "process-state"),
+		word(unknown, "Waits for something that kwhy does not know.", "process-state"),
 	}
 }
 
@@ -199,7 +266,7 @@ func doingKind(r doingRow) string {
 	return waitsFor(r.It.State, nameOf(&r.It.Call, r.Sample.Host.Host), r.It.Wchan).kind
 }
 
-// whyDoing is a process's own sentence for what its threads were seen doing.
+// whyDoing describes what threads did in the samples, as a process's own sentence does.
 func whyDoing(r doingRow) string {
 	b := why(nil, r.Task())
 	if r.It.File != "" {

@@ -10,8 +10,8 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// callName names the system call that a process waits in; "" where it waits in
-// none, or the number says nothing.
+// callName names the system call that a process waits in; "" if it waits in
+// none, or the number has no known name.
 func callName(r row) string {
 	if r.Missing(inspect.PIDSyscall) != inspect.Present || r.P.Kthread() {
 		return ""
@@ -19,7 +19,7 @@ func callName(r row) string {
 	return nameOf(&r.P.Call, r.Host.Host)
 }
 
-// nameOf names a system call; "" for none, where its number means another thing
+// nameOf names a system call; "" for none, and where its number means something else
 // (a 32-bit program, another kind of machine), or has no name yet.
 func nameOf(c *procfacts.Syscall, h *inspect.Host) string {
 	if c.Number == procfacts.NoCall || c.Compat || machine(h.Arch) != runtime.GOARCH {
@@ -28,7 +28,7 @@ func nameOf(c *procfacts.Syscall, h *inspect.Host) string {
 	return numbered(c.Number)
 }
 
-// numbered names a system call of the machine that kwhy was built for.
+// numbered names a system call of the architecture that kwhy was built for.
 func numbered(n int64) string {
 	_, rest, ok := strings.Cut(syscalls, "\n"+strconv.FormatInt(n, 10)+" ")
 	if !ok {
@@ -38,7 +38,7 @@ func numbered(n int64) string {
 	return name
 }
 
-// machine is Go's name for what uname calls a machine.
+// machine is Go's name for the architecture that uname shows.
 func machine(arch string) string {
 	switch arch {
 	case "x86_64":
@@ -49,10 +49,10 @@ func machine(arch string) string {
 	return arch
 }
 
-// CallWord is a system call by its name, on the machine that kwhy was built for.
+// CallWord is a system call by its name, on the architecture that kwhy was built for.
 func CallWord(name string) (explain.Word, bool) {
 	if name == "" || !strings.Contains(syscalls, " "+name+"\n") {
 		return explain.Word{}, false
 	}
-	return explain.Word{Name: name, Gist: "A system call: man 2 " + name + " tells what it does.", Concept: "system-call"}, true
+	return explain.Word{Name: name, Gist: "A system call: see man 2 " + name + ".", Concept: "system-call"}, true
 }

@@ -15,11 +15,11 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// hz is the unit of the clock ticks that /proc shows: 100 on every machine that
+// hz is how many clock ticks of /proc are in a second: 100 on every architecture that
 // Go builds for.
 const hz = 100
 
-// Processes is the table of processes: as ps has it, and why.
+// Processes is the table of processes: as in ps, and why.
 func Processes() *explain.Table[procfacts.Row] {
 	ppid := PPID()
 	ppid.Show = explain.Wide
@@ -28,17 +28,23 @@ func Processes() *explain.Table[procfacts.Row] {
 	nice := Nice()
 	nice.Show = explain.Data
 	fields := []column{PID(), ppid, User(), State(), Threads(), nice, Turn(), CPU(), VmRSS(), RSS(), FDs(), Age(), Comm(), command}
-	for _, list := range [][]column{{Tree(), Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(), {VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers()} {
+	for _, list := range [][]column{
+		{Tree(), Kernel()}, times(), schedules(), groups(), {UID()}, RssParts(),
+		{VmSwap(), VmPTE(), OomScore(), OomScoreAdj(), Cgroup()}, waits(), transfers(),
+	} {
 		for _, f := range list {
 			f.Show = explain.Asked
 			fields = append(fields, f)
 		}
 	}
 	fields = append(fields, Why())
-	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules()}
+	return &explain.Table[procfacts.Row]{
+		Name: "processes", Identity: []string{"pid", "comm"},
+		Sort: []string{"kernel", "cpu", "rss", "-pid"}, Fields: fields, Rules: rowRules(),
+	}
 }
 
-// rowRules give a row its level, which its column why carries.
+// rowRules give a row its level, which its column why shows.
 func rowRules() []explain.Rule[procfacts.Row] {
 	return []explain.Rule[procfacts.Row]{
 		{ID: "proc.files_near_limit", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
@@ -51,10 +57,13 @@ func rowRules() []explain.Rule[procfacts.Row] {
 				return explain.F(float64(p.P.FDs) / float64(p.P.MaxFDs))
 			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 			Say: func(p row) string {
-				return fmt.Sprintf("%s has %s of the files that it may open", named(nil, p.P), units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs)))
+				share := units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs))
+				return fmt.Sprintf("%s has %s of the descriptors that it may have open", named(nil, p.P), share)
 			}},
-		{ID: "proc.uninterruptible", What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
-			Means:    "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: no signal reaches it, and it counts as load.",
+		{ID: "proc.uninterruptible", Unit: explain.Count,
+			What: "how often it was found in D: 2 is at both ends of the interval, without a voluntary switch in between",
+			Means: "It waits in the kernel and can't be interrupted, usually for a disk or a network file system: " +
+				"signals don't end the wait, and it counts as load.",
 			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
 			Of: stuckNow, At: explain.At{Notice: 1, Warning: 2}, Unless: "sched.stuck",
 			Say: func(p row) string {
@@ -67,7 +76,7 @@ func rowRules() []explain.Rule[procfacts.Row] {
 }
 
 // Stuck is how often a process was found in D, once or at both ends of an interval in
-// which it did not wake. Who is frozen, or waits for a child of vfork, is not stuck.
+// which it did not wake. A frozen process, or one that waits for a child of vfork, is not stuck.
 func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 	if p.P.State != 'D' || p.P.Frozen || frozen(p.P.Wchan) || waitsFor('D', callName(p), wchan(p)).kind == child {
 		return value{}
@@ -86,12 +95,18 @@ func stuckNow(p row) value {
 // Why says what it does or waits for now.
 func Why() column {
 	return column{
-		Doc:   doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits}, Concept: "process-state", Gist: "What it does or waits for now."},
+		Doc: doc{
+			Key:     "why",
+			Source:  inspect.PIDStat,
+			Also:    []inspect.Source{inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits},
+			Gist:    "What it does or waits for now.",
+			Concept: "process-state",
+		},
 		Write: why,
 	}
 }
 
-// EachThread is the same table with a row a thread.
+// EachThread is the same table with a row for each thread.
 func EachThread() *explain.Table[procfacts.Row] {
 	t := Processes()
 	t.Name, t.Identity, t.Sort = "threads", []string{"pid", "tid", "comm"}, []string{"kernel", "cpu", "tid"}
@@ -107,15 +122,19 @@ func EachThread() *explain.Table[procfacts.Row] {
 	return t
 }
 
-// Tree is the name below that of the parent.
+// Tree is the name, indented below the parent's.
 func Tree() column {
-	return column{Doc: doc{Key: "tree", Label: "NAME", Source: inspect.PIDStat, Concept: "process", Gist: "Its name, indented below its parent's."},
-		Get: func(p row) value {
-			if p.P.Depth == 0 {
-				return explain.S(p.P.Comm)
-			}
-			return explain.S(strings.Repeat("  ", int(min(p.P.Depth, 12))-1) + "└ " + p.P.Comm)
-		}}
+	return column{Doc: doc{
+		Key: "tree", Label: "NAME",
+		Source:  inspect.PIDStat,
+		Gist:    "Its name, indented below its parent's.",
+		Concept: "process",
+	}, Get: func(p row) value {
+		if p.P.Depth == 0 {
+			return explain.S(p.P.Comm)
+		}
+		return explain.S(strings.Repeat("  ", int(min(p.P.Depth, 12))-1) + "└ " + p.P.Comm)
+	}}
 }
 
 // AsTree puts rows in the order of a tree, each after its parent and children by
@@ -153,7 +172,7 @@ func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 		push(children[p.PID], at.depth+1)
 		delete(children, p.PID)
 	}
-	for _, i := range rows { // two that are each other's ancestors, as a number given anew can have it
+	for _, i := range rows { // two that are each other's ancestors, which a reused PID can cause
 		if p := &ps.Rows[i]; children[p.PPID] != nil && shown[p.PPID] {
 			p.Depth = 0
 			out = append(out, i)
@@ -162,21 +181,29 @@ func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 	return out
 }
 
-// Kernel tells kernel threads apart.
+// Kernel is whether a process is a kernel thread.
 func Kernel() column {
-	return column{Doc: doc{Key: "kernel", Unit: explain.Bool, Source: inspect.PIDStat, Concept: "kernel-thread", Gist: "Whether it is a thread of the kernel, by PF_KTHREAD."},
-		Get: func(p row) value { return explain.B(p.P.Kthread()) }}
+	return column{Doc: doc{
+		Key: "kernel", Unit: explain.Bool,
+		Source:  inspect.PIDStat,
+		Gist:    "Whether it is a kernel thread, according to PF_KTHREAD.",
+		Concept: "kernel-thread",
+	}, Get: func(p row) value { return explain.B(p.P.Kthread()) }}
 }
 
-// User is whose process it is.
+// User is the process's owner.
 func User() column {
-	return column{Doc: doc{Key: "user", Source: inspect.PIDStatus, Concept: "process", Gist: "Whose it is: the effective user's name, or number where it has none here."},
-		Get: func(p row) value {
-			if name := p.Host.Users[p.P.UID]; name != "" {
-				return explain.S(name)
-			}
-			return explain.S(strconv.FormatUint(uint64(p.P.UID), 10))
-		}}
+	return column{Doc: doc{
+		Key:     "user",
+		Source:  inspect.PIDStatus,
+		Gist:    "The effective user's name, or number where it has no name here.",
+		Concept: "process",
+	}, Get: func(p row) value {
+		if name := p.Host.Users[p.P.UID]; name != "" {
+			return explain.S(name)
+		}
+		return explain.S(strconv.FormatUint(uint64(p.P.UID), 10))
+	}}
 }
 
 // states are the letters of stat's field 3 (fs/proc/array.c, task_state_array).
@@ -185,60 +212,77 @@ func states() []explain.Word {
 		return explain.Word{Name: letter, Gist: gist, Concept: "process-state"}
 	}
 	return []explain.Word{
-		word("R", "Running on a CPU, or ready to."),
-		word("S", "Sleeping until something happens, or a signal comes."),
-		word("D", "Sleeping, mostly for a disk or a lock; no signal ends that, or SIGKILL alone."),
+		word("R", "Runnable: on a CPU or waiting for one."),
+		word("S", "Interruptible sleep: until an event or a signal."),
+		word("D", "Uninterruptible sleep, mostly for a disk or a lock; at most SIGKILL ends it."),
 		word("T", "Stopped by a signal."),
-		word("t", "Stopped by who traces it."),
-		word("Z", "Ended, until its parent asks how."),
+		word("t", "Stopped by its tracer."),
+		word("Z", "Zombie: ended, and its parent has not waited for it."),
 		word("I", "An idle kernel thread, which does not count as load; since 4.14."),
-		word("X", "Gone this moment."),
-		word("P", "Parked: a kernel thread whose CPU is off."),
+		word("X", "Dead: about to disappear."),
+		word("P", "Parked: a kernel thread whose CPU is offline."),
 	}
 }
 
 // State is the letter that ps shows.
 func State() column {
-	return column{Doc: doc{Key: "state", Label: "S", Source: inspect.PIDStat, Concept: "process-state", Words: states(), Gist: "The state of its main thread, by the kernel's letter."},
-		Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
+	return column{Doc: doc{
+		Key: "state", Label: "S",
+		Source:  inspect.PIDStat,
+		Words:   states(),
+		Gist:    "The state of its main thread, as the kernel's letter.",
+		Concept: "process-state",
+	}, Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
 }
 
-// Threads is how many it has.
+// Threads is how many threads it has.
 func Threads() column {
-	return column{Doc: doc{Key: "threads", Label: "THR", Unit: explain.Count, Source: inspect.PIDStat, Concept: "threads", Show: explain.Wide, Gist: "Its threads, the main one counted."},
-		Get: func(p row) value { return explain.I(p.P.Threads) }}
+	return column{Doc: doc{
+		Key: "threads", Label: "THR", Unit: explain.Count, Show: explain.Wide,
+		Source:  inspect.PIDStat,
+		Gist:    "Number of threads, including the main one.",
+		Concept: "threads",
+	}, Get: func(p row) value { return explain.I(p.P.Threads) }}
 }
 
 // Nice is its nice value.
 func Nice() column {
-	return column{Doc: doc{Key: "nice", Label: "NI", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "nice", Show: explain.Wide, Gist: "Its nice value, -20 to 19: a lower one gets more of a busy CPU."},
-		Get: func(p row) value {
-			if p.P.Policy == 1 || p.P.Policy == 2 || p.P.Policy == 6 { // FIFO, RR, DEADLINE
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.I(p.P.Nice)
-		}}
+	return column{Doc: doc{
+		Key: "nice", Label: "NI", Unit: explain.Plain, Show: explain.Wide,
+		Source:  inspect.PIDStat,
+		Gist:    "Its nice value, -20 to 19: a lower one gets more CPU time.",
+		Concept: "nice",
+	}, Get: func(p row) value {
+		if p.P.Policy == 1 || p.P.Policy == 2 || p.P.Policy == 6 { // FIFO, RR, DEADLINE
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.I(p.P.Nice)
+	}}
 }
 
-// Turn is what decides when it gets a CPU: its nice value, or its policy where it has
+// Turn is what decides when it gets a CPU: its nice value, or its policy if it has
 // another than the default, and with that its real-time priority or its nice value.
 func Turn() column {
-	return column{Doc: doc{Key: "turn", Label: "NI/POL", Source: inspect.PIDStat, Concept: "scheduler", Show: explain.Wide, Gist: "Its nice value, or its policy, where that is not the default, with a priority."},
-		Get: func(p row) value {
-			nice := strconv.Itoa(int(p.P.Nice))
-			n := int(p.P.Policy)
-			if n <= 0 || n >= len(policies()) {
-				return explain.S(nice)
-			}
-			switch name := strings.TrimPrefix(policies()[n].Name, "SCHED_"); n {
-			case 1, 2: // FIFO, RR
-				return explain.S(name + " " + strconv.Itoa(int(p.P.RTPrio)))
-			case 6: // DEADLINE
-				return explain.S(name)
-			default:
-				return explain.S(name + " " + nice)
-			}
-		}}
+	return column{Doc: doc{
+		Key: "turn", Label: "NI/POL", Show: explain.Wide,
+		Source:  inspect.PIDStat,
+		Gist:    "Its nice value, or its policy and priority if that is not the default.",
+		Concept: "scheduler",
+	}, Get: func(p row) value {
+		nice := strconv.Itoa(int(p.P.Nice))
+		n := int(p.P.Policy)
+		if n <= 0 || n >= len(policies()) {
+			return explain.S(nice)
+		}
+		switch name := strings.TrimPrefix(policies()[n].Name, "SCHED_"); n {
+		case 1, 2: // FIFO, RR
+			return explain.S(name + " " + strconv.Itoa(int(p.P.RTPrio)))
+		case 6: // DEADLINE
+			return explain.S(name)
+		default:
+			return explain.S(name + " " + nice)
+		}
+	}}
 }
 
 // age is how long a process has lived, in seconds; 0 if unknown.
@@ -251,65 +295,92 @@ func age(p row) float64 {
 
 // CPU is the share of one CPU that it used, over its life or the interval.
 func CPU() column {
-	return column{Doc: doc{Key: "cpu", Label: "CPU", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "cpu-time",
-		Gist: "The share of one CPU that it used, over its life, or over --interval."},
-		Get: func(p row) value {
-			used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
-			if was, d, ok := p.Before(); ok {
-				used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
-			}
-			switch {
-			case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
-				return explain.None(inspect.NoInterval)
-			case over <= 0 || used < 0:
-				return value{}
-			}
-			return explain.F(used / over)
-		}}
+	return column{Doc: doc{
+		Key: "cpu", Label: "CPU", Unit: explain.Ratio,
+		Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
+		Gist:    "The share of one CPU that it used, over its life, or over --interval.",
+		Concept: "cpu-time",
+	}, Get: func(p row) value {
+		used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
+		if was, d, ok := p.Before(); ok {
+			used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
+		}
+		switch {
+		case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
+			return explain.None(inspect.NoInterval)
+		case over <= 0 || used < 0:
+			return value{}
+		}
+		return explain.F(used / over)
+	}}
 }
 
 // Age is how long ago it was started.
 func Age() column {
-	return column{Doc: doc{Key: "age", Unit: explain.Seconds, Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "How long ago it was started."},
-		Get: func(p row) value {
-			if p.Host.Uptime == 0 {
-				return value{}
-			}
-			return explain.F(age(p))
-		}}
+	return column{Doc: doc{
+		Key: "age", Unit: explain.Seconds,
+		Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
+		Gist:    "How long ago it was started.",
+		Concept: "process",
+	}, Get: func(p row) value {
+		if p.Host.Uptime == 0 {
+			return value{}
+		}
+		return explain.F(age(p))
+	}}
 }
 
-// FDs is how many files it has open.
+// FDs is how many descriptors it has open.
 func FDs() column {
-	return column{Doc: doc{Key: "fds", Label: "FDS", Unit: explain.Count, Source: inspect.PIDFd, Concept: "file-descriptor", Show: explain.Wide, Gist: "Its open file descriptors."},
-		Get: func(p row) value { return explain.Opt(p.P.FDs) }}
+	return column{Doc: doc{
+		Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide,
+		Source:  inspect.PIDFd,
+		Gist:    "Its open file descriptors.",
+		Concept: "file-descriptor",
+	}, Get: func(p row) value { return explain.Opt(p.P.FDs) }}
 }
 
 func ticks(n uint64) value { return explain.F(float64(n) / hz) }
 
 func times() []column {
-	field := func(key, gist string, get func(*procfacts.Process) uint64) column {
-		return column{Doc: doc{Key: key, Unit: explain.Seconds, Counter: true, Source: inspect.PIDStat, Concept: "cpu-time", Gist: gist},
-			Get: func(p row) value { return ticks(get(p.P)) }}
+	cpuTime := func(key, gist string, get func(*procfacts.Process) uint64) column {
+		return column{Doc: doc{
+			Key: key, Unit: explain.Seconds, Counter: true,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "cpu-time",
+		}, Get: func(p row) value { return ticks(get(p.P)) }}
 	}
 	fault := func(key, gist string, get func(*procfacts.Process) uint64) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Count, Counter: true, Source: inspect.PIDStat, Concept: "page-fault", Gist: gist},
-			Get: func(p row) value { return explain.N(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Unit: explain.Count, Counter: true,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "page-fault",
+		}, Get: func(p row) value { return explain.N(get(p.P)) }}
 	}
 	return []column{
-		field("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
-		field("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
+		cpuTime("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
+		cpuTime("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
 		fault("minflt", "Page faults that needed no disk.", func(p *procfacts.Process) uint64 { return p.Minflt }),
 		fault("majflt", "Page faults that waited for a disk.", func(p *procfacts.Process) uint64 { return p.Majflt }),
-		{Doc: doc{Key: "vsize", Unit: explain.Bytes, Source: inspect.PIDStat, Concept: "virtual-memory", Gist: "Its address space, mostly not in RAM."},
-			Get: func(p row) value { return explain.N(p.P.VSize) }},
-		{Doc: doc{Key: "started", Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime}, Concept: "process", Gist: "When it was started."},
-			Get: func(p row) value {
-				if p.Host.Uptime == 0 {
-					return value{}
-				}
-				return explain.S(p.Host.At.Add(-time.Duration(age(p) * float64(time.Second))).UTC().Format(time.RFC3339))
-			}},
+		{Doc: doc{
+			Key: "vsize", Unit: explain.Bytes,
+			Source:  inspect.PIDStat,
+			Gist:    "The size of its address space, mostly not in RAM.",
+			Concept: "virtual-memory",
+		}, Get: func(p row) value { return explain.N(p.P.VSize) }},
+		{Doc: doc{
+			Key:    "started",
+			Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
+			Gist:    "When it was started.",
+			Concept: "process",
+		}, Get: func(p row) value {
+			if p.Host.Uptime == 0 {
+				return value{}
+			}
+			return explain.S(p.Host.At.Add(-time.Duration(age(p) * float64(time.Second))).UTC().Format(time.RFC3339))
+		}},
 	}
 }
 
@@ -319,10 +390,13 @@ func policies() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word("SCHED_OTHER", "nice", "The default: a fair share by nice."), word("SCHED_FIFO", "real-time", "Real time: runs until it waits."),
-		word("SCHED_RR", "real-time", "Real time, in turns among equals."), word("SCHED_BATCH", "nice", "A fair share, for work that can wait."),
-		word("SCHED_ISO", "scheduler", "Reserved, never used."), word("SCHED_IDLE", "nice", "What is left over."),
-		word("SCHED_DEADLINE", "deadline", "A budget of time in each period."), word("SCHED_EXT", "sched-ext", "By a BPF program, since 6.12."),
+		word("SCHED_OTHER", "nice", "The default: a fair share, weighted by nice."),
+		word("SCHED_FIFO", "real-time", "Real-time: runs until it blocks."),
+		word("SCHED_RR", "real-time", "Real-time: takes turns with tasks of the same priority."),
+		word("SCHED_BATCH", "nice", "A fair share, for work that can wait."),
+		word("SCHED_ISO", "scheduler", "Reserved, never used."), word("SCHED_IDLE", "nice", "Only CPU time that nothing else wants."),
+		word("SCHED_DEADLINE", "deadline", "A runtime budget in each period."),
+		word("SCHED_EXT", "sched-ext", "Scheduled by a BPF program, since 6.12."),
 	}
 }
 
@@ -330,54 +404,87 @@ func schedules() []column {
 	return append([]column{Policy(), RTPriority(), Processor()}, Switches()...)
 }
 
-// Switches are how often its main thread gave the CPU up, and was put off it.
+// Switches are the voluntary and involuntary context switches of its main thread.
 func Switches() []column {
 	switches := func(key, label, gist string, get func(*procfacts.Process) inspect.Num) column {
-		return column{Doc: doc{Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.PIDStatus, Concept: "context-switch", Gist: gist},
-			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true,
+			Source:  inspect.PIDStatus,
+			Gist:    gist,
+			Concept: "context-switch",
+		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		switches("voluntary_ctxt_switches", "waits", "How often its main thread gave the CPU up to wait.", func(p *procfacts.Process) inspect.Num { return p.Voluntary }),
-		switches("nonvoluntary_ctxt_switches", "put off", "How often its main thread was put off the CPU for another.", func(p *procfacts.Process) inspect.Num { return p.Forced }),
+		switches("voluntary_ctxt_switches", "VOL CSW", "How often its main thread gave up the CPU to wait.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Voluntary
+			}),
+		switches("nonvoluntary_ctxt_switches", "INVOL CSW", "How often its main thread was preempted for another.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Forced
+			}),
 	}
 }
 
 // Policy is its scheduling policy.
 func Policy() column {
-	return column{Doc: doc{Key: "policy", Source: inspect.PIDStat, Words: policies(), Concept: "scheduler", Gist: "Its scheduling policy."},
-		Get: func(p row) value {
-			if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
-				return explain.S(policies()[n].Name)
-			}
-			return value{}
-		}}
+	return column{Doc: doc{
+		Key:     "policy",
+		Source:  inspect.PIDStat,
+		Words:   policies(),
+		Gist:    "Its scheduling policy.",
+		Concept: "scheduler",
+	}, Get: func(p row) value {
+		if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
+			return explain.S(policies()[n].Name)
+		}
+		return value{}
+	}}
 }
 
 // RTPriority is its real-time priority.
 func RTPriority() column {
-	return column{Doc: doc{Key: "rt_priority", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "real-time", Gist: "Its real-time priority, 1 to 99; 0 without one."},
-		Get: func(p row) value { return explain.I(p.P.RTPrio) }}
+	return column{Doc: doc{
+		Key: "rt_priority", Unit: explain.Plain,
+		Source:  inspect.PIDStat,
+		Gist:    "Its real-time priority, 1 to 99; 0 without one.",
+		Concept: "real-time",
+	}, Get: func(p row) value { return explain.I(p.P.RTPrio) }}
 }
 
 // Processor is the CPU that it last ran on.
 func Processor() column {
-	return column{Doc: doc{Key: "processor", Unit: explain.Plain, Source: inspect.PIDStat, Concept: "affinity", Gist: "The CPU that it last ran on."},
-		Get: func(p row) value {
-			if p.P.CPU < 0 {
-				return value{}
-			}
-			return explain.I(p.P.CPU)
-		}}
+	return column{Doc: doc{
+		Key: "processor", Unit: explain.Plain,
+		Source:  inspect.PIDStat,
+		Gist:    "The CPU that it last ran on.",
+		Concept: "affinity",
+	}, Get: func(p row) value {
+		if p.P.CPU < 0 {
+			return value{}
+		}
+		return explain.I(p.P.CPU)
+	}}
 }
 
 func groups() []column {
 	number := func(key, gist string, get func(*procfacts.Process) int32) column {
-		return column{Doc: doc{Key: key, Unit: explain.Plain, Source: inspect.PIDStat, Concept: "process", Gist: gist}, Get: func(p row) value { return explain.I(get(p.P)) }}
+		return column{Doc: doc{
+			Key: key, Unit: explain.Plain,
+			Source:  inspect.PIDStat,
+			Gist:    gist,
+			Concept: "process",
+		}, Get: func(p row) value { return explain.I(get(p.P)) }}
 	}
 	return []column{
-		number("pgrp", "Its process group: what a shell signals as one job.", func(p *procfacts.Process) int32 { return p.PGRP }),
+		number("pgrp", "Its process group, such as a job of a shell.", func(p *procfacts.Process) int32 { return p.PGRP }),
 		number("session", "Its session: the process groups of one login or daemon.", func(p *procfacts.Process) int32 { return p.Session }),
-		{Doc: doc{Key: "tty", Source: inspect.PIDStat, Concept: "session-and-terminal", Gist: "Its terminal, below /dev; none for daemons."}, Get: tty},
+		{Doc: doc{
+			Key:     "tty",
+			Source:  inspect.PIDStat,
+			Gist:    "Its terminal, below /dev; none for daemons.",
+			Concept: "session-and-terminal",
+		}, Get: tty},
 	}
 }
 
@@ -395,25 +502,33 @@ func tty(p row) value {
 
 func waits() []column {
 	return []column{
-		{Doc: doc{Key: "wchan", Kernel: "wchan", Source: inspect.PIDWchan, Concept: "wait-channel", Gist: "The kernel function that its main thread waits in."},
-			Get: func(p row) value {
-				if w := wchan(p); w != "" {
-					return explain.S(w)
-				}
-				return explain.None(inspect.Masked)
-			}},
-		{Doc: doc{Key: "syscall", Kernel: "syscall", Source: inspect.PIDSyscall, Concept: "system-call", Gist: "The system call that its main thread waits in."},
-			Get: func(p row) value {
-				if name := callName(p); name != "" {
-					return explain.S(name)
-				}
-				return explain.None(inspect.Inapplicable)
-			}},
+		{Doc: doc{
+			Key: "wchan", Kernel: "wchan",
+			Source:  inspect.PIDWchan,
+			Gist:    "The kernel function that its main thread waits in.",
+			Concept: "wait-channel",
+		}, Get: func(p row) value {
+			if w := wchan(p); w != "" {
+				return explain.S(w)
+			}
+			return explain.None(inspect.Masked)
+		}},
+		{Doc: doc{
+			Key: "syscall", Kernel: "syscall",
+			Source:  inspect.PIDSyscall,
+			Gist:    "The system call that its main thread waits in.",
+			Concept: "system-call",
+		}, Get: func(p row) value {
+			if name := callName(p); name != "" {
+				return explain.S(name)
+			}
+			return explain.None(inspect.Inapplicable)
+		}},
 	}
 }
 
-// wchan returns where a process waits; "" where it does not or is not to be seen:
-// to whom that is not permitted, the kernel says 0.
+// wchan returns where a process waits; "" if it does not or that is not visible:
+// without permission the kernel shows 0.
 func wchan(p row) string {
 	if p.Missing(inspect.PIDWchan) != inspect.Present || p.P.Wchan == "0" {
 		return ""
@@ -422,26 +537,36 @@ func wchan(p row) string {
 }
 
 func transfers() []column {
-	field := func(key, gist string, get func(*procfacts.Process) inspect.Num) column {
-		return column{Doc: doc{Key: key, Kernel: key, Unit: explain.Bytes, Counter: true, Source: inspect.PIDIO, Concept: "page-cache", Gist: gist},
-			Get: func(p row) value { return explain.Opt(get(p.P)) }}
+	ioBytes := func(key, gist string, get func(*procfacts.Process) inspect.Num) column {
+		return column{Doc: doc{
+			Key: key, Kernel: key, Unit: explain.Bytes, Counter: true,
+			Source:  inspect.PIDIO,
+			Gist:    gist,
+			Concept: "page-cache",
+		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		field("read_bytes", "What it made disks read.", func(p *procfacts.Process) inspect.Num { return p.ReadBytes }),
-		field("write_bytes", "What it made disks write, or will have when it is written back.", func(p *procfacts.Process) inspect.Num { return p.WriteBytes }),
+		ioBytes("read_bytes", "Bytes read from disks for it.", func(p *procfacts.Process) inspect.Num { return p.ReadBytes }),
+		ioBytes("write_bytes", "Bytes to be written to disks for it, now or at writeback.", func(p *procfacts.Process) inspect.Num {
+			return p.WriteBytes
+		}),
 		FDLimit(),
 	}
 }
 
-// FDLimit is how many files it may have open.
+// FDLimit is how many descriptors it may have open.
 func FDLimit() column {
-	return column{Doc: doc{Key: "fd_limit", Unit: explain.Count, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How many files it may have open."},
-		Get: func(p row) value {
-			if p.P.MaxFDs == inspect.Unset {
-				return explain.None(inspect.Unlimited)
-			}
-			return explain.Opt(p.P.MaxFDs)
-		}}
+	return column{Doc: doc{
+		Key: "fd_limit", Unit: explain.Count,
+		Source:  inspect.PIDLimits,
+		Gist:    "Its soft limit of open descriptors (RLIMIT_NOFILE).",
+		Concept: "file-descriptor",
+	}, Get: func(p row) value {
+		if p.P.MaxFDs == inspect.Unset {
+			return explain.None(inspect.Unlimited)
+		}
+		return explain.Opt(p.P.MaxFDs)
+	}}
 }
 
 // Columns lists what --columns takes, each with its gist.

@@ -11,7 +11,10 @@ import (
 
 // on is a process on a host that has been up for ten seconds.
 func on(p procfacts.Process) row {
-	h := &procfacts.Shared{Host: &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"}, Uptime: 10, All: &procfacts.Processes{}}
+	h := &procfacts.Shared{
+		Host:   &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"},
+		Uptime: 10, All: &procfacts.Processes{},
+	}
 	h.All.Host = *h
 	return row{Host: h, P: &p}
 }
@@ -55,7 +58,7 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// What tells a kernel lock is who asks for it, and that in D alone.
+// A kernel lock is known from its caller, and only in D.
 func TestKernelLocks(t *testing.T) {
 	for _, c := range []struct {
 		state       byte
@@ -71,10 +74,11 @@ func TestKernelLocks(t *testing.T) {
 		{'S', "openat", "path_openat", unknown, "", false},
 		{'D', "read", "folio_wait_bit_common", disk, "a page from a disk", false},
 		{'D', "vfork", "kernel_clone", child, "vfork", true},
-		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "time to pass", false},
+		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "a timeout", false},
 		{'S', "restart_syscall", "do_syscall_64", unknown, "", false},
 	} {
-		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what, c.says) || c.says == "" && w.what != "" || w.kill != c.kill {
+		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what,
+			c.says) || c.says == "" && w.what != "" || w.kill != c.kill {
 			t.Errorf("%c in %s, %s: %+v", c.state, c.call, c.where, w)
 		}
 	}
@@ -85,7 +89,7 @@ func TestSwitches(t *testing.T) {
 	for _, c := range []struct {
 		waits, off inspect.Num
 		says       string
-	}{{0, 0, "not run"}, {2, 1, "Too few"}, {1, 2, "Too few"}, {10, 500, "More often"}, {1000, 200, "Now and then"}, {1000, 3, "Seldom"}} {
+	}{{0, 0, "not run"}, {2, 1, "Too few"}, {1, 2, "Too few"}, {10, 500, "More often"}, {1000, 200, "Sometimes"}, {1000, 3, "Rarely"}} {
 		d := &procfacts.Detail{Row: on(procfacts.Process{Voluntary: c.waits, Forced: c.off})}
 		if s := readSwitches(d); !strings.HasPrefix(s, c.says) && !strings.Contains(s, c.says) {
 			t.Errorf("%d and %d: %q", c.waits, c.off, s)
@@ -93,11 +97,15 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// Its share of disks is told apart for what is read and what is written.
+// The share of disks has different words for reads and writes.
 func TestCachedSaysWhichWay(t *testing.T) {
-	d := &procfacts.Detail{Row: on(procfacts.Process{}), IO: inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096}}
+	d := &procfacts.Detail{
+		Row: on(procfacts.Process{}),
+		IO:  inspect.Counters{"rchar": 10, "read_bytes": 4096, "wchar": 10, "write_bytes": 4096},
+	}
 	for _, f := range inout() {
-		if f.Key == "write_bytes" && strings.Contains(f.Reading(d), "read") || f.Key == "read_bytes" && !strings.Contains(f.Reading(d), "read ahead") {
+		if f.Key == "write_bytes" && strings.Contains(f.Reading(d), "read") || f.Key == "read_bytes" && !strings.Contains(f.Reading(d),
+			"read ahead") {
 			t.Errorf("%s: %q", f.Key, f.Reading(d))
 		}
 	}

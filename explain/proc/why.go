@@ -29,7 +29,7 @@ func why(b []byte, r row) []byte {
 		}
 	}
 	if p.MaxFDs > 0 && p.FDs*10 >= p.MaxFDs*9 {
-		b = append(units.AppendPercent(append(b, "; has "...), float64(p.FDs)/float64(p.MaxFDs)), " of the files that it may open"...)
+		b = append(units.AppendPercent(append(b, "; has "...), float64(p.FDs)/float64(p.MaxFDs)), " of the descriptors that it may have open"...)
 	}
 	return b
 }
@@ -39,14 +39,14 @@ func doing(b []byte, r row) []byte {
 	p := r.P
 	switch {
 	case p.Frozen:
-		return append(b, "frozen with its cgroup, until that is thawed"...)
+		return append(b, "frozen with its cgroup until that is thawed"...)
 	case p.MainEnded():
 		b = units.AppendNumber(append(b, "its main thread has ended; "...), int64(p.Threads-1))
-		return append(append(b, oneOrMany(p.Threads-1, " other goes", " others go")...), " on"...)
+		return append(append(b, oneOrMany(p.Threads-1, " other thread runs", " other threads run")...), " on"...)
 	}
 	switch p.State {
 	case 'R':
-		b = append(b, "on a CPU, or ready for one"...)
+		b = append(b, "runnable: on a CPU or waiting for one"...)
 		if p.CPU >= 0 {
 			b = strconv.AppendInt(append(b, "; last on CPU "...), int64(p.CPU), 10)
 		}
@@ -60,11 +60,11 @@ func doing(b []byte, r row) []byte {
 	case 'Z':
 		return zombie(b, r)
 	case 'I':
-		return append(b, "kernel thread without work"...)
+		return append(b, "idle kernel thread"...)
 	case 'P':
-		return append(b, "kernel thread parked with its CPU"...)
+		return append(b, "parked kernel thread: its CPU is offline"...)
 	}
-	return append(b, "ending"...)
+	return append(b, "exiting"...)
 }
 
 // named writes a process's name and number.
@@ -73,12 +73,12 @@ func named(b []byte, p *procfacts.Process) []byte {
 	return append(strconv.AppendInt(b, int64(p.PID), 10), ')')
 }
 
-// AppendThrottled says that a cgroup bounds the CPU time of a process that wants some,
-// and how often that stopped it: over the interval, or else since the cgroup was made.
-// Whether it is stopped at this moment the kernel does not show.
+// AppendThrottled says that a cgroup limits the CPU time of a runnable process,
+// and how often it was throttled: over the interval, or else since the cgroup was created.
+// The kernel does not show whether it is throttled now.
 func AppendThrottled(b []byte, r row) []byte {
 	t, since, bounded, known := r.Throttled()
-	ends := " of its periods since it was made"
+	ends := " of its periods since it was created"
 	switch {
 	case !bounded:
 		return b
@@ -90,7 +90,7 @@ func AppendThrottled(b []byte, r row) []byte {
 	if t.Throttled == 0 {
 		return b
 	}
-	b = append(units.AppendDecimal(append(b, "its cgroup may use "...), t.CPUs), " CPUs, and was stopped in "...)
+	b = append(units.AppendDecimal(append(b, "its cgroup may use "...), t.CPUs), " CPUs, and was throttled in "...)
 	b = units.AppendPercent(b, float64(t.Throttled)/float64(max(t.Periods, t.Throttled)))
 	return append(b, ends...)
 }
@@ -102,15 +102,15 @@ func throttledNow(b []byte, since cgroupfacts.Throttle) []byte {
 	return append(b, "; throttled: "...)
 }
 
-// sleeping says in what: by the system call, or the kernel function where that
-// says more or the call is not to be seen. In D the letter does not tell whether
-// SIGKILL, and others that would end the process, are taken (TASK_KILLABLE): of some
+// sleeping says where: by the system call, or the kernel function where that
+// says more or the call is not visible. The letter D does not show whether
+// SIGKILL, and other fatal signals, end the wait (TASK_KILLABLE): for some
 // waits it is known.
 func sleeping(b []byte, r row) []byte {
 	where, call := wchan(r), callName(r)
 	switch {
 	case frozen(where):
-		return append(b, "frozen, with its cgroup or for suspend"...)
+		return append(b, "frozen with its cgroup or for suspend"...)
 	case r.P.Kthread():
 		b = append(b, "kernel thread, waits"...)
 		if where != "" {
@@ -127,48 +127,48 @@ func sleeping(b []byte, r row) []byte {
 	case w.what != "":
 		b = append(append(b, ", waits for "...), w.what...)
 	case call == "restart_syscall":
-		b = append(b, ", goes on with a wait that a stop interrupted"...)
+		b = append(b, ", resumes a wait that a stop interrupted"...)
 	case where != "":
-		b = append(append(b, ", in the kernel's "...), where...)
+		b = append(append(b, ", in the kernel function "...), where...)
 	case call == "":
 		b = append(b, nowhere(r)...)
 	}
 	switch {
 	case r.P.State != 'D':
 	case w.kill:
-		b = append(b, "; only a deadly signal ends that, SIGKILL say"...)
+		b = append(b, "; only a fatal signal such as SIGKILL ends that"...)
 	default:
-		b = append(b, "; no signal ends that, but perhaps SIGKILL"...)
+		b = append(b, "; no signal ends that, except perhaps SIGKILL"...)
 	}
 	return b
 }
 
-// frozen tells whether a kernel function is where frozen tasks are kept: the freezer's
+// frozen reports whether a kernel function is where frozen tasks sleep: the freezer's
 // before 6.1, and that of cgroup version 2, whose do_freezer_trap is part of get_signal
 // (kernel/signal.c). Since 6.1 a task that can be frozen where it sleeps stays there.
 func frozen(where string) bool {
 	return strings.Contains(where, "refrigerator") || strings.Contains(where, "freezer") || where == "get_signal"
 }
 
-// nowhere says why neither call nor function tell in what a process sleeps.
+// nowhere says why neither the system call nor the function is known.
 func nowhere(r row) string {
 	switch c := &r.P.Call; r.Missing(inspect.PIDSyscall) {
 	case inspect.Present:
 		switch {
 		case c.Running:
-			return "; it woke when it was looked at"
+			return "; it woke up while it was read"
 		case c.Number == procfacts.NoCall:
-			return " outside of a system call, as in a page fault"
+			return " outside a system call, as in a page fault"
 		}
-		return " in a system call that has no name here"
+		return " in a system call unknown to kwhy"
 	case inspect.Denied:
-		return "; in what, only who may trace it can see"
+		return "; where is visible only with ptrace permission"
 	}
-	return "; in what, this kernel does not show"
+	return "; this kernel does not show where"
 }
 
-// stopped names the signal where the kernel tells: stat's exit code holds it, to
-// those who may trace the process, since some version after 5.10.
+// stopped names the signal if the kernel shows it: stat's exit code has it, for
+// readers with ptrace permission, since some version after 5.10.
 func stopped(b []byte, r row) []byte {
 	b = append(b, "stopped"...)
 	switch sig := signalOf(r, r.P.ExitCode); sig {
@@ -183,10 +183,10 @@ func stopped(b []byte, r row) []byte {
 	default:
 		b = append(b, " by a signal"...)
 	}
-	return append(b, "; SIGCONT lets it go on"...)
+	return append(b, "; SIGCONT continues it"...)
 }
 
-// signalOf names a signal by its number; "" for none, and where numbers mean others.
+// signalOf names a signal by its number; "" for none, and where numbers differ.
 func signalOf(r row, n int32) string {
 	if arch := machine(r.Host.Host.Arch); n <= 0 || n > 64 || arch != "amd64" && arch != "arm64" {
 		return ""
@@ -197,13 +197,13 @@ func signalOf(r row, n int32) string {
 func zombie(b []byte, r row) []byte {
 	b = append(append(append(b, "ended"...), exited(r)...), "; "...)
 	if i, ok := r.Host.All.Row(r.P.PPID); ok {
-		return append(named(b, &r.Host.All.Rows[i]), " has to ask how"...)
+		return append(named(b, &r.Host.All.Rows[i]), " has to wait for it"...)
 	}
-	return append(b, "its parent has to ask how"...)
+	return append(b, "its parent has to wait for it"...)
 }
 
-// exited says how a process ended, by stat's exit code, which is 0 too for who may not
-// trace it: the status that it gave, or the signal that ended it (wait(2)).
+// exited says how a process ended, by stat's exit code, which is also 0 for readers without
+// ptrace permission: its exit status, or the signal that killed it (wait(2)).
 func exited(r row) string {
 	const dumped, signal = 0x80, 0x7f
 	code := r.P.ExitCode
@@ -220,7 +220,7 @@ func exited(r row) string {
 	return " by " + s
 }
 
-// Needs is what a row's own sentence needs besides stat.
+// Needs is the sources of a row's own sentence.
 func Needs() inspect.Sources {
 	return inspect.Of(inspect.PIDStat, inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall)
 }

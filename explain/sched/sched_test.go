@@ -268,7 +268,7 @@ func TestWhy(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	delete(before.Throttled, 7)
-	if got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 83 % of its periods since it was made") {
+	if got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was throttled in 83 % of its periods since it was created") {
 		t.Errorf("%q", got)
 	}
 }
