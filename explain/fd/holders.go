@@ -43,7 +43,14 @@ func hows() []explain.Word {
 	word := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "file-descriptor"}
 	}
-	return []explain.Word{word("node", "By a descriptor on the device itself."), word("fd", "By a descriptor."), word("cwd", "As its working directory."), word("root", "As its root directory."), word("exe", "As the program that it runs."), word("mapped", "In its memory.")}
+	return []explain.Word{
+		word("node", "By a descriptor on the device itself."),
+		word("fd", "By a descriptor."),
+		word("cwd", "As its working directory."),
+		word("root", "As its root directory."),
+		word("exe", "As the program that it runs."),
+		word("mapped", "In its memory."),
+	}
 }
 
 func how(h *fdfacts.PathHolder) (out []value) {

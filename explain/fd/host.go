@@ -171,23 +171,25 @@ func readFileMax(f host) string {
 }
 
 func perUser() []hostField {
-	use := func(key, label string, concept explain.Concept, gist string, src inspect.Source, users func(host) map[uint32]int) hostField {
-		return hostDoc(doc{Key: key, Label: label, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.PIDFd}, Concept: concept, Gist: gist}, sysctl(src), func(f host) string {
+	use := func(d doc, users func(host) map[uint32]int) hostField {
+		d.Unit, d.Also = explain.Count, []inspect.Source{inspect.PIDFd}
+		return hostDoc(d, sysctl(d.Source), func(f host) string {
 			most, uid := top(users(f))
-			n, _ := f.Mem.Number(src)
+			n, _ := f.Mem.Number(d.Source)
 			if f.Missing(inspect.PIDFd) != inspect.Present {
 				return "The kernel does not tell the use itself, and no process shows its descriptors."
 			}
 			if most == 0 {
 				return "None is used by processes that may be looked at; the kernel does not tell the use itself."
 			}
-			return fmt.Sprintf("%s by user %s, who has most: %s. Summed over fdinfo: the kernel does not tell the use itself.", units.Percent(int64(most), n), userName(f, uid), units.Number(most))
+			return fmt.Sprintf("%s by user %s, who has most: %s. Summed over fdinfo: the kernel does not tell the use itself.",
+				units.Percent(int64(most), n), userName(f, uid), units.Number(most))
 		})
 	}
 	return []hostField{
-		use("max_user_instances", "inotify instances", "inotify-fanotify", "How many inotify instances a user may have: EMFILE after that.", inspect.InotifyMaxInstances, func(f host) map[uint32]int { return f.InotifyUsers }),
-		use("max_user_watches", "inotify watches", "inotify-fanotify", "How many files a user may watch by inotify: ENOSPC after that.", inspect.InotifyMaxWatches, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
-		use("epoll_max_user_watches", "epoll watches", "epoll", "How many descriptors a user may have in epoll sets: ENOSPC after that.", inspect.EpollMaxWatches, func(f host) map[uint32]int { return f.EpollUsers }),
+		use(doc{Key: "max_user_instances", Label: "inotify instances", Concept: "inotify-fanotify", Gist: "How many inotify instances a user may have: EMFILE after that.", Source: inspect.InotifyMaxInstances}, func(f host) map[uint32]int { return f.InotifyUsers }),
+		use(doc{Key: "max_user_watches", Label: "inotify watches", Concept: "inotify-fanotify", Gist: "How many files a user may watch by inotify: ENOSPC after that.", Source: inspect.InotifyMaxWatches}, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
+		use(doc{Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll", Gist: "How many descriptors a user may have in epoll sets: ENOSPC after that.", Source: inspect.EpollMaxWatches}, func(f host) map[uint32]int { return f.EpollUsers }),
 		hostDoc(doc{Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft", Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Concept: "pipe", Gist: "Above this new pipes of a user get a page or two; use is not told."}, sysctl(inspect.PipeUserPagesSoft), nil),
 		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Concept: "pipe", Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
 		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Concept: "pipe", Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
@@ -224,7 +226,8 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		Of:    instances, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(f host) string {
 			most, uid := top(f.InotifyUsers)
-			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s", userName(f, uid), units.AppendPercent(nil, instances(f).Float()), units.Number(most))
+			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s",
+				userName(f, uid), units.AppendPercent(nil, instances(f).Float()), units.Number(most))
 		},
 	}, {
 		ID: "fd.host_near", What: "file-nr / file-max", Unit: explain.Ratio,

@@ -88,12 +88,32 @@ func plural(k procfacts.FileKind) string {
 // kinds are the words for what a descriptor leads to.
 func kinds() []explain.Word {
 	gists := map[procfacts.FileKind]string{
-		procfacts.KindPath: "A file or directory, by its path.", procfacts.KindFile: "A regular file.", procfacts.KindDirectory: "A directory.", procfacts.KindDevice: "A device or terminal, by its path.",
-		procfacts.KindChar: "A character device: a terminal, /dev/null, a driver.", procfacts.KindBlock: "A block device: a disk.", procfacts.KindPipe: "One end of a pipe.", procfacts.KindFIFO: "One end of a pipe with a name.",
-		procfacts.KindSocket: "A socket.", procfacts.KindEventfd: "A counter to wait on.", procfacts.KindEpoll: "A set of descriptors to wait on.", procfacts.KindTimerfd: "A timer to wait on.",
-		procfacts.KindSignalfd: "Signals to read instead of handling them.", procfacts.KindInotify: "Watches on files and directories.", procfacts.KindFanotify: "Watches on file systems.", procfacts.KindPidfd: "A process, held by more than its number.",
-		procfacts.KindIOUring: "A ring of I/O requests.", procfacts.KindUserfaultfd: "Page faults to serve oneself.", procfacts.KindBPF: "A BPF program, map or link.", procfacts.KindMemfd: "Memory that is a file without a name.",
-		procfacts.KindPerf: "A performance counter.", procfacts.KindDMABuf: "Memory shared among devices.", procfacts.KindNamespace: "A namespace, kept alive.", procfacts.KindMqueue: "A POSIX message queue.", procfacts.KindSecret: "Memory that not even the kernel maps (memfd_secret).", procfacts.KindOther: "Another kind that the kernel names in the target.",
+		procfacts.KindPath:        "A file or directory, by its path.",
+		procfacts.KindFile:        "A regular file.",
+		procfacts.KindDirectory:   "A directory.",
+		procfacts.KindDevice:      "A device or terminal, by its path.",
+		procfacts.KindChar:        "A character device: a terminal, /dev/null, a driver.",
+		procfacts.KindBlock:       "A block device: a disk.",
+		procfacts.KindPipe:        "One end of a pipe.",
+		procfacts.KindFIFO:        "One end of a pipe with a name.",
+		procfacts.KindSocket:      "A socket.",
+		procfacts.KindEventfd:     "A counter to wait on.",
+		procfacts.KindEpoll:       "A set of descriptors to wait on.",
+		procfacts.KindTimerfd:     "A timer to wait on.",
+		procfacts.KindSignalfd:    "Signals to read instead of handling them.",
+		procfacts.KindInotify:     "Watches on files and directories.",
+		procfacts.KindFanotify:    "Watches on file systems.",
+		procfacts.KindPidfd:       "A process, held by more than its number.",
+		procfacts.KindIOUring:     "A ring of I/O requests.",
+		procfacts.KindUserfaultfd: "Page faults to serve oneself.",
+		procfacts.KindBPF:         "A BPF program, map or link.",
+		procfacts.KindMemfd:       "Memory that is a file without a name.",
+		procfacts.KindPerf:        "A performance counter.",
+		procfacts.KindDMABuf:      "Memory shared among devices.",
+		procfacts.KindNamespace:   "A namespace, kept alive.",
+		procfacts.KindMqueue:      "A POSIX message queue.",
+		procfacts.KindSecret:      "Memory that not even the kernel maps (memfd_secret).",
+		procfacts.KindOther:       "Another kind that the kernel names in the target.",
 	}
 	var out []explain.Word
 	for _, k := range procfacts.FileKinds() {

@@ -23,9 +23,10 @@ type hostColumn = explain.Field[hostRow]
 
 // counted is a column that counts descriptors. What those lead to that may not be
 // seen is in no kind's number.
-func counted(key, label, gist string, show explain.Show, get func(*procfacts.FDCount) int) hostColumn {
-	return hostColumn{Doc: doc{Key: key, Label: label, Unit: explain.Count, Show: show, Source: inspect.PIDFd, Concept: conceptOf(key), Gist: gist}, Get: func(r hostRow) value {
-		if key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+func counted(d doc, get func(*procfacts.FDCount) int) hostColumn {
+	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, conceptOf(d.Key)
+	return hostColumn{Doc: d, Get: func(r hostRow) value {
+		if d.Key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 			return explain.None(inspect.Denied)
 		}
 		return explain.I(get(r.It))
@@ -55,21 +56,21 @@ func ofKind(kind procfacts.FileKind) func(*procfacts.FDCount) int {
 
 // Processes is the table of processes by what they have open.
 func Processes() *explain.Table[hostRow] {
-	fds := counted("fds", "FDS", "Its open file descriptors.", explain.Always, func(c *procfacts.FDCount) int { return c.Total })
+	fds := counted(doc{Key: "fds", Label: "FDS", Gist: "Its open file descriptors."}, func(c *procfacts.FDCount) int { return c.Total })
 	fds.Counter, fds.Gauge = true, true
 	ppid, user := lift(proc.PPID()), lift(proc.User())
 	user.Show = explain.Wide
 	columns := append([]hostColumn{lift(proc.PID()), ppid, user, fds}, bound()...)
 	return &explain.Table[hostRow]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"}, Fields: append(columns,
-		counted("files", "FILES", "Files and directories.", explain.Wide, ofKind(procfacts.KindPath)),
-		counted("sockets", "SOCKETS", "Sockets.", explain.Wide, ofKind(procfacts.KindSocket)),
-		counted("pipes", "PIPES", "Ends of pipes.", explain.Wide, ofKind(procfacts.KindPipe)),
-		counted("devices", "DEVICES", "Devices and terminals.", explain.Data, ofKind(procfacts.KindDevice)),
-		counted("inotify", "INOTIFY", "inotify instances.", explain.Data, ofKind(procfacts.KindInotify)),
-		counted("inotify_watches", "WATCHES", "Files and directories that its inotify instances watch.", explain.Data, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
-		counted("epoll", "EPOLL", "epoll sets.", explain.Data, ofKind(procfacts.KindEpoll)),
-		counted("epoll_watches", "WAITS FOR", "Descriptors that its epoll sets wait for.", explain.Data, func(c *procfacts.FDCount) int { return c.EpollWatches }),
-		counted("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, ofKind(procfacts.KindMemfd)),
+		counted(doc{Key: "files", Label: "FILES", Gist: "Files and directories.", Show: explain.Wide}, ofKind(procfacts.KindPath)),
+		counted(doc{Key: "sockets", Label: "SOCKETS", Gist: "Sockets.", Show: explain.Wide}, ofKind(procfacts.KindSocket)),
+		counted(doc{Key: "pipes", Label: "PIPES", Gist: "Ends of pipes.", Show: explain.Wide}, ofKind(procfacts.KindPipe)),
+		counted(doc{Key: "devices", Label: "DEVICES", Gist: "Devices and terminals.", Show: explain.Data}, ofKind(procfacts.KindDevice)),
+		counted(doc{Key: "inotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
+		counted(doc{Key: "inotify_watches", Label: "WATCHES", Gist: "Files and directories that its inotify instances watch.", Show: explain.Data}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
+		counted(doc{Key: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
+		counted(doc{Key: "epoll_watches", Label: "WAITS FOR", Gist: "Descriptors that its epoll sets wait for.", Show: explain.Data}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
+		counted(doc{Key: "memfds", Label: "MEMFD", Gist: "Files without a name that are memory.", Show: explain.Data}, ofKind(procfacts.KindMemfd)),
 		hostColumn{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: deletedBy},
 		lift(proc.Comm()),
 		hostColumn{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
@@ -147,7 +148,8 @@ func near() explain.Rule[hostRow] {
 			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
-			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files", r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
+			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files",
+				r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
 		},
 	}
 }

@@ -11,24 +11,21 @@ import (
 
 // softnet is what the CPUs do with packets that interfaces hand them.
 func softnet() []field {
-	count := func(key, label, gist string, of func(*netfacts.SoftnetCPU) uint64, say string) field {
+	count := func(d doc, of func(*netfacts.SoftnetCPU) uint64, say string) field {
+		d.Unit, d.Counter, d.Source, d.Concept = explain.Count, true, inspect.NetSoftnet, "softirq-napi"
 		get := softTotal(of)
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: get, Reading: func(n host) string {
-			if get(n).Zero() {
-				return ""
-			}
-			return say
-		}}
+		return field{Doc: d, Get: get, Reading: whenSome(get, say)}
 	}
-	limit := func(key, label string, src inspect.Source, gist string) field {
-		return field{Doc: doc{Key: key, Kernel: "net.core." + key, Label: label, Unit: explain.Count, Source: src, Concept: "softirq-napi", Gist: gist}, Get: sysctl(src)}
+	limit := func(d doc) field {
+		d.Kernel, d.Unit, d.Concept = "net.core."+d.Key, explain.Count, "softirq-napi"
+		return field{Doc: d, Get: sysctl(d.Source)}
 	}
 	return []field{
-		count("softnet_processed", "taken in", "Packets handed to the protocols by all CPUs; what GRO joined counts as one.", softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
-		count("softnet_dropped", "dropped", "Packets dropped because a CPU's backlog was full.", softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. More CPUs by RPS, or a longer netdev_max_backlog."),
-		count("softnet_time_squeeze", "cut short", "Rounds that ended with packets left: netdev_budget or its time was over.", softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
-		limit("netdev_max_backlog", "max_backlog", inspect.NetdevMaxBacklog, "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers."),
-		limit("netdev_budget", "budget", inspect.NetdevBudget, "Packets that one round takes from all interfaces of a CPU."),
+		count(doc{Key: "softnet_processed", Label: "taken in", Gist: "Packets handed to the protocols by all CPUs; what GRO joined counts as one."}, softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
+		count(doc{Key: "softnet_dropped", Label: "dropped", Gist: "Packets dropped because a CPU's backlog was full."}, softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. More CPUs by RPS, or a longer netdev_max_backlog."),
+		count(doc{Key: "softnet_time_squeeze", Label: "cut short", Gist: "Rounds that ended with packets left: netdev_budget or its time was over."}, softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
+		limit(doc{Key: "netdev_max_backlog", Label: "max_backlog", Source: inspect.NetdevMaxBacklog, Gist: "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers."}),
+		limit(doc{Key: "netdev_budget", Label: "budget", Source: inspect.NetdevBudget, Gist: "Packets that one round takes from all interfaces of a CPU."}),
 		{Doc: doc{Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "for at most", Unit: explain.Seconds, Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi", Gist: "How long such a round may last, in whole ticks."}, Get: func(n host) value {
 			if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
 				return explain.F(float64(us) / 1e6)
@@ -116,18 +113,19 @@ func Interfaces() *explain.Table[interfaceRow] {
 		d.Source, d.Concept = src, "network-interface"
 		return column{Doc: d, Get: func(r interfaceRow) value { return get(r.It) }}
 	}
-	sysfs := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*netfacts.Interface) value) column {
-		return at(inspect.NetDev, doc{Key: key, Label: label, Unit: unit, Show: show, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Gist: gist}, get)
+	sysfs := func(d doc, get func(*netfacts.Interface) value) column {
+		d.Also = []inspect.Source{inspect.NetSysfs, inspect.NetRoute}
+		return at(inspect.NetDev, d, get)
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
 		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *netfacts.Interface) value { return explain.S(i.Name) }),
-		worded(sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
-		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *netfacts.Interface) value { return flagged(i.Admin) }),
-		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
-		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *netfacts.Interface) value { return told(i.Kind) }),
-		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *netfacts.Interface) value { return told(i.Master) }),
-		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *netfacts.Interface) value { return told(i.Driver) }),
-		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *netfacts.Interface) value { return told(i.Hardware) }),
+		worded(sysfs(doc{Key: "operstate", Label: "STATE", Gist: "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo."}, func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
+		sysfs(doc{Key: "admin_up", Label: "UP", Unit: explain.Bool, Show: explain.Data, Gist: "Whether somebody has set it up."}, func(i *netfacts.Interface) value { return flagged(i.Admin) }),
+		sysfs(doc{Key: "carrier", Label: "CARRIER", Unit: explain.Bool, Show: explain.Data, Gist: "Whether there is a link: a cable, a peer."}, func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
+		sysfs(doc{Key: "kind", Label: "KIND", Show: explain.Data, Gist: "What a virtual one is: veth, bridge, vlan, bond, tun."}, func(i *netfacts.Interface) value { return told(i.Kind) }),
+		sysfs(doc{Key: "master", Label: "MASTER", Show: explain.Data, Gist: "The bridge or bond that it is part of."}, func(i *netfacts.Interface) value { return told(i.Master) }),
+		sysfs(doc{Key: "driver", Label: "DRIVER", Show: explain.Data, Gist: "The driver of the card."}, func(i *netfacts.Interface) value { return told(i.Driver) }),
+		sysfs(doc{Key: "address", Label: "ADDRESS", Show: explain.Data, Gist: "Its address on the link."}, func(i *netfacts.Interface) value { return told(i.Hardware) }),
 		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *netfacts.Interface) value {
 			var list []value
 			for _, p := range i.Addresses {
@@ -135,15 +133,15 @@ func Interfaces() *explain.Table[interfaceRow] {
 			}
 			return explain.L(list)
 		}),
-		sysfs("mtu", "MTU", explain.Count, explain.Wide, "The largest packet that it sends, in bytes.", func(i *netfacts.Interface) value { return number(i.MTU) }),
-		sysfs("speed", "MBIT/S", explain.Count, explain.Data, "Its speed in Mbit/s, where the driver knows one.", func(i *netfacts.Interface) value { return number(i.Speed) }),
-		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *netfacts.Interface) value { return told(i.Duplex) }),
-		sysfs("carrier_changes", "CHANGES", explain.Count, explain.Data, "How often the link came or went.", func(i *netfacts.Interface) value { return number(i.Changes) }),
-		sysfs("tx_queue_len", "TXQLEN", explain.Count, explain.Data, "Packets that pfifo_fast and the like hold for it.", func(i *netfacts.Interface) value { return number(i.TxQueue) }),
-		sysfs("rx_queues", "RXQ", explain.Count, explain.Data, "Its receive queues, of which each can interrupt a CPU of its own.", func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
-		sysfs("tx_queues", "TXQ", explain.Count, explain.Data, "Its send queues.", func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
-		sysfs("rps_cpus", "RPS", explain.Plain, explain.Data, "CPUs to which some receive queue hands packets on (RPS).", func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
-		sysfs("xps_cpus", "XPS", explain.Plain, explain.Data, "CPUs that have a send queue set for them (XPS).", func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
+		sysfs(doc{Key: "mtu", Label: "MTU", Unit: explain.Count, Show: explain.Wide, Gist: "The largest packet that it sends, in bytes."}, func(i *netfacts.Interface) value { return number(i.MTU) }),
+		sysfs(doc{Key: "speed", Label: "MBIT/S", Unit: explain.Count, Show: explain.Data, Gist: "Its speed in Mbit/s, where the driver knows one."}, func(i *netfacts.Interface) value { return number(i.Speed) }),
+		sysfs(doc{Key: "duplex", Label: "DUPLEX", Show: explain.Data, Gist: "full, or half: on half, collisions are normal and speed is poor."}, func(i *netfacts.Interface) value { return told(i.Duplex) }),
+		sysfs(doc{Key: "carrier_changes", Label: "CHANGES", Unit: explain.Count, Show: explain.Data, Gist: "How often the link came or went."}, func(i *netfacts.Interface) value { return number(i.Changes) }),
+		sysfs(doc{Key: "tx_queue_len", Label: "TXQLEN", Unit: explain.Count, Show: explain.Data, Gist: "Packets that pfifo_fast and the like hold for it."}, func(i *netfacts.Interface) value { return number(i.TxQueue) }),
+		sysfs(doc{Key: "rx_queues", Label: "RXQ", Unit: explain.Count, Show: explain.Data, Gist: "Its receive queues, of which each can interrupt a CPU of its own."}, func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
+		sysfs(doc{Key: "tx_queues", Label: "TXQ", Unit: explain.Count, Show: explain.Data, Gist: "Its send queues."}, func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
+		sysfs(doc{Key: "rps_cpus", Label: "RPS", Unit: explain.Plain, Show: explain.Data, Gist: "CPUs to which some receive queue hands packets on (RPS)."}, func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
+		sysfs(doc{Key: "xps_cpus", Label: "XPS", Unit: explain.Plain, Show: explain.Data, Gist: "CPUs that have a send queue set for them (XPS)."}, func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
 		at(inspect.NetEthtool, doc{Key: "rx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the receive ring holds for the CPU."}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
 		at(inspect.NetEthtool, doc{Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
 		at(inspect.NetEthtool, doc{Key: "tx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the send ring holds for the card."}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
@@ -190,43 +188,46 @@ func xpsOf(i *netfacts.Interface) (out []int) {
 // then what they are sums of.
 func linkCounters() []explain.Field[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	dev := func(key, label string, show explain.Show, unit explain.Unit, gist string, get func(*netfacts.DevStats) uint64) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: true, Show: show, Source: inspect.NetDev, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
+	dev := func(d doc, get func(*netfacts.DevStats) uint64) column {
+		d.Counter, d.Source, d.Concept = true, inspect.NetDev, "network-interface"
+		return column{Doc: d, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
 	}
-	part := func(name, gist string) column {
-		return column{Doc: doc{Key: name, Kernel: name, Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value {
-			if v := explain.Look(r.It.Stats, name); v.Has() {
+	part := func(d doc) column {
+		d.Key, d.Unit, d.Counter, d.Show = d.Kernel, explain.Count, true, explain.Data
+		d.Source, d.Concept = inspect.NetDev, "network-interface"
+		d.Also = []inspect.Source{inspect.NetSysfs, inspect.NetRoute}
+		return column{Doc: d, Get: func(r interfaceRow) value {
+			if v := explain.Look(r.It.Stats, d.Kernel); v.Has() {
 				return v
 			}
 			return explain.None(inspect.Untold)
 		}}
 	}
-	count := explain.Count
 	return []column{
-		dev("rx_packets", "RX", explain.Always, count, "Packets that came in.", func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
-		dev("rx_bytes", "RX BYTES", explain.Data, explain.Bytes, "Bytes that came in, with the header of the link.", func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
-		dev("rx_errs", "RX ERR", explain.Wide, count, "Packets that came in broken: bad checksum, length, cable, duplex.", func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
-		dev("rx_drop", "RX DROP", explain.Always, count, "Packets that came in whole and were dropped, and those the card missed.", func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
-		dev("rx_fifo", "RX FIFO", explain.Data, count, "Packets lost in the card's own buffer; drivers differ in what they count.", func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
-		dev("rx_frame", "RX FRAME", explain.Data, count, "Length, over, CRC and frame errors together.", func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
-		dev("tx_packets", "TX", explain.Always, count, "Packets that went out.", func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
-		dev("tx_bytes", "TX BYTES", explain.Data, explain.Bytes, "Bytes that went out.", func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
-		dev("tx_errs", "TX ERR", explain.Wide, count, "Packets that could not be sent.", func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
-		dev("tx_drop", "TX DROP", explain.Always, count, "Packets dropped on their way out: its queue was full, or it was down.", func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
-		dev("tx_fifo", "TX FIFO", explain.Data, count, "Packets not sent because the card's own buffer ran empty.", func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
-		dev("tx_colls", "COLLISIONS", explain.Data, count, "Collisions on a half-duplex link.", func(s *netfacts.DevStats) uint64 { return s.TxColls }),
-		dev("tx_carrier", "TX CARRIER", explain.Data, count, "Carrier, aborted, window and heartbeat errors together.", func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
-		part("rx_dropped", "Whole packets that nobody here wanted, or a full backlog; not the card's."),
-		part("rx_missed_errors", "Packets that the card had no room for: its ring was full."),
-		part("rx_length_errors", "Packets of a wrong length."),
-		part("rx_over_errors", "Packets that did not fit into the buffers that the host gave the card."),
-		part("rx_crc_errors", "Packets with a wrong checksum of the link: a bad cable, plug or port."),
-		part("rx_frame_errors", "Packets that do not end on a whole byte."),
-		part("rx_nohandler", "Packets that came in on an inactive part of a bond, and were dropped."),
-		part("tx_aborted_errors", "Packets given up while being sent."),
-		part("tx_carrier_errors", "Packets that could not be sent for want of a link."),
-		part("tx_heartbeat_errors", "Errors of an old kind of transceiver."),
-		part("tx_window_errors", "Late collisions: one side runs at half duplex."),
+		dev(doc{Key: "rx_packets", Label: "RX", Unit: explain.Count, Gist: "Packets that came in."}, func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
+		dev(doc{Key: "rx_bytes", Label: "RX BYTES", Show: explain.Data, Unit: explain.Bytes, Gist: "Bytes that came in, with the header of the link."}, func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
+		dev(doc{Key: "rx_errs", Label: "RX ERR", Show: explain.Wide, Unit: explain.Count, Gist: "Packets that came in broken: bad checksum, length, cable, duplex."}, func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
+		dev(doc{Key: "rx_drop", Label: "RX DROP", Unit: explain.Count, Gist: "Packets that came in whole and were dropped, and those the card missed."}, func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
+		dev(doc{Key: "rx_fifo", Label: "RX FIFO", Show: explain.Data, Unit: explain.Count, Gist: "Packets lost in the card's own buffer; drivers differ in what they count."}, func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
+		dev(doc{Key: "rx_frame", Label: "RX FRAME", Show: explain.Data, Unit: explain.Count, Gist: "Length, over, CRC and frame errors together."}, func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
+		dev(doc{Key: "tx_packets", Label: "TX", Unit: explain.Count, Gist: "Packets that went out."}, func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
+		dev(doc{Key: "tx_bytes", Label: "TX BYTES", Show: explain.Data, Unit: explain.Bytes, Gist: "Bytes that went out."}, func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
+		dev(doc{Key: "tx_errs", Label: "TX ERR", Show: explain.Wide, Unit: explain.Count, Gist: "Packets that could not be sent."}, func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
+		dev(doc{Key: "tx_drop", Label: "TX DROP", Unit: explain.Count, Gist: "Packets dropped on their way out: its queue was full, or it was down."}, func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
+		dev(doc{Key: "tx_fifo", Label: "TX FIFO", Show: explain.Data, Unit: explain.Count, Gist: "Packets not sent because the card's own buffer ran empty."}, func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
+		dev(doc{Key: "tx_colls", Label: "COLLISIONS", Show: explain.Data, Unit: explain.Count, Gist: "Collisions on a half-duplex link."}, func(s *netfacts.DevStats) uint64 { return s.TxColls }),
+		dev(doc{Key: "tx_carrier", Label: "TX CARRIER", Show: explain.Data, Unit: explain.Count, Gist: "Carrier, aborted, window and heartbeat errors together."}, func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
+		part(doc{Kernel: "rx_dropped", Gist: "Whole packets that nobody here wanted, or a full backlog; not the card's."}),
+		part(doc{Kernel: "rx_missed_errors", Gist: "Packets that the card had no room for: its ring was full."}),
+		part(doc{Kernel: "rx_length_errors", Gist: "Packets of a wrong length."}),
+		part(doc{Kernel: "rx_over_errors", Gist: "Packets that did not fit into the buffers that the host gave the card."}),
+		part(doc{Kernel: "rx_crc_errors", Gist: "Packets with a wrong checksum of the link: a bad cable, plug or port."}),
+		part(doc{Kernel: "rx_frame_errors", Gist: "Packets that do not end on a whole byte."}),
+		part(doc{Kernel: "rx_nohandler", Gist: "Packets that came in on an inactive part of a bond, and were dropped."}),
+		part(doc{Kernel: "tx_aborted_errors", Gist: "Packets given up while being sent."}),
+		part(doc{Kernel: "tx_carrier_errors", Gist: "Packets that could not be sent for want of a link."}),
+		part(doc{Kernel: "tx_heartbeat_errors", Gist: "Errors of an old kind of transceiver."}),
+		part(doc{Kernel: "tx_window_errors", Gist: "Late collisions: one side runs at half duplex."}),
 		{Doc: doc{Key: "why", Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool}, Concept: "network-interface", Gist: "What it is, what was lost there, and what to do about it."}, Write: func(b []byte, r interfaceRow) []byte { return append(b, whyInterface(r)...) }},
 	}
 }
@@ -321,49 +322,52 @@ func ringHint(i *netfacts.Interface) string {
 // SoftnetCPUs lists what each CPU did with packets.
 func SoftnetCPUs() *explain.Table[softnetRow] {
 	type column = explain.Field[softnetRow]
-	declare := func(key, label string, show explain.Show, counter bool, gist string, get func(*netfacts.SoftnetCPU) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: func(r softnetRow) value { return get(r.It) }}
+	declare := func(d doc, get func(*netfacts.SoftnetCPU) value) column {
+		if d.Unit == explain.Text {
+			d.Unit = explain.Count
+		}
+		d.Source, d.Concept = inspect.NetSoftnet, "softirq-napi"
+		return column{Doc: d, Get: func(r softnetRow) value { return get(r.It) }}
 	}
 	count := func(of func(*netfacts.SoftnetCPU) uint64) func(*netfacts.SoftnetCPU) value {
 		return func(c *netfacts.SoftnetCPU) value { return explain.N(of(c)) }
 	}
-	cpu := declare("cpu", "CPU", explain.Always, false, "The number of the CPU.", func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) })
-	cpu.Unit = explain.Plain
-	processed := declare("processed", "TAKEN IN", explain.Always, true, "Packets that it handed to the protocols.", count(softProcessed))
-	processed.Bar = true
 	return &explain.Table[softnetRow]{Name: "softnet", Sort: []string{"processed", "-cpu"}, Fields: []column{
-		cpu, processed,
-		declare("dropped", "DROPPED", explain.Always, true, "Packets dropped because its backlog was full.", count(softDropped)),
-		declare("time_squeeze", "CUT SHORT", explain.Always, true, "Rounds that ended with packets left.", count(softSqueezed)),
-		declare("received_rps", "BY RPS", explain.Wide, true, "How often another CPU woke it for packets, by RPS.", count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
-		declare("flow_limit_count", "FLOW LIMIT", explain.Data, true, "Of those dropped, packets of one flow that took over a half-full backlog.", count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
-		declare("softnet_backlog_len", "WAITING", explain.Wide, false, "Packets in its backlog now.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
-		declare("input_qlen", "", explain.Data, false, "Of these, in the queue that is being filled.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
-		declare("process_qlen", "", explain.Data, false, "Of these, in the queue that is being emptied.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
+		declare(doc{Key: "cpu", Label: "CPU", Unit: explain.Plain, Gist: "The number of the CPU."}, func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) }),
+		declare(doc{Key: "processed", Label: "TAKEN IN", Counter: true, Bar: true, Gist: "Packets that it handed to the protocols."}, count(softProcessed)),
+		declare(doc{Key: "dropped", Label: "DROPPED", Counter: true, Gist: "Packets dropped because its backlog was full."}, count(softDropped)),
+		declare(doc{Key: "time_squeeze", Label: "CUT SHORT", Counter: true, Gist: "Rounds that ended with packets left."}, count(softSqueezed)),
+		declare(doc{Key: "received_rps", Label: "BY RPS", Show: explain.Wide, Counter: true, Gist: "How often another CPU woke it for packets, by RPS."}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
+		declare(doc{Key: "flow_limit_count", Label: "FLOW LIMIT", Show: explain.Data, Counter: true, Gist: "Of those dropped, packets of one flow that took over a half-full backlog."}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
+		declare(doc{Key: "softnet_backlog_len", Label: "WAITING", Show: explain.Wide, Gist: "Packets in its backlog now."}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
+		declare(doc{Key: "input_qlen", Show: explain.Data, Gist: "Of these, in the queue that is being filled."}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
+		declare(doc{Key: "process_qlen", Show: explain.Data, Gist: "Of these, in the queue that is being emptied."}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
 	}}
 }
 
 // Qdiscs lists the queues on the way out.
 func Qdiscs() *explain.Table[qdiscRow] {
 	type column = explain.Field[qdiscRow]
-	declare := func(key, label string, unit explain.Unit, show explain.Show, counter bool, gist string, get func(*netfacts.Qdisc) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: counter, Show: show, Source: inspect.NetQdisc, Concept: "qdisc", Gist: gist}, Get: func(r qdiscRow) value { return get(r.It) }}
+	declare := func(d doc, get func(*netfacts.Qdisc) value) column {
+		d.Source, d.Concept = inspect.NetQdisc, "qdisc"
+		return column{Doc: d, Get: func(r qdiscRow) value { return get(r.It) }}
 	}
-	count := func(key, label string, show explain.Show, gist string, of func(*netfacts.Qdisc) uint64) column {
-		return declare(key, label, explain.Count, show, true, gist, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
+	count := func(d doc, of func(*netfacts.Qdisc) uint64) column {
+		d.Unit, d.Counter = explain.Count, true
+		return declare(d, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
 	}
 	return &explain.Table[qdiscRow]{Name: "qdiscs", Identity: []string{"interface", "qdisc"}, Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
-		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *netfacts.Qdisc) value { return told(q.Dev) }),
-		worded(declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
-		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
-		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
-		count("sent_packets", "SENT", explain.Always, "Packets that it let through.", func(q *netfacts.Qdisc) uint64 { return q.Packets }),
-		declare("sent_bytes", "", explain.Bytes, explain.Data, true, "Bytes that it let through.", func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
-		count("dropped", "DROPPED", explain.Always, "Packets that it dropped: full, or by its rule.", func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
-		count("overlimits", "", explain.Data, "How often its rate held a packet back.", func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
-		count("requeues", "", explain.Wide, "How often the card was busy and gave a packet back.", func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
-		declare("backlog", "WAITING", explain.Bytes, explain.Always, false, "What waits in it now.", func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
-		declare("qlen", "", explain.Count, explain.Data, false, "Packets that wait in it now.", func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
+		declare(doc{Key: "interface", Gist: "The interface whose packets pass it."}, func(q *netfacts.Qdisc) value { return told(q.Dev) }),
+		worded(declare(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
+		declare(doc{Key: "handle", Show: explain.Data, Gist: "Its name, as tc has it; 0: is the kernel's own choice."}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
+		declare(doc{Key: "parent", Show: explain.Data, Gist: "What it hangs from; root for the one of the interface."}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
+		count(doc{Key: "sent_packets", Label: "SENT", Gist: "Packets that it let through."}, func(q *netfacts.Qdisc) uint64 { return q.Packets }),
+		declare(doc{Key: "sent_bytes", Unit: explain.Bytes, Show: explain.Data, Counter: true, Gist: "Bytes that it let through."}, func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
+		count(doc{Key: "dropped", Label: "DROPPED", Gist: "Packets that it dropped: full, or by its rule."}, func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
+		count(doc{Key: "overlimits", Show: explain.Data, Gist: "How often its rate held a packet back."}, func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
+		count(doc{Key: "requeues", Show: explain.Wide, Gist: "How often the card was busy and gave a packet back."}, func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
+		declare(doc{Key: "backlog", Label: "WAITING", Unit: explain.Bytes, Gist: "What waits in it now."}, func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
+		declare(doc{Key: "qlen", Unit: explain.Count, Show: explain.Data, Gist: "Packets that wait in it now."}, func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
 		{Doc: doc{Key: "why", Source: inspect.NetQdisc, Concept: "qdisc", Gist: "What kind of queue it is, and whether packets were lost there."}, Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) }},
 	}, Rules: qdiscRules()}
 }

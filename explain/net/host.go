@@ -1,6 +1,7 @@
 package net
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -57,7 +58,8 @@ func space() []field {
 func readSpace(n host) string {
 	s := "The one that kwhy is in."
 	if !n.Space.Own {
-		s = fmt.Sprintf("The one of process %d, by /proc/%d/net; the host's softnet, buffer memory and limits are the same in all.", n.Space.PID, n.Space.PID)
+		s = fmt.Sprintf("The one of process %d, by /proc/%d/net; "+
+			"the host's softnet, buffer memory and limits are the same in all.", n.Space.PID, n.Space.PID)
 		if n.Missing(inspect.NetRoute) == inspect.Present {
 			s += " Interfaces are told by rtnetlink, asked inside: /sys shows another's."
 		}
@@ -162,21 +164,28 @@ type counter struct {
 func counters(src inspect.Source, prefix string, concept explain.Concept, list []counter) (out []field) {
 	for _, c := range list {
 		get := mib(prefix + c.name)
-		d := doc{Key: key(c.name), Kernel: c.name, Label: c.label, Unit: explain.Count, Counter: true, Show: c.show, Source: src, Also: c.also, Since: c.since, Gist: c.gist, Concept: concept}
-		if c.concept != "" {
-			d.Concept = c.concept
+		d := doc{
+			Key: key(c.name), Kernel: c.name, Label: c.label, Unit: explain.Count, Counter: true, Show: c.show,
+			Source: src, Also: c.also, Since: c.since, Concept: cmp.Or(c.concept, concept),
+			Gist: c.gist,
 		}
-		out = append(out, field{Doc: d, Get: get, Reading: func(n host) string {
-			switch {
-			case c.read != nil:
-				return c.read(n)
-			case get(n).Zero():
-				return ""
-			}
-			return c.say
-		}})
+		read := c.read
+		if read == nil {
+			read = whenSome(get, c.say)
+		}
+		out = append(out, field{Doc: d, Get: get, Reading: read})
 	}
 	return out
+}
+
+// whenSome is a reading that says something only where the counter is not nought.
+func whenSome(get func(host) value, say string) func(host) string {
+	return func(n host) string {
+		if get(n).Zero() {
+			return ""
+		}
+		return say
+	}
 }
 
 // key is how a name of the kernel's becomes a key: TCPBacklogDrop, tcp_backlog_drop.

@@ -2,6 +2,7 @@ package net
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -54,19 +55,16 @@ func ip() []field {
 }
 
 func netfilter() []field {
-	track := func(name, label string, show explain.Show, gist, say string) field {
+	track := func(d doc, say string) field {
+		d.Unit, d.Counter, d.Source, d.Concept = explain.Count, true, inspect.NetConntrack, "conntrack"
+		name := strings.TrimPrefix(d.Key, "conntrack_")
 		get := func(n host) value {
 			if v := explain.Look(n.Conntrack, name); v.Has() {
 				return v
 			}
 			return explain.None(inspect.Untold) // columns came and went
 		}
-		return field{Doc: doc{Key: "conntrack_" + name, Label: label, Unit: explain.Count, Counter: true, Show: show, Source: inspect.NetConntrack, Concept: "conntrack", Gist: gist}, Get: get, Reading: func(n host) string {
-			if get(n).Zero() {
-				return ""
-			}
-			return say
-		}}
+		return field{Doc: d, Get: get, Reading: whenSome(get, say)}
 	}
 	return []field{
 		{Doc: doc{Key: "ip_tables_names", Label: "iptables", Source: inspect.NetTables, Concept: "netfilter", Gist: "Tables of iptables that have been made: each sees every packet of its hooks."},
@@ -94,12 +92,12 @@ func netfilter() []field {
 		{Doc: doc{Key: "nf_conntrack_max", Kernel: "net.netfilter.nf_conntrack_max", Label: "most of them", Unit: explain.Count, Source: inspect.ConntrackMax, Also: []inspect.Source{inspect.ConntrackBuckets}, Concept: "conntrack", Gist: "Room for so many: packets of further connections are dropped."},
 			Get: sysctl(inspect.ConntrackMax), Derive: deriveConntrack},
 		{Doc: doc{Key: "nf_conntrack_buckets", Kernel: "net.netfilter.nf_conntrack_buckets", Unit: explain.Count, Source: inspect.ConntrackBuckets, Show: explain.Data, Concept: "conntrack", Gist: "Buckets of the hash of tracked connections; each entry is in it twice."}, Get: sysctl(inspect.ConntrackBuckets)},
-		track("drop", "dropped", explain.Rare, "Packets dropped because they could not be tracked: the table was full.", "The table was full, or a helper refused: raise nf_conntrack_max, or don't track what needs no tracking (notrack)."),
-		track("early_drop", "pushed out", explain.Rare, "Tracked connections that had seen no answer and made room for new ones.", "The table was full; entries that no answer had confirmed gave way."),
-		track("insert_failed", "not entered", explain.Rare, "Packets dropped because another one had entered the same connection first.", "Two first packets of one connection at once: typically DNS from one socket, A and AAAA together, behind NAT."),
-		track("invalid", "invalid", explain.Rare, "Packets that fit no connection; rules see them as INVALID and may drop them.", "Out of a window, after a reset, or of half a connection: asymmetric routing does that. Nothing is dropped but by a rule."),
-		track("chainlength", "chain too long", explain.Rare, "Packets dropped because their bucket of the hash was full.", "The hash is far too small for what is tracked: raise nf_conntrack_buckets."),
-		track("search_restart", "searches restarted", explain.Data, "Look-ups that had to start again because an entry moved.", ""),
+		track(doc{Key: "conntrack_drop", Label: "dropped", Show: explain.Rare, Gist: "Packets dropped because they could not be tracked: the table was full."}, "The table was full, or a helper refused: raise nf_conntrack_max, or don't track what needs no tracking (notrack)."),
+		track(doc{Key: "conntrack_early_drop", Label: "pushed out", Show: explain.Rare, Gist: "Tracked connections that had seen no answer and made room for new ones."}, "The table was full; entries that no answer had confirmed gave way."),
+		track(doc{Key: "conntrack_insert_failed", Label: "not entered", Show: explain.Rare, Gist: "Packets dropped because another one had entered the same connection first."}, "Two first packets of one connection at once: typically DNS from one socket, A and AAAA together, behind NAT."),
+		track(doc{Key: "conntrack_invalid", Label: "invalid", Show: explain.Rare, Gist: "Packets that fit no connection; rules see them as INVALID and may drop them."}, "Out of a window, after a reset, or of half a connection: asymmetric routing does that. Nothing is dropped but by a rule."),
+		track(doc{Key: "conntrack_chainlength", Label: "chain too long", Show: explain.Rare, Gist: "Packets dropped because their bucket of the hash was full."}, "The hash is far too small for what is tracked: raise nf_conntrack_buckets."),
+		track(doc{Key: "conntrack_search_restart", Label: "searches restarted", Show: explain.Data, Gist: "Look-ups that had to start again because an entry moved."}, ""),
 	}
 }
 
@@ -149,18 +147,19 @@ type (
 // Hooks lists what netfilter calls, in the order in which a packet meets it.
 func Hooks() *explain.Table[hookRow] {
 	type column = explain.Field[hookRow]
-	declare := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*netfacts.Hook) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Show: show, Source: inspect.NetHooks, Concept: "netfilter", Gist: gist}, Get: func(r hookRow) value { return get(r.It) }}
+	declare := func(d doc, get func(*netfacts.Hook) value) column {
+		d.Source, d.Concept = inspect.NetHooks, "netfilter"
+		return column{Doc: d, Get: func(r hookRow) value { return get(r.It) }}
 	}
 	return &explain.Table[hookRow]{Name: "hooks", Identity: []string{"hook", "function"}, Fields: []column{
-		worded(declare("hook", "", explain.Text, explain.Always, "Where on a packet's way it is called.", func(h *netfacts.Hook) value { return explain.S(h.Hook) }), hookWords()),
-		declare("family", "", explain.Text, explain.Always, "Whose packets: ip, ip6, arp, bridge; netdev is one interface's.", func(h *netfacts.Hook) value { return explain.S(h.Family) }),
-		declare("interface", "", explain.Text, explain.Data, "The interface of a hook of the family netdev.", func(h *netfacts.Hook) value { return told(h.Dev) }),
-		declare("priority", "", explain.Plain, explain.Always, "The lowest is called first.", func(h *netfacts.Hook) value { return explain.I(h.Priority) }),
-		declare("function", "", explain.Text, explain.Wide, "The kernel's function that is called.", func(h *netfacts.Hook) value { return told(h.Function) }),
-		declare("module", "", explain.Text, explain.Data, "The module that it is in.", func(h *netfacts.Hook) value { return told(h.Module) }),
-		declare("table", "", explain.Text, explain.Data, "Of a chain of nftables: its family and table.", func(h *netfacts.Hook) value { return told(h.Table) }),
-		declare("chain", "", explain.Text, explain.Data, "Of a chain of nftables: its name.", func(h *netfacts.Hook) value { return told(h.Chain) }),
+		worded(declare(doc{Key: "hook", Gist: "Where on a packet's way it is called."}, func(h *netfacts.Hook) value { return explain.S(h.Hook) }), hookWords()),
+		declare(doc{Key: "family", Gist: "Whose packets: ip, ip6, arp, bridge; netdev is one interface's."}, func(h *netfacts.Hook) value { return explain.S(h.Family) }),
+		declare(doc{Key: "interface", Show: explain.Data, Gist: "The interface of a hook of the family netdev."}, func(h *netfacts.Hook) value { return told(h.Dev) }),
+		declare(doc{Key: "priority", Unit: explain.Plain, Gist: "The lowest is called first."}, func(h *netfacts.Hook) value { return explain.I(h.Priority) }),
+		declare(doc{Key: "function", Show: explain.Wide, Gist: "The kernel's function that is called."}, func(h *netfacts.Hook) value { return told(h.Function) }),
+		declare(doc{Key: "module", Show: explain.Data, Gist: "The module that it is in."}, func(h *netfacts.Hook) value { return told(h.Module) }),
+		declare(doc{Key: "table", Show: explain.Data, Gist: "Of a chain of nftables: its family and table."}, func(h *netfacts.Hook) value { return told(h.Table) }),
+		declare(doc{Key: "chain", Show: explain.Data, Gist: "Of a chain of nftables: its name."}, func(h *netfacts.Hook) value { return told(h.Chain) }),
 		{Doc: doc{Key: "why", Source: inspect.NetHooks, Concept: "netfilter", Gist: "What it does with packets."}, Write: func(b []byte, r hookRow) []byte { return append(b, whyHook(r.It)...) }},
 	}}
 }
@@ -173,7 +172,7 @@ func whyHook(h *netfacts.Hook) string {
 		return "the chain " + h.Chain + " of the nftables table " + h.Table
 	case strings.Contains(f, "defrag"):
 		return "puts fragments together, for connection tracking"
-	case strings.Contains(f, "conntrack_in"), strings.Contains(f, "conntrack_local"), strings.Contains(f, "ct_bridge_pre"):
+	case containsAny(f, "conntrack_in", "conntrack_local", "ct_bridge_pre"):
 		return "connection tracking looks up the packet's connection, or begins one"
 	case strings.Contains(f, "confirm"):
 		return "connection tracking enters a new connection into its table"
@@ -181,9 +180,9 @@ func whyHook(h *netfacts.Hook) string {
 		return "address translation, of what the first packet of a connection decided"
 	case strings.HasPrefix(f, "nft_"):
 		return "a chain of nftables"
-	case strings.Contains(f, "t_do_table"), strings.HasPrefix(f, "iptable_"), strings.HasPrefix(f, "ip6table_"), strings.HasPrefix(f, "arptable_"):
+	case strings.Contains(f, "t_do_table"), hasAnyPrefix(f, "iptable_", "ip6table_", "arptable_"):
 		return "a table of iptables"
-	case strings.HasPrefix(f, "selinux"), strings.HasPrefix(f, "smack"), strings.HasPrefix(f, "apparmor"):
+	case hasAnyPrefix(f, "selinux", "smack", "apparmor"):
 		return "a security module"
 	case strings.Contains(f, "ip_vs"):
 		return "IPVS, the load balancer in the kernel"
@@ -197,18 +196,28 @@ func whyHook(h *netfacts.Hook) string {
 	return "a function of the kernel"
 }
 
+func containsAny(s string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(s, part) })
+}
+
+func hasAnyPrefix(s string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+}
+
 // Destinations lists where outgoing connections go, by the local ports they take.
 func Destinations() *explain.Table[destinationRow] {
 	type column = explain.Field[destinationRow]
-	declare := func(key, label string, unit explain.Unit, gist string, get func(destinationRow) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: gist}, Get: get}
+	declare := func(d doc, get func(destinationRow) value) column {
+		d.Source, d.Concept = inspect.TCPSockets, "ephemeral-ports"
+		d.Also = []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}
+		return column{Doc: d, Get: get}
 	}
 	return &explain.Table[destinationRow]{Name: "destinations", Identity: []string{"local", "peer", "peer_port"}, Sort: []string{"ports", "peer", "peer_port", "local"}, Fields: []column{
-		declare("local", "FROM", explain.Text, "The local address.", func(r destinationRow) value { return explain.S(r.It.Local.String()) }),
-		declare("peer", "TO", explain.Text, "The remote address.", func(r destinationRow) value { return explain.S(r.It.Peer.Addr().String()) }),
-		declare("peer_port", "PORT", explain.Plain, "The remote port.", func(r destinationRow) value { return explain.N(r.It.Peer.Port()) }),
-		declare("ports", "PORTS USED", explain.Count, "Local ports that connections there take, those in TIME_WAIT too.", func(r destinationRow) value { return explain.I(r.It.Ports) }),
-		declare("ports_used", "OF RANGE", explain.Ratio, "Of the ports that there are for each destination.", func(r destinationRow) value {
+		declare(doc{Key: "local", Label: "FROM", Gist: "The local address."}, func(r destinationRow) value { return explain.S(r.It.Local.String()) }),
+		declare(doc{Key: "peer", Label: "TO", Gist: "The remote address."}, func(r destinationRow) value { return explain.S(r.It.Peer.Addr().String()) }),
+		declare(doc{Key: "peer_port", Label: "PORT", Unit: explain.Plain, Gist: "The remote port."}, func(r destinationRow) value { return explain.N(r.It.Peer.Port()) }),
+		declare(doc{Key: "ports", Label: "PORTS USED", Unit: explain.Count, Gist: "Local ports that connections there take, those in TIME_WAIT too."}, func(r destinationRow) value { return explain.I(r.It.Ports) }),
+		declare(doc{Key: "ports_used", Label: "OF RANGE", Unit: explain.Ratio, Gist: "Of the ports that there are for each destination."}, func(r destinationRow) value {
 			if s := r.Net.Ports.Size(); s > 0 {
 				return explain.F(float64(r.It.Ports) / float64(s))
 			}

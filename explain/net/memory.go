@@ -75,7 +75,11 @@ func readTCPUsed(n host) string {
 // fields declares low, pressure and high.
 func (b bounds) fields() []field {
 	one := func(k int, name, gist string, read func(host) string, derive func(host) explain.Derivation) field {
-		d := doc{Key: b.protocol + "_mem_" + name, Label: b.protocol + "_mem " + name, Unit: explain.Bytes, Source: b.source, Also: []inspect.Source{inspect.UDPMem, inspect.Meminfo}, Concept: "tcp-memory", Gist: gist}
+		d := doc{
+			Key: b.protocol + "_mem_" + name, Label: b.protocol + "_mem " + name, Unit: explain.Bytes,
+			Source: b.source, Also: []inspect.Source{inspect.UDPMem, inspect.Meminfo}, Concept: "tcp-memory",
+			Gist: gist,
+		}
 		return field{Doc: d, Get: func(n host) value { return pages(n, b.of(n)[k]) }, Reading: read, Derive: derive}
 	}
 	from := func(k int, formula string, compute func(pressure int64) int64) func(host) explain.Derivation {
@@ -121,12 +125,14 @@ func (b bounds) readPressure(n host) string {
 	}
 	free := int64(b.of(n)[1]) * factor
 	if free > total/2 && free <= total+total/8 {
-		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.", part, units.Percent(free, total)) + then
+		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.",
+			part, units.Percent(free, total)) + then
 	}
 	if b.protocol == "udp" {
 		return "Of no effect: it is there because tcp_mem has three numbers. Set by somebody."
 	}
-	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.", part, units.Size(uint64(total/factor)*n.Mem.Host.PageSize))
+	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.",
+		part, units.Size(uint64(total/factor)*n.Mem.Host.PageSize))
 }
 
 // derivePressure computes TCP's bound from UDP's: both are parts of the same pages.
@@ -170,35 +176,38 @@ func underPressure(n host) bool { return n.Protocols["TCP"].Pressure == "yes" }
 
 // buffers are the bounds of one socket.
 func buffers() []field {
-	triple := func(key, label string, k int, src inspect.Source, gist string, of func(host) [3]inspect.Num, read func(host) string) field {
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Bytes, Source: src, Also: []inspect.Source{inspect.TCPModerateRcvbuf, inspect.Meminfo}, Concept: aboutBuffers, Gist: gist}, Get: func(n host) value {
+	triple := func(d doc, k int, of func(host) [3]inspect.Num, read func(host) string) field {
+		d.Unit, d.Concept = explain.Bytes, aboutBuffers
+		d.Also = []inspect.Source{inspect.TCPModerateRcvbuf, inspect.Meminfo}
+		return field{Doc: d, Get: func(n host) value {
 			if of(n)[k] < 0 {
 				return value{}
 			}
 			return explain.I(int64(of(n)[k]))
 		}, Reading: read}
 	}
-	single := func(key string, src inspect.Source, show explain.Show, gist string, read func(host) string) field {
-		return field{Doc: doc{Key: key, Kernel: "net.core." + key, Label: key, Unit: explain.Bytes, Source: src, Show: show, Concept: aboutBuffers, Gist: gist}, Get: sysctl(src), Reading: read}
+	single := func(d doc, read func(host) string) field {
+		d.Kernel, d.Label, d.Unit, d.Concept = "net.core."+d.Key, d.Key, explain.Bytes, aboutBuffers
+		return field{Doc: d, Get: sysctl(d.Source), Reading: read}
 	}
 	rmem := func(n host) [3]inspect.Num { return n.TCPRmem }
 	wmem := func(n host) [3]inspect.Num { return n.TCPWmem }
 	return []field{
-		triple("tcp_rmem_min", "tcp_rmem min", 0, inspect.TCPRmem, "What a TCP receive buffer gets even under memory pressure.", rmem, nil),
-		triple("tcp_rmem_default", "tcp_rmem default", 1, inspect.TCPRmem, "How large a TCP receive buffer is at first.", rmem, nil),
-		triple("tcp_rmem_max", "tcp_rmem max", 2, inspect.TCPRmem, "How large a TCP receive buffer grows by itself.", rmem, readRmemMax),
-		triple("tcp_wmem_min", "tcp_wmem min", 0, inspect.TCPWmem, "What a TCP send buffer gets even under memory pressure.", wmem, nil),
-		triple("tcp_wmem_default", "tcp_wmem default", 1, inspect.TCPWmem, "How large a TCP send buffer is at first.", wmem, nil),
-		triple("tcp_wmem_max", "tcp_wmem max", 2, inspect.TCPWmem, "How large a TCP send buffer grows by itself.", wmem, func(host) string {
+		triple(doc{Key: "tcp_rmem_min", Label: "tcp_rmem min", Source: inspect.TCPRmem, Gist: "What a TCP receive buffer gets even under memory pressure."}, 0, rmem, nil),
+		triple(doc{Key: "tcp_rmem_default", Label: "tcp_rmem default", Source: inspect.TCPRmem, Gist: "How large a TCP receive buffer is at first."}, 1, rmem, nil),
+		triple(doc{Key: "tcp_rmem_max", Label: "tcp_rmem max", Source: inspect.TCPRmem, Gist: "How large a TCP receive buffer grows by itself."}, 2, rmem, readRmemMax),
+		triple(doc{Key: "tcp_wmem_min", Label: "tcp_wmem min", Source: inspect.TCPWmem, Gist: "What a TCP send buffer gets even under memory pressure."}, 0, wmem, nil),
+		triple(doc{Key: "tcp_wmem_default", Label: "tcp_wmem default", Source: inspect.TCPWmem, Gist: "How large a TCP send buffer is at first."}, 1, wmem, nil),
+		triple(doc{Key: "tcp_wmem_max", Label: "tcp_wmem max", Source: inspect.TCPWmem, Gist: "How large a TCP send buffer grows by itself."}, 2, wmem, func(host) string {
 			return "A sender grows its buffer to twice what the congestion window lets be under way. SO_SNDBUF stops that, too."
 		}),
 		{Doc: doc{Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "moderate_rcvbuf", Unit: explain.Plain, Source: inspect.TCPModerateRcvbuf, Show: explain.Data, Concept: aboutBuffers, Gist: "Whether TCP receive buffers grow by themselves."}, Get: sysctl(inspect.TCPModerateRcvbuf)},
-		single("rmem_max", inspect.RmemMax, explain.Always, "The most that SO_RCVBUF accepts; the kernel doubles what it is given.", func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
-		single("wmem_max", inspect.WmemMax, explain.Always, "The most that SO_SNDBUF accepts; the kernel doubles what it is given.", func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
-		single("rmem_default", inspect.RmemDefault, explain.Always, "The receive buffer of UDP and others that do not grow by themselves.", func(host) string {
+		single(doc{Key: "rmem_max", Source: inspect.RmemMax, Gist: "The most that SO_RCVBUF accepts; the kernel doubles what it is given."}, func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
+		single(doc{Key: "wmem_max", Source: inspect.WmemMax, Gist: "The most that SO_SNDBUF accepts; the kernel doubles what it is given."}, func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
+		single(doc{Key: "rmem_default", Source: inspect.RmemDefault, Gist: "The receive buffer of UDP and others that do not grow by themselves."}, func(host) string {
 			return "Of UDP and all others but TCP: these do not grow, and a burst beyond it is lost."
 		}),
-		single("wmem_default", inspect.WmemDefault, explain.Rare, "The send buffer of UDP and others that do not grow by themselves.", nil),
+		single(doc{Key: "wmem_default", Source: inspect.WmemDefault, Show: explain.Rare, Gist: "The send buffer of UDP and others that do not grow by themselves."}, nil),
 	}
 }
 

@@ -27,22 +27,23 @@ func Spaces() *explain.Table[spaceRow] {
 		}
 		return column{Doc: d, Get: get}
 	}
-	lift := func(key, label string, show explain.Show, src inspect.Source, counter bool, gist string, get func(host) value) column {
-		return declare(doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: src, Concept: "packet-path", Gist: gist}, func(r spaceRow) value { return get(r.It) })
+	lift := func(d doc, get func(host) value) column {
+		d.Unit, d.Concept = explain.Count, "packet-path"
+		return declare(d, func(r spaceRow) value { return get(r.It) })
 	}
 	return &explain.Table[spaceRow]{Name: "net_namespaces", Fields: []column{
 		declare(doc{Key: "net_namespace", Label: "NAMESPACE", Unit: explain.ID, Gist: "The network namespace."}, func(r spaceRow) value { return explain.N(r.It.Space.Inode) }),
 		declare(doc{Key: "pid", Label: "PID", Unit: explain.Plain, Gist: "A process that lives there, for --netns."}, func(r spaceRow) value { return explain.I(r.It.Space.PID) }),
 		declare(doc{Key: "processes", Label: "PROCESSES", Unit: explain.Count, Gist: "How many processes live there."}, func(r spaceRow) value { return explain.I(len(r.It.Space.Processes)) }),
-		lift("tcp_established", "ESTABLISHED", explain.Always, inspect.TCPSockets, false, "Connections over which both sides can send.", func(n host) value { return explain.I(inState(n, established)) }),
-		lift("tcp_listen", "LISTEN", explain.Wide, inspect.TCPSockets, false, "Sockets that wait for connections.", func(n host) value { return explain.I(inState(n, listen)) }),
-		lift("tcp_time_wait", "TIME_WAIT", explain.Wide, inspect.TCPSockets, false, "Connections that are over and kept for 60 s.", func(n host) value { return explain.I(inState(n, timeWait)) }),
-		lift("tcp_close_wait", "CLOSE_WAIT", explain.Data, inspect.TCPSockets, false, "The peer has closed, and the program has not.", func(n host) value { return explain.I(inState(n, closeWait)) }),
-		lift("sockets_used", "SOCKETS", explain.Data, inspect.NetSockstat, false, "Sockets of every kind.", sockstat("sockets used")),
-		lift("tcp_out_segs", "TCP OUT", explain.Data, inspect.NetSNMP, true, "Segments that TCP sent.", mib("TcpOutSegs")),
-		lift("tcp_retrans_segs", "RETRANS", explain.Wide, inspect.NetSNMP, true, "Segments sent again.", mib("TcpRetransSegs")),
-		lift("listen_overflows", "OVERFLOWS", explain.Wide, inspect.NetNetstat, true, "Handshakes that found an accept queue full.", mib("TcpExtListenOverflows")),
-		lift("udp_rcvbuf_errors", "UDP LOST", explain.Wide, inspect.NetSNMP, true, "Datagrams of IPv4 dropped because a receive buffer was full.", mib("UdpRcvbufErrors")),
+		lift(doc{Key: "tcp_established", Label: "ESTABLISHED", Source: inspect.TCPSockets, Gist: "Connections over which both sides can send."}, func(n host) value { return explain.I(inState(n, established)) }),
+		lift(doc{Key: "tcp_listen", Label: "LISTEN", Show: explain.Wide, Source: inspect.TCPSockets, Gist: "Sockets that wait for connections."}, func(n host) value { return explain.I(inState(n, listen)) }),
+		lift(doc{Key: "tcp_time_wait", Label: "TIME_WAIT", Show: explain.Wide, Source: inspect.TCPSockets, Gist: "Connections that are over and kept for 60 s."}, func(n host) value { return explain.I(inState(n, timeWait)) }),
+		lift(doc{Key: "tcp_close_wait", Label: "CLOSE_WAIT", Show: explain.Data, Source: inspect.TCPSockets, Gist: "The peer has closed, and the program has not."}, func(n host) value { return explain.I(inState(n, closeWait)) }),
+		lift(doc{Key: "sockets_used", Label: "SOCKETS", Show: explain.Data, Source: inspect.NetSockstat, Gist: "Sockets of every kind."}, sockstat("sockets used")),
+		lift(doc{Key: "tcp_out_segs", Label: "TCP OUT", Show: explain.Data, Source: inspect.NetSNMP, Counter: true, Gist: "Segments that TCP sent."}, mib("TcpOutSegs")),
+		lift(doc{Key: "tcp_retrans_segs", Label: "RETRANS", Show: explain.Wide, Source: inspect.NetSNMP, Counter: true, Gist: "Segments sent again."}, mib("TcpRetransSegs")),
+		lift(doc{Key: "listen_overflows", Label: "OVERFLOWS", Show: explain.Wide, Source: inspect.NetNetstat, Counter: true, Gist: "Handshakes that found an accept queue full."}, mib("TcpExtListenOverflows")),
+		lift(doc{Key: "udp_rcvbuf_errors", Label: "UDP LOST", Show: explain.Wide, Source: inspect.NetSNMP, Counter: true, Gist: "Datagrams of IPv4 dropped because a receive buffer was full."}, mib("UdpRcvbufErrors")),
 		declare(doc{Key: "interface_names", Label: "INTERFACES", Show: explain.Data, Source: inspect.NetDev, Concept: "network-interface", Gist: "Its interfaces."}, func(r spaceRow) value {
 			var list []value
 			for i := range r.It.Interfaces {
@@ -117,7 +118,8 @@ func Around() explain.Card[*netfacts.Namespaces] {
 			Doc: doc{Key: "net_namespaces", Label: "namespaces", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "Network namespaces that processes live in."},
 			Get: func(l *netfacts.Namespaces) value { return explain.I(len(l.List)) },
 			Reading: func(*netfacts.Namespaces) string {
-				return "That processes live in. One kept alive by a bind mount (ip netns add) or by an open socket alone is not seen. kwhy net --netns PID tells all of one."
+				return "That processes live in. One kept alive by a bind mount (ip netns add) or by an open socket alone is not seen. " +
+					"kwhy net --netns PID tells all of one."
 			},
 		}},
 	}}}

@@ -34,32 +34,25 @@ const (
 
 // state is one of the states of a TCP socket.
 type state struct {
-	number     int
-	key, label string
-	part       rune
-	show       explain.Show
-	gist       string
-	say        func(host, uint64) string
+	number int
+	doc    doc
+	say    func(host, uint64) string // where there are some
 }
 
 func stateList() []state {
 	always := func(s string) func(host, uint64) string { return func(host, uint64) string { return s } }
 	return []state{
-		{established, "tcp_established", "ESTABLISHED", 'e', explain.Always, "Connections over which both sides can send.", nil},
-		{synSent, "tcp_syn_sent", "SYN_SENT", 's', explain.Rare, "connect was called, and the other side has not answered.",
-			always("No answer yet to connect: the other side is far, gone, or a filter drops the packets. It ends by itself after tcp_syn_retries.")},
-		{synRecv, "tcp_syn_recv", "SYN_RECV", 'r', explain.Rare, "A SYN came and was answered; the last packet of the handshake is awaited.",
-			always("Half-open: the client's last packet is awaited. Many, of clients that never send it, are a SYN flood, or a way back that loses packets.")},
-		{finWait1, "tcp_fin_wait1", "FIN_WAIT1", 'f', explain.Rare, "This side has closed; what it sent, and its FIN, are not acknowledged yet.",
-			always("Closed here, with data or the FIN still unacknowledged: the peer reads slowly or is gone. It counts as an orphan.")},
-		{finWait2, "tcp_fin_wait2", "FIN_WAIT2", 'g', explain.Rare, "This side has closed and the other knows it, but has not closed itself.", readFinWait2},
-		{timeWait, "tcp_time_wait", "TIME_WAIT", 't', explain.Always, "Over, and kept for 60 s so that late segments meet no new connection.", readTimeWait},
-		{closed, "tcp_close", "CLOSE", 'x', explain.Rare, "Sockets without a connection: none yet, or none any more.", nil},
-		{closeWait, "tcp_close_wait", "CLOSE_WAIT", 'c', explain.Rare, "The other side has closed, and the program here has not.",
-			always("The peer has closed, and a program here has not called close: nothing but the program can end it. Growing numbers are its bug.")},
-		{lastACK, "tcp_last_ack", "LAST_ACK", 'a', explain.Rare, "Both sides have closed; the last acknowledgement is awaited.", nil},
-		{listen, "tcp_listen", "LISTEN", 'l', explain.Always, "Sockets that wait for connections.", nil},
-		{closing, "tcp_closing", "CLOSING", 'b', explain.Rare, "Both sides closed at once; the last acknowledgement is awaited.", nil},
+		{number: established, doc: doc{Key: "tcp_established", Label: "ESTABLISHED", Part: 'e', Gist: "Connections over which both sides can send."}},
+		{number: synSent, doc: doc{Key: "tcp_syn_sent", Label: "SYN_SENT", Part: 's', Show: explain.Rare, Gist: "connect was called, and the other side has not answered."}, say: always("No answer yet to connect: the other side is far, gone, or a filter drops the packets. It ends by itself after tcp_syn_retries.")},
+		{number: synRecv, doc: doc{Key: "tcp_syn_recv", Label: "SYN_RECV", Part: 'r', Show: explain.Rare, Gist: "A SYN came and was answered; the last packet of the handshake is awaited."}, say: always("Half-open: the client's last packet is awaited. Many, of clients that never send it, are a SYN flood, or a way back that loses packets.")},
+		{number: finWait1, doc: doc{Key: "tcp_fin_wait1", Label: "FIN_WAIT1", Part: 'f', Show: explain.Rare, Gist: "This side has closed; what it sent, and its FIN, are not acknowledged yet."}, say: always("Closed here, with data or the FIN still unacknowledged: the peer reads slowly or is gone. It counts as an orphan.")},
+		{number: finWait2, doc: doc{Key: "tcp_fin_wait2", Label: "FIN_WAIT2", Part: 'g', Show: explain.Rare, Gist: "This side has closed and the other knows it, but has not closed itself."}, say: readFinWait2},
+		{number: timeWait, doc: doc{Key: "tcp_time_wait", Label: "TIME_WAIT", Part: 't', Gist: "Over, and kept for 60 s so that late segments meet no new connection."}, say: readTimeWait},
+		{number: closed, doc: doc{Key: "tcp_close", Label: "CLOSE", Part: 'x', Show: explain.Rare, Gist: "Sockets without a connection: none yet, or none any more."}},
+		{number: closeWait, doc: doc{Key: "tcp_close_wait", Label: "CLOSE_WAIT", Part: 'c', Show: explain.Rare, Gist: "The other side has closed, and the program here has not."}, say: always("The peer has closed, and a program here has not called close: nothing but the program can end it. Growing numbers are its bug.")},
+		{number: lastACK, doc: doc{Key: "tcp_last_ack", Label: "LAST_ACK", Part: 'a', Show: explain.Rare, Gist: "Both sides have closed; the last acknowledgement is awaited."}},
+		{number: listen, doc: doc{Key: "tcp_listen", Label: "LISTEN", Part: 'l', Gist: "Sockets that wait for connections."}},
+		{number: closing, doc: doc{Key: "tcp_closing", Label: "CLOSING", Part: 'b', Show: explain.Rare, Gist: "Both sides closed at once; the last acknowledgement is awaited."}},
 	}
 }
 
@@ -77,10 +70,8 @@ func tcpStates() []field {
 	}
 	out := []field{total}
 	for _, st := range stateList() {
-		f := field{
-			Doc: doc{Key: st.key, Label: st.label, Part: st.part, Unit: explain.Count, Show: st.show, Source: inspect.TCPSockets, Concept: aboutStates, Gist: st.gist},
-			Get: func(n host) value { return explain.I(inState(n, st.number)) },
-		}
+		f := field{Doc: st.doc, Get: func(n host) value { return explain.I(inState(n, st.number)) }}
+		f.Unit, f.Source, f.Concept = explain.Count, inspect.TCPSockets, aboutStates
 		switch st.number {
 		case timeWait:
 			f.Also = []inspect.Source{inspect.TCPMaxTWBuckets}
@@ -170,25 +161,26 @@ func fromEhash(formula string, compute func(ehash int64) int64) func(host) expla
 }
 
 func others() []field {
-	use := func(key, label, of, gist string, src inspect.Source, show explain.Show) field {
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: src, Show: show, Concept: aboutSockets, Gist: gist}, Get: sockstat(of)}
+	use := func(d doc, of string) field {
+		d.Unit, d.Concept = explain.Count, aboutSockets
+		return field{Doc: d, Get: sockstat(of)}
 	}
 	v6 := inspect.NetSockstat6
-	udp := use("udp_inuse", "UDP", "UDP inuse", "UDP sockets of IPv4 that have a port.", inspect.NetSockstat, explain.Always)
+	udp := use(doc{Key: "udp_inuse", Label: "UDP", Gist: "UDP sockets of IPv4 that have a port.", Source: inspect.NetSockstat}, "UDP inuse")
 	udp.Reading = func(host) string {
 		return "Of IPv4, with a port. Those of IPv6, raw ones and fragments are told where there are any; unix sockets below."
 	}
 	return []field{
-		use("sockets_used", "sockets", "sockets used", "Sockets of every kind in this namespace, unix and netlink sockets too.", inspect.NetSockstat, explain.Always),
+		use(doc{Key: "sockets_used", Label: "sockets", Gist: "Sockets of every kind in this namespace, unix and netlink sockets too.", Source: inspect.NetSockstat}, "sockets used"),
 		udp,
-		use("udp6_inuse", "UDP, IPv6", "UDP6 inuse", "UDP sockets of IPv6 that have a port.", v6, explain.Rare),
-		use("tcp_inuse", "TCP in use", "TCP inuse", "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.", inspect.NetSockstat, explain.Data),
-		use("tcp6_inuse", "TCP in use, IPv6", "TCP6 inuse", "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.", v6, explain.Data),
-		use("tcp_tw", "TIME_WAIT", "TCP tw", "Sockets in TIME_WAIT, by the count that the kernel keeps.", inspect.NetSockstat, explain.Data),
-		use("tcp_alloc", "TCP, host", "TCP alloc", "TCP sockets of the whole host, without TIME_WAIT and half-open ones.", inspect.NetSockstat, explain.Data),
-		use("raw_inuse", "raw", "RAW inuse", "Raw sockets of IPv4: ping, routing daemons, scanners.", inspect.NetSockstat, explain.Rare),
-		use("raw6_inuse", "raw, IPv6", "RAW6 inuse", "Raw sockets of IPv6.", v6, explain.Rare),
-		use("frag_inuse", "fragments", "FRAG inuse", "Packets of IPv4 of which some fragments are awaited.", inspect.NetSockstat, explain.Rare),
+		use(doc{Key: "udp6_inuse", Label: "UDP, IPv6", Gist: "UDP sockets of IPv6 that have a port.", Source: v6, Show: explain.Rare}, "UDP6 inuse"),
+		use(doc{Key: "tcp_inuse", Label: "TCP in use", Gist: "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.", Source: inspect.NetSockstat, Show: explain.Data}, "TCP inuse"),
+		use(doc{Key: "tcp6_inuse", Label: "TCP in use, IPv6", Gist: "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.", Source: v6, Show: explain.Data}, "TCP6 inuse"),
+		use(doc{Key: "tcp_tw", Label: "TIME_WAIT", Gist: "Sockets in TIME_WAIT, by the count that the kernel keeps.", Source: inspect.NetSockstat, Show: explain.Data}, "TCP tw"),
+		use(doc{Key: "tcp_alloc", Label: "TCP, host", Gist: "TCP sockets of the whole host, without TIME_WAIT and half-open ones.", Source: inspect.NetSockstat, Show: explain.Data}, "TCP alloc"),
+		use(doc{Key: "raw_inuse", Label: "raw", Gist: "Raw sockets of IPv4: ping, routing daemons, scanners.", Source: inspect.NetSockstat, Show: explain.Rare}, "RAW inuse"),
+		use(doc{Key: "raw6_inuse", Label: "raw, IPv6", Gist: "Raw sockets of IPv6.", Source: v6, Show: explain.Rare}, "RAW6 inuse"),
+		use(doc{Key: "frag_inuse", Label: "fragments", Gist: "Packets of IPv4 of which some fragments are awaited.", Source: inspect.NetSockstat, Show: explain.Rare}, "FRAG inuse"),
 		{Doc: doc{Key: "frag_memory", Label: "fragments, memory", Unit: explain.Bytes, Source: inspect.NetSockstat, Show: explain.Rare, Concept: "ip-layer", Gist: "Memory of the fragments that wait for the rest of their packet."}, Get: sockstat("FRAG memory")},
 	}
 }

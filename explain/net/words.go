@@ -39,12 +39,19 @@ func protocols() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: c}
 	}
 	return []explain.Word{
-		word("tcp", "TCP over IPv4.", "tcp-states"), word("tcp6", "TCP over IPv6, and over IPv4 by a socket of IPv6.", "tcp-states"),
-		word("udp", "UDP over IPv4.", "socket"), word("udp6", "UDP over IPv6, and over IPv4 by a socket of IPv6.", "socket"),
-		word("udplite", "UDP-Lite over IPv4: checksums of a part.", "socket"), word("udplite6", "UDP-Lite over IPv6.", "socket"),
-		word("raw", "IPv4 packets of a protocol, or of any.", "socket"), word("raw6", "IPv6 packets of a protocol, or of any.", "socket"),
-		word("icmp", "Echo requests of IPv4 without privilege.", "socket"), word("icmp6", "Echo requests of IPv6 without privilege.", "socket"),
-		word("unix", "Between processes of this host.", "unix-socket"), word("netlink", "To the kernel.", "socket"), word("packet", "Frames of an interface.", "socket"),
+		word("tcp", "TCP over IPv4.", "tcp-states"),
+		word("tcp6", "TCP over IPv6, and over IPv4 by a socket of IPv6.", "tcp-states"),
+		word("udp", "UDP over IPv4.", "socket"),
+		word("udp6", "UDP over IPv6, and over IPv4 by a socket of IPv6.", "socket"),
+		word("udplite", "UDP-Lite over IPv4: checksums of a part.", "socket"),
+		word("udplite6", "UDP-Lite over IPv6.", "socket"),
+		word("raw", "IPv4 packets of a protocol, or of any.", "socket"),
+		word("raw6", "IPv6 packets of a protocol, or of any.", "socket"),
+		word("icmp", "Echo requests of IPv4 without privilege.", "socket"),
+		word("icmp6", "Echo requests of IPv6 without privilege.", "socket"),
+		word("unix", "Between processes of this host.", "unix-socket"),
+		word("netlink", "To the kernel.", "socket"),
+		word("packet", "Frames of an interface.", "socket"),
 	}
 }
 

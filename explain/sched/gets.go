@@ -18,8 +18,8 @@ func gets() []taskField {
 		{Doc: doc{Key: "cpu_share", Label: "share", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice", Gist: "What its weight gives it of its CPU against those that want it now."},
 			Get: cpuShare, Reading: readShare, Derive: deriveShare},
 		lift(proc.CPU(), "cpu"), runs, waits, lift(turns(), "turns"),
-		perTurn("mean_turn", "a turn", "How long it ran on average before it waited or was put off.", "On average, of ", func(c clocks) inspect.Num { return c.ran }),
-		perTurn("mean_wait", "before a turn", "How long it was ready on average before it got a CPU.", "Ready for one on average, of ", func(c clocks) inspect.Num { return c.waited }),
+		perTurn(doc{Key: "mean_turn", Label: "a turn", Gist: "How long it ran on average before it waited or was put off."}, "On average, of ", func(c clocks) inspect.Num { return c.ran }),
+		perTurn(doc{Key: "mean_wait", Label: "before a turn", Gist: "How long it was ready on average before it got a CPU."}, "Ready for one on average, of ", func(c clocks) inspect.Num { return c.waited }),
 	}
 	for _, f := range proc.Switches() {
 		label := "gave it up"
@@ -67,8 +67,9 @@ func taskClocks(t one) clocks {
 }
 
 // perTurn declares a time of schedstat divided among the turns.
-func perTurn(key, label, gist, says string, get func(clocks) inspect.Num) taskField {
-	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "scheduler", Gist: gist}, func(t one) value {
+func perTurn(d doc, says string, get func(clocks) inspect.Num) taskField {
+	d.Unit, d.Source, d.Concept = explain.Seconds, inspect.PIDSchedstat, "scheduler"
+	return told(d, func(t one) value {
 		c := taskClocks(t)
 		switch {
 		case c.why != inspect.Present:

@@ -108,9 +108,9 @@ func tunables() []field {
 	return []field{
 		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "eevdf", Gist: "For how long EEVDF lets a fair task run before another's turn."},
 			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
-		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
-		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
-		ns("sched_wakeup_granularity_ns", "kernel.sched_wakeup_granularity_ns", inspect.SchedWakeupGranularity, "How far CFS lets a woken task be ahead before it takes the CPU.", func(s sched) inspect.Num { return s.Debug.Wakeup }),
+		ns(doc{Key: "sched_latency_ns", Kernel: "kernel.sched_latency_ns", Source: inspect.SchedLatency, Gist: "The period in which CFS lets each ready task run once."}, func(s sched) inspect.Num { return s.Debug.Latency }),
+		ns(doc{Key: "sched_min_granularity_ns", Kernel: "kernel.sched_min_granularity_ns", Source: inspect.SchedMinGranularity, Gist: "The least that CFS lets a task run before another's turn."}, func(s sched) inspect.Num { return s.Debug.MinGranularity }),
+		ns(doc{Key: "sched_wakeup_granularity_ns", Kernel: "kernel.sched_wakeup_granularity_ns", Source: inspect.SchedWakeupGranularity, Gist: "How far CFS lets a woken task be ahead before it takes the CPU."}, func(s sched) inspect.Num { return s.Debug.Wakeup }),
 	}
 }
 
@@ -205,12 +205,14 @@ func deriveBaseSlice(s sched) explain.Derivation {
 
 // ns declares a tunable that older kernels have as a sysctl, and later ones of CFS
 // in debugfs.
-func ns(key, name string, src inspect.Source, gist string, debug func(sched) inspect.Num) field {
-	return field{Doc: doc{Key: key, Kernel: name, Label: strings.TrimSuffix(strings.TrimPrefix(key, "sched_"), "_ns"), Unit: explain.Seconds, Source: src, Also: []inspect.Source{inspect.SchedDebug}, Until: version(6, 6), Concept: "cfs", Gist: gist}, Get: func(s sched) value {
+func ns(d doc, debug func(sched) inspect.Num) field {
+	d.Label = strings.TrimSuffix(strings.TrimPrefix(d.Key, "sched_"), "_ns")
+	d.Unit, d.Also, d.Until, d.Concept = explain.Seconds, []inspect.Source{inspect.SchedDebug}, version(6, 6), "cfs"
+	return field{Doc: d, Get: func(s sched) value {
 		if n := debug(s); n != inspect.Unset {
 			return explain.F(float64(n) / 1e9)
 		}
-		if n, ok := s.Settings.Number(src); ok {
+		if n, ok := s.Settings.Number(d.Source); ok {
 			return explain.F(float64(n) / 1e9)
 		}
 		if Regime(s) != "CFS" {

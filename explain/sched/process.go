@@ -76,8 +76,9 @@ func rule() []taskField {
 }
 
 func deadlines() []taskField {
-	field := func(key, label, gist string, get func(*schedfacts.Task) inspect.Num) taskField {
-		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, func(t one) value {
+	field := func(d doc, get func(*schedfacts.Task) inspect.Num) taskField {
+		d.Unit, d.Source, d.Concept = explain.Seconds, inspect.SchedGetattr, "deadline"
+		return told(d, func(t one) value {
 			if t.Row.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -89,9 +90,9 @@ func deadlines() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		field("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		field("dl_period", "period", "How long its period is.", func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+		field(doc{Key: "dl_runtime", Label: "runtime", Gist: "What it may use of each period, of SCHED_DEADLINE."}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		field(doc{Key: "dl_deadline", Label: "deadline", Gist: "By when after the period begins it has to have had that."}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		field(doc{Key: "dl_period", Label: "period", Gist: "How long its period is."}, func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 )
 
 func realtime() []field {
-	micro := func(key, label, name, gist string, src inspect.Source, read func(sched) string) field {
-		return field{Doc: doc{Key: key, Kernel: name, Label: label, Unit: explain.Seconds, Source: src, Concept: "real-time", Gist: gist}, Get: func(s sched) value {
-			n, ok := s.Settings.Number(src)
+	micro := func(d doc, read func(sched) string) field {
+		d.Unit, d.Concept = explain.Seconds, "real-time"
+		return field{Doc: d, Get: func(s sched) value {
+			n, ok := s.Settings.Number(d.Source)
 			switch {
 			case !ok:
 				return value{}
@@ -37,8 +38,8 @@ func realtime() []field {
 				}
 				return units.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
 			}},
-		micro("sched_rt_runtime_us", "rt runtime", "kernel.sched_rt_runtime_us", "What real-time tasks may use of each period.", inspect.SchedRTRuntime, readRuntime),
-		micro("sched_rt_period_us", "rt period", "kernel.sched_rt_period_us", "The period of that bound.", inspect.SchedRTPeriod, nil),
+		micro(doc{Key: "sched_rt_runtime_us", Label: "rt runtime", Kernel: "kernel.sched_rt_runtime_us", Gist: "What real-time tasks may use of each period.", Source: inspect.SchedRTRuntime}, readRuntime),
+		micro(doc{Key: "sched_rt_period_us", Label: "rt period", Kernel: "kernel.sched_rt_period_us", Gist: "The period of that bound.", Source: inspect.SchedRTPeriod}, nil),
 		{Doc: doc{Key: "fair_server_runtime", Label: "fair server", Unit: explain.Seconds, Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time", Gist: "What fair tasks get of each period in any case, since 6.12; told for CPU 0."},
 			Get: func(s sched) value {
 				if s.Debug.FairRuntime == inspect.Unset {
@@ -80,8 +81,9 @@ func readRuntime(s sched) string {
 // Realtime lists the tasks that come before fair ones.
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
-	deadline := func(key, label, gist string, get func(*schedfacts.Task) inspect.Num) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, Get: func(r taskRow) value {
+	deadline := func(d doc, get func(*schedfacts.Task) inspect.Num) column {
+		d.Unit, d.Show, d.Source, d.Concept = explain.Seconds, explain.Wide, inspect.SchedGetattr, "deadline"
+		return column{Doc: d, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -92,9 +94,9 @@ func Realtime() *explain.Table[taskRow] {
 	priority.Label = "PRIO"
 	return &explain.Table[taskRow]{Name: "realtime", Identity: []string{"pid", "tid", "comm"}, Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
 		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
-		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		deadline("dl_period", "PERIOD", "How long the period is.", func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+		deadline(doc{Key: "dl_runtime", Label: "RUNTIME", Gist: "What a SCHED_DEADLINE task may use of each period."}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		deadline(doc{Key: "dl_deadline", Label: "DEADLINE", Gist: "By when after the period begins it has to have had that."}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		deadline(doc{Key: "dl_period", Label: "PERIOD", Gist: "How long the period is."}, func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
 		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
 	}, Rules: starves()}
 }

@@ -15,8 +15,9 @@ func reckoned() []taskField {
 	v.Reading = readVruntime
 	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *procfacts.TaskSched) inspect.Num { return s.Slice })
 	slice.Reading = readSlice
-	clamp := func(key, name, label, gist string, get func(*procfacts.TaskSched) inspect.Num) taskField {
-		f := ofSched(doc{Key: key, Kernel: name, Label: label, Unit: explain.Ratio, Option: "CONFIG_UCLAMP_TASK", Concept: "pelt", Gist: gist}, get)
+	clamp := func(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
+		d.Unit, d.Option, d.Concept = explain.Ratio, "CONFIG_UCLAMP_TASK", "pelt"
+		f := ofSched(d, get)
 		f.Reading = readClamp
 		return f
 	}
@@ -36,19 +37,19 @@ func reckoned() []taskField {
 	}
 	return []taskField{
 		v, slice,
-		queued("vlag", "lag", "How far it is behind the mean of its queue: behind, it may be picked.", explain.Seconds, func(l schedfacts.Lag) value {
+		queued(doc{Key: "vlag", Label: "lag", Gist: "How far it is behind the mean of its queue: behind, it may be picked.", Unit: explain.Seconds}, func(l schedfacts.Lag) value {
 			if !l.HasMean { // its group is off the queues, as one that is throttled
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
 		}, readLag),
-		queued("vdeadline", "deadline, virtual", "When its slice has to be done, in the virtual time of its queue.", explain.Seconds, func(l schedfacts.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
+		queued(doc{Key: "vdeadline", Label: "deadline, virtual", Gist: "When its slice has to be done, in the virtual time of its queue.", Unit: explain.Seconds}, func(l schedfacts.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
 			return units.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
 		}),
-		queued("eligible", "", "Whether it may be picked: whether its lag is not negative.", explain.Bool, func(l schedfacts.Lag) value { return explain.B(l.Eligible) }, nil),
+		queued(doc{Key: "eligible", Gist: "Whether it may be picked: whether its lag is not negative.", Unit: explain.Bool}, func(l schedfacts.Lag) value { return explain.B(l.Eligible) }, nil),
 		used,
-		clamp("uclamp_min", "uclamp.min", "uclamp, least", "How busy it counts at least when a CPU's speed is chosen.", func(s *procfacts.TaskSched) inspect.Num { return s.UclampMin }),
-		clamp("uclamp_max", "uclamp.max", "uclamp, most", "How busy it counts at most when a CPU's speed is chosen.", func(s *procfacts.TaskSched) inspect.Num { return s.UclampMax }),
+		clamp(doc{Key: "uclamp_min", Kernel: "uclamp.min", Label: "uclamp, least", Gist: "How busy it counts at least when a CPU's speed is chosen."}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMin }),
+		clamp(doc{Key: "uclamp_max", Kernel: "uclamp.max", Label: "uclamp, most", Gist: "How busy it counts at most when a CPU's speed is chosen."}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMax }),
 	}
 }
 
@@ -86,8 +87,9 @@ func readClamp(t one) string {
 }
 
 // queued declares what debugfs alone tells, of a task that is on a queue.
-func queued(key, label, gist string, unit explain.Unit, get func(schedfacts.Lag) value, read func(one) string) taskField {
-	return told(doc{Key: key, Label: label, Unit: unit, Source: inspect.SchedLag, Since: version(6, 6), Concept: "eevdf", Gist: gist}, func(t one) value {
+func queued(d doc, get func(schedfacts.Lag) value, read func(one) string) taskField {
+	d.Source, d.Since, d.Concept = inspect.SchedLag, version(6, 6), "eevdf"
+	return told(d, func(t one) value {
 		switch {
 		case Regime(t.Sched) == "CFS":
 			return explain.None(inspect.Inapplicable)
