@@ -33,19 +33,28 @@ func Gone() explain.Card[*fdfacts.DeletedFiles] {
 	}
 	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[gone]{
 		{Title: "Files that are gone from their directories", Fields: []explain.Field[gone]{
-			field(doc{Key: "gone_files", Label: "files", Unit: explain.Count, Gist: "Files without a directory that somebody still has open, mapped or running."}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
+			field(doc{
+				Key: "gone_files", Label: "files", Unit: explain.Count,
+				Gist: "Files without a directory that somebody still has open, mapped or running.",
+			}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
 				if len(l.List) == 0 {
 					return "Nobody that may be looked at keeps one."
 				}
 				return "Kept by " + units.Plural(l.Keepers(), "process", "processes") + "."
 			}),
-			field(doc{Key: "gone_disk", Label: "on disks", Unit: explain.Bytes, Gist: "Space that their file systems do not have back yet, each file once."}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
+			field(doc{
+				Key: "gone_disk", Label: "on disks", Unit: explain.Bytes,
+				Gist: "Space that their file systems do not have back yet, each file once.",
+			}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
 				if sum(l, false) == 0 {
 					return "None of their space is missing."
 				}
 				return "What df counts and du does not find."
 			}),
-			field(doc{Key: "gone_memory", Label: "in memory", Unit: explain.Bytes, Show: explain.Rare, Gist: "What those of tmpfs and the like take: memory or swap, and no disk."}, func(l gone) value { return explain.N(sum(l, true)) }, nil),
+			field(doc{
+				Key: "gone_memory", Label: "in memory", Unit: explain.Bytes, Show: explain.Rare,
+				Gist: "What those of tmpfs and the like take: memory or swap, and no disk.",
+			}, func(l gone) value { return explain.N(sum(l, true)) }, nil),
 		}},
 		{Title: "Each, and who keeps it", Table: "deleted"},
 	}}
@@ -90,17 +99,41 @@ func GoneList() *explain.Table[goneRow] {
 		})
 	}
 	return &explain.Table[goneRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
-		declare(doc{Key: "taken", Unit: explain.Bytes, Gist: "What it takes of its file system."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Taken) }),
-		declare(doc{Key: "size", Unit: explain.Bytes, Show: explain.Data, Gist: "How long it is; with holes it is longer than what it takes."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Size) }),
+		declare(doc{
+			Key: "taken", Unit: explain.Bytes,
+			Gist: "What it takes of its file system.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Taken) }),
+		declare(doc{
+			Key: "size", Unit: explain.Bytes, Show: explain.Data,
+			Gist: "How long it is; with holes it is longer than what it takes.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Size) }),
 		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
-		mount(doc{Key: "mount", Show: explain.Wide, Gist: "Where that is mounted, as who keeps it sees it."}, func(m *fdfacts.MountPoint) string { return m.Point }),
-		declare(doc{Key: "processes", Label: "BY", Unit: explain.Count, Gist: "How many processes keep it."}, func(f *fdfacts.DeletedFile) value { return explain.I(len(f.Keepers)) }),
-		keepers(doc{Key: "pids", Unit: explain.Plain, Gist: "The processes that keep it."}, func(k *fdfacts.Keeper) value { return explain.I(k.P.PID) }),
-		keepers(doc{Key: "holders", Gist: "The same by name, each with how it keeps it."}, func(k *fdfacts.Keeper) value { return explain.S(keeper(k)) }),
-		declare(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *fdfacts.DeletedFile) value { return explain.S(device(f.Dev)) }),
-		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
+		mount(doc{
+			Key: "mount", Show: explain.Wide,
+			Gist: "Where that is mounted, as who keeps it sees it.",
+		}, func(m *fdfacts.MountPoint) string { return m.Point }),
+		declare(doc{
+			Key: "processes", Label: "BY", Unit: explain.Count,
+			Gist: "How many processes keep it.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.I(len(f.Keepers)) }),
+		keepers(doc{
+			Key: "pids", Unit: explain.Plain,
+			Gist: "The processes that keep it.",
+		}, func(k *fdfacts.Keeper) value { return explain.I(k.P.PID) }),
+		keepers(doc{Key: "holders", Gist: "The same by name, each with how it keeps it."},
+			func(k *fdfacts.Keeper) value { return explain.S(keeper(k)) }),
+		declare(doc{
+			Key: "dev", Show: explain.Data,
+			Gist: "The device of its file system, major:minor.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.S(device(f.Dev)) }),
+		declare(doc{
+			Key: "inode", Unit: explain.ID, Show: explain.Data,
+			Gist: "The number of its inode there.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
 		declare(doc{Key: "target", Gist: "What it was called."}, func(f *fdfacts.DeletedFile) value { return explain.S(f.Path) }),
-		declare(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *fdfacts.DeletedFile) value { return explain.S(whyGone(f)) }),
+		declare(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *fdfacts.DeletedFile) value {
+			return explain.S(whyGone(f))
+		}),
 	}}
 }
 
@@ -169,9 +202,12 @@ func wayBack(f *fdfacts.DeletedFile) string {
 	case runs:
 		return all("a restart gives the space back", "the space comes back when all have been restarted")
 	case maps && open != nil:
-		return all("closing it is not enough: it is mapped too, until a restart", "the space comes back when all have closed and unmapped it, or were restarted") + "; emptied, it would kill by SIGBUS who touches the mapping"
+		return all("closing it is not enough: it is mapped too, until a restart",
+			"the space comes back when all have closed and unmapped it, or were restarted") +
+			"; emptied, it would kill by SIGBUS who touches the mapping"
 	case maps:
-		return all("a restart gives the space back", "the space comes back when all have been restarted") + "; emptied, it would kill by SIGBUS who touches the mapping"
+		return all("a restart gives the space back", "the space comes back when all have been restarted") +
+			"; emptied, it would kill by SIGBUS who touches the mapping"
 	case !f.Regular:
 		return all("closing it gives the space back", "the space comes back when all have closed it")
 	}

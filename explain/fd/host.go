@@ -42,27 +42,41 @@ func bounds() []hostField { return append(append(openFiles(), caches()...), else
 func openFiles() []hostField {
 	total := func(l host) procfacts.FDCount { n, _, _ := l.Scan.Totals(); return n }
 	return []hostField{
-		hostCount(doc{Key: "descriptors", Source: inspect.PIDFd, Gist: "Descriptors of all processes: numbers that each lead to an open file."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
+		hostCount(doc{
+			Key: "descriptors", Source: inspect.PIDFd,
+			Gist: "Descriptors of all processes: numbers that each lead to an open file.",
+		}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
 			s := "Numbers in the tables of all processes that may be looked at, each leading to an open file."
 			if n := total(f).Hidden; n > 0 {
 				s += " Where " + units.Number(n) + " of them lead is not to be seen."
 			}
 			return s
 		}),
-		hostCount(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Concept: "struct-file", Gist: "Open files (struct file) of the whole host: what open makes, dup shares."}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
+		hostCount(doc{
+			Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr,
+			Concept: "struct-file",
+			Gist:    "Open files (struct file) of the whole host: what open makes, dup shares.",
+		}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
 			s := "struct file: what open makes, with an offset of its own; dup and fork share one."
 			if f.FilesMax > 0 && f.FilesMax < 1<<62 {
 				s = units.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. " + s
 			}
 			return s
 		}),
-		hostCount(doc{Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr, Also: []inspect.Source{inspect.Meminfo}, Concept: "struct-file", Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN."}, func(f host) value {
+		hostCount(doc{
+			Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr,
+			Also: []inspect.Source{inspect.Meminfo}, Concept: "struct-file",
+			Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN.",
+		}, func(f host) value {
 			if f.FilesMax >= 1<<62 {
 				return explain.None(inspect.Unlimited)
 			}
 			return explain.Opt(f.FilesMax)
 		}, readFileMax),
-		hostCount(doc{Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Source: inspect.FSNrOpen, Gist: "How far a process's own limit may be raised."}, sysctl(inspect.FSNrOpen), nil),
+		hostCount(doc{
+			Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Source: inspect.FSNrOpen,
+			Gist: "How far a process's own limit may be raised.",
+		}, sysctl(inspect.FSNrOpen), nil),
 	}
 }
 
@@ -70,17 +84,29 @@ func openFiles() []hostField {
 // are its names.
 func caches() []hostField {
 	return []hostField{
-		hostCount(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "dentry", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
+		hostCount(doc{
+			Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState,
+			Concept: "dentry",
+			Gist:    "Names that the kernel has in memory, each with the inode it leads to.",
+		}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
 			s := "Names in directories, each leading to an inode; " + share(f.DentriesUnused, f.Dentries) + " in no use: a cache"
 			if f.DentriesNegative != inspect.Unset {
 				s += "; " + units.Number(int64(f.DentriesNegative)) + " say that there is no such file"
 			}
 			return s + "."
 		}),
-		hostCount(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "inode", Gist: "Files and directories that the kernel has in memory."}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
-			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) + " in no use: a cache that gives way when memory is wanted."
+		hostCount(doc{
+			Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "inode",
+			Gist: "Files and directories that the kernel has in memory.",
+		}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
+			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) +
+				" in no use: a cache that gives way when memory is wanted."
 		}),
-		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
+		hostDoc(doc{
+			Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd,
+			Concept: "deleted-files",
+			Gist:    "Space of files that are gone from their directories and still open.",
+		}, func(f host) value {
 			if !f.Scan.Procs.Host.Host.Live { // a copy has links and no files
 				return explain.None(inspect.Unsupported)
 			}
@@ -88,11 +114,15 @@ func caches() []hostField {
 			return explain.N(n)
 		}, func(f host) string {
 			if _, n := kept(f); n > 0 {
-				return units.Plural(n, "inode", "inodes") + " without a name, kept by a descriptor; kwhy fd --deleted says which, and how to get the space back."
+				return units.Plural(n, "inode", "inodes") +
+					" without a name, kept by a descriptor; kwhy fd --deleted says which, and how to get the space back."
 			}
 			return "No descriptor keeps an inode that has lost its name."
 		}),
-		hostCount(doc{Key: "locks", Source: inspect.Locks, Concept: "file-locks", Gist: "Locks on files: flock, fcntl, leases."}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
+		hostCount(doc{
+			Key: "locks", Source: inspect.Locks, Concept: "file-locks",
+			Gist: "Locks on files: flock, fcntl, leases.",
+		}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
 			if f.LocksWaiting > 0 {
 				return "On inodes. " + units.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
 			}
@@ -104,7 +134,11 @@ func caches() []hostField {
 // elsewhere are bounds of what is read through descriptors and is no file.
 func elsewhere() []hostField {
 	return []hostField{
-		hostCount(doc{Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr}, Show: explain.Rare, Gist: "Events that io_setup has set aside, of aio-max-nr."}, sysctl(inspect.FSAIONr), func(f host) string {
+		hostCount(doc{
+			Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Show: explain.Rare,
+			Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr},
+			Gist: "Events that io_setup has set aside, of aio-max-nr.",
+		}, sysctl(inspect.FSAIONr), func(f host) string {
 			n, _ := f.Mem.Number(inspect.FSAIONr)
 			most, ok := f.Mem.Number(inspect.FSAIOMaxNr)
 			if !ok || most <= 0 {
@@ -112,8 +146,15 @@ func elsewhere() []hostField {
 			}
 			return units.Percent(n, most) + " of aio-max-nr: at the bound io_setup fails with EAGAIN."
 		}),
-		hostCount(doc{Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr, Gist: "How many events io_setup may set aside in all: EAGAIN after that."}, sysctl(inspect.FSAIOMaxNr), nil),
-		hostCount(doc{Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue queues_max", Source: inspect.MQueueQueuesMax, Gist: "How many POSIX message queues an IPC namespace may have; use is not told."}, sysctl(inspect.MQueueQueuesMax), nil),
+		hostCount(doc{
+			Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr,
+			Gist: "How many events io_setup may set aside in all: EAGAIN after that.",
+		}, sysctl(inspect.FSAIOMaxNr), nil),
+		hostCount(doc{
+			Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue queues_max",
+			Source: inspect.MQueueQueuesMax,
+			Gist:   "How many POSIX message queues an IPC namespace may have; use is not told.",
+		}, sysctl(inspect.MQueueQueuesMax), nil),
 	}
 }
 
@@ -187,12 +228,35 @@ func perUser() []hostField {
 		})
 	}
 	return []hostField{
-		use(doc{Key: "max_user_instances", Label: "inotify instances", Concept: "inotify-fanotify", Gist: "How many inotify instances a user may have: EMFILE after that.", Source: inspect.InotifyMaxInstances}, func(f host) map[uint32]int { return f.InotifyUsers }),
-		use(doc{Key: "max_user_watches", Label: "inotify watches", Concept: "inotify-fanotify", Gist: "How many files a user may watch by inotify: ENOSPC after that.", Source: inspect.InotifyMaxWatches}, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
-		use(doc{Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll", Gist: "How many descriptors a user may have in epoll sets: ENOSPC after that.", Source: inspect.EpollMaxWatches}, func(f host) map[uint32]int { return f.EpollUsers }),
-		hostDoc(doc{Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft", Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Concept: "pipe", Gist: "Above this new pipes of a user get a page or two; use is not told."}, sysctl(inspect.PipeUserPagesSoft), nil),
-		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Concept: "pipe", Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
-		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Concept: "pipe", Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
+		use(doc{
+			Key: "max_user_instances", Label: "inotify instances", Concept: "inotify-fanotify",
+			Source: inspect.InotifyMaxInstances,
+			Gist:   "How many inotify instances a user may have: EMFILE after that.",
+		}, func(f host) map[uint32]int { return f.InotifyUsers }),
+		use(doc{
+			Key: "max_user_watches", Label: "inotify watches", Concept: "inotify-fanotify",
+			Source: inspect.InotifyMaxWatches,
+			Gist:   "How many files a user may watch by inotify: ENOSPC after that.",
+		}, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
+		use(doc{
+			Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll", Source: inspect.EpollMaxWatches,
+			Gist: "How many descriptors a user may have in epoll sets: ENOSPC after that.",
+		}, func(f host) map[uint32]int { return f.EpollUsers }),
+		hostDoc(doc{
+			Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft",
+			Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Concept: "pipe",
+			Gist: "Above this new pipes of a user get a page or two; use is not told.",
+		}, sysctl(inspect.PipeUserPagesSoft), nil),
+		hostDoc(doc{
+			Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard",
+			Unit: explain.Count, Source: inspect.PipeUserPagesHard, Concept: "pipe",
+			Gist: "Above this a user gets no new pipes; 0 is no bound.",
+		}, sysctl(inspect.PipeUserPagesHard), nil),
+		hostDoc(doc{
+			Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes,
+			Source: inspect.PipeMaxSize, Concept: "pipe",
+			Gist: "How large a pipe may be made without CAP_SYS_RESOURCE.",
+		}, sysctl(inspect.PipeMaxSize), nil),
 	}
 }
 
@@ -220,10 +284,12 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		return explain.F(float64(most) / float64(n))
 	}
 	return []explain.Rule[*fdfacts.Snapshot]{{
-		ID: "fd.inotify_instances_near", Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
-		What: "inotify instances of the user who has most / fs.inotify.max_user_instances", Unit: explain.Ratio,
-		Means: "At the limit inotify_init fails with EMFILE, which programs tell as too many open files though they have few.",
-		Of:    instances, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		ID: "fd.inotify_instances_near", What: "inotify instances of the user who has most / fs.inotify.max_user_instances",
+		Unit:     explain.Ratio,
+		Means:    "At the limit inotify_init fails with EMFILE, which programs tell as too many open files though they have few.",
+		Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
+		Of: instances,
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(f host) string {
 			most, uid := top(f.InotifyUsers)
 			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s",
@@ -238,7 +304,8 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 				return value{}
 			}
 			return explain.F(float64(f.Files) / float64(f.FilesMax))
-		}, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
+		},
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
 		Say: func(f host) string {
 			return units.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
@@ -253,11 +320,13 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 				return value{}
 			}
 			return explain.F(float64(most) / float64(n))
-		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		},
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(f host) string {
 			most, uid := top(f.InotifyWatchUsers)
 			n, _ := f.Mem.Number(inspect.InotifyMaxWatches)
-			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify", userName(f, uid), units.Percent(int64(most), n))
+			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify",
+				userName(f, uid), units.Percent(int64(most), n))
 		},
 	}}
 }

@@ -137,7 +137,8 @@ func conceptOfKind(k procfacts.FileKind) explain.Concept {
 		return "io-uring"
 	case procfacts.KindNamespace:
 		return "namespaces"
-	case procfacts.KindEventfd, procfacts.KindTimerfd, procfacts.KindSignalfd, procfacts.KindPidfd, procfacts.KindMemfd, procfacts.KindUserfaultfd:
+	case procfacts.KindEventfd, procfacts.KindTimerfd, procfacts.KindSignalfd,
+		procfacts.KindPidfd, procfacts.KindMemfd, procfacts.KindUserfaultfd:
 		return "special-descriptors"
 	case procfacts.KindFile, procfacts.KindDirectory:
 		return "inode"
@@ -155,8 +156,15 @@ func Kinds() *explain.Table[fdfacts.KindPart] {
 		return explain.Field[part]{Doc: d, Get: get}
 	}
 	return &explain.Table[part]{Name: "kinds", Fields: []explain.Field[part]{
-		declare(doc{Key: "kind", Words: kinds(), Gist: "What descriptors lead to, as far as their links tell."}, func(p part) value { return explain.S(p.Kind.String()) }),
-		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true, Gist: "How many descriptors lead to one, of the processes that may be looked at."}, func(p part) value { return explain.I(p.N) }),
+		declare(doc{
+			Key:   "kind",
+			Words: kinds(),
+			Gist:  "What descriptors lead to, as far as their links tell.",
+		}, func(p part) value { return explain.S(p.Kind.String()) }),
+		declare(doc{
+			Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true,
+			Gist: "How many descriptors lead to one, of the processes that may be looked at.",
+		}, func(p part) value { return explain.I(p.N) }),
 		declare(doc{Key: "why", Gist: "What that is."}, func(p part) value {
 			for _, w := range kinds() {
 				if w.Name == p.Kind.String() {

@@ -20,29 +20,46 @@ func FDs() *explain.Table[fdRow] {
 		columns = append(columns, fdColumn(c.doc, func(f *fdfacts.Descriptor) value { return c.of(f.Socket) }))
 	}
 	return &explain.Table[fdRow]{Name: "fds", Fields: append(columns,
-		fdColumn(doc{Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data, Gist: "A lower descriptor of this process with the same open file."}, func(f *fdfacts.Descriptor) value {
+		fdColumn(doc{
+			Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data,
+			Gist: "A lower descriptor of this process with the same open file.",
+		}, func(f *fdfacts.Descriptor) value {
 			if f.Same == f.N {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(f.Same)
 		}),
-		fdColumn(doc{Key: "shared", Unit: explain.Plain, Show: explain.Data, Gist: "Its parent and children that have the same open file, by fork."}, func(f *fdfacts.Descriptor) value {
+		fdColumn(doc{
+			Key: "shared", Unit: explain.Plain, Show: explain.Data,
+			Gist: "Its parent and children that have the same open file, by fork.",
+		}, func(f *fdfacts.Descriptor) value {
 			out := []value{}
 			for _, pid := range f.Shared {
 				out = append(out, explain.I(pid))
 			}
 			return explain.L(out)
 		}),
-		fdInfo(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *fdfacts.Descriptor) value {
+		fdInfo(doc{
+			Key: "info", Show: explain.Data,
+			Gist: "What fdinfo says of its kind, line by line.",
+		}, func(f *fdfacts.Descriptor) value {
 			out := []value{}
 			for _, l := range f.Info {
 				out = append(out, explain.S(l.Name+": "+l.Value))
 			}
 			return explain.L(out)
 		}),
-		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *fdfacts.Descriptor) value { return explain.S(f.Link) }),
-		fdField{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},
-			Get: func(r fdRow) value { return explain.S(why(r)) }},
+		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."},
+			func(f *fdfacts.Descriptor) value { return explain.S(f.Link) }),
+		fdField{
+			Doc: doc{
+				Key: "why", Source: inspect.PIDFd,
+				Also:    []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices},
+				Concept: "file-descriptor",
+				Gist:    "What that is, with its particulars.",
+			},
+			Get: func(r fdRow) value { return explain.S(why(r)) },
+		},
 	)}
 }
 
@@ -91,11 +108,22 @@ func fdOpened() []fdField {
 		return explain.L(out)
 	}
 	return []fdField{
-		fdColumn(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "The number of the descriptor."}, func(f *fdfacts.Descriptor) value { return explain.I(f.N) }),
-		fdColumn(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *fdfacts.Descriptor) value { return explain.S(f.Kind.String()) }),
-		fdInfo(doc{Key: "mode", Gist: "r for reading, w for writing, - for a place that is not open (O_PATH)."}, func(f *fdfacts.Descriptor) value { return explain.S(modeOf(f)) }),
+		fdColumn(doc{
+			Key: "fd", Label: "FD", Unit: explain.Plain,
+			Gist: "The number of the descriptor.",
+		}, func(f *fdfacts.Descriptor) value { return explain.I(f.N) }),
+		fdColumn(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *fdfacts.Descriptor) value {
+			return explain.S(f.Kind.String())
+		}),
+		fdInfo(doc{
+			Key:  "mode",
+			Gist: "r for reading, w for writing, - for a place that is not open (O_PATH).",
+		}, func(f *fdfacts.Descriptor) value { return explain.S(modeOf(f)) }),
 		flags,
-		fdInfo(doc{Key: "pos", Unit: explain.Bytes, Show: explain.Wide, Gist: "Where the next read or write is; several descriptors may share it."}, func(f *fdfacts.Descriptor) value {
+		fdInfo(doc{
+			Key: "pos", Unit: explain.Bytes, Show: explain.Wide,
+			Gist: "Where the next read or write is; several descriptors may share it.",
+		}, func(f *fdfacts.Descriptor) value {
 			if f.Kind != procfacts.KindFile && f.Kind != procfacts.KindMemfd && f.Kind != procfacts.KindBlock || f.Pos < 0 {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -122,17 +150,30 @@ func fdOnDisk() []fdField {
 			}
 			return explain.N(f.Size)
 		}),
-		fdStat(doc{Key: "taken", Unit: explain.Bytes, Show: explain.Data, Gist: "What it takes of its file system: less than its length where it has holes."}, func(f *fdfacts.Descriptor) value { return explain.N(f.Taken) }),
-		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *fdfacts.Descriptor) value {
+		fdStat(doc{
+			Key: "taken", Unit: explain.Bytes, Show: explain.Data,
+			Gist: "What it takes of its file system: less than its length where it has holes.",
+		}, func(f *fdfacts.Descriptor) value { return explain.N(f.Taken) }),
+		fdColumn(doc{
+			Key: "deleted", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether it is gone from its directory, by the number of its links.",
+		}, func(f *fdfacts.Descriptor) value {
 			if !f.HasStat && (f.Kind == procfacts.KindPath || f.Kind == procfacts.KindDevice) {
 				return explain.None(inspect.Unread)
 			}
 			return explain.B(f.Deleted)
 		}),
-		fdStat(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *fdfacts.Descriptor) value { return explain.S(device(f.Dev)) }),
-		fdStat(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) }),
+		fdStat(doc{
+			Key: "dev", Show: explain.Data,
+			Gist: "The device of its file system, major:minor.",
+		}, func(f *fdfacts.Descriptor) value { return explain.S(device(f.Dev)) }),
+		fdStat(doc{
+			Key: "inode", Unit: explain.ID, Show: explain.Data,
+			Gist: "The number of its inode there.",
+		}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) }),
 		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
-		mount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."}, func(m *fdfacts.MountPoint) string { return m.Point }),
+		mount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."},
+			func(m *fdfacts.MountPoint) string { return m.Point }),
 	}
 }
 

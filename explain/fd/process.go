@@ -49,16 +49,29 @@ func limits() []listField {
 		return explain.Opt(n)
 	}
 	return []listField{
-		listValue(doc{Key: "open_fds", Label: "open", Unit: explain.Count, Counter: true, Gauge: true, Also: []inspect.Source{inspect.PIDLimits}, Gist: "Its open file descriptors."}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
+		listValue(doc{
+			Key: "open_fds", Label: "open", Unit: explain.Count, Counter: true, Gauge: true,
+			Also: []inspect.Source{inspect.PIDLimits},
+			Gist: "Its open file descriptors.",
+		}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
 			s := kindsOf(l) + "."
 			if was, _, ok := l.Before(); ok {
 				s += " " + changed(was, l)
 			}
 			return s
 		}),
-		listValue(doc{Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "No descriptor gets this number or a higher one: EMFILE."}, func(l list) value { return bound(l.Limit.Soft) }, readLimit),
-		listValue(doc{Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "How far the process may raise its soft limit itself."}, func(l list) value { return bound(l.Limit.Hard) }, nil),
-		listValue(doc{Key: "fd_lowest_free", Label: "next", Unit: explain.Plain, Gist: "The number that the next file gets: the lowest that is free."}, func(l list) value { return explain.I(lowestFree(l)) }, func(l list) string {
+		listValue(doc{
+			Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits,
+			Gist: "No descriptor gets this number or a higher one: EMFILE.",
+		}, func(l list) value { return bound(l.Limit.Soft) }, readLimit),
+		listValue(doc{
+			Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits,
+			Gist: "How far the process may raise its soft limit itself.",
+		}, func(l list) value { return bound(l.Limit.Hard) }, nil),
+		listValue(doc{
+			Key: "fd_lowest_free", Label: "next", Unit: explain.Plain,
+			Gist: "The number that the next file gets: the lowest that is free.",
+		}, func(l list) value { return explain.I(lowestFree(l)) }, func(l list) string {
 			if l.Limit.Soft > 0 && int64(lowestFree(l)) >= int64(l.Limit.Soft) {
 				return "The lowest that is free, and not to be had: it is not below the soft limit."
 			}
@@ -128,7 +141,8 @@ func readLimit(l list) string {
 		s = "No number below it is free"
 	}
 	if above > 0 {
-		s += ", and " + units.Plural(above, "descriptor is above it, from before it was lowered", "descriptors are above it, from before it was lowered")
+		s += ", and " + units.Plural(above, "descriptor is above it, from before it was lowered",
+			"descriptors are above it, from before it was lowered")
 	}
 	return s + "; when none is, open, socket, pipe and the like fail with EMFILE." + raise
 }
@@ -136,7 +150,10 @@ func readLimit(l list) string {
 // keeps are what its descriptors keep, and share.
 func keeps() []listField {
 	return []listField{
-		listValue(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files", Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
+		listValue(doc{
+			Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files",
+			Gist: "Space of files that are gone from their directory, and that it keeps.",
+		}, func(l list) value {
 			if !l.Row.Host.Host.Live { // a copy has links and no files
 				return explain.None(inspect.Unsupported)
 			}
@@ -150,9 +167,13 @@ func keeps() []listField {
 			if n == 0 {
 				return "None of its files is gone from its directory."
 			}
-			return units.Plural(n, "file is gone from its directory and takes", "files are gone from their directories and take") + " up space until this process closes it."
+			return units.Plural(n, "file is gone from its directory and takes", "files are gone from their directories and take") +
+				" up space until this process closes it."
 		}),
-		listValue(doc{Key: "fd_same", Label: "duplicates", Unit: explain.Count, Gist: "Descriptors that share their open file with a lower one: made by dup."}, func(l list) value {
+		listValue(doc{
+			Key: "fd_same", Label: "duplicates", Unit: explain.Count,
+			Gist: "Descriptors that share their open file with a lower one: made by dup.",
+		}, func(l list) value {
 			if !l.Sharing.Asked {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -161,7 +182,10 @@ func keeps() []listField {
 			}
 			return explain.None(inspect.Denied)
 		}, readDuplicates),
-		listValue(doc{Key: "fd_shared", Label: "shared", Unit: explain.Count, Gist: "Open files that its parent or children have too, by fork."}, func(l list) value {
+		listValue(doc{
+			Key: "fd_shared", Label: "shared", Unit: explain.Count,
+			Gist: "Open files that its parent or children have too, by fork.",
+		}, func(l list) value {
 			if !l.Sharing.Asked {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -281,10 +305,12 @@ func rules() []explain.Rule[*fdfacts.List] {
 				return value{}
 			}
 			return explain.F(share(l))
-		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		},
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(l list) string {
 			below, _ := belowLimit(l)
-			return fmt.Sprintf("%s of the numbers that its limit leaves for files are taken: %s of %s", units.AppendPercent(nil, share(l)), units.Number(below), units.Number(int64(l.Limit.Soft)))
+			return fmt.Sprintf("%s of the numbers that its limit leaves for files are taken: %s of %s",
+				units.AppendPercent(nil, share(l)), units.Number(below), units.Number(int64(l.Limit.Soft)))
 		},
 	}}
 }

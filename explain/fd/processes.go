@@ -61,20 +61,46 @@ func Processes() *explain.Table[hostRow] {
 	ppid, user := lift(proc.PPID()), lift(proc.User())
 	user.Show = explain.Wide
 	columns := append([]hostColumn{lift(proc.PID()), ppid, user, fds}, bound()...)
-	return &explain.Table[hostRow]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"}, Fields: append(columns,
-		counted(doc{Key: "files", Label: "FILES", Gist: "Files and directories.", Show: explain.Wide}, ofKind(procfacts.KindPath)),
-		counted(doc{Key: "sockets", Label: "SOCKETS", Gist: "Sockets.", Show: explain.Wide}, ofKind(procfacts.KindSocket)),
-		counted(doc{Key: "pipes", Label: "PIPES", Gist: "Ends of pipes.", Show: explain.Wide}, ofKind(procfacts.KindPipe)),
-		counted(doc{Key: "devices", Label: "DEVICES", Gist: "Devices and terminals.", Show: explain.Data}, ofKind(procfacts.KindDevice)),
-		counted(doc{Key: "inotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
-		counted(doc{Key: "inotify_watches", Label: "WATCHES", Gist: "Files and directories that its inotify instances watch.", Show: explain.Data}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
-		counted(doc{Key: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
-		counted(doc{Key: "epoll_watches", Label: "WAITS FOR", Gist: "Descriptors that its epoll sets wait for.", Show: explain.Data}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
-		counted(doc{Key: "memfds", Label: "MEMFD", Gist: "Files without a name that are memory.", Show: explain.Data}, ofKind(procfacts.KindMemfd)),
-		hostColumn{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: deletedBy},
-		lift(proc.Comm()),
-		hostColumn{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
-	), Rules: []explain.Rule[hostRow]{near(), keepsSpace()}}
+	return &explain.Table[hostRow]{
+		Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"},
+		Fields: append(columns,
+			counted(doc{Key: "files", Label: "FILES", Gist: "Files and directories.", Show: explain.Wide}, ofKind(procfacts.KindPath)),
+			counted(doc{Key: "sockets", Label: "SOCKETS", Gist: "Sockets.", Show: explain.Wide}, ofKind(procfacts.KindSocket)),
+			counted(doc{Key: "pipes", Label: "PIPES", Gist: "Ends of pipes.", Show: explain.Wide}, ofKind(procfacts.KindPipe)),
+			counted(doc{
+				Key: "devices", Label: "DEVICES", Show: explain.Data,
+				Gist: "Devices and terminals.",
+			}, ofKind(procfacts.KindDevice)),
+			counted(doc{Key: "inotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
+			counted(doc{
+				Key: "inotify_watches", Label: "WATCHES", Show: explain.Data,
+				Gist: "Files and directories that its inotify instances watch.",
+			}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
+			counted(doc{Key: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
+			counted(doc{
+				Key: "epoll_watches", Label: "WAITS FOR", Show: explain.Data,
+				Gist: "Descriptors that its epoll sets wait for.",
+			}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
+			counted(doc{
+				Key: "memfds", Label: "MEMFD", Show: explain.Data,
+				Gist: "Files without a name that are memory.",
+			}, ofKind(procfacts.KindMemfd)),
+			hostColumn{
+				Doc: doc{
+					Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd,
+					Concept: "deleted-files",
+					Gist:    "Space of files that are gone from their directories, and that it keeps.",
+				},
+				Get: deletedBy,
+			},
+			lift(proc.Comm()),
+			hostColumn{
+				Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."},
+				Get: func(r hostRow) value { return explain.S(whyHost(r)) },
+			},
+		),
+		Rules: []explain.Rule[hostRow]{near(), keepsSpace()},
+	}
 }
 
 // bound are the columns of the limit of a process.
@@ -83,13 +109,27 @@ func bound() []hostColumn {
 	soft.Label, soft.Show = "LIMIT", explain.Always
 	return []hostColumn{
 		soft,
-		{Doc: doc{Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Wide, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How far the process may raise its soft limit itself."}, Get: func(r hostRow) value {
-			if r.Row.P.MaxFDsHard == inspect.Unset {
-				return explain.None(inspect.Unlimited)
-			}
-			return explain.Opt(r.Row.P.MaxFDsHard)
-		}},
-		{Doc: doc{Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor", Gist: "How many of the numbers below its limit are taken."}, Get: used},
+		{
+			Doc: doc{
+				Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Wide,
+				Source: inspect.PIDLimits, Concept: "file-descriptor",
+				Gist: "How far the process may raise its soft limit itself.",
+			},
+			Get: func(r hostRow) value {
+				if r.Row.P.MaxFDsHard == inspect.Unset {
+					return explain.None(inspect.Unlimited)
+				}
+				return explain.Opt(r.Row.P.MaxFDsHard)
+			},
+		},
+		{
+			Doc: doc{
+				Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd,
+				Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor",
+				Gist: "How many of the numbers below its limit are taken.",
+			},
+			Get: used,
+		},
 	}
 }
 
@@ -146,7 +186,8 @@ func near() explain.Rule[hostRow] {
 				return v
 			}
 			return value{}
-		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		},
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
 			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files",
 				r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
@@ -159,18 +200,25 @@ func keepsSpace() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
 		ID: "fd.deleted_space", Evidence: []string{"deleted", "comm"}, Concept: "deleted-files", Next: "kwhy fd --deleted",
 		What: "space of deleted files that a process has open", Unit: explain.Bytes,
-		Means: "The name is gone, the inode is not: its blocks, or its pages where it is in memory, are freed when the last descriptor is closed. df counts them, du does not find them.",
+		Means: "The name is gone, the inode is not: its blocks, or its pages where it is in memory, are freed when the last " +
+			"descriptor is closed. df counts them, du does not find them.",
 		Of: func(r hostRow) value {
 			if v := deletedBy(r); v.Has() {
 				return v
 			}
 			return value{}
-		}, At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
+		},
+		At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
 		Say: func(r hostRow) string {
 			files := eachOnce(r.It.Deleted)
 			largest := slices.MaxFunc(files, func(a, b procfacts.OpenDeleted) int { return cmp.Compare(a.Taken, b.Taken) })
-			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r).Uint()),
-				units.Plural(len(files), "file", "files"), map[bool]string{true: "was", false: "were"}[len(files) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
+			were := "were"
+			if len(files) == 1 {
+				were = "was"
+			}
+			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s",
+				r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r).Uint()),
+				units.Plural(len(files), "file", "files"), were, strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
 	}
 }

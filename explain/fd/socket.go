@@ -42,23 +42,38 @@ func socketColumns() []socketColumn {
 		}
 	}
 	return []socketColumn{
-		declare(doc{Key: "protocol", Gist: "The table of /proc/net that has it: tcp, udp6, unix, ..."}, func(s *fdfacts.Socket) value { return explain.S(s.Protocol) }),
+		declare(doc{
+			Key:  "protocol",
+			Gist: "The table of /proc/net that has it: tcp, udp6, unix, ...",
+		}, func(s *fdfacts.Socket) value { return explain.S(s.Protocol) }),
 		declare(doc{Key: "local", Gist: "Its own address, or the path of a unix socket."}, func(s *fdfacts.Socket) value {
 			if s.Local.IsValid() {
 				return explain.S(s.Local.String())
 			}
 			return text(s.Path)
 		}),
-		declare(doc{Key: "remote", Gist: "The address of its peer, or the path that a unix peer is bound to."}, func(s *fdfacts.Socket) value {
+		declare(doc{
+			Key:  "remote",
+			Gist: "The address of its peer, or the path that a unix peer is bound to.",
+		}, func(s *fdfacts.Socket) value {
 			if connected(s) {
 				return explain.S(s.Peer.String())
 			}
 			return text(s.PeerPath)
 		}),
 		declare(doc{Key: "state", Gist: "Its state: LISTEN, ESTABLISHED, ..."}, func(s *fdfacts.Socket) value { return text(s.State) }),
-		declare(doc{Key: "recv_queue", Unit: explain.Count, Gist: "Bytes unread; of a listener connections; of UDP and raw memory charged."}, queue(func(s *fdfacts.Socket) uint64 { return s.Recv })),
-		declare(doc{Key: "send_queue", Unit: explain.Count, Gist: "Bytes unsent or unanswered; of UDP and raw the memory charged for them."}, queue(func(s *fdfacts.Socket) uint64 { return s.Send })),
-		declare(doc{Key: "peer_inode", Unit: explain.ID, Gist: "The inode of the other side of a unix socket."}, func(s *fdfacts.Socket) value {
+		declare(doc{
+			Key: "recv_queue", Unit: explain.Count,
+			Gist: "Bytes unread; of a listener connections; of UDP and raw memory charged.",
+		}, queue(func(s *fdfacts.Socket) uint64 { return s.Recv })),
+		declare(doc{
+			Key: "send_queue", Unit: explain.Count,
+			Gist: "Bytes unsent or unanswered; of UDP and raw the memory charged for them.",
+		}, queue(func(s *fdfacts.Socket) uint64 { return s.Send })),
+		declare(doc{
+			Key: "peer_inode", Unit: explain.ID,
+			Gist: "The inode of the other side of a unix socket.",
+		}, func(s *fdfacts.Socket) value {
 			if s.PeerInode == 0 {
 				return explain.None(inspect.Inapplicable)
 			}

@@ -114,7 +114,10 @@ func pidfd(r fdRow) string {
 // off has 0 there until it is read, and counts ticks meanwhile; one that repeats is
 // set anew by that read (fs/timerfd.c, timerfd_read).
 func timer(f *fdfacts.Descriptor) string {
-	clocks := map[string]string{"0": "the wall clock", "1": "the monotonic clock", "7": "the clock since boot", "8": "the wall clock, and wakes the machine", "9": "the clock since boot, and wakes the machine"}
+	clocks := map[string]string{
+		"0": "the wall clock", "1": "the monotonic clock", "7": "the clock since boot",
+		"8": "the wall clock, and wakes the machine", "9": "the clock since boot, and wakes the machine",
+	}
 	clock := clocks[line(f, "clockid")]
 	if clock == "" {
 		clock = "clock " + line(f, "clockid")

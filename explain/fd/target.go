@@ -35,7 +35,11 @@ func where(f *fdfacts.Descriptor) string {
 // (Documentation/admin-guide/devices.txt).
 func deviceName(r fdRow) string {
 	f := r.It
-	known := map[string]string{"1:3": "takes all and gives nothing", "1:5": "gives zeros", "1:7": "is always full", "1:8": "gives random bytes", "1:9": "gives random bytes", "5:0": "the terminal of its session", "5:2": "a new pseudo terminal"}
+	known := map[string]string{
+		"1:3": "takes all and gives nothing", "1:5": "gives zeros", "1:7": "is always full",
+		"1:8": "gives random bytes", "1:9": "gives random bytes", "5:0": "the terminal of its session",
+		"5:2": "a new pseudo terminal",
+	}
 	dev := device(f.Rdev)
 	if says := known[dev]; says != "" && f.HasStat {
 		return "character device " + dev + ": " + says

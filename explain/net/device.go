@@ -21,17 +21,40 @@ func softnet() []field {
 		return field{Doc: d, Get: sysctl(d.Source)}
 	}
 	return []field{
-		count(doc{Key: "softnet_processed", Label: "taken in", Gist: "Packets handed to the protocols by all CPUs; what GRO joined counts as one."}, softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
-		count(doc{Key: "softnet_dropped", Label: "dropped", Gist: "Packets dropped because a CPU's backlog was full."}, softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. More CPUs by RPS, or a longer netdev_max_backlog."),
-		count(doc{Key: "softnet_time_squeeze", Label: "cut short", Gist: "Rounds that ended with packets left: netdev_budget or its time was over."}, softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
-		limit(doc{Key: "netdev_max_backlog", Label: "max_backlog", Source: inspect.NetdevMaxBacklog, Gist: "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers."}),
-		limit(doc{Key: "netdev_budget", Label: "budget", Source: inspect.NetdevBudget, Gist: "Packets that one round takes from all interfaces of a CPU."}),
-		{Doc: doc{Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "for at most", Unit: explain.Seconds, Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi", Gist: "How long such a round may last, in whole ticks."}, Get: func(n host) value {
-			if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
-				return explain.F(float64(us) / 1e6)
-			}
-			return value{}
-		}},
+		count(doc{
+			Key: "softnet_processed", Label: "taken in",
+			Gist: "Packets handed to the protocols by all CPUs; what GRO joined counts as one.",
+		}, softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
+		count(doc{
+			Key: "softnet_dropped", Label: "dropped",
+			Gist: "Packets dropped because a CPU's backlog was full.",
+		}, softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. "+
+			"More CPUs by RPS, or a longer netdev_max_backlog."),
+		count(doc{
+			Key: "softnet_time_squeeze", Label: "cut short",
+			Gist: "Rounds that ended with packets left: netdev_budget or its time was over.",
+		}, softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
+		limit(doc{
+			Key: "netdev_max_backlog", Label: "max_backlog", Source: inspect.NetdevMaxBacklog,
+			Gist: "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers.",
+		}),
+		limit(doc{
+			Key: "netdev_budget", Label: "budget", Source: inspect.NetdevBudget,
+			Gist: "Packets that one round takes from all interfaces of a CPU.",
+		}),
+		{
+			Doc: doc{
+				Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "for at most",
+				Unit: explain.Seconds, Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi",
+				Gist: "How long such a round may last, in whole ticks.",
+			},
+			Get: func(n host) value {
+				if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
+					return explain.F(float64(us) / 1e6)
+				}
+				return value{}
+			},
+		},
 	}
 }
 
@@ -55,16 +78,23 @@ func softTotal(of func(*netfacts.SoftnetCPU) uint64) func(host) value {
 
 func queueing() []field {
 	return []field{{
-		Doc: doc{Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default", Source: inspect.DefaultQdisc, Concept: "qdisc", Words: qdiscWords(), Gist: "The queue that a card gets by itself, or each of its queues below mq."},
+		Doc: doc{
+			Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default",
+			Source: inspect.DefaultQdisc, Concept: "qdisc",
+			Words: qdiscWords(),
+			Gist:  "The queue that a card gets by itself, or each of its queues below mq.",
+		},
 		Get: func(n host) value {
 			if w, ok := n.Mem.Word(inspect.DefaultQdisc); ok {
 				return explain.S(w)
 			}
 			return value{}
-		}, Reading: func(n host) string {
+		},
+		Reading: func(n host) string {
 			switch w, _ := n.Mem.Word(inspect.DefaultQdisc); w {
 			case "pfifo_fast":
-				return "Three bands in order of priority and no order among flows: where more is sent than the link takes, one of them can fill it and delay the others of its band. fq_codel and fq keep them apart."
+				return "Three bands in order of priority and no order among flows: where more is sent than the link takes, " +
+					"one of them can fill it and delay the others of its band. fq_codel and fq keep them apart."
 			case "fq_codel":
 				return "A queue for each flow, and packets that wait too long are dropped: no flow delays the others."
 			case "fq":
@@ -119,33 +149,96 @@ func Interfaces() *explain.Table[interfaceRow] {
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
 		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *netfacts.Interface) value { return explain.S(i.Name) }),
-		worded(sysfs(doc{Key: "operstate", Label: "STATE", Gist: "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo."}, func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
-		sysfs(doc{Key: "admin_up", Label: "UP", Unit: explain.Bool, Show: explain.Data, Gist: "Whether somebody has set it up."}, func(i *netfacts.Interface) value { return flagged(i.Admin) }),
-		sysfs(doc{Key: "carrier", Label: "CARRIER", Unit: explain.Bool, Show: explain.Data, Gist: "Whether there is a link: a cable, a peer."}, func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
-		sysfs(doc{Key: "kind", Label: "KIND", Show: explain.Data, Gist: "What a virtual one is: veth, bridge, vlan, bond, tun."}, func(i *netfacts.Interface) value { return told(i.Kind) }),
-		sysfs(doc{Key: "master", Label: "MASTER", Show: explain.Data, Gist: "The bridge or bond that it is part of."}, func(i *netfacts.Interface) value { return told(i.Master) }),
-		sysfs(doc{Key: "driver", Label: "DRIVER", Show: explain.Data, Gist: "The driver of the card."}, func(i *netfacts.Interface) value { return told(i.Driver) }),
-		sysfs(doc{Key: "address", Label: "ADDRESS", Show: explain.Data, Gist: "Its address on the link."}, func(i *netfacts.Interface) value { return told(i.Hardware) }),
-		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *netfacts.Interface) value {
+		worded(sysfs(doc{
+			Key: "operstate", Label: "STATE",
+			Gist: "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.",
+		}, func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
+		sysfs(doc{
+			Key: "admin_up", Label: "UP", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether somebody has set it up.",
+		}, func(i *netfacts.Interface) value { return flagged(i.Admin) }),
+		sysfs(doc{
+			Key: "carrier", Label: "CARRIER", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether there is a link: a cable, a peer.",
+		}, func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
+		sysfs(doc{
+			Key: "kind", Label: "KIND", Show: explain.Data,
+			Gist: "What a virtual one is: veth, bridge, vlan, bond, tun.",
+		}, func(i *netfacts.Interface) value { return told(i.Kind) }),
+		sysfs(doc{
+			Key: "master", Label: "MASTER", Show: explain.Data,
+			Gist: "The bridge or bond that it is part of.",
+		}, func(i *netfacts.Interface) value { return told(i.Master) }),
+		sysfs(doc{
+			Key: "driver", Label: "DRIVER", Show: explain.Data,
+			Gist: "The driver of the card.",
+		}, func(i *netfacts.Interface) value { return told(i.Driver) }),
+		sysfs(doc{
+			Key: "address", Label: "ADDRESS", Show: explain.Data,
+			Gist: "Its address on the link.",
+		}, func(i *netfacts.Interface) value { return told(i.Hardware) }),
+		at(inspect.NetRoute, doc{
+			Key: "addresses", Show: explain.Wide,
+			Gist: "Its addresses, with the length of the prefix of the network.",
+		}, func(i *netfacts.Interface) value {
 			var list []value
 			for _, p := range i.Addresses {
 				list = append(list, explain.S(p.String()))
 			}
 			return explain.L(list)
 		}),
-		sysfs(doc{Key: "mtu", Label: "MTU", Unit: explain.Count, Show: explain.Wide, Gist: "The largest packet that it sends, in bytes."}, func(i *netfacts.Interface) value { return number(i.MTU) }),
-		sysfs(doc{Key: "speed", Label: "MBIT/S", Unit: explain.Count, Show: explain.Data, Gist: "Its speed in Mbit/s, where the driver knows one."}, func(i *netfacts.Interface) value { return number(i.Speed) }),
-		sysfs(doc{Key: "duplex", Label: "DUPLEX", Show: explain.Data, Gist: "full, or half: on half, collisions are normal and speed is poor."}, func(i *netfacts.Interface) value { return told(i.Duplex) }),
-		sysfs(doc{Key: "carrier_changes", Label: "CHANGES", Unit: explain.Count, Show: explain.Data, Gist: "How often the link came or went."}, func(i *netfacts.Interface) value { return number(i.Changes) }),
-		sysfs(doc{Key: "tx_queue_len", Label: "TXQLEN", Unit: explain.Count, Show: explain.Data, Gist: "Packets that pfifo_fast and the like hold for it."}, func(i *netfacts.Interface) value { return number(i.TxQueue) }),
-		sysfs(doc{Key: "rx_queues", Label: "RXQ", Unit: explain.Count, Show: explain.Data, Gist: "Its receive queues, of which each can interrupt a CPU of its own."}, func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
-		sysfs(doc{Key: "tx_queues", Label: "TXQ", Unit: explain.Count, Show: explain.Data, Gist: "Its send queues."}, func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
-		sysfs(doc{Key: "rps_cpus", Label: "RPS", Unit: explain.Plain, Show: explain.Data, Gist: "CPUs to which some receive queue hands packets on (RPS)."}, func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
-		sysfs(doc{Key: "xps_cpus", Label: "XPS", Unit: explain.Plain, Show: explain.Data, Gist: "CPUs that have a send queue set for them (XPS)."}, func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
-		at(inspect.NetEthtool, doc{Key: "rx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the receive ring holds for the CPU."}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
-		at(inspect.NetEthtool, doc{Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
-		at(inspect.NetEthtool, doc{Key: "tx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the send ring holds for the card."}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
-		at(inspect.NetEthtool, doc{Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.TxMax) }),
+		sysfs(doc{
+			Key: "mtu", Label: "MTU", Unit: explain.Count, Show: explain.Wide,
+			Gist: "The largest packet that it sends, in bytes.",
+		}, func(i *netfacts.Interface) value { return number(i.MTU) }),
+		sysfs(doc{
+			Key: "speed", Label: "MBIT/S", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its speed in Mbit/s, where the driver knows one.",
+		}, func(i *netfacts.Interface) value { return number(i.Speed) }),
+		sysfs(doc{
+			Key: "duplex", Label: "DUPLEX", Show: explain.Data,
+			Gist: "full, or half: on half, collisions are normal and speed is poor.",
+		}, func(i *netfacts.Interface) value { return told(i.Duplex) }),
+		sysfs(doc{
+			Key: "carrier_changes", Label: "CHANGES", Unit: explain.Count, Show: explain.Data,
+			Gist: "How often the link came or went.",
+		}, func(i *netfacts.Interface) value { return number(i.Changes) }),
+		sysfs(doc{
+			Key: "tx_queue_len", Label: "TXQLEN", Unit: explain.Count, Show: explain.Data,
+			Gist: "Packets that pfifo_fast and the like hold for it.",
+		}, func(i *netfacts.Interface) value { return number(i.TxQueue) }),
+		sysfs(doc{
+			Key: "rx_queues", Label: "RXQ", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its receive queues, of which each can interrupt a CPU of its own.",
+		}, func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
+		sysfs(doc{
+			Key: "tx_queues", Label: "TXQ", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its send queues.",
+		}, func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
+		sysfs(doc{
+			Key: "rps_cpus", Label: "RPS", Unit: explain.Plain, Show: explain.Data,
+			Gist: "CPUs to which some receive queue hands packets on (RPS).",
+		}, func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
+		sysfs(doc{
+			Key: "xps_cpus", Label: "XPS", Unit: explain.Plain, Show: explain.Data,
+			Gist: "CPUs that have a send queue set for them (XPS).",
+		}, func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
+		at(inspect.NetEthtool, doc{
+			Key: "rx_ring", Unit: explain.Count, Show: explain.Data,
+			Gist: "Packets that the receive ring holds for the CPU.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
+		at(inspect.NetEthtool, doc{
+			Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data,
+			Gist: "What ethtool -G can make of it.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
+		at(inspect.NetEthtool, doc{
+			Key: "tx_ring", Unit: explain.Count, Show: explain.Data,
+			Gist: "Packets that the send ring holds for the card.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
+		at(inspect.NetEthtool, doc{
+			Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data,
+			Gist: "What ethtool -G can make of it.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.TxMax) }),
 	}, linkCounters()...), Rules: interfaceRules()}
 }
 
@@ -204,19 +297,58 @@ func linkCounters() []explain.Field[interfaceRow] {
 		}}
 	}
 	return []column{
-		dev(doc{Key: "rx_packets", Label: "RX", Unit: explain.Count, Gist: "Packets that came in."}, func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
-		dev(doc{Key: "rx_bytes", Label: "RX BYTES", Show: explain.Data, Unit: explain.Bytes, Gist: "Bytes that came in, with the header of the link."}, func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
-		dev(doc{Key: "rx_errs", Label: "RX ERR", Show: explain.Wide, Unit: explain.Count, Gist: "Packets that came in broken: bad checksum, length, cable, duplex."}, func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
-		dev(doc{Key: "rx_drop", Label: "RX DROP", Unit: explain.Count, Gist: "Packets that came in whole and were dropped, and those the card missed."}, func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
-		dev(doc{Key: "rx_fifo", Label: "RX FIFO", Show: explain.Data, Unit: explain.Count, Gist: "Packets lost in the card's own buffer; drivers differ in what they count."}, func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
-		dev(doc{Key: "rx_frame", Label: "RX FRAME", Show: explain.Data, Unit: explain.Count, Gist: "Length, over, CRC and frame errors together."}, func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
-		dev(doc{Key: "tx_packets", Label: "TX", Unit: explain.Count, Gist: "Packets that went out."}, func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
-		dev(doc{Key: "tx_bytes", Label: "TX BYTES", Show: explain.Data, Unit: explain.Bytes, Gist: "Bytes that went out."}, func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
-		dev(doc{Key: "tx_errs", Label: "TX ERR", Show: explain.Wide, Unit: explain.Count, Gist: "Packets that could not be sent."}, func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
-		dev(doc{Key: "tx_drop", Label: "TX DROP", Unit: explain.Count, Gist: "Packets dropped on their way out: its queue was full, or it was down."}, func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
-		dev(doc{Key: "tx_fifo", Label: "TX FIFO", Show: explain.Data, Unit: explain.Count, Gist: "Packets not sent because the card's own buffer ran empty."}, func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
-		dev(doc{Key: "tx_colls", Label: "COLLISIONS", Show: explain.Data, Unit: explain.Count, Gist: "Collisions on a half-duplex link."}, func(s *netfacts.DevStats) uint64 { return s.TxColls }),
-		dev(doc{Key: "tx_carrier", Label: "TX CARRIER", Show: explain.Data, Unit: explain.Count, Gist: "Carrier, aborted, window and heartbeat errors together."}, func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
+		dev(doc{
+			Key: "rx_packets", Label: "RX", Unit: explain.Count,
+			Gist: "Packets that came in.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
+		dev(doc{
+			Key: "rx_bytes", Label: "RX BYTES", Show: explain.Data, Unit: explain.Bytes,
+			Gist: "Bytes that came in, with the header of the link.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
+		dev(doc{
+			Key: "rx_errs", Label: "RX ERR", Show: explain.Wide, Unit: explain.Count,
+			Gist: "Packets that came in broken: bad checksum, length, cable, duplex.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
+		dev(doc{
+			Key: "rx_drop", Label: "RX DROP", Unit: explain.Count,
+			Gist: "Packets that came in whole and were dropped, and those the card missed.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
+		dev(doc{
+			Key: "rx_fifo", Label: "RX FIFO", Show: explain.Data, Unit: explain.Count,
+			Gist: "Packets lost in the card's own buffer; drivers differ in what they count.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
+		dev(doc{
+			Key: "rx_frame", Label: "RX FRAME", Show: explain.Data, Unit: explain.Count,
+			Gist: "Length, over, CRC and frame errors together.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
+		dev(doc{
+			Key: "tx_packets", Label: "TX", Unit: explain.Count,
+			Gist: "Packets that went out.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
+		dev(doc{
+			Key: "tx_bytes", Label: "TX BYTES", Show: explain.Data, Unit: explain.Bytes,
+			Gist: "Bytes that went out.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
+		dev(doc{
+			Key: "tx_errs", Label: "TX ERR", Show: explain.Wide, Unit: explain.Count,
+			Gist: "Packets that could not be sent.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
+		dev(doc{
+			Key: "tx_drop", Label: "TX DROP", Unit: explain.Count,
+			Gist: "Packets dropped on their way out: its queue was full, or it was down.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
+		dev(doc{
+			Key: "tx_fifo", Label: "TX FIFO", Show: explain.Data, Unit: explain.Count,
+			Gist: "Packets not sent because the card's own buffer ran empty.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
+		dev(doc{
+			Key: "tx_colls", Label: "COLLISIONS", Show: explain.Data, Unit: explain.Count,
+			Gist: "Collisions on a half-duplex link.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxColls }),
+		dev(doc{
+			Key: "tx_carrier", Label: "TX CARRIER", Show: explain.Data, Unit: explain.Count,
+			Gist: "Carrier, aborted, window and heartbeat errors together.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
 		part(doc{Kernel: "rx_dropped", Gist: "Whole packets that nobody here wanted, or a full backlog; not the card's."}),
 		part(doc{Kernel: "rx_missed_errors", Gist: "Packets that the card had no room for: its ring was full."}),
 		part(doc{Kernel: "rx_length_errors", Gist: "Packets of a wrong length."}),
@@ -228,7 +360,15 @@ func linkCounters() []explain.Field[interfaceRow] {
 		part(doc{Kernel: "tx_carrier_errors", Gist: "Packets that could not be sent for want of a link."}),
 		part(doc{Kernel: "tx_heartbeat_errors", Gist: "Errors of an old kind of transceiver."}),
 		part(doc{Kernel: "tx_window_errors", Gist: "Late collisions: one side runs at half duplex."}),
-		{Doc: doc{Key: "why", Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool}, Concept: "network-interface", Gist: "What it is, what was lost there, and what to do about it."}, Write: func(b []byte, r interfaceRow) []byte { return append(b, whyInterface(r)...) }},
+		{
+			Doc: doc{
+				Key: "why", Source: inspect.NetDev,
+				Also:    []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool},
+				Concept: "network-interface",
+				Gist:    "What it is, what was lost there, and what to do about it.",
+			},
+			Write: func(b []byte, r interfaceRow) []byte { return append(b, whyInterface(r)...) },
+		},
 	}
 }
 
@@ -333,15 +473,42 @@ func SoftnetCPUs() *explain.Table[softnetRow] {
 		return func(c *netfacts.SoftnetCPU) value { return explain.N(of(c)) }
 	}
 	return &explain.Table[softnetRow]{Name: "softnet", Sort: []string{"processed", "-cpu"}, Fields: []column{
-		declare(doc{Key: "cpu", Label: "CPU", Unit: explain.Plain, Gist: "The number of the CPU."}, func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) }),
-		declare(doc{Key: "processed", Label: "TAKEN IN", Counter: true, Bar: true, Gist: "Packets that it handed to the protocols."}, count(softProcessed)),
-		declare(doc{Key: "dropped", Label: "DROPPED", Counter: true, Gist: "Packets dropped because its backlog was full."}, count(softDropped)),
-		declare(doc{Key: "time_squeeze", Label: "CUT SHORT", Counter: true, Gist: "Rounds that ended with packets left."}, count(softSqueezed)),
-		declare(doc{Key: "received_rps", Label: "BY RPS", Show: explain.Wide, Counter: true, Gist: "How often another CPU woke it for packets, by RPS."}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
-		declare(doc{Key: "flow_limit_count", Label: "FLOW LIMIT", Show: explain.Data, Counter: true, Gist: "Of those dropped, packets of one flow that took over a half-full backlog."}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
-		declare(doc{Key: "softnet_backlog_len", Label: "WAITING", Show: explain.Wide, Gist: "Packets in its backlog now."}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
-		declare(doc{Key: "input_qlen", Show: explain.Data, Gist: "Of these, in the queue that is being filled."}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
-		declare(doc{Key: "process_qlen", Show: explain.Data, Gist: "Of these, in the queue that is being emptied."}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
+		declare(doc{
+			Key: "cpu", Label: "CPU", Unit: explain.Plain,
+			Gist: "The number of the CPU.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) }),
+		declare(doc{
+			Key: "processed", Label: "TAKEN IN", Counter: true, Bar: true,
+			Gist: "Packets that it handed to the protocols.",
+		}, count(softProcessed)),
+		declare(doc{
+			Key: "dropped", Label: "DROPPED", Counter: true,
+			Gist: "Packets dropped because its backlog was full.",
+		}, count(softDropped)),
+		declare(doc{
+			Key: "time_squeeze", Label: "CUT SHORT", Counter: true,
+			Gist: "Rounds that ended with packets left.",
+		}, count(softSqueezed)),
+		declare(doc{
+			Key: "received_rps", Label: "BY RPS", Show: explain.Wide, Counter: true,
+			Gist: "How often another CPU woke it for packets, by RPS.",
+		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
+		declare(doc{
+			Key: "flow_limit_count", Label: "FLOW LIMIT", Show: explain.Data, Counter: true,
+			Gist: "Of those dropped, packets of one flow that took over a half-full backlog.",
+		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
+		declare(doc{
+			Key: "softnet_backlog_len", Label: "WAITING", Show: explain.Wide,
+			Gist: "Packets in its backlog now.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
+		declare(doc{
+			Key: "input_qlen", Show: explain.Data,
+			Gist: "Of these, in the queue that is being filled.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
+		declare(doc{
+			Key: "process_qlen", Show: explain.Data,
+			Gist: "Of these, in the queue that is being emptied.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
 	}}
 }
 
@@ -356,20 +523,59 @@ func Qdiscs() *explain.Table[qdiscRow] {
 		d.Unit, d.Counter = explain.Count, true
 		return declare(d, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
 	}
-	return &explain.Table[qdiscRow]{Name: "qdiscs", Identity: []string{"interface", "qdisc"}, Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
-		declare(doc{Key: "interface", Gist: "The interface whose packets pass it."}, func(q *netfacts.Qdisc) value { return told(q.Dev) }),
-		worded(declare(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
-		declare(doc{Key: "handle", Show: explain.Data, Gist: "Its name, as tc has it; 0: is the kernel's own choice."}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
-		declare(doc{Key: "parent", Show: explain.Data, Gist: "What it hangs from; root for the one of the interface."}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
-		count(doc{Key: "sent_packets", Label: "SENT", Gist: "Packets that it let through."}, func(q *netfacts.Qdisc) uint64 { return q.Packets }),
-		declare(doc{Key: "sent_bytes", Unit: explain.Bytes, Show: explain.Data, Counter: true, Gist: "Bytes that it let through."}, func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
-		count(doc{Key: "dropped", Label: "DROPPED", Gist: "Packets that it dropped: full, or by its rule."}, func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
-		count(doc{Key: "overlimits", Show: explain.Data, Gist: "How often its rate held a packet back."}, func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
-		count(doc{Key: "requeues", Show: explain.Wide, Gist: "How often the card was busy and gave a packet back."}, func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
-		declare(doc{Key: "backlog", Label: "WAITING", Unit: explain.Bytes, Gist: "What waits in it now."}, func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
-		declare(doc{Key: "qlen", Unit: explain.Count, Show: explain.Data, Gist: "Packets that wait in it now."}, func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
-		{Doc: doc{Key: "why", Source: inspect.NetQdisc, Concept: "qdisc", Gist: "What kind of queue it is, and whether packets were lost there."}, Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) }},
-	}, Rules: qdiscRules()}
+	return &explain.Table[qdiscRow]{
+		Name: "qdiscs", Identity: []string{"interface", "qdisc"},
+		Sort: []string{"dropped", "sent_packets", "interface"},
+		Fields: []column{
+			declare(doc{Key: "interface", Gist: "The interface whose packets pass it."},
+				func(q *netfacts.Qdisc) value { return told(q.Dev) }),
+			worded(declare(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
+			declare(doc{
+				Key: "handle", Show: explain.Data,
+				Gist: "Its name, as tc has it; 0: is the kernel's own choice.",
+			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
+			declare(doc{
+				Key: "parent", Show: explain.Data,
+				Gist: "What it hangs from; root for the one of the interface.",
+			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
+			count(doc{
+				Key: "sent_packets", Label: "SENT",
+				Gist: "Packets that it let through.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Packets }),
+			declare(doc{
+				Key: "sent_bytes", Unit: explain.Bytes, Show: explain.Data, Counter: true,
+				Gist: "Bytes that it let through.",
+			}, func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
+			count(doc{
+				Key: "dropped", Label: "DROPPED",
+				Gist: "Packets that it dropped: full, or by its rule.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
+			count(doc{
+				Key: "overlimits", Show: explain.Data,
+				Gist: "How often its rate held a packet back.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
+			count(doc{
+				Key: "requeues", Show: explain.Wide,
+				Gist: "How often the card was busy and gave a packet back.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
+			declare(doc{
+				Key: "backlog", Label: "WAITING", Unit: explain.Bytes,
+				Gist: "What waits in it now.",
+			}, func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
+			declare(doc{
+				Key: "qlen", Unit: explain.Count, Show: explain.Data,
+				Gist: "Packets that wait in it now.",
+			}, func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
+			{
+				Doc: doc{
+					Key: "why", Source: inspect.NetQdisc, Concept: "qdisc",
+					Gist: "What kind of queue it is, and whether packets were lost there.",
+				},
+				Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) },
+			},
+		},
+		Rules: qdiscRules(),
+	}
 }
 
 // handle writes a handle as tc does: 8001:, 1:2, root.
@@ -389,12 +595,23 @@ func handle(h uint32) string {
 
 func whyQdisc(q *netfacts.Qdisc) string {
 	kinds := map[string]string{
-		"noqueue": "no queue: virtual interfaces hand packets on at once", "mq": "only holds the queues of the card's send queues",
-		"pfifo_fast": "three bands by priority", "pfifo": "first come, first served", "bfifo": "first come, first served",
-		"fq_codel": "a queue for each flow, and packets that wait too long are dropped", "fq": "a queue for each flow, paced",
-		"codel": "packets that wait too long are dropped", "cake": "shapes, and a queue for each flow", "tbf": "holds the rate to a bound",
-		"htb": "classes with a rate each", "netem": "delays and loses packets on purpose", "ingress": "only for filters on the way in",
-		"clsact": "only for filters and BPF, both ways", "prio": "bands by priority", "sfq": "flows in turn", "red": "drops early, by chance",
+		"noqueue":    "no queue: virtual interfaces hand packets on at once",
+		"mq":         "only holds the queues of the card's send queues",
+		"pfifo_fast": "three bands by priority",
+		"pfifo":      "first come, first served",
+		"bfifo":      "first come, first served",
+		"fq_codel":   "a queue for each flow, and packets that wait too long are dropped",
+		"fq":         "a queue for each flow, paced",
+		"codel":      "packets that wait too long are dropped",
+		"cake":       "shapes, and a queue for each flow",
+		"tbf":        "holds the rate to a bound",
+		"htb":        "classes with a rate each",
+		"netem":      "delays and loses packets on purpose",
+		"ingress":    "only for filters on the way in",
+		"clsact":     "only for filters and BPF, both ways",
+		"prio":       "bands by priority",
+		"sfq":        "flows in turn",
+		"red":        "drops early, by chance",
 	}
 	s := kinds[q.Kind]
 	if s == "" {

@@ -49,7 +49,8 @@ func healthWaits(sockets *netfacts.Sockets) string {
 	if listeners == 0 {
 		return units.Plural(untold, "listener", "listeners") + ", whose queues are not told"
 	}
-	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"), units.Plural(listeners, "listener", "listeners"))
+	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"),
+		units.Plural(listeners, "listener", "listeners"))
 }
 
 // healthLost adds up what was lost, over the interval or since boot.

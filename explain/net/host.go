@@ -42,7 +42,10 @@ func version(major, minor int) inspect.Version { return inspect.Version{Major: m
 
 func space() []field {
 	return []field{{
-		Doc: doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace: interfaces, routes, sockets and counters of its own."},
+		Doc: doc{
+			Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces",
+			Gist: "The network namespace: interfaces, routes, sockets and counters of its own.",
+		},
 		Get: func(n host) value {
 			if n.Space.Inode == 0 {
 				if !n.Space.Own {
@@ -51,7 +54,8 @@ func space() []field {
 				return explain.None(inspect.Untold)
 			}
 			return explain.N(n.Space.Inode)
-		}, Reading: readSpace,
+		},
+		Reading: readSpace,
 	}}
 }
 

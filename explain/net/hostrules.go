@@ -328,7 +328,8 @@ func portsNear() hostRule {
 			"For one destination there are as many as the range has ports; in TIME_WAIT they count, too.",
 		Evidence: []string{"ephemeral_used_most", "ip_local_port_range"},
 		Concept:  "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
-		Of: portsUsed, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
+		Of: portsUsed,
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
 		Say: func(n host) string {
 			return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL",
 				percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
@@ -345,7 +346,8 @@ func nearMemory() []hostRule {
 			"buffers do not grow; above high, memory is refused.",
 		Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"},
 		Concept:  "tcp-memory", Next: "kwhy explain tcp-memory",
-		Of: tcpPressed, At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
+		Of: tcpPressed,
+		At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
 		Say: func(n host) string {
 			s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure",
 				size(used("TCP mem")(n)), units.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))

@@ -12,10 +12,15 @@ import (
 func Listeners() *explain.Table[row] {
 	keep := map[string]explain.Show{
 		"protocol": explain.Always, "local_endpoint": explain.Always, "local": explain.Data, "local_port": explain.Data,
-		"process": explain.Always, "pid": explain.Data, "owners": explain.Data, "cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
 		"accept_queue": explain.Always, "accept_limit": explain.Always, "sk_drops": explain.Always,
+		"process": explain.Always, "pid": explain.Data, "owners": explain.Data,
+		"cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
 	}
-	t := &explain.Table[row]{Name: "listeners", Identity: []string{"protocol", "local_endpoint"}, Sort: []string{"accept_used"}, Rules: []rule{acceptQueueFull()}}
+	t := &explain.Table[row]{
+		Name:     "listeners",
+		Identity: []string{"protocol", "local_endpoint"}, Sort: []string{"accept_used"},
+		Rules: []rule{acceptQueueFull()},
+	}
 	for _, f := range Sockets().Fields {
 		show, ok := keep[f.Key]
 		if !ok {
@@ -39,23 +44,35 @@ func Listeners() *explain.Table[row] {
 }
 
 func acceptUsed() column {
-	return column{Doc: doc{Key: "accept_used", Unit: explain.Ratio, Source: inspect.SockDiag, Show: explain.Data, Concept: "accept-queue", Gist: "How full its accept queue is; it holds one more than the limit."},
+	return column{
+		Doc: doc{
+			Key: "accept_used", Unit: explain.Ratio, Show: explain.Data, Source: inspect.SockDiag,
+			Concept: "accept-queue",
+			Gist:    "How full its accept queue is; it holds one more than the limit.",
+		},
 		Get: func(r row) value {
 			if !r.It.Told.Has(sockdiag.Queues) {
 				return explain.None(inspect.Unsupported)
 			}
 			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
-		}}
+		},
+	}
 }
 
 func synQueue() column {
-	return column{Doc: doc{Key: "syn_queue", Label: "SYN", Unit: explain.Count, Source: inspect.NetSockets, Show: explain.Always, Concept: "accept-queue", Gist: "Connections to it that are half open: its SYN_RECV sockets."},
+	return column{
+		Doc: doc{
+			Key: "syn_queue", Label: "SYN", Unit: explain.Count, Show: explain.Always,
+			Source: inspect.NetSockets, Concept: "accept-queue",
+			Gist: "Connections to it that are half open: its SYN_RECV sockets.",
+		},
 		Get: func(r row) value {
 			if !r.It.Stream() {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(r.Net.HalfOpen(r.It))
-		}}
+		},
+	}
 }
 
 // Use counts the sockets of a network namespace by protocol and state.
@@ -69,20 +86,33 @@ func Use() *explain.Table[netfacts.SocketUse] {
 		return explain.Field[part]{Doc: d, Get: get}
 	}
 	return &explain.Table[part]{Name: "states", Identity: []string{"protocol", "state"}, Fields: []explain.Field[part]{
-		declare(doc{Key: "protocol", Words: protocols(), Gist: "The protocol; both versions of IP together."}, func(p part) value { return explain.S(p.Protocol) }),
-		declare(doc{Key: "state", Words: states(), Gist: "Where they are between opening and closing."}, func(p part) value { return text(p.State) }),
-		declare(doc{Key: "sockets", Unit: explain.Count, Bar: true, Gist: "How many there are."}, func(p part) value { return explain.I(p.N) }),
+		declare(doc{
+			Key:   "protocol",
+			Words: protocols(),
+			Gist:  "The protocol; both versions of IP together.",
+		}, func(p part) value { return explain.S(p.Protocol) }),
+		declare(doc{
+			Key:   "state",
+			Words: states(),
+			Gist:  "Where they are between opening and closing.",
+		}, func(p part) value { return text(p.State) }),
+		declare(doc{
+			Key: "sockets", Unit: explain.Count, Bar: true,
+			Gist: "How many there are.",
+		}, func(p part) value { return explain.I(p.N) }),
 		declare(doc{Key: "why", Gist: "What so many of them say."}, func(p part) value { return explain.S(whyUse(p)) }),
 	}, Rules: []explain.Rule[part]{{
 		ID: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
-		Means:    "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: a program that has so many has lost sight of them, and keeps a descriptor and a port for each.",
+		Means: "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: " +
+			"a program that has so many has lost sight of them, and keeps a descriptor and a port for each.",
 		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
 		Of: func(p part) value {
 			if p.Of != sockdiag.CloseWait {
 				return value{}
 			}
 			return explain.I(p.N)
-		}, At: explain.At{Notice: 50, Warning: 1000},
+		},
+		At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(p part) string {
 			s := units.Number(p.N) + " connections that the peer has closed are kept open here"
 			if p.Most != "" {
@@ -101,7 +131,8 @@ func whyUse(p netfacts.SocketUse) string {
 	}
 	switch p.Of {
 	case sockdiag.TimeWait:
-		return "Closed from here first, each kept 60 s so that late segments die: " + units.Number((p.N+59)/60) + " a second where that goes on evenly. They cost a port and little memory; no program has them."
+		return "Closed from here first, each kept 60 s so that late segments die: " + units.Number((p.N+59)/60) +
+			" a second where that goes on evenly. They cost a port and little memory; no program has them."
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
@@ -109,7 +140,8 @@ func whyUse(p netfacts.SocketUse) string {
 	case sockdiag.FinWait2:
 		s := "Closed here, and the peer keeps its side open"
 		if p.Orphans > 0 {
-			s += "; " + units.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") + " after tcp_fin_timeout"
+			s += "; " + units.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") +
+				" after tcp_fin_timeout"
 		}
 		return s + "."
 	case sockdiag.SynSent:

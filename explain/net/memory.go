@@ -23,13 +23,21 @@ func bufferMemory() []field {
 	tcp := bounds{"tcp", inspect.TCPMem, func(n host) [3]inspect.Num { return n.TCPMem }}
 	udp := bounds{"udp", inspect.UDPMem, func(n host) [3]inspect.Num { return n.UDPMem }}
 	out := []field{{
-		Doc: doc{Key: "tcp_mem_used", Label: "TCP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.TCPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all TCP sockets of the host have, IPv6 too."},
+		Doc: doc{
+			Key: "tcp_mem_used", Label: "TCP", Unit: explain.Bytes, Source: inspect.NetSockstat,
+			Also: []inspect.Source{inspect.TCPMem}, Concept: "tcp-memory",
+			Gist: "Memory that the buffers of all TCP sockets of the host have, IPv6 too.",
+		},
 		Get: used("TCP mem"), Reading: readTCPUsed,
 	}}
 	out = append(out, tcp.fields()...)
 	out = append(out, pressure()...)
 	out = append(out, field{
-		Doc: doc{Key: "udp_mem_used", Label: "UDP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all UDP sockets of the host have, IPv6 too."},
+		Doc: doc{
+			Key: "udp_mem_used", Label: "UDP", Unit: explain.Bytes, Source: inspect.NetSockstat,
+			Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory",
+			Gist: "Memory that the buffers of all UDP sockets of the host have, IPv6 too.",
+		},
 		Get: used("UDP mem"), Reading: func(n host) string {
 			if most := n.UDPMem[0]; most > 0 {
 				return units.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
@@ -150,7 +158,11 @@ func (b bounds) derivePressure(n host) explain.Derivation {
 
 func pressure() []field {
 	return append([]field{{
-		Doc: doc{Key: "tcp_memory_pressure", Label: "under pressure", Unit: explain.Bool, Source: inspect.NetProtocols, Concept: "tcp-memory", Gist: "Whether TCP is under memory pressure now."},
+		Doc: doc{
+			Key: "tcp_memory_pressure", Label: "under pressure", Unit: explain.Bool,
+			Source: inspect.NetProtocols, Concept: "tcp-memory",
+			Gist: "Whether TCP is under memory pressure now.",
+		},
 		Get: func(n host) value {
 			switch n.Protocols["TCP"].Pressure {
 			case "yes":
@@ -159,16 +171,29 @@ func pressure() []field {
 				return explain.B(false)
 			}
 			return value{}
-		}, Reading: func(n host) string {
+		},
+		Reading: func(n host) string {
 			if underPressure(n) {
 				return "Since TCP's memory passed tcp_mem pressure, until it is below low."
 			}
 			return "Buffers may grow as their sockets need."
 		},
 	}}, counters(inspect.NetNetstat, "TcpExt", "tcp-memory", []counter{
-		{name: "TCPMemoryPressures", label: "pressures", gist: "How often TCP came under memory pressure, in this namespace's sockets.", say: "So often a socket here took TCP above tcp_mem pressure. Rising: fewer or smaller buffers, or a larger tcp_mem."},
-		{name: "TCPMemoryPressuresChrono", label: "time under it, ms", show: explain.Rare, since: version(4, 13), gist: "Milliseconds under memory pressure, counted when it ends.", say: "In milliseconds, of all such times that are over."},
-		{name: "TCPAbortOnMemory", label: "resets for memory", show: explain.Rare, gist: "Connections reset for want of memory, or for too many orphans.", say: "Reset because TCP's memory was above tcp_mem high, or orphans above tcp_max_orphans."},
+		{
+			name: "TCPMemoryPressures", label: "pressures",
+			gist: "How often TCP came under memory pressure, in this namespace's sockets.",
+			say:  "So often a socket here took TCP above tcp_mem pressure. Rising: fewer or smaller buffers, or a larger tcp_mem.",
+		},
+		{
+			name: "TCPMemoryPressuresChrono", label: "time under it, ms", show: explain.Rare, since: version(4, 13),
+			gist: "Milliseconds under memory pressure, counted when it ends.",
+			say:  "In milliseconds, of all such times that are over.",
+		},
+		{
+			name: "TCPAbortOnMemory", label: "resets for memory", show: explain.Rare,
+			gist: "Connections reset for want of memory, or for too many orphans.",
+			say:  "Reset because TCP's memory was above tcp_mem high, or orphans above tcp_max_orphans.",
+		},
 	})...)
 }
 
@@ -184,7 +209,8 @@ func buffers() []field {
 				return value{}
 			}
 			return explain.I(int64(of(n)[k]))
-		}, Reading: read}
+		},
+			Reading: read}
 	}
 	single := func(d doc, read func(host) string) field {
 		d.Kernel, d.Label, d.Unit, d.Concept = "net.core."+d.Key, d.Key, explain.Bytes, aboutBuffers
@@ -193,21 +219,58 @@ func buffers() []field {
 	rmem := func(n host) [3]inspect.Num { return n.TCPRmem }
 	wmem := func(n host) [3]inspect.Num { return n.TCPWmem }
 	return []field{
-		triple(doc{Key: "tcp_rmem_min", Label: "tcp_rmem min", Source: inspect.TCPRmem, Gist: "What a TCP receive buffer gets even under memory pressure."}, 0, rmem, nil),
-		triple(doc{Key: "tcp_rmem_default", Label: "tcp_rmem default", Source: inspect.TCPRmem, Gist: "How large a TCP receive buffer is at first."}, 1, rmem, nil),
-		triple(doc{Key: "tcp_rmem_max", Label: "tcp_rmem max", Source: inspect.TCPRmem, Gist: "How large a TCP receive buffer grows by itself."}, 2, rmem, readRmemMax),
-		triple(doc{Key: "tcp_wmem_min", Label: "tcp_wmem min", Source: inspect.TCPWmem, Gist: "What a TCP send buffer gets even under memory pressure."}, 0, wmem, nil),
-		triple(doc{Key: "tcp_wmem_default", Label: "tcp_wmem default", Source: inspect.TCPWmem, Gist: "How large a TCP send buffer is at first."}, 1, wmem, nil),
-		triple(doc{Key: "tcp_wmem_max", Label: "tcp_wmem max", Source: inspect.TCPWmem, Gist: "How large a TCP send buffer grows by itself."}, 2, wmem, func(host) string {
+		triple(doc{
+			Key: "tcp_rmem_min", Label: "tcp_rmem min", Source: inspect.TCPRmem,
+			Gist: "What a TCP receive buffer gets even under memory pressure.",
+		}, 0, rmem, nil),
+		triple(doc{
+			Key: "tcp_rmem_default", Label: "tcp_rmem default", Source: inspect.TCPRmem,
+			Gist: "How large a TCP receive buffer is at first.",
+		}, 1, rmem, nil),
+		triple(doc{
+			Key: "tcp_rmem_max", Label: "tcp_rmem max", Source: inspect.TCPRmem,
+			Gist: "How large a TCP receive buffer grows by itself.",
+		}, 2, rmem, readRmemMax),
+		triple(doc{
+			Key: "tcp_wmem_min", Label: "tcp_wmem min", Source: inspect.TCPWmem,
+			Gist: "What a TCP send buffer gets even under memory pressure.",
+		}, 0, wmem, nil),
+		triple(doc{
+			Key: "tcp_wmem_default", Label: "tcp_wmem default", Source: inspect.TCPWmem,
+			Gist: "How large a TCP send buffer is at first.",
+		}, 1, wmem, nil),
+		triple(doc{
+			Key: "tcp_wmem_max", Label: "tcp_wmem max", Source: inspect.TCPWmem,
+			Gist: "How large a TCP send buffer grows by itself.",
+		}, 2, wmem, func(host) string {
 			return "A sender grows its buffer to twice what the congestion window lets be under way. SO_SNDBUF stops that, too."
 		}),
-		{Doc: doc{Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "moderate_rcvbuf", Unit: explain.Plain, Source: inspect.TCPModerateRcvbuf, Show: explain.Data, Concept: aboutBuffers, Gist: "Whether TCP receive buffers grow by themselves."}, Get: sysctl(inspect.TCPModerateRcvbuf)},
-		single(doc{Key: "rmem_max", Source: inspect.RmemMax, Gist: "The most that SO_RCVBUF accepts; the kernel doubles what it is given."}, func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
-		single(doc{Key: "wmem_max", Source: inspect.WmemMax, Gist: "The most that SO_SNDBUF accepts; the kernel doubles what it is given."}, func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
-		single(doc{Key: "rmem_default", Source: inspect.RmemDefault, Gist: "The receive buffer of UDP and others that do not grow by themselves."}, func(host) string {
+		{
+			Doc: doc{
+				Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "moderate_rcvbuf",
+				Unit: explain.Plain, Show: explain.Data, Source: inspect.TCPModerateRcvbuf, Concept: aboutBuffers,
+				Gist: "Whether TCP receive buffers grow by themselves.",
+			},
+			Get: sysctl(inspect.TCPModerateRcvbuf),
+		},
+		single(doc{
+			Key: "rmem_max", Source: inspect.RmemMax,
+			Gist: "The most that SO_RCVBUF accepts; the kernel doubles what it is given.",
+		}, func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
+		single(doc{
+			Key: "wmem_max", Source: inspect.WmemMax,
+			Gist: "The most that SO_SNDBUF accepts; the kernel doubles what it is given.",
+		}, func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
+		single(doc{
+			Key: "rmem_default", Source: inspect.RmemDefault,
+			Gist: "The receive buffer of UDP and others that do not grow by themselves.",
+		}, func(host) string {
 			return "Of UDP and all others but TCP: these do not grow, and a burst beyond it is lost."
 		}),
-		single(doc{Key: "wmem_default", Source: inspect.WmemDefault, Show: explain.Rare, Gist: "The send buffer of UDP and others that do not grow by themselves."}, nil),
+		single(doc{
+			Key: "wmem_default", Show: explain.Rare, Source: inspect.WmemDefault,
+			Gist: "The send buffer of UDP and others that do not grow by themselves.",
+		}, nil),
 	}
 }
 
@@ -215,7 +278,8 @@ func readRmemMax(n host) string {
 	if on, ok := n.Mem.Number(inspect.TCPModerateRcvbuf); ok && on == 0 {
 		return "tcp_moderate_rcvbuf is off: none grows by itself."
 	}
-	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that for its socket." + chosenRmemMax(n)
+	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that " +
+		"for its socket." + chosenRmemMax(n)
 }
 
 // chosenRmemMax says whether the bound is the kernel's own: a 128th of the RAM that

@@ -32,33 +32,87 @@ func Spaces() *explain.Table[spaceRow] {
 		return declare(d, func(r spaceRow) value { return get(r.It) })
 	}
 	return &explain.Table[spaceRow]{Name: "net_namespaces", Fields: []column{
-		declare(doc{Key: "net_namespace", Label: "NAMESPACE", Unit: explain.ID, Gist: "The network namespace."}, func(r spaceRow) value { return explain.N(r.It.Space.Inode) }),
-		declare(doc{Key: "pid", Label: "PID", Unit: explain.Plain, Gist: "A process that lives there, for --netns."}, func(r spaceRow) value { return explain.I(r.It.Space.PID) }),
-		declare(doc{Key: "processes", Label: "PROCESSES", Unit: explain.Count, Gist: "How many processes live there."}, func(r spaceRow) value { return explain.I(len(r.It.Space.Processes)) }),
-		lift(doc{Key: "tcp_established", Label: "ESTABLISHED", Source: inspect.TCPSockets, Gist: "Connections over which both sides can send."}, func(n host) value { return explain.I(inState(n, established)) }),
-		lift(doc{Key: "tcp_listen", Label: "LISTEN", Show: explain.Wide, Source: inspect.TCPSockets, Gist: "Sockets that wait for connections."}, func(n host) value { return explain.I(inState(n, listen)) }),
-		lift(doc{Key: "tcp_time_wait", Label: "TIME_WAIT", Show: explain.Wide, Source: inspect.TCPSockets, Gist: "Connections that are over and kept for 60 s."}, func(n host) value { return explain.I(inState(n, timeWait)) }),
-		lift(doc{Key: "tcp_close_wait", Label: "CLOSE_WAIT", Show: explain.Data, Source: inspect.TCPSockets, Gist: "The peer has closed, and the program has not."}, func(n host) value { return explain.I(inState(n, closeWait)) }),
-		lift(doc{Key: "sockets_used", Label: "SOCKETS", Show: explain.Data, Source: inspect.NetSockstat, Gist: "Sockets of every kind."}, sockstat("sockets used")),
-		lift(doc{Key: "tcp_out_segs", Label: "TCP OUT", Show: explain.Data, Source: inspect.NetSNMP, Counter: true, Gist: "Segments that TCP sent."}, mib("TcpOutSegs")),
-		lift(doc{Key: "tcp_retrans_segs", Label: "RETRANS", Show: explain.Wide, Source: inspect.NetSNMP, Counter: true, Gist: "Segments sent again."}, mib("TcpRetransSegs")),
-		lift(doc{Key: "listen_overflows", Label: "OVERFLOWS", Show: explain.Wide, Source: inspect.NetNetstat, Counter: true, Gist: "Handshakes that found an accept queue full."}, mib("TcpExtListenOverflows")),
-		lift(doc{Key: "udp_rcvbuf_errors", Label: "UDP LOST", Show: explain.Wide, Source: inspect.NetSNMP, Counter: true, Gist: "Datagrams of IPv4 dropped because a receive buffer was full."}, mib("UdpRcvbufErrors")),
-		declare(doc{Key: "interface_names", Label: "INTERFACES", Show: explain.Data, Source: inspect.NetDev, Concept: "network-interface", Gist: "Its interfaces."}, func(r spaceRow) value {
+		declare(doc{
+			Key: "net_namespace", Label: "NAMESPACE", Unit: explain.ID,
+			Gist: "The network namespace.",
+		}, func(r spaceRow) value { return explain.N(r.It.Space.Inode) }),
+		declare(doc{
+			Key: "pid", Label: "PID", Unit: explain.Plain,
+			Gist: "A process that lives there, for --netns.",
+		}, func(r spaceRow) value { return explain.I(r.It.Space.PID) }),
+		declare(doc{
+			Key: "processes", Label: "PROCESSES", Unit: explain.Count,
+			Gist: "How many processes live there.",
+		}, func(r spaceRow) value { return explain.I(len(r.It.Space.Processes)) }),
+		lift(doc{
+			Key: "tcp_established", Label: "ESTABLISHED", Source: inspect.TCPSockets,
+			Gist: "Connections over which both sides can send.",
+		}, func(n host) value { return explain.I(inState(n, established)) }),
+		lift(doc{
+			Key: "tcp_listen", Label: "LISTEN", Show: explain.Wide, Source: inspect.TCPSockets,
+			Gist: "Sockets that wait for connections.",
+		}, func(n host) value { return explain.I(inState(n, listen)) }),
+		lift(doc{
+			Key: "tcp_time_wait", Label: "TIME_WAIT", Show: explain.Wide, Source: inspect.TCPSockets,
+			Gist: "Connections that are over and kept for 60 s.",
+		}, func(n host) value { return explain.I(inState(n, timeWait)) }),
+		lift(doc{
+			Key: "tcp_close_wait", Label: "CLOSE_WAIT", Show: explain.Data, Source: inspect.TCPSockets,
+			Gist: "The peer has closed, and the program has not.",
+		}, func(n host) value { return explain.I(inState(n, closeWait)) }),
+		lift(doc{
+			Key: "sockets_used", Label: "SOCKETS", Show: explain.Data, Source: inspect.NetSockstat,
+			Gist: "Sockets of every kind.",
+		}, sockstat("sockets used")),
+		lift(doc{
+			Key: "tcp_out_segs", Label: "TCP OUT", Show: explain.Data, Counter: true,
+			Source: inspect.NetSNMP,
+			Gist:   "Segments that TCP sent.",
+		}, mib("TcpOutSegs")),
+		lift(doc{
+			Key: "tcp_retrans_segs", Label: "RETRANS", Show: explain.Wide, Counter: true,
+			Source: inspect.NetSNMP,
+			Gist:   "Segments sent again.",
+		}, mib("TcpRetransSegs")),
+		lift(doc{
+			Key: "listen_overflows", Label: "OVERFLOWS", Show: explain.Wide, Counter: true,
+			Source: inspect.NetNetstat,
+			Gist:   "Handshakes that found an accept queue full.",
+		}, mib("TcpExtListenOverflows")),
+		lift(doc{
+			Key: "udp_rcvbuf_errors", Label: "UDP LOST", Show: explain.Wide, Counter: true,
+			Source: inspect.NetSNMP,
+			Gist:   "Datagrams of IPv4 dropped because a receive buffer was full.",
+		}, mib("UdpRcvbufErrors")),
+		declare(doc{
+			Key: "interface_names", Label: "INTERFACES", Show: explain.Data, Source: inspect.NetDev,
+			Concept: "network-interface",
+			Gist:    "Its interfaces.",
+		}, func(r spaceRow) value {
 			var list []value
 			for i := range r.It.Interfaces {
 				list = append(list, explain.S(r.It.Interfaces[i].Name))
 			}
 			return explain.L(list)
 		}),
-		declare(doc{Key: "names", Show: explain.Data, Gist: "The names of the processes that live there, the most frequent first."}, func(r spaceRow) value {
+		declare(doc{
+			Key: "names", Show: explain.Data,
+			Gist: "The names of the processes that live there, the most frequent first.",
+		}, func(r spaceRow) value {
 			var list []value
 			for _, name := range living(r) {
 				list = append(list, explain.S(name))
 			}
 			return explain.L(list)
 		}),
-		{Doc: doc{Key: "why", Source: inspect.PIDNs, Also: []inspect.Source{inspect.NetDev, inspect.NetNetstat, inspect.NetSNMP}, Concept: "namespaces", Gist: "Who lives there, by which interfaces it is reached, and what it lost."}, Write: func(b []byte, r spaceRow) []byte { return append(b, whySpace(r)...) }},
+		{
+			Doc: doc{
+				Key: "why", Source: inspect.PIDNs,
+				Also: []inspect.Source{inspect.NetDev, inspect.NetNetstat, inspect.NetSNMP}, Concept: "namespaces",
+				Gist: "Who lives there, by which interfaces it is reached, and what it lost.",
+			},
+			Write: func(b []byte, r spaceRow) []byte { return append(b, whySpace(r)...) },
+		},
 	}}
 }
 
@@ -115,7 +169,11 @@ func whySpace(r spaceRow) string {
 func Around() explain.Card[*netfacts.Namespaces] {
 	return explain.Card[*netfacts.Namespaces]{Name: "net --all-netns", Sections: []explain.Section[*netfacts.Namespaces]{{
 		Title: "Network namespaces", Table: "net_namespaces", Fields: []explain.Field[*netfacts.Namespaces]{{
-			Doc: doc{Key: "net_namespaces", Label: "namespaces", Unit: explain.Count, Source: inspect.PIDNs, Concept: "namespaces", Gist: "Network namespaces that processes live in."},
+			Doc: doc{
+				Key: "net_namespaces", Label: "namespaces", Unit: explain.Count, Source: inspect.PIDNs,
+				Concept: "namespaces",
+				Gist:    "Network namespaces that processes live in.",
+			},
 			Get: func(l *netfacts.Namespaces) value { return explain.I(len(l.List)) },
 			Reading: func(*netfacts.Namespaces) string {
 				return "That processes live in. One kept alive by a bind mount (ip netns add) or by an open socket alone is not seen. " +

@@ -99,11 +99,18 @@ func (s *sentence) dropped(r row) {
 	s.add(" does not read as fast as they come")
 }
 
+// receiveFull says whether a datagram's receive buffer is as good as full: from seven
+// eighths on the next datagram may not fit.
+func receiveFull(it *sockdiag.Socket) bool {
+	buffer := it.Mem[sockdiag.RcvBuf]
+	return it.Told.Has(sockdiag.Memory) && buffer > 0 && it.Mem[sockdiag.RmemAlloc] > buffer/8*7
+}
+
 // datagram is a socket of UDP, or a raw one: what waits is counted with what
 // keeping it costs (net/ipv4/udp.c, udp_rqueue_get).
 func (s *sentence) datagram(r row) {
 	it := r.It
-	switch full := it.Told.Has(sockdiag.Memory) && it.Mem[sockdiag.RcvBuf] > 0 && it.Mem[sockdiag.RmemAlloc] > it.Mem[sockdiag.RcvBuf]/8*7; {
+	switch full := receiveFull(it); {
 	case it.RQueue > 0 && full:
 		s.add("its receive buffer is full: ")
 		s.size(uint64(it.RQueue))

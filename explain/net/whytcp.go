@@ -261,7 +261,10 @@ func (s *sentence) history(it *sockdiag.Socket) {
 	for _, h := range [...]struct {
 		f    sockdiag.InfoField
 		says string
-	}{{sockdiag.RwndLimited, " of its sending time the peer's window held it back"}, {sockdiag.SndbufLimited, " of its sending time its own buffer was too small"}} {
+	}{
+		{sockdiag.RwndLimited, " of its sending time the peer's window held it back"},
+		{sockdiag.SndbufLimited, " of its sending time its own buffer was too small"},
+	} {
 		if n := float64(it.Info.Num(h.f)); busy > 0 && n/busy >= notable {
 			s.add("; ")
 			s.percent(min(n/busy, 1))

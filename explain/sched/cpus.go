@@ -34,14 +34,41 @@ func kinds() []kind {
 	type times = *schedfacts.CPUTimes
 	less := func(a, b uint64) uint64 { return a - min(a, b) }
 	return []kind{
-		{doc{Key: "cpu_user", Label: "user", Part: 'u', Gist: "Programs' own code, at nice 0 or below."}, func(t times) uint64 { return less(t.User, t.Guest) }},
-		{doc{Key: "cpu_nice", Label: "nice", Part: 'n', Gist: "Programs' own code, at a nice value above 0."}, func(t times) uint64 { return less(t.Nice, t.GuestNice) }},
-		{doc{Key: "cpu_system", Label: "system", Part: 's', Gist: "The kernel, on programs' behalf and for itself."}, func(t times) uint64 { return t.System }},
-		{doc{Key: "cpu_irq", Label: "irq", Part: 'i', Show: explain.Rare, Gist: "Interrupt handlers, where the kernel measures them."}, func(t times) uint64 { return t.IRQ }},
-		{doc{Key: "cpu_softirq", Label: "softirq", Part: 'q', Show: explain.Rare, Gist: "What interrupts leave for later: most of all packets."}, func(t times) uint64 { return t.SoftIRQ }},
-		{doc{Key: "cpu_guest", Label: "guest", Part: 'g', Show: explain.Rare, Gist: "Virtual CPUs of guests that run here."}, func(t times) uint64 { return t.Guest + t.GuestNice }},
-		{doc{Key: "cpu_steal", Label: "steal", Part: 't', Gist: "The hypervisor gave the CPU to others while this host wanted it."}, func(t times) uint64 { return t.Steal }},
-		{doc{Key: "cpu_iowait", Label: "iowait", Part: 'w', Gist: "Idle, while a task that last ran here waited for a disk."}, func(t times) uint64 { return t.IOWait }},
+		{
+			doc{Key: "cpu_user", Label: "user", Part: 'u', Gist: "Programs' own code, at nice 0 or below."},
+			func(t times) uint64 { return less(t.User, t.Guest) },
+		},
+		{
+			doc{Key: "cpu_nice", Label: "nice", Part: 'n', Gist: "Programs' own code, at a nice value above 0."},
+			func(t times) uint64 { return less(t.Nice, t.GuestNice) },
+		},
+		{
+			doc{Key: "cpu_system", Label: "system", Part: 's', Gist: "The kernel, on programs' behalf and for itself."},
+			func(t times) uint64 { return t.System },
+		},
+		{
+			doc{Key: "cpu_irq", Label: "irq", Part: 'i', Show: explain.Rare, Gist: "Interrupt handlers, where the kernel measures them."},
+			func(t times) uint64 { return t.IRQ },
+		},
+		{
+			doc{
+				Key: "cpu_softirq", Label: "softirq", Part: 'q', Show: explain.Rare,
+				Gist: "What interrupts leave for later: most of all packets.",
+			},
+			func(t times) uint64 { return t.SoftIRQ },
+		},
+		{
+			doc{Key: "cpu_guest", Label: "guest", Part: 'g', Show: explain.Rare, Gist: "Virtual CPUs of guests that run here."},
+			func(t times) uint64 { return t.Guest + t.GuestNice },
+		},
+		{
+			doc{Key: "cpu_steal", Label: "steal", Part: 't', Gist: "The hypervisor gave the CPU to others while this host wanted it."},
+			func(t times) uint64 { return t.Steal },
+		},
+		{
+			doc{Key: "cpu_iowait", Label: "iowait", Part: 'w', Gist: "Idle, while a task that last ran here waited for a disk."},
+			func(t times) uint64 { return t.IOWait },
+		},
 		{doc{Key: "cpu_idle", Label: "idle", Part: ' ', Gist: "Nothing to do."}, func(t times) uint64 { return t.Idle }},
 	}
 }
@@ -55,19 +82,38 @@ func cpuTime() []field {
 		return field{Doc: d, Get: func(s sched) value { return text(get(&s.Lists)) }, Reading: read}
 	}
 	out := []field{
-		lists(doc{Key: "cpus_online", Label: "online", Gist: "CPUs that tasks may run on."}, func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
+		lists(doc{
+			Key: "cpus_online", Label: "online",
+			Gist: "CPUs that tasks may run on.",
+		}, func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
 			return units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
 		}),
-		lists(doc{Key: "cpus_isolated", Label: "isolated", Gist: "CPUs that get only the tasks which are pinned to them: isolcpus=."}, func(l *inspect.CPULists) string { return l.Isolated }, nil),
-		lists(doc{Key: "cpus_nohz_full", Label: "nohz_full", Gist: "CPUs without a tick while they have one task: nohz_full=."}, func(l *inspect.CPULists) string { return l.NohzFull }, nil),
-		lists(doc{Key: "smt", Label: "SMT", Gist: "Whether cores run two threads at once and share what is in them."}, func(l *inspect.CPULists) string { return l.SMT }, readSMT),
-		{Doc: doc{Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Grown: true, Source: inspect.ProcStat, Concept: "cpu-time", Gist: "The time of all CPUs together since boot."},
-			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) }, Reading: func(s sched) string {
+		lists(doc{
+			Key: "cpus_isolated", Label: "isolated",
+			Gist: "CPUs that get only the tasks which are pinned to them: isolcpus=.",
+		}, func(l *inspect.CPULists) string { return l.Isolated }, nil),
+		lists(doc{
+			Key: "cpus_nohz_full", Label: "nohz_full",
+			Gist: "CPUs without a tick while they have one task: nohz_full=.",
+		}, func(l *inspect.CPULists) string { return l.NohzFull }, nil),
+		lists(doc{
+			Key: "smt", Label: "SMT",
+			Gist: "Whether cores run two threads at once and share what is in them.",
+		}, func(l *inspect.CPULists) string { return l.SMT }, readSMT),
+		{
+			Doc: doc{
+				Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Grown: true,
+				Source: inspect.ProcStat, Concept: "cpu-time",
+				Gist: "The time of all CPUs together since boot.",
+			},
+			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) },
+			Reading: func(s sched) string {
 				if _, over, ok := s.Before(); ok {
 					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
 				}
 				return "Since boot; --interval 1s says what is going on now."
-			}},
+			},
+		},
 	}
 	for _, k := range kinds() {
 		d := k.doc
@@ -144,14 +190,20 @@ func CPUs() *explain.Table[cpuRow] {
 	busy := func(t *schedfacts.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
 	fields := []column{
 		declare(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
-		declare(doc{Key: "busy", Unit: explain.Ratio, Bar: true, Gist: "The share of its time that it was not idle, over the interval or since boot."}, func(r cpuRow) value { return of(r, busy) }),
+		declare(doc{
+			Key: "busy", Unit: explain.Ratio, Bar: true,
+			Gist: "The share of its time that it was not idle, over the interval or since boot.",
+		}, func(r cpuRow) value { return of(r, busy) }),
 	}
 	for _, k := range kinds() {
 		show := explain.Wide
 		if k.Key == "cpu_guest" || k.Key == "cpu_idle" || k.Key == "cpu_irq" {
 			show = explain.Data
 		}
-		fields = append(fields, declare(doc{Key: k.Key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(), Gist: k.Gist}, func(r cpuRow) value { return of(r, k.of) }))
+		fields = append(fields, declare(doc{
+			Key: k.Key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(),
+			Gist: k.Gist,
+		}, func(r cpuRow) value { return of(r, k.of) }))
 	}
 	delay := func(d doc, get func(*schedfacts.CPU) inspect.Num) column {
 		d.Unit, d.Counter, d.Show, d.Source, d.Concept = explain.Seconds, true, explain.Data, inspect.Schedstat, "run-queue"
@@ -163,7 +215,13 @@ func CPUs() *explain.Table[cpuRow] {
 		}}
 	}
 	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,
-		delay(doc{Key: "rq_cpu_time", Label: "ran", Gist: "Time that tasks ran here, by schedstat."}, func(c *schedfacts.CPU) inspect.Num { return c.Ran }),
-		delay(doc{Key: "run_delay", Label: "waited", Gist: "Time that tasks were ready here while others ran."}, func(c *schedfacts.CPU) inspect.Num { return c.Waited }),
+		delay(doc{
+			Key: "rq_cpu_time", Label: "ran",
+			Gist: "Time that tasks ran here, by schedstat.",
+		}, func(c *schedfacts.CPU) inspect.Num { return c.Ran }),
+		delay(doc{
+			Key: "run_delay", Label: "waited",
+			Gist: "Time that tasks were ready here while others ran.",
+		}, func(c *schedfacts.CPU) inspect.Num { return c.Waited }),
 	)}
 }

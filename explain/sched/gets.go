@@ -15,11 +15,23 @@ func gets() []taskField {
 	runs.Grown, runs.Reading = true, readRan
 	waits.Grown, waits.Reading = true, readWaited
 	fields := []taskField{
-		{Doc: doc{Key: "cpu_share", Label: "share", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice", Gist: "What its weight gives it of its CPU against those that want it now."},
-			Get: cpuShare, Reading: readShare, Derive: deriveShare},
+		{
+			Doc: doc{
+				Key: "cpu_share", Label: "share", Unit: explain.Ratio, Source: inspect.PIDStat,
+				Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice",
+				Gist: "What its weight gives it of its CPU against those that want it now.",
+			},
+			Get: cpuShare, Reading: readShare, Derive: deriveShare,
+		},
 		lift(proc.CPU(), "cpu"), runs, waits, lift(turns(), "turns"),
-		perTurn(doc{Key: "mean_turn", Label: "a turn", Gist: "How long it ran on average before it waited or was put off."}, "On average, of ", func(c clocks) inspect.Num { return c.ran }),
-		perTurn(doc{Key: "mean_wait", Label: "before a turn", Gist: "How long it was ready on average before it got a CPU."}, "Ready for one on average, of ", func(c clocks) inspect.Num { return c.waited }),
+		perTurn(doc{
+			Key: "mean_turn", Label: "a turn",
+			Gist: "How long it ran on average before it waited or was put off.",
+		}, "On average, of ", func(c clocks) inspect.Num { return c.ran }),
+		perTurn(doc{
+			Key: "mean_wait", Label: "before a turn",
+			Gist: "How long it was ready on average before it got a CPU.",
+		}, "Ready for one on average, of ", func(c clocks) inspect.Num { return c.waited }),
 	}
 	for _, f := range proc.Switches() {
 		label := "gave it up"
@@ -99,7 +111,8 @@ func readWaited(t one) string {
 	case c.ran+c.waited <= 0:
 		return "It did not want a CPU " + c.over + "."
 	}
-	return "Ready while others ran, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) + " of the time that its threads wanted a CPU."
+	return "Ready while others ran, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) +
+		" of the time that its threads wanted a CPU."
 }
 
 // stops is how often the cgroup that bounds a task was stopped: over the interval,
@@ -135,7 +148,10 @@ func bounds() []taskField {
 			return get(t)
 		}, read)
 	}
-	quota := bound(doc{Key: "cpu_quota", Label: "CPUs", Unit: explain.Decimal, Gist: "How many CPUs' worth of time its cgroup may have."}, nil, func(t one) string {
+	quota := bound(doc{
+		Key: "cpu_quota", Label: "CPUs", Unit: explain.Decimal,
+		Gist: "How many CPUs' worth of time its cgroup may have.",
+	}, nil, func(t one) string {
 		if !t.Bounded {
 			return "No cgroup bounds its time."
 		}
@@ -149,13 +165,20 @@ func bounds() []taskField {
 	}
 	return []taskField{
 		quota,
-		bound(doc{Key: "cpu_throttled", Label: "stopped", Unit: explain.Ratio, Gist: "Of the periods in which that cgroup wanted time, those in which it used it up."}, func(t one) value {
+		bound(doc{
+			Key: "cpu_throttled", Label: "stopped", Unit: explain.Ratio,
+			Gist: "Of the periods in which that cgroup wanted time, those in which it used it up.",
+		}, func(t one) value {
 			return explain.F(taskStops(t).share())
 		}, func(t one) string {
 			s := taskStops(t)
-			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " + s.over + ": then it stands still until the next."
+			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " +
+				s.over + ": then it stands still until the next."
 		}),
-		bound(doc{Key: "cpu_throttled_time", Label: "stopped for", Unit: explain.Seconds, Counter: true, Grown: true, Gist: "How long that cgroup's CPUs were stopped, added up over CPUs."}, func(t one) value {
+		bound(doc{
+			Key: "cpu_throttled_time", Label: "stopped for", Unit: explain.Seconds, Counter: true, Grown: true,
+			Gist: "How long that cgroup's CPUs were stopped, added up over CPUs.",
+		}, func(t one) value {
 			return explain.F(t.Bound.Stood.Seconds())
 		}, func(t one) string {
 			if _, _, ok := t.Before(); ok {
@@ -180,7 +203,8 @@ func throttledAt() explain.At { return explain.At{Notice: 0.10, Warning: 0.50, C
 func boundRules() []explain.Rule[one] {
 	return []explain.Rule[one]{{
 		ID: "sched.task_throttled", What: "periods in which the quota of its cgroup was used up / periods", Unit: explain.Ratio,
-		Means:    "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until the next, on idle CPUs too.",
+		Means: "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until the " +
+			"next, on idle CPUs too.",
 		Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
 		Of: func(t one) value {
 			if !t.Bounded {
@@ -188,10 +212,13 @@ func boundRules() []explain.Rule[one] {
 			}
 			s := taskStops(t)
 			return explain.F(s.share())
-		}, At: throttledAt(), BasisOf: func(t one) explain.Basis { return basis(taskStops(t).watched) },
+		},
+		At: throttledAt(), BasisOf: func(t one) explain.Basis { return basis(taskStops(t).watched) },
 		Say: func(t one) string {
 			s := taskStops(t)
-			return "its cgroup " + t.Bound.Path + " used up its time in " + string(units.AppendPercent(nil, s.share())) + " of its periods " + s.over + ": then all of its tasks stand still until the next"
+			return "its cgroup " + t.Bound.Path + " used up its time in " +
+				string(units.AppendPercent(nil, s.share())) + " of its periods " + s.over +
+				": then all of its tasks stand still until the next"
 		},
 	}}
 }

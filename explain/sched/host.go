@@ -70,47 +70,94 @@ func Regime(s sched) string {
 
 func regime() []field {
 	return slices.Concat([]field{
-		{Doc: doc{Key: "scheduler", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency}, Concept: "scheduler", Words: []explain.Word{
-			{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "cfs"},
-			{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "eevdf"},
-			{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "sched-ext"},
-		}, Gist: "Which algorithm picks the next of the fair tasks."},
-			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime},
+		{
+			Doc: doc{
+				Key: "scheduler", Source: inspect.KernelBuild,
+				Also:    []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency},
+				Concept: "scheduler",
+				Words: []explain.Word{
+					{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "cfs"},
+					{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "eevdf"},
+					{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "sched-ext"},
+				},
+				Gist: "Which algorithm picks the next of the fair tasks.",
+			},
+			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime,
+		},
 		preemptionField(),
-		{Doc: doc{Key: "hz", Label: "tick", Unit: explain.Count, Source: inspect.TickClock, Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption", Gist: "Timer interrupts in a second on a busy CPU."},
-			Get: hz, Reading: readTick},
+		{
+			Doc: doc{
+				Key: "hz", Label: "tick", Unit: explain.Count, Source: inspect.TickClock,
+				Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption",
+				Gist: "Timer interrupts in a second on a busy CPU.",
+			},
+			Get: hz, Reading: readTick,
+		},
 	}, tunables(), []field{
-		{Doc: doc{Key: "sched_features", Label: "features", Source: inspect.SchedDebug, Concept: "scheduler", Show: explain.Data, Gist: "Switches of the scheduler that debugfs shows; NO_ is off."},
+		{
+			Doc: doc{
+				Key: "sched_features", Label: "features", Show: explain.Data, Source: inspect.SchedDebug,
+				Concept: "scheduler",
+				Gist:    "Switches of the scheduler that debugfs shows; NO_ is off.",
+			},
 			Get: func(s sched) value {
 				if len(s.Debug.Features) == 0 {
 					return explain.None(inspect.Unsupported)
 				}
 				return list(s.Debug.Features)
-			}},
-		{Doc: doc{Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup", Unit: explain.Bool, Source: inspect.SchedAutogroup, Concept: "autogroup", Gist: "Whether each session is a group of its own, so that nice counts only within it."},
+			},
+		},
+		{
+			Doc: doc{
+				Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup",
+				Unit: explain.Bool, Source: inspect.SchedAutogroup, Concept: "autogroup",
+				Gist: "Whether each session is a group of its own, so that nice counts only within it.",
+			},
 			Get: func(s sched) value {
 				n, ok := s.Settings.Number(inspect.SchedAutogroup)
 				if !ok {
 					return value{}
 				}
 				return explain.B(n == 1)
-			}, Reading: func(s sched) string {
+			},
+			Reading: func(s sched) string {
 				if n, _ := s.Settings.Number(inspect.SchedAutogroup); n == 1 {
-					return "On: sessions share the CPUs as equals, and nice counts only within a session. Tasks in a CPU cgroup of their own are not in one."
+					return "On: sessions share the CPUs as equals, and nice counts only within a session. " +
+						"Tasks in a CPU cgroup of their own are not in one."
 				}
 				return "Off: nice counts among all tasks of a cgroup."
-			}},
+			},
+		},
 	})
 }
 
 // tunables are for how long a fair task may run.
 func tunables() []field {
 	return []field{
-		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "eevdf", Gist: "For how long EEVDF lets a fair task run before another's turn."},
-			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
-		ns(doc{Key: "sched_latency_ns", Kernel: "kernel.sched_latency_ns", Source: inspect.SchedLatency, Gist: "The period in which CFS lets each ready task run once."}, func(s sched) inspect.Num { return s.Debug.Latency }),
-		ns(doc{Key: "sched_min_granularity_ns", Kernel: "kernel.sched_min_granularity_ns", Source: inspect.SchedMinGranularity, Gist: "The least that CFS lets a task run before another's turn."}, func(s sched) inspect.Num { return s.Debug.MinGranularity }),
-		ns(doc{Key: "sched_wakeup_granularity_ns", Kernel: "kernel.sched_wakeup_granularity_ns", Source: inspect.SchedWakeupGranularity, Gist: "How far CFS lets a woken task be ahead before it takes the CPU."}, func(s sched) inspect.Num { return s.Debug.Wakeup }),
+		{
+			Doc: doc{
+				Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched,
+				Also:    []inspect.Source{inspect.SchedDebug, inspect.CPUList},
+				Option:  "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3",
+				Concept: "eevdf",
+				Gist:    "For how long EEVDF lets a fair task run before another's turn.",
+			},
+			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice,
+		},
+		ns(doc{
+			Key: "sched_latency_ns", Kernel: "kernel.sched_latency_ns", Source: inspect.SchedLatency,
+			Gist: "The period in which CFS lets each ready task run once.",
+		}, func(s sched) inspect.Num { return s.Debug.Latency }),
+		ns(doc{
+			Key: "sched_min_granularity_ns", Kernel: "kernel.sched_min_granularity_ns",
+			Source: inspect.SchedMinGranularity,
+			Gist:   "The least that CFS lets a task run before another's turn.",
+		}, func(s sched) inspect.Num { return s.Debug.MinGranularity }),
+		ns(doc{
+			Key: "sched_wakeup_granularity_ns", Kernel: "kernel.sched_wakeup_granularity_ns",
+			Source: inspect.SchedWakeupGranularity,
+			Gist:   "How far CFS lets a woken task be ahead before it takes the CPU.",
+		}, func(s sched) inspect.Num { return s.Debug.Wakeup }),
 	}
 }
 
@@ -119,7 +166,8 @@ func readRegime(s sched) string {
 	case "sched_ext":
 		return "The BPF scheduler " + s.Ext.Ops + " decides for its tasks, since 6.12; the rest is EEVDF's."
 	case "EEVDF":
-		return "Since 6.6: of those that had no more than their share, the one whose slice has to be done first. Names in the kernel still say cfs."
+		return "Since 6.6: of those that had no more than their share, the one whose slice has to be done first. " +
+			"Names in the kernel still say cfs."
 	}
 	return "From 2.6.23 to 6.5: the one that had the least, each task's time counted by its weight."
 }

@@ -13,21 +13,30 @@ func preemptionField() field {
 	mode := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "preemption"}
 	}
-	return field{Doc: doc{Key: "preemption", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig}, Concept: "preemption", Words: []explain.Word{
-		mode("none", "A task in the kernel gives the CPU up when it waits or returns."),
-		mode("voluntary", "As none, and at marked points."),
-		mode("full", "A task in the kernel is put off at almost any point."),
-		mode("lazy", "As full for real-time tasks; for fair ones at the next tick, since 6.13."),
-		mode("rt", "As full, and most locks and interrupt handlers can be put off too."),
-		mode(noneOrVoluntary, "One of the two: the kernel does not tell which."),
-		mode(fullOrLazy, "One of the two: the kernel does not tell which."),
-	}, Gist: "When a task that is in the kernel is put off for another."},
+	return field{
+		Doc: doc{
+			Key: "preemption", Source: inspect.KernelBuild,
+			Also:    []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig},
+			Concept: "preemption",
+			Words: []explain.Word{
+				mode("none", "A task in the kernel gives the CPU up when it waits or returns."),
+				mode("voluntary", "As none, and at marked points."),
+				mode("full", "A task in the kernel is put off at almost any point."),
+				mode("lazy", "As full for real-time tasks; for fair ones at the next tick, since 6.13."),
+				mode("rt", "As full, and most locks and interrupt handlers can be put off too."),
+				mode(noneOrVoluntary, "One of the two: the kernel does not tell which."),
+				mode(fullOrLazy, "One of the two: the kernel does not tell which."),
+			},
+			Gist: "When a task that is in the kernel is put off for another.",
+		},
 		Get: func(s sched) value {
 			if mode, _ := preemption(s); mode != "" {
 				return explain.S(mode)
 			}
 			return value{}
-		}, Reading: func(s sched) string { _, from := preemption(s); return from }}
+		},
+		Reading: func(s sched) string { _, from := preemption(s); return from },
+	}
 }
 
 // What is known of the mode where the kernel's name says it in part.
@@ -53,7 +62,10 @@ func preemption(s sched) (mode, from string) {
 		}
 	}
 	for _, o := range [...]struct{ option, mode string }{
-		{"CONFIG_PREEMPT_LAZY", "lazy"}, {"CONFIG_PREEMPT", "full"}, {"CONFIG_PREEMPT_VOLUNTARY", "voluntary"}, {"CONFIG_PREEMPT_NONE", "none"},
+		{"CONFIG_PREEMPT_LAZY", "lazy"},
+		{"CONFIG_PREEMPT", "full"},
+		{"CONFIG_PREEMPT_VOLUNTARY", "voluntary"},
+		{"CONFIG_PREEMPT_NONE", "none"},
 	} {
 		if s.Config[o.option] == "y" {
 			from = "The kernel was built so: " + o.option + "."

@@ -61,7 +61,12 @@ func rule() []taskField {
 		return always(t)
 	}
 	return []taskField{policy, nice, w, priority,
-		told(doc{Key: "sched_group", Label: "group", Source: inspect.PIDCgroup, Also: []inspect.Source{inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.CgroupCPU}, Concept: "autogroup", Gist: "The groups that it shares CPUs with others in, the outermost first."},
+		told(doc{
+			Key: "sched_group", Label: "group", Source: inspect.PIDCgroup,
+			Also:    []inspect.Source{inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.CgroupCPU},
+			Concept: "autogroup",
+			Gist:    "The groups that it shares CPUs with others in, the outermost first.",
+		},
 			func(t one) value {
 				if _, fair := weightOf(t.Row.P); !fair {
 					return explain.None(inspect.Inapplicable) // its turn does not depend on them
@@ -90,9 +95,18 @@ func deadlines() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field(doc{Key: "dl_runtime", Label: "runtime", Gist: "What it may use of each period, of SCHED_DEADLINE."}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		field(doc{Key: "dl_deadline", Label: "deadline", Gist: "By when after the period begins it has to have had that."}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		field(doc{Key: "dl_period", Label: "period", Gist: "How long its period is."}, func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+		field(doc{
+			Key: "dl_runtime", Label: "runtime",
+			Gist: "What it may use of each period, of SCHED_DEADLINE.",
+		}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		field(doc{
+			Key: "dl_deadline", Label: "deadline",
+			Gist: "By when after the period begins it has to have had that.",
+		}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		field(doc{Key: "dl_period", Label: "period", Gist: "How long its period is."}, func(t *schedfacts.Task) inspect.Num {
+			_, _, n := t.Deadline()
+			return n
+		}),
 	}
 }
 
@@ -103,10 +117,12 @@ func readPolicy(t one) string {
 	case policyRR:
 		return "Real time: before every fair task, in turns with those of its priority. " + realtimeBound(t.Sched)
 	case policyDeadline:
-		return "A budget of time in each period, the earliest deadline first, before all others. When it has used it, it stands still until the next period."
+		return "A budget of time in each period, the earliest deadline first, before all others. When it has used it, " +
+			"it stands still until the next period."
 	case policyIdle:
 		if len(mine(t).Groups) > 0 {
-			return "Weight 3, whatever its nice value: others of its group come first. Against other groups the group's own weight counts: alone in its group, it gets all of that."
+			return "Weight 3, whatever its nice value: others of its group come first. Against other groups the group's own weight " +
+				"counts: alone in its group, it gets all of that."
 		}
 		return "Weight 3, whatever its nice value: hardly anything where others want the CPU."
 	case 3:
@@ -129,7 +145,8 @@ func realtimeBound(s sched) string {
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == 0:
 		return "The fair server, which would keep some time for fair tasks, is switched off."
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime != inspect.Unset:
-		return "Though it never waits, the fair server gives fair tasks " + units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
+		return "Though it never waits, the fair server gives fair tasks " +
+			units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
 	case s.Kernel().AtLeast(6, 12):
 		return "Though it never waits, the fair server gives fair tasks some of each second, 5 % unless that was changed."
 	case !known:
@@ -137,7 +154,8 @@ func realtimeBound(s sched) string {
 	case run < 0 || run >= period:
 		return "Nothing keeps any time for fair tasks: sched_rt_runtime_us is off."
 	}
-	return "After " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) + " real-time tasks are put off, so that others get the rest."
+	return "After " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) +
+		" real-time tasks are put off, so that others get the rest."
 }
 
 func readNice(t one) string {
@@ -204,7 +222,11 @@ func readGroups(t one) string {
 }
 
 func places() []taskField {
-	allowed := told(doc{Key: "cpus_allowed_list", Kernel: "Cpus_allowed_list", Label: "allowed", Source: inspect.PIDStatus, Also: []inspect.Source{inspect.CPUList}, Concept: "affinity", Gist: "The CPUs that it may run on, by its own mask and its cpuset."},
+	allowed := told(doc{
+		Key: "cpus_allowed_list", Kernel: "Cpus_allowed_list", Label: "allowed",
+		Source: inspect.PIDStatus, Also: []inspect.Source{inspect.CPUList}, Concept: "affinity",
+		Gist: "The CPUs that it may run on, by its own mask and its cpuset.",
+	},
 		func(t one) value {
 			if s := t.Status["Cpus_allowed_list"]; s != "" {
 				return explain.S(s)
@@ -222,7 +244,11 @@ func places() []taskField {
 		})
 	return []taskField{
 		allowed, lift(proc.Processor(), "last ran on"), lift(migrations(), "moved"),
-		told(doc{Key: "timerslack_ns", Kernel: "timerslack_ns", Label: "timer slack", Unit: explain.Seconds, Source: inspect.PIDTimerslack, Since: version(4, 6), Concept: "scheduler", Gist: "By how much its timers may be late, so that several go off at once."},
+		told(doc{
+			Key: "timerslack_ns", Kernel: "timerslack_ns", Label: "timer slack", Unit: explain.Seconds,
+			Source: inspect.PIDTimerslack, Since: version(4, 6), Concept: "scheduler",
+			Gist: "By how much its timers may be late, so that several go off at once.",
+		},
 			func(t one) value { return clock(t.Timerslack) }, nil),
 	}
 }
@@ -240,8 +266,19 @@ func numa() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field(doc{Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain, Gist: "The node on which most of its memory was found; none before that was looked for."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaNode }),
-		field(doc{Key: "total_numa_faults", Kernel: "total_numa_faults", Label: "NUMA faults", Unit: explain.Count, Show: explain.Rare, Gist: "Page faults by which the kernel looked where its memory is, fading."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaFaults }),
-		field(doc{Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Label: "pages moved", Unit: explain.Pages, Counter: true, Show: explain.Rare, Gist: "Pages that were moved to the node from which it used them."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaMoved }),
+		field(doc{
+			Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain,
+			Gist: "The node on which most of its memory was found; none before that was looked for.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaNode }),
+		field(doc{
+			Key: "total_numa_faults", Kernel: "total_numa_faults", Label: "NUMA faults", Unit: explain.Count,
+			Show: explain.Rare,
+			Gist: "Page faults by which the kernel looked where its memory is, fading.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaFaults }),
+		field(doc{
+			Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Label: "pages moved", Unit: explain.Pages,
+			Counter: true, Show: explain.Rare,
+			Gist: "Pages that were moved to the node from which it used them.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaMoved }),
 	}
 }

@@ -22,11 +22,18 @@ func realtime() []field {
 				return explain.None(inspect.Unlimited)
 			}
 			return explain.F(float64(n) / 1e6)
-		}, Reading: read}
+		},
+			Reading: read}
 	}
 	return []field{
-		{Doc: doc{Key: "realtime_tasks", Label: "tasks", Unit: explain.Count, Source: inspect.PIDStat, Concept: "real-time", Gist: "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them."},
-			Get: func(s sched) value { return explain.I(len(s.Realtime)) }, Reading: func(s sched) string {
+		{
+			Doc: doc{
+				Key: "realtime_tasks", Label: "tasks", Unit: explain.Count, Source: inspect.PIDStat,
+				Concept: "real-time",
+				Gist:    "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them.",
+			},
+			Get: func(s sched) value { return explain.I(len(s.Realtime)) },
+			Reading: func(s sched) string {
 				n := 0
 				for i := range s.Realtime {
 					if !s.Realtime[i].P.Kthread() {
@@ -37,25 +44,48 @@ func realtime() []field {
 					return "All of them the kernel's own."
 				}
 				return units.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
-			}},
-		micro(doc{Key: "sched_rt_runtime_us", Label: "rt runtime", Kernel: "kernel.sched_rt_runtime_us", Gist: "What real-time tasks may use of each period.", Source: inspect.SchedRTRuntime}, readRuntime),
-		micro(doc{Key: "sched_rt_period_us", Label: "rt period", Kernel: "kernel.sched_rt_period_us", Gist: "The period of that bound.", Source: inspect.SchedRTPeriod}, nil),
-		{Doc: doc{Key: "fair_server_runtime", Label: "fair server", Unit: explain.Seconds, Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time", Gist: "What fair tasks get of each period in any case, since 6.12; told for CPU 0."},
+			},
+		},
+		micro(doc{
+			Key: "sched_rt_runtime_us", Label: "rt runtime", Kernel: "kernel.sched_rt_runtime_us",
+			Source: inspect.SchedRTRuntime,
+			Gist:   "What real-time tasks may use of each period.",
+		}, readRuntime),
+		micro(doc{
+			Key: "sched_rt_period_us", Label: "rt period", Kernel: "kernel.sched_rt_period_us",
+			Source: inspect.SchedRTPeriod,
+			Gist:   "The period of that bound.",
+		}, nil),
+		{
+			Doc: doc{
+				Key: "fair_server_runtime", Label: "fair server", Unit: explain.Seconds,
+				Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time",
+				Gist: "What fair tasks get of each period in any case, since 6.12; told for CPU 0.",
+			},
 			Get: func(s sched) value {
 				if s.Debug.FairRuntime == inspect.Unset {
 					return explain.None(inspect.Unsupported)
 				}
 				return explain.F(float64(s.Debug.FairRuntime) / 1e9)
-			}, Reading: func(s sched) string {
-				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.", units.Span(float64(s.Debug.FairPeriod)/1e9))
-			}},
-		{Doc: doc{Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice", Unit: explain.Seconds, Source: inspect.SchedRRTimeslice, Concept: "real-time", Show: explain.Data, Gist: "After how long a SCHED_RR task lets its equals run."},
+			},
+			Reading: func(s sched) string {
+				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.",
+					units.Span(float64(s.Debug.FairPeriod)/1e9))
+			},
+		},
+		{
+			Doc: doc{
+				Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice",
+				Unit: explain.Seconds, Show: explain.Data, Source: inspect.SchedRRTimeslice, Concept: "real-time",
+				Gist: "After how long a SCHED_RR task lets its equals run.",
+			},
 			Get: func(s sched) value {
 				if n, ok := s.Settings.Number(inspect.SchedRRTimeslice); ok {
 					return explain.F(float64(n) / 1e3)
 				}
 				return value{}
-			}},
+			},
+		},
 	}
 }
 
@@ -73,7 +103,8 @@ func readRuntime(s sched) string {
 	}
 	says := units.Percent(run, period) + " of each period"
 	if s.Kernel().AtLeast(6, 12) {
-		return says + " is what SCHED_DEADLINE tasks are admitted to. Fair tasks get theirs by the fair server since 6.12; real-time tasks are put off only in groups of CONFIG_RT_GROUP_SCHED."
+		return says + " is what SCHED_DEADLINE tasks are admitted to. Fair tasks get theirs by the fair server since 6.12; " +
+			"real-time tasks are put off only in groups of CONFIG_RT_GROUP_SCHED."
 	}
 	return says + ": then real-time tasks are put off, so that others get the rest."
 }
@@ -92,13 +123,34 @@ func Realtime() *explain.Table[taskRow] {
 	}
 	policy, priority, kernel := proc.Policy(), proc.RTPriority(), proc.Kernel()
 	priority.Label = "PRIO"
-	return &explain.Table[taskRow]{Name: "realtime", Identity: []string{"pid", "tid", "comm"}, Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
-		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
-		deadline(doc{Key: "dl_runtime", Label: "RUNTIME", Gist: "What a SCHED_DEADLINE task may use of each period."}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		deadline(doc{Key: "dl_deadline", Label: "DEADLINE", Gist: "By when after the period begins it has to have had that."}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		deadline(doc{Key: "dl_period", Label: "PERIOD", Gist: "How long the period is."}, func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
-		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
-	}, Rules: starves()}
+	return &explain.Table[taskRow]{
+		Name: "realtime", Identity: []string{"pid", "tid", "comm"},
+		Sort: []string{"kernel", "policy", "rt_priority", "pid"},
+		Fields: []column{
+			task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
+			deadline(doc{
+				Key: "dl_runtime", Label: "RUNTIME",
+				Gist: "What a SCHED_DEADLINE task may use of each period.",
+			}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+			deadline(doc{
+				Key: "dl_deadline", Label: "DEADLINE",
+				Gist: "By when after the period begins it has to have had that.",
+			}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+			deadline(doc{Key: "dl_period", Label: "PERIOD", Gist: "How long the period is."}, func(t *schedfacts.Task) inspect.Num {
+				_, _, n := t.Deadline()
+				return n
+			}),
+			{
+				Doc: doc{
+					Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr},
+					Concept: "real-time",
+					Gist:    "What it can do to others.",
+				},
+				Get: func(r taskRow) value { return explain.S(whyRealtime(r)) },
+			},
+		},
+		Rules: starves(),
+	}
 }
 
 // hidden keeps a column to JSON.
@@ -121,7 +173,9 @@ func whyRealtime(r taskRow) string {
 	switch {
 	case p.Policy == policyDeadline && r.It.Attr != nil && r.It.Attr.Period > 0:
 		a := r.It.Attr
-		return "gets " + units.Span(float64(a.Runtime)/1e9) + " of each " + units.Span(float64(a.Period)/1e9) + ", " + units.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " + units.Span(float64(a.Deadline)/1e9) + " of when the period begins"
+		return "gets " + units.Span(float64(a.Runtime)/1e9) + " of each " + units.Span(float64(a.Period)/1e9) +
+			", " + units.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " +
+			units.Span(float64(a.Deadline)/1e9) + " of when the period begins"
 	case p.Policy == policyDeadline:
 		return "before all others, by the earliest deadline"
 	case p.Kthread():

@@ -13,7 +13,10 @@ import (
 func reckoned() []taskField {
 	v := lift(vruntime(), "vruntime")
 	v.Reading = readVruntime
-	slice := ofSched(doc{Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf", Gist: "For how long it may run before another's turn, on EEVDF."}, func(s *procfacts.TaskSched) inspect.Num { return s.Slice })
+	slice := ofSched(doc{
+		Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf",
+		Gist: "For how long it may run before another's turn, on EEVDF.",
+	}, func(s *procfacts.TaskSched) inspect.Num { return s.Slice })
 	slice.Reading = readSlice
 	clamp := func(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
 		d.Unit, d.Option, d.Concept = explain.Ratio, "CONFIG_UCLAMP_TASK", "pelt"
@@ -21,7 +24,11 @@ func reckoned() []taskField {
 		f.Reading = readClamp
 		return f
 	}
-	used := ofSched(doc{Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio, Concept: "pelt", Gist: "How much of a CPU it has used lately, halved every 32 ms."}, func(s *procfacts.TaskSched) inspect.Num { return s.Util })
+	used := ofSched(doc{
+		Key: "se_avg_util_avg", Kernel: "se.avg.util_avg", Label: "used lately", Unit: explain.Ratio,
+		Concept: "pelt",
+		Gist:    "How much of a CPU it has used lately, halved every 32 ms.",
+	}, func(s *procfacts.TaskSched) inspect.Num { return s.Util })
 	used.Reading = func(t one) string {
 		if t.Row.P.State != 'R' {
 			return "As it was when it last slept: the kernel lets it fade when the task wakes."
@@ -37,19 +44,35 @@ func reckoned() []taskField {
 	}
 	return []taskField{
 		v, slice,
-		queued(doc{Key: "vlag", Label: "lag", Gist: "How far it is behind the mean of its queue: behind, it may be picked.", Unit: explain.Seconds}, func(l schedfacts.Lag) value {
+		queued(doc{
+			Key: "vlag", Label: "lag", Unit: explain.Seconds,
+			Gist: "How far it is behind the mean of its queue: behind, it may be picked.",
+		}, func(l schedfacts.Lag) value {
 			if !l.HasMean { // its group is off the queues, as one that is throttled
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.F(float64(l.Mean-l.Vruntime) / 1e9)
 		}, readLag),
-		queued(doc{Key: "vdeadline", Label: "deadline, virtual", Gist: "When its slice has to be done, in the virtual time of its queue.", Unit: explain.Seconds}, func(l schedfacts.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
-			return units.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) + " of virtual time from where it is. Of those that may be picked the earliest is."
+		queued(doc{
+			Key: "vdeadline", Label: "deadline, virtual", Unit: explain.Seconds,
+			Gist: "When its slice has to be done, in the virtual time of its queue.",
+		}, func(l schedfacts.Lag) value { return explain.F(float64(l.Deadline) / 1e9) }, func(t one) string {
+			return units.Span(float64(t.Lag.Deadline-t.Lag.Vruntime)/1e9) +
+				" of virtual time from where it is. Of those that may be picked the earliest is."
 		}),
-		queued(doc{Key: "eligible", Gist: "Whether it may be picked: whether its lag is not negative.", Unit: explain.Bool}, func(l schedfacts.Lag) value { return explain.B(l.Eligible) }, nil),
+		queued(doc{
+			Key: "eligible", Unit: explain.Bool,
+			Gist: "Whether it may be picked: whether its lag is not negative.",
+		}, func(l schedfacts.Lag) value { return explain.B(l.Eligible) }, nil),
 		used,
-		clamp(doc{Key: "uclamp_min", Kernel: "uclamp.min", Label: "uclamp, least", Gist: "How busy it counts at least when a CPU's speed is chosen."}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMin }),
-		clamp(doc{Key: "uclamp_max", Kernel: "uclamp.max", Label: "uclamp, most", Gist: "How busy it counts at most when a CPU's speed is chosen."}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMax }),
+		clamp(doc{
+			Key: "uclamp_min", Kernel: "uclamp.min", Label: "uclamp, least",
+			Gist: "How busy it counts at least when a CPU's speed is chosen.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMin }),
+		clamp(doc{
+			Key: "uclamp_max", Kernel: "uclamp.max", Label: "uclamp, most",
+			Gist: "How busy it counts at most when a CPU's speed is chosen.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMax }),
 	}
 }
 

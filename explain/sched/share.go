@@ -159,7 +159,8 @@ func readShare(t one) string {
 		if i < len(steps)-1 {
 			what = "groups and tasks beside " + s.name
 		}
-		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
+		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all,
+			units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
 	}
 	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "." + quota
 }

@@ -21,16 +21,25 @@ type (
 func Processes() *explain.Table[procfacts.Row] {
 	state, policy, nice, processor, ppid := proc.State(), proc.Policy(), proc.Nice(), proc.Processor(), proc.PPID()
 	policy.Show, processor.Show, processor.Label = explain.Wide, explain.Wide, "ON"
-	fields := []column{proc.PID(), ppid, state, proc.CPU(), policy, nice, weight(), ran(), waited(), turns(), vruntime(), migrations(), processor}
+	fields := []column{
+		proc.PID(), ppid, state, proc.CPU(), policy, nice, weight(), ran(), waited(), turns(), vruntime(),
+		migrations(), processor,
+	}
 	for _, f := range append(proc.Switches(), proc.RTPriority()) {
 		f.Show = explain.Data
 		fields = append(fields, f)
 	}
 	fields = append(fields, proc.Comm(), column{
-		Doc:   doc{Key: "why", Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat}, Concept: "scheduler", Gist: "Whether it gets the CPU when it wants it."},
+		Doc: doc{
+			Key: "why", Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat}, Concept: "scheduler",
+			Gist: "Whether it gets the CPU when it wants it.",
+		},
 		Write: why,
 	})
-	return &explain.Table[procfacts.Row]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields}
+	return &explain.Table[procfacts.Row]{
+		Name: "processes", Identity: []string{"pid", "comm"},
+		Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields,
+	}
 }
 
 // Columns lists what --columns takes, each with its gist.
@@ -59,13 +68,18 @@ func weightOf(p *procfacts.Process) (int64, bool) {
 }
 
 func weight() column {
-	return column{Doc: doc{Key: "weight", Unit: explain.Count, Source: inspect.PIDStat, Concept: "nice", Gist: "What it weighs against other fair tasks of its group: 1024 at nice 0."},
+	return column{
+		Doc: doc{
+			Key: "weight", Unit: explain.Count, Source: inspect.PIDStat, Concept: "nice",
+			Gist: "What it weighs against other fair tasks of its group: 1024 at nice 0.",
+		},
 		Get: func(r row) value {
 			if w, ok := weightOf(r.P); ok {
 				return explain.I(w)
 			}
 			return explain.None(inspect.Inapplicable)
-		}}
+		},
+	}
 }
 
 // clock is a time of schedstat, in ns.
@@ -77,22 +91,45 @@ func clock(n inspect.Num) value {
 }
 
 func ran() column {
-	return column{Doc: doc{Key: "run_time", Label: "RAN", Unit: explain.Seconds, Counter: true, Source: inspect.PIDSchedstat, Concept: "cpu-time", Gist: "How long its threads have been on a CPU."},
-		Get: func(r row) value { return clock(r.P.Ran) }}
+	return column{
+		Doc: doc{
+			Key: "run_time", Label: "RAN", Unit: explain.Seconds, Counter: true,
+			Source: inspect.PIDSchedstat, Concept: "cpu-time",
+			Gist: "How long its threads have been on a CPU.",
+		},
+		Get: func(r row) value { return clock(r.P.Ran) },
+	}
 }
 
 func waited() column {
-	return column{Doc: doc{Key: "wait_time", Label: "WAITED", Unit: explain.Seconds, Counter: true, Source: inspect.PIDSchedstat, Concept: "run-queue", Gist: "How long its threads were ready while others ran."},
-		Get: func(r row) value { return clock(r.P.Waited) }}
+	return column{
+		Doc: doc{
+			Key: "wait_time", Label: "WAITED", Unit: explain.Seconds, Counter: true,
+			Source: inspect.PIDSchedstat, Concept: "run-queue",
+			Gist: "How long its threads were ready while others ran.",
+		},
+		Get: func(r row) value { return clock(r.P.Waited) },
+	}
 }
 
 func turns() column {
-	return column{Doc: doc{Key: "timeslices", Label: "TURNS", Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.PIDSchedstat, Concept: "preemption", Gist: "How often its threads got a CPU."},
-		Get: func(r row) value { return explain.Opt(r.P.Turns) }}
+	return column{
+		Doc: doc{
+			Key: "timeslices", Label: "TURNS", Unit: explain.Count, Counter: true, Show: explain.Data,
+			Source: inspect.PIDSchedstat, Concept: "preemption",
+			Gist: "How often its threads got a CPU.",
+		},
+		Get: func(r row) value { return explain.Opt(r.P.Turns) },
+	}
 }
 
 func vruntime() column {
-	return column{Doc: doc{Key: "se_vruntime", Kernel: "se.vruntime", Label: "VRUNTIME", Unit: explain.Seconds, Show: explain.Data, Source: inspect.PIDSched, Concept: "vruntime", Gist: "Its main thread's weighted run time; comparable on one CPU and in one group."},
+	return column{
+		Doc: doc{
+			Key: "se_vruntime", Kernel: "se.vruntime", Label: "VRUNTIME", Unit: explain.Seconds, Show: explain.Data,
+			Source: inspect.PIDSched, Concept: "vruntime",
+			Gist: "Its main thread's weighted run time; comparable on one CPU and in one group.",
+		},
 		Get: func(r row) value {
 			if r.P.Sched == nil || !r.P.Sched.HasVruntime {
 				return value{}
@@ -101,17 +138,24 @@ func vruntime() column {
 				return explain.None(inspect.Inapplicable) // it goes on for fair tasks alone
 			}
 			return explain.F(float64(r.P.Sched.Vruntime) / 1e9)
-		}}
+		},
+	}
 }
 
 func migrations() column {
-	return column{Doc: doc{Key: "se_nr_migrations", Kernel: "se.nr_migrations", Label: "MOVED", Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.PIDSched, Concept: "affinity", Gist: "How often its main thread was moved to another CPU."},
+	return column{
+		Doc: doc{
+			Key: "se_nr_migrations", Kernel: "se.nr_migrations", Label: "MOVED", Unit: explain.Count, Counter: true,
+			Show: explain.Data, Source: inspect.PIDSched, Concept: "affinity",
+			Gist: "How often its main thread was moved to another CPU.",
+		},
 		Get: func(r row) value {
 			if r.P.Sched == nil {
 				return value{}
 			}
 			return explain.Opt(r.P.Sched.Migrations)
-		}}
+		},
+	}
 }
 
 // why says whether a process gets the CPU when it wants it.
