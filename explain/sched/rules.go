@@ -151,7 +151,7 @@ func stuckRules() []explain.Rule[taskRow] {
 		return proc.Stuck(r.It.Row, was.It.P)
 	}
 	return []explain.Rule[taskRow]{{
-		ID: "sched.stuck",
+		ID:   "sched.stuck",
 		What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
 		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: " +
 			"signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
