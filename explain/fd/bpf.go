@@ -35,7 +35,7 @@ func typeName(number string, names []string) string {
 	return number
 }
 
-// bpf tells of a map, a program or a link. Which of their names the kernel has,
+// bpf describes a map, a program or a link. Which of their names the kernel has,
 // fdinfo does not say: the id is what bpftool takes.
 func bpf(f *fdfacts.Descriptor) string {
 	id := func(name string) string {

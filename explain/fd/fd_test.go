@@ -85,7 +85,7 @@ func column(t *testing.T, h *inspect.Host, key string) (out []string) {
 	return out
 }
 
-// What fdinfo says of each kind is told as it is: lines as kernels have written them.
+// What fdinfo says of each kind is shown as it is: lines as kernels have written them.
 func TestKindsWithoutAFileSystem(t *testing.T) {
 	group := "fanotify flags:0 event-flags:8000\n"
 	timer := "clockid: 1\nticks: %s\nsettime flags: 00\nit_value: (%s)\nit_interval: (%s)\n"
@@ -96,7 +96,7 @@ func TestKindsWithoutAFileSystem(t *testing.T) {
 		},
 		"semaphore": {
 			"anon_inode:[eventfd]", "eventfd-count:                2\neventfd-semaphore: 1\n",
-			"a counter at 2, of which each read takes one",
+			"a counter at 2; each read takes one",
 		},
 		"fanotify without a mark": {"anon_inode:[fanotify]", group, "watches by fanotify, and has no mark yet"},
 		"fanotify, an inode": {
@@ -128,9 +128,9 @@ func TestKindsWithoutAFileSystem(t *testing.T) {
 		"inotify, none": {"anon_inode:[inotify]", "", "watches none"},
 		"pidfd": {
 			"anon_inode:[pidfd]", "Pid:\t42\nNSpid:\t42\n",
-			"process 42 itself, even if its number is given out again",
+			"process 42 itself, even if its PID is reused",
 		},
-		"pidfd, ended": {"anon_inode:[pidfd]", "Pid:\t-1\nNSpid:\t-1\n", "a process that has ended and been asked for"},
+		"pidfd, ended": {"anon_inode:[pidfd]", "Pid:\t-1\nNSpid:\t-1\n", "a process that has ended and was reaped"},
 		"epoll": {
 			"anon_inode:[eventpoll]",
 			"tfd:        6 events: 80000019 data:                6  pos:0 ino:2c1fa sdev:5\ntfd:        7 events:     2005 data: " +
@@ -144,19 +144,19 @@ func TestKindsWithoutAFileSystem(t *testing.T) {
 		},
 		"timer, running": {
 			"anon_inode:[timerfd]", fmt.Sprintf(timer, "0", "4999, 0", "60, 0"),
-			"a timer by the monotonic clock, goes off in 1h23m19s and every 1m0s",
+			"a timer on the monotonic clock, expires in 1h23m19s and every 1m0s",
 		},
 		"timer, went off": {
 			"anon_inode:[timerfd]", fmt.Sprintf(timer, "1", "0, 0", "0, 0"),
-			"a timer by the monotonic clock, went off and was not read yet",
+			"a timer on the monotonic clock, expired and was not read yet",
 		},
 		"timer, went off, repeats": {
 			"anon_inode:[timerfd]", fmt.Sprintf(timer, "1", "0, 0", "2, 500000000"),
-			"a timer by the monotonic clock, went off and was not read yet; every 2.5 s",
+			"a timer on the monotonic clock, expired and was not read yet; every 2.5 s",
 		},
 		"timer, at rest": {
 			"anon_inode:[timerfd]", fmt.Sprintf(timer, "0", "0, 0", "0, 0"),
-			"a timer by the monotonic clock, not running",
+			"a timer on the monotonic clock, disarmed",
 		},
 		"signalfd": {
 			"anon_inode:[signalfd]", "sigmask:\t0000000000004200\n", "reads signals as they come: SIGUSR1 SIGTERM",

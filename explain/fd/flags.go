@@ -46,13 +46,13 @@ func flagsOf(flags uint64, arch string) (out []string) {
 func flagWords() (out []explain.Word) {
 	for _, f := range [][2]string{
 		{"O_APPEND", "Each write goes to the end of the file."},
-		{"O_NONBLOCK", "What would have to wait fails with EAGAIN; files of disks wait all the same."},
+		{"O_NONBLOCK", "What would have to wait fails with EAGAIN; files on disk wait all the same."},
 		{"O_SYNC", "A write returns when data and metadata are on the device."},
 		{"O_DSYNC", "A write returns when the data are on the device."},
-		{"O_ASYNC", "SIGIO tells when it is ready."},
-		{"O_DIRECT", "Past the page cache; of a pipe: in packets."},
+		{"O_ASYNC", "SIGIO is sent when it is ready."},
+		{"O_DIRECT", "Bypasses the page cache; of a pipe: packet mode."},
 		{"O_DIRECTORY", "It had to be a directory."},
-		{"O_NOFOLLOW", "The last part of the path was not to be a symbolic link."},
+		{"O_NOFOLLOW", "The last part of the path must not be a symbolic link."},
 		{"O_NOATIME", "Reading does not set the time of access."},
 		{"O_CLOEXEC", "Closed by exec; of the descriptor, not of the open file."},
 		{"O_PATH", "A place in the file system, with nothing opened."},

@@ -21,8 +21,8 @@ func lift(c explain.Field[procfacts.Row]) explain.Field[hostRow] {
 
 type hostColumn = explain.Field[hostRow]
 
-// counted is a column that counts descriptors. What those lead to that may not be
-// seen is in no kind's number.
+// counted declares a column that counts descriptors. Those whose targets are not
+// visible are in no kind's number.
 func counted(d doc, get func(*procfacts.FDCount) int) hostColumn {
 	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, conceptOf(d.Key)
 	return hostColumn{Doc: d, Get: func(r hostRow) value {
@@ -73,23 +73,23 @@ func Processes() *explain.Table[hostRow] {
 			}, ofKind(procfacts.KindDevice)),
 			counted(doc{Key: "inotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
 			counted(doc{
-				Key: "inotify_watches", Label: "WATCHES", Show: explain.Data,
+				Key: "inotify_watches", Show: explain.Data,
 				Gist: "Files and directories that its inotify instances watch.",
 			}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
 			counted(doc{Key: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
 			counted(doc{
-				Key: "epoll_watches", Label: "WAITS FOR", Show: explain.Data,
+				Key: "epoll_watches", Show: explain.Data,
 				Gist: "Descriptors that its epoll sets wait for.",
 			}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
 			counted(doc{
 				Key: "memfds", Label: "MEMFD", Show: explain.Data,
-				Gist: "Files without a name that are memory.",
+				Gist: "Files in memory, without a name.",
 			}, ofKind(procfacts.KindMemfd)),
 			hostColumn{
 				Doc: doc{
 					Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd,
 					Concept: "deleted-files",
-					Gist:    "Space of files that are gone from their directories, and that it keeps.",
+					Gist:    "Space of deleted files that it keeps open.",
 				},
 				Get: deletedBy,
 			},
@@ -111,7 +111,7 @@ func bound() []hostColumn {
 		soft,
 		{
 			Doc: doc{
-				Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Wide,
+				Key: "fd_limit_hard", Label: "HARD LIMIT", Unit: explain.Count, Show: explain.Wide,
 				Source: inspect.PIDLimits, Concept: "file-descriptor",
 				Gist: "How far the process may raise its soft limit itself.",
 			},
@@ -126,7 +126,7 @@ func bound() []hostColumn {
 			Doc: doc{
 				Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd,
 				Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor",
-				Gist: "How many of the numbers below its limit are taken.",
+				Gist: "The share of the descriptor numbers below its limit that are taken.",
 			},
 			Get: used,
 		},
@@ -178,7 +178,7 @@ func eachOnce(list []procfacts.OpenDeleted) (out []procfacts.OpenDeleted) {
 func near() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
 		ID: "fd.process_near", What: "the highest descriptor in use / soft RLIMIT_NOFILE", Unit: explain.Ratio,
-		Means:    "At the limit open, socket and accept fail with EMFILE: a server stops to accept.",
+		Means:    "At the limit open, socket and accept fail with EMFILE: a server stops accepting.",
 		Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 		NextOf: func(r hostRow) string { return "kwhy fd " + strconv.Itoa(int(r.Row.P.PID)) },
 		Of: func(r hostRow) value {
@@ -189,7 +189,7 @@ func near() explain.Rule[hostRow] {
 		},
 		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
-			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files",
+			return fmt.Sprintf("%s (%d) has taken %s of the descriptor numbers below its limit of %s",
 				r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
 		},
 	}
@@ -229,11 +229,11 @@ func whyHost(r hostRow) string {
 		counts[procfacts.FileKind(k)] = int(n)
 	}
 	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
-		return "what they lead to is not to be seen"
+		return "their targets are not visible"
 	}
 	s := countKinds(counts)
 	if n := len(r.It.Deleted); n > 0 {
-		s += "; " + units.Plural(n, "is gone from its directory", "are gone from their directories")
+		s += "; " + units.Plural(n, "is deleted", "are deleted")
 	}
 	if was, _, ok := r.Before(); ok && r.It.Total != was.It.Total {
 		s += fmt.Sprintf("; %+d in this interval", r.It.Total-was.It.Total)

@@ -116,7 +116,7 @@ func (m mark) number(name string) (uint64, bool) {
 	return n, err == nil
 }
 
-// inotify tells what is watched: the kernel has the inode, and no path.
+// inotify says what is watched: the kernel has the inode, and no path.
 func inotify(r fdRow) string {
 	var list []string
 	for _, l := range lines(r.It, "inotify") {

@@ -11,41 +11,42 @@ import (
 
 // softnet is what the CPUs do with packets that interfaces hand them.
 func softnet() []field {
-	count := func(d doc, of func(*netfacts.SoftnetCPU) uint64, say string) field {
+	ofSoftnet := func(d doc, of func(*netfacts.SoftnetCPU) uint64, say string) field {
 		d.Unit, d.Counter, d.Source, d.Concept = explain.Count, true, inspect.NetSoftnet, "softirq-napi"
 		get := softTotal(of)
 		return field{Doc: d, Get: get, Reading: whenSome(get, say)}
 	}
-	limit := func(d doc) field {
+	ofSysctl := func(d doc) field {
 		d.Kernel, d.Unit, d.Concept = "net.core."+d.Key, explain.Count, "softirq-napi"
 		return field{Doc: d, Get: sysctl(d.Source)}
 	}
 	return []field{
-		count(doc{
-			Key: "softnet_processed", Label: "taken in",
+		ofSoftnet(doc{
+			Key: "softnet_processed", Label: "processed",
 			Gist: "Packets handed to the protocols by all CPUs; what GRO joined counts as one.",
 		}, softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
-		count(doc{
+		ofSoftnet(doc{
 			Key: "softnet_dropped", Label: "dropped",
 			Gist: "Packets dropped because a CPU's backlog was full.",
 		}, softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. "+
 			"More CPUs by RPS, or a longer netdev_max_backlog."),
-		count(doc{
-			Key: "softnet_time_squeeze", Label: "cut short",
-			Gist: "Rounds that ended with packets left: netdev_budget or its time was over.",
-		}, softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
-		limit(doc{
-			Key: "netdev_max_backlog", Label: "max_backlog", Source: inspect.NetdevMaxBacklog,
-			Gist: "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers.",
+		ofSoftnet(doc{
+			Key: "softnet_time_squeeze", Label: "time_squeeze",
+			Gist: "Rounds that ended with packets left: netdev_budget or its time ran out.",
+		}, softSqueezed, "Rounds that ended with work left. No packet is lost by this; many a second mean that the CPU does not keep up."),
+		ofSysctl(doc{
+			Key: "netdev_max_backlog", Label: "netdev_max_backlog", Source: inspect.NetdevMaxBacklog,
+			Gist: "The most packets in a CPU's backlog: loopback, RPS, veth, old drivers.",
 		}),
-		limit(doc{
-			Key: "netdev_budget", Label: "budget", Source: inspect.NetdevBudget,
+		ofSysctl(doc{
+			Key: "netdev_budget", Label: "netdev_budget", Source: inspect.NetdevBudget,
 			Gist: "Packets that one round takes from all interfaces of a CPU.",
 		}),
 		{
 			Doc: doc{
-				Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "for at most",
-				Unit: explain.Seconds, Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi",
+				Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "netdev_budget_usecs",
+				Unit:   explain.Seconds,
+				Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi",
 				Gist: "How long such a round may last, in whole ticks.",
 			},
 			Get: func(n host) value {
@@ -79,7 +80,7 @@ func softTotal(of func(*netfacts.SoftnetCPU) uint64) func(host) value {
 func queueing() []field {
 	return []field{{
 		Doc: doc{
-			Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default",
+			Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default_qdisc",
 			Source: inspect.DefaultQdisc, Concept: "qdisc",
 			Words: qdiscWords(),
 			Gist:  "The queue that a card gets by itself, or each of its queues below mq.",
@@ -122,7 +123,7 @@ func flagged(f netfacts.Flag) value {
 }
 
 // text is a value where there is one to tell.
-func told(s string) value {
+func known(s string) value {
 	if s == "" {
 		return explain.None(inspect.Untold)
 	}
@@ -139,45 +140,46 @@ func number(n inspect.Num) value {
 // Interfaces lists the interfaces of a namespace in the order of their index.
 func Interfaces() *explain.Table[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	at := func(src inspect.Source, d doc, get func(*netfacts.Interface) value) column {
+	ofInterface := func(src inspect.Source, d doc, get func(*netfacts.Interface) value) column {
 		d.Source, d.Concept = src, "network-interface"
 		return column{Doc: d, Get: func(r interfaceRow) value { return get(r.It) }}
 	}
-	sysfs := func(d doc, get func(*netfacts.Interface) value) column {
+	ofSysfs := func(d doc, get func(*netfacts.Interface) value) column {
 		d.Also = []inspect.Source{inspect.NetSysfs, inspect.NetRoute}
-		return at(inspect.NetDev, d, get)
+		return ofInterface(inspect.NetDev, d, get)
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
-		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *netfacts.Interface) value { return explain.S(i.Name) }),
-		worded(sysfs(doc{
+		ofInterface(inspect.NetDev, doc{Key: "interface", Gist: "Its name."},
+			func(i *netfacts.Interface) value { return explain.S(i.Name) }),
+		worded(ofSysfs(doc{
 			Key: "operstate", Label: "STATE",
 			Gist: "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.",
-		}, func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
-		sysfs(doc{
-			Key: "admin_up", Label: "UP", Unit: explain.Bool, Show: explain.Data,
-			Gist: "Whether somebody has set it up.",
+		}, func(i *netfacts.Interface) value { return known(i.State) }), operstateWords()),
+		ofSysfs(doc{
+			Key: "admin_up", Label: "ADMIN UP", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether it is set up (administratively up).",
 		}, func(i *netfacts.Interface) value { return flagged(i.Admin) }),
-		sysfs(doc{
-			Key: "carrier", Label: "CARRIER", Unit: explain.Bool, Show: explain.Data,
+		ofSysfs(doc{
+			Key: "carrier", Unit: explain.Bool, Show: explain.Data,
 			Gist: "Whether there is a link: a cable, a peer.",
 		}, func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
-		sysfs(doc{
-			Key: "kind", Label: "KIND", Show: explain.Data,
-			Gist: "What a virtual one is: veth, bridge, vlan, bond, tun.",
-		}, func(i *netfacts.Interface) value { return told(i.Kind) }),
-		sysfs(doc{
-			Key: "master", Label: "MASTER", Show: explain.Data,
+		ofSysfs(doc{
+			Key: "kind", Show: explain.Data,
+			Gist: "The kind of a virtual interface: veth, bridge, vlan, bond, tun.",
+		}, func(i *netfacts.Interface) value { return known(i.Kind) }),
+		ofSysfs(doc{
+			Key: "master", Show: explain.Data,
 			Gist: "The bridge or bond that it is part of.",
-		}, func(i *netfacts.Interface) value { return told(i.Master) }),
-		sysfs(doc{
-			Key: "driver", Label: "DRIVER", Show: explain.Data,
+		}, func(i *netfacts.Interface) value { return known(i.Master) }),
+		ofSysfs(doc{
+			Key: "driver", Show: explain.Data,
 			Gist: "The driver of the card.",
-		}, func(i *netfacts.Interface) value { return told(i.Driver) }),
-		sysfs(doc{
-			Key: "address", Label: "ADDRESS", Show: explain.Data,
+		}, func(i *netfacts.Interface) value { return known(i.Driver) }),
+		ofSysfs(doc{
+			Key: "address", Show: explain.Data,
 			Gist: "Its address on the link.",
-		}, func(i *netfacts.Interface) value { return told(i.Hardware) }),
-		at(inspect.NetRoute, doc{
+		}, func(i *netfacts.Interface) value { return known(i.Hardware) }),
+		ofInterface(inspect.NetRoute, doc{
 			Key: "addresses", Show: explain.Wide,
 			Gist: "Its addresses, with the length of the prefix of the network.",
 		}, func(i *netfacts.Interface) value {
@@ -187,55 +189,55 @@ func Interfaces() *explain.Table[interfaceRow] {
 			}
 			return explain.L(list)
 		}),
-		sysfs(doc{
-			Key: "mtu", Label: "MTU", Unit: explain.Count, Show: explain.Wide,
+		ofSysfs(doc{
+			Key: "mtu", Unit: explain.Count, Show: explain.Wide,
 			Gist: "The largest packet that it sends, in bytes.",
 		}, func(i *netfacts.Interface) value { return number(i.MTU) }),
-		sysfs(doc{
-			Key: "speed", Label: "MBIT/S", Unit: explain.Count, Show: explain.Data,
+		ofSysfs(doc{
+			Key: "speed", Unit: explain.Count, Show: explain.Data,
 			Gist: "Its speed in Mbit/s, where the driver knows one.",
 		}, func(i *netfacts.Interface) value { return number(i.Speed) }),
-		sysfs(doc{
-			Key: "duplex", Label: "DUPLEX", Show: explain.Data,
+		ofSysfs(doc{
+			Key: "duplex", Show: explain.Data,
 			Gist: "full, or half: on half, collisions are normal and speed is poor.",
-		}, func(i *netfacts.Interface) value { return told(i.Duplex) }),
-		sysfs(doc{
-			Key: "carrier_changes", Label: "CHANGES", Unit: explain.Count, Show: explain.Data,
+		}, func(i *netfacts.Interface) value { return known(i.Duplex) }),
+		ofSysfs(doc{
+			Key: "carrier_changes", Unit: explain.Count, Show: explain.Data,
 			Gist: "How often the link came or went.",
 		}, func(i *netfacts.Interface) value { return number(i.Changes) }),
-		sysfs(doc{
-			Key: "tx_queue_len", Label: "TXQLEN", Unit: explain.Count, Show: explain.Data,
-			Gist: "Packets that pfifo_fast and the like hold for it.",
+		ofSysfs(doc{
+			Key: "tx_queue_len", Label: "TXQUEUELEN", Unit: explain.Count, Show: explain.Data,
+			Gist: "The most packets that pfifo_fast and the like hold for it.",
 		}, func(i *netfacts.Interface) value { return number(i.TxQueue) }),
-		sysfs(doc{
-			Key: "rx_queues", Label: "RXQ", Unit: explain.Count, Show: explain.Data,
-			Gist: "Its receive queues, of which each can interrupt a CPU of its own.",
+		ofSysfs(doc{
+			Key: "rx_queues", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its receive queues; each can interrupt a CPU of its own.",
 		}, func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
-		sysfs(doc{
-			Key: "tx_queues", Label: "TXQ", Unit: explain.Count, Show: explain.Data,
+		ofSysfs(doc{
+			Key: "tx_queues", Unit: explain.Count, Show: explain.Data,
 			Gist: "Its send queues.",
 		}, func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
-		sysfs(doc{
-			Key: "rps_cpus", Label: "RPS", Unit: explain.Plain, Show: explain.Data,
+		ofSysfs(doc{
+			Key: "rps_cpus", Unit: explain.Plain, Show: explain.Data,
 			Gist: "CPUs to which some receive queue hands packets on (RPS).",
 		}, func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
-		sysfs(doc{
-			Key: "xps_cpus", Label: "XPS", Unit: explain.Plain, Show: explain.Data,
+		ofSysfs(doc{
+			Key: "xps_cpus", Unit: explain.Plain, Show: explain.Data,
 			Gist: "CPUs that have a send queue set for them (XPS).",
 		}, func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
-		at(inspect.NetEthtool, doc{
+		ofInterface(inspect.NetEthtool, doc{
 			Key: "rx_ring", Unit: explain.Count, Show: explain.Data,
 			Gist: "Packets that the receive ring holds for the CPU.",
 		}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
-		at(inspect.NetEthtool, doc{
+		ofInterface(inspect.NetEthtool, doc{
 			Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data,
 			Gist: "What ethtool -G can make of it.",
 		}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
-		at(inspect.NetEthtool, doc{
+		ofInterface(inspect.NetEthtool, doc{
 			Key: "tx_ring", Unit: explain.Count, Show: explain.Data,
 			Gist: "Packets that the send ring holds for the card.",
 		}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
-		at(inspect.NetEthtool, doc{
+		ofInterface(inspect.NetEthtool, doc{
 			Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data,
 			Gist: "What ethtool -G can make of it.",
 		}, func(i *netfacts.Interface) value { return number(i.Rings.TxMax) }),
@@ -281,11 +283,11 @@ func xpsOf(i *netfacts.Interface) (out []int) {
 // then what they are sums of.
 func linkCounters() []explain.Field[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	dev := func(d doc, get func(*netfacts.DevStats) uint64) column {
+	ofDev := func(d doc, get func(*netfacts.DevStats) uint64) column {
 		d.Counter, d.Source, d.Concept = true, inspect.NetDev, "network-interface"
 		return column{Doc: d, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
 	}
-	part := func(d doc) column {
+	ofStats := func(d doc) column {
 		d.Key, d.Unit, d.Counter, d.Show = d.Kernel, explain.Count, true, explain.Data
 		d.Source, d.Concept = inspect.NetDev, "network-interface"
 		d.Also = []inspect.Source{inspect.NetSysfs, inspect.NetRoute}
@@ -297,69 +299,69 @@ func linkCounters() []explain.Field[interfaceRow] {
 		}}
 	}
 	return []column{
-		dev(doc{
+		ofDev(doc{
 			Key: "rx_packets", Label: "RX", Unit: explain.Count,
 			Gist: "Packets that came in.",
 		}, func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
-		dev(doc{
-			Key: "rx_bytes", Label: "RX BYTES", Show: explain.Data, Unit: explain.Bytes,
+		ofDev(doc{
+			Key: "rx_bytes", Show: explain.Data, Unit: explain.Bytes,
 			Gist: "Bytes that came in, with the header of the link.",
 		}, func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
-		dev(doc{
+		ofDev(doc{
 			Key: "rx_errs", Label: "RX ERR", Show: explain.Wide, Unit: explain.Count,
 			Gist: "Packets that came in broken: bad checksum, length, cable, duplex.",
 		}, func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
-		dev(doc{
-			Key: "rx_drop", Label: "RX DROP", Unit: explain.Count,
-			Gist: "Packets that came in whole and were dropped, and those the card missed.",
+		ofDev(doc{
+			Key: "rx_drop", Unit: explain.Count,
+			Gist: "Intact packets that were dropped, and those that the card missed.",
 		}, func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
-		dev(doc{
-			Key: "rx_fifo", Label: "RX FIFO", Show: explain.Data, Unit: explain.Count,
+		ofDev(doc{
+			Key: "rx_fifo", Show: explain.Data, Unit: explain.Count,
 			Gist: "Packets lost in the card's own buffer; drivers differ in what they count.",
 		}, func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
-		dev(doc{
-			Key: "rx_frame", Label: "RX FRAME", Show: explain.Data, Unit: explain.Count,
+		ofDev(doc{
+			Key: "rx_frame", Show: explain.Data, Unit: explain.Count,
 			Gist: "Length, over, CRC and frame errors together.",
 		}, func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
-		dev(doc{
+		ofDev(doc{
 			Key: "tx_packets", Label: "TX", Unit: explain.Count,
 			Gist: "Packets that went out.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
-		dev(doc{
-			Key: "tx_bytes", Label: "TX BYTES", Show: explain.Data, Unit: explain.Bytes,
+		ofDev(doc{
+			Key: "tx_bytes", Show: explain.Data, Unit: explain.Bytes,
 			Gist: "Bytes that went out.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
-		dev(doc{
+		ofDev(doc{
 			Key: "tx_errs", Label: "TX ERR", Show: explain.Wide, Unit: explain.Count,
 			Gist: "Packets that could not be sent.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
-		dev(doc{
-			Key: "tx_drop", Label: "TX DROP", Unit: explain.Count,
+		ofDev(doc{
+			Key: "tx_drop", Unit: explain.Count,
 			Gist: "Packets dropped on their way out: its queue was full, or it was down.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
-		dev(doc{
-			Key: "tx_fifo", Label: "TX FIFO", Show: explain.Data, Unit: explain.Count,
+		ofDev(doc{
+			Key: "tx_fifo", Show: explain.Data, Unit: explain.Count,
 			Gist: "Packets not sent because the card's own buffer ran empty.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
-		dev(doc{
-			Key: "tx_colls", Label: "COLLISIONS", Show: explain.Data, Unit: explain.Count,
+		ofDev(doc{
+			Key: "tx_colls", Show: explain.Data, Unit: explain.Count,
 			Gist: "Collisions on a half-duplex link.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxColls }),
-		dev(doc{
-			Key: "tx_carrier", Label: "TX CARRIER", Show: explain.Data, Unit: explain.Count,
+		ofDev(doc{
+			Key: "tx_carrier", Show: explain.Data, Unit: explain.Count,
 			Gist: "Carrier, aborted, window and heartbeat errors together.",
 		}, func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
-		part(doc{Kernel: "rx_dropped", Gist: "Whole packets that nobody here wanted, or a full backlog; not the card's."}),
-		part(doc{Kernel: "rx_missed_errors", Gist: "Packets that the card had no room for: its ring was full."}),
-		part(doc{Kernel: "rx_length_errors", Gist: "Packets of a wrong length."}),
-		part(doc{Kernel: "rx_over_errors", Gist: "Packets that did not fit into the buffers that the host gave the card."}),
-		part(doc{Kernel: "rx_crc_errors", Gist: "Packets with a wrong checksum of the link: a bad cable, plug or port."}),
-		part(doc{Kernel: "rx_frame_errors", Gist: "Packets that do not end on a whole byte."}),
-		part(doc{Kernel: "rx_nohandler", Gist: "Packets that came in on an inactive part of a bond, and were dropped."}),
-		part(doc{Kernel: "tx_aborted_errors", Gist: "Packets given up while being sent."}),
-		part(doc{Kernel: "tx_carrier_errors", Gist: "Packets that could not be sent for want of a link."}),
-		part(doc{Kernel: "tx_heartbeat_errors", Gist: "Errors of an old kind of transceiver."}),
-		part(doc{Kernel: "tx_window_errors", Gist: "Late collisions: one side runs at half duplex."}),
+		ofStats(doc{Kernel: "rx_dropped", Gist: "Intact packets that no protocol wanted, or a full backlog; not the card's."}),
+		ofStats(doc{Kernel: "rx_missed_errors", Gist: "Packets that the card had no room for: its ring was full."}),
+		ofStats(doc{Kernel: "rx_length_errors", Gist: "Packets of a wrong length."}),
+		ofStats(doc{Kernel: "rx_over_errors", Gist: "Packets that did not fit into the buffers that the host gave the card."}),
+		ofStats(doc{Kernel: "rx_crc_errors", Gist: "Packets with a wrong checksum of the link: a bad cable, plug or port."}),
+		ofStats(doc{Kernel: "rx_frame_errors", Gist: "Packets that do not end on a whole byte."}),
+		ofStats(doc{Kernel: "rx_nohandler", Gist: "Packets dropped because they came in on an inactive member of a bond."}),
+		ofStats(doc{Kernel: "tx_aborted_errors", Gist: "Packets given up while being sent."}),
+		ofStats(doc{Kernel: "tx_carrier_errors", Gist: "Packets that could not be sent because there was no link."}),
+		ofStats(doc{Kernel: "tx_heartbeat_errors", Gist: "Errors of an old kind of transceiver."}),
+		ofStats(doc{Kernel: "tx_window_errors", Gist: "Late collisions: one side runs at half duplex."}),
 		{
 			Doc: doc{
 				Key: "why", Source: inspect.NetDev,
@@ -378,7 +380,7 @@ func whyInterface(r interfaceRow) string {
 	s := describe(i)
 	switch {
 	case i.Admin == netfacts.No:
-		return s + ": nobody has set it up"
+		return s + ": administratively down"
 	case i.Carrier == netfacts.No:
 		return s + ": set up, and no link: a cable, a switch port or a peer is missing"
 	}
@@ -394,7 +396,7 @@ func describe(i *netfacts.Interface) string {
 	var s string
 	switch {
 	case i.Name == "lo":
-		s = "this host itself"
+		s = "loopback"
 	case i.Driver != "":
 		s = i.Driver
 	case i.Kind != "":
@@ -423,7 +425,7 @@ func describe(i *netfacts.Interface) string {
 	return s
 }
 
-// lost names the largest of the causes that the driver tells apart.
+// lost names the largest of the causes that the driver counts.
 func lost(i *netfacts.Interface) string {
 	stat := func(name string) uint64 { return i.Stats[name] }
 	causes := []struct {
@@ -435,10 +437,10 @@ func lost(i *netfacts.Interface) string {
 		{stat("rx_crc_errors"), "wrong checksums: look at the cable, the plug and the other port"},
 		{stat("rx_frame_errors") + stat("tx_window_errors"), "broken frames: the two ends may differ in duplex"},
 		{stat("rx_length_errors") + stat("rx_over_errors"), "wrong lengths: the other side's MTU may be larger"},
-		{stat("rx_dropped"), "dropped behind the card: protocols that nobody here speaks, a full backlog, or no memory"},
+		{stat("rx_dropped"), "dropped after the card: protocols without a handler here, a full backlog, or no memory"},
 		{stat("tx_carrier_errors"), "no link while sending"},
 		{i.Dev.TxDrop, "dropped while sending: its queue was full, or it was down"},
-		{i.Dev.RxErrs + i.Dev.TxErrs, "errors of which the driver says no more"},
+		{i.Dev.RxErrs + i.Dev.TxErrs, "errors without a further cause from the driver"},
 	}
 	best := causes[0]
 	for _, c := range causes {
@@ -462,7 +464,7 @@ func ringHint(i *netfacts.Interface) string {
 // SoftnetCPUs lists what each CPU did with packets.
 func SoftnetCPUs() *explain.Table[softnetRow] {
 	type column = explain.Field[softnetRow]
-	declare := func(d doc, get func(*netfacts.SoftnetCPU) value) column {
+	ofCPU := func(d doc, get func(*netfacts.SoftnetCPU) value) column {
 		if d.Unit == explain.Text {
 			d.Unit = explain.Count
 		}
@@ -473,39 +475,39 @@ func SoftnetCPUs() *explain.Table[softnetRow] {
 		return func(c *netfacts.SoftnetCPU) value { return explain.N(of(c)) }
 	}
 	return &explain.Table[softnetRow]{Name: "softnet", Sort: []string{"processed", "-cpu"}, Fields: []column{
-		declare(doc{
-			Key: "cpu", Label: "CPU", Unit: explain.Plain,
+		ofCPU(doc{
+			Key: "cpu", Unit: explain.Plain,
 			Gist: "The number of the CPU.",
 		}, func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) }),
-		declare(doc{
-			Key: "processed", Label: "TAKEN IN", Counter: true, Bar: true,
+		ofCPU(doc{
+			Key: "processed", Counter: true, Bar: true,
 			Gist: "Packets that it handed to the protocols.",
 		}, count(softProcessed)),
-		declare(doc{
+		ofCPU(doc{
 			Key: "dropped", Label: "DROPPED", Counter: true,
 			Gist: "Packets dropped because its backlog was full.",
 		}, count(softDropped)),
-		declare(doc{
-			Key: "time_squeeze", Label: "CUT SHORT", Counter: true,
+		ofCPU(doc{
+			Key: "time_squeeze", Counter: true,
 			Gist: "Rounds that ended with packets left.",
 		}, count(softSqueezed)),
-		declare(doc{
-			Key: "received_rps", Label: "BY RPS", Show: explain.Wide, Counter: true,
+		ofCPU(doc{
+			Key: "received_rps", Show: explain.Wide, Counter: true,
 			Gist: "How often another CPU woke it for packets, by RPS.",
 		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
-		declare(doc{
-			Key: "flow_limit_count", Label: "FLOW LIMIT", Show: explain.Data, Counter: true,
+		ofCPU(doc{
+			Key: "flow_limit_count", Show: explain.Data, Counter: true,
 			Gist: "Of those dropped, packets of one flow that took over a half-full backlog.",
 		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
-		declare(doc{
-			Key: "softnet_backlog_len", Label: "WAITING", Show: explain.Wide,
+		ofCPU(doc{
+			Key: "softnet_backlog_len", Label: "BACKLOG", Show: explain.Wide,
 			Gist: "Packets in its backlog now.",
 		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
-		declare(doc{
+		ofCPU(doc{
 			Key: "input_qlen", Show: explain.Data,
 			Gist: "Of these, in the queue that is being filled.",
 		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
-		declare(doc{
+		ofCPU(doc{
 			Key: "process_qlen", Show: explain.Data,
 			Gist: "Of these, in the queue that is being emptied.",
 		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
@@ -515,54 +517,54 @@ func SoftnetCPUs() *explain.Table[softnetRow] {
 // Qdiscs lists the queues on the way out.
 func Qdiscs() *explain.Table[qdiscRow] {
 	type column = explain.Field[qdiscRow]
-	declare := func(d doc, get func(*netfacts.Qdisc) value) column {
+	ofQdisc := func(d doc, get func(*netfacts.Qdisc) value) column {
 		d.Source, d.Concept = inspect.NetQdisc, "qdisc"
 		return column{Doc: d, Get: func(r qdiscRow) value { return get(r.It) }}
 	}
-	count := func(d doc, of func(*netfacts.Qdisc) uint64) column {
+	counterOf := func(d doc, of func(*netfacts.Qdisc) uint64) column {
 		d.Unit, d.Counter = explain.Count, true
-		return declare(d, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
+		return ofQdisc(d, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
 	}
 	return &explain.Table[qdiscRow]{
 		Name: "qdiscs", Identity: []string{"interface", "qdisc"},
 		Sort: []string{"dropped", "sent_packets", "interface"},
 		Fields: []column{
-			declare(doc{Key: "interface", Gist: "The interface whose packets pass it."},
-				func(q *netfacts.Qdisc) value { return told(q.Dev) }),
-			worded(declare(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
-			declare(doc{
+			ofQdisc(doc{Key: "interface", Gist: "The interface whose packets pass it."},
+				func(q *netfacts.Qdisc) value { return known(q.Dev) }),
+			worded(ofQdisc(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
+			ofQdisc(doc{
 				Key: "handle", Show: explain.Data,
-				Gist: "Its name, as tc has it; 0: is the kernel's own choice.",
+				Gist: "Its handle, as tc shows it; 0: is one that the kernel set up.",
 			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
-			declare(doc{
+			ofQdisc(doc{
 				Key: "parent", Show: explain.Data,
-				Gist: "What it hangs from; root for the one of the interface.",
+				Gist: "Its parent; root for the top one of an interface.",
 			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
-			count(doc{
+			counterOf(doc{
 				Key: "sent_packets", Label: "SENT",
 				Gist: "Packets that it let through.",
 			}, func(q *netfacts.Qdisc) uint64 { return q.Packets }),
-			declare(doc{
+			ofQdisc(doc{
 				Key: "sent_bytes", Unit: explain.Bytes, Show: explain.Data, Counter: true,
 				Gist: "Bytes that it let through.",
 			}, func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
-			count(doc{
+			counterOf(doc{
 				Key: "dropped", Label: "DROPPED",
 				Gist: "Packets that it dropped: full, or by its rule.",
 			}, func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
-			count(doc{
+			counterOf(doc{
 				Key: "overlimits", Show: explain.Data,
 				Gist: "How often its rate held a packet back.",
 			}, func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
-			count(doc{
+			counterOf(doc{
 				Key: "requeues", Show: explain.Wide,
 				Gist: "How often the card was busy and gave a packet back.",
 			}, func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
-			declare(doc{
-				Key: "backlog", Label: "WAITING", Unit: explain.Bytes,
-				Gist: "What waits in it now.",
+			ofQdisc(doc{
+				Key: "backlog", Unit: explain.Bytes,
+				Gist: "Bytes that wait in it now.",
 			}, func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
-			declare(doc{
+			ofQdisc(doc{
 				Key: "qlen", Unit: explain.Count, Show: explain.Data,
 				Gist: "Packets that wait in it now.",
 			}, func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),

@@ -55,8 +55,8 @@ func (l loss) rules() []hostRule {
 	return []hostRule{now, ever}
 }
 
-// few is what a loss of so many is worth at most: of a few packets in a second one is a
-// large share, and no alarm.
+// few limits the level of a small loss: one packet of a few in a second is a large
+// share, and no alarm.
 func few(lost value) explain.Level {
 	const least = 5
 	if lost.Has() && lost.Float() < least {
@@ -104,19 +104,19 @@ func listenOverflow() loss {
 		part: mib("TcpExtListenOverflows"), whole: mib("TcpPassiveOpens"),
 		at: explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, everAt: 0.001,
 		say: func(_ host, share, over string) string {
-			return share + " of the handshakes that came found the accept queue of their listener full, " + over
+			return share + " of the incoming handshakes found the accept queue of their listener full, " + over
 		},
 	}
 }
 
-// retransmits: segments sent again are not among those that TcpOutSegs counts.
+// retransmits: retransmissions are not among the segments that TcpOutSegs counts.
 func retransmits() loss {
 	return loss{
 		rule: hostRule{
 			ID:   "net.retransmits",
 			What: "RetransSegs / (RetransSegs + OutSegs), of five at least",
-			Means: "Segments that were not acknowledged in time, or of which later ones were: lost on the way, " +
-				"or held up so long that it looked like it. The sender slows down for each.",
+			Means: "Segments that were not acknowledged in time, or only after later ones: lost on the way, or so late that they " +
+				"looked lost. The sender slows down for each.",
 			Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"},
 			Concept:  aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans",
 		},
@@ -124,7 +124,7 @@ func retransmits() loss {
 		part: mib("TcpRetransSegs"), whole: mib("TcpOutSegs"),
 		at: explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, everAt: 0.02,
 		say: func(_ host, share, over string) string {
-			return share + " of the TCP segments were sent again, " + over
+			return share + " of the TCP segments were retransmitted, " + over
 		},
 	}
 }
@@ -134,8 +134,8 @@ func softnetDrops() loss {
 		rule: hostRule{
 			ID:   "net.softnet_drops",
 			What: "dropped / (dropped + processed) of softnet_stat",
-			Means: "A CPU's backlog had netdev_max_backlog packets, of loopback, RPS, veth or drivers without NAPI, " +
-				"and its softirq did not come to them in time.",
+			Means: "A CPU's backlog (of loopback, RPS, veth or drivers without NAPI) held netdev_max_backlog packets, " +
+				"and its softirq did not process them in time.",
 			Evidence: []string{"netdev_max_backlog"},
 			Concept:  "softirq-napi", Next: "kwhy explain softirq-napi",
 		},
@@ -143,7 +143,7 @@ func softnetDrops() loss {
 		part: softTotal(softDropped), whole: softTotal(softProcessed),
 		at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
 		say: func(_ host, share, over string) string {
-			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
+			return share + " of the packets that interfaces handed over were dropped because a CPU's backlog was full, " + over
 		},
 	}
 }
@@ -158,7 +158,7 @@ func udpLoss(id, key, prefix, of string) loss {
 			ID:   id,
 			What: "RcvbufErrors / (RcvbufErrors + InDatagrams) of UDP over " + of,
 			Means: "The receive buffer of a socket was full when datagrams came: its program does not read as fast as they come. " +
-				"The sender is told nothing.",
+				"The sender does not learn of it.",
 			Evidence: []string{key + "_in_errors", key + "_in_datagrams", "rmem_default", "rmem_max"},
 			Concept:  "udp", Next: "kwhy net sockets --protocol udp",
 		},
@@ -174,8 +174,8 @@ func udpLoss(id, key, prefix, of string) loss {
 	}
 }
 
-// enough makes the share nought where what was lost is too little to speak of one: one
-// segment of ten sent again is no sign.
+// enough makes the share zero where too little was lost to speak of one: one segment of
+// ten retransmitted is no sign.
 func enough(rules []hostRule, lost func(host) value) []hostRule {
 	const least = 5
 	for i := range rules {
@@ -202,7 +202,7 @@ func either(v4, v6 string) func(host) value {
 	}
 }
 
-// growth is a counter of which the rate is judged.
+// growth is a counter whose rate is judged.
 type growth struct {
 	rule hostRule
 	key  string
@@ -228,13 +228,13 @@ func rateRules() []hostRule {
 		growth{
 			rule: hostRule{
 				ID: "net.time_squeeze",
-				Means: "The round of softirqs that takes packets in ended by netdev_budget or netdev_budget_usecs while more were there: " +
-					"they wait for the next round, and where that goes on the rings run over.",
+				Means: "A round of receive processing (net_rx_action) used up netdev_budget or netdev_budget_usecs while packets " +
+					"were left: they wait for the next round, and if that goes on the rings overflow.",
 				Concept: "softirq-napi", Next: "kwhy explain softirq-napi",
 				At: explain.At{Notice: 10, Warning: 200},
 			},
 			key: "softnet_time_squeeze", get: softTotal(softSqueezed),
-			say: "a CPU ended a round of taking in packets with packets left: it does not keep up",
+			say: "a CPU ended a round of receive processing with packets left: it does not keep up",
 		}.judged(),
 		growth{
 			rule: hostRule{
@@ -299,20 +299,20 @@ func nearTables() []hostRule {
 			Concept:  "conntrack", Next: "kwhy explain conntrack",
 			Of: against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax),
 			At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
-		}, " of the room for tracked connections is taken: at 100 % packets of new ones are dropped"),
+		}, " of nf_conntrack_max is in use: at 100 % packets of new connections are dropped"),
 		percentOf(hostRule{
 			ID: "net.orphans_near", What: "orphaned sockets / tcp_max_orphans",
 			Means: "Orphans are TCP sockets that their programs have closed, with data or a FIN still on its way. " +
-				"tcp_max_orphans bounds them on the whole host; beyond it one more is reset at once.",
+				"tcp_max_orphans limits them on the whole host; above it each further one is reset at once.",
 			Evidence: []string{"tcp_orphan", "tcp_max_orphans"},
 			Concept:  aboutStates, Next: "kwhy explain packet-path",
 			Of: against(sockstat("TCP orphan"), inspect.TCPMaxOrphans),
 			At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
-		}, " of tcp_max_orphans: from a quarter on those whose peer stalls are reset, and at 100 % any"),
+		}, " of tcp_max_orphans: from a quarter on, orphans whose peer stalls are reset; at 100 %, any further one"),
 		percentOf(hostRule{
 			ID: "net.tw_near", What: "TIME_WAIT sockets / tcp_max_tw_buckets",
-			Means: "Whoever closes first keeps a small entry for 60 s, so that late segments meet no new connection. " +
-				"Beyond the bound there is none, and what it guards against may happen.",
+			Means: "The side that closes first keeps a small entry for 60 s, so that late segments do not reach a new " +
+				"connection. Above the limit there is no entry, and they can.",
 			Evidence: []string{"tcp_time_wait", "tcp_max_tw_buckets"},
 			Concept:  aboutStates, Next: "kwhy explain packet-path",
 			Of: against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets),
@@ -324,8 +324,8 @@ func nearTables() []hostRule {
 func portsNear() hostRule {
 	return hostRule{
 		ID: "net.ports_near", What: "local ports taken towards one destination / ports of ip_local_port_range", Unit: explain.Ratio,
-		Means: "A connection is told from others by both addresses and both ports. " +
-			"For one destination there are as many as the range has ports; in TIME_WAIT they count, too.",
+		Means: "Both addresses and both ports identify a connection. To one destination there can be as many as the range has " +
+			"ports; those in TIME_WAIT count too.",
 		Evidence: []string{"ephemeral_used_most", "ip_local_port_range"},
 		Concept:  "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
 		Of: portsUsed,
@@ -342,8 +342,8 @@ func nearMemory() []hostRule {
 	return []hostRule{{
 		ID: "net.tcp_memory_pressure", What: "pages of TCP / tcp_mem pressure, 1 at least while the kernel is under pressure",
 		Unit: explain.Ratio,
-		Means: "tcp_mem bounds the buffers of all TCP sockets together. From pressure on until below low windows shrink and " +
-			"buffers do not grow; above high, memory is refused.",
+		Means: "tcp_mem limits the buffers of all TCP sockets together. From pressure on, and until below low, " +
+			"windows shrink and buffers do not grow; above high, TCP gets no more memory.",
 		Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"},
 		Concept:  "tcp-memory", Next: "kwhy explain tcp-memory",
 		Of: tcpPressed,
@@ -358,8 +358,8 @@ func nearMemory() []hostRule {
 		},
 	}, percentOf(hostRule{
 		ID: "net.udp_memory_near", What: "pages of UDP / udp_mem low",
-		Means: "UDP knows no pressure: above the first of udp_mem a socket that has more than udp_rmem_min gets nothing, " +
-			"and datagrams are lost.",
+		Means: "UDP has no pressure state: above the first number of udp_mem a socket that has more than udp_rmem_min gets no " +
+			"more memory, and datagrams are lost.",
 		Evidence: []string{"udp_mem_used", "udp_mem_low"},
 		Concept:  "tcp-memory", Next: "kwhy explain tcp-memory",
 		Of: func(n host) value {
@@ -377,7 +377,7 @@ func closeWaitMany() hostRule {
 	return hostRule{
 		ID: "net.close_wait_many", Unless: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
 		Means: "The peer has closed and the kernel waits for the program here to do the same. " +
-			"No timer ends that: a program that has so many has lost sight of them.",
+			"No timer ends that: a program with this many has lost track of them.",
 		Evidence: []string{"tcp_close_wait"},
 		Concept:  aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
 		Of: func(n host) value { return explain.I(inState(n, closeWait)) },
@@ -404,7 +404,7 @@ func tcpPressed(n host) value {
 	return s
 }
 
-// linkShare is the share of an interface's packets of which a counter tells, over
+// linkShare is the share of an interface's packets that a counter has counted, over
 // the interval.
 func linkShare(r interfaceRow, bad, good func(*netfacts.Interface) uint64) value {
 	was, _, ok := r.Before()
@@ -428,7 +428,7 @@ type linkLoss struct {
 	rule      explain.Rule[interfaceRow]
 	bad, good func(*netfacts.Interface) uint64
 	at        explain.At // of the share over an interval
-	everAt    float64    // of the share since it is there: a notice
+	everAt    float64    // of the share since it was created: a notice
 	what      string
 }
 
@@ -459,7 +459,7 @@ func (l linkLoss) rules() []explain.Rule[interfaceRow] {
 	ever.Unit, ever.Basis, ever.Concept, ever.Next = explain.Ratio, explain.Ever, "network-interface", "kwhy net --interval 10s"
 	ever.Of, ever.At = all, explain.At{Notice: l.everAt}
 	ever.Say = func(r interfaceRow) string {
-		return fmt.Sprintf("%s: %s of its packets %s, since it is there; --interval 10s says whether it goes on",
+		return fmt.Sprintf("%s: %s of its packets %s, since it was created; --interval 10s says whether it goes on",
 			r.It.Name, percent(all(r)), l.what)
 	}
 	return []explain.Rule[interfaceRow]{now, ever}
@@ -471,8 +471,8 @@ func interfaceRules() []explain.Rule[interfaceRow] {
 		linkLoss{
 			rule: rule{
 				ID: "net.nic_errors", What: "errors / (errors + packets), in and out",
-				Means: "The interface took in frames that were broken, or could not send: cable, transceiver, duplex, " +
-					"or a driver that counts its own trouble here.",
+				Means: "The interface received broken frames, or could not send: cable, transceiver, duplex, " +
+					"or a driver that counts its own problems here.",
 				Evidence: []string{"rx_errs"},
 			},
 			bad: linkErrors, good: linkPackets,
@@ -482,7 +482,7 @@ func interfaceRules() []explain.Rule[interfaceRow] {
 		linkLoss{
 			rule: rule{
 				ID: "net.nic_missed", What: "missed / (missed + packets in)",
-				Means:    "Frames came, and the ring had no free place for them: the CPUs did not empty it in time.",
+				Means:    "Frames arrived while the ring had no free slot: the CPUs did not empty it in time.",
 				Evidence: []string{"rx_missed_errors"},
 			},
 			bad: linkMissed, good: linkReceived,
@@ -502,13 +502,13 @@ func qdiscRules() []explain.Rule[qdiscRow] {
 	}
 	return []explain.Rule[qdiscRow]{{
 		ID: "net.qdisc_drops", What: "dropped / (dropped + sent)", Unit: explain.Ratio, Basis: explain.Interval,
-		Means:    "The queue on the way out was full, or its policy (AQM, a policer) dropped to tell senders to slow down.",
+		Means:    "The queueing discipline was full, or its policy (AQM, a policer) dropped packets so that senders slow down.",
 		Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
 		// A queue that drops is how a sender learns of the bottleneck: little of it is right.
 		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
 		Say: func(r qdiscRow) string {
 			_, over, _ := r.Before()
-			return fmt.Sprintf("%s: its %s dropped %s of what was to be sent, in the last %s",
+			return fmt.Sprintf("%s: its %s dropped %s of the packets to send, in the last %s",
 				r.It.Dev, r.It.Kind, percent(dropped(r)), units.Span(over.Seconds()))
 		},
 	}}

@@ -24,9 +24,9 @@ func bufferMemory() []field {
 	udp := bounds{"udp", inspect.UDPMem, func(n host) [3]inspect.Num { return n.UDPMem }}
 	out := []field{{
 		Doc: doc{
-			Key: "tcp_mem_used", Label: "TCP", Unit: explain.Bytes, Source: inspect.NetSockstat,
+			Key: "tcp_mem_used", Label: "TCP memory", Unit: explain.Bytes, Source: inspect.NetSockstat,
 			Also: []inspect.Source{inspect.TCPMem}, Concept: "tcp-memory",
-			Gist: "Memory that the buffers of all TCP sockets of the host have, IPv6 too.",
+			Gist: "Memory in the buffers of all TCP sockets of the host, IPv6 too.",
 		},
 		Get: used("TCP mem"), Reading: readTCPUsed,
 	}}
@@ -34,9 +34,9 @@ func bufferMemory() []field {
 	out = append(out, pressure()...)
 	out = append(out, field{
 		Doc: doc{
-			Key: "udp_mem_used", Label: "UDP", Unit: explain.Bytes, Source: inspect.NetSockstat,
+			Key: "udp_mem_used", Label: "UDP memory", Unit: explain.Bytes, Source: inspect.NetSockstat,
 			Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory",
-			Gist: "Memory that the buffers of all UDP sockets of the host have, IPv6 too.",
+			Gist: "Memory in the buffers of all UDP sockets of the host, IPv6 too.",
 		},
 		Get: used("UDP mem"), Reading: func(n host) string {
 			if most := n.UDPMem[0]; most > 0 {
@@ -101,14 +101,14 @@ func (b bounds) fields() []field {
 		}
 	}
 	gists := [3]string{
-		"Below this, memory pressure that there was is over.",
+		"Below this, memory pressure ends.",
 		"Above this TCP is under memory pressure: windows shrink, no buffer grows.",
 		"Above this TCP gets no more memory: connections stall, orphans are reset.",
 	}
 	if b.protocol == "udp" {
 		gists = [3]string{
 			"Above this a UDP socket gets no more than udp_rmem_min: datagrams are lost.",
-			"Of no effect: it is there because tcp_mem has three numbers.",
+			"No effect: it exists because tcp_mem has three numbers.",
 			"Above this not even udp_rmem_min is granted.",
 		}
 	}
@@ -121,11 +121,11 @@ func (b bounds) fields() []field {
 
 // readPressure sets the bound against what the kernel would choose: a part of the
 // pages that were free for buffers at boot, which is nearly all of the RAM. What was
-// free then is told nowhere.
+// free then is not recorded.
 func (b bounds) readPressure(n host) string {
 	factor, part, then := int64(16), "a sixteenth", ""
 	if b.protocol == "udp" {
-		factor, part, then = 8, "an eighth", " It has no effect but for the others."
+		factor, part, then = 8, "an eighth", " Its only effect is on low and high, which follow from it."
 	}
 	total := int64(n.Mem.Info["MemTotal"] / n.Mem.Host.PageSize)
 	if total <= 0 {
@@ -137,9 +137,9 @@ func (b bounds) readPressure(n host) string {
 			part, units.Percent(free, total)) + then
 	}
 	if b.protocol == "udp" {
-		return "Of no effect: it is there because tcp_mem has three numbers. Set by somebody."
+		return "No effect: it exists because tcp_mem has three numbers. Set by somebody."
 	}
-	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.",
+	return fmt.Sprintf("Set by somebody, or RAM was added or removed since boot: the kernel chooses %s of the RAM, here about %s.",
 		part, units.Size(uint64(total/factor)*n.Mem.Host.PageSize))
 }
 
@@ -159,7 +159,7 @@ func (b bounds) derivePressure(n host) explain.Derivation {
 func pressure() []field {
 	return append([]field{{
 		Doc: doc{
-			Key: "tcp_memory_pressure", Label: "under pressure", Unit: explain.Bool,
+			Key: "tcp_memory_pressure", Label: "memory pressure", Unit: explain.Bool,
 			Source: inspect.NetProtocols, Concept: "tcp-memory",
 			Gist: "Whether TCP is under memory pressure now.",
 		},
@@ -174,24 +174,24 @@ func pressure() []field {
 		},
 		Reading: func(n host) string {
 			if underPressure(n) {
-				return "Since TCP's memory passed tcp_mem pressure, until it is below low."
+				return "TCP's memory passed tcp_mem pressure; this ends when it is below low."
 			}
 			return "Buffers may grow as their sockets need."
 		},
 	}}, counters(inspect.NetNetstat, "TcpExt", "tcp-memory", []counter{
 		{
-			name: "TCPMemoryPressures", label: "pressures",
-			gist: "How often TCP came under memory pressure, in this namespace's sockets.",
-			say:  "So often a socket here took TCP above tcp_mem pressure. Rising: fewer or smaller buffers, or a larger tcp_mem.",
+			name: "TCPMemoryPressures",
+			gist: "How often a socket of this namespace brought TCP under memory pressure.",
+			say:  "How often a socket here took TCP above tcp_mem pressure. If it rises: fewer or smaller buffers, or a larger tcp_mem.",
 		},
 		{
-			name: "TCPMemoryPressuresChrono", label: "time under it, ms", show: explain.Rare, since: version(4, 13),
+			name: "TCPMemoryPressuresChrono", show: explain.Rare, since: version(4, 13),
 			gist: "Milliseconds under memory pressure, counted when it ends.",
 			say:  "In milliseconds, of all such times that are over.",
 		},
 		{
-			name: "TCPAbortOnMemory", label: "resets for memory", show: explain.Rare,
-			gist: "Connections reset for want of memory, or for too many orphans.",
+			name: "TCPAbortOnMemory", show: explain.Rare,
+			gist: "Connections reset for lack of memory, or because of too many orphans.",
 			say:  "Reset because TCP's memory was above tcp_mem high, or orphans above tcp_max_orphans.",
 		},
 	})...)
@@ -225,11 +225,11 @@ func buffers() []field {
 		}, 0, rmem, nil),
 		triple(doc{
 			Key: "tcp_rmem_default", Label: "tcp_rmem default", Source: inspect.TCPRmem,
-			Gist: "How large a TCP receive buffer is at first.",
+			Gist: "The initial size of a TCP receive buffer.",
 		}, 1, rmem, nil),
 		triple(doc{
 			Key: "tcp_rmem_max", Label: "tcp_rmem max", Source: inspect.TCPRmem,
-			Gist: "How large a TCP receive buffer grows by itself.",
+			Gist: "The largest size to which a TCP receive buffer grows by itself.",
 		}, 2, rmem, readRmemMax),
 		triple(doc{
 			Key: "tcp_wmem_min", Label: "tcp_wmem min", Source: inspect.TCPWmem,
@@ -237,18 +237,19 @@ func buffers() []field {
 		}, 0, wmem, nil),
 		triple(doc{
 			Key: "tcp_wmem_default", Label: "tcp_wmem default", Source: inspect.TCPWmem,
-			Gist: "How large a TCP send buffer is at first.",
+			Gist: "The initial size of a TCP send buffer.",
 		}, 1, wmem, nil),
 		triple(doc{
 			Key: "tcp_wmem_max", Label: "tcp_wmem max", Source: inspect.TCPWmem,
-			Gist: "How large a TCP send buffer grows by itself.",
+			Gist: "The largest size to which a TCP send buffer grows by itself.",
 		}, 2, wmem, func(host) string {
-			return "A sender grows its buffer to twice what the congestion window lets be under way. SO_SNDBUF stops that, too."
+			return "A sender grows its buffer to twice what the congestion window allows in flight. SO_SNDBUF stops that too."
 		}),
 		{
 			Doc: doc{
-				Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "moderate_rcvbuf",
-				Unit: explain.Plain, Show: explain.Data, Source: inspect.TCPModerateRcvbuf, Concept: aboutBuffers,
+				Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "tcp_moderate_rcvbuf",
+				Unit: explain.Plain, Show: explain.Data,
+				Source: inspect.TCPModerateRcvbuf, Concept: aboutBuffers,
 				Gist: "Whether TCP receive buffers grow by themselves.",
 			},
 			Get: sysctl(inspect.TCPModerateRcvbuf),
@@ -265,7 +266,7 @@ func buffers() []field {
 			Key: "rmem_default", Source: inspect.RmemDefault,
 			Gist: "The receive buffer of UDP and others that do not grow by themselves.",
 		}, func(host) string {
-			return "Of UDP and all others but TCP: these do not grow, and a burst beyond it is lost."
+			return "For UDP and all others except TCP: these do not grow, and a larger burst is lost."
 		}),
 		single(doc{
 			Key: "wmem_default", Show: explain.Rare, Source: inspect.WmemDefault,
@@ -302,5 +303,5 @@ func chosenRmemMax(n host) string {
 
 func readCoreMax(n host, src inspect.Source, option string) string {
 	m, _ := n.Mem.Number(src)
-	return fmt.Sprintf("%s of more gives %s. What TCP grows by itself is not bound by it.", option, units.Size(uint64(max(m, 0))*2))
+	return fmt.Sprintf("%s of more gives %s. It does not limit what TCP grows by itself.", option, units.Size(uint64(max(m, 0))*2))
 }

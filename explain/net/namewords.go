@@ -32,13 +32,13 @@ func qdiscWords() []explain.Word {
 		{"htb", "Classes with a rate each, which may lend to one another."},
 		{"hfsc", "Classes with curves of rate and delay."},
 		{"tbf", "A bound on the rate."},
-		{"prio", "Bands, of which the first goes first."},
+		{"prio", "Bands; the first is served first."},
 		{"red", "Drops at random as the queue grows."},
 		{"netem", "Delay, loss and disorder for tests."},
 		{"etf", "Each packet at the time that its program asks."},
 		{"taprio", "A timetable of classes, for networks with set times."},
-		{"ingress", "Where filters for incoming packets hang."},
-		{"clsact", "Where filters for both directions hang; since 4.5."},
+		{"ingress", "Where filters for incoming packets are attached."},
+		{"clsact", "Where filters for both directions are attached; since 4.5."},
 	})
 }
 
@@ -46,7 +46,7 @@ func qdiscWords() []explain.Word {
 func operstateWords() []explain.Word {
 	return words("network-interface", [][2]string{
 		{"up", "It can send and receive."},
-		{"down", "No carrier, or switched off."},
+		{"down", "No carrier, or administratively down."},
 		{"lowerlayerdown", "The device below it is down."},
 		{"dormant", "It waits for something outside, such as 802.1X."},
 		{"testing", "It tests itself and sends nothing."},
@@ -58,11 +58,11 @@ func operstateWords() []explain.Word {
 // hookWords are the hooks of netfilter (include/uapi/linux/netfilter.h).
 func hookWords() []explain.Word {
 	return words("netfilter", [][2]string{
-		{"prerouting", "Packets that came in, before it is known whose they are."},
+		{"prerouting", "Packets that came in, before routing."},
 		{"input", "Packets for this host."},
-		{"forward", "Packets that go on to others."},
-		{"output", "Packets of this host's own."},
-		{"postrouting", "All that go out, behind routing."},
+		{"forward", "Packets that are forwarded."},
+		{"output", "Packets that this host sends."},
+		{"postrouting", "All packets that go out, after routing."},
 		{"ingress", "What one interface received, before all else; since 4.2."},
 		{"egress", "What goes out by one interface; since 5.16."},
 	})

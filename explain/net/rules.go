@@ -16,7 +16,7 @@ type rule = explain.Rule[netfacts.SocketRow]
 func rules() []rule {
 	full := explain.LiftRule(acceptQueueFull(), func(r row) row { return r })
 	return []rule{full, {
-		ID: "net.window_closed", What: "probes of the closed window, as far as they lengthen the interval", Unit: explain.Count,
+		ID: "net.window_closed", What: "window probes without an answer that opened the window", Unit: explain.Count,
 		Means: "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, " +
 			"at growing intervals, whether that has changed.",
 		Evidence: []string{"tcpi_backoff", "timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
@@ -32,7 +32,7 @@ func rules() []rule {
 				", whose window is closed" + unanswered(r.It)
 		},
 	}, {
-		ID: "net.not_acknowledged", What: "how often the oldest segment was sent again", Unit: explain.Count,
+		ID: "net.not_acknowledged", What: "how often the oldest segment was retransmitted", Unit: explain.Count,
 		Means: "Nothing came back for it. Each try waits twice as long as the one before, and after tcp_retries2 of them the " +
 			"connection ends with ETIMEDOUT.",
 		Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
@@ -44,7 +44,7 @@ func rules() []rule {
 		},
 		At: explain.At{Notice: 3, Warning: 6},
 		Say: func(r row) string {
-			again := ", though it was sent again " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
+			again := ", though it was retransmitted " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
 			if r.It.State == sockdiag.SynSent {
 				return r.It.Remote().String() + " does not answer " + named(r) +
 					", which has asked for a connection " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
@@ -52,7 +52,7 @@ func rules() []rule {
 			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent" + again
 		},
 	}, {
-		ID: "net.unread", What: "seconds since data came last that waits to be read", Unit: explain.Seconds,
+		ID: "net.unread", What: "seconds since the last data arrived that is still unread", Unit: explain.Seconds,
 		Means:    "It waits in the receive queue: the connection works, and the program does not read.",
 		Evidence: []string{"recv_q", "tcpi_last_data_recv"}, Concept: "flow-control", Next: "kwhy proc PID",
 		Of: func(r row) value {
@@ -69,7 +69,7 @@ func rules() []rule {
 		},
 	}, {
 		ID: "net.datagrams_dropped", BasisOf: dropsBasis, What: "sk_drops", Unit: explain.Count,
-		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and tells the sender nothing.",
+		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and the sender does not learn of it.",
 		Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s", NextOf: nextOfDrops,
 		Of: dropsOf,
 		At: explain.At{Notice: 1, Warning: 1000},
@@ -85,8 +85,8 @@ func rules() []rule {
 	}}
 }
 
-// probes are how often a closed window was asked after. The count of probes starts
-// anew with every answer; what each of them doubles the interval by does not, until
+// probes are how often a closed window was probed. The count of probes starts
+// again with every answer; what each of them doubles the interval by does not, until
 // the window opens (net/ipv4/tcp_output.c, tcp_send_probe0; tcp_input.c,
 // tcp_ack_probe). It ends at tcp_retries2, which is 15.
 func probes(s *sockdiag.Socket) uint64 {
@@ -97,7 +97,7 @@ func probes(s *sockdiag.Socket) uint64 {
 func unanswered(s *sockdiag.Socket) string {
 	const some = 2 // one is on its way
 	if n := s.Info.Num(sockdiag.Probes); n >= some {
-		return ", and that does not answer " + units.Plural(n, "probe", "probes")
+		return ", and the peer does not answer " + units.Plural(n, "probe", "probes")
 	}
 	return ""
 }

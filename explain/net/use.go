@@ -56,7 +56,7 @@ func stateList() []state {
 			},
 		},
 		{
-			say: always("Half-open: the client's last packet is awaited. Many, of clients that never send it, are a SYN flood, " +
+			say: always("Half-open: the client's last packet is missing. Many mean a SYN flood, whose clients never send it, " +
 				"or a way back that loses packets."),
 			number: synRecv,
 			doc: doc{
@@ -78,7 +78,7 @@ func stateList() []state {
 			number: finWait2,
 			doc: doc{
 				Key: "tcp_fin_wait2", Label: "FIN_WAIT2", Part: 'g', Show: explain.Rare,
-				Gist: "This side has closed and the other knows it, but has not closed itself.",
+				Gist: "This side has closed; the peer has acknowledged that, and not closed yet.",
 			},
 		},
 		{
@@ -86,7 +86,7 @@ func stateList() []state {
 			number: timeWait,
 			doc: doc{
 				Key: "tcp_time_wait", Label: "TIME_WAIT", Part: 't',
-				Gist: "Over, and kept for 60 s so that late segments meet no new connection.",
+				Gist: "Closed, and kept for 60 s so that late segments reach no new connection.",
 			},
 		},
 		{
@@ -134,7 +134,7 @@ func tcpStates() []field {
 		Reading: func(n host) string {
 			s := "Of IPv4 and IPv6."
 			if v := sockstat("TCP alloc")(n); v.Has() {
-				s += " The whole host has " + units.Number(v.Uint()) + ", those without a connection too and TIME_WAIT not."
+				s += " The whole host has " + units.Number(v.Uint()) + ", including those without a connection, but not TIME_WAIT."
 			}
 			return s
 		},
@@ -178,7 +178,7 @@ func allStates(n host) (all int) {
 }
 
 func readTimeWait(n host, count uint64) string {
-	s := "Kept 60 s by the side that closed first, without a process and with little memory; harmless but for the local ports they take."
+	s := "Kept 60 s by the side that closed first, without a process and with little memory; harmless except for the local ports they take."
 	if m, ok := n.Mem.Number(inspect.TCPMaxTWBuckets); ok && m > 0 {
 		s = units.Percent(int64(count), m) + " of tcp_max_tw_buckets. " + s
 	}
@@ -186,7 +186,7 @@ func readTimeWait(n host, count uint64) string {
 }
 
 func readFinWait2(n host, _ uint64) string {
-	s := "The peer has not closed. While a program here keeps the socket it may last for ever"
+	s := "The peer has not closed. While a program here keeps the socket it can last for ever"
 	if t, ok := n.Mem.Number(inspect.TCPFinTimeout); ok {
 		s += fmt.Sprintf("; without one, %d s (tcp_fin_timeout)", t)
 	}
@@ -200,7 +200,7 @@ func ends() []field {
 			Doc: doc{
 				Key: "tcp_orphan", Label: "orphans", Unit: explain.Count, Source: inspect.NetSockstat,
 				Also: []inspect.Source{inspect.TCPMaxOrphans}, Concept: aboutStates,
-				Gist: "Sockets of the whole host that no process has any more, yet not at an end.",
+				Gist: "Sockets of the whole host that no process has any more and that live on.",
 			},
 			Get: sockstat("TCP orphan"),
 			Reading: func(n host) string {
@@ -213,29 +213,32 @@ func ends() []field {
 		},
 		{
 			Doc: doc{
-				Key: "tcp_max_orphans", Kernel: "net.ipv4.tcp_max_orphans", Label: "most orphans",
-				Unit: explain.Count, Source: inspect.TCPMaxOrphans, Also: []inspect.Source{inspect.TCPEhashEntries},
+				Key: "tcp_max_orphans", Kernel: "net.ipv4.tcp_max_orphans", Label: "tcp_max_orphans",
+				Unit:   explain.Count,
+				Source: inspect.TCPMaxOrphans, Also: []inspect.Source{inspect.TCPEhashEntries},
 				Concept: aboutStates,
-				Gist:    "Beyond so many orphans one more is reset; those that stall at a half or quarter.",
+				Gist:    "The most orphans: further ones are reset, stalled ones at a half or quarter.",
 			},
 			Get:    sysctl(inspect.TCPMaxOrphans),
 			Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans),
 		},
 		{
 			Doc: doc{
-				Key: "tcp_max_tw_buckets", Kernel: "net.ipv4.tcp_max_tw_buckets", Label: "most TIME_WAIT",
-				Unit: explain.Count, Source: inspect.TCPMaxTWBuckets, Also: []inspect.Source{inspect.TCPEhashEntries},
+				Key: "tcp_max_tw_buckets", Kernel: "net.ipv4.tcp_max_tw_buckets", Label: "tcp_max_tw_buckets",
+				Unit:   explain.Count,
+				Source: inspect.TCPMaxTWBuckets, Also: []inspect.Source{inspect.TCPEhashEntries},
 				Concept: aboutStates,
-				Gist:    "Beyond so many in TIME_WAIT a connection that ends is dropped at once.",
+				Gist:    "The most TIME_WAIT sockets: further connections end without that state.",
 			},
 			Get:    sysctl(inspect.TCPMaxTWBuckets),
 			Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans),
 		},
 		{
 			Doc: doc{
-				Key: "tcp_ehash_entries", Kernel: "net.ipv4.tcp_ehash_entries", Unit: explain.Count,
+				Key: "tcp_ehash_entries", Kernel: "net.ipv4.tcp_ehash_entries", Label: "tcp_ehash_entries",
+				Unit: explain.Count,
 				Show: explain.Data, Source: inspect.TCPEhashEntries, Concept: aboutSockets,
-				Gist: "Buckets of the hash of connections; what is below 0 is another namespace's.",
+				Gist: "Buckets of the hash table of connections; below 0: another namespace's.",
 			},
 			Get: sysctl(inspect.TCPEhashEntries),
 		},
@@ -261,53 +264,56 @@ func fromEhash(formula string, compute func(ehash int64) int64) func(host) expla
 }
 
 func others() []field {
-	use := func(d doc, of string) field {
+	ofSockstat := func(d doc, of string) field {
 		d.Unit, d.Concept = explain.Count, aboutSockets
 		return field{Doc: d, Get: sockstat(of)}
 	}
 	v6 := inspect.NetSockstat6
-	udp := use(doc{Key: "udp_inuse", Label: "UDP", Gist: "UDP sockets of IPv4 that have a port.", Source: inspect.NetSockstat}, "UDP inuse")
+	udp := ofSockstat(doc{
+		Key: "udp_inuse", Label: "UDP inuse", Source: inspect.NetSockstat,
+		Gist: "UDP sockets of IPv4 that have a port.",
+	}, "UDP inuse")
 	udp.Reading = func(host) string {
-		return "Of IPv4, with a port. Those of IPv6, raw ones and fragments are told where there are any; unix sockets below."
+		return "Of IPv4, with a port. IPv6, raw sockets and fragments are shown where there are any; unix sockets below."
 	}
 	return []field{
-		use(doc{
-			Key: "sockets_used", Label: "sockets", Source: inspect.NetSockstat,
+		ofSockstat(doc{
+			Key: "sockets_used", Label: "sockets used", Source: inspect.NetSockstat,
 			Gist: "Sockets of every kind in this namespace, unix and netlink sockets too.",
 		}, "sockets used"),
 		udp,
-		use(doc{
-			Key: "udp6_inuse", Label: "UDP, IPv6", Show: explain.Rare, Source: v6,
+		ofSockstat(doc{
+			Key: "udp6_inuse", Label: "UDP6 inuse", Show: explain.Rare, Source: v6,
 			Gist: "UDP sockets of IPv6 that have a port.",
 		}, "UDP6 inuse"),
-		use(doc{
-			Key: "tcp_inuse", Label: "TCP in use", Show: explain.Data, Source: inspect.NetSockstat,
+		ofSockstat(doc{
+			Key: "tcp_inuse", Label: "TCP inuse", Show: explain.Data, Source: inspect.NetSockstat,
 			Gist: "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.",
 		}, "TCP inuse"),
-		use(doc{
-			Key: "tcp6_inuse", Label: "TCP in use, IPv6", Show: explain.Data, Source: v6,
+		ofSockstat(doc{
+			Key: "tcp6_inuse", Label: "TCP6 inuse", Show: explain.Data, Source: v6,
 			Gist: "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.",
 		}, "TCP6 inuse"),
-		use(doc{
-			Key: "tcp_tw", Label: "TIME_WAIT", Show: explain.Data, Source: inspect.NetSockstat,
+		ofSockstat(doc{
+			Key: "tcp_tw", Label: "TCP tw", Show: explain.Data, Source: inspect.NetSockstat,
 			Gist: "Sockets in TIME_WAIT, by the count that the kernel keeps.",
 		}, "TCP tw"),
-		use(doc{
-			Key: "tcp_alloc", Label: "TCP, host", Show: explain.Data, Source: inspect.NetSockstat,
+		ofSockstat(doc{
+			Key: "tcp_alloc", Label: "TCP alloc", Show: explain.Data, Source: inspect.NetSockstat,
 			Gist: "TCP sockets of the whole host, without TIME_WAIT and half-open ones.",
 		}, "TCP alloc"),
-		use(doc{
-			Key: "raw_inuse", Label: "raw", Show: explain.Rare, Source: inspect.NetSockstat,
+		ofSockstat(doc{
+			Key: "raw_inuse", Label: "RAW inuse", Show: explain.Rare, Source: inspect.NetSockstat,
 			Gist: "Raw sockets of IPv4: ping, routing daemons, scanners.",
 		}, "RAW inuse"),
-		use(doc{Key: "raw6_inuse", Label: "raw, IPv6", Gist: "Raw sockets of IPv6.", Source: v6, Show: explain.Rare}, "RAW6 inuse"),
-		use(doc{
-			Key: "frag_inuse", Label: "fragments", Show: explain.Rare, Source: inspect.NetSockstat,
-			Gist: "Packets of IPv4 of which some fragments are awaited.",
+		ofSockstat(doc{Key: "raw6_inuse", Label: "RAW6 inuse", Gist: "Raw sockets of IPv6.", Source: v6, Show: explain.Rare}, "RAW6 inuse"),
+		ofSockstat(doc{
+			Key: "frag_inuse", Label: "FRAG inuse", Show: explain.Rare, Source: inspect.NetSockstat,
+			Gist: "Packets of IPv4 that wait for more fragments.",
 		}, "FRAG inuse"),
 		{
 			Doc: doc{
-				Key: "frag_memory", Label: "fragments, memory", Unit: explain.Bytes, Show: explain.Rare,
+				Key: "frag_memory", Label: "FRAG memory", Unit: explain.Bytes, Show: explain.Rare,
 				Source: inspect.NetSockstat, Concept: "ip-layer",
 				Gist: "Memory of the fragments that wait for the rest of their packet.",
 			},
@@ -322,31 +328,33 @@ func listening() []field {
 			Doc: doc{
 				Key: "somaxconn", Kernel: "net.core.somaxconn", Label: "somaxconn", Unit: explain.Count,
 				Source: inspect.Somaxconn, Concept: aboutListening,
-				Gist: "The bound on what a program may ask for as its accept queue in listen.",
+				Gist: "The limit of the accept queue that a program can ask for in listen.",
 			},
 			Get: sysctl(inspect.Somaxconn), Reading: readSomaxconn,
 		},
 		{
 			Doc: doc{
-				Key: "tcp_max_syn_backlog", Kernel: "net.ipv4.tcp_max_syn_backlog", Label: "max_syn_backlog",
-				Unit: explain.Count, Source: inspect.TCPMaxSynBacklog,
-				Also: []inspect.Source{inspect.TCPEhashEntries, inspect.TCPSyncookies}, Concept: aboutListening,
+				Key: "tcp_max_syn_backlog", Kernel: "net.ipv4.tcp_max_syn_backlog", Label: "tcp_max_syn_backlog",
+				Unit:   explain.Count,
+				Source: inspect.TCPMaxSynBacklog,
+				Also:   []inspect.Source{inspect.TCPEhashEntries, inspect.TCPSyncookies}, Concept: aboutListening,
 				Gist: "How many half-open connections a listener keeps where cookies are off.",
 			},
 			Get: sysctl(inspect.TCPMaxSynBacklog),
 			Reading: func(n host) string {
 				if c, ok := n.Mem.Number(inspect.TCPSyncookies); ok && c > 0 {
-					return "Counts only with tcp_syncookies=0: with cookies, a listener's backlog bounds its half-open connections too."
+					return "Applies only with tcp_syncookies=0: with cookies, a listener's backlog limits its half-open connections too."
 				}
-				return "With cookies off, a quarter of it is kept for clients that are known."
+				return "With cookies off, a quarter of it is reserved for known clients."
 			},
 			Derive: fromEhash("max(128, ehash / 128)", kernel.TCPMaxSynBacklog),
 		},
 		{
 			Doc: doc{
-				Key: "tcp_syncookies", Kernel: "net.ipv4.tcp_syncookies", Label: "syncookies", Unit: explain.Plain,
+				Key: "tcp_syncookies", Kernel: "net.ipv4.tcp_syncookies", Label: "tcp_syncookies",
+				Unit:   explain.Plain,
 				Source: inspect.TCPSyncookies, Concept: aboutListening,
-				Gist: "Whether a listener whose SYN queue is full answers without keeping anything.",
+				Gist: "Whether a listener answers with a cookie, and no state, at a full SYN queue.",
 			},
 			Get: sysctl(inspect.TCPSyncookies),
 			Reading: func(n host) string {
@@ -356,19 +364,20 @@ func listening() []field {
 				case 2:
 					return "Always, for tests."
 				}
-				return "On: where the SYN queue is full, what is to be remembered goes into the answer's sequence number."
+				return "On: where the SYN queue is full, the state goes into the answer's sequence number."
 			},
 		},
 		{
 			Doc: doc{
-				Key: "tcp_abort_on_overflow", Kernel: "net.ipv4.tcp_abort_on_overflow", Label: "abort_on_overflow",
-				Unit: explain.Plain, Show: explain.Rare, Source: inspect.TCPAbortOnOverflow, Concept: aboutListening,
-				Gist: "Whether a client is reset, not left to try again, at a full accept queue.",
+				Key: "tcp_abort_on_overflow", Kernel: "net.ipv4.tcp_abort_on_overflow", Label: "tcp_abort_on_overflow",
+				Unit: explain.Plain, Show: explain.Rare,
+				Source: inspect.TCPAbortOnOverflow, Concept: aboutListening,
+				Gist: "Whether a full accept queue resets clients instead of letting them retry.",
 			},
 			Get: sysctl(inspect.TCPAbortOnOverflow),
 			Reading: func(n host) string {
 				if c, _ := n.Mem.Number(inspect.TCPAbortOnOverflow); c != 0 {
-					return "On: a client that meets a full accept queue is reset, where it would try again and might get in."
+					return "On: a client that finds the accept queue full is reset, though a retry might have succeeded."
 				}
 				return ""
 			},
@@ -382,9 +391,9 @@ func readSomaxconn(n host) string {
 	c, _ := n.Mem.Number(inspect.Somaxconn)
 	switch {
 	case n.Kernel().AtLeast(5, 4) && c == now, !n.Kernel().AtLeast(5, 4) && c == old:
-		s += " As the kernel has it by itself."
+		s += " This is the kernel's default."
 	case c == old:
-		s += " 128 is what kernels before 5.4 had by themselves, and little."
+		s += " 128 is the default of kernels before 5.4, and little."
 	}
 	return s
 }
@@ -394,10 +403,10 @@ func ports() []field {
 	return []field{
 		{
 			Doc: doc{
-				Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "range",
+				Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "ip_local_port_range",
 				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
 				Concept: "ephemeral-ports",
-				Gist:    "Where connect, and bind to port 0, take a local port from.",
+				Gist:    "The range from which connect, and bind to port 0, take a local port.",
 			},
 			Get: func(n host) value {
 				if n.Ports.Low < 0 {
@@ -415,7 +424,7 @@ func ports() []field {
 		},
 		{
 			Doc: doc{
-				Key: "ephemeral_ports", Label: "ports", Unit: explain.Count, Show: explain.Data,
+				Key: "ephemeral_ports", Label: "ports in the range", Unit: explain.Count, Show: explain.Data,
 				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
 				Concept: "ephemeral-ports",
 				Gist:    "Local ports of the range, without reserved ones.",
@@ -424,7 +433,7 @@ func ports() []field {
 		},
 		{
 			Doc: doc{
-				Key: "ephemeral_used", Label: "sockets on them", Unit: explain.Count,
+				Key: "ephemeral_used", Label: "sockets", Unit: explain.Count,
 				Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange},
 				Concept: "ephemeral-ports",
 				Gist:    "TCP sockets with a local port of the range that nothing listens on.",
@@ -439,7 +448,7 @@ func ports() []field {
 				if n.Sockets.Ephemeral == 0 {
 					return "None."
 				}
-				return "TIME_WAIT ones too. A port can serve many destinations at once: the bound is for each."
+				return "Including TIME_WAIT. A port can serve many destinations at once: the limit is for each."
 			},
 		},
 		{

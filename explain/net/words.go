@@ -18,7 +18,7 @@ func states() []explain.Word {
 	}
 	return []explain.Word{
 		word(sockdiag.Established, "Connected; of UDP: it has a peer set."),
-		word(sockdiag.SynSent, "Asks for a connection, and has no answer yet."),
+		word(sockdiag.SynSent, "A SYN was sent, and no answer came yet."),
 		word(sockdiag.SynRecv, "Half open: answered, and not confirmed by the peer yet."),
 		word(sockdiag.FinWait1, "Closed here first; the peer has yet to acknowledge that."),
 		word(sockdiag.FinWait2, "Closed here first and acknowledged; the peer has yet to close."),
@@ -26,8 +26,8 @@ func states() []explain.Word {
 		word(sockdiag.Close, "Not connected: bound to an address at most."),
 		word(sockdiag.CloseWait, "The peer has closed; the program here has yet to."),
 		word(sockdiag.LastAck, "Closed by both, the peer first; its last acknowledgement is due."),
-		word(sockdiag.Listen, "Takes connections."),
-		word(sockdiag.Closing, "Closed by both at one time; an acknowledgement is due."),
+		word(sockdiag.Listen, "Accepts connections."),
+		word(sockdiag.Closing, "Closed by both at the same time; an acknowledgement is due."),
 		{Name: "CONNECTED", Gist: "A unix socket with a peer.", Concept: "unix-socket"},
 		{Name: "UNCONNECTED", Gist: "A unix socket without a peer.", Concept: "unix-socket"},
 	}
@@ -69,7 +69,7 @@ func timers() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: c}
 	}
 	return []explain.Word{
-		word("on", "Sends again what is not acknowledged when it goes off.", "congestion-control"),
+		word("on", "Retransmits what is not acknowledged when it goes off.", "congestion-control"),
 		word("keepalive", "Asks an idle peer whether it is still there.", "tcp-states"),
 		word("timewait", "Ends TIME_WAIT, or FIN_WAIT2 without a process.", "tcp-states"),
 		word("persist", "Asks a peer with a closed window whether it has opened.", "flow-control"),

@@ -53,7 +53,7 @@ func kinds() []kind {
 		{
 			doc{
 				Key: "cpu_softirq", Label: "softirq", Part: 'q', Show: explain.Rare,
-				Gist: "What interrupts leave for later: most of all packets.",
+				Gist: "Work that interrupts defer, mostly packets.",
 			},
 			func(t times) uint64 { return t.SoftIRQ },
 		},
@@ -77,32 +77,32 @@ func kinds() []kind {
 const userHZ = 100
 
 func cpuTime() []field {
-	lists := func(d doc, get func(*inspect.CPULists) string, read func(sched) string) field {
+	ofLists := func(d doc, get func(*inspect.CPULists) string, read func(sched) string) field {
 		d.Source, d.Concept = inspect.CPUList, "affinity"
 		return field{Doc: d, Get: func(s sched) value { return text(get(&s.Lists)) }, Reading: read}
 	}
 	out := []field{
-		lists(doc{
+		ofLists(doc{
 			Key: "cpus_online", Label: "online",
 			Gist: "CPUs that tasks may run on.",
 		}, func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
 			return units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
 		}),
-		lists(doc{
+		ofLists(doc{
 			Key: "cpus_isolated", Label: "isolated",
 			Gist: "CPUs that get only the tasks which are pinned to them: isolcpus=.",
 		}, func(l *inspect.CPULists) string { return l.Isolated }, nil),
-		lists(doc{
+		ofLists(doc{
 			Key: "cpus_nohz_full", Label: "nohz_full",
 			Gist: "CPUs without a tick while they have one task: nohz_full=.",
 		}, func(l *inspect.CPULists) string { return l.NohzFull }, nil),
-		lists(doc{
+		ofLists(doc{
 			Key: "smt", Label: "SMT",
-			Gist: "Whether cores run two threads at once and share what is in them.",
+			Gist: "Whether each core runs two or more threads at once.",
 		}, func(l *inspect.CPULists) string { return l.SMT }, readSMT),
 		{
 			Doc: doc{
-				Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Grown: true,
+				Key: "cpu_time", Label: "total", Unit: explain.Seconds, Counter: true, Grown: true,
 				Source: inspect.ProcStat, Concept: "cpu-time",
 				Gist: "The time of all CPUs together since boot.",
 			},
@@ -111,7 +111,7 @@ func cpuTime() []field {
 				if _, over, ok := s.Before(); ok {
 					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
 				}
-				return "Since boot; --interval 1s says what is going on now."
+				return "Since boot; --interval 1s shows what is going on now."
 			},
 		},
 	}
@@ -162,7 +162,7 @@ func readKind(s sched, k kind) string {
 	case k.Key == "cpu_iowait":
 		return says + "idle time too: the CPU could have run other tasks. It says little where there are several."
 	case k.Key == "cpu_steal" && k.of(&s.All) == 0:
-		return says + "no hypervisor keeps this host from its CPUs, or it does not say."
+		return says + "no hypervisor takes CPU time from this host, or it does not report it."
 	case k.Key == "cpu_steal" && f == 0:
 		return says + "the hypervisor kept none of it from this host."
 	case k.Key == "cpu_steal":
@@ -174,7 +174,7 @@ func readKind(s sched, k kind) string {
 // CPUs lists the CPUs, the busiest first.
 func CPUs() *explain.Table[cpuRow] {
 	type column = explain.Field[cpuRow]
-	declare := func(d doc, get func(cpuRow) value) column {
+	ofCPU := func(d doc, get func(cpuRow) value) column {
 		d.Source = inspect.ProcStat
 		if d.Concept == "" {
 			d.Concept = "cpu-time"
@@ -189,8 +189,8 @@ func CPUs() *explain.Table[cpuRow] {
 	}
 	busy := func(t *schedfacts.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
 	fields := []column{
-		declare(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
-		declare(doc{
+		ofCPU(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
+		ofCPU(doc{
 			Key: "busy", Unit: explain.Ratio, Bar: true,
 			Gist: "The share of its time that it was not idle, over the interval or since boot.",
 		}, func(r cpuRow) value { return of(r, busy) }),
@@ -200,12 +200,12 @@ func CPUs() *explain.Table[cpuRow] {
 		if k.Key == "cpu_guest" || k.Key == "cpu_idle" || k.Key == "cpu_irq" {
 			show = explain.Data
 		}
-		fields = append(fields, declare(doc{
+		fields = append(fields, ofCPU(doc{
 			Key: k.Key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(),
 			Gist: k.Gist,
 		}, func(r cpuRow) value { return of(r, k.of) }))
 	}
-	delay := func(d doc, get func(*schedfacts.CPU) inspect.Num) column {
+	ofSchedstat := func(d doc, get func(*schedfacts.CPU) inspect.Num) column {
 		d.Unit, d.Counter, d.Show, d.Source, d.Concept = explain.Seconds, true, explain.Data, inspect.Schedstat, "run-queue"
 		return column{Doc: d, Get: func(r cpuRow) value {
 			if n := get(r.It); n != inspect.Unset {
@@ -215,12 +215,12 @@ func CPUs() *explain.Table[cpuRow] {
 		}}
 	}
 	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,
-		delay(doc{
-			Key: "rq_cpu_time", Label: "ran",
+		ofSchedstat(doc{
+			Key:  "rq_cpu_time",
 			Gist: "Time that tasks ran here, by schedstat.",
 		}, func(c *schedfacts.CPU) inspect.Num { return c.Ran }),
-		delay(doc{
-			Key: "run_delay", Label: "waited",
+		ofSchedstat(doc{
+			Key:  "run_delay",
 			Gist: "Time that tasks were ready here while others ran.",
 		}, func(c *schedfacts.CPU) inspect.Num { return c.Waited }),
 	)}

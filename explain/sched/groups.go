@@ -15,7 +15,7 @@ import (
 type groupRow = schedfacts.Part[cgroupfacts.CPU]
 
 // Cgroups lists the cgroups whose CPU settings are not the default, those that
-// were stopped most first.
+// were throttled most first.
 func Cgroups() *explain.Table[groupRow] {
 	return &explain.Table[groupRow]{
 		Name: "cpu_cgroups",
@@ -26,12 +26,12 @@ func Cgroups() *explain.Table[groupRow] {
 					func(r groupRow) value { return explain.S(r.It.Path) }),
 				ofGroup(doc{
 					Key: "version", Unit: explain.Plain, Show: explain.Data, Concept: "memory-cgroup",
-					Gist: "The version of cgroups that it is of.",
+					Gist: "The version of its cgroup hierarchy.",
 				}, func(r groupRow) value { return explain.I(r.It.Version) }),
 			}, bandwidth(), []groupColumn{
 				ofGroup(doc{
 					Key: "shares", Unit: explain.Count, Show: explain.Wide,
-					Gist: "Its weight against its siblings, of which 1024 is the default.",
+					Gist: "Its weight against its siblings; 1024 is the default.",
 				}, func(r groupRow) value {
 					switch {
 					case r.It.Idle:
@@ -43,7 +43,7 @@ func Cgroups() *explain.Table[groupRow] {
 				}),
 				ofGroup(doc{
 					Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity",
-					Gist: "The CPUs that it is kept to, where these are not all.",
+					Gist: "The CPUs that it is restricted to, where these are not all.",
 				}, func(r groupRow) value { return text(r.It.Cpuset) }),
 				ofGroup(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
 			}),
@@ -67,7 +67,7 @@ func bandwidth() []groupColumn {
 	stat := func(r groupRow, name string) value { return explain.Look(r.It.Stat, name) }
 	return []groupColumn{
 		ofGroup(doc{
-			Key: "quota", Label: "CPUS", Unit: explain.Decimal,
+			Key: "quota", Unit: explain.Decimal,
 			Gist: "How many CPUs' worth of time it may have; no limit: as many as there are.",
 		}, func(r groupRow) value {
 			if !r.It.Bounded {
@@ -76,8 +76,8 @@ func bandwidth() []groupColumn {
 			return explain.F(r.It.CPUs)
 		}),
 		ofGroup(doc{
-			Key: "throttled_share", Label: "STOPPED", Unit: explain.Ratio,
-			Gist: "Of the periods in which it wanted time, those in which it used it up.",
+			Key: "throttled_share", Label: "THROTTLED", Unit: explain.Ratio,
+			Gist: "The share of its active periods in which it used up its quota.",
 		}, func(r groupRow) value {
 			if f, _, ok := throttledShare(r); ok {
 				return explain.F(f)
@@ -90,11 +90,11 @@ func bandwidth() []groupColumn {
 		}, func(r groupRow) value { return stat(r, "nr_periods") }),
 		ofGroup(doc{
 			Key: "nr_throttled", Kernel: "nr_throttled", Unit: explain.Count, Counter: true, Show: explain.Data,
-			Gist: "Periods in which it used its time up and was stopped.",
+			Gist: "Periods in which it used up its quota and was throttled.",
 		}, func(r groupRow) value { return stat(r, "nr_throttled") }),
 		ofGroup(doc{
-			Key: "throttled_time", Label: "FOR", Unit: explain.Seconds, Counter: true, Show: explain.Wide,
-			Gist: "How long its CPUs were stopped, added up over CPUs.",
+			Key: "throttled_time", Label: "TIME", Unit: explain.Seconds, Counter: true, Show: explain.Wide,
+			Gist: "How long it was throttled, summed over CPUs.",
 		}, func(r groupRow) value { return clock(r.It.ThrottledTime()) }),
 	}
 }
@@ -111,7 +111,7 @@ func sharesOf(g *cgroupfacts.CPU) int64 {
 	return 0
 }
 
-// throttledShare is how often a group was stopped, over the interval or since it
+// throttledShare is how often a group was throttled, over the interval or since it
 // was made.
 func throttledShare(r groupRow) (f float64, watched, ok bool) {
 	periods, throttled := r.It.Stat["nr_periods"], r.It.Stat["nr_throttled"]
@@ -138,12 +138,12 @@ func whyGroup(r groupRow) string {
 			" of what a sibling with default settings gets, where both want all they can get")
 	}
 	if g.Cpuset != "" {
-		words = append(words, "kept to CPUs "+g.Cpuset)
+		words = append(words, "restricted to CPUs "+g.Cpuset)
 	}
 	return strings.Join(words, "; ")
 }
 
-// whyBounded says how often a group is stopped that is bounded, or was.
+// whyBounded says how often a group is throttled that has a quota, or had one.
 func whyBounded(r groupRow) string {
 	f, watched, _ := throttledShare(r)
 	span := " since it was made"
@@ -152,18 +152,18 @@ func whyBounded(r groupRow) string {
 	}
 	switch {
 	case !r.It.Bounded:
-		return "was stopped before its bound was lifted"
+		return "was throttled before its quota was removed"
 	case f == 0:
-		return "never stopped" + span
+		return "never throttled" + span
 	}
 	return string(units.AppendPercent(nil, f)) + " of its periods of " +
-		units.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
+		units.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks are stopped until the next"
 }
 
 func groupRules() []explain.Rule[groupRow] {
 	return []explain.Rule[groupRow]{{
 		ID: "sched.throttled", What: "periods in which the quota was used up / periods", Unit: explain.Ratio,
-		Means: "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until " +
+		Means: "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks are stopped until " +
 			"the next, on idle CPUs too.",
 		Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(r groupRow) value {

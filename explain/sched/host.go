@@ -3,7 +3,6 @@ package sched
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -23,12 +22,12 @@ type (
 // Host explains how a host's CPUs are shared out.
 func Host() explain.Card[*schedfacts.Snapshot] {
 	return explain.Card[*schedfacts.Snapshot]{Name: "sched", Sections: []explain.Section[*schedfacts.Snapshot]{
-		{Title: "By which rule", Fields: regime()},
-		{Title: "The CPUs and where their time went", Whole: "cpu_time", Fields: cpuTime(), Table: "cpus"},
-		{Title: "Who runs, who waits", Fields: queues(), Table: "blocked"},
-		{Title: "Before all others: real time", Fields: realtime(), Table: "realtime"},
-		{Title: "Cgroups with CPU settings of their own", Table: "cpu_cgroups"},
-		{Title: "The processes", Table: "processes"},
+		{Title: "Scheduler", Fields: scheduler()},
+		{Title: "CPU time", Whole: "cpu_time", Fields: cpuTime(), Table: "cpus"},
+		{Title: "Run queue and load", Fields: queues(), Table: "blocked"},
+		{Title: "Real-time", Fields: realtime(), Table: "realtime"},
+		{Title: "Cgroups with CPU settings", Table: "cpu_cgroups"},
+		{Title: "Processes", Table: "processes"},
 	}, Rules: rules()}
 }
 
@@ -53,7 +52,7 @@ func list(words []string) value {
 }
 
 // Regime is which algorithm picks the next fair task: the tunables in debugfs or
-// sysctl tell, and where they are not to be seen the version does.
+// sysctl show it, and where they are not visible the version does.
 func Regime(s sched) string {
 	switch {
 	case s.Ext.State == "enabled" || s.Ext.State == "enabling":
@@ -68,7 +67,7 @@ func Regime(s sched) string {
 	return "CFS"
 }
 
-func regime() []field {
+func scheduler() []field {
 	return slices.Concat([]field{
 		{
 			Doc: doc{
@@ -87,7 +86,7 @@ func regime() []field {
 		preemptionField(),
 		{
 			Doc: doc{
-				Key: "hz", Label: "tick", Unit: explain.Count, Source: inspect.TickClock,
+				Key: "hz", Label: "HZ", Unit: explain.Count, Source: inspect.TickClock,
 				Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption",
 				Gist: "Timer interrupts in a second on a busy CPU.",
 			},
@@ -110,7 +109,8 @@ func regime() []field {
 		{
 			Doc: doc{
 				Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup",
-				Unit: explain.Bool, Source: inspect.SchedAutogroup, Concept: "autogroup",
+				Unit:   explain.Bool,
+				Source: inspect.SchedAutogroup, Concept: "autogroup",
 				Gist: "Whether each session is a group of its own, so that nice counts only within it.",
 			},
 			Get: func(s sched) value {
@@ -131,7 +131,7 @@ func regime() []field {
 	})
 }
 
-// tunables are for how long a fair task may run.
+// tunables say how long a fair task may run.
 func tunables() []field {
 	return []field{
 		{
@@ -140,23 +140,23 @@ func tunables() []field {
 				Also:    []inspect.Source{inspect.SchedDebug, inspect.CPUList},
 				Option:  "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3",
 				Concept: "eevdf",
-				Gist:    "For how long EEVDF lets a fair task run before another's turn.",
+				Gist:    "How long EEVDF lets a fair task run before another one may run.",
 			},
 			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice,
 		},
-		ns(doc{
+		tunable(doc{
 			Key: "sched_latency_ns", Kernel: "kernel.sched_latency_ns", Source: inspect.SchedLatency,
 			Gist: "The period in which CFS lets each ready task run once.",
 		}, func(s sched) inspect.Num { return s.Debug.Latency }),
-		ns(doc{
+		tunable(doc{
 			Key: "sched_min_granularity_ns", Kernel: "kernel.sched_min_granularity_ns",
 			Source: inspect.SchedMinGranularity,
-			Gist:   "The least that CFS lets a task run before another's turn.",
+			Gist:   "The least time that CFS lets a task run before another one.",
 		}, func(s sched) inspect.Num { return s.Debug.MinGranularity }),
-		ns(doc{
+		tunable(doc{
 			Key: "sched_wakeup_granularity_ns", Kernel: "kernel.sched_wakeup_granularity_ns",
 			Source: inspect.SchedWakeupGranularity,
-			Gist:   "How far CFS lets a woken task be ahead before it takes the CPU.",
+			Gist:   "The lead in vruntime that a woken task needs before CFS preempts for it.",
 		}, func(s sched) inspect.Num { return s.Debug.Wakeup }),
 	}
 }
@@ -166,10 +166,10 @@ func readRegime(s sched) string {
 	case "sched_ext":
 		return "The BPF scheduler " + s.Ext.Ops + " decides for its tasks, since 6.12; the rest is EEVDF's."
 	case "EEVDF":
-		return "Since 6.6: of those that had no more than their share, the one whose slice has to be done first. " +
+		return "Since 6.6: of the tasks that had no more than their share, the one whose slice has the earliest deadline. " +
 			"Names in the kernel still say cfs."
 	}
-	return "From 2.6.23 to 6.5: the one that had the least, each task's time counted by its weight."
+	return "From 2.6.23 to 6.5: the task that had the least CPU time, scaled by its weight."
 }
 
 func hz(s sched) value {
@@ -185,8 +185,8 @@ func hz(s sched) value {
 	return explain.None(s.Missing(inspect.TickClock))
 }
 
-// baseSliceNS is debugfs' figure, or the slice that most default tasks have of which
-// it was read: one may have asked for a slice of its own, and kwhy itself may run
+// baseSliceNS is debugfs' figure, or the slice that most of the default tasks have whose
+// slice was read: one may have asked for a slice of its own, and kwhy itself may run
 // under another policy.
 func baseSliceNS(s sched) (most inspect.Num) {
 	if n := s.Debug.BaseSlice; n != inspect.Unset {
@@ -251,10 +251,10 @@ func deriveBaseSlice(s sched) explain.Derivation {
 	return explain.Derivation{}
 }
 
-// ns declares a tunable that older kernels have as a sysctl, and later ones of CFS
+// tunable declares a tunable that older kernels have as a sysctl, and later ones of CFS
 // in debugfs.
-func ns(d doc, debug func(sched) inspect.Num) field {
-	d.Label = strings.TrimSuffix(strings.TrimPrefix(d.Key, "sched_"), "_ns")
+func tunable(d doc, debug func(sched) inspect.Num) field {
+	d.Label = d.Key
 	d.Unit, d.Also, d.Until, d.Concept = explain.Seconds, []inspect.Source{inspect.SchedDebug}, version(6, 6), "cfs"
 	return field{Doc: d, Get: func(s sched) value {
 		if n := debug(s); n != inspect.Unset {

@@ -11,7 +11,7 @@ import (
 )
 
 func realtime() []field {
-	micro := func(d doc, read func(sched) string) field {
+	ofSysctl := func(d doc, read func(sched) string) field {
 		d.Unit, d.Concept = explain.Seconds, "real-time"
 		return field{Doc: d, Get: func(s sched) value {
 			n, ok := s.Settings.Number(d.Source)
@@ -28,7 +28,7 @@ func realtime() []field {
 	return []field{
 		{
 			Doc: doc{
-				Key: "realtime_tasks", Label: "tasks", Unit: explain.Count, Source: inspect.PIDStat,
+				Key: "realtime_tasks", Label: "real-time tasks", Unit: explain.Count, Source: inspect.PIDStat,
 				Concept: "real-time",
 				Gist:    "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them.",
 			},
@@ -46,21 +46,21 @@ func realtime() []field {
 				return units.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
 			},
 		},
-		micro(doc{
-			Key: "sched_rt_runtime_us", Label: "rt runtime", Kernel: "kernel.sched_rt_runtime_us",
+		ofSysctl(doc{
+			Key: "sched_rt_runtime_us", Label: "sched_rt_runtime_us", Kernel: "kernel.sched_rt_runtime_us",
 			Source: inspect.SchedRTRuntime,
-			Gist:   "What real-time tasks may use of each period.",
+			Gist:   "How much of each period real-time tasks may use.",
 		}, readRuntime),
-		micro(doc{
-			Key: "sched_rt_period_us", Label: "rt period", Kernel: "kernel.sched_rt_period_us",
+		ofSysctl(doc{
+			Key: "sched_rt_period_us", Label: "sched_rt_period_us", Kernel: "kernel.sched_rt_period_us",
 			Source: inspect.SchedRTPeriod,
-			Gist:   "The period of that bound.",
+			Gist:   "The period of that limit.",
 		}, nil),
 		{
 			Doc: doc{
-				Key: "fair_server_runtime", Label: "fair server", Unit: explain.Seconds,
+				Key: "fair_server_runtime", Label: "fair server runtime", Unit: explain.Seconds,
 				Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time",
-				Gist: "What fair tasks get of each period in any case, since 6.12; told for CPU 0.",
+				Gist: "What fair tasks get of each period in any case, since 6.12; as CPU 0 has it.",
 			},
 			Get: func(s sched) value {
 				if s.Debug.FairRuntime == inspect.Unset {
@@ -69,15 +69,16 @@ func realtime() []field {
 				return explain.F(float64(s.Debug.FairRuntime) / 1e9)
 			},
 			Reading: func(s sched) string {
-				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.",
+				return fmt.Sprintf("Of each %s: fair tasks get this much even if a real-time task never waits.",
 					units.Span(float64(s.Debug.FairPeriod)/1e9))
 			},
 		},
 		{
 			Doc: doc{
-				Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice",
-				Unit: explain.Seconds, Show: explain.Data, Source: inspect.SchedRRTimeslice, Concept: "real-time",
-				Gist: "After how long a SCHED_RR task lets its equals run.",
+				Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "sched_rr_timeslice_ms",
+				Unit: explain.Seconds, Show: explain.Data,
+				Source: inspect.SchedRRTimeslice, Concept: "real-time",
+				Gist: "How long a SCHED_RR task runs before others of its priority.",
 			},
 			Get: func(s sched) value {
 				if n, ok := s.Settings.Number(inspect.SchedRRTimeslice); ok {
@@ -94,25 +95,25 @@ func readRuntime(s sched) string {
 	period, ok := s.Settings.Number(inspect.SchedRTPeriod)
 	if run < 0 || ok && run >= period {
 		if s.Kernel().AtLeast(6, 12) {
-			return "No bound by this. Since 6.12 the fair server keeps a share for other tasks, 5 % by default."
+			return "No limit by this. Since 6.12 the fair server reserves a share for other tasks, 5 % by default."
 		}
-		return "No bound: a real-time task that never waits keeps all others off its CPU."
+		return "No limit: a real-time task that never waits leaves its CPU to no other task."
 	}
 	if !ok || period <= 0 {
 		return ""
 	}
 	says := units.Percent(run, period) + " of each period"
 	if s.Kernel().AtLeast(6, 12) {
-		return says + " is what SCHED_DEADLINE tasks are admitted to. Fair tasks get theirs by the fair server since 6.12; " +
-			"real-time tasks are put off only in groups of CONFIG_RT_GROUP_SCHED."
+		return says + " is the limit up to which SCHED_DEADLINE tasks are admitted. Fair tasks get their share by the fair server " +
+			"since 6.12; real-time tasks are throttled only in groups of CONFIG_RT_GROUP_SCHED."
 	}
-	return says + ": then real-time tasks are put off, so that others get the rest."
+	return says + ": then real-time tasks are throttled, so that others get the rest."
 }
 
 // Realtime lists the tasks that come before fair ones.
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
-	deadline := func(d doc, get func(*schedfacts.Task) inspect.Num) column {
+	ofDeadline := func(d doc, get func(*schedfacts.Task) inspect.Num) column {
 		d.Unit, d.Show, d.Source, d.Concept = explain.Seconds, explain.Wide, inspect.SchedGetattr, "deadline"
 		return column{Doc: d, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
@@ -128,15 +129,15 @@ func Realtime() *explain.Table[taskRow] {
 		Sort: []string{"kernel", "policy", "rt_priority", "pid"},
 		Fields: []column{
 			task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
-			deadline(doc{
+			ofDeadline(doc{
 				Key: "dl_runtime", Label: "RUNTIME",
-				Gist: "What a SCHED_DEADLINE task may use of each period.",
+				Gist: "The CPU time that a SCHED_DEADLINE task may use in each period.",
 			}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-			deadline(doc{
+			ofDeadline(doc{
 				Key: "dl_deadline", Label: "DEADLINE",
-				Gist: "By when after the period begins it has to have had that.",
+				Gist: "How long after the period begins it must have had that.",
 			}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-			deadline(doc{Key: "dl_period", Label: "PERIOD", Gist: "How long the period is."}, func(t *schedfacts.Task) inspect.Num {
+			ofDeadline(doc{Key: "dl_period", Label: "PERIOD", Gist: "The length of the period."}, func(t *schedfacts.Task) inspect.Num {
 				_, _, n := t.Deadline()
 				return n
 			}),
@@ -175,13 +176,13 @@ func whyRealtime(r taskRow) string {
 		a := r.It.Attr
 		return "gets " + units.Span(float64(a.Runtime)/1e9) + " of each " + units.Span(float64(a.Period)/1e9) +
 			", " + units.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " +
-			units.Span(float64(a.Deadline)/1e9) + " of when the period begins"
+			units.Span(float64(a.Deadline)/1e9) + " of the start of the period"
 	case p.Policy == policyDeadline:
 		return "before all others, by the earliest deadline"
 	case p.Kthread():
-		return "the kernel's own"
+		return "a kernel thread"
 	case p.Policy == policyRR:
-		return "before every fair task, in turns with its equals; keeps them off its CPU as long as it does not wait"
+		return "runs before every fair task, round robin with its equals; no fair task runs on its CPU until it waits"
 	}
-	return "before every fair task; keeps all below it off its CPU as long as it does not wait"
+	return "runs before every fair task; nothing of lower priority runs on its CPU until it waits"
 }

@@ -52,8 +52,8 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 		},
 		{
 			ID: "sched.blocked", Unless: "sched.stuck", What: "threads in D", Unit: explain.Count,
-			Means: "They wait in the kernel for something that they may not leave off, a disk or a network file system as a " +
-				"rule: no signal reaches them, and each counts as load.",
+			Means: "They wait in the kernel for something that they cannot abandon, usually a disk or a network file system: " +
+				"no signal reaches them, and each counts as load.",
 			Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
 			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
 			Say: func(s sched) string {
@@ -82,7 +82,7 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.run_queue", Unless: "sched.cpu_pressure",
 		What: "runnable threads / CPUs, kwhy's own left out", Unit: explain.Decimal,
-		Means:    "Each CPU runs one thread at a time; the others stand in its run queue until the scheduler comes to them.",
+		Means:    "Each CPU runs one thread at a time; the others wait in its run queue until the scheduler picks them.",
 		Evidence: []string{"procs_running", "load_1"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
 		Of: of,
 		At: explain.At{Notice: 2, Warning: 4, Critical: 16},
@@ -94,8 +94,8 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 	}
 }
 
-// unbounded judges whether real-time tasks of programs could keep all others off a
-// CPU: nothing sets time aside for these.
+// unbounded judges whether real-time tasks of programs could keep a CPU from all
+// others: nothing reserves time for these.
 func unbounded() explain.Rule[*schedfacts.Snapshot] {
 	of := func(s sched) value {
 		run, ok := s.Settings.Number(inspect.SchedRTRuntime)
@@ -112,7 +112,7 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 		case s.Kernel() == (inspect.Version{}):
 			return value{} // which of the two it is, nobody knows
 		case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == inspect.Unset:
-			return value{} // the fair server, of which debugfs tells, has 5 % by default
+			return value{} // the fair server, which debugfs shows, has 5 % by default
 		case s.Kernel().AtLeast(6, 12):
 			if s.Debug.FairRuntime > 0 {
 				return explain.I(0)
@@ -126,16 +126,16 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 	}
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves",
-		What: "programs' threads of FIFO and RR, where no time is set aside for others", Unit: explain.Count,
+		What: "programs' threads of FIFO and RR, where no time is reserved for others", Unit: explain.Count,
 		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. " +
-			"With neither, a real-time task that never waits keeps all below it off its CPU for ever, kernel threads too.",
+			"With neither, a real-time task that never waits leaves its CPU to nothing of lower priority, kernel threads included.",
 		Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"},
 		Concept:  "real-time", Next: "kwhy explain real-time",
 		Of: of,
 		At: explain.At{Notice: 1},
 		Say: func(s sched) string {
 			return units.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") +
-				" could keep all others off a CPU: nothing sets time aside for those"
+				" could keep a CPU from all other tasks: nothing reserves time for those"
 		},
 	}
 }
@@ -153,7 +153,7 @@ func stuckRules() []explain.Rule[taskRow] {
 	return []explain.Rule[taskRow]{{
 		ID:   "sched.stuck",
 		What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
-		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: " +
+		Means: "It waits in the kernel for something that it cannot abandon, usually a disk or a network file system: " +
 			"signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
 		Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
 		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
@@ -178,21 +178,22 @@ func starves() []explain.Rule[taskRow] {
 		if !ok || over <= 0 || p.Kthread() || p.Policy == policyDeadline {
 			return value{}
 		}
-		const hz = 100 // USER_HZ, in which stat tells times
+		const hz = 100 // USER_HZ, the unit of times in stat
 		ran := float64(p.UTime+p.STime) - float64(was.It.P.UTime+was.It.P.STime)
 		return explain.F(max(ran, 0) / hz / over.Seconds())
 	}
 	return []explain.Rule[taskRow]{{
 		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
-		Means: "A real-time task comes before every fair one. While it runs all others on its CPU stand still, " +
-			"but for what is set aside for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair server since.",
+		Means: "A real-time task comes before every fair one. While it runs, all others on its CPU wait, " +
+			"except for the time that is reserved for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair " +
+			"server since.",
 		Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
 		NextOf: func(r taskRow) string { return "kwhy sched " + strconv.Itoa(int(r.It.P.PID)) },
 		Of:     of,
 		At:     explain.At{Notice: 0.50, Warning: 0.80, Critical: 0.97},
 		Say: func(r taskRow) string {
 			_, over, _ := r.Before()
-			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks got there what it left",
+			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks there got the rest",
 				r.It.P.Comm, r.It.P.PID, units.AppendPercent(nil, of(r).Float()), units.Span(over.Seconds()))
 		},
 	}}

@@ -104,7 +104,7 @@ func TestShares(t *testing.T) {
 	}{{0.2, true}, {0.6, false}} {
 		two := []schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}
 		task := &schedfacts.Process{Row: procfacts.Row{P: two[0].P}, Rivals: two, Bounded: true, Bound: cgroupfacts.Throttle{CPUs: c.cpus}}
-		if says := readShare(task); strings.Contains(says, "quota bounds it") != c.bounded {
+		if says := readShare(task); strings.Contains(says, "quota limits it") != c.bounded {
 			t.Errorf("with half a CPU and a quota of %v: %q", c.cpus, says)
 		}
 	}
@@ -117,8 +117,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// The mode of preemption is taken from where the kernel tells it, in order; where
-// it tells it in part, no more is said.
+// The mode of preemption is taken from where the kernel shows it, in order; where
+// it shows it in part, no more is said.
 func TestPreemption(t *testing.T) {
 	old, lazy, seven := version(5, 10), version(6, 18), version(7, 0)
 	for name, c := range map[string]struct {
@@ -191,8 +191,8 @@ func TestPreemption(t *testing.T) {
 			t.Errorf("%s: %q, %q; want %q", name, got, from, c.want)
 		}
 		c.s.Tick = 4 * time.Millisecond
-		// Only a kernel in which almost everything may be put off puts a task off at the tick itself.
-		if says := readTick(&c.s); strings.HasSuffix(says, "slice is put off.") != (got == "full" || got == "rt") {
+		// Only a kernel in which almost everything can be preempted preempts a task at the tick itself.
+		if says := readTick(&c.s); strings.HasSuffix(says, "slice is preempted.") != (got == "full" || got == "rt") {
 			t.Errorf("%s: %s says %q", name, got, says)
 		}
 	}
@@ -248,7 +248,7 @@ func TestReadings(t *testing.T) {
 		t.Error(says)
 	}
 	asleep, awake := task(0, 'D'), task(0, 'R')
-	for _, f := range reckoned() {
+	for _, f := range computed() {
 		if f.Key != "se_avg_util_avg" && f.Key != "se_vruntime" {
 			continue
 		}
@@ -262,8 +262,8 @@ func TestReadings(t *testing.T) {
 func TestOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18)}
 	begin := time.Unix(1000, 0)
-	at := func(n int64, ran, waited, turns inspect.Num, periods, throttled uint64) *schedfacts.Process {
-		p := &procfacts.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: turns}
+	at := func(n int64, ran, waited, timeslices inspect.Num, periods, throttled uint64) *schedfacts.Process {
+		p := &procfacts.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: timeslices}
 		return &schedfacts.Process{
 			Row:     procfacts.Row{Host: &procfacts.Shared{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
 			Bounded: true,
@@ -275,7 +275,7 @@ func TestOverAnInterval(t *testing.T) {
 	}
 	was, now := at(0, 100e9, 300e9, 1000, 773, 745), at(2, 101e9, 301e9, 1500, 793, 745)
 	read := func(task *schedfacts.Process, key string) (float64, string) {
-		for _, f := range append(gets(), bounds()...) {
+		for _, f := range append(cpuUse(), quotaFields()...) {
 			if f.Key == key {
 				return f.Get(task).Float(), f.Reading(task)
 			}
@@ -295,8 +295,8 @@ func TestOverAnInterval(t *testing.T) {
 		value float64
 		says  string
 	}{
-		"mean_turn":     {0.002, "500 turns in the last 2 s"},
-		"mean_wait":     {0.002, "500 turns in the last 2 s"},
+		"mean_turn":     {0.002, "500 timeslices in the last 2 s"},
+		"mean_wait":     {0.002, "500 timeslices in the last 2 s"},
 		"wait_time":     {301, "in the last 2 s: 50 %"},
 		"run_time":      {101, "in the last 2 s"},
 		"cpu_throttled": {0, "0 of 20 periods in the last 2 s"},
@@ -314,7 +314,7 @@ func TestOverAnInterval(t *testing.T) {
 	}
 	free := at(0, 1, 1, 1, 0, 0)
 	free.Bounded = false
-	for _, f := range bounds() {
+	for _, f := range quotaFields() {
 		if v := f.Get(free); v.Has() || v.Unlimited() != (f.Key == "cpu_quota") {
 			t.Errorf("%s of a task without a bound: %v, %v", f.Key, v, v.Reason())
 		}
@@ -330,15 +330,15 @@ func TestWhy(t *testing.T) {
 	}{
 		"a zombie": {
 			procfacts.Process{State: 'Z', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1},
-			"ended: it wants no CPU any more",
+			"ended: it needs no CPU any more",
 		},
 		"idle": {
 			procfacts.Process{State: 'S', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1},
-			"takes what others of its group leave; waits 5 ms for a turn of 5 ms",
+			"gets what others of its group leave; waits 5 ms for a timeslice of 5 ms",
 		},
 		"FIFO": {
 			procfacts.Process{State: 'S', Policy: policyFIFO, Ran: 4e6, Waited: 2e6, Turns: 2},
-			"before every fair task; waits 1 ms for a turn of 2 ms",
+			"runs before every fair task; waits 1 ms for a timeslice of 2 ms",
 		},
 		"has waited": {procfacts.Process{State: 'S', Ran: 0, Waited: 0, Turns: 0}, "did not want a CPU"},
 	} {
@@ -377,11 +377,11 @@ func TestWhyGroup(t *testing.T) {
 	idle.Idle = true
 	lifted := cgroupfacts.CPU{Stat: inspect.Counters{"nr_throttled": 5}, Shares: 1024, Weight: inspect.Unset}
 	for want, g := range map[string]cgroupfacts.CPU{
-		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; " +
-			"50 % of what a sibling with default settings gets, where both want all they can get; kept to CPUs 0": bounded,
-		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; cpu.idle: " +
-			"it gets what others leave, at the weight of SCHED_IDLE; kept to CPUs 0": idle,
-		"was stopped before its bound was lifted":                                              lifted,
+		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks are stopped until the next; " +
+			"50 % of what a sibling with default settings gets, where both want all they can get; restricted to CPUs 0": bounded,
+		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks are stopped until the next; cpu.idle: " +
+			"it gets what others leave, at the weight of SCHED_IDLE; restricted to CPUs 0": idle,
+		"was throttled before its quota was removed":                                           lifted,
 		"200 % of what a sibling with default settings gets, where both want all they can get": {Shares: 2048, Weight: inspect.Unset},
 	} {
 		if got := whyGroup(schedfacts.Parts[cgroupfacts.CPU]{Sched: s, List: []cgroupfacts.CPU{g}}.At(0)); got != want {
@@ -390,7 +390,7 @@ func TestWhyGroup(t *testing.T) {
 	}
 }
 
-// Over an interval the CPUs' time is told of the interval: seconds that grew and
+// Over an interval the CPUs' time is that of the interval: seconds that grew and
 // one share of them.
 func TestCPUTimeOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
@@ -461,7 +461,7 @@ func TestUclamp(t *testing.T) {
 	p := &procfacts.Process{Sched: &procfacts.TaskSched{UclampMin: 512, UclampMax: 1024}}
 	task := &schedfacts.Process{Row: procfacts.Row{P: p}}
 	at := func(key string) taskField {
-		for _, f := range reckoned() {
+		for _, f := range computed() {
 			if f.Key == key {
 				return f
 			}
@@ -475,7 +475,7 @@ func TestUclamp(t *testing.T) {
 	for _, c := range []struct {
 		least, most inspect.Num
 		says        string
-	}{{512, 1024, ""}, {0, 1024, "No bound"}, {1024, 1024, "fastest"}} {
+	}{{512, 1024, ""}, {0, 1024, "No limit"}, {1024, 1024, "fastest"}} {
 		p.Sched.UclampMin, p.Sched.UclampMax = c.least, c.most
 		if got := least.Reading(task); !strings.Contains(got, c.says) || (got == "") != (c.says == "") {
 			t.Errorf("%d to %d: %q", c.least, c.most, got)

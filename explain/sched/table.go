@@ -20,9 +20,9 @@ type (
 // Processes is the table of processes as the scheduler sees them.
 func Processes() *explain.Table[procfacts.Row] {
 	state, policy, nice, processor, ppid := proc.State(), proc.Policy(), proc.Nice(), proc.Processor(), proc.PPID()
-	policy.Show, processor.Show, processor.Label = explain.Wide, explain.Wide, "ON"
+	policy.Show, processor.Show, processor.Label = explain.Wide, explain.Wide, "P"
 	fields := []column{
-		proc.PID(), ppid, state, proc.CPU(), policy, nice, weight(), ran(), waited(), turns(), vruntime(),
+		proc.PID(), ppid, state, proc.CPU(), policy, nice, weight(), ran(), waited(), timeslices(), vruntime(),
 		migrations(), processor,
 	}
 	for _, f := range append(proc.Switches(), proc.RTPriority()) {
@@ -71,7 +71,7 @@ func weight() column {
 	return column{
 		Doc: doc{
 			Key: "weight", Unit: explain.Count, Source: inspect.PIDStat, Concept: "nice",
-			Gist: "What it weighs against other fair tasks of its group: 1024 at nice 0.",
+			Gist: "Its weight against other fair tasks of its group: 1024 at nice 0.",
 		},
 		Get: func(r row) value {
 			if w, ok := weightOf(r.P); ok {
@@ -93,7 +93,7 @@ func clock(n inspect.Num) value {
 func ran() column {
 	return column{
 		Doc: doc{
-			Key: "run_time", Label: "RAN", Unit: explain.Seconds, Counter: true,
+			Key: "run_time", Label: "RUN", Unit: explain.Seconds, Counter: true,
 			Source: inspect.PIDSchedstat, Concept: "cpu-time",
 			Gist: "How long its threads have been on a CPU.",
 		},
@@ -104,7 +104,7 @@ func ran() column {
 func waited() column {
 	return column{
 		Doc: doc{
-			Key: "wait_time", Label: "WAITED", Unit: explain.Seconds, Counter: true,
+			Key: "wait_time", Label: "DELAY", Unit: explain.Seconds, Counter: true,
 			Source: inspect.PIDSchedstat, Concept: "run-queue",
 			Gist: "How long its threads were ready while others ran.",
 		},
@@ -112,10 +112,10 @@ func waited() column {
 	}
 }
 
-func turns() column {
+func timeslices() column {
 	return column{
 		Doc: doc{
-			Key: "timeslices", Label: "TURNS", Unit: explain.Count, Counter: true, Show: explain.Data,
+			Key: "timeslices", Unit: explain.Count, Counter: true, Show: explain.Data,
 			Source: inspect.PIDSchedstat, Concept: "preemption",
 			Gist: "How often its threads got a CPU.",
 		},
@@ -145,9 +145,10 @@ func vruntime() column {
 func migrations() column {
 	return column{
 		Doc: doc{
-			Key: "se_nr_migrations", Kernel: "se.nr_migrations", Label: "MOVED", Unit: explain.Count, Counter: true,
+			Key: "se_nr_migrations", Kernel: "se.nr_migrations", Label: "MIGRATIONS",
+			Unit: explain.Count, Counter: true,
 			Show: explain.Data, Source: inspect.PIDSched, Concept: "affinity",
-			Gist: "How often its main thread was moved to another CPU.",
+			Gist: "How often its main thread was migrated to another CPU.",
 		},
 		Get: func(r row) value {
 			if r.P.Sched == nil {
@@ -162,30 +163,30 @@ func migrations() column {
 func why(b []byte, r row) []byte {
 	p := r.P
 	if p.State == 'Z' || p.State == 'X' {
-		return append(b, "ended: it wants no CPU any more"...)
+		return append(b, "ended: it needs no CPU any more"...)
 	}
 	switch p.Policy {
 	case policyFIFO, policyRR:
-		b = append(b, "before every fair task; "...)
+		b = append(b, "runs before every fair task; "...)
 	case policyDeadline:
 		b = append(b, "by its deadline, before all others; "...)
 	case policyIdle:
-		b = append(b, "takes what others of its group leave; "...)
+		b = append(b, "gets what others of its group leave; "...)
 	}
 	c := clocksOf(p, nil, 0)
 	if was, over, ok := r.Before(); ok && was.P.Turns != inspect.Unset {
 		if c = clocksOf(p, was.P, over.Seconds()); c.why == inspect.Reset {
-			c = clocksOf(p, nil, 0) // of all time: of the interval it can't be told
+			c = clocksOf(p, nil, 0) // since it began: the interval's can't be known
 		}
 	}
 	switch {
 	case r.Missing(inspect.PIDSchedstat) != inspect.Present:
-		return append(b, "its waiting is not to be seen"...)
-	case c.turns <= 0 || c.ran+c.waited <= 0:
+		return append(b, "its wait time is not visible"...)
+	case c.timeslices <= 0 || c.ran+c.waited <= 0:
 		b = append(b, "did not want a CPU"...)
 	default:
-		b = units.AppendSpan(append(b, "waits "...), float64(c.waited)/float64(c.turns)/1e9)
-		b = units.AppendSpan(append(b, " for a turn of "...), float64(c.ran)/float64(c.turns)/1e9)
+		b = units.AppendSpan(append(b, "waits "...), float64(c.waited)/float64(c.timeslices)/1e9)
+		b = units.AppendSpan(append(b, " for a timeslice of "...), float64(c.ran)/float64(c.timeslices)/1e9)
 	}
 	return appendThrottled(b, r)
 }
