@@ -10,15 +10,15 @@ import (
 	"kwhy/explain/lower"
 )
 
-const fdLong = `Open files. Without arguments: what the whole host has open against its bounds, and
-the processes that have most.
+const fdLong = `Open files. Without arguments: what the whole host has open, its limits, and the
+processes that have most.
 
 With a PID: every descriptor with what it leads to and what that is: files with their
-file system and whether they are gone from their directory, pipes with who has the
-other end, sockets with addresses and state, and the kinds of file without a name.
+file system and whether they are deleted, pipes with the processes at the other end,
+sockets with addresses and state, and the kinds of file without a name.
 
---deleted finds files that are gone and still take space, --path who has a file,
-directory or device open, --socket who has an address.`
+--deleted finds deleted files that still take space, --path the processes that have a
+file, directory or device open, --socket those that have an address.`
 
 type fdOptions struct {
 	limit         int
@@ -31,23 +31,23 @@ type fdOptions struct {
 func (o *fdOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
 	o.filter.flags(f)
-	f.BoolVar(&o.deleted, "deleted", false, "files that are gone from their directories and still take space")
-	f.StringVar(&o.path, "path", "", "who has this `FILE`, directory or device open, by its inode")
-	f.StringVar(&o.socket, "socket", "", "who has the sockets with this address: `ADDR:PORT`, or :PORT")
+	f.BoolVar(&o.deleted, "deleted", false, "deleted files that still take space")
+	f.StringVar(&o.path, "path", "", "which processes have this `FILE`, directory or device open, by its inode")
+	f.StringVar(&o.socket, "socket", "", "which processes have the sockets with this address: `ADDR:PORT`, or :PORT")
 }
 
 func (a *App) fdCommand() *cobra.Command {
 	var o fdOptions
 	c := &cobra.Command{
 		Use:   "fd [PID|NAME]",
-		Short: "Open files: what each descriptor really is, and who has how many",
+		Short: "Open files: what each descriptor really is, and how many each process has",
 		Long:  fdLong,
 		Example: `  kwhy fd
   kwhy fd 1234                          every descriptor of one process
   kwhy fd 1234 --columns fd,local,remote,state
-  kwhy fd --interval 10s                who opens and does not close
+  kwhy fd --interval 10s                which processes open and do not close
   kwhy fd --deleted                     where the disk's space went
   kwhy fd --path /var/log               why it can't be unmounted
   kwhy fd --socket :8080`,

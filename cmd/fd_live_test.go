@@ -51,7 +51,7 @@ func TestHelperOpens(t *testing.T) {
 	dup, err := unix.Dup(file)
 	add(dup, err, "file", fmt.Sprintf("the same open file as %d", file))
 	open(filepath.Join(dir, "plain"), unix.O_PATH, "file", "O_PATH")
-	gone := open(filepath.Join(dir, "gone (deleted)"), unix.O_RDWR|unix.O_CREAT, "file", "gone from its directory, and keeps 4.0 MiB")
+	gone := open(filepath.Join(dir, "gone (deleted)"), unix.O_RDWR|unix.O_CREAT, "file", "deleted, and keeps 4.0 MiB")
 	_ = unix.Fallocate(gone, 0, 0, 4<<20)
 	_ = unix.Unlink(filepath.Join(dir, "gone (deleted)"))
 	open(filepath.Join(dir, "not gone (deleted)"), unix.O_RDWR|unix.O_CREAT, "file", "file of 0 B")
@@ -61,8 +61,8 @@ func TestHelperOpens(t *testing.T) {
 	open(filepath.Join(dir, "fifo"), unix.O_RDWR, "fifo", "both ends of a pipe")
 	var p [2]int
 	if unix.Pipe2(p[:], unix.O_CLOEXEC) == nil {
-		add(p[0], nil, "pipe", fmt.Sprintf("the end to read of a pipe; the other has %s (%d) as %d", ownName(), os.Getpid(), p[1]))
-		add(p[1], nil, "pipe", "the end to write of a pipe")
+		add(p[0], nil, "pipe", fmt.Sprintf("the read end of a pipe; the other end is open in %s (%d) as %d", ownName(), os.Getpid(), p[1]))
+		add(p[1], nil, "pipe", "the write end of a pipe")
 	}
 	ev, err := unix.Eventfd(7, unix.EFD_CLOEXEC)
 	add(ev, err, "eventfd", "a counter at 7")
@@ -70,7 +70,7 @@ func TestHelperOpens(t *testing.T) {
 	add(ep, err, "epoll", fmt.Sprintf("waits for 1 descriptor: %d for EPOLLIN", ev))
 	_ = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, ev, &unix.EpollEvent{Events: unix.EPOLLIN})
 	tm, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
-	add(tm, err, "timerfd", "by the monotonic clock, goes off in ")
+	add(tm, err, "timerfd", "on the monotonic clock, expires in ")
 	_ = unix.TimerfdSettime(tm, 0, &unix.ItimerSpec{Value: unix.Timespec{Sec: 5000}, Interval: unix.Timespec{Sec: 60}}, nil)
 	var set unix.Sigset_t
 	set.Val[0] = 1<<(unix.SIGUSR1-1) | 1<<(unix.SIGTERM-1)
@@ -88,10 +88,10 @@ func TestHelperOpens(t *testing.T) {
 		add(fa, err, "fanotify", "watches by fanotify, and has no mark yet")
 	}
 	gone1, err := unix.TimerfdCreate(unix.CLOCK_REALTIME, unix.TFD_CLOEXEC)
-	add(gone1, err, "timerfd", "a timer by the wall clock, went off and was not read yet")
+	add(gone1, err, "timerfd", "a timer on the wall clock, expired and was not read yet")
 	_ = unix.TimerfdSettime(gone1, 0, &unix.ItimerSpec{Value: unix.Timespec{Nsec: 1000}}, nil)
 	pf, err := unix.PidfdOpen(os.Getppid(), 0)
-	add(pf, err, "pidfd", fmt.Sprintf("process %d itself, even if its number is given out again", os.Getppid()))
+	add(pf, err, "pidfd", fmt.Sprintf("process %d itself, even if its PID is reused", os.Getppid()))
 	mf, err := unix.MemfdCreate("a memfd", unix.MFD_CLOEXEC)
 	_ = unix.Ftruncate(mf, 8192)
 	add(mf, err, "memfd", "8.0 KiB long")
@@ -217,7 +217,7 @@ func sockets(add func(int, error, string, string) int, dir string) {
 	add(vs, err, "socket", "AF_VSOCK socket: /proc/net has no file for its family")
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
-		add(pair[0], nil, "socket", fmt.Sprintf("unix stream socket, CONNECTED; the other side has %s (%d) as %d", ownName(), os.Getpid(), pair[1]))
+		add(pair[0], nil, "socket", fmt.Sprintf("unix stream socket, CONNECTED; the other side is open in %s (%d) as %d", ownName(), os.Getpid(), pair[1]))
 	}
 	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err == nil && unix.Bind(nl, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) == nil {
@@ -530,7 +530,7 @@ time.sleep(600)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	one := liveJSON(t, "fd", strconv.Itoa(pid))
-	if got := one.Values["fd_shared"].Reading; !strings.Contains(got, "it has one table") || number(t, one, "fd_shared") != number(t, one, "open_fds") {
+	if got := one.Values["fd_shared"].Reading; !strings.Contains(got, "It shares its descriptor table with") || number(t, one, "fd_shared") != number(t, one, "open_fds") {
 		t.Errorf("%+v", one.Values["fd_shared"])
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"kwhy/explain/net"
 )
 
-const netLong = `The network of this host: sockets in use, who listens, the memory of socket buffers,
+const netLong = `The network of this host: sockets in use, listeners, the memory of socket buffers,
 and where packets are lost, layer by layer in the order in which a packet passes them.
 
-What is told is one network namespace's: kwhy's own, or a process's with --netns.
+The report is about one network namespace: kwhy's own, or a process's with --netns.
 What the kernel keeps for all of them is the host's: buffer memory and its limits,
-and what the CPUs do with packets.
+and the packet processing of the CPUs (softnet).
 
 With a PID, or a name that just one process has: that process's sockets, in its own
 network namespace.`
@@ -22,10 +22,9 @@ network namespace.`
 const socketsLong = `Every socket of this network namespace, or of a process's, with where its bytes wait:
 in the program that does not read, in the peer's window, or in the network.
 
-They are asked of the kernel by sock_diag, which also tells memory, round trip times
-and congestion windows; where that can't be asked, /proc/net tells addresses, state
-and queues. Whose they are takes a walk over all descriptors: --no-owners leaves
-that out.`
+The kernel lists them by sock_diag, with memory, round-trip times and congestion
+windows; where sock_diag is not available, /proc/net has addresses, state and queues.
+To find their owners kwhy walks over all descriptors; --no-owners leaves that out.`
 
 // socketOptions are what the sockets are shown by.
 type socketOptions struct {
@@ -38,8 +37,8 @@ type socketOptions struct {
 func (o *socketOptions) tableFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of sockets; 0 is all, -1 as many as a screen takes")
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
-	f.BoolVar(&o.filter.NoOwners, "no-owners", false, "leave out whose they are: no walk over all descriptors")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
+	f.BoolVar(&o.filter.NoOwners, "no-owners", false, "leave out the owners: no walk over all descriptors")
 	f.StringSliceVar(&o.filter.Protocols, "protocol", nil, "only these `PROTOCOLS`: tcp, udp, unix, ..., both versions of IP unless it ends in 6")
 	f.StringSliceVar(&o.filter.States, "state", nil, "only sockets in these `STATES`: ESTABLISHED, CLOSE_WAIT, ...")
 	f.StringVar(&o.filter.Address, "address", "", "only sockets with this address, local or the peer's: `ADDR`, ADDR/BITS or a unix path")
@@ -56,9 +55,9 @@ func (a *App) netCommand() *cobra.Command {
 		Example: `  kwhy net
   kwhy net --interval 10s               what is being lost now
   kwhy net --netns 1234                 in the network namespace of a process
-  kwhy net --all-netns                  which namespaces there are, and who lives there
+  kwhy net --all-netns                  all network namespaces and their processes
   kwhy net 1234                         one process's sockets
-  kwhy net 1234 --interval 1s           and what goes in and out by each
+  kwhy net 1234 --interval 1s           with the rates of each
   kwhy net sockets                      all of them, those with waiting bytes first`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -92,7 +91,7 @@ func (a *App) socketsCommand() *cobra.Command {
 		Short: "Every socket, and where its bytes wait",
 		Long:  socketsLong,
 		Example: `  kwhy net sockets
-  kwhy net sockets --state CLOSE_WAIT --limit 0     who does not close
+  kwhy net sockets --state CLOSE_WAIT --limit 0     which programs do not close
   kwhy net sockets --port 443 --sort tcpi_rtt
   kwhy net sockets nginx                            in its network namespace
   kwhy net sockets --process nginx --interval 1s    with rates of bytes and retransmissions

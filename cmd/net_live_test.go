@@ -79,7 +79,7 @@ func TestLiveWindowClosed(t *testing.T) {
 			t.Skip("sock_diag can't be asked here")
 		}
 		f, why := d.finding("net.window_closed"), fmt.Sprint(r["why"])
-		if strings.HasSuffix(f, ", whose window is closed") && r["level"] == "notice" && strings.Contains(why, "; asked ") && strings.Contains(why, " times or more whether it has opened") {
+		if strings.HasSuffix(f, ", whose window is closed") && r["level"] == "notice" && strings.Contains(why, "; probed ") && strings.Contains(why, " times or more") {
 			if n, _ := r["tcpi_backoff"].(float64); n < 3 || r["timer"] != "persist" {
 				t.Errorf("backoff %v, timer %v", r["tcpi_backoff"], r["timer"])
 			}

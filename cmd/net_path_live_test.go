@@ -82,15 +82,15 @@ func pathChild(t *testing.T, how string) (pid string, row func() map[string]any)
 	}
 }
 
-// Delay and loss by netem are seen in the round trip time and in what was sent again.
+// Delay and loss by netem are seen in the round trip time and in what was retransmitted.
 func TestLiveDelayAndLoss(t *testing.T) {
 	_, row := pathChild(t, "netem")
 	r := row()
 	if rtt, _ := r["tcpi_min_rtt"].(float64); rtt < 0.09 || rtt > 0.5 {
 		t.Errorf("the round trip takes %v s, twice 50 ms was set", r["tcpi_min_rtt"])
 	}
-	if n, _ := r["tcpi_total_retrans"].(float64); n == 0 || !strings.Contains(fmt.Sprint(r["why"]), "sent again") {
-		t.Errorf("%v segments were sent again: %q", r["tcpi_total_retrans"], r["why"])
+	if n, _ := r["tcpi_total_retrans"].(float64); n == 0 || !strings.Contains(fmt.Sprint(r["why"]), "retransmitted") {
+		t.Errorf("%v segments were retransmitted: %q", r["tcpi_total_retrans"], r["why"])
 	}
 }
 
@@ -101,8 +101,8 @@ func TestLiveLoss(t *testing.T) {
 	pid, row := pathChild(t, "loss")
 	r := row()
 	n, _ := r["tcpi_total_retrans"].(float64)
-	if n < 5 || !strings.Contains(fmt.Sprint(r["why"]), "sent again") {
-		t.Errorf("%v segments were sent again: %q", n, r["why"])
+	if n < 5 || !strings.Contains(fmt.Sprint(r["why"]), "retransmitted") {
+		t.Errorf("%v segments were retransmitted: %q", n, r["why"])
 	}
 	if !strings.Contains(toolIn(t, c2i(t, pid), "ss", "-tinH", "sport = :"+fmt.Sprint(r["local_port"])), " retrans:") {
 		t.Error("ss knows of no retransmission")
@@ -110,14 +110,14 @@ func TestLiveLoss(t *testing.T) {
 	host := liveJSON(t, "net", "--netns", pid)
 	all := number(t, host, "tcp_retrans_segs")
 	if all < n {
-		t.Errorf("%v of the host's segments were sent again, and %v of one socket's", all, n)
+		t.Errorf("%v of the host's segments were retransmitted, and %v of one socket's", all, n)
 	}
-	// How much is sent again depends on the load: from 2 % on it is worth a notice.
+	// How much is retransmitted depends on the load: from 2 % on it is worth a notice.
 	share := all / (all + number(t, host, "tcp_out_segs"))
-	if f := host.finding("net.retransmits_so_far"); strings.Contains(f, " of the TCP segments were sent again, since these counters began") != (share >= 0.02) {
-		t.Errorf("of %v sent again the finding is %q", share, f)
+	if f := host.finding("net.retransmits_so_far"); strings.Contains(f, " of the TCP segments were retransmitted, since these counters began") != (share >= 0.02) {
+		t.Errorf("of %v retransmitted the finding is %q", share, f)
 	}
-	for key, says := range map[string]string{"tcp_retrans_segs": " % of the segments sent so far.", "tcp_fast_retrans": "Lost ones that later segments' acknowledgements gave away"} {
+	for key, says := range map[string]string{"tcp_retrans_segs": " % of the segments sent so far.", "tcp_fast_retrans": "Losses that acknowledgements of later segments revealed"} {
 		if got := host.Values[key].Reading; !strings.Contains(got, says) {
 			t.Errorf("%s: %q does not say %q", key, got, says)
 		}
@@ -133,7 +133,7 @@ func TestLiveDelay(t *testing.T) {
 	if rtt, _ := r["tcpi_rtt"].(float64); rtt < 0.01 || rtt > 5 {
 		t.Errorf("an answer takes %v s behind a queue of 4 Mbit/s", r["tcpi_rtt"])
 	}
-	if why := fmt.Sprint(r["why"]); !strings.Contains(why, "congestion window") && !strings.Contains(why, "send buffer") && !strings.Contains(why, "on the way") {
+	if why := fmt.Sprint(r["why"]); !strings.Contains(why, "congestion window") && !strings.Contains(why, "send buffer") && !strings.Contains(why, "in flight") {
 		t.Errorf("%q does not say that it waits for the way", why)
 	}
 	var tc []struct {

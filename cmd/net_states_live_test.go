@@ -92,7 +92,7 @@ func TestLiveSilentNetwork(t *testing.T) {
 	}
 	r := byPort(t, liveJSON(t, "net", "sockets", strconv.Itoa(c.Process.Pid), "--limit", "0"), made, "silent", "ESTABLISHED")
 	if again, _ := r["tcpi_retransmits"].(float64); again < 1 || r["timer"] != "on" || r["send_q"] != 5000. ||
-		!strings.Contains(fmt.Sprint(r["why"]), "4.9 KiB wait in the network: nothing was acknowledged though it was sent again ") {
+		!strings.Contains(fmt.Sprint(r["why"]), "4.9 KiB wait in the network: nothing was acknowledged though it was retransmitted ") {
 		t.Errorf("%v retransmits, timer %v, %v to be sent: %q", r["tcpi_retransmits"], r["timer"], r["send_q"], r["why"])
 	}
 }

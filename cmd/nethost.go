@@ -14,7 +14,7 @@ type netHostOptions struct {
 
 func (o *netHostOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.netns, "netns", "", "the network namespace of this `PROCESS`, by PID or name, instead of kwhy's own")
-	f.BoolVar(&o.allNetns, "all-netns", false, "every network namespace that a process lives in, a line each")
+	f.BoolVar(&o.allNetns, "all-netns", false, "every network namespace that has processes, a line each")
 }
 
 func (o *netHostOptions) check(process bool) error {

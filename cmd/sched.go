@@ -9,16 +9,15 @@ import (
 	"kwhy/explain/sched"
 )
 
-const schedLong = `Who gets the CPUs and by which rule: the scheduler of this kernel and its settings,
-where the CPUs' time went, who runs and who waits, real-time tasks, cgroups that are
-stopped when their time is used up, and the processes that ran most.
+const schedLong = `How the CPUs are shared: the scheduler of this kernel and its settings, CPU time by
+kind, the run queue and load, real-time tasks, cgroups that are throttled when their
+quota is used up, and the processes that ran most.
 
-What the kernel counts since boot is told as such; --interval 1s says what goes on
-now, and over 5 s or more how many threads the kernel last put into the load
-averages.
+Without --interval, counters are totals since boot; --interval 1s shows what goes on
+now, and 5 s or more also how many threads the kernel last put into the load averages.
 
 With a PID: one process's policy, its share of a CPU by the kernel's weights against
-those that want it now, how long it waited, where it may run and what bounds it.`
+those that want it now, how long it waited, where it may run and what limits it.`
 
 type schedOptions struct {
 	limit   int
@@ -31,7 +30,7 @@ type schedOptions struct {
 func (o *schedOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - turns one round")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
 	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
 	o.filter.flags(f)
 }
@@ -40,13 +39,13 @@ func (a *App) schedCommand() *cobra.Command {
 	var o schedOptions
 	c := &cobra.Command{
 		Use:   "sched [PID]",
-		Short: "Who runs, who waits, and by which rule",
+		Short: "The scheduler, CPU time, and which tasks run or wait",
 		Long:  schedLong,
 		Example: `  kwhy sched
-  kwhy sched --interval 5s              what goes on now, and what the load averages are made of
+  kwhy sched --interval 5s              what goes on now, and what the load averages consist of
   kwhy sched 1234                       one process: its share, and how long it waited
   kwhy sched 1234 --threads
-  kwhy sched --sort wait_time           who waited most for CPUs`,
+  kwhy sched --sort wait_time           which processes waited most for CPUs`,
 		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkLimit(o.limit); err != nil {

@@ -214,12 +214,12 @@ func schedTrials() []trial {
 	}, {
 		// Since 6.12 by the fair server, of which debugfs tells.
 		rule: "sched.realtime_unbounded", host: sched, fires: []rung{
-			notice("1 real-time thread of a program could keep all others off a CPU: nothing sets time aside for those", file(server+"runtime", "0\n")),
+			notice("1 real-time thread of a program could keep a CPU from all other tasks: nothing reserves time for those", file(server+"runtime", "0\n")),
 		}, well: edits{file(server+"runtime", "50000000\n")},
 	}, {
 		// Before that by sched_rt_runtime_us.
 		rule: "sched.realtime_unbounded", host: "debian-6.1-sched", fires: []rung{
-			notice("1 real-time thread of a program could keep all others off a CPU", file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
+			notice("1 real-time thread of a program could keep a CPU from all other tasks", file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
 			notice("1 real-time thread", file("proc/sys/kernel/sched_rt_runtime_us", "1000000\n")),
 		}, well: edits{file("proc/sys/kernel/sched_rt_runtime_us", "950000\n")},
 	}, {
@@ -259,7 +259,7 @@ func fdTrials() []trial {
 	}, {
 		// app has 0 to 19 open.
 		rule: "fd.process_near", host: files, fires: []rung{
-			notice("app (22650) has taken 80 % of the numbers that its limit of 25 leaves for files", line(limits, "Max open files", "25 25 files")),
+			notice("app (22650) has taken 80 % of the descriptor numbers below its limit of 25", line(limits, "Max open files", "25 25 files")),
 			warning("app (22650) has taken 91 %", line(limits, "Max open files", "22 25 files")),
 			critical("app (22650) has taken 100 %", line(limits, "Max open files", "20 25 files")),
 		}, well: edits{line(limits, "Max open files", "26 26 files")},

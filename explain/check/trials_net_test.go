@@ -78,18 +78,18 @@ const (
 func netTrials() []trial {
 	return []trial{{
 		rule: "net.listen_overflow", host: lossy, fires: []rung{
-			few("<0.1 % of the handshakes that came found the accept queue of their listener full, in the last 1 s", overflows([2]uint64{5, 6}, [2]uint64{100, 10099})),
-			few("1.0 % of the handshakes", overflows([2]uint64{5, 6}, [2]uint64{100, 199})), // one alone is no alarm
-			warning("1.0 % of the handshakes", overflows([2]uint64{5, 10}, [2]uint64{100, 595})),
-			critical("5.0 % of the handshakes", overflows([2]uint64{5, 10}, [2]uint64{100, 195})),
+			few("<0.1 % of the incoming handshakes found the accept queue of their listener full, in the last 1 s", overflows([2]uint64{5, 6}, [2]uint64{100, 10099})),
+			few("1.0 % of the incoming handshakes", overflows([2]uint64{5, 6}, [2]uint64{100, 199})), // one alone is no alarm
+			warning("1.0 % of the incoming handshakes", overflows([2]uint64{5, 10}, [2]uint64{100, 595})),
+			critical("5.0 % of the incoming handshakes", overflows([2]uint64{5, 10}, [2]uint64{100, 195})),
 		}, well: edits{overflows([2]uint64{500, 500}, [2]uint64{100, 195})},
 	}, {
 		rule: "net.listen_overflow_so_far", host: lossy, once: true, fires: []rung{
-			notice("10 % of the handshakes that came found the accept queue of their listener full, since these counters began", overflows([2]uint64{10, 10}, [2]uint64{90, 90})),
+			notice("10 % of the incoming handshakes found the accept queue of their listener full, since these counters began", overflows([2]uint64{10, 10}, [2]uint64{90, 90})),
 		}, well: edits{overflows([2]uint64{9, 9}, [2]uint64{9991, 9991})},
 	}, {
 		rule: "net.retransmits", host: lossy, fires: []rung{
-			notice("2.0 % of the TCP segments were sent again, in the last 1 s", again([2]uint64{100, 120}, [2]uint64{1000, 1980})),
+			notice("2.0 % of the TCP segments were retransmitted, in the last 1 s", again([2]uint64{100, 120}, [2]uint64{1000, 1980})),
 			warning("5.0 % of the TCP segments", again([2]uint64{100, 150}, [2]uint64{1000, 1950})),
 			critical("20 % of the TCP segments", again([2]uint64{100, 300}, [2]uint64{1000, 1800})),
 		}, well: edits{again([2]uint64{100, 109}, [2]uint64{1000, 1991})},
@@ -102,17 +102,17 @@ func netTrials() []trial {
 		well: edits{again([2]uint64{4, 4}, [2]uint64{4, 4})},
 	}, {
 		rule: "net.retransmits_so_far", host: lossy, once: true, fires: []rung{
-			notice("2.0 % of the TCP segments were sent again, since these counters began", again([2]uint64{20, 20}, [2]uint64{980, 980})),
+			notice("2.0 % of the TCP segments were retransmitted, since these counters began", again([2]uint64{20, 20}, [2]uint64{980, 980})),
 		}, well: edits{again([2]uint64{19, 19}, [2]uint64{981, 981})},
 	}, {
 		rule: "net.softnet_drops", host: lossy, fires: []rung{
-			few("<0.1 % of the packets that interfaces handed over met a CPU's full backlog", becomes(softnet, soft(0, 0, 0), soft(99999, 1, 0))),
+			few("<0.1 % of the packets that interfaces handed over were dropped because a CPU's backlog was full", becomes(softnet, soft(0, 0, 0), soft(99999, 1, 0))),
 			warning("<0.1 % of the packets", becomes(softnet, soft(0, 0, 0), soft(19990, 6, 0))),
 			critical("10 % of the packets", becomes(softnet, soft(50, 50, 0), soft(140, 60, 0))),
 		}, well: edits{becomes(softnet, soft(50, 50, 0), soft(1000, 50, 0))},
 	}, {
 		rule: "net.softnet_drops_so_far", host: lossy, once: true, fires: []rung{
-			notice("1.0 % of the packets that interfaces handed over met a CPU's full backlog and were dropped, since these counters began", file(softnet, soft(990, 10, 0))),
+			notice("1.0 % of the packets that interfaces handed over were dropped because a CPU's backlog was full, since these counters began", file(softnet, soft(990, 10, 0))),
 		}, well: edits{file(softnet, soft(999910, 90, 0))},
 	}, {
 		rule: "net.udp_rcvbuf_errors", host: lossy, fires: []rung{
@@ -136,7 +136,7 @@ func netTrials() []trial {
 		}, well: edits{lost6([2]uint64{1, 1}, [2]uint64{9999, 9999})},
 	}, {
 		rule: "net.time_squeeze", host: lossy, fires: []rung{
-			notice("10 times a second in the last 1 s a CPU ended a round of taking in packets with packets left", becomes(softnet, soft(9, 0, 700), soft(9, 0, 710))),
+			notice("10 times a second in the last 1 s a CPU ended a round of receive processing with packets left", becomes(softnet, soft(9, 0, 700), soft(9, 0, 710))),
 			warning("200 times a second", becomes(softnet, soft(9, 0, 700), soft(9, 0, 900))),
 		}, well: edits{becomes(softnet, soft(9, 0, 700), soft(9, 0, 709))},
 	}, {
@@ -156,9 +156,9 @@ func netTrials() []trial {
 		}, well: edits{mib(snmp, "Udp", "MemErrors", 8000, 8000)},
 	}, {
 		rule: "net.conntrack_near", host: lossy, fires: []rung{
-			notice("75 % of the room for tracked connections is taken", tracked(75)),
-			warning("85 % of the room", tracked(85)),
-			critical("95 % of the room", tracked(95)),
+			notice("75 % of nf_conntrack_max is in use", tracked(75)),
+			warning("85 % of nf_conntrack_max", tracked(85)),
+			critical("95 % of nf_conntrack_max", tracked(95)),
 		}, well: edits{tracked(69)},
 	}, {
 		rule: "net.orphans_near", host: lossy, fires: []rung{
@@ -261,7 +261,7 @@ func linkTrials() []trial {
 		}, well: edits{then(eth0(0, 700, 0), eth0(499, 700, 500))},
 	}, {
 		rule: "net.nic_errors_so_far", host: lossy, once: true, fires: []rung{
-			notice("eth0: 1.0 % of its packets were broken or could not be sent, since it is there", eth0(500, 10, 490)),
+			notice("eth0: 1.0 % of its packets were broken or could not be sent, since it was created", eth0(500, 10, 490)),
 		}, well: edits{eth0(50000, 9, 49991)},
 	}, {
 		rule: "net.nic_missed", host: lossy, fires: []rung{
@@ -271,11 +271,11 @@ func linkTrials() []trial {
 		}, well: edits{then(eth0(0, 0, 0), eth0(999, 0, 0)), missed(700, 700)},
 	}, {
 		rule: "net.nic_missed_so_far", host: lossy, once: true, fires: []rung{
-			notice("eth0: 1.0 % of its packets were missed: the ring was full, since it is there", eth0(990, 0, 0), missed(10, 10)),
+			notice("eth0: 1.0 % of its packets were missed: the ring was full, since it was created", eth0(990, 0, 0), missed(10, 10)),
 		}, well: edits{eth0(99991, 0, 0), missed(9, 9)},
 	}, {
 		rule: "net.qdisc_drops", host: lossy, bare: "a copy of /proc says that it has no queues", fires: []rung{
-			notice("eth0: its fq_codel dropped 1.0 % of what was to be sent, in the last 1 s", queue([2]uint64{100, 1090}, [2]uint64{70, 80})),
+			notice("eth0: its fq_codel dropped 1.0 % of the packets to send, in the last 1 s", queue([2]uint64{100, 1090}, [2]uint64{70, 80})),
 			warning("eth0: its fq_codel dropped 10 %", queue([2]uint64{100, 190}, [2]uint64{70, 80})),
 			critical("eth0: its fq_codel dropped 20 %", queue([2]uint64{100, 180}, [2]uint64{70, 90})),
 		}, well: edits{queue([2]uint64{100, 10099}, [2]uint64{700, 701})},
@@ -370,8 +370,8 @@ func socketTrials() []trial {
 		}, well: edits{probes(2)},
 	}, {
 		rule: "net.not_acknowledged", host: serving, fires: []rung{
-			notice("127.0.0.1:9090 has not acknowledged what shop (1200) sent, though it was sent again 3 times", retransmits(3)),
-			warning("though it was sent again 6 times", retransmits(6)),
+			notice("127.0.0.1:9090 has not acknowledged what shop (1200) sent, though it was retransmitted 3 times", retransmits(3)),
+			warning("though it was retransmitted 6 times", retransmits(6)),
 		}, well: edits{retransmits(2)},
 	}, {
 		rule: "net.unread", host: serving, fires: []rung{

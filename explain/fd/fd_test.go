@@ -34,9 +34,11 @@ func process(t *testing.T, arch string, list ...open) *inspect.Host {
 	file("sys/kernel/arch", arch)
 	file("devices", "Character devices:\n  1 mem\n 10 misc\n136 pts\n\nBlock devices:\n254 virtblk")
 	file("misc", "200 tun\n229 fuse")
-	file("7/stat", "7 (some) S 1 7 7 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0")
+	file("7/stat", "7 (some) S 1 7 7 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 "+
+		"0 0 0 0 0 0 0 0 0 0 0 0 0 0")
 	file("7/status", "Name:\tsome\nPid:\t7\nPPid:\t1\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0")
-	file("7/limits", "Limit                     Soft Limit           Hard Limit           Units     \nMax open files            8                    8                    files     ")
+	file("7/limits", "Limit                     Soft Limit           Hard Limit           Units     \nMax open files            8   "+
+		"                 8                    files     ")
 	file("7/mountinfo", mounts)
 	for i, o := range list {
 		file(fmt.Sprintf("7/fd/%d.link", i+3), o.link)
@@ -83,36 +85,109 @@ func column(t *testing.T, h *inspect.Host, key string) (out []string) {
 	return out
 }
 
-// What fdinfo says of each kind is told as it is: lines as kernels have written them.
+// What fdinfo says of each kind is shown as it is: lines as kernels have written them.
 func TestKindsWithoutAFileSystem(t *testing.T) {
 	group := "fanotify flags:0 event-flags:8000\n"
 	timer := "clockid: 1\nticks: %s\nsettime flags: 00\nit_value: (%s)\nit_interval: (%s)\n"
 	for name, c := range map[string]struct{ link, info, want string }{
-		"eventfd":                  {"anon_inode:[eventfd]", "eventfd-count:               ff\neventfd-id: 3\n", "a counter at 255; a read takes all"},
-		"semaphore":                {"anon_inode:[eventfd]", "eventfd-count:                2\neventfd-semaphore: 1\n", "a counter at 2, of which each read takes one"},
-		"fanotify without a mark":  {"anon_inode:[fanotify]", group, "watches by fanotify, and has no mark yet"},
-		"fanotify, an inode":       {"anon_inode:[fanotify]", group + "fanotify ino:13 sdev:fe00000 mflags:0 mask:2 ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:1300000000000000\n", "watches by fanotify, 1 mark: inode 19 at / for FAN_MODIFY"},
-		"fanotify, a mount":        {"anon_inode:[fanotify]", group + "fanotify mnt_id:1b mflags:0 mask:10020 ignored_mask:1\n", "watches by fanotify, 1 mark: the mount at /tmp for FAN_OPEN FAN_OPEN_PERM, not FAN_ACCESS"},
-		"fanotify, a file system":  {"anon_inode:[fanotify]", group + "fanotify sdev:6 mflags:0 mask:40000100 ignored_mask:0\nfanotify sdev:99 mflags:0 mask:1 ignored_mask:0\n", "watches by fanotify, 2 marks: the whole file system at /dev for FAN_CREATE FAN_ONDIR, the whole file system that is not mounted here for FAN_ACCESS"},
-		"inotify without brackets": {"anon_inode:inotify", "inotify wd:1 ino:13 sdev:fe00000 mask:102 ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:1300000000000000\n", "watches 1 file or directory: inode 19 at / for IN_MODIFY IN_CREATE"},
-		"inotify, everything":      {"anon_inode:[inotify]", "inotify wd:2 ino:2 sdev:1e mask:fff ignored_mask:0 \ninotify wd:1 ino:13 sdev:fe00000 mask:8 ignored_mask:0 \n", "watches 2 files and directories: inode 2 at /tmp for every event, inode 19 at / for IN_CLOSE_WRITE"},
-		"inotify, none":            {"anon_inode:[inotify]", "", "watches none"},
-		"pidfd":                    {"anon_inode:[pidfd]", "Pid:\t42\nNSpid:\t42\n", "process 42 itself, even if its number is given out again"},
-		"pidfd, ended":             {"anon_inode:[pidfd]", "Pid:\t-1\nNSpid:\t-1\n", "a process that has ended and been asked for"},
-		"epoll":                    {"anon_inode:[eventpoll]", "tfd:        6 events: 80000019 data:                6  pos:0 ino:2c1fa sdev:5\ntfd:        7 events:     2005 data: 7  pos:0 ino:1 sdev:5\n", "waits for 2 descriptors: 6 for EPOLLIN EPOLLET, 7 for EPOLLIN EPOLLOUT EPOLLRDHUP"},
-		"epoll, one shot":          {"anon_inode:[eventpoll]", "tfd:        6 events: 40000000 data:                6  pos:0 ino:2c1fa sdev:5\n", "waits for 1 descriptor: 6 for nothing until it is armed again"},
-		"timer, running":           {"anon_inode:[timerfd]", fmt.Sprintf(timer, "0", "4999, 0", "60, 0"), "a timer by the monotonic clock, goes off in 1h23m19s and every 1m0s"},
-		"timer, went off":          {"anon_inode:[timerfd]", fmt.Sprintf(timer, "1", "0, 0", "0, 0"), "a timer by the monotonic clock, went off and was not read yet"},
-		"timer, went off, repeats": {"anon_inode:[timerfd]", fmt.Sprintf(timer, "1", "0, 0", "2, 500000000"), "a timer by the monotonic clock, went off and was not read yet; every 2.5 s"},
-		"timer, at rest":           {"anon_inode:[timerfd]", fmt.Sprintf(timer, "0", "0, 0", "0, 0"), "a timer by the monotonic clock, not running"},
-		"signalfd":                 {"anon_inode:[signalfd]", "sigmask:\t0000000000004200\n", "reads signals as they come: SIGUSR1 SIGTERM"},
-		"userfaultfd":              {"anon_inode:[userfaultfd]", "pending:\t0\ntotal:\t2\nAPI:\taa:0:7fffffffffffffff\n", "page faults of a range of memory, served by a program: 2 wait"},
-		"io_uring":                 {"anon_inode:[io_uring]", "SqMask:\t0x3\nSqHead:\t5\nSqTail:\t7\n", "a ring of I/O requests, 2 handed in and not taken yet"},
-		"dmabuf":                   {"/dmabuf:", "size:\t8192\ncount:\t2\nexp_name:\tsystem\n", "memory shared among devices, 8.0 KiB"},
-		"BPF map":                  {"anon_inode:bpf-map", "map_type:\t27\nkey_size:\t0\nvalue_size:\t0\nmax_entries:\t4096\nmap_flags:\t0x0\nmemlock:\t16680\nmap_id:\t12\nfrozen:\t0\n", "a BPF map (id 12) of type ringbuf: keys of 0 bytes, values of 0, 4096 entries at most, 16.3 KiB"},
-		"BPF map of later kernels": {"anon_inode:bpf-map", "map_type:\t99\nkey_size:\t4\nvalue_size:\t8\nmax_entries:\t1\n", "a BPF map of type 99: keys of 4 bytes, values of 8, 1 entry at most"},
-		"BPF program":              {"anon_inode:bpf-prog", "prog_type:\t1\nprog_jited:\t1\nprog_tag:\ta04f5eef06a7f555\nmemlock:\t4096\nprog_id:\t7\n", "a BPF program (id 7) of type socket_filter, tag a04f5eef06a7f555"},
-		"BPF link":                 {"anon_inode:bpf_link", "link_type:\tcgroup\nlink_id:\t3\nprog_tag:\ta04f5eef06a7f555\nprog_id:\t7\n", "a BPF link (id 3) of type cgroup to a program (id 7)"},
+		"eventfd": {
+			"anon_inode:[eventfd]", "eventfd-count:               ff\neventfd-id: 3\n",
+			"a counter at 255; a read takes all",
+		},
+		"semaphore": {
+			"anon_inode:[eventfd]", "eventfd-count:                2\neventfd-semaphore: 1\n",
+			"a counter at 2; each read takes one",
+		},
+		"fanotify without a mark": {"anon_inode:[fanotify]", group, "watches by fanotify, and has no mark yet"},
+		"fanotify, an inode": {
+			"anon_inode:[fanotify]",
+			group + "fanotify ino:13 sdev:fe00000 mflags:0 mask:2 ignored_mask:0 fhandle-bytes:8 fhandle-type:1 " +
+				"f_handle:1300000000000000\n",
+			"watches by fanotify, 1 mark: inode 19 at / for FAN_MODIFY",
+		},
+		"fanotify, a mount": {
+			"anon_inode:[fanotify]", group + "fanotify mnt_id:1b mflags:0 mask:10020 ignored_mask:1\n",
+			"watches by fanotify, 1 mark: the mount at /tmp for FAN_OPEN FAN_OPEN_PERM, not FAN_ACCESS",
+		},
+		"fanotify, a file system": {
+			"anon_inode:[fanotify]",
+			group + "fanotify sdev:6 mflags:0 mask:40000100 ignored_mask:0\nfanotify sdev:99 mflags:0 mask:1 ignored_mask:0\n",
+			"watches by fanotify, 2 marks: the whole file system at /dev for FAN_CREATE FAN_ONDIR, the whole file system that is " +
+				"not mounted here for FAN_ACCESS",
+		},
+		"inotify without brackets": {
+			"anon_inode:inotify",
+			"inotify wd:1 ino:13 sdev:fe00000 mask:102 ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:1300000000000000\n",
+			"watches 1 file or directory: inode 19 at / for IN_MODIFY IN_CREATE",
+		},
+		"inotify, everything": {
+			"anon_inode:[inotify]",
+			"inotify wd:2 ino:2 sdev:1e mask:fff ignored_mask:0 \ninotify wd:1 ino:13 sdev:fe00000 mask:8 ignored_mask:0 \n",
+			"watches 2 files and directories: inode 2 at /tmp for every event, inode 19 at / for IN_CLOSE_WRITE",
+		},
+		"inotify, none": {"anon_inode:[inotify]", "", "watches none"},
+		"pidfd": {
+			"anon_inode:[pidfd]", "Pid:\t42\nNSpid:\t42\n",
+			"process 42 itself, even if its PID is reused",
+		},
+		"pidfd, ended": {"anon_inode:[pidfd]", "Pid:\t-1\nNSpid:\t-1\n", "a process that has ended and was reaped"},
+		"epoll": {
+			"anon_inode:[eventpoll]",
+			"tfd:        6 events: 80000019 data:                6  pos:0 ino:2c1fa sdev:5\ntfd:        7 events:     2005 data: " +
+				"7  pos:0 ino:1 sdev:5\n",
+			"waits for 2 descriptors: 6 for EPOLLIN EPOLLET, 7 for EPOLLIN EPOLLOUT EPOLLRDHUP",
+		},
+		"epoll, one shot": {
+			"anon_inode:[eventpoll]",
+			"tfd:        6 events: 40000000 data:                6  pos:0 ino:2c1fa sdev:5\n",
+			"waits for 1 descriptor: 6 for nothing until it is armed again",
+		},
+		"timer, running": {
+			"anon_inode:[timerfd]", fmt.Sprintf(timer, "0", "4999, 0", "60, 0"),
+			"a timer on the monotonic clock, expires in 1h23m19s and every 1m0s",
+		},
+		"timer, went off": {
+			"anon_inode:[timerfd]", fmt.Sprintf(timer, "1", "0, 0", "0, 0"),
+			"a timer on the monotonic clock, expired and was not read yet",
+		},
+		"timer, went off, repeats": {
+			"anon_inode:[timerfd]", fmt.Sprintf(timer, "1", "0, 0", "2, 500000000"),
+			"a timer on the monotonic clock, expired and was not read yet; every 2.5 s",
+		},
+		"timer, at rest": {
+			"anon_inode:[timerfd]", fmt.Sprintf(timer, "0", "0, 0", "0, 0"),
+			"a timer on the monotonic clock, disarmed",
+		},
+		"signalfd": {
+			"anon_inode:[signalfd]", "sigmask:\t0000000000004200\n", "reads signals as they come: SIGUSR1 SIGTERM",
+		},
+		"userfaultfd": {
+			"anon_inode:[userfaultfd]", "pending:\t0\ntotal:\t2\nAPI:\taa:0:7fffffffffffffff\n",
+			"page faults of a range of memory, served by a program: 2 wait",
+		},
+		"io_uring": {
+			"anon_inode:[io_uring]", "SqMask:\t0x3\nSqHead:\t5\nSqTail:\t7\n",
+			"a ring of I/O requests, 2 handed in and not taken yet",
+		},
+		"dmabuf": {"/dmabuf:", "size:\t8192\ncount:\t2\nexp_name:\tsystem\n", "memory shared among devices, 8.0 KiB"},
+		"BPF map": {
+			"anon_inode:bpf-map",
+			"map_type:\t27\nkey_size:\t0\nvalue_size:\t0\nmax_entries:\t4096\nmap_flags:\t0x0\nmemlock:\t16680\nmap_id:\t12\nfrozen:\t0\n",
+			"a BPF map (id 12) of type ringbuf: keys of 0 bytes, values of 0, 4096 entries at most, 16.3 KiB",
+		},
+		"BPF map of later kernels": {
+			"anon_inode:bpf-map", "map_type:\t99\nkey_size:\t4\nvalue_size:\t8\nmax_entries:\t1\n",
+			"a BPF map of type 99: keys of 4 bytes, values of 8, 1 entry at most",
+		},
+		"BPF program": {
+			"anon_inode:bpf-prog",
+			"prog_type:\t1\nprog_jited:\t1\nprog_tag:\ta04f5eef06a7f555\nmemlock:\t4096\nprog_id:\t7\n",
+			"a BPF program (id 7) of type socket_filter, tag a04f5eef06a7f555",
+		},
+		"BPF link": {
+			"anon_inode:bpf_link", "link_type:\tcgroup\nlink_id:\t3\nprog_tag:\ta04f5eef06a7f555\nprog_id:\t7\n",
+			"a BPF link (id 3) of type cgroup to a program (id 7)",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := column(t, process(t, "x86_64", open{c.link, "", c.info}), "why"); len(got) != 1 || got[0] != c.want {

@@ -22,7 +22,8 @@ type flag struct {
 func flagsOf(flags uint64, arch string) (out []string) {
 	known := []flag{
 		{0o2000, "O_APPEND"}, {0o4000, "O_NONBLOCK"}, {0o4010000, "O_SYNC"}, {0o10000, "O_DSYNC"}, {0o20000, "O_ASYNC"},
-		{0o40000, "O_DIRECT"}, {0o200000, "O_DIRECTORY"}, {0o400000, "O_NOFOLLOW"}, {0o1000000, "O_NOATIME"}, {0o2000000, "O_CLOEXEC"}, {0o10000000, "O_PATH"}, {0o20000000, "O_TMPFILE"},
+		{0o40000, "O_DIRECT"}, {0o200000, "O_DIRECTORY"}, {0o400000, "O_NOFOLLOW"}, {0o1000000, "O_NOATIME"},
+		{0o2000000, "O_CLOEXEC"}, {0o10000000, "O_PATH"}, {0o20000000, "O_TMPFILE"},
 	}
 	large := uint64(0o100000)
 	if arch == "aarch64" || strings.HasPrefix(arch, "arm") {
@@ -44,11 +45,17 @@ func flagsOf(flags uint64, arch string) (out []string) {
 // flagWords are the flags by name (open(2)).
 func flagWords() (out []explain.Word) {
 	for _, f := range [][2]string{
-		{"O_APPEND", "Each write goes to the end of the file."}, {"O_NONBLOCK", "What would have to wait fails with EAGAIN; files of disks wait all the same."},
-		{"O_SYNC", "A write returns when data and metadata are on the device."}, {"O_DSYNC", "A write returns when the data are on the device."},
-		{"O_ASYNC", "SIGIO tells when it is ready."}, {"O_DIRECT", "Past the page cache; of a pipe: in packets."}, {"O_DIRECTORY", "It had to be a directory."},
-		{"O_NOFOLLOW", "The last part of the path was not to be a symbolic link."}, {"O_NOATIME", "Reading does not set the time of access."},
-		{"O_CLOEXEC", "Closed by exec; of the descriptor, not of the open file."}, {"O_PATH", "A place in the file system, with nothing opened."},
+		{"O_APPEND", "Each write goes to the end of the file."},
+		{"O_NONBLOCK", "What would have to wait fails with EAGAIN; files on disk wait all the same."},
+		{"O_SYNC", "A write returns when data and metadata are on the device."},
+		{"O_DSYNC", "A write returns when the data are on the device."},
+		{"O_ASYNC", "SIGIO is sent when it is ready."},
+		{"O_DIRECT", "Bypasses the page cache; of a pipe: packet mode."},
+		{"O_DIRECTORY", "It had to be a directory."},
+		{"O_NOFOLLOW", "The last part of the path must not be a symbolic link."},
+		{"O_NOATIME", "Reading does not set the time of access."},
+		{"O_CLOEXEC", "Closed by exec; of the descriptor, not of the open file."},
+		{"O_PATH", "A place in the file system, with nothing opened."},
 		{"O_TMPFILE", "A file without a name."},
 	} {
 		out = append(out, explain.Word{Name: f[0], Gist: f[1], Concept: "struct-file"})

@@ -16,9 +16,9 @@ type (
 	goneRow = fdfacts.DeletedPart
 )
 
-// Gone sums up the files that are gone from their directories and still kept.
+// Gone sums up the deleted files that are still in use.
 func Gone() explain.Card[*fdfacts.DeletedFiles] {
-	field := func(d doc, get func(gone) value, read func(gone) string) explain.Field[gone] {
+	ofFiles := func(d doc, get func(gone) value, read func(gone) string) explain.Field[gone] {
 		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
 		d.Also = []inspect.Source{inspect.PIDMapFiles, inspect.PIDMountinfo}
 		return explain.Field[gone]{Doc: d, Get: get, Reading: read}
@@ -32,26 +32,35 @@ func Gone() explain.Card[*fdfacts.DeletedFiles] {
 		return n
 	}
 	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[gone]{
-		{Title: "Files that are gone from their directories", Fields: []explain.Field[gone]{
-			field(doc{Key: "gone_files", Label: "files", Unit: explain.Count, Gist: "Files without a directory that somebody still has open, mapped or running."}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
+		{Title: "Deleted files that are still in use", Fields: []explain.Field[gone]{
+			ofFiles(doc{
+				Key: "gone_files", Label: "deleted files", Unit: explain.Count,
+				Gist: "Deleted files that a process still has open, mapped or running.",
+			}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
 				if len(l.List) == 0 {
-					return "Nobody that may be looked at keeps one."
+					return "No visible process keeps one."
 				}
 				return "Kept by " + units.Plural(l.Keepers(), "process", "processes") + "."
 			}),
-			field(doc{Key: "gone_disk", Label: "on disks", Unit: explain.Bytes, Gist: "Space that their file systems do not have back yet, each file once."}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
+			ofFiles(doc{
+				Key: "gone_disk", Label: "disk space", Unit: explain.Bytes,
+				Gist: "Space that their file systems have not got back yet, each file once.",
+			}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
 				if sum(l, false) == 0 {
-					return "None of their space is missing."
+					return "They take no space on disk."
 				}
 				return "What df counts and du does not find."
 			}),
-			field(doc{Key: "gone_memory", Label: "in memory", Unit: explain.Bytes, Show: explain.Rare, Gist: "What those of tmpfs and the like take: memory or swap, and no disk."}, func(l gone) value { return explain.N(sum(l, true)) }, nil),
+			ofFiles(doc{
+				Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
+				Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
+			}, func(l gone) value { return explain.N(sum(l, true)) }, nil),
 		}},
-		{Title: "Each, and who keeps it", Table: "deleted"},
+		{Title: "Deleted files and their holders", Table: "deleted"},
 	}}
 }
 
-// inMemory tells whether files there take memory and no disk.
+// inMemory says whether files there take memory and no disk.
 func inMemory(on *fdfacts.MountPoint) bool {
 	if on == nil {
 		return false
@@ -66,22 +75,22 @@ func inMemory(on *fdfacts.MountPoint) bool {
 // GoneList lists them, each with who keeps it and how to get the space back.
 func GoneList() *explain.Table[goneRow] {
 	type column = explain.Field[goneRow]
-	declare := func(d doc, get func(*fdfacts.DeletedFile) value) column {
+	ofFile := func(d doc, get func(*fdfacts.DeletedFile) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
 		return column{Doc: d, Get: func(r goneRow) value { return get(r.It) }}
 	}
-	mount := func(d doc, get func(*fdfacts.MountPoint) string) column {
+	ofMount := func(d doc, get func(*fdfacts.MountPoint) string) column {
 		d.Also = []inspect.Source{inspect.PIDMountinfo}
-		return declare(d, func(f *fdfacts.DeletedFile) value {
+		return ofFile(d, func(f *fdfacts.DeletedFile) value {
 			if f.Mount == nil {
 				return explain.None(inspect.Masked)
 			}
 			return explain.S(get(f.Mount))
 		})
 	}
-	keepers := func(d doc, get func(*fdfacts.Keeper) value) column {
+	ofKeepers := func(d doc, get func(*fdfacts.Keeper) value) column {
 		d.Show = explain.Data
-		return declare(d, func(f *fdfacts.DeletedFile) value {
+		return ofFile(d, func(f *fdfacts.DeletedFile) value {
 			out := []value{}
 			for i := range f.Keepers {
 				out = append(out, get(&f.Keepers[i]))
@@ -90,21 +99,45 @@ func GoneList() *explain.Table[goneRow] {
 		})
 	}
 	return &explain.Table[goneRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
-		declare(doc{Key: "taken", Unit: explain.Bytes, Gist: "What it takes of its file system."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Taken) }),
-		declare(doc{Key: "size", Unit: explain.Bytes, Show: explain.Data, Gist: "How long it is; with holes it is longer than what it takes."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Size) }),
-		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
-		mount(doc{Key: "mount", Show: explain.Wide, Gist: "Where that is mounted, as who keeps it sees it."}, func(m *fdfacts.MountPoint) string { return m.Point }),
-		declare(doc{Key: "processes", Label: "BY", Unit: explain.Count, Gist: "How many processes keep it."}, func(f *fdfacts.DeletedFile) value { return explain.I(len(f.Keepers)) }),
-		keepers(doc{Key: "pids", Unit: explain.Plain, Gist: "The processes that keep it."}, func(k *fdfacts.Keeper) value { return explain.I(k.P.PID) }),
-		keepers(doc{Key: "holders", Gist: "The same by name, each with how it keeps it."}, func(k *fdfacts.Keeper) value { return explain.S(keeper(k)) }),
-		declare(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *fdfacts.DeletedFile) value { return explain.S(device(f.Dev)) }),
-		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
-		declare(doc{Key: "target", Gist: "What it was called."}, func(f *fdfacts.DeletedFile) value { return explain.S(f.Path) }),
-		declare(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *fdfacts.DeletedFile) value { return explain.S(whyGone(f)) }),
+		ofFile(doc{
+			Key: "taken", Unit: explain.Bytes,
+			Gist: "What it takes of its file system.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Taken) }),
+		ofFile(doc{
+			Key: "size", Unit: explain.Bytes, Show: explain.Data,
+			Gist: "How long it is; with holes it is longer than what it takes.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Size) }),
+		ofMount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
+		ofMount(doc{
+			Key: "mount", Show: explain.Wide,
+			Gist: "Where that is mounted, as its holder sees it.",
+		}, func(m *fdfacts.MountPoint) string { return m.Point }),
+		ofFile(doc{
+			Key: "processes", Unit: explain.Count,
+			Gist: "How many processes keep it.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.I(len(f.Keepers)) }),
+		ofKeepers(doc{
+			Key: "pids", Unit: explain.Plain,
+			Gist: "The processes that keep it.",
+		}, func(k *fdfacts.Keeper) value { return explain.I(k.P.PID) }),
+		ofKeepers(doc{Key: "holders", Gist: "The same by name, with how each keeps it."},
+			func(k *fdfacts.Keeper) value { return explain.S(keeper(k)) }),
+		ofFile(doc{
+			Key: "dev", Show: explain.Data,
+			Gist: "The device of its file system, major:minor.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.S(device(f.Dev)) }),
+		ofFile(doc{
+			Key: "inode", Unit: explain.ID, Show: explain.Data,
+			Gist: "The number of its inode there.",
+		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
+		ofFile(doc{Key: "target", Gist: "The path that it had."}, func(f *fdfacts.DeletedFile) value { return explain.S(f.Path) }),
+		ofFile(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *fdfacts.DeletedFile) value {
+			return explain.S(whyGone(f))
+		}),
 	}}
 }
 
-// keeper tells who it is and by what: "go (12) as 3, 4 and in its memory".
+// keeper says who it is and by what: "go (12) as 3, 4 and in its memory".
 func keeper(k *fdfacts.Keeper) string {
 	var by []string
 	if len(k.FDs) > 0 {
@@ -169,9 +202,12 @@ func wayBack(f *fdfacts.DeletedFile) string {
 	case runs:
 		return all("a restart gives the space back", "the space comes back when all have been restarted")
 	case maps && open != nil:
-		return all("closing it is not enough: it is mapped too, until a restart", "the space comes back when all have closed and unmapped it, or were restarted") + "; emptied, it would kill by SIGBUS who touches the mapping"
+		return all("closing it is not enough: it is mapped too, until a restart",
+			"the space comes back when all have closed and unmapped it, or were restarted") +
+			"; truncating it would kill with SIGBUS whoever touches the mapping"
 	case maps:
-		return all("a restart gives the space back", "the space comes back when all have been restarted") + "; emptied, it would kill by SIGBUS who touches the mapping"
+		return all("a restart gives the space back", "the space comes back when all have been restarted") +
+			"; truncating it would kill with SIGBUS whoever touches the mapping"
 	case !f.Regular:
 		return all("closing it gives the space back", "the space comes back when all have closed it")
 	}
@@ -187,9 +223,9 @@ func emptied(f *fdfacts.DeletedFile, k *fdfacts.Keeper) string {
 	}
 	switch {
 	case writes:
-		s += ", and the writer goes on at its old offset, behind a hole"
+		s += ", and the writer continues at its old offset, after a hole"
 	case appends:
-		s += ", and the writer goes on at its start"
+		s += ", and the writer continues at its start"
 	}
 	return s
 }

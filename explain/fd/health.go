@@ -24,7 +24,7 @@ func healthUse(f host) string {
 	return s
 }
 
-// healthNear tells of the process that has least numbers left.
+// healthNear names the process that is closest to its limit.
 func healthNear(f host) string {
 	var words []string
 	most := -1.0
@@ -36,7 +36,7 @@ func healthNear(f host) string {
 	}
 	if most >= 0 {
 		p := f.At(who).Row.P
-		words = append(words, fmt.Sprintf("nearest its limit is %s (%d) at %s", p.Comm, p.PID, units.AppendPercent(nil, most)))
+		words = append(words, fmt.Sprintf("closest to its limit is %s (%d) at %s", p.Comm, p.PID, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, ", ")
 }

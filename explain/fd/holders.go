@@ -18,7 +18,7 @@ type (
 // Holders lists who has a file, or something of a file system, open.
 func Holders() *explain.Table[holderRow] {
 	type column = explain.Field[holderRow]
-	declare := func(d doc, get func(*fdfacts.PathHolder) value) column {
+	ofHolder := func(d doc, get func(*fdfacts.PathHolder) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
 		return column{Doc: d, Get: func(r holderRow) value { return get(r.It) }}
 	}
@@ -30,29 +30,57 @@ func Holders() *explain.Table[holderRow] {
 		return explain.L(out)
 	}
 	return &explain.Table[holderRow]{Name: "holders", Sort: []string{"-pid"}, Fields: []column{
-		declare(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."}, func(h *fdfacts.PathHolder) value { return explain.I(h.P.PID) }),
-		declare(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."}, func(h *fdfacts.PathHolder) value { return explain.S(h.P.Comm) }),
-		declare(doc{Key: "how", Words: hows(), Gist: "By what it has it."}, func(h *fdfacts.PathHolder) value { return explain.L(how(h)) }),
-		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide, Gist: "How many of its descriptors lead there."}, func(h *fdfacts.PathHolder) value { return explain.I(len(h.FDs) + len(h.Nodes)) }),
-		declare(doc{Key: "maps", Unit: explain.Count, Show: explain.Wide, Gist: "How many files there it has mapped."}, func(h *fdfacts.PathHolder) value { return explain.I(h.Maps) }),
-		declare(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Show: explain.Data, Gist: "The descriptors that lead there."}, func(h *fdfacts.PathHolder) value { return list(h.FDs) }),
-		declare(doc{Key: "node", Unit: explain.Plain, Show: explain.Data, Gist: "The descriptors on the device itself."}, func(h *fdfacts.PathHolder) value { return list(h.Nodes) }),
-		declare(doc{Key: "target", Gist: "What the kernel calls the first that was found."}, func(h *fdfacts.PathHolder) value { return explain.S(h.Target) }),
-		{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has there."}, Get: func(r holderRow) value { return explain.S(whyHolder(r.It, r.List.Whole)) }},
+		ofHolder(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."},
+			func(h *fdfacts.PathHolder) value { return explain.I(h.P.PID) }),
+		ofHolder(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."},
+			func(h *fdfacts.PathHolder) value { return explain.S(h.P.Comm) }),
+		ofHolder(doc{Key: "how", Words: ways(), Gist: "How it has it open."},
+			func(h *fdfacts.PathHolder) value { return explain.L(how(h)) }),
+		ofHolder(doc{
+			Key: "fds", Label: "FDS", Unit: explain.Count, Show: explain.Wide,
+			Gist: "How many of its descriptors lead there.",
+		}, func(h *fdfacts.PathHolder) value { return explain.I(len(h.FDs) + len(h.Nodes)) }),
+		ofHolder(doc{
+			Key: "maps", Unit: explain.Count, Show: explain.Wide,
+			Gist: "How many files there it has mapped.",
+		}, func(h *fdfacts.PathHolder) value { return explain.I(h.Maps) }),
+		ofHolder(doc{
+			Key: "fd", Label: "FD", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The descriptors that lead there.",
+		}, func(h *fdfacts.PathHolder) value { return list(h.FDs) }),
+		ofHolder(doc{
+			Key: "node", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The descriptors on the device itself.",
+		}, func(h *fdfacts.PathHolder) value { return list(h.Nodes) }),
+		ofHolder(doc{
+			Key:  "target",
+			Gist: "The kernel's name for the first that was found.",
+		}, func(h *fdfacts.PathHolder) value { return explain.S(h.Target) }),
+		{
+			Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has there."},
+			Get: func(r holderRow) value { return explain.S(whyHolder(r.It, r.List.Whole)) },
+		},
 	}}
 }
 
-func hows() []explain.Word {
+func ways() []explain.Word {
 	word := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "file-descriptor"}
 	}
-	return []explain.Word{word("node", "By a descriptor on the device itself."), word("fd", "By a descriptor."), word("cwd", "As its working directory."), word("root", "As its root directory."), word("exe", "As the program that it runs."), word("mapped", "In its memory.")}
+	return []explain.Word{
+		word("node", "By a descriptor on the device itself."),
+		word("fd", "By a descriptor."),
+		word("cwd", "As its working directory."),
+		word("root", "As its root directory."),
+		word("exe", "As the program that it runs."),
+		word("mapped", "In its memory."),
+	}
 }
 
 func how(h *fdfacts.PathHolder) (out []value) {
 	for i, has := range []bool{len(h.Nodes) > 0, len(h.FDs) > 0, h.Cwd, h.Root, h.Exe, h.Maps > 0} {
 		if has {
-			out = append(out, explain.S(hows()[i].Name))
+			out = append(out, explain.S(ways()[i].Name))
 		}
 	}
 	return out
@@ -72,11 +100,13 @@ func whyHolder(h *fdfacts.PathHolder, whole bool) string {
 	if len(h.Nodes) > 0 {
 		s = append(s, "has the device itself open as "+numbers(h.Nodes))
 	}
-	say(len(h.FDs) > 0, "has it open as "+numbers(h.FDs), "has "+units.Plural(len(h.FDs), "file of it open", "files of it open")+": "+numbers(h.FDs))
+	say(len(h.FDs) > 0, "has it open as "+numbers(h.FDs), "has "+
+		units.Plural(len(h.FDs), "file of it open", "files of it open")+": "+numbers(h.FDs))
 	say(h.Cwd, "works in it: that keeps the file system mounted", "works in a directory of it")
-	say(h.Root, "takes it for its root directory", "has its root directory there")
+	say(h.Root, "has it as its root directory", "has its root directory there")
 	say(h.Exe, "runs it: writing to it fails with ETXTBSY", "runs a program of it")
-	say(h.Maps > 0 && (whole || !h.Exe), "has it mapped into its memory", "has "+units.Plural(h.Maps, "file of it mapped", "files of it mapped"))
+	say(h.Maps > 0 && (whole || !h.Exe), "has it mapped into its memory", "has "+
+		units.Plural(h.Maps, "file of it mapped", "files of it mapped"))
 	return strings.Join(s, "; ")
 }
 
@@ -88,14 +118,19 @@ type (
 // SocketHolders lists who has the sockets with an address.
 func SocketHolders() *explain.Table[sockHolder] {
 	type column = explain.Field[sockHolder]
-	declare := func(d doc, get func(*fdfacts.SocketHolder) value) column {
+	ofHolder := func(d doc, get func(*fdfacts.SocketHolder) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
 		return column{Doc: d, Get: func(r sockHolder) value { return get(r.It) }}
 	}
 	columns := []column{
-		declare(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."}, func(h *fdfacts.SocketHolder) value { return explain.I(h.P.PID) }),
-		declare(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."}, func(h *fdfacts.SocketHolder) value { return explain.S(h.P.Comm) }),
-		declare(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "By which descriptors."}, func(h *fdfacts.SocketHolder) value {
+		ofHolder(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."},
+			func(h *fdfacts.SocketHolder) value { return explain.I(h.P.PID) }),
+		ofHolder(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."},
+			func(h *fdfacts.SocketHolder) value { return explain.S(h.P.Comm) }),
+		ofHolder(doc{
+			Key: "fd", Label: "FD", Unit: explain.Plain,
+			Gist: "The descriptors that lead to it.",
+		}, func(h *fdfacts.SocketHolder) value {
 			out := []value{}
 			for _, n := range h.FDs {
 				out = append(out, explain.I(n))
@@ -104,27 +139,40 @@ func SocketHolders() *explain.Table[sockHolder] {
 		}),
 	}
 	for _, c := range socketColumns() {
-		columns = append(columns, declare(c.doc, func(h *fdfacts.SocketHolder) value { return c.of(h.Socket) }))
+		columns = append(columns, ofHolder(c.doc, func(h *fdfacts.SocketHolder) value { return c.of(h.Socket) }))
 	}
 	return &explain.Table[sockHolder]{Name: "socket_holders", Sort: []string{"-pid"}, Fields: append(columns,
-		declare(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode, which is the kernel's own name for it."}, func(h *fdfacts.SocketHolder) value { return explain.N(h.Inode) }),
-		declare(doc{Key: "side", Words: []explain.Word{{Name: "local", Gist: "The address is its own.", Concept: "file-descriptor"}, {Name: "peer", Gist: "The address is its peer's.", Concept: "file-descriptor"}}, Show: explain.Data, Gist: "Whether the address is its own or its peer's."}, func(h *fdfacts.SocketHolder) value {
+		ofHolder(doc{
+			Key: "inode", Unit: explain.ID, Show: explain.Data,
+			Gist: "The number of its inode, which identifies it in the kernel.",
+		}, func(h *fdfacts.SocketHolder) value { return explain.N(h.Inode) }),
+		ofHolder(doc{
+			Key: "side", Show: explain.Data,
+			Words: []explain.Word{
+				{Name: "local", Gist: "The address is its own.", Concept: "file-descriptor"},
+				{Name: "peer", Gist: "The address is its peer's.", Concept: "file-descriptor"},
+			},
+			Gist: "Whether the address is its own or its peer's.",
+		}, func(h *fdfacts.SocketHolder) value {
 			if h.Remote {
 				return explain.S("peer")
 			}
 			return explain.S("local")
 		}),
-		declare(doc{Key: "netns", Unit: explain.ID, Show: explain.Data, Gist: "The number of the network namespace that it is in."}, func(h *fdfacts.SocketHolder) value {
+		ofHolder(doc{
+			Key: "netns", Unit: explain.ID, Show: explain.Data,
+			Gist: "The number of the network namespace that it is in.",
+		}, func(h *fdfacts.SocketHolder) value {
 			if h.Netns == 0 {
 				return explain.None(inspect.Denied)
 			}
 			return explain.N(h.Netns)
 		}),
-		declare(doc{Key: "why", Gist: "What that socket is."}, func(h *fdfacts.SocketHolder) value { return explain.S(whySocket(h)) }))}
+		ofHolder(doc{Key: "why", Gist: "What that socket is."}, func(h *fdfacts.SocketHolder) value { return explain.S(whySocket(h)) }))}
 }
 
 func whySocket(h *fdfacts.SocketHolder) string {
-	s := told(h.Socket)
+	s := describe(h.Socket)
 	if h.Remote {
 		s += "; the address is its peer's"
 	}

@@ -22,14 +22,14 @@ type (
 // Host explains what a host has open, and its bounds.
 func Host() explain.Card[*fdfacts.Snapshot] {
 	return explain.Card[*fdfacts.Snapshot]{Name: "fd", Sections: []explain.Section[*fdfacts.Snapshot]{
-		{Title: "Open files of the whole host", Fields: bounds()},
-		{Title: "By kind", Table: "kinds"},
-		{Title: "Bounds of each user", Fields: perUser()},
-		{Title: "The processes", Table: "processes"},
+		{Title: "Open files", Fields: bounds()},
+		{Title: "Descriptors by kind", Table: "kinds"},
+		{Title: "Limits per user", Fields: perUser()},
+		{Title: "Processes", Table: "processes"},
 	}, Rules: hostRules()}
 }
 
-func hostDoc(d doc, get func(host) value, read func(host) string) hostField {
+func ofHost(d doc, get func(host) value, read func(host) string) hostField {
 	if d.Concept == "" {
 		d.Concept = "file-descriptor"
 	}
@@ -42,27 +42,41 @@ func bounds() []hostField { return append(append(openFiles(), caches()...), else
 func openFiles() []hostField {
 	total := func(l host) procfacts.FDCount { n, _, _ := l.Scan.Totals(); return n }
 	return []hostField{
-		hostCount(doc{Key: "descriptors", Source: inspect.PIDFd, Gist: "Descriptors of all processes: numbers that each lead to an open file."}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
-			s := "Numbers in the tables of all processes that may be looked at, each leading to an open file."
+		countOfHost(doc{
+			Key: "descriptors", Source: inspect.PIDFd,
+			Gist: "Descriptors of all processes: numbers that each lead to an open file.",
+		}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
+			s := "Numbers in the tables of all visible processes, each leading to an open file."
 			if n := total(f).Hidden; n > 0 {
-				s += " Where " + units.Number(n) + " of them lead is not to be seen."
+				s += " The targets of " + units.Number(n) + " of them are not visible."
 			}
 			return s
 		}),
-		hostCount(doc{Key: "file_nr", Kernel: "fs.file-nr", Label: "open files", Source: inspect.FSFileNr, Concept: "struct-file", Gist: "Open files (struct file) of the whole host: what open makes, dup shares."}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
+		countOfHost(doc{
+			Key: "file_nr", Kernel: "fs.file-nr", Label: "file-nr", Source: inspect.FSFileNr,
+			Concept: "struct-file",
+			Gist:    "Open files (struct file) of the whole host: what open makes, dup shares.",
+		}, func(f host) value { return explain.Opt(f.Files) }, func(f host) string {
 			s := "struct file: what open makes, with an offset of its own; dup and fork share one."
 			if f.FilesMax > 0 && f.FilesMax < 1<<62 {
 				s = units.Percent(int64(f.Files), int64(f.FilesMax)) + " of file-max. " + s
 			}
 			return s
 		}),
-		hostCount(doc{Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr, Also: []inspect.Source{inspect.Meminfo}, Concept: "struct-file", Gist: "More open files than this fail with ENFILE, unless with CAP_SYS_ADMIN."}, func(f host) value {
+		countOfHost(doc{
+			Key: "file_max", Kernel: "fs.file-max", Label: "file-max", Source: inspect.FSFileNr,
+			Also: []inspect.Source{inspect.Meminfo}, Concept: "struct-file",
+			Gist: "The most open files: ENFILE beyond that, except with CAP_SYS_ADMIN.",
+		}, func(f host) value {
 			if f.FilesMax >= 1<<62 {
 				return explain.None(inspect.Unlimited)
 			}
 			return explain.Opt(f.FilesMax)
 		}, readFileMax),
-		hostCount(doc{Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Source: inspect.FSNrOpen, Gist: "How far a process's own limit may be raised."}, sysctl(inspect.FSNrOpen), nil),
+		countOfHost(doc{
+			Key: "nr_open", Kernel: "fs.nr_open", Label: "nr_open", Source: inspect.FSNrOpen,
+			Gist: "The highest that a process's own limit can be set to.",
+		}, sysctl(inspect.FSNrOpen), nil),
 	}
 }
 
@@ -70,17 +84,29 @@ func openFiles() []hostField {
 // are its names.
 func caches() []hostField {
 	return []hostField{
-		hostCount(doc{Key: "nr_dentry", Kernel: "nr_dentry", Label: "dentries", Source: inspect.FSDentryState, Concept: "dentry", Gist: "Names that the kernel has in memory, each with the inode it leads to."}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
-			s := "Names in directories, each leading to an inode; " + share(f.DentriesUnused, f.Dentries) + " in no use: a cache"
+		countOfHost(doc{
+			Key: "nr_dentry", Kernel: "nr_dentry", Label: "nr_dentry", Source: inspect.FSDentryState,
+			Concept: "dentry",
+			Gist:    "Names that the kernel has in memory, each with the inode it leads to.",
+		}, func(f host) value { return explain.Opt(f.Dentries) }, func(f host) string {
+			s := "Names in directories, each leading to an inode; " + share(f.DentriesUnused, f.Dentries) + " unused: a cache"
 			if f.DentriesNegative != inspect.Unset {
 				s += "; " + units.Number(int64(f.DentriesNegative)) + " say that there is no such file"
 			}
 			return s + "."
 		}),
-		hostCount(doc{Key: "nr_inodes", Kernel: "nr_inodes", Label: "inodes", Source: inspect.FSInodeNr, Concept: "inode", Gist: "Files and directories that the kernel has in memory."}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
-			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) + " in no use: a cache that gives way when memory is wanted."
+		countOfHost(doc{
+			Key: "nr_inodes", Kernel: "nr_inodes", Label: "nr_inodes", Source: inspect.FSInodeNr, Concept: "inode",
+			Gist: "Files and directories that the kernel has in memory.",
+		}, func(f host) value { return explain.Opt(f.Inodes) }, func(f host) string {
+			return "Files themselves, of all file systems; " + share(f.InodesUnused, f.Inodes) +
+				" unused: a cache that shrinks when memory is needed."
 		}),
-		hostDoc(doc{Key: "deleted_taken", Label: "deleted, kept", Unit: explain.Bytes, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories and still open."}, func(f host) value {
+		ofHost(doc{
+			Key: "deleted_taken", Label: "deleted files", Unit: explain.Bytes, Source: inspect.PIDFd,
+			Concept: "deleted-files",
+			Gist:    "Space of deleted files that are still open.",
+		}, func(f host) value {
 			if !f.Scan.Procs.Host.Host.Live { // a copy has links and no files
 				return explain.None(inspect.Unsupported)
 			}
@@ -88,11 +114,15 @@ func caches() []hostField {
 			return explain.N(n)
 		}, func(f host) string {
 			if _, n := kept(f); n > 0 {
-				return units.Plural(n, "inode", "inodes") + " without a name, kept by a descriptor; kwhy fd --deleted says which, and how to get the space back."
+				return units.Plural(n, "inode", "inodes") +
+					" without a name, kept by a descriptor; kwhy fd --deleted shows which, and how to get the space back."
 			}
-			return "No descriptor keeps an inode that has lost its name."
+			return "No descriptor keeps a deleted file."
 		}),
-		hostCount(doc{Key: "locks", Source: inspect.Locks, Concept: "file-locks", Gist: "Locks on files: flock, fcntl, leases."}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
+		countOfHost(doc{
+			Key: "locks", Source: inspect.Locks, Concept: "file-locks",
+			Gist: "Locks on files: flock, fcntl, leases.",
+		}, func(f host) value { return explain.Opt(f.Locks) }, func(f host) string {
 			if f.LocksWaiting > 0 {
 				return "On inodes. " + units.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
 			}
@@ -101,25 +131,36 @@ func caches() []hostField {
 	}
 }
 
-// elsewhere are bounds of what is read through descriptors and is no file.
+// elsewhere are limits of what is read through descriptors and is no file.
 func elsewhere() []hostField {
 	return []hostField{
-		hostCount(doc{Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr}, Show: explain.Rare, Gist: "Events that io_setup has set aside, of aio-max-nr."}, sysctl(inspect.FSAIONr), func(f host) string {
+		countOfHost(doc{
+			Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Show: explain.Rare,
+			Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr},
+			Gist: "Events that io_setup has reserved, of aio-max-nr.",
+		}, sysctl(inspect.FSAIONr), func(f host) string {
 			n, _ := f.Mem.Number(inspect.FSAIONr)
 			most, ok := f.Mem.Number(inspect.FSAIOMaxNr)
 			if !ok || most <= 0 {
 				return ""
 			}
-			return units.Percent(n, most) + " of aio-max-nr: at the bound io_setup fails with EAGAIN."
+			return units.Percent(n, most) + " of aio-max-nr: at the limit io_setup fails with EAGAIN."
 		}),
-		hostCount(doc{Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr, Gist: "How many events io_setup may set aside in all: EAGAIN after that."}, sysctl(inspect.FSAIOMaxNr), nil),
-		hostCount(doc{Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue queues_max", Source: inspect.MQueueQueuesMax, Gist: "How many POSIX message queues an IPC namespace may have; use is not told."}, sysctl(inspect.MQueueQueuesMax), nil),
+		countOfHost(doc{
+			Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr,
+			Gist: "The most events that io_setup may reserve in total: EAGAIN after that.",
+		}, sysctl(inspect.FSAIOMaxNr), nil),
+		countOfHost(doc{
+			Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue.queues_max",
+			Source: inspect.MQueueQueuesMax,
+			Gist:   "The most POSIX message queues of an IPC namespace; their use is not shown.",
+		}, sysctl(inspect.MQueueQueuesMax), nil),
 	}
 }
 
-func hostCount(d doc, get func(host) value, read func(host) string) hostField {
+func countOfHost(d doc, get func(host) value, read func(host) string) hostField {
 	d.Unit = explain.Count
-	return hostDoc(d, get, read)
+	return ofHost(d, get, read)
 }
 
 // kept adds up what deleted files take, each once.
@@ -152,11 +193,11 @@ func sysctl(src inspect.Source) func(host) value {
 	}
 }
 
-// readFileMax sets the bound against what the kernel would choose: a tenth of the
+// readFileMax compares the limit with what the kernel would choose: a tenth of the
 // RAM in KiB at most, of 1 KiB a file (fs/file_table.c, files_maxfiles_init).
 func readFileMax(f host) string {
 	if f.FilesMax >= 1<<62 {
-		return "No bound: systemd raises it so."
+		return "No limit: systemd sets it so."
 	}
 	most := int64(f.Mem.Info["MemTotal"] >> 10 / 10)
 	switch n := int64(f.FilesMax); {
@@ -165,32 +206,59 @@ func readFileMax(f host) string {
 	case n <= most && n > most-most/10:
 		return "As the kernel chose it at boot: a tenth of the KiB of RAM, " + units.Number(most) + ", less what was in use then."
 	case n == 8192:
-		return "The least that the kernel chooses."
+		return "The lowest value that the kernel chooses."
 	}
 	return "Set by somebody: the kernel chooses a tenth of the KiB of RAM, " + units.Number(most) + " at most."
 }
 
 func perUser() []hostField {
-	use := func(key, label string, concept explain.Concept, gist string, src inspect.Source, users func(host) map[uint32]int) hostField {
-		return hostDoc(doc{Key: key, Label: label, Unit: explain.Count, Source: src, Also: []inspect.Source{inspect.PIDFd}, Concept: concept, Gist: gist}, sysctl(src), func(f host) string {
+	ofLimit := func(d doc, users func(host) map[uint32]int) hostField {
+		d.Unit, d.Also = explain.Count, []inspect.Source{inspect.PIDFd}
+		return ofHost(d, sysctl(d.Source), func(f host) string {
 			most, uid := top(users(f))
-			n, _ := f.Mem.Number(src)
+			n, _ := f.Mem.Number(d.Source)
 			if f.Missing(inspect.PIDFd) != inspect.Present {
-				return "The kernel does not tell the use itself, and no process shows its descriptors."
+				return "The kernel does not show the use itself, and no process shows its descriptors."
 			}
 			if most == 0 {
-				return "None is used by processes that may be looked at; the kernel does not tell the use itself."
+				return "Visible processes use none; the kernel does not show the use itself."
 			}
-			return fmt.Sprintf("%s by user %s, who has most: %s. Summed over fdinfo: the kernel does not tell the use itself.", units.Percent(int64(most), n), userName(f, uid), units.Number(most))
+			return fmt.Sprintf("%s used by user %s, the largest user: %s. Summed over fdinfo: the kernel does not show the use itself.",
+				units.Percent(int64(most), n), userName(f, uid), units.Number(most))
 		})
 	}
 	return []hostField{
-		use("max_user_instances", "inotify instances", "inotify-fanotify", "How many inotify instances a user may have: EMFILE after that.", inspect.InotifyMaxInstances, func(f host) map[uint32]int { return f.InotifyUsers }),
-		use("max_user_watches", "inotify watches", "inotify-fanotify", "How many files a user may watch by inotify: ENOSPC after that.", inspect.InotifyMaxWatches, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
-		use("epoll_max_user_watches", "epoll watches", "epoll", "How many descriptors a user may have in epoll sets: ENOSPC after that.", inspect.EpollMaxWatches, func(f host) map[uint32]int { return f.EpollUsers }),
-		hostDoc(doc{Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe pages, soft", Unit: explain.Count, Source: inspect.PipeUserPagesSoft, Concept: "pipe", Gist: "Above this new pipes of a user get a page or two; use is not told."}, sysctl(inspect.PipeUserPagesSoft), nil),
-		hostDoc(doc{Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe pages, hard", Unit: explain.Count, Source: inspect.PipeUserPagesHard, Concept: "pipe", Gist: "Above this a user gets no new pipes; 0 is no bound."}, sysctl(inspect.PipeUserPagesHard), nil),
-		hostDoc(doc{Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe, most", Unit: explain.Bytes, Source: inspect.PipeMaxSize, Concept: "pipe", Gist: "How large a pipe may be made without CAP_SYS_RESOURCE."}, sysctl(inspect.PipeMaxSize), nil),
+		ofLimit(doc{
+			Key: "max_user_instances", Label: "max_user_instances", Concept: "inotify-fanotify",
+			Source: inspect.InotifyMaxInstances,
+			Gist:   "The most inotify instances of a user: EMFILE after that.",
+		}, func(f host) map[uint32]int { return f.InotifyUsers }),
+		ofLimit(doc{
+			Key: "max_user_watches", Label: "max_user_watches", Concept: "inotify-fanotify",
+			Source: inspect.InotifyMaxWatches,
+			Gist:   "The most files that a user may watch by inotify: ENOSPC after that.",
+		}, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
+		ofLimit(doc{
+			Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll", Source: inspect.EpollMaxWatches,
+			Gist: "The most descriptors of a user in epoll sets: ENOSPC after that.",
+		}, func(f host) map[uint32]int { return f.EpollUsers }),
+		ofHost(doc{
+			Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe-user-pages-soft",
+			Unit:   explain.Count,
+			Source: inspect.PipeUserPagesSoft, Concept: "pipe",
+			Gist: "Above this, new pipes of a user get a page or two; use is not shown.",
+		}, sysctl(inspect.PipeUserPagesSoft), nil),
+		ofHost(doc{
+			Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe-user-pages-hard",
+			Unit:   explain.Count,
+			Source: inspect.PipeUserPagesHard, Concept: "pipe",
+			Gist: "Above this, a user gets no new pipes; 0 is no limit.",
+		}, sysctl(inspect.PipeUserPagesHard), nil),
+		ofHost(doc{
+			Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe-max-size", Unit: explain.Bytes,
+			Source: inspect.PipeMaxSize, Concept: "pipe",
+			Gist: "The largest pipe that can be made without CAP_SYS_RESOURCE.",
+		}, sysctl(inspect.PipeMaxSize), nil),
 	}
 }
 
@@ -218,30 +286,35 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		return explain.F(float64(most) / float64(n))
 	}
 	return []explain.Rule[*fdfacts.Snapshot]{{
-		ID: "fd.inotify_instances_near", Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
-		What: "inotify instances of the user who has most / fs.inotify.max_user_instances", Unit: explain.Ratio,
-		Means: "At the limit inotify_init fails with EMFILE, which programs tell as too many open files though they have few.",
-		Of:    instances, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		ID: "fd.inotify_instances_near", What: "inotify instances of the largest user / fs.inotify.max_user_instances",
+		Unit:     explain.Ratio,
+		Means:    "At the limit inotify_init fails with EMFILE, which programs report as too many open files though they have few.",
+		Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
+		Of: instances,
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(f host) string {
 			most, uid := top(f.InotifyUsers)
-			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s", userName(f, uid), units.AppendPercent(nil, instances(f).Float()), units.Number(most))
+			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s",
+				userName(f, uid), units.AppendPercent(nil, instances(f).Float()), units.Number(most))
 		},
 	}, {
 		ID: "fd.host_near", What: "file-nr / file-max", Unit: explain.Ratio,
-		Means:    "At fs.file-max every open fails with ENFILE, for all but who has CAP_SYS_ADMIN.",
+		Means:    "At fs.file-max every open fails with ENFILE, except with CAP_SYS_ADMIN.",
 		Evidence: []string{"file_nr", "file_max"}, Concept: "file-descriptor", Next: "kwhy fd",
 		Of: func(f host) value {
 			if f.Files < 0 || f.FilesMax <= 0 || f.FilesMax >= 1<<62 {
 				return value{}
 			}
 			return explain.F(float64(f.Files) / float64(f.FilesMax))
-		}, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
+		},
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
 		Say: func(f host) string {
 			return units.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
 	}, {
-		ID: "fd.inotify_near", What: "inotify watches of the user who has most / fs.inotify.max_user_watches", Unit: explain.Ratio,
-		Means:    "At the limit inotify_add_watch fails with ENOSPC: editors, file synchronisers and log shippers stop to notice changes.",
+		ID: "fd.inotify_near", What: "inotify watches of the largest user / fs.inotify.max_user_watches", Unit: explain.Ratio,
+		Means: "At the limit inotify_add_watch fails with ENOSPC: editors, file synchronisers and log shippers no longer " +
+			"notice changes.",
 		Evidence: []string{"max_user_watches"}, Concept: "file-descriptor", Next: "kwhy fd --sort inotify_watches",
 		Of: func(f host) value {
 			most, _ := top(f.InotifyWatchUsers)
@@ -250,11 +323,13 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 				return value{}
 			}
 			return explain.F(float64(most) / float64(n))
-		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		},
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(f host) string {
 			most, uid := top(f.InotifyWatchUsers)
 			n, _ := f.Mem.Number(inspect.InotifyMaxWatches)
-			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify", userName(f, uid), units.Percent(int64(most), n))
+			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify",
+				userName(f, uid), units.Percent(int64(most), n))
 		},
 	}}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // kindsOf counts by kind, the most first. Where not all were looked at closely, what
-// only that tells apart is counted as one kind.
+// only that distinguishes is counted as one kind.
 func kindsOf(l list) string {
 	counts := map[procfacts.FileKind]int{}
 	for i := range l.List {
@@ -88,12 +88,32 @@ func plural(k procfacts.FileKind) string {
 // kinds are the words for what a descriptor leads to.
 func kinds() []explain.Word {
 	gists := map[procfacts.FileKind]string{
-		procfacts.KindPath: "A file or directory, by its path.", procfacts.KindFile: "A regular file.", procfacts.KindDirectory: "A directory.", procfacts.KindDevice: "A device or terminal, by its path.",
-		procfacts.KindChar: "A character device: a terminal, /dev/null, a driver.", procfacts.KindBlock: "A block device: a disk.", procfacts.KindPipe: "One end of a pipe.", procfacts.KindFIFO: "One end of a pipe with a name.",
-		procfacts.KindSocket: "A socket.", procfacts.KindEventfd: "A counter to wait on.", procfacts.KindEpoll: "A set of descriptors to wait on.", procfacts.KindTimerfd: "A timer to wait on.",
-		procfacts.KindSignalfd: "Signals to read instead of handling them.", procfacts.KindInotify: "Watches on files and directories.", procfacts.KindFanotify: "Watches on file systems.", procfacts.KindPidfd: "A process, held by more than its number.",
-		procfacts.KindIOUring: "A ring of I/O requests.", procfacts.KindUserfaultfd: "Page faults to serve oneself.", procfacts.KindBPF: "A BPF program, map or link.", procfacts.KindMemfd: "Memory that is a file without a name.",
-		procfacts.KindPerf: "A performance counter.", procfacts.KindDMABuf: "Memory shared among devices.", procfacts.KindNamespace: "A namespace, kept alive.", procfacts.KindMqueue: "A POSIX message queue.", procfacts.KindSecret: "Memory that not even the kernel maps (memfd_secret).", procfacts.KindOther: "Another kind that the kernel names in the target.",
+		procfacts.KindPath:        "A file or directory, by its path.",
+		procfacts.KindFile:        "A regular file.",
+		procfacts.KindDirectory:   "A directory.",
+		procfacts.KindDevice:      "A device or terminal, by its path.",
+		procfacts.KindChar:        "A character device: a terminal, /dev/null, a driver.",
+		procfacts.KindBlock:       "A block device: a disk.",
+		procfacts.KindPipe:        "One end of a pipe.",
+		procfacts.KindFIFO:        "One end of a pipe with a name.",
+		procfacts.KindSocket:      "A socket.",
+		procfacts.KindEventfd:     "A counter to wait on.",
+		procfacts.KindEpoll:       "A set of descriptors to wait on.",
+		procfacts.KindTimerfd:     "A timer to wait on.",
+		procfacts.KindSignalfd:    "Signals to read instead of handling them.",
+		procfacts.KindInotify:     "Watches on files and directories.",
+		procfacts.KindFanotify:    "Watches on file systems.",
+		procfacts.KindPidfd:       "A process, identified by more than its PID.",
+		procfacts.KindIOUring:     "A ring of I/O requests.",
+		procfacts.KindUserfaultfd: "Page faults for a program to handle.",
+		procfacts.KindBPF:         "A BPF program, map or link.",
+		procfacts.KindMemfd:       "A file in memory, without a name.",
+		procfacts.KindPerf:        "A performance counter.",
+		procfacts.KindDMABuf:      "Memory shared among devices.",
+		procfacts.KindNamespace:   "A namespace, kept alive.",
+		procfacts.KindMqueue:      "A POSIX message queue.",
+		procfacts.KindSecret:      "Memory that not even the kernel maps (memfd_secret).",
+		procfacts.KindOther:       "Another kind that the kernel names in the target.",
 	}
 	var out []explain.Word
 	for _, k := range procfacts.FileKinds() {
@@ -117,7 +137,8 @@ func conceptOfKind(k procfacts.FileKind) explain.Concept {
 		return "io-uring"
 	case procfacts.KindNamespace:
 		return "namespaces"
-	case procfacts.KindEventfd, procfacts.KindTimerfd, procfacts.KindSignalfd, procfacts.KindPidfd, procfacts.KindMemfd, procfacts.KindUserfaultfd:
+	case procfacts.KindEventfd, procfacts.KindTimerfd, procfacts.KindSignalfd,
+		procfacts.KindPidfd, procfacts.KindMemfd, procfacts.KindUserfaultfd:
 		return "special-descriptors"
 	case procfacts.KindFile, procfacts.KindDirectory:
 		return "inode"
@@ -130,14 +151,21 @@ func conceptOfKind(k procfacts.FileKind) explain.Concept {
 // Kinds counts a host's descriptors by kind.
 func Kinds() *explain.Table[fdfacts.KindPart] {
 	type part = fdfacts.KindPart
-	declare := func(d doc, get func(part) value) explain.Field[part] {
+	ofCount := func(d doc, get func(part) value) explain.Field[part] {
 		d.Source, d.Concept = inspect.PIDFd, "file-descriptor"
 		return explain.Field[part]{Doc: d, Get: get}
 	}
 	return &explain.Table[part]{Name: "kinds", Fields: []explain.Field[part]{
-		declare(doc{Key: "kind", Words: kinds(), Gist: "What descriptors lead to, as far as their links tell."}, func(p part) value { return explain.S(p.Kind.String()) }),
-		declare(doc{Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true, Gist: "How many descriptors lead to one, of the processes that may be looked at."}, func(p part) value { return explain.I(p.N) }),
-		declare(doc{Key: "why", Gist: "What that is."}, func(p part) value {
+		ofCount(doc{
+			Key:   "kind",
+			Words: kinds(),
+			Gist:  "What descriptors lead to, as far as their links show.",
+		}, func(p part) value { return explain.S(p.Kind.String()) }),
+		ofCount(doc{
+			Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true,
+			Gist: "How many descriptors lead to one, of the visible processes.",
+		}, func(p part) value { return explain.I(p.N) }),
+		ofCount(doc{Key: "why", Gist: "What that is."}, func(p part) value {
 			for _, w := range kinds() {
 				if w.Name == p.Kind.String() {
 					return explain.S(strings.ToLower(w.Gist[:1]) + strings.TrimSuffix(w.Gist[1:], "."))

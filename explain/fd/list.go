@@ -17,38 +17,55 @@ import (
 func FDs() *explain.Table[fdRow] {
 	columns := append(fdOpened(), fdOnDisk()...)
 	for _, c := range socketColumns() {
-		columns = append(columns, fdColumn(c.doc, func(f *fdfacts.Descriptor) value { return c.of(f.Socket) }))
+		columns = append(columns, ofFD(c.doc, func(f *fdfacts.Descriptor) value { return c.of(f.Socket) }))
 	}
 	return &explain.Table[fdRow]{Name: "fds", Fields: append(columns,
-		fdColumn(doc{Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data, Gist: "A lower descriptor of this process with the same open file."}, func(f *fdfacts.Descriptor) value {
+		ofFD(doc{
+			Key: "same_as", Label: "DUP OF", Unit: explain.Plain, Show: explain.Data,
+			Gist: "A lower descriptor of this process with the same open file.",
+		}, func(f *fdfacts.Descriptor) value {
 			if f.Same == f.N {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(f.Same)
 		}),
-		fdColumn(doc{Key: "shared", Unit: explain.Plain, Show: explain.Data, Gist: "Its parent and children that have the same open file, by fork."}, func(f *fdfacts.Descriptor) value {
+		ofFD(doc{
+			Key: "shared", Unit: explain.Plain, Show: explain.Data,
+			Gist: "Its parent and children that have the same open file, by fork.",
+		}, func(f *fdfacts.Descriptor) value {
 			out := []value{}
 			for _, pid := range f.Shared {
 				out = append(out, explain.I(pid))
 			}
 			return explain.L(out)
 		}),
-		fdInfo(doc{Key: "info", Show: explain.Data, Gist: "What fdinfo says of its kind, line by line."}, func(f *fdfacts.Descriptor) value {
+		ofInfo(doc{
+			Key: "info", Show: explain.Data,
+			Gist: "What fdinfo says of its kind, line by line.",
+		}, func(f *fdfacts.Descriptor) value {
 			out := []value{}
 			for _, l := range f.Info {
 				out = append(out, explain.S(l.Name+": "+l.Value))
 			}
 			return explain.L(out)
 		}),
-		fdColumn(doc{Key: "target", Gist: "What the kernel says it leads to."}, func(f *fdfacts.Descriptor) value { return explain.S(f.Link) }),
-		fdField{Doc: doc{Key: "why", Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices}, Concept: "file-descriptor", Gist: "What that is, with its particulars."},
-			Get: func(r fdRow) value { return explain.S(why(r)) }},
+		ofFD(doc{Key: "target", Gist: "What the kernel says it leads to."},
+			func(f *fdfacts.Descriptor) value { return explain.S(f.Link) }),
+		fdField{
+			Doc: doc{
+				Key: "why", Source: inspect.PIDFd,
+				Also:    []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices},
+				Concept: "file-descriptor",
+				Gist:    "What that is, in detail.",
+			},
+			Get: func(r fdRow) value { return explain.S(why(r)) },
+		},
 	)}
 }
 
 type fdField = explain.Field[fdRow]
 
-func fdColumn(d doc, get func(*fdfacts.Descriptor) value) fdField {
+func ofFD(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	if d.Source == inspect.None {
 		d.Source = inspect.PIDFd
 	}
@@ -56,9 +73,9 @@ func fdColumn(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	return fdField{Doc: d, Get: func(r fdRow) value { return get(r.It) }}
 }
 
-// fdStat is a column of what stat tells of a file.
-func fdStat(d doc, get func(*fdfacts.Descriptor) value) fdField {
-	return fdColumn(d, func(f *fdfacts.Descriptor) value {
+// ofStat declares a column of what stat shows of a file.
+func ofStat(d doc, get func(*fdfacts.Descriptor) value) fdField {
+	return ofFD(d, func(f *fdfacts.Descriptor) value {
 		if !f.HasStat {
 			return explain.None(inspect.Inapplicable)
 		}
@@ -66,10 +83,10 @@ func fdStat(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	})
 }
 
-// fdInfo is a column of what fdinfo tells.
-func fdInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
+// ofInfo declares a column of what fdinfo shows.
+func ofInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	d.Source = inspect.PIDFdinfo
-	return fdColumn(d, func(f *fdfacts.Descriptor) value {
+	return ofFD(d, func(f *fdfacts.Descriptor) value {
 		if !f.HasInfo {
 			return explain.None(inspect.Masked)
 		}
@@ -79,7 +96,7 @@ func fdInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
 
 // fdOpened are the columns of the descriptor itself.
 func fdOpened() []fdField {
-	flags := fdInfo(doc{Key: "flags", Show: explain.Data, Words: flagWords(), Gist: "How it was opened: O_*, those of access apart."}, nil)
+	flags := ofInfo(doc{Key: "flags", Show: explain.Data, Words: flagWords(), Gist: "How it was opened: O_*, those of access apart."}, nil)
 	flags.Get = func(r fdRow) value {
 		if !r.It.HasInfo {
 			return explain.None(inspect.Masked)
@@ -91,11 +108,22 @@ func fdOpened() []fdField {
 		return explain.L(out)
 	}
 	return []fdField{
-		fdColumn(doc{Key: "fd", Label: "FD", Unit: explain.Plain, Gist: "The number of the descriptor."}, func(f *fdfacts.Descriptor) value { return explain.I(f.N) }),
-		fdColumn(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *fdfacts.Descriptor) value { return explain.S(f.Kind.String()) }),
-		fdInfo(doc{Key: "mode", Gist: "r for reading, w for writing, - for a place that is not open (O_PATH)."}, func(f *fdfacts.Descriptor) value { return explain.S(modeOf(f)) }),
+		ofFD(doc{
+			Key: "fd", Label: "FD", Unit: explain.Plain,
+			Gist: "The number of the descriptor.",
+		}, func(f *fdfacts.Descriptor) value { return explain.I(f.N) }),
+		ofFD(doc{Key: "kind", Words: kinds(), Gist: "What it leads to."}, func(f *fdfacts.Descriptor) value {
+			return explain.S(f.Kind.String())
+		}),
+		ofInfo(doc{
+			Key:  "mode",
+			Gist: "r for reading, w for writing, - for a place that is not open (O_PATH).",
+		}, func(f *fdfacts.Descriptor) value { return explain.S(modeOf(f)) }),
 		flags,
-		fdInfo(doc{Key: "pos", Unit: explain.Bytes, Show: explain.Wide, Gist: "Where the next read or write is; several descriptors may share it."}, func(f *fdfacts.Descriptor) value {
+		ofInfo(doc{
+			Key: "pos", Unit: explain.Bytes, Show: explain.Wide,
+			Gist: "Where the next read or write is; several descriptors may share it.",
+		}, func(f *fdfacts.Descriptor) value {
 			if f.Kind != procfacts.KindFile && f.Kind != procfacts.KindMemfd && f.Kind != procfacts.KindBlock || f.Pos < 0 {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -106,9 +134,9 @@ func fdOpened() []fdField {
 
 // fdOnDisk are the columns of the file that it leads to.
 func fdOnDisk() []fdField {
-	mount := func(d doc, get func(*fdfacts.MountPoint) string) fdField {
+	ofMount := func(d doc, get func(*fdfacts.MountPoint) string) fdField {
 		d.Source, d.Show = inspect.PIDMountinfo, explain.Data
-		return fdColumn(d, func(f *fdfacts.Descriptor) value {
+		return ofFD(d, func(f *fdfacts.Descriptor) value {
 			if f.Mount == nil {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -116,23 +144,36 @@ func fdOnDisk() []fdField {
 		})
 	}
 	return []fdField{
-		fdStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *fdfacts.Descriptor) value {
+		ofStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *fdfacts.Descriptor) value {
 			if f.Kind != procfacts.KindFile && f.Kind != procfacts.KindMemfd && f.Kind != procfacts.KindSecret {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.N(f.Size)
 		}),
-		fdStat(doc{Key: "taken", Unit: explain.Bytes, Show: explain.Data, Gist: "What it takes of its file system: less than its length where it has holes."}, func(f *fdfacts.Descriptor) value { return explain.N(f.Taken) }),
-		fdColumn(doc{Key: "deleted", Unit: explain.Bool, Show: explain.Data, Gist: "Whether it is gone from its directory, by the number of its links."}, func(f *fdfacts.Descriptor) value {
+		ofStat(doc{
+			Key: "taken", Unit: explain.Bytes, Show: explain.Data,
+			Gist: "What it takes of its file system: less than its length where it has holes.",
+		}, func(f *fdfacts.Descriptor) value { return explain.N(f.Taken) }),
+		ofFD(doc{
+			Key: "deleted", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether it is deleted, by the number of its links.",
+		}, func(f *fdfacts.Descriptor) value {
 			if !f.HasStat && (f.Kind == procfacts.KindPath || f.Kind == procfacts.KindDevice) {
 				return explain.None(inspect.Unread)
 			}
 			return explain.B(f.Deleted)
 		}),
-		fdStat(doc{Key: "dev", Show: explain.Data, Gist: "The device of its file system, major:minor."}, func(f *fdfacts.Descriptor) value { return explain.S(device(f.Dev)) }),
-		fdStat(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "The number of its inode there."}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) }),
-		mount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
-		mount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."}, func(m *fdfacts.MountPoint) string { return m.Point }),
+		ofStat(doc{
+			Key: "dev", Show: explain.Data,
+			Gist: "The device of its file system, major:minor.",
+		}, func(f *fdfacts.Descriptor) value { return explain.S(device(f.Dev)) }),
+		ofStat(doc{
+			Key: "inode", Unit: explain.ID, Show: explain.Data,
+			Gist: "The number of its inode there.",
+		}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) }),
+		ofMount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
+		ofMount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."},
+			func(m *fdfacts.MountPoint) string { return m.Point }),
 	}
 }
 
@@ -147,7 +188,7 @@ const manyShared = 5
 // why says what a descriptor leads to.
 func why(r fdRow) string {
 	f := r.It
-	s := particulars(r)
+	s := details(r)
 	if fl := flagsOf(f.Flags, r.List.Row.Host.Host.Arch); f.HasInfo && len(fl) > 0 {
 		s += "; " + strings.Join(fl, " ")
 	}
@@ -156,7 +197,7 @@ func why(r fdRow) string {
 	}
 	if list := r.List.Sharing.Relatives; len(f.Shared) > 0 {
 		var who []string
-		for _, rel := range list { // who has many is told once, above the table
+		for _, rel := range list { // who has many is named once, above the table
 			if rel.Shared <= manyShared && slices.Contains(f.Shared, rel.P.PID) {
 				who = append(who, fmt.Sprintf("%s (%d)", rel.P.Comm, rel.P.PID))
 			}
@@ -168,7 +209,7 @@ func why(r fdRow) string {
 	return s
 }
 
-func particulars(r fdRow) string {
+func details(r fdRow) string {
 	f := r.It
 	switch f.Kind {
 	case procfacts.KindFile, procfacts.KindPath:
@@ -188,7 +229,7 @@ func particulars(r fdRow) string {
 	case procfacts.KindSocket:
 		return socket(f)
 	case procfacts.KindMemfd:
-		return "memory that is a file without a name" + long(f)
+		return "a file in memory, without a name" + long(f)
 	case procfacts.KindNamespace:
 		return "keeps that namespace alive, and lets setns enter it"
 	}

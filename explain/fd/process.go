@@ -23,14 +23,14 @@ type (
 // Process sums up what a process has open.
 func Process() explain.Card[*fdfacts.List] {
 	return explain.Card[*fdfacts.List]{Name: "fd PID", Sections: []explain.Section[*fdfacts.List]{
-		{Title: "All of them", Fields: summary()},
-		{Title: "One by one", Table: "fds"},
+		{Title: "Summary", Fields: summary()},
+		{Title: "Descriptors", Table: "fds"},
 	}, Rules: rules()}
 }
 
-func summary() []listField { return append(limits(), keeps()...) }
+func summary() []listField { return append(limits(), held()...) }
 
-func listValue(d doc, get func(list) value, read func(list) string) listField {
+func ofProcess(d doc, get func(list) value, read func(list) string) listField {
 	if d.Source == inspect.None {
 		d.Source = inspect.PIDFd
 	}
@@ -49,25 +49,38 @@ func limits() []listField {
 		return explain.Opt(n)
 	}
 	return []listField{
-		listValue(doc{Key: "open_fds", Label: "open", Unit: explain.Count, Counter: true, Gauge: true, Also: []inspect.Source{inspect.PIDLimits}, Gist: "Its open file descriptors."}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
+		ofProcess(doc{
+			Key: "open_fds", Label: "open descriptors", Unit: explain.Count, Counter: true, Gauge: true,
+			Also: []inspect.Source{inspect.PIDLimits},
+			Gist: "Its open file descriptors.",
+		}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
 			s := kindsOf(l) + "."
 			if was, _, ok := l.Before(); ok {
 				s += " " + changed(was, l)
 			}
 			return s
 		}),
-		listValue(doc{Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "No descriptor gets this number or a higher one: EMFILE."}, func(l list) value { return bound(l.Limit.Soft) }, readLimit),
-		listValue(doc{Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits, Gist: "How far the process may raise its soft limit itself."}, func(l list) value { return bound(l.Limit.Hard) }, nil),
-		listValue(doc{Key: "fd_lowest_free", Label: "next", Unit: explain.Plain, Gist: "The number that the next file gets: the lowest that is free."}, func(l list) value { return explain.I(lowestFree(l)) }, func(l list) string {
+		ofProcess(doc{
+			Key: "fd_limit_soft", Label: "soft limit", Unit: explain.Count, Source: inspect.PIDLimits,
+			Gist: "No descriptor gets this number or a higher one: EMFILE.",
+		}, func(l list) value { return bound(l.Limit.Soft) }, readLimit),
+		ofProcess(doc{
+			Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits,
+			Gist: "How far the process may raise its soft limit itself.",
+		}, func(l list) value { return bound(l.Limit.Hard) }, nil),
+		ofProcess(doc{
+			Key: "fd_lowest_free", Label: "lowest free", Unit: explain.Plain,
+			Gist: "The number that the next file gets: the lowest free one.",
+		}, func(l list) value { return explain.I(lowestFree(l)) }, func(l list) string {
 			if l.Limit.Soft > 0 && int64(lowestFree(l)) >= int64(l.Limit.Soft) {
-				return "The lowest that is free, and not to be had: it is not below the soft limit."
+				return "The lowest free number, and not available: it is not below the soft limit."
 			}
-			return "The number that the next file gets: the lowest that is free."
+			return "The number that the next file gets: the lowest free one."
 		}),
 	}
 }
 
-// changed says what came and went in an interval.
+// changed says what was opened and closed in an interval.
 func changed(was, l list) string {
 	before, now := map[int32]string{}, map[int32]string{}
 	for i := range was.List {
@@ -86,7 +99,7 @@ func changed(was, l list) string {
 		}
 	}
 	if len(opened)+len(closed) == 0 {
-		return "None came or went in this interval."
+		return "None was opened or closed in this interval."
 	}
 	s := "In this interval"
 	if len(opened) > 0 {
@@ -114,7 +127,7 @@ func belowLimit(l list) (below, above int64) {
 func readLimit(l list) string {
 	raise := " The process may raise it to the hard limit itself."
 	if l.Limit.Hard == l.Limit.Soft {
-		raise = " It is the hard limit too: to raise it takes CAP_SYS_RESOURCE."
+		raise = " It is the hard limit too: raising it needs CAP_SYS_RESOURCE."
 	}
 	if l.Limit.Soft <= 0 {
 		return ""
@@ -128,15 +141,19 @@ func readLimit(l list) string {
 		s = "No number below it is free"
 	}
 	if above > 0 {
-		s += ", and " + units.Plural(above, "descriptor is above it, from before it was lowered", "descriptors are above it, from before it was lowered")
+		s += ", and " + units.Plural(above, "descriptor is above it, from before it was lowered",
+			"descriptors are above it, from before it was lowered")
 	}
 	return s + "; when none is, open, socket, pipe and the like fail with EMFILE." + raise
 }
 
-// keeps are what its descriptors keep, and share.
-func keeps() []listField {
+// held are what its descriptors keep, and share.
+func held() []listField {
 	return []listField{
-		listValue(doc{Key: "fd_deleted", Label: "deleted", Unit: explain.Bytes, Concept: "deleted-files", Gist: "Space of files that are gone from their directory, and that it keeps."}, func(l list) value {
+		ofProcess(doc{
+			Key: "fd_deleted", Label: "deleted files", Unit: explain.Bytes, Concept: "deleted-files",
+			Gist: "Space of deleted files that it keeps open.",
+		}, func(l list) value {
 			if !l.Row.Host.Host.Live { // a copy has links and no files
 				return explain.None(inspect.Unsupported)
 			}
@@ -148,11 +165,15 @@ func keeps() []listField {
 		}, func(l list) string {
 			n := len(deleted(l))
 			if n == 0 {
-				return "None of its files is gone from its directory."
+				return "None of its files is deleted."
 			}
-			return units.Plural(n, "file is gone from its directory and takes", "files are gone from their directories and take") + " up space until this process closes it."
+			return units.Plural(n, "file is deleted and takes", "files are deleted and take") +
+				" up space until this process closes it."
 		}),
-		listValue(doc{Key: "fd_same", Label: "duplicates", Unit: explain.Count, Gist: "Descriptors that share their open file with a lower one: made by dup."}, func(l list) value {
+		ofProcess(doc{
+			Key: "fd_same", Label: "duplicates", Unit: explain.Count,
+			Gist: "Descriptors that share their open file with a lower one: made by dup.",
+		}, func(l list) value {
 			if !l.Sharing.Asked {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -161,7 +182,10 @@ func keeps() []listField {
 			}
 			return explain.None(inspect.Denied)
 		}, readDuplicates),
-		listValue(doc{Key: "fd_shared", Label: "shared", Unit: explain.Count, Gist: "Open files that its parent or children have too, by fork."}, func(l list) value {
+		ofProcess(doc{
+			Key: "fd_shared", Label: "shared", Unit: explain.Count,
+			Gist: "Open files that its parent or children have too, by fork.",
+		}, func(l list) value {
 			if !l.Sharing.Asked {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -197,7 +221,7 @@ func compared(l list) string {
 		s = "Of the first " + units.Number(l.Sharing.Compared) + ", which were compared: "
 	}
 	if l.Sharing.Cut {
-		s = "Of those that could be compared, for there are too many alike: "
+		s = "Of those that could be compared, as there are too many alike: "
 	}
 	return s
 }
@@ -226,7 +250,8 @@ func readShared(l list) string {
 			name = "its parent " + name
 		}
 		if r.Table {
-			return "With " + name + " it has one table: what one of them opens or closes, the other has open or closed (CLONE_FILES)."
+			return "It shares its descriptor table with " + name +
+				": what one of them opens or closes, the other has open or closed (CLONE_FILES)."
 		}
 		who = append(who, fmt.Sprintf("%d with %s", r.Shared, name))
 	}
@@ -235,7 +260,7 @@ func readShared(l list) string {
 		s = few(who) + "; they share offset and flags."
 	}
 	if n := l.Sharing.Unasked; n > 0 {
-		s += " " + units.Plural(n, "relative", "relatives") + " could not be asked about: kcmp takes the right to trace both."
+		s += " " + units.Plural(n, "relative", "relatives") + " could not be compared: kcmp needs the right to trace both."
 	}
 	if c := compared(l); c != "" {
 		return c + s
@@ -281,10 +306,12 @@ func rules() []explain.Rule[*fdfacts.List] {
 				return value{}
 			}
 			return explain.F(share(l))
-		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		},
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(l list) string {
 			below, _ := belowLimit(l)
-			return fmt.Sprintf("%s of the numbers that its limit leaves for files are taken: %s of %s", units.AppendPercent(nil, share(l)), units.Number(below), units.Number(int64(l.Limit.Soft)))
+			return fmt.Sprintf("%s of the descriptor numbers below its limit are taken: %s of %s",
+				units.AppendPercent(nil, share(l)), units.Number(below), units.Number(int64(l.Limit.Soft)))
 		},
 	}}
 }

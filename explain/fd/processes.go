@@ -21,11 +21,12 @@ func lift(c explain.Field[procfacts.Row]) explain.Field[hostRow] {
 
 type hostColumn = explain.Field[hostRow]
 
-// counted is a column that counts descriptors. What those lead to that may not be
-// seen is in no kind's number.
-func counted(key, label, gist string, show explain.Show, get func(*procfacts.FDCount) int) hostColumn {
-	return hostColumn{Doc: doc{Key: key, Label: label, Unit: explain.Count, Show: show, Source: inspect.PIDFd, Concept: conceptOf(key), Gist: gist}, Get: func(r hostRow) value {
-		if key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+// counted declares a column that counts descriptors. Those whose targets are not
+// visible are in no kind's number.
+func counted(d doc, get func(*procfacts.FDCount) int) hostColumn {
+	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, conceptOf(d.Key)
+	return hostColumn{Doc: d, Get: func(r hostRow) value {
+		if d.Key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 			return explain.None(inspect.Denied)
 		}
 		return explain.I(get(r.It))
@@ -55,25 +56,51 @@ func ofKind(kind procfacts.FileKind) func(*procfacts.FDCount) int {
 
 // Processes is the table of processes by what they have open.
 func Processes() *explain.Table[hostRow] {
-	fds := counted("fds", "FDS", "Its open file descriptors.", explain.Always, func(c *procfacts.FDCount) int { return c.Total })
+	fds := counted(doc{Key: "fds", Label: "FDS", Gist: "Its open file descriptors."}, func(c *procfacts.FDCount) int { return c.Total })
 	fds.Counter, fds.Gauge = true, true
 	ppid, user := lift(proc.PPID()), lift(proc.User())
 	user.Show = explain.Wide
 	columns := append([]hostColumn{lift(proc.PID()), ppid, user, fds}, bound()...)
-	return &explain.Table[hostRow]{Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"}, Fields: append(columns,
-		counted("files", "FILES", "Files and directories.", explain.Wide, ofKind(procfacts.KindPath)),
-		counted("sockets", "SOCKETS", "Sockets.", explain.Wide, ofKind(procfacts.KindSocket)),
-		counted("pipes", "PIPES", "Ends of pipes.", explain.Wide, ofKind(procfacts.KindPipe)),
-		counted("devices", "DEVICES", "Devices and terminals.", explain.Data, ofKind(procfacts.KindDevice)),
-		counted("inotify", "INOTIFY", "inotify instances.", explain.Data, ofKind(procfacts.KindInotify)),
-		counted("inotify_watches", "WATCHES", "Files and directories that its inotify instances watch.", explain.Data, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
-		counted("epoll", "EPOLL", "epoll sets.", explain.Data, ofKind(procfacts.KindEpoll)),
-		counted("epoll_watches", "WAITS FOR", "Descriptors that its epoll sets wait for.", explain.Data, func(c *procfacts.FDCount) int { return c.EpollWatches }),
-		counted("memfds", "MEMFD", "Files without a name that are memory.", explain.Data, ofKind(procfacts.KindMemfd)),
-		hostColumn{Doc: doc{Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd, Concept: "deleted-files", Gist: "Space of files that are gone from their directories, and that it keeps."}, Get: deletedBy},
-		lift(proc.Comm()),
-		hostColumn{Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."}, Get: func(r hostRow) value { return explain.S(whyHost(r)) }},
-	), Rules: []explain.Rule[hostRow]{near(), keepsSpace()}}
+	return &explain.Table[hostRow]{
+		Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"},
+		Fields: append(columns,
+			counted(doc{Key: "files", Label: "FILES", Gist: "Files and directories.", Show: explain.Wide}, ofKind(procfacts.KindPath)),
+			counted(doc{Key: "sockets", Label: "SOCKETS", Gist: "Sockets.", Show: explain.Wide}, ofKind(procfacts.KindSocket)),
+			counted(doc{Key: "pipes", Label: "PIPES", Gist: "Ends of pipes.", Show: explain.Wide}, ofKind(procfacts.KindPipe)),
+			counted(doc{
+				Key: "devices", Label: "DEVICES", Show: explain.Data,
+				Gist: "Devices and terminals.",
+			}, ofKind(procfacts.KindDevice)),
+			counted(doc{Key: "inotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
+			counted(doc{
+				Key: "inotify_watches", Show: explain.Data,
+				Gist: "Files and directories that its inotify instances watch.",
+			}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
+			counted(doc{Key: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
+			counted(doc{
+				Key: "epoll_watches", Show: explain.Data,
+				Gist: "Descriptors that its epoll sets wait for.",
+			}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
+			counted(doc{
+				Key: "memfds", Label: "MEMFD", Show: explain.Data,
+				Gist: "Files in memory, without a name.",
+			}, ofKind(procfacts.KindMemfd)),
+			hostColumn{
+				Doc: doc{
+					Key: "deleted", Unit: explain.Bytes, Show: explain.Wide, Source: inspect.PIDFd,
+					Concept: "deleted-files",
+					Gist:    "Space of deleted files that it keeps open.",
+				},
+				Get: deletedBy,
+			},
+			lift(proc.Comm()),
+			hostColumn{
+				Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."},
+				Get: func(r hostRow) value { return explain.S(whyHost(r)) },
+			},
+		),
+		Rules: []explain.Rule[hostRow]{near(), keepsSpace()},
+	}
 }
 
 // bound are the columns of the limit of a process.
@@ -82,13 +109,27 @@ func bound() []hostColumn {
 	soft.Label, soft.Show = "LIMIT", explain.Always
 	return []hostColumn{
 		soft,
-		{Doc: doc{Key: "fd_limit_hard", Label: "HARD", Unit: explain.Count, Show: explain.Wide, Source: inspect.PIDLimits, Concept: "file-descriptor", Gist: "How far the process may raise its soft limit itself."}, Get: func(r hostRow) value {
-			if r.Row.P.MaxFDsHard == inspect.Unset {
-				return explain.None(inspect.Unlimited)
-			}
-			return explain.Opt(r.Row.P.MaxFDsHard)
-		}},
-		{Doc: doc{Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd, Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor", Gist: "How many of the numbers below its limit are taken."}, Get: used},
+		{
+			Doc: doc{
+				Key: "fd_limit_hard", Label: "HARD LIMIT", Unit: explain.Count, Show: explain.Wide,
+				Source: inspect.PIDLimits, Concept: "file-descriptor",
+				Gist: "How far the process may raise its soft limit itself.",
+			},
+			Get: func(r hostRow) value {
+				if r.Row.P.MaxFDsHard == inspect.Unset {
+					return explain.None(inspect.Unlimited)
+				}
+				return explain.Opt(r.Row.P.MaxFDsHard)
+			},
+		},
+		{
+			Doc: doc{
+				Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd,
+				Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor",
+				Gist: "The share of the descriptor numbers below its limit that are taken.",
+			},
+			Get: used,
+		},
 	}
 }
 
@@ -137,7 +178,7 @@ func eachOnce(list []procfacts.OpenDeleted) (out []procfacts.OpenDeleted) {
 func near() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
 		ID: "fd.process_near", What: "the highest descriptor in use / soft RLIMIT_NOFILE", Unit: explain.Ratio,
-		Means:    "At the limit open, socket and accept fail with EMFILE: a server stops to accept.",
+		Means:    "At the limit open, socket and accept fail with EMFILE: a server stops accepting.",
 		Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 		NextOf: func(r hostRow) string { return "kwhy fd " + strconv.Itoa(int(r.Row.P.PID)) },
 		Of: func(r hostRow) value {
@@ -145,9 +186,11 @@ func near() explain.Rule[hostRow] {
 				return v
 			}
 			return value{}
-		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		},
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(r hostRow) string {
-			return fmt.Sprintf("%s (%d) has taken %s of the numbers that its limit of %s leaves for files", r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
+			return fmt.Sprintf("%s (%d) has taken %s of the descriptor numbers below its limit of %s",
+				r.Row.P.Comm, r.Row.P.PID, units.AppendPercent(nil, used(r).Float()), units.Number(int64(r.Row.P.MaxFDs)))
 		},
 	}
 }
@@ -157,18 +200,25 @@ func keepsSpace() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
 		ID: "fd.deleted_space", Evidence: []string{"deleted", "comm"}, Concept: "deleted-files", Next: "kwhy fd --deleted",
 		What: "space of deleted files that a process has open", Unit: explain.Bytes,
-		Means: "The name is gone, the inode is not: its blocks, or its pages where it is in memory, are freed when the last descriptor is closed. df counts them, du does not find them.",
+		Means: "The name is gone, the inode is not: its blocks, or its pages where it is in memory, are freed when the last " +
+			"descriptor is closed. df counts them, du does not find them.",
 		Of: func(r hostRow) value {
 			if v := deletedBy(r); v.Has() {
 				return v
 			}
 			return value{}
-		}, At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
+		},
+		At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
 		Say: func(r hostRow) string {
 			files := eachOnce(r.It.Deleted)
 			largest := slices.MaxFunc(files, func(a, b procfacts.OpenDeleted) int { return cmp.Compare(a.Taken, b.Taken) })
-			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s", r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r).Uint()),
-				units.Plural(len(files), "file", "files"), map[bool]string{true: "was", false: "were"}[len(files) == 1], strings.TrimSuffix(largest.Path, " (deleted)"))
+			were := "were"
+			if len(files) == 1 {
+				were = "was"
+			}
+			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s",
+				r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r).Uint()),
+				units.Plural(len(files), "file", "files"), were, strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
 	}
 }
@@ -179,11 +229,11 @@ func whyHost(r hostRow) string {
 		counts[procfacts.FileKind(k)] = int(n)
 	}
 	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
-		return "what they lead to is not to be seen"
+		return "their targets are not visible"
 	}
 	s := countKinds(counts)
 	if n := len(r.It.Deleted); n > 0 {
-		s += "; " + units.Plural(n, "is gone from its directory", "are gone from their directories")
+		s += "; " + units.Plural(n, "is deleted", "are deleted")
 	}
 	if was, _, ok := r.Before(); ok && r.It.Total != was.It.Total {
 		s += fmt.Sprintf("; %+d in this interval", r.It.Total-was.It.Total)

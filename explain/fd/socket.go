@@ -18,7 +18,7 @@ type socketColumn struct {
 
 // socketColumns are what a socket is, in parts; a row without one has none of them.
 func socketColumns() []socketColumn {
-	declare := func(d doc, get func(*fdfacts.Socket) value) socketColumn {
+	ofSocket := func(d doc, get func(*fdfacts.Socket) value) socketColumn {
 		d.Show, d.Source, d.Concept = explain.Data, inspect.PIDNet, "file-descriptor"
 		return socketColumn{d, func(s *fdfacts.Socket) value {
 			if s == nil {
@@ -42,23 +42,38 @@ func socketColumns() []socketColumn {
 		}
 	}
 	return []socketColumn{
-		declare(doc{Key: "protocol", Gist: "The table of /proc/net that has it: tcp, udp6, unix, ..."}, func(s *fdfacts.Socket) value { return explain.S(s.Protocol) }),
-		declare(doc{Key: "local", Gist: "Its own address, or the path of a unix socket."}, func(s *fdfacts.Socket) value {
+		ofSocket(doc{
+			Key:  "protocol",
+			Gist: "The file of /proc/net that has it: tcp, udp6, unix, ...",
+		}, func(s *fdfacts.Socket) value { return explain.S(s.Protocol) }),
+		ofSocket(doc{Key: "local", Gist: "Its own address, or the path of a unix socket."}, func(s *fdfacts.Socket) value {
 			if s.Local.IsValid() {
 				return explain.S(s.Local.String())
 			}
 			return text(s.Path)
 		}),
-		declare(doc{Key: "remote", Gist: "The address of its peer, or the path that a unix peer is bound to."}, func(s *fdfacts.Socket) value {
+		ofSocket(doc{
+			Key:  "remote",
+			Gist: "The address of its peer, or the path that a unix peer is bound to.",
+		}, func(s *fdfacts.Socket) value {
 			if connected(s) {
 				return explain.S(s.Peer.String())
 			}
 			return text(s.PeerPath)
 		}),
-		declare(doc{Key: "state", Gist: "Its state: LISTEN, ESTABLISHED, ..."}, func(s *fdfacts.Socket) value { return text(s.State) }),
-		declare(doc{Key: "recv_queue", Unit: explain.Count, Gist: "Bytes unread; of a listener connections; of UDP and raw memory charged."}, queue(func(s *fdfacts.Socket) uint64 { return s.Recv })),
-		declare(doc{Key: "send_queue", Unit: explain.Count, Gist: "Bytes unsent or unanswered; of UDP and raw the memory charged for them."}, queue(func(s *fdfacts.Socket) uint64 { return s.Send })),
-		declare(doc{Key: "peer_inode", Unit: explain.ID, Gist: "The inode of the other side of a unix socket."}, func(s *fdfacts.Socket) value {
+		ofSocket(doc{Key: "state", Gist: "Its state: LISTEN, ESTABLISHED, ..."}, func(s *fdfacts.Socket) value { return text(s.State) }),
+		ofSocket(doc{
+			Key: "recv_queue", Unit: explain.Count,
+			Gist: "Bytes unread; of a listener connections; of UDP and raw memory charged.",
+		}, queue(func(s *fdfacts.Socket) uint64 { return s.Recv })),
+		ofSocket(doc{
+			Key: "send_queue", Unit: explain.Count,
+			Gist: "Bytes unsent or unacknowledged; of UDP and raw the memory charged for them.",
+		}, queue(func(s *fdfacts.Socket) uint64 { return s.Send })),
+		ofSocket(doc{
+			Key: "peer_inode", Unit: explain.ID,
+			Gist: "The inode of the other side of a unix socket.",
+		}, func(s *fdfacts.Socket) value {
 			if s.PeerInode == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -71,11 +86,11 @@ func connected(s *fdfacts.Socket) bool {
 	return s.Peer.IsValid() && (s.Peer.Port() != 0 || !s.Peer.Addr().IsUnspecified())
 }
 
-// socket tells of a descriptor's socket. One that is in no file of /proc/net has its
+// socket describes a descriptor's socket. One that is in no file of /proc/net has its
 // protocol by the name that the kernel gives it.
 func socket(f *fdfacts.Descriptor) string {
 	if f.Socket != nil {
-		return told(f.Socket) + peer(f)
+		return describe(f.Socket) + peer(f)
 	}
 	switch name := f.Proto; {
 	case name == "":
@@ -89,7 +104,7 @@ func socket(f *fdfacts.Descriptor) string {
 	}
 }
 
-// listed tells the protocols whose sockets /proc/net lists once they have an
+// listed says of which protocols /proc/net lists the sockets once they have an
 // address, by the names in /proc/net/protocols.
 func listed(name string) bool {
 	switch strings.TrimSuffix(name, "v6") {
@@ -99,8 +114,8 @@ func listed(name string) bool {
 	return false
 }
 
-// told says what a socket is.
-func told(s *fdfacts.Socket) string {
+// describe says what a socket is.
+func describe(s *fdfacts.Socket) string {
 	switch s.Protocol {
 	case "unix":
 		name := "unix " + s.Type + " socket"
@@ -141,7 +156,7 @@ func queues(s *fdfacts.Socket) string {
 	case s.Recv == 0 && s.Send == 0:
 		return ""
 	case strings.HasPrefix(s.Protocol, "tcp"):
-		return fmt.Sprintf(", %s unread, %s unsent or unanswered", units.Size(s.Recv), units.Size(s.Send))
+		return fmt.Sprintf(", %s unread, %s unsent or unacknowledged", units.Size(s.Recv), units.Size(s.Send))
 	case s.Send == 0:
 		return ", what is unread takes " + units.Size(s.Recv) + " of memory"
 	}
@@ -159,9 +174,9 @@ func peer(f *fdfacts.Descriptor) string {
 		s = "; the other side is bound to " + f.Socket.PeerPath
 	}
 	if len(who) == 0 {
-		return s + "; nobody that can be seen has the other side"
+		return s + "; no visible process has the other side"
 	}
-	return s + "; the other side has " + few(who)
+	return s + "; the other side is open in " + few(who)
 }
 
 func state(s *fdfacts.Socket) string {

@@ -40,7 +40,7 @@ func special(r fdRow) string {
 			return "a counter to wait on"
 		}
 		if line(f, "eventfd-semaphore") == "1" {
-			return fmt.Sprintf("a counter at %d, of which each read takes one", n)
+			return fmt.Sprintf("a counter at %d; each read takes one", n)
 		}
 		return fmt.Sprintf("a counter at %d; a read takes all", n)
 	case procfacts.KindEpoll:
@@ -95,31 +95,34 @@ func ring(f *fdfacts.Descriptor) string {
 	return fmt.Sprintf(", %d handed in and not taken yet", tail-min(head, tail))
 }
 
-// pidfd tells of which process it is: -1 stands for one that is gone, 0 for one that
+// pidfd says which process it is: -1 stands for one that is gone, 0 for one that
 // this PID namespace has no number for (fs/pidfs.c, pidfd_show_fdinfo).
 func pidfd(r fdRow) string {
 	switch pid := line(r.It, "Pid"); pid {
 	case "":
-		return "a process, held by more than its number"
+		return "a process, identified by more than its PID"
 	case "-1":
-		return "a process that has ended and been asked for"
+		return "a process that has ended and was reaped"
 	case "0":
 		return "a process of another PID namespace"
 	default:
-		return "process " + pid + " itself, even if its number is given out again"
+		return "process " + pid + " itself, even if its PID is reused"
 	}
 }
 
-// timer tells clock and next expiry: "it_value: (3, 141592653)". A timer that went
-// off has 0 there until it is read, and counts ticks meanwhile; one that repeats is
-// set anew by that read (fs/timerfd.c, timerfd_read).
+// timer says the clock and the next expiry: "it_value: (3, 141592653)". A timer that
+// expired has 0 there until it is read, and counts ticks meanwhile; one that repeats is
+// set again by that read (fs/timerfd.c, timerfd_read).
 func timer(f *fdfacts.Descriptor) string {
-	clocks := map[string]string{"0": "the wall clock", "1": "the monotonic clock", "7": "the clock since boot", "8": "the wall clock, and wakes the machine", "9": "the clock since boot, and wakes the machine"}
+	clocks := map[string]string{
+		"0": "the wall clock", "1": "the monotonic clock", "7": "the clock since boot",
+		"8": "the wall clock, and wakes the machine", "9": "the clock since boot, and wakes the machine",
+	}
 	clock := clocks[line(f, "clockid")]
 	if clock == "" {
 		clock = "clock " + line(f, "clockid")
 	}
-	s := "a timer by " + clock
+	s := "a timer on " + clock
 	next, ok := timespec(line(f, "it_value"))
 	every, repeats := timespec(line(f, "it_interval"))
 	repeats = repeats && every > 0
@@ -128,15 +131,15 @@ func timer(f *fdfacts.Descriptor) string {
 	case !ok:
 		return s
 	case ticks > 0 && repeats:
-		return s + ", went off and was not read yet; every " + units.Span(every)
+		return s + ", expired and was not read yet; every " + units.Span(every)
 	case ticks > 0:
-		return s + ", went off and was not read yet"
+		return s + ", expired and was not read yet"
 	case next == 0:
-		return s + ", not running"
+		return s + ", disarmed"
 	case repeats:
-		return s + ", goes off in " + units.Span(next) + " and every " + units.Span(every)
+		return s + ", expires in " + units.Span(next) + " and every " + units.Span(every)
 	}
-	return s + ", goes off in " + units.Span(next)
+	return s + ", expires in " + units.Span(next)
 }
 
 func timespec(s string) (seconds float64, ok bool) {

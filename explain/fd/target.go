@@ -17,9 +17,9 @@ func onDisk(f *fdfacts.Descriptor) string {
 	b.WriteString(where(f))
 	switch {
 	case f.Deleted && f.Taken == 0:
-		b.WriteString("; gone from its directory, and takes no space")
+		b.WriteString("; deleted, and takes no space")
 	case f.Deleted:
-		b.WriteString("; gone from its directory, and keeps " + units.Size(f.Taken) + " until it is closed")
+		b.WriteString("; deleted, and keeps " + units.Size(f.Taken) + " until it is closed")
 	}
 	return b.String()
 }
@@ -35,7 +35,11 @@ func where(f *fdfacts.Descriptor) string {
 // (Documentation/admin-guide/devices.txt).
 func deviceName(r fdRow) string {
 	f := r.It
-	known := map[string]string{"1:3": "takes all and gives nothing", "1:5": "gives zeros", "1:7": "is always full", "1:8": "gives random bytes", "1:9": "gives random bytes", "5:0": "the terminal of its session", "5:2": "a new pseudo terminal"}
+	known := map[string]string{
+		"1:3": "discards what is written, and reads as empty", "1:5": "gives zeros", "1:7": "is always full",
+		"1:8": "gives random bytes", "1:9": "gives random bytes", "5:0": "the terminal of its session",
+		"5:2": "a new pseudo terminal",
+	}
 	dev := device(f.Rdev)
 	if says := known[dev]; says != "" && f.HasStat {
 		return "character device " + dev + ": " + says
@@ -69,29 +73,29 @@ func pipe(f *fdfacts.Descriptor, relatives bool) string {
 			same = append(same, e)
 		}
 	}
-	name := "the end to read of a pipe"
+	name := "the read end of a pipe"
 	switch {
 	case !f.HasInfo:
 		name = "one end of a pipe"
 	case reads && writes:
 		name = "both ends of a pipe"
 	case writes:
-		name = "the end to write of a pipe"
+		name = "the write end of a pipe"
 	}
 	switch one := f.HasInfo && reads != writes; {
 	case len(other) > 0:
-		name += "; the other has " + few(ends(other))
+		name += "; the other end is open in " + few(ends(other))
 	case one && relatives:
-		name += "; none of its relatives has the other, and this host has too much open to look through all"
+		name += "; none of its relatives has the other end, and this host has too many open files to search all"
 	case one:
-		name += "; nobody that can be seen has the other"
+		name += "; no visible process has the other end"
 	}
 	switch {
 	case len(same) == 0:
 	case f.HasInfo && reads && writes:
 		name += "; also open in " + few(ends(same))
 	default:
-		name += "; this one too: " + few(ends(same))
+		name += "; this end is also open in " + few(ends(same))
 	}
 	return name
 }

@@ -284,8 +284,8 @@ func Take(h *inspect.Host, pid int32, limit int) (list, error) {
 	return fdfacts.TakeList(h, ps, pid, limit)
 }
 
-// held is a list of those who have something open.
-type held[S any, T any] interface {
+// answering is a list of those who have something open.
+type answering[S any, T any] interface {
 	explain.Snapshot[S]
 	explain.Rows[T]
 	Gaps() []inspect.Gap
@@ -293,7 +293,7 @@ type held[S any, T any] interface {
 }
 
 // answerPage shows a list with a title of its own, or a sentence in its place.
-func answerPage[S held[S, T], T explain.Snapshot[T]](command string, v *lower.View[T], take func(*inspect.Host, *procfacts.Processes) (S, error), words func(S) (title, nobody string)) *lower.Page[S] {
+func answerPage[S answering[S, T], T explain.Snapshot[T]](command string, v *lower.View[T], take func(*inspect.Host, *procfacts.Processes) (S, error), words func(S) (title, nobody string)) *lower.Page[S] {
 	return &lower.Page[S]{
 		Command: command, Scope: explain.OfAnswer, Doing: "reading the descriptors",
 		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Of: func(l S) explain.Rows[T] { return l }}},

@@ -46,8 +46,10 @@ func inotifyEvents(mask uint64) string {
 // fanotifyEvents does the same for a mark of fanotify (include/uapi/linux/fanotify.h).
 func fanotifyEvents(mask uint64) string {
 	return named(mask, "FAN_", append(changes(), []flag{
-		{0x1000, "OPEN_EXEC"}, {0x4000, "Q_OVERFLOW"}, {0x8000, "FS_ERROR"}, {0x10000, "OPEN_PERM"}, {0x20000, "ACCESS_PERM"}, {0x40000, "OPEN_EXEC_PERM"},
-		{0x100000, "PRE_ACCESS"}, {0x1000000, "MNT_ATTACH"}, {0x2000000, "MNT_DETACH"}, {0x8000000, "EVENT_ON_CHILD"}, {0x10000000, "RENAME"}, {0x40000000, "ONDIR"},
+		{0x1000, "OPEN_EXEC"}, {0x4000, "Q_OVERFLOW"}, {0x8000, "FS_ERROR"}, {0x10000, "OPEN_PERM"},
+		{0x20000, "ACCESS_PERM"}, {0x40000, "OPEN_EXEC_PERM"},
+		{0x100000, "PRE_ACCESS"}, {0x1000000, "MNT_ATTACH"}, {0x2000000, "MNT_DETACH"}, {0x8000000, "EVENT_ON_CHILD"},
+		{0x10000000, "RENAME"}, {0x40000000, "ONDIR"},
 	}...))
 }
 
@@ -62,7 +64,8 @@ func epollEvents(mask uint64) string {
 		return "EPOLLERR EPOLLHUP"
 	}
 	return named(mask&^always, "EPOLL", []flag{
-		{0x1, "IN"}, {0x2, "PRI"}, {0x4, "OUT"}, {0x40, "RDNORM"}, {0x80, "RDBAND"}, {0x100, "WRNORM"}, {0x200, "WRBAND"}, {0x400, "MSG"}, {0x2000, "RDHUP"},
+		{0x1, "IN"}, {0x2, "PRI"}, {0x4, "OUT"}, {0x40, "RDNORM"}, {0x80, "RDBAND"},
+		{0x100, "WRNORM"}, {0x200, "WRBAND"}, {0x400, "MSG"}, {0x2000, "RDHUP"},
 		{1 << 27, "_URING_WAKE"}, {1 << 28, "EXCLUSIVE"}, {1 << 29, "WAKEUP"}, {1 << 30, "ONESHOT"}, {1 << 31, "ET"},
 	})
 }
@@ -91,7 +94,8 @@ func epoll(f *fdfacts.Descriptor) string {
 	if len(list) > shown {
 		more = fmt.Sprintf(", and %d more", len(list)-shown)
 	}
-	return "waits for " + units.Plural(len(list), "descriptor", "descriptors") + ": " + strings.Join(list[:min(len(list), shown)], ", ") + more
+	return "waits for " + units.Plural(len(list), "descriptor", "descriptors") + ": " +
+		strings.Join(list[:min(len(list), shown)], ", ") + more
 }
 
 // mark is a line of inotify or fanotify: "wd:1 ino:13 sdev:fe00000 mask:102 ...",
@@ -112,7 +116,7 @@ func (m mark) number(name string) (uint64, bool) {
 	return n, err == nil
 }
 
-// inotify tells what is watched: the kernel has the inode, and no path.
+// inotify says what is watched: the kernel has the inode, and no path.
 func inotify(r fdRow) string {
 	var list []string
 	for _, l := range lines(r.It, "inotify") {

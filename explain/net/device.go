@@ -11,30 +11,51 @@ import (
 
 // softnet is what the CPUs do with packets that interfaces hand them.
 func softnet() []field {
-	count := func(key, label, gist string, of func(*netfacts.SoftnetCPU) uint64, say string) field {
+	ofSoftnet := func(d doc, of func(*netfacts.SoftnetCPU) uint64, say string) field {
+		d.Unit, d.Counter, d.Source, d.Concept = explain.Count, true, inspect.NetSoftnet, "softirq-napi"
 		get := softTotal(of)
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: true, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: get, Reading: func(n host) string {
-			if get(n).Zero() {
-				return ""
-			}
-			return say
-		}}
+		return field{Doc: d, Get: get, Reading: whenSome(get, say)}
 	}
-	limit := func(key, label string, src inspect.Source, gist string) field {
-		return field{Doc: doc{Key: key, Kernel: "net.core." + key, Label: label, Unit: explain.Count, Source: src, Concept: "softirq-napi", Gist: gist}, Get: sysctl(src)}
+	ofSysctl := func(d doc) field {
+		d.Kernel, d.Unit, d.Concept = "net.core."+d.Key, explain.Count, "softirq-napi"
+		return field{Doc: d, Get: sysctl(d.Source)}
 	}
 	return []field{
-		count("softnet_processed", "taken in", "Packets handed to the protocols by all CPUs; what GRO joined counts as one.", softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
-		count("softnet_dropped", "dropped", "Packets dropped because a CPU's backlog was full.", softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. More CPUs by RPS, or a longer netdev_max_backlog."),
-		count("softnet_time_squeeze", "cut short", "Rounds that ended with packets left: netdev_budget or its time was over.", softSqueezed, "Rounds that ended with work left. Nothing is lost by it; many a second say that the CPU can't keep up."),
-		limit("netdev_max_backlog", "max_backlog", inspect.NetdevMaxBacklog, "Packets that wait for a CPU's backlog: loopback, RPS, veth, old drivers."),
-		limit("netdev_budget", "budget", inspect.NetdevBudget, "Packets that one round takes from all interfaces of a CPU."),
-		{Doc: doc{Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "for at most", Unit: explain.Seconds, Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi", Gist: "How long such a round may last, in whole ticks."}, Get: func(n host) value {
-			if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
-				return explain.F(float64(us) / 1e6)
-			}
-			return value{}
-		}},
+		ofSoftnet(doc{
+			Key: "softnet_processed", Label: "processed",
+			Gist: "Packets handed to the protocols by all CPUs; what GRO joined counts as one.",
+		}, softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
+		ofSoftnet(doc{
+			Key: "softnet_dropped", Label: "dropped",
+			Gist: "Packets dropped because a CPU's backlog was full.",
+		}, softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. "+
+			"More CPUs by RPS, or a longer netdev_max_backlog."),
+		ofSoftnet(doc{
+			Key: "softnet_time_squeeze", Label: "time_squeeze",
+			Gist: "Rounds that ended with packets left: netdev_budget or its time ran out.",
+		}, softSqueezed, "Rounds that ended with work left. No packet is lost by this; many a second mean that the CPU does not keep up."),
+		ofSysctl(doc{
+			Key: "netdev_max_backlog", Label: "netdev_max_backlog", Source: inspect.NetdevMaxBacklog,
+			Gist: "The most packets in a CPU's backlog: loopback, RPS, veth, old drivers.",
+		}),
+		ofSysctl(doc{
+			Key: "netdev_budget", Label: "netdev_budget", Source: inspect.NetdevBudget,
+			Gist: "Packets that one round takes from all interfaces of a CPU.",
+		}),
+		{
+			Doc: doc{
+				Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "netdev_budget_usecs",
+				Unit:   explain.Seconds,
+				Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi",
+				Gist: "How long such a round may last, in whole ticks.",
+			},
+			Get: func(n host) value {
+				if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
+					return explain.F(float64(us) / 1e6)
+				}
+				return value{}
+			},
+		},
 	}
 }
 
@@ -58,16 +79,23 @@ func softTotal(of func(*netfacts.SoftnetCPU) uint64) func(host) value {
 
 func queueing() []field {
 	return []field{{
-		Doc: doc{Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default", Source: inspect.DefaultQdisc, Concept: "qdisc", Words: qdiscWords(), Gist: "The queue that a card gets by itself, or each of its queues below mq."},
+		Doc: doc{
+			Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default_qdisc",
+			Source: inspect.DefaultQdisc, Concept: "qdisc",
+			Words: qdiscWords(),
+			Gist:  "The queue that a card gets by itself, or each of its queues below mq.",
+		},
 		Get: func(n host) value {
 			if w, ok := n.Mem.Word(inspect.DefaultQdisc); ok {
 				return explain.S(w)
 			}
 			return value{}
-		}, Reading: func(n host) string {
+		},
+		Reading: func(n host) string {
 			switch w, _ := n.Mem.Word(inspect.DefaultQdisc); w {
 			case "pfifo_fast":
-				return "Three bands in order of priority and no order among flows: where more is sent than the link takes, one of them can fill it and delay the others of its band. fq_codel and fq keep them apart."
+				return "Three bands in order of priority and no order among flows: where more is sent than the link takes, " +
+					"one of them can fill it and delay the others of its band. fq_codel and fq keep them apart."
 			case "fq_codel":
 				return "A queue for each flow, and packets that wait too long are dropped: no flow delays the others."
 			case "fq":
@@ -95,7 +123,7 @@ func flagged(f netfacts.Flag) value {
 }
 
 // text is a value where there is one to tell.
-func told(s string) value {
+func known(s string) value {
 	if s == "" {
 		return explain.None(inspect.Untold)
 	}
@@ -112,42 +140,107 @@ func number(n inspect.Num) value {
 // Interfaces lists the interfaces of a namespace in the order of their index.
 func Interfaces() *explain.Table[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	at := func(src inspect.Source, d doc, get func(*netfacts.Interface) value) column {
+	ofInterface := func(src inspect.Source, d doc, get func(*netfacts.Interface) value) column {
 		d.Source, d.Concept = src, "network-interface"
 		return column{Doc: d, Get: func(r interfaceRow) value { return get(r.It) }}
 	}
-	sysfs := func(key, label string, unit explain.Unit, show explain.Show, gist string, get func(*netfacts.Interface) value) column {
-		return at(inspect.NetDev, doc{Key: key, Label: label, Unit: unit, Show: show, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Gist: gist}, get)
+	ofSysfs := func(d doc, get func(*netfacts.Interface) value) column {
+		d.Also = []inspect.Source{inspect.NetSysfs, inspect.NetRoute}
+		return ofInterface(inspect.NetDev, d, get)
 	}
 	return &explain.Table[interfaceRow]{Name: "interfaces", Fields: append([]column{
-		at(inspect.NetDev, doc{Key: "interface", Gist: "Its name."}, func(i *netfacts.Interface) value { return explain.S(i.Name) }),
-		worded(sysfs("operstate", "STATE", explain.Text, explain.Always, "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.", func(i *netfacts.Interface) value { return told(i.State) }), operstateWords()),
-		sysfs("admin_up", "UP", explain.Bool, explain.Data, "Whether somebody has set it up.", func(i *netfacts.Interface) value { return flagged(i.Admin) }),
-		sysfs("carrier", "CARRIER", explain.Bool, explain.Data, "Whether there is a link: a cable, a peer.", func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
-		sysfs("kind", "KIND", explain.Text, explain.Data, "What a virtual one is: veth, bridge, vlan, bond, tun.", func(i *netfacts.Interface) value { return told(i.Kind) }),
-		sysfs("master", "MASTER", explain.Text, explain.Data, "The bridge or bond that it is part of.", func(i *netfacts.Interface) value { return told(i.Master) }),
-		sysfs("driver", "DRIVER", explain.Text, explain.Data, "The driver of the card.", func(i *netfacts.Interface) value { return told(i.Driver) }),
-		sysfs("address", "ADDRESS", explain.Text, explain.Data, "Its address on the link.", func(i *netfacts.Interface) value { return told(i.Hardware) }),
-		at(inspect.NetRoute, doc{Key: "addresses", Show: explain.Wide, Gist: "Its addresses, with the length of the prefix of the network."}, func(i *netfacts.Interface) value {
+		ofInterface(inspect.NetDev, doc{Key: "interface", Gist: "Its name."},
+			func(i *netfacts.Interface) value { return explain.S(i.Name) }),
+		worded(ofSysfs(doc{
+			Key: "operstate", Label: "STATE",
+			Gist: "Whether it can send: up, down, lowerlayerdown, dormant; unknown of lo.",
+		}, func(i *netfacts.Interface) value { return known(i.State) }), operstateWords()),
+		ofSysfs(doc{
+			Key: "admin_up", Label: "ADMIN UP", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether it is set up (administratively up).",
+		}, func(i *netfacts.Interface) value { return flagged(i.Admin) }),
+		ofSysfs(doc{
+			Key: "carrier", Unit: explain.Bool, Show: explain.Data,
+			Gist: "Whether there is a link: a cable, a peer.",
+		}, func(i *netfacts.Interface) value { return flagged(i.Carrier) }),
+		ofSysfs(doc{
+			Key: "kind", Show: explain.Data,
+			Gist: "The kind of a virtual interface: veth, bridge, vlan, bond, tun.",
+		}, func(i *netfacts.Interface) value { return known(i.Kind) }),
+		ofSysfs(doc{
+			Key: "master", Show: explain.Data,
+			Gist: "The bridge or bond that it is part of.",
+		}, func(i *netfacts.Interface) value { return known(i.Master) }),
+		ofSysfs(doc{
+			Key: "driver", Show: explain.Data,
+			Gist: "The driver of the card.",
+		}, func(i *netfacts.Interface) value { return known(i.Driver) }),
+		ofSysfs(doc{
+			Key: "address", Show: explain.Data,
+			Gist: "Its address on the link.",
+		}, func(i *netfacts.Interface) value { return known(i.Hardware) }),
+		ofInterface(inspect.NetRoute, doc{
+			Key: "addresses", Show: explain.Wide,
+			Gist: "Its addresses, with the length of the prefix of the network.",
+		}, func(i *netfacts.Interface) value {
 			var list []value
 			for _, p := range i.Addresses {
 				list = append(list, explain.S(p.String()))
 			}
 			return explain.L(list)
 		}),
-		sysfs("mtu", "MTU", explain.Count, explain.Wide, "The largest packet that it sends, in bytes.", func(i *netfacts.Interface) value { return number(i.MTU) }),
-		sysfs("speed", "MBIT/S", explain.Count, explain.Data, "Its speed in Mbit/s, where the driver knows one.", func(i *netfacts.Interface) value { return number(i.Speed) }),
-		sysfs("duplex", "DUPLEX", explain.Text, explain.Data, "full, or half: on half, collisions are normal and speed is poor.", func(i *netfacts.Interface) value { return told(i.Duplex) }),
-		sysfs("carrier_changes", "CHANGES", explain.Count, explain.Data, "How often the link came or went.", func(i *netfacts.Interface) value { return number(i.Changes) }),
-		sysfs("tx_queue_len", "TXQLEN", explain.Count, explain.Data, "Packets that pfifo_fast and the like hold for it.", func(i *netfacts.Interface) value { return number(i.TxQueue) }),
-		sysfs("rx_queues", "RXQ", explain.Count, explain.Data, "Its receive queues, of which each can interrupt a CPU of its own.", func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
-		sysfs("tx_queues", "TXQ", explain.Count, explain.Data, "Its send queues.", func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
-		sysfs("rps_cpus", "RPS", explain.Plain, explain.Data, "CPUs to which some receive queue hands packets on (RPS).", func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
-		sysfs("xps_cpus", "XPS", explain.Plain, explain.Data, "CPUs that have a send queue set for them (XPS).", func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
-		at(inspect.NetEthtool, doc{Key: "rx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the receive ring holds for the CPU."}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
-		at(inspect.NetEthtool, doc{Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
-		at(inspect.NetEthtool, doc{Key: "tx_ring", Unit: explain.Count, Show: explain.Data, Gist: "Packets that the send ring holds for the card."}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
-		at(inspect.NetEthtool, doc{Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data, Gist: "What ethtool -G can make of it."}, func(i *netfacts.Interface) value { return number(i.Rings.TxMax) }),
+		ofSysfs(doc{
+			Key: "mtu", Unit: explain.Count, Show: explain.Wide,
+			Gist: "The largest packet that it sends, in bytes.",
+		}, func(i *netfacts.Interface) value { return number(i.MTU) }),
+		ofSysfs(doc{
+			Key: "speed", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its speed in Mbit/s, where the driver knows one.",
+		}, func(i *netfacts.Interface) value { return number(i.Speed) }),
+		ofSysfs(doc{
+			Key: "duplex", Show: explain.Data,
+			Gist: "full, or half: on half, collisions are normal and speed is poor.",
+		}, func(i *netfacts.Interface) value { return known(i.Duplex) }),
+		ofSysfs(doc{
+			Key: "carrier_changes", Unit: explain.Count, Show: explain.Data,
+			Gist: "How often the link came or went.",
+		}, func(i *netfacts.Interface) value { return number(i.Changes) }),
+		ofSysfs(doc{
+			Key: "tx_queue_len", Label: "TXQUEUELEN", Unit: explain.Count, Show: explain.Data,
+			Gist: "The most packets that pfifo_fast and the like hold for it.",
+		}, func(i *netfacts.Interface) value { return number(i.TxQueue) }),
+		ofSysfs(doc{
+			Key: "rx_queues", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its receive queues; each can interrupt a CPU of its own.",
+		}, func(i *netfacts.Interface) value { return explain.I(len(i.RxQueues)) }),
+		ofSysfs(doc{
+			Key: "tx_queues", Unit: explain.Count, Show: explain.Data,
+			Gist: "Its send queues.",
+		}, func(i *netfacts.Interface) value { return explain.I(len(i.TxQueues)) }),
+		ofSysfs(doc{
+			Key: "rps_cpus", Unit: explain.Plain, Show: explain.Data,
+			Gist: "CPUs to which some receive queue hands packets on (RPS).",
+		}, func(i *netfacts.Interface) value { return cpus(rpsOf(i)) }),
+		ofSysfs(doc{
+			Key: "xps_cpus", Unit: explain.Plain, Show: explain.Data,
+			Gist: "CPUs that have a send queue set for them (XPS).",
+		}, func(i *netfacts.Interface) value { return cpus(xpsOf(i)) }),
+		ofInterface(inspect.NetEthtool, doc{
+			Key: "rx_ring", Unit: explain.Count, Show: explain.Data,
+			Gist: "Packets that the receive ring holds for the CPU.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.Rx) }),
+		ofInterface(inspect.NetEthtool, doc{
+			Key: "rx_ring_max", Unit: explain.Count, Show: explain.Data,
+			Gist: "What ethtool -G can make of it.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.RxMax) }),
+		ofInterface(inspect.NetEthtool, doc{
+			Key: "tx_ring", Unit: explain.Count, Show: explain.Data,
+			Gist: "Packets that the send ring holds for the card.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.Tx) }),
+		ofInterface(inspect.NetEthtool, doc{
+			Key: "tx_ring_max", Unit: explain.Count, Show: explain.Data,
+			Gist: "What ethtool -G can make of it.",
+		}, func(i *netfacts.Interface) value { return number(i.Rings.TxMax) }),
 	}, linkCounters()...), Rules: interfaceRules()}
 }
 
@@ -190,44 +283,94 @@ func xpsOf(i *netfacts.Interface) (out []int) {
 // then what they are sums of.
 func linkCounters() []explain.Field[interfaceRow] {
 	type column = explain.Field[interfaceRow]
-	dev := func(key, label string, show explain.Show, unit explain.Unit, gist string, get func(*netfacts.DevStats) uint64) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: true, Show: show, Source: inspect.NetDev, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
+	ofDev := func(d doc, get func(*netfacts.DevStats) uint64) column {
+		d.Counter, d.Source, d.Concept = true, inspect.NetDev, "network-interface"
+		return column{Doc: d, Get: func(r interfaceRow) value { return explain.N(get(&r.It.Dev)) }}
 	}
-	part := func(name, gist string) column {
-		return column{Doc: doc{Key: name, Kernel: name, Unit: explain.Count, Counter: true, Show: explain.Data, Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute}, Concept: "network-interface", Gist: gist}, Get: func(r interfaceRow) value {
-			if v := explain.Look(r.It.Stats, name); v.Has() {
+	ofStats := func(d doc) column {
+		d.Key, d.Unit, d.Counter, d.Show = d.Kernel, explain.Count, true, explain.Data
+		d.Source, d.Concept = inspect.NetDev, "network-interface"
+		d.Also = []inspect.Source{inspect.NetSysfs, inspect.NetRoute}
+		return column{Doc: d, Get: func(r interfaceRow) value {
+			if v := explain.Look(r.It.Stats, d.Kernel); v.Has() {
 				return v
 			}
 			return explain.None(inspect.Untold)
 		}}
 	}
-	count := explain.Count
 	return []column{
-		dev("rx_packets", "RX", explain.Always, count, "Packets that came in.", func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
-		dev("rx_bytes", "RX BYTES", explain.Data, explain.Bytes, "Bytes that came in, with the header of the link.", func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
-		dev("rx_errs", "RX ERR", explain.Wide, count, "Packets that came in broken: bad checksum, length, cable, duplex.", func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
-		dev("rx_drop", "RX DROP", explain.Always, count, "Packets that came in whole and were dropped, and those the card missed.", func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
-		dev("rx_fifo", "RX FIFO", explain.Data, count, "Packets lost in the card's own buffer; drivers differ in what they count.", func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
-		dev("rx_frame", "RX FRAME", explain.Data, count, "Length, over, CRC and frame errors together.", func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
-		dev("tx_packets", "TX", explain.Always, count, "Packets that went out.", func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
-		dev("tx_bytes", "TX BYTES", explain.Data, explain.Bytes, "Bytes that went out.", func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
-		dev("tx_errs", "TX ERR", explain.Wide, count, "Packets that could not be sent.", func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
-		dev("tx_drop", "TX DROP", explain.Always, count, "Packets dropped on their way out: its queue was full, or it was down.", func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
-		dev("tx_fifo", "TX FIFO", explain.Data, count, "Packets not sent because the card's own buffer ran empty.", func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
-		dev("tx_colls", "COLLISIONS", explain.Data, count, "Collisions on a half-duplex link.", func(s *netfacts.DevStats) uint64 { return s.TxColls }),
-		dev("tx_carrier", "TX CARRIER", explain.Data, count, "Carrier, aborted, window and heartbeat errors together.", func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
-		part("rx_dropped", "Whole packets that nobody here wanted, or a full backlog; not the card's."),
-		part("rx_missed_errors", "Packets that the card had no room for: its ring was full."),
-		part("rx_length_errors", "Packets of a wrong length."),
-		part("rx_over_errors", "Packets that did not fit into the buffers that the host gave the card."),
-		part("rx_crc_errors", "Packets with a wrong checksum of the link: a bad cable, plug or port."),
-		part("rx_frame_errors", "Packets that do not end on a whole byte."),
-		part("rx_nohandler", "Packets that came in on an inactive part of a bond, and were dropped."),
-		part("tx_aborted_errors", "Packets given up while being sent."),
-		part("tx_carrier_errors", "Packets that could not be sent for want of a link."),
-		part("tx_heartbeat_errors", "Errors of an old kind of transceiver."),
-		part("tx_window_errors", "Late collisions: one side runs at half duplex."),
-		{Doc: doc{Key: "why", Source: inspect.NetDev, Also: []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool}, Concept: "network-interface", Gist: "What it is, what was lost there, and what to do about it."}, Write: func(b []byte, r interfaceRow) []byte { return append(b, whyInterface(r)...) }},
+		ofDev(doc{
+			Key: "rx_packets", Label: "RX", Unit: explain.Count,
+			Gist: "Packets that came in.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxPackets }),
+		ofDev(doc{
+			Key: "rx_bytes", Show: explain.Data, Unit: explain.Bytes,
+			Gist: "Bytes that came in, with the header of the link.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxBytes }),
+		ofDev(doc{
+			Key: "rx_errs", Label: "RX ERR", Show: explain.Wide, Unit: explain.Count,
+			Gist: "Packets that came in broken: bad checksum, length, cable, duplex.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxErrs }),
+		ofDev(doc{
+			Key: "rx_drop", Unit: explain.Count,
+			Gist: "Intact packets that were dropped, and those that the card missed.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxDrop }),
+		ofDev(doc{
+			Key: "rx_fifo", Show: explain.Data, Unit: explain.Count,
+			Gist: "Packets lost in the card's own buffer; drivers differ in what they count.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxFIFO }),
+		ofDev(doc{
+			Key: "rx_frame", Show: explain.Data, Unit: explain.Count,
+			Gist: "Length, over, CRC and frame errors together.",
+		}, func(s *netfacts.DevStats) uint64 { return s.RxFrame }),
+		ofDev(doc{
+			Key: "tx_packets", Label: "TX", Unit: explain.Count,
+			Gist: "Packets that went out.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxPackets }),
+		ofDev(doc{
+			Key: "tx_bytes", Show: explain.Data, Unit: explain.Bytes,
+			Gist: "Bytes that went out.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxBytes }),
+		ofDev(doc{
+			Key: "tx_errs", Label: "TX ERR", Show: explain.Wide, Unit: explain.Count,
+			Gist: "Packets that could not be sent.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxErrs }),
+		ofDev(doc{
+			Key: "tx_drop", Unit: explain.Count,
+			Gist: "Packets dropped on their way out: its queue was full, or it was down.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxDrop }),
+		ofDev(doc{
+			Key: "tx_fifo", Show: explain.Data, Unit: explain.Count,
+			Gist: "Packets not sent because the card's own buffer ran empty.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxFIFO }),
+		ofDev(doc{
+			Key: "tx_colls", Show: explain.Data, Unit: explain.Count,
+			Gist: "Collisions on a half-duplex link.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxColls }),
+		ofDev(doc{
+			Key: "tx_carrier", Show: explain.Data, Unit: explain.Count,
+			Gist: "Carrier, aborted, window and heartbeat errors together.",
+		}, func(s *netfacts.DevStats) uint64 { return s.TxCarrier }),
+		ofStats(doc{Kernel: "rx_dropped", Gist: "Intact packets that no protocol wanted, or a full backlog; not the card's."}),
+		ofStats(doc{Kernel: "rx_missed_errors", Gist: "Packets that the card had no room for: its ring was full."}),
+		ofStats(doc{Kernel: "rx_length_errors", Gist: "Packets of a wrong length."}),
+		ofStats(doc{Kernel: "rx_over_errors", Gist: "Packets that did not fit into the buffers that the host gave the card."}),
+		ofStats(doc{Kernel: "rx_crc_errors", Gist: "Packets with a wrong checksum of the link: a bad cable, plug or port."}),
+		ofStats(doc{Kernel: "rx_frame_errors", Gist: "Packets that do not end on a whole byte."}),
+		ofStats(doc{Kernel: "rx_nohandler", Gist: "Packets dropped because they came in on an inactive member of a bond."}),
+		ofStats(doc{Kernel: "tx_aborted_errors", Gist: "Packets given up while being sent."}),
+		ofStats(doc{Kernel: "tx_carrier_errors", Gist: "Packets that could not be sent because there was no link."}),
+		ofStats(doc{Kernel: "tx_heartbeat_errors", Gist: "Errors of an old kind of transceiver."}),
+		ofStats(doc{Kernel: "tx_window_errors", Gist: "Late collisions: one side runs at half duplex."}),
+		{
+			Doc: doc{
+				Key: "why", Source: inspect.NetDev,
+				Also:    []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool},
+				Concept: "network-interface",
+				Gist:    "What it is, what was lost there, and what to do about it.",
+			},
+			Write: func(b []byte, r interfaceRow) []byte { return append(b, whyInterface(r)...) },
+		},
 	}
 }
 
@@ -237,7 +380,7 @@ func whyInterface(r interfaceRow) string {
 	s := describe(i)
 	switch {
 	case i.Admin == netfacts.No:
-		return s + ": nobody has set it up"
+		return s + ": administratively down"
 	case i.Carrier == netfacts.No:
 		return s + ": set up, and no link: a cable, a switch port or a peer is missing"
 	}
@@ -253,7 +396,7 @@ func describe(i *netfacts.Interface) string {
 	var s string
 	switch {
 	case i.Name == "lo":
-		s = "this host itself"
+		s = "loopback"
 	case i.Driver != "":
 		s = i.Driver
 	case i.Kind != "":
@@ -282,7 +425,7 @@ func describe(i *netfacts.Interface) string {
 	return s
 }
 
-// lost names the largest of the causes that the driver tells apart.
+// lost names the largest of the causes that the driver counts.
 func lost(i *netfacts.Interface) string {
 	stat := func(name string) uint64 { return i.Stats[name] }
 	causes := []struct {
@@ -294,10 +437,10 @@ func lost(i *netfacts.Interface) string {
 		{stat("rx_crc_errors"), "wrong checksums: look at the cable, the plug and the other port"},
 		{stat("rx_frame_errors") + stat("tx_window_errors"), "broken frames: the two ends may differ in duplex"},
 		{stat("rx_length_errors") + stat("rx_over_errors"), "wrong lengths: the other side's MTU may be larger"},
-		{stat("rx_dropped"), "dropped behind the card: protocols that nobody here speaks, a full backlog, or no memory"},
+		{stat("rx_dropped"), "dropped after the card: protocols without a handler here, a full backlog, or no memory"},
 		{stat("tx_carrier_errors"), "no link while sending"},
 		{i.Dev.TxDrop, "dropped while sending: its queue was full, or it was down"},
-		{i.Dev.RxErrs + i.Dev.TxErrs, "errors of which the driver says no more"},
+		{i.Dev.RxErrs + i.Dev.TxErrs, "errors without a further cause from the driver"},
 	}
 	best := causes[0]
 	for _, c := range causes {
@@ -321,51 +464,120 @@ func ringHint(i *netfacts.Interface) string {
 // SoftnetCPUs lists what each CPU did with packets.
 func SoftnetCPUs() *explain.Table[softnetRow] {
 	type column = explain.Field[softnetRow]
-	declare := func(key, label string, show explain.Show, counter bool, gist string, get func(*netfacts.SoftnetCPU) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Counter: counter, Show: show, Source: inspect.NetSoftnet, Concept: "softirq-napi", Gist: gist}, Get: func(r softnetRow) value { return get(r.It) }}
+	ofCPU := func(d doc, get func(*netfacts.SoftnetCPU) value) column {
+		if d.Unit == explain.Text {
+			d.Unit = explain.Count
+		}
+		d.Source, d.Concept = inspect.NetSoftnet, "softirq-napi"
+		return column{Doc: d, Get: func(r softnetRow) value { return get(r.It) }}
 	}
 	count := func(of func(*netfacts.SoftnetCPU) uint64) func(*netfacts.SoftnetCPU) value {
 		return func(c *netfacts.SoftnetCPU) value { return explain.N(of(c)) }
 	}
-	cpu := declare("cpu", "CPU", explain.Always, false, "The number of the CPU.", func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) })
-	cpu.Unit = explain.Plain
-	processed := declare("processed", "TAKEN IN", explain.Always, true, "Packets that it handed to the protocols.", count(softProcessed))
-	processed.Bar = true
 	return &explain.Table[softnetRow]{Name: "softnet", Sort: []string{"processed", "-cpu"}, Fields: []column{
-		cpu, processed,
-		declare("dropped", "DROPPED", explain.Always, true, "Packets dropped because its backlog was full.", count(softDropped)),
-		declare("time_squeeze", "CUT SHORT", explain.Always, true, "Rounds that ended with packets left.", count(softSqueezed)),
-		declare("received_rps", "BY RPS", explain.Wide, true, "How often another CPU woke it for packets, by RPS.", count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
-		declare("flow_limit_count", "FLOW LIMIT", explain.Data, true, "Of those dropped, packets of one flow that took over a half-full backlog.", count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
-		declare("softnet_backlog_len", "WAITING", explain.Wide, false, "Packets in its backlog now.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
-		declare("input_qlen", "", explain.Data, false, "Of these, in the queue that is being filled.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
-		declare("process_qlen", "", explain.Data, false, "Of these, in the queue that is being emptied.", func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
+		ofCPU(doc{
+			Key: "cpu", Unit: explain.Plain,
+			Gist: "The number of the CPU.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) }),
+		ofCPU(doc{
+			Key: "processed", Counter: true, Bar: true,
+			Gist: "Packets that it handed to the protocols.",
+		}, count(softProcessed)),
+		ofCPU(doc{
+			Key: "dropped", Label: "DROPPED", Counter: true,
+			Gist: "Packets dropped because its backlog was full.",
+		}, count(softDropped)),
+		ofCPU(doc{
+			Key: "time_squeeze", Counter: true,
+			Gist: "Rounds that ended with packets left.",
+		}, count(softSqueezed)),
+		ofCPU(doc{
+			Key: "received_rps", Show: explain.Wide, Counter: true,
+			Gist: "How often another CPU woke it for packets, by RPS.",
+		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
+		ofCPU(doc{
+			Key: "flow_limit_count", Show: explain.Data, Counter: true,
+			Gist: "Of those dropped, packets of one flow that took over a half-full backlog.",
+		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
+		ofCPU(doc{
+			Key: "softnet_backlog_len", Label: "BACKLOG", Show: explain.Wide,
+			Gist: "Packets in its backlog now.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
+		ofCPU(doc{
+			Key: "input_qlen", Show: explain.Data,
+			Gist: "Of these, in the queue that is being filled.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
+		ofCPU(doc{
+			Key: "process_qlen", Show: explain.Data,
+			Gist: "Of these, in the queue that is being emptied.",
+		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
 	}}
 }
 
 // Qdiscs lists the queues on the way out.
 func Qdiscs() *explain.Table[qdiscRow] {
 	type column = explain.Field[qdiscRow]
-	declare := func(key, label string, unit explain.Unit, show explain.Show, counter bool, gist string, get func(*netfacts.Qdisc) value) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: unit, Counter: counter, Show: show, Source: inspect.NetQdisc, Concept: "qdisc", Gist: gist}, Get: func(r qdiscRow) value { return get(r.It) }}
+	ofQdisc := func(d doc, get func(*netfacts.Qdisc) value) column {
+		d.Source, d.Concept = inspect.NetQdisc, "qdisc"
+		return column{Doc: d, Get: func(r qdiscRow) value { return get(r.It) }}
 	}
-	count := func(key, label string, show explain.Show, gist string, of func(*netfacts.Qdisc) uint64) column {
-		return declare(key, label, explain.Count, show, true, gist, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
+	counterOf := func(d doc, of func(*netfacts.Qdisc) uint64) column {
+		d.Unit, d.Counter = explain.Count, true
+		return ofQdisc(d, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
 	}
-	return &explain.Table[qdiscRow]{Name: "qdiscs", Identity: []string{"interface", "qdisc"}, Sort: []string{"dropped", "sent_packets", "interface"}, Fields: []column{
-		declare("interface", "", explain.Text, explain.Always, false, "The interface whose packets pass it.", func(q *netfacts.Qdisc) value { return told(q.Dev) }),
-		worded(declare("qdisc", "", explain.Text, explain.Always, false, "Its kind.", func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
-		declare("handle", "", explain.Text, explain.Data, false, "Its name, as tc has it; 0: is the kernel's own choice.", func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
-		declare("parent", "", explain.Text, explain.Data, false, "What it hangs from; root for the one of the interface.", func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
-		count("sent_packets", "SENT", explain.Always, "Packets that it let through.", func(q *netfacts.Qdisc) uint64 { return q.Packets }),
-		declare("sent_bytes", "", explain.Bytes, explain.Data, true, "Bytes that it let through.", func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
-		count("dropped", "DROPPED", explain.Always, "Packets that it dropped: full, or by its rule.", func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
-		count("overlimits", "", explain.Data, "How often its rate held a packet back.", func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
-		count("requeues", "", explain.Wide, "How often the card was busy and gave a packet back.", func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
-		declare("backlog", "WAITING", explain.Bytes, explain.Always, false, "What waits in it now.", func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
-		declare("qlen", "", explain.Count, explain.Data, false, "Packets that wait in it now.", func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
-		{Doc: doc{Key: "why", Source: inspect.NetQdisc, Concept: "qdisc", Gist: "What kind of queue it is, and whether packets were lost there."}, Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) }},
-	}, Rules: qdiscRules()}
+	return &explain.Table[qdiscRow]{
+		Name: "qdiscs", Identity: []string{"interface", "qdisc"},
+		Sort: []string{"dropped", "sent_packets", "interface"},
+		Fields: []column{
+			ofQdisc(doc{Key: "interface", Gist: "The interface whose packets pass it."},
+				func(q *netfacts.Qdisc) value { return known(q.Dev) }),
+			worded(ofQdisc(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
+			ofQdisc(doc{
+				Key: "handle", Show: explain.Data,
+				Gist: "Its handle, as tc shows it; 0: is one that the kernel set up.",
+			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
+			ofQdisc(doc{
+				Key: "parent", Show: explain.Data,
+				Gist: "Its parent; root for the top one of an interface.",
+			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
+			counterOf(doc{
+				Key: "sent_packets", Label: "SENT",
+				Gist: "Packets that it let through.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Packets }),
+			ofQdisc(doc{
+				Key: "sent_bytes", Unit: explain.Bytes, Show: explain.Data, Counter: true,
+				Gist: "Bytes that it let through.",
+			}, func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
+			counterOf(doc{
+				Key: "dropped", Label: "DROPPED",
+				Gist: "Packets that it dropped: full, or by its rule.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
+			counterOf(doc{
+				Key: "overlimits", Show: explain.Data,
+				Gist: "How often its rate held a packet back.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
+			counterOf(doc{
+				Key: "requeues", Show: explain.Wide,
+				Gist: "How often the card was busy and gave a packet back.",
+			}, func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
+			ofQdisc(doc{
+				Key: "backlog", Unit: explain.Bytes,
+				Gist: "Bytes that wait in it now.",
+			}, func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
+			ofQdisc(doc{
+				Key: "qlen", Unit: explain.Count, Show: explain.Data,
+				Gist: "Packets that wait in it now.",
+			}, func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
+			{
+				Doc: doc{
+					Key: "why", Source: inspect.NetQdisc, Concept: "qdisc",
+					Gist: "What kind of queue it is, and whether packets were lost there.",
+				},
+				Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) },
+			},
+		},
+		Rules: qdiscRules(),
+	}
 }
 
 // handle writes a handle as tc does: 8001:, 1:2, root.
@@ -385,12 +597,23 @@ func handle(h uint32) string {
 
 func whyQdisc(q *netfacts.Qdisc) string {
 	kinds := map[string]string{
-		"noqueue": "no queue: virtual interfaces hand packets on at once", "mq": "only holds the queues of the card's send queues",
-		"pfifo_fast": "three bands by priority", "pfifo": "first come, first served", "bfifo": "first come, first served",
-		"fq_codel": "a queue for each flow, and packets that wait too long are dropped", "fq": "a queue for each flow, paced",
-		"codel": "packets that wait too long are dropped", "cake": "shapes, and a queue for each flow", "tbf": "holds the rate to a bound",
-		"htb": "classes with a rate each", "netem": "delays and loses packets on purpose", "ingress": "only for filters on the way in",
-		"clsact": "only for filters and BPF, both ways", "prio": "bands by priority", "sfq": "flows in turn", "red": "drops early, by chance",
+		"noqueue":    "no queue: virtual interfaces hand packets on at once",
+		"mq":         "only holds the queues of the card's send queues",
+		"pfifo_fast": "three bands by priority",
+		"pfifo":      "first come, first served",
+		"bfifo":      "first come, first served",
+		"fq_codel":   "a queue for each flow, and packets that wait too long are dropped",
+		"fq":         "a queue for each flow, paced",
+		"codel":      "packets that wait too long are dropped",
+		"cake":       "shapes, and a queue for each flow",
+		"tbf":        "holds the rate to a bound",
+		"htb":        "classes with a rate each",
+		"netem":      "delays and loses packets on purpose",
+		"ingress":    "only for filters on the way in",
+		"clsact":     "only for filters and BPF, both ways",
+		"prio":       "bands by priority",
+		"sfq":        "flows in turn",
+		"red":        "drops early, by chance",
 	}
 	s := kinds[q.Kind]
 	if s == "" {

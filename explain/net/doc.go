@@ -4,4 +4,7 @@
 //
 // It holds tables of literals, their readings, and their rules, and nothing else: it
 // reads no file and prints nothing.
+//
+// A function ofX declares a field of X, be it a value of a card or a column of a table:
+// ofProcess, ofSocket, ofQdisc. counters declares a file's counters, one a row.
 package net

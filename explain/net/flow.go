@@ -18,7 +18,7 @@ func info(f sockdiag.InfoField, d doc, per float64) column {
 	if d.Show == explain.Always {
 		d.Show = explain.Data
 	}
-	return base(d, func(s *sockdiag.Socket) value {
+	return ofSocket(d, func(s *sockdiag.Socket) value {
 		n, ok := s.Info.Get(f)
 		switch {
 		case !ok && len(s.Info) == 0:
@@ -39,7 +39,7 @@ const (
 	milli = 1e3
 )
 
-// unset tells a number that stands for one that was not measured yet: no answer
+// unset says whether a number stands for one that was not measured yet: no answer
 // came, or nothing was delivered (net/ipv4/tcp.c, tcp_get_info).
 func unset(f sockdiag.InfoField, n uint64) bool {
 	switch f {
@@ -59,8 +59,14 @@ func traffic() []column {
 		return info(f, d, 0)
 	}
 	return []column{
-		bytes(sockdiag.BytesReceived, doc{Kernel: "tcpi_bytes_received", Label: "RECEIVED", Since: since(4, 1), Concept: "socket", Gist: "Bytes that came in order."}),
-		bytes(sockdiag.BytesAcked, doc{Kernel: "tcpi_bytes_acked", Label: "ACKED", Since: since(4, 1), Concept: "socket", Gist: "Bytes that the peer has acknowledged, its SYN among them."}),
+		bytes(sockdiag.BytesReceived, doc{
+			Kernel: "tcpi_bytes_received", Label: "RECEIVED", Since: since(4, 1), Concept: "socket",
+			Gist: "Bytes that came in order.",
+		}),
+		bytes(sockdiag.BytesAcked, doc{
+			Kernel: "tcpi_bytes_acked", Label: "ACKED", Since: since(4, 1), Concept: "socket",
+			Gist: "Bytes that the peer has acknowledged, its SYN among them.",
+		}),
 	}
 }
 
@@ -86,13 +92,25 @@ func flow() []column { return slices.Concat(path(), counted(), agreed()) }
 
 // path are what is on the way now, how fast it goes, and what holds it back.
 func path() []column {
-	ssthresh := infoCount(sockdiag.SndSsthresh, doc{Kernel: "tcpi_snd_ssthresh", Concept: congestion, Gist: "Segments up to which its congestion window grows fast."})
+	ssthresh := infoCount(sockdiag.SndSsthresh, doc{
+		Kernel: "tcpi_snd_ssthresh", Concept: congestion,
+		Gist: "The congestion window, in segments, up to which slow start goes.",
+	})
 	unlimited(&ssthresh, 0x7fffffff)
-	most := infoBytes(sockdiag.MaxPacingRate, doc{Kernel: "tcpi_max_pacing_rate", Concept: congestion, Show: explain.Asked, Gist: "Bytes a second that SO_MAX_PACING_RATE allows."})
+	most := infoBytes(sockdiag.MaxPacingRate, doc{
+		Kernel: "tcpi_max_pacing_rate", Show: explain.Asked, Concept: congestion,
+		Gist: "Bytes a second that SO_MAX_PACING_RATE allows.",
+	})
 	unlimited(&most, 1<<64-1)
-	pacing := infoBytes(sockdiag.PacingRate, doc{Kernel: "tcpi_pacing_rate", Concept: congestion, Gist: "Bytes a second at which the kernel lets its segments go."})
+	pacing := infoBytes(sockdiag.PacingRate, doc{
+		Kernel: "tcpi_pacing_rate", Concept: congestion,
+		Gist: "Bytes a second at which the kernel paces its segments.",
+	})
 	unlimited(&pacing, 1<<64-1)
-	limited := info(sockdiag.AppLimited, doc{Kernel: "tcpi_delivery_rate_app_limited", Unit: explain.Bool, Since: since(4, 9), Concept: congestion, Gist: "Whether that rate was its program's: it had no more to send."}, 0)
+	limited := info(sockdiag.AppLimited, doc{
+		Kernel: "tcpi_delivery_rate_app_limited", Unit: explain.Bool, Since: since(4, 9), Concept: congestion,
+		Gist: "Whether the program limited that rate: it had no more to send.",
+	}, 0)
 	flag := limited.Get
 	limited.Get = func(r row) value {
 		if v := flag(r); v.Has() {
@@ -102,62 +120,173 @@ func path() []column {
 		}
 	}
 	return []column{
-		infoSeconds(sockdiag.RTT, micro, doc{Kernel: "tcpi_rtt", Label: "RTT", Show: explain.Wide, Concept: congestion, Gist: "How long an answer takes, smoothed over many."}),
-		infoSeconds(sockdiag.RTTVar, micro, doc{Kernel: "tcpi_rttvar", Concept: congestion, Gist: "How far that varies."}),
-		infoSeconds(sockdiag.MinRTT, micro, doc{Kernel: "tcpi_min_rtt", Since: since(4, 6), Concept: congestion, Gist: "The shortest answer lately: the way without queues."}),
-		infoSeconds(sockdiag.RTO, micro, doc{Kernel: "tcpi_rto", Concept: congestion, Gist: "How long it waits for an acknowledgement before it sends again."}),
-		infoCount(sockdiag.SndCwnd, doc{Kernel: "tcpi_snd_cwnd", Label: "CWND", Show: explain.Wide, Concept: congestion, Gist: "Congestion window: segments that may be on their way at one time."}),
+		infoSeconds(sockdiag.RTT, micro, doc{
+			Kernel: "tcpi_rtt", Label: "RTT", Show: explain.Wide, Concept: congestion,
+			Gist: "The round-trip time, smoothed over many.",
+		}),
+		infoSeconds(sockdiag.RTTVar, micro, doc{Kernel: "tcpi_rttvar", Concept: congestion, Gist: "How much the round-trip time varies."}),
+		infoSeconds(sockdiag.MinRTT, micro, doc{
+			Kernel: "tcpi_min_rtt", Since: since(4, 6), Concept: congestion,
+			Gist: "The shortest recent round trip: the path without queues.",
+		}),
+		infoSeconds(sockdiag.RTO, micro, doc{
+			Kernel: "tcpi_rto", Concept: congestion,
+			Gist: "How long it waits for an acknowledgement before it retransmits.",
+		}),
+		infoCount(sockdiag.SndCwnd, doc{
+			Kernel: "tcpi_snd_cwnd", Label: "CWND", Show: explain.Wide, Concept: congestion,
+			Gist: "Congestion window: segments that may be in flight at one time.",
+		}),
 		ssthresh,
-		infoBytes(sockdiag.SndMSS, doc{Kernel: "tcpi_snd_mss", Concept: congestion, Gist: "The most data of one segment that it sends."}),
-		infoCount(sockdiag.Unacked, doc{Kernel: "tcpi_unacked", Concept: congestion, Gist: "Segments sent and not acknowledged."}),
-		infoCount(sockdiag.Lost, doc{Kernel: "tcpi_lost", Concept: congestion, Gist: "Segments of these that are taken for lost."}),
-		infoCount(sockdiag.Retrans, doc{Kernel: "tcpi_retrans", Concept: congestion, Gist: "Segments of these that were sent again."}),
-		infoCount(sockdiag.Retransmits, doc{Kernel: "tcpi_retransmits", Concept: congestion, Gist: "Times in a row that the retransmission timer went off."}),
-		infoCount(sockdiag.Backoff, doc{Kernel: "tcpi_backoff", Concept: congestion, Gist: "How often its timer was doubled: for want of an answer, or of a window."}),
-		counting(infoCount(sockdiag.TotalRetrans, doc{Kernel: "tcpi_total_retrans", Label: "RETRANS", Show: explain.Wide, Concept: congestion, Gist: "Segments sent again since it was made."})),
-		infoBytes(sockdiag.NotsentBytes, doc{Kernel: "tcpi_notsent_bytes", Since: since(4, 6), Concept: "socket-buffers", Gist: "Bytes of its send queue that were not sent once."}),
-		infoBytes(sockdiag.SndWnd, doc{Kernel: "tcpi_snd_wnd", Since: since(5, 4), Concept: flowControl, Gist: "The peer's window: bytes that it takes beyond what it acknowledged."}),
-		infoBytes(sockdiag.RcvWnd, doc{Kernel: "tcpi_rcv_wnd", Since: since(6, 2), Concept: flowControl, Gist: "The window told to the peer: bytes that it may send."}),
+		infoBytes(sockdiag.SndMSS, doc{Kernel: "tcpi_snd_mss", Concept: congestion, Gist: "The most data in one segment that it sends."}),
+		infoCount(sockdiag.Unacked, doc{
+			Kernel: "tcpi_unacked", Concept: congestion,
+			Gist: "Segments in flight: sent and not acknowledged.",
+		}),
+		infoCount(sockdiag.Lost, doc{Kernel: "tcpi_lost", Concept: congestion, Gist: "Of these, segments that are considered lost."}),
+		infoCount(sockdiag.Retrans, doc{Kernel: "tcpi_retrans", Concept: congestion, Gist: "Of these, segments that were retransmitted."}),
+		infoCount(sockdiag.Retransmits, doc{
+			Kernel: "tcpi_retransmits", Concept: congestion,
+			Gist: "Times in a row that the retransmission timer went off.",
+		}),
+		infoCount(sockdiag.Backoff, doc{
+			Kernel: "tcpi_backoff", Concept: congestion,
+			Gist: "How often its timer was doubled: no answer, or a closed window.",
+		}),
+		counting(infoCount(sockdiag.TotalRetrans, doc{
+			Kernel: "tcpi_total_retrans", Label: "RETRANS", Show: explain.Wide, Concept: congestion,
+			Gist: "Segments retransmitted since it was made.",
+		})),
+		infoBytes(sockdiag.NotsentBytes, doc{
+			Kernel: "tcpi_notsent_bytes", Since: since(4, 6), Concept: "socket-buffers",
+			Gist: "Bytes of its send queue that were not sent yet.",
+		}),
+		infoBytes(sockdiag.SndWnd, doc{
+			Kernel: "tcpi_snd_wnd", Since: since(5, 4), Concept: flowControl,
+			Gist: "The peer's window: bytes that it takes beyond what it acknowledged.",
+		}),
+		infoBytes(sockdiag.RcvWnd, doc{
+			Kernel: "tcpi_rcv_wnd", Since: since(6, 2), Concept: flowControl,
+			Gist: "The window advertised to the peer: bytes that it may send.",
+		}),
 		pacing, most,
-		infoBytes(sockdiag.DeliveryRate, doc{Kernel: "tcpi_delivery_rate", Since: since(4, 9), Concept: congestion, Gist: "Bytes a second that lately reached the peer."}),
+		infoBytes(sockdiag.DeliveryRate, doc{
+			Kernel: "tcpi_delivery_rate", Since: since(4, 9), Concept: congestion,
+			Gist: "Bytes a second that reached the peer recently.",
+		}),
 		limited,
-		counting(infoSeconds(sockdiag.BusyTime, micro, doc{Kernel: "tcpi_busy_time", Since: since(4, 10), Concept: flowControl, Gist: "How long it had something to send or to be acknowledged."})),
-		counting(infoSeconds(sockdiag.RwndLimited, micro, doc{Kernel: "tcpi_rwnd_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that the peer's window held it back."})),
-		counting(infoSeconds(sockdiag.SndbufLimited, micro, doc{Kernel: "tcpi_sndbuf_limited", Since: since(4, 10), Concept: flowControl, Gist: "How long of that its send buffer was too small."})),
+		counting(infoSeconds(sockdiag.BusyTime, micro, doc{
+			Kernel: "tcpi_busy_time", Since: since(4, 10), Concept: flowControl,
+			Gist: "How long it had something to send or to be acknowledged.",
+		})),
+		counting(infoSeconds(sockdiag.RwndLimited, micro, doc{
+			Kernel: "tcpi_rwnd_limited", Since: since(4, 10), Concept: flowControl,
+			Gist: "How long of that the peer's window held it back.",
+		})),
+		counting(infoSeconds(sockdiag.SndbufLimited, micro, doc{
+			Kernel: "tcpi_sndbuf_limited", Since: since(4, 10), Concept: flowControl,
+			Gist: "How long of that its send buffer was too small.",
+		})),
 	}
 }
 
 // counted are what was counted since the connection was made.
 func counted() []column {
 	return []column{
-		counting(infoBytes(sockdiag.BytesSent, doc{Kernel: "tcpi_bytes_sent", Since: since(4, 19), Show: explain.Asked, Concept: "socket", Gist: "Bytes sent, those sent again among them."})),
-		counting(infoBytes(sockdiag.BytesRetrans, doc{Kernel: "tcpi_bytes_retrans", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Bytes sent again."})),
-		counting(infoCount(sockdiag.SegsOut, doc{Kernel: "tcpi_segs_out", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments sent."})),
-		counting(infoCount(sockdiag.SegsIn, doc{Kernel: "tcpi_segs_in", Since: since(4, 2), Show: explain.Asked, Concept: "socket", Gist: "Segments that came."})),
-		counting(infoCount(sockdiag.DataSegsOut, doc{Kernel: "tcpi_data_segs_out", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments sent with data in them."})),
-		counting(infoCount(sockdiag.DataSegsIn, doc{Kernel: "tcpi_data_segs_in", Since: since(4, 6), Show: explain.Asked, Concept: "socket", Gist: "Segments that came with data in them."})),
-		counting(infoCount(sockdiag.Delivered, doc{Kernel: "tcpi_delivered", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments that reached the peer."})),
-		counting(infoCount(sockdiag.DeliveredCE, doc{Kernel: "tcpi_delivered_ce", Since: since(4, 18), Show: explain.Asked, Concept: congestion, Gist: "Segments of these that a router marked: it had a queue."})),
-		counting(infoCount(sockdiag.DsackDups, doc{Kernel: "tcpi_dsack_dups", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Segments that the peer got twice: sent again without need."})),
-		counting(infoCount(sockdiag.ReordSeen, doc{Kernel: "tcpi_reord_seen", Since: since(4, 19), Show: explain.Asked, Concept: congestion, Gist: "Times that segments overtook each other on the way."})),
-		counting(infoCount(sockdiag.RcvOoopack, doc{Kernel: "tcpi_rcv_ooopack", Since: since(5, 4), Show: explain.Asked, Concept: congestion, Gist: "Segments that came out of order."})),
-		counting(infoCount(sockdiag.TotalRTO, doc{Kernel: "tcpi_total_rto", Since: since(6, 7), Show: explain.Asked, Concept: congestion, Gist: "Times that the retransmission timer went off."})),
+		counting(infoBytes(sockdiag.BytesSent, doc{
+			Kernel: "tcpi_bytes_sent", Show: explain.Asked, Since: since(4, 19), Concept: "socket",
+			Gist: "Bytes sent, retransmissions included.",
+		})),
+		counting(infoBytes(sockdiag.BytesRetrans, doc{
+			Kernel: "tcpi_bytes_retrans", Show: explain.Asked, Since: since(4, 19), Concept: congestion,
+			Gist: "Bytes retransmitted.",
+		})),
+		counting(infoCount(sockdiag.SegsOut, doc{
+			Kernel: "tcpi_segs_out", Show: explain.Asked, Since: since(4, 2), Concept: "socket",
+			Gist: "Segments sent.",
+		})),
+		counting(infoCount(sockdiag.SegsIn, doc{
+			Kernel: "tcpi_segs_in", Show: explain.Asked, Since: since(4, 2), Concept: "socket",
+			Gist: "Segments that came.",
+		})),
+		counting(infoCount(sockdiag.DataSegsOut, doc{
+			Kernel: "tcpi_data_segs_out", Show: explain.Asked, Since: since(4, 6), Concept: "socket",
+			Gist: "Segments sent with data in them.",
+		})),
+		counting(infoCount(sockdiag.DataSegsIn, doc{
+			Kernel: "tcpi_data_segs_in", Show: explain.Asked, Since: since(4, 6), Concept: "socket",
+			Gist: "Segments that came with data in them.",
+		})),
+		counting(infoCount(sockdiag.Delivered, doc{
+			Kernel: "tcpi_delivered", Show: explain.Asked, Since: since(4, 18), Concept: congestion,
+			Gist: "Segments that reached the peer.",
+		})),
+		counting(infoCount(sockdiag.DeliveredCE, doc{
+			Kernel: "tcpi_delivered_ce", Show: explain.Asked, Since: since(4, 18), Concept: congestion,
+			Gist: "Of these, segments that a router marked: it had a queue.",
+		})),
+		counting(infoCount(sockdiag.DsackDups, doc{
+			Kernel: "tcpi_dsack_dups", Show: explain.Asked, Since: since(4, 19), Concept: congestion,
+			Gist: "Segments that the peer got twice: retransmitted without need.",
+		})),
+		counting(infoCount(sockdiag.ReordSeen, doc{
+			Kernel: "tcpi_reord_seen", Show: explain.Asked, Since: since(4, 19), Concept: congestion,
+			Gist: "Times that segments were reordered on the way.",
+		})),
+		counting(infoCount(sockdiag.RcvOoopack, doc{
+			Kernel: "tcpi_rcv_ooopack", Show: explain.Asked, Since: since(5, 4), Concept: congestion,
+			Gist: "Segments that came out of order.",
+		})),
+		counting(infoCount(sockdiag.TotalRTO, doc{
+			Kernel: "tcpi_total_rto", Show: explain.Asked, Since: since(6, 7), Concept: congestion,
+			Gist: "Times that the retransmission timer went off.",
+		})),
 	}
 }
 
 // agreed are when something last happened, and what the two ends agreed on.
 func agreed() []column {
 	return []column{
-		infoSeconds(sockdiag.LastDataSent, milli, doc{Kernel: "tcpi_last_data_sent", Show: explain.Asked, Concept: "socket", Gist: "How long ago it last sent data."}),
-		infoSeconds(sockdiag.LastDataRecv, milli, doc{Kernel: "tcpi_last_data_recv", Concept: "socket", Gist: "How long ago data last came."}),
-		infoSeconds(sockdiag.LastAckRecv, milli, doc{Kernel: "tcpi_last_ack_recv", Show: explain.Asked, Concept: "socket", Gist: "How long ago an acknowledgement last came."}),
-		infoSeconds(sockdiag.RcvRTT, micro, doc{Kernel: "tcpi_rcv_rtt", Show: explain.Asked, Concept: "socket-buffers", Gist: "How long a window of data takes to come: what tunes its buffer."}),
-		infoBytes(sockdiag.RcvSpace, doc{Kernel: "tcpi_rcv_space", Show: explain.Asked, Concept: "socket-buffers", Gist: "Bytes that its program read in such a time: what tunes its buffer."}),
-		infoBytes(sockdiag.RcvSsthresh, doc{Kernel: "tcpi_rcv_ssthresh", Show: explain.Asked, Concept: flowControl, Gist: "The most that it lets its window grow to for now."}),
-		infoBytes(sockdiag.AdvMSS, doc{Kernel: "tcpi_advmss", Show: explain.Asked, Concept: "socket", Gist: "The most data of one segment that it takes."}),
-		infoBytes(sockdiag.PMTU, doc{Kernel: "tcpi_pmtu", Show: explain.Asked, Concept: "socket", Gist: "The largest packet that gets through to the peer."}),
-		infoCount(sockdiag.SndWscale, doc{Kernel: "tcpi_snd_wscale", Show: explain.Asked, Concept: flowControl, Gist: "The peer's windows are told in units of two to this power."}),
-		infoCount(sockdiag.RcvWscale, doc{Kernel: "tcpi_rcv_wscale", Show: explain.Asked, Concept: flowControl, Gist: "Its own windows are told in units of two to this power."}),
+		infoSeconds(sockdiag.LastDataSent, milli, doc{
+			Kernel: "tcpi_last_data_sent", Show: explain.Asked, Concept: "socket",
+			Gist: "How long ago it last sent data.",
+		}),
+		infoSeconds(sockdiag.LastDataRecv, milli, doc{
+			Kernel: "tcpi_last_data_recv", Concept: "socket",
+			Gist: "How long ago data last came.",
+		}),
+		infoSeconds(sockdiag.LastAckRecv, milli, doc{
+			Kernel: "tcpi_last_ack_recv", Show: explain.Asked, Concept: "socket",
+			Gist: "How long ago an acknowledgement last came.",
+		}),
+		infoSeconds(sockdiag.RcvRTT, micro, doc{
+			Kernel: "tcpi_rcv_rtt", Show: explain.Asked, Concept: "socket-buffers",
+			Gist: "Round-trip time as the receiver measures it: it tunes the buffer.",
+		}),
+		infoBytes(sockdiag.RcvSpace, doc{
+			Kernel: "tcpi_rcv_space", Show: explain.Asked, Concept: "socket-buffers",
+			Gist: "Bytes that its program read in one round trip: it tunes the buffer.",
+		}),
+		infoBytes(sockdiag.RcvSsthresh, doc{
+			Kernel: "tcpi_rcv_ssthresh", Show: explain.Asked, Concept: flowControl,
+			Gist: "The largest window that it advertises for now.",
+		}),
+		infoBytes(sockdiag.AdvMSS, doc{
+			Kernel: "tcpi_advmss", Show: explain.Asked, Concept: "socket",
+			Gist: "The most data in one segment that it accepts.",
+		}),
+		infoBytes(sockdiag.PMTU, doc{
+			Kernel: "tcpi_pmtu", Show: explain.Asked, Concept: "socket",
+			Gist: "The largest packet that gets through to the peer.",
+		}),
+		infoCount(sockdiag.SndWscale, doc{
+			Kernel: "tcpi_snd_wscale", Show: explain.Asked, Concept: flowControl,
+			Gist: "The peer's window scale: its windows count units of two to this power.",
+		}),
+		infoCount(sockdiag.RcvWscale, doc{
+			Kernel: "tcpi_rcv_wscale", Show: explain.Asked, Concept: flowControl,
+			Gist: "Its own window scale: its windows count units of two to this power.",
+		}),
 	}
 }
 
@@ -177,36 +306,58 @@ func unlimited(c *column, none uint64) {
 	}
 }
 
-// particulars are the columns of what some sockets have.
-func particulars() []column {
+// specific are the columns that only some sockets have.
+func specific() []column {
 	return []column{
-		base(doc{Key: "congestion", Source: inspect.SockDiag, Show: explain.Data, Concept: "congestion-control", Gist: "Who decides how much may be on its way: cubic, bbr, reno."}, func(s *sockdiag.Socket) value { return text(s.Cong) }),
-		base(doc{Key: "unix_type", Show: explain.Data, Concept: "unix-socket", Gist: "stream, dgram or seqpacket, of a unix socket."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "congestion", Show: explain.Data, Source: inspect.SockDiag, Concept: "congestion-control",
+			Gist: "The congestion control: cubic, bbr, reno.",
+		}, func(s *sockdiag.Socket) value { return text(s.Cong) }),
+		ofSocket(doc{
+			Key: "unix_type", Show: explain.Data, Concept: "unix-socket",
+			Gist: "stream, dgram or seqpacket, of a unix socket.",
+		}, func(s *sockdiag.Socket) value {
 			if s.Unix == nil {
 				return explain.None(inspect.Inapplicable)
 			}
 			return text(s.Unix.TypeName())
 		}),
-		base(doc{Key: "peer_inode", Unit: explain.ID, Source: inspect.SockDiag, Show: explain.Data, Concept: "unix-socket", Gist: "The number of the unix socket on the other side."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "peer_inode", Unit: explain.ID, Show: explain.Data, Source: inspect.SockDiag, Concept: "unix-socket",
+			Gist: "The number of the unix socket on the other side.",
+		}, func(s *sockdiag.Socket) value {
 			if s.Unix == nil || s.Unix.Peer == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.N(s.Unix.Peer)
 		}),
-		base(doc{Key: "cookie", Unit: explain.ID, Source: inspect.SockDiag, Show: explain.Asked, Gist: "Its number in this boot, never given twice."}, func(s *sockdiag.Socket) value { return explain.N(s.Cookie) }),
-		base(doc{Key: "cgroup_id", Unit: explain.ID, Source: inspect.SockDiag, Since: since(5, 8), Option: "CONFIG_SOCK_CGROUP_DATA", Show: explain.Asked, Gist: "The cgroup v2 that it was made in: the inode of its directory."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "cookie", Unit: explain.ID, Show: explain.Asked, Source: inspect.SockDiag,
+			Gist: "Its number in this boot, never given twice.",
+		}, func(s *sockdiag.Socket) value { return explain.N(s.Cookie) }),
+		ofSocket(doc{
+			Key: "cgroup_id", Unit: explain.ID, Show: explain.Asked, Source: inspect.SockDiag, Since: since(5, 8),
+			Option: "CONFIG_SOCK_CGROUP_DATA",
+			Gist:   "The cgroup v2 that it was made in: the inode of its directory.",
+		}, func(s *sockdiag.Socket) value {
 			if !s.Told.Has(sockdiag.Cgroup) {
 				return value{}
 			}
 			return explain.N(s.CgroupID)
 		}),
-		base(doc{Key: "mark", Unit: explain.Plain, Source: inspect.SockDiag, Show: explain.Asked, Gist: "What SO_MARK set, for routing and filters; told to CAP_NET_ADMIN."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "mark", Unit: explain.Plain, Show: explain.Asked, Source: inspect.SockDiag,
+			Gist: "What SO_MARK set, for routing and filters; shown to CAP_NET_ADMIN.",
+		}, func(s *sockdiag.Socket) value {
 			if !s.Told.Has(sockdiag.Mark) {
 				return explain.None(inspect.Masked)
 			}
 			return explain.N(s.MarkValue)
 		}),
-		base(doc{Key: "interface", Unit: explain.Plain, Source: inspect.SockDiag, Show: explain.Asked, Gist: "The index of the interface that it is bound to."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "interface", Unit: explain.Plain, Show: explain.Asked, Source: inspect.SockDiag,
+			Gist: "The index of the interface that it is bound to.",
+		}, func(s *sockdiag.Socket) value {
 			if s.Interface == 0 {
 				return explain.None(inspect.Inapplicable)
 			}

@@ -29,27 +29,28 @@ func healthUse(n host, sockets *netfacts.Sockets) string {
 	return strings.Join(words, ", ")
 }
 
-// healthWaits tells of the accept queues, where programs make connections wait.
+// healthWaits sums up the accept queues, where connections wait for programs.
 func healthWaits(sockets *netfacts.Sockets) string {
 	if sockets == nil {
 		return ""
 	}
-	listeners, waiting, untold := 0, uint64(0), 0
+	listeners, waiting, unknown := 0, uint64(0), 0
 	for i := range sockets.Len() {
 		switch s := sockets.At(i).It; {
 		case s.IsListener() && s.Told.Has(sockdiag.Queues):
 			listeners, waiting = listeners+1, waiting+uint64(s.RQueue)
-		case s.IsListener(): // from a file, which does not tell the limit of its queue
-			untold++
+		case s.IsListener(): // from a file, which does not have the limit of its queue
+			unknown++
 		}
 	}
-	if listeners+untold == 0 {
-		return "nobody listens"
+	if listeners+unknown == 0 {
+		return "no listener"
 	}
 	if listeners == 0 {
-		return units.Plural(untold, "listener", "listeners") + ", whose queues are not told"
+		return units.Plural(unknown, "listener", "listeners") + ", accept queues unknown"
 	}
-	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"), units.Plural(listeners, "listener", "listeners"))
+	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"),
+		units.Plural(listeners, "listener", "listeners"))
 }
 
 // healthLost adds up what was lost, over the interval or since boot.
@@ -61,7 +62,7 @@ func healthLost(n host) string {
 	if !out.Has() {
 		return ""
 	}
-	words := []string{units.Plural(out.Int(), "segment sent again", "segments sent again")}
+	words := []string{units.Plural(out.Int(), "segment retransmitted", "segments retransmitted")}
 	drops := softTotal(softDropped)(n)
 	if ok {
 		drops = grown(n, softTotal(softDropped))

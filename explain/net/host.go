@@ -1,6 +1,7 @@
 package net
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,20 +21,20 @@ type (
 // Host explains the network of a host, or of one namespace of it.
 func Host() explain.Card[*netfacts.Snapshot] {
 	return explain.Card[*netfacts.Snapshot]{Name: "net", Sections: []explain.Section[*netfacts.Snapshot]{
-		{Title: "Which network", Fields: space()},
+		{Title: "Network namespace", Fields: space()},
 		{Title: "TCP sockets by state", Whole: "tcp_sockets", Fields: tcpStates()},
 		{Title: "Other sockets", Fields: others()},
 		{Title: "Listening sockets", Fields: listening(), Table: "listeners"},
-		{Title: "Local ports of outgoing connections", Fields: ports(), Table: "destinations"},
-		{Title: "Memory of socket buffers, of the whole host", Fields: bufferMemory()},
-		{Title: "How large one socket's buffers become", Fields: buffers()},
-		{Title: "Where packets are lost, 1: the interfaces", Table: "interfaces"},
-		{Title: "2: the CPUs that take packets in", Fields: softnet(), Table: "softnet"},
-		{Title: "3: queues on the way out", Fields: queueing(), Table: "qdiscs"},
-		{Title: "4: IP", Fields: ip()},
-		{Title: "5: netfilter", Fields: netfilter(), Table: "hooks"},
-		{Title: "6: TCP", Fields: tcp()},
-		{Title: "7: UDP", Fields: udp()},
+		{Title: "Ephemeral ports", Fields: ports(), Table: "destinations"},
+		{Title: "Socket memory of the whole host", Fields: bufferMemory()},
+		{Title: "Socket buffer sizes", Fields: buffers()},
+		{Title: "Interfaces", Table: "interfaces"},
+		{Title: "Softnet: packet intake by CPU", Fields: softnet(), Table: "softnet"},
+		{Title: "Queueing disciplines", Fields: queueing(), Table: "qdiscs"},
+		{Title: "IP counters", Fields: ip()},
+		{Title: "Netfilter", Fields: netfilter(), Table: "hooks"},
+		{Title: "TCP counters", Fields: tcp()},
+		{Title: "UDP counters", Fields: udp()},
 	}, Rules: hostRules()}
 }
 
@@ -41,7 +42,10 @@ func version(major, minor int) inspect.Version { return inspect.Version{Major: m
 
 func space() []field {
 	return []field{{
-		Doc: doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace: interfaces, routes, sockets and counters of its own."},
+		Doc: doc{
+			Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces",
+			Gist: "The network namespace: interfaces, routes, sockets and counters of its own.",
+		},
 		Get: func(n host) value {
 			if n.Space.Inode == 0 {
 				if !n.Space.Own {
@@ -50,16 +54,18 @@ func space() []field {
 				return explain.None(inspect.Untold)
 			}
 			return explain.N(n.Space.Inode)
-		}, Reading: readSpace,
+		},
+		Reading: readSpace,
 	}}
 }
 
 func readSpace(n host) string {
 	s := "The one that kwhy is in."
 	if !n.Space.Own {
-		s = fmt.Sprintf("The one of process %d, by /proc/%d/net; the host's softnet, buffer memory and limits are the same in all.", n.Space.PID, n.Space.PID)
+		s = fmt.Sprintf("The one of process %d, by /proc/%d/net; "+
+			"the host's softnet, buffer memory and limits are the same in all.", n.Space.PID, n.Space.PID)
 		if n.Missing(inspect.NetRoute) == inspect.Present {
-			s += " Interfaces are told by rtnetlink, asked inside: /sys shows another's."
+			s += " Its interfaces come from rtnetlink, asked inside it: /sys shows those of another."
 		}
 	}
 	return s
@@ -96,7 +102,7 @@ func pages(n host, count inspect.Num) value {
 // Arithmetic that readings and rules share.
 
 // grown is how much a counter grew over the interval; absent without one, and where
-// it went back, as the counters of an interface do when it is made anew.
+// it went back, as the counters of an interface do when it is recreated.
 func grown(n host, get func(host) value) value {
 	was, _, ok := n.Before()
 	if !ok {
@@ -147,10 +153,9 @@ func of(n host, part, whole func(host) value, what string) string {
 // counter is a counter that is declared in one line.
 type counter struct {
 	name    string // as nstat has it, TcpExt and IpExt left out
-	label   string
 	show    explain.Show
 	gist    string
-	say     string // where it is not nought: what that means, and what to do
+	say     string // where it is not zero: what that means, and what to do
 	concept explain.Concept
 	since   inspect.Version
 	also    []inspect.Source  // what the reading leans on besides
@@ -162,21 +167,28 @@ type counter struct {
 func counters(src inspect.Source, prefix string, concept explain.Concept, list []counter) (out []field) {
 	for _, c := range list {
 		get := mib(prefix + c.name)
-		d := doc{Key: key(c.name), Kernel: c.name, Label: c.label, Unit: explain.Count, Counter: true, Show: c.show, Source: src, Also: c.also, Since: c.since, Gist: c.gist, Concept: concept}
-		if c.concept != "" {
-			d.Concept = c.concept
+		d := doc{
+			Key: key(c.name), Kernel: c.name, Unit: explain.Count, Counter: true, Show: c.show,
+			Source: src, Also: c.also, Since: c.since, Concept: cmp.Or(c.concept, concept),
+			Gist: c.gist,
 		}
-		out = append(out, field{Doc: d, Get: get, Reading: func(n host) string {
-			switch {
-			case c.read != nil:
-				return c.read(n)
-			case get(n).Zero():
-				return ""
-			}
-			return c.say
-		}})
+		read := c.read
+		if read == nil {
+			read = whenSome(get, c.say)
+		}
+		out = append(out, field{Doc: d, Get: get, Reading: read})
 	}
 	return out
+}
+
+// whenSome is a reading that says something only where the counter is not zero.
+func whenSome(get func(host) value, say string) func(host) string {
+	return func(n host) string {
+		if get(n).Zero() {
+			return ""
+		}
+		return say
+	}
 }
 
 // key is how a name of the kernel's becomes a key: TCPBacklogDrop, tcp_backlog_drop.

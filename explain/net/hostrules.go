@@ -2,6 +2,7 @@ package net
 
 import (
 	"fmt"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -11,38 +12,51 @@ import (
 
 type hostRule = explain.Rule[*netfacts.Snapshot]
 
-// loss makes the two rules on a counter of what was lost. Over an interval its share
-// of what passed says what goes on now. Without one the share of all that ever
-// passed is worth a notice at most: it may be long over. Which of the two a finding
-// rests on is in its ID and in its sentence.
-func loss(r hostRule, key string, part, whole func(host) value, at explain.At, everAt float64, say func(n host, share, over string) string) []hostRule {
-	now, ever := r, r
-	now.Evidence, ever.Evidence = append([]string{key}, r.Evidence...), append([]string{key}, r.Evidence...)
+// loss is a counter of what was lost, and what is said of it.
+type loss struct {
+	rule        hostRule
+	key         string // of the value that carries the level
+	part, whole func(host) value
+	at          explain.At // of the share over an interval
+	everAt      float64    // of the share since the counters began: a notice
+	say         func(n host, share, over string) string
+}
+
+// rules makes the two rules on a loss. Over an interval its share of what passed says
+// what goes on now. Without one the share of all that ever passed is worth a notice at
+// most: it may be long over. Which of the two a finding rests on is in its ID and in
+// its sentence.
+func (l loss) rules() []hostRule {
+	now, ever := l.rule, l.rule
+	now.Evidence = append([]string{l.key}, l.rule.Evidence...)
+	ever.Evidence = append([]string{l.key}, l.rule.Evidence...)
 	now.Unit, ever.Unit = explain.Ratio, explain.Ratio
 	now.Basis, ever.Basis = explain.Interval, explain.Ever
-	now.At = at
-	now.Most = func(n host) explain.Level { return few(grown(n, part)) }
-	now.Of = func(n host) value { return explain.Share(grown(n, part), plusF(grown(n, part), grown(n, whole))) }
+	now.At = l.at
+	now.Most = func(n host) explain.Level { return few(grown(n, l.part)) }
+	now.Of = func(n host) value {
+		return explain.Share(grown(n, l.part), plusF(grown(n, l.part), grown(n, l.whole)))
+	}
 	now.Say = func(n host) string {
 		_, over, _ := n.Before()
-		return say(n, percent(now.Of(n)), "in the last "+units.Span(over.Seconds()))
+		return l.say(n, percent(now.Of(n)), "in the last "+units.Span(over.Seconds()))
 	}
-	ever.ID, ever.At = r.ID+"_so_far", explain.At{Notice: everAt}
+	ever.ID, ever.At = l.rule.ID+"_so_far", explain.At{Notice: l.everAt}
 	ever.Of = func(n host) value {
 		if _, _, ok := n.Before(); ok {
 			return value{} // the interval says more
 		}
-		return explain.Share(part(n), explain.Sum(part(n), whole(n)))
+		return explain.Share(l.part(n), explain.Sum(l.part(n), l.whole(n)))
 	}
 	ever.Say = func(n host) string {
-		return say(n, percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
+		return l.say(n, percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
 	}
 	ever.Next = "kwhy net --interval 10s"
 	return []hostRule{now, ever}
 }
 
-// few is what a loss of so many is worth at most: of a few packets in a second one is a
-// large share, and no alarm.
+// few limits the level of a small loss: one packet of a few in a second is a large
+// share, and no alarm.
 func few(lost value) explain.Level {
 	const least = 5
 	if lost.Has() && lost.Float() < least {
@@ -66,57 +80,102 @@ func hostRules() []hostRule {
 	return append(out, nearRules()...)
 }
 
-func lossRules() (out []hostRule) {
-	out = append(out, loss(hostRule{ID: "net.listen_overflow",
-		What:     "ListenOverflows / (ListenOverflows + PassiveOpens)",
-		Means:    "The accept queue of a listener was full: the kernel dropped the SYN, or the ACK that ends the handshake (with tcp_abort_on_overflow it answers that by a reset). The client waits a second and more, and tries again.",
-		Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"}, Concept: aboutListening, Next: "kwhy net sockets --state LISTEN"},
-		"listen_overflows", mib("TcpExtListenOverflows"), mib("TcpPassiveOpens"), explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
-		func(_ host, share, over string) string {
-			return share + " of the handshakes that came found the accept queue of their listener full, " + over
-		})...)
-	// Segments sent again are not among those that TcpOutSegs counts.
-	out = append(out, enough(loss(hostRule{ID: "net.retransmits",
-		What:     "RetransSegs / (RetransSegs + OutSegs), of five at least",
-		Means:    "Segments that were not acknowledged in time, or of which later ones were: lost on the way, or held up so long that it looked like it. The sender slows down for each.",
-		Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"}, Concept: aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans"},
-		"tcp_retrans_segs", mib("TcpRetransSegs"), mib("TcpOutSegs"), explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, 0.02,
-		func(_ host, share, over string) string {
-			return share + " of the TCP segments were sent again, " + over
-		}), mib("TcpRetransSegs"))...)
-	out = append(out, loss(hostRule{ID: "net.softnet_drops",
-		What:     "dropped / (dropped + processed) of softnet_stat",
-		Means:    "A CPU's backlog had netdev_max_backlog packets, of loopback, RPS, veth or drivers without NAPI, and its softirq did not come to them in time.",
-		Evidence: []string{"netdev_max_backlog"}, Concept: "softirq-napi", Next: "kwhy explain softirq-napi"},
-		"softnet_dropped", softTotal(softDropped), softTotal(softProcessed), explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001,
-		func(_ host, share, over string) string {
-			return share + " of the packets that interfaces handed over met a CPU's full backlog and were dropped, " + over
-		})...)
-	out = append(out, udpLoss("net.udp_rcvbuf_errors", "udp", "Udp", "IPv4")...)
-	out = append(out, udpLoss("net.udp6_rcvbuf_errors", "udp6", "Udp6", "IPv6")...)
-	return out
+func lossRules() []hostRule {
+	return slices.Concat(
+		listenOverflow().rules(),
+		enough(retransmits().rules(), mib("TcpRetransSegs")),
+		softnetDrops().rules(),
+		udpLoss("net.udp_rcvbuf_errors", "udp", "Udp", "IPv4").rules(),
+		udpLoss("net.udp6_rcvbuf_errors", "udp6", "Udp6", "IPv6").rules(),
+	)
 }
 
-// udpLoss are the rules on what met a full receive buffer, by the version of IP. A
-// datagram counts as come in when a program reads it (net/ipv4/udp.c, udp_recvmsg):
-// those that still wait are in neither number, so that the sentence says both and no
-// share.
-func udpLoss(id, key, prefix, of string) []hostRule {
+func listenOverflow() loss {
+	return loss{
+		rule: hostRule{
+			ID:   "net.listen_overflow",
+			What: "ListenOverflows / (ListenOverflows + PassiveOpens)",
+			Means: "The accept queue of a listener was full: the kernel dropped the SYN, or the ACK that ends the handshake " +
+				"(with tcp_abort_on_overflow it answers that by a reset). The client waits a second and more, and tries again.",
+			Evidence: []string{"listen_drops", "tcp_passive_opens", "somaxconn"},
+			Concept:  aboutListening, Next: "kwhy net sockets --state LISTEN",
+		},
+		key:  "listen_overflows",
+		part: mib("TcpExtListenOverflows"), whole: mib("TcpPassiveOpens"),
+		at: explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, everAt: 0.001,
+		say: func(_ host, share, over string) string {
+			return share + " of the incoming handshakes found the accept queue of their listener full, " + over
+		},
+	}
+}
+
+// retransmits: retransmissions are not among the segments that TcpOutSegs counts.
+func retransmits() loss {
+	return loss{
+		rule: hostRule{
+			ID:   "net.retransmits",
+			What: "RetransSegs / (RetransSegs + OutSegs), of five at least",
+			Means: "Segments that were not acknowledged in time, or only after later ones: lost on the way, or so late that they " +
+				"looked lost. The sender slows down for each.",
+			Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"},
+			Concept:  aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans",
+		},
+		key:  "tcp_retrans_segs",
+		part: mib("TcpRetransSegs"), whole: mib("TcpOutSegs"),
+		at: explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, everAt: 0.02,
+		say: func(_ host, share, over string) string {
+			return share + " of the TCP segments were retransmitted, " + over
+		},
+	}
+}
+
+func softnetDrops() loss {
+	return loss{
+		rule: hostRule{
+			ID:   "net.softnet_drops",
+			What: "dropped / (dropped + processed) of softnet_stat",
+			Means: "A CPU's backlog (of loopback, RPS, veth or drivers without NAPI) held netdev_max_backlog packets, " +
+				"and its softirq did not process them in time.",
+			Evidence: []string{"netdev_max_backlog"},
+			Concept:  "softirq-napi", Next: "kwhy explain softirq-napi",
+		},
+		key:  "softnet_dropped",
+		part: softTotal(softDropped), whole: softTotal(softProcessed),
+		at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+		say: func(_ host, share, over string) string {
+			return share + " of the packets that interfaces handed over were dropped because a CPU's backlog was full, " + over
+		},
+	}
+}
+
+// udpLoss is what met a full receive buffer, by the version of IP. A datagram counts as
+// come in when a program reads it (net/ipv4/udp.c, udp_recvmsg): those that still wait
+// are in neither number, so that the sentence says both and no share.
+func udpLoss(id, key, prefix, of string) loss {
 	lost, read := mib(prefix+"RcvbufErrors"), mib(prefix+"InDatagrams")
-	return loss(hostRule{ID: id,
-		What:     "RcvbufErrors / (RcvbufErrors + InDatagrams) of UDP over " + of,
-		Means:    "The receive buffer of a socket was full when datagrams came: its program does not read as fast as they come. The sender is told nothing.",
-		Evidence: []string{key + "_in_errors", key + "_in_datagrams", "rmem_default", "rmem_max"}, Concept: "udp", Next: "kwhy net sockets --protocol udp"},
-		key+"_rcvbuf_errors", lost, read, explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, 0.001,
-		func(n host, _, over string) string {
+	return loss{
+		rule: hostRule{
+			ID:   id,
+			What: "RcvbufErrors / (RcvbufErrors + InDatagrams) of UDP over " + of,
+			Means: "The receive buffer of a socket was full when datagrams came: its program does not read as fast as they come. " +
+				"The sender does not learn of it.",
+			Evidence: []string{key + "_in_errors", key + "_in_datagrams", "rmem_default", "rmem_max"},
+			Concept:  "udp", Next: "kwhy net sockets --protocol udp",
+		},
+		key:  key + "_rcvbuf_errors",
+		part: lost, whole: read,
+		at: explain.At{Notice: 1e-9, Warning: 0.001, Critical: 0.05}, everAt: 0.001,
+		say: func(n host, _, over string) string {
 			l, _ := lately(n, lost)
 			r, _ := lately(n, read)
-			return units.Plural(int64(l.Float()), "datagram of "+of+" was", "datagrams of "+of+" were") + " lost to a full receive buffer, and " + units.Number(int64(r.Float())) + " were read, " + over
-		})
+			return units.Plural(int64(l.Float()), "datagram of "+of+" was", "datagrams of "+of+" were") +
+				" lost to a full receive buffer, and " + units.Number(int64(r.Float())) + " were read, " + over
+		},
+	}
 }
 
-// enough makes the share nought where what was lost is too little to speak of one: one
-// segment of ten sent again is no sign.
+// enough makes the share zero where too little was lost to speak of one: one segment of
+// ten retransmitted is no sign.
 func enough(rules []hostRule, lost func(host) value) []hostRule {
 	const least = 5
 	for i := range rules {
@@ -143,103 +202,188 @@ func either(v4, v6 string) func(host) value {
 	}
 }
 
+// growth is a counter whose rate is judged.
+type growth struct {
+	rule hostRule
+	key  string
+	get  func(host) value
+	say  string // behind how often, and in which interval
+}
+
+// judged completes the rule.
+func (g growth) judged() hostRule {
+	r := g.rule
+	r.Evidence, r.What, r.Unit, r.Basis = []string{g.key}, g.key+", per second", explain.Decimal, explain.Interval
+	r.Of = func(n host) value { return rate(n, g.get) }
+	r.Say = func(n host) string {
+		_, over, _ := n.Before()
+		return explain.Often(rate(n, g.get).Float()) + " in the last " + units.Span(over.Seconds()) + " " + g.say
+	}
+	return r
+}
+
 // rateRules rest on what a counter grows a second: what it was before says nothing.
 func rateRules() []hostRule {
-	perSecond := func(id, key, means, concept, next string, get func(host) value, at explain.At, say string) hostRule {
-		return hostRule{
-			ID: id, Evidence: []string{key}, Concept: explain.Concept(concept), Next: next, At: at,
-			What: key + ", per second", Unit: explain.Decimal, Basis: explain.Interval, Means: means,
-			Of: func(n host) value { return rate(n, get) },
-			Say: func(n host) string {
-				_, over, _ := n.Before()
-				return explain.Often(rate(n, get).Float()) + " in the last " + units.Span(over.Seconds()) + " " + say
-			},
-		}
-	}
 	return []hostRule{
-		perSecond("net.time_squeeze", "softnet_time_squeeze",
-			"The round of softirqs that takes packets in ended by netdev_budget or netdev_budget_usecs while more were there: they wait for the next round, and where that goes on the rings run over.",
-			"softirq-napi", "kwhy explain softirq-napi", softTotal(softSqueezed), explain.At{Notice: 10, Warning: 200},
-			"a CPU ended a round of taking in packets with packets left: it does not keep up"),
-		perSecond("net.conntrack_drops", "conntrack_drop",
-			"The table of tracked connections was full, or had no memory: packets of new connections are dropped, and the kernel log says \"table full\".",
-			"conntrack", "kwhy explain conntrack", func(n host) value { return explain.Look(n.Conntrack, "drop") }, explain.At{Warning: 1e-9, Critical: 10},
-			"a packet was dropped because its connection could not be tracked"),
-		perSecond("net.syncookies", "syncookies_sent",
-			"More connections were half open than the listener has room for. With a cookie the kernel keeps nothing of a SYN: window scaling and SACK survive only by way of timestamps.",
-			string(aboutListening), "kwhy net sockets --state LISTEN", mib("TcpExtSyncookiesSent"), explain.At{Notice: 1e-9, Warning: 100},
-			"a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog"),
-		perSecond("net.udp_memory", "udp_mem_errors",
-			"All UDP sockets together had more than udp_mem allows: a datagram is dropped though its own socket has room.",
-			"tcp-memory", "kwhy explain tcp-memory", either("UdpMemErrors", "Udp6MemErrors"), explain.At{Warning: 1e-9, Critical: 100},
-			"a datagram was lost because all UDP sockets together had more than udp_mem allows"),
+		growth{
+			rule: hostRule{
+				ID: "net.time_squeeze",
+				Means: "A round of receive processing (net_rx_action) used up netdev_budget or netdev_budget_usecs while packets " +
+					"were left: they wait for the next round, and if that goes on the rings overflow.",
+				Concept: "softirq-napi", Next: "kwhy explain softirq-napi",
+				At: explain.At{Notice: 10, Warning: 200},
+			},
+			key: "softnet_time_squeeze", get: softTotal(softSqueezed),
+			say: "a CPU ended a round of receive processing with packets left: it does not keep up",
+		}.judged(),
+		growth{
+			rule: hostRule{
+				ID: "net.conntrack_drops",
+				Means: "The table of tracked connections was full, or had no memory: packets of new connections are dropped, " +
+					"and the kernel log says \"table full\".",
+				Concept: "conntrack", Next: "kwhy explain conntrack",
+				At: explain.At{Warning: 1e-9, Critical: 10},
+			},
+			key: "conntrack_drop", get: func(n host) value { return explain.Look(n.Conntrack, "drop") },
+			say: "a packet was dropped because its connection could not be tracked",
+		}.judged(),
+		growth{
+			rule: hostRule{
+				ID: "net.syncookies",
+				Means: "More connections were half open than the listener has room for. With a cookie the kernel keeps nothing of a SYN: " +
+					"window scaling and SACK survive only by way of timestamps.",
+				Concept: aboutListening, Next: "kwhy net sockets --state LISTEN",
+				At: explain.At{Notice: 1e-9, Warning: 100},
+			},
+			key: "syncookies_sent", get: mib("TcpExtSyncookiesSent"),
+			say: "a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog",
+		}.judged(),
+		growth{
+			rule: hostRule{
+				ID:      "net.udp_memory",
+				Means:   "All UDP sockets together had more than udp_mem allows: a datagram is dropped though its own socket has room.",
+				Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
+				At: explain.At{Warning: 1e-9, Critical: 100},
+			},
+			key: "udp_mem_errors", get: either("UdpMemErrors", "Udp6MemErrors"),
+			say: "a datagram was lost because all UDP sockets together had more than udp_mem allows",
+		}.judged(),
 	}
+}
+
+// against is the share that something takes of a bound that a sysctl sets.
+func against(get func(host) value, src inspect.Source) func(host) value {
+	return func(n host) value { return explain.Share(get(n), sysctl(src)(n)) }
+}
+
+// percentOf completes a rule on a share: it says the share, and then the rest.
+func percentOf(r hostRule, rest string) hostRule {
+	r.Unit = explain.Ratio
+	r.Say = func(n host) string { return percent(r.Of(n)) + rest }
+	return r
 }
 
 // nearRules rest on how near a bound is now.
 func nearRules() []hostRule {
-	near := func(id, what, means, concept, next string, evidence []string, of func(host) value, at explain.At, say string) hostRule {
-		return hostRule{ID: id, What: what, Unit: explain.Ratio, Means: means, Evidence: evidence, Concept: explain.Concept(concept), Next: next, Of: of, At: at, Say: func(n host) string { return percent(of(n)) + say }}
-	}
-	against := func(get func(host) value, src inspect.Source) func(host) value {
-		return func(n host) value { return explain.Share(get(n), sysctl(src)(n)) }
-	}
+	return slices.Concat(nearTables(), []hostRule{portsNear()}, nearMemory(), []hostRule{closeWaitMany()})
+}
+
+// nearTables are the bounds on how many there may be.
+func nearTables() []hostRule {
 	return []hostRule{
-		near("net.conntrack_near", "nf_conntrack_count / nf_conntrack_max",
-			"Netfilter keeps an entry for each connection as long as its timeouts say. When the table is full, packets of new connections are dropped; those of known ones pass.",
-			"conntrack", "kwhy explain conntrack", []string{"nf_conntrack_count", "nf_conntrack_max"},
-			against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax), explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
-			" of the room for tracked connections is taken: at 100 % packets of new ones are dropped"),
-		near("net.orphans_near", "orphaned sockets / tcp_max_orphans",
-			"Orphans are TCP sockets that their programs have closed, with data or a FIN still on its way. tcp_max_orphans bounds them on the whole host; beyond it one more is reset at once.",
-			string(aboutStates), "kwhy explain packet-path", []string{"tcp_orphan", "tcp_max_orphans"},
-			against(sockstat("TCP orphan"), inspect.TCPMaxOrphans), explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
-			" of tcp_max_orphans: from a quarter on those whose peer stalls are reset, and at 100 % any"),
-		near("net.tw_near", "TIME_WAIT sockets / tcp_max_tw_buckets",
-			"Whoever closes first keeps a small entry for 60 s, so that late segments meet no new connection. Beyond the bound there is none, and what it guards against may happen.",
-			string(aboutStates), "kwhy explain packet-path", []string{"tcp_time_wait", "tcp_max_tw_buckets"},
-			against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets), explain.At{Notice: 0.80, Warning: 0.98},
-			" of tcp_max_tw_buckets: at 100 % connections end without TIME_WAIT"),
-		{
-			ID: "net.ports_near", What: "local ports taken towards one destination / ports of ip_local_port_range", Unit: explain.Ratio,
-			Means:    "A connection is told from others by both addresses and both ports. For one destination there are as many as the range has ports; in TIME_WAIT they count, too.",
-			Evidence: []string{"ephemeral_used_most", "ip_local_port_range"}, Concept: "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
-			Of: portsUsed, At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
-			Say: func(n host) string {
-				return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL", percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
-			},
-		}, {
-			ID: "net.tcp_memory_pressure", What: "pages of TCP / tcp_mem pressure, 1 at least while the kernel is under pressure", Unit: explain.Ratio,
-			Means:    "tcp_mem bounds the buffers of all TCP sockets together. From pressure on until below low windows shrink and buffers do not grow; above high, memory is refused.",
-			Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"}, Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
-			Of: tcpPressed, At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
-			Say: func(n host) string {
-				s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure", size(used("TCP mem")(n)), units.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
-				if underPressure(n) {
-					s += ": TCP is under memory pressure now, windows shrink and buffers do not grow"
-				}
-				return s
-			},
+		percentOf(hostRule{
+			ID: "net.conntrack_near", What: "nf_conntrack_count / nf_conntrack_max",
+			Means: "Netfilter keeps an entry for each connection as long as its timeouts say. " +
+				"When the table is full, packets of new connections are dropped; those of known ones pass.",
+			Evidence: []string{"nf_conntrack_count", "nf_conntrack_max"},
+			Concept:  "conntrack", Next: "kwhy explain conntrack",
+			Of: against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax),
+			At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
+		}, " of nf_conntrack_max is in use: at 100 % packets of new connections are dropped"),
+		percentOf(hostRule{
+			ID: "net.orphans_near", What: "orphaned sockets / tcp_max_orphans",
+			Means: "Orphans are TCP sockets that their programs have closed, with data or a FIN still on its way. " +
+				"tcp_max_orphans limits them on the whole host; above it each further one is reset at once.",
+			Evidence: []string{"tcp_orphan", "tcp_max_orphans"},
+			Concept:  aboutStates, Next: "kwhy explain packet-path",
+			Of: against(sockstat("TCP orphan"), inspect.TCPMaxOrphans),
+			At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
+		}, " of tcp_max_orphans: from a quarter on, orphans whose peer stalls are reset; at 100 %, any further one"),
+		percentOf(hostRule{
+			ID: "net.tw_near", What: "TIME_WAIT sockets / tcp_max_tw_buckets",
+			Means: "The side that closes first keeps a small entry for 60 s, so that late segments do not reach a new " +
+				"connection. Above the limit there is no entry, and they can.",
+			Evidence: []string{"tcp_time_wait", "tcp_max_tw_buckets"},
+			Concept:  aboutStates, Next: "kwhy explain packet-path",
+			Of: against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets),
+			At: explain.At{Notice: 0.80, Warning: 0.98},
+		}, " of tcp_max_tw_buckets: at 100 % connections end without TIME_WAIT"),
+	}
+}
+
+func portsNear() hostRule {
+	return hostRule{
+		ID: "net.ports_near", What: "local ports taken towards one destination / ports of ip_local_port_range", Unit: explain.Ratio,
+		Means: "Both addresses and both ports identify a connection. To one destination there can be as many as the range has " +
+			"ports; those in TIME_WAIT count too.",
+		Evidence: []string{"ephemeral_used_most", "ip_local_port_range"},
+		Concept:  "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
+		Of: portsUsed,
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
+		Say: func(n host) string {
+			return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL",
+				percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
 		},
-		near("net.udp_memory_near", "pages of UDP / udp_mem low",
-			"UDP knows no pressure: above the first of udp_mem a socket that has more than udp_rmem_min gets nothing, and datagrams are lost.",
-			"tcp-memory", "kwhy explain tcp-memory", []string{"udp_mem_used", "udp_mem_low"},
-			func(n host) value {
-				if n.UDPMem[0] <= 0 {
-					return value{}
-				}
-				return explain.Share(sockstat("UDP mem")(n), explain.I(int64(n.UDPMem[0])))
-			}, explain.At{Notice: 0.70, Warning: 0.90, Critical: 1},
-			" of udp_mem low is used by UDP's buffers: above it datagrams are lost"),
-		{
-			// A number of sockets: programs that close have few.
-			ID: "net.close_wait_many", Unless: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
-			Means:    "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: a program that has so many has lost sight of them.",
-			Evidence: []string{"tcp_close_wait"}, Concept: aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
-			Of: func(n host) value { return explain.I(inState(n, closeWait)) }, At: explain.At{Notice: 50, Warning: 1000},
-			Say: func(n host) string {
-				return units.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
-			},
+	}
+}
+
+// nearMemory are the bounds on the memory of buffers.
+func nearMemory() []hostRule {
+	return []hostRule{{
+		ID: "net.tcp_memory_pressure", What: "pages of TCP / tcp_mem pressure, 1 at least while the kernel is under pressure",
+		Unit: explain.Ratio,
+		Means: "tcp_mem limits the buffers of all TCP sockets together. From pressure on, and until below low, " +
+			"windows shrink and buffers do not grow; above high, TCP gets no more memory.",
+		Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"},
+		Concept:  "tcp-memory", Next: "kwhy explain tcp-memory",
+		Of: tcpPressed,
+		At: explain.At{Notice: 0.80, Warning: 1, Critical: 1.5}, // high is 1.5 times pressure
+		Say: func(n host) string {
+			s := fmt.Sprintf("TCP's buffers have %s, %s of tcp_mem pressure",
+				size(used("TCP mem")(n)), units.Percent(sockstat("TCP mem")(n).Int(), int64(n.TCPMem[1])))
+			if underPressure(n) {
+				s += ": TCP is under memory pressure now, windows shrink and buffers do not grow"
+			}
+			return s
+		},
+	}, percentOf(hostRule{
+		ID: "net.udp_memory_near", What: "pages of UDP / udp_mem low",
+		Means: "UDP has no pressure state: above the first number of udp_mem a socket that has more than udp_rmem_min gets no " +
+			"more memory, and datagrams are lost.",
+		Evidence: []string{"udp_mem_used", "udp_mem_low"},
+		Concept:  "tcp-memory", Next: "kwhy explain tcp-memory",
+		Of: func(n host) value {
+			if n.UDPMem[0] <= 0 {
+				return value{}
+			}
+			return explain.Share(sockstat("UDP mem")(n), explain.I(int64(n.UDPMem[0])))
+		},
+		At: explain.At{Notice: 0.70, Warning: 0.90, Critical: 1},
+	}, " of udp_mem low is used by UDP's buffers: above it datagrams are lost")}
+}
+
+// closeWaitMany judges a number of sockets: programs that close have few.
+func closeWaitMany() hostRule {
+	return hostRule{
+		ID: "net.close_wait_many", Unless: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
+		Means: "The peer has closed and the kernel waits for the program here to do the same. " +
+			"No timer ends that: a program with this many has lost track of them.",
+		Evidence: []string{"tcp_close_wait"},
+		Concept:  aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
+		Of: func(n host) value { return explain.I(inState(n, closeWait)) },
+		At: explain.At{Notice: 50, Warning: 1000},
+		Say: func(n host) string {
+			return units.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
 		},
 	}
 }
@@ -260,7 +404,7 @@ func tcpPressed(n host) value {
 	return s
 }
 
-// linkShare is the share of an interface's packets of which a counter tells, over
+// linkShare is the share of an interface's packets that a counter has counted, over
 // the interval.
 func linkShare(r interfaceRow, bad, good func(*netfacts.Interface) uint64) value {
 	was, _, ok := r.Before()
@@ -279,41 +423,72 @@ func linkReceived(i *netfacts.Interface) uint64 { return i.Dev.RxPackets }
 
 func linkMissed(i *netfacts.Interface) uint64 { return i.Stats["rx_missed_errors"] }
 
+// linkLoss is what an interface lost, and what is said of it.
+type linkLoss struct {
+	rule      explain.Rule[interfaceRow]
+	bad, good func(*netfacts.Interface) uint64
+	at        explain.At // of the share over an interval
+	everAt    float64    // of the share since it was created: a notice
+	what      string
+}
+
+// rules makes the two rules on such a loss, as those of a host's losses.
+func (l linkLoss) rules() []explain.Rule[interfaceRow] {
+	over := func(r interfaceRow) value { return linkShare(r, l.bad, l.good) }
+	all := func(r interfaceRow) value {
+		if _, _, ok := r.Net.Before(); ok {
+			return value{}
+		}
+		return explain.Share(explain.N(l.bad(r.It)), explain.N(l.bad(r.It)+l.good(r.It)))
+	}
+	now, ever := l.rule, l.rule
+	now.Unit, now.Basis, now.Concept, now.Next = explain.Ratio, explain.Interval, "network-interface", "kwhy explain network-interface"
+	now.Of, now.At = over, l.at
+	now.Most = func(r interfaceRow) explain.Level {
+		was, _, ok := r.Before()
+		if !ok {
+			return explain.Critical
+		}
+		return few(explain.N(l.bad(r.It) - min(l.bad(r.It), l.bad(was.It))))
+	}
+	now.Say = func(r interfaceRow) string {
+		_, span, _ := r.Before()
+		return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), l.what, units.Span(span.Seconds()))
+	}
+	ever.ID += "_so_far"
+	ever.Unit, ever.Basis, ever.Concept, ever.Next = explain.Ratio, explain.Ever, "network-interface", "kwhy net --interval 10s"
+	ever.Of, ever.At = all, explain.At{Notice: l.everAt}
+	ever.Say = func(r interfaceRow) string {
+		return fmt.Sprintf("%s: %s of its packets %s, since it was created; --interval 10s says whether it goes on",
+			r.It.Name, percent(all(r)), l.what)
+	}
+	return []explain.Rule[interfaceRow]{now, ever}
+}
+
 func interfaceRules() []explain.Rule[interfaceRow] {
 	type rule = explain.Rule[interfaceRow]
-	pair := func(id, key, measure, means string, bad, good func(*netfacts.Interface) uint64, at explain.At, ever float64, what string) []rule {
-		over := func(r interfaceRow) value { return linkShare(r, bad, good) }
-		all := func(r interfaceRow) value {
-			if _, _, ok := r.Net.Before(); ok {
-				return value{}
-			}
-			return explain.Share(explain.N(bad(r.It)), explain.N(bad(r.It)+good(r.It)))
-		}
-		return []rule{{
-			ID: id, What: measure, Unit: explain.Ratio, Basis: explain.Interval, Means: means,
-			Evidence: []string{key}, Concept: "network-interface", Next: "kwhy explain network-interface", Of: over, At: at,
-			Most: func(r interfaceRow) explain.Level {
-				was, _, ok := r.Before()
-				if !ok {
-					return explain.Critical
-				}
-				return few(explain.N(bad(r.It) - min(bad(r.It), bad(was.It))))
-			},
-			Say: func(r interfaceRow) string {
-				_, span, _ := r.Before()
-				return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), what, units.Span(span.Seconds()))
-			},
-		}, {
-			ID: id + "_so_far", What: measure, Unit: explain.Ratio, Basis: explain.Ever, Means: means,
-			Evidence: []string{key}, Concept: "network-interface", Next: "kwhy net --interval 10s", Of: all, At: explain.At{Notice: ever},
-			Say: func(r interfaceRow) string {
-				return fmt.Sprintf("%s: %s of its packets %s, since it is there; --interval 10s says whether it goes on", r.It.Name, percent(all(r)), what)
-			},
-		}}
-	}
 	return append(
-		pair("net.nic_errors", "rx_errs", "errors / (errors + packets), in and out", "The interface took in frames that were broken, or could not send: cable, transceiver, duplex, or a driver that counts its own trouble here.", linkErrors, linkPackets, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were broken or could not be sent"),
-		pair("net.nic_missed", "rx_missed_errors", "missed / (missed + packets in)", "Frames came, and the ring had no free place for them: the CPUs did not empty it in time.", linkMissed, linkReceived, explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, 0.0001, "were missed: the ring was full")...)
+		linkLoss{
+			rule: rule{
+				ID: "net.nic_errors", What: "errors / (errors + packets), in and out",
+				Means: "The interface received broken frames, or could not send: cable, transceiver, duplex, " +
+					"or a driver that counts its own problems here.",
+				Evidence: []string{"rx_errs"},
+			},
+			bad: linkErrors, good: linkPackets,
+			at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+			what: "were broken or could not be sent",
+		}.rules(),
+		linkLoss{
+			rule: rule{
+				ID: "net.nic_missed", What: "missed / (missed + packets in)",
+				Means:    "Frames arrived while the ring had no free slot: the CPUs did not empty it in time.",
+				Evidence: []string{"rx_missed_errors"},
+			},
+			bad: linkMissed, good: linkReceived,
+			at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+			what: "were missed: the ring was full",
+		}.rules()...)
 }
 
 func qdiscRules() []explain.Rule[qdiscRow] {
@@ -327,13 +502,14 @@ func qdiscRules() []explain.Rule[qdiscRow] {
 	}
 	return []explain.Rule[qdiscRow]{{
 		ID: "net.qdisc_drops", What: "dropped / (dropped + sent)", Unit: explain.Ratio, Basis: explain.Interval,
-		Means:    "The queue on the way out was full, or its policy (AQM, a policer) dropped to tell senders to slow down.",
+		Means:    "The queueing discipline was full, or its policy (AQM, a policer) dropped packets so that senders slow down.",
 		Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
 		// A queue that drops is how a sender learns of the bottleneck: little of it is right.
 		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
 		Say: func(r qdiscRow) string {
 			_, over, _ := r.Before()
-			return fmt.Sprintf("%s: its %s dropped %s of what was to be sent, in the last %s", r.It.Dev, r.It.Kind, percent(dropped(r)), units.Span(over.Seconds()))
+			return fmt.Sprintf("%s: its %s dropped %s of the packets to send, in the last %s",
+				r.It.Dev, r.It.Kind, percent(dropped(r)), units.Span(over.Seconds()))
 		},
 	}}
 }

@@ -12,10 +12,15 @@ import (
 func Listeners() *explain.Table[row] {
 	keep := map[string]explain.Show{
 		"protocol": explain.Always, "local_endpoint": explain.Always, "local": explain.Data, "local_port": explain.Data,
-		"process": explain.Always, "pid": explain.Data, "owners": explain.Data, "cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
 		"accept_queue": explain.Always, "accept_limit": explain.Always, "sk_drops": explain.Always,
+		"process": explain.Always, "pid": explain.Data, "owners": explain.Data,
+		"cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
 	}
-	t := &explain.Table[row]{Name: "listeners", Identity: []string{"protocol", "local_endpoint"}, Sort: []string{"accept_used"}, Rules: []rule{acceptQueueFull()}}
+	t := &explain.Table[row]{
+		Name:     "listeners",
+		Identity: []string{"protocol", "local_endpoint"}, Sort: []string{"accept_used"},
+		Rules: []rule{acceptQueueFull()},
+	}
 	for _, f := range Sockets().Fields {
 		show, ok := keep[f.Key]
 		if !ok {
@@ -24,11 +29,11 @@ func Listeners() *explain.Table[row] {
 		f.Show = show
 		switch f.Key {
 		case "accept_queue":
-			f.Label = "QUEUE"
+			f.Label = "ACCEPT-Q"
 			t.Fields = append(t.Fields, f)
 			continue
 		case "accept_limit":
-			f.Label = "LIMIT"
+			f.Label = "BACKLOG"
 			t.Fields = append(t.Fields, f, acceptUsed(), synQueue())
 			continue
 		}
@@ -39,29 +44,41 @@ func Listeners() *explain.Table[row] {
 }
 
 func acceptUsed() column {
-	return column{Doc: doc{Key: "accept_used", Unit: explain.Ratio, Source: inspect.SockDiag, Show: explain.Data, Concept: "accept-queue", Gist: "How full its accept queue is; it holds one more than the limit."},
+	return column{
+		Doc: doc{
+			Key: "accept_used", Unit: explain.Ratio, Show: explain.Data, Source: inspect.SockDiag,
+			Concept: "accept-queue",
+			Gist:    "How full its accept queue is; it holds one more than the limit.",
+		},
 		Get: func(r row) value {
 			if !r.It.Told.Has(sockdiag.Queues) {
 				return explain.None(inspect.Unsupported)
 			}
 			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
-		}}
+		},
+	}
 }
 
 func synQueue() column {
-	return column{Doc: doc{Key: "syn_queue", Label: "SYN", Unit: explain.Count, Source: inspect.NetSockets, Show: explain.Always, Concept: "accept-queue", Gist: "Connections to it that are half open: its SYN_RECV sockets."},
+	return column{
+		Doc: doc{
+			Key: "syn_queue", Label: "SYN-Q", Unit: explain.Count, Show: explain.Always,
+			Source: inspect.NetSockets, Concept: "accept-queue",
+			Gist: "Connections to it that are half open: its SYN_RECV sockets.",
+		},
 		Get: func(r row) value {
 			if !r.It.Stream() {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(r.Net.HalfOpen(r.It))
-		}}
+		},
+	}
 }
 
 // Use counts the sockets of a network namespace by protocol and state.
 func Use() *explain.Table[netfacts.SocketUse] {
 	type part = netfacts.SocketUse
-	declare := func(d doc, get func(part) value) explain.Field[part] {
+	ofState := func(d doc, get func(part) value) explain.Field[part] {
 		d.Source = inspect.NetSockets
 		if d.Concept == "" {
 			d.Concept = "tcp-states"
@@ -69,20 +86,33 @@ func Use() *explain.Table[netfacts.SocketUse] {
 		return explain.Field[part]{Doc: d, Get: get}
 	}
 	return &explain.Table[part]{Name: "states", Identity: []string{"protocol", "state"}, Fields: []explain.Field[part]{
-		declare(doc{Key: "protocol", Words: protocols(), Gist: "The protocol; both versions of IP together."}, func(p part) value { return explain.S(p.Protocol) }),
-		declare(doc{Key: "state", Words: states(), Gist: "Where they are between opening and closing."}, func(p part) value { return text(p.State) }),
-		declare(doc{Key: "sockets", Unit: explain.Count, Bar: true, Gist: "How many there are."}, func(p part) value { return explain.I(p.N) }),
-		declare(doc{Key: "why", Gist: "What so many of them say."}, func(p part) value { return explain.S(whyUse(p)) }),
+		ofState(doc{
+			Key:   "protocol",
+			Words: protocols(),
+			Gist:  "The protocol; both versions of IP together.",
+		}, func(p part) value { return explain.S(p.Protocol) }),
+		ofState(doc{
+			Key:   "state",
+			Words: states(),
+			Gist:  "Their state between opening and closing.",
+		}, func(p part) value { return text(p.State) }),
+		ofState(doc{
+			Key: "sockets", Unit: explain.Count, Bar: true,
+			Gist: "How many there are.",
+		}, func(p part) value { return explain.I(p.N) }),
+		ofState(doc{Key: "why", Gist: "What many sockets in this state mean."}, func(p part) value { return explain.S(whyUse(p)) }),
 	}, Rules: []explain.Rule[part]{{
 		ID: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
-		Means:    "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: a program that has so many has lost sight of them, and keeps a descriptor and a port for each.",
+		Means: "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: " +
+			"a program with this many has lost track of them, and keeps a descriptor and a port for each.",
 		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
 		Of: func(p part) value {
 			if p.Of != sockdiag.CloseWait {
 				return value{}
 			}
 			return explain.I(p.N)
-		}, At: explain.At{Notice: 50, Warning: 1000},
+		},
+		At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(p part) string {
 			s := units.Number(p.N) + " connections that the peer has closed are kept open here"
 			if p.Most != "" {
@@ -101,7 +131,8 @@ func whyUse(p netfacts.SocketUse) string {
 	}
 	switch p.Of {
 	case sockdiag.TimeWait:
-		return "Closed from here first, each kept 60 s so that late segments die: " + units.Number((p.N+59)/60) + " a second where that goes on evenly. They cost a port and little memory; no program has them."
+		return "Closed here first, each kept 60 s so that late segments die out: " + units.Number((p.N+59)/60) +
+			" a second at an even rate. Each takes a port and little memory; no program has it open."
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
@@ -109,20 +140,21 @@ func whyUse(p netfacts.SocketUse) string {
 	case sockdiag.FinWait2:
 		s := "Closed here, and the peer keeps its side open"
 		if p.Orphans > 0 {
-			s += "; " + units.Plural(p.Orphans, "has no process any more, and goes", "have no process any more, and go") + " after tcp_fin_timeout"
+			s += "; " + units.Plural(p.Orphans, "has no process any more and ends", "have no process any more and end") +
+				" after tcp_fin_timeout"
 		}
 		return s + "."
 	case sockdiag.SynSent:
-		return "Connections that nobody has answered yet" + who + "."
+		return "Connections that have no answer yet" + who + "."
 	case sockdiag.SynRecv:
-		return "Answered, and not confirmed by the peer: many are a flood, or replies that get lost."
+		return "Answered, and not confirmed by the peer: many mean a SYN flood, or replies that get lost."
 	case sockdiag.Listen:
-		return "Take connections" + who + "."
+		return "Accept connections" + who + "."
 	case sockdiag.Close:
 		if p.Protocol == "tcp" {
 			return "Bound to an address, neither listening nor connected" + who + "."
 		}
-		return "Take what comes from anybody" + who + "."
+		return "Receive from any sender" + who + "."
 	case sockdiag.Established:
 		return connected(p, who)
 	}

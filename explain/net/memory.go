@@ -23,13 +23,21 @@ func bufferMemory() []field {
 	tcp := bounds{"tcp", inspect.TCPMem, func(n host) [3]inspect.Num { return n.TCPMem }}
 	udp := bounds{"udp", inspect.UDPMem, func(n host) [3]inspect.Num { return n.UDPMem }}
 	out := []field{{
-		Doc: doc{Key: "tcp_mem_used", Label: "TCP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.TCPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all TCP sockets of the host have, IPv6 too."},
+		Doc: doc{
+			Key: "tcp_mem_used", Label: "TCP memory", Unit: explain.Bytes, Source: inspect.NetSockstat,
+			Also: []inspect.Source{inspect.TCPMem}, Concept: "tcp-memory",
+			Gist: "Memory in the buffers of all TCP sockets of the host, IPv6 too.",
+		},
 		Get: used("TCP mem"), Reading: readTCPUsed,
 	}}
 	out = append(out, tcp.fields()...)
 	out = append(out, pressure()...)
 	out = append(out, field{
-		Doc: doc{Key: "udp_mem_used", Label: "UDP", Unit: explain.Bytes, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory", Gist: "Memory that the buffers of all UDP sockets of the host have, IPv6 too."},
+		Doc: doc{
+			Key: "udp_mem_used", Label: "UDP memory", Unit: explain.Bytes, Source: inspect.NetSockstat,
+			Also: []inspect.Source{inspect.UDPMem}, Concept: "tcp-memory",
+			Gist: "Memory in the buffers of all UDP sockets of the host, IPv6 too.",
+		},
 		Get: used("UDP mem"), Reading: func(n host) string {
 			if most := n.UDPMem[0]; most > 0 {
 				return units.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
@@ -75,7 +83,11 @@ func readTCPUsed(n host) string {
 // fields declares low, pressure and high.
 func (b bounds) fields() []field {
 	one := func(k int, name, gist string, read func(host) string, derive func(host) explain.Derivation) field {
-		d := doc{Key: b.protocol + "_mem_" + name, Label: b.protocol + "_mem " + name, Unit: explain.Bytes, Source: b.source, Also: []inspect.Source{inspect.UDPMem, inspect.Meminfo}, Concept: "tcp-memory", Gist: gist}
+		d := doc{
+			Key: b.protocol + "_mem_" + name, Label: b.protocol + "_mem " + name, Unit: explain.Bytes,
+			Source: b.source, Also: []inspect.Source{inspect.UDPMem, inspect.Meminfo}, Concept: "tcp-memory",
+			Gist: gist,
+		}
 		return field{Doc: d, Get: func(n host) value { return pages(n, b.of(n)[k]) }, Reading: read, Derive: derive}
 	}
 	from := func(k int, formula string, compute func(pressure int64) int64) func(host) explain.Derivation {
@@ -89,14 +101,14 @@ func (b bounds) fields() []field {
 		}
 	}
 	gists := [3]string{
-		"Below this, memory pressure that there was is over.",
+		"Below this, memory pressure ends.",
 		"Above this TCP is under memory pressure: windows shrink, no buffer grows.",
 		"Above this TCP gets no more memory: connections stall, orphans are reset.",
 	}
 	if b.protocol == "udp" {
 		gists = [3]string{
 			"Above this a UDP socket gets no more than udp_rmem_min: datagrams are lost.",
-			"Of no effect: it is there because tcp_mem has three numbers.",
+			"No effect: it exists because tcp_mem has three numbers.",
 			"Above this not even udp_rmem_min is granted.",
 		}
 	}
@@ -109,11 +121,11 @@ func (b bounds) fields() []field {
 
 // readPressure sets the bound against what the kernel would choose: a part of the
 // pages that were free for buffers at boot, which is nearly all of the RAM. What was
-// free then is told nowhere.
+// free then is not recorded.
 func (b bounds) readPressure(n host) string {
 	factor, part, then := int64(16), "a sixteenth", ""
 	if b.protocol == "udp" {
-		factor, part, then = 8, "an eighth", " It has no effect but for the others."
+		factor, part, then = 8, "an eighth", " Its only effect is on low and high, which follow from it."
 	}
 	total := int64(n.Mem.Info["MemTotal"] / n.Mem.Host.PageSize)
 	if total <= 0 {
@@ -121,12 +133,14 @@ func (b bounds) readPressure(n host) string {
 	}
 	free := int64(b.of(n)[1]) * factor
 	if free > total/2 && free <= total+total/8 {
-		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.", part, units.Percent(free, total)) + then
+		return fmt.Sprintf("As the kernel chose it at boot: %s of the RAM that buffers may take, which was %s of MemTotal.",
+			part, units.Percent(free, total)) + then
 	}
 	if b.protocol == "udp" {
-		return "Of no effect: it is there because tcp_mem has three numbers. Set by somebody."
+		return "No effect: it exists because tcp_mem has three numbers. Set by somebody."
 	}
-	return fmt.Sprintf("Set by somebody, or RAM came or went since boot: the kernel chooses %s of the RAM, here about %s.", part, units.Size(uint64(total/factor)*n.Mem.Host.PageSize))
+	return fmt.Sprintf("Set by somebody, or RAM was added or removed since boot: the kernel chooses %s of the RAM, here about %s.",
+		part, units.Size(uint64(total/factor)*n.Mem.Host.PageSize))
 }
 
 // derivePressure computes TCP's bound from UDP's: both are parts of the same pages.
@@ -144,7 +158,11 @@ func (b bounds) derivePressure(n host) explain.Derivation {
 
 func pressure() []field {
 	return append([]field{{
-		Doc: doc{Key: "tcp_memory_pressure", Label: "under pressure", Unit: explain.Bool, Source: inspect.NetProtocols, Concept: "tcp-memory", Gist: "Whether TCP is under memory pressure now."},
+		Doc: doc{
+			Key: "tcp_memory_pressure", Label: "memory pressure", Unit: explain.Bool,
+			Source: inspect.NetProtocols, Concept: "tcp-memory",
+			Gist: "Whether TCP is under memory pressure now.",
+		},
 		Get: func(n host) value {
 			switch n.Protocols["TCP"].Pressure {
 			case "yes":
@@ -153,16 +171,29 @@ func pressure() []field {
 				return explain.B(false)
 			}
 			return value{}
-		}, Reading: func(n host) string {
+		},
+		Reading: func(n host) string {
 			if underPressure(n) {
-				return "Since TCP's memory passed tcp_mem pressure, until it is below low."
+				return "TCP's memory passed tcp_mem pressure; this ends when it is below low."
 			}
 			return "Buffers may grow as their sockets need."
 		},
 	}}, counters(inspect.NetNetstat, "TcpExt", "tcp-memory", []counter{
-		{name: "TCPMemoryPressures", label: "pressures", gist: "How often TCP came under memory pressure, in this namespace's sockets.", say: "So often a socket here took TCP above tcp_mem pressure. Rising: fewer or smaller buffers, or a larger tcp_mem."},
-		{name: "TCPMemoryPressuresChrono", label: "time under it, ms", show: explain.Rare, since: version(4, 13), gist: "Milliseconds under memory pressure, counted when it ends.", say: "In milliseconds, of all such times that are over."},
-		{name: "TCPAbortOnMemory", label: "resets for memory", show: explain.Rare, gist: "Connections reset for want of memory, or for too many orphans.", say: "Reset because TCP's memory was above tcp_mem high, or orphans above tcp_max_orphans."},
+		{
+			name: "TCPMemoryPressures",
+			gist: "How often a socket of this namespace brought TCP under memory pressure.",
+			say:  "How often a socket here took TCP above tcp_mem pressure. If it rises: fewer or smaller buffers, or a larger tcp_mem.",
+		},
+		{
+			name: "TCPMemoryPressuresChrono", show: explain.Rare, since: version(4, 13),
+			gist: "Milliseconds under memory pressure, counted when it ends.",
+			say:  "In milliseconds, of all such times that are over.",
+		},
+		{
+			name: "TCPAbortOnMemory", show: explain.Rare,
+			gist: "Connections reset for lack of memory, or because of too many orphans.",
+			say:  "Reset because TCP's memory was above tcp_mem high, or orphans above tcp_max_orphans.",
+		},
 	})...)
 }
 
@@ -170,35 +201,77 @@ func underPressure(n host) bool { return n.Protocols["TCP"].Pressure == "yes" }
 
 // buffers are the bounds of one socket.
 func buffers() []field {
-	triple := func(key, label string, k int, src inspect.Source, gist string, of func(host) [3]inspect.Num, read func(host) string) field {
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Bytes, Source: src, Also: []inspect.Source{inspect.TCPModerateRcvbuf, inspect.Meminfo}, Concept: aboutBuffers, Gist: gist}, Get: func(n host) value {
+	triple := func(d doc, k int, of func(host) [3]inspect.Num, read func(host) string) field {
+		d.Unit, d.Concept = explain.Bytes, aboutBuffers
+		d.Also = []inspect.Source{inspect.TCPModerateRcvbuf, inspect.Meminfo}
+		return field{Doc: d, Get: func(n host) value {
 			if of(n)[k] < 0 {
 				return value{}
 			}
 			return explain.I(int64(of(n)[k]))
-		}, Reading: read}
+		},
+			Reading: read}
 	}
-	single := func(key string, src inspect.Source, show explain.Show, gist string, read func(host) string) field {
-		return field{Doc: doc{Key: key, Kernel: "net.core." + key, Label: key, Unit: explain.Bytes, Source: src, Show: show, Concept: aboutBuffers, Gist: gist}, Get: sysctl(src), Reading: read}
+	single := func(d doc, read func(host) string) field {
+		d.Kernel, d.Label, d.Unit, d.Concept = "net.core."+d.Key, d.Key, explain.Bytes, aboutBuffers
+		return field{Doc: d, Get: sysctl(d.Source), Reading: read}
 	}
 	rmem := func(n host) [3]inspect.Num { return n.TCPRmem }
 	wmem := func(n host) [3]inspect.Num { return n.TCPWmem }
 	return []field{
-		triple("tcp_rmem_min", "tcp_rmem min", 0, inspect.TCPRmem, "What a TCP receive buffer gets even under memory pressure.", rmem, nil),
-		triple("tcp_rmem_default", "tcp_rmem default", 1, inspect.TCPRmem, "How large a TCP receive buffer is at first.", rmem, nil),
-		triple("tcp_rmem_max", "tcp_rmem max", 2, inspect.TCPRmem, "How large a TCP receive buffer grows by itself.", rmem, readRmemMax),
-		triple("tcp_wmem_min", "tcp_wmem min", 0, inspect.TCPWmem, "What a TCP send buffer gets even under memory pressure.", wmem, nil),
-		triple("tcp_wmem_default", "tcp_wmem default", 1, inspect.TCPWmem, "How large a TCP send buffer is at first.", wmem, nil),
-		triple("tcp_wmem_max", "tcp_wmem max", 2, inspect.TCPWmem, "How large a TCP send buffer grows by itself.", wmem, func(host) string {
-			return "A sender grows its buffer to twice what the congestion window lets be under way. SO_SNDBUF stops that, too."
+		triple(doc{
+			Key: "tcp_rmem_min", Label: "tcp_rmem min", Source: inspect.TCPRmem,
+			Gist: "What a TCP receive buffer gets even under memory pressure.",
+		}, 0, rmem, nil),
+		triple(doc{
+			Key: "tcp_rmem_default", Label: "tcp_rmem default", Source: inspect.TCPRmem,
+			Gist: "The initial size of a TCP receive buffer.",
+		}, 1, rmem, nil),
+		triple(doc{
+			Key: "tcp_rmem_max", Label: "tcp_rmem max", Source: inspect.TCPRmem,
+			Gist: "The largest size to which a TCP receive buffer grows by itself.",
+		}, 2, rmem, readRmemMax),
+		triple(doc{
+			Key: "tcp_wmem_min", Label: "tcp_wmem min", Source: inspect.TCPWmem,
+			Gist: "What a TCP send buffer gets even under memory pressure.",
+		}, 0, wmem, nil),
+		triple(doc{
+			Key: "tcp_wmem_default", Label: "tcp_wmem default", Source: inspect.TCPWmem,
+			Gist: "The initial size of a TCP send buffer.",
+		}, 1, wmem, nil),
+		triple(doc{
+			Key: "tcp_wmem_max", Label: "tcp_wmem max", Source: inspect.TCPWmem,
+			Gist: "The largest size to which a TCP send buffer grows by itself.",
+		}, 2, wmem, func(host) string {
+			return "A sender grows its buffer to twice what the congestion window allows in flight. SO_SNDBUF stops that too."
 		}),
-		{Doc: doc{Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "moderate_rcvbuf", Unit: explain.Plain, Source: inspect.TCPModerateRcvbuf, Show: explain.Data, Concept: aboutBuffers, Gist: "Whether TCP receive buffers grow by themselves."}, Get: sysctl(inspect.TCPModerateRcvbuf)},
-		single("rmem_max", inspect.RmemMax, explain.Always, "The most that SO_RCVBUF accepts; the kernel doubles what it is given.", func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
-		single("wmem_max", inspect.WmemMax, explain.Always, "The most that SO_SNDBUF accepts; the kernel doubles what it is given.", func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
-		single("rmem_default", inspect.RmemDefault, explain.Always, "The receive buffer of UDP and others that do not grow by themselves.", func(host) string {
-			return "Of UDP and all others but TCP: these do not grow, and a burst beyond it is lost."
+		{
+			Doc: doc{
+				Key: "tcp_moderate_rcvbuf", Kernel: "net.ipv4.tcp_moderate_rcvbuf", Label: "tcp_moderate_rcvbuf",
+				Unit: explain.Plain, Show: explain.Data,
+				Source: inspect.TCPModerateRcvbuf, Concept: aboutBuffers,
+				Gist: "Whether TCP receive buffers grow by themselves.",
+			},
+			Get: sysctl(inspect.TCPModerateRcvbuf),
+		},
+		single(doc{
+			Key: "rmem_max", Source: inspect.RmemMax,
+			Gist: "The most that SO_RCVBUF accepts; the kernel doubles what it is given.",
+		}, func(n host) string { return readCoreMax(n, inspect.RmemMax, "SO_RCVBUF") }),
+		single(doc{
+			Key: "wmem_max", Source: inspect.WmemMax,
+			Gist: "The most that SO_SNDBUF accepts; the kernel doubles what it is given.",
+		}, func(n host) string { return readCoreMax(n, inspect.WmemMax, "SO_SNDBUF") }),
+		single(doc{
+			Key: "rmem_default", Source: inspect.RmemDefault,
+			Gist: "The receive buffer of UDP and others that do not grow by themselves.",
+		}, func(host) string {
+			return "For UDP and all others except TCP: these do not grow, and a larger burst is lost."
 		}),
-		single("wmem_default", inspect.WmemDefault, explain.Rare, "The send buffer of UDP and others that do not grow by themselves.", nil),
+		single(doc{
+			Key: "wmem_default", Show: explain.Rare, Source: inspect.WmemDefault,
+			Gist: "The send buffer of UDP and others that do not grow by themselves.",
+		}, nil),
 	}
 }
 
@@ -206,7 +279,8 @@ func readRmemMax(n host) string {
 	if on, ok := n.Mem.Number(inspect.TCPModerateRcvbuf); ok && on == 0 {
 		return "tcp_moderate_rcvbuf is off: none grows by itself."
 	}
-	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that for its socket." + chosenRmemMax(n)
+	return "It grows as the program reads, by what one round trip brings. A program that sets SO_RCVBUF stops that " +
+		"for its socket." + chosenRmemMax(n)
 }
 
 // chosenRmemMax says whether the bound is the kernel's own: a 128th of the RAM that
@@ -229,5 +303,5 @@ func chosenRmemMax(n host) string {
 
 func readCoreMax(n host, src inspect.Source, option string) string {
 	m, _ := n.Mem.Number(src)
-	return fmt.Sprintf("%s of more gives %s. What TCP grows by itself is not bound by it.", option, units.Size(uint64(max(m, 0))*2))
+	return fmt.Sprintf("%s of more gives %s. It does not limit what TCP grows by itself.", option, units.Size(uint64(max(m, 0))*2))
 }

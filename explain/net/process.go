@@ -18,9 +18,9 @@ type (
 // Process sums up the sockets of one process.
 func Process() explain.Card[*netfacts.Process] {
 	return explain.Card[*netfacts.Process]{Name: "net PID", Sections: []explain.Section[*netfacts.Process]{
-		{Title: "All of them", Fields: summary()},
-		{Title: "Those that it listens with", Table: "listeners"},
-		{Title: "One by one", Table: "sockets"},
+		{Title: "Summary", Fields: summary()},
+		{Title: "Listening sockets", Table: "listeners"},
+		{Title: "Sockets", Table: "sockets"},
 	}}
 }
 
@@ -41,7 +41,8 @@ func ofProcess(d doc, get func(process) value, read func(process) string) proces
 			return explain.None(p.FDs)
 		}
 		return get(p)
-	}, Reading: read}
+	},
+		Reading: read}
 }
 
 // sumOf declares a sum over all sockets of a process, in bytes unless the unit is set.
@@ -54,41 +55,72 @@ func sumOf(d doc, of func(*sockdiag.Socket) uint64, read func(process) string) p
 
 func summary() []processField {
 	return []processField{
-		ofProcess(doc{Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces", Gist: "The network namespace that its sockets are in."}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
-		ofProcess(doc{Key: "sockets", Unit: explain.Count, Gist: "Its sockets, however many descriptors lead to each."}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
-		sumOf(doc{Key: "unread", Concept: "flow-control", Gist: "Bytes that came and that it has not read."}, unreadBytes, func(p process) string {
+		ofProcess(doc{
+			Key: "net_namespace", Label: "namespace", Unit: explain.ID, Source: inspect.PIDNs, Concept: "namespaces",
+			Gist: "The network namespace that its sockets are in.",
+		}, func(p process) value { return explain.N(p.Net.Namespace) }, readNamespace),
+		ofProcess(doc{
+			Key: "sockets", Unit: explain.Count,
+			Gist: "Its sockets, however many descriptors lead to each.",
+		}, func(p process) value { return explain.I(p.Mine.Len()) }, readSockets),
+		sumOf(doc{
+			Key: "unread", Label: "receive queues", Concept: "flow-control",
+			Gist: "Received bytes that it has not read.",
+		}, unreadBytes, func(p process) string {
 			n := countOf(p, func(s *sockdiag.Socket) bool { return unreadBytes(s) > 0 })
 			if n == 0 {
 				return "It has read all that came."
 			}
 			return "In " + units.Plural(n, "socket", "sockets") + ": they wait for this program."
 		}),
-		sumOf(doc{Key: "unacknowledged", Label: "not acknowledged", Concept: "flow-control", Gist: "Bytes that it wrote and that the peers have not acknowledged."}, unackedBytes, func(p process) string {
+		sumOf(doc{
+			Key: "unacknowledged", Label: "send queues", Concept: "flow-control",
+			Gist: "Bytes that it wrote and that the peers have not acknowledged.",
+		}, unackedBytes, func(p process) string {
 			n := countOf(p, func(s *sockdiag.Socket) bool { return unackedBytes(s) > 0 })
 			if n == 0 {
 				return "All that it wrote has reached the peers."
 			}
 			return "In " + units.Plural(n, "socket", "sockets") + ": they wait here, in the network or in the peers."
 		}),
-		sumOf(doc{Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers", Gist: "Memory that its sockets' buffers take now, with what keeping them costs."}, func(s *sockdiag.Socket) uint64 {
+		sumOf(doc{
+			Key: "socket_memory", Source: inspect.SockDiag, Concept: "socket-buffers",
+			Gist: "Memory of its sockets' buffers now, the kernel's overhead included.",
+		}, func(s *sockdiag.Socket) uint64 {
 			return uint64(s.Mem[sockdiag.RmemAlloc]) + uint64(s.Mem[sockdiag.WmemQueued]) + uint64(s.Mem[sockdiag.FwdAlloc])
 		}, func(process) string {
-			return "Receive and send queues, and what was set aside for them; it is in no RSS."
+			return "Receive and send queues, and what is reserved for them; it is not part of RSS."
 		}),
-		sumOfTCP(sockdiag.BytesReceived, doc{Key: "received", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes that came by its TCP sockets since each was made."}, nil),
-		sumOfTCP(sockdiag.BytesAcked, doc{Key: "acknowledged", Counter: true, Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control", Gist: "Bytes sent by its TCP sockets that the peers have, since each was made."}, nil),
-		sumOfTCP(sockdiag.TotalRetrans, doc{Key: "retransmitted", Unit: explain.Count, Counter: true, Source: inspect.SockDiag, Concept: "congestion-control", Gist: "Segments that its TCP sockets sent again since each was made."}, readRetransmitted),
-		sumOf(doc{Key: "socket_drops", Unit: explain.Count, Counter: true, Concept: "socket-buffers", Gist: "Packets dropped at its sockets since each was made."}, dropped, func(p process) string {
+		sumOfTCP(sockdiag.BytesReceived, doc{
+			Key: "received", Label: "bytes_received", Counter: true,
+			Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control",
+			Gist: "Bytes that its TCP sockets received since each was made.",
+		}, nil),
+		sumOfTCP(sockdiag.BytesAcked, doc{
+			Key: "acknowledged", Label: "bytes_acked", Counter: true,
+			Source: inspect.SockDiag, Since: since(4, 1), Concept: "flow-control",
+			Gist: "Bytes of its TCP sockets that the peers acknowledged since each was made.",
+		}, nil),
+		sumOfTCP(sockdiag.TotalRetrans, doc{
+			Key: "retransmitted", Label: "total_retrans",
+			Unit: explain.Count, Counter: true, Source: inspect.SockDiag,
+			Concept: "congestion-control",
+			Gist:    "Segments that its TCP sockets retransmitted since each was made.",
+		}, readRetransmitted),
+		sumOf(doc{
+			Key: "socket_drops", Label: "drops", Unit: explain.Count, Counter: true, Concept: "socket-buffers",
+			Gist: "Packets dropped at its sockets since each was made.",
+		}, dropped, func(p process) string {
 			if total(p, dropped) == 0 {
 				return "None."
 			}
-			return "Most often it did not read, or accept, as fast as they came."
+			return "Usually it did not read, or accept, as fast as they came."
 		}),
 	}
 }
 
 // sumOfTCP is a sum over sockets of TCP: of a process that has none there is none, nor
-// of a kernel that does not tell. What those did that were closed over an interval is
+// of a kernel that does not count it. What those did that were closed over an interval is
 // not in it.
 func sumOfTCP(f sockdiag.InfoField, d doc, read func(process) string) processField {
 	d.Show = explain.Rare
@@ -96,11 +128,11 @@ func sumOfTCP(f sockdiag.InfoField, d doc, read func(process) string) processFie
 	get := out.Get
 	out.Get = func(p process) value {
 		all := countOf(p, func(s *sockdiag.Socket) bool { return len(s.Info) > 0 })
-		told := countOf(p, func(s *sockdiag.Socket) bool { _, ok := s.Info.Get(f); return ok })
+		known := countOf(p, func(s *sockdiag.Socket) bool { _, ok := s.Info.Get(f); return ok })
 		switch {
 		case all == 0 && !p.Earlier:
 			return explain.None(inspect.Inapplicable)
-		case told < all:
+		case known < all:
 			return value{}
 		}
 		return get(p)
@@ -127,7 +159,7 @@ func unreadBytes(s *sockdiag.Socket) uint64 {
 	switch {
 	case s.IsListener():
 		return 0
-	case s.Stream() && s.RQueue > 0 && (s.State == sockdiag.CloseWait || s.State == sockdiag.LastAck || s.State == sockdiag.Closing):
+	case s.Stream() && s.RQueue > 0 && gotFIN(s.State):
 		return uint64(s.RQueue) - 1
 	}
 	return uint64(s.RQueue)
@@ -139,10 +171,20 @@ func unackedBytes(s *sockdiag.Socket) uint64 {
 	switch {
 	case s.IsListener():
 		return 0
-	case s.Stream() && s.WQueue > 0 && (s.State == sockdiag.SynSent || s.State == sockdiag.FinWait1 || s.State == sockdiag.LastAck || s.State == sockdiag.Closing):
+	case s.Stream() && s.WQueue > 0 && owesAck(s.State):
 		return uint64(s.WQueue) - 1
 	}
 	return uint64(s.WQueue)
+}
+
+// gotFIN says of the states in which the peer's FIN stands in the receive queue.
+func gotFIN(s sockdiag.State) bool {
+	return s == sockdiag.CloseWait || s == sockdiag.LastAck || s == sockdiag.Closing
+}
+
+// owesAck says of the states in which its own SYN or FIN stands in the send queue.
+func owesAck(s sockdiag.State) bool {
+	return s == sockdiag.SynSent || s == sockdiag.FinWait1 || s == sockdiag.LastAck || s == sockdiag.Closing
 }
 
 func dropped(s *sockdiag.Socket) uint64 { return uint64(s.Mem[sockdiag.Drops]) }
@@ -175,9 +217,9 @@ func readNamespace(p process) string {
 			s += "; a thread of kwhy entered it to ask the kernel"
 		}
 	case inspect.Denied:
-		s += "; it may not be entered, so that its files in /proc tell addresses, state and queues alone"
+		s += "; kwhy may not enter it, so that only addresses, state and queues are known, from /proc"
 	default:
-		s += "; the kernel could not be asked, so that its files in /proc tell addresses, state and queues alone"
+		s += "; the kernel could not be asked, so that only addresses, state and queues are known, from /proc"
 	}
 	return s + "."
 }

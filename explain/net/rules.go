@@ -16,37 +16,43 @@ type rule = explain.Rule[netfacts.SocketRow]
 func rules() []rule {
 	full := explain.LiftRule(acceptQueueFull(), func(r row) row { return r })
 	return []rule{full, {
-		ID: "net.window_closed", What: "probes of the closed window, as far as they lengthen the interval", Unit: explain.Count,
-		Means:    "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, at growing intervals, whether that has changed.",
+		ID: "net.window_closed", What: "window probes without an answer that opened the window", Unit: explain.Count,
+		Means: "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, " +
+			"at growing intervals, whether that has changed.",
 		Evidence: []string{"tcpi_backoff", "timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
 		Of: func(r row) value {
 			if r.It.Timer != probing || !r.It.Stream() {
 				return value{}
 			}
 			return explain.N(probes(r.It))
-		}, At: explain.At{Notice: 3, Warning: 8}, // after about 1.5 s and 50 s at the least
+		},
+		At: explain.At{Notice: 3, Warning: 8}, // after about 1.5 s and 50 s at the least
 		Say: func(r row) string {
-			return named(r) + " has " + units.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() + ", whose window is closed" + unanswered(r.It)
+			return named(r) + " has " + units.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() +
+				", whose window is closed" + unanswered(r.It)
 		},
 	}, {
-		ID: "net.not_acknowledged", What: "how often the oldest segment was sent again", Unit: explain.Count,
-		Means:    "Nothing came back for it. Each try waits twice as long as the one before, and after tcp_retries2 of them the connection ends with ETIMEDOUT.",
+		ID: "net.not_acknowledged", What: "how often the oldest segment was retransmitted", Unit: explain.Count,
+		Means: "Nothing came back for it. Each try waits twice as long as the one before, and after tcp_retries2 of them the " +
+			"connection ends with ETIMEDOUT.",
 		Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
 		Of: func(r row) value {
 			if !r.It.Stream() || len(r.It.Info) == 0 {
 				return value{}
 			}
 			return explain.N(r.It.Info.Num(sockdiag.Retransmits))
-		}, At: explain.At{Notice: 3, Warning: 6},
+		},
+		At: explain.At{Notice: 3, Warning: 6},
 		Say: func(r row) string {
-			again := ", though it was sent again " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
+			again := ", though it was retransmitted " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
 			if r.It.State == sockdiag.SynSent {
-				return r.It.Remote().String() + " does not answer " + named(r) + ", which has asked for a connection " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
+				return r.It.Remote().String() + " does not answer " + named(r) +
+					", which has asked for a connection " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
 			}
 			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent" + again
 		},
 	}, {
-		ID: "net.unread", What: "seconds since data came last that waits to be read", Unit: explain.Seconds,
+		ID: "net.unread", What: "seconds since the last data arrived that is still unread", Unit: explain.Seconds,
 		Means:    "It waits in the receive queue: the connection works, and the program does not read.",
 		Evidence: []string{"recv_q", "tcpi_last_data_recv"}, Concept: "flow-control", Next: "kwhy proc PID",
 		Of: func(r row) value {
@@ -55,27 +61,32 @@ func rules() []rule {
 				return value{}
 			}
 			return explain.F(float64(ms) / 1e3)
-		}, At: explain.At{Notice: 10, Warning: 300},
+		},
+		At: explain.At{Notice: 10, Warning: 300},
 		Say: func(r row) string {
-			return named(r) + " has not read " + units.Size(uint64(r.It.RQueue)) + " from " + r.It.Remote().String() + " for " + units.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
+			return named(r) + " has not read " + units.Size(uint64(r.It.RQueue)) + " from " +
+				r.It.Remote().String() + " for " + units.Span(float64(r.It.Info.Num(sockdiag.LastDataRecv))/1e3) + " at least"
 		},
 	}, {
 		ID: "net.datagrams_dropped", BasisOf: dropsBasis, What: "sk_drops", Unit: explain.Count,
-		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and tells the sender nothing.",
+		Means:    "Its receive buffer was full when they came: the kernel drops what does not fit, and the sender does not learn of it.",
 		Evidence: []string{"sk_drops"}, Concept: "socket-buffers", Next: "kwhy net sockets --interval 1s", NextOf: nextOfDrops,
-		Of: dropsOf, At: explain.At{Notice: 1, Warning: 1000},
+		Of: dropsOf,
+		At: explain.At{Notice: 1, Warning: 1000},
 		Say: func(r row) string {
 			n, over := drops(r)
 			if r.Owners().Len() == 0 {
-				return units.Plural(n, "datagram was", "datagrams were") + " lost at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": they are not read as fast as they come"
+				return units.Plural(n, "datagram was", "datagrams were") + " lost at " + r.It.ProtocolName() + " " +
+					localName(r.It) + " " + over + ": they are not read as fast as they come"
 			}
-			return named(r) + " lost " + units.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() + " " + localName(r.It) + " " + over + ": it does not read as fast as they come"
+			return named(r) + " lost " + units.Plural(n, "datagram", "datagrams") + " at " + r.It.ProtocolName() +
+				" " + localName(r.It) + " " + over + ": it does not read as fast as they come"
 		},
 	}}
 }
 
-// probes are how often a closed window was asked after. The count of probes starts
-// anew with every answer; what each of them doubles the interval by does not, until
+// probes are how often a closed window was probed. The count of probes starts
+// again with every answer; what each of them doubles the interval by does not, until
 // the window opens (net/ipv4/tcp_output.c, tcp_send_probe0; tcp_input.c,
 // tcp_ack_probe). It ends at tcp_retries2, which is 15.
 func probes(s *sockdiag.Socket) uint64 {
@@ -86,7 +97,7 @@ func probes(s *sockdiag.Socket) uint64 {
 func unanswered(s *sockdiag.Socket) string {
 	const some = 2 // one is on its way
 	if n := s.Info.Num(sockdiag.Probes); n >= some {
-		return ", and that does not answer " + units.Plural(n, "probe", "probes")
+		return ", and the peer does not answer " + units.Plural(n, "probe", "probes")
 	}
 	return ""
 }
@@ -137,20 +148,24 @@ func named(r row) string {
 func acceptQueueFull() rule {
 	return rule{
 		ID: "net.accept_queue_full", What: "connections that wait / (the limit + 1)", Unit: explain.Ratio,
-		Means:    "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the SYNs of further ones: their clients wait and try again.",
+		Means: "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the SYNs " +
+			"of further ones: their clients wait and try again.",
 		Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
 		Of: func(r row) value {
 			if !r.It.IsListener() || !r.It.Told.Has(sockdiag.Queues) || r.It.WQueue < 1 {
 				return value{}
 			}
 			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
-		}, At: explain.At{Notice: 0.75, Warning: 1},
+		},
+		At: explain.At{Notice: 0.75, Warning: 1},
 		Say: func(r row) string {
 			at, room := r.It.ProtocolName()+" "+localName(r.It), units.Number(uint64(r.It.WQueue)+1)
 			if r.Owners().Len() == 0 {
-				return units.Plural(r.It.RQueue, "connection waits", "connections wait") + " at " + at + ", where there is room for " + room + ": they are not accepted as fast as they come"
+				return units.Plural(r.It.RQueue, "connection waits", "connections wait") + " at " + at +
+					", where there is room for " + room + ": they are not accepted as fast as they come"
 			}
-			return named(r) + " has " + units.Plural(r.It.RQueue, "connection", "connections") + " waiting at " + at + ", and room for " + room + ": it does not accept as fast as they come"
+			return named(r) + " has " + units.Plural(r.It.RQueue, "connection", "connections") + " waiting at " +
+				at + ", and room for " + room + ": it does not accept as fast as they come"
 		},
 	}
 }

@@ -17,17 +17,21 @@ import (
 // Sockets is the table of sockets of a network namespace.
 func Sockets() *explain.Table[row] {
 	var fields []column
-	for _, list := range [][]column{who(), traffic(), queues(), timing(), owners(), memory(), flow(), particulars()} {
+	for _, list := range [][]column{who(), traffic(), queues(), timing(), owners(), memory(), flow(), specific()} {
 		fields = append(fields, list...)
 	}
-	return &explain.Table[row]{Name: "sockets", Identity: []string{"protocol", "local_endpoint", "peer_endpoint"}, Sort: []string{"waiting"}, Fields: append(fields, whyColumn()), Rules: rules()}
+	return &explain.Table[row]{
+		Name:     "sockets",
+		Identity: []string{"protocol", "local_endpoint", "peer_endpoint"}, Sort: []string{"waiting"},
+		Fields: append(fields, whyColumn()), Rules: rules(),
+	}
 }
 
 // Columns lists them for --columns help.
 func Columns() string { return lower.ColumnHelp(Sockets().Fields) }
 
-// base declares a column of what every source tells of a socket.
-func base(d doc, get func(*sockdiag.Socket) value) column {
+// ofSocket declares a column of what every source has of a socket.
+func ofSocket(d doc, get func(*sockdiag.Socket) value) column {
 	if d.Source == inspect.None {
 		d.Source = inspect.NetSockets
 	}
@@ -47,27 +51,65 @@ func text(s string) value {
 // who are the columns that say which socket it is.
 func who() []column {
 	return []column{
-		base(doc{Key: "protocol", Words: protocols(), Gist: "The protocol, as its file in /proc/net is called."}, func(s *sockdiag.Socket) value { return explain.S(s.ProtocolName()) }),
-		{Doc: doc{Key: "local_endpoint", Label: "LOCAL", Source: inspect.NetSockets, Concept: "socket", Gist: "Where it is bound: address and port, or the path of a unix socket."}, Write: func(b []byte, r row) []byte { return appendLocal(b, r.It) }},
-		{Doc: doc{Key: "peer_endpoint", Label: "PEER", Source: inspect.NetSockets, Concept: "socket", Gist: "Whom it talks to."}, Write: appendPeer},
-		{Doc: doc{Key: "local", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it is bound to, or the path of a unix socket."}, Write: func(b []byte, r row) []byte {
-			if r.It.Unix != nil {
-				return append(b, r.It.Unix.Name...)
-			}
-			return appendAddr(b, r.It.Local())
-		}},
-		base(doc{Key: "local_port", Unit: explain.Plain, Show: explain.Data, Gist: "The port that it is bound to."}, func(s *sockdiag.Socket) value { return port(s, s.LocalPort) }),
-		{Doc: doc{Key: "peer", Source: inspect.NetSockets, Concept: "socket", Show: explain.Data, Gist: "The address that it talks to, or where the other unix socket is bound."}, Write: func(b []byte, r row) []byte {
-			if p := r.Net.PeerOf(r.It); p != nil {
-				return append(b, p.Unix.Name...)
-			}
-			if !r.It.Connected() {
-				return b
-			}
-			return appendAddr(b, r.It.Remote())
-		}},
-		base(doc{Key: "peer_port", Unit: explain.Plain, Show: explain.Data, Gist: "The port that it talks to."}, func(s *sockdiag.Socket) value { return port(s, s.PeerPort) }),
-		base(doc{Key: "state", Words: states(), Concept: "tcp-states", Gist: "Where it is between opening and closing."}, func(s *sockdiag.Socket) value { return text(s.StateName()) }),
+		ofSocket(doc{
+			Key:   "protocol",
+			Words: protocols(),
+			Gist:  "The protocol, by the name of its file in /proc/net.",
+		}, func(s *sockdiag.Socket) value { return explain.S(s.ProtocolName()) }),
+		{
+			Doc: doc{
+				Key: "local_endpoint", Label: "LOCAL", Source: inspect.NetSockets, Concept: "socket",
+				Gist: "Where it is bound: address and port, or the path of a unix socket.",
+			},
+			Write: func(b []byte, r row) []byte { return appendLocal(b, r.It) },
+		},
+		{
+			Doc: doc{
+				Key: "peer_endpoint", Label: "PEER", Source: inspect.NetSockets, Concept: "socket",
+				Gist: "The peer's address and port, or who has the other end of a unix socket.",
+			},
+			Write: appendPeer,
+		},
+		{
+			Doc: doc{
+				Key: "local", Show: explain.Data, Source: inspect.NetSockets, Concept: "socket",
+				Gist: "The address that it is bound to, or the path of a unix socket.",
+			},
+			Write: func(b []byte, r row) []byte {
+				if r.It.Unix != nil {
+					return append(b, r.It.Unix.Name...)
+				}
+				return appendAddr(b, r.It.Local())
+			},
+		},
+		ofSocket(doc{
+			Key: "local_port", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The port that it is bound to.",
+		}, func(s *sockdiag.Socket) value { return port(s, s.LocalPort) }),
+		{
+			Doc: doc{
+				Key: "peer", Show: explain.Data, Source: inspect.NetSockets, Concept: "socket",
+				Gist: "The peer's address, or where the other unix socket is bound.",
+			},
+			Write: func(b []byte, r row) []byte {
+				if p := r.Net.PeerOf(r.It); p != nil {
+					return append(b, p.Unix.Name...)
+				}
+				if !r.It.Connected() {
+					return b
+				}
+				return appendAddr(b, r.It.Remote())
+			},
+		},
+		ofSocket(doc{
+			Key: "peer_port", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The peer's port.",
+		}, func(s *sockdiag.Socket) value { return port(s, s.PeerPort) }),
+		ofSocket(doc{
+			Key: "state", Concept: "tcp-states",
+			Words: states(),
+			Gist:  "Its state between opening and closing.",
+		}, func(s *sockdiag.Socket) value { return text(s.StateName()) }),
 	}
 }
 
@@ -105,7 +147,7 @@ func appendLocal(b []byte, s *sockdiag.Socket) []byte {
 // localName is where a socket is bound.
 func localName(s *sockdiag.Socket) string { return string(appendLocal(nil, s)) }
 
-// appendPeer appends whom a socket talks to; of a unix socket without a path who
+// appendPeer appends the peer of a socket; of a unix socket without a path who
 // has the other end.
 func appendPeer(b []byte, r row) []byte {
 	s := r.It
@@ -123,9 +165,9 @@ func appendPeer(b []byte, r row) []byte {
 
 // queues are the columns of what waits.
 func queues() []column {
-	count := func(d doc, get func(*sockdiag.Socket) uint32) column {
+	ofListener := func(d doc, get func(*sockdiag.Socket) uint32) column {
 		d.Concept = "accept-queue"
-		return base(d, func(s *sockdiag.Socket) value {
+		return ofSocket(d, func(s *sockdiag.Socket) value {
 			switch {
 			case !s.IsListener():
 				return explain.None(inspect.Inapplicable)
@@ -135,9 +177,9 @@ func queues() []column {
 			return explain.N(get(s))
 		})
 	}
-	bytes := func(d doc, get func(*sockdiag.Socket) uint32) column {
+	ofQueue := func(d doc, get func(*sockdiag.Socket) uint32) column {
 		d.Unit, d.Concept = explain.Bytes, "socket-buffers"
-		return base(d, func(s *sockdiag.Socket) value {
+		return ofSocket(d, func(s *sockdiag.Socket) value {
 			if s.IsListener() || !s.Told.Has(sockdiag.Queues) {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -145,36 +187,62 @@ func queues() []column {
 		})
 	}
 	return []column{
-		bytes(doc{Key: "recv_q", Label: "RECV-Q", Show: explain.Wide, Gist: "Bytes that came and that its program has not read."}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
-		bytes(doc{Key: "send_q", Label: "SEND-Q", Show: explain.Wide, Gist: "Bytes that its program wrote and the peer has not acknowledged."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
-		base(doc{Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers", Gist: "Both queues together; of a listener 0."}, func(s *sockdiag.Socket) value {
+		ofQueue(doc{
+			Key: "recv_q", Label: "RECV-Q", Show: explain.Wide,
+			Gist: "Received bytes that its program has not read.",
+		}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
+		ofQueue(doc{
+			Key: "send_q", Label: "SEND-Q", Show: explain.Wide,
+			Gist: "Bytes that its program wrote and the peer has not acknowledged.",
+		}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
+		ofSocket(doc{
+			Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers",
+			Gist: "Both queues together; of a listener 0.",
+		}, func(s *sockdiag.Socket) value {
 			if s.IsListener() {
 				return explain.N(uint(0))
 			}
 			return explain.N(uint64(s.RQueue) + uint64(s.WQueue))
 		}),
-		count(doc{Key: "accept_queue", Unit: explain.Count, Show: explain.Data, Gist: "Connections of a listener that wait for its program to accept them."}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
-		count(doc{Key: "accept_limit", Unit: explain.Count, Source: inspect.SockDiag, Show: explain.Data, Gist: "The least of listen()'s backlog and somaxconn; one more than that may wait."}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
+		ofListener(doc{
+			Key: "accept_queue", Unit: explain.Count, Show: explain.Data,
+			Gist: "Connections of a listener that wait for its program to accept them.",
+		}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
+		ofListener(doc{
+			Key: "accept_limit", Unit: explain.Count, Show: explain.Data, Source: inspect.SockDiag,
+			Gist: "The lower of listen()'s backlog and somaxconn; one more than that may wait.",
+		}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
 	}
 }
 
 // timing are the columns of the timer.
 func timing() []column {
 	return []column{
-		base(doc{Key: "timer", Words: timers(), Show: explain.Data, Concept: "congestion-control", Gist: "What the kernel will do when its timer goes off."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "timer", Show: explain.Data, Concept: "congestion-control",
+			Words: timers(),
+			Gist:  "What the kernel will do when its timer goes off.",
+		}, func(s *sockdiag.Socket) value {
 			words := [...]string{"", "on", "keepalive", "timewait", "persist"}
 			if int(s.Timer) >= len(words) {
 				return explain.None(inspect.Inapplicable)
 			}
 			return text(words[s.Timer])
 		}),
-		base(doc{Key: "timer_expires", Unit: explain.Seconds, Show: explain.Data, Concept: "congestion-control", Gist: "How long until it goes off."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "timer_expires", Unit: explain.Seconds, Show: explain.Data,
+			Concept: "congestion-control",
+			Gist:    "How long until it goes off.",
+		}, func(s *sockdiag.Socket) value {
 			if s.Timer == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.F(float64(s.Expires) / 1e3)
 		}),
-		base(doc{Key: "timer_tries", Unit: explain.Count, Show: explain.Data, Concept: "congestion-control", Gist: "How often it went off since it last helped."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "timer_tries", Unit: explain.Count, Show: explain.Data, Concept: "congestion-control",
+			Gist: "How often it went off without an answer.",
+		}, func(s *sockdiag.Socket) value {
 			if s.Timer == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -185,7 +253,7 @@ func timing() []column {
 
 // owners are the columns of who has it.
 func owners() []column {
-	owned := func(d doc, get func(row, netfacts.Owners) value) column {
+	ofOwners := func(d doc, get func(row, netfacts.Owners) value) column {
 		d.Source, d.Also, d.Concept = inspect.PIDFd, append(d.Also, inspect.PIDStat), "file-descriptor"
 		return column{Doc: d, Get: func(r row) value {
 			list := r.Owners()
@@ -199,9 +267,18 @@ func owners() []column {
 		}}
 	}
 	return []column{
-		owned(doc{Key: "process", Show: explain.Wide, Gist: "The first process that has it, and how many more do."}, func(_ row, list netfacts.Owners) value { return explain.S(nameOf(list)) }),
-		owned(doc{Key: "pid", Unit: explain.Plain, Show: explain.Data, Gist: "The number of the first process that has it."}, func(_ row, list netfacts.Owners) value { return explain.I(list.At(0).P.PID) }),
-		owned(doc{Key: "owners", Show: explain.Data, Gist: "Who has it: pid, fd and comm of each."}, func(_ row, list netfacts.Owners) value {
+		ofOwners(doc{
+			Key: "process", Show: explain.Wide,
+			Gist: "The first process that has it, and how many more do.",
+		}, func(_ row, list netfacts.Owners) value { return explain.S(nameOf(list)) }),
+		ofOwners(doc{
+			Key: "pid", Unit: explain.Plain, Show: explain.Data,
+			Gist: "The number of the first process that has it.",
+		}, func(_ row, list netfacts.Owners) value { return explain.I(list.At(0).P.PID) }),
+		ofOwners(doc{
+			Key: "owners", Show: explain.Data,
+			Gist: "Which processes have it: pid, fd and comm of each.",
+		}, func(_ row, list netfacts.Owners) value {
 			out := make([]value, 0, list.Len())
 			for i := range list.Len() {
 				o := list.At(i)
@@ -209,20 +286,26 @@ func owners() []column {
 			}
 			return explain.L(out)
 		}),
-		owned(doc{Key: "cgroup", Also: []inspect.Source{inspect.PIDCgroup}, Show: explain.Data, Gist: "The memory cgroup of the first process that has it."}, func(_ row, list netfacts.Owners) value { return text(list.At(0).P.Cgroup) }),
-		base(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The user who made it."}, func(s *sockdiag.Socket) value {
+		ofOwners(doc{
+			Key: "cgroup", Show: explain.Data, Also: []inspect.Source{inspect.PIDCgroup},
+			Gist: "The memory cgroup of the first process that has it.",
+		}, func(_ row, list netfacts.Owners) value { return text(list.At(0).P.Cgroup) }),
+		ofSocket(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The user who made it."}, func(s *sockdiag.Socket) value {
 			if s.Inode == 0 || s.Unix != nil && !s.Told.Has(sockdiag.Netlink) || s.Family == unix.AF_NETLINK {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.N(s.UID)
 		}),
-		base(doc{Key: "inode", Unit: explain.ID, Show: explain.Data, Gist: "Its number in socket:[...]; absent where no process has it."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{
+			Key: "inode", Unit: explain.ID, Show: explain.Data,
+			Gist: "Its number in socket:[...]; absent where no process has it.",
+		}, func(s *sockdiag.Socket) value {
 			if s.Inode == 0 {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.N(s.Inode)
 		}),
-		base(doc{Key: "source", Words: origins(), Show: explain.Data, Gist: "Where the row is from."}, func(s *sockdiag.Socket) value {
+		ofSocket(doc{Key: "source", Words: origins(), Show: explain.Data, Gist: "Where the row is from."}, func(s *sockdiag.Socket) value {
 			if s.Told.Has(sockdiag.Netlink) {
 				return explain.S("sock_diag")
 			}
@@ -247,39 +330,67 @@ func nameOf(list netfacts.Owners) string {
 
 // memory are the nine numbers of SKMEMINFO (net/core/sock.c, sk_get_meminfo).
 func memory() []column {
-	mem := func(i int, d doc) column {
+	ofMemory := func(i int, d doc) column {
 		d.Source, d.Concept, d.Show = inspect.SockDiag, "socket-buffers", explain.Data
 		d.Key = strings.ReplaceAll(d.Kernel, ".", "_")
-		return base(d, func(s *sockdiag.Socket) value {
+		return ofSocket(d, func(s *sockdiag.Socket) value {
 			group := sockdiag.Memory
 			if i == sockdiag.Drops {
 				group = sockdiag.Dropped
 			}
 			if !s.Told.Has(group) {
-				return explain.None(untold(s))
+				return explain.None(noGroup(s))
 			}
 			return explain.N(s.Mem[i])
 		})
 	}
-	drops := mem(sockdiag.Drops, doc{Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true, Gist: "Packets dropped at it since it was made; of a listener connections."})
+	drops := ofMemory(sockdiag.Drops, doc{
+		Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true,
+		Gist: "Packets dropped at it since it was made; of a listener connections.",
+	})
 	drops.Source, drops.Watched = inspect.NetSockets, true
 	return []column{
-		mem(sockdiag.RmemAlloc, doc{Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes, Gist: "Memory of what waits to be read, with what keeping it costs."}),
-		mem(sockdiag.RcvBuf, doc{Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be read."}),
-		mem(sockdiag.WmemAlloc, doc{Kernel: "sk_wmem_alloc", Label: "WMEM", Unit: explain.Bytes, Gist: "Memory handed to the layers below and not let go by the device yet."}),
-		mem(sockdiag.SndBuf, doc{Kernel: "sk_sndbuf", Label: "SNDBUF", Unit: explain.Bytes, Gist: "Most memory that may wait to be sent."}),
-		mem(sockdiag.FwdAlloc, doc{Kernel: "sk_forward_alloc", Label: "FORWARD", Unit: explain.Bytes, Gist: "Memory that is charged to it already and not in use."}),
-		mem(sockdiag.WmemQueued, doc{Kernel: "sk_wmem_queued", Label: "QUEUED", Unit: explain.Bytes, Gist: "Memory of the send queue, with what keeping it costs."}),
-		mem(sockdiag.OptMem, doc{Kernel: "sk_omem_alloc", Label: "OPTIONS", Unit: explain.Bytes, Gist: "Memory of its options and filters."}),
-		mem(sockdiag.Backlog, doc{Kernel: "sk_backlog.len", Label: "BACKLOG", Unit: explain.Bytes, Gist: "What came while a thread was busy with the socket."}),
+		ofMemory(sockdiag.RmemAlloc, doc{
+			Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes,
+			Gist: "Memory of what waits to be read, the kernel's overhead included.",
+		}),
+		ofMemory(sockdiag.RcvBuf, doc{
+			Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes,
+			Gist: "The most memory that unread data may take.",
+		}),
+		ofMemory(sockdiag.WmemAlloc, doc{
+			Kernel: "sk_wmem_alloc", Label: "WMEM", Unit: explain.Bytes,
+			Gist: "Memory handed to the layers below that the device has not released yet.",
+		}),
+		ofMemory(sockdiag.SndBuf, doc{
+			Kernel: "sk_sndbuf", Label: "SNDBUF", Unit: explain.Bytes,
+			Gist: "The most memory that unsent data may take.",
+		}),
+		ofMemory(sockdiag.FwdAlloc, doc{
+			Kernel: "sk_forward_alloc", Label: "FORWARD", Unit: explain.Bytes,
+			Gist: "Memory that is already charged to it and not in use.",
+		}),
+		ofMemory(sockdiag.WmemQueued, doc{
+			Kernel: "sk_wmem_queued", Label: "QUEUED", Unit: explain.Bytes,
+			Gist: "Memory of the send queue, the kernel's overhead included.",
+		}),
+		ofMemory(sockdiag.OptMem, doc{
+			Kernel: "sk_omem_alloc", Label: "OPTIONS", Unit: explain.Bytes,
+			Gist: "Memory of its options and filters.",
+		}),
+		ofMemory(sockdiag.Backlog, doc{
+			Kernel: "sk_backlog.len", Label: "BACKLOG", Unit: explain.Bytes,
+			Gist: "What arrived while a thread held the socket.",
+		}),
 		drops,
 	}
 }
 
-// untold says why the kernel gave nothing of a group: a connection that is half
+// noGroup says why the kernel gave nothing of a group: a connection that is half
 // open or in TIME_WAIT is no full socket, and has no buffers.
-func untold(s *sockdiag.Socket) inspect.Reason {
-	if s.Stream() && (s.State == sockdiag.TimeWait || s.State == sockdiag.SynRecv || s.State == sockdiag.FinWait2) || s.Family == unix.AF_PACKET {
+func noGroup(s *sockdiag.Socket) inspect.Reason {
+	noFull := s.State == sockdiag.TimeWait || s.State == sockdiag.SynRecv || s.State == sockdiag.FinWait2
+	if s.Stream() && noFull || s.Family == unix.AF_PACKET {
 		return inspect.Inapplicable
 	}
 	return inspect.Unsupported
@@ -288,8 +399,11 @@ func untold(s *sockdiag.Socket) inspect.Reason {
 // whyColumn says where the bytes wait.
 func whyColumn() column {
 	return column{
-		Doc: doc{Key: "why", Source: inspect.NetSockets, Also: []inspect.Source{inspect.SockDiag, inspect.PIDFd, inspect.PIDStat}, Concept: "socket",
-			Gist: "Where its bytes wait: here, in the peer, in the network; or what it waits for."},
+		Doc: doc{
+			Key: "why", Source: inspect.NetSockets,
+			Also: []inspect.Source{inspect.SockDiag, inspect.PIDFd, inspect.PIDStat}, Concept: "socket",
+			Gist: "Where its bytes wait: here, in the peer, in the network; or what it waits for.",
+		},
 		Write: why,
 	}
 }

@@ -67,7 +67,7 @@ func HostPage(o HostOptions) *lower.Page[host] {
 		Finish: func(rep *lower.Report, n host, _ bool) {
 			if n.Listed != nil {
 				at := slices.IndexFunc(rep.Parts, func(p lower.Part) bool { return p.Table == "listeners" })
-				rep.Parts = slices.Insert(rep.Parts, max(at, 0), lower.Part{Title: "Whose they are", Table: "states"})
+				rep.Parts = slices.Insert(rep.Parts, max(at, 0), lower.Part{Title: "Sockets by state and owner", Table: "states"})
 			}
 			rep.Findings = lower.Better(rep.Findings)
 		},

@@ -34,53 +34,115 @@ const (
 
 // state is one of the states of a TCP socket.
 type state struct {
-	number     int
-	key, label string
-	part       rune
-	show       explain.Show
-	gist       string
-	say        func(host, uint64) string
+	number int
+	doc    doc
+	say    func(host, uint64) string // where there are some
 }
 
 func stateList() []state {
 	always := func(s string) func(host, uint64) string { return func(host, uint64) string { return s } }
 	return []state{
-		{established, "tcp_established", "ESTABLISHED", 'e', explain.Always, "Connections over which both sides can send.", nil},
-		{synSent, "tcp_syn_sent", "SYN_SENT", 's', explain.Rare, "connect was called, and the other side has not answered.",
-			always("No answer yet to connect: the other side is far, gone, or a filter drops the packets. It ends by itself after tcp_syn_retries.")},
-		{synRecv, "tcp_syn_recv", "SYN_RECV", 'r', explain.Rare, "A SYN came and was answered; the last packet of the handshake is awaited.",
-			always("Half-open: the client's last packet is awaited. Many, of clients that never send it, are a SYN flood, or a way back that loses packets.")},
-		{finWait1, "tcp_fin_wait1", "FIN_WAIT1", 'f', explain.Rare, "This side has closed; what it sent, and its FIN, are not acknowledged yet.",
-			always("Closed here, with data or the FIN still unacknowledged: the peer reads slowly or is gone. It counts as an orphan.")},
-		{finWait2, "tcp_fin_wait2", "FIN_WAIT2", 'g', explain.Rare, "This side has closed and the other knows it, but has not closed itself.", readFinWait2},
-		{timeWait, "tcp_time_wait", "TIME_WAIT", 't', explain.Always, "Over, and kept for 60 s so that late segments meet no new connection.", readTimeWait},
-		{closed, "tcp_close", "CLOSE", 'x', explain.Rare, "Sockets without a connection: none yet, or none any more.", nil},
-		{closeWait, "tcp_close_wait", "CLOSE_WAIT", 'c', explain.Rare, "The other side has closed, and the program here has not.",
-			always("The peer has closed, and a program here has not called close: nothing but the program can end it. Growing numbers are its bug.")},
-		{lastACK, "tcp_last_ack", "LAST_ACK", 'a', explain.Rare, "Both sides have closed; the last acknowledgement is awaited.", nil},
-		{listen, "tcp_listen", "LISTEN", 'l', explain.Always, "Sockets that wait for connections.", nil},
-		{closing, "tcp_closing", "CLOSING", 'b', explain.Rare, "Both sides closed at once; the last acknowledgement is awaited.", nil},
+		{
+			number: established,
+			doc:    doc{Key: "tcp_established", Label: "ESTABLISHED", Part: 'e', Gist: "Connections over which both sides can send."},
+		},
+		{
+			say: always("No answer yet to connect: the other side is far, gone, or a filter drops the packets. " +
+				"It ends by itself after tcp_syn_retries."),
+			number: synSent,
+			doc: doc{
+				Key: "tcp_syn_sent", Label: "SYN_SENT", Part: 's', Show: explain.Rare,
+				Gist: "connect was called, and the other side has not answered.",
+			},
+		},
+		{
+			say: always("Half-open: the client's last packet is missing. Many mean a SYN flood, whose clients never send it, " +
+				"or a way back that loses packets."),
+			number: synRecv,
+			doc: doc{
+				Key: "tcp_syn_recv", Label: "SYN_RECV", Part: 'r', Show: explain.Rare,
+				Gist: "A SYN came and was answered; the last packet of the handshake is awaited.",
+			},
+		},
+		{
+			say: always("Closed here, with data or the FIN still unacknowledged: the peer reads slowly or is gone. " +
+				"It counts as an orphan."),
+			number: finWait1,
+			doc: doc{
+				Key: "tcp_fin_wait1", Label: "FIN_WAIT1", Part: 'f', Show: explain.Rare,
+				Gist: "This side has closed; what it sent, and its FIN, are not acknowledged yet.",
+			},
+		},
+		{
+			say:    readFinWait2,
+			number: finWait2,
+			doc: doc{
+				Key: "tcp_fin_wait2", Label: "FIN_WAIT2", Part: 'g', Show: explain.Rare,
+				Gist: "This side has closed; the peer has acknowledged that, and not closed yet.",
+			},
+		},
+		{
+			say:    readTimeWait,
+			number: timeWait,
+			doc: doc{
+				Key: "tcp_time_wait", Label: "TIME_WAIT", Part: 't',
+				Gist: "Closed, and kept for 60 s so that late segments reach no new connection.",
+			},
+		},
+		{
+			number: closed,
+			doc: doc{
+				Key: "tcp_close", Label: "CLOSE", Part: 'x', Show: explain.Rare,
+				Gist: "Sockets without a connection: none yet, or none any more.",
+			},
+		},
+		{
+			say: always("The peer has closed, and a program here has not called close: nothing but the program can end it. " +
+				"Growing numbers are its bug."),
+			number: closeWait,
+			doc: doc{
+				Key: "tcp_close_wait", Label: "CLOSE_WAIT", Part: 'c', Show: explain.Rare,
+				Gist: "The other side has closed, and the program here has not.",
+			},
+		},
+		{
+			number: lastACK,
+			doc: doc{
+				Key: "tcp_last_ack", Label: "LAST_ACK", Part: 'a', Show: explain.Rare,
+				Gist: "Both sides have closed; the last acknowledgement is awaited.",
+			},
+		},
+		{number: listen, doc: doc{Key: "tcp_listen", Label: "LISTEN", Part: 'l', Gist: "Sockets that wait for connections."}},
+		{
+			number: closing,
+			doc: doc{
+				Key: "tcp_closing", Label: "CLOSING", Part: 'b', Show: explain.Rare,
+				Gist: "Both sides closed at once; the last acknowledgement is awaited.",
+			},
+		},
 	}
 }
 
 func tcpStates() []field {
 	total := field{
-		Doc: doc{Key: "tcp_sockets", Label: "TCP", Unit: explain.Count, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.NetSockstat}, Concept: aboutStates, Gist: "TCP sockets of IPv4 and IPv6, in any state, half-open ones too."},
+		Doc: doc{
+			Key: "tcp_sockets", Label: "TCP", Unit: explain.Count, Source: inspect.TCPSockets,
+			Also: []inspect.Source{inspect.NetSockstat}, Concept: aboutStates,
+			Gist: "TCP sockets of IPv4 and IPv6, in any state, half-open ones too.",
+		},
 		Get: func(n host) value { return explain.I(allStates(n)) },
 		Reading: func(n host) string {
 			s := "Of IPv4 and IPv6."
 			if v := sockstat("TCP alloc")(n); v.Has() {
-				s += " The whole host has " + units.Number(v.Uint()) + ", those without a connection too and TIME_WAIT not."
+				s += " The whole host has " + units.Number(v.Uint()) + ", including those without a connection, but not TIME_WAIT."
 			}
 			return s
 		},
 	}
 	out := []field{total}
 	for _, st := range stateList() {
-		f := field{
-			Doc: doc{Key: st.key, Label: st.label, Part: st.part, Unit: explain.Count, Show: st.show, Source: inspect.TCPSockets, Concept: aboutStates, Gist: st.gist},
-			Get: func(n host) value { return explain.I(inState(n, st.number)) },
-		}
+		f := field{Doc: st.doc, Get: func(n host) value { return explain.I(inState(n, st.number)) }}
+		f.Unit, f.Source, f.Concept = explain.Count, inspect.TCPSockets, aboutStates
 		switch st.number {
 		case timeWait:
 			f.Also = []inspect.Source{inspect.TCPMaxTWBuckets}
@@ -116,7 +178,7 @@ func allStates(n host) (all int) {
 }
 
 func readTimeWait(n host, count uint64) string {
-	s := "Kept 60 s by the side that closed first, without a process and with little memory; harmless but for the local ports they take."
+	s := "Kept 60 s by the side that closed first, without a process and with little memory; harmless except for the local ports they take."
 	if m, ok := n.Mem.Number(inspect.TCPMaxTWBuckets); ok && m > 0 {
 		s = units.Percent(int64(count), m) + " of tcp_max_tw_buckets. " + s
 	}
@@ -124,7 +186,7 @@ func readTimeWait(n host, count uint64) string {
 }
 
 func readFinWait2(n host, _ uint64) string {
-	s := "The peer has not closed. While a program here keeps the socket it may last for ever"
+	s := "The peer has not closed. While a program here keeps the socket it can last for ever"
 	if t, ok := n.Mem.Number(inspect.TCPFinTimeout); ok {
 		s += fmt.Sprintf("; without one, %d s (tcp_fin_timeout)", t)
 	}
@@ -134,20 +196,52 @@ func readFinWait2(n host, _ uint64) string {
 // ends are what is left of connections that no process has any more.
 func ends() []field {
 	return []field{
-		{Doc: doc{Key: "tcp_orphan", Label: "orphans", Unit: explain.Count, Source: inspect.NetSockstat, Also: []inspect.Source{inspect.TCPMaxOrphans}, Concept: aboutStates, Gist: "Sockets of the whole host that no process has any more, yet not at an end."},
-			Get: sockstat("TCP orphan"), Reading: func(n host) string {
+		{
+			Doc: doc{
+				Key: "tcp_orphan", Label: "orphans", Unit: explain.Count, Source: inspect.NetSockstat,
+				Also: []inspect.Source{inspect.TCPMaxOrphans}, Concept: aboutStates,
+				Gist: "Sockets of the whole host that no process has any more and that live on.",
+			},
+			Get: sockstat("TCP orphan"),
+			Reading: func(n host) string {
 				s := "Closed by their programs, with data or the FIN on its way; of the whole host."
 				if m, ok := n.Mem.Number(inspect.TCPMaxOrphans); ok && m > 0 {
 					s = units.Percent(sockstat("TCP orphan")(n).Int(), m) + " of tcp_max_orphans. " + s
 				}
 				return s
-			}},
-		{Doc: doc{Key: "tcp_max_orphans", Kernel: "net.ipv4.tcp_max_orphans", Label: "most orphans", Unit: explain.Count, Source: inspect.TCPMaxOrphans, Also: []inspect.Source{inspect.TCPEhashEntries}, Concept: aboutStates, Gist: "Beyond so many orphans one more is reset; those that stall at a half or quarter."},
-			Get: sysctl(inspect.TCPMaxOrphans), Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans)},
-		{Doc: doc{Key: "tcp_max_tw_buckets", Kernel: "net.ipv4.tcp_max_tw_buckets", Label: "most TIME_WAIT", Unit: explain.Count, Source: inspect.TCPMaxTWBuckets, Also: []inspect.Source{inspect.TCPEhashEntries}, Concept: aboutStates, Gist: "Beyond so many in TIME_WAIT a connection that ends is dropped at once."},
-			Get: sysctl(inspect.TCPMaxTWBuckets), Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans)},
-		{Doc: doc{Key: "tcp_ehash_entries", Kernel: "net.ipv4.tcp_ehash_entries", Unit: explain.Count, Source: inspect.TCPEhashEntries, Show: explain.Data, Concept: aboutSockets, Gist: "Buckets of the hash of connections; what is below 0 is another namespace's."},
-			Get: sysctl(inspect.TCPEhashEntries)},
+			},
+		},
+		{
+			Doc: doc{
+				Key: "tcp_max_orphans", Kernel: "net.ipv4.tcp_max_orphans", Label: "tcp_max_orphans",
+				Unit:   explain.Count,
+				Source: inspect.TCPMaxOrphans, Also: []inspect.Source{inspect.TCPEhashEntries},
+				Concept: aboutStates,
+				Gist:    "The most orphans: further ones are reset, stalled ones at a half or quarter.",
+			},
+			Get:    sysctl(inspect.TCPMaxOrphans),
+			Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans),
+		},
+		{
+			Doc: doc{
+				Key: "tcp_max_tw_buckets", Kernel: "net.ipv4.tcp_max_tw_buckets", Label: "tcp_max_tw_buckets",
+				Unit:   explain.Count,
+				Source: inspect.TCPMaxTWBuckets, Also: []inspect.Source{inspect.TCPEhashEntries},
+				Concept: aboutStates,
+				Gist:    "The most TIME_WAIT sockets: further connections end without that state.",
+			},
+			Get:    sysctl(inspect.TCPMaxTWBuckets),
+			Derive: fromEhash("ehash / 2", kernel.TCPMaxOrphans),
+		},
+		{
+			Doc: doc{
+				Key: "tcp_ehash_entries", Kernel: "net.ipv4.tcp_ehash_entries", Label: "tcp_ehash_entries",
+				Unit: explain.Count,
+				Show: explain.Data, Source: inspect.TCPEhashEntries, Concept: aboutSockets,
+				Gist: "Buckets of the hash table of connections; below 0: another namespace's.",
+			},
+			Get: sysctl(inspect.TCPEhashEntries),
+		},
 	}
 }
 
@@ -170,57 +264,124 @@ func fromEhash(formula string, compute func(ehash int64) int64) func(host) expla
 }
 
 func others() []field {
-	use := func(key, label, of, gist string, src inspect.Source, show explain.Show) field {
-		return field{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: src, Show: show, Concept: aboutSockets, Gist: gist}, Get: sockstat(of)}
+	ofSockstat := func(d doc, of string) field {
+		d.Unit, d.Concept = explain.Count, aboutSockets
+		return field{Doc: d, Get: sockstat(of)}
 	}
 	v6 := inspect.NetSockstat6
-	udp := use("udp_inuse", "UDP", "UDP inuse", "UDP sockets of IPv4 that have a port.", inspect.NetSockstat, explain.Always)
+	udp := ofSockstat(doc{
+		Key: "udp_inuse", Label: "UDP inuse", Source: inspect.NetSockstat,
+		Gist: "UDP sockets of IPv4 that have a port.",
+	}, "UDP inuse")
 	udp.Reading = func(host) string {
-		return "Of IPv4, with a port. Those of IPv6, raw ones and fragments are told where there are any; unix sockets below."
+		return "Of IPv4, with a port. IPv6, raw sockets and fragments are shown where there are any; unix sockets below."
 	}
 	return []field{
-		use("sockets_used", "sockets", "sockets used", "Sockets of every kind in this namespace, unix and netlink sockets too.", inspect.NetSockstat, explain.Always),
+		ofSockstat(doc{
+			Key: "sockets_used", Label: "sockets used", Source: inspect.NetSockstat,
+			Gist: "Sockets of every kind in this namespace, unix and netlink sockets too.",
+		}, "sockets used"),
 		udp,
-		use("udp6_inuse", "UDP, IPv6", "UDP6 inuse", "UDP sockets of IPv6 that have a port.", v6, explain.Rare),
-		use("tcp_inuse", "TCP in use", "TCP inuse", "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.", inspect.NetSockstat, explain.Data),
-		use("tcp6_inuse", "TCP in use, IPv6", "TCP6 inuse", "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.", v6, explain.Data),
-		use("tcp_tw", "TIME_WAIT", "TCP tw", "Sockets in TIME_WAIT, by the count that the kernel keeps.", inspect.NetSockstat, explain.Data),
-		use("tcp_alloc", "TCP, host", "TCP alloc", "TCP sockets of the whole host, without TIME_WAIT and half-open ones.", inspect.NetSockstat, explain.Data),
-		use("raw_inuse", "raw", "RAW inuse", "Raw sockets of IPv4: ping, routing daemons, scanners.", inspect.NetSockstat, explain.Rare),
-		use("raw6_inuse", "raw, IPv6", "RAW6 inuse", "Raw sockets of IPv6.", v6, explain.Rare),
-		use("frag_inuse", "fragments", "FRAG inuse", "Packets of IPv4 of which some fragments are awaited.", inspect.NetSockstat, explain.Rare),
-		{Doc: doc{Key: "frag_memory", Label: "fragments, memory", Unit: explain.Bytes, Source: inspect.NetSockstat, Show: explain.Rare, Concept: "ip-layer", Gist: "Memory of the fragments that wait for the rest of their packet."}, Get: sockstat("FRAG memory")},
+		ofSockstat(doc{
+			Key: "udp6_inuse", Label: "UDP6 inuse", Show: explain.Rare, Source: v6,
+			Gist: "UDP sockets of IPv6 that have a port.",
+		}, "UDP6 inuse"),
+		ofSockstat(doc{
+			Key: "tcp_inuse", Label: "TCP inuse", Show: explain.Data, Source: inspect.NetSockstat,
+			Gist: "TCP sockets of IPv4 that are bound, listen or are connected; not TIME_WAIT.",
+		}, "TCP inuse"),
+		ofSockstat(doc{
+			Key: "tcp6_inuse", Label: "TCP6 inuse", Show: explain.Data, Source: v6,
+			Gist: "TCP sockets of IPv6 that are bound, listen or are connected; not TIME_WAIT.",
+		}, "TCP6 inuse"),
+		ofSockstat(doc{
+			Key: "tcp_tw", Label: "TCP tw", Show: explain.Data, Source: inspect.NetSockstat,
+			Gist: "Sockets in TIME_WAIT, by the count that the kernel keeps.",
+		}, "TCP tw"),
+		ofSockstat(doc{
+			Key: "tcp_alloc", Label: "TCP alloc", Show: explain.Data, Source: inspect.NetSockstat,
+			Gist: "TCP sockets of the whole host, without TIME_WAIT and half-open ones.",
+		}, "TCP alloc"),
+		ofSockstat(doc{
+			Key: "raw_inuse", Label: "RAW inuse", Show: explain.Rare, Source: inspect.NetSockstat,
+			Gist: "Raw sockets of IPv4: ping, routing daemons, scanners.",
+		}, "RAW inuse"),
+		ofSockstat(doc{Key: "raw6_inuse", Label: "RAW6 inuse", Gist: "Raw sockets of IPv6.", Source: v6, Show: explain.Rare}, "RAW6 inuse"),
+		ofSockstat(doc{
+			Key: "frag_inuse", Label: "FRAG inuse", Show: explain.Rare, Source: inspect.NetSockstat,
+			Gist: "Packets of IPv4 that wait for more fragments.",
+		}, "FRAG inuse"),
+		{
+			Doc: doc{
+				Key: "frag_memory", Label: "FRAG memory", Unit: explain.Bytes, Show: explain.Rare,
+				Source: inspect.NetSockstat, Concept: "ip-layer",
+				Gist: "Memory of the fragments that wait for the rest of their packet.",
+			},
+			Get: sockstat("FRAG memory"),
+		},
 	}
 }
 
 func listening() []field {
 	return []field{
-		{Doc: doc{Key: "somaxconn", Kernel: "net.core.somaxconn", Label: "somaxconn", Unit: explain.Count, Source: inspect.Somaxconn, Concept: aboutListening, Gist: "The bound on what a program may ask for as its accept queue in listen."},
-			Get: sysctl(inspect.Somaxconn), Reading: readSomaxconn},
-		{Doc: doc{Key: "tcp_max_syn_backlog", Kernel: "net.ipv4.tcp_max_syn_backlog", Label: "max_syn_backlog", Unit: explain.Count, Source: inspect.TCPMaxSynBacklog, Also: []inspect.Source{inspect.TCPEhashEntries, inspect.TCPSyncookies}, Concept: aboutListening, Gist: "How many half-open connections a listener keeps where cookies are off."},
-			Get: sysctl(inspect.TCPMaxSynBacklog), Reading: func(n host) string {
+		{
+			Doc: doc{
+				Key: "somaxconn", Kernel: "net.core.somaxconn", Label: "somaxconn", Unit: explain.Count,
+				Source: inspect.Somaxconn, Concept: aboutListening,
+				Gist: "The limit of the accept queue that a program can ask for in listen.",
+			},
+			Get: sysctl(inspect.Somaxconn), Reading: readSomaxconn,
+		},
+		{
+			Doc: doc{
+				Key: "tcp_max_syn_backlog", Kernel: "net.ipv4.tcp_max_syn_backlog", Label: "tcp_max_syn_backlog",
+				Unit:   explain.Count,
+				Source: inspect.TCPMaxSynBacklog,
+				Also:   []inspect.Source{inspect.TCPEhashEntries, inspect.TCPSyncookies}, Concept: aboutListening,
+				Gist: "How many half-open connections a listener keeps where cookies are off.",
+			},
+			Get: sysctl(inspect.TCPMaxSynBacklog),
+			Reading: func(n host) string {
 				if c, ok := n.Mem.Number(inspect.TCPSyncookies); ok && c > 0 {
-					return "Counts only with tcp_syncookies=0: with cookies, a listener's backlog bounds its half-open connections too."
+					return "Applies only with tcp_syncookies=0: with cookies, a listener's backlog limits its half-open connections too."
 				}
-				return "With cookies off, a quarter of it is kept for clients that are known."
-			}, Derive: fromEhash("max(128, ehash / 128)", kernel.TCPMaxSynBacklog)},
-		{Doc: doc{Key: "tcp_syncookies", Kernel: "net.ipv4.tcp_syncookies", Label: "syncookies", Unit: explain.Plain, Source: inspect.TCPSyncookies, Concept: aboutListening, Gist: "Whether a listener whose SYN queue is full answers without keeping anything."},
-			Get: sysctl(inspect.TCPSyncookies), Reading: func(n host) string {
+				return "With cookies off, a quarter of it is reserved for known clients."
+			},
+			Derive: fromEhash("max(128, ehash / 128)", kernel.TCPMaxSynBacklog),
+		},
+		{
+			Doc: doc{
+				Key: "tcp_syncookies", Kernel: "net.ipv4.tcp_syncookies", Label: "tcp_syncookies",
+				Unit:   explain.Plain,
+				Source: inspect.TCPSyncookies, Concept: aboutListening,
+				Gist: "Whether a listener answers with a cookie, and no state, at a full SYN queue.",
+			},
+			Get: sysctl(inspect.TCPSyncookies),
+			Reading: func(n host) string {
 				switch c, _ := n.Mem.Number(inspect.TCPSyncookies); c {
 				case 0:
 					return "Off: a full SYN queue drops new clients."
 				case 2:
 					return "Always, for tests."
 				}
-				return "On: where the SYN queue is full, what is to be remembered goes into the answer's sequence number."
-			}},
-		{Doc: doc{Key: "tcp_abort_on_overflow", Kernel: "net.ipv4.tcp_abort_on_overflow", Label: "abort_on_overflow", Unit: explain.Plain, Source: inspect.TCPAbortOnOverflow, Show: explain.Rare, Concept: aboutListening, Gist: "Whether a client is reset, not left to try again, at a full accept queue."},
-			Get: sysctl(inspect.TCPAbortOnOverflow), Reading: func(n host) string {
+				return "On: where the SYN queue is full, the state goes into the answer's sequence number."
+			},
+		},
+		{
+			Doc: doc{
+				Key: "tcp_abort_on_overflow", Kernel: "net.ipv4.tcp_abort_on_overflow", Label: "tcp_abort_on_overflow",
+				Unit: explain.Plain, Show: explain.Rare,
+				Source: inspect.TCPAbortOnOverflow, Concept: aboutListening,
+				Gist: "Whether a full accept queue resets clients instead of letting them retry.",
+			},
+			Get: sysctl(inspect.TCPAbortOnOverflow),
+			Reading: func(n host) string {
 				if c, _ := n.Mem.Number(inspect.TCPAbortOnOverflow); c != 0 {
-					return "On: a client that meets a full accept queue is reset, where it would try again and might get in."
+					return "On: a client that finds the accept queue full is reset, though a retry might have succeeded."
 				}
 				return ""
-			}},
+			},
+		},
 	}
 }
 
@@ -230,9 +391,9 @@ func readSomaxconn(n host) string {
 	c, _ := n.Mem.Number(inspect.Somaxconn)
 	switch {
 	case n.Kernel().AtLeast(5, 4) && c == now, !n.Kernel().AtLeast(5, 4) && c == old:
-		s += " As the kernel has it by itself."
+		s += " This is the kernel's default."
 	case c == old:
-		s += " 128 is what kernels before 5.4 had by themselves, and little."
+		s += " 128 is the default of kernels before 5.4, and little."
 	}
 	return s
 }
@@ -240,37 +401,70 @@ func readSomaxconn(n host) string {
 func ports() []field {
 	size := func(n host) value { return explain.Opt(n.Ports.Size()) }
 	return []field{
-		{Doc: doc{Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "range", Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Where connect, and bind to port 0, take a local port from."},
+		{
+			Doc: doc{
+				Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "ip_local_port_range",
+				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "The range from which connect, and bind to port 0, take a local port.",
+			},
 			Get: func(n host) value {
 				if n.Ports.Low < 0 {
 					return value{}
 				}
 				return explain.S(fmt.Sprintf("%d-%d", n.Ports.Low, n.Ports.High))
-			}, Reading: func(n host) string {
+			},
+			Reading: func(n host) string {
 				s := units.Plural(int64(n.Ports.Size()), "port", "ports")
 				if r := n.Ports.Reserved; r > 0 {
 					s += ", " + units.Number(r) + " reserved ones left out"
 				}
 				return s + " for each pair of a local address and a destination's address and port."
-			}},
-		{Doc: doc{Key: "ephemeral_ports", Label: "ports", Unit: explain.Count, Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts}, Show: explain.Data, Concept: "ephemeral-ports", Gist: "Local ports of the range, without reserved ones."}, Get: size},
-		{Doc: doc{Key: "ephemeral_used", Label: "sockets on them", Unit: explain.Count, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange}, Concept: "ephemeral-ports", Gist: "TCP sockets with a local port of the range that nothing listens on."},
+			},
+		},
+		{
+			Doc: doc{
+				Key: "ephemeral_ports", Label: "ports in the range", Unit: explain.Count, Show: explain.Data,
+				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "Local ports of the range, without reserved ones.",
+			},
+			Get: size,
+		},
+		{
+			Doc: doc{
+				Key: "ephemeral_used", Label: "sockets", Unit: explain.Count,
+				Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange},
+				Concept: "ephemeral-ports",
+				Gist:    "TCP sockets with a local port of the range that nothing listens on.",
+			},
 			Get: func(n host) value {
 				if n.Ports.Low < 0 {
 					return explain.None(n.Missing(inspect.IPLocalPortRange))
 				}
 				return explain.I(n.Sockets.Ephemeral)
-			}, Reading: func(n host) string {
+			},
+			Reading: func(n host) string {
 				if n.Sockets.Ephemeral == 0 {
 					return "None."
 				}
-				return "TIME_WAIT ones too. A port can serve many destinations at once: the bound is for each."
-			}},
-		{Doc: doc{Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio, Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}, Concept: "ephemeral-ports", Gist: "Of the local ports, those that connections to the busiest destination take."},
-			Get: portsUsed, Reading: func(n host) string {
+				return "Including TIME_WAIT. A port can serve many destinations at once: the limit is for each."
+			},
+		},
+		{
+			Doc: doc{
+				Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio,
+				Source:  inspect.TCPSockets,
+				Also:    []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "Of the local ports, those that connections to the busiest destination take.",
+			},
+			Get: portsUsed,
+			Reading: func(n host) string {
 				d := n.Sockets.Destinations[0]
 				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", units.Plural(d.Ports, "port", "ports"), d.Peer)
-			}},
+			},
+		},
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *sentence) count(n uint64, one, many string) {
 	}
 }
 
-// program names who has the socket, as somebody who does something.
+// program names the program that has the socket, as the subject of a sentence.
 func (s *sentence) program(r row) {
 	if list := r.Owners(); list.Len() > 0 && list.At(0).P.Comm != "" {
 		s.process(list.At(0).P)
@@ -87,7 +87,7 @@ func (s *sentence) unread(r row) {
 	s.add(" to read them")
 }
 
-// dropped lays what was dropped at the door of who has the socket.
+// dropped says what was dropped because the program that has the socket did not read.
 func (s *sentence) dropped(r row) {
 	n := r.It.Mem[sockdiag.Drops]
 	if !r.It.Told.Has(sockdiag.Dropped) || n == 0 {
@@ -99,11 +99,18 @@ func (s *sentence) dropped(r row) {
 	s.add(" does not read as fast as they come")
 }
 
+// receiveFull says whether a datagram's receive buffer is as good as full: from seven
+// eighths on the next datagram may not fit.
+func receiveFull(it *sockdiag.Socket) bool {
+	buffer := it.Mem[sockdiag.RcvBuf]
+	return it.Told.Has(sockdiag.Memory) && buffer > 0 && it.Mem[sockdiag.RmemAlloc] > buffer/8*7
+}
+
 // datagram is a socket of UDP, or a raw one: what waits is counted with what
 // keeping it costs (net/ipv4/udp.c, udp_rqueue_get).
 func (s *sentence) datagram(r row) {
 	it := r.It
-	switch full := it.Told.Has(sockdiag.Memory) && it.Mem[sockdiag.RcvBuf] > 0 && it.Mem[sockdiag.RmemAlloc] > it.Mem[sockdiag.RcvBuf]/8*7; {
+	switch full := receiveFull(it); {
 	case it.RQueue > 0 && full:
 		s.add("its receive buffer is full: ")
 		s.size(uint64(it.RQueue))
@@ -129,7 +136,7 @@ func (s *sentence) datagram(r row) {
 	case it.Connected():
 		s.add("nothing waits; it talks to one peer alone")
 	default:
-		s.add("nothing waits; it takes what comes from anybody")
+		s.add("nothing waits; it receives from any sender")
 	}
 	s.dropped(r)
 }
@@ -160,7 +167,7 @@ func (s *sentence) unix(r row) {
 		s.size(uint64(it.WQueue))
 		s.add(" wait for ", peer, " to read them")
 	case !it.Told.Has(sockdiag.Netlink):
-		s.add("what waits, and who has the other end, only sock_diag tells")
+		s.add("only sock_diag shows what waits, and who has the other end")
 	default:
 		s.idleUnix(r, peer)
 	}
@@ -173,7 +180,7 @@ func (s *sentence) idleUnix(r row, peer string) {
 	it := r.It
 	switch {
 	case it.Unix.Peer != 0 && peer == "the other side":
-		s.add("nothing waits; nobody that can be seen has the other end")
+		s.add("nothing waits; no visible process has the other end")
 	case it.Unix.Peer != 0:
 		s.add("nothing waits; ", peer, " has the other end")
 	case it.Told.Has(sockdiag.Peer) && it.Closed&receiving == 0:
@@ -181,7 +188,7 @@ func (s *sentence) idleUnix(r row, peer string) {
 	case it.State == sockdiag.Established:
 		s.add("nothing waits; the other end is closed")
 	case it.Unix.Name != "":
-		s.add("takes what is sent to its name; nothing waits")
+		s.add("receives what is sent to its name; nothing waits")
 	default:
 		s.add("has no name and no peer")
 	}
@@ -195,7 +202,7 @@ func (s *sentence) listener(r row) {
 	known := it.Told.Has(sockdiag.Queues)
 	switch waits, most := uint64(it.RQueue), uint64(it.WQueue)+1; {
 	case !known && !it.Stream():
-		s.add("takes connections; how many wait only sock_diag tells")
+		s.add("accepts connections; only sock_diag shows how many wait")
 	case known && waits >= most:
 		s.add("its accept queue is full: ")
 		s.count(waits, "connection waits for ", "connections wait for ")
@@ -211,7 +218,7 @@ func (s *sentence) listener(r row) {
 			s.add(" that fit")
 		}
 	default:
-		s.add("takes connections; none waits to be accepted")
+		s.add("accepts connections; none waits to be accepted")
 	}
 	if n := r.Net.HalfOpen(it); it.Stream() && n > 0 {
 		s.add("; ")

@@ -16,7 +16,7 @@ func (s *sentence) tcp(r row) {
 	case sockdiag.Established:
 		s.established(r)
 	case sockdiag.SynSent:
-		s.add("asks for a connection, and nobody has answered")
+		s.add("has asked for a connection, and has no answer")
 		s.tried(it)
 	case sockdiag.SynRecv, sockdiag.NewSynRecv:
 		s.add("half open: answered, and the peer has yet to confirm")
@@ -39,7 +39,7 @@ func (s *sentence) tcp(r row) {
 		s.unsent(r)
 		s.orphan(it)
 	case sockdiag.Closing:
-		s.add("closed by both at one time; the peer's acknowledgement is due")
+		s.add("closed by both at the same time; the peer's acknowledgement is due")
 		s.unsent(r)
 		s.orphan(it)
 	case sockdiag.Close:
@@ -52,7 +52,7 @@ func (s *sentence) tcp(r row) {
 // tried says how often it was sent again.
 func (s *sentence) tried(it *sockdiag.Socket) {
 	if it.Retrans > 0 {
-		s.add("; sent again ")
+		s.add("; retransmitted ")
 		s.count(uint64(it.Retrans), "time", "times")
 	}
 }
@@ -169,10 +169,10 @@ const (
 )
 
 // sending says why bytes are not acknowledged yet: the peer's window is closed,
-// the network loses them, a window is full, or they are on their way.
+// the network loses them, a window is full, or they are in flight.
 func (s *sentence) sending(r row) {
 	it := r.It
-	unsent, told := it.Info.Get(sockdiag.NotsentBytes)
+	unsent, known := it.Info.Get(sockdiag.NotsentBytes)
 	way := uint64(it.WQueue) - min(unsent, uint64(it.WQueue))
 	window := uint64(wholeWindow)
 	if n, ok := it.Info.Get(sockdiag.SndWnd); ok {
@@ -187,8 +187,8 @@ func (s *sentence) sending(r row) {
 		s.size(uint64(it.WQueue))
 		s.add(" wait in the network: ")
 		s.count(it.Info.Num(sockdiag.Lost), "segment was lost and is", "segments were lost and are")
-		s.add(" sent again")
-	case !told:
+		s.add(" retransmitted")
+	case !known:
 		s.size(uint64(it.WQueue))
 		s.add(" are sent and not acknowledged, or not sent yet")
 	case unsent > 0 && window-min(way, window) < it.Info.Num(sockdiag.SndMSS):
@@ -200,14 +200,14 @@ func (s *sentence) sending(r row) {
 		s.size(unsent)
 		s.add(" wait for the congestion window: ")
 		s.count(it.Info.Num(sockdiag.Unacked), "segment is", "segments are")
-		s.add(" on the way, an answer takes ")
+		s.add(" in flight, the round trip takes ")
 		s.span(float64(it.Info.Num(sockdiag.RTT)) / 1e6)
 	case unsent > 0:
 		s.size(unsent)
 		s.add(" wait in its send buffer: for the pace, for more to fill a segment, or for this host's interface")
 	default:
 		s.size(way)
-		s.add(" are on the way and not acknowledged yet; an answer takes ")
+		s.add(" are in flight and not acknowledged yet; the round trip takes ")
 		s.span(float64(it.Info.Num(sockdiag.RTT)) / 1e6)
 	}
 	if it.Told.Has(sockdiag.Memory) && it.Mem[sockdiag.WmemQueued] >= it.Mem[sockdiag.SndBuf] {
@@ -228,9 +228,9 @@ func (s *sentence) closedWindow(it *sockdiag.Socket, window uint64) {
 	}
 	s.add("its program does not read")
 	if n := probes(it); n > 0 {
-		s.add("; asked ")
+		s.add("; probed ")
 		s.count(n, "time", "times")
-		s.add(" or more whether it has opened")
+		s.add(" or more")
 	}
 	s.add(unanswered(it))
 }
@@ -240,7 +240,7 @@ func (s *sentence) silence(it *sockdiag.Socket) {
 	s.size(uint64(it.WQueue))
 	s.add(" wait in the network: nothing was acknowledged ")
 	if n := it.Info.Num(sockdiag.Retransmits); n > 0 {
-		s.add("though it was sent again ")
+		s.add("though it was retransmitted ")
 		s.count(n, "time", "times")
 	} else {
 		s.add("in time")
@@ -261,18 +261,21 @@ func (s *sentence) history(it *sockdiag.Socket) {
 	for _, h := range [...]struct {
 		f    sockdiag.InfoField
 		says string
-	}{{sockdiag.RwndLimited, " of its sending time the peer's window held it back"}, {sockdiag.SndbufLimited, " of its sending time its own buffer was too small"}} {
+	}{
+		{sockdiag.RwndLimited, " of its sending time the peer's window held it back"},
+		{sockdiag.SndbufLimited, " of its sending time its own buffer was too small"},
+	} {
 		if n := float64(it.Info.Num(h.f)); busy > 0 && n/busy >= notable {
 			s.add("; ")
 			s.percent(min(n/busy, 1))
 			s.add(h.says)
 		}
 	}
-	const few = 5 // of which no share can be made
+	const few = 5 // too few for a share
 	again, sent := it.Info.Num(sockdiag.TotalRetrans), it.Info.Num(sockdiag.DataSegsOut)
 	if sent > 0 && again >= few && float64(again)/float64(sent) >= notable/5 {
 		s.add("; ")
 		s.b = units.AppendPercent(s.b, min(float64(again)/float64(sent), 1))
-		s.add(" of its segments were sent again")
+		s.add(" of its segments were retransmitted")
 	}
 }

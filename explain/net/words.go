@@ -18,7 +18,7 @@ func states() []explain.Word {
 	}
 	return []explain.Word{
 		word(sockdiag.Established, "Connected; of UDP: it has a peer set."),
-		word(sockdiag.SynSent, "Asks for a connection, and has no answer yet."),
+		word(sockdiag.SynSent, "A SYN was sent, and no answer came yet."),
 		word(sockdiag.SynRecv, "Half open: answered, and not confirmed by the peer yet."),
 		word(sockdiag.FinWait1, "Closed here first; the peer has yet to acknowledge that."),
 		word(sockdiag.FinWait2, "Closed here first and acknowledged; the peer has yet to close."),
@@ -26,8 +26,8 @@ func states() []explain.Word {
 		word(sockdiag.Close, "Not connected: bound to an address at most."),
 		word(sockdiag.CloseWait, "The peer has closed; the program here has yet to."),
 		word(sockdiag.LastAck, "Closed by both, the peer first; its last acknowledgement is due."),
-		word(sockdiag.Listen, "Takes connections."),
-		word(sockdiag.Closing, "Closed by both at one time; an acknowledgement is due."),
+		word(sockdiag.Listen, "Accepts connections."),
+		word(sockdiag.Closing, "Closed by both at the same time; an acknowledgement is due."),
 		{Name: "CONNECTED", Gist: "A unix socket with a peer.", Concept: "unix-socket"},
 		{Name: "UNCONNECTED", Gist: "A unix socket without a peer.", Concept: "unix-socket"},
 	}
@@ -39,12 +39,19 @@ func protocols() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: c}
 	}
 	return []explain.Word{
-		word("tcp", "TCP over IPv4.", "tcp-states"), word("tcp6", "TCP over IPv6, and over IPv4 by a socket of IPv6.", "tcp-states"),
-		word("udp", "UDP over IPv4.", "socket"), word("udp6", "UDP over IPv6, and over IPv4 by a socket of IPv6.", "socket"),
-		word("udplite", "UDP-Lite over IPv4: checksums of a part.", "socket"), word("udplite6", "UDP-Lite over IPv6.", "socket"),
-		word("raw", "IPv4 packets of a protocol, or of any.", "socket"), word("raw6", "IPv6 packets of a protocol, or of any.", "socket"),
-		word("icmp", "Echo requests of IPv4 without privilege.", "socket"), word("icmp6", "Echo requests of IPv6 without privilege.", "socket"),
-		word("unix", "Between processes of this host.", "unix-socket"), word("netlink", "To the kernel.", "socket"), word("packet", "Frames of an interface.", "socket"),
+		word("tcp", "TCP over IPv4.", "tcp-states"),
+		word("tcp6", "TCP over IPv6, and over IPv4 by a socket of IPv6.", "tcp-states"),
+		word("udp", "UDP over IPv4.", "socket"),
+		word("udp6", "UDP over IPv6, and over IPv4 by a socket of IPv6.", "socket"),
+		word("udplite", "UDP-Lite over IPv4: checksums of a part.", "socket"),
+		word("udplite6", "UDP-Lite over IPv6.", "socket"),
+		word("raw", "IPv4 packets of a protocol, or of any.", "socket"),
+		word("raw6", "IPv6 packets of a protocol, or of any.", "socket"),
+		word("icmp", "Echo requests of IPv4 without privilege.", "socket"),
+		word("icmp6", "Echo requests of IPv6 without privilege.", "socket"),
+		word("unix", "Between processes of this host.", "unix-socket"),
+		word("netlink", "To the kernel.", "socket"),
+		word("packet", "Frames of an interface.", "socket"),
 	}
 }
 
@@ -62,7 +69,7 @@ func timers() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: c}
 	}
 	return []explain.Word{
-		word("on", "Sends again what is not acknowledged when it goes off.", "congestion-control"),
+		word("on", "Retransmits what is not acknowledged when it goes off.", "congestion-control"),
 		word("keepalive", "Asks an idle peer whether it is still there.", "tcp-states"),
 		word("timewait", "Ends TIME_WAIT, or FIN_WAIT2 without a process.", "tcp-states"),
 		word("persist", "Asks a peer with a closed window whether it has opened.", "flow-control"),

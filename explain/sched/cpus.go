@@ -11,16 +11,13 @@ type cpuRow = schedfacts.Part[schedfacts.CPU]
 
 // kind is a kind of a CPU's time.
 type kind struct {
-	key, label string
-	part       rune
-	show       explain.Show
-	gist       string
-	of         func(*schedfacts.CPUTimes) uint64
+	doc
+	of func(*schedfacts.CPUTimes) uint64
 }
 
 // concept is the essay behind a kind of time.
 func (k kind) concept() explain.Concept {
-	switch k.key {
+	switch k.Key {
 	case "cpu_irq", "cpu_softirq":
 		return "interrupts"
 	case "cpu_steal":
@@ -37,15 +34,42 @@ func kinds() []kind {
 	type times = *schedfacts.CPUTimes
 	less := func(a, b uint64) uint64 { return a - min(a, b) }
 	return []kind{
-		{"cpu_user", "user", 'u', explain.Always, "Programs' own code, at nice 0 or below.", func(t times) uint64 { return less(t.User, t.Guest) }},
-		{"cpu_nice", "nice", 'n', explain.Always, "Programs' own code, at a nice value above 0.", func(t times) uint64 { return less(t.Nice, t.GuestNice) }},
-		{"cpu_system", "system", 's', explain.Always, "The kernel, on programs' behalf and for itself.", func(t times) uint64 { return t.System }},
-		{"cpu_irq", "irq", 'i', explain.Rare, "Interrupt handlers, where the kernel measures them.", func(t times) uint64 { return t.IRQ }},
-		{"cpu_softirq", "softirq", 'q', explain.Rare, "What interrupts leave for later: most of all packets.", func(t times) uint64 { return t.SoftIRQ }},
-		{"cpu_guest", "guest", 'g', explain.Rare, "Virtual CPUs of guests that run here.", func(t times) uint64 { return t.Guest + t.GuestNice }},
-		{"cpu_steal", "steal", 't', explain.Always, "The hypervisor gave the CPU to others while this host wanted it.", func(t times) uint64 { return t.Steal }},
-		{"cpu_iowait", "iowait", 'w', explain.Always, "Idle, while a task that last ran here waited for a disk.", func(t times) uint64 { return t.IOWait }},
-		{"cpu_idle", "idle", ' ', explain.Always, "Nothing to do.", func(t times) uint64 { return t.Idle }},
+		{
+			doc{Key: "cpu_user", Label: "user", Part: 'u', Gist: "Programs' own code, at nice 0 or below."},
+			func(t times) uint64 { return less(t.User, t.Guest) },
+		},
+		{
+			doc{Key: "cpu_nice", Label: "nice", Part: 'n', Gist: "Programs' own code, at a nice value above 0."},
+			func(t times) uint64 { return less(t.Nice, t.GuestNice) },
+		},
+		{
+			doc{Key: "cpu_system", Label: "system", Part: 's', Gist: "The kernel, on programs' behalf and for itself."},
+			func(t times) uint64 { return t.System },
+		},
+		{
+			doc{Key: "cpu_irq", Label: "irq", Part: 'i', Show: explain.Rare, Gist: "Interrupt handlers, where the kernel measures them."},
+			func(t times) uint64 { return t.IRQ },
+		},
+		{
+			doc{
+				Key: "cpu_softirq", Label: "softirq", Part: 'q', Show: explain.Rare,
+				Gist: "Work that interrupts defer, mostly packets.",
+			},
+			func(t times) uint64 { return t.SoftIRQ },
+		},
+		{
+			doc{Key: "cpu_guest", Label: "guest", Part: 'g', Show: explain.Rare, Gist: "Virtual CPUs of guests that run here."},
+			func(t times) uint64 { return t.Guest + t.GuestNice },
+		},
+		{
+			doc{Key: "cpu_steal", Label: "steal", Part: 't', Gist: "The hypervisor gave the CPU to others while this host wanted it."},
+			func(t times) uint64 { return t.Steal },
+		},
+		{
+			doc{Key: "cpu_iowait", Label: "iowait", Part: 'w', Gist: "Idle, while a task that last ran here waited for a disk."},
+			func(t times) uint64 { return t.IOWait },
+		},
+		{doc{Key: "cpu_idle", Label: "idle", Part: ' ', Gist: "Nothing to do."}, func(t times) uint64 { return t.Idle }},
 	}
 }
 
@@ -53,27 +77,52 @@ func kinds() []kind {
 const userHZ = 100
 
 func cpuTime() []field {
-	lists := func(key, label, gist string, get func(*inspect.CPULists) string, read func(sched) string) field {
-		return field{Doc: doc{Key: key, Label: label, Source: inspect.CPUList, Concept: "affinity", Gist: gist}, Get: func(s sched) value { return text(get(&s.Lists)) }, Reading: read}
+	ofLists := func(d doc, get func(*inspect.CPULists) string, read func(sched) string) field {
+		d.Source, d.Concept = inspect.CPUList, "affinity"
+		return field{Doc: d, Get: func(s sched) value { return text(get(&s.Lists)) }, Reading: read}
 	}
 	out := []field{
-		lists("cpus_online", "online", "CPUs that tasks may run on.", func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
+		ofLists(doc{
+			Key: "cpus_online", Label: "online",
+			Gist: "CPUs that tasks may run on.",
+		}, func(l *inspect.CPULists) string { return l.Online }, func(s sched) string {
 			return units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs") + " that tasks may run on."
 		}),
-		lists("cpus_isolated", "isolated", "CPUs that get only the tasks which are pinned to them: isolcpus=.", func(l *inspect.CPULists) string { return l.Isolated }, nil),
-		lists("cpus_nohz_full", "nohz_full", "CPUs without a tick while they have one task: nohz_full=.", func(l *inspect.CPULists) string { return l.NohzFull }, nil),
-		lists("smt", "SMT", "Whether cores run two threads at once and share what is in them.", func(l *inspect.CPULists) string { return l.SMT }, readSMT),
-		{Doc: doc{Key: "cpu_time", Label: "all time", Unit: explain.Seconds, Counter: true, Grown: true, Source: inspect.ProcStat, Concept: "cpu-time", Gist: "The time of all CPUs together since boot."},
-			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) }, Reading: func(s sched) string {
+		ofLists(doc{
+			Key: "cpus_isolated", Label: "isolated",
+			Gist: "CPUs that get only the tasks which are pinned to them: isolcpus=.",
+		}, func(l *inspect.CPULists) string { return l.Isolated }, nil),
+		ofLists(doc{
+			Key: "cpus_nohz_full", Label: "nohz_full",
+			Gist: "CPUs without a tick while they have one task: nohz_full=.",
+		}, func(l *inspect.CPULists) string { return l.NohzFull }, nil),
+		ofLists(doc{
+			Key: "smt", Label: "SMT",
+			Gist: "Whether each core runs two or more threads at once.",
+		}, func(l *inspect.CPULists) string { return l.SMT }, readSMT),
+		{
+			Doc: doc{
+				Key: "cpu_time", Label: "total", Unit: explain.Seconds, Counter: true, Grown: true,
+				Source: inspect.ProcStat, Concept: "cpu-time",
+				Gist: "The time of all CPUs together since boot.",
+			},
+			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) },
+			Reading: func(s sched) string {
 				if _, over, ok := s.Before(); ok {
 					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
 				}
-				return "Since boot; --interval 1s says what is going on now."
-			}},
+				return "Since boot; --interval 1s shows what is going on now."
+			},
+		},
 	}
 	for _, k := range kinds() {
-		out = append(out, field{Doc: doc{Key: k.key, Label: k.label, Part: k.part, Unit: explain.Seconds, Counter: true, Grown: true, Show: k.show, Source: inspect.ProcStat, Concept: k.concept(), Gist: k.gist},
-			Get: func(s sched) value { return explain.F(float64(k.of(&s.All)) / userHZ) }, Reading: func(s sched) string { return readKind(s, k) }})
+		d := k.doc
+		d.Unit, d.Counter, d.Grown, d.Source, d.Concept = explain.Seconds, true, true, inspect.ProcStat, k.concept()
+		out = append(out, field{
+			Doc:     d,
+			Get:     func(s sched) value { return explain.F(float64(k.of(&s.All)) / userHZ) },
+			Reading: func(s sched) string { return readKind(s, k) },
+		})
 	}
 	return out
 }
@@ -110,22 +159,22 @@ func readKind(s sched, k kind) string {
 	f := share(&s.All, was, k.of)
 	says := string(units.AppendPercent(nil, f)) + ": "
 	switch {
-	case k.key == "cpu_iowait":
+	case k.Key == "cpu_iowait":
 		return says + "idle time too: the CPU could have run other tasks. It says little where there are several."
-	case k.key == "cpu_steal" && k.of(&s.All) == 0:
-		return says + "no hypervisor keeps this host from its CPUs, or it does not say."
-	case k.key == "cpu_steal" && f == 0:
+	case k.Key == "cpu_steal" && k.of(&s.All) == 0:
+		return says + "no hypervisor takes CPU time from this host, or it does not report it."
+	case k.Key == "cpu_steal" && f == 0:
 		return says + "the hypervisor kept none of it from this host."
-	case k.key == "cpu_steal":
+	case k.Key == "cpu_steal":
 		return says + "the hypervisor ran others while tasks here wanted the CPU."
 	}
-	return says + string(append([]byte{k.gist[0] | 0x20}, k.gist[1:]...))
+	return says + string(append([]byte{k.Gist[0] | 0x20}, k.Gist[1:]...))
 }
 
 // CPUs lists the CPUs, the busiest first.
 func CPUs() *explain.Table[cpuRow] {
 	type column = explain.Field[cpuRow]
-	declare := func(d doc, get func(cpuRow) value) column {
+	ofCPU := func(d doc, get func(cpuRow) value) column {
 		d.Source = inspect.ProcStat
 		if d.Concept == "" {
 			d.Concept = "cpu-time"
@@ -140,18 +189,25 @@ func CPUs() *explain.Table[cpuRow] {
 	}
 	busy := func(t *schedfacts.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
 	fields := []column{
-		declare(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
-		declare(doc{Key: "busy", Unit: explain.Ratio, Bar: true, Gist: "The share of its time that it was not idle, over the interval or since boot."}, func(r cpuRow) value { return of(r, busy) }),
+		ofCPU(doc{Key: "cpu", Unit: explain.Plain, Gist: "The number of the CPU."}, func(r cpuRow) value { return explain.I(r.It.ID) }),
+		ofCPU(doc{
+			Key: "busy", Unit: explain.Ratio, Bar: true,
+			Gist: "The share of its time that it was not idle, over the interval or since boot.",
+		}, func(r cpuRow) value { return of(r, busy) }),
 	}
 	for _, k := range kinds() {
 		show := explain.Wide
-		if k.key == "cpu_guest" || k.key == "cpu_idle" || k.key == "cpu_irq" {
+		if k.Key == "cpu_guest" || k.Key == "cpu_idle" || k.Key == "cpu_irq" {
 			show = explain.Data
 		}
-		fields = append(fields, declare(doc{Key: k.key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(), Gist: k.gist}, func(r cpuRow) value { return of(r, k.of) }))
+		fields = append(fields, ofCPU(doc{
+			Key: k.Key[len("cpu_"):], Unit: explain.Ratio, Show: show, Concept: k.concept(),
+			Gist: k.Gist,
+		}, func(r cpuRow) value { return of(r, k.of) }))
 	}
-	delay := func(key, label, gist string, get func(*schedfacts.CPU) inspect.Num) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Counter: true, Show: explain.Data, Source: inspect.Schedstat, Concept: "run-queue", Gist: gist}, Get: func(r cpuRow) value {
+	ofSchedstat := func(d doc, get func(*schedfacts.CPU) inspect.Num) column {
+		d.Unit, d.Counter, d.Show, d.Source, d.Concept = explain.Seconds, true, explain.Data, inspect.Schedstat, "run-queue"
+		return column{Doc: d, Get: func(r cpuRow) value {
 			if n := get(r.It); n != inspect.Unset {
 				return explain.F(float64(n) / 1e9)
 			}
@@ -159,7 +215,13 @@ func CPUs() *explain.Table[cpuRow] {
 		}}
 	}
 	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,
-		delay("rq_cpu_time", "ran", "Time that tasks ran here, by schedstat.", func(c *schedfacts.CPU) inspect.Num { return c.Ran }),
-		delay("run_delay", "waited", "Time that tasks were ready here while others ran.", func(c *schedfacts.CPU) inspect.Num { return c.Waited }),
+		ofSchedstat(doc{
+			Key:  "rq_cpu_time",
+			Gist: "Time that tasks ran here, by schedstat.",
+		}, func(c *schedfacts.CPU) inspect.Num { return c.Ran }),
+		ofSchedstat(doc{
+			Key:  "run_delay",
+			Gist: "Time that tasks were ready here while others ran.",
+		}, func(c *schedfacts.CPU) inspect.Num { return c.Waited }),
 	)}
 }

@@ -10,37 +10,49 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-func gets() []taskField {
-	runs, waits := lift(ran(), "ran"), lift(waited(), "waited")
+func cpuUse() []taskField {
+	runs, waits := lift(ran(), "run time"), lift(waited(), "run delay")
 	runs.Grown, runs.Reading = true, readRan
 	waits.Grown, waits.Reading = true, readWaited
 	fields := []taskField{
-		{Doc: doc{Key: "cpu_share", Label: "share", Unit: explain.Ratio, Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice", Gist: "What its weight gives it of its CPU against those that want it now."},
-			Get: cpuShare, Reading: readShare, Derive: deriveShare},
-		lift(proc.CPU(), "cpu"), runs, waits, lift(turns(), "turns"),
-		perTurn("mean_turn", "a turn", "How long it ran on average before it waited or was put off.", "On average, of ", func(c clocks) inspect.Num { return c.ran }),
-		perTurn("mean_wait", "before a turn", "How long it was ready on average before it got a CPU.", "Ready for one on average, of ", func(c clocks) inspect.Num { return c.waited }),
+		{
+			Doc: doc{
+				Key: "cpu_share", Label: "share", Unit: explain.Ratio, Source: inspect.PIDStat,
+				Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice",
+				Gist: "The share of its CPU that its weight gives it among those that want it now.",
+			},
+			Get: cpuShare, Reading: readShare, Derive: deriveShare,
+		},
+		lift(proc.CPU(), "cpu"), runs, waits, lift(timeslices(), "timeslices"),
+		perTimeslice(doc{
+			Key: "mean_turn", Label: "mean timeslice",
+			Gist: "How long it ran on average before it waited or was preempted.",
+		}, func(c clocks) inspect.Num { return c.ran }),
+		perTimeslice(doc{
+			Key: "mean_wait", Label: "mean run delay",
+			Gist: "How long it was ready on average before it got a CPU.",
+		}, func(c clocks) inspect.Num { return c.waited }),
 	}
 	for _, f := range proc.Switches() {
-		label := "gave it up"
+		label := "voluntary switches"
 		if strings.HasPrefix(f.Key, "non") {
-			label = "was put off"
+			label = "involuntary switches"
 		}
 		fields = append(fields, lift(f, label))
 	}
 	return fields
 }
 
-// clocks are times of schedstat, in ns, and turns: over the interval, or since the
+// clocks are times of schedstat, in ns, and timeslices: over the interval, or since the
 // threads began.
 type clocks struct {
-	ran, waited, turns inspect.Num
-	over               string // what they are of, as a sentence has it
-	why                inspect.Reason
+	ran, waited, timeslices inspect.Num
+	over                    string // what they are of, as a sentence has it
+	why                     inspect.Reason
 }
 
 func clocksOf(p, was *procfacts.Process, over float64) clocks {
-	c := clocks{ran: p.Ran, waited: p.Waited, turns: p.Turns, over: "since it began"}
+	c := clocks{ran: p.Ran, waited: p.Waited, timeslices: p.Turns, over: "since it began"}
 	if p.Turns == inspect.Unset {
 		c.why = inspect.Unsupported
 		return c
@@ -52,8 +64,8 @@ func clocksOf(p, was *procfacts.Process, over float64) clocks {
 		c.why = inspect.NoInterval
 		return c
 	}
-	c.ran, c.waited, c.turns, c.over = p.Ran-was.Ran, p.Waited-was.Waited, p.Turns-was.Turns, "in the last "+units.Span(over)
-	if c.ran < 0 || c.waited < 0 || c.turns < 0 { // a thread that ended took its own along
+	c.ran, c.waited, c.timeslices, c.over = p.Ran-was.Ran, p.Waited-was.Waited, p.Turns-was.Turns, "in the last "+units.Span(over)
+	if c.ran < 0 || c.waited < 0 || c.timeslices < 0 { // a thread that ended took its own along
 		c.why = inspect.Reset
 	}
 	return c
@@ -66,20 +78,21 @@ func taskClocks(t one) clocks {
 	return clocksOf(t.Row.P, nil, 0)
 }
 
-// perTurn declares a time of schedstat divided among the turns.
-func perTurn(key, label, gist, says string, get func(clocks) inspect.Num) taskField {
-	return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.PIDSchedstat, Concept: "scheduler", Gist: gist}, func(t one) value {
+// perTimeslice declares a time of schedstat divided by the timeslices.
+func perTimeslice(d doc, get func(clocks) inspect.Num) taskField {
+	d.Unit, d.Source, d.Concept = explain.Seconds, inspect.PIDSchedstat, "scheduler"
+	return ofTask(d, func(t one) value {
 		c := taskClocks(t)
 		switch {
 		case c.why != inspect.Present:
 			return explain.None(c.why)
-		case c.turns == 0:
+		case c.timeslices == 0:
 			return explain.None(inspect.Inapplicable)
 		}
-		return explain.F(float64(get(c)) / float64(c.turns) / 1e9)
+		return explain.F(float64(get(c)) / float64(c.timeslices) / 1e9)
 	}, func(t one) string {
 		c := taskClocks(t)
-		return says + units.Plural(c.turns, "turn", "turns") + " " + c.over + "."
+		return "On average, over " + units.Plural(c.timeslices, "timeslice", "timeslices") + " " + c.over + "."
 	})
 }
 
@@ -98,19 +111,20 @@ func readWaited(t one) string {
 	case c.ran+c.waited <= 0:
 		return "It did not want a CPU " + c.over + "."
 	}
-	return "Ready while others ran, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) + " of the time that its threads wanted a CPU."
+	return "Ready while others ran, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) +
+		" of the time that its threads wanted a CPU."
 }
 
-// stops is how often the cgroup that bounds a task was stopped: over the interval,
+// throttling is how often the cgroup that limits a task was throttled: over the interval,
 // or since it was made.
-type stops struct {
+type throttling struct {
 	periods, throttled uint64
 	over               string
 	watched            bool
 }
 
-func taskStops(t one) stops {
-	s := stops{t.Bound.Periods, t.Bound.Throttled, "since it was made", false}
+func taskThrottling(t one) throttling {
+	s := throttling{t.Bound.Periods, t.Bound.Throttled, "since it was made", false}
 	was, over, ok := t.Before()
 	if !ok || !was.Bounded {
 		return s
@@ -119,24 +133,27 @@ func taskStops(t one) stops {
 	if !ok {
 		return s
 	}
-	return stops{since.Periods, since.Throttled, "in the last " + units.Span(over.Seconds()), true}
+	return throttling{since.Periods, since.Throttled, "in the last " + units.Span(over.Seconds()), true}
 }
 
-func (s stops) share() float64 { return float64(s.throttled) / float64(max(s.periods, 1)) }
+func (s throttling) share() float64 { return float64(s.throttled) / float64(max(s.periods, 1)) }
 
-func bounds() []taskField {
-	bound := func(d doc, get func(one) value, read func(one) string) taskField {
+func quotaFields() []taskField {
+	ofQuota := func(d doc, get func(one) value, read func(one) string) taskField {
 		d.Source, d.Concept = inspect.CgroupCPU, "cpu-bandwidth"
-		return told(d, func(t one) value {
+		return ofTask(d, func(t one) value {
 			if !t.Bounded {
 				return explain.None(inspect.Inapplicable)
 			}
 			return get(t)
 		}, read)
 	}
-	quota := bound(doc{Key: "cpu_quota", Label: "CPUs", Unit: explain.Decimal, Gist: "How many CPUs' worth of time its cgroup may have."}, nil, func(t one) string {
+	quota := ofQuota(doc{
+		Key: "cpu_quota", Label: "CPU quota", Unit: explain.Decimal,
+		Gist: "How many CPUs' worth of time its cgroup may have.",
+	}, nil, func(t one) string {
 		if !t.Bounded {
-			return "No cgroup bounds its time."
+			return "No cgroup limits its CPU time."
 		}
 		return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
 	})
@@ -148,19 +165,26 @@ func bounds() []taskField {
 	}
 	return []taskField{
 		quota,
-		bound(doc{Key: "cpu_throttled", Label: "stopped", Unit: explain.Ratio, Gist: "Of the periods in which that cgroup wanted time, those in which it used it up."}, func(t one) value {
-			return explain.F(taskStops(t).share())
+		ofQuota(doc{
+			Key: "cpu_throttled", Label: "throttled", Unit: explain.Ratio,
+			Gist: "The share of its cgroup's active periods in which the quota was used up.",
+		}, func(t one) value {
+			return explain.F(taskThrottling(t).share())
 		}, func(t one) string {
-			s := taskStops(t)
-			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " + s.over + ": then it stands still until the next."
+			s := taskThrottling(t)
+			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " +
+				s.over + ": then it is stopped until the next."
 		}),
-		bound(doc{Key: "cpu_throttled_time", Label: "stopped for", Unit: explain.Seconds, Counter: true, Grown: true, Gist: "How long that cgroup's CPUs were stopped, added up over CPUs."}, func(t one) value {
+		ofQuota(doc{
+			Key: "cpu_throttled_time", Label: "throttled time", Unit: explain.Seconds, Counter: true, Grown: true,
+			Gist: "How long that cgroup was throttled, summed over CPUs.",
+		}, func(t one) value {
 			return explain.F(t.Bound.Stood.Seconds())
 		}, func(t one) string {
 			if _, _, ok := t.Before(); ok {
-				return "In the interval, added up over CPUs, as long as its tasks wanted them."
+				return "In the interval, summed over CPUs, while its tasks wanted to run."
 			}
-			return "Since the cgroup was made, added up over CPUs, as long as its tasks wanted them."
+			return "Since the cgroup was made, summed over CPUs, while its tasks wanted to run."
 		}),
 	}
 }
@@ -173,24 +197,28 @@ func basis(watched bool) explain.Basis {
 	return explain.Ever
 }
 
-// throttledAt are the thresholds of being stopped, of a cgroup and of a task in it.
+// throttledAt are the thresholds of being throttled, of a cgroup and of a task in it.
 func throttledAt() explain.At { return explain.At{Notice: 0.10, Warning: 0.50, Critical: 0.95} }
 
 func boundRules() []explain.Rule[one] {
 	return []explain.Rule[one]{{
 		ID: "sched.task_throttled", What: "periods in which the quota of its cgroup was used up / periods", Unit: explain.Ratio,
-		Means:    "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until the next, on idle CPUs too.",
+		Means: "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks are stopped until the " +
+			"next, on idle CPUs too.",
 		Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
 		Of: func(t one) value {
 			if !t.Bounded {
 				return value{}
 			}
-			s := taskStops(t)
+			s := taskThrottling(t)
 			return explain.F(s.share())
-		}, At: throttledAt(), BasisOf: func(t one) explain.Basis { return basis(taskStops(t).watched) },
+		},
+		At: throttledAt(), BasisOf: func(t one) explain.Basis { return basis(taskThrottling(t).watched) },
 		Say: func(t one) string {
-			s := taskStops(t)
-			return "its cgroup " + t.Bound.Path + " used up its time in " + string(units.AppendPercent(nil, s.share())) + " of its periods " + s.over + ": then all of its tasks stand still until the next"
+			s := taskThrottling(t)
+			return "its cgroup " + t.Bound.Path + " used up its quota in " +
+				string(units.AppendPercent(nil, s.share())) + " of its periods " + s.over +
+				": then all of its tasks are stopped until the next"
 		},
 	}}
 }

@@ -15,25 +15,39 @@ import (
 type groupRow = schedfacts.Part[cgroupfacts.CPU]
 
 // Cgroups lists the cgroups whose CPU settings are not the default, those that
-// were stopped most first.
+// were throttled most first.
 func Cgroups() *explain.Table[groupRow] {
-	return &explain.Table[groupRow]{Name: "cpu_cgroups", Sort: []string{"throttled_share", "cgroup"}, Rules: groupRules(), Fields: slices.Concat(
-		[]groupColumn{
-			ofGroup(doc{Key: "cgroup", Concept: "memory-cgroup", Gist: "Its path."}, func(r groupRow) value { return explain.S(r.It.Path) }),
-			ofGroup(doc{Key: "version", Unit: explain.Plain, Show: explain.Data, Concept: "memory-cgroup", Gist: "The version of cgroups that it is of."}, func(r groupRow) value { return explain.I(r.It.Version) }),
-		}, bandwidth(), []groupColumn{
-			ofGroup(doc{Key: "shares", Unit: explain.Count, Show: explain.Wide, Gist: "Its weight against its siblings, of which 1024 is the default."}, func(r groupRow) value {
-				switch {
-				case r.It.Idle:
-					return explain.I(kernel.IdleWeight)
-				case sharesOf(r.It) == 0:
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.I(sharesOf(r.It))
+	return &explain.Table[groupRow]{
+		Name: "cpu_cgroups",
+		Sort: []string{"throttled_share", "cgroup"}, Rules: groupRules(),
+		Fields: slices.Concat(
+			[]groupColumn{
+				ofGroup(doc{Key: "cgroup", Concept: "memory-cgroup", Gist: "Its path."},
+					func(r groupRow) value { return explain.S(r.It.Path) }),
+				ofGroup(doc{
+					Key: "version", Unit: explain.Plain, Show: explain.Data, Concept: "memory-cgroup",
+					Gist: "The version of its cgroup hierarchy.",
+				}, func(r groupRow) value { return explain.I(r.It.Version) }),
+			}, bandwidth(), []groupColumn{
+				ofGroup(doc{
+					Key: "shares", Unit: explain.Count, Show: explain.Wide,
+					Gist: "Its weight against its siblings; 1024 is the default.",
+				}, func(r groupRow) value {
+					switch {
+					case r.It.Idle:
+						return explain.I(kernel.IdleWeight)
+					case sharesOf(r.It) == 0:
+						return explain.None(inspect.Inapplicable)
+					}
+					return explain.I(sharesOf(r.It))
+				}),
+				ofGroup(doc{
+					Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity",
+					Gist: "The CPUs that it is restricted to, where these are not all.",
+				}, func(r groupRow) value { return text(r.It.Cpuset) }),
+				ofGroup(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
 			}),
-			ofGroup(doc{Key: "cpuset", Show: explain.Wide, Source: inspect.CgroupCpuset, Concept: "affinity", Gist: "The CPUs that it is kept to, where these are not all."}, func(r groupRow) value { return text(r.It.Cpuset) }),
-			ofGroup(doc{Key: "why", Gist: "What its settings do now."}, func(r groupRow) value { return explain.S(whyGroup(r)) }),
-		})}
+	}
 }
 
 type groupColumn = explain.Field[groupRow]
@@ -52,21 +66,36 @@ func ofGroup(d doc, get func(groupRow) value) groupColumn {
 func bandwidth() []groupColumn {
 	stat := func(r groupRow, name string) value { return explain.Look(r.It.Stat, name) }
 	return []groupColumn{
-		ofGroup(doc{Key: "quota", Label: "CPUS", Unit: explain.Decimal, Gist: "How many CPUs' worth of time it may have; no limit: as many as there are."}, func(r groupRow) value {
+		ofGroup(doc{
+			Key: "quota", Unit: explain.Decimal,
+			Gist: "How many CPUs' worth of time it may have; no limit: as many as there are.",
+		}, func(r groupRow) value {
 			if !r.It.Bounded {
 				return explain.None(inspect.Unlimited)
 			}
 			return explain.F(r.It.CPUs)
 		}),
-		ofGroup(doc{Key: "throttled_share", Label: "STOPPED", Unit: explain.Ratio, Gist: "Of the periods in which it wanted time, those in which it used it up."}, func(r groupRow) value {
+		ofGroup(doc{
+			Key: "throttled_share", Label: "THROTTLED", Unit: explain.Ratio,
+			Gist: "The share of its active periods in which it used up its quota.",
+		}, func(r groupRow) value {
 			if f, _, ok := throttledShare(r); ok {
 				return explain.F(f)
 			}
 			return explain.None(inspect.Inapplicable)
 		}),
-		ofGroup(doc{Key: "nr_periods", Kernel: "nr_periods", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it wanted time."}, func(r groupRow) value { return stat(r, "nr_periods") }),
-		ofGroup(doc{Key: "nr_throttled", Kernel: "nr_throttled", Unit: explain.Count, Counter: true, Show: explain.Data, Gist: "Periods in which it used its time up and was stopped."}, func(r groupRow) value { return stat(r, "nr_throttled") }),
-		ofGroup(doc{Key: "throttled_time", Label: "FOR", Unit: explain.Seconds, Counter: true, Show: explain.Wide, Gist: "How long its CPUs were stopped, added up over CPUs."}, func(r groupRow) value { return clock(r.It.ThrottledTime()) }),
+		ofGroup(doc{
+			Key: "nr_periods", Kernel: "nr_periods", Unit: explain.Count, Counter: true, Show: explain.Data,
+			Gist: "Periods in which it wanted time.",
+		}, func(r groupRow) value { return stat(r, "nr_periods") }),
+		ofGroup(doc{
+			Key: "nr_throttled", Kernel: "nr_throttled", Unit: explain.Count, Counter: true, Show: explain.Data,
+			Gist: "Periods in which it used up its quota and was throttled.",
+		}, func(r groupRow) value { return stat(r, "nr_throttled") }),
+		ofGroup(doc{
+			Key: "throttled_time", Label: "TIME", Unit: explain.Seconds, Counter: true, Show: explain.Wide,
+			Gist: "How long it was throttled, summed over CPUs.",
+		}, func(r groupRow) value { return clock(r.It.ThrottledTime()) }),
 	}
 }
 
@@ -82,7 +111,7 @@ func sharesOf(g *cgroupfacts.CPU) int64 {
 	return 0
 }
 
-// throttledShare is how often a group was stopped, over the interval or since it
+// throttledShare is how often a group was throttled, over the interval or since it
 // was made.
 func throttledShare(r groupRow) (f float64, watched, ok bool) {
 	periods, throttled := r.It.Stat["nr_periods"], r.It.Stat["nr_throttled"]
@@ -105,15 +134,16 @@ func whyGroup(r groupRow) string {
 	if n := sharesOf(g); g.Idle {
 		words = append(words, "cpu.idle: it gets what others leave, at the weight of SCHED_IDLE")
 	} else if n != 0 && n != 1024 {
-		words = append(words, string(units.AppendPercent(nil, float64(n)/1024))+" of what a sibling with default settings gets, where both want all they can get")
+		words = append(words, string(units.AppendPercent(nil, float64(n)/1024))+
+			" of what a sibling with default settings gets, where both want all they can get")
 	}
 	if g.Cpuset != "" {
-		words = append(words, "kept to CPUs "+g.Cpuset)
+		words = append(words, "restricted to CPUs "+g.Cpuset)
 	}
 	return strings.Join(words, "; ")
 }
 
-// whyBounded says how often a group is stopped that is bounded, or was.
+// whyBounded says how often a group is throttled that has a quota, or had one.
 func whyBounded(r groupRow) string {
 	f, watched, _ := throttledShare(r)
 	span := " since it was made"
@@ -122,17 +152,19 @@ func whyBounded(r groupRow) string {
 	}
 	switch {
 	case !r.It.Bounded:
-		return "was stopped before its bound was lifted"
+		return "was throttled before its quota was removed"
 	case f == 0:
-		return "never stopped" + span
+		return "never throttled" + span
 	}
-	return string(units.AppendPercent(nil, f)) + " of its periods of " + units.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks stand still until the next"
+	return string(units.AppendPercent(nil, f)) + " of its periods of " +
+		units.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks are stopped until the next"
 }
 
 func groupRules() []explain.Rule[groupRow] {
 	return []explain.Rule[groupRow]{{
 		ID: "sched.throttled", What: "periods in which the quota was used up / periods", Unit: explain.Ratio,
-		Means:    "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks stand still until the next, on idle CPUs too.",
+		Means: "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks are stopped until " +
+			"the next, on idle CPUs too.",
 		Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(r groupRow) value {
 			f, _, ok := throttledShare(r)
@@ -140,7 +172,8 @@ func groupRules() []explain.Rule[groupRow] {
 				return value{}
 			}
 			return explain.F(f)
-		}, At: throttledAt(), BasisOf: func(r groupRow) explain.Basis { _, watched, _ := throttledShare(r); return basis(watched) },
+		},
+		At: throttledAt(), BasisOf: func(r groupRow) explain.Basis { _, watched, _ := throttledShare(r); return basis(watched) },
 		Say: func(r groupRow) string { return "cgroup " + r.It.Path + ": " + whyBounded(r) },
 	}}
 }

@@ -19,7 +19,8 @@ func idle(t *schedfacts.CPUTimes) uint64 { return t.Idle + t.IOWait }
 func healthUse(s sched) string {
 	var words []string
 	if was, over, ok := s.Before(); ok && s.All.Total() > was.All.Total() { // the times of a copy stand still
-		words = append(words, fmt.Sprintf("%s busy over %s", units.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), units.Span(over.Seconds())))
+		words = append(words, fmt.Sprintf("%s busy over %s",
+			units.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), units.Span(over.Seconds())))
 	}
 	if s.Load[0] != "" {
 		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")))
@@ -43,5 +44,6 @@ func healthLost(s sched) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("steal %s", units.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })))
+	return fmt.Sprintf("steal %s", units.AppendPercent(nil,
+		share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })))
 }

@@ -3,7 +3,6 @@ package sched
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -23,12 +22,12 @@ type (
 // Host explains how a host's CPUs are shared out.
 func Host() explain.Card[*schedfacts.Snapshot] {
 	return explain.Card[*schedfacts.Snapshot]{Name: "sched", Sections: []explain.Section[*schedfacts.Snapshot]{
-		{Title: "By which rule", Fields: regime()},
-		{Title: "The CPUs and where their time went", Whole: "cpu_time", Fields: cpuTime(), Table: "cpus"},
-		{Title: "Who runs, who waits", Fields: queues(), Table: "blocked"},
-		{Title: "Before all others: real time", Fields: realtime(), Table: "realtime"},
-		{Title: "Cgroups with CPU settings of their own", Table: "cpu_cgroups"},
-		{Title: "The processes", Table: "processes"},
+		{Title: "Scheduler", Fields: scheduler()},
+		{Title: "CPU time", Whole: "cpu_time", Fields: cpuTime(), Table: "cpus"},
+		{Title: "Run queue and load", Fields: queues(), Table: "blocked"},
+		{Title: "Real-time", Fields: realtime(), Table: "realtime"},
+		{Title: "Cgroups with CPU settings", Table: "cpu_cgroups"},
+		{Title: "Processes", Table: "processes"},
 	}, Rules: rules()}
 }
 
@@ -53,7 +52,7 @@ func list(words []string) value {
 }
 
 // Regime is which algorithm picks the next fair task: the tunables in debugfs or
-// sysctl tell, and where they are not to be seen the version does.
+// sysctl show it, and where they are not visible the version does.
 func Regime(s sched) string {
 	switch {
 	case s.Ext.State == "enabled" || s.Ext.State == "enabling":
@@ -68,49 +67,97 @@ func Regime(s sched) string {
 	return "CFS"
 }
 
-func regime() []field {
+func scheduler() []field {
 	return slices.Concat([]field{
-		{Doc: doc{Key: "scheduler", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency}, Concept: "scheduler", Words: []explain.Word{
-			{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "cfs"},
-			{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "eevdf"},
-			{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "sched-ext"},
-		}, Gist: "Which algorithm picks the next of the fair tasks."},
-			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime},
+		{
+			Doc: doc{
+				Key: "scheduler", Source: inspect.KernelBuild,
+				Also:    []inspect.Source{inspect.SchedExt, inspect.SchedDebug, inspect.SchedLatency},
+				Concept: "scheduler",
+				Words: []explain.Word{
+					{Name: "CFS", Gist: "The Completely Fair Scheduler: least virtual run time first, 2.6.23 to 6.5.", Concept: "cfs"},
+					{Name: "EEVDF", Gist: "Earliest eligible virtual deadline first, since 6.6.", Concept: "eevdf"},
+					{Name: "sched_ext", Gist: "A BPF program decides, since 6.12.", Concept: "sched-ext"},
+				},
+				Gist: "Which algorithm picks the next of the fair tasks.",
+			},
+			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime,
+		},
 		preemptionField(),
-		{Doc: doc{Key: "hz", Label: "tick", Unit: explain.Count, Source: inspect.TickClock, Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption", Gist: "Timer interrupts in a second on a busy CPU."},
-			Get: hz, Reading: readTick},
+		{
+			Doc: doc{
+				Key: "hz", Label: "HZ", Unit: explain.Count, Source: inspect.TickClock,
+				Also: []inspect.Source{inspect.KernelConfig}, Concept: "preemption",
+				Gist: "Timer interrupts in a second on a busy CPU.",
+			},
+			Get: hz, Reading: readTick,
+		},
 	}, tunables(), []field{
-		{Doc: doc{Key: "sched_features", Label: "features", Source: inspect.SchedDebug, Concept: "scheduler", Show: explain.Data, Gist: "Switches of the scheduler that debugfs shows; NO_ is off."},
+		{
+			Doc: doc{
+				Key: "sched_features", Label: "features", Show: explain.Data, Source: inspect.SchedDebug,
+				Concept: "scheduler",
+				Gist:    "Switches of the scheduler that debugfs shows; NO_ is off.",
+			},
 			Get: func(s sched) value {
 				if len(s.Debug.Features) == 0 {
 					return explain.None(inspect.Unsupported)
 				}
 				return list(s.Debug.Features)
-			}},
-		{Doc: doc{Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup", Unit: explain.Bool, Source: inspect.SchedAutogroup, Concept: "autogroup", Gist: "Whether each session is a group of its own, so that nice counts only within it."},
+			},
+		},
+		{
+			Doc: doc{
+				Key: "sched_autogroup_enabled", Kernel: "kernel.sched_autogroup_enabled", Label: "autogroup",
+				Unit:   explain.Bool,
+				Source: inspect.SchedAutogroup, Concept: "autogroup",
+				Gist: "Whether each session is a group of its own, so that nice counts only within it.",
+			},
 			Get: func(s sched) value {
 				n, ok := s.Settings.Number(inspect.SchedAutogroup)
 				if !ok {
 					return value{}
 				}
 				return explain.B(n == 1)
-			}, Reading: func(s sched) string {
+			},
+			Reading: func(s sched) string {
 				if n, _ := s.Settings.Number(inspect.SchedAutogroup); n == 1 {
-					return "On: sessions share the CPUs as equals, and nice counts only within a session. Tasks in a CPU cgroup of their own are not in one."
+					return "On: sessions share the CPUs as equals, and nice counts only within a session. " +
+						"Tasks in a CPU cgroup of their own are not in one."
 				}
 				return "Off: nice counts among all tasks of a cgroup."
-			}},
+			},
+		},
 	})
 }
 
-// tunables are for how long a fair task may run.
+// tunables say how long a fair task may run.
 func tunables() []field {
 	return []field{
-		{Doc: doc{Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched, Also: []inspect.Source{inspect.SchedDebug, inspect.CPUList}, Option: "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3", Concept: "eevdf", Gist: "For how long EEVDF lets a fair task run before another's turn."},
-			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice},
-		ns("sched_latency_ns", "kernel.sched_latency_ns", inspect.SchedLatency, "The period in which CFS lets each ready task run once.", func(s sched) inspect.Num { return s.Debug.Latency }),
-		ns("sched_min_granularity_ns", "kernel.sched_min_granularity_ns", inspect.SchedMinGranularity, "The least that CFS lets a task run before another's turn.", func(s sched) inspect.Num { return s.Debug.MinGranularity }),
-		ns("sched_wakeup_granularity_ns", "kernel.sched_wakeup_granularity_ns", inspect.SchedWakeupGranularity, "How far CFS lets a woken task be ahead before it takes the CPU.", func(s sched) inspect.Num { return s.Debug.Wakeup }),
+		{
+			Doc: doc{
+				Key: "base_slice", Unit: explain.Seconds, Source: inspect.PIDSched,
+				Also:    []inspect.Source{inspect.SchedDebug, inspect.CPUList},
+				Option:  "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3",
+				Concept: "eevdf",
+				Gist:    "How long EEVDF lets a fair task run before another one may run.",
+			},
+			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice,
+		},
+		tunable(doc{
+			Key: "sched_latency_ns", Kernel: "kernel.sched_latency_ns", Source: inspect.SchedLatency,
+			Gist: "The period in which CFS lets each ready task run once.",
+		}, func(s sched) inspect.Num { return s.Debug.Latency }),
+		tunable(doc{
+			Key: "sched_min_granularity_ns", Kernel: "kernel.sched_min_granularity_ns",
+			Source: inspect.SchedMinGranularity,
+			Gist:   "The least time that CFS lets a task run before another one.",
+		}, func(s sched) inspect.Num { return s.Debug.MinGranularity }),
+		tunable(doc{
+			Key: "sched_wakeup_granularity_ns", Kernel: "kernel.sched_wakeup_granularity_ns",
+			Source: inspect.SchedWakeupGranularity,
+			Gist:   "The lead in vruntime that a woken task needs before CFS preempts for it.",
+		}, func(s sched) inspect.Num { return s.Debug.Wakeup }),
 	}
 }
 
@@ -119,9 +166,10 @@ func readRegime(s sched) string {
 	case "sched_ext":
 		return "The BPF scheduler " + s.Ext.Ops + " decides for its tasks, since 6.12; the rest is EEVDF's."
 	case "EEVDF":
-		return "Since 6.6: of those that had no more than their share, the one whose slice has to be done first. Names in the kernel still say cfs."
+		return "Since 6.6: of the tasks that had no more than their share, the one whose slice has the earliest deadline. " +
+			"Names in the kernel still say cfs."
 	}
-	return "From 2.6.23 to 6.5: the one that had the least, each task's time counted by its weight."
+	return "From 2.6.23 to 6.5: the task that had the least CPU time, scaled by its weight."
 }
 
 func hz(s sched) value {
@@ -137,8 +185,8 @@ func hz(s sched) value {
 	return explain.None(s.Missing(inspect.TickClock))
 }
 
-// baseSliceNS is debugfs' figure, or the slice that most default tasks have of which
-// it was read: one may have asked for a slice of its own, and kwhy itself may run
+// baseSliceNS is debugfs' figure, or the slice that most of the default tasks have whose
+// slice was read: one may have asked for a slice of its own, and kwhy itself may run
 // under another policy.
 func baseSliceNS(s sched) (most inspect.Num) {
 	if n := s.Debug.BaseSlice; n != inspect.Unset {
@@ -203,14 +251,16 @@ func deriveBaseSlice(s sched) explain.Derivation {
 	return explain.Derivation{}
 }
 
-// ns declares a tunable that older kernels have as a sysctl, and later ones of CFS
+// tunable declares a tunable that older kernels have as a sysctl, and later ones of CFS
 // in debugfs.
-func ns(key, name string, src inspect.Source, gist string, debug func(sched) inspect.Num) field {
-	return field{Doc: doc{Key: key, Kernel: name, Label: strings.TrimSuffix(strings.TrimPrefix(key, "sched_"), "_ns"), Unit: explain.Seconds, Source: src, Also: []inspect.Source{inspect.SchedDebug}, Until: version(6, 6), Concept: "cfs", Gist: gist}, Get: func(s sched) value {
+func tunable(d doc, debug func(sched) inspect.Num) field {
+	d.Label = d.Key
+	d.Unit, d.Also, d.Until, d.Concept = explain.Seconds, []inspect.Source{inspect.SchedDebug}, version(6, 6), "cfs"
+	return field{Doc: d, Get: func(s sched) value {
 		if n := debug(s); n != inspect.Unset {
 			return explain.F(float64(n) / 1e9)
 		}
-		if n, ok := s.Settings.Number(src); ok {
+		if n, ok := s.Settings.Number(d.Source); ok {
 			return explain.F(float64(n) / 1e9)
 		}
 		if Regime(s) != "CFS" {

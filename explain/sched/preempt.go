@@ -13,21 +13,30 @@ func preemptionField() field {
 	mode := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "preemption"}
 	}
-	return field{Doc: doc{Key: "preemption", Source: inspect.KernelBuild, Also: []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig}, Concept: "preemption", Words: []explain.Word{
-		mode("none", "A task in the kernel gives the CPU up when it waits or returns."),
-		mode("voluntary", "As none, and at marked points."),
-		mode("full", "A task in the kernel is put off at almost any point."),
-		mode("lazy", "As full for real-time tasks; for fair ones at the next tick, since 6.13."),
-		mode("rt", "As full, and most locks and interrupt handlers can be put off too."),
-		mode(noneOrVoluntary, "One of the two: the kernel does not tell which."),
-		mode(fullOrLazy, "One of the two: the kernel does not tell which."),
-	}, Gist: "When a task that is in the kernel is put off for another."},
+	return field{
+		Doc: doc{
+			Key: "preemption", Source: inspect.KernelBuild,
+			Also:    []inspect.Source{inspect.SchedDebug, inspect.KernelCmdline, inspect.KernelConfig},
+			Concept: "preemption",
+			Words: []explain.Word{
+				mode("none", "A task in the kernel gives up the CPU when it waits or returns."),
+				mode("voluntary", "As none, and at marked points."),
+				mode("full", "A task in the kernel can be preempted at almost any point."),
+				mode("lazy", "As full for real-time tasks; for fair ones at the next tick, since 6.13."),
+				mode("rt", "As full, and most locks and interrupt handlers can be preempted too."),
+				mode(noneOrVoluntary, "One of the two: the kernel does not show which."),
+				mode(fullOrLazy, "One of the two: the kernel does not show which."),
+			},
+			Gist: "When a task that is in the kernel is preempted for another.",
+		},
 		Get: func(s sched) value {
 			if mode, _ := preemption(s); mode != "" {
 				return explain.S(mode)
 			}
 			return value{}
-		}, Reading: func(s sched) string { _, from := preemption(s); return from }}
+		},
+		Reading: func(s sched) string { _, from := preemption(s); return from },
+	}
 }
 
 // What is known of the mode where the kernel's name says it in part.
@@ -36,7 +45,7 @@ const (
 	fullOrLazy      = "full or lazy"
 )
 
-// preemption says which mode the kernel is in, and where it tells.
+// preemption says which mode the kernel is in, and where that is shown.
 func preemption(s sched) (mode, from string) {
 	if s.Debug.Preempt != "" {
 		return s.Debug.Preempt, "debugfs says so: sched/preempt."
@@ -53,7 +62,10 @@ func preemption(s sched) (mode, from string) {
 		}
 	}
 	for _, o := range [...]struct{ option, mode string }{
-		{"CONFIG_PREEMPT_LAZY", "lazy"}, {"CONFIG_PREEMPT", "full"}, {"CONFIG_PREEMPT_VOLUNTARY", "voluntary"}, {"CONFIG_PREEMPT_NONE", "none"},
+		{"CONFIG_PREEMPT_LAZY", "lazy"},
+		{"CONFIG_PREEMPT", "full"},
+		{"CONFIG_PREEMPT_VOLUNTARY", "voluntary"},
+		{"CONFIG_PREEMPT_NONE", "none"},
 	} {
 		if s.Config[o.option] == "y" {
 			from = "The kernel was built so: " + o.option + "."
@@ -69,14 +81,14 @@ func preemption(s sched) (mode, from string) {
 	return byName(s)
 }
 
-// byName is what uname -v tells of a kernel that has one mode for good: PREEMPT of
+// byName is what uname -v shows of a kernel that has one mode for good: PREEMPT of
 // full, and since 6.13 of lazy too (kernel/Kconfig.preempt, PREEMPT_BUILD).
 func byName(s sched) (mode, from string) {
 	switch {
 	case !strings.Contains(s.Build, "PREEMPT"):
-		return noneOrVoluntary, "uname -v does not say PREEMPT; which of the two, its configuration alone would tell."
+		return noneOrVoluntary, "uname -v does not say PREEMPT; which of the two, only its configuration would show."
 	case s.Kernel().AtLeast(6, 13):
-		return fullOrLazy, "uname -v says PREEMPT; which of the two, its configuration alone would tell."
+		return fullOrLazy, "uname -v says PREEMPT; which of the two, only its configuration would show."
 	}
 	return "full", "The kernel was built so: uname -v says PREEMPT."
 }
@@ -94,7 +106,7 @@ func bootModes(s sched) []string {
 	return []string{"none", "voluntary", "full"}
 }
 
-// hasLazy tells the machines, as uname -m names them, that select
+// hasLazy says whether a machine, as uname -m names it, is one of those that select
 // ARCH_HAS_PREEMPT_LAZY in 7.0.
 func hasLazy(machine string) bool {
 	for _, prefix := range [...]string{"x86_64", "i686", "i586", "i486", "i386", "aarch64", "loongarch", "ppc", "riscv", "s390"} {
@@ -106,16 +118,16 @@ func hasLazy(machine string) bool {
 }
 
 // readTick says what the tick does to a task that has used its slice: it marks it,
-// and where it is put off the mode decides.
+// and the mode decides where it is preempted.
 func readTick(s sched) string {
 	says := "Every " + units.Span(1/hz(s).Float()) + " on a busy CPU: by then at the latest a task that has used its slice is "
 	switch mode, _ := preemption(s); mode {
 	case "full", "rt":
-		return says + "put off."
+		return says + "preempted."
 	case "lazy":
-		return says + "marked: outside of the kernel it is put off there and then, in the kernel at the next tick."
+		return says + "marked: outside the kernel it is preempted at once, in the kernel at the next tick."
 	case "none", "voluntary", noneOrVoluntary:
-		return says + "marked. In its own code it is put off there and then; in the kernel it goes on until it returns or waits."
+		return says + "marked. In its own code it is preempted at once; in the kernel it continues until it returns or waits."
 	}
-	return says + "marked. In its own code it is put off there and then; in the kernel where the mode of preemption allows it."
+	return says + "marked. In its own code it is preempted at once; in the kernel where the mode of preemption allows it."
 }

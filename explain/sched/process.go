@@ -22,16 +22,16 @@ type (
 // Process explains one process, or one thread, as the scheduler sees it.
 func Process() explain.Card[*schedfacts.Process] {
 	return explain.Card[*schedfacts.Process]{Name: "sched PID", Sections: []explain.Section[*schedfacts.Process]{
-		{Title: "By which rule", Fields: slices.Concat(rule(), deadlines())},
-		{Title: "What it gets", Fields: gets()},
-		{Title: "What the scheduler reckons with", Fields: reckoned()},
-		{Title: "Where it may run", Fields: slices.Concat(places(), numa())},
-		{Title: "What bounds it", Fields: bounds()},
-		{Title: "Its threads", Table: "threads"},
+		{Title: "Scheduling policy", Fields: slices.Concat(policyFields(), deadlines())},
+		{Title: "CPU time and waiting", Fields: cpuUse()},
+		{Title: "Scheduling entity", Fields: computed()},
+		{Title: "CPU affinity and NUMA", Fields: slices.Concat(affinity(), numa())},
+		{Title: "CPU bandwidth", Fields: quotaFields()},
+		{Title: "Threads", Table: "threads"},
 	}, Rules: boundRules()}
 }
 
-func told(d doc, get func(one) value, read func(one) string) taskField {
+func ofTask(d doc, get func(one) value, read func(one) string) taskField {
 	return taskField{Doc: d, Get: get, Reading: read}
 }
 
@@ -44,7 +44,7 @@ func lift(c column, label string) taskField {
 	return explain.Own(explain.Lift(c, func(t one) row { return t.Row }))
 }
 
-func rule() []taskField {
+func policyFields() []taskField {
 	policy := lift(proc.Policy(), "")
 	policy.Reading = readPolicy
 	policy.Also = []inspect.Source{inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug}
@@ -61,10 +61,15 @@ func rule() []taskField {
 		return always(t)
 	}
 	return []taskField{policy, nice, w, priority,
-		told(doc{Key: "sched_group", Label: "group", Source: inspect.PIDCgroup, Also: []inspect.Source{inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.CgroupCPU}, Concept: "autogroup", Gist: "The groups that it shares CPUs with others in, the outermost first."},
+		ofTask(doc{
+			Key: "sched_group", Label: "groups", Source: inspect.PIDCgroup,
+			Also:    []inspect.Source{inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.CgroupCPU},
+			Concept: "autogroup",
+			Gist:    "The scheduling groups that it is in, the outermost first.",
+		},
 			func(t one) value {
 				if _, fair := weightOf(t.Row.P); !fair {
-					return explain.None(inspect.Inapplicable) // its turn does not depend on them
+					return explain.None(inspect.Inapplicable) // its scheduling does not depend on them
 				}
 				var names []string
 				for _, g := range mine(t).Groups {
@@ -76,8 +81,9 @@ func rule() []taskField {
 }
 
 func deadlines() []taskField {
-	field := func(key, label, gist string, get func(*schedfacts.Task) inspect.Num) taskField {
-		return told(doc{Key: key, Label: label, Unit: explain.Seconds, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, func(t one) value {
+	ofDeadline := func(d doc, get func(*schedfacts.Task) inspect.Num) taskField {
+		d.Unit, d.Source, d.Concept = explain.Seconds, inspect.SchedGetattr, "deadline"
+		return ofTask(d, func(t one) value {
 			if t.Row.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -89,23 +95,34 @@ func deadlines() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field("dl_runtime", "runtime", "What it may use of each period, of SCHED_DEADLINE.", func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		field("dl_deadline", "deadline", "By when after the period begins it has to have had that.", func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		field("dl_period", "period", "How long its period is.", func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
+		ofDeadline(doc{
+			Key: "dl_runtime", Label: "runtime",
+			Gist: "The CPU time that it may use in each period, of SCHED_DEADLINE.",
+		}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+		ofDeadline(doc{
+			Key: "dl_deadline", Label: "deadline",
+			Gist: "How long after the period begins it must have had that.",
+		}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+		ofDeadline(doc{Key: "dl_period", Label: "period", Gist: "The length of its period."}, func(t *schedfacts.Task) inspect.Num {
+			_, _, n := t.Deadline()
+			return n
+		}),
 	}
 }
 
 func readPolicy(t one) string {
 	switch t.Row.P.Policy {
 	case policyFIFO:
-		return "Real time: before every fair task, until it waits or one of a higher priority comes. " + realtimeBound(t.Sched)
+		return "Real time: runs before every fair task, until it waits or one of a higher priority is ready. " + realtimeBound(t.Sched)
 	case policyRR:
-		return "Real time: before every fair task, in turns with those of its priority. " + realtimeBound(t.Sched)
+		return "Real time: runs before every fair task, round robin with those of its priority. " + realtimeBound(t.Sched)
 	case policyDeadline:
-		return "A budget of time in each period, the earliest deadline first, before all others. When it has used it, it stands still until the next period."
+		return "A budget of time in each period, the earliest deadline first, before all others. When it has used that up, " +
+			"it is stopped until the next period."
 	case policyIdle:
 		if len(mine(t).Groups) > 0 {
-			return "Weight 3, whatever its nice value: others of its group come first. Against other groups the group's own weight counts: alone in its group, it gets all of that."
+			return "Weight 3, whatever its nice value: others of its group come first. Against other groups the group's own weight " +
+				"counts: alone in its group, it gets all of that."
 		}
 		return "Weight 3, whatever its nice value: hardly anything where others want the CPU."
 	case 3:
@@ -114,9 +131,9 @@ func readPolicy(t one) string {
 		return "By the BPF scheduler."
 	}
 	if t.Row.P.Ext() {
-		return "The default, which the BPF scheduler deals with here."
+		return "The default, which the BPF scheduler handles here."
 	}
-	return "The default: a fair share by its weight, as " + Regime(t.Sched) + " deals it out."
+	return "The default: a fair share by its weight, as " + Regime(t.Sched) + " allots it."
 }
 
 // realtimeBound says what keeps real-time tasks that never wait from taking a CPU
@@ -126,17 +143,19 @@ func realtimeBound(s sched) string {
 	period, known := s.Settings.Number(inspect.SchedRTPeriod)
 	switch {
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == 0:
-		return "The fair server, which would keep some time for fair tasks, is switched off."
+		return "The fair server, which would reserve time for fair tasks, is switched off."
 	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime != inspect.Unset:
-		return "Though it never waits, the fair server gives fair tasks " + units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
+		return "Even if it never waits, the fair server gives fair tasks " +
+			units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
 	case s.Kernel().AtLeast(6, 12):
-		return "Though it never waits, the fair server gives fair tasks some of each second, 5 % unless that was changed."
+		return "Even if it never waits, the fair server gives fair tasks some of each second, 5 % unless that was changed."
 	case !known:
 		return ""
 	case run < 0 || run >= period:
-		return "Nothing keeps any time for fair tasks: sched_rt_runtime_us is off."
+		return "Nothing reserves time for fair tasks: sched_rt_runtime_us is off."
 	}
-	return "After " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) + " real-time tasks are put off, so that others get the rest."
+	return "After " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) +
+		" real-time tasks are throttled, so that others get the rest."
 }
 
 func readNice(t one) string {
@@ -172,7 +191,7 @@ func deriveWeight(t one) explain.Derivation {
 		scale = 1024
 	}
 	w.Take("se_load_weight", explain.I(int64(p.Sched.Weight)), explain.Count, inspect.PIDSched, "se.load.weight")
-	w.Take("scale", explain.I(scale), explain.Count, inspect.None, "how finely the kernel counts")
+	w.Take("scale", explain.I(scale), explain.Count, inspect.None, "the kernel's fixed-point scale")
 	d := w.Done("se_load_weight / scale", explain.Count, explain.I(int64(p.Sched.Weight)/scale))
 	d.Reported = explain.I(n)
 	d.Cause = "the table of nice values says otherwise"
@@ -196,14 +215,18 @@ func readGroups(t one) string {
 		case g.Shares > 0:
 			words = append(words, fmt.Sprintf("%s with shares of %d", g.Name, g.Shares))
 		default:
-			words = append(words, g.Name+", whose weight is not to be seen from here")
+			words = append(words, g.Name+", whose weight is not visible from here")
 		}
 	}
 	return "CPUs are shared among groups first, then within them: " + strings.Join(words, ", then ") + "."
 }
 
-func places() []taskField {
-	allowed := told(doc{Key: "cpus_allowed_list", Kernel: "Cpus_allowed_list", Label: "allowed", Source: inspect.PIDStatus, Also: []inspect.Source{inspect.CPUList}, Concept: "affinity", Gist: "The CPUs that it may run on, by its own mask and its cpuset."},
+func affinity() []taskField {
+	allowed := ofTask(doc{
+		Key: "cpus_allowed_list", Kernel: "Cpus_allowed_list",
+		Source: inspect.PIDStatus, Also: []inspect.Source{inspect.CPUList}, Concept: "affinity",
+		Gist: "The CPUs that it may run on, by its own mask and its cpuset.",
+	},
 		func(t one) value {
 			if s := t.Status["Cpus_allowed_list"]; s != "" {
 				return explain.S(s)
@@ -220,18 +243,22 @@ func places() []taskField {
 			return "Not all that are online (" + online + "): it was pinned, or its cpuset is smaller."
 		})
 	return []taskField{
-		allowed, lift(proc.Processor(), "last ran on"), lift(migrations(), "moved"),
-		told(doc{Key: "timerslack_ns", Kernel: "timerslack_ns", Label: "timer slack", Unit: explain.Seconds, Source: inspect.PIDTimerslack, Since: version(4, 6), Concept: "scheduler", Gist: "By how much its timers may be late, so that several go off at once."},
+		allowed, lift(proc.Processor(), "last CPU"), lift(migrations(), "migrations"),
+		ofTask(doc{
+			Key: "timerslack_ns", Kernel: "timerslack_ns", Label: "timer slack", Unit: explain.Seconds,
+			Source: inspect.PIDTimerslack, Since: version(4, 6), Concept: "scheduler",
+			Gist: "By how much its timers may be late, so that several expire at once.",
+		},
 			func(t one) value { return clock(t.Timerslack) }, nil),
 	}
 }
 
 // numa declares what the kernel counts where it balances memory and tasks over
-// nodes; nothing of it is there before it looked for the first time.
+// nodes; nothing of it is there before the first scan.
 func numa() []taskField {
-	field := func(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
+	ofNUMA := func(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
 		d.Source, d.Option, d.Concept = inspect.PIDSched, "CONFIG_NUMA_BALANCING", "numa"
-		return told(d, func(t one) value {
+		return ofTask(d, func(t one) value {
 			if s := t.Row.P.Sched; s != nil && get(s) != inspect.Unset {
 				return explain.Opt(get(s))
 			}
@@ -239,8 +266,19 @@ func numa() []taskField {
 		}, nil)
 	}
 	return []taskField{
-		field(doc{Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Label: "NUMA node", Unit: explain.Plain, Gist: "The node on which most of its memory was found; none before that was looked for."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaNode }),
-		field(doc{Key: "total_numa_faults", Kernel: "total_numa_faults", Label: "NUMA faults", Unit: explain.Count, Show: explain.Rare, Gist: "Page faults by which the kernel looked where its memory is, fading."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaFaults }),
-		field(doc{Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Label: "pages moved", Unit: explain.Pages, Counter: true, Show: explain.Rare, Gist: "Pages that were moved to the node from which it used them."}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaMoved }),
+		ofNUMA(doc{
+			Key: "numa_preferred_nid", Kernel: "numa_preferred_nid", Unit: explain.Plain,
+			Gist: "The node on which most of its memory was found; none before the first scan.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaNode }),
+		ofNUMA(doc{
+			Key: "total_numa_faults", Kernel: "total_numa_faults", Unit: explain.Count,
+			Show: explain.Rare,
+			Gist: "NUMA hinting faults, which show where its memory is; they decay.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaFaults }),
+		ofNUMA(doc{
+			Key: "numa_pages_migrated", Kernel: "numa_pages_migrated", Unit: explain.Pages,
+			Counter: true, Show: explain.Rare,
+			Gist: "Pages that were migrated to the node from which it used them.",
+		}, func(s *procfacts.TaskSched) inspect.Num { return s.NumaMoved }),
 	}
 }

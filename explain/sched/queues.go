@@ -14,28 +14,46 @@ import (
 )
 
 func queues() []field {
-	stat := func(d doc) field {
+	ofStat := func(d doc) field {
 		d.Unit, d.Source = explain.Count, inspect.ProcStat
 		return field{Doc: d, Get: func(s sched) value { return explain.Look(s.Stat, d.Kernel) }}
 	}
-	shared, _ := explain.Borrow(proc.Host(), func(s sched) *procfacts.Snapshot { return s.List() }, "procs_running", "procs_blocked", "processes")
+	shared, _ := explain.Borrow(proc.Host(), func(s sched) *procfacts.Snapshot { return s.List() }, "procs_running",
+		"procs_blocked", "processes")
 	out := []field{
 		shared[0], shared[1],
-		{Doc: doc{Key: "uninterruptible", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process-state", Gist: "Threads in D: no signal reaches them, and each counts as load."},
-			Get: func(s sched) value { return explain.I(len(s.Blocked)) }, Reading: func(s sched) string {
+		{
+			Doc: doc{
+				Key: "uninterruptible", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process-state",
+				Gist: "Threads in D: no signal reaches them, and each counts as load.",
+			},
+			Get: func(s sched) value { return explain.I(len(s.Blocked)) },
+			Reading: func(s sched) string {
 				if len(s.Blocked) == 0 {
 					return "None."
 				}
 				return "They are listed below; each counts as load though it uses no CPU."
-			}},
+			},
+		},
 	}
 	for i, minutes := range [...]string{"1", "5", "15"} {
-		out = append(out, field{Doc: doc{Key: "load_" + minutes, Label: "load, " + minutes + " min", Unit: explain.Decimal, Source: inspect.Loadavg, Concept: "load-average",
-			Gist: "Threads that ran, were ready or in D, averaged over " + minutes + " min, fading."},
-			Get: func(s sched) value { return loadText(s, i) }, Reading: func(s sched) string { return readLoad(s, i) }})
+		out = append(out, field{
+			Doc: doc{
+				Key: "load_" + minutes, Label: "load average, " + minutes + " min", Unit: explain.Decimal,
+				Source: inspect.Loadavg, Concept: "load-average",
+				Gist: "Threads that ran, were ready or in D, averaged over " + minutes + " min, fading.",
+			},
+			Get:     func(s sched) value { return loadText(s, i) },
+			Reading: func(s sched) string { return readLoad(s, i) },
+		})
 	}
 	out = append(out,
-		field{Doc: doc{Key: "load_active", Label: "put in last", Unit: explain.Count, Source: inspect.Sysinfo, Interval: "6s", Concept: "load-average", Gist: "How many threads the kernel counted when it last updated the load averages."},
+		field{
+			Doc: doc{
+				Key: "load_active", Label: "active tasks", Unit: explain.Count, Interval: "6s",
+				Source: inspect.Sysinfo, Concept: "load-average",
+				Gist: "How many threads the kernel counted when it last updated the load averages.",
+			},
 			Get: func(s sched) value {
 				if n, ok := active(s); ok {
 					return explain.N(n)
@@ -44,12 +62,23 @@ func queues() []field {
 					return explain.None(inspect.NoUpdate)
 				}
 				return explain.None(inspect.NoInterval)
-			}, Reading: func(s sched) string {
-				return "The one number that turns the load averages before the update into those after it, all three to the bit."
-			}, Derive: deriveActive},
-		stat(doc{Key: "ctxt", Kernel: "ctxt", Label: "switches", Counter: true, Concept: "context-switch", Gist: "How often a CPU went from one thread to another since boot."}),
+			},
+			Reading: func(s sched) string {
+				return "The only number that turns all three load averages before the update into exactly those after it."
+			},
+			Derive: deriveActive,
+		},
+		ofStat(doc{
+			Key: "ctxt", Kernel: "ctxt", Label: "context switches", Counter: true, Concept: "context-switch",
+			Gist: "How often a CPU went from one thread to another since boot.",
+		}),
 		shared[2],
-		field{Doc: doc{Key: "run_delay_total", Label: "waited for CPUs", Unit: explain.Seconds, Counter: true, Source: inspect.Schedstat, Also: []inspect.Source{inspect.ProcStat}, Concept: "run-queue", Gist: "Time that tasks were ready while others ran, of all CPUs since boot."},
+		field{
+			Doc: doc{
+				Key: "run_delay_total", Label: "run delay", Unit: explain.Seconds, Counter: true,
+				Source: inspect.Schedstat, Also: []inspect.Source{inspect.ProcStat}, Concept: "run-queue",
+				Gist: "Time that tasks were ready while others ran, of all CPUs since boot.",
+			},
 			Get: func(s sched) value {
 				var sum inspect.Num
 				for i := range s.CPUs {
@@ -59,7 +88,8 @@ func queues() []field {
 					sum += s.CPUs[i].Waited
 				}
 				return explain.F(float64(sum) / 1e9)
-			}},
+			},
+		},
 	)
 	return append(out, pressure()...)
 }
@@ -100,13 +130,14 @@ func deriveActive(s sched) explain.Derivation {
 	var w explain.Working
 	w.Take("old", explain.N(s.Step.Old[0]), explain.Count, inspect.Sysinfo, "1 min, in 1/2048")
 	w.Take("n", explain.N(n), explain.Count, inspect.None, "threads")
-	d := w.Done("(old × 1884 + n × 2048 × 164 + 2047 while it rises) / 2048", explain.Count, explain.N(kernel.LoadNext(s.Step.Old[0], 0, n)))
+	d := w.Done("(old × 1884 + n × 2048 × 164 + 2047 while it rises) / 2048", explain.Count,
+		explain.N(kernel.LoadNext(s.Step.Old[0], 0, n)))
 	d.Reported = explain.N(s.Step.New[0])
 	return d
 }
 
 func pressure() []field {
-	stall := func(d doc, line func(sched) *inspect.Stall, get func(*inspect.Stall) value, read func(*inspect.Stall) string) field {
+	ofPressure := func(d doc, line func(sched) *inspect.Stall, get func(*inspect.Stall) value, read func(*inspect.Stall) string) field {
 		d.Source, d.Concept = inspect.PressureCPU, "pressure"
 		f := field{Doc: d, Get: func(s sched) value {
 			if l := line(s); l != nil {
@@ -127,13 +158,25 @@ func pressure() []field {
 	avg := func(l *inspect.Stall) value { return explain.F(l.Avg10 / 100) }
 	total := func(l *inspect.Stall) value { return explain.F(float64(l.Total) / 1e6) }
 	return []field{
-		stall(doc{Key: "pressure_cpu_some", Label: "pressure, some", Unit: explain.Ratio, Gist: "Share of the last 10 s in which ready tasks waited, averaged over CPUs."}, some, avg, func(l *inspect.Stall) string {
-			return fmt.Sprintf("Of the last 10 s, over CPUs by how busy they were; %.2f %% over 1 min, %.2f %% over 5 min.", l.Avg60, l.Avg300)
+		ofPressure(doc{
+			Key: "pressure_cpu_some", Label: "PSI some, avg10", Unit: explain.Ratio,
+			Gist: "Share of the last 10 s in which ready tasks waited, averaged over CPUs.",
+		}, some, avg, func(l *inspect.Stall) string {
+			return fmt.Sprintf("Of the last 10 s, over CPUs by how busy they were; %.2f %% over 1 min, "+
+				"%.2f %% over 5 min.", l.Avg60, l.Avg300)
 		}),
-		stall(doc{Key: "pressure_cpu_full", Label: "pressure, full", Unit: explain.Ratio, Since: version(5, 13), Gist: "The same where nobody on the CPU got on; of a whole host it says nothing."}, full, avg, func(*inspect.Stall) string {
-			return "Of a whole host it says nothing, and newer kernels set it to 0. It counts for cgroups."
+		ofPressure(doc{
+			Key: "pressure_cpu_full", Label: "PSI full, avg10", Unit: explain.Ratio,
+			Since: version(5, 13),
+			Gist:  "The same for times when no task ran; of a whole host it says nothing.",
+		}, full, avg, func(*inspect.Stall) string {
+			return "Of a whole host it says nothing, and newer kernels set it to 0. It matters for cgroups."
 		}),
-		stall(doc{Key: "pressure_cpu_some_total", Label: "some, total", Unit: explain.Seconds, Counter: true, Show: explain.Data, Gist: "All time lost to waiting for a CPU since boot."}, some, total, nil),
+		ofPressure(doc{
+			Key: "pressure_cpu_some_total", Label: "PSI some, total", Unit: explain.Seconds, Counter: true,
+			Show: explain.Data,
+			Gist: "All time lost to waiting for a CPU since boot.",
+		}, some, total, nil),
 	}
 }
 
@@ -141,9 +184,13 @@ type taskRow = schedfacts.Part[schedfacts.Task]
 
 // Blocked lists the threads in D.
 func Blocked() *explain.Table[taskRow] {
-	return &explain.Table[taskRow]{Name: "blocked", Identity: []string{"pid", "tid", "comm"}, Title: "In D now", Fields: []explain.Field[taskRow]{
-		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(proc.Why()),
-	}, Rules: stuckRules()}
+	return &explain.Table[taskRow]{
+		Name: "blocked", Identity: []string{"pid", "tid", "comm"}, Title: "Threads in uninterruptible sleep (D)",
+		Fields: []explain.Field[taskRow]{
+			task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(proc.Why()),
+		},
+		Rules: stuckRules(),
+	}
 }
 
 // task takes a column of processes as one of tasks.

@@ -11,9 +11,10 @@ import (
 )
 
 func realtime() []field {
-	micro := func(key, label, name, gist string, src inspect.Source, read func(sched) string) field {
-		return field{Doc: doc{Key: key, Kernel: name, Label: label, Unit: explain.Seconds, Source: src, Concept: "real-time", Gist: gist}, Get: func(s sched) value {
-			n, ok := s.Settings.Number(src)
+	ofSysctl := func(d doc, read func(sched) string) field {
+		d.Unit, d.Concept = explain.Seconds, "real-time"
+		return field{Doc: d, Get: func(s sched) value {
+			n, ok := s.Settings.Number(d.Source)
 			switch {
 			case !ok:
 				return value{}
@@ -21,11 +22,18 @@ func realtime() []field {
 				return explain.None(inspect.Unlimited)
 			}
 			return explain.F(float64(n) / 1e6)
-		}, Reading: read}
+		},
+			Reading: read}
 	}
 	return []field{
-		{Doc: doc{Key: "realtime_tasks", Label: "tasks", Unit: explain.Count, Source: inspect.PIDStat, Concept: "real-time", Gist: "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them."},
-			Get: func(s sched) value { return explain.I(len(s.Realtime)) }, Reading: func(s sched) string {
+		{
+			Doc: doc{
+				Key: "realtime_tasks", Label: "real-time tasks", Unit: explain.Count, Source: inspect.PIDStat,
+				Concept: "real-time",
+				Gist:    "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them.",
+			},
+			Get: func(s sched) value { return explain.I(len(s.Realtime)) },
+			Reading: func(s sched) string {
 				n := 0
 				for i := range s.Realtime {
 					if !s.Realtime[i].P.Kthread() {
@@ -36,25 +44,49 @@ func realtime() []field {
 					return "All of them the kernel's own."
 				}
 				return units.Plural(n, "is a program's", "are programs'") + ", the rest the kernel's own."
-			}},
-		micro("sched_rt_runtime_us", "rt runtime", "kernel.sched_rt_runtime_us", "What real-time tasks may use of each period.", inspect.SchedRTRuntime, readRuntime),
-		micro("sched_rt_period_us", "rt period", "kernel.sched_rt_period_us", "The period of that bound.", inspect.SchedRTPeriod, nil),
-		{Doc: doc{Key: "fair_server_runtime", Label: "fair server", Unit: explain.Seconds, Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time", Gist: "What fair tasks get of each period in any case, since 6.12; told for CPU 0."},
+			},
+		},
+		ofSysctl(doc{
+			Key: "sched_rt_runtime_us", Label: "sched_rt_runtime_us", Kernel: "kernel.sched_rt_runtime_us",
+			Source: inspect.SchedRTRuntime,
+			Gist:   "How much of each period real-time tasks may use.",
+		}, readRuntime),
+		ofSysctl(doc{
+			Key: "sched_rt_period_us", Label: "sched_rt_period_us", Kernel: "kernel.sched_rt_period_us",
+			Source: inspect.SchedRTPeriod,
+			Gist:   "The period of that limit.",
+		}, nil),
+		{
+			Doc: doc{
+				Key: "fair_server_runtime", Label: "fair server runtime", Unit: explain.Seconds,
+				Source: inspect.SchedDebug, Since: version(6, 12), Concept: "real-time",
+				Gist: "What fair tasks get of each period in any case, since 6.12; as CPU 0 has it.",
+			},
 			Get: func(s sched) value {
 				if s.Debug.FairRuntime == inspect.Unset {
 					return explain.None(inspect.Unsupported)
 				}
 				return explain.F(float64(s.Debug.FairRuntime) / 1e9)
-			}, Reading: func(s sched) string {
-				return fmt.Sprintf("Of each %s: so much do fair tasks get though a real-time task never waits.", units.Span(float64(s.Debug.FairPeriod)/1e9))
-			}},
-		{Doc: doc{Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "rr slice", Unit: explain.Seconds, Source: inspect.SchedRRTimeslice, Concept: "real-time", Show: explain.Data, Gist: "After how long a SCHED_RR task lets its equals run."},
+			},
+			Reading: func(s sched) string {
+				return fmt.Sprintf("Of each %s: fair tasks get this much even if a real-time task never waits.",
+					units.Span(float64(s.Debug.FairPeriod)/1e9))
+			},
+		},
+		{
+			Doc: doc{
+				Key: "sched_rr_timeslice_ms", Kernel: "kernel.sched_rr_timeslice_ms", Label: "sched_rr_timeslice_ms",
+				Unit: explain.Seconds, Show: explain.Data,
+				Source: inspect.SchedRRTimeslice, Concept: "real-time",
+				Gist: "How long a SCHED_RR task runs before others of its priority.",
+			},
 			Get: func(s sched) value {
 				if n, ok := s.Settings.Number(inspect.SchedRRTimeslice); ok {
 					return explain.F(float64(n) / 1e3)
 				}
 				return value{}
-			}},
+			},
+		},
 	}
 }
 
@@ -63,25 +95,27 @@ func readRuntime(s sched) string {
 	period, ok := s.Settings.Number(inspect.SchedRTPeriod)
 	if run < 0 || ok && run >= period {
 		if s.Kernel().AtLeast(6, 12) {
-			return "No bound by this. Since 6.12 the fair server keeps a share for other tasks, 5 % by default."
+			return "No limit by this. Since 6.12 the fair server reserves a share for other tasks, 5 % by default."
 		}
-		return "No bound: a real-time task that never waits keeps all others off its CPU."
+		return "No limit: a real-time task that never waits leaves its CPU to no other task."
 	}
 	if !ok || period <= 0 {
 		return ""
 	}
 	says := units.Percent(run, period) + " of each period"
 	if s.Kernel().AtLeast(6, 12) {
-		return says + " is what SCHED_DEADLINE tasks are admitted to. Fair tasks get theirs by the fair server since 6.12; real-time tasks are put off only in groups of CONFIG_RT_GROUP_SCHED."
+		return says + " is the limit up to which SCHED_DEADLINE tasks are admitted. Fair tasks get their share by the fair server " +
+			"since 6.12; real-time tasks are throttled only in groups of CONFIG_RT_GROUP_SCHED."
 	}
-	return says + ": then real-time tasks are put off, so that others get the rest."
+	return says + ": then real-time tasks are throttled, so that others get the rest."
 }
 
 // Realtime lists the tasks that come before fair ones.
 func Realtime() *explain.Table[taskRow] {
 	type column = explain.Field[taskRow]
-	deadline := func(key, label, gist string, get func(*schedfacts.Task) inspect.Num) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Seconds, Show: explain.Wide, Source: inspect.SchedGetattr, Concept: "deadline", Gist: gist}, Get: func(r taskRow) value {
+	ofDeadline := func(d doc, get func(*schedfacts.Task) inspect.Num) column {
+		d.Unit, d.Show, d.Source, d.Concept = explain.Seconds, explain.Wide, inspect.SchedGetattr, "deadline"
+		return column{Doc: d, Get: func(r taskRow) value {
 			if r.It.P.Policy != policyDeadline {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -90,13 +124,34 @@ func Realtime() *explain.Table[taskRow] {
 	}
 	policy, priority, kernel := proc.Policy(), proc.RTPriority(), proc.Kernel()
 	priority.Label = "PRIO"
-	return &explain.Table[taskRow]{Name: "realtime", Identity: []string{"pid", "tid", "comm"}, Sort: []string{"kernel", "policy", "rt_priority", "pid"}, Fields: []column{
-		task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
-		deadline("dl_runtime", "RUNTIME", "What a SCHED_DEADLINE task may use of each period.", func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
-		deadline("dl_deadline", "DEADLINE", "By when after the period begins it has to have had that.", func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
-		deadline("dl_period", "PERIOD", "How long the period is.", func(t *schedfacts.Task) inspect.Num { _, _, n := t.Deadline(); return n }),
-		{Doc: doc{Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr}, Concept: "real-time", Gist: "What it can do to others."}, Get: func(r taskRow) value { return explain.S(whyRealtime(r)) }},
-	}, Rules: starves()}
+	return &explain.Table[taskRow]{
+		Name: "realtime", Identity: []string{"pid", "tid", "comm"},
+		Sort: []string{"kernel", "policy", "rt_priority", "pid"},
+		Fields: []column{
+			task(proc.PID()), task(proc.TID()), task(proc.Comm()), task(policy), task(priority), hidden(task(kernel)),
+			ofDeadline(doc{
+				Key: "dl_runtime", Label: "RUNTIME",
+				Gist: "The CPU time that a SCHED_DEADLINE task may use in each period.",
+			}, func(t *schedfacts.Task) inspect.Num { n, _, _ := t.Deadline(); return n }),
+			ofDeadline(doc{
+				Key: "dl_deadline", Label: "DEADLINE",
+				Gist: "How long after the period begins it must have had that.",
+			}, func(t *schedfacts.Task) inspect.Num { _, n, _ := t.Deadline(); return n }),
+			ofDeadline(doc{Key: "dl_period", Label: "PERIOD", Gist: "The length of the period."}, func(t *schedfacts.Task) inspect.Num {
+				_, _, n := t.Deadline()
+				return n
+			}),
+			{
+				Doc: doc{
+					Key: "why", Source: inspect.PIDStat, Also: []inspect.Source{inspect.SchedGetattr},
+					Concept: "real-time",
+					Gist:    "What it can do to others.",
+				},
+				Get: func(r taskRow) value { return explain.S(whyRealtime(r)) },
+			},
+		},
+		Rules: starves(),
+	}
 }
 
 // hidden keeps a column to JSON.
@@ -119,13 +174,15 @@ func whyRealtime(r taskRow) string {
 	switch {
 	case p.Policy == policyDeadline && r.It.Attr != nil && r.It.Attr.Period > 0:
 		a := r.It.Attr
-		return "gets " + units.Span(float64(a.Runtime)/1e9) + " of each " + units.Span(float64(a.Period)/1e9) + ", " + units.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " + units.Span(float64(a.Deadline)/1e9) + " of when the period begins"
+		return "gets " + units.Span(float64(a.Runtime)/1e9) + " of each " + units.Span(float64(a.Period)/1e9) +
+			", " + units.Percent(a.Runtime, a.Period) + " of a CPU, before all others, within " +
+			units.Span(float64(a.Deadline)/1e9) + " of the start of the period"
 	case p.Policy == policyDeadline:
 		return "before all others, by the earliest deadline"
 	case p.Kthread():
-		return "the kernel's own"
+		return "a kernel thread"
 	case p.Policy == policyRR:
-		return "before every fair task, in turns with its equals; keeps them off its CPU as long as it does not wait"
+		return "runs before every fair task, round robin with its equals; no fair task runs on its CPU until it waits"
 	}
-	return "before every fair task; keeps all below it off its CPU as long as it does not wait"
+	return "runs before every fair task; nothing of lower priority runs on its CPU until it waits"
 }

@@ -22,14 +22,19 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 					return value{}
 				}
 				return explain.F(s.Pressure.Some.Avg10 / 100)
-			}, At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
+			},
+			At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
 			Say: func(s sched) string {
-				return "tasks wait for CPUs: pressure " + string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " + units.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " + units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
+				return "tasks wait for CPUs: pressure " +
+					string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " +
+					units.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " +
+					units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
 			},
 		},
 		{
 			ID: "sched.steal", What: "steal / CPU time", Unit: explain.Ratio, Basis: explain.Interval,
-			Means:    "The hypervisor gave this machine's CPUs to others while they had work: what runs here is slower than its CPU time shows.",
+			Means: "The hypervisor gave this machine's CPUs to others while they had work: what runs here is slower than its " +
+				"CPU time shows.",
 			Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
 				was, _, ok := s.Before()
@@ -37,15 +42,18 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 					return value{} // what was once is no alarm now
 				}
 				return explain.F(share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))
-			}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
+			},
+			At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
 			Say: func(s sched) string {
 				was, _, _ := s.Before()
-				return "the hypervisor kept " + string(units.AppendPercent(nil, share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))) + " of this host's CPU time from it"
+				stolen := share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })
+				return "the hypervisor kept " + string(units.AppendPercent(nil, stolen)) + " of this host's CPU time from it"
 			},
 		},
 		{
 			ID: "sched.blocked", Unless: "sched.stuck", What: "threads in D", Unit: explain.Count,
-			Means:    "They wait in the kernel for something that they may not leave off, a disk or a network file system as a rule: no signal reaches them, and each counts as load.",
+			Means: "They wait in the kernel for something that they cannot abandon, usually a disk or a network file system: " +
+				"no signal reaches them, and each counts as load.",
 			Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
 			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
 			Say: func(s sched) string {
@@ -72,18 +80,22 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 		return explain.F(float64(n-min(n, 1)) / float64(s.Settings.Host.CPUs)) // one of them is kwhy
 	}
 	return explain.Rule[*schedfacts.Snapshot]{
-		ID: "sched.run_queue", Unless: "sched.cpu_pressure", Evidence: []string{"procs_running", "load_1"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
+		ID: "sched.run_queue", Unless: "sched.cpu_pressure",
 		What: "runnable threads / CPUs, kwhy's own left out", Unit: explain.Decimal,
-		Means: "Each CPU runs one thread at a time; the others stand in its run queue until the scheduler comes to them.",
-		Of:    of, At: explain.At{Notice: 2, Warning: 4, Critical: 16},
+		Means:    "Each CPU runs one thread at a time; the others wait in its run queue until the scheduler picks them.",
+		Evidence: []string{"procs_running", "load_1"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
+		Of: of,
+		At: explain.At{Notice: 2, Warning: 4, Critical: 16},
 		Say: func(s sched) string {
-			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(), units.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"), units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
+			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(),
+				units.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"),
+				units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
 		},
 	}
 }
 
-// unbounded judges whether real-time tasks of programs could keep all others off a
-// CPU: nothing sets time aside for these.
+// unbounded judges whether real-time tasks of programs could keep a CPU from all
+// others: nothing reserves time for these.
 func unbounded() explain.Rule[*schedfacts.Snapshot] {
 	of := func(s sched) value {
 		run, ok := s.Settings.Number(inspect.SchedRTRuntime)
@@ -100,7 +112,7 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 		case s.Kernel() == (inspect.Version{}):
 			return value{} // which of the two it is, nobody knows
 		case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == inspect.Unset:
-			return value{} // the fair server, of which debugfs tells, has 5 % by default
+			return value{} // the fair server, which debugfs shows, has 5 % by default
 		case s.Kernel().AtLeast(6, 12):
 			if s.Debug.FairRuntime > 0 {
 				return explain.I(0)
@@ -113,12 +125,17 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 		return explain.I(n)
 	}
 	return explain.Rule[*schedfacts.Snapshot]{
-		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves", Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"}, Concept: "real-time", Next: "kwhy explain real-time",
-		What: "programs' threads of FIFO and RR, where no time is set aside for others", Unit: explain.Count,
-		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. With neither, a real-time task that never waits keeps all below it off its CPU for ever, kernel threads too.",
-		Of:    of, At: explain.At{Notice: 1},
+		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves",
+		What: "programs' threads of FIFO and RR, where no time is reserved for others", Unit: explain.Count,
+		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. " +
+			"With neither, a real-time task that never waits leaves its CPU to nothing of lower priority, kernel threads included.",
+		Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"},
+		Concept:  "real-time", Next: "kwhy explain real-time",
+		Of: of,
+		At: explain.At{Notice: 1},
 		Say: func(s sched) string {
-			return units.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") + " could keep all others off a CPU: nothing sets time aside for those"
+			return units.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") +
+				" could keep a CPU from all other tasks: nothing reserves time for those"
 		},
 	}
 }
@@ -134,11 +151,14 @@ func stuckRules() []explain.Rule[taskRow] {
 		return proc.Stuck(r.It.Row, was.It.P)
 	}
 	return []explain.Rule[taskRow]{{
-		ID: "sched.stuck", Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
+		ID:   "sched.stuck",
+		What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
+		Means: "It waits in the kernel for something that it cannot abandon, usually a disk or a network file system: " +
+			"signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
+		Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
 		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
-		What:   "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
-		Means: "It waits in the kernel for something that it may not leave off, a disk or a network file system as a rule: signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
-		Of:    of, At: explain.At{Notice: 1, Warning: 2},
+		Of:     of,
+		At:     explain.At{Notice: 1, Warning: 2},
 		Say: func(r taskRow) string {
 			s := fmt.Sprintf("%s (%d) is in uninterruptible sleep", r.It.P.Comm, r.It.P.PID)
 			if of(r).Int() > 1 {
@@ -158,19 +178,23 @@ func starves() []explain.Rule[taskRow] {
 		if !ok || over <= 0 || p.Kthread() || p.Policy == policyDeadline {
 			return value{}
 		}
-		const hz = 100 // USER_HZ, in which stat tells times
+		const hz = 100 // USER_HZ, the unit of times in stat
 		ran := float64(p.UTime+p.STime) - float64(was.It.P.UTime+was.It.P.STime)
 		return explain.F(max(ran, 0) / hz / over.Seconds())
 	}
 	return []explain.Rule[taskRow]{{
-		ID: "sched.realtime_starves", Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
+		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
+		Means: "A real-time task comes before every fair one. While it runs, all others on its CPU wait, " +
+			"except for the time that is reserved for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair " +
+			"server since.",
+		Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
 		NextOf: func(r taskRow) string { return "kwhy sched " + strconv.Itoa(int(r.It.P.PID)) },
-		What:   "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
-		Means: "A real-time task comes before every fair one. While it runs all others on its CPU stand still, but for what is set aside for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair server since.",
-		Of:    of, At: explain.At{Notice: 0.50, Warning: 0.80, Critical: 0.97},
+		Of:     of,
+		At:     explain.At{Notice: 0.50, Warning: 0.80, Critical: 0.97},
 		Say: func(r taskRow) string {
 			_, over, _ := r.Before()
-			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks got there what it left", r.It.P.Comm, r.It.P.PID, units.AppendPercent(nil, of(r).Float()), units.Span(over.Seconds()))
+			return fmt.Sprintf("%s (%d), a real-time task, had a CPU for %s of the last %s: fair tasks there got the rest",
+				r.It.P.Comm, r.It.P.PID, units.AppendPercent(nil, of(r).Float()), units.Span(over.Seconds()))
 		},
 	}}
 }

@@ -43,26 +43,44 @@ func TestShares(t *testing.T) {
 		rivals []schedfacts.Rival // the first one is the task
 		want   float64
 	}{
-		"alone":                 {[]schedfacts.Rival{rival(1, 0, 0)}, 1},
-		"equals":                {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}, 0.5},
-		"nice 0 and 5":          {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 5, 0)}, 1024. / 1359},
-		"nice 5 and 0":          {[]schedfacts.Rival{rival(1, 5, 0), rival(2, 0, 0)}, 335. / 1359},
-		"on another CPU":        {[]schedfacts.Rival{rival(1, 5, 0), rival(2, -20, 1)}, 1},
-		"beside SCHED_IDLE":     {[]schedfacts.Rival{rival(1, 0, 0), idle}, 1024. / 1027},
-		"SCHED_IDLE":            {[]schedfacts.Rival{idle, rival(1, 0, 0)}, 3. / 1027},
-		"beside SCHED_FIFO":     {[]schedfacts.Rival{rival(1, 0, 0), fifo}, 1}, // of what it leaves
-		"in one session":        {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("1", 0))}, 1024. / 1359},
-		"in two sessions":       {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("2", 0))}, 0.5},
-		"a nice session":        {[]schedfacts.Rival{rival(1, 0, 0, session("1", 5)), rival(2, 0, 0, session("2", 0))}, 335. / 1359},
-		"two against one":       {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))}, 0.25},
-		"beside a plain task":   {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
-		"a group half here":     {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)}, 512. / 1536},
-		"cgroups of version 2":  {[]schedfacts.Rival{rival(1, 0, 0, weighted("/a", 50)), rival(2, 0, 0, weighted("/b", 100))}, 1. / 3},
-		"a cgroup of 512":       {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 512)), rival(2, 0, 0, cgroup("/b", 1024))}, 1. / 3},
-		"a cgroup in a cgroup":  {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/y", 3072)), rival(3, 0, 0)}, 0.125},
-		"a cgroup with idle":    {[]schedfacts.Rival{rival(1, 0, 0, schedfacts.ShareGroup{Name: "/i", Idle: true}), rival(2, 0, 0)}, 3. / 1027},
-		"who is not runnable":   {[]schedfacts.Rival{rival(1, 19, 0), rival(2, 0, 0)}, 15. / 1039},
-		"beside a nested group": {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024))}, 0.5},
+		"alone":             {[]schedfacts.Rival{rival(1, 0, 0)}, 1},
+		"equals":            {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}, 0.5},
+		"nice 0 and 5":      {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 5, 0)}, 1024. / 1359},
+		"nice 5 and 0":      {[]schedfacts.Rival{rival(1, 5, 0), rival(2, 0, 0)}, 335. / 1359},
+		"on another CPU":    {[]schedfacts.Rival{rival(1, 5, 0), rival(2, -20, 1)}, 1},
+		"beside SCHED_IDLE": {[]schedfacts.Rival{rival(1, 0, 0), idle}, 1024. / 1027},
+		"SCHED_IDLE":        {[]schedfacts.Rival{idle, rival(1, 0, 0)}, 3. / 1027},
+		"beside SCHED_FIFO": {[]schedfacts.Rival{rival(1, 0, 0), fifo}, 1}, // of what it leaves
+		"in one session":    {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("1", 0))}, 1024. / 1359},
+		"in two sessions":   {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("2", 0))}, 0.5},
+		"a nice session":    {[]schedfacts.Rival{rival(1, 0, 0, session("1", 5)), rival(2, 0, 0, session("2", 0))}, 335. / 1359},
+		"two against one": {
+			[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))},
+			0.25,
+		},
+		"beside a plain task": {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
+		"a group half here": {
+			[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)},
+			512. / 1536,
+		},
+		"cgroups of version 2": {[]schedfacts.Rival{rival(1, 0, 0, weighted("/a", 50)), rival(2, 0, 0, weighted("/b", 100))}, 1. / 3},
+		"a cgroup of 512":      {[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 512)), rival(2, 0, 0, cgroup("/b", 1024))}, 1. / 3},
+		"a cgroup in a cgroup": {
+			[]schedfacts.Rival{
+				rival(1, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024)),
+				rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/y", 3072)), rival(3, 0, 0),
+			},
+			0.125,
+		},
+		"a cgroup with idle": {
+			[]schedfacts.Rival{rival(1, 0, 0, schedfacts.ShareGroup{Name: "/i", Idle: true}), rival(2, 0, 0)},
+			3. / 1027,
+		},
+		"who is not runnable": {[]schedfacts.Rival{rival(1, 19, 0), rival(2, 0, 0)}, 15. / 1039},
+		"beside a nested group": {
+			[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024))},
+			0.5,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			task := &schedfacts.Process{Row: procfacts.Row{P: c.rivals[0].P}, Rivals: c.rivals}
@@ -86,7 +104,7 @@ func TestShares(t *testing.T) {
 	}{{0.2, true}, {0.6, false}} {
 		two := []schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}
 		task := &schedfacts.Process{Row: procfacts.Row{P: two[0].P}, Rivals: two, Bounded: true, Bound: cgroupfacts.Throttle{CPUs: c.cpus}}
-		if says := readShare(task); strings.Contains(says, "quota bounds it") != c.bounded {
+		if says := readShare(task); strings.Contains(says, "quota limits it") != c.bounded {
 			t.Errorf("with half a CPU and a quota of %v: %q", c.cpus, says)
 		}
 	}
@@ -99,8 +117,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// The mode of preemption is taken from where the kernel tells it, in order; where
-// it tells it in part, no more is said.
+// The mode of preemption is taken from where the kernel shows it, in order; where
+// it shows it in part, no more is said.
 func TestPreemption(t *testing.T) {
 	old, lazy, seven := version(5, 10), version(6, 18), version(7, 0)
 	for name, c := range map[string]struct {
@@ -108,19 +126,61 @@ func TestPreemption(t *testing.T) {
 		on   inspect.Version
 		want string
 	}{
-		"debugfs":               {schedfacts.Snapshot{Debug: schedfacts.Debugfs{Preempt: "lazy"}, Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, lazy, "lazy"},
-		"real time":             {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_RT Debian 6.12"}, lazy, "rt"},
-		"real time of 4.x":      {schedfacts.Snapshot{Build: "#1 SMP PREEMPT RT Debian 4.19"}, old, "rt"},
-		"command line":          {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "ro preempt=voluntary quiet", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "voluntary"},
-		"refused since 7.0":     {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "lazy"},
-		"taken since 7.0":       {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, seven, "full"},
-		"not known before 6.13": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=lazy", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, version(6, 12), "full"},
-		"not dynamic":           {schedfacts.Snapshot{Build: "#1 SMP", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_NONE": "y"}}, old, "none"},
-		"another option":        {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=sideways", Config: map[string]string{"CONFIG_PREEMPT": "y"}}, lazy, "full"},
-		"uname":                 {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, old, "full"},
-		"uname since 6.13":      {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, lazy, fullOrLazy},
-		"uname and options":     {schedfacts.Snapshot{Build: "#1 SMP PREEMPT", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, lazy, "lazy"},
-		"configuration":         {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Config: map[string]string{"CONFIG_PREEMPT": "n", "CONFIG_PREEMPT_VOLUNTARY": "y"}}, lazy, "voluntary"},
+		"debugfs": {
+			schedfacts.Snapshot{Debug: schedfacts.Debugfs{Preempt: "lazy"}, Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"},
+			lazy, "lazy",
+		},
+		"real time":        {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_RT Debian 6.12"}, lazy, "rt"},
+		"real time of 4.x": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT RT Debian 4.19"}, old, "rt"},
+		"command line": {
+			schedfacts.Snapshot{
+				Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "ro preempt=voluntary quiet",
+				Config: map[string]string{"CONFIG_PREEMPT": "y"},
+			},
+			lazy, "voluntary",
+		},
+		"refused since 7.0": {
+			schedfacts.Snapshot{
+				Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none",
+				Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"},
+			},
+			seven, "lazy",
+		},
+		"taken since 7.0": {
+			schedfacts.Snapshot{
+				Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=full",
+				Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"},
+			},
+			seven, "full",
+		},
+		"not known before 6.13": {
+			schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=lazy", Config: map[string]string{"CONFIG_PREEMPT": "y"}},
+			version(6, 12), "full",
+		},
+		"not dynamic": {
+			schedfacts.Snapshot{Build: "#1 SMP", Cmdline: "preempt=full", Config: map[string]string{"CONFIG_PREEMPT_NONE": "y"}},
+			old, "none",
+		},
+		"another option": {
+			schedfacts.Snapshot{
+				Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=sideways",
+				Config: map[string]string{"CONFIG_PREEMPT": "y"},
+			},
+			lazy, "full",
+		},
+		"uname":            {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, old, "full"},
+		"uname since 6.13": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, lazy, fullOrLazy},
+		"uname and options": {
+			schedfacts.Snapshot{Build: "#1 SMP PREEMPT", Config: map[string]string{"CONFIG_PREEMPT_LAZY": "y"}}, lazy,
+			"lazy",
+		},
+		"configuration": {
+			schedfacts.Snapshot{
+				Build:  "#1 SMP PREEMPT_DYNAMIC",
+				Config: map[string]string{"CONFIG_PREEMPT": "n", "CONFIG_PREEMPT_VOLUNTARY": "y"},
+			},
+			lazy, "voluntary",
+		},
 		"nowhere":               {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
 		"not in uname":          {schedfacts.Snapshot{Build: "#1 SMP"}, old, noneOrVoluntary},
 		"nothing is to be seen": {schedfacts.Snapshot{}, old, ""},
@@ -131,8 +191,8 @@ func TestPreemption(t *testing.T) {
 			t.Errorf("%s: %q, %q; want %q", name, got, from, c.want)
 		}
 		c.s.Tick = 4 * time.Millisecond
-		// Only a kernel in which almost everything may be put off puts a task off at the tick itself.
-		if says := readTick(&c.s); strings.HasSuffix(says, "slice is put off.") != (got == "full" || got == "rt") {
+		// Only a kernel in which almost everything can be preempted preempts a task at the tick itself.
+		if says := readTick(&c.s); strings.HasSuffix(says, "slice is preempted.") != (got == "full" || got == "rt") {
 			t.Errorf("%s: %s says %q", name, got, says)
 		}
 	}
@@ -142,9 +202,16 @@ func TestPreemption(t *testing.T) {
 func TestReadings(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), Arch: "x86_64"}
 	task := func(policy int8, state byte, groups ...schedfacts.ShareGroup) *schedfacts.Process {
-		p := &procfacts.Process{PID: 5, Policy: policy, State: state, Autogroup: -1, Sched: &procfacts.TaskSched{Util: 410, HasVruntime: true, Vruntime: 5e9, Slice: inspect.Unset}}
+		p := &procfacts.Process{
+			PID: 5, Policy: policy, State: state, Autogroup: -1,
+			Sched: &procfacts.TaskSched{Util: 410, HasVruntime: true, Vruntime: 5e9, Slice: inspect.Unset},
+		}
 		s := &schedfacts.Snapshot{Settings: &inspect.Settings{Host: host}, Debug: schedfacts.Debugfs{FairRuntime: 50e6, FairPeriod: 1e9}}
-		return &schedfacts.Process{Sched: s, Row: procfacts.Row{Host: &procfacts.Shared{Host: host}, P: p}, Rivals: []schedfacts.Rival{{P: p, Groups: groups}}}
+		return &schedfacts.Process{
+			Sched:  s,
+			Row:    procfacts.Row{Host: &procfacts.Shared{Host: host}, P: p},
+			Rivals: []schedfacts.Rival{{P: p, Groups: groups}},
+		}
 	}
 	value := func(t *schedfacts.Process, key string) explain.Value {
 		for _, sec := range Process().Sections {
@@ -173,15 +240,19 @@ func TestReadings(t *testing.T) {
 	if says := readPolicy(task(policyFIFO, 'R')); !strings.Contains(says, "fair server gives fair tasks 50 ms of each 1 s") {
 		t.Error(says)
 	}
-	if says := readPolicy(task(policyIdle, 'R', session("5", 0))); strings.Contains(says, "no one") || !strings.Contains(says, "alone in its group") {
+	says := readPolicy(task(policyIdle, 'R', session("5", 0)))
+	if strings.Contains(says, "no one") || !strings.Contains(says, "alone in its group") {
 		t.Error(says)
 	}
 	if says := readNice(task(0, 'R', cgroup("/batch", 1024))); !strings.Contains(says, "of cgroup /batch") {
 		t.Error(says)
 	}
 	asleep, awake := task(0, 'D'), task(0, 'R')
-	for _, f := range reckoned() {
-		if (f.Key == "se_avg_util_avg" || f.Key == "se_vruntime") && (!strings.Contains(f.Reading(asleep), "last slept") || strings.Contains(f.Reading(awake), "last slept")) {
+	for _, f := range computed() {
+		if f.Key != "se_avg_util_avg" && f.Key != "se_vruntime" {
+			continue
+		}
+		if !strings.Contains(f.Reading(asleep), "last slept") || strings.Contains(f.Reading(awake), "last slept") {
 			t.Errorf("%s: %q, %q", f.Key, f.Reading(asleep), f.Reading(awake))
 		}
 	}
@@ -191,14 +262,20 @@ func TestReadings(t *testing.T) {
 func TestOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18)}
 	begin := time.Unix(1000, 0)
-	at := func(n int64, ran, waited, turns inspect.Num, periods, throttled uint64) *schedfacts.Process {
-		p := &procfacts.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: turns}
-		return &schedfacts.Process{Row: procfacts.Row{Host: &procfacts.Shared{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
-			Bounded: true, Bound: cgroupfacts.Throttle{Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled, Stood: time.Duration(n) * time.Second}}
+	at := func(n int64, ran, waited, timeslices inspect.Num, periods, throttled uint64) *schedfacts.Process {
+		p := &procfacts.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: timeslices}
+		return &schedfacts.Process{
+			Row:     procfacts.Row{Host: &procfacts.Shared{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
+			Bounded: true,
+			Bound: cgroupfacts.Throttle{
+				Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled,
+				Stood: time.Duration(n) * time.Second,
+			},
+		}
 	}
 	was, now := at(0, 100e9, 300e9, 1000, 773, 745), at(2, 101e9, 301e9, 1500, 793, 745)
 	read := func(task *schedfacts.Process, key string) (float64, string) {
-		for _, f := range append(gets(), bounds()...) {
+		for _, f := range append(cpuUse(), quotaFields()...) {
 			if f.Key == key {
 				return f.Get(task).Float(), f.Reading(task)
 			}
@@ -209,7 +286,8 @@ func TestOverAnInterval(t *testing.T) {
 		t.Errorf("%v, %q", f, says)
 	}
 	card := explain.Card[*schedfacts.Process]{Rules: boundRules()}
-	if found := lower.Explain(&card, was, nil).Findings; len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
+	found := lower.Explain(&card, was, nil).Findings
+	if len(found) != 1 || found[0].Level != explain.Notice || found[0].Basis != explain.Ever {
 		t.Errorf("what was once, in 96 %% of the periods, is a notice and no more: %+v", found)
 	}
 	now.Was = was
@@ -217,8 +295,8 @@ func TestOverAnInterval(t *testing.T) {
 		value float64
 		says  string
 	}{
-		"mean_turn":     {0.002, "500 turns in the last 2 s"},
-		"mean_wait":     {0.002, "500 turns in the last 2 s"},
+		"mean_turn":     {0.002, "500 timeslices in the last 2 s"},
+		"mean_wait":     {0.002, "500 timeslices in the last 2 s"},
 		"wait_time":     {301, "in the last 2 s: 50 %"},
 		"run_time":      {101, "in the last 2 s"},
 		"cpu_throttled": {0, "0 of 20 periods in the last 2 s"},
@@ -236,7 +314,7 @@ func TestOverAnInterval(t *testing.T) {
 	}
 	free := at(0, 1, 1, 1, 0, 0)
 	free.Bounded = false
-	for _, f := range bounds() {
+	for _, f := range quotaFields() {
 		if v := f.Get(free); v.Has() || v.Unlimited() != (f.Key == "cpu_quota") {
 			t.Errorf("%s of a task without a bound: %v, %v", f.Key, v, v.Reason())
 		}
@@ -250,9 +328,18 @@ func TestWhy(t *testing.T) {
 		p    procfacts.Process
 		want string
 	}{
-		"a zombie":   {procfacts.Process{State: 'Z', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "ended: it wants no CPU any more"},
-		"idle":       {procfacts.Process{State: 'S', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1}, "takes what others of its group leave; waits 5 ms for a turn of 5 ms"},
-		"FIFO":       {procfacts.Process{State: 'S', Policy: policyFIFO, Ran: 4e6, Waited: 2e6, Turns: 2}, "before every fair task; waits 1 ms for a turn of 2 ms"},
+		"a zombie": {
+			procfacts.Process{State: 'Z', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1},
+			"ended: it needs no CPU any more",
+		},
+		"idle": {
+			procfacts.Process{State: 'S', Policy: policyIdle, Ran: 5e6, Waited: 5e6, Turns: 1},
+			"gets what others of its group leave; waits 5 ms for a timeslice of 5 ms",
+		},
+		"FIFO": {
+			procfacts.Process{State: 'S', Policy: policyFIFO, Ran: 4e6, Waited: 2e6, Turns: 2},
+			"runs before every fair task; waits 1 ms for a timeslice of 2 ms",
+		},
 		"has waited": {procfacts.Process{State: 'S', Ran: 0, Waited: 0, Turns: 0}, "did not want a CPU"},
 	} {
 		if got := string(why(nil, procfacts.Row{Host: host, P: &c.p})); got != c.want {
@@ -261,14 +348,20 @@ func TestWhy(t *testing.T) {
 	}
 	// How often its cgroup was stopped is of the interval too.
 	host.Throttled = map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 120, Throttled: 100}}
-	before := &procfacts.Shared{Host: host.Host, At: time.Unix(1000, 0), Throttled: map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95}}}
-	p, was := procfacts.Process{PID: 7, State: 'R', Ran: 2e6, Waited: 2e6, Turns: 2}, procfacts.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
+	before := &procfacts.Shared{
+		At: time.Unix(1000, 0), Host: host.Host,
+		Throttled: map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95}},
+	}
+	p := procfacts.Process{PID: 7, State: 'R', Ran: 2e6, Waited: 2e6, Turns: 2}
+	was := procfacts.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
 	host.Was = before
-	if got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
+	got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was}))
+	if !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
 		t.Errorf("%q", got)
 	}
 	delete(before.Throttled, 7)
-	if got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was})); !strings.HasSuffix(got, "was throttled in 83 % of its periods since it was created") {
+	got = string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was}))
+	if !strings.HasSuffix(got, "was throttled in 83 % of its periods since it was created") {
 		t.Errorf("%q", got)
 	}
 }
@@ -276,14 +369,19 @@ func TestWhy(t *testing.T) {
 // What a cgroup's settings do is said of all of them.
 func TestWhyGroup(t *testing.T) {
 	s := &schedfacts.Snapshot{}
-	bounded := cgroupfacts.CPU{Bounded: true, CPUs: 0.2, Period: 100000, Stat: inspect.Counters{"nr_periods": 100, "nr_throttled": 50}, Shares: inspect.Unset, Weight: 50, Cpuset: "0"}
+	bounded := cgroupfacts.CPU{
+		Bounded: true, CPUs: 0.2, Period: 100000,
+		Stat: inspect.Counters{"nr_periods": 100, "nr_throttled": 50}, Shares: inspect.Unset, Weight: 50, Cpuset: "0",
+	}
 	idle := bounded
 	idle.Idle = true
 	lifted := cgroupfacts.CPU{Stat: inspect.Counters{"nr_throttled": 5}, Shares: 1024, Weight: inspect.Unset}
 	for want, g := range map[string]cgroupfacts.CPU{
-		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; 50 % of what a sibling with default settings gets, where both want all they can get; kept to CPUs 0": bounded,
-		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks stand still until the next; cpu.idle: it gets what others leave, at the weight of SCHED_IDLE; kept to CPUs 0":                    idle,
-		"was stopped before its bound was lifted":                                              lifted,
+		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks are stopped until the next; " +
+			"50 % of what a sibling with default settings gets, where both want all they can get; restricted to CPUs 0": bounded,
+		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks are stopped until the next; cpu.idle: " +
+			"it gets what others leave, at the weight of SCHED_IDLE; restricted to CPUs 0": idle,
+		"was throttled before its quota was removed":                                           lifted,
 		"200 % of what a sibling with default settings gets, where both want all they can get": {Shares: 2048, Weight: inspect.Unset},
 	} {
 		if got := whyGroup(schedfacts.Parts[cgroupfacts.CPU]{Sched: s, List: []cgroupfacts.CPU{g}}.At(0)); got != want {
@@ -292,12 +390,15 @@ func TestWhyGroup(t *testing.T) {
 	}
 }
 
-// Over an interval the CPUs' time is told of the interval: seconds that grew and
+// Over an interval the CPUs' time is that of the interval: seconds that grew and
 // one share of them.
 func TestCPUTimeOverAnInterval(t *testing.T) {
 	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
 	at := func(n int64, user, idle, steal uint64) *schedfacts.Snapshot {
-		return &schedfacts.Snapshot{Settings: &inspect.Settings{Host: host, At: time.Unix(n, 0)}, All: schedfacts.CPUTimes{User: user, Idle: idle, Steal: steal}}
+		return &schedfacts.Snapshot{
+			Settings: &inspect.Settings{Host: host, At: time.Unix(n, 0)},
+			All:      schedfacts.CPUTimes{User: user, Idle: idle, Steal: steal},
+		}
 	}
 	now := at(1002, 22154, 10046, 18)
 	now.Was = at(1000, 22000, 10000, 18)
@@ -338,9 +439,15 @@ func TestBaseSlice(t *testing.T) {
 	task := func(pid int32, policy int8, slice inspect.Num) procfacts.Process {
 		return procfacts.Process{PID: pid, Policy: policy, Sched: &procfacts.TaskSched{Slice: slice}}
 	}
-	ps := &procfacts.Processes{Rows: []procfacts.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)}}
+	ps := &procfacts.Processes{
+		Rows: []procfacts.Process{task(1, 0, 3e6), task(2, 0, 1.4e6), {PID: 3}, task(4, 3, 1.4e6), task(5, policyFIFO, inspect.Unset)},
+	}
 	ps.Host.Self = 5
-	s := &schedfacts.Snapshot{Procs: ps, Settings: &inspect.Settings{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}}, Debug: schedfacts.Debugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset}}
+	s := &schedfacts.Snapshot{
+		Procs:    ps,
+		Settings: &inspect.Settings{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}},
+		Debug:    schedfacts.Debugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset},
+	}
 	if n := baseSliceNS(s); n != 1.4e6 {
 		t.Errorf("%d ns", n)
 	}
@@ -354,7 +461,7 @@ func TestUclamp(t *testing.T) {
 	p := &procfacts.Process{Sched: &procfacts.TaskSched{UclampMin: 512, UclampMax: 1024}}
 	task := &schedfacts.Process{Row: procfacts.Row{P: p}}
 	at := func(key string) taskField {
-		for _, f := range reckoned() {
+		for _, f := range computed() {
 			if f.Key == key {
 				return f
 			}
@@ -368,7 +475,7 @@ func TestUclamp(t *testing.T) {
 	for _, c := range []struct {
 		least, most inspect.Num
 		says        string
-	}{{512, 1024, ""}, {0, 1024, "No bound"}, {1024, 1024, "fastest"}} {
+	}{{512, 1024, ""}, {0, 1024, "No limit"}, {1024, 1024, "fastest"}} {
 		p.Sched.UclampMin, p.Sched.UclampMax = c.least, c.most
 		if got := least.Reading(task); !strings.Contains(got, c.says) || (got == "") != (c.says == "") {
 			t.Errorf("%d to %d: %q", c.least, c.most, got)

@@ -22,7 +22,7 @@ func mine(t one) schedfacts.Rival {
 	return schedfacts.Rival{P: t.Row.P}
 }
 
-// level is one step of sharing: among whom, and what this task's part of it weighs.
+// level is one step of sharing: between which entities, and this task's part of the weight.
 type level struct {
 	name       string
 	mine, all  int64
@@ -103,7 +103,7 @@ func compete(t one, me schedfacts.Rival, depth int) level {
 	return out
 }
 
-// under tells whether a task is in a group and all those around it.
+// under says whether a task is in a group and all those around it.
 func under(groups, within []schedfacts.ShareGroup) bool {
 	if len(groups) < len(within) {
 		return false
@@ -145,7 +145,7 @@ func readShare(t one) string {
 	}
 	quota := ""
 	if t.Bounded && t.Bound.CPUs < cpuShare(t).Float() {
-		quota = " Its cgroup's quota bounds it before that: see below."
+		quota = " Its cgroup's quota limits it before that: see below."
 	}
 	if others <= 0 {
 		return verb + " all of the time " + where + ": no other fair task is ready there at this moment." + quota
@@ -159,9 +159,11 @@ func readShare(t one) string {
 		if i < len(steps)-1 {
 			what = "groups and tasks beside " + s.name
 		}
-		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all, units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
+		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all,
+			units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
 	}
-	return verb + " this " + where + ", while those want it that want it now: weight " + strings.Join(who, "; within that ") + "." + quota
+	return verb + " this " + where + ", as long as the same tasks want it: weight " +
+		strings.Join(who, "; within that ") + "." + quota
 }
 
 func deriveShare(t one) explain.Derivation {
