@@ -15,10 +15,10 @@ type Page[S explain.Snapshot[S]] struct {
 	Command string
 	Scope   explain.Scope
 	// Like is the command whose rows have the same columns, of a page that has more rows.
-	Like string
-	Card    explain.Card[S]
-	Tables  []Attached[S] // as they are printed
-	Doing   string        // while it is read, for who watches: "reading memory"
+	Like   string
+	Card   explain.Card[S]
+	Tables []Attached[S] // as they are printed
+	Doing  string        // while it is read, for who watches: "reading memory"
 
 	// Take reads the wanted sources.
 	Take func(h *inspect.Host, want inspect.Sources) (S, error)
