@@ -99,7 +99,7 @@ func (d *domain[S]) Alone() {
 func (d *domain[S]) Judge(limits explain.Limits) Judgement {
 	j := JudgeCard(&d.page.Card, d.s, limits)
 	for _, t := range d.check.Tables {
-		j = j.Plus(t.judge(d.page.Command, d.s, limits))
+		j = j.Plus(t.Judge(d.page.Command, d.s, limits))
 	}
 	if d.check.Judged != nil {
 		d.check.Judged(d.s, &j)

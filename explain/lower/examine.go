@@ -70,9 +70,7 @@ func examineTable[S explain.Snapshot[S]](t *explain.Table[S], h *inspect.Host, k
 // emptied says why there is no row: what the rows' own snapshot misses, if they know
 // it, or nothing.
 func emptied(rows any) func(inspect.Source) inspect.Reason {
-	if known, ok := rows.(interface {
-		Missing(inspect.Source) inspect.Reason
-	}); ok {
+	if known, ok := rows.(misser); ok {
 		return known.Missing
 	}
 	return func(inspect.Source) inspect.Reason { return inspect.Inapplicable }

@@ -51,7 +51,7 @@ func liveTable[S explain.Snapshot[S]](t *explain.Table[S], h *inspect.Host, ask 
 
 // unseen tells which of the wanted sources a snapshot has gaps in.
 func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) {
-	s, ok := snapshot.(interface{ Gaps() []inspect.Gap })
+	s, ok := snapshot.(gapped)
 	if !ok {
 		return
 	}

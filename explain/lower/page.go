@@ -62,7 +62,7 @@ func (p *Page[S]) Of() explain.Scope { return p.Scope }
 func (p *Page[S]) Needs() inspect.Sources {
 	want := p.Card.Needs()
 	for _, t := range p.Tables {
-		want = want.Plus(t.needs())
+		want = want.Plus(t.Needs())
 	}
 	return want
 }
@@ -87,7 +87,7 @@ func (p *Page[S]) Look(h *inspect.Host, was S) (S, error) {
 func (p *Page[S]) Report(s S, limits explain.Limits, two bool) Report {
 	rep := Explain(&p.Card, s, limits)
 	for _, t := range p.Tables {
-		t.add(&rep, s)
+		t.Add(&rep, s)
 	}
 	if p.Finish != nil {
 		p.Finish(&rep, s, two)
@@ -99,7 +99,7 @@ func (p *Page[S]) Report(s S, limits explain.Limits, two bool) Report {
 func (p *Page[S]) Catalogue() Catalogue {
 	out := CardTopic(&p.Card, p.Command, p.Take)
 	for _, t := range p.Tables {
-		out = out.Plus(t.catalogue(p))
+		out = out.Plus(t.Catalogue(p))
 	}
 	for i := range out.Entries {
 		out.Entries[i].Scope, out.Entries[i].Like = p.Scope, p.Like
@@ -129,7 +129,7 @@ func (p *Page[S]) Drop(key string) {
 	}
 	p.Card.Sections = sections
 	for _, t := range p.Tables {
-		t.drop(key)
+		t.Drop(key)
 	}
 }
 
@@ -153,7 +153,7 @@ func (p *Page[S]) Lacks() (out []string) {
 		}
 	}
 	for _, t := range p.Tables {
-		out = append(out, t.lacksNames()...)
+		out = append(out, t.Lacks()...)
 	}
 	return out
 }
@@ -181,12 +181,17 @@ func List(topics ...explain.Topic) (out Catalogue) {
 
 // Attached is a table of a page, the type of its rows erased.
 type Attached[S explain.Snapshot[S]] interface {
-	needs() inspect.Sources
-	add(*Report, S)
-	catalogue(*Page[S]) Catalogue
-	drop(key string)
-	lacksNames() []string
-	judge(command string, s S, limits explain.Limits) Judgement
+	// Needs is what the table reads beside the page's card.
+	Needs() inspect.Sources
+	// Add lowers the table and adds it, with what its rules find, to a report.
+	Add(*Report, S)
+	// Catalogue lists its columns and rules.
+	Catalogue(*Page[S]) Catalogue
+	// Judge holds its rules against all rows.
+	Judge(command string, s S, limits explain.Limits) Judgement
+	// Drop takes a column away, and Lacks names what its own code names and it has not.
+	Drop(key string)
+	Lacks() []string
 }
 
 // Rows attaches a table to a page.
@@ -220,14 +225,16 @@ func Table[S explain.Snapshot[S], T explain.Snapshot[T]](t *explain.Table[T], li
 	return &Rows[S, T]{View: Own(t, nil, nil, limit), Of: of}
 }
 
-func (r *Rows[S, T]) needs() inspect.Sources {
+// Needs is what the table reads beside the page's card.
+func (r *Rows[S, T]) Needs() inspect.Sources {
 	if r.Ready {
 		return inspect.Sources{}
 	}
 	return r.View.Needs().Plus(r.View.Rank()).Plus(r.Plus)
 }
 
-func (r *Rows[S, T]) add(rep *Report, s S) {
+// Add lowers the table and adds it to a report.
+func (r *Rows[S, T]) Add(rep *Report, s S) {
 	rows := r.Of(s)
 	if rows == nil {
 		return
@@ -252,7 +259,8 @@ func (r *Rows[S, T]) add(rep *Report, s S) {
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 }
 
-func (r *Rows[S, T]) catalogue(p *Page[S]) Catalogue {
+// Catalogue lists the table's columns and rules.
+func (r *Rows[S, T]) Catalogue(p *Page[S]) Catalogue {
 	if r.Elsewhere {
 		return Catalogue{}
 	}
@@ -270,9 +278,11 @@ func (r *Rows[S, T]) catalogue(p *Page[S]) Catalogue {
 	return TableTopic(r.View.table, p.Command, scan)
 }
 
-func (r *Rows[S, T]) drop(key string) { r.View.drop(key) }
+// Drop takes a column away.
+func (r *Rows[S, T]) Drop(key string) { r.View.Drop(key) }
 
-func (r *Rows[S, T]) lacksNames() (out []string) {
+// Lacks names what the table's own code names and it does not have.
+func (r *Rows[S, T]) Lacks() (out []string) {
 	t := r.View.table
 	out = append(out, r.View.lacks...)
 	for _, key := range t.Identity {
@@ -288,7 +298,8 @@ func (r *Rows[S, T]) lacksNames() (out []string) {
 	return out
 }
 
-func (r *Rows[S, T]) judge(command string, s S, limits explain.Limits) Judgement {
+// Judge holds the table's rules against all rows.
+func (r *Rows[S, T]) Judge(command string, s S, limits explain.Limits) Judgement {
 	rows := r.Of(s)
 	if rows == nil || !slices.ContainsFunc(r.View.table.Rules, func(rule explain.Rule[T]) bool { return !rule.Lifted }) {
 		return Judgement{}

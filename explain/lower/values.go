@@ -36,9 +36,7 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 // origin is the source that was read, of one that names several: a snapshot that has
 // such says which.
 func origin(s any, declared inspect.Source) inspect.Source {
-	if o, ok := s.(interface {
-		Origin(inspect.Source) inspect.Source
-	}); ok {
+	if o, ok := s.(originer); ok {
 		return o.Origin(declared)
 	}
 	return declared
@@ -70,7 +68,7 @@ func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) expl
 			return explain.None(why)
 		}
 	}
-	if p, ok := any(s).(interface{ Partial(inspect.Source) bool }); ok && p.Partial(f.Source) {
+	if p, ok := any(s).(partial); ok && p.Partial(f.Source) {
 		return explain.None(inspect.Malformed) // what would have it did not come whole
 	}
 	return explain.None(inspect.Unsupported)

@@ -78,8 +78,8 @@ func Own[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string, lim
 	return v
 }
 
-// drop leaves out a column, wherever the view has it.
-func (v *View[S]) drop(key string) {
+// Drop leaves out a column, wherever the view has it.
+func (v *View[S]) Drop(key string) {
 	is := func(f *explain.Field[S]) bool { return f.Key == key || f.Key == key+rateSuffix }
 	v.cols = slices.DeleteFunc(v.cols, is)
 	v.sort = slices.DeleteFunc(v.sort, func(k sortKey[S]) bool { return is(k.field) })

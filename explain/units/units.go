@@ -127,10 +127,12 @@ func Plural[N Signed | Unsigned](n N, one, many string) string {
 	return Number(n) + " " + many
 }
 
+// Signed is any signed integer.
 type Signed interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64
 }
 
+// Unsigned is any unsigned integer.
 type Unsigned interface {
 	~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
