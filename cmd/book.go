@@ -96,7 +96,17 @@ func conceptGrid(list []concepts.Essay, whole bool) lower.Grid {
 	}
 	return catalogue("concepts", columns, len(list), func(i int) []explain.Value {
 		e := &list[i]
-		row := []explain.Value{explain.S(e.Name), explain.S(e.Title), explain.S(e.Chapter), explain.S(e.Gist), texts(e.Source), texts(e.Man), texts(e.See), texts(e.Also), texts(moved(e))}
+		row := []explain.Value{
+			explain.S(e.Name),
+			explain.S(e.Title),
+			explain.S(e.Chapter),
+			explain.S(e.Gist),
+			texts(e.Source),
+			texts(e.Man),
+			texts(e.See),
+			texts(e.Also),
+			texts(moved(e)),
+		}
 		if whole {
 			row = append(row, explain.S(e.Body))
 		}
@@ -121,7 +131,10 @@ func valueGrid(list []lower.Entry) lower.Grid {
 		column("command", "The subcommand that prints it."), column("table", "The table whose column it is; empty for a value of a card."),
 		column("section", "The section of its card."), column("unit", "What the number counts."), column("source", "The file it is read from."),
 		column("since", "The first kernel that has it; empty: all since 4.0."), column("until", "The first kernel without it."),
-		column("needs", "What the kernel must be built or booted with."), column("gist", "One sentence."), column("concept", "The essay behind it."),
+		column(
+			"needs",
+			"What the kernel must be built or booted with.",
+		), column("gist", "One sentence."), column("concept", "The essay behind it."),
 		column("words", "The words that are its values."),
 	}, len(list), func(i int) []explain.Value {
 		e := &list[i]
@@ -130,8 +143,23 @@ func valueGrid(list []lower.Entry) lower.Grid {
 		for _, w := range d.Words {
 			words = append(words, w.Name)
 		}
-		return []explain.Value{explain.S(d.Key), explain.S(d.Kernel), explain.S(e.Command), explain.S(e.Table), explain.S(e.Section), explain.S(string(d.Unit)), explain.S(d.Source.String()),
-			explain.S(release(d.Since)), explain.S(release(d.Until)), explain.S(d.Requires()), explain.S(d.Gist), explain.S(string(d.Concept)), texts(words)}
+		return []explain.Value{
+			explain.S(d.Key),
+			explain.S(d.Kernel),
+			explain.S(e.Command),
+			explain.S(e.Table),
+			explain.S(e.Section),
+			explain.S(string(d.Unit)),
+			explain.S(d.Source.String()),
+			explain.S(
+				release(d.Since),
+			),
+			explain.S(release(d.Until)),
+			explain.S(d.Requires()),
+			explain.S(d.Gist),
+			explain.S(string(d.Concept)),
+			texts(words),
+		}
 	})
 }
 
@@ -145,7 +173,10 @@ func release(v inspect.Version) string {
 // wordGrid is the words that are values.
 func wordGrid(list []catalog.Meaning) lower.Grid {
 	return catalogue("words", []explain.Doc{
-		column("name", "The word."), column("gist", "One sentence."), column("concept", "The essay behind it."), column("of", "The keys of the values that it can be."),
+		column(
+			"name",
+			"The word.",
+		), column("gist", "One sentence."), column("concept", "The essay behind it."), column("of", "The keys of the values that it can be."),
 	}, len(list), func(i int) []explain.Value {
 		var keys []string
 		for _, e := range list[i].Of {
@@ -166,14 +197,39 @@ func ruleGrid(list []lower.RuleDoc) lower.Grid {
 	}
 	number := func(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist, Unit: explain.Decimal} }
 	return catalogue("rules", []explain.Doc{
-		column("id", "Its name."), column("command", "The subcommand whose values it judges."), column("what", "What it measures."), column("unit", "The unit of its measure and thresholds."),
-		column("basis", "The time that it rests on: now, interval, since_start."), column("means", "What it means in terms of the kernel."), column("evidence", "Keys of the values that it rests on; the first carries the level."),
+		column(
+			"id",
+			"Its name.",
+		),
+		column("command", "The subcommand whose values it judges."),
+		column("what", "What it measures."),
+		column("unit", "The unit of its measure and thresholds."),
+		column(
+			"basis",
+			"The time that it rests on: now, interval, since_start.",
+		),
+		column("means", "What it means in terms of the kernel."),
+		column("evidence", "Keys of the values that it rests on; the first carries the level."),
 		{Key: "below", Gist: "Whether small is bad.", Unit: explain.Bool},
 		number("notice", "From here it is worth a notice."), number("warning", "From here a warning."), number("critical", "From here critical."),
 		column("concept", "The essay behind it."), column("next", "What to run next."),
 	}, len(list), func(i int) []explain.Value {
 		r := &list[i]
-		return []explain.Value{explain.S(r.ID), explain.S(r.Command), explain.S(r.What), explain.S(string(r.Unit)), explain.S(r.Basis.String()), explain.S(r.Means), texts(r.Evidence), explain.B(r.Below), at(r.At.Notice), at(r.At.Warning), at(r.At.Critical), explain.S(string(r.Concept)), explain.S(r.Next)}
+		return []explain.Value{
+			explain.S(r.ID),
+			explain.S(r.Command),
+			explain.S(r.What),
+			explain.S(string(r.Unit)),
+			explain.S(r.Basis.String()),
+			explain.S(r.Means),
+			texts(r.Evidence),
+			explain.B(r.Below),
+			at(r.At.Notice),
+			at(r.At.Warning),
+			at(r.At.Critical),
+			explain.S(string(r.Concept)),
+			explain.S(r.Next),
+		}
 	})
 }
 

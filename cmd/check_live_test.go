@@ -27,7 +27,14 @@ import (
 func checked(t *testing.T, env []string, args ...string) document {
 	t.Helper()
 	var out, errs bytes.Buffer
-	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Environ: func() []string { return env }, Now: time.Now, Sleep: time.Sleep}
+	a := &App{
+		Out:     &out,
+		Err:     &errs,
+		Getenv:  func(string) (string, bool) { return "", false },
+		Environ: func() []string { return env },
+		Now:     time.Now,
+		Sleep:   time.Sleep,
+	}
 	if status := a.Run(append([]string{"check", "--interval", "0", "-o", "json"}, args...)); status != 0 || errs.Len() > 0 {
 		t.Fatalf("check %v: status %d, %s", args, status, errs.String())
 	}
@@ -138,7 +145,8 @@ func TestLiveCheckDomains(t *testing.T) {
 	}
 	for _, r := range d.Tables["checks"].Rows {
 		id := fmt.Sprint(r["id"])
-		if said := len(findings(d, id)) > 0; r["outcome"] == "found" && !said && len(findings(d, better[id])) == 0 || r["outcome"] != "found" && said {
+		if said := len(findings(d, id)) > 0; r["outcome"] == "found" && !said && len(findings(d, better[id])) == 0 ||
+			r["outcome"] != "found" && said {
 			t.Errorf("%s: %v, and it is said: %v", id, r["outcome"], said)
 		}
 	}
@@ -219,7 +227,16 @@ func TestLiveCheckMemory(t *testing.T) {
 	if g.v2 {
 		use, kind = "memory.current", ""
 	}
-	used := word(filepath.Join(g.dir, use), "") - word(filepath.Join(g.dir, stat), "\n"+kind+"inactive_file") - word(filepath.Join(g.dir, stat), "\n"+kind+"active_file")
+	used := word(
+		filepath.Join(g.dir, use),
+		"",
+	) - word(
+		filepath.Join(g.dir, stat),
+		"\n"+kind+"inactive_file",
+	) - word(
+		filepath.Join(g.dir, stat),
+		"\n"+kind+"active_file",
+	)
 	share := used / smallLimit
 	if share < 0.8 {
 		t.Fatalf("the kernel says %v of the limit", share)
@@ -279,15 +296,24 @@ func TestLiveCheckSockets(t *testing.T) {
 	}
 	d := readJSON(t, read(to))
 	name := strings.TrimSpace(read("/proc/self/comm"))
-	f := saying(t, d, "net.accept_queue_full", fmt.Sprintf("%s (%d) has 2 connections waiting at tcp 127.0.0.1:%d, and room for 2", name, made["deaf"], made["port"]))
-	if f.Level != "warning" || f.Measure.Value != float64(1) || f.Readings["accept_queue"].Value != float64(2) || f.Readings["accept_limit"].Value != float64(1) {
+	f := saying(
+		t,
+		d,
+		"net.accept_queue_full",
+		fmt.Sprintf("%s (%d) has 2 connections waiting at tcp 127.0.0.1:%d, and room for 2", name, made["deaf"], made["port"]),
+	)
+	if f.Level != "warning" || f.Measure.Value != float64(1) || f.Readings["accept_queue"].Value != float64(2) ||
+		f.Readings["accept_limit"].Value != float64(1) {
 		t.Errorf("%+v", f)
 	}
 	f = saying(t, d, "net.unread", fmt.Sprintf("%s (%d) has not read 4.9 KiB from 127.0.0.1:%d for ", name, c.Process.Pid, made["near"]))
 	if got, _ := f.Measure.Value.(float64); f.Level != "notice" || got < 0.2 || got > 60 {
 		t.Errorf("%+v", f)
 	}
-	if list := findings(checked(t, nil, "--only", "net"), "net.unread"); slices.ContainsFunc(list, func(f documentFinding) bool { return strings.Contains(f.Message, fmt.Sprint("(", c.Process.Pid, ")")) }) {
+	if list := findings(checked(t, nil, "--only", "net"), "net.unread"); slices.ContainsFunc(
+		list,
+		func(f documentFinding) bool { return strings.Contains(f.Message, fmt.Sprint("(", c.Process.Pid, ")")) },
+	) {
 		t.Errorf("a socket of another namespace: %+v", list)
 	}
 }
@@ -308,11 +334,18 @@ func TestHelperNoWait(t *testing.T) {
 
 func TestLiveCheckZombies(t *testing.T) {
 	c, _ := helper(t, "NoWait")
-	f := saying(t, checked(t, nil, "--only", "proc"), "proc.zombies", fmt.Sprintf("25 of %s (%d)", strings.TrimSpace(read("/proc/self/comm")), c.Process.Pid))
+	f := saying(
+		t,
+		checked(t, nil, "--only", "proc"),
+		"proc.zombies",
+		fmt.Sprintf("25 of %s (%d)", strings.TrimSpace(read("/proc/self/comm")), c.Process.Pid),
+	)
 	if n, _ := f.Measure.Value.(float64); n < 25 || f.Level == "critical" {
 		t.Errorf("%+v", f)
 	}
-	if d := checked(t, []string{"KWHY_CHECK_THRESHOLDS_PROC_ZOMBIES=notice=1000000,warning=off"}, "--only", "proc"); len(findings(d, "proc.zombies")) > 0 {
+	if d := checked(t, []string{"KWHY_CHECK_THRESHOLDS_PROC_ZOMBIES=notice=1000000,warning=off"}, "--only", "proc"); len(
+		findings(d, "proc.zombies"),
+	) > 0 {
 		t.Errorf("far below its threshold: %+v", d.Findings)
 	}
 }
@@ -342,7 +375,8 @@ func TestLiveCheckDeleted(t *testing.T) {
 	}
 	self := fmt.Sprintf(" (%d) keeps ", os.Getpid())
 	found := saying(t, checked(t, []string{"KWHY_CHECK_THRESHOLDS_FD_DELETED_SPACE=1048576"}, "--only", "fd"), "fd.deleted_space", self)
-	if got, _ := found.Measure.Value.(float64); got < float64(st.Blocks)*512 || got > float64(st.Blocks)*512+(1<<20) || found.Level != "notice" {
+	if got, _ := found.Measure.Value.(float64); got < float64(st.Blocks)*512 || got > float64(st.Blocks)*512+(1<<20) ||
+		found.Level != "notice" {
 		t.Errorf("%v, the file takes %d: %+v", found.Measure.Value, st.Blocks*512, found)
 	}
 	if !strings.Contains(found.Message, "in 1 file that was deleted") || !strings.HasSuffix(found.Message, f.Name()) {
@@ -373,10 +407,16 @@ func (s *sheets) Write(b []byte) (int, error) {
 func TestLiveCheckEvery(t *testing.T) {
 	out := sheets{left: 3}
 	var slept []time.Duration
-	a := &App{Out: &out, Err: io.Discard, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: func(d time.Duration) {
-		slept = append(slept, d)
-		time.Sleep(d / 20)
-	}}
+	a := &App{
+		Out:    &out,
+		Err:    io.Discard,
+		Getenv: func(string) (string, bool) { return "", false },
+		Now:    time.Now,
+		Sleep: func(d time.Duration) {
+			slept = append(slept, d)
+			time.Sleep(d / 20)
+		},
+	}
 	if status := a.Run([]string{"check", "--only", "oom", "--every", "2s", "--interval", "1s", "-o", "ndjson"}); status != 0 {
 		t.Fatalf("status %d once nobody reads on", status)
 	}

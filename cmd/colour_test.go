@@ -37,7 +37,10 @@ func TestColourAddsNothing(t *testing.T) {
 		for _, args := range [][]string{{"mem"}, {"oom"}, {"proc"}, {"sched"}, {"sched", "1"}, {"mem", "1"}, {"proc", "1"}} {
 			for _, more := range [][]string{nil, {"--explain", "none"}, {"--explain", "full"}, {"--width", "150"}} {
 				run := func(color string) []string {
-					out, errs, status := liveAt(t, func() time.Time { return time.Unix(1e9, 0) }, append(append([]string{"--proc-root", dir + "/proc", "--sys-root", dir + "/sys", "--color", color}, args...), more...)...)
+					out, errs, status := liveAt(
+						t,
+						func() time.Time { return time.Unix(1e9, 0) },
+						append(append([]string{"--proc-root", dir + "/proc", "--sys-root", dir + "/sys", "--color", color}, args...), more...)...)
 					if status != exitOK || errs != "" {
 						t.Fatalf("%v of %s: status %d, %s", args, host, status, errs)
 					}

@@ -79,7 +79,12 @@ func (a *App) fishCompletion(root *cobra.Command) error {
 	if err := root.GenFishCompletion(&script, true); err != nil {
 		return err
 	}
-	mended := strings.NewReplacer(`(string split --max 1 \t `, `(string split --max 1 -- \t `, `(string sub -s -1 -- $split)`, `(string sub -s -1 -- $split[1])`)
+	mended := strings.NewReplacer(
+		`(string split --max 1 \t `,
+		`(string split --max 1 -- \t `,
+		`(string sub -s -1 -- $split)`,
+		`(string sub -s -1 -- $split[1])`,
+	)
 	_, err := mended.WriteString(a.Out, script.String())
 	return err
 }
@@ -136,7 +141,9 @@ func (a *App) argCompleters() map[string]completer {
 func (a *App) flagCompleters() map[string]completer {
 	all := map[string]completer{
 		"--config": files("yaml", "yml"), "--proc-root": directories, "--sys-root": directories, "--path": files(),
-		"--user": a.users, "--name": a.processNames, "--process": a.pidsOrNames, "--netns": a.pids(true), "--thread": a.threads, "--cgroup": a.cgroups,
+		"--user": a.users, "--name": a.processNames,
+		"--process": a.pidsOrNames, "--netns": a.pids(true),
+		"--thread": a.threads, "--cgroup": a.cgroups,
 		"oom --cgroup":           a.limitedCgroups,
 		"proc --state":           listOf(func(*cobra.Command) []explain.Word { return lower.WordsOf(proc.Processes().Fields, "state") }, false),
 		"net sockets --state":    listOf(func(*cobra.Command) []explain.Word { return lower.WordsOf(net.Sockets().Fields, "state") }, false),

@@ -65,7 +65,10 @@ func TestHostileNamesAreNotOffered(t *testing.T) {
 	if w := pidWord(7, "a\nb\tc\x1b"); strings.ContainsAny(w.Gist, "\n\t\x1b") {
 		t.Errorf("%q describes a process", w.Gist)
 	}
-	if got, _ := listOf(func(*cobra.Command) []explain.Word { return plainWords("a", "b") }, true)(nil, nil, "a,-"); !slices.Equal(got, []string{"a,-b"}) {
+	if got, _ := listOf(func(*cobra.Command) []explain.Word { return plainWords("a", "b") }, true)(nil, nil, "a,-"); !slices.Equal(
+		got,
+		[]string{"a,-b"},
+	) {
 		t.Errorf("%q", got)
 	}
 }
@@ -106,7 +109,11 @@ try kwhy check --only mem,ne
 try kwhy explain MemAvaila
 try kwhy oom l
 `
-	shellCompletes(t, exec.Command(bash, "-c", script), "pid,state|pid,started|\npid,state|\npid,state,wchan|\nCLOSE_WAIT,CLOSING|\nmem,net|\nMemAvailable|\nlog|\n")
+	shellCompletes(
+		t,
+		exec.Command(bash, "-c", script),
+		"pid,state|pid,started|\npid,state|\npid,state,wchan|\nCLOSE_WAIT,CLOSING|\nmem,net|\nMemAvailable|\nlog|\n",
+	)
 }
 
 // zsh itself completes, and tells of a process its name. In place of its own _describe is
@@ -129,7 +136,11 @@ try kwhy check --only mem,ne
 try kwhy explain MemAvaila
 try kwhy mem $PID
 print -r -- $offers[1]`
-	shellCompletes(t, exec.Command(zsh, "-fc", script), "-S pid,state|pid,started\n-S pid,state,wchan\n-P -S pid,wchan\n-S mem,net\nMemAvailable\n-V PID\nPID:COMM\n")
+	shellCompletes(
+		t,
+		exec.Command(zsh, "-fc", script),
+		"-S pid,state|pid,started\n-S pid,state,wchan\n-P -S pid,wchan\n-S mem,net\nMemAvailable\n-V PID\nPID:COMM\n",
+	)
 }
 
 // So does fish, which has a command for it. Its script offers what no blank should follow
@@ -148,7 +159,11 @@ end
 complete -C "kwhy mem $PID" | grep "^$PID	"`
 	c := exec.Command(fish, "--no-config", "-c", script)
 	c.Env = append(c.Env, "HOME="+t.TempDir())
-	shellCompletes(t, c, "pid,started|pid,state\npid,state,wchan|pid,state,wchan.\n--columns=pid,wchan|--columns=pid,wchan.\nmem,net|mem,net.\nMemAvailable\nPID\tCOMM\n")
+	shellCompletes(
+		t,
+		c,
+		"pid,started|pid,state\npid,state,wchan|pid,state,wchan.\n--columns=pid,wchan|--columns=pid,wchan.\nmem,net|mem,net.\nMemAvailable\nPID\tCOMM\n",
+	)
 }
 
 // shellCompletes runs a shell that has kwhy in its path, and in PID the test's own number.

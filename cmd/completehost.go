@@ -19,7 +19,12 @@ import (
 // look hands a completer the processes or threads of the host that the flags and
 // variables point to. Whatever fails offers nothing: a shell that completes has no
 // room for an error.
-func (a *App) look(c *cobra.Command, scan func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error), want inspect.Sources, each func(*procfacts.Processes, *procfacts.Process)) {
+func (a *App) look(
+	c *cobra.Command,
+	scan func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error),
+	want inspect.Sources,
+	each func(*procfacts.Processes, *procfacts.Process),
+) {
 	r, err := a.begin(c, "completion")
 	if err != nil {
 		return
@@ -96,7 +101,12 @@ func typeable(name string) bool { return regexp.MustCompile(`^[\w.:/@+-]+$`).Mat
 
 func (a *App) threads(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var words []explain.Word
-	a.look(c, proc.ScanThreads, inspect.Sources{}, func(_ *procfacts.Processes, p *procfacts.Process) { words = append(words, pidWord(p.PID, p.Comm)) })
+	a.look(
+		c,
+		proc.ScanThreads,
+		inspect.Sources{},
+		func(_ *procfacts.Processes, p *procfacts.Process) { words = append(words, pidWord(p.PID, p.Comm)) },
+	)
 	return offers(words, "", typed), numbered
 }
 

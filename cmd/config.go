@@ -62,8 +62,12 @@ func environment() (out [][2]string) {
 	for _, s := range settingTable() {
 		out = append(out, [2]string{envName(s.key), "--" + s.key + ": " + strings.ReplaceAll(s.usage, "`", "")})
 	}
-	return append(out,
-		[2]string{thresholdsEnv + "<RULE>", "the thresholds of a rule, as check.thresholds in a config file has them: KWHY_CHECK_THRESHOLDS_MEM_AVAILABLE_LOW=20%,10%,5%"},
+	return append(
+		out,
+		[2]string{
+			thresholdsEnv + "<RULE>",
+			"the thresholds of a rule, as check.thresholds in a config file has them: KWHY_CHECK_THRESHOLDS_MEM_AVAILABLE_LOW=20%,10%,5%",
+		},
 		[2]string{offEnv, "rules to leave out, with commas between"},
 		[2]string{"XDG_CONFIG_HOME", "where the user's kwhy/config.yaml is; $HOME/.config where it is not set"},
 		[2]string{"NO_COLOR", "no colour, unless --color says otherwise"},
@@ -226,13 +230,21 @@ func decode(v *viper.Viper, origin map[string]string) (*settings, error) {
 		}
 	}
 	if d, err := time.ParseDuration(text("interval")); err != nil || d < 0 || d > 0 && d < 10*time.Millisecond {
-		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, 10ms at least, or 0 for one sample", origin["interval"], text("interval"))
+		return nil, usagef(
+			"%s: bad value %q: it takes a duration such as 500ms or 5s, 10ms at least, or 0 for one sample",
+			origin["interval"],
+			text("interval"),
+		)
 	}
 	if d, err := time.ParseDuration(text("timeout")); err != nil || d < 0 {
 		return nil, usagef("%s: bad value %q: it takes a duration such as 500ms or 5s, or 0 to wait for ever", origin["timeout"], text("timeout"))
 	}
 	if n, err := strconv.Atoi(text("width")); err != nil || n != 0 && (n < 40 || n > 1000) {
-		return nil, usagef("%s: bad value %q: it takes a number of columns from 40 to 1000, or 0 for the terminal's", origin["width"], text("width"))
+		return nil, usagef(
+			"%s: bad value %q: it takes a number of columns from 40 to 1000, or 0 for the terminal's",
+			origin["width"],
+			text("width"),
+		)
 	}
 	s := &settings{}
 	if err := v.UnmarshalExact(s); err != nil {

@@ -68,7 +68,14 @@ func (r *run) doctor(all bool) error {
 		over = e.Sight.At.Sub(was.Sight.At)
 	}
 	text := r.set.Output == "text"
-	rep, err := e.Explain(doctor.Options{All: all || !text || r.set.detail() == output.DetailFull, Gaps: !text, Terse: text && r.set.detail() == output.DetailNone, Limits: r.set.Limits})
+	rep, err := e.Explain(
+		doctor.Options{
+			All:    all || !text || r.set.detail() == output.DetailFull,
+			Gaps:   !text,
+			Terse:  text && r.set.detail() == output.DetailNone,
+			Limits: r.set.Limits,
+		},
+	)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ func agrees(t *testing.T, d document, attr *syscall.SysProcAttr) {
 	t.Helper()
 	var files []string
 	for _, s := range inspect.Every() {
-		if path := s.String(); !strings.Contains(path, "<") && (strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/")) && s != inspect.KernelConfig {
+		if path := s.String(); !strings.Contains(path, "<") && (strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/")) &&
+			s != inspect.KernelConfig {
 			files = append(files, path)
 		}
 	}
@@ -188,7 +189,8 @@ func TestLiveDoctorInAUserNamespace(t *testing.T) {
 	if s := d.Values["dmesg_restrict"].Reading; strings.Contains(s, "which is there") {
 		t.Errorf("%q", s)
 	}
-	if r := rowOf(d, "sources", "path", "/proc/slabinfo"); r["state"] != "readable" && !strings.Contains(r["why"].(string), "a plain user of the host") {
+	if r := rowOf(d, "sources", "path", "/proc/slabinfo"); r["state"] != "readable" &&
+		!strings.Contains(r["why"].(string), "a plain user of the host") {
 		t.Errorf("%v", r)
 	}
 }
@@ -196,7 +198,11 @@ func TestLiveDoctorInAUserNamespace(t *testing.T) {
 // What the mount of /proc leaves out is no fault of the kernel's.
 func TestLiveDoctorWithoutFiles(t *testing.T) {
 	long(t, "TestLiveDoctor runs the same")
-	d := doctorIn(t, `mkdir "$1/p" && mount -t proc -o subset=pid proc "$1/p" && "$0" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
+	d := doctorIn(
+		t,
+		`mkdir "$1/p" && mount -t proc -o subset=pid proc "$1/p" && "$0" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`,
+		"--mount",
+	)
 	if r := rowOf(d, "sources", "path", "/proc/meminfo"); r["state"] != "unsupported" || r["opens"] != "mount /proc without subset=pid" {
 		t.Errorf("%v", r)
 	}
@@ -211,8 +217,12 @@ func TestLiveDoctorWithoutFiles(t *testing.T) {
 // Of a /proc that hides others' processes a plain user sees its own.
 func TestLiveDoctorHidden(t *testing.T) {
 	long(t, "TestLiveDoctor runs the same")
-	d := doctorIn(t, `mkdir "$1/p" "$1/b" && mount -t proc -o hidepid=2 proc "$1/p" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1" "$1/.." &&
-setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`, "--mount")
+	d := doctorIn(
+		t,
+		`mkdir "$1/p" "$1/b" && mount -t proc -o hidepid=2 proc "$1/p" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1" "$1/.." &&
+setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`,
+		"--mount",
+	)
 	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "others' processes are not shown") {
 		t.Errorf("%+v", d.Values["proc_mount"])
 	}
@@ -246,7 +256,8 @@ func TestDoctorDenied(t *testing.T) {
 		}
 		d = asNobody(t, args...)
 	}
-	if r := rowOf(d, "sources", "path", "/proc/zoneinfo"); r["state"] != "denied" || r["opens"] != "run as root" || !slices.Contains(items(r["keys"]), "mem_available") {
+	if r := rowOf(d, "sources", "path", "/proc/zoneinfo"); r["state"] != "denied" || r["opens"] != "run as root" ||
+		!slices.Contains(items(r["keys"]), "mem_available") {
 		t.Errorf("%v", r)
 	}
 	for _, key := range []string{"mem_available", "commit_limit"} {

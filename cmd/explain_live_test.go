@@ -67,6 +67,10 @@ func TestLiveFirstRow(t *testing.T) {
 		most = r["threads"].(float64)
 	}
 	if most > 2*counts[0]+8 {
-		t.Errorf("the first row has %s threads, and somebody has %s", strconv.FormatFloat(counts[0], 'f', 0, 64), strconv.FormatFloat(most, 'f', 0, 64))
+		t.Errorf(
+			"the first row has %s threads, and somebody has %s",
+			strconv.FormatFloat(counts[0], 'f', 0, 64),
+			strconv.FormatFloat(most, 'f', 0, 64),
+		)
 	}
 }

@@ -116,7 +116,8 @@ func TestLiveDeleted(t *testing.T) {
 		}
 		taken, _ := r["taken"].(float64)
 		why := fmt.Sprint(r["why"])
-		if taken < c.taken || taken > c.taken+1e6 || !slices.Equal(r["pids"].([]any), c.pids) || !strings.Contains(why, c.says) || c.not != "" && strings.Contains(why, c.not) {
+		if taken < c.taken || taken > c.taken+1e6 || !slices.Equal(r["pids"].([]any), c.pids) || !strings.Contains(why, c.says) ||
+			c.not != "" && strings.Contains(why, c.not) {
 			t.Errorf("%s: %v; want %v, %v bytes and %q", c.name, r, c.pids, c.taken, c.says)
 		}
 	}
@@ -127,7 +128,8 @@ func TestLiveDeleted(t *testing.T) {
 	for _, r := range d.Tables["deleted"].Rows {
 		sum += r["taken"].(float64)
 	}
-	if got := number(t, d, "gone_disk") + number(t, d, "gone_memory"); got != sum || number(t, d, "gone_files") != float64(len(d.Tables["deleted"].Rows)) {
+	if got := number(t, d, "gone_disk") + number(t, d, "gone_memory"); got != sum ||
+		number(t, d, "gone_files") != float64(len(d.Tables["deleted"].Rows)) {
 		t.Errorf("%v bytes in all, the rows have %v", got, sum)
 	}
 }
@@ -169,7 +171,8 @@ func TestLiveDeletedUnprivileged(t *testing.T) {
 	mapped := strings.Contains(string(text), library)
 	_ = os.Remove(library)
 	d := asNobody(t, "fd", "--deleted")
-	if r := rowOf(d, "deleted", "target", program); r == nil || r["fs"] == nil || !slices.Equal(r["pids"].([]any), []any{float64(runs.Process.Pid)}) {
+	if r := rowOf(d, "deleted", "target", program); r == nil || r["fs"] == nil ||
+		!slices.Equal(r["pids"].([]any), []any{float64(runs.Process.Pid)}) {
 		t.Errorf("%v; want the program of %d", r, runs.Process.Pid)
 	}
 	told := map[string]bool{}
@@ -400,7 +403,8 @@ func TestLiveSocket(t *testing.T) {
 			t.Errorf("%s: %v; want %v, %s", c.ask, d.Tables["socket_holders"].Rows, c.found, c.local)
 		}
 	}
-	if out, _, status := live(t, "fd", "--socket", "127.0.0.1:1"); status != exitOK || !strings.Contains(out, "Nobody that may be looked at has a socket with 127.0.0.1:1") {
+	if out, _, status := live(t, "fd", "--socket", "127.0.0.1:1"); status != exitOK ||
+		!strings.Contains(out, "Nobody that may be looked at has a socket with 127.0.0.1:1") {
 		t.Errorf("status %d, %q", status, out)
 	}
 	if raw, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 1); err == nil {
@@ -422,7 +426,8 @@ func TestLiveSocket(t *testing.T) {
 		d := liveJSON(t, "fd", "--socket", ":"+port)
 		r := rowOf(d, "socket_holders", "pid", float64(c.Process.Pid))
 		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", c.Process.Pid))
-		if r == nil || err != nil || fmt.Sprintf("net:[%s]", r["netns_str"]) != link || !strings.Contains(fmt.Sprint(r["why"]), "in the network namespace of process ") {
+		if r == nil || err != nil || fmt.Sprintf("net:[%s]", r["netns_str"]) != link ||
+			!strings.Contains(fmt.Sprint(r["why"]), "in the network namespace of process ") {
 			t.Errorf("%v of %v; want %d in %s, %v", r, d.Tables["socket_holders"].Rows, c.Process.Pid, link, err)
 		}
 	}

@@ -124,7 +124,17 @@ func more(add func(int, error, string, string) int) {
 	add(int(bp), asError(errno), "bpf", "of type array: keys of 4 bytes, values of 8, 16 entries at most")
 	bpfProgram(add)
 	special(add)
-	pe, err := unix.PerfEventOpen(&unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_TASK_CLOCK, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{}))}, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	pe, err := unix.PerfEventOpen(
+		&unix.PerfEventAttr{
+			Type:   unix.PERF_TYPE_SOFTWARE,
+			Config: unix.PERF_COUNT_SW_TASK_CLOCK,
+			Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		},
+		0,
+		-1,
+		-1,
+		unix.PERF_FLAG_FD_CLOEXEC,
+	)
 	add(pe, err, "perf_event", "a performance counter")
 }
 
@@ -201,7 +211,8 @@ func sockets(add func(int, error, string, string) int, dir string) {
 	if err == nil && unix.Bind(ux, &unix.SockaddrUnix{Name: path}) == nil && unix.Listen(ux, 1) == nil {
 		add(ux, nil, "socket", "unix stream socket at "+path+", LISTEN")
 	}
-	if cl, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil && unix.Connect(cl, &unix.SockaddrUnix{Name: path}) == nil {
+	if cl, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil &&
+		unix.Connect(cl, &unix.SockaddrUnix{Name: path}) == nil {
 		list := fmt.Sprintf("unix stream socket at %s, LISTEN, 1 connection waits to be accepted", path)
 		add(ux, nil, "socket", list)
 	}
@@ -217,7 +228,12 @@ func sockets(add func(int, error, string, string) int, dir string) {
 	add(vs, err, "socket", "AF_VSOCK socket: /proc/net has no file for its family")
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
-		add(pair[0], nil, "socket", fmt.Sprintf("unix stream socket, CONNECTED; the other side is open in %s (%d) as %d", ownName(), os.Getpid(), pair[1]))
+		add(
+			pair[0],
+			nil,
+			"socket",
+			fmt.Sprintf("unix stream socket, CONNECTED; the other side is open in %s (%d) as %d", ownName(), os.Getpid(), pair[1]),
+		)
 	}
 	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err == nil && unix.Bind(nl, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) == nil {
@@ -257,7 +273,8 @@ func TestLiveFDsOfEveryKind(t *testing.T) {
 	for _, o := range list {
 		if o.fd < 0 {
 			t.Logf("%s: %s", o.kind, o.says)
-			if os.Geteuid() == 0 && !slices.Contains([]string{"ENOSYS", "EPERM", "EACCES", "ENODEV", "ENXIO", "ENOENT", "EAFNOSUPPORT", "EOPNOTSUPP"}, o.says) {
+			if os.Geteuid() == 0 &&
+				!slices.Contains([]string{"ENOSYS", "EPERM", "EACCES", "ENODEV", "ENXIO", "ENOENT", "EAFNOSUPPORT", "EOPNOTSUPP"}, o.says) {
 				t.Errorf("the child could not make a %s: %s", o.kind, o.says)
 			}
 			continue
@@ -331,7 +348,14 @@ func withLsfd(t *testing.T, path, pid string, ours map[string]map[string]any) ma
 		t.Logf("lsfd: %v", err)
 	}
 	seen := map[string]bool{}
-	types := map[string]string{"REG": "file memfd mqueue secretmem namespace", "DIR": "directory", "CHR": "chardev", "BLK": "blockdev", "FIFO": "pipe fifo", "SOCK": "socket"}
+	types := map[string]string{
+		"REG":  "file memfd mqueue secretmem namespace",
+		"DIR":  "directory",
+		"CHR":  "chardev",
+		"BLK":  "blockdev",
+		"FIFO": "pipe fifo",
+		"SOCK": "socket",
+	}
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
 		if len(f) < 3 || strings.Trim(f[0], "0123456789") != "" { // cwd, mem and the like
@@ -484,7 +508,8 @@ func TestLiveNearItsLimit(t *testing.T) {
 			}
 			one := liveJSON(t, "fd", pid)
 			soft := one.Values["fd_limit_soft"]
-			if soft.Level != "critical" || soft.Value != float64(c.most) || !strings.Contains(soft.Reading, c.says) || !strings.Contains(soft.Reading, "CAP_SYS_RESOURCE") {
+			if soft.Level != "critical" || soft.Value != float64(c.most) || !strings.Contains(soft.Reading, c.says) ||
+				!strings.Contains(soft.Reading, "CAP_SYS_RESOURCE") {
 				t.Errorf("%+v", soft)
 			}
 		})
@@ -504,7 +529,9 @@ func TestLiveShared(t *testing.T) {
 	beside(t, sleep)
 	d := liveJSON(t, "fd", strconv.Itoa(sleep.Process.Pid))
 	r := rowOf(d, "fds", "fd", 3.)
-	if r == nil || !slices.Contains(r["shared"].([]any), any(float64(os.Getpid()))) || !strings.Contains(fmt.Sprint(r["why"]), "shared with ") || number(t, d, "fd_shared") < 1 {
+	if r == nil || !slices.Contains(r["shared"].([]any), any(float64(os.Getpid()))) ||
+		!strings.Contains(fmt.Sprint(r["why"]), "shared with ") ||
+		number(t, d, "fd_shared") < 1 {
 		t.Errorf("3 is %v, %v are shared; want with %d", r, d.Values["fd_shared"], os.Getpid())
 	}
 	python, err := exec.LookPath("python3")
@@ -530,7 +557,8 @@ time.sleep(600)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	one := liveJSON(t, "fd", strconv.Itoa(pid))
-	if got := one.Values["fd_shared"].Reading; !strings.Contains(got, "It shares its descriptor table with") || number(t, one, "fd_shared") != number(t, one, "open_fds") {
+	if got := one.Values["fd_shared"].Reading; !strings.Contains(got, "It shares its descriptor table with") ||
+		number(t, one, "fd_shared") != number(t, one, "open_fds") {
 		t.Errorf("%+v", one.Values["fd_shared"])
 	}
 }

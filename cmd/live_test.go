@@ -307,7 +307,8 @@ func TestLiveWidth(t *testing.T) {
 				out, _, _ := live(t, append(slices.Clone(args), "--width", width, "--explain", detail)...)
 				most, _ := strconv.Atoi(width)
 				for l := range strings.Lines(out) {
-					if n := runewidth.StringWidth(strings.TrimSuffix(l, "\n")); n > most && len(strings.Fields(l)) > 1 && (args[0] != "explain" || !strings.HasPrefix(l, "    ")) { // a word alone and a line of code have no place to break
+					if n := runewidth.StringWidth(strings.TrimSuffix(l, "\n")); n > most && len(strings.Fields(l)) > 1 &&
+						(args[0] != "explain" || !strings.HasPrefix(l, "    ")) { // a word alone and a line of code have no place to break
 						t.Errorf("%v at %s, %s: %d columns: %s", args, width, detail, n, l)
 					}
 				}

@@ -39,11 +39,21 @@ func (o *socketOptions) tableFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
 	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
 	f.BoolVar(&o.filter.NoOwners, "no-owners", false, "leave out the owners: no walk over all descriptors")
-	f.StringSliceVar(&o.filter.Protocols, "protocol", nil, "only these `PROTOCOLS`: tcp, udp, unix, ..., both versions of IP unless it ends in 6")
+	f.StringSliceVar(
+		&o.filter.Protocols,
+		"protocol",
+		nil,
+		"only these `PROTOCOLS`: tcp, udp, unix, ..., both versions of IP unless it ends in 6",
+	)
 	f.StringSliceVar(&o.filter.States, "state", nil, "only sockets in these `STATES`: ESTABLISHED, CLOSE_WAIT, ...")
 	f.StringVar(&o.filter.Address, "address", "", "only sockets with this address, local or the peer's: `ADDR`, ADDR/BITS or a unix path")
 	f.Uint16Var(&o.filter.Port, "port", 0, "only sockets with this `PORT`, local or the peer's")
-	f.StringVar(&o.filter.Process, "process", "", "only sockets of this process, by `PID`, or of those whose name matches this regular expression")
+	f.StringVar(
+		&o.filter.Process,
+		"process",
+		"",
+		"only sockets of this process, by `PID`, or of those whose name matches this regular expression",
+	)
 }
 
 func (a *App) netCommand() *cobra.Command {
@@ -119,7 +129,13 @@ func (a *App) socketsCommand() *cobra.Command {
 
 // netSockets shows the sockets of this network namespace, or of a process's.
 func (r *run) netSockets(args []string, o *socketOptions) error {
-	asked := net.SocketOptions{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, r.app.screenRows()), Text: r.set.Output == "text", Filter: o.filter}
+	asked := net.SocketOptions{
+		Columns: o.columns,
+		Sort:    o.sort,
+		Limit:   rowLimit(o.limit, r.app.screenRows()),
+		Text:    r.set.Output == "text",
+		Filter:  o.filter,
+	}
 	if len(args) == 1 {
 		var err error
 		if asked.PID, err = r.findProcess(args[0]); err != nil {

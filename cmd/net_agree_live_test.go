@@ -55,7 +55,20 @@ func TestLiveAgreesWithSs(t *testing.T) {
 		still, numbers := 0, 0
 		for key, s := range before {
 			r := rows[key]
-			if again, ok := after[key]; !ok || fmt.Sprint(again.words["skmem"], again.recv, again.send, again.words["cwnd"], again.words["rtt"]) != fmt.Sprint(s.words["skmem"], s.recv, s.send, s.words["cwnd"], s.words["rtt"]) {
+			if again, ok := after[key]; !ok ||
+				fmt.Sprint(
+					again.words["skmem"],
+					again.recv,
+					again.send,
+					again.words["cwnd"],
+					again.words["rtt"],
+				) != fmt.Sprint(
+					s.words["skmem"],
+					s.recv,
+					s.send,
+					s.words["cwnd"],
+					s.words["rtt"],
+				) {
 				continue
 			}
 			if r == nil {
@@ -117,7 +130,17 @@ func sameAsSs(t *testing.T, key string, r map[string]any, s ssLine) (n int) {
 	if ino := s.words["ino"]; ino != "" && ino != "0" {
 		equal("inode", ino)
 	}
-	columns := []string{"sk_rmem_alloc", "sk_rcvbuf", "sk_wmem_alloc", "sk_sndbuf", "sk_forward_alloc", "sk_wmem_queued", "sk_omem_alloc", "sk_backlog_len", "sk_drops"}
+	columns := []string{
+		"sk_rmem_alloc",
+		"sk_rcvbuf",
+		"sk_wmem_alloc",
+		"sk_sndbuf",
+		"sk_forward_alloc",
+		"sk_wmem_queued",
+		"sk_omem_alloc",
+		"sk_backlog_len",
+		"sk_drops",
+	}
 	for i, w := range regexp.MustCompile(`\d+`).FindAllString(s.words["skmem"], -1) {
 		if s.state != "LISTEN" || columns[i] != "sk_drops" { // the full one goes on dropping
 			equal(columns[i], w)
@@ -205,7 +228,8 @@ func TestLiveSockDiagAndProcAgree(t *testing.T) {
 	n := 0
 	for _, r := range first.Tables["sockets"].Rows {
 		k := key(r)
-		if same := again[k]; same == nil || same["recv_q"] != r["recv_q"] || same["send_q"] != r["send_q"] || r["local_port"] == float64(made["bound"]) {
+		if same := again[k]; same == nil || same["recv_q"] != r["recv_q"] || same["send_q"] != r["send_q"] ||
+			r["local_port"] == float64(made["bound"]) {
 			continue // it went, it moved, or it is bound and no more, which the files don't list
 		}
 		f := rows[k]

@@ -184,7 +184,8 @@ func byPort(t *testing.T, d document, made map[string]int, name, state string) m
 		if peer, set := made[name+"_peer"]; set && r["peer_port"] != float64(peer) {
 			continue
 		}
-		if (r["local_port"] == float64(made[name]) || strings.HasPrefix(name, "unix") && r["inode"] == float64(made[name])) && (state == "" || r["state"] == state) {
+		if (r["local_port"] == float64(made[name]) || strings.HasPrefix(name, "unix") && r["inode"] == float64(made[name])) &&
+			(state == "" || r["state"] == state) {
 			return r
 		}
 	}

@@ -51,16 +51,22 @@ func TestLiveSocketsInTrouble(t *testing.T) {
 		}
 	}
 	blocked := byPort(t, d, made, "blocked", "ESTABLISHED")
-	if busy, limited := blocked["tcpi_busy_time"], blocked["tcpi_rwnd_limited"]; busy != nil && (limited.(float64) <= 0 || limited.(float64) > busy.(float64)) {
+	if busy, limited := blocked["tcpi_busy_time"], blocked["tcpi_rwnd_limited"]; busy != nil &&
+		(limited.(float64) <= 0 || limited.(float64) > busy.(float64)) {
 		t.Errorf("of %v s busy the peer's window was the limit for %v", busy, limited)
 	}
-	if wait := byPort(t, d, made, "full", "ESTABLISHED"); !strings.HasPrefix(fmt.Sprint(wait["why"]), fmt.Sprintf("connected, and not accepted yet: it waits in the queue of port %d for %s", made["full"], who)) || wait["inode"] != nil {
+	if wait := byPort(t, d, made, "full", "ESTABLISHED"); !strings.HasPrefix(
+		fmt.Sprint(wait["why"]),
+		fmt.Sprintf("connected, and not accepted yet: it waits in the queue of port %d for %s", made["full"], who),
+	) ||
+		wait["inode"] != nil {
 		t.Errorf("one that waits to be accepted: %q, inode %v", wait["why"], wait["inode"])
 	}
 	if own { // then these are the only ones that the counters of the namespace count
 		countersAgree(t, d, made, pid)
 		host := liveJSON(t, "net", "--netns", pid)
-		if f := host.finding("net.datagrams_dropped"); !strings.HasPrefix(f, fmt.Sprintf("%s (%s) lost ", commOf(t, pid), pid)) || !strings.Contains(f, fmt.Sprintf("at udp 127.0.0.1:%d since the socket was made", made["udp"])) {
+		if f := host.finding("net.datagrams_dropped"); !strings.HasPrefix(f, fmt.Sprintf("%s (%s) lost ", commOf(t, pid), pid)) ||
+			!strings.Contains(f, fmt.Sprintf("at udp 127.0.0.1:%d since the socket was made", made["udp"])) {
 			t.Errorf("whose datagrams were lost: %q", f)
 		}
 	}
@@ -79,7 +85,8 @@ func TestLiveWindowClosed(t *testing.T) {
 			t.Skip("sock_diag can't be asked here")
 		}
 		f, why := d.finding("net.window_closed"), fmt.Sprint(r["why"])
-		if strings.HasSuffix(f, ", whose window is closed") && r["level"] == "notice" && strings.Contains(why, "; probed ") && strings.Contains(why, " times or more") {
+		if strings.HasSuffix(f, ", whose window is closed") && r["level"] == "notice" && strings.Contains(why, "; probed ") &&
+			strings.Contains(why, " times or more") {
 			if n, _ := r["tcpi_backoff"].(float64); n < 3 || r["timer"] != "persist" {
 				t.Errorf("backoff %v, timer %v", r["tcpi_backoff"], r["timer"])
 			}
@@ -95,7 +102,8 @@ func TestLiveWindowClosed(t *testing.T) {
 // whole network namespace.
 func countersAgree(t *testing.T, d document, made map[string]int, pid string) {
 	t.Helper()
-	if got, want := byPort(t, d, made, "udp", "")["sk_drops"], counterOf(t, pid, "snmp", "Udp:", "RcvbufErrors"); got != float64(want) || want == 0 {
+	if got, want := byPort(t, d, made, "udp", "")["sk_drops"], counterOf(t, pid, "snmp", "Udp:", "RcvbufErrors"); got != float64(want) ||
+		want == 0 {
 		t.Errorf("%v datagrams dropped, the namespace counts %d", got, want)
 	}
 	for range 20 { // clients of the full listener try again now and then
@@ -172,7 +180,12 @@ func TestLiveNetProcess(t *testing.T) {
 	}
 	found := false
 	for _, f := range d.Findings {
-		found = found || f.ID == "net.accept_queue_full" && f.Level == "warning" && strings.HasPrefix(f.Message, fmt.Sprintf("%s (%s) has 3 connections waiting at tcp 127.0.0.1:%d, and room for 3", commOf(t, pid), pid, made["full"]))
+		found = found ||
+			f.ID == "net.accept_queue_full" && f.Level == "warning" &&
+				strings.HasPrefix(
+					f.Message,
+					fmt.Sprintf("%s (%s) has 3 connections waiting at tcp 127.0.0.1:%d, and room for 3", commOf(t, pid), pid, made["full"]),
+				)
 	}
 	if !found && d.Tables["listeners"].Rows[0]["source"] == "sock_diag" {
 		t.Errorf("no finding says that the queue is full: %+v", d.Findings)

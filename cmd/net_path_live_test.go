@@ -114,7 +114,10 @@ func TestLiveLoss(t *testing.T) {
 	}
 	// How much is retransmitted depends on the load: from 2 % on it is worth a notice.
 	share := all / (all + number(t, host, "tcp_out_segs"))
-	if f := host.finding("net.retransmits_so_far"); strings.Contains(f, " of the TCP segments were retransmitted, since these counters began") != (share >= 0.02) {
+	if f := host.finding("net.retransmits_so_far"); strings.Contains(
+		f,
+		" of the TCP segments were retransmitted, since these counters began",
+	) != (share >= 0.02) {
 		t.Errorf("of %v retransmitted the finding is %q", share, f)
 	}
 	for key, says := range map[string]string{"tcp_retrans_segs": " % of the segments sent so far.", "tcp_fast_retrans": "Losses that acknowledgements of later segments revealed"} {
@@ -133,7 +136,8 @@ func TestLiveDelay(t *testing.T) {
 	if rtt, _ := r["tcpi_rtt"].(float64); rtt < 0.01 || rtt > 5 {
 		t.Errorf("an answer takes %v s behind a queue of 4 Mbit/s", r["tcpi_rtt"])
 	}
-	if why := fmt.Sprint(r["why"]); !strings.Contains(why, "congestion window") && !strings.Contains(why, "send buffer") && !strings.Contains(why, "in flight") {
+	if why := fmt.Sprint(r["why"]); !strings.Contains(why, "congestion window") && !strings.Contains(why, "send buffer") &&
+		!strings.Contains(why, "in flight") {
 		t.Errorf("%q does not say that it waits for the way", why)
 	}
 	var tc []struct {
@@ -141,7 +145,8 @@ func TestLiveDelay(t *testing.T) {
 		Drops, Packets float64
 	}
 	dump := func() {
-		if err := json.Unmarshal([]byte(toolIn(t, c2i(t, pid), "tc", "-s", "-j", "qdisc", "show", "dev", "lo")), &tc); err != nil || len(tc) != 1 {
+		if err := json.Unmarshal([]byte(toolIn(t, c2i(t, pid), "tc", "-s", "-j", "qdisc", "show", "dev", "lo")), &tc); err != nil ||
+			len(tc) != 1 {
 			t.Skipf("tc -j: %v, %v", err, tc)
 		}
 	}
@@ -149,7 +154,9 @@ func TestLiveDelay(t *testing.T) {
 	before := tc[0]
 	q := liveJSON(t, "net", "--netns", pid).Tables["qdiscs"].Rows[0]
 	dump()
-	if q["qdisc"] != "tbf" || q["sent_packets"].(float64) < before.Packets || q["sent_packets"].(float64) > tc[0].Packets || q["dropped"].(float64) < before.Drops || q["dropped"].(float64) > tc[0].Drops {
+	if q["qdisc"] != "tbf" || q["sent_packets"].(float64) < before.Packets || q["sent_packets"].(float64) > tc[0].Packets ||
+		q["dropped"].(float64) < before.Drops ||
+		q["dropped"].(float64) > tc[0].Drops {
 		t.Errorf("%v; tc says %+v before and %+v after", q, before, tc[0])
 	}
 }
@@ -194,7 +201,8 @@ func TestLiveHalfOpen(t *testing.T) {
 	}
 	for _, r := range d.Tables["listeners"].Rows {
 		if r["local_port"] == float64(made["half"]) {
-			if r["syn_queue"] != 7. || r["accept_queue"] != 0. || !strings.Contains(fmt.Sprint(r["why"]), "none waits to be accepted; 7 are half open") {
+			if r["syn_queue"] != 7. || r["accept_queue"] != 0. ||
+				!strings.Contains(fmt.Sprint(r["why"]), "none waits to be accepted; 7 are half open") {
 				t.Errorf("%v half open, %v to be accepted: %q", r["syn_queue"], r["accept_queue"], r["why"])
 			}
 			return

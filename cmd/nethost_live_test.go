@@ -267,7 +267,8 @@ func TestLiveUDPRcvbufErrors(t *testing.T) {
 		if all, in := number(t, d, "udp_in_errors"), number(t, d, "udp_in_datagrams"); int(all) != sent-read || int(in) != read {
 			t.Errorf("%s: %v errors and %v datagrams in", where, all, in)
 		}
-		if f := d.finding("net.udp_rcvbuf_errors_so_far"); !strings.Contains(f, "full receive buffer") || !strings.Contains(f, "since these counters began") {
+		if f := d.finding("net.udp_rcvbuf_errors_so_far"); !strings.Contains(f, "full receive buffer") ||
+			!strings.Contains(f, "since these counters began") {
 			t.Errorf("%s: the finding is %q", where, f)
 		}
 	}
@@ -375,8 +376,19 @@ func TestLiveNetAgreesWithSS(t *testing.T) {
 	child.do("timewait 40")
 	child.do("closewait 7")
 	child.do("listen 2")
-	keys := map[string]string{"ESTAB": "tcp_established", "SYN-SENT": "tcp_syn_sent", "SYN-RECV": "tcp_syn_recv", "FIN-WAIT-1": "tcp_fin_wait1", "FIN-WAIT-2": "tcp_fin_wait2",
-		"TIME-WAIT": "tcp_time_wait", "UNCONN": "tcp_close", "CLOSE-WAIT": "tcp_close_wait", "LAST-ACK": "tcp_last_ack", "LISTEN": "tcp_listen", "CLOSING": "tcp_closing"}
+	keys := map[string]string{
+		"ESTAB":      "tcp_established",
+		"SYN-SENT":   "tcp_syn_sent",
+		"SYN-RECV":   "tcp_syn_recv",
+		"FIN-WAIT-1": "tcp_fin_wait1",
+		"FIN-WAIT-2": "tcp_fin_wait2",
+		"TIME-WAIT":  "tcp_time_wait",
+		"UNCONN":     "tcp_close",
+		"CLOSE-WAIT": "tcp_close_wait",
+		"LAST-ACK":   "tcp_last_ack",
+		"LISTEN":     "tcp_listen",
+		"CLOSING":    "tcp_closing",
+	}
 	count := func() map[string]int {
 		out := map[string]int{}
 		for line := range strings.Lines(child.run("run ss -Htan")) {
@@ -478,7 +490,8 @@ func TestLiveAllNamespaces(t *testing.T) {
 		if link != fmt.Sprintf("net:[%v]", r["net_namespace_str"]) {
 			continue
 		}
-		if fmt.Sprint(r["processes"]) != "1" || r["pid"] != float64(child.pid) || fmt.Sprint(r["tcp_listen"]) != "1" || fmt.Sprint(r["interface_names"]) != "[lo]" {
+		if fmt.Sprint(r["processes"]) != "1" || r["pid"] != float64(child.pid) || fmt.Sprint(r["tcp_listen"]) != "1" ||
+			fmt.Sprint(r["interface_names"]) != "[lo]" {
 			t.Errorf("%v", r)
 		}
 		return
@@ -501,7 +514,8 @@ func TestLiveNamespaceOfAnotherUser(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	if at := strings.LastIndex(string(b), "Tcp: "); at < 0 || !strings.Contains(string(b[at:]), " "+strconv.Itoa(int(number(t, d, "tcp_active_opens")))+" ") {
+	if at := strings.LastIndex(string(b), "Tcp: "); at < 0 ||
+		!strings.Contains(string(b[at:]), " "+strconv.Itoa(int(number(t, d, "tcp_active_opens")))+" ") {
 		t.Errorf("%v connections were opened, the file says %s", number(t, d, "tcp_active_opens"), b[max(at, 0):])
 	}
 }

@@ -200,13 +200,16 @@ func TestLiveAdjAtItsEnds(t *testing.T) {
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
 	pid := strconv.Itoa(child.Process.Pid)
 	d := liveJSON(t, "oom", pid, "--adj", "-1000")
-	if v := d.Values["if_victim_pid"]; v.Value == nil || v.Value == float64(child.Process.Pid) || !strings.Contains(v.Reading, "would be killed first") || d.Values["if_rank"].Value != nil {
+	if v := d.Values["if_victim_pid"]; v.Value == nil || v.Value == float64(child.Process.Pid) ||
+		!strings.Contains(v.Reading, "would be killed first") ||
+		d.Values["if_rank"].Value != nil {
 		t.Errorf("the victim then: %+v", v)
 	}
 	if err := os.WriteFile("/proc/"+pid+"/oom_score_adj", []byte("1000"), 0o644); err != nil {
 		t.Skip(err)
 	}
-	if v := liveJSON(t, "oom", pid).Values["rank"]; v.Value != float64(1) || !strings.Contains(v.Reading, "this one stays first even without any memory") {
+	if v := liveJSON(t, "oom", pid).Values["rank"]; v.Value != float64(1) ||
+		!strings.Contains(v.Reading, "this one stays first even without any memory") {
 		t.Errorf("%+v", v)
 	}
 	for _, pid := range []string{"1", "2"} {
@@ -214,7 +217,8 @@ func TestLiveAdjAtItsEnds(t *testing.T) {
 		if d.Values["killable"].Value != false {
 			continue // a container's
 		}
-		if v := d.Values["if_oom_score_adj"]; v.Value != float64(500) || !strings.HasPrefix(v.Reading, "It would change nothing: ") || d.Values["if_oom_score"].Value != nil {
+		if v := d.Values["if_oom_score_adj"]; v.Value != float64(500) || !strings.HasPrefix(v.Reading, "It would change nothing: ") ||
+			d.Values["if_oom_score"].Value != nil {
 			t.Errorf("process %s: %+v", pid, v)
 		}
 	}
@@ -300,7 +304,16 @@ func newMemcg(t *testing.T, limit int64) memcg {
 // start runs the test's own hog in the cgroup: it takes mib, says so, and waits.
 func (g memcg) start(t *testing.T, mib, adj int, wait bool) *exec.Cmd {
 	t.Helper()
-	c := exec.Command("sh", "-c", fmt.Sprintf("echo $$ >%s/cgroup.procs && echo %d >/proc/self/oom_score_adj && exec %s -test.run='^TestHelperHog$'", g.dir, adj, os.Args[0]))
+	c := exec.Command(
+		"sh",
+		"-c",
+		fmt.Sprintf(
+			"echo $$ >%s/cgroup.procs && echo %d >/proc/self/oom_score_adj && exec %s -test.run='^TestHelperHog$'",
+			g.dir,
+			adj,
+			os.Args[0],
+		),
+	)
 	c.Env = append(os.Environ(), "KWHY_TEST_CHILD=hog", "KWHY_TEST_MIB="+strconv.Itoa(mib), "GOGC=off", "MALLOC_ARENA_MAX=1")
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -378,7 +391,9 @@ func (g memcg) foretoldKill(t *testing.T) (victim string) {
 		t.Fatalf("ranked %v, want %s before %s", rows, one, two)
 	}
 	cg := d.Tables["cgroups"].Rows
-	if len(cg) != 1 || cg[0]["path"] != g.path || cg[0]["victim_pid"].(float64) != float64(large.Process.Pid) || cg[0]["highest_score_pid"].(float64) != float64(small.Process.Pid) || cg[0]["limit"].(float64) != smallLimit {
+	if len(cg) != 1 || cg[0]["path"] != g.path || cg[0]["victim_pid"].(float64) != float64(large.Process.Pid) ||
+		cg[0]["highest_score_pid"].(float64) != float64(small.Process.Pid) ||
+		cg[0]["limit"].(float64) != smallLimit {
 		t.Fatalf("%v", cg)
 	}
 	task := liveJSON(t, "oom", two)
@@ -419,7 +434,9 @@ func (g memcg) inLog(t *testing.T, victim string) bool {
 		if k["invoker_comm"] == nil {
 			return false
 		}
-		if k["constraint"] != "memcg" || k["oom_memcg"] != g.path || k["memcg_limit"].(float64) != smallLimit || k["limit_hit"] != "memory" || k["rank"] != float64(1) || k["explained"] != true {
+		if k["constraint"] != "memcg" || k["oom_memcg"] != g.path || k["memcg_limit"].(float64) != smallLimit || k["limit_hit"] != "memory" ||
+			k["rank"] != float64(1) ||
+			k["explained"] != true {
 			t.Errorf("%v", k)
 		}
 		return true
@@ -431,7 +448,14 @@ func (g memcg) inLog(t *testing.T, victim string) bool {
 // Where there is no log device, as in a container, kwhy says what else to give it.
 func TestLiveOOMLogWithoutADevice(t *testing.T) {
 	root(t)
-	c := exec.Command("unshare", "--mount", "sh", "-c", `mount --make-rprivate / && mount -t tmpfs none /dev && exec "$0" oom log`, kwhyCommand(t))
+	c := exec.Command(
+		"unshare",
+		"--mount",
+		"sh",
+		"-c",
+		`mount --make-rprivate / && mount -t tmpfs none /dev && exec "$0" oom log`,
+		kwhyCommand(t),
+	)
 	out, err := c.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !strings.Contains(string(out), "kmsg") {

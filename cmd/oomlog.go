@@ -160,11 +160,18 @@ func (l *oomLog) walk(yield func(*oom.Kill) bool) {
 		l.failed = fmt.Errorf("read %s: %w", l.what, err)
 	}
 	if l.lost() {
-		l.rep.Gaps = append(l.rep.Gaps, lower.Gap{Source: l.what, Reason: inspect.Vanished, Count: 1, Hint: "newer records overwrote some before they were read"})
+		l.rep.Gaps = append(
+			l.rep.Gaps,
+			lower.Gap{Source: l.what, Reason: inspect.Vanished, Count: 1, Hint: "newer records overwrote some before they were read"},
+		)
 	}
 	if n := tally.Refused; n > 0 {
 		l.rep.Gaps = append(l.rep.Gaps, lower.Gap{Source: l.what, Reason: inspect.Malformed, Count: n,
-			Hint: units.Plural(n, "line looks like a kill, but is", "lines look like kills, but are") + " not the kernel's own, or in a format that kwhy does not know"})
+			Hint: units.Plural(
+				n,
+				"line looks like a kill, but is",
+				"lines look like kills, but are",
+			) + " not the kernel's own, or in a format that kwhy does not know"})
 	}
 }
 

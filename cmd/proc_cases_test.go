@@ -73,7 +73,8 @@ func TestLiveTraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("traced by %s (%d)", bytes.TrimSpace(comm), os.Getpid()); r["state"] != "t" || !strings.HasSuffix(fmt.Sprint(r["why"]), want) {
+	if want := fmt.Sprintf("traced by %s (%d)", bytes.TrimSpace(comm), os.Getpid()); r["state"] != "t" ||
+		!strings.HasSuffix(fmt.Sprint(r["why"]), want) {
 		t.Errorf("%v, want %q", r, want)
 	}
 }
@@ -92,7 +93,11 @@ func TestHelperVfork(t *testing.T) {
 	}
 	runtime.LockOSThread()
 	fmt.Println(unix.Gettid())
-	pid, err := syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}})
+	pid, err := syscall.ForkExec(
+		path,
+		[]string{path},
+		&syscall.ProcAttr{Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +154,8 @@ func TestLiveUninterruptible(t *testing.T) {
 		}
 		found = true
 		why := fmt.Sprint(r["why"])
-		if strings.Contains(why, "no signal reaches") || !strings.Contains(why, "SIGKILL") || r["syscall"] != nil && (!strings.Contains(why, "vfork") || !strings.Contains(why, "only a fatal signal such as SIGKILL ends that")) {
+		if strings.Contains(why, "no signal reaches") || !strings.Contains(why, "SIGKILL") ||
+			r["syscall"] != nil && (!strings.Contains(why, "vfork") || !strings.Contains(why, "only a fatal signal such as SIGKILL ends that")) {
 			t.Errorf("%v", r)
 		}
 	}
@@ -210,7 +216,9 @@ func TestLiveHostileName(t *testing.T) {
 	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
 	settle(t, c.Process.Pid, "status", "State:\tS")
 	r := processRows(t, "pid,comm,ppid,state,threads")[c.Process.Pid]
-	if comm, _ := r["comm"].(string); comm != "a) R 1\n\x1b[31m\\xff" || !utf8.ValidString(comm) || r["ppid"] != float64(os.Getpid()) || r["state"] != "S" || r["threads"] != float64(1) {
+	if comm, _ := r["comm"].(string); comm != "a) R 1\n\x1b[31m\\xff" || !utf8.ValidString(comm) || r["ppid"] != float64(os.Getpid()) ||
+		r["state"] != "S" ||
+		r["threads"] != float64(1) {
 		t.Errorf("%v", r)
 	}
 	for _, args := range [][]string{{"proc", "--limit", "0"}, {"proc", strconv.Itoa(c.Process.Pid)}, {"proc", "--tree"}, {"proc", "--threads", "--limit", "0"}} {
@@ -233,7 +241,8 @@ func TestLiveLongCommandLine(t *testing.T) {
 		t.Errorf("%d arguments of %d bytes", len(args), len(strings.Join(args, " ")))
 	}
 	out, errs, status := live(t, "proc", "--limit", "0", "--columns", "pid,command")
-	if status != exitOK || !strings.Contains(out, strings.Repeat("x", 20)) || len(out) > 64<<10 || slices.ContainsFunc(strings.Split(out, "\n"), func(s string) bool { return utf8.RuneCountInString(s) > 80 }) {
+	if status != exitOK || !strings.Contains(out, strings.Repeat("x", 20)) || len(out) > 64<<10 ||
+		slices.ContainsFunc(strings.Split(out, "\n"), func(s string) bool { return utf8.RuneCountInString(s) > 80 }) {
 		t.Errorf("status %d, %d bytes, %s", status, len(out), errs)
 	}
 	out, errs, status = live(t, "proc", strconv.Itoa(c.Process.Pid))
@@ -411,7 +420,13 @@ func asNobody(t *testing.T, args ...string) document {
 	}
 	defer f.Close()
 	var out, errs bytes.Buffer
-	c := &exec.Cmd{Path: "/proc/self/fd/3", Args: append([]string{"kwhy", "-o", "json"}, args...), Stdout: &out, Stderr: &errs, ExtraFiles: []*os.File{f}}
+	c := &exec.Cmd{
+		Path:       "/proc/self/fd/3",
+		Args:       append([]string{"kwhy", "-o", "json"}, args...),
+		Stdout:     &out,
+		Stderr:     &errs,
+		ExtraFiles: []*os.File{f},
+	}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if err := c.Run(); err != nil || errs.Len() > 0 {
 		t.Fatalf("%v: %v, %s", args, err, errs.String())

@@ -39,13 +39,25 @@ func rungs(d document, resource, step string) (out []map[string]any) {
 func TestLiveCapabilitiesOfANamespace(t *testing.T) {
 	root(t)
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 65534, Size: 1}}
-	inside := child(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true, Credential: &syscall.Credential{Uid: 0, Gid: 0}}, "sleep", "600")
+	inside := child(
+		t,
+		&syscall.SysProcAttr{
+			Cloneflags:                 syscall.CLONE_NEWUSER,
+			UidMappings:                ids,
+			GidMappings:                ids,
+			GidMappingsEnableSetgroups: true,
+			Credential:                 &syscall.Credential{Uid: 0, Gid: 0},
+		},
+		"sleep",
+		"600",
+	)
 	settle(t, inside.Process.Pid, "comm", "sleep")
 	d := ofProcess(t, inside)
 	if got := items(d.Values["cap_eff"].Value); len(got) < 35 {
 		t.Fatalf("it has %v", got)
 	}
-	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "in its own user namespace only") || strings.Contains(s, "everything that needs a capability") {
+	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "in its own user namespace only") ||
+		strings.Contains(s, "everything that needs a capability") {
 		t.Errorf("%q", s)
 	}
 	if s := d.Values["uid"].Reading; strings.HasPrefix(s, "N") {
@@ -106,7 +118,8 @@ func TestRecordedLadder(t *testing.T) {
 		t.Error("no memory.high on the ladder")
 	}
 	for _, r := range d.Tables["rlimits"].Rows {
-		if why := fmt.Sprint(r["why"]); strings.Contains(why, "does not know") || (r["name"] == "resident set" || r["name"] == "file locks") != strings.HasPrefix(why, "nothing") {
+		if why := fmt.Sprint(r["why"]); strings.Contains(why, "does not know") ||
+			(r["name"] == "resident set" || r["name"] == "file locks") != strings.HasPrefix(why, "nothing") {
 			t.Errorf("%v", r)
 		}
 	}
@@ -241,7 +254,8 @@ func TestLivePIDNamespaceBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	var major, minor int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 14 {
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil || major < 6 ||
+		major == 6 && minor < 14 {
 		t.Skip("PID namespaces have bounds of their own since 6.14")
 	}
 	if rows := rungs(ofProcess(t, c), "tasks", "namespace"); len(rows) != 1 || rows[0]["limit"] != nil {

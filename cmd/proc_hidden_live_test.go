@@ -41,7 +41,8 @@ func TestLiveHidepid(t *testing.T) {
 	}
 	d = hidden(t, "2", "proc", strconv.Itoa(own.Process.Pid))
 	saysHidden(t, d)
-	if v := d.Values["ppid"]; v.Value != float64(os.Getpid()) || strings.Contains(v.Reading, "Outside") || !strings.Contains(v.Reading, "Not visible") {
+	if v := d.Values["ppid"]; v.Value != float64(os.Getpid()) || strings.Contains(v.Reading, "Outside") ||
+		!strings.Contains(v.Reading, "Not visible") {
 		t.Errorf("parent %v: %q", v.Value, v.Reading)
 	}
 	if s := d.Values["origin"].Reading; strings.Contains(s, "outside this PID namespace") {
@@ -114,7 +115,12 @@ func onHidden(dir, hidepid string, out, errs *bytes.Buffer, args []string) error
 	}
 	program := os.NewFile(uintptr(fd), self)
 	defer program.Close()
-	c := &exec.Cmd{Path: fmt.Sprintf("/proc/self/fd/%d", 3), Args: append([]string{"kwhy", "--proc-root", dir, "-o", "json"}, args...), Stdout: out, Stderr: errs}
+	c := &exec.Cmd{
+		Path:   fmt.Sprintf("/proc/self/fd/%d", 3),
+		Args:   append([]string{"kwhy", "--proc-root", dir, "-o", "json"}, args...),
+		Stdout: out,
+		Stderr: errs,
+	}
 	c.ExtraFiles = []*os.File{program}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: false}}
 	return c.Run()

@@ -55,7 +55,8 @@ func TestLiveWhy(t *testing.T) {
 	}
 	settle(t, stops.Process.Pid, "stat", ") T ")
 	stop := "stopped by SIGSTOP; SIGCONT"
-	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", stops.Process.Pid)); err != nil || !strings.HasSuffix(strings.TrimSpace(string(b)), " 19") {
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", stops.Process.Pid)); err != nil ||
+		!strings.HasSuffix(strings.TrimSpace(string(b)), " 19") {
 		stop = "stopped by a signal; SIGCONT" // older kernels don't say by which
 	}
 	_, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", naps.Process.Pid))
@@ -169,7 +170,8 @@ func TestLiveFullRow(t *testing.T) {
 	}
 	d := liveJSON(t, "proc", "--limit", "0")
 	for _, r := range d.Tables["processes"].Rows {
-		if r["pid"] == float64(c.Process.Pid) && (r["level"] != "critical" || !strings.Contains(fmt.Sprint(r["why"]), "of the descriptors that it may have open")) {
+		if r["pid"] == float64(c.Process.Pid) &&
+			(r["level"] != "critical" || !strings.Contains(fmt.Sprint(r["why"]), "of the descriptors that it may have open")) {
 			t.Errorf("%v", r)
 		}
 	}
@@ -227,7 +229,18 @@ func TestLiveRateColumns(t *testing.T) {
 			}
 		}
 		if i := slices.IndexFunc(rows, func(r map[string]any) bool { return r["pid"] == float64(c.Process.Pid) }); i >= 0 && i < 8 {
-			out, _, status := live(t, "proc", "--interval", "20ms", "--limit", "5", "--width", "160", "--columns", "pid,voluntary_ctxt_switches,nonvoluntary_ctxt_switches,minflt,majflt,utime,stime,comm")
+			out, _, status := live(
+				t,
+				"proc",
+				"--interval",
+				"20ms",
+				"--limit",
+				"5",
+				"--width",
+				"160",
+				"--columns",
+				"pid,voluntary_ctxt_switches,nonvoluntary_ctxt_switches,minflt,majflt,utime,stime,comm",
+			)
 			for line := range strings.Lines(out) {
 				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); status != exitOK || n > 160 {
 					t.Errorf("%d columns: %s", n, line)
@@ -300,7 +313,8 @@ func TestLiveProcessCases(t *testing.T) {
 	deaf := run("sh", "-c", "trap '' HUP USR2; umask 027; exec sleep 600")
 	settle(t, number(deaf), "comm", "sleep")
 	d := liveJSON(t, "proc", deaf)
-	if got := items(d.Values["sig_ign"].Value); !slices.Contains(got, "SIGHUP") || !slices.Contains(got, "SIGUSR2") || slices.Contains(got, "SIGTERM") {
+	if got := items(d.Values["sig_ign"].Value); !slices.Contains(got, "SIGHUP") || !slices.Contains(got, "SIGUSR2") ||
+		slices.Contains(got, "SIGTERM") {
 		t.Errorf("ignored: %v", got)
 	}
 	if d.Values["umask"].Value != "0027" || d.Values["cwd"].Value != "/" || d.Values["ppid"].Value != float64(os.Getpid()) {

@@ -20,9 +20,24 @@ type psColumn struct {
 func psColumns() []psColumn {
 	text := func(a any, b string) bool { return a == b }
 	return []psColumn{
-		{"ppid", "ppid", sameNumber(1), false}, {"uid", "euid", sameNumber(1), false}, {"user", "euser:32", text, false}, {"pgrp", "pgid", sameNumber(1), false}, {"session", "sid", sameNumber(1), false},
-		{"nice", "ni", sameNumber(1), false}, {"policy", "cls", samePolicy, false}, {"rt_priority", "rtprio", sameNumber(1), false}, {"tty", "tty", sameTerminal, false}, {"age", "etimes", sameWithin(1.5), true},
-		{"state", "s", text, true}, {"threads", "nlwp", sameNumber(1), true}, {"vsize", "vsz", sameNumber(1024), true}, {"vm_rss", "rss", sameNumber(1024), true}, {"minflt", "min_flt", sameNumber(1), true}, {"majflt", "maj_flt", sameNumber(1), true},
+		{
+			"ppid",
+			"ppid",
+			sameNumber(1),
+			false,
+		}, {"uid", "euid", sameNumber(1), false}, {"user", "euser:32", text, false}, {"pgrp", "pgid", sameNumber(1), false}, {"session", "sid", sameNumber(1), false},
+		{
+			"nice",
+			"ni",
+			sameNumber(1),
+			false,
+		}, {"policy", "cls", samePolicy, false}, {"rt_priority", "rtprio", sameNumber(1), false}, {"tty", "tty", sameTerminal, false}, {"age", "etimes", sameWithin(1.5), true},
+		{
+			"state",
+			"s",
+			text,
+			true,
+		}, {"threads", "nlwp", sameNumber(1), true}, {"vsize", "vsz", sameNumber(1024), true}, {"vm_rss", "rss", sameNumber(1024), true}, {"minflt", "min_flt", sameNumber(1), true}, {"majflt", "maj_flt", sameNumber(1), true},
 		{"processor", "psr", sameNumber(1), true}, {"cpu", "pcpu", sameShare, true}, {"wchan", "wchan:64", sameWchan, true},
 	}
 }
@@ -165,7 +180,15 @@ func sameShare(a any, b string) bool {
 }
 
 func samePolicy(a any, b string) bool {
-	words := map[string]string{"TS": "SCHED_OTHER", "FF": "SCHED_FIFO", "RR": "SCHED_RR", "B": "SCHED_BATCH", "IDL": "SCHED_IDLE", "DLN": "SCHED_DEADLINE", "ISO": "SCHED_ISO"}
+	words := map[string]string{
+		"TS":  "SCHED_OTHER",
+		"FF":  "SCHED_FIFO",
+		"RR":  "SCHED_RR",
+		"B":   "SCHED_BATCH",
+		"IDL": "SCHED_IDLE",
+		"DLN": "SCHED_DEADLINE",
+		"ISO": "SCHED_ISO",
+	}
 	return words[b] == "" || a == words[b]
 }
 

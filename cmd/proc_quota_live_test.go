@@ -45,10 +45,12 @@ func TestLiveThrottled(t *testing.T) {
 		}
 		return ""
 	}
-	if s := why(); !strings.Contains(s, "; its cgroup may use 0.2 CPUs, and was throttled in ") || !strings.HasSuffix(s, "since it was created") {
+	if s := why(); !strings.Contains(s, "; its cgroup may use 0.2 CPUs, and was throttled in ") ||
+		!strings.HasSuffix(s, "since it was created") {
 		t.Errorf("%q", s)
 	}
-	if s := why("--interval", "500ms"); !strings.Contains(s, "; throttled: its cgroup may use 0.2 CPUs, and was throttled in ") || strings.Contains(s, "since it was created") {
+	if s := why("--interval", "500ms"); !strings.Contains(s, "; throttled: its cgroup may use 0.2 CPUs, and was throttled in ") ||
+		strings.Contains(s, "since it was created") {
 		t.Errorf("over an interval: %q", s)
 	}
 	for _, r := range rungs(ofProcess(t, c), "cpus", "cgroup") {

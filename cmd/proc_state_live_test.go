@@ -39,7 +39,8 @@ func ofProcess(t *testing.T, c *exec.Cmd, args ...string) document {
 // went with it.
 func toldEnd(t *testing.T, d document) {
 	t.Helper()
-	if s := d.Values["state"].Reading; !strings.HasPrefix(s, "It ended while it was read. Before that: ") || d.Values["state"].Level != "notice" {
+	if s := d.Values["state"].Reading; !strings.HasPrefix(s, "It ended while it was read. Before that: ") ||
+		d.Values["state"].Level != "notice" {
 		t.Errorf("state: %q, level %s", s, d.Values["state"].Level)
 	}
 	if len(d.Findings) != 1 || d.Findings[0].ID != "proc.ended" {
@@ -83,7 +84,8 @@ func TestProcessEndsWhileItIsRead(t *testing.T) {
 		}()
 		var out, errs bytes.Buffer
 		a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
-		if s := a.Run(append([]string{"proc", "138", "--proc-root", dir + "/proc", "--sys-root", dir + "/sys"}, args...)); s != exitOK || errs.Len() > 0 {
+		if s := a.Run(append([]string{"proc", "138", "--proc-root", dir + "/proc", "--sys-root", dir + "/sys"}, args...)); s != exitOK ||
+			errs.Len() > 0 {
 			t.Fatalf("status %d, %s", s, errs.String())
 		}
 		if args[0] == "-o" {
@@ -108,7 +110,8 @@ func TestLiveEndsDuringTheInterval(t *testing.T) {
 			t.Fatalf("%s: status %d, %s", command, s, errs.String())
 		}
 		d := readJSON(t, out.String())
-		if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") || d.Subject.Comm != "sleep" {
+		if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") ||
+			d.Subject.Comm != "sleep" {
 			t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
 		}
 		if !slices.ContainsFunc(d.Gaps, func(g documentGap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
@@ -165,15 +168,23 @@ func TestLiveMainThreadEnded(t *testing.T) {
 		t.Errorf("%v zombies, and %v with one more: the other is none", zombies, now)
 	}
 	r := processRows(t, "pid,state,why,fds,vm_rss")[c.Process.Pid]
-	if why := fmt.Sprint(r["why"]); r["state"] != "Z" || !strings.Contains(why, "main thread has ended") || strings.Contains(why, "has to wait") {
+	if why := fmt.Sprint(r["why"]); r["state"] != "Z" || !strings.Contains(why, "main thread has ended") ||
+		strings.Contains(why, "has to wait") {
 		t.Errorf("%v", r)
 	}
 	if r["fds"] != float64(open) || r["vm_rss"] == nil || r["vm_rss"].(float64) < 1<<20 {
 		t.Errorf("%v, and its threads have %d files open", r, open)
 	}
 	d := ofProcess(t, c)
-	if exe, _ := os.Executable(); d.Values["exe"].Value != exe || number(t, d, "fds") != float64(open) || len(d.Tables["namespaces"].Rows) < 5 {
-		t.Errorf("program %v, %v files, %d namespaces; want file %s among them", d.Values["exe"].Value, d.Values["fds"].Value, len(d.Tables["namespaces"].Rows), fd)
+	if exe, _ := os.Executable(); d.Values["exe"].Value != exe || number(t, d, "fds") != float64(open) ||
+		len(d.Tables["namespaces"].Rows) < 5 {
+		t.Errorf(
+			"program %v, %v files, %d namespaces; want file %s among them",
+			d.Values["exe"].Value,
+			d.Values["fds"].Value,
+			len(d.Tables["namespaces"].Rows),
+			fd,
+		)
 	}
 	for _, g := range d.Gaps {
 		if strings.HasSuffix(g.Source, "/ns") || strings.HasSuffix(g.Source, "/exe") {
@@ -195,7 +206,9 @@ func TestLiveZombie(t *testing.T) {
 	rows := processRows(t, "pid,why,fds")
 	for c, want := range map[*exec.Cmd]string{c: "ended with status 3; ", killed: "ended by SIGTERM; "} {
 		r := rows[c.Process.Pid]
-		if why := fmt.Sprint(r["why"]); !strings.HasPrefix(why, want) || !strings.Contains(why, fmt.Sprintf("(%d) has to wait for it", os.Getpid())) || r["fds"] != nil {
+		if why := fmt.Sprint(r["why"]); !strings.HasPrefix(why, want) ||
+			!strings.Contains(why, fmt.Sprintf("(%d) has to wait for it", os.Getpid())) ||
+			r["fds"] != nil {
 			t.Errorf("%v, want %q", r, want)
 		}
 	}

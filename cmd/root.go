@@ -42,7 +42,20 @@ func (a *App) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.DisableDefaultCmd = true // ours says what to do with it
 	addSettings(root.PersistentFlags())
-	root.AddCommand(a.memCommand(), a.oomCommand(), a.procCommand(), a.schedCommand(), a.fdCommand(), a.netCommand(), a.checkCommand(), a.doctorCommand(), a.explainCommand(), a.schemaCommand(), a.completionCommand(), a.versionCommand())
+	root.AddCommand(
+		a.memCommand(),
+		a.oomCommand(),
+		a.procCommand(),
+		a.schedCommand(),
+		a.fdCommand(),
+		a.netCommand(),
+		a.checkCommand(),
+		a.doctorCommand(),
+		a.explainCommand(),
+		a.schemaCommand(),
+		a.completionCommand(),
+		a.versionCommand(),
+	)
 	a.complete(root)
 	return root
 }
@@ -54,7 +67,10 @@ func flagError(err error) error {
 		return usageError{err}
 	}
 	f := bad.GetFlag()
-	takes := map[string]string{"int": "a whole number", "int32": "a whole number", "bool": "true or false", "duration": "a duration such as 500ms or 5s"}[f.Value.Type()]
+	takes := map[string]string{
+		"int": "a whole number", "int32": "a whole number",
+		"bool": "true or false", "duration": "a duration such as 500ms or 5s",
+	}[f.Value.Type()]
 	if takes == "" {
 		return usageError{err}
 	}

@@ -109,7 +109,8 @@ func TestLivePolicies(t *testing.T) {
 			for _, r := range liveJSON(t, "sched").Tables["realtime"].Rows {
 				if r["pid"] == float64(child.Process.Pid) {
 					why, _ := r["why"].(string)
-					listed = r["policy"] == name && (r["dl_period"] == nil || r["dl_period"] == c.values["dl_period"] && strings.Contains(why, "gets 1 ms of each 10 ms, 10 % of a CPU") && strings.Contains(why, "within 5 ms"))
+					listed = r["policy"] == name &&
+						(r["dl_period"] == nil || r["dl_period"] == c.values["dl_period"] && strings.Contains(why, "gets 1 ms of each 10 ms, 10 % of a CPU") && strings.Contains(why, "within 5 ms"))
 				}
 			}
 			if listed != before {
@@ -132,7 +133,8 @@ func cpuGroup(t *testing.T) (dir string) {
 		if os.Mkdir(d, 0o755) != nil {
 			continue
 		}
-		if os.WriteFile(d+"/cpu.max", []byte("20000 100000"), 0o644) == nil || os.WriteFile(d+"/cpu.cfs_quota_us", []byte("20000"), 0o644) == nil {
+		if os.WriteFile(d+"/cpu.max", []byte("20000 100000"), 0o644) == nil ||
+			os.WriteFile(d+"/cpu.cfs_quota_us", []byte("20000"), 0o644) == nil {
 			dir = d
 			break
 		}

@@ -23,7 +23,13 @@ func TestMain(m *testing.M) {
 // config file of the host that is the scenario's.
 func scripted() {
 	a := System()
-	a.Build = Build{Version: "v0.0.0-test", Commit: "0123abc", Time: "2026-11-23T20:46:01Z", Go: "go1.26", Modules: []*debug.Module{{Path: "example.org/m", Version: "v1.2.3"}}}
+	a.Build = Build{
+		Version: "v0.0.0-test",
+		Commit:  "0123abc",
+		Time:    "2026-11-23T20:46:01Z",
+		Go:      "go1.26",
+		Modules: []*debug.Module{{Path: "example.org/m", Version: "v1.2.3"}},
+	}
 	a.Now, a.HostConfig = inspecttest.Now, "etc/kwhy/config.yaml"
 	os.Exit(a.Run(os.Args[1:]))
 }
@@ -34,7 +40,19 @@ func scripts(t *testing.T) (files []string) {
 	t.Helper()
 	names := []string{"*"}
 	if testing.Short() {
-		names = []string{"check_debian-7.3-idle", "doctor", "fd_linux-6.18", "hostile", "mem_debian-7.3-swap", "net_linux-6.18", "nethost_linux-6.18", "oom_debian-7.3", "pipe", "proc_debian-7.3", "sched_debian-7.3"}
+		names = []string{
+			"check_debian-7.3-idle",
+			"doctor",
+			"fd_linux-6.18",
+			"hostile",
+			"mem_debian-7.3-swap",
+			"net_linux-6.18",
+			"nethost_linux-6.18",
+			"oom_debian-7.3",
+			"pipe",
+			"proc_debian-7.3",
+			"sched_debian-7.3",
+		}
 	}
 	for _, name := range names {
 		found, err := filepath.Glob("testdata/script/" + name + ".txtar")

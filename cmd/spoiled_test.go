@@ -19,7 +19,18 @@ import (
 func TestSpoiledFiles(t *testing.T) {
 	long(t, "it runs some thousand commands")
 	t.Parallel()
-	commands := [][]string{{"oom", "--limit", "3"}, {"oom", "119", "--adj", "7"}, {"oom", "--cgroup", "/batch"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"mem", "--pss", "--limit", "3"}, {"mem", "138"}, {"fd", "--limit", "0"}, {"fd", "138"}, {"explain", "process-state"}}
+	commands := [][]string{
+		{"oom", "--limit", "3"},
+		{"oom", "119", "--adj", "7"},
+		{"oom", "--cgroup", "/batch"},
+		{"proc", "--limit", "0"},
+		{"proc", "138"},
+		{"mem", "--pss", "--limit", "3"},
+		{"mem", "138"},
+		{"fd", "--limit", "0"},
+		{"fd", "138"},
+		{"explain", "process-state"},
+	}
 	if runs := spoil(t, "debian-7.3-oom", commands); runs*spoilEvery < 1000/3 {
 		t.Errorf("%d runs", runs)
 	}
@@ -47,7 +58,14 @@ func TestSpoiledDoctor(t *testing.T) {
 func TestSpoiledNetwork(t *testing.T) {
 	long(t, "it runs some hundred commands")
 	t.Parallel()
-	commands := [][]string{{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}, {"explain", "socket"}}
+	commands := [][]string{
+		{"net"},
+		{"net", "1200"},
+		{"net", "sockets", "--limit", "0"},
+		{"fd", "1200"},
+		{"fd", "--socket", ":8080"},
+		{"explain", "socket"},
+	}
 	if runs := spoil(t, "linux-6.18-net", commands); runs*spoilEvery < 300/3 {
 		t.Errorf("%d runs", runs)
 	}

@@ -234,7 +234,13 @@ func inOrder(at explain.At, r *lower.RuleDoc, w wish) error {
 	if good {
 		return nil
 	}
-	return usagef("%s: %s are out of order: of %s %s is worse", w.origin, strings.Join(words, ", "), r.ID, map[bool]string{true: "less", false: "more"}[r.Below])
+	return usagef(
+		"%s: %s are out of order: of %s %s is worse",
+		w.origin,
+		strings.Join(words, ", "),
+		r.ID,
+		map[bool]string{true: "less", false: "more"}[r.Below],
+	)
 }
 
 // parseThreshold reads a number, or a percentage; "-" and "off" are none.

@@ -103,19 +103,41 @@ func (b *Build) report() *lower.Report {
 	}
 	return &lower.Report{Grids: []lower.Grid{
 		catalogue("build", []explain.Doc{
-			column("version", "The version of kwhy."), column("commit", "The commit that it was built from."), column("commit_time", "When that was made."),
+			column(
+				"version",
+				"The version of kwhy.",
+			), column("commit", "The commit that it was built from."), column("commit_time", "When that was made."),
 			{Key: "modified", Gist: "Whether the sources were changed since.", Unit: explain.Bool},
-			column("go", "The Go that compiled it."), column("platform", "The system and machine that it is for."), column("schema", "The contract that its JSON keeps to."),
+			column(
+				"go",
+				"The Go that compiled it.",
+			), column("platform", "The system and machine that it is for."), column("schema", "The contract that its JSON keeps to."),
 		}, 1, func(int) []explain.Value {
-			return []explain.Value{text(b.Version), text(b.Commit), text(b.Time), explain.B(b.Modified), text(b.Go), text(platform()), text(output.Schema)}
+			return []explain.Value{
+				text(b.Version),
+				text(b.Commit),
+				text(b.Time),
+				explain.B(b.Modified),
+				text(b.Go),
+				text(platform()),
+				text(output.Schema),
+			}
 		}),
-		catalogue("modules", []explain.Doc{column("path", "A Go module that it is linked with."), column("version", "The module's version."), column("sum", "The checksum of its sources.")},
-			len(b.Modules), func(i int) []explain.Value {
+		catalogue(
+			"modules",
+			[]explain.Doc{
+				column("path", "A Go module that it is linked with."),
+				column("version", "The module's version."),
+				column("sum", "The checksum of its sources."),
+			},
+			len(b.Modules),
+			func(i int) []explain.Value {
 				m := b.Modules[i]
 				if m.Replace != nil {
 					m = m.Replace
 				}
 				return []explain.Value{text(m.Path), text(m.Version), text(m.Sum)}
-			}),
+			},
+		),
 	}}
 }

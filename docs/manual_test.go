@@ -60,7 +60,8 @@ func manualPages() (out []manualPage) {
 // whose is the page of the command that a value is printed by: net sockets before net.
 func whose(list []manualPage, command string) (best *manualPage) {
 	for i := range list {
-		if p := &list[i]; p.path != "" && (command == p.path || strings.HasPrefix(command, p.path+" ")) && (best == nil || len(p.path) > len(best.path)) {
+		if p := &list[i]; p.path != "" && (command == p.path || strings.HasPrefix(command, p.path+" ")) &&
+			(best == nil || len(p.path) > len(best.path)) {
 			best = p
 		}
 	}
@@ -258,7 +259,11 @@ func manual(p *manualPage, all []manualPage) []byte {
 	w := &roff{}
 	// No date, so that a page changes with its text alone. Nothing is parted or stretched
 	// to fill a line: it holds names that are to be copied.
-	fmt.Fprintf(w, ".\\\" Generated from the commands themselves by make docs.\n.TH %s 1 \"\" kwhy \"User Commands\"\n.nh\n.ad l\n", strings.ToUpper(escaped(p.title())))
+	fmt.Fprintf(
+		w,
+		".\\\" Generated from the commands themselves by make docs.\n.TH %s 1 \"\" kwhy \"User Commands\"\n.nh\n.ad l\n",
+		strings.ToUpper(escaped(p.title())),
+	)
 	w.section("NAME")
 	w.line(escaped(p.title()) + ` \- ` + escaped(p.cmd.Short))
 	w.section("SYNOPSIS")
@@ -344,7 +349,8 @@ func manualSee(w *roff, p *manualPage, all []manualPage) {
 	w.section(`"SEE ALSO"`)
 	var see []string
 	for i := range all {
-		if all[i].path != p.path && (p.path == "" || all[i].path == "" || all[i].cmd.Parent() == p.cmd.Parent() || all[i].cmd.Parent() == p.cmd || p.cmd.Parent() == all[i].cmd) {
+		if all[i].path != p.path &&
+			(p.path == "" || all[i].path == "" || all[i].cmd.Parent() == p.cmd.Parent() || all[i].cmd.Parent() == p.cmd || p.cmd.Parent() == all[i].cmd) {
 			see = append(see, bold(all[i].title())+"(1)")
 		}
 	}

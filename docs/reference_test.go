@@ -41,13 +41,18 @@ func code(s string) string {
 func index(list []manualPage) []byte {
 	var b bytes.Buffer
 	p := &list[0]
-	fmt.Fprintf(&b, "# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\ngive levels are in [rules.md](../rules.md), the contract of the JSON in\n[json.md](../json.md), its schema in what `kwhy schema` prints, manual pages in\n[man](../man).\n\n## Commands\n\n| command | what |\n|---|---|\n")
+	fmt.Fprintf(
+		&b,
+		"# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\ngive levels are in [rules.md](../rules.md), the contract of the JSON in\n[json.md](../json.md), its schema in what `kwhy schema` prints, manual pages in\n[man](../man).\n\n## Commands\n\n| command | what |\n|---|---|\n",
+	)
 	for i := 1; i < len(list); i++ {
 		fmt.Fprintf(&b, "| [kwhy %s](%s.md) | %s |\n", list[i].path, strings.ReplaceAll(list[i].path, " ", "-"), markdown(list[i].cmd.Short))
 	}
 	b.WriteString("\n## Flags of every command\n\n")
 	flagTable(&b, p.flags())
-	b.WriteString("\n## Variables\n\nA flag wins over a variable, a variable over a file, a file over the default.\n\n| variable | what |\n|---|---|\n")
+	b.WriteString(
+		"\n## Variables\n\nA flag wins over a variable, a variable over a file, a file over the default.\n\n| variable | what |\n|---|---|\n",
+	)
 	for _, v := range book().Variables {
 		fmt.Fprintf(&b, "| %s | %s |\n", code(v[0]), markdown(v[1]))
 	}
@@ -120,7 +125,17 @@ func values(b *bytes.Buffer, p *manualPage) {
 			fmt.Fprintf(b, "\n### %s\n\n| key | kernel | unit | source | kernels | what | concept |\n|---|---|---|---|---|---|---|\n", at)
 		}
 		d := &e.Doc
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", code(d.Key), code(d.Kernel), unitOf(d), code(d.Source.String()), markdown(kernels(d)), markdown(d.Gist), concept(d))
+		fmt.Fprintf(
+			b,
+			"| %s | %s | %s | %s | %s | %s | %s |\n",
+			code(d.Key),
+			code(d.Kernel),
+			unitOf(d),
+			code(d.Source.String()),
+			markdown(kernels(d)),
+			markdown(d.Gist),
+			concept(d),
+		)
 	}
 }
 

@@ -23,8 +23,22 @@ func Lift[S Snapshot[S], T Snapshot[T]](f Field[T], of func(S) T) Field[S] {
 
 // LiftRule makes a rule of T one of S.
 func LiftRule[S Snapshot[S], T Snapshot[T]](r Rule[T], of func(S) T) Rule[S] {
-	out := Rule[S]{ID: r.ID, Evidence: r.Evidence, What: r.What, Unit: r.Unit, Basis: r.Basis, Below: r.Below, At: r.At, Means: r.Means, Next: r.Next, Concept: r.Concept, Unless: r.Unless, Lifted: true,
-		Of: func(s S) Value { return r.Of(of(s)) }, Say: func(s S) string { return r.Say(of(s)) }}
+	out := Rule[S]{
+		ID:       r.ID,
+		Evidence: r.Evidence,
+		What:     r.What,
+		Unit:     r.Unit,
+		Basis:    r.Basis,
+		Below:    r.Below,
+		At:       r.At,
+		Means:    r.Means,
+		Next:     r.Next,
+		Concept:  r.Concept,
+		Unless:   r.Unless,
+		Lifted:   true,
+		Of:       func(s S) Value { return r.Of(of(s)) },
+		Say:      func(s S) string { return r.Say(of(s)) },
+	}
 	if r.Most != nil {
 		out.Most = func(s S) Level { return r.Most(of(s)) }
 	}

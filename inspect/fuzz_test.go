@@ -35,7 +35,12 @@ func FuzzCounters(f *testing.F) {
 }
 
 func FuzzPressure(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("pressure/memory"), "some avg10=NaN avg60=0 avg300=0 total=0\n", "full avg10=1 avg60=0 avg300=0 total=18446744073709551616\nsome\n")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("pressure/memory"),
+		"some avg10=NaN avg60=0 avg300=0 total=0\n",
+		"full avg10=1 avg60=0 avg300=0 total=18446744073709551616\nsome\n",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			p, err := inspect.ParsePressure(b)
@@ -54,7 +59,15 @@ func FuzzPressure(f *testing.F) {
 }
 
 func FuzzMountinfo(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("mountinfo"), "31 21 0:28 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n", "24 21 0:21 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n", "1 2 3 4 5 6 -  \n", " - a\n", "36 35 98:0 /a\\040b /c\\134 rw - t s o\n")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("mountinfo"),
+		"31 21 0:28 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n",
+		"24 21 0:21 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n",
+		"1 2 3 4 5 6 -  \n",
+		" - a\n",
+		"36 35 98:0 /a\\040b /c\\134 rw - t s o\n",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			var mounts []inspect.Mount

@@ -28,7 +28,8 @@ func TestSlots(t *testing.T) {
 		if strings.HasPrefix(s.String(), "/proc/<pid>") && !listed[s] {
 			t.Errorf("%v is not of a process", s)
 		}
-		if columns := s.MayHang() || s.EndsWithProcess() || s.GoesWithMainThread() || s.OfEveryProcess() || s.NotOfKthreads(); columns && !listed[s] {
+		if columns := s.MayHang() || s.EndsWithProcess() || s.GoesWithMainThread() || s.OfEveryProcess() || s.NotOfKthreads(); columns &&
+			!listed[s] {
 			t.Errorf("%v has columns that are for sources of a process", s)
 		}
 	}

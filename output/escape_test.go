@@ -48,7 +48,24 @@ func TestTextKeepsNamesApart(t *testing.T) {
 }
 
 func TestJSONStringsKeepNamesApart(t *testing.T) {
-	names := []string{"\xff", `\xff`, `\` + "\xff", `\\xff`, `\\` + "\xff", `\x2d`, `\\x2d`, "a\\", "\x1b", `\x1b`, "é", "\xc3", `\xc3\xa9`, `"`, "\u0085", "\x00"}
+	names := []string{
+		"\xff",
+		`\xff`,
+		`\` + "\xff",
+		`\\xff`,
+		`\\` + "\xff",
+		`\x2d`,
+		`\\x2d`,
+		"a\\",
+		"\x1b",
+		`\x1b`,
+		"é",
+		"\xc3",
+		`\xc3\xa9`,
+		`"`,
+		"\u0085",
+		"\x00",
+	}
 	seen := map[string]string{}
 	for _, name := range names {
 		b := appendString(nil, name)

@@ -144,8 +144,15 @@ func (t *Text) Definition(list []lower.Entry) {
 	}
 	t.title(name)
 	t.lines(pad(margin), margin, wrap(d.Gist, min(t.width, maxProse)-margin))
-	facts := [][2]string{{"source", d.Source.String()}, {"unit", unitName(d.Unit)}, {"key", strings.Join(slices.Compact(keys), ", ")}, {"command", strings.Join(slices.Compact(commands), ", ")},
-		{"since", d.Lifetime()}, {"needs", d.Requires()}, {"concept", "kwhy explain " + string(d.Concept)}}
+	facts := [][2]string{
+		{"source", d.Source.String()},
+		{"unit", unitName(d.Unit)},
+		{"key", strings.Join(slices.Compact(keys), ", ")},
+		{"command", strings.Join(slices.Compact(commands), ", ")},
+		{"since", d.Lifetime()},
+		{"needs", d.Requires()},
+		{"concept", "kwhy explain " + string(d.Concept)},
+	}
 	for _, f := range facts {
 		if f[1] != "" {
 			t.lines(pad(margin)+left(f[0], 9), margin+9, wrap(f[1], t.width-margin-9))

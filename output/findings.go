@@ -117,7 +117,9 @@ func (t *Text) Rule(d *lower.RuleDoc) {
 		"It measures: " + d.What + ".",
 		"Levels, " + from + ": " + d.At.Words(d.Unit) + ".",
 		"It rests on " + basis(d.Basis) + ", in kwhy " + d.Command + ": " + strings.Join(d.Evidence, ", ") + ".",
-		"To set others: check.thresholds." + d.ID + " in a config file, or KWHY_CHECK_THRESHOLDS_" + strings.ToUpper(strings.ReplaceAll(d.ID, ".", "_")) + ".",
+		"To set others: check.thresholds." + d.ID + " in a config file, or KWHY_CHECK_THRESHOLDS_" + strings.ToUpper(
+			strings.ReplaceAll(d.ID, ".", "_"),
+		) + ".",
 	}
 	if d.Unless != "" {
 		lines = append(lines, "kwhy check leaves it out where "+d.Unless+" finds something: that says the same better.")
@@ -130,5 +132,9 @@ func (t *Text) Rule(d *lower.RuleDoc) {
 
 // basis is the time that a rule rests on.
 func basis(b explain.Basis) string {
-	return map[explain.Basis]string{explain.Now: "how it stands now", explain.Interval: "what goes on over an interval", explain.Ever: "what was counted since the beginning, which is worth a notice at most"}[b]
+	return map[explain.Basis]string{
+		explain.Now:      "how it stands now",
+		explain.Interval: "what goes on over an interval",
+		explain.Ever:     "what was counted since the beginning, which is worth a notice at most",
+	}[b]
 }

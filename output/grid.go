@@ -178,7 +178,18 @@ func (tb *table) measure() {
 // newTable is one without rows: how many there will be, as far as that is known.
 func (t *Text) newTable(g *lower.Grid, many int) *table {
 	n := len(g.Docs)
-	tb := &table{docs: g.Docs, why: -1, place: make([]int, n), widths: make([]int, n), full: make([]int, n), most: make([]float64, n), least: make([]float64, n), has: make([]bool, n), labels: make([]bool, n), raw: map[int][]float64{}}
+	tb := &table{
+		docs:   g.Docs,
+		why:    -1,
+		place:  make([]int, n),
+		widths: make([]int, n),
+		full:   make([]int, n),
+		most:   make([]float64, n),
+		least:  make([]float64, n),
+		has:    make([]bool, n),
+		labels: make([]bool, n),
+		raw:    map[int][]float64{},
+	}
 	for i := range g.Docs {
 		d := &g.Docs[i]
 		if d.Key == "why" {

@@ -19,7 +19,11 @@ func large(n int) (g lower.Grid, skipped *[]bool) {
 	skipped = new([]bool)
 	g = lower.Grid{Name: "t", Shown: n, Total: n, Docs: []explain.Doc{
 		{Key: "number", Unit: explain.Count}, {Key: "text"}, {Key: "late", Unit: explain.Count, Show: explain.Wide},
-		{Key: "wide_one", Label: strings.Repeat("W", 50), Show: explain.Wide}, {Key: "wide_two", Label: strings.Repeat("V", 50), Show: explain.Wide}, {Key: "why"},
+		{
+			Key:   "wide_one",
+			Label: strings.Repeat("W", 50),
+			Show:  explain.Wide,
+		}, {Key: "wide_two", Label: strings.Repeat("V", 50), Show: explain.Wide}, {Key: "why"},
 	}}
 	g.Part = func(from, to int) iter.Seq[lower.Row] {
 		return func(yield func(lower.Row) bool) {
@@ -28,7 +32,16 @@ func large(n int) (g lower.Grid, skipped *[]bool) {
 				if i > n/2 {
 					late = explain.N(uint(i))
 				}
-				row := lower.Row{Values: []explain.Value{explain.N(uint(i)), explain.S(strings.Repeat("x", 1+10*i/n)), late, explain.S("w"), explain.S("v"), explain.S(fmt.Sprintf("says %d", i))}}
+				row := lower.Row{
+					Values: []explain.Value{
+						explain.N(uint(i)),
+						explain.S(strings.Repeat("x", 1+10*i/n)),
+						late,
+						explain.S("w"),
+						explain.S("v"),
+						explain.S(fmt.Sprintf("says %d", i)),
+					},
+				}
 				if i%7 == 0 {
 					row.Level = explain.Warning
 				}

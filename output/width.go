@@ -137,7 +137,8 @@ func truncate(s string, width int) string {
 }
 
 // blanks is as many as most paddings take.
-const blanks = "                                                                                                                                "
+const blanks = "                                                                " +
+	"                                                                "
 
 func pad(n int) string {
 	if n <= len(blanks) {

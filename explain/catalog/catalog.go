@@ -62,7 +62,10 @@ type Meaning struct {
 // Meanings returns what a word says that is a value: as it is spelled, or else in
 // any case. A word that says the same of several values is there once.
 func Meanings(t lower.Catalogue, name string) []Meaning {
-	for _, is := range []func(string) bool{func(w string) bool { return w == name }, func(w string) bool { return strings.EqualFold(w, name) }} {
+	for _, is := range []func(string) bool{
+		func(w string) bool { return w == name },
+		func(w string) bool { return strings.EqualFold(w, name) },
+	} {
 		if found := append(meanings(t, is), rest(t, is, name)...); len(found) > 0 {
 			return found
 		}

@@ -207,7 +207,8 @@ func TestEveryNameIsFound(t *testing.T) {
 	if got := catalog.Meanings(all, "sched_fifo"); len(got) != 1 || got[0].Name != "SCHED_FIFO" {
 		t.Errorf("sched_fifo is %+v", got)
 	}
-	if lower, upper := catalog.Meanings(all, "t"), catalog.Meanings(all, "T"); len(lower) == 0 || len(upper) == 0 || lower[0].Gist == upper[0].Gist {
+	if lower, upper := catalog.Meanings(all, "t"), catalog.Meanings(all, "T"); len(lower) == 0 || len(upper) == 0 ||
+		lower[0].Gist == upper[0].Gist {
 		t.Errorf("t and T are two states: %+v, %+v", lower, upper)
 	}
 }
@@ -234,7 +235,16 @@ func TestAloneAsInTheReport(t *testing.T) {
 				}
 				got, want := rep.Cell(e.Doc.Key), whole.Cell(e.Doc.Key)
 				if got.Reading != want.Reading || got.Value.Compare(want.Value) != 0 || got.Level != want.Level {
-					t.Errorf("%s alone: %v %q %v\nin the report: %v %q %v", e.Doc.Key, got.Value, got.Reading, got.Level, want.Value, want.Reading, want.Level)
+					t.Errorf(
+						"%s alone: %v %q %v\nin the report: %v %q %v",
+						e.Doc.Key,
+						got.Value,
+						got.Reading,
+						got.Level,
+						want.Value,
+						want.Reading,
+						want.Level,
+					)
 				}
 				if d := cmp.Diff(numbers(want.Derivation), numbers(got.Derivation)); d != "" {
 					t.Errorf("%s: its derivation alone differs: %s", e.Doc.Key, d)

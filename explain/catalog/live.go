@@ -161,7 +161,8 @@ func mostly(columns []lower.Entry) []Group {
 		host = own
 	}
 	list := Together(slices.DeleteFunc(host, func(e lower.Entry) bool {
-		return e.Doc.Key == "why" && !slices.ContainsFunc(host, func(f lower.Entry) bool { return f.Command == e.Command && f.Table == e.Table && f.Doc.Key != "why" })
+		return e.Doc.Key == "why" &&
+			!slices.ContainsFunc(host, func(f lower.Entry) bool { return f.Command == e.Command && f.Table == e.Table && f.Doc.Key != "why" })
 	}))
 	list = list[:min(len(list), maxTables)]
 	for i := range list {
@@ -176,7 +177,9 @@ func mostly(columns []lower.Entry) []Group {
 func onlyNumber(columns []lower.Entry, g *Group) (key string) {
 	for i := range columns {
 		e := &columns[i]
-		if e.Command != g.Command || e.Table != g.Table || !slices.Contains(g.Ask.Keys, e.Doc.Key) || !e.Doc.Unit.Number() || e.Doc.Unit == explain.Plain || e.Doc.Unit == explain.ID {
+		if e.Command != g.Command || e.Table != g.Table || !slices.Contains(g.Ask.Keys, e.Doc.Key) || !e.Doc.Unit.Number() ||
+			e.Doc.Unit == explain.Plain ||
+			e.Doc.Unit == explain.ID {
 			continue
 		}
 		if key != "" {

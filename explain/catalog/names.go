@@ -48,9 +48,21 @@ func Known(t lower.Catalogue) (out []explain.Word) {
 func elsewhere() map[string][]string {
 	return map[string][]string{
 		"vm_size": {"VSZ", "VIRT"}, "vm_rss": {"RES"}, "nice": {"ni"},
-		"cpu_user": {"us"}, "cpu_system": {"sy"}, "cpu_nice": {"ni"}, "cpu_idle": {"id"}, "cpu_iowait": {"wa"}, "cpu_irq": {"hi"}, "cpu_softirq": {"si"}, "cpu_steal": {"st"},
-		"ctxt": {"cs"}, "load_1": {"loadavg"}, "recv_q": {"Recv-Q"}, "send_q": {"Send-Q"},
-		"cgroup_limit": {"memory.max", "memory.limit_in_bytes"}, "cgroup_high": {"memory.high"}, "cgroup_use": {"memory.current", "memory.usage_in_bytes"}, "cgroup_oom_kill": {"memory.events"},
+		"cpu_user": {
+			"us",
+		},
+		"cpu_system":  {"sy"},
+		"cpu_nice":    {"ni"},
+		"cpu_idle":    {"id"},
+		"cpu_iowait":  {"wa"},
+		"cpu_irq":     {"hi"},
+		"cpu_softirq": {"si"},
+		"cpu_steal":   {"st"},
+		"ctxt":        {"cs"}, "load_1": {"loadavg"}, "recv_q": {"Recv-Q"}, "send_q": {"Send-Q"},
+		"cgroup_limit": {
+			"memory.max",
+			"memory.limit_in_bytes",
+		}, "cgroup_high": {"memory.high"}, "cgroup_use": {"memory.current", "memory.usage_in_bytes"}, "cgroup_oom_kill": {"memory.events"},
 		"cpu_quota": {"cpu.max", "cpu.cfs_quota_us"}, "nr_throttled": {"cpu.stat"}, "shares": {"cpu.shares", "cpu.weight"},
 	}
 }
@@ -74,16 +86,24 @@ func grouped(kernel string) string {
 // own are words of kwhy itself: why there is no value.
 func own() (out []explain.Word) {
 	gists := map[inspect.Reason]string{
-		inspect.Unread: "Nobody asked for it, so it was not read.", inspect.Denied: "The reader lacks the right to see it; the gap says what it takes.",
+		inspect.Unread:      "Nobody asked for it, so it was not read.",
+		inspect.Denied:      "The reader lacks the right to see it; the gap says what it takes.",
 		inspect.Unsupported: "This kernel, by its version or build, does not have it.", inspect.Disabled: "This kernel has it, switched off.",
-		inspect.Masked: "The kernel shows a placeholder, mostly 0, to who may not know.", inspect.Vanished: "The process ended while it was looked at.",
-		inspect.Malformed: "The file did not read as it should.", inspect.Failed: "The read failed: an error of I/O, or no memory or descriptors.",
-		inspect.TimedOut: "It did not answer in time.", inspect.NoInterval: "A rate takes two samples: --interval.",
+		inspect.Masked:    "The kernel shows a placeholder, mostly 0, to who may not know.",
+		inspect.Vanished:  "The process ended while it was looked at.",
+		inspect.Malformed: "The file did not read as it should.",
+		inspect.Failed:    "The read failed: an error of I/O, or no memory or descriptors.",
+		inspect.TimedOut:  "It did not answer in time.", inspect.NoInterval: "A rate takes two samples: --interval.",
 		inspect.NoUpdate: "The kernel did not compute it anew in the interval.", inspect.Reset: "The counter went backwards between two samples.",
 		inspect.Inapplicable: "It makes no sense here: a kernel thread has no RSS.", inspect.Unlimited: "No bound is set.",
 		inspect.Untold: "The kernel log does not say.",
 	}
-	concept := map[inspect.Reason]explain.Concept{inspect.Denied: "proc-permissions", inspect.Masked: "proc-permissions", inspect.Unlimited: "resource-limits", inspect.Untold: "kernel-log"}
+	concept := map[inspect.Reason]explain.Concept{
+		inspect.Denied:    "proc-permissions",
+		inspect.Masked:    "proc-permissions",
+		inspect.Unlimited: "resource-limits",
+		inspect.Untold:    "kernel-log",
+	}
 	for _, r := range inspect.Reasons() {
 		w := explain.Word{Name: r.String(), Gist: gists[r], Concept: concept[r]}
 		if w.Concept == "" {
@@ -131,9 +151,20 @@ func Spelled(name string) string {
 // rlimits are the resource limits by their names in getrlimit(2).
 func rlimits() map[string]string {
 	return map[string]string{
-		"CPU": "cpu time", "FSIZE": "file size", "DATA": "data size", "STACK": "stack size", "CORE": "core file size", "RSS": "resident set", "NPROC": "processes",
-		"NOFILE": "open files", "MEMLOCK": "locked memory", "AS": "address space", "LOCKS": "file locks", "SIGPENDING": "pending signals", "MSGQUEUE": "msgqueue size",
-		"NICE": "nice priority", "RTPRIO": "realtime priority", "RTTIME": "realtime timeout",
+		"CPU":        "cpu time",
+		"FSIZE":      "file size",
+		"DATA":       "data size",
+		"STACK":      "stack size",
+		"CORE":       "core file size",
+		"RSS":        "resident set",
+		"NPROC":      "processes",
+		"NOFILE":     "open files",
+		"MEMLOCK":    "locked memory",
+		"AS":         "address space",
+		"LOCKS":      "file locks",
+		"SIGPENDING": "pending signals",
+		"MSGQUEUE":   "msgqueue size",
+		"NICE":       "nice priority", "RTPRIO": "realtime priority", "RTTIME": "realtime timeout",
 	}
 }
 

@@ -30,7 +30,16 @@ func TestNetAloneAsInTheReport(t *testing.T) {
 		compared++
 		got := rep.Cell(e.Doc.Key)
 		if got.Reading != want.Reading || got.Value.Compare(want.Value) != 0 || got.Level != want.Level {
-			t.Errorf("%s alone: %v %q %v\nin the report: %v %q %v", e.Doc.Key, got.Value, got.Reading, got.Level, want.Value, want.Reading, want.Level)
+			t.Errorf(
+				"%s alone: %v %q %v\nin the report: %v %q %v",
+				e.Doc.Key,
+				got.Value,
+				got.Reading,
+				got.Level,
+				want.Value,
+				want.Reading,
+				want.Level,
+			)
 		}
 	}
 	if compared < 100 {

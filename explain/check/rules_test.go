@@ -43,7 +43,17 @@ func critical(says string, list ...edit) rung { return rung{explain.Critical, sa
 func few(says string, list ...edit) rung { return rung{explain.Notice, says, list, true} }
 
 func trials() []trial {
-	return slices.Concat(memTrials(), strainTrials(), oomTrials(), procTrials(), schedTrials(), fdTrials(), netTrials(), linkTrials(), socketTrials())
+	return slices.Concat(
+		memTrials(),
+		strainTrials(),
+		oomTrials(),
+		procTrials(),
+		schedTrials(),
+		fdTrials(),
+		netTrials(),
+		linkTrials(),
+		socketTrials(),
+	)
 }
 
 // elsewhere are the rules that `kwhy check` does not run: they judge one process, whose
@@ -233,7 +243,14 @@ func TestTheBetterRuleSpeaks(t *testing.T) {
 // before the better.
 func TestOrder(t *testing.T) {
 	p := newHosts(t).of(t, idle)
-	defer p.apply(edits{line(meminfo, "MemTotal:", "1000000 kB"), line(meminfo, "MemAvailable:", "140000 kB"), grows(vmstat, "oom_kill", 3, 3), file(pressure, psi(12, 12, 0))})()
+	defer p.apply(
+		edits{
+			line(meminfo, "MemTotal:", "1000000 kB"),
+			line(meminfo, "MemAvailable:", "140000 kB"),
+			grows(vmstat, "oom_kill", 3, 3),
+			file(pressure, psi(12, 12, 0)),
+		},
+	)()
 	j := p.judge(time.Second, nil)
 	var got []string
 	for _, f := range j.Findings {

@@ -97,8 +97,10 @@ func domainTable() *explain.Table[*Verdict] {
 		}}
 	}
 	count := func(key, label, gist string, o lower.Outcome, show explain.Show) column {
-		return column{Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: inspect.ProcAndSys, Concept: "use-method", Show: show, Gist: gist},
-			Get: func(v *Verdict) value { return explain.I(v.of(o)) }}
+		return column{
+			Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: inspect.ProcAndSys, Concept: "use-method", Show: show, Gist: gist},
+			Get: func(v *Verdict) value { return explain.I(v.of(o)) },
+		}
 	}
 	return &explain.Table[*Verdict]{Name: "domains", Title: "What was checked", Fields: []column{
 		text(doc{Key: "domain", Gist: "What was looked at: the subcommand that tells more."}, func(v *Verdict) string { return v.Name }),
@@ -109,7 +111,10 @@ func domainTable() *explain.Table[*Verdict] {
 		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", lower.Blind, explain.Always),
 		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", lower.Idle, explain.Data),
 		count("rules_off", "OFF", "Rules that were switched off.", lower.SwitchedOff, explain.Data),
-		text(doc{Key: "utilisation", Show: explain.Data, Gist: "How much of it is in use."}, func(v *Verdict) string { return v.Health.Utilisation }),
+		text(
+			doc{Key: "utilisation", Show: explain.Data, Gist: "How much of it is in use."},
+			func(v *Verdict) string { return v.Health.Utilisation },
+		),
 		text(doc{Key: "saturation", Show: explain.Data, Gist: "Who has to wait for it."}, func(v *Verdict) string { return v.Health.Saturation }),
 		text(doc{Key: "errors", Show: explain.Data, Gist: "What went wrong."}, func(v *Verdict) string { return v.Health.Errors }),
 		text(doc{Key: "why", Gist: "Utilisation, saturation and errors in one line."}, (*Verdict).why),
@@ -193,7 +198,10 @@ func ruleTable() *explain.Table[*Rule] {
 	}
 	return &explain.Table[*Rule]{Name: "checks", Title: "The rules", Fields: []column{
 		text(doc{Key: "id", Gist: "The rule's name, by which its thresholds are set."}, func(r *Rule) string { return r.ID }),
-		text(doc{Key: "domain", Show: explain.Data, Gist: "What it is about: the subcommand that tells more."}, func(r *Rule) string { return r.Domain }),
+		text(
+			doc{Key: "domain", Show: explain.Data, Gist: "What it is about: the subcommand that tells more."},
+			func(r *Rule) string { return r.Domain },
+		),
 		text(doc{Key: "outcome", Words: outcomes(), Gist: "What became of it."}, func(r *Rule) string { return r.Outcome.String() }),
 		text(doc{Key: "measured", Gist: "What it measured, in the unit that it has."}, func(r *Rule) string {
 			if !r.Measure.Has() {
@@ -201,19 +209,28 @@ func ruleTable() *explain.Table[*Rule] {
 			}
 			return explain.Amount(r.Measure.Float(), r.Unit)
 		}),
-		field(doc{Key: "measure", Unit: explain.Decimal, Show: explain.Data, Gist: "What it measured; of a table the row that is worst."}, func(r *Rule) value {
-			if !r.Measure.Has() {
-				return explain.None(cmp.Or(r.Reason, inspect.Inapplicable))
-			}
-			return explain.F(r.Measure.Float())
-		}),
+		field(
+			doc{Key: "measure", Unit: explain.Decimal, Show: explain.Data, Gist: "What it measured; of a table the row that is worst."},
+			func(r *Rule) value {
+				if !r.Measure.Has() {
+					return explain.None(cmp.Or(r.Reason, inspect.Inapplicable))
+				}
+				return explain.F(r.Measure.Float())
+			},
+		),
 		text(doc{Key: "thresholds", Gist: "From where on it is worth a notice, a warning, and critical."}, thresholds),
 		at("notice", "From here it is worth a notice.", func(a explain.At) float64 { return a.Notice }),
 		at("warning", "From here a warning.", func(a explain.At) float64 { return a.Warning }),
 		at("critical", "From here critical.", func(a explain.At) float64 { return a.Critical }),
-		text(doc{Key: "basis", Show: explain.Data, Words: bases(), Gist: "The time that it rests on."}, func(r *Rule) string { return r.Basis.String() }),
+		text(
+			doc{Key: "basis", Show: explain.Data, Words: bases(), Gist: "The time that it rests on."},
+			func(r *Rule) string { return r.Basis.String() },
+		),
 		text(doc{Key: "unit", Show: explain.Data, Gist: "The unit of measure and thresholds."}, func(r *Rule) string { return string(r.Unit) }),
-		field(doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether small is bad."}, func(r *Rule) value { return explain.B(r.Below) }),
+		field(
+			doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether small is bad."},
+			func(r *Rule) value { return explain.B(r.Below) },
+		),
 		text(doc{Key: "why", Gist: "What it measures."}, func(r *Rule) string { return r.What }),
 	}}
 }

@@ -24,8 +24,11 @@ const (
 func killed(ago time.Duration) edit {
 	return facts(func(now, _ *check.Facts) {
 		boot := now.At.Add(-48 * time.Hour)
-		text := fmt.Sprintf("6,1,%d,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/batch,task_memcg=/batch,task=hog,pid=77,uid=0\n"+
-			"3,2,%[1]d,-;Memory cgroup out of memory: Killed process 77 (hog) total-vm:70000kB, anon-rss:65000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:180kB oom_score_adj:0\n", (48*time.Hour - ago).Microseconds())
+		text := fmt.Sprintf(
+			"6,1,%d,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/batch,task_memcg=/batch,task=hog,pid=77,uid=0\n"+
+				"3,2,%[1]d,-;Memory cgroup out of memory: Killed process 77 (hog) total-vm:70000kB, anon-rss:65000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:180kB oom_score_adj:0\n",
+			(48*time.Hour - ago).Microseconds(),
+		)
 		by := oom.Examiner{Boot: boot, Now: now.At}
 		var kills oom.Recent
 		if _, err := by.Walk(strings.NewReader(text), func(k *oom.Kill) bool { kills = append(kills, k); return true }); err != nil {
@@ -84,8 +87,25 @@ func dead(n int) edit {
 	return func(p *pair) {
 		for i := range n {
 			pid := 90000 + i
-			file(fmt.Sprintf("proc/%d/stat", pid), fmt.Sprintf("%d (child) Z 22650 22602 23332 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 1 0 700000 0 0 18446744073709551615%s\n", pid, strings.Repeat(" 0", 27)))(p)
-			file(fmt.Sprintf("proc/%d/status", pid), fmt.Sprintf("Name:\tchild\nState:\tZ (zombie)\nTgid:\t%d\nPid:\t%[1]d\nPPid:\t22650\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nThreads:\t1\n", pid))(p)
+			file(
+				fmt.Sprintf("proc/%d/stat", pid),
+				fmt.Sprintf(
+					"%d (child) Z 22650 22602 23332 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 1 0 700000 0 0 18446744073709551615%s\n",
+					pid,
+					strings.Repeat(" 0", 27),
+				),
+			)(
+				p,
+			)
+			file(
+				fmt.Sprintf("proc/%d/status", pid),
+				fmt.Sprintf(
+					"Name:\tchild\nState:\tZ (zombie)\nTgid:\t%d\nPid:\t%[1]d\nPPid:\t22650\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nThreads:\t1\n",
+					pid,
+				),
+			)(
+				p,
+			)
 		}
 	}
 }
@@ -161,7 +181,12 @@ func sleepy() edit {
 // cpus is what /proc/stat says of all CPUs: how long they worked, stood idle, and were
 // taken by the hypervisor, in ticks.
 func cpus(work, idle, steal int) string {
-	return fmt.Sprintf("cpu  %d 0 0 %d 0 0 0 %d 0 0\ncpu0 %[1]d 0 0 %[2]d 0 0 0 %[3]d 0 0\nbtime 1795479250\nprocs_running 1\nprocs_blocked 0\n", work, idle, steal)
+	return fmt.Sprintf(
+		"cpu  %d 0 0 %d 0 0 0 %d 0 0\ncpu0 %[1]d 0 0 %[2]d 0 0 0 %[3]d 0 0\nbtime 1795479250\nprocs_running 1\nprocs_blocked 0\n",
+		work,
+		idle,
+		steal,
+	)
 }
 
 func running(n int) edit { return line("proc/stat", "procs_running", fmt.Sprint(n)) }
@@ -173,7 +198,10 @@ const server = "sys/kernel/debug/sched/fair_server/cpu0/"
 
 // quota is how often /batch came to the end of its quota, first and then.
 func quota(periods, throttled [2]uint64) edit {
-	return some(grows(batch+"cpu.stat", "nr_periods", periods[0], periods[1]), grows(batch+"cpu.stat", "nr_throttled", throttled[0], throttled[1]))
+	return some(
+		grows(batch+"cpu.stat", "nr_periods", periods[0], periods[1]),
+		grows(batch+"cpu.stat", "nr_throttled", throttled[0], throttled[1]),
+	)
 }
 
 func schedTrials() []trial {
@@ -214,7 +242,10 @@ func schedTrials() []trial {
 	}, {
 		// Since 6.12 by the fair server, of which debugfs tells.
 		rule: "sched.realtime_unbounded", host: sched, fires: []rung{
-			notice("1 real-time thread of a program could keep a CPU from all other tasks: nothing reserves time for those", file(server+"runtime", "0\n")),
+			notice(
+				"1 real-time thread of a program could keep a CPU from all other tasks: nothing reserves time for those",
+				file(server+"runtime", "0\n"),
+			),
 		}, well: edits{file(server+"runtime", "50000000\n")},
 	}, {
 		// Before that by sched_rt_runtime_us.

@@ -39,7 +39,11 @@ func throttle(dirty, writeback int) edit {
 }
 
 func commit(mode string, kb int) edit {
-	return some(file("proc/sys/vm/overcommit_memory", mode+"\n"), line(meminfo, "CommitLimit:", "1000000 kB"), line(meminfo, "Committed_AS:", fmt.Sprint(kb, " kB")))
+	return some(
+		file("proc/sys/vm/overcommit_memory", mode+"\n"),
+		line(meminfo, "CommitLimit:", "1000000 kB"),
+		line(meminfo, "Committed_AS:", fmt.Sprint(kb, " kB")),
+	)
 }
 
 func swap(free int) edit {
@@ -47,7 +51,12 @@ func swap(free int) edit {
 }
 
 func huge(free, reserved int) edit {
-	return some(total(), line(meminfo, "HugePages_Total:", "200"), line(meminfo, "HugePages_Free:", fmt.Sprint(free)), line(meminfo, "HugePages_Rsvd:", fmt.Sprint(reserved)))
+	return some(
+		total(),
+		line(meminfo, "HugePages_Total:", "200"),
+		line(meminfo, "HugePages_Free:", fmt.Sprint(free)),
+		line(meminfo, "HugePages_Rsvd:", fmt.Sprint(reserved)),
+	)
 }
 
 // dma32 is how much is free in the zone with a min watermark of 11,086 pages and a low
@@ -193,8 +202,11 @@ func strainTrials() []trial {
 		}, well: edits{grows(vmstat, "compact_stall", 1000, 1009)},
 	}, {
 		rule: "mem.fragmented", host: idle, fires: []rung{
-			notice("20 times a second no large block could be made by compaction: of the free memory in zone DMA32 of node 0, 50 % is in blocks of more than 8 pages",
-				grows(vmstat, "compact_fail", 1000, 1020), file("proc/buddyinfo", halves)),
+			notice(
+				"20 times a second no large block could be made by compaction: of the free memory in zone DMA32 of node 0, 50 % is in blocks of more than 8 pages",
+				grows(vmstat, "compact_fail", 1000, 1020),
+				file("proc/buddyinfo", halves),
+			),
 			warning("200 times a second", grows(vmstat, "compact_fail", 1000, 1200), file("proc/buddyinfo", halves)),
 		}, well: edits{grows(vmstat, "compact_fail", 1000, 1009)},
 	}, {

@@ -55,7 +55,11 @@ func dropsOf(n int) string {
 		f[10] = fmt.Sprintf("%08x", n)
 		return strings.Join(f, " ") + "\n"
 	}
-	return "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new expect_create expect_delete search_restart\n" + row(0) + row(n)
+	return "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new expect_create expect_delete search_restart\n" + row(
+		0,
+	) + row(
+		n,
+	)
 }
 
 // connections are lines of /proc/net/tcp: from 10.0.0.1 and local ports from 40000 up to
@@ -64,7 +68,14 @@ func connections(state, n int) edit {
 	var b strings.Builder
 	b.WriteString("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
 	for i := range n {
-		fmt.Fprintf(&b, "%4d: 0100000A:%04X 0200000A:01BB %02X 00000000:00000000 00:00000000 00000000     0        0 %d 1 0000000000000000 20 4 30 10 -1\n", i, 40000+i, state, 7000+i)
+		fmt.Fprintf(
+			&b,
+			"%4d: 0100000A:%04X 0200000A:01BB %02X 00000000:00000000 00:00000000 00000000     0        0 %d 1 0000000000000000 20 4 30 10 -1\n",
+			i,
+			40000+i,
+			state,
+			7000+i,
+		)
 	}
 	return file(tcpTable, b.String())
 }
@@ -78,14 +89,20 @@ const (
 func netTrials() []trial {
 	return []trial{{
 		rule: "net.listen_overflow", host: lossy, fires: []rung{
-			few("<0.1 % of the incoming handshakes found the accept queue of their listener full, in the last 1 s", overflows([2]uint64{5, 6}, [2]uint64{100, 10099})),
+			few(
+				"<0.1 % of the incoming handshakes found the accept queue of their listener full, in the last 1 s",
+				overflows([2]uint64{5, 6}, [2]uint64{100, 10099}),
+			),
 			few("1.0 % of the incoming handshakes", overflows([2]uint64{5, 6}, [2]uint64{100, 199})), // one alone is no alarm
 			warning("1.0 % of the incoming handshakes", overflows([2]uint64{5, 10}, [2]uint64{100, 595})),
 			critical("5.0 % of the incoming handshakes", overflows([2]uint64{5, 10}, [2]uint64{100, 195})),
 		}, well: edits{overflows([2]uint64{500, 500}, [2]uint64{100, 195})},
 	}, {
 		rule: "net.listen_overflow_so_far", host: lossy, once: true, fires: []rung{
-			notice("10 % of the incoming handshakes found the accept queue of their listener full, since these counters began", overflows([2]uint64{10, 10}, [2]uint64{90, 90})),
+			notice(
+				"10 % of the incoming handshakes found the accept queue of their listener full, since these counters began",
+				overflows([2]uint64{10, 10}, [2]uint64{90, 90}),
+			),
 		}, well: edits{overflows([2]uint64{9, 9}, [2]uint64{9991, 9991})},
 	}, {
 		rule: "net.retransmits", host: lossy, fires: []rung{
@@ -106,42 +123,66 @@ func netTrials() []trial {
 		}, well: edits{again([2]uint64{19, 19}, [2]uint64{981, 981})},
 	}, {
 		rule: "net.softnet_drops", host: lossy, fires: []rung{
-			few("<0.1 % of the packets that interfaces handed over were dropped because a CPU's backlog was full", becomes(softnet, soft(0, 0, 0), soft(99999, 1, 0))),
+			few(
+				"<0.1 % of the packets that interfaces handed over were dropped because a CPU's backlog was full",
+				becomes(softnet, soft(0, 0, 0), soft(99999, 1, 0)),
+			),
 			warning("<0.1 % of the packets", becomes(softnet, soft(0, 0, 0), soft(19990, 6, 0))),
 			critical("10 % of the packets", becomes(softnet, soft(50, 50, 0), soft(140, 60, 0))),
 		}, well: edits{becomes(softnet, soft(50, 50, 0), soft(1000, 50, 0))},
 	}, {
 		rule: "net.softnet_drops_so_far", host: lossy, once: true, fires: []rung{
-			notice("1.0 % of the packets that interfaces handed over were dropped because a CPU's backlog was full, since these counters began", file(softnet, soft(990, 10, 0))),
+			notice(
+				"1.0 % of the packets that interfaces handed over were dropped because a CPU's backlog was full, since these counters began",
+				file(softnet, soft(990, 10, 0)),
+			),
 		}, well: edits{file(softnet, soft(999910, 90, 0))},
 	}, {
 		rule: "net.udp_rcvbuf_errors", host: lossy, fires: []rung{
-			few("1 datagram of IPv4 was lost to a full receive buffer, and 9,999 were read, in the last 1 s", lost([2]uint64{7, 8}, [2]uint64{0, 9999})),
+			few(
+				"1 datagram of IPv4 was lost to a full receive buffer, and 9,999 were read, in the last 1 s",
+				lost([2]uint64{7, 8}, [2]uint64{0, 9999}),
+			),
 			warning("5 datagrams of IPv4 were lost to a full receive buffer, and 995 were read", lost([2]uint64{7, 12}, [2]uint64{0, 995})),
 			critical("50 datagrams of IPv4 were lost to a full receive buffer, and 50 were read", lost([2]uint64{7, 57}, [2]uint64{0, 50})),
 		}, well: edits{lost([2]uint64{700, 700}, [2]uint64{0, 99})},
 	}, {
 		rule: "net.udp_rcvbuf_errors_so_far", host: lossy, once: true, fires: []rung{
-			notice("1 datagram of IPv4 was lost to a full receive buffer, and 99 were read, since these counters began", lost([2]uint64{1, 1}, [2]uint64{99, 99})),
+			notice(
+				"1 datagram of IPv4 was lost to a full receive buffer, and 99 were read, since these counters began",
+				lost([2]uint64{1, 1}, [2]uint64{99, 99}),
+			),
 		}, well: edits{lost([2]uint64{1, 1}, [2]uint64{9999, 9999})},
 	}, {
 		rule: "net.udp6_rcvbuf_errors", host: lossy, fires: []rung{
-			few("1 datagram of IPv6 was lost to a full receive buffer, and 9,999 were read, in the last 1 s", lost6([2]uint64{7, 8}, [2]uint64{0, 9999})),
+			few(
+				"1 datagram of IPv6 was lost to a full receive buffer, and 9,999 were read, in the last 1 s",
+				lost6([2]uint64{7, 8}, [2]uint64{0, 9999}),
+			),
 			warning("5 datagrams of IPv6 were lost to a full receive buffer, and 995 were read", lost6([2]uint64{7, 12}, [2]uint64{0, 995})),
 			critical("50 datagrams of IPv6 were lost to a full receive buffer, and 50 were read", lost6([2]uint64{7, 57}, [2]uint64{0, 50})),
 		}, well: edits{lost6([2]uint64{700, 700}, [2]uint64{0, 99})},
 	}, {
 		rule: "net.udp6_rcvbuf_errors_so_far", host: lossy, once: true, fires: []rung{
-			notice("1 datagram of IPv6 was lost to a full receive buffer, and 99 were read, since these counters began", lost6([2]uint64{1, 1}, [2]uint64{99, 99})),
+			notice(
+				"1 datagram of IPv6 was lost to a full receive buffer, and 99 were read, since these counters began",
+				lost6([2]uint64{1, 1}, [2]uint64{99, 99}),
+			),
 		}, well: edits{lost6([2]uint64{1, 1}, [2]uint64{9999, 9999})},
 	}, {
 		rule: "net.time_squeeze", host: lossy, fires: []rung{
-			notice("10 times a second in the last 1 s a CPU ended a round of receive processing with packets left", becomes(softnet, soft(9, 0, 700), soft(9, 0, 710))),
+			notice(
+				"10 times a second in the last 1 s a CPU ended a round of receive processing with packets left",
+				becomes(softnet, soft(9, 0, 700), soft(9, 0, 710)),
+			),
 			warning("200 times a second", becomes(softnet, soft(9, 0, 700), soft(9, 0, 900))),
 		}, well: edits{becomes(softnet, soft(9, 0, 700), soft(9, 0, 709))},
 	}, {
 		rule: "net.conntrack_drops", host: lossy, fires: []rung{
-			warning("once a second in the last 1 s a packet was dropped because its connection could not be tracked", becomes("proc/self/net/stat/nf_conntrack", dropsOf(3), dropsOf(4))),
+			warning(
+				"once a second in the last 1 s a packet was dropped because its connection could not be tracked",
+				becomes("proc/self/net/stat/nf_conntrack", dropsOf(3), dropsOf(4)),
+			),
 			critical("10 times a second", becomes("proc/self/net/stat/nf_conntrack", dropsOf(3), dropsOf(13))),
 		}, well: edits{becomes("proc/self/net/stat/nf_conntrack", dropsOf(3000), dropsOf(3000))},
 	}, {
@@ -151,7 +192,10 @@ func netTrials() []trial {
 		}, well: edits{mib(netstat, "TcpExt", "SyncookiesSent", 8000, 8000)},
 	}, {
 		rule: "net.udp_memory", host: lossy, fires: []rung{
-			warning("once a second in the last 1 s a datagram was lost because all UDP sockets together had more", mib(snmp, "Udp", "MemErrors", 8, 9)),
+			warning(
+				"once a second in the last 1 s a datagram was lost because all UDP sockets together had more",
+				mib(snmp, "Udp", "MemErrors", 8, 9),
+			),
 			critical("100 times a second", mib(snmp, "Udp", "MemErrors", 8, 108)),
 		}, well: edits{mib(snmp, "Udp", "MemErrors", 8000, 8000)},
 	}, {
@@ -214,8 +258,11 @@ func orphans(n int) edit {
 func ports() edit { return file("proc/sys/net/ipv4/ip_local_port_range", "40000\t40099\n") }
 
 func tcpMemory(pages int, under string) edit {
-	return some(file("proc/sys/net/ipv4/tcp_mem", "75\t100\t150\n"), line(sockstat, "TCP:", fmt.Sprintf("inuse 25 orphan 0 tw 67 alloc 49 mem %d", pages)),
-		file("proc/self/net/protocols", fmt.Sprintf("protocol  size sockets  memory press maxhdr\nTCP 2432 25 %d %s 320\n", pages, under)))
+	return some(
+		file("proc/sys/net/ipv4/tcp_mem", "75\t100\t150\n"),
+		line(sockstat, "TCP:", fmt.Sprintf("inuse 25 orphan 0 tw 67 alloc 49 mem %d", pages)),
+		file("proc/self/net/protocols", fmt.Sprintf("protocol  size sockets  memory press maxhdr\nTCP 2432 25 %d %s 320\n", pages, under)),
+	)
 }
 
 func udpMemory(pages int) edit {
@@ -245,7 +292,9 @@ func queue(sent, dropped [2]uint64) edit {
 	return facts(func(now, was *check.Facts) {
 		for i, f := range []*check.Facts{was, now} {
 			if f != nil {
-				of[*netfacts.Snapshot](f).Qdiscs = []netfacts.Qdisc{{Dev: "eth0", Kind: "fq_codel", Handle: 0x10000, Packets: sent[i], Dropped: dropped[i]}}
+				of[*netfacts.Snapshot](f).Qdiscs = []netfacts.Qdisc{
+					{Dev: "eth0", Kind: "fq_codel", Handle: 0x10000, Packets: sent[i], Dropped: dropped[i]},
+				}
 			}
 		}
 	})

@@ -43,15 +43,48 @@ func Chapters() []Chapter {
 	in := strings.Fields
 	return []Chapter{
 		{"user and kernel space", "User space and kernel space", in("user-and-kernel system-call vdso interrupts running-a-program")},
-		{"processes", "Processes", in("process threads task-struct process-state fork-and-exec context-switch signals zombie wait-channel kernel-thread session-and-terminal resource-limits ptrace")},
-		{"scheduler", "The scheduler", in("scheduler run-queue nice vruntime eevdf cfs preemption real-time deadline sched-ext autogroup cpu-bandwidth affinity pelt cpu-time steal-time load-average pressure")},
-		{"memory", "Memory", in(`ram free-memory available-memory virtual-memory address-space mmap page-tables tlb demand-paging page-fault copy-on-write
-			anonymous-memory page-cache readahead dirty-pages rss pss shared-memory lru working-set reclaim watermarks swap swappiness compressed-swap
+		{
+			"processes",
+			"Processes",
+			in(
+				"process threads task-struct process-state fork-and-exec context-switch signals zombie wait-channel " +
+					"kernel-thread session-and-terminal resource-limits ptrace",
+			),
+		},
+		{
+			"scheduler",
+			"The scheduler",
+			in(
+				"scheduler run-queue nice vruntime eevdf cfs preemption real-time deadline sched-ext autogroup cpu-bandwidth " +
+					"affinity pelt cpu-time steal-time load-average pressure",
+			),
+		},
+		{
+			"memory",
+			"Memory",
+			in(`ram free-memory available-memory virtual-memory address-space mmap page-tables tlb demand-paging page-fault copy-on-write
+			anonymous-memory page-cache readahead dirty-pages rss pss shared-memory lru working-set
+			reclaim watermarks swap swappiness compressed-swap
 			overcommit mlock memory-cgroup slab kernel-stack vmalloc per-cpu direct-map untracked-memory zones numa fragmentation compaction gfp-mask
-			huge-pages transparent-huge-pages ksm`)},
+			huge-pages transparent-huge-pages ksm`),
+		},
 		{"oom", "The OOM killer", in("oom-killer oom-score oom-score-adj oom-policy oom-report")},
-		{"files", "Files and the VFS", in("everything-is-a-file file-descriptor struct-file vfs inode dentry superblock-and-mount deleted-files file-locks pipe epoll special-descriptors inotify-fanotify io-uring")},
-		{"network", "The network stack", in("packet-path network-interface softirq-napi qdisc ip-layer netfilter conntrack socket socket-buffers tcp-states accept-queue flow-control congestion-control tcp-memory ephemeral-ports udp unix-socket")},
+		{
+			"files",
+			"Files and the VFS",
+			in(
+				"everything-is-a-file file-descriptor struct-file vfs inode dentry superblock-and-mount deleted-files " +
+					"file-locks pipe epoll special-descriptors inotify-fanotify io-uring",
+			),
+		},
+		{
+			"network",
+			"The network stack",
+			in(
+				"packet-path network-interface softirq-napi qdisc ip-layer netfilter conntrack socket socket-buffers tcp-states " +
+					"accept-queue flow-control congestion-control tcp-memory ephemeral-ports udp unix-socket",
+			),
+		},
 		{"isolation", "Isolation", in("container namespaces pid-namespace user-namespace cgroups credentials capabilities seccomp lsm")},
 		{"proc and sys", "/proc and /sys", in("procfs sysfs sysctl proc-permissions debugfs kernel-log kernel-arithmetic use-method")},
 	}

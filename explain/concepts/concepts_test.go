@@ -49,7 +49,8 @@ func TestEssays(t *testing.T) {
 			if n := utf8.RuneCountInString(line); n > 78 {
 				t.Errorf("%s: a line of %d columns: %s", name, n, line)
 			}
-			if !fenced && (strings.Contains(line, "**") || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "|") || strings.Contains(line, "](")) {
+			if !fenced &&
+				(strings.Contains(line, "**") || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "|") || strings.Contains(line, "](")) {
 				t.Errorf("%s: Markdown that kwhy does not print: %s", name, line)
 			}
 		}
@@ -98,7 +99,9 @@ func TestByHand(t *testing.T) {
 		t.Skip("no bash here")
 	}
 	aside := regexp.MustCompile(`\S {3,}[^#\s]`)
-	reads := regexp.MustCompile(`^(?:(?:cat|grep|awk|ls|wc|head|tail|sort|uniq|cut|readlink|ps|free|df|sed) [^;&<>]*?(?:\| *)?)+(?: 2>/dev/null[^;&<>]*)?$`)
+	reads := regexp.MustCompile(
+		`^(?:(?:cat|grep|awk|ls|wc|head|tail|sort|uniq|cut|readlink|ps|free|df|sed) [^;&<>]*?(?:\| *)?)+(?: 2>/dev/null[^;&<>]*)?$`,
+	)
 	complaint := regexp.MustCompile(`(?i)syntax error|invalid option|unrecognized option|unknown option|usage:`)
 	ran := 0
 	for _, name := range concepts.Names() {
@@ -114,7 +117,9 @@ func TestByHand(t *testing.T) {
 				t.Errorf("%s: %s: %s", name, command, out)
 			}
 			plain, _, _ := strings.Cut(command, " #")
-			if plain = strings.TrimSpace(strings.NewReplacer("PPID", "1", "PID", strconv.Itoa(os.Getpid())).Replace(plain)); !reads.MatchString(plain) {
+			if plain = strings.TrimSpace(strings.NewReplacer("PPID", "1", "PID", strconv.Itoa(os.Getpid())).Replace(plain)); !reads.MatchString(
+				plain,
+			) {
 				continue
 			}
 			ran++

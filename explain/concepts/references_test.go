@@ -266,7 +266,12 @@ func renewKernels(t *testing.T, old map[string][]string, wanted map[string]bool,
 		slices.SortFunc(in, compareVersions)
 		list[s] = in
 	}
-	writeList(t, kernelList, "# Kernels in which the sources, documents and functions that essays name were found.\n# references_test.go says how this list is renewed.\n", list)
+	writeList(
+		t,
+		kernelList,
+		"# Kernels in which the sources, documents and functions that essays name were found.\n# references_test.go says how this list is renewed.\n",
+		list,
+	)
 	return list
 }
 
@@ -292,7 +297,8 @@ func isIn(tree, source string) bool {
 		return err == nil
 	}
 	q := regexp.QuoteMeta(name)
-	return regexp.MustCompile(`(?m)^(?:[A-Za-z_][^;=()]*[\s*])?` + q + `(?:\([^;]*(?:\)[^;]*)?|\[.*)$|^#define ` + q + `\b|^[A-Z_0-9]+\(` + q + `[,)]`).Match(b)
+	return regexp.MustCompile(`(?m)^(?:[A-Za-z_][^;=()]*[\s*])?` + q + `(?:\([^;]*(?:\)[^;]*)?|\[.*)$|^#define ` + q + `\b|^[A-Z_0-9]+\(` + q + `[,)]`).
+		Match(b)
 }
 
 // renewManual looks for the pages in unpacked packages, each in a folder that is
@@ -311,6 +317,11 @@ func renewManual(t *testing.T, old map[string][]string, wanted map[string]bool, 
 			list[page] = old[page]
 		}
 	}
-	writeList(t, manualList, "# Pages of the manual that essays name, and the Debian packages in which they were found.\n# references_test.go says how this list is renewed.\n", list)
+	writeList(
+		t,
+		manualList,
+		"# Pages of the manual that essays name, and the Debian packages in which they were found.\n# references_test.go says how this list is renewed.\n",
+		list,
+	)
 	return list
 }

@@ -93,11 +93,44 @@ func rights() []field {
 		}, func(s sights) string { return readCaps(s, has) })
 	}
 	return []field{
-		told(doc{Key: "view", Label: "kwhy sees", Source: inspect.ProcAndSys, Also: []inspect.Source{inspect.PIDNs, inspect.SelfMountinfo}, Words: views(), Concept: "container", Gist: "Whether kwhy sees the host, or a container's part of it."},
-			func(s sights) value { return orNone(View(s)) }, readView),
-		told(doc{Key: "set_apart", Source: inspect.PIDNs, Also: []inspect.Source{inspect.SelfMountinfo}, Show: explain.Data, Concept: "container", Gist: "What sets kwhy apart from the host."},
-			func(s sights) value { return names(evidence(s)) }, nil),
-		told(doc{Key: "own_user", Label: "as user", Unit: explain.Plain, Source: inspect.PIDStatus, Also: []inspect.Source{inspect.Passwd}, Concept: "credentials", Gist: "The effective user ID that kwhy runs with."}, ownUser, readUser),
+		told(
+			doc{
+				Key:     "view",
+				Label:   "kwhy sees",
+				Source:  inspect.ProcAndSys,
+				Also:    []inspect.Source{inspect.PIDNs, inspect.SelfMountinfo},
+				Words:   views(),
+				Concept: "container",
+				Gist:    "Whether kwhy sees the host, or a container's part of it.",
+			},
+			func(s sights) value { return orNone(View(s)) },
+			readView,
+		),
+		told(
+			doc{
+				Key:     "set_apart",
+				Source:  inspect.PIDNs,
+				Also:    []inspect.Source{inspect.SelfMountinfo},
+				Show:    explain.Data,
+				Concept: "container",
+				Gist:    "What sets kwhy apart from the host.",
+			},
+			func(s sights) value { return names(evidence(s)) },
+			nil,
+		),
+		told(
+			doc{
+				Key:     "own_user",
+				Label:   "as user",
+				Unit:    explain.Plain,
+				Source:  inspect.PIDStatus,
+				Also:    []inspect.Source{inspect.Passwd},
+				Concept: "credentials",
+				Gist:    "The effective user ID that kwhy runs with.",
+			},
+			ownUser,
+			readUser,
+		),
 		caps("own_capabilities", "with", "Of the capabilities that open something to kwhy, those that it has.", true),
 		caps("lacking_capabilities", "without", "Of the capabilities that open something to kwhy, those that it lacks.", false),
 	}
@@ -206,33 +239,80 @@ func readView(s sights) string {
 	case viewBetween:
 		return "The processes of the whole host, from a place set apart: " + why + "."
 	}
-	return "A copy of /proc, or one that somebody made: what is not in it can't be asked for, and live sources (netlink, system calls) are of no use."
+	return "A copy of /proc, or one that somebody made: what is not in it can't be asked for, " +
+		"and live sources (netlink, system calls) are of no use."
 }
 
 func spaces() []field {
 	space := func(key, name, label, gist, concept string, first, apart string) field {
-		return told(doc{Key: key, Label: label, Unit: explain.ID, Source: inspect.PIDNs, Concept: explain.Concept(concept), Gist: gist}, func(s sights) value {
-			if n := s.Space(name); n != nil {
-				return explain.N(n.Inode)
-			}
-			return value{}
-		}, func(s sights) string {
-			switch n := s.Space(name); {
-			case !n.Known:
-				return "Whether it is the host's is not to be seen."
-			case n.First:
-				return first
-			}
-			return apart
-		})
+		return told(
+			doc{Key: key, Label: label, Unit: explain.ID, Source: inspect.PIDNs, Concept: explain.Concept(concept), Gist: gist},
+			func(s sights) value {
+				if n := s.Space(name); n != nil {
+					return explain.N(n.Inode)
+				}
+				return value{}
+			},
+			func(s sights) string {
+				switch n := s.Space(name); {
+				case !n.Known:
+					return "Whether it is the host's is not to be seen."
+				case n.First:
+					return first
+				}
+				return apart
+			},
+		)
 	}
 	return []field{
-		told(doc{Key: "processes_seen", Label: "processes", Unit: explain.Count, Source: inspect.PIDStat, Concept: "pid-namespace", Gist: "How many processes /proc shows to kwhy."},
-			func(s sights) value { return explain.I(s.Processes) }, readProcesses),
-		space("own_pid_namespace", "pid", "PID namespace", "The namespace in which kwhy has its process number.", "pid-namespace", "The host's.", "Not the host's: processes outside of it are not to be seen."),
-		space("own_user_namespace", "user", "user namespace", "The namespace over which kwhy's rights hold.", "user-namespace", "The host's.", "Not the host's: its root is a plain user of the host."),
-		space("own_net_namespace", "net", "net namespace", "The namespace whose interfaces, sockets and settings kwhy sees.", "namespaces", "The host's.", "Not the host's: interfaces, sockets and half of the settings are of this one alone."),
-		space("own_cgroup_namespace", "cgroup", "cgroup namespace", "The namespace that decides which cgroup kwhy takes for the root.", "cgroups", "The host's: cgroup paths are whole.", "Not the host's: cgroup paths begin at its own root, and limits above it are not to be seen."),
+		told(
+			doc{
+				Key:     "processes_seen",
+				Label:   "processes",
+				Unit:    explain.Count,
+				Source:  inspect.PIDStat,
+				Concept: "pid-namespace",
+				Gist:    "How many processes /proc shows to kwhy.",
+			},
+			func(s sights) value { return explain.I(s.Processes) },
+			readProcesses,
+		),
+		space(
+			"own_pid_namespace",
+			"pid",
+			"PID namespace",
+			"The namespace in which kwhy has its process number.",
+			"pid-namespace",
+			"The host's.",
+			"Not the host's: processes outside of it are not to be seen.",
+		),
+		space(
+			"own_user_namespace",
+			"user",
+			"user namespace",
+			"The namespace over which kwhy's rights hold.",
+			"user-namespace",
+			"The host's.",
+			"Not the host's: its root is a plain user of the host.",
+		),
+		space(
+			"own_net_namespace",
+			"net",
+			"net namespace",
+			"The namespace whose interfaces, sockets and settings kwhy sees.",
+			"namespaces",
+			"The host's.",
+			"Not the host's: interfaces, sockets and half of the settings are of this one alone.",
+		),
+		space(
+			"own_cgroup_namespace",
+			"cgroup",
+			"cgroup namespace",
+			"The namespace that decides which cgroup kwhy takes for the root.",
+			"cgroups",
+			"The host's: cgroup paths are whole.",
+			"Not the host's: cgroup paths begin at its own root, and limits above it are not to be seen.",
+		),
 	}
 }
 
@@ -253,8 +333,11 @@ func readProcesses(s sights) string {
 
 func mounts() []field {
 	return []field{
-		told(doc{Key: "proc_mount", Label: "/proc", Source: inspect.SelfMountinfo, Concept: "procfs", Gist: "With which options /proc is mounted."},
-			func(s sights) value { return options(s, s.Proc) }, readProcMount),
+		told(
+			doc{Key: "proc_mount", Label: "/proc", Source: inspect.SelfMountinfo, Concept: "procfs", Gist: "With which options /proc is mounted."},
+			func(s sights) value { return options(s, s.Proc) },
+			readProcMount,
+		),
 		told(doc{Key: "sys_mount", Label: "/sys", Source: inspect.SelfMountinfo, Concept: "sysfs", Gist: "With which options /sys is mounted."},
 			func(s sights) value { return options(s, s.Sys) }, func(s sights) string {
 				if s.Sys.Has("ro") {
@@ -262,11 +345,30 @@ func mounts() []field {
 				}
 				return "Mounted as on a host. kwhy writes nothing."
 			}),
-		told(doc{Key: "debugfs_mount", Label: "debugfs", Source: inspect.SelfMountinfo, Concept: "debugfs", Gist: "With which options debugfs is mounted."},
-			func(s sights) value { return options(s, s.Debug) }, func(sights) string {
+		told(
+			doc{
+				Key:     "debugfs_mount",
+				Label:   "debugfs",
+				Source:  inspect.SelfMountinfo,
+				Concept: "debugfs",
+				Gist:    "With which options debugfs is mounted.",
+			},
+			func(s sights) value { return options(s, s.Debug) },
+			func(sights) string {
 				return "What the scheduler tells of itself is below it, for root."
-			}),
-		told(doc{Key: "cgroup_mounts", Label: "cgroups", Source: inspect.SelfMountinfo, Concept: "cgroups", Gist: "Which cgroup file systems are mounted, by version, with their controllers."}, cgroupMounts, readCgroups),
+			},
+		),
+		told(
+			doc{
+				Key:     "cgroup_mounts",
+				Label:   "cgroups",
+				Source:  inspect.SelfMountinfo,
+				Concept: "cgroups",
+				Gist:    "Which cgroup file systems are mounted, by version, with their controllers.",
+			},
+			cgroupMounts,
+			readCgroups,
+		),
 	}
 }
 

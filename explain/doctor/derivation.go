@@ -234,7 +234,8 @@ func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
 		r := &rows[i]
 		d.Rows++
 		d.Exact += b2i(r.Agrees() == explain.Exact)
-		if worst < 0 || r.Agrees() > rows[worst].Agrees() || r.Agrees() == rows[worst].Agrees() && apart(&r.Derivation) > apart(&rows[worst].Derivation) {
+		if worst < 0 || r.Agrees() > rows[worst].Agrees() ||
+			r.Agrees() == rows[worst].Agrees() && apart(&r.Derivation) > apart(&rows[worst].Derivation) {
 			worst = i
 		}
 	}
@@ -288,7 +289,12 @@ func (d *Derivation) says() string {
 		if d.Row != "" {
 			s = fmt.Sprintf("exact for %s of %s %s; for %s ", units.Number(d.Exact), units.Number(d.Rows), d.Kind, d.Row)
 		}
-		s += fmt.Sprintf("computed %s, the kernel says %s: %s apart", units.Number(d.Result.Int()), units.Number(d.Reported.Int()), units.Number(apart(&d.Derivation)))
+		s += fmt.Sprintf(
+			"computed %s, the kernel says %s: %s apart",
+			units.Number(d.Result.Int()),
+			units.Number(d.Reported.Int()),
+			units.Number(apart(&d.Derivation)),
+		)
 		if d.Slack > 0 {
 			s += fmt.Sprintf(", where %s may be", units.Number(d.Slack))
 		}

@@ -27,12 +27,24 @@ func derivationTable() *explain.Table[*Derivation] {
 		return field(doc{Key: key, Unit: explain.Count, Show: explain.Data, Gist: gist}, func(d *Derivation) value { return explain.I(get(d)) })
 	}
 	return &explain.Table[*Derivation]{Name: "derivations", Title: "The kernel's arithmetic, tried here", Fields: []column{
-		text(doc{Key: "name", Show: explain.Data, Gist: "The value that the kernel computes: its key."}, func(d *Derivation) string { return d.Key }),
+		text(
+			doc{Key: "name", Show: explain.Data, Gist: "The value that the kernel computes: its key."},
+			func(d *Derivation) string { return d.Key },
+		),
 		text(doc{Key: "command", Show: explain.Wide, Gist: "The subcommand that shows it."}, func(d *Derivation) string { return d.Command }),
 		text(doc{Key: "verdict", Words: verdicts(), Gist: "How it came out."}, (*Derivation).Verdict),
-		text(doc{Key: "formula", Show: explain.Data, Gist: "The kernel's formula, in the names of its terms."}, func(d *Derivation) string { return d.Formula }),
-		field(doc{Key: "terms", Show: explain.Data, Gist: "What went into it: name, value, unit, source, the kernel's name."}, func(d *Derivation) value { return terms(d) }),
-		text(doc{Key: "unit", Show: explain.Data, Gist: "The unit of result, reported, difference and tolerance."}, func(d *Derivation) string { return string(d.Unit) }),
+		text(
+			doc{Key: "formula", Show: explain.Data, Gist: "The kernel's formula, in the names of its terms."},
+			func(d *Derivation) string { return d.Formula },
+		),
+		field(
+			doc{Key: "terms", Show: explain.Data, Gist: "What went into it: name, value, unit, source, the kernel's name."},
+			func(d *Derivation) value { return terms(d) },
+		),
+		text(
+			doc{Key: "unit", Show: explain.Data, Gist: "The unit of result, reported, difference and tolerance."},
+			func(d *Derivation) string { return string(d.Unit) },
+		),
 		number("result", "What kwhy computed; of many rows the one that is worst.", func(d *Derivation) value { return d.Result }),
 		number("reported", "What the kernel says.", func(d *Derivation) value { return d.Reported }),
 		number("difference", "What the kernel says more than was computed.", func(d *Derivation) value { return d.Difference() }),
@@ -41,7 +53,10 @@ func derivationTable() *explain.Table[*Derivation] {
 		count("exact", "In how many of them it came out to the unit.", func(d *Derivation) int { return d.Exact }),
 		text(doc{Key: "row", Show: explain.Data, Gist: "Of many rows: whose the numbers are."}, func(d *Derivation) string { return d.Row }),
 		count("tries", "How often it was computed: once more as long as it was off.", func(d *Derivation) int { return d.Tries }),
-		field(doc{Key: "moved", Show: explain.Data, Gist: "What changed between the tries."}, func(d *Derivation) value { return names(d.Moved) }),
+		field(
+			doc{Key: "moved", Show: explain.Data, Gist: "What changed between the tries."},
+			func(d *Derivation) value { return names(d.Moved) },
+		),
 		text(doc{Key: "reason", Show: explain.Data, Gist: "Why nothing was computed."}, func(d *Derivation) string {
 			if d.Result.Has() {
 				return ""
@@ -56,15 +71,24 @@ func derivationTable() *explain.Table[*Derivation] {
 		Say: func(d *Derivation) string {
 			return d.Key + ", which kwhy " + d.Command + " shows, is off: " + d.says() + "."
 		},
-		Means: "kwhy computes a value otherwise than this kernel does: one of the two was changed, or a file does not say what kwhy takes it to say. What it says about that value here is not to be trusted; the numbers are the report of a bug.",
-		Next:  "kwhy doctor -o json",
+		Means: "kwhy computes a value otherwise than this kernel does: " +
+			"one of the two was changed, or a file does not say what kwhy takes it to say. " +
+			"What it says about that value here is not to be trusted; the numbers are the report of a bug.",
+		Next: "kwhy doctor -o json",
 	}}}
 }
 
 func terms(d *Derivation) value {
 	out := make([]value, len(d.Terms))
 	for i, t := range d.Terms {
-		out[i] = explain.R("name value unit source kernel", explain.S(t.Name), t.Value, explain.S(string(t.Unit)), explain.S(t.Source.String()), explain.S(t.Kernel))
+		out[i] = explain.R(
+			"name value unit source kernel",
+			explain.S(t.Name),
+			t.Value,
+			explain.S(string(t.Unit)),
+			explain.S(t.Source.String()),
+			explain.S(t.Kernel),
+		)
 	}
 	return explain.L(out)
 }

@@ -64,7 +64,10 @@ func TestTrial(t *testing.T) {
 		return explain.Tried{Row: name, Derivation: explain.Derivation{Result: explain.I(computed), Reported: explain.I(reported), Slack: 2}}
 	}
 	try := func(rows ...explain.Tried) *Derivation {
-		return trial(&inspect.Host{}, explain.Trial{Key: "min", Rows: "zones", Unit: explain.Bytes, Try: func(*inspect.Host) ([]explain.Tried, error) { return rows, nil }})
+		return trial(
+			&inspect.Host{},
+			explain.Trial{Key: "min", Rows: "zones", Unit: explain.Bytes, Try: func(*inspect.Host) ([]explain.Tried, error) { return rows, nil }},
+		)
 	}
 	d := try(row("zone A", 1, 1), row("zone B", 10, 13), row("zone C", 10, 20), row("zone D", 5, 6))
 	if d.Verdict() != VerdictOff || d.Row != "zone C" || d.Rows != 4 || d.Exact != 1 {
@@ -79,7 +82,10 @@ func TestTrial(t *testing.T) {
 	if d := try(); d.Verdict() != VerdictUncomputed || d.says() != "there is nothing to compute here" {
 		t.Errorf("%s: %q", d.Verdict(), d.says())
 	}
-	failed := trial(&inspect.Host{}, explain.Trial{Key: "min", Try: func(*inspect.Host) ([]explain.Tried, error) { return nil, errors.Join(fs.ErrPermission) }})
+	failed := trial(
+		&inspect.Host{},
+		explain.Trial{Key: "min", Try: func(*inspect.Host) ([]explain.Tried, error) { return nil, errors.Join(fs.ErrPermission) }},
+	)
 	if failed.Verdict() != VerdictUncomputed || failed.Why != inspect.Denied {
 		t.Errorf("%+v", failed)
 	}
@@ -125,7 +131,11 @@ func TestSettle(t *testing.T) {
 		{"asked of a copy", inspect.NetRoute, nil, []inspect.Reason{inspect.Unsupported}, false, inspect.Inapplicable},
 		{"never tried", inspect.NetRoute, nil, nil, true, inspect.Unread},
 	} {
-		f := &findings{host: &inspect.Host{Live: c.live}, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{c.source: c.seen}}
+		f := &findings{
+			host:   &inspect.Host{Live: c.live},
+			looked: map[inspect.Source]inspect.Reason{},
+			seen:   map[inspect.Source][]inspect.Reason{c.source: c.seen},
+		}
 		if c.looked != nil {
 			f.looked[c.source] = c.looked[0]
 		}

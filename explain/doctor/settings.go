@@ -21,29 +21,70 @@ func settings() []field {
 	}
 	return []field{
 		lockdown(),
-		number(doc{Key: "yama_ptrace_scope", Kernel: "kernel.yama.ptrace_scope", Label: "ptrace_scope", Source: inspect.YamaPtraceScope, Concept: "ptrace", Gist: "Whom Yama lets attach to a process, beside the usual checks."}, readScope),
-		number(doc{Key: "dmesg_restrict", Kernel: "kernel.dmesg_restrict", Label: "dmesg_restrict", Source: inspect.DmesgRestrict, Also: []inspect.Source{inspect.PIDStatus}, Concept: "kernel-log", Gist: "Whether reading the kernel's log takes CAP_SYSLOG."}, readDmesg),
-		number(doc{Key: "kptr_restrict", Kernel: "kernel.kptr_restrict", Label: "kptr_restrict", Source: inspect.KptrRestrict, Concept: "proc-permissions", Gist: "Whether files show addresses of the kernel."}, func(n int64, _ sights) string {
-			switch n {
-			case 0:
-				return "Addresses are hashed. kwhy reads names of functions, and no address."
-			case 1:
-				return "Addresses are zeros without CAP_SYSLOG. kwhy reads names of functions, and no address."
-			}
-			return "Addresses are zeros for everybody. kwhy reads names of functions, and no address."
-		}),
-		number(doc{Key: "perf_event_paranoid", Kernel: "kernel.perf_event_paranoid", Label: "perf_event_paranoid", Source: inspect.PerfEventParanoid, Concept: "proc-permissions", Gist: "What perf events a user without CAP_PERFMON may count."}, func(n int64, s sights) string {
-			text := "kwhy counts no perf events: this is for the tools that you may turn to next."
-			switch yes, ok := s.OverHost(38); {
-			case ok && yes:
-				return text + " CAP_PERFMON is there, and opens them all."
-			case n < 0:
-				return text + " All are open to everybody."
-			case n >= 2:
-				return text + " Of the kernel's own side they show nothing to others than root."
-			}
-			return text + " Of the whole CPU they show little to others than root."
-		}),
+		number(
+			doc{
+				Key:     "yama_ptrace_scope",
+				Kernel:  "kernel.yama.ptrace_scope",
+				Label:   "ptrace_scope",
+				Source:  inspect.YamaPtraceScope,
+				Concept: "ptrace",
+				Gist:    "Whom Yama lets attach to a process, beside the usual checks.",
+			},
+			readScope,
+		),
+		number(
+			doc{
+				Key:     "dmesg_restrict",
+				Kernel:  "kernel.dmesg_restrict",
+				Label:   "dmesg_restrict",
+				Source:  inspect.DmesgRestrict,
+				Also:    []inspect.Source{inspect.PIDStatus},
+				Concept: "kernel-log",
+				Gist:    "Whether reading the kernel's log takes CAP_SYSLOG.",
+			},
+			readDmesg,
+		),
+		number(
+			doc{
+				Key:     "kptr_restrict",
+				Kernel:  "kernel.kptr_restrict",
+				Label:   "kptr_restrict",
+				Source:  inspect.KptrRestrict,
+				Concept: "proc-permissions",
+				Gist:    "Whether files show addresses of the kernel.",
+			},
+			func(n int64, _ sights) string {
+				switch n {
+				case 0:
+					return "Addresses are hashed. kwhy reads names of functions, and no address."
+				case 1:
+					return "Addresses are zeros without CAP_SYSLOG. kwhy reads names of functions, and no address."
+				}
+				return "Addresses are zeros for everybody. kwhy reads names of functions, and no address."
+			},
+		),
+		number(
+			doc{
+				Key:     "perf_event_paranoid",
+				Kernel:  "kernel.perf_event_paranoid",
+				Label:   "perf_event_paranoid",
+				Source:  inspect.PerfEventParanoid,
+				Concept: "proc-permissions",
+				Gist:    "What perf events a user without CAP_PERFMON may count.",
+			},
+			func(n int64, s sights) string {
+				text := "kwhy counts no perf events: this is for the tools that you may turn to next."
+				switch yes, ok := s.OverHost(38); {
+				case ok && yes:
+					return text + " CAP_PERFMON is there, and opens them all."
+				case n < 0:
+					return text + " All are open to everybody."
+				case n >= 2:
+					return text + " Of the kernel's own side they show nothing to others than root."
+				}
+				return text + " Of the whole CPU they show little to others than root."
+			},
+		),
 	}
 }
 

@@ -128,7 +128,15 @@ type findings struct {
 }
 
 func newFindings(h *inspect.Host, ps *procfacts.Processes, w who) *findings {
-	f := &findings{host: h, looked: map[inspect.Source]inspect.Reason{}, seen: map[inspect.Source][]inspect.Reason{}, tally: map[inspect.Source]doctorfacts.Tally{}, hidden: ps.Host.Hidden, count: ps.Len(), who: w}
+	f := &findings{
+		host:   h,
+		looked: map[inspect.Source]inspect.Reason{},
+		seen:   map[inspect.Source][]inspect.Reason{},
+		tally:  map[inspect.Source]doctorfacts.Tally{},
+		hidden: ps.Host.Hidden,
+		count:  ps.Len(),
+		who:    w,
+	}
 	for _, s := range inspect.Every() {
 		if why, file := doctorfacts.Probe(h, s); file {
 			f.looked[s] = why
@@ -162,7 +170,17 @@ func (f *findings) note(list []lower.Seen) {
 
 // graver are the reasons by how much they say about a source, the most first.
 func graver() []inspect.Reason {
-	return []inspect.Reason{inspect.Malformed, inspect.Failed, inspect.TimedOut, inspect.Denied, inspect.Disabled, inspect.Masked, inspect.Unsupported, inspect.Present, inspect.Inapplicable}
+	return []inspect.Reason{
+		inspect.Malformed,
+		inspect.Failed,
+		inspect.TimedOut,
+		inspect.Denied,
+		inspect.Disabled,
+		inspect.Masked,
+		inspect.Unsupported,
+		inspect.Present,
+		inspect.Inapplicable,
+	}
 }
 
 // settle says what became of a source that is none of processes: of one file what
@@ -181,7 +199,8 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 		return inspect.Inapplicable
 	case !file:
 		return worst
-	case why == inspect.Present && worst != inspect.Unread && worst != inspect.Inapplicable, why == inspect.Unsupported && worst == inspect.Inapplicable:
+	case why == inspect.Present && worst != inspect.Unread && worst != inspect.Inapplicable,
+		why == inspect.Unsupported && worst == inspect.Inapplicable:
 		return worst
 	}
 	return why
@@ -266,7 +285,12 @@ func (s *Source) sentence() string {
 		if !s.host.Live && s.Others == inspect.Unsupported {
 			return fmt.Sprintf("readable for %s of %s processes; of the others it was not saved.", units.Number(s.Gave), units.Number(s.Of))
 		}
-		text := fmt.Sprintf("readable for %s of %s processes; for others %s", units.Number(s.Gave), units.Number(s.Of), strings.ReplaceAll(s.Others.String(), "_", " "))
+		text := fmt.Sprintf(
+			"readable for %s of %s processes; for others %s",
+			units.Number(s.Gave),
+			units.Number(s.Of),
+			strings.ReplaceAll(s.Others.String(), "_", " "),
+		)
 		if s.who.root && s.Others == inspect.Denied {
 			text += ", even to root"
 		}
@@ -359,20 +383,35 @@ func sourceTable() *explain.Table[*Source] {
 		})
 	}
 	return &explain.Table[*Source]{Name: "sources", Title: "What could be read", Fields: []column{
-		text(doc{Key: "path", Show: explain.Data, Gist: "The file, or the family of files; or what is asked instead of one."}, func(s *Source) string { return s.String() }),
+		text(
+			doc{Key: "path", Show: explain.Data, Gist: "The file, or the family of files; or what is asked instead of one."},
+			func(s *Source) string { return s.String() },
+		),
 		text(doc{Key: "state", Words: states(), Gist: "What came of reading it."}, (*Source).State),
-		field(doc{Key: "values", Unit: explain.Count, Gist: "How many values rest on it, or lean on it."}, func(s *Source) value { return explain.I(len(s.Keys)) }),
-		field(doc{Key: "keys", Show: explain.Data, Gist: "The values that rest on it, or lean on it."}, func(s *Source) value { return names(s.Keys) }),
+		field(
+			doc{Key: "values", Unit: explain.Count, Gist: "How many values rest on it, or lean on it."},
+			func(s *Source) value { return explain.I(len(s.Keys)) },
+		),
+		field(
+			doc{Key: "keys", Show: explain.Data, Gist: "The values that rest on it, or lean on it."},
+			func(s *Source) value { return names(s.Keys) },
+		),
 		processes("gave", "For how many processes it gave something.", func(s *Source) int { return s.Gave }),
 		processes("of", "Of how many processes that can have it.", func(s *Source) int { return s.Of }),
-		text(doc{Key: "others", Show: explain.Data, Gist: "Why it gave nothing for the other processes, most of them."}, func(s *Source) string { return s.Others.String() }),
+		text(
+			doc{Key: "others", Show: explain.Data, Gist: "Why it gave nothing for the other processes, most of them."},
+			func(s *Source) string { return s.Others.String() },
+		),
 		text(doc{Key: "opens", Show: explain.Data, Gist: "What it would take to read it, or to read all of it."}, func(s *Source) string {
 			if !s.Gap() {
 				return ""
 			}
 			return s.open()
 		}),
-		text(doc{Key: "option", Show: explain.Data, Gist: "What the kernel must be built or booted with to have it."}, func(s *Source) string { return s.Option() }),
+		text(
+			doc{Key: "option", Show: explain.Data, Gist: "What the kernel must be built or booted with to have it."},
+			func(s *Source) string { return s.Option() },
+		),
 		text(doc{Key: "since", Show: explain.Data, Gist: "The first kernel that has it, where that is newer than 4.0."}, func(s *Source) string {
 			if v := s.Since(); v != (inspect.Version{}) {
 				return v.String()

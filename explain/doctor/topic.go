@@ -27,7 +27,11 @@ func Topic(others lower.Catalogue) explain.Topic {
 
 // examined attaches a table of what came of looking at everything, which is done for it
 // alone.
-func examined[T explain.Snapshot[T]](t *explain.Table[T], exam func(*inspect.Host) (*Exam, error), of func(*Exam) explain.Rows[T]) lower.Attached[*doctorfacts.Environment] {
+func examined[T explain.Snapshot[T]](
+	t *explain.Table[T],
+	exam func(*inspect.Host) (*Exam, error),
+	of func(*Exam) explain.Rows[T],
+) lower.Attached[*doctorfacts.Environment] {
 	r := lower.Table(t, 0, func(*doctorfacts.Environment) explain.Rows[T] { return nil })
 	r.Scan = func(h *inspect.Host, v *lower.View[T]) (explain.Rows[T], []int32, error) {
 		e, err := exam(h)
@@ -100,8 +104,16 @@ func (e *Exam) gaps() (out []inspect.Gap) {
 // Summary counts what was found out.
 func (e *Exam) Summary() []string {
 	n := e.Sources.Readable()
-	out := []string{cmp.Or(map[string]string{viewHost: "the host", viewContainer: "a container's part of the host", viewBetween: "the host, from a place set apart", viewCopy: "a copy"}[View(e.Sight)], "a host"),
-		units.Number(n) + " of " + units.Plural(len(e.Sources), "source", "sources") + " readable"}
+	out := []string{
+		cmp.Or(
+			map[string]string{
+				viewHost: "the host", viewContainer: "a container's part of the host",
+				viewBetween: "the host, from a place set apart", viewCopy: "a copy",
+			}[View(e.Sight)],
+			"a host",
+		),
+		units.Number(n) + " of " + units.Plural(len(e.Sources), "source", "sources") + " readable",
+	}
 	d := units.Number(e.Derivations.Count(VerdictExact)) + " derivations exact"
 	if n := e.Derivations.Count(VerdictNear); n > 0 {
 		d += ", " + units.Number(n) + " within tolerance"

@@ -22,7 +22,9 @@ func Topic() explain.Topic {
 	return explain.Topic{Name: "fd", Title: "open files", Pages: func() []explain.Page {
 		return []explain.Page{
 			lower.MustPage(ProcessPage(0, Options{})), lower.MustPage(HostPage(Options{})),
-			lower.MustPage(DeletedPage(Options{})), lower.MustPage(PathPage(".", Options{})), lower.MustPage(socketPage("", netip.Addr{}, 0, Options{})),
+			lower.MustPage(
+				DeletedPage(Options{}),
+			), lower.MustPage(PathPage(".", Options{})), lower.MustPage(socketPage("", netip.Addr{}, 0, Options{})),
 		}
 	}}
 }
@@ -48,8 +50,12 @@ func HostPage(o Options) (*lower.Page[host], error) {
 		return nil, err
 	}
 	kinds := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
-	processes := &lower.Rows[host, hostRow]{View: v, Ready: true, More: allRows, Everywhere: true, // a small limit is met by few: any row may be near
-		Of: func(f host) explain.Rows[hostRow] { return f },
+	processes := &lower.Rows[host, hostRow]{
+		View:       v,
+		Ready:      true,
+		More:       allRows,
+		Everywhere: true, // a small limit is met by few: any row may be near
+		Of:         func(f host) explain.Rows[hostRow] { return f },
 		Order: func(f host) []int32 {
 			order := v.Order(f)
 			f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
@@ -293,7 +299,12 @@ type answering[S any, T any] interface {
 }
 
 // answerPage shows a list with a title of its own, or a sentence in its place.
-func answerPage[S answering[S, T], T explain.Snapshot[T]](command string, v *lower.View[T], take func(*inspect.Host, *procfacts.Processes) (S, error), words func(S) (title, nobody string)) *lower.Page[S] {
+func answerPage[S answering[S, T], T explain.Snapshot[T]](
+	command string,
+	v *lower.View[T],
+	take func(*inspect.Host, *procfacts.Processes) (S, error),
+	words func(S) (title, nobody string),
+) *lower.Page[S] {
 	return &lower.Page[S]{
 		Command: command, Scope: explain.OfAnswer, Doing: "reading the descriptors",
 		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Of: func(l S) explain.Rows[T] { return l }}},

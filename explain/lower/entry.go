@@ -47,7 +47,11 @@ func (t Catalogue) Plus(u Catalogue) Catalogue {
 
 // CardTopic erases S. take says how a command gets a snapshot of just what a value
 // and its rules need.
-func CardTopic[S explain.Snapshot[S]](c *explain.Card[S], command string, take func(*inspect.Host, inspect.Sources) (S, error)) (out Catalogue) {
+func CardTopic[S explain.Snapshot[S]](
+	c *explain.Card[S],
+	command string,
+	take func(*inspect.Host, inspect.Sources) (S, error),
+) (out Catalogue) {
 	for _, sec := range c.Sections {
 		for _, f := range sec.Fields {
 			if f.Lifted {
@@ -71,7 +75,12 @@ func CardTopic[S explain.Snapshot[S]](c *explain.Card[S], command string, take f
 	return out
 }
 
-func liveCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, ask Ask, take func(*inspect.Host, inspect.Sources) (S, error)) (Report, error) {
+func liveCard[S explain.Snapshot[S]](
+	c *explain.Card[S],
+	h *inspect.Host,
+	ask Ask,
+	take func(*inspect.Host, inspect.Sources) (S, error),
+) (Report, error) {
 	one := Only(c, func(d *explain.Doc) bool { return slices.Contains(ask.Keys, d.Key) })
 	want := one.Needs()
 	for _, r := range one.Rules {
@@ -88,7 +97,11 @@ func liveCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, ask As
 
 // TableTopic erases S. rows says how a command gets rows with just what the columns
 // need; the first column says which row it is.
-func TableTopic[S explain.Snapshot[S]](t *explain.Table[S], command string, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (out Catalogue) {
+func TableTopic[S explain.Snapshot[S]](
+	t *explain.Table[S],
+	command string,
+	rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error),
+) (out Catalogue) {
 	for i := range t.Fields {
 		key := t.Fields[i].Key
 		out.Entries = append(out.Entries, Entry{

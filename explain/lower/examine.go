@@ -32,7 +32,12 @@ func (e *Examination) note(of inspect.Sources, missing func(inspect.Source) insp
 }
 
 // examineCard reads the values of the card that have one of the keys.
-func examineCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, keys []string, take func(*inspect.Host, inspect.Sources) (S, error)) (e Examination, err error) {
+func examineCard[S explain.Snapshot[S]](
+	c *explain.Card[S],
+	h *inspect.Host,
+	keys []string,
+	take func(*inspect.Host, inspect.Sources) (S, error),
+) (e Examination, err error) {
 	one := Only(c, func(d *explain.Doc) bool { return slices.Contains(keys, d.Key) })
 	want := one.Needs()
 	s, err := take(h, want)
@@ -49,7 +54,12 @@ func examineCard[S explain.Snapshot[S]](c *explain.Card[S], h *inspect.Host, key
 }
 
 // examineTable reads columns of the table for its first rows.
-func examineTable[S explain.Snapshot[S]](t *explain.Table[S], h *inspect.Host, keys []string, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (e Examination, err error) {
+func examineTable[S explain.Snapshot[S]](
+	t *explain.Table[S],
+	h *inspect.Host,
+	keys []string,
+	rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error),
+) (e Examination, err error) {
 	v, err := NewView(t, columnsOf(t, keys), nil, liveRows)
 	if err != nil {
 		return e, err

@@ -186,7 +186,13 @@ func JudgesTable[S explain.Snapshot[S]](t *explain.Table[S]) (n inspect.Sources)
 
 // worstRows returns the rows of which a rule finds most, and of how many it finds
 // something. It notes what it measured.
-func worstRows[S explain.Snapshot[S]](t *explain.Table[S], r *explain.Rule[S], rows explain.Rows[S], limits explain.Limits, done *Ruled) (worst []int, found int) {
+func worstRows[S explain.Snapshot[S]](
+	t *explain.Table[S],
+	r *explain.Rule[S],
+	rows explain.Rows[S],
+	limits explain.Limits,
+	done *Ruled,
+) (worst []int, found int) {
 	type row struct {
 		at    int
 		level explain.Level
@@ -322,7 +328,9 @@ func judgeRule[S explain.Snapshot[S]](r *explain.Rule[S], s S, limits explain.Li
 func findingOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, l explain.Level, limits explain.Limits) Finding {
 	f := Finding{
 		ID: r.ID, Level: l, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next,
-		Measure: r.Of(s), What: r.What, Unit: r.Unit, Basis: basisOf(r, s), Below: r.Below, At: thresholds(r, limits), Means: r.Means, Unless: r.Unless,
+		Measure: r.Of(
+			s,
+		), What: r.What, Unit: r.Unit, Basis: basisOf(r, s), Below: r.Below, At: thresholds(r, limits), Means: r.Means, Unless: r.Unless,
 	}
 	if r.NextOf != nil {
 		f.Next = r.NextOf(s)

@@ -20,7 +20,12 @@ func dear() inspect.Sources {
 // liveTable reads the first rows of a table, with the columns that are asked for and
 // those that say which row it is. Where no row has anything to show the report has
 // a gap in place of rows.
-func liveTable[S explain.Snapshot[S]](t *explain.Table[S], h *inspect.Host, ask Ask, rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error)) (Report, error) {
+func liveTable[S explain.Snapshot[S]](
+	t *explain.Table[S],
+	h *inspect.Host,
+	ask Ask,
+	rows func(*inspect.Host, *View[S]) (explain.Rows[S], []int32, error),
+) (Report, error) {
 	columns := identityOf(t)
 	own := len(columns)
 	for i := range t.Fields {

@@ -50,7 +50,14 @@ func card() explain.Card[*snap] {
 	return explain.Card[*snap]{Name: "t", Sections: []explain.Section[*snap]{{Title: "T", Fields: []explain.Field[*snap]{
 		field("a", 0), field("b", 0), field("new", 6), derived,
 	}}}, Rules: []explain.Rule[*snap]{
-		{ID: "t.a_low", Evidence: []string{"a"}, Of: get("a"), Below: true, At: explain.At{Notice: 10, Warning: 5}, Say: func(*snap) string { return "low" }},
+		{
+			ID:       "t.a_low",
+			Evidence: []string{"a"},
+			Of:       get("a"),
+			Below:    true,
+			At:       explain.At{Notice: 10, Warning: 5},
+			Say:      func(*snap) string { return "low" },
+		},
 		{ID: "t.b_high", Evidence: []string{"b"}, Of: get("b"), At: explain.At{Critical: 100}, Say: func(*snap) string { return "high" }},
 	}}
 }
@@ -141,7 +148,12 @@ func (r rows) At(i int) *snap { return r[i] }
 
 func TestTableOrder(t *testing.T) {
 	table := &explain.Table[*snap]{Name: "t", Sort: []string{"a", "-b"}, Fields: card().Sections[0].Fields[:2]}
-	all := rows{{n: map[string]uint64{"a": 1, "b": 1}}, {n: map[string]uint64{"b": 0}}, {n: map[string]uint64{"a": 2, "b": 9}}, {n: map[string]uint64{"a": 2, "b": 3}}}
+	all := rows{
+		{n: map[string]uint64{"a": 1, "b": 1}},
+		{n: map[string]uint64{"b": 0}},
+		{n: map[string]uint64{"a": 2, "b": 9}},
+		{n: map[string]uint64{"a": 2, "b": 3}},
+	}
 	v, err := lower.NewView(table, nil, nil, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -188,9 +200,18 @@ func TestSizes(t *testing.T) {
 // shown once.
 func TestRateColumns(t *testing.T) {
 	counter := func(key string) explain.Field[*snap] {
-		return explain.Field[*snap]{Doc: explain.Doc{Key: key, Unit: explain.Count, Counter: true, Source: inspect.Vmstat, Gist: "A number."}, Get: get(key)}
+		return explain.Field[*snap]{
+			Doc: explain.Doc{Key: key, Unit: explain.Count, Counter: true, Source: inspect.Vmstat, Gist: "A number."},
+			Get: get(key),
+		}
 	}
-	table := &explain.Table[*snap]{Name: "t", Fields: []explain.Field[*snap]{counter("a"), {Doc: explain.Doc{Key: "b", Unit: explain.Count, Source: inspect.Vmstat, Gist: "A number."}, Get: get("b")}}}
+	table := &explain.Table[*snap]{
+		Name: "t",
+		Fields: []explain.Field[*snap]{
+			counter("a"),
+			{Doc: explain.Doc{Key: "b", Unit: explain.Count, Source: inspect.Vmstat, Gist: "A number."}, Get: get("b")},
+		},
+	}
 	list := rows{
 		{n: map[string]uint64{"a": 100, "b": 1}, before: &snap{n: map[string]uint64{"a": 90}}},
 		{n: map[string]uint64{"a": 50, "b": 2}, before: &snap{n: map[string]uint64{"a": 10}}},

@@ -19,7 +19,10 @@ func many(list []explain.Value) (*explain.Table[*snap], rows) {
 		all[i] = &snap{n: map[string]uint64{"at": uint64(i)}}
 	}
 	return &explain.Table[*snap]{Name: "t", Sort: []string{"v"}, Fields: []explain.Field[*snap]{
-		{Doc: explain.Doc{Key: "v", Unit: explain.Count, Source: inspect.Vmstat, Gist: "A number."}, Get: func(s *snap) explain.Value { return list[s.n["at"]] }},
+		{
+			Doc: explain.Doc{Key: "v", Unit: explain.Count, Source: inspect.Vmstat, Gist: "A number."},
+			Get: func(s *snap) explain.Value { return list[s.n["at"]] },
+		},
 		{Doc: explain.Doc{Key: "at", Unit: explain.Count, Source: inspect.Vmstat, Gist: "A number."}, Get: get("at")},
 	}}, all
 }
@@ -85,7 +88,15 @@ func TestFewFindings(t *testing.T) {
 		}
 		table, all := many(list)
 		table.Sort = nil
-		table.Rules = []explain.Rule[*snap]{{ID: "t.one", Evidence: []string{"v"}, Of: func(s *snap) explain.Value { return list[s.n["at"]] }, At: explain.At{Warning: 1}, Say: func(s *snap) string { return fmt.Sprint(s.n["at"]) }}}
+		table.Rules = []explain.Rule[*snap]{
+			{
+				ID:       "t.one",
+				Evidence: []string{"v"},
+				Of:       func(s *snap) explain.Value { return list[s.n["at"]] },
+				At:       explain.At{Warning: 1},
+				Say:      func(s *snap) string { return fmt.Sprint(s.n["at"]) },
+			},
+		}
 		v, err := lower.NewView(table, nil, nil, 0)
 		if err != nil {
 			t.Fatal(err)

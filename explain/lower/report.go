@@ -142,7 +142,10 @@ func (r *Report) lacks(first int, c *Cell) {
 			return
 		}
 	}
-	r.Gaps = append(r.Gaps, Gap{Source: c.Doc.Source.String(), Reason: c.Value.Reason(), Count: 1, Of: 1, Hint: c.Hint, Keys: []string{c.Doc.Key}})
+	r.Gaps = append(
+		r.Gaps,
+		Gap{Source: c.Doc.Source.String(), Reason: c.Value.Reason(), Count: 1, Of: 1, Hint: c.Hint, Keys: []string{c.Doc.Key}},
+	)
 }
 
 // Health is how a domain stands, in a few words each: how much of it is in use, who

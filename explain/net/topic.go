@@ -188,7 +188,10 @@ func scanUse(h *inspect.Host, v *lower.View[netfacts.SocketUse]) (explain.Rows[n
 // owners where these are shown.
 func scan(h *inspect.Host, v *lower.View[row], keep func(*sockdiag.Socket) bool) (explain.Rows[row], []int32, error) {
 	return v.Scan(func(inspect.Sources) (explain.Scan[row], error) {
-		s, err := netfacts.TakeSockets(h, netfacts.SocketQuery{Dir: netfacts.OwnDir(h), States: sockdiag.Every, Owners: v.Needs().Has(inspect.PIDFd)})
+		s, err := netfacts.TakeSockets(
+			h,
+			netfacts.SocketQuery{Dir: netfacts.OwnDir(h), States: sockdiag.Every, Owners: v.Needs().Has(inspect.PIDFd)},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -252,14 +255,19 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 		&lower.Rows[process, row]{View: listeners, Ready: true, Elsewhere: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
 			Of:    func(n process) explain.Rows[row] { return listening(n) },
 			Order: func(n process) []int32 { return filled(listeners, listening(n)) }},
-		&lower.Rows[process, row]{View: v, Ready: true, Elsewhere: true, More: "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
-			Of:    func(n process) explain.Rows[row] { return n.Mine },
-			Order: func(process) []int32 { return order },
+		&lower.Rows[process, row]{
+			View:      v,
+			Ready:     true,
+			Elsewhere: true,
+			More:      "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
+			Of:        func(n process) explain.Rows[row] { return n.Mine },
+			Order:     func(process) []int32 { return order },
 			Found: func(_ *lower.Report, _ process, found []lower.Finding) []lower.Finding {
 				return lower.Once(slices.DeleteFunc(found, func(f lower.Finding) bool {
 					return f.ID == "net.accept_queue_full" // the listeners have said so
 				}))
-			}},
+			},
+		},
 	}
 	return page
 }
@@ -298,14 +306,16 @@ func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
 	}
 	return &lower.Page[sockets]{
 		Command: "net sockets", Scope: explain.OfList, Doing: "reading the sockets",
-		Tables: []lower.Attached[sockets]{&lower.Rows[sockets, row]{View: v, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
-			Of:    func(s sockets) explain.Rows[row] { return s },
-			Order: func(sockets) []int32 { return order },
-			Found: func(_ *lower.Report, _ sockets, found []lower.Finding) []lower.Finding { return lower.Once(found) },
-			Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
-				return scan(h, v, func(*sockdiag.Socket) bool { return true })
+		Tables: []lower.Attached[sockets]{
+			&lower.Rows[sockets, row]{View: v, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
+				Of:    func(s sockets) explain.Rows[row] { return s },
+				Order: func(sockets) []int32 { return order },
+				Found: func(_ *lower.Report, _ sockets, found []lower.Finding) []lower.Finding { return lower.Once(found) },
+				Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+					return scan(h, v, func(*sockdiag.Socket) bool { return true })
+				},
 			},
-		}},
+		},
 		First: func(h *inspect.Host, _ inspect.Sources) (sockets, error) {
 			return netfacts.TakeSockets(h, query(h, false))
 		},

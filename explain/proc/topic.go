@@ -54,7 +54,11 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 		}
 		return procfacts.Take(h, ps, order)
 	}
-	groups := lower.Table(PidsGroups(), o.Screen, func(l list) explain.Rows[cgroupfacts.PidsPart] { return cgroupfacts.TakePids(l.Procs.Host.Host) })
+	groups := lower.Table(
+		PidsGroups(),
+		o.Screen,
+		func(l list) explain.Rows[cgroupfacts.PidsPart] { return cgroupfacts.TakePids(l.Procs.Host.Host) },
+	)
 	groups.Scan = func(h *inspect.Host, v *lower.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
 		l := cgroupfacts.TakePids(h)
 		return l, v.Order(l), nil
@@ -121,7 +125,12 @@ func rowsOf(v *lower.View[row], scan scanner) lower.Attached[list] {
 // threadsPage is what --threads adds to the page of the host.
 func threadsPage() *lower.Page[list] {
 	v := lower.Own(EachThread(), nil, nil, 0)
-	return &lower.Page[list]{Command: "proc --threads", Scope: explain.OfAnswer, Like: "proc", Tables: []lower.Attached[list]{rowsOf(v, ScanThreads)}}
+	return &lower.Page[list]{
+		Command: "proc --threads",
+		Scope:   explain.OfAnswer,
+		Like:    "proc",
+		Tables:  []lower.Attached[list]{rowsOf(v, ScanThreads)},
+	}
 }
 
 // takeAlone is a host's processes for one value of its card.

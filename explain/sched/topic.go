@@ -164,7 +164,12 @@ func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[sched, row] {
 // threadsPage is what --threads adds to the page of a process.
 func threadsPage() *lower.Page[sched] {
 	v := lower.Own(EachThread(), nil, nil, 0)
-	return &lower.Page[sched]{Command: "sched PID --threads", Scope: explain.OfAnswer, Like: "sched PID", Tables: []lower.Attached[sched]{rowsOf(v, proc.ScanThreads)}}
+	return &lower.Page[sched]{
+		Command: "sched PID --threads",
+		Scope:   explain.OfAnswer,
+		Like:    "sched PID",
+		Tables:  []lower.Attached[sched]{rowsOf(v, proc.ScanThreads)},
+	}
 }
 
 // ProcessPage shows one process, or one thread; 0 is kwhy itself.

@@ -35,7 +35,8 @@ nothing of the kind
 	for _, c := range s.Cgroups {
 		got = append(got, c.Controllers)
 	}
-	if len(got) != 3 || !slices.Equal(got[0], []string{"cpu", "cpuacct"}) || !slices.Equal(got[1], []string{"name=systemd"}) || s.Cgroups[2].Version != 2 {
+	if len(got) != 3 || !slices.Equal(got[0], []string{"cpu", "cpuacct"}) || !slices.Equal(got[1], []string{"name=systemd"}) ||
+		s.Cgroups[2].Version != 2 {
 		t.Errorf("%+v", s.Cgroups)
 	}
 	if err := s.parseMounts([]byte("nothing of the kind\n")); err == nil {

@@ -38,9 +38,16 @@ func TestParseInfo(t *testing.T) {
 }
 
 func TestDevicesAndMounts(t *testing.T) {
-	got, err := fd.ParseDevices([]byte("Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n 10 misc\n\nBlock devices:\n254 virtblk\nx y\n 7\n"))
+	got, err := fd.ParseDevices(
+		[]byte("Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n 10 misc\n\nBlock devices:\n254 virtblk\nx y\n 7\n"),
+	)
 	const any, block = 0xfffff, 1 << 63
-	want := map[uint64]string{unix.Mkdev(1, any): "mem", unix.Mkdev(5, any): "/dev/tty", unix.Mkdev(10, any): "misc", unix.Mkdev(254, any) | block: "virtblk"}
+	want := map[uint64]string{
+		unix.Mkdev(1, any):           "mem",
+		unix.Mkdev(5, any):           "/dev/tty",
+		unix.Mkdev(10, any):          "misc",
+		unix.Mkdev(254, any) | block: "virtblk",
+	}
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("%v, -want +got:\n%s", err, d)
 	}
@@ -48,7 +55,8 @@ func TestDevicesAndMounts(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	m, ok := fd.ParseMount(`36 35 0:98 /a\040b /mnt\011x rw,noatime master:1 - ext4 /dev/root rw`)
-	if !ok || m.ID != 36 || m.Dev != unix.Mkdev(0, 98) || m.Root != "/a b" || m.Point != "/mnt\tx" || m.FSType != "ext4" || m.Source != "/dev/root" {
+	if !ok || m.ID != 36 || m.Dev != unix.Mkdev(0, 98) || m.Root != "/a b" || m.Point != "/mnt\tx" || m.FSType != "ext4" ||
+		m.Source != "/dev/root" {
 		t.Errorf("%+v, %v", m, ok)
 	}
 	for _, bad := range []string{"", "36 35 0:98 / /m rw", "x 35 0:98 / /m rw - ext4 s rw", "36 35 098 / /m rw - ext4 s rw"} {
@@ -67,7 +75,11 @@ func TestDevicesAndMounts(t *testing.T) {
 }
 
 func FuzzParseInfo(f *testing.F) {
-	inspecttest.Seed(f, func(name string) bool { return strings.Contains(path.Dir(name), "fdinfo") }, "pos:\t0\nflags:\t02\nfanotify flags:0\n")
+	inspecttest.Seed(
+		f,
+		func(name string) bool { return strings.Contains(path.Dir(name), "fdinfo") },
+		"pos:\t0\nflags:\t02\nfanotify flags:0\n",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			got, err := fd.ParseInfo(b)

@@ -102,7 +102,8 @@ func TestARecordingGivesWhatTheHostGave(t *testing.T) {
 	dir := unpack(t, string(txtar.Format(a)))
 	all := inspect.Of(inspect.Every()...)
 	live, saved := open(t, "/proc", "/sys"), open(t, dir+"/proc", dir+"/sys")
-	if saved.Live || saved.Name != live.Name || saved.Release != live.Release || saved.CPUs != live.CPUs || saved.PageSize != live.PageSize || saved.Self() != int32(os.Getpid()) {
+	if saved.Live || saved.Name != live.Name || saved.Release != live.Release || saved.CPUs != live.CPUs || saved.PageSize != live.PageSize ||
+		saved.Self() != int32(os.Getpid()) {
 		t.Errorf("recorded %+v, self %d; live %+v", saved, saved.Self(), live)
 	}
 	was, err1 := mem.Take(live, all)
@@ -123,7 +124,13 @@ func TestARecordingGivesWhatTheHostGave(t *testing.T) {
 		}
 	}
 	if len(is.Cgroups) != len(was.Cgroups) || is.Info["MemTotal"] != was.Info["MemTotal"] {
-		t.Errorf("recorded %d cgroups and MemTotal %d, live %d and %d", len(is.Cgroups), is.Info["MemTotal"], len(was.Cgroups), was.Info["MemTotal"])
+		t.Errorf(
+			"recorded %d cgroups and MemTotal %d, live %d and %d",
+			len(is.Cgroups),
+			is.Info["MemTotal"],
+			len(was.Cgroups),
+			was.Info["MemTotal"],
+		)
 	}
 }
 
@@ -251,11 +258,13 @@ func TestRecorderCutsAndHides(t *testing.T) {
 		return texts(a)
 	}
 	plain := record(inspecttest.Recorder{})
-	if plain["proc/stat"] != "cpu 1 2 3\nbtime 5\n" || plain["proc/sys/kernel/hostname"] != "real-name\n" || !strings.HasPrefix(plain["proc/10/maps"], "#denied\n") {
+	if plain["proc/stat"] != "cpu 1 2 3\nbtime 5\n" || plain["proc/sys/kernel/hostname"] != "real-name\n" ||
+		!strings.HasPrefix(plain["proc/10/maps"], "#denied\n") {
 		t.Errorf("stat %q, hostname %q, maps %q", plain["proc/stat"], plain["proc/sys/kernel/hostname"], plain["proc/10/maps"])
 	}
 	cut := record(inspecttest.Recorder{Slabs: 2, Hostname: "web-1", Anonymous: true, Self: 11, Detail: []int32{11}})
-	if s := cut["proc/slabinfo"]; strings.Contains(s, "small") || strings.Index(s, "big") > strings.Index(s, "mid") || !strings.HasPrefix(s, "slabinfo - version") {
+	if s := cut["proc/slabinfo"]; strings.Contains(s, "small") || strings.Index(s, "big") > strings.Index(s, "mid") ||
+		!strings.HasPrefix(s, "slabinfo - version") {
 		t.Errorf("slabinfo %q, want the two largest in their order", s)
 	}
 	if cut["proc/sys/kernel/hostname"] != "web-1\n" || cut["proc/sys/kernel/random/boot_id"] != "00000000-0000-0000-0000-000000000000\n" {

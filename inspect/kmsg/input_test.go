@@ -79,7 +79,14 @@ func journal(t *testing.T, log, how string) string {
 		_, line, _ = strings.Cut(line, "] ")
 		line = strings.ReplaceAll(line, "\x00", "\n")
 		micro := fmt.Sprint(time.Date(2026, 11, 24, 10, 20, 42, 1000*i, time.UTC).UnixMicro())
-		fields := map[string]any{"__REALTIME_TIMESTAMP": micro, "_SOURCE_MONOTONIC_TIMESTAMP": "9021118230", "_TRANSPORT": "kernel", "SYSLOG_IDENTIFIER": "kernel", "PRIORITY": "4", "MESSAGE": line}
+		fields := map[string]any{
+			"__REALTIME_TIMESTAMP":        micro,
+			"_SOURCE_MONOTONIC_TIMESTAMP": "9021118230",
+			"_TRANSPORT":                  "kernel",
+			"SYSLOG_IDENTIFIER":           "kernel",
+			"PRIORITY":                    "4",
+			"MESSAGE":                     line,
+		}
 		switch how {
 		case "json", "bytes":
 			if how == "bytes" {
@@ -103,7 +110,13 @@ func journal(t *testing.T, log, how string) string {
 			}
 			out.WriteString("_TRANSPORT=kernel\n\n")
 		case "verbose":
-			fmt.Fprintf(&out, "Tue 2026-11-24 10:20:42.%06d UTC [s=1;i=%x]\n    _TRANSPORT=kernel\n    MESSAGE=%s\n    PRIORITY=4\n", i, i, strings.ReplaceAll(line, "\n", "\n            "))
+			fmt.Fprintf(
+				&out,
+				"Tue 2026-11-24 10:20:42.%06d UTC [s=1;i=%x]\n    _TRANSPORT=kernel\n    MESSAGE=%s\n    PRIORITY=4\n",
+				i,
+				i,
+				strings.ReplaceAll(line, "\n", "\n            "),
+			)
 		case "cut down": // to the messages
 			out.WriteString("MESSAGE=" + strings.ReplaceAll(line, "\n", "\n        ") + "\n")
 		}
@@ -119,7 +132,9 @@ func TestJournals(t *testing.T) {
 			continue
 		}
 		e := events[0]
-		if e.Victims[0].PID != 940 || !e.Victims[0].Reaped || len(e.Tasks) != 6 || e.RAM != 130940 || e.Mem["slab_unreclaimable"] != 21500 || len(e.Zones) != 2 || e.Zones[1].Blocks == nil {
+		if e.Victims[0].PID != 940 || !e.Victims[0].Reaped || len(e.Tasks) != 6 || e.RAM != 130940 || e.Mem["slab_unreclaimable"] != 21500 ||
+			len(e.Zones) != 2 ||
+			e.Zones[1].Blocks == nil {
 			t.Errorf("%s: %+v", how, e)
 		}
 		if at := e.Stamp.Wall; how != "cut down" && at.Truncate(time.Second) != time.Date(2026, 11, 24, 10, 20, 42, 0, time.UTC) {
@@ -148,7 +163,10 @@ func TestRefusedLines(t *testing.T) {
 			t.Errorf("%q: %d refused, %v", line, tally.Refused, err)
 		}
 	}
-	tally, err := kmsg.Scan(strings.NewReader(file(t, "mainline-4.9-global.log")+"[ 5.5] usb 1-1: nothing\n"), func(*kmsg.Event) bool { return true })
+	tally, err := kmsg.Scan(
+		strings.NewReader(file(t, "mainline-4.9-global.log")+"[ 5.5] usb 1-1: nothing\n"),
+		func(*kmsg.Event) bool { return true },
+	)
 	if err != nil || tally.Refused != 0 {
 		t.Errorf("%d refused, %v", tally.Refused, err)
 	}
@@ -190,7 +208,9 @@ func FuzzScan(f *testing.F) {
 func told(t *testing.T, text string, e *kmsg.Event) {
 	t.Helper()
 	has := func(what string, n int64) {
-		if n != kmsg.Unset && !strings.Contains(text, fmt.Sprint(n)) && !strings.Contains(text, "MESSAGE") && !strings.Contains(text, `\x`) && !strings.Contains(text, "\x1b") && !leadingZero(text) {
+		if n != kmsg.Unset && !strings.Contains(text, fmt.Sprint(n)) && !strings.Contains(text, "MESSAGE") && !strings.Contains(text, `\x`) &&
+			!strings.Contains(text, "\x1b") &&
+			!leadingZero(text) {
 			t.Fatalf("%s is %d, which is not in the text", what, n)
 		}
 	}

@@ -89,7 +89,10 @@ func TestTwoReportsAtOnce(t *testing.T) {
 		t.Fatal(diff)
 	}
 	for _, e := range events {
-		if !e.Interleaved || e.Invoked || e.OOMMemcg != "" || e.Memory.Limit != kmsg.Unset || e.Tasks != nil || e.Release != "3.10.0-1160.el7.x86_64" || e.Victims[0].Score != 900 || e.Victims[0].Anon != 40 {
+		if !e.Interleaved || e.Invoked || e.OOMMemcg != "" || e.Memory.Limit != kmsg.Unset || e.Tasks != nil ||
+			e.Release != "3.10.0-1160.el7.x86_64" ||
+			e.Victims[0].Score != 900 ||
+			e.Victims[0].Anon != 40 {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -105,7 +108,8 @@ func TestTwoReportsAtOnce(t *testing.T) {
 		}
 	}
 	events = scan(t, one.String()+other.String())
-	if len(events) != 1 || events[0].Interleaved || events[0].OOMMemcg != "/z" || events[0].Invoker.Comm != "sshd" || events[0].Victims[0].PID != 813 {
+	if len(events) != 1 || events[0].Interleaved || events[0].OOMMemcg != "/z" || events[0].Invoker.Comm != "sshd" ||
+		events[0].Victims[0].PID != 813 {
 		t.Errorf("%v %+v", victims(events), events[0])
 	}
 }
@@ -126,7 +130,12 @@ func TestReaper(t *testing.T) {
 		v := e.Victims[0]
 		got[v.PID] = [3]bool{v.Reaped, v.Failed, v.Unreaped}
 	}
-	want := map[int64][3]bool{12: {true, false, false}, 13: {false, true, true}, 14: {false, false, true}, 15: {}} // of 15 the log is not long enough
+	want := map[int64][3]bool{
+		12: {true, false, false},
+		13: {false, true, true},
+		14: {false, false, true},
+		15: {},
+	} // of 15 the log is not long enough
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -145,7 +154,8 @@ func TestCutVictimLine(t *testing.T) {
 					t.Errorf("%q: %s is %d", line[:n], name, is[0])
 				}
 			}
-			if v.HasAdj || v.Comm != whole.Comm && (!v.Cut || !strings.HasPrefix(whole.Comm, v.Comm)) || v.Cut && n >= strings.Index(line, ") ")+1 || !v.Torn {
+			if v.HasAdj || v.Comm != whole.Comm && (!v.Cut || !strings.HasPrefix(whole.Comm, v.Comm)) || v.Cut && n >= strings.Index(line, ") ")+1 ||
+				!v.Torn {
 				t.Errorf("%q: %+v", line[:n], v)
 			}
 		}
@@ -192,7 +202,9 @@ Memory cgroup stats for /pod/one: cache:310000KB rss:2000KB shmem:309000KB
 Memory cgroup out of memory: Kill process 12 (a) score 9 or sacrifice child
 Killed process 12 (a) total-vm:100kB, anon-rss:40kB, file-rss:0kB, shmem-rss:0kB
 `)[0]
-	if e.Stats["shmem"] != 309000<<10 || e.Stats["rss"] != 2000<<10 || e.Kmem.Use != 1000 || e.MemSwap != (kmsg.Usage{Use: 400000, Limit: 400000, Failed: 55}) || e.OOMMemcg != "/pod" {
+	if e.Stats["shmem"] != 309000<<10 || e.Stats["rss"] != 2000<<10 || e.Kmem.Use != 1000 ||
+		e.MemSwap != (kmsg.Usage{Use: 400000, Limit: 400000, Failed: 55}) ||
+		e.OOMMemcg != "/pod" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -64,17 +64,47 @@ func TestReportsOfEachAge(t *testing.T) {
 
 func TestWhatAReportSays(t *testing.T) {
 	e := scan(t, file(t, "mainline-4.9-global.log"))[0]
-	if e.Release != "4.9.0-8-amd64" || e.Invoker.Comm != "sshd" || e.Invoker.PID != 700 || e.GFP != 0x24280ca || e.GFPNames != "GFP_HIGHUSER_MOVABLE|__GFP_ZERO" || e.Order != 0 {
+	if e.Release != "4.9.0-8-amd64" || e.Invoker.Comm != "sshd" || e.Invoker.PID != 700 || e.GFP != 0x24280ca ||
+		e.GFPNames != "GFP_HIGHUSER_MOVABLE|__GFP_ZERO" ||
+		e.Order != 0 {
 		t.Errorf("%+v", e)
 	}
-	if e.Mem["slab_unreclaimable"] != 21500 || e.Mem["free"] != 1120 || e.PageCache != 9964 || e.RAM != 130940 || e.Reserved != 5831 || e.SwapTotal != 0 || e.SwapFree != 0 {
+	if e.Mem["slab_unreclaimable"] != 21500 || e.Mem["free"] != 1120 || e.PageCache != 9964 || e.RAM != 130940 || e.Reserved != 5831 ||
+		e.SwapTotal != 0 ||
+		e.SwapFree != 0 {
 		t.Errorf("%v, page cache %d, RAM %d of which %d reserved, swap %d", e.Mem, e.PageCache, e.RAM, e.Reserved, e.SwapTotal)
 	}
 	want := []kmsg.Zone{
-		{Name: "DMA", Free: 1900, Min: 88, Low: 108, High: 128, Present: 15992, Managed: 15908, HighAtomic: -1, Reserve: []int64{0, 460, 460, 460, 460},
-			Blocks: []int64{3, 2, 1, 0, 1, 0, 1, 1, 1, 0, 0}, Types: []string{"UE", "U", "U", "", "E", "", "M", "E", "M", "", ""}, Smallest: 4},
-		{Name: "DMA32", Free: 2580, Min: 2704, Low: 3380, High: 4056, Present: 507768, Managed: 484528, HighAtomic: -1, Reserve: []int64{0, 0, 0, 0, 0}, ActiveFile: 80, InactiveFile: 176,
-			Blocks: []int64{345, 100, 25, 0, 0, 0, 0, 0, 0, 0, 0}, Types: []string{"UME", "UE", "UE", "", "", "", "", "", "", "", ""}, Smallest: 4},
+		{
+			Name:       "DMA",
+			Free:       1900,
+			Min:        88,
+			Low:        108,
+			High:       128,
+			Present:    15992,
+			Managed:    15908,
+			HighAtomic: -1,
+			Reserve:    []int64{0, 460, 460, 460, 460},
+			Blocks:     []int64{3, 2, 1, 0, 1, 0, 1, 1, 1, 0, 0},
+			Types:      []string{"UE", "U", "U", "", "E", "", "M", "E", "M", "", ""},
+			Smallest:   4,
+		},
+		{
+			Name:         "DMA32",
+			Free:         2580,
+			Min:          2704,
+			Low:          3380,
+			High:         4056,
+			Present:      507768,
+			Managed:      484528,
+			HighAtomic:   -1,
+			Reserve:      []int64{0, 0, 0, 0, 0},
+			ActiveFile:   80,
+			InactiveFile: 176,
+			Blocks:       []int64{345, 100, 25, 0, 0, 0, 0, 0, 0, 0, 0},
+			Types:        []string{"UME", "UE", "UE", "", "", "", "", "", "", "", ""},
+			Smallest:     4,
+		},
 	}
 	if diff := cmp.Diff(want, e.Zones); diff != "" {
 		t.Error(diff)
@@ -89,11 +119,16 @@ func TestWhatAReportSays(t *testing.T) {
 		t.Errorf("chosen %+v, victim %+v", e.Chosen, e.Victims[0])
 	}
 	e = scan(t, file(t, "mainline-5.10-group.log"))[0]
-	if e.Constraint != "MEMCG" || e.OOMMemcg != "/app/web" || e.TaskMemcg != "/app/web" || e.Whole != "/app/web" || e.Memory != (kmsg.Usage{Use: 49152, Limit: 49152, Failed: 71}) || e.Swap.Limit != 0 || e.Stats["anon"] != 47000000 || e.Stats["slab"] != 700000 {
+	if e.Constraint != "MEMCG" || e.OOMMemcg != "/app/web" || e.TaskMemcg != "/app/web" || e.Whole != "/app/web" ||
+		e.Memory != (kmsg.Usage{Use: 49152, Limit: 49152, Failed: 71}) ||
+		e.Swap.Limit != 0 ||
+		e.Stats["anon"] != 47000000 ||
+		e.Stats["slab"] != 700000 {
 		t.Errorf("%+v", e)
 	}
 	e = scan(t, file(t, "el7-3.10-memcg.log"))[0]
-	if e.OOMMemcg != "/kubepods/burstable/pod7" || e.TaskMemcg != "/kubepods/burstable/pod7/4f1c" || e.Victims[0].Score != kmsg.Unset || !e.Victims[0].Memcg {
+	if e.OOMMemcg != "/kubepods/burstable/pod7" || e.TaskMemcg != "/kubepods/burstable/pod7/4f1c" || e.Victims[0].Score != kmsg.Unset ||
+		!e.Victims[0].Memcg {
 		t.Errorf("%+v, %+v", e, e.Victims[0])
 	}
 }
@@ -183,7 +218,10 @@ func TestReportWithoutAVictim(t *testing.T) {
 	if len(events) != 1 || events[0].Invoked || events[0].Memory.Limit != kmsg.Unset {
 		t.Errorf("%+v", events)
 	}
-	if events := scan(t, "sysrq: Manual OOM execution\na invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=-1, oom_score_adj=0\nOut of memory: Killed process 12 (hog) total-vm:8kB\n"); len(events) != 1 || !events[0].Manual {
+	if events := scan(t, "sysrq: Manual OOM execution\na invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=-1, oom_score_adj=0\nOut of memory: Killed process 12 (hog) total-vm:8kB\n"); len(
+		events,
+	) != 1 ||
+		!events[0].Manual {
 		t.Errorf("%+v", events)
 	}
 }
@@ -229,7 +267,13 @@ func TestLogsOfAnySizeTakeTheSameMemory(t *testing.T) {
 }
 
 func BenchmarkScan(b *testing.B) {
-	text := file(b, "mainline-4.9-global.log") + strings.Repeat("[   12.500000] usb 1-1: new high-speed USB device number 2 using xhci_hcd\n", 500)
+	text := file(
+		b,
+		"mainline-4.9-global.log",
+	) + strings.Repeat(
+		"[   12.500000] usb 1-1: new high-speed USB device number 2 using xhci_hcd\n",
+		500,
+	)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		_, _ = kmsg.Scan(strings.NewReader(text), func(*kmsg.Event) bool { return true })

@@ -296,7 +296,13 @@ oom_kill 6
 }
 
 func TestAMalformedCgroupFileIsTold(t *testing.T) {
-	m := take(t, inspecttest.UnpackText(t, head+"0::/a\n"+mountsAt+MountV2+"-- sys/fs/cgroup/a/memory.max --\ngarbage\n-- sys/fs/cgroup/a/memory.current --\n1\n"))
+	m := take(
+		t,
+		inspecttest.UnpackText(
+			t,
+			head+"0::/a\n"+mountsAt+MountV2+"-- sys/fs/cgroup/a/memory.max --\ngarbage\n-- sys/fs/cgroup/a/memory.current --\n1\n",
+		),
+	)
 	if _, got := m.Cgroups[0].Limit(); got != inspect.Malformed {
 		t.Errorf("a memory.max of garbage: %q, want malformed", got)
 	}

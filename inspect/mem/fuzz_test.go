@@ -70,7 +70,13 @@ func FuzzZram(f *testing.F) {
 }
 
 func FuzzBuddyinfo(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("proc/buddyinfo"), "Node 0, zone DMA 1\nNode 0, zone DMA 2 3", "Node x, zone DMA 1", "Node 0, zone DMA")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("proc/buddyinfo"),
+		"Node 0, zone DMA 1\nNode 0, zone DMA 2 3",
+		"Node x, zone DMA 1",
+		"Node 0, zone DMA",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			zones, err := mem.ParseBuddyinfo(b)
@@ -87,7 +93,14 @@ func FuzzBuddyinfo(f *testing.F) {
 }
 
 func FuzzMaps(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("maps"), "1000-2000 r-xp 00000000 08:01 7   /a  b\n", "2000-1000 r-xp 0 0 0\n", "1-2 r-xp 0 0 0", "-1-2 rwxp 0 0 0 [heap]")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("maps"),
+		"1000-2000 r-xp 00000000 08:01 7   /a  b\n",
+		"2000-1000 r-xp 0 0 0\n",
+		"1-2 r-xp 0 0 0",
+		"-1-2 rwxp 0 0 0 [heap]",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			maps, err := mem.ParseMaps(b)

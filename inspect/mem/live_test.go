@@ -172,7 +172,11 @@ func TestAProcessGrowsByWhatItMapsAndTouches(t *testing.T) {
 	near("VmSize after touching, from", full.Status["VmSize"]-full.rest, after.Status["VmSize"]-after.rest)
 	near("RssAnon after touching", resident(full)-resident(after), touched)
 	if full.Missing(inspect.PIDSmapsRollup) == inspect.Present {
-		near("private memory of smaps_rollup", full.Rollup["Private_Dirty"]+full.Rollup["Swap"]-after.Rollup["Private_Dirty"]-after.Rollup["Swap"], touched)
+		near(
+			"private memory of smaps_rollup",
+			full.Rollup["Private_Dirty"]+full.Rollup["Swap"]-after.Rollup["Private_Dirty"]-after.Rollup["Swap"],
+			touched,
+		)
 	}
 	pages := uint64(touched / os.Getpagesize())
 	if faults := full.P.Minflt - after.P.Minflt; faults < pages || faults > pages+slack/4096 {

@@ -138,7 +138,8 @@ func TestRecordedHostAddsUp(t *testing.T) {
 		if w, ok := m.Word(inspect.THPEnabled); !ok || w == "" {
 			t.Errorf("transparent huge pages %q, %v", w, ok)
 		}
-		if swap > 0 && (len(m.Zrams) != 1 || m.Zrams[0].Name != "zram0" || m.Zrams[0].DiskSize != 128<<20 || m.Zrams[0].Compressed >= m.Zrams[0].Original) {
+		if swap > 0 &&
+			(len(m.Zrams) != 1 || m.Zrams[0].Name != "zram0" || m.Zrams[0].DiskSize != 128<<20 || m.Zrams[0].Compressed >= m.Zrams[0].Original) {
 			t.Errorf("zrams %+v", m.Zrams)
 		}
 	})
@@ -185,7 +186,10 @@ Filename				Type		Size		Used		Priority
 }
 
 func TestBuddyinfoWithoutZoneinfoMakesItsZones(t *testing.T) {
-	dir := inspecttest.UnpackText(t, "-- proc/buddyinfo --\nNode 0, zone      DMA      1      0      3\nNode 1, zone   Normal      0      5      0\n")
+	dir := inspecttest.UnpackText(
+		t,
+		"-- proc/buddyinfo --\nNode 0, zone      DMA      1      0      3\nNode 1, zone   Normal      0      5      0\n",
+	)
 	want := []mem.Zone{{Node: 0, Name: "DMA", Blocks: []uint64{1, 0, 3}}, {Node: 1, Name: "Normal", Blocks: []uint64{0, 5, 0}}}
 	if diff := cmp.Diff(want, take(t, dir).Zones); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -356,7 +360,8 @@ func TestOneAbsentFileIsNoAbsentProc(t *testing.T) {
 		t.Errorf("no /proc at all: %v", err)
 	}
 	inspecttest.Write(t, filepath.Join(dir, swappiness), "60\n")
-	if m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness)); err != nil || m.Missing(inspect.VMSwappiness) != inspect.Present {
+	if m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness)); err != nil ||
+		m.Missing(inspect.VMSwappiness) != inspect.Present {
 		t.Errorf("a copy of one file: %v", err)
 	}
 }

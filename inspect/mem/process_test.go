@@ -94,14 +94,41 @@ func TestNeighboursOfOneObjectAreOneRegion(t *testing.T) {
 		"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]",
 	)
 	want := []mem.Region{
-		{Start: 0x400000, End: 0x405000, Size: 0x4000, Kind: "code", Object: "/bin/sh", Perms: []string{"r--p", "r-xp", "rw-p"}, Maps: 3, Gap: 0x400000},
+		{
+			Start:  0x400000,
+			End:    0x405000,
+			Size:   0x4000,
+			Kind:   "code",
+			Object: "/bin/sh",
+			Perms:  []string{"r--p", "r-xp", "rw-p"},
+			Maps:   3,
+			Gap:    0x400000,
+		},
 		{Start: 0x405000, End: 0x408000, Size: 0x3000, Kind: "anonymous", Perms: []string{"rw-p", "r--p"}, Maps: 2},
 		{Start: 0x408000, End: 0x1409000, Size: 0x2000, Kind: "reserved", Perms: []string{"---p"}, Maps: 2},
 		{Start: 0x2409000, End: 0x240a000, Size: 0x1000, Kind: "reserved", Perms: []string{"---p"}, Maps: 1, Gap: 16 << 20},
-		{Start: 0x7f0000000000, End: 0x7f0000001000, Size: 0x1000, Kind: "anonymous", Object: "[anon:a]", Perms: []string{"rw-p"}, Maps: 1, Gap: 0x7f0000000000 - 0x240a000},
+		{
+			Start:  0x7f0000000000,
+			End:    0x7f0000001000,
+			Size:   0x1000,
+			Kind:   "anonymous",
+			Object: "[anon:a]",
+			Perms:  []string{"rw-p"},
+			Maps:   1,
+			Gap:    0x7f0000000000 - 0x240a000,
+		},
 		{Start: 0x7f0000001000, End: 0x7f0000002000, Size: 0x1000, Kind: "anonymous", Object: "[anon:b]", Perms: []string{"rw-p"}, Maps: 1},
 		{Start: 0x7f0000002000, End: 0x7f0000003000, Size: 0x1000, Kind: "code", Object: "/bin/sh", Perms: []string{"r-xp"}, Maps: 1},
-		{Start: 0xffffffffff600000, End: 0xffffffffff601000, Size: 0x1000, Kind: "vdso", Object: "[vsyscall]", Perms: []string{"--xp"}, Maps: 1, Gap: 0xffffffffff600000 - 0x7f0000003000},
+		{
+			Start:  0xffffffffff600000,
+			End:    0xffffffffff601000,
+			Size:   0x1000,
+			Kind:   "vdso",
+			Object: "[vsyscall]",
+			Perms:  []string{"--xp"},
+			Maps:   1,
+			Gap:    0xffffffffff600000 - 0x7f0000003000,
+		},
 	}
 	if diff := cmp.Diff(want, m.Regions); diff != "" {
 		t.Errorf("regions, -want +got:\n%s", diff)
@@ -192,7 +219,13 @@ func TestProcessesWithoutMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !m.NoMemory() || m.Missing(inspect.PIDMaps) != inspect.Inapplicable || m.Missing(inspect.PIDSmapsRollup) != inspect.Inapplicable {
-			t.Errorf("%s: no memory %v, maps %q, smaps_rollup %q; want true and inapplicable", m.P.Comm, m.NoMemory(), m.Missing(inspect.PIDMaps), m.Missing(inspect.PIDSmapsRollup))
+			t.Errorf(
+				"%s: no memory %v, maps %q, smaps_rollup %q; want true and inapplicable",
+				m.P.Comm,
+				m.NoMemory(),
+				m.Missing(inspect.PIDMaps),
+				m.Missing(inspect.PIDSmapsRollup),
+			)
 		}
 	}
 }

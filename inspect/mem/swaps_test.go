@@ -14,8 +14,13 @@ import (
 const swapsHeading = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 func TestParseSwaps(t *testing.T) {
-	got, err := mem.ParseSwaps([]byte(swapsHeading + "/dev/sda2                               partition\t1048572\t\t512\t\t-2\n/mnt/a\\040b\tfile\t\t4\t\t0\t\t5\n"))
-	want := []mem.Swap{{Name: "/dev/sda2", Type: "partition", Size: 1048572 << 10, Used: 512 << 10, Priority: -2}, {Name: "/mnt/a b", Type: "file", Size: 4 << 10, Priority: 5}}
+	got, err := mem.ParseSwaps(
+		[]byte(swapsHeading + "/dev/sda2                               partition\t1048572\t\t512\t\t-2\n/mnt/a\\040b\tfile\t\t4\t\t0\t\t5\n"),
+	)
+	want := []mem.Swap{
+		{Name: "/dev/sda2", Type: "partition", Size: 1048572 << 10, Used: 512 << 10, Priority: -2},
+		{Name: "/mnt/a b", Type: "file", Size: 4 << 10, Priority: 5},
+	}
 	if err != nil || !cmp.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -32,7 +37,10 @@ func TestParseSwaps(t *testing.T) {
 // What procfs reads of a host's swaps is what we read; of one without any it can't tell
 // whether the file is whole.
 func TestSwapsAsProcfs(t *testing.T) {
-	texts := append(inspecttest.Texts(t, inspecttest.Named("swaps")), swapsHeading+"/mnt/a\\040b file 4 0 5\n/dev/sda2 partition 1048572 512 -2\n")
+	texts := append(
+		inspecttest.Texts(t, inspecttest.Named("swaps")),
+		swapsHeading+"/mnt/a\\040b file 4 0 5\n/dev/sda2 partition 1048572 512 -2\n",
+	)
 	for _, text := range texts {
 		got, err := mem.ParseSwaps([]byte(text))
 		if err != nil {

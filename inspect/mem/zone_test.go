@@ -165,7 +165,18 @@ const (
 
 func TestParseZoneinfoByHand(t *testing.T) {
 	normal := mem.Zone{Node: 1, Name: "Normal", Protection: []uint64{0, 11, 12}, PerCPU: 33, HasPerCPU: true,
-		Pages: inspect.Counters{"free": 10, "boost": 1, "min": 2, "low": 3, "high": 4, "promo": 5, "spanned": 6, "present": 7, "managed": 8, "cma": 9}}
+		Pages: inspect.Counters{
+			"free":    10,
+			"boost":   1,
+			"min":     2,
+			"low":     3,
+			"high":    4,
+			"promo":   5,
+			"spanned": 6,
+			"present": 7,
+			"managed": 8,
+			"cma":     9,
+		}}
 	empty := mem.Zone{Node: 1, Name: "Movable", Protection: []uint64{0, 0, 0},
 		Pages: inspect.Counters{"free": 0, "min": 32, "low": 32, "high": 32, "spanned": 0, "present": 0, "managed": 0}}
 	for name, c := range map[string]struct {

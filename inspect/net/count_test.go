@@ -82,7 +82,13 @@ func rowsOf(s *netfacts.Sockets, ports map[uint16]bool) map[string]string {
 		if r.It.IsListener() {
 			send = 0 // the limit, which the files don't tell
 		}
-		out[fmt.Sprintf("%s %v %v %s %d", r.It.ProtocolName(), r.It.Local(), r.It.Remote(), r.It.StateName(), r.It.Inode)] = fmt.Sprintf("%d unread or to be accepted, %d to be sent, uid %d, %d half open", r.It.RQueue, send, r.It.UID, halfOpen(s, r.It))
+		out[fmt.Sprintf("%s %v %v %s %d", r.It.ProtocolName(), r.It.Local(), r.It.Remote(), r.It.StateName(), r.It.Inode)] = fmt.Sprintf(
+			"%d unread or to be accepted, %d to be sent, uid %d, %d half open",
+			r.It.RQueue,
+			send,
+			r.It.UID,
+			halfOpen(s, r.It),
+		)
 	}
 	return out
 }
@@ -112,7 +118,11 @@ func TestLiveBothSourcesAgree(t *testing.T) {
 	asked, files := inspecttest.LiveHost(t), inspecttest.LiveHost(t)
 	files.Live = false // as of a copy: the kernel is not asked
 	take := func(h *inspect.Host) *netfacts.Snapshot {
-		n, err := netfacts.Take(h, netfacts.OwnNamespace(h), inspect.Of(inspect.NetSockets, inspect.TCPSockets, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts))
+		n, err := netfacts.Take(
+			h,
+			netfacts.OwnNamespace(h),
+			inspect.Of(inspect.NetSockets, inspect.TCPSockets, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +131,9 @@ func TestLiveBothSourcesAgree(t *testing.T) {
 	bound := int(sockdiag.Close)
 	for range 50 {
 		before, by, after := take(asked), take(files), take(asked)
-		if !slices.Equal(before.Sockets.States[:], after.Sockets.States[:]) || !maps.Equal(rowsOf(before.Listed, ports), rowsOf(after.Listed, ports)) || !slices.Equal(before.Sockets.Destinations, after.Sockets.Destinations) {
+		if !slices.Equal(before.Sockets.States[:], after.Sockets.States[:]) ||
+			!maps.Equal(rowsOf(before.Listed, ports), rowsOf(after.Listed, ports)) ||
+			!slices.Equal(before.Sockets.Destinations, after.Sockets.Destinations) {
 			continue // they came and went meanwhile
 		}
 		if before.Origin(inspect.TCPSockets) != inspect.SockDiag || by.Origin(inspect.TCPSockets) != inspect.NetTCP {

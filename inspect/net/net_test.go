@@ -60,7 +60,32 @@ func TestSNMPAsProcfs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := compared(t, "Ip", want.Ip, got) + compared(t, "Icmp", want.Icmp, got) + compared(t, "Tcp", want.Tcp, got) + compared(t, "Udp", want.Udp, got) + compared(t, "UdpLite", want.UdpLite, got)
+		n := compared(
+			t,
+			"Ip",
+			want.Ip,
+			got,
+		) + compared(
+			t,
+			"Icmp",
+			want.Icmp,
+			got,
+		) + compared(
+			t,
+			"Tcp",
+			want.Tcp,
+			got,
+		) + compared(
+			t,
+			"Udp",
+			want.Udp,
+			got,
+		) + compared(
+			t,
+			"UdpLite",
+			want.UdpLite,
+			got,
+		)
 		if n < 60 {
 			t.Errorf("%d values compared", n)
 		}
@@ -178,7 +203,9 @@ func TestSoftnetAsProcfs(t *testing.T) {
 		}
 		for i, w := range want {
 			g := got[i]
-			if g.Processed != uint64(w.Processed) || g.Dropped != uint64(w.Dropped) || g.TimeSqueeze != uint64(w.TimeSqueezed) || g.ReceivedRPS != uint64(w.ReceivedRps) || g.FlowLimit != uint64(w.FlowLimitCount) {
+			if g.Processed != uint64(w.Processed) || g.Dropped != uint64(w.Dropped) || g.TimeSqueeze != uint64(w.TimeSqueezed) ||
+				g.ReceivedRPS != uint64(w.ReceivedRps) ||
+				g.FlowLimit != uint64(w.FlowLimitCount) {
 				t.Errorf("%+v, procfs says %+v", g, w)
 			}
 			if w.Width >= 13 && (g.CPU != int(w.Index) || g.Backlog != inspect.Num(w.SoftnetBacklogLen)) {
@@ -211,7 +238,14 @@ func TestNetDevAsProcfs(t *testing.T) {
 			of := reflect.ValueOf(w)
 			for i := range to.NumField() { // the same order, behind the name
 				if to.Field(i).Uint() != of.Field(i+1).Uint() {
-					t.Errorf("%s %s: %d, procfs says %s %d", name, to.Type().Field(i).Name, to.Field(i).Uint(), of.Type().Field(i+1).Name, of.Field(i+1).Uint())
+					t.Errorf(
+						"%s %s: %d, procfs says %s %d",
+						name,
+						to.Type().Field(i).Name,
+						to.Field(i).Uint(),
+						of.Type().Field(i+1).Name,
+						of.Field(i+1).Uint(),
+					)
 				}
 			}
 		}
@@ -237,7 +271,8 @@ func TestConntrackAsProcfs(t *testing.T) {
 		for _, e := range list {
 			drop, failed, early, invalid = drop+e.Drop, failed+e.InsertFailed, early+e.EarlyDrop, invalid+e.Invalid
 		}
-		if got["drop"] != drop || got["insert_failed"] != failed || got["early_drop"] != early || got["invalid"] != invalid || got["entries"] != list[0].Entries {
+		if got["drop"] != drop || got["insert_failed"] != failed || got["early_drop"] != early || got["invalid"] != invalid ||
+			got["entries"] != list[0].Entries {
 			t.Errorf("%v, procfs says %+v", got, list)
 		}
 	}
@@ -268,11 +303,16 @@ func TestCountSockets(t *testing.T) {
 		{Local: netip.MustParseAddr("127.0.0.1"), Peer: netip.MustParseAddrPort("127.0.0.1:80"), Ports: 1},
 	}}
 	want.States[10], want.States[1], want.States[6], want.States[8], want.States[7], want.States[3] = 1, 2, 1, 1, 1, 1
-	same := cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })}
+	same := cmp.Options{
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+	}
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Error(diff)
 	}
-	if got := netfacts.CountSockets([]byte(text), "tcp", netfacts.PortRange{Low: inspect.Unset, High: inspect.Unset}); got.Ephemeral != 0 || got.Destinations != nil || got.States != want.States {
+	if got := netfacts.CountSockets([]byte(text), "tcp", netfacts.PortRange{Low: inspect.Unset, High: inspect.Unset}); got.Ephemeral != 0 ||
+		got.Destinations != nil ||
+		got.States != want.States {
 		t.Errorf("without a range: %+v", got)
 	}
 }
@@ -293,11 +333,14 @@ func TestCountSocketsInPieces(t *testing.T) {
 	line := "   0: 0100007F:8001 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 20 4 30 10 -1\n"
 	inspecttest.Write(t, dir+"/proc/1/net/tcp", tcpHead+strings.Repeat(line, 10000))
 	n, err := netfacts.Take(inspecttest.Open(t, dir), netfacts.Namespace{Dir: "1/net", Own: true}, inspect.Of(inspect.TCPSockets))
-	if err != nil || n.Sockets.States[1] != 10000 || n.Missing(inspect.TCPSockets) != inspect.Present || n.Origin(inspect.TCPSockets) != inspect.NetTCP || n.Listed != nil {
+	if err != nil || n.Sockets.States[1] != 10000 || n.Missing(inspect.TCPSockets) != inspect.Present ||
+		n.Origin(inspect.TCPSockets) != inspect.NetTCP ||
+		n.Listed != nil {
 		t.Errorf("%+v, %v", n.Sockets, err)
 	}
 	inspecttest.Write(t, dir+"/proc/1/net/tcp", "nothing of the kind\n")
-	if n, err = netfacts.Take(inspecttest.Open(t, dir), netfacts.Namespace{Dir: "1/net", Own: true}, inspect.Of(inspect.TCPSockets)); err != nil || n.Missing(inspect.TCPSockets) != inspect.Malformed {
+	if n, err = netfacts.Take(inspecttest.Open(t, dir), netfacts.Namespace{Dir: "1/net", Own: true}, inspect.Of(inspect.TCPSockets)); err != nil ||
+		n.Missing(inspect.TCPSockets) != inspect.Malformed {
 		t.Errorf("%v, %v", n.Missing(inspect.TCPSockets), err)
 	}
 }
@@ -329,9 +372,17 @@ func big(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 func TestParseHook(t *testing.T) {
 	chain := slices.Concat(attribute(1, []byte("t\x00")), attribute(3, []byte("in\x00")), attribute(2, []byte{1}))
 	info := slices.Concat(attribute(2, big(1)), attribute(1|1<<15, chain))
-	b := slices.Concat([]byte{2, 0, 0, 0}, attribute(1, big(1)), attribute(2, big(^uint32(199))), attribute(4, []byte("nft_do_chain_inet\x00")), attribute(5, []byte("nf_tables\x00")), attribute(6|1<<15, info))
+	b := slices.Concat(
+		[]byte{2, 0, 0, 0},
+		attribute(1, big(1)),
+		attribute(2, big(^uint32(199))),
+		attribute(4, []byte("nft_do_chain_inet\x00")),
+		attribute(5, []byte("nf_tables\x00")),
+		attribute(6|1<<15, info),
+	)
 	got, ok := netfacts.ParseHook(b)
-	if want := (netfacts.Hook{Priority: -200, Function: "nft_do_chain_inet", Module: "nf_tables", Table: "inet t", Chain: "in"}); !ok || got != want {
+	if want := (netfacts.Hook{Priority: -200, Function: "nft_do_chain_inet", Module: "nf_tables", Table: "inet t", Chain: "in"}); !ok ||
+		got != want {
 		t.Errorf("%+v, %v", got, ok)
 	}
 	if _, ok := netfacts.ParseHook(b[:7]); ok {
@@ -347,10 +398,15 @@ func TestParseQdisc(t *testing.T) {
 		}
 		return b
 	}
-	stats := slices.Concat(attribute(1, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint64(nil, 1500), 7)), attribute(3, u32(1, 100, 2, 3, 4)), attribute(8, binary.NativeEndian.AppendUint64(nil, 1<<33)))
+	stats := slices.Concat(
+		attribute(1, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint64(nil, 1500), 7)),
+		attribute(3, u32(1, 100, 2, 3, 4)),
+		attribute(8, binary.NativeEndian.AppendUint64(nil, 1<<33)),
+	)
 	b := slices.Concat(u32(0, 2, 0x80010000, 0xffffffff, 0), attribute(1, []byte("fq_codel\x00")), attribute(7, stats))
 	got, ok := netfacts.ParseQdisc(b)
-	if want := (netfacts.Qdisc{Kind: "fq_codel", Handle: 0x80010000, Parent: 0xffffffff, Bytes: 1500, Packets: 1 << 33, Length: 1, Backlog: 100, Dropped: 2, Requeues: 3, Overlimits: 4}); !ok || got != want {
+	if want := (netfacts.Qdisc{Kind: "fq_codel", Handle: 0x80010000, Parent: 0xffffffff, Bytes: 1500, Packets: 1 << 33, Length: 1, Backlog: 100, Dropped: 2, Requeues: 3, Overlimits: 4}); !ok ||
+		got != want {
 		t.Errorf("%+v, %v", got, ok)
 	}
 }
@@ -374,7 +430,8 @@ func TestLiveInterfaces(t *testing.T) {
 			continue
 		}
 		g := &n.Interfaces[i]
-		if int(g.Index) != w.Index || int(g.MTU) != w.MTU || (g.Admin == netfacts.Yes) != (w.Flags&net.FlagUp != 0) || w.HardwareAddr != nil && g.Hardware != w.HardwareAddr.String() {
+		if int(g.Index) != w.Index || int(g.MTU) != w.MTU || (g.Admin == netfacts.Yes) != (w.Flags&net.FlagUp != 0) ||
+			w.HardwareAddr != nil && g.Hardware != w.HardwareAddr.String() {
 			t.Errorf("%+v, net says %+v", g, w)
 		}
 		addrs, err := w.Addrs()
@@ -490,7 +547,12 @@ func FuzzSockstat(f *testing.F) {
 }
 
 func FuzzProtocols(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("net/protocols"), "protocol sockets memory press\nTCP 1 2 no\n", "protocol press memory sockets\nx no -1 3")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("net/protocols"),
+		"protocol sockets memory press\nTCP 1 2 no\n",
+		"protocol press memory sockets\nx no -1 3",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			got, err := netfacts.ParseProtocols(b)
@@ -517,7 +579,13 @@ func FuzzSoftnet(f *testing.F) {
 }
 
 func FuzzNetDev(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("net/dev"), " face |bytes\n", "a:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", ":1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("net/dev"),
+		" face |bytes\n",
+		"a:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
+		":1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			got, err := netfacts.ParseNetDev(b)
@@ -558,7 +626,8 @@ func FuzzCountSockets(f *testing.F) {
 				for _, d := range got.Destinations {
 					to += d.Ports
 				}
-				if all > bytes.Count(b, []byte("\n"))+1 || got.Ephemeral > all || to > got.Ephemeral || !slices.IsSortedFunc(got.Destinations, func(a, b netfacts.Destination) int { return b.Ports - a.Ports }) {
+				if all > bytes.Count(b, []byte("\n"))+1 || got.Ephemeral > all || to > got.Ephemeral ||
+					!slices.IsSortedFunc(got.Destinations, func(a, b netfacts.Destination) int { return b.Ports - a.Ports }) {
 					t.Fatalf("%+v", got)
 				}
 			}

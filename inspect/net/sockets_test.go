@@ -42,10 +42,12 @@ func TestParseSocket(t *testing.T) {
 			t.Errorf("%q is %+v, %v; want %+v", line[1], got, ok, want)
 		}
 	}
-	if s, _ := net.ParseSocket("unix", "0000000000000000: 00000002 00000000 00010000 0001 01 30 /run/a b c"); s.Unix.Name != "/run/a b c" || s.Unix.TypeName() != "stream" {
+	if s, _ := net.ParseSocket("unix", "0000000000000000: 00000002 00000000 00010000 0001 01 30 /run/a b c"); s.Unix.Name != "/run/a b c" ||
+		s.Unix.TypeName() != "stream" {
 		t.Errorf("%+v", s.Unix)
 	}
-	if s, _ := net.ParseSocket("tcp", "   3: 0100007F:2382 0100007F:A029 06 00000000:00000000 03:0000158E 00000000     0        0 0 3 000000009acdb224"); s.Timer != 3 || s.Expires != 55180 {
+	if s, _ := net.ParseSocket("tcp", "   3: 0100007F:2382 0100007F:A029 06 00000000:00000000 03:0000158E 00000000     0        0 0 3 000000009acdb224"); s.Timer != 3 ||
+		s.Expires != 55180 {
 		t.Errorf("timer %d in %d ms", s.Timer, s.Expires)
 	}
 	for _, bad := range [][2]string{
@@ -80,7 +82,10 @@ func TestNetFilesAsProcfs(t *testing.T) {
 				addr, _ := netip.AddrFromSlice(w.LocalAddr)
 				peer, _ := netip.AddrFromSlice(w.RemAddr)
 				if !ok || s.Local() != netip.AddrPortFrom(addr.Unmap(), uint16(w.LocalPort)) || s.Remote() != netip.AddrPortFrom(peer.Unmap(), uint16(w.RemPort)) ||
-					uint64(s.State) != w.St || uint64(s.RQueue) != w.RxQueue || uint64(s.Inode) != w.Inode || uint64(s.UID) != w.UID || s.State != sockdiag.Listen && uint64(s.WQueue) != w.TxQueue {
+					uint64(s.State) != w.St || uint64(s.RQueue) != w.RxQueue ||
+					uint64(s.Inode) != w.Inode ||
+					uint64(s.UID) != w.UID ||
+					s.State != sockdiag.Listen && uint64(s.WQueue) != w.TxQueue {
 					t.Errorf("%+v, procfs has %+v", s, w)
 				}
 			}
@@ -135,7 +140,9 @@ func FuzzSocket(f *testing.F) {
 		if !ok {
 			return
 		}
-		if s.ProtocolName() != name && !strings.HasPrefix(s.ProtocolName(), "raw") || s.Told.Has(sockdiag.Netlink) || s.Told.Has(sockdiag.Memory) || len(s.Info) > 0 {
+		if s.ProtocolName() != name && !strings.HasPrefix(s.ProtocolName(), "raw") || s.Told.Has(sockdiag.Netlink) ||
+			s.Told.Has(sockdiag.Memory) ||
+			len(s.Info) > 0 {
 			t.Fatalf("%q of %s is %+v", line, name, s)
 		}
 		if s.Family == unix.AF_UNIX && !strings.HasSuffix(line, s.Unix.Name) {

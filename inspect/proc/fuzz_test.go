@@ -84,7 +84,12 @@ func FuzzLimits(f *testing.F) {
 }
 
 func FuzzTaskSched(f *testing.F) {
-	inspecttest.Seed(f, inspecttest.Named("sched"), "x (1, #threads: 1)\n---\nse.vruntime : -0.000001\nprio : 99999999999999999999\n", "a\nprio : 1\nprio : 2\n")
+	inspecttest.Seed(
+		f,
+		inspecttest.Named("sched"),
+		"x (1, #threads: 1)\n---\nse.vruntime : -0.000001\nprio : 99999999999999999999\n",
+		"a\nprio : 1\nprio : 2\n",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			s, err := proc.ParseTaskSched(b)

@@ -105,7 +105,10 @@ func TestStatAsProcfs(t *testing.T) {
 }
 
 func TestIOAsProcfs(t *testing.T) {
-	texts := append(inspecttest.Texts(t, func(name string) bool { return strings.HasSuffix(name, "/io") }), inspecttest.LiveFile(t, "/proc/self/io"))
+	texts := append(
+		inspecttest.Texts(t, func(name string) bool { return strings.HasSuffix(name, "/io") }),
+		inspecttest.LiveFile(t, "/proc/self/io"),
+	)
 	for _, text := range texts {
 		want, err := proc.IOOf(task(t, "io", text))
 		if err != nil {
@@ -124,8 +127,11 @@ func TestIOAsProcfs(t *testing.T) {
 }
 
 func TestCgroupsAsProcfs(t *testing.T) {
-	texts := append(inspecttest.Texts(t, func(name string) bool { return strings.HasSuffix(name, "/cgroup") }), inspecttest.LiveFile(t, "/proc/self/cgroup"),
-		"4:cpu,cpuacct:/a:b c\n1:name=systemd:/\n0::/../x\n")
+	texts := append(
+		inspecttest.Texts(t, func(name string) bool { return strings.HasSuffix(name, "/cgroup") }),
+		inspecttest.LiveFile(t, "/proc/self/cgroup"),
+		"4:cpu,cpuacct:/a:b c\n1:name=systemd:/\n0::/../x\n",
+	)
 	for _, text := range texts {
 		want, err := cgroup.LinesOf(task(t, "cgroup", text))
 		if err != nil {
@@ -182,11 +188,19 @@ func TestSmapsAsProcfs(t *testing.T) {
 // What procfs would lose of the one process that is reported: the hard limits, how
 // it ended, and the lines of status that it does not know.
 func TestWhatProcfsLosesOfOneProcess(t *testing.T) {
-	limits, err := task(t, "limits", "Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 524288               files     \n").Limits()
+	limits, err := task(
+		t,
+		"limits",
+		"Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 524288               files     \n",
+	).Limits()
 	if text := fmt.Sprintf("%+v", limits); err != nil || !strings.Contains(text, "1024") || strings.Contains(text, "524288") {
 		t.Errorf("limits %s, %v: has procfs the hard ones now?", text, err)
 	}
-	stat, err := task(t, "stat", "12 (sh) S 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 222 4096000 240 18446744073709551615 1 1 140737488340016 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 31337\n").Stat()
+	stat, err := task(
+		t,
+		"stat",
+		"12 (sh) S 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 222 4096000 240 18446744073709551615 1 1 140737488340016 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 31337\n",
+	).Stat()
 	if text := fmt.Sprintf("%+v", stat); err != nil || strings.Contains(text, ":31337") {
 		t.Errorf("stat %s, %v: has procfs the exit code now?", text, err)
 	}

@@ -36,8 +36,54 @@ func TestStatIsThatOfProcfs(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v in %q", err, text)
 		}
-		g := []any{got.Comm, string(got.State), int(got.PPID), uint(got.Flags), uint(got.Minflt), uint(got.Majflt), got.Start, int(got.RSS), int(got.PGRP), int(got.Session), int(got.TTY), uint(got.UTime), uint(got.STime), int(got.CUTime), int(got.CSTime), int(got.Prio), int(got.Nice), int(got.Threads), uint(got.VSize), uint(got.CPU), uint(got.RTPrio), uint(got.Policy)}
-		w := []any{want.Comm, want.State, want.PPID, want.Flags, want.MinFlt, want.MajFlt, want.Starttime, want.RSS, want.PGRP, want.Session, want.TTY, want.UTime, want.STime, want.CUTime, want.CSTime, want.Priority, want.Nice, want.NumThreads, want.VSize, want.Processor, want.RTPriority, want.Policy}
+		g := []any{
+			got.Comm,
+			string(got.State),
+			int(got.PPID),
+			uint(got.Flags),
+			uint(got.Minflt),
+			uint(got.Majflt),
+			got.Start,
+			int(got.RSS),
+			int(got.PGRP),
+			int(got.Session),
+			int(got.TTY),
+			uint(got.UTime),
+			uint(got.STime),
+			int(got.CUTime),
+			int(got.CSTime),
+			int(got.Prio),
+			int(got.Nice),
+			int(got.Threads),
+			uint(got.VSize),
+			uint(got.CPU),
+			uint(got.RTPrio),
+			uint(got.Policy),
+		}
+		w := []any{
+			want.Comm,
+			want.State,
+			want.PPID,
+			want.Flags,
+			want.MinFlt,
+			want.MajFlt,
+			want.Starttime,
+			want.RSS,
+			want.PGRP,
+			want.Session,
+			want.TTY,
+			want.UTime,
+			want.STime,
+			want.CUTime,
+			want.CSTime,
+			want.Priority,
+			want.Nice,
+			want.NumThreads,
+			want.VSize,
+			want.Processor,
+			want.RTPriority,
+			want.Policy,
+		}
 		if diff := cmp.Diff(w, g); diff != "" {
 			t.Errorf("process %d, -procfs +ours:\n%s", pid, diff)
 		}
@@ -129,7 +175,13 @@ func TestStatusIsThatOfProcfs(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := []inspect.Num{got.VmRSS, got.RssAnon, got.RssFile, got.RssShmem, got.VmSwap}
-		w := []inspect.Num{inspect.Num(want.VmRSS), inspect.Num(want.RssAnon), inspect.Num(want.RssFile), inspect.Num(want.RssShmem), inspect.Num(want.VmSwap)}
+		w := []inspect.Num{
+			inspect.Num(want.VmRSS),
+			inspect.Num(want.RssAnon),
+			inspect.Num(want.RssFile),
+			inspect.Num(want.RssShmem),
+			inspect.Num(want.VmSwap),
+		}
 		if diff := cmp.Diff(w, g); diff != "" || got.VmRSS <= 0 {
 			t.Errorf("VmRSS %d, -procfs +ours:\n%s", got.VmRSS, diff)
 		}

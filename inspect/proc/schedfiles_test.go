@@ -7,11 +7,29 @@ import (
 )
 
 func TestParseTaskSched(t *testing.T) {
-	s, err := proc.ParseTaskSched([]byte("a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\nse.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\neffective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_pages_migrated : 3\nnuma_preferred_nid : -1\ntotal_numa_faults : 12\nfoo : bar\n"))
+	s, err := proc.ParseTaskSched(
+		[]byte(
+			"a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\nse.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\neffective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_pages_migrated : 3\nnuma_preferred_nid : -1\ntotal_numa_faults : 12\nfoo : bar\n",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := proc.TaskSched{Vruntime: 1294416668720, HasVruntime: true, Exec: 40836, Migrations: 3, Weight: 1048576, Prio: 120, Slice: 1400000, UclampMin: 0, UclampMax: 1024, Util: -1, NumaNode: -1, NumaFaults: 12, NumaMoved: 3}
+	want := proc.TaskSched{
+		Vruntime:    1294416668720,
+		HasVruntime: true,
+		Exec:        40836,
+		Migrations:  3,
+		Weight:      1048576,
+		Prio:        120,
+		Slice:       1400000,
+		UclampMin:   0,
+		UclampMax:   1024,
+		Util:        -1,
+		NumaNode:    -1,
+		NumaFaults:  12,
+		NumaMoved:   3,
+	}
 	if *s != want {
 		t.Errorf("%+v, want %+v", *s, want)
 	}

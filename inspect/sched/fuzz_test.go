@@ -11,7 +11,13 @@ import (
 )
 
 func FuzzCPUStat(f *testing.F) {
-	inspecttest.Seed(f, func(name string) bool { return name == "proc/stat" }, "cpu  1 2 3 4\ncpu0 1 2 3 4 5 6 7 8 9 10 11\nctxt 5\n", "cpu\n", "cpu99999999999 1 2 3 4\n")
+	inspecttest.Seed(
+		f,
+		func(name string) bool { return name == "proc/stat" },
+		"cpu  1 2 3 4\ncpu0 1 2 3 4 5 6 7 8 9 10 11\nctxt 5\n",
+		"cpu\n",
+		"cpu99999999999 1 2 3 4\n",
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			s, err := sched.ParseCPUStat(b)

@@ -62,7 +62,9 @@ func TestParseConfig(t *testing.T) {
 	tail := "CONFIG_HZ_250=y\nCONFIG_HZ=250"
 	for name, text := range map[string]string{"whole": head + tail, "with a line behind": head + tail + "\nCONFIG_X=y\n"} {
 		got, err := sched.ParseConfig(iotest.OneByteReader(strings.NewReader(text)), true)
-		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" || got["CONFIG_X"] != "" || got["CONFIG_PREEMPT_BUILD"] != "" {
+		if err != nil || got["CONFIG_PREEMPT_NONE"] != "y" || got["CONFIG_PREEMPT"] != "n" || got["CONFIG_HZ"] != "250" ||
+			got["CONFIG_X"] != "" ||
+			got["CONFIG_PREEMPT_BUILD"] != "" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
@@ -73,13 +75,17 @@ func TestParseConfig(t *testing.T) {
 		t.Errorf("%v of a line that does not end", got)
 	}
 	rest := iotest.ErrReader(os.ErrClosed)
-	if got, err := sched.ParseConfig(io.MultiReader(strings.NewReader(head), rest), false); err != nil || got["CONFIG_PREEMPT_RT"] != "y" || got["CONFIG_PREEMPT_DYNAMIC"] != "y" {
+	if got, err := sched.ParseConfig(io.MultiReader(strings.NewReader(head), rest), false); err != nil || got["CONFIG_PREEMPT_RT"] != "y" ||
+		got["CONFIG_PREEMPT_DYNAMIC"] != "y" {
 		t.Errorf("%v, %v: it reads on though it has all", got, err)
 	}
-	if got, err := sched.ParseConfig(io.MultiReader(strings.NewReader(old), rest), false); err != nil || got["CONFIG_PREEMPT_VOLUNTARY"] != "y" || len(got) != 3 {
+	if got, err := sched.ParseConfig(io.MultiReader(strings.NewReader(old), rest), false); err != nil ||
+		got["CONFIG_PREEMPT_VOLUNTARY"] != "y" ||
+		len(got) != 3 {
 		t.Errorf("%v, %v: of 5.10", got, err)
 	}
-	if got, err := sched.ParseConfig(io.MultiReader(strings.NewReader(head+tail+"\nCONFIG_X=y\n"), rest), true); err != nil || got["CONFIG_HZ"] != "250" {
+	if got, err := sched.ParseConfig(io.MultiReader(strings.NewReader(head+tail+"\nCONFIG_X=y\n"), rest), true); err != nil ||
+		got["CONFIG_HZ"] != "250" {
 		t.Errorf("%v, %v: it reads on though it has the tick", got, err)
 	}
 }
@@ -123,7 +129,8 @@ func TestParseLag(t *testing.T) {
 		}
 	}
 	// 7.3 has the weight there too.
-	newer := strings.NewReplacer("PID       vruntime", "PID     weight       vruntime", "   131     20401", "   131    1048576     20401").Replace(schedDebug)
+	newer := strings.NewReplacer("PID       vruntime", "PID     weight       vruntime", "   131     20401", "   131    1048576     20401").
+		Replace(schedDebug)
 	if got, ok := sched.ParseLag([]byte(newer), 131); !ok || got.Vruntime != 20401000000 {
 		t.Errorf("%+v, %v", got, ok)
 	}
@@ -177,7 +184,8 @@ func TestRecordedScheduling(t *testing.T) {
 			if !policies[1] || !policies[6] || byName["task-3"].RTPrio != 10 {
 				t.Errorf("real-time policies %v", policies)
 			}
-			if i := len(s.Groups) - 1; i != 0 || s.Groups[0].Path != "/batch" || s.Groups[0].CPUs != 0.2 || s.Groups[0].Period != 100000 || s.Groups[0].Stat["nr_throttled"] == 0 {
+			if i := len(s.Groups) - 1; i != 0 || s.Groups[0].Path != "/batch" || s.Groups[0].CPUs != 0.2 || s.Groups[0].Period != 100000 ||
+				s.Groups[0].Stat["nr_throttled"] == 0 {
 				t.Errorf("%+v", s.Groups)
 			}
 			task, err := sched.TakeProcess(h, ps, one.PID, inspecttest.Everything)

@@ -23,7 +23,8 @@ func all(t *testing.T, c *sockdiag.Conn, states sockdiag.Mask) *sockdiag.List {
 	t.Helper()
 	l := new(sockdiag.List)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		if err := c.Inet(sockdiag.Query{Family: family, Protocol: unix.IPPROTO_TCP, States: states}, l); err != nil && !errors.Is(err, sockdiag.ErrInterrupted) {
+		if err := c.Inet(sockdiag.Query{Family: family, Protocol: unix.IPPROTO_TCP, States: states}, l); err != nil &&
+			!errors.Is(err, sockdiag.ErrInterrupted) {
 			if errors.Is(err, unix.ENOENT) {
 				t.Skip("this kernel has no sock_diag of TCP")
 			}
@@ -114,7 +115,15 @@ func memInfo(t *testing.T, fd int) (out [9]uint32) {
 	t.Helper()
 	const soMeminfo = 55
 	size := uint32(unsafe.Sizeof(out))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, soMeminfo, uintptr(unsafe.Pointer(&out)), uintptr(unsafe.Pointer(&size)), 0)
+	_, _, errno := unix.Syscall6(
+		unix.SYS_GETSOCKOPT,
+		uintptr(fd),
+		unix.SOL_SOCKET,
+		soMeminfo,
+		uintptr(unsafe.Pointer(&out)),
+		uintptr(unsafe.Pointer(&size)),
+		0,
+	)
 	if errno != 0 {
 		t.Skipf("SO_MEMINFO: %v", errno)
 	}

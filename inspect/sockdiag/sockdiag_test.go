@@ -76,7 +76,9 @@ func TestParseInet(t *testing.T) {
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Error(diff)
 	}
-	if s.Local() != netip.MustParseAddrPort("127.0.0.1:8080") || s.Remote() != netip.MustParseAddrPort("10.1.2.3:49153") || s.ProtocolName() != "tcp" || s.StateName() != "ESTABLISHED" {
+	if s.Local() != netip.MustParseAddrPort("127.0.0.1:8080") || s.Remote() != netip.MustParseAddrPort("10.1.2.3:49153") ||
+		s.ProtocolName() != "tcp" ||
+		s.StateName() != "ESTABLISHED" {
 		t.Errorf("%v to %v, %s, %s", s.Local(), s.Remote(), s.ProtocolName(), s.StateName())
 	}
 	got := l.At(0).Info
@@ -238,8 +240,20 @@ func TestMessages(t *testing.T) {
 // Whatever comes, the parser ends, keeps within its bounds and leaves what it was
 // given as it is.
 func FuzzMessages(f *testing.F) {
-	f.Add(slices.Concat(message(unix.SOCK_DIAG_BY_FAMILY, 2, seq, inet(1, attribute(7, words(1, 2, 3)), attribute(2, make([]byte, 248)))), message(unix.NLMSG_DONE, 0, seq, words(0))))
-	f.Add(message(unix.SOCK_DIAG_BY_FAMILY, 2, seq, append([]byte{unix.AF_UNIX, 2, 1, 0}, slices.Concat(words(4, 1, 0), attribute(0, []byte("\x00a")), attribute(3, words(1, 2)))...)))
+	f.Add(
+		slices.Concat(
+			message(unix.SOCK_DIAG_BY_FAMILY, 2, seq, inet(1, attribute(7, words(1, 2, 3)), attribute(2, make([]byte, 248)))),
+			message(unix.NLMSG_DONE, 0, seq, words(0)),
+		),
+	)
+	f.Add(
+		message(
+			unix.SOCK_DIAG_BY_FAMILY,
+			2,
+			seq,
+			append([]byte{unix.AF_UNIX, 2, 1, 0}, slices.Concat(words(4, 1, 0), attribute(0, []byte("\x00a")), attribute(3, words(1, 2)))...),
+		),
+	)
 	f.Add(message(unix.NLMSG_ERROR, 0, seq, words(^uint32(1))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		lent := bytes.Clone(b)

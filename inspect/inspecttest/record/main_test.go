@@ -19,7 +19,11 @@ func TestRunWritesAnArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs strings.Builder
-	err := run([]string{"-proc", dir + "/proc", "-sys", dir + "/sys", "-pids", "8, 9", "-self", "9", "-hostname", "web-1", "-comment", "A host."}, &out, &errs)
+	err := run(
+		[]string{"-proc", dir + "/proc", "-sys", dir + "/sys", "-pids", "8, 9", "-self", "9", "-hostname", "web-1", "-comment", "A host."},
+		&out,
+		&errs,
+	)
 	want := "A host.\n\n-- proc/8/stat --\n8 (b)\n-- proc/9/stat --\n9 (c)\n-- proc/self.link --\n9\n-- proc/sys/kernel/hostname --\nweb-1\n"
 	if out.String() != want || errs.Len() > 0 || err != nil {
 		t.Errorf("%v, %q, got:\n%s\nwant:\n%s", err, errs.String(), out.String(), want)
