@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -23,7 +24,8 @@ func part(d doc, get func(mem) value, read func(mem) string, derive func(mem) ex
 	return field{Doc: d, Get: get, Reading: read, Derive: derive}
 }
 
-func ram() []field {
+// tracked are the parts of MemTotal that the kernel counts.
+func tracked() []field {
 	return []field{
 		part(doc{
 			Key: "mem_free", Kernel: "MemFree", Part: '·',
@@ -138,13 +140,19 @@ func ram() []field {
 			Gist:    "Copies of pages that FUSE writes back.",
 			Concept: "dirty-pages",
 		}, meminfo("WritebackTmp"), nil, nil),
+	}
+}
+
+// ram is all of MemTotal: what the kernel counts, and what is left.
+func ram() []field {
+	return append(tracked(),
 		part(doc{
 			Key: "untracked", Label: "unaccounted", Part: '?',
 			Also:    also(inspect.Zoneinfo, inspect.Vmstat),
 			Gist:    "RAM in no counter: drivers' pages, packet buffers and the like.",
 			Concept: "untracked-memory",
 		}, untracked, readUntracked, deriveUntracked),
-	}
+	)
 }
 
 // whereCounted gets a line of newer kernels. On others, what it would
@@ -301,18 +309,16 @@ func untracked(m mem) value {
 	return explain.I(total.Int() - sum.Int())
 }
 
-// trackedParts adds up every other part. Those that every kernel has must be
+// trackedParts adds up every part that is tracked. Those that every kernel has must be
 // there; the others are zero where they are not counted.
 func trackedParts(m mem) value {
-	sum := explain.Sum(explain.Look(m.Info, "MemFree"), explain.Look(m.Info, "AnonPages"), pageCache(m), explain.Look(m.Info, "Shmem"),
-		explain.Look(m.Info, "SReclaimable"), explain.Look(m.Info, "SUnreclaim"))
-	if !sum.Has() {
-		return sum
-	}
-	for _, v := range []value{swapCacheUnmapped(m), miscReclaimable(m), explain.Look(m.Info, "KernelStack"),
-		explain.Look(m.Info, "PageTables"), explain.Look(m.Info, "SecPageTables"), explain.Look(m.Info, "Percpu"),
-		vmallocRest(m), pcpLists(m), hugetlb(m), compressed(m), explain.Look(m.Info, "Bounce"), explain.Look(m.Info, "WritebackTmp"),
-		explain.Look(m.Info, "GPUActive"), explain.Look(m.Info, "GPUReclaim"), explain.Look(m.Info, "HardwareCorrupted")} {
+	everywhere := []string{"mem_free", "anon_pages", "page_cache", "shmem", "s_reclaimable", "s_unreclaim"}
+	sum := explain.I(0)
+	for _, f := range tracked() {
+		v := f.Get(m)
+		if !v.Has() && slices.Contains(everywhere, f.Key) {
+			return v
+		}
 		sum = explain.Sum(sum, or0(v))
 	}
 	return sum
