@@ -52,6 +52,38 @@ func TestPagesPackages(t *testing.T) {
 	}
 }
 
+// TestRooms: a folder has at most 20 files of Go besides tests, the vocabulary of explain
+// less than 900 lines, and cmd less than 3,600.
+func TestRooms(t *testing.T) {
+	const files, vocabulary, commands = 20, 900, 3600
+	lines := map[string]int{}
+	count := map[string]int{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		dir := filepath.ToSlash(filepath.Dir(path))
+		count[dir]++
+		lines[dir] += strings.Count(string(b), "\n")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, n := range count {
+		if n > files {
+			t.Errorf("%s has %d files, more than %d", dir, n, files)
+		}
+	}
+	if n := lines["../explain"]; n == 0 || n >= vocabulary {
+		t.Errorf("explain has %d lines: it is what an author reads, and the machinery is in explain/lower", n)
+	}
+	if n := lines["../cmd"]; n == 0 || n >= commands {
+		t.Errorf("cmd has %d lines: topics know what they take and how it is filtered", n)
+	}
+}
+
 // TestPagesContract: the page on JSON names every key of the envelope and every reason.
 func TestPagesContract(t *testing.T) {
 	b, err := os.ReadFile("json.md")

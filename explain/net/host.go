@@ -6,9 +6,12 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
+	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
+	"kwhy/inspect/sockdiag"
 )
 
 type (
@@ -207,4 +210,120 @@ func key(name string) string {
 		b.WriteByte(name[i])
 	}
 	return b.String()
+}
+
+// Take reads kwhy's own network namespace.
+func Take(h *inspect.Host, want inspect.Sources) (host, error) {
+	return netfacts.Take(h, netfacts.OwnNamespace(h), Whole(want))
+}
+
+// Whole adds to a set of sources those without which some of them say nothing:
+// interfaces are found by their counters, and ports by their range.
+func Whole(want inspect.Sources) inspect.Sources {
+	for _, s := range []inspect.Source{inspect.NetSysfs, inspect.NetRoute, inspect.NetEthtool, inspect.NetHooks} {
+		if want.Has(s) {
+			want = want.Plus(inspect.Of(inspect.NetDev))
+		}
+	}
+	if want.Has(inspect.TCPSockets) {
+		want = want.Plus(inspect.Of(inspect.IPLocalPortRange, inspect.IPLocalReservedPorts))
+	}
+	return want
+}
+
+// TakeSpaces reads every network namespace that a process lives in.
+func TakeSpaces(h *inspect.Host, want inspect.Sources) (*netfacts.Namespaces, error) {
+	ps, err := proc.Scan(h, inspect.Sources{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return netfacts.TakeNamespaces(h, ps, Whole(want)), nil
+}
+
+// InterfaceRows are a network's interfaces.
+func InterfaceRows(n host) netfacts.Parts[netfacts.Interface] {
+	return netfacts.Parts[netfacts.Interface]{Net: n, List: n.Interfaces, Same: netfacts.SameInterface}
+}
+
+// SoftnetRows are the CPUs that take packets in.
+func SoftnetRows(n host) netfacts.Parts[netfacts.SoftnetCPU] {
+	return netfacts.Parts[netfacts.SoftnetCPU]{Net: n, List: n.Softnet, Same: netfacts.SameSoftnet}
+}
+
+// QdiscRows are a network's queues on the way out.
+func QdiscRows(n host) netfacts.Parts[netfacts.Qdisc] {
+	return netfacts.Parts[netfacts.Qdisc]{Net: n, List: n.Qdiscs, Same: netfacts.SameQdisc}
+}
+
+// HookRows are what netfilter calls.
+func HookRows(n host) netfacts.Parts[netfacts.Hook] {
+	return netfacts.Parts[netfacts.Hook]{Net: n, List: n.Hooks}
+}
+
+// DestinationRows are where outgoing connections go.
+func DestinationRows(n host) netfacts.Parts[netfacts.Destination] {
+	return netfacts.Parts[netfacts.Destination]{Net: n, List: n.Sockets.Destinations}
+}
+
+// Health says in a few words how a network stands.
+func Health(n host) lower.Health {
+	return lower.Health{Utilisation: healthUse(n, n.Listed), Saturation: healthWaits(n.Listed), Errors: healthLost(n)}
+}
+
+func healthUse(n host, sockets *netfacts.Sockets) string {
+	var words []string
+	if sockets != nil {
+		words = append(words, units.Plural(sockets.Len(), "socket", "sockets"))
+	}
+	if v := tcpPressed(n); v.Has() {
+		words = append(words, "TCP memory at "+percent(v)+" of pressure")
+	}
+	if v := portsUsed(n); v.Has() && !v.Zero() {
+		words = append(words, "local ports to one destination "+percent(v)+" taken")
+	}
+	return strings.Join(words, ", ")
+}
+
+// healthWaits sums up the accept queues, where connections wait for programs.
+func healthWaits(sockets *netfacts.Sockets) string {
+	if sockets == nil {
+		return ""
+	}
+	listeners, waiting, unknown := 0, uint64(0), 0
+	for i := range sockets.Len() {
+		switch s := sockets.At(i).It; {
+		case s.IsListener() && s.Told.Has(sockdiag.Queues):
+			listeners, waiting = listeners+1, waiting+uint64(s.RQueue)
+		case s.IsListener(): // from a file, which does not have the limit of its queue
+			unknown++
+		}
+	}
+	if listeners+unknown == 0 {
+		return "no listener"
+	}
+	if listeners == 0 {
+		return units.Plural(unknown, "listener", "listeners") + ", accept queues unknown"
+	}
+	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"),
+		units.Plural(listeners, "listener", "listeners"))
+}
+
+// healthLost adds up what was lost, over the interval or since boot.
+func healthLost(n host) string {
+	out, over, ok := mib("TcpRetransSegs")(n), " since boot", false
+	if _, span, watched := n.Before(); watched {
+		out, over, ok = grown(n, mib("TcpRetransSegs")), " in "+units.Span(span.Seconds()), true
+	}
+	if !out.Has() {
+		return ""
+	}
+	words := []string{units.Plural(out.Int(), "segment retransmitted", "segments retransmitted")}
+	drops := softTotal(softDropped)(n)
+	if ok {
+		drops = grown(n, softTotal(softDropped))
+	}
+	if drops.Has() {
+		words = append(words, units.Plural(drops.Int(), "packet dropped at a CPU's backlog", "packets dropped at a CPU's backlog"))
+	}
+	return strings.Join(words, ", ") + over
 }
