@@ -7,5 +7,5 @@ package cmd
 const raceRoom = 4
 
 // spoilEvery is of how many files one is spoiled: how goroutines share what they read
-// does not hang on which file is garbage, and the detector makes all of them dear.
+// does not hang on which file is garbage, and the detector makes all of them expensive.
 const spoilEvery = 11

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,6 +82,29 @@ func TestRooms(t *testing.T) {
 	}
 	if n := lines["../cmd"]; n == 0 || n >= commands {
 		t.Errorf("cmd has %d lines: topics know what they take and how it is filtered", n)
+	}
+}
+
+// TestPlainWords: code, pages and essays are in words that people use now.
+func TestPlainWords(t *testing.T) {
+	old := regexp.MustCompile(`(?i)\b(reckon\w*|dear(er|est)?|graver|nought|befall\w*|lays? at the door)\b`)
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, ".md") {
+			return err
+		}
+		if d.Name() == "code_test.go" { // which has them
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		for i, line := range strings.Split(string(b), "\n") {
+			if word := old.FindString(line); word != "" {
+				t.Errorf("%s:%d: %q", path, i+1, word)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

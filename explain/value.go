@@ -48,7 +48,7 @@ func Threshold(f float64, u Unit) string {
 type Unit string
 
 // The units. Sizes of memory are bytes, whatever the kernel counts them in;
-// Pages counts events that befall pages.
+// Pages counts events that happen to pages.
 const (
 	Text    Unit = ""
 	Bytes   Unit = "bytes"
@@ -230,7 +230,7 @@ func (v Value) List() []Value {
 	return *v.list
 }
 
-// Zero tells whether v is a number and nought, or a list of nothing.
+// Zero tells whether v is zero, or a list of nothing.
 func (v Value) Zero() bool {
 	if v.kind == List {
 		return len(v.List()) == 0

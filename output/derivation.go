@@ -44,7 +44,7 @@ func verdict(d *explain.Derivation) string {
 type scale struct{ unit, decimals int }
 
 // scaleOf takes the unit in which the result is told, and as many decimals as
-// keep every term from looking like nought.
+// keep every term from looking like zero.
 func scaleOf(d *explain.Derivation) scale {
 	unit, _ := units.SizeUnit(d.Result.Float())
 	s := scale{unit, 1}

@@ -147,7 +147,7 @@ func TestSettle(t *testing.T) {
 
 // Each reason for an absent value that a source can have is a word that is explained.
 func TestStatesAreWords(t *testing.T) {
-	for _, r := range graver() {
+	for _, r := range bySeverity() {
 		s := &Source{Source: inspect.Meminfo, Why: r, host: &inspect.Host{Live: true}}
 		if !slices.ContainsFunc(states(), func(w explain.Word) bool { return w.Name == s.State() }) {
 			t.Errorf("%q is explained nowhere", s.State())

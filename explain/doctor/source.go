@@ -168,8 +168,8 @@ func (f *findings) note(list []lower.Seen) {
 	}
 }
 
-// graver are the reasons by how much they say about a source, the most first.
-func graver() []inspect.Reason {
+// bySeverity are the reasons by how much they say about a source, the most first.
+func bySeverity() []inspect.Reason {
 	return []inspect.Reason{
 		inspect.Malformed,
 		inspect.Failed,
@@ -188,7 +188,7 @@ func graver() []inspect.Reason {
 func (f *findings) settle(s inspect.Source) inspect.Reason {
 	why, file := f.looked[s]
 	worst := inspect.Unread
-	for _, r := range graver() {
+	for _, r := range bySeverity() {
 		if slices.Contains(f.seen[s], r) {
 			worst = r
 			break

@@ -11,9 +11,9 @@ import (
 // liveRows is how many rows `kwhy explain` shows of a table.
 const liveRows = 5
 
-// dear are sources that are not read of every process of a host only to sort by
+// expensive are sources that are not read of every process of a host only to sort by
 // what they say.
-func dear() inspect.Sources {
+func expensive() inspect.Sources {
 	return inspect.Of(inspect.PIDSmapsRollup, inspect.PIDMaps, inspect.PIDFdinfo, inspect.PIDNs)
 }
 
@@ -77,10 +77,10 @@ func identityOf[S explain.Snapshot[S]](t *explain.Table[S]) (out []string) {
 }
 
 // rankBy is the order of rows with the largest of one column first; none, the
-// table's own, where there is no such column or to read it would be dear.
+// table's own, where there is no such column or to read it would be expensive.
 func rankBy[S explain.Snapshot[S]](t *explain.Table[S], key string) []string {
 	f, err := fieldOf(t, key)
-	if err != nil || !f.Unit.Number() || f.Needs().Meets(dear()) {
+	if err != nil || !f.Unit.Number() || f.Needs().Meets(expensive()) {
 		return nil
 	}
 	return append([]string{key}, t.Sort...)
@@ -104,7 +104,7 @@ func nothing(g *Grid, first int, on inspect.Version) (Gap, bool) {
 	return Gap{Source: d.Source.String(), Reason: why, Count: g.Shown, Of: g.Total, Hint: d.Hint(why, on)}, true
 }
 
-// zero tells whether the first row, which has the largest, has nought of it.
+// zero tells whether the first row, which has the largest, has none of it.
 func zero(g *Grid, key string) bool {
 	at := slices.IndexFunc(g.Docs, func(d explain.Doc) bool { return d.Key == key })
 	if at < 0 {

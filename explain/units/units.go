@@ -90,7 +90,7 @@ func AppendPercent(b []byte, ratio float64) []byte {
 	return append(b, " %"...)
 }
 
-// Percent returns part of whole as a percentage; "" where whole is nought.
+// Percent returns part of whole as a percentage; "" where whole is zero.
 func Percent[N Signed | Unsigned](part, whole N) string {
 	if whole == 0 {
 		return ""

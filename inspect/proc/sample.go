@@ -173,7 +173,7 @@ type clock struct{ ran, waited time.Duration }
 // elapsed adds up how far the threads' clocks went on.
 func (s *sampler) elapsed(was, now map[string]clock) {
 	for tid, c := range now {
-		w := was[tid] // a thread that has begun meanwhile began at nought
+		w := was[tid] // a thread that has begun meanwhile began at zero
 		s.out.Ran, s.out.Waited = s.out.Ran+max(c.ran-w.ran, 0), s.out.Waited+max(c.waited-w.waited, 0)
 	}
 	for tid := range was {
