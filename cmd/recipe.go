@@ -17,8 +17,8 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	if err != nil {
 		return err
 	}
-	_, over, two := s.Before()
-	rep := page.Report(s, r.set.Limits, two)
+	_, over, _ := s.Before()
+	rep := page.Report(s, r.set.Limits)
 	rep.Tell(vanished(page.Gaps(s), ended), r.host.Kernel)
 	h := r.header(page.At(s), over)
 	if page.Summary != nil {

@@ -317,7 +317,7 @@ func answerPage[S answering[S, T], T explain.Snapshot[T]](
 		},
 		At:   S.Taken,
 		Gaps: S.Gaps,
-		Finish: func(rep *lower.Report, l S, _ bool) {
+		Finish: func(rep *lower.Report, l S) {
 			g := &rep.Grids[0]
 			g.Title, g.Empty = words(l)
 			g.More = allRows

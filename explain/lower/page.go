@@ -27,7 +27,8 @@ type Page[S explain.Snapshot[S]] struct {
 	// interval ago. Second is given that, or the zero S without one. nil: Take.
 	First  func(h *inspect.Host, want inspect.Sources) (S, error)
 	Second func(h *inspect.Host, want inspect.Sources, was S) (S, error)
-	// Since pairs a sample with the one an interval ago; nil where a page knows none.
+	// Since pairs a sample with the one an interval ago, and parts the two where that is the
+	// zero S; nil where a page knows no interval.
 	Since func(now, was S)
 	// Same tells whether two samples are of the same process, and NoneLeft marks one
 	// whose process ended before the second.
@@ -36,11 +37,11 @@ type Page[S explain.Snapshot[S]] struct {
 	// Meanwhile lets the interval pass, where there is something to watch.
 	Meanwhile func(h *inspect.Host, d time.Duration, sleep func(time.Duration))
 
-	At      func(S) time.Time                // when it was taken
-	Gaps    func(S) []inspect.Gap            // what could not be seen
-	Summary func(*Report, S) []string        // for the header of text
-	Subject func(S) *Subject                 // of a process
-	Finish  func(rep *Report, s S, two bool) // what joins parts of the report
+	At      func(S) time.Time         // when it was taken
+	Gaps    func(S) []inspect.Gap     // what could not be seen
+	Summary func(*Report, S) []string // for the header of text
+	Subject func(S) *Subject          // of a process
+	Finish  func(rep *Report, s S)    // what joins parts of the report
 
 	Check func() *Check[S] // how kwhy check looks at it; nil: it does not
 }
@@ -83,14 +84,14 @@ func (p *Page[S]) Look(h *inspect.Host, was S) (S, error) {
 	return p.Take(h, p.Needs())
 }
 
-// Report lowers a snapshot and judges it; two tells that it has one before it.
-func (p *Page[S]) Report(s S, limits explain.Limits, two bool) Report {
+// Report lowers a snapshot and judges it.
+func (p *Page[S]) Report(s S, limits explain.Limits) Report {
 	rep := Explain(&p.Card, s, limits)
 	for _, t := range p.Tables {
 		t.Add(&rep, s)
 	}
 	if p.Finish != nil {
-		p.Finish(&rep, s, two)
+		p.Finish(&rep, s)
 	}
 	return rep
 }
@@ -114,7 +115,7 @@ func (p *Page[S]) Run(h *inspect.Host, limits explain.Limits) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	rep := p.Report(s, limits, false)
+	rep := p.Report(s, limits)
 	if p.Gaps != nil {
 		rep.Tell(p.Gaps(s), h.Kernel)
 	}

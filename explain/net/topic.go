@@ -64,7 +64,7 @@ func HostPage(o HostOptions) *lower.Page[host] {
 			}
 			return []string{"network namespace of process " + strconv.Itoa(int(n.Space.PID))}
 		},
-		Finish: func(rep *lower.Report, n host, _ bool) {
+		Finish: func(rep *lower.Report, n host) {
 			if n.Listed != nil {
 				at := slices.IndexFunc(rep.Parts, func(p lower.Part) bool { return p.Table == "listeners" })
 				rep.Parts = slices.Insert(rep.Parts, max(at, 0), lower.Part{Title: "Sockets by state and owner", Table: "states"})
@@ -339,7 +339,7 @@ func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
 		Summary: func(_ *lower.Report, s sockets) []string {
 			return []string{units.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
 		},
-		Finish: func(rep *lower.Report, _ sockets, _ bool) {
+		Finish: func(rep *lower.Report, _ sockets) {
 			if o.Limit == 0 || len(order) < o.Limit {
 				rep.Grids[0].More = "the others are not as was asked"
 			}
