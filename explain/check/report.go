@@ -3,7 +3,6 @@ package check
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/fd"
@@ -113,6 +112,8 @@ func page() *lower.Page[*judged] {
 
 // judged is what came of judging one sample.
 type judged struct {
+	inspect.Unpaired[*judged]
+
 	verdicts Verdicts
 	rules    Rules
 	on       inspect.Version
@@ -120,9 +121,6 @@ type judged struct {
 
 // Missing says that a judgement is there.
 func (j *judged) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is of one moment.
-func (j *judged) Before() (*judged, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (j *judged) Kernel() inspect.Version { return j.on }
@@ -134,7 +132,7 @@ func now(h *inspect.Host, _ inspect.Sources) (*judged, error) {
 		return nil, err
 	}
 	verdicts, rules, _ := judge(f, nil)
-	return &judged{verdicts, rules, h.Kernel}, nil
+	return &judged{verdicts: verdicts, rules: rules, on: h.Kernel}, nil
 }
 
 // Topics returns those that check looks at, in the order in which it names them.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
@@ -18,6 +17,8 @@ type (
 
 // Verdict is how a domain stands.
 type Verdict struct {
+	inspect.Unpaired[*Verdict]
+
 	Domain
 	Health lower.Health
 	Rules  []lower.Ruled
@@ -29,9 +30,6 @@ type Verdict struct {
 
 // Missing says that a verdict is there.
 func (v *Verdict) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is of one moment: the interval is in it.
-func (v *Verdict) Before() (*Verdict, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (v *Verdict) Kernel() inspect.Version { return v.on }
@@ -135,6 +133,8 @@ func (v *Verdict) why() string {
 
 // Rule is a rule and what became of it, as a row.
 type Rule struct {
+	inspect.Unpaired[*Rule]
+
 	lower.Ruled
 	Domain string
 
@@ -143,9 +143,6 @@ type Rule struct {
 
 // Missing says that what became of it is known.
 func (r *Rule) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is of one moment: the interval is in it.
-func (r *Rule) Before() (*Rule, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (r *Rule) Kernel() inspect.Version { return r.on }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
@@ -14,6 +13,8 @@ import (
 
 // Derivation is arithmetic of the kernel's, tried on this host.
 type Derivation struct {
+	inspect.Unpaired[*Derivation]
+
 	explain.Derivation // of rows the one that is worst
 	Key, Command       string
 	Row, Kind          string // of rows: which it is, and what they are
@@ -30,9 +31,6 @@ type Derivation struct {
 
 // Missing says that it was tried.
 func (d *Derivation) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is of one moment.
-func (d *Derivation) Before() (*Derivation, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (d *Derivation) Kernel() inspect.Version { return d.on }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
@@ -22,6 +21,8 @@ type (
 
 // Source is what came of one source.
 type Source struct {
+	inspect.Unpaired[*Source]
+
 	inspect.Source
 	Why    inspect.Reason // Present: readable, for Gave of Of processes where it is of processes
 	Gave   int
@@ -50,9 +51,6 @@ func whoIs(s *doctorfacts.Environment) (w who) {
 
 // Missing says that what became of it is known.
 func (s *Source) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is of one moment.
-func (s *Source) Before() (*Source, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (s *Source) Kernel() inspect.Version { return s.host.Kernel }

@@ -58,7 +58,7 @@ func Holders() *explain.Table[holderRow] {
 		}, func(h *fdfacts.PathHolder) value { return explain.S(h.Target) }),
 		{
 			Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has there."},
-			Get: func(r holderRow) value { return explain.S(whyHolder(r.It, r.List.Whole)) },
+			Get: func(r holderRow) value { return explain.S(whyHolder(r.It, r.In.Whole)) },
 		},
 	}}
 }

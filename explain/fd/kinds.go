@@ -160,14 +160,14 @@ func Kinds() *explain.Table[fdfacts.KindPart] {
 			Key:   "kind",
 			Words: kinds(),
 			Gist:  "What descriptors lead to, as far as their links show.",
-		}, func(p part) value { return explain.S(p.Kind.String()) }),
+		}, func(p part) value { return explain.S(p.It.Kind.String()) }),
 		ofCount(doc{
 			Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true,
 			Gist: "How many descriptors lead to one, of the visible processes.",
-		}, func(p part) value { return explain.I(p.N) }),
+		}, func(p part) value { return explain.I(p.It.N) }),
 		ofCount(doc{Key: "why", Gist: "What that is."}, func(p part) value {
 			for _, w := range kinds() {
-				if w.Name == p.Kind.String() {
+				if w.Name == p.It.Kind.String() {
 					return explain.S(strings.ToLower(w.Gist[:1]) + strings.TrimSuffix(w.Gist[1:], "."))
 				}
 			}

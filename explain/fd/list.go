@@ -102,7 +102,7 @@ func fdOpened() []fdField {
 			return explain.None(inspect.Masked)
 		}
 		var out []value
-		for _, name := range flagsOf(r.It.Flags, r.List.Row.Host.Host.Arch) {
+		for _, name := range flagsOf(r.It.Flags, r.In.Row.Host.Host.Arch) {
 			out = append(out, explain.S(name))
 		}
 		return explain.L(out)
@@ -189,13 +189,13 @@ const manyShared = 5
 func why(r fdRow) string {
 	f := r.It
 	s := details(r)
-	if fl := flagsOf(f.Flags, r.List.Row.Host.Host.Arch); f.HasInfo && len(fl) > 0 {
+	if fl := flagsOf(f.Flags, r.In.Row.Host.Host.Arch); f.HasInfo && len(fl) > 0 {
 		s += "; " + strings.Join(fl, " ")
 	}
 	if f.Same != f.N {
 		s += fmt.Sprintf("; the same open file as %d", f.Same)
 	}
-	if list := r.List.Sharing.Relatives; len(f.Shared) > 0 {
+	if list := r.In.Sharing.Relatives; len(f.Shared) > 0 {
 		var who []string
 		for _, rel := range list { // who has many is named once, above the table
 			if rel.Shared <= manyShared && slices.Contains(f.Shared, rel.P.PID) {
@@ -225,7 +225,7 @@ func details(r fdRow) string {
 	case procfacts.KindSecret:
 		return "secret memory" + long(f) + ": not even the kernel has it mapped"
 	case procfacts.KindPipe, procfacts.KindFIFO:
-		return pipe(f, r.List.Relatives)
+		return pipe(f, r.In.Relatives)
 	case procfacts.KindSocket:
 		return socket(f)
 	case procfacts.KindMemfd:

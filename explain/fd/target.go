@@ -55,7 +55,7 @@ func deviceName(r fdRow) string {
 
 // driver names who serves a device.
 func driver(r fdRow, block bool) string {
-	if name := r.List.Driver(r.It.Rdev, block); name != "" {
+	if name := r.In.Driver(r.It.Rdev, block); name != "" {
 		return " of the driver " + name
 	}
 	return ""

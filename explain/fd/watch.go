@@ -122,7 +122,7 @@ func inotify(r fdRow) string {
 	for _, l := range lines(r.It, "inotify") {
 		m := markOf(l)
 		mask, _ := m.number("mask")
-		list = append(list, place(r.List, m)+" for "+inotifyEvents(mask))
+		list = append(list, place(r.In, m)+" for "+inotifyEvents(mask))
 	}
 	n := units.Plural(len(list), "file or directory", "files and directories")
 	if len(list) == 0 {
@@ -141,7 +141,7 @@ func fanotify(r fdRow) string {
 			continue
 		}
 		mask, _ := m.number("mask")
-		text := place(r.List, m)
+		text := place(r.In, m)
 		if mask != 0 {
 			text += " for " + fanotifyEvents(mask)
 		}

@@ -240,10 +240,10 @@ func whyCgroup(r cgroupRow) string {
 		return "no limit of its own"
 	}
 	s := "a limit, but not the lowest"
-	if r.N == cgroupfacts.Lowest(r.Mem.Cgroups) {
+	if r.N == cgroupfacts.Lowest(r.In.Cgroups) {
 		s = "the lowest limit"
 	}
-	if r.N == cgroupfacts.Closest(r.Mem.Cgroups) {
+	if r.N == cgroupfacts.Closest(r.In.Cgroups) {
 		s += ", and the one hit first"
 	}
 	if use, why := r.It.Use(); why == inspect.Present && limit > 0 {

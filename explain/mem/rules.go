@@ -229,7 +229,7 @@ func cgroupRules() []explain.Rule[cgroupRow] {
 		Means:    "An ancestor's limit applies to all cgroups below it: at the limit the kernel reclaims from, and kills in, all of them.",
 		Evidence: []string{"use", "limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(r cgroupRow) value {
-			if r.N == cgroupfacts.Closest(r.Mem.Cgroups) {
+			if r.N == cgroupfacts.Closest(r.In.Cgroups) {
 				return value{} // mem.cgroup_near_limit speaks of that one
 			}
 			return Pressed(r.It)

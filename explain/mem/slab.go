@@ -47,7 +47,7 @@ func Slabs() *explain.Table[memfacts.Part[memfacts.Slab]] {
 			Source:  src,
 			Gist:    "Memory of the cache, free objects included.",
 			Concept: "slab",
-		}, Get: func(r row) value { return inBytes(r.Mem, int64(r.It.Pages())) }},
+		}, Get: func(r row) value { return inBytes(r.In, int64(r.It.Pages())) }},
 		{Doc: doc{
 			Key: "active_objs", Kernel: "active_objs", Unit: count,
 			Source:  src,

@@ -197,8 +197,8 @@ func Swaps() *explain.Table[memfacts.Part[memfacts.Swap]] {
 
 func whySwap(r memfacts.Part[memfacts.Swap]) string {
 	equals, above := 0, 0
-	for i := range r.Mem.Swaps {
-		switch s := &r.Mem.Swaps[i]; {
+	for i := range r.In.Swaps {
+		switch s := &r.In.Swaps[i]; {
 		case s.Priority == r.It.Priority:
 			equals++
 		case s.Priority > r.It.Priority:
@@ -206,7 +206,7 @@ func whySwap(r memfacts.Part[memfacts.Swap]) string {
 		}
 	}
 	switch {
-	case len(r.Mem.Swaps) == 1:
+	case len(r.In.Swaps) == 1:
 		return percentOf(explain.N(r.It.Used), explain.N(r.It.Size)) + " used"
 	case equals > 1:
 		return fmt.Sprintf("takes turns with %s of the same priority", units.Plural(equals-1, "other", "others"))

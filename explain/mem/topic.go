@@ -144,7 +144,7 @@ func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[proc
 
 // table attaches a table of a host's parts, which lean on meminfo beside their own columns.
 func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []T) lower.Attached[mem] {
-	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{Mem: m, List: of(m)} })
+	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{In: m, List: of(m)} })
 	r.Plus = inspect.Of(inspect.Meminfo)
 	return r
 }
@@ -184,6 +184,6 @@ func takeProcess(h *inspect.Host, pid int32, want inspect.Sources) (procMem, err
 
 func ofProcess[T any](t *explain.Table[memfacts.ProcessPart[T]], of func(procMem) []T) lower.Attached[procMem] {
 	return lower.Table(t, 0, func(m procMem) explain.Rows[memfacts.ProcessPart[T]] {
-		return memfacts.ProcessParts[T]{Mem: m, List: of(m)}
+		return memfacts.ProcessParts[T]{In: m, List: of(m)}
 	})
 }

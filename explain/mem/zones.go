@@ -111,7 +111,7 @@ func Zones() *explain.Table[zoneRow] {
 }
 
 func zonePages(name string) func(zoneRow) value {
-	return func(r zoneRow) value { return scaled(r.Mem, explain.Look(r.It.Pages, name)) }
+	return func(r zoneRow) value { return scaled(r.In, explain.Look(r.It.Pages, name)) }
 }
 
 func protection(r zoneRow) value {
@@ -120,7 +120,7 @@ func protection(r zoneRow) value {
 	}
 	list := make([]value, len(r.It.Protection))
 	for i, p := range r.It.Protection {
-		list[i] = inBytes(r.Mem, int64(p))
+		list[i] = inBytes(r.In, int64(p))
 	}
 	return explain.L(list)
 }
@@ -129,7 +129,7 @@ func perCPU(r zoneRow) value {
 	if !r.It.HasPerCPU {
 		return explain.None(inspect.Inapplicable)
 	}
-	return inBytes(r.Mem, int64(r.It.PerCPU))
+	return inBytes(r.In, int64(r.It.PerCPU))
 }
 
 func freeBlocks(r zoneRow) value {
@@ -157,7 +157,7 @@ func unusable(r zoneRow) value {
 		return explain.None(inspect.Inapplicable)
 	}
 	free := r.It.FreeInBlocks(0)
-	return explain.F(float64(kernel.UnusableIndex(int64(free), int64(r.It.FreeInBlocks(hugeOrder(r.Mem))))) / 1000)
+	return explain.F(float64(kernel.UnusableIndex(int64(free), int64(r.It.FreeInBlocks(hugeOrder(r.In))))) / 1000)
 }
 
 func whyZone(r zoneRow) string {
@@ -189,7 +189,7 @@ func whyBlocks(r zoneRow) string {
 	if r.It.Blocks == nil {
 		return ""
 	}
-	order := hugeOrder(r.Mem)
+	order := hugeOrder(r.In)
 	n := r.It.FreeInBlocks(order) >> order
 	if n == 0 {
 		return "; no free block is large enough for a huge page"
@@ -230,9 +230,9 @@ func Populated(m *memfacts.Snapshot) []memfacts.Zone {
 
 func whyNode(r memfacts.Part[memfacts.Node]) string {
 	free := percentOf(explain.Look(r.It.Info, "MemFree"), explain.Look(r.It.Info, "MemTotal"))
-	if len(r.Mem.Nodes) == 1 {
+	if len(r.In.Nodes) == 1 {
 		s := free + " free; the only node, so no access is remote"
-		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.Mem.Info,
+		if node, total := explain.Look(r.It.Info, "MemTotal"), explain.Look(r.In.Info,
 			"MemTotal"); total.Has() && node.Has() && node.Float() < 0.9*total.Float() {
 			s += ". Far less than MemTotal: this kernel adds the rest to its zones when it is needed"
 		}

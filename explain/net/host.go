@@ -242,27 +242,27 @@ func TakeSpaces(h *inspect.Host, want inspect.Sources) (*netfacts.Namespaces, er
 
 // InterfaceRows are a network's interfaces.
 func InterfaceRows(n host) netfacts.Parts[netfacts.Interface] {
-	return netfacts.Parts[netfacts.Interface]{Net: n, List: n.Interfaces, Same: netfacts.SameInterface}
+	return netfacts.Parts[netfacts.Interface]{In: n, List: n.Interfaces, Same: netfacts.SameInterface}
 }
 
 // SoftnetRows are the CPUs that take packets in.
 func SoftnetRows(n host) netfacts.Parts[netfacts.SoftnetCPU] {
-	return netfacts.Parts[netfacts.SoftnetCPU]{Net: n, List: n.Softnet, Same: netfacts.SameSoftnet}
+	return netfacts.Parts[netfacts.SoftnetCPU]{In: n, List: n.Softnet, Same: netfacts.SameSoftnet}
 }
 
 // QdiscRows are a network's queues on the way out.
 func QdiscRows(n host) netfacts.Parts[netfacts.Qdisc] {
-	return netfacts.Parts[netfacts.Qdisc]{Net: n, List: n.Qdiscs, Same: netfacts.SameQdisc}
+	return netfacts.Parts[netfacts.Qdisc]{In: n, List: n.Qdiscs, Same: netfacts.SameQdisc}
 }
 
 // HookRows are what netfilter calls.
 func HookRows(n host) netfacts.Parts[netfacts.Hook] {
-	return netfacts.Parts[netfacts.Hook]{Net: n, List: n.Hooks}
+	return netfacts.Parts[netfacts.Hook]{In: n, List: n.Hooks}
 }
 
 // DestinationRows are where outgoing connections go.
 func DestinationRows(n host) netfacts.Parts[netfacts.Destination] {
-	return netfacts.Parts[netfacts.Destination]{Net: n, List: n.Sockets.Destinations}
+	return netfacts.Parts[netfacts.Destination]{In: n, List: n.Sockets.Destinations}
 }
 
 // Health says in a few words how a network stands.

@@ -436,7 +436,7 @@ type linkLoss struct {
 func (l linkLoss) rules() []explain.Rule[interfaceRow] {
 	over := func(r interfaceRow) value { return linkShare(r, l.bad, l.good) }
 	all := func(r interfaceRow) value {
-		if _, _, ok := r.Net.Before(); ok {
+		if _, _, ok := r.In.Before(); ok {
 			return value{}
 		}
 		return explain.Share(explain.N(l.bad(r.It)), explain.N(l.bad(r.It)+l.good(r.It)))

@@ -418,7 +418,7 @@ func Destinations() *explain.Table[destinationRow] {
 				Key: "ports_used", Label: "OF RANGE", Unit: explain.Ratio,
 				Gist: "Share of the ports that are available for each destination.",
 			}, func(r destinationRow) value {
-				if s := r.Net.Ports.Size(); s > 0 {
+				if s := r.In.Ports.Size(); s > 0 {
 					return explain.F(float64(r.It.Ports) / float64(s))
 				}
 				return value{}

@@ -76,8 +76,8 @@ func synQueue() column {
 }
 
 // Use counts the sockets of a network namespace by protocol and state.
-func Use() *explain.Table[netfacts.SocketUse] {
-	type part = netfacts.SocketUse
+func Use() *explain.Table[netfacts.UsePart] {
+	type part = netfacts.UsePart
 	ofState := func(d doc, get func(part) value) explain.Field[part] {
 		d.Source = inspect.NetSockets
 		if d.Concept == "" {
@@ -90,16 +90,16 @@ func Use() *explain.Table[netfacts.SocketUse] {
 			Key:   "protocol",
 			Words: protocols(),
 			Gist:  "The protocol; both versions of IP together.",
-		}, func(p part) value { return explain.S(p.Protocol) }),
+		}, func(p part) value { return explain.S(p.It.Protocol) }),
 		ofState(doc{
 			Key:   "state",
 			Words: states(),
 			Gist:  "Their state between opening and closing.",
-		}, func(p part) value { return text(p.State) }),
+		}, func(p part) value { return text(p.It.State) }),
 		ofState(doc{
 			Key: "sockets", Unit: explain.Count, Bar: true,
 			Gist: "How many there are.",
-		}, func(p part) value { return explain.I(p.N) }),
+		}, func(p part) value { return explain.I(p.It.N) }),
 		ofState(doc{Key: "why", Gist: "What many sockets in this state mean."}, func(p part) value { return explain.S(whyUse(p)) }),
 	}, Rules: []explain.Rule[part]{{
 		ID: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
@@ -107,16 +107,16 @@ func Use() *explain.Table[netfacts.SocketUse] {
 			"a program with this many has lost track of them, and keeps a descriptor and a port for each.",
 		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
 		Of: func(p part) value {
-			if p.Of != sockdiag.CloseWait {
+			if p.It.Of != sockdiag.CloseWait {
 				return value{}
 			}
-			return explain.I(p.N)
+			return explain.I(p.It.N)
 		},
 		At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(p part) string {
-			s := units.Number(p.N) + " connections that the peer has closed are kept open here"
-			if p.Most != "" {
-				s += ", " + units.Number(p.MostN) + " of them by " + p.Most
+			s := units.Number(p.It.N) + " connections that the peer has closed are kept open here"
+			if p.It.Most != "" {
+				s += ", " + units.Number(p.It.MostN) + " of them by " + p.It.Most
 			}
 			return s
 		},
@@ -124,14 +124,14 @@ func Use() *explain.Table[netfacts.SocketUse] {
 }
 
 // whyUse says what a state says when there are many of it.
-func whyUse(p netfacts.SocketUse) string {
+func whyUse(p netfacts.UsePart) string {
 	who := ""
-	if p.Most != "" && p.MostN > 1 {
-		who = "; most, " + units.Number(p.MostN) + ", are " + p.Most + "'s"
+	if p.It.Most != "" && p.It.MostN > 1 {
+		who = "; most, " + units.Number(p.It.MostN) + ", are " + p.It.Most + "'s"
 	}
-	switch p.Of {
+	switch p.It.Of {
 	case sockdiag.TimeWait:
-		return "Closed here first, each kept 60 s so that late segments die out: " + units.Number((p.N+59)/60) +
+		return "Closed here first, each kept 60 s so that late segments die out: " + units.Number((p.It.N+59)/60) +
 			" a second at an even rate. Each takes a port and little memory; no program has it open."
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
@@ -139,8 +139,8 @@ func whyUse(p netfacts.SocketUse) string {
 		return "Closed here, and the peer does not acknowledge" + orphans(p) + "."
 	case sockdiag.FinWait2:
 		s := "Closed here, and the peer keeps its side open"
-		if p.Orphans > 0 {
-			s += "; " + units.Plural(p.Orphans, "has no process any more and ends", "have no process any more and end") +
+		if p.It.Orphans > 0 {
+			s += "; " + units.Plural(p.It.Orphans, "has no process any more and ends", "have no process any more and end") +
 				" after tcp_fin_timeout"
 		}
 		return s + "."
@@ -151,7 +151,7 @@ func whyUse(p netfacts.SocketUse) string {
 	case sockdiag.Listen:
 		return "Accept connections" + who + "."
 	case sockdiag.Close:
-		if p.Protocol == "tcp" {
+		if p.It.Protocol == "tcp" {
 			return "Bound to an address, neither listening nor connected" + who + "."
 		}
 		return "Receive from any sender" + who + "."
@@ -161,17 +161,17 @@ func whyUse(p netfacts.SocketUse) string {
 	return "Neither connected nor listening" + who + "."
 }
 
-func orphans(p netfacts.SocketUse) string {
-	if p.Orphans == 0 {
+func orphans(p netfacts.UsePart) string {
+	if p.It.Orphans == 0 {
 		return ""
 	}
-	return "; " + units.Plural(p.Orphans, "is an orphan", "are orphans") + " that no process has any more"
+	return "; " + units.Plural(p.It.Orphans, "is an orphan", "are orphans") + " that no process has any more"
 }
 
-func connected(p netfacts.SocketUse, who string) string {
+func connected(p netfacts.UsePart, who string) string {
 	s := "Connected" + who
-	if p.Orphans > 0 {
-		s += "; " + units.Plural(p.Orphans, "waits", "wait") + " to be accepted"
+	if p.It.Orphans > 0 {
+		s += "; " + units.Plural(p.It.Orphans, "waits", "wait") + " to be accepted"
 	}
 	return s + "."
 }

@@ -94,7 +94,7 @@ func check() *lower.Check[host] {
 		},
 		Tables: []lower.Attached[host]{
 			part(Interfaces(), 0, InterfaceRows), part(Qdiscs(), 0, QdiscRows),
-			lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.SocketUse] {
+			lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.UsePart] {
 				if n.Listed == nil {
 					return nil
 				}
@@ -121,7 +121,7 @@ func pair(now, was host) {
 }
 
 func hostTables(screen int) []lower.Attached[host] {
-	use := lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.SocketUse] {
+	use := lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.UsePart] {
 		if n.Listed == nil {
 			return nil // and the report tells why
 		}
@@ -175,7 +175,7 @@ func withLosers(rep *lower.Report, n host, found []lower.Finding) []lower.Findin
 }
 
 // scanUse reads whose the sockets of kwhy's own network namespace are.
-func scanUse(h *inspect.Host, v *lower.View[netfacts.SocketUse]) (explain.Rows[netfacts.SocketUse], []int32, error) {
+func scanUse(h *inspect.Host, v *lower.View[netfacts.UsePart]) (explain.Rows[netfacts.UsePart], []int32, error) {
 	s, err := netfacts.TakeSockets(h, netfacts.SocketQuery{Dir: netfacts.OwnDir(h), States: sockdiag.Every, Owners: true})
 	if err != nil {
 		return nil, nil, err

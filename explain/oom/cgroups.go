@@ -80,7 +80,7 @@ func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
 // Cgroups lists the memory cgroups with a limit, the fullest first.
 func Cgroups() *explain.Table[oomfacts.Part] {
 	shared := func(p part) memfacts.Part[cgroupfacts.Memory] {
-		return memfacts.Part[cgroupfacts.Memory]{Mem: p.OOM.Mem, It: &p.It.Memory, N: p.N}
+		return memfacts.Part[cgroupfacts.Memory]{In: p.In.Mem, It: &p.It.Memory, N: p.N}
 	}
 	var fields []explain.Field[part]
 	for _, f := range mem.Cgroups().Fields {
@@ -209,7 +209,7 @@ func stateColumns() []explain.Field[part] {
 			if p.It.Total == 0 {
 				return value{}
 			}
-			return explain.N(p.It.Total * p.OOM.Mem.Host.PageSize)
+			return explain.N(p.It.Total * p.In.Mem.Host.PageSize)
 		}},
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 // Kill is one victim of a report, and what can be inferred about the choice.
 type Kill struct {
+	inspect.Unpaired[*Kill]
+
 	E      *kmsg.Event
 	V      *kmsg.Victim
 	Number int       // of the report, from 1
@@ -44,9 +46,6 @@ type ranked struct {
 
 // Missing says that a log, once it is open, is there.
 func (k *Kill) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that a kill has no earlier sample.
-func (k *Kill) Before() (*Kill, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that wrote the report; the zero Version where the
 // report does not say.

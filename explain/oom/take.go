@@ -204,7 +204,7 @@ func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *lower.View[oomfac
 	for i := range out.Groups {
 		out.Groups[i].Total = Total(&out.Groups[i], out.Mem)
 	}
-	parts := oomfacts.Parts{OOM: out}
+	parts := out.Limited()
 	order := make([]int32, 0, len(groups))
 	if view != nil {
 		order = view.Order(parts)

@@ -41,14 +41,14 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 	if o.Cgroup != nil {
 		card = Within()
 	}
-	groups := lower.Table(Cgroups(), o.Screen, func(s host) explain.Rows[oomfacts.Part] { return oomfacts.Parts{OOM: s} })
+	groups := lower.Table(Cgroups(), o.Screen, func(s host) explain.Rows[oomfacts.Part] { return s.Limited() })
 	groups.Ready = true
 	groups.Scan = func(h *inspect.Host, v *lower.View[oomfacts.Part]) (explain.Rows[oomfacts.Part], []int32, error) {
 		o, _, err := Take(h, Options{Groups: true, GroupView: v, Limit: 1})
 		if err != nil {
 			return nil, nil, err
 		}
-		rows := oomfacts.Parts{OOM: o}
+		rows := o.Limited()
 		return rows, v.Order(rows), nil
 	}
 	ranking := lower.Rows[host, row]{View: v, Ready: true, More: "--limit 0 shows all",
@@ -99,7 +99,7 @@ func check() *lower.Check[host] {
 			return s, nil
 		},
 		Tables: []lower.Attached[host]{
-			lower.Table(Cgroups(), 0, func(s host) explain.Rows[oomfacts.Part] { return oomfacts.Parts{OOM: s} }), kills,
+			lower.Table(Cgroups(), 0, func(s host) explain.Rows[oomfacts.Part] { return s.Limited() }), kills,
 		},
 		Health: func(s host) lower.Health { return Health(s, recent(s)) },
 		Gaps: func(s host) []inspect.Gap {

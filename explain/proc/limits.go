@@ -190,8 +190,8 @@ func whyBound(r boundRow) string {
 
 // hasHidden reports whether there are limits of that resource that are not visible.
 func hasHidden(r boundRow) bool {
-	for i := range r.Detail.Bounds {
-		if o := &r.Detail.Bounds[i]; o.Hidden && o.Resource == r.It.Resource {
+	for i := range r.In.Bounds {
+		if o := &r.In.Bounds[i]; o.Hidden && o.Resource == r.It.Resource {
 			return true
 		}
 	}
@@ -226,8 +226,8 @@ func isFirst(r boundRow) bool {
 	if !ok || r.It.Exempt || r.It.Step == "high" {
 		return false
 	}
-	for i := range r.Detail.Bounds {
-		o := &r.Detail.Bounds[i]
+	for i := range r.In.Bounds {
+		o := &r.In.Bounds[i]
 		if its, ok := o.Room(); ok && !o.Exempt && o.Step != "high" && o != r.It && o.Resource == r.It.Resource && its < mine {
 			return false
 		}
@@ -236,8 +236,8 @@ func isFirst(r boundRow) bool {
 }
 
 func isLowest(r boundRow) bool {
-	for i := range r.Detail.Bounds {
-		o := &r.Detail.Bounds[i]
+	for i := range r.In.Bounds {
+		o := &r.In.Bounds[i]
 		if o.Resource == r.It.Resource && o.Bounded && o.Limit < r.It.Limit {
 			return false
 		}

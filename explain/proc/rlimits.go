@@ -122,9 +122,9 @@ func inUnit(v value, unit string) value {
 
 // used is how much of a limited resource a process uses.
 func used(r limitRow) value {
-	p := r.Detail.Row.P
+	p := r.In.Row.P
 	bytes := func(key string) value {
-		kb, _, _ := strings.Cut(r.Detail.Status[key], " ")
+		kb, _, _ := strings.Cut(r.In.Status[key], " ")
 		n, err := strconv.ParseUint(kb, 10, 50)
 		if err != nil {
 			return explain.None(inspect.Inapplicable)
@@ -147,7 +147,7 @@ func used(r limitRow) value {
 	case "resident set":
 		return bytes("VmRSS")
 	case "pending signals":
-		n, _, _ := strings.Cut(r.Detail.Status["SigQ"], "/")
+		n, _, _ := strings.Cut(r.In.Status["SigQ"], "/")
 		if q, err := strconv.ParseUint(n, 10, 32); err == nil {
 			return explain.N(q)
 		}

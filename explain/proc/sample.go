@@ -181,7 +181,7 @@ func Doings() *explain.Table[doingRow] {
 		}
 		return column{Doc: d, Get: get}
 	}
-	share := func(r doingRow) value { return explain.F(float64(r.It.Times) / float64(r.Sample.Looks)) }
+	share := func(r doingRow) value { return explain.F(float64(r.It.Times) / float64(r.In.Looks)) }
 	bar := declare(doc{
 		Key: "share", Unit: explain.Ratio, Bar: true,
 		Gist: "The share of all samples of all threads that found this.",
@@ -211,7 +211,7 @@ func Doings() *explain.Table[doingRow] {
 			Gist:    "The system call that it waits in.",
 			Concept: "system-call",
 		}, func(r doingRow) value {
-			return text(nameOf(&r.It.Call, r.Sample.Host.Host))
+			return text(nameOf(&r.It.Call, r.In.Host.Host))
 		}),
 		declare(doc{
 			Key: "wchan", Kernel: "wchan", Show: explain.Data,
@@ -257,18 +257,18 @@ func doingKind(r doingRow) string {
 	case 'Z', 'X':
 		return ended
 	}
-	if frozen(r.It.Wchan) || r.Task().P.Frozen {
+	if frozen(r.It.Wchan) || r.In.Task(r.It).P.Frozen {
 		return halted
 	}
 	if r.Missing(inspect.PIDSyscall) == inspect.Denied && r.It.Wchan == "" {
 		return unseen
 	}
-	return waitsFor(r.It.State, nameOf(&r.It.Call, r.Sample.Host.Host), r.It.Wchan).kind
+	return waitsFor(r.It.State, nameOf(&r.It.Call, r.In.Host.Host), r.It.Wchan).kind
 }
 
 // whyDoing describes what threads did in the samples, as a process's own sentence does.
 func whyDoing(r doingRow) string {
-	b := why(nil, r.Task())
+	b := why(nil, r.In.Task(r.It))
 	if r.It.File != "" {
 		b = append(append(b, ": "...), r.It.File...)
 	}

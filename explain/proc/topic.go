@@ -227,7 +227,7 @@ func detailPage(pid int32, read func(*inspect.Host, int32, inspect.Sources) (det
 // part attaches a table of a process's parts.
 func part[T any](t *explain.Table[procfacts.DetailPart[T]], of func(detail) []T) lower.Attached[detail] {
 	r := lower.Table(t, 0, func(d detail) explain.Rows[procfacts.DetailPart[T]] {
-		return procfacts.DetailParts[T]{Detail: d, List: of(d)}
+		return procfacts.DetailParts[T]{In: d, List: of(d)}
 	})
 	r.Plus = inspect.Of(inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDLimits)
 	return r

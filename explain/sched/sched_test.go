@@ -384,7 +384,7 @@ func TestWhyGroup(t *testing.T) {
 		"was throttled before its quota was removed":                                           lifted,
 		"200 % of what a sibling with default settings gets, where both want all they can get": {Shares: 2048, Weight: inspect.Unset},
 	} {
-		if got := whyGroup(schedfacts.Parts[cgroupfacts.CPU]{Sched: s, List: []cgroupfacts.CPU{g}}.At(0)); got != want {
+		if got := whyGroup(schedfacts.Parts[cgroupfacts.CPU]{In: s, List: []cgroupfacts.CPU{g}}.At(0)); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -207,7 +207,7 @@ func ProcessPage(pid int32, threads bool) *lower.Page[one] {
 // part attaches a table of the parts of a host's scheduling.
 func part[T any](t *explain.Table[schedfacts.Part[T]], limit int, was func(sched, *T) *T, of func(sched) []T) lower.Attached[sched] {
 	return lower.Table(t, limit, func(s sched) explain.Rows[schedfacts.Part[T]] {
-		return schedfacts.Parts[T]{Sched: s, List: of(s), Was: was}
+		return schedfacts.Parts[T]{In: s, List: of(s), Same: was}
 	})
 }
 

@@ -3,7 +3,6 @@ package cgroup
 import (
 	"path"
 	"slices"
-	"time"
 
 	"kwhy/inspect"
 )
@@ -19,6 +18,8 @@ type Pids struct {
 
 // PidsList are those of a host.
 type PidsList struct {
+	inspect.Unpaired[*PidsList]
+
 	Host *inspect.Host
 	List []Pids
 	Got  inspect.Reason // of the walk
@@ -27,9 +28,6 @@ type PidsList struct {
 // Missing says why a source gave nothing.
 func (l *PidsList) Missing(inspect.Source) inspect.Reason { return l.Got }
 
-// Before says that they are not followed over an interval.
-func (l *PidsList) Before() (*PidsList, time.Duration, bool) { return nil, 0, false }
-
 // Kernel returns the kernel that was read.
 func (l *PidsList) Kernel() inspect.Version { return l.Host.Kernel }
 
@@ -37,22 +35,10 @@ func (l *PidsList) Kernel() inspect.Version { return l.Host.Kernel }
 func (l *PidsList) Len() int { return len(l.List) }
 
 // At returns one of them.
-func (l *PidsList) At(i int) PidsPart { return PidsPart{l, &l.List[i]} }
+func (l *PidsList) At(i int) PidsPart { return PidsPart{In: l, It: &l.List[i], N: i} }
 
 // PidsPart is one of them in its context.
-type PidsPart struct {
-	All *PidsList
-	It  *Pids
-}
-
-// Missing says why a source gave nothing.
-func (p PidsPart) Missing(s inspect.Source) inspect.Reason { return p.All.Missing(s) }
-
-// Before says that it is not followed over an interval.
-func (p PidsPart) Before() (PidsPart, time.Duration, bool) { return PidsPart{}, 0, false }
-
-// Kernel returns the kernel that was read.
-func (p PidsPart) Kernel() inspect.Version { return p.All.Kernel() }
+type PidsPart = inspect.Part[*PidsList, Pids]
 
 // TakePids walks the hierarchy that has the pids controller, as far down as it is
 // mounted, and returns the cgroups that have a bound.

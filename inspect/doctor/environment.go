@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +17,8 @@ import (
 // Environment is what kwhy is here, as the kernel has it: with whose rights, in which
 // namespaces, and with what of /proc and /sys before it.
 type Environment struct {
+	inspect.Unpaired[*Environment]
+
 	inspect.Settings                   // those that decide who sees what
 	Status           map[string]string // the lines of /proc/self/status
 	User             string            // its effective user's name; "" if unknown
@@ -74,9 +75,6 @@ func sightSettings() []inspect.Source {
 		inspect.PerfEventParanoid,
 	}
 }
-
-// Before says that it is of one moment.
-func (s *Environment) Before() (*Environment, time.Duration, bool) { return nil, 0, false }
 
 // Space returns one of kwhy's namespaces; nil if it is not to be seen.
 func (s *Environment) Space(name string) *OwnNamespace {

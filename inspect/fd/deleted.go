@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +36,8 @@ type DeletedFile struct {
 
 // DeletedFiles are all such files of a host, those that take most first.
 type DeletedFiles struct {
+	inspect.Unpaired[*DeletedFiles]
+
 	Procs *proc.Processes
 	List  []DeletedFile
 	// Denied is how many processes don't show their descriptors, of All; MapsDenied
@@ -47,9 +48,6 @@ type DeletedFiles struct {
 // Missing says that what is listed was seen.
 func (l *DeletedFiles) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
-// Before says that they are not followed over an interval.
-func (l *DeletedFiles) Before() (*DeletedFiles, time.Duration, bool) { return nil, 0, false }
-
 // Kernel returns the kernel that was read.
 func (l *DeletedFiles) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
 
@@ -57,7 +55,7 @@ func (l *DeletedFiles) Kernel() inspect.Version { return l.Procs.Host.Host.Kerne
 func (l *DeletedFiles) Len() int { return len(l.List) }
 
 // At returns one of them.
-func (l *DeletedFiles) At(i int) DeletedPart { return DeletedPart{l, &l.List[i]} }
+func (l *DeletedFiles) At(i int) DeletedPart { return DeletedPart{In: l, It: &l.List[i], N: i} }
 
 // Keepers counts the processes that keep any.
 func (l *DeletedFiles) Keepers() int {
@@ -82,19 +80,7 @@ func (l *DeletedFiles) Gaps() (out []inspect.Gap) {
 }
 
 // DeletedPart is one of them in its context.
-type DeletedPart struct {
-	All *DeletedFiles
-	It  *DeletedFile
-}
-
-// Missing says that what is listed was seen.
-func (p DeletedPart) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is not followed over an interval.
-func (p DeletedPart) Before() (DeletedPart, time.Duration, bool) { return DeletedPart{}, 0, false }
-
-// Kernel returns the kernel that was read.
-func (p DeletedPart) Kernel() inspect.Version { return p.All.Kernel() }
+type DeletedPart = inspect.Part[*DeletedFiles, DeletedFile]
 
 // TakeDeleted finds the files that are gone from their directories and still take
 // space: open, mapped, or run.

@@ -182,46 +182,30 @@ func (f *Snapshot) At(i int) ProcessPart {
 	return ProcessPart{f, f.Scan.Procs.At(i), &f.Scan.Counts[i], i}
 }
 
-// KindPart is how many descriptors of a kind a host has.
-type KindPart struct {
-	Host *Snapshot
+// KindCount is how many descriptors of a kind a host has.
+type KindCount struct {
 	Kind proc.FileKind
 	N    int
 }
 
-// Missing says why a source gave nothing.
-func (p KindPart) Missing(s inspect.Source) inspect.Reason { return p.Host.Missing(s) }
+// KindPart is one of these counts in its context.
+type KindPart = inspect.Part[*Snapshot, KindCount]
 
-// Before returns the same kind an interval ago.
-func (p KindPart) Before() (KindPart, time.Duration, bool) {
-	was, over, ok := p.Host.Before()
-	if !ok {
-		return KindPart{}, 0, false
-	}
-	totals, _, _ := was.Scan.Totals()
-	return KindPart{was, p.Kind, int(totals.Kinds[p.Kind])}, over, true
-}
-
-// Kernel returns the kernel that was read.
-func (p KindPart) Kernel() inspect.Version { return p.Host.Kernel() }
-
-// Kinds are the kinds that a host has descriptors of, the most first.
-type Kinds []KindPart
-
-// Len returns how many kinds there are.
-func (l Kinds) Len() int { return len(l) }
-
-// At returns one of them.
-func (l Kinds) At(i int) KindPart { return l[i] }
-
-// Kinds counts a host's descriptors by kind.
-func (f *Snapshot) Kinds() (out Kinds) {
+// Kinds counts a host's descriptors by kind: the kinds that it has, the most first.
+func (f *Snapshot) Kinds() inspect.Parts[*Snapshot, KindCount] {
 	totals, _, _ := f.Scan.Totals()
+	var list []KindCount
 	for k, n := range totals.Kinds {
 		if n > 0 {
-			out = append(out, KindPart{f, proc.FileKind(k), int(n)})
+			list = append(list, KindCount{proc.FileKind(k), int(n)})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b KindPart) int { return cmp.Compare(b.N, a.N) })
-	return out
+	slices.SortStableFunc(list, func(a, b KindCount) int { return cmp.Compare(b.N, a.N) })
+	return inspect.Parts[*Snapshot, KindCount]{In: f, List: list, Same: sameKind}
+}
+
+// sameKind counts the descriptors of a kind in an earlier sample.
+func sameKind(was *Snapshot, k *KindCount) *KindCount {
+	totals, _, _ := was.Scan.Totals()
+	return &KindCount{k.Kind, int(totals.Kinds[k.Kind])}
 }

@@ -275,22 +275,10 @@ func statFD(h *inspect.Host, dir, name string, f *Descriptor) {
 }
 
 // Part is one descriptor in its context.
-type Part struct {
-	List *List
-	It   *Descriptor
-}
-
-// Missing says why a source gave nothing.
-func (p Part) Missing(s inspect.Source) inspect.Reason { return p.List.Missing(s) }
-
-// Before says that a descriptor is not followed over an interval.
-func (p Part) Before() (Part, time.Duration, bool) { return Part{}, 0, false }
-
-// Kernel returns the kernel that was read.
-func (p Part) Kernel() inspect.Version { return p.List.Kernel() }
+type Part = inspect.Part[*List, Descriptor]
 
 // Len returns how many there are, all of them.
 func (l *List) Len() int { return len(l.List) }
 
 // At returns one of them.
-func (l *List) At(i int) Part { return Part{l, &l.List[i]} }
+func (l *List) At(i int) Part { return Part{In: l, It: &l.List[i], N: i} }

@@ -29,6 +29,8 @@ type PathHolder struct {
 
 // PathHolders are the processes that have something open.
 type PathHolders struct {
+	inspect.Unpaired[*PathHolders]
+
 	Procs *proc.Processes
 	List  []PathHolder
 	What  string // that they hold
@@ -40,9 +42,6 @@ type PathHolders struct {
 // Missing says that there is an answer: what could not be looked at is in Gaps.
 func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
-// Before says that it is of one moment.
-func (l *PathHolders) Before() (*PathHolders, time.Duration, bool) { return nil, 0, false }
-
 // Kernel returns the kernel that was read.
 func (l *PathHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
 
@@ -53,7 +52,7 @@ func (l *PathHolders) Taken() time.Time { return l.Procs.Host.At }
 func (l *PathHolders) Len() int { return len(l.List) }
 
 // At returns one of them.
-func (l *PathHolders) At(i int) PathHolderPart { return PathHolderPart{l, &l.List[i]} }
+func (l *PathHolders) At(i int) PathHolderPart { return PathHolderPart{In: l, It: &l.List[i], N: i} }
 
 // Gaps says how many processes could not be looked at.
 func (l *PathHolders) Gaps() []inspect.Gap {
@@ -64,21 +63,7 @@ func (l *PathHolders) Gaps() []inspect.Gap {
 }
 
 // PathHolderPart is one holder in its context.
-type PathHolderPart struct {
-	List *PathHolders
-	It   *PathHolder
-}
-
-// Missing says that a holder has what it was found by.
-func (p PathHolderPart) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is not followed over an interval.
-func (p PathHolderPart) Before() (PathHolderPart, time.Duration, bool) {
-	return PathHolderPart{}, 0, false
-}
-
-// Kernel returns the kernel that was read.
-func (p PathHolderPart) Kernel() inspect.Version { return p.List.Procs.Host.Host.Kernel }
+type PathHolderPart = inspect.Part[*PathHolders, PathHolder]
 
 // wantedFile is what is looked for: a file by its inode, whatever it is called.
 type wantedFile struct {

@@ -54,6 +54,8 @@ type SocketHolder struct {
 
 // SocketHolders are all of them.
 type SocketHolders struct {
+	inspect.Unpaired[*SocketHolders]
+
 	Procs      *proc.Processes
 	List       []SocketHolder
 	Namespaces int // that were looked at
@@ -65,9 +67,6 @@ type SocketHolders struct {
 // Missing says that there is an answer: what could not be looked at is in Gaps.
 func (l *SocketHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
-// Before says that it is of one moment.
-func (l *SocketHolders) Before() (*SocketHolders, time.Duration, bool) { return nil, 0, false }
-
 // Kernel returns the kernel that was read.
 func (l *SocketHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
 
@@ -78,7 +77,9 @@ func (l *SocketHolders) Taken() time.Time { return l.Procs.Host.At }
 func (l *SocketHolders) Len() int { return len(l.List) }
 
 // At returns one of them.
-func (l *SocketHolders) At(i int) SocketHolderPart { return SocketHolderPart{l, &l.List[i]} }
+func (l *SocketHolders) At(i int) SocketHolderPart {
+	return SocketHolderPart{In: l, It: &l.List[i], N: i}
+}
 
 // Gaps says how many processes could not be looked at.
 func (l *SocketHolders) Gaps() []inspect.Gap {
@@ -89,21 +90,7 @@ func (l *SocketHolders) Gaps() []inspect.Gap {
 }
 
 // SocketHolderPart is one of them in its context.
-type SocketHolderPart struct {
-	List *SocketHolders
-	It   *SocketHolder
-}
-
-// Missing says that a holder has what it was found by.
-func (p SocketHolderPart) Missing(inspect.Source) inspect.Reason { return inspect.Present }
-
-// Before says that it is not followed over an interval.
-func (p SocketHolderPart) Before() (SocketHolderPart, time.Duration, bool) {
-	return SocketHolderPart{}, 0, false
-}
-
-// Kernel returns the kernel that was read.
-func (p SocketHolderPart) Kernel() inspect.Version { return p.List.Procs.Host.Host.Kernel }
+type SocketHolderPart = inspect.Part[*SocketHolders, SocketHolder]
 
 // wantedAddress is an address that sockets are looked for by.
 type wantedAddress struct {

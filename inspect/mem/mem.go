@@ -362,33 +362,8 @@ func Reader(h *inspect.Host, s inspect.Source) func(*Snapshot) error {
 	return nil
 }
 
-// Part is one of the many of a kind that a snapshot holds, in its context.
-type Part[T any] struct {
-	Mem *Snapshot
-	It  *T
-	N   int // its place in the list
-}
-
-// Missing says why a source gave nothing.
-func (p Part[T]) Missing(s inspect.Source) inspect.Reason { return p.Mem.Got[s] }
-
-// Before says that parts are not followed over an interval.
-func (p Part[T]) Before() (Part[T], time.Duration, bool) { return Part[T]{}, 0, false }
-
-// Kernel returns the kernel that was read.
-func (p Part[T]) Kernel() inspect.Version { return p.Mem.Host.Kernel }
-
-// Parts is a list in its context: the rows of a table.
-type Parts[T any] struct {
-	Mem  *Snapshot
-	List []T
-}
-
-// Missing says why a source gave nothing, so that there are no rows.
-func (l Parts[T]) Missing(s inspect.Source) inspect.Reason { return l.Mem.Missing(s) }
-
-// Len returns how many there are.
-func (l Parts[T]) Len() int { return len(l.List) }
-
-// At returns one of them.
-func (l Parts[T]) At(i int) Part[T] { return Part[T]{l.Mem, &l.List[i], i} }
+// Part is one of the many of a kind that a snapshot holds, and Parts is a list of them.
+type (
+	Part[T any]  = inspect.Part[*Snapshot, T]
+	Parts[T any] = inspect.Parts[*Snapshot, T]
+)

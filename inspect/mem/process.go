@@ -213,35 +213,9 @@ func (m *Process) place(v *Mapping, kind string, size uint64) {
 		Perms: []string{v.perms}, Maps: 1, Gap: gap})
 }
 
-// ProcessPart is one of the many of a kind that a process's memory has, in its
-// context.
-type ProcessPart[T any] struct {
-	Mem *Process
-	It  *T
-}
-
-// Missing says why a source gave nothing.
-func (p ProcessPart[T]) Missing(s inspect.Source) inspect.Reason { return p.Mem.got[s] }
-
-// Before says that parts are not followed over an interval.
-func (p ProcessPart[T]) Before() (ProcessPart[T], time.Duration, bool) {
-	return ProcessPart[T]{}, 0, false
-}
-
-// Kernel returns the kernel that was read.
-func (p ProcessPart[T]) Kernel() inspect.Version { return p.Mem.Host.Kernel }
-
-// ProcessParts is a list in its context: the rows of a table.
-type ProcessParts[T any] struct {
-	Mem  *Process
-	List []T
-}
-
-// Missing says why a source gave nothing, so that there are no rows.
-func (l ProcessParts[T]) Missing(s inspect.Source) inspect.Reason { return l.Mem.Missing(s) }
-
-// Len returns how many there are.
-func (l ProcessParts[T]) Len() int { return len(l.List) }
-
-// At returns one of them.
-func (l ProcessParts[T]) At(i int) ProcessPart[T] { return ProcessPart[T]{l.Mem, &l.List[i]} }
+// ProcessPart is one of the many of a kind that a process's memory has, and ProcessParts
+// is a list of them.
+type (
+	ProcessPart[T any]  = inspect.Part[*Process, T]
+	ProcessParts[T any] = inspect.Parts[*Process, T]
+)

@@ -180,51 +180,11 @@ func (p NamespacePart) Before() (NamespacePart, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (p NamespacePart) Kernel() inspect.Version { return p.It.Kernel() }
 
-// Part is one of the many of a kind that a network has.
-type Part[T any] struct {
-	Net *Snapshot
-	It  *T
-
-	was func(*Snapshot, *T) *T
-}
-
-// Missing says why a source gave nothing.
-func (p Part[T]) Missing(s inspect.Source) inspect.Reason { return p.Net.Missing(s) }
-
-// Before returns the same thing an interval ago.
-func (p Part[T]) Before() (Part[T], time.Duration, bool) {
-	was, over, ok := p.Net.Before()
-	if !ok || p.was == nil {
-		return Part[T]{}, 0, false
-	}
-	it := p.was(was, p.It)
-	if it == nil {
-		return Part[T]{}, 0, false
-	}
-	return Part[T]{was, it, p.was}, over, true
-}
-
-// Kernel returns the kernel that was read.
-func (p Part[T]) Kernel() inspect.Version { return p.Net.Kernel() }
-
-// Parts is a list in its context: the rows of a table.
-type Parts[T any] struct {
-	Net  *Snapshot
-	List []T
-	Same func(*Snapshot, *T) *T // finds one in an earlier sample; nil where they are not followed
-}
-
-// Origin is the source that a value was taken from, of one that names several.
-func (l Parts[T]) Origin(s inspect.Source) inspect.Source { return l.Net.Origin(s) }
-
-// Missing says why a source gave nothing, so that there are no rows.
-func (l Parts[T]) Missing(s inspect.Source) inspect.Reason { return l.Net.Missing(s) }
-
-// Len returns how many there are.
-func (l Parts[T]) Len() int { return len(l.List) }
-
-// At returns one of them.
-func (l Parts[T]) At(i int) Part[T] { return Part[T]{l.Net, &l.List[i], l.Same} }
+// Part is one of the many of a kind that a network has, and Parts is a list of them.
+type (
+	Part[T any]  = inspect.Part[*Snapshot, T]
+	Parts[T any] = inspect.Parts[*Snapshot, T]
+)
 
 // SameInterface finds an interface in an earlier sample.
 func SameInterface(was *Snapshot, i *Interface) *Interface {

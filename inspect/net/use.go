@@ -51,7 +51,6 @@ func (l SocketRows) Fill(rows []int32, want inspect.Sources) []int32 {
 
 // SocketUse is how many sockets of a protocol are in a state.
 type SocketUse struct {
-	Net      *Sockets
 	Protocol string // both versions of IP together
 	State    string
 	Of       sockdiag.State
@@ -61,34 +60,11 @@ type SocketUse struct {
 	MostN    int
 }
 
-// Missing says why a source gave nothing.
-func (u SocketUse) Missing(s inspect.Source) inspect.Reason { return u.Net.Missing(s) }
-
-// Before says that a count is not followed over an interval.
-func (u SocketUse) Before() (SocketUse, time.Duration, bool) { return SocketUse{}, 0, false }
-
-// Kernel returns the kernel that was read.
-func (u SocketUse) Kernel() inspect.Version { return u.Net.Kernel() }
-
-// SocketUses are counts of sockets, by protocol and by how many.
-type SocketUses []SocketUse
-
-// Origin is the source that a value was taken from, of one that names several.
-func (l SocketUses) Origin(s inspect.Source) inspect.Source {
-	if len(l) == 0 {
-		return s
-	}
-	return l[0].Net.Origin(s)
-}
-
-// Len returns how many there are.
-func (l SocketUses) Len() int { return len(l) }
-
-// At returns one of them.
-func (l SocketUses) At(i int) SocketUse { return l[i] }
+// UsePart is one count in its context.
+type UsePart = inspect.Part[*Sockets, SocketUse]
 
 // Use counts the sockets by protocol and state, and finds who has most of each.
-func (s *Sockets) Use() SocketUses {
+func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 	type key struct {
 		protocol string
 		state    sockdiag.State
@@ -115,9 +91,9 @@ func (s *Sockets) Use() SocketUses {
 			c.rows[o[0].row]++
 		}
 	}
-	var out SocketUses
+	var out []SocketUse
 	for k, c := range counts {
-		u := SocketUse{Net: s, Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans}
+		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans}
 		u.Most, u.MostN = s.most(c.rows)
 		out = append(out, u)
 	}
@@ -128,7 +104,7 @@ func (s *Sockets) Use() SocketUses {
 			cmp.Compare(a.Of, b.Of),
 		)
 	})
-	return out
+	return inspect.Parts[*Sockets, SocketUse]{In: s, List: out}
 }
 
 // most finds who has most, and reads its name.

@@ -68,6 +68,8 @@ func (o *Snapshot) Missing(s inspect.Source) inspect.Reason {
 		return inspect.Unread
 	case s.Scope() == inspect.OfProcess, s == inspect.KernelLog:
 		return inspect.Present
+	case s == inspect.CgroupMemory:
+		return o.Got
 	}
 	return o.Mem.Missing(s)
 }
@@ -262,48 +264,26 @@ func (g *Group) KilledWhole(at string) (whole string) {
 }
 
 // Part is one limited cgroup in its context.
-type Part struct {
-	OOM *Snapshot
-	It  *Group
-	N   int // its place in the list
+type Part = inspect.Part[*Snapshot, Group]
+
+// Limited returns the limited cgroups: the rows of a table.
+func (o *Snapshot) Limited() inspect.Parts[*Snapshot, Group] {
+	return inspect.Parts[*Snapshot, Group]{In: o, List: o.Groups, Same: sameGroup}
 }
 
-// Missing says why a source gave nothing.
-func (p Part) Missing(s inspect.Source) inspect.Reason {
-	if s == inspect.CgroupMemory {
-		return p.OOM.Got
-	}
-	return p.OOM.Missing(s)
-}
-
-// Before returns the same cgroup an interval ago.
-func (p Part) Before() (Part, time.Duration, bool) {
-	was, over, ok := p.OOM.Before()
-	if !ok {
-		return Part{}, 0, false
-	}
+func sameGroup(was *Snapshot, g *Group) *Group {
 	for i := range was.Groups {
-		if was.Groups[i].Path == p.It.Path {
-			return Part{was, &was.Groups[i], i}, over, true
+		if was.Groups[i].Path == g.Path {
+			return &was.Groups[i]
 		}
 	}
-	return Part{}, 0, false
+	return nil
 }
-
-// Kernel returns the kernel that was read.
-func (p Part) Kernel() inspect.Version { return p.OOM.Kernel() }
-
-// Parts are the limited cgroups: the rows of a table.
-type Parts struct{ OOM *Snapshot }
-
-// Len returns how many there are.
-func (l Parts) Len() int { return len(l.OOM.Groups) }
-
-// At returns one of them.
-func (l Parts) At(i int) Part { return Part{l.OOM, &l.OOM.Groups[i], i} }
 
 // Task is one process and where it stands among the others.
 type Task struct {
+	inspect.Unpaired[*Task]
+
 	OOM      *Snapshot
 	Row      proc.Row
 	Rank     int // among those that can be killed: 1 dies first; 0 if it can't be
@@ -337,14 +317,8 @@ func (t *Task) Missing(s inspect.Source) inspect.Reason {
 	if s.Scope() == inspect.OfProcess {
 		return t.Row.Missing(s)
 	}
-	if s == inspect.CgroupMemory {
-		return t.OOM.Got
-	}
 	return t.OOM.Missing(s)
 }
-
-// Before says that a process's rank is not followed over an interval.
-func (t *Task) Before() (*Task, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (t *Task) Kernel() inspect.Version { return t.OOM.Kernel() }

@@ -409,34 +409,9 @@ func (d *Detail) family(ps *Processes) {
 	}
 }
 
-// DetailPart is one of the many of a kind that a process has, in its context.
-type DetailPart[T any] struct {
-	Detail *Detail
-	It     *T
-}
-
-// Missing says why a source gave nothing.
-func (p DetailPart[T]) Missing(s inspect.Source) inspect.Reason { return p.Detail.Missing(s) }
-
-// Before says that parts are not followed over an interval.
-func (p DetailPart[T]) Before() (DetailPart[T], time.Duration, bool) {
-	return DetailPart[T]{}, 0, false
-}
-
-// Kernel returns the kernel that was read.
-func (p DetailPart[T]) Kernel() inspect.Version { return p.Detail.Kernel() }
-
-// DetailParts is a list in its context: the rows of a table.
-type DetailParts[T any] struct {
-	Detail *Detail
-	List   []T
-}
-
-// Missing says why a source gave nothing, so that there are no rows.
-func (l DetailParts[T]) Missing(s inspect.Source) inspect.Reason { return l.Detail.Missing(s) }
-
-// Len returns how many there are.
-func (l DetailParts[T]) Len() int { return len(l.List) }
-
-// At returns one of them.
-func (l DetailParts[T]) At(i int) DetailPart[T] { return DetailPart[T]{l.Detail, &l.List[i]} }
+// DetailPart is one of the many of a kind that a process has, and DetailParts is a list of
+// them.
+type (
+	DetailPart[T any]  = inspect.Part[*Detail, T]
+	DetailParts[T any] = inspect.Parts[*Detail, T]
+)

@@ -17,6 +17,8 @@ import (
 // Sample is what the threads of one process were seen doing, looked at again and
 // again without tracing it.
 type Sample struct {
+	inspect.Unpaired[*Sample]
+
 	Host    *Shared
 	Comm    string
 	PID     int32
@@ -71,9 +73,6 @@ func (s *Sample) Missing(src inspect.Source) inspect.Reason {
 	}
 	return s.got[src]
 }
-
-// Before says that a sample is not followed over an interval: it is one.
-func (s *Sample) Before() (*Sample, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
 func (s *Sample) Kernel() inspect.Version { return s.Host.Host.Kernel }
@@ -314,33 +313,21 @@ func (s *sampler) finish() *Sample {
 }
 
 // SamplePart is one of the things that a sample found.
-type SamplePart struct {
-	Sample *Sample
-	It     *Doing
-}
+type SamplePart = inspect.Part[*Sample, Doing]
 
 // Task is a thread as it was found.
-func (p SamplePart) Task() Row {
-	t := NewProcess(p.Sample.PID)
-	t.State, t.Wchan, t.Call = p.It.State, p.It.Wchan, p.It.Call
-	t.Frozen = p.Sample.Frozen && (t.State == 'D' || t.State == 'S')
-	for _, s := range inspect.ProcessSources() {
-		t.note(s, p.Sample.got[s])
+func (s *Sample) Task(d *Doing) Row {
+	t := NewProcess(s.PID)
+	t.State, t.Wchan, t.Call = d.State, d.Wchan, d.Call
+	t.Frozen = s.Frozen && (t.State == 'D' || t.State == 'S')
+	for _, src := range inspect.ProcessSources() {
+		t.note(src, s.got[src])
 	}
-	return Row{Host: p.Sample.Host, P: &t}
+	return Row{Host: s.Host, P: &t}
 }
-
-// Missing says why a source gave nothing.
-func (p SamplePart) Missing(s inspect.Source) inspect.Reason { return p.Sample.Missing(s) }
-
-// Before says that it is not followed over an interval.
-func (p SamplePart) Before() (SamplePart, time.Duration, bool) { return SamplePart{}, 0, false }
-
-// Kernel returns the kernel that was read.
-func (p SamplePart) Kernel() inspect.Version { return p.Sample.Kernel() }
 
 // Len returns how many things were found.
 func (s *Sample) Len() int { return len(s.Doings) }
 
 // At returns one of them.
-func (s *Sample) At(i int) SamplePart { return SamplePart{s, &s.Doings[i]} }
+func (s *Sample) At(i int) SamplePart { return SamplePart{In: s, It: &s.Doings[i], N: i} }

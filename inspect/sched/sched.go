@@ -245,48 +245,11 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	return nil
 }
 
-// Part is one of the many of a kind in a host's scheduling.
-type Part[T any] struct {
-	Sched *Snapshot
-	It    *T
-	N     int
-	was   func(*Snapshot, *T) *T
-}
-
-// Missing says why a source gave nothing.
-func (p Part[T]) Missing(s inspect.Source) inspect.Reason { return p.Sched.Missing(s) }
-
-// Before returns the same one an interval ago.
-func (p Part[T]) Before() (Part[T], time.Duration, bool) {
-	was, over, ok := p.Sched.Before()
-	if !ok || p.was == nil {
-		return Part[T]{}, 0, false
-	}
-	it := p.was(was, p.It)
-	return Part[T]{was, it, p.N, p.was}, over, it != nil
-}
-
-// Kernel returns the kernel that was read.
-func (p Part[T]) Kernel() inspect.Version { return p.Sched.Kernel() }
-
-// Parts is a list in its context: the rows of a table. Was finds one in an
-// earlier sample, where there is one.
-type Parts[T any] struct {
-	Sched *Snapshot
-	List  []T
-	Was   func(*Snapshot, *T) *T
-}
-
-// Missing says why a source gave nothing, so that there are no rows.
-func (l Parts[T]) Missing(s inspect.Source) inspect.Reason { return l.Sched.Missing(s) }
-
-// Len returns how many there are.
-func (l Parts[T]) Len() int { return len(l.List) }
-
-// At returns one of them.
-func (l Parts[T]) At(i int) Part[T] {
-	return Part[T]{l.Sched, &l.List[i], i, l.Was}
-}
+// Part is one of the many of a kind in a host's scheduling, and Parts is a list of them.
+type (
+	Part[T any]  = inspect.Part[*Snapshot, T]
+	Parts[T any] = inspect.Parts[*Snapshot, T]
+)
 
 // SameCPU finds a CPU in an earlier sample.
 func SameCPU(was *Snapshot, c *CPU) *CPU {
