@@ -10,9 +10,10 @@ func Explain[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limi
 	r := Report{Limits: limits}
 	worst := map[string]explain.Level{}
 	for i := range c.Rules {
-		if f, ok := judgeRule(&c.Rules[i], s, limits); ok {
-			r.Findings = append(r.Findings, f)
-			worst[f.Evidence[0]] = max(worst[f.Evidence[0]], f.Level)
+		rule := &c.Rules[i]
+		if v := judge(rule, s, limits); v.level > explain.OK {
+			r.Findings = append(r.Findings, findingOf(rule, s, v, limits))
+			worst[rule.Evidence[0]] = max(worst[rule.Evidence[0]], v.level)
 		}
 	}
 	for i := range c.Sections {

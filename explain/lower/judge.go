@@ -51,6 +51,40 @@ func (j Judgement) Plus(k Judgement) Judgement {
 	return Judgement{append(j.Findings, k.Findings...), append(j.Rules, k.Rules...)}
 }
 
+// verdict is what a rule makes of one snapshot.
+type verdict struct {
+	measure explain.Value
+	basis   explain.Basis
+	level   explain.Level
+}
+
+// judge holds a rule against a snapshot: the one place where something is measured and
+// given a level.
+func judge[S explain.Snapshot[S]](r *explain.Rule[S], s S, limits explain.Limits) verdict {
+	v := verdict{measure: r.Of(s), basis: basisOf(r, s)}
+	if !v.measure.Has() {
+		return v
+	}
+	v.level = grade(r, v.measure, thresholds(r, limits))
+	if v.level > explain.Notice && v.basis == explain.Ever {
+		v.level = explain.Notice // what was counted since the beginning may be long over
+	}
+	if v.level > explain.Notice && r.Most != nil {
+		v.level = min(v.level, r.Most(s))
+	}
+	return v
+}
+
+// grade is what a measure is worth by thresholds.
+func grade[S explain.Snapshot[S]](r *explain.Rule[S], v explain.Value, at explain.At) (found explain.Level) {
+	for i, t := range [...]float64{at.Notice, at.Warning, at.Critical} {
+		if t != 0 && (r.Below && v.Float() < t || !r.Below && v.Float() >= t) {
+			found = explain.Level(i + 1)
+		}
+	}
+	return found
+}
+
 // JudgeCard holds the card's own rules against a snapshot, each finding with its evidence.
 func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limits) (j Judgement) {
 	for i := range c.Rules {
@@ -58,13 +92,14 @@ func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Li
 		if r.Lifted {
 			continue // its own topic has it
 		}
-		cells := cellsOfCard(c, s, r.Evidence)
 		done := ruledBy(r, c.Name, limits)
 		if done.Outcome != SwitchedOff {
-			done.Measure, done.Basis = r.Of(s), basisOf(r, s)
-			if f, ok := judgeRule(r, s, limits); ok {
+			cells := cellsOfCard(c, s, r.Evidence)
+			v := judge(r, s, limits)
+			done.Measure, done.Basis, done.Level = v.measure, v.basis, v.level
+			if v.level > explain.OK {
+				f := findingOf(r, s, v, limits)
 				f.Cells, done.Rows = cells, 1
-				done.Level = f.Level
 				j.Findings = append(j.Findings, f)
 			}
 			done.settle(cells)
@@ -145,17 +180,18 @@ func JudgeTable[S explain.Snapshot[S]](t *explain.Table[S], command string, rows
 		}
 		done := ruledBy(r, command, limits)
 		if done.Outcome != SwitchedOff {
-			worst, found := worstRows(t, r, rows, limits, &done)
-			for k, at := range worst {
-				if f, ok := judgeRule(r, rows.At(at), limits); ok {
-					f.Table, f.Cells = t.Name, cellsOfTable(t, rows.At(at), f.Evidence)
-					if k == len(worst)-1 {
-						f.More = found - len(worst)
-					}
-					j.Findings = append(j.Findings, f)
-				}
+			found := judgeRows(t, r, rows, limits, &done)
+			worst := found[:min(len(found), mostRows)]
+			for _, hit := range worst {
+				s := rows.At(hit.row)
+				f := findingOf(r, s, hit.verdict, limits)
+				f.Table, f.Cells = t.Name, cellsOfTable(t, s, f.Evidence)
+				j.Findings = append(j.Findings, f)
 			}
-			done.Rows = found
+			if n := len(j.Findings); len(worst) > 0 {
+				j.Findings[n-1].More = len(found) - len(worst)
+			}
+			done.Rows = len(found)
 			done.settle(nil)
 		}
 		j.Rules = append(j.Rules, done)
@@ -184,53 +220,53 @@ func JudgesTable[S explain.Snapshot[S]](t *explain.Table[S]) (n inspect.Sources)
 	return n
 }
 
-// worstRows returns the rows of which a rule finds most, and of how many it finds
-// something. It notes what it measured.
-func worstRows[S explain.Snapshot[S]](
+// hit is a row that a rule finds something of.
+type hit struct {
+	row int
+	verdict
+}
+
+// judgeRows holds a rule against all rows and notes what it measured and of how many it
+// could not see what it rests on. It returns the rows that it finds something of, the worst
+// first.
+func judgeRows[S explain.Snapshot[S]](
 	t *explain.Table[S],
 	r *explain.Rule[S],
 	rows explain.Rows[S],
 	limits explain.Limits,
 	done *Ruled,
-) (worst []int, found int) {
-	type row struct {
-		at    int
-		level explain.Level
-		by    float64
-	}
-	bad := func(v explain.Value) float64 {
-		if r.Below {
-			return -v.Float()
-		}
-		return v.Float()
-	}
-	var list []row
+) (found []hit) {
 	first, _ := fieldOf(t, r.Evidence[0])
 	var scratch []byte
 	for i := range rows.Len() {
 		s := rows.At(i)
-		v := r.Of(s)
-		if !v.Has() {
+		v := judge(r, s, limits)
+		if !v.measure.Has() {
 			if first != nil {
 				done.noteBlind(Take(first, s, &scratch), first.Source)
 			}
 			continue
 		}
-		if !done.Measure.Has() || bad(v) > bad(done.Measure) {
-			done.Measure, done.Basis = v, basisOf(r, s)
+		if !done.Measure.Has() || worse(r, v.measure, done.Measure) > 0 {
+			done.Measure, done.Basis = v.measure, v.basis
 		}
-		if l := grade(r, s, v, limits); l > explain.OK {
-			list = append(list, row{i, l, bad(v)})
-			done.Level = max(done.Level, l)
+		if v.level > explain.OK {
+			found = append(found, hit{i, v})
+			done.Level = max(done.Level, v.level)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b row) int {
-		return cmp.Or(cmp.Compare(b.level, a.level), cmp.Compare(b.by, a.by))
+	slices.SortStableFunc(found, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.level, a.level), worse(r, b.measure, a.measure))
 	})
-	for _, r := range list[:min(len(list), mostRows)] {
-		worst = append(worst, r.at)
+	return found
+}
+
+// worse compares measures: above zero where the first is the worse one.
+func worse[S explain.Snapshot[S]](r *explain.Rule[S], a, b explain.Value) int {
+	if r.Below {
+		return cmp.Compare(b.Float(), a.Float())
 	}
-	return worst, len(list)
+	return cmp.Compare(a.Float(), b.Float())
 }
 
 // unseen tells whether a reason says that something is there and was not seen.
@@ -291,46 +327,12 @@ func basisOf[S explain.Snapshot[S]](r *explain.Rule[S], s S) explain.Basis {
 	return r.Basis
 }
 
-// levelOf returns what the measure is worth.
-func levelOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, limits explain.Limits) explain.Level {
-	return grade(r, s, r.Of(s), limits)
-}
-
-func grade[S explain.Snapshot[S]](r *explain.Rule[S], s S, v explain.Value, limits explain.Limits) explain.Level {
-	if !v.Has() {
-		return explain.OK
-	}
-	at, found := thresholds(r, limits), explain.OK
-	for i, t := range [...]float64{at.Notice, at.Warning, at.Critical} {
-		if t != 0 && (r.Below && v.Float() < t || !r.Below && v.Float() >= t) {
-			found = explain.Level(i + 1)
-		}
-	}
-	if found > explain.Notice && basisOf(r, s) == explain.Ever {
-		return explain.Notice
-	}
-	if found > explain.Notice && r.Most != nil {
-		return min(found, r.Most(s))
-	}
-	return found
-}
-
-// judgeRule returns what r finds in s.
-func judgeRule[S explain.Snapshot[S]](r *explain.Rule[S], s S, limits explain.Limits) (Finding, bool) {
-	l := levelOf(r, s, limits)
-	if l == explain.OK {
-		return Finding{}, false
-	}
-	return findingOf(r, s, l, limits), true
-}
-
-// findingOf is what r found in s, of that level.
-func findingOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, l explain.Level, limits explain.Limits) Finding {
+// findingOf is what r found in s.
+func findingOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, v verdict, limits explain.Limits) Finding {
 	f := Finding{
-		ID: r.ID, Level: l, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next,
-		Measure: r.Of(
-			s,
-		), What: r.What, Unit: r.Unit, Basis: basisOf(r, s), Below: r.Below, At: thresholds(r, limits), Means: r.Means, Unless: r.Unless,
+		ID: r.ID, Level: v.level, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next,
+		Measure: v.measure, What: r.What, Unit: r.Unit, Basis: v.basis, Below: r.Below,
+		At: thresholds(r, limits), Means: r.Means, Unless: r.Unless,
 	}
 	if r.NextOf != nil {
 		f.Next = r.NextOf(s)

@@ -158,7 +158,7 @@ func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Li
 			g.Docs = append(g.Docs, d)
 		}
 	}
-	levels, found := v.judge(rows, order, limits)
+	levels, found := v.judgeRows(rows, order, limits)
 	skip := make([]bool, len(g.Docs))
 	g.Skip = func(columns []bool) { copy(skip, columns) }
 	g.Part = func(from, to int) iter.Seq[Row] {
@@ -247,7 +247,7 @@ func watched[S explain.Snapshot[S]](rows explain.Rows[S]) bool {
 
 func levelOfRow[S explain.Snapshot[S]](t *explain.Table[S], s S, limits explain.Limits) (worst explain.Level) {
 	for i := range t.Rules {
-		worst = max(worst, levelOf(&t.Rules[i], s, limits))
+		worst = max(worst, judge(&t.Rules[i], s, limits).level)
 	}
 	return worst
 }
@@ -255,8 +255,8 @@ func levelOfRow[S explain.Snapshot[S]](t *explain.Table[S], s S, limits explain.
 // manyRows is from how many rows on they are judged in two halves at once.
 const manyRows = 4096
 
-// judge returns the level of each row, and what the rules find.
-func (v *View[S]) judge(rows explain.Rows[S], order []int32, limits explain.Limits) ([]explain.Level, []Finding) {
+// judgeRows returns the level of each row, and what the rules find.
+func (v *View[S]) judgeRows(rows explain.Rows[S], order []int32, limits explain.Limits) ([]explain.Level, []Finding) {
 	levels := make([]explain.Level, len(order))
 	if len(order) < manyRows {
 		return levels, v.judgePart(rows, order, levels, limits)
@@ -297,16 +297,16 @@ func (v *View[S]) judgePart(rows explain.Rows[S], order []int32, levels []explai
 		s := rows.At(int(i))
 		for j := range v.table.Rules {
 			r := &v.table.Rules[j]
-			l := levelOf(r, s, limits)
-			if l == explain.OK {
+			found := judge(r, s, limits)
+			if found.level == explain.OK {
 				continue
 			}
-			levels[n] = max(levels[n], l)
+			levels[n] = max(levels[n], found.level)
 			if told[j]++; v.few > 0 && told[j] > v.few {
 				out[last[j]].More++
 				continue
 			}
-			f := findingOf(r, s, l, limits)
+			f := findingOf(r, s, found, limits)
 			f.Table, last[j] = v.table.Name, len(out)
 			out = append(out, f)
 		}
