@@ -10,7 +10,7 @@ type Section[S Snapshot[S]] struct {
 	Table  string // the name of the table that follows
 }
 
-// Card is a topic of which a host or a process has one.
+// Card is what a host or a process has one of.
 type Card[S Snapshot[S]] struct {
 	Name     string
 	Sections []Section[S]

@@ -24,7 +24,7 @@ type Entry struct {
 	Examine func(h *inspect.Host, keys ...string) (Examination, error)
 }
 
-// Ask is what of a card or table is read beside an entry's own value.
+// Ask is what to read of a card or table in addition to an entry's own value.
 type Ask struct {
 	Keys []string // other values or columns
 	Sort string   // of a table: the column whose largest come first; "": as the table has it

@@ -13,7 +13,7 @@ type Seen struct {
 	Why    inspect.Reason // Present where it gave something
 }
 
-// Examination is what came of reading values: of each source that they lean on, and,
+// Examination is what came of reading values: of each source that they need, and,
 // of a card, the values themselves with what the kernel computes.
 type Examination struct {
 	Seen  []Seen

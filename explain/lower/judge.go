@@ -167,11 +167,11 @@ func JudgesCard[S explain.Snapshot[S]](c *explain.Card[S]) (n inspect.Sources) {
 	return n
 }
 
-// mostRows is of how many rows one rule tells, the worst first.
+// mostRows is how many rows one rule reports, the worst first.
 const mostRows = 3
 
-// JudgeTable holds the table's own rules against all rows. Of a rule that finds the same of
-// many it tells the worst.
+// JudgeTable applies the table's own rules to all rows. A rule that finds the same in many
+// rows reports the worst.
 func JudgeTable[S explain.Snapshot[S]](t *explain.Table[S], command string, rows explain.Rows[S], limits explain.Limits) (j Judgement) {
 	for i := range t.Rules {
 		r := &t.Rules[i]
@@ -269,7 +269,7 @@ func worse[S explain.Snapshot[S]](r *explain.Rule[S], a, b explain.Value) int {
 	return cmp.Compare(a.Float(), b.Float())
 }
 
-// unseen tells whether a reason says that something is there and was not seen.
+// unseen reports whether a reason says that something is there and was not seen.
 func unseen(why inspect.Reason) bool {
 	switch why {
 	case inspect.Unsupported, inspect.Vanished, inspect.Unread:
@@ -285,8 +285,8 @@ func (d *Ruled) noteBlind(v explain.Value, src inspect.Source) {
 	}
 }
 
-// Better leaves out findings whose rule names another that says the same better and
-// has found something.
+// Better leaves out a finding if its rule names another one that says the same better and
+// that found something too.
 func Better(list []Finding) []Finding {
 	found := map[string]bool{}
 	for i := range list {
@@ -343,7 +343,7 @@ func findingOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, v verdict, limits
 // RuleDoc is a rule without its type: what documentation and tests walk.
 type RuleDoc struct {
 	ID       string
-	Command  string // of whose report it is: mem, mem PID
+	Command  string // the command that reports it: mem, mem PID
 	Evidence []string
 	What     string
 	Unit     explain.Unit

@@ -54,7 +54,7 @@ func liveTable[S explain.Snapshot[S]](
 	return rep, nil
 }
 
-// unseen tells which of the wanted sources a snapshot has gaps in.
+// unseen adds the gaps that a snapshot has in the wanted sources.
 func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) {
 	s, ok := snapshot.(gapped)
 	if !ok {
@@ -86,7 +86,7 @@ func rankBy[S explain.Snapshot[S]](t *explain.Table[S], key string) []string {
 	return append([]string{key}, t.Sort...)
 }
 
-// nothing tells whether no row has a value in any of the columns behind the first.
+// nothing reports whether no row has a value in any of the columns behind the first.
 func nothing(g *Grid, first int, on inspect.Version) (Gap, bool) {
 	if g.Shown == 0 || first >= len(g.Docs) {
 		return Gap{}, false
@@ -104,7 +104,7 @@ func nothing(g *Grid, first int, on inspect.Version) (Gap, bool) {
 	return Gap{Source: d.Source.String(), Reason: why, Count: g.Shown, Of: g.Total, Hint: d.Hint(why, on)}, true
 }
 
-// zero tells whether the first row, which has the largest, has none of it.
+// zero reports whether the first row, which has the largest, has none of it.
 func zero(g *Grid, key string) bool {
 	at := slices.IndexFunc(g.Docs, func(d explain.Doc) bool { return d.Key == key })
 	if at < 0 {

@@ -9,7 +9,7 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// What a snapshot, or its rows, may be able to say beside what explain.Snapshot asks for.
+// What a snapshot, or its rows, can offer in addition to explain.Snapshot.
 type (
 	// originer says which source was read, of one that stands for several.
 	originer interface {

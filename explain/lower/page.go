@@ -30,7 +30,7 @@ type Page[S explain.Snapshot[S]] struct {
 	// Since pairs a sample with the one an interval ago, and parts the two where that is the
 	// zero S; nil where a page knows no interval.
 	Since func(now, was S)
-	// Same tells whether two samples are of the same process, and NoneLeft marks one
+	// Same reports whether two samples are of the same process, and NoneLeft marks one
 	// whose process ended before the second.
 	Same     func(was, now S) bool
 	NoneLeft func(S)
@@ -182,7 +182,7 @@ func List(topics ...explain.Topic) (out Catalogue) {
 
 // Attached is a table of a page, the type of its rows erased.
 type Attached[S explain.Snapshot[S]] interface {
-	// Needs is what the table reads beside the page's card.
+	// Needs is what the table reads in addition to the page's card.
 	Needs() inspect.Sources
 	// Add lowers the table and adds it, with what its rules find, to a report.
 	Add(*Report, S)
@@ -204,11 +204,11 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 	Order func(S) []int32
 	// Scan reads just what a view needs; nil: the page's Take does.
 	Scan func(h *inspect.Host, v *View[T]) (explain.Rows[T], []int32, error)
-	// Plus is what its rows lean on beside their own columns when they are read alone.
+	// Plus is what its rows need in addition to their own columns when they are read alone.
 	Plus inspect.Sources
 	// Ready is what is read for the page itself already: nothing more for its columns.
 	Ready bool
-	// Command is whose rules kwhy check names; "" is the page's.
+	// Command is the command that kwhy check names for its rules; "" is the page's.
 	Command string
 	// Everywhere judges all rows, and not just those that are shown.
 	Everywhere bool
@@ -226,7 +226,7 @@ func Table[S explain.Snapshot[S], T explain.Snapshot[T]](t *explain.Table[T], li
 	return &Rows[S, T]{View: Own(t, nil, nil, limit), Of: of}
 }
 
-// Needs is what the table reads beside the page's card.
+// Needs is what the table reads in addition to the page's card.
 func (r *Rows[S, T]) Needs() inspect.Sources {
 	if r.Ready {
 		return inspect.Sources{}

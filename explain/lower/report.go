@@ -13,7 +13,7 @@ type Cell struct {
 	Doc        explain.Doc
 	Value      explain.Value
 	Rate       explain.Value
-	Grown      explain.Value // by how much it grew over the interval, of a counter that text tells so
+	Grown      explain.Value // by how much it grew over the interval, for a counter that text shows that way
 	Level      explain.Level
 	Reading    string
 	Derivation *explain.Derivation
@@ -77,9 +77,9 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 		d := explain.Doc{Source: g.Source}
 		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: g.Reason, Count: g.Count, Of: g.Of, Hint: d.Hint(g.Reason, on)})
 	}
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	for _, g := range r.Gaps {
-		told[g.Source] = true
+		listed[g.Source] = true
 	}
 	first := len(r.Gaps)
 	gone := slices.ContainsFunc(gaps, func(g inspect.Gap) bool { return g.Source == inspect.PIDEntry && g.Reason == inspect.Vanished })
@@ -87,9 +87,9 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 		for j := range r.Parts[i].Cells {
 			c := &r.Parts[i].Cells[j]
 			if gone && c.Value.Reason() == inspect.Vanished {
-				continue // with the process, which is told
+				continue // with the process, which has a gap of its own
 			}
-			if c.Value.Reason().IsGap() && !c.Value.Has() && !told[c.Doc.Source.String()] && !toldAlso(told, &c.Doc) {
+			if c.Value.Reason().IsGap() && !c.Value.Has() && !listed[c.Doc.Source.String()] && !alsoListed(listed, &c.Doc) {
 				r.lacks(first, c)
 			}
 		}
@@ -100,7 +100,7 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 // is asked for.
 const Withheld = "kwhy has the rights for it: a security module, a sandbox or a namespace withholds it"
 
-// Denies tells whether anything in it was denied to kwhy.
+// Denies reports whether anything in it was denied to kwhy.
 func (r *Report) Denies() (yes bool) {
 	r.denied(func(*string) { yes = true })
 	return yes
@@ -125,9 +125,9 @@ func (r *Report) denied(do func(hint *string)) {
 	}
 }
 
-func toldAlso(told map[string]bool, d *explain.Doc) bool {
+func alsoListed(listed map[string]bool, d *explain.Doc) bool {
 	for _, s := range d.Also {
-		if told[s.String()] {
+		if listed[s.String()] {
 			return true
 		}
 	}
@@ -158,8 +158,8 @@ type Finding struct {
 	Level    explain.Level
 	Message  string
 	Evidence []string
-	Table    string // whose row it is; "" for a value of a card
-	More     int    // further rows of which the same is found, where only a few are told
+	Table    string // the table that the row is in; "" for a value of a card
+	More     int    // further rows in which it found the same, where only a few are reported
 	Concept  explain.Concept
 	Next     string
 

@@ -103,7 +103,7 @@ func fieldOf[S explain.Snapshot[S]](t *explain.Table[S], key string) (*explain.F
 	return nil, fmt.Errorf("%s has no column %q: it has %s", t.Name, key, strings.Join(keys, ", "))
 }
 
-// addsRate tells whether a column is followed by its rate: where there is one, and it
+// addsRate reports whether a column is followed by its rate: where there is one, and it
 // was not asked for by name.
 func (v *View[S]) addsRate(f *explain.Field[S], watch bool) bool {
 	return f.Counter && watch && !slices.ContainsFunc(v.cols, func(c *explain.Field[S]) bool { return c.Key == f.Key+rateSuffix })
@@ -200,7 +200,7 @@ func (v *View[S]) lower(s S, to []explain.Value, skip []bool, scratch []byte, wa
 	return scratch
 }
 
-// say adds what the text of a row that is a section has beside its values.
+// say adds the heading and the readings of a row that is a section.
 func (v *View[S]) say(s S, to *Row) {
 	if v.table.Heading == nil {
 		return
@@ -276,13 +276,13 @@ func (v *View[S]) join(found, more []Finding) []Finding {
 		return append(found, more...)
 	}
 	for _, f := range more {
-		told, last := 0, 0
+		reported, last := 0, 0
 		for i := range found {
 			if found[i].ID == f.ID {
-				told, last = told+1, i
+				reported, last = reported+1, i
 			}
 		}
-		if told < v.few {
+		if reported < v.few {
 			found = append(found, f)
 			continue
 		}
@@ -292,7 +292,7 @@ func (v *View[S]) join(found, more []Finding) []Finding {
 }
 
 func (v *View[S]) judgePart(rows explain.Rows[S], order []int32, levels []explain.Level, limits explain.Limits) (out []Finding) {
-	told, last := make([]int, len(v.table.Rules)), make([]int, len(v.table.Rules))
+	reported, last := make([]int, len(v.table.Rules)), make([]int, len(v.table.Rules))
 	for n, i := range order {
 		s := rows.At(int(i))
 		for j := range v.table.Rules {
@@ -302,7 +302,7 @@ func (v *View[S]) judgePart(rows explain.Rows[S], order []int32, levels []explai
 				continue
 			}
 			levels[n] = max(levels[n], found.level)
-			if told[j]++; v.few > 0 && told[j] > v.few {
+			if reported[j]++; v.few > 0 && reported[j] > v.few {
 				out[last[j]].More++
 				continue
 			}
@@ -346,7 +346,7 @@ func (v *View[S]) Again(rows explain.Rows[S], order []int32) []int32 {
 	return v.cut(rows, order, len(v.sort))
 }
 
-// Ranks tells whether the view has all rows in the order of that key, the
+// Ranks reports whether the view has all rows in the order of that key, the
 // largest first.
 func (v *View[S]) Ranks(key string) bool {
 	return v.where == nil && len(v.sort) > 0 && v.sort[0].desc && v.sort[0].field.Key == key
