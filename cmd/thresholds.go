@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"kwhy/explain"
@@ -17,13 +15,12 @@ import (
 // The settings of rules, below check in a config file and KWHY_CHECK_ among the
 // variables. They have names of their own: one for each rule.
 const (
-	checkKey       = "check"
-	thresholdsKey  = "thresholds"
-	offKey         = "off"
-	checkEnv       = "KWHY_CHECK_"
-	thresholdsEnv  = checkEnv + "THRESHOLDS_"
-	offEnv         = checkEnv + "OFF"
-	thresholdTakes = "it takes thresholds such as notice=0.2,warning=0.1,critical=0.05, the same three without names, or off"
+	checkKey      = "check"
+	thresholdsKey = "thresholds"
+	offKey        = "off"
+	checkEnv      = "KWHY_CHECK_"
+	thresholdsEnv = checkEnv + "THRESHOLDS_"
+	offEnv        = checkEnv + "OFF"
 )
 
 // wish is what a user wants of a rule, and where that was said.
@@ -160,7 +157,7 @@ func thresholds(wishes []wish) (explain.Limits, error) {
 		if !set {
 			at = r.At
 		}
-		if out[r.ID], err = parseAt(at, r, w); err != nil {
+		if out[r.ID], err = w.change(at, r); err != nil {
 			return nil, err
 		}
 	}
@@ -194,69 +191,16 @@ func ruleOf(rules []lower.RuleDoc, w wish) (*lower.RuleDoc, error) {
 // envID is a rule's ID in the name of a variable: MEM_AVAILABLE_LOW.
 func envID(id string) string { return strings.ToUpper(strings.ReplaceAll(id, ".", "_")) }
 
-// parseAt changes thresholds as a wish says: "notice=0.2,critical=0.05" changes those
-// two, "0.2,0.1" the first two, and "off" switches all off.
-func parseAt(at explain.At, r *lower.RuleDoc, w wish) (explain.At, error) {
-	bad := usagef("%s: bad value %q: "+thresholdTakes, w.origin, w.text)
-	if w.text == "off" {
-		return explain.At{}, nil
+// change changes a rule's thresholds as a wish says.
+func (w *wish) change(at explain.At, r *lower.RuleDoc) (explain.At, error) {
+	at, err := at.Change(w.text)
+	if err != nil {
+		return at, usagef("%s: bad value %q: %w", w.origin, w.text, err)
 	}
-	for i, part := range strings.Split(w.text, ",") {
-		name, text, named := strings.Cut(strings.TrimSpace(part), "=")
-		if !named {
-			if i >= 3 {
-				return at, bad
-			}
-			name, text = explain.Levels()[i+1], name
-		}
-		n, err := parseThreshold(strings.TrimSpace(text))
-		to := map[string]*float64{"notice": &at.Notice, "warning": &at.Warning, "critical": &at.Critical}[strings.TrimSpace(name)]
-		if err != nil || to == nil {
-			return at, bad
-		}
-		*to = n
+	if err := at.InOrder(r.Below); err != nil {
+		return at, usagef("%s: %w: of %s %s is worse", w.origin, err, r.ID, map[bool]string{true: "less", false: "more"}[r.Below])
 	}
-	return at, inOrder(at, r, w)
-}
-
-// inOrder checks that the worse level takes the worse value.
-func inOrder(at explain.At, r *lower.RuleDoc, w wish) error {
-	last, good := math.NaN(), true
-	var words []string
-	for i, n := range []float64{at.Notice, at.Warning, at.Critical} {
-		if n == 0 {
-			continue
-		}
-		good = good && !(r.Below && n > last || !r.Below && n < last)
-		last = n
-		words = append(words, explain.Levels()[i+1]+" "+strconv.FormatFloat(n, 'f', -1, 64))
-	}
-	if good {
-		return nil
-	}
-	return usagef(
-		"%s: %s are out of order: of %s %s is worse",
-		w.origin,
-		strings.Join(words, ", "),
-		r.ID,
-		map[bool]string{true: "less", false: "more"}[r.Below],
-	)
-}
-
-// parseThreshold reads a number, or a percentage; "-" and "off" are none.
-func parseThreshold(text string) (float64, error) {
-	if text == "-" || text == "off" {
-		return 0, nil
-	}
-	digits, percent := strings.CutSuffix(text, "%")
-	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-	if err == nil && (n < 0 || math.IsNaN(n) || math.IsInf(n, 0)) {
-		err = strconv.ErrRange
-	}
-	if percent {
-		n /= 100
-	}
-	return n, err
+	return at, nil
 }
 
 // environ is the environment; none where nobody has given one.
