@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,8 @@ Findings do not change the exit status, unless --fail-on says from which level o
 to be 3. With --every that ends it: it waits for something to be wrong.`
 
 type checkOptions struct {
-	failOn string
+	settings
+	failOn explain.Level // OK: nothing fails
 	only   []string
 	off    []string
 	list   bool
@@ -46,7 +48,7 @@ type checkOptions struct {
 	every  time.Duration
 }
 
-func (a *App) checkCommand() *cobra.Command {
+func newCheck(a *App, do func(*checkOptions) error) *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
 		Use:   "check",
@@ -60,38 +62,10 @@ func (a *App) checkCommand() *cobra.Command {
   kwhy check --list                       every rule with its thresholds
   kwhy check -o json | jq -r '.findings[] | [.level, .message] | @tsv'`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			r, err := a.begin(c, "check")
-			if err != nil {
-				return err
-			}
-			defer func() { r.host.Close() }() // the last one: --every opens others
-			off, err := thresholds(offWishes(o.off, "--off"))
-			if err != nil {
-				return err
-			}
-			for id := range off {
-				r.limit(id, explain.At{})
-			}
-			if o.list {
-				return r.listRules(&o)
-			}
-			if o.every > 0 && o.every < r.set.Interval {
-				return usagef("--every: bad value %q: it is shorter than the interval of %s", o.every, r.set.Interval)
-			}
-			return r.checks(&o)
-		},
+		RunE: settled(a, &o, do, onHost(a, "check", runCheck)),
 	}
-	o.flags(c)
-	return c
-}
-
-func (o *checkOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.failOn, "fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
+	f.String("fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
 	f.StringSliceVar(&o.only, "only", nil, "look at these `DOMAINS` only ("+strings.Join(check.Names(), "|")+")")
 	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
 	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds, and check nothing")
@@ -99,13 +73,16 @@ func (o *checkOptions) flags(c *cobra.Command) {
 	f.DurationVar(&o.every, "every", 0, "check again each `D` until killed; counters are then of the time since the last report")
 	// Its own default: without two samples half of the rules have nothing to say.
 	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
+	return c
 }
 
-func (o *checkOptions) check() error {
-	if levels := explain.Levels()[1:]; o.failOn != "" && !slices.Contains(levels, o.failOn) {
-		return usagef("--fail-on: bad value %q: it takes %s", o.failOn, strings.Join(levels, ", "))
-	}
-	if o.every < 0 || o.every > 0 && o.every < time.Second {
+func (o *checkOptions) parse(t *typed) error {
+	level := t.cmd.Flag("fail-on").Value.String()
+	o.failOn = explain.Level(max(slices.Index(explain.Levels(), level), 0))
+	switch {
+	case level != "" && o.failOn == explain.OK:
+		return usagef("--fail-on: bad value %q: it takes %s", level, strings.Join(explain.Levels()[1:], ", "))
+	case o.every < 0, o.every > 0 && o.every < time.Second:
 		return usagef("--every: bad value %q: it takes a duration such as 30s or 5m, 1s at least, or 0 to check once", o.every)
 	}
 	for _, name := range o.only {
@@ -113,15 +90,25 @@ func (o *checkOptions) check() error {
 			return usagef("--only: bad value %q: it takes %s", name, strings.Join(check.Names(), ", "))
 		}
 	}
+	off, err := thresholds(offWishes(o.off, "--off"))
+	if err != nil {
+		return err
+	}
+	if o.Limits == nil {
+		o.Limits = off
+	}
+	maps.Copy(o.Limits, off)
+	if !o.list && o.every > 0 && o.every < o.Interval {
+		return usagef("--every: bad value %q: it is shorter than the interval of %s", o.every, o.Interval)
+	}
 	return nil
 }
 
-// limit sets the thresholds of a rule for this run.
-func (r *run) limit(id string, at explain.At) {
-	if r.set.Limits == nil {
-		r.set.Limits = explain.Limits{}
+func runCheck(r *run, o *checkOptions) error {
+	if o.list {
+		return r.listRules(o)
 	}
-	r.set.Limits[id] = at
+	return r.checks(o)
 }
 
 // listRules prints the rules of the domains that are wanted, with the thresholds in
@@ -145,20 +132,20 @@ func (r *run) listRules(o *checkOptions) error {
 // checks checks once, or --every so often until somebody kills it, nobody reads on, or
 // --fail-on is met.
 func (r *run) checks(o *checkOptions) error {
-	var was *check.Facts
-	var err error
-	if r.set.Interval > 0 {
-		if was, err = check.Take(r.host, o.only, nil); err != nil {
-			return err
-		}
-		r.wait(r.set.Interval, nil)
+	const doing = "looking at everything"
+	was, err := earlier(r, doing, func() (*check.Facts, error) { return check.Take(r.host, o.only, nil) }, nil)
+	if err != nil {
+		return err
 	}
 	for {
-		f, err := r.check(o, was)
-		if err != nil || o.every == 0 {
+		f, err := take(r, doing, func() (*check.Facts, error) { return check.Take(r.host, o.only, was) })
+		if err != nil {
 			return err
 		}
-		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); r.set.Interval > 0 {
+		if err := r.check(o, f); err != nil || o.every == 0 {
+			return err
+		}
+		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); o.paired() {
 			was = f.Alone()
 		}
 		if err := r.again(); err != nil {
@@ -181,17 +168,11 @@ func (r *run) again() error {
 	return err
 }
 
-// check prints what the rules find now; was is what they found earlier, or nil.
-func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
-	p := r.progress("looking at everything")
-	f, err := check.Take(r.host, o.only, was)
-	p.Stop()
-	if err != nil {
-		return nil, err
-	}
+// check prints what the rules find.
+func (r *run) check(o *checkOptions, f *check.Facts) error {
 	rep, err := check.Judge(f, r.set.Limits)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rep.Parts = []lower.Part{{Title: "What was checked", Table: "domains"}}
 	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
@@ -200,7 +181,7 @@ func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
 	h := r.header(f.At, f.Over)
 	h.Summary = []string{verdict(rep.Findings)}
 	err = r.print(h, &rep)
-	return f, cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
+	return cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
 }
 
 // verdict counts the findings by level.
@@ -231,12 +212,9 @@ func counted(n int, l explain.Level) string {
 }
 
 // failOn is an error where there is a finding of a level or a worse one.
-func failOn(list []lower.Finding, level string) error {
-	at := slices.Index(explain.Levels(), level)
-	for i := range list {
-		if at > 0 && int(list[i].Level) >= at {
-			return errFound
-		}
+func failOn(list []lower.Finding, level explain.Level) error {
+	if level > explain.OK && slices.ContainsFunc(list, func(f lower.Finding) bool { return f.Level >= level }) {
+		return errFound
 	}
 	return nil
 }

@@ -36,29 +36,37 @@ and whatever kwhy explain has.
 
 The packages bring all three. For the shell at hand alone: source <(kwhy completion bash)`
 
-func (a *App) completionCommand() *cobra.Command {
+type completionOptions struct {
+	shell string
+	root  *cobra.Command // whose script is printed
+}
+
+func (o *completionOptions) parse(t *typed) error {
+	if len(t.args) != 1 || !slices.Contains(shells(), t.args[0]) {
+		return usagef("completion takes the name of a shell: %s", strings.Join(shells(), ", "))
+	}
+	o.shell, o.root = t.args[0], t.cmd.Root()
+	return nil
+}
+
+func newCompletion(a *App, do func(*completionOptions) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "completion SHELL", Short: "Print the completion script of a shell: bash, zsh or fish",
 		Long: completionLong,
 		Example: `  source <(kwhy completion bash)
   kwhy completion fish >~/.config/fish/completions/kwhy.fish`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || !slices.Contains(shells(), args[0]) {
-				return usagef("completion takes the name of a shell: %s", strings.Join(shells(), ", "))
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			root := c.Root()
-			switch args[0] {
-			case "bash":
-				return a.bashCompletion(root)
-			case "zsh":
-				return root.GenZshCompletion(a.Out)
-			}
-			return a.fishCompletion(root)
-		},
+		RunE: settled(a, &completionOptions{}, do, a.completion),
 	}
+}
+
+func (a *App) completion(o *completionOptions) error {
+	switch o.shell {
+	case "bash":
+		return a.bashCompletion(o.root)
+	case "zsh":
+		return o.root.GenZshCompletion(a.Out)
+	}
+	return a.fishCompletion(o.root)
 }
 
 // bashCompletion prints cobra's script with a change: that compares what was typed with
@@ -294,6 +302,15 @@ func pidWord(pid int32, comm string) explain.Word {
 	return explain.Word{Name: strconv.Itoa(int(pid)), Gist: printable(comm)}
 }
 
+// beginFor opens the host that flags and variables point to.
+func (a *App) beginFor(c *cobra.Command) (*run, error) {
+	set, err := a.load(c.Flags())
+	if err != nil {
+		return nil, err
+	}
+	return a.begin(set, "completion")
+}
+
 // look hands a completer the processes or threads of the host that the flags and
 // variables point to. Whatever fails offers nothing: a shell that completes has no
 // room for an error.
@@ -303,7 +320,7 @@ func (a *App) look(
 	want inspect.Sources,
 	each func(*procfacts.Processes, *procfacts.Process),
 ) {
-	r, err := a.begin(c, "completion")
+	r, err := a.beginFor(c)
 	if err != nil {
 		return
 	}
@@ -417,7 +434,7 @@ func (a *App) cgroups(c *cobra.Command, _ []string, typed string) ([]string, cob
 
 // limitedCgroups completes the memory cgroups with a limit, which alone kill.
 func (a *App) limitedCgroups(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	r, err := a.begin(c, "completion")
+	r, err := a.beginFor(c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -32,6 +32,12 @@ type settings struct {
 	Limits explain.Limits `mapstructure:"-"` // of rules, where the user has set others
 }
 
+// shared gives the settings to whoever has the options that embed them.
+func (s *settings) shared() *settings { return s }
+
+// paired tells whether two samples are wanted, an interval apart.
+func (s *settings) paired() bool { return s.Interval > 0 }
+
 // setting declares one of them: the flag, the key in a config file, the
 // variable and the documentation all come from here.
 type setting struct {

@@ -22,8 +22,15 @@ One that is off does not change the exit status; kwhy doctor -o json is then the
 of a bug: it has every term. --interval tries the arithmetic twice, that far apart, and
 keeps what came out worse.`
 
-func (a *App) doctorCommand() *cobra.Command {
-	var all bool
+type doctorOptions struct {
+	settings
+	all bool
+}
+
+func (*doctorOptions) parse(*typed) error { return nil }
+
+func newDoctor(a *App, do func(*doctorOptions) error) *cobra.Command {
+	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "What kwhy can see here, and whether its arithmetic comes out",
@@ -33,49 +40,32 @@ func (a *App) doctorCommand() *cobra.Command {
   kwhy doctor -o json | jq -r '.tables.sources.rows[] | select(.state == "denied") | [.path, .opens] | @tsv'
   kwhy doctor -o json | jq '.tables.derivations.rows[] | select(.verdict == "off")'`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := a.begin(c, "doctor")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			return r.doctor(all)
-		},
+		RunE: settled(a, &o, do, onHost(a, "doctor", runDoctor)),
 	}
-	c.Flags().BoolVar(&all, "all", false, "in text, show what is readable and well too")
+	c.Flags().BoolVar(&o.all, "all", false, "in text, show what is readable and well too")
 	return c
 }
 
-func (r *run) doctor(all bool) error {
-	topics := catalog.Examined()
-	take := func() (*doctor.Exam, error) {
-		p := r.progress("trying everything")
-		defer p.Stop()
-		return doctor.Take(r.host, topics)
+func runDoctor(r *run, o *doctorOptions) error {
+	const doing = "trying everything"
+	try := func() (*doctor.Exam, error) { return doctor.Take(r.host, catalog.Examined()) }
+	was, err := earlier(r, doing, try, nil)
+	if err != nil {
+		return err
 	}
-	e, err := take()
+	e, err := take(r, doing, try)
 	if err != nil {
 		return err
 	}
 	var over time.Duration
-	if r.set.Interval > 0 {
-		was := e
-		r.wait(r.set.Interval, nil)
-		if e, err = take(); err != nil {
-			return err
-		}
+	if was != nil {
 		e.Derivations = e.Derivations.Worse(was.Derivations)
 		over = e.Sight.At.Sub(was.Sight.At)
 	}
-	text := r.set.Output == "text"
-	rep, err := e.Explain(
-		doctor.Options{
-			All:    all || !text || r.set.detail() == output.DetailFull,
-			Gaps:   !text,
-			Terse:  text && r.set.detail() == output.DetailNone,
-			Limits: r.set.Limits,
-		},
-	)
+	text, detail := o.Output == "text", o.detail()
+	rep, err := e.Explain(doctor.Options{
+		All: o.all || !text || detail == output.DetailFull, Gaps: !text, Terse: text && detail == output.DetailNone, Limits: o.Limits,
+	})
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,21 @@ case (MemAvailable, committed_as, se.vruntime, VmRSS), or a word that is a value
 SCHED_DEADLINE, memfd), or a rule of kwhy check (mem.available_low). It is explained, and
 then read on this host.`
 
-type explainOptions struct{ noLive, all bool }
+type explainOptions struct {
+	settings
+	named       bool
+	name        string
+	noLive, all bool
+}
 
-func (a *App) explainCommand() *cobra.Command {
+func (o *explainOptions) parse(t *typed) error {
+	if o.named, o.name = len(t.args) > 0, t.arg(); o.all && o.named {
+		return usagef("--all is without a name")
+	}
+	return nil
+}
+
+func newExplain(a *App, do func(*explainOptions) error) *cobra.Command {
 	var o explainOptions
 	c := &cobra.Command{
 		Use:   "explain [NAME]",
@@ -36,27 +48,21 @@ func (a *App) explainCommand() *cobra.Command {
   kwhy explain D
   kwhy explain --all -o json | jq -r '.tables.values.rows[] | [.key, .gist] | @tsv'`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if o.all && len(args) > 0 {
-				return usagef("--all is without a name")
-			}
-			r, err := a.begin(c, "explain")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			switch {
-			case o.all:
-				return r.book()
-			case len(args) == 0:
-				return r.listConcepts()
-			}
-			return r.explain(args[0], o.noLive)
-		},
+		RunE: settled(a, &o, do, onHost(a, "explain", runExplain)),
 	}
 	c.Flags().BoolVar(&o.noLive, "no-live", false, "leave out what it reads on this host")
 	c.Flags().BoolVar(&o.all, "all", false, "the whole book; as JSON, with every value, word and rule")
 	return c
+}
+
+func runExplain(r *run, o *explainOptions) error {
+	switch {
+	case o.all:
+		return r.book()
+	case !o.named:
+		return r.listConcepts()
+	}
+	return r.explain(o.name, o.noLive)
 }
 
 // explain explains a concept, or a value or a word by any of its names.
@@ -278,19 +284,25 @@ func titled(g *catalog.Group, grid *lower.Grid) string {
 	return out
 }
 
-func (a *App) schemaCommand() *cobra.Command {
+type schemaOptions struct{}
+
+func (*schemaOptions) parse(*typed) error { return nil }
+
+func newSchema(a *App, do func(*schemaOptions) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of kwhy/v1", Args: noArgs,
 		Long: "Prints the JSON Schema that the output of every command with -o json keeps to.",
-		RunE: func(*cobra.Command, []string) error {
-			b, err := jsonSchema()
-			if err != nil {
-				return err
-			}
-			_, err = a.Out.Write(b)
-			return err
-		},
+		RunE: settled(a, &schemaOptions{}, do, a.schema),
 	}
+}
+
+func (a *App) schema(*schemaOptions) error {
+	b, err := jsonSchema()
+	if err != nil {
+		return err
+	}
+	_, err = a.Out.Write(b)
+	return err
 }
 
 // jsonSchema is the JSON Schema of all that is declared.

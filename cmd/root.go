@@ -1,16 +1,13 @@
 package cmd
 
 import (
-	"cmp"
 	"errors"
-	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kwhy/explain/catalog"
-	"kwhy/inspect"
 )
 
 const rootLong = `kwhy reads /proc and /sys and says what each value means: the kernel concept
@@ -23,6 +20,27 @@ Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
 
 // root builds the command tree.
 func (a *App) root() *cobra.Command {
+	root := a.trunk()
+	root.AddCommand(
+		newMem(a, nil),
+		newOom(a, nil),
+		newProc(a, nil),
+		newSched(a, nil),
+		newFD(a, nil),
+		newNet(a, nil),
+		newCheck(a, nil),
+		newDoctor(a, nil),
+		newExplain(a, nil),
+		newSchema(a, nil),
+		newCompletion(a, nil),
+		newVersion(a, nil),
+	)
+	a.complete(root)
+	return root
+}
+
+// trunk is kwhy itself, with what all commands share and without any.
+func (a *App) trunk() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kwhy",
 		Short:         "Ask the kernel why: what a Linux host's /proc and /sys say, explained",
@@ -42,21 +60,6 @@ func (a *App) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.DisableDefaultCmd = true // ours says what to do with it
 	addSettings(root.PersistentFlags())
-	root.AddCommand(
-		a.memCommand(),
-		a.oomCommand(),
-		a.procCommand(),
-		a.schedCommand(),
-		a.fdCommand(),
-		a.netCommand(),
-		a.checkCommand(),
-		a.doctorCommand(),
-		a.explainCommand(),
-		a.schemaCommand(),
-		a.completionCommand(),
-		a.versionCommand(),
-	)
-	a.complete(root)
 	return root
 }
 
@@ -102,36 +105,6 @@ func atMostOne(c *cobra.Command, args []string) error {
 		return usagef("%s takes one argument at most, not %d", c.CommandPath(), len(args))
 	}
 	return nil
-}
-
-// run is what a command has when it has been told what to do.
-type run struct {
-	app  *App
-	set  *settings
-	host *inspect.Host
-	name string
-}
-
-// begin settles the settings and opens the host.
-func (a *App) begin(c *cobra.Command, name string) (*run, error) {
-	set, err := a.load(c.Flags())
-	if err != nil {
-		return nil, err
-	}
-	host, err := a.open(set)
-	if err != nil {
-		return nil, err
-	}
-	return &run{app: a, set: set, host: host, name: name}, nil
-}
-
-func (a *App) open(set *settings) (*inspect.Host, error) {
-	host, err := inspect.Open(set.ProcRoot, set.SysRoot, a.Now)
-	if err != nil {
-		return nil, err
-	}
-	host.Wait(cmp.Or(set.Timeout, math.MaxInt64))
-	return host, nil
 }
 
 // Manual is what the command line says of itself: documentation is made from it.

@@ -52,32 +52,33 @@ const versionLong = `Prints which kwhy this is: its version, the commit that it 
 commit's time, the Go that compiled it, for which machine, and the contract that its
 JSON keeps to. -o json has the modules that it is linked with, too.`
 
-func (a *App) versionCommand() *cobra.Command {
+type versionOptions struct{ settings }
+
+func (*versionOptions) parse(*typed) error { return nil }
+
+func newVersion(a *App, do func(*versionOptions) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version, and what it was built from", Long: versionLong, Args: noArgs,
 		Example: `  kwhy version
   kwhy version -o json | jq -r '.tables.build.rows[0].version'
   kwhy version -o json | jq -r '.tables.modules.rows[] | [.path, .version] | @tsv'`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			set, err := a.load(c.Flags())
-			if err != nil {
-				return err
-			}
-			if set.Output == "text" {
-				_, err := fmt.Fprint(a.Out, a.Build.text())
-				return err
-			}
-			r, err := a.begin(c, "version")
-			if err != nil { // no /proc here, and none is needed
-				r = &run{app: a, set: set}
-				return r.print(&output.Header{
-					Schema: output.Schema, Kwhy: output.String(a.Build.Version), Command: "version", CollectedAt: output.Time{Time: a.Now()},
-				}, a.Build.report())
-			}
-			defer r.host.Close()
-			return r.print(r.header(a.Now(), 0), a.Build.report())
-		},
+		RunE: settled(a, &versionOptions{}, do, a.version),
 	}
+}
+
+func (a *App) version(o *versionOptions) error {
+	if o.Output == "text" {
+		_, err := fmt.Fprint(a.Out, a.Build.text())
+		return err
+	}
+	r, err := a.begin(o.shared(), "version")
+	if err != nil { // no /proc here, and none is needed
+		return r.print(&output.Header{
+			Schema: output.Schema, Kwhy: output.String(a.Build.Version), Command: "version", CollectedAt: output.Time{Time: a.Now()},
+		}, a.Build.report())
+	}
+	defer r.host.Close()
+	return r.print(r.header(a.Now(), 0), a.Build.report())
 }
 
 func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }
