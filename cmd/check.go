@@ -18,25 +18,24 @@ import (
 	"kwhy/output"
 )
 
-const checkLong = `Holds every rule of every subcommand against this host and prints what they find,
-worst first: the values that a finding rests on, what it means in terms of the kernel,
-and what to look at next. Then, a line for each domain, what was looked at: how much of
-it is in use, who has to wait for it, and what went wrong.
+const checkLong = `Checks this host against every rule of every subcommand and prints the findings, worst
+first: the values behind each, what it means in terms of the kernel, and what to look at
+next. Then comes a line for each domain: how much of it is in use, what waits for it, and
+what went wrong.
 
-Two samples are taken --interval apart, 1s unless it says otherwise, so that counters
-become rates: what was counted since boot is worth a notice at most. --interval 0 takes
-one.
+Two samples are taken --interval apart, 1s by default, so that counters become rates:
+counts since boot give a notice at most. --interval 0 takes one sample.
 
-Thresholds are set in a config file, as check.thresholds.RULE, or by a variable, as
+Thresholds are set in a config file, as check.thresholds.RULE, or by a variable,
 KWHY_CHECK_THRESHOLDS_RULE: "notice=0.2,warning=0.1,critical=0.05", the same three
 without names, or off. check.off and KWHY_CHECK_OFF list rules to switch off. --list
-shows them all. They hold for the levels of every other subcommand, too.
+shows all rules. These settings also apply to the levels in every other subcommand.
 
---every repeats that until it is killed. From the second report on, counters are of all
-the time since the last one, so that nothing falls between two reports.
+--every repeats the check until kwhy is killed. From the second report on, counters cover
+all the time since the last report, so that nothing is missed between two reports.
 
-Findings do not change the exit status, unless --fail-on says from which level on it is
-to be 3. With --every that ends it: it waits for something to be wrong.`
+Findings do not change the exit status unless --fail-on gives a level: from that level on
+it is 3. With --every this ends kwhy, so that it waits until something is wrong.`
 
 type checkOptions struct {
 	settings
@@ -68,10 +67,10 @@ func newCheck(a *App, do func(*checkOptions) error) *cobra.Command {
 	f.String("fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
 	f.StringSliceVar(&o.only, "only", nil, "look at these `DOMAINS` only ("+strings.Join(check.Names(), "|")+")")
 	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
-	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds, and check nothing")
-	f.BoolVar(&o.all, "all", false, "in text, show what became of every rule too")
-	f.DurationVar(&o.every, "every", 0, "check again each `D` until killed; counters are then of the time since the last report")
-	// Its own default: without two samples half of the rules have nothing to say.
+	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds and do not check")
+	f.BoolVar(&o.all, "all", false, "in text, also show the outcome of every rule")
+	f.DurationVar(&o.every, "every", 0, "check again each `D` until killed; counters then cover the time since the last report")
+	// The default differs from other commands': half of the rules need two samples.
 	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
 	return c
 }
@@ -90,7 +89,7 @@ func (o *checkOptions) parse(t *typed) error {
 			return usagef("--only: bad value %q: it takes %s", name, strings.Join(check.Names(), ", "))
 		}
 	}
-	off, err := thresholds(offWishes(o.off, "--off"))
+	off, err := thresholds(switchOff(o.off, "--off"))
 	if err != nil {
 		return err
 	}
@@ -111,8 +110,7 @@ func runCheck(r *run, o *checkOptions) error {
 	return r.checks(o)
 }
 
-// listRules prints the rules of the domains that are wanted, with the thresholds in
-// force.
+// listRules prints the rules of the wanted domains with the current thresholds.
 func (r *run) listRules(o *checkOptions) error {
 	wanted := o.only
 	if len(wanted) == 0 {
@@ -129,8 +127,8 @@ func (r *run) listRules(o *checkOptions) error {
 	return r.print(r.header(r.app.Now(), 0), &lower.Report{Grids: []lower.Grid{g}})
 }
 
-// checks checks once, or --every so often until somebody kills it, nobody reads on, or
-// --fail-on is met.
+// checks checks once, or with --every again and again until it is killed, its reader is
+// gone, or --fail-on ends it.
 func (r *run) checks(o *checkOptions) error {
 	const doing = "looking at everything"
 	was, err := earlier(r, doing, func() (*check.Facts, error) { return check.Take(r.host, o.only, nil) }, nil)
@@ -154,8 +152,8 @@ func (r *run) checks(o *checkOptions) error {
 	}
 }
 
-// again opens the host anew for another report, so that a file that did not answer is
-// waited for again, and separates reports of text.
+// again opens the host again for the next report, which has its own --timeout, and puts
+// an empty line between reports in text.
 func (r *run) again() error {
 	host, err := r.app.open(r.set)
 	if err != nil {
@@ -181,7 +179,7 @@ func (r *run) check(o *checkOptions, f *check.Facts) error {
 	h := r.header(f.At, f.Over)
 	h.Summary = []string{verdict(rep.Findings)}
 	err = r.print(h, &rep)
-	return cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
+	return cmp.Or(failOn(rep.Findings, o.failOn), err) // a reader that closes the pipe early wants the status too
 }
 
 // verdict counts the findings by level.
@@ -195,7 +193,7 @@ func verdict(list []lower.Finding) string {
 			}
 		}
 		if n > 0 {
-			words = append(words, counted(n, l))
+			words = append(words, ofLevel(n, l))
 		}
 	}
 	if words == nil {
@@ -204,14 +202,14 @@ func verdict(list []lower.Finding) string {
 	return strings.Join(words, ", ")
 }
 
-func counted(n int, l explain.Level) string {
+func ofLevel(n int, l explain.Level) string {
 	if l == explain.Critical {
 		return fmt.Sprintf("%d critical", n)
 	}
 	return units.Plural(n, l.String(), l.String()+"s")
 }
 
-// failOn is an error where there is a finding of a level or a worse one.
+// failOn is an error if there is a finding of this level or a worse one.
 func failOn(list []lower.Finding, level explain.Level) error {
 	if level > explain.OK && slices.ContainsFunc(list, func(f lower.Finding) bool { return f.Level >= level }) {
 		return errFound

@@ -57,7 +57,7 @@ func (o *fdOptions) parse(t *typed) (err error) {
 	return err
 }
 
-// question is the flag that asks for something else than the table; "" without one.
+// question is the flag that replaces the table by another; "" without one.
 func (o *fdOptions) question() string {
 	switch {
 	case o.deleted:

@@ -90,7 +90,7 @@ type socketsOptions struct {
 	settings
 	table  tableFlags
 	filter net.SocketFilter
-	of     process // whose network namespace; none: kwhy's own
+	of     process // sockets of its network namespace; none: kwhy's own
 }
 
 func (o *socketsOptions) parse(t *typed) (err error) {
@@ -130,7 +130,7 @@ func newSockets(a *App, do func(*socketsOptions) error) *cobra.Command {
 	return c
 }
 
-// runSockets shows the sockets of this network namespace, or of a process's.
+// runSockets shows the sockets of a network namespace.
 func runSockets(r *run, o *socketsOptions) error {
 	pid, err := r.find(o.of)
 	if err != nil {

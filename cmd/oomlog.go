@@ -59,7 +59,7 @@ func newOomLog(a *App, do func(*oomLogOptions) error) *cobra.Command {
 	return c
 }
 
-// source opens the log: what is to be closed is nil where there is nothing.
+// source opens the log. The closer is nil if there is nothing to close.
 func (o *oomLogOptions) source(r *run) (*oom.Log, io.Closer, error) {
 	switch {
 	case o.ring:

@@ -49,7 +49,7 @@ func (o *procOptions) parse(t *typed) (err error) {
 	return o.who.settle()
 }
 
-// parseOne is for one process, given by number or by name, or one thread.
+// parseOne parses the options for one process or one thread.
 func (o *procOptions) parseOne(t *typed) (err error) {
 	if err := t.forTable("limit", "columns", "sort", "tree", "threads", "user", "name", "state", "cgroup"); err != nil {
 		return err
@@ -117,7 +117,7 @@ func runProc(r *run, o *procOptions) error {
 		if o.sample == 0 {
 			return show(r, proc.ProcessPage(pid))
 		}
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // what was seen until then is worth showing
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // Ctrl-C ends the sampling, and what was seen is shown
 		defer stop()
 		return show(r, proc.SamplePage(ctx, pid, o.sample))
 	}

@@ -17,8 +17,7 @@ import (
 	"kwhy/output"
 )
 
-// options are what a command line becomes. parse finds all that is wrong with it, before
-// anything runs.
+// options are a parsed command line. parse finds every mistake in it before anything runs.
 type options interface{ parse(*typed) error }
 
 // reading are the options of a command with settings, which embeds them.
@@ -32,7 +31,7 @@ type tabled interface {
 	columnHelp() (text string, asked bool)
 }
 
-// typed is a command line as it was typed, its flags read.
+// typed is a command line whose flags have been read, but not checked.
 type typed struct {
 	cmd  *cobra.Command
 	args []string
@@ -41,7 +40,7 @@ type typed struct {
 // arg is the first argument; "" without one.
 func (t *typed) arg() string { return strings.Join(t.args[:min(len(t.args), 1)], "") }
 
-// given returns the first of some flags that was given; "" where none was.
+// given returns the first of these flags that was set; "" if none was.
 func (t *typed) given(flags ...string) string {
 	i := slices.IndexFunc(flags, t.cmd.Flags().Changed)
 	if i < 0 {
@@ -50,8 +49,8 @@ func (t *typed) given(flags ...string) string {
 	return flags[i]
 }
 
-// settled is what every command does: it puts settings, flags and arguments into o, and
-// hands that to do, or to real where do is nil.
+// settled is the body of every command: it parses settings, flags and arguments into o and
+// calls do, or real if do is nil. A test passes its own do, so that nothing runs.
 func settled[O options](a *App, o O, do, real func(O) error) func(*cobra.Command, []string) error {
 	if do == nil {
 		do = real
@@ -71,7 +70,7 @@ func settled[O options](a *App, o O, do, real func(O) error) func(*cobra.Command
 	}
 }
 
-// run is what a command has when it has been told what to do.
+// run is what a command works with once its command line is parsed.
 type run struct {
 	app  *App
 	set  *settings
@@ -79,7 +78,7 @@ type run struct {
 	name string
 }
 
-// onHost opens the host for a command.
+// onHost opens the host and calls do. For --columns help it only lists the columns.
 func onHost[O reading](a *App, name string, do func(*run, O) error) func(O) error {
 	return func(o O) error {
 		if t, ok := any(o).(tabled); ok {
@@ -111,8 +110,8 @@ func (a *App) open(set *settings) (*inspect.Host, error) {
 	return host, nil
 }
 
-// show is what every command does that shows a page: it takes one sample, or two an
-// interval apart, explains the later one and prints it.
+// show shows a page: it takes one sample, or two an interval apart, explains the later one
+// and prints it.
 func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	s, ended, err := sample(r, page)
 	if err != nil {
@@ -132,9 +131,8 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	return r.print(h, &rep)
 }
 
-// sample takes what a page is about, and what it was an interval ago. Of a process that
-// ends between the two, or whose number is another's by then, the first is what there
-// is to show.
+// sample takes the sample that a page shows, and pairs it with one an interval earlier. If
+// a process ended between the two, even if its PID is in use again, the first is shown.
 func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bool, err error) {
 	var was S
 	two := page.Since != nil && r.set.paired()
@@ -161,8 +159,8 @@ func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bo
 	return now, false, nil
 }
 
-// earlier takes the sample of an interval ago and lets the interval pass; the zero S
-// where there is no interval.
+// earlier takes the first of two samples and waits for the interval. Without an interval it
+// returns the zero S.
 func earlier[S any](r *run, doing string, first func() (S, error), meanwhile watcher) (was S, err error) {
 	if !r.set.paired() {
 		return was, nil
@@ -179,7 +177,7 @@ func take[S any](r *run, doing string, sample func() (S, error)) (s S, err error
 	return s, err
 }
 
-// watcher lets time pass where there is something to watch meanwhile.
+// watcher lets time pass and watches something meanwhile.
 type watcher = func(h *inspect.Host, d time.Duration, sleep func(time.Duration))
 
 // wait lets time pass between two samples.
@@ -193,15 +191,15 @@ func (r *run) wait(d time.Duration, meanwhile watcher) {
 	})
 }
 
-// during does what takes time, and says on a terminal what that is until stop is called
-// or it is done.
+// during calls do, which takes time, and says so on a terminal until do returns or calls
+// stop.
 func (r *run) during(what string, do func(stop func())) {
 	p := output.StartProgress(r.app.Err, !r.app.ErrTerminal, what)
 	defer p.Stop()
 	do(p.Stop)
 }
 
-// vanished is the gap that an ended process leaves.
+// vanished adds the gap that a process leaves that has ended.
 func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
 	if !ended {
 		return gaps
@@ -209,7 +207,7 @@ func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
 	return append(gaps, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Vanished, Count: 1, Of: 1})
 }
 
-// header describes the report; over is the interval, if there was one.
+// header describes the report; over is the interval, 0 without one.
 func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	h := r.host
 	head := &output.Header{
@@ -227,7 +225,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	return head
 }
 
-// print prints a report as it was asked for.
+// print prints a report in the format of --output.
 func (r *run) print(h *output.Header, rep *lower.Report) error {
 	if rep.Denies() && r.host.Entitled() {
 		rep.Entitle()

@@ -12,12 +12,12 @@ import (
 	"kwhy/explain/proc"
 )
 
-// What commands that show a table of processes have in common.
+// What commands with a table have in common.
 
-// autoLimit is as many rows as a screen takes.
+// autoLimit means as many rows as fit on a screen.
 const autoLimit = -1
 
-// tableFlags say how a table is shown.
+// tableFlags are the options of a table.
 type tableFlags struct {
 	limit         int
 	columns, sort []string
@@ -36,10 +36,10 @@ func (o *tableFlags) check() error {
 	return nil
 }
 
-// asksHelp tells whether the columns are to be listed, instead of anything else.
+// asksHelp reports whether --columns help was given: then the columns are listed.
 func (o *tableFlags) asksHelp() bool { return len(o.columns) == 1 && o.columns[0] == "help" }
 
-// rowLimit is a limit as it was asked for, with what auto is here.
+// rowLimit is the limit that was asked for, or auto for autoLimit.
 func rowLimit(asked, auto int) int {
 	if asked == autoLimit {
 		return auto
@@ -47,8 +47,8 @@ func rowLimit(asked, auto int) int {
 	return asked
 }
 
-// screenRows is how many rows of a table a screen takes: each may be two
-// lines, and it is not alone.
+// screenRows is how many rows of a table fit on a screen: a row may have two lines, and
+// other parts of the report need room too.
 func (a *App) screenRows() int {
 	if !a.OutTerminal || a.Lines == 0 {
 		return 10
@@ -56,7 +56,7 @@ func (a *App) screenRows() int {
 	return min(max((a.Lines-4)/2, 5), 20)
 }
 
-// forTable refuses flags that go with the table alone.
+// forTable refuses flags that are only for the table.
 func (t *typed) forTable(flags ...string) error {
 	if name := t.given(flags...); name != "" {
 		return usagef("--%s is for the table, and a process was given", name)
@@ -98,8 +98,8 @@ func userID(name string) (uint32, error) {
 	return uint32(n), err
 }
 
-// showAsked shows a page that was made of what the user asked for; where it could not be
-// made, that was a mistake in the command line.
+// showAsked shows a page that was made from the options. If it could not be made, the
+// command line has a mistake.
 func showAsked[S explain.Snapshot[S]](r *run, page *lower.Page[S], err error) error {
 	if err != nil {
 		return usageError{err}
@@ -132,7 +132,7 @@ func parseProcess(arg string) (p process, err error) {
 	return process{name: arg}, nil
 }
 
-// find returns the number of a process; 0 of none.
+// find returns the number of a process; 0 for none.
 func (r *run) find(p process) (int32, error) {
 	if p.name != "" {
 		return proc.Find(r.host, p.name)

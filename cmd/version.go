@@ -17,16 +17,15 @@ import (
 // Build says what was built, from which sources and by which compiler.
 type Build struct {
 	Version  string
-	Commit   string // "" where neither the linker nor Go was told
+	Commit   string // "" if neither the linker nor Go knew it
 	Time     string // of the commit, in RFC 3339
-	Modified bool   // the sources were not quite that commit's
+	Modified bool   // the sources differed from that commit
 	Go       string
 	Modules  []*debug.Module // what it is linked with
 }
 
-// NewBuild is the build that runs. What Go noted of the checkout it was made in is
-// completed by what the linker was told, which a release tells: version, commit and
-// the commit's time.
+// NewBuild describes the running build. Version, commit and the commit's time are what the
+// linker was given, as in a release, or else what Go recorded about the checkout.
 func NewBuild(version, commit, time string) Build {
 	b := Build{Version: version, Commit: commit, Time: time, Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
@@ -48,9 +47,9 @@ func NewBuild(version, commit, time string) Build {
 	return b
 }
 
-const versionLong = `Prints which kwhy this is: its version, the commit that it was built from and that
-commit's time, the Go that compiled it, for which machine, and the contract that its
-JSON keeps to. -o json has the modules that it is linked with, too.`
+const versionLong = `Prints the version of kwhy, the commit that it was built from and when that was made, the
+Go that compiled it, its platform, and the schema of its JSON. -o json also lists the
+modules that it is linked with.`
 
 type versionOptions struct{ settings }
 
@@ -72,7 +71,7 @@ func (a *App) version(o *versionOptions) error {
 		return err
 	}
 	r, err := a.begin(o.shared(), "version")
-	if err != nil { // no /proc here, and none is needed
+	if err != nil { // no /proc here, but none is needed
 		return r.print(&output.Header{
 			Schema: output.Schema, Kwhy: output.String(a.Build.Version), Command: "version", CollectedAt: output.Time{Time: a.Now()},
 		}, a.Build.report())
@@ -94,7 +93,7 @@ func (b *Build) text() string {
 	return fmt.Sprintf("kwhy %s\ncommit    %s\nbuilt by  %s for %s\nJSON      %s\n", b.Version, commit, b.Go, platform(), output.Schema)
 }
 
-// report is the same as tables of the contract.
+// report is the same as tables.
 func (b *Build) report() *lower.Report {
 	text := func(s string) explain.Value {
 		if s == "" {
