@@ -547,7 +547,8 @@ func TestLogReport(t *testing.T) {
 			tables = append(tables, fmt.Sprint(g.Name, " ", n))
 		}
 		if got := strings.Join(tables, ", "); got != c.tables || told == 0 || l.Err() != nil || len(rep.Gaps) > 0 {
-			t.Errorf("%d kills, limit %d, text %v: %q, want %q; told %d times, %v, %v", c.kills, c.limit, c.text, got, c.tables, told, l.Err(), rep.Gaps)
+			t.Errorf("%d kills, limit %d, text %v: %q, want %q; told %d times, %v, %v",
+				c.kills, c.limit, c.text, got, c.tables, told, l.Err(), rep.Gaps)
 		}
 		if e := rep.Grids[len(rep.Grids)-1].Empty; e != "none" {
 			t.Errorf("empty: %q", e)
