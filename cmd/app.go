@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// App is all of the outside world that a command may touch.
+// App is all of the outside world that a command may use.
 type App struct {
 	In          io.Reader
 	Out, Err    io.Writer
@@ -22,15 +22,15 @@ type App struct {
 	Columns     int // of the terminal; 0 if unknown
 	Lines       int
 	Getenv      func(string) (string, bool)
-	Environ     func() []string // of which Getenv finds one; nil: there are none
+	Environ     func() []string // all that Getenv finds; nil: there are none
 	HostConfig  string          // the config file of all users of the host; "": there is none
 	Now         func() time.Time
 	Sleep       func(time.Duration)
 	Build       Build
 }
 
-// System returns the App of a real process. Who closes the pipe that kwhy writes to
-// has seen enough: the write fails, instead of a signal that ends kwhy.
+// System returns the App of a real process. If the reader of a pipe closes it, the write
+// fails: no signal ends kwhy.
 func System() *App {
 	signal.Ignore(syscall.SIGPIPE)
 	out := int(os.Stdout.Fd())
@@ -71,7 +71,7 @@ func exitTable() []string {
 	}
 }
 
-// exitWords is the table in a sentence.
+// exitWords is the table as text.
 func exitWords() string {
 	var b strings.Builder
 	b.WriteString("Exit status:")
@@ -81,7 +81,7 @@ func exitWords() string {
 	return b.String()
 }
 
-// errFound is what check --fail-on ends with: all is printed already.
+// errFound is how check --fail-on ends. The findings have been printed by then.
 var errFound = errors.New("there are findings")
 
 // usageError is a mistake in the command line, a variable or a config file.
@@ -98,7 +98,7 @@ func (a *App) Run(args []string) int {
 	root.SetArgs(args)
 	err := root.Execute()
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE): // whoever read has seen enough
+	case err == nil, errors.Is(err, syscall.EPIPE): // the reader has seen enough
 		return exitOK
 	case errors.Is(err, errFound):
 		return exitFound
@@ -116,7 +116,7 @@ func (a *App) complain(err error) {
 	_, _ = fmt.Fprintln(a.Err, "kwhy: "+printable(line))
 }
 
-// printable keeps what an argument or a file put into an error off the terminal.
+// printable replaces control characters, which an argument or a file may bring into an error.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r >= 0x7f && r < 0xa0 {

@@ -37,7 +37,7 @@ func (r *run) listConcepts() error {
 	return r.text().Concepts(chapters(list))
 }
 
-// book prints all essays, and as data all values, words and rules too.
+// book prints all essays; JSON has all values, words and rules too.
 func (r *run) book() error {
 	list, err := essays()
 	if err != nil {
@@ -51,7 +51,7 @@ func (r *run) book() error {
 	}
 	t := r.text()
 	for i := range list {
-		t.Page(told(&list[i]))
+		t.Page(essay(&list[i]))
 	}
 	return t.Live("", &lower.Report{}, false)
 }
@@ -70,7 +70,7 @@ func chapters(list []concepts.Essay) (out []output.Chapter) {
 	return out
 }
 
-// catalogue is a table of what kwhy knows, and not of what it reads.
+// catalogue is a table of what kwhy knows, not of what it read.
 func catalogue(name string, columns []explain.Doc, n int, row func(i int) []explain.Value) lower.Grid {
 	return lower.Grid{Name: name, Docs: columns, Shown: n, Total: n, Rows: iter.Seq[lower.Row](func(yield func(lower.Row) bool) {
 		for i := range n {
@@ -83,7 +83,7 @@ func catalogue(name string, columns []explain.Doc, n int, row func(i int) []expl
 
 func column(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist} }
 
-// conceptGrid is essays as a table of the JSON contract.
+// conceptGrid is a table of essays.
 func conceptGrid(list []concepts.Essay, whole bool) lower.Grid {
 	columns := []explain.Doc{
 		column("name", "What kwhy explain takes."), column("title", "Its title."), column("chapter", "Where in the book it stands."),
@@ -114,7 +114,7 @@ func conceptGrid(list []concepts.Essay, whole bool) lower.Grid {
 	})
 }
 
-// moved is what an essay's sources were in older kernels.
+// moved lists where an essay's sources were in older kernels.
 func moved(e *concepts.Essay) (out []string) {
 	for _, s := range e.Source {
 		if m, ok := concepts.Before(s); ok {
@@ -124,7 +124,7 @@ func moved(e *concepts.Essay) (out []string) {
 	return out
 }
 
-// valueGrid is the declared values.
+// valueGrid is a table of declared values.
 func valueGrid(list []lower.Entry) lower.Grid {
 	return catalogue("values", []explain.Doc{
 		column("key", "Its key in JSON."), column("kernel", "The kernel's own spelling; empty where kwhy made the value up."),
@@ -170,7 +170,7 @@ func release(v inspect.Version) string {
 	return v.String()
 }
 
-// wordGrid is the words that are values.
+// wordGrid is a table of the words that values can be.
 func wordGrid(list []catalog.Meaning) lower.Grid {
 	return catalogue("words", []explain.Doc{
 		column(
@@ -187,7 +187,7 @@ func wordGrid(list []catalog.Meaning) lower.Grid {
 	})
 }
 
-// ruleGrid is the rules that give levels.
+// ruleGrid is a table of rules.
 func ruleGrid(list []lower.RuleDoc) lower.Grid {
 	at := func(f float64) explain.Value {
 		if f == 0 {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,28 +18,28 @@ import (
 	"kwhy/output"
 )
 
-const checkLong = `Holds every rule of every subcommand against this host and prints what they find,
-worst first: the values that a finding rests on, what it means in terms of the kernel,
-and what to look at next. Then, a line for each domain, what was looked at: how much of
-it is in use, who has to wait for it, and what went wrong.
+const checkLong = `Checks this host against every rule of every subcommand and prints the findings, worst
+first: the values behind each, what it means in terms of the kernel, and what to look at
+next. Then comes a line for each domain: how much of it is in use, what waits for it, and
+what went wrong.
 
-Two samples are taken --interval apart, 1s unless it says otherwise, so that counters
-become rates: what was counted since boot is worth a notice at most. --interval 0 takes
-one.
+Two samples are taken --interval apart, 1s by default, so that counters become rates:
+counts since boot give a notice at most. --interval 0 takes one sample.
 
-Thresholds are set in a config file, as check.thresholds.RULE, or by a variable, as
+Thresholds are set in a config file, as check.thresholds.RULE, or by a variable,
 KWHY_CHECK_THRESHOLDS_RULE: "notice=0.2,warning=0.1,critical=0.05", the same three
 without names, or off. check.off and KWHY_CHECK_OFF list rules to switch off. --list
-shows them all. They hold for the levels of every other subcommand, too.
+shows all rules. These settings also apply to the levels in every other subcommand.
 
---every repeats that until it is killed. From the second report on, counters are of all
-the time since the last one, so that nothing falls between two reports.
+--every repeats the check until kwhy is killed. From the second report on, counters cover
+all the time since the last report, so that nothing is missed between two reports.
 
-Findings do not change the exit status, unless --fail-on says from which level on it is
-to be 3. With --every that ends it: it waits for something to be wrong.`
+Findings do not change the exit status unless --fail-on gives a level: from that level on
+it is 3. With --every this ends kwhy, so that it waits until something is wrong.`
 
 type checkOptions struct {
-	failOn string
+	settings
+	failOn explain.Level // OK: nothing fails
 	only   []string
 	off    []string
 	list   bool
@@ -46,7 +47,7 @@ type checkOptions struct {
 	every  time.Duration
 }
 
-func (a *App) checkCommand() *cobra.Command {
+func newCheck(a *App, do func(*checkOptions) error) *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
 		Use:   "check",
@@ -60,52 +61,27 @@ func (a *App) checkCommand() *cobra.Command {
   kwhy check --list                       every rule with its thresholds
   kwhy check -o json | jq -r '.findings[] | [.level, .message] | @tsv'`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			r, err := a.begin(c, "check")
-			if err != nil {
-				return err
-			}
-			defer func() { r.host.Close() }() // the last one: --every opens others
-			off, err := thresholds(offWishes(o.off, "--off"))
-			if err != nil {
-				return err
-			}
-			for id := range off {
-				r.limit(id, explain.At{})
-			}
-			if o.list {
-				return r.listRules(&o)
-			}
-			if o.every > 0 && o.every < r.set.Interval {
-				return usagef("--every: bad value %q: it is shorter than the interval of %s", o.every, r.set.Interval)
-			}
-			return r.checks(&o)
-		},
+		RunE: settled(a, &o, do, onHost(a, "check", runCheck)),
 	}
-	o.flags(c)
+	f := c.Flags()
+	f.String("fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
+	f.StringSliceVar(&o.only, "only", nil, "look at these `DOMAINS` only ("+strings.Join(check.Names(), "|")+")")
+	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
+	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds and do not check")
+	f.BoolVar(&o.all, "all", false, "in text, also show the outcome of every rule")
+	f.DurationVar(&o.every, "every", 0, "check again each `D` until killed; counters then cover the time since the last report")
+	// The default differs from other commands': half of the rules need two samples.
+	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
 	return c
 }
 
-func (o *checkOptions) flags(c *cobra.Command) {
-	f := c.Flags()
-	f.StringVar(&o.failOn, "fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
-	f.StringSliceVar(&o.only, "only", nil, "look at these `DOMAINS` only ("+strings.Join(check.Names(), "|")+")")
-	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
-	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds, and check nothing")
-	f.BoolVar(&o.all, "all", false, "in text, show what became of every rule too")
-	f.DurationVar(&o.every, "every", 0, "check again each `D` until killed; counters are then of the time since the last report")
-	// Its own default: without two samples half of the rules have nothing to say.
-	f.String("interval", "1s", "take two samples `D` apart, so that counters get rates; 0 takes one")
-}
-
-func (o *checkOptions) check() error {
-	if levels := explain.Levels()[1:]; o.failOn != "" && !slices.Contains(levels, o.failOn) {
-		return usagef("--fail-on: bad value %q: it takes %s", o.failOn, strings.Join(levels, ", "))
-	}
-	if o.every < 0 || o.every > 0 && o.every < time.Second {
+func (o *checkOptions) parse(t *typed) error {
+	level := t.cmd.Flag("fail-on").Value.String()
+	o.failOn = explain.Level(max(slices.Index(explain.Levels(), level), 0))
+	switch {
+	case level != "" && o.failOn == explain.OK:
+		return usagef("--fail-on: bad value %q: it takes %s", level, strings.Join(explain.Levels()[1:], ", "))
+	case o.every < 0, o.every > 0 && o.every < time.Second:
 		return usagef("--every: bad value %q: it takes a duration such as 30s or 5m, 1s at least, or 0 to check once", o.every)
 	}
 	for _, name := range o.only {
@@ -113,19 +89,28 @@ func (o *checkOptions) check() error {
 			return usagef("--only: bad value %q: it takes %s", name, strings.Join(check.Names(), ", "))
 		}
 	}
+	off, err := thresholds(switchOff(o.off, "--off"))
+	if err != nil {
+		return err
+	}
+	if o.Limits == nil {
+		o.Limits = off
+	}
+	maps.Copy(o.Limits, off)
+	if !o.list && o.every > 0 && o.every < o.Interval {
+		return usagef("--every: bad value %q: it is shorter than the interval of %s", o.every, o.Interval)
+	}
 	return nil
 }
 
-// limit sets the thresholds of a rule for this run.
-func (r *run) limit(id string, at explain.At) {
-	if r.set.Limits == nil {
-		r.set.Limits = explain.Limits{}
+func runCheck(r *run, o *checkOptions) error {
+	if o.list {
+		return r.listRules(o)
 	}
-	r.set.Limits[id] = at
+	return r.checks(o)
 }
 
-// listRules prints the rules of the domains that are wanted, with the thresholds in
-// force.
+// listRules prints the rules of the wanted domains with the current thresholds.
 func (r *run) listRules(o *checkOptions) error {
 	wanted := o.only
 	if len(wanted) == 0 {
@@ -142,23 +127,23 @@ func (r *run) listRules(o *checkOptions) error {
 	return r.print(r.header(r.app.Now(), 0), &lower.Report{Grids: []lower.Grid{g}})
 }
 
-// checks checks once, or --every so often until somebody kills it, nobody reads on, or
-// --fail-on is met.
+// checks checks once, or with --every again and again until it is killed, its reader is
+// gone, or --fail-on ends it.
 func (r *run) checks(o *checkOptions) error {
-	var was *check.Facts
-	var err error
-	if r.set.Interval > 0 {
-		if was, err = check.Take(r.host, o.only, nil); err != nil {
-			return err
-		}
-		r.wait(r.set.Interval, nil)
+	const doing = "looking at everything"
+	was, err := earlier(r, doing, func() (*check.Facts, error) { return check.Take(r.host, o.only, nil) }, nil)
+	if err != nil {
+		return err
 	}
 	for {
-		f, err := r.check(o, was)
-		if err != nil || o.every == 0 {
+		f, err := take(r, doing, func() (*check.Facts, error) { return check.Take(r.host, o.only, was) })
+		if err != nil {
 			return err
 		}
-		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); r.set.Interval > 0 {
+		if err := r.check(o, f); err != nil || o.every == 0 {
+			return err
+		}
+		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); o.paired() {
 			was = f.Alone()
 		}
 		if err := r.again(); err != nil {
@@ -167,8 +152,8 @@ func (r *run) checks(o *checkOptions) error {
 	}
 }
 
-// again opens the host anew for another report, so that a file that did not answer is
-// waited for again, and separates reports of text.
+// again opens the host again for the next report, which has its own --timeout, and puts
+// an empty line between reports in text.
 func (r *run) again() error {
 	host, err := r.app.open(r.set)
 	if err != nil {
@@ -181,17 +166,11 @@ func (r *run) again() error {
 	return err
 }
 
-// check prints what the rules find now; was is what they found earlier, or nil.
-func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
-	p := r.progress("looking at everything")
-	f, err := check.Take(r.host, o.only, was)
-	p.Stop()
-	if err != nil {
-		return nil, err
-	}
+// check prints what the rules find.
+func (r *run) check(o *checkOptions, f *check.Facts) error {
 	rep, err := check.Judge(f, r.set.Limits)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rep.Parts = []lower.Part{{Title: "What was checked", Table: "domains"}}
 	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
@@ -200,7 +179,7 @@ func (r *run) check(o *checkOptions, was *check.Facts) (*check.Facts, error) {
 	h := r.header(f.At, f.Over)
 	h.Summary = []string{verdict(rep.Findings)}
 	err = r.print(h, &rep)
-	return f, cmp.Or(failOn(rep.Findings, o.failOn), err) // who closes the pipe early wants the status no less
+	return cmp.Or(failOn(rep.Findings, o.failOn), err) // a reader that closes the pipe early wants the status too
 }
 
 // verdict counts the findings by level.
@@ -214,7 +193,7 @@ func verdict(list []lower.Finding) string {
 			}
 		}
 		if n > 0 {
-			words = append(words, counted(n, l))
+			words = append(words, ofLevel(n, l))
 		}
 	}
 	if words == nil {
@@ -223,20 +202,17 @@ func verdict(list []lower.Finding) string {
 	return strings.Join(words, ", ")
 }
 
-func counted(n int, l explain.Level) string {
+func ofLevel(n int, l explain.Level) string {
 	if l == explain.Critical {
 		return fmt.Sprintf("%d critical", n)
 	}
 	return units.Plural(n, l.String(), l.String()+"s")
 }
 
-// failOn is an error where there is a finding of a level or a worse one.
-func failOn(list []lower.Finding, level string) error {
-	at := slices.Index(explain.Levels(), level)
-	for i := range list {
-		if at > 0 && int(list[i].Level) >= at {
-			return errFound
-		}
+// failOn is an error if there is a finding of this level or a worse one.
+func failOn(list []lower.Finding, level explain.Level) error {
+	if level > explain.OK && slices.ContainsFunc(list, func(f lower.Finding) bool { return f.Level >= level }) {
+		return errFound
 	}
 	return nil
 }

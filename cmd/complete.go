@@ -28,42 +28,50 @@ import (
 
 const completionLong = `Prints a script that teaches a shell to complete what kwhy takes: subcommands, flags
 and their values, processes by PID with their names, columns, states, users, cgroups,
-and whatever kwhy explain has.
+and all names that kwhy explain takes.
 
   bash  kwhy completion bash >/usr/share/bash-completion/completions/kwhy
   zsh   kwhy completion zsh >"${fpath[1]}/_kwhy"
   fish  kwhy completion fish >~/.config/fish/completions/kwhy.fish
 
-The packages bring all three. For the shell at hand alone: source <(kwhy completion bash)`
+The packages contain all three. For the current shell only: source <(kwhy completion bash)`
 
-func (a *App) completionCommand() *cobra.Command {
+type completionOptions struct {
+	shell string
+	root  *cobra.Command // kwhy itself
+}
+
+func (o *completionOptions) parse(t *typed) error {
+	if len(t.args) != 1 || !slices.Contains(shells(), t.args[0]) {
+		return usagef("completion takes the name of a shell: %s", strings.Join(shells(), ", "))
+	}
+	o.shell, o.root = t.args[0], t.cmd.Root()
+	return nil
+}
+
+func newCompletion(a *App, do func(*completionOptions) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "completion SHELL", Short: "Print the completion script of a shell: bash, zsh or fish",
 		Long: completionLong,
 		Example: `  source <(kwhy completion bash)
   kwhy completion fish >~/.config/fish/completions/kwhy.fish`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || !slices.Contains(shells(), args[0]) {
-				return usagef("completion takes the name of a shell: %s", strings.Join(shells(), ", "))
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			root := c.Root()
-			switch args[0] {
-			case "bash":
-				return a.bashCompletion(root)
-			case "zsh":
-				return root.GenZshCompletion(a.Out)
-			}
-			return a.fishCompletion(root)
-		},
+		RunE: settled(a, &completionOptions{}, do, a.completion),
 	}
 }
 
-// bashCompletion prints cobra's script with a change: that compares what was typed with
-// what printf %q makes of each offer, and %q puts a backslash before a comma, which
-// nobody types and no list could go on behind.
+func (a *App) completion(o *completionOptions) error {
+	switch o.shell {
+	case "bash":
+		return a.bashCompletion(o.root)
+	case "zsh":
+		return o.root.GenZshCompletion(a.Out)
+	}
+	return a.fishCompletion(o.root)
+}
+
+// bashCompletion prints cobra's script with one change. The script quotes each completion
+// with printf %q before it compares it with what was typed, and %q puts a backslash before
+// commas, so that no list could be completed.
 func (a *App) bashCompletion(root *cobra.Command) error {
 	var script bytes.Buffer
 	if err := root.GenBashCompletionV2(&script, true); err != nil {
@@ -74,31 +82,31 @@ func (a *App) bashCompletion(root *cobra.Command) error {
 	return err
 }
 
-// fishCompletion prints cobra's script with two changes, where it keeps a blank from
-// following the one offer left: that may begin with a dash (--columns=pid), and whether a
-// blank would follow depends on its own end, not on that of its description.
+// fishCompletion prints cobra's script with two changes where it prevents a space after the
+// only completion: that may begin with a dash (--columns=pid), and whether a space follows
+// depends on the end of the completion, not of its description.
 func (a *App) fishCompletion(root *cobra.Command) error {
 	var script bytes.Buffer
 	if err := root.GenFishCompletion(&script, true); err != nil {
 		return err
 	}
-	mended := strings.NewReplacer(
+	fixed := strings.NewReplacer(
 		`(string split --max 1 \t `,
 		`(string split --max 1 -- \t `,
 		`(string sub -s -1 -- $split)`,
 		`(string sub -s -1 -- $split[1])`,
 	)
-	_, err := mended.WriteString(a.Out, script.String())
+	_, err := fixed.WriteString(a.Out, script.String())
 	return err
 }
 
 func shells() []string { return []string{"bash", "zsh", "fish"} }
 
-// completer offers what may stand where a flag's value or an argument is being typed.
+// completer returns completions for the flag value or argument that is being typed.
 type completer func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 
-// complete gives every flag and argument of the tree its completer. One that takes
-// free text offers nothing, and above all no files.
+// complete gives every flag and argument its completer. Free text gets no completions:
+// the shell would complete files.
 func (a *App) complete(root *cobra.Command) {
 	flags, args := a.flagCompleters(), a.argCompleters()
 	for _, c := range below(root) {
@@ -130,7 +138,7 @@ func first(of completer) completer {
 	}
 }
 
-// argCompleters complete arguments by what the usage calls them.
+// argCompleters complete arguments, by their name in the usage line.
 func (a *App) argCompleters() map[string]completer {
 	return map[string]completer{
 		"PID": a.pids(false), "PID|NAME": a.pids(true), "FILE": files(),
@@ -139,8 +147,8 @@ func (a *App) argCompleters() map[string]completer {
 	}
 }
 
-// flagCompleters complete the values of flags, of all commands that have such a flag
-// or of one. What takes a number, a duration or a pattern is not among them.
+// flagCompleters complete the values of flags, either of one command or of all commands
+// with that flag. Numbers, durations and patterns have no completions.
 func (a *App) flagCompleters() map[string]completer {
 	all := map[string]completer{
 		"--config": files("yaml", "yml"), "--proc-root": directories, "--sys-root": directories, "--path": files(),
@@ -170,7 +178,7 @@ func (a *App) flagCompleters() map[string]completer {
 	return all
 }
 
-// columnWords are the columns of the table that a command shows.
+// columnWords are the columns of each command's table.
 func columnWords() map[string]func(*cobra.Command) []explain.Word {
 	set := func(c *cobra.Command, flag string) bool { return c.Flags().Changed(flag) }
 	return map[string]func(*cobra.Command) []explain.Word{
@@ -209,7 +217,7 @@ func directories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// files leaves it to the shell to complete files, those that end so or all.
+// files lets the shell complete files, either all or those with these extensions.
 func files(ends ...string) completer {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		if ends == nil {
@@ -226,8 +234,8 @@ func oneOf(of func(*cobra.Command) []explain.Word) completer {
 	}
 }
 
-// listOf completes the last of some words with commas between, those left out that
-// stand there already. A - before one may turn its order round.
+// listOf completes the last word of a list with commas and leaves out those already in it.
+// With turns, a word may have a leading -.
 func listOf(of func(*cobra.Command) []explain.Word, turns bool) completer {
 	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		i := strings.LastIndexByte(typed, ',') + 1
@@ -243,7 +251,7 @@ func listOf(of func(*cobra.Command) []explain.Word, turns bool) completer {
 	}
 }
 
-// offers are the words that go on as typed, behind what is complete already.
+// offers are the words that begin as typed, each after what is complete already.
 func offers(words []explain.Word, before, typed string) (out []string) {
 	for _, w := range words {
 		if strings.HasPrefix(w.Name, typed) {
@@ -275,12 +283,12 @@ func ruleWords() (out []explain.Word) {
 	return out
 }
 
-// names are the names that explain takes, but for those that a shell takes for several.
+// names are the names that explain takes, without those that have spaces.
 func names() []explain.Word {
 	return slices.DeleteFunc(catalog.Known(catalog.All()), func(w explain.Word) bool { return strings.Contains(w.Name, " ") })
 }
 
-// counts are things of processes with how many have it, in order.
+// counts are the names in a map, sorted, each with its number of processes.
 func counts(n map[string]int) (out []explain.Word) {
 	for name, n := range n {
 		out = append(out, explain.Word{Name: name, Gist: units.Plural(n, "process", "processes")})
@@ -289,21 +297,29 @@ func counts(n map[string]int) (out []explain.Word) {
 	return out
 }
 
-// pidWord is a PID as a word, told by the process's name.
+// pidWord is a PID with the process's name as its description.
 func pidWord(pid int32, comm string) explain.Word {
 	return explain.Word{Name: strconv.Itoa(int(pid)), Gist: printable(comm)}
 }
 
-// look hands a completer the processes or threads of the host that the flags and
-// variables point to. Whatever fails offers nothing: a shell that completes has no
-// room for an error.
+// beginFor opens the host that flags and variables point to.
+func (a *App) beginFor(c *cobra.Command) (*run, error) {
+	set, err := a.load(c.Flags())
+	if err != nil {
+		return nil, err
+	}
+	return a.begin(set, "completion")
+}
+
+// look calls each for the processes or threads of the host that flags and variables point
+// to. On an error there are no completions: a shell cannot show one.
 func (a *App) look(
 	c *cobra.Command,
 	scan func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error),
 	want inspect.Sources,
 	each func(*procfacts.Processes, *procfacts.Process),
 ) {
-	r, err := a.begin(c, "completion")
+	r, err := a.beginFor(c)
 	if err != nil {
 		return
 	}
@@ -328,11 +344,11 @@ func every(ps *procfacts.Processes) []int32 {
 	return rows
 }
 
-// numbered keeps PIDs in the order of their numbers.
+// numbered keeps PIDs in numeric order.
 const numbered = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 
-// pids completes a process: by PID, and where a name does as well and a letter was
-// typed, by the names that just one process has.
+// pids completes a process by PID or, if names are allowed and a letter was typed, by the
+// names that only one process has.
 func (a *App) pids(named bool) completer {
 	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var numbers []explain.Word
@@ -374,7 +390,7 @@ func (a *App) processNames(c *cobra.Command, _ []string, typed string) ([]string
 	return offers(counts(n), "", typed), cobra.ShellCompDirectiveNoFileComp
 }
 
-// typeable tells whether a name goes through a shell as it is.
+// typeable tells whether a name needs no quotes in a shell.
 func typeable(name string) bool { return regexp.MustCompile(`^[\w.:/@+-]+$`).MatchString(name) }
 
 func (a *App) threads(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -388,7 +404,7 @@ func (a *App) threads(c *cobra.Command, _ []string, typed string) ([]string, cob
 	return offers(words, "", typed), numbered
 }
 
-// users completes those who have processes.
+// users completes the users that have processes.
 func (a *App) users(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	n := map[string]int{}
 	a.look(c, proc.Scan, inspect.Of(inspect.PIDStatus), func(ps *procfacts.Processes, p *procfacts.Process) {
@@ -404,7 +420,7 @@ func (a *App) users(c *cobra.Command, _ []string, typed string) ([]string, cobra
 	return offers(counts(n), "", typed), cobra.ShellCompDirectiveNoFileComp
 }
 
-// cgroups completes the cgroups that have processes, and those above them.
+// cgroups completes the cgroups that have processes, and their parents.
 func (a *App) cgroups(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	n := map[string]int{}
 	a.look(c, proc.Scan, inspect.Of(inspect.PIDCgroup), func(_ *procfacts.Processes, p *procfacts.Process) {
@@ -415,9 +431,9 @@ func (a *App) cgroups(c *cobra.Command, _ []string, typed string) ([]string, cob
 	return offers(counts(n), "", typed), cobra.ShellCompDirectiveNoFileComp
 }
 
-// limitedCgroups completes the memory cgroups with a limit, which alone kill.
+// limitedCgroups completes the memory cgroups with a limit: only in those can an OOM kill happen.
 func (a *App) limitedCgroups(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	r, err := a.begin(c, "completion")
+	r, err := a.beginFor(c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -18,7 +18,8 @@ import (
 	"kwhy/output"
 )
 
-// settings are what every subcommand shares: flags, variables, config files.
+// settings are those that all subcommands share. They come from flags, variables and
+// config files.
 type settings struct {
 	Output   string        `mapstructure:"output"`
 	Color    string        `mapstructure:"color"`
@@ -32,11 +33,17 @@ type settings struct {
 	Limits explain.Limits `mapstructure:"-"` // of rules, where the user has set others
 }
 
+// shared returns the settings of options that embed them.
+func (s *settings) shared() *settings { return s }
+
+// paired tells whether two samples are wanted, an interval apart.
+func (s *settings) paired() bool { return s.Interval > 0 }
+
 // setting declares one of them: the flag, the key in a config file, the
 // variable and the documentation all come from here.
 type setting struct {
 	key, short, value, usage string
-	choices                  []string // what it accepts; nil: decode knows
+	choices                  []string // what it accepts; nil: decode checks it
 }
 
 func settingTable() []setting {
@@ -57,7 +64,7 @@ func envName(key string) string {
 	return "KWHY_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
-// environment is the variables that kwhy looks at, with what each does.
+// environment lists the variables that kwhy reads, with what each does.
 func environment() (out [][2]string) {
 	for _, s := range settingTable() {
 		out = append(out, [2]string{envName(s.key), "--" + s.key + ": " + strings.ReplaceAll(s.usage, "`", "")})
@@ -86,14 +93,14 @@ const (
 	hostConfig = "/etc/kwhy/config.yaml"
 )
 
-// configFiles are those files, the strongest first.
+// configFiles are those files, the one with the highest precedence first.
 func (a *App) configFiles() []configFile {
 	user := configFile{name: userConfig, means: "the user's settings"}
 	dir := a.env("XDG_CONFIG_HOME")
 	if dir == "" && a.env("HOME") != "" {
 		dir = filepath.Join(a.env("HOME"), ".config")
 	}
-	if filepath.IsAbs(dir) { // the XDG rule: a relative path is to be ignored
+	if filepath.IsAbs(dir) { // XDG: a relative path must be ignored
 		user.path = filepath.Join(dir, "kwhy", "config.yaml")
 	}
 	return []configFile{user, {hostConfig, "the host's, which are weaker", a.HostConfig}}
@@ -105,17 +112,18 @@ func addSettings(flags *pflag.FlagSet) {
 		if s.choices != nil {
 			usage += " (" + strings.Join(s.choices, "|") + ")"
 		}
-		flags.StringP(s.key, s.short, s.value, usage) // whatever it is, decode checks it, from wherever it comes
+		flags.StringP(s.key, s.short, s.value, usage) // decode checks its value, wherever it is from
 	}
 	flags.String("config", "", "read this config `FILE`, and no other")
 }
 
-// load settles the settings: flag before variable before file before default.
+// load reads the settings. Flags override variables, which override files, which override
+// defaults.
 func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
 	v := viper.New()
 	origin := map[string]string{}
 	for _, s := range settingTable() {
-		v.SetDefault(s.key, flags.Lookup(s.key).DefValue) // which a command may have of its own
+		v.SetDefault(s.key, flags.Lookup(s.key).DefValue) // a command may have its own default
 		origin[s.key] = "default " + s.key
 	}
 	files, err := a.loadFiles(v, flags, origin)
@@ -136,16 +144,16 @@ func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	wishes, err := a.ruleWishes(files)
+	list, err := a.overrides(files)
 	if err != nil {
 		return nil, err
 	}
-	set.Limits, err = thresholds(wishes)
+	set.Limits, err = thresholds(list)
 	return set, err
 }
 
-// loadFiles merges the host's file and the user's, or the one that was named, and
-// returns what they say of rules.
+// loadFiles merges the host's and the user's file, or reads the one that was named, and
+// returns what they say about rules.
 func (a *App) loadFiles(v *viper.Viper, flags *pflag.FlagSet, origin map[string]string) (rules []ruleFile, err error) {
 	named := flags.Lookup("config").Value.String()
 	files := []configFile{{path: named}}
@@ -192,7 +200,7 @@ func known(file *viper.Viper, path string, origin map[string]string) error {
 	keys := settingKeys()
 	for _, key := range file.AllKeys() {
 		if key == checkKey || strings.HasPrefix(key, checkKey+".") {
-			continue // what it says of rules has names of its own
+			continue // ruleFile checks what is below it
 		}
 		if !slices.Contains(keys, key) {
 			return usagef("%s: unknown key %q; it takes %s, %s", path, key, strings.Join(keys, ", "), checkKey)
@@ -220,8 +228,8 @@ func (a *App) loadEnv(v *viper.Viper, origin map[string]string) error {
 	return v.MergeConfigMap(set)
 }
 
-// decode turns the merged settings into the struct, and checks each value. An
-// error names where the value is from and what it may be.
+// decode checks each merged setting and puts it into the struct. An error says where the
+// value is from and what is allowed.
 func decode(v *viper.Viper, origin map[string]string) (*settings, error) {
 	text := func(key string) string { return fmt.Sprint(v.Get(key)) }
 	for _, s := range settingTable() {
@@ -275,8 +283,8 @@ func (a *App) columns(s *settings) int {
 	return 80
 }
 
-// colour decides on colour: an explicit wish first, then NO_COLOR and
-// CLICOLOR_FORCE, then whether somebody watches.
+// colour decides on colour: --color first, then NO_COLOR and CLICOLOR_FORCE, then whether
+// the output is a terminal.
 func (a *App) colour(s *settings) bool {
 	switch {
 	case s.Color != "auto":

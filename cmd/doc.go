@@ -1,8 +1,8 @@
 // Package cmd is the command line: flags and settings, one file a subcommand,
 // errors and exit statuses.
 //
-// Each command takes its options, has package inspect read, package explain
-// lower and package output print. Nothing here knows a kernel fact or a
-// layout. What lies outside the process (streams, the environment, the clock)
-// comes in through App, so that a test can hand it another one.
+// Each command parses its command line into options, then package inspect reads,
+// package explain explains and package output prints. Nothing here knows a kernel fact
+// or a layout. Streams, the environment and the clock come from App, so that tests can
+// replace them.
 package cmd

@@ -10,72 +10,62 @@ import (
 	"kwhy/output"
 )
 
-const doctorLong = `What kwhy can see here, and whether it is right.
+const doctorLong = `Shows what kwhy can see here, and whether its results are right.
 
-First with whose rights it runs, whether it sees the host or a container's part of it,
-and what the kernel keeps to itself. Then every source that kwhy reads: those that gave
-nothing, or not all, with the reason, what would open them and what hangs on them.
-Last the kernel's arithmetic, every derivation tried on this host: exact, within its
-tolerance, or off. What is off is tried again a few times, for its parts move.
+First: which rights it has, whether it sees the host or only a container's part of it,
+and what the kernel hides. Then the sources that gave nothing or not everything, with
+the reason, what would open them and which values depend on them. Last the kernel's
+arithmetic: every derivation is tried on this host and is exact, within its tolerance,
+or off. One that is off is tried again a few times, because its terms change meanwhile.
 
-One that is off does not change the exit status; kwhy doctor -o json is then the report
-of a bug: it has every term. --interval tries the arithmetic twice, that far apart, and
-keeps what came out worse.`
+A derivation that is off does not change the exit status. kwhy doctor -o json is then a
+bug report: it has every term. --interval tries the arithmetic twice, that far apart, and
+keeps the worse result.`
 
-func (a *App) doctorCommand() *cobra.Command {
-	var all bool
+type doctorOptions struct {
+	settings
+	all bool
+}
+
+func (*doctorOptions) parse(*typed) error { return nil }
+
+func newDoctor(a *App, do func(*doctorOptions) error) *cobra.Command {
+	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "What kwhy can see here, and whether its arithmetic comes out",
+		Short: "What kwhy can see here, and whether its arithmetic is right",
 		Long:  doctorLong,
 		Example: `  kwhy doctor
-  kwhy doctor --all                     what is readable and well, too
+  kwhy doctor --all                     what is readable and right, too
   kwhy doctor -o json | jq -r '.tables.sources.rows[] | select(.state == "denied") | [.path, .opens] | @tsv'
   kwhy doctor -o json | jq '.tables.derivations.rows[] | select(.verdict == "off")'`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := a.begin(c, "doctor")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			return r.doctor(all)
-		},
+		RunE: settled(a, &o, do, onHost(a, "doctor", runDoctor)),
 	}
-	c.Flags().BoolVar(&all, "all", false, "in text, show what is readable and well too")
+	c.Flags().BoolVar(&o.all, "all", false, "in text, also show what is readable and right")
 	return c
 }
 
-func (r *run) doctor(all bool) error {
-	topics := catalog.Examined()
-	take := func() (*doctor.Exam, error) {
-		p := r.progress("trying everything")
-		defer p.Stop()
-		return doctor.Take(r.host, topics)
+func runDoctor(r *run, o *doctorOptions) error {
+	const doing = "trying everything"
+	try := func() (*doctor.Exam, error) { return doctor.Take(r.host, catalog.Examined()) }
+	was, err := earlier(r, doing, try, nil)
+	if err != nil {
+		return err
 	}
-	e, err := take()
+	e, err := take(r, doing, try)
 	if err != nil {
 		return err
 	}
 	var over time.Duration
-	if r.set.Interval > 0 {
-		was := e
-		r.wait(r.set.Interval, nil)
-		if e, err = take(); err != nil {
-			return err
-		}
+	if was != nil {
 		e.Derivations = e.Derivations.Worse(was.Derivations)
 		over = e.Sight.At.Sub(was.Sight.At)
 	}
-	text := r.set.Output == "text"
-	rep, err := e.Explain(
-		doctor.Options{
-			All:    all || !text || r.set.detail() == output.DetailFull,
-			Gaps:   !text,
-			Terse:  text && r.set.detail() == output.DetailNone,
-			Limits: r.set.Limits,
-		},
-	)
+	text, detail := o.Output == "text", o.detail()
+	rep, err := e.Explain(doctor.Options{
+		All: o.all || !text || detail == output.DetailFull, Gaps: !text, Terse: text && detail == output.DetailNone, Limits: o.Limits,
+	})
 	if err != nil {
 		return err
 	}

@@ -15,16 +15,28 @@ import (
 	"kwhy/output"
 )
 
-const explainLong = `Without a name: the concepts by chapter, a line each.
+const explainLong = `Without a name: the concepts by chapter, one line each.
 
-A name is a concept (page-cache), a value as kwhy or the kernel spells it, in any
-case (MemAvailable, committed_as, se.vruntime, VmRSS), or a word that is a value (D,
-SCHED_DEADLINE, memfd), or a rule of kwhy check (mem.available_low). It is explained, and
-then read on this host.`
+A name is a concept (page-cache), a value as kwhy or the kernel spells it, in any case
+(MemAvailable, committed_as, se.vruntime, VmRSS), a word that a value can be (D,
+SCHED_DEADLINE, memfd), or a rule of kwhy check (mem.available_low). kwhy explains it
+and then reads it on this host.`
 
-type explainOptions struct{ noLive, all bool }
+type explainOptions struct {
+	settings
+	named       bool
+	name        string
+	noLive, all bool
+}
 
-func (a *App) explainCommand() *cobra.Command {
+func (o *explainOptions) parse(t *typed) error {
+	if o.named, o.name = len(t.args) > 0, t.arg(); o.all && o.named {
+		return usagef("--all is without a name")
+	}
+	return nil
+}
+
+func newExplain(a *App, do func(*explainOptions) error) *cobra.Command {
 	var o explainOptions
 	c := &cobra.Command{
 		Use:   "explain [NAME]",
@@ -36,30 +48,24 @@ func (a *App) explainCommand() *cobra.Command {
   kwhy explain D
   kwhy explain --all -o json | jq -r '.tables.values.rows[] | [.key, .gist] | @tsv'`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if o.all && len(args) > 0 {
-				return usagef("--all is without a name")
-			}
-			r, err := a.begin(c, "explain")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			switch {
-			case o.all:
-				return r.book()
-			case len(args) == 0:
-				return r.listConcepts()
-			}
-			return r.explain(args[0], o.noLive)
-		},
+		RunE: settled(a, &o, do, onHost(a, "explain", runExplain)),
 	}
 	c.Flags().BoolVar(&o.noLive, "no-live", false, "leave out what it reads on this host")
 	c.Flags().BoolVar(&o.all, "all", false, "the whole book; as JSON, with every value, word and rule")
 	return c
 }
 
-// explain explains a concept, or a value or a word by any of its names.
+func runExplain(r *run, o *explainOptions) error {
+	switch {
+	case o.all:
+		return r.book()
+	case !o.named:
+		return r.listConcepts()
+	}
+	return r.explain(o.name, o.noLive)
+}
+
+// explain explains a concept, a value or a word by any of its names.
 func (r *run) explain(name string, noLive bool) error {
 	all := catalog.All()
 	concept, isConcept := catalog.Concept(name)
@@ -79,8 +85,8 @@ func (r *run) explain(name string, noLive bool) error {
 	if i := slices.IndexFunc(all.Rules, func(d lower.RuleDoc) bool { return strings.EqualFold(d.ID, name) }); i >= 0 {
 		return r.explainRule(&all.Rules[i], all, noLive)
 	}
-	if told := catalog.Mentions(name); len(told) > 0 {
-		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(told[:min(len(told), maxTold)], ", "))
+	if in := catalog.Mentions(name); len(in) > 0 {
+		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(in[:min(len(in), maxMentions)], ", "))
 	}
 	var known []string
 	for _, w := range catalog.Known(all) {
@@ -93,32 +99,32 @@ func (r *run) explain(name string, noLive bool) error {
 	return usagef("nothing is called %q; near it: %s", name, strings.Join(near, ", "))
 }
 
-// maxTold is how many essays are named that tell of a name which has none itself.
-const maxTold = 8
+// maxMentions is how many essays are listed that mention a name without its own essay.
+const maxMentions = 8
 
 func (r *run) explainConcept(name string, all lower.Catalogue, noLive bool) error {
-	essay, err := concepts.Read(name)
+	e, err := concepts.Read(name)
 	if err != nil {
 		return err
 	}
 	var rep lower.Report
 	if !noLive {
-		groups, err := catalog.OfEssay(all, &essay)
+		groups, err := catalog.OfEssay(all, &e)
 		if err != nil {
 			return err
 		}
 		rep = r.live(groups)
 	}
 	if r.set.Output != "text" {
-		rep.Grids = append(rep.Grids, conceptGrid([]concepts.Essay{essay}, true))
+		rep.Grids = append(rep.Grids, conceptGrid([]concepts.Essay{e}, true))
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
-	t.Essay(told(&essay))
-	return t.Live("On this host now", &rep, !reveal(&rep, essay.Live))
+	t.Essay(essay(&e))
+	return t.Live("On this host now", &rep, !reveal(&rep, e.Live))
 }
 
-// explainRule explains a rule by its ID, and shows the values that it rests on.
+// explainRule explains a rule and shows the values that it uses.
 func (r *run) explainRule(d *lower.RuleDoc, all lower.Catalogue, noLive bool) error {
 	if at, set := r.set.Limits[d.ID]; set {
 		d.At = at
@@ -136,8 +142,8 @@ func (r *run) explainRule(d *lower.RuleDoc, all lower.Catalogue, noLive bool) er
 	return t.Live("On this host now", &rep, true)
 }
 
-// reveal makes text show the values that an essay names, though reports leave them
-// to data, and tells whether it will show any.
+// reveal makes text show the values that an essay names, even if only JSON has them
+// otherwise, and reports whether there is any to show.
 func reveal(rep *lower.Report, named []string) (some bool) {
 	for i := range rep.Parts {
 		for j := range rep.Parts[i].Cells {
@@ -151,8 +157,8 @@ func reveal(rep *lower.Report, named []string) (some bool) {
 	return some
 }
 
-// told is an essay as output takes it.
-func told(e *concepts.Essay) output.Essay {
+// essay converts an essay for output.
+func essay(e *concepts.Essay) output.Essay {
 	out := output.Essay{Title: e.Title, Gist: e.Gist, Body: e.Body, Man: slices.Clone(e.Man), See: e.See}
 	for _, s := range e.Source {
 		if m, ok := concepts.Before(s); ok {
@@ -169,8 +175,8 @@ func told(e *concepts.Essay) output.Essay {
 	return out
 }
 
-// explainValue explains what a name means as a value, and as a word that is one. Of
-// a word it prints the essay too: there is nothing of it to be read alone.
+// explainValue explains what a name means as a value and as a word that values can be. If
+// it is only a word, the essay is printed too: a word has no reading of its own.
 func (r *run) explainValue(entries []lower.Entry, words []catalog.Meaning, noLive bool) error {
 	var rep lower.Report
 	if !noLive {
@@ -185,31 +191,30 @@ func (r *run) explainValue(entries []lower.Entry, words []catalog.Meaning, noLiv
 		return r.print(r.header(r.app.Now(), 0), &rep)
 	}
 	t := r.text()
-	for _, same := range alike(entries) {
+	for _, same := range sameValues(entries) {
 		t.Definition(same)
 	}
 	for _, w := range words {
 		t.Word(w.Word, w.Of)
 	}
 	if len(entries) == 0 {
-		essay, err := concepts.Read(string(words[0].Concept))
+		e, err := concepts.Read(string(words[0].Concept))
 		if err != nil {
 			return err
 		}
-		t.Essay(told(&essay))
+		t.Essay(essay(&e))
 	}
 	return t.Live("On this host now", &rep, true)
 }
 
-// live reads groups of values on this host. One that cannot be read here is a gap
-// like any other.
+// live reads groups of values on this host. A group that cannot be read becomes a gap.
 func (r *run) live(groups []catalog.Group) (all lower.Report) {
 	for _, g := range groups {
 		if g.Like != "" && slices.ContainsFunc(groups, func(h catalog.Group) bool { return h.Command == g.Like }) {
 			continue // the processes have the same columns
 		}
 		if g.Table != "" && all.Grid(g.Table) != nil {
-			continue // another command's table of that name had more of them
+			continue // another command's table of that name has more columns
 		}
 		g.Ask.Limits = r.set.Limits
 		one, err := g.Live(r.host, g.Ask)
@@ -218,31 +223,31 @@ func (r *run) live(groups []catalog.Group) (all lower.Report) {
 			all.Gaps = append(all.Gaps, lower.Gap{Source: d.Source.String(), Reason: why, Count: 1, Of: 1, Hint: d.Hint(why, r.host.Kernel)})
 			continue
 		}
-		whose := ""
+		of := ""
 		if g.Scope == explain.OfProcess {
-			whose = ", of kwhy itself"
+			of = ", of kwhy itself"
 		}
 		for i := range one.Parts {
 			one.Parts[i].Title = ""
-			if i == 0 && whose != "" {
+			if i == 0 && of != "" {
 				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.Command + " shows any process"
 			}
 		}
 		for i := range one.Grids {
-			one.Grids[i].Title = titled(&g, &one.Grids[i]) + whose
+			one.Grids[i].Title = tableTitle(&g, &one.Grids[i]) + of
 		}
 		all.Parts = append(all.Parts, one.Parts...)
 		all.Findings = append(all.Findings, one.Findings...)
 		all.Grids = append(all.Grids, one.Grids...)
 		all.Gaps = append(all.Gaps, one.Gaps...)
 	}
-	all.Gaps = once(all.Gaps)
+	all.Gaps = unique(all.Gaps)
 	all.Tell(nil, r.host.Kernel)
 	return all
 }
 
-// alike puts entries together that are one value, which several commands print.
-func alike(entries []lower.Entry) (out [][]lower.Entry) {
+// sameValues groups the entries of one value that several commands print.
+func sameValues(entries []lower.Entry) (out [][]lower.Entry) {
 	for _, e := range entries {
 		i := slices.IndexFunc(out, func(same []lower.Entry) bool {
 			d := &same[0].Doc
@@ -257,8 +262,8 @@ func alike(entries []lower.Entry) (out [][]lower.Entry) {
 	return out
 }
 
-// once leaves out what was told already: cards and tables share sources.
-func once(gaps []lower.Gap) (out []lower.Gap) {
+// unique leaves out repeated gaps: cards and tables share sources.
+func unique(gaps []lower.Gap) (out []lower.Gap) {
 	for _, g := range gaps {
 		if !slices.ContainsFunc(out, func(o lower.Gap) bool { return o.Source == g.Source && o.Reason == g.Reason }) {
 			out = append(out, g)
@@ -267,8 +272,8 @@ func once(gaps []lower.Gap) (out []lower.Gap) {
 	return out
 }
 
-// titled says which table it is, and which rows of it come first.
-func titled(g *catalog.Group, grid *lower.Grid) string {
+// tableTitle says which table it is and how its rows are sorted.
+func tableTitle(g *catalog.Group, grid *lower.Grid) string {
 	out := "kwhy " + g.Command + " · " + strings.ReplaceAll(grid.Name, "_", " ")
 	for i := range grid.Docs {
 		if d := &grid.Docs[i]; d.Key == g.Ask.Sort && grid.Total > grid.Shown && grid.Shown > 0 && d.Unit.Number() {
@@ -278,22 +283,28 @@ func titled(g *catalog.Group, grid *lower.Grid) string {
 	return out
 }
 
-func (a *App) schemaCommand() *cobra.Command {
+type schemaOptions struct{}
+
+func (*schemaOptions) parse(*typed) error { return nil }
+
+func newSchema(a *App, do func(*schemaOptions) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of kwhy/v1", Args: noArgs,
-		Long: "Prints the JSON Schema that the output of every command with -o json keeps to.",
-		RunE: func(*cobra.Command, []string) error {
-			b, err := jsonSchema()
-			if err != nil {
-				return err
-			}
-			_, err = a.Out.Write(b)
-			return err
-		},
+		Long: "Prints the JSON Schema of what every command prints with -o json.",
+		RunE: settled(a, &schemaOptions{}, do, a.schema),
 	}
 }
 
-// jsonSchema is the JSON Schema of all that is declared.
+func (a *App) schema(*schemaOptions) error {
+	b, err := jsonSchema()
+	if err != nil {
+		return err
+	}
+	_, err = a.Out.Write(b)
+	return err
+}
+
+// jsonSchema is the JSON Schema of everything that is declared.
 func jsonSchema() ([]byte, error) {
 	var reasons []string
 	for _, r := range inspect.Reasons() {

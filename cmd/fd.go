@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"kwhy/explain/fd"
 	"kwhy/explain/lower"
@@ -21,69 +20,44 @@ sockets with addresses and state, and the kinds of file without a name.
 file, directory or device open, --socket those that have an address.`
 
 type fdOptions struct {
-	limit         int
-	columns, sort []string
-	filter        processFlags
-	deleted       bool
-	path, socket  string
+	settings
+	table        tableFlags
+	who          processFilter
+	deleted      bool
+	path, socket string
+	of           process // none: the host
 }
 
-func (o *fdOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
-	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
-	o.filter.flags(f)
-	f.BoolVar(&o.deleted, "deleted", false, "deleted files that still take space")
-	f.StringVar(&o.path, "path", "", "which processes have this `FILE`, directory or device open, by its inode")
-	f.StringVar(&o.socket, "socket", "", "which processes have the sockets with this address: `ADDR:PORT`, or :PORT")
-}
-
-func (a *App) fdCommand() *cobra.Command {
-	var o fdOptions
-	c := &cobra.Command{
-		Use:   "fd [PID|NAME]",
-		Short: "Open files: what each descriptor really is, and how many each process has",
-		Long:  fdLong,
-		Example: `  kwhy fd
-  kwhy fd 1234                          every descriptor of one process
-  kwhy fd 1234 --columns fd,local,remote,state
-  kwhy fd --interval 10s                which processes open and do not close
-  kwhy fd --deleted                     where the disk's space went
-  kwhy fd --path /var/log               why it can't be unmounted
-  kwhy fd --socket :8080`,
-		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.check(c, args); err != nil {
-				return err
-			}
-			if len(o.columns) == 1 && o.columns[0] == "help" {
-				_, err := fmt.Fprint(a.Out, o.columnHelp(args))
-				return err
-			}
-			r, err := a.begin(c, "fd")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			switch {
-			case len(args) == 1:
-				pid, err := r.findProcess(args[0])
-				if err != nil {
-					return err
-				}
-				page, err := fd.ProcessPage(pid, fd.Options{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, fdRows)})
-				return showAsked(r, page, err)
-			case o.question() != "":
-				return r.fdAnswer(&o)
-			}
-			return r.fdHost(&o)
-		},
+func (o *fdOptions) parse(t *typed) (err error) {
+	if err := o.table.check(); err != nil {
+		return err
 	}
-	o.flags(c.Flags())
-	return c
+	var asked []string
+	for _, name := range []string{"deleted", "path", "socket"} {
+		if t.given(name) != "" {
+			asked = append(asked, name)
+		}
+	}
+	switch {
+	case len(asked) > 1:
+		return usagef("--%s and --%s are two questions: ask one", asked[0], asked[1])
+	case len(asked) > 0 && len(t.args) > 0:
+		return usagef("--%s asks about the whole host, and a process was given", asked[0])
+	}
+	if name := t.given("user", "name"); name != "" && len(t.args)+len(asked) > 0 {
+		return usagef("--%s is for the table of all processes", name)
+	}
+	if q := o.question(); q != "" && o.paired() && !o.table.asksHelp() {
+		return usagef("--interval is of counts: it does not go with --%s", q)
+	}
+	if len(t.args) == 0 {
+		return o.who.settle()
+	}
+	o.of, err = parseProcess(t.arg())
+	return err
 }
 
-// question is the flag that asks for something else than the table; "" without one.
+// question is the flag that replaces the table by another; "" without one.
 func (o *fdOptions) question() string {
 	switch {
 	case o.deleted:
@@ -97,74 +71,78 @@ func (o *fdOptions) question() string {
 }
 
 // columnHelp lists the columns of the table that is asked for.
-func (o *fdOptions) columnHelp(args []string) string {
+func (o *fdOptions) columnHelp() (string, bool) {
+	var text string
 	switch {
-	case len(args) > 0:
-		return lower.ColumnHelp(fd.FDs().Fields)
+	case o.of.given():
+		text = lower.ColumnHelp(fd.FDs().Fields)
 	case o.deleted:
-		return lower.ColumnHelp(fd.GoneList().Fields)
+		text = lower.ColumnHelp(fd.GoneList().Fields)
 	case o.path != "":
-		return lower.ColumnHelp(fd.Holders().Fields)
+		text = lower.ColumnHelp(fd.Holders().Fields)
 	case o.socket != "":
-		return lower.ColumnHelp(fd.SocketHolders().Fields)
+		text = lower.ColumnHelp(fd.SocketHolders().Fields)
+	default:
+		text = lower.ColumnHelp(fd.Processes().Fields)
 	}
-	return lower.ColumnHelp(fd.Processes().Fields)
+	return text, o.table.asksHelp()
 }
 
-func (o *fdOptions) check(c *cobra.Command, args []string) error {
-	if err := checkLimit(o.limit); err != nil {
-		return err
+func newFD(a *App, do func(*fdOptions) error) *cobra.Command {
+	var o fdOptions
+	c := &cobra.Command{
+		Use:   "fd [PID|NAME]",
+		Short: "Open files: what each descriptor really is, and how many each process has",
+		Long:  fdLong,
+		Example: `  kwhy fd
+  kwhy fd 1234                          every descriptor of one process
+  kwhy fd 1234 --columns fd,local,remote,state
+  kwhy fd --interval 10s                which processes open and do not close
+  kwhy fd --deleted                     where the disk's space went
+  kwhy fd --path /var/log               why it can't be unmounted
+  kwhy fd --socket :8080`,
+		Args: atMostOne,
+		RunE: settled(a, &o, do, onHost(a, "fd", runFD)),
 	}
-	var asked []string
-	for _, name := range []string{"deleted", "path", "socket"} {
-		if c.Flags().Changed(name) {
-			asked = append(asked, name)
-		}
+	f := c.Flags()
+	o.table.flags(f, "`N` rows of a table; 0 is all, -1 as many processes as a screen takes, or 200 descriptors")
+	o.who.flags(f)
+	f.BoolVar(&o.deleted, "deleted", false, "deleted files that still take space")
+	f.StringVar(&o.path, "path", "", "which processes have this `FILE`, directory or device open, by its inode")
+	f.StringVar(&o.socket, "socket", "", "which processes have the sockets with this address: `ADDR:PORT`, or :PORT")
+	return c
+}
+
+func runFD(r *run, o *fdOptions) error {
+	asked := fd.Options{Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, 0)}
+	question := o.question()
+	if (question == "deleted" || question == "path") && !r.host.Live {
+		return fmt.Errorf("--%s looks at the files that links lead to, and a copy of /proc has none", question)
 	}
 	switch {
-	case len(asked) > 1:
-		return usagef("--%s and --%s are two questions: ask one", asked[0], asked[1])
-	case len(asked) > 0 && len(args) > 0:
-		return usagef("--%s asks about the whole host, and a process was given", asked[0])
-	}
-	for _, name := range []string{"user", "name"} {
-		if c.Flags().Changed(name) && (len(args) > 0 || len(asked) > 0) {
-			return usagef("--%s is for the table of all processes", name)
+	case o.of.given():
+		pid, err := r.find(o.of)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-func (r *run) fdHost(o *fdOptions) error {
-	filter, err := o.filter.filter()
-	if err != nil {
-		return err
-	}
-	page, err := fd.HostPage(fd.Options{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, r.app.screenRows()), Filter: filter})
-	return showAsked(r, page, err)
-}
-
-// fdAnswer answers who has something open.
-func (r *run) fdAnswer(o *fdOptions) error {
-	if r.set.Interval > 0 {
-		return usagef("--interval is of counts: it does not go with --%s", o.question())
-	}
-	if !r.host.Live && o.socket == "" {
-		return fmt.Errorf("--%s looks at the files that links lead to, and a copy of /proc has none", o.question())
-	}
-	asked := fd.Options{Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, 0)}
-	switch {
-	case o.deleted:
+		asked.Limit = rowLimit(o.table.limit, fdRows)
+		page, err := fd.ProcessPage(pid, asked)
+		return showAsked(r, page, err)
+	case question == "deleted":
 		page, err := fd.DeletedPage(asked)
 		return showAsked(r, page, err)
-	case o.path != "":
+	case question == "path":
 		page, err := fd.PathPage(o.path, asked)
 		return showAsked(r, page, err)
+	case question == "socket":
+		page, err := fd.SocketPage(o.socket, asked)
+		return showAsked(r, page, err)
 	}
-	page, err := fd.SocketPage(o.socket, asked)
+	asked.Limit, asked.Filter = rowLimit(o.table.limit, r.app.screenRows()), o.who.Filter
+	page, err := fd.HostPage(asked)
 	return showAsked(r, page, err)
 }
 
 // fdRows is how many descriptors of a process are shown unless --limit says
-// otherwise: who has thousands has thousands of the same.
+// otherwise: a process with thousands has thousands of the same.
 const fdRows = 200

@@ -15,11 +15,27 @@ With a PID: the resident memory of one process, its proportional share (PSS), it
 address space by kind and in address order, and what is freed when it ends.`
 
 type memOptions struct {
+	settings
 	limit int
 	pss   bool
+	pid   int32 // 0 is the host
 }
 
-func (a *App) memCommand() *cobra.Command {
+func (o *memOptions) parse(t *typed) (err error) {
+	if o.limit < autoLimit {
+		return usagef("--limit: bad value %d: it takes a number of rows, 0 for all, or -1 for as many as a screen takes", o.limit)
+	}
+	if len(t.args) == 0 {
+		return nil
+	}
+	if name := t.given("limit", "pss"); name != "" {
+		return usagef("--%s is for the table of all processes", name)
+	}
+	o.pid, err = parsePID(t.arg())
+	return err
+}
+
+func newMem(a *App, do func(*memOptions) error) *cobra.Command {
 	var o memOptions
 	c := &cobra.Command{
 		Use:   "mem [PID]",
@@ -30,31 +46,16 @@ func (a *App) memCommand() *cobra.Command {
   kwhy mem --pss --limit 20       20 processes, with PSS, USS and SwapPss
   kwhy mem -o json | jq .values.mem_available.value`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if o.limit < autoLimit {
-				return usagef("--limit: bad value %d: it takes a number of rows, 0 for all, or -1 for as many as a screen takes", o.limit)
-			}
-			r, err := a.begin(c, "mem")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			if len(args) == 0 {
-				return show(r, mem.HostPage(mem.HostOptions{Limit: rowLimit(o.limit, a.screenRows()), PSS: o.pss}))
-			}
-			for _, name := range []string{"limit", "pss"} {
-				if c.Flags().Changed(name) {
-					return usagef("--%s is for the table of all processes", name)
-				}
-			}
-			pid, err := parsePID(args[0])
-			if err != nil {
-				return err
-			}
-			return show(r, mem.ProcessPage(pid))
-		},
+		RunE: settled(a, &o, do, onHost(a, "mem", runMem)),
 	}
 	c.Flags().IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
 	c.Flags().BoolVar(&o.pss, "pss", false, "add PSS, USS and SwapPss of the processes shown: the kernel walks their page tables")
 	return c
+}
+
+func runMem(r *run, o *memOptions) error {
+	if o.pid != 0 {
+		return show(r, mem.ProcessPage(o.pid))
+	}
+	return show(r, mem.HostPage(mem.HostOptions{Limit: rowLimit(o.limit, r.app.screenRows()), PSS: o.pss}))
 }

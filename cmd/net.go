@@ -1,10 +1,7 @@
 package cmd
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"kwhy/explain/net"
 )
@@ -26,38 +23,15 @@ The kernel lists them by sock_diag, with memory, round-trip times and congestion
 windows; where sock_diag is not available, /proc/net has addresses, state and queues.
 To find their owners kwhy walks over all descriptors; --no-owners leaves that out.`
 
-// socketOptions are what the sockets are shown by.
-type socketOptions struct {
-	limit   int
-	columns []string
-	sort    []string
-	filter  net.SocketFilter
+type netOptions struct {
+	settings
+	netns    process // none: kwhy's own
+	allNetns bool
+	of       process // none: the host
 }
 
-func (o *socketOptions) tableFlags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of sockets; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
-	f.BoolVar(&o.filter.NoOwners, "no-owners", false, "leave out the owners: no walk over all descriptors")
-	f.StringSliceVar(
-		&o.filter.Protocols,
-		"protocol",
-		nil,
-		"only these `PROTOCOLS`: tcp, udp, unix, ..., both versions of IP unless it ends in 6",
-	)
-	f.StringSliceVar(&o.filter.States, "state", nil, "only sockets in these `STATES`: ESTABLISHED, CLOSE_WAIT, ...")
-	f.StringVar(&o.filter.Address, "address", "", "only sockets with this address, local or the peer's: `ADDR`, ADDR/BITS or a unix path")
-	f.Uint16Var(&o.filter.Port, "port", 0, "only sockets with this `PORT`, local or the peer's")
-	f.StringVar(
-		&o.filter.Process,
-		"process",
-		"",
-		"only sockets of this process, by `PID`, or of those whose name matches this regular expression",
-	)
-}
-
-func (a *App) netCommand() *cobra.Command {
-	var o netHostOptions
+func newNet(a *App, do func(*netOptions) error) *cobra.Command {
+	var o netOptions
 	c := &cobra.Command{
 		Use:   "net [PID|NAME]",
 		Short: "Sockets, their buffers, and where packets are lost",
@@ -70,32 +44,67 @@ func (a *App) netCommand() *cobra.Command {
   kwhy net 1234 --interval 1s           with the rates of each
   kwhy net sockets                      all of them, those with waiting bytes first`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.check(len(args) > 0); err != nil {
-				return err
-			}
-			r, err := a.begin(c, "net")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			if len(args) == 0 {
-				return r.netHost(&o)
-			}
-			pid, err := r.findProcess(args[0])
-			if err != nil {
-				return err
-			}
-			return show(r, net.ProcessPage(pid, fdRows))
-		},
+		RunE: settled(a, &o, do, onHost(a, "net", runNet)),
 	}
-	o.flags(c.Flags())
-	c.AddCommand(a.socketsCommand())
+	f := c.Flags()
+	f.String("netns", "", "the network namespace of this `PROCESS`, by PID or name, instead of kwhy's own")
+	f.BoolVar(&o.allNetns, "all-netns", false, "every network namespace that has processes, a line each")
+	c.AddCommand(newSockets(a, nil))
 	return c
 }
 
-func (a *App) socketsCommand() *cobra.Command {
-	var o socketOptions
+func (o *netOptions) parse(t *typed) (err error) {
+	netns := t.cmd.Flag("netns").Value.String()
+	switch {
+	case len(t.args) > 0 && (netns != "" || o.allNetns):
+		return usagef("--netns and --all-netns are for the host: a process is told of in its own network namespace")
+	case netns != "" && o.allNetns:
+		return usagef("--netns and --all-netns are two questions: ask one")
+	case len(t.args) > 0:
+		o.of, err = parseProcess(t.arg())
+	case netns != "":
+		o.netns, err = parseProcess(netns)
+	}
+	return err
+}
+
+func runNet(r *run, o *netOptions) error {
+	if o.allNetns {
+		return show(r, net.NamespacesPage())
+	}
+	if o.of.given() {
+		pid, err := r.find(o.of)
+		if err != nil {
+			return err
+		}
+		return show(r, net.ProcessPage(pid, fdRows))
+	}
+	pid, err := r.find(o.netns)
+	if err != nil {
+		return err
+	}
+	return show(r, net.HostPage(net.HostOptions{Screen: r.app.screenRows(), PID: pid}))
+}
+
+type socketsOptions struct {
+	settings
+	table  tableFlags
+	filter net.SocketFilter
+	of     process // sockets of its network namespace; none: kwhy's own
+}
+
+func (o *socketsOptions) parse(t *typed) (err error) {
+	if err := o.table.check(); err != nil || o.table.asksHelp() || len(t.args) == 0 {
+		return err
+	}
+	o.of, err = parseProcess(t.arg())
+	return err
+}
+
+func (o *socketsOptions) columnHelp() (string, bool) { return net.Columns(), o.table.asksHelp() }
+
+func newSockets(a *App, do func(*socketsOptions) error) *cobra.Command {
+	var o socketsOptions
 	c := &cobra.Command{
 		Use:   "sockets [PID|NAME]",
 		Short: "Every socket, and where its bytes wait",
@@ -107,76 +116,29 @@ func (a *App) socketsCommand() *cobra.Command {
   kwhy net sockets --process nginx --interval 1s    with rates of bytes and retransmissions
   kwhy net sockets --columns protocol,local_endpoint,peer_endpoint,sk_rmem_alloc,sk_rcvbuf`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkLimit(o.limit); err != nil {
-				return err
-			}
-			if len(o.columns) == 1 && o.columns[0] == "help" {
-				_, err := fmt.Fprint(a.Out, net.Columns())
-				return err
-			}
-			r, err := a.begin(c, "net")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			return r.netSockets(args, &o)
-		},
+		RunE: settled(a, &o, do, onHost(a, "net", runSockets)),
 	}
-	o.tableFlags(c.Flags())
+	f, by := c.Flags(), &o.filter
+	o.table.flags(f, "`N` rows of sockets; 0 is all, -1 as many as a screen takes")
+	f.BoolVar(&by.NoOwners, "no-owners", false, "leave out the owners: no walk over all descriptors")
+	f.StringSliceVar(&by.Protocols, "protocol", nil, "only these `PROTOCOLS`: tcp, udp, unix, ..., both versions of IP unless it ends in 6")
+	f.StringSliceVar(&by.States, "state", nil, "only sockets in these `STATES`: ESTABLISHED, CLOSE_WAIT, ...")
+	f.StringVar(&by.Address, "address", "", "only sockets with this address, local or the peer's: `ADDR`, ADDR/BITS or a unix path")
+	f.Uint16Var(&by.Port, "port", 0, "only sockets with this `PORT`, local or the peer's")
+	f.StringVar(&by.Process, "process", "",
+		"only sockets of this process, by `PID`, or of those whose name matches this regular expression")
 	return c
 }
 
-// netSockets shows the sockets of this network namespace, or of a process's.
-func (r *run) netSockets(args []string, o *socketOptions) error {
-	asked := net.SocketOptions{
-		Columns: o.columns,
-		Sort:    o.sort,
-		Limit:   rowLimit(o.limit, r.app.screenRows()),
-		Text:    r.set.Output == "text",
-		Filter:  o.filter,
+// runSockets shows the sockets of a network namespace.
+func runSockets(r *run, o *socketsOptions) error {
+	pid, err := r.find(o.of)
+	if err != nil {
+		return err
 	}
-	if len(args) == 1 {
-		var err error
-		if asked.PID, err = r.findProcess(args[0]); err != nil {
-			return err
-		}
-	}
-	page, err := net.SocketsPage(asked)
+	page, err := net.SocketsPage(net.SocketOptions{
+		Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, r.app.screenRows()),
+		Text: o.Output == "text", Filter: o.filter, PID: pid,
+	})
 	return showAsked(r, page, err)
-}
-
-// netHostOptions are those of the host's network.
-type netHostOptions struct {
-	netns    string
-	allNetns bool
-}
-
-func (o *netHostOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.netns, "netns", "", "the network namespace of this `PROCESS`, by PID or name, instead of kwhy's own")
-	f.BoolVar(&o.allNetns, "all-netns", false, "every network namespace that has processes, a line each")
-}
-
-func (o *netHostOptions) check(process bool) error {
-	if process && (o.netns != "" || o.allNetns) {
-		return usagef("--netns and --all-netns are for the host: a process is told of in its own network namespace")
-	}
-	if o.netns != "" && o.allNetns {
-		return usagef("--netns and --all-netns are two questions: ask one")
-	}
-	return nil
-}
-
-func (r *run) netHost(o *netHostOptions) error {
-	if o.allNetns {
-		return show(r, net.NamespacesPage())
-	}
-	asked := net.HostOptions{Screen: r.app.screenRows()}
-	if o.netns != "" {
-		var err error
-		if asked.PID, err = r.findProcess(o.netns); err != nil {
-			return err
-		}
-	}
-	return show(r, net.HostPage(asked))
 }

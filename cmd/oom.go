@@ -14,15 +14,41 @@ With a PID: the parts of that process's badness, its rank, and with --adj what
 another oom_score_adj would change. Nothing is written.`
 
 type oomOptions struct {
+	settings
 	limit  int
 	sort   []string
-	filter processFlags
+	who    processFilter
 	cgroup string
-	adj    int32
+	adj    *int32 // nil: none was given
+	pid    int32  // 0 is the host
 }
 
-func (a *App) oomCommand() *cobra.Command {
-	var o oomOptions
+func (o *oomOptions) parse(t *typed) (err error) {
+	switch {
+	case o.limit < autoLimit:
+		return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
+	case t.given("adj") == "":
+		o.adj = nil
+	case len(t.args) == 0:
+		return usagef("--adj needs a PID: it says what would become of that process")
+	case *o.adj < -1000 || *o.adj > 1000:
+		return usagef("--adj: bad value %d: it takes -1000 to 1000", *o.adj)
+	}
+	if t.given("cgroup") != "" && o.cgroup == "" {
+		return usagef("--cgroup: it takes the path of a memory cgroup, as /proc/PID/cgroup spells it")
+	}
+	if len(t.args) == 0 {
+		return o.who.settle()
+	}
+	if name := t.given("limit", "sort", "user", "name", "cgroup"); name != "" {
+		return usagef("--%s is for the ranking, and a PID was given", name)
+	}
+	o.pid, err = parsePID(t.arg())
+	return err
+}
+
+func newOom(a *App, do func(*oomOptions) error) *cobra.Command {
+	o := oomOptions{adj: new(int32)}
 	c := &cobra.Command{
 		Use:   "oom [PID]",
 		Short: "The OOM killer: the next victim and why, and past kills",
@@ -33,67 +59,26 @@ func (a *App) oomCommand() *cobra.Command {
   kwhy oom --user www-data --limit 0
   kwhy oom log                    the kills in the kernel's log`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.check(c, args); err != nil {
-				return err
-			}
-			r, err := a.begin(c, "oom")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			if len(args) == 0 {
-				return r.oomHost(o)
-			}
-			pid, err := parsePID(args[0])
-			if err != nil {
-				return err
-			}
-			var adj *int32
-			if c.Flags().Changed("adj") {
-				adj = &o.adj
-			}
-			return show(r, oom.ProcessPage(pid, adj))
-		},
+		RunE: settled(a, &o, do, onHost(a, "oom", runOom)),
 	}
 	f := c.Flags()
 	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
 	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
-	o.filter.flags(f)
+	o.who.flags(f)
 	f.StringVar(&o.cgroup, "cgroup", "", "rank within the memory cgroup of this `PATH`, by its own limit")
-	f.Int32Var(&o.adj, "adj", 0, "with a PID: what an oom_score_adj of `N` would change, -1000 to 1000")
-	c.AddCommand(a.oomLogCommand())
+	f.Int32Var(o.adj, "adj", 0, "with a PID: what an oom_score_adj of `N` would change, -1000 to 1000")
+	c.AddCommand(newOomLog(a, nil))
 	return c
 }
 
-func (o *oomOptions) check(c *cobra.Command, args []string) error {
-	changed := c.Flags().Changed
-	switch {
-	case o.limit < autoLimit:
-		return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
-	case changed("adj") && len(args) == 0:
-		return usagef("--adj needs a PID: it says what would become of that process")
-	case changed("adj") && (o.adj < -1000 || o.adj > 1000):
-		return usagef("--adj: bad value %d: it takes -1000 to 1000", o.adj)
-	case changed("cgroup") && o.cgroup == "":
-		return usagef("--cgroup: it takes the path of a memory cgroup, as /proc/PID/cgroup spells it")
-	}
-	for _, name := range []string{"limit", "sort", "user", "name", "cgroup"} {
-		if len(args) > 0 && changed(name) {
-			return usagef("--%s is for the ranking, and a PID was given", name)
-		}
-	}
-	return nil
-}
-
-func (r *run) oomHost(o oomOptions) error {
-	filter, err := o.filter.filter()
-	if err != nil {
-		return err
+func runOom(r *run, o *oomOptions) error {
+	if o.pid != 0 {
+		return show(r, oom.ProcessPage(o.pid, o.adj))
 	}
 	screen := r.app.screenRows()
-	asked := oom.HostOptions{Sort: o.sort, Limit: rowLimit(o.limit, screen), Screen: screen, Filter: filter}
+	asked := oom.HostOptions{Sort: o.sort, Limit: rowLimit(o.limit, screen), Screen: screen, Filter: o.who.Filter}
 	if o.cgroup != "" {
+		var err error
 		if asked.Cgroup, err = oom.FindGroup(r.host, o.cgroup); err != nil {
 			return err
 		}

@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"kwhy/explain/oom"
-	"kwhy/inspect"
 )
 
 // logOf writes a log into a file of its own.
@@ -122,14 +119,5 @@ func TestOomLogOfOthers(t *testing.T) {
 	out, _, _ = live(t, "oom", "log", path, "-o", "json")
 	if d := readJSON(t, out); len(d.Tables["kills"].Rows) != 0 || len(d.Gaps) != 1 || d.Gaps[0].Count != 3 {
 		t.Errorf("%+v", d)
-	}
-}
-
-// The ring buffer may be overwritten while it is read: that is told.
-func TestOomLogThatLostRecords(t *testing.T) {
-	l := oomLog{in: strings.NewReader(kill12(10, 12)), what: "the kernel's ring buffer", lost: func() bool { return true }}
-	l.walk(func(*oom.Kill) bool { return true })
-	if len(l.rep.Gaps) != 1 || l.rep.Gaps[0].Reason != inspect.Vanished || l.kills != 1 || l.failed != nil {
-		t.Errorf("%+v", l)
 	}
 }

@@ -1,8 +1,15 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
@@ -10,8 +17,101 @@ import (
 	"kwhy/output"
 )
 
-// show is what every command does that shows a page: it takes one sample, or two an
-// interval apart, explains the later one and prints it.
+// options are a parsed command line. parse finds every mistake in it before anything runs.
+type options interface{ parse(*typed) error }
+
+// reading are the options of a command with settings, which embeds them.
+type reading interface {
+	options
+	shared() *settings
+}
+
+// tabled are the options of a command with --columns, which lists them on request.
+type tabled interface {
+	columnHelp() (text string, asked bool)
+}
+
+// typed is a command line whose flags have been read, but not checked.
+type typed struct {
+	cmd  *cobra.Command
+	args []string
+}
+
+// arg is the first argument; "" without one.
+func (t *typed) arg() string { return strings.Join(t.args[:min(len(t.args), 1)], "") }
+
+// given returns the first of these flags that was set; "" if none was.
+func (t *typed) given(flags ...string) string {
+	i := slices.IndexFunc(flags, t.cmd.Flags().Changed)
+	if i < 0 {
+		return ""
+	}
+	return flags[i]
+}
+
+// settled is the body of every command: it parses settings, flags and arguments into o and
+// calls do, or real if do is nil. A test passes its own do, so that nothing runs.
+func settled[O options](a *App, o O, do, real func(O) error) func(*cobra.Command, []string) error {
+	if do == nil {
+		do = real
+	}
+	return func(c *cobra.Command, args []string) error {
+		if with, ok := any(o).(reading); ok {
+			set, err := a.load(c.Flags())
+			if err != nil {
+				return err
+			}
+			*with.shared() = *set
+		}
+		if err := o.parse(&typed{c, args}); err != nil {
+			return err
+		}
+		return do(o)
+	}
+}
+
+// run is what a command works with once its command line is parsed.
+type run struct {
+	app  *App
+	set  *settings
+	host *inspect.Host
+	name string
+}
+
+// onHost opens the host and calls do. For --columns help it only lists the columns.
+func onHost[O reading](a *App, name string, do func(*run, O) error) func(O) error {
+	return func(o O) error {
+		if t, ok := any(o).(tabled); ok {
+			if text, asked := t.columnHelp(); asked {
+				_, err := fmt.Fprint(a.Out, text)
+				return err
+			}
+		}
+		r, err := a.begin(o.shared(), name)
+		if err != nil {
+			return err
+		}
+		defer func() { r.host.Close() }() // the last one: check --every opens others
+		return do(r, o)
+	}
+}
+
+func (a *App) begin(set *settings, name string) (*run, error) {
+	host, err := a.open(set)
+	return &run{app: a, set: set, host: host, name: name}, err
+}
+
+func (a *App) open(set *settings) (*inspect.Host, error) {
+	host, err := inspect.Open(set.ProcRoot, set.SysRoot, a.Now)
+	if err != nil {
+		return nil, err
+	}
+	host.Wait(cmp.Or(set.Timeout, math.MaxInt64))
+	return host, nil
+}
+
+// show shows a page: it takes one sample, or two an interval apart, explains the later one
+// and prints it.
 func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	s, ended, err := sample(r, page)
 	if err != nil {
@@ -31,21 +131,18 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	return r.print(h, &rep)
 }
 
-// sample takes what a page is about, and what it was an interval ago. Of a process that
-// ends between the two, or whose number is another's by then, the first is what there
-// is to show.
+// sample takes the sample that a page shows, and pairs it with one an interval earlier. If
+// a process ended between the two, even if its PID is in use again, the first is shown.
 func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bool, err error) {
 	var was S
-	two := r.set.Interval > 0 && page.Since != nil
+	two := page.Since != nil && r.set.paired()
 	if two {
-		if was, err = page.Sample(r.host); err != nil {
+		first := func() (S, error) { return page.Sample(r.host) }
+		if was, err = earlier(r, page.Doing, first, page.Meanwhile); err != nil {
 			return now, false, err
 		}
-		r.wait(r.set.Interval, page.Meanwhile)
 	}
-	p := r.progress(page.Doing)
-	now, err = page.Look(r.host, was)
-	p.Stop()
+	now, err = take(r, page.Doing, func() (S, error) { return page.Look(r.host, was) })
 	switch {
 	case !two:
 		return now, false, err
@@ -62,7 +159,47 @@ func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bo
 	return now, false, nil
 }
 
-// vanished is the gap that an ended process leaves.
+// earlier takes the first of two samples and waits for the interval. Without an interval it
+// returns the zero S.
+func earlier[S any](r *run, doing string, first func() (S, error), meanwhile watcher) (was S, err error) {
+	if !r.set.paired() {
+		return was, nil
+	}
+	if was, err = take(r, doing, first); err == nil {
+		r.wait(r.set.Interval, meanwhile)
+	}
+	return was, err
+}
+
+// take takes a sample.
+func take[S any](r *run, doing string, sample func() (S, error)) (s S, err error) {
+	r.during(doing, func(func()) { s, err = sample() })
+	return s, err
+}
+
+// watcher lets time pass and watches something meanwhile.
+type watcher = func(h *inspect.Host, d time.Duration, sleep func(time.Duration))
+
+// wait lets time pass between two samples.
+func (r *run) wait(d time.Duration, meanwhile watcher) {
+	r.during("sampling for "+d.Round(time.Millisecond).String(), func(func()) {
+		if meanwhile != nil {
+			meanwhile(r.host, d, r.app.Sleep)
+			return
+		}
+		r.app.Sleep(d)
+	})
+}
+
+// during calls do, which takes time, and says so on a terminal until do returns or calls
+// stop.
+func (r *run) during(what string, do func(stop func())) {
+	p := output.StartProgress(r.app.Err, !r.app.ErrTerminal, what)
+	defer p.Stop()
+	do(p.Stop)
+}
+
+// vanished adds the gap that a process leaves that has ended.
 func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
 	if !ended {
 		return gaps
@@ -70,22 +207,7 @@ func vanished(gaps []inspect.Gap, ended bool) []inspect.Gap {
 	return append(gaps, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Vanished, Count: 1, Of: 1})
 }
 
-// wait lets time pass between two samples, and says so where somebody watches.
-func (r *run) wait(d time.Duration, meanwhile func(*inspect.Host, time.Duration, func(time.Duration))) {
-	p := r.progress("sampling for " + d.Round(time.Millisecond).String())
-	defer p.Stop()
-	if meanwhile != nil {
-		meanwhile(r.host, d, r.app.Sleep)
-		return
-	}
-	r.app.Sleep(d)
-}
-
-func (r *run) progress(what string) *output.Progress {
-	return output.StartProgress(r.app.Err, !r.app.ErrTerminal, what)
-}
-
-// header describes the report; over is the interval, if there was one.
+// header describes the report; over is the interval, 0 without one.
 func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	h := r.host
 	head := &output.Header{
@@ -103,7 +225,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	return head
 }
 
-// print prints a report as it was asked for.
+// print prints a report in the format of --output.
 func (r *run) print(h *output.Header, rep *lower.Report) error {
 	if rep.Denies() && r.host.Entitled() {
 		rep.Entitle()

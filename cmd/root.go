@@ -1,16 +1,13 @@
 package cmd
 
 import (
-	"cmp"
 	"errors"
-	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kwhy/explain/catalog"
-	"kwhy/inspect"
 )
 
 const rootLong = `kwhy reads /proc and /sys and says what each value means: the kernel concept
@@ -23,6 +20,27 @@ Settings are flags, variables (KWHY_OUTPUT, KWHY_PROC_ROOT, ...) and keys of
 
 // root builds the command tree.
 func (a *App) root() *cobra.Command {
+	root := a.trunk()
+	root.AddCommand(
+		newMem(a, nil),
+		newOom(a, nil),
+		newProc(a, nil),
+		newSched(a, nil),
+		newFD(a, nil),
+		newNet(a, nil),
+		newCheck(a, nil),
+		newDoctor(a, nil),
+		newExplain(a, nil),
+		newSchema(a, nil),
+		newCompletion(a, nil),
+		newVersion(a, nil),
+	)
+	a.complete(root)
+	return root
+}
+
+// trunk is the root command with the shared flags, but without subcommands.
+func (a *App) trunk() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kwhy",
 		Short:         "Ask the kernel why: what a Linux host's /proc and /sys say, explained",
@@ -40,27 +58,12 @@ func (a *App) root() *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.CompletionOptions.DisableDefaultCmd = true // ours says what to do with it
+	root.CompletionOptions.DisableDefaultCmd = true // completion is one of ours
 	addSettings(root.PersistentFlags())
-	root.AddCommand(
-		a.memCommand(),
-		a.oomCommand(),
-		a.procCommand(),
-		a.schedCommand(),
-		a.fdCommand(),
-		a.netCommand(),
-		a.checkCommand(),
-		a.doctorCommand(),
-		a.explainCommand(),
-		a.schemaCommand(),
-		a.completionCommand(),
-		a.versionCommand(),
-	)
-	a.complete(root)
 	return root
 }
 
-// flagError says in our own words what a flag takes.
+// flagError rewords pflag's errors to say what a flag takes.
 func flagError(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
@@ -77,7 +80,7 @@ func flagError(err error) error {
 	return usagef("--%s: bad value %q: it takes %s", f.Name, bad.GetValue(), takes)
 }
 
-// noArgs is cobra's check with our exit status, and near misses for a command.
+// noArgs is cobra's check with our exit status and suggestions for a mistyped command.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -96,7 +99,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	return usagef("unknown command %q%s (kwhy --help lists the commands)", args[0], hint)
 }
 
-// atMostOne checks for one optional argument.
+// atMostOne allows one optional argument.
 func atMostOne(c *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return usagef("%s takes one argument at most, not %d", c.CommandPath(), len(args))
@@ -104,41 +107,11 @@ func atMostOne(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// run is what a command has when it has been told what to do.
-type run struct {
-	app  *App
-	set  *settings
-	host *inspect.Host
-	name string
-}
-
-// begin settles the settings and opens the host.
-func (a *App) begin(c *cobra.Command, name string) (*run, error) {
-	set, err := a.load(c.Flags())
-	if err != nil {
-		return nil, err
-	}
-	host, err := a.open(set)
-	if err != nil {
-		return nil, err
-	}
-	return &run{app: a, set: set, host: host, name: name}, nil
-}
-
-func (a *App) open(set *settings) (*inspect.Host, error) {
-	host, err := inspect.Open(set.ProcRoot, set.SysRoot, a.Now)
-	if err != nil {
-		return nil, err
-	}
-	host.Wait(cmp.Or(set.Timeout, math.MaxInt64))
-	return host, nil
-}
-
-// Manual is what the command line says of itself: documentation is made from it.
+// Manual describes the command line. Documentation is generated from it.
 type Manual struct {
-	Commands  []*cobra.Command // kwhy itself first, and each before those below it
+	Commands  []*cobra.Command // kwhy itself first, each before its subcommands
 	Variables [][2]string      // with what each does
-	Files     [][2]string      // of settings, the strongest first, with what each is
+	Files     [][2]string      // config files, the one with the highest precedence first, with what each is
 	Exits     []string         // what each exit status means
 }
 
@@ -151,7 +124,7 @@ func (a *App) Manual() Manual {
 	return m
 }
 
-// below are a command and all that are below it.
+// below lists a command and all its subcommands.
 func below(c *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{c}
 	for _, sub := range c.Commands() {
@@ -160,7 +133,7 @@ func below(c *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// pathOf is a command as it is typed behind kwhy: net sockets.
+// pathOf is a command's path without kwhy: net sockets.
 func pathOf(c *cobra.Command) string {
 	return strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "kwhy"), " ")
 }

@@ -1,10 +1,7 @@
 package cmd
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"kwhy/explain/sched"
 )
@@ -20,22 +17,33 @@ With a PID: one process's policy, its share of a CPU by the kernel's weights aga
 those that want it now, how long it waited, where it may run and what limits it.`
 
 type schedOptions struct {
-	limit   int
-	columns []string
-	sort    []string
+	settings
+	table   tableFlags
+	who     processFilter
 	threads bool
-	filter  processFlags
+	of      process // none: the host
 }
 
-func (o *schedOptions) flags(f *pflag.FlagSet) {
-	f.IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
-	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
-	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
-	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
-	o.filter.flags(f)
+func (o *schedOptions) parse(t *typed) (err error) {
+	if err := o.table.check(); err != nil || o.table.asksHelp() {
+		return err
+	}
+	if len(t.args) == 0 {
+		if o.threads {
+			return usagef("--threads is of one process: give its PID, or see kwhy proc --threads")
+		}
+		return o.who.settle()
+	}
+	if err := t.forTable("limit", "columns", "sort", "user", "name"); err != nil {
+		return err
+	}
+	o.of, err = parseProcess(t.arg())
+	return err
 }
 
-func (a *App) schedCommand() *cobra.Command {
+func (o *schedOptions) columnHelp() (string, bool) { return sched.Columns(), o.table.asksHelp() }
+
+func newSched(a *App, do func(*schedOptions) error) *cobra.Command {
 	var o schedOptions
 	c := &cobra.Command{
 		Use:   "sched [PID]",
@@ -47,47 +55,27 @@ func (a *App) schedCommand() *cobra.Command {
   kwhy sched 1234 --threads
   kwhy sched --sort wait_time           which processes waited most for CPUs`,
 		Args: atMostOne,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkLimit(o.limit); err != nil {
-				return err
-			}
-			if len(o.columns) == 1 && o.columns[0] == "help" {
-				_, err := fmt.Fprint(a.Out, sched.Columns())
-				return err
-			}
-			if len(args) == 0 && o.threads {
-				return usagef("--threads is of one process: give its PID, or see kwhy proc --threads")
-			}
-			r, err := a.begin(c, "sched")
-			if err != nil {
-				return err
-			}
-			defer r.host.Close()
-			if len(args) == 0 {
-				return r.schedHost(&o)
-			}
-			if err := forTable(c, "limit", "columns", "sort", "user", "name"); err != nil {
-				return err
-			}
-			pid, err := r.findProcess(args[0])
-			if err != nil {
-				return err
-			}
-			return show(r, sched.ProcessPage(pid, o.threads))
-		},
+		RunE: settled(a, &o, do, onHost(a, "sched", runSched)),
 	}
-	o.flags(c.Flags())
+	f := c.Flags()
+	o.table.flags(f, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
+	f.BoolVar(&o.threads, "threads", false, "with a PID: its threads too")
+	o.who.flags(f)
 	return c
 }
 
-func (r *run) schedHost(o *schedOptions) error {
-	filter, err := o.filter.filter()
-	if err != nil {
-		return err
+func runSched(r *run, o *schedOptions) error {
+	if o.of.given() {
+		pid, err := r.find(o.of)
+		if err != nil {
+			return err
+		}
+		return show(r, sched.ProcessPage(pid, o.threads))
 	}
 	screen := r.app.screenRows()
 	page, err := sched.HostPage(sched.HostOptions{
-		Columns: o.columns, Sort: o.sort, Limit: rowLimit(o.limit, screen), Screen: screen, Filter: filter, Text: r.set.Output == "text",
+		Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, screen), Screen: screen,
+		Filter: o.who.Filter, Text: o.Output == "text",
 	})
 	return showAsked(r, page, err)
 }

@@ -3,8 +3,8 @@ package cmd
 import (
 	"os/user"
 	"strconv"
+	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
@@ -12,19 +12,34 @@ import (
 	"kwhy/explain/proc"
 )
 
-// What commands that show a table of processes have in common.
+// What commands with a table have in common.
 
-// autoLimit is as many rows as a screen takes.
+// autoLimit means as many rows as fit on a screen.
 const autoLimit = -1
 
-func checkLimit(limit int) error {
-	if limit < autoLimit {
-		return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", limit)
+// tableFlags are the options of a table.
+type tableFlags struct {
+	limit         int
+	columns, sort []string
+}
+
+func (o *tableFlags) flags(f *pflag.FlagSet, limit string) {
+	f.IntVar(&o.limit, "limit", autoLimit, limit)
+	f.StringSliceVar(&o.columns, "columns", nil, "`COLUMNS` to show, in this order; help lists them")
+	f.StringSliceVar(&o.sort, "sort", nil, "`COLUMNS` to sort by, numbers largest first; a leading - reverses one")
+}
+
+func (o *tableFlags) check() error {
+	if o.limit < autoLimit {
+		return usagef("--limit: bad value %d: it takes a number of rows, or 0 for all", o.limit)
 	}
 	return nil
 }
 
-// rowLimit is a limit as it was asked for, with what auto is here.
+// asksHelp reports whether --columns help was given: then the columns are listed.
+func (o *tableFlags) asksHelp() bool { return len(o.columns) == 1 && o.columns[0] == "help" }
+
+// rowLimit is the limit that was asked for, or auto for autoLimit.
 func rowLimit(asked, auto int) int {
 	if asked == autoLimit {
 		return auto
@@ -32,8 +47,8 @@ func rowLimit(asked, auto int) int {
 	return asked
 }
 
-// screenRows is how many rows of a table a screen takes: each may be two
-// lines, and it is not alone.
+// screenRows is how many rows of a table fit on a screen: a row may have two lines, and
+// other parts of the report need room too.
 func (a *App) screenRows() int {
 	if !a.OutTerminal || a.Lines == 0 {
 		return 10
@@ -41,33 +56,33 @@ func (a *App) screenRows() int {
 	return min(max((a.Lines-4)/2, 5), 20)
 }
 
-// forTable refuses flags that go with the table alone.
-func forTable(c *cobra.Command, flags ...string) error {
-	for _, name := range flags {
-		if c.Flags().Changed(name) {
-			return usagef("--%s is for the table, and a process was given", name)
-		}
+// forTable refuses flags that are only for the table.
+func (t *typed) forTable(flags ...string) error {
+	if name := t.given(flags...); name != "" {
+		return usagef("--%s is for the table, and a process was given", name)
 	}
 	return nil
 }
 
-// processFlags say which processes are wanted.
-type processFlags struct{ user, name, state, cgroup string }
-
-func (p *processFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&p.user, "user", "", "only processes of this `USER`, by name or number")
-	f.StringVar(&p.name, "name", "", "only processes whose name matches this `REGEXP`")
+// processFilter says which processes are shown.
+type processFilter struct {
+	proc.Filter
+	user string // as it was typed
 }
 
-// filter is what was asked for, with the user's number.
-func (p *processFlags) filter() (proc.Filter, error) {
-	out := proc.Filter{Name: p.name, State: p.state, Cgroup: p.cgroup}
+func (p *processFilter) flags(f *pflag.FlagSet) {
+	f.StringVar(&p.user, "user", "", "only processes of this `USER`, by name or number")
+	f.StringVar(&p.Name, "name", "", "only processes whose name matches this `REGEXP`")
+}
+
+// settle finds the user's number.
+func (p *processFilter) settle() error {
 	if p.user == "" {
-		return out, nil
+		return nil
 	}
 	uid, err := userID(p.user)
-	out.UID = &uid
-	return out, err
+	p.UID = &uid
+	return err
 }
 
 // userID finds a user's number by name or by number.
@@ -83,8 +98,8 @@ func userID(name string) (uint32, error) {
 	return uint32(n), err
 }
 
-// showAsked shows a page that was made of what the user asked for; where it could not be
-// made, that was a mistake in the command line.
+// showAsked shows a page that was made from the options. If it could not be made, the
+// command line has a mistake.
 func showAsked[S explain.Snapshot[S]](r *run, page *lower.Page[S], err error) error {
 	if err != nil {
 		return usageError{err}
@@ -98,4 +113,29 @@ func parsePID(arg string) (int32, error) {
 		return 0, usagef("bad PID %q: it takes the number of a process", arg)
 	}
 	return int32(n), nil
+}
+
+// process is the process that a command is about: its number, or a name that only one
+// process has. The zero process is none.
+type process struct {
+	pid  int32
+	name string
+}
+
+func (p process) given() bool { return p != process{} }
+
+func parseProcess(arg string) (p process, err error) {
+	if strings.Trim(arg, "0123456789") == "" {
+		p.pid, err = parsePID(arg)
+		return p, err
+	}
+	return process{name: arg}, nil
+}
+
+// find returns the number of a process; 0 for none.
+func (r *run) find(p process) (int32, error) {
+	if p.name != "" {
+		return proc.Find(r.host, p.name)
+	}
+	return p.pid, nil
 }

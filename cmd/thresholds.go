@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"kwhy/explain"
@@ -14,26 +12,25 @@ import (
 	"kwhy/explain/lower"
 )
 
-// The settings of rules, below check in a config file and KWHY_CHECK_ among the
-// variables. They have names of their own: one for each rule.
+// The settings of rules: in a config file below check, and the variables that begin with
+// KWHY_CHECK_. There is one for each rule.
 const (
-	checkKey       = "check"
-	thresholdsKey  = "thresholds"
-	offKey         = "off"
-	checkEnv       = "KWHY_CHECK_"
-	thresholdsEnv  = checkEnv + "THRESHOLDS_"
-	offEnv         = checkEnv + "OFF"
-	thresholdTakes = "it takes thresholds such as notice=0.2,warning=0.1,critical=0.05, the same three without names, or off"
+	checkKey      = "check"
+	thresholdsKey = "thresholds"
+	offKey        = "off"
+	checkEnv      = "KWHY_CHECK_"
+	thresholdsEnv = checkEnv + "THRESHOLDS_"
+	offEnv        = checkEnv + "OFF"
 )
 
-// wish is what a user wants of a rule, and where that was said.
-type wish struct{ id, text, origin string }
+// override is a user's setting of a rule; origin says where it is from.
+type override struct{ id, text, origin string }
 
-// ruleWishes gathers what the files and variables say of rules, the weakest first.
-func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
-	var out []wish
+// overrides gathers the settings of rules. A later one overrides those before it.
+func (a *App) overrides(files []ruleFile) ([]override, error) {
+	var out []override
 	for _, f := range files {
-		list, err := f.wishes()
+		list, err := f.overrides()
 		if err != nil {
 			return nil, err
 		}
@@ -44,9 +41,9 @@ func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
 		id, isThreshold := strings.CutPrefix(name, thresholdsEnv)
 		switch {
 		case isThreshold:
-			out = append(out, wish{"$" + id, text, name})
+			out = append(out, override{"$" + id, text, name})
 		case name == offEnv:
-			out = append(out, offWishes(strings.Split(text, ","), name)...)
+			out = append(out, switchOff(strings.Split(text, ","), name)...)
 		case strings.HasPrefix(name, checkEnv):
 			return nil, usagef("%s: there is no such setting; there are %sOFF and %s<RULE>", name, checkEnv, thresholdsEnv)
 		}
@@ -54,23 +51,23 @@ func (a *App) ruleWishes(files []ruleFile) ([]wish, error) {
 	return out, nil
 }
 
-// offWishes switch rules off.
-func offWishes(ids []string, origin string) (out []wish) {
+// switchOff switches rules off.
+func switchOff(ids []string, origin string) (out []override) {
 	for _, id := range ids {
 		if id = strings.TrimSpace(id); id != "" {
-			out = append(out, wish{id, "off", origin})
+			out = append(out, override{id, "off", origin})
 		}
 	}
 	return out
 }
 
-// ruleFile is what a config file says below check.
+// ruleFile is the part of a config file below check.
 type ruleFile struct {
 	path string
 	tree map[string]any
 }
 
-// rulesOf is what a file says below check.
+// rulesOf takes that part of a file.
 func rulesOf(below any, path string) (ruleFile, error) {
 	switch tree := below.(type) {
 	case nil:
@@ -81,7 +78,7 @@ func rulesOf(below any, path string) (ruleFile, error) {
 	return ruleFile{}, usagef("%s: %s takes %s and %s", path, checkKey, thresholdsKey, offKey)
 }
 
-func (f ruleFile) wishes() (out []wish, err error) {
+func (f ruleFile) overrides() (out []override, err error) {
 	for _, key := range slices.Sorted(maps.Keys(f.tree)) {
 		value, origin := f.tree[key], f.path+": "+checkKey+"."+key
 		switch key {
@@ -90,10 +87,10 @@ func (f ruleFile) wishes() (out []wish, err error) {
 		case offKey:
 			switch list := value.(type) {
 			case string:
-				out = append(out, offWishes(strings.Split(list, ","), origin)...)
+				out = append(out, switchOff(strings.Split(list, ","), origin)...)
 			case []any:
 				for _, id := range list {
-					out = append(out, offWishes([]string{fmt.Sprint(id)}, origin)...)
+					out = append(out, switchOff([]string{fmt.Sprint(id)}, origin)...)
 				}
 			default:
 				return nil, usagef("%s: it takes a list of rules", origin)
@@ -105,12 +102,12 @@ func (f ruleFile) wishes() (out []wish, err error) {
 	return out, nil
 }
 
-// flat turns a tree of keys into wishes: a rule's name has a dot in it, which some
-// write as a level of the tree.
-func flat(id string, value any, origin string) (out []wish) {
+// flat turns a tree of keys into overrides: the dot in a rule's ID may be written as a
+// level of the tree.
+func flat(id string, value any, origin string) (out []override) {
 	tree, ok := value.(map[string]any)
 	if !ok {
-		return []wish{{id, words(value), origin}}
+		return []override{{id, words(value), origin}}
 	}
 	var levels []string
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
@@ -121,12 +118,12 @@ func flat(id string, value any, origin string) (out []wish) {
 		out = append(out, flat(strings.TrimPrefix(id+"."+key, "."), tree[key], origin+"."+key)...)
 	}
 	if levels != nil {
-		out = append(out, wish{id, strings.Join(levels, ","), origin})
+		out = append(out, override{id, strings.Join(levels, ","), origin})
 	}
 	return out
 }
 
-// words is a value of YAML as a variable would have it.
+// words writes a YAML value as it is written in a variable.
 func words(value any) string {
 	switch v := value.(type) {
 	case []any:
@@ -135,7 +132,7 @@ func words(value any) string {
 			list[i] = words(v[i])
 		}
 		return strings.Join(list, ",")
-	case bool: // YAML's way to write off
+	case bool: // YAML reads off as false
 		if !v {
 			return "off"
 		}
@@ -143,16 +140,16 @@ func words(value any) string {
 	return fmt.Sprint(value)
 }
 
-// thresholds turns wishes into the limits of rules. The catalogue is only looked at
-// where there are any.
-func thresholds(wishes []wish) (explain.Limits, error) {
-	if len(wishes) == 0 {
+// thresholds turns overrides into the limits of rules. Without any it does not build the
+// catalogue, which takes time.
+func thresholds(list []override) (explain.Limits, error) {
+	if len(list) == 0 {
 		return nil, nil
 	}
 	rules := catalog.All().Rules
 	out := explain.Limits{}
-	for _, w := range wishes {
-		r, err := ruleOf(rules, w)
+	for _, o := range list {
+		r, err := ruleOf(rules, o)
 		if err != nil {
 			return nil, err
 		}
@@ -160,18 +157,18 @@ func thresholds(wishes []wish) (explain.Limits, error) {
 		if !set {
 			at = r.At
 		}
-		if out[r.ID], err = parseAt(at, r, w); err != nil {
+		if out[r.ID], err = o.change(at, r); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// ruleOf finds the rule that a wish is about, by its ID or, after a $, as the name of
-// a variable spells that.
-func ruleOf(rules []lower.RuleDoc, w wish) (*lower.RuleDoc, error) {
-	env, isEnv := strings.CutPrefix(w.id, "$")
-	name := cmp.Or(env, w.id)
+// ruleOf finds the rule that is overridden. An ID that begins with $ is from the name of a
+// variable.
+func ruleOf(rules []lower.RuleDoc, o override) (*lower.RuleDoc, error) {
+	env, isEnv := strings.CutPrefix(o.id, "$")
+	name := cmp.Or(env, o.id)
 	ids := make([]string, len(rules))
 	for i := range rules {
 		if ids[i] = rules[i].ID; isEnv {
@@ -188,78 +185,25 @@ func ruleOf(rules []lower.RuleDoc, w wish) (*lower.RuleDoc, error) {
 		}
 		hint = "; near it: " + strings.Join(near, ", ")
 	}
-	return nil, usagef("%s: there is no rule %q%s (kwhy check --list has them all)", w.origin, name, hint)
+	return nil, usagef("%s: there is no rule %q%s (kwhy check --list has them all)", o.origin, name, hint)
 }
 
-// envID is a rule's ID in the name of a variable: MEM_AVAILABLE_LOW.
+// envID is a rule's ID as variables spell it: MEM_AVAILABLE_LOW.
 func envID(id string) string { return strings.ToUpper(strings.ReplaceAll(id, ".", "_")) }
 
-// parseAt changes thresholds as a wish says: "notice=0.2,critical=0.05" changes those
-// two, "0.2,0.1" the first two, and "off" switches all off.
-func parseAt(at explain.At, r *lower.RuleDoc, w wish) (explain.At, error) {
-	bad := usagef("%s: bad value %q: "+thresholdTakes, w.origin, w.text)
-	if w.text == "off" {
-		return explain.At{}, nil
+// change applies an override to a rule's thresholds.
+func (o *override) change(at explain.At, r *lower.RuleDoc) (explain.At, error) {
+	at, err := at.Change(o.text)
+	if err != nil {
+		return at, usagef("%s: bad value %q: %w", o.origin, o.text, err)
 	}
-	for i, part := range strings.Split(w.text, ",") {
-		name, text, named := strings.Cut(strings.TrimSpace(part), "=")
-		if !named {
-			if i >= 3 {
-				return at, bad
-			}
-			name, text = explain.Levels()[i+1], name
-		}
-		n, err := parseThreshold(strings.TrimSpace(text))
-		to := map[string]*float64{"notice": &at.Notice, "warning": &at.Warning, "critical": &at.Critical}[strings.TrimSpace(name)]
-		if err != nil || to == nil {
-			return at, bad
-		}
-		*to = n
+	if err := at.InOrder(r.Below); err != nil {
+		return at, usagef("%s: %w: of %s %s is worse", o.origin, err, r.ID, map[bool]string{true: "less", false: "more"}[r.Below])
 	}
-	return at, inOrder(at, r, w)
+	return at, nil
 }
 
-// inOrder checks that the worse level takes the worse value.
-func inOrder(at explain.At, r *lower.RuleDoc, w wish) error {
-	last, good := math.NaN(), true
-	var words []string
-	for i, n := range []float64{at.Notice, at.Warning, at.Critical} {
-		if n == 0 {
-			continue
-		}
-		good = good && !(r.Below && n > last || !r.Below && n < last)
-		last = n
-		words = append(words, explain.Levels()[i+1]+" "+strconv.FormatFloat(n, 'f', -1, 64))
-	}
-	if good {
-		return nil
-	}
-	return usagef(
-		"%s: %s are out of order: of %s %s is worse",
-		w.origin,
-		strings.Join(words, ", "),
-		r.ID,
-		map[bool]string{true: "less", false: "more"}[r.Below],
-	)
-}
-
-// parseThreshold reads a number, or a percentage; "-" and "off" are none.
-func parseThreshold(text string) (float64, error) {
-	if text == "-" || text == "off" {
-		return 0, nil
-	}
-	digits, percent := strings.CutSuffix(text, "%")
-	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-	if err == nil && (n < 0 || math.IsNaN(n) || math.IsInf(n, 0)) {
-		err = strconv.ErrRange
-	}
-	if percent {
-		n /= 100
-	}
-	return n, err
-}
-
-// environ is the environment; none where nobody has given one.
+// environ is the environment; nil if the App has none.
 func (a *App) environ() []string {
 	if a.Environ == nil {
 		return nil

@@ -17,16 +17,15 @@ import (
 // Build says what was built, from which sources and by which compiler.
 type Build struct {
 	Version  string
-	Commit   string // "" where neither the linker nor Go was told
+	Commit   string // "" if neither the linker nor Go knew it
 	Time     string // of the commit, in RFC 3339
-	Modified bool   // the sources were not quite that commit's
+	Modified bool   // the sources differed from that commit
 	Go       string
 	Modules  []*debug.Module // what it is linked with
 }
 
-// NewBuild is the build that runs. What Go noted of the checkout it was made in is
-// completed by what the linker was told, which a release tells: version, commit and
-// the commit's time.
+// NewBuild describes the running build. Version, commit and the commit's time are what the
+// linker was given, as in a release, or else what Go recorded about the checkout.
 func NewBuild(version, commit, time string) Build {
 	b := Build{Version: version, Commit: commit, Time: time, Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
@@ -48,36 +47,37 @@ func NewBuild(version, commit, time string) Build {
 	return b
 }
 
-const versionLong = `Prints which kwhy this is: its version, the commit that it was built from and that
-commit's time, the Go that compiled it, for which machine, and the contract that its
-JSON keeps to. -o json has the modules that it is linked with, too.`
+const versionLong = `Prints the version of kwhy, the commit that it was built from and when that was made, the
+Go that compiled it, its platform, and the schema of its JSON. -o json also lists the
+modules that it is linked with.`
 
-func (a *App) versionCommand() *cobra.Command {
+type versionOptions struct{ settings }
+
+func (*versionOptions) parse(*typed) error { return nil }
+
+func newVersion(a *App, do func(*versionOptions) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version, and what it was built from", Long: versionLong, Args: noArgs,
 		Example: `  kwhy version
   kwhy version -o json | jq -r '.tables.build.rows[0].version'
   kwhy version -o json | jq -r '.tables.modules.rows[] | [.path, .version] | @tsv'`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			set, err := a.load(c.Flags())
-			if err != nil {
-				return err
-			}
-			if set.Output == "text" {
-				_, err := fmt.Fprint(a.Out, a.Build.text())
-				return err
-			}
-			r, err := a.begin(c, "version")
-			if err != nil { // no /proc here, and none is needed
-				r = &run{app: a, set: set}
-				return r.print(&output.Header{
-					Schema: output.Schema, Kwhy: output.String(a.Build.Version), Command: "version", CollectedAt: output.Time{Time: a.Now()},
-				}, a.Build.report())
-			}
-			defer r.host.Close()
-			return r.print(r.header(a.Now(), 0), a.Build.report())
-		},
+		RunE: settled(a, &versionOptions{}, do, a.version),
 	}
+}
+
+func (a *App) version(o *versionOptions) error {
+	if o.Output == "text" {
+		_, err := fmt.Fprint(a.Out, a.Build.text())
+		return err
+	}
+	r, err := a.begin(o.shared(), "version")
+	if err != nil { // no /proc here, but none is needed
+		return r.print(&output.Header{
+			Schema: output.Schema, Kwhy: output.String(a.Build.Version), Command: "version", CollectedAt: output.Time{Time: a.Now()},
+		}, a.Build.report())
+	}
+	defer r.host.Close()
+	return r.print(r.header(a.Now(), 0), a.Build.report())
 }
 
 func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }
@@ -93,7 +93,7 @@ func (b *Build) text() string {
 	return fmt.Sprintf("kwhy %s\ncommit    %s\nbuilt by  %s for %s\nJSON      %s\n", b.Version, commit, b.Go, platform(), output.Schema)
 }
 
-// report is the same as tables of the contract.
+// report is the same as tables.
 func (b *Build) report() *lower.Report {
 	text := func(s string) explain.Value {
 		if s == "" {

@@ -1,24 +1,5 @@
 package explain
 
-import (
-	"cmp"
-	"strings"
-)
-
-// At is where a rule's measure becomes worth a level. Zero is never.
-type At struct{ Notice, Warning, Critical float64 }
-
-// Words returns thresholds by level: "notice 15 %, warning 8.0 %"; "off" where none is set.
-func (a At) Words(u Unit) string {
-	var words []string
-	for i, n := range [...]float64{a.Notice, a.Warning, a.Critical} {
-		if n != 0 {
-			words = append(words, Levels()[i+1]+" "+Threshold(n, u))
-		}
-	}
-	return cmp.Or(strings.Join(words, ", "), "off")
-}
-
 // Limits are a user's own thresholds, by the ID of the rule. One of zeros switches
 // the rule off.
 type Limits map[string]At

@@ -3,14 +3,18 @@ package oom
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
+	memfacts "kwhy/inspect/mem"
 )
 
 type killField = explain.Field[*Kill]
@@ -249,4 +253,146 @@ func killRules() []explain.Rule[*Kill] {
 			return s
 		},
 	}}
+}
+
+const (
+	// inFull is how many kills text explains in full unless it is asked for more.
+	inFull = 3
+	// maxOverview bounds the lines of the overview.
+	maxOverview = 1000
+)
+
+// Log is a kernel log whose kills are reported.
+type Log struct {
+	In    io.Reader
+	Name  string      // "the kernel's ring buffer"
+	Empty string      // what text says where there is no kill
+	Lost  func() bool // whether records were overwritten while it was read; nil: they can't be
+	By    Examiner
+	Limit int  // kills in full, the latest; 0 is all, less is as many as suit the form
+	Text  bool // for people: an overview of several kills, and one report for those killed together
+
+	rep    lower.Report
+	kills  int // reports with a kill
+	failed error
+}
+
+// Here examines the log of the machine that kwhy runs on.
+func Here(h *inspect.Host) Examiner {
+	by := Examiner{Boot: h.Born(0)}
+	if m, err := memfacts.Take(h, inspect.Of(inspect.Meminfo)); err == nil {
+		if swap, ok := m.Info["SwapTotal"]; ok {
+			by.Here, by.Swap = true, int64(swap>>10)
+		}
+	}
+	return by
+}
+
+// Report reports the kills of the log and calls found when there is something to print.
+// All kills come as they are read, in the same memory however many they are, so that gaps
+// and Err are known when the rows have been printed.
+func (l *Log) Report(found func()) (*lower.Report, error) {
+	v, err := lower.NewView(Kills(), nil, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	if l.Limit > 0 || l.Text && l.Limit < 0 {
+		if err := l.gather(v); err != nil {
+			return nil, err
+		}
+		found()
+	} else {
+		l.rep.Grids = make([]lower.Grid, 1)
+		v.Stream(&l.rep.Grids[0], func(yield func(*Kill) bool) {
+			l.walk(func(k *Kill) bool {
+				found()
+				return l.Text && !k.First() || yield(k)
+			})
+			found()
+		})
+	}
+	l.rep.Grids[len(l.rep.Grids)-1].Empty = l.Empty
+	return &l.rep, nil
+}
+
+// Err is what kept the log from being read to its end.
+func (l *Log) Err() error { return l.failed }
+
+// walk reads the log, and notes what could not be seen of it.
+func (l *Log) walk(yield func(*Kill) bool) {
+	tally, err := l.By.Walk(l.In, func(k *Kill) bool {
+		l.kills = k.Number
+		return yield(k)
+	})
+	if err != nil {
+		l.failed = fmt.Errorf("read %s: %w", l.Name, err)
+	}
+	if l.Lost != nil && l.Lost() {
+		l.gap(inspect.Vanished, 1, "newer records overwrote some before they were read")
+	}
+	if n := tally.Refused; n > 0 {
+		l.gap(inspect.Malformed, n, units.Plural(n, "line looks like a kill, but is", "lines look like kills, but are")+
+			" not the kernel's own, or in a format that kwhy does not know")
+	}
+}
+
+func (l *Log) gap(why inspect.Reason, n int, hint string) {
+	l.rep.Gaps = append(l.rep.Gaps, lower.Gap{Source: l.Name, Reason: why, Count: n, Hint: hint})
+}
+
+// gather reads the whole log and keeps the rows of the last kills, and for text a line of
+// each.
+func (l *Log) gather(v *lower.View[*Kill]) error {
+	ov, err := lower.NewView(Overview(), nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	full := l.Limit
+	if full < 0 {
+		full = inFull
+	}
+	var rows, lines []lower.Row
+	var numbers []int // of the report of each row
+	l.walk(func(k *Kill) bool {
+		if l.Text && !k.First() {
+			return true
+		}
+		if l.Text {
+			lines = append(lines, lowerKill(ov, k)...)
+			lines = lines[max(0, len(lines)-maxOverview):]
+		}
+		rows, numbers = append(rows, lowerKill(v, k)...), append(numbers, k.Number)
+		for numbers[0] <= k.Number-full {
+			rows, numbers = rows[1:], numbers[1:]
+		}
+		return true
+	})
+	if l.Text && l.kills > 1 {
+		g := grid(ov, lines)
+		if g.Total = l.kills; l.kills > full {
+			g.Title = fmt.Sprintf("%s, of which the last %d are told in full (--limit 0: all)", units.Plural(l.kills, "kill", "kills"), full)
+		}
+		l.rep.Grids = append(l.rep.Grids, g)
+	}
+	l.rep.Grids = append(l.rep.Grids, grid(v, rows))
+	return nil
+}
+
+// lowerKill takes the values of one kill: its report need not be kept for them.
+func lowerKill(v *lower.View[*Kill], k *Kill) (out []lower.Row) {
+	var g lower.Grid
+	v.Stream(&g, func(yield func(*Kill) bool) { yield(k) })
+	for row := range g.Rows {
+		out = append(out, row)
+	}
+	return out
+}
+
+// grid is a table of rows that were lowered before.
+func grid(v *lower.View[*Kill], rows []lower.Row) lower.Grid {
+	var g lower.Grid
+	v.Stream(&g, func(func(*Kill) bool) {})
+	g.Shown, g.Total = len(rows), len(rows)
+	g.Rows = slices.Values(rows)
+	return g
 }

@@ -1,7 +1,9 @@
 package oom_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -499,5 +501,95 @@ func TestWalkHandsOnInOrder(t *testing.T) {
 		return n < 40
 	}); err != nil || n != 40 {
 		t.Errorf("%d kills, %v", n, err)
+	}
+}
+
+// shortLog is a log of n kills, 10 s apart.
+func shortLog(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "[%5d.1] hog invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n", 10*(i+1))
+		fmt.Fprintf(&b, "[%5d.2] Out of memory: Killed process %d (hog) total-vm:100kB, anon-rss:40kB, file-rss:0kB, shmem-rss:0kB\n",
+			10*(i+1), 100+i)
+	}
+	return b.String()
+}
+
+func TestLogReport(t *testing.T) {
+	for _, c := range []struct {
+		kills, limit int
+		text         bool
+		tables       string // their names and rows
+	}{
+		{0, -1, true, "kills 0"},
+		{1, -1, true, "kills 1"},
+		{5, -1, true, "overview 5, kills 3"},
+		{5, 2, true, "overview 5, kills 2"},
+		{5, 0, true, "kills 5"},
+		{1200, -1, true, "overview 1000, kills 3"},
+		{5, -1, false, "kills 5"},
+		{5, 2, false, "kills 2"},
+		{5, 0, false, "kills 5"},
+		{0, 0, false, "kills 0"},
+	} {
+		told := 0
+		l := oom.Log{In: strings.NewReader(shortLog(c.kills)), Name: "kern.log", Empty: "none", Limit: c.limit, Text: c.text}
+		rep, err := l.Report(func() { told++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tables []string
+		for _, g := range rep.Grids {
+			n := 0
+			for range g.Rows {
+				n++
+			}
+			tables = append(tables, fmt.Sprint(g.Name, " ", n))
+		}
+		if got := strings.Join(tables, ", "); got != c.tables || told == 0 || l.Err() != nil || len(rep.Gaps) > 0 {
+			t.Errorf("%d kills, limit %d, text %v: %q, want %q; told %d times, %v, %v",
+				c.kills, c.limit, c.text, got, c.tables, told, l.Err(), rep.Gaps)
+		}
+		if e := rep.Grids[len(rep.Grids)-1].Empty; e != "none" {
+			t.Errorf("empty: %q", e)
+		}
+	}
+}
+
+// broken is a log that fails when it has been read to its end.
+type broken struct{ io.Reader }
+
+func (b broken) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("input/output error")
+	}
+	return n, err
+}
+
+// What could not be seen of a log is known when it has been read: records that were
+// overwritten, lines that only look like kills, and an error.
+func TestLogGaps(t *testing.T) {
+	text := shortLog(1) + "Nov 24 10:20:42 web-1 app[7]: Out of memory: Killed process 7 (a) total-vm:1kB, anon-rss:1kB\n"
+	for _, limit := range []int{0, 1} {
+		l := oom.Log{In: broken{strings.NewReader(text)}, Name: "the ring", Limit: limit, Text: true, Lost: func() bool { return true }}
+		rep, err := l.Report(func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for range rep.Grids[0].Rows {
+			n++
+		}
+		var gaps []string
+		for _, g := range rep.Gaps {
+			gaps = append(gaps, fmt.Sprint(g.Source, " ", g.Reason, " ", g.Count))
+		}
+		if want := []string{"the ring vanished 1", "the ring malformed 1"}; n != 1 || !slices.Equal(gaps, want) {
+			t.Errorf("limit %d: %d kills, %q", limit, n, gaps)
+		}
+		if err := l.Err(); err == nil || err.Error() != "read the ring: input/output error" {
+			t.Errorf("limit %d: %v", limit, err)
+		}
 	}
 }
