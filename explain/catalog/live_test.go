@@ -22,11 +22,7 @@ func TestEssaysShowTheHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		groups, err := catalog.OfEssay(all, &essay)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
+		groups := catalog.OfEssay(all, &essay)
 		if (len(groups) == 0) != slices.Contains(nothing, name) {
 			t.Errorf("%s shows %d groups of values", name, len(groups))
 		}

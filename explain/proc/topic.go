@@ -149,15 +149,15 @@ func takeAlone(h *inspect.Host, _ inspect.Sources) (list, error) {
 // view is the table as it was asked for.
 func (o *HostOptions) view() (*lower.View[row], error) {
 	columns, sort := o.Columns, o.Sort
-	if o.Tree && len(columns) == 0 {
-		columns = []string{"pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why"}
-	}
-	if len(sort) == 0 && o.Interval { // then a busy kernel thread stands where it belongs
-		sort = []string{"cpu", "rss", "-pid"}
-	}
 	table := Processes()
 	if o.Threads {
 		table = EachThread()
+	}
+	if o.Tree && len(columns) == 0 {
+		columns = lower.Having(table, "pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why")
+	}
+	if len(sort) == 0 && o.Interval { // then a busy kernel thread stands where it belongs
+		sort = lower.Having(table, "cpu", "rss", "-pid")
 	}
 	v, err := lower.NewView(table, columns, sort, o.Limit)
 	if err != nil {
