@@ -64,7 +64,7 @@ func (r *run) oomRing(limit int) error {
 	if !r.host.Live {
 		return usagef("oom log: --proc-root is a saved copy, which has no ring buffer: give FILE")
 	}
-	d, err := kmsg.Open(inspect.KernelLog.String())
+	log, err := r.host.OpenLog()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (%s: sudo kwhy oom log)", err, inspect.KernelLog.Opens())
@@ -73,7 +73,8 @@ func (r *run) oomRing(limit int) error {
 	case err != nil:
 		return err
 	}
-	defer func() { _ = d.Close() }()
+	defer func() { _ = log.Close() }()
+	d := kmsg.From(log)
 	by := oom.Examiner{Boot: r.host.Born(0)}
 	if m, err := memfacts.Take(r.host, inspect.Of(inspect.Meminfo)); err == nil {
 		if swap, ok := m.Info["SwapTotal"]; ok {
