@@ -54,7 +54,10 @@ func Processes() *explain.Table[hostRow] {
 				Key: "devices", Label: "DEVICES", Show: explain.Data,
 				Gist: "Devices and terminals.",
 			}, ofKind(procfacts.KindDevice)),
-			counted(doc{Key: "inotify", Concept: "inotify-fanotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
+			counted(doc{
+				Key: "inotify", Label: "INOTIFY", Show: explain.Data, Concept: "inotify-fanotify",
+				Gist: "inotify instances.",
+			}, ofKind(procfacts.KindInotify)),
 			counted(doc{
 				Key: "inotify_watches", Concept: "inotify-fanotify", Show: explain.Data,
 				Gist: "Files and directories that its inotify instances watch.",
