@@ -100,7 +100,8 @@ func TestAliases(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]string{"thread": "threads", "namespace": "namespaces", "sockets": "socket", "PAGE_CACHE": "page-cache", "page cache": "page-cache"} {
+	for name, want := range map[string]string{"thread": "threads", "namespace": "namespaces", "sockets": "socket",
+		"PAGE_CACHE": "page-cache", "page cache": "page-cache"} {
 		if got, ok := catalog.Concept(name); !ok || got != want {
 			t.Errorf("%s is the concept %q, not %s", name, got, want)
 		}

@@ -310,7 +310,8 @@ func last(x ast.Expr) string {
 func (n *names) isKey(key string) bool {
 	return slices.ContainsFunc(n.all.Entries, func(e lower.Entry) bool {
 		topic, _, _ := strings.Cut(e.Command, " ")
-		return e.Doc.Key == key && (topic == n.pkg || topic == "mem" && n.pkg == "oom" || !slices.Contains([]string{"mem", "oom", "sched", "fd", "net"}, n.pkg))
+		return e.Doc.Key == key && (topic == n.pkg || topic == "mem" && n.pkg == "oom" ||
+			!slices.Contains([]string{"mem", "oom", "sched", "fd", "net"}, n.pkg))
 	})
 }
 
