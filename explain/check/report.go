@@ -22,9 +22,7 @@ import (
 func Judge(f *Facts, limits explain.Limits) (lower.Report, error) {
 	verdicts, rules, found := judge(f, limits)
 	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
-	if err := addTables(&rep, verdicts, rules); err != nil {
-		return rep, err
-	}
+	addTables(&rep, verdicts, rules)
 	rep.Tell(f.gaps(), f.Host.Kernel)
 	return rep, nil
 }
@@ -48,12 +46,11 @@ func judge(f *Facts, limits explain.Limits) (verdicts Verdicts, rules Rules, fou
 	return verdicts, rules, found
 }
 
-func addTables(rep *lower.Report, verdicts Verdicts, rules Rules) error {
+func addTables(rep *lower.Report, verdicts Verdicts, rules Rules) {
 	domains, checks := lower.Own(domainTable(), nil, nil, 0), lower.Own(ruleTable(), nil, nil, 0)
 	g, _ := domains.Explain(verdicts, domains.All(verdicts), nil)
 	c, _ := checks.Explain(rules, checks.All(rules), nil)
 	rep.Grids = append(rep.Grids, g, c)
-	return nil
 }
 
 // sorted puts the worst first; of equals what goes on now before what was counted
