@@ -100,7 +100,8 @@ compopt() { :; }
 __ltrim_colon_completions() { :; }
 _get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }
 . ../docs/completion/kwhy
-try() { COLUMNS=80 COMP_TYPE=9 COMP_WORDS=("$@") COMP_CWORD=$(($#-1)) COMPREPLY=(); __start_kwhy; printf '%s|' "${COMPREPLY[@]%% *}"; echo; }
+try() { COLUMNS=80 COMP_TYPE=9 COMP_WORDS=("$@") COMP_CWORD=$(($#-1)) COMPREPLY=(); __start_kwhy
+  printf '%s|' "${COMPREPLY[@]%% *}"; echo; }
 try kwhy proc --columns pid,sta
 try kwhy proc --columns pid,stat
 try kwhy proc --columns pid,state,wch
@@ -162,7 +163,8 @@ complete -C "kwhy mem $PID" | grep "^$PID	"`
 	shellCompletes(
 		t,
 		c,
-		"pid,started|pid,state\npid,state,wchan|pid,state,wchan.\n--columns=pid,wchan|--columns=pid,wchan.\nmem,net|mem,net.\nMemAvailable\nPID\tCOMM\n",
+		"pid,started|pid,state\npid,state,wchan|pid,state,wchan.\n--columns=pid,wchan|--columns=pid,wchan.\nmem,net|mem,net.\nMemAvailable\n"+
+			"PID\tCOMM\n",
 	)
 }
 

@@ -21,7 +21,8 @@ import (
 func reads(t *testing.T, attr *syscall.SysProcAttr, files []string) map[string]string {
 	t.Helper()
 	c := exec.Command("sh", append([]string{"-c", `for f; do
-if e=$(if [ -d "$f" ]; then ls "$f" 2>&1 >/dev/null; else cat "$f" 2>&1 >/dev/null; fi); then echo "$f|"; else echo "$f|$e"; fi; done`, "sh"}, files...)...)
+if e=$(if [ -d "$f" ]; then ls "$f" 2>&1 >/dev/null; else cat "$f" 2>&1 >/dev/null; fi)
+then echo "$f|"; else echo "$f|$e"; fi; done`, "sh"}, files...)...)
 	c.SysProcAttr, c.Env = attr, append(os.Environ(), "LC_ALL=C")
 	out, err := c.Output()
 	if err != nil {

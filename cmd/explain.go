@@ -109,11 +109,7 @@ func (r *run) explainConcept(name string, all lower.Catalogue, noLive bool) erro
 	}
 	var rep lower.Report
 	if !noLive {
-		groups, err := catalog.OfEssay(all, &e)
-		if err != nil {
-			return err
-		}
-		rep = r.live(groups)
+		rep = r.live(catalog.OfEssay(all, &e))
 	}
 	if r.set.Output != "text" {
 		rep.Grids = append(rep.Grids, conceptGrid([]concepts.Essay{e}, true))

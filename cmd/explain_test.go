@@ -65,9 +65,11 @@ func TestEveryPrintedNameIsExplained(t *testing.T) {
 		}
 	}
 	for host, commands := range map[string][][]string{
-		"debian-7.3-oom":   {{"mem", "--pss"}, {"mem", "138"}, {"oom"}, {"oom", "138"}, {"proc", "--limit", "0"}, {"proc", "138"}, {"proc", "1"}, {"fd"}, {"fd", "138"}},
+		"debian-7.3-oom": {{"mem", "--pss"}, {"mem", "138"}, {"oom"}, {"oom", "138"}, {"proc", "--limit", "0"}, {"proc", "138"},
+			{"proc", "1"}, {"fd"}, {"fd", "138"}},
 		"debian-7.3-sched": {{"sched"}, {"sched", "131", "--threads"}, {"sched", "152"}}, "debian-5.10-sched": {{"sched"}, {"sched", "1"}},
-		"debian-5.10-swap": {{"mem"}}, "debian-7.3-swap": {{"mem"}}, "linux-6.18-net": {{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}},
+		"debian-5.10-swap": {{"mem"}}, "debian-7.3-swap": {{"mem"}},
+		"linux-6.18-net":       {{"net"}, {"net", "1200"}, {"net", "sockets", "--limit", "0"}, {"fd", "1200"}, {"fd", "--socket", ":8080"}},
 		"linux-6.18-lossy-net": {{"net"}}, "linux-6.18-files": {{"fd"}},
 	} {
 		dir := unpacked(t, host)
@@ -134,7 +136,8 @@ func asData(t *testing.T, dir string, args []string) (doc printed) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
-	if status := a.Run(append(slices.Clone(args), "--proc-root", filepath.Join(dir, "proc"), "--sys-root", filepath.Join(dir, "sys"), "-o", "json")); status != 0 {
+	if status := a.Run(append(slices.Clone(args), "--proc-root", filepath.Join(dir, "proc"), "--sys-root", filepath.Join(dir, "sys"), "-o",
+		"json")); status != 0 {
 		t.Fatalf("%v: exit status %d: %s", args, status, errs.String())
 	}
 	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {

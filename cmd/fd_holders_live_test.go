@@ -102,7 +102,8 @@ func TestLiveDeleted(t *testing.T) {
 		pids            []any
 		taken           float64
 	}{
-		{big.Name(), fmt.Sprintf("comes back when both have closed it; so does truncate -s 0 /proc/%d/fd/%d", min(int(pid), int(other)), map[bool]int{true: int(big.Fd()), false: 3}[pid < other]), "", []any{min(pid, other), max(pid, other)}, 200e6},
+		{big.Name(), fmt.Sprintf("comes back when both have closed it; so does truncate -s 0 /proc/%d/fd/%d", min(int(pid), int(other)),
+			map[bool]int{true: int(big.Fd()), false: 3}[pid < other]), "", []any{min(pid, other), max(pid, other)}, 200e6},
 		{both.Name(), "closing it is not enough: it is mapped too", "truncate", []any{pid}, 1 << 20},
 		{alone.Name(), "in its memory; a restart gives the space back", "truncate", []any{pid}, 1 << 20},
 		{program, "as its program; a restart gives the space back", "truncate", []any{float64(runs.Process.Pid)}, 1},

@@ -317,7 +317,8 @@ func TestLiveFDsAgreeWithLsofAndLsfd(t *testing.T) {
 		ours[strconv.Itoa(int(r["fd"].(float64)))] = r
 	}
 	compared := 0
-	for tool, compare := range map[string]func(*testing.T, string, string, map[string]map[string]any) map[string]bool{"lsfd": withLsfd, "lsof": withLsof} {
+	for tool, compare := range map[string]func(*testing.T, string, string, map[string]map[string]any) map[string]bool{"lsfd": withLsfd,
+		"lsof": withLsof} {
 		path, err := exec.LookPath(tool)
 		if err != nil {
 			continue

@@ -70,7 +70,8 @@ func heldRun(t *testing.T, dir string, args []string) *heldDoc {
 	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now, Sleep: time.Sleep}
 	done := make(chan int, 1)
 	go func() {
-		done <- a.Run(append(args[:len(args):len(args)], "--proc-root", dir+"/proc", "--sys-root", dir+"/sys", "-o", "json", "--timeout", "200ms"))
+		done <- a.Run(append(args[:len(args):len(args)], "--proc-root", dir+"/proc", "--sys-root", dir+"/sys", "-o", "json", "--timeout",
+			"200ms"))
 	}()
 	select {
 	case status := <-done:

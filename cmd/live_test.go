@@ -131,7 +131,12 @@ func TestLiveSchema(t *testing.T) {
 	long(t, "it runs thirty commands, which others run")
 	pid := strconv.Itoa(os.Getpid())
 	for _, args := range [][]string{{"mem"}, {"mem", pid}, {"mem", "--pss", "--limit", "0"}, {"mem", "--interval", "20ms"},
-		{"oom"}, {"oom", pid}, {"oom", pid, "--adj", "7"}, {"oom", "--interval", "20ms", "--limit", "3"}, {"oom", "--sort", "vm_rss,-pid", "--user", "0"}, {"proc"}, {"proc", pid}, {"proc", pid, "--interval", "20ms"}, {"proc", "--tree"}, {"net"}, {"net", pid}, {"net", "sockets"}, {"net", "sockets", pid, "--interval", "20ms", "--limit", "0"}, {"explain", "accept-queue"}, {"explain", "tcpi_rtt"}, {"explain", "owners"}, {"sched"}, {"sched", "--interval", "20ms"}, {"sched", pid, "--threads"}, {"sched", pid, "--interval", "20ms"}, {"explain", "oom_score"}, {"explain", "seccomp"}, {"explain", "namespaces"}, {"explain", "oom-killer"}, {"explain", "victim_pid"},
+		{"oom"}, {"oom", pid}, {"oom", pid, "--adj", "7"}, {"oom", "--interval", "20ms", "--limit", "3"},
+		{"oom", "--sort", "vm_rss,-pid", "--user", "0"}, {"proc"}, {"proc", pid}, {"proc", pid, "--interval", "20ms"}, {"proc", "--tree"},
+		{"net"}, {"net", pid}, {"net", "sockets"}, {"net", "sockets", pid, "--interval", "20ms", "--limit", "0"}, {"explain", "accept-queue"},
+		{"explain", "tcpi_rtt"}, {"explain", "owners"}, {"sched"}, {"sched", "--interval", "20ms"}, {"sched", pid, "--threads"},
+		{"sched", pid, "--interval", "20ms"}, {"explain", "oom_score"}, {"explain", "seccomp"}, {"explain", "namespaces"},
+		{"explain", "oom-killer"}, {"explain", "victim_pid"},
 		{"explain"}, {"explain", "ram"}, {"explain", "MemAvailable"}, {"explain", "vm_rss"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) { liveJSON(t, args...) })
 	}
@@ -302,7 +307,9 @@ func TestLiveErrors(t *testing.T) {
 // No line of text is wider than it was asked to be.
 func TestLiveWidth(t *testing.T) {
 	for _, width := range []string{"60", "80", "120", "200"} {
-		for _, args := range [][]string{{"mem"}, {"mem", strconv.Itoa(os.Getpid())}, {"explain", "reclaim"}, {"proc"}, {"proc", strconv.Itoa(os.Getpid())}, {"oom"}, {"oom", strconv.Itoa(os.Getpid()), "--adj", "5"}, {"oom", "log", "../inspect/kmsg/testdata/mainline-4.9-global.log"}} {
+		for _, args := range [][]string{{"mem"}, {"mem", strconv.Itoa(os.Getpid())}, {"explain", "reclaim"}, {"proc"},
+			{"proc", strconv.Itoa(os.Getpid())}, {"oom"}, {"oom", strconv.Itoa(os.Getpid()), "--adj", "5"},
+			{"oom", "log", "../inspect/kmsg/testdata/mainline-4.9-global.log"}} {
 			for _, detail := range []string{"none", "line", "full"} {
 				out, _, _ := live(t, append(slices.Clone(args), "--width", width, "--explain", detail)...)
 				most, _ := strconv.Atoi(width)

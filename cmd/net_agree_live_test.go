@@ -149,7 +149,8 @@ func sameAsSs(t *testing.T, key string, r map[string]any, s ssLine) (n int) {
 	if s.state == "LISTEN" {
 		return n
 	}
-	for column, word := range map[string]string{"tcpi_snd_cwnd": "cwnd", "tcpi_snd_mss": "mss", "tcpi_bytes_acked": "bytes_acked", "tcpi_bytes_received": "bytes_received", "tcpi_snd_ssthresh": "ssthresh", "tcpi_unacked": "unacked", "tcpi_notsent_bytes": "notsent"} {
+	for column, word := range map[string]string{"tcpi_snd_cwnd": "cwnd", "tcpi_snd_mss": "mss", "tcpi_bytes_acked": "bytes_acked",
+		"tcpi_bytes_received": "bytes_received", "tcpi_snd_ssthresh": "ssthresh", "tcpi_unacked": "unacked", "tcpi_notsent_bytes": "notsent"} {
 		equal(column, s.words[word])
 	}
 	if rtt, vary, ok := strings.Cut(s.words["rtt"], "/"); ok && rtt != "0" {

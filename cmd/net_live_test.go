@@ -26,16 +26,20 @@ func TestLiveSocketsInTrouble(t *testing.T) {
 		name, state, says string
 		values            map[string]any
 	}{
-		{"full", "LISTEN", "its accept queue is full: 3 connections wait for " + who + " to accept, and no more fit", map[string]any{"accept_queue": 3., "accept_limit": 2., "level": "warning"}},
-		{"unread", "ESTABLISHED", "19.5 KiB wait for " + who + " to read them, for 1.", map[string]any{"recv_q": 20000., "send_q": 0., "tcpi_bytes_received": 20000.}},
+		{"full", "LISTEN", "its accept queue is full: 3 connections wait for " + who + " to accept, and no more fit",
+			map[string]any{"accept_queue": 3., "accept_limit": 2., "level": "warning"}},
+		{"unread", "ESTABLISHED", "19.5 KiB wait for " + who + " to read them, for 1.",
+			map[string]any{"recv_q": 20000., "send_q": 0., "tcpi_bytes_received": 20000.}},
 		{"unread_peer", "ESTABLISHED", "nothing waits", map[string]any{"send_q": 0., "tcpi_bytes_acked": 20001.}},
 		{"blocked", "ESTABLISHED", "wait in the peer's window, which is ", map[string]any{"timer": "persist"}},
 		{"blocked", "ESTABLISHED", "its program does not read", nil},
 		{"close_wait", "CLOSE_WAIT", "the peer has closed, and " + who + " has yet to close it", nil},
 		{"idle", "ESTABLISHED", "nothing waits", map[string]any{"recv_q": 0., "send_q": 0.}},
 		{"udp", "", "to read them, and what comes is dropped", map[string]any{"sk_rcvbuf": 4608., "level": "notice"}},
-		{"unix_sender", "CONNECTED", "wait for " + who + " to read them", map[string]any{"peer_inode": float64(made["unix_reader"]), "recv_q": 0.}},
-		{"unix_reader", "CONNECTED", "300 B from " + who + " wait for " + who + " to read them", map[string]any{"recv_q": 300., "peer_inode": float64(made["unix_sender"])}},
+		{"unix_sender", "CONNECTED", "wait for " + who + " to read them",
+			map[string]any{"peer_inode": float64(made["unix_reader"]), "recv_q": 0.}},
+		{"unix_reader", "CONNECTED", "300 B from " + who + " wait for " + who + " to read them",
+			map[string]any{"recv_q": 300., "peer_inode": float64(made["unix_sender"])}},
 	} {
 		r := byPort(t, d, made, k.name, k.state)
 		if !strings.Contains(fmt.Sprint(r["why"]), k.says) {
@@ -207,14 +211,17 @@ func TestLiveNetFilters(t *testing.T) {
 		args []string
 		is   func(map[string]any) bool
 	}{
-		"state":    {[]string{"--state", "close-wait,LISTEN"}, func(r map[string]any) bool { return r["state"] == "CLOSE_WAIT" || r["state"] == "LISTEN" }},
+		"state": {[]string{"--state", "close-wait,LISTEN"},
+			func(r map[string]any) bool { return r["state"] == "CLOSE_WAIT" || r["state"] == "LISTEN" }},
 		"protocol": {[]string{"--protocol", "udp"}, func(r map[string]any) bool { return r["protocol"] == "udp" || r["protocol"] == "udp6" }},
 		"port": {[]string{"--port", port}, func(r map[string]any) bool {
 			return r["local_port"] == float64(made["unread"]) || r["peer_port"] == float64(made["unread"])
 		}},
-		"address": {[]string{"--address", "127.0.0.0/8"}, func(r map[string]any) bool { return strings.HasPrefix(fmt.Sprint(r["local"]), "127.") }},
-		"process": {[]string{"--process", "^" + regexp.QuoteMeta(comm) + "$"}, func(r map[string]any) bool { return r["pid"] == float64(c.Process.Pid) }},
-		"number":  {[]string{"--process", pid}, func(r map[string]any) bool { return r["pid"] == float64(c.Process.Pid) }},
+		"address": {[]string{"--address", "127.0.0.0/8"},
+			func(r map[string]any) bool { return strings.HasPrefix(fmt.Sprint(r["local"]), "127.") }},
+		"process": {[]string{"--process", "^" + regexp.QuoteMeta(comm) + "$"},
+			func(r map[string]any) bool { return r["pid"] == float64(c.Process.Pid) }},
+		"number": {[]string{"--process", pid}, func(r map[string]any) bool { return r["pid"] == float64(c.Process.Pid) }},
 	} {
 		want := 0
 		for _, r := range all {

@@ -120,7 +120,8 @@ func TestLiveLoss(t *testing.T) {
 	) != (share >= 0.02) {
 		t.Errorf("of %v retransmitted the finding is %q", share, f)
 	}
-	for key, says := range map[string]string{"tcp_retrans_segs": " % of the segments sent so far.", "tcp_fast_retrans": "Losses that acknowledgements of later segments revealed"} {
+	for key, says := range map[string]string{"tcp_retrans_segs": " % of the segments sent so far.",
+		"tcp_fast_retrans": "Losses that acknowledgements of later segments revealed"} {
 		if got := host.Values[key].Reading; !strings.Contains(got, says) {
 			t.Errorf("%s: %q does not say %q", key, got, says)
 		}

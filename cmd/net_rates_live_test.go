@@ -24,7 +24,8 @@ func TestLiveSocketRates(t *testing.T) {
 		_, _ = c.Write(make([]byte, 20000))
 		time.Sleep(d)
 	}}
-	if status := a.Run([]string{"net", "sockets", "--interval", "200ms", "--limit", "0", "--port", portText(far), "-o", "json"}); status != 0 ||
+	if status := a.Run([]string{"net", "sockets", "--interval", "200ms", "--limit", "0", "--port", portText(far), "-o",
+		"json"}); status != 0 ||
 		e.Len() > 0 {
 		t.Fatalf("status %d, %s", status, e.String())
 	}

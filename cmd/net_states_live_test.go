@@ -64,7 +64,8 @@ func TestLiveTimeWait(t *testing.T) {
 	if m == nil || fmt.Sprint(count) != m[1] || count != many {
 		t.Errorf("%v in TIME_WAIT, made %d, sockstat says %v", count, many, m)
 	}
-	rows := kwhyIn(t, c.Process.Pid, "net", "sockets", "--state", "time-wait", "--limit", "3", "--port", strconv.Itoa(made["port"])).Tables["sockets"].Rows
+	rows := kwhyIn(t, c.Process.Pid, "net", "sockets", "--state", "time-wait", "--limit", "3", "--port",
+		strconv.Itoa(made["port"])).Tables["sockets"].Rows
 	if len(rows) != 3 || rows[0]["timer"] != "timewait" || rows[0]["timer_expires"].(float64) > 60 || rows[0]["owners"] != nil ||
 		rows[0]["inode"] != nil {
 		t.Errorf("%v", rows)

@@ -450,7 +450,8 @@ func TestLiveInterfacesAgreeWithIP(t *testing.T) {
 	if err := json.Unmarshal([]byte(child.run("run ip -j addr")), &links); err != nil || len(links) < 3 {
 		t.Skipf("ip -j: %v, %d interfaces", err, len(links))
 	}
-	for where, d := range map[string]document{"inside": readJSON(t, child.run("kwhy net -o json")), "outside": liveJSON(t, "net", "--netns", strconv.Itoa(child.pid))} {
+	for where, d := range map[string]document{"inside": readJSON(t, child.run("kwhy net -o json")),
+		"outside": liveJSON(t, "net", "--netns", strconv.Itoa(child.pid))} {
 		rows := d.Tables["interfaces"].Rows
 		if len(rows) != len(links) {
 			t.Errorf("%s: %d interfaces of %d", where, len(rows), len(links))

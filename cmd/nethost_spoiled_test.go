@@ -30,7 +30,8 @@ func TestSpoiledNetworkFiles(t *testing.T) {
 		if err != nil {
 			return nil // one that may not be read
 		}
-		for _, bad := range inTurn(runs/3, []byte("\xff%%% nothing of the kind\n\x00"), text[:len(text)/2], nil, []byte("18446744073709551615 -1 99999999999999999999\n")) {
+		for _, bad := range inTurn(runs/3, []byte("\xff%%% nothing of the kind\n\x00"), text[:len(text)/2], nil,
+			[]byte("18446744073709551615 -1 99999999999999999999\n")) {
 			if err := os.WriteFile(path, bad, 0o644); err != nil {
 				return err
 			}

@@ -83,7 +83,7 @@ func ring(r *run) (*oom.Log, io.Closer, error) {
 	if !r.host.Live {
 		return nil, nil, usagef("oom log: --proc-root is a saved copy, which has no ring buffer: give FILE")
 	}
-	d, err := kmsg.Open(inspect.KernelLog.String())
+	log, err := r.host.OpenLog()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, nil, fmt.Errorf("%w (%s: sudo kwhy oom log)", err, inspect.KernelLog.Opens())
@@ -92,10 +92,11 @@ func ring(r *run) (*oom.Log, io.Closer, error) {
 	case err != nil:
 		return nil, nil, err
 	}
+	d := kmsg.From(log)
 	return &oom.Log{
 		In: d, Name: "the kernel's ring buffer", By: oom.Here(r.host), Lost: func() bool { return d.Lost },
 		Empty: "No OOM kill in the kernel's ring buffer. It holds the latest messages only: older ones may be in /var/log or journalctl -k.",
-	}, d, nil
+	}, log, nil
 }
 
 func lines(from io.Reader, name string) (*oom.Log, error) {

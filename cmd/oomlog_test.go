@@ -24,7 +24,8 @@ func logOf(t *testing.T, name, text string) string {
 func kill12(second, pid int) string {
 	return fmt.Sprintf("[%5d.100000] hog invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n", second) +
 		fmt.Sprintf(
-			"[%5d.200000] Out of memory: Killed process %d (hog) total-vm:100kB, anon-rss:40kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:40kB oom_score_adj:0\n",
+			"[%5d.200000] Out of memory: Killed process %d (hog) total-vm:100kB, anon-rss:40kB, file-rss:0kB, shmem-rss:0kB, UID:0 "+
+				"pgtables:40kB oom_score_adj:0\n",
 			second,
 			pid,
 		)

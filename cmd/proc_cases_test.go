@@ -221,7 +221,8 @@ func TestLiveHostileName(t *testing.T) {
 		r["threads"] != float64(1) {
 		t.Errorf("%v", r)
 	}
-	for _, args := range [][]string{{"proc", "--limit", "0"}, {"proc", strconv.Itoa(c.Process.Pid)}, {"proc", "--tree"}, {"proc", "--threads", "--limit", "0"}} {
+	for _, args := range [][]string{{"proc", "--limit", "0"}, {"proc", strconv.Itoa(c.Process.Pid)}, {"proc", "--tree"},
+		{"proc", "--threads", "--limit", "0"}} {
 		out, errs, status := live(t, args...)
 		if status != exitOK || strings.Contains(out+errs, "\x1b") || !utf8.ValidString(out) || !strings.Contains(out, "a) R 1\\n") {
 			t.Errorf("%v: status %d, %q", args, status, errs)

@@ -67,7 +67,8 @@ func TestLiveCapabilitiesOfANamespace(t *testing.T) {
 	settle(t, plain.Process.Pid, "comm", "sleep")
 	over := ofProcess(t, plain)
 	caps := items(over.Values["cap_eff"].Value)
-	for _, b := range []struct{ resource, step, right string }{{"tasks", "rlimit", "CAP_SYS_ADMIN"}, {"open files", "host", "CAP_SYS_ADMIN"}, {"locked memory", "rlimit", "CAP_IPC_LOCK"}} {
+	for _, b := range []struct{ resource, step, right string }{{"tasks", "rlimit", "CAP_SYS_ADMIN"}, {"open files", "host", "CAP_SYS_ADMIN"},
+		{"locked memory", "rlimit", "CAP_IPC_LOCK"}} {
 		for _, r := range rungs(d, b.resource, b.step) {
 			if r["exempt"] != false {
 				t.Errorf("inside: %v", r)
@@ -95,7 +96,8 @@ func TestRecordedLadder(t *testing.T) {
 	}
 	d := readJSON(t, out.String())
 	at := items(d.Values["cgroups"].Value)[0]
-	for _, c := range []struct{ file, resource, step string }{{"memory.max", "memory", "cgroup"}, {"memory.high", "memory", "high"}, {"memory.swap.max", "swap", "cgroup"}} {
+	for _, c := range []struct{ file, resource, step string }{{"memory.max", "memory", "cgroup"}, {"memory.high", "memory", "high"},
+		{"memory.swap.max", "swap", "cgroup"}} {
 		for at := at; at != "/"; at = filepath.Dir(at) {
 			b, err := os.ReadFile(dir + "/sys/fs/cgroup" + at + "/" + c.file)
 			want := strings.TrimSpace(string(b))

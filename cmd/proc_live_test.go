@@ -138,7 +138,8 @@ func TestLiveFilters(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--user", "65534"}, {"--user", "nobody"}, {"--cgroup", memory}} {
 		found := false
-		for _, r := range liveJSON(t, append([]string{"proc", "--limit", "0", "--columns", "pid,uid,cgroup"}, args...)...).Tables["processes"].Rows {
+		for _, r := range liveJSON(t, append([]string{"proc", "--limit", "0", "--columns", "pid,uid,cgroup"},
+			args...)...).Tables["processes"].Rows {
 			found = found || r["pid"] == float64(c.Process.Pid)
 			if args[0] == "--user" && r["uid"] != float64(65534) {
 				t.Errorf("%v lets through %v", args, r)
@@ -218,7 +219,8 @@ func TestLivePolicyColumn(t *testing.T) {
 func TestLiveRateColumns(t *testing.T) {
 	c := child(t, nil, "sh", "-c", "while :; do :; done")
 	for range 5 {
-		rows := liveJSON(t, "proc", "--interval", "300ms", "--limit", "0", "--columns", "pid,utime_rate", "--sort", "utime_rate").Tables["processes"].Rows
+		rows := liveJSON(t, "proc", "--interval", "300ms", "--limit", "0", "--columns", "pid,utime_rate", "--sort",
+			"utime_rate").Tables["processes"].Rows
 		for i, r := range rows {
 			next := math.Inf(1)
 			if i > 0 && rows[i-1]["utime_rate"] != nil && r["utime_rate"] != nil {

@@ -25,19 +25,22 @@ func psColumns() []psColumn {
 			"ppid",
 			sameNumber(1),
 			false,
-		}, {"uid", "euid", sameNumber(1), false}, {"user", "euser:32", text, false}, {"pgrp", "pgid", sameNumber(1), false}, {"session", "sid", sameNumber(1), false},
+		}, {"uid", "euid", sameNumber(1), false}, {"user", "euser:32", text, false}, {"pgrp", "pgid", sameNumber(1), false},
+		{"session", "sid", sameNumber(1), false},
 		{
 			"nice",
 			"ni",
 			sameNumber(1),
 			false,
-		}, {"policy", "cls", samePolicy, false}, {"rt_priority", "rtprio", sameNumber(1), false}, {"tty", "tty", sameTerminal, false}, {"age", "etimes", sameWithin(1.5), true},
+		}, {"policy", "cls", samePolicy, false}, {"rt_priority", "rtprio", sameNumber(1), false}, {"tty", "tty", sameTerminal, false},
+		{"age", "etimes", sameWithin(1.5), true},
 		{
 			"state",
 			"s",
 			text,
 			true,
-		}, {"threads", "nlwp", sameNumber(1), true}, {"vsize", "vsz", sameNumber(1024), true}, {"vm_rss", "rss", sameNumber(1024), true}, {"minflt", "min_flt", sameNumber(1), true}, {"majflt", "maj_flt", sameNumber(1), true},
+		}, {"threads", "nlwp", sameNumber(1), true}, {"vsize", "vsz", sameNumber(1024), true}, {"vm_rss", "rss", sameNumber(1024), true},
+		{"minflt", "min_flt", sameNumber(1), true}, {"majflt", "maj_flt", sameNumber(1), true},
 		{"processor", "psr", sameNumber(1), true}, {"cpu", "pcpu", sameShare, true}, {"wchan", "wchan:64", sameWchan, true},
 	}
 }

@@ -72,12 +72,13 @@ func TestLivePolicies(t *testing.T) {
 		attr   unix.SchedAttr
 		values map[string]any
 	}{
-		"SCHED_FIFO":     {unix.SchedAttr{Policy: 1, Priority: 10}, map[string]any{"rt_priority": 10.}},
-		"SCHED_RR":       {unix.SchedAttr{Policy: 2, Priority: 20}, map[string]any{"rt_priority": 20.}},
-		"SCHED_BATCH":    {unix.SchedAttr{Policy: 3, Nice: 7}, map[string]any{"nice": 7., "weight": 215.}},
-		"SCHED_IDLE":     {unix.SchedAttr{Policy: 5}, map[string]any{"weight": 3.}},
-		"SCHED_DEADLINE": {unix.SchedAttr{Policy: 6, Runtime: 1e6, Deadline: 5e6, Period: 10e6}, map[string]any{"dl_runtime": 0.001, "dl_deadline": 0.005, "dl_period": 0.01}},
-		"SCHED_OTHER":    {unix.SchedAttr{Policy: 0, Nice: 3}, map[string]any{"nice": 3., "weight": 526.}},
+		"SCHED_FIFO":  {unix.SchedAttr{Policy: 1, Priority: 10}, map[string]any{"rt_priority": 10.}},
+		"SCHED_RR":    {unix.SchedAttr{Policy: 2, Priority: 20}, map[string]any{"rt_priority": 20.}},
+		"SCHED_BATCH": {unix.SchedAttr{Policy: 3, Nice: 7}, map[string]any{"nice": 7., "weight": 215.}},
+		"SCHED_IDLE":  {unix.SchedAttr{Policy: 5}, map[string]any{"weight": 3.}},
+		"SCHED_DEADLINE": {unix.SchedAttr{Policy: 6, Runtime: 1e6, Deadline: 5e6, Period: 10e6},
+			map[string]any{"dl_runtime": 0.001, "dl_deadline": 0.005, "dl_period": 0.01}},
+		"SCHED_OTHER": {unix.SchedAttr{Policy: 0, Nice: 3}, map[string]any{"nice": 3., "weight": 526.}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			child := exec.Command("sleep", "600")
@@ -110,7 +111,8 @@ func TestLivePolicies(t *testing.T) {
 				if r["pid"] == float64(child.Process.Pid) {
 					why, _ := r["why"].(string)
 					listed = r["policy"] == name &&
-						(r["dl_period"] == nil || r["dl_period"] == c.values["dl_period"] && strings.Contains(why, "gets 1 ms of each 10 ms, 10 % of a CPU") && strings.Contains(why, "within 5 ms"))
+						(r["dl_period"] == nil || r["dl_period"] == c.values["dl_period"] && strings.Contains(why,
+							"gets 1 ms of each 10 ms, 10 % of a CPU") && strings.Contains(why, "within 5 ms"))
 				}
 			}
 			if listed != before {

@@ -40,7 +40,8 @@ func TestSpoiledFiles(t *testing.T) {
 func TestSpoiledScheduling(t *testing.T) {
 	long(t, "it runs some thousand commands")
 	t.Parallel()
-	if runs := spoil(t, "debian-7.3-sched", [][]string{{"sched", "--limit", "3"}, {"sched", "131", "--threads"}, {"sched", "152"}}); runs*spoilEvery < 1000/3 {
+	if runs := spoil(t, "debian-7.3-sched", [][]string{{"sched", "--limit", "3"}, {"sched", "131", "--threads"},
+		{"sched", "152"}}); runs*spoilEvery < 1000/3 {
 		t.Errorf("%d runs", runs)
 	}
 }
@@ -76,7 +77,8 @@ func TestSpoiledCheck(t *testing.T) {
 	long(t, "it runs some thousand commands")
 	t.Parallel()
 	for host, least := range map[string]int{"debian-7.3-sched": 400, "linux-6.18-lossy-net": 300, "linux-6.18-files": 300} {
-		if runs := spoil(t, host, [][]string{{"check", "--interval", "0"}, {"check", "--interval", "10ms", "--only", "net,fd,mem"}}); runs*spoilEvery < least/3 {
+		if runs := spoil(t, host, [][]string{{"check", "--interval", "0"},
+			{"check", "--interval", "10ms", "--only", "net,fd,mem"}}); runs*spoilEvery < least/3 {
 			t.Errorf("%s: %d runs", host, runs)
 		}
 	}

@@ -19,7 +19,8 @@ import (
 // does one of them with an argument that refuse knows.
 func harmless() []string {
 	return strings.Fields(`
-		read pread64 readv readlink readlinkat open openat openat2 close close_range lseek getdents64 stat fstat lstat newfstatat fstatat64 statx statfs fstatfs access faccessat faccessat2 getxattr lgetxattr getcwd
+		read pread64 readv readlink readlinkat open openat openat2 close close_range lseek getdents64
+		stat fstat lstat newfstatat fstatat64 statx statfs fstatfs access faccessat faccessat2 getxattr lgetxattr getcwd
 		write writev dup dup3 fcntl ioctl pipe2 eventfd2 epoll_create1 epoll_ctl epoll_wait epoll_pwait poll ppoll pselect6
 		socket bind setsockopt getsockopt getsockname sendto sendmsg recvfrom recvmsg setns
 		mmap munmap mprotect madvise brk mincore futex nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday
@@ -111,13 +112,18 @@ func TestLiveNothingIsChanged(t *testing.T) {
 	traced := map[string]bool{}
 	var sockets bool
 	for _, args := range [][]string{
-		{"mem"}, {"mem", "--pss", "--interval", "20ms"}, {"mem", self}, {"oom"}, {"oom", self, "--adj", "-500"}, {"oom", "log"}, {"oom", "log", log},
-		{"proc", "--limit", "0", "--columns", "pid,user,command,wchan,syscall,why"}, {"proc", "--threads"}, {"proc", self}, {"proc", self, "--sample", "50ms"}, {"proc", "--thread", self}, {"proc", "--tree"},
+		{"mem"}, {"mem", "--pss", "--interval", "20ms"}, {"mem", self}, {"oom"}, {"oom", self, "--adj", "-500"}, {"oom", "log"},
+		{"oom", "log", log},
+		{"proc", "--limit", "0", "--columns", "pid,user,command,wchan,syscall,why"}, {"proc", "--threads"}, {"proc", self},
+		{"proc", self, "--sample", "50ms"}, {"proc", "--thread", self}, {"proc", "--tree"},
 		{"sched"}, {"sched", "--interval", "20ms"}, {"sched", self, "--threads"},
 		{"fd"}, {"fd", self}, {"fd", "--deleted"}, {"fd", "--path", "/"}, {"fd", "--socket", ":1"},
-		{"net"}, {"net", self}, {"net", "--netns", self}, {"net", "--all-netns"}, {"net", "sockets"}, {"net", "sockets", self, "--interval", "20ms"},
-		{"check", "--interval", "20ms"}, {"check", "--list"}, {"doctor"}, {"explain"}, {"explain", "MemAvailable"}, {"explain", "--all", "-o", "json"},
-		{"schema"}, {"version"}, {"version", "-o", "json"}, {"completion", "bash"}, {"__complete", "fd", ""}, {"__complete", "proc", "--user", ""}, {"__complete", "oom", "--cgroup", ""},
+		{"net"}, {"net", self}, {"net", "--netns", self}, {"net", "--all-netns"}, {"net", "sockets"},
+		{"net", "sockets", self, "--interval", "20ms"},
+		{"check", "--interval", "20ms"}, {"check", "--list"}, {"doctor"}, {"explain"}, {"explain", "MemAvailable"},
+		{"explain", "--all", "-o", "json"},
+		{"schema"}, {"version"}, {"version", "-o", "json"}, {"completion", "bash"}, {"__complete", "fd", ""},
+		{"__complete", "proc", "--user", ""}, {"__complete", "oom", "--cgroup", ""},
 	} {
 		traced[args[0]] = true
 		if len(args) > 1 {
@@ -194,10 +200,14 @@ func TestCallsThatAreRefused(t *testing.T) {
 		{"socket", `AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0`, false},
 		{"socket", `AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_SOCK_DIAG`, true},
 		{"sendto", `3<socket:[1]>, "x", 1, 0, {sa_family=AF_INET, sin_port=htons(53)}, 16`, false},
-		{"sendto", `3<socket:[1]>, [{nlmsg_len=72, nlmsg_type=SOCK_DESTROY, nlmsg_flags=NLM_F_REQUEST}], 72, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12`, false},
-		{"sendto", `3<socket:[1]>, [{nlmsg_len=32, nlmsg_type=RTM_NEWLINK, nlmsg_flags=NLM_F_REQUEST}], 32, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12`, false},
-		{"sendto", `3<socket:[1]>, [{nlmsg_len=32, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}], 32, 0, {sa_family=AF_NETLINK, nl_pid=7}, 12`, false},
-		{"sendto", `3<socket:[1]>, [{nlmsg_len=32, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}], 32, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12`, true},
+		{"sendto", `3<socket:[1]>, [{nlmsg_len=72, nlmsg_type=SOCK_DESTROY, nlmsg_flags=NLM_F_REQUEST}], ` +
+			`72, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12`, false},
+		{"sendto", `3<socket:[1]>, [{nlmsg_len=32, nlmsg_type=RTM_NEWLINK, nlmsg_flags=NLM_F_REQUEST}], ` +
+			`32, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12`, false},
+		{"sendto", `3<socket:[1]>, [{nlmsg_len=32, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}], ` +
+			`32, 0, {sa_family=AF_NETLINK, nl_pid=7}, 12`, false},
+		{"sendto", `3<socket:[1]>, [{nlmsg_len=32, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}], ` +
+			`32, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12`, true},
 		{"write", `4</proc/1/oom_score_adj>, "-500", 4`, false},
 		{"write", `1<pipe:[1]>, "kwhy", 4`, true},
 		{"tgkill", `7, 7, SIGKILL`, false},
@@ -211,7 +221,9 @@ func TestCallsThatAreRefused(t *testing.T) {
 			t.Errorf("%s(%s): %q", c.name, c.args, why)
 		}
 	}
-	for _, name := range strings.Fields("unlink unlinkat rename renameat2 mkdirat fchmodat fchownat symlinkat truncate ftruncate kill tkill pidfd_send_signal ptrace process_vm_writev connect listen accept4 mount umount2 bpf perf_event_open io_uring_setup setpriority sched_setattr sched_setaffinity unshare") {
+	for _, name := range strings.Fields("unlink unlinkat rename renameat2 mkdirat fchmodat fchownat symlinkat truncate ftruncate kill " +
+		"tkill pidfd_send_signal ptrace process_vm_writev connect listen accept4 mount umount2 bpf perf_event_open io_uring_setup " +
+		"setpriority sched_setattr sched_setaffinity unshare") {
 		if slices.Contains(harmless(), name) {
 			t.Errorf("%s may be called", name)
 		}

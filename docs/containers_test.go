@@ -196,7 +196,8 @@ func TestLivePagesCapabilities(t *testing.T) {
 		if _, err := os.Lstat(path); os.IsNotExist(err) {
 			continue // of a kernel without it
 		}
-		for i, caps := range []string{"", ",+sys_ptrace", ",+dac_read_search", ",+sys_ptrace,+dac_read_search", ",+sys_ptrace,+dac_read_search,+sys_admin"} {
+		for i, caps := range []string{"", ",+sys_ptrace", ",+dac_read_search", ",+sys_ptrace,+dac_read_search",
+			",+sys_ptrace,+dac_read_search,+sys_admin"} {
 			if got := readableWith(setpriv, caps, path); got != (row[2+i] == "yes") {
 				t.Errorf("%s with %q: readable %v, the page says %s", row[1], caps, got, row[2+i])
 			}

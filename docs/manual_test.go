@@ -350,7 +350,8 @@ func manualSee(w *roff, p *manualPage, all []manualPage) {
 	var see []string
 	for i := range all {
 		if all[i].path != p.path &&
-			(p.path == "" || all[i].path == "" || all[i].cmd.Parent() == p.cmd.Parent() || all[i].cmd.Parent() == p.cmd || p.cmd.Parent() == all[i].cmd) {
+			(p.path == "" || all[i].path == "" || all[i].cmd.Parent() == p.cmd.Parent() || all[i].cmd.Parent() == p.cmd ||
+				p.cmd.Parent() == all[i].cmd) {
 			see = append(see, bold(all[i].title())+"(1)")
 		}
 	}

@@ -43,7 +43,10 @@ func index(list []manualPage) []byte {
 	p := &list[0]
 	fmt.Fprintf(
 		&b,
-		"# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\ngive levels are in [rules.md](../rules.md), the contract of the JSON in\n[json.md](../json.md), its schema in what `kwhy schema` prints, manual pages in\n[man](../man).\n\n## Commands\n\n| command | what |\n|---|---|\n",
+		"# Reference\n\nGenerated from the commands and the declarations of values by `make docs`. The rules that\n"+
+			"give levels are in [rules.md](../rules.md), the contract of the JSON in\n"+
+			"[json.md](../json.md), its schema in what `kwhy schema` prints, manual pages in\n[man](../man).\n\n## Commands\n\n"+
+			"| command | what |\n|---|---|\n",
 	)
 	for i := 1; i < len(list); i++ {
 		fmt.Fprintf(&b, "| [kwhy %s](%s.md) | %s |\n", list[i].path, strings.ReplaceAll(list[i].path, " ", "-"), markdown(list[i].cmd.Short))

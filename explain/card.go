@@ -8,6 +8,9 @@ type Section[S Snapshot[S]] struct {
 	Whole  string // the key of the value that the fields marked Part make up
 	Fields []Field[S]
 	Table  string // the name of the table that follows
+	// Rest makes the last of Fields out of the others: what they leave of Whole. Without
+	// one of them it is made anew.
+	Rest func(parts []Field[S]) Field[S]
 }
 
 // Card is what a host or a process has one of.

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"errors"
+	"io/fs"
 	"runtime"
 	"time"
 	"unsafe"
@@ -11,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the running kernel is asked by system calls and by netlink, beside its files.
-// It is this machine's kernel that answers: of a copy each of these says ErrCopy. The
-// kernel's list of sockets and its log have packages of their own, sockdiag and kmsg.
+// What the running kernel is asked by system calls and by netlink, beside its files, and
+// its log. It is this machine's kernel that answers: of a copy each of these says ErrCopy.
+// The kernel's list of sockets has a package of its own, sockdiag.
 
 // ErrCopy says that something can be asked of a running kernel alone.
 var ErrCopy = errors.New("a copy of a host can't be asked")
@@ -67,6 +68,33 @@ func (h *Host) OpenFilesLimit(pid int32) (l unix.Rlimit, err error) {
 	}
 	return l, unix.Prlimit(int(pid), unix.RLIMIT_NOFILE, nil, &l)
 }
+
+// Log is the kernel's ring buffer. It is read without a trace: other readers see every
+// record, and nothing is cleared.
+type Log struct{ fd int }
+
+// OpenLog opens /dev/kmsg. The error is fs.ErrPermission where that takes CAP_SYSLOG,
+// which kernel.dmesg_restrict decides.
+func (h *Host) OpenLog() (*Log, error) {
+	if !h.Live {
+		return nil, ErrCopy
+	}
+	fd, err := openat(unix.AT_FDCWD, KernelLog.String(), unix.O_NONBLOCK)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: KernelLog.String(), Err: err}
+	}
+	return &Log{fd}, nil
+}
+
+// Read reads one record: unix.EAGAIN where there is no further one, and unix.EPIPE where
+// the next was overwritten.
+func (l *Log) Read(p []byte) (int, error) {
+	n, err := unix.Read(l.fd, p)
+	return max(n, 0), err
+}
+
+// Close closes it.
+func (l *Log) Close() error { return unix.Close(l.fd) }
 
 // Shared is what of two processes can be compared (include/uapi/linux/kcmp.h).
 type Shared uintptr

@@ -16,7 +16,8 @@ import (
 )
 
 func TestPressureAsProcfs(t *testing.T) {
-	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("pressure/memory")), "some avg10=1.23 avg60=4.50 avg300=99.99 total=123456789\n") {
+	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("pressure/memory")),
+		"some avg10=1.23 avg60=4.50 avg300=99.99 total=123456789\n") {
 		want, err := inspect.PressureOf(inspecttest.Oracle(t, "pressure/memory", text), "memory")
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +82,8 @@ func TestWhatProcfsReadsIsOnThePage(t *testing.T) {
 
 func TestMountinfoAsProcfs(t *testing.T) {
 	const optional = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"
-	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("mountinfo")), optional, inspecttest.LiveFile(t, "/proc/self/mountinfo")) {
+	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("mountinfo")), optional,
+		inspecttest.LiveFile(t, "/proc/self/mountinfo")) {
 		want, err := inspecttest.Oracle(t, "self/mountinfo", text).GetMounts()
 		if err != nil {
 			t.Fatal(err)

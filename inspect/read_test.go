@@ -36,7 +36,8 @@ func TestParseUint(t *testing.T) {
 			t.Errorf("parseUint(%q) = %d, %v; want %d", text, got, ok, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "+1", " 1", "1 ", "1.5", "0x1", "18446744073709551616", "99999999999999999999", "000000000000000000001", "1_000"} {
+	for _, text := range []string{"", "-1", "+1", " 1", "1 ", "1.5", "0x1", "18446744073709551616", "99999999999999999999",
+		"000000000000000000001", "1_000"} {
 		if got, ok := inspect.ParseUint([]byte(text)); ok {
 			t.Errorf("parseUint(%q) = %d, want a refusal", text, got)
 		}

@@ -42,7 +42,8 @@ func TestLiveEntitled(t *testing.T) {
 	}
 	set := uint64(caps[1].Effective)<<32 | uint64(caps[0].Effective)
 	all := true
-	for _, c := range []uint{unix.CAP_DAC_READ_SEARCH, unix.CAP_NET_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_SYS_ADMIN, unix.CAP_SYS_NICE, unix.CAP_SYSLOG} {
+	for _, c := range []uint{unix.CAP_DAC_READ_SEARCH, unix.CAP_NET_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_SYS_ADMIN, unix.CAP_SYS_NICE,
+		unix.CAP_SYSLOG} {
 		all = all && set>>c&1 == 1
 	}
 	if own, _ := os.Readlink("/proc/self/ns/user"); h.Entitled() != (all && own == "user:[4026531837]") {

@@ -33,7 +33,8 @@ func TestEscapeForTerminals(t *testing.T) {
 // Two names are two in text as well, and a backslash that misleads nobody stays one.
 func TestTextKeepsNamesApart(t *testing.T) {
 	seen := map[string]string{}
-	for _, name := range []string{"\xff", `\xff`, `\` + "\xff", `\\xff`, "a\n", `a\n`, `a\` + "\n", "\t", `\t`, "\x1b", `\x1b`, "\x7f", `\x7f`, "\u202e", `\u{202e}`, `\` + "\u202e", "\u009b", `\x9b`, `\x2d`, `\\x2d`} {
+	for _, name := range []string{"\xff", `\xff`, `\` + "\xff", `\\xff`, "a\n", `a\n`, `a\` + "\n", "\t", `\t`, "\x1b", `\x1b`, "\x7f",
+		`\x7f`, "\u202e", `\u{202e}`, `\` + "\u202e", "\u009b", `\x9b`, `\x2d`, `\\x2d`} {
 		got := string(appendEscaped(nil, name))
 		if other, ok := seen[got]; ok {
 			t.Errorf("%q and %q both become %s", name, other, got)

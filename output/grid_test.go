@@ -53,7 +53,8 @@ func TestTextsTakeTheRoomThereIs(t *testing.T) {
 	}{
 		"with a sentence under it": {60, false, []string{"fd", "target", "why"}, [][]string{{"3", path, "says"}},
 			[]string{"  FD  TARGET", "  3   " + path, "    says"}},
-		"longer than its column: the sentence begins below": {100, false, []string{"fd", "target", "why"}, [][]string{{"3", path, "says"}, {"4", "/x", "so"}},
+		"longer than its column: the sentence begins below": {100, false, []string{"fd", "target", "why"},
+			[][]string{{"3", path, "says"}, {"4", "/x", "so"}},
 			[]string{"  FD  TARGET                        WHY", "  3   " + path, pad(36) + "says", "  4   /x                            so"}},
 		"not the last": {200, false, []string{"target", "fd", "why"}, [][]string{{path, "3", "says"}},
 			[]string{"  TARGET                                          FD  WHY", "  " + path + "  3   says"}},

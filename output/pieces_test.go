@@ -62,7 +62,8 @@ func TestPiecesAsOne(t *testing.T) {
 		for _, width := range []int{60, 80, 120, 200} {
 			text := func(g lower.Grid) string {
 				var b bytes.Buffer
-				if err := output.NewText(&b, width, output.DetailLine, true).Print(&output.Header{}, &lower.Report{Grids: []lower.Grid{g}}); err != nil {
+				if err := output.NewText(&b, width, output.DetailLine, true).Print(&output.Header{},
+					&lower.Report{Grids: []lower.Grid{g}}); err != nil {
 					t.Fatal(err)
 				}
 				return b.String()

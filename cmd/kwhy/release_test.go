@@ -93,7 +93,9 @@ func TestReleaseIsOfThisTree(t *testing.T) {
 		if !slices.Contains(r.Nfpms[0].Formats, format) {
 			t.Errorf("no %s", format)
 		}
-		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/doc/kwhy/kwhy-v1.schema.json", "/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish", map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
+		for _, want := range []string{"/usr/share/man/man1/", "/usr/share/doc/kwhy/kwhy-v1.schema.json",
+			"/usr/share/bash-completion/completions/kwhy", "/_kwhy", "/kwhy.fish",
+			map[bool]string{true: "/copyright", false: "/LICENSE"}[format == "deb"]} {
 			if !slices.ContainsFunc(r.Nfpms[0].Contents, func(c struct{ Src, Dst, Packager string }) bool {
 				return strings.HasSuffix(c.Dst, want) && (c.Packager == "" || c.Packager == format)
 			}) {

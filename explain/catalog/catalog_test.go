@@ -25,7 +25,8 @@ import (
 
 // snake is how the kernel's spelling becomes a key.
 func snake(kernel string) string {
-	for _, sysctls := range []string{"vm.", "kernel.", "fs.", "net.core.", "net.ipv4.", "net.netfilter.", "net."} { // their directory is left out
+	for _, sysctls := range []string{"vm.", "kernel.", "fs.", "net.core.", "net.ipv4.", "net.netfilter.",
+		"net."} { // their directory is left out
 		if rest, ok := strings.CutPrefix(kernel, sysctls); ok {
 			kernel = rest
 		}
@@ -139,7 +140,8 @@ func TestRules(t *testing.T) {
 func TestFind(t *testing.T) {
 	all := catalog.All()
 	for name, key := range map[string]string{"MemAvailable": "mem_available", "memavailable": "mem_available", "COMMITTED_AS": "committed_as",
-		"swappiness": "swappiness", "vm.swappiness": "swappiness", "VmRSS": "vm_rss", "Active(file)": "active_file", "pgscan_kswapd": "pgscan_kswapd"} {
+		"swappiness": "swappiness", "vm.swappiness": "swappiness", "VmRSS": "vm_rss", "Active(file)": "active_file",
+		"pgscan_kswapd": "pgscan_kswapd"} {
 		if got := catalog.Find(all, name); len(got) == 0 || got[0].Doc.Key != key {
 			t.Errorf("Find(%q) = %v, want %s", name, got, key)
 		}
@@ -308,7 +310,8 @@ func numbers(d *explain.Derivation) (out []float64) {
 
 // On recorded hosts the kernel's own figures come out to the page.
 func TestDerivationsAreExact(t *testing.T) {
-	for _, host := range []string{"debian-5.10-idle", "debian-5.10-swap", "debian-6.1-eased", "debian-6.12-eased", "debian-6.18-swap", "debian-7.3-idle", "debian-7.3-swap"} {
+	for _, host := range []string{"debian-5.10-idle", "debian-5.10-swap", "debian-6.1-eased", "debian-6.12-eased", "debian-6.18-swap",
+		"debian-7.3-idle", "debian-7.3-swap"} {
 		t.Run(host, func(t *testing.T) {
 			card := mem.Host()
 			m, err := memfacts.Take(recorded(t, host), card.Needs())

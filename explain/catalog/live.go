@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -76,7 +75,7 @@ func join(groups []Group, e lower.Entry) []Group {
 // OfEssay returns what an essay shows of a host: the values of cards that rest on
 // it and those that it names, and the columns that it names or, where it names
 // none, the tables that most rest on it.
-func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
+func OfEssay(t lower.Catalogue, essay *concepts.Essay) []Group {
 	var cards, columns, named []lower.Entry
 	for _, e := range OfConcept(t, essay.Name) {
 		switch {
@@ -89,8 +88,7 @@ func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
 	for _, name := range essay.Live {
 		e, ok := called(t, name)
 		switch {
-		case !ok:
-			return nil, fmt.Errorf("concept %q shows %q, which nobody declares", essay.Name, name)
+		case !ok: // it was taken away; a test holds that each is declared
 		case e.Table != "":
 			named = append(named, e)
 		default:
@@ -99,7 +97,7 @@ func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
 	}
 	out := Together(cards)
 	if len(named) == 0 {
-		return append(out, mostly(columns)...), nil
+		return append(out, mostly(columns)...)
 	}
 	var of []Group
 	for i := range named {
@@ -108,7 +106,7 @@ func OfEssay(t lower.Catalogue, essay *concepts.Essay) ([]Group, error) {
 	for i := range of {
 		of[i].Ask.Sort = of[i].Doc.Key
 	}
-	return append(out, of...), nil
+	return append(out, of...)
 }
 
 // isOwnTwice tells whether another card of a process has the value already.

@@ -45,7 +45,8 @@ func TestNetAloneAsInTheReport(t *testing.T) {
 	if compared < 100 {
 		t.Errorf("%d values compared", compared)
 	}
-	for _, key := range []string{"tcp_mem_low", "tcp_mem_pressure", "tcp_mem_high", "udp_mem_low", "udp_mem_high", "tcp_max_orphans", "tcp_max_tw_buckets", "tcp_max_syn_backlog", "nf_conntrack_max"} {
+	for _, key := range []string{"tcp_mem_low", "tcp_mem_pressure", "tcp_mem_high", "udp_mem_low", "udp_mem_high", "tcp_max_orphans",
+		"tcp_max_tw_buckets", "tcp_max_syn_backlog", "nf_conntrack_max"} {
 		if d := whole.Cell(key).Derivation; d == nil || d.Agrees() != explain.Exact {
 			t.Errorf("%s: %+v", key, d)
 		}

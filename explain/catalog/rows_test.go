@@ -8,6 +8,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/lower"
+	"kwhy/explain/mem"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 )
@@ -17,7 +18,7 @@ type made interface {
 	explain.Page
 	Run(*inspect.Host, explain.Limits) (lower.Report, error)
 	Drop(key string)
-	Lacks() []string
+	Lacks() []lower.Lack
 	Catalogue() lower.Catalogue
 }
 
@@ -36,11 +37,22 @@ func pages(t *testing.T) (out []made) {
 	return out
 }
 
-// Names that code gives of rows are names of rows: sort keys, columns, wholes, evidence.
+// Names that code gives of rows are names of rows: sort keys, columns, wholes, tables of
+// sections, and all evidence. That of a rule which another page declares stands there,
+// and a form of a command may leave to another form of it a table that its card places.
 func TestNamesOfRowsAreThoseOfRows(t *testing.T) {
+	all := catalog.All()
 	for _, p := range pages(t) {
-		if lacks := p.Lacks(); len(lacks) > 0 {
-			t.Errorf("%s names what it does not have: %q", p.Form(), lacks)
+		for _, l := range p.Lacks() {
+			i := slices.IndexFunc(all.Rules, func(r lower.RuleDoc) bool { return l.Else && r.ID == l.Rule })
+			if !slices.ContainsFunc(all.Entries, func(e lower.Entry) bool {
+				if l.What == "table" {
+					return e.Table == l.Name && strings.HasPrefix(e.Command, p.Form()+" ")
+				}
+				return i >= 0 && e.Doc.Key == l.Name && e.Command == all.Rules[i].Command
+			}) {
+				t.Errorf("%s names %s %q, which it does not have %s", p.Form(), l.What, l.Name, l.Rule)
+			}
 		}
 	}
 }
@@ -78,6 +90,49 @@ func TestAnyRowCanBeTakenAway(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whichever value of a host's memory is taken away, the parts of MemTotal sum to it: what
+// is left over has that part in it then.
+func TestPartsSumWithoutAnyRow(t *testing.T) {
+	for _, host := range []string{"debian-5.10-swap", "debian-7.3-idle", "debian-7.3-oom"} {
+		h := inspecttest.Open(t, inspecttest.Recorded(t, host))
+		page := mem.HostPage(mem.HostOptions{})
+		m, err := page.Take(h, page.Needs())
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := lower.Explain(&page.Card, m, nil)
+		total, left := whole.Cell("mem_total").Value.Int(), whole.Cell("untracked").Value.Int()
+		if got, n := partsOf(&whole, "mem_total"); got != total || n < 15 {
+			t.Fatalf("%s: %d parts sum to %d, MemTotal is %d", host, n, got, total)
+		}
+		for i := range whole.Parts {
+			for _, c := range whole.Parts[i].Cells {
+				one, want := mem.HostPage(mem.HostOptions{}), total
+				one.Drop(c.Doc.Key)
+				if c.Doc.Key == "untracked" { // what takes up the rest: then it is that which is missing
+					want -= left
+				}
+				rep := lower.Explain(&one.Card, m, nil)
+				if got, _ := partsOf(&rep, "mem_total"); got != want || rep.Cell(c.Doc.Key) != nil {
+					t.Errorf("%s without %s: the parts sum to %d, MemTotal is %d", host, c.Doc.Key, got, want)
+				}
+			}
+		}
+	}
+}
+
+// partsOf adds up the parts of a whole in a report.
+func partsOf(rep *lower.Report, whole string) (sum int64, n int) {
+	for i := range rep.Parts {
+		for _, c := range rep.Parts[i].Cells {
+			if rep.Parts[i].Whole == whole && c.Doc.Part != 0 && c.Value.Has() {
+				sum, n = sum+c.Value.Int(), n+1
+			}
+		}
+	}
+	return sum, n
 }
 
 // keysOf are the values that a page shows unless it is told which.

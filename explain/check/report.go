@@ -21,9 +21,7 @@ import (
 func Judge(f *Facts, limits explain.Limits) (lower.Report, error) {
 	verdicts, rules, found := judge(f, limits)
 	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
-	if err := addTables(&rep, verdicts, rules); err != nil {
-		return rep, err
-	}
+	addTables(&rep, verdicts, rules)
 	rep.Tell(f.gaps(), f.Host.Kernel)
 	return rep, nil
 }
@@ -47,19 +45,11 @@ func judge(f *Facts, limits explain.Limits) (verdicts Verdicts, rules Rules, fou
 	return verdicts, rules, found
 }
 
-func addTables(rep *lower.Report, verdicts Verdicts, rules Rules) error {
-	domains, err := lower.NewView(domainTable(), nil, nil, 0)
-	if err != nil {
-		return err
-	}
-	checks, err := lower.NewView(ruleTable(), nil, nil, 0)
-	if err != nil {
-		return err
-	}
+func addTables(rep *lower.Report, verdicts Verdicts, rules Rules) {
+	domains, checks := lower.Own(domainTable(), nil, nil, 0), lower.Own(ruleTable(), nil, nil, 0)
 	g, _ := domains.Explain(verdicts, domains.All(verdicts), nil)
 	c, _ := checks.Explain(rules, checks.All(rules), nil)
 	rep.Grids = append(rep.Grids, g, c)
-	return nil
 }
 
 // sorted puts the worst first; of equals what goes on now before what was counted
@@ -80,11 +70,7 @@ func ever(f *lower.Finding) int {
 
 // List returns every rule with its thresholds, as `kwhy check --list` shows them.
 func List(rules []lower.RuleDoc, limits explain.Limits) (lower.Grid, error) {
-	t := ruleTable()
-	v, err := lower.NewView(t, []string{"id", "thresholds", "why"}, nil, 0)
-	if err != nil {
-		return lower.Grid{}, err
-	}
+	v := lower.Own(ruleTable(), []string{"id", "thresholds", "why"}, nil, 0)
 	var rows Rules
 	for _, d := range rules {
 		r := &Rule{Ruled: lower.Ruled{RuleDoc: d}}

@@ -25,8 +25,10 @@ func killed(ago time.Duration) edit {
 	return facts(func(now, _ *check.Facts) {
 		boot := now.At.Add(-48 * time.Hour)
 		text := fmt.Sprintf(
-			"6,1,%d,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/batch,task_memcg=/batch,task=hog,pid=77,uid=0\n"+
-				"3,2,%[1]d,-;Memory cgroup out of memory: Killed process 77 (hog) total-vm:70000kB, anon-rss:65000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:180kB oom_score_adj:0\n",
+			"6,1,%d,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),"+
+				"cpuset=/,mems_allowed=0,oom_memcg=/batch,task_memcg=/batch,task=hog,pid=77,uid=0\n"+
+				"3,2,%[1]d,-;Memory cgroup out of memory: Killed process 77 (hog) total-vm:70000kB, anon-rss:65000kB, file-rss:0kB, "+
+				"shmem-rss:0kB, UID:0 pgtables:180kB oom_score_adj:0\n",
 			(48*time.Hour - ago).Microseconds(),
 		)
 		by := oom.Examiner{Boot: boot, Now: now.At}

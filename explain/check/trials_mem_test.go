@@ -203,7 +203,8 @@ func strainTrials() []trial {
 	}, {
 		rule: "mem.fragmented", host: idle, fires: []rung{
 			notice(
-				"20 times a second no large block could be made by compaction: of the free memory in zone DMA32 of node 0, 50 % is in blocks of more than 8 pages",
+				"20 times a second no large block could be made by compaction: of the free memory in zone DMA32 of node 0, 50 % is in blocks of "+
+					"more than 8 pages",
 				grows(vmstat, "compact_fail", 1000, 1020),
 				file("proc/buddyinfo", halves),
 			),

@@ -55,7 +55,8 @@ func dropsOf(n int) string {
 		f[10] = fmt.Sprintf("%08x", n)
 		return strings.Join(f, " ") + "\n"
 	}
-	return "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new expect_create expect_delete search_restart\n" + row(
+	return "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new " +
+		"expect_create expect_delete search_restart\n" + row(
 		0,
 	) + row(
 		n,
@@ -115,8 +116,9 @@ func netTrials() []trial {
 		rule: "net.retransmits", host: lossy, fires: []rung{critical("20 % of the TCP segments", again([2]uint64{0, 5}, [2]uint64{0, 20}))},
 		well: edits{again([2]uint64{100, 104}, [2]uint64{1000, 1006})},
 	}, {
-		rule: "net.retransmits_so_far", host: lossy, once: true, fires: []rung{notice("50 % of the TCP segments", again([2]uint64{5, 5}, [2]uint64{5, 5}))},
-		well: edits{again([2]uint64{4, 4}, [2]uint64{4, 4})},
+		rule: "net.retransmits_so_far", host: lossy, once: true,
+		fires: []rung{notice("50 % of the TCP segments", again([2]uint64{5, 5}, [2]uint64{5, 5}))},
+		well:  edits{again([2]uint64{4, 4}, [2]uint64{4, 4})},
 	}, {
 		rule: "net.retransmits_so_far", host: lossy, once: true, fires: []rung{
 			notice("2.0 % of the TCP segments were retransmitted, since these counters began", again([2]uint64{20, 20}, [2]uint64{980, 980})),

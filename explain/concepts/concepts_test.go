@@ -145,7 +145,8 @@ func byHand(body string) (out []string) {
 		switch {
 		case strings.HasPrefix(line, "```"):
 			fenced = !fenced
-		case fenced && (strings.HasSuffix(line, "|") || strings.HasSuffix(line, "\\") || strings.Count(open+line, "'")%2 == 1 || strings.HasPrefix(line, "for ")):
+		case fenced && (strings.HasSuffix(line, "|") || strings.HasSuffix(line, "\\") || strings.Count(open+line, "'")%2 == 1 ||
+			strings.HasPrefix(line, "for ")):
 			open += line + "\n"
 		case fenced && strings.HasPrefix(line, " "), fenced && open != "" && !strings.Contains(open, "done"):
 			open += line

@@ -269,7 +269,8 @@ func renewKernels(t *testing.T, old map[string][]string, wanted map[string]bool,
 	writeList(
 		t,
 		kernelList,
-		"# Kernels in which the sources, documents and functions that essays name were found.\n# references_test.go says how this list is renewed.\n",
+		"# Kernels in which the sources, documents and functions that essays name were found.\n"+
+			"# references_test.go says how this list is renewed.\n",
 		list,
 	)
 	return list
@@ -297,7 +298,8 @@ func isIn(tree, source string) bool {
 		return err == nil
 	}
 	q := regexp.QuoteMeta(name)
-	return regexp.MustCompile(`(?m)^(?:[A-Za-z_][^;=()]*[\s*])?` + q + `(?:\([^;]*(?:\)[^;]*)?|\[.*)$|^#define ` + q + `\b|^[A-Z_0-9]+\(` + q + `[,)]`).
+	return regexp.MustCompile(`(?m)^(?:[A-Za-z_][^;=()]*[\s*])?` + q + `(?:\([^;]*(?:\)[^;]*)?|\[.*)$|^#define ` + q + `\b|^[A-Z_0-9]+\(` +
+		q + `[,)]`).
 		Match(b)
 }
 
@@ -320,7 +322,8 @@ func renewManual(t *testing.T, old map[string][]string, wanted map[string]bool, 
 	writeList(
 		t,
 		manualList,
-		"# Pages of the manual that essays name, and the Debian packages in which they were found.\n# references_test.go says how this list is renewed.\n",
+		"# Pages of the manual that essays name, and the Debian packages in which they were found.\n"+
+			"# references_test.go says how this list is renewed.\n",
 		list,
 	)
 	return list

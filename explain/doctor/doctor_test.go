@@ -123,10 +123,13 @@ func TestSettle(t *testing.T) {
 		want   inspect.Reason
 	}{
 		{"readable", inspect.Meminfo, []inspect.Reason{inspect.Present}, []inspect.Reason{inspect.Present}, true, inspect.Present},
-		{"garbage", inspect.Meminfo, []inspect.Reason{inspect.Present}, []inspect.Reason{inspect.Present, inspect.Malformed}, true, inspect.Malformed},
+		{"garbage", inspect.Meminfo, []inspect.Reason{inspect.Present}, []inspect.Reason{inspect.Present, inspect.Malformed}, true,
+			inspect.Malformed},
 		{"nothing in it", inspect.Swaps, []inspect.Reason{inspect.Present}, []inspect.Reason{inspect.Inapplicable}, true, inspect.Present},
-		{"denied, whoever says otherwise", inspect.Slabinfo, []inspect.Reason{inspect.Denied}, []inspect.Reason{inspect.Present}, true, inspect.Denied},
-		{"gone, and nobody misses it", inspect.SchedExt, []inspect.Reason{inspect.Unsupported}, []inspect.Reason{inspect.Inapplicable}, true, inspect.Inapplicable},
+		{"denied, whoever says otherwise", inspect.Slabinfo, []inspect.Reason{inspect.Denied}, []inspect.Reason{inspect.Present}, true,
+			inspect.Denied},
+		{"gone, and nobody misses it", inspect.SchedExt, []inspect.Reason{inspect.Unsupported}, []inspect.Reason{inspect.Inapplicable}, true,
+			inspect.Inapplicable},
 		{"asked, and some answered", inspect.NetEthtool, nil, []inspect.Reason{inspect.Inapplicable, inspect.Present}, true, inspect.Present},
 		{"asked of a copy", inspect.NetRoute, nil, []inspect.Reason{inspect.Unsupported}, false, inspect.Inapplicable},
 		{"never tried", inspect.NetRoute, nil, nil, true, inspect.Unread},

@@ -59,17 +59,10 @@ func (e *Exam) Explain(o Options) (lower.Report, error) {
 	if o.Gaps {
 		rep.Tell(e.gaps(), e.Sight.Kernel())
 	}
-	var short, brief []string // the sentences say whose they are; without them columns must
-	if o.Terse {
-		short, brief = []string{"path", "state", "values"}, []string{"name", "command", "verdict"}
-	}
-	sources, err := lower.NewView(sourceTable(), short, nil, 0)
-	if err != nil {
-		return rep, err
-	}
-	derivations, err := lower.NewView(derivationTable(), brief, nil, 0)
-	if err != nil {
-		return rep, err
+	sources, derivations := lower.Own(sourceTable(), nil, nil, 0), lower.Own(derivationTable(), nil, nil, 0)
+	if o.Terse { // the sentences say whose they are; without them columns must
+		sources = lower.Own(sourceTable(), []string{"path", "state", "values"}, nil, 0)
+		derivations = lower.Own(derivationTable(), []string{"name", "command", "verdict"}, nil, 0)
 	}
 	if !o.All {
 		sources.Where(inspect.Sources{}, func(s *Source) bool { return s.Gap() && (e.live || s.Why != inspect.Unsupported) })

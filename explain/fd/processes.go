@@ -24,30 +24,13 @@ type hostColumn = explain.Field[hostRow]
 // counted declares a column that counts descriptors. Those whose targets are not
 // visible are in no kind's number.
 func counted(d doc, get func(*procfacts.FDCount) int) hostColumn {
-	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, conceptOf(d.Key)
+	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, cmp.Or(d.Concept, "file-descriptor")
 	return hostColumn{Doc: d, Get: func(r hostRow) value {
 		if d.Key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
 			return explain.None(inspect.Denied)
 		}
 		return explain.I(get(r.It))
 	}}
-}
-
-// conceptOf is the essay behind a count of descriptors.
-func conceptOf(key string) explain.Concept {
-	switch key {
-	case "pipes":
-		return "pipe"
-	case "sockets":
-		return "socket"
-	case "inotify", "inotify_watches":
-		return "inotify-fanotify"
-	case "epoll", "epoll_watches":
-		return "epoll"
-	case "memfds":
-		return "special-descriptors"
-	}
-	return "file-descriptor"
 }
 
 func ofKind(kind procfacts.FileKind) func(*procfacts.FDCount) int {
@@ -65,24 +48,27 @@ func Processes() *explain.Table[hostRow] {
 		Name: "processes", Identity: []string{"pid", "comm"}, Sort: []string{"fds", "-pid"},
 		Fields: append(columns,
 			counted(doc{Key: "files", Label: "FILES", Gist: "Files and directories.", Show: explain.Wide}, ofKind(procfacts.KindPath)),
-			counted(doc{Key: "sockets", Label: "SOCKETS", Gist: "Sockets.", Show: explain.Wide}, ofKind(procfacts.KindSocket)),
-			counted(doc{Key: "pipes", Label: "PIPES", Gist: "Ends of pipes.", Show: explain.Wide}, ofKind(procfacts.KindPipe)),
+			counted(doc{Key: "sockets", Concept: "socket", Label: "SOCKETS", Gist: "Sockets.", Show: explain.Wide}, ofKind(procfacts.KindSocket)),
+			counted(doc{Key: "pipes", Concept: "pipe", Label: "PIPES", Gist: "Ends of pipes.", Show: explain.Wide}, ofKind(procfacts.KindPipe)),
 			counted(doc{
 				Key: "devices", Label: "DEVICES", Show: explain.Data,
 				Gist: "Devices and terminals.",
 			}, ofKind(procfacts.KindDevice)),
-			counted(doc{Key: "inotify", Label: "INOTIFY", Gist: "inotify instances.", Show: explain.Data}, ofKind(procfacts.KindInotify)),
 			counted(doc{
-				Key: "inotify_watches", Show: explain.Data,
+				Key: "inotify", Label: "INOTIFY", Show: explain.Data, Concept: "inotify-fanotify",
+				Gist: "inotify instances.",
+			}, ofKind(procfacts.KindInotify)),
+			counted(doc{
+				Key: "inotify_watches", Concept: "inotify-fanotify", Show: explain.Data,
 				Gist: "Files and directories that its inotify instances watch.",
 			}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
-			counted(doc{Key: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
+			counted(doc{Key: "epoll", Concept: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
 			counted(doc{
-				Key: "epoll_watches", Show: explain.Data,
+				Key: "epoll_watches", Concept: "epoll", Show: explain.Data,
 				Gist: "Descriptors that its epoll sets wait for.",
 			}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
 			counted(doc{
-				Key: "memfds", Label: "MEMFD", Show: explain.Data,
+				Key: "memfds", Concept: "special-descriptors", Label: "MEMFD", Show: explain.Data,
 				Gist: "Files in memory, without a name.",
 			}, ofKind(procfacts.KindMemfd)),
 			hostColumn{

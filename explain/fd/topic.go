@@ -3,7 +3,6 @@ package fd
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +45,7 @@ func HostPage(o Options) (*lower.Page[host], error) {
 		return nil, err
 	}
 	v.Where(inspect.Sources{}, func(p hostRow) bool { return p.It.Reason == inspect.Present && !p.Row.P.Kthread() })
-	if err := keep(v, &o.Filter); err != nil {
+	if err := proc.Keep(v, &o.Filter, func(r hostRow) procfacts.Row { return r.Row }); err != nil {
 		return nil, err
 	}
 	kinds := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
@@ -107,24 +106,6 @@ func check() *lower.Check[host] {
 		Tables: []lower.Attached[host]{lower.Table(Processes(), 0, func(f host) explain.Rows[hostRow] { return f })},
 		Health: Health, Gaps: host.Gaps,
 	}
-}
-
-// keep puts a filter of processes before the rows of a host's.
-func keep(v *lower.View[hostRow], f *proc.Filter) error {
-	if f.UID != nil {
-		uid := *f.UID
-		v.Where(inspect.Sources{}, func(p hostRow) bool {
-			return p.Row.Missing(inspect.PIDStatus) == inspect.Present && p.Row.P.UID == uid
-		})
-	}
-	if f.Name != "" {
-		re, err := regexp.Compile(f.Name)
-		if err != nil {
-			return fmt.Errorf("--name: %w", err)
-		}
-		v.Where(inspect.Sources{}, func(p hostRow) bool { return re.MatchString(p.Row.P.Comm) })
-	}
-	return nil
 }
 
 // ProcessPage shows every descriptor of one process; 0 is kwhy itself.

@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -35,6 +36,13 @@ func ColumnWords[S explain.Snapshot[S]](fields []explain.Field[S]) (out []explai
 		}
 	}
 	return out
+}
+
+// Having is those of the columns and sort keys that a table has, of code that gives them
+// in the place of a user: so one can be taken away in one place. A test holds that the
+// table has them all.
+func Having[S explain.Snapshot[S]](t *explain.Table[S], keys ...string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool { _, err := fieldOf(t, strings.TrimPrefix(key, "-")); return err != nil })
 }
 
 // WordsOf are the words that a column can have as its value.

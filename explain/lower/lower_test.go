@@ -179,7 +179,8 @@ func TestTableOrder(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 102348: "99.9 KiB", 102400: "100 KiB", 1<<20 - 1: "1.0 MiB", 23730000000: "22.1 GiB", 1<<64 - 1: "16.0 EiB"} {
+	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 102348: "99.9 KiB", 102400: "100 KiB",
+		1<<20 - 1: "1.0 MiB", 23730000000: "22.1 GiB", 1<<64 - 1: "16.0 EiB"} {
 		if got := units.Size(n); got != want {
 			t.Errorf("Size(%d) = %q, want %q", n, got, want)
 		}

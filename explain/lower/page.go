@@ -126,7 +126,7 @@ func (p *Page[S]) Run(h *inspect.Host, limits explain.Limits) (Report, error) {
 func (p *Page[S]) Drop(key string) {
 	sections := slices.Clone(p.Card.Sections)
 	for i := range sections {
-		sections[i].Fields = slices.DeleteFunc(slices.Clone(sections[i].Fields), func(f explain.Field[S]) bool { return f.Key == key })
+		sections[i].Fields = without(&sections[i], key)
 	}
 	p.Card.Sections = sections
 	for _, t := range p.Tables {
@@ -134,27 +134,60 @@ func (p *Page[S]) Drop(key string) {
 	}
 }
 
+// without returns the fields of a section but for one. What the others leave of the whole
+// has that one in it then.
+func without[S explain.Snapshot[S]](s *explain.Section[S], key string) []explain.Field[S] {
+	fields := slices.DeleteFunc(slices.Clone(s.Fields), func(f explain.Field[S]) bool { return f.Key == key })
+	if last := len(fields) - 1; s.Rest != nil && len(fields) < len(s.Fields) && s.Fields[len(s.Fields)-1].Key != key {
+		fields[last] = s.Rest(fields[:last])
+	}
+	return fields
+}
+
+// Lack is a name that a page's own code gives and that nothing of the page has.
+type Lack struct {
+	What string // column, identity, evidence, whole, table
+	Name string
+	Rule string // whose evidence it is
+	Else bool   // of a rule that another page declares, which has to have it
+}
+
 // Lacks returns the names that the page's own code gives and that nothing has: sort keys
 // and columns of its tables, wholes, tables that its sections place, and evidence.
-func (p *Page[S]) Lacks() (out []string) {
+func (p *Page[S]) Lacks() (out []Lack) {
 	has := map[string]bool{}
 	for i := range p.Card.Sections {
 		for j := range p.Card.Sections[i].Fields {
 			has[p.Card.Sections[i].Fields[j].Key] = true
 		}
 	}
+	placed := map[string]bool{}
+	for _, t := range p.Tables {
+		placed[t.Name()] = true
+	}
 	for _, s := range p.Card.Sections {
 		if s.Whole != "" && !has[s.Whole] {
-			out = append(out, "whole "+s.Whole)
+			out = append(out, Lack{What: "whole", Name: s.Whole})
+		}
+		if s.Table != "" && !placed[s.Table] {
+			out = append(out, Lack{What: "table", Name: s.Table})
 		}
 	}
-	for _, r := range p.Card.Rules {
-		if !has[r.Evidence[0]] { // which carries the level
-			out = append(out, "evidence "+r.Evidence[0])
-		}
+	for i := range p.Card.Rules {
+		out = append(out, lackedBy(&p.Card.Rules[i], func(key string) bool { return has[key] })...)
 	}
 	for _, t := range p.Tables {
 		out = append(out, t.Lacks()...)
+	}
+	return out
+}
+
+// lackedBy names the evidence of a rule that its card or table has not.
+func lackedBy[S explain.Snapshot[S]](r *explain.Rule[S], has func(key string) bool) (out []Lack) {
+	for i, key := range r.Evidence {
+		if !has(key) { // the first carries the level: it is here, wherever the rule is from
+			out = append(out, Lack{What: "evidence", Name: key, Rule: r.ID, Else: r.Lifted && i > 0})
+		}
 	}
 	return out
 }
@@ -190,9 +223,11 @@ type Attached[S explain.Snapshot[S]] interface {
 	Catalogue(*Page[S]) Catalogue
 	// Judge holds its rules against all rows.
 	Judge(command string, s S, limits explain.Limits) Judgement
+	// Name is the table's, by which a section places it.
+	Name() string
 	// Drop takes a column away, and Lacks names what its own code names and it has not.
 	Drop(key string)
-	Lacks() []string
+	Lacks() []Lack
 }
 
 // Rows attaches a table to a page.
@@ -279,22 +314,26 @@ func (r *Rows[S, T]) Catalogue(p *Page[S]) Catalogue {
 	return TableTopic(r.View.table, p.Command, scan)
 }
 
+// Name is the table's.
+func (r *Rows[S, T]) Name() string { return r.View.table.Name }
+
 // Drop takes a column away.
 func (r *Rows[S, T]) Drop(key string) { r.View.Drop(key) }
 
 // Lacks names what the table's own code names and it does not have.
-func (r *Rows[S, T]) Lacks() (out []string) {
+func (r *Rows[S, T]) Lacks() (out []Lack) {
 	t := r.View.table
-	out = append(out, r.View.lacks...)
+	has := func(key string) bool { _, err := fieldOf(t, key); return err == nil }
+	for _, key := range r.View.lacks {
+		out = append(out, Lack{What: "column", Name: key})
+	}
 	for _, key := range t.Identity {
-		if _, err := fieldOf(t, key); err != nil {
-			out = append(out, "identity "+key)
+		if !has(key) {
+			out = append(out, Lack{What: "identity", Name: key})
 		}
 	}
 	for i := range t.Rules {
-		if _, err := fieldOf(t, t.Rules[i].Evidence[0]); err != nil {
-			out = append(out, "evidence "+t.Rules[i].Evidence[0])
-		}
+		out = append(out, lackedBy(&t.Rules[i], has)...)
 	}
 	return out
 }

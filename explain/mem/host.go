@@ -35,7 +35,7 @@ func Host() explain.Card[*memfacts.Snapshot] {
 	return explain.Card[*memfacts.Snapshot]{Name: "mem", Sections: []explain.Section[*memfacts.Snapshot]{
 		{Title: "Available memory", Fields: left()},
 		{Title: "Memory cgroup", Fields: cgroup(), Table: "cgroups"},
-		{Title: "RAM by use", Whole: "mem_total", Fields: ram()},
+		ram(),
 		{Title: "Processes by RSS", Table: "processes"},
 		{Title: "Page cache, LRU lists and writeback", Fields: cache()},
 		{Title: "Overcommit", Fields: commit()},

@@ -2,7 +2,6 @@ package mem
 
 import (
 	"fmt"
-	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -144,15 +143,21 @@ func tracked() []field {
 }
 
 // ram is all of MemTotal: what the kernel counts, and what is left.
-func ram() []field {
-	return append(tracked(),
-		part(doc{
-			Key: "untracked", Label: "unaccounted", Part: '?',
-			Also:    also(inspect.Zoneinfo, inspect.Vmstat),
-			Gist:    "RAM in no counter: drivers' pages, packet buffers and the like.",
-			Concept: "untracked-memory",
-		}, untracked, readUntracked, deriveUntracked),
-	)
+func ram() explain.Section[mem] {
+	parts := tracked()
+	return explain.Section[mem]{Title: "RAM by use", Whole: "mem_total", Fields: append(parts, rest(parts)), Rest: rest}
+}
+
+// rest is what the parts leave of MemTotal.
+func rest(parts []field) field {
+	return part(doc{
+		Key: "untracked", Label: "unaccounted", Part: '?',
+		Also:    also(inspect.Zoneinfo, inspect.Vmstat),
+		Gist:    "RAM in no counter: drivers' pages, packet buffers and the like.",
+		Concept: "untracked-memory",
+	}, func(m mem) value { return less(m, parts) },
+		func(m mem) string { return readUntracked(m, less(m, parts)) },
+		func(m mem) explain.Derivation { return deriveUntracked(m, parts) })
 }
 
 // whereCounted gets a line of newer kernels. On others, what it would
@@ -300,39 +305,40 @@ func compressed(m mem) value {
 }
 
 // untracked is the remainder. It includes parts that this kernel does not count.
-func untracked(m mem) value {
-	total := explain.Look(m.Info, "MemTotal")
-	sum := trackedParts(m)
+func untracked(m mem) value { return less(m, tracked()) }
+
+// less is MemTotal less the parts.
+func less(m mem, parts []field) value {
+	total, sum := explain.Look(m.Info, "MemTotal"), sumOf(m, parts)
 	if !total.Has() || !sum.Has() {
 		return value{}
 	}
 	return explain.I(total.Int() - sum.Int())
 }
 
-// trackedParts adds up every part that is tracked. Those that every kernel has must be
-// there; the others are zero where they are not counted.
-func trackedParts(m mem) value {
-	everywhere := []string{"mem_free", "anon_pages", "page_cache", "shmem", "s_reclaimable", "s_unreclaim"}
-	sum := explain.I(0)
-	for _, f := range tracked() {
-		v := f.Get(m)
-		if !v.Has() && slices.Contains(everywhere, f.Key) {
+// sumOf adds up parts. What every kernel counts must be there; the others are zero where
+// they are not counted.
+func sumOf(m mem, parts []field) value {
+	for _, name := range []string{"MemFree", "AnonPages", "Cached", "Buffers", "Shmem", "SReclaimable", "SUnreclaim"} {
+		if v := explain.Look(m.Info, name); !v.Has() {
 			return v
 		}
-		sum = explain.Sum(sum, or0(v))
+	}
+	sum := explain.I(0)
+	for _, f := range parts {
+		sum = explain.Sum(sum, or0(f.Get(m)))
 	}
 	return sum
 }
 
-func deriveUntracked(m mem) explain.Derivation {
+func deriveUntracked(m mem, parts []field) explain.Derivation {
 	var w explain.Working
 	w.Take("MemTotal", explain.Look(m.Info, "MemTotal"), bytes, inspect.Meminfo, "MemTotal")
-	w.Take("parts", trackedParts(m), bytes, inspect.Meminfo, "the sum of all parts above")
-	return w.Done("MemTotal − parts", bytes, untracked(m))
+	w.Take("parts", sumOf(m, parts), bytes, inspect.Meminfo, "the sum of all parts above")
+	return w.Done("MemTotal − parts", bytes, less(m, parts))
 }
 
-func readUntracked(m mem) string {
-	n := untracked(m)
+func readUntracked(m mem, n value) string {
 	s := ofRAM(m, n) + " of RAM is in no counter: pages that drivers and the network stack allocated directly."
 	if n.Int() < 0 {
 		s = "Below zero: counters of different CPUs were added up at different moments, or a part is counted twice."

@@ -1,6 +1,7 @@
 package net
 
 import (
+	"fmt"
 	"strconv"
 
 	"kwhy/explain"
@@ -168,4 +169,114 @@ func acceptQueueFull() rule {
 				at + ", and room for " + room + ": it does not accept as fast as they come"
 		},
 	}
+}
+
+// linkShare is the share of an interface's packets that a counter has counted, over
+// the interval.
+func linkShare(r interfaceRow, bad, good func(*netfacts.Interface) uint64) value {
+	was, _, ok := r.Before()
+	if !ok || bad(r.It) < bad(was.It) || good(r.It) < good(was.It) {
+		return value{}
+	}
+	b, g := bad(r.It)-bad(was.It), good(r.It)-good(was.It)
+	return explain.Share(explain.N(b), explain.N(b+g))
+}
+
+func linkErrors(i *netfacts.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
+
+func linkPackets(i *netfacts.Interface) uint64 { return i.Dev.RxPackets + i.Dev.TxPackets }
+
+func linkReceived(i *netfacts.Interface) uint64 { return i.Dev.RxPackets }
+
+func linkMissed(i *netfacts.Interface) uint64 { return i.Stats["rx_missed_errors"] }
+
+// linkLoss is what an interface lost, and what is said of it.
+type linkLoss struct {
+	rule      explain.Rule[interfaceRow]
+	bad, good func(*netfacts.Interface) uint64
+	at        explain.At // of the share over an interval
+	everAt    float64    // of the share since it was created: a notice
+	what      string
+}
+
+// rules makes the two rules on such a loss, as those of a host's losses.
+func (l linkLoss) rules() []explain.Rule[interfaceRow] {
+	over := func(r interfaceRow) value { return linkShare(r, l.bad, l.good) }
+	all := func(r interfaceRow) value {
+		if _, _, ok := r.In.Before(); ok {
+			return value{}
+		}
+		return explain.Share(explain.N(l.bad(r.It)), explain.N(l.bad(r.It)+l.good(r.It)))
+	}
+	now, ever := l.rule, l.rule
+	now.Unit, now.Basis, now.Concept, now.Next = explain.Ratio, explain.Interval, "network-interface", "kwhy explain network-interface"
+	now.Of, now.At = over, l.at
+	now.Most = func(r interfaceRow) explain.Level {
+		was, _, ok := r.Before()
+		if !ok {
+			return explain.Critical
+		}
+		return few(explain.N(l.bad(r.It) - min(l.bad(r.It), l.bad(was.It))))
+	}
+	now.Say = func(r interfaceRow) string {
+		_, span, _ := r.Before()
+		return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), l.what, units.Span(span.Seconds()))
+	}
+	ever.ID += "_so_far"
+	ever.Unit, ever.Basis, ever.Concept, ever.Next = explain.Ratio, explain.Ever, "network-interface", "kwhy net --interval 10s"
+	ever.Of, ever.At = all, explain.At{Notice: l.everAt}
+	ever.Say = func(r interfaceRow) string {
+		return fmt.Sprintf("%s: %s of its packets %s, since it was created; --interval 10s says whether it goes on",
+			r.It.Name, percent(all(r)), l.what)
+	}
+	return []explain.Rule[interfaceRow]{now, ever}
+}
+
+func interfaceRules() []explain.Rule[interfaceRow] {
+	type rule = explain.Rule[interfaceRow]
+	return append(
+		linkLoss{
+			rule: rule{
+				ID: "net.nic_errors", What: "errors / (errors + packets), in and out",
+				Means: "The interface received broken frames, or could not send: cable, transceiver, duplex, " +
+					"or a driver that counts its own problems here.",
+				Evidence: []string{"rx_errs"},
+			},
+			bad: linkErrors, good: linkPackets,
+			at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+			what: "were broken or could not be sent",
+		}.rules(),
+		linkLoss{
+			rule: rule{
+				ID: "net.nic_missed", What: "missed / (missed + packets in)",
+				Means:    "Frames arrived while the ring had no free slot: the CPUs did not empty it in time.",
+				Evidence: []string{"rx_missed_errors"},
+			},
+			bad: linkMissed, good: linkReceived,
+			at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+			what: "were missed: the ring was full",
+		}.rules()...)
+}
+
+func qdiscRules() []explain.Rule[qdiscRow] {
+	dropped := func(r qdiscRow) value {
+		was, _, ok := r.Before()
+		if !ok || r.It.Dropped < was.It.Dropped || r.It.Packets < was.It.Packets {
+			return value{}
+		}
+		d := r.It.Dropped - was.It.Dropped
+		return explain.Share(explain.N(d), explain.N(d+r.It.Packets-was.It.Packets))
+	}
+	return []explain.Rule[qdiscRow]{{
+		ID: "net.qdisc_drops", What: "dropped / (dropped + sent)", Unit: explain.Ratio, Basis: explain.Interval,
+		Means:    "The queueing discipline was full, or its policy (AQM, a policer) dropped packets so that senders slow down.",
+		Evidence: []string{"dropped"}, Concept: "qdisc", Next: "kwhy explain qdisc", Of: dropped,
+		// A queue that drops is how a sender learns of the bottleneck: little of it is right.
+		At: explain.At{Notice: 0.001, Warning: 0.02, Critical: 0.20},
+		Say: func(r qdiscRow) string {
+			_, over, _ := r.Before()
+			return fmt.Sprintf("%s: its %s dropped %s of the packets to send, in the last %s",
+				r.It.Dev, r.It.Kind, percent(dropped(r)), units.Span(over.Seconds()))
+		},
+	}}
 }

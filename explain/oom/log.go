@@ -189,11 +189,10 @@ func (k *Kill) line() string {
 // why it could not: the buffer is bounded, so none there does not mean none happened.
 // A copy of /proc has none.
 func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
-	if !h.Live {
-		return nil, inspect.Inapplicable
-	}
-	d, err := kmsg.Open(inspect.KernelLog.String())
+	log, err := h.OpenLog()
 	switch {
+	case errors.Is(err, inspect.ErrCopy):
+		return nil, inspect.Inapplicable
 	case errors.Is(err, fs.ErrPermission):
 		return nil, inspect.Denied
 	case errors.Is(err, fs.ErrNotExist):
@@ -201,10 +200,10 @@ func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
 	case err != nil:
 		return nil, inspect.Failed
 	}
-	defer func() { _ = d.Close() }()
+	defer func() { _ = log.Close() }()
 	var out Recent
 	by := Examiner{Boot: h.Born(0), Now: now}
-	_, err = by.Walk(d, func(k *Kill) bool {
+	_, err = by.Walk(kmsg.From(log), func(k *Kill) bool {
 		out = append(out, k)
 		if len(out) > maxRecent {
 			out = out[1:]

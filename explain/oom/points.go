@@ -201,10 +201,7 @@ func trials() []explain.Trial {
 // scores recomputes the score of every process. Those that the kernel skips for
 // reasons that are not visible have none to compare with.
 func scores(h *inspect.Host) (out []explain.Tried, err error) {
-	v, err := lower.NewView(Processes(false), []string{"pid", "points"}, nil, 0)
-	if err != nil {
-		return nil, err
-	}
+	v := lower.Own(Processes(false), []string{"pid", "points"}, nil, 0)
 	o, order, err := Take(h, Options{View: v})
 	if err != nil {
 		return nil, err

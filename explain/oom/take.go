@@ -41,9 +41,7 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 	}
 	out := &oomfacts.Snapshot{Mem: m, Got: inspect.Unread}
 	if o.View == nil {
-		if o.View, err = lower.NewView(Processes(false), nil, nil, o.Limit); err != nil {
-			return nil, nil, err
-		}
+		o.View = lower.Own(Processes(false), nil, nil, o.Limit)
 	}
 	order, err := rankAll(h, out, o)
 	if err != nil {
@@ -171,10 +169,7 @@ func first(out *oomfacts.Snapshot, order []int32, o Options) {
 			return
 		}
 	}
-	v, err := lower.NewView(Processes(false), []string{"pid"}, nil, 3) // one of them may be kwhy
-	if err != nil {
-		return
-	}
+	v := lower.Own(Processes(false), []string{"pid"}, nil, 3) // one of them may be kwhy
 	top := out.Procs.Fill(v.Refine(out.Procs), Needs())
 	out.Procs.Settle(top, Needs(), Settled)
 	out.First, out.Second = firstTwo(out.Procs, v.Again(out.Procs, top))
@@ -234,10 +229,7 @@ func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *lower.View[oomfac
 // TakeTask takes a snapshot of one process and of where it stands; adj asks what
 // another adjustment would make of it.
 func TakeTask(h *inspect.Host, pid int32, adj *int32) (*oomfacts.Task, error) {
-	v, err := lower.NewView(Processes(false), []string{"pid", "points"}, nil, 0)
-	if err != nil {
-		return nil, err
-	}
+	v := lower.Own(Processes(false), []string{"pid", "points"}, nil, 0)
 	o, _, err := Take(h, Options{View: v})
 	if err != nil {
 		return nil, err

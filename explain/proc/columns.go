@@ -350,3 +350,86 @@ func rlimitWords() (out []explain.Word) {
 	}
 	return out
 }
+
+// policies are the scheduling policies by number (include/uapi/linux/sched.h).
+func policies() []explain.Word {
+	word := func(name string, concept explain.Concept, gist string) explain.Word {
+		return explain.Word{Name: name, Gist: gist, Concept: concept}
+	}
+	return []explain.Word{
+		word("SCHED_OTHER", "nice", "The default: a fair share, weighted by nice."),
+		word("SCHED_FIFO", "real-time", "Real-time: runs until it blocks."),
+		word("SCHED_RR", "real-time", "Real-time: takes turns with tasks of the same priority."),
+		word("SCHED_BATCH", "nice", "A fair share, for work that can wait."),
+		word("SCHED_ISO", "scheduler", "Reserved, never used."), word("SCHED_IDLE", "nice", "Only CPU time that nothing else wants."),
+		word("SCHED_DEADLINE", "deadline", "A runtime budget in each period."),
+		word("SCHED_EXT", "sched-ext", "Scheduled by a BPF program, since 6.12."),
+	}
+}
+
+func schedules() []column {
+	return append([]column{Policy(), RTPriority(), Processor()}, Switches()...)
+}
+
+// Switches are the voluntary and involuntary context switches of its main thread.
+func Switches() []column {
+	switches := func(key, label, gist string, get func(*procfacts.Process) inspect.Num) column {
+		return column{Doc: doc{
+			Key: key, Kernel: key, Label: label, Unit: explain.Count, Counter: true,
+			Source:  inspect.PIDStatus,
+			Gist:    gist,
+			Concept: "context-switch",
+		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
+	}
+	return []column{
+		switches("voluntary_ctxt_switches", "VOL CSW", "How often its main thread gave up the CPU to wait.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Voluntary
+			}),
+		switches("nonvoluntary_ctxt_switches", "INVOL CSW", "How often its main thread was preempted for another.",
+			func(p *procfacts.Process) inspect.Num {
+				return p.Forced
+			}),
+	}
+}
+
+// Policy is its scheduling policy.
+func Policy() column {
+	return column{Doc: doc{
+		Key:     "policy",
+		Source:  inspect.PIDStat,
+		Words:   policies(),
+		Gist:    "Its scheduling policy.",
+		Concept: "scheduler",
+	}, Get: func(p row) value {
+		if n := int(p.P.Policy); n >= 0 && n < len(policies()) {
+			return explain.S(policies()[n].Name)
+		}
+		return value{}
+	}}
+}
+
+// RTPriority is its real-time priority.
+func RTPriority() column {
+	return column{Doc: doc{
+		Key: "rt_priority", Unit: explain.Plain,
+		Source:  inspect.PIDStat,
+		Gist:    "Its real-time priority, 1 to 99; 0 without one.",
+		Concept: "real-time",
+	}, Get: func(p row) value { return explain.I(p.P.RTPrio) }}
+}
+
+// Processor is the CPU that it last ran on.
+func Processor() column {
+	return column{Doc: doc{
+		Key: "processor", Unit: explain.Plain,
+		Source:  inspect.PIDStat,
+		Gist:    "The CPU that it last ran on.",
+		Concept: "affinity",
+	}, Get: func(p row) value {
+		if p.P.CPU < 0 {
+			return value{}
+		}
+		return explain.I(p.P.CPU)
+	}}
+}

@@ -149,15 +149,15 @@ func takeAlone(h *inspect.Host, _ inspect.Sources) (list, error) {
 // view is the table as it was asked for.
 func (o *HostOptions) view() (*lower.View[row], error) {
 	columns, sort := o.Columns, o.Sort
-	if o.Tree && len(columns) == 0 {
-		columns = []string{"pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why"}
-	}
-	if len(sort) == 0 && o.Interval { // then a busy kernel thread stands where it belongs
-		sort = []string{"cpu", "rss", "-pid"}
-	}
 	table := Processes()
 	if o.Threads {
 		table = EachThread()
+	}
+	if o.Tree && len(columns) == 0 {
+		columns = lower.Having(table, "pid", "user", "state", "cpu", "vm_rss", "age", "tree", "why")
+	}
+	if len(sort) == 0 && o.Interval { // then a busy kernel thread stands where it belongs
+		sort = lower.Having(table, "cpu", "rss", "-pid")
 	}
 	v, err := lower.NewView(table, columns, sort, o.Limit)
 	if err != nil {
@@ -293,10 +293,14 @@ type Filter struct {
 
 // Apply puts the filter before a view. It fails where a part of it makes no sense, and
 // then names the flag that it is from.
-func (f *Filter) Apply(v *lower.View[row]) error {
+func (f *Filter) Apply(v *lower.View[row]) error { return Keep(v, f, func(p row) row { return p }) }
+
+// Keep does so for rows of what has a process.
+func Keep[S explain.Snapshot[S]](v *lower.View[S], f *Filter, of func(S) row) error {
 	if f.UID != nil {
 		uid := *f.UID
-		v.Where(inspect.Of(inspect.PIDStatus), func(p row) bool {
+		v.Where(inspect.Of(inspect.PIDStatus), func(s S) bool {
+			p := of(s)
 			return p.Missing(inspect.PIDStatus) == inspect.Present && p.P.UID == uid
 		})
 	}
@@ -305,18 +309,19 @@ func (f *Filter) Apply(v *lower.View[row]) error {
 		if err != nil {
 			return fmt.Errorf("--name: %w", err)
 		}
-		v.Where(inspect.Of(inspect.PIDStat), func(p row) bool { return re.MatchString(p.P.Comm) })
+		v.Where(inspect.Of(inspect.PIDStat), func(s S) bool { return re.MatchString(of(s).P.Comm) })
 	}
 	if f.State != "" {
 		letters := strings.ReplaceAll(f.State, ",", "")
 		if bad := strings.Trim(letters, "RSDTtZIXP"); bad != "" {
 			return fmt.Errorf("--state: bad value %q: it takes the letters R, S, D, T, t, Z, I, X and P", f.State)
 		}
-		v.Where(inspect.Of(inspect.PIDStat), func(p row) bool { return strings.IndexByte(letters, p.P.State) >= 0 })
+		v.Where(inspect.Of(inspect.PIDStat), func(s S) bool { return strings.IndexByte(letters, of(s).P.State) >= 0 })
 	}
 	if f.Cgroup != "" {
 		top := "/" + strings.Trim(f.Cgroup, "/")
-		v.Where(inspect.Of(inspect.PIDCgroup), func(p row) bool {
+		v.Where(inspect.Of(inspect.PIDCgroup), func(s S) bool {
+			p := of(s)
 			return p.P.Cgroup != "" && (top == "/" || p.P.Cgroup == top || strings.HasPrefix(p.P.Cgroup, top+"/"))
 		})
 	}

@@ -18,11 +18,11 @@ func queues() []field {
 		d.Unit, d.Source = explain.Count, inspect.ProcStat
 		return field{Doc: d, Get: func(s sched) value { return explain.Look(s.Stat, d.Kernel) }}
 	}
-	shared, _ := explain.Borrow(proc.Host(), func(s sched) *procfacts.Snapshot { return s.List() }, "procs_running",
-		"procs_blocked", "processes")
-	out := []field{
-		shared[0], shared[1],
-		{
+	all := proc.Host()
+	out, _ := explain.Borrow(all, sched.List, "procs_running", "procs_blocked")
+	forks, _ := explain.Borrow(all, sched.List, "processes")
+	out = append(out,
+		field{
 			Doc: doc{
 				Key: "uninterruptible", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process-state",
 				Gist: "Threads in D: no signal reaches them, and each counts as load.",
@@ -34,8 +34,7 @@ func queues() []field {
 				}
 				return "They are listed below; each counts as load though it uses no CPU."
 			},
-		},
-	}
+		})
 	for i, minutes := range [...]string{"1", "5", "15"} {
 		out = append(out, field{
 			Doc: doc{
@@ -71,8 +70,8 @@ func queues() []field {
 		ofStat(doc{
 			Key: "ctxt", Kernel: "ctxt", Label: "context switches", Counter: true, Concept: "context-switch",
 			Gist: "How often a CPU went from one thread to another since boot.",
-		}),
-		shared[2],
+		}))
+	out = append(append(out, forks...),
 		field{
 			Doc: doc{
 				Key: "run_delay_total", Label: "run delay", Unit: explain.Seconds, Counter: true,

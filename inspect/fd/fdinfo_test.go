@@ -21,9 +21,14 @@ func TestParseInfo(t *testing.T) {
 	}{
 		"a file":      {"pos:\t12\nflags:\t0102001\nmnt_id:\t27\nino:\t5\n", fd.Descriptor{HasInfo: true, Pos: 12, Flags: 0o102001, MountID: 27}},
 		"before 3.15": {"pos:\t0\nflags:\t02\n", fd.Descriptor{HasInfo: true, Flags: 2, MountID: -1}},
-		"lines of its kind": {"pos:\t0\nflags:\t02\nmnt_id:\t17\ninotify wd:1 ino:13 sdev:fe00000 mask:102\nfanotify flags:0 event-flags:8000\nsettime flags: 01\nit_value: (1, 2)\ntfd:        6 events: 19 data: 6  pos:0\n",
-			fd.Descriptor{HasInfo: true, Flags: 2, MountID: 17, Info: []fd.InfoLine{{Name: "inotify", Value: "wd:1 ino:13 sdev:fe00000 mask:102"}, {Name: "fanotify", Value: "flags:0 event-flags:8000"}, {Name: "settime flags", Value: "01"}, {Name: "it_value", Value: "(1, 2)"}, {Name: "tfd", Value: "6 events: 19 data: 6  pos:0"}}}},
-		"flags of its own": {"pos:\t0\nflags:\t02\nflags:\t0x7\n", fd.Descriptor{HasInfo: true, Flags: 2, MountID: -1, Info: []fd.InfoLine{{Name: "flags", Value: "0x7"}}}},
+		"lines of its kind": {"pos:\t0\nflags:\t02\nmnt_id:\t17\ninotify wd:1 ino:13 sdev:fe00000 mask:102\n" +
+			"fanotify flags:0 event-flags:8000\nsettime flags: 01\nit_value: (1, 2)\ntfd:        6 events: 19 data: 6  pos:0\n",
+			fd.Descriptor{HasInfo: true, Flags: 2, MountID: 17,
+				Info: []fd.InfoLine{{Name: "inotify", Value: "wd:1 ino:13 sdev:fe00000 mask:102"},
+					{Name: "fanotify", Value: "flags:0 event-flags:8000"}, {Name: "settime flags", Value: "01"}, {Name: "it_value", Value: "(1, 2)"},
+					{Name: "tfd", Value: "6 events: 19 data: 6  pos:0"}}}},
+		"flags of its own": {"pos:\t0\nflags:\t02\nflags:\t0x7\n",
+			fd.Descriptor{HasInfo: true, Flags: 2, MountID: -1, Info: []fd.InfoLine{{Name: "flags", Value: "0x7"}}}},
 	} {
 		got, err := fd.ParseInfo([]byte(c.text))
 		if d := cmp.Diff(c.want, got, cmp.AllowUnexported(fd.Descriptor{})); err != nil || d != "" {
@@ -91,7 +96,8 @@ func FuzzParseInfo(f *testing.F) {
 }
 
 func FuzzDescriptorFiles(f *testing.F) {
-	for _, s := range []string{"/x (deleted)", "anon_inode:[x]", "36 35 0:98 /a /m rw - ext4 /dev/root rw", "Block devices:\n  7 loop\n", "200 tun\n"} {
+	for _, s := range []string{"/x (deleted)", "anon_inode:[x]", "36 35 0:98 /a /m rw - ext4 /dev/root rw", "Block devices:\n  7 loop\n",
+		"200 tun\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

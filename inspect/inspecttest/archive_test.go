@@ -240,7 +240,8 @@ func TestUnpackWritesNothingThroughALink(t *testing.T) {
 
 // FuzzPack: whatever a file holds, it comes back or is refused.
 func FuzzPack(f *testing.F) {
-	for _, s := range []string{"", "a", "a\n", "#denied\n", "#empty", "#empty\n", "a\n#nonl\n", "#nonl\n", "\n#nonl\n", "-- x --\n", "-- x --\r\n", "\n-- x --", "-- --", "a\n-- --\r\nb", "a\x00␀", "#denied\n#empty\n"} {
+	for _, s := range []string{"", "a", "a\n", "#denied\n", "#empty", "#empty\n", "a\n#nonl\n", "#nonl\n", "\n#nonl\n", "-- x --\n",
+		"-- x --\r\n", "\n-- x --", "-- --", "a\n-- --\r\nb", "a\x00␀", "#denied\n#empty\n"} {
 		f.Add(s)
 	}
 	dir := f.TempDir()

@@ -205,7 +205,8 @@ func TestRecordOpensOnlyWhatIsListed(t *testing.T) {
 	want := []string{
 		"proc/10/cgroup", "proc/10/maps", "proc/10/mountinfo", "proc/10/stat", "proc/meminfo", "proc/self.link", "proc/slabinfo", "proc/stat",
 		"proc/sys/kernel/hostname", "proc/sys/kernel/random/boot_id", "proc/sys/vm/swappiness",
-		"sys/block/zram0/disksize", "sys/block/zram0/mm_stat", "sys/fs/cgroup/a/memory.max", "sys/fs/cgroup/memory.stat", "sys/kernel/mm/hugepages/", "sys/kernel/mm/ksm/run",
+		"sys/block/zram0/disksize", "sys/block/zram0/mm_stat", "sys/fs/cgroup/a/memory.max", "sys/fs/cgroup/memory.stat",
+		"sys/kernel/mm/hugepages/", "sys/kernel/mm/ksm/run",
 	}
 	if diff := gocmp.Diff(want, namesOf(a)); diff != "" {
 		t.Errorf("files, -want +got:\n%s", diff)

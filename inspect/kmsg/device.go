@@ -8,30 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Device is the kernel's ring buffer, read to where it ends now. It is read
-// without a trace: other readers see every record, and nothing is cleared.
+// Device is the kernel's ring buffer, read to where it ends now.
 type Device struct {
-	fd   int
-	read func(fd int, p []byte) (int, error)
+	log  io.Reader
 	buf  [16 << 10]byte // a record is at most 8 KiB and some
 	rest []byte
 	Lost bool // older records were overwritten while they were read
 }
 
-// Open opens /dev/kmsg. The error is fs.ErrPermission where that takes
-// CAP_SYSLOG, which kernel.dmesg_restrict decides.
-func Open(path string) (*Device, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-	}
-	return &Device{fd: fd, read: unix.Read}, nil
-}
+// From reads a log that gives a record at a time, as inspect.Log does.
+func From(log io.Reader) *Device { return &Device{log: log} }
 
 // Read gives records, one or a part of one at a time.
 func (d *Device) Read(p []byte) (int, error) {
 	for len(d.rest) == 0 {
-		n, err := d.read(d.fd, d.buf[:])
+		n, err := d.log.Read(d.buf[:])
 		switch {
 		case errors.Is(err, unix.EPIPE):
 			d.Lost = true
@@ -48,6 +39,3 @@ func (d *Device) Read(p []byte) (int, error) {
 	d.rest = d.rest[n:]
 	return n, nil
 }
-
-// Close closes it.
-func (d *Device) Close() error { return unix.Close(d.fd) }

@@ -51,7 +51,8 @@ func TestPackedLogs(t *testing.T) {
 			t.Errorf("%s: %v", how, victims(events))
 		}
 	}
-	for magic, what := range map[string]string{"\xfd7zXZ\x00\x00\x04": "xz", "\x28\xb5\x2f\xfd\x04\x58": "zstd", "LPKSHHRH\x00": "journal", "\x04\x22\x4d\x18\x64\x40\xa7": "lz4"} {
+	for magic, what := range map[string]string{"\xfd7zXZ\x00\x00\x04": "xz", "\x28\xb5\x2f\xfd\x04\x58": "zstd", "LPKSHHRH\x00": "journal",
+		"\x04\x22\x4d\x18\x64\x40\xa7": "lz4"} {
 		_, err := kmsg.Unpack(strings.NewReader(magic + "........"))
 		var format *kmsg.FormatError
 		if !errors.As(err, &format) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "kwhy oom log -") {
@@ -218,7 +219,8 @@ func told(t *testing.T, text string, e *kmsg.Event) {
 		if v.PID <= 0 || v.Cut && len(v.Comm) > 15 {
 			t.Fatalf("%+v", v)
 		}
-		for what, n := range map[string]int64{"a PID": v.PID, "a UID": v.UID, "total-vm": v.TotalVM, "anon-rss": v.Anon, "file-rss": v.File, "shmem-rss": v.Shmem, "pgtables": v.Tables, "a score": v.Score} {
+		for what, n := range map[string]int64{"a PID": v.PID, "a UID": v.UID, "total-vm": v.TotalVM, "anon-rss": v.Anon, "file-rss": v.File,
+			"shmem-rss": v.Shmem, "pgtables": v.Tables, "a score": v.Score} {
 			has(what, n)
 		}
 	}

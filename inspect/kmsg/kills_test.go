@@ -117,7 +117,8 @@ func TestTwoReportsAtOnce(t *testing.T) {
 // What the reaper did comes late: another report may have begun.
 func TestReaper(t *testing.T) {
 	kill := func(at, pid string) string {
-		return at + " a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n" + at + " Out of memory: Killed process " + pid + " (a)" + sizes
+		return at + " a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n" + at + " Out of memory: Killed process " +
+			pid + " (a)" + sizes
 	}
 	events := scan(t, kill("[   10.1]", "12")+kill("[   11.1]", "13")+kill("[   11.2]", "14")+
 		"[   12.1] oom_reaper: reaped process 12 (a), now anon-rss:0kB, file-rss:0kB, shmem-rss:8kB\n"+
@@ -143,12 +144,14 @@ func TestReaper(t *testing.T) {
 
 // A line that the log ends in may be cut anywhere: what is not whole is not told.
 func TestCutVictimLine(t *testing.T) {
-	const line = "Out of memory: Killed process 12 (Web Content) total-vm:3604kB, anon-rss:2008kB, file-rss:20kB, shmem-rss:24kB, UID:1000 pgtables:680kB oom_score_adj:-30"
+	const line = "Out of memory: Killed process 12 (Web Content) total-vm:3604kB, anon-rss:2008kB, file-rss:20kB, shmem-rss:24kB, " +
+		"UID:1000 pgtables:680kB oom_score_adj:-30"
 	whole := scan(t, line+"\n")[0].Victims[0]
 	for n := range len(line) {
 		for _, e := range scan(t, line[:n]) {
 			v := e.Victims[0]
-			for name, is := range map[string][2]int64{"PID": {v.PID, whole.PID}, "UID": {v.UID, whole.UID}, "total-vm": {v.TotalVM, whole.TotalVM}, "anon": {v.Anon, whole.Anon},
+			for name, is := range map[string][2]int64{"PID": {v.PID, whole.PID}, "UID": {v.UID, whole.UID}, "total-vm": {v.TotalVM, whole.TotalVM},
+				"anon": {v.Anon, whole.Anon},
 				"file": {v.File, whole.File}, "shmem": {v.Shmem, whole.Shmem}, "tables": {v.Tables, whole.Tables}} {
 				if is[0] != kmsg.Unset && is[0] != is[1] {
 					t.Errorf("%q: %s is %d", line[:n], name, is[0])
@@ -176,12 +179,14 @@ func TestPageSizeOfOddRatios(t *testing.T) {
 		"ZONES[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n" +
 		"[     12]     0    12     1000      500    45056        0             0 a\n" +
 		"Out of memory: Killed process 12 (a) total-vm:SIZEkB, anon-rss:40kB, file-rss:0kB, shmem-rss:0kB\n"
-	zones := "Mem-Info:\nNode 0 DMA free:1900kB min:88kB low:108kB high:128kB present:15992kB managed:15908kB\nNode 0 DMA: 3*16kB (UE) 2*32kB (U) = 1900kB\n"
+	zones := "Mem-Info:\nNode 0 DMA free:1900kB min:88kB low:108kB high:128kB present:15992kB managed:15908kB\n" +
+		"Node 0 DMA: 3*16kB (UE) 2*32kB (U) = 1900kB\n"
 	for _, c := range []struct {
 		zones, size string
 		want        int64
 	}{
-		{"", "4000", 4096}, {"", "64000", 65536}, {"", "12000", 0}, {"", "1000", 0}, {"", "128000", 0}, {"", "4001", 0}, {zones, "4000", 16384}, {zones, "12000", 16384},
+		{"", "4000", 4096}, {"", "64000", 65536}, {"", "12000", 0}, {"", "1000", 0}, {"", "128000", 0}, {"", "4001", 0}, {zones, "4000", 16384},
+		{zones, "12000", 16384},
 	} {
 		e := scan(t, strings.NewReplacer("ZONES", c.zones, "SIZE", c.size).Replace(table))[0]
 		if got := e.PageSize(); got != c.want {
@@ -212,7 +217,8 @@ Killed process 12 (a) total-vm:100kB, anon-rss:40kB, file-rss:0kB, shmem-rss:0kB
 func TestHugePagesAndReserves(t *testing.T) {
 	e := scan(t, `a invoked oom-killer: gfp_mask=0xdc0(GFP_KERNEL|__GFP_ZERO), order=3, oom_score_adj=0
 Mem-Info:
-Node 0 DMA32 free:190000kB boost:0kB min:2704kB low:3380kB high:4056kB reserved_highatomic:512KB present:507768kB managed:484528kB free_cma:188000kB
+Node 0 DMA32 free:190000kB boost:0kB min:2704kB low:3380kB high:4056kB reserved_highatomic:512KB present:507768kB `+
+		`managed:484528kB free_cma:188000kB
 lowmem_reserve[]: 0 0 7 7
 Node 0 DMA32: 1*4kB (U) 2*32kB (C) 3*64kB (MC) = 190000kB
 Node 1 Normal: 1*4kB (U) = 4kB

@@ -202,7 +202,8 @@ func TestNamesWithNewlines(t *testing.T) {
 
 func TestPathsAndNamesWithCommas(t *testing.T) {
 	e := scan(t, "a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n"+
-		"oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=0,2-3,cpuset=a,b,mems_allowed=0,2-3,oom_memcg=/x,task=y,task_memcg=/x,task=y/z,task=,pid=1,uid=0,pid=12,uid=0\n"+
+		"oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=0,2-3,cpuset=a,b,mems_allowed=0,2-3,"+
+		"oom_memcg=/x,task=y,task_memcg=/x,task=y/z,task=,pid=1,uid=0,pid=12,uid=0\n"+
 		"Memory cgroup out of memory: Killed process 12 (,pid=1,uid=0) total-vm:8kB, anon-rss:4kB\n")[0]
 	if e.Nodes != "0,2-3" || e.Cpuset != "a,b" || e.OOMMemcg != "/x,task=y" {
 		t.Errorf("nodes %q, cpuset %q, oom_memcg %q", e.Nodes, e.Cpuset, e.OOMMemcg)
@@ -218,7 +219,8 @@ func TestReportWithoutAVictim(t *testing.T) {
 	if len(events) != 1 || events[0].Invoked || events[0].Memory.Limit != kmsg.Unset {
 		t.Errorf("%+v", events)
 	}
-	if events := scan(t, "sysrq: Manual OOM execution\na invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=-1, oom_score_adj=0\nOut of memory: Killed process 12 (hog) total-vm:8kB\n"); len(
+	if events := scan(t, "sysrq: Manual OOM execution\na invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=-1, oom_score_adj=0\n"+
+		"Out of memory: Killed process 12 (hog) total-vm:8kB\n"); len(
 		events,
 	) != 1 ||
 		!events[0].Manual {

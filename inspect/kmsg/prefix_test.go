@@ -16,48 +16,67 @@ func TestPrefix(t *testing.T) {
 		return at
 	}
 	for line, want := range map[string]Stamp{
-		message:                                                               {Uptime: -1},
-		"[ 5682.104003] " + message:                                           {Text: "5682.104003", Uptime: 5682104003 * time.Microsecond},
-		"[    0.000000] " + message:                                           {Text: "0.000000"},
-		"<4>[   12.500000] " + message:                                        {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"<3>" + message:                                                       {Uptime: -1},
-		"[   12.500000][ T123] " + message:                                    {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"[   12.500000][    C1] " + message:                                   {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"kern  :err   : [   12.500000] " + message:                            {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"kern  :err   : [Tue Nov 24 10:20:42 2026] " + message:                {Text: "Tue Nov 24 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
-		"[Tue Nov  3 10:20:42 2026] " + message:                               {Text: "Tue Nov  3 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-03T10:20:42Z")},
-		"Nov 24 10:20:42 2026 web-1 kernel: " + message:                       {Text: "Nov 24 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
-		"Tue Nov 24 10:20:42 2026 kern.err kernel: [   12.500000] " + message: {Text: "Tue Nov 24 10:20:42 2026", Uptime: 12500 * time.Millisecond, Wall: wall("2026-11-24T10:20:42Z")}, // OpenWrt
-		"[Di Nov 24 10:20:42 2026] " + message:                                {Text: "Di Nov 24 10:20:42 2026", Uptime: -1},
-		"[mar. nov. 24 10:20:42 2026] " + message:                             {Text: "mar. nov. 24 10:20:42 2026", Uptime: -1},
-		"Mär 24 10:20:42 web-1 kernel: " + message:                            {Text: "Mär 24 10:20:42", Uptime: -1},
-		"nov. 24 10:20:42 web-1 kernel: " + message:                           {Text: "nov. 24 10:20:42", Uptime: -1},
-		"11月 24 10:20:42 web-1 kernel: " + message:                            {Text: "11月 24 10:20:42", Uptime: -1},
-		"Nov 24 10:20:42 web-1 kernel[123]: " + message:                       {Text: "Nov 24 10:20:42", Uptime: -1},
-		"<3>1 2026-11-24T10:20:42+00:00 web-1 kernel - - [timeQuality tzKnown=\"1\" x=\"a\\]b\"][o@1 a=\"]\"] " + message: {Text: "2026-11-24T10:20:42+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
-		"<3>1 2026-11-24T10:20:42+00:00 web-1 kernel 0 ID47 - " + message:                                                 {Text: "2026-11-24T10:20:42+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
-		"[Nov24 10:20] " + message:                                                     {Text: "Nov24 10:20", Uptime: -1},
-		"[  +0.000004] " + message:                                                     {Text: "+0.000004", Uptime: -1},
-		"[   12.500000 <    0.000004>] " + message:                                     {Text: "12.500000 <    0.000004>", Uptime: 12500 * time.Millisecond},
-		"2026-11-24T10:20:42,123456+00:00 " + message:                                  {Text: "2026-11-24T10:20:42,123456+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42.123456Z"), Zone: true},
-		"Nov 24 10:20:42 web-1 kernel: " + message:                                     {Text: "Nov 24 10:20:42", Uptime: -1},
-		"Nov  4 10:20:42 web-1 kernel: [   12.500000] " + message:                      {Text: "Nov  4 10:20:42", Uptime: 12500 * time.Millisecond},
-		"Nov 24 10:20:42.123456 web-1 kernel: " + message:                              {Text: "Nov 24 10:20:42.123456", Uptime: -1},
-		"2026-11-24T10:20:42+0100 web-1 kernel: " + message:                            {Text: "2026-11-24T10:20:42+0100", Uptime: -1, Wall: wall("2026-11-24T10:20:42+01:00"), Zone: true},
-		"2026-11-24T10:20:42.123456+01:00 web-1 kernel: " + message:                    {Text: "2026-11-24T10:20:42.123456+01:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42.123456+01:00"), Zone: true},
-		"2026-11-24 10:20:42 web-1 kernel: " + message:                                 {Text: "2026-11-24T10:20:42", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
-		"Tue 2026-11-24 10:20:42 UTC web-1 kernel: " + message:                         {Text: "Tue 2026-11-24 10:20:42 UTC", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
-		"Tue 2026-11-24 10:20:42 CET web-1 kernel: " + message:                         {Text: "Tue 2026-11-24 10:20:42 CET", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
-		"1795515642.123456 web-1 kernel: " + message:                                   {Text: "1795515642.123456", Uptime: -1, Wall: wall("2026-11-24T10:20:42.123456Z"), Zone: true},
-		"[   12.500000] web-1 kernel: " + message:                                      {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"Nov 24 10:20:42 box user.warn kernel: [   12.500000] " + message:              {Text: "Nov 24 10:20:42", Uptime: 12500 * time.Millisecond},
-		"Nov 24 10:20:42 box kern.err kernel: " + message:                              {Text: "Nov 24 10:20:42", Uptime: -1},
-		"<3>1 2026-11-24T10:20:42.123456+00:00 web-1 kernel - - - " + message:          {Text: "2026-11-24T10:20:42.123456+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42.123456Z"), Zone: true},
-		"3,1234,5682104003,-;" + message:                                               {Text: "5682.104003", Uptime: 5682104003 * time.Microsecond},
-		"3,1234,5682104003,-,caller=T16775;" + message:                                 {Text: "5682.104003", Uptime: 5682104003 * time.Microsecond},
-		"2023-12-04T10:49:30.127Z In(05) vcpu-5 - Guest: <6>[   12.500000] " + message: {Text: "2023-12-04T10:49:30.127Z", Uptime: 12500 * time.Millisecond, Wall: wall("2023-12-04T10:49:30.127Z"), Zone: true},
-		"\x1b[32m[   12.500000] \x1b[0m\x1b[31m" + message + "\x1b[0m":                 {Text: "12.500000", Uptime: 12500 * time.Millisecond},
-		"[   12.500000] " + message + "\r":                                             {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		message:                                    {Uptime: -1},
+		"[ 5682.104003] " + message:                {Text: "5682.104003", Uptime: 5682104003 * time.Microsecond},
+		"[    0.000000] " + message:                {Text: "0.000000"},
+		"<4>[   12.500000] " + message:             {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"<3>" + message:                            {Uptime: -1},
+		"[   12.500000][ T123] " + message:         {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"[   12.500000][    C1] " + message:        {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"kern  :err   : [   12.500000] " + message: {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"kern  :err   : [Tue Nov 24 10:20:42 2026] " + message: {Text: "Tue Nov 24 10:20:42 2026", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42Z")},
+		"[Tue Nov  3 10:20:42 2026] " + message: {Text: "Tue Nov  3 10:20:42 2026", Uptime: -1,
+			Wall: wall("2026-11-03T10:20:42Z")},
+		"Nov 24 10:20:42 2026 web-1 kernel: " + message: {Text: "Nov 24 10:20:42 2026", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z")},
+		"Tue Nov 24 10:20:42 2026 kern.err kernel: [   12.500000] " +
+			message: {Text: "Tue Nov 24 10:20:42 2026", Uptime: 12500 * time.Millisecond, Wall: wall("2026-11-24T10:20:42Z")}, // OpenWrt
+		"[Di Nov 24 10:20:42 2026] " + message:          {Text: "Di Nov 24 10:20:42 2026", Uptime: -1},
+		"[mar. nov. 24 10:20:42 2026] " + message:       {Text: "mar. nov. 24 10:20:42 2026", Uptime: -1},
+		"Mär 24 10:20:42 web-1 kernel: " + message:      {Text: "Mär 24 10:20:42", Uptime: -1},
+		"nov. 24 10:20:42 web-1 kernel: " + message:     {Text: "nov. 24 10:20:42", Uptime: -1},
+		"11月 24 10:20:42 web-1 kernel: " + message:      {Text: "11月 24 10:20:42", Uptime: -1},
+		"Nov 24 10:20:42 web-1 kernel[123]: " + message: {Text: "Nov 24 10:20:42", Uptime: -1},
+		"<3>1 2026-11-24T10:20:42+00:00 web-1 kernel - - [timeQuality tzKnown=\"1\" x=\"a\\]b\"][o@1 a=\"]\"] " +
+			message: {Text: "2026-11-24T10:20:42+00:00", Uptime: -1, Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
+		"<3>1 2026-11-24T10:20:42+00:00 web-1 kernel 0 ID47 - " + message: {Text: "2026-11-24T10:20:42+00:00", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
+		"[Nov24 10:20] " + message: {Text: "Nov24 10:20", Uptime: -1},
+		"[  +0.000004] " + message: {Text: "+0.000004", Uptime: -1},
+		"[   12.500000 <    0.000004>] " + message: {Text: "12.500000 <    0.000004>",
+			Uptime: 12500 * time.Millisecond},
+		"2026-11-24T10:20:42,123456+00:00 " + message: {Text: "2026-11-24T10:20:42,123456+00:00", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42.123456Z"), Zone: true},
+		"Nov 24 10:20:42 web-1 kernel: " + message: {Text: "Nov 24 10:20:42", Uptime: -1},
+		"Nov  4 10:20:42 web-1 kernel: [   12.500000] " + message: {Text: "Nov  4 10:20:42",
+			Uptime: 12500 * time.Millisecond},
+		"Nov 24 10:20:42.123456 web-1 kernel: " + message: {Text: "Nov 24 10:20:42.123456", Uptime: -1},
+		"2026-11-24T10:20:42+0100 web-1 kernel: " + message: {Text: "2026-11-24T10:20:42+0100", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42+01:00"), Zone: true},
+		"2026-11-24T10:20:42.123456+01:00 web-1 kernel: " + message: {Text: "2026-11-24T10:20:42.123456+01:00", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42.123456+01:00"), Zone: true},
+		"2026-11-24 10:20:42 web-1 kernel: " + message: {Text: "2026-11-24T10:20:42", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42Z")},
+		"Tue 2026-11-24 10:20:42 UTC web-1 kernel: " + message: {Text: "Tue 2026-11-24 10:20:42 UTC", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42Z"), Zone: true},
+		"Tue 2026-11-24 10:20:42 CET web-1 kernel: " + message: {Text: "Tue 2026-11-24 10:20:42 CET", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42Z")},
+		"1795515642.123456 web-1 kernel: " + message: {Text: "1795515642.123456", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42.123456Z"), Zone: true},
+		"[   12.500000] web-1 kernel: " + message: {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"Nov 24 10:20:42 box user.warn kernel: [   12.500000] " + message: {Text: "Nov 24 10:20:42",
+			Uptime: 12500 * time.Millisecond},
+		"Nov 24 10:20:42 box kern.err kernel: " + message: {Text: "Nov 24 10:20:42", Uptime: -1},
+		"<3>1 2026-11-24T10:20:42.123456+00:00 web-1 kernel - - - " + message: {Text: "2026-11-24T10:20:42.123456+00:00", Uptime: -1,
+			Wall: wall("2026-11-24T10:20:42.123456Z"), Zone: true},
+		"3,1234,5682104003,-;" + message: {Text: "5682.104003",
+			Uptime: 5682104003 * time.Microsecond},
+		"3,1234,5682104003,-,caller=T16775;" + message: {Text: "5682.104003",
+			Uptime: 5682104003 * time.Microsecond},
+		"2023-12-04T10:49:30.127Z In(05) vcpu-5 - Guest: <6>[   12.500000] " + message: {Text: "2023-12-04T10:49:30.127Z",
+			Uptime: 12500 * time.Millisecond, Wall: wall("2023-12-04T10:49:30.127Z"), Zone: true},
+		"\x1b[32m[   12.500000] \x1b[0m\x1b[31m" + message + "\x1b[0m": {Text: "12.500000", Uptime: 12500 * time.Millisecond},
+		"[   12.500000] " + message + "\r":                             {Text: "12.500000", Uptime: 12500 * time.Millisecond},
 	} {
 		msg, s, ok := prefix(line)
 		if !ok || msg != message {
@@ -111,7 +130,8 @@ func TestRowsAreNoTimes(t *testing.T) {
 func TestMinutesOfDmesg(t *testing.T) {
 	p := parser{yield: func(*Event) bool { return true }, at: Stamp{Uptime: -1}}
 	for _, c := range [][2]string{
-		{"[Nov24 10:20] a", "Nov24 10:20"}, {"[  +0.000004] b", "Nov24 10:20"}, {"[ +58.000000] c", "Nov24 10:20"}, {"[Nov24 10:21] d", "Nov24 10:21"}, {"[  +1.500000] e", "Nov24 10:21"},
+		{"[Nov24 10:20] a", "Nov24 10:20"}, {"[  +0.000004] b", "Nov24 10:20"}, {"[ +58.000000] c", "Nov24 10:20"},
+		{"[Nov24 10:21] d", "Nov24 10:21"}, {"[  +1.500000] e", "Nov24 10:21"},
 	} {
 		p.clock([]byte(c[0]))
 		_, at, ok := p.prefix([]byte(c[0]))
@@ -125,7 +145,8 @@ func TestMinutesOfDmesg(t *testing.T) {
 }
 
 func FuzzPrefix(f *testing.F) {
-	for _, line := range []string{"<3>1 2026-11-24T10:20:42+00:00 h kernel - - [x y=\"\\\"\"] a", "Mär 24 10:20:42 h kernel[1]: a", "[Di Nov 24 10:20:42 2026] a", "6,1,2,-,caller=T1;a\\x0a", "{\"MESSAGE\":\"a\"}", "[Nov24 10:20] a", "\x1b[32ma"} {
+	for _, line := range []string{"<3>1 2026-11-24T10:20:42+00:00 h kernel - - [x y=\"\\\"\"] a", "Mär 24 10:20:42 h kernel[1]: a",
+		"[Di Nov 24 10:20:42 2026] a", "6,1,2,-,caller=T1;a\\x0a", "{\"MESSAGE\":\"a\"}", "[Nov24 10:20] a", "\x1b[32ma"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

@@ -127,7 +127,8 @@ max
 		"v2, outside the namespace": {head + "0::/../x\n" + mountsAt + MountV2 + "-- sys/fs/cgroup/memory.max --\n500\n",
 			chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
 
-		"v2, a name that begins with dots is inside": {head + "0::/..x\n" + mountsAt + MountV2 + "-- sys/fs/cgroup/..x/memory.max --\n500\n-- sys/fs/cgroup/..x/memory.current --\n1\n",
+		"v2, a name that begins with dots is inside": {head + "0::/..x\n" + mountsAt + MountV2 +
+			"-- sys/fs/cgroup/..x/memory.max --\n500\n-- sys/fs/cgroup/..x/memory.current --\n1\n",
 			chain{Version: 2, Paths: []string{"/..x", "/"}, Lowest: 0, Closest: 0, Root: true}},
 
 		"v2, a removed cgroup": {head + "0::/gone (deleted)\n" + mountsAt + MountV2 + "-- sys/fs/cgroup/memory.stat --\nanon 1\n",
@@ -204,10 +205,13 @@ hierarchical_memory_limit 9223372036854710272
 1
 `, chain{Version: 2, Paths: []string{"/u", "/"}, Lowest: 0, Closest: 0, Root: true}},
 
-		"v1 only, without memory":  {head + "3:cpu,cpuacct:/c\n" + mountsAt + mountV1CPU, chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
-		"not mounted":              {head + "0::/a\n" + mountsAt, chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
-		"a colon and commas in it": {head + "0::/a:b,memory\n" + mountsAt + MountV2 + "-- sys/fs/cgroup/a:b,memory/memory.max --\n5\n-- sys/fs/cgroup/a:b,memory/memory.current --\n1\n", chain{Version: 2, Paths: []string{"/a:b,memory", "/"}, Lowest: 0, Closest: 0, Root: true}},
-		"garbage":                  {head + "\x00\xff\n:::\n" + mountsAt + MountV2, chain{Missing: inspect.Malformed, Lowest: -1, Closest: -1}},
+		"v1 only, without memory": {head + "3:cpu,cpuacct:/c\n" + mountsAt + mountV1CPU,
+			chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
+		"not mounted": {head + "0::/a\n" + mountsAt, chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
+		"a colon and commas in it": {head + "0::/a:b,memory\n" + mountsAt + MountV2 +
+			"-- sys/fs/cgroup/a:b,memory/memory.max --\n5\n-- sys/fs/cgroup/a:b,memory/memory.current --\n1\n",
+			chain{Version: 2, Paths: []string{"/a:b,memory", "/"}, Lowest: 0, Closest: 0, Root: true}},
+		"garbage": {head + "\x00\xff\n:::\n" + mountsAt + MountV2, chain{Missing: inspect.Malformed, Lowest: -1, Closest: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, chainOf(take(t, tidy(t, c.archive)))); diff != "" {

@@ -119,8 +119,10 @@ func FuzzMaps(f *testing.F) {
 // FuzzCgroupFiles makes the files that a container's inside can shape: where
 // it is, what is mounted, and a limit.
 func FuzzCgroupFiles(f *testing.F) {
-	for _, cgroup := range append(inspecttest.Texts(f, inspecttest.Named("cgroup")), "2:memory:/m\n0::/u\n", "0::/../x\n", "0::/a/../../..\n", "0:::\n") {
-		for _, mount := range []string{MountV2, MountV1, "24 21 0:21 /m /sys/fs/cgroup ro - cgroup2 c rw\n", "24 21 0:21 / /../.. ro - cgroup2 c rw\n"} {
+	for _, cgroup := range append(inspecttest.Texts(f, inspecttest.Named("cgroup")), "2:memory:/m\n0::/u\n", "0::/../x\n",
+		"0::/a/../../..\n", "0:::\n") {
+		for _, mount := range []string{MountV2, MountV1, "24 21 0:21 /m /sys/fs/cgroup ro - cgroup2 c rw\n",
+			"24 21 0:21 / /../.. ro - cgroup2 c rw\n"} {
 			for _, limit := range []string{"max\n", "1000\n", "9223372036854771712\n", ""} {
 				f.Add(cgroup, mount, limit)
 			}

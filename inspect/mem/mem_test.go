@@ -23,7 +23,8 @@ func TestParseNodeMeminfo(t *testing.T) {
 		text string
 		want inspect.Counters // nil: malformed
 	}{
-		"a node":                     {"Node 0 MemTotal:  100 kB\nNode 0 HugePages_Total:  3\n", inspect.Counters{"MemTotal": 102400, "HugePages_Total": 3}},
+		"a node": {"Node 0 MemTotal:  100 kB\nNode 0 HugePages_Total:  3\n",
+			inspect.Counters{"MemTotal": 102400, "HugePages_Total": 3}},
 		"any number":                 {"Node 12 MemFree: 1 kB\n", inspect.Counters{"MemFree": 1024}},
 		"lines that are of no node":  {"\nMemTotal: 1 kB\nNode 0 MemFree: 1 kB\nNode\nNode 0\n", inspect.Counters{"MemFree": 1024}},
 		"meminfo is not of its form": {"MemTotal: 1 kB\n", nil},

@@ -158,7 +158,8 @@ func TestARegionNamesEachPermissionOnce(t *testing.T) {
 
 func TestBadMapsAreMalformed(t *testing.T) {
 	for name, text := range map[string]string{
-		"empty": "", "cut in a line": "00400000-00401000 r-xp 00000000 fe:00 14 /bin/sh\n00401000-004", "garbage": "\x00\xff\n", "letters cut": "00400000-00401000 r-\n",
+		"empty": "", "cut in a line": "00400000-00401000 r-xp 00000000 fe:00 14 /bin/sh\n00401000-004", "garbage": "\x00\xff\n",
+		"letters cut": "00400000-00401000 r-\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := inspecttest.ProcTree(t)
@@ -250,7 +251,8 @@ func TestSmapsStandInForSmapsRollup(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspecttest.Write(t, dir+"/proc/10/status", "VmSize:\t1 kB\n")
-	one := "00400000-00401000 r-xp 00000000 fe:00 14 /bin/sh\nRss: 4 kB\nPss: 2 kB\nPrivate_Clean: 1 kB\nPrivate_Dirty: 2 kB\nSwap: 8 kB\nVmFlags: rd ex\n"
+	one := "00400000-00401000 r-xp 00000000 fe:00 14 /bin/sh\nRss: 4 kB\nPss: 2 kB\nPrivate_Clean: 1 kB\nPrivate_Dirty: 2 kB\n" +
+		"Swap: 8 kB\nVmFlags: rd ex\n"
 	inspecttest.Write(t, dir+"/proc/10/smaps", one+one)
 	m := procMem(t, dir)
 	for name, want := range map[string]uint64{"Rss": 8192, "Pss": 4096, "Private_Clean": 2048, "Private_Dirty": 4096, "Swap": 16384} {

@@ -32,7 +32,8 @@ func TestSlabsAreThoseOfProcfs(t *testing.T) {
 	inspecttest.OnEach(t, func(t *testing.T, dir string) { check(t, inspecttest.Read(t, dir+"/proc/slabinfo")) })
 }
 
-const slabHead = "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n"
+const slabHead = "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : " +
+	"tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n"
 
 func TestParseSlabinfoByHand(t *testing.T) {
 	const line = "dentry  90 100 192 21 2 : tunables 0 0 0 : slabdata 5 6 0\n"

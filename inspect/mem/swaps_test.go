@@ -27,7 +27,8 @@ func TestParseSwaps(t *testing.T) {
 	if got, err := mem.ParseSwaps([]byte(swapsHeading)); err != nil || len(got) > 0 {
 		t.Errorf("a heading alone is no swap: got %+v, %v", got, err)
 	}
-	for _, bad := range []string{"", "garbage", swapsHeading + "/dev/sda2 partition 1", swapsHeading + "/dev/sda2 partition x 0 0\n", swapsHeading + "a b 1 -1 0\n"} {
+	for _, bad := range []string{"", "garbage", swapsHeading + "/dev/sda2 partition 1", swapsHeading + "/dev/sda2 partition x 0 0\n",
+		swapsHeading + "a b 1 -1 0\n"} {
 		if _, err := mem.ParseSwaps([]byte(bad)); !errors.Is(err, inspect.ErrMalformed) {
 			t.Errorf("%q: %v, want malformed", bad, err)
 		}

@@ -209,7 +209,8 @@ func TestParseZoneinfoByHand(t *testing.T) {
 
 func TestParseZoneinfoRefuses(t *testing.T) {
 	for name, text := range map[string]string{
-		"empty": "", "no zone": "pages free 3\n", "a header without its zone": "Node 0,", "a node without a number": "Node x, zone DMA\n", "garbage": "\x00\xff\n\n",
+		"empty": "", "no zone": "pages free 3\n", "a header without its zone": "Node 0,", "a node without a number": "Node x, zone DMA\n",
+		"garbage": "\x00\xff\n\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if zones, err := mem.ParseZoneinfo([]byte(text)); !errors.Is(err, inspect.ErrMalformed) {

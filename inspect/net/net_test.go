@@ -26,7 +26,8 @@ import (
 )
 
 // A netstat of 4.19, where counters stand that later kernels don't have.
-const oldNetstat = "TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPPrequeued\nTcpExt: 1 2 3 4\nIpExt: InNoRoutes InOctets\nIpExt: 0 18446744073709551615\n"
+const oldNetstat = "TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPPrequeued\nTcpExt: 1 2 3 4\nIpExt: InNoRoutes InOctets\n" +
+	"IpExt: 0 18446744073709551615\n"
 
 // compared compares every field that procfs has of one protocol.
 func compared(t *testing.T, prefix string, of any, got inspect.Counters) (n int) {
@@ -93,7 +94,8 @@ func TestSNMPAsProcfs(t *testing.T) {
 }
 
 func TestNetstatAsProcfs(t *testing.T) {
-	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("net/netstat")), oldNetstat, inspecttest.LiveFile(t, "/proc/net/netstat")) {
+	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("net/netstat")), oldNetstat,
+		inspecttest.LiveFile(t, "/proc/net/netstat")) {
 		p, err := inspecttest.Oracle(t, "1/net/netstat", text).Proc(1)
 		if err != nil {
 			t.Fatal(err)
@@ -186,13 +188,17 @@ func TestProtocolsAsProcfs(t *testing.T) {
 
 // Softnet rows of kernels before 5.10, of 5.10 with CPU 1 offline, and of today.
 const (
-	softnetOld = "0000002a 00000001 00000003 00000000 00000000 00000000 00000000 00000000 00000000 00000004 00000005\nffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"
-	softnet510 = "00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000007 00000000\n00000002 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002\n"
-	softnetNow = "00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000007 00000003 00000004 00000003\n"
+	softnetOld = "0000002a 00000001 00000003 00000000 00000000 00000000 00000000 00000000 00000000 00000004 00000005\n" +
+		"ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"
+	softnet510 = "00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000007 00000000\n" +
+		"00000002 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002\n"
+	softnetNow = "00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000007 00000003 " +
+		"00000004 00000003\n"
 )
 
 func TestSoftnetAsProcfs(t *testing.T) {
-	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("net/softnet_stat")), softnetOld, softnet510, softnetNow, inspecttest.LiveFile(t, "/proc/net/softnet_stat")) {
+	for _, text := range append(inspecttest.Texts(t, inspecttest.Named("net/softnet_stat")), softnetOld, softnet510, softnetNow,
+		inspecttest.LiveFile(t, "/proc/net/softnet_stat")) {
 		want, err := inspecttest.Oracle(t, "net/softnet_stat", text).NetSoftnetStat()
 		if err != nil {
 			t.Fatal(err)
@@ -252,9 +258,12 @@ func TestNetDevAsProcfs(t *testing.T) {
 	}
 }
 
-const conntrackOld = `entries  searched found new invalid ignore delete delete_list insert insert_failed drop early_drop icmp_error  expect_new expect_create expect_delete search_restart
-00000021  00000000 00000003 00000000 00000003 00000048 00000000 00000000 00000000 00000001 00000002 00000000 00000000  00000000 00000000 00000000 00000000
-00000021  00000000 00000001 00000000 00000007 00000000 00000000 00000000 00000000 00000010 00000000 00000004 00000000  00000000 00000000 00000000 00000000
+const conntrackOld = `entries  searched found new invalid ignore delete delete_list insert insert_failed drop early_drop ` +
+	`icmp_error  expect_new expect_create expect_delete search_restart
+00000021  00000000 00000003 00000000 00000003 00000048 00000000 00000000 00000000 00000001 00000002 00000000 00000000  ` +
+	`00000000 00000000 00000000 00000000
+00000021  00000000 00000001 00000000 00000007 00000000 00000000 00000000 00000000 00000010 00000000 00000004 00000000  ` +
+	`00000000 00000000 00000000 00000000
 `
 
 func TestConntrackAsProcfs(t *testing.T) {
@@ -319,7 +328,8 @@ func TestCountSockets(t *testing.T) {
 
 // A connection of IPv4 takes a port of IPv4, whichever kind of socket it is in.
 func TestCountMappedSockets(t *testing.T) {
-	text := tcpHead + "   0: 0000000000000000FFFF00000100007F:8001 0000000000000000FFFF00000100007F:0050 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0\n"
+	text := tcpHead + "   0: 0000000000000000FFFF00000100007F:8001 0000000000000000FFFF00000100007F:0050 01 00000000:00000000 " +
+		"00:00000000 00000000     0        0 1 1 0\n"
 	got := netfacts.CountSockets([]byte(text), "tcp6", netfacts.PortRange{Low: 32768, High: 60999})
 	if len(got.Destinations) != 1 || got.Destinations[0].Peer != netip.MustParseAddrPort("127.0.0.1:80") {
 		t.Errorf("%+v", got)
@@ -339,14 +349,16 @@ func TestCountSocketsInPieces(t *testing.T) {
 		t.Errorf("%+v, %v", n.Sockets, err)
 	}
 	inspecttest.Write(t, dir+"/proc/1/net/tcp", "nothing of the kind\n")
-	if n, err = netfacts.Take(inspecttest.Open(t, dir), netfacts.Namespace{Dir: "1/net", Own: true}, inspect.Of(inspect.TCPSockets)); err != nil ||
+	if n, err = netfacts.Take(inspecttest.Open(t, dir), netfacts.Namespace{Dir: "1/net", Own: true},
+		inspect.Of(inspect.TCPSockets)); err != nil ||
 		n.Missing(inspect.TCPSockets) != inspect.Malformed {
 		t.Errorf("%v, %v", n.Missing(inspect.TCPSockets), err)
 	}
 }
 
 func TestCPUMask(t *testing.T) {
-	for mask, want := range map[string][]int{"0": nil, "3": {0, 1}, "80000001,00000000": {32, 63}, "00000000,0000ffff,fffffffe": nil, "x": nil, "": nil, strings.Repeat("1,", 1<<12): nil} {
+	for mask, want := range map[string][]int{"0": nil, "3": {0, 1}, "80000001,00000000": {32, 63}, "00000000,0000ffff,fffffffe": nil,
+		"x": nil, "": nil, strings.Repeat("1,", 1<<12): nil} {
 		if mask == "00000000,0000ffff,fffffffe" {
 			for n := 1; n < 48; n++ {
 				want = append(want, n)
@@ -405,7 +417,8 @@ func TestParseQdisc(t *testing.T) {
 	)
 	b := slices.Concat(u32(0, 2, 0x80010000, 0xffffffff, 0), attribute(1, []byte("fq_codel\x00")), attribute(7, stats))
 	got, ok := netfacts.ParseQdisc(b)
-	if want := (netfacts.Qdisc{Kind: "fq_codel", Handle: 0x80010000, Parent: 0xffffffff, Bytes: 1500, Packets: 1 << 33, Length: 1, Backlog: 100, Dropped: 2, Requeues: 3, Overlimits: 4}); !ok ||
+	if want := (netfacts.Qdisc{Kind: "fq_codel", Handle: 0x80010000, Parent: 0xffffffff, Bytes: 1500, Packets: 1 << 33, Length: 1,
+		Backlog: 100, Dropped: 2, Requeues: 3, Overlimits: 4}); !ok ||
 		got != want {
 		t.Errorf("%+v, %v", got, ok)
 	}

@@ -22,16 +22,25 @@ func TestParseSocket(t *testing.T) {
 		groups                       sockdiag.Told
 	}
 	for line, want := range map[[2]string]told{
-		{"tcp", "   0: 0100007F:1F90 0200000A:C001 01 00000003:00004E20 01:00000014 00000002  1000        0 4711 1 0000000000000000 20 4 0 10 -1"}:                                {"tcp", "127.0.0.1:8080", "10.0.0.2:49153", "ESTABLISHED", 20000, 3, 4711, 0, sockdiag.Queues},
-		{"tcp", "   1: 0100007F:1F90 00000000:0000 0A 00000000:00000006 00:00000000 00000000     0        0 99 3 0000000000000000 100 0 0 10 0"}:                                  {"tcp", "127.0.0.1:8080", "0.0.0.0:0", "LISTEN", 6, 0, 99, 0, 0},
-		{"tcp", "   2: 0100007F:1F90 0100007F:1F91 0C 00000000:00000000 01:00000064 00000001     0        0 0 0 0000000000000000"}:                                                {"tcp", "127.0.0.1:8080", "127.0.0.1:8081", "SYN_RECV", 0, 0, 0, 0, sockdiag.Queues},
-		{"tcp6", "   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:C001 08 00000000:00000001 00:00000000 00000000     0        0 5 1 0 20 4 0 10 -1"}: {"tcp6", "127.0.0.1:8080", "127.0.0.1:49153", "CLOSE_WAIT", 1, 0, 5, 0, sockdiag.Queues},
-		{"udp", " 2084: 0100007F:14E9 00000000:0000 07 00000000:00001200 00:00000000 00000000     0        0 7 2 000000009953d587 18"}:                                            {"udp", "127.0.0.1:5353", "0.0.0.0:0", "", 0x1200, 0, 7, 18, sockdiag.Queues | sockdiag.Dropped},
-		{"udp6", "  1: 000080FE00000000000000000100A8C0:14E9 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000  5 0 8 2 0 0"}:                       {"udp6", "[fe80::c0a8:1]:5353", "[::]:0", "", 0, 0, 8, 0, sockdiag.Queues | sockdiag.Dropped},
-		{"unix", "0000000000000000: 00000002 00000000 00010000 0001 01 30 /run/a b c"}:                                                                                            {"unix", "", "", "LISTEN", 0, 0, 30, 0, 0},
-		{"unix", "0000000000000000: 00000003 00000000 00000000 0005 03 31"}:                                                                                                       {"unix", "", "", "CONNECTED", 0, 0, 31, 0, 0},
-		{"netlink", "00000000c0b5 4   1234       00000111 1024     2048     0     2        5        33"}:                                                                          {"netlink", "", "", "", 1024, 2048, 33, 5, sockdiag.Queues | sockdiag.Dropped},
-		{"packet", "0000000000000000 3      3    0003   2     1 512      0      34"}:                                                                                              {"packet", "", "", "", 512, 0, 34, 0, 0},
+		{"tcp", "   0: 0100007F:1F90 0200000A:C001 01 00000003:00004E20 01:00000014 00000002  1000        0 4711 1 0000000000000000 20 4 0 " +
+			"10 -1"}: {"tcp", "127.0.0.1:8080", "10.0.0.2:49153", "ESTABLISHED", 20000, 3, 4711, 0, sockdiag.Queues},
+		{"tcp", "   1: 0100007F:1F90 00000000:0000 0A 00000000:00000006 00:00000000 00000000     0        0 99 3 0000000000000000 100 0 0 " +
+			"10 0"}: {"tcp", "127.0.0.1:8080", "0.0.0.0:0", "LISTEN", 6, 0, 99, 0, 0},
+		{"tcp", "   2: 0100007F:1F90 0100007F:1F91 0C 00000000:00000000 01:00000064 00000001     0        0 0 0 " +
+			"0000000000000000"}: {"tcp", "127.0.0.1:8080", "127.0.0.1:8081", "SYN_RECV", 0, 0, 0, 0, sockdiag.Queues},
+		{"tcp6", "   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:C001 08 00000000:00000001 00:00000000 " +
+			"00000000     0        0 5 1 0 20 4 0 10 -1"}: {"tcp6", "127.0.0.1:8080", "127.0.0.1:49153", "CLOSE_WAIT", 1, 0, 5, 0, sockdiag.Queues},
+		{"udp", " 2084: 0100007F:14E9 00000000:0000 07 00000000:00001200 00:00000000 00000000     0        0 7 2 000000009953d587 " +
+			"18"}: {"udp", "127.0.0.1:5353", "0.0.0.0:0", "", 0x1200, 0, 7, 18, sockdiag.Queues | sockdiag.Dropped},
+		{"udp6", "  1: 000080FE00000000000000000100A8C0:14E9 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 " +
+			"00000000  5 0 8 2 0 0"}: {"udp6", "[fe80::c0a8:1]:5353", "[::]:0", "", 0, 0, 8, 0, sockdiag.Queues | sockdiag.Dropped},
+		{"unix", "0000000000000000: 00000002 00000000 00010000 0001 01 30 /run/a b c"}: {"unix", "", "", "LISTEN", 0, 0, 30,
+			0, 0},
+		{"unix", "0000000000000000: 00000003 00000000 00000000 0005 03 31"}: {"unix", "", "", "CONNECTED", 0, 0,
+			31, 0, 0},
+		{"netlink", "00000000c0b5 4   1234       00000111 1024     2048     0     2        5        33"}: {"netlink", "", "", "", 1024, 2048,
+			33, 5, sockdiag.Queues | sockdiag.Dropped},
+		{"packet", "0000000000000000 3      3    0003   2     1 512      0      34"}: {"packet", "", "", "", 512, 0, 34, 0, 0},
 	} {
 		s, ok := net.ParseSocket(line[0], line[1])
 		got := told{s.ProtocolName(), "", "", s.StateName(), s.RQueue, s.WQueue, s.Inode, s.Mem[sockdiag.Drops], s.Told}
@@ -46,13 +55,16 @@ func TestParseSocket(t *testing.T) {
 		s.Unix.TypeName() != "stream" {
 		t.Errorf("%+v", s.Unix)
 	}
-	if s, _ := net.ParseSocket("tcp", "   3: 0100007F:2382 0100007F:A029 06 00000000:00000000 03:0000158E 00000000     0        0 0 3 000000009acdb224"); s.Timer != 3 ||
+	if s, _ := net.ParseSocket("tcp", "   3: 0100007F:2382 0100007F:A029 06 00000000:00000000 03:0000158E 00000000     0        0 0 3 "+
+		"000000009acdb224"); s.Timer != 3 ||
 		s.Expires != 55180 {
 		t.Errorf("timer %d in %d ms", s.Timer, s.Expires)
 	}
 	for _, bad := range [][2]string{
-		{"tcp", ""}, {"tcp", "0: 0100007F:1F90"}, {"tcp", "0: 0100007F:1F90 0100007:1F91 01 0:0 0:0 0 0 0 5"}, {"tcp", "0: 0100007F:1F90 0100007F:1F91 101 0:0 0:0 0 0 0 5"},
-		{"tcp", "0: 0100007F:1F90 0100007F:1F91 01 0:x 0:0 0 0 0 5"}, {"tcp", "0: 0100007G:1F90 0100007F:1F91 01 0:0 0:0 0 0 0 5"}, {"unix", "0: 2 0 0 1 1 x"}, {"unix", "0: 2 0"},
+		{"tcp", ""}, {"tcp", "0: 0100007F:1F90"}, {"tcp", "0: 0100007F:1F90 0100007:1F91 01 0:0 0:0 0 0 0 5"},
+		{"tcp", "0: 0100007F:1F90 0100007F:1F91 101 0:0 0:0 0 0 0 5"},
+		{"tcp", "0: 0100007F:1F90 0100007F:1F91 01 0:x 0:0 0 0 0 5"}, {"tcp", "0: 0100007G:1F90 0100007F:1F91 01 0:0 0:0 0 0 0 5"},
+		{"unix", "0: 2 0 0 1 1 x"}, {"unix", "0: 2 0"},
 		{"netlink", "0 0 0 0 0 0 0 2 0 5"}, {"packet", "0 1 2"},
 	} {
 		if s, ok := net.ParseSocket(bad[0], bad[1]); ok {
@@ -67,7 +79,8 @@ func TestNetFilesAsProcfs(t *testing.T) {
 		"tcp":  procfs.FS.NetTCP,  //nolint:staticcheck // the file is what is compared, and not the better way
 		"tcp6": procfs.FS.NetTCP6, //nolint:staticcheck // the same
 	} {
-		for _, text := range append(inspecttest.Texts(t, func(f string) bool { return strings.HasSuffix(f, "/net/"+name) }), inspecttest.LiveFile(t, "/proc/self/net/"+name)) {
+		for _, text := range append(inspecttest.Texts(t, func(f string) bool { return strings.HasSuffix(f, "/net/"+name) }),
+			inspecttest.LiveFile(t, "/proc/self/net/"+name)) {
 			want, err := list(inspecttest.Oracle(t, "net/"+name, text))
 			if err != nil {
 				t.Fatal(err)
@@ -81,7 +94,8 @@ func TestNetFilesAsProcfs(t *testing.T) {
 				w := want[i]
 				addr, _ := netip.AddrFromSlice(w.LocalAddr)
 				peer, _ := netip.AddrFromSlice(w.RemAddr)
-				if !ok || s.Local() != netip.AddrPortFrom(addr.Unmap(), uint16(w.LocalPort)) || s.Remote() != netip.AddrPortFrom(peer.Unmap(), uint16(w.RemPort)) ||
+				if !ok || s.Local() != netip.AddrPortFrom(addr.Unmap(), uint16(w.LocalPort)) || s.Remote() != netip.AddrPortFrom(peer.Unmap(),
+					uint16(w.RemPort)) ||
 					uint64(s.State) != w.St || uint64(s.RQueue) != w.RxQueue ||
 					uint64(s.Inode) != w.Inode ||
 					uint64(s.UID) != w.UID ||

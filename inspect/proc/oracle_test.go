@@ -191,7 +191,8 @@ func TestWhatProcfsLosesOfOneProcess(t *testing.T) {
 	limits, err := task(
 		t,
 		"limits",
-		"Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 524288               files     \n",
+		"Limit                     Soft Limit           Hard Limit           Units     \n"+
+			"Max open files            1024                 524288               files     \n",
 	).Limits()
 	if text := fmt.Sprintf("%+v", limits); err != nil || !strings.Contains(text, "1024") || strings.Contains(text, "524288") {
 		t.Errorf("limits %s, %v: has procfs the hard ones now?", text, err)
@@ -199,7 +200,8 @@ func TestWhatProcfsLosesOfOneProcess(t *testing.T) {
 	stat, err := task(
 		t,
 		"stat",
-		"12 (sh) S 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 222 4096000 240 18446744073709551615 1 1 140737488340016 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 31337\n",
+		"12 (sh) S 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 222 4096000 240 18446744073709551615 1 1 140737488340016 0 0 0 0 0 0 0 0 0 "+
+			"17 1 0 0 0 0 0 0 0 0 0 0 0 31337\n",
 	).Stat()
 	if text := fmt.Sprintf("%+v", stat); err != nil || strings.Contains(text, ":31337") {
 		t.Errorf("stat %s, %v: has procfs the exit code now?", text, err)

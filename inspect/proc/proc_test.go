@@ -112,7 +112,8 @@ func eachStat(t *testing.T, root string, check func(*testing.T, int, string)) {
 }
 
 func TestStatOfHostileNames(t *testing.T) {
-	for _, comm := range []string{"", "sh", ")", "(", "))", "a) R 1 (b", "x) Z 1 1 1 1", "a b", "a\nb", "\x1b[2J", "\x1b]0;own\x07", "\xff\xfe", "ﷺ", "\n", " ", "a\x00b"} {
+	for _, comm := range []string{"", "sh", ")", "(", "))", "a) R 1 (b", "x) Z 1 1 1 1", "a b", "a\nb", "\x1b[2J", "\x1b]0;own\x07",
+		"\xff\xfe", "ﷺ", "\n", " ", "a\x00b"} {
 		t.Run(fmt.Sprintf("%q", comm), func(t *testing.T) {
 			got, err := proc.ParseStat([]byte("12 (" + comm + ")" + inspecttest.StatLine))
 			want := proc.NewProcess(1)
@@ -153,7 +154,8 @@ func TestStatRefusesWhatIsNoNumber(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "12", "12 (", "12 )(", "12 sh" + inspecttest.StatLine, "12 (sh)" + strings.Replace(inspecttest.StatLine, " S ", " SS ", 1)} {
+	for _, text := range []string{"", "12", "12 (", "12 )(", "12 sh" + inspecttest.StatLine,
+		"12 (sh)" + strings.Replace(inspecttest.StatLine, " S ", " SS ", 1)} {
 		if p, err := proc.ParseStat([]byte(text)); !errors.Is(err, inspect.ErrMalformed) {
 			t.Errorf("%q: got %+v, %v; want malformed", text, p, err)
 		}
@@ -198,22 +200,26 @@ func TestParseStatusByHand(t *testing.T) {
 		text string
 		want *proc.Process // nil: malformed
 	}{
-		"a user's process": {"Name:\tsh\nVmRSS:\t     100 kB\nRssAnon:\t       1 kB\nRssFile:\t       2 kB\nRssShmem:\t       3 kB\nVmSwap:\t       4 kB\n",
+		"a user's process": {"Name:\tsh\nVmRSS:\t     100 kB\nRssAnon:\t       1 kB\nRssFile:\t       2 kB\nRssShmem:\t       3 kB\n" +
+			"VmSwap:\t       4 kB\n",
 			with(func(p *proc.Process) {
 				p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap = 102400, 1024, 2048, 3072, 4096
 			})},
 		"before 4.5 there was only VmRSS": {"Name:\tsh\nVmRSS:\t8 kB\n", with(func(p *proc.Process) { p.VmRSS = 8192 })},
 		"a user":                          {"Name:\tsh\nUid:\t1\t1000\t3\t4\n", with(func(p *proc.Process) { p.UID, p.RealUID = 1000, 1 })},
 		"tables of 4.15 and later":        {"Name:\tsh\nVmPTE:\t      44 kB\n", with(func(p *proc.Process) { p.PageTables = 44 << 10 })},
-		"tables before it":                {"Name:\tsh\nVmPTE:\t      44 kB\nVmPMD:\t      12 kB\n", with(func(p *proc.Process) { p.PageTables = 56 << 10 })},
-		"zero is a value":                 {"Name:\tsh\nVmSwap:\t0 kB\n", with(func(p *proc.Process) { p.VmSwap = 0 })},
-		"a kernel thread has no memory":   {"Name:\tsh\nState:\tS (sleeping)\nThreads:\t1\n", &unset},
-		"a name of a memory line":         {"Name:\tVmRSS: 1 kB\nState:\tS\n", with(func(p *proc.Process) { p.Comm = "VmRSS: 1 kB" })},
-		"a number that cannot be bytes":   {"Name:\tsh\nVmRSS:\t18446744073709551615 kB\nVmSwap:\t1 kB\n", with(func(p *proc.Process) { p.VmSwap = 1024 })},
-		"the largest number of bytes":     {"Name:\tsh\nVmRSS:\t9007199254740991 kB\n", with(func(p *proc.Process) { p.VmRSS = 9007199254740991 << 10 })},
-		"a line without its number":       {"Name:\tsh\nVmRSS:\nVmSwap:\tx kB\n", &unset},
-		"empty":                           {"", nil},
-		"garbage":                         {"\x00\xff\n\n", nil},
+		"tables before it": {"Name:\tsh\nVmPTE:\t      44 kB\nVmPMD:\t      12 kB\n",
+			with(func(p *proc.Process) { p.PageTables = 56 << 10 })},
+		"zero is a value":               {"Name:\tsh\nVmSwap:\t0 kB\n", with(func(p *proc.Process) { p.VmSwap = 0 })},
+		"a kernel thread has no memory": {"Name:\tsh\nState:\tS (sleeping)\nThreads:\t1\n", &unset},
+		"a name of a memory line":       {"Name:\tVmRSS: 1 kB\nState:\tS\n", with(func(p *proc.Process) { p.Comm = "VmRSS: 1 kB" })},
+		"a number that cannot be bytes": {"Name:\tsh\nVmRSS:\t18446744073709551615 kB\nVmSwap:\t1 kB\n",
+			with(func(p *proc.Process) { p.VmSwap = 1024 })},
+		"the largest number of bytes": {"Name:\tsh\nVmRSS:\t9007199254740991 kB\n",
+			with(func(p *proc.Process) { p.VmRSS = 9007199254740991 << 10 })},
+		"a line without its number": {"Name:\tsh\nVmRSS:\nVmSwap:\tx kB\n", &unset},
+		"empty":                     {"", nil},
+		"garbage":                   {"\x00\xff\n\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := proc.ParseStatus([]byte(c.text))

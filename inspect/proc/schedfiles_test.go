@@ -9,7 +9,10 @@ import (
 func TestParseTaskSched(t *testing.T) {
 	s, err := proc.ParseTaskSched(
 		[]byte(
-			"a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\nse.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\neffective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_pages_migrated : 3\nnuma_preferred_nid : -1\ntotal_numa_faults : 12\nfoo : bar\n",
+			"a : 1.000000 (1, #threads: 1)\n-----\nse.vruntime                                  :       1294416.668720\n" +
+				"se.sum_exec_runtime : 0.040836\nse.nr_migrations : 3\nse.load.weight : 1048576\nprio : 120\nse.slice : 1400000\nuclamp.min : 5\n" +
+				"effective uclamp.min : 0\neffective uclamp.max : 1024\nnuma_pages_migrated : 3\nnuma_preferred_nid : -1\ntotal_numa_faults : 12\n" +
+				"foo : bar\n",
 		),
 	)
 	if err != nil {

@@ -33,7 +33,8 @@ func TestCPUTimesAsProcfs(t *testing.T) {
 		for _, pair := range [...]struct {
 			ticks   uint64
 			seconds float64
-		}{{got.User, want.User}, {got.Nice, want.Nice}, {got.System, want.System}, {got.Idle, want.Idle}, {got.IOWait, want.Iowait}, {got.IRQ, want.IRQ}, {got.SoftIRQ, want.SoftIRQ}, {got.Steal, want.Steal}, {got.Guest, want.Guest}, {got.GuestNice, want.GuestNice}} {
+		}{{got.User, want.User}, {got.Nice, want.Nice}, {got.System, want.System}, {got.Idle, want.Idle}, {got.IOWait, want.Iowait},
+			{got.IRQ, want.IRQ}, {got.SoftIRQ, want.SoftIRQ}, {got.Steal, want.Steal}, {got.Guest, want.Guest}, {got.GuestNice, want.GuestNice}} {
 			if math.Abs(float64(pair.ticks)/100-pair.seconds) > 1e-6 {
 				t.Errorf("%s: %d ticks, procfs says %v s", name, pair.ticks, pair.seconds)
 			}
@@ -46,7 +47,8 @@ func TestCPUTimesAsProcfs(t *testing.T) {
 	for _, c := range got.CPUs {
 		same("one", c.Times, want.CPU[int64(c.ID)])
 	}
-	for name, n := range map[string]uint64{"ctxt": want.ContextSwitches, "processes": want.ProcessCreated, "procs_running": want.ProcessesRunning, "procs_blocked": want.ProcessesBlocked} {
+	for name, n := range map[string]uint64{"ctxt": want.ContextSwitches, "processes": want.ProcessCreated,
+		"procs_running": want.ProcessesRunning, "procs_blocked": want.ProcessesBlocked} {
 		if got.Stat[name] != n {
 			t.Errorf("%s is %d, procfs says %d", name, got.Stat[name], n)
 		}
@@ -57,8 +59,11 @@ func TestCPUTimesAsProcfs(t *testing.T) {
 // it comes in pieces. So it stands in kernels of 5.10, where no option of the block
 // is behind CONFIG_PREEMPT, and of 6.18.
 func TestParseConfig(t *testing.T) {
-	old := "#\n# Automatically generated\n# CONFIG_HZ_PERIODIC is not set\n\n# CONFIG_PREEMPT_NONE is not set\nCONFIG_PREEMPT_VOLUNTARY=y\n# CONFIG_PREEMPT is not set\n\n#\n# CPU/Task time and stats accounting\n#\nCONFIG_TICK_CPU_ACCOUNTING=y\n"
-	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_ARCH_HAS_PREEMPT_LAZY=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\n# CONFIG_PREEMPT_LAZY is not set\nCONFIG_PREEMPT_RT=y\nCONFIG_PREEMPT_COUNT=y\nCONFIG_PREEMPTION=y\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_SCHED_CORE=y\n"
+	old := "#\n# Automatically generated\n# CONFIG_HZ_PERIODIC is not set\n\n# CONFIG_PREEMPT_NONE is not set\n" +
+		"CONFIG_PREEMPT_VOLUNTARY=y\n# CONFIG_PREEMPT is not set\n\n#\n# CPU/Task time and stats accounting\n#\nCONFIG_TICK_CPU_ACCOUNTING=y\n"
+	head := "#\n# Automatically generated\nCONFIG_PREEMPT_BUILD=y\nCONFIG_ARCH_HAS_PREEMPT_LAZY=y\nCONFIG_PREEMPT_NONE=y\n" +
+		"# CONFIG_PREEMPT_VOLUNTARY is not set\n# CONFIG_PREEMPT is not set\n# CONFIG_PREEMPT_LAZY is not set\nCONFIG_PREEMPT_RT=y\n" +
+		"CONFIG_PREEMPT_COUNT=y\nCONFIG_PREEMPTION=y\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_SCHED_CORE=y\n"
 	tail := "CONFIG_HZ_250=y\nCONFIG_HZ=250"
 	for name, text := range map[string]string{"whole": head + tail, "with a line behind": head + tail + "\nCONFIG_X=y\n"} {
 		got, err := sched.ParseConfig(iotest.OneByteReader(strings.NewReader(text)), true)
@@ -104,16 +109,19 @@ rt_rq[0]:
   .rt_nr_running                 : 0
 
 runnable tasks:
- S            task   PID       vruntime   eligible    deadline             slice          sum-exec      switches  prio         wait-time        sum-sleep       sum-block  node   group-id  group-path
+ S            task   PID       vruntime   eligible    deadline             slice          sum-exec      switches  prio       ` +
+	`  wait-time        sum-sleep       sum-block  node   group-id  group-path
 -----
- R       throttled   152      7331.000000   E      7333.400000           1.400000      3710.000000       256   120      0.0 0.0 0.0 0 0 /batch
+ R       throttled   152      7331.000000   E      7333.400000           1.400000      3710.000000       256   120      0.0 ` +
+	`0.0 0.0 0 0 /batch
  R          a 131 1  133        12.345678   N        13.745678           1.400000      3710.000000       256   120      0.0 0.0 0.0 0 0 /
 
 cpu#1, 2500.000 MHz
 cfs_rq[1]:/
   .avg_vruntime                  : 20400.500000
 runnable tasks:
- S            task   PID       vruntime   eligible    deadline             slice          sum-exec      switches  prio         wait-time        sum-sleep       sum-block  node   group-id  group-path
+ S            task   PID       vruntime   eligible    deadline             slice          sum-exec      switches  prio       ` +
+	`  wait-time        sum-sleep       sum-block  node   group-id  group-path
 -----
 >R          task-1   131     20401.000000   N     20402.400000   S       3.000000     19500.000000      3977   120      0.0 0.0 0.0 0 0 /
 `

@@ -97,9 +97,12 @@ func TestLiveAsGetsockopt(t *testing.T) {
 			t.Errorf("inode %d, memory %v; the socket's own are %d, %v", s.Inode, s.Mem, st.Ino, mem)
 		}
 		for f, n := range map[sockdiag.InfoField]uint64{
-			sockdiag.RTT: uint64(want.Rtt), sockdiag.RTTVar: uint64(want.Rttvar), sockdiag.RTO: uint64(want.Rto), sockdiag.SndMSS: uint64(want.Snd_mss), sockdiag.SndCwnd: uint64(want.Snd_cwnd),
-			sockdiag.PMTU: uint64(want.Pmtu), sockdiag.PacingRate: want.Pacing_rate, sockdiag.BytesAcked: want.Bytes_acked, sockdiag.BytesReceived: want.Bytes_received, sockdiag.SegsIn: uint64(want.Segs_in),
-			sockdiag.DeliveryRate: want.Delivery_rate, sockdiag.BusyTime: want.Busy_time, sockdiag.BytesSent: want.Bytes_sent, sockdiag.SndWnd: uint64(want.Snd_wnd), sockdiag.MinRTT: uint64(want.Min_rtt), sockdiag.RcvWnd: uint64(want.Rcv_wnd),
+			sockdiag.RTT: uint64(want.Rtt), sockdiag.RTTVar: uint64(want.Rttvar), sockdiag.RTO: uint64(want.Rto),
+			sockdiag.SndMSS: uint64(want.Snd_mss), sockdiag.SndCwnd: uint64(want.Snd_cwnd),
+			sockdiag.PMTU: uint64(want.Pmtu), sockdiag.PacingRate: want.Pacing_rate, sockdiag.BytesAcked: want.Bytes_acked,
+			sockdiag.BytesReceived: want.Bytes_received, sockdiag.SegsIn: uint64(want.Segs_in),
+			sockdiag.DeliveryRate: want.Delivery_rate, sockdiag.BusyTime: want.Busy_time, sockdiag.BytesSent: want.Bytes_sent,
+			sockdiag.SndWnd: uint64(want.Snd_wnd), sockdiag.MinRTT: uint64(want.Min_rtt), sockdiag.RcvWnd: uint64(want.Rcv_wnd),
 		} {
 			if got, ok := s.Info.Get(f); ok && got != n {
 				t.Errorf("field %d of %v is %d, getsockopt says %d", f, end.LocalAddr(), got, n)

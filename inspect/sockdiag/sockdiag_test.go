@@ -70,7 +70,8 @@ func TestParseInet(t *testing.T) {
 	s := *l.At(0)
 	s.Info = nil
 	want := sockdiag.Socket{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP, State: sockdiag.Established, Timer: 1, Retrans: 3, Closed: 2,
-		LocalPort: 8080, PeerPort: 49153, LocalAddr: [16]byte{127, 0, 0, 1}, PeerAddr: [16]byte{10, 1, 2, 3}, Interface: 2, Expires: 1500, RQueue: 11, WQueue: 22, UID: 1000, Inode: 4711,
+		LocalPort: 8080, PeerPort: 49153, LocalAddr: [16]byte{127, 0, 0, 1}, PeerAddr: [16]byte{10, 1, 2, 3}, Interface: 2, Expires: 1500,
+		RQueue: 11, WQueue: 22, UID: 1000, Inode: 4711,
 		MarkValue: 99, Mem: [9]uint32{1, 2, 3, 4, 5, 6, 7, 8, 9}, Cookie: 0xbeef<<32 | 0xdead, CgroupID: 1 << 40, Cong: "cubic",
 		Told: sockdiag.Netlink | sockdiag.Queues | sockdiag.Memory | sockdiag.Dropped | sockdiag.Cgroup | sockdiag.Mark | sockdiag.Shutdown}
 	if diff := cmp.Diff(want, s); diff != "" {
@@ -82,7 +83,8 @@ func TestParseInet(t *testing.T) {
 		t.Errorf("%v to %v, %s, %s", s.Local(), s.Remote(), s.ProtocolName(), s.StateName())
 	}
 	got := l.At(0).Info
-	for f, want := range map[sockdiag.InfoField]uint64{sockdiag.RTT: 12345, sockdiag.SndWscale: 10, sockdiag.RcvWscale: 7, sockdiag.AppLimited: 1} {
+	for f, want := range map[sockdiag.InfoField]uint64{sockdiag.RTT: 12345, sockdiag.SndWscale: 10, sockdiag.RcvWscale: 7,
+		sockdiag.AppLimited: 1} {
 		if n, ok := got.Get(f); n != want || !ok {
 			t.Errorf("field %d is %d, %v; want %d", f, n, ok, want)
 		}
@@ -159,7 +161,8 @@ func TestTCPInfoByLength(t *testing.T) {
 }
 
 func TestMemoryByLength(t *testing.T) {
-	for n, told := range map[int]sockdiag.Told{7: 0, 8: sockdiag.Memory, 9: sockdiag.Memory | sockdiag.Dropped, 12: sockdiag.Memory | sockdiag.Dropped} {
+	for n, told := range map[int]sockdiag.Told{7: 0, 8: sockdiag.Memory, 9: sockdiag.Memory | sockdiag.Dropped,
+		12: sockdiag.Memory | sockdiag.Dropped} {
 		var l sockdiag.List
 		sockdiag.ParseInet(inet(1, attribute(7, words(make([]uint32, n)...))), unix.IPPROTO_TCP, &l)
 		if got := l.At(0).Told &^ (sockdiag.Netlink | sockdiag.Queues); got != told {
@@ -176,9 +179,12 @@ func TestParseUnix(t *testing.T) {
 	}
 	var l sockdiag.List
 	for _, b := range [][]byte{
-		slices.Concat(head(unix.SOCK_DGRAM, 7, 1), attribute(0, []byte("\x00abstract\x00b")), attribute(4, words(100, 0)), attribute(6, []byte{0})),
-		slices.Concat(head(unix.SOCK_SEQPACKET, 1, 2), attribute(2, words(3)), attribute(4, words(5, 6)), attribute(5, words(make([]uint32, 9)...))),
-		slices.Concat(head(unix.SOCK_STREAM, 10, 4), attribute(0, []byte("/run/a b\x00")), attribute(1, words(77, 8)), attribute(3, words(8, 9)), attribute(4, words(2, 128)), attribute(7, words(33))),
+		slices.Concat(head(unix.SOCK_DGRAM, 7, 1), attribute(0, []byte("\x00abstract\x00b")), attribute(4, words(100, 0)),
+			attribute(6, []byte{0})),
+		slices.Concat(head(unix.SOCK_SEQPACKET, 1, 2), attribute(2, words(3)), attribute(4, words(5, 6)),
+			attribute(5, words(make([]uint32, 9)...))),
+		slices.Concat(head(unix.SOCK_STREAM, 10, 4), attribute(0, []byte("/run/a b\x00")), attribute(1, words(77, 8)),
+			attribute(3, words(8, 9)), attribute(4, words(2, 128)), attribute(7, words(33))),
 	} {
 		sockdiag.ParseUnix(b, &l)
 	}
@@ -216,16 +222,18 @@ func TestMessages(t *testing.T) {
 		"two and the end":         {slices.Concat(row, row, message(unix.NLMSG_DONE, 0, seq, status(0))), 2, true, false, nil},
 		"more to come":            {row, 1, false, false, nil},
 		"an end without a status": {message(unix.NLMSG_DONE, 0, seq, nil), 0, true, false, nil},
-		"an end with an error":    {slices.Concat(row, message(unix.NLMSG_DONE, 0, seq, status(-int32(unix.ENOMEM)))), 1, true, false, unix.ENOMEM},
-		"no such module":          {message(unix.NLMSG_ERROR, 0, seq, status(-int32(unix.ENOENT))), 0, false, false, unix.ENOENT},
-		"an acknowledgement":      {slices.Concat(message(unix.NLMSG_ERROR, 0, seq, status(0)), row), 1, false, false, nil},
-		"overrun":                 {slices.Concat(row, message(unix.NLMSG_OVERRUN, 0, seq, nil)), 1, false, false, unix.ENOBUFS},
-		"interrupted":             {slices.Concat(message(unix.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP_INTR, seq, inet(1)), message(unix.NLMSG_DONE, 0, seq, status(0))), 1, true, true, nil},
-		"of another dump":         {slices.Concat(message(unix.NLMSG_DONE, 0, seq-1, status(0)), row), 1, false, false, nil},
-		"longer than the answer":  {short, 0, false, false, sockdiag.ErrMalformed},
-		"shorter than a header":   {make([]byte, 20), 0, false, false, sockdiag.ErrMalformed},
-		"nothing":                 {nil, 0, false, false, nil},
-		"a rest":                  {append(bytes.Clone(row), 1, 2, 3), 1, false, false, nil},
+		"an end with an error": {slices.Concat(row, message(unix.NLMSG_DONE, 0, seq, status(-int32(unix.ENOMEM)))), 1, true, false,
+			unix.ENOMEM},
+		"no such module":     {message(unix.NLMSG_ERROR, 0, seq, status(-int32(unix.ENOENT))), 0, false, false, unix.ENOENT},
+		"an acknowledgement": {slices.Concat(message(unix.NLMSG_ERROR, 0, seq, status(0)), row), 1, false, false, nil},
+		"overrun":            {slices.Concat(row, message(unix.NLMSG_OVERRUN, 0, seq, nil)), 1, false, false, unix.ENOBUFS},
+		"interrupted": {slices.Concat(message(unix.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP_INTR, seq, inet(1)),
+			message(unix.NLMSG_DONE, 0, seq, status(0))), 1, true, true, nil},
+		"of another dump":        {slices.Concat(message(unix.NLMSG_DONE, 0, seq-1, status(0)), row), 1, false, false, nil},
+		"longer than the answer": {short, 0, false, false, sockdiag.ErrMalformed},
+		"shorter than a header":  {make([]byte, 20), 0, false, false, sockdiag.ErrMalformed},
+		"nothing":                {nil, 0, false, false, nil},
+		"a rest":                 {append(bytes.Clone(row), 1, 2, 3), 1, false, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows := 0

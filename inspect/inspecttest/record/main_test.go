@@ -11,7 +11,8 @@ import (
 	"kwhy/inspect/inspecttest"
 )
 
-const host = "-- proc/self.link --\n7\n-- proc/7/stat --\n7 (a)\n-- proc/8/stat --\n8 (b)\n-- proc/9/stat --\n9 (c)\n-- proc/sys/kernel/hostname --\nreal-name\n"
+const host = "-- proc/self.link --\n7\n-- proc/7/stat --\n7 (a)\n-- proc/8/stat --\n8 (b)\n-- proc/9/stat --\n9 (c)\n" +
+	"-- proc/sys/kernel/hostname --\nreal-name\n"
 
 func TestRunWritesAnArchive(t *testing.T) {
 	dir := t.TempDir()
