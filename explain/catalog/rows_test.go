@@ -21,7 +21,7 @@ type made interface {
 	Catalogue() lower.Catalogue
 }
 
-// pages returns all pages, made anew.
+// pages returns all pages, made again.
 func pages(t *testing.T) (out []made) {
 	t.Helper()
 	for _, topic := range catalog.Topics() {
@@ -80,7 +80,7 @@ func TestAnyRowCanBeTakenAway(t *testing.T) {
 	}
 }
 
-// keysOf are the values that a page shows unless it is told which.
+// keysOf are the values that a page shows by default.
 func keysOf(p made) (keys []string) {
 	for _, e := range p.Catalogue().Entries {
 		if e.Table == "" || e.Doc.Show != explain.Asked {
