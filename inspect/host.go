@@ -41,12 +41,12 @@ func ParseVersion(release string) Version {
 	return Version{n[0], n[1], n[2]}
 }
 
-// AtLeast tells whether v is major.minor or newer. An unknown version is not.
+// AtLeast reports whether v is major.minor or newer. An unknown version is not.
 func (v Version) AtLeast(major, minor int) bool {
 	return v.Major > major || v.Major == major && v.Minor >= minor
 }
 
-// Before tells whether v is known and older than w.
+// Before reports whether v is known and older than w.
 func (v Version) Before(w Version) bool {
 	return v != Version{} && !v.AtLeast(w.Major, w.Minor)
 }
@@ -154,7 +154,7 @@ func (h *Host) savedPageSize() uint64 {
 	return uint64(os.Getpagesize())
 }
 
-// IsProc tells whether the root of /proc is one, mounted or saved. Each has one of these
+// IsProc reports whether the root of /proc is one, mounted or saved. Each has one of these
 // files, unless nothing was saved of a host but a file or two.
 func (h *Host) IsProc() bool {
 	if h.Live || h.Release != "" {

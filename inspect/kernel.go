@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the running kernel is asked by system calls and by netlink, beside its files.
+// What the running kernel is asked by system calls and by netlink, besides its files.
 // It is this machine's kernel that answers: of a copy each of these says ErrCopy. The
 // kernel's list of sockets and its log have packages of their own, sockdiag and kmsg.
 
@@ -164,7 +164,7 @@ func (h *Host) Netlink(family int) (*Netlink, error) {
 	return &Netlink{c}, nil
 }
 
-// Ask sends a question and returns all answers. Some may be there beside an error.
+// Ask sends a question and returns all answers. Some may be there besides an error.
 func (n *Netlink) Ask(m netlink.Message) ([]netlink.Message, error) { return n.conn.Execute(m) }
 
 // Close closes it.

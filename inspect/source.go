@@ -366,7 +366,7 @@ var sourceTable = [NumSources]sourceInfo{
 	NetQdisc:     {path: "rtnetlink, RTM_GETQDISC", scope: OfNetwork, opens: asNetAdmin, option: liveNet + ", and CONFIG_NET_SCHED"},
 	NetEthtool: {
 		path: "ioctl(SIOCETHTOOL)", scope: OfNetwork, opens: asNetAdmin,
-		option: liveNet + ", and a driver that tells its rings",
+		option: liveNet + ", and a driver that reports its rings",
 	},
 	NetHooks: {
 		path: "nfnetlink, hooks", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
@@ -505,7 +505,7 @@ var sourceTable = [NumSources]sourceInfo{
 }
 
 // processSources are the sources of a process in the order in which they are read: what
-// tells a process from another first.
+// identifies a process first.
 var processSources = [...]Source{
 	PIDStat,
 	PIDStatus,
@@ -552,26 +552,26 @@ func (s Source) Slot() int { return int(sourceTable[s].slot) }
 // Scope says how many of s there are: one, or one in each network namespace or process.
 func (s Source) Scope() Scope { return sourceTable[s].scope }
 
-// OfEveryProcess tells whether every process has s: where it is not there, there is no
+// OfEveryProcess reports whether every process has s: where it is not there, there is no
 // process.
 func (s Source) OfEveryProcess() bool { return sourceTable[s].every }
 
-// MayHang tells whether the reading of s waits for what a task may hold for long.
+// MayHang reports whether the reading of s waits for what a task may hold for long.
 func (s Source) MayHang() bool { return sourceTable[s].mayHang }
 
-// EndsWithProcess tells whether a process lets go of what s tells when it ends.
+// EndsWithProcess reports whether a process releases what s reads when it ends.
 func (s Source) EndsWithProcess() bool { return sourceTable[s].ends }
 
-// GoesWithMainThread tells whether s goes with the main thread though others go on.
+// GoesWithMainThread reports whether s goes with the main thread though others go on.
 func (s Source) GoesWithMainThread() bool { return sourceTable[s].main }
 
-// NotOfKthreads tells whether kernel threads have no s.
+// NotOfKthreads reports whether kernel threads have no s.
 func (s Source) NotOfKthreads() bool { return sourceTable[s].noKthread }
 
 // Shape says how the file of s is laid out.
 func (s Source) Shape() Shape { return sourceTable[s].shape }
 
-// String returns the path told to the user, with <pid> or <n> for a family.
+// String returns the path as users see it, with <pid> or <n> for a family.
 func (s Source) String() string { return sourceTable[s].path }
 
 // Files are the files that s is read from, as String spells them: one, but for what
@@ -602,7 +602,7 @@ func (s Source) Either() []Source {
 	return nil
 }
 
-// Asked tells whether s is asked of a running kernel, which a copy of its files is not.
+// Asked reports whether s is asked of a running kernel, which a copy of its files is not.
 func (s Source) Asked() bool {
 	path := sourceTable[s].path
 	return path != "" && path[0] != '/' || s == KernelLog // a device, of which a copy has none
@@ -636,7 +636,7 @@ func Of(list ...Source) (set Sources) {
 	return set
 }
 
-// Has tells whether s is in the set.
+// Has reports whether s is in the set.
 func (set Sources) Has(s Source) bool { return set.words[s>>6]&(1<<(s&63)) != 0 }
 
 // Each goes through the members of the set in the order in which reports name them.
@@ -660,7 +660,7 @@ func (set Sources) Only(keep func(Source) bool) (out Sources) {
 	return out
 }
 
-// Meets tells whether set and other have a source in common.
+// Meets reports whether set and other have a source in common.
 func (set Sources) Meets(other Sources) bool {
 	for i := range set.words {
 		if set.words[i]&other.words[i] != 0 {
@@ -694,7 +694,7 @@ const (
 	Failed              // the read failed: no descriptors, no memory, an I/O error
 	TimedOut            // it did not answer in time
 	NoInterval          // a rate needs two samples
-	NoUpdate            // the kernel did not compute it anew in the interval
+	NoUpdate            // the kernel did not compute it again in the interval
 	Reset               // the counter went backwards
 	Inapplicable        // it makes no sense here: a kernel thread has no RSS
 	Unlimited           // no bound is set
@@ -722,7 +722,7 @@ func Reasons() []Reason {
 	return out
 }
 
-// IsGap tells whether r is something that the user could wish to mend.
+// IsGap reports whether r is something that the user could wish to mend.
 func (r Reason) IsGap() bool {
 	switch r {
 	case Present, NoInterval, NoUpdate, Inapplicable, Unlimited, Untold:

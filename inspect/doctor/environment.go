@@ -45,7 +45,7 @@ type Mount struct {
 	Options, Super []string // of the mount, and of the file system
 }
 
-// Has tells whether one of its options is there.
+// Has reports whether one of its options is there.
 func (m *Mount) Has(option string) bool {
 	return slices.Contains(m.Options, option) || slices.Contains(m.Super, option)
 }
@@ -75,10 +75,10 @@ func sightSettings() []inspect.Source {
 	}
 }
 
-// Before says that it is of one moment.
+// Before says that it has no earlier sample.
 func (s *Environment) Before() (*Environment, time.Duration, bool) { return nil, 0, false }
 
-// Space returns one of kwhy's namespaces; nil if it is not to be seen.
+// Space returns one of kwhy's namespaces; nil if it can't be seen.
 func (s *Environment) Space(name string) *OwnNamespace {
 	for i := range s.Spaces {
 		if s.Spaces[i].Name == name {
@@ -88,7 +88,7 @@ func (s *Environment) Space(name string) *OwnNamespace {
 	return nil
 }
 
-// OverHost tells whether kwhy has a capability over the host: those that a user
+// OverHost reports whether kwhy has a capability over the host: those that a user
 // namespace of its own gives hold over that alone (capable() in kernel/capability.c).
 func (s *Environment) OverHost(bit uint) (yes, ok bool) {
 	yes, ok = s.Holds(bit)
@@ -96,7 +96,7 @@ func (s *Environment) OverHost(bit uint) (yes, ok bool) {
 	return yes && user != nil && user.Known && user.First, ok && user != nil
 }
 
-// Holds tells whether kwhy has a capability; ok is false where that is not known.
+// Holds reports whether kwhy has a capability; ok is false if that is unknown.
 func (s *Environment) Holds(bit uint) (yes, ok bool) {
 	set, err := strconv.ParseUint(s.Status["CapEff"], 16, 64)
 	return set>>bit&1 == 1, err == nil
@@ -132,7 +132,7 @@ func (s *Environment) user() {
 
 // spaces reads kwhy's own namespaces. Those of mnt and net that the kernel began with
 // have a fixed number since late only: before that PID 1's of the host tell, where
-// these are to be seen.
+// these can be seen.
 func (s *Environment) spaces(self string) inspect.Reason {
 	h := s.Host
 	names, err := h.Proc.Names(self + "/ns")
@@ -162,7 +162,7 @@ func (s *Environment) spaces(self string) inspect.Reason {
 	return inspect.Present
 }
 
-// firstNet tells by the sysctls of the network whether kwhy is in the namespace that the
+// firstNet reports, by the sysctls of the network, whether kwhy is in the namespace that the
 // kernel began with: tcp_mem is registered in that alone (net/ipv4/sysctl_net_ipv4.c).
 func firstNet(h *inspect.Host) (yes, known bool) {
 	mem, _ := Probe(h, inspect.TCPMem)
@@ -170,7 +170,7 @@ func firstNet(h *inspect.Host) (yes, known bool) {
 	return mem == inspect.Present, h.Live && ports == inspect.Present && (mem == inspect.Present || mem == inspect.Unsupported)
 }
 
-// parseMounts finds the mounts that decide what is to be seen; of several at one place
+// parseMounts finds the mounts that decide what can be seen; of several at one place
 // the last, which lies on top.
 func (s *Environment) parseMounts(b []byte) error {
 	proc, _ := filepath.Abs(s.Host.Proc.Root)
@@ -219,7 +219,7 @@ func controllersV1(m *inspect.Mount) (out []string) {
 	return out
 }
 
-// MountedSys tells whether a sysfs is at the root of /sys that was given.
+// MountedSys reports whether a sysfs is at the root of /sys that was given.
 func MountedSys(h *inspect.Host) bool {
 	return h.Sys.Is(unix.SYSFS_MAGIC)
 }

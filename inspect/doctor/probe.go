@@ -136,7 +136,7 @@ func probe(h *inspect.Host, p *proc.Process, s inspect.Source) inspect.Reason {
 	return h.PidReason(dir, try(h, dir, s))
 }
 
-// masked tells whether the kernel shows a placeholder for where a process waits: to
+// masked reports whether the kernel shows a placeholder for where a process waits: to
 // whom other files are denied that take the same right.
 func masked(p *proc.Process) bool {
 	denied := p.Why(inspect.PIDIO) == inspect.Denied || p.Why(inspect.PIDSyscall) == inspect.Denied

@@ -16,7 +16,7 @@ type Snapshot struct {
 	Mem  *mem.Snapshot // sysctls
 	Scan *proc.FDScan
 	// Of /proc/sys/fs: open files of all processes and their bound; inodes and
-	// dentries in the kernel's caches. Unset where they are not told.
+	// dentries in the kernel's caches. Unset if unknown.
 	Files, FilesMax                             inspect.Num
 	Inodes, InodesUnused                        inspect.Num
 	Dentries, DentriesUnused, DentriesNegative  inspect.Num

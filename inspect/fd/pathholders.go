@@ -40,7 +40,7 @@ type PathHolders struct {
 // Missing says that there is an answer: what could not be looked at is in Gaps.
 func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
-// Before says that it is of one moment.
+// Before says that it has no earlier sample.
 func (l *PathHolders) Before() (*PathHolders, time.Duration, bool) { return nil, 0, false }
 
 // Kernel returns the kernel that was read.
@@ -192,7 +192,7 @@ func (w *wantedFile) wholeOf(mounts mountTable, is func(*MountPoint) bool, dev u
 	}
 }
 
-// on tells whether a mount is of a block device, by the name of its source.
+// on reports whether a mount is of a block device, by the name of its source.
 func (m *MountPoint) on(h *inspect.Host, rdev uint64) bool {
 	if !strings.HasPrefix(m.Source, "/dev/") {
 		return false
@@ -201,14 +201,14 @@ func (m *MountPoint) on(h *inspect.Host, rdev uint64) bool {
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && proc.Wide(st.Rdev) == rdev
 }
 
-// mountedAt tells whether a directory is where the mount is: a subvolume has a
+// mountedAt reports whether a directory is where the mount is: a subvolume has a
 // device of its own, and is none.
 func (m *MountPoint) mountedAt(h *inspect.Host, name string) bool {
 	_, at := h.Elsewhere().Resolve(name)
 	return at == "" || at == m.Point
 }
 
-// look tells whether a link of a process leads to what is wanted.
+// look reports whether a link of a process leads to what is wanted.
 func look(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, it *PathHolder, found func(node bool)) {
 	st, err := proc.Follow(h, rel)
 	if err != nil {
@@ -228,7 +228,7 @@ func (w *wantedFile) same(st *unix.Stat_t) bool {
 	return proc.Wide(st.Dev) == w.dev && st.Ino == w.inode
 }
 
-// within tells whether a file is on a file system of which anything counts.
+// within reports whether a file is on a file system of which anything counts.
 func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *unix.Stat_t) bool {
 	if w.whole[proc.Wide(st.Dev)] || !w.aliased {
 		return w.whole[proc.Wide(st.Dev)]
@@ -237,7 +237,7 @@ func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *uni
 	if err != nil || id < 0 {
 		return false
 	}
-	t, _ := readMounts(h, p.Dir()) // a mount that is not in it is of no use
+	t, _ := readMounts(h, p.Dir()) // a mount that is not in it is useless
 	on := t.byID[id]
 	return on != nil && w.whole[on.Dev]
 }

@@ -32,7 +32,7 @@ func TestParseSocket(t *testing.T) {
 	}
 }
 
-// socketOf is what fd is told of a line of a file of /proc/net.
+// socketOf is what fd makes of a line of a file of /proc/net.
 func socketOf(t *testing.T, name, line string) (inode uint64, s *Socket, ok bool) {
 	t.Helper()
 	dir := inspecttest.UnpackText(t, "-- proc/1/net/"+name+" --\nInode\n"+line+"\n-- sys/x --\n")
@@ -41,5 +41,5 @@ func socketOf(t *testing.T, name, line string) (inode uint64, s *Socket, ok bool
 		return 0, nil, false
 	}
 	sock := all.List.At(0)
-	return uint64(sock.Inode), told(all, sock), true
+	return uint64(sock.Inode), described(all, sock), true
 }

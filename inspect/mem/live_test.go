@@ -241,7 +241,7 @@ func TestALiveHostAddsUp(t *testing.T) {
 	}
 }
 
-// seen is what a plain user finds, told over a pipe.
+// seen is what a plain user finds, sent over a pipe.
 type seen struct {
 	Reachable              bool
 	Slabinfo, Swaps        inspect.Reason

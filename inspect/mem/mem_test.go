@@ -57,7 +57,7 @@ func TestParseZramStat(t *testing.T) {
 	}
 }
 
-// ofMemory tells the sources that belong to a host's memory.
+// ofMemory reports whether a source belongs to a host's memory.
 func ofMemory(s inspect.Source) bool {
 	switch s {
 	case inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.Buddyinfo, inspect.ZswapEnabled,
@@ -159,8 +159,8 @@ func TestOnlyWhatIsWantedIsRead(t *testing.T) {
 			continue
 		}
 		for _, other := range inspect.Every() {
-			beside := s == inspect.CgroupMemory && (other == inspect.SelfCgroup || other == inspect.SelfMountinfo)
-			if read := m.Missing(other) != inspect.Unread; read != (other == s || beside) {
+			either := s == inspect.CgroupMemory && (other == inspect.SelfCgroup || other == inspect.SelfMountinfo)
+			if read := m.Missing(other) != inspect.Unread; read != (other == s || either) {
 				t.Errorf("asked for %v: %v is %q", s, other, m.Missing(other))
 			}
 		}
@@ -351,7 +351,7 @@ func TestOneAbsentFileIsNoAbsentProc(t *testing.T) {
 		inspecttest.Write(t, filepath.Join(dir, there), "1\n")
 		m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness))
 		if err != nil || m.Missing(inspect.VMSwappiness) != inspect.Unsupported {
-			t.Errorf("beside %s: %v", there, err)
+			t.Errorf("besides %s: %v", there, err)
 		}
 	}
 	dir := t.TempDir()

@@ -55,7 +55,7 @@ type Doing struct {
 	tids map[int32]bool
 }
 
-// doingKey is what is told apart. The first argument is a file of most calls that
+// doingKey is what is distinguished. The first argument is a file of most calls that
 // wait; of others it is of no matter.
 type doingKey struct {
 	state byte
@@ -96,7 +96,7 @@ const maxShare = 4
 type Sampling struct {
 	Every time.Duration // between the beginnings of two rounds, or longer where a round takes long
 	For   time.Duration
-	// TakesFile tells whether a system call's first argument is a file.
+	// TakesFile reports whether a system call's first argument is a file.
 	TakesFile func(call int64) bool
 }
 

@@ -154,7 +154,7 @@ func TestTCPInfoByLength(t *testing.T) {
 		}
 	}
 	if _, ok := sockdiag.PackTCPInfo(make([]byte, 160)).Get(sockdiag.AppLimited); ok {
-		t.Error("app_limited is told by a kernel that has no delivery rate: the bit was padding there")
+		t.Error("app_limited is there on a kernel that has no delivery rate: the bit was padding there")
 	}
 }
 
@@ -278,7 +278,7 @@ func FuzzMessages(f *testing.F) {
 			_, _, _, _ = s.Local(), s.Remote(), s.ProtocolName(), s.StateName()
 			for f := range sockdiag.InfoFields {
 				if n, ok := s.Info.Get(f); !ok && n != 0 {
-					t.Fatalf("field %d is not told and %d", f, n)
+					t.Fatalf("field %d is unknown and %d", f, n)
 				}
 			}
 		}

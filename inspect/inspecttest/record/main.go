@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// errUsage says that package flag has told what was wrong.
+// errUsage says that package flag has printed what was wrong.
 var errUsage = errors.New("usage")
 
 func run(args []string, stdout, stderr io.Writer) error {
