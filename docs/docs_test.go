@@ -71,7 +71,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// marked tells whether .gitattributes says of a file that it is generated.
+// marked reports whether .gitattributes says of a file that it is generated.
 func marked(t *testing.T, name string) bool {
 	t.Helper()
 	b, err := os.ReadFile("../.gitattributes")

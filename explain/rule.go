@@ -8,7 +8,7 @@ import (
 // At is where a rule's measure becomes worth a level. Zero is never.
 type At struct{ Notice, Warning, Critical float64 }
 
-// Words tells thresholds by level: "notice 15 %, warning 8.0 %"; "off" where none is set.
+// Words writes thresholds by level: "notice 15 %, warning 8.0 %"; "off" where none is set.
 func (a At) Words(u Unit) string {
 	var words []string
 	for i, n := range [...]float64{a.Notice, a.Warning, a.Critical} {

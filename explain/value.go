@@ -11,7 +11,7 @@ import (
 	"kwhy/inspect"
 )
 
-// Amount tells a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
+// Amount writes a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
 func Amount(f float64, u Unit) string {
 	switch {
 	case u == Ratio && f != 0 && f < 0.0005:
@@ -28,7 +28,7 @@ func Amount(f float64, u Unit) string {
 	return string(units.AppendDecimal(nil, f))
 }
 
-// Often tells how often something happens: "once a second", "1,526 times a second".
+// Often says how often something happens: "once a second", "1,526 times a second".
 func Often(perSecond float64) string {
 	if perSecond == 1 {
 		return "once a second"
@@ -36,7 +36,7 @@ func Often(perSecond float64) string {
 	return Amount(perSecond, Decimal) + " times a second"
 }
 
-// Threshold tells a rule's threshold: one so small that anything reaches it is "any".
+// Threshold writes a rule's threshold: one so small that anything reaches it is "any".
 func Threshold(f float64, u Unit) string {
 	if f > 0 && f < 1e-6 {
 		return "any"
@@ -54,7 +54,7 @@ const (
 	Bytes   Unit = "bytes"
 	Pages   Unit = "pages"
 	Seconds Unit = "seconds"
-	Ratio   Unit = "ratio"   // 0..1, told to people in percent
+	Ratio   Unit = "ratio"   // 0..1, shown to people in percent
 	Decimal Unit = "decimal" // a real number: CPUs' worth of time, a load average
 	Count   Unit = "count"
 	Plain   Unit = "number"  // a number that is not counted: a PID, a node, a mode
@@ -63,7 +63,7 @@ const (
 	Bool    Unit = "bool"
 )
 
-// Number tells whether values of u are numbers.
+// Number reports whether values of u are numbers.
 func (u Unit) Number() bool { return u != Text && u != Bool }
 
 // Kind is what a Value holds.
@@ -163,16 +163,16 @@ func If(n uint64, why inspect.Reason) Value {
 	return N(n)
 }
 
-// Kind tells what v holds.
+// Kind says what v holds.
 func (v Value) Kind() Kind { return v.kind }
 
-// Has tells whether there is a value.
+// Has reports whether there is a value.
 func (v Value) Has() bool { return v.kind != Absent }
 
-// Unlimited tells whether there is none because no bound is set.
+// Unlimited reports whether there is none because no bound is set.
 func (v Value) Unlimited() bool { return !v.Has() && v.why == inspect.Unlimited }
 
-// Reason tells why there is none.
+// Reason says why there is none.
 func (v Value) Reason() inspect.Reason { return v.why }
 
 // Int returns a number as a signed integer.
@@ -230,7 +230,7 @@ func (v Value) List() []Value {
 	return *v.list
 }
 
-// Zero tells whether v is zero, or a list of nothing.
+// Zero reports whether v is zero, or a list of nothing.
 func (v Value) Zero() bool {
 	if v.kind == List {
 		return len(v.List()) == 0

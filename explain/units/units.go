@@ -25,7 +25,7 @@ func Size(n uint64) string { return string(AppendBytes(nil, n)) }
 
 func sizeNames() []string { return []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} }
 
-// SizeUnit returns the power of 1024 in which n is best told, and its name.
+// SizeUnit returns the power of 1024 that suits n best, and its name.
 func SizeUnit(n float64) (unit int, name string) {
 	unit = sizeUnit(n)
 	return unit, sizeNames()[unit]
