@@ -53,7 +53,7 @@ func generated(t *testing.T, name string, got []byte) {
 	golden(t, name, got)
 }
 
-// golden does the same with a file of which only a part is generated.
+// golden does the same with a file that is only partly generated.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if update() {

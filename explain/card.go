@@ -10,7 +10,7 @@ type Section[S Snapshot[S]] struct {
 	Table  string // the name of the table that follows
 }
 
-// Card is a topic of which a host or a process has one.
+// Card is a topic that a host or a process has one of.
 type Card[S Snapshot[S]] struct {
 	Name     string
 	Sections []Section[S]
@@ -25,7 +25,7 @@ func (c *Card[S]) Needs() (n inspect.Sources) {
 	return n
 }
 
-// Needs is what a section reads, its table apart.
+// Needs is what a section reads, without its table.
 func (s *Section[S]) Needs() (n inspect.Sources) {
 	for i := range s.Fields {
 		n = n.Plus(s.Fields[i].Needs())

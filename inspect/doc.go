@@ -16,6 +16,6 @@
 // A running host's files are read with prometheus/procfs where that has all that kwhy says
 // of them: what is read once for the whole host, and the report of one process. The column
 // procfs of the source table names the call; ByProcfs makes it, and a reader of our own
-// reads copies, and files of which procfs makes nothing. docs/dependencies.md lists both
+// reads copies, and files that procfs does not read. docs/dependencies.md lists both
 // kinds, and why; the tests named ...AsProcfs give both readers the same bytes.
 package inspect

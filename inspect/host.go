@@ -137,7 +137,7 @@ func (h *Host) onlineCPUs() (n int) {
 
 // savedPageSize finds the page size of a host that is not this one: meminfo
 // counts AnonPages in kB and vmstat the same pages one by one. They are not
-// read at one moment, and need not be: page sizes lie a factor of two apart.
+// read at one moment, and need not be: page sizes differ by a factor of two.
 func (h *Host) savedPageSize() uint64 {
 	info, err1 := h.Counters("meminfo", 64)
 	stat, err2 := h.Counters("vmstat", 256)

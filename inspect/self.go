@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AsRoot reports whether kwhy runs as user 0, whoever the tree belongs to.
+// AsRoot reports whether kwhy runs as user 0, whatever host the tree belongs to.
 func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 
 // InitialPIDNamespace reports whether the processes of this /proc are the whole

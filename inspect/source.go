@@ -574,7 +574,7 @@ func (s Source) Shape() Shape { return sourceTable[s].shape }
 // String returns the path as users see it, with <pid> or <n> for a family.
 func (s Source) String() string { return sourceTable[s].path }
 
-// Files are the files that s is read from, as String spells them: one, but for what
+// Files are the files that s is read from, as String spells them: one, except for what
 // stands elsewhere in older kernels.
 func (s Source) Files() []string {
 	row := &sourceTable[s]
@@ -590,7 +590,7 @@ func (s Source) Opens() string { return sourceTable[s].opens }
 // Option says what the kernel must be built or booted with to have s.
 func (s Source) Option() string { return sourceTable[s].option }
 
-// Either returns the sources of which s is the first that answers; nil for one that
+// Either returns the sources that s stands for, the first that answers; nil for one that
 // stands for itself.
 func (s Source) Either() []Source {
 	switch s {
@@ -605,7 +605,7 @@ func (s Source) Either() []Source {
 // Asked reports whether s is asked of a running kernel, which a copy of its files is not.
 func (s Source) Asked() bool {
 	path := sourceTable[s].path
-	return path != "" && path[0] != '/' || s == KernelLog // a device, of which a copy has none
+	return path != "" && path[0] != '/' || s == KernelLog // a device: a copy has none
 }
 
 // Since returns the first kernel that has s; the zero Version if it is older

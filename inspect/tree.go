@@ -31,7 +31,7 @@ func openTree(root string) (Tree, error) {
 	return Tree{Root: root, fd: fd, pool: newPool(), wait: newPatience()}, nil
 }
 
-// NoTree is a tree of which nothing can be read: there is no directory at root.
+// NoTree is a tree without anything to read: there is no directory at root.
 func NoTree(root string) Tree {
 	return Tree{Root: root, fd: -1, pool: newPool(), wait: newPatience()}
 }
@@ -149,7 +149,7 @@ func (t Tree) Readlink(rel string) (string, error) {
 }
 
 // Resolve returns the whole path of rel, and that path with all symbolic links
-// followed; what of it cannot be had is "".
+// followed; what can't be read of it is "".
 func (t Tree) Resolve(rel string) (full, followed string) {
 	full, err := filepath.Abs(t.path(rel))
 	if err != nil {
@@ -186,7 +186,7 @@ func (t Tree) TryOpen(rel string) error {
 	return err
 }
 
-// Look reads a file, or lists a directory, for nothing but whether that is possible.
+// Look reads a file, or lists a directory, only to see whether that is possible.
 func (t Tree) Look(rel string) Reason {
 	err := t.With(rel, func([]byte) error { return nil })
 	if errors.Is(err, unix.EISDIR) {

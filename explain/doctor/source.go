@@ -101,7 +101,7 @@ func (s *Source) open() string {
 		why = s.Others
 	}
 	if s.who.root && why == inspect.Denied || !s.host.Live && why == inspect.Unsupported {
-		return "" // most hints are to run as root; and a copy can't be built anew
+		return "" // most hints are to run as root; and a copy can't be rebuilt
 	}
 	if s.leftOut() {
 		return "mount /proc without subset=pid"

@@ -356,7 +356,7 @@ func TestWhy(t *testing.T) {
 	was := procfacts.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
 	host.Was = before
 	got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was}))
-	if !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
+	if !strings.HasSuffix(got, "was stopped in 25 % of its periods over the interval") {
 		t.Errorf("%q", got)
 	}
 	delete(before.Throttled, 7)

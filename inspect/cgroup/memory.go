@@ -151,8 +151,7 @@ func Closest(chain []Memory) int {
 	})
 }
 
-// least returns the index of the cgroup of which the figure is lowest; -1 where none
-// has it.
+// least returns the index of the cgroup with the lowest figure; -1 if none has it.
 func least(chain []Memory, of func(*Memory) (int64, bool)) int {
 	best := -1
 	var low int64

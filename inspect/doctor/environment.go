@@ -15,8 +15,8 @@ import (
 	"kwhy/inspect/proc"
 )
 
-// Environment is what kwhy is here, as the kernel has it: with whose rights, in which
-// namespaces, and with what of /proc and /sys before it.
+// Environment is what kwhy is here to the kernel: its rights, its namespaces, and how
+// /proc and /sys are mounted.
 type Environment struct {
 	inspect.Settings                   // those that decide who sees what
 	Status           map[string]string // the lines of /proc/self/status
@@ -31,8 +31,7 @@ type Environment struct {
 	Cgroups          []CgroupMount
 }
 
-// OwnNamespace is a namespace of kwhy's, and whether it is the one that the kernel began
-// with.
+// OwnNamespace is a namespace of kwhy's, and whether it is the initial one.
 type OwnNamespace struct {
 	Name         string
 	Inode        uint64

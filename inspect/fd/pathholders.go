@@ -32,7 +32,7 @@ type PathHolders struct {
 	Procs *proc.Processes
 	List  []PathHolder
 	What  string // that they hold
-	Whole bool   // it is a file system, of which anything counts
+	Whole bool   // it is a file system: anything on it counts
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
 }
@@ -86,7 +86,7 @@ type wantedFile struct {
 	node       uint64          // the device that it is; 0: none
 	char       bool            // a character device
 	mapsDev    uint64          // how maps spell its device, where that is known
-	whole      map[uint64]bool // file systems of which anything counts, as mountinfo spells their devices
+	whole      map[uint64]bool // file systems: anything on them counts; as mountinfo spells their devices
 	aliased    bool            // stat gives other devices than mountinfo on that file system
 	socket     map[string]bool // links of sockets that are bound to it
 }
@@ -228,7 +228,7 @@ func (w *wantedFile) same(st *unix.Stat_t) bool {
 	return proc.Wide(st.Dev) == w.dev && st.Ino == w.inode
 }
 
-// within reports whether a file is on a file system of which anything counts.
+// within reports whether a file is on a file system where anything counts.
 func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *unix.Stat_t) bool {
 	if w.whole[proc.Wide(st.Dev)] || !w.aliased {
 		return w.whole[proc.Wide(st.Dev)]

@@ -57,7 +57,7 @@ type SocketHolders struct {
 	Procs      *proc.Processes
 	List       []SocketHolder
 	Namespaces int // that were looked at
-	Unheld     int // sockets with that address of which no process could be found
+	Unheld     int // sockets with that address for which no process could be found
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
 }

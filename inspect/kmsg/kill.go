@@ -104,7 +104,7 @@ type Zone struct {
 	ActiveFile, InactiveFile int64
 }
 
-// Task is a row of the task table, or whoever else a report names. Counts are
+// Task is a row of the task table, or another task that a report names. Counts are
 // in pages, but PageTables, which is in bytes since 4.15.
 type Task struct {
 	PID, TGID, UID             int64

@@ -72,7 +72,7 @@ Killed process `+pid+` (`+comm+`) total-vm:100kB, anon-rss:40kB, file-rss:0kB`, 
 }
 
 // Up to 4.1 nothing kept two reports apart. The caller of a line decides, where it is
-// printed; else nothing but the victims' own lines can be trusted.
+// printed; else only the victims' own lines can be trusted.
 func TestTwoReportsAtOnce(t *testing.T) {
 	events := scan(t, two(true))
 	if len(events) != 2 {

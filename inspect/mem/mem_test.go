@@ -252,7 +252,7 @@ var spoiled = map[string]func(string) string{
 	},
 }
 
-// eachSpoiled runs do on recorded hosts of which one file is bad.
+// eachSpoiled runs do on recorded hosts with one bad file.
 func eachSpoiled(t *testing.T, do func(t *testing.T, dir, file, how string)) {
 	inspecttest.OnEach(t, func(t *testing.T, dir string) {
 		t.Parallel()

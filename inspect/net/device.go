@@ -21,7 +21,7 @@ type Interface struct {
 	Name      string
 	Index     inspect.Num
 	Dev       DevStats
-	Stats     inspect.Counters // rx_missed_errors and the like, apart, as /sys and rtnetlink name them
+	Stats     inspect.Counters // rx_missed_errors and the like, separately, as /sys and rtnetlink name them
 	State     string           // RFC 2863: up, down, dormant, lowerlayerdown, unknown, ...
 	Admin     Flag             // somebody has set it up
 	Carrier   Flag

@@ -214,7 +214,7 @@ func parseSoftnet(b []byte, online string) (out []SoftnetCPU, err error) {
 }
 
 // DevStats are the counters of an interface as /proc/net/dev has them, some of them
-// sums of what the driver counts apart (net/core/net-procfs.c, dev_seq_printf_stats).
+// sums of what the driver counts separately (net/core/net-procfs.c, dev_seq_printf_stats).
 type DevStats struct {
 	RxBytes, RxPackets, RxErrs uint64
 	RxDrop                     uint64 // rx_dropped and rx_missed_errors

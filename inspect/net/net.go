@@ -268,7 +268,7 @@ func onlineList(h *inspect.Host) string {
 	return l.Online
 }
 
-// netSysctls reads the sysctls of which, in the namespace that the calling thread is
+// netSysctls reads the wanted sysctls, in the namespace that the calling thread is
 // in: /proc/sys/net shows each thread its own.
 func netSysctls(h *inspect.Host, n *Snapshot, want inspect.Sources, which func(inspect.Source) bool) {
 	for s := range want.Each() {

@@ -22,7 +22,7 @@ type Owner struct {
 	FD int32
 }
 
-// FDWalk is one walk over the descriptors of processes: what they are, and who has
+// FDWalk is one walk over the descriptors of processes: what they are, and which has
 // which socket.
 type FDWalk struct {
 	Scan   *proc.FDScan

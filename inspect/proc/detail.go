@@ -92,7 +92,7 @@ func (d *Detail) Gaps() (out []inspect.Gap) {
 	return out
 }
 
-// TakeDetail reads the wanted sources of one process of a scan, of which stat
+// TakeDetail reads the wanted sources of one process of a scan; stat
 // and status are read again. The error is ErrNoProcess where there is none.
 func TakeDetail(h *inspect.Host, ps *Processes, pid int32, want inspect.Sources) (*Detail, error) {
 	return takeDetail(h, ps, ps, pid, want)

@@ -70,7 +70,7 @@ type TaskMemory struct {
 
 	VmRSS, RssAnon, RssFile, RssShmem, VmSwap inspect.Num // from status
 	// PageTables is VmPTE of status, and before 4.15, where the kernel counts the levels
-	// apart, VmPMD and VmPUD besides it.
+	// separately, VmPMD and VmPUD besides it.
 	PageTables        inspect.Num
 	Pss, Uss, SwapPss inspect.Num // from smaps_rollup
 
@@ -124,7 +124,7 @@ func (p *Process) Why(s inspect.Source) inspect.Reason { return p.got[s.Slot()] 
 
 func (p *Process) note(s inspect.Source, why inspect.Reason) { p.got[s.Slot()] = why }
 
-// NewProcess returns a process of which nothing was read.
+// NewProcess returns a process with nothing read yet.
 func NewProcess(pid int32) Process {
 	p := Process{
 		PID: pid, CPU: -1, Policy: -1, Autogroup: -1, Call: Syscall{Number: NoCall},

@@ -27,7 +27,7 @@ type Sample struct {
 	Cost    time.Duration // of CPU time, kwhy's own
 	Ended   bool          // the process ended before the time was over
 	// Ran and Waited are how long its threads were on a CPU, and ready for one,
-	// by the kernel's own clocks in schedstat, those apart that ended meanwhile and
+	// by the kernel's own clocks in schedstat, except those that ended meanwhile and
 	// took their clocks along: Lost is how many these are. Clocks says why there is
 	// neither.
 	Ran, Waited time.Duration

@@ -182,17 +182,17 @@ func TestParseUnix(t *testing.T) {
 	} {
 		sockdiag.ParseUnix(b, &l)
 	}
-	type told struct {
+	type view struct {
 		name, kind, state string
 		peer, r, w, uid   uint32
 		pending           int
 	}
-	var got []told
+	var got []view
 	for i := range l.Len() {
 		s := l.At(i)
-		got = append(got, told{s.Unix.Name, s.Unix.TypeName(), s.StateName(), s.Unix.Peer, s.RQueue, s.WQueue, s.UID, len(s.Unix.Pending)})
+		got = append(got, view{s.Unix.Name, s.Unix.TypeName(), s.StateName(), s.Unix.Peer, s.RQueue, s.WQueue, s.UID, len(s.Unix.Pending)})
 	}
-	want := []told{
+	want := []view{
 		{"@abstract@b", "dgram", "UNCONNECTED", 0, 100, 0, 0, 0},
 		{"", "seqpacket", "CONNECTED", 3, 5, 6, 0, 0},
 		{"/run/a b", "stream", "LISTEN", 0, 2, 128, 33, 2},

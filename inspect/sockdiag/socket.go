@@ -93,7 +93,7 @@ const (
 )
 
 // Socket is one socket. Numbers of bytes and connections are as the kernel has
-// them; addresses are 16 bytes, of which IPv4 takes the first four.
+// them; addresses are 16 bytes; IPv4 uses the first four.
 type Socket struct {
 	Family, Protocol      uint8 // AF_*; IPPROTO_*, or of netlink NETLINK_*
 	State                 State

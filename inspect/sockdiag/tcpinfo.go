@@ -65,7 +65,7 @@ func (t TCPInfo) word(i uint8) (b [4]byte) {
 type InfoField uint8
 
 // The fields that are used, and the first kernel that has them where that is
-// after 4.0. Times are in microseconds but for LastDataSent, LastDataRecv and
+// after 4.0. Times are in microseconds except LastDataSent, LastDataRecv and
 // LastAckRecv, which are in milliseconds; rates are in bytes a second.
 const (
 	CAState InfoField = iota
