@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// company starts what a job has beside it, and puts the number of one of that into
+// company starts what runs alongside a job, and puts the number of one of that into
 // commands that ask for a PID.
 func (j job) company(commands ...[]string) (end func(), err error) {
 	switch {
@@ -100,7 +100,7 @@ func holders() (most int, end func(), err error) {
 	return list[len(list)-1].Process.Pid, end, nil
 }
 
-// copies starts this program anew with each of some arguments, and waits until
+// copies starts this program again with each of some arguments, and waits until
 // each says that it is ready. end ends them.
 func copies(args [][]string) (list []*exec.Cmd, end func(), err error) {
 	end = func() {

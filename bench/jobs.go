@@ -11,9 +11,9 @@ type job struct {
 	name  string
 	kwhy  []string // arguments
 	peer  []string // command; nil: kwhy is timed alone
-	crowd int      // idle processes to have beside it
-	files bool     // processes with many files open to have beside it; PID stands for the one with most
-	socks int      // connections over loopback to have beside it, each of two sockets
+	crowd int      // idle processes to run alongside
+	files bool     // processes with many files open to run alongside; PID stands for the one with most
+	socks int      // connections over loopback to run alongside, each of two sockets
 	ratio float64  // at most, of wall times
 	mib   float64  // at most, peak RSS
 }

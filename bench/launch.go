@@ -27,7 +27,7 @@ type sample struct {
 // waits for it, with about as little memory as a Go program can have (2.6 MiB).
 const launcher = "-launch"
 
-// once runs a command by way of a launcher.
+// once runs a command through a launcher.
 func once(command []string) (s sample, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -3,7 +3,7 @@
 //
 //	go run ./bench
 //
-// README.md in this directory tells how to read the table.
+// README.md in this directory says how to read the table.
 package main
 
 import (

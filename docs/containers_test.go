@@ -94,7 +94,7 @@ type pod struct {
 }
 
 // TestPagesManifests: every YAML of the pages parses, what a manifest mounts of the host it
-// mounts read-only, at the place where it tells kwhy to look, and kwhy takes its arguments.
+// mounts read-only, where its arguments make kwhy look, and kwhy takes its arguments.
 func TestPagesManifests(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, f := range p.fences {
@@ -223,7 +223,7 @@ func childOfAnother(t *testing.T, setpriv string) int {
 	return 0
 }
 
-// readableWith tells whether root with these capabilities alone gets at a file or link: a
+// readableWith reports whether root with these capabilities alone gets at a file or link: a
 // wait channel that is masked is 0.
 func readableWith(setpriv, caps, path string) bool {
 	read := "cat"

@@ -53,7 +53,7 @@ func generated(t *testing.T, name string, got []byte) {
 	golden(t, name, got)
 }
 
-// golden does the same with a file of which only a part is generated.
+// golden does the same with a file that is only partly generated.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if update() {
@@ -71,7 +71,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// marked tells whether .gitattributes says of a file that it is generated.
+// marked reports whether .gitattributes says of a file that it is generated.
 func marked(t *testing.T, name string) bool {
 	t.Helper()
 	b, err := os.ReadFile("../.gitattributes")

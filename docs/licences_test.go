@@ -74,7 +74,7 @@ func TestGeneratedLicences(t *testing.T) {
 }
 
 // Every module that go.mod asks for by itself, or that the binary is linked with, is
-// told of with its licence.
+// listed with its licence.
 func TestDependenciesAreTold(t *testing.T) {
 	page, err := os.ReadFile("dependencies.md")
 	if err != nil {

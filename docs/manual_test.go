@@ -226,7 +226,7 @@ func (w *roff) prose(text string) {
 	}
 }
 
-// examples are commands, as they are typed. One with a remark is an entry of a list: beside
+// examples are commands, as they are typed. One with a remark is an entry of a list: besides
 // each other both would be wider than a terminal.
 func (w *roff) examples(text string) {
 	for _, l := range strings.Split(text, "\n") {

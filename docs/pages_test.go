@@ -238,7 +238,7 @@ func noNulls(t *testing.T, out string) {
 	}
 }
 
-// goesOn tells whether a line only goes on with what the one before it began: it is far to
+// goesOn reports whether a line only goes on with what the one before it began: it is far to
 // the right, and has no columns.
 func goesOn(line string) bool {
 	return strings.HasPrefix(line, "    ") && !strings.Contains(strings.TrimSpace(line), "  ")

@@ -84,7 +84,7 @@ func readLines(t *testing.T, path string) (lines []object) {
 	return lines
 }
 
-// leads tells whether a path ends at a value in one of the lines.
+// leads reports whether a path ends at a value in one of the lines.
 func leads(lines []object, path []string) bool {
 	for _, line := range lines {
 		var at any = line

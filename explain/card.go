@@ -13,7 +13,7 @@ type Section[S Snapshot[S]] struct {
 	Rest func(parts []Field[S]) Field[S]
 }
 
-// Card is what a host or a process has one of.
+// Card is a topic that a host or a process has one of.
 type Card[S Snapshot[S]] struct {
 	Name     string
 	Sections []Section[S]
@@ -28,7 +28,7 @@ func (c *Card[S]) Needs() (n inspect.Sources) {
 	return n
 }
 
-// Needs is what a section reads, its table apart.
+// Needs is what a section reads, without its table.
 func (s *Section[S]) Needs() (n inspect.Sources) {
 	for i := range s.Fields {
 		n = n.Plus(s.Fields[i].Needs())

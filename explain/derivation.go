@@ -9,7 +9,7 @@ type Derivation struct {
 	Terms    []Term
 	Result   Value
 	Reported Value  // what the kernel says; absent where it says nothing
-	Slack    uint64 // how far they may be apart and both be right
+	Slack    uint64 // how far they may differ while both are right
 	Cause    string // why they differ, if they do
 }
 

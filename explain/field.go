@@ -53,7 +53,7 @@ type Doc struct {
 	Gauge    bool             // of a Counter: it falls too, and so its rate has a sign
 	Watched  bool             // of a Counter that is data alone: text has its rate where there is room
 	Bar      bool             // text draws it against the largest of its column
-	Part     rune             // drawn for it in the bar of its section's Whole, if it is a part of that
+	Part     rune             // drawn for it in the bar of its section's Whole, which it is a part of
 	Source   inspect.Source   // the file it is read from
 	Also     []inspect.Source // others that Reading, Derive, Get and Write need
 	Since    inspect.Version  // first kernel that has it; zero: older than 4.0

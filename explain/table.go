@@ -2,7 +2,7 @@ package explain
 
 import "kwhy/inspect"
 
-// Table is what a host has many of.
+// Table is a topic that a host has many of.
 type Table[S Snapshot[S]] struct {
 	Name  string   // as JSON has it
 	Title string   // over it in text

@@ -31,7 +31,7 @@ type Scope uint8
 const (
 	OfHost    Scope = iota // the host, or one of its namespaces
 	OfProcess              // one process: in examples kwhy itself
-	OfList                 // a list of its own next to the host's page: each socket, each kill
+	OfList                 // a list of its own besides the host's page: each socket, each kill
 	OfAnswer               // what a flag asks for, such as who has a file open
 )
 

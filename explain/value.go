@@ -11,7 +11,7 @@ import (
 	"kwhy/inspect"
 )
 
-// Amount returns a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
+// Amount writes a number in its unit: "15 %", "1.0 GiB", "1d0h", "1,000".
 func Amount(f float64, u Unit) string {
 	switch {
 	case u == Ratio && f != 0 && f < 0.0005:
@@ -28,7 +28,7 @@ func Amount(f float64, u Unit) string {
 	return string(units.AppendDecimal(nil, f))
 }
 
-// Often returns how often something happens: "once a second", "1,526 times a second".
+// Often says how often something happens: "once a second", "1,526 times a second".
 func Often(perSecond float64) string {
 	if perSecond == 1 {
 		return "once a second"
@@ -36,7 +36,7 @@ func Often(perSecond float64) string {
 	return Amount(perSecond, Decimal) + " times a second"
 }
 
-// Threshold returns a rule's threshold in words: one so small that anything reaches it is "any".
+// Threshold writes a rule's threshold: one so small that anything reaches it is "any".
 func Threshold(f float64, u Unit) string {
 	if f > 0 && f < 1e-6 {
 		return "any"
@@ -163,7 +163,7 @@ func If(n uint64, why inspect.Reason) Value {
 	return N(n)
 }
 
-// Kind returns what v holds.
+// Kind says what v holds.
 func (v Value) Kind() Kind { return v.kind }
 
 // Has reports whether there is a value.
@@ -172,7 +172,7 @@ func (v Value) Has() bool { return v.kind != Absent }
 // Unlimited reports whether there is none because no bound is set.
 func (v Value) Unlimited() bool { return !v.Has() && v.why == inspect.Unlimited }
 
-// Reason returns why there is none.
+// Reason says why there is none.
 func (v Value) Reason() inspect.Reason { return v.why }
 
 // Int returns a number as a signed integer.

@@ -45,7 +45,7 @@ func (h *Host) CpuLists(l *CPULists) Reason {
 	return ReasonOf(err)
 }
 
-// CPUListHolds tells whether every CPU of the list some is in the list all: a list
+// CPUListHolds reports whether every CPU of the list some is in the list all: a list
 // is "0-3,8".
 func CPUListHolds(all, some string) bool {
 	in := map[int]bool{}
@@ -55,7 +55,7 @@ func CPUListHolds(all, some string) bool {
 	return holds
 }
 
-// EachCPU hands on the members of a list such as 0-3,8, as far as it makes sense.
+// EachCPU passes on the members of a list such as 0-3,8, as far as it makes sense.
 func EachCPU(list string, do func(int)) {
 	const most = 1 << 16 // far above any NR_CPUS
 	for part := range strings.SplitSeq(list, ",") {

@@ -9,7 +9,7 @@ import (
 )
 
 // Dir is an open directory of a tree. One of many thousand entries is gone through
-// with a system call for each, whose path is not walked anew.
+// with a system call for each, whose path is not walked again.
 type Dir struct {
 	fd   int
 	tree Tree
@@ -28,8 +28,8 @@ func (t Tree) Open(rel string) (Dir, error) {
 // Close closes the directory.
 func (d *Dir) Close() { unix.Close(d.fd) }
 
-// Size is what stat tells of the directory: of /proc/PID/fd, since 6.2, how many
-// entries there are. 0 where it is not told.
+// Size is the size that stat gives: for /proc/PID/fd, since 6.2, how many
+// entries there are. 0 if unknown.
 func (d *Dir) Size() int64 {
 	var st unix.Stat_t
 	if unix.Fstat(d.fd, &st) != nil {
@@ -38,7 +38,7 @@ func (d *Dir) Size() int64 {
 	return st.Size
 }
 
-// Each hands on the names of the entries, read into buf. A name must not be kept, and
+// Each passes on the names of the entries, read into buf. A name must not be kept, and
 // is followed by a zero byte, as Readlink wants it.
 func (d *Dir) Each(buf []byte, do func(name []byte)) error {
 	for {
@@ -55,7 +55,7 @@ func (d *Dir) Each(buf []byte, do func(name []byte)) error {
 	}
 }
 
-// eachName hands on the names in what getdents64 gave.
+// eachName passes on the names in what getdents64 gave.
 func eachName(b []byte, do func(name []byte)) {
 	const lengthAt, nameAt = 16, 19 // struct linux_dirent64
 	for len(b) > nameAt {

@@ -4,5 +4,5 @@ package inspect
 // imports it, need of its inside.
 var ParseChoice = parseChoice
 
-// MayHang tells which files of a process may not answer.
+// MayHang lists the files of a process that may not answer.
 var MayHang = mayHang

@@ -41,12 +41,12 @@ func ParseVersion(release string) Version {
 	return Version{n[0], n[1], n[2]}
 }
 
-// AtLeast tells whether v is major.minor or newer. An unknown version is not.
+// AtLeast reports whether v is major.minor or newer. An unknown version is not.
 func (v Version) AtLeast(major, minor int) bool {
 	return v.Major > major || v.Major == major && v.Minor >= minor
 }
 
-// Before tells whether v is known and older than w.
+// Before reports whether v is known and older than w.
 func (v Version) Before(w Version) bool {
 	return v != Version{} && !v.AtLeast(w.Major, w.Minor)
 }
@@ -137,7 +137,7 @@ func (h *Host) onlineCPUs() (n int) {
 
 // savedPageSize finds the page size of a host that is not this one: meminfo
 // counts AnonPages in kB and vmstat the same pages one by one. They are not
-// read at one moment, and need not be: page sizes lie a factor of two apart.
+// read at one moment, and need not be: page sizes differ by a factor of two.
 func (h *Host) savedPageSize() uint64 {
 	info, err1 := h.Counters("meminfo", 64)
 	stat, err2 := h.Counters("vmstat", 256)
@@ -154,7 +154,7 @@ func (h *Host) savedPageSize() uint64 {
 	return uint64(os.Getpagesize())
 }
 
-// IsProc tells whether the root of /proc is one, mounted or saved. Each has one of these
+// IsProc reports whether the root of /proc is one, mounted or saved. Each has one of these
 // files, unless nothing was saved of a host but a file or two.
 func (h *Host) IsProc() bool {
 	if h.Live || h.Release != "" {

@@ -158,7 +158,7 @@ func TestOpenFailsOnlyWithoutAProcDirectory(t *testing.T) {
 	}
 }
 
-// Each source has a row in the table: one without a path is told as nothing.
+// Each source has a row in the table: one without a path has no name.
 func TestEverySourceHasItsRow(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range inspect.Every() {

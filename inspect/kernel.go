@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the running kernel is asked by system calls and by netlink, beside its files, and
-// its log. It is this machine's kernel that answers: of a copy each of these says ErrCopy.
-// The kernel's list of sockets has a package of its own, sockdiag.
+// What the running kernel is asked by system calls and by netlink, besides its files.
+// It is this machine's kernel that answers: of a copy each of these says ErrCopy. The
+// kernel's list of sockets and its log have packages of their own, sockdiag and kmsg.
 
 // ErrCopy says that something can be asked of a running kernel alone.
 var ErrCopy = errors.New("a copy of a host can't be asked")
@@ -192,7 +192,7 @@ func (h *Host) Netlink(family int) (*Netlink, error) {
 	return &Netlink{c}, nil
 }
 
-// Ask sends a question and returns all answers. Some may be there beside an error.
+// Ask sends a question and returns all answers. Some may be there besides an error.
 func (n *Netlink) Ask(m netlink.Message) ([]netlink.Message, error) { return n.conn.Execute(m) }
 
 // Close closes it.

@@ -37,7 +37,7 @@ func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 	return nil
 }
 
-// Has tells whether the file system's options name one.
+// Has reports whether the file system's options name one.
 func (m *Mount) Has(option string) bool {
 	for o := range strings.SplitSeq(m.Super, ",") {
 		if o == option {

@@ -93,7 +93,7 @@ func doze(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil) // cut short by a signal it is looked at sooner
 }
 
-// working tells whether a thread of kwhy beside this one is at work, as it is where
+// working reports whether a thread of kwhy besides this one is at work, as it is where
 // a file is long, and not all are asleep, as they are where somebody else holds it
 // up. Which thread a read is on is not known: it may change between two.
 func working() bool {

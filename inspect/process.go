@@ -27,7 +27,7 @@ func (h *Host) Uptime() (seconds float64) {
 // ErrNoProcess says that there is no process of that number.
 var ErrNoProcess = errors.New("no such process")
 
-// PidReason tells a process that ended from a file that this kernel does not
+// PidReason distinguishes a process that ended from a file that this kernel does not
 // have for anyone.
 func (h *Host) PidReason(dir string, err error) Reason {
 	r := ReasonOfPID(err)

@@ -33,7 +33,7 @@ func ByProcfs[T any](h *Host, s Source, theirs func(procfs.FS) (T, error), ours 
 	return out, err
 }
 
-// spare tells whether there are descriptors to spare. procfs opens files with package os,
+// spare reports whether there are descriptors to spare. procfs opens files with package os,
 // for the first of which the runtime makes its poller, and dies where it gets no
 // descriptors: that is done here, where some are known to be free.
 func (t Tree) spare() bool {

@@ -84,7 +84,7 @@ func ReasonOf(err error) Reason {
 	case errors.Is(err, ErrTimedOut):
 		return TimedOut
 	case errors.Is(err, ErrCopy):
-		return Inapplicable // what it would tell is another host's
+		return Inapplicable // its answer would be about another host
 	case errors.Is(err, unix.ESRCH):
 		return Vanished
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):

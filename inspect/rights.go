@@ -11,7 +11,7 @@ import (
 const opening = 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SYS_PTRACE |
 	1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_SYS_NICE | 1<<unix.CAP_SYSLOG
 
-// Entitled tells whether kwhy has all rights that any Source.Opens asks for: it is root
+// Entitled reports whether kwhy has all rights that any Source.Opens asks for: it is root
 // in the user namespace that the kernel began with, with each of those capabilities.
 // Where that is not known it is false. What is denied to it then is withheld by
 // something else: a security module, a sandbox, a namespace.

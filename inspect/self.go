@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AsRoot tells whether kwhy runs as user 0, whoever the tree belongs to.
+// AsRoot reports whether kwhy runs as user 0, whatever host the tree belongs to.
 func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 
-// InitialPIDNamespace tells whether the processes of this /proc are the whole
+// InitialPIDNamespace reports whether the processes of this /proc are the whole
 // host's: then its PID 1 is the one that is never killed. known is false where
-// that is not to be seen.
+// that can't be seen.
 func (h *Host) InitialPIDNamespace() (yes, known bool) {
 	const initial = "pid:[4026531836]" // include/linux/proc_ns.h, PROC_PID_INIT_INO
 	for _, pid := range [...]int32{1, h.Self()} {
@@ -34,7 +34,7 @@ func (h *Host) Self() int32 {
 	return pid
 }
 
-// SameProcesses tells whether the numbers in this /proc mean the same processes to
+// SameProcesses reports whether the numbers in this /proc mean the same processes to
 // system calls.
 func (h *Host) SameProcesses() bool { return h.Live && h.Self() == int32(unix.Getpid()) }
 

@@ -13,7 +13,7 @@ type Settings struct {
 	Got     [NumSources]Reason
 }
 
-// NewSettings returns settings of which nothing was read.
+// NewSettings returns settings with nothing read yet.
 func (h *Host) NewSettings() Settings {
 	s := Settings{Host: h, At: h.Now()}
 	for i := range s.Got {

@@ -202,29 +202,29 @@ func (s Source) Slot() int { return int(sourceTable[s].slot) }
 // Scope says how many of s there are: one, or one in each network namespace or process.
 func (s Source) Scope() Scope { return sourceTable[s].scope }
 
-// OfEveryProcess tells whether every process has s: where it is not there, there is no
+// OfEveryProcess reports whether every process has s: where it is not there, there is no
 // process.
 func (s Source) OfEveryProcess() bool { return sourceTable[s].every }
 
-// MayHang tells whether the reading of s waits for what a task may hold for long.
+// MayHang reports whether the reading of s waits for what a task may hold for long.
 func (s Source) MayHang() bool { return sourceTable[s].mayHang }
 
-// EndsWithProcess tells whether a process lets go of what s tells when it ends.
+// EndsWithProcess reports whether a process releases what s reads when it ends.
 func (s Source) EndsWithProcess() bool { return sourceTable[s].ends }
 
-// GoesWithMainThread tells whether s goes with the main thread though others go on.
+// GoesWithMainThread reports whether s goes with the main thread though others go on.
 func (s Source) GoesWithMainThread() bool { return sourceTable[s].main }
 
-// NotOfKthreads tells whether kernel threads have no s.
+// NotOfKthreads reports whether kernel threads have no s.
 func (s Source) NotOfKthreads() bool { return sourceTable[s].noKthread }
 
 // Shape says how the file of s is laid out.
 func (s Source) Shape() Shape { return sourceTable[s].shape }
 
-// String returns the path told to the user, with <pid> or <n> for a family.
+// String returns the path as users see it, with <pid> or <n> for a family.
 func (s Source) String() string { return sourceTable[s].path }
 
-// Files are the files that s is read from, as String spells them: one, but for what
+// Files are the files that s is read from, as String spells them: one, except for what
 // stands elsewhere in older kernels.
 func (s Source) Files() []string {
 	row := &sourceTable[s]
@@ -240,7 +240,7 @@ func (s Source) Opens() string { return sourceTable[s].opens }
 // Option says what the kernel must be built or booted with to have s.
 func (s Source) Option() string { return sourceTable[s].option }
 
-// Either returns the sources of which s is the first that answers; nil for one that
+// Either returns the sources that s stands for, the first that answers; nil for one that
 // stands for itself.
 func (s Source) Either() []Source {
 	switch s {
@@ -252,10 +252,10 @@ func (s Source) Either() []Source {
 	return nil
 }
 
-// Asked tells whether s is asked of a running kernel, which a copy of its files is not.
+// Asked reports whether s is asked of a running kernel, which a copy of its files is not.
 func (s Source) Asked() bool {
 	path := sourceTable[s].path
-	return path != "" && path[0] != '/' || s == KernelLog // a device, of which a copy has none
+	return path != "" && path[0] != '/' || s == KernelLog // a device: a copy has none
 }
 
 // Since returns the first kernel that has s; the zero Version if it is older
@@ -286,7 +286,7 @@ func Of(list ...Source) (set Sources) {
 	return set
 }
 
-// Has tells whether s is in the set.
+// Has reports whether s is in the set.
 func (set Sources) Has(s Source) bool { return set.words[s>>6]&(1<<(s&63)) != 0 }
 
 // Each goes through the members of the set in the order in which reports name them.
@@ -310,7 +310,7 @@ func (set Sources) Only(keep func(Source) bool) (out Sources) {
 	return out
 }
 
-// Meets tells whether set and other have a source in common.
+// Meets reports whether set and other have a source in common.
 func (set Sources) Meets(other Sources) bool {
 	for i := range set.words {
 		if set.words[i]&other.words[i] != 0 {
@@ -344,7 +344,7 @@ const (
 	Failed              // the read failed: no descriptors, no memory, an I/O error
 	TimedOut            // it did not answer in time
 	NoInterval          // a rate needs two samples
-	NoUpdate            // the kernel did not compute it anew in the interval
+	NoUpdate            // the kernel did not compute it again in the interval
 	Reset               // the counter went backwards
 	Inapplicable        // it makes no sense here: a kernel thread has no RSS
 	Unlimited           // no bound is set
@@ -372,7 +372,7 @@ func Reasons() []Reason {
 	return out
 }
 
-// IsGap tells whether r is something that the user could wish to mend.
+// IsGap reports whether r is something that the user could wish to mend.
 func (r Reason) IsGap() bool {
 	switch r {
 	case Present, NoInterval, NoUpdate, Inapplicable, Unlimited, Untold:

@@ -34,7 +34,7 @@ func TestSlots(t *testing.T) {
 		}
 	}
 	if inspect.ProcessSources()[0] != inspect.PIDStat {
-		t.Error("stat is what tells a process from another, and is read first")
+		t.Error("stat is what identifies a process, and is read first")
 	}
 }
 
@@ -55,7 +55,7 @@ func TestMayHangIsOfTheFile(t *testing.T) {
 }
 
 // ordered finds where the order of two constants of an enum, or the distance between
-// them, is taken for something: an operator beside one of the names.
+// them, is taken for something: an operator besides one of the names.
 func ordered(t *testing.T, file string, src any, names map[string]bool) (out []string) {
 	t.Helper()
 	set := token.NewFileSet()

@@ -174,7 +174,7 @@ var sourceTable = [NumSources]sourceInfo{
 	NetQdisc:     {path: "rtnetlink, RTM_GETQDISC", scope: OfNetwork, opens: asNetAdmin, option: liveNet + ", and CONFIG_NET_SCHED"},
 	NetEthtool: {
 		path: "ioctl(SIOCETHTOOL)", scope: OfNetwork, opens: asNetAdmin,
-		option: liveNet + ", and a driver that tells its rings",
+		option: liveNet + ", and a driver that reports its rings",
 	},
 	NetHooks: {
 		path: "nfnetlink, hooks", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
@@ -313,7 +313,7 @@ var sourceTable = [NumSources]sourceInfo{
 }
 
 // processSources are the sources of a process in the order in which they are read: what
-// tells a process from another first.
+// identifies a process first.
 var processSources = [...]Source{
 	PIDStat,
 	PIDStatus,

@@ -14,7 +14,7 @@ import (
 
 // Tree is a mounted or saved /proc or /sys. Files are opened relative to it. All that
 // is read of a host goes through its methods and those of Dir, and what the running
-// kernel is asked beside its files goes through kernel.go: there alone it can be
+// kernel is asked besides its files goes through kernel.go: there alone it can be
 // given a time to answer, be kept, and be played back.
 type Tree struct {
 	Root string // where it is; "" where paths are whole ones
@@ -31,7 +31,7 @@ func openTree(root string) (Tree, error) {
 	return Tree{Root: root, fd: fd, pool: newPool(), wait: newPatience()}, nil
 }
 
-// NoTree is a tree of which nothing can be read: there is no directory at root.
+// NoTree is a tree without anything to read: there is no directory at root.
 func NoTree(root string) Tree {
 	return Tree{Root: root, fd: -1, pool: newPool(), wait: newPatience()}
 }
@@ -83,7 +83,7 @@ func openat(dir int, rel string, flags int) (fd int, err error) {
 	}
 }
 
-// Is tells whether the tree is the root of a mounted file system of that kind
+// Is reports whether the tree is the root of a mounted file system of that kind
 // (unix.PROC_SUPER_MAGIC and the like).
 func (t Tree) Is(magic int64) bool {
 	var st unix.Statfs_t
@@ -111,7 +111,7 @@ func (t Tree) FileSystem(rel string) (int64, error) {
 }
 
 // MountID returns the number of the mount that rel is on; -1 where the kernel does
-// not tell, as before 5.8.
+// not say, as before 5.8.
 func (t Tree) MountID(rel string) (int64, error) {
 	return guarded(t, "stat", rel, func() (int64, error) {
 		var st unix.Statx_t
@@ -149,7 +149,7 @@ func (t Tree) Readlink(rel string) (string, error) {
 }
 
 // Resolve returns the whole path of rel, and that path with all symbolic links
-// followed; what of it cannot be had is "".
+// followed; what can't be read of it is "".
 func (t Tree) Resolve(rel string) (full, followed string) {
 	full, err := filepath.Abs(t.path(rel))
 	if err != nil {
@@ -186,7 +186,7 @@ func (t Tree) TryOpen(rel string) error {
 	return err
 }
 
-// Look reads a file, or lists a directory, for nothing but whether that is possible.
+// Look reads a file, or lists a directory, only to see whether that is possible.
 func (t Tree) Look(rel string) Reason {
 	err := t.With(rel, func([]byte) error { return nil })
 	if errors.Is(err, unix.EISDIR) {
@@ -247,7 +247,7 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 	}
 }
 
-// Lines reads rel in pieces and hands on each line, which do must not keep: a file
+// Lines reads rel in pieces and passes on each line, which do must not keep: a file
 // of a million sockets is not held as a whole.
 func (t Tree) Lines(rel string, do func([]byte)) error {
 	fd, err := openat(t.fd, rel, 0)
@@ -284,7 +284,7 @@ func (t Tree) Lines(rel string, do func([]byte)) error {
 	}
 }
 
-// wholeLines hands on the lines of b that have an end, and returns what is left.
+// wholeLines passes on the lines of b that have an end, and returns what is left.
 func wholeLines(b []byte, do func([]byte)) (rest []byte) {
 	for {
 		i := bytes.IndexByte(b, '\n')

@@ -2,7 +2,7 @@ package inspect
 
 import "bytes"
 
-// Userland is what is read of a host beside its kernel: names by number.
+// Userland is what is read of a host besides its kernel: names by number.
 type Userland map[uint32]string
 
 // Users reads the names of users. Only this machine's own can be known.

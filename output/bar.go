@@ -7,11 +7,11 @@ import (
 	"kwhy/explain/lower"
 )
 
-// bar draws how the parts make up the whole: as many columns for each as are
-// its share, the largest remainders rounded up. A part that is there at all
-// but too small for a column has none: its row says how much it is.
+// bar draws how the parts make up the whole: each gets columns by its share, and the
+// largest remainders are rounded up. A part too small for a column gets none: its row
+// says how much it is.
 func (t *Text) bar(p *lower.Part, whole *lower.Cell) {
-	if whole == nil || !whole.Value.Has() || told(whole).Float() <= 0 {
+	if whole == nil || !whole.Value.Has() || shownValue(whole).Float() <= 0 {
 		return
 	}
 	width := t.width - 2*margin
@@ -19,11 +19,11 @@ func (t *Text) bar(p *lower.Part, whole *lower.Cell) {
 	used, sum := 0, 0.0
 	for i := range p.Cells {
 		c := &p.Cells[i]
-		if c.Doc.Part == 0 || !c.Value.Has() || told(c).Float() <= 0 {
+		if c.Doc.Part == 0 || !c.Value.Has() || shownValue(c).Float() <= 0 {
 			continue
 		}
-		sum += told(c).Float()
-		upTo := min(int(math.Round(sum/told(whole).Float()*float64(width))), width)
+		sum += shownValue(c).Float()
+		upTo := min(int(math.Round(sum/shownValue(whole).Float()*float64(width))), width)
 		if upTo > used {
 			b.WriteString(strings.Repeat(string(c.Doc.Part), upTo-used))
 			used = upTo

@@ -11,7 +11,7 @@ import (
 	"kwhy/explain/units"
 )
 
-// numeric tells a derivation in one line: the formula with this host's
+// numeric writes a derivation in one line: the formula with this host's
 // numbers in the unit of the result, and how the kernel's own figure compares.
 func numeric(d *explain.Derivation) string {
 	scale := scaleOf(d)
@@ -43,8 +43,8 @@ func verdict(d *explain.Derivation) string {
 // scale is a common unit for the terms of one line.
 type scale struct{ unit, decimals int }
 
-// scaleOf takes the unit in which the result is told, and as many decimals as
-// keep every term from looking like zero.
+// scaleOf takes the unit that the result is written in, and enough decimals that no
+// term looks like zero.
 func scaleOf(d *explain.Derivation) scale {
 	unit, _ := units.SizeUnit(d.Result.Float())
 	s := scale{unit, 1}
@@ -72,8 +72,8 @@ func (s scale) number(t *explain.Term) string {
 	return human(t.Value, t.Unit)
 }
 
-// plug puts numbers behind the names of the terms, and in their place where a
-// name comes again.
+// plug puts each term's number after its name, and in place of the name if that comes
+// again.
 func (s scale) plug(formula string, terms []explain.Term) string {
 	order := slices.Clone(terms)
 	slices.SortStableFunc(order, func(a, b explain.Term) int { return len(b.Name) - len(a.Name) })
@@ -107,7 +107,7 @@ func termAt(formula string, terms []explain.Term) *explain.Term {
 	return nil
 }
 
-// wordEnd is how far what is no term reaches: a word, or one other character.
+// wordEnd is where something that is not a term ends: a word, or one other character.
 func wordEnd(s string) int {
 	n := 0
 	for n < len(s) && wordByte(s[n]) {
@@ -158,8 +158,7 @@ func (t *Text) derivation(d *explain.Derivation, indent int) {
 	t.lines(lead, indent+2, t.dimmed(wrap(s+verdict(d), t.width-indent-2)))
 }
 
-// exactly tells a term with nothing lost that its file had: kB where that is
-// what the kernel counts in.
+// exactly writes a term with all that its file had: in KiB if the kernel counts in kB.
 func exactly(v explain.Value, u explain.Unit) string {
 	if u == explain.Bytes && v.Has() && v.Int()%1024 == 0 && v.Int() != 0 {
 		return units.Number(v.Int()/1024) + " KiB"

@@ -10,39 +10,39 @@ import (
 	"kwhy/explain"
 )
 
-// The types below encode what encoding/json would encode otherwise, or not at all.
+// The types below encode what encoding/json would encode differently, or not at all.
 
-// String is a text that a process, a file or a host may have chosen. JSON has its bytes
-// as they are, spelled so that two names stay two.
+// String is a text that a process, a file or a host may have chosen. JSON keeps its bytes,
+// spelled so that different names stay different.
 type String string
 
-// MarshalJSON keeps what is no UTF-8, which encoding/json replaces.
+// MarshalJSON keeps bytes that are not UTF-8, which encoding/json replaces.
 func (s String) MarshalJSON() ([]byte, error) {
 	return appendString(make([]byte, 0, len(s)+2), string(s)), nil
 }
 
-// Number is a real number, spelled as in the rows of tables.
+// Number is a real number, written as in the rows of tables.
 type Number float64
 
-// MarshalJSON spells it.
+// MarshalJSON writes it.
 func (n Number) MarshalJSON() ([]byte, error) { return appendFloat(nil, float64(n)), nil }
 
-// Time is a moment. It may be that of a host whose clock is wrong.
+// Time is a moment, perhaps by a clock that is wrong.
 type Time struct{ time.Time }
 
-// MarshalJSON gives it to the microsecond and in UTC, and any year: encoding/json refuses
-// one of five digits, and all of the document with it.
+// MarshalJSON writes it to the microsecond, in UTC, and with any year: encoding/json
+// refuses a year of five digits, and the whole document with it.
 func (t Time) MarshalJSON() ([]byte, error) {
 	return t.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.999999Z07:00"`), nil
 }
 
-// datum is a value of package explain, whatever it holds.
+// datum is a value of package explain, of any kind.
 type datum explain.Value
 
-// MarshalJSON gives null for what is absent.
+// MarshalJSON writes null for what is absent.
 func (d datum) MarshalJSON() ([]byte, error) { return appendValue(nil, explain.Value(d)), nil }
 
-// Readings are values by key. They stay in the order in which a rule names its evidence.
+// Readings are values by key, in the order in which a rule names its evidence.
 type Readings []Reading
 
 // Reading is one of them.
@@ -51,7 +51,7 @@ type Reading struct {
 	Value Value
 }
 
-// MarshalJSON makes an object of them.
+// MarshalJSON writes an object.
 func (r Readings) MarshalJSON() ([]byte, error) {
 	e, b := newEncoder(), []byte{'{'}
 	for i := range r {
@@ -63,7 +63,7 @@ func (r Readings) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), e.err
 }
 
-// encoder encodes one thing after the other, and keeps the first error.
+// encoder encodes one value after the other, and keeps the first error.
 type encoder struct {
 	json *json.Encoder
 	buf  bytes.Buffer
@@ -86,7 +86,7 @@ func (e *encoder) encode(v any) []byte {
 	return bytes.TrimSuffix(e.buf.Bytes(), []byte("\n"))
 }
 
-// open does the same with an object, less the brace at its end: more is to follow.
+// open does the same with an object but leaves out the closing brace: more follows.
 func (e *encoder) open(v any) []byte { return bytes.TrimSuffix(e.encode(v), []byte("}")) }
 
 func appendValue(b []byte, v explain.Value) []byte {
@@ -139,7 +139,7 @@ func appendFloat(b []byte, f float64) []byte {
 
 func appendKey(b []byte, k string) []byte { return append(appendString(b, k), ':') }
 
-// appendString copies plain ASCII; the rest goes the long way.
+// appendString copies plain ASCII; everything else takes the slow path.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {

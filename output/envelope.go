@@ -14,14 +14,14 @@ const Schema = "kwhy/v1"
 
 // Header begins every report. It and the types below are the contract: they encode
 // themselves, and the JSON Schema is made from them and from the catalogue of values.
-// What is any holds what a Value of package explain may hold.
+// A field of type any holds whatever a Value of package explain may hold.
 type Header struct {
 	Schema      String   `json:"schema" jsonschema:"the contract's name and major version"`
 	Kwhy        String   `json:"kwhy" jsonschema:"the version of kwhy that read it"`
 	Command     String   `json:"command" jsonschema:"the subcommand that ran"`
 	CollectedAt Time     `json:"collected_at" jsonschema:"when the values were read"`
-	Interval    *Number  `json:"interval" jsonschema:"seconds between the two samples that rates are of; null without --interval"`
-	Incomplete  bool     `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that something is missing that is there"`
+	Interval    *Number  `json:"interval" jsonschema:"seconds between the two samples that rates come from; null without --interval"`
+	Incomplete  bool     `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that existing values are missing"`
 	Host        Host     `json:"host" jsonschema:"the host that was read"`
 	Subject     *Subject `json:"subject" jsonschema:"the process that the report is about; null for a host's"`
 	Summary     []string `json:"-"` // further words for the header of the text
@@ -31,9 +31,9 @@ type Header struct {
 type Host struct {
 	Hostname String `json:"hostname"`
 	Kernel   String `json:"kernel" jsonschema:"the kernel's release, as uname -r gives it"`
-	Arch     String `json:"arch" jsonschema:"the machine's name, as uname -m gives it; empty where it is not known"`
+	Arch     String `json:"arch" jsonschema:"the machine's name, as uname -m gives it; empty if unknown"`
 	BootID   String `json:"boot_id"`
-	CPUs     int    `json:"cpus" jsonschema:"CPUs online; 0 where that is not known"`
+	CPUs     int    `json:"cpus" jsonschema:"CPUs online; 0 if unknown"`
 	PageSize uint64 `json:"page_size" jsonschema:"bytes"`
 }
 
@@ -41,7 +41,7 @@ type Host struct {
 type Subject struct {
 	PID       int32  `json:"pid"`
 	Comm      String `json:"comm"`
-	StartTime *Time  `json:"start_time" jsonschema:"when it was started; null where the boot time is not known"`
+	StartTime *Time  `json:"start_time" jsonschema:"when it was started; null if the boot time is unknown"`
 }
 
 // Absence says why a value is null.
@@ -57,18 +57,18 @@ type Term struct {
 	Value  any    `json:"value"`
 	Unit   String `json:"unit"`
 	Source String `json:"source"`
-	Kernel String `json:"kernel" jsonschema:"how the kernel spells it, or what it is made of"`
+	Kernel String `json:"kernel" jsonschema:"the kernel's name, or what it is computed from"`
 }
 
 // Derivation is the kernel's arithmetic with this host's numbers.
 type Derivation struct {
-	Formula    String `json:"formula" jsonschema:"in the names of the terms"`
+	Formula    String `json:"formula" jsonschema:"the formula, in the names of the terms"`
 	Terms      []Term `json:"terms"`
 	Result     any    `json:"result"`
-	Reported   any    `json:"reported" jsonschema:"what the kernel says; null where it says nothing"`
-	Difference any    `json:"difference" jsonschema:"reported less result"`
-	Tolerance  uint64 `json:"tolerance" jsonschema:"how far they may be apart and both be right"`
-	Exact      *bool  `json:"exact" jsonschema:"whether they are equal; null where one is missing"`
+	Reported   any    `json:"reported" jsonschema:"the kernel's own figure; null if it prints none"`
+	Difference any    `json:"difference" jsonschema:"reported minus result"`
+	Tolerance  uint64 `json:"tolerance" jsonschema:"how far they may differ while both are right"`
+	Exact      *bool  `json:"exact" jsonschema:"whether they are equal; null if one is missing"`
 	Cause      String `json:"cause,omitempty" jsonschema:"why they differ"`
 }
 
@@ -76,14 +76,14 @@ type Derivation struct {
 type Value struct {
 	Value      any         `json:"value"`
 	Unit       String      `json:"unit"`
-	Kernel     String      `json:"kernel" jsonschema:"the kernel's own spelling; empty where kwhy made the value up"`
+	Kernel     String      `json:"kernel" jsonschema:"the kernel's own spelling; empty if kwhy computes the value and the kernel has no name for it"`
 	Source     String      `json:"source" jsonschema:"the file it was read from"`
 	Section    String      `json:"section"`
 	Gist       String      `json:"gist" jsonschema:"what it means on every host"`
-	Concept    String      `json:"concept" jsonschema:"the essay behind it: kwhy explain CONCEPT"`
+	Concept    String      `json:"concept" jsonschema:"the essay on it: kwhy explain CONCEPT"`
 	Level      String      `json:"level,omitempty"`
 	Reading    String      `json:"reading,omitempty" jsonschema:"what it says here and now"`
-	Rate       *Number     `json:"rate,omitempty" jsonschema:"how much a counter grew a second, over the interval"`
+	Rate       *Number     `json:"rate,omitempty" jsonschema:"how much a counter grew per second, over the interval"`
 	Absent     *Absence    `json:"absent,omitempty"`
 	Derivation *Derivation `json:"derivation,omitempty"`
 }
@@ -102,24 +102,24 @@ type Finding struct {
 	ID       String   `json:"id"`
 	Level    String   `json:"level"`
 	Message  String   `json:"message"`
-	Evidence []String `json:"evidence" jsonschema:"the keys of the values it rests on"`
-	Table    String   `json:"table,omitempty" jsonschema:"the table of whose row it speaks"`
+	Evidence []String `json:"evidence" jsonschema:"the keys of the values that it was found in"`
+	Table    String   `json:"table,omitempty" jsonschema:"the table of the row that it is about"`
 	Concept  String   `json:"concept"`
 	Next     String   `json:"next" jsonschema:"what to run next"`
-	Means    String   `json:"means" jsonschema:"what it means in terms of the kernel, on every host"`
-	Basis    String   `json:"basis" jsonschema:"the time that it rests on: now, interval, or since_start (boot, or whatever counts was made)"`
+	Means    String   `json:"means" jsonschema:"what the kernel does, on every host"`
+	Basis    String   `json:"basis" jsonschema:"the time that it covers: now, interval, or since_start (since boot, or since the counter exists)"`
 	Measure  Measure  `json:"measure"`
-	// Of check alone.
+	// In check only.
 	Readings Readings `json:"readings,omitempty" jsonschema:"the evidence with its values, by key"`
-	More     int      `json:"more,omitempty" jsonschema:"further rows of the table of which the same is found"`
+	More     int      `json:"more,omitempty" jsonschema:"how many more rows of the table have the same finding"`
 }
 
-// Measure is what a rule measured, and the thresholds that it was held against.
+// Measure is what a rule measured, and its thresholds.
 type Measure struct {
 	What     String  `json:"what" jsonschema:"the measure in words"`
 	Value    any     `json:"value"`
 	Unit     String  `json:"unit"`
-	Below    bool    `json:"below" jsonschema:"whether small is bad"`
+	Below    bool    `json:"below" jsonschema:"whether low values are bad"`
 	Notice   *Number `json:"notice"`
 	Warning  *Number `json:"warning"`
 	Critical *Number `json:"critical"`
@@ -129,12 +129,12 @@ type Measure struct {
 type Gap struct {
 	Source String   `json:"source"`
 	Reason String   `json:"reason"`
-	Count  int      `json:"count" jsonschema:"for how many of its files, or values"`
+	Count  int      `json:"count" jsonschema:"how many of its files or values"`
 	Hint   *String  `json:"hint" jsonschema:"what it would take to see it"`
-	Keys   []String `json:"keys,omitempty" jsonschema:"the values that this kernel does not have in a file that it does have"`
+	Keys   []String `json:"keys,omitempty" jsonschema:"the values that this kernel's version of the file does not have"`
 }
 
-// NewSubject returns the subject of a report; born is zero where it is not known.
+// NewSubject returns the subject of a report; born is zero if unknown.
 func NewSubject(pid int32, comm string, born time.Time) *Subject {
 	s := &Subject{PID: pid, Comm: String(comm)}
 	if !born.IsZero() {
@@ -193,7 +193,7 @@ func columnOf(d *explain.Doc) Column {
 	}
 }
 
-// unitName is how JSON calls a unit.
+// unitName is what JSON calls a unit.
 func unitName(u explain.Unit) string {
 	if u == explain.Text {
 		return "text"
@@ -220,7 +220,7 @@ func gapOf(g *lower.Gap) Gap {
 	return Gap{Source: String(g.Source), Reason: String(g.Reason.String()), Count: g.Count, Hint: optional(g.Hint), Keys: texts(g.Keys)}
 }
 
-// threshold is none where a level is never given.
+// threshold is nil for a level that is never given.
 func threshold(n float64) *Number {
 	if n == 0 {
 		return nil
@@ -235,7 +235,7 @@ func optional(s string) *String {
 	return (*String)(&s)
 }
 
-// texts is a list even where there is nothing in it: that is no null.
+// texts returns a list, never null, even if it is empty.
 func texts(list []string) []String {
 	out := make([]String, len(list))
 	for i, s := range list {

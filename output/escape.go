@@ -7,12 +7,11 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// appendEscaped appends s as it may reach a terminal: what is printable as it
-// is, and everything else, whoever chose it, as an escape sequence of letters.
-// Format characters (bidirectional overrides, zero-width joiners) are no
-// printable characters: they could make one name look like another. So could a
-// backslash that stands before what looks like an escape sequence, or becomes one:
-// it is doubled.
+// appendEscaped appends s as it may reach a terminal: printable characters as they are,
+// and all others, whoever chose them, as an escape sequence of letters. Format characters
+// (bidirectional overrides, zero-width joiners) do not count as printable: they could make
+// one name look like another. So could a backslash before something that looks like an
+// escape sequence, or becomes one: it is doubled.
 func appendEscaped(b []byte, s string) []byte {
 	plain := 0
 	for plain < len(s) && s[plain] >= 0x20 && s[plain] < 0x7f && s[plain] != '\\' {
@@ -69,9 +68,9 @@ func appendHexRune(b []byte, r rune) []byte {
 	return append(b, '}')
 }
 
-// appendJSON appends s as a JSON string. Bytes that are no UTF-8 become \xNN,
-// the same as in text; so that two names stay two, backslashes that stand
-// before such a byte, or before what looks like one, are doubled.
+// appendJSON appends s as a JSON string. Bytes that are not UTF-8 become \xNN, as in text.
+// Backslashes before such a byte, or before something that looks like one, are doubled:
+// different names stay different.
 func appendJSON(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {
@@ -111,8 +110,8 @@ func appendJSON(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// looksEscaped returns 1 where what follows backslashes becomes an escape sequence
-// in text, or reads like one that appendEscaped writes.
+// looksEscaped returns 1 if what follows backslashes becomes an escape sequence in text,
+// or looks like one that appendEscaped writes.
 func looksEscaped(rest string) int {
 	if rest == "" {
 		return 0
@@ -134,8 +133,8 @@ func looksEscaped(rest string) int {
 	return 0
 }
 
-// ambiguous returns 1 where what follows backslashes is an invalid byte, or
-// the letters that such a byte becomes.
+// ambiguous returns 1 if what follows backslashes is an invalid byte, or the letters that
+// such a byte becomes.
 func ambiguous(rest string) int {
 	if rest == "" {
 		return 0

@@ -14,13 +14,13 @@ type Essay struct {
 	Source, Man, See  []string
 }
 
-// Chapter is a list of concepts with a sentence each.
+// Chapter is a list of concepts, each with its gist.
 type Chapter struct {
 	Title string
 	Lines [][2]string
 }
 
-// maxProse is as wide as prose reads well.
+// maxProse is the widest that prose is easy to read.
 const maxProse = 88
 
 // Concepts prints the list of essays.
@@ -53,14 +53,14 @@ func (t *Text) Essay(e Essay) {
 	t.references("See also, with kwhy explain", e.See, width)
 }
 
-// Page prints a concept, and a line behind it.
+// Page prints a concept and a line after it.
 func (t *Text) Page(e Essay) {
 	t.Essay(e)
 	t.line("")
 	t.line(strings.Repeat("─", min(t.width, maxProse)))
 }
 
-// Word prints what a word means that is a value.
+// Word prints what a word means as a value.
 func (t *Text) Word(w explain.Word, of []lower.Entry) {
 	t.title(safe(w.Name))
 	t.lines(pad(margin), margin, wrap(w.Gist, min(t.width, maxProse)-margin))
@@ -81,8 +81,8 @@ func (t *Text) references(title string, list []string, width int) {
 	t.lines(pad(margin), margin, wrap(strings.Join(list, ", "), width-margin))
 }
 
-// body prints the essays' Markdown: a paragraph or an item is joined and
-// wrapped anew, a fenced block stays as it is.
+// body prints the essays' Markdown: paragraphs and items are wrapped again, a fenced block
+// stays as it is.
 func (t *Text) body(md string, width int) {
 	var open []string
 	indent, lead := 0, ""
@@ -130,8 +130,8 @@ func (t *Text) body(md string, width int) {
 // plain drops the marks of code spans: a terminal has one font.
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
-// Definition prints what is true of a value on every host; list is where it is printed,
-// by one command or several.
+// Definition prints what is true of a value on every host. list is the same value in each
+// command that prints it.
 func (t *Text) Definition(list []lower.Entry) {
 	d := &list[0].Doc
 	var keys, commands []string
@@ -175,8 +175,8 @@ func key(e *lower.Entry) string {
 	return ".values." + e.Doc.Key
 }
 
-// Live prints readings of this host under a title. Of what was asked for by name
-// nothing is left out.
+// Live prints readings of this host under a title. It leaves out nothing that was asked
+// for by name.
 func (t *Text) Live(title string, r *lower.Report, byName bool) error {
 	for i := range r.Parts {
 		r.Parts[i].Whole = ""

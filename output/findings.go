@@ -9,14 +9,14 @@ import (
 	"kwhy/explain/units"
 )
 
-// findings prints what rules found, worst first: a line each, and where they come with
-// their evidence, that and what it means.
+// findings prints what rules found, worst first, a line each. If they come with evidence,
+// it prints that too, and what it means.
 func (t *Text) findings(list []lower.Finding) {
 	if len(list) == 0 {
 		return
 	}
 	t.line("")
-	last := "" // rule of which the evidence was told
+	last := "" // the rule whose evidence was printed
 	for l := explain.Critical; l > explain.OK; l-- {
 		for i := range list {
 			f := &list[i]
@@ -34,10 +34,10 @@ func (t *Text) findings(list []lower.Finding) {
 	}
 }
 
-// leveledAt is the column of the texts of findings, behind their levels.
+// leveledAt is the column where the texts of findings begin, after their levels.
 const leveledAt = 10
 
-// finding prints one; again says that its rule has been explained.
+// finding prints a finding; again says that its rule was explained before.
 func (t *Text) finding(f *lower.Finding, again bool) {
 	text := f.Message
 	if f.More > 0 {
@@ -58,14 +58,14 @@ func (t *Text) finding(f *lower.Finding, again bool) {
 	t.lines(indent, leveledAt, wrap("→ "+safe(steps(f)), t.width-leveledAt))
 }
 
-// evidence prints the values that a finding rests on, with what they say.
+// evidence prints the values that a finding was found in, and what they say.
 func (t *Text) evidence(list []lower.Cell) {
 	g := geometry{label: 8, value: 6}
 	var kept []*lower.Cell
 	for i := range list {
 		c := &list[i]
 		if !c.Value.Has() && !c.Value.Unlimited() || c.Doc.Unit == explain.Text && c.Reading == "" {
-			continue // a text stands in the message already
+			continue // the message has the text already
 		}
 		kept = append(kept, c)
 		g.label, g.value = max(g.label, min(cells(c.Doc.Name()), maxLabel)), max(g.value, min(cells(display(c)), maxValue))
@@ -83,7 +83,7 @@ func (t *Text) evidence(list []lower.Cell) {
 	}
 }
 
-// judged says what was measured, what time that rests on, and the thresholds.
+// judged says what was measured, over what time, and the thresholds.
 func judged(f *lower.Finding) string {
 	over := map[explain.Basis]string{explain.Now: "now", explain.Interval: "over the interval", explain.Ever: "since counting began"}[f.Basis]
 	from := "from"
@@ -116,13 +116,13 @@ func (t *Text) Rule(d *lower.RuleDoc) {
 	lines := []string{
 		"It measures: " + d.What + ".",
 		"Levels, " + from + ": " + d.At.Words(d.Unit) + ".",
-		"It rests on " + basis(d.Basis) + ", in kwhy " + d.Command + ": " + strings.Join(d.Evidence, ", ") + ".",
-		"To set others: check.thresholds." + d.ID + " in a config file, or KWHY_CHECK_THRESHOLDS_" + strings.ToUpper(
+		"It looks at " + basis(d.Basis) + ", in kwhy " + d.Command + ": " + strings.Join(d.Evidence, ", ") + ".",
+		"To set other thresholds: check.thresholds." + d.ID + " in a config file, or KWHY_CHECK_THRESHOLDS_" + strings.ToUpper(
 			strings.ReplaceAll(d.ID, ".", "_"),
 		) + ".",
 	}
 	if d.Unless != "" {
-		lines = append(lines, "kwhy check leaves it out where "+d.Unless+" finds something: that says the same better.")
+		lines = append(lines, "kwhy check leaves it out if "+d.Unless+" finds something, which says the same better.")
 	}
 	for _, l := range lines {
 		t.lines("", margin, wrap(l, width))
@@ -130,11 +130,11 @@ func (t *Text) Rule(d *lower.RuleDoc) {
 	t.references("See also, with kwhy explain", []string{string(d.Concept)}, width)
 }
 
-// basis is the time that a rule rests on.
+// basis is the time that a rule covers.
 func basis(b explain.Basis) string {
 	return map[explain.Basis]string{
-		explain.Now:      "how it stands now",
-		explain.Interval: "what goes on over an interval",
-		explain.Ever:     "what was counted since the beginning, which is worth a notice at most",
+		explain.Now:      "the state now",
+		explain.Interval: "what happens over an interval",
+		explain.Ever:     "what was counted since boot or start, which is worth a notice at most",
 	}[b]
 }

@@ -14,22 +14,21 @@ import (
 	"kwhy/explain/units"
 )
 
-// table is a grid, or a part of one, on its way to text: each cell rendered once.
-// A grid may have tens of thousands of rows, so that their texts lie in a few
-// pieces of memory.
+// table is a grid, or a part of one, on its way to text: each cell is rendered once. A
+// grid may have tens of thousands of rows, so their texts lie in a few pieces of memory.
 type table struct {
 	docs   []explain.Doc
-	cols   []int // which of the grid's columns are shown, why excepted
+	cols   []int // which of the grid's columns are shown, without why
 	why    int   // the column of sentences, or -1
-	made   []int // the columns whose texts are made
+	made   []int // the columns that are rendered
 	place  []int // of a column among these
 	texts  [][]byte
 	starts []rowStart
 	ends   []uint32 // where each cell's text ends, from the start of its row
 	level  []explain.Level
 	widths []int
-	full   []int     // what the longest of a column of text would take
-	told   bool      // the column of sentences is shown
+	full   []int     // what the longest text of a column would take
+	says   bool      // the column of sentences is shown
 	edge   int       // how much further the last column's texts may go
 	most   []float64 // the largest of a column that has a bar
 	least  []float64
@@ -38,7 +37,7 @@ type table struct {
 	labels []bool            // whether any word of that column has another name in text
 }
 
-// rowStart is where the texts of a row begin: in which piece, and where there.
+// rowStart is where the texts of a row begin: which piece, and where in it.
 type rowStart struct{ piece, at uint32 }
 
 const (
@@ -46,7 +45,7 @@ const (
 	rowBytes   = 1 << 10 // what most rows take at most
 )
 
-// cell is a text that was made.
+// cell returns a text that was rendered.
 func (tb *table) cell(row, col int) string {
 	i := row*len(tb.made) + tb.place[col]
 	from := uint32(0)
@@ -75,17 +74,17 @@ func (tb *table) begin(l explain.Level) {
 const (
 	columnGap = 2
 	meterSize = 10
-	// maxText bounds a column of text that others chose, so that one long name does
-	// not push away what stands behind it: the column gets more where there is room,
-	// and of the last one each row takes what it needs.
+	// maxText limits a column of text that others chose: one long name must not push
+	// away the columns after it. The column gets more if there is room, and in the last
+	// column each row takes what it needs.
 	maxText = 28
 	minWhy  = 36
-	// minName is what is left at least of such a column where there is no room.
+	// minName is the least that such a column keeps if there is no room.
 	minName = 12
 )
 
-// grid prints a table: the columns that fit, numbers to the right, and the
-// sentence of each row behind it or, where there is no room, under it.
+// grid prints a table: the columns that fit, numbers to the right, and each row's
+// sentence after it or, if there is no room, under it.
 func (t *Text) grid(g *lower.Grid) {
 	parts := t.render(g)
 	tb := parts[0]
@@ -107,11 +106,11 @@ func (t *Text) grid(g *lower.Grid) {
 	}
 }
 
-// manyRows is from how many rows on a grid is rendered in two halves at once.
+// manyRows is from how many rows a grid is rendered in two halves at once.
 const manyRows = 4096
 
-// render makes the texts of a grid, of a large one in parts. The first knows what
-// is of all of them.
+// render makes the texts of a grid, for a large one in parts. The first part has what
+// belongs to all of them.
 func (t *Text) render(g *lower.Grid) []*table {
 	if g.Part == nil || g.Shown < manyRows {
 		only := t.newTable(g, g.Shown)
@@ -141,9 +140,9 @@ func (t *Text) render(g *lower.Grid) []*table {
 	return parts
 }
 
-// hidden tells the columns of a large grid that will find no room, whatever its other
-// rows have: further rows make columns wider, never narrower. Those of which the first
-// rows have no value may yet be shown.
+// hidden returns the columns of a large grid that will find no room, whatever its other
+// rows have: more rows make columns wider, never narrower. A column that has no value in
+// the first rows may still be shown.
 func (t *Text) hidden(g *lower.Grid) map[int]bool {
 	const some = 256
 	out := map[int]bool{}
@@ -165,7 +164,7 @@ func (t *Text) hidden(g *lower.Grid) map[int]bool {
 	return out
 }
 
-// measure settles how wide columns are before there is talk of room.
+// measure finds how wide the columns would like to be.
 func (tb *table) measure() {
 	for i, w := range tb.full {
 		if tb.docs[i].Unit == explain.Text {
@@ -175,7 +174,7 @@ func (tb *table) measure() {
 	}
 }
 
-// newTable is one without rows: how many there will be, as far as that is known.
+// newTable returns a table without rows; many is how many there will be, if that is known.
 func (t *Text) newTable(g *lower.Grid, many int) *table {
 	n := len(g.Docs)
 	tb := &table{
@@ -200,18 +199,18 @@ func (t *Text) newTable(g *lower.Grid, many int) *table {
 		tb.widths[i] = cells(heading(d))
 		tb.labels[i] = slices.ContainsFunc(d.Words, func(w explain.Word) bool { return w.Label != "" })
 	}
-	// What has a name of its own beside "why" says more than a sentence about others.
-	tb.told = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
+	// A column with a name of its own instead of "why" says more than a sentence about others.
+	tb.says = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
 	tb.leave(nil)
 	tb.starts, tb.level, tb.ends = make([]rowStart, 0, many), make([]explain.Level, 0, many), make([]uint32, 0, many*len(tb.made))
 	return tb
 }
 
-// leave leaves out columns.
+// leave removes columns.
 func (tb *table) leave(hidden map[int]bool) {
 	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return hidden[i] })
 	tb.made = slices.Clone(tb.cols)
-	if tb.told {
+	if tb.says {
 		tb.made = append(tb.made, tb.why)
 	}
 	for i, col := range tb.made {
@@ -219,7 +218,7 @@ func (tb *table) leave(hidden map[int]bool) {
 	}
 }
 
-// skip tells a grid that the values of other columns are not needed.
+// skip makes a grid leave out the values of all other columns.
 func (tb *table) skip(g *lower.Grid) {
 	if g.Skip == nil {
 		return
@@ -231,7 +230,7 @@ func (tb *table) skip(g *lower.Grid) {
 	g.Skip(other)
 }
 
-// renderPart makes the texts of some rows.
+// renderPart renders some rows.
 func (t *Text) renderPart(tb *table, rows iter.Seq[lower.Row]) {
 	for row := range rows {
 		tb.begin(row.Level)
@@ -241,8 +240,7 @@ func (t *Text) renderPart(tb *table, rows iter.Seq[lower.Row]) {
 	}
 }
 
-// add makes the text of a cell. That of one that others chose is cut where no
-// terminal would have room.
+// add renders a cell. A text that others chose is cut if no terminal would have room.
 func (tb *table) add(i int, v explain.Value, most int) {
 	d := &tb.docs[i]
 	b := tb.texts[len(tb.texts)-1]
@@ -287,7 +285,7 @@ func heading(d *explain.Doc) string {
 	return strings.ToUpper(strings.ReplaceAll(d.Name(), "_", " "))
 }
 
-// width is what the shown columns take, without the sentences.
+// width is how wide the shown columns are, without the sentences.
 func (tb *table) width() (n int) {
 	for _, i := range tb.cols {
 		n += tb.widths[i] + columnGap
@@ -298,13 +296,13 @@ func (tb *table) width() (n int) {
 	return n
 }
 
-// fit drops columns that are not always shown until the rest and a sentence have
-// room; where that can't be, until the rest have; then any. What room is left goes to
-// texts that would be cut. It returns where the sentences begin.
+// fit drops columns that are not always shown until the rest have room, with a sentence
+// if possible; then any columns. The room that is left goes to texts that would be cut.
+// It returns where the sentences begin.
 func (t *Text) fit(tb *table, named bool) (at int) {
 	tb.cols = slices.DeleteFunc(tb.cols, func(i int) bool { return tb.docs[i].Show == explain.Wide && !tb.has[i] && !named })
 	need := margin
-	if tb.told {
+	if tb.says {
 		need += minWhy
 	}
 	all := tb.cols
@@ -322,20 +320,20 @@ func (t *Text) fit(tb *table, named bool) (at int) {
 		tb.cols = tb.cols[:len(tb.cols)-1]
 	}
 	at = tb.width() + margin
-	beside := tb.told && t.width-at >= minWhy
-	if beside {
+	inLine := tb.says && t.width-at >= minWhy
+	if inLine {
 		tb.widen(tb.cols[:max(len(tb.cols)-1, 0)], room-roomy)
 	} else { // sentences stand under their rows, if there are any
 		tb.widen(tb.cols, room)
 	}
 	at = tb.width() + margin
-	if beside {
+	if inLine {
 		tb.edge = t.width - at + columnGap // then the sentence begins in the next line
 	}
 	return at
 }
 
-// widen gives texts that are cut what is free of width, the first column's first.
+// widen gives the free width to texts that are cut, the first column's first.
 func (tb *table) widen(cols []int, width int) {
 	for _, i := range cols {
 		if more := min(tb.full[i]-tb.widths[i], width-tb.width()); more > 0 {
@@ -344,8 +342,8 @@ func (tb *table) widen(cols []int, width int) {
 	}
 }
 
-// drop leaves out columns that are not always shown, the last first, until the rest fit
-// into width.
+// drop removes columns that are not always shown, the last first, until the rest fit into
+// width.
 func (tb *table) drop(width int) {
 	for i := len(tb.cols) - 1; i >= 0 && tb.width() > width; i-- {
 		if tb.docs[tb.cols[i]].Show == explain.Wide {
@@ -354,7 +352,7 @@ func (tb *table) drop(width int) {
 	}
 }
 
-// narrow takes from columns of text what the rest lack of width, from the last first.
+// narrow makes columns of text narrower until all fit, the last first.
 func (tb *table) narrow(width int) {
 	for n := len(tb.cols) - 1; n >= 0 && tb.width() > width; n-- {
 		i := tb.cols[n]
@@ -380,13 +378,13 @@ func (t *Text) head(tb *table, at int) string {
 		}
 		b.WriteString(pad(columnGap))
 	}
-	if tb.told && t.width-at >= minWhy {
+	if tb.says && t.width-at >= minWhy {
 		b.WriteString(heading(&tb.docs[tb.why]))
 	}
 	return b.String()
 }
 
-// rows prints the rows of a grid, which are in one part or two.
+// rows prints the rows of a grid, which has one part or two.
 func (t *Text) rows(parts []*table, at int) {
 	total := 0
 	for _, part := range parts {
@@ -447,7 +445,7 @@ func (t *Text) row(tb *table, n, at int) {
 	}
 	t.scratch = b
 	lead := t.style.Level(tb.level[n], unsafe.String(unsafe.SliceData(b), len(b)))
-	if !tb.told {
+	if !tb.says {
 		t.line(lead)
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"kwhy/explain/lower"
 )
 
-// Of a counter that is told by its growth text has the seconds of the interval and
+// For a counter that is shown by its growth, text has the seconds of the interval and
 // no second share; of another its total and the rate.
 func TestGrown(t *testing.T) {
 	cell := lower.Cell{Doc: explain.Doc{Key: "cpu_user", Label: "user", Unit: explain.Seconds, Counter: true, Grown: true},

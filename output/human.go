@@ -7,7 +7,7 @@ import (
 	"kwhy/explain/units"
 )
 
-// human tells a value to a person.
+// human writes a value for people.
 func human(v explain.Value, u explain.Unit) string {
 	return string(appendHuman(nil, v, u))
 }
@@ -69,7 +69,7 @@ func appendSize(b []byte, v explain.Value) []byte {
 	return units.AppendSize(b, v.Int())
 }
 
-// perSecond tells a rate.
+// perSecond writes a rate.
 func perSecond(v explain.Value, u explain.Unit) string {
 	switch u {
 	case explain.Bytes:

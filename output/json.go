@@ -9,7 +9,7 @@ import (
 	"kwhy/explain/lower"
 )
 
-// JSON prints a report as one document of the contract, rows as they come.
+// JSON prints a report as one document of the contract, and rows as they come.
 type JSON struct {
 	w   *bufio.Writer
 	enc *encoder
@@ -52,7 +52,7 @@ func (p *JSON) Print(h *Header, r *lower.Report) error {
 	return cmp.Or(p.enc.err, p.w.Flush())
 }
 
-// between begins a line for the next of several; before the first stands something else.
+// between begins a line for the next of several items; the first gets before instead.
 func (p *JSON) between(first *bool, before string) {
 	if !*first {
 		before = ",\n"

@@ -9,8 +9,8 @@ import (
 	"kwhy/explain/lower"
 )
 
-// NDJSON prints a report as lines that each say what they are and whose: for
-// log stores and column stores.
+// NDJSON prints a report as lines that each say what they are and which host they are
+// from, for log stores and column stores.
 type NDJSON struct {
 	w   *bufio.Writer
 	enc *encoder
@@ -19,34 +19,34 @@ type NDJSON struct {
 // NewNDJSON returns a printer of lines.
 func NewNDJSON(w io.Writer) *NDJSON { return &NDJSON{bufio.NewWriterSize(w, 64<<10), newEncoder()} }
 
-// The lines by their type; headerLine is the only one with more than the host's name. Of
-// a row the line is but the beginning.
+// The lines by their type. Only headerLine has more than the host's name. rowLine is only
+// the beginning of a row's line.
 type (
 	headerLine struct {
 		Type String `json:"type"`
 		*Header
 	}
 	valueLine struct {
-		whose
+		lineHead
 		Key   String `json:"key"`
 		Value Value  `json:"value"`
 	}
 	rowLine struct {
-		whose
+		lineHead
 		Table String `json:"table"`
 	}
 	findingLine struct {
-		whose
+		lineHead
 		Finding Finding `json:"finding"`
 	}
 	gapLine struct {
-		whose
+		lineHead
 		Gap Gap `json:"gap"`
 	}
 )
 
-// whose begins a line: its type, the host and the moment.
-type whose struct {
+// lineHead begins a line: its type, the host and the moment.
+type lineHead struct {
 	Type        String `json:"type"`
 	Command     String `json:"command"`
 	Host        String `json:"host"`
@@ -55,7 +55,7 @@ type whose struct {
 
 // Print writes the lines: header, values, rows, findings, gaps.
 func (p *NDJSON) Print(h *Header, r *lower.Report) error {
-	of := func(kind String) whose { return whose{kind, h.Command, h.Host.Hostname, h.CollectedAt} }
+	of := func(kind String) lineHead { return lineHead{kind, h.Command, h.Host.Hostname, h.CollectedAt} }
 	p.line(headerLine{"header", h})
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {

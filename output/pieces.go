@@ -1,11 +1,11 @@
 package output
 
-// pieceRows is how many rows of a large grid are made at a time.
+// pieceRows is how many rows of a large grid are rendered at a time.
 const pieceRows = 256
 
-// inPieces makes the rows of a large grid in pieces, on two workers, and hands them
-// on in their order: while one piece is written the next is being made. Each worker
-// has what makes them for itself; what it returns is good until it is called again.
+// inPieces renders the rows of a large grid in pieces, on two workers, and passes them on
+// in order: while one piece is written, the next is rendered. Each worker has a maker of
+// its own, whose result is valid until the next call.
 func inPieces(n int, maker func() func(from, to int) []byte, write func([]byte)) {
 	mine := maker()
 	if n < manyRows {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Progress tells on a terminal that work goes on, once it has taken a second.
-// It writes nothing where quiet, and leaves no line behind.
+// Progress says on a terminal that work goes on, once it has taken a second. It writes
+// nothing if quiet, and leaves no line behind.
 type Progress struct {
 	w     io.Writer
 	quit  chan struct{}
@@ -17,21 +17,21 @@ type Progress struct {
 	shown bool
 }
 
-// progressAfter is how long work may take before anybody wonders.
+// progressAfter is how long work takes before Progress says so.
 const progressAfter = time.Second
 
-// StartProgress begins to tell; what says what is being done. quiet is for a
-// stderr that is no terminal.
+// StartProgress begins; what says what is being done. quiet is for a stderr that is not a
+// terminal.
 func StartProgress(w io.Writer, quiet bool, what string) *Progress {
 	p := &Progress{w: w, quit: make(chan struct{})}
 	if quiet {
 		return p
 	}
-	p.done.Go(func() { p.tell(what) })
+	p.done.Go(func() { p.show(what) })
 	return p
 }
 
-func (p *Progress) tell(what string) {
+func (p *Progress) show(what string) {
 	start := time.Now()
 	tick := time.NewTimer(progressAfter)
 	defer tick.Stop()

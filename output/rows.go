@@ -7,7 +7,7 @@ import (
 	"kwhy/explain/lower"
 )
 
-// Rows alone are written by hand: there may be a hundred thousand of them, each with some
+// Only rows are encoded by hand: there may be a hundred thousand of them, each with some
 // dozen columns.
 
 // rowWriter writes rows of one table; its keys are escaped once.
@@ -28,7 +28,7 @@ func newRowWriter(g *lower.Grid) *rowWriter {
 	return w
 }
 
-// piece returns what makes some rows of a large table at a time.
+// piece returns a function that encodes some rows of a large table.
 func (w *rowWriter) piece(g *lower.Grid) func(from, to int) []byte {
 	var b []byte
 	return func(from, to int) []byte {
@@ -74,11 +74,11 @@ func (w *rowWriter) absent(b []byte, r lower.Row) []byte {
 	return append(b, '}')
 }
 
-// asText tells whether values of u stand there as text too.
+// asText reports whether values of u are there as text too.
 func asText(u explain.Unit) bool { return u == explain.ID || u == explain.Address }
 
-// appendAsText gives an identifier as people write it: numbers beyond 2^53
-// lose digits in many readers of JSON.
+// appendAsText writes an identifier as people do: numbers beyond 2^53 lose digits in many
+// readers of JSON.
 func appendAsText(b []byte, v explain.Value, u explain.Unit) []byte {
 	if !v.Has() {
 		return append(b, "null"...)

@@ -10,8 +10,8 @@ import (
 	"kwhy/explain/lower"
 )
 
-// document is all that -o json prints. It is never there as a whole: JSON writes it part
-// by part. Its schema comes from it.
+// document is all that -o json prints. It never exists as a whole: JSON writes it part by
+// part. The schema is made from it.
 type document struct {
 	Header
 	Values   values    `json:"values" jsonschema:"values by key"`
@@ -20,15 +20,15 @@ type document struct {
 	Gaps     []Gap     `json:"gaps" jsonschema:"what could not be seen"`
 }
 
-// values and tables have a schema for each that is declared, and not one for all.
+// values and tables have a schema for each value and table that is declared.
 type (
 	values map[string]Value
 	tables map[string]any
 )
 
-// JSONSchema returns the schema of the contract: of the envelope from the types that
-// encode it, of values and tables from what is declared. Why a value may be absent is
-// not for this package to know.
+// JSONSchema returns the schema of the contract: the envelope's from the types that encode
+// it, that of values and tables from what is declared. The caller passes the reasons why
+// a value may be absent, which this package does not know.
 func JSONSchema(entries []lower.Entry, reasons []string) ([]byte, error) {
 	c := contract{levels: oneOf(explain.Levels()), reasons: oneOf(reasons)}
 	defs, err := c.definitions()
@@ -51,12 +51,12 @@ func JSONSchema(entries []lower.Entry, reasons []string) ([]byte, error) {
 	return sorted(top)
 }
 
-// contract has what several parts of the schema refer to.
+// contract holds what several parts of the schema refer to.
 type contract struct {
 	levels, reasons *jsonschema.Schema
 }
 
-// definitions are the parts of the envelope that there are many of.
+// definitions are the parts of the envelope that occur more than once.
 func (c contract) definitions() (map[string]*jsonschema.Schema, error) {
 	reading, err := jsonschema.For[Value](nil)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c contract) tables(entries []lower.Entry) map[string]*jsonschema.Schema {
 	return out
 }
 
-// table is the schema of a table with such columns, and whatever others.
+// table is the schema of a table with these columns and any others.
 func (c contract) table(columns map[string]*jsonschema.Schema) *jsonschema.Schema {
 	row := map[string]*jsonschema.Schema{"level": c.levels, "absent": {
 		Type: "object", AdditionalProperties: c.reasons, Description: "why a column is null"}}
@@ -126,7 +126,7 @@ func (c contract) table(columns map[string]*jsonschema.Schema) *jsonschema.Schem
 	}}
 }
 
-// jsonTypes are the types of a value with that unit; every value may be null.
+// jsonTypes are the types of a value in that unit; every value may be null.
 func jsonTypes(u explain.Unit) []string {
 	switch u {
 	case explain.Text:
@@ -153,8 +153,8 @@ func oneOf(names []string) *jsonschema.Schema {
 	return s
 }
 
-// sorted spells a schema with its keys in alphabetical order: two versions of it are
-// compared line by line.
+// sorted writes a schema with its keys in alphabetical order: people compare two versions
+// of it line by line.
 func sorted(s *jsonschema.Schema) ([]byte, error) {
 	b, err := json.Marshal(s)
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"kwhy/explain"
 )
 
-// style colours text: severity, and dim explanations. Without colour it is a
-// set of identities.
+// style colours text by severity, and dims explanations. Without colour it changes nothing.
 type style struct {
 	on         bool
 	title, dim *color.Color
@@ -33,7 +32,7 @@ func newStyle(on bool) *style {
 
 func (s *style) Title(t string) string { return s.title.Sprint(t) }
 
-// Dim makes an explanation step back behind its value.
+// Dim makes an explanation less prominent than its value.
 func (s *style) Dim(t string) string {
 	if t == "" || !s.on {
 		return t
@@ -41,7 +40,7 @@ func (s *style) Dim(t string) string {
 	return s.dim.Sprint(t)
 }
 
-// Level colours what a rule found.
+// Level colours a finding.
 func (s *style) Level(l explain.Level, t string) string {
 	if l == explain.OK || t == "" || !s.on {
 		return t

@@ -12,7 +12,7 @@ import (
 	"kwhy/explain/units"
 )
 
-// Detail is how much text says beside values.
+// Detail is how much text says besides values.
 type Detail uint8
 
 // The details.
@@ -30,8 +30,8 @@ type Text struct {
 	style  *style
 	begun  bool // a line was printed
 
-	scratch []byte   // of the row that is being printed
-	wrapped []string // and of the lines behind it
+	scratch []byte   // for the row that is being printed
+	wrapped []string // for the lines after it
 }
 
 // NewText returns a printer for a terminal of width columns.
@@ -71,7 +71,7 @@ func (t *Text) line(s string) {
 	t.begun = true
 }
 
-// lines prints wrapped text with an indent; the first line goes behind lead.
+// lines prints wrapped text with an indent; the first line follows lead.
 func (t *Text) lines(lead string, indent int, list []string) {
 	for i, l := range list {
 		if i > 0 {
@@ -97,8 +97,8 @@ func (t *Text) dimmed(list []string) []string {
 	return list
 }
 
-// text returns a sentence of ours as a terminal may have it. It can quote what
-// others chose, so that it is escaped like the rest.
+// safe returns a sentence of kwhy's as it may reach a terminal. It can quote what others
+// chose, so it is escaped like the rest.
 func safe(s string) string { return string(appendEscaped(nil, s)) }
 
 func (t *Text) header(h *Header) {
@@ -152,12 +152,12 @@ const (
 	minText   = 28
 	gapBehind = 2
 	mostLines = 12 // of a value: a command line may have a thousand
-	cutLines  = 4  // what is left of one that has more
-	roomy     = 60 // from where on a derivation stays in the column of the text
+	cutLines  = 4  // what is printed of a value that has more
+	roomy     = 60 // how wide the text's column must be to hold a derivation
 )
 
-// measure finds the widths that all parts share, so that values stand under
-// each other over the whole report.
+// measure finds the widths that all parts share, so that values line up over the whole
+// report.
 func (t *Text) measure(parts []lower.Part) geometry {
 	g := geometry{label: 8, value: 6}
 	for i := range parts {
@@ -178,23 +178,23 @@ func (t *Text) measure(parts []lower.Part) geometry {
 	return g
 }
 
-// shown tells whether text has the value. What is not there is told once, among
-// the gaps, and needs no line of its own.
+// shown reports whether text has a line for the value. What is absent is listed once,
+// among the gaps.
 func shown(c *lower.Cell) bool {
 	switch c.Doc.Show {
 	case explain.Data, explain.Asked:
 		return false
 	case explain.Rare:
-		if !c.Value.Has() || told(c).Zero() {
+		if !c.Value.Has() || shownValue(c).Zero() {
 			return false
 		}
 	}
 	return c.Value.Has() || c.Value.Unlimited()
 }
 
-// told is what text has of a value: of some counters how much they grew over the
-// interval.
-func told(c *lower.Cell) explain.Value {
+// shownValue is the value that text shows: for some counters, how much they grew over
+// the interval.
+func shownValue(c *lower.Cell) explain.Value {
 	if c.Grown.Has() {
 		return c.Grown
 	}
@@ -242,12 +242,12 @@ func (t *Text) sections(g *lower.Grid) {
 	}
 }
 
-// display tells a value as text calls it.
+// display writes a value as text has it.
 func display(c *lower.Cell) string {
 	if s := c.Doc.Called(c.Value); s != "" {
 		return s
 	}
-	return human(told(c), c.Doc.Unit)
+	return human(shownValue(c), c.Doc.Unit)
 }
 
 func (t *Text) cell(c *lower.Cell, g geometry) {
@@ -269,7 +269,7 @@ func (t *Text) cell(c *lower.Cell, g geometry) {
 	case c.Doc.Unit.Number() && cells(value) <= g.value:
 		t.line(mark + name)
 		t.leveled(pad(margin+g.label+1)+t.style.Level(c.Level, right(value, g.value))+pad(gapBehind), g.text, text, c.Level)
-	default: // a path, say: it has the line to itself
+	default: // such as a path: it has the line to itself
 		lines := wrap(value, t.width-margin-g.label-1)
 		cut := len(lines) > mostLines
 		if cut {
@@ -291,7 +291,7 @@ func (t *Text) cell(c *lower.Cell, g geometry) {
 	t.more(c, g)
 }
 
-// size is how long a text is, or texts with blanks between them, in bytes.
+// size is the length in bytes of a text, or of texts with blanks between them.
 func size(v explain.Value) int {
 	n := len(v.Text())
 	for i, item := range v.List() {
@@ -300,7 +300,7 @@ func size(v explain.Value) int {
 	return n
 }
 
-// leveled prints dimmed text whose first word says the level, if there is one.
+// leveled prints dimmed text whose first word is the level, if there is one.
 func (t *Text) leveled(lead string, indent int, text []string, l explain.Level) {
 	first := ""
 	if l > explain.OK && len(text) > 0 {
@@ -313,8 +313,7 @@ func (t *Text) leveled(lead string, indent int, text []string, l explain.Level) 
 	t.lines(lead, indent, text)
 }
 
-// sentence is what stands beside a value: what it says here and now, or else
-// what it means.
+// sentence is what text says next to a value: its reading, or else its gist.
 func (t *Text) sentence(c *lower.Cell) string {
 	var words []string
 	if c.Level > explain.OK {
@@ -338,7 +337,7 @@ func (t *Text) sentence(c *lower.Cell) string {
 	return strings.TrimSuffix(strings.Join(words, " "), ":") // a level alone
 }
 
-// more prints the derivation, and at full detail where the value is from.
+// more prints the derivation and, at full detail, where the value comes from.
 func (t *Text) more(c *lower.Cell, g geometry) {
 	indent := g.text
 	if t.width-indent < minText {
@@ -391,8 +390,8 @@ func (t *Text) gaps(list []lower.Gap) {
 	}
 }
 
-// together joins the sources of which there is the same to say: what is needed to
-// see them is then said once.
+// together joins sources with the same reason, so that the hint on how to see them is
+// printed once.
 func together(list []lower.Gap) (out []lower.Gap) {
 	first := map[[2]string]int{}
 	for _, g := range list {

@@ -6,8 +6,8 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// cells returns how many columns of a terminal s takes. What kwhy itself writes
-// is counted without the tables, which cost more than the rest of a report.
+// cells returns how many columns of a terminal s takes. Characters that kwhy itself writes
+// are counted without the tables, which cost more than the rest of a report.
 func cells(s string) int {
 	n := 0
 	for _, r := range s {
@@ -20,18 +20,18 @@ func cells(s string) int {
 	return n
 }
 
-// narrow tells the characters of kwhy's own text that take one column: those
-// of Latin-1, arrows, operators, and the blocks that bars are drawn with.
+// narrow reports whether r is in kwhy's own text and takes one column: Latin-1, arrows,
+// operators, and the blocks that bars are drawn with.
 func narrow(r rune) bool {
 	return r >= 0xa1 && r < 0x300 && r != 0xad || r == '…' || r >= 0x2190 && r < 0x2194 || r == '−' || r == '×' || r >= 0x2580 && r < 0x25a0
 }
 
-// wrap breaks s at blanks into lines of at most width columns. A word that is
-// longer is broken where it must be: paths can be.
+// wrap breaks s at blanks into lines of at most width columns. A longer word, such as a
+// path, is broken at the width.
 func wrap(s string, width int) []string { return appendWrapped(nil, s, width) }
 
-// appendWrapped adds the lines to list. They are pieces of s, or of what is left
-// of it when runs of blanks are made one.
+// appendWrapped adds the lines to list. They are pieces of s, or of s with runs of blanks
+// made one.
 func appendWrapped(list []string, s string, width int) []string {
 	width = max(width, 8)
 	if !singleBlanks(s) {
@@ -65,10 +65,10 @@ func appendWrapped(list []string, s string, width int) []string {
 	return list
 }
 
-// singleBlanks tells whether the words of s are parted by one blank each, as far
-// as that is told without tables: what may be another kind of space is not.
+// singleBlanks reports whether single blanks separate the words of s. It uses no tables:
+// anything that may be another kind of space makes it false.
 func singleBlanks(s string) bool {
-	blank := true // so that a blank in front counts as a second
+	blank := true // a blank in front counts as a second one
 	for i := range len(s) {
 		c := s[i]
 		if c == ' ' && blank || c >= '\t' && c <= '\r' || c == 0xc2 || c >= 0xe1 && c <= 0xe3 {
@@ -79,8 +79,8 @@ func singleBlanks(s string) bool {
 	return !blank || s == ""
 }
 
-// endOfWord returns where the word at a place of s ends: with its unit, if it is a
-// number that has one, for these must not be parted.
+// endOfWord returns where the word at a place in s ends. A number's unit belongs to it:
+// the two must not be separated.
 func endOfWord(s string, at int) int {
 	end := nextBlank(s, at)
 	for end < len(s) {
@@ -100,7 +100,7 @@ func nextBlank(s string, at int) int {
 	return len(s)
 }
 
-// head is as much of s as width columns take, one character at least.
+// head is the part of s that fits into width columns, at least one character.
 func head(s string, width int) string {
 	used := 0
 	for i, r := range s {
@@ -121,9 +121,8 @@ func isUnit(word string) bool {
 	return false
 }
 
-// truncate cuts s to width columns, with an ellipsis where something is gone. That
-// a file is gone from its directory stays where there is room: the kernel says it at
-// the end of a path.
+// truncate cuts s to width columns, with an ellipsis for what is gone. It keeps the
+// "(deleted)" that the kernel puts at the end of a path, if there is room.
 func truncate(s string, width int) string {
 	const gone = " (deleted)"
 	if cells(s) <= width {
@@ -136,7 +135,7 @@ func truncate(s string, width int) string {
 	return head(s, max(width-len(tail)-1, 1)) + "…" + tail
 }
 
-// blanks is as many as most paddings take.
+// blanks is enough for most paddings.
 const blanks = "                                                                " +
 	"                                                                "
 

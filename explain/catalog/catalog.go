@@ -1,6 +1,5 @@
-// Package catalog lists all topics: what explain, completion, the schema,
-// documentation and tests walk, and finds what a name means. It declares no value
-// itself.
+// Package catalog lists all topics, for explain, completion, the schema, documentation
+// and tests, and finds what a name means. It declares no value itself.
 package catalog
 
 import (
@@ -14,8 +13,8 @@ import (
 	"kwhy/explain/lower"
 )
 
-// All returns every declared value and rule, a column that several commands
-// show just once.
+// All returns every declared value and rule. A column that several commands show is in
+// it once.
 func All() lower.Catalogue {
 	all := Examined()
 	all = all.Plus(lower.List(doctor.Topic(all)))
@@ -30,16 +29,16 @@ func All() lower.Catalogue {
 	return all
 }
 
-// Topics returns all topics that look at the host, in the order of the manual.
+// Topics returns all topics about the host, in the order of the manual.
 func Topics() []explain.Topic {
 	return append(check.Topics(), check.Topic())
 }
 
-// Examined lists what the topics declare that look at the host: what doctor looks at.
+// Examined lists what the topics about the host declare: what doctor tries.
 func Examined() lower.Catalogue { return lower.List(Topics()...) }
 
-// Find returns the values called name: by key, by the kernel's spelling or by
-// label, in any case. A prefix such as vm. may be left out.
+// Find returns the values called name: by key, kernel name or label, in any case.
+// A prefix such as vm. may be left out.
 func Find(t lower.Catalogue, name string) (out []lower.Entry) {
 	other := elsewhere()
 	for _, e := range t.Entries {
@@ -53,14 +52,14 @@ func Find(t lower.Catalogue, name string) (out []lower.Entry) {
 	return out
 }
 
-// Meaning is a word that is the value of some fields, and what it says there.
+// Meaning is a word that some fields have as their value, and what it means there.
 type Meaning struct {
 	explain.Word
 	Of []lower.Entry
 }
 
-// Meanings returns what a word says that is a value: as it is spelled, or else in
-// any case. A word that says the same of several values is there once.
+// Meanings returns what a word means as a value: as it is spelled, or else in any case.
+// A word that means the same for several values is there once.
 func Meanings(t lower.Catalogue, name string) []Meaning {
 	for _, is := range []func(string) bool{
 		func(w string) bool { return w == name },
@@ -98,7 +97,7 @@ func meanings(t lower.Catalogue, is func(string) bool) (out []Meaning) {
 	return out
 }
 
-// names are what a value may be called.
+// names are the names that Find knows a value by.
 func names(d *explain.Doc) []string {
 	out := []string{d.Key}
 	if d.Kernel != "" {
@@ -116,8 +115,8 @@ func names(d *explain.Doc) []string {
 	return out
 }
 
-// Concept returns the name of a concept as its file spells it: case, blanks,
-// underscores and a plural do not matter.
+// Concept returns the name of a concept as its file spells it. Case, blanks, underscores
+// and a plural do not matter.
 func Concept(name string) (string, bool) {
 	same := plain(name)
 	for _, n := range []string{same, same + "s", strings.TrimSuffix(same, "s")} {
@@ -128,8 +127,8 @@ func Concept(name string) (string, bool) {
 	return same, false
 }
 
-// Alias returns the concept that people know by another name, or by its title. The
-// directory of a sysctl may stand before it.
+// Alias returns the concept with that title or other name. The directory of a sysctl may
+// precede the name.
 func Alias(name string) (string, bool) {
 	same := plain(name)
 	for _, dir := range []string{"vm.", "kernel.", "fs.", "net.ipv4.", "net.core.", "user.", "se."} {
@@ -155,7 +154,7 @@ func plain(name string) string {
 	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
 }
 
-// OfConcept returns the values that rest on a concept.
+// OfConcept returns the values that refer to a concept.
 func OfConcept(t lower.Catalogue, name string) (out []lower.Entry) {
 	for _, e := range t.Entries {
 		if string(e.Doc.Concept) == name {

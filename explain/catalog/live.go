@@ -16,8 +16,8 @@ type Group struct {
 	Ask         lower.Ask
 }
 
-// Together groups entries by card and table: cards of the host, those of kwhy's own
-// process, then tables, those first of which most columns are wanted.
+// Together groups entries by card and table: cards of the host, cards of kwhy's own
+// process, then tables, the ones with the most wanted columns first.
 func Together(entries []lower.Entry) (out []Group) {
 	for i := range entries {
 		out = join(out, entries[i])
@@ -31,7 +31,7 @@ func Together(entries []lower.Entry) (out []Group) {
 	return out
 }
 
-// EvidenceOf returns the values that a rule rests on, of the report that it belongs to.
+// EvidenceOf returns the values that a rule has as evidence, from its own report first.
 func EvidenceOf(t lower.Catalogue, d *lower.RuleDoc) (out []lower.Entry) {
 	for _, key := range d.Evidence {
 		i := slices.IndexFunc(t.Entries, func(e lower.Entry) bool { return e.Doc.Key == key && e.Command == d.Command })
@@ -109,15 +109,15 @@ func OfEssay(t lower.Catalogue, essay *concepts.Essay) []Group {
 	return append(out, of...)
 }
 
-// isOwnTwice tells whether another card of a process has the value already.
+// isOwnTwice reports whether another card of a process has the value already.
 func isOwnTwice(cards []lower.Entry, e *lower.Entry) bool {
 	return e.Scope == explain.OfProcess && slices.ContainsFunc(cards, func(f lower.Entry) bool {
 		return f.Doc.Key == e.Doc.Key && f.Scope == explain.OfProcess
 	})
 }
 
-// called finds a value of a card by its key, that of a host before that of a
-// process, or a column by table.key.
+// called finds a value of a card by its key, the host's before a process's, or a column
+// by table.key.
 func called(t lower.Catalogue, name string) (found lower.Entry, ok bool) {
 	table, key, isColumn := strings.Cut(name, ".")
 	if !isColumn {
@@ -138,11 +138,11 @@ func called(t lower.Catalogue, name string) (found lower.Entry, ok bool) {
 	return found, ok
 }
 
-// maxTables is how many tables an essay shows that names none.
+// maxTables is how many tables an essay shows if it names none.
 const maxTables = 2
 
-// mostly are the tables that most of the columns are of, with the columns that a
-// report prints unasked; those of kwhy's own process where there is no other.
+// mostly returns the tables that have most of the columns, with the columns that a report
+// prints by default; if there are no others, those of kwhy's own process.
 func mostly(columns []lower.Entry) []Group {
 	var host, own []lower.Entry
 	for i := range columns {
@@ -170,8 +170,8 @@ func mostly(columns []lower.Entry) []Group {
 	return list
 }
 
-// onlyNumber is the key of the one number among a group's columns, by which its
-// rows are worth ranking; "" where there is none or several.
+// onlyNumber is the key of the one number among a group's columns, to sort its rows by;
+// "" if there is none, or more than one.
 func onlyNumber(columns []lower.Entry, g *Group) (key string) {
 	for i := range columns {
 		e := &columns[i]

@@ -11,7 +11,7 @@ import (
 	"kwhy/explain/lower"
 )
 
-// Each essay shows something of the host, but for those of which kwhy reads nothing;
+// Each essay shows something of the host, except those on things that kwhy does not read;
 // what it names is declared, and is shown.
 func TestEssaysShowTheHost(t *testing.T) {
 	all := catalog.All()

@@ -13,8 +13,8 @@ import (
 	"kwhy/inspect"
 )
 
-// Known are the names that kwhy explains, each once, with a sentence on it: concepts,
-// values, words and rules.
+// Known returns the names that kwhy explains, each once with its gist: concepts, values,
+// words and rules.
 func Known(t lower.Catalogue) (out []explain.Word) {
 	seen := map[string]bool{}
 	add := func(name, gist string) {
@@ -44,7 +44,7 @@ func Known(t lower.Catalogue) (out []explain.Word) {
 	return out
 }
 
-// elsewhere are the names by which other tools and files of cgroups call a value.
+// elsewhere has the names that other tools and cgroup files use for a value.
 func elsewhere() map[string][]string {
 	return map[string][]string{
 		"vm_size": {"VSZ", "VIRT"}, "vm_rss": {"RES"}, "nice": {"ni"},
@@ -67,8 +67,8 @@ func elsewhere() map[string][]string {
 	}
 }
 
-// snmp are the groups of /proc/net/snmp and its like: ss and nstat put them before
-// a counter's name, the files do not.
+// snmp has the groups of /proc/net/snmp and the like. ss and nstat put them before a
+// counter's name, the files do not.
 func snmp() []string {
 	return []string{"Tcp", "Udp6", "Udp", "Ip6", "Ip", "Icmp", "TcpExt", "IpExt"}
 }
@@ -83,19 +83,19 @@ func grouped(kernel string) string {
 	return ""
 }
 
-// own are words of kwhy itself: why there is no value.
+// own has kwhy's own words: the reasons why a value is absent.
 func own() (out []explain.Word) {
 	gists := map[inspect.Reason]string{
-		inspect.Unread:      "Nobody asked for it, so it was not read.",
-		inspect.Denied:      "The reader lacks the right to see it; the gap says what it takes.",
+		inspect.Unread:      "It was not read, because nothing needed it.",
+		inspect.Denied:      "kwhy lacks the right to see it; the gap says what it takes.",
 		inspect.Unsupported: "This kernel, by its version or build, does not have it.", inspect.Disabled: "This kernel has it, switched off.",
-		inspect.Masked:    "The kernel shows a placeholder, mostly 0, to who may not know.",
-		inspect.Vanished:  "The process ended while it was looked at.",
-		inspect.Malformed: "The file did not read as it should.",
-		inspect.Failed:    "The read failed: an error of I/O, or no memory or descriptors.",
-		inspect.TimedOut:  "It did not answer in time.", inspect.NoInterval: "A rate takes two samples: --interval.",
-		inspect.NoUpdate: "The kernel did not compute it anew in the interval.", inspect.Reset: "The counter went backwards between two samples.",
-		inspect.Inapplicable: "It makes no sense here: a kernel thread has no RSS.", inspect.Unlimited: "No bound is set.",
+		inspect.Masked:    "The kernel shows a placeholder, mostly 0, to those who may not see it.",
+		inspect.Vanished:  "The process ended while kwhy looked at it.",
+		inspect.Malformed: "The file could not be parsed.",
+		inspect.Failed:    "The read failed: an I/O error, or no memory or descriptors.",
+		inspect.TimedOut:  "It did not answer in time.", inspect.NoInterval: "A rate needs two samples: --interval.",
+		inspect.NoUpdate: "The kernel did not update it in the interval.", inspect.Reset: "The counter went backwards between two samples.",
+		inspect.Inapplicable: "It makes no sense here: a kernel thread has no RSS.", inspect.Unlimited: "No limit is set.",
 		inspect.Untold: "The kernel log does not say.",
 	}
 	concept := map[inspect.Reason]explain.Concept{
@@ -114,8 +114,8 @@ func own() (out []explain.Word) {
 	return out
 }
 
-// rest are meanings that no value declares as its words: reasons, and the names of
-// system calls, of which there are hundreds.
+// rest returns meanings that no value declares as its words: reasons, and the names of
+// system calls, because there are hundreds.
 func rest(t lower.Catalogue, is func(string) bool, name string) (out []Meaning) {
 	for _, w := range own() {
 		if is(w.Name) {
@@ -129,8 +129,8 @@ func rest(t lower.Catalogue, is func(string) bool, name string) (out []Meaning) 
 	return out
 }
 
-// Spelled is a name as kwhy has it, of one that the kernel or its files spell
-// otherwise: [heap], CONSTRAINT_MEMCG, RLIMIT_NOFILE, Max open files.
+// Spelled turns a name as the kernel or its files spell it into kwhy's: [heap],
+// CONSTRAINT_MEMCG, RLIMIT_NOFILE, Max open files.
 func Spelled(name string) string {
 	name = strings.Trim(name, "[]")
 	upper := strings.ToUpper(name)
@@ -148,7 +148,7 @@ func Spelled(name string) string {
 	return name
 }
 
-// rlimits are the resource limits by their names in getrlimit(2).
+// rlimits maps names of getrlimit(2) to resource limits.
 func rlimits() map[string]string {
 	return map[string]string{
 		"CPU":        "cpu time",
@@ -168,8 +168,8 @@ func rlimits() map[string]string {
 	}
 }
 
-// Mentions are the essays in which a name stands that is none of a value's, such
-// as EMFILE: as a word of its own, in its case.
+// Mentions returns the essays that have a name in their text that is no value's, such as
+// EMFILE: as a whole word, in that case.
 func Mentions(name string) (out []string) {
 	if len(name) < 3 {
 		return nil

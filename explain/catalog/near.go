@@ -11,10 +11,10 @@ import (
 // maxNear is how many near misses are offered.
 const maxNear = 5
 
-// Near returns those of the known names that are closest to one that is unknown, the
-// closest first. Near is what has the name in it, and what two edits, or one for each
-// three letters, make of it; case does not matter. Everything is two edits away from
-// two letters, so that some of them must stay.
+// Near returns the known names that are closest to an unknown one, the closest first. A
+// name is near if it contains the unknown one, or is at most two edits away, or one edit
+// for each three letters. Case does not matter. Everything is two edits away from two
+// letters, so some letters must stay.
 func Near(known []string, name string) (out []string) {
 	type scored struct {
 		name string

@@ -22,7 +22,7 @@ type made interface {
 	Catalogue() lower.Catalogue
 }
 
-// pages returns all pages, made anew.
+// pages returns all pages, made again.
 func pages(t *testing.T) (out []made) {
 	t.Helper()
 	for _, topic := range catalog.Topics() {

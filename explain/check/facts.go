@@ -11,8 +11,8 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// Facts are what the rules are held against: a snapshot of each domain that is
-// wanted, all of one moment and of the same processes.
+// Facts are what the rules measure: a snapshot of each domain that is wanted, all of
+// one moment and of the same processes.
 type Facts struct {
 	Host *inspect.Host
 	At   time.Time
@@ -22,24 +22,24 @@ type Facts struct {
 	domains []*Domain
 }
 
-// Domain is a topic as check looks at it.
+// Domain is a topic as check sees it.
 type Domain struct {
-	Name, Title string // the subcommand that tells more of it, and what it is about
+	Name, Title string // the subcommand that says more about it, and what it is about
 
 	facts  lower.Domain
-	failed error // nothing of it could be read
+	failed error // why nothing of it could be read
 }
 
-// Take collects the facts of the topics that are wanted, none meaning all; was are those
-// of an interval ago, nil without one. It fails only where no process can be listed; a
-// domain of which nothing can be read is told as such.
+// Take collects the facts of the topics that are wanted, none meaning all. was are the
+// facts of an interval ago, nil without one. It fails only if no process can be listed;
+// if nothing of a domain can be read, the domain itself says so.
 func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 	f := &Facts{Host: h, domains: wanted(Topics(), only)}
 	before := lower.Shared{}
 	if was != nil {
 		before = was.shared
 	}
-	// status says whose a process is, and how often it gave up its CPU
+	// status says which user a process belongs to, and how often it gave up its CPU
 	ps, err := proc.Scan(h, inspect.Of(inspect.PIDStatus), before.Procs)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 	return f, nil
 }
 
-// wanted are the domains of those names, in the order of the topics; none means all.
+// wanted returns the domains with those names, in the order of the topics; none means all.
 func wanted(all []explain.Topic, only []string) (out []*Domain) {
 	for i := range all {
 		facts, looked := lower.DomainOf(&all[i])
@@ -76,8 +76,8 @@ func Names() (out []string) {
 	return out
 }
 
-// Alone takes from the facts those that they were paired with, and returns them: who
-// compares the next with them, and so on, does not keep all that ever were.
+// Alone drops the earlier facts that these were paired with, and returns these: a chain
+// of comparisons then does not keep every sample in memory.
 func (f *Facts) Alone() *Facts {
 	f.shared.Procs.Alone()
 	for _, d := range f.domains {
@@ -88,8 +88,8 @@ func (f *Facts) Alone() *Facts {
 	return f
 }
 
-// Snapshots are what was taken of each domain, in their order; nil of one of which nothing
-// could be read.
+// Snapshots returns the snapshot of each domain, in their order, nil if nothing of a
+// domain could be read.
 func (f *Facts) Snapshots() (out []any) {
 	for _, d := range f.domains {
 		if d.failed != nil {
@@ -101,10 +101,10 @@ func (f *Facts) Snapshots() (out []any) {
 	return out
 }
 
-// Processes are those of the scan that the domains share.
+// Processes returns the processes of the scan that the domains share.
 func (f *Facts) Processes() *procfacts.Processes { return f.shared.Procs }
 
-// gaps are what could not be seen of all that was looked at, each source once.
+// gaps returns what could not be seen in all domains, each source once.
 func (f *Facts) gaps() (out []inspect.Gap) {
 	seen := map[inspect.Gap]bool{}
 	for _, d := range f.domains {

@@ -15,9 +15,9 @@ import (
 	"kwhy/inspect"
 )
 
-// Judge holds the rules of the domains that are wanted against the facts. The report
-// has the findings with their evidence, worst first; how each domain stands; and what
-// became of each rule.
+// Judge tests the rules of the domains that are wanted on the facts. The report has the
+// findings with their evidence, worst first, the state of each domain, and the outcome
+// of each rule.
 func Judge(f *Facts, limits explain.Limits) (lower.Report, error) {
 	verdicts, rules, found := judge(f, limits)
 	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
@@ -26,7 +26,7 @@ func Judge(f *Facts, limits explain.Limits) (lower.Report, error) {
 	return rep, nil
 }
 
-// judge returns how each domain stands, what became of each rule, and what they found.
+// judge returns the state of each domain, the outcome of each rule, and the findings.
 func judge(f *Facts, limits explain.Limits) (verdicts Verdicts, rules Rules, found []lower.Finding) {
 	for _, d := range f.domains {
 		v := &Verdict{Domain: *d, Err: d.failed, on: f.Host.Kernel}
@@ -52,8 +52,8 @@ func addTables(rep *lower.Report, verdicts Verdicts, rules Rules) {
 	rep.Grids = append(rep.Grids, g, c)
 }
 
-// sorted puts the worst first; of equals what goes on now before what was counted
-// since the beginning, and then as declared.
+// sorted puts the worst first; among equals, what happens now before what was counted
+// since boot; then as declared.
 func sorted(list []lower.Finding) []lower.Finding {
 	slices.SortStableFunc(list, func(a, b lower.Finding) int {
 		return cmp.Or(cmp.Compare(b.Level, a.Level), cmp.Compare(ever(&a), ever(&b)))
@@ -84,7 +84,7 @@ func List(rules []lower.RuleDoc, limits explain.Limits) (lower.Grid, error) {
 	return g, nil
 }
 
-// Topic is check itself: how each domain stands, and what became of each rule.
+// Topic is check itself: the state of each domain and the outcome of each rule.
 func Topic() explain.Topic {
 	return explain.Topic{Name: "check", Pages: func() []explain.Page { return []explain.Page{page()} }}
 }
@@ -96,7 +96,7 @@ func page() *lower.Page[*judged] {
 	}}
 }
 
-// judged is what came of judging one sample.
+// judged is the judgement of one sample.
 type judged struct {
 	inspect.Unpaired[*judged]
 
@@ -105,7 +105,7 @@ type judged struct {
 	on       inspect.Version
 }
 
-// Missing says that a judgement is there.
+// Missing says that there is a judgement.
 func (j *judged) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
@@ -121,7 +121,7 @@ func now(h *inspect.Host, _ inspect.Sources) (*judged, error) {
 	return &judged{verdicts: verdicts, rules: rules, on: h.Kernel}, nil
 }
 
-// Topics returns those that check looks at, in the order in which it names them.
+// Topics returns the topics that check looks at, in the order in which it prints them.
 func Topics() []explain.Topic {
 	return []explain.Topic{mem.Topic(), oom.Topic(), proc.Topic(), sched.Topic(), fd.Topic(), net.Topic()}
 }

@@ -210,7 +210,7 @@ func declared(id string) lower.RuleDoc {
 }
 
 // Where a rule says that another says the same better, and both find something, check
-// tells of the other alone.
+// speaks only of the other.
 func TestTheBetterRuleSpeaks(t *testing.T) {
 	all := newHosts(t)
 	list := trials()

@@ -15,20 +15,20 @@ type (
 	value = explain.Value
 )
 
-// Verdict is how a domain stands.
+// Verdict is the state of a domain.
 type Verdict struct {
 	inspect.Unpaired[*Verdict]
 
 	Domain
 	Health lower.Health
 	Rules  []lower.Ruled
-	Level  explain.Level // the worst of what was found
-	Err    error         // nothing of it could be read
+	Level  explain.Level // the worst finding's
+	Err    error         // why nothing of it could be read
 
 	on inspect.Version
 }
 
-// Missing says that a verdict is there.
+// Missing says that there is a verdict.
 func (v *Verdict) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
@@ -53,7 +53,7 @@ func (v Verdicts) Len() int { return len(v) }
 // At returns one of them.
 func (v Verdicts) At(i int) *Verdict { return v[i] }
 
-// States are the words for how a domain stands: the levels, and two more.
+// The states of a domain besides the levels.
 const (
 	stateWell   = "well"
 	stateUnseen = "unseen"
@@ -65,10 +65,10 @@ func states() []explain.Word {
 	}
 	return []explain.Word{
 		word(stateWell, "Rules measured it, and found nothing."),
-		word("notice", "Something is worth knowing, and no alarm."),
+		word("notice", "Something is worth knowing but no cause for alarm."),
 		word("warning", "Something is wrong, or soon will be."),
-		word("critical", "Something fails now, or is about to."),
-		word(stateUnseen, "Nothing could be measured: see what was not seen."),
+		word("critical", "Something is failing or about to fail."),
+		word(stateUnseen, "Nothing could be measured: see \"Not seen\"."),
 	}
 }
 
@@ -82,7 +82,7 @@ func (v *Verdict) state() string {
 	return stateWell
 }
 
-// Domains table: what was looked at, a line each.
+// domainTable has a row for each domain.
 func domainTable() *explain.Table[*Verdict] {
 	type column = explain.Field[*Verdict]
 	text := func(d doc, get func(*Verdict) string) column {
@@ -100,12 +100,12 @@ func domainTable() *explain.Table[*Verdict] {
 			Get: func(v *Verdict) value { return explain.I(v.of(o)) },
 		}
 	}
-	return &explain.Table[*Verdict]{Name: "domains", Title: "What was checked", Fields: []column{
-		text(doc{Key: "domain", Gist: "What was looked at: the subcommand that tells more."}, func(v *Verdict) string { return v.Name }),
-		text(doc{Key: "state", Words: states(), Gist: "How it stands: well, or the worst level of what was found."}, (*Verdict).state),
+	return &explain.Table[*Verdict]{Name: "domains", Title: "Domains", Fields: []column{
+		text(doc{Key: "domain", Gist: "The domain: the name of the subcommand that shows more of it."}, func(v *Verdict) string { return v.Name }),
+		text(doc{Key: "state", Words: states(), Gist: "Well, or the worst level of what was found."}, (*Verdict).state),
 		count("rules_well", "WELL", "Rules that measured something and found nothing.", lower.Well, explain.Always),
 		count("rules_found", "FOUND", "Rules that found something.", lower.Found, explain.Always),
-		count("rules_partly", "PARTLY", "Rules that found nothing in what they could see, which was not all.", lower.Partly, explain.Always),
+		count("rules_partly", "PARTLY", "Rules that found nothing, but could not see everything.", lower.Partly, explain.Always),
 		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", lower.Blind, explain.Always),
 		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", lower.Idle, explain.Data),
 		count("rules_off", "OFF", "Rules that were switched off.", lower.SwitchedOff, explain.Data),
@@ -113,7 +113,7 @@ func domainTable() *explain.Table[*Verdict] {
 			doc{Key: "utilisation", Show: explain.Data, Gist: "How much of it is in use."},
 			func(v *Verdict) string { return v.Health.Utilisation },
 		),
-		text(doc{Key: "saturation", Show: explain.Data, Gist: "Who has to wait for it."}, func(v *Verdict) string { return v.Health.Saturation }),
+		text(doc{Key: "saturation", Show: explain.Data, Gist: "What has to wait for it."}, func(v *Verdict) string { return v.Health.Saturation }),
 		text(doc{Key: "errors", Show: explain.Data, Gist: "What went wrong."}, func(v *Verdict) string { return v.Health.Errors }),
 		text(doc{Key: "why", Gist: "Utilisation, saturation and errors in one line."}, (*Verdict).why),
 	}}
@@ -125,13 +125,13 @@ func (v *Verdict) why() string {
 	}
 	h := v.Health
 	if h == (lower.Health{}) {
-		return "nothing of it is to be seen here"
+		return "nothing of it can be seen here"
 	}
 	words := slices.DeleteFunc([]string{h.Utilisation, h.Saturation, h.Errors}, func(s string) bool { return s == "" })
 	return strings.Join(words, " · ")
 }
 
-// Rule is a rule and what became of it, as a row.
+// Rule is a rule and its outcome, as a row.
 type Rule struct {
 	inspect.Unpaired[*Rule]
 
@@ -141,7 +141,7 @@ type Rule struct {
 	on inspect.Version
 }
 
-// Missing says that what became of it is known.
+// Missing says that its outcome is known.
 func (r *Rule) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
@@ -163,14 +163,14 @@ func outcomes() []explain.Word {
 	return []explain.Word{
 		word(lower.Found, "Its measure has reached a threshold."),
 		word(lower.Well, "It measured something, and no threshold was reached."),
-		word(lower.Partly, "Nothing found in the rows that could be seen; others could not."),
-		word(lower.Blind, "What it rests on could not be seen."),
-		word(lower.Idle, "Nothing to measure: no swap, no second sample, no such row."),
-		word(lower.SwitchedOff, "The user's settings have switched it off."),
+		word(lower.Partly, "It found nothing in the rows that could be seen; others could not."),
+		word(lower.Blind, "Its evidence could not be seen."),
+		word(lower.Idle, "There is nothing to measure: no swap, no second sample, no such row."),
+		word(lower.SwitchedOff, "The user's settings switch it off."),
 	}
 }
 
-// ruleTable is every rule with its thresholds and what it measured.
+// ruleTable has a row for each rule, with its thresholds and what it measured.
 func ruleTable() *explain.Table[*Rule] {
 	type column = explain.Field[*Rule]
 	field := func(d doc, get func(*Rule) value) column {
@@ -193,21 +193,21 @@ func ruleTable() *explain.Table[*Rule] {
 			return explain.None(inspect.Inapplicable)
 		})
 	}
-	return &explain.Table[*Rule]{Name: "checks", Title: "The rules", Fields: []column{
-		text(doc{Key: "id", Gist: "The rule's name, by which its thresholds are set."}, func(r *Rule) string { return r.ID }),
+	return &explain.Table[*Rule]{Name: "checks", Title: "Rules", Fields: []column{
+		text(doc{Key: "id", Gist: "The rule's name, which settings use to set its thresholds."}, func(r *Rule) string { return r.ID }),
 		text(
-			doc{Key: "domain", Show: explain.Data, Gist: "What it is about: the subcommand that tells more."},
+			doc{Key: "domain", Show: explain.Data, Gist: "The domain: the name of the subcommand that shows more of it."},
 			func(r *Rule) string { return r.Domain },
 		),
-		text(doc{Key: "outcome", Words: outcomes(), Gist: "What became of it."}, func(r *Rule) string { return r.Outcome.String() }),
-		text(doc{Key: "measured", Gist: "What it measured, in the unit that it has."}, func(r *Rule) string {
+		text(doc{Key: "outcome", Words: outcomes(), Gist: "Whether it found something, found nothing, or could not measure."}, func(r *Rule) string { return r.Outcome.String() }),
+		text(doc{Key: "measured", Gist: "What it measured, with its unit."}, func(r *Rule) string {
 			if !r.Measure.Has() {
 				return ""
 			}
 			return explain.Amount(r.Measure.Float(), r.Unit)
 		}),
 		field(
-			doc{Key: "measure", Unit: explain.Decimal, Show: explain.Data, Gist: "What it measured; of a table the row that is worst."},
+			doc{Key: "measure", Unit: explain.Decimal, Show: explain.Data, Gist: "What it measured; of a table, in the worst row."},
 			func(r *Rule) value {
 				if !r.Measure.Has() {
 					return explain.None(cmp.Or(r.Reason, inspect.Inapplicable))
@@ -215,25 +215,25 @@ func ruleTable() *explain.Table[*Rule] {
 				return explain.F(r.Measure.Float())
 			},
 		),
-		text(doc{Key: "thresholds", Gist: "From where on it is worth a notice, a warning, and critical."}, thresholds),
-		at("notice", "From here it is worth a notice.", func(a explain.At) float64 { return a.Notice }),
-		at("warning", "From here a warning.", func(a explain.At) float64 { return a.Warning }),
-		at("critical", "From here critical.", func(a explain.At) float64 { return a.Critical }),
+		text(doc{Key: "thresholds", Gist: "Where notice, warning and critical begin."}, thresholds),
+		at("notice", "Where a notice begins.", func(a explain.At) float64 { return a.Notice }),
+		at("warning", "Where a warning begins.", func(a explain.At) float64 { return a.Warning }),
+		at("critical", "Where critical begins.", func(a explain.At) float64 { return a.Critical }),
 		text(
-			doc{Key: "basis", Show: explain.Data, Words: bases(), Gist: "The time that it rests on."},
+			doc{Key: "basis", Show: explain.Data, Words: bases(), Gist: "The time that the measure covers."},
 			func(r *Rule) string { return r.Basis.String() },
 		),
-		text(doc{Key: "unit", Show: explain.Data, Gist: "The unit of measure and thresholds."}, func(r *Rule) string { return string(r.Unit) }),
+		text(doc{Key: "unit", Show: explain.Data, Gist: "The unit of the measure and the thresholds."}, func(r *Rule) string { return string(r.Unit) }),
 		field(
-			doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether small is bad."},
+			doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether low values are bad."},
 			func(r *Rule) value { return explain.B(r.Below) },
 		),
 		text(doc{Key: "why", Gist: "What it measures."}, func(r *Rule) string { return r.What }),
 	}}
 }
 
-// thresholds are those of a rule in its unit: "< 15 %, 8 %, 3 %", a dash where one is
-// not set.
+// thresholds are a rule's thresholds in its unit: "< 15 %, 8 %, 3 %", with a dash for one
+// that is not set.
 func thresholds(r *Rule) string {
 	if r.At == (explain.At{}) {
 		return "off"
@@ -258,8 +258,8 @@ func bases() []explain.Word {
 		return explain.Word{Name: b.String(), Gist: gist, Concept: "use-method"}
 	}
 	return []explain.Word{
-		word(explain.Now, "How it stands, or the kernel's own mean over some seconds."),
-		word(explain.Interval, "What went on between two samples."),
-		word(explain.Ever, "Counted since boot, or since what counts it is there: never more than a notice."),
+		word(explain.Now, "The state now, or the kernel's own average over some seconds."),
+		word(explain.Interval, "What happened between two samples."),
+		word(explain.Ever, "Counted since boot, or since its counter exists: never more than a notice."),
 	}
 }

@@ -174,7 +174,7 @@ const sched = "debian-7.3-sched"
 
 func cpuPressure(percent float64) edit { return file("proc/pressure/cpu", psi(percent, 0, 0)) }
 
-// sleepy switches off what tells of threads in D in better words, so that proc's own
+// sleepy switches off what reports threads in D in better words, so that proc's own
 // words are heard.
 func sleepy() edit {
 	return func(p *pair) { p.without = "sched.stuck" }
@@ -242,7 +242,7 @@ func schedTrials() []trial {
 			critical("16 threads want each CPU", running(33), cpuPressure(0)),
 		}, well: edits{grows("proc/stat", "procs_running", 4, 33), cpuPressure(0)},
 	}, {
-		// Since 6.12 by the fair server, of which debugfs tells.
+		// Since 6.12 by the fair server, which debugfs shows.
 		rule: "sched.realtime_unbounded", host: sched, fires: []rung{
 			notice(
 				"1 real-time thread of a program could keep a CPU from all other tasks: nothing reserves time for those",

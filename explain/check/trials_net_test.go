@@ -337,7 +337,7 @@ func linkTrials() []trial {
 // itself at 127.0.0.1:9090.
 const serving = "linux-6.18-net"
 
-// socket changes what sock_diag tells of the socket with an inode. A copy of /proc has
+// socket changes what sock_diag says about the socket with an inode. A copy of /proc has
 // its files alone.
 func socket(inode uint32, change func(now, was *sockdiag.Socket)) edit {
 	return facts(func(now, was *check.Facts) {

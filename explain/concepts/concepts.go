@@ -28,7 +28,7 @@ type Essay struct {
 	Man     []string `yaml:"man"`
 	See     []string `yaml:"see"`
 	Also    []string `yaml:"also"` // other names that people know it by
-	Live    []string `yaml:"live"` // values that it shows of a host beside those that rest on it: key, or table.key
+	Live    []string `yaml:"live"` // values that it shows of a host besides those that rest on it: key, or table.key
 	Body    string   `yaml:"-"`    // Markdown: headings, paragraphs, lists, fenced blocks, code spans
 }
 

@@ -183,7 +183,7 @@ func TestChangesHaveVersions(t *testing.T) {
 		_, changed, _ := strings.Cut(e.Body, "\n## What changed\n")
 		items := strings.Split("\n"+changed, "\n- ")[1:]
 		if len(items) == 0 {
-			t.Errorf("%s tells of no change", name)
+			t.Errorf("%s names no change", name)
 		}
 		for _, item := range items {
 			if !version.MatchString(item) && !strings.Contains(item, "since before 4.4") {

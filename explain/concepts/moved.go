@@ -64,7 +64,7 @@ func moves() []Move {
 	}
 }
 
-// Before tells where a source that an essay names stood in an older kernel, if
+// Before says where a source that an essay names was in an older kernel, if
 // it was not where the newest have it.
 func Before(source string) (was Move, ok bool) {
 	for _, m := range moves() {
@@ -81,7 +81,7 @@ func Before(source string) (was Move, ok bool) {
 
 // String is what a reader of an older kernel wants to know: "6.1: mm/page_alloc.c",
 // "not in 5.10". Of a function that moved within its file or kept its name only
-// what changed is told.
+// what changed is named.
 func (m Move) String() string {
 	if m.Then == "" {
 		return "not in " + m.In

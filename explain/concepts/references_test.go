@@ -289,7 +289,7 @@ func treeVersion(t *testing.T, tree string) string {
 	return string(m[1]) + "." + string(m[2])
 }
 
-// isIn tells whether a tree has a file, and in it a function or table of that name
+// isIn reports whether a tree has a file, and in it a function or table of that name
 // that is more than declared or called.
 func isIn(tree, source string) bool {
 	path, name, function := strings.Cut(source, ":")

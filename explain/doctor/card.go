@@ -15,11 +15,11 @@ type (
 	field  = explain.Field[sights]
 )
 
-// Card is what kwhy sees here, and what this kernel keeps to itself.
+// Card is what kwhy can see here, and which settings of the kernel restrict that.
 func Card() explain.Card[sights] {
 	return explain.Card[sights]{Name: "doctor", Sections: []explain.Section[sights]{
-		{Title: "What kwhy sees here", Fields: slices.Concat(rights(), spaces(), mounts())},
-		{Title: "What this kernel keeps to itself", Fields: settings()},
+		{Title: "Visibility", Fields: slices.Concat(rights(), spaces(), mounts())},
+		{Title: "Kernel restrictions", Fields: settings()},
 	}}
 }
 
@@ -36,14 +36,14 @@ func views() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "container"}
 	}
 	return []explain.Word{
-		word(viewHost, "kwhy sees the whole host: no namespace sets it apart."),
-		word(viewContainer, "kwhy sees the processes of a container, and of the host what is not set apart."),
-		word(viewBetween, "kwhy sees the host's processes, and is set apart from it in other ways."),
+		word(viewHost, "kwhy sees the whole host: it is in the host's own namespaces."),
+		word(viewContainer, "kwhy sees a container's processes, and what a container shares with its host."),
+		word(viewBetween, "kwhy sees the host's processes, but is isolated from it in other ways."),
 		word(viewCopy, "kwhy reads a copy of /proc: what is not in it can't be asked for."),
 	}
 }
 
-// View says in a word what is seen, "" where that is not known.
+// View is the word for what kwhy sees, "" if that is not known.
 func View(s sights) string {
 	pid := s.Space("pid")
 	switch whole, known := s.Host.InitialPIDNamespace(); {
@@ -59,10 +59,10 @@ func View(s sights) string {
 	return viewHost
 }
 
-// evidence is what sets kwhy apart from the host, a sentence's part each.
+// evidence lists what isolates kwhy from the host, each as part of a sentence.
 func evidence(s sights) (out []string) {
 	if whole, known := s.Host.InitialPIDNamespace(); known && !whole {
-		out = append(out, "this /proc is of a PID namespace below the host's")
+		out = append(out, "this /proc belongs to a PID namespace below the host's")
 	}
 	for _, n := range s.Spaces {
 		if n.Known && !n.First && !strings.HasSuffix(n.Name, "_for_children") && n.Name != "pid" {
@@ -70,7 +70,7 @@ func evidence(s sights) (out []string) {
 		}
 	}
 	if s.Foreign {
-		out = append(out, "this /proc shows another PID namespace than the one that kwhy is in")
+		out = append(out, "this /proc shows a PID namespace that kwhy is not in")
 	}
 	if r := s.Root; len(out) > 0 && r != nil && r.Type == "overlay" { // alone it may be a live system's
 		out = append(out, "its root is an overlay, as container runtimes make them")
@@ -78,13 +78,14 @@ func evidence(s sights) (out []string) {
 	return out
 }
 
-func told(d doc, get func(sights) value, read func(sights) string) field {
+// newField declares a value with what it says here.
+func newField(d doc, get func(sights) value, read func(sights) string) field {
 	return field{Doc: d, Get: get, Reading: read}
 }
 
 func rights() []field {
 	caps := func(key, label, gist string, has bool) field {
-		return told(doc{Key: key, Label: label, Source: inspect.PIDStatus, Concept: "capabilities", Gist: gist}, func(s sights) value {
+		return newField(doc{Key: key, Label: label, Source: inspect.PIDStatus, Concept: "capabilities", Gist: gist}, func(s sights) value {
 			list, ok := held(s, has)
 			if !ok {
 				return value{}
@@ -93,10 +94,10 @@ func rights() []field {
 		}, func(s sights) string { return readCaps(s, has) })
 	}
 	return []field{
-		told(
+		newField(
 			doc{
 				Key:     "view",
-				Label:   "kwhy sees",
+				Label:   "view",
 				Source:  inspect.ProcAndSys,
 				Also:    []inspect.Source{inspect.PIDNs, inspect.SelfMountinfo},
 				Words:   views(),
@@ -106,22 +107,22 @@ func rights() []field {
 			func(s sights) value { return orNone(View(s)) },
 			readView,
 		),
-		told(
+		newField(
 			doc{
 				Key:     "set_apart",
 				Source:  inspect.PIDNs,
 				Also:    []inspect.Source{inspect.SelfMountinfo},
 				Show:    explain.Data,
 				Concept: "container",
-				Gist:    "What sets kwhy apart from the host.",
+				Gist:    "What isolates kwhy from the host.",
 			},
 			func(s sights) value { return names(evidence(s)) },
 			nil,
 		),
-		told(
+		newField(
 			doc{
 				Key:     "own_user",
-				Label:   "as user",
+				Label:   "effective UID",
 				Unit:    explain.Plain,
 				Source:  inspect.PIDStatus,
 				Also:    []inspect.Source{inspect.Passwd},
@@ -131,12 +132,12 @@ func rights() []field {
 			ownUser,
 			readUser,
 		),
-		caps("own_capabilities", "with", "Of the capabilities that open something to kwhy, those that it has.", true),
-		caps("lacking_capabilities", "without", "Of the capabilities that open something to kwhy, those that it lacks.", false),
+		caps("own_capabilities", "caps held", "The capabilities that kwhy has, of those that let it see more.", true),
+		caps("lacking_capabilities", "caps missing", "The capabilities that kwhy lacks, of those that would let it see more.", false),
 	}
 }
 
-// capability is one that opens something to kwhy (include/uapi/linux/capability.h).
+// capability is one that lets kwhy see more (include/uapi/linux/capability.h).
 type capability struct {
 	bit         uint
 	name, opens string
@@ -154,7 +155,7 @@ func capabilities() []capability {
 	}
 }
 
-// held are those that kwhy has, or lacks. What came with 5.9 an older kernel can't give.
+// held returns those that kwhy has, or lacks. A kernel before 5.9 can't give what 5.9 added.
 func held(s sights, has bool) (out []string, ok bool) {
 	for _, c := range capabilities() {
 		yes, known := s.Holds(c.bit)
@@ -175,11 +176,11 @@ func readCaps(s sights, has bool) string {
 	list, _ := held(s, has)
 	switch user := s.Space("user"); {
 	case len(list) == 0 && has:
-		return "None that would open anything to kwhy: it sees what any user does."
+		return "None that would show it more: it sees what any user sees."
 	case len(list) == 0:
-		return "None: what a capability opens is open to it."
+		return "None: it has every capability that would show it more."
 	case has && user != nil && user.Known && !user.First:
-		return "Over its own user namespace only: past the bounds of the host they get it nowhere."
+		return "In its own user namespace only: they give it no rights over the host."
 	}
 	var opens []string
 	for _, c := range capabilities() {
@@ -188,12 +189,12 @@ func readCaps(s sights, has bool) string {
 		}
 	}
 	if lacks, _ := held(s, false); has && len(lacks) == 0 {
-		return "All that open anything to kwhy."
+		return "All that let kwhy see more."
 	}
 	if has {
-		return "They open " + strings.Join(opens, "; ") + "."
+		return "They give access to " + strings.Join(opens, "; ") + "."
 	}
-	return "They would open " + strings.Join(opens, "; ") + "."
+	return "They would give access to " + strings.Join(opens, "; ") + "."
 }
 
 func ownUser(s sights) value {
@@ -215,11 +216,11 @@ func readUser(s sights) string {
 	}
 	switch user := s.Space("user"); {
 	case user == nil || !user.Known:
-		text += " In which user namespace is not to be seen."
+		text += " Its user namespace can't be seen."
 	case user.First:
-		text += " In the host's own user namespace: what it may, it may over the host."
+		text += " In the host's own user namespace: its rights hold over the host."
 	default:
-		text += " In a user namespace of its own: its root passes no bound of the host."
+		text += " In a user namespace of its own: root in it is not root on the host."
 	}
 	return strings.TrimSpace(text)
 }
@@ -229,23 +230,23 @@ func readView(s sights) string {
 	why := strings.Join(list, "; ")
 	switch View(s) {
 	case viewHost:
-		text := "The host: it is in the namespaces that the kernel began with."
+		text := "The host: it is in the initial namespaces."
 		if s.Hidden {
-			text += " But this /proc hides the processes of others from it."
+			text += " But this /proc hides other users' processes from it."
 		}
 		return text
 	case viewContainer:
-		return "A container's part of the host: " + why + ". Memory, load and CPUs in /proc are the host's all the same."
+		return "A container's part of the host: " + why + ". Memory, load and CPUs in /proc are still the host's."
 	case viewBetween:
-		return "The processes of the whole host, from a place set apart: " + why + "."
+		return "The processes of the whole host, but partly isolated from it: " + why + "."
 	}
 	return "A copy of /proc, or one that somebody made: what is not in it can't be asked for, " +
-		"and live sources (netlink, system calls) are of no use."
+		"and live sources (netlink, system calls) can't be used."
 }
 
 func spaces() []field {
-	space := func(key, name, label, gist, concept string, first, apart string) field {
-		return told(
+	space := func(key, name, label, gist, concept string, first, other string) field {
+		return newField(
 			doc{Key: key, Label: label, Unit: explain.ID, Source: inspect.PIDNs, Concept: explain.Concept(concept), Gist: gist},
 			func(s sights) value {
 				if n := s.Space(name); n != nil {
@@ -256,16 +257,16 @@ func spaces() []field {
 			func(s sights) string {
 				switch n := s.Space(name); {
 				case !n.Known:
-					return "Whether it is the host's is not to be seen."
+					return "It can't be seen whether it is the host's."
 				case n.First:
 					return first
 				}
-				return apart
+				return other
 			},
 		)
 	}
 	return []field{
-		told(
+		newField(
 			doc{
 				Key:     "processes_seen",
 				Label:   "processes",
@@ -281,19 +282,19 @@ func spaces() []field {
 			"own_pid_namespace",
 			"pid",
 			"PID namespace",
-			"The namespace in which kwhy has its process number.",
+			"The namespace in which kwhy has its PID.",
 			"pid-namespace",
 			"The host's.",
-			"Not the host's: processes outside of it are not to be seen.",
+			"Not the host's: processes outside it can't be seen.",
 		),
 		space(
 			"own_user_namespace",
 			"user",
 			"user namespace",
-			"The namespace over which kwhy's rights hold.",
+			"The namespace in which kwhy's rights hold.",
 			"user-namespace",
 			"The host's.",
-			"Not the host's: its root is a plain user of the host.",
+			"Not the host's: its root is an ordinary user of the host.",
 		),
 		space(
 			"own_net_namespace",
@@ -302,16 +303,16 @@ func spaces() []field {
 			"The namespace whose interfaces, sockets and settings kwhy sees.",
 			"namespaces",
 			"The host's.",
-			"Not the host's: interfaces, sockets and half of the settings are of this one alone.",
+			"Not the host's: interfaces, sockets and half of the settings belong to this one alone.",
 		),
 		space(
 			"own_cgroup_namespace",
 			"cgroup",
 			"cgroup namespace",
-			"The namespace that decides which cgroup kwhy takes for the root.",
+			"The namespace that decides which cgroup kwhy sees as the root.",
 			"cgroups",
 			"The host's: cgroup paths are whole.",
-			"Not the host's: cgroup paths begin at its own root, and limits above it are not to be seen.",
+			"Not the host's: cgroup paths begin at its own root, and limits above that can't be seen.",
 		),
 	}
 }
@@ -321,50 +322,50 @@ func readProcesses(s sights) string {
 	case !s.Host.Live:
 		return "In the copy."
 	case s.Hidden:
-		return "This user's alone: /proc is mounted with hidepid."
+		return "Only this user's: /proc is mounted with hidepid."
 	case s.Foreign:
-		return "Of another PID namespace than kwhy's: the tree was given by --proc-root."
+		return "Those of another PID namespace than kwhy's: --proc-root named the tree."
 	}
 	if whole, known := s.Host.InitialPIDNamespace(); known && whole {
-		return "All of the host."
+		return "All on the host."
 	}
-	return "Of this PID namespace, and of those below it."
+	return "Those of this PID namespace and of the ones below it."
 }
 
 func mounts() []field {
 	return []field{
-		told(
-			doc{Key: "proc_mount", Label: "/proc", Source: inspect.SelfMountinfo, Concept: "procfs", Gist: "With which options /proc is mounted."},
+		newField(
+			doc{Key: "proc_mount", Label: "/proc", Source: inspect.SelfMountinfo, Concept: "procfs", Gist: "The options that /proc is mounted with."},
 			func(s sights) value { return options(s, s.Proc) },
 			readProcMount,
 		),
-		told(doc{Key: "sys_mount", Label: "/sys", Source: inspect.SelfMountinfo, Concept: "sysfs", Gist: "With which options /sys is mounted."},
+		newField(doc{Key: "sys_mount", Label: "/sys", Source: inspect.SelfMountinfo, Concept: "sysfs", Gist: "The options that /sys is mounted with."},
 			func(s sights) value { return options(s, s.Sys) }, func(s sights) string {
 				if s.Sys.Has("ro") {
 					return "Read-only, as in most containers. kwhy writes nothing."
 				}
 				return "Mounted as on a host. kwhy writes nothing."
 			}),
-		told(
+		newField(
 			doc{
 				Key:     "debugfs_mount",
 				Label:   "debugfs",
 				Source:  inspect.SelfMountinfo,
 				Concept: "debugfs",
-				Gist:    "With which options debugfs is mounted.",
+				Gist:    "The options that debugfs is mounted with.",
 			},
 			func(s sights) value { return options(s, s.Debug) },
 			func(sights) string {
-				return "What the scheduler tells of itself is below it, for root."
+				return "The scheduler's own figures are below it, for root."
 			},
 		),
-		told(
+		newField(
 			doc{
 				Key:     "cgroup_mounts",
 				Label:   "cgroups",
 				Source:  inspect.SelfMountinfo,
 				Concept: "cgroups",
-				Gist:    "Which cgroup file systems are mounted, by version, with their controllers.",
+				Gist:    "The cgroup file systems that are mounted: version and controllers.",
 			},
 			cgroupMounts,
 			readCgroups,
@@ -372,7 +373,7 @@ func mounts() []field {
 	}
 }
 
-// options are those of a mount; absent where there is none.
+// options returns a mount's options, absent if there is no such mount.
 func options(s sights, m *doctorfacts.Mount) value {
 	if m == nil {
 		if !s.Host.Live {
@@ -393,19 +394,19 @@ func readProcMount(s sights) string {
 	var words []string
 	switch s.Proc.Option("hidepid") { // fs/proc/root.c: numbers, and since 5.8 words
 	case "", "0", "off":
-		words = append(words, "Every process is shown to everybody.")
+		words = append(words, "Everybody sees every process.")
 	case "1", "noaccess":
-		words = append(words, "hidepid: the directories of others' processes can't be entered.")
+		words = append(words, "hidepid: the directories of other users' processes can't be entered.")
 	case "2", "invisible":
-		words = append(words, "hidepid: others' processes are not shown.")
+		words = append(words, "hidepid: other users' processes are not shown.")
 	case "4", "ptraceable":
-		words = append(words, "hidepid: only what kwhy may trace is shown.")
+		words = append(words, "hidepid: only processes that kwhy may trace are shown.")
 	}
 	if s.Proc.Option("subset") == "pid" {
-		words = append(words, "subset=pid: nothing but the processes is there, none of the host's files.")
+		words = append(words, "subset=pid: it has only the processes, none of the host's files.")
 	}
 	if s.Foreign {
-		words = append(words, "It is another PID namespace's.")
+		words = append(words, "It belongs to another PID namespace.")
 	}
 	return strings.Join(words, " ")
 }
@@ -440,7 +441,7 @@ func readCgroups(s sights) string {
 	case v2 == 0:
 		return "Version 1."
 	case controllers == 0:
-		return "The controllers are of version 1; the tree of version 2 beside them has none."
+		return "The controllers are in version 1; a version 2 tree is mounted too and has none."
 	}
 	return "Both versions: each controller is in one of them."
 }

@@ -11,15 +11,15 @@ import (
 	"kwhy/inspect"
 )
 
-// Derivation is arithmetic of the kernel's, tried on this host.
+// Derivation is one of the kernel's computations, done again on this host.
 type Derivation struct {
 	inspect.Unpaired[*Derivation]
 
 	explain.Derivation // of rows the one that is worst
 	Key, Command       string
-	Row, Kind          string // of rows: which it is, and what they are
-	Rows, Exact        int    // how many were computed, and how many came out exactly
-	Tries              int    // how often it was computed: once more while it was off
+	Row, Kind          string // of several rows: which one this is, and what the rows are
+	Rows, Exact        int    // how many rows were computed, and how many of them exactly
+	Tries              int    // how often it was computed: again while it was off
 	Moved              []string
 	Why                inspect.Reason // nothing was computed
 	Lacks              string         // which input was missing
@@ -61,7 +61,7 @@ const (
 	VerdictUncomputed = "uncomputed"
 )
 
-// Verdict says in a word how it came out.
+// Verdict is the word for how the result compares.
 func (d *Derivation) Verdict() string {
 	if !d.Result.Has() {
 		return VerdictUncomputed
@@ -82,15 +82,15 @@ func verdicts() []explain.Word {
 		return explain.Word{Name: name, Label: label, Gist: gist, Concept: "kernel-arithmetic"}
 	}
 	return []explain.Word{
-		word(VerdictOff, "", "The result is not what the kernel says: a mistake of kwhy, or news."),
-		word(VerdictNear, "within tolerance", "They differ by no more than the kernel's counters may."),
-		word(VerdictExact, "", "The result is what the kernel says, to the unit."),
-		word(VerdictUncomputed, "not computed", "An input could not be seen, or does not exist here."),
-		word(VerdictUncompared, "nothing to compare", "It was computed, and the kernel prints no figure of its own."),
+		word(VerdictOff, "", "The result is not the kernel's figure: a bug in kwhy, or a change in the kernel."),
+		word(VerdictNear, "within tolerance", "They differ by no more than the kernel's counters may be off."),
+		word(VerdictExact, "", "The result is exactly the kernel's figure."),
+		word(VerdictUncomputed, "not computed", "An input could not be read, or does not exist here."),
+		word(VerdictUncompared, "nothing to compare", "It was computed, but the kernel prints no figure of its own."),
 	}
 }
 
-// sort puts those that are off first, then by how they came out, then as declared.
+// sort orders by verdict, those that are off first, then as declared.
 func (l Derivations) sort() {
 	order := []string{VerdictOff, VerdictNear, VerdictExact, VerdictUncomputed, VerdictUncompared}
 	slices.SortStableFunc(l, func(a, b *Derivation) int {
@@ -98,11 +98,11 @@ func (l Derivations) sort() {
 	})
 }
 
-// maxTries is how often one that is off is tried: its parts move, and are read one
-// after the other.
+// maxTries is how often one that is off is computed: its inputs change while they are
+// read one after the other.
 const maxTries = 5
 
-// tries is how often it is worth it on a host: a copy does not move.
+// tries is how often that is worth it on a host: a copy does not change.
 func tries(h *inspect.Host) int {
 	if h.Live {
 		return maxTries
@@ -110,8 +110,8 @@ func tries(h *inspect.Host) int {
 	return 1
 }
 
-// tried returns the derivations of a card, which was examined once, each that is off
-// tried again.
+// tried returns the derivations of a card that was examined once. Each that is off is
+// computed again.
 func (g *group) tried(h *inspect.Host, x lower.Examination) (out Derivations) {
 	for i := range g.entries {
 		e := &g.entries[i]
@@ -146,7 +146,7 @@ func (g *group) failed(h *inspect.Host, err error) (out Derivations) {
 	return out
 }
 
-// derived is the derivation of an entry among the values that were read.
+// derived returns the derivation of an entry, found among the values that were read.
 func derived(e *lower.Entry, x lower.Examination, on inspect.Version) *Derivation {
 	d := &Derivation{Key: e.Doc.Key, Command: e.Command, Rows: 1, Tries: 1, concept: e.Doc.Concept, on: on, Why: inspect.Unread}
 	i := slices.IndexFunc(x.Cells, func(c lower.Cell) bool { return c.Doc.Key == e.Doc.Key })
@@ -180,14 +180,14 @@ func (d *Derivation) lack(seen []lower.Seen) {
 				d.Why = s.Why
 			}
 		}
-		if d.Why == inspect.Present { // the file is there, and lacks it
+		if d.Why == inspect.Present { // the file is there, but lacks it
 			d.Why = inspect.Unsupported
 		}
 		return
 	}
 }
 
-// moved adds the terms that are not what they were at the first try.
+// moved adds the terms that changed since the first try.
 func moved(first, now *explain.Derivation, known []string) []string {
 	differs := func(name string, a, b value) {
 		if a.Compare(b) != 0 && !slices.Contains(known, name) {
@@ -203,7 +203,7 @@ func moved(first, now *explain.Derivation, known []string) []string {
 	return known
 }
 
-// trial tries arithmetic that is done for many rows.
+// trial tries a computation that is done for many rows.
 func trial(h *inspect.Host, t explain.Trial) *Derivation {
 	var d *Derivation
 	var first explain.Derivation
@@ -233,7 +233,7 @@ func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
 		d.Rows++
 		d.Exact += b2i(r.Agrees() == explain.Exact)
 		if worst < 0 || r.Agrees() > rows[worst].Agrees() ||
-			r.Agrees() == rows[worst].Agrees() && apart(&r.Derivation) > apart(&rows[worst].Derivation) {
+			r.Agrees() == rows[worst].Agrees() && distance(&r.Derivation) > distance(&rows[worst].Derivation) {
 			worst = i
 		}
 	}
@@ -244,14 +244,13 @@ func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
 	return d
 }
 
-// apart is how far result and figure are from each other.
-func apart(d *explain.Derivation) int64 {
+// distance is how far the result is from the kernel's figure.
+func distance(d *explain.Derivation) int64 {
 	n := d.Difference().Int()
 	return max(n, -n)
 }
 
-// Worse keeps of two exams' derivations, in the same order of declaration or not, the
-// one that came out worse.
+// Worse keeps the worse of each two derivations of two exams, whatever their order.
 func (l Derivations) Worse(was Derivations) Derivations {
 	for i, d := range l {
 		for _, w := range was {
@@ -264,10 +263,10 @@ func (l Derivations) Worse(was Derivations) Derivations {
 	return l
 }
 
-// line is what text has of it.
+// line is its line in text.
 func (d *Derivation) line() string { return d.Key + ": " + d.says() }
 
-// says is how it came out in words.
+// says puts the verdict into words.
 func (d *Derivation) says() string {
 	amount := func(v value) string { return explain.Amount(v.Float(), d.Unit) }
 	var s string
@@ -288,22 +287,22 @@ func (d *Derivation) says() string {
 			s = fmt.Sprintf("exact for %s of %s %s; for %s ", units.Number(d.Exact), units.Number(d.Rows), d.Kind, d.Row)
 		}
 		s += fmt.Sprintf(
-			"computed %s, the kernel says %s: %s apart",
+			"computed %s, the kernel says %s: they differ by %s",
 			units.Number(d.Result.Int()),
 			units.Number(d.Reported.Int()),
-			units.Number(apart(&d.Derivation)),
+			units.Number(distance(&d.Derivation)),
 		)
 		if d.Slack > 0 {
-			s += fmt.Sprintf(", where %s may be", units.Number(d.Slack))
+			s += fmt.Sprintf(", where up to %s is normal", units.Number(d.Slack))
 		}
 		if d.Cause != "" {
 			s += " (" + d.Cause + ")"
 		}
 	}
 	if d.Tries > 1 {
-		s += fmt.Sprintf("; tried %d times", d.Tries)
+		s += fmt.Sprintf("; computed %d times", d.Tries)
 		if len(d.Moved) > 0 {
-			s += ", meanwhile " + strings.Join(d.Moved, ", ") + " moved"
+			s += " while " + strings.Join(d.Moved, ", ") + " changed"
 		}
 	}
 	return s
@@ -312,7 +311,7 @@ func (d *Derivation) says() string {
 func (d *Derivation) uncomputed() string {
 	switch d.Why {
 	case inspect.NoInterval, inspect.NoUpdate:
-		return "it takes two samples: kwhy " + d.Command + " --interval 5s computes it"
+		return "it needs two samples: kwhy " + d.Command + " --interval 5s computes it"
 	case inspect.Inapplicable, inspect.Present:
 		return "there is nothing to compute here"
 	}

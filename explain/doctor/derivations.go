@@ -26,33 +26,33 @@ func derivationTable() *explain.Table[*Derivation] {
 	count := func(key, gist string, get func(*Derivation) int) column {
 		return field(doc{Key: key, Unit: explain.Count, Show: explain.Data, Gist: gist}, func(d *Derivation) value { return explain.I(get(d)) })
 	}
-	return &explain.Table[*Derivation]{Name: "derivations", Title: "The kernel's arithmetic, tried here", Fields: []column{
+	return &explain.Table[*Derivation]{Name: "derivations", Title: "Derivations", Fields: []column{
 		text(
-			doc{Key: "name", Show: explain.Data, Gist: "The value that the kernel computes: its key."},
+			doc{Key: "name", Show: explain.Data, Gist: "The key of the value that the kernel computes."},
 			func(d *Derivation) string { return d.Key },
 		),
 		text(doc{Key: "command", Show: explain.Wide, Gist: "The subcommand that shows it."}, func(d *Derivation) string { return d.Command }),
-		text(doc{Key: "verdict", Words: verdicts(), Gist: "How it came out."}, (*Derivation).Verdict),
+		text(doc{Key: "verdict", Words: verdicts(), Gist: "How the result compares with the kernel's figure."}, (*Derivation).Verdict),
 		text(
 			doc{Key: "formula", Show: explain.Data, Gist: "The kernel's formula, in the names of its terms."},
 			func(d *Derivation) string { return d.Formula },
 		),
 		field(
-			doc{Key: "terms", Show: explain.Data, Gist: "What went into it: name, value, unit, source, the kernel's name."},
+			doc{Key: "terms", Show: explain.Data, Gist: "Its inputs: name, value, unit, source, the kernel's name."},
 			func(d *Derivation) value { return terms(d) },
 		),
 		text(
 			doc{Key: "unit", Show: explain.Data, Gist: "The unit of result, reported, difference and tolerance."},
 			func(d *Derivation) string { return string(d.Unit) },
 		),
-		number("result", "What kwhy computed; of many rows the one that is worst.", func(d *Derivation) value { return d.Result }),
+		number("result", "What kwhy computed; of several rows, the worst.", func(d *Derivation) value { return d.Result }),
 		number("reported", "What the kernel says.", func(d *Derivation) value { return d.Reported }),
-		number("difference", "What the kernel says more than was computed.", func(d *Derivation) value { return d.Difference() }),
-		number("tolerance", "How far they may be apart and both be right.", func(d *Derivation) value { return explain.N(d.Slack) }),
+		number("difference", "The kernel's figure minus the result.", func(d *Derivation) value { return d.Difference() }),
+		number("tolerance", "How far they may differ while both are right.", func(d *Derivation) value { return explain.N(d.Slack) }),
 		count("rows", "How many rows it was computed for.", func(d *Derivation) int { return d.Rows }),
-		count("exact", "In how many of them it came out to the unit.", func(d *Derivation) int { return d.Exact }),
-		text(doc{Key: "row", Show: explain.Data, Gist: "Of many rows: whose the numbers are."}, func(d *Derivation) string { return d.Row }),
-		count("tries", "How often it was computed: once more as long as it was off.", func(d *Derivation) int { return d.Tries }),
+		count("exact", "How many of the rows were exact.", func(d *Derivation) int { return d.Exact }),
+		text(doc{Key: "row", Show: explain.Data, Gist: "Of several rows: which one the numbers belong to."}, func(d *Derivation) string { return d.Row }),
+		count("tries", "How often it was computed: again while it was off.", func(d *Derivation) int { return d.Tries }),
 		field(
 			doc{Key: "moved", Show: explain.Data, Gist: "What changed between the tries."},
 			func(d *Derivation) value { return names(d.Moved) },
@@ -63,7 +63,7 @@ func derivationTable() *explain.Table[*Derivation] {
 			}
 			return d.Why.String()
 		}),
-		text(doc{Key: "why", Gist: "How it came out in words, with the numbers."}, (*Derivation).line),
+		text(doc{Key: "why", Gist: "The verdict in words, with the numbers."}, (*Derivation).line),
 	}, Rules: []explain.Rule[*Derivation]{{
 		ID: "doctor.derivation_off", Evidence: []string{"verdict", "difference"}, Concept: "kernel-arithmetic",
 		What: "derivations that are off", Unit: explain.Count, At: explain.At{Warning: 1},
@@ -71,9 +71,9 @@ func derivationTable() *explain.Table[*Derivation] {
 		Say: func(d *Derivation) string {
 			return d.Key + ", which kwhy " + d.Command + " shows, is off: " + d.says() + "."
 		},
-		Means: "kwhy computes a value otherwise than this kernel does: " +
-			"one of the two was changed, or a file does not say what kwhy takes it to say. " +
-			"What it says about that value here is not to be trusted; the numbers are the report of a bug.",
+		Means: "kwhy computes a value differently from this kernel: " +
+			"one of the two changed, or a file does not mean what kwhy assumes. " +
+			"Don't trust what kwhy says about that value here; report the numbers as a bug.",
 		Next: "kwhy doctor -o json",
 	}}}
 }

@@ -1,9 +1,9 @@
-// Package doctor says what kwhy can see here and whether it is right: with whose
-// rights and in which namespaces it runs, what came of reading each source that a
-// value of any topic rests on, and how every derivation comes out on this host.
+// Package doctor says what kwhy can see here and whether it is right: which rights it
+// has and which namespaces it is in, whether each source that a topic's values come from
+// could be read, and whether every derivation agrees with this host's kernel.
 //
-// Sources are really read: the files themselves, tried on the processes where a
-// process has them, and the snapshots of the topics, which parse them. The topics are
-// handed in as the catalogue lists them, for this package imports none. It judges
-// nothing of the host, reads by way of package inspect alone, and prints nothing.
+// It really reads the sources: the files themselves, those of processes for each process,
+// and the topics' snapshots, which parse them. The caller passes the topics as the
+// catalogue lists them, because this package imports none. It judges nothing about the
+// host, reads only through package inspect, and prints nothing.
 package doctor

@@ -43,9 +43,9 @@ func TestTriedAgain(t *testing.T) {
 		says    string
 	}{
 		{"at once", 1, true, VerdictExact, 1, "90 B"},
-		{"settles", 3, true, VerdictExact, 3, "70 B; tried 3 times, meanwhile free, the kernel's figure moved"},
-		{"never", 99, true, VerdictOff, maxTries, "computed 50, the kernel says 95: 45 apart; tried 5 times, meanwhile free moved"},
-		{"a copy", 3, false, VerdictOff, 1, "computed 90, the kernel says 95: 5 apart"},
+		{"settles", 3, true, VerdictExact, 3, "70 B; computed 3 times while free, the kernel's figure changed"},
+		{"never", 99, true, VerdictOff, maxTries, "computed 50, the kernel says 95: they differ by 45; computed 5 times while free changed"},
+		{"a copy", 3, false, VerdictOff, 1, "computed 90, the kernel says 95: they differ by 5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, read := moving(c.settles)
@@ -58,7 +58,7 @@ func TestTriedAgain(t *testing.T) {
 	}
 }
 
-// Of many rows the worst is told, and how many came out.
+// Of several rows it names the worst, and counts the exact ones.
 func TestTrial(t *testing.T) {
 	row := func(name string, computed, reported int64) explain.Tried {
 		return explain.Tried{Row: name, Derivation: explain.Derivation{Result: explain.I(computed), Reported: explain.I(reported), Slack: 2}}
@@ -73,7 +73,7 @@ func TestTrial(t *testing.T) {
 	if d.Verdict() != VerdictOff || d.Row != "zone C" || d.Rows != 4 || d.Exact != 1 {
 		t.Errorf("%+v", d)
 	}
-	if want := "exact for 1 of 4 zones; for zone C computed 10, the kernel says 20: 10 apart, where 2 may be"; d.says() != want {
+	if want := "exact for 1 of 4 zones; for zone C computed 10, the kernel says 20: they differ by 10, where up to 2 is normal"; d.says() != want {
 		t.Errorf("%q, want %q", d.says(), want)
 	}
 	if d := try(row("zone A", 1, 1), row("zone D", 5, 6)); d.Verdict() != VerdictNear || d.Row != "zone D" {

@@ -9,7 +9,7 @@ import (
 	doctorfacts "kwhy/inspect/doctor"
 )
 
-// Exam is what came of looking at everything.
+// Exam is the result of reading and computing everything.
 type Exam struct {
 	Sight       *doctorfacts.Environment
 	Sources     Sources
@@ -18,8 +18,7 @@ type Exam struct {
 	live bool
 }
 
-// Take looks at everything that the topics declare, and at what this package adds to
-// them.
+// Take reads and computes everything that the topics declare, and what this package adds.
 func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
@@ -35,7 +34,7 @@ func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 			continue
 		}
 		x, err := g.first.Examine(h, g.keys...)
-		if found.note(x.Seen); err != nil { // then its sources stay as the files themselves told
+		if found.note(x.Seen); err != nil { // then its sources stay what reading the files gave
 			e.Derivations = append(e.Derivations, g.failed(h, err)...)
 			continue
 		}
@@ -50,7 +49,7 @@ func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 	return e, nil
 }
 
-// sight finds out what kwhy is here, for a value that is read alone.
+// sight finds out what kwhy can see here, for a value that is read alone.
 func sight(h *inspect.Host, _ inspect.Sources) (*doctorfacts.Environment, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
@@ -66,8 +65,8 @@ type group struct {
 	keys    []string
 }
 
-// groups puts entries together that are read together: cards before tables, whose
-// snapshots tell more of what they read.
+// groups puts entries together that are read together. Cards come before tables: their
+// snapshots say more about what they read.
 func groups(entries []lower.Entry) (out []group) {
 	for _, e := range entries {
 		i := slices.IndexFunc(out, func(g group) bool { return g.first.Command == e.Command && g.first.Table == e.Table })

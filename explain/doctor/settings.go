@@ -5,11 +5,11 @@ import (
 	"kwhy/inspect"
 )
 
-// settings decide who sees what, whatever a file's mode says.
+// settings are the kernel's settings that restrict who sees what, whatever a file's mode says.
 func settings() []field {
 	number := func(d doc, read func(n int64, s sights) string) field {
 		d.Unit = explain.Plain
-		return told(d, func(s sights) value {
+		return newField(d, func(s sights) value {
 			if n, ok := s.Number(d.Source); ok {
 				return explain.I(n)
 			}
@@ -28,7 +28,7 @@ func settings() []field {
 				Label:   "ptrace_scope",
 				Source:  inspect.YamaPtraceScope,
 				Concept: "ptrace",
-				Gist:    "Whom Yama lets attach to a process, beside the usual checks.",
+				Gist:    "Who may attach to a process under Yama, on top of the usual checks.",
 			},
 			readScope,
 		),
@@ -40,7 +40,7 @@ func settings() []field {
 				Source:  inspect.DmesgRestrict,
 				Also:    []inspect.Source{inspect.PIDStatus},
 				Concept: "kernel-log",
-				Gist:    "Whether reading the kernel's log takes CAP_SYSLOG.",
+				Gist:    "Whether reading the kernel's log requires CAP_SYSLOG.",
 			},
 			readDmesg,
 		),
@@ -51,16 +51,16 @@ func settings() []field {
 				Label:   "kptr_restrict",
 				Source:  inspect.KptrRestrict,
 				Concept: "proc-permissions",
-				Gist:    "Whether files show addresses of the kernel.",
+				Gist:    "Whether files show kernel addresses.",
 			},
 			func(n int64, _ sights) string {
 				switch n {
 				case 0:
-					return "Addresses are hashed. kwhy reads names of functions, and no address."
+					return "Addresses are hashed. kwhy reads only names of functions."
 				case 1:
-					return "Addresses are zeros without CAP_SYSLOG. kwhy reads names of functions, and no address."
+					return "Addresses are zeros without CAP_SYSLOG. kwhy reads only names of functions."
 				}
-				return "Addresses are zeros for everybody. kwhy reads names of functions, and no address."
+				return "Addresses are zeros for everybody. kwhy reads only names of functions."
 			},
 		),
 		number(
@@ -70,19 +70,19 @@ func settings() []field {
 				Label:   "perf_event_paranoid",
 				Source:  inspect.PerfEventParanoid,
 				Concept: "proc-permissions",
-				Gist:    "What perf events a user without CAP_PERFMON may count.",
+				Gist:    "Which perf events a user without CAP_PERFMON may count.",
 			},
 			func(n int64, s sights) string {
-				text := "kwhy counts no perf events: this is for the tools that you may turn to next."
+				text := "kwhy counts no perf events, but the tool you try next may."
 				switch yes, ok := s.OverHost(38); {
 				case ok && yes:
-					return text + " CAP_PERFMON is there, and opens them all."
+					return text + " CAP_PERFMON is there and allows them all."
 				case n < 0:
-					return text + " All are open to everybody."
+					return text + " Everybody may count all of them."
 				case n >= 2:
-					return text + " Of the kernel's own side they show nothing to others than root."
+					return text + " Only root may count what happens inside the kernel."
 				}
-				return text + " Of the whole CPU they show little to others than root."
+				return text + " Users other than root see little of a whole CPU."
 			},
 		),
 	}
@@ -92,28 +92,28 @@ func lockdown() field {
 	word := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "debugfs"}
 	}
-	return told(doc{Key: "lockdown", Source: inspect.SecurityLockdown, Concept: "debugfs", Words: []explain.Word{
+	return newField(doc{Key: "lockdown", Source: inspect.SecurityLockdown, Concept: "debugfs", Words: []explain.Word{
 		word("none", "Root may do all that a capability allows."),
 		word("integrity", "Root may not change the running kernel."),
-		word("confidentiality", "Root may not change the running kernel, nor read its memory."),
-	}, Gist: "What the kernel keeps even from root."}, func(s sights) value {
+		word("confidentiality", "Root may neither change the running kernel nor read its memory."),
+	}, Gist: "What the kernel denies even to root."}, func(s sights) value {
 		w, _ := s.Word(inspect.SecurityLockdown)
 		return orNone(w)
 	}, func(s sights) string {
 		if w, _ := s.Word(inspect.SecurityLockdown); w == "none" {
-			return "Nothing is kept from root."
+			return "It denies root nothing."
 		}
-		return "Files of debugfs that may be written can't be opened even by root: those of the scheduler's tunables."
+		return "Even root can't open files of debugfs that are writable, such as the scheduler's tunables."
 	})
 }
 
 func readScope(n int64, _ sights) string {
-	const which = "which system call others are in (/proc/PID/syscall)"
+	const which = "which system call another process is in (/proc/PID/syscall)"
 	switch n {
 	case 0:
 		return "Whoever may read a process may attach to it."
 	case 1:
-		return "Only a process's ancestors, and CAP_SYS_PTRACE, see " + which + "; what needs no more than reading stays open."
+		return "Only a process's ancestors, and CAP_SYS_PTRACE, see " + which + "; files that only need read access stay open."
 	case 2:
 		return "Only CAP_SYS_PTRACE sees " + which + "."
 	}
@@ -122,13 +122,13 @@ func readScope(n int64, _ sights) string {
 
 func readDmesg(n int64, s sights) string {
 	if n == 0 {
-		return "Everybody may read it, as far as the mode of /dev/kmsg lets them."
+		return "Everybody may read it, if the mode of /dev/kmsg lets them."
 	}
 	switch yes, ok := s.OverHost(34); {
 	case !ok:
-		return "It takes CAP_SYSLOG."
+		return "It requires CAP_SYSLOG."
 	case yes:
-		return "It takes CAP_SYSLOG, which is there."
+		return "It requires CAP_SYSLOG, which kwhy has."
 	}
-	return "It takes CAP_SYSLOG, which is not there: OOM kills in the log are not seen."
+	return "It requires CAP_SYSLOG, which kwhy lacks: OOM kills in the log are not seen."
 }

@@ -19,22 +19,22 @@ type (
 	value = explain.Value
 )
 
-// Source is what came of one source.
+// Source is a source and whether it could be read.
 type Source struct {
 	inspect.Unpaired[*Source]
 
 	inspect.Source
-	Why    inspect.Reason // Present: readable, for Gave of Of processes where it is of processes
+	Why    inspect.Reason // Present: readable, and for a source of processes, for Gave of Of of them
 	Gave   int
 	Of     int
-	Others inspect.Reason // why not for the others
-	Keys   []string       // of the values that rest on it
+	Others inspect.Reason // why not for the other processes
+	Keys   []string       // of the values that come from it
 
 	host *inspect.Host
 	who  who
 }
 
-// who is what decides how a denial is told.
+// who is what decides how a denial is explained.
 type who struct {
 	root    bool // user 0 of the host
 	inside  bool // user 0 of a user namespace of its own
@@ -49,7 +49,7 @@ func whoIs(s *doctorfacts.Environment) (w who) {
 	return w
 }
 
-// Missing says that what became of it is known.
+// Missing says that its state is known.
 func (s *Source) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
@@ -64,7 +64,7 @@ func (l Sources) Len() int { return len(l) }
 // At returns one of them.
 func (l Sources) At(i int) *Source { return l[i] }
 
-// Readable counts those that are readable without a gap.
+// Readable counts the sources that are fully readable.
 func (l Sources) Readable() (n int) {
 	for _, s := range l {
 		n += b2i(s.State() == stateReadable)
@@ -72,13 +72,13 @@ func (l Sources) Readable() (n int) {
 	return n
 }
 
-// The states of a source that are no reason why it gave nothing.
+// The states of a source that are not reasons for a gap.
 const (
 	stateReadable = "readable"
 	statePartly   = "partly"
 )
 
-// State says in a word what came of it.
+// State is the word for whether it could be read.
 func (s *Source) State() string {
 	switch {
 	case s.Why == inspect.Present && s.Of > 0 && s.Gave < s.Of:
@@ -89,17 +89,17 @@ func (s *Source) State() string {
 	return s.Why.String()
 }
 
-// Gap tells whether it gave less than it might.
+// Gap reports whether it gave less than it might.
 func (s *Source) Gap() bool { return s.State() != stateReadable && s.Why != inspect.Inapplicable }
 
-// open says what it would take to read it; "" where nothing would help.
+// open says what it would take to read it, "" if nothing would help.
 func (s *Source) open() string {
 	why := s.Why
 	if why == inspect.Present {
 		why = s.Others
 	}
 	if s.who.root && why == inspect.Denied || !s.host.Live && why == inspect.Unsupported {
-		return "" // most hints are to run as root; and a copy can't be built anew
+		return "" // most hints are to run as root; and a copy can't be rebuilt
 	}
 	if s.leftOut() {
 		return "mount /proc without subset=pid"
@@ -108,16 +108,16 @@ func (s *Source) open() string {
 	return d.Hint(why, s.host.Kernel)
 }
 
-// leftOut tells whether the mount of /proc leaves the file out.
+// leftOut reports whether the mount of /proc leaves the file out.
 func (s *Source) leftOut() bool {
 	path := s.String()
 	return s.who.pidOnly && s.Why == inspect.Unsupported && strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/proc/<pid>")
 }
 
-// findings collects what became of each source.
+// findings collects the state of each source.
 type findings struct {
 	host   *inspect.Host
-	looked map[inspect.Source]inspect.Reason // of sources that are one file
+	looked map[inspect.Source]inspect.Reason // what reading the file gave, for sources that are one
 	seen   map[inspect.Source][]inspect.Reason
 	tally  map[inspect.Source]doctorfacts.Tally
 	hidden bool
@@ -146,7 +146,7 @@ func newFindings(h *inspect.Host, ps *procfacts.Processes, w who) *findings {
 	return f
 }
 
-// wants tells whether a group reads a source of which no snapshot has told yet.
+// wants reports whether a group reads a source that no snapshot has said anything about yet.
 func (f *findings) wants(g group) bool {
 	for i := range g.entries {
 		for _, s := range inspect.Every() {
@@ -166,7 +166,7 @@ func (f *findings) note(list []lower.Seen) {
 	}
 }
 
-// bySeverity are the reasons by how much they say about a source, the most first.
+// bySeverity lists the reasons by how much they say about a source, the most first.
 func bySeverity() []inspect.Reason {
 	return []inspect.Reason{
 		inspect.Malformed,
@@ -181,8 +181,8 @@ func bySeverity() []inspect.Reason {
 	}
 }
 
-// settle says what became of a source that is none of processes: of one file what
-// reading it gave, unless who parsed it found more amiss.
+// settle returns the state of a source that does not belong to processes. For one file it
+// is what reading gave, unless the parser found something worse.
 func (f *findings) settle(s inspect.Source) inspect.Reason {
 	why, file := f.looked[s]
 	worst := inspect.Unread
@@ -224,7 +224,7 @@ func (f *findings) row(s inspect.Source) *Source {
 	return r
 }
 
-// rows returns every source, those that gave nothing or not all first.
+// rows returns every source, those with a gap first.
 func (f *findings) rows(entries []lower.Entry) (out Sources) {
 	for _, s := range inspect.Every() {
 		r := f.row(s)
@@ -239,7 +239,7 @@ func (f *findings) rows(entries []lower.Entry) (out Sources) {
 	return out
 }
 
-// rests tells whether a value rests on a source, or leans on it.
+// rests reports whether a value comes from a source, or also uses it.
 func rests(d *doc, s inspect.Source) bool {
 	for _, n := range append([]inspect.Source{d.Source}, d.Also...) {
 		if n == s || slices.Contains(n.Either(), s) {
@@ -249,39 +249,39 @@ func rests(d *doc, s inspect.Source) bool {
 	return false
 }
 
-// states are the words for what came of a source.
+// states are the words for whether a source could be read.
 func states() []explain.Word {
 	word := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "proc-permissions"}
 	}
 	of := func(r inspect.Reason, gist string) explain.Word { return word(r.String(), gist) }
 	return []explain.Word{
-		word(stateReadable, "It was read, and understood."),
+		word(stateReadable, "It was read and understood."),
 		word(statePartly, "It could be read for some of the processes."),
-		of(inspect.Denied, "This user may not read it."),
-		of(inspect.Unsupported, "It is not there: the kernel, its version or how it was built."),
+		of(inspect.Denied, "This user is not allowed to read it."),
+		of(inspect.Unsupported, "It does not exist: this kernel's version or build lacks it."),
 		of(inspect.Disabled, "The kernel has it, switched off."),
 		of(inspect.Masked, "The kernel shows a placeholder instead."),
-		of(inspect.Malformed, "It was read, and makes no sense."),
+		of(inspect.Malformed, "It was read but makes no sense."),
 		of(inspect.Failed, "Reading it failed."),
 		of(inspect.TimedOut, "It did not answer in time."),
 		of(inspect.Vanished, "The process that had it ended."),
-		of(inspect.Inapplicable, "There is nothing to be read here, and nothing missing."),
-		of(inspect.Unread, "Nobody could try it."),
+		of(inspect.Inapplicable, "There is nothing to read here, and nothing is missing."),
+		of(inspect.Unread, "It could not be tried."),
 	}
 }
 
-// sentence says in words what came of it.
+// sentence puts the state into words.
 func (s *Source) sentence() string {
 	switch s.State() {
 	case stateReadable:
 		if s.Of > 0 {
-			return "readable for all " + units.Number(s.Of) + " processes that can have it."
+			return "readable for all " + units.Number(s.Of) + " processes that have it."
 		}
-		return "read, and understood."
+		return "read and understood."
 	case statePartly:
 		if !s.host.Live && s.Others == inspect.Unsupported {
-			return fmt.Sprintf("readable for %s of %s processes; of the others it was not saved.", units.Number(s.Gave), units.Number(s.Of))
+			return fmt.Sprintf("readable for %s of %s processes; for the others it was not saved.", units.Number(s.Gave), units.Number(s.Of))
 		}
 		text := fmt.Sprintf(
 			"readable for %s of %s processes; for others %s",
@@ -302,14 +302,14 @@ func (s *Source) reason() string {
 	case inspect.Denied:
 		switch {
 		case s.who.inside:
-			return "denied: root of a user namespace is a plain user of the host."
+			return "denied: root of a user namespace is an ordinary user of the host."
 		case s.who.root:
-			return "denied even to root: a capability is lacking, or lockdown or a security module is in the way."
+			return "denied even to root: a capability is missing, or lockdown or a security module prevents it."
 		}
-		return "this user may not read it."
+		return "this user is not allowed to read it."
 	case inspect.Unsupported:
 		if s.leftOut() {
-			return "not there: this /proc has nothing but processes."
+			return "not there: this /proc has only processes."
 		}
 		d := doc{Source: s.Source}
 		if !s.host.Live {
@@ -327,27 +327,27 @@ func (s *Source) reason() string {
 	case inspect.Masked:
 		return "the kernel shows a placeholder instead."
 	case inspect.Malformed:
-		return "it was read, and makes no sense."
+		return "it was read but makes no sense."
 	case inspect.Failed:
 		return "reading it failed."
 	case inspect.TimedOut:
 		return "it did not answer in time."
 	case inspect.Vanished:
-		return "what had it is gone."
+		return "what it belonged to is gone."
 	case inspect.Inapplicable:
 		if !s.host.Live && s.Asked() {
-			return "it is asked of a running kernel, which a copy is not."
+			return "only a running kernel answers it, and this is a copy."
 		}
-		return "there is nothing to be read here, and nothing missing."
+		return "there is nothing to read here, and nothing is missing."
 	}
-	return "nobody could try it."
+	return "it could not be tried."
 }
 
-// fewKeys is how many of the values that rest on a source text names.
+// fewKeys is how many of the values that come from a source are named in text.
 const fewKeys = 3
 
-// says is the sentence of a row in text: what came of it, what would open it, and what
-// hangs on it.
+// says is the sentence of a row in text: the state, what it would take to read it, and
+// which values come from it.
 func (s *Source) says() string {
 	text := s.String() + ": " + s.sentence()
 	if open := s.open(); open != "" && s.Gap() {
@@ -356,7 +356,7 @@ func (s *Source) says() string {
 	if !s.Gap() {
 		return text
 	}
-	text += " For " + strings.Join(s.Keys[:min(len(s.Keys), fewKeys)], ", ")
+	text += " Needed for " + strings.Join(s.Keys[:min(len(s.Keys), fewKeys)], ", ")
 	if n := len(s.Keys) - fewKeys; n > 0 {
 		text += " and " + units.Plural(n, "more value", "more values")
 	}
@@ -380,27 +380,27 @@ func sourceTable() *explain.Table[*Source] {
 			return explain.I(get(s))
 		})
 	}
-	return &explain.Table[*Source]{Name: "sources", Title: "What could be read", Fields: []column{
+	return &explain.Table[*Source]{Name: "sources", Title: "Sources", Fields: []column{
 		text(
-			doc{Key: "path", Show: explain.Data, Gist: "The file, or the family of files; or what is asked instead of one."},
+			doc{Key: "path", Show: explain.Data, Gist: "The file or family of files, or the system call or netlink request."},
 			func(s *Source) string { return s.String() },
 		),
-		text(doc{Key: "state", Words: states(), Gist: "What came of reading it."}, (*Source).State),
+		text(doc{Key: "state", Words: states(), Gist: "Whether it could be read."}, (*Source).State),
 		field(
-			doc{Key: "values", Unit: explain.Count, Gist: "How many values rest on it, or lean on it."},
+			doc{Key: "values", Unit: explain.Count, Gist: "How many values come from it or also use it."},
 			func(s *Source) value { return explain.I(len(s.Keys)) },
 		),
 		field(
-			doc{Key: "keys", Show: explain.Data, Gist: "The values that rest on it, or lean on it."},
+			doc{Key: "keys", Show: explain.Data, Gist: "The values that come from it or also use it."},
 			func(s *Source) value { return names(s.Keys) },
 		),
-		processes("gave", "For how many processes it gave something.", func(s *Source) int { return s.Gave }),
-		processes("of", "Of how many processes that can have it.", func(s *Source) int { return s.Of }),
+		processes("gave", "For how many processes it could be read.", func(s *Source) int { return s.Gave }),
+		processes("of", "How many processes have it.", func(s *Source) int { return s.Of }),
 		text(
-			doc{Key: "others", Show: explain.Data, Gist: "Why it gave nothing for the other processes, most of them."},
+			doc{Key: "others", Show: explain.Data, Gist: "Why it could not be read for most of the other processes."},
 			func(s *Source) string { return s.Others.String() },
 		),
-		text(doc{Key: "opens", Show: explain.Data, Gist: "What it would take to read it, or to read all of it."}, func(s *Source) string {
+		text(doc{Key: "opens", Show: explain.Data, Gist: "What it would take to read it, or all of it."}, func(s *Source) string {
 			if !s.Gap() {
 				return ""
 			}
@@ -410,13 +410,13 @@ func sourceTable() *explain.Table[*Source] {
 			doc{Key: "option", Show: explain.Data, Gist: "What the kernel must be built or booted with to have it."},
 			func(s *Source) string { return s.Option() },
 		),
-		text(doc{Key: "since", Show: explain.Data, Gist: "The first kernel that has it, where that is newer than 4.0."}, func(s *Source) string {
+		text(doc{Key: "since", Show: explain.Data, Gist: "The first kernel that has it, if newer than 4.0."}, func(s *Source) string {
 			if v := s.Since(); v != (inspect.Version{}) {
 				return v.String()
 			}
 			return ""
 		}),
-		text(doc{Key: "why", Gist: "What came of it in words, what would open it, and what rests on it."}, (*Source).says),
+		text(doc{Key: "why", Gist: "The state in words, what it would take to read it, and which values need it."}, (*Source).says),
 	}}
 }
 

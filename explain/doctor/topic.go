@@ -10,8 +10,8 @@ import (
 	doctorfacts "kwhy/inspect/doctor"
 )
 
-// Topic is what kwhy is here and can see; others are the values and rules of all topics
-// beside it, which it looks at.
+// Topic is what kwhy can see here. others are the values and rules of all other topics,
+// which it tries.
 func Topic(others lower.Catalogue) explain.Topic {
 	exam := func(h *inspect.Host) (*Exam, error) { return Take(h, others) }
 	return explain.Topic{Name: "doctor", Pages: func() []explain.Page {
@@ -25,8 +25,7 @@ func Topic(others lower.Catalogue) explain.Topic {
 	}}
 }
 
-// examined attaches a table of what came of looking at everything, which is done for it
-// alone.
+// examined attaches a table of an exam. The exam is done for that table alone.
 func examined[T explain.Snapshot[T]](
 	t *explain.Table[T],
 	exam func(*inspect.Host) (*Exam, error),
@@ -47,12 +46,12 @@ func examined[T explain.Snapshot[T]](
 // Options say what of an exam is shown.
 type Options struct {
 	All    bool // what is well too
-	Gaps   bool // what could not be read as gaps, beside the table that tells more of it
+	Gaps   bool // what could not be read also as gaps, besides the table that says more
 	Terse  bool // names and verdicts without a sentence
 	Limits explain.Limits
 }
 
-// Explain lowers what was found out.
+// Explain makes the report of an exam.
 func (e *Exam) Explain(o Options) (lower.Report, error) {
 	card := Card()
 	rep := lower.Explain(&card, e.Sight, o.Limits)
@@ -75,13 +74,13 @@ func (e *Exam) Explain(o Options) (lower.Report, error) {
 		g.More += ", and what is not in this copy"
 	}
 	k, found := derivations.Explain(e.Derivations, derivations.All(e.Derivations), o.Limits)
-	k.More = "--all shows those that nothing can be compared with"
+	k.More = "--all shows those without a figure to compare with"
 	rep.Parts = append(rep.Parts, lower.Part{Title: g.Title, Table: g.Name}, lower.Part{Title: k.Title, Table: k.Name})
 	rep.Grids, rep.Findings = append(rep.Grids, g, k), append(rep.Findings, found...)
 	return rep, nil
 }
 
-// gaps are the sources that gave nothing, or not all.
+// gaps are the sources that could not be read, or not for all processes.
 func (e *Exam) gaps() (out []inspect.Gap) {
 	for _, s := range e.Sources {
 		switch {
@@ -94,14 +93,14 @@ func (e *Exam) gaps() (out []inspect.Gap) {
 	return out
 }
 
-// Summary counts what was found out.
+// Summary counts what the exam found.
 func (e *Exam) Summary() []string {
 	n := e.Sources.Readable()
 	out := []string{
 		cmp.Or(
 			map[string]string{
 				viewHost: "the host", viewContainer: "a container's part of the host",
-				viewBetween: "the host, from a place set apart", viewCopy: "a copy",
+				viewBetween: "the host, partly isolated from it", viewCopy: "a copy",
 			}[View(e.Sight)],
 			"a host",
 		),

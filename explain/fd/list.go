@@ -96,7 +96,7 @@ func ofInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
 
 // fdOpened are the columns of the descriptor itself.
 func fdOpened() []fdField {
-	flags := ofInfo(doc{Key: "flags", Show: explain.Data, Words: flagWords(), Gist: "How it was opened: O_*, those of access apart."}, nil)
+	flags := ofInfo(doc{Key: "flags", Show: explain.Data, Words: flagWords(), Gist: "How it was opened: O_*, without those of access."}, nil)
 	flags.Get = func(r fdRow) value {
 		if !r.It.HasInfo {
 			return explain.None(inspect.Masked)

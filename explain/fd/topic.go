@@ -198,7 +198,7 @@ func socketPage(address string, addr netip.Addr, port uint16, o Options) (*lower
 		}
 		nobody = "Nobody that may be looked at has a socket with " + address + where + "."
 		if l.Unheld > 0 {
-			nobody += " There " + units.Plural(l.Unheld, "is one", "of them are") + ", and whose is not to be seen."
+			nobody += " There " + units.Plural(l.Unheld, "is one", "of them are") + ", but it can't be seen whose."
 		}
 		return units.Plural(l.Len(), "holder", "holders") + " of sockets with " + address + where, nobody
 	}), nil

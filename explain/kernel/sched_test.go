@@ -9,7 +9,7 @@ import (
 )
 
 // inverses is sched_prio_to_wmult, 2^32 / weight, by which the kernel divides
-// (kernel/sched/core.c): a table of its own beside that of the weights.
+// (kernel/sched/core.c): a table of its own besides that of the weights.
 var inverses = [40]float64{
 	48388, 59856, 76040, 92818, 118348,
 	147320, 184698, 229616, 287308, 360437,
@@ -21,7 +21,7 @@ var inverses = [40]float64{
 	119304647, 148102320, 186737708, 238609294, 286331153,
 }
 
-// The rule that the kernel documents beside its table: nice 0 is 1024, and one step
+// The rule that the kernel documents besides its table: nice 0 is 1024, and one step
 // changes a task's share against an equal by about 10 %, a factor of 1.25.
 func TestNiceWeight(t *testing.T) {
 	var last int64

@@ -87,7 +87,7 @@ func newHolders(o HostOptions) *holders {
 	return &holders{o: o, ranked: lower.Own(t, nil, nil, o.Limit), shown: lower.Own(t, nil, []string{"vm_rss", "-pid"}, 0)}
 }
 
-// take reads the host's memory and, beside it, the processes.
+// take reads the host's memory and, at the same time, the processes.
 func (l *holders) take(h *inspect.Host, want inspect.Sources, _ mem) (mem, error) {
 	var scanned error
 	m, err := memfacts.TakeBeside(h, want, func() {
@@ -142,7 +142,7 @@ func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[proc
 	return v.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) })
 }
 
-// table attaches a table of a host's parts, which lean on meminfo beside their own columns.
+// table attaches a table of a host's parts, which lean on meminfo besides their own columns.
 func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []T) lower.Attached[mem] {
 	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{In: m, List: of(m)} })
 	r.Plus = inspect.Of(inspect.Meminfo)

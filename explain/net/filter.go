@@ -116,7 +116,7 @@ func (f *SocketFilter) settleStates() error {
 			return fmt.Errorf("--state: bad value %q: it takes %s", name, strings.Join(all, ", "))
 		}
 	}
-	if f.mask.Has(sockdiag.Close) { // which bound ones are told as, and asked for by another name
+	if f.mask.Has(sockdiag.Close) { // bound ones are reported as that, and asked for by another name
 		f.mask |= sockdiag.Of(sockdiag.BoundInactive)
 	}
 	return nil

@@ -32,7 +32,7 @@ type HostOptions struct {
 
 const allRows = "--limit 0 shows all"
 
-// fewFindings is how many findings of a rule are told one by one: a host in trouble
+// fewFindings is how many findings of a rule are listed one by one: a host in trouble
 // has the same one of thousands of sockets.
 const fewFindings = 3
 
@@ -79,7 +79,7 @@ func HostPage(o HostOptions) *lower.Page[host] {
 func check() *lower.Check[host] {
 	listed := func(n host, keep func(netfacts.SocketRows) explain.Rows[row]) explain.Rows[row] {
 		if n.Listed == nil {
-			return nil // which the report tells
+			return nil // the report says so
 		}
 		return keep(n.Listed.Only((*sockdiag.Socket).IsListener))
 	}
@@ -123,7 +123,7 @@ func pair(now, was host) {
 func hostTables(screen int) []lower.Attached[host] {
 	use := lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.UsePart] {
 		if n.Listed == nil {
-			return nil // and the report tells why
+			return nil // and the report says why
 		}
 		return n.Listed.Use()
 	})

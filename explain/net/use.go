@@ -97,7 +97,7 @@ func stateList() []state {
 			},
 		},
 		{
-			say: always("The peer has closed, and a program here has not called close: nothing but the program can end it. " +
+			say: always("The peer has closed, and a program here has not called close: only the program can end it. " +
 				"Growing numbers are its bug."),
 			number: closeWait,
 			doc: doc{

@@ -273,7 +273,7 @@ func (k *Kill) largest() (best *kmsg.Task) {
 	return best
 }
 
-// Walk reads a log and hands on each victim that it reports.
+// Walk reads a log and passes on each victim that it reports.
 func (x *Examiner) Walk(in io.Reader, yield func(*Kill) bool) (kmsg.Tally, error) {
 	return kmsg.Scan(in, func(e *kmsg.Event) bool {
 		for _, k := range x.Examine(e) {

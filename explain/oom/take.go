@@ -119,7 +119,7 @@ func rowsWith(h *inspect.Host, ps *procfacts.Processes, want inspect.Sources) (*
 	return ps, nil
 }
 
-// initLives tells whether PID 1 is the host's. Where its namespace is not to be
+// initLives reports whether PID 1 is the host's. Where its namespace is not to be
 // seen, its own score says so on the scale of 5.9: 0, whatever it has.
 func initLives(h *inspect.Host, ps *procfacts.Processes, s procfacts.OOMScale) bool {
 	if lives, known := h.InitialPIDNamespace(); known {
@@ -133,7 +133,7 @@ func initLives(h *inspect.Host, ps *procfacts.Processes, s procfacts.OOMScale) b
 	return p.OomScore <= 0 || p.OomScoreAdj == -1000
 }
 
-// lookAtAll reads of the processes that are not shown what tells who can't be
+// lookAtAll reads, for the processes that are not shown, what says which can't be
 // killed, and their names. Of those that have memory, as status says, nothing
 // more is needed.
 func lookAtAll(out *oomfacts.Snapshot) {

@@ -197,7 +197,7 @@ func origin() detailField {
 	}, func(d detail) value { return explain.S(originOf(d)) }, readOrigin)
 }
 
-// bootInit tells the init of the host from that of a PID namespace: it has only one PID
+// bootInit distinguishes the init of the host from that of a PID namespace: it has only one PID
 // and started with the kernel.
 func bootInit(d detail) bool {
 	p := d.Row.P

@@ -201,7 +201,7 @@ type wait struct {
 }
 
 // waitsFor says what a wait is for, by the call and by where in the kernel; the
-// words are empty where neither tells.
+// words are empty if neither says so.
 func waitsFor(state byte, call, where string) wait {
 	if state == 'D' {
 		if w, ok := kernelLock(where); ok {

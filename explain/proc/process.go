@@ -192,7 +192,7 @@ func inout() []detailField {
 			return cached(d.IO["wchar"], d.IO["write_bytes"], "went to pipes, sockets, terminals, or was overwritten in the cache",
 				"As much as was written, or more: whole pages, and those of mapped files.")
 		}),
-		io("cancelled_write_bytes", "Bytes of that which were dropped before they reached a disk.", nil),
+		io("cancelled_write_bytes", "Bytes of those written that were dropped before they reached a disk.", nil),
 	}
 }
 

@@ -233,7 +233,7 @@ func part[T any](t *explain.Table[procfacts.DetailPart[T]], of func(detail) []T)
 	return r
 }
 
-// Scan scans the processes with what their rows are told by beside their own
+// Scan scans the processes with what identifies their rows besides their own
 // files: users' names, and the scan an interval ago, if there is one. stat is
 // always read: it says what a process is.
 func Scan(h *inspect.Host, want inspect.Sources, was *procfacts.Processes) (*procfacts.Processes, error) {

@@ -206,7 +206,7 @@ func baseSliceNS(s sched) (most inspect.Num) {
 	return most
 }
 
-// hasSlice tells a program of the default policies, whose slice the kernel shows:
+// hasSlice reports whether a task has a default policy, for which the kernel shows the slice:
 // its own threads may be older than the setting.
 func hasSlice(p *procfacts.Process) bool {
 	return (p.Policy == 0 || p.Policy == 3) && !p.Kthread()

@@ -94,7 +94,7 @@ func byName(s sched) (mode, from string) {
 }
 
 // bootModes are what preempt= may say (kernel/sched/core.c, sched_dynamic_mode):
-// lazy since 6.13, and since 7.0 nothing but full and lazy on the machines that
+// lazy since 6.13, and since 7.0 only full and lazy on the machines that
 // have lazy (commit 7dadeaa6e851).
 func bootModes(s sched) []string {
 	switch k := s.Kernel(); {

@@ -43,22 +43,22 @@ func TestShares(t *testing.T) {
 		rivals []schedfacts.Rival // the first one is the task
 		want   float64
 	}{
-		"alone":             {[]schedfacts.Rival{rival(1, 0, 0)}, 1},
-		"equals":            {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}, 0.5},
-		"nice 0 and 5":      {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 5, 0)}, 1024. / 1359},
-		"nice 5 and 0":      {[]schedfacts.Rival{rival(1, 5, 0), rival(2, 0, 0)}, 335. / 1359},
-		"on another CPU":    {[]schedfacts.Rival{rival(1, 5, 0), rival(2, -20, 1)}, 1},
-		"beside SCHED_IDLE": {[]schedfacts.Rival{rival(1, 0, 0), idle}, 1024. / 1027},
-		"SCHED_IDLE":        {[]schedfacts.Rival{idle, rival(1, 0, 0)}, 3. / 1027},
-		"beside SCHED_FIFO": {[]schedfacts.Rival{rival(1, 0, 0), fifo}, 1}, // of what it leaves
-		"in one session":    {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("1", 0))}, 1024. / 1359},
-		"in two sessions":   {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("2", 0))}, 0.5},
-		"a nice session":    {[]schedfacts.Rival{rival(1, 0, 0, session("1", 5)), rival(2, 0, 0, session("2", 0))}, 335. / 1359},
+		"alone":           {[]schedfacts.Rival{rival(1, 0, 0)}, 1},
+		"equals":          {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}, 0.5},
+		"nice 0 and 5":    {[]schedfacts.Rival{rival(1, 0, 0), rival(2, 5, 0)}, 1024. / 1359},
+		"nice 5 and 0":    {[]schedfacts.Rival{rival(1, 5, 0), rival(2, 0, 0)}, 335. / 1359},
+		"on another CPU":  {[]schedfacts.Rival{rival(1, 5, 0), rival(2, -20, 1)}, 1},
+		"with SCHED_IDLE": {[]schedfacts.Rival{rival(1, 0, 0), idle}, 1024. / 1027},
+		"SCHED_IDLE":      {[]schedfacts.Rival{idle, rival(1, 0, 0)}, 3. / 1027},
+		"with SCHED_FIFO": {[]schedfacts.Rival{rival(1, 0, 0), fifo}, 1}, // of what it leaves
+		"in one session":  {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("1", 0))}, 1024. / 1359},
+		"in two sessions": {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 5, 0, session("2", 0))}, 0.5},
+		"a nice session":  {[]schedfacts.Rival{rival(1, 0, 0, session("1", 5)), rival(2, 0, 0, session("2", 0))}, 335. / 1359},
 		"two against one": {
 			[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0, session("1", 0)), rival(3, 0, 0, session("2", 0))},
 			0.25,
 		},
-		"beside a plain task": {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
+		"with a plain task": {[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 0)}, 0.5},
 		"a group half here": {
 			[]schedfacts.Rival{rival(1, 0, 0, session("1", 0)), rival(2, 0, 1, session("1", 0)), rival(3, 0, 0)},
 			512. / 1536,
@@ -77,7 +77,7 @@ func TestShares(t *testing.T) {
 			3. / 1027,
 		},
 		"who is not runnable": {[]schedfacts.Rival{rival(1, 19, 0), rival(2, 0, 0)}, 15. / 1039},
-		"beside a nested group": {
+		"with a nested group": {
 			[]schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/a", 1024), cgroup("/a/x", 1024))},
 			0.5,
 		},
@@ -110,7 +110,7 @@ func TestShares(t *testing.T) {
 	}
 	unseen := []schedfacts.Rival{rival(1, 0, 0, cgroup("/a", 1024)), rival(2, 0, 0, cgroup("/../b", 0))}
 	if v := cpuShare(&schedfacts.Process{Row: procfacts.Row{P: unseen[0].P}, Rivals: unseen}); v.Has() {
-		t.Errorf("beside a group of unknown weight the share is %v", v)
+		t.Errorf("with a group of unknown weight the share is %v", v)
 	}
 	if v := cpuShare(&schedfacts.Process{Row: procfacts.Row{P: fifo.P}, Rivals: []schedfacts.Rival{fifo}}); v.Has() {
 		t.Errorf("a SCHED_FIFO task has a share of %v", v)
@@ -356,7 +356,7 @@ func TestWhy(t *testing.T) {
 	was := procfacts.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}
 	host.Was = before
 	got := string(why(nil, procfacts.Row{Host: host, P: &p, Was: &was}))
-	if !strings.HasSuffix(got, "was stopped in 25 % of its periods in this interval") {
+	if !strings.HasSuffix(got, "was stopped in 25 % of its periods over the interval") {
 		t.Errorf("%q", got)
 	}
 	delete(before.Throttled, 7)

@@ -157,7 +157,7 @@ func readShare(t one) string {
 		}
 		what := "tasks of its group"
 		if i < len(steps)-1 {
-			what = "groups and tasks beside " + s.name
+			what = "groups and tasks besides " + s.name
 		}
 		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all,
 			units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))

@@ -209,5 +209,5 @@ func appendThrottled(b []byte, r row) []byte {
 	}
 	b = append(units.AppendDecimal(append(b, "; throttled: its cgroup may use "...), now.CPUs), " CPUs, and was stopped in "...)
 	b = units.AppendPercent(b, float64(since.Throttled)/float64(max(since.Periods, since.Throttled)))
-	return append(b, " of its periods in this interval"...)
+	return append(b, " of its periods over the interval"...)
 }

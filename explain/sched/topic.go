@@ -113,8 +113,8 @@ func check() *lower.Check[sched] {
 	}
 }
 
-// beside is what the page reads beside what its values name: what tasks and cgroups say.
-func beside() inspect.Sources {
+// alsoRead is what the page reads besides what its values name: what tasks and cgroups say.
+func alsoRead() inspect.Sources {
 	return inspect.Of(inspect.CgroupCPU, inspect.Schedstat, inspect.ProcStat, inspect.SchedGetattr)
 }
 
@@ -124,7 +124,7 @@ func takeRows(h *inspect.Host, v *lower.View[row], want inspect.Sources, was *pr
 	if err != nil {
 		return nil, err
 	}
-	return Take(h, rows.(*procfacts.Processes), order, want.Plus(beside()))
+	return Take(h, rows.(*procfacts.Processes), order, want.Plus(alsoRead()))
 }
 
 // loadEvery is how often the load averages are looked at while an interval goes

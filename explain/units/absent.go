@@ -2,7 +2,7 @@ package units
 
 import "kwhy/inspect"
 
-// AbsentCell returns a reason for a cell of a table: where other rows have a rate, one
+// AbsentCell writes a reason in a cell of a table: where other rows have a rate, one
 // that has none is new.
 func AbsentCell(r inspect.Reason) string {
 	if r == inspect.NoInterval {
@@ -11,7 +11,7 @@ func AbsentCell(r inspect.Reason) string {
 	return AbsentWord(r)
 }
 
-// AbsentWord returns a reason in place of a value.
+// AbsentWord writes a reason in the place of a value.
 func AbsentWord(r inspect.Reason) string {
 	switch r {
 	case inspect.Unlimited:

@@ -32,7 +32,7 @@ func (g *CPU) ThrottledTime() inspect.Num {
 	return g.Stat.Num("throttled_time")
 }
 
-// ownWeight tells whether it weighs other than by default.
+// ownWeight reports whether it weighs other than by default.
 func (g *CPU) ownWeight() bool {
 	return g.Shares != inspect.Unset && g.Shares != 1024 || g.Weight != inspect.Unset && g.Weight != 100
 }

@@ -142,7 +142,7 @@ func LowestHigh(chain []Memory) int {
 
 // Closest returns the index of the cgroup on the way up that has the least
 // room under its hard limit: which one is hit first. -1 if none has one, or where
-// what is used can't be told.
+// what is used is unknown.
 func Closest(chain []Memory) int {
 	return least(chain, func(c *Memory) (int64, bool) {
 		limit, r1 := c.Limit()
@@ -151,8 +151,7 @@ func Closest(chain []Memory) int {
 	})
 }
 
-// least returns the index of the cgroup of which the figure is lowest; -1 where none
-// has it.
+// least returns the index of the cgroup with the lowest figure; -1 if none has it.
 func least(chain []Memory, of func(*Memory) (int64, bool)) int {
 	best := -1
 	var low int64

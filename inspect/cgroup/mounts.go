@@ -156,7 +156,7 @@ func Under(h *inspect.Host, dir string) (inspect.Tree, string) {
 	return h.Elsewhere(), dir
 }
 
-// HasController tells whether a controller is in a list, which is comma-separated.
+// HasController reports whether a controller is in a list, which is comma-separated.
 func HasController(list, name string) bool {
 	for c := range strings.SplitSeq(list, ",") {
 		if c == name {

@@ -13,7 +13,7 @@ type Pids struct {
 	Path    string      // as its hierarchy shows it
 	Limit   uint64      // pids.max
 	Use     uint64      // pids.current: its threads and those of the cgroups below it
-	Refused inspect.Num // "max" of pids.events: how often fork failed here; Unset where it is not told
+	Refused inspect.Num // "max" of pids.events: how often fork failed here; Unset if unknown
 }
 
 // PidsList are those of a host.

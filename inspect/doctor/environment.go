@@ -14,8 +14,8 @@ import (
 	"kwhy/inspect/proc"
 )
 
-// Environment is what kwhy is here, as the kernel has it: with whose rights, in which
-// namespaces, and with what of /proc and /sys before it.
+// Environment is what kwhy is here to the kernel: its rights, its namespaces, and how
+// /proc and /sys are mounted.
 type Environment struct {
 	inspect.Unpaired[*Environment]
 
@@ -32,8 +32,7 @@ type Environment struct {
 	Cgroups          []CgroupMount
 }
 
-// OwnNamespace is a namespace of kwhy's, and whether it is the one that the kernel began
-// with.
+// OwnNamespace is a namespace of kwhy's, and whether it is the initial one.
 type OwnNamespace struct {
 	Name         string
 	Inode        uint64
@@ -46,7 +45,7 @@ type Mount struct {
 	Options, Super []string // of the mount, and of the file system
 }
 
-// Has tells whether one of its options is there.
+// Has reports whether one of its options is there.
 func (m *Mount) Has(option string) bool {
 	return slices.Contains(m.Options, option) || slices.Contains(m.Super, option)
 }
@@ -86,7 +85,7 @@ func (s *Environment) Space(name string) *OwnNamespace {
 	return nil
 }
 
-// OverHost tells whether kwhy has a capability over the host: those that a user
+// OverHost reports whether kwhy has a capability over the host: those that a user
 // namespace of its own gives hold over that alone (capable() in kernel/capability.c).
 func (s *Environment) OverHost(bit uint) (yes, ok bool) {
 	yes, ok = s.Holds(bit)
@@ -94,7 +93,7 @@ func (s *Environment) OverHost(bit uint) (yes, ok bool) {
 	return yes && user != nil && user.Known && user.First, ok && user != nil
 }
 
-// Holds tells whether kwhy has a capability; ok is false where that is not known.
+// Holds reports whether kwhy has a capability; ok is false if that is unknown.
 func (s *Environment) Holds(bit uint) (yes, ok bool) {
 	set, err := strconv.ParseUint(s.Status["CapEff"], 16, 64)
 	return set>>bit&1 == 1, err == nil
@@ -130,7 +129,7 @@ func (s *Environment) user() {
 
 // spaces reads kwhy's own namespaces. Those of mnt and net that the kernel began with
 // have a fixed number since late only: before that PID 1's of the host tell, where
-// these are to be seen.
+// these can be seen.
 func (s *Environment) spaces(self string) inspect.Reason {
 	h := s.Host
 	names, err := h.Proc.Names(self + "/ns")
@@ -160,7 +159,7 @@ func (s *Environment) spaces(self string) inspect.Reason {
 	return inspect.Present
 }
 
-// firstNet tells by the sysctls of the network whether kwhy is in the namespace that the
+// firstNet reports, by the sysctls of the network, whether kwhy is in the namespace that the
 // kernel began with: tcp_mem is registered in that alone (net/ipv4/sysctl_net_ipv4.c).
 func firstNet(h *inspect.Host) (yes, known bool) {
 	mem, _ := Probe(h, inspect.TCPMem)
@@ -168,7 +167,7 @@ func firstNet(h *inspect.Host) (yes, known bool) {
 	return mem == inspect.Present, h.Live && ports == inspect.Present && (mem == inspect.Present || mem == inspect.Unsupported)
 }
 
-// parseMounts finds the mounts that decide what is to be seen; of several at one place
+// parseMounts finds the mounts that decide what can be seen; of several at one place
 // the last, which lies on top.
 func (s *Environment) parseMounts(b []byte) error {
 	proc, _ := filepath.Abs(s.Host.Proc.Root)
@@ -217,7 +216,7 @@ func controllersV1(m *inspect.Mount) (out []string) {
 	return out
 }
 
-// MountedSys tells whether a sysfs is at the root of /sys that was given.
+// MountedSys reports whether a sysfs is at the root of /sys that was given.
 func MountedSys(h *inspect.Host) bool {
 	return h.Sys.Is(unix.SYSFS_MAGIC)
 }

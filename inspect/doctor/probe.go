@@ -13,9 +13,9 @@ import (
 	"kwhy/inspect/sched"
 )
 
-// Probe reads the file of a source, of the whole host, for nothing but whether that
-// is possible. file is false where the source is no one file: then only who reads it
-// for its values knows.
+// Probe tries to read the file of a source of the whole host, only to see whether that
+// is possible. file is false if the source is not one file: then only the reader of its
+// values knows.
 func Probe(h *inspect.Host, s inspect.Source) (why inspect.Reason, file bool) {
 	path := s.String()
 	switch {
@@ -57,8 +57,7 @@ type Tally struct {
 // Gave is for how many it gave something.
 func (t *Tally) Gave() int { return t.why[inspect.Present] }
 
-// Most is the reason of most of those for which it gave nothing; Present if there are
-// none.
+// Most is the most frequent reason why it gave nothing; Present if there is none.
 func (t *Tally) Most() (most inspect.Reason, n int) {
 	for _, r := range inspect.Reasons() {
 		if t.why[r] > n {
@@ -68,13 +67,13 @@ func (t *Tally) Most() (most inspect.Reason, n int) {
 	return most, n
 }
 
-// maxLookedAt is of how many processes the files are tried: on a host of more some of
-// them, spread evenly, tell as much.
+// maxLookedAt is for how many processes the files are tried: on a host with more, some
+// of them, spread evenly, show as much.
 const maxLookedAt = 1000
 
-// ProbeProcesses tries each source of processes on those of a scan that has read
-// their stat. What costs the kernel a walk over an address space is opened only: that
-// is where it checks who may.
+// ProbeProcesses tries each source of processes on those of a scan that has read their
+// stat. It only opens files that cost the kernel a walk over an address space: open is
+// where the kernel checks permission.
 func ProbeProcesses(h *inspect.Host, ps *proc.Processes) (out []Tally) {
 	step := max(1, (len(ps.Rows)+maxLookedAt-1)/maxLookedAt)
 	var rows []int32
@@ -136,7 +135,7 @@ func probe(h *inspect.Host, p *proc.Process, s inspect.Source) inspect.Reason {
 	return h.PidReason(dir, try(h, dir, s))
 }
 
-// masked tells whether the kernel shows a placeholder for where a process waits: to
+// masked reports whether the kernel shows a placeholder for where a process waits: to
 // whom other files are denied that take the same right.
 func masked(p *proc.Process) bool {
 	denied := p.Why(inspect.PIDIO) == inspect.Denied || p.Why(inspect.PIDSyscall) == inspect.Denied

@@ -175,8 +175,8 @@ func (w *deletedWalker) table() *mountTable {
 	return w.mounts
 }
 
-// maps finds deleted files that are mapped. What they are only map_files tells,
-// which takes a right that /proc/PID/maps does not.
+// maps finds deleted files that are mapped. Only map_files says what they are,
+// and it requires a right that /proc/PID/maps does not.
 func (w *deletedWalker) maps() {
 	looked := map[string]bool{} // by device, inode and path
 	_ = w.h.Proc.With(w.p.Dir()+"/maps", func(b []byte) error {
@@ -221,7 +221,7 @@ func (w *deletedWalker) mapped(m *mem.Mapping) {
 	}
 }
 
-// noDisk tells whether a mapping that is called deleted never had a name on a disk.
+// noDisk reports whether a mapping that is called deleted never had a name on a disk.
 func noDisk(line []byte) bool {
 	for _, part := range []string{"/memfd:", "/SYSV", "/dev/zero", "/[aio]", "/anon_hugepage", "/drm mm object", "/i915", "/secretmem"} {
 		if bytes.Contains(line, []byte(" "+part)) {

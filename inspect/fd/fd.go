@@ -16,7 +16,7 @@ type Snapshot struct {
 	Mem  *mem.Snapshot // sysctls
 	Scan *proc.FDScan
 	// Of /proc/sys/fs: open files of all processes and their bound; inodes and
-	// dentries in the kernel's caches. Unset where they are not told.
+	// dentries in the kernel's caches. Unset if unknown.
 	Files, FilesMax                             inspect.Num
 	Inodes, InodesUnused                        inspect.Num
 	Dentries, DentriesUnused, DentriesNegative  inspect.Num
@@ -71,7 +71,7 @@ func (f *Snapshot) Gaps() []inspect.Gap {
 }
 
 // Take reads what a host has open; the caller has scanned the processes, with
-// their status for whose they are. Without processes no descriptor is looked at.
+// their status for their users. Without processes no descriptor is looked at.
 func Take(h *inspect.Host, ps *proc.Processes, want inspect.Sources) (*Snapshot, error) {
 	return TakeBeside(h, func() *proc.FDScan {
 		if ps == nil {
@@ -112,7 +112,7 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 	return f, nil
 }
 
-// fsNumbers reads a line of numbers of /proc/sys/fs into some of which.
+// fsNumbers reads a line of numbers of /proc/sys/fs.
 func fsNumbers(h *inspect.Host, name string, to ...*inspect.Num) inspect.Reason {
 	return inspect.ReasonOf(h.Proc.Single("sys/fs/"+name, func(b []byte) error {
 		rest := inspect.TrimNewline(b)

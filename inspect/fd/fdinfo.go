@@ -101,7 +101,7 @@ func drivers(h *inspect.Host, l *List) {
 	l.Sources[inspect.MiscDevices] = inspect.ReasonOf(h.Proc.With("misc", func(b []byte) error { return parseMisc(b, l.drivers) }))
 }
 
-// blockBit tells block devices from character devices in one map.
+// blockBit distinguishes block devices from character devices in one map.
 const blockBit = 1 << 63
 
 // parseDevices reads lines of "major name" under "Character devices:" and "Block
@@ -205,8 +205,8 @@ func (t *mountTable) add(line string) bool {
 	return true
 }
 
-// kernelDev is a device as the kernel keeps it, of which fdinfo tells the bare
-// number (include/linux/kdev_t.h).
+// kernelDev is a device as the kernel keeps it; fdinfo has the bare number
+// (include/linux/kdev_t.h).
 func kernelDev(n uint64) uint64 {
 	const minorBits = 20
 	return unix.Mkdev(uint32(n>>minorBits), uint32(n&(1<<minorBits-1)))

@@ -34,7 +34,7 @@ type PathHolders struct {
 	Procs *proc.Processes
 	List  []PathHolder
 	What  string // that they hold
-	Whole bool   // it is a file system, of which anything counts
+	Whole bool   // it is a file system: anything on it counts
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
 }
@@ -71,7 +71,7 @@ type wantedFile struct {
 	node       uint64          // the device that it is; 0: none
 	char       bool            // a character device
 	mapsDev    uint64          // how maps spell its device, where that is known
-	whole      map[uint64]bool // file systems of which anything counts, as mountinfo spells their devices
+	whole      map[uint64]bool // file systems: anything on them counts; as mountinfo spells their devices
 	aliased    bool            // stat gives other devices than mountinfo on that file system
 	socket     map[string]bool // links of sockets that are bound to it
 }
@@ -177,7 +177,7 @@ func (w *wantedFile) wholeOf(mounts mountTable, is func(*MountPoint) bool, dev u
 	}
 }
 
-// on tells whether a mount is of a block device, by the name of its source.
+// on reports whether a mount is of a block device, by the name of its source.
 func (m *MountPoint) on(h *inspect.Host, rdev uint64) bool {
 	if !strings.HasPrefix(m.Source, "/dev/") {
 		return false
@@ -186,14 +186,14 @@ func (m *MountPoint) on(h *inspect.Host, rdev uint64) bool {
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && proc.Wide(st.Rdev) == rdev
 }
 
-// mountedAt tells whether a directory is where the mount is: a subvolume has a
+// mountedAt reports whether a directory is where the mount is: a subvolume has a
 // device of its own, and is none.
 func (m *MountPoint) mountedAt(h *inspect.Host, name string) bool {
 	_, at := h.Elsewhere().Resolve(name)
 	return at == "" || at == m.Point
 }
 
-// look tells whether a link of a process leads to what is wanted.
+// look reports whether a link of a process leads to what is wanted.
 func look(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, it *PathHolder, found func(node bool)) {
 	st, err := proc.Follow(h, rel)
 	if err != nil {
@@ -213,7 +213,7 @@ func (w *wantedFile) same(st *unix.Stat_t) bool {
 	return proc.Wide(st.Dev) == w.dev && st.Ino == w.inode
 }
 
-// within tells whether a file is on a file system of which anything counts.
+// within reports whether a file is on a file system where anything counts.
 func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *unix.Stat_t) bool {
 	if w.whole[proc.Wide(st.Dev)] || !w.aliased {
 		return w.whole[proc.Wide(st.Dev)]
@@ -222,7 +222,7 @@ func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *uni
 	if err != nil || id < 0 {
 		return false
 	}
-	t, _ := readMounts(h, p.Dir()) // a mount that is not in it is of no use
+	t, _ := readMounts(h, p.Dir()) // a mount that is not in it is useless
 	on := t.byID[id]
 	return on != nil && w.whole[on.Dev]
 }

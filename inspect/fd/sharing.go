@@ -57,7 +57,7 @@ func (c *comparer) compare(pid1, pid2, fd1, fd2 int32) (order int, known bool) {
 
 // sharing finds descriptors that lead to the same open file: of this process by
 // dup, of its parent and children by fork. The link must be the same; then
-// kcmp(2) tells.
+// kcmp(2) decides.
 func sharing(h *inspect.Host, l *List, ps *proc.Processes) {
 	if l.Sharing.Asked = h.SameProcesses(); !l.Sharing.Asked {
 		return
@@ -141,7 +141,7 @@ func sharedWith(h *inspect.Host, l *List, p *proc.Process, alike map[string][]in
 	}
 }
 
-// has tells whether a process has the open file under one of its numbers, the same
+// has reports whether a process has the open file under one of its numbers, the same
 // number first: fork keeps it.
 func (c *comparer) has(pid int32, f *Descriptor, numbers []int32) bool {
 	same := func(n int32) bool {
@@ -229,7 +229,7 @@ func ownEnds(h *inspect.Host, l *List, pipes map[string][]int) {
 // one process's pipes: it takes a quarter of a second or so.
 const maxEnds = 50000
 
-// tooMany tells whether the host has more open than that. Before 6.2 the kernel
+// tooMany reports whether the host has more open than that. Before 6.2 the kernel
 // does not say how many a process has without listing them.
 func tooMany(h *inspect.Host, ps *proc.Processes) bool {
 	if !h.Live || !h.Kernel.AtLeast(6, 2) {

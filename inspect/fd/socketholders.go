@@ -59,7 +59,7 @@ type SocketHolders struct {
 	Procs      *proc.Processes
 	List       []SocketHolder
 	Namespaces int // that were looked at
-	Unheld     int // sockets with that address of which no process could be found
+	Unheld     int // sockets with that address for which no process could be found
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
 }
@@ -98,9 +98,9 @@ type wantedAddress struct {
 	port uint16
 }
 
-// serves tells whether a socket that is bound so gets what is sent to the address. A
+// serves reports whether a socket that is bound so gets what is sent to the address. A
 // wildcard of IPv6 may serve IPv4 as well: whether it refuses to (IPV6_V6ONLY),
-// /proc/net does not tell.
+// /proc/net does not say.
 func (w *wantedAddress) serves(local netip.AddrPort) bool {
 	a := local.Addr()
 	switch {
@@ -114,12 +114,12 @@ func (w *wantedAddress) serves(local netip.AddrPort) bool {
 	return false
 }
 
-// is tells whether the peer of a socket has the address.
+// is reports whether the peer of a socket has the address.
 func (w *wantedAddress) is(peer netip.AddrPort) bool {
 	return peer.Port() == w.port && w.port != 0 && (!w.addr.IsValid() || w.addr.IsUnspecified() || peer.Addr() == w.addr)
 }
 
-// hasPorts tells the protocols whose sockets have ports: raw ones have the number of
+// hasPorts reports whether a protocol's sockets have ports: raw ones have the number of
 // their protocol in that place, and those of ping an identifier.
 func hasPorts(protocol string) bool {
 	return strings.HasPrefix(protocol, "tcp") || strings.HasPrefix(protocol, "udp")

@@ -11,7 +11,7 @@ import (
 	"kwhy/inspect/sockdiag"
 )
 
-// Socket is what a descriptor that leads to a socket is told of.
+// Socket describes the socket that a descriptor leads to.
 type Socket struct {
 	Protocol    string // tcp, tcp6, udp, udp6, raw, unix, netlink, packet, ...
 	Local, Peer netip.AddrPort
@@ -42,7 +42,7 @@ func socketsOf(h *inspect.Host, l *List, dir string) {
 	for n := range all.List.Len() {
 		sock := all.List.At(n)
 		for _, i := range wanted[uint64(sock.Inode)] {
-			l.List[i].Socket = told(all, sock)
+			l.List[i].Socket = described(all, sock)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func fdSockets(h *inspect.Host, dir string) (*net.Sockets, error) {
 	return net.TakeSockets(h, net.SocketQuery{Dir: dir, States: sockdiag.Every &^ sockdiag.Of(sockdiag.TimeWait), Bare: true})
 }
 
-// eachSocket hands on each of them.
+// eachSocket passes on each of them.
 func eachSocket(h *inspect.Host, dir string, do func(inode uint64, s *Socket)) error {
 	all, err := fdSockets(h, dir)
 	if err != nil {
@@ -61,14 +61,14 @@ func eachSocket(h *inspect.Host, dir string, do func(inode uint64, s *Socket)) e
 	}
 	for i := range all.List.Len() {
 		if sock := all.List.At(i); sock.Inode != 0 {
-			do(uint64(sock.Inode), told(all, sock))
+			do(uint64(sock.Inode), described(all, sock))
 		}
 	}
 	return nil
 }
 
-// told is a socket in the words that people use.
-func told(s *net.Sockets, sock *sockdiag.Socket) *Socket {
+// described is a socket in the words that people use.
+func described(s *net.Sockets, sock *sockdiag.Socket) *Socket {
 	out := &Socket{
 		Protocol: sock.ProtocolName(), State: sock.StateName(), Local: sock.Local(), Peer: sock.Remote(),
 		Send: uint64(sock.WQueue), Recv: uint64(sock.RQueue),

@@ -40,7 +40,7 @@ func TestParseSocket(t *testing.T) {
 	}
 }
 
-// socketOf is what fd is told of a line of a file of /proc/net.
+// socketOf is what fd makes of a line of a file of /proc/net.
 func socketOf(t *testing.T, name, line string) (inode uint64, s *Socket, ok bool) {
 	t.Helper()
 	dir := inspecttest.UnpackText(t, "-- proc/1/net/"+name+" --\nInode\n"+line+"\n-- sys/x --\n")
@@ -49,5 +49,5 @@ func socketOf(t *testing.T, name, line string) (inode uint64, s *Socket, ok bool
 		return 0, nil, false
 	}
 	sock := all.List.At(0)
-	return uint64(sock.Inode), told(all, sock), true
+	return uint64(sock.Inode), described(all, sock), true
 }

@@ -168,7 +168,7 @@ func encode(e entry) (txtar.File, error) {
 	return f, nil
 }
 
-// hasBareMarker tells whether a line is a marker without a name, over which
+// hasBareMarker reports whether a line is a marker without a name, over which
 // txtar v1.16.0 panics. A process may be called that.
 func hasBareMarker(text []byte) bool {
 	for line := range bytes.SplitSeq(text, []byte("\n")) {

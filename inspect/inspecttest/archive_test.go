@@ -22,7 +22,7 @@ type node struct {
 	Text string // a link's target
 }
 
-// list tells what lies below dir; of the directories the empty ones.
+// list returns what lies below dir; of the directories the empty ones.
 func list(t *testing.T, dir string) map[string]node {
 	t.Helper()
 	out := map[string]node{}

@@ -20,6 +20,6 @@
 // are a process's or a cgroup's free choice, so that the refusal is not only
 // theory.
 //
-// They are read at one moment, [Now]. Beside them it makes what live tests of several
+// They are read at one moment, [Now]. Besides, it makes what live tests of several
 // packages look at: [Connection].
 package inspecttest

@@ -99,7 +99,7 @@ func onLoopback(data []byte) []byte {
 }
 
 // family records one file of each of many devices, and what inspect reads
-// beside it.
+// besides it.
 func (r *recording) family(s inspect.Source, p string) {
 	before, after, _ := strings.Cut(p, "<n>")
 	dir, stem := path.Split(before)

@@ -38,8 +38,8 @@ func Record(procRoot, sysRoot string, pids []int32) (*txtar.Archive, error) {
 	return Recorder{Proc: procRoot, Sys: sysRoot, PIDs: pids, Net: true}.Record()
 }
 
-// beside is what [inspect.Open] reads of a host before any source.
-var beside = []string{
+// openReads is what [inspect.Open] reads of a host before any source.
+var openReads = []string{
 	"/proc/stat",
 	"/proc/sys/kernel/osrelease",
 	"/proc/sys/kernel/hostname",
@@ -67,7 +67,7 @@ func (r Recorder) Record() (*txtar.Archive, error) {
 	}
 	rec := recording{Recorder: r, files: map[string]txtar.File{}}
 	rec.add(entry{name: "proc/self", link: strconv.Itoa(int(r.Self))})
-	for _, p := range beside {
+	for _, p := range openReads {
 		rec.file(p)
 	}
 	for _, s := range inspect.Every() {
@@ -151,7 +151,7 @@ func (r *recording) source(s inspect.Source) {
 	}
 }
 
-// at returns where p, a path as told to the user, lies.
+// at returns where p, a path as the user sees it, lies.
 func (r *recording) at(p string) string {
 	if rest, ok := strings.CutPrefix(p, "/proc/"); ok {
 		return filepath.Join(r.Proc, rest)
@@ -174,7 +174,7 @@ func (r *recording) file(p string) {
 	}
 }
 
-// edit cuts what is of no use, and hides what shall not be told.
+// edit cuts what is useless, and hides what must stay private.
 func (r *recording) edit(p string, data []byte) []byte {
 	switch {
 	case strings.HasSuffix(p, "/net/tcp"), strings.HasSuffix(p, "/net/tcp6"):
@@ -309,7 +309,7 @@ func (r *recording) directory(p string) {
 	}
 }
 
-// readable tells whether d is a file that someone may read, or one that
+// readable reports whether d is a file that someone may read, or one that
 // nobody may do anything with: a #denied one of a recorded host.
 func readable(d fs.DirEntry) bool {
 	info, err := d.Info()

@@ -222,7 +222,7 @@ func TestRecordOpensOnlyWhatIsListed(t *testing.T) {
 	}
 }
 
-// watch returns what tells which files below dir were opened since.
+// watch returns a function that lists the files below dir that were opened since.
 func watch(t *testing.T, dir string) func() []string {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)

@@ -173,7 +173,7 @@ func Texts(t testing.TB, match func(name string) bool) (out []string) {
 	return out
 }
 
-// Named tells the files of that name, for Texts.
+// Named selects the files of that name, for Texts.
 func Named(name string) func(string) bool {
 	return func(s string) bool { return s == name || strings.HasSuffix(s, "/"+name) }
 }

@@ -16,7 +16,7 @@ type FormatError struct{ What, Use string }
 func (e *FormatError) Error() string { return "it is " + e.What + ": unpack it first, " + e.Use }
 
 // Unpack returns a log as lines: unpacked, where it is packed with gzip or bzip2,
-// and as it is otherwise. How it begins tells, never its name. What can't be
+// and as it is otherwise. Its beginning decides, never its name. What can't be
 // unpacked here is a *FormatError.
 func Unpack(r io.Reader) (*bufio.Reader, error) {
 	in := bufio.NewReaderSize(r, maxLine)

@@ -59,7 +59,7 @@ func TestPackedLogs(t *testing.T) {
 			t.Errorf("%q: %v", magic, err)
 		}
 	}
-	// A packed log that is cut: what it holds is told, and that it is cut.
+	// A packed log that is cut: what it holds is read, and that it is cut.
 	whole, kills := packed(t, log+strings.Repeat("[ 9.5] noise\n", 20000)), 0
 	in, err := kmsg.Unpack(strings.NewReader(whole[:len(whole)-200]))
 	if err != nil {
@@ -196,7 +196,7 @@ func FuzzScan(f *testing.F) {
 			if marks -= len(e.Victims); marks < 0 {
 				t.Fatalf("more victims than lines that name one")
 			}
-			told(t, text, e)
+			numbersOf(t, text, e)
 			return true
 		})
 		if err != nil {
@@ -205,8 +205,8 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// told asserts that no number of a report is one that its text does not have.
-func told(t *testing.T, text string, e *kmsg.Event) {
+// numbersOf asserts that no number of a report is one that its text does not have.
+func numbersOf(t *testing.T, text string, e *kmsg.Event) {
 	t.Helper()
 	has := func(what string, n int64) {
 		if n != kmsg.Unset && !strings.Contains(text, fmt.Sprint(n)) && !strings.Contains(text, "MESSAGE") && !strings.Contains(text, `\x`) &&
@@ -244,7 +244,7 @@ func told(t *testing.T, text string, e *kmsg.Event) {
 	}
 }
 
-// leadingZero tells whether some number is not written as it is printed.
+// leadingZero reports whether some number is not written as it is printed.
 func leadingZero(text string) bool {
 	for i := 1; i < len(text); i++ {
 		if text[i-1] == '0' && text[i] >= '0' && text[i] <= '9' && (i == 1 || text[i-2] < '0' || text[i-2] > '9') || text[i] == '#' {

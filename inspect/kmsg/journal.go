@@ -22,7 +22,7 @@ type entry struct {
 	more      int // bytes of a binary message that are yet to come
 }
 
-// kernels tells whether the kernel said it. An entry that was cut down to its
+// kernels reports whether the kernel said it. An entry that was cut down to its
 // message is taken at its word, as a bare line is.
 func (e *entry) kernels() bool {
 	if e.transport != "" {
@@ -85,7 +85,7 @@ func fromJSON(raw []byte) (msg string, s Stamp, ok bool) {
 	return e.message, e.at, true
 }
 
-// isFields tells whether a log has a field a line, as export and verbose write.
+// isFields reports whether a log has a field a line, as export and verbose write.
 func isFields(in *bufio.Reader) bool {
 	head, _ := in.Peek(maxLine / 4)
 	for line := range bytes.Lines(head) {
@@ -126,7 +126,7 @@ func (p *parser) field(raw string) {
 	}
 }
 
-// isField tells a field's name.
+// isField reports whether a text is a field's name.
 func isField(name string) bool {
 	return name != "" && len(name) <= 64 && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }

@@ -39,20 +39,20 @@ type Event struct {
 	Release string // of the kernel, where the report names it
 
 	Invoked  bool // the first line is there
-	Invoker  Task // who asked for memory: Comm, and PID and UID where told
+	Invoker  Task // who asked for memory: Comm, and PID and UID if given
 	GFP      uint64
 	GFPNames string // as the kernel prints them since 4.6; ""
 	HasGFP   bool
-	Order    int64 // Unset if untold; -1 of sysrq is in Manual
+	Order    int64 // Unset if not given; -1 of sysrq is in Manual
 	Manual   bool  // asked for through sysrq f
 
 	Summary     bool   // the oom-kill: line is there, since 5.0
-	Constraint  string // NONE, CPUSET, MEMORY_POLICY, MEMCG; "" if untold
+	Constraint  string // NONE, CPUSET, MEMORY_POLICY, MEMCG; "" if not given
 	Cpuset      string
-	NodeMask    string // of the allocation's memory policy; "(null)" where it has none, "" if untold
+	NodeMask    string // of the allocation's memory policy; "(null)" where it has none, "" if not given
 	MemsAllowed string // by the cpuset of the task that asked
-	Nodes       string // of the two the one that bound the allocation; "" if untold
-	Global      bool   // told as global_oom
+	Nodes       string // of the two the one that bound the allocation; "" if not given
+	Global      bool   // given as global_oom
 	OOMMemcg    string // the cgroup whose limit was hit
 	TaskMemcg   string // the victim's own
 
@@ -63,7 +63,7 @@ type Event struct {
 	Mem       map[string]int64 // the lines below Mem-Info, in pages
 	Zones     []Zone
 	Orphans   int   // lists of free blocks whose zone has no line of its own here
-	HugePages int64 // kB in pools of huge pages; Unset if untold
+	HugePages int64 // kB in pools of huge pages; Unset if not given
 	HugeFree  int64 // kB of it that nobody uses
 	PageCache int64 // pages
 	SwapTotal int64 // kB
@@ -80,11 +80,11 @@ type Event struct {
 	Victims []Victim
 	Whole   string // memory.oom.group: the cgroup that is killed as a whole
 
-	// Interleaved tells of two reports that were printed at once, so that no line
-	// but the victims' says whose it is: then the rest is left out.
+	// Interleaved says that two reports were printed at once: only the victims' lines
+	// say which one they belong to, and the rest is left out.
 	Interleaved bool
 
-	until Stamp // when a victim was told last
+	until Stamp // when a victim was named last
 }
 
 // Usage is a counter of a cgroup at its limit, in kB.
@@ -99,19 +99,19 @@ type Zone struct {
 	CMA, HighAtomic          int64    // free pages kept for contiguous and for high-priority allocations
 	Reserve                  []int64  // pages kept from requests that may come from a higher zone, by that zone
 	Blocks                   []int64  // free blocks by order
-	Types                    []string // who each order's blocks are for: U, M, E, H, C, I; "" if untold
+	Types                    []string // who each order's blocks are for: U, M, E, H, C, I; "" if not given
 	Smallest                 int64    // size of a block of order 0: the page size
 	ActiveFile, InactiveFile int64
 }
 
-// Task is a row of the task table, or whoever else a report names. Counts are
+// Task is a row of the task table, or another task that a report names. Counts are
 // in pages, but PageTables, which is in bytes since 4.15.
 type Task struct {
 	PID, TGID, UID             int64
 	Comm                       string
 	TotalVM, RSS               int64
 	RSSAnon, RSSFile, RSSShmem int64
-	Tables                     int64 // pages of page tables, all levels that are told
+	Tables                     int64 // pages of page tables, all levels that are given
 	TableBytes                 int64
 	Swap                       int64
 	Adj                        int64
@@ -131,8 +131,8 @@ type Victim struct {
 	Adj               int64
 	HasAdj            bool
 	Score             int64 // up to 5.0, of the one that was chosen
-	Memcg             bool  // told as a cgroup's
-	Lead              bool  // what ran out stands before "Killed process": since 5.1
+	Memcg             bool  // given as a cgroup's
+	Lead              bool  // what ran out is before "Killed process": since 5.1
 	AllocatingTask    bool  // vm.oom_kill_allocating_task
 	Sharing           bool  // killed for sharing the victim's memory
 	Named             bool  // only announced: the log ends before it says that it was killed
@@ -160,7 +160,7 @@ func newEvent(s Stamp) *Event {
 		Task: newVictim(), HugePages: Unset, HugeFree: Unset, PageCache: Unset, SwapTotal: Unset, SwapFree: Unset, RAM: Unset, Reserved: Unset}
 }
 
-// PageSize finds out the page size, which no line tells: the smallest block of
+// PageSize finds out the page size, which no line has: the smallest block of
 // the free lists, or the victim's size in kB and in pages. 0 if unknown: the
 // victim may have grown between the table and its own line.
 func (e *Event) PageSize() int64 {
@@ -179,7 +179,7 @@ func (e *Event) PageSize() int64 {
 	return 0
 }
 
-// isPage tells whether some machine has pages of that many kB.
+// isPage reports whether some machine has pages of that many kB.
 func isPage(kb int64) bool { return kb >= 4 && kb <= 64 && kb&(kb-1) == 0 }
 
 // Row returns a process's row of the task table; nil if it has none.

@@ -33,7 +33,7 @@ func TestKillsBehindAGroupWithoutReports(t *testing.T) {
 			t.Errorf("kill %d is of %q, want %q", i+1, events[i].Whole, whole)
 		}
 	}
-	// The time of a syslog daemon has no year, and tells seconds apart all the same.
+	// The time of a syslog daemon has no year, but has the seconds between lines.
 	events = scan(t, strings.NewReplacer("[   10.1]", "Nov 24 10:20:42 h kernel:", "[   99.1]", "Nov 24 10:22:11 h kernel:").Replace(
 		"[   10.1] Memory cgroup out of memory: Killed process 50 (w)"+sizes+
 			"[   10.1] Tasks in /app/a are going to be killed due to memory.oom.group set\n"+
@@ -71,8 +71,8 @@ Killed process `+pid+` (`+comm+`) total-vm:100kB, anon-rss:40kB, file-rss:0kB`, 
 	return out.String()
 }
 
-// Up to 4.1 nothing kept two reports apart. Who printed a line tells, where it is
-// printed; else nothing but the victims' own lines can be trusted.
+// Up to 4.1 nothing kept two reports apart. The caller of a line decides, where it is
+// printed; else only the victims' own lines can be trusted.
 func TestTwoReportsAtOnce(t *testing.T) {
 	events := scan(t, two(true))
 	if len(events) != 2 {
@@ -142,7 +142,7 @@ func TestReaper(t *testing.T) {
 	}
 }
 
-// A line that the log ends in may be cut anywhere: what is not whole is not told.
+// A line that the log ends in may be cut anywhere: what is not whole is left out.
 func TestCutVictimLine(t *testing.T) {
 	const line = "Out of memory: Killed process 12 (Web Content) total-vm:3604kB, anon-rss:2008kB, file-rss:20kB, shmem-rss:24kB, " +
 		"UID:1000 pgtables:680kB oom_score_adj:-30"

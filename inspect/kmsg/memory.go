@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// The lines of a report that tell the state of memory.
+// The lines of a report on the state of memory.
 
 // cgroupStats reads what follows "Memory cgroup stats for ": since 5.3 a figure
-// a line behind it, for the cgroup and those below it. Before, each cgroup has a
+// a line after it, for the cgroup and those below it. Before, each cgroup has a
 // line with figures of its own in KB, so that they are added up.
 func (e *Event) cgroupStats(rest string) (more bool) {
 	at, line, _ := strings.Cut(rest, ": ")
@@ -47,7 +47,7 @@ func (e *Event) stat(msg string) bool {
 	return true
 }
 
-// memory reads the lines behind Mem-Info.
+// memory reads the lines after Mem-Info.
 func (e *Event) memory(msg string) {
 	switch {
 	case strings.HasSuffix(msg, " total pagecache pages"):

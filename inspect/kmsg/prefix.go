@@ -79,7 +79,7 @@ func unescape(s string) string {
 	return string(out)
 }
 
-// priority takes off "<4>", and RFC 5424's version behind it. Facilities other
+// priority takes off "<4>", and RFC 5424's version after it. Facilities other
 // than the kernel's are others' lines.
 func priority(line string) (string, bool) {
 	rest, ok := strings.CutPrefix(line, "<")
@@ -123,7 +123,7 @@ func brackets(line string, s *Stamp) string {
 	return line
 }
 
-// bracket reads what stands in them. A number without a point is a PID of the
+// bracket reads what is in them. A number without a point is a PID of the
 // task table, or a caller.
 func bracket(text string, s *Stamp) bool {
 	number, more, _ := strings.Cut(text, " ")
@@ -166,8 +166,8 @@ func minuteOf(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// clock follows dmesg -H, which tells the minute once and then how much later
-// than the line before each one is: lines that are of no use count as well.
+// clock follows dmesg -H, which gives the minute once and then how much later
+// than the line before each one is: lines that are useless count as well.
 func (p *parser) clock(raw []byte) {
 	if len(raw) < 8 || raw[0] != '[' {
 		return

@@ -126,7 +126,7 @@ func TestRowsAreNoTimes(t *testing.T) {
 	}
 }
 
-// dmesg -H tells the minute once.
+// dmesg -H gives the minute once.
 func TestMinutesOfDmesg(t *testing.T) {
 	p := parser{yield: func(*Event) bool { return true }, at: Stamp{Uptime: -1}}
 	for _, c := range [][2]string{

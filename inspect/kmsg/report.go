@@ -39,13 +39,13 @@ func (p *parser) invoked(msg string, at Stamp) bool {
 	return true
 }
 
-// mayGoOn tells whether a report without a victim may still be printed while
+// mayGoOn reports whether a report without a victim may still be printed while
 // another begins: since 4.2 a lock keeps them apart (mm/oom_kill.c, oom_lock).
 func (r *report) mayGoOn() bool {
 	if !r.Invoked || len(r.Victims) > 0 || r.Summary {
 		return false
 	}
-	if r.Stamp.caller != "" { // whose is whose can be told
+	if r.Stamp.caller != "" { // then each line names its report
 		return true
 	}
 	major, rest, _ := strings.Cut(r.Release, ".")
@@ -79,7 +79,7 @@ func after(s, key string) (string, bool) {
 	return rest, ok
 }
 
-// signed reads the number behind key.
+// signed reads the number after key.
 func signed(s, key string) (int64, bool) {
 	rest, ok := after(s, key)
 	if !ok {
@@ -122,7 +122,7 @@ func kB(s, key string) int64 {
 	return n
 }
 
-// between returns what stands between from and the first of to.
+// between returns what is between from and the first of to.
 func between(s, from string, to ...string) (string, bool) {
 	_, rest, ok := strings.Cut(s, from)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxLine is how much of a line is looked at; what is behind it is lost.
+	// maxLine is how much of a line is looked at; what is after it is lost.
 	maxLine = 64 << 10
 	// maxTasks and maxVictims bound what one report keeps.
 	maxTasks   = 1 << 17
@@ -19,7 +19,7 @@ const (
 	maxWaiting = 4
 )
 
-// Tally is what a scan has to say beside its reports.
+// Tally is what a scan has to say besides its reports.
 type Tally struct {
 	Refused int // lines that look like a kill, and are not the kernel's or not whole
 }
@@ -56,13 +56,13 @@ func Scan(r io.Reader, yield func(*Event) bool) (Tally, error) {
 }
 
 // parser goes through a log. Up to 4.1 two reports could be printed at once:
-// then the one that began first is held until its victim is told.
+// then the one that began first is held until its victim is named.
 type parser struct {
 	yield   func(*Event) bool
 	done    bool
 	now     *report  // that lines belong to; nil if none
 	held    *report  // begun before it, and without a victim yet
-	waiting []*Event // whole, but the reaper may still tell of their victims
+	waiting []*Event // whole, but a line of the reaper on their victims may follow
 
 	lead   string // the start of a victim's line that a newline in a name, or the log's end, has cut
 	cut    Victim // what is known of that one
@@ -84,8 +84,8 @@ type report struct {
 	seen  once // of what a report has once
 }
 
-// once is a set of lines that a report has but once: that one comes again tells
-// of two reports at a time.
+// once is a set of lines that a report has only once: if one comes again, there are
+// two reports at a time.
 type once uint8
 
 const (
@@ -94,7 +94,7 @@ const (
 	heading
 )
 
-// interesting tells whether a line may be of use where no report is open: each
+// interesting reports whether a line may be of use where no report is open: each
 // message that opens or follows one has one of these.
 func interesting(line []byte) bool {
 	for _, mark := range [...]string{"oom", "OOM", "illed process", "ill process", `"MESSAGE":[`} {
@@ -126,7 +126,7 @@ func (p *parser) line(raw []byte) bool {
 	return !p.done
 }
 
-// open tells whether any report wants the lines that come.
+// open reports whether any report wants the lines that come.
 func (p *parser) open() bool {
 	return p.now != nil && p.now.body || p.held != nil
 }
@@ -211,7 +211,7 @@ func (p *parser) close() {
 // for another (mm/oom_kill.c, OOM_REAPER_DELAY and oom_reap_task).
 const reapDelay = 10 * time.Second
 
-// flush hands on the reports that wait, the oldest first, down to a number.
+// flush passes on the reports that wait, the oldest first, down to a number.
 func (p *parser) flush(keep int) {
 	for len(p.waiting) > 0 {
 		e := p.waiting[0]
@@ -225,8 +225,8 @@ func (p *parser) flush(keep int) {
 	}
 }
 
-// past tells whether the reaper had its time with all victims, and notes of whom
-// it would have told by now.
+// past reports whether the reaper had its time with all victims, and notes for which
+// of them its line would be there by now.
 func (e *Event) past(now *Stamp) bool {
 	all := true
 	for i := range e.Victims {
@@ -238,7 +238,7 @@ func (e *Event) past(now *Stamp) bool {
 	return all
 }
 
-// end takes leave of a log.
+// end finishes a log.
 func (p *parser) end() {
 	if p.fields {
 		p.entryEnds()
@@ -255,8 +255,8 @@ func (p *parser) end() {
 	p.flush(0)
 }
 
-// announced makes a victim of whom a report names that ends before it says who
-// was killed.
+// announced makes a victim of the process that a report names if it ends before it says
+// who was killed.
 func (e *Event) announced(at Stamp) bool {
 	v := e.Task
 	if e.Chosen != nil {
@@ -271,7 +271,7 @@ func (e *Event) announced(at Stamp) bool {
 	return true
 }
 
-// looksLikeAKill tells whether a line has "Killed process 12 (" somewhere.
+// looksLikeAKill reports whether a line has "Killed process 12 (" somewhere.
 func looksLikeAKill(raw []byte) bool {
 	const mark = "Killed process "
 	i := bytes.Index(raw, []byte(mark))

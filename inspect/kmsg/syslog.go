@@ -48,7 +48,7 @@ func wall(line string, s *Stamp) (rest string, ok bool) {
 }
 
 // traditional reads "Nov 24 10:20:42", with a fraction (short-precise), with a
-// weekday before it and a year behind it, and with the names of any locale.
+// weekday before it and a year after it, and with the names of any locale.
 func traditional(line string, s *Stamp) (rest string, ok bool) {
 	at, word, left := 0, "", line
 	var words []string
@@ -97,7 +97,7 @@ func isYear(s string) bool {
 	return err == nil && len(s) == 4 && n > 1990
 }
 
-// isClock tells a time of day, with or without a fraction.
+// isClock reports whether a text is a time of day, with or without a fraction.
 func isClock(s string) bool {
 	whole, fraction, _ := strings.Cut(s, ".")
 	if len(whole) != 8 || whole[2] != ':' || whole[5] != ':' {
@@ -136,7 +136,7 @@ func iso(word string, s *Stamp) bool {
 	return false
 }
 
-// tag takes off "host kernel: " and its like. Behind a date, where a program
+// tag takes off "host kernel: " and the like. Behind a date, where a program
 // names itself, it must be the kernel.
 func tag(line string, hosted bool) (string, bool) {
 	first, rest, _ := strings.Cut(line, " ")
@@ -161,7 +161,7 @@ func tag(line string, hosted bool) (string, bool) {
 	return line, !hosted
 }
 
-// isKernel tells the kernel's tag, to which some daemons add a number.
+// isKernel reports whether a tag is the kernel's; some daemons add a number to it.
 func isKernel(word string) bool {
 	rest, ok := strings.CutPrefix(word, "kernel")
 	if rest == ":" || !ok {
@@ -171,7 +171,7 @@ func isKernel(word string) bool {
 	return ok && strings.HasPrefix(number, "[") && isNumber(number[1:])
 }
 
-// structured takes off what RFC 5424 has behind the program's name: its PID, the
+// structured takes off what RFC 5424 has after the program's name: its PID, the
 // message's ID, and structured data.
 func structured(line string) (text string, ok bool) {
 	for range 2 {

@@ -32,7 +32,7 @@ func (e *Event) tableLine(msg string) {
 	}
 }
 
-// row reads the columns behind the PID; the last is the name, blanks and all.
+// row reads the columns after the PID; the last is the name, blanks and all.
 func (t *Task) row(header []string, rest string) bool {
 	for _, column := range header[:len(header)-1] {
 		rest = strings.TrimLeft(rest, " ")

@@ -12,14 +12,14 @@ const (
 	maxEscaped = maxComm * 4
 )
 
-// killed splits a victim's line into what stands before "Killed process" and
-// behind it.
+// killed splits a victim's line into what is before "Killed process" and
+// after it.
 func killed(msg string) (lead, rest string, ok bool) {
 	lead, rest, ok = strings.Cut(msg, "Killed process ")
 	return lead, rest, ok && (lead == "" || isLead(lead))
 }
 
-// isLead tells what the kernel begins a victim's line with, as a whole.
+// isLead reports whether a text is what the kernel begins a victim's line with, as a whole.
 func isLead(lead string) bool {
 	for _, what := range [...]string{"Out of memory", "Memory cgroup out of memory", "No available memory"} {
 		rest, ok := strings.CutPrefix(lead, what)
@@ -32,7 +32,7 @@ func isLead(lead string) bool {
 }
 
 // victim reads "Killed process 12 (hog) total-vm:1kB, anon-rss:1kB, ..." in all
-// of its forms; vendors have the UID before or behind the name.
+// of its forms; vendors have the UID before or after the name.
 func (p *parser) victim(msg string, at Stamp) bool {
 	lead, rest, ok := killed(msg)
 	if !ok {
@@ -88,7 +88,7 @@ func bounded(s, key string, torn bool) int64 {
 	return number(s, key)
 }
 
-// trailing returns key and the number behind it.
+// trailing returns key and the number after it.
 func trailing(s, key string) string {
 	rest, ok := after(s, key)
 	if !ok {
@@ -105,12 +105,12 @@ const (
 	wholeName
 )
 
-// endings are what only the kernel writes behind a name.
+// endings are what only the kernel writes after a name.
 func endings() []string {
 	return []string{") total-vm:", "), UID ", ") vsz:", ") score ", ") sharing same memory", "), now anon-rss:", ")"}
 }
 
-// named finds the name in parentheses behind a PID. It may hold parentheses of
+// named finds the name in parentheses after a PID. It may hold parentheses of
 // its own: it ends before what only the kernel writes there.
 func named(rest string) (comm, sizes string, state nameState) {
 	tail, ok := opened(rest)
@@ -130,7 +130,7 @@ func named(rest string) (comm, sizes string, state nameState) {
 	return "", "", openName
 }
 
-// opened returns what is behind a PID from the parenthesis on that opens the name.
+// opened returns what is after a PID from the parenthesis on that opens the name.
 func opened(rest string) (tail string, ok bool) {
 	if strings.HasPrefix(rest[digits(rest):], ", UID ") { // UID before the name
 		_, tail, ok = strings.Cut(rest, ", (")
@@ -140,7 +140,7 @@ func opened(rest string) (tail string, ok bool) {
 	return tail, ok && strings.HasPrefix(tail, "(")
 }
 
-// isName tells whether a text could be a process's name, escaped or not.
+// isName reports whether a text could be a process's name, escaped or not.
 func isName(s string) bool {
 	n := len(s)
 	for i := 0; i+3 < len(s); i++ { // \x1b and #033 are a byte each
@@ -183,7 +183,7 @@ func (p *parser) add(v Victim) {
 	r := p.now
 	r.body, r.stats = false, false
 	for i := range r.Victims {
-		if r.Victims[i].PID == v.PID { // told again with the whole cgroup
+		if r.Victims[i].PID == v.PID { // printed again with the whole cgroup
 			r.until = v.Stamp
 			return
 		}
@@ -230,7 +230,7 @@ func (p *parser) pick(v *Victim) {
 	}
 }
 
-// knows tells whether a report names a victim before its own line, and how surely.
+// knows reports whether a report names a victim before its own line, and how surely.
 func (e *Event) knows(v *Victim) int {
 	switch {
 	case len(e.Victims) > 0:
@@ -263,7 +263,7 @@ func (p *parser) mix() {
 // right after the other.
 const maxGap = 1.0
 
-// follows tells whether a further victim belongs to the report that has one
+// follows reports whether a further victim belongs to the report that has one
 // already: one that shares its memory, or one of a cgroup that is killed whole.
 func (e *Event) follows(v *Victim) bool {
 	if v.Sharing {

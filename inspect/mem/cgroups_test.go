@@ -12,7 +12,7 @@ import (
 	"kwhy/inspect/mem"
 )
 
-// chain is the cgroups of a tree, told in short: what the tests look at.
+// chain is the cgroups of a tree, in short: what the tests look at.
 type chain struct {
 	Missing         inspect.Reason
 	Version         int
@@ -88,7 +88,7 @@ max
 900
 `, chain{Version: 2, Paths: []string{"/a/b", "/a", "/"}, Lowest: 0, Closest: 1, Root: true}},
 
-		"v2, a limit, and what is used can't be told": {head + "0::/a\n" + mountsAt + MountV2 + `
+		"v2, a limit, and what is used is unknown": {head + "0::/a\n" + mountsAt + MountV2 + `
 -- sys/fs/cgroup/a/memory.max --
 1000
 -- sys/fs/cgroup/a/memory.current --

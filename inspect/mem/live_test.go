@@ -50,7 +50,7 @@ const (
 // grow is the child: for each byte it does the next step, and says where its mapping
 // is. Little else in it grows: it collects no garbage, and its system calls are raw,
 // so that Go starts no thread for one that waits. What Go maps all the same, a few MiB
-// of heap at a time, its parent counts apart.
+// of heap at a time, its parent counts separately.
 func grow(in, out int) {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
@@ -241,7 +241,7 @@ func TestALiveHostAddsUp(t *testing.T) {
 	}
 }
 
-// seen is what a plain user finds, told over a pipe.
+// seen is what a plain user finds, sent over a pipe.
 type seen struct {
 	Reachable              bool
 	Slabinfo, Swaps        inspect.Reason
@@ -254,7 +254,7 @@ type seen struct {
 	LiveFirst              bool // there is a process 1 to see
 }
 
-// probeDenied looks at a tree as whoever runs it.
+// probeDenied looks at a tree as the user who runs it.
 func probeDenied(dir string, out io.Writer) {
 	var s seen
 	defer func() { _ = json.NewEncoder(out).Encode(s) }()

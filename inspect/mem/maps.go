@@ -59,8 +59,8 @@ func (v *Mapping) kind() string {
 	return "file"
 }
 
-// isShmem tells the names that tmpfs gives to memory without a file of its
-// own: shared anonymous mappings, System V segments, memfds; and /dev/shm.
+// isShmem reports whether a name is one that tmpfs gives to memory without a file of
+// its own: shared anonymous mappings, System V segments, memfds; and /dev/shm.
 func isShmem(path string) bool {
 	return path == "/dev/zero (deleted)" || strings.HasPrefix(path, "/SYSV") ||
 		strings.HasPrefix(path, "/memfd:") || strings.HasPrefix(path, "/dev/shm/")

@@ -77,7 +77,7 @@ func (m *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 	return m.Was, m.At.Sub(m.Was.At), true
 }
 
-// Partial tells whether a source gave only the beginning of what it holds.
+// Partial reports whether a source gave only the beginning of what it holds.
 func (m *Snapshot) Partial(s inspect.Source) bool { return s == inspect.Meminfo && m.cut }
 
 // Gaps lists the wanted sources that gave nothing, or not all.
@@ -105,7 +105,7 @@ func Take(h *inspect.Host, want inspect.Sources) (*Snapshot, error) {
 	return TakeBeside(h, want, func() {})
 }
 
-// TakeBeside does the same, and runs other reading beside it as soon as what
+// TakeBeside does the same, and runs other reading at the same time, as soon as what
 // must hold still has been read; it returns when both are done.
 func TakeBeside(h *inspect.Host, want inspect.Sources, other func()) (*Snapshot, error) {
 	m := &Snapshot{Settings: h.NewSettings()}
@@ -119,10 +119,10 @@ func TakeBeside(h *inspect.Host, want inspect.Sources, other func()) (*Snapshot,
 			jobs[i-1]()
 		}
 	}
-	var beside sync.WaitGroup
-	beside.Go(func() { other(); work() })
+	var others sync.WaitGroup
+	others.Go(func() { other(); work() })
 	work()
-	beside.Wait()
+	others.Wait()
 	return m, m.noProc(errs[:])
 }
 
@@ -217,7 +217,7 @@ func memMoving(h *inspect.Host, m *Snapshot, want inspect.Sources, note func(ins
 	}
 }
 
-// sameLines tells whether the lines that must hold still do.
+// sameLines reports whether the lines that must hold still do.
 func sameLines(a, b []byte) bool {
 	for _, name := range available {
 		if !bytes.Equal(lineOf(a, name), lineOf(b, name)) {

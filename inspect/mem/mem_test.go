@@ -58,7 +58,7 @@ func TestParseZramStat(t *testing.T) {
 	}
 }
 
-// ofMemory tells the sources that belong to a host's memory.
+// ofMemory reports whether a source belongs to a host's memory.
 func ofMemory(s inspect.Source) bool {
 	switch s {
 	case inspect.Meminfo, inspect.Zoneinfo, inspect.Vmstat, inspect.Buddyinfo, inspect.ZswapEnabled,
@@ -160,8 +160,8 @@ func TestOnlyWhatIsWantedIsRead(t *testing.T) {
 			continue
 		}
 		for _, other := range inspect.Every() {
-			beside := s == inspect.CgroupMemory && (other == inspect.SelfCgroup || other == inspect.SelfMountinfo)
-			if read := m.Missing(other) != inspect.Unread; read != (other == s || beside) {
+			either := s == inspect.CgroupMemory && (other == inspect.SelfCgroup || other == inspect.SelfMountinfo)
+			if read := m.Missing(other) != inspect.Unread; read != (other == s || either) {
 				t.Errorf("asked for %v: %v is %q", s, other, m.Missing(other))
 			}
 		}
@@ -253,7 +253,7 @@ var spoiled = map[string]func(string) string{
 	},
 }
 
-// eachSpoiled runs do on recorded hosts of which one file is bad.
+// eachSpoiled runs do on recorded hosts with one bad file.
 func eachSpoiled(t *testing.T, do func(t *testing.T, dir, file, how string)) {
 	inspecttest.OnEach(t, func(t *testing.T, dir string) {
 		t.Parallel()
@@ -352,7 +352,7 @@ func TestOneAbsentFileIsNoAbsentProc(t *testing.T) {
 		inspecttest.Write(t, filepath.Join(dir, there), "1\n")
 		m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness))
 		if err != nil || m.Missing(inspect.VMSwappiness) != inspect.Unsupported {
-			t.Errorf("beside %s: %v", there, err)
+			t.Errorf("besides %s: %v", there, err)
 		}
 	}
 	dir := t.TempDir()

@@ -48,7 +48,7 @@ type MapKind struct {
 	Maps int
 }
 
-// MapKinds are the kinds of mappings, in the order in which they are told.
+// MapKinds are the kinds of mappings, in the order in which they are printed.
 func MapKinds() []string {
 	return []string{"code", "file", "heap", "anonymous", "stack", "shared", "reserved", "vdso"}
 }
@@ -67,7 +67,7 @@ func (m *Process) Before() (*Process, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (m *Process) Kernel() inspect.Version { return m.Host.Kernel }
 
-// NoMemory tells whether the process has no address space of its own: kernel
+// NoMemory reports whether the process has no address space of its own: kernel
 // threads have none, and zombies gave theirs up.
 func (m *Process) NoMemory() bool {
 	_, has := m.Status["VmSize"]

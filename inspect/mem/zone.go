@@ -27,9 +27,9 @@ func (z *Zone) FreeInBlocks(order int) (pages uint64) {
 	return pages
 }
 
-// zoneLine tells the words under which zoneinfo gives a zone's sizes, each on a line of
-// its own below "pages free". Which ones there are depends on the kernel (mm/vmstat.c,
-// zoneinfo_show_print).
+// zoneLine reports whether a word is one that zoneinfo has for a zone's sizes, each on a
+// line of its own below "pages free". Which ones there are depends on the kernel
+// (mm/vmstat.c, zoneinfo_show_print).
 func zoneLine(word string) bool {
 	switch word {
 	case "boost", "min", "low", "high", "promo", "spanned", "present", "managed", "cma":

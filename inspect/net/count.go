@@ -27,7 +27,7 @@ type Destination struct {
 
 // netSockets lists the sockets and counts those of TCP, which wants the range of
 // ports: all there is of them where the tables are wanted, and otherwise what the
-// counts need. All that is told of sockets is from this one list.
+// counts need. All that is said about sockets comes from this one list.
 func netSockets(h *inspect.Host, n *Snapshot, want inspect.Sources, walk *FDWalk) {
 	if !want.Has(inspect.TCPSockets) && !want.Has(inspect.NetSockets) {
 		return
@@ -77,7 +77,7 @@ func (s *Sockets) Origin(src inspect.Source) inspect.Source {
 	case read == 0 && asked > 0:
 		return inspect.SockDiag
 	}
-	return src // each row of the table tells its own
+	return src // each row of the table names its own
 }
 
 // way is from which address to which connections go. An IPv4 address in an IPv6

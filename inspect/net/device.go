@@ -16,12 +16,12 @@ import (
 )
 
 // Interface is a network interface of a namespace. Numbers are Unset and texts ""
-// where nothing told them.
+// if unknown.
 type Interface struct {
 	Name      string
 	Index     inspect.Num
 	Dev       DevStats
-	Stats     inspect.Counters // rx_missed_errors and the like, apart, as /sys and rtnetlink name them
+	Stats     inspect.Counters // rx_missed_errors and the like, separately, as /sys and rtnetlink name them
 	State     string           // RFC 2863: up, down, dormant, lowerlayerdown, unknown, ...
 	Admin     Flag             // somebody has set it up
 	Carrier   Flag
@@ -53,7 +53,7 @@ const (
 
 // RxQueue is a queue that packets come in by.
 type RxQueue struct {
-	RPS   []int       // CPUs that its packets are handed on to; none: the one that it interrupts
+	RPS   []int       // CPUs that its packets are passed on to; none: the one that it interrupts
 	Flows inspect.Num // rps_flow_cnt
 }
 
@@ -63,7 +63,7 @@ type TxQueue struct {
 	Timeouts inspect.Num // times that the driver did not send in time
 }
 
-// Rings are the lengths of a card's rings, in packets; Unset where they are not told.
+// Rings are the lengths of a card's rings, in packets; Unset if unknown.
 type Rings struct{ Rx, RxMax, Tx, TxMax inspect.Num }
 
 func newInterface(name string, s DevStats) Interface {
@@ -182,7 +182,7 @@ func cpuMask(s string) (cpus []int) {
 	return cpus
 }
 
-// rtnet is what rtnetlink tells of a namespace: its links, addresses and qdiscs.
+// rtnet is what rtnetlink says about a namespace: its links, addresses and qdiscs.
 type rtnet struct {
 	links  map[string]*Interface
 	index  map[int32]string
@@ -418,7 +418,7 @@ func parseQdisc(b []byte) (q Qdisc, ok bool) {
 	return q, ad.Err() == nil && q.Kind != ""
 }
 
-// fill gives an interface what rtnetlink knows and /sys did not tell.
+// fill gives an interface what rtnetlink knows and /sys does not have.
 func (i *Interface) fill(from *Interface) {
 	i.Index, i.Kind, i.Qdisc, i.Addresses = from.Index, from.Kind, from.Qdisc, from.Addresses
 	for _, p := range []struct{ to, from *string }{{&i.State, &from.State}, {&i.Hardware, &from.Hardware}, {&i.Master, &from.Master}} {

@@ -168,7 +168,7 @@ type SoftnetCPU struct {
 }
 
 // parseSoftnet reads rows of hexadecimal columns (net/core/net-procfs.c,
-// softnet_seq_show). A row is a CPU that is online; which one is told in column 13
+// softnet_seq_show). A row is a CPU that is online; column 13 says which one
 // since 5.10, and before that by the place among those of the list online.
 func parseSoftnet(b []byte, online string) (out []SoftnetCPU, err error) {
 	var cpus []int
@@ -214,7 +214,7 @@ func parseSoftnet(b []byte, online string) (out []SoftnetCPU, err error) {
 }
 
 // DevStats are the counters of an interface as /proc/net/dev has them, some of them
-// sums of what the driver counts apart (net/core/net-procfs.c, dev_seq_printf_stats).
+// sums of what the driver counts separately (net/core/net-procfs.c, dev_seq_printf_stats).
 type DevStats struct {
 	RxBytes, RxPackets, RxErrs uint64
 	RxDrop                     uint64 // rx_dropped and rx_missed_errors
@@ -228,7 +228,7 @@ type DevStats struct {
 	TxCompressed               uint64
 }
 
-// parseNetDev hands on the interfaces in the order of their index.
+// parseNetDev passes on the interfaces in the order of their index.
 func parseNetDev(b []byte, add func(name string, s DevStats)) error {
 	good := false
 	for len(b) > 0 {

@@ -13,7 +13,7 @@ import (
 
 // Namespace is a network namespace, and how it is reached.
 type Namespace struct {
-	Inode     uint64  // tells one from another; 0 if unknown
+	Inode     uint64  // identifies it; 0 if unknown
 	Dir       string  // its directory below /proc: self/net, 1234/net
 	PID       int32   // the process through which it is reached
 	Own       bool    // kwhy is in it

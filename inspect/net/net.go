@@ -52,7 +52,7 @@ type PortRange struct {
 	Reserved  int // ports of the range that it passes over
 }
 
-// Size is how many ports there are to take; Unset where that is not known.
+// Size is how many ports there are to take; Unset if that is unknown.
 func (r PortRange) Size() inspect.Num {
 	if r.Low < 0 || r.High < r.Low {
 		return inspect.Unset
@@ -104,15 +104,15 @@ func (n *Snapshot) Gaps() []inspect.Gap {
 	return out
 }
 
-// singleSysctl tells a source that holds one number, or one word, of those that a
-// snapshot of memory reads too.
+// singleSysctl reports whether a source holds one number, or one word. A snapshot of
+// memory reads some of these too.
 func singleSysctl(s inspect.Source) bool {
 	return s.Shape() == inspect.ShapeNumber || s == inspect.DefaultQdisc
 }
 
-// hostWide tells the sysctls that exist once and are shown in the initial namespace
-// alone, and what else of the whole host is read beside them: that is read where kwhy
-// is, whichever namespace it looks at.
+// hostWide reports whether a source covers the whole host: sysctls that exist once and
+// are shown only in the initial namespace, and others. They are read where kwhy is,
+// whichever namespace it looks at.
 func hostWide(s inspect.Source) bool { return s.Scope() == inspect.OfHost }
 
 // Take reads the wanted sources of a namespace. It fails only where the namespace's
@@ -172,7 +172,7 @@ func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
 	}
 }
 
-// insideOnly tells what is of one namespace, and in none of its files.
+// insideOnly lists what belongs to one namespace but is in none of its files.
 func insideOnly(s inspect.Source) bool {
 	switch s {
 	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute,
@@ -268,7 +268,7 @@ func onlineList(h *inspect.Host) string {
 	return l.Online
 }
 
-// netSysctls reads the sysctls of which, in the namespace that the calling thread is
+// netSysctls reads the wanted sysctls, in the namespace that the calling thread is
 // in: /proc/sys/net shows each thread its own.
 func netSysctls(h *inspect.Host, n *Snapshot, want inspect.Sources, which func(inspect.Source) bool) {
 	for s := range want.Each() {
@@ -429,7 +429,7 @@ func sysfsSame(h *inspect.Host, n *Snapshot, rt *rtnet, name string, listed int)
 	}
 	index, err := h.Sys.Number("class/net/" + name + "/ifindex")
 	same := err == nil && inspect.Num(index) == link.Index
-	if name == "lo" { // each has one, alike: the whole list tells
+	if name == "lo" { // each has one, alike: only the whole list identifies the namespace
 		same = same && listed == len(n.Interfaces)
 	}
 	address := ""
@@ -451,9 +451,9 @@ func OwnNamespace(h *inspect.Host) Namespace {
 	return s
 }
 
-// NamespaceOf is the namespace that a process is in. Which one that is the kernel tells to
-// those alone who may trace the process; its /proc/PID/net it shows to everyone, so
-// that a namespace without a number is an answer too.
+// NamespaceOf is the namespace that a process is in. Its number is
+// shown only to those who may trace the process, its /proc/PID/net to everyone: a
+// namespace without a number is an answer too.
 func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.Namespace(dir, "net")

@@ -337,7 +337,7 @@ func TestCountMappedSockets(t *testing.T) {
 }
 
 // Of a copy, and where the kernel is not asked, the files are counted, in pieces
-// as in one, and are the source that is told.
+// as in one, and are the source that is named.
 func TestCountSocketsInPieces(t *testing.T) {
 	dir := inspecttest.UnpackText(t, "-- proc/self.link --\n1\n-- proc/1/net/tcp6 --\n#empty\n-- sys/x --\n")
 	line := "   0: 0100007F:8001 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 20 4 30 10 -1\n"

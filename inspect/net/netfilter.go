@@ -188,7 +188,7 @@ func nftFamily(n uint8) string {
 	return ""
 }
 
-// hookReason says why the hooks were not told. A kernel without the subsystem
+// hookReason says why the hooks are unknown. A kernel without the subsystem
 // answers EINVAL, and one without the privilege EPERM, before it looks
 // (net/netfilter/nfnetlink.c, nfnetlink_rcv).
 func hookReason(err error) inspect.Reason {
@@ -200,7 +200,7 @@ func hookReason(err error) inspect.Reason {
 }
 
 // netTables reads the tables of iptables that have been made: "ip filter". One that
-// is made is hooked, with rules or without. Those of nftables are not told here.
+// is made is hooked, with rules or without. Those of nftables are not listed here.
 func netTables(h *inspect.Host, dir string) (out []string, why inspect.Reason) {
 	why = inspect.Unsupported
 	for _, f := range []string{"ip", "ip6", "arp"} {

@@ -22,7 +22,7 @@ type Owner struct {
 	FD int32
 }
 
-// FDWalk is one walk over the descriptors of processes: what they are, and who has
+// FDWalk is one walk over the descriptors of processes: what they are, and which has
 // which socket.
 type FDWalk struct {
 	Scan   *proc.FDScan
@@ -80,7 +80,7 @@ func (o Owners) Others() (n int) {
 	return n
 }
 
-// OwnersOf returns who has a socket. Their names are known once Fill was told to
+// OwnersOf returns who has a socket. Their names are known once Fill was asked to
 // read them.
 func (s *Sockets) OwnersOf(inode uint32) Owners { return Owners{s.Procs, s.ownersOf(inode)} }
 
@@ -139,7 +139,7 @@ func (s *Sockets) NameAll() {
 	s.Procs.Fill(rows, inspect.Of(inspect.PIDStat))
 }
 
-// Has tells whether a process has the socket of a row.
+// Has reports whether a process has the socket of a row.
 func (s *Sockets) Has(pid int32, sock *sockdiag.Socket) bool {
 	return slices.ContainsFunc(s.ownersOf(sock.Inode), func(o owned) bool { return s.Procs.Rows[o.row].PID == pid })
 }

@@ -16,7 +16,7 @@ import (
 
 // socketKind is one table of sockets that the kernel has: how sock_diag is asked
 // for it, and its file in /proc/net. What sock_diag is not asked for has no
-// protocol of its own there, or tells no more than the file.
+// protocol of its own there, or says no more than the file.
 type socketKind struct {
 	name             string
 	family, protocol uint8
@@ -43,7 +43,7 @@ func SocketProtocols() (names []string) {
 	return names
 }
 
-// fileSockets hands on the sockets in a file of the kind of /proc/net/tcp. Their
+// fileSockets passes on the sockets in a file of the kind of /proc/net/tcp. Their
 // number and their order are as the kernel gives them while they come and go.
 func fileSockets(h *inspect.Host, dir string, kind *socketKind, do func(*sockdiag.Socket)) error {
 	headed := false
@@ -102,7 +102,7 @@ func parseInet(s *sockdiag.Socket, f []string) bool {
 	retries, err2 := strconv.ParseUint(f[6], 16, 32)
 	s.Retrans = uint8(min(retries, 255))
 	if s.Stream() && s.State == sockdiag.Listen {
-		s.WQueue = 0 // the limit of the queue is not told here
+		s.WQueue = 0 // the limit of the queue is not given here
 	} else {
 		s.Told |= sockdiag.Queues
 	}

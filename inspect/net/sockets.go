@@ -41,7 +41,7 @@ type Sockets struct {
 	owners []owned // by inode
 	cookie func() map[uint64]int32
 	inode  func() map[uint32]int32 // of unix sockets
-	number func() map[uint32]int32 // of those that a file tells of, by inode
+	number func() map[uint32]int32 // of those that a file lists, by inode
 	half   func() map[endpoint]int // connections half open, by listener's address
 	listen func() map[endpoint]int32
 }
@@ -121,7 +121,7 @@ func (s *Sockets) byInode() map[uint32]int32 {
 	return out
 }
 
-// PeerOf returns the other side of a unix socket; nil where it is not known.
+// PeerOf returns the other side of a unix socket; nil if it is unknown.
 func (s *Sockets) PeerOf(sock *sockdiag.Socket) *sockdiag.Socket {
 	if sock.Unix == nil || sock.Unix.Peer == 0 {
 		return nil
@@ -191,7 +191,7 @@ func (s *Sockets) Before() (*Sockets, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (s *Sockets) Kernel() inspect.Version { return s.Host.Kernel }
 
-// Gaps lists what could not be seen: sock_diag as a whole where it told nothing of
+// Gaps lists what could not be seen: sock_diag as a whole where it listed nothing of
 // TCP, the files that took its place, and processes that don't show whose sockets
 // they are. That a kernel has no sock_diag for a rare protocol is none: its file
 // says what there is.
@@ -242,7 +242,7 @@ func (r SocketRow) Missing(src inspect.Source) inspect.Reason {
 	return inspect.Present
 }
 
-// whyOf says why sock_diag did not tell of a socket.
+// whyOf says why sock_diag did not list a socket.
 func (s *Sockets) whyOf(sock *sockdiag.Socket) inspect.Reason {
 	name := sock.ProtocolName()
 	for i := range socketKinds {
@@ -254,7 +254,7 @@ func (s *Sockets) whyOf(sock *sockdiag.Socket) inspect.Reason {
 }
 
 // Before returns the same socket an interval ago: by its cookie, which no other has
-// in this boot, or, where a file tells of it, by its number and its own address.
+// in this boot, or, where a file lists it, by its number and its own address.
 func (r SocketRow) Before() (SocketRow, time.Duration, bool) {
 	was, over, ok := r.Net.Before()
 	if !ok {

@@ -16,12 +16,12 @@ import (
 )
 
 func TestParseSocket(t *testing.T) {
-	type told struct {
+	type view struct {
 		protocol, local, peer, state string
 		recv, send, inode, drops     uint32
 		groups                       sockdiag.Told
 	}
-	for line, want := range map[[2]string]told{
+	for line, want := range map[[2]string]view{
 		{"tcp", "   0: 0100007F:1F90 0200000A:C001 01 00000003:00004E20 01:00000014 00000002  1000        0 4711 1 0000000000000000 20 4 0 " +
 			"10 -1"}: {"tcp", "127.0.0.1:8080", "10.0.0.2:49153", "ESTABLISHED", 20000, 3, 4711, 0, sockdiag.Queues},
 		{"tcp", "   1: 0100007F:1F90 00000000:0000 0A 00000000:00000006 00:00000000 00000000     0        0 99 3 0000000000000000 100 0 0 " +
@@ -43,7 +43,7 @@ func TestParseSocket(t *testing.T) {
 		{"packet", "0000000000000000 3      3    0003   2     1 512      0      34"}: {"packet", "", "", "", 512, 0, 34, 0, 0},
 	} {
 		s, ok := net.ParseSocket(line[0], line[1])
-		got := told{s.ProtocolName(), "", "", s.StateName(), s.RQueue, s.WQueue, s.Inode, s.Mem[sockdiag.Drops], s.Told}
+		got := view{s.ProtocolName(), "", "", s.StateName(), s.RQueue, s.WQueue, s.Inode, s.Mem[sockdiag.Drops], s.Told}
 		if s.Local().IsValid() {
 			got.local, got.peer = s.Local().String(), s.Remote().String()
 		}

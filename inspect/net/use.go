@@ -176,7 +176,7 @@ func (l SocketRows) before() SocketRows {
 	return out
 }
 
-// orGone tells an error of a process that is not there from others.
+// orGone distinguishes an error of a process that is gone from others.
 func orGone(h *inspect.Host, pid int32, err error) error {
 	if _, gone := h.Proc.Names(strconv.Itoa(int(pid))); gone != nil {
 		return inspect.NoProcess(pid)

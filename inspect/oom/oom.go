@@ -16,7 +16,7 @@ import (
 	"kwhy/inspect/proc"
 )
 
-// Group is a memory cgroup with a hard limit, and what tells of kills in it.
+// Group is a memory cgroup with a hard limit, and what shows kills in it.
 type Group struct {
 	cgroup.Memory
 	Pressure inspect.Pressure // memory.pressure, v2
@@ -29,7 +29,7 @@ type Group struct {
 	PIDs    []int32 // of the processes in it and below
 	Victim  *proc.Process
 	Points  int64         // those of the victim, set against Total
-	ByScore *proc.Process // whom /proc's oom_score would make one expect
+	ByScore *proc.Process // the victim that /proc's oom_score suggests
 	Whole   string        // the cgroup that dies as a whole with the victim; ""
 
 	Mounted string // where its directory is
@@ -42,7 +42,7 @@ type Snapshot struct {
 	Mem    *mem.Snapshot
 	Procs  *proc.Processes
 	Order  []int32       // rows of Procs that are shown, the next victim first
-	First  *proc.Process // whom a global OOM would kill; nil if nobody
+	First  *proc.Process // the victim of a global OOM; nil if there is none
 	Second *proc.Process // and after that one
 	Groups []Group       // those with a hard limit
 	// Killers are user-space killers that run, which act before the kernel does.
@@ -109,7 +109,7 @@ func LimitedCgroups(h *inspect.Host) ([]Group, error) {
 	return nil, &fs.PathError{Op: "find", Path: "the memory controller", Err: fs.ErrNotExist}
 }
 
-// HasMemoryCgroup tells whether there is a memory cgroup of a path, as
+// HasMemoryCgroup reports whether there is a memory cgroup of a path, as
 // /proc/PID/cgroup spells it or as it is mounted, limited or not.
 func HasMemoryCgroup(h *inspect.Host, at string) bool {
 	mounts, err := cgroup.Mounts(h)
@@ -235,7 +235,7 @@ func (g *Group) Members() {
 	g.PIDs = slices.Compact(g.PIDs)
 }
 
-// Holds tells whether the cgroup at is g or lies below it.
+// Holds reports whether the cgroup at is g or lies below it.
 func (g *Group) Holds(at string) bool {
 	_, ok := cgroup.Below(at, g.Path)
 	return ok
@@ -301,7 +301,7 @@ type Task struct {
 // WhatIf is what another oom_score_adj would make of a process.
 type WhatIf struct {
 	Adj           int32
-	Moot          bool // no adjustment makes a difference, or its parts are not to be seen
+	Moot          bool // no adjustment makes a difference, or its parts can't be seen
 	Killable      bool
 	Points, Score int64
 	Rank          int

@@ -22,9 +22,9 @@ type Bound struct {
 	Used     float64
 	Whose    string // whose use is counted against it: process, user, cgroup, namespace, host
 	Known    bool   // whether Used is known
-	AtLeast  bool   // more may be used than is to be seen
+	AtLeast  bool   // more may be used than can be seen
 	Exempt   bool   // the kernel does not hold this process to it
-	Hidden   bool   // there is a bound, and it is not to be seen from here
+	Hidden   bool   // there is a bound, and it can't be seen from here
 	Partial  bool   // Used leaves out what the kernel uses, as version 1's root of memory does
 	Source   inspect.Source
 }
@@ -116,7 +116,7 @@ const (
 	capSysResource = 24
 )
 
-// capable tells whether the process has a capability now that holds over the host:
+// capable reports whether the process has a capability now that holds over the host:
 // one of another user namespace does not.
 func (d *Detail) capable(n uint) bool {
 	set, err := strconv.ParseUint(d.Status["CapEff"], 16, 64)
@@ -169,7 +169,7 @@ type boundFiles struct {
 	resource, step string
 	unit           string
 	parse1, parse2 func(t inspect.Tree, dir string) (limit float64, bounded, ok bool)
-	unlimited      bool // whether those that bound nothing are told
+	unlimited      bool // whether those that bound nothing are listed
 }
 
 // of returns the file of the bound, that of the use and the reader of one version.
@@ -303,7 +303,7 @@ func bound(h *inspect.Host, s inspect.Source) (float64, bool) {
 	return float64(n), err == nil && n > 0
 }
 
-// OwnPIDMax tells whether kernel.pid_max is that of a PID namespace below the host's.
+// OwnPIDMax reports whether kernel.pid_max is that of a PID namespace below the host's.
 func (of *Shared) OwnPIDMax() bool { return of.Inside && of.Host.Kernel.AtLeast(6, 14) }
 
 // Tasks counts the threads of all processes of a scan.

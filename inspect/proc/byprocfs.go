@@ -14,7 +14,7 @@ import (
 
 // oneByProcfs reads a source of one task with procfs: of a process, or of a thread,
 // whose directory below /proc is dir. procfs goes by the number: whether that was given
-// to another process meanwhile is told by when it was started.
+// to another process meanwhile, the start time shows.
 func oneByProcfs[T any](
 	h *inspect.Host, p *Process, dir string, s inspect.Source, theirs func(procfs.Proc) (T, error),
 	ours func() (T, error),

@@ -97,7 +97,7 @@ func statsIn(answer []byte) (out []byte) {
 }
 
 // parseTaskstats reads struct taskstats, which grows at its end with its version.
-// Version 15 alone, of 6.14 and 6.15, has fields in its midst and can't be told by
+// Version 15 alone, of 6.14 and 6.15, has fields in the middle and can't be recognised by
 // its size.
 func parseTaskstats(b []byte) (out Delays, why inspect.Reason) {
 	var s unix.Taskstats

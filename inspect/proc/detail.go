@@ -41,7 +41,7 @@ type Detail struct {
 	Borrowed  bool // it runs in its parent's memory, as after vfork
 	Ended     bool // while it was read: what was read before is there
 
-	// HostUser tells whether it lives in the host's own user namespace, the only one
+	// HostUser reports whether it lives in the host's own user namespace, the only one
 	// whose capabilities hold over the host; UserKnown is false where that is not to
 	// be seen.
 	HostUser, UserKnown bool
@@ -92,8 +92,8 @@ func (d *Detail) Gaps() (out []inspect.Gap) {
 	return out
 }
 
-// TakeDetail reads the wanted sources of one process of a scan, of which stat
-// and status are read anew. The error is ErrNoProcess where there is none.
+// TakeDetail reads the wanted sources of one process of a scan; stat
+// and status are read again. The error is ErrNoProcess where there is none.
 func TakeDetail(h *inspect.Host, ps *Processes, pid int32, want inspect.Sources) (*Detail, error) {
 	return takeDetail(h, ps, ps, pid, want)
 }
@@ -287,7 +287,7 @@ func detailReader(h *inspect.Host, d *Detail, dir string, s inspect.Source) func
 }
 
 // OpenFile is a file descriptor and what it leads to, as the link in
-// /proc/PID/fd tells: a path, or a kind and its inode.
+// /proc/PID/fd has it: a path, or a kind and its inode.
 type OpenFile struct {
 	FD int32
 	To string

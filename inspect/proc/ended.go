@@ -8,13 +8,13 @@ import (
 
 // What an ended task no longer has, and where its process still has it.
 
-// Lacks tells whether p has no such source: it has ended, and let go of its memory, its
+// Lacks reports whether p has no such source: it has ended, and let go of its memory, its
 // files, its namespaces, or it is a kernel thread.
 func (p *Process) Lacks(s inspect.Source) bool {
 	return s.EndsWithProcess() && p.Zombie() || s.NotOfKthreads() && p.Kthread()
 }
 
-// via returns the task whose files tell what goes with the main thread: a process
+// via returns the task whose files have what goes with the main thread: a process
 // itself, or, where its main thread has ended, one that goes on.
 func (r *Reader) via(p *Process) *Process {
 	if !p.MainEnded() {
@@ -53,7 +53,7 @@ func (p *Process) parseMemory(b []byte) error {
 	return err
 }
 
-// hidden tells whether this /proc keeps processes from this reader, as one does that
+// hidden reports whether this /proc keeps processes from this reader, as one does that
 // is mounted with hidepid: PID 1 is not listed, or a process's parent is not, though
 // a parent that ends leaves its children to another.
 func (ps *Processes) hidden() bool {
@@ -81,8 +81,8 @@ func (ps *Processes) hidden() bool {
 	return false
 }
 
-// borrowed tells whether a process that has run no program of its own runs in its
-// parent's memory, as a child of vfork does until it calls exec: kcmp(2) tells. One
+// borrowed reports whether a process that has run no program of its own runs in its
+// parent's memory, as a child of vfork does until it calls exec: kcmp(2) says so. One
 // that was forked has a copy.
 func borrowed(h *inspect.Host, d *Detail) bool {
 	const forkNoExec = 0x40 // include/linux/sched.h, PF_FORKNOEXEC

@@ -31,7 +31,7 @@ type OpenDeleted struct {
 	OnDisk
 }
 
-// OnDisk is what stat tells of a file.
+// OnDisk is what stat says about a file.
 type OnDisk struct {
 	Dev, Inode uint64
 	Size       uint64 // bytes, as its length says
@@ -39,7 +39,7 @@ type OnDisk struct {
 	Regular    bool
 }
 
-// OnDiskOf takes from stat what is told of a file.
+// OnDiskOf takes that from stat.
 func OnDiskOf(st *unix.Stat_t) OnDisk {
 	const block = 512 // stat(2): st_blocks counts these
 	return OnDisk{Wide(st.Dev), st.Ino, uint64(max(st.Size, 0)), uint64(max(st.Blocks, 0)) * block, st.Mode&unix.S_IFMT == unix.S_IFREG}

@@ -5,7 +5,7 @@ import "bytes"
 // FileKind is what a file descriptor leads to.
 type FileKind uint8
 
-// The kinds. Which of the first four a path is, the link alone does not tell:
+// The kinds. The link alone does not say which of the first four a path is:
 // until the file is looked at it is KindPath.
 const (
 	KindPath FileKind = iota
@@ -69,7 +69,7 @@ var anonKinds = [...]struct {
 	{"perf_event", KindPerf}, {"dmabuf", KindDMABuf}, {"sync_file", KindDMABuf},
 }
 
-// KindOf tells from a link in /proc/PID/fd what it leads to, and whether the kernel
+// KindOf finds out from a link in /proc/PID/fd what it leads to, and whether the kernel
 // says that it is gone from its directory. A file may be called so that it ends in
 // " (deleted)": the number of its links decides.
 func KindOf(link []byte) (k FileKind, deleted bool) {

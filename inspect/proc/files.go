@@ -89,7 +89,7 @@ func (r *Reader) descriptors(p *Process) error {
 	return nil
 }
 
-// is32 tells whether a process runs a 32-bit program. One whose stack begins above
+// is32 reports whether a process runs a 32-bit program. One whose stack begins above
 // 4 GiB does not, and its program, which may lie on a server that does not answer,
 // need not be opened. Of others it is the class in the ELF header, which is read as
 // the system call was, by leave to trace it.

@@ -28,7 +28,7 @@ func (ps *Processes) FreezeRow(p *Process) {
 	}
 }
 
-// maybeFrozen tells whether a task may be frozen, by its state and, where that is to
+// maybeFrozen reports whether a task may be frozen, by its state and, where that is to
 // be seen, by where it waits.
 func (p *Process) maybeFrozen(on inspect.Version) bool {
 	switch p.State {
@@ -55,7 +55,7 @@ func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
 	return list, err == nil
 }
 
-// heldFrozen tells whether the freezer of either version holds the tasks of a cgroup.
+// heldFrozen reports whether the freezer of either version holds the tasks of a cgroup.
 // Each cgroup is read once.
 func (ps *Processes) heldFrozen(list []cgroup.Membership) bool {
 	for _, m := range list {

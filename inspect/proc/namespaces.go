@@ -22,7 +22,7 @@ type Namespace struct {
 	Blind bool        // there are processes whose namespaces may not be seen
 }
 
-// ForChildren tells whether it is that of the processes which will be started.
+// ForChildren reports whether it is that of the processes which will be started.
 func (n *Namespace) ForChildren() bool { return strings.HasSuffix(n.Name, "_for_children") }
 
 func readNamespaces(h *inspect.Host, d *Detail, dir string) error {
@@ -38,7 +38,7 @@ func readNamespaces(h *inspect.Host, d *Detail, dir string) error {
 		inode := inodes[name]
 		n := Namespace{Name: name, Inode: inode, With: inspect.Unset}
 		if n.Init, err = h.Namespace("1", name); err != nil && d.Row.Host.Whole {
-			n.Init = inspect.FirstNamespace(name, inode) // PID 1's is not to be seen: the host's stays where the kernel began
+			n.Init = inspect.FirstNamespace(name, inode) // PID 1's can't be seen: the host's stays where the kernel began
 		}
 		n.Own, _ = h.Namespace(self, name)
 		d.Namespaces = append(d.Namespaces, n)

@@ -2,7 +2,7 @@ package proc
 
 import "kwhy/inspect/cgroup"
 
-// Notes finds out what the rows that are shown can be told of beyond their own files:
+// Notes finds out what can be said about the rows that are shown beyond their own files:
 // the bound of their CPU time, the freezer of their cgroup, the process of their tracer.
 func (ps *Processes) Notes(rows []int32) {
 	ps.Throttles(rows)

@@ -81,7 +81,7 @@ func task(t *testing.T, name, text string) procfs.Proc {
 	return p
 }
 
-// The counters of /proc/stat, of which procfs says 0 where a line is not there.
+// The counters of /proc/stat: procfs says 0 if a line is not there.
 func TestStatAsProcfs(t *testing.T) {
 	texts := append(inspecttest.Texts(t, inspecttest.Named("proc/stat")), inspecttest.LiveFile(t, "/proc/stat"))
 	for _, text := range texts {

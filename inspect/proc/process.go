@@ -70,7 +70,7 @@ type TaskMemory struct {
 
 	VmRSS, RssAnon, RssFile, RssShmem, VmSwap inspect.Num // from status
 	// PageTables is VmPTE of status, and before 4.15, where the kernel counts the levels
-	// apart, VmPMD and VmPUD beside it.
+	// separately, VmPMD and VmPUD besides it.
 	PageTables        inspect.Num
 	Pss, Uss, SwapPss inspect.Num // from smaps_rollup
 
@@ -108,15 +108,15 @@ type Syscall struct {
 // NoCall is the number of no system call.
 const NoCall int64 = -1
 
-// Kthread tells whether p is a kernel thread.
+// Kthread reports whether p is a kernel thread.
 func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }
 
-// MainEnded tells whether the main thread of p has ended and others go on: then p
+// MainEnded reports whether the main thread of p has ended and others go on: then p
 // shows as Z, and is no zombie, for nobody can wait for it yet (kernel/exit.c,
 // delay_group_leader).
 func (p *Process) MainEnded() bool { return p.State == 'Z' && p.Threads > 1 && p.TGID == 0 }
 
-// Zombie tells whether p has ended and its parent has not asked how.
+// Zombie reports whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
 
 // Why says what became of one of a process's sources: Unread until it is read.
@@ -124,7 +124,7 @@ func (p *Process) Why(s inspect.Source) inspect.Reason { return p.got[s.Slot()] 
 
 func (p *Process) note(s inspect.Source, why inspect.Reason) { p.got[s.Slot()] = why }
 
-// NewProcess returns a process of which nothing was read.
+// NewProcess returns a process with nothing read yet.
 func NewProcess(pid int32) Process {
 	p := Process{
 		PID: pid, CPU: -1, Policy: -1, Autogroup: -1, Call: Syscall{Number: NoCall},

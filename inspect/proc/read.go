@@ -91,7 +91,7 @@ func (r *Reader) note(p *Process, s inspect.Source) {
 	}
 }
 
-// there tells whether the process still is.
+// there reports whether the process still is.
 func (r *Reader) there(p *Process) bool {
 	_, err := r.Host.Proc.Stat(p.Dir())
 	return err == nil

@@ -29,7 +29,7 @@ type Sample struct {
 	Cost    time.Duration // of CPU time, kwhy's own
 	Ended   bool          // the process ended before the time was over
 	// Ran and Waited are how long its threads were on a CPU, and ready for one,
-	// by the kernel's own clocks in schedstat, those apart that ended meanwhile and
+	// by the kernel's own clocks in schedstat, except those that ended meanwhile and
 	// took their clocks along: Lost is how many these are. Clocks says why there is
 	// neither.
 	Ran, Waited time.Duration
@@ -57,7 +57,7 @@ type Doing struct {
 	tids map[int32]bool
 }
 
-// doingKey is what is told apart. The first argument is a file of most calls that
+// doingKey is what is distinguished. The first argument is a file of most calls that
 // wait; of others it is of no matter.
 type doingKey struct {
 	state byte
@@ -95,7 +95,7 @@ const maxShare = 4
 type Sampling struct {
 	Every time.Duration // between the beginnings of two rounds, or longer where a round takes long
 	For   time.Duration
-	// TakesFile tells whether a system call's first argument is a file.
+	// TakesFile reports whether a system call's first argument is a file.
 	TakesFile func(call int64) bool
 }
 

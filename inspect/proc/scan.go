@@ -15,12 +15,12 @@ import (
 type OOMScale struct {
 	Host   uint64 // pages of RAM and swap: what oom_score is set against, always
 	Domain uint64 // pages that a kill would be set against: Host, or what a cgroup may use
-	// Since59 tells the scale of 5.9 and later, which some older kernels of
+	// Since59 says that the scale is that of 5.9 and later, which some older kernels of
 	// vendors have too.
 	Since59 bool
-	// StatusRSS tells that the OOM code's RSS is the one of status, not of stat.
+	// StatusRSS says that the OOM code's RSS is the one of status, not of stat.
 	StatusRSS bool
-	// InitLives tells whether PID 1 of that /proc is the host's, which is never
+	// InitLives reports whether PID 1 of that /proc is the host's, which is never
 	// killed: a container's can be.
 	InitLives bool
 }
@@ -43,12 +43,12 @@ type Shared struct {
 	TTYs   map[int32]string // names of terminals, below /dev, by number
 	// Throttled are bounds on the CPU time of those that want some, by PID.
 	Throttled map[int32]cgroup.Throttle
-	// Hidden tells whether this /proc does not show the processes of others to
+	// Hidden reports whether this /proc does not show the processes of others to
 	// this reader.
 	Hidden bool
 
-	// Whole tells that this /proc shows the host's own PID namespace, Inside that it
-	// shows one below; where neither is to be seen, neither is set.
+	// Whole says that this /proc shows the host's own PID namespace, Inside that it
+	// shows one below; where neither can be seen, neither is set.
 	Whole, Inside bool
 	// Tracers are the processes of those tracers that are no main threads, by TID.
 	Tracers map[int32]int32
@@ -209,10 +209,10 @@ func (ps *Processes) Fill(rows []int32, want inspect.Sources) []int32 {
 	return slices.DeleteFunc(slices.Clone(rows), func(i int32) bool { return ps.Rows[i].Gone })
 }
 
-// settleTries is how often Settle reads a row anew.
+// settleTries is how often Settle reads a row again.
 const settleTries = 2
 
-// Settle reads the wanted sources of a row anew, one right after the other, as
+// Settle reads the wanted sources of a row again, one right after the other, as
 // long as settled finds that they don't fit together: a process moves between
 // two reads.
 func (ps *Processes) Settle(rows []int32, want inspect.Sources, settled func(Row) bool) {

@@ -8,7 +8,7 @@ import (
 	"kwhy/inspect"
 )
 
-// TaskSched is what /proc/PID/sched tells of one task; Unset where the kernel does
+// TaskSched is what /proc/PID/sched says about one task; Unset where the kernel does
 // not have a line (kernel/sched/debug.c, proc_sched_show_task).
 type TaskSched struct {
 	Vruntime    int64 // ns; may be negative
@@ -52,7 +52,7 @@ func (p *Process) parseSched(b []byte) error {
 	return nil
 }
 
-// Ext tells whether a BPF scheduler deals with p, by whichever policy.
+// Ext reports whether a BPF scheduler deals with p, by whichever policy.
 func (p *Process) Ext() bool { return p.Sched != nil && p.Sched.Ext }
 
 // number is where a line's number belongs; nil for other lines.

@@ -8,7 +8,7 @@ import (
 	"kwhy/inspect/proc"
 )
 
-// Lag is what debugfs alone tells of one fair task: sched/debug, which holds every
+// Lag is what only debugfs has on one fair task: sched/debug, which holds every
 // queue and every task (kernel/sched/debug.c, print_task and print_cfs_rq).
 type Lag struct {
 	Eligible bool

@@ -17,7 +17,7 @@ import (
 // from /proc, or where a live kernel does not have it there, from where
 // distributions put it.
 func KernelConfig(h *inspect.Host) (out map[string]string, why inspect.Reason) {
-	hz := !h.Live // the clock tells
+	hz := !h.Live // the clock gives it
 	err := h.Proc.With("config.gz", func(b []byte) error {
 		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
@@ -77,7 +77,7 @@ func configLine(line []byte) (name, value []byte, ok bool) {
 	return name, []byte("n"), ok
 }
 
-// isPreemption tells the options that say when a task in the kernel is put off.
+// isPreemption reports whether an option says when a task in the kernel is preempted.
 func isPreemption(name []byte) bool {
 	switch string(name) {
 	case "CONFIG_PREEMPT_NONE", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_PREEMPT", "CONFIG_PREEMPT_RT",

@@ -77,7 +77,7 @@ type CPU struct {
 	Ran, Waited inspect.Num
 }
 
-// Debugfs is what debugfs tells of the scheduler; Unset where it does not.
+// Debugfs is what debugfs has on the scheduler; Unset if it does not have it.
 type Debugfs struct {
 	Preempt                                    string // none, voluntary, full, lazy
 	Features                                   []string
@@ -94,7 +94,7 @@ type LoadStep struct {
 	Seen     bool
 }
 
-// Task is a thread with the parameters that sched_getattr tells.
+// Task is a thread with the parameters that sched_getattr returns.
 type Task struct {
 	proc.Row
 	Attr *unix.SchedAttr

@@ -203,7 +203,7 @@ func TestRecordedScheduling(t *testing.T) {
 			if len(task.Rivals) < 2 || task.Bounded {
 				t.Errorf("%d rivals, bounded %v", len(task.Rivals), task.Bounded)
 			}
-			// Where debugfs tells of lag, who is not ahead may be picked, and no other.
+			// Where debugfs has lag, only tasks that are not ahead may be picked.
 			if task.Queued && (task.Lag.Mean >= task.Lag.Vruntime) != task.Lag.Eligible {
 				t.Errorf("%+v", task.Lag)
 			}
@@ -247,14 +247,14 @@ func TestUnreadableThreads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed, told := false, false
+	listed, counted := false, false
 	for _, task := range s.Realtime {
 		listed = listed || strconv.Itoa(int(task.P.PID)) == name
 	}
 	for _, g := range s.Gaps() {
-		told = told || g.Source == inspect.PIDTask && g.Count == 1 && g.Of == 1
+		counted = counted || g.Source == inspect.PIDTask && g.Count == 1 && g.Of == 1
 	}
-	if !listed || !told {
-		t.Errorf("process %s: listed %v, told %v: %v", name, listed, told, s.Gaps())
+	if !listed || !counted {
+		t.Errorf("process %s: listed %v, counted %v: %v", name, listed, counted, s.Gaps())
 	}
 }

@@ -118,7 +118,7 @@ func (t *Task) Deadline() (runtime, deadline, period inspect.Num) {
 	return inspect.Unset, inspect.Unset, inspect.Unset
 }
 
-// attr asks for a task's scheduling parameters; nil where they can't be had.
+// attr asks for a task's scheduling parameters; nil if it can't get them.
 func (s *Snapshot) attr(p *proc.Process) *unix.SchedAttr {
 	if !s.callable {
 		return nil

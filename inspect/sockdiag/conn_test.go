@@ -125,7 +125,7 @@ func TestLiveReceives(t *testing.T) {
 	}
 }
 
-// A packed tcp_info tells what the kernel's own does, whatever is in it and wherever
+// A packed tcp_info says what the kernel's own does, whatever is in it and wherever
 // it ends.
 func FuzzTCPInfo(f *testing.F) {
 	f.Add(make([]byte, 248))

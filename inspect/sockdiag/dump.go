@@ -129,7 +129,7 @@ func (q *Query) request() []byte {
 	return ask
 }
 
-// Unix adds to l the unix sockets in some states, with all that the kernel tells
+// Unix adds to l the unix sockets in some states, with all that the kernel knows
 // of them.
 func (c *Conn) Unix(states Mask, l *List) error {
 	const (
@@ -144,7 +144,7 @@ func (c *Conn) Unix(states Mask, l *List) error {
 	return c.dump(ask, l, func(b []byte) { parseUnix(b, l) })
 }
 
-// dump asks, and hands on each message; anew where the kernel says that it lost
+// dump asks, and passes on each message; again where the kernel says that it lost
 // some, or that the table changed meanwhile.
 func (c *Conn) dump(ask []byte, l *List, each func([]byte)) (err error) {
 	from := l.Len()

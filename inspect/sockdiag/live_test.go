@@ -133,7 +133,7 @@ func memInfo(t *testing.T, fd int) (out [9]uint32) {
 	return out
 }
 
-// A listener tells how many wait to be accepted, and how many may.
+// A listener says how many wait to be accepted, and how many may.
 func TestLiveListener(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestLiveListener(t *testing.T) {
 		if s.RQueue == 3 && s.WQueue == 5 && len(s.Info) == 0 {
 			for i := range list.Len() {
 				if list.At(i).State != sockdiag.Listen {
-					t.Errorf("%v is told, and nobody asked for it", list.At(i).State)
+					t.Errorf("%v is listed, and nobody asked for it", list.At(i).State)
 				}
 			}
 			return

@@ -16,12 +16,12 @@ const (
 
 // receive reads answers until the one that says that it is the last. In a receive the
 // kernel makes the next answer, which takes longer than the parsing of the last: that
-// is done beside it where there are many.
+// runs at the same time if there are many.
 func (c *Conn) receive(each func([]byte)) error {
-	var beside *parser
+	var parsing *parser
 	defer func() {
-		if beside != nil {
-			beside.finish()
+		if parsing != nil {
+			parsing.finish()
 		}
 	}()
 	interrupted := false
@@ -36,12 +36,12 @@ func (c *Conn) receive(each func([]byte)) error {
 			return err
 		}
 		if n == atOnce {
-			beside = startParser(c.seq, each)
+			parsing = startParser(c.seq, each)
 		}
-		if beside == nil {
+		if parsing == nil {
 			_, _, _ = messages(answer, c.seq, each) // which has just been looked through
 		} else {
-			c.buf = beside.take(answer)
+			c.buf = parsing.take(answer)
 		}
 		switch {
 		case done && interrupted:

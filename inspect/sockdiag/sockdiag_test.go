@@ -156,7 +156,7 @@ func TestTCPInfoByLength(t *testing.T) {
 		}
 	}
 	if _, ok := sockdiag.PackTCPInfo(make([]byte, 160)).Get(sockdiag.AppLimited); ok {
-		t.Error("app_limited is told by a kernel that has no delivery rate: the bit was padding there")
+		t.Error("app_limited is there on a kernel that has no delivery rate: the bit was padding there")
 	}
 }
 
@@ -188,17 +188,17 @@ func TestParseUnix(t *testing.T) {
 	} {
 		sockdiag.ParseUnix(b, &l)
 	}
-	type told struct {
+	type view struct {
 		name, kind, state string
 		peer, r, w, uid   uint32
 		pending           int
 	}
-	var got []told
+	var got []view
 	for i := range l.Len() {
 		s := l.At(i)
-		got = append(got, told{s.Unix.Name, s.Unix.TypeName(), s.StateName(), s.Unix.Peer, s.RQueue, s.WQueue, s.UID, len(s.Unix.Pending)})
+		got = append(got, view{s.Unix.Name, s.Unix.TypeName(), s.StateName(), s.Unix.Peer, s.RQueue, s.WQueue, s.UID, len(s.Unix.Pending)})
 	}
-	want := []told{
+	want := []view{
 		{"@abstract@b", "dgram", "UNCONNECTED", 0, 100, 0, 0, 0},
 		{"", "seqpacket", "CONNECTED", 3, 5, 6, 0, 0},
 		{"/run/a b", "stream", "LISTEN", 0, 2, 128, 33, 2},
@@ -286,7 +286,7 @@ func FuzzMessages(f *testing.F) {
 			_, _, _, _ = s.Local(), s.Remote(), s.ProtocolName(), s.StateName()
 			for f := range sockdiag.InfoFields {
 				if n, ok := s.Info.Get(f); !ok && n != 0 {
-					t.Fatalf("field %d is not told and %d", f, n)
+					t.Fatalf("field %d is unknown and %d", f, n)
 				}
 			}
 		}

@@ -24,7 +24,7 @@ const (
 	Listen
 	Closing
 	NewSynRecv
-	BoundInactive // asked for by this, told as Close: since 6.8
+	BoundInactive // asked for by this, reported as Close: since 6.8
 	nStates
 )
 
@@ -55,14 +55,14 @@ func Of(list ...State) (m Mask) {
 	return m
 }
 
-// Has tells whether s is in the set.
+// Has reports whether s is in the set.
 func (m Mask) Has(s State) bool { return m>>s&1 != 0 }
 
 // Told says which groups of values the kernel gave.
 type Told uint16
 
 // The groups. What is of the socket itself (addresses, state, queues, inode) is
-// always told.
+// always there.
 const (
 	Netlink  Told = 1 << iota // all of it is from sock_diag
 	Memory                    // Mem, all nine
@@ -75,7 +75,7 @@ const (
 	Queues                    // RQueue and WQueue
 )
 
-// Has tells whether a group was told.
+// Has reports whether a group is there.
 func (t Told) Has(g Told) bool { return t&g == g }
 
 // The indices of Socket.Mem: SK_MEMINFO_* (include/uapi/linux/sock_diag.h).
@@ -93,7 +93,7 @@ const (
 )
 
 // Socket is one socket. Numbers of bytes and connections are as the kernel has
-// them; addresses are 16 bytes, of which IPv4 takes the first four.
+// them; addresses are 16 bytes; IPv4 uses the first four.
 type Socket struct {
 	Family, Protocol      uint8 // AF_*; IPPROTO_*, or of netlink NETLINK_*
 	State                 State
@@ -126,11 +126,11 @@ type Unix struct {
 	VFSDev   uint32   // and its device, as the kernel packs it
 }
 
-// Local is where the socket is bound. An IPv4 address in an IPv6 socket is told
+// Local is where the socket is bound. An IPv4 address in an IPv6 socket is given
 // as what it is.
 func (s *Socket) Local() netip.AddrPort { return s.endpoint(&s.LocalAddr, s.LocalPort) }
 
-// Remote is whom it talks to; all zeros where nobody is set.
+// Remote is the peer's address; all zeros if none is set.
 func (s *Socket) Remote() netip.AddrPort { return s.endpoint(&s.PeerAddr, s.PeerPort) }
 
 func (s *Socket) endpoint(a *[16]byte, port uint16) netip.AddrPort {
@@ -143,15 +143,15 @@ func (s *Socket) endpoint(a *[16]byte, port uint16) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Connected tells whether a peer is set.
+// Connected reports whether a peer is set.
 func (s *Socket) Connected() bool { return s.PeerPort != 0 || s.PeerAddr != [16]byte{} }
 
-// Stream tells whether it is of TCP.
+// Stream reports whether it is of TCP.
 func (s *Socket) Stream() bool {
 	return s.Protocol == unix.IPPROTO_TCP && (s.Family == unix.AF_INET || s.Family == unix.AF_INET6)
 }
 
-// IsListener tells whether connections come to it.
+// IsListener reports whether connections come to it.
 func (s *Socket) IsListener() bool {
 	return s.State == Listen && (s.Stream() || s.Family == unix.AF_UNIX)
 }

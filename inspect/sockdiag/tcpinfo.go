@@ -10,7 +10,7 @@ import (
 
 // TCPInfo is struct tcp_info as the kernel gave it (include/uapi/linux/tcp.h),
 // packed: half of its words are zero in most sockets, and are left out. It grows at
-// its end from version to version, so that its length says what is told.
+// its end from version to version, so its length says what is in it.
 //
 // Its first byte is that length, the next eight are a bit for each word that is not
 // zero, and these words follow.
@@ -64,8 +64,8 @@ func (t TCPInfo) word(i uint8) (b [4]byte) {
 // InfoField is one number of it.
 type InfoField uint8
 
-// The fields that are of use, and the first kernel that tells them where that is
-// after 4.0. Times are in microseconds but for LastDataSent, LastDataRecv and
+// The fields that are used, and the first kernel that has them where that is
+// after 4.0. Times are in microseconds except LastDataSent, LastDataRecv and
 // LastAckRecv, which are in milliseconds; rates are in bytes a second.
 const (
 	CAState InfoField = iota
@@ -132,7 +132,7 @@ type layout struct {
 	at, size uint8
 	shift    uint8
 	mask     uint8
-	until    uint8 // the length that says that it is told, where that is not its own end
+	until    uint8 // the length from which on it is there, if not its own end
 }
 
 // Bits that struct unix.TCPInfo has no names for: the kernel packs the scales of
@@ -227,7 +227,7 @@ func (t TCPInfo) Get(f InfoField) (uint64, bool) {
 	return binary.NativeEndian.Uint64([]byte{b[0], b[1], b[2], b[3], next[0], next[1], next[2], next[3]}), true
 }
 
-// Num returns a number; 0 where it is not told, for sums and comparisons to which
+// Num returns a number; 0 if unknown, for sums and comparisons to which
 // that makes no difference.
 func (t TCPInfo) Num(f InfoField) uint64 {
 	n, _ := t.Get(f)

@@ -3,7 +3,7 @@
 //
 //	go run ./inspect/inspecttest/record -pids 1,2,123 > host.txtar
 //
-// It reads nothing but what kwhy reads. See package inspecttest for what the
+// It reads only what kwhy reads. See package inspecttest for what the
 // archive looks like.
 package main
 
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// errUsage says that package flag has told what was wrong.
+// errUsage says that package flag has printed what was wrong.
 var errUsage = errors.New("usage")
 
 func run(args []string, stdout, stderr io.Writer) error {
@@ -43,7 +43,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&r.Sys, "sys", "/sys", "`directory` to take for /sys")
 	flags.Var((*pidList)(&r.PIDs), "pids", "processes to record, a comma-separated `list`")
 	flags.Var((*pidList)(&r.Detail), "detail", "those of them whose mappings to record too, a comma-separated `list` (default all)")
-	self := flags.Int("self", 0, "`PID` of the process that proc/self shall be (default as it is)")
+	self := flags.Int("self", 0, "`PID` of the process that proc/self becomes (default as it is)")
 	flags.IntVar(&r.Slabs, "slabs", 0, "keep only the `n` largest slab caches (default all)")
 	flags.StringVar(&r.Hostname, "hostname", "", "the `name` to write for the host's")
 	flags.BoolVar(&r.Net, "net", false, "record the sockets of their network namespaces too, with addresses")
