@@ -101,7 +101,10 @@ func domainTable() *explain.Table[*Verdict] {
 		}
 	}
 	return &explain.Table[*Verdict]{Name: "domains", Title: "Domains", Fields: []column{
-		text(doc{Key: "domain", Gist: "The domain: the name of the subcommand that shows more of it."}, func(v *Verdict) string { return v.Name }),
+		text(
+			doc{Key: "domain", Gist: "The domain: the name of the subcommand that shows more of it."},
+			func(v *Verdict) string { return v.Name },
+		),
 		text(doc{Key: "state", Words: states(), Gist: "Well, or the worst level of what was found."}, (*Verdict).state),
 		count("rules_well", "WELL", "Rules that measured something and found nothing.", lower.Well, explain.Always),
 		count("rules_found", "FOUND", "Rules that found something.", lower.Found, explain.Always),
@@ -113,7 +116,10 @@ func domainTable() *explain.Table[*Verdict] {
 			doc{Key: "utilisation", Show: explain.Data, Gist: "How much of it is in use."},
 			func(v *Verdict) string { return v.Health.Utilisation },
 		),
-		text(doc{Key: "saturation", Show: explain.Data, Gist: "What has to wait for it."}, func(v *Verdict) string { return v.Health.Saturation }),
+		text(
+			doc{Key: "saturation", Show: explain.Data, Gist: "What has to wait for it."},
+			func(v *Verdict) string { return v.Health.Saturation },
+		),
 		text(doc{Key: "errors", Show: explain.Data, Gist: "What went wrong."}, func(v *Verdict) string { return v.Health.Errors }),
 		text(doc{Key: "why", Gist: "Utilisation, saturation and errors in one line."}, (*Verdict).why),
 	}}
@@ -199,7 +205,10 @@ func ruleTable() *explain.Table[*Rule] {
 			doc{Key: "domain", Show: explain.Data, Gist: "The domain: the name of the subcommand that shows more of it."},
 			func(r *Rule) string { return r.Domain },
 		),
-		text(doc{Key: "outcome", Words: outcomes(), Gist: "Whether it found something, found nothing, or could not measure."}, func(r *Rule) string { return r.Outcome.String() }),
+		text(
+			doc{Key: "outcome", Words: outcomes(), Gist: "Whether it found something, found nothing, or could not measure."},
+			func(r *Rule) string { return r.Outcome.String() },
+		),
 		text(doc{Key: "measured", Gist: "What it measured, with its unit."}, func(r *Rule) string {
 			if !r.Measure.Has() {
 				return ""
@@ -223,7 +232,10 @@ func ruleTable() *explain.Table[*Rule] {
 			doc{Key: "basis", Show: explain.Data, Words: bases(), Gist: "The time that the measure covers."},
 			func(r *Rule) string { return r.Basis.String() },
 		),
-		text(doc{Key: "unit", Show: explain.Data, Gist: "The unit of the measure and the thresholds."}, func(r *Rule) string { return string(r.Unit) }),
+		text(
+			doc{Key: "unit", Show: explain.Data, Gist: "The unit of the measure and the thresholds."},
+			func(r *Rule) string { return string(r.Unit) },
+		),
 		field(
 			doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether low values are bad."},
 			func(r *Rule) value { return explain.B(r.Below) },

@@ -335,11 +335,13 @@ func readProcesses(s sights) string {
 func mounts() []field {
 	return []field{
 		newField(
-			doc{Key: "proc_mount", Label: "/proc", Source: inspect.SelfMountinfo, Concept: "procfs", Gist: "The options that /proc is mounted with."},
+			doc{Key: "proc_mount", Label: "/proc", Source: inspect.SelfMountinfo, Concept: "procfs",
+				Gist: "The options that /proc is mounted with."},
 			func(s sights) value { return options(s, s.Proc) },
 			readProcMount,
 		),
-		newField(doc{Key: "sys_mount", Label: "/sys", Source: inspect.SelfMountinfo, Concept: "sysfs", Gist: "The options that /sys is mounted with."},
+		newField(doc{Key: "sys_mount", Label: "/sys", Source: inspect.SelfMountinfo, Concept: "sysfs",
+			Gist: "The options that /sys is mounted with."},
 			func(s sights) value { return options(s, s.Sys) }, func(s sights) string {
 				if s.Sys.Has("ro") {
 					return "Read-only, as in most containers. kwhy writes nothing."

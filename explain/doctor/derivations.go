@@ -51,7 +51,10 @@ func derivationTable() *explain.Table[*Derivation] {
 		number("tolerance", "How far they may differ while both are right.", func(d *Derivation) value { return explain.N(d.Slack) }),
 		count("rows", "How many rows it was computed for.", func(d *Derivation) int { return d.Rows }),
 		count("exact", "How many of the rows were exact.", func(d *Derivation) int { return d.Exact }),
-		text(doc{Key: "row", Show: explain.Data, Gist: "Of several rows: which one the numbers belong to."}, func(d *Derivation) string { return d.Row }),
+		text(
+			doc{Key: "row", Show: explain.Data, Gist: "Of several rows: which one the numbers belong to."},
+			func(d *Derivation) string { return d.Row },
+		),
 		count("tries", "How often it was computed: again while it was off.", func(d *Derivation) int { return d.Tries }),
 		field(
 			doc{Key: "moved", Show: explain.Data, Gist: "What changed between the tries."},
