@@ -172,7 +172,7 @@ func (r *run) check(o *checkOptions, f *check.Facts) error {
 	if err != nil {
 		return err
 	}
-	rep.Parts = []lower.Part{{Title: "What was checked", Table: "domains"}}
+	rep.Parts = []lower.Part{{Title: "Domains", Table: "domains"}}
 	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
 		rep.Grids = rep.Grids[:1]
 	}

@@ -35,3 +35,44 @@ func (h *Host) Entitled() bool {
 	})
 	return err == nil && set&opening == opening
 }
+
+// AsRoot reports whether kwhy runs as user 0, whatever host the tree belongs to.
+func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
+
+// InitialPIDNamespace reports whether the processes of this /proc are the whole
+// host's: then its PID 1 is the one that is never killed. known is false where
+// that can't be seen.
+func (h *Host) InitialPIDNamespace() (yes, known bool) {
+	const initial = "pid:[4026531836]" // include/linux/proc_ns.h, PROC_PID_INIT_INO
+	for _, pid := range [...]int32{1, h.Self()} {
+		if to, err := h.Proc.Readlink(strconv.Itoa(int(pid)) + "/ns/pid"); err == nil && to != "" {
+			return to == initial, true
+		}
+	}
+	return false, false
+}
+
+// Self returns kwhy's own PID as the tree has it: a mounted /proc may be
+// another PID namespace's.
+func (h *Host) Self() int32 {
+	var pid int32
+	_ = h.Proc.Single("self/stat", func(b []byte) error {
+		field, _ := CutField(b)
+		pid, _ = ParsePID(string(field))
+		return nil
+	})
+	return pid
+}
+
+// SameProcesses reports whether the numbers in this /proc mean the same processes to
+// system calls.
+func (h *Host) SameProcesses() bool { return h.Live && h.Self() == int32(unix.Getpid()) }
+
+// OwnDir is where kwhy's own files are, below the root of /proc: a /proc of a PID
+// namespace that it is not in has none of them, and then its own /proc does.
+func (h *Host) OwnDir() string {
+	if h.Live && h.Self() == 0 {
+		return "/proc/self"
+	}
+	return "self"
+}

@@ -73,7 +73,8 @@ func TestTrial(t *testing.T) {
 	if d.Verdict() != VerdictOff || d.Row != "zone C" || d.Rows != 4 || d.Exact != 1 {
 		t.Errorf("%+v", d)
 	}
-	if want := "exact for 1 of 4 zones; for zone C computed 10, the kernel says 20: they differ by 10, where up to 2 is normal"; d.says() != want {
+	want := "exact for 1 of 4 zones; for zone C computed 10, the kernel says 20: they differ by 10, where up to 2 is normal"
+	if d.says() != want {
 		t.Errorf("%q, want %q", d.says(), want)
 	}
 	if d := try(row("zone A", 1, 1), row("zone D", 5, 6)); d.Verdict() != VerdictNear || d.Row != "zone D" {

@@ -37,12 +37,17 @@ type sortKey[S explain.Snapshot[S]] struct {
 // NewView resolves columns and sort keys that a user gave; none means the table's own.
 // A limit of 0 is none. An unknown key is an error that lists what there is.
 func NewView[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string, limit int) (*View[S], error) {
-	v := Own(t, columns, sort, limit)
-	if len(v.lacks) > 0 && (len(columns) > 0 || len(sort) > 0) {
-		_, err := fieldOf(t, v.lacks[0])
-		return nil, err
+	for _, key := range columns {
+		if _, err := fieldOf(t, key); err != nil {
+			return nil, err
+		}
 	}
-	return v, nil
+	for _, key := range sort {
+		if _, err := fieldOf(t, strings.TrimPrefix(key, "-")); err != nil {
+			return nil, err
+		}
+	}
+	return Own(t, columns, sort, limit), nil
 }
 
 // Own resolves columns and sort keys that the code gives. What is not among the columns

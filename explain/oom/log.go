@@ -369,7 +369,7 @@ func (l *Log) gather(v *lower.View[*Kill]) error {
 	if l.Text && l.kills > 1 {
 		g := grid(ov, lines)
 		if g.Total = l.kills; l.kills > full {
-			g.Title = fmt.Sprintf("%s, of which the last %d are told in full (--limit 0: all)", units.Plural(l.kills, "kill", "kills"), full)
+			g.Title = fmt.Sprintf("%s; the last %d are explained in full (--limit 0: all)", units.Plural(l.kills, "kill", "kills"), full)
 		}
 		l.rep.Grids = append(l.rep.Grids, g)
 	}

@@ -362,8 +362,8 @@ func Reader(h *inspect.Host, s inspect.Source) func(*Snapshot) error {
 	return nil
 }
 
-// Part is one of the many of a kind that a snapshot holds, and Parts is a list of them.
-type (
-	Part[T any]  = inspect.Part[*Snapshot, T]
-	Parts[T any] = inspect.Parts[*Snapshot, T]
-)
+// Part is one of the many of a kind that a host's memory has, in its context.
+type Part[T any] = inspect.Part[*Snapshot, T]
+
+// Parts is a list of them: the rows of a table.
+type Parts[T any] = inspect.Parts[*Snapshot, T]

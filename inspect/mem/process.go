@@ -213,9 +213,8 @@ func (m *Process) place(v *Mapping, kind string, size uint64) {
 		Perms: []string{v.perms}, Maps: 1, Gap: gap})
 }
 
-// ProcessPart is one of the many of a kind that a process's memory has, and ProcessParts
-// is a list of them.
-type (
-	ProcessPart[T any]  = inspect.Part[*Process, T]
-	ProcessParts[T any] = inspect.Parts[*Process, T]
-)
+// ProcessPart is one of the many of a kind that a process's memory has, in its context.
+type ProcessPart[T any] = inspect.Part[*Process, T]
+
+// ProcessParts is a list of them: the rows of a table.
+type ProcessParts[T any] = inspect.Parts[*Process, T]

@@ -180,11 +180,11 @@ func (p NamespacePart) Before() (NamespacePart, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (p NamespacePart) Kernel() inspect.Version { return p.It.Kernel() }
 
-// Part is one of the many of a kind that a network has, and Parts is a list of them.
-type (
-	Part[T any]  = inspect.Part[*Snapshot, T]
-	Parts[T any] = inspect.Parts[*Snapshot, T]
-)
+// Part is one of the many of a kind that a network has, in its context.
+type Part[T any] = inspect.Part[*Snapshot, T]
+
+// Parts is a list of them: the rows of a table.
+type Parts[T any] = inspect.Parts[*Snapshot, T]
 
 // SameInterface finds an interface in an earlier sample.
 func SameInterface(was *Snapshot, i *Interface) *Interface {

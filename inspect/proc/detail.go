@@ -409,9 +409,8 @@ func (d *Detail) family(ps *Processes) {
 	}
 }
 
-// DetailPart is one of the many of a kind that a process has, and DetailParts is a list of
-// them.
-type (
-	DetailPart[T any]  = inspect.Part[*Detail, T]
-	DetailParts[T any] = inspect.Parts[*Detail, T]
-)
+// DetailPart is one of the many of a kind that a process has, in its context.
+type DetailPart[T any] = inspect.Part[*Detail, T]
+
+// DetailParts is a list of them: the rows of a table.
+type DetailParts[T any] = inspect.Parts[*Detail, T]

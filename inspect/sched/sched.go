@@ -245,11 +245,11 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	return nil
 }
 
-// Part is one of the many of a kind in a host's scheduling, and Parts is a list of them.
-type (
-	Part[T any]  = inspect.Part[*Snapshot, T]
-	Parts[T any] = inspect.Parts[*Snapshot, T]
-)
+// Part is one of the many of a kind that a host's scheduling has, in its context.
+type Part[T any] = inspect.Part[*Snapshot, T]
+
+// Parts is a list of them: the rows of a table.
+type Parts[T any] = inspect.Parts[*Snapshot, T]
 
 // SameCPU finds a CPU in an earlier sample.
 func SameCPU(was *Snapshot, c *CPU) *CPU {
