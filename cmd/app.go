@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -94,6 +96,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // Run runs the command line and returns the exit status.
 func (a *App) Run(args []string) int {
+	spareTimers()
 	root := a.root()
 	root.SetArgs(args)
 	err := root.Execute()
@@ -108,6 +111,18 @@ func (a *App) Run(args []string) int {
 	}
 	a.complain(err)
 	return exitFailed
+}
+
+// spareTimers keeps the garbage collector at rest where almost no descriptor may be opened:
+// what gives memory back in its wake sleeps by a timer, and the first timer of a Go program
+// takes two descriptors, without which the runtime ends it.
+func spareTimers() {
+	const few, most = 32, 512 << 20
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) == nil && l.Cur < few {
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(most)
+	}
 }
 
 // complain prints an error as one line.

@@ -181,7 +181,7 @@ func doctorIn(t *testing.T, script string, args ...string) document {
 func TestLiveDoctorInAUserNamespace(t *testing.T) {
 	long(t, "TestLiveDoctor runs the same")
 	d := doctorIn(t, `exec "$0" doctor -o json`, "--user", "--map-root-user")
-	if s := d.Values["own_user"].Reading; d.Values["own_user"].Value != 0.0 || !strings.Contains(s, "its root passes no bound of the host") {
+	if s := d.Values["own_user"].Reading; d.Values["own_user"].Value != 0.0 || !strings.Contains(s, "root in it is not root on the host") {
 		t.Errorf("%+v", d.Values["own_user"])
 	}
 	if v := d.Values["view"]; v.Value == "host" || !strings.Contains(v.Reading, "a user namespace of its own") {

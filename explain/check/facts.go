@@ -70,8 +70,8 @@ func wanted(all []explain.Topic, only []string) (out []*Domain) {
 
 // Names returns the names of the domains.
 func Names() (out []string) {
-	for _, t := range Topics() {
-		out = append(out, t.Name)
+	for _, d := range wanted(Topics(), nil) {
+		out = append(out, d.Name)
 	}
 	return out
 }

@@ -100,8 +100,8 @@ func HostPage(o Options) (*lower.Page[host], error) {
 // check looks at how near each process is to its limit, and the host to its own.
 func check() *lower.Check[host] {
 	return &lower.Check[host]{
-		Take: func(sh *lower.Shared, card inspect.Sources) (host, error) {
-			return Complete(sh.Host, func() *procfacts.FDScan { return sh.Walk().Scan }, card)
+		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
+			return Complete(sh.Host, func() *procfacts.FDScan { return sh.Walk().Scan }, want)
 		},
 		Tables: []lower.Attached[host]{lower.Table(Processes(), 0, func(f host) explain.Rows[hostRow] { return f })},
 		Health: Health, Gaps: host.Gaps,

@@ -29,9 +29,10 @@ func (s *Shared) Walk() *netfacts.FDWalk {
 // Check is how kwhy check looks at the page of a topic: with every rule, and no more read
 // than these rest on.
 type Check[S explain.Snapshot[S]] struct {
-	// Take reads what the rules of the page's card rest on, and what else is judged.
-	Take   func(sh *Shared, card inspect.Sources) (S, error)
-	Tables []Attached[S] // whose rules are judged, in that order
+	// Take reads what is wanted, which is what the rules of card and tables rest on, and what
+	// Health shows besides.
+	Take   func(sh *Shared, want inspect.Sources) (S, error)
+	Tables []Attached[S] // whose rules are judged, in that order; nil: those of the page
 	Health func(S) Health
 	Gaps   func(S) []inspect.Gap // what could not be seen; nil: nothing that another domain has not
 	Judged func(S, *Judgement)   // changes what came out
@@ -68,20 +69,32 @@ func DomainOf(t *explain.Topic) (Domain, bool) {
 
 // domain is a page with a snapshot of it.
 type domain[S explain.Snapshot[S]] struct {
-	page  *Page[S]
-	check *Check[S]
-	s     S
+	page   *Page[S]
+	check  *Check[S]
+	tables []Attached[S]   // whose rules are judged
+	want   inspect.Sources // what these and the card's rules rest on
+	s      S
 }
 
 func (p *Page[S]) domain() (Domain, bool) {
 	if p.Check == nil {
 		return nil, false
 	}
-	return &domain[S]{page: p, check: p.Check()}, true
+	d := &domain[S]{page: p, check: p.Check(), want: JudgesCard(&p.Card)}
+	tables := d.check.Tables
+	if tables == nil {
+		tables = p.Tables
+	}
+	for _, t := range tables {
+		if needs, any := t.Judges(); any {
+			d.tables, d.want = append(d.tables, t), d.want.Plus(needs)
+		}
+	}
+	return d, true
 }
 
 func (d *domain[S]) Take(sh *Shared) (err error) {
-	d.s, err = d.check.Take(sh, JudgesCard(&d.page.Card))
+	d.s, err = d.check.Take(sh, d.want)
 	return err
 }
 
@@ -98,7 +111,7 @@ func (d *domain[S]) Alone() {
 
 func (d *domain[S]) Judge(limits explain.Limits) Judgement {
 	j := JudgeCard(&d.page.Card, d.s, limits)
-	for _, t := range d.check.Tables {
+	for _, t := range d.tables {
 		j = j.Plus(t.Judge(d.page.Command, d.s, limits))
 	}
 	if d.check.Judged != nil {

@@ -221,6 +221,8 @@ type Attached[S explain.Snapshot[S]] interface {
 	Add(*Report, S)
 	// Catalogue lists its columns and rules.
 	Catalogue(*Page[S]) Catalogue
+	// Judges is what its own rules rest on; false where it has none.
+	Judges() (inspect.Sources, bool)
 	// Judge holds its rules against all rows.
 	Judge(command string, s S, limits explain.Limits) Judgement
 	// Name is the table's, by which a section places it.
@@ -338,10 +340,16 @@ func (r *Rows[S, T]) Lacks() (out []Lack) {
 	return out
 }
 
+// Judges is what the table's own rules rest on; false where it has none.
+func (r *Rows[S, T]) Judges() (inspect.Sources, bool) {
+	t := r.View.table
+	return JudgesTable(t), slices.ContainsFunc(t.Rules, func(rule explain.Rule[T]) bool { return !rule.Lifted })
+}
+
 // Judge holds the table's rules against all rows.
 func (r *Rows[S, T]) Judge(command string, s S, limits explain.Limits) Judgement {
 	rows := r.Of(s)
-	if rows == nil || !slices.ContainsFunc(r.View.table.Rules, func(rule explain.Rule[T]) bool { return !rule.Lifted }) {
+	if _, any := r.Judges(); rows == nil || !any {
 		return Judgement{}
 	}
 	return JudgeTable(r.View.table, cmp.Or(r.Command, command), rows, limits)

@@ -60,14 +60,9 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 // check looks at the host's memory, its zones and the cgroups that bound kwhy.
 func check() *lower.Check[mem] {
 	return &lower.Check[mem]{
-		Take: func(sh *lower.Shared, card inspect.Sources) (mem, error) {
+		Take: func(sh *lower.Shared, want inspect.Sources) (mem, error) {
 			free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
-			tables := lower.JudgesTable(Zones()).Plus(lower.JudgesTable(Cgroups()))
-			return memfacts.Take(sh.Host, card.Plus(tables).Plus(HealthNeeds()).Plus(free))
-		},
-		Tables: []lower.Attached[mem]{
-			table(Zones(), 0, Populated),
-			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
+			return memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
 		},
 		Health: Health, Gaps: mem.Gaps,
 	}

@@ -88,8 +88,7 @@ func check() *lower.Check[host] {
 	})
 	all.Command = "net sockets"
 	return &lower.Check[host]{
-		Take: func(sh *lower.Shared, card inspect.Sources) (host, error) {
-			want := card.Plus(lower.JudgesTable(Interfaces())).Plus(lower.JudgesTable(Qdiscs())).Plus(lower.JudgesTable(SoftnetCPUs()))
+		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
 			return netfacts.TakeWith(sh.Host, netfacts.OwnNamespace(sh.Host), Whole(want.Plus(inspect.Of(inspect.NetSockets))), sh.Walk())
 		},
 		Tables: []lower.Attached[host]{

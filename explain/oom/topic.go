@@ -90,8 +90,8 @@ func check() *lower.Check[host] {
 	kills := lower.Table(Kills(), 0, func(s host) explain.Rows[*Kill] { return recent(s) })
 	kills.Command = "oom log"
 	return &lower.Check[host]{
-		Take: func(sh *lower.Shared, card inspect.Sources) (host, error) {
-			s, _, err := Take(sh.Host, Options{Mem: card, Procs: sh.Procs, Limit: 2, Groups: true})
+		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
+			s, _, err := Take(sh.Host, Options{Mem: want, Procs: sh.Procs, Limit: 2, Groups: true})
 			if err != nil {
 				return nil, err
 			}

@@ -98,16 +98,10 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 
 // check looks at who waits and who is bounded.
 func check() *lower.Check[sched] {
-	const all = 0
 	return &lower.Check[sched]{
-		Take: func(sh *lower.Shared, card inspect.Sources) (sched, error) {
-			return schedfacts.Take(sh.Host, sh.Procs, nil, card.Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg,
+		Take: func(sh *lower.Shared, want inspect.Sources) (sched, error) {
+			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg,
 				inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug)))
-		},
-		Tables: []lower.Attached[sched]{
-			part(Blocked(), all, schedfacts.SameBlocked, func(s sched) []schedfacts.Task { return s.Blocked }),
-			part(Realtime(), all, schedfacts.SameRealtime, func(s sched) []schedfacts.Task { return s.Realtime }),
-			part(Cgroups(), all, schedfacts.SameGroup, func(s sched) []cgroupfacts.CPU { return s.Groups }),
 		},
 		Health: Health, Gaps: sched.Gaps,
 	}
