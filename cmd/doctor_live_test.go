@@ -224,13 +224,13 @@ func TestLiveDoctorHidden(t *testing.T) {
 setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`,
 		"--mount",
 	)
-	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "others' processes are not shown") {
+	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "other users' processes are not shown") {
 		t.Errorf("%+v", d.Values["proc_mount"])
 	}
 	if r := rowOf(d, "sources", "path", "/proc/<pid>"); r["state"] != "denied" || !strings.Contains(r["opens"].(string), "hidepid") {
 		t.Errorf("%v", r)
 	}
-	if s := d.Values["view"].Reading; !strings.Contains(s, "hides the processes of others") {
+	if s := d.Values["view"].Reading; !strings.Contains(s, "hides other users' processes") {
 		t.Errorf("%q", s)
 	}
 }
