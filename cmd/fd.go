@@ -51,7 +51,8 @@ func (o *fdOptions) parse(t *typed) (err error) {
 		return usagef("--interval is of counts: it does not go with --%s", q)
 	}
 	if len(t.args) == 0 {
-		return o.who.settle()
+		o.who.settle()
+		return nil
 	}
 	o.of, err = parseProcess(t.arg())
 	return err
@@ -138,7 +139,11 @@ func runFD(r *run, o *fdOptions) error {
 		page, err := fd.SocketPage(o.socket, asked)
 		return showAsked(r, page, err)
 	}
-	asked.Limit, asked.Filter = rowLimit(o.table.limit, r.app.screenRows()), o.who.Filter
+	who, err := r.wanted(&o.who)
+	if err != nil {
+		return err
+	}
+	asked.Limit, asked.Filter = rowLimit(o.table.limit, r.app.screenRows()), who
 	page, err := fd.HostPage(asked)
 	return showAsked(r, page, err)
 }

@@ -1,7 +1,8 @@
 package cmd
 
 import (
-	"os/user"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/inspect"
 )
 
 // What commands with a table have in common.
@@ -75,27 +77,31 @@ func (p *processFilter) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.Name, "name", "", "only processes whose name matches this `REGEXP`")
 }
 
-// settle finds the user's number.
-func (p *processFilter) settle() error {
-	if p.user == "" {
-		return nil
+// settle takes a user's number. A name is looked up once the host is open.
+func (p *processFilter) settle() {
+	if n, err := strconv.ParseUint(p.user, 10, 32); err == nil {
+		uid := uint32(n)
+		p.UID = &uid
 	}
-	uid, err := userID(p.user)
-	p.UID = &uid
-	return err
 }
 
-// userID finds a user's number by name or by number.
-func userID(name string) (uint32, error) {
-	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return uint32(n), nil
+// wanted is the filter, with the number of the user that was named.
+func (r *run) wanted(p *processFilter) (proc.Filter, error) {
+	if p.user == "" || p.UID != nil {
+		return p.Filter, nil
 	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, usagef("--user: there is no user %q here; a number works too", name)
+	switch uid, found, err := r.host.UserID(p.user); {
+	case errors.Is(err, inspect.ErrNoNames):
+		return proc.Filter{}, usagef("--user: %w: give a number", err)
+	case err != nil:
+		return proc.Filter{}, fmt.Errorf("--user: %w (a number works without)", err)
+	case !found:
+		return proc.Filter{}, usagef("--user: there is no user %q here; a number works too", p.user)
+	default:
+		filter := p.Filter
+		filter.UID = &uid
+		return filter, nil
 	}
-	n, err := strconv.ParseUint(u.Uid, 10, 32)
-	return uint32(n), err
 }
 
 // showAsked shows a page that was made from the options. If it could not be made, the
