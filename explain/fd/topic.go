@@ -13,8 +13,12 @@ import (
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
+	netfacts "kwhy/inspect/net"
 	procfacts "kwhy/inspect/proc"
 )
+
+// What a snapshot offers besides, as the machinery looks for it.
+var _ lower.Gapped = host(nil)
 
 // Topic is open files: of the host, of one process, and who has something open.
 func Topic() explain.Topic {
@@ -101,9 +105,9 @@ func HostPage(o Options) (*lower.Page[host], error) {
 func check() *lower.Check[host] {
 	return &lower.Check[host]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
-			return Complete(sh.Host, func() *procfacts.FDScan { return sh.Walk().Scan }, want)
+			return Complete(sh.Host, func() *procfacts.FDScan { return lower.Share(sh, netfacts.WalkFDs).Scan }, want)
 		},
-		Tables: []lower.Attached[host]{lower.Table(Processes(), 0, func(f host) explain.Rows[hostRow] { return f })},
+		Scan:   inspect.Of(inspect.PIDStatus), // whose they are, and so whether they may be looked at
 		Health: Health, Gaps: host.Gaps,
 	}
 }

@@ -15,6 +15,13 @@ import (
 	"kwhy/inspect/sockdiag"
 )
 
+// What snapshots offer besides, as the machinery looks for it.
+var (
+	_ lower.Originer = host(nil)
+	_ lower.Originer = sockets(nil)
+	_ lower.Gapped   = host(nil)
+)
+
 // Topic is the network: of a namespace, of one process, and each socket.
 func Topic() explain.Topic {
 	return explain.Topic{Name: "net", Title: "network", Pages: func() []explain.Page {
@@ -77,33 +84,11 @@ func HostPage(o HostOptions) *lower.Page[host] {
 
 // check looks at kwhy's own network namespace: its links, its queues, and every socket.
 func check() *lower.Check[host] {
-	listed := func(n host, keep func(netfacts.SocketRows) explain.Rows[row]) explain.Rows[row] {
-		if n.Listed == nil {
-			return nil // the report says so
-		}
-		return keep(n.Listed.Only((*sockdiag.Socket).IsListener))
-	}
-	all := lower.Table(Sockets(), 0, func(n host) explain.Rows[row] {
-		return listed(n, func(netfacts.SocketRows) explain.Rows[row] { return n.Listed })
-	})
-	all.Command = "net sockets"
 	return &lower.Check[host]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
-			return netfacts.TakeWith(sh.Host, netfacts.OwnNamespace(sh.Host), Whole(want.Plus(inspect.Of(inspect.NetSockets))), sh.Walk())
+			return netfacts.TakeWith(sh.Host, netfacts.OwnNamespace(sh.Host), Whole(want.Plus(inspect.Of(inspect.NetSockets))), lower.Share(sh, netfacts.WalkFDs))
 		},
-		Tables: []lower.Attached[host]{
-			part(Interfaces(), 0, InterfaceRows), part(Qdiscs(), 0, QdiscRows),
-			lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.UsePart] {
-				if n.Listed == nil {
-					return nil
-				}
-				return n.Listed.Use()
-			}),
-			lower.Table(Listeners(), 0, func(n host) explain.Rows[row] {
-				return listed(n, func(l netfacts.SocketRows) explain.Rows[row] { return l })
-			}),
-			all,
-		},
+		Scan:   inspect.Of(inspect.PIDStatus), // whose sockets are looked for
 		Health: Health, Gaps: host.Gaps,
 	}
 }
@@ -143,6 +128,12 @@ func hostTables(screen int) []lower.Attached[host] {
 				return scan(h, v, (*sockdiag.Socket).IsListener)
 			},
 		},
+		lower.Judged("net sockets", Sockets(), func(n host) explain.Rows[row] {
+			if n.Listed == nil {
+				return nil
+			}
+			return n.Listed
+		}),
 	}
 }
 

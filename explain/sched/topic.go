@@ -100,9 +100,9 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 func check() *lower.Check[sched] {
 	return &lower.Check[sched]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (sched, error) {
-			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg,
-				inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug)))
+			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(HealthNeeds()))
 		},
+		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health, Gaps: sched.Gaps,
 	}
 }
