@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"kwhy/explain/fd"
-	"kwhy/explain/lower"
 )
 
 const fdLong = `Open files. Without arguments: what the whole host has open, its limits, and the
@@ -71,23 +70,7 @@ func (o *fdOptions) question() string {
 	return ""
 }
 
-// columnHelp lists the columns of the table that is asked for.
-func (o *fdOptions) columnHelp() (string, bool) {
-	var text string
-	switch {
-	case o.of.given():
-		text = lower.ColumnHelp(fd.FDs().Fields)
-	case o.deleted:
-		text = lower.ColumnHelp(fd.GoneList().Fields)
-	case o.path != "":
-		text = lower.ColumnHelp(fd.Holders().Fields)
-	case o.socket != "":
-		text = lower.ColumnHelp(fd.SocketHolders().Fields)
-	default:
-		text = lower.ColumnHelp(fd.Processes().Fields)
-	}
-	return text, o.table.asksHelp()
-}
+func (o *fdOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newFD(a *App, do func(*fdOptions) error) *cobra.Command {
 	var o fdOptions

@@ -73,7 +73,7 @@ func (o *procOptions) parseOne(t *typed) (err error) {
 	return err
 }
 
-func (o *procOptions) columnHelp() (string, bool) { return proc.Columns(), o.table.asksHelp() }
+func (o *procOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newProc(a *App, do func(*procOptions) error) *cobra.Command {
 	var o procOptions

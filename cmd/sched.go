@@ -42,7 +42,7 @@ func (o *schedOptions) parse(t *typed) (err error) {
 	return err
 }
 
-func (o *schedOptions) columnHelp() (string, bool) { return sched.Columns(), o.table.asksHelp() }
+func (o *schedOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newSched(a *App, do func(*schedOptions) error) *cobra.Command {
 	var o schedOptions

@@ -3,12 +3,16 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
+	"kwhy/explain/check"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
@@ -40,6 +44,27 @@ func (o *tableFlags) check() error {
 
 // asksHelp reports whether --columns help was given: then the columns are listed.
 func (o *tableFlags) asksHelp() bool { return len(o.columns) == 1 && o.columns[0] == "help" }
+
+// choice is the columns of the table that a command line is about: of the form of the
+// command that a flag or an argument asks for, or else of the plain one.
+func choice(c *cobra.Command) lower.Columns {
+	path := pathOf(c)
+	name, _, _ := strings.Cut(path, " ")
+	all := check.Topics()
+	i := slices.IndexFunc(all, func(t explain.Topic) bool { return t.Name == name })
+	if i < 0 {
+		return lower.Columns{}
+	}
+	choices := lower.Choices(&all[i])
+	for _, form := range slices.Sorted(maps.Keys(choices)) {
+		switch how, other := strings.CutPrefix(form, path+" "); {
+		case !other:
+		case how == "PID" && c.Flags().NArg() > 0, strings.HasPrefix(how, "--") && c.Flags().Changed(how[2:]):
+			return choices[form]
+		}
+	}
+	return choices[path]
+}
 
 // rowLimit is the limit that was asked for, or auto for autoLimit.
 func rowLimit(asked, auto int) int {

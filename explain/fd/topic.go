@@ -55,6 +55,7 @@ func HostPage(o Options) (*lower.Page[host], error) {
 	kinds := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
 	processes := &lower.Rows[host, hostRow]{
 		View:       v,
+		Asked:      true,
 		Ready:      true,
 		More:       allRows,
 		Everywhere: true, // a small limit is met by few: any row may be near
@@ -130,7 +131,7 @@ func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
 			return Take(h, pid, limit)
 		}
 	}
-	fds := &lower.Rows[list, fdRow]{View: v, More: allRows, Of: func(l list) explain.Rows[fdRow] { return l }}
+	fds := &lower.Rows[list, fdRow]{View: v, Asked: true, More: allRows, Of: func(l list) explain.Rows[fdRow] { return l }}
 	return &lower.Page[list]{
 		Command: "fd PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the descriptors", Tables: []lower.Attached[list]{fds},
 		Take:  read(look),
@@ -154,10 +155,12 @@ func DeletedPage(o Options) (*lower.Page[gone], error) {
 	}
 	return &lower.Page[gone]{
 		Command: "fd --deleted", Scope: explain.OfAnswer, Card: Gone(), Doing: "reading the descriptors",
-		Tables: []lower.Attached[gone]{&lower.Rows[gone, goneRow]{View: v, More: allRows, Of: func(l gone) explain.Rows[goneRow] { return l }}},
-		Take:   func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) },
-		At:     func(l gone) time.Time { return l.Procs.Host.At },
-		Gaps:   gone.Gaps,
+		Tables: []lower.Attached[gone]{
+			&lower.Rows[gone, goneRow]{View: v, Asked: true, More: allRows, Of: func(l gone) explain.Rows[goneRow] { return l }},
+		},
+		Take: func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) },
+		At:   func(l gone) time.Time { return l.Procs.Host.At },
+		Gaps: gone.Gaps,
 	}, nil
 }
 
@@ -292,7 +295,7 @@ func answerPage[S answering[S, T], T explain.Snapshot[T]](
 ) *lower.Page[S] {
 	return &lower.Page[S]{
 		Command: command, Scope: explain.OfAnswer, Doing: "reading the descriptors",
-		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Of: func(l S) explain.Rows[T] { return l }}},
+		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Asked: true, Of: func(l S) explain.Rows[T] { return l }}},
 		Take: func(h *inspect.Host, _ inspect.Sources) (s S, err error) {
 			ps, err := proc.Scan(h, inspect.Sources{}, nil)
 			if err != nil {

@@ -34,6 +34,10 @@ type (
 		explain.Page
 		Catalogue() Catalogue
 	}
+	// choosy has a table of which columns can be chosen; false where it has none.
+	choosy interface {
+		choice() (Columns, bool)
+	}
 	// checked has how kwhy check looks at it; false where it does not.
 	checked interface {
 		domain() (Domain, bool)
@@ -43,6 +47,7 @@ type (
 // Of any snapshot, such as one process.
 var (
 	_ catalogued              = (*Page[procfacts.Row])(nil)
+	_ choosy                  = (*Page[procfacts.Row])(nil)
 	_ checked                 = (*Page[procfacts.Row])(nil)
 	_ Attached[procfacts.Row] = (*Rows[procfacts.Row, procfacts.Row])(nil)
 )

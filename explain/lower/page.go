@@ -108,6 +108,16 @@ func (p *Page[S]) Catalogue() Catalogue {
 	return out
 }
 
+// choice is the columns of the table of which they can be chosen; false without one.
+func (p *Page[S]) choice() (Columns, bool) {
+	for _, t := range p.Tables {
+		if c, asked := t.Columns(); asked {
+			return c, true
+		}
+	}
+	return Columns{}, false
+}
+
 // Run takes the page of a host once and reports it.
 func (p *Page[S]) Run(h *inspect.Host, limits explain.Limits) (Report, error) {
 	var none S
@@ -221,6 +231,8 @@ type Attached[S explain.Snapshot[S]] interface {
 	Judge(command string, s S, limits explain.Limits) Judgement
 	// Name is the table's, by which a section places it.
 	Name() string
+	// Columns are those that can be chosen; false where this is not the table for it.
+	Columns() (Columns, bool)
 	// Drop takes a column away, and Lacks names what its own code names and it has not.
 	Drop(key string)
 	Lacks() []Lack
@@ -237,6 +249,8 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 	Scan func(h *inspect.Host, v *View[T]) (explain.Rows[T], []int32, error)
 	// Plus is what its rows need in addition to their own columns when they are read alone.
 	Plus inspect.Sources
+	// Asked says that --columns and --sort of the command are of this table.
+	Asked bool
 	// Ready is what is read for the page itself already: nothing more for its columns.
 	Ready bool
 	// Command is the command that kwhy check names for its rules; "" is the page's.
@@ -325,6 +339,9 @@ func (r *Rows[S, T]) Catalogue(p *Page[S]) Catalogue {
 
 // Name is the table's.
 func (r *Rows[S, T]) Name() string { return r.View.table.Name }
+
+// Columns are those that can be chosen; false where this is not the table for it.
+func (r *Rows[S, T]) Columns() (Columns, bool) { return columnsIn(r.View.table.Fields), r.Asked }
 
 // Drop takes a column away.
 func (r *Rows[S, T]) Drop(key string) { r.View.Drop(key) }

@@ -297,7 +297,7 @@ func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
 	return &lower.Page[sockets]{
 		Command: "net sockets", Scope: explain.OfList, Doing: "reading the sockets",
 		Tables: []lower.Attached[sockets]{
-			&lower.Rows[sockets, row]{View: v, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
+			&lower.Rows[sockets, row]{View: v, Asked: true, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
 				Of:    func(s sockets) explain.Rows[row] { return s },
 				Order: func(sockets) []int32 { return order },
 				Found: func(_ *lower.Report, _ sockets, found []lower.Finding) []lower.Finding { return lower.Once(found) },

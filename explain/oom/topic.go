@@ -51,7 +51,7 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 		rows := o.Limited()
 		return rows, v.Order(rows), nil
 	}
-	ranking := lower.Rows[host, row]{View: v, Ready: true, More: "--limit 0 shows all",
+	ranking := lower.Rows[host, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
 		Of:    func(s host) explain.Rows[row] { return s.Procs },
 		Order: func(s host) []int32 { return s.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

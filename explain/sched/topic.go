@@ -61,6 +61,8 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 	if o.Text {
 		v.ForText()
 	}
+	rows := rowsOf(v, proc.Scan)
+	rows.Asked = true
 	var step schedfacts.LoadStep
 	return &lower.Page[sched]{
 		Command: "sched", Card: Host(), Doing: "reading the processes",
@@ -69,7 +71,7 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 			part(Blocked(), o.Screen, schedfacts.SameBlocked, func(s sched) []schedfacts.Task { return s.Blocked }),
 			part(Realtime(), o.Screen, schedfacts.SameRealtime, func(s sched) []schedfacts.Task { return s.Realtime }),
 			part(Cgroups(), o.Screen, schedfacts.SameGroup, func(s sched) []cgroupfacts.CPU { return s.Groups }),
-			rowsOf(v, proc.Scan),
+			rows,
 		},
 		Take: take,
 		First: func(h *inspect.Host, want inspect.Sources) (sched, error) {
