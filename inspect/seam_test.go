@@ -114,7 +114,8 @@ func TestTheBaseAloneReads(t *testing.T) {
 func TestARulebreakerIsSeen(t *testing.T) {
 	const src = `package x
 import ("os"; "os/user"; sys "golang.org/x/sys/unix"; "path/filepath")
-func f() { os.ReadFile("/proc/stat"); sys.Openat(1, "x", 0, 0); sys.Mkdev(1, 2); filepath.Glob("*"); filepath.Join("a"); user.Lookup("root") }`
+func f() { os.ReadFile("/proc/stat"); sys.Openat(1, "x", 0, 0); sys.Mkdev(1, 2); filepath.Glob("*"); filepath.Join("a")
+user.Lookup("root") }`
 	if got := strings.Join(calls(t, "x.go", src), " "); got != "os.ReadFile sys.Openat filepath.Glob user.Lookup" {
 		t.Errorf("seen: %s", got)
 	}

@@ -52,8 +52,44 @@ func HostPage(o Options) (*lower.Page[host], error) {
 	if err := proc.Keep(v, &o.Filter, func(r hostRow) procfacts.Row { return r.Row }); err != nil {
 		return nil, err
 	}
-	kinds := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
-	processes := &lower.Rows[host, hostRow]{
+	return &lower.Page[host]{
+		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kindRows(), processRows(v)},
+		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
+			if !want.Has(inspect.PIDFd) {
+				return fdfacts.Take(h, nil, want) // no process has to be looked at
+			}
+			return TakeHost(h, want)
+		},
+		First:  TakeHost,
+		Second: func(h *inspect.Host, want inspect.Sources, _ host) (host, error) { return TakeHost(h, want) },
+		Since:  func(now, was host) { now.Was = was },
+		At:     func(f host) time.Time { return f.Mem.At },
+		Gaps:   host.Gaps,
+		Summary: func(_ *lower.Report, f host) []string {
+			return []string{units.Plural(f.Len(), "process", "processes")}
+		},
+		Check: check,
+	}, nil
+}
+
+// kindRows attaches the table of kinds of descriptors.
+func kindRows() lower.Attached[host] {
+	r := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
+	r.Scan = func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
+		f, err := TakeHost(h, v.Needs())
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := f.Kinds()
+		return rows, v.Order(rows), nil
+	}
+	r.Ready = true
+	return r
+}
+
+// processRows attaches the table of processes, as it was asked for.
+func processRows(v *lower.View[hostRow]) lower.Attached[host] {
+	return &lower.Rows[host, hostRow]{
 		View:       v,
 		Asked:      true,
 		Ready:      true,
@@ -73,33 +109,6 @@ func HostPage(o Options) (*lower.Page[host], error) {
 			return f, v.Order(f), nil
 		},
 	}
-	kinds.Scan = func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
-		f, err := TakeHost(h, v.Needs())
-		if err != nil {
-			return nil, nil, err
-		}
-		rows := f.Kinds()
-		return rows, v.Order(rows), nil
-	}
-	kinds.Ready = true
-	return &lower.Page[host]{
-		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kinds, processes},
-		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
-			if !want.Has(inspect.PIDFd) {
-				return fdfacts.Take(h, nil, want) // no process has to be looked at
-			}
-			return TakeHost(h, want)
-		},
-		First:  TakeHost,
-		Second: func(h *inspect.Host, want inspect.Sources, _ host) (host, error) { return TakeHost(h, want) },
-		Since:  func(now, was host) { now.Was = was },
-		At:     func(f host) time.Time { return f.Mem.At },
-		Gaps:   host.Gaps,
-		Summary: func(_ *lower.Report, f host) []string {
-			return []string{units.Plural(f.Len(), "process", "processes")}
-		},
-		Check: check,
-	}, nil
 }
 
 // check looks at how near each process is to its limit, and the host to its own.

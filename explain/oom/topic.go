@@ -51,21 +51,10 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 		rows := o.Limited()
 		return rows, v.Order(rows), nil
 	}
-	ranking := lower.Rows[host, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
-		Of:    func(s host) explain.Rows[row] { return s.Procs },
-		Order: func(s host) []int32 { return s.Order },
-		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
-			o, order, err := Take(h, Options{View: v})
-			if err != nil {
-				return nil, nil, err
-			}
-			return o.Procs, order, nil
-		},
-	}
 	kills := lower.Judged(logForm, Kills(), func(s host) explain.Rows[*Kill] { return recent(s) })
 	look := func(h *inspect.Host, want inspect.Sources) (host, error) { return o.take(h, want, groups.View) }
 	return &lower.Page[host]{
-		Command: "oom", Card: card, Doing: "ranking the processes", Tables: []lower.Attached[host]{&ranking, groups, kills},
+		Command: "oom", Card: card, Doing: "ranking the processes", Tables: []lower.Attached[host]{rankingRows(v), groups, kills},
 		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
 			s, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
 			return s, err
@@ -84,6 +73,21 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 		},
 		Check: check,
 	}, nil
+}
+
+// rankingRows attaches the table of processes, as it was asked for.
+func rankingRows(v *lower.View[row]) lower.Attached[host] {
+	return &lower.Rows[host, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
+		Of:    func(s host) explain.Rows[row] { return s.Procs },
+		Order: func(s host) []int32 { return s.Order },
+		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+			o, order, err := Take(h, Options{View: v})
+			if err != nil {
+				return nil, nil, err
+			}
+			return o.Procs, order, nil
+		},
+	}
 }
 
 // logForm is the form of the command that shows kills.
