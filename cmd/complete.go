@@ -14,12 +14,9 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/catalog"
 	"kwhy/explain/check"
-	"kwhy/explain/fd"
 	"kwhy/explain/lower"
 	"kwhy/explain/net"
-	"kwhy/explain/oom"
 	"kwhy/explain/proc"
-	"kwhy/explain/sched"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
@@ -153,6 +150,10 @@ func (a *App) flagCompleters() map[string]completer {
 	all := map[string]completer{
 		"--config": files("yaml", "yml"), "--proc-root": directories, "--sys-root": directories, "--path": files(),
 		"--user": a.users, "--name": a.processNames,
+		"--columns": listOf(func(c *cobra.Command) []explain.Word {
+			return append(choice(c).Words(), explain.Word{Name: "help", Gist: "list the columns and do nothing else"})
+		}, false),
+		"--sort":    listOf(func(c *cobra.Command) []explain.Word { return choice(c).Words() }, true),
 		"--process": a.pidsOrNames, "--netns": a.pids(true),
 		"--thread": a.threads, "--cgroup": a.cgroups,
 		"oom --cgroup":           a.limitedCgroups,
@@ -168,45 +169,7 @@ func (a *App) flagCompleters() map[string]completer {
 			all["--"+s.key] = oneOf(func(*cobra.Command) []explain.Word { return plainWords(s.choices...) })
 		}
 	}
-	for path, of := range columnWords() {
-		all[path+" --columns"] = listOf(func(c *cobra.Command) []explain.Word {
-			return append(of(c), explain.Word{Name: "help", Gist: "list the columns and do nothing else"})
-		}, false)
-		all[path+" --sort"] = listOf(of, true)
-	}
-	delete(all, "oom --columns") // it has its own
 	return all
-}
-
-// columnWords are the columns of each command's table.
-func columnWords() map[string]func(*cobra.Command) []explain.Word {
-	set := func(c *cobra.Command, flag string) bool { return c.Flags().Changed(flag) }
-	return map[string]func(*cobra.Command) []explain.Word{
-		"proc": func(c *cobra.Command) []explain.Word {
-			if set(c, "threads") {
-				return lower.ColumnWords(proc.EachThread().Fields)
-			}
-			return lower.ColumnWords(proc.Processes().Fields)
-		},
-		"sched": func(*cobra.Command) []explain.Word { return lower.ColumnWords(sched.Processes().Fields) },
-		"oom": func(c *cobra.Command) []explain.Word {
-			return lower.ColumnWords(oom.Processes(set(c, "cgroup")).Fields)
-		},
-		"net sockets": func(*cobra.Command) []explain.Word { return lower.ColumnWords(net.Sockets().Fields) },
-		"fd": func(c *cobra.Command) []explain.Word {
-			switch {
-			case c.Flags().NArg() > 0:
-				return lower.ColumnWords(fd.FDs().Fields)
-			case set(c, "deleted"):
-				return lower.ColumnWords(fd.GoneList().Fields)
-			case set(c, "path"):
-				return lower.ColumnWords(fd.Holders().Fields)
-			case set(c, "socket"):
-				return lower.ColumnWords(fd.SocketHolders().Fields)
-			}
-			return lower.ColumnWords(fd.Processes().Fields)
-		},
-	}
 }
 
 func nothing(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"kwhy/explain/fd"
-	"kwhy/explain/lower"
 )
 
 const fdLong = `Open files. Without arguments: what the whole host has open, its limits, and the
@@ -51,7 +50,8 @@ func (o *fdOptions) parse(t *typed) (err error) {
 		return usagef("--interval is of counts: it does not go with --%s", q)
 	}
 	if len(t.args) == 0 {
-		return o.who.settle()
+		o.who.settle()
+		return nil
 	}
 	o.of, err = parseProcess(t.arg())
 	return err
@@ -70,23 +70,7 @@ func (o *fdOptions) question() string {
 	return ""
 }
 
-// columnHelp lists the columns of the table that is asked for.
-func (o *fdOptions) columnHelp() (string, bool) {
-	var text string
-	switch {
-	case o.of.given():
-		text = lower.ColumnHelp(fd.FDs().Fields)
-	case o.deleted:
-		text = lower.ColumnHelp(fd.GoneList().Fields)
-	case o.path != "":
-		text = lower.ColumnHelp(fd.Holders().Fields)
-	case o.socket != "":
-		text = lower.ColumnHelp(fd.SocketHolders().Fields)
-	default:
-		text = lower.ColumnHelp(fd.Processes().Fields)
-	}
-	return text, o.table.asksHelp()
-}
+func (o *fdOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newFD(a *App, do func(*fdOptions) error) *cobra.Command {
 	var o fdOptions
@@ -138,7 +122,11 @@ func runFD(r *run, o *fdOptions) error {
 		page, err := fd.SocketPage(o.socket, asked)
 		return showAsked(r, page, err)
 	}
-	asked.Limit, asked.Filter = rowLimit(o.table.limit, r.app.screenRows()), o.who.Filter
+	who, err := r.wanted(&o.who)
+	if err != nil {
+		return err
+	}
+	asked.Limit, asked.Filter = rowLimit(o.table.limit, r.app.screenRows()), who
 	page, err := fd.HostPage(asked)
 	return showAsked(r, page, err)
 }

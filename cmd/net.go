@@ -101,7 +101,7 @@ func (o *socketsOptions) parse(t *typed) (err error) {
 	return err
 }
 
-func (o *socketsOptions) columnHelp() (string, bool) { return net.Columns(), o.table.asksHelp() }
+func (o *socketsOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newSockets(a *App, do func(*socketsOptions) error) *cobra.Command {
 	var o socketsOptions

@@ -47,7 +47,8 @@ func (o *oomOptions) parse(t *typed) (err error) {
 		return usagef("--cgroup: it takes the path of a memory cgroup, as /proc/PID/cgroup spells it")
 	}
 	if len(t.args) == 0 {
-		return o.who.settle()
+		o.who.settle()
+		return nil
 	}
 	if name := t.given("limit", "sort", "user", "name", "cgroup"); name != "" {
 		return usagef("--%s is for the ranking, and a PID was given", name)
@@ -84,10 +85,13 @@ func runOom(r *run, o *oomOptions) error {
 	if o.pid != 0 {
 		return show(r, oom.ProcessPage(o.pid, o.adj))
 	}
+	who, err := r.wanted(&o.who)
+	if err != nil {
+		return err
+	}
 	screen := r.app.screenRows()
-	asked := oom.HostOptions{Sort: o.sort, Limit: rowLimit(o.limit, screen), Screen: screen, Filter: o.who.Filter}
+	asked := oom.HostOptions{Sort: o.sort, Limit: rowLimit(o.limit, screen), Screen: screen, Filter: who}
 	if o.cgroup != "" {
-		var err error
 		if asked.Cgroup, err = oom.FindGroup(r.host, o.cgroup); err != nil {
 			return err
 		}

@@ -46,7 +46,8 @@ func (o *procOptions) parse(t *typed) (err error) {
 	case o.sample != 0:
 		return usagef("--sample is of one process: give its PID or name")
 	}
-	return o.who.settle()
+	o.who.settle()
+	return nil
 }
 
 // parseOne parses the options for one process or one thread.
@@ -72,7 +73,7 @@ func (o *procOptions) parseOne(t *typed) (err error) {
 	return err
 }
 
-func (o *procOptions) columnHelp() (string, bool) { return proc.Columns(), o.table.asksHelp() }
+func (o *procOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newProc(a *App, do func(*procOptions) error) *cobra.Command {
 	var o procOptions
@@ -121,6 +122,10 @@ func runProc(r *run, o *procOptions) error {
 		defer stop()
 		return show(r, proc.SamplePage(ctx, pid, o.sample))
 	}
+	who, err := r.wanted(&o.who)
+	if err != nil {
+		return err
+	}
 	screen := r.app.screenRows()
 	auto := screen
 	if o.tree {
@@ -128,7 +133,7 @@ func runProc(r *run, o *procOptions) error {
 	}
 	page, err := proc.HostPage(proc.HostOptions{
 		Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, auto), Screen: screen,
-		Tree: o.tree, Threads: o.threads, Filter: o.who.Filter, Interval: o.paired(),
+		Tree: o.tree, Threads: o.threads, Filter: who, Interval: o.paired(),
 	})
 	return showAsked(r, page, err)
 }

@@ -27,9 +27,7 @@ type reading interface {
 }
 
 // tabled are the options of a command with --columns, which lists them on request.
-type tabled interface {
-	columnHelp() (text string, asked bool)
-}
+type tabled interface{ asksHelp() bool }
 
 // typed is a command line whose flags have been read, but not checked.
 type typed struct {
@@ -50,11 +48,9 @@ func (t *typed) given(flags ...string) string {
 }
 
 // settled is the body of every command: it parses settings, flags and arguments into o and
-// calls do, or real if do is nil. A test passes its own do, so that nothing runs.
+// calls do, or real if do is nil. A test passes its own do, so that nothing runs. In place of
+// real, --columns help lists the columns.
 func settled[O options](a *App, o O, do, real func(O) error) func(*cobra.Command, []string) error {
-	if do == nil {
-		do = real
-	}
 	return func(c *cobra.Command, args []string) error {
 		if with, ok := any(o).(reading); ok {
 			set, err := a.load(c.Flags())
@@ -66,7 +62,14 @@ func settled[O options](a *App, o O, do, real func(O) error) func(*cobra.Command
 		if err := o.parse(&typed{c, args}); err != nil {
 			return err
 		}
-		return do(o)
+		if do != nil {
+			return do(o)
+		}
+		if t, ok := any(o).(tabled); ok && t.asksHelp() {
+			_, err := fmt.Fprint(a.Out, choice(c).Help())
+			return err
+		}
+		return real(o)
 	}
 }
 
@@ -78,15 +81,9 @@ type run struct {
 	name string
 }
 
-// onHost opens the host and calls do. For --columns help it only lists the columns.
+// onHost opens the host and calls do.
 func onHost[O reading](a *App, name string, do func(*run, O) error) func(O) error {
 	return func(o O) error {
-		if t, ok := any(o).(tabled); ok {
-			if text, asked := t.columnHelp(); asked {
-				_, err := fmt.Fprint(a.Out, text)
-				return err
-			}
-		}
 		r, err := a.begin(o.shared(), name)
 		if err != nil {
 			return err

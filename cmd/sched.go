@@ -32,7 +32,8 @@ func (o *schedOptions) parse(t *typed) (err error) {
 		if o.threads {
 			return usagef("--threads is of one process: give its PID, or see kwhy proc --threads")
 		}
-		return o.who.settle()
+		o.who.settle()
+		return nil
 	}
 	if err := t.forTable("limit", "columns", "sort", "user", "name"); err != nil {
 		return err
@@ -41,7 +42,7 @@ func (o *schedOptions) parse(t *typed) (err error) {
 	return err
 }
 
-func (o *schedOptions) columnHelp() (string, bool) { return sched.Columns(), o.table.asksHelp() }
+func (o *schedOptions) asksHelp() bool { return o.table.asksHelp() }
 
 func newSched(a *App, do func(*schedOptions) error) *cobra.Command {
 	var o schedOptions
@@ -72,10 +73,14 @@ func runSched(r *run, o *schedOptions) error {
 		}
 		return show(r, sched.ProcessPage(pid, o.threads))
 	}
+	who, err := r.wanted(&o.who)
+	if err != nil {
+		return err
+	}
 	screen := r.app.screenRows()
 	page, err := sched.HostPage(sched.HostOptions{
 		Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, screen), Screen: screen,
-		Filter: o.who.Filter, Text: o.Output == "text",
+		Filter: who, Text: o.Output == "text",
 	})
 	return showAsked(r, page, err)
 }

@@ -1,15 +1,21 @@
 package cmd
 
 import (
-	"os/user"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kwhy/explain"
+	"kwhy/explain/check"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
+	"kwhy/inspect"
 )
 
 // What commands with a table have in common.
@@ -38,6 +44,27 @@ func (o *tableFlags) check() error {
 
 // asksHelp reports whether --columns help was given: then the columns are listed.
 func (o *tableFlags) asksHelp() bool { return len(o.columns) == 1 && o.columns[0] == "help" }
+
+// choice is the columns of the table that a command line is about: of the form of the
+// command that a flag or an argument asks for, or else of the plain one.
+func choice(c *cobra.Command) lower.Columns {
+	path := pathOf(c)
+	name, _, _ := strings.Cut(path, " ")
+	all := check.Topics()
+	i := slices.IndexFunc(all, func(t explain.Topic) bool { return t.Name == name })
+	if i < 0 {
+		return lower.Columns{}
+	}
+	choices := lower.Choices(&all[i])
+	for _, form := range slices.Sorted(maps.Keys(choices)) {
+		switch how, other := strings.CutPrefix(form, path+" "); {
+		case !other:
+		case how == "PID" && c.Flags().NArg() > 0, strings.HasPrefix(how, "--") && c.Flags().Changed(how[2:]):
+			return choices[form]
+		}
+	}
+	return choices[path]
+}
 
 // rowLimit is the limit that was asked for, or auto for autoLimit.
 func rowLimit(asked, auto int) int {
@@ -75,27 +102,31 @@ func (p *processFilter) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.Name, "name", "", "only processes whose name matches this `REGEXP`")
 }
 
-// settle finds the user's number.
-func (p *processFilter) settle() error {
-	if p.user == "" {
-		return nil
+// settle takes a user's number. A name is looked up once the host is open.
+func (p *processFilter) settle() {
+	if n, err := strconv.ParseUint(p.user, 10, 32); err == nil {
+		uid := uint32(n)
+		p.UID = &uid
 	}
-	uid, err := userID(p.user)
-	p.UID = &uid
-	return err
 }
 
-// userID finds a user's number by name or by number.
-func userID(name string) (uint32, error) {
-	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return uint32(n), nil
+// wanted is the filter, with the number of the user that was named.
+func (r *run) wanted(p *processFilter) (proc.Filter, error) {
+	if p.user == "" || p.UID != nil {
+		return p.Filter, nil
 	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, usagef("--user: there is no user %q here; a number works too", name)
+	switch uid, found, err := r.host.UserID(p.user); {
+	case errors.Is(err, inspect.ErrNoNames):
+		return proc.Filter{}, usagef("--user: %w: give a number", err)
+	case err != nil:
+		return proc.Filter{}, fmt.Errorf("--user: %w (a number works without)", err)
+	case !found:
+		return proc.Filter{}, usagef("--user: there is no user %q here; a number works too", p.user)
+	default:
+		filter := p.Filter
+		filter.UID = &uid
+		return filter, nil
 	}
-	n, err := strconv.ParseUint(u.Uid, 10, 32)
-	return uint32(n), err
 }
 
 // showAsked shows a page that was made from the options. If it could not be made, the

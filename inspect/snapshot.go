@@ -56,9 +56,14 @@ type Parts[S Snapshot[S], T any] struct {
 // Missing says why a source gave nothing, so that there are no rows.
 func (l Parts[S, T]) Missing(s Source) Reason { return l.In.Missing(s) }
 
+// originer says which source was read, of one that stands for several.
+type originer interface {
+	Origin(declared Source) Source
+}
+
 // Origin is the source that a value was taken from, of one that names several.
 func (l Parts[S, T]) Origin(s Source) Source {
-	if o, ok := any(l.In).(interface{ Origin(Source) Source }); ok {
+	if o, ok := any(l.In).(originer); ok {
 		return o.Origin(s)
 	}
 	return s

@@ -39,8 +39,11 @@ func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 	if was != nil {
 		before = was.shared
 	}
-	// status says which user a process belongs to, and how often it gave up its CPU
-	ps, err := proc.Scan(h, inspect.Of(inspect.PIDStatus), before.Procs)
+	var want inspect.Sources
+	for _, d := range f.domains {
+		want = want.Plus(d.facts.Scan())
+	}
+	ps, err := proc.Scan(h, want, before.Procs)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,12 @@ import (
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	fdfacts "kwhy/inspect/fd"
+	netfacts "kwhy/inspect/net"
 	procfacts "kwhy/inspect/proc"
 )
+
+// What a snapshot offers besides, as the machinery looks for it.
+var _ lower.Gapped = host(nil)
 
 // Topic is open files: of the host, of one process, and who has something open.
 func Topic() explain.Topic {
@@ -48,37 +52,8 @@ func HostPage(o Options) (*lower.Page[host], error) {
 	if err := proc.Keep(v, &o.Filter, func(r hostRow) procfacts.Row { return r.Row }); err != nil {
 		return nil, err
 	}
-	kinds := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
-	processes := &lower.Rows[host, hostRow]{
-		View:       v,
-		Ready:      true,
-		More:       allRows,
-		Everywhere: true, // a small limit is met by few: any row may be near
-		Of:         func(f host) explain.Rows[hostRow] { return f },
-		Order: func(f host) []int32 {
-			order := v.Order(f)
-			f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
-			return order
-		},
-		Scan: func(h *inspect.Host, v *lower.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
-			f, err := TakeHost(h, v.Needs())
-			if err != nil {
-				return nil, nil, err
-			}
-			return f, v.Order(f), nil
-		},
-	}
-	kinds.Scan = func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
-		f, err := TakeHost(h, v.Needs())
-		if err != nil {
-			return nil, nil, err
-		}
-		rows := f.Kinds()
-		return rows, v.Order(rows), nil
-	}
-	kinds.Ready = true
 	return &lower.Page[host]{
-		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kinds, processes},
+		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kindRows(), processRows(v)},
 		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
 			if !want.Has(inspect.PIDFd) {
 				return fdfacts.Take(h, nil, want) // no process has to be looked at
@@ -97,13 +72,52 @@ func HostPage(o Options) (*lower.Page[host], error) {
 	}, nil
 }
 
+// kindRows attaches the table of kinds of descriptors.
+func kindRows() lower.Attached[host] {
+	r := lower.Table(Kinds(), 0, func(f host) explain.Rows[fdfacts.KindPart] { return f.Kinds() })
+	r.Scan = func(h *inspect.Host, v *lower.View[fdfacts.KindPart]) (explain.Rows[fdfacts.KindPart], []int32, error) {
+		f, err := TakeHost(h, v.Needs())
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := f.Kinds()
+		return rows, v.Order(rows), nil
+	}
+	r.Ready = true
+	return r
+}
+
+// processRows attaches the table of processes, as it was asked for.
+func processRows(v *lower.View[hostRow]) lower.Attached[host] {
+	return &lower.Rows[host, hostRow]{
+		View:       v,
+		Asked:      true,
+		Ready:      true,
+		More:       allRows,
+		Everywhere: true, // a small limit is met by few: any row may be near
+		Of:         func(f host) explain.Rows[hostRow] { return f },
+		Order: func(f host) []int32 {
+			order := v.Order(f)
+			f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))
+			return order
+		},
+		Scan: func(h *inspect.Host, v *lower.View[hostRow]) (explain.Rows[hostRow], []int32, error) {
+			f, err := TakeHost(h, v.Needs())
+			if err != nil {
+				return nil, nil, err
+			}
+			return f, v.Order(f), nil
+		},
+	}
+}
+
 // check looks at how near each process is to its limit, and the host to its own.
 func check() *lower.Check[host] {
 	return &lower.Check[host]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
-			return Complete(sh.Host, func() *procfacts.FDScan { return sh.Walk().Scan }, want)
+			return Complete(sh.Host, func() *procfacts.FDScan { return lower.Share(sh, netfacts.WalkFDs).Scan }, want)
 		},
-		Tables: []lower.Attached[host]{lower.Table(Processes(), 0, func(f host) explain.Rows[hostRow] { return f })},
+		Scan:   inspect.Of(inspect.PIDStatus), // whose they are, and so whether they may be looked at
 		Health: Health, Gaps: host.Gaps,
 	}
 }
@@ -126,7 +140,7 @@ func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
 			return Take(h, pid, limit)
 		}
 	}
-	fds := &lower.Rows[list, fdRow]{View: v, More: allRows, Of: func(l list) explain.Rows[fdRow] { return l }}
+	fds := &lower.Rows[list, fdRow]{View: v, Asked: true, More: allRows, Of: func(l list) explain.Rows[fdRow] { return l }}
 	return &lower.Page[list]{
 		Command: "fd PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the descriptors", Tables: []lower.Attached[list]{fds},
 		Take:  read(look),
@@ -150,10 +164,12 @@ func DeletedPage(o Options) (*lower.Page[gone], error) {
 	}
 	return &lower.Page[gone]{
 		Command: "fd --deleted", Scope: explain.OfAnswer, Card: Gone(), Doing: "reading the descriptors",
-		Tables: []lower.Attached[gone]{&lower.Rows[gone, goneRow]{View: v, More: allRows, Of: func(l gone) explain.Rows[goneRow] { return l }}},
-		Take:   func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) },
-		At:     func(l gone) time.Time { return l.Procs.Host.At },
-		Gaps:   gone.Gaps,
+		Tables: []lower.Attached[gone]{
+			&lower.Rows[gone, goneRow]{View: v, Asked: true, More: allRows, Of: func(l gone) explain.Rows[goneRow] { return l }},
+		},
+		Take: func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) },
+		At:   func(l gone) time.Time { return l.Procs.Host.At },
+		Gaps: gone.Gaps,
 	}, nil
 }
 
@@ -288,7 +304,7 @@ func answerPage[S answering[S, T], T explain.Snapshot[T]](
 ) *lower.Page[S] {
 	return &lower.Page[S]{
 		Command: command, Scope: explain.OfAnswer, Doing: "reading the descriptors",
-		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Of: func(l S) explain.Rows[T] { return l }}},
+		Tables: []lower.Attached[S]{&lower.Rows[S, T]{View: v, Asked: true, Of: func(l S) explain.Rows[T] { return l }}},
 		Take: func(h *inspect.Host, _ inspect.Sources) (s S, err error) {
 			ps, err := proc.Scan(h, inspect.Sources{}, nil)
 			if err != nil {

@@ -8,15 +8,33 @@ import (
 	"kwhy/explain"
 )
 
-// ColumnHelp lists columns by key, each with its gist, and what has a rate.
-func ColumnHelp[S explain.Snapshot[S]](fields []explain.Field[S]) string {
-	var b strings.Builder
-	var rates []string
+// Columns are what --columns and --sort take of a table: its columns by key, each with its
+// gist, and the rates of counters.
+type Columns struct{ Keys, Rates []explain.Word }
+
+func columnsIn[S explain.Snapshot[S]](fields []explain.Field[S]) (out Columns) {
 	for i := range fields {
-		fmt.Fprintf(&b, "%-28s %s\n", fields[i].Key, fields[i].Gist)
-		if fields[i].Counter {
-			rates = append(rates, fields[i].Key+rateSuffix)
+		f := &fields[i]
+		out.Keys = append(out.Keys, explain.Word{Name: f.Key, Gist: f.Gist})
+		if f.Counter {
+			out.Rates = append(out.Rates, explain.Word{Name: f.Key + rateSuffix, Gist: "The same a second, with --interval: " + f.Gist})
 		}
+	}
+	return out
+}
+
+// Words are all that can be given.
+func (c Columns) Words() []explain.Word { return slices.Concat(c.Keys, c.Rates) }
+
+// Help lists the columns by key, each with its gist, and what has a rate.
+func (c Columns) Help() string {
+	var b strings.Builder
+	for _, w := range c.Keys {
+		fmt.Fprintf(&b, "%-28s %s\n", w.Name, w.Gist)
+	}
+	var rates []string
+	for _, w := range c.Rates {
+		rates = append(rates, w.Name)
 	}
 	if rates != nil {
 		fmt.Fprintf(&b, "\nWith --interval, a second: %s\n", strings.Join(rates, ", "))
@@ -24,15 +42,14 @@ func ColumnHelp[S explain.Snapshot[S]](fields []explain.Field[S]) string {
 	return b.String()
 }
 
-// ColumnWords are the columns by key, each with its gist, and the rates of counters:
-// what --columns and --sort take.
-func ColumnWords[S explain.Snapshot[S]](fields []explain.Field[S]) (out []explain.Word) {
-	for i := range fields {
-		out = append(out, explain.Word{Name: fields[i].Key, Gist: fields[i].Gist})
-	}
-	for i := range fields {
-		if fields[i].Counter {
-			out = append(out, explain.Word{Name: fields[i].Key + rateSuffix, Gist: "The same a second, with --interval: " + fields[i].Gist})
+// Choices are the columns that each form of a topic's commands lets choose.
+func Choices(t *explain.Topic) map[string]Columns {
+	out := map[string]Columns{}
+	for _, p := range t.Pages() {
+		if c, ok := p.(choosy); ok {
+			if columns, asked := c.choice(); asked {
+				out[p.Form()] = columns
+			}
 		}
 	}
 	return out

@@ -5,25 +5,29 @@ import (
 
 	"kwhy/explain"
 	"kwhy/inspect"
-	netfacts "kwhy/inspect/net"
 	procfacts "kwhy/inspect/proc"
 )
 
-// Shared is what several domains look at: the processes of one scan, and one walk over
-// their descriptors.
+// Shared is what several domains look at: the processes of one scan, and what else one of
+// them took for the others too.
 type Shared struct {
 	Host  *inspect.Host
 	Procs *procfacts.Processes
 
-	walk *netfacts.FDWalk
+	taken []any
 }
 
-// Walk returns the walk over all descriptors, which the first who asks makes.
-func (s *Shared) Walk() *netfacts.FDWalk {
-	if s.walk == nil {
-		s.walk = netfacts.WalkFDs(s.Host, s.Procs)
+// Share returns the T of domains that look at the same, such as one walk over all
+// descriptors: the first that asks takes it.
+func Share[T any](s *Shared, take func(*inspect.Host, *procfacts.Processes) T) T {
+	for _, it := range s.taken {
+		if it, ok := it.(T); ok {
+			return it
+		}
 	}
-	return s.walk
+	it := take(s.Host, s.Procs)
+	s.taken = append(s.taken, it)
+	return it
 }
 
 // Check is how kwhy check looks at the page of a topic: with every rule, and no more read
@@ -32,7 +36,7 @@ type Check[S explain.Snapshot[S]] struct {
 	// Take reads what is wanted, which is what the rules of card and tables rest on, and what
 	// Health shows besides.
 	Take   func(sh *Shared, want inspect.Sources) (S, error)
-	Tables []Attached[S] // whose rules are judged, in that order; nil: those of the page
+	Scan   inspect.Sources // what it wants of each process of the shared scan
 	Health func(S) Health
 	Gaps   func(S) []inspect.Gap // what could not be seen; nil: nothing that another domain has not
 	Judged func(S, *Judgement)   // changes what came out
@@ -40,7 +44,8 @@ type Check[S explain.Snapshot[S]] struct {
 
 // Domain is a page as kwhy check holds it: with a snapshot, its type erased.
 type Domain interface {
-	// Take takes the snapshot.
+	// Scan is what it wants of each process, and Take takes the snapshot.
+	Scan() inspect.Sources
 	Take(*Shared) error
 	// Since pairs it with that of an interval ago, and Alone parts the two.
 	Since(was Domain)
@@ -58,7 +63,7 @@ type Domain interface {
 // DomainOf returns how kwhy check looks at a topic; false for one that it does not look at.
 func DomainOf(t *explain.Topic) (Domain, bool) {
 	for _, p := range t.Pages() {
-		if c, ok := p.(interface{ domain() (Domain, bool) }); ok {
+		if c, ok := p.(checked); ok {
 			if d, ok := c.domain(); ok {
 				return d, true
 			}
@@ -81,17 +86,15 @@ func (p *Page[S]) domain() (Domain, bool) {
 		return nil, false
 	}
 	d := &domain[S]{page: p, check: p.Check(), want: JudgesCard(&p.Card)}
-	tables := d.check.Tables
-	if tables == nil {
-		tables = p.Tables
-	}
-	for _, t := range tables {
+	for _, t := range p.Tables {
 		if needs, any := t.Judges(); any {
 			d.tables, d.want = append(d.tables, t), d.want.Plus(needs)
 		}
 	}
 	return d, true
 }
+
+func (d *domain[S]) Scan() inspect.Sources { return d.check.Scan }
 
 func (d *domain[S]) Take(sh *Shared) (err error) {
 	d.s, err = d.check.Take(sh, d.want)

@@ -80,7 +80,7 @@ func examineTable[S explain.Snapshot[S]](
 // emptied says why there is no row: what the rows' own snapshot misses, if they know
 // it, or nothing.
 func emptied(rows any) func(inspect.Source) inspect.Reason {
-	if known, ok := rows.(misser); ok {
+	if known, ok := rows.(Misser); ok {
 		return known.Missing
 	}
 	return func(inspect.Source) inspect.Reason { return inspect.Inapplicable }

@@ -56,7 +56,7 @@ func liveTable[S explain.Snapshot[S]](
 
 // unseen adds the gaps that a snapshot has in the wanted sources.
 func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) {
-	s, ok := snapshot.(gapped)
+	s, ok := snapshot.(Gapped)
 	if !ok {
 		return
 	}

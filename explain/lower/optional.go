@@ -3,44 +3,51 @@ package lower
 import (
 	"kwhy/explain"
 	"kwhy/inspect"
-	fdfacts "kwhy/inspect/fd"
-	memfacts "kwhy/inspect/mem"
-	netfacts "kwhy/inspect/net"
 	procfacts "kwhy/inspect/proc"
 )
 
-// What a snapshot, or its rows, can offer in addition to explain.Snapshot.
+// What a snapshot, or its rows, can offer in addition to explain.Snapshot. Each topic says
+// beside its own which of them do: a renamed method would be missed there, and nowhere else.
 type (
-	// originer says which source was read, of one that stands for several.
-	originer interface {
+	// Originer says which source was read, of one that stands for several.
+	Originer interface {
 		Origin(declared inspect.Source) inspect.Source
 	}
-	// partial says that a source gave only the beginning of what it holds.
-	partial interface {
+	// Partial says that a source gave only the beginning of what it holds.
+	Partial interface {
 		Partial(inspect.Source) bool
 	}
-	// gapped lists what it could not see.
-	gapped interface {
+	// Gapped lists what it could not see.
+	Gapped interface {
 		Gaps() []inspect.Gap
 	}
-	// misser says why there is no row.
-	misser interface {
+	// Misser says why there is no row.
+	Misser interface {
 		Missing(inspect.Source) inspect.Reason
 	}
 )
 
-// Those that can: renamed methods would be missed here, and nowhere else.
-var (
-	_ originer = (*netfacts.Snapshot)(nil)
-	_ originer = (*netfacts.Sockets)(nil)
-	_ partial  = (*memfacts.Snapshot)(nil)
-	_ gapped   = (*memfacts.Snapshot)(nil)
-	_ gapped   = (*netfacts.Snapshot)(nil)
-	_ gapped   = (*procfacts.Snapshot)(nil)
-	_ gapped   = (*fdfacts.Snapshot)(nil)
-	_ misser   = memfacts.Parts[memfacts.Zone]{}
+// What a page can be besides explain.Page.
+type (
+	// catalogued lists its values and rules.
+	catalogued interface {
+		explain.Page
+		Catalogue() Catalogue
+	}
+	// choosy has a table of which columns can be chosen; false where it has none.
+	choosy interface {
+		choice() (Columns, bool)
+	}
+	// checked has how kwhy check looks at it; false where it does not.
+	checked interface {
+		domain() (Domain, bool)
+	}
+)
 
-	_ explain.Page            = (*Page[procfacts.Row])(nil)
+// Of any snapshot, such as one process.
+var (
 	_ catalogued              = (*Page[procfacts.Row])(nil)
+	_ choosy                  = (*Page[procfacts.Row])(nil)
+	_ checked                 = (*Page[procfacts.Row])(nil)
 	_ Attached[procfacts.Row] = (*Rows[procfacts.Row, procfacts.Row])(nil)
 )

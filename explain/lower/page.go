@@ -108,6 +108,16 @@ func (p *Page[S]) Catalogue() Catalogue {
 	return out
 }
 
+// choice is the columns of the table of which they can be chosen; false without one.
+func (p *Page[S]) choice() (Columns, bool) {
+	for _, t := range p.Tables {
+		if c, asked := t.Columns(); asked {
+			return c, true
+		}
+	}
+	return Columns{}, false
+}
+
 // Run takes the page of a host once and reports it.
 func (p *Page[S]) Run(h *inspect.Host, limits explain.Limits) (Report, error) {
 	var none S
@@ -146,7 +156,7 @@ func without[S explain.Snapshot[S]](s *explain.Section[S], key string) []explain
 
 // Lack is a name that a page's own code gives and that nothing of the page has.
 type Lack struct {
-	What string // column, identity, evidence, whole, table
+	What string // column, identity, evidence, whole, table, rule
 	Name string
 	Rule string // whose evidence it is
 	Else bool   // of a rule that another page declares, which has to have it
@@ -192,12 +202,6 @@ func lackedBy[S explain.Snapshot[S]](r *explain.Rule[S], has func(key string) bo
 	return out
 }
 
-// catalogued is a page as those see it who walk them.
-type catalogued interface {
-	explain.Page
-	Catalogue() Catalogue
-}
-
 // List lists all values, rules and trials of topics.
 func List(topics ...explain.Topic) (out Catalogue) {
 	for _, t := range topics {
@@ -227,6 +231,8 @@ type Attached[S explain.Snapshot[S]] interface {
 	Judge(command string, s S, limits explain.Limits) Judgement
 	// Name is the table's, by which a section places it.
 	Name() string
+	// Columns are those that can be chosen; false where this is not the table for it.
+	Columns() (Columns, bool)
 	// Drop takes a column away, and Lacks names what its own code names and it has not.
 	Drop(key string)
 	Lacks() []Lack
@@ -243,10 +249,16 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 	Scan func(h *inspect.Host, v *View[T]) (explain.Rows[T], []int32, error)
 	// Plus is what its rows need in addition to their own columns when they are read alone.
 	Plus inspect.Sources
+	// Asked says that --columns and --sort of the command are of this table.
+	Asked bool
 	// Ready is what is read for the page itself already: nothing more for its columns.
 	Ready bool
 	// Command is the command that kwhy check names for its rules; "" is the page's.
 	Command string
+	// Judged returns the rows that kwhy check judges, where these are not those of Of, and
+	// Leaves are the rules that it leaves to another topic, which says the same better.
+	Judged func(S) explain.Rows[T]
+	Leaves []string
 	// Everywhere judges all rows, and not just those that are shown.
 	Everywhere bool
 	Title      string // where it is not the table's
@@ -261,6 +273,15 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 // Table attaches a table in its own order, cut to a limit; 0 is none.
 func Table[S explain.Snapshot[S], T explain.Snapshot[T]](t *explain.Table[T], limit int, of func(S) explain.Rows[T]) *Rows[S, T] {
 	return &Rows[S, T]{View: Own(t, nil, nil, limit), Of: of}
+}
+
+// Judged attaches a table of another form of the command, for kwhy check alone: its rows are
+// judged here, and shown and listed there.
+func Judged[S explain.Snapshot[S], T explain.Snapshot[T]](form string, t *explain.Table[T], of func(S) explain.Rows[T]) *Rows[S, T] {
+	return &Rows[S, T]{
+		View: Own(t, nil, nil, 0), Ready: true, Elsewhere: true, Command: form,
+		Of: func(S) explain.Rows[T] { return nil }, Judged: of,
+	}
 }
 
 // Needs is what the table reads in addition to the page's card.
@@ -319,6 +340,9 @@ func (r *Rows[S, T]) Catalogue(p *Page[S]) Catalogue {
 // Name is the table's.
 func (r *Rows[S, T]) Name() string { return r.View.table.Name }
 
+// Columns are those that can be chosen; false where this is not the table for it.
+func (r *Rows[S, T]) Columns() (Columns, bool) { return columnsIn(r.View.table.Fields), r.Asked }
+
 // Drop takes a column away.
 func (r *Rows[S, T]) Drop(key string) { r.View.Drop(key) }
 
@@ -337,22 +361,38 @@ func (r *Rows[S, T]) Lacks() (out []Lack) {
 	for i := range t.Rules {
 		out = append(out, lackedBy(&t.Rules[i], has)...)
 	}
+	for _, id := range r.Leaves {
+		if !slices.ContainsFunc(t.Rules, func(rule explain.Rule[T]) bool { return rule.ID == id }) {
+			out = append(out, Lack{What: "rule", Name: id})
+		}
+	}
 	return out
+}
+
+// judged is the table with the rules that kwhy check holds against its rows.
+func (r *Rows[S, T]) judged() *explain.Table[T] {
+	t := *r.View.table
+	t.Rules = slices.DeleteFunc(slices.Clone(t.Rules), func(rule explain.Rule[T]) bool { return slices.Contains(r.Leaves, rule.ID) })
+	return &t
 }
 
 // Judges is what the table's own rules rest on; false where it has none.
 func (r *Rows[S, T]) Judges() (inspect.Sources, bool) {
-	t := r.View.table
+	t := r.judged()
 	return JudgesTable(t), slices.ContainsFunc(t.Rules, func(rule explain.Rule[T]) bool { return !rule.Lifted })
 }
 
 // Judge holds the table's rules against all rows.
 func (r *Rows[S, T]) Judge(command string, s S, limits explain.Limits) Judgement {
-	rows := r.Of(s)
+	of := r.Of
+	if r.Judged != nil {
+		of = r.Judged
+	}
+	rows := of(s)
 	if _, any := r.Judges(); rows == nil || !any {
 		return Judgement{}
 	}
-	return JudgeTable(r.View.table, cmp.Or(r.Command, command), rows, limits)
+	return JudgeTable(r.judged(), cmp.Or(r.Command, command), rows, limits)
 }
 
 // MustPage returns a page with its own options, which name nothing that is not there.

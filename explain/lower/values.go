@@ -36,7 +36,7 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 // origin is the source that was read, of one that names several: a snapshot that has
 // such says which.
 func origin(s any, declared inspect.Source) inspect.Source {
-	if o, ok := s.(originer); ok {
+	if o, ok := s.(Originer); ok {
 		return o.Origin(declared)
 	}
 	return declared
@@ -68,7 +68,7 @@ func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) expl
 			return explain.None(why)
 		}
 	}
-	if p, ok := any(s).(partial); ok && p.Partial(f.Source) {
+	if p, ok := any(s).(Partial); ok && p.Partial(f.Source) {
 		return explain.None(inspect.Malformed) // what would have it did not come whole
 	}
 	return explain.None(inspect.Unsupported)

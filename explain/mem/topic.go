@@ -13,6 +13,13 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
+// What snapshots and rows offer besides, as the machinery looks for it.
+var (
+	_ lower.Partial = mem(nil)
+	_ lower.Gapped  = mem(nil)
+	_ lower.Misser  = memfacts.Parts[memfacts.Zone]{}
+)
+
 // Topic is memory: the host's, and one process's.
 func Topic() explain.Topic {
 	return explain.Topic{Name: "mem", Title: "memory", Trials: trials, Pages: func() []explain.Page {

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain"
-	"kwhy/explain/lower"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
@@ -26,9 +25,6 @@ func Sockets() *explain.Table[row] {
 		Fields: append(fields, whyColumn()), Rules: rules(),
 	}
 }
-
-// Columns lists them for --columns help.
-func Columns() string { return lower.ColumnHelp(Sockets().Fields) }
 
 // ofSocket declares a column of what every source has of a socket.
 func ofSocket(d doc, get func(*sockdiag.Socket) value) column {

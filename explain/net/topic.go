@@ -15,6 +15,13 @@ import (
 	"kwhy/inspect/sockdiag"
 )
 
+// What snapshots offer besides, as the machinery looks for it.
+var (
+	_ lower.Originer = host(nil)
+	_ lower.Originer = sockets(nil)
+	_ lower.Gapped   = host(nil)
+)
+
 // Topic is the network: of a namespace, of one process, and each socket.
 func Topic() explain.Topic {
 	return explain.Topic{Name: "net", Title: "network", Pages: func() []explain.Page {
@@ -77,33 +84,12 @@ func HostPage(o HostOptions) *lower.Page[host] {
 
 // check looks at kwhy's own network namespace: its links, its queues, and every socket.
 func check() *lower.Check[host] {
-	listed := func(n host, keep func(netfacts.SocketRows) explain.Rows[row]) explain.Rows[row] {
-		if n.Listed == nil {
-			return nil // the report says so
-		}
-		return keep(n.Listed.Only((*sockdiag.Socket).IsListener))
-	}
-	all := lower.Table(Sockets(), 0, func(n host) explain.Rows[row] {
-		return listed(n, func(netfacts.SocketRows) explain.Rows[row] { return n.Listed })
-	})
-	all.Command = "net sockets"
 	return &lower.Check[host]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
-			return netfacts.TakeWith(sh.Host, netfacts.OwnNamespace(sh.Host), Whole(want.Plus(inspect.Of(inspect.NetSockets))), sh.Walk())
+			want = Whole(want.Plus(inspect.Of(inspect.NetSockets)))
+			return netfacts.TakeWith(sh.Host, netfacts.OwnNamespace(sh.Host), want, lower.Share(sh, netfacts.WalkFDs))
 		},
-		Tables: []lower.Attached[host]{
-			part(Interfaces(), 0, InterfaceRows), part(Qdiscs(), 0, QdiscRows),
-			lower.Table(Use(), 0, func(n host) explain.Rows[netfacts.UsePart] {
-				if n.Listed == nil {
-					return nil
-				}
-				return n.Listed.Use()
-			}),
-			lower.Table(Listeners(), 0, func(n host) explain.Rows[row] {
-				return listed(n, func(l netfacts.SocketRows) explain.Rows[row] { return l })
-			}),
-			all,
-		},
+		Scan:   inspect.Of(inspect.PIDStatus), // whose sockets are looked for
 		Health: Health, Gaps: host.Gaps,
 	}
 }
@@ -143,6 +129,12 @@ func hostTables(screen int) []lower.Attached[host] {
 				return scan(h, v, (*sockdiag.Socket).IsListener)
 			},
 		},
+		lower.Judged("net sockets", Sockets(), func(n host) explain.Rows[row] {
+			if n.Listed == nil {
+				return nil
+			}
+			return n.Listed
+		}),
 	}
 }
 
@@ -217,13 +209,10 @@ func NamespacesPage() *lower.Page[*netfacts.Namespaces] {
 func ProcessPage(pid int32, limit int) *lower.Page[process] {
 	v := lower.Own(Sockets(), nil, nil, limit)
 	v.Few(fewFindings)
-	listeners := lower.Own(Listeners(), nil, nil, 0)
-	listening := func(n process) netfacts.SocketRows {
-		return n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) })
-	}
 	var order []int32
-	page := &lower.Page[process]{
+	return &lower.Page[process]{
 		Command: "net PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the sockets",
+		Tables: []lower.Attached[process]{listenersOf(pid), socketsOf(pid, v, &order)},
 		Take: func(h *inspect.Host, _ inspect.Sources) (process, error) {
 			if pid == 0 {
 				return netfacts.TakeProcess(h, h.Self(), nil)
@@ -250,25 +239,33 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 		Gaps:    process.Gaps,
 		Subject: func(n process) *lower.Subject { return proc.Subject(pid, n.Row) },
 	}
-	page.Tables = []lower.Attached[process]{
-		&lower.Rows[process, row]{View: listeners, Ready: true, Elsewhere: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
-			Of:    func(n process) explain.Rows[row] { return listening(n) },
-			Order: func(n process) []int32 { return filled(listeners, listening(n)) }},
-		&lower.Rows[process, row]{
-			View:      v,
-			Ready:     true,
-			Elsewhere: true,
-			More:      "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
-			Of:        func(n process) explain.Rows[row] { return n.Mine },
-			Order:     func(process) []int32 { return order },
-			Found: func(_ *lower.Report, _ process, found []lower.Finding) []lower.Finding {
-				return lower.Once(slices.DeleteFunc(found, func(f lower.Finding) bool {
-					return f.ID == "net.accept_queue_full" // the listeners have said so
-				}))
-			},
+}
+
+// listenersOf attaches the listeners of a process.
+func listenersOf(pid int32) lower.Attached[process] {
+	v := lower.Own(Listeners(), nil, nil, 0)
+	listening := func(n process) netfacts.SocketRows {
+		return n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) })
+	}
+	return &lower.Rows[process, row]{
+		View: v, Ready: true, Elsewhere: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
+		Of:    func(n process) explain.Rows[row] { return listening(n) },
+		Order: func(n process) []int32 { return filled(v, listening(n)) },
+	}
+}
+
+// socketsOf attaches all sockets of a process, in the order in which they were read.
+func socketsOf(pid int32, v *lower.View[row], order *[]int32) lower.Attached[process] {
+	return &lower.Rows[process, row]{
+		View: v, Ready: true, Elsewhere: true, More: "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
+		Of:    func(n process) explain.Rows[row] { return n.Mine },
+		Order: func(process) []int32 { return *order },
+		Found: func(_ *lower.Report, _ process, found []lower.Finding) []lower.Finding {
+			return lower.Once(slices.DeleteFunc(found, func(f lower.Finding) bool {
+				return f.ID == "net.accept_queue_full" // the listeners have said so
+			}))
 		},
 	}
-	return page
 }
 
 // SocketOptions are what the table of sockets is asked for.
@@ -283,43 +280,19 @@ type SocketOptions struct {
 // SocketsPage shows the sockets of a network namespace. It fails where the options name
 // a column that there is not, or the filter does not make sense.
 func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
-	if err := o.Filter.settle(); err != nil {
-		return nil, err
-	}
-	v, err := lower.NewView(Sockets(), o.Columns, o.Sort, o.Limit)
+	v, err := o.view()
 	if err != nil {
 		return nil, err
 	}
-	if o.Text {
-		v.ForText()
-	}
-	v.Few(fewFindings)
-	o.Filter.apply(v)
 	var order []int32
-	query := func(h *inspect.Host, owners bool) netfacts.SocketQuery {
-		q := netfacts.SocketQuery{Dir: netfacts.OwnDir(h), Kinds: o.Filter.kinds, States: o.Filter.mask, Owners: owners}
-		if o.PID != 0 {
-			q.Dir = strconv.Itoa(int(o.PID))
-		}
-		return q
-	}
 	return &lower.Page[sockets]{
 		Command: "net sockets", Scope: explain.OfList, Doing: "reading the sockets",
-		Tables: []lower.Attached[sockets]{
-			&lower.Rows[sockets, row]{View: v, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
-				Of:    func(s sockets) explain.Rows[row] { return s },
-				Order: func(sockets) []int32 { return order },
-				Found: func(_ *lower.Report, _ sockets, found []lower.Finding) []lower.Finding { return lower.Once(found) },
-				Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
-					return scan(h, v, func(*sockdiag.Socket) bool { return true })
-				},
-			},
-		},
+		Tables: []lower.Attached[sockets]{o.rows(v, &order)},
 		First: func(h *inspect.Host, _ inspect.Sources) (sockets, error) {
-			return netfacts.TakeSockets(h, query(h, false))
+			return netfacts.TakeSockets(h, o.query(h, false))
 		},
 		Second: func(h *inspect.Host, _ inspect.Sources, _ sockets) (sockets, error) {
-			s, err := netfacts.TakeSockets(h, query(h, !o.Filter.NoOwners && (v.Needs().Has(inspect.PIDFd) || o.Filter.Process != "")))
+			s, err := netfacts.TakeSockets(h, o.query(h, !o.Filter.NoOwners && (v.Needs().Has(inspect.PIDFd) || o.Filter.Process != "")))
 			if err != nil {
 				return nil, err
 			}
@@ -344,6 +317,45 @@ func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
 			}
 		},
 	}, nil
+}
+
+// view is the table as it was asked for.
+func (o *SocketOptions) view() (*lower.View[row], error) {
+	if err := o.Filter.settle(); err != nil {
+		return nil, err
+	}
+	v, err := lower.NewView(Sockets(), o.Columns, o.Sort, o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	if o.Text {
+		v.ForText()
+	}
+	v.Few(fewFindings)
+	o.Filter.apply(v)
+	return v, nil
+}
+
+// rows attaches the table, in the order in which its rows were read.
+func (o *SocketOptions) rows(v *lower.View[row], order *[]int32) lower.Attached[sockets] {
+	return &lower.Rows[sockets, row]{
+		View: v, Asked: true, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
+		Of:    func(s sockets) explain.Rows[row] { return s },
+		Order: func(sockets) []int32 { return *order },
+		Found: func(_ *lower.Report, _ sockets, found []lower.Finding) []lower.Finding { return lower.Once(found) },
+		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+			return scan(h, v, func(*sockdiag.Socket) bool { return true })
+		},
+	}
+}
+
+// query is what the kernel is asked for.
+func (o *SocketOptions) query(h *inspect.Host, owners bool) netfacts.SocketQuery {
+	q := netfacts.SocketQuery{Dir: netfacts.OwnDir(h), Kinds: o.Filter.kinds, States: o.Filter.mask, Owners: owners}
+	if o.PID != 0 {
+		q.Dir = strconv.Itoa(int(o.PID))
+	}
+	return q
 }
 
 // namespaceOf says whose network namespace was read, and how.

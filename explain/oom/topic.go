@@ -51,20 +51,10 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 		rows := o.Limited()
 		return rows, v.Order(rows), nil
 	}
-	ranking := lower.Rows[host, row]{View: v, Ready: true, More: "--limit 0 shows all",
-		Of:    func(s host) explain.Rows[row] { return s.Procs },
-		Order: func(s host) []int32 { return s.Order },
-		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
-			o, order, err := Take(h, Options{View: v})
-			if err != nil {
-				return nil, nil, err
-			}
-			return o.Procs, order, nil
-		},
-	}
+	kills := lower.Judged(logForm, Kills(), func(s host) explain.Rows[*Kill] { return recent(s) })
 	look := func(h *inspect.Host, want inspect.Sources) (host, error) { return o.take(h, want, groups.View) }
 	return &lower.Page[host]{
-		Command: "oom", Card: card, Doing: "ranking the processes", Tables: []lower.Attached[host]{&ranking, groups},
+		Command: "oom", Card: card, Doing: "ranking the processes", Tables: []lower.Attached[host]{rankingRows(v), groups, kills},
 		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
 			s, _, err := Take(h, Options{Mem: want, Limit: liveRows, Groups: want.Has(inspect.CgroupMemory), Everyone: true})
 			return s, err
@@ -85,10 +75,26 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 	}, nil
 }
 
+// rankingRows attaches the table of processes, as it was asked for.
+func rankingRows(v *lower.View[row]) lower.Attached[host] {
+	return &lower.Rows[host, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
+		Of:    func(s host) explain.Rows[row] { return s.Procs },
+		Order: func(s host) []int32 { return s.Order },
+		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {
+			o, order, err := Take(h, Options{View: v})
+			if err != nil {
+				return nil, nil, err
+			}
+			return o.Procs, order, nil
+		},
+	}
+}
+
+// logForm is the form of the command that shows kills.
+const logForm = "oom log"
+
 // check looks at the limits of cgroups, and at the kills that the kernel's log still has.
 func check() *lower.Check[host] {
-	kills := lower.Table(Kills(), 0, func(s host) explain.Rows[*Kill] { return recent(s) })
-	kills.Command = "oom log"
 	return &lower.Check[host]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
 			s, _, err := Take(sh.Host, Options{Mem: want, Procs: sh.Procs, Limit: 2, Groups: true})
@@ -98,9 +104,7 @@ func check() *lower.Check[host] {
 			s.Kills, s.NoLog = Ring(sh.Host, sh.Procs.Host.At)
 			return s, nil
 		},
-		Tables: []lower.Attached[host]{
-			lower.Table(Cgroups(), 0, func(s host) explain.Rows[oomfacts.Part] { return s.Limited() }), kills,
-		},
+		Scan:   inspect.Of(inspect.PIDStatus), // what each has in RAM and in swap
 		Health: func(s host) lower.Health { return Health(s, recent(s)) },
 		Gaps: func(s host) []inspect.Gap {
 			if !s.NoLog.IsGap() {
@@ -110,7 +114,7 @@ func check() *lower.Check[host] {
 		},
 		Judged: func(s host, j *lower.Judgement) {
 			for i := range j.Rules {
-				if r := &j.Rules[i]; r.Command == kills.Command && s.NoLog.IsGap() && r.Outcome == lower.Idle {
+				if r := &j.Rules[i]; r.Command == logForm && s.NoLog.IsGap() && r.Outcome == lower.Idle {
 					r.Outcome, r.Source, r.Reason = lower.Blind, inspect.KernelLog, s.NoLog
 				}
 			}
@@ -179,7 +183,7 @@ func logPage() *lower.Page[host] {
 	kills.Scan = func(*inspect.Host, *lower.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
 		return noKills{}, nil, nil
 	}
-	return &lower.Page[host]{Command: "oom log", Scope: explain.OfList, Tables: []lower.Attached[host]{kills}}
+	return &lower.Page[host]{Command: logForm, Scope: explain.OfList, Tables: []lower.Attached[host]{kills}}
 }
 
 // liveRows is how many rows a value of the host's card looks at when it is read

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"kwhy/explain"
-	"kwhy/explain/lower"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
@@ -485,6 +484,3 @@ func FDLimit() column {
 		return explain.Opt(p.P.MaxFDs)
 	}}
 }
-
-// Columns lists what --columns takes, each with its gist.
-func Columns() string { return lower.ColumnHelp(Processes().Fields) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +15,9 @@ import (
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
 )
+
+// What a snapshot offers besides, as the machinery looks for it.
+var _ lower.Gapped = list(nil)
 
 // Topic is processes: the host's, and one.
 func Topic() explain.Topic {
@@ -58,18 +60,14 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 		}
 		return procfacts.Take(h, ps, order)
 	}
-	groups := lower.Table(
-		PidsGroups(),
-		o.Screen,
-		func(l list) explain.Rows[cgroupfacts.PidsPart] { return cgroupfacts.TakePids(l.Procs.Host.Host) },
-	)
-	groups.Scan = func(h *inspect.Host, v *lower.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
-		l := cgroupfacts.TakePids(h)
-		return l, v.Order(l), nil
+	rows := rowsOf(v, scan)
+	if !o.Threads {
+		rows.Leaves = []string{"proc.files_near_limit"} // fd counts descriptors
 	}
+	var judged *cgroupfacts.PidsList // of kwhy check, which reads them with all else
 	return &lower.Page[list]{
 		Command: command, Card: Host(), Doing: "reading the processes",
-		Tables: []lower.Attached[list]{rowsOf(v, scan), groups},
+		Tables: []lower.Attached[list]{rows, pidsGroups(o.Screen, &judged)},
 		Take:   takeAlone,
 		First:  func(h *inspect.Host, _ inspect.Sources) (list, error) { return take(h, nil) },
 		Second: func(h *inspect.Host, _ inspect.Sources, was list) (list, error) {
@@ -84,31 +82,36 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 		Summary: func(_ *lower.Report, l list) []string {
 			return []string{units.Plural(l.Procs.Len(), "process", "processes")}
 		},
-		Check: check,
+		Check: func() *lower.Check[list] { return check(&judged) },
 	}, nil
 }
 
+// pidsGroups attaches the table of cgroups that bound the number of processes.
+func pidsGroups(screen int, judged **cgroupfacts.PidsList) lower.Attached[list] {
+	t := lower.Table(PidsGroups(), screen, func(l list) explain.Rows[cgroupfacts.PidsPart] { return cgroupfacts.TakePids(l.Procs.Host.Host) })
+	t.Judged = func(list) explain.Rows[cgroupfacts.PidsPart] { return *judged }
+	t.Scan = func(h *inspect.Host, v *lower.View[cgroupfacts.PidsPart]) (explain.Rows[cgroupfacts.PidsPart], []int32, error) {
+		l := cgroupfacts.TakePids(h)
+		return l, v.Order(l), nil
+	}
+	return t
+}
+
 // check looks at what processes there are, and at the bounds of their number.
-func check() *lower.Check[list] {
-	var pids *cgroupfacts.PidsList
-	rows := Processes()
-	rows.Rules = slices.DeleteFunc(rows.Rules, func(r explain.Rule[row]) bool { return r.Evidence[0] == "fds" }) // fd counts them
+func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 	return &lower.Check[list]{
-		Take: func(sh *lower.Shared, _ inspect.Sources) (list, error) {
+		Take: func(sh *lower.Shared, want inspect.Sources) (list, error) {
 			var stuck []int32
 			for i := range sh.Procs.Rows {
 				if sh.Procs.Rows[i].State == 'D' {
 					stuck = append(stuck, int32(i))
 				}
 			}
-			sh.Procs.Fill(stuck, lower.JudgesTable(Processes()).Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
-			pids = cgroupfacts.TakePids(sh.Host)
+			sh.Procs.Fill(stuck, want.Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
+			*pids = cgroupfacts.TakePids(sh.Host)
 			return procfacts.Take(sh.Host, sh.Procs, nil)
 		},
-		Tables: []lower.Attached[list]{
-			lower.Table(rows, 0, func(l list) explain.Rows[row] { return l.Procs }),
-			lower.Table(PidsGroups(), 0, func(list) explain.Rows[cgroupfacts.PidsPart] { return pids }),
-		},
+		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health,
 	}
 }
@@ -116,8 +119,8 @@ func check() *lower.Check[list] {
 type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error)
 
 // rowsOf attaches the table of processes or threads.
-func rowsOf(v *lower.View[row], scan scanner) lower.Attached[list] {
-	return &lower.Rows[list, row]{View: v, Ready: true, More: "--limit 0 shows all",
+func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[list, row] {
+	return &lower.Rows[list, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
 		Of:    func(l list) explain.Rows[row] { return l.Procs },
 		Order: func(l list) []int32 { return l.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

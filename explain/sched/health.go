@@ -6,8 +6,14 @@ import (
 
 	"kwhy/explain/lower"
 	"kwhy/explain/units"
+	"kwhy/inspect"
 	schedfacts "kwhy/inspect/sched"
 )
+
+// HealthNeeds is the sources that Health uses.
+func HealthNeeds() inspect.Sources {
+	return inspect.Of(inspect.ProcStat, inspect.Loadavg, inspect.PressureCPU)
+}
 
 // Health says in a few words how a host's CPUs stand.
 func Health(s sched) lower.Health {

@@ -49,6 +49,7 @@ func realtime() []field {
 		ofSysctl(doc{
 			Key: "sched_rt_runtime_us", Label: "sched_rt_runtime_us", Kernel: "kernel.sched_rt_runtime_us",
 			Source: inspect.SchedRTRuntime,
+			Also:   []inspect.Source{inspect.SchedRTPeriod},
 			Gist:   "How much of each period real-time tasks may use.",
 		}, readRuntime),
 		ofSysctl(doc{

@@ -5,7 +5,6 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
-	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	"kwhy/inspect"
@@ -41,9 +40,6 @@ func Processes() *explain.Table[procfacts.Row] {
 		Sort: []string{"cpu", "run_time", "-pid"}, Fields: fields,
 	}
 }
-
-// Columns lists what --columns takes, each with its gist.
-func Columns() string { return lower.ColumnHelp(Processes().Fields) }
 
 // EachThread is the same table with a row a thread.
 func EachThread() *explain.Table[procfacts.Row] {

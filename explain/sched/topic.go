@@ -61,6 +61,8 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 	if o.Text {
 		v.ForText()
 	}
+	rows := rowsOf(v, proc.Scan)
+	rows.Asked = true
 	var step schedfacts.LoadStep
 	return &lower.Page[sched]{
 		Command: "sched", Card: Host(), Doing: "reading the processes",
@@ -69,7 +71,7 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 			part(Blocked(), o.Screen, schedfacts.SameBlocked, func(s sched) []schedfacts.Task { return s.Blocked }),
 			part(Realtime(), o.Screen, schedfacts.SameRealtime, func(s sched) []schedfacts.Task { return s.Realtime }),
 			part(Cgroups(), o.Screen, schedfacts.SameGroup, func(s sched) []cgroupfacts.CPU { return s.Groups }),
-			rowsOf(v, proc.Scan),
+			rows,
 		},
 		Take: take,
 		First: func(h *inspect.Host, want inspect.Sources) (sched, error) {
@@ -100,9 +102,9 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 func check() *lower.Check[sched] {
 	return &lower.Check[sched]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (sched, error) {
-			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(inspect.Of(inspect.CgroupCPU, inspect.ProcStat, inspect.Loadavg,
-				inspect.SchedGetattr, inspect.SchedRTRuntime, inspect.SchedRTPeriod, inspect.SchedDebug)))
+			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(HealthNeeds()))
 		},
+		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health, Gaps: sched.Gaps,
 	}
 }
