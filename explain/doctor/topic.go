@@ -106,7 +106,7 @@ func (e *Exam) Summary() []string {
 		),
 		units.Number(n) + " of " + units.Plural(len(e.Sources), "source", "sources") + " readable",
 	}
-	d := units.Number(e.Derivations.Count(VerdictExact)) + " derivations exact"
+	d := units.Plural(e.Derivations.Count(VerdictExact), "derivation", "derivations") + " exact"
 	if n := e.Derivations.Count(VerdictNear); n > 0 {
 		d += ", " + units.Number(n) + " within tolerance"
 	}

@@ -57,7 +57,7 @@ func Holders() *explain.Table[holderRow] {
 			Gist: "The kernel's name for the first that was found.",
 		}, func(h *fdfacts.PathHolder) value { return explain.S(h.Target) }),
 		{
-			Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has there."},
+			Doc: doc{Key: "why", Label: explain.Description, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has there."},
 			Get: func(r holderRow) value { return explain.S(whyHolder(r.It, r.In.Whole)) },
 		},
 	}}
@@ -168,7 +168,8 @@ func SocketHolders() *explain.Table[sockHolder] {
 			}
 			return explain.N(h.Netns)
 		}),
-		ofHolder(doc{Key: "why", Gist: "What that socket is."}, func(h *fdfacts.SocketHolder) value { return explain.S(whySocket(h)) }))}
+		ofHolder(doc{Key: "why", Label: explain.Description, Gist: "What that socket is."},
+			func(h *fdfacts.SocketHolder) value { return explain.S(whySocket(h)) }))}
 }
 
 func whySocket(h *fdfacts.SocketHolder) string {

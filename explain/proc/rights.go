@@ -258,7 +258,9 @@ func signals() []detailField {
 			if !ok {
 				return ""
 			}
-			return "Its user's processes have " + grouped(n) + " signals queued, and may have " + grouped(most) + " (RLIMIT_SIGPENDING)."
+			queued, _ := strconv.ParseUint(n, 10, 64)
+			return "Its user's processes have " + units.Plural(queued, "signal", "signals") + " queued, and may have " +
+				grouped(most) + " (RLIMIT_SIGPENDING)."
 		}),
 	}
 }
