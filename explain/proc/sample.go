@@ -41,7 +41,7 @@ func takesFile(name string) bool {
 // Sampled sums up what a sample found.
 func Sampled() explain.Card[*procfacts.Sample] {
 	return explain.Card[*procfacts.Sample]{Name: "proc PID --sample", Sections: []explain.Section[*procfacts.Sample]{
-		{Title: "Activities by share of time", Table: "doings"},
+		{Title: "Activities by share of time", Table: "doings", By: "share"},
 		{Title: "Sampling", Fields: sampling()},
 	}}
 }
