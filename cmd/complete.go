@@ -174,7 +174,7 @@ func (a *App) flagCompleters() map[string]completer {
 		}, false)
 		all[path+" --sort"] = listOf(of, true)
 	}
-	delete(all, "oom --columns") // it has its own
+	delete(all, "oom --columns") // oom has --sort alone
 	return all
 }
 
@@ -198,9 +198,9 @@ func columnWords() map[string]func(*cobra.Command) []explain.Word {
 			case c.Flags().NArg() > 0:
 				return lower.ColumnWords(fd.FDs().Fields)
 			case set(c, "deleted"):
-				return lower.ColumnWords(fd.GoneList().Fields)
+				return lower.ColumnWords(fd.DeletedList().Fields)
 			case set(c, "path"):
-				return lower.ColumnWords(fd.Holders().Fields)
+				return lower.ColumnWords(fd.PathHolders().Fields)
 			case set(c, "socket"):
 				return lower.ColumnWords(fd.SocketHolders().Fields)
 			}

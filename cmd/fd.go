@@ -77,9 +77,9 @@ func (o *fdOptions) columnHelp() (string, bool) {
 	case o.of.given():
 		text = lower.ColumnHelp(fd.FDs().Fields)
 	case o.deleted:
-		text = lower.ColumnHelp(fd.GoneList().Fields)
+		text = lower.ColumnHelp(fd.DeletedList().Fields)
 	case o.path != "":
-		text = lower.ColumnHelp(fd.Holders().Fields)
+		text = lower.ColumnHelp(fd.PathHolders().Fields)
 	case o.socket != "":
 		text = lower.ColumnHelp(fd.SocketHolders().Fields)
 	default:

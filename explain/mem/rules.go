@@ -13,10 +13,10 @@ type rule = explain.Rule[*memfacts.Snapshot]
 
 // hostRules judge a host's memory. Their thresholds are ratios unless the
 // rule says otherwise.
-func hostRules() []rule { return append(standRules(), strainRules()...) }
+func hostRules() []rule { return append(stateRules(), intervalRules()...) }
 
-// standRules judge the current state, and some counters.
-func standRules() []rule {
+// stateRules judge the current state, and some counters.
+func stateRules() []rule {
 	return []rule{{
 		ID: "mem.available_low", What: "MemAvailable / MemTotal", Unit: explain.Ratio,
 		Means: "MemAvailable is what the kernel can allocate without swapping. " +

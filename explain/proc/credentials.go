@@ -10,7 +10,7 @@ import (
 	"kwhy/inspect"
 )
 
-func rights() []detailField {
+func credentials() []detailField {
 	ids := func(key, kernel, label, gist string, name func(detail, uint32) string) detailField {
 		return declare(doc{
 			Key: key, Kernel: kernel, Label: label, Unit: explain.Plain,
