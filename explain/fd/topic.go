@@ -150,10 +150,12 @@ func DeletedPage(o Options) (*lower.Page[deletedFiles], error) {
 	}
 	return &lower.Page[deletedFiles]{
 		Command: "fd --deleted", Scope: explain.OfAnswer, Card: Deleted(), Doing: "reading the descriptors",
-		Tables: []lower.Attached[deletedFiles]{&lower.Rows[deletedFiles, deletedRow]{View: v, More: allRows, Of: func(l deletedFiles) explain.Rows[deletedRow] { return l }}},
-		Take:   func(h *inspect.Host, _ inspect.Sources) (deletedFiles, error) { return TakeDeleted(h) },
-		At:     func(l deletedFiles) time.Time { return l.Procs.Host.At },
-		Gaps:   deletedFiles.Gaps,
+		Tables: []lower.Attached[deletedFiles]{&lower.Rows[deletedFiles, deletedRow]{
+			View: v, More: allRows, Of: func(l deletedFiles) explain.Rows[deletedRow] { return l },
+		}},
+		Take: func(h *inspect.Host, _ inspect.Sources) (deletedFiles, error) { return TakeDeleted(h) },
+		At:   func(l deletedFiles) time.Time { return l.Procs.Host.At },
+		Gaps: deletedFiles.Gaps,
 	}, nil
 }
 
