@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"iter"
 	"slices"
 
 	"kwhy/explain"
@@ -70,48 +69,61 @@ func chapters(list []concepts.Essay) (out []output.Chapter) {
 	return out
 }
 
+// fact is a column of a table of what kwhy knows: what it is called, and how it is taken
+// out of a row.
+type fact[T any] struct {
+	doc explain.Doc
+	get func(*T) explain.Value
+}
+
 // catalogue is a table of what kwhy knows, not of what it read.
-func catalogue(name string, columns []explain.Doc, n int, row func(i int) []explain.Value) lower.Grid {
-	return lower.Grid{Name: name, Docs: columns, Shown: n, Total: n, Rows: iter.Seq[lower.Row](func(yield func(lower.Row) bool) {
-		for i := range n {
-			if !yield(lower.Row{Values: row(i)}) {
+func catalogue[T any](name string, list []T, facts []fact[T]) lower.Grid {
+	g := lower.Grid{Name: name, Shown: len(list), Total: len(list)}
+	for _, f := range facts {
+		g.Docs = append(g.Docs, f.doc)
+	}
+	g.Rows = func(yield func(lower.Row) bool) {
+		for i := range list {
+			row := lower.Row{Values: make([]explain.Value, len(facts))}
+			for j, f := range facts {
+				row.Values[j] = f.get(&list[i])
+			}
+			if !yield(row) {
 				return
 			}
 		}
-	})}
+	}
+	return g
 }
 
-func column(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist} }
+// textFact is a fact that is a text.
+func textFact[T any](key, gist string, get func(*T) string) fact[T] {
+	return fact[T]{explain.Doc{Key: key, Gist: gist}, func(of *T) explain.Value { return explain.S(get(of)) }}
+}
+
+// textsFact is a fact that is a list of texts.
+func textsFact[T any](key, gist string, get func(*T) []string) fact[T] {
+	return fact[T]{explain.Doc{Key: key, Gist: gist}, func(of *T) explain.Value { return texts(get(of)) }}
+}
 
 // conceptGrid is a table of essays.
 func conceptGrid(list []concepts.Essay, whole bool) lower.Grid {
-	columns := []explain.Doc{
-		column("name", "What kwhy explain takes."), column("title", "Its title."), column("chapter", "Where in the book it stands."),
-		column("gist", "One sentence."), column("source", "Kernel sources and documentation behind it."),
-		column("man", "Manual pages."), column("see", "Concepts to read next."), column("also", "Other names that it is found by."),
-		column("moved", "Sources that stood elsewhere in older kernels, and where."),
+	type essay = concepts.Essay
+	facts := []fact[essay]{
+		textFact("name", "What kwhy explain takes.", func(e *essay) string { return e.Name }),
+		textFact("title", "Its title.", func(e *essay) string { return e.Title }),
+		textFact("chapter", "Where in the book it stands.", func(e *essay) string { return e.Chapter }),
+		textFact("gist", "One sentence.", func(e *essay) string { return e.Gist }),
+		textsFact("source", "Kernel sources and documentation behind it.", func(e *essay) []string { return e.Source }),
+		textsFact("man", "Manual pages.", func(e *essay) []string { return e.Man }),
+		textsFact("see", "Concepts to read next.", func(e *essay) []string { return e.See }),
+		textsFact("also", "Other names that it is found by.", func(e *essay) []string { return e.Also }),
+		textsFact("moved", "Sources that stood elsewhere in older kernels, and where.", moved),
 	}
 	if whole {
-		columns = append(columns, column("essay", "The text, in Markdown."))
+		facts = append(facts, textFact("essay", "The text, in Markdown.", func(e *essay) string { return e.Body }))
 	}
-	return catalogue("concepts", columns, len(list), func(i int) []explain.Value {
-		e := &list[i]
-		row := []explain.Value{
-			explain.S(e.Name),
-			explain.S(e.Title),
-			explain.S(e.Chapter),
-			explain.S(e.Gist),
-			texts(e.Source),
-			texts(e.Man),
-			texts(e.See),
-			texts(e.Also),
-			texts(moved(e)),
-		}
-		if whole {
-			row = append(row, explain.S(e.Body))
-		}
-		return row
-	})
+	return catalogue("concepts", list, facts)
 }
 
 // moved lists where an essay's sources were in older kernels.
@@ -126,40 +138,26 @@ func moved(e *concepts.Essay) (out []string) {
 
 // valueGrid is a table of declared values.
 func valueGrid(list []lower.Entry) lower.Grid {
-	return catalogue("values", []explain.Doc{
-		column("key", "Its key in JSON."), column("kernel", "The kernel's own spelling; empty where kwhy made the value up."),
-		column("command", "The subcommand that prints it."), column("table", "The table whose column it is; empty for a value of a card."),
-		column("section", "The section of its card."), column("unit", "What the number counts."), column("source", "The file it is read from."),
-		column("since", "The first kernel that has it; empty: all since 4.0."), column("until", "The first kernel without it."),
-		column(
-			"needs",
-			"What the kernel must be built or booted with.",
-		), column("gist", "One sentence."), column("concept", "The essay behind it."),
-		column("words", "The words that are its values."),
-	}, len(list), func(i int) []explain.Value {
-		e := &list[i]
-		d := &e.Doc
-		var words []string
-		for _, w := range d.Words {
-			words = append(words, w.Name)
-		}
-		return []explain.Value{
-			explain.S(d.Key),
-			explain.S(d.Kernel),
-			explain.S(e.Command),
-			explain.S(e.Table),
-			explain.S(e.Section),
-			explain.S(string(d.Unit)),
-			explain.S(d.Source.String()),
-			explain.S(
-				release(d.Since),
-			),
-			explain.S(release(d.Until)),
-			explain.S(d.Requires()),
-			explain.S(d.Gist),
-			explain.S(string(d.Concept)),
-			texts(words),
-		}
+	type entry = lower.Entry
+	return catalogue("values", list, []fact[entry]{
+		textFact("key", "Its key in JSON.", func(e *entry) string { return e.Doc.Key }),
+		textFact("kernel", "The kernel's own spelling; empty where kwhy made the value up.", func(e *entry) string { return e.Doc.Kernel }),
+		textFact("command", "The subcommand that prints it.", func(e *entry) string { return e.Command }),
+		textFact("table", "The table whose column it is; empty for a value of a card.", func(e *entry) string { return e.Table }),
+		textFact("section", "The section of its card.", func(e *entry) string { return e.Section }),
+		textFact("unit", "What the number counts.", func(e *entry) string { return string(e.Doc.Unit) }),
+		textFact("source", "The file it is read from.", func(e *entry) string { return e.Doc.Source.String() }),
+		textFact("since", "The first kernel that has it; empty: all since 4.0.", func(e *entry) string { return release(e.Doc.Since) }),
+		textFact("until", "The first kernel without it.", func(e *entry) string { return release(e.Doc.Until) }),
+		textFact("needs", "What the kernel must be built or booted with.", func(e *entry) string { return e.Doc.Requires() }),
+		textFact("gist", "One sentence.", func(e *entry) string { return e.Doc.Gist }),
+		textFact("concept", "The essay behind it.", func(e *entry) string { return string(e.Doc.Concept) }),
+		textsFact("words", "The words that are its values.", func(e *entry) (out []string) {
+			for _, w := range e.Doc.Words {
+				out = append(out, w.Name)
+			}
+			return out
+		}),
 	})
 }
 
@@ -172,64 +170,49 @@ func release(v inspect.Version) string {
 
 // wordGrid is a table of the words that values can be.
 func wordGrid(list []catalog.Meaning) lower.Grid {
-	return catalogue("words", []explain.Doc{
-		column(
-			"name",
-			"The word.",
-		), column("gist", "One sentence."), column("concept", "The essay behind it."), column("of", "The keys of the values that it can be."),
-	}, len(list), func(i int) []explain.Value {
-		var keys []string
-		for _, e := range list[i].Of {
-			keys = append(keys, e.Doc.Key)
-		}
-		slices.Sort(keys)
-		return []explain.Value{explain.S(list[i].Name), explain.S(list[i].Gist), explain.S(string(list[i].Concept)), texts(slices.Compact(keys))}
+	type meaning = catalog.Meaning
+	return catalogue("words", list, []fact[meaning]{
+		textFact("name", "The word.", func(m *meaning) string { return m.Name }),
+		textFact("gist", "One sentence.", func(m *meaning) string { return m.Gist }),
+		textFact("concept", "The essay behind it.", func(m *meaning) string { return string(m.Concept) }),
+		textsFact("of", "The keys of the values that it can be.", func(m *meaning) (keys []string) {
+			for i := range m.Of {
+				keys = append(keys, m.Of[i].Doc.Key)
+			}
+			slices.Sort(keys)
+			return slices.Compact(keys)
+		}),
 	})
 }
 
 // ruleGrid is a table of rules.
 func ruleGrid(list []lower.RuleDoc) lower.Grid {
-	at := func(f float64) explain.Value {
-		if f == 0 {
+	type rule = lower.RuleDoc
+	from := func(key, gist string, get func(*rule) float64) fact[rule] {
+		return fact[rule]{explain.Doc{Key: key, Gist: gist, Unit: explain.Decimal}, func(r *rule) explain.Value {
+			if at := get(r); at != 0 {
+				return explain.F(at)
+			}
 			return explain.None(inspect.Inapplicable)
-		}
-		return explain.F(f)
+		}}
 	}
-	number := func(key, gist string) explain.Doc { return explain.Doc{Key: key, Gist: gist, Unit: explain.Decimal} }
-	return catalogue("rules", []explain.Doc{
-		column(
-			"id",
-			"Its name.",
-		),
-		column("command", "The subcommand whose values it judges."),
-		column("what", "What it measures."),
-		column("unit", "The unit of its measure and thresholds."),
-		column(
-			"basis",
-			"The time that it rests on: now, interval, since_start.",
-		),
-		column("means", "What it means in terms of the kernel."),
-		column("evidence", "Keys of the values that it rests on; the first carries the level."),
-		{Key: "below", Gist: "Whether small is bad.", Unit: explain.Bool},
-		number("notice", "From here it is worth a notice."), number("warning", "From here a warning."), number("critical", "From here critical."),
-		column("concept", "The essay behind it."), column("next", "What to run next."),
-	}, len(list), func(i int) []explain.Value {
-		r := &list[i]
-		return []explain.Value{
-			explain.S(r.ID),
-			explain.S(r.Command),
-			explain.S(r.What),
-			explain.S(string(r.Unit)),
-			explain.S(r.Basis.String()),
-			explain.S(r.Means),
-			texts(r.Evidence),
-			explain.B(r.Below),
-			at(r.At.Notice),
-			at(r.At.Warning),
-			at(r.At.Critical),
-			explain.S(string(r.Concept)),
-			explain.S(r.Next),
-		}
+	return catalogue("rules", list, []fact[rule]{
+		textFact("id", "Its name.", func(r *rule) string { return r.ID }),
+		textFact("command", "The subcommand whose values it judges.", func(r *rule) string { return r.Command }),
+		textFact("what", "What it measures.", func(r *rule) string { return r.What }),
+		textFact("unit", "The unit of its measure and thresholds.", func(r *rule) string { return string(r.Unit) }),
+		textFact("basis", "The time that it rests on: now, interval, since_start.", func(r *rule) string { return r.Basis.String() }),
+		textFact("means", "What it means in terms of the kernel.", func(r *rule) string { return r.Means }),
+		textsFact("evidence", "Keys of the values that it rests on; the first carries the level.", func(r *rule) []string { return r.Evidence }),
+		{
+			explain.Doc{Key: "below", Gist: "Whether small is bad.", Unit: explain.Bool},
+			func(r *rule) explain.Value { return explain.B(r.Below) },
+		},
+		from("notice", "From here it is worth a notice.", func(r *rule) float64 { return r.At.Notice }),
+		from("warning", "From here a warning.", func(r *rule) float64 { return r.At.Warning }),
+		from("critical", "From here critical.", func(r *rule) float64 { return r.At.Critical }),
+		textFact("concept", "The essay behind it.", func(r *rule) string { return string(r.Concept) }),
+		textFact("next", "What to run next.", func(r *rule) string { return r.Next }),
 	})
 }
 

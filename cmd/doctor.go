@@ -60,7 +60,7 @@ func runDoctor(r *run, o *doctorOptions) error {
 	var over time.Duration
 	if was != nil {
 		e.Derivations = e.Derivations.Worse(was.Derivations)
-		over = e.Sight.At.Sub(was.Sight.At)
+		over = e.Environment.At.Sub(was.Environment.At)
 	}
 	text, detail := o.Output == "text", o.detail()
 	rep, err := e.Explain(doctor.Options{
@@ -69,7 +69,7 @@ func runDoctor(r *run, o *doctorOptions) error {
 	if err != nil {
 		return err
 	}
-	h := r.header(e.Sight.At, over)
+	h := r.header(e.Environment.At, over)
 	h.Summary = e.Summary()
 	return r.print(h, &rep)
 }

@@ -86,7 +86,7 @@ func (r *run) explain(name string, noLive bool) error {
 		return r.explainRule(&all.Rules[i], all, noLive)
 	}
 	if in := catalog.Mentions(name); len(in) > 0 {
-		return usagef("nothing is called %q; these tell of it: %s", name, strings.Join(in[:min(len(in), maxMentions)], ", "))
+		return usagef("nothing is called %q; these concepts mention it: %s", name, strings.Join(in[:min(len(in), maxMentions)], ", "))
 	}
 	var known []string
 	for _, w := range catalog.Known(all) {

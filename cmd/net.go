@@ -57,7 +57,7 @@ func (o *netOptions) parse(t *typed) (err error) {
 	netns := t.cmd.Flag("netns").Value.String()
 	switch {
 	case len(t.args) > 0 && (netns != "" || o.allNetns):
-		return usagef("--netns and --all-netns are for the host: a process is told of in its own network namespace")
+		return usagef("--netns and --all-netns are for the host: a process is always shown in its own network namespace")
 	case netns != "" && o.allNetns:
 		return usagef("--netns and --all-netns are two questions: ask one")
 	case len(t.args) > 0:

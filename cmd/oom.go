@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"kwhy/explain/lower"
 	"kwhy/explain/oom"
 	"kwhy/inspect"
 	"kwhy/inspect/kmsg"
@@ -203,10 +202,7 @@ func runOomLog(r *run, o *oomLogOptions) error {
 	}
 	l.Limit, l.Text = o.limit, o.Output == "text"
 	r.during("reading "+l.Name, func(stop func()) {
-		var rep *lower.Report
-		if rep, err = l.Report(stop); err != nil {
-			return
-		}
+		rep := l.Report(stop)
 		h := r.header(r.app.Now(), 0)
 		h.Summary = []string{"kills in " + l.Name}
 		err = errors.Join(r.print(h, rep), l.Err())

@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -453,12 +454,29 @@ func TestLiveUnprivileged(t *testing.T) {
 	if d = asNobody(t, "proc", strconv.Itoa(os.Getpid()), "--sample", "100ms"); len(d.Tables["doings"].Rows) == 0 {
 		t.Error("a sample has no states")
 	}
+	if s := d.Values["rounds"].Reading; !strings.HasSuffix(s, "it runs as UID 0, kwhy as UID 65534.") {
+		t.Errorf("rounds of root's process: %q", s)
+	}
 	for _, r := range d.Tables["doings"].Rows {
 		if r["syscall"] != nil || r["file"] != nil {
 			t.Errorf("%v: the call of another user's process", r)
 		}
 	}
 	asNobody(t, "proc", "--limit", "0")
+}
+
+// What is withheld from root of its own process is not another user's.
+func TestLiveDeniedToItsUser(t *testing.T) {
+	if _, err := os.ReadFile("/proc/1/syscall"); !errors.Is(err, os.ErrPermission) || os.Geteuid() != 0 {
+		t.Skip("root may read what PID 1 waits in, or this is not root")
+	}
+	who, err := os.Stat("/proc/1/task")
+	if err != nil || who.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Skipf("PID 1 is not root's: %v", err)
+	}
+	if s := liveJSON(t, "proc", "1", "--sample", "50ms").Values["rounds"].Reading; !strings.HasSuffix(s, "though both run as UID 0.") {
+		t.Errorf("rounds: %q", s)
+	}
 }
 
 // Delay accounting, where it is on: what the child waited for CPUs is what its own

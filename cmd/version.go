@@ -95,49 +95,41 @@ func (b *Build) text() string {
 
 // report is the same as tables.
 func (b *Build) report() *lower.Report {
-	text := func(s string) explain.Value {
-		if s == "" {
-			return explain.None(inspect.Inapplicable)
-		}
-		return explain.S(s)
-	}
 	return &lower.Report{Grids: []lower.Grid{
-		catalogue("build", []explain.Doc{
-			column(
-				"version",
-				"The version of kwhy.",
-			), column("commit", "The commit that it was built from."), column("commit_time", "When that was made."),
-			{Key: "modified", Gist: "Whether the sources were changed since.", Unit: explain.Bool},
-			column(
-				"go",
-				"The Go that compiled it.",
-			), column("platform", "The system and machine that it is for."), column("schema", "The contract that its JSON keeps to."),
-		}, 1, func(int) []explain.Value {
-			return []explain.Value{
-				text(b.Version),
-				text(b.Commit),
-				text(b.Time),
-				explain.B(b.Modified),
-				text(b.Go),
-				text(platform()),
-				text(output.Schema),
-			}
+		catalogue("build", []Build{*b}, []fact[Build]{
+			optionalFact("version", "The version of kwhy.", func(b *Build) string { return b.Version }),
+			optionalFact("commit", "The commit that it was built from.", func(b *Build) string { return b.Commit }),
+			optionalFact("commit_time", "When that was made.", func(b *Build) string { return b.Time }),
+			{
+				explain.Doc{Key: "modified", Gist: "Whether the sources were changed since.", Unit: explain.Bool},
+				func(b *Build) explain.Value { return explain.B(b.Modified) },
+			},
+			optionalFact("go", "The Go that compiled it.", func(b *Build) string { return b.Go }),
+			optionalFact("platform", "The system and machine that it is for.", func(*Build) string { return platform() }),
+			optionalFact("schema", "The contract that its JSON keeps to.", func(*Build) string { return output.Schema }),
 		}),
-		catalogue(
-			"modules",
-			[]explain.Doc{
-				column("path", "A Go module that it is linked with."),
-				column("version", "The module's version."),
-				column("sum", "The checksum of its sources."),
-			},
-			len(b.Modules),
-			func(i int) []explain.Value {
-				m := b.Modules[i]
-				if m.Replace != nil {
-					m = m.Replace
-				}
-				return []explain.Value{text(m.Path), text(m.Version), text(m.Sum)}
-			},
-		),
+		catalogue("modules", b.Modules, []fact[*debug.Module]{
+			optionalFact("path", "A Go module that it is linked with.", func(m **debug.Module) string { return linked(*m).Path }),
+			optionalFact("version", "The module's version.", func(m **debug.Module) string { return linked(*m).Version }),
+			optionalFact("sum", "The checksum of its sources.", func(m **debug.Module) string { return linked(*m).Sum }),
+		}),
+	}}
+}
+
+// linked is the module that stands in the place of m, or m.
+func linked(m *debug.Module) *debug.Module {
+	if m.Replace != nil {
+		return m.Replace
+	}
+	return m
+}
+
+// optionalFact is a fact that is a text, absent where there is none.
+func optionalFact[T any](key, gist string, get func(*T) string) fact[T] {
+	return fact[T]{explain.Doc{Key: key, Gist: gist}, func(of *T) explain.Value {
+		if s := get(of); s != "" {
+			return explain.S(s)
+		}
+		return explain.None(inspect.Inapplicable)
 	}}
 }

@@ -8,6 +8,9 @@ type Section[S Snapshot[S]] struct {
 	Whole  string // the key of the value that the fields marked Part make up
 	Fields []Field[S]
 	Table  string // the name of the table that follows
+	// By is the column of that table that Title names behind " by ", as in "Processes by
+	// RSS": without it the title says no more than what they are.
+	By string
 	// Rest makes the last of Fields out of the others: what they leave of Whole. Without
 	// one of them it is made anew.
 	Rest func(parts []Field[S]) Field[S]

@@ -8,7 +8,7 @@
 // has one of, a [Table] those that it has many of, and a [Rule] is the
 // only thing that gives a value a level.
 //
-// Explaining lowers typed snapshots to plain data ([Report]) that package
+// Explaining lowers typed snapshots to plain data (Report, in package lower) that package
 // output prints. This package and those below it read no file, print nothing,
 // and keep no state.
 package explain

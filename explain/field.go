@@ -85,6 +85,10 @@ func (d *Doc) Called(v Value) string {
 // Needs is every source of d.
 func (d *Doc) Needs() inspect.Sources { return inspect.Of(d.Source).Plus(inspect.Of(d.Also...)) }
 
+// Description is the heading of a column "why" that gives no reasons, and says what stands
+// in the row. As any sentence, text leaves it out where it is asked for none.
+const Description = "DESCRIPTION"
+
 // Name is what text calls the value.
 func (d *Doc) Name() string {
 	switch {

@@ -2,7 +2,7 @@ package inspect
 
 import "iter"
 
-// Source is a file, or a family of files, that kwhy reads. The table below is
+// Source is a file, or a family of files, that kwhy reads. The table in sourcetable.go is
 // the one list of them: gaps, documentation and the recorder walk it.
 type Source uint8
 

@@ -200,7 +200,7 @@ func (t *Text) newTable(g *lower.Grid, many int) *table {
 		tb.labels[i] = slices.ContainsFunc(d.Words, func(w explain.Word) bool { return w.Label != "" })
 	}
 	// A column with a name of its own instead of "why" says more than a sentence about others.
-	tb.says = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "")
+	tb.says = tb.why >= 0 && (t.detail > DetailNone || g.Docs[tb.why].Label != "" && g.Docs[tb.why].Label != explain.Description)
 	tb.leave(nil)
 	tb.starts, tb.level, tb.ends = make([]rowStart, 0, many), make([]explain.Level, 0, many), make([]uint32, 0, many*len(tb.made))
 	return tb

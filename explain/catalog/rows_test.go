@@ -1,16 +1,26 @@
 package catalog_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/fd"
 	"kwhy/explain/lower"
 	"kwhy/explain/mem"
+	"kwhy/explain/oom"
+	"kwhy/explain/proc"
+	"kwhy/explain/sched"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
+	"kwhy/output"
 )
 
 // made is what a page of any snapshot can do.
@@ -57,37 +67,178 @@ func TestNamesOfRowsAreThoseOfRows(t *testing.T) {
 	}
 }
 
-// Each value is taken away in turn: the page still runs, and the value is gone from it.
-func TestAnyRowCanBeTakenAway(t *testing.T) {
+// form is a page that can be made again, and the host that it is run on.
+type form struct {
+	name string
+	host *inspect.Host
+	make func() made
+}
+
+// forms are all pages with hosts on which they show all that they declare. A page that
+// its topic has for what it declares alone is here with rows.
+func forms(t *testing.T) (out []form) {
 	idle := inspecttest.Open(t, inspecttest.Recorded(t, "debian-7.3-oom"))
 	net := inspecttest.Open(t, inspecttest.Recorded(t, "linux-6.18-net"))
-	for i, p := range pages(t) {
-		if slices.Contains([]string{"proc PID --sample", "check", "proc --threads", "sched PID --threads", "oom log", "fd --path"}, p.Form()) {
-			continue // they wait, judge everything, or are of a host's log or directory: their tables are those of others
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := os.ReadFile("../../cmd/testdata/script/oom_log.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(filepath.Join(inspecttest.UnpackText(t, string(logs)), "kern.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kills := func(l oom.Log) func() made {
+		return func() made {
+			one := l
+			one.In = bytes.NewReader(log)
+			return oom.LogPage(&one)
 		}
+	}
+	instead := map[string][]func() made{
+		"oom log":             {kills(oom.Log{Text: true, Limit: -1}), kills(oom.Log{Limit: 0})},
+		"fd --path":           {func() made { return lower.MustPage(fd.PathPage(self, fd.Options{})) }},
+		"proc --threads":      {func() made { return lower.MustPage(proc.HostPage(proc.HostOptions{Threads: true})) }},
+		"sched PID --threads": {func() made { return sched.ProcessPage(0, true) }},
+	}
+	for i, p := range pages(t) {
 		h := idle
-		if strings.HasPrefix(p.Form(), "net") || strings.HasPrefix(p.Form(), "fd") {
+		switch {
+		case p.Form() == "fd --path", p.Form() == "proc PID --sample": // what a copy of /proc has not
+			h = inspecttest.LiveHost(t)
+		case strings.HasPrefix(p.Form(), "net"), strings.HasPrefix(p.Form(), "fd"):
 			h = net
 		}
-		rep, err := pages(t)[i].Run(h, nil)
+		list, is := instead[p.Form()]
+		if !is {
+			list = []func() made{func() made { return pages(t)[i] }}
+		}
+		for _, again := range list {
+			out = append(out, form{p.Form(), h, again})
+		}
+	}
+	return out
+}
+
+// Each value is taken away in turn: the page still runs, and the value is gone from its
+// report, from text, JSON, schema and catalogue.
+func TestAnyRowCanBeTakenAway(t *testing.T) {
+	for _, f := range forms(t) {
+		rep, err := f.make().Run(f.host, nil)
 		if err != nil {
-			t.Fatalf("%s: %v", p.Form(), err)
+			t.Fatalf("%s: %v", f.name, err)
 		}
 		whole := shown(&rep)
-		for _, key := range keysOf(p) {
+		for _, key := range keysOf(f.make()) {
 			if !slices.Contains(whole, key) {
-				t.Errorf("%s never shows %s: taking it away proves nothing", p.Form(), key)
+				t.Errorf("%s never shows %s: taking it away proves nothing", f.name, key)
 			}
-			one := pages(t)[i]
+			one := f.make()
 			one.Drop(key)
-			rep, err := one.Run(h, nil)
+			rep, err := one.Run(f.host, nil)
 			if err != nil {
-				t.Errorf("%s without %s: %v", p.Form(), key, err)
+				t.Errorf("%s without %s: %v", f.name, key, err)
 				continue
 			}
 			if got := shown(&rep); slices.Contains(got, key) {
-				t.Errorf("%s shows %s, which was taken away", p.Form(), key)
+				t.Errorf("%s shows %s, which was taken away", f.name, key)
 			}
+			goneFromOutput(t, f, one, &rep, key)
+		}
+	}
+}
+
+// goneFromOutput looks for a value that was taken away in what is printed and declared.
+func goneFromOutput(t *testing.T, f form, one made, rep *lower.Report, key string) {
+	t.Helper()
+	again := func() {
+		if f.name != "oom log" { // whose rows come but once
+			return
+		}
+		r, err := one.Run(f.host, nil)
+		if *rep = r; err != nil {
+			t.Errorf("%s without %s: %v", f.name, key, err)
+		}
+	}
+	entries := one.Catalogue().Entries
+	if slices.ContainsFunc(entries, func(e lower.Entry) bool { return e.Doc.Key == key }) {
+		t.Errorf("%s: the catalogue has %s", f.name, key)
+	}
+	schema, err := output.JSONSchema(entries, nil)
+	if err != nil || bytes.Contains(schema, []byte(`"`+key+`": {"allOf"`)) {
+		t.Errorf("%s: the schema has %s, or fails: %v", f.name, key, err)
+	}
+	again()
+	var text, data bytes.Buffer
+	if err := output.NewText(&text, 200, output.DetailLine, false).Print(&output.Header{}, rep); err != nil {
+		t.Errorf("%s without %s: %v", f.name, key, err)
+	}
+	for _, name := range namesOnlyOf(f.make().Catalogue().Entries, key) {
+		if named := regexp.MustCompile(`(?m)  ` + regexp.QuoteMeta(name) + `(  |$)`).FindString(text.String()); named != "" {
+			t.Errorf("%s without %s: text has %q", f.name, key, named)
+		}
+	}
+	again()
+	if err := output.NewJSON(&data).Print(&output.Header{}, rep); err != nil {
+		t.Errorf("%s without %s: %v", f.name, key, err)
+	}
+	var doc struct {
+		Values map[string]any
+		Tables map[string]struct {
+			Fields map[string]any
+			Rows   []map[string]any
+		}
+	}
+	if err := json.Unmarshal(data.Bytes(), &doc); err != nil {
+		t.Fatalf("%s without %s: %v", f.name, key, err)
+	}
+	_, has := doc.Values[key]
+	for _, table := range doc.Tables {
+		_, is := table.Fields[key]
+		has = has || is || slices.ContainsFunc(table.Rows, func(row map[string]any) bool { _, is := row[key]; return is })
+	}
+	if has {
+		t.Errorf("%s without %s: JSON has it", f.name, key)
+	}
+}
+
+// namesOnlyOf are the names in text of the values with a key, where neither another value
+// nor a word that is one looks like them.
+func namesOnlyOf(entries []lower.Entry, key string) (names []string) {
+	heading := func(e *lower.Entry) string {
+		if name := e.Doc.Name(); e.Table == "" || e.Doc.Label == "" && name != strings.ToLower(name) {
+			return name
+		}
+		return strings.ToUpper(strings.ReplaceAll(e.Doc.Name(), "_", " "))
+	}
+	for i := range entries {
+		name := heading(&entries[i])
+		if entries[i].Doc.Key == key && !slices.ContainsFunc(entries, func(e lower.Entry) bool {
+			return e.Doc.Key != key && heading(&e) == name ||
+				slices.ContainsFunc(e.Doc.Words, func(w explain.Word) bool { return w.Name == name })
+		}) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// What says how a table is sorted says so no more where it is not.
+func TestTitleClaimsNoOrderThatIsGone(t *testing.T) {
+	h := inspecttest.Open(t, inspecttest.Recorded(t, "debian-7.3-oom"))
+	for key, want := range map[string]string{"pid": "Processes by RSS", "rss": "Processes"} {
+		page := mem.HostPage(mem.HostOptions{})
+		page.Drop(key)
+		rep, err := page.Run(h, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(rep.Parts, func(p lower.Part) bool { return p.Table == "processes" })
+		if got := rep.Parts[i].Title; got != want {
+			t.Errorf("without %s: %q, want %q", key, got, want)
 		}
 	}
 }

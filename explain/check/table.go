@@ -106,9 +106,9 @@ func domainTable() *explain.Table[*Verdict] {
 			func(v *Verdict) string { return v.Name },
 		),
 		text(doc{Key: "state", Words: states(), Gist: "Well, or the worst level of what was found."}, (*Verdict).state),
-		count("rules_well", "WELL", "Rules that measured something and found nothing.", lower.Well, explain.Always),
+		count("rules_well", "OK", "Rules that measured something and found nothing.", lower.Well, explain.Always),
 		count("rules_found", "FOUND", "Rules that found something.", lower.Found, explain.Always),
-		count("rules_partly", "PARTLY", "Rules that found nothing, but could not see everything.", lower.Partly, explain.Always),
+		count("rules_partly", "PARTIAL", "Rules that found nothing, but could not see everything.", lower.Partly, explain.Always),
 		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", lower.Blind, explain.Always),
 		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", lower.Idle, explain.Data),
 		count("rules_off", "OFF", "Rules that were switched off.", lower.SwitchedOff, explain.Data),
@@ -240,7 +240,7 @@ func ruleTable() *explain.Table[*Rule] {
 			doc{Key: "below", Show: explain.Data, Unit: explain.Bool, Gist: "Whether low values are bad."},
 			func(r *Rule) value { return explain.B(r.Below) },
 		),
-		text(doc{Key: "why", Gist: "What it measures."}, func(r *Rule) string { return r.What }),
+		text(doc{Key: "why", Label: explain.Description, Gist: "What it measures."}, func(r *Rule) string { return r.What }),
 	}}
 }
 

@@ -239,7 +239,7 @@ func netTrials() []trial {
 	}, {
 		rule: "net.close_wait_many", host: lossy, fires: []rung{
 			// Where sockets themselves can be listed, another rule says whose they are.
-			notice("50 connections in CLOSE_WAIT: their peers have closed", connections(closeWait, 50), unlisted()),
+			notice("50 connections in CLOSE_WAIT: the other side has closed", connections(closeWait, 50), unlisted()),
 			warning("1,000 connections in CLOSE_WAIT", connections(closeWait, 1000), unlisted()),
 		}, well: edits{connections(closeWait, 49), unlisted()},
 	}}

@@ -11,7 +11,7 @@ import (
 
 // Exam is the result of reading and computing everything.
 type Exam struct {
-	Sight       *doctorfacts.Environment
+	Environment *doctorfacts.Environment
 	Sources     Sources
 	Derivations Derivations
 
@@ -24,11 +24,11 @@ func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Exam{Sight: doctorfacts.TakeEnvironment(h, ps)}
+	e := &Exam{Environment: doctorfacts.TakeEnvironment(h, ps)}
 	card := Card()
-	own := lower.CardTopic(&card, "doctor", sight)
+	own := lower.CardTopic(&card, "doctor", environment)
 	topics = lower.Catalogue{Entries: slices.Concat(own.Entries, topics.Entries), Trials: topics.Trials}
-	found := newFindings(h, ps, whoIs(e.Sight))
+	found := newFindings(h, ps, whoIs(e.Environment))
 	for _, g := range groups(topics.Entries) {
 		if !g.derives() && !found.wants(g) {
 			continue
@@ -49,8 +49,8 @@ func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 	return e, nil
 }
 
-// sight finds out what kwhy can see here, for a value that is read alone.
-func sight(h *inspect.Host, _ inspect.Sources) (*doctorfacts.Environment, error) {
+// environment finds out what kwhy can see here, for a value that is read alone.
+func environment(h *inspect.Host, _ inspect.Sources) (*doctorfacts.Environment, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err

@@ -275,6 +275,9 @@ func states() []explain.Word {
 func (s *Source) sentence() string {
 	switch s.State() {
 	case stateReadable:
+		if s.Of == 1 {
+			return "readable for the one process that has it."
+		}
 		if s.Of > 0 {
 			return "readable for all " + units.Number(s.Of) + " processes that have it."
 		}

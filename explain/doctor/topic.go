@@ -16,7 +16,7 @@ func Topic(others lower.Catalogue) explain.Topic {
 	exam := func(h *inspect.Host) (*Exam, error) { return Take(h, others) }
 	return explain.Topic{Name: "doctor", Pages: func() []explain.Page {
 		return []explain.Page{&lower.Page[*doctorfacts.Environment]{
-			Command: "doctor", Card: Card(), Take: sight,
+			Command: "doctor", Card: Card(), Take: environment,
 			Tables: []lower.Attached[*doctorfacts.Environment]{
 				examined(sourceTable(), exam, func(e *Exam) explain.Rows[*Source] { return e.Sources }),
 				examined(derivationTable(), exam, func(e *Exam) explain.Rows[*Derivation] { return e.Derivations }),
@@ -54,9 +54,9 @@ type Options struct {
 // Explain makes the report of an exam.
 func (e *Exam) Explain(o Options) (lower.Report, error) {
 	card := Card()
-	rep := lower.Explain(&card, e.Sight, o.Limits)
+	rep := lower.Explain(&card, e.Environment, o.Limits)
 	if o.Gaps {
-		rep.Tell(e.gaps(), e.Sight.Kernel())
+		rep.Tell(e.gaps(), e.Environment.Kernel())
 	}
 	sources, derivations := lower.Own(sourceTable(), nil, nil, 0), lower.Own(derivationTable(), nil, nil, 0)
 	if o.Terse { // the sentences say whose they are; without them columns must
@@ -101,12 +101,12 @@ func (e *Exam) Summary() []string {
 			map[string]string{
 				viewHost: "the host", viewContainer: "a container's part of the host",
 				viewBetween: "the host, partly isolated from it", viewCopy: "a copy",
-			}[View(e.Sight)],
+			}[View(e.Environment)],
 			"a host",
 		),
 		units.Number(n) + " of " + units.Plural(len(e.Sources), "source", "sources") + " readable",
 	}
-	d := units.Number(e.Derivations.Count(VerdictExact)) + " derivations exact"
+	d := units.Plural(e.Derivations.Count(VerdictExact), "derivation", "derivations") + " exact"
 	if n := e.Derivations.Count(VerdictNear); n > 0 {
 		d += ", " + units.Number(n) + " within tolerance"
 	}

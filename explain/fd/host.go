@@ -23,7 +23,7 @@ type (
 func Host() explain.Card[*fdfacts.Snapshot] {
 	return explain.Card[*fdfacts.Snapshot]{Name: "fd", Sections: []explain.Section[*fdfacts.Snapshot]{
 		{Title: "Open files", Fields: bounds()},
-		{Title: "Descriptors by kind", Table: "kinds"},
+		{Title: "Descriptors by kind", Table: "kinds", By: "kind"},
 		{Title: "Limits per user", Fields: perUser()},
 		{Title: "Processes", Table: "processes"},
 	}, Rules: hostRules()}

@@ -165,7 +165,7 @@ func Kinds() *explain.Table[fdfacts.KindPart] {
 			Key: "fds", Label: "FDS", Unit: explain.Count, Counter: true, Gauge: true, Bar: true,
 			Gist: "How many descriptors lead to one, of the visible processes.",
 		}, func(p part) value { return explain.I(p.It.N) }),
-		ofCount(doc{Key: "why", Gist: "What that is."}, func(p part) value {
+		ofCount(doc{Key: "why", Label: explain.Description, Gist: "What that is."}, func(p part) value {
 			for _, w := range kinds() {
 				if w.Name == p.It.Kind.String() {
 					return explain.S(strings.ToLower(w.Gist[:1]) + strings.TrimSuffix(w.Gist[1:], "."))

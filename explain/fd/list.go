@@ -53,7 +53,7 @@ func FDs() *explain.Table[fdRow] {
 			func(f *fdfacts.Descriptor) value { return explain.S(f.Link) }),
 		fdField{
 			Doc: doc{
-				Key: "why", Source: inspect.PIDFd,
+				Key: "why", Label: explain.Description, Source: inspect.PIDFd,
 				Also:    []inspect.Source{inspect.PIDFdinfo, inspect.PIDNet, inspect.PIDMountinfo, inspect.Devices, inspect.MiscDevices},
 				Concept: "file-descriptor",
 				Gist:    "What that is, in detail.",

@@ -81,7 +81,7 @@ func Processes() *explain.Table[hostRow] {
 			},
 			lift(proc.Comm()),
 			hostColumn{
-				Doc: doc{Key: "why", Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."},
+				Doc: doc{Key: "why", Label: explain.Description, Source: inspect.PIDFd, Concept: "file-descriptor", Gist: "What it has open, by kind."},
 				Get: func(r hostRow) value { return explain.S(whyHost(r)) },
 			},
 		),

@@ -157,25 +157,25 @@ func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
 }
 
 // DeletedPage shows the files that are gone from their directories and still take space.
-func DeletedPage(o Options) (*lower.Page[gone], error) {
-	v, err := lower.NewView(GoneList(), o.Columns, o.Sort, o.Limit)
+func DeletedPage(o Options) (*lower.Page[deletedFiles], error) {
+	v, err := lower.NewView(DeletedList(), o.Columns, o.Sort, o.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return &lower.Page[gone]{
-		Command: "fd --deleted", Scope: explain.OfAnswer, Card: Gone(), Doing: "reading the descriptors",
-		Tables: []lower.Attached[gone]{
-			&lower.Rows[gone, goneRow]{View: v, Asked: true, More: allRows, Of: func(l gone) explain.Rows[goneRow] { return l }},
-		},
-		Take: func(h *inspect.Host, _ inspect.Sources) (gone, error) { return TakeGone(h) },
-		At:   func(l gone) time.Time { return l.Procs.Host.At },
-		Gaps: gone.Gaps,
+	return &lower.Page[deletedFiles]{
+		Command: "fd --deleted", Scope: explain.OfAnswer, Card: Deleted(), Doing: "reading the descriptors",
+		Tables: []lower.Attached[deletedFiles]{&lower.Rows[deletedFiles, deletedRow]{
+			View: v, Asked: true, More: allRows, Of: func(l deletedFiles) explain.Rows[deletedRow] { return l },
+		}},
+		Take: func(h *inspect.Host, _ inspect.Sources) (deletedFiles, error) { return TakeDeleted(h) },
+		At:   func(l deletedFiles) time.Time { return l.Procs.Host.At },
+		Gaps: deletedFiles.Gaps,
 	}, nil
 }
 
 // PathPage shows who has a file, a directory or a device open.
 func PathPage(name string, o Options) (*lower.Page[holders], error) {
-	v, err := lower.NewView(Holders(), o.Columns, o.Sort, o.Limit)
+	v, err := lower.NewView(PathHolders(), o.Columns, o.Sort, o.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -237,8 +237,8 @@ func parseAddress(text string) (netip.Addr, uint16, error) {
 	return a.Addr(), a.Port(), nil
 }
 
-// TakeGone finds the files that are gone from their directories and still kept.
-func TakeGone(h *inspect.Host) (gone, error) {
+// TakeDeleted finds the files that are gone from their directories and still kept.
+func TakeDeleted(h *inspect.Host) (deletedFiles, error) {
 	ps, err := proc.Scan(h, inspect.Sources{}, nil)
 	if err != nil {
 		return nil, err

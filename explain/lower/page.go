@@ -3,6 +3,7 @@ package lower
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -137,6 +138,9 @@ func (p *Page[S]) Drop(key string) {
 	sections := slices.Clone(p.Card.Sections)
 	for i := range sections {
 		sections[i].Fields = without(&sections[i], key)
+		if sections[i].By == key {
+			sections[i].Title, _, _ = strings.Cut(sections[i].Title, " by ")
+		}
 	}
 	p.Card.Sections = sections
 	for _, t := range p.Tables {
@@ -156,7 +160,7 @@ func without[S explain.Snapshot[S]](s *explain.Section[S], key string) []explain
 
 // Lack is a name that a page's own code gives and that nothing of the page has.
 type Lack struct {
-	What string // column, identity, evidence, whole, table, rule
+	What string // column, identity, evidence, whole, table, order, rule
 	Name string
 	Rule string // whose evidence it is
 	Else bool   // of a rule that another page declares, which has to have it
@@ -176,6 +180,9 @@ func (p *Page[S]) Lacks() (out []Lack) {
 		placed[t.Name()] = true
 	}
 	for _, s := range p.Card.Sections {
+		if s.By != "" && !slices.ContainsFunc(p.Tables, func(t Attached[S]) bool { return t.Name() == s.Table && t.Has(s.By) }) {
+			out = append(out, Lack{What: "order", Name: s.By})
+		}
 		if s.Whole != "" && !has[s.Whole] {
 			out = append(out, Lack{What: "whole", Name: s.Whole})
 		}
@@ -233,8 +240,10 @@ type Attached[S explain.Snapshot[S]] interface {
 	Name() string
 	// Columns are those that can be chosen; false where this is not the table for it.
 	Columns() (Columns, bool)
-	// Drop takes a column away, and Lacks names what its own code names and it has not.
+	// Drop takes a column away, Has reports whether it is there, and Lacks names what the
+	// table's own code names and it has not.
 	Drop(key string)
+	Has(key string) bool
 	Lacks() []Lack
 }
 
@@ -346,10 +355,15 @@ func (r *Rows[S, T]) Columns() (Columns, bool) { return columnsIn(r.View.table.F
 // Drop takes a column away.
 func (r *Rows[S, T]) Drop(key string) { r.View.Drop(key) }
 
+// Has reports whether the table has a column.
+func (r *Rows[S, T]) Has(key string) bool {
+	_, err := fieldOf(r.View.table, key)
+	return err == nil
+}
+
 // Lacks names what the table's own code names and it does not have.
 func (r *Rows[S, T]) Lacks() (out []Lack) {
-	t := r.View.table
-	has := func(key string) bool { _, err := fieldOf(t, key); return err == nil }
+	t, has := r.View.table, r.Has
 	for _, key := range r.View.lacks {
 		out = append(out, Lack{What: "column", Name: key})
 	}

@@ -83,6 +83,9 @@ func Own[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string, lim
 	return v
 }
 
+// Table is the table that is viewed, without the columns that were taken away.
+func (v *View[S]) Table() *explain.Table[S] { return v.table }
+
 // Drop leaves out a column, wherever the view has it.
 func (v *View[S]) Drop(key string) {
 	is := func(f *explain.Field[S]) bool { return f.Key == key || f.Key == key+rateSuffix }

@@ -41,7 +41,7 @@ func readTotal(m mem) string {
 	}
 	s := "In pages of " + units.Size(m.Host.PageSize) + "."
 	if len(nodes) > 0 {
-		s = fmt.Sprintf("On %s, in pages of %s.", units.Plural(len(nodes), "memory node", "memory nodes"), units.Size(m.Host.PageSize))
+		s = fmt.Sprintf("On %s, in pages of %s.", units.Plural(len(nodes), "NUMA node", "NUMA nodes"), units.Size(m.Host.PageSize))
 	}
 	if total := explain.Look(m.Info, "MemTotal").Uint(); present > total && present-total < total/4 {
 		s += fmt.Sprintf(" %s more was present at boot and is reserved for the kernel itself: its image, and a struct page for each page.",

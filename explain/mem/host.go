@@ -36,7 +36,7 @@ func Host() explain.Card[*memfacts.Snapshot] {
 		{Title: "Available memory", Fields: left()},
 		{Title: "Memory cgroup", Fields: cgroup(), Table: "cgroups"},
 		ram(),
-		{Title: "Processes by RSS", Table: "processes"},
+		{Title: "Processes by RSS", Table: "processes", By: "rss"},
 		{Title: "Page cache, LRU lists and writeback", Fields: cache()},
 		{Title: "Overcommit", Fields: commit()},
 		{Title: "Swap", Fields: swap(), Table: "swaps"},

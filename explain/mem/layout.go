@@ -151,7 +151,7 @@ func MapKinds() *explain.Table[memfacts.ProcessPart[memfacts.MapKind]] {
 			Gist:    "Their share of the address space in use.",
 			Concept: "address-space",
 		}, Get: func(r row) value { return explain.Share(explain.N(r.It.Size), explain.N(mapped(r.In))) }},
-		{Doc: doc{Key: "why", Source: src, Concept: "address-space", Gist: "What such mappings are for."},
+		{Doc: doc{Key: "why", Label: explain.Description, Source: src, Concept: "address-space", Gist: "What such mappings are for."},
 			Get: func(r row) value { return explain.S(kindGist(r.It.Name)) }},
 	}}
 }

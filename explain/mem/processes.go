@@ -73,7 +73,7 @@ func Process() explain.Card[*memfacts.Process] {
 		{Title: "Resident memory", Whole: "vm_rss", Fields: resident()},
 		{Title: "Proportional share (PSS)", Fields: shares()},
 		{Title: "Address space", Fields: addressSpace(), Table: "mapping_kinds"},
-		{Title: "Mappings by address", Table: "mappings"},
+		{Title: "Mappings by address", Table: "mappings", By: "start"},
 		{Title: "Page faults", Fields: faults()},
 	}, Rules: processRules()}
 }

@@ -13,10 +13,10 @@ type rule = explain.Rule[*memfacts.Snapshot]
 
 // hostRules judge a host's memory. Their thresholds are ratios unless the
 // rule says otherwise.
-func hostRules() []rule { return append(standRules(), strainRules()...) }
+func hostRules() []rule { return append(stateRules(), intervalRules()...) }
 
-// standRules judge the current state, and some counters.
-func standRules() []rule {
+// stateRules judge the current state, and some counters.
+func stateRules() []rule {
 	return []rule{{
 		ID: "mem.available_low", What: "MemAvailable / MemTotal", Unit: explain.Ratio,
 		Means: "MemAvailable is what the kernel can allocate without swapping. " +
@@ -101,7 +101,7 @@ func standRules() []rule {
 				size(explain.Look(m.Info, "SwapFree")))
 		},
 	}, {
-		ID: "mem.pressure_some", Unless: "mem.thrashing", What: "PSI memory some, avg10", Unit: explain.Ratio,
+		ID: "mem.pressure_some", Unless: "mem.thrashing", What: "PSI memory some avg10", Unit: explain.Ratio,
 		Means:    "Tasks were stalled because memory had to be reclaimed, compacted, or read back first.",
 		Evidence: []string{"pressure_memory_some"}, Concept: "pressure", Next: "kwhy explain pressure",
 		Of: func(m mem) value {
@@ -114,7 +114,7 @@ func standRules() []rule {
 			return fmt.Sprintf("tasks are stalled on memory %.3g %% of the time", some(m).Avg10)
 		},
 	}, {
-		ID: "mem.pressure_full", What: "PSI memory full, avg10", Unit: explain.Ratio,
+		ID: "mem.pressure_full", What: "PSI memory full avg10", Unit: explain.Ratio,
 		Means:    "All non-idle tasks were stalled at once: the host only manages memory and does no useful work.",
 		Evidence: []string{"pressure_memory_full"}, Concept: "pressure", Next: "kwhy explain pressure",
 		Of: func(m mem) value {

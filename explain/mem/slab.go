@@ -66,7 +66,7 @@ func Slabs() *explain.Table[memfacts.Part[memfacts.Slab]] {
 			Gist:    "Share of the allocated objects that is in use.",
 			Concept: "slab",
 		}, Get: func(r row) value { return explain.Share(explain.N(r.It.Active), explain.N(r.It.Objects)) }},
-		{Doc: doc{Key: "why", Source: src, Concept: "slab", Gist: "What these objects are for."},
+		{Doc: doc{Key: "why", Label: explain.Description, Source: src, Concept: "slab", Gist: "What these objects are for."},
 			Get: func(r row) value { return explain.S(whySlab(r.It.Name)) }},
 	}}
 }

@@ -33,7 +33,7 @@ func softnet() []field {
 		ofSoftnet(doc{
 			Key: "softnet_time_squeeze", Label: "time_squeeze",
 			Gist: "Rounds that ended with packets left: netdev_budget or its time ran out.",
-		}, softSqueezed, "Rounds that ended with work left. No packet is lost by this; many a second mean that the CPU does not keep up."),
+		}, softSqueezed, "Rounds that ended with work left. No packet is lost by this; many per second mean that the CPU does not keep up."),
 		ofSysctl(doc{
 			Key: "netdev_max_backlog", Label: "netdev_max_backlog", Source: inspect.NetdevMaxBacklog,
 			Gist: "The most packets in a CPU's backlog: loopback, RPS, veth, old drivers.",

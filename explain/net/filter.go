@@ -61,7 +61,7 @@ func (f *SocketFilter) settleProcess() error {
 		return nil
 	}
 	if f.NoOwners {
-		return fmt.Errorf("--process asks whose they are: it does not go with --no-owners")
+		return fmt.Errorf("--process needs the owners: it does not go with --no-owners")
 	}
 	if strings.Trim(f.Process, "0123456789") == "" {
 		n, err := strconv.ParseInt(f.Process, 10, 32)

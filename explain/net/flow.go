@@ -99,12 +99,12 @@ func path() []column {
 	unlimited(&ssthresh, 0x7fffffff)
 	most := infoBytes(sockdiag.MaxPacingRate, doc{
 		Kernel: "tcpi_max_pacing_rate", Show: explain.Asked, Concept: congestion,
-		Gist: "Bytes a second that SO_MAX_PACING_RATE allows.",
+		Gist: "Bytes per second that SO_MAX_PACING_RATE allows.",
 	})
 	unlimited(&most, 1<<64-1)
 	pacing := infoBytes(sockdiag.PacingRate, doc{
 		Kernel: "tcpi_pacing_rate", Concept: congestion,
-		Gist: "Bytes a second at which the kernel paces its segments.",
+		Gist: "Bytes per second at which the kernel paces its segments.",
 	})
 	unlimited(&pacing, 1<<64-1)
 	limited := info(sockdiag.AppLimited, doc{
@@ -172,7 +172,7 @@ func path() []column {
 		pacing, most,
 		infoBytes(sockdiag.DeliveryRate, doc{
 			Kernel: "tcpi_delivery_rate", Since: since(4, 9), Concept: congestion,
-			Gist: "Bytes a second that reached the peer recently.",
+			Gist: "Bytes per second that reached the peer recently.",
 		}),
 		limited,
 		counting(infoSeconds(sockdiag.BusyTime, micro, doc{

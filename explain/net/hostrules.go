@@ -383,7 +383,8 @@ func closeWaitMany() hostRule {
 		Of: func(n host) value { return explain.I(inState(n, closeWait)) },
 		At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(n host) string {
-			return units.Number(inState(n, closeWait)) + " connections in CLOSE_WAIT: their peers have closed, and a program here has not"
+			return units.Plural(inState(n, closeWait), "connection", "connections") +
+				" in CLOSE_WAIT: the other side has closed, and a program here has not"
 		},
 	}
 }

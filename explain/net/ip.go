@@ -341,7 +341,7 @@ func Hooks() *explain.Table[hookRow] {
 			Gist: "Of a chain of nftables: its name.",
 		}, func(h *netfacts.Hook) value { return known(h.Chain) }),
 		{
-			Doc:   doc{Key: "why", Source: inspect.NetHooks, Concept: "netfilter", Gist: "What it does with packets."},
+			Doc:   doc{Key: "why", Label: explain.Description, Source: inspect.NetHooks, Concept: "netfilter", Gist: "What it does with packets."},
 			Write: func(b []byte, r hookRow) []byte { return append(b, whyHook(r.It)...) },
 		},
 	}}

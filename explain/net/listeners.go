@@ -114,7 +114,7 @@ func Use() *explain.Table[netfacts.UsePart] {
 		},
 		At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(p part) string {
-			s := units.Number(p.It.N) + " connections that the peer has closed are kept open here"
+			s := units.Plural(p.It.N, "connection that the peer has closed is", "connections that the peer has closed are") + " kept open here"
 			if p.It.Most != "" {
 				s += ", " + units.Number(p.It.MostN) + " of them by " + p.It.Most
 			}
@@ -132,7 +132,7 @@ func whyUse(p netfacts.UsePart) string {
 	switch p.It.Of {
 	case sockdiag.TimeWait:
 		return "Closed here first, each kept 60 s so that late segments die out: " + units.Number((p.It.N+59)/60) +
-			" a second at an even rate. Each takes a port and little memory; no program has it open."
+			" per second at an even rate. Each takes a port and little memory; no program has it open."
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:

@@ -77,7 +77,7 @@ func segments() []field {
 			name: "TCPSpuriousRtxHostQueues", show: explain.Rare,
 			gist: "Retransmissions not made because the first copy had not left this host.",
 			say: "A segment still waited in a qdisc or ring here when its timer expired. " +
-				"Many a second mean that the way out of this host is the bottleneck.",
+				"Many per second mean that the way out of this host is the bottleneck.",
 		},
 		{
 			name: "TCPSpuriousRTOs", show: explain.Rare,

@@ -195,7 +195,7 @@ func NamespacesPage() *lower.Page[*netfacts.Namespaces] {
 	return &lower.Page[*netfacts.Namespaces]{
 		Command: "net --all-netns", Scope: explain.OfAnswer, Card: Around(), Doing: "reading the network namespaces",
 		Tables: []lower.Attached[*netfacts.Namespaces]{
-			lower.Table(Spaces(), 0, func(l *netfacts.Namespaces) explain.Rows[spaceRow] { return l }),
+			lower.Table(Namespaces(), 0, func(l *netfacts.Namespaces) explain.Rows[spaceRow] { return l }),
 		},
 		Take:  TakeSpaces,
 		Since: func(now, was *netfacts.Namespaces) { now.Was = was },

@@ -125,7 +125,7 @@ func constraintFields() []killField {
 		}, func(k *Kill) value { return word(k.E.Cpuset) }, nil),
 		declareKill(doc{
 			Key: "nodes", Show: explain.Data,
-			Gist:    "The memory nodes that it could use.",
+			Gist:    "The NUMA nodes that it could use.",
 			Concept: "numa",
 		}, func(k *Kill) value { return word(k.E.Nodes) }, nil),
 	}

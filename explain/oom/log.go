@@ -140,22 +140,22 @@ func whenFields() []killField {
 }
 
 // Overview lists the kills of a log, one line each: text has it before the reports,
-// where there are several.
-func Overview() *explain.Table[*Kill] {
+// where there are several. Its columns are those of kills.
+func Overview(kills *explain.Table[*Kill]) *explain.Table[*Kill] {
 	var fields []killField
 	for _, b := range borrowed() {
-		for _, f := range Kills().Fields {
+		for _, f := range kills.Fields {
 			if f.Key == b.key {
 				f.Label, f.Show = b.label, b.show
+				if f.Key == "why" { // it says who here, and at its length there
+					f.Gist = "Which process was killed, and at which cgroup's limit."
+					f.Get = func(k *Kill) value { return explain.S(k.line()) }
+				}
 				fields = append(fields, f)
 			}
 		}
 	}
-	return &explain.Table[*Kill]{Name: "overview", Fields: append(fields,
-		declareKill(doc{
-			Key: "why", Label: "VICTIM",
-			Gist: "Which process was killed, and at which cgroup's limit.",
-		}, func(k *Kill) value { return explain.S(k.line()) }, nil))}
+	return &explain.Table[*Kill]{Name: "overview", Fields: fields}
 }
 
 // borrowed are the columns of kills that the overview shows, under its own headings. One
@@ -169,7 +169,7 @@ func borrowed() []struct {
 		show       explain.Show
 	}{
 		{"kill", "KILL", explain.Always}, {"logged_at", "WHEN", explain.Always}, {"constraint", "CONSTRAINT", explain.Always},
-		{"freed_at_most", "FREED", explain.Wide}, {"role", "ROLE", explain.Wide},
+		{"freed_at_most", "FREED", explain.Wide}, {"role", "ROLE", explain.Wide}, {"why", "VICTIM", explain.Always},
 	}
 }
 
@@ -271,6 +271,7 @@ type Log struct {
 	Limit int  // kills in full, the latest; 0 is all, less is as many as suit the form
 	Text  bool // for people: an overview of several kills, and one report for those killed together
 
+	view   *lower.View[*Kill]
 	rep    lower.Report
 	kills  int // reports with a kill
 	failed error
@@ -290,15 +291,10 @@ func Here(h *inspect.Host) Examiner {
 // Report reports the kills of the log and calls found when there is something to print.
 // All kills come as they are read, in the same memory however many they are, so that gaps
 // and Err are known when the rows have been printed.
-func (l *Log) Report(found func()) (*lower.Report, error) {
-	v, err := lower.NewView(Kills(), nil, nil, 0)
-	if err != nil {
-		return nil, err
-	}
+func (l *Log) Report(found func()) *lower.Report {
+	v := l.columns()
 	if l.Limit > 0 || l.Text && l.Limit < 0 {
-		if err := l.gather(v); err != nil {
-			return nil, err
-		}
+		l.gather(v)
 		found()
 	} else {
 		l.rep.Grids = make([]lower.Grid, 1)
@@ -311,7 +307,15 @@ func (l *Log) Report(found func()) (*lower.Report, error) {
 		})
 	}
 	l.rep.Grids[len(l.rep.Grids)-1].Empty = l.Empty
-	return &l.rep, nil
+	return &l.rep
+}
+
+// columns are those of its kills; a page of it has the same.
+func (l *Log) columns() *lower.View[*Kill] {
+	if l.view == nil {
+		l.view = lower.Own(Kills(), nil, nil, 0)
+	}
+	return l.view
 }
 
 // Err is what kept the log from being read to its end.
@@ -341,11 +345,8 @@ func (l *Log) gap(why inspect.Reason, n int, hint string) {
 
 // gather reads the whole log and keeps the rows of the last kills, and for text a line of
 // each.
-func (l *Log) gather(v *lower.View[*Kill]) error {
-	ov, err := lower.NewView(Overview(), nil, nil, 0)
-	if err != nil {
-		return err
-	}
+func (l *Log) gather(v *lower.View[*Kill]) {
+	ov := lower.Own(Overview(v.Table()), nil, nil, 0)
 	full := l.Limit
 	if full < 0 {
 		full = inFull
@@ -374,7 +375,6 @@ func (l *Log) gather(v *lower.View[*Kill]) error {
 		l.rep.Grids = append(l.rep.Grids, g)
 	}
 	l.rep.Grids = append(l.rep.Grids, grid(v, rows))
-	return nil
 }
 
 // lowerKill takes the values of one kill: its report need not be kept for them.

@@ -302,7 +302,7 @@ func (k *Kill) advice() string {
 	case "memcg":
 		s = k.adviceInCgroup(b)
 	case "cpuset", "mempolicy":
-		s = "Let it use more memory nodes, or move other tasks off these."
+		s = "Let it use more NUMA nodes, or move other tasks off these."
 	default:
 		s = k.adviceOnHost(b)
 	}

@@ -2,6 +2,7 @@ package oom
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -16,7 +17,7 @@ import (
 func Topic() explain.Topic {
 	return explain.Topic{Name: "oom", Title: "OOM killer", Trials: trials, Pages: func() []explain.Page {
 		return []explain.Page{
-			lower.MustPage(HostPage(HostOptions{})), ProcessPage(0, nil), logPage(),
+			lower.MustPage(HostPage(HostOptions{})), ProcessPage(0, nil), LogPage(&Log{In: strings.NewReader("")}),
 		}
 	}}
 }
@@ -176,14 +177,28 @@ func ProcessPage(pid int32, adj *int32) *lower.Page[*oomfacts.Task] {
 	}
 }
 
-// logPage lists what a kill has. The kernel's log is no state of the host, and most
-// users may not read it, so that it gives no rows: kwhy oom log does.
-func logPage() *lower.Page[host] {
-	kills := lower.Table(Kills(), 0, func(host) explain.Rows[*Kill] { return noKills{} })
+// LogPage shows the kills of a log. The log is no state of the host, and most users may
+// not read the kernel's, so that who asks for single values of a host gets no rows.
+func LogPage(l *Log) *lower.Page[host] {
+	kills := &lower.Rows[host, *Kill]{View: l.columns(), Of: func(host) explain.Rows[*Kill] { return noKills{} }}
 	kills.Scan = func(*inspect.Host, *lower.View[*Kill]) (explain.Rows[*Kill], []int32, error) {
 		return noKills{}, nil, nil
 	}
-	return &lower.Page[host]{Command: logForm, Scope: explain.OfList, Tables: []lower.Attached[host]{kills}}
+	return &lower.Page[host]{
+		Command: logForm, Scope: explain.OfList, Tables: []lower.Attached[host]{&killsOf{kills, l}},
+		Take: func(*inspect.Host, inspect.Sources) (host, error) { return nil, nil },
+	}
+}
+
+// killsOf is the table of kills with the rows of a log.
+type killsOf struct {
+	*lower.Rows[host, *Kill]
+	log *Log
+}
+
+// Add adds the kills of the log, and for text the overview of them.
+func (k *killsOf) Add(rep *lower.Report, _ host) {
+	rep.Grids = append(rep.Grids, k.log.Report(func() {}).Grids...)
 }
 
 // liveRows is how many rows a value of the host's card looks at when it is read

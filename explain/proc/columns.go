@@ -382,11 +382,11 @@ func Switches() []column {
 		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
 	}
 	return []column{
-		switches("voluntary_ctxt_switches", "VOL CSW", "How often its main thread gave up the CPU to wait.",
+		switches("voluntary_ctxt_switches", "VOL SWITCHES", "How often its main thread gave up the CPU to wait.",
 			func(p *procfacts.Process) inspect.Num {
 				return p.Voluntary
 			}),
-		switches("nonvoluntary_ctxt_switches", "INVOL CSW", "How often its main thread was preempted for another.",
+		switches("nonvoluntary_ctxt_switches", "INVOL SWITCHES", "How often its main thread was preempted for another.",
 			func(p *procfacts.Process) inspect.Num {
 				return p.Forced
 			}),

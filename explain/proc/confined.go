@@ -114,7 +114,7 @@ func Namespaces() *explain.Table[nsRow] {
 			Gist: "Its inode number: processes with the same number share it.",
 		}, func(n *procfacts.Namespace) value { return explain.N(n.Inode) }),
 		declare(doc{
-			Key: "with_init", Label: "AS PID 1", Unit: explain.Bool,
+			Key: "with_init", Label: "SAME AS PID 1", Unit: explain.Bool,
 			Gist: "Whether it is also PID 1's, or the initial one.",
 		}, func(n *procfacts.Namespace) value {
 			if n.Init == 0 {
@@ -132,7 +132,7 @@ func Namespaces() *explain.Table[nsRow] {
 			return explain.Opt(n.With)
 		}),
 		declare(doc{
-			Key:  "why",
+			Key: "why", Label: explain.Description,
 			Gist: "What it isolates, and which other processes are in it, if few.",
 		}, func(n *procfacts.Namespace) value {
 			return explain.S(whyNamespace(n.Name) + sharers(n))

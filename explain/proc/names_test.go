@@ -9,7 +9,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
+
+// What is denied says nothing of whose the process is: a sandbox withholds it of the same
+// user's, too.
+func TestDeniedWaitsSayWhoseProcessItIs(t *testing.T) {
+	const denied = "What it waits in is denied to kwhy, only its states are visible"
+	var unknown, same, other procfacts.Sample
+	same.Owned = true
+	other.Owned, other.UID, other.OwnUID = true, 0, 1000
+	for s, want := range map[*procfacts.Sample]string{
+		&unknown: denied + ".",
+		&same:    denied + ", though both run as UID 0.",
+		&other:   denied + ": it runs as UID 0, kwhy as UID 1000.",
+	} {
+		if got := deniedWaits(s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
 
 // Another author's list of the same kernel header.
 func TestCapabilitiesAreThoseOfMoby(t *testing.T) {

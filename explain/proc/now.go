@@ -74,11 +74,11 @@ func now() []detailField {
 			}
 			return names(d.Stack)
 		}, nil),
-		switches("voluntary_ctxt_switches", "voluntary csw", "How often its main thread gave up the CPU to wait.",
+		switches("voluntary_ctxt_switches", "voluntary switches", "How often its main thread gave up the CPU to wait.",
 			func(d detail) inspect.Num {
 				return d.Row.P.Voluntary
 			}, nil),
-		switches("nonvoluntary_ctxt_switches", "involuntary csw", "How often its main thread was preempted for another.",
+		switches("nonvoluntary_ctxt_switches", "involuntary switches", "How often its main thread was preempted for another.",
 			func(d detail) inspect.Num {
 				return d.Row.P.Forced
 			}, readSwitches),

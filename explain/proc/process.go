@@ -22,7 +22,7 @@ func Process() explain.Card[*procfacts.Detail] {
 	return explain.Card[*procfacts.Detail]{Name: "proc PID", Sections: []explain.Section[*procfacts.Detail]{
 		{Title: "Identity", Fields: identity()},
 		{Title: "State", Fields: now()},
-		{Title: "Credentials and capabilities", Fields: rights()},
+		{Title: "Credentials and capabilities", Fields: credentials()},
 		{Title: "Signals", Fields: signals()},
 		{Title: "Namespaces and cgroups", Fields: confined(), Table: "namespaces"},
 		{Title: "CPU time (details: kwhy sched PID)", Fields: spent()},

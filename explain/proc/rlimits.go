@@ -62,7 +62,7 @@ func Rlimits() *explain.Table[limitRow] {
 			Gist: "The hard limit, human-readable.",
 		}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
 		declare(doc{
-			Key:  "why",
+			Key: "why", Label: explain.Description,
 			Gist: "What it limits, and what happens at the limit.",
 		}, func(r limitRow) value { return explain.S(whyRlimit(r.It.Name)) }),
 	}}

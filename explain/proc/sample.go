@@ -41,7 +41,7 @@ func takesFile(name string) bool {
 // Sampled sums up what a sample found.
 func Sampled() explain.Card[*procfacts.Sample] {
 	return explain.Card[*procfacts.Sample]{Name: "proc PID --sample", Sections: []explain.Section[*procfacts.Sample]{
-		{Title: "Activities by share of time", Table: "doings"},
+		{Title: "Activities by share of time", Table: "doings", By: "share"},
 		{Title: "Sampling", Fields: sampling()},
 	}}
 }
@@ -166,9 +166,22 @@ func readRounds(s sample) string {
 		return text + " The process ended meanwhile."
 	}
 	if s.Missing(inspect.PIDSyscall) == inspect.Denied {
-		return text + " It belongs to another user: only its states are visible, not what it waits in."
+		return text + " " + deniedWaits(s)
 	}
 	return text
+}
+
+// deniedWaits says that what it waits in is denied, and whose it is: a sandbox or a
+// security module withholds it of a process of the same user, too.
+func deniedWaits(s sample) string {
+	const denied = "What it waits in is denied to kwhy, only its states are visible"
+	switch {
+	case !s.Owned:
+		return denied + "."
+	case s.UID == s.OwnUID:
+		return fmt.Sprintf("%s, though both run as UID %d.", denied, s.UID)
+	}
+	return fmt.Sprintf("%s: it runs as UID %d, kwhy as UID %d.", denied, s.UID, s.OwnUID)
 }
 
 // Doings lists what a process did in the samples, most frequent first.

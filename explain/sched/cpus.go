@@ -132,9 +132,9 @@ func readSMT(s sched) string {
 	case "on":
 		return "Each core runs two threads or more, which get less than two cores' work done."
 	case "off", "forceoff":
-		return "Switched off: one thread a core."
+		return "Switched off: one thread per core."
 	case "notsupported":
-		return "One thread a core."
+		return "One thread per core."
 	}
 	return ""
 }

@@ -158,21 +158,21 @@ func pressure() []field {
 	total := func(l *inspect.Stall) value { return explain.F(float64(l.Total) / 1e6) }
 	return []field{
 		ofPressure(doc{
-			Key: "pressure_cpu_some", Label: "PSI some, avg10", Unit: explain.Ratio,
+			Key: "pressure_cpu_some", Label: "PSI some avg10", Unit: explain.Ratio,
 			Gist: "Share of the last 10 s in which ready tasks waited, averaged over CPUs.",
 		}, some, avg, func(l *inspect.Stall) string {
 			return fmt.Sprintf("Of the last 10 s, over CPUs by how busy they were; %.2f %% over 1 min, "+
 				"%.2f %% over 5 min.", l.Avg60, l.Avg300)
 		}),
 		ofPressure(doc{
-			Key: "pressure_cpu_full", Label: "PSI full, avg10", Unit: explain.Ratio,
+			Key: "pressure_cpu_full", Label: "PSI full avg10", Unit: explain.Ratio,
 			Since: version(5, 13),
 			Gist:  "The same for times when no task ran; of a whole host it says nothing.",
 		}, full, avg, func(*inspect.Stall) string {
 			return "Of a whole host it says nothing, and newer kernels set it to 0. It matters for cgroups."
 		}),
 		ofPressure(doc{
-			Key: "pressure_cpu_some_total", Label: "PSI some, total", Unit: explain.Seconds, Counter: true,
+			Key: "pressure_cpu_some_total", Label: "PSI some total", Unit: explain.Seconds, Counter: true,
 			Show: explain.Data,
 			Gist: "All time lost to waiting for a CPU since boot.",
 		}, some, total, nil),

@@ -14,7 +14,7 @@ import (
 func rules() []explain.Rule[*schedfacts.Snapshot] {
 	return []explain.Rule[*schedfacts.Snapshot]{
 		{
-			ID: "sched.cpu_pressure", What: "PSI cpu some, avg10", Unit: explain.Ratio,
+			ID: "sched.cpu_pressure", What: "PSI cpu some avg10", Unit: explain.Ratio,
 			Means:    "Tasks that were ready to run waited for a CPU: there is more work than CPUs, or it is confined to too few of them.",
 			Evidence: []string{"pressure_cpu_some", "load_1"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {

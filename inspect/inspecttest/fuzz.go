@@ -18,7 +18,7 @@ func Seed(f *testing.F, match func(string) bool, more ...string) {
 	}
 }
 
-// SomeOrMalformed is what every reader owes: either values or errMalformed.
+// SomeOrMalformed is what every reader owes: either values or inspect.ErrMalformed.
 func SomeOrMalformed(t *testing.T, n int, err error) {
 	t.Helper()
 	if (n == 0) != (err != nil) || err != nil && !errors.Is(err, inspect.ErrMalformed) {

@@ -17,7 +17,7 @@ type Namespace struct {
 	Dir       string  // its directory below /proc: self/net, 1234/net
 	PID       int32   // the process through which it is reached
 	Own       bool    // kwhy is in it
-	Processes []int32 // that live in it, in ascending order; of NetNamespaces alone
+	Processes []int32 // that live in it, in ascending order; of those that FindNamespaces found
 }
 
 // NamespaceList are the network namespaces of a host.

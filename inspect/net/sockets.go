@@ -11,7 +11,7 @@ import (
 
 // SocketQuery says which sockets are wanted.
 type SocketQuery struct {
-	Dir    string // whose network namespace, below /proc: OwnNet, or a process's number
+	Dir    string // whose network namespace, below /proc: OwnDir, or a process's number
 	Kinds  []string
 	States sockdiag.Mask
 	Bare   bool    // no memory, no tcp_info

@@ -137,7 +137,7 @@ type Process struct {
 	Earlier bool // it is the sample an interval ago: of those sockets that there are still
 }
 
-// TakeBefore lists the sockets of a process's network namespace for NetProcess, an
+// TakeBefore lists the sockets of a process's network namespace for TakeProcess, an
 // interval before it.
 func TakeBefore(h *inspect.Host, pid int32) (*Sockets, error) {
 	return TakeSockets(h, SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})

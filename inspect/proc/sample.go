@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
 )
@@ -41,6 +43,11 @@ type Sample struct {
 	Bounded bool
 	Frozen  bool    // its cgroup's freezer held it at both ends
 	Doings  []Doing // most often first
+	// Owner is whose it is, OwnUID who kwhy is: both are effective, and Owned is false
+	// where the first is not known.
+	Owner
+	OwnUID uint32
+	Owned  bool
 
 	got [inspect.NumSources]inspect.Reason
 }
@@ -107,11 +114,14 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
 	}
 	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{}, reader: Reader{Host: h},
-		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm}}
+		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm, OwnUID: uint32(unix.Geteuid())}}
 	for src := range s.out.got {
 		s.out.got[src] = inspect.Unread
 	}
 	s.compat = s.reader.is32(&ps.Rows[i])
+	whole := NewProcess(pid)
+	s.out.Owned = s.reader.One(&whole, inspect.PIDStatus) == inspect.Present
+	s.out.Owner = whole.Owner
 	list, _ := ps.memberships(&ps.Rows[i]) // without them neither quota nor freezer are found
 	was, bounded := cgroup.ThrottleOf(h, list, ps.Host.mounts)
 	frozen := ps.heldFrozen(list)

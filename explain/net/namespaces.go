@@ -15,8 +15,8 @@ import (
 
 type spaceRow = netfacts.NamespacePart
 
-// Spaces lists the network namespaces that processes live in.
-func Spaces() *explain.Table[spaceRow] {
+// Namespaces lists the network namespaces that processes live in.
+func Namespaces() *explain.Table[spaceRow] {
 	type column = explain.Field[spaceRow]
 	ofNamespace := func(d doc, get func(spaceRow) value) column {
 		if d.Source == inspect.None {

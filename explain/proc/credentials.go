@@ -10,7 +10,7 @@ import (
 	"kwhy/inspect"
 )
 
-func rights() []detailField {
+func credentials() []detailField {
 	ids := func(key, kernel, label, gist string, name func(detail, uint32) string) detailField {
 		return declare(doc{
 			Key: key, Kernel: kernel, Label: label, Unit: explain.Plain,
@@ -258,7 +258,9 @@ func signals() []detailField {
 			if !ok {
 				return ""
 			}
-			return "Its user's processes have " + grouped(n) + " signals queued, and may have " + grouped(most) + " (RLIMIT_SIGPENDING)."
+			queued, _ := strconv.ParseUint(n, 10, 64)
+			return "Its user's processes have " + units.Plural(queued, "signal", "signals") + " queued, and may have " +
+				grouped(most) + " (RLIMIT_SIGPENDING)."
 		}),
 	}
 }

@@ -12,18 +12,18 @@ import (
 )
 
 type (
-	gone    = *fdfacts.DeletedFiles
-	goneRow = fdfacts.DeletedPart
+	deletedFiles = *fdfacts.DeletedFiles
+	deletedRow   = fdfacts.DeletedPart
 )
 
-// Gone sums up the deleted files that are still in use.
-func Gone() explain.Card[*fdfacts.DeletedFiles] {
-	ofFiles := func(d doc, get func(gone) value, read func(gone) string) explain.Field[gone] {
+// Deleted sums up the deleted files that are still in use.
+func Deleted() explain.Card[*fdfacts.DeletedFiles] {
+	ofFiles := func(d doc, get func(deletedFiles) value, read func(deletedFiles) string) explain.Field[deletedFiles] {
 		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
 		d.Also = []inspect.Source{inspect.PIDMapFiles, inspect.PIDMountinfo}
-		return explain.Field[gone]{Doc: d, Get: get, Reading: read}
+		return explain.Field[deletedFiles]{Doc: d, Get: get, Reading: read}
 	}
-	sum := func(l gone, memory bool) (n uint64) {
+	sum := func(l deletedFiles, memory bool) (n uint64) {
 		for i := range l.List {
 			if f := &l.List[i]; inMemory(f.Mount) == memory {
 				n += f.Taken
@@ -31,12 +31,12 @@ func Gone() explain.Card[*fdfacts.DeletedFiles] {
 		}
 		return n
 	}
-	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[gone]{
-		{Title: "Deleted files that are still in use", Fields: []explain.Field[gone]{
+	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[deletedFiles]{
+		{Title: "Deleted files that are still in use", Fields: []explain.Field[deletedFiles]{
 			ofFiles(doc{
 				Key: "gone_files", Label: "deleted files", Unit: explain.Count,
 				Gist: "Deleted files that a process still has open, mapped or running.",
-			}, func(l gone) value { return explain.I(len(l.List)) }, func(l gone) string {
+			}, func(l deletedFiles) value { return explain.I(len(l.List)) }, func(l deletedFiles) string {
 				if len(l.List) == 0 {
 					return "No visible process keeps one."
 				}
@@ -45,7 +45,7 @@ func Gone() explain.Card[*fdfacts.DeletedFiles] {
 			ofFiles(doc{
 				Key: "gone_disk", Label: "disk space", Unit: explain.Bytes,
 				Gist: "Space that their file systems have not got back yet, each file once.",
-			}, func(l gone) value { return explain.N(sum(l, false)) }, func(l gone) string {
+			}, func(l deletedFiles) value { return explain.N(sum(l, false)) }, func(l deletedFiles) string {
 				if sum(l, false) == 0 {
 					return "They take no space on disk."
 				}
@@ -54,7 +54,7 @@ func Gone() explain.Card[*fdfacts.DeletedFiles] {
 			ofFiles(doc{
 				Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
 				Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
-			}, func(l gone) value { return explain.N(sum(l, true)) }, nil),
+			}, func(l deletedFiles) value { return explain.N(sum(l, true)) }, nil),
 		}},
 		{Title: "Deleted files and their holders", Table: "deleted"},
 	}}
@@ -72,12 +72,12 @@ func inMemory(on *fdfacts.MountPoint) bool {
 	return false
 }
 
-// GoneList lists them, each with who keeps it and how to get the space back.
-func GoneList() *explain.Table[goneRow] {
-	type column = explain.Field[goneRow]
+// DeletedList lists them, each with who keeps it and how to get the space back.
+func DeletedList() *explain.Table[deletedRow] {
+	type column = explain.Field[deletedRow]
 	ofFile := func(d doc, get func(*fdfacts.DeletedFile) value) column {
 		d.Source, d.Concept = inspect.PIDFd, "deleted-files"
-		return column{Doc: d, Get: func(r goneRow) value { return get(r.It) }}
+		return column{Doc: d, Get: func(r deletedRow) value { return get(r.It) }}
 	}
 	ofMount := func(d doc, get func(*fdfacts.MountPoint) string) column {
 		d.Also = []inspect.Source{inspect.PIDMountinfo}
@@ -98,7 +98,7 @@ func GoneList() *explain.Table[goneRow] {
 			return explain.L(out)
 		})
 	}
-	return &explain.Table[goneRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
+	return &explain.Table[deletedRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
 		ofFile(doc{
 			Key: "taken", Unit: explain.Bytes,
 			Gist: "What it takes of its file system.",
@@ -132,7 +132,7 @@ func GoneList() *explain.Table[goneRow] {
 		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
 		ofFile(doc{Key: "target", Gist: "The path that it had."}, func(f *fdfacts.DeletedFile) value { return explain.S(f.Path) }),
 		ofFile(doc{Key: "why", Gist: "Who keeps it, and how to get the space back."}, func(f *fdfacts.DeletedFile) value {
-			return explain.S(whyGone(f))
+			return explain.S(whyDeleted(f))
 		}),
 	}}
 }
@@ -161,8 +161,8 @@ func numbers(fds []int32) string {
 	return few(out)
 }
 
-// whyGone says who keeps a file and what must happen for its space to come back.
-func whyGone(f *fdfacts.DeletedFile) string {
+// whyDeleted says who keeps a file and what must happen for its space to come back.
+func whyDeleted(f *fdfacts.DeletedFile) string {
 	var who []string
 	for i := range f.Keepers {
 		who = append(who, keeper(&f.Keepers[i]))

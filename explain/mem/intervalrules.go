@@ -9,9 +9,9 @@ import (
 	memfacts "kwhy/inspect/mem"
 )
 
-// strainRules judge what happens over an interval: none of them says anything
+// intervalRules judge what happens over an interval: none of them says anything
 // about counters since boot.
-func strainRules() []rule {
+func intervalRules() []rule {
 	return []rule{{
 		ID:       "mem.thrashing",
 		Evidence: []string{"pressure_memory_some", "workingset_refault_file", "workingset_refault_anon", "workingset_refault"},
