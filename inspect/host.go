@@ -2,8 +2,10 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -63,7 +65,9 @@ type Host struct {
 	BootID   string
 	CPUs     int // online; 0 if unknown
 	PageSize uint64
-	Live     bool // the tree is a mounted procfs, not a copy
+	// PageSizeKnown is false for a copy that does not show it: then PageSize is this host's.
+	PageSizeKnown bool
+	Live          bool // the tree is a mounted procfs, not a copy
 
 	Proc, Sys Tree
 	Now       func() time.Time
@@ -99,7 +103,8 @@ func (h *Host) Close() error {
 
 func (h *Host) identify() {
 	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
-	h.Release = h.line("sys/kernel/osrelease")
+	h.findLacks()
+	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), h.releaseInVersion())
 	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")
 	h.BootID = h.line("sys/kernel/random/boot_id")
@@ -109,8 +114,25 @@ func (h *Host) identify() {
 	}
 	h.CPUs = h.onlineCPUs()
 	h.PageSize = uint64(os.Getpagesize())
+	if h.PageSizeKnown = true; !h.Live {
+		h.PageSize, h.PageSizeKnown = h.savedPageSize()
+	}
+}
+
+// findLacks finds what the trees lack and no kernel withholds: a copy has what was saved, a
+// /proc mounted with subset=pid nothing but processes, a chroot no /sys.
+func (h *Host) findLacks() {
 	if !h.Live {
-		h.PageSize = h.savedPageSize()
+		h.Proc.lack = NotSaved
+	} else if _, err := h.Proc.Stat("stat"); errors.Is(err, fs.ErrNotExist) {
+		h.Proc.lack, h.Proc.own = NotMounted, true
+	}
+	switch {
+	case h.Sys.Is(unix.SYSFS_MAGIC):
+	case !h.Live:
+		h.Sys.lack = NotSaved
+	default:
+		h.Sys.lack = NotMounted
 	}
 }
 
@@ -127,31 +149,105 @@ func (h *Host) line(rel string) (s string) {
 	return s
 }
 
+// releaseInVersion takes the release from /proc/version, the one file that names it in many
+// copies: "Linux version 6.1.0-18-amd64 (...)" (init/version.c, linux_proc_banner).
+func (h *Host) releaseInVersion() string {
+	rest, ok := strings.CutPrefix(h.line("version"), "Linux version ")
+	if !ok {
+		return ""
+	}
+	release, _, _ := strings.Cut(rest, " ")
+	return release
+}
+
+// onlineCPUs counts the CPUs that are online: by the list of /sys, or, without /sys, by the
+// lines of /proc/stat, which has one for each (fs/proc/stat.c, show_stat).
 func (h *Host) onlineCPUs() (n int) {
 	_ = h.Sys.Single("devices/system/cpu/online", func(b []byte) error {
 		n = CountList(string(bytes.TrimSpace(b)))
 		return nil
 	})
+	if n == 0 {
+		n = h.linesOf("stat", func(line []byte) bool {
+			rest, ok := bytes.CutPrefix(line, []byte("cpu"))
+			return ok && len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'
+		})
+	}
+	if n == 0 {
+		n = h.linesOf("cpuinfo", func(line []byte) bool { return bytes.HasPrefix(line, []byte("processor")) })
+	}
 	return n
 }
 
-// savedPageSize finds the page size of a host that is not this one: meminfo
-// counts AnonPages in kB and vmstat the same pages one by one. They are not
-// read at one moment, and need not be: page sizes differ by a factor of two.
-func (h *Host) savedPageSize() uint64 {
+// linesOf counts the lines of a file that are so.
+func (h *Host) linesOf(rel string, so func([]byte) bool) (n int) {
+	_ = h.Proc.With(rel, func(b []byte) error {
+		for line := range bytes.Lines(b) {
+			if so(line) {
+				n++
+			}
+		}
+		return nil
+	})
+	return n
+}
+
+// SavedAt returns when a copy was made: the boot time and the uptime that it has. It is zero
+// for a running host, and where the copy lacks one of them.
+func (h *Host) SavedAt() time.Time {
+	up := h.Uptime()
+	if h.Live || up <= 0 {
+		return time.Time{}
+	}
+	boot := h.Born(0)
+	if boot.IsZero() {
+		return time.Time{}
+	}
+	return boot.Add(time.Duration(up * float64(time.Second)))
+}
+
+// savedPageSize finds the page size of a host that is not this one: meminfo has in kB what
+// vmstat has in pages. They are not read at one moment, and need not be: page sizes are a
+// factor of two apart. A page is no larger than what divides all lines of meminfo. Where the
+// copy has too little to tell, this host's own is taken, and PageSizeKnown is false.
+func (h *Host) savedPageSize() (size uint64, known bool) {
+	own := uint64(os.Getpagesize())
 	info, err1 := h.Counters("meminfo", 64)
 	stat, err2 := h.Counters("vmstat", 256)
-	if err1 == nil && err2 == nil {
-		for _, pair := range [][2]string{{"AnonPages", "nr_anon_pages"}, {"Mapped", "nr_mapped"}, {"PageTables", "nr_page_table_pages"}} {
-			kb, n := info[pair[0]], stat[pair[1]]
-			if n < 16 || kb < n<<10 {
-				continue
-			}
-			ratio := float64(kb) / float64(n)
-			return uint64(1) << (bits.Len64(uint64(ratio*1.414)) - 1)
+	if err1 != nil || err2 != nil {
+		return own, false
+	}
+	votes := map[uint64]int{}
+	for _, pair := range [...][2]string{
+		{"MemFree", "nr_free_pages"}, {"Mapped", "nr_mapped"}, {"PageTables", "nr_page_table_pages"}, {"Dirty", "nr_dirty"},
+	} {
+		bytes, pages := info[pair[0]], stat[pair[1]]
+		if pages < 16 || bytes < pages<<10 {
+			continue
+		}
+		ratio := float64(bytes) / float64(pages)
+		votes[uint64(1)<<(bits.Len64(uint64(ratio*1.414))-1)]++
+	}
+	most := 0
+	for at, n := range votes {
+		if n > most && at <= divisorOf(info) {
+			size, most = at, n
 		}
 	}
-	return uint64(os.Getpagesize())
+	if most == 0 {
+		return own, false
+	}
+	return size, true
+}
+
+// divisorOf returns the largest power of two that divides the sizes that meminfo counts in
+// pages.
+func divisorOf(info Counters) uint64 {
+	var all uint64
+	for _, name := range [...]string{"MemTotal", "MemFree", "Cached", "Active", "Inactive", "AnonPages", "Mapped", "PageTables"} {
+		all |= info[name]
+	}
+	return all & -all
 }
 
 // IsProc reports whether the root of /proc is one, mounted or saved. Each has one of these

@@ -53,15 +53,41 @@ func (h *Host) InitialPIDNamespace() (yes, known bool) {
 }
 
 // Self returns kwhy's own PID as the tree has it: a mounted /proc may be
-// another PID namespace's.
+// another PID namespace's. In a copy it is 0: there, self is who made the copy.
 func (h *Host) Self() int32 {
 	var pid int32
+	if !h.Live {
+		return 0
+	}
 	_ = h.Proc.Single("self/stat", func(b []byte) error {
 		field, _ := CutField(b)
 		pid, _ = ParsePID(string(field))
 		return nil
 	})
 	return pid
+}
+
+// Example returns the process that shows what a value of a process looks like: kwhy itself; of
+// a copy the one that made it, or else the first that it has. It is 0 where there is none.
+func (h *Host) Example() int32 {
+	if h.Live {
+		return h.Self()
+	}
+	if to, err := h.Proc.Readlink("self"); err == nil {
+		if pid, ok := ParsePID(to); ok {
+			if _, err := h.Proc.Stat(to); err == nil {
+				return pid
+			}
+		}
+	}
+	names, _ := h.Proc.Names(".")
+	first := int32(0)
+	for _, name := range names {
+		if pid, ok := ParsePID(name); ok && (first == 0 || pid < first) {
+			first = pid
+		}
+	}
+	return first
 }
 
 // SameProcesses reports whether the numbers in this /proc mean the same processes to

@@ -8,8 +8,18 @@ import (
 	"time"
 )
 
-// NoProcess returns ErrNoProcess with the number that was asked for.
-func NoProcess(pid int32) error { return fmt.Errorf("process %d: %w", pid, ErrNoProcess) }
+// NoProcess returns ErrNoProcess with the number that was asked for, and what it means here:
+// a copy has few processes, and a /proc that is mounted with hidepid does not show PID 1 to
+// who may not see the others.
+func (h *Host) NoProcess(pid int32) error {
+	if !h.Live {
+		return fmt.Errorf("process %d: %w in this copy", pid, ErrNoProcess)
+	}
+	if _, err := h.Proc.Stat("1"); err != nil {
+		return fmt.Errorf("process %d: %w that this user may see: /proc is mounted with hidepid", pid, ErrNoProcess)
+	}
+	return fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+}
 
 // Uptime reads how long the host has been up, in seconds; 0 if unknown.
 func (h *Host) Uptime() (seconds float64) {
@@ -31,6 +41,12 @@ var ErrNoProcess = errors.New("no such process")
 // have for anyone.
 func (h *Host) PidReason(dir string, err error) Reason {
 	r := ReasonOfPID(err)
+	if r == NotSaved {
+		if _, err := h.Proc.Stat(dir); err != nil {
+			return Vanished // the copy has no such process
+		}
+		return r
+	}
 	if r != Vanished || !errors.Is(err, fs.ErrNotExist) {
 		return r
 	}

@@ -27,7 +27,7 @@ func ByProcfs[T any](h *Host, s Source, theirs func(procfs.FS) (T, error), ours 
 	} else {
 		out, err = read()
 	}
-	if ReasonOf(err) == Malformed {
+	if r := ReasonOf(err); r == Malformed || r == Unsupported { // ours knows why a file is not there
 		return ours()
 	}
 	return out, err

@@ -76,9 +76,12 @@ func Cause(err error) error {
 
 // ReasonOf classes an error of a file of the whole host.
 func ReasonOf(err error) Reason {
+	lacks := (*lacking)(nil)
 	switch {
 	case err == nil:
 		return Present
+	case errors.As(err, &lacks):
+		return lacks.why
 	case errors.Is(err, fs.ErrPermission):
 		return Denied
 	case errors.Is(err, ErrTimedOut):

@@ -51,6 +51,17 @@ type Parts[S Snapshot[S], T any] struct {
 	In   S
 	List []T
 	Same func(was S, it *T) *T // finds one in an earlier sample; nil where they are not followed
+	// Among is the source of processes that they are found by, where they are found among
+	// those; None where they are not.
+	Among Source
+}
+
+// Seen returns how much was seen of what they are found among.
+func (l Parts[S, T]) Seen() Seen {
+	if v, ok := any(l.In).(interface{ SeenOf(Source) Seen }); ok && l.Among != None {
+		return v.SeenOf(l.Among)
+	}
+	return Seen{}
 }
 
 // Missing says why a source gave nothing, so that there are no rows.

@@ -1,6 +1,9 @@
 package inspect
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // Source is a file, or a family of files, that kwhy reads. The table in sourcetable.go is
 // the one list of them: gaps, documentation and the recorder walk it.
@@ -237,6 +240,14 @@ func (s Source) Files() []string {
 // Opens says what it takes to read s where that was denied.
 func (s Source) Opens() string { return sourceTable[s].opens }
 
+// Mounts says what must be mounted for s to be there.
+func (s Source) Mounts() string {
+	if strings.HasPrefix(s.String(), "/sys/") {
+		return "mount /sys where kwhy looks, or give --sys-root"
+	}
+	return "mount /proc without subset=pid"
+}
+
 // Option says what the kernel must be built or booted with to have s.
 func (s Source) Option() string { return sourceTable[s].option }
 
@@ -349,6 +360,9 @@ const (
 	Inapplicable        // it makes no sense here: a kernel thread has no RSS
 	Unlimited           // no bound is set
 	Untold              // the log does not say
+	Hidden              // this /proc does not show the processes of others: hidepid
+	NotMounted          // what holds it is not mounted where kwhy looks: subset=pid, a chroot without /sys
+	NotSaved            // it is not in the copy that is read
 	NumReasons          // how many there are, Present counted
 )
 
@@ -356,6 +370,7 @@ var reasonNames = [NumReasons]string{
 	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
 	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
 	NoInterval: "no_interval", NoUpdate: "no_update", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
+	Hidden: "hidden", NotMounted: "not_mounted", NotSaved: "not_in_copy",
 }
 
 // String returns the reason as JSON spells it; "" for Present.
@@ -380,6 +395,10 @@ func (r Reason) IsGap() bool {
 	}
 	return true
 }
+
+// IsMissing reports whether r says that a file is not there: the kernel does not have it, or
+// what is read does not hold it. A caller that knows another file for the same tries that.
+func (r Reason) IsMissing() bool { return r == Unsupported || r == NotMounted || r == NotSaved }
 
 // Gap is a source that gave nothing, and for how many of its files.
 type Gap struct {

@@ -20,6 +20,8 @@ type Tree struct {
 	Root string // where it is; "" where paths are whole ones
 	fd   int
 	pool *sync.Pool // of *[]byte, for readers that keep nothing of what they read
+	lack Reason     // why a file is not there, where that is not the kernel's doing; or Present
+	own  bool       // the same of the host's own files alone, and not of those of processes
 	wait *patience
 }
 
@@ -33,7 +35,7 @@ func openTree(root string) (Tree, error) {
 
 // NoTree is a tree without anything to read: there is no directory at root.
 func NoTree(root string) Tree {
-	return Tree{Root: root, fd: -1, pool: newPool(), wait: newPatience()}
+	return Tree{Root: root, fd: -1, pool: newPool(), wait: newPatience(), lack: NotMounted}
 }
 
 // Elsewhere is what is read of a running host outside of /proc and /sys, by whole
@@ -63,8 +65,33 @@ func (t Tree) wrap(op, rel string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &fs.PathError{Op: op, Path: t.path(rel), Err: err}
+	if t.fd == -1 {
+		err = unix.ENOENT
+	}
+	at := &fs.PathError{Op: op, Path: t.path(rel), Err: err}
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
+	if missing && t.lack != Present && (!t.own || !ofProcess(rel)) {
+		return &lacking{at, t.lack}
+	}
+	return at
 }
+
+// ofProcess reports whether a path below /proc is a process's.
+func ofProcess(rel string) bool {
+	name, _, _ := strings.Cut(rel, "/")
+	_, number := ParsePID(name)
+	return number || name == "self" || name == "thread-self"
+}
+
+// lacking is the error of a file that is not there, with the reason where that is not the
+// kernel: nobody saved it, or nobody mounted what holds it.
+type lacking struct {
+	error
+	why Reason
+}
+
+// Unwrap returns the error without the reason.
+func (l *lacking) Unwrap() error { return l.error }
 
 // guarded does what looks at rel, and gives up where a task holds it up for too long.
 func guarded[T any](t Tree, op, rel string, now func() (T, error)) (T, error) {

@@ -164,7 +164,7 @@ func (s *Environment) spaces(self string) inspect.Reason {
 func firstNet(h *inspect.Host) (yes, known bool) {
 	mem, _ := Probe(h, inspect.TCPMem)
 	ports, _ := Probe(h, inspect.IPLocalPortRange)
-	return mem == inspect.Present, h.Live && ports == inspect.Present && (mem == inspect.Present || mem == inspect.Unsupported)
+	return mem == inspect.Present, h.Live && ports == inspect.Present && (mem == inspect.Present || mem.IsMissing())
 }
 
 // parseMounts finds the mounts that decide what can be seen; of several at one place

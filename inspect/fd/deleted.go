@@ -43,10 +43,18 @@ type DeletedFiles struct {
 	// Denied is how many processes don't show their descriptors, of All; MapsDenied
 	// how many have files mapped that seem to be gone and may not be looked at.
 	Denied, All, MapsDenied int
+
+	seen inspect.Seen
 }
 
 // Missing says that what is listed was seen.
 func (l *DeletedFiles) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// SeenOf returns how many processes showed what they keep open.
+func (l *DeletedFiles) SeenOf(inspect.Source) inspect.Seen { return l.seen }
+
+// Seen is the same of the list.
+func (l *DeletedFiles) Seen() inspect.Seen { return l.seen }
 
 // Kernel returns the kernel that was read.
 func (l *DeletedFiles) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
@@ -90,7 +98,7 @@ func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
 	at := map[[2]uint64]int{}
 	scan := proc.ScanFDs(h, ps, nil)
 	_, seen, denied := scan.Totals()
-	l.Denied, l.All = denied, seen+denied
+	l.Denied, l.All, l.seen = denied, seen+denied, scan.Seen()
 	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
 		if ps.Rows[i].Kthread() {
 			return

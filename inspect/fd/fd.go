@@ -42,6 +42,20 @@ func (f *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	return f.got[s]
 }
 
+// SeenOf returns how much was seen of the processes that a source is read of.
+func (f *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
+	switch {
+	case f.Scan == nil:
+		return inspect.Seen{}
+	case s == inspect.PIDFd:
+		return f.Seen()
+	}
+	return f.Scan.Procs.SeenOf(s)
+}
+
+// Seen returns how many processes showed all of their descriptors.
+func (f *Snapshot) Seen() inspect.Seen { return f.Scan.Seen() }
+
 // Before returns the sample an interval ago.
 func (f *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 	if f.Was == nil {
@@ -152,7 +166,10 @@ type ProcessPart struct {
 
 // Missing says why a source gave nothing.
 func (p ProcessPart) Missing(s inspect.Source) inspect.Reason {
-	if s == inspect.PIDFd {
+	switch {
+	case s == inspect.PIDFd && p.It.Counted():
+		return inspect.Present
+	case s == inspect.PIDFd:
 		return p.It.Reason
 	}
 	return p.Row.Missing(s)

@@ -115,7 +115,7 @@ func (l *List) Gaps() (out []inspect.Gap) {
 func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List, error) {
 	i, ok := ps.Row(pid)
 	if !ok || len(ps.Fill([]int32{i}, inspect.Of(inspect.PIDStat, inspect.PIDStatus))) == 0 {
-		return nil, inspect.NoProcess(pid)
+		return nil, h.NoProcess(pid)
 	}
 	l := &List{Row: ps.At(int(i)), Sources: map[inspect.Source]inspect.Reason{}}
 	dir := l.Row.P.Dir()

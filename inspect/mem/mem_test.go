@@ -76,10 +76,10 @@ func ofMemory(s inspect.Source) bool {
 func missing(name string) map[inspect.Source]inspect.Reason {
 	out := map[inspect.Source]inspect.Reason{}
 	if !strings.Contains(name, "7.3") {
-		out[inspect.ZswapEnabled] = inspect.Unsupported
+		out[inspect.ZswapEnabled] = inspect.NotSaved
 	}
 	if strings.Contains(name, "idle") {
-		out[inspect.ZramStat] = inspect.Unsupported
+		out[inspect.ZramStat] = inspect.NotSaved
 	}
 	return out
 }
@@ -301,7 +301,7 @@ func TestBadFilesAreNoPanicAndNoError(t *testing.T) {
 		if err != nil || ps.Len() < 6 {
 			t.Errorf("%s %s: %d processes, %v", file, how, ps.Len(), err)
 		}
-		if _, err := mem.TakeProcess(h, max(h.Self(), 1), inspecttest.Everything); err != nil {
+		if _, err := mem.TakeProcess(h, max(h.Example(), 1), inspecttest.Everything); err != nil {
 			t.Errorf("%s %s: %v", file, how, err)
 		}
 	})
@@ -351,7 +351,7 @@ func TestOneAbsentFileIsNoAbsentProc(t *testing.T) {
 		dir := t.TempDir()
 		inspecttest.Write(t, filepath.Join(dir, there), "1\n")
 		m, err := mem.Take(inspecttest.Open(t, dir), inspect.Of(inspect.VMSwappiness))
-		if err != nil || m.Missing(inspect.VMSwappiness) != inspect.Unsupported {
+		if err != nil || m.Missing(inspect.VMSwappiness) != inspect.NotSaved {
 			t.Errorf("besides %s: %v", there, err)
 		}
 	}
@@ -367,7 +367,7 @@ func TestOneAbsentFileIsNoAbsentProc(t *testing.T) {
 	}
 }
 
-func TestARemovedFileIsUnsupported(t *testing.T) {
+func TestARemovedFileIsNotInTheCopy(t *testing.T) {
 	dir := inspecttest.Recorded(t, "debian-7.3-oom")
 	for _, s := range inspect.Every() {
 		file := fileOf(s, dir)
@@ -378,8 +378,8 @@ func TestARemovedFileIsUnsupported(t *testing.T) {
 		if err := os.Rename(at, aside); err != nil {
 			t.Fatal(err)
 		}
-		if got := take(t, dir).Missing(s); got != inspect.Unsupported {
-			t.Errorf("%v removed: %q, want unsupported", s, got)
+		if got := take(t, dir).Missing(s); got != inspect.NotSaved {
+			t.Errorf("%v removed: %q, want not_in_copy", s, got)
 		}
 		if err := os.Rename(aside, at); err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package mem
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,18 +91,19 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 		m.got[i] = inspect.Unread
 	}
 	r := &proc.Reader{Host: h, Buf: make([]byte, 0, 16<<10)}
-	if err := r.File(&m.P, "/stat", inspect.UntilShort, m.P.ParseStat); inspect.ReasonOfPID(err) == inspect.Vanished {
-		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
-	} else if err != nil && inspect.ReasonOfPID(err) != inspect.Malformed {
-		return nil, err
-	} else {
-		m.got[inspect.PIDStat] = inspect.ReasonOfPID(err)
-	}
 	dir := strconv.Itoa(int(pid))
+	err := r.File(&m.P, "/stat", inspect.UntilShort, m.P.ParseStat)
+	switch m.got[inspect.PIDStat] = h.PidReason(dir, err); m.got[inspect.PIDStat] {
+	case inspect.Present, inspect.Malformed, inspect.NotSaved:
+	case inspect.Vanished:
+		return nil, h.NoProcess(pid)
+	default:
+		return nil, err
+	}
 	if want.Has(inspect.PIDStatus) {
 		var err error
 		m.Status, err = h.Counters(dir+"/status", 48)
-		m.got[inspect.PIDStatus] = inspect.ReasonOfPID(err)
+		m.got[inspect.PIDStatus] = h.PidReason(dir, err)
 	}
 	procMemMaps(h, m, want, dir)
 	procMemHost(h, m, want)

@@ -176,7 +176,7 @@ func TestBadMapsAreMalformed(t *testing.T) {
 func TestMappingsOfRecordedHosts(t *testing.T) {
 	inspecttest.OnEach(t, func(t *testing.T, dir string) {
 		h := inspecttest.Open(t, dir)
-		m, err := mem.TakeProcess(h, h.Self(), inspecttest.Everything)
+		m, err := mem.TakeProcess(h, h.Example(), inspecttest.Everything)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func TestFilesOfAProcessThatAreNotThere(t *testing.T) {
 	}
 	m := procMem(t, dir)
 	for _, s := range []inspect.Source{inspect.PIDSmapsRollup, inspect.PIDMaps} {
-		if got := m.Missing(s); got != inspect.Unsupported {
+		if got := m.Missing(s); got != inspect.NotSaved {
 			t.Errorf("%v: %q, want unsupported: its directory is there", s, got)
 		}
 	}
@@ -264,7 +264,7 @@ func TestSmapsStandInForSmapsRollup(t *testing.T) {
 
 func TestNoProcess(t *testing.T) {
 	h := inspecttest.Open(t, inspecttest.ProcTree(t))
-	for _, pid := range []int32{11, 12, 99} { // without stat, no number, not there
+	for _, pid := range []int32{12, 99} { // no number, not there
 		if m, err := mem.TakeProcess(h, pid, inspecttest.Everything); !errors.Is(err, inspect.ErrNoProcess) {
 			t.Errorf("process %d: %v, %v; want ErrNoProcess", pid, m, err)
 		}

@@ -447,6 +447,11 @@ func OwnNamespace(h *inspect.Host) Namespace {
 		}
 	}
 	s := Namespace{Dir: "self/net", Own: true, PID: h.Self()}
+	if !h.Live { // which may have the files as a directory of its own
+		if _, err := h.Proc.Stat(s.Dir); err != nil {
+			s.Dir = "net"
+		}
+	}
 	s.Inode, _ = h.Namespace("self", "net")
 	return s
 }

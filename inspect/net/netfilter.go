@@ -210,7 +210,7 @@ func netTables(h *inspect.Host, dir string) (out []string, why inspect.Reason) {
 			}
 			return nil
 		})
-		if r := inspect.ReasonOf(err); why != inspect.Present && r != inspect.Unsupported || r == inspect.Present {
+		if r := inspect.ReasonOf(err); why != inspect.Present && !r.IsMissing() || r == inspect.Present {
 			why = r
 		}
 	}

@@ -201,7 +201,7 @@ func (s *Sockets) Gaps() (out []inspect.Gap) {
 	}
 	counts := [inspect.NumReasons]int{}
 	for i, r := range s.read {
-		if r.IsGap() && r != inspect.Unread && (r != inspect.Unsupported || i == 0) {
+		if r.IsGap() && r != inspect.Unread && (!r.IsMissing() || i == 0) {
 			counts[r]++
 		}
 	}

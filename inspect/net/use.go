@@ -152,7 +152,7 @@ func TakeProcess(h *inspect.Host, pid int32, was *Sockets) (*Process, error) {
 	}
 	i, ok := s.Procs.Row(pid)
 	if !ok || len(s.Procs.Fill([]int32{i}, inspect.Of(inspect.PIDStat, inspect.PIDStatus))) == 0 {
-		return nil, inspect.NoProcess(pid)
+		return nil, h.NoProcess(pid)
 	}
 	n := &Process{Net: s, Row: s.Procs.At(int(i)), FDs: s.scan.Counts[i].Reason}
 	n.Mine = s.Only(func(sock *sockdiag.Socket) bool { return s.Has(pid, sock) })
@@ -179,7 +179,7 @@ func (l SocketRows) before() SocketRows {
 // orGone distinguishes an error of a process that is gone from others.
 func orGone(h *inspect.Host, pid int32, err error) error {
 	if _, gone := h.Proc.Names(strconv.Itoa(int(pid))); gone != nil {
-		return inspect.NoProcess(pid)
+		return h.NoProcess(pid)
 	}
 	return err
 }

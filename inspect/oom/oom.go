@@ -74,6 +74,14 @@ func (o *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	return o.Mem.Missing(s)
 }
 
+// SeenOf returns how much was seen of the processes that a source is read of.
+func (o *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
+	if o.Procs == nil {
+		return inspect.Seen{}
+	}
+	return o.Procs.SeenOf(s)
+}
+
 // Before returns the sample an interval ago.
 func (o *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 	if o.Was == nil {

@@ -79,7 +79,7 @@ func (d *Detail) Kernel() inspect.Version { return d.Row.Kernel() }
 // is one.
 func (d *Detail) Gaps() (out []inspect.Gap) {
 	if d.Row.Host.Hidden {
-		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Denied, Count: 1, Of: 1})
+		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Hidden, Count: 1, Of: 1})
 	}
 	for s, r := range d.got {
 		if r.IsGap() && r != inspect.Unread && r != inspect.Vanished {
@@ -136,7 +136,7 @@ func ProcessOf(h *inspect.Host, tid int32) (tgid int32, err error) {
 func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.Sources) (*Detail, error) {
 	i, ok := rows.Row(pid)
 	if !ok {
-		return nil, inspect.NoProcess(pid)
+		return nil, h.NoProcess(pid)
 	}
 	d := &Detail{Row: rows.At(int(i))}
 	d.Row.Host = &all.Host
@@ -148,7 +148,7 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 		inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits, inspect.PIDIO,
 	)
 	if len(rows.Fill([]int32{i}, row)) == 0 {
-		return nil, inspect.NoProcess(pid)
+		return nil, h.NoProcess(pid)
 	}
 	for _, s := range inspect.ProcessSources() {
 		if row.Has(s) {
@@ -236,7 +236,7 @@ func ended(h *inspect.Host, d *Detail) {
 		d.Ended = true
 		p.ExitCode = now.ExitCode
 		for _, s := range inspect.ProcessSources() {
-			if now.Lacks(s) && d.got[s] == inspect.Unsupported {
+			if now.Lacks(s) && d.got[s].IsMissing() {
 				d.got[s] = inspect.Inapplicable
 			}
 		}

@@ -70,7 +70,7 @@ func (ps *Processes) hidden() bool {
 		if _, ok := ps.Row(p.PPID); ok || p.PPID == 0 || p.Why(inspect.PIDStat) != inspect.Present {
 			continue
 		}
-		if _, err := h.Proc.Names(strconv.Itoa(int(p.PPID))); err == nil || inspect.ReasonOf(err) != inspect.Unsupported {
+		if _, err := h.Proc.Names(strconv.Itoa(int(p.PPID))); err == nil || !inspect.ReasonOf(err).IsMissing() {
 			continue
 		}
 		now := NewProcess(p.PID)

@@ -21,6 +21,17 @@ type FDCount struct {
 	// Watches that its inotify instances and epoll instances have, by their fdinfo.
 	InotifyWatches, EpollWatches int
 	Reason                       inspect.Reason
+	// Sized says that Total is the size of the directory, which everybody may see since 6.2
+	// (fs/proc/fd.c, proc_fd_getattr), where its entries are denied.
+	Sized bool
+}
+
+// Counted reports whether it is known how many descriptors there are.
+func (c *FDCount) Counted() bool { return c.Reason == inspect.Present || c.Sized }
+
+// Listed reports whether what some of them lead to could be seen, or there are none.
+func (c *FDCount) Listed() bool {
+	return c.Reason == inspect.Present && (c.Hidden < c.Total || c.Total == 0)
 }
 
 // OpenDeleted is an open file that is gone from its directory and still takes up
@@ -57,7 +68,7 @@ func ScanFDs(h *inspect.Host, ps *Processes, match func(row int, fd int32, link 
 	s := &FDScan{Procs: ps, Counts: make([]FDCount, len(ps.Rows))}
 	same := h.SameProcesses()
 	pool := sync.Pool{New: func() any { return newFDWalker(h) }}
-	EachOf(h, len(ps.Rows), 1, func(_ *Reader, i int) { // who has thousands of descriptors must not hold up its neighbours
+	EachOf(h, len(ps.Rows), 1, func(r *Reader, i int) { // who has thousands of descriptors must not hold up its neighbours
 		w := pool.Get().(*fdWalker)
 		defer pool.Put(w)
 		if same {
@@ -69,6 +80,9 @@ func ScanFDs(h *inspect.Host, ps *Processes, match func(row int, fd int32, link 
 				match(i, fd, link, k)
 			}
 		})
+		if same && s.Counts[i].Sized && ps.Rows[i].Why(inspect.PIDLimits) == inspect.Unread {
+			r.Fill(&ps.Rows[i], inspect.Of(inspect.PIDLimits)) // which everybody may read, where prlimit is refused
+		}
 	})
 	return s
 }
@@ -112,7 +126,11 @@ func (p *Process) askLimit(h *inspect.Host) {
 func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte, k FileKind)) inspect.Reason {
 	dir, err := w.h.Proc.Open(p.Dir() + "/fd")
 	if err != nil {
-		return w.h.PidReason(p.Dir(), err)
+		why := w.h.PidReason(p.Dir(), err)
+		if c.Below = int(inspect.Unset); why == inspect.Denied {
+			c.Total, c.Sized = sizeOfFDs(w.h, p.Dir())
+		}
+		return why
 	}
 	if c.Below = 0; w.below == inspect.Unset {
 		c.Below = int(inspect.Unset)
@@ -123,6 +141,13 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 			w.one(p, &dir, name, int32(fd), c, see)
 		}
 	}))
+}
+
+// sizeOfFDs returns how many descriptors a process has, by the size of their directory; false
+// before 6.2, where it is 0.
+func sizeOfFDs(h *inspect.Host, dir string) (int, bool) {
+	st, err := h.Proc.Stat(dir + "/fd")
+	return int(st.Size), h.Live && err == nil && st.Size > 0
 }
 
 func (w *fdWalker) one(p *Process, dir *inspect.Dir, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {
@@ -212,6 +237,35 @@ func (s *FDScan) Totals() (out FDCount, seen, denied int) {
 		out.Deleted = append(out.Deleted, c.Deleted...)
 	}
 	return out, seen, denied
+}
+
+// Seen returns how many processes showed their descriptors, with what each leads to.
+// Kernel threads have none.
+func (s *FDScan) Seen() inspect.Seen {
+	out := inspect.SeenBy("process", inspect.PIDFd, len(s.Counts), func(i int) inspect.Reason {
+		switch {
+		case s.Procs.Rows[i].Kthread():
+			return inspect.Inapplicable
+		case s.Counts[i].Hidden > 0:
+			return inspect.Denied
+		}
+		return s.Counts[i].Reason
+	})
+	return out.Within(s.Procs.Seen())
+}
+
+// Sized returns how many processes it is known of how many descriptors they have.
+func (s *FDScan) Sized() inspect.Seen {
+	out := inspect.SeenBy("process", inspect.PIDFd, len(s.Counts), func(i int) inspect.Reason {
+		switch c := &s.Counts[i]; {
+		case s.Procs.Rows[i].Kthread():
+			return inspect.Inapplicable
+		case !c.Counted():
+			return c.Reason
+		}
+		return inspect.Present
+	})
+	return out.Within(s.Procs.Seen())
 }
 
 // Why says why no descriptor of any process was seen; Present if one was.

@@ -268,13 +268,18 @@ func pids(ps *proc.Processes) (out []int32) {
 	return out
 }
 
-func TestVanishedProcessesAreLeftOut(t *testing.T) {
+// Of a copy a PID is a process whatever was saved of it: nothing ends there.
+func TestNoProcessVanishesFromACopy(t *testing.T) {
 	ps := scan(t, inspecttest.ProcTree(t), inspect.PIDStat)
-	if diff := cmp.Diff([]int32{2, 10}, pids(ps)); diff != "" {
+	if diff := cmp.Diff([]int32{2, 10, 11}, pids(ps)); diff != "" {
 		t.Errorf("processes, -want +got:\n%s", diff)
 	}
-	if gaps := ps.Gaps(inspecttest.All(ps)); len(gaps) > 0 {
-		t.Errorf("gaps %v, want none", gaps)
+	want := []inspect.Gap{{Source: inspect.PIDStat, Reason: inspect.NotSaved, Count: 1, Of: 3}}
+	if diff := cmp.Diff(want, ps.Gaps(inspecttest.All(ps))); diff != "" {
+		t.Errorf("gaps, -want +got:\n%s", diff)
+	}
+	if seen := ps.SeenOf(inspect.PIDStat); seen.Seen != 2 || seen.All != 3 || seen.Whole() || seen.Reason != inspect.NotSaved {
+		t.Errorf("seen: %+v", seen)
 	}
 }
 
@@ -315,13 +320,14 @@ func TestKernelThreadsHaveNoMappings(t *testing.T) {
 func TestGapsAreCountedByReason(t *testing.T) {
 	dir := inspecttest.ProcTree(t)
 	inspecttest.Write(t, dir+"/proc/13/stat", "13 (bad")
-	inspecttest.Write(t, dir+"/proc/14/stat", "14 (late)"+inspecttest.StatLine) // no status: it ended after stat was read
+	inspecttest.Write(t, dir+"/proc/14/stat", "14 (late)"+inspecttest.StatLine)
 	inspecttest.Write(t, dir+"/proc/10/status", "\x00")
 	ps := scan(t, dir, inspect.PIDStat, inspect.PIDStatus)
 	want := []inspect.Gap{
-		{Source: inspect.PIDStat, Reason: inspect.Malformed, Count: 1, Of: 4},
-		{Source: inspect.PIDStatus, Reason: inspect.Vanished, Count: 2, Of: 4}, // 13 has no status either
-		{Source: inspect.PIDStatus, Reason: inspect.Malformed, Count: 1, Of: 4},
+		{Source: inspect.PIDStat, Reason: inspect.Malformed, Count: 1, Of: 5},
+		{Source: inspect.PIDStat, Reason: inspect.NotSaved, Count: 1, Of: 5},
+		{Source: inspect.PIDStatus, Reason: inspect.Malformed, Count: 1, Of: 5},
+		{Source: inspect.PIDStatus, Reason: inspect.NotSaved, Count: 3, Of: 5}, // 11 and 13 have no status either
 	}
 	if diff := cmp.Diff(want, ps.Gaps(inspecttest.All(ps))); diff != "" {
 		t.Errorf("gaps, -want +got:\n%s", diff)
@@ -339,8 +345,8 @@ func TestAFileThatTheKernelLacksIsNotAProcessThatEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	ps := scan(t, dir, inspect.PIDStat, inspect.PIDSmapsRollup)
-	if got := ps.At(1).Missing(inspect.PIDSmapsRollup); got != inspect.Unsupported {
-		t.Errorf("smaps_rollup of a process that is there: %q, want unsupported", got)
+	if got := ps.At(1).Missing(inspect.PIDSmapsRollup); got != inspect.NotSaved {
+		t.Errorf("smaps_rollup of a process that is there: %q, want not_in_copy", got)
 	}
 }
 
@@ -364,7 +370,7 @@ func TestSincePairsByPIDAndStartTime(t *testing.T) {
 		}
 		got[after.Rows[i].PID] = name
 	}
-	want := map[int32]string{2: "kthreadd", 10: "sh", 25: "", 30: ""}
+	want := map[int32]string{2: "kthreadd", 10: "sh", 11: "", 25: "", 30: ""}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("paired with, -want +got:\n%s", diff)
 	}
@@ -405,7 +411,7 @@ func TestRecordedProcesses(t *testing.T) {
 			}
 		}
 		hog := byName["hog"]
-		if hog.PID != ps.Host.Self || !strings.HasPrefix(hog.Cmdline, "/data/hog 64 ") {
+		if hog.PID != ps.Host.Host.Example() || ps.Host.Self != 0 || !strings.HasPrefix(hog.Cmdline, "/data/hog 64 ") {
 			t.Errorf("hog %d (%q), self %d; want them to be one", hog.PID, hog.Cmdline, ps.Host.Self)
 		}
 		if hog.VmRSS != hog.RssAnon+hog.RssFile+hog.RssShmem || hog.VmRSS <= 0 {

@@ -3,7 +3,6 @@ package proc
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -111,7 +110,7 @@ type Sampling struct {
 func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, how Sampling) (*Sample, error) {
 	i, ok := ps.Row(pid)
 	if !ok {
-		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
+		return nil, h.NoProcess(pid)
 	}
 	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{}, reader: Reader{Host: h},
 		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm, OwnUID: uint32(unix.Geteuid())}}
@@ -132,7 +131,7 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 	ps.Host.frozen = nil
 	s.out.Frozen = frozen && ps.heldFrozen(list)
 	if s.out.Looks == 0 {
-		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
+		return nil, h.NoProcess(pid)
 	}
 	return s.finish(), nil
 }

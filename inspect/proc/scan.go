@@ -110,6 +110,30 @@ type Processes struct {
 // Len returns the number of processes.
 func (ps *Processes) Len() int { return len(ps.Rows) }
 
+// Seen returns how many processes there are: of a /proc that hides those of others, and of a
+// copy without any, nobody can tell.
+func (ps *Processes) Seen() inspect.Seen { return ps.SeenOf(inspect.PIDEntry) }
+
+// SeenOf returns how many of them gave a source that is read of each.
+func (ps *Processes) SeenOf(s inspect.Source) inspect.Seen {
+	if s.Scope() != inspect.OfProcess {
+		return inspect.Seen{}
+	}
+	out := inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason {
+		if s == inspect.PIDEntry {
+			return inspect.Present
+		}
+		return ps.Rows[i].Why(s)
+	})
+	switch {
+	case ps.Host.Hidden:
+		out.Open, out.Source, out.Reason = true, inspect.PIDEntry, inspect.Hidden
+	case len(ps.Rows) == 0:
+		out.Open, out.Source, out.Reason = true, inspect.PIDEntry, inspect.NotSaved
+	}
+	return out
+}
+
 // At returns row i in its context.
 func (ps *Processes) At(i int) Row {
 	v := Row{Host: &ps.Host, P: &ps.Rows[i]}
@@ -236,7 +260,7 @@ func (p *Process) forget(want inspect.Sources) {
 // Gaps counts what the given rows did not give.
 func (ps *Processes) Gaps(rows []int32) (out []inspect.Gap) {
 	if ps.Host.Hidden {
-		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Denied, Count: 1, Of: 1})
+		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Hidden, Count: 1, Of: 1})
 	}
 	for _, s := range inspect.ProcessSources() {
 		var n [inspect.NumReasons]int

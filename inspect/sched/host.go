@@ -139,7 +139,7 @@ func (d *Debugfs) parseFeatures(b []byte) error {
 func schedExt(h *inspect.Host, e *ExtState) inspect.Reason {
 	err := h.Sys.Single("kernel/sched_ext/state", func(b []byte) error { e.State = string(inspect.TrimNewline(b)); return nil })
 	_ = h.Sys.Single("kernel/sched_ext/root/ops", func(b []byte) error { e.Ops = string(inspect.TrimNewline(b)); return nil })
-	if r := inspect.ReasonOf(err); r != inspect.Unsupported {
+	if r := inspect.ReasonOf(err); r != inspect.Unsupported && !h.Kernel.Before(inspect.Version{Major: 6, Minor: 12}) {
 		return r
 	}
 	return inspect.Inapplicable // without it no BPF program decides: that is an answer

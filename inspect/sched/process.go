@@ -2,7 +2,6 @@ package sched
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"strconv"
@@ -114,7 +113,7 @@ func TakeProcess(h *inspect.Host, ps *proc.Processes, id int32, want inspect.Sou
 	threads.Host = ps.Host
 	i, ok := threads.Row(id)
 	if !ok {
-		return nil, fmt.Errorf("process %d: %w", id, inspect.ErrNoProcess)
+		return nil, h.NoProcess(id)
 	}
 	every := make([]int32, len(threads.Rows))
 	for j := range every {

@@ -119,6 +119,14 @@ func (s *Snapshot) Missing(src inspect.Source) inspect.Reason {
 	return s.got[src]
 }
 
+// SeenOf returns how much was seen of the processes that a source is read of.
+func (s *Snapshot) SeenOf(src inspect.Source) inspect.Seen {
+	if s.Procs == nil {
+		return inspect.Seen{}
+	}
+	return s.Procs.SeenOf(src)
+}
+
 // tunable says why one of CFS is not there: a sysctl until 5.12, then a file of
 // debugfs, and gone since 6.6.
 func (s *Snapshot) tunable(src inspect.Source, debug inspect.Num) inspect.Reason {
