@@ -14,7 +14,6 @@ import (
 	"kwhy/explain/catalog"
 	"kwhy/explain/check"
 	"kwhy/explain/lower"
-	"kwhy/explain/units"
 	"kwhy/output"
 )
 
@@ -39,12 +38,13 @@ it is 3. With --every this ends kwhy, so that it waits until something is wrong.
 
 type checkOptions struct {
 	settings
-	failOn explain.Level // OK: nothing fails
-	only   []string
-	off    []string
-	list   bool
-	all    bool
-	every  time.Duration
+	failOn                 explain.Level // OK: nothing fails
+	failUnseen, failPartly bool          // where a domain could not be seen, or not all of one
+	only                   []string
+	off                    []string
+	list                   bool
+	all                    bool
+	every                  time.Duration
 }
 
 func newCheck(a *App, do func(*checkOptions) error) *cobra.Command {
@@ -64,7 +64,8 @@ func newCheck(a *App, do func(*checkOptions) error) *cobra.Command {
 		RunE: settled(a, &o, do, onHost(a, "check", runCheck)),
 	}
 	f := c.Flags()
-	f.String("fail-on", "", "exit with 3 where there is a finding of this `LEVEL` or a worse one (notice|warning|critical)")
+	f.String("fail-on", "", "exit with 3 on a finding of this `LEVEL` or a worse one (notice|warning|critical), "+
+		"and with unseen or partly (warning,unseen) where domains could not be seen, or not whole")
 	f.StringSliceVar(&o.only, "only", nil, "look at these `DOMAINS` only ("+strings.Join(check.Names(), "|")+")")
 	f.StringSliceVar(&o.off, "off", nil, "leave out these `RULES`")
 	f.BoolVar(&o.list, "list", false, "list the rules with their thresholds and do not check")
@@ -76,11 +77,10 @@ func newCheck(a *App, do func(*checkOptions) error) *cobra.Command {
 }
 
 func (o *checkOptions) parse(t *typed) error {
-	level := t.cmd.Flag("fail-on").Value.String()
-	o.failOn = explain.Level(max(slices.Index(explain.Levels(), level), 0))
+	if err := o.parseFailOn(t.cmd.Flag("fail-on").Value.String()); err != nil {
+		return err
+	}
 	switch {
-	case level != "" && o.failOn == explain.OK:
-		return usagef("--fail-on: bad value %q: it takes %s", level, strings.Join(explain.Levels()[1:], ", "))
 	case o.every < 0, o.every > 0 && o.every < time.Second:
 		return usagef("--every: bad value %q: it takes a duration such as 30s or 5m, 1s at least, or 0 to check once", o.every)
 	}
@@ -99,6 +99,27 @@ func (o *checkOptions) parse(t *typed) error {
 	maps.Copy(o.Limits, off)
 	if !o.list && o.every > 0 && o.every < o.Interval {
 		return usagef("--every: bad value %q: it is shorter than the interval of %s", o.every, o.Interval)
+	}
+	return nil
+}
+
+// parseFailOn parses a level, words for what was not seen, or both: "warning,unseen".
+func (o *checkOptions) parseFailOn(s string) error {
+	if s == "" {
+		return nil
+	}
+	for word := range strings.SplitSeq(s, ",") {
+		level := slices.Index(explain.Levels(), word)
+		switch {
+		case word == "unseen":
+			o.failUnseen = true
+		case word == "partly":
+			o.failUnseen, o.failPartly = true, true
+		case level > 0 && o.failOn == explain.OK:
+			o.failOn = explain.Level(level)
+		default:
+			return usagef("--fail-on: bad value %q: it takes one of %s, and unseen or partly", s, strings.Join(explain.Levels()[1:], ", "))
+		}
 	}
 	return nil
 }
@@ -168,50 +189,26 @@ func (r *run) again() error {
 
 // check prints what the rules find.
 func (r *run) check(o *checkOptions, f *check.Facts) error {
-	rep, err := check.Judge(f, r.set.Limits)
-	if err != nil {
-		return err
-	}
+	rep, seen := check.Judge(f, r.set.Limits)
 	rep.Parts = []lower.Part{{Title: "Domains", Table: "domains"}}
 	if r.set.Output == "text" && !o.all && r.set.detail() != output.DetailFull {
 		rep.Grids = rep.Grids[:1]
 	}
 	h := r.header(f.At, f.Over)
-	h.Summary = []string{verdict(rep.Findings)}
-	err = r.print(h, &rep)
-	return cmp.Or(failOn(rep.Findings, o.failOn), err) // a reader that closes the pipe early wants the status too
+	h.Summary = []string{seen.Summary(rep.Findings)}
+	err := r.print(h, &rep)
+	if seen.Nothing() {
+		err = cmp.Or(err, fmt.Errorf("nothing could be seen below %s", r.host.Proc.Root))
+	}
+	return cmp.Or(o.failed(rep.Findings, seen), err) // a reader that closes the pipe early wants the status too
 }
 
-// verdict counts the findings by level.
-func verdict(list []lower.Finding) string {
-	var words []string
-	for l := explain.Critical; l > explain.OK; l-- {
-		n := 0
-		for i := range list {
-			if list[i].Level == l {
-				n++
-			}
-		}
-		if n > 0 {
-			words = append(words, ofLevel(n, l))
-		}
-	}
-	if words == nil {
-		return "nothing found"
-	}
-	return strings.Join(words, ", ")
-}
-
-func ofLevel(n int, l explain.Level) string {
-	if l == explain.Critical {
-		return fmt.Sprintf("%d critical", n)
-	}
-	return units.Plural(n, l.String(), l.String()+"s")
-}
-
-// failOn is an error if there is a finding of this level or a worse one.
-func failOn(list []lower.Finding, level explain.Level) error {
-	if level > explain.OK && slices.ContainsFunc(list, func(f lower.Finding) bool { return f.Level >= level }) {
+// failed is an error if there is a finding of the level that --fail-on names or a worse one, or
+// less was seen than it asks for.
+func (o *checkOptions) failed(list []lower.Finding, seen check.Coverage) error {
+	switch {
+	case o.failOn > explain.OK && slices.ContainsFunc(list, func(f lower.Finding) bool { return f.Level >= o.failOn }),
+		o.failUnseen && seen.Unseen > 0, o.failPartly && !seen.Whole():
 		return errFound
 	}
 	return nil

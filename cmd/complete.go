@@ -293,7 +293,7 @@ func (a *App) look(
 	}
 	ps.Fill(every(ps), want)
 	for i := range ps.Rows {
-		if p := &ps.Rows[i]; p.PID != ps.Host.Self && p.TGID != ps.Host.Self {
+		if p := &ps.Rows[i]; p.PID != ps.Host.Self && (p.TGID == 0 || p.TGID != ps.Host.Self) {
 			each(ps, p)
 		}
 	}

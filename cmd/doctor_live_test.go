@@ -204,7 +204,7 @@ func TestLiveDoctorWithoutFiles(t *testing.T) {
 		`mkdir "$1/p" && mount -t proc -o subset=pid proc "$1/p" && "$0" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`,
 		"--mount",
 	)
-	if r := rowOf(d, "sources", "path", "/proc/meminfo"); r["state"] != "unsupported" || r["opens"] != "mount /proc without subset=pid" {
+	if r := rowOf(d, "sources", "path", "/proc/meminfo"); r["state"] != "not_mounted" || r["opens"] != "mount /proc without subset=pid" {
 		t.Errorf("%v", r)
 	}
 	if r := rowOf(d, "sources", "path", "/proc/<pid>/stat"); r["state"] != "readable" {
@@ -227,7 +227,7 @@ setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-roo
 	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "other users' processes are not shown") {
 		t.Errorf("%+v", d.Values["proc_mount"])
 	}
-	if r := rowOf(d, "sources", "path", "/proc/<pid>"); r["state"] != "denied" || !strings.Contains(r["opens"].(string), "hidepid") {
+	if r := rowOf(d, "sources", "path", "/proc/<pid>"); r["state"] != "hidden" || !strings.Contains(r["opens"].(string), "hidepid") {
 		t.Errorf("%v", r)
 	}
 	if s := d.Values["view"].Reading; !strings.Contains(s, "hides other users' processes") {

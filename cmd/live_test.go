@@ -56,7 +56,12 @@ type documentValue struct {
 	Level   string   `json:"level"`
 	Reading string   `json:"reading"`
 	Rate    *float64 `json:"rate"`
-	Absent  *struct {
+	Of      *struct {
+		Seen   int
+		All    *int
+		Reason string
+	}
+	Absent *struct {
 		Reason string  `json:"reason"`
 		Hint   *string `json:"hint"`
 	} `json:"absent"`

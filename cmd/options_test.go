@@ -235,7 +235,7 @@ func TestOptionsRefused(t *testing.T) {
 		"sockets --port 65536":                 `--port`,
 		"sockets --limit -2":                   "--limit: bad value -2",
 		"check mem":                            `takes no argument "mem"`,
-		"check --fail-on ok":                   `--fail-on: bad value "ok": it takes notice, warning, critical`,
+		"check --fail-on ok":                   `--fail-on: bad value "ok": it takes one of notice, warning, critical, and unseen or partly`,
 		"check --fail-on bad":                  `--fail-on: bad value "bad"`,
 		"check --every 10ms":                   "1s at least",
 		"check --every -1s":                    "--every: bad value",

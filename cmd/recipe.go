@@ -215,6 +215,13 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 			CPUs: h.CPUs, PageSize: h.PageSize,
 		},
 	}
+	if !h.Live {
+		head.Copy = &output.Copy{}
+		if saved := h.SavedAt(); !saved.IsZero() {
+			head.CollectedAt.Time = saved
+			head.Copy.SavedAt = &head.CollectedAt
+		}
+	}
 	if over > 0 {
 		s := output.Number(over.Seconds())
 		head.Interval = &s

@@ -104,8 +104,10 @@ func (d *Doc) Name() string {
 // on a kernel; "" where there is nothing to say.
 func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 	switch why {
-	case inspect.Denied, inspect.Masked:
+	case inspect.Denied, inspect.Masked, inspect.Hidden:
 		return d.Source.Opens()
+	case inspect.NotMounted:
+		return d.Source.Mounts()
 	case inspect.Unsupported, inspect.Disabled:
 		since, option := d.since(), d.Option
 		if option == "" {
@@ -125,6 +127,15 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 		return "a task holds it up: see what it waits in; a longer --timeout may help"
 	}
 	return ""
+}
+
+// Why returns why there is no value where its source gave nothing: what a copy does not have
+// may be too new for the kernel that it is of.
+func (d *Doc) Why(why inspect.Reason, on inspect.Version) inspect.Reason {
+	if why == inspect.NotSaved && on.Before(d.since()) {
+		return inspect.Unsupported
+	}
+	return why
 }
 
 // since is the first kernel that has the value: the one that its literal names, or else
@@ -169,6 +180,7 @@ type Field[S Snapshot[S]] struct {
 	Write   func([]byte, S) []byte // a made-up text, into the row's scratch; nothing: inapplicable
 	Reading func(S) string         // cards: what it says here and now
 	Derive  func(S) Derivation     // cards: the kernel's arithmetic
+	Over    func(S) inspect.Seen   // of a value about a set: how much was seen, where that is not what its source says
 
 	Lifted bool // declared in another topic
 }

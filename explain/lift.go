@@ -1,6 +1,10 @@
 package explain
 
-import "slices"
+import (
+	"slices"
+
+	"kwhy/inspect"
+)
 
 // Lift makes a field of T one of S, which holds a T: a value is declared in one
 // topic, and stands in the cards of others.
@@ -14,6 +18,9 @@ func Lift[S Snapshot[S], T Snapshot[T]](f Field[T], of func(S) T) Field[S] {
 	}
 	if f.Reading != nil {
 		out.Reading = func(s S) string { return f.Reading(of(s)) }
+	}
+	if f.Over != nil {
+		out.Over = func(s S) inspect.Seen { return f.Over(of(s)) }
 	}
 	if f.Derive != nil {
 		out.Derive = func(s S) Derivation { return f.Derive(of(s)) }

@@ -23,8 +23,15 @@ type Header struct {
 	Interval    *Number  `json:"interval" jsonschema:"seconds between the two samples that rates come from; null without --interval"`
 	Incomplete  bool     `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that existing values are missing"`
 	Host        Host     `json:"host" jsonschema:"the host that was read"`
+	Copy        *Copy    `json:"copy,omitempty" jsonschema:"of a saved copy of a host: when it was made"`
 	Subject     *Subject `json:"subject" jsonschema:"the process that the report is about; null for a host's"`
 	Summary     []string `json:"-"` // further words for the header of the text
+}
+
+// Copy says that what was read is a copy of a host's files. A copy has its own time: that of
+// the report is then the same, where it is known.
+type Copy struct {
+	SavedAt *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
 }
 
 // Host says which host was read.
@@ -84,8 +91,30 @@ type Value struct {
 	Level      String      `json:"level,omitempty"`
 	Reading    String      `json:"reading,omitempty" jsonschema:"what it says here and now"`
 	Rate       *Number     `json:"rate,omitempty" jsonschema:"how much a counter grew per second, over the interval"`
+	Of         *Seen       `json:"of,omitempty" jsonschema:"of a value about a set that was not seen whole: how much of it was"`
 	Absent     *Absence    `json:"absent,omitempty"`
 	Derivation *Derivation `json:"derivation,omitempty"`
+}
+
+// Seen is how much of a set was seen.
+type Seen struct {
+	Each   String `json:"each" jsonschema:"what its members are: process, cgroup"`
+	Seen   int    `json:"seen" jsonschema:"how many were seen"`
+	All    *int   `json:"all" jsonschema:"of how many; null where nobody can count them from here"`
+	Reason String `json:"reason" jsonschema:"why the rest was not seen"`
+	Source String `json:"source" jsonschema:"what did not give the rest"`
+}
+
+// seenOf describes a set that was not seen whole; nil is one that was.
+func seenOf(s lower.Coverage) *Seen {
+	if s.Whole() {
+		return nil
+	}
+	out := &Seen{Each: String(s.Each), Seen: s.Seen, Reason: String(s.Reason.String()), Source: String(s.Source.String())}
+	if !s.Open {
+		out.All = &s.All
+	}
+	return out
 }
 
 // Column describes a column of a table.
@@ -148,6 +177,7 @@ func valueOf(c *lower.Cell, section string) Value {
 		Value: datum(c.Value), Unit: String(c.Doc.Unit), Kernel: String(c.Doc.Kernel), Source: String(c.Doc.Source.String()),
 		Section: String(section), Gist: String(c.Doc.Gist), Concept: String(c.Doc.Concept),
 	}
+	v.Of = seenOf(c.Seen)
 	if !c.Value.Has() {
 		detail := String(units.AbsentWord(c.Value.Reason()))
 		v.Absent = &Absence{Reason: String(c.Value.Reason().String()), Detail: &detail, Hint: optional(c.Hint)}

@@ -89,6 +89,9 @@ func (t *Text) grid(g *lower.Grid) {
 	parts := t.render(g)
 	tb := parts[0]
 	if len(tb.level) == 0 {
+		if words := noRow(g); words != "" {
+			t.lines(pad(margin), margin, t.dimmed(wrap(safe(words), t.width-margin)))
+		}
 		return
 	}
 	at := t.fit(tb, g.Named)
@@ -103,6 +106,9 @@ func (t *Text) grid(g *lower.Grid) {
 			left += "; " + g.More
 		}
 		t.line(pad(margin) + t.style.Dim(left))
+	}
+	if words := units.Among(g.Seen); words != "" {
+		t.lines(pad(margin), margin, t.dimmed(wrap(words, t.width-margin)))
 	}
 }
 

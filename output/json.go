@@ -88,5 +88,9 @@ func (p *JSON) grid(g *lower.Grid) {
 	}
 	p.w.WriteString(`],"total":`)
 	p.w.WriteString(strconv.Itoa(g.Total))
+	if of := seenOf(g.Seen); of != nil {
+		p.w.WriteByte(',')
+		p.member("of", of)
+	}
 	p.w.WriteByte('}')
 }

@@ -39,6 +39,11 @@ type (
 		lineHead
 		Finding Finding `json:"finding"`
 	}
+	seenLine struct {
+		lineHead
+		Table String `json:"table"`
+		Of    *Seen  `json:"of"`
+	}
 	gapLine struct {
 		lineHead
 		Gap Gap `json:"gap"`
@@ -65,6 +70,9 @@ func (p *NDJSON) Print(h *Header, r *lower.Report) error {
 	}
 	for i := range r.Grids {
 		p.rows(rowLine{of("row"), String(r.Grids[i].Name)}, &r.Grids[i])
+		if seen := seenOf(r.Grids[i].Seen); seen != nil {
+			p.line(seenLine{of("table"), String(r.Grids[i].Name), seen})
+		}
 	}
 	for i := range r.Findings {
 		p.line(findingLine{of("finding"), findingOf(&r.Findings[i])})

@@ -66,14 +66,14 @@ func (c contract) definitions() (map[string]*jsonschema.Schema, error) {
 		reflect.TypeFor[Readings](): {Type: "object", AdditionalProperties: reading},
 	}}
 	out := map[string]*jsonschema.Schema{"table": c.table(nil)}
-	for name, part := range map[string]any{"value": Value{}, "finding": Finding{}, "gap": Gap{}, "column": Column{}} {
+	for name, part := range map[string]any{"value": Value{}, "finding": Finding{}, "gap": Gap{}, "column": Column{}, "seen": Seen{}} {
 		if out[name], err = jsonschema.ForType(reflect.TypeOf(part), types); err != nil {
 			return nil, err
 		}
 	}
 	value := out["value"].Properties
 	value["level"], value["absent"].Properties["reason"] = c.levels, c.reasons
-	out["gap"].Properties["reason"] = c.reasons
+	out["gap"].Properties["reason"], out["seen"].Properties["reason"] = c.reasons, c.reasons
 	return out, nil
 }
 
@@ -123,6 +123,7 @@ func (c contract) table(columns map[string]*jsonschema.Schema) *jsonschema.Schem
 		"fields": {Type: "object", AdditionalProperties: reference("column")},
 		"rows":   {Type: "array", Items: &jsonschema.Schema{Type: "object", Required: []string{"level"}, Properties: row}},
 		"total":  {Type: "integer"},
+		"of":     reference("seen"),
 	}}
 }
 

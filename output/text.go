@@ -2,6 +2,7 @@ package output
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -107,7 +108,7 @@ func (t *Text) header(h *Header) {
 		words = append(words, units.Plural(h.Host.CPUs, "CPU", "CPUs"))
 	}
 	words = append(words, h.Summary...)
-	words = append(words, h.CollectedAt.Format("2006-01-02 15:04:05 MST"))
+	words = append(words, h.when())
 	if h.Interval != nil {
 		words = append(words, "over "+time.Duration(float64(*h.Interval)*float64(time.Second)).Round(time.Millisecond).String())
 	}
@@ -130,6 +131,18 @@ func (t *Text) header(h *Header) {
 	if h.Incomplete {
 		t.line("incomplete: some files did not answer in time")
 	}
+}
+
+// when says when the values were read, or saved.
+func (h *Header) when() string {
+	at := h.CollectedAt.Format("2006-01-02 15:04:05 MST")
+	switch {
+	case h.Copy == nil:
+		return at
+	case h.Copy.SavedAt == nil:
+		return "a copy, of unknown time"
+	}
+	return "a copy of " + at
 }
 
 func (t *Text) title(s string) {
@@ -209,7 +222,7 @@ func (t *Text) part(p *lower.Part, r *lower.Report, g geometry) {
 		}
 	}
 	grid := r.Grid(p.Table)
-	if grid != nil && grid.Shown == 0 {
+	if grid != nil && grid.Shown == 0 && grid.Seen.Whole() {
 		grid = nil
 	}
 	if len(list) == 0 && grid == nil {
@@ -236,10 +249,22 @@ func (t *Text) sections(g *lower.Grid) {
 		}
 		t.part(&p, &lower.Report{}, t.measure([]lower.Part{p}))
 	}
-	if g.Total == 0 && g.Empty != "" {
+	if g.Total == 0 && (g.Empty != "" || !g.Seen.Whole()) {
 		t.line("")
-		t.lines("", 0, wrap(safe(g.Empty), t.width))
+		t.lines("", 0, wrap(safe(cmp.Or(noRow(g), g.Empty)), t.width))
 	}
+}
+
+// noRow says that a table has no row, of a set that was not seen whole; "" of others.
+func noRow(g *lower.Grid) string {
+	if g.Seen.Whole() {
+		return ""
+	}
+	words := units.NoneOf("none", g.Seen)
+	if g.Title != "" {
+		words = g.Title + ": " + words
+	}
+	return units.Sentence(words)
 }
 
 // display writes a value as text has it.
@@ -247,7 +272,14 @@ func display(c *lower.Cell) string {
 	if s := c.Doc.Called(c.Value); s != "" {
 		return s
 	}
-	return human(shownValue(c), c.Doc.Unit)
+	text := human(shownValue(c), c.Doc.Unit)
+	switch {
+	case c.Seen.Whole() || !c.Doc.Unit.Number():
+		return text
+	case c.Value.Zero():
+		return "none seen"
+	}
+	return text + " seen"
 }
 
 func (t *Text) cell(c *lower.Cell, g geometry) {
@@ -379,7 +411,7 @@ func (t *Text) gaps(list []lower.Gap) {
 		if len(g.Keys) > 0 {
 			s += " (" + strings.Join(g.Keys, ", ") + ")"
 		}
-		s += ": " + strings.ReplaceAll(g.Reason.String(), "_", " ")
+		s += ": " + units.AbsentWord(g.Reason)
 		if g.Of > 1 && len(g.Keys) == 0 {
 			s += fmt.Sprintf(" for %d of %d", g.Count, g.Of)
 		}
@@ -397,7 +429,7 @@ func together(list []lower.Gap) (out []lower.Gap) {
 	for _, g := range list {
 		w := [2]string{g.Reason.String(), g.Hint}
 		at, known := first[w]
-		switch alone := g.Hint != "" && len(g.Keys) == 0 && g.Of <= 1; {
+		switch alone := g.Joins(); {
 		case alone && known:
 			out[at].Source += ", " + g.Source
 			continue

@@ -266,7 +266,7 @@ func TestOomAloneAsInTheReport(t *testing.T) {
 				t.Fatal(err)
 			}
 			whole := lower.Explain(&card, o, nil)
-			task, err := oom.TakeTask(h, h.Self(), nil)
+			task, err := oom.TakeTask(h, h.Example(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,12 +18,12 @@ import (
 // Judge tests the rules of the domains that are wanted on the facts. The report has the
 // findings with their evidence, worst first, the state of each domain, and the outcome
 // of each rule.
-func Judge(f *Facts, limits explain.Limits) (lower.Report, error) {
+func Judge(f *Facts, limits explain.Limits) (lower.Report, Coverage) {
 	verdicts, rules, found := judge(f, limits)
 	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
 	addTables(&rep, verdicts, rules)
 	rep.Tell(f.gaps(), f.Host.Kernel)
-	return rep, nil
+	return rep, coverageOf(verdicts)
 }
 
 // judge returns the state of each domain, the outcome of each rule, and the findings.
@@ -31,11 +31,13 @@ func judge(f *Facts, limits explain.Limits) (verdicts Verdicts, rules Rules, fou
 	for _, d := range f.domains {
 		v := &Verdict{Domain: *d, Err: d.failed, on: f.Host.Kernel}
 		verdicts = append(verdicts, v)
+		var j lower.Judgement
 		if v.Err != nil {
-			continue
+			j = d.facts.Blind(limits, inspect.ReasonOf(v.Err))
+		} else {
+			j, v.Health = d.facts.Judge(limits), d.facts.Health()
 		}
-		j := d.facts.Judge(limits)
-		v.Health, v.Rules = d.facts.Health(), j.Rules
+		v.Rules = j.Rules
 		for i := range j.Rules {
 			v.Level = max(v.Level, j.Rules[i].Level)
 			rules = append(rules, &Rule{Ruled: j.Rules[i], Domain: d.Name, on: f.Host.Kernel})

@@ -56,6 +56,7 @@ func (v Verdicts) At(i int) *Verdict { return v[i] }
 // The states of a domain besides the levels.
 const (
 	stateWell   = "well"
+	statePartly = "partly"
 	stateUnseen = "unseen"
 )
 
@@ -68,6 +69,7 @@ func states() []explain.Word {
 		word("notice", "Something is worth knowing but no cause for alarm."),
 		word("warning", "Something is wrong, or soon will be."),
 		word("critical", "Something is failing or about to fail."),
+		word(statePartly, "Nothing was found in what could be seen, which was not all."),
 		word(stateUnseen, "Nothing could be measured: see \"Not seen\"."),
 	}
 }
@@ -76,10 +78,17 @@ func (v *Verdict) state() string {
 	switch {
 	case v.Level > explain.OK:
 		return v.Level.String()
-	case v.of(lower.Well)+v.of(lower.Partly) == 0:
+	case v.blind():
 		return stateUnseen
+	case v.of(lower.Partly)+v.of(lower.Blind) > 0:
+		return statePartly
 	}
 	return stateWell
+}
+
+// blind reports whether no rule could measure anything.
+func (v *Verdict) blind() bool {
+	return v.of(lower.Well)+v.of(lower.Partly)+v.of(lower.Found) == 0 && (v.Err != nil || v.of(lower.Blind) > 0 || v.of(lower.Idle) > 0)
 }
 
 // domainTable has a row for each domain.

@@ -319,7 +319,7 @@ func (d *Derivation) uncomputed() string {
 	if what == "" {
 		what = "its own value"
 	}
-	s := what + " is " + strings.ReplaceAll(d.Why.String(), "_", " ")
+	s := what + " is " + words(d.Why)
 	if d.Hint != "" {
 		s += "; " + d.Hint
 	}

@@ -98,7 +98,7 @@ func (s *Source) open() string {
 	if why == inspect.Present {
 		why = s.Others
 	}
-	if s.who.root && why == inspect.Denied || !s.host.Live && why == inspect.Unsupported {
+	if s.who.root && why == inspect.Denied || !s.host.Live && why.IsMissing() {
 		return "" // most hints are to run as root; and a copy can't be rebuilt
 	}
 	if s.leftOut() {
@@ -111,7 +111,7 @@ func (s *Source) open() string {
 // leftOut reports whether the mount of /proc leaves the file out.
 func (s *Source) leftOut() bool {
 	path := s.String()
-	return s.who.pidOnly && s.Why == inspect.Unsupported && strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/proc/<pid>")
+	return s.who.pidOnly && s.Why.IsMissing() && strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/proc/<pid>")
 }
 
 // findings collects the state of each source.
@@ -175,6 +175,8 @@ func bySeverity() []inspect.Reason {
 		inspect.Denied,
 		inspect.Disabled,
 		inspect.Masked,
+		inspect.NotMounted,
+		inspect.NotSaved,
 		inspect.Unsupported,
 		inspect.Present,
 		inspect.Inapplicable,
@@ -198,7 +200,7 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 	case !file:
 		return worst
 	case why == inspect.Present && worst != inspect.Unread && worst != inspect.Inapplicable,
-		why == inspect.Unsupported && worst == inspect.Inapplicable:
+		why.IsMissing() && worst == inspect.Inapplicable:
 		return worst
 	}
 	return why
@@ -209,7 +211,7 @@ func (f *findings) row(s inspect.Source) *Source {
 	t, process := f.tally[s]
 	switch {
 	case s == inspect.PIDEntry && f.hidden:
-		r.Why, r.Others, r.Of = inspect.Denied, inspect.Denied, 0
+		r.Why, r.Others, r.Of = inspect.Hidden, inspect.Hidden, 0
 	case s == inspect.PIDEntry:
 		r.Gave, r.Of = f.count, f.count
 	case !process:
@@ -260,6 +262,9 @@ func states() []explain.Word {
 		word(statePartly, "It could be read for some of the processes."),
 		of(inspect.Denied, "This user is not allowed to read it."),
 		of(inspect.Unsupported, "It does not exist: this kernel's version or build lacks it."),
+		of(inspect.Hidden, "This /proc does not show it to this user: hidepid."),
+		of(inspect.NotSaved, "It is not in this copy: it was not saved, or that kernel did not have it."),
+		of(inspect.NotMounted, "What holds it is not mounted where kwhy looks."),
 		of(inspect.Disabled, "The kernel has it, switched off."),
 		of(inspect.Masked, "The kernel shows a placeholder instead."),
 		of(inspect.Malformed, "It was read but makes no sense."),
@@ -283,14 +288,14 @@ func (s *Source) sentence() string {
 		}
 		return "read and understood."
 	case statePartly:
-		if !s.host.Live && s.Others == inspect.Unsupported {
+		if !s.host.Live && s.Others.IsMissing() {
 			return fmt.Sprintf("readable for %s of %s processes; for the others it was not saved.", units.Number(s.Gave), units.Number(s.Of))
 		}
 		text := fmt.Sprintf(
 			"readable for %s of %s processes; for others %s",
 			units.Number(s.Gave),
 			units.Number(s.Of),
-			strings.ReplaceAll(s.Others.String(), "_", " "),
+			words(s.Others),
 		)
 		if s.who.root && s.Others == inspect.Denied {
 			text += ", even to root"
@@ -310,9 +315,12 @@ func (s *Source) reason() string {
 			return "denied even to root: a capability is missing, or lockdown or a security module prevents it."
 		}
 		return "this user is not allowed to read it."
-	case inspect.Unsupported:
+	case inspect.Unsupported, inspect.NotMounted, inspect.NotSaved:
 		if s.leftOut() {
 			return "not there: this /proc has only processes."
+		}
+		if s.Why == inspect.NotMounted {
+			return "not there: what holds it is not mounted where kwhy looks."
 		}
 		d := doc{Source: s.Source}
 		if !s.host.Live {
@@ -325,6 +333,8 @@ func (s *Source) reason() string {
 			return "not there: this kernel does not have it."
 		}
 		return "not there."
+	case inspect.Hidden:
+		return "this /proc is mounted with hidepid: other users' processes are not shown."
 	case inspect.Disabled:
 		return "this kernel has it, switched off."
 	case inspect.Masked:
@@ -436,4 +446,12 @@ func names(list []string) value {
 		out[i] = explain.S(s)
 	}
 	return explain.L(out)
+}
+
+// words are a reason as text has it.
+func words(r inspect.Reason) string {
+	if r.IsGap() {
+		return units.AbsentWord(r)
+	}
+	return strings.ReplaceAll(r.String(), "_", " ")
 }

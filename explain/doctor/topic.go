@@ -1,8 +1,6 @@
 package doctor
 
 import (
-	"cmp"
-
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/units"
@@ -64,9 +62,9 @@ func (e *Exam) Explain(o Options) (lower.Report, error) {
 		derivations = lower.Own(derivationTable(), []string{"name", "command", "verdict"}, nil, 0)
 	}
 	if !o.All {
-		sources.Where(inspect.Sources{}, func(s *Source) bool { return s.Gap() && (e.live || s.Why != inspect.Unsupported) })
+		sources.Where(inspect.Sources{}, func(s *Source) bool { return s.Gap() && (e.live || !s.Why.IsMissing()) })
 		derivations.Where(inspect.Sources{}, func(d *Derivation) bool {
-			return d.Verdict() != VerdictUncompared && d.Why != inspect.Inapplicable && (e.live || d.Why != inspect.Unsupported)
+			return d.Verdict() != VerdictUncompared && d.Why != inspect.Inapplicable && (e.live || !d.Why.IsMissing())
 		})
 	}
 	g, _ := sources.Explain(e.Sources, sources.All(e.Sources), o.Limits)
@@ -93,17 +91,26 @@ func (e *Exam) gaps() (out []inspect.Gap) {
 	return out
 }
 
+// view is what kwhy sees of the host, in a few words; "" for a copy, which the header says.
+func (e *Exam) view() string {
+	switch View(e.Environment) {
+	case viewHost:
+		return "the host"
+	case viewContainer:
+		return "a container's part of the host"
+	case viewBetween:
+		return "the host, partly isolated from it"
+	case viewCopy:
+		return ""
+	}
+	return "a host"
+}
+
 // Summary counts what the exam found.
 func (e *Exam) Summary() []string {
 	n := e.Sources.Readable()
 	out := []string{
-		cmp.Or(
-			map[string]string{
-				viewHost: "the host", viewContainer: "a container's part of the host",
-				viewBetween: "the host, partly isolated from it", viewCopy: "a copy",
-			}[View(e.Environment)],
-			"a host",
-		),
+		e.view(),
 		units.Number(n) + " of " + units.Plural(len(e.Sources), "source", "sources") + " readable",
 	}
 	d := units.Plural(e.Derivations.Count(VerdictExact), "derivation", "derivations") + " exact"

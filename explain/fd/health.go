@@ -37,6 +37,9 @@ func healthNear(f host) string {
 	if most >= 0 {
 		p := f.At(who).Row.P
 		words = append(words, fmt.Sprintf("closest to its limit is %s (%d) at %s", p.Comm, p.PID, units.AppendPercent(nil, most)))
+		if among := units.Among(f.Scan.Sized()); among != "" {
+			words = append(words, among)
+		}
 	}
 	return strings.Join(words, ", ")
 }
@@ -48,5 +51,5 @@ func healthKept(f host) string {
 	if n, files := kept(f); files > 0 {
 		return fmt.Sprintf("deleted files keep %s", units.Size(n))
 	}
-	return "no deleted file keeps space"
+	return units.NoneOf("no deleted file keeps space", f.Seen())
 }

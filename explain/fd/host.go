@@ -38,20 +38,28 @@ func ofHost(d doc, get func(host) value, read func(host) string) hostField {
 
 func bounds() []hostField { return append(append(openFiles(), caches()...), elsewhere()...) }
 
+// descriptors counts those of all processes: of some by their names, of others by the size of
+// the directory that has them.
+func descriptors() hostField {
+	total := func(f host) procfacts.FDCount { n, _, _ := f.Scan.Totals(); return n }
+	f := countOfHost(doc{
+		Key: "descriptors", Source: inspect.PIDFd,
+		Gist: "Descriptors of all processes: numbers that each lead to an open file.",
+	}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
+		s := "Numbers in the tables of processes, each leading to an open file."
+		if n := total(f).Hidden; n > 0 {
+			s += " The targets of " + units.Number(n) + " of them are not visible."
+		}
+		return s
+	})
+	f.Over = func(f host) inspect.Seen { return f.Scan.Sized() }
+	return f
+}
+
 // openFiles are descriptors and what they lead to: struct file.
 func openFiles() []hostField {
-	total := func(l host) procfacts.FDCount { n, _, _ := l.Scan.Totals(); return n }
 	return []hostField{
-		countOfHost(doc{
-			Key: "descriptors", Source: inspect.PIDFd,
-			Gist: "Descriptors of all processes: numbers that each lead to an open file.",
-		}, func(f host) value { return explain.I(total(f).Total) }, func(f host) string {
-			s := "Numbers in the tables of all visible processes, each leading to an open file."
-			if n := total(f).Hidden; n > 0 {
-				s += " The targets of " + units.Number(n) + " of them are not visible."
-			}
-			return s
-		}),
+		descriptors(),
 		countOfHost(doc{
 			Key: "file_nr", Kernel: "fs.file-nr", Label: "file-nr", Source: inspect.FSFileNr,
 			Concept: "struct-file",

@@ -26,7 +26,7 @@ type hostColumn = explain.Field[hostRow]
 func counted(d doc, get func(*procfacts.FDCount) int) hostColumn {
 	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, cmp.Or(d.Concept, "file-descriptor")
 	return hostColumn{Doc: d, Get: func(r hostRow) value {
-		if d.Key != "fds" && r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+		if d.Key != "fds" && !r.It.Listed() {
 			return explain.None(inspect.Denied)
 		}
 		return explain.I(get(r.It))
@@ -110,8 +110,8 @@ func bound() []hostColumn {
 		},
 		{
 			Doc: doc{
-				Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDFd,
-				Also: []inspect.Source{inspect.PIDLimits}, Concept: "file-descriptor",
+				Key: "fd_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDLimits,
+				Also: []inspect.Source{inspect.PIDFd}, Concept: "file-descriptor",
 				Gist: "The share of the descriptor numbers below its limit that are taken.",
 			},
 			Get: used,
@@ -128,6 +128,8 @@ func used(r hostRow) value {
 		return explain.None(r.Row.Missing(inspect.PIDLimits))
 	case soft <= 0:
 		return explain.None(inspect.Unlimited)
+	case !r.It.Counted():
+		return explain.None(r.It.Reason)
 	case r.It.Below >= 0:
 		return explain.F(float64(r.It.Below) / float64(soft))
 	}
@@ -138,7 +140,7 @@ func deletedBy(r hostRow) value {
 	if !r.Host.Scan.Procs.Host.Host.Live {
 		return explain.None(inspect.Unsupported)
 	}
-	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+	if !r.It.Listed() {
 		return explain.None(inspect.Denied)
 	}
 	var n uint64
@@ -168,7 +170,7 @@ func near() explain.Rule[hostRow] {
 		Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 		NextOf: func(r hostRow) string { return "kwhy fd " + strconv.Itoa(int(r.Row.P.PID)) },
 		Of: func(r hostRow) value {
-			if v := used(r); v.Has() && r.It.Reason == inspect.Present {
+			if v := used(r); v.Has() {
 				return v
 			}
 			return value{}
@@ -214,7 +216,7 @@ func whyHost(r hostRow) string {
 	for k, n := range r.It.Kinds {
 		counts[procfacts.FileKind(k)] = int(n)
 	}
-	if r.It.Hidden > 0 && r.It.Hidden == r.It.Total {
+	if !r.It.Listed() {
 		return "their targets are not visible"
 	}
 	s := countKinds(counts)

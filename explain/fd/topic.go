@@ -18,7 +18,10 @@ import (
 )
 
 // What a snapshot offers besides, as the machinery looks for it.
-var _ lower.Gapped = host(nil)
+var (
+	_ lower.Gapped   = host(nil)
+	_ lower.Surveyor = host(nil)
+)
 
 // Topic is open files: of the host, of one process, and who has something open.
 func Topic() explain.Topic {
@@ -48,7 +51,7 @@ func HostPage(o Options) (*lower.Page[host], error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Where(inspect.Sources{}, func(p hostRow) bool { return p.It.Reason == inspect.Present && !p.Row.P.Kthread() })
+	v.Where(inspect.Sources{}, func(p hostRow) bool { return p.It.Counted() && !p.Row.P.Kthread() })
 	if err := proc.Keep(v, &o.Filter, func(r hostRow) procfacts.Row { return r.Row }); err != nil {
 		return nil, err
 	}
@@ -135,7 +138,7 @@ func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
 	read := func(limit int) func(*inspect.Host, inspect.Sources) (list, error) {
 		return func(h *inspect.Host, _ inspect.Sources) (list, error) {
 			if pid == 0 {
-				return Take(h, h.Self(), limit)
+				return Take(h, h.Example(), limit)
 			}
 			return Take(h, pid, limit)
 		}

@@ -52,6 +52,8 @@ type Domain interface {
 	Alone()
 	// Judge holds the rules against it.
 	Judge(explain.Limits) Judgement
+	// Blind is the judgement where there is no snapshot: every rule saw nothing.
+	Blind(explain.Limits, inspect.Reason) Judgement
 	// Health is how it stands, in a few words.
 	Health() Health
 	// Gaps are what could not be seen.
@@ -119,6 +121,16 @@ func (d *domain[S]) Judge(limits explain.Limits) Judgement {
 	}
 	if d.check.Judged != nil {
 		d.check.Judged(d.s, &j)
+	}
+	return j
+}
+
+func (d *domain[S]) Blind(limits explain.Limits, why inspect.Reason) Judgement {
+	j := blind(d.page.Card.Rules, d.page.Card.Name, limits, func([]string) (inspect.Source, inspect.Reason) {
+		return inspect.ProcAndSys, why
+	})
+	for _, t := range d.tables {
+		j = j.Plus(t.Blind(d.page.Command, limits, why))
 	}
 	return j
 }

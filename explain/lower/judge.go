@@ -95,8 +95,11 @@ func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Li
 		done := ruledBy(r, c.Name, limits)
 		if done.Outcome != SwitchedOff {
 			cells := cellsOfCard(c, s, r.Evidence)
-			v := judge(r, s, limits)
-			done.Measure, done.Basis, done.Level = v.measure, v.basis, v.level
+			var v verdict
+			if done.Basis = basisOf(r, s); !done.notePart(cells) {
+				v = judge(r, s, limits)
+			}
+			done.Measure, done.Level = v.measure, v.level
 			if v.level > explain.OK {
 				f := findingOf(r, s, v, limits)
 				f.Cells, done.Rows = cells, 1
@@ -181,6 +184,9 @@ func JudgeTable[S explain.Snapshot[S]](t *explain.Table[S], command string, rows
 		done := ruledBy(r, command, limits)
 		if done.Outcome != SwitchedOff {
 			found := judgeRows(t, r, rows, limits, &done)
+			if done.noteSeen(seenFor(t, r, rows)) {
+				done.Measure = explain.Value{}
+			}
 			worst := found[:min(len(found), mostRows)]
 			for _, hit := range worst {
 				s := rows.At(hit.row)
@@ -237,6 +243,9 @@ func judgeRows[S explain.Snapshot[S]](
 	done *Ruled,
 ) (found []hit) {
 	first, _ := fieldOf(t, r.Evidence[0])
+	if first != nil && rows.Len() == 0 {
+		done.noteBlind(explain.None(emptied(rows)(first.Source)), first.Source)
+	}
 	var scratch []byte
 	for i := range rows.Len() {
 		s := rows.At(i)
@@ -283,6 +292,73 @@ func (d *Ruled) noteBlind(v explain.Value, src inspect.Source) {
 	if why := v.Reason(); !v.Has() && unseen(why) {
 		d.Unseen, d.Source, d.Reason = d.Unseen+1, src, why
 	}
+}
+
+// blind is what becomes of a card's or a table's own rules where nothing could be read: of says
+// which source their evidence would be from, and why it gave nothing.
+func blind[S explain.Snapshot[S]](
+	rules []explain.Rule[S],
+	command string,
+	limits explain.Limits,
+	of func(evidence []string) (inspect.Source, inspect.Reason),
+) (j Judgement) {
+	for i := range rules {
+		if rules[i].Lifted {
+			continue
+		}
+		done := ruledBy(&rules[i], command, limits)
+		if src, why := of(rules[i].Evidence); done.Outcome != SwitchedOff && why.IsGap() {
+			done.Outcome, done.Unseen, done.Source, done.Reason = Blind, 1, src, why
+		}
+		j.Rules = append(j.Rules, done)
+	}
+	return j
+}
+
+// noteSeen notes what was not seen of the set that a rule is about; true if that is all of it.
+func (d *Ruled) noteSeen(s inspect.Seen) (nothing bool) {
+	if s.Whole() {
+		return false
+	}
+	d.Unseen += max(s.Missed(), 1)
+	d.Source, d.Reason = s.Source, s.Reason
+	return s.Nothing()
+}
+
+// notePart notes of a card's rule which of its evidence is of a set that was seen in part, or
+// was not seen: what is measured without is not of all that it is said of. It reports whether
+// the value that the rule is about was not seen, so that there is nothing to measure.
+func (d *Ruled) notePart(evidence []Cell) (nothing bool) {
+	for i := range evidence {
+		c := &evidence[i]
+		none := d.noteSeen(c.Seen)
+		d.noteSeen(c.Around)
+		if why := c.Value.Reason(); !c.Value.Has() && unseen(why) {
+			d.Unseen, d.Source, d.Reason = d.Unseen+1, c.Doc.Source, why
+			none = true
+		}
+		nothing = nothing || none && i == 0
+	}
+	return nothing
+}
+
+// seenFor returns how much was seen of the rows for a rule: of rows that say so for each
+// source, for that of the value that the rule is about.
+func seenFor[S explain.Snapshot[S]](t *explain.Table[S], r *explain.Rule[S], rows explain.Rows[S]) inspect.Seen {
+	if v, ok := rows.(Surveyor); ok {
+		if first, err := fieldOf(t, r.Evidence[0]); err == nil {
+			return v.SeenOf(first.Source)
+		}
+	}
+	return seenOf(rows)
+}
+
+// seenOf returns how much was seen of what rows are found among.
+func seenOf(rows any) inspect.Seen {
+	if r, ok := rows.(Surveyed); ok {
+		return r.Seen()
+	}
+	return inspect.Seen{}
 }
 
 // Better leaves out a finding if its rule names another one that says the same better and

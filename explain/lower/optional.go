@@ -21,6 +21,15 @@ type (
 	Gapped interface {
 		Gaps() []inspect.Gap
 	}
+	// Surveyed is rows that are found among a set, which may not have been seen whole.
+	Surveyed interface {
+		Seen() inspect.Seen
+	}
+	// Surveyor is a snapshot of sets: of the processes of a host, of its sockets. It says how
+	// much was seen of what a source is read of.
+	Surveyor interface {
+		SeenOf(inspect.Source) inspect.Seen
+	}
 	// Misser says why there is no row.
 	Misser interface {
 		Missing(inspect.Source) inspect.Reason

@@ -234,8 +234,9 @@ type Attached[S explain.Snapshot[S]] interface {
 	Catalogue(*Page[S]) Catalogue
 	// Judges is what its own rules rest on; false where it has none.
 	Judges() (inspect.Sources, bool)
-	// Judge holds its rules against all rows.
+	// Judge holds its rules against all rows, and Blind is the judgement without any.
 	Judge(command string, s S, limits explain.Limits) Judgement
+	Blind(command string, limits explain.Limits, why inspect.Reason) Judgement
 	// Name is the table's, by which a section places it.
 	Name() string
 	// Columns are those that can be chosen; false where this is not the table for it.
@@ -402,11 +403,27 @@ func (r *Rows[S, T]) Judge(command string, s S, limits explain.Limits) Judgement
 	if r.Judged != nil {
 		of = r.Judged
 	}
-	rows := of(s)
-	if _, any := r.Judges(); rows == nil || !any {
+	rows, t := of(s), r.judged()
+	switch _, any := r.Judges(); {
+	case !any:
 		return Judgement{}
+	case rows == nil: // they could not be listed
+		return blind(t.Rules, cmp.Or(r.Command, command), limits, func(evidence []string) (inspect.Source, inspect.Reason) {
+			f, err := fieldOf(t, evidence[0])
+			if err != nil {
+				return inspect.None, inspect.Present
+			}
+			return f.Source, s.Missing(f.Source)
+		})
 	}
-	return JudgeTable(r.judged(), cmp.Or(r.Command, command), rows, limits)
+	return JudgeTable(t, cmp.Or(r.Command, command), rows, limits)
+}
+
+// Blind is the judgement of a table of which nothing could be read.
+func (r *Rows[S, T]) Blind(command string, limits explain.Limits, why inspect.Reason) Judgement {
+	return blind(r.judged().Rules, cmp.Or(r.Command, command), limits, func([]string) (inspect.Source, inspect.Reason) {
+		return inspect.ProcAndSys, why
+	})
 }
 
 // MustPage returns a page with its own options, which name nothing that is not there.

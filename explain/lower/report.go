@@ -17,7 +17,9 @@ type Cell struct {
 	Level      explain.Level
 	Reading    string
 	Derivation *explain.Derivation
-	Hint       string // where it is absent: what it would take
+	Hint       string       // where it is absent: what it would take
+	Seen       inspect.Seen // of a value about a set: how much of it was seen
+	Around     inspect.Seen // the same of a set that its reading is about
 }
 
 // Part is a lowered section.
@@ -45,6 +47,14 @@ type Gap struct {
 	Of     int
 	Hint   string
 	Keys   []string // the values of a readable source that this kernel lacks
+}
+
+// Coverage is how much of a set was seen.
+type Coverage = inspect.Seen
+
+// Joins reports whether the gap can share a line with others of the same reason and hint.
+func (g *Gap) Joins() bool {
+	return (g.Hint != "" || g.Reason == inspect.NotSaved) && len(g.Keys) == 0 && g.Of <= 1
 }
 
 // Cell returns the lowered value of that key.
@@ -75,7 +85,8 @@ func (r *Report) Grid(name string) *Grid {
 func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 	for _, g := range gaps {
 		d := explain.Doc{Source: g.Source}
-		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: g.Reason, Count: g.Count, Of: g.Of, Hint: d.Hint(g.Reason, on)})
+		why := d.Why(g.Reason, on)
+		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: why, Count: g.Count, Of: g.Of, Hint: d.Hint(why, on)})
 	}
 	listed := map[string]bool{}
 	for _, g := range r.Gaps {
@@ -192,8 +203,9 @@ type Grid struct {
 	Skip  func(columns []bool)             // leaves out the values of columns that will not be shown; nil where that can't be
 	Shown int
 	Total int
-	More  string // how to see the rows that are left out; "" where there is no way
-	Named bool   // its columns were asked for by name: text shows them all
+	Seen  inspect.Seen // how much was seen of what its rows are found among
+	More  string       // how to see the rows that are left out; "" where there is no way
+	Named bool         // its columns were asked for by name: text shows them all
 
 	Sections bool   // each row is a section of its own in text
 	Empty    string // what text says where there is no row; "": nothing

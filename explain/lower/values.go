@@ -4,17 +4,25 @@ import (
 	"unsafe"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 )
 
 func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 	v := Take(f, s, new([]byte))
-	c := Cell{Doc: f.Doc, Value: v, Rate: Rate(f, s, v)}
+	c := Cell{Doc: f.Doc, Value: v, Rate: Rate(f, s, v), Seen: surveyOf(s, f.Source), Around: surveyOf(s, f.Also...)}
+	if f.Over != nil {
+		c.Seen, c.Around = f.Over(s), inspect.Seen{}
+	}
+	if c.Seen.Nothing() && v.Has() {
+		v = explain.None(c.Seen.Reason)
+		c.Value, c.Rate = v, v
+	}
 	if _, over, ok := s.Before(); ok && f.Grown && c.Rate.Has() {
 		c.Grown = explain.F(c.Rate.Float() * over.Seconds())
 	}
 	if f.Reading != nil && (v.Has() || v.Reason() == inspect.Unlimited) {
-		c.Reading = f.Reading(s)
+		c.Reading = reading(f, s, &c)
 	}
 	if !v.Has() {
 		c.Hint = f.Hint(v.Reason(), s.Kernel())
@@ -33,6 +41,36 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 	return c
 }
 
+// surveyOf returns how much a snapshot saw of the sets that sources are read of: a value of a
+// host that is read from files of processes is about all of them.
+func surveyOf(s any, sources ...inspect.Source) (seen inspect.Seen) {
+	v, ok := s.(Surveyor)
+	if !ok {
+		return seen
+	}
+	for _, src := range sources {
+		if part := v.SeenOf(src); !part.Whole() && (seen.Whole() || part.Seen < seen.Seen) {
+			seen = part
+		}
+	}
+	return seen
+}
+
+// reading is what a value says here and now: of a set that was seen in part, of which part.
+func reading[S explain.Snapshot[S]](f *explain.Field[S], s S, c *Cell) string {
+	seen := c.Seen
+	if seen.Whole() {
+		seen = c.Around
+	}
+	switch {
+	case seen.Whole():
+		return f.Reading(s)
+	case !c.Seen.Whole() && c.Value.Zero():
+		return units.Sentence(units.NoneOf("none", seen))
+	}
+	return units.Sentence(units.Among(seen)) + " " + f.Reading(s)
+}
+
 // origin is the source that was read, of one that names several: a snapshot that has
 // such says which.
 func origin(s any, declared inspect.Source) inspect.Source {
@@ -45,7 +83,7 @@ func origin(s any, declared inspect.Source) inspect.Source {
 // Take reads the field from s. A text of Write lives in scratch.
 func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) explain.Value {
 	if why := s.Missing(f.Source); why != inspect.Present {
-		return explain.None(why)
+		return explain.None(f.Why(why, s.Kernel()))
 	}
 	if f.Write != nil {
 		start := len(*scratch)

@@ -155,6 +155,7 @@ func (v *View[S]) kept(rows explain.Rows[S]) []int32 {
 // Explain lowers the rows in order, and judges them.
 func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Limits) (Grid, []Finding) {
 	g := Grid{Name: v.table.Name, Title: v.table.Title, Shown: len(order), Total: rows.Len(), Named: v.named, Sections: v.table.Heading != nil}
+	g.Seen = seenOf(rows)
 	watch := watched(rows)
 	for _, f := range v.cols {
 		d := f.Doc

@@ -161,7 +161,7 @@ func ProcessPage(pid int32) *lower.Page[procMem] {
 		},
 		Take: func(h *inspect.Host, want inspect.Sources) (procMem, error) {
 			if pid == 0 {
-				return memfacts.TakeProcess(h, h.Self(), want)
+				return memfacts.TakeProcess(h, h.Example(), want)
 			}
 			return takeProcess(h, pid, want)
 		},

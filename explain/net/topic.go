@@ -215,12 +215,12 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 		Tables: []lower.Attached[process]{listenersOf(pid), socketsOf(pid, v, &order)},
 		Take: func(h *inspect.Host, _ inspect.Sources) (process, error) {
 			if pid == 0 {
-				return netfacts.TakeProcess(h, h.Self(), nil)
+				return netfacts.TakeProcess(h, h.Example(), nil)
 			}
 			return netfacts.TakeProcess(h, pid, nil)
 		},
 		First: func(h *inspect.Host, _ inspect.Sources) (process, error) {
-			s, err := netfacts.TakeBefore(h, cmp.Or(pid, h.Self()))
+			s, err := netfacts.TakeBefore(h, cmp.Or(pid, h.Example()))
 			return &netfacts.Process{Net: s}, err
 		},
 		Second: func(h *inspect.Host, _ inspect.Sources, was process) (process, error) {
@@ -228,7 +228,7 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 			if was != nil {
 				before = was.Net
 			}
-			n, err := netfacts.TakeProcess(h, cmp.Or(pid, h.Self()), before)
+			n, err := netfacts.TakeProcess(h, cmp.Or(pid, h.Example()), before)
 			if err == nil {
 				order = filled(v, n.Mine)
 			}

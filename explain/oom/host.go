@@ -1,6 +1,7 @@
 package oom
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -61,40 +62,49 @@ func next() []field {
 		}
 		return field{Doc: d, Get: get, Reading: read}
 	}
+	victim := func(get func(*procfacts.Process) value) func(host) value {
+		return func(o host) value {
+			if seen := o.SeenOf(inspect.PIDStat); !seen.Whole() {
+				return explain.None(seen.Reason) // it may be one of those that were not seen
+			}
+			if o.First == nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return get(o.First)
+		}
+	}
+	// What is the same for every process is of no set.
+	ofAny := func(f field) field {
+		f.Over = func(host) inspect.Seen { return inspect.Seen{} }
+		return f
+	}
 	return []field{
 		declare(doc{
 			Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain,
 			Gist: "The process that the kernel would kill first, except kwhy itself.",
-		}, func(o host) value {
-			if o.First == nil {
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.I(o.First.PID)
-		}, readNext),
+		}, victim(func(p *procfacts.Process) value { return explain.I(p.PID) }), readNext),
 		declare(doc{Key: "next_victim_comm", Show: explain.Data, Gist: "Its name."},
-			func(o host) value {
-				if o.First == nil {
-					return explain.None(inspect.Inapplicable)
-				}
-				return explain.S(o.First.Comm)
-			}, nil),
-		declare(doc{
+			victim(func(p *procfacts.Process) value { return explain.S(p.Comm) }), nil),
+		ofAny(declare(doc{
 			Key: "scores_exact", Label: "exact scores", Unit: explain.Count,
 			Gist:    "How many of the scores shown kwhy computes exactly from their parts.",
 			Concept: "oom-score",
-		}, func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement),
-		declare(doc{
+		}, func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement)),
+		ofAny(declare(doc{
 			Key: "oom_score_idle", Label: "idle score", Unit: explain.Plain,
 			Gist:    "The oom_score of a process with almost no memory and no adjustment.",
 			Concept: "oom-score",
-		}, func(o host) value { return explain.I(idle(o)) }, readIdle),
-		declare(doc{
+		}, func(o host) value { return explain.I(idle(o)) }, readIdle)),
+		ofAny(declare(doc{
 			Key: "oom_score_adj_step", Label: "one step of adj", Unit: explain.Bytes,
 			Gist:    "How much memory one step of oom_score_adj counts for in this ranking.",
 			Concept: "oom-score-adj",
 		}, func(o host) value {
+			if o.Procs.Host.OOM.Domain == 0 {
+				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Malformed))
+			}
 			return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
-		}, readStep),
+		}, readStep)),
 		declare(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer cannot kill."},
 			func(o host) value {
 				if !o.Known {

@@ -236,11 +236,11 @@ func TakeTask(h *inspect.Host, pid int32, adj *int32) (*oomfacts.Task, error) {
 	}
 	i, ok := o.Procs.Row(pid)
 	if !ok {
-		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
+		return nil, h.NoProcess(pid)
 	}
 	one := []int32{i}
 	if len(o.Procs.Fill(one, Needs().Plus(inspect.Of(inspect.PIDCgroup)))) == 0 {
-		return nil, fmt.Errorf("process %d: %w", pid, inspect.ErrNoProcess)
+		return nil, h.NoProcess(pid)
 	}
 	o.Procs.Settle(one, Needs(), Settled)
 	t := &oomfacts.Task{OOM: o, Row: o.Procs.At(int(i))}

@@ -167,7 +167,7 @@ func ProcessPage(pid int32, adj *int32) *lower.Page[*oomfacts.Task] {
 		Command: "oom PID", Scope: explain.OfProcess, Card: Process(), Doing: "ranking the processes",
 		Take: func(h *inspect.Host, _ inspect.Sources) (*oomfacts.Task, error) {
 			if pid == 0 {
-				return TakeTask(h, h.Self(), nil)
+				return TakeTask(h, h.Example(), nil)
 			}
 			return TakeTask(h, pid, adj)
 		},

@@ -43,19 +43,18 @@ func summary() []field {
 			Concept: concept,
 		}, func(l list) value { return explain.Look(l.Stat, key) }, read)
 	}
-	hides := []inspect.Source{inspect.PIDEntry}
 	return []field{
 		counted(doc{
 			Key: "user_processes", Label: "processes",
+			Also:    []inspect.Source{inspect.PIDEntry},
 			Gist:    "Processes that run programs, without kernel threads.",
 			Concept: "process",
 		}, func(l list) value { n, _ := split(l); return explain.I(n) }, readStates),
 		counted(doc{
 			Key: "kernel_threads", Label: "kernel threads",
-			Also:    hides,
 			Gist:    "Threads of the kernel itself, without a program or memory of their own.",
 			Concept: "kernel-thread",
-		}, func(l list) value { _, n := split(l); return seen(l, n) }, nil),
+		}, func(l list) value { _, n := split(l); return explain.I(n) }, nil),
 		counted(doc{
 			Key: "tasks", Label: "all threads",
 			Source: inspect.Loadavg, Also: []inspect.Source{inspect.KernelThreadsMax, inspect.KernelPIDMax},
@@ -67,21 +66,12 @@ func summary() []field {
 		stat("processes", "forks", "Processes and threads started since boot.", "fork-and-exec", true, nil),
 		counted(doc{
 			Key:     "zombies",
-			Also:    hides,
 			Gist:    "Processes that ended, but whose parent has not waited for them.",
 			Concept: "zombie",
-		}, func(l list) value { return seen(l, len(zombies(l))) }, readZombies),
+		}, func(l list) value { return explain.I(len(zombies(l))) }, readZombies),
 		limit("pid_max", "PIDs are below this number; each thread needs one.", inspect.KernelPIDMax),
 		limit("threads-max", "The maximum number of threads on the whole host.", inspect.KernelThreadsMax),
 	}
-}
-
-// seen is a number of processes, if this /proc shows them all.
-func seen(l list, n int) value {
-	if l.Procs.Host.Hidden {
-		return explain.None(inspect.Denied)
-	}
-	return explain.I(n)
 }
 
 func limit(name, gist string, src inspect.Source) field {
@@ -157,11 +147,7 @@ func readStates(l list) string {
 			words = append(words, units.Number(count[s])+" "+names[s])
 		}
 	}
-	text := strings.Join(words, ", ") + "."
-	if l.Procs.Host.Hidden {
-		text += " These are this user's own: /proc hides those of other users."
-	}
-	return text
+	return strings.Join(words, ", ") + "."
 }
 
 func readTasks(l list) string {
@@ -261,7 +247,7 @@ func rules() []explain.Rule[*procfacts.Snapshot] {
 			Means: "They have no memory and no files left, only a PID and an exit status. " +
 				"Their parent has to call wait(); if it ends, init or a subreaper does.",
 			Evidence: []string{"zombies"}, Concept: "zombie", Next: "kwhy proc --state Z",
-			Of: func(l list) value { return seen(l, len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
+			Of: func(l list) value { return explain.I(len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {
 				return units.Plural(len(zombies(l)), "process has", "processes have") + " ended without being waited for: " + parentsOf(l)
 			}},

@@ -134,8 +134,10 @@ func Health(l *procfacts.Snapshot) lower.Health {
 }
 
 func healthUse(l list) string {
-	users, _ := split(l)
-	words := []string{units.Plural(users, "process", "processes")}
+	var words []string
+	if users, _ := split(l); !l.Procs.Seen().Nothing() {
+		words = append(words, units.Plural(users, "process", "processes"))
+	}
 	if max, ok := l.Settings.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
 		threads := units.Plural(int64(l.Tasks), "thread", "threads")
 		words = append(words, fmt.Sprintf("%s, %s of threads-max", threads, units.Percent(int64(l.Tasks), max)))
@@ -151,19 +153,19 @@ func healthWaits(l list) string {
 		}
 	}
 	if n == 0 {
-		return "none in D"
+		return units.NoneOf("none in D", l.SeenOf(inspect.PIDStat))
 	}
 	return units.Number(n) + " in D"
 }
 
 func healthErrors(l list) string {
-	if l.Procs.Host.Hidden {
-		return ""
-	}
 	if n := len(zombies(l)); n > 0 {
 		return units.Plural(n, "zombie", "zombies")
 	}
-	return "no zombies"
+	if seen := l.SeenOf(inspect.PIDStat); !seen.Nothing() { // which says it once, above
+		return units.NoneOf("no zombies", seen)
+	}
+	return ""
 }
 
 func inout() []detailField {

@@ -17,7 +17,11 @@ import (
 )
 
 // What a snapshot offers besides, as the machinery looks for it.
-var _ lower.Gapped = list(nil)
+var (
+	_ lower.Gapped   = list(nil)
+	_ lower.Surveyor = list(nil)
+	_ lower.Surveyed = (*procfacts.Processes)(nil)
+)
 
 // Topic is processes: the host's, and one.
 func Topic() explain.Topic {
@@ -181,7 +185,7 @@ func SamplePage(ctx context.Context, pid int32, over time.Duration) *lower.Page[
 		Tables: []lower.Attached[sample]{lower.Table(Doings(), 0, func(s sample) explain.Rows[doingRow] { return s })},
 		Take: func(h *inspect.Host, _ inspect.Sources) (sample, error) {
 			if pid == 0 {
-				return Take(ctx, h, h.Self(), over)
+				return Take(ctx, h, h.Example(), over)
 			}
 			return Take(ctx, h, pid, over)
 		},
@@ -211,7 +215,7 @@ func detailPage(pid int32, read func(*inspect.Host, int32, inspect.Sources) (det
 		},
 		Take: func(h *inspect.Host, want inspect.Sources) (detail, error) {
 			if pid == 0 {
-				return read(h, h.Self(), want)
+				return read(h, h.Example(), want)
 			}
 			return read(h, pid, want)
 		},

@@ -143,6 +143,7 @@ func tunables() []field {
 				Gist:    "How long EEVDF lets a fair task run before another one may run.",
 			},
 			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice,
+			Over: func(sched) inspect.Seen { return inspect.Seen{} }, // what one task has, all have by default
 		},
 		tunable(doc{
 			Key: "sched_latency_ns", Kernel: "kernel.sched_latency_ns", Source: inspect.SchedLatency,

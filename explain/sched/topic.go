@@ -13,6 +13,8 @@ import (
 	schedfacts "kwhy/inspect/sched"
 )
 
+var _ lower.Surveyor = sched(nil)
+
 // voters is of how many default tasks the slice is read.
 const voters = 5
 
@@ -174,7 +176,7 @@ func ProcessPage(pid int32, threads bool) *lower.Page[one] {
 		Command: "sched PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the process",
 		Take: func(h *inspect.Host, want inspect.Sources) (one, error) {
 			if pid == 0 {
-				return Task(h, h.Self(), want)
+				return Task(h, h.Example(), want)
 			}
 			return Task(h, pid, want)
 		},
@@ -202,8 +204,12 @@ func ProcessPage(pid int32, threads bool) *lower.Page[one] {
 
 // part attaches a table of the parts of a host's scheduling.
 func part[T any](t *explain.Table[schedfacts.Part[T]], limit int, was func(sched, *T) *T, of func(sched) []T) lower.Attached[sched] {
+	among := inspect.None
+	if t.Fields[0].Source.Scope() == inspect.OfProcess {
+		among = inspect.PIDStat // it has the state and the policy, by which tasks are listed
+	}
 	return lower.Table(t, limit, func(s sched) explain.Rows[schedfacts.Part[T]] {
-		return schedfacts.Parts[T]{In: s, List: of(s), Same: was}
+		return schedfacts.Parts[T]{In: s, List: of(s), Same: was, Among: among}
 	})
 }
 

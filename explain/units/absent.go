@@ -24,6 +24,10 @@ func AbsentWord(r inspect.Reason) string {
 		return "no interval"
 	case inspect.NoUpdate:
 		return "no update"
+	case inspect.NotMounted:
+		return "not mounted"
+	case inspect.NotSaved:
+		return "not in this copy"
 	}
 	return r.String()
 }

@@ -1,0 +1,62 @@
+package units
+
+import (
+	"strings"
+
+	"kwhy/inspect"
+)
+
+// NoneOf says that nothing was found in a set, in words that are true where it was seen
+// whole: "none in D", or "none in D among the 7 processes that could be seen; 118 denied".
+// It is the one way to say so.
+func NoneOf(words string, s inspect.Seen) string {
+	switch {
+	case s.Whole():
+		return words
+	case s.Nothing():
+		return "no " + s.Each + " could be seen" + unseenPart(s)
+	}
+	return words + " among the " + members(s.Seen, s.Each) + " that could be seen" + unseenPart(s)
+}
+
+// Among says how much of a set a statement is about: "" where it was seen whole, or "of 7
+// of 125 processes; 118 denied".
+func Among(s inspect.Seen) string {
+	switch {
+	case s.Whole():
+		return ""
+	case s.All > s.Seen:
+		return "of " + Number(s.Seen) + " of " + members(s.All, s.Each) + unseenPart(s)
+	}
+	return "of the " + members(s.Seen, s.Each) + " that could be seen" + unseenPart(s)
+}
+
+// Sentence makes a sentence of words: a capital letter, and a full stop.
+func Sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+func unseenPart(s inspect.Seen) string {
+	why := AbsentWord(s.Reason)
+	switch n := s.Missed(); {
+	case n > 0 && s.Seen > 0:
+		return "; " + Number(n) + " " + why
+	case n > 0:
+		return ": " + why
+	case s.Reason == inspect.Hidden:
+		return "; this /proc hides those of others"
+	}
+	return "; there may be more"
+}
+
+// members counts members of a set: "7 processes".
+func members(n int, each string) string {
+	many := each + "s"
+	if strings.HasSuffix(each, "s") {
+		many = each + "es"
+	}
+	return Plural(n, each, many)
+}
