@@ -236,7 +236,12 @@ func spent() []detailField {
 		Source:  inspect.PIDStat,
 		Gist:    "CPU time of its children that ended and that it has waited for.",
 		Concept: "cpu-time",
-	}, func(d detail) value { return ticks(d.Row.P.CUTime + d.Row.P.CSTime) }, nil)
+	}, func(d detail) value {
+		if d.Row.P.CUTime < 0 || d.Row.P.CSTime < 0 {
+			return explain.None(inspect.Reset)
+		}
+		return ticks(uint64(d.Row.P.CUTime + d.Row.P.CSTime))
+	}, nil)
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)
 	return append(out, policy, read(RTPriority(), nil), read(Processor(), nil), nice)

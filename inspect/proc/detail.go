@@ -342,12 +342,18 @@ func (d *Detail) ParseStatus(b []byte) error {
 // maxArgs bounds the command line that is kept: it may be megabytes.
 const maxArgs = 128 << 10
 
+// splitArgs splits a command line at its NULs. A program that wrote a title over its arguments
+// leaves the rest of their room as NULs: many at the end are no empty arguments.
 func splitArgs(b []byte) []string {
 	if len(b) == 0 {
 		return nil
 	}
-	b = bytes.TrimSuffix(b[:min(len(b), maxArgs)], []byte{0})
-	return strings.Split(string(b), "\x00")
+	const empty = 2 // NULs at the end of a command line whose last argument is empty
+	b = b[:min(len(b), maxArgs)]
+	if title := bytes.TrimRight(b, "\x00"); len(b)-len(title) > empty && len(title) > 0 {
+		b = title
+	}
+	return strings.Split(string(bytes.TrimSuffix(b, []byte{0})), "\x00")
 }
 
 // ParseLimits reads "Max open files  1024  524288  files": names have single

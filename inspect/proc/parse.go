@@ -47,7 +47,7 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 		p.PPID = int32(v)
 	case 28:
 		p.StackStart, ok = inspect.ParseUint(field)
-	case 5, 6, 7, 18, 19, 38, 39, 40, 41, 52:
+	case 5, 6, 7, 16, 17, 18, 19, 38, 39, 40, 41, 52:
 		i, ok := inspect.ParseInt(field)
 		p.statSigned(n, i)
 		return ok
@@ -55,10 +55,6 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 		p.UTime, ok = inspect.ParseUint(field)
 	case 15:
 		p.STime, ok = inspect.ParseUint(field)
-	case 16:
-		p.CUTime, ok = inspect.ParseUint(field)
-	case 17:
-		p.CSTime, ok = inspect.ParseUint(field)
 	case 20:
 		v, ok = inspect.ParseUint(field)
 		p.Threads = int32(v)
@@ -89,6 +85,10 @@ func (p *Process) statSigned(n int, i int64) {
 		p.Session = int32(i)
 	case 7:
 		p.TTY = int32(i)
+	case 16:
+		p.CUTime = i
+	case 17:
+		p.CSTime = i
 	case 18:
 		p.Prio = int16(i)
 	case 19:

@@ -468,3 +468,40 @@ func TestProgramIsNotOpenedForNothing(t *testing.T) {
 		}
 	}
 }
+
+// The times of children are signed in the kernel (fs/proc/array.c, do_task_stat): one below
+// zero costs no process.
+func TestTimesOfChildrenMayBeBelowZero(t *testing.T) {
+	dir := inspecttest.ProcTree(t)
+	line := strings.Replace(inspecttest.StatLine, " 7 8 20 0 ", " -3 8 20 0 ", 1)
+	if line == inspecttest.StatLine {
+		t.Fatal("the line has no such fields")
+	}
+	inspecttest.Write(t, dir+"/proc/10/stat", "10 (sh)"+line)
+	ps := scan(t, dir, inspect.PIDStat)
+	p := ps.At(1)
+	if p.Missing(inspect.PIDStat) != inspect.Present || p.P.Comm != "sh" || p.P.CUTime != -3 || p.P.CSTime != 8 {
+		t.Errorf("%q: %+v", p.Missing(inspect.PIDStat), p.P)
+	}
+}
+
+// A title that was written over the arguments leaves NULs behind, which are no arguments.
+func TestATitleHasNoEmptyArguments(t *testing.T) {
+	for cmdline, want := range map[string][]string{
+		"nginx: worker process\x00\x00\x00\x00\x00\x00": {"nginx: worker process"},
+		"sh\x00-c\x00\x00":                              {"sh", "-c", ""},
+		"sh\x00-c\x00true\x00":                          {"sh", "-c", "true"},
+		"\x00\x00\x00":                                  {"", "", ""},
+	} {
+		dir := inspecttest.ProcTree(t)
+		inspecttest.Write(t, dir+"/proc/10/cmdline", cmdline)
+		ps := scan(t, dir, inspect.PIDStat)
+		d, err := proc.TakeDetail(inspecttest.Open(t, dir), ps, 10, inspect.Of(inspect.PIDCmdline))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, d.Args); diff != "" {
+			t.Errorf("%q, -want +got:\n%s", cmdline, diff)
+		}
+	}
+}

@@ -41,7 +41,7 @@ type Process struct {
 	// The time that it had: clock ticks from stat, and from schedstat ns on a CPU, ns
 	// ready for one, and how many turns it had.
 	UTime, STime       uint64
-	CUTime, CSTime     uint64 // of children that were waited for
+	CUTime, CSTime     int64 // of children that were waited for; signed in the kernel, and below 0 where a clock went back
 	Ran, Waited, Turns inspect.Num
 
 	TaskMemory
