@@ -505,3 +505,15 @@ func TestATitleHasNoEmptyArguments(t *testing.T) {
 		}
 	}
 }
+
+// Who saved /proc by number has threads beside their processes: they are not processes too.
+func TestSavedThreadsAreNoProcesses(t *testing.T) {
+	dir := inspecttest.ProcTree(t)
+	inspecttest.Write(t, dir+"/proc/12/stat", "12 (sh)"+inspecttest.StatLine)
+	inspecttest.Write(t, dir+"/proc/12/status", "Name:\tsh\nTgid:\t10\nPid:\t12\n")
+	inspecttest.Write(t, dir+"/proc/15/stat", "15 (sh)"+inspecttest.StatLine)
+	inspecttest.Write(t, dir+"/proc/15/status", "Name:\tsh\nTgid:\t15\nPid:\t15\n")
+	if diff := cmp.Diff([]int32{2, 10, 11, 15}, pids(scan(t, dir, inspect.PIDStat))); diff != "" {
+		t.Errorf("processes, -want +got:\n%s", diff)
+	}
+}

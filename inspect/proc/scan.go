@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strconv"
@@ -169,13 +170,31 @@ func Scan(h *inspect.Host, want inspect.Sources) (*Processes, error) {
 	}
 	rows := make([]Process, 0, len(names))
 	for _, name := range names {
-		if pid, ok := inspect.ParsePID(name); ok {
+		if pid, ok := inspect.ParsePID(name); ok && !savedThread(h, pid) {
 			rows = append(rows, NewProcess(pid))
 		}
 	}
 	ps := ScanRows(h, rows, want)
 	ps.Host.Hidden = ps.hidden()
 	return ps, nil
+}
+
+// savedThread reports whether a directory of a copy is that of a thread: /proc has these too,
+// unlisted, and who copied it by number has both. A running kernel lists none.
+func savedThread(h *inspect.Host, pid int32) bool {
+	if h.Live {
+		return false
+	}
+	var tgid int32
+	_ = h.Proc.Single(strconv.Itoa(int(pid))+"/status", func(b []byte) error {
+		for line := range bytes.Lines(b) {
+			if rest, ok := bytes.CutPrefix(line, []byte("Tgid:")); ok {
+				tgid, _ = inspect.ParsePID(string(bytes.TrimSpace(rest)))
+			}
+		}
+		return nil
+	})
+	return tgid != 0 && tgid != pid
 }
 
 // ScanRows reads the wanted sources of rows, and leaves out those that are gone.
