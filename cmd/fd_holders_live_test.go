@@ -405,7 +405,7 @@ func TestLiveSocket(t *testing.T) {
 		}
 	}
 	if out, _, status := live(t, "fd", "--socket", "127.0.0.1:1"); status != exitOK ||
-		!strings.Contains(out, "Nobody that may be looked at has a socket with 127.0.0.1:1") {
+		!strings.Contains(out, "Nobody has a socket with 127.0.0.1:1") {
 		t.Errorf("status %d, %q", status, out)
 	}
 	if raw, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 1); err == nil {

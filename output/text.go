@@ -260,6 +260,9 @@ func noRow(g *lower.Grid) string {
 	if g.Seen.Whole() {
 		return ""
 	}
+	if g.Empty != "" {
+		return units.Sentence(units.NoneOf(strings.TrimSuffix(g.Empty, "."), g.Seen))
+	}
 	words := units.NoneOf("none", g.Seen)
 	if g.Title != "" {
 		words = g.Title + ": " + words

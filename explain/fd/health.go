@@ -6,6 +6,7 @@ import (
 
 	"kwhy/explain/lower"
 	"kwhy/explain/units"
+	"kwhy/inspect"
 )
 
 // Health says in a few words how a host's open files stand.
@@ -51,5 +52,5 @@ func healthKept(f host) string {
 	if n, files := kept(f); files > 0 {
 		return fmt.Sprintf("deleted files keep %s", units.Size(n))
 	}
-	return units.NoneOf("no deleted file keeps space", f.Seen())
+	return units.NoneOf("no deleted file keeps space", f.SeenOf(inspect.PIDFd))
 }

@@ -190,7 +190,7 @@ func PathPage(name string, o Options) (*lower.Page[holders], error) {
 			if l.Whole {
 				what = "something of the file system at " + l.What
 			}
-			return units.Plural(l.Len(), "process has ", "processes have ") + what + " open", "Nobody that may be looked at has " + what + " open."
+			return units.Plural(l.Len(), "process has ", "processes have ") + what + " open", "Nobody has " + what + " open."
 		}), nil
 }
 
@@ -215,7 +215,7 @@ func socketPage(address string, addr netip.Addr, port uint16, o Options) (*lower
 		if l.Namespaces > 1 {
 			where = fmt.Sprintf(", in %d network namespaces", l.Namespaces)
 		}
-		nobody = "Nobody that may be looked at has a socket with " + address + where + "."
+		nobody = "Nobody has a socket with " + address + where + "."
 		if l.Unheld > 0 {
 			nobody += " There " + units.Plural(l.Unheld, "is one", "of them are") + ", but it can't be seen whose."
 		}

@@ -48,13 +48,14 @@ func (f *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
 	case f.Scan == nil:
 		return inspect.Seen{}
 	case s == inspect.PIDFd:
-		return f.Seen()
+		return f.Scan.Seen()
 	}
 	return f.Scan.Procs.SeenOf(s)
 }
 
-// Seen returns how many processes showed all of their descriptors.
-func (f *Snapshot) Seen() inspect.Seen { return f.Scan.Seen() }
+// Seen returns how many processes are rows: those of which it is known how many descriptors
+// they have.
+func (f *Snapshot) Seen() inspect.Seen { return f.Scan.Sized() }
 
 // Before returns the sample an interval ago.
 func (f *Snapshot) Before() (*Snapshot, time.Duration, bool) {
@@ -218,7 +219,7 @@ func (f *Snapshot) Kinds() inspect.Parts[*Snapshot, KindCount] {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b KindCount) int { return cmp.Compare(b.N, a.N) })
-	return inspect.Parts[*Snapshot, KindCount]{In: f, List: list, Same: sameKind}
+	return inspect.Parts[*Snapshot, KindCount]{In: f, List: list, Same: sameKind, Among: inspect.PIDFd}
 }
 
 // sameKind counts the descriptors of a kind in an earlier sample.

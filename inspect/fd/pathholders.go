@@ -37,6 +37,8 @@ type PathHolders struct {
 	Whole bool   // it is a file system: anything on it counts
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
+
+	seen inspect.Seen
 }
 
 // Missing says that there is an answer: what could not be looked at is in Gaps.
@@ -44,6 +46,9 @@ func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Pr
 
 // Kernel returns the kernel that was read.
 func (l *PathHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+
+// Seen returns how many processes showed what they have open.
+func (l *PathHolders) Seen() inspect.Seen { return l.seen }
 
 // Taken returns when reading began.
 func (l *PathHolders) Taken() time.Time { return l.Procs.Host.At }
@@ -124,7 +129,7 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 		}
 	}
 	_, seen, denied := scan.Totals()
-	out.Denied, out.All = denied, seen+denied
+	out.Denied, out.All, out.seen = denied, seen+denied, scan.Seen()
 	return out, nil
 }
 

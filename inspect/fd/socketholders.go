@@ -62,6 +62,8 @@ type SocketHolders struct {
 	Unheld     int // sockets with that address for which no process could be found
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
+
+	seen inspect.Seen
 }
 
 // Missing says that there is an answer: what could not be looked at is in Gaps.
@@ -69,6 +71,9 @@ func (l *SocketHolders) Missing(inspect.Source) inspect.Reason { return inspect.
 
 // Kernel returns the kernel that was read.
 func (l *SocketHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+
+// Seen returns how many processes showed what they have open.
+func (l *SocketHolders) Seen() inspect.Seen { return l.seen }
 
 // Taken returns when reading began.
 func (l *SocketHolders) Taken() time.Time { return l.Procs.Host.At }
@@ -183,6 +188,6 @@ func havers(h *inspect.Host, ps *proc.Processes, wanted map[uint64]*SocketHolder
 		return cmp.Or(cmp.Compare(a.P.PID, b.P.PID), cmp.Compare(a.FDs[0], b.FDs[0]))
 	})
 	_, seen, denied := scan.Totals()
-	out.Denied, out.All = denied, seen+denied
+	out.Denied, out.All, out.seen = denied, seen+denied, scan.Seen()
 	return out
 }
