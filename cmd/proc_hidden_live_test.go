@@ -126,3 +126,62 @@ func onHidden(dir, hidepid string, out, errs *bytes.Buffer, args []string) error
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: false}}
 	return c.Run()
 }
+
+// A plain user may not list another's descriptors, but may see how many there are, by the size
+// of their directory, since 6.2, and their limit: who is near it is found.
+func TestLivePlainUserFindsWhoIsNearItsLimit(t *testing.T) {
+	root(t)
+	const limit, high = 1024, 1020
+	c := child(t, nil, "bash", "-c", fmt.Sprintf(
+		"ulimit -n %d; for ((i = 10; i < %d; i++)); do eval \"exec $i</dev/null\"; done; exec -a full sleep 600", limit, high,
+	))
+	pid := strconv.Itoa(c.Process.Pid)
+	settle(t, c.Process.Pid, "comm", "sleep")
+	st, err := os.Stat("/proc/" + pid + "/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Size() == 0 {
+		t.Skip("this kernel does not give the size of /proc/PID/fd: it is older than 6.2")
+	}
+	d := hidden(t, "0", "fd", "--limit", "0")
+	if r := rowOf(d, "processes", "pid", float64(c.Process.Pid)); r == nil || r["fds"] != float64(st.Size()) || r["files"] != nil {
+		t.Errorf("the row of %s with %d descriptors: %v", pid, st.Size(), r)
+	}
+	d = hidden(t, "0", "check", "--interval", "0", "--only", "fd")
+	found := false
+	for _, f := range d.Findings {
+		found = found || f.ID == "fd.process_near" && f.Level == "critical" && strings.Contains(f.Message, "("+pid+")")
+	}
+	if !found {
+		t.Errorf("check of a plain user does not find %s: %v", pid, d.Findings)
+	}
+	for _, row := range d.Tables["checks"].Rows {
+		if row["id"] == "fd.deleted_space" && row["outcome"] != "partly" {
+			t.Errorf("whose files are not shown may keep deleted ones: %v", row)
+		}
+	}
+}
+
+// A plain user sees no process of root's on a /proc with hidepid: nothing about all of them is
+// said, and who is asked for by number is not said to be none.
+func TestLiveHidepidSaysOfWhom(t *testing.T) {
+	root(t)
+	d := hidden(t, "2", "check", "--interval", "0")
+	for _, row := range d.Tables["checks"].Rows {
+		switch row["id"] {
+		case "proc.zombies", "fd.deleted_space", "fd.process_near", "proc.uninterruptible":
+			if row["outcome"] == "well" {
+				t.Errorf("with hidepid=2 %v is well", row["id"])
+			}
+		}
+	}
+	d = hidden(t, "2", "oom", "--limit", "3")
+	if v := d.Values["next_victim_pid"]; v.Value != nil || absent(v) != "hidden" {
+		t.Errorf("the next victim, of whom nobody can say, is %v, %q", v.Value, absent(v))
+	}
+	d = hidden(t, "2", "fd", "--deleted")
+	if v := d.Values["gone_files"]; v.Of == nil || v.Of.All != nil || v.Of.Reason != "hidden" {
+		t.Errorf("deleted files: %+v, of %+v", v, v.Of)
+	}
+}
