@@ -11,7 +11,7 @@ import (
 // largest remainders are rounded up. A part too small for a column gets none: its row
 // says how much it is.
 func (t *Text) bar(p *lower.Part, whole *lower.Cell) {
-	if whole == nil || !whole.Value.Has() || shownValue(whole).Float() <= 0 {
+	if whole == nil || !whole.Value.Has() || whole.Shown().Float() <= 0 {
 		return
 	}
 	width := t.width - 2*margin
@@ -19,11 +19,11 @@ func (t *Text) bar(p *lower.Part, whole *lower.Cell) {
 	used, sum := 0, 0.0
 	for i := range p.Cells {
 		c := &p.Cells[i]
-		if c.Doc.Part == 0 || !c.Value.Has() || shownValue(c).Float() <= 0 {
+		if c.Doc.Part == 0 || !c.Value.Has() || c.Shown().Float() <= 0 {
 			continue
 		}
-		sum += shownValue(c).Float()
-		upTo := min(int(math.Round(sum/shownValue(whole).Float()*float64(width))), width)
+		sum += c.Shown().Float()
+		upTo := min(int(math.Round(sum/whole.Shown().Float()*float64(width))), width)
 		if upTo > used {
 			b.WriteString(strings.Repeat(string(c.Doc.Part), upTo-used))
 			used = upTo

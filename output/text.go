@@ -198,20 +198,11 @@ func shown(c *lower.Cell) bool {
 	case explain.Data, explain.Asked:
 		return false
 	case explain.Rare:
-		if !c.Value.Has() || shownValue(c).Zero() {
+		if !c.Value.Has() || c.Shown().Zero() {
 			return false
 		}
 	}
 	return c.Value.Has() || c.Value.Unlimited()
-}
-
-// shownValue is the value that text shows: for some counters, how much they grew over
-// the interval.
-func shownValue(c *lower.Cell) explain.Value {
-	if c.Grown.Has() {
-		return c.Grown
-	}
-	return c.Value
 }
 
 func (t *Text) part(p *lower.Part, r *lower.Report, g geometry) {
@@ -275,7 +266,7 @@ func display(c *lower.Cell) string {
 	if s := c.Doc.Called(c.Value); s != "" {
 		return s
 	}
-	text := human(shownValue(c), c.Doc.Unit)
+	text := human(c.Shown(), c.Doc.Unit)
 	switch {
 	case c.Seen.Whole() || !c.Doc.Unit.Number():
 		return text

@@ -49,6 +49,15 @@ type Gap struct {
 	Keys   []string // the values of a readable source that this kernel lacks
 }
 
+// Shown is what text has of the value: for some counters by how much they grew over the
+// interval, which the total since boot never stands for.
+func (c *Cell) Shown() explain.Value {
+	if c.Grown.Has() || c.Grown.Reason() != inspect.Present {
+		return c.Grown
+	}
+	return c.Value
+}
+
 // Coverage is how much of a set was seen.
 type Coverage = inspect.Seen
 

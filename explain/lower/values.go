@@ -18,8 +18,10 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 		v = explain.None(c.Seen.Reason)
 		c.Value, c.Rate = v, v
 	}
-	if _, over, ok := s.Before(); ok && f.Grown && c.Rate.Has() {
-		c.Grown = explain.F(c.Rate.Float() * over.Seconds())
+	if _, over, ok := s.Before(); ok && f.Grown {
+		if c.Grown = explain.None(c.Rate.Reason()); c.Rate.Has() {
+			c.Grown = explain.F(c.Rate.Float() * over.Seconds())
+		}
 	}
 	if f.Reading != nil && (v.Has() || v.Reason() == inspect.Unlimited) {
 		c.Reading = reading(f, s, &c)

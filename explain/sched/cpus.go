@@ -141,20 +141,29 @@ func readSMT(s sched) string {
 
 // share is what of the time was of a kind, over the interval or since boot.
 func share(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) float64 {
-	part, all := of(t), t.Total()
 	if was != nil {
-		part, all = part-min(part, of(was)), all-min(all, was.Total())
+		grown := t.Since(was)
+		t = &grown
 	}
-	if all == 0 {
+	if t.Total() == 0 {
 		return 0
 	}
-	return float64(part) / float64(all)
+	return float64(of(t)) / float64(t.Total())
+}
+
+// wentBack reports whether the time of a kind fell: iowait and idle of a CPU that wakes just
+// then do (kernel/time/tick-sched.c, get_cpu_sleep_time_us), and steal on some hypervisors.
+func wentBack(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) bool {
+	return was != nil && of(t) < of(was)
 }
 
 func readKind(s sched, k kind) string {
 	var was *schedfacts.CPUTimes
 	if before, _, ok := s.Before(); ok {
 		was = &before.All
+	}
+	if wentBack(&s.All, was, k.of) {
+		return "It fell by " + units.Span(float64(k.of(was)-k.of(&s.All))/userHZ) + ", as this counter may: over the interval nothing is known of it."
 	}
 	f := share(&s.All, was, k.of)
 	says := string(units.AppendPercent(nil, f)) + ": "
@@ -183,6 +192,9 @@ func CPUs() *explain.Table[cpuRow] {
 	}
 	of := func(r cpuRow, get func(*schedfacts.CPUTimes) uint64) value {
 		if was, _, ok := r.Before(); ok {
+			if wentBack(&r.It.Times, &was.It.Times, get) {
+				return explain.None(inspect.Reset)
+			}
 			return explain.F(share(&r.It.Times, &was.It.Times, get))
 		}
 		return explain.F(share(&r.It.Times, nil, get))

@@ -20,6 +20,8 @@ func Health(s sched) lower.Health {
 	return lower.Health{Utilisation: healthUse(s), Saturation: healthWaits(s), Errors: healthLost(s)}
 }
 
+func stolenTime(t *schedfacts.CPUTimes) uint64 { return t.Steal }
+
 func idle(t *schedfacts.CPUTimes) uint64 { return t.Idle + t.IOWait }
 
 func healthUse(s sched) string {
@@ -47,9 +49,9 @@ func healthWaits(s sched) string {
 
 func healthLost(s sched) string {
 	was, _, ok := s.Before()
-	if !ok {
+	if !ok || wentBack(&s.All, &was.All, stolenTime) {
 		return ""
 	}
 	return fmt.Sprintf("steal %s", units.AppendPercent(nil,
-		share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })))
+		share(&s.All, &was.All, stolenTime)))
 }

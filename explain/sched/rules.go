@@ -38,15 +38,15 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 			Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
 				was, _, ok := s.Before()
-				if !ok {
+				if !ok || wentBack(&s.All, &was.All, stolenTime) {
 					return value{} // what was once is no alarm now
 				}
-				return explain.F(share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal }))
+				return explain.F(share(&s.All, &was.All, stolenTime))
 			},
 			At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
 			Say: func(s sched) string {
 				was, _, _ := s.Before()
-				stolen := share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Steal })
+				stolen := share(&s.All, &was.All, stolenTime)
 				return "the hypervisor kept " + string(units.AppendPercent(nil, stolen)) + " of this host's CPU time from it"
 			},
 		},

@@ -433,6 +433,42 @@ func TestCPUTimeOverAnInterval(t *testing.T) {
 	}
 }
 
+// A time that fell over the interval, as iowait does on healthy hosts, has no share and no
+// growth, and its total since boot stands for neither; the others share what they grew by.
+func TestATimeThatFell(t *testing.T) {
+	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
+	at := func(n int64, user, idle, iowait, steal uint64) *schedfacts.Snapshot {
+		return &schedfacts.Snapshot{
+			Settings: &inspect.Settings{Host: host, At: time.Unix(n, 0)},
+			All:      schedfacts.CPUTimes{User: user, Idle: idle, IOWait: iowait, Steal: steal},
+		}
+	}
+	now := at(1002, 22050, 10150, 472011, 890)
+	now.Was = at(1000, 22000, 10000, 472016, 900)
+	card := Host()
+	rep := lower.Explain(&card, now, nil)
+	for _, key := range []string{"cpu_iowait", "cpu_steal"} {
+		c := rep.Cell(key)
+		if c.Shown().Has() || c.Shown().Reason() != inspect.Reset || !strings.Contains(c.Reading, "It fell by ") {
+			t.Errorf("%s: %v (%q), %q", key, c.Shown(), c.Shown().Reason(), c.Reading)
+		}
+	}
+	// 50 of user and 150 of idle, whatever the others lost.
+	for key, says := range map[string]string{"cpu_user": "25 %: ", "cpu_idle": "75 %: "} {
+		if c := rep.Cell(key); !strings.HasPrefix(c.Reading, says) {
+			t.Errorf("%s: %q does not say %q", key, c.Reading, says)
+		}
+	}
+	for _, r := range lower.JudgeCard(&card, now, nil).Rules {
+		if r.ID == "sched.steal" && r.Measure.Has() {
+			t.Errorf("steal that fell is measured as %v", r.Measure)
+		}
+	}
+	if text := Health(now); strings.Contains(text.Errors, "steal") || !strings.Contains(text.Utilisation, "25 % busy") {
+		t.Errorf("%+v", text)
+	}
+}
+
 // The base slice is what most default tasks have, though kwhy itself is real time
 // and one asked for a slice of its own.
 func TestBaseSlice(t *testing.T) {

@@ -22,6 +22,8 @@ func AbsentWord(r inspect.Reason) string {
 		return "timed out"
 	case inspect.NoInterval:
 		return "no interval"
+	case inspect.Reset:
+		return "went back"
 	case inspect.NoUpdate:
 		return "no update"
 	case inspect.NotMounted:

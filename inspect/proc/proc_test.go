@@ -489,9 +489,9 @@ func TestTimesOfChildrenMayBeBelowZero(t *testing.T) {
 func TestATitleHasNoEmptyArguments(t *testing.T) {
 	for cmdline, want := range map[string][]string{
 		"nginx: worker process\x00\x00\x00\x00\x00\x00": {"nginx: worker process"},
-		"sh\x00-c\x00\x00":                              {"sh", "-c", ""},
-		"sh\x00-c\x00true\x00":                          {"sh", "-c", "true"},
-		"\x00\x00\x00":                                  {"", "", ""},
+		"sh\x00-c\x00\x00":     {"sh", "-c", ""},
+		"sh\x00-c\x00true\x00": {"sh", "-c", "true"},
+		"\x00\x00\x00":         {"", "", ""},
 	} {
 		dir := inspecttest.ProcTree(t)
 		inspecttest.Write(t, dir+"/proc/10/cmdline", cmdline)

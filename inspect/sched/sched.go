@@ -68,6 +68,18 @@ func (t *CPUTimes) Total() uint64 {
 	return t.User + t.Nice + t.System + t.Idle + t.IOWait + t.IRQ + t.SoftIRQ + t.Steal
 }
 
+// Since returns the times that passed since an earlier sample, kind by kind: of one that went
+// back, none.
+func (t *CPUTimes) Since(was *CPUTimes) CPUTimes {
+	less := func(now, then uint64) uint64 { return now - min(now, then) }
+	return CPUTimes{
+		User: less(t.User, was.User), Nice: less(t.Nice, was.Nice), System: less(t.System, was.System),
+		Idle: less(t.Idle, was.Idle), IOWait: less(t.IOWait, was.IOWait), IRQ: less(t.IRQ, was.IRQ),
+		SoftIRQ: less(t.SoftIRQ, was.SoftIRQ), Steal: less(t.Steal, was.Steal),
+		Guest: less(t.Guest, was.Guest), GuestNice: less(t.GuestNice, was.GuestNice),
+	}
+}
+
 // CPU is one that is online.
 type CPU struct {
 	ID    int
