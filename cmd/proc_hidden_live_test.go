@@ -178,7 +178,7 @@ func TestLiveHidepidSaysOfWhom(t *testing.T) {
 	}
 	d = hidden(t, "2", "oom", "--limit", "3")
 	if v := d.Values["next_victim_pid"]; v.Value != nil || absent(v) != "hidden" {
-		t.Errorf("the next victim, of whom nobody can say, is %v, %q", v.Value, absent(v))
+		t.Errorf("the next victim, which may be hidden, is %v, %q", v.Value, absent(v))
 	}
 	d = hidden(t, "2", "fd", "--deleted")
 	if v := d.Values["gone_files"]; v.Of == nil || v.Of.All != nil || v.Of.Reason != "hidden" {

@@ -163,7 +163,8 @@ func readKind(s sched, k kind) string {
 		was = &before.All
 	}
 	if wentBack(&s.All, was, k.of) {
-		return "It fell by " + units.Span(float64(k.of(was)-k.of(&s.All))/userHZ) + ", as this counter may: over the interval nothing is known of it."
+		fell := units.Span(float64(k.of(was)-k.of(&s.All)) / userHZ)
+		return "It fell by " + fell + ", as this counter may: over the interval nothing is known of it."
 	}
 	f := share(&s.All, was, k.of)
 	says := string(units.AppendPercent(nil, f)) + ": "
