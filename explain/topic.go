@@ -8,7 +8,7 @@ import "kwhy/inspect"
 // but the topic itself.
 type Topic struct {
 	Name  string // the subcommand
-	Title string // what it is about, where kwhy check names what it looked at
+	Title string // what it is about, where kwhy check names what it looked at; "" if it does not
 	// Pages and Trials are made when they are asked for: who wants one command does not
 	// pay for the literals of all.
 	Pages  func() []Page

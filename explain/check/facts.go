@@ -63,18 +63,23 @@ func Take(h *inspect.Host, only []string, was *Facts) (*Facts, error) {
 // wanted returns the domains with those names, in the order of the topics; none means all.
 func wanted(all []explain.Topic, only []string) (out []*Domain) {
 	for i := range all {
-		facts, looked := lower.DomainOf(&all[i])
-		if looked && (len(only) == 0 || slices.Contains(only, all[i].Name)) {
+		if all[i].Title == "" || len(only) > 0 && !slices.Contains(only, all[i].Name) {
+			continue
+		}
+		if facts, looked := lower.DomainOf(&all[i]); looked {
 			out = append(out, &Domain{Name: all[i].Name, Title: all[i].Title, facts: facts})
 		}
 	}
 	return out
 }
 
-// Names returns the names of the domains.
+// Names returns the names of the domains. It makes no pages: every command asks for them,
+// for the help of its flags.
 func Names() (out []string) {
-	for _, d := range wanted(Topics(), nil) {
-		out = append(out, d.Name)
+	for _, t := range Topics() {
+		if t.Title != "" {
+			out = append(out, t.Name)
+		}
 	}
 	return out
 }
