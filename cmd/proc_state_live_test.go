@@ -60,22 +60,22 @@ func toldEnd(t *testing.T, d document) {
 	}
 }
 
-// A process that ends in the middle of a read: what is behind its status is gone by
-// the time that it is read, because the status is a pipe, and who writes to it takes
-// the process away.
+// A process that ends in the middle of a read: what is behind its oom_score_adj is gone by
+// the time that it is read, because that is a pipe, and who writes to it takes the process
+// away.
 func TestProcessEndsWhileItIsRead(t *testing.T) {
 	for _, args := range [][]string{{"-o", "json"}, {"--width", "100"}} {
 		dir := unpacked(t, "debian-7.3-oom")
 		process := filepath.Join(dir, "proc/138")
-		status := filepath.Join(process, "status")
-		if err := os.Remove(status); err != nil {
+		adj := filepath.Join(process, "oom_score_adj")
+		if err := os.Remove(adj); err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Mkfifo(status, 0o644); err != nil {
+		if err := unix.Mkfifo(adj, 0o644); err != nil {
 			t.Skip(err)
 		}
 		go func() {
-			f, err := os.OpenFile(status, os.O_WRONLY, 0)
+			f, err := os.OpenFile(adj, os.O_WRONLY, 0)
 			if err != nil {
 				return
 			}

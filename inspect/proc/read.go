@@ -81,6 +81,9 @@ func (r *Reader) note(p *Process, s inspect.Source) {
 	}
 	why := r.One(p, s)
 	p.late = p.late || why == inspect.TimedOut
+	if why == inspect.NotSaved && !r.there(p) {
+		why = inspect.Vanished // with the process, from a tree that somebody changes
+	}
 	if why == inspect.Vanished && !s.OfEveryProcess() && r.there(p) {
 		why = inspect.Unsupported // the process is there, the file is not
 	}
