@@ -136,7 +136,7 @@ func TestLivePlainUserFindsWhoIsNearItsLimit(t *testing.T) {
 		"ulimit -n %d; for ((i = 10; i < %d; i++)); do eval \"exec $i</dev/null\"; done; exec -a full sleep 600", limit, high,
 	))
 	pid := strconv.Itoa(c.Process.Pid)
-	settle(t, c.Process.Pid, "comm", "sleep")
+	settle(t, c.Process.Pid, "stat", "(sleep) S") // and has closed what it was loaded from
 	st, err := os.Stat("/proc/" + pid + "/fd")
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestLiveHidepidSaysOfWhom(t *testing.T) {
 		t.Errorf("the next victim, which may be hidden, is %v, %q", v.Value, absent(v))
 	}
 	d = hidden(t, "2", "fd", "--deleted")
-	if v := d.Values["gone_files"]; v.Of == nil || v.Of.All != nil || v.Of.Reason != "hidden" {
+	if v := d.Values["gone_files"]; v.Of == nil || v.Of.All != nil {
 		t.Errorf("deleted files: %+v, of %+v", v, v.Of)
 	}
 }

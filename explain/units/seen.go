@@ -39,17 +39,20 @@ func Sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-func unseenPart(s inspect.Seen) string {
-	why := AbsentWord(s.Reason)
+func unseenPart(s inspect.Seen) (part string) {
 	switch n := s.Missed(); {
 	case n > 0 && s.Seen > 0:
-		return "; " + Number(n) + " " + why
+		part = "; " + Number(n) + " " + AbsentWord(s.Reason)
 	case n > 0:
-		return ": " + why
-	case s.Reason == inspect.Hidden:
-		return "; this /proc hides those of others"
+		part = ": " + AbsentWord(s.Reason)
 	}
-	return "; there may be more"
+	switch {
+	case s.Open && (s.Reason == inspect.Hidden || s.Missed() > 0):
+		part += "; this /proc hides those of others"
+	case s.Open:
+		part += "; there may be more"
+	}
+	return part
 }
 
 // members counts members of a set: "7 processes".

@@ -17,6 +17,9 @@ func TestNoneOfWhatWasSeen(t *testing.T) {
 		"none in D among the 1 process that could be seen; this /proc hides those of others": {
 			Each: "process", Seen: 1, All: 1, Open: true, Reason: inspect.Hidden,
 		},
+		"none in D among the 3 processes that could be seen; 1 denied; this /proc hides those of others": {
+			Each: "process", Seen: 3, All: 4, Open: true, Reason: inspect.Denied,
+		},
 		"no process could be seen: not in this copy":  {Each: "process", All: 3, Reason: inspect.NotSaved},
 		"no process could be seen; there may be more": {Each: "process", Open: true, Reason: inspect.NotSaved},
 	} {
