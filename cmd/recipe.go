@@ -216,7 +216,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 		},
 	}
 	if !h.Live {
-		head.Copy = &output.Copy{}
+		head.Copy = &output.Copy{PageSizeKnown: h.PageSizeKnown}
 		if saved := h.SavedAt(); !saved.IsZero() {
 			head.CollectedAt.Time = saved
 			head.Copy.SavedAt = &head.CollectedAt

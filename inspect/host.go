@@ -217,24 +217,24 @@ func (h *Host) savedPageSize() (size uint64, known bool) {
 	if err1 != nil || err2 != nil {
 		return own, false
 	}
-	votes := map[uint64]int{}
+	votes := map[uint64]int{} // by page size
 	for _, pair := range [...][2]string{
 		{"MemFree", "nr_free_pages"}, {"Mapped", "nr_mapped"}, {"PageTables", "nr_page_table_pages"}, {"Dirty", "nr_dirty"},
 	} {
-		bytes, pages := info[pair[0]], stat[pair[1]]
-		if pages < 16 || bytes < pages<<10 {
+		inBytes, pages := info[pair[0]], stat[pair[1]]
+		if pages < 16 || inBytes < pages<<10 {
 			continue
 		}
-		ratio := float64(bytes) / float64(pages)
+		ratio := float64(inBytes) / float64(pages)
 		votes[uint64(1)<<(bits.Len64(uint64(ratio*1.414))-1)]++
 	}
-	most := 0
+	largest := divisorOf(info)
 	for at, n := range votes {
-		if n > most && at <= divisorOf(info) {
-			size, most = at, n
+		if at <= largest && (n > votes[size] || n == votes[size] && at < size) { // the smaller of two alike
+			size = at
 		}
 	}
-	if most == 0 {
+	if size == 0 {
 		return own, false
 	}
 	return size, true

@@ -21,15 +21,16 @@ func (s Seen) Nothing() bool { return s.Seen == 0 && !s.Whole() }
 func (s Seen) Missed() int { return max(s.All-s.Seen, 0) }
 
 // SeenBy counts members by what became of their source: why returns that of one of n.
-// Those that have no such thing, as a kernel thread has no descriptors, are not of the set.
+// Those that have no such thing, as a kernel thread has no descriptors, and those that ended
+// are not of the set. A source that was not asked for is missed by nobody.
 func SeenBy(each string, src Source, n int, why func(i int) Reason) Seen {
 	s := Seen{Each: each, All: n, Source: src}
 	var missed [NumReasons]int
 	for i := range n {
 		switch r := why(i); {
-		case r == Inapplicable:
+		case r == Inapplicable, r == Vanished:
 			s.All--
-		case r.IsGap() && r != Vanished && r != Unread:
+		case r.IsGap() && r != Unread:
 			missed[r]++
 		default:
 			s.Seen++
@@ -44,18 +45,19 @@ func SeenBy(each string, src Source, n int, why func(i int) Reason) Seen {
 	return s
 }
 
-// Within returns what was seen of a set whose members are found among those of another: it
-// is whole only where that is.
+// Within returns what was seen of a set whose members are found among those of another: where
+// nobody can count these, it is open too.
 func (s Seen) Within(outer Seen) Seen {
-	if outer.Whole() || s.Nothing() {
+	if !outer.Open {
 		return s
 	}
 	if s.Whole() {
 		s.Source, s.Reason = outer.Source, outer.Reason
 	}
-	s.Open = s.Open || outer.Open
-	if missed := outer.Missed(); missed > 0 && s.Each == outer.Each {
-		s.All = s.Seen + max(s.Missed(), missed)
-	}
+	s.Open = true
 	return s
 }
+
+// surveyor is a snapshot of sets, such as the processes of a host: it says how much was seen
+// of what a source is read of.
+type surveyor interface{ SeenOf(Source) Seen }

@@ -58,7 +58,7 @@ type Parts[S Snapshot[S], T any] struct {
 
 // Seen returns how much was seen of what they are found among.
 func (l Parts[S, T]) Seen() Seen {
-	if v, ok := any(l.In).(interface{ SeenOf(Source) Seen }); ok && l.Among != None {
+	if v, ok := any(l.In).(surveyor); ok && l.Among != None {
 		return v.SeenOf(l.Among)
 	}
 	return Seen{}

@@ -31,7 +31,8 @@ type Header struct {
 // Copy says that what was read is a copy of a host's files. A copy has its own time: that of
 // the report is then the same, where it is known.
 type Copy struct {
-	SavedAt *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
+	SavedAt       *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
+	PageSizeKnown bool  `json:"page_size_known" jsonschema:"whether the copy shows host.page_size; if not, it is that of the host that kwhy runs on"`
 }
 
 // Host says which host was read.
@@ -83,7 +84,7 @@ type Derivation struct {
 type Value struct {
 	Value      any         `json:"value"`
 	Unit       String      `json:"unit"`
-	Kernel     String      `json:"kernel" jsonschema:"the kernel's own spelling; empty if kwhy computes the value and the kernel has no name for it"`
+	Kernel     String      `json:"kernel" jsonschema:"the kernel's own spelling; empty if the kernel has no name for it"`
 	Source     String      `json:"source" jsonschema:"the file it was read from"`
 	Section    String      `json:"section"`
 	Gist       String      `json:"gist" jsonschema:"what it means on every host"`
@@ -136,7 +137,7 @@ type Finding struct {
 	Concept  String   `json:"concept"`
 	Next     String   `json:"next" jsonschema:"what to run next"`
 	Means    String   `json:"means" jsonschema:"what the kernel does, on every host"`
-	Basis    String   `json:"basis" jsonschema:"the time that it covers: now, interval, or since_start (since boot, or since the counter exists)"`
+	Basis    String   `json:"basis" jsonschema:"what it covers: now, interval, or since_start (boot, or the making of the counter)"`
 	Measure  Measure  `json:"measure"`
 	// In check only.
 	Readings Readings `json:"readings,omitempty" jsonschema:"the evidence with its values, by key"`

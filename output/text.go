@@ -140,9 +140,14 @@ func (h *Header) when() string {
 	case h.Copy == nil:
 		return at
 	case h.Copy.SavedAt == nil:
-		return "a copy, of unknown time"
+		at = "a copy, of unknown time"
+	default:
+		at = "a copy of " + at
 	}
-	return "a copy of " + at
+	if !h.Copy.PageSizeKnown {
+		at += ", pages taken to be of " + units.Size(h.Host.PageSize)
+	}
+	return at
 }
 
 func (t *Text) title(s string) {

@@ -88,7 +88,7 @@ func (v *Verdict) state() string {
 
 // blind reports whether no rule could measure anything.
 func (v *Verdict) blind() bool {
-	return v.of(lower.Well)+v.of(lower.Partly)+v.of(lower.Found) == 0 && (v.Err != nil || v.of(lower.Blind) > 0 || v.of(lower.Idle) > 0)
+	return v.of(lower.Well)+v.of(lower.Partly)+v.of(lower.Found) == 0 && (v.Err != nil || v.of(lower.SwitchedOff) < len(v.Rules))
 }
 
 // domainTable has a row for each domain.

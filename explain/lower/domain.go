@@ -126,9 +126,7 @@ func (d *domain[S]) Judge(limits explain.Limits) Judgement {
 }
 
 func (d *domain[S]) Blind(limits explain.Limits, why inspect.Reason) Judgement {
-	j := blind(d.page.Card.Rules, d.page.Card.Name, limits, func([]string) (inspect.Source, inspect.Reason) {
-		return inspect.ProcAndSys, why
-	})
+	j := blind(d.page.Card.Rules, d.page.Card.Name, limits, fromAll(why))
 	for _, t := range d.tables {
 		j = j.Plus(t.Blind(d.page.Command, limits, why))
 	}

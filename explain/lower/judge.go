@@ -294,6 +294,11 @@ func (d *Ruled) noteBlind(v explain.Value, src inspect.Source) {
 	}
 }
 
+// fromAll says of any evidence that /proc and /sys gave nothing, and why.
+func fromAll(why inspect.Reason) func([]string) (inspect.Source, inspect.Reason) {
+	return func([]string) (inspect.Source, inspect.Reason) { return inspect.ProcAndSys, why }
+}
+
 // blind is what becomes of a card's or a table's own rules where nothing could be read: of says
 // which source their evidence would be from, and why it gave nothing.
 func blind[S explain.Snapshot[S]](

@@ -421,9 +421,7 @@ func (r *Rows[S, T]) Judge(command string, s S, limits explain.Limits) Judgement
 
 // Blind is the judgement of a table of which nothing could be read.
 func (r *Rows[S, T]) Blind(command string, limits explain.Limits, why inspect.Reason) Judgement {
-	return blind(r.judged().Rules, cmp.Or(r.Command, command), limits, func([]string) (inspect.Source, inspect.Reason) {
-		return inspect.ProcAndSys, why
-	})
+	return blind(r.judged().Rules, cmp.Or(r.Command, command), limits, fromAll(why))
 }
 
 // MustPage returns a page with its own options, which name nothing that is not there.

@@ -151,8 +151,8 @@ func share(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) fl
 	return float64(of(t)) / float64(t.Total())
 }
 
-// wentBack reports whether the time of a kind fell: iowait and idle of a CPU that wakes just
-// then do (kernel/time/tick-sched.c, get_cpu_sleep_time_us), and steal on some hypervisors.
+// wentBack reports whether the time of a kind fell. Of iowait the kernel's documentation says
+// that it may (Documentation/filesystems/proc.rst); idle and steal were seen to.
 func wentBack(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) bool {
 	return was != nil && of(t) < of(was)
 }
@@ -164,7 +164,10 @@ func readKind(s sched, k kind) string {
 	}
 	if wentBack(&s.All, was, k.of) {
 		fell := units.Span(float64(k.of(was)-k.of(&s.All)) / userHZ)
-		return "It fell by " + fell + ", as this counter may: over the interval nothing is known of it."
+		if k.Key == "cpu_iowait" {
+			fell += ", as iowait may by the kernel's own documentation (proc.rst)"
+		}
+		return "It fell by " + fell + ": over the interval nothing is known of it."
 	}
 	f := share(&s.All, was, k.of)
 	says := string(units.AppendPercent(nil, f)) + ": "

@@ -128,7 +128,7 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 	if err != nil {
 		why := w.h.PidReason(p.Dir(), err)
 		if c.Below = int(inspect.Unset); why == inspect.Denied {
-			c.Total, c.Sized = sizeOfFDs(w.h, p.Dir())
+			c.Total, c.Sized, _ = sizeOfFDs(w.h, p.Dir()+"/fd")
 		}
 		return why
 	}
@@ -141,13 +141,6 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 			w.one(p, &dir, name, int32(fd), c, see)
 		}
 	}))
-}
-
-// sizeOfFDs returns how many descriptors a process has, by the size of their directory; false
-// before 6.2, where it is 0.
-func sizeOfFDs(h *inspect.Host, dir string) (int, bool) {
-	st, err := h.Proc.Stat(dir + "/fd")
-	return int(st.Size), h.Live && err == nil && st.Size > 0
 }
 
 func (w *fdWalker) one(p *Process, dir *inspect.Dir, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {

@@ -73,12 +73,12 @@ func (p *Process) parseIO(b []byte) error {
 // counted.
 func (r *Reader) descriptors(p *Process) error {
 	rel := r.via(p).Dir() + "/fd"
-	st, err := r.Host.Proc.Stat(rel)
+	n, sized, err := sizeOfFDs(r.Host, rel)
 	if err != nil {
 		return err
 	}
-	if r.Host.Live && st.Size > 0 && r.Host.Kernel.AtLeast(6, 2) {
-		p.FDs = inspect.Num(st.Size)
+	if sized {
+		p.FDs = inspect.Num(n)
 		return nil
 	}
 	names, err := r.Host.Proc.Names(rel)
@@ -87,6 +87,16 @@ func (r *Reader) descriptors(p *Process) error {
 	}
 	p.FDs = inspect.Num(len(names))
 	return nil
+}
+
+// sizeOfFDs returns how many descriptors a process has, by the size of their directory, which
+// everybody may see; false before 6.2 (fs/proc/fd.c, proc_fd_getattr) and in a copy.
+func sizeOfFDs(h *inspect.Host, rel string) (n int, sized bool, err error) {
+	st, err := h.Proc.Stat(rel)
+	if err != nil || !h.Live || st.Size <= 0 || !h.Kernel.AtLeast(6, 2) {
+		return 0, false, err
+	}
+	return int(st.Size), true, nil
 }
 
 // is32 reports whether a process runs a 32-bit program. One whose stack begins above

@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strconv"
@@ -113,26 +112,26 @@ func (ps *Processes) Len() int { return len(ps.Rows) }
 
 // Seen returns how many processes there are: of a /proc that hides those of others, and of a
 // copy without any, nobody can tell.
-func (ps *Processes) Seen() inspect.Seen { return ps.SeenOf(inspect.PIDEntry) }
+func (ps *Processes) Seen() inspect.Seen {
+	s := inspect.Seen{Each: "process", Seen: len(ps.Rows), All: len(ps.Rows), Source: inspect.PIDEntry}
+	switch {
+	case ps.Host.Hidden:
+		s.Open, s.Reason = true, inspect.Hidden
+	case len(ps.Rows) == 0:
+		s.Open, s.Reason = true, inspect.NotSaved
+	}
+	return s
+}
 
 // SeenOf returns how many of them gave a source that is read of each.
 func (ps *Processes) SeenOf(s inspect.Source) inspect.Seen {
-	if s.Scope() != inspect.OfProcess {
+	switch {
+	case s == inspect.PIDEntry:
+		return ps.Seen()
+	case s.Scope() != inspect.OfProcess:
 		return inspect.Seen{}
 	}
-	out := inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason {
-		if s == inspect.PIDEntry {
-			return inspect.Present
-		}
-		return ps.Rows[i].Why(s)
-	})
-	switch {
-	case ps.Host.Hidden:
-		out.Open, out.Source, out.Reason = true, inspect.PIDEntry, inspect.Hidden
-	case len(ps.Rows) == 0:
-		out.Open, out.Source, out.Reason = true, inspect.PIDEntry, inspect.NotSaved
-	}
-	return out
+	return inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason { return ps.Rows[i].Why(s) }).Within(ps.Seen())
 }
 
 // At returns row i in its context.
@@ -185,16 +184,8 @@ func savedThread(h *inspect.Host, pid int32) bool {
 	if h.Live {
 		return false
 	}
-	var tgid int32
-	_ = h.Proc.Single(strconv.Itoa(int(pid))+"/status", func(b []byte) error {
-		for line := range bytes.Lines(b) {
-			if rest, ok := bytes.CutPrefix(line, []byte("Tgid:")); ok {
-				tgid, _ = inspect.ParsePID(string(bytes.TrimSpace(rest)))
-			}
-		}
-		return nil
-	})
-	return tgid != 0 && tgid != pid
+	tgid, err := ProcessOf(h, pid)
+	return err == nil && tgid != pid
 }
 
 // ScanRows reads the wanted sources of rows, and leaves out those that are gone.
