@@ -231,6 +231,9 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 
 // print prints a report in the format of --output.
 func (r *run) print(h *output.Header, rep *lower.Report) error {
+	doubts := r.host.Doubts()
+	rep.Doubt(doubts)
+	h.Doubt(doubts)
 	if rep.Denies() && r.host.Entitled() {
 		rep.Entitle()
 	}

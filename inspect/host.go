@@ -74,13 +74,16 @@ type Host struct {
 
 	fs    procfs.FS   // reads by path: see ByProcfs
 	spare func() bool // descriptors, for what procfs opens
+
+	emulator *string // what wrote this /proc, where it was no Linux kernel; "" if that has no name
+	doubts   *doubts
 }
 
 // Open opens the trees at procRoot and sysRoot. It fails only where procRoot
 // is no directory that may be entered; a missing sysRoot shows as gaps.
 // now is the clock that stamps samples.
 func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
-	h := &Host{Now: now}
+	h := &Host{Now: now, doubts: &doubts{of: map[Source]Doubt{}}}
 	var err error
 	if h.Proc, err = openTree(filepath.Clean(procRoot)); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
@@ -104,7 +107,9 @@ func (h *Host) Close() error {
 func (h *Host) identify() {
 	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.findLacks()
-	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), h.releaseInVersion())
+	banner := h.line("version")
+	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), releaseIn(banner))
+	h.emulator = h.emulatorBy(banner)
 	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")
 	h.BootID = h.line("sys/kernel/random/boot_id")
@@ -149,10 +154,10 @@ func (h *Host) line(rel string) (s string) {
 	return s
 }
 
-// releaseInVersion takes the release from /proc/version, the one file that names it in many
+// releaseIn takes the release from /proc/version, the one file that names it in many
 // copies: "Linux version 6.1.0-18-amd64 (...)" (init/version.c, linux_proc_banner).
-func (h *Host) releaseInVersion() string {
-	rest, ok := strings.CutPrefix(h.line("version"), "Linux version ")
+func releaseIn(banner string) string {
+	rest, ok := strings.CutPrefix(banner, "Linux version ")
 	if !ok {
 		return ""
 	}

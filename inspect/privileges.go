@@ -49,7 +49,17 @@ func (h *Host) InitialPIDNamespace() (yes, known bool) {
 			return to == initial, true
 		}
 	}
+	if h.initScore() > 0 { // the host's init is never killed: its score is 0 (mm/oom_kill.c, oom_unkillable_task)
+		return false, true
+	}
 	return false, false
+}
+
+// initScore returns the oom_score of PID 1; Unset where it is not to be seen.
+func (h *Host) initScore() Num {
+	n := Unset
+	_ = h.Proc.Single("1/oom_score", func(b []byte) error { n = ParseNum(TrimNewline(b)); return nil })
+	return n
 }
 
 // Self returns kwhy's own PID as the tree has it: a mounted /proc may be

@@ -10,6 +10,8 @@ type Snapshot[S any] interface {
 	Before() (S, time.Duration, bool)
 	// Kernel returns the kernel that was read.
 	Kernel() Version
+	// Doubt says why what a source says is not the kernel's own.
+	Doubt(Source) Doubt
 }
 
 // Unpaired is embedded in a snapshot S that is of one moment.
@@ -46,6 +48,9 @@ func (p Part[S, T]) Before() (was Part[S, T], over time.Duration, ok bool) {
 // Kernel returns the kernel that was read.
 func (p Part[S, T]) Kernel() Version { return p.In.Kernel() }
 
+// Doubt says why what a source says is not the kernel's own.
+func (p Part[S, T]) Doubt(src Source) Doubt { return p.In.Doubt(src) }
+
 // Parts is a list in its context: the rows of a table.
 type Parts[S Snapshot[S], T any] struct {
 	In   S
@@ -66,6 +71,9 @@ func (l Parts[S, T]) Seen() Seen {
 
 // Missing says why a source gave nothing, so that there are no rows.
 func (l Parts[S, T]) Missing(s Source) Reason { return l.In.Missing(s) }
+
+// Doubt says why what a source says is not the kernel's own.
+func (l Parts[S, T]) Doubt(src Source) Doubt { return l.In.Doubt(src) }
 
 // originer says which source was read, of one that stands for several.
 type originer interface {

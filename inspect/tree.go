@@ -149,6 +149,21 @@ func (t Tree) MountID(rel string) (int64, error) {
 	})
 }
 
+// Device returns the device that rel is on, as stat(2) numbers it, without asking who serves
+// its file system: that may be a program that does not answer.
+func (t Tree) Device(rel string) (uint64, error) {
+	return guarded(t, "stat", rel, func() (uint64, error) {
+		var st unix.Statx_t
+		err := unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+		if errors.Is(err, unix.ENOSYS) { // before 4.11
+			var old unix.Stat_t
+			err = unix.Fstatat(t.fd, rel, &old, 0)
+			return uint64(old.Dev), t.wrap("stat", rel, err) //nolint:unconvert // its type differs by machine
+		}
+		return unix.Mkdev(st.Dev_major, st.Dev_minor), t.wrap("stat", rel, err)
+	})
+}
+
 // Attribute returns an extended attribute of what rel leads to, of at most 64 bytes.
 func (t Tree) Attribute(rel, name string) (string, error) {
 	return guarded(t, "look at", rel, func() (string, error) {

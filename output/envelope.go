@@ -6,6 +6,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/units"
+	"kwhy/inspect"
 )
 
 // Schema is the name and major version of the JSON contract. Within it, keys
@@ -16,16 +17,17 @@ const Schema = "kwhy/v1"
 // themselves, and the JSON Schema is made from them and from the catalogue of values.
 // A field of type any holds whatever a Value of package explain may hold.
 type Header struct {
-	Schema      String   `json:"schema" jsonschema:"the contract's name and major version"`
-	Kwhy        String   `json:"kwhy" jsonschema:"the version of kwhy that read it"`
-	Command     String   `json:"command" jsonschema:"the subcommand that ran"`
-	CollectedAt Time     `json:"collected_at" jsonschema:"when the values were read"`
-	Interval    *Number  `json:"interval" jsonschema:"seconds between the two samples that rates come from; null without --interval"`
-	Incomplete  bool     `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that existing values are missing"`
-	Host        Host     `json:"host" jsonschema:"the host that was read"`
-	Copy        *Copy    `json:"copy,omitempty" jsonschema:"of a saved copy of a host: when it was made"`
-	Subject     *Subject `json:"subject" jsonschema:"the process that the report is about; null for a host's"`
-	Summary     []string `json:"-"` // further words for the header of the text
+	Schema      String    `json:"schema" jsonschema:"the contract's name and major version"`
+	Kwhy        String    `json:"kwhy" jsonschema:"the version of kwhy that read it"`
+	Command     String    `json:"command" jsonschema:"the subcommand that ran"`
+	CollectedAt Time      `json:"collected_at" jsonschema:"when the values were read"`
+	Interval    *Number   `json:"interval" jsonschema:"seconds between the two samples that rates come from; null without --interval"`
+	Incomplete  bool      `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that existing values are missing"`
+	Host        Host      `json:"host" jsonschema:"the host that was read"`
+	Copy        *Copy     `json:"copy,omitempty" jsonschema:"of a saved copy of a host: when it was made"`
+	Foreign     []Foreign `json:"foreign,omitempty" jsonschema:"files that are not the kernel's own: nothing is said of what they hold"`
+	Subject     *Subject  `json:"subject" jsonschema:"the process that the report is about; null for a host's"`
+	Summary     []string  `json:"-"` // further words for the header of the text
 }
 
 // Copy says that what was read is a copy of a host's files. A copy has its own time: that of
@@ -33,6 +35,22 @@ type Header struct {
 type Copy struct {
 	SavedAt       *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
 	PageSizeKnown bool  `json:"page_size_known" jsonschema:"whether the copy shows host.page_size; if not, it is that of the host that kwhy runs on"`
+}
+
+// Foreign says of a file why it is not the kernel's own.
+type Foreign struct {
+	Source String `json:"source" jsonschema:"the file; /proc and /sys where no Linux kernel wrote any of them"`
+	Kind   String `json:"kind"`
+	By     String `json:"by,omitempty" jsonschema:"who wrote it: the type of a file system, the name of an emulator"`
+	Detail String `json:"detail" jsonschema:"the same in words"`
+}
+
+// Doubt adds to the header what is not the kernel's own of what was read.
+func (h *Header) Doubt(list []inspect.Doubt) {
+	for _, d := range list {
+		f := Foreign{Source: String(d.Source.String()), Kind: String(d.Kind.String()), By: String(d.By), Detail: String(units.Doubt(d))}
+		h.Foreign = append(h.Foreign, f)
+	}
 }
 
 // Host says which host was read.
@@ -92,6 +110,7 @@ type Value struct {
 	Level      String      `json:"level,omitempty"`
 	Reading    String      `json:"reading,omitempty" jsonschema:"what it says here and now"`
 	Rate       *Number     `json:"rate,omitempty" jsonschema:"how much a counter grew per second, over the interval"`
+	Doubt      String      `json:"doubt,omitempty" jsonschema:"why what it rests on is not the kernel's own, so that nothing is said of it"`
 	Of         *Seen       `json:"of,omitempty" jsonschema:"of a value about a set that was not seen whole: how much of it was"`
 	Absent     *Absence    `json:"absent,omitempty"`
 	Derivation *Derivation `json:"derivation,omitempty"`
@@ -178,7 +197,7 @@ func valueOf(c *lower.Cell, section string) Value {
 		Value: datum(c.Value), Unit: String(c.Doc.Unit), Kernel: String(c.Doc.Kernel), Source: String(c.Doc.Source.String()),
 		Section: String(section), Gist: String(c.Doc.Gist), Concept: String(c.Doc.Concept),
 	}
-	v.Of = seenOf(c.Seen)
+	v.Of, v.Doubt = seenOf(c.Seen), String(units.Doubt(c.Doubt))
 	if !c.Value.Has() {
 		detail := String(units.AbsentWord(c.Value.Reason()))
 		v.Absent = &Absence{Reason: String(c.Value.Reason().String()), Detail: &detail, Hint: optional(c.Hint)}

@@ -128,8 +128,21 @@ func (t *Text) header(h *Header) {
 		}
 		t.line(s)
 	}
+	t.foreign(h.Foreign)
 	if h.Incomplete {
 		t.line("incomplete: some files did not answer in time")
+	}
+}
+
+// foreign notes the files that are not the kernel's own, those of one kind on one line.
+func (t *Text) foreign(list []Foreign) {
+	for len(list) > 0 {
+		what, n := string(list[0].Source), 1
+		for ; n < len(list) && list[n].Detail == list[0].Detail; n++ {
+			what += ", " + string(list[n].Source)
+		}
+		t.lines("", 0, wrap(safe("note: "+what+": "+string(list[0].Detail)+"; nothing is said of what is in it"), t.width))
+		list = list[n:]
 	}
 }
 

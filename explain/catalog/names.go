@@ -100,6 +100,7 @@ func own() (out []explain.Word) {
 		inspect.Hidden:     "This /proc is mounted with hidepid and does not show the processes of others.",
 		inspect.NotMounted: "What holds it is not mounted where kwhy looks: /proc with subset=pid, or no /sys.",
 		inspect.NotSaved:   "It is not in the copy that kwhy reads: it was not saved, or that kernel did not have it.",
+		inspect.Foreign:    "What it rests on is not the kernel's own: another file is mounted over it, or it can't be true.",
 	}
 	concept := map[inspect.Reason]explain.Concept{
 		inspect.Denied:    "proc-permissions",

@@ -155,6 +155,8 @@ func derived(e *lower.Entry, x lower.Examination, on inspect.Version) *Derivatio
 	}
 	c := &x.Cells[i]
 	switch {
+	case c.Doubt.Any():
+		d.Why, d.Hint = inspect.Foreign, units.Doubt(c.Doubt)
 	case !c.Value.Has():
 		d.Why, d.Hint = c.Value.Reason(), c.Hint
 	case c.Derivation == nil:

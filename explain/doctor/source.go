@@ -30,8 +30,9 @@ type Source struct {
 	Others inspect.Reason // why not for the other processes
 	Keys   []string       // of the values that come from it
 
-	host *inspect.Host
-	who  who
+	host  *inspect.Host
+	who   who
+	doubt inspect.Doubt
 }
 
 // who is what decides how a denial is explained.
@@ -209,6 +210,10 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 func (f *findings) row(s inspect.Source) *Source {
 	r := &Source{Source: s, host: f.host, who: f.who}
 	t, process := f.tally[s]
+	if r.doubt = f.host.Doubt(s); r.doubt.Any() && !process {
+		r.Why = inspect.Foreign
+		return r
+	}
 	switch {
 	case s == inspect.PIDEntry && f.hidden:
 		r.Why, r.Others, r.Of = inspect.Hidden, inspect.Hidden, 0
@@ -264,6 +269,7 @@ func states() []explain.Word {
 		of(inspect.Unsupported, "It does not exist: this kernel's version or build lacks it."),
 		of(inspect.Hidden, "This /proc does not show it to this user: hidepid."),
 		of(inspect.NotSaved, "It is not in this copy: it was not saved, or that kernel did not have it."),
+		of(inspect.Foreign, "It is not the kernel's own: another file is mounted over it, or it can't be true."),
 		of(inspect.NotMounted, "What holds it is not mounted where kwhy looks."),
 		of(inspect.Disabled, "The kernel has it, switched off."),
 		of(inspect.Masked, "The kernel shows a placeholder instead."),
@@ -333,6 +339,8 @@ func (s *Source) reason() string {
 			return "not there: this kernel does not have it."
 		}
 		return "not there."
+	case inspect.Foreign:
+		return "not the kernel's own: " + units.Doubt(s.doubt) + "."
 	case inspect.Hidden:
 		return "this /proc is mounted with hidepid: other users' processes are not shown."
 	case inspect.Disabled:

@@ -121,7 +121,7 @@ func check() *lower.Check[host] {
 			return Complete(sh.Host, func() *procfacts.FDScan { return lower.Share(sh, netfacts.WalkFDs).Scan }, want)
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // whose they are, and so whether they may be looked at
-		Health: Health, Gaps: host.Gaps,
+		Health: Health, Rests: inspect.Of(inspect.FSFileNr), Gaps: host.Gaps,
 	}
 }
 

@@ -9,8 +9,12 @@ import (
 func Explain[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limits) Report {
 	r := Report{Limits: limits}
 	worst := map[string]explain.Level{}
+	doubted := doubtIn(s, c.Needs()).Any()
 	for i := range c.Rules {
 		rule := &c.Rules[i]
+		if doubted && doubtIn(s, needsOf(c, rule.Evidence)).Any() {
+			continue
+		}
 		if v := judge(rule, s, limits); v.level > explain.OK {
 			r.Findings = append(r.Findings, findingOf(rule, s, v, limits))
 			worst[rule.Evidence[0]] = max(worst[rule.Evidence[0]], v.level)
@@ -24,6 +28,7 @@ func Explain[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limi
 			cell.Level = worst[cell.Doc.Key]
 			p.Cells = append(p.Cells, cell)
 		}
+		p.undraw()
 		r.Parts = append(r.Parts, p)
 	}
 	return r

@@ -38,6 +38,7 @@ type Check[S explain.Snapshot[S]] struct {
 	Take   func(sh *Shared, want inspect.Sources) (S, error)
 	Scan   inspect.Sources // what it wants of each process of the shared scan
 	Health func(S) Health
+	Rests  inspect.Sources       // what Health rests on, of what may not be the kernel's own
 	Gaps   func(S) []inspect.Gap // what could not be seen; nil: nothing that another domain has not
 	Judged func(S, *Judgement)   // changes what came out
 }
@@ -135,7 +136,12 @@ func (d *domain[S]) Blind(limits explain.Limits, why inspect.Reason) Judgement {
 
 func (d *domain[S]) Snapshot() any { return d.s }
 
-func (d *domain[S]) Health() Health { return d.check.Health(d.s) }
+func (d *domain[S]) Health() Health {
+	if found := doubtIn(d.s, d.check.Rests); found.Any() {
+		return Health{Utilisation: "not judged: " + found.Source.String() + " is not the kernel's"}
+	}
+	return d.check.Health(d.s)
+}
 
 func (d *domain[S]) Gaps() []inspect.Gap {
 	if d.check.Gaps == nil {

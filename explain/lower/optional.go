@@ -30,6 +30,10 @@ type (
 	Surveyor interface {
 		SeenOf(inspect.Source) inspect.Seen
 	}
+	// Doubter says why what a source says is not the kernel's own.
+	Doubter interface {
+		Doubt(inspect.Source) inspect.Doubt
+	}
 	// Misser says why there is no row.
 	Misser interface {
 		Missing(inspect.Source) inspect.Reason

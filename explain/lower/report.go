@@ -20,6 +20,8 @@ type Cell struct {
 	Hint       string       // where it is absent: what it would take
 	Seen       inspect.Seen // of a value about a set: how much of it was seen
 	Around     inspect.Seen // the same of a set that its reading is about
+	// Doubt is why what it rests on is not the kernel's own: then nothing is said of it.
+	Doubt inspect.Doubt
 }
 
 // Part is a lowered section.
@@ -106,8 +108,8 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
 			c := &r.Parts[i].Cells[j]
-			if gone && c.Value.Reason() == inspect.Vanished {
-				continue // with the process, which has a gap of its own
+			if gone && c.Value.Reason() == inspect.Vanished || c.Doubt.Any() {
+				continue // with the process or the file, which has a gap of its own
 			}
 			if c.Value.Reason().IsGap() && !c.Value.Has() && !listed[c.Doc.Source.String()] && !alsoListed(listed, &c.Doc) {
 				r.lacks(first, c)

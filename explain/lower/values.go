@@ -23,6 +23,10 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 			c.Grown = explain.F(c.Rate.Float() * over.Seconds())
 		}
 	}
+	if found := doubtOfDoc(s, &f.Doc); found.Any() {
+		c.doubt(found)
+		return c
+	}
 	if f.Reading != nil && (v.Has() || v.Reason() == inspect.Unlimited) {
 		c.Reading = reading(f, s, &c)
 	}

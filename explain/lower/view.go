@@ -22,7 +22,8 @@ type View[S explain.Snapshot[S]] struct {
 	where      func(S) bool
 	whereNeeds inspect.Sources
 	few        int
-	lacks      []string // names that the code gave and that are no columns
+	lacks      []string                   // names that the code gave and that are no columns
+	doubted    map[*explain.Field[S]]bool // of rows with a source in doubt: which columns are withheld
 }
 
 // Few bounds the findings of each rule: what it finds beyond them, the last of them
@@ -167,6 +168,7 @@ func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Li
 			g.Docs = append(g.Docs, d)
 		}
 	}
+	v = v.trusting(rows)
 	levels, found := v.judgeRows(rows, order, limits)
 	skip := make([]bool, len(g.Docs))
 	g.Skip = func(columns []bool) { copy(skip, columns) }
@@ -175,6 +177,20 @@ func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Li
 	}
 	g.Rows = g.Part(0, len(order))
 	return g, found
+}
+
+// trusting returns the view without the rules, and with the columns marked, that rest on what
+// is not the kernel's own.
+func (v *View[S]) trusting(rows explain.Rows[S]) *View[S] {
+	if rows.Len() == 0 || !doubtIn(rows.At(0), v.Needs().Plus(JudgesTable(v.table))).Any() {
+		return v
+	}
+	out := *v
+	out.table, out.doubted = trusted(v.table, rows), map[*explain.Field[S]]bool{}
+	for _, f := range v.cols {
+		out.doubted[f] = withholds(&f.Doc, explain.Value{}, doubtOfDoc(rows.At(0), &f.Doc))
+	}
+	return &out
 }
 
 // walk lowers rows in order.
@@ -200,6 +216,9 @@ func (v *View[S]) lower(s S, to []explain.Value, skip []bool, scratch []byte, wa
 		rate := watch && v.addsRate(f, watch)
 		if !skip[j] || rate && !skip[j+1] {
 			to[j] = Take(f, s, &scratch)
+			if v.doubted != nil && v.doubted[f] {
+				to[j] = explain.None(inspect.Foreign)
+			}
 		}
 		if j++; rate {
 			to[j] = Rate(f, s, to[j-1])
@@ -217,7 +236,7 @@ func (v *View[S]) say(s S, to *Row) {
 	to.Heading = v.table.Heading(s)
 	to.Readings = make([]string, len(to.Values))
 	for i, f := range v.cols {
-		if f.Reading != nil && to.Values[i].Has() {
+		if f.Reading != nil && to.Values[i].Has() && (v.doubted == nil || !doubtOfDoc(s, &f.Doc).Any()) {
 			to.Readings[i] = f.Reading(s)
 		}
 	}

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -14,9 +15,9 @@ type cgroupRow = memfacts.Part[cgroupfacts.Memory]
 
 func cgroup() []field {
 	src := inspect.CgroupMemory
-	lean := also(inspect.SelfCgroup, inspect.SelfMountinfo, inspect.Meminfo)
+	lean := also(inspect.SelfCgroup, inspect.SelfMountinfo)
 	declare := func(d doc, get func(mem) value, read func(mem) string) field {
-		d.Source, d.Also, d.Concept = src, lean, "memory-cgroup"
+		d.Source, d.Also, d.Concept = src, slices.Concat(lean, d.Also), "memory-cgroup"
 		return field{Doc: d, Get: get, Reading: read}
 	}
 	return []field{
@@ -30,7 +31,7 @@ func cgroup() []field {
 			return explain.S(m.Cgroups[0].Path)
 		}, readCgroup),
 		declare(doc{
-			Key: "cgroup_limit", Label: "lowest hard limit", Unit: bytes,
+			Key: "cgroup_limit", Label: "lowest hard limit", Unit: bytes, Also: also(inspect.Meminfo),
 			Gist: "The lowest hard limit of this cgroup and its ancestors.",
 		}, limit, readCgroupLimit),
 		declare(doc{

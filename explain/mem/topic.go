@@ -71,7 +71,7 @@ func check() *lower.Check[mem] {
 			free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
 			return memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
 		},
-		Health: Health, Gaps: mem.Gaps,
+		Health: Health, Rests: HealthNeeds(), Gaps: mem.Gaps,
 	}
 }
 
@@ -128,10 +128,10 @@ func (l *holders) cost() []string {
 
 // ramSummary is what the header of the text says of RAM and swap.
 func ramSummary(rep *lower.Report) (words []string) {
-	if c := rep.Cell("mem_total"); c != nil && c.Value.Has() {
+	if c := rep.Cell("mem_total"); c != nil && c.Value.Has() && !c.Doubt.Any() {
 		words = append(words, units.Size(c.Value.Uint())+" RAM")
 	}
-	if c := rep.Cell("swap_total"); c != nil && c.Value.Has() {
+	if c := rep.Cell("swap_total"); c != nil && c.Value.Has() && !c.Doubt.Any() {
 		if c.Value.Zero() {
 			return append(words, "no swap")
 		}

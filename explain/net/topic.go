@@ -90,7 +90,7 @@ func check() *lower.Check[host] {
 			return netfacts.TakeWith(sh.Host, netfacts.OwnNamespace(sh.Host), want, lower.Share(sh, netfacts.WalkFDs))
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // whose sockets are looked for
-		Health: Health, Gaps: host.Gaps,
+		Health: Health, Rests: inspect.Of(inspect.NetSockstat), Gaps: host.Gaps,
 	}
 }
 

@@ -106,7 +106,7 @@ func check() *lower.Check[host] {
 			return s, nil
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // what each has in RAM and in swap
-		Health: func(s host) lower.Health { return Health(s, recent(s)) },
+		Health: func(s host) lower.Health { return Health(s, recent(s)) }, Rests: memNeeds(),
 		Gaps: func(s host) []inspect.Gap {
 			if !s.NoLog.IsGap() {
 				return nil

@@ -116,7 +116,7 @@ func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 			return procfacts.Take(sh.Host, sh.Procs, nil)
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
-		Health: Health,
+		Health: Health, Rests: inspect.Of(inspect.Loadavg, inspect.KernelThreadsMax),
 	}
 }
 

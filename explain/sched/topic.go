@@ -90,7 +90,7 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 			return takeRows(h, v, want, was.Procs)
 		},
 		Meanwhile: func(h *inspect.Host, d time.Duration, sleep func(time.Duration)) { step = watchLoads(h, d, sleep) },
-		Since:     func(now, was sched) { now.Was, now.Step = was, step },
+		Since:     func(now, was sched) { now.Was, now.Step = was, step; now.Weigh(was) },
 		At:        func(s sched) time.Time { return s.Settings.At },
 		Gaps:      sched.Gaps,
 		Summary: func(_ *lower.Report, s sched) []string {
@@ -107,7 +107,7 @@ func check() *lower.Check[sched] {
 			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(HealthNeeds()))
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
-		Health: Health, Gaps: sched.Gaps,
+		Health: Health, Rests: HealthNeeds(), Gaps: sched.Gaps,
 	}
 }
 

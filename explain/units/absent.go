@@ -30,6 +30,8 @@ func AbsentWord(r inspect.Reason) string {
 		return "not mounted"
 	case inspect.NotSaved:
 		return "not in this copy"
+	case inspect.Foreign:
+		return "not the kernel's"
 	}
 	return r.String()
 }

@@ -68,6 +68,9 @@ func (f *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (f *Snapshot) Kernel() inspect.Version { return f.Mem.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (f *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return f.Mem.Host.Doubt(src) }
+
 // Gaps lists the wanted sources that gave nothing, and how many processes do not
 // show their descriptors.
 func (f *Snapshot) Gaps() []inspect.Gap {
@@ -191,6 +194,9 @@ func (p ProcessPart) Before() (ProcessPart, time.Duration, bool) {
 
 // Kernel returns the kernel that was read.
 func (p ProcessPart) Kernel() inspect.Version { return p.Host.Kernel() }
+
+// Doubt says why what a source says is not the kernel's own.
+func (p ProcessPart) Doubt(src inspect.Source) inspect.Doubt { return p.Host.Doubt(src) }
 
 // Len returns the number of processes.
 func (f *Snapshot) Len() int { return len(f.Scan.Counts) }

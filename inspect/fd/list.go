@@ -98,6 +98,9 @@ func (l *List) Before() (*List, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (l *List) Kernel() inspect.Version { return l.Row.Kernel() }
 
+// Doubt says why what a source says is not the kernel's own.
+func (l *List) Doubt(src inspect.Source) inspect.Doubt { return l.Row.Doubt(src) }
+
 // Gaps lists what could not be seen.
 func (l *List) Gaps() (out []inspect.Gap) {
 	for _, s := range slices.Sorted(maps.Keys(l.Sources)) {

@@ -47,6 +47,9 @@ func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Pr
 // Kernel returns the kernel that was read.
 func (l *PathHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (l *PathHolders) Doubt(src inspect.Source) inspect.Doubt { return l.Procs.Host.Host.Doubt(src) }
+
 // Seen returns how many processes showed what they have open.
 func (l *PathHolders) Seen() inspect.Seen { return l.seen }
 

@@ -72,6 +72,9 @@ func (l *SocketHolders) Missing(inspect.Source) inspect.Reason { return inspect.
 // Kernel returns the kernel that was read.
 func (l *SocketHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (l *SocketHolders) Doubt(src inspect.Source) inspect.Doubt { return l.Procs.Host.Host.Doubt(src) }
+
 // Seen returns how many processes showed what they have open.
 func (l *SocketHolders) Seen() inspect.Seen { return l.seen }
 

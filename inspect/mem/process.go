@@ -66,6 +66,9 @@ func (m *Process) Before() (*Process, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (m *Process) Kernel() inspect.Version { return m.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (m *Process) Doubt(src inspect.Source) inspect.Doubt { return m.Host.Doubt(src) }
+
 // NoMemory reports whether the process has no address space of its own: kernel
 // threads have none, and zombies gave theirs up.
 func (m *Process) NoMemory() bool {

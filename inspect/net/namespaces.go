@@ -131,6 +131,11 @@ func (l *Namespaces) Origin(s inspect.Source) inspect.Source {
 // Kernel returns the kernel that was read.
 func (l *Namespaces) Kernel() inspect.Version { return l.Found.Procs.Host.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (l *Namespaces) Doubt(src inspect.Source) inspect.Doubt {
+	return l.Found.Procs.Host.Host.Doubt(src)
+}
+
 // Len returns how many there are.
 func (l *Namespaces) Len() int { return len(l.List) }
 
@@ -179,6 +184,9 @@ func (p NamespacePart) Before() (NamespacePart, time.Duration, bool) {
 
 // Kernel returns the kernel that was read.
 func (p NamespacePart) Kernel() inspect.Version { return p.It.Kernel() }
+
+// Doubt says why what a source says is not the kernel's own.
+func (p NamespacePart) Doubt(src inspect.Source) inspect.Doubt { return p.It.Doubt(src) }
 
 // Part is one of the many of a kind that a network has, in its context.
 type Part[T any] = inspect.Part[*Snapshot, T]

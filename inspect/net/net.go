@@ -82,6 +82,9 @@ func (n *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (n *Snapshot) Kernel() inspect.Version { return n.Mem.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (n *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return n.Mem.Host.Doubt(src) }
+
 // Origin is the source that a value was taken from, of one that names several.
 func (n *Snapshot) Origin(s inspect.Source) inspect.Source {
 	if s == inspect.TCPSockets && n.from != inspect.None {

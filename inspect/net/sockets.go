@@ -191,6 +191,9 @@ func (s *Sockets) Before() (*Sockets, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (s *Sockets) Kernel() inspect.Version { return s.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (s *Sockets) Doubt(src inspect.Source) inspect.Doubt { return s.Host.Doubt(src) }
+
 // Gaps lists what could not be seen: sock_diag as a whole where it listed nothing of
 // TCP, the files that took its place, and processes that don't show whose sockets
 // they are. That a kernel has no sock_diag for a rare protocol is none: its file
@@ -287,6 +290,9 @@ func (s *Sockets) same(later *sockdiag.Socket) (int32, bool) {
 
 // Kernel returns the kernel that was read.
 func (r SocketRow) Kernel() inspect.Version { return r.Net.Kernel() }
+
+// Doubt says why what a source says is not the kernel's own.
+func (r SocketRow) Doubt(src inspect.Source) inspect.Doubt { return r.Net.Doubt(src) }
 
 // ListenerOf returns the listener that a connection came to, by address and port;
 // nil if there is none any more.

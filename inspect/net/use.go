@@ -214,6 +214,9 @@ func (n *Process) Before() (*Process, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (n *Process) Kernel() inspect.Version { return n.Net.Kernel() }
 
+// Doubt says why what a source says is not the kernel's own.
+func (n *Process) Doubt(src inspect.Source) inspect.Doubt { return n.Net.Doubt(src) }
+
 // Gaps lists what could not be seen.
 func (n *Process) Gaps() []inspect.Gap {
 	out := n.Net.Gaps()

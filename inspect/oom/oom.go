@@ -93,6 +93,9 @@ func (o *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (o *Snapshot) Kernel() inspect.Version { return o.Mem.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (o *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return o.Mem.Host.Doubt(src) }
+
 // LimitedCgroups walks the hierarchy that accounts memory, as far down as it is
 // mounted, and returns the cgroups that have a hard limit.
 func LimitedCgroups(h *inspect.Host) ([]Group, error) {
@@ -330,3 +333,6 @@ func (t *Task) Missing(s inspect.Source) inspect.Reason {
 
 // Kernel returns the kernel that was read.
 func (t *Task) Kernel() inspect.Version { return t.OOM.Kernel() }
+
+// Doubt says why what a source says is not the kernel's own.
+func (t *Task) Doubt(src inspect.Source) inspect.Doubt { return t.OOM.Doubt(src) }

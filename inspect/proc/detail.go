@@ -75,6 +75,9 @@ func (d *Detail) Before() (*Detail, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (d *Detail) Kernel() inspect.Version { return d.Row.Kernel() }
 
+// Doubt says why what a source says is not the kernel's own.
+func (d *Detail) Doubt(src inspect.Source) inspect.Doubt { return d.Row.Doubt(src) }
+
 // Gaps lists the wanted sources that gave nothing. All that went with the process
 // is one.
 func (d *Detail) Gaps() (out []inspect.Gap) {

@@ -86,6 +86,9 @@ func (p Row) Before() (Row, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (p Row) Kernel() inspect.Version { return p.Host.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (p Row) Doubt(src inspect.Source) inspect.Doubt { return p.Host.Host.Doubt(src) }
+
 // Gaps lists what the process did not give.
 func (p Row) Gaps() (out []inspect.Gap) {
 	for _, s := range inspect.ProcessSources() {

@@ -46,6 +46,9 @@ func (l *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (l *Snapshot) Kernel() inspect.Version { return l.Settings.Host.Kernel }
 
+// Doubt says why what a source says is not the kernel's own.
+func (l *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return l.Settings.Host.Doubt(src) }
+
 // SeenOf returns how much was seen of the processes that a source is read of.
 func (l *Snapshot) SeenOf(s inspect.Source) inspect.Seen { return l.Procs.SeenOf(s) }
 
@@ -70,9 +73,12 @@ func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
 	}
 	var err error
 	l.Stat, err = inspect.ByProcfs(h, inspect.ProcStat, StatOf, func() (inspect.Counters, error) { return h.Counters("stat", 8) })
-	l.StatWhy = inspect.ReasonOf(err)
+	if l.StatWhy = inspect.ReasonOf(err); err == nil {
+		h.WeighStat(1, 0, l.Stat)
+	}
 	ps.Notes(order)
 	l.LoadWhy = inspect.ReasonOf(h.Proc.Single("loadavg", l.ParseLoadavg))
+	h.WeighLoadavg(l.Tasks)
 	return l, nil
 }
 

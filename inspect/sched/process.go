@@ -77,6 +77,9 @@ func (t *Process) Before() (*Process, time.Duration, bool) {
 // Kernel returns the kernel that was read.
 func (t *Process) Kernel() inspect.Version { return t.Sched.Kernel() }
 
+// Doubt says why what a source says is not the kernel's own.
+func (t *Process) Doubt(src inspect.Source) inspect.Doubt { return t.Sched.Doubt(src) }
+
 // Gaps lists what could not be seen.
 func (t *Process) Gaps() []inspect.Gap {
 	out := t.Row.Gaps()

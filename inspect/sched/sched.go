@@ -161,8 +161,25 @@ func (s *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 	return s.Was, s.Settings.At.Sub(s.Was.Settings.At), true
 }
 
+// still is for how long the times of all CPUs may be the same on a running host: they count
+// hundredths of a second, of idle CPUs too.
+const still = 200 * time.Millisecond
+
+// Weigh notes where the times of the CPUs stood still since an earlier sample.
+func (s *Snapshot) Weigh(was *Snapshot) {
+	if was == nil || s.got[inspect.ProcStat] != inspect.Present || was.got[inspect.ProcStat] != inspect.Present {
+		return
+	}
+	if s.Settings.At.Sub(was.Settings.At) >= still && s.All == was.All {
+		s.Settings.Host.StoodStill(inspect.ProcStat)
+	}
+}
+
 // Kernel returns the kernel that was read.
 func (s *Snapshot) Kernel() inspect.Version { return s.Settings.Host.Kernel }
+
+// Doubt says why what a source says is not the kernel's own.
+func (s *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return s.Settings.Host.Doubt(src) }
 
 // List is what the table of processes shares with it.
 func (s *Snapshot) List() *proc.Snapshot {
@@ -244,9 +261,15 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	case inspect.CPUList:
 		return func() inspect.Reason { return h.CpuLists(&s.Lists) }
 	case inspect.ProcStat:
-		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.Single("stat", s.parseStat)) }
+		return func() inspect.Reason {
+			err := h.Proc.Single("stat", s.parseStat)
+			if err == nil {
+				h.WeighStat(s.All.Total(), len(s.CPUs), s.Stat)
+			}
+			return inspect.ReasonOf(err)
+		}
 	case inspect.Loadavg:
-		return single("loadavg", s.parseLoadavg)
+		return single("loadavg", func(b []byte) error { defer func() { h.WeighLoadavg(s.Tasks) }(); return s.parseLoadavg(b) })
 	case inspect.PressureCPU:
 		return func() inspect.Reason {
 			var err error
