@@ -41,7 +41,10 @@ type document struct {
 	Findings []documentFinding        `json:"findings"`
 	Gaps     []documentGap            `json:"gaps"`
 	Interval *float64                 `json:"interval"`
-	Subject  *struct {
+	Foreign  []struct {
+		Source, Kind, By, Detail string
+	} `json:"foreign"`
+	Subject *struct {
 		PID       int32      `json:"pid"`
 		Comm      string     `json:"comm"`
 		StartTime *time.Time `json:"start_time"`
@@ -66,6 +69,7 @@ type documentValue struct {
 		Hint   *string `json:"hint"`
 	} `json:"absent"`
 	Derivation *documentDerivation `json:"derivation"`
+	Doubt      string              `json:"doubt"`
 }
 
 type documentDerivation struct {

@@ -215,6 +215,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 			CPUs: h.CPUs, PageSize: h.PageSize,
 		},
 	}
+	head.View = output.String(h.View().String())
 	if !h.Live {
 		head.Copy = &output.Copy{PageSizeKnown: h.PageSizeKnown}
 		if saved := h.SavedAt(); !saved.IsZero() {

@@ -78,7 +78,7 @@ func (h *Host) Doubt(s Source) Doubt {
 // of the sources; of a tree that is emulated the one that stands for all.
 func (h *Host) Doubts() (out []Doubt) {
 	switch {
-	case h.doubts == nil:
+	case h == nil || h.doubts == nil:
 		return nil
 	case h.emulator != nil:
 		return []Doubt{{Source: ProcAndSys, Kind: Emulated, By: *h.emulator}}
@@ -144,6 +144,9 @@ func (h *Host) mountedOver(s Source) (by string, over bool) {
 		if magic, err := t.FileSystem(rel); err != nil || slices.Contains(kernelsOwn(), magic) {
 			return "", false
 		}
+	}
+	if _, err := t.Stat(rel); err != nil {
+		return "", false
 	}
 	for _, m := range slices.Backward(h.mountsOver()) { // the last lies on top
 		if path := s.String(); m.Point == path || strings.HasPrefix(path, m.Point+"/") {
@@ -262,29 +265,13 @@ func (h *Host) WeighMeminfo(info Counters) {
 	check(strings.Join(lru[:], " + "), sum(lru[:]...), "MemTotal", total)
 }
 
-// WeighManaged holds MemTotal against the pages that all zones manage, which it is the sum of
-// (mm/page_alloc.c, adjust_managed_page_count; two per cent are left to what is just being
-// added or taken away).
-func (h *Host) WeighManaged(total, managed uint64) {
-	if total == 0 || managed == 0 {
-		return
-	}
-	if off := max(total, managed) - min(total, managed); off > managed/50 {
-		part, whole := "the memory that all zones manage", "MemTotal"
-		if total > managed {
-			part, whole = whole, part
-		}
-		h.suspect(Meminfo, Doubt{Kind: Contradicts, Part: part, Whole: whole, Is: max(total, managed), Of: min(total, managed)})
-	}
-}
-
 // WeighStat looks for what no kernel writes to /proc/stat: no CPU time, context switch or
 // fork since it was booted; or more CPU time, in hundredths of a second, than its CPUs had
 // since then.
 func (h *Host) WeighStat(ticks uint64, cpus int, counts Counters) {
 	up := h.Uptime()
 	ctxt, counted := counts["ctxt"]
-	if ticks == 0 || counted && ctxt == 0 {
+	if ticks == 0 && cpus > 0 || counted && ctxt == 0 {
 		h.suspect(ProcStat, Doubt{Kind: NotCounted})
 		return
 	}

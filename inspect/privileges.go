@@ -55,6 +55,39 @@ func (h *Host) InitialPIDNamespace() (yes, known bool) {
 	return false, false
 }
 
+// View is whose processes a /proc shows.
+type View uint8
+
+// The views.
+const (
+	ViewUnknown   View = iota
+	ViewHost           // all of the host's
+	ViewContainer      // those of a PID namespace below the host's
+	ViewElsewhere      // those of a PID namespace that kwhy is not in
+	ViewCopy           // those of a copy
+)
+
+// String returns the view as JSON spells it; "" for ViewUnknown.
+func (v View) String() string {
+	return [...]string{"", "host", "container", "elsewhere", "copy"}[v]
+}
+
+// View says whose processes the /proc shows that is read.
+func (h *Host) View() View {
+	if !h.Live {
+		return ViewCopy
+	}
+	switch whole, known := h.InitialPIDNamespace(); {
+	case known && whole:
+		return ViewHost // whoever reads it
+	case !h.SameProcesses():
+		return ViewElsewhere
+	case known:
+		return ViewContainer
+	}
+	return ViewUnknown
+}
+
 // initScore returns the oom_score of PID 1; Unset where it is not to be seen.
 func (h *Host) initScore() Num {
 	n := Unset

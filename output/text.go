@@ -128,6 +128,12 @@ func (t *Text) header(h *Header) {
 		}
 		t.line(s)
 	}
+	switch h.View {
+	case "container":
+		t.note("this /proc shows the processes of a container: of the rest of the host nothing is said")
+	case "elsewhere":
+		t.note("this /proc shows the processes of another PID namespace than kwhy's")
+	}
 	t.foreign(h.Foreign)
 	if h.Incomplete {
 		t.line("incomplete: some files did not answer in time")
@@ -141,10 +147,13 @@ func (t *Text) foreign(list []Foreign) {
 		for ; n < len(list) && list[n].Detail == list[0].Detail; n++ {
 			what += ", " + string(list[n].Source)
 		}
-		t.lines("", 0, wrap(safe("note: "+what+": "+string(list[0].Detail)+"; nothing is said of what is in it"), t.width))
+		t.note(what + ": " + string(list[0].Detail) + "; nothing is said of what is in it")
 		list = list[n:]
 	}
 }
+
+// note prints what bounds what can be believed.
+func (t *Text) note(s string) { t.lines("", 0, wrap(safe("note: "+s), t.width)) }
 
 // when says when the values were read, or saved.
 func (h *Header) when() string {

@@ -45,15 +45,15 @@ func views() []explain.Word {
 
 // View is the word for what kwhy sees, "" if that is not known.
 func View(s sights) string {
-	pid := s.Space("pid")
-	switch whole, known := s.Host.InitialPIDNamespace(); {
-	case !s.Host.Live:
+	switch s.Host.View() {
+	case inspect.ViewCopy:
 		return viewCopy
-	case !known && (pid == nil || !pid.Known):
-		return ""
-	case !whole:
+	case inspect.ViewContainer, inspect.ViewElsewhere:
 		return viewContainer
-	case len(evidence(s)) > 0:
+	case inspect.ViewUnknown:
+		return ""
+	}
+	if len(evidence(s)) > 0 {
 		return viewBetween
 	}
 	return viewHost

@@ -123,23 +123,10 @@ func TakeBeside(h *inspect.Host, want inspect.Sources, other func()) (*Snapshot,
 	others.Go(func() { other(); work() })
 	work()
 	others.Wait()
-	m.weigh()
+	if m.Got[inspect.Meminfo] == inspect.Present {
+		h.WeighMeminfo(m.Info)
+	}
 	return m, m.noProc(errs[:])
-}
-
-// weigh looks for what no kernel writes to meminfo.
-func (m *Snapshot) weigh() {
-	if m.Got[inspect.Meminfo] != inspect.Present {
-		return
-	}
-	m.Host.WeighMeminfo(m.Info)
-	if m.Got[inspect.Zoneinfo] == inspect.Present {
-		var managed uint64
-		for i := range m.Zones {
-			managed += m.Zones[i].Pages["managed"]
-		}
-		m.Host.WeighManaged(m.Info["MemTotal"], managed*m.Host.PageSize)
-	}
 }
 
 // memJobs lists the reads that need no order among them, the longest first.

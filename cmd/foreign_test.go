@@ -1,0 +1,214 @@
+package cmd
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/explain/catalog"
+	"kwhy/inspect/inspecttest"
+)
+
+// Trees that no kernel wrote, or not all of: what is changed in a recorded host's, by whom it
+// was, and which files are in doubt then. "" is all of them.
+var foreigners = []struct {
+	name    string
+	change  map[string][2]string // by file: a pattern, and what takes its place; of a new file its text
+	kind    string
+	by      string
+	sources []string
+}{
+	{"lxcfs by its mounts", map[string][2]string{"self/mountinfo": {"", "" +
+		"218 116 0:49 / /proc rw - proc proc rw\n" +
+		"300 218 0:50 /proc/meminfo /proc/meminfo rw - fuse.lxcfs lxcfs rw\n" +
+		"301 218 0:50 /proc/stat /proc/stat rw - fuse.lxcfs lxcfs rw\n"}},
+		"mounted_over", "fuse.lxcfs", []string{"/proc/meminfo", "/proc/stat"}},
+	{"a directory over several", map[string][2]string{"self/mountinfo": {"", "" +
+		"218 116 0:49 / /proc rw - proc proc rw\n300 218 0:50 / /proc/sys/vm rw - tmpfs tmpfs rw\n"}},
+		"mounted_over", "tmpfs", []string{"/proc/sys/vm/"}},
+	{"free memory beyond all", map[string][2]string{"meminfo": {`(?m)^MemFree:.*$`, "MemFree: 999999999 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
+	{"more shared memory than page cache", map[string][2]string{"meminfo": {`(?m)^Cached:.*$`, "Cached: 16 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
+	{"more free swap than swap", map[string][2]string{"meminfo": {`(?m)^SwapFree:.*$`, "SwapFree: 99999999 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
+	{"parts that add up to more", map[string][2]string{"meminfo": {`(?m)^MemTotal:.*$`, "MemTotal: 400000 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
+	{"more CPU time than there was", map[string][2]string{"uptime": {"", "20.00 30.00\n"}, "stat": {"", "" +
+		"cpu  9000 0 9000 90000 0 0 0 0 0 0\ncpu0 9000 0 9000 90000 0 0 0 0 0 0\nctxt 9\nbtime 1700000000\nprocesses 9\n"}},
+		"contradiction", "", []string{"/proc/stat", "/proc/uptime"}},
+	{"WSL 1", map[string][2]string{"sys/kernel/osrelease": {"", "4.4.0-19041-Microsoft\n"}},
+		"emulated", "WSL 1", nil},
+	{"gVisor", map[string][2]string{"version": {"", "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n"}},
+		"emulated", "gVisor", nil},
+	{"nothing is counted", map[string][2]string{"stat": {"", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n" +
+		"intr 0\nctxt 0\nbtime 1700000000\nprocesses 0\nprocs_running 0\nprocs_blocked 0\n"}},
+		"emulated", "", nil},
+}
+
+// foreign unpacks a recorded host with some files changed.
+func foreign(t *testing.T, change map[string][2]string) string {
+	t.Helper()
+	dir := inspecttest.Recorded(t, "debian-7.3-swap")
+	for file, by := range change {
+		path := filepath.Join(dir, "proc", file)
+		old, err := os.ReadFile(path)
+		switch {
+		case by[0] != "" && err != nil:
+			t.Fatal(err)
+		case by[0] == "":
+			_ = os.MkdirAll(filepath.Dir(path), 0o755)
+			old = []byte(by[1])
+		default:
+			now := regexp.MustCompile(by[0]).ReplaceAll(old, []byte(by[1]))
+			if bytes.Equal(now, old) {
+				t.Fatalf("nothing to change in %s", file)
+			}
+			old = now
+		}
+		_ = os.Remove(path)
+		if err := os.WriteFile(path, old, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Of a file that is not the kernel's own nothing is said: no reading, no arithmetic, no level,
+// no rule is well. The report and doctor say which it is and why.
+func TestNothingIsSaidOfWhatIsNotTheKernels(t *testing.T) {
+	rests := map[string][]string{} // the sources of each rule's evidence
+	docs := map[string][]string{}
+	for _, e := range catalog.All().Entries {
+		for src := range e.Doc.Needs().Each() {
+			docs[e.Doc.Key] = append(docs[e.Doc.Key], src.String())
+		}
+	}
+	for _, r := range catalog.All().Rules {
+		rests[r.ID] = docs[r.Evidence[0]]
+	}
+	for _, f := range foreigners {
+		t.Run(f.name, func(t *testing.T) {
+			dir := foreign(t, f.change)
+			doubted := func(source string) bool { return f.sources == nil || slices.ContainsFunc(f.sources, func(s string) bool { return strings.HasPrefix(source, s) }) }
+			met := map[string]bool{}
+			for _, args := range append(overviews(), []string{"doctor", "--all"}) {
+				d, _ := taken(t, dir, args...)
+				for _, it := range d.Foreign {
+					met[it.Source] = true
+					if it.Kind != f.kind || it.By != f.by || it.Detail == "" || f.sources != nil && !doubted(it.Source) {
+						t.Errorf("%v: %+v", args, it)
+					}
+				}
+				for key, v := range d.Values {
+					if args[0] != "doctor" && doubted(v.Source) && (v.Reading != "" || v.Derivation != nil || v.Level != "ok" && v.Level != "") {
+						t.Errorf("%v: %s of %s: level %q, %q, %v", args, key, v.Source, v.Level, v.Reading, v.Derivation)
+					}
+				}
+				for _, row := range d.Tables["checks"].Rows {
+					if id := row["id"].(string); row["outcome"] != "blind" && row["outcome"] != "off" && row["outcome"] != "idle" &&
+						slices.ContainsFunc(rests[id], doubted) {
+						t.Errorf("rule %s is %v", id, row["outcome"])
+					}
+				}
+				for _, row := range d.Tables["sources"].Rows {
+					if path, _ := row["path"].(string); f.sources != nil && met[path] && row["state"] != "foreign" {
+						t.Errorf("doctor: %v", row)
+					}
+				}
+				text, _, _ := live(t, slices.Concat(args, []string{"--proc-root", dir + "/proc", "--sys-root", dir + "/sys"})...)
+				if told := strings.Contains(text, "\nnote: "); told != (len(d.Foreign) > 0) {
+					t.Errorf("%v: foreign is %v, and text begins\n%.300s", args, d.Foreign, text)
+				}
+			}
+			for _, source := range f.sources {
+				if !slices.ContainsFunc(slices.Collect(maps.Keys(met)), func(s string) bool { return strings.HasPrefix(s, source) }) {
+					t.Errorf("nobody doubts %s", source)
+				}
+			}
+			if f.sources == nil && !met["/proc and /sys"] {
+				t.Errorf("met %v", met)
+			}
+		})
+	}
+}
+
+// On no recorded host is anything in doubt.
+func TestKernelsAreNotDoubted(t *testing.T) {
+	for _, name := range inspecttest.AllHosts(t) {
+		dir := inspecttest.Recorded(t, name)
+		for _, args := range overviews() {
+			if d, _ := taken(t, dir, args...); len(d.Foreign) > 0 {
+				t.Errorf("%s, %v: %v", name, args, d.Foreign)
+			}
+		}
+	}
+}
+
+// A file mounted over the kernel's is seen on a running host, whichever it is of, and the
+// kernel's own beside it are not doubted.
+func TestLiveFileMountedOver(t *testing.T) {
+	root(t)
+	fake := filepath.Join(t.TempDir(), "meminfo")
+	real, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(fake, real, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"mem"}, {"oom"}, {"check", "--interval", "0"}, {"sched"}} {
+		var out, errs bytes.Buffer
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread() // and never let go: the thread has a mount namespace of its own
+			done <- under(fake, "/proc/meminfo", &out, &errs, append(args, "-o", "json"))
+		}()
+		if err := <-done; err != nil {
+			t.Skip(err)
+		}
+		d := readJSON(t, out.String())
+		if args[0] == "sched" {
+			if len(d.Foreign) > 0 {
+				t.Errorf("sched reads no meminfo: %v", d.Foreign)
+			}
+			continue
+		}
+		if len(d.Foreign) != 1 || d.Foreign[0].Source != "/proc/meminfo" || d.Foreign[0].Kind != "mounted_over" || d.Foreign[0].By == "" {
+			t.Errorf("%v: %+v, stderr %q", args, d.Foreign, errs.String())
+		}
+		if v, shown := d.Values["mem_available"]; shown && (v.Doubt == "" || v.Reading != "" || v.Value == nil) {
+			t.Errorf("%v: mem_available is %+v", args, v)
+		}
+	}
+}
+
+// under runs kwhy in a mount namespace of its own, with a file mounted over another.
+func under(file, over string, out, errs *bytes.Buffer, args []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("no mount namespace can be made here: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount(file, over, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("nothing can be mounted over %s: %w", over, err)
+	}
+	c := &exec.Cmd{Path: self, Args: append([]string{"kwhy"}, args...), Stdout: out, Stderr: errs}
+	_ = c.Run() // check may end with 2: it found something
+	return nil
+}
