@@ -61,7 +61,7 @@ func (s *Settings) Word(src Source) (string, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Settings) Kernel() Version { return s.Host.Kernel }
+func (s *Settings) Kernel() Kernel { return s.Host.Kernel }
 
 // Gaps lists the wanted sources that gave nothing.
 func (s *Settings) Gaps() (out []Gap) {

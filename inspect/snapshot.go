@@ -9,7 +9,7 @@ type Snapshot[S any] interface {
 	// Before returns the sample an interval ago; false without one.
 	Before() (S, time.Duration, bool)
 	// Kernel returns the kernel that was read.
-	Kernel() Version
+	Kernel() Kernel
 }
 
 // Unpaired is embedded in a snapshot S that is of one moment.
@@ -44,7 +44,7 @@ func (p Part[S, T]) Before() (was Part[S, T], over time.Duration, ok bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p Part[S, T]) Kernel() Version { return p.In.Kernel() }
+func (p Part[S, T]) Kernel() Kernel { return p.In.Kernel() }
 
 // Parts is a list in its context: the rows of a table.
 type Parts[S Snapshot[S], T any] struct {

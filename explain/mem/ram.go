@@ -240,7 +240,7 @@ func vmallocRest(m mem) value {
 	switch {
 	case !used.Has() || !stack.Has():
 		return value{}
-	case used.Zero() && m.Kernel().Before(kernelVersion(5, 3)):
+	case used.Zero() && inspect.Choose(m.Kernel().Since(5, 3), false, true, true): // not counted until then
 		return explain.None(inspect.Masked)
 	case !stacksInVmalloc(m):
 		return used

@@ -108,11 +108,12 @@ func readSwapFree(m mem) string {
 
 func readSwappiness(m mem) string {
 	n, _ := m.Number(inspect.VMSwappiness)
-	top := int64(100)
-	if m.Kernel().AtLeast(5, 8) {
-		top = 200
+	const to200 = "From 0 to 200. "
+	s := inspect.Choose(m.Kernel().Since(5, 8), to200, "From 0 to 100. ", "From 0 to 100, and since Linux 5.8 to 200. ")
+	if n > 100 {
+		s = to200
 	}
-	s := fmt.Sprintf("From 0 to %d. It is a weight, not a percentage or a threshold.", top)
+	s += "It is a weight, not a percentage or a threshold."
 	switch {
 	case n == 0:
 		s += " 0: file pages are dropped first; anonymous memory is swapped only when free and file pages are nearly used up."

@@ -157,6 +157,7 @@ func readAgreement(o host) string {
 	if !o.Procs.Host.OOM.Since59 {
 		formula = "points·1000/total, the scale before 5.9"
 	}
+	formula += assumption(&o.Procs.Host.OOM)
 	s := fmt.Sprintf("Of %d shown, computed as %s.", of, formula)
 	switch {
 	case of == 0:
@@ -178,7 +179,10 @@ func idle(o host) int64 {
 }
 
 func readIdle(o host) string {
-	if o.Procs.Host.OOM.Since59 {
+	switch s := &o.Procs.Host.OOM; {
+	case s.Assumed:
+		return "On the scale of 5.9 and later" + assumption(s) + ". On the older one small processes have 0."
+	case s.Since59:
 		return "This is normal: on this scale an idle process has 666, and with adj 1000 it has the maximum, 1,333."
 	}
 	return "On this scale small processes have 0, and 1,000 is the maximum."

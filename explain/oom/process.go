@@ -92,7 +92,7 @@ func readScore(t task) string {
 		return "Its parts could not be read."
 	}
 	s := ""
-	if r.Host.OOM.Since59 && immortal(r) == "" {
+	if r.Host.OOM.Sure59() {
 		s = fmt.Sprintf("On a scale where an idle process has %d and the maximum is 1,333.", idle(t.OOM))
 	}
 	switch file {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/kernel"
 	"kwhy/explain/lower"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
@@ -61,8 +62,9 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 	total := pages(m)
 	lives, known := h.InitialPIDNamespace()
-	return procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known,
-		Since59: !h.Kernel.Before(inspect.Version{Major: 5, Minor: 9})}
+	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known}
+	s.Since59, s.Assumed = decideScale(kernel.ScaleUnknown, 0, h.Kernel)
+	return s
 }
 
 // pages is RAM and swap, against which the kernel sets oom_score.
@@ -126,7 +128,7 @@ func initLives(h *inspect.Host, ps *procfacts.Processes, s procfacts.OOMScale) b
 		return lives
 	}
 	i, ok := ps.Row(1)
-	if !ok || !s.Since59 {
+	if !ok || !s.Sure59() {
 		return true
 	}
 	p := &ps.Rows[i]
@@ -151,7 +153,7 @@ func lookAtAll(out *oomfacts.Snapshot) {
 		}
 	}
 	want := inspect.Of(inspect.PIDOomScoreAdj)
-	if ps.Host.OOM.Since59 { // before, thousands have 0
+	if ps.Host.OOM.Sure59() { // before, thousands have 0
 		want = want.Plus(inspect.Of(inspect.PIDStatus))
 	}
 	ps.Fill(zero, want)

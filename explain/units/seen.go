@@ -36,7 +36,15 @@ func Sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	return Capital(s) + "."
+}
+
+// Capital begins words with a capital letter.
+func Capital(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func unseenPart(s inspect.Seen) (part string) {

@@ -29,7 +29,7 @@ type PidsList struct {
 func (l *PidsList) Missing(inspect.Source) inspect.Reason { return l.Got }
 
 // Kernel returns the kernel that was read.
-func (l *PidsList) Kernel() inspect.Version { return l.Host.Kernel }
+func (l *PidsList) Kernel() inspect.Kernel { return l.Host.Kernel }
 
 // Len returns how many there are.
 func (l *PidsList) Len() int { return len(l.List) }

@@ -57,7 +57,7 @@ func (l *DeletedFiles) SeenOf(inspect.Source) inspect.Seen { return l.seen }
 func (l *DeletedFiles) Seen() inspect.Seen { return l.seen }
 
 // Kernel returns the kernel that was read.
-func (l *DeletedFiles) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+func (l *DeletedFiles) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
 
 // Len returns how many there are.
 func (l *DeletedFiles) Len() int { return len(l.List) }

@@ -66,7 +66,7 @@ func (f *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (f *Snapshot) Kernel() inspect.Version { return f.Mem.Host.Kernel }
+func (f *Snapshot) Kernel() inspect.Kernel { return f.Mem.Host.Kernel }
 
 // Gaps lists the wanted sources that gave nothing, and how many processes do not
 // show their descriptors.
@@ -110,8 +110,9 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 	f.got[inspect.FSFileNr] = fsNumbers(h, "file-nr", &f.Files, nil, &f.FilesMax)
 	f.got[inspect.FSInodeNr] = fsNumbers(h, "inode-nr", &f.Inodes, &f.InodesUnused)
 	f.got[inspect.FSDentryState] = fsNumbers(h, "dentry-state", &f.Dentries, &f.DentriesUnused, nil, nil, &f.DentriesNegative)
-	if !h.Kernel.AtLeast(5, 0) {
-		f.DentriesNegative = inspect.Unset // a dummy until then
+	// A dummy of 0 until 5.0.
+	if dummy := inspect.Choose(h.Kernel.Since(5, 0), false, true, f.DentriesNegative == 0); dummy {
+		f.DentriesNegative = inspect.Unset
 	}
 	f.got[inspect.Locks] = inspect.ReasonOf(h.Proc.With("locks", func(b []byte) error {
 		f.Locks, f.LocksWaiting = 0, 0
@@ -190,7 +191,7 @@ func (p ProcessPart) Before() (ProcessPart, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p ProcessPart) Kernel() inspect.Version { return p.Host.Kernel() }
+func (p ProcessPart) Kernel() inspect.Kernel { return p.Host.Kernel() }
 
 // Len returns the number of processes.
 func (f *Snapshot) Len() int { return len(f.Scan.Counts) }

@@ -96,7 +96,7 @@ func (l *List) Before() (*List, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (l *List) Kernel() inspect.Version { return l.Row.Kernel() }
+func (l *List) Kernel() inspect.Kernel { return l.Row.Kernel() }
 
 // Gaps lists what could not be seen.
 func (l *List) Gaps() (out []inspect.Gap) {

@@ -45,7 +45,7 @@ type PathHolders struct {
 func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (l *PathHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+func (l *PathHolders) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
 
 // Seen returns how many processes showed what they have open.
 func (l *PathHolders) Seen() inspect.Seen { return l.seen }

@@ -70,7 +70,7 @@ type SocketHolders struct {
 func (l *SocketHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (l *SocketHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+func (l *SocketHolders) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
 
 // Seen returns how many processes showed what they have open.
 func (l *SocketHolders) Seen() inspect.Seen { return l.seen }

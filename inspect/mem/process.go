@@ -64,7 +64,7 @@ func (m *Process) Before() (*Process, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (m *Process) Kernel() inspect.Version { return m.Host.Kernel }
+func (m *Process) Kernel() inspect.Kernel { return m.Host.Kernel }
 
 // NoMemory reports whether the process has no address space of its own: kernel
 // threads have none, and zombies gave theirs up.

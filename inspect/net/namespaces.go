@@ -129,7 +129,7 @@ func (l *Namespaces) Origin(s inspect.Source) inspect.Source {
 }
 
 // Kernel returns the kernel that was read.
-func (l *Namespaces) Kernel() inspect.Version { return l.Found.Procs.Host.Host.Kernel }
+func (l *Namespaces) Kernel() inspect.Kernel { return l.Found.Procs.Host.Host.Kernel }
 
 // Len returns how many there are.
 func (l *Namespaces) Len() int { return len(l.List) }
@@ -178,7 +178,7 @@ func (p NamespacePart) Before() (NamespacePart, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p NamespacePart) Kernel() inspect.Version { return p.It.Kernel() }
+func (p NamespacePart) Kernel() inspect.Kernel { return p.It.Kernel() }
 
 // Part is one of the many of a kind that a network has, in its context.
 type Part[T any] = inspect.Part[*Snapshot, T]

@@ -80,7 +80,7 @@ func (n *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (n *Snapshot) Kernel() inspect.Version { return n.Mem.Host.Kernel }
+func (n *Snapshot) Kernel() inspect.Kernel { return n.Mem.Host.Kernel }
 
 // Origin is the source that a value was taken from, of one that names several.
 func (n *Snapshot) Origin(s inspect.Source) inspect.Source {

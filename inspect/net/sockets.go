@@ -189,7 +189,7 @@ func (s *Sockets) Before() (*Sockets, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Sockets) Kernel() inspect.Version { return s.Host.Kernel }
+func (s *Sockets) Kernel() inspect.Kernel { return s.Host.Kernel }
 
 // Gaps lists what could not be seen: sock_diag as a whole where it listed nothing of
 // TCP, the files that took its place, and processes that don't show whose sockets
@@ -286,7 +286,7 @@ func (s *Sockets) same(later *sockdiag.Socket) (int32, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (r SocketRow) Kernel() inspect.Version { return r.Net.Kernel() }
+func (r SocketRow) Kernel() inspect.Kernel { return r.Net.Kernel() }
 
 // ListenerOf returns the listener that a connection came to, by address and port;
 // nil if there is none any more.

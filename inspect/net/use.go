@@ -212,7 +212,7 @@ func (n *Process) Before() (*Process, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (n *Process) Kernel() inspect.Version { return n.Net.Kernel() }
+func (n *Process) Kernel() inspect.Kernel { return n.Net.Kernel() }
 
 // Gaps lists what could not be seen.
 func (n *Process) Gaps() []inspect.Gap {

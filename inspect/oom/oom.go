@@ -91,7 +91,7 @@ func (o *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (o *Snapshot) Kernel() inspect.Version { return o.Mem.Host.Kernel }
+func (o *Snapshot) Kernel() inspect.Kernel { return o.Mem.Host.Kernel }
 
 // LimitedCgroups walks the hierarchy that accounts memory, as far down as it is
 // mounted, and returns the cgroups that have a hard limit.
@@ -218,7 +218,7 @@ func (w *groupWalk) group(at string) (g Group, err error) {
 		return err
 	})
 	// memory.events sums up the subtree since 5.2.
-	g.Local = w.local || w.h.Kernel.Before(inspect.Version{Major: 5, Minor: 2, Patch: 0})
+	g.Local = w.local || inspect.Choose(w.h.Kernel.Since(5, 2), false, true, false)
 	n, err := w.tree.Number(path.Join(dir, "memory.oom.group"))
 	g.Together = err == nil && n == 1
 	return g, nil
@@ -329,4 +329,4 @@ func (t *Task) Missing(s inspect.Source) inspect.Reason {
 }
 
 // Kernel returns the kernel that was read.
-func (t *Task) Kernel() inspect.Version { return t.OOM.Kernel() }
+func (t *Task) Kernel() inspect.Kernel { return t.OOM.Kernel() }

@@ -73,7 +73,7 @@ func (d *Detail) Before() (*Detail, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (d *Detail) Kernel() inspect.Version { return d.Row.Kernel() }
+func (d *Detail) Kernel() inspect.Kernel { return d.Row.Kernel() }
 
 // Gaps lists the wanted sources that gave nothing. All that went with the process
 // is one.

@@ -81,7 +81,7 @@ func (s *Sample) Missing(src inspect.Source) inspect.Reason {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Sample) Kernel() inspect.Version { return s.Host.Host.Kernel }
+func (s *Sample) Kernel() inspect.Kernel { return s.Host.Host.Kernel }
 
 // Gaps lists what could not be seen.
 func (s *Sample) Gaps() (out []inspect.Gap) {

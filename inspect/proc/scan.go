@@ -18,12 +18,17 @@ type OOMScale struct {
 	// Since59 says that the scale is that of 5.9 and later, which some older kernels of
 	// vendors have too.
 	Since59 bool
+	// Assumed says that neither the scores nor a version show which scale it is.
+	Assumed bool
 	// StatusRSS says that the OOM code's RSS is the one of status, not of stat.
 	StatusRSS bool
 	// InitLives reports whether PID 1 of that /proc is the host's, which is never
 	// killed: a container's can be.
 	InitLives bool
 }
+
+// Sure59 reports whether the scale is known to be that of 5.9: then a score of 0 says something.
+func (s *OOMScale) Sure59() bool { return s.Since59 && !s.Assumed }
 
 // Row returns the index of a PID in the scan.
 func (ps *Processes) Row(pid int32) (int32, bool) {
@@ -84,7 +89,7 @@ func (p Row) Before() (Row, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p Row) Kernel() inspect.Version { return p.Host.Host.Kernel }
+func (p Row) Kernel() inspect.Kernel { return p.Host.Host.Kernel }
 
 // Gaps lists what the process did not give.
 func (p Row) Gaps() (out []inspect.Gap) {

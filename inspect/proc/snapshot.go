@@ -44,7 +44,7 @@ func (l *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (l *Snapshot) Kernel() inspect.Version { return l.Settings.Host.Kernel }
+func (l *Snapshot) Kernel() inspect.Kernel { return l.Settings.Host.Kernel }
 
 // SeenOf returns how much was seen of the processes that a source is read of.
 func (l *Snapshot) SeenOf(s inspect.Source) inspect.Seen { return l.Procs.SeenOf(s) }
