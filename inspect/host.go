@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,11 @@ type Host struct {
 	PageSize uint64
 	// PageSizeKnown is false for a copy that does not show it: then PageSize is this host's.
 	PageSizeKnown bool
-	Live          bool // the tree is a mounted procfs, not a copy
+	// Ticks is how many clock ticks of /proc are in a second; TicksKnown is false for a copy that
+	// does not show it: then it is this host's.
+	Ticks      uint64
+	TicksKnown bool
+	Live       bool // the tree is a mounted procfs, not a copy
 
 	Proc, Sys Tree
 	Now       func() time.Time
@@ -72,9 +77,11 @@ func (h *Host) identify() {
 		h.Arch, _ = uname()
 	}
 	h.CPUs = h.onlineCPUs()
-	h.PageSize = uint64(os.Getpagesize())
-	if h.PageSizeKnown = true; !h.Live {
+	h.PageSize, h.Ticks = uint64(os.Getpagesize()), userHZ
+	if h.PageSizeKnown, h.TicksKnown = true, true; !h.Live {
+		h.Arch = cmp.Or(h.Arch, h.savedArch())
 		h.PageSize, h.PageSizeKnown = h.savedPageSize()
+		h.Ticks, h.TicksKnown = h.savedTicks()
 	}
 }
 

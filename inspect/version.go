@@ -194,6 +194,24 @@ func (h *Host) version() {
 	}
 }
 
+// savedArch finds the machine name of a host that is not this one, and with it the size of its
+// words: distributions end the release with it, and the compiler that /proc/version names is
+// called after what it compiles for. "" where neither is so.
+func (h *Host) savedArch() string {
+	names := [...][2]string{ // as the release, and as uname -m has it
+		{"x86_64", "x86_64"}, {"amd64", "x86_64"}, {"aarch64", "aarch64"}, {"arm64", "aarch64"},
+		{"ppc64le", "ppc64le"}, {"s390x", "s390x"}, {"riscv64", "riscv64"}, {"i686", "i686"}, {"686", "i686"}, {"686-pae", "i686"},
+	}
+	compiler := h.line("version")
+	for _, n := range names {
+		before, ends := strings.CutSuffix(h.Release, n[0])
+		if ends && (strings.HasSuffix(before, "-") || strings.HasSuffix(before, ".")) || strings.Contains(compiler, "("+n[0]+"-linux-gnu-") {
+			return n[1]
+		}
+	}
+	return ""
+}
+
 // Unversioned is why a value is absent that depends on a version which nothing shows.
 func (h *Host) Unversioned() Reason {
 	if h.Live {

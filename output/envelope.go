@@ -33,6 +33,9 @@ type Header struct {
 type Copy struct {
 	SavedAt       *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
 	PageSizeKnown bool  `json:"page_size_known" jsonschema:"whether the copy shows host.page_size; if not, it is that of the host that kwhy runs on"`
+	TicksKnown    bool  `json:"ticks_known" jsonschema:"whether the copy shows how long the clock ticks are in which /proc counts CPU time; if not, a second is taken to have 100"`
+	// KernelVersion is what the copy shows where host.kernel is empty.
+	KernelVersion String `json:"kernel_version" jsonschema:"the version of its kernel, or what its files show of it: '4.20 or later'"`
 }
 
 // Host says which host was read.

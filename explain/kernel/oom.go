@@ -68,7 +68,7 @@ func ScaleOf(score, adj int64) Scale {
 // AtFloor reports whether a score is what many small processes have since 5.9. Before, it takes
 // two thirds of all memory to have it by chance.
 func AtFloor(score, adj int64) bool {
-	return score > 0 && score >= FloorScore(adj) && score <= (1000+adj)*2/3+1
+	return score > 0 && score >= FloorScore(adj) && score <= (1000+adj-min(adj, 0)/16)*2/3+1
 }
 
 // MemcgTotal is mem_cgroup_get_max: what the processes of a group that hit its

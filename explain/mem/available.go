@@ -150,8 +150,10 @@ func causeAvailable(m mem) string {
 	}
 	// between is what is said of kernels from one version to before another; in doubt the general cause is.
 	between := func(from, to inspect.Version, says, other string) string {
-		older := inspect.Choose(m.Kernel().Since(to.Major, to.Minor), other, says, other)
-		return inspect.Choose(m.Kernel().Since(from.Major, from.Minor), older, other, other)
+		unsure := other + "; or " + says
+		older := inspect.Choose(m.Kernel().Since(to.Major, to.Minor), other, says, unsure)
+		return inspect.Choose(m.Kernel().Since(from.Major, from.Minor), older, other, inspect.Choose(m.Kernel().Since(to.Major, to.Minor), other,
+			unsure, unsure))
 	}
 	return between(kernelVersion(5, 0), kernelVersion(5, 16), "from 5.0 to 5.15 watermarks can be boosted, and zoneinfo does not show by how much",
 		between(kernelVersion(4, 18), kernelVersion(4, 20),

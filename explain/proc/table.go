@@ -14,10 +14,6 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// hz is how many clock ticks of /proc are in a second: 100 on every architecture that
-// Go builds for.
-const hz = 100
-
 // Processes is the table of processes: as in ps, and why.
 func Processes() *explain.Table[procfacts.Row] {
 	ppid := PPID()
@@ -289,7 +285,7 @@ func age(p row) float64 {
 	if p.Host.Uptime == 0 {
 		return 0
 	}
-	return max(p.Host.Uptime-float64(p.P.Start)/hz, 0)
+	return max(p.Host.Uptime-p.Host.Host.Seconds(p.P.Start), 0)
 }
 
 // CPU is the share of one CPU that it used, over its life or the interval.
@@ -300,9 +296,9 @@ func CPU() column {
 		Gist:    "The share of one CPU that it used, over its life, or over --interval.",
 		Concept: "cpu-time",
 	}, Get: func(p row) value {
-		used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
+		used, over := p.Host.Host.Seconds(p.P.UTime+p.P.STime), age(p)
 		if was, d, ok := p.Before(); ok {
-			used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
+			used, over = used-p.Host.Host.Seconds(was.P.UTime+was.P.STime), d.Seconds()
 		}
 		switch {
 		case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
@@ -339,7 +335,7 @@ func FDs() column {
 	}, Get: func(p row) value { return explain.Opt(p.P.FDs) }}
 }
 
-func ticks(n uint64) value { return explain.F(float64(n) / hz) }
+func ticks(p row, n uint64) value { return explain.F(p.Host.Host.Seconds(n)) }
 
 func times() []column {
 	cpuTime := func(key, gist string, get func(*procfacts.Process) uint64) column {
@@ -348,7 +344,7 @@ func times() []column {
 			Source:  inspect.PIDStat,
 			Gist:    gist,
 			Concept: "cpu-time",
-		}, Get: func(p row) value { return ticks(get(p.P)) }}
+		}, Get: func(p row) value { return ticks(p, get(p.P)) }}
 	}
 	fault := func(key, gist string, get func(*procfacts.Process) uint64) column {
 		return column{Doc: doc{

@@ -241,7 +241,7 @@ func spent() []detailField {
 		if d.Row.P.CUTime < 0 || d.Row.P.CSTime < 0 {
 			return explain.None(inspect.Reset)
 		}
-		return ticks(uint64(d.Row.P.CUTime + d.Row.P.CSTime))
+		return ticks(d.Row, uint64(d.Row.P.CUTime+d.Row.P.CSTime))
 	}, nil)
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)

@@ -180,9 +180,9 @@ func starves() []explain.Rule[taskRow] {
 		if !ok || over <= 0 || p.Kthread() || p.Policy == policyDeadline {
 			return value{}
 		}
-		const hz = 100 // USER_HZ, the unit of times in stat
-		ran := float64(p.UTime+p.STime) - float64(was.It.P.UTime+was.It.P.STime)
-		return explain.F(max(ran, 0) / hz / over.Seconds())
+		h := r.In.Settings.Host
+		ran := h.Seconds(p.UTime+p.STime) - h.Seconds(was.It.P.UTime+was.It.P.STime)
+		return explain.F(max(ran, 0) / over.Seconds())
 	}
 	return []explain.Rule[taskRow]{{
 		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
