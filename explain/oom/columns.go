@@ -72,12 +72,12 @@ func split() []column {
 		term("points_adj", "ADJ PAGES", "What oom_score_adj adds to the points, in pages.", func(r row, t parts) int64 {
 			return kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain))
 		}),
-		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }),
-		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }),
-		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }),
+		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }, "RssAnon"),
+		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }, "RssFile"),
+		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }, "RssShmem"),
 		term("points_lag", "LAG", "The error of the OOM code's quick count: CPUs add up their pages in batches.", func(r row, t parts) int64 {
 			return lag(r, t)
-		}),
+		}, "RssAnon", "RssFile", "RssShmem"),
 	}
 }
 
@@ -94,13 +94,18 @@ func lag(r row, t parts) int64 {
 	return t.rss - inPages(r, r.P.RssAnon) - inPages(r, r.P.RssFile) - inPages(r, r.P.RssShmem)
 }
 
-func term(key, label, gist string, get func(row, parts) int64) column {
+func term(key, label, gist string, get func(row, parts) int64, lines ...string) column {
 	return column{Doc: doc{
 		Key: key, Label: label, Unit: explain.Pages, Show: explain.Wide,
 		Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj),
 		Gist:    gist,
 		Concept: "oom-score",
 	}, Get: func(r row) value {
+		for _, line := range lines {
+			if r.P.Lost(line) {
+				return explain.None(inspect.Malformed)
+			}
+		}
 		if t, ok := chosen(r); ok {
 			return explain.I(get(r, t))
 		}

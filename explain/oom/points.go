@@ -39,7 +39,7 @@ const (
 func of(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
 	read := r.Missing(inspect.PIDStatus) == inspect.Present && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
-	if page == 0 || !read || p.VmRSS == inspect.Unset {
+	if page == 0 || !read || p.VmRSS == inspect.Unset || p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE") {
 		return t, false
 	}
 	t = parts{
@@ -47,7 +47,7 @@ func of(r row, file string) (t parts, ok bool) {
 		tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj),
 	}
 	if file == fromStat {
-		if r.Missing(inspect.PIDStat) != inspect.Present {
+		if r.Missing(inspect.PIDStat) != inspect.Present || p.Spoilt(procfacts.StatFields(24)) {
 			return t, false
 		}
 		t.rss = int64(p.RSS)
@@ -131,7 +131,7 @@ func immortal(r row) string {
 		return "the host's PID 1"
 	case r.Missing(inspect.PIDOomScoreAdj) == inspect.Present && p.OomScoreAdj == -1000:
 		return "its oom_score_adj is -1000"
-	case r.Missing(inspect.PIDStatus) == inspect.Present && p.VmRSS == inspect.Unset:
+	case r.Missing(inspect.PIDStatus) == inspect.Present && p.VmRSS == inspect.Unset && !p.Lost("VmRSS"):
 		return "it has no memory of its own"
 	}
 	return ""

@@ -70,10 +70,11 @@ func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 // pages is RAM and swap, against which the kernel sets oom_score.
 func pages(m *memfacts.Snapshot) uint64 {
 	ram, ok := m.Info["MemTotal"]
-	if !ok || m.Host.PageSize == 0 {
+	swap, ok2 := m.Info["SwapTotal"] // which every kernel has, whether or not there is swap
+	if !ok || !ok2 || m.Host.PageSize == 0 {
 		return 0
 	}
-	return (ram + m.Info["SwapTotal"]) / m.Host.PageSize
+	return (ram + swap) / m.Host.PageSize
 }
 
 func rankAll(h *inspect.Host, out *oomfacts.Snapshot, o Options) ([]int32, error) {

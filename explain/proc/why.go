@@ -68,6 +68,9 @@ func doing(b []byte, r row) []byte {
 	case 'P':
 		return append(b, "parked kernel thread: its CPU is offline"...)
 	}
+	if p.State == 0 {
+		return append(b, "its state could not be read"...)
+	}
 	return append(b, "exiting"...)
 }
 

@@ -104,7 +104,8 @@ func userTasks(h *inspect.Host, d *Detail) []Bound {
 			continue // what is used of it is of no matter, and takes a file of each process
 		}
 		r.Used, r.Known = tasksOf(d), true
-		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside // this /proc shows only some of the host's
+		all := d.Row.Host.All // this /proc may show only some of the host's
+		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside || !all.SeenOf(inspect.PIDStat).Whole() || !all.SeenOf(inspect.PIDStatus).Whole()
 	}
 	return out
 }

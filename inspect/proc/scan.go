@@ -58,6 +58,9 @@ type Shared struct {
 	// Tracers are the processes of those tracers that are no main threads, by TID.
 	Tracers map[int32]int32
 
+	// Lacking says that a copy has only some of the processes that the host had.
+	Lacking bool
+
 	mounts []inspect.Mount
 	quotas map[string]cgroup.Throttle // by cgroup
 	frozen map[string]bool            // by cgroup
@@ -74,7 +77,7 @@ type Row struct {
 
 // Missing says why a source of this process gave nothing.
 func (p Row) Missing(s inspect.Source) inspect.Reason {
-	if s.Scope() != inspect.OfProcess {
+	if s.Scope() != inspect.OfProcess || s == inspect.PIDEntry { // that it is a row
 		return inspect.Present
 	}
 	return p.P.Why(s)
@@ -122,7 +125,7 @@ func (ps *Processes) Seen() inspect.Seen {
 	switch {
 	case ps.Host.Hidden:
 		s.Open, s.Reason = true, inspect.Hidden
-	case len(ps.Rows) == 0:
+	case len(ps.Rows) == 0, ps.Host.Lacking:
 		s.Open, s.Reason = true, inspect.NotSaved
 	}
 	return s
@@ -136,7 +139,13 @@ func (ps *Processes) SeenOf(s inspect.Source) inspect.Seen {
 	case s.Scope() != inspect.OfProcess:
 		return inspect.Seen{}
 	}
-	return inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason { return ps.Rows[i].Why(s) }).Within(ps.Seen())
+	counted := StatFields(3, 9, 41) // by its state, its policy, and by its flags whether it is a kernel thread
+	return inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason {
+		if p := &ps.Rows[i]; s != inspect.PIDStat || !p.Spoilt(counted) {
+			return p.Why(s)
+		}
+		return inspect.Malformed
+	}).Within(ps.Seen())
 }
 
 // At returns row i in its context.
@@ -179,7 +188,7 @@ func Scan(h *inspect.Host, want inspect.Sources) (*Processes, error) {
 		}
 	}
 	ps := ScanRows(h, rows, want)
-	ps.Host.Hidden = ps.hidden()
+	ps.Host.Hidden, ps.Host.Lacking = ps.hidden(), ps.lacking()
 	return ps, nil
 }
 

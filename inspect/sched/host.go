@@ -133,6 +133,9 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 }
 
 func (d *Debugfs) parseFeatures(b []byte) error {
+	if !bytes.HasSuffix(b, []byte("\n")) {
+		return inspect.ErrMalformed // its last word may be half of one
+	}
 	d.Features = strings.Fields(string(b))
 	return nil
 }
