@@ -212,8 +212,8 @@ func (h *Host) savedArch() string {
 	return ""
 }
 
-// Unversioned is why a value is absent that depends on a version which nothing shows.
-func (h *Host) Unversioned() Reason {
+// Unshown is why a value is absent that depends on what no file shows, such as the version.
+func (h *Host) Unshown() Reason {
 	if h.Live {
 		return Malformed
 	}

@@ -94,6 +94,9 @@ func readSwapTotal(m mem) string {
 		return "No swap: anonymous memory and tmpfs stay in RAM until they are freed, and when RAM is used up the OOM killer acts."
 	}
 	used := swapUsed(m)
+	if !used.Has() {
+		return "How much of it is in use is not known."
+	}
 	if used.Zero() {
 		return "All of it is free."
 	}
@@ -103,6 +106,9 @@ func readSwapTotal(m mem) string {
 }
 
 func readSwapFree(m mem) string {
+	if !explain.Look(m.Info, "SwapTotal").Has() {
+		return ""
+	}
 	return percentOf(explain.Look(m.Info, "SwapFree"), explain.Look(m.Info, "SwapTotal")) + " of the swap space."
 }
 

@@ -55,6 +55,8 @@ func pointsColumn() column {
 			return explain.I(n)
 		case !Killable(r):
 			return explain.None(inspect.Inapplicable)
+		case r.Host.OOM.Domain == 0:
+			return explain.None(r.Host.Host.Unshown()) // what all may use is not known
 		}
 		return value{}
 	}}
@@ -106,7 +108,11 @@ func term(key, label, gist string, get func(row, parts) int64, lines ...string) 
 				return explain.None(inspect.Malformed)
 			}
 		}
-		if t, ok := chosen(r); ok {
+		t, ok := chosen(r)
+		switch {
+		case ok && key == "points_adj" && t.adj != 0 && r.Host.OOM.Domain == 0:
+			return explain.None(r.Host.Host.Unshown())
+		case ok:
 			return explain.I(get(r, t))
 		}
 		if immortal(r) != "" {
@@ -212,7 +218,7 @@ func why(b []byte, r row) []byte {
 		b = append(b, ", and before 5.9 the minimum is 1"...)
 	}
 	if kernels := int64(r.P.OomScore); r.Missing(inspect.PIDOomScore) == inspect.Present {
-		if n, _, _ := recompute(r); n != kernels {
+		if n, _, ok := recompute(r); ok && n != kernels {
 			b = strconv.AppendInt(append(b, "; the parts give "...), n, 10)
 			b = append(b, ": "...)
 			b = append(b, offBecause(n-kernels)...)
@@ -251,6 +257,9 @@ func whyParts(b []byte, r row, t parts) []byte {
 		b = append(b, '+')
 	}
 	b = strconv.AppendInt(b, t.adj, 10)
+	if r.Host.OOM.Domain == 0 {
+		return b
+	}
 	if worth < 0 {
 		return units.AppendSize(append(b, " subtracts "...), -worth)
 	}

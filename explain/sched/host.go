@@ -87,7 +87,7 @@ func scheduler() []field {
 				if name := Regime(s); name != "" {
 					return explain.S(name)
 				}
-				return explain.None(s.Settings.Host.Unversioned())
+				return explain.None(s.Settings.Host.Unshown())
 			}, Reading: readRegime,
 		},
 		preemptionField(),

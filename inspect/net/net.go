@@ -198,7 +198,10 @@ func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
 		}
 	}
 	if _, err := h.Proc.Names(n.Space.Dir); err != nil && failed > 0 {
-		return fmt.Errorf("the network namespace of %s: %w", n.Space.Dir, err)
+		if h.Live || !inspect.ReasonOf(err).IsMissing() {
+			return fmt.Errorf("the network namespace of %s: %w", n.Space.Dir, err)
+		}
+		return fmt.Errorf("nothing of the network is in this copy: %w", err)
 	}
 	return nil
 }
