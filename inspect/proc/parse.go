@@ -16,6 +16,9 @@ import (
 // from another.
 const needed, last = 24, 52
 
+// wanted are the fields of it that every kernel has and that are read.
+const wanted = 1<<3 | 1<<4 | 1<<9 | 1<<14 | 1<<15 | 1<<22 | 1<<24
+
 // nextField returns the field behind one blank: what is between two is one that is empty.
 func nextField(b []byte) (field, rest []byte) {
 	if len(b) > 0 && b[0] == ' ' {
@@ -55,16 +58,17 @@ func (p *Process) ParseStat(b []byte) error {
 	good := 0
 	for n := 3; n <= last; n++ {
 		var field []byte
+		there := len(rest) > 0
 		field, rest = nextField(rest)
 		switch ok := len(field) > 0 && (whole || len(rest) > 0) && p.statField(n, field); {
 		case ok:
 			good++
-		case len(field) > 0 || n <= needed || !whole:
+		case there || n <= needed || !whole:
 			p.spoilt |= 1 << n
 		}
 	}
-	if good == 0 {
-		return inspect.ErrMalformed
+	if good == 0 || p.spoilt&wanted == wanted {
+		return inspect.ErrMalformed // nothing of what all kernels have
 	}
 	return nil
 }
