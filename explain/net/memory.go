@@ -289,10 +289,11 @@ func chosenRmemMax(n host) string {
 	most := inspect.Choose(n.Kernel().Since(6, 16), int64(32<<20), 6<<20, 0)
 	switch {
 	case now == most:
-		return " " + units.Size(uint64(most)) + " is the most that the kernel chooses by itself."
-	case most == 0 && (now == 6<<20 || now == 32<<20):
-		return " " + units.Size(uint64(now)) + " is the most that kernels " +
-			map[bool]string{true: "before 6.16", false: "since 6.16"}[now == 6<<20] + " choose by themselves."
+		return fmt.Sprintf(" %d MiB is the most that the kernel chooses by itself.", most>>20)
+	case most == 0 && now == 6<<20:
+		return " 6 MiB is the most that kernels before 6.16 choose by themselves."
+	case most == 0 && now == 32<<20:
+		return " 32 MiB is the most that kernels since 6.16 choose by themselves."
 	case most == 0 && now > 6<<20:
 		return "" // which of the two bounds it is under, nobody knows
 	case ram > 0 && now < most && now <= ram && now > ram-ram/4:
