@@ -100,7 +100,9 @@ func TestNothingIsSaidOfWhatIsNotTheKernels(t *testing.T) {
 	for _, f := range foreigners {
 		t.Run(f.name, func(t *testing.T) {
 			dir := foreign(t, f.change)
-			doubted := func(source string) bool { return f.sources == nil || slices.ContainsFunc(f.sources, func(s string) bool { return strings.HasPrefix(source, s) }) }
+			doubted := func(source string) bool {
+				return f.sources == nil || slices.ContainsFunc(f.sources, func(s string) bool { return strings.HasPrefix(source, s) })
+			}
 			met := map[string]bool{}
 			for _, args := range append(overviews(), []string{"doctor", "--all"}) {
 				d, _ := taken(t, dir, args...)

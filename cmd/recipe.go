@@ -217,7 +217,9 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	}
 	head.View = output.String(h.View().String())
 	if !h.Live {
-		head.Copy = &output.Copy{PageSizeKnown: h.PageSizeKnown}
+		head.Copy = &output.Copy{
+			PageSizeKnown: h.PageSizeKnown, TicksKnown: h.TicksKnown, KernelVersion: output.String(h.Kernel.String()),
+		}
 		if saved := h.SavedAt(); !saved.IsZero() {
 			head.CollectedAt.Time = saved
 			head.Copy.SavedAt = &head.CollectedAt

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
@@ -102,23 +101,14 @@ func (d *Doc) Name() string {
 
 // Hint says what it would take to have the value that is absent for a reason
 // on a kernel; "" where there is nothing to say.
-func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
+func (d *Doc) Hint(why inspect.Reason, on inspect.Kernel) string {
 	switch why {
 	case inspect.Denied, inspect.Masked, inspect.Hidden:
 		return d.Source.Opens()
 	case inspect.NotMounted:
 		return d.Source.Mounts()
 	case inspect.Unsupported, inspect.Disabled:
-		since, option := d.since(), d.Option
-		if option == "" {
-			option = d.Source.Option()
-		}
-		if on.Before(since) {
-			return fmt.Sprintf("needs Linux %s or later", since)
-		}
-		if option != "" {
-			return "needs " + option
-		}
+		return on.Lacks(d.since(), d.Requires())
 	case inspect.NoInterval:
 		return "add --interval " + cmp.Or(d.Interval, "1s")
 	case inspect.NoUpdate:
@@ -131,11 +121,11 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 
 // Why returns why there is no value where its source gave nothing: what a copy does not have
 // may be too new for the kernel that it is of.
-func (d *Doc) Why(why inspect.Reason, on inspect.Version) inspect.Reason {
-	if why == inspect.NotSaved && on.Before(d.since()) {
-		return inspect.Unsupported
+func (d *Doc) Why(why inspect.Reason, on inspect.Kernel) inspect.Reason {
+	if why != inspect.NotSaved {
+		return why
 	}
-	return why
+	return inspect.Choose(on.Since(d.since().Major, d.since().Minor), why, inspect.Unsupported, why)
 }
 
 // since is the first kernel that has the value: the one that its literal names, or else
@@ -170,7 +160,7 @@ func (d *Doc) Requires() string {
 type Snapshot[S any] interface {
 	Missing(inspect.Source) inspect.Reason // why a source gave nothing
 	Before() (S, time.Duration, bool)      // the sample an interval ago
-	Kernel() inspect.Version
+	Kernel() inspect.Kernel
 }
 
 // Field declares one value of S. One of Get and Write is set.

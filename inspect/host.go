@@ -9,7 +9,6 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,56 +17,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Version is a kernel release's number: 6.18.44.
-type Version struct{ Major, Minor, Patch int }
-
-// ParseVersion reads the number at the start of a release string
-// ("5.10.0-32-amd64"); it returns the zero Version for anything else.
-func ParseVersion(release string) Version {
-	var n [3]int
-	for i := range n {
-		end := 0
-		for end < len(release) && release[end] >= '0' && release[end] <= '9' {
-			end++
-		}
-		v, err := strconv.Atoi(release[:end])
-		if err != nil {
-			break
-		}
-		n[i] = v
-		if end == len(release) || release[end] != '.' {
-			break
-		}
-		release = release[end+1:]
-	}
-	return Version{n[0], n[1], n[2]}
-}
-
-// AtLeast reports whether v is major.minor or newer. An unknown version is not.
-func (v Version) AtLeast(major, minor int) bool {
-	return v.Major > major || v.Major == major && v.Minor >= minor
-}
-
-// Before reports whether v is known and older than w.
-func (v Version) Before(w Version) bool {
-	return v != Version{} && !v.AtLeast(w.Major, w.Minor)
-}
-
-// String returns major.minor, as people name kernels.
-func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
-
 // Host is one machine's /proc and /sys: mounted here, mounted elsewhere, or saved.
 type Host struct {
 	Name     string // kernel.hostname
 	Release  string // kernel.osrelease, whole
-	Kernel   Version
+	Kernel   Kernel
 	Arch     string // the machine name, as uname -m gives it; "" if unknown
 	BootID   string
 	CPUs     int // online; 0 if unknown
 	PageSize uint64
 	// PageSizeKnown is false for a copy that does not show it: then PageSize is this host's.
 	PageSizeKnown bool
-	Live          bool // the tree is a mounted procfs, not a copy
+	// Ticks is how many clock ticks of /proc are in a second; TicksKnown is false for a copy that
+	// does not show it: then it is this host's.
+	Ticks      uint64
+	TicksKnown bool
+	Live       bool // the tree is a mounted procfs, not a copy
 
 	Proc, Sys Tree
 	Now       func() time.Time
@@ -108,19 +73,20 @@ func (h *Host) identify() {
 	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.findLacks()
 	banner := h.line("version")
-	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), releaseIn(banner))
+	h.version(banner)
 	h.emulator = h.emulatorBy(banner)
-	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")
 	h.BootID = h.line("sys/kernel/random/boot_id")
 	h.Arch = h.line("sys/kernel/arch") // since 6.1
 	if h.Live && h.Arch == "" {
-		h.Arch = uname()
+		h.Arch, _ = uname()
 	}
 	h.CPUs = h.onlineCPUs()
-	h.PageSize = uint64(os.Getpagesize())
-	if h.PageSizeKnown = true; !h.Live {
+	h.PageSize, h.Ticks = uint64(os.Getpagesize()), userHZ
+	if h.PageSizeKnown, h.TicksKnown = true, true; !h.Live {
+		h.Arch = cmp.Or(h.Arch, h.savedArch())
 		h.PageSize, h.PageSizeKnown = h.savedPageSize()
+		h.Ticks, h.TicksKnown = h.savedTicks()
 	}
 }
 
@@ -141,28 +107,18 @@ func (h *Host) findLacks() {
 	}
 }
 
-func uname() string {
+// uname asks the running kernel what machine it is made for, and for its release.
+func uname() (machine, release string) {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
-		return ""
+		return "", ""
 	}
-	return unix.ByteSliceToString(u.Machine[:])
+	return unix.ByteSliceToString(u.Machine[:]), unix.ByteSliceToString(u.Release[:])
 }
 
 func (h *Host) line(rel string) (s string) {
 	_ = h.Proc.Single(rel, func(b []byte) error { s = string(bytes.TrimSpace(b)); return nil })
 	return s
-}
-
-// releaseIn takes the release from /proc/version, the one file that names it in many
-// copies: "Linux version 6.1.0-18-amd64 (...)" (init/version.c, linux_proc_banner).
-func releaseIn(banner string) string {
-	rest, ok := strings.CutPrefix(banner, "Linux version ")
-	if !ok {
-		return ""
-	}
-	release, _, _ := strings.Cut(rest, " ")
-	return release
 }
 
 // onlineCPUs counts the CPUs that are online: by the list of /sys, or, without /sys, by the

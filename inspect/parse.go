@@ -96,33 +96,50 @@ type Counters map[string]uint64
 // Lines of another form are passed over, so that one bad line costs itself
 // alone; a file without a single good line is malformed.
 func ParseCounters(b []byte, sizeHint int) (Counters, error) {
-	out := make(Counters, sizeHint)
+	out, _, err := ParseAllCounters(b, sizeHint)
+	return out, err
+}
+
+// ParseAllCounters does the same for a file that has nothing else, and reports whether each of
+// its lines was read. One without an end may have half a number, and is passed over too.
+func ParseAllCounters(b []byte, sizeHint int) (out Counters, whole bool, err error) {
+	out, whole = make(Counters, sizeHint), true
 	for len(b) > 0 {
-		var line []byte
-		line, b = CutLine(b)
-		name, rest := CutField(line)
-		value, rest := CutField(rest)
-		unit, rest := CutField(rest)
-		n, ok := ParseUint(value)
-		if !ok || len(rest) > 0 {
-			continue
+		at := bytes.IndexByte(b, '\n')
+		if at < 0 {
+			whole = false
+			break
 		}
-		switch string(unit) {
-		case "":
-		case "kB":
-			if n >= 1<<54 {
-				continue
-			}
-			n <<= 10
-		default:
-			continue
+		name, n, ok := counter(b[:at])
+		if b = b[at+1:]; ok {
+			out[string(name)] = n
 		}
-		out[string(bytes.TrimSuffix(name, []byte(":")))] = n
+		whole = whole && ok
 	}
 	if len(out) == 0 {
-		return nil, ErrMalformed
+		return nil, false, ErrMalformed
 	}
-	return out, nil
+	return out, whole, nil
+}
+
+func counter(line []byte) (name []byte, n uint64, ok bool) {
+	name, rest := CutField(line)
+	value, rest := CutField(rest)
+	unit, rest := CutField(rest)
+	if n, ok = ParseUint(value); !ok || len(rest) > 0 {
+		return nil, 0, false
+	}
+	switch string(unit) {
+	case "":
+	case "kB":
+		if n >= 1<<54 {
+			return nil, 0, false
+		}
+		n <<= 10
+	default:
+		return nil, 0, false
+	}
+	return bytes.TrimSuffix(name, []byte(":")), n, true
 }
 
 // CutLine returns the first line of b, without its newline, and what follows it.

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,8 +59,53 @@ func (h *Host) PidReason(dir string, err error) Reason {
 
 // userHZ is the unit of the clock ticks that /proc shows to user space: 100
 // on every architecture that Go builds for (include/asm-generic/param.h),
-// whatever CONFIG_HZ is.
+// whatever CONFIG_HZ is. A copy may be of another: alpha and ia64 have 1024.
 const userHZ = 100
+
+// Seconds returns how long some clock ticks of /proc are, in seconds.
+func (h *Host) Seconds(ticks uint64) float64 {
+	if h == nil || h.Ticks == 0 {
+		return float64(ticks) / userHZ
+	}
+	return float64(ticks) / float64(h.Ticks)
+}
+
+// savedTicks finds how many clock ticks of /proc are in a second of a host that is not this
+// one: the times of a CPU add up to its uptime, but for what was lost while it was offline. Where
+// the copy lacks one of them, its architecture tells.
+func (h *Host) savedTicks() (perSecond uint64, known bool) {
+	var longest uint64
+	_ = h.Proc.With("stat", func(b []byte) error {
+		for line := range bytes.Lines(b) {
+			if name, rest := CutField(TrimNewline(line)); len(name) > 3 && bytes.HasPrefix(name, []byte("cpu")) {
+				longest = max(longest, sumOf(rest, 8))
+			}
+		}
+		return nil
+	})
+	up := h.Uptime()
+	for _, hz := range [...]uint64{userHZ, 1024} {
+		if f := float64(longest) / (up * float64(hz)); up > 10 && f > 0.8 && f < 1.25 {
+			return hz, true
+		}
+	}
+	return userHZ, h.Arch != ""
+}
+
+// sumOf adds up the first fields of a line, at most so many; 0 where one is no number. What
+// guests ran, behind them, is in user and nice too (kernel/sched/cputime.c, account_guest_time).
+func sumOf(line []byte, most int) (sum uint64) {
+	for ; most > 0 && len(line) > 0; most-- {
+		var field []byte
+		field, line = CutField(line)
+		n, ok := ParseUint(field)
+		if !ok || n > 1<<56 {
+			return 0
+		}
+		sum += n
+	}
+	return sum
+}
 
 // Born returns when a process of that start time (stat, field 22) was started;
 // the zero time if the boot time is unknown.
@@ -78,5 +124,5 @@ func (h *Host) Born(ticks uint64) time.Time {
 	if boot == 0 || boot > 1<<40 || ticks > 1<<40 {
 		return time.Time{}
 	}
-	return time.Unix(int64(boot), 0).Add(time.Duration(ticks) * (time.Second / userHZ)).UTC()
+	return time.Unix(int64(boot), 0).Add(time.Duration(h.Seconds(ticks) * float64(time.Second))).UTC()
 }

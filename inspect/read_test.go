@@ -53,7 +53,7 @@ func TestParseCounters(t *testing.T) {
 		"counts stay":                     {"HugePages_Total:  3\nnr_free_pages 5\n", counters{"HugePages_Total": 3, "nr_free_pages": 5}},
 		"parentheses belong to a name":    {"Active(file): 4 kB\n", counters{"Active(file)": 4096}},
 		"tabs are blanks":                 {"VmRSS:\t    12 kB\nThreads:\t2\n", counters{"VmRSS": 12 << 10, "Threads": 2}},
-		"the last line needs no newline":  {"a 1\nb 2", counters{"a": 1, "b": 2}},
+		"half a line is none":             {"a 1\nb 2", counters{"a": 1}},
 		"a garbage line costs itself":     {"a 1\n\x00\xff:::\n\nb\nc d\ne -1\nf 1 2 3\ng 1 MB\nh 2\n", counters{"a": 1, "h": 2}},
 		"a line with two numbers is none": {"pages 1 2\nUid:\t0\t0\t0\t0\na 1\n", counters{"a": 1}},
 		"the largest number":              {"a 18446744073709551615\n", counters{"a": 1<<64 - 1}},

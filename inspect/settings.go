@@ -61,7 +61,7 @@ func (s *Settings) Word(src Source) (string, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Settings) Kernel() Version { return s.Host.Kernel }
+func (s *Settings) Kernel() Kernel { return s.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (s *Settings) Doubt(src Source) Doubt { return s.Host.Doubt(src) }

@@ -9,7 +9,7 @@ type Snapshot[S any] interface {
 	// Before returns the sample an interval ago; false without one.
 	Before() (S, time.Duration, bool)
 	// Kernel returns the kernel that was read.
-	Kernel() Version
+	Kernel() Kernel
 	// Doubt says why what a source says is not the kernel's own.
 	Doubt(Source) Doubt
 }
@@ -46,7 +46,7 @@ func (p Part[S, T]) Before() (was Part[S, T], over time.Duration, ok bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p Part[S, T]) Kernel() Version { return p.In.Kernel() }
+func (p Part[S, T]) Kernel() Kernel { return p.In.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (p Part[S, T]) Doubt(src Source) Doubt { return p.In.Doubt(src) }

@@ -24,7 +24,7 @@ type Header struct {
 	Interval    *Number   `json:"interval" jsonschema:"seconds between the two samples that rates come from; null without --interval"`
 	Incomplete  bool      `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that existing values are missing"`
 	Host        Host      `json:"host" jsonschema:"the host that was read"`
-	View        String   `json:"view" jsonschema:"whose processes this /proc shows: host, container (a PID namespace below the host's), elsewhere (one that kwhy is not in), copy; empty if unknown"`
+	View        String    `json:"view" jsonschema:"whose processes /proc shows: host, container, elsewhere, copy; empty if unknown"`
 	Copy        *Copy     `json:"copy,omitempty" jsonschema:"of a saved copy of a host: when it was made"`
 	Foreign     []Foreign `json:"foreign,omitempty" jsonschema:"files that are not the kernel's own: nothing is said of what they hold"`
 	Subject     *Subject  `json:"subject" jsonschema:"the process that the report is about; null for a host's"`
@@ -36,6 +36,9 @@ type Header struct {
 type Copy struct {
 	SavedAt       *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
 	PageSizeKnown bool  `json:"page_size_known" jsonschema:"whether the copy shows host.page_size; if not, it is that of the host that kwhy runs on"`
+	TicksKnown    bool  `json:"ticks_known" jsonschema:"whether the copy shows how long the clock ticks are in which /proc counts CPU time; if not, a second is taken to have 100"`
+	// KernelVersion is what the copy shows where host.kernel is empty.
+	KernelVersion String `json:"kernel_version" jsonschema:"the version of its kernel, or what its files show of it: '4.20 or later'"`
 }
 
 // Foreign says of a file why it is not the kernel's own.

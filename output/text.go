@@ -103,7 +103,7 @@ func (t *Text) dimmed(list []string) []string {
 func safe(s string) string { return string(appendEscaped(nil, s)) }
 
 func (t *Text) header(h *Header) {
-	words := []string{string(h.Host.Hostname), "Linux " + strings.TrimSpace(string(h.Host.Kernel+" "+h.Host.Arch))}
+	words := []string{string(h.Host.Hostname), h.linux()}
 	if h.Host.CPUs > 0 {
 		words = append(words, units.Plural(h.Host.CPUs, "CPU", "CPUs"))
 	}
@@ -155,6 +155,16 @@ func (t *Text) foreign(list []Foreign) {
 // note prints what bounds what can be believed.
 func (t *Text) note(s string) { t.lines("", 0, wrap(safe("note: "+s), t.width)) }
 
+// linux says which kernel was read: of a copy that does not name it, what its files show.
+func (h *Header) linux() string {
+	release := string(h.Host.Kernel)
+	if release == "" && h.Copy != nil {
+		release = strings.TrimSuffix(string(h.Copy.KernelVersion)+", "+string(h.Host.Arch), ", ")
+		return "Linux " + release
+	}
+	return "Linux " + strings.TrimSpace(release+" "+string(h.Host.Arch))
+}
+
 // when says when the values were read, or saved.
 func (h *Header) when() string {
 	at := h.CollectedAt.Format("2006-01-02 15:04:05 MST")
@@ -168,6 +178,9 @@ func (h *Header) when() string {
 	}
 	if !h.Copy.PageSizeKnown {
 		at += ", pages taken to be of " + units.Size(h.Host.PageSize)
+	}
+	if !h.Copy.TicksKnown {
+		at += ", clock ticks taken to be of 10 ms"
 	}
 	return at
 }

@@ -104,14 +104,14 @@ type judged struct {
 
 	verdicts Verdicts
 	rules    Rules
-	on       inspect.Version
+	on       inspect.Kernel
 }
 
 // Missing says that there is a judgement.
 func (j *judged) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (j *judged) Kernel() inspect.Version { return j.on }
+func (j *judged) Kernel() inspect.Kernel { return j.on }
 
 // now judges one sample.
 func now(h *inspect.Host, _ inspect.Sources) (*judged, error) {

@@ -25,14 +25,14 @@ type Verdict struct {
 	Level  explain.Level // the worst finding's
 	Err    error         // why nothing of it could be read
 
-	on inspect.Version
+	on inspect.Kernel
 }
 
 // Missing says that there is a verdict.
 func (v *Verdict) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (v *Verdict) Kernel() inspect.Version { return v.on }
+func (v *Verdict) Kernel() inspect.Kernel { return v.on }
 
 // of returns how many rules had that outcome.
 func (v *Verdict) of(o lower.Outcome) (n int) {
@@ -153,14 +153,14 @@ type Rule struct {
 	lower.Ruled
 	Domain string
 
-	on inspect.Version
+	on inspect.Kernel
 }
 
 // Missing says that its outcome is known.
 func (r *Rule) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (r *Rule) Kernel() inspect.Version { return r.on }
+func (r *Rule) Kernel() inspect.Kernel { return r.on }
 
 // Rules are the rows of the table of rules.
 type Rules []*Rule

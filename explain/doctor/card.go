@@ -162,7 +162,7 @@ func held(s sights, has bool) (out []string, ok bool) {
 		if !known {
 			return nil, false
 		}
-		if c.bit == 40 && s.Kernel().Before(inspect.Version{Major: 5, Minor: 9}) {
+		if c.bit == 40 && inspect.Choose(s.Kernel().Since(5, 9), false, true, !yes) {
 			continue
 		}
 		if yes == has {

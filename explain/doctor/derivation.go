@@ -26,14 +26,14 @@ type Derivation struct {
 	Hint               string
 
 	concept explain.Concept
-	on      inspect.Version
+	on      inspect.Kernel
 }
 
 // Missing says that it was tried.
 func (d *Derivation) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (d *Derivation) Kernel() inspect.Version { return d.on }
+func (d *Derivation) Kernel() inspect.Kernel { return d.on }
 
 // Derivations are the rows of the table of derivations.
 type Derivations []*Derivation
@@ -147,7 +147,7 @@ func (g *group) failed(h *inspect.Host, err error) (out Derivations) {
 }
 
 // derived returns the derivation of an entry, found among the values that were read.
-func derived(e *lower.Entry, x lower.Examination, on inspect.Version) *Derivation {
+func derived(e *lower.Entry, x lower.Examination, on inspect.Kernel) *Derivation {
 	d := &Derivation{Key: e.Doc.Key, Command: e.Command, Rows: 1, Tries: 1, concept: e.Doc.Concept, on: on, Why: inspect.Unread}
 	i := slices.IndexFunc(x.Cells, func(c lower.Cell) bool { return c.Doc.Key == e.Doc.Key })
 	if i < 0 {

@@ -54,7 +54,7 @@ func whoIs(s *doctorfacts.Environment) (w who) {
 func (s *Source) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (s *Source) Kernel() inspect.Version { return s.host.Kernel }
+func (s *Source) Kernel() inspect.Kernel { return s.host.Kernel }
 
 // Sources are the rows of the table of sources.
 type Sources []*Source
@@ -332,7 +332,8 @@ func (s *Source) reason() string {
 		if !s.host.Live {
 			return "not in this copy: it was not saved, or that kernel did not have it."
 		}
-		if s.host.Kernel.Before(s.Since()) {
+		since := s.Since()
+		if old := inspect.Choose(s.host.Kernel.Since(since.Major, since.Minor), false, true, false); old {
 			return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
 		}
 		if d.Requires() == "" {

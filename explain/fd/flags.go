@@ -1,6 +1,7 @@
 package fd
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,9 @@ func flagsOf(flags uint64, arch string) (out []string) {
 	large := uint64(0o100000)
 	if arch == "aarch64" || strings.HasPrefix(arch, "arm") {
 		known[5].bit, known[6].bit, known[7].bit, large = 0o200000, 0o40000, 0o100000, 0o400000
+	}
+	if arch == "" { // what differs between architectures stays a number
+		known, large = slices.Delete(known, 5, 8), 0
 	}
 	flags &^= accessMode | large
 	for _, k := range known {

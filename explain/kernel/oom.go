@@ -37,6 +37,40 @@ func ScoreBefore59(badness, total int64) int64 {
 	return max(badness, 1) * 1000 / total
 }
 
+// FloorScore is the least oom_score since 5.9 of a process with an adjustment, which is that of
+// one without memory: 666 with 0. The kernel divides the total by 1000 first, which takes up to
+// a sixteenth off what an adjustment adds on a host of 64 MiB, and less on others.
+func FloorScore(adj int64) int64 { return max((1000+adj-max(adj, 0)/16-1)*2/3, 0) }
+
+// Scale is what scores show of how the kernel makes them.
+type Scale uint8
+
+// The scales.
+const (
+	ScaleUnknown Scale = iota
+	ScaleBefore59
+	ScaleSince59
+)
+
+// ScaleOf is what one score of a process that may be killed shows. Before 5.9 one has at most
+// what its adjustment counts for and a thousand for all memory, and since then never less than
+// FloorScore, but for 0: then it is one that cannot be killed.
+func ScaleOf(score, adj int64) Scale {
+	switch {
+	case score > 1000+max(adj, 0):
+		return ScaleSince59
+	case score > 0 && score < FloorScore(adj):
+		return ScaleBefore59
+	}
+	return ScaleUnknown
+}
+
+// AtFloor reports whether a score is what many small processes have since 5.9. Before, it takes
+// two thirds of all memory to have it by chance.
+func AtFloor(score, adj int64) bool {
+	return score > 0 && score >= FloorScore(adj) && score <= (1000+adj-min(adj, 0)/16)*2/3+1
+}
+
 // MemcgTotal is mem_cgroup_get_max: what the processes of a group that hit its
 // limit can use at most, to which their adjustments are relative (mm/memcontrol.c).
 // Swap counts as far as there is any, and not at all if swappiness is 0. For

@@ -56,3 +56,34 @@ func TestMemcgTotal(t *testing.T) {
 		}
 	}
 }
+
+// What a score shows by itself, for hosts of 64 MiB to 1 TiB: the scale that made it is never
+// taken for the other one.
+func TestScaleOfOneScore(t *testing.T) {
+	for _, total := range []int64{16999, 149873, 6171 * 1000, 268435456} {
+		for _, adj := range []int64{-999, -500, -1, 0, 1, 300, 500, 999, 1000} {
+			for share := int64(0); share <= 100; share += 5 {
+				rss := total * share / 100
+				since := kernel.Score(kernel.Badness(rss, 0, 0, adj, total), total)
+				before := kernel.ScoreBefore59(kernel.BadnessBefore59(rss, 0, 0, adj, total), total)
+				if kernel.ScaleOf(since, adj) == kernel.ScaleBefore59 || kernel.ScaleOf(before, adj) == kernel.ScaleSince59 {
+					t.Errorf("total %d, adj %d, %d %%: %d since 5.9, %d before", total, adj, share, since, before)
+				}
+				if share == 0 && since > 0 && !kernel.AtFloor(since, adj) || share == 0 && adj <= 0 && kernel.AtFloor(before, adj) {
+					t.Errorf("total %d, adj %d: %d and %d without memory", total, adj, since, before)
+				}
+			}
+		}
+	}
+	for _, c := range []struct {
+		score, adj int64
+		want       kernel.Scale
+	}{
+		{666, 0, kernel.ScaleUnknown}, {1334, 200, kernel.ScaleSince59}, {1001, 0, kernel.ScaleSince59},
+		{3, 0, kernel.ScaleBefore59}, {0, 0, kernel.ScaleUnknown}, {907, 0, kernel.ScaleUnknown},
+	} {
+		if got := kernel.ScaleOf(c.score, c.adj); got != c.want {
+			t.Errorf("%d with %d: %d, want %d", c.score, c.adj, got, c.want)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func liveTable[S explain.Snapshot[S]](
 }
 
 // unseen adds the gaps that a snapshot has in the wanted sources.
-func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Version) {
+func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Kernel) {
 	s, ok := snapshot.(Gapped)
 	if !ok {
 		return
@@ -87,7 +87,7 @@ func rankBy[S explain.Snapshot[S]](t *explain.Table[S], key string) []string {
 }
 
 // nothing reports whether no row has a value in any of the columns behind the first.
-func nothing(g *Grid, first int, on inspect.Version) (Gap, bool) {
+func nothing(g *Grid, first int, on inspect.Kernel) (Gap, bool) {
 	if g.Shown == 0 || first >= len(g.Docs) {
 		return Gap{}, false
 	}

@@ -29,7 +29,7 @@ func (s *snap) Before() (*snap, time.Duration, bool) {
 	return s.before, 2 * time.Second, s.before != nil
 }
 
-func (s *snap) Kernel() inspect.Version { return inspect.Version{Major: 5, Minor: 4} }
+func (s *snap) Kernel() inspect.Kernel { return inspect.KernelOf(inspect.Version{Major: 5, Minor: 4}) }
 
 func get(name string) func(*snap) explain.Value {
 	return func(s *snap) explain.Value { return explain.Look(s.n, name) }
@@ -250,7 +250,7 @@ func TestEntitle(t *testing.T) {
 	c := card()
 	c.Sections[0].Fields[0].Source = inspect.Zoneinfo
 	rep := lower.Explain(&c, &snap{n: map[string]uint64{"b": 1}, gone: inspect.Zoneinfo}, nil)
-	rep.Tell([]inspect.Gap{{Source: inspect.Zoneinfo, Reason: inspect.Denied, Count: 1, Of: 1}}, inspect.Version{Major: 5, Minor: 4})
+	rep.Tell([]inspect.Gap{{Source: inspect.Zoneinfo, Reason: inspect.Denied, Count: 1, Of: 1}}, inspect.KernelOf(inspect.Version{Major: 5, Minor: 4}))
 	a, fresh := rep.Cell("a"), rep.Cell("new")
 	if !rep.Denies() || a.Hint != inspect.Zoneinfo.Opens() || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Fatalf("denied: %v; hints %q and %q", rep.Denies(), a.Hint, fresh.Hint)
@@ -260,7 +260,7 @@ func TestEntitle(t *testing.T) {
 		t.Errorf("hints %q, %q and %q", a.Hint, rep.Gaps[0].Hint, fresh.Hint)
 	}
 	plain := lower.Explain(&c, &snap{n: map[string]uint64{"a": 1, "b": 1}}, nil)
-	if plain.Tell(nil, inspect.Version{Major: 5, Minor: 4}); plain.Denies() {
+	if plain.Tell(nil, inspect.KernelOf(inspect.Version{Major: 5, Minor: 4})); plain.Denies() {
 		t.Error("a report denies what this kernel does not have")
 	}
 }

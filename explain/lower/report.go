@@ -93,7 +93,7 @@ func (r *Report) Grid(name string) *Grid {
 // Tell adds gaps: those of sources, and those of values that the kernel which
 // was read does not have in a file that it does have, joined by what it would
 // take to see them.
-func (r *Report) Tell(gaps []inspect.Gap, on inspect.Version) {
+func (r *Report) Tell(gaps []inspect.Gap, on inspect.Kernel) {
 	for _, g := range gaps {
 		d := explain.Doc{Source: g.Source}
 		why := d.Why(g.Reason, on)

@@ -104,7 +104,7 @@ func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) expl
 	if v.Has() || v.Reason() != inspect.Present {
 		return v
 	}
-	if f.Until != (inspect.Version{}) && s.Kernel().AtLeast(f.Until.Major, f.Until.Minor) {
+	if gone := s.Kernel().Since(f.Until.Major, f.Until.Minor); f.Until != (inspect.Version{}) && inspect.Choose(gone, true, false, false) {
 		return explain.None(inspect.Inapplicable) // it went, and what took its place has a literal of its own
 	}
 	for _, src := range f.Also {

@@ -120,12 +120,17 @@ func deriveAvailable(m mem) explain.Derivation {
 	reclaim := take("reclaimable", rec, inspect.Meminfo, recName)
 	low := take("low", lows, inspect.Zoneinfo, "the sum of the zones' low watermarks")
 	formula, result := formulaAvailable, kernel.Available(free, hold, file, reclaim, low)
-	if early := kernel.AvailableBefore45(free, file, reclaim, low); m.Kernel().Before(kernelVersion(4, 5)) && inBytes(m,
-		early).Int() == int64(m.Info["MemAvailable"]) {
+	early := kernel.AvailableBefore45(free, file, reclaim, low)
+	fits := func(pages int64) bool { return inBytes(m, pages).Int() == int64(m.Info["MemAvailable"]) }
+	since := m.Kernel().Since(4, 5)
+	if mayBeOld := inspect.Choose(since, false, true, true); mayBeOld && fits(early) && !fits(result) {
 		formula, result = formulaBefore45, early // vendors backported the later rule
 	}
 	d := w.Done(formula, bytes, inBytes(m, result))
 	d.Cause = causeAvailable(m)
+	if assumed := inspect.Choose(since, false, false, true); assumed && !fits(result) {
+		d.Cause = "the kernel's version is unknown: this is the rule since 4.5, and the one before it fits no better; or " + d.Cause
+	}
 	return d
 }
 
@@ -139,13 +144,18 @@ func scaled(m mem, v value) value {
 
 // causeAvailable is why the kernel's figure may differ.
 func causeAvailable(m mem) string {
-	switch {
-	case !m.Still:
+	const changed = "the kernel computed its reserve when watermarks or zones were last set up, and they have changed since"
+	if !m.Still {
 		return "memory use changed between the reads of meminfo and zoneinfo, every time"
-	case m.Kernel().AtLeast(5, 0) && m.Kernel().Before(kernelVersion(5, 16)):
-		return "from 5.0 to 5.15 watermarks can be boosted, and zoneinfo does not show by how much"
-	case m.Kernel().AtLeast(4, 18) && m.Kernel().Before(kernelVersion(4, 20)):
-		return "4.18 and 4.19 also count indirectly reclaimable bytes, which meminfo does not show"
 	}
-	return "the kernel computed its reserve when watermarks or zones were last set up, and they have changed since"
+	// between is what is said of kernels from one version to before another; in doubt the general cause is.
+	between := func(from, to inspect.Version, says, other string) string {
+		unsure := other + "; or " + says
+		older := inspect.Choose(m.Kernel().Since(to.Major, to.Minor), other, says, unsure)
+		return inspect.Choose(m.Kernel().Since(from.Major, from.Minor), older, other, inspect.Choose(m.Kernel().Since(to.Major, to.Minor), other,
+			unsure, unsure))
+	}
+	return between(kernelVersion(5, 0), kernelVersion(5, 16), "from 5.0 to 5.15 watermarks can be boosted, and zoneinfo does not show by how much",
+		between(kernelVersion(4, 18), kernelVersion(4, 20),
+			"4.18 and 4.19 also count indirectly reclaimable bytes, which meminfo does not show", changed))
 }

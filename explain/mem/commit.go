@@ -53,11 +53,10 @@ func readMode(m mem) string {
 	if !total.Has() {
 		return "Heuristic: only an obviously impossible request is refused."
 	}
-	if m.Kernel().AtLeast(5, 2) {
-		return fmt.Sprintf("Heuristic: only a single request for more than RAM and swap together, %s, is refused.", size(total))
-	}
-	return fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; "+
+	older := fmt.Sprintf("Heuristic: a single request far beyond RAM and swap (%s) is refused; "+
 		"before 5.2 the heuristic looked at free memory and page cache too.", size(total))
+	return inspect.Choose(m.Kernel().Since(5, 2),
+		fmt.Sprintf("Heuristic: only a single request for more than RAM and swap together, %s, is refused.", size(total)), older, older)
 }
 
 func readLimit(m mem) string {

@@ -371,7 +371,12 @@ func faults() []procField {
 			Source:  inspect.PIDStat,
 			Gist:    gist,
 			Concept: "page-fault",
-		}, Get: func(m procMem) value { return explain.N(get(&m.P)) }, Reading: read}
+		}, Get: func(m procMem) value {
+			if m.P.Spoilt(proc.StatOf(key)) {
+				return explain.None(inspect.Malformed)
+			}
+			return explain.N(get(&m.P))
+		}, Reading: read}
 	}
 	return []procField{
 		fault("minflt", "Page faults without I/O: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 {

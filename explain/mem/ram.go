@@ -240,7 +240,7 @@ func vmallocRest(m mem) value {
 	switch {
 	case !used.Has() || !stack.Has():
 		return value{}
-	case used.Zero() && m.Kernel().Before(kernelVersion(5, 3)):
+	case used.Zero() && inspect.Choose(m.Kernel().Since(5, 3), false, true, true): // not counted until then
 		return explain.None(inspect.Masked)
 	case !stacksInVmalloc(m):
 		return used
@@ -271,7 +271,7 @@ func pcpLists(m mem) value {
 	for i := range m.Zones {
 		n += m.Zones[i].PerCPU
 	}
-	if len(m.Zones) == 0 {
+	if len(m.Zones) == 0 || m.Partial(inspect.Zoneinfo) {
 		return value{}
 	}
 	return inBytes(m, int64(n))
@@ -323,6 +323,9 @@ func sumOf(m mem, parts []field) value {
 		if v := explain.Look(m.Info, name); !v.Has() {
 			return v
 		}
+	}
+	if m.Partial(inspect.Meminfo) || m.Partial(inspect.Zoneinfo) { // a part may be among what did not parse
+		return explain.None(inspect.Malformed)
 	}
 	sum := explain.I(0)
 	for _, f := range parts {

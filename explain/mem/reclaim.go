@@ -133,10 +133,8 @@ func readScanDirect(m mem) string {
 		return fmt.Sprintf("None %s: no task had to reclaim memory itself.", span)
 	}
 	s := fmt.Sprintf("%s of pages %s: kswapd was too slow, and tasks had to reclaim memory themselves", size(scaled(m, n)), span)
-	if m.Kernel().AtLeast(7, 0) {
-		s += "; or a cgroup was at its limit, which 7.2 counts here too" // by 7.2, after 6.17
-	}
-	return s + "."
+	const grouped = "; or a cgroup was at its limit, which 7.2 counts here too" // by 7.2, after 6.17
+	return s + inspect.Choose(m.Kernel().Since(7, 0), grouped, "", grouped) + "."
 }
 
 // scanned adds up all reclaimers: khugepaged and requests through

@@ -94,6 +94,9 @@ func readSwapTotal(m mem) string {
 		return "No swap: anonymous memory and tmpfs stay in RAM until they are freed, and when RAM is used up the OOM killer acts."
 	}
 	used := swapUsed(m)
+	if !used.Has() {
+		return "How much of it is in use is not known."
+	}
 	if used.Zero() {
 		return "All of it is free."
 	}
@@ -103,16 +106,20 @@ func readSwapTotal(m mem) string {
 }
 
 func readSwapFree(m mem) string {
+	if !explain.Look(m.Info, "SwapTotal").Has() {
+		return ""
+	}
 	return percentOf(explain.Look(m.Info, "SwapFree"), explain.Look(m.Info, "SwapTotal")) + " of the swap space."
 }
 
 func readSwappiness(m mem) string {
 	n, _ := m.Number(inspect.VMSwappiness)
-	top := int64(100)
-	if m.Kernel().AtLeast(5, 8) {
-		top = 200
+	const to200 = "From 0 to 200. "
+	s := inspect.Choose(m.Kernel().Since(5, 8), to200, "From 0 to 100. ", "From 0 to 100, and since Linux 5.8 to 200. ")
+	if n > 100 {
+		s = to200
 	}
-	s := fmt.Sprintf("From 0 to %d. It is a weight, not a percentage or a threshold.", top)
+	s += "It is a weight, not a percentage or a threshold."
 	switch {
 	case n == 0:
 		s += " 0: file pages are dropped first; anonymous memory is swapped only when free and file pages are nearly used up."

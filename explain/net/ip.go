@@ -283,7 +283,8 @@ func deriveConntrack(n host) explain.Derivation {
 		return explain.Derivation{}
 	}
 	factor := int64(1)
-	if !n.Kernel().AtLeast(5, 15) {
+	older := inspect.Choose(n.Kernel().Since(5, 15), false, true, m != kernel.ConntrackMax(b, 1))
+	if older {
 		if factor = 4; m == kernel.ConntrackMax(b, 8) {
 			factor = 8
 		}

@@ -61,10 +61,8 @@ func used(of string) func(host) value {
 
 func readTCPUsed(n host) string {
 	in, m := sockstat("TCP mem")(n).Int(), n.TCPMem
-	reserve := "" // SK_MEMORY_PCPU_RESERVE, and net.core.mem_pcpu_rsv later
-	if n.Kernel().AtLeast(6, 0) {
-		reserve = "Each CPU keeps up to 1 MiB of it in reserve."
-	}
+	// SK_MEMORY_PCPU_RESERVE, and net.core.mem_pcpu_rsv later.
+	reserve := inspect.Choose(n.Kernel().Since(6, 0), "Each CPU keeps up to 1 MiB of it in reserve.", "", "")
 	if m[1] <= 0 {
 		return reserve
 	}
@@ -287,14 +285,17 @@ func readRmemMax(n host) string {
 // was free for buffers at boot, and 32 MiB at most, 6 MiB before 6.16
 // (net/ipv4/tcp.c, tcp_init).
 func chosenRmemMax(n host) string {
-	most, name := int64(6<<20), "6 MiB"
-	if n.Kernel().AtLeast(6, 16) {
-		most, name = 32<<20, "32 MiB"
-	}
 	now, ram := int64(n.TCPRmem[2]), int64(n.Mem.Info["MemTotal"]/128)
+	most := inspect.Choose(n.Kernel().Since(6, 16), int64(32<<20), 6<<20, 0)
 	switch {
 	case now == most:
-		return " " + name + " is the most that the kernel chooses by itself."
+		return fmt.Sprintf(" %d MiB is the most that the kernel chooses by itself.", most>>20)
+	case most == 0 && now == 6<<20:
+		return " 6 MiB is the most that kernels before 6.16 choose by themselves."
+	case most == 0 && now == 32<<20:
+		return " 32 MiB is the most that kernels since 6.16 choose by themselves."
+	case most == 0 && now > 6<<20:
+		return "" // which of the two bounds it is under, nobody knows
 	case ram > 0 && now < most && now <= ram && now > ram-ram/4:
 		return " As the kernel chose it: a 128th of the RAM."
 	}

@@ -389,9 +389,12 @@ func readSomaxconn(n host) string {
 	s := "An accept queue is as long as the program asked in listen, and no longer than this; it holds one more."
 	const old, now = 128, 4096 // since 5.4 (include/linux/socket.h, SOMAXCONN)
 	c, _ := n.Mem.Number(inspect.Somaxconn)
+	isDefault := inspect.Choose(n.Kernel().Since(5, 4), now, old, -1)
 	switch {
-	case n.Kernel().AtLeast(5, 4) && c == now, !n.Kernel().AtLeast(5, 4) && c == old:
+	case c == int64(isDefault):
 		s += " This is the kernel's default."
+	case c == now && isDefault < 0:
+		s += " 4,096 is the default of kernels since 5.4."
 	case c == old:
 		s += " 128 is the default of kernels before 5.4, and little."
 	}

@@ -31,7 +31,10 @@ func Total(g *oomfacts.Group, m *memfacts.Snapshot) uint64 {
 	if !ok {
 		swappiness = 1
 	}
-	totalSwap := m.Info["SwapTotal"]
+	totalSwap, known := m.Info["SwapTotal"]
+	if !known {
+		return 0
+	}
 	swap, why := g.SwapLimit()
 	switch {
 	case why != inspect.Present:

@@ -55,6 +55,8 @@ func pointsColumn() column {
 			return explain.I(n)
 		case !Killable(r):
 			return explain.None(inspect.Inapplicable)
+		case r.Host.OOM.Domain == 0:
+			return explain.None(r.Host.Host.Unshown()) // what all may use is not known
 		}
 		return value{}
 	}}
@@ -72,12 +74,12 @@ func split() []column {
 		term("points_adj", "ADJ PAGES", "What oom_score_adj adds to the points, in pages.", func(r row, t parts) int64 {
 			return kernel.AdjPages(t.adj, int64(r.Host.OOM.Domain))
 		}),
-		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }),
-		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }),
-		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }),
+		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }, "RssAnon"),
+		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }, "RssFile"),
+		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }, "RssShmem"),
 		term("points_lag", "LAG", "The error of the OOM code's quick count: CPUs add up their pages in batches.", func(r row, t parts) int64 {
 			return lag(r, t)
-		}),
+		}, "RssAnon", "RssFile", "RssShmem"),
 	}
 }
 
@@ -94,14 +96,23 @@ func lag(r row, t parts) int64 {
 	return t.rss - inPages(r, r.P.RssAnon) - inPages(r, r.P.RssFile) - inPages(r, r.P.RssShmem)
 }
 
-func term(key, label, gist string, get func(row, parts) int64) column {
+func term(key, label, gist string, get func(row, parts) int64, lines ...string) column {
 	return column{Doc: doc{
 		Key: key, Label: label, Unit: explain.Pages, Show: explain.Wide,
 		Source: inspect.PIDStatus, Also: also(inspect.PIDStat, inspect.PIDOomScoreAdj),
 		Gist:    gist,
 		Concept: "oom-score",
 	}, Get: func(r row) value {
-		if t, ok := chosen(r); ok {
+		for _, line := range lines {
+			if r.P.Lost(line) {
+				return explain.None(inspect.Malformed)
+			}
+		}
+		t, ok := chosen(r)
+		switch {
+		case ok && key == "points_adj" && t.adj != 0 && r.Host.OOM.Domain == 0:
+			return explain.None(r.Host.Host.Unshown())
+		case ok:
 			return explain.I(get(r, t))
 		}
 		if immortal(r) != "" {
@@ -207,7 +218,7 @@ func why(b []byte, r row) []byte {
 		b = append(b, ", and before 5.9 the minimum is 1"...)
 	}
 	if kernels := int64(r.P.OomScore); r.Missing(inspect.PIDOomScore) == inspect.Present {
-		if n, _, _ := recompute(r); n != kernels {
+		if n, _, ok := recompute(r); ok && n != kernels {
 			b = strconv.AppendInt(append(b, "; the parts give "...), n, 10)
 			b = append(b, ": "...)
 			b = append(b, offBecause(n-kernels)...)
@@ -246,6 +257,9 @@ func whyParts(b []byte, r row, t parts) []byte {
 		b = append(b, '+')
 	}
 	b = strconv.AppendInt(b, t.adj, 10)
+	if r.Host.OOM.Domain == 0 {
+		return b
+	}
 	if worth < 0 {
 		return units.AppendSize(append(b, " subtracts "...), -worth)
 	}

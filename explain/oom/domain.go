@@ -213,19 +213,12 @@ type sign struct {
 // date finds out which kernels may have logged a report: by the line that says so,
 // or else by its format.
 func (k *Kill) date() {
-	if v := k.Kernel(); v != (inspect.Version{}) {
-		k.oldest, k.newest = v, v
+	if k.on = inspect.KernelOf(inspect.ParseVersion(k.E.Release)); k.on.Known() {
 		return
 	}
 	for _, s := range k.signs() {
-		if !s.is {
-			continue
-		}
-		if k.oldest == (inspect.Version{}) || k.oldest.Before(s.oldest) {
-			k.oldest = s.oldest
-		}
-		if k.newest == (inspect.Version{}) || s.newest.Before(k.newest) {
-			k.newest = s.newest
+		if s.is {
+			k.on = k.on.Within(s.oldest, s.newest)
 		}
 	}
 }
@@ -254,10 +247,10 @@ func (k *Kill) signs() []sign {
 
 // atLeast reports whether the kernel is certainly that version or a later one.
 func (k *Kill) atLeast(major, minor int) bool {
-	return k.oldest.AtLeast(major, minor) // the zero Version is never at least another
+	return inspect.Choose(k.on.Since(major, minor), true, false, false)
 }
 
 // before reports whether the kernel is certainly an earlier one.
 func (k *Kill) before(major, minor int) bool {
-	return k.newest.Before(inspect.Version{Major: major, Minor: minor})
+	return inspect.Choose(k.on.Since(major, minor), false, true, false)
 }

@@ -89,12 +89,23 @@ func next() []field {
 			Key: "scores_exact", Label: "exact scores", Unit: explain.Count,
 			Gist:    "How many of the scores shown kwhy computes exactly from their parts.",
 			Concept: "oom-score",
-		}, func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement)),
+		}, func(o host) value {
+			n, of, _ := agreement(o)
+			if of == 0 && o.Procs.Host.OOM.Host == 0 {
+				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Malformed))
+			}
+			return explain.I(n)
+		}, readAgreement)),
 		ofAny(declare(doc{
 			Key: "oom_score_idle", Label: "idle score", Unit: explain.Plain,
 			Gist:    "The oom_score of a process with almost no memory and no adjustment.",
 			Concept: "oom-score",
-		}, func(o host) value { return explain.I(idle(o)) }, readIdle)),
+		}, func(o host) value {
+			if o.Procs.Host.OOM.Host == 0 {
+				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Malformed))
+			}
+			return explain.I(idle(o))
+		}, readIdle)),
 		ofAny(declare(doc{
 			Key: "oom_score_adj_step", Label: "one step of adj", Unit: explain.Bytes,
 			Gist:    "How much memory one step of oom_score_adj counts for in this ranking.",
@@ -122,10 +133,15 @@ func next() []field {
 func readNext(o host) string {
 	p := o.First
 	r := explainRow(o, p)
-	n, _ := Points(r)
+	n, ok := Points(r)
+	if !ok {
+		return fmt.Sprintf("%s: oom_score %d. Its points cannot be computed here.", p.Comm, p.OomScore)
+	}
 	s := fmt.Sprintf("%s: %s points, oom_score %d.", p.Comm, units.Number(n), p.OomScore)
-	if o.Second != nil {
-		m, _ := Points(explainRow(o, o.Second))
+	if o.Second == nil {
+		return s
+	}
+	if m, ok := Points(explainRow(o, o.Second)); ok {
 		s += fmt.Sprintf(" Next is %s (%d), %s points behind.", o.Second.Comm, o.Second.PID, units.Number(n-m))
 	}
 	return s
@@ -157,8 +173,11 @@ func readAgreement(o host) string {
 	if !o.Procs.Host.OOM.Since59 {
 		formula = "points·1000/total, the scale before 5.9"
 	}
+	formula += assumption(&o.Procs.Host.OOM)
 	s := fmt.Sprintf("Of %d shown, computed as %s.", of, formula)
 	switch {
+	case of == 0 && o.Procs.Host.OOM.Host == 0:
+		return "Without the host's RAM and swap no score can be computed. Scores are " + formula + "."
 	case of == 0:
 		return "The parts of the rows shown could not be read. Scores are " + formula + "."
 	case by[fromStatus] > 0:
@@ -178,7 +197,10 @@ func idle(o host) int64 {
 }
 
 func readIdle(o host) string {
-	if o.Procs.Host.OOM.Since59 {
+	switch s := &o.Procs.Host.OOM; {
+	case s.Assumed:
+		return "On the scale of 5.9 and later" + assumption(s) + ". On the older one small processes have 0."
+	case s.Since59:
 		return "This is normal: on this scale an idle process has 666, and with adj 1000 it has the maximum, 1,333."
 	}
 	return "On this scale small processes have 0, and 1,000 is the maximum."

@@ -39,7 +39,7 @@ const (
 func of(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
 	read := r.Missing(inspect.PIDStatus) == inspect.Present && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
-	if page == 0 || !read || p.VmRSS == inspect.Unset {
+	if page == 0 || !read || p.VmRSS == inspect.Unset || p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE") {
 		return t, false
 	}
 	t = parts{
@@ -47,7 +47,7 @@ func of(r row, file string) (t parts, ok bool) {
 		tables: int64(max(p.PageTables, 0)) / page, adj: int64(p.OomScoreAdj),
 	}
 	if file == fromStat {
-		if r.Missing(inspect.PIDStat) != inspect.Present {
+		if r.Missing(inspect.PIDStat) != inspect.Present || p.Spoilt(procfacts.StatFields(24)) {
 			return t, false
 		}
 		t.rss = int64(p.RSS)
@@ -131,7 +131,7 @@ func immortal(r row) string {
 		return "the host's PID 1"
 	case r.Missing(inspect.PIDOomScoreAdj) == inspect.Present && p.OomScoreAdj == -1000:
 		return "its oom_score_adj is -1000"
-	case r.Missing(inspect.PIDStatus) == inspect.Present && p.VmRSS == inspect.Unset:
+	case r.Missing(inspect.PIDStatus) == inspect.Present && p.VmRSS == inspect.Unset && !p.Lost("VmRSS"):
 		return "it has no memory of its own"
 	}
 	return ""
@@ -140,7 +140,7 @@ func immortal(r row) string {
 // spared reports cases that show only as a score of 0 where the parts give
 // more. On the older scale a small process has 0 too.
 func spared(r row) bool {
-	if !r.Host.OOM.Since59 || r.Missing(inspect.PIDOomScore) != inspect.Present || r.P.OomScore != 0 || immortal(r) != "" {
+	if !r.Host.OOM.Sure59() || r.Missing(inspect.PIDOomScore) != inspect.Present || r.P.OomScore != 0 || immortal(r) != "" {
 		return false
 	}
 	t, ok := of(r, fromStatus)
@@ -161,8 +161,59 @@ func Points(r row) (n int64, ok bool) {
 	return t.points(&r.Host.OOM, r.Host.OOM.Domain), true
 }
 
-// Scale finds out how the kernel that was read computes oom_score: by which of
-// the two formulas more of the rows are exact, and by the version where that
+// shownScale is what the scores show by themselves: one that only one of the scales can have,
+// or several that would each take two thirds of all memory on the older one.
+func shownScale(ps *procfacts.Processes) kernel.Scale {
+	const several = 3
+	var saw [3]int
+	floors := 0
+	for i := range ps.Rows {
+		r := ps.At(i)
+		if r.Missing(inspect.PIDOomScore) != inspect.Present || immortal(r) != "" {
+			continue
+		}
+		score, adj := int64(r.P.OomScore), int64(0)
+		if r.Missing(inspect.PIDOomScoreAdj) == inspect.Present {
+			adj = int64(r.P.OomScoreAdj)
+			saw[kernel.ScaleOf(score, adj)]++
+		}
+		if kernel.AtFloor(score, adj) {
+			floors++
+		}
+	}
+	old, since59 := saw[kernel.ScaleBefore59] > 0, saw[kernel.ScaleSince59] > 0 || floors >= several
+	switch {
+	case old && !since59:
+		return kernel.ScaleBefore59
+	case since59 && !old:
+		return kernel.ScaleSince59
+	}
+	return kernel.ScaleUnknown
+}
+
+// decideScale decides by what the scores show, or else by how many more rows the formula of 5.9
+// fits, or else by the version. Where that is unknown too the newer scale is assumed.
+func decideScale(shown kernel.Scale, more int, on inspect.Kernel) (since59, assumed bool) {
+	switch {
+	case shown != kernel.ScaleUnknown:
+		return shown == kernel.ScaleSince59, false
+	case more != 0:
+		return more > 0, false
+	}
+	since := on.Since(5, 9)
+	return inspect.Choose(since, true, false, true), inspect.Choose(since, false, false, true)
+}
+
+// assumption is what is said beside a scale that was assumed.
+func assumption(s *procfacts.OOMScale) string {
+	if s.Assumed {
+		return ", which is assumed: neither the scores nor a version show the scale"
+	}
+	return ""
+}
+
+// Scale finds out how the kernel that was read computes oom_score: by what the scores show,
+// by which of the two formulas more of the rows are exact, and by the version where that
 // decides nothing. Vendors backported the one of 5.9 to older kernels.
 func Scale(ps *procfacts.Processes, order []int32, total uint64, initLives bool) procfacts.OOMScale {
 	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: initLives, Since59: true}
@@ -178,7 +229,7 @@ func Scale(ps *procfacts.Processes, order []int32, total uint64, initLives bool)
 			}
 		}
 	}
-	s.Since59 = fits[0] > fits[1] || fits[0] == fits[1] && !ps.Host.Host.Kernel.Before(inspect.Version{Major: 5, Minor: 9})
+	s.Since59, s.Assumed = decideScale(shownScale(ps), fits[0]-fits[1], ps.Host.Host.Kernel)
 	ps.Host.OOM = s
 	by := map[string]int{}
 	for _, n := range order {

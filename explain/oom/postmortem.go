@@ -33,7 +33,7 @@ type Kill struct {
 	partial bool // the table lacks columns that counted
 	old     bool // the kernel scored by more than a report has: up to 2.6.35
 
-	oldest, newest inspect.Version // which kernels may have written the report; zero: any
+	on inspect.Kernel // which kernels may have written the report
 }
 
 // ranked is a row of the task table and its points; known is false where they
@@ -47,9 +47,9 @@ type ranked struct {
 // Missing says that a log, once it is open, is there.
 func (k *Kill) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
-// Kernel returns the kernel that wrote the report; the zero Version where the
-// report does not say.
-func (k *Kill) Kernel() inspect.Version { return inspect.ParseVersion(k.E.Release) }
+// Kernel returns the kernel that wrote the report: by the line that says so, or else by its
+// format.
+func (k *Kill) Kernel() inspect.Kernel { return k.on }
 
 // First reports whether a kill is the one that a report was written for: others
 // were killed with it.
@@ -196,8 +196,8 @@ func (k *Kill) rank() {
 // unsure reports whether points below 1 may have been compared as they were:
 // late 5.4 kernels have the scale of 5.9, and a report may lack its kernel version.
 func (k *Kill) unsure() bool {
-	v := k.Kernel()
-	return !k.atLeast(5, 9) && (!k.before(5, 9) || v.Major == 5 && v.Minor == 4)
+	named := k.on.Known() && k.on.Oldest.Major == 5 && k.on.Oldest.Minor == 4
+	return inspect.Choose(k.on.Since(5, 9), false, named, true)
 }
 
 // held is what the victim had in RAM, in bytes; ok is false where its line does

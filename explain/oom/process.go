@@ -88,11 +88,14 @@ func readScore(t task) string {
 	if immortal(r) != "" {
 		return "The kernel skips it."
 	}
-	if !ok {
+	switch {
+	case !ok && r.Host.OOM.Host == 0:
+		return "It cannot be computed here: that takes the host's RAM and swap."
+	case !ok:
 		return "Its parts could not be read."
 	}
 	s := ""
-	if r.Host.OOM.Since59 && immortal(r) == "" {
+	if r.Host.OOM.Sure59() {
 		s = fmt.Sprintf("On a scale where an idle process has %d and the maximum is 1,333.", idle(t.OOM))
 	}
 	switch file {
@@ -235,6 +238,9 @@ func adjusted() []taskField {
 func readAdj(t task) string {
 	step := t.Row.Host.OOM.Host / 1000 * t.OOM.Mem.Host.PageSize
 	s := fmt.Sprintf("Each step is worth %s here", units.Size(step))
+	if t.Row.Host.OOM.Host == 0 {
+		s = "What a step is worth here cannot be told without the host's RAM and swap"
+	}
 	if g := t.Group; g != nil && g.Total > 0 {
 		s += fmt.Sprintf(", and %s when the limit of %s is hit", units.Size(g.Total/1000*t.OOM.Mem.Host.PageSize), g.Path)
 	}

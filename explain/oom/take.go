@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/kernel"
 	"kwhy/explain/lower"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
@@ -61,17 +62,19 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 	total := pages(m)
 	lives, known := h.InitialPIDNamespace()
-	return procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known,
-		Since59: !h.Kernel.Before(inspect.Version{Major: 5, Minor: 9})}
+	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known}
+	s.Since59, s.Assumed = decideScale(kernel.ScaleUnknown, 0, h.Kernel)
+	return s
 }
 
 // pages is RAM and swap, against which the kernel sets oom_score.
 func pages(m *memfacts.Snapshot) uint64 {
 	ram, ok := m.Info["MemTotal"]
-	if !ok || m.Host.PageSize == 0 {
+	swap, ok2 := m.Info["SwapTotal"] // which every kernel has, whether or not there is swap
+	if !ok || !ok2 || m.Host.PageSize == 0 {
 		return 0
 	}
-	return (ram + m.Info["SwapTotal"]) / m.Host.PageSize
+	return (ram + swap) / m.Host.PageSize
 }
 
 func rankAll(h *inspect.Host, out *oomfacts.Snapshot, o Options) ([]int32, error) {
@@ -126,7 +129,7 @@ func initLives(h *inspect.Host, ps *procfacts.Processes, s procfacts.OOMScale) b
 		return lives
 	}
 	i, ok := ps.Row(1)
-	if !ok || !s.Since59 {
+	if !ok || !s.Sure59() {
 		return true
 	}
 	p := &ps.Rows[i]
@@ -151,7 +154,7 @@ func lookAtAll(out *oomfacts.Snapshot) {
 		}
 	}
 	want := inspect.Of(inspect.PIDOomScoreAdj)
-	if ps.Host.OOM.Since59 { // before, thousands have 0
+	if ps.Host.OOM.Sure59() { // before, thousands have 0
 		want = want.Plus(inspect.Of(inspect.PIDStatus))
 	}
 	ps.Fill(zero, want)

@@ -15,11 +15,79 @@ type (
 	value  = explain.Value
 )
 
+// StatOf returns which fields of /proc/PID/stat, as proc_pid_stat(5) numbers them, a value is
+// made of, by its key.
+func StatOf(key string) uint64 {
+	of := procfacts.StatFields
+	switch key {
+	case "comm", "tree":
+		return of(2)
+	case "state":
+		return of(3)
+	case "ppid":
+		return of(4)
+	case "pgrp":
+		return of(5)
+	case "session":
+		return of(6)
+	case "tty", "terminal":
+		return of(7)
+	case "kernel", "kthread", "flags":
+		return of(9)
+	case "minflt":
+		return of(10)
+	case "majflt":
+		return of(12)
+	case "utime":
+		return of(14)
+	case "stime":
+		return of(15)
+	case "cutime":
+		return of(16, 17)
+	case "cpu":
+		return of(14, 15, 22)
+	case "nice":
+		return of(19)
+	case "weight":
+		return of(19, 41)
+	case "turn":
+		return of(19, 40, 41)
+	case "threads":
+		return of(20)
+	case "age", "started":
+		return of(22)
+	case "vsize":
+		return of(23)
+	case "rss":
+		return of(9, 24)
+	case "processor":
+		return of(39)
+	case "rt_priority":
+		return of(40)
+	case "policy":
+		return of(41)
+	}
+	return 0
+}
+
+// ofStat makes a column absent where a field of stat that it is made of did not parse.
+func ofStat(c column) column {
+	if fields, get := StatOf(c.Key), c.Get; fields != 0 && c.Source == inspect.PIDStat && get != nil {
+		c.Get = func(p row) value {
+			if p.P.Spoilt(fields) && !(fields == procfacts.StatFields(2) && p.P.Comm != "") { // status has the name too
+				return explain.None(inspect.Malformed)
+			}
+			return get(p)
+		}
+	}
+	return c
+}
+
 // PID is the process's number: the first column of every process table.
 func PID() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "pid", Unit: explain.Plain,
-		Source:  inspect.PIDStat,
+		Source:  inspect.PIDEntry,
 		Gist:    "The process ID, in the PID namespace of that /proc.",
 		Concept: "process",
 	}, Get: func(p row) value {
@@ -27,37 +95,37 @@ func PID() column {
 			return explain.I(p.P.TGID)
 		}
 		return explain.I(p.P.PID)
-	}}
+	}})
 }
 
 // TID is the number of a thread; that of the main thread is the PID.
 func TID() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "tid", Unit: explain.Plain,
-		Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDTask},
+		Source: inspect.PIDEntry, Also: []inspect.Source{inspect.PIDStat, inspect.PIDTask},
 		Gist:    "The thread ID; that of the main thread is the PID.",
 		Concept: "process",
-	}, Get: func(p row) value { return explain.I(p.P.PID) }}
+	}, Get: func(p row) value { return explain.I(p.P.PID) }})
 }
 
 // PPID is the parent's number.
 func PPID() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "ppid", Unit: explain.Plain, Show: explain.Data,
 		Source:  inspect.PIDStat,
 		Gist:    "The PID of its parent; 0 where that is outside the PID namespace.",
 		Concept: "process",
-	}, Get: func(p row) value { return explain.I(p.P.PPID) }}
+	}, Get: func(p row) value { return explain.I(p.P.PPID) }})
 }
 
 // Comm is the name that the kernel knows.
 func Comm() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "comm", Label: "NAME",
 		Source:  inspect.PIDStat,
 		Gist:    "The kernel's name for it: 15 bytes, more for kernel threads; can be changed.",
 		Concept: "process",
-	}, Get: func(p row) value { return explain.S(p.P.Comm) }}
+	}, Get: func(p row) value { return explain.S(p.P.Comm) }})
 }
 
 // Command is the command line, which the process may have overwritten.
@@ -77,7 +145,7 @@ func Command() column {
 
 // RSS is the resident memory from /proc/PID/stat, cheap to read for all processes.
 func RSS() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "rss", Unit: explain.Bytes, Show: explain.Data,
 		Source:  inspect.PIDStat,
 		Gist:    "Resident memory from stat; since 6.2 off by what CPUs have yet to add up.",
@@ -87,7 +155,7 @@ func RSS() column {
 			return explain.None(inspect.Inapplicable)
 		}
 		return explain.N(p.P.RSS * p.Host.Host.PageSize)
-	}}
+	}})
 }
 
 // VmRSS is the resident memory as /proc/PID/status gives it.
@@ -135,6 +203,9 @@ func status(key, kernel, label, gist string, concept explain.Concept, get func(*
 	}
 	return column{Doc: d, Get: func(p row) value {
 		v := explain.Opt(get(p.P))
+		if p.P.Lost(kernel) {
+			return explain.None(inspect.Malformed)
+		}
 		if !v.Has() && (p.P.Kthread() || p.P.State == 'Z' || p.P.VmRSS == inspect.Unset) {
 			return explain.None(inspect.Inapplicable)
 		}
@@ -172,7 +243,12 @@ func UID() column {
 		Source:  inspect.PIDStatus,
 		Gist:    "The effective user ID, as kwhy's user namespace maps it.",
 		Concept: "process",
-	}, Get: func(p row) value { return explain.N(p.P.UID) }}
+	}, Get: func(p row) value {
+		if p.P.Lost("Uid") {
+			return explain.None(inspect.Malformed)
+		}
+		return explain.N(p.P.UID)
+	}}
 }
 
 // VmPTE is the size of the process's page tables.
@@ -395,7 +471,7 @@ func Switches() []column {
 
 // Policy is its scheduling policy.
 func Policy() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key:     "policy",
 		Source:  inspect.PIDStat,
 		Words:   policies(),
@@ -406,22 +482,22 @@ func Policy() column {
 			return explain.S(policies()[n].Name)
 		}
 		return value{}
-	}}
+	}})
 }
 
 // RTPriority is its real-time priority.
 func RTPriority() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "rt_priority", Unit: explain.Plain,
 		Source:  inspect.PIDStat,
 		Gist:    "Its real-time priority, 1 to 99; 0 without one.",
 		Concept: "real-time",
-	}, Get: func(p row) value { return explain.I(p.P.RTPrio) }}
+	}, Get: func(p row) value { return explain.I(p.P.RTPrio) }})
 }
 
 // Processor is the CPU that it last ran on.
 func Processor() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "processor", Unit: explain.Plain,
 		Source:  inspect.PIDStat,
 		Gist:    "The CPU that it last ran on.",
@@ -431,5 +507,5 @@ func Processor() column {
 			return value{}
 		}
 		return explain.I(p.P.CPU)
-	}}
+	}})
 }

@@ -43,15 +43,13 @@ func capNames(set uint64) (out []string) {
 
 // everyCap is a mask of the capabilities that a kernel has: up to CAP_AUDIT_READ, which is
 // in 3.16; CAP_PERFMON and CAP_BPF from 5.8 and CAP_CHECKPOINT_RESTORE from 5.9 on
-// (include/uapi/linux/capability.h). An unknown version counts as the newest.
-func everyCap(k inspect.Version) uint64 {
-	switch {
-	case k.Before(inspect.Version{Major: 5, Minor: 8}):
-		return 1<<38 - 1
-	case k.Before(inspect.Version{Major: 5, Minor: 9}):
-		return 1<<40 - 1
-	}
-	return 1<<len(strings.Fields(capabilities)) - 1
+// (include/uapi/linux/capability.h). Of an unknown version it is those that any has: what else
+// there is, a task's bounding set shows.
+func everyCap(k inspect.Kernel) uint64 {
+	const upTo37, upTo39 = 1<<38 - 1, 1<<40 - 1
+	all := uint64(1)<<len(strings.Fields(capabilities)) - 1
+	since58 := inspect.Choose(k.Since(5, 8), uint64(upTo39), upTo37, upTo37)
+	return inspect.Choose(k.Since(5, 9), all, since58, since58)
 }
 
 // SignalNames returns the names of a signal mask, whose bit n-1 is signal n.
@@ -109,9 +107,10 @@ func taskFlags() []taskFlag {
 	}
 }
 
-// on reports whether the bit is set and has that name on a kernel.
-func (f *taskFlag) on(flags uint32, k inspect.Version) bool {
-	return flags&f.bit != 0 && !k.Before(f.since)
+// on reports whether the bit is set and has that name on a kernel; on one whose version is
+// unknown it is a number.
+func (f *taskFlag) on(flags uint32, k inspect.Kernel) bool {
+	return flags&f.bit != 0 && inspect.Choose(k.Since(f.since.Major, f.since.Minor), true, false, false)
 }
 
 // readFlags explains the flags that matter to users. A cloned thread has not called
@@ -136,7 +135,7 @@ func readFlags(d detail) string {
 
 // flagNames are the names of the bits that are set. Those that this version has no name for
 // on that kernel stay numbers.
-func flagNames(flags uint32, k inspect.Version) (out []string) {
+func flagNames(flags uint32, k inspect.Kernel) (out []string) {
 	for _, f := range taskFlags() {
 		if f.on(flags, k) {
 			out = append(out, f.name)

@@ -78,6 +78,14 @@ func lift(c column, label string) detailField {
 
 // declare declares a value of one process.
 func declare(d doc, get func(detail) value, read func(detail) string) detailField {
+	if fields, of := StatOf(d.Key), get; fields != 0 && d.Source == inspect.PIDStat {
+		get = func(it detail) value {
+			if it.Row.P.Spoilt(fields) {
+				return explain.None(inspect.Malformed)
+			}
+			return of(it)
+		}
+	}
 	return detailField{Doc: d, Get: get, Reading: read}
 }
 

@@ -135,7 +135,7 @@ func used(r limitRow) value {
 	case "open files":
 		return explain.Opt(p.FDs)
 	case "cpu time":
-		return explain.N((p.UTime + p.STime) / hz)
+		return explain.N(uint64(r.In.Row.Host.Host.Seconds(p.UTime + p.STime)))
 	case "address space":
 		return explain.N(p.VSize)
 	case "data size":

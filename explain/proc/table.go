@@ -14,10 +14,6 @@ import (
 	procfacts "kwhy/inspect/proc"
 )
 
-// hz is how many clock ticks of /proc are in a second: 100 on every architecture that
-// Go builds for.
-const hz = 100
-
 // Processes is the table of processes: as in ps, and why.
 func Processes() *explain.Table[procfacts.Row] {
 	ppid := PPID()
@@ -123,7 +119,7 @@ func EachThread() *explain.Table[procfacts.Row] {
 
 // Tree is the name, indented below the parent's.
 func Tree() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "tree", Label: "NAME",
 		Source:  inspect.PIDStat,
 		Gist:    "Its name, indented below its parent's.",
@@ -133,7 +129,7 @@ func Tree() column {
 			return explain.S(p.P.Comm)
 		}
 		return explain.S(strings.Repeat("  ", int(min(p.P.Depth, 12))-1) + "└ " + p.P.Comm)
-	}}
+	}})
 }
 
 // AsTree puts rows in the order of a tree, each after its parent and children by
@@ -182,12 +178,12 @@ func AsTree(ps *procfacts.Processes, rows []int32) (out []int32) {
 
 // Kernel is whether a process is a kernel thread.
 func Kernel() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "kernel", Unit: explain.Bool,
 		Source:  inspect.PIDStat,
 		Gist:    "Whether it is a kernel thread, according to PF_KTHREAD.",
 		Concept: "kernel-thread",
-	}, Get: func(p row) value { return explain.B(p.P.Kthread()) }}
+	}, Get: func(p row) value { return explain.B(p.P.Kthread()) }})
 }
 
 // User is the process's owner.
@@ -198,6 +194,9 @@ func User() column {
 		Gist:    "The effective user's name, or number where it has no name here.",
 		Concept: "process",
 	}, Get: func(p row) value {
+		if p.P.Lost("Uid") {
+			return explain.None(inspect.Malformed)
+		}
 		if name := p.Host.Users[p.P.UID]; name != "" {
 			return explain.S(name)
 		}
@@ -225,28 +224,28 @@ func states() []explain.Word {
 
 // State is the letter that ps shows.
 func State() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "state", Label: "S",
 		Source:  inspect.PIDStat,
 		Words:   states(),
 		Gist:    "The state of its main thread, as the kernel's letter.",
 		Concept: "process-state",
-	}, Get: func(p row) value { return explain.S(string(rune(p.P.State))) }}
+	}, Get: func(p row) value { return explain.S(string(rune(p.P.State))) }})
 }
 
 // Threads is how many threads it has.
 func Threads() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "threads", Label: "THR", Unit: explain.Count, Show: explain.Wide,
 		Source:  inspect.PIDStat,
 		Gist:    "Number of threads, including the main one.",
 		Concept: "threads",
-	}, Get: func(p row) value { return explain.I(p.P.Threads) }}
+	}, Get: func(p row) value { return explain.I(p.P.Threads) }})
 }
 
 // Nice is its nice value.
 func Nice() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "nice", Label: "NI", Unit: explain.Plain, Show: explain.Wide,
 		Source:  inspect.PIDStat,
 		Gist:    "Its nice value, -20 to 19: a lower one gets more CPU time.",
@@ -256,13 +255,13 @@ func Nice() column {
 			return explain.None(inspect.Inapplicable)
 		}
 		return explain.I(p.P.Nice)
-	}}
+	}})
 }
 
 // Turn is what decides when it gets a CPU: its nice value, or its policy if it has
 // another than the default, and with that its real-time priority or its nice value.
 func Turn() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "turn", Label: "NI/POL", Show: explain.Wide,
 		Source:  inspect.PIDStat,
 		Gist:    "Its nice value, or its policy and priority if that is not the default.",
@@ -281,7 +280,7 @@ func Turn() column {
 		default:
 			return explain.S(name + " " + nice)
 		}
-	}}
+	}})
 }
 
 // age is how long a process has lived, in seconds; 0 if unknown.
@@ -289,20 +288,20 @@ func age(p row) float64 {
 	if p.Host.Uptime == 0 {
 		return 0
 	}
-	return max(p.Host.Uptime-float64(p.P.Start)/hz, 0)
+	return max(p.Host.Uptime-p.Host.Host.Seconds(p.P.Start), 0)
 }
 
 // CPU is the share of one CPU that it used, over its life or the interval.
 func CPU() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "cpu", Label: "CPU", Unit: explain.Ratio,
 		Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
 		Gist:    "The share of one CPU that it used, over its life, or over --interval.",
 		Concept: "cpu-time",
 	}, Get: func(p row) value {
-		used, over := float64(p.P.UTime+p.P.STime)/hz, age(p)
+		used, over := p.Host.Host.Seconds(p.P.UTime+p.P.STime), age(p)
 		if was, d, ok := p.Before(); ok {
-			used, over = used-float64(was.P.UTime+was.P.STime)/hz, d.Seconds()
+			used, over = used-p.Host.Host.Seconds(was.P.UTime+was.P.STime), d.Seconds()
 		}
 		switch {
 		case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
@@ -311,12 +310,12 @@ func CPU() column {
 			return value{}
 		}
 		return explain.F(used / over)
-	}}
+	}})
 }
 
 // Age is how long ago it was started.
 func Age() column {
-	return column{Doc: doc{
+	return ofStat(column{Doc: doc{
 		Key: "age", Unit: explain.Seconds,
 		Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
 		Gist:    "How long ago it was started.",
@@ -326,7 +325,7 @@ func Age() column {
 			return value{}
 		}
 		return explain.F(age(p))
-	}}
+	}})
 }
 
 // FDs is how many descriptors it has open.
@@ -339,37 +338,37 @@ func FDs() column {
 	}, Get: func(p row) value { return explain.Opt(p.P.FDs) }}
 }
 
-func ticks(n uint64) value { return explain.F(float64(n) / hz) }
+func ticks(p row, n uint64) value { return explain.F(p.Host.Host.Seconds(n)) }
 
 func times() []column {
 	cpuTime := func(key, gist string, get func(*procfacts.Process) uint64) column {
-		return column{Doc: doc{
+		return ofStat(column{Doc: doc{
 			Key: key, Unit: explain.Seconds, Counter: true,
 			Source:  inspect.PIDStat,
 			Gist:    gist,
 			Concept: "cpu-time",
-		}, Get: func(p row) value { return ticks(get(p.P)) }}
+		}, Get: func(p row) value { return ticks(p, get(p.P)) }})
 	}
 	fault := func(key, gist string, get func(*procfacts.Process) uint64) column {
-		return column{Doc: doc{
+		return ofStat(column{Doc: doc{
 			Key: key, Kernel: key, Unit: explain.Count, Counter: true,
 			Source:  inspect.PIDStat,
 			Gist:    gist,
 			Concept: "page-fault",
-		}, Get: func(p row) value { return explain.N(get(p.P)) }}
+		}, Get: func(p row) value { return explain.N(get(p.P)) }})
 	}
 	return []column{
 		cpuTime("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
 		cpuTime("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
 		fault("minflt", "Page faults that needed no disk.", func(p *procfacts.Process) uint64 { return p.Minflt }),
 		fault("majflt", "Page faults that waited for a disk.", func(p *procfacts.Process) uint64 { return p.Majflt }),
-		{Doc: doc{
+		ofStat(column{Doc: doc{
 			Key: "vsize", Unit: explain.Bytes,
 			Source:  inspect.PIDStat,
 			Gist:    "The size of its address space, mostly not in RAM.",
 			Concept: "virtual-memory",
-		}, Get: func(p row) value { return explain.N(p.P.VSize) }},
-		{Doc: doc{
+		}, Get: func(p row) value { return explain.N(p.P.VSize) }}),
+		ofStat(column{Doc: doc{
 			Key:    "started",
 			Source: inspect.PIDStat, Also: []inspect.Source{inspect.Uptime},
 			Gist:    "When it was started.",
@@ -379,28 +378,28 @@ func times() []column {
 				return value{}
 			}
 			return explain.S(p.Host.At.Add(-time.Duration(age(p) * float64(time.Second))).UTC().Format(time.RFC3339))
-		}},
+		}}),
 	}
 }
 
 func groups() []column {
 	number := func(key, gist string, get func(*procfacts.Process) int32) column {
-		return column{Doc: doc{
+		return ofStat(column{Doc: doc{
 			Key: key, Unit: explain.Plain,
 			Source:  inspect.PIDStat,
 			Gist:    gist,
 			Concept: "process",
-		}, Get: func(p row) value { return explain.I(get(p.P)) }}
+		}, Get: func(p row) value { return explain.I(get(p.P)) }})
 	}
 	return []column{
 		number("pgrp", "Its process group, such as a job of a shell.", func(p *procfacts.Process) int32 { return p.PGRP }),
 		number("session", "Its session: the process groups of one login or daemon.", func(p *procfacts.Process) int32 { return p.Session }),
-		{Doc: doc{
+		ofStat(column{Doc: doc{
 			Key:     "tty",
 			Source:  inspect.PIDStat,
 			Gist:    "Its terminal, below /dev; none for daemons.",
 			Concept: "session-and-terminal",
-		}, Get: tty},
+		}, Get: tty}),
 	}
 }
 

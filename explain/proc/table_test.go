@@ -12,7 +12,7 @@ import (
 // on is a process on a host that has been up for ten seconds.
 func on(p procfacts.Process) row {
 	h := &procfacts.Shared{
-		Host:   &inspect.Host{Kernel: inspect.Version{Major: 6, Minor: 18}, Arch: "x86_64"},
+		Host:   &inspect.Host{Kernel: inspect.KernelOf(inspect.Version{Major: 6, Minor: 18}), Arch: "x86_64"},
 		Uptime: 10, All: &procfacts.Processes{},
 	}
 	h.All.Host = *h

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/kernel"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
@@ -66,6 +67,9 @@ func doing(b []byte, r row) []byte {
 		return append(b, "idle kernel thread"...)
 	case 'P':
 		return append(b, "parked kernel thread: its CPU is offline"...)
+	}
+	if p.State == 0 {
+		return append(b, "its state could not be read"...)
 	}
 	return append(b, "exiting"...)
 }
@@ -240,7 +244,7 @@ func spent() []detailField {
 		if d.Row.P.CUTime < 0 || d.Row.P.CSTime < 0 {
 			return explain.None(inspect.Reset)
 		}
-		return ticks(uint64(d.Row.P.CUTime + d.Row.P.CSTime))
+		return ticks(d.Row, uint64(d.Row.P.CUTime+d.Row.P.CSTime))
 	}, nil)
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)
@@ -318,13 +322,24 @@ func scores() []detailField {
 func readScore(d detail) string {
 	p := d.Row.P
 	adj := int64(p.OomScoreAdj)
+	n := int64(p.OomScore)
+	scale := kernel.ScaleOf(n, adj)
+	if scale == kernel.ScaleUnknown {
+		scale = inspect.Choose(d.Kernel().Since(5, 9), kernel.ScaleSince59, kernel.ScaleBefore59, kernel.ScaleUnknown)
+	}
+	if kernel.AtFloor(n, adj) { // vendors have the scale of 5.9 in older kernels
+		scale = kernel.ScaleSince59
+	}
 	base := max(adj, 0)
-	if d.Kernel().AtLeast(5, 9) {
+	if scale == kernel.ScaleSince59 {
 		base = (1000 + adj) * 2 / 3
 	}
-	switch n := int64(p.OomScore); {
+	switch {
 	case adj == -1000:
 		return "It is never killed."
+	case scale == kernel.ScaleUnknown:
+		return fmt.Sprintf("Since Linux 5.9 a process without memory has %d with oom_score_adj %d, and before %d. "+
+			"Which of the two this kernel counts from, nothing shows.", (1000+adj)*2/3, adj, max(adj, 0))
 	case n-base <= 1:
 		return fmt.Sprintf("A process with almost no memory has %d with this oom_score_adj, and so has this one.", base)
 	default:

@@ -137,9 +137,12 @@ func readLag(t one) string {
 
 func readVruntime(t one) string {
 	words := []string{"Run time, stretched by 1024 / weight."}
-	if Regime(t.Sched) == "CFS" {
+	switch Regime(t.Sched) {
+	case "CFS":
 		words = append(words, "CFS runs the task with the least in its queue next; between queues it says nothing.")
-	} else {
+	case "":
+		words = append(words, "Between queues it says nothing.")
+	default:
 		words = append(words, "EEVDF compares it with the average of its queue: a task that is not ahead may run. "+
 			"Between queues it says nothing.")
 	}

@@ -73,9 +73,6 @@ func kinds() []kind {
 	}
 }
 
-// Ticks of /proc/stat are 1/100 s on every machine that Go builds for.
-const userHZ = 100
-
 func cpuTime() []field {
 	ofLists := func(d doc, get func(*inspect.CPULists) string, read func(sched) string) field {
 		d.Source, d.Concept = inspect.CPUList, "affinity"
@@ -106,7 +103,7 @@ func cpuTime() []field {
 				Source: inspect.ProcStat, Concept: "cpu-time",
 				Gist: "The time of all CPUs together since boot.",
 			},
-			Get: func(s sched) value { return explain.F(float64(s.All.Total()) / userHZ) },
+			Get: func(s sched) value { return explain.F(s.Settings.Host.Seconds(s.All.Total())) },
 			Reading: func(s sched) string {
 				if _, over, ok := s.Before(); ok {
 					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
@@ -120,7 +117,7 @@ func cpuTime() []field {
 		d.Unit, d.Counter, d.Grown, d.Source, d.Concept = explain.Seconds, true, true, inspect.ProcStat, k.concept()
 		out = append(out, field{
 			Doc:     d,
-			Get:     func(s sched) value { return explain.F(float64(k.of(&s.All)) / userHZ) },
+			Get:     func(s sched) value { return explain.F(s.Settings.Host.Seconds(k.of(&s.All))) },
 			Reading: func(s sched) string { return readKind(s, k) },
 		})
 	}
@@ -163,7 +160,7 @@ func readKind(s sched, k kind) string {
 		was = &before.All
 	}
 	if wentBack(&s.All, was, k.of) {
-		fell := units.Span(float64(k.of(was)-k.of(&s.All)) / userHZ)
+		fell := units.Span(s.Settings.Host.Seconds(k.of(was) - k.of(&s.All)))
 		if k.Key == "cpu_iowait" {
 			fell += ", as iowait may by the kernel's own documentation (proc.rst)"
 		}

@@ -49,7 +49,7 @@ func healthWaits(s sched) string {
 
 func healthLost(s sched) string {
 	was, _, ok := s.Before()
-	if !ok || wentBack(&s.All, &was.All, stolenTime) {
+	if !ok || s.All.Total() == 0 || wentBack(&s.All, &was.All, stolenTime) {
 		return ""
 	}
 	return fmt.Sprintf("steal %s", units.AppendPercent(nil,

@@ -52,7 +52,7 @@ func list(words []string) value {
 }
 
 // Regime is which algorithm picks the next fair task: the tunables in debugfs or
-// sysctl show it, and where they are not visible the version does.
+// sysctl show it, and where they are not visible the version does; "" where nothing does.
 func Regime(s sched) string {
 	switch {
 	case s.Ext.State == "enabled" || s.Ext.State == "enabling":
@@ -61,10 +61,12 @@ func Regime(s sched) string {
 		return "EEVDF"
 	case s.Debug.Latency != inspect.Unset || s.Settings.Missing(inspect.SchedLatency) == inspect.Present:
 		return "CFS"
-	case s.Kernel().AtLeast(6, 6):
-		return "EEVDF"
 	}
-	return "CFS"
+	shown := "" // by the slices that tasks of EEVDF have
+	if s.Procs != nil && baseSliceNS(s) > 0 {
+		shown = "EEVDF"
+	}
+	return inspect.Choose(s.Kernel().Since(6, 6), "EEVDF", "CFS", shown)
 }
 
 func scheduler() []field {
@@ -81,7 +83,12 @@ func scheduler() []field {
 				},
 				Gist: "Which algorithm picks the next of the fair tasks.",
 			},
-			Get: func(s sched) value { return explain.S(Regime(s)) }, Reading: readRegime,
+			Get: func(s sched) value {
+				if name := Regime(s); name != "" {
+					return explain.S(name)
+				}
+				return explain.None(s.Settings.Host.Unshown())
+			}, Reading: readRegime,
 		},
 		preemptionField(),
 		{

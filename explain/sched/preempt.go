@@ -84,26 +84,29 @@ func preemption(s sched) (mode, from string) {
 // byName is what uname -v shows of a kernel that has one mode for good: PREEMPT of
 // full, and since 6.13 of lazy too (kernel/Kconfig.preempt, PREEMPT_BUILD).
 func byName(s sched) (mode, from string) {
-	switch {
-	case !strings.Contains(s.Build, "PREEMPT"):
+	if !strings.Contains(s.Build, "PREEMPT") {
 		return noneOrVoluntary, "uname -v does not say PREEMPT; which of the two, only its configuration would show."
-	case s.Kernel().AtLeast(6, 13):
-		return fullOrLazy, "uname -v says PREEMPT; which of the two, only its configuration would show."
 	}
-	return "full", "The kernel was built so: uname -v says PREEMPT."
+	switch s.Kernel().Since(6, 13) {
+	case inspect.No:
+		return "full", "The kernel was built so: uname -v says PREEMPT."
+	case inspect.Yes, inspect.Unknown:
+	}
+	return fullOrLazy, "uname -v says PREEMPT; which of the two, only its configuration would show."
 }
 
 // bootModes are what preempt= may say (kernel/sched/core.c, sched_dynamic_mode):
 // lazy since 6.13, and since 7.0 only full and lazy on the machines that
-// have lazy (commit 7dadeaa6e851).
+// have lazy (commit 7dadeaa6e851). Of an unknown version it is what all of them take.
 func bootModes(s sched) []string {
-	switch k := s.Kernel(); {
-	case k.AtLeast(7, 0) && hasLazy(s.Settings.Host.Arch):
-		return []string{"full", "lazy"}
-	case k.AtLeast(6, 13):
-		return []string{"none", "voluntary", "full", "lazy"}
+	withLazy := []string{"none", "voluntary", "full", "lazy"}
+	without := []string{"none", "voluntary", "full"}
+	old := inspect.Choose(s.Kernel().Since(6, 13), withLazy, without, without)
+	if !hasLazy(s.Settings.Host.Arch) {
+		return old
 	}
-	return []string{"none", "voluntary", "full"}
+	sure := inspect.Choose(s.Kernel().Since(6, 13), []string{"full", "lazy"}, old, []string{"full"})
+	return inspect.Choose(s.Kernel().Since(7, 0), []string{"full", "lazy"}, old, sure)
 }
 
 // hasLazy says whether a machine, as uname -m names it, is one of those that select

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,7 +134,7 @@ func readPolicy(t one) string {
 	if t.Row.P.Ext() {
 		return "The default, which the BPF scheduler handles here."
 	}
-	return "The default: a fair share by its weight, as " + Regime(t.Sched) + " allots it."
+	return "The default: a fair share by its weight, as " + cmp.Or(Regime(t.Sched), "the scheduler") + " allots it."
 }
 
 // realtimeBound says what keeps real-time tasks that never wait from taking a CPU
@@ -141,21 +142,27 @@ func readPolicy(t one) string {
 func realtimeBound(s sched) string {
 	run, _ := s.Settings.Number(inspect.SchedRTRuntime)
 	period, known := s.Settings.Number(inspect.SchedRTPeriod)
+	const served = "the fair server gives fair tasks some of each second, 5 % unless that was changed."
 	switch {
-	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == 0:
+	case s.Debug.FairRuntime == 0:
 		return "The fair server, which would reserve time for fair tasks, is switched off."
-	case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime != inspect.Unset:
+	case s.Debug.FairRuntime != inspect.Unset:
 		return "Even if it never waits, the fair server gives fair tasks " +
 			units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
-	case s.Kernel().AtLeast(6, 12):
-		return "Even if it never waits, the fair server gives fair tasks some of each second, 5 % unless that was changed."
-	case !known:
-		return ""
-	case run < 0 || run >= period:
-		return "Nothing reserves time for fair tasks: sched_rt_runtime_us is off."
 	}
-	return "After " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) +
+	throttled := "after " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) +
 		" real-time tasks are throttled, so that others get the rest."
+	switch {
+	case !known:
+		throttled = ""
+	case run < 0 || run >= period:
+		throttled = "nothing reserves time for fair tasks: sched_rt_runtime_us is off."
+	}
+	unknown := "Since Linux 6.12 " + served
+	if throttled != "" {
+		unknown = "Until Linux 6.11 " + throttled + " " + unknown
+	}
+	return inspect.Choose(s.FairServer(), "Even if it never waits, "+served, units.Capital(throttled), unknown)
 }
 
 func readNice(t one) string {

@@ -95,20 +95,19 @@ func readRuntime(s sched) string {
 	run, _ := s.Settings.Number(inspect.SchedRTRuntime)
 	period, ok := s.Settings.Number(inspect.SchedRTPeriod)
 	if run < 0 || ok && run >= period {
-		if s.Kernel().AtLeast(6, 12) {
-			return "No limit by this. Since 6.12 the fair server reserves a share for other tasks, 5 % by default."
-		}
-		return "No limit: a real-time task that never waits leaves its CPU to no other task."
+		const served = "No limit by this. Since 6.12 the fair server reserves a share for other tasks, 5 % by default."
+		return inspect.Choose(s.FairServer(), served, "No limit: a real-time task that never waits leaves its CPU to no other task.",
+			served+" Before, a real-time task that never waits leaves its CPU to no other.")
 	}
 	if !ok || period <= 0 {
 		return ""
 	}
 	says := units.Percent(run, period) + " of each period"
-	if s.Kernel().AtLeast(6, 12) {
-		return says + " is the limit up to which SCHED_DEADLINE tasks are admitted. Fair tasks get their share by the fair server " +
-			"since 6.12; real-time tasks are throttled only in groups of CONFIG_RT_GROUP_SCHED."
-	}
-	return says + ": then real-time tasks are throttled, so that others get the rest."
+	return inspect.Choose(s.FairServer(),
+		says+" is the limit up to which SCHED_DEADLINE tasks are admitted. Fair tasks get their share by the fair server "+
+			"since 6.12; real-time tasks are throttled only in groups of CONFIG_RT_GROUP_SCHED.",
+		says+": then real-time tasks are throttled, so that others get the rest.",
+		says+": before Linux 6.12 real-time tasks are throttled then, so that others get the rest.")
 }
 
 // Realtime lists the tasks that come before fair ones.

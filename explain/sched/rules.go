@@ -106,23 +106,25 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 				n++
 			}
 		}
-		switch {
-		case n == 0:
-			return explain.I(0)
-		case s.Kernel() == (inspect.Version{}):
-			return value{} // which of the two it is, nobody knows
-		case s.Kernel().AtLeast(6, 12) && s.Debug.FairRuntime == inspect.Unset:
-			return value{} // the fair server, which debugfs shows, has 5 % by default
-		case s.Kernel().AtLeast(6, 12):
-			if s.Debug.FairRuntime > 0 {
-				return explain.I(0)
-			}
-		case !ok:
-			return value{}
-		case run >= 0 && run < period:
-			return explain.I(0)
+		count := explain.I(n)
+		throttled := count
+		if run >= 0 && run < period {
+			throttled = explain.I(0)
 		}
-		return explain.I(n)
+		if !ok {
+			throttled = value{}
+		}
+		served := count
+		switch {
+		case s.Debug.FairRuntime == inspect.Unset:
+			served = value{} // debugfs alone would show it; 5 % by default
+		case s.Debug.FairRuntime > 0:
+			served = explain.I(0)
+		}
+		if n == 0 {
+			return count
+		}
+		return inspect.Choose(s.FairServer(), served, throttled, value{})
 	}
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves",
@@ -178,9 +180,9 @@ func starves() []explain.Rule[taskRow] {
 		if !ok || over <= 0 || p.Kthread() || p.Policy == policyDeadline {
 			return value{}
 		}
-		const hz = 100 // USER_HZ, the unit of times in stat
-		ran := float64(p.UTime+p.STime) - float64(was.It.P.UTime+was.It.P.STime)
-		return explain.F(max(ran, 0) / hz / over.Seconds())
+		h := r.In.Settings.Host
+		ran := h.Seconds(p.UTime+p.STime) - h.Seconds(was.It.P.UTime+was.It.P.STime)
+		return explain.F(max(ran, 0) / over.Seconds())
 	}
 	return []explain.Rule[taskRow]{{
 		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,

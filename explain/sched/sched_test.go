@@ -181,11 +181,13 @@ func TestPreemption(t *testing.T) {
 			},
 			lazy, "voluntary",
 		},
-		"nowhere":               {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
-		"not in uname":          {schedfacts.Snapshot{Build: "#1 SMP"}, old, noneOrVoluntary},
-		"nothing is to be seen": {schedfacts.Snapshot{}, old, ""},
+		"uname of an unknown version":        {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, inspect.Version{}, fullOrLazy},
+		"command line of an unknown version": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, inspect.Version{}, ""},
+		"nowhere":                            {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
+		"not in uname":                       {schedfacts.Snapshot{Build: "#1 SMP"}, old, noneOrVoluntary},
+		"nothing is to be seen":              {schedfacts.Snapshot{}, old, ""},
 	} {
-		c.s.Settings = &inspect.Settings{Host: &inspect.Host{Kernel: c.on, Arch: "x86_64"}}
+		c.s.Settings = &inspect.Settings{Host: &inspect.Host{Kernel: inspect.KernelOf(c.on), Arch: "x86_64"}}
 		got, from := preemption(&c.s)
 		if got != c.want || (got == "") != (from == "") {
 			t.Errorf("%s: %q, %q; want %q", name, got, from, c.want)
@@ -200,7 +202,7 @@ func TestPreemption(t *testing.T) {
 
 // What is said of one task, by its policy and groups.
 func TestReadings(t *testing.T) {
-	host := &inspect.Host{Kernel: version(6, 18), Arch: "x86_64"}
+	host := &inspect.Host{Kernel: inspect.KernelOf(version(6, 18)), Arch: "x86_64"}
 	task := func(policy int8, state byte, groups ...schedfacts.ShareGroup) *schedfacts.Process {
 		p := &procfacts.Process{
 			PID: 5, Policy: policy, State: state, Autogroup: -1,
@@ -260,7 +262,7 @@ func TestReadings(t *testing.T) {
 
 // Over an interval what is said of turns, waiting and stops is of the interval.
 func TestOverAnInterval(t *testing.T) {
-	host := &inspect.Host{Kernel: version(6, 18)}
+	host := &inspect.Host{Kernel: inspect.KernelOf(version(6, 18))}
 	begin := time.Unix(1000, 0)
 	at := func(n int64, ran, waited, timeslices inspect.Num, periods, throttled uint64) *schedfacts.Process {
 		p := &procfacts.Process{PID: 5, State: 'R', Ran: ran, Waited: waited, Turns: timeslices}
@@ -323,7 +325,7 @@ func TestOverAnInterval(t *testing.T) {
 
 // The sentence of a row of the table.
 func TestWhy(t *testing.T) {
-	host := &procfacts.Shared{Host: &inspect.Host{Kernel: version(6, 18)}, At: time.Unix(1002, 0)}
+	host := &procfacts.Shared{Host: &inspect.Host{Kernel: inspect.KernelOf(version(6, 18))}, At: time.Unix(1002, 0)}
 	for name, c := range map[string]struct {
 		p    procfacts.Process
 		want string
@@ -393,7 +395,7 @@ func TestWhyGroup(t *testing.T) {
 // Over an interval the CPUs' time is that of the interval: seconds that grew and
 // one share of them.
 func TestCPUTimeOverAnInterval(t *testing.T) {
-	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
+	host := &inspect.Host{Kernel: inspect.KernelOf(version(6, 18)), CPUs: 1}
 	at := func(n int64, user, idle, steal uint64) *schedfacts.Snapshot {
 		return &schedfacts.Snapshot{
 			Settings: &inspect.Settings{Host: host, At: time.Unix(n, 0)},
@@ -436,7 +438,7 @@ func TestCPUTimeOverAnInterval(t *testing.T) {
 // A time that fell over the interval, as iowait does on healthy hosts, has no share and no
 // growth, and its total since boot stands for neither; the others share what they grew by.
 func TestATimeThatFell(t *testing.T) {
-	host := &inspect.Host{Kernel: version(6, 18), CPUs: 1}
+	host := &inspect.Host{Kernel: inspect.KernelOf(version(6, 18)), CPUs: 1}
 	at := func(n int64, user, idle, iowait, steal uint64) *schedfacts.Snapshot {
 		return &schedfacts.Snapshot{
 			Settings: &inspect.Settings{Host: host, At: time.Unix(n, 0)},
@@ -481,7 +483,7 @@ func TestBaseSlice(t *testing.T) {
 	ps.Host.Self = 5
 	s := &schedfacts.Snapshot{
 		Procs:    ps,
-		Settings: &inspect.Settings{Host: &inspect.Host{Kernel: version(6, 18), CPUs: 2}},
+		Settings: &inspect.Settings{Host: &inspect.Host{Kernel: inspect.KernelOf(version(6, 18)), CPUs: 2}},
 		Debug:    schedfacts.Debugfs{BaseSlice: inspect.Unset, Latency: inspect.Unset},
 	}
 	if n := baseSliceNS(s); n != 1.4e6 {

@@ -36,7 +36,15 @@ func Sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	return Capital(s) + "."
+}
+
+// Capital begins words with a capital letter.
+func Capital(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func unseenPart(s inspect.Seen) (part string) {
@@ -49,6 +57,8 @@ func unseenPart(s inspect.Seen) (part string) {
 	switch {
 	case s.Open && (s.Reason == inspect.Hidden || s.Missed() > 0):
 		part += "; this /proc hides those of others"
+	case s.Open && s.Reason == inspect.NotSaved && s.Seen > 0:
+		part += "; the copy has not all of them"
 	case s.Open:
 		part += "; there may be more"
 	}

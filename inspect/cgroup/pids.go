@@ -29,7 +29,7 @@ type PidsList struct {
 func (l *PidsList) Missing(inspect.Source) inspect.Reason { return l.Got }
 
 // Kernel returns the kernel that was read.
-func (l *PidsList) Kernel() inspect.Version { return l.Host.Kernel }
+func (l *PidsList) Kernel() inspect.Kernel { return l.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *PidsList) Doubt(src inspect.Source) inspect.Doubt { return l.Host.Doubt(src) }

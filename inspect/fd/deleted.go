@@ -57,7 +57,7 @@ func (l *DeletedFiles) SeenOf(inspect.Source) inspect.Seen { return l.seen }
 func (l *DeletedFiles) Seen() inspect.Seen { return l.seen }
 
 // Kernel returns the kernel that was read.
-func (l *DeletedFiles) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+func (l *DeletedFiles) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *DeletedFiles) Doubt(src inspect.Source) inspect.Doubt { return l.Procs.Host.Host.Doubt(src) }

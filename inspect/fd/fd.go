@@ -66,7 +66,7 @@ func (f *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (f *Snapshot) Kernel() inspect.Version { return f.Mem.Host.Kernel }
+func (f *Snapshot) Kernel() inspect.Kernel { return f.Mem.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (f *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return f.Mem.Host.Doubt(src) }
@@ -113,8 +113,9 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 	f.got[inspect.FSFileNr] = fsNumbers(h, "file-nr", &f.Files, nil, &f.FilesMax)
 	f.got[inspect.FSInodeNr] = fsNumbers(h, "inode-nr", &f.Inodes, &f.InodesUnused)
 	f.got[inspect.FSDentryState] = fsNumbers(h, "dentry-state", &f.Dentries, &f.DentriesUnused, nil, nil, &f.DentriesNegative)
-	if !h.Kernel.AtLeast(5, 0) {
-		f.DentriesNegative = inspect.Unset // a dummy until then
+	// A dummy of 0 until 5.0.
+	if dummy := inspect.Choose(h.Kernel.Since(5, 0), false, true, f.DentriesNegative == 0); dummy {
+		f.DentriesNegative = inspect.Unset
 	}
 	f.got[inspect.Locks] = inspect.ReasonOf(h.Proc.With("locks", func(b []byte) error {
 		f.Locks, f.LocksWaiting = 0, 0
@@ -193,7 +194,7 @@ func (p ProcessPart) Before() (ProcessPart, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p ProcessPart) Kernel() inspect.Version { return p.Host.Kernel() }
+func (p ProcessPart) Kernel() inspect.Kernel { return p.Host.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (p ProcessPart) Doubt(src inspect.Source) inspect.Doubt { return p.Host.Doubt(src) }

@@ -96,7 +96,7 @@ func (l *List) Before() (*List, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (l *List) Kernel() inspect.Version { return l.Row.Kernel() }
+func (l *List) Kernel() inspect.Kernel { return l.Row.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *List) Doubt(src inspect.Source) inspect.Doubt { return l.Row.Doubt(src) }

@@ -45,7 +45,7 @@ type PathHolders struct {
 func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (l *PathHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+func (l *PathHolders) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *PathHolders) Doubt(src inspect.Source) inspect.Doubt { return l.Procs.Host.Host.Doubt(src) }

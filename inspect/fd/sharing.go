@@ -232,7 +232,7 @@ const maxEnds = 50000
 // tooMany reports whether the host has more open than that. Before 6.2 the kernel
 // does not say how many a process has without listing them.
 func tooMany(h *inspect.Host, ps *proc.Processes) bool {
-	if !h.Live || !h.Kernel.AtLeast(6, 2) {
+	if !h.Live || inspect.Choose(h.Kernel.Since(6, 2), false, true, true) {
 		return false
 	}
 	sum := int64(0)

@@ -70,7 +70,7 @@ type SocketHolders struct {
 func (l *SocketHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
 // Kernel returns the kernel that was read.
-func (l *SocketHolders) Kernel() inspect.Version { return l.Procs.Host.Host.Kernel }
+func (l *SocketHolders) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *SocketHolders) Doubt(src inspect.Source) inspect.Doubt { return l.Procs.Host.Host.Doubt(src) }

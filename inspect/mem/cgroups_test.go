@@ -327,7 +327,7 @@ func TestRecordedHostHasItsNestedLimits(t *testing.T) {
 		if high, r := m.Cgroups[0].High(); high != 48<<20 || r != inspect.Present {
 			t.Errorf("high %d, %q; want %d", high, r, 48<<20)
 		}
-		if _, r := m.Cgroups[0].Peak(); (r == inspect.Unsupported) != m.Kernel().Before(inspect.Version{Major: 5, Minor: 19}) {
+		if _, r := m.Cgroups[0].Peak(); (r == inspect.Unsupported) != m.Kernel().Oldest.Before(inspect.Version{Major: 5, Minor: 19}) {
 			t.Errorf("peak: %q on %v; 5.19 brought it", r, m.Kernel())
 		}
 	})

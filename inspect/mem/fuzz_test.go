@@ -19,7 +19,7 @@ func FuzzZoneinfo(f *testing.F) {
 	inspecttest.Seed(f, inspecttest.Named("zoneinfo"), zoneNormal+zoneEmpty, "Node 0, zone", "Node 0, zone DMA\nNode x")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
-			zones, err := mem.ParseZoneinfo(b)
+			zones, _, err := mem.ParseZoneinfo(b)
 			inspecttest.SomeOrMalformed(t, len(zones), err)
 			if want := len(headers.FindAll(b, -1)); err == nil && len(zones) != want {
 				t.Fatalf("%d zones of %d", len(zones), want)

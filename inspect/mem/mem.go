@@ -36,7 +36,7 @@ type Snapshot struct {
 	Still bool
 	Was   *Snapshot
 
-	cut bool // meminfo ends before its end
+	spoilt inspect.Sources // of which a part did not parse, or which end before their end
 }
 
 // Swap is one device or file of /proc/swaps. Sizes are in bytes.
@@ -77,8 +77,8 @@ func (m *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 	return m.Was, m.At.Sub(m.Was.At), true
 }
 
-// Partial reports whether a source gave only the beginning of what it holds.
-func (m *Snapshot) Partial(s inspect.Source) bool { return s == inspect.Meminfo && m.cut }
+// Partial reports whether a source gave only a part of what it holds.
+func (m *Snapshot) Partial(s inspect.Source) bool { return m.spoilt.Has(s) }
 
 // Gaps lists the wanted sources that gave nothing, or not all.
 func (m *Snapshot) Gaps() (out []inspect.Gap) {
@@ -243,20 +243,32 @@ func lineOf(b []byte, name string) []byte {
 // parseMeminfo notes where the file ends too early: every kernel since 4.0 has the
 // lines that are asked for here, one near its beginning, one near its end.
 func (m *Snapshot) parseMeminfo(b []byte) (err error) {
-	m.Info, err = inspect.ParseCounters(b, 64)
+	var whole bool
+	m.Info, whole, err = inspect.ParseAllCounters(b, 64)
 	_, begun := m.Info["MemTotal"]
 	_, done := m.Info["Committed_AS"]
-	m.cut = begun && !done
+	m.noteWhole(inspect.Meminfo, whole && (done || !begun), err)
 	return err
 }
 
+// noteWhole notes a file of which only a part could be used.
+func (m *Snapshot) noteWhole(s inspect.Source, whole bool, err error) {
+	if !whole && err == nil {
+		m.spoilt = m.spoilt.Plus(inspect.Of(s))
+	}
+}
+
 func (m *Snapshot) parseZones(b []byte) (err error) {
-	m.Zones, err = parseZoneinfo(b)
+	var whole bool
+	m.Zones, whole, err = parseZoneinfo(b)
+	m.noteWhole(inspect.Zoneinfo, whole, err)
 	return err
 }
 
 func (m *Snapshot) parseVmstat(b []byte) (err error) {
-	m.Vmstat, err = inspect.ParseCounters(b, 256)
+	var whole bool
+	m.Vmstat, whole, err = inspect.ParseAllCounters(b, 256)
+	m.noteWhole(inspect.Vmstat, whole, err)
 	return err
 }
 

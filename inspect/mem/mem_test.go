@@ -149,7 +149,7 @@ func TestRecordedHostAddsUp(t *testing.T) {
 func TestOnlyWhatIsWantedIsRead(t *testing.T) {
 	h := inspecttest.Open(t, inspecttest.Recorded(t, "debian-6.18-swap"))
 	for _, s := range inspect.Every() {
-		if !ofMemory(s) || s == inspect.SelfCgroup || s == inspect.SelfMountinfo || h.Kernel.Before(s.Since()) {
+		if !ofMemory(s) || s == inspect.SelfCgroup || s == inspect.SelfMountinfo || h.Kernel.Oldest.Before(s.Since()) {
 			continue
 		}
 		m, err := mem.Take(h, inspect.Of(s))

@@ -64,7 +64,7 @@ func (m *Process) Before() (*Process, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (m *Process) Kernel() inspect.Version { return m.Host.Kernel }
+func (m *Process) Kernel() inspect.Kernel { return m.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (m *Process) Doubt(src inspect.Source) inspect.Doubt { return m.Host.Doubt(src) }

@@ -39,11 +39,13 @@ func zoneLine(word string) bool {
 }
 
 // parseZoneinfo reads /proc/zoneinfo. procfs reads it too, but not the
-// per-CPU lists, and its time is a third of what a whole run may take.
-func parseZoneinfo(b []byte) ([]Zone, error) {
-	var zones []Zone
+// per-CPU lists, and its time is a third of what a whole run may take. whole is false where a
+// number that is wanted did not parse, or the last line has no end and may be half of one.
+func parseZoneinfo(b []byte) (zones []Zone, whole bool, err error) {
 	var z *Zone
 	pagesets := false
+	whole = bytes.HasSuffix(b, []byte("\n"))
+	b = b[:bytes.LastIndexByte(b, '\n')+1]
 	for len(b) > 0 {
 		var line []byte
 		line, b = inspect.CutLine(b)
@@ -53,21 +55,21 @@ func parseZoneinfo(b []byte) ([]Zone, error) {
 			zones = append(zones, Zone{})
 			z, pagesets = &zones[len(zones)-1], false
 			if !z.head(rest) {
-				return nil, inspect.ErrMalformed
+				return nil, false, inspect.ErrMalformed
 			}
 		case z == nil:
 		case string(word) == "pagesets":
 			pagesets, z.HasPerCPU = true, true
 		case pagesets:
-			z.pageset(word, rest)
+			whole = z.pageset(word, rest) && whole
 		default:
-			z.size(word, rest)
+			whole = z.size(word, rest) && whole
 		}
 	}
 	if len(zones) == 0 {
-		return nil, inspect.ErrMalformed
+		return nil, false, inspect.ErrMalformed
 	}
-	return zones, nil
+	return zones, whole, nil
 }
 
 // head reads what follows "Node": "0, zone      DMA".
@@ -80,32 +82,34 @@ func (z *Zone) head(rest []byte) bool {
 	return err == nil && z.Name != ""
 }
 
-func (z *Zone) pageset(word, rest []byte) {
+func (z *Zone) pageset(word, rest []byte) (ok bool) {
 	if string(word) != "count:" {
-		return
+		return true
 	}
 	field, _ := inspect.CutField(rest)
-	if n, ok := inspect.ParseUint(field); ok {
-		z.PerCPU += n
-	}
+	n, ok := inspect.ParseUint(field)
+	z.PerCPU += n
+	return ok
 }
 
-func (z *Zone) size(word, rest []byte) {
+func (z *Zone) size(word, rest []byte) (ok bool) {
 	if string(word) == "pages" {
 		word, rest = inspect.CutField(rest) // "pages free     3840"
 		if string(word) != "free" {
-			return
+			return true
 		}
 	} else if string(word) == "protection:" {
 		z.Protection = parseProtection(rest)
-		return
+		return z.Protection != nil
 	} else if !zoneLine(string(word)) {
-		return
+		return true
 	}
 	field, _ := inspect.CutField(rest)
-	if n, ok := inspect.ParseUint(field); ok {
+	n, ok := inspect.ParseUint(field)
+	if ok {
 		z.Pages[string(word)] = n
 	}
+	return ok
 }
 
 // parseProtection reads "(0, 3018, 3530)"; nil if any of it is no number.

@@ -24,9 +24,9 @@ func onZoneinfos(t *testing.T, do func(t *testing.T, text string)) {
 
 func parseZones(t *testing.T, text string) []mem.Zone {
 	t.Helper()
-	zones, err := mem.ParseZoneinfo([]byte(text))
-	if err != nil {
-		t.Fatal(err)
+	zones, whole, err := mem.ParseZoneinfo([]byte(text))
+	if err != nil || !whole {
+		t.Fatalf("whole %v, %v", whole, err)
 	}
 	return zones
 }
@@ -213,7 +213,7 @@ func TestParseZoneinfoRefuses(t *testing.T) {
 		"garbage": "\x00\xff\n\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if zones, err := mem.ParseZoneinfo([]byte(text)); !errors.Is(err, inspect.ErrMalformed) {
+			if zones, _, err := mem.ParseZoneinfo([]byte(text)); !errors.Is(err, inspect.ErrMalformed) {
 				t.Errorf("got %v, %v; want malformed", zones, err)
 			}
 		})

@@ -129,7 +129,7 @@ func (l *Namespaces) Origin(s inspect.Source) inspect.Source {
 }
 
 // Kernel returns the kernel that was read.
-func (l *Namespaces) Kernel() inspect.Version { return l.Found.Procs.Host.Host.Kernel }
+func (l *Namespaces) Kernel() inspect.Kernel { return l.Found.Procs.Host.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *Namespaces) Doubt(src inspect.Source) inspect.Doubt {
@@ -183,7 +183,7 @@ func (p NamespacePart) Before() (NamespacePart, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p NamespacePart) Kernel() inspect.Version { return p.It.Kernel() }
+func (p NamespacePart) Kernel() inspect.Kernel { return p.It.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (p NamespacePart) Doubt(src inspect.Source) inspect.Doubt { return p.It.Doubt(src) }

@@ -80,7 +80,7 @@ func (n *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (n *Snapshot) Kernel() inspect.Version { return n.Mem.Host.Kernel }
+func (n *Snapshot) Kernel() inspect.Kernel { return n.Mem.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (n *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return n.Mem.Host.Doubt(src) }
@@ -201,7 +201,10 @@ func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
 		}
 	}
 	if _, err := h.Proc.Names(n.Space.Dir); err != nil && failed > 0 {
-		return fmt.Errorf("the network namespace of %s: %w", n.Space.Dir, err)
+		if h.Live || !inspect.ReasonOf(err).IsMissing() {
+			return fmt.Errorf("the network namespace of %s: %w", n.Space.Dir, err)
+		}
+		return fmt.Errorf("nothing of the network is in this copy: %w", err)
 	}
 	return nil
 }

@@ -189,7 +189,7 @@ func (s *Sockets) Before() (*Sockets, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Sockets) Kernel() inspect.Version { return s.Host.Kernel }
+func (s *Sockets) Kernel() inspect.Kernel { return s.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (s *Sockets) Doubt(src inspect.Source) inspect.Doubt { return s.Host.Doubt(src) }
@@ -289,7 +289,7 @@ func (s *Sockets) same(later *sockdiag.Socket) (int32, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (r SocketRow) Kernel() inspect.Version { return r.Net.Kernel() }
+func (r SocketRow) Kernel() inspect.Kernel { return r.Net.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (r SocketRow) Doubt(src inspect.Source) inspect.Doubt { return r.Net.Doubt(src) }

@@ -212,7 +212,7 @@ func (n *Process) Before() (*Process, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (n *Process) Kernel() inspect.Version { return n.Net.Kernel() }
+func (n *Process) Kernel() inspect.Kernel { return n.Net.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (n *Process) Doubt(src inspect.Source) inspect.Doubt { return n.Net.Doubt(src) }

@@ -91,7 +91,7 @@ func (o *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (o *Snapshot) Kernel() inspect.Version { return o.Mem.Host.Kernel }
+func (o *Snapshot) Kernel() inspect.Kernel { return o.Mem.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (o *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return o.Mem.Host.Doubt(src) }
@@ -221,7 +221,7 @@ func (w *groupWalk) group(at string) (g Group, err error) {
 		return err
 	})
 	// memory.events sums up the subtree since 5.2.
-	g.Local = w.local || w.h.Kernel.Before(inspect.Version{Major: 5, Minor: 2, Patch: 0})
+	g.Local = w.local || inspect.Choose(w.h.Kernel.Since(5, 2), false, true, false)
 	n, err := w.tree.Number(path.Join(dir, "memory.oom.group"))
 	g.Together = err == nil && n == 1
 	return g, nil
@@ -332,7 +332,7 @@ func (t *Task) Missing(s inspect.Source) inspect.Reason {
 }
 
 // Kernel returns the kernel that was read.
-func (t *Task) Kernel() inspect.Version { return t.OOM.Kernel() }
+func (t *Task) Kernel() inspect.Kernel { return t.OOM.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (t *Task) Doubt(src inspect.Source) inspect.Doubt { return t.OOM.Doubt(src) }

@@ -104,7 +104,8 @@ func userTasks(h *inspect.Host, d *Detail) []Bound {
 			continue // what is used of it is of no matter, and takes a file of each process
 		}
 		r.Used, r.Known = tasksOf(d), true
-		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside // this /proc shows only some of the host's
+		all := d.Row.Host.All // this /proc may show only some of the host's
+		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside || !all.SeenOf(inspect.PIDStat).Whole() || !all.SeenOf(inspect.PIDStatus).Whole()
 	}
 	return out
 }
@@ -285,7 +286,7 @@ func hostTasks(h *inspect.Host, d *Detail) (out []Bound) {
 		out = append(out, r)
 	}
 	hidden := Bound{Resource: "tasks", Step: "namespace", Whose: "namespace", Hidden: true, Source: inspect.KernelPIDMax}
-	if len(strings.Fields(d.Status["NSpid"])) > 1 && h.Kernel.AtLeast(6, 14) {
+	if len(strings.Fields(d.Status["NSpid"])) > 1 && inspect.Choose(h.Kernel.Since(6, 14), true, false, true) {
 		hidden.Where = "pid_max of the one it lives in"
 		out = append(out, hidden)
 	}
@@ -303,8 +304,11 @@ func bound(h *inspect.Host, s inspect.Source) (float64, bool) {
 	return float64(n), err == nil && n > 0
 }
 
-// OwnPIDMax reports whether kernel.pid_max is that of a PID namespace below the host's.
-func (of *Shared) OwnPIDMax() bool { return of.Inside && of.Host.Kernel.AtLeast(6, 14) }
+// OwnPIDMax reports whether kernel.pid_max is that of a PID namespace below the host's; of a
+// kernel whose version is unknown it is not said to be.
+func (of *Shared) OwnPIDMax() bool {
+	return of.Inside && inspect.Choose(of.Host.Kernel.Since(6, 14), true, false, false)
+}
 
 // Tasks counts the threads of all processes of a scan.
 func (ps *Processes) Tasks() (n int64) {

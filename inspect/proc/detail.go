@@ -73,7 +73,7 @@ func (d *Detail) Before() (*Detail, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (d *Detail) Kernel() inspect.Version { return d.Row.Kernel() }
+func (d *Detail) Kernel() inspect.Kernel { return d.Row.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (d *Detail) Doubt(src inspect.Source) inspect.Doubt { return d.Row.Doubt(src) }

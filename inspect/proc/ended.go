@@ -50,6 +50,7 @@ func (p *Process) parseMemory(b []byte) error {
 	t := NewProcess(p.PID)
 	err := t.parseStatus(b)
 	p.VmRSS, p.RssAnon, p.RssFile, p.RssShmem, p.VmSwap, p.PageTables = t.VmRSS, t.RssAnon, t.RssFile, t.RssShmem, t.VmSwap, t.PageTables
+	p.lost = t.lost
 	return err
 }
 
@@ -79,6 +80,34 @@ func (ps *Processes) hidden() bool {
 		}
 	}
 	return false
+}
+
+// lacking reports whether a copy lacks processes: /proc/loadavg counts the threads of all, and
+// the numbers of those that are there come to less. Threads come and go while a copy is made,
+// so that a tenth may be missing, or some few.
+func (ps *Processes) lacking() bool {
+	h := ps.Host.Host
+	if h.Live || len(ps.Rows) == 0 {
+		return false
+	}
+	l := Snapshot{Tasks: inspect.Unset}
+	if h.Proc.Single("loadavg", l.ParseLoadavg) != nil || l.Tasks == inspect.Unset {
+		return false
+	}
+	const few = 8
+	var here int64
+	r := Reader{Host: h}
+	for i := range ps.Rows {
+		p := &ps.Rows[i]
+		if p.Why(inspect.PIDStat) == inspect.Unread {
+			now := NewProcess(p.PID)
+			_ = r.One(&now, inspect.PIDStat) // without it, it is one thread at least
+			here += int64(max(now.Threads, 1))
+			continue
+		}
+		here += int64(max(p.Threads, 1))
+	}
+	return int64(l.Tasks)-here > max(few, int64(l.Tasks)/10)
 }
 
 // borrowed reports whether a process that has run no program of its own runs in its

@@ -93,7 +93,7 @@ func (r *Reader) descriptors(p *Process) error {
 // everybody may see; false before 6.2 (fs/proc/fd.c, proc_fd_getattr) and in a copy.
 func sizeOfFDs(h *inspect.Host, rel string) (n int, sized bool, err error) {
 	st, err := h.Proc.Stat(rel)
-	if err != nil || !h.Live || st.Size <= 0 || !h.Kernel.AtLeast(6, 2) {
+	if err != nil || !h.Live || st.Size <= 0 || inspect.Choose(h.Kernel.Since(6, 2), false, true, true) {
 		return 0, false, err
 	}
 	return int(st.Size), true, nil

@@ -30,12 +30,12 @@ func (ps *Processes) FreezeRow(p *Process) {
 
 // maybeFrozen reports whether a task may be frozen, by its state and, where that is to
 // be seen, by where it waits.
-func (p *Process) maybeFrozen(on inspect.Version) bool {
+func (p *Process) maybeFrozen(on inspect.Kernel) bool {
 	switch p.State {
 	case 'D':
 		return true
 	case 'R':
-		return on.AtLeast(6, 1) && on.Before(inspect.Version{Major: 6, Minor: 13, Patch: 0})
+		return inspect.Choose(on.Since(6, 1), true, false, true) && inspect.Choose(on.Since(6, 13), false, true, true)
 	case 'S':
 		if p.Why(inspect.PIDWchan) == inspect.Unread {
 			return false // nobody wants to know what it does

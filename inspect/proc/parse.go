@@ -12,56 +12,104 @@ import (
 
 // The parsers of a process's stat, status, scores, cgroup and command line.
 
+// What is behind field 24 is as long as the kernel is new, and not needed to tell one process
+// from another.
+const needed, last = 24, 52
+
+// wanted are the fields of it that every kernel has and that are read.
+const wanted = 1<<3 | 1<<4 | 1<<9 | 1<<14 | 1<<15 | 1<<22 | 1<<24
+
+// nextField returns the field behind one blank: what is between two is one that is empty.
+func nextField(b []byte) (field, rest []byte) {
+	if len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
+	}
+	if i := bytes.IndexByte(b, ' '); i >= 0 {
+		return b[:i], b[i:]
+	}
+	return b, nil
+}
+
+// statName takes the name and returns what follows it. Where it has lost its parentheses it is
+// taken for one word.
+func (p *Process) statName(b []byte) (rest []byte, ok bool) {
+	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+	if open >= 0 && end > open {
+		p.Comm = string(b[open+1 : end])
+		return b[end+1:], true
+	}
+	_, rest = nextField(b)
+	_, rest = nextField(rest)
+	return rest, false
+}
+
 // ParseStat reads /proc/PID/stat. The name may hold blanks and parentheses:
 // it ends at the last one (fs/proc/array.c, do_task_stat). procfs panics on a
-// file that ends inside it.
+// file that ends inside it. A field that does not parse spoils what is made of it, and where
+// the file ends too early, its last field, which may be half of one, and all that follow.
 func (p *Process) ParseStat(b []byte) error {
-	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
-	if open < 0 || end < open {
-		return inspect.ErrMalformed
+	rest, named := p.statName(b)
+	whole := len(rest) > 0 && rest[len(rest)-1] == '\n'
+	rest = inspect.TrimNewline(rest)
+	p.spoilt = 0
+	if !named {
+		p.spoilt = StatFields(2)
 	}
-	p.Comm = string(b[open+1 : end])
-	rest := b[end+1:]
-	// What is behind field 24 is as long as the kernel is new, and not needed to
-	// tell one process from another.
-	const needed, last = 24, 52
-	var field []byte
+	good := 0
 	for n := 3; n <= last; n++ {
-		field, rest = inspect.CutField(rest)
-		field = inspect.TrimNewline(field)
-		if ok := len(field) > 0 && p.statField(n, field); !ok && n <= needed {
-			return inspect.ErrMalformed
+		var field []byte
+		there := len(rest) > 0
+		field, rest = nextField(rest)
+		switch ok := len(field) > 0 && (whole || len(rest) > 0) && p.statField(n, field); {
+		case ok:
+			good++
+		case there || n <= needed || !whole:
+			p.spoilt |= 1 << n
 		}
+	}
+	if good == 0 || p.spoilt&wanted == wanted {
+		return inspect.ErrMalformed // nothing of what all kernels have
 	}
 	return nil
 }
 
+// statField takes a field; one that does not parse is as in a process that was not read.
 func (p *Process) statField(n int, field []byte) (ok bool) {
 	var v uint64
 	switch n {
 	case 3:
-		p.State = field[0]
-		return len(field) == 1
+		if ok = len(field) == 1 && field[0] >= 'A'; ok {
+			p.State = field[0]
+		}
+		return ok
 	case 4:
-		v, ok = inspect.ParseUint(field)
+		v, ok = small(field)
 		p.PPID = int32(v)
 	case 28:
 		p.StackStart, ok = inspect.ParseUint(field)
-	case 5, 6, 7, 16, 17, 18, 19, 38, 39, 40, 41, 52:
+	case 5, 6, 7, 18, 19, 38, 39, 40, 41, 52:
 		i, ok := inspect.ParseInt(field)
-		p.statSigned(n, i)
+		if ok = ok && i >= math.MinInt32 && i <= math.MaxInt32; ok {
+			p.statSigned(n, i)
+		}
 		return ok
+	case 16:
+		p.CUTime, ok = inspect.ParseInt(field)
+	case 17:
+		p.CSTime, ok = inspect.ParseInt(field)
 	case 14:
 		p.UTime, ok = inspect.ParseUint(field)
 	case 15:
 		p.STime, ok = inspect.ParseUint(field)
 	case 20:
-		v, ok = inspect.ParseUint(field)
+		v, ok = small(field)
 		p.Threads = int32(v)
 	case 23:
 		p.VSize, ok = inspect.ParseUint(field)
 	case 9:
-		v, ok = inspect.ParseUint(field)
+		if v, ok = inspect.ParseUint(field); v > math.MaxUint32 {
+			v, ok = 0, false
+		}
 		p.Flags = uint32(v)
 	case 10:
 		p.Minflt, ok = inspect.ParseUint(field)
@@ -77,6 +125,14 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	return ok
 }
 
+// small reads a number that an int of the kernel's holds, and that is not negative.
+func small(field []byte) (n uint64, ok bool) {
+	if n, ok = inspect.ParseUint(field); !ok || n > math.MaxInt32 {
+		return 0, false
+	}
+	return n, true
+}
+
 func (p *Process) statSigned(n int, i int64) {
 	switch n {
 	case 5:
@@ -85,10 +141,6 @@ func (p *Process) statSigned(n int, i int64) {
 		p.Session = int32(i)
 	case 7:
 		p.TTY = int32(i)
-	case 16:
-		p.CUTime = i
-	case 17:
-		p.CSTime = i
 	case 18:
 		p.Prio = int16(i)
 	case 19:
@@ -108,53 +160,95 @@ func (p *Process) statSigned(n int, i int64) {
 // without memory of its own has no memory lines. The name is taken only where
 // stat has not given it: here it is escaped.
 func (p *Process) parseStatus(b []byte) error {
-	seen := false
-	p.PageTables = inspect.Unset
+	seen, memory, end := false, false, false
+	p.PageTables, p.lost = inspect.Unset, 0
 	for len(b) > 0 {
-		var line []byte
-		line, b = inspect.CutLine(b)
-		name, rest, ok := bytes.Cut(line, []byte(":"))
-		if !ok {
+		at := bytes.IndexByte(b, '\n')
+		if at < 0 {
+			end = false
+			break // half a line
+		}
+		name, rest, ok := bytes.Cut(b[:at], []byte(":"))
+		if b = b[at+1:]; !ok {
 			continue
 		}
 		seen = true
-		field, more := inspect.CutField(rest)
-		switch string(name) {
-		case "Name":
-			if p.Comm == "" {
-				p.Comm = string(inspect.TrimBlank(rest))
-			}
-		case "Uid":
-			if n, ok := inspect.ParseUint(field); ok && n <= math.MaxUint32 {
-				p.RealUID = uint32(n)
-			}
-			effective, _ := inspect.CutField(more)
-			if n, ok := inspect.ParseUint(effective); ok && n <= math.MaxUint32 {
-				p.UID = uint32(n)
-			}
-		case "TracerPid":
-			if n, ok := inspect.ParseUint(field); ok && n <= math.MaxInt32 {
-				p.Tracer = int32(n)
-			}
-		case "voluntary_ctxt_switches":
-			p.Voluntary = inspect.ParseNum(field)
-		case "nonvoluntary_ctxt_switches":
-			p.Forced = inspect.ParseNum(field)
-		case "VmPTE", "VmPMD", "VmPUD":
-			var n inspect.Num
-			if kilobytes(&n, field); n != inspect.Unset {
-				p.PageTables = max(p.PageTables, 0) + n
-			}
-		default:
-			if to := p.memory(string(name)); to != nil {
-				kilobytes(to, field)
-			}
-		}
+		memory = memory || bytes.HasPrefix(name, []byte("Vm"))
+		end = end || string(name) == "nonvoluntary_ctxt_switches" // the last of all kernels; some have more behind it
+		p.statusLine(name, rest)
 	}
 	if !seen {
 		return inspect.ErrMalformed
 	}
+	if memory && p.VmRSS == inspect.Unset {
+		p.lost |= lineBit("VmRSS")
+	}
+	for _, name := range statusLines() {
+		if to := p.memory(name); !end && to != nil && *to == inspect.Unset {
+			p.lost |= lineBit(name)
+		}
+	}
 	return nil
+}
+
+// statusLine takes one line, and notes where it should be a number and is none.
+func (p *Process) statusLine(name, rest []byte) {
+	field, more := inspect.CutField(rest)
+	switch string(name) {
+	case "Name":
+		if p.Comm == "" {
+			p.Comm = string(inspect.TrimBlank(rest))
+		}
+	case "Uid":
+		effective, _ := inspect.CutField(more)
+		owner, ok := inspect.ParseUint(field)
+		user, ok2 := inspect.ParseUint(effective)
+		if !ok || !ok2 || owner > math.MaxUint32 || user > math.MaxUint32 {
+			p.lost |= lineBit("Uid")
+			return
+		}
+		p.RealUID, p.UID = uint32(owner), uint32(user)
+	case "TracerPid":
+		if n, ok := inspect.ParseUint(field); ok && n <= math.MaxInt32 {
+			p.Tracer = int32(n)
+		}
+	case "voluntary_ctxt_switches":
+		p.Voluntary = inspect.ParseNum(field)
+	case "nonvoluntary_ctxt_switches":
+		p.Forced = inspect.ParseNum(field)
+	case "VmPMD", "VmPUD":
+		var n inspect.Num
+		if kilobytes(&n, field); n != inspect.Unset {
+			p.PageTables = max(p.PageTables, 0) + n
+		}
+	case "VmPTE":
+		var n inspect.Num
+		if kilobytes(&n, field); n == inspect.Unset {
+			p.lost |= lineBit("VmPTE")
+			return
+		}
+		p.PageTables = max(p.PageTables, 0) + n
+	default:
+		if to := p.memory(string(name)); to != nil {
+			if kilobytes(to, field); *to == inspect.Unset {
+				p.lost |= lineBit(string(name))
+			}
+		}
+	}
+}
+
+// statusLines are the lines of status that can be lost.
+func statusLines() [7]string {
+	return [...]string{"Uid", "VmRSS", "RssAnon", "RssFile", "RssShmem", "VmSwap", "VmPTE"}
+}
+
+func lineBit(name string) uint8 {
+	for i, line := range statusLines() {
+		if line == name {
+			return 1 << i
+		}
+	}
+	return 0
 }
 
 func (p *Process) memory(name string) *inspect.Num {
@@ -169,6 +263,8 @@ func (p *Process) memory(name string) *inspect.Num {
 		return &p.RssShmem
 	case "VmSwap":
 		return &p.VmSwap
+	case "VmPTE":
+		return &p.PageTables
 	}
 	return nil
 }

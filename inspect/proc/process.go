@@ -48,10 +48,12 @@ type Process struct {
 	TaskFiles
 	TaskCgroups
 
-	got   [inspect.NumProcessSources]inspect.Reason // by Source.Slot
-	other int32                                     // a thread that goes on where the main one has ended; -1: none was found
-	Gone  bool                                      // it ended before its first file was read
-	late  bool                                      // one of its files did not answer in time
+	got    [inspect.NumProcessSources]inspect.Reason // by Source.Slot
+	lost   uint8                                     // the lines of status that are there and did not parse, or are behind its end
+	spoilt uint64                                    // the fields of stat that did not parse, a bit each by their numbers
+	other  int32                                     // a thread that goes on where the main one has ended; -1: none was found
+	Gone   bool                                      // it ended before its first file was read
+	late   bool                                      // one of its files did not answer in time
 }
 
 // Owner is whose a process is, and who traces it, from status.
@@ -107,6 +109,22 @@ type Syscall struct {
 
 // NoCall is the number of no system call.
 const NoCall int64 = -1
+
+// Spoilt reports whether stat was read and one of its fields, by their numbers in
+// proc_pid_stat(5), did not parse or is not there: what is made of it is absent, and the rest
+// of the file is there.
+func (p *Process) Spoilt(fields uint64) bool { return p.spoilt&fields != 0 }
+
+// StatFields are fields of stat as Spoilt takes them.
+func StatFields(numbers ...int) (fields uint64) {
+	for _, n := range numbers {
+		fields |= 1 << n
+	}
+	return fields
+}
+
+// Lost reports whether a line of status that is there did not parse, or the file ends before it.
+func (p *Process) Lost(line string) bool { return p.lost != 0 && p.lost&lineBit(line) != 0 }
 
 // Kthread reports whether p is a kernel thread.
 func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }

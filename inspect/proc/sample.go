@@ -81,7 +81,7 @@ func (s *Sample) Missing(src inspect.Source) inspect.Reason {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Sample) Kernel() inspect.Version { return s.Host.Host.Kernel }
+func (s *Sample) Kernel() inspect.Kernel { return s.Host.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (s *Sample) Doubt(src inspect.Source) inspect.Doubt { return s.Host.Host.Doubt(src) }

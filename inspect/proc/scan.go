@@ -18,12 +18,17 @@ type OOMScale struct {
 	// Since59 says that the scale is that of 5.9 and later, which some older kernels of
 	// vendors have too.
 	Since59 bool
+	// Assumed says that neither the scores nor a version show which scale it is.
+	Assumed bool
 	// StatusRSS says that the OOM code's RSS is the one of status, not of stat.
 	StatusRSS bool
 	// InitLives reports whether PID 1 of that /proc is the host's, which is never
 	// killed: a container's can be.
 	InitLives bool
 }
+
+// Sure59 reports whether the scale is known to be that of 5.9: then a score of 0 says something.
+func (s *OOMScale) Sure59() bool { return s.Since59 && !s.Assumed }
 
 // Row returns the index of a PID in the scan.
 func (ps *Processes) Row(pid int32) (int32, bool) {
@@ -53,6 +58,9 @@ type Shared struct {
 	// Tracers are the processes of those tracers that are no main threads, by TID.
 	Tracers map[int32]int32
 
+	// Lacking says that a copy has only some of the processes that the host had.
+	Lacking bool
+
 	mounts []inspect.Mount
 	quotas map[string]cgroup.Throttle // by cgroup
 	frozen map[string]bool            // by cgroup
@@ -69,7 +77,7 @@ type Row struct {
 
 // Missing says why a source of this process gave nothing.
 func (p Row) Missing(s inspect.Source) inspect.Reason {
-	if s.Scope() != inspect.OfProcess {
+	if s.Scope() != inspect.OfProcess || s == inspect.PIDEntry { // that it is a row
 		return inspect.Present
 	}
 	return p.P.Why(s)
@@ -84,7 +92,7 @@ func (p Row) Before() (Row, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (p Row) Kernel() inspect.Version { return p.Host.Host.Kernel }
+func (p Row) Kernel() inspect.Kernel { return p.Host.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (p Row) Doubt(src inspect.Source) inspect.Doubt { return p.Host.Host.Doubt(src) }
@@ -120,7 +128,7 @@ func (ps *Processes) Seen() inspect.Seen {
 	switch {
 	case ps.Host.Hidden:
 		s.Open, s.Reason = true, inspect.Hidden
-	case len(ps.Rows) == 0:
+	case len(ps.Rows) == 0, ps.Host.Lacking:
 		s.Open, s.Reason = true, inspect.NotSaved
 	}
 	return s
@@ -134,7 +142,13 @@ func (ps *Processes) SeenOf(s inspect.Source) inspect.Seen {
 	case s.Scope() != inspect.OfProcess:
 		return inspect.Seen{}
 	}
-	return inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason { return ps.Rows[i].Why(s) }).Within(ps.Seen())
+	counted := StatFields(3, 9, 41) // by its state, its policy, and by its flags whether it is a kernel thread
+	return inspect.SeenBy("process", s, len(ps.Rows), func(i int) inspect.Reason {
+		if p := &ps.Rows[i]; s != inspect.PIDStat || !p.Spoilt(counted) {
+			return p.Why(s)
+		}
+		return inspect.Malformed
+	}).Within(ps.Seen())
 }
 
 // At returns row i in its context.
@@ -177,7 +191,7 @@ func Scan(h *inspect.Host, want inspect.Sources) (*Processes, error) {
 		}
 	}
 	ps := ScanRows(h, rows, want)
-	ps.Host.Hidden = ps.hidden()
+	ps.Host.Hidden, ps.Host.Lacking = ps.hidden(), ps.lacking()
 	return ps, nil
 }
 

@@ -44,7 +44,7 @@ func (l *Snapshot) Before() (*Snapshot, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (l *Snapshot) Kernel() inspect.Version { return l.Settings.Host.Kernel }
+func (l *Snapshot) Kernel() inspect.Kernel { return l.Settings.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return l.Settings.Host.Doubt(src) }

@@ -105,10 +105,11 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 	const dir = "kernel/debug/sched"
 	names, err := h.Sys.Names(dir)
 	if err != nil {
-		if h.Kernel.AtLeast(5, 13) {
-			return inspect.ReasonOf(err)
+		why := inspect.ReasonOf(err)
+		if before := inspect.Choose(h.Kernel.Since(5, 13), false, true, true); before {
+			why = inspect.ReasonOf(h.Sys.Single("kernel/debug/sched_features", d.parseFeatures))
 		}
-		return inspect.ReasonOf(h.Sys.Single("kernel/debug/sched_features", d.parseFeatures))
+		return why
 	}
 	number := func(name string) inspect.Num {
 		if n, err := h.Sys.Number(dir + "/" + name); err == nil && n >= 0 {
@@ -132,6 +133,9 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 }
 
 func (d *Debugfs) parseFeatures(b []byte) error {
+	if !bytes.HasSuffix(b, []byte("\n")) {
+		return inspect.ErrMalformed // its last word may be half of one
+	}
 	d.Features = strings.Fields(string(b))
 	return nil
 }
@@ -139,7 +143,8 @@ func (d *Debugfs) parseFeatures(b []byte) error {
 func schedExt(h *inspect.Host, e *ExtState) inspect.Reason {
 	err := h.Sys.Single("kernel/sched_ext/state", func(b []byte) error { e.State = string(inspect.TrimNewline(b)); return nil })
 	_ = h.Sys.Single("kernel/sched_ext/root/ops", func(b []byte) error { e.Ops = string(inspect.TrimNewline(b)); return nil })
-	if r := inspect.ReasonOf(err); r != inspect.Unsupported && !h.Kernel.Before(inspect.Version{Major: 6, Minor: 12}) {
+	may := inspect.Choose(h.Kernel.Since(6, 12), true, false, true)
+	if r := inspect.ReasonOf(err); r != inspect.Unsupported && may {
 		return r
 	}
 	return inspect.Inapplicable // without it no BPF program decides: that is an answer

@@ -75,7 +75,7 @@ func (t *Process) Before() (*Process, time.Duration, bool) {
 }
 
 // Kernel returns the kernel that was read.
-func (t *Process) Kernel() inspect.Version { return t.Sched.Kernel() }
+func (t *Process) Kernel() inspect.Kernel { return t.Sched.Kernel() }
 
 // Doubt says why what a source says is not the kernel's own.
 func (t *Process) Doubt(src inspect.Source) inspect.Doubt { return t.Sched.Doubt(src) }
@@ -172,7 +172,7 @@ func taskFiles(h *inspect.Host, t *Process, tgid int32, want inspect.Sources) {
 			return nil
 		}))
 	}
-	if want.Has(inspect.SchedLag) && h.Kernel.AtLeast(6, 6) {
+	if want.Has(inspect.SchedLag) && inspect.Choose(h.Kernel.Since(6, 6), true, false, true) {
 		t.Lag, t.Queued, t.got[inspect.SchedLag] = lag(h, p.PID)
 	}
 }

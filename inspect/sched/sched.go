@@ -142,15 +142,11 @@ func (s *Snapshot) SeenOf(src inspect.Source) inspect.Seen {
 // tunable says why one of CFS is not there: a sysctl until 5.12, then a file of
 // debugfs, and gone since 6.6.
 func (s *Snapshot) tunable(src inspect.Source, debug inspect.Num) inspect.Reason {
-	switch k := s.Kernel(); {
-	case debug != inspect.Unset:
+	if debug != inspect.Unset {
 		return inspect.Present
-	case !k.AtLeast(5, 13):
-		return s.Settings.Missing(src)
-	case k.AtLeast(6, 6):
-		return inspect.Inapplicable
 	}
-	return s.got[inspect.SchedDebug]
+	inDebugfs := inspect.Choose(s.Kernel().Since(6, 6), inspect.Inapplicable, s.got[inspect.SchedDebug], s.got[inspect.SchedDebug])
+	return inspect.Choose(s.Kernel().Since(5, 13), inDebugfs, s.Settings.Missing(src), s.Settings.Missing(src))
 }
 
 // Before returns the sample an interval ago.
@@ -176,7 +172,17 @@ func (s *Snapshot) Weigh(was *Snapshot) {
 }
 
 // Kernel returns the kernel that was read.
-func (s *Snapshot) Kernel() inspect.Version { return s.Settings.Host.Kernel }
+func (s *Snapshot) Kernel() inspect.Kernel { return s.Settings.Host.Kernel }
+
+// FairServer answers whether fair tasks have time of their own beside real-time ones, which is
+// since 6.12; before, real-time tasks are throttled (kernel/sched/deadline.c, fair_server_init).
+// Its files in debugfs show it whatever the version.
+func (s *Snapshot) FairServer() inspect.Answer {
+	if s.Debug.FairRuntime != inspect.Unset {
+		return inspect.Yes
+	}
+	return s.Kernel().Since(6, 12)
+}
 
 // Doubt says why what a source says is not the kernel's own.
 func (s *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return s.Settings.Host.Doubt(src) }
@@ -218,7 +224,7 @@ func (s *Snapshot) threadGaps() (out []inspect.Gap) {
 func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sources) (*Snapshot, error) {
 	m := h.Settings(want.Only(func(s inspect.Source) bool {
 		old := s == inspect.SchedLatency || s == inspect.SchedMinGranularity || s == inspect.SchedWakeupGranularity // sysctls until 5.12
-		return s.Shape() == inspect.ShapeNumber && (!old || !h.Kernel.AtLeast(5, 13))
+		return s.Shape() == inspect.ShapeNumber && (!old || inspect.Choose(h.Kernel.Since(5, 13), false, true, true))
 	}))
 	s := &Snapshot{Settings: m, Procs: ps, Order: order, Tasks: inspect.Unset}
 	s.Debug = Debugfs{

@@ -179,7 +179,7 @@ func TestRecordedScheduling(t *testing.T) {
 			if f := float64(two.Ran) / float64(one.Ran+two.Ran); math.Abs(f-335./1359) > 0.02 {
 				t.Errorf("the one at nice 5 got %.3f of the CPU", f)
 			}
-			if (one.Sched.Slice == inspect.Unset) != h.Kernel.Before(inspect.Version{Major: 6, Minor: 6}) {
+			if (one.Sched.Slice == inspect.Unset) != h.Kernel.Oldest.Before(inspect.Version{Major: 6, Minor: 6}) {
 				t.Errorf("a slice of %d on Linux %v", one.Sched.Slice, h.Kernel)
 			}
 			policies := map[int8]bool{}
@@ -207,7 +207,7 @@ func TestRecordedScheduling(t *testing.T) {
 			if task.Queued && (task.Lag.Mean >= task.Lag.Vruntime) != task.Lag.Eligible {
 				t.Errorf("%+v", task.Lag)
 			}
-			if task.Queued != h.Kernel.AtLeast(6, 12) {
+			if task.Queued != h.Kernel.Oldest.AtLeast(6, 12) {
 				t.Errorf("queued: %v", task.Queued)
 			}
 			other, err := sched.TakeProcess(h, ps, byName["throttled"].PID, inspecttest.Everything)

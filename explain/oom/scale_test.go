@@ -1,0 +1,66 @@
+package oom
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"kwhy/explain/kernel"
+	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
+)
+
+// The scale of oom_score is what the scores show, whatever the version: vendors have the newer
+// one in older kernels, and a copy may not say its version. Where neither decides it is assumed.
+func TestScaleIsDecidedByTheFigures(t *testing.T) {
+	for name, c := range map[string]struct {
+		shown            kernel.Scale
+		more             int
+		on               inspect.Kernel
+		since59, assumed bool
+	}{
+		"scores of a vendor's 3.10":      {kernel.ScaleSince59, 0, inspect.KernelOf(inspect.Version{Major: 3, Minor: 10}), true, false},
+		"scores against the version":     {kernel.ScaleBefore59, 0, inspect.KernelOf(inspect.Version{Major: 6, Minor: 1}), false, false},
+		"the formula of an unknown one":  {kernel.ScaleUnknown, -3, inspect.Kernel{}, false, false},
+		"the version alone":              {kernel.ScaleUnknown, 0, inspect.KernelOf(inspect.Version{Major: 3, Minor: 10}), false, false},
+		"a bound of the version":         {kernel.ScaleUnknown, 0, inspect.Kernel{Newest: inspect.Version{Major: 5, Minor: 8}}, false, false},
+		"nothing":                        {kernel.ScaleUnknown, 0, inspect.Kernel{}, true, true},
+		"a bound that does not say much": {kernel.ScaleUnknown, 0, inspect.Kernel{Oldest: inspect.Version{Major: 4, Minor: 20}}, true, true},
+	} {
+		if since59, assumed := decideScale(c.shown, c.more, c.on); since59 != c.since59 || assumed != c.assumed {
+			t.Errorf("%s: %v, assumed %v", name, since59, assumed)
+		}
+	}
+}
+
+// A host whose version is taken away, once with its scores and once with those of the older
+// scale: without meminfo no formula can be tried, and the scores alone show it.
+func TestScaleOfAHostWithoutAVersion(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		dir := inspecttest.Recorded(t, "debian-7.3-oom")
+		for _, name := range []string{"sys/kernel/osrelease", "version", "meminfo", "vmstat", "pressure/memory", "pressure/cpu", "pressure/io"} {
+			if err := os.Remove(filepath.Join(dir, "proc", name)); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+		}
+		if old {
+			scores, err := filepath.Glob(dir + "/proc/[0-9]*/oom_score")
+			if err != nil || len(scores) < 5 {
+				t.Fatal(scores, err)
+			}
+			for i, name := range scores {
+				if err := os.WriteFile(name, fmt.Appendf(nil, "%d\n", i*7), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		o, _, err := Take(inspecttest.Open(t, dir), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := o.Procs.Host.OOM; s.Assumed || s.Since59 == old {
+			t.Errorf("old %v: %+v", old, s)
+		}
+	}
+}
