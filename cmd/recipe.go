@@ -231,8 +231,8 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 
 // print prints a report in the format of --output.
 func (r *run) print(h *output.Header, rep *lower.Report) error {
-	if rep.Denies() && r.host.Entitled() {
-		rep.Entitle()
+	if rep.Denies() {
+		rep.Advise(r.host.Rights())
 	}
 	switch r.set.Output {
 	case "json":

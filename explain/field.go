@@ -106,8 +106,8 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 	switch why {
 	case inspect.Denied, inspect.Masked, inspect.Hidden:
 		return d.Source.Opens()
-	case inspect.NotMounted:
-		return d.Source.Mounts()
+	case inspect.NotMounted, inspect.OtherNamespace:
+		return d.Source.Shows(why)
 	case inspect.Unsupported, inspect.Disabled:
 		since, option := d.since(), d.Option
 		if option == "" {

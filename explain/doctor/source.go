@@ -36,6 +36,7 @@ type Source struct {
 
 // who is what decides how a denial is explained.
 type who struct {
+	rights  inspect.Rights
 	root    bool // user 0 of the host
 	inside  bool // user 0 of a user namespace of its own
 	pidOnly bool // /proc is mounted with subset=pid
@@ -44,6 +45,7 @@ type who struct {
 func whoIs(s *doctorfacts.Environment) (w who) {
 	user := s.Space("user")
 	own := user != nil && user.Known && !user.First
+	w.rights = s.Host.Rights()
 	w.root, w.inside = s.Host.AsRoot() && !own, s.Host.AsRoot() && own
 	w.pidOnly = s.Proc != nil && s.Proc.Option("subset") == "pid"
 	return w
@@ -98,8 +100,12 @@ func (s *Source) open() string {
 	if why == inspect.Present {
 		why = s.Others
 	}
-	if s.who.root && why == inspect.Denied || !s.host.Live && why.IsMissing() {
-		return "" // most hints are to run as root; and a copy can't be rebuilt
+	switch why {
+	case inspect.Denied, inspect.Masked, inspect.Hidden:
+		return s.who.rights.Advice(s.Source)
+	}
+	if !s.host.Live && why.IsMissing() {
+		return "" // a copy can't be rebuilt
 	}
 	if s.leftOut() {
 		return "mount /proc without subset=pid"
@@ -176,6 +182,7 @@ func bySeverity() []inspect.Reason {
 		inspect.Disabled,
 		inspect.Masked,
 		inspect.NotMounted,
+		inspect.OtherNamespace,
 		inspect.NotSaved,
 		inspect.Unsupported,
 		inspect.Present,
@@ -200,7 +207,7 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 	case !file:
 		return worst
 	case why == inspect.Present && worst != inspect.Unread && worst != inspect.Inapplicable,
-		why.IsMissing() && worst == inspect.Inapplicable:
+		(why == inspect.Unsupported || why == inspect.NotSaved) && worst == inspect.Inapplicable:
 		return worst
 	}
 	return why
@@ -265,6 +272,7 @@ func states() []explain.Word {
 		of(inspect.Hidden, "This /proc does not show it to this user: hidepid."),
 		of(inspect.NotSaved, "It is not in this copy: it was not saved, or that kernel did not have it."),
 		of(inspect.NotMounted, "What holds it is not mounted where kwhy looks."),
+		of(inspect.OtherNamespace, "It is of another namespace than kwhy's."),
 		of(inspect.Disabled, "The kernel has it, switched off."),
 		of(inspect.Masked, "The kernel shows a placeholder instead."),
 		of(inspect.Malformed, "It was read but makes no sense."),
@@ -305,34 +313,42 @@ func (s *Source) sentence() string {
 	return s.reason()
 }
 
+// missing says why it is not there.
+func (s *Source) missing() string {
+	d := doc{Source: s.Source}
+	switch {
+	case s.Why == inspect.OtherNamespace:
+		return "not there: it is of another namespace than kwhy's."
+	case s.leftOut():
+		return "not there: this /proc has only processes."
+	case s.Why == inspect.NotMounted && (s.Source == inspect.KernelLog || s.Source == inspect.Passwd):
+		return "not there: kwhy was not given it."
+	case s.Why == inspect.NotMounted:
+		return "not there: what holds it is not mounted where kwhy looks."
+	case !s.host.Live:
+		return "not in this copy: it was not saved, or that kernel did not have it."
+	case s.host.Kernel.Before(s.Since()):
+		return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
+	case d.Requires() == "":
+		return "not there: this kernel does not have it."
+	}
+	return "not there."
+}
+
 func (s *Source) reason() string {
 	switch s.Why {
 	case inspect.Denied:
 		switch {
 		case s.who.inside:
 			return "denied: root of a user namespace is an ordinary user of the host."
+		case s.who.rights.Open(s.Source):
+			return "denied even to root: lockdown, a sandbox or a security module prevents it."
 		case s.who.root:
-			return "denied even to root: a capability is missing, or lockdown or a security module prevents it."
+			return "denied."
 		}
 		return "this user is not allowed to read it."
-	case inspect.Unsupported, inspect.NotMounted, inspect.NotSaved:
-		if s.leftOut() {
-			return "not there: this /proc has only processes."
-		}
-		if s.Why == inspect.NotMounted {
-			return "not there: what holds it is not mounted where kwhy looks."
-		}
-		d := doc{Source: s.Source}
-		if !s.host.Live {
-			return "not in this copy: it was not saved, or that kernel did not have it."
-		}
-		if s.host.Kernel.Before(s.Since()) {
-			return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
-		}
-		if d.Requires() == "" {
-			return "not there: this kernel does not have it."
-		}
-		return "not there."
+	case inspect.Unsupported, inspect.NotMounted, inspect.NotSaved, inspect.OtherNamespace:
+		return s.missing()
 	case inspect.Hidden:
 		return "this /proc is mounted with hidepid: other users' processes are not shown."
 	case inspect.Disabled:

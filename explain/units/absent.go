@@ -30,6 +30,8 @@ func AbsentWord(r inspect.Reason) string {
 		return "not mounted"
 	case inspect.NotSaved:
 		return "not in this copy"
+	case inspect.OtherNamespace:
+		return "of another namespace"
 	}
 	return r.String()
 }
