@@ -53,7 +53,6 @@ type Shared struct {
 	// Tracers are the processes of those tracers that are no main threads, by TID.
 	Tracers map[int32]int32
 
-	mounts []inspect.Mount
 	quotas map[string]cgroup.Throttle // by cgroup
 	frozen map[string]bool            // by cgroup
 	All    *Processes
@@ -117,6 +116,8 @@ func (ps *Processes) Seen() inspect.Seen {
 	switch {
 	case ps.Host.Hidden:
 		s.Open, s.Reason = true, inspect.Hidden
+	case ps.Host.Inside:
+		s.Open, s.Reason = true, inspect.OtherNamespace
 	case len(ps.Rows) == 0:
 		s.Open, s.Reason = true, inspect.NotSaved
 	}
