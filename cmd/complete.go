@@ -401,7 +401,7 @@ func (a *App) limitedCgroups(c *cobra.Command, _ []string, typed string) ([]stri
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer r.host.Close()
-	groups, err := oomfacts.LimitedCgroups(r.host)
+	groups, _, err := oomfacts.LimitedCgroups(r.host)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -86,6 +86,11 @@ type documentDerivation struct {
 type documentTable struct {
 	Rows  []map[string]any `json:"rows"`
 	Total int              `json:"total"`
+	Of    *struct {
+		Seen   int
+		All    *int
+		Reason string
+	}
 }
 
 type documentFinding struct {

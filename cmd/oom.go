@@ -170,9 +170,14 @@ func ring(r *run) (*oom.Log, io.Closer, error) {
 	log, err := r.host.OpenLog()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, fmt.Errorf("%w (%s: sudo kwhy oom log)", err, inspect.KernelLog.Opens())
-	case errors.Is(err, fs.ErrNotExist): // as in a container that was not given it
-		return nil, nil, fmt.Errorf("%w (give it a log: journalctl -k | kwhy oom log -)", err)
+		advice := "something withholds it from kwhy, which has the rights"
+		if rights := r.host.Rights(); !rights.Open(inspect.KernelLog) {
+			advice = rights.Advice(inspect.KernelLog)
+		}
+		return nil, nil, fmt.Errorf("%w (%s; or give it a log: journalctl -k | kwhy oom log -)", err, advice)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("%w (%s; or give it a log: journalctl -k | kwhy oom log -)", err,
+			inspect.KernelLog.Shows(inspect.NotMounted))
 	case err != nil:
 		return nil, nil, err
 	}

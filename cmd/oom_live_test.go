@@ -461,7 +461,8 @@ func TestLiveOOMLogWithoutADevice(t *testing.T) {
 	if !errors.As(err, &exit) || !strings.Contains(string(out), "kmsg") {
 		t.Skipf("no mount namespace of its own: %v: %s", err, out)
 	}
-	want := "kwhy: read /dev/kmsg: no such file or directory (give it a log: journalctl -k | kwhy oom log -)\n"
+	want := "kwhy: read /dev/kmsg: no such file or directory (a container is given the device with --device /dev/kmsg; " +
+		"or give it a log: journalctl -k | kwhy oom log -)\n"
 	if string(out) != want || exit.ExitCode() != exitFailed {
 		t.Errorf("status %d, %q", exit.ExitCode(), out)
 	}

@@ -237,8 +237,8 @@ func (r *run) print(h *output.Header, rep *lower.Report) error {
 	doubts := r.host.Doubts()
 	rep.Doubt(doubts)
 	h.Doubt(doubts)
-	if rep.Denies() && r.host.Entitled() {
-		rep.Entitle()
+	if rep.Denies() {
+		rep.Advise(r.host.Rights())
 	}
 	switch r.set.Output {
 	case "json":

@@ -105,8 +105,8 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Kernel) string {
 	switch why {
 	case inspect.Denied, inspect.Masked, inspect.Hidden:
 		return d.Source.Opens()
-	case inspect.NotMounted:
-		return d.Source.Mounts()
+	case inspect.NotMounted, inspect.OtherNamespace:
+		return d.Source.Shows(why)
 	case inspect.Unsupported, inspect.Disabled:
 		return on.Lacks(d.since(), d.Requires())
 	case inspect.NoInterval:

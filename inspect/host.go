@@ -42,6 +42,7 @@ type Host struct {
 
 	emulator *string // what wrote this /proc, where it was no Linux kernel; "" if that has no name
 	doubts   *doubts
+	kept     sync.Map // see Keep
 }
 
 // Open opens the trees at procRoot and sysRoot. It fails only where procRoot
@@ -72,6 +73,7 @@ func (h *Host) Close() error {
 func (h *Host) identify() {
 	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.findLacks()
+	h.Proc.live, h.Sys.live = h.Live, h.Live && h.Sys.lack == Present
 	banner := h.line("version")
 	h.version(banner)
 	h.emulator = h.emulatorBy(banner)
@@ -232,6 +234,20 @@ func (h *Host) Counters(rel string, sizeHint int) (out Counters, err error) {
 		return err
 	})
 	return out, err
+}
+
+// Beneath returns what finds where a mount point of kwhy's own mount table lies in the tree of
+// /sys, and whether what lies elsewhere is to be read too: a /sys that was named is all of it.
+func (h *Host) Beneath() (rel func(point string) (string, bool), elsewhere bool) {
+	root := "/sys"
+	if h.Live && h.Sys.Root != root {
+		full, followed := h.Sys.Resolve(".")
+		root = cmp.Or(followed, full)
+	}
+	return func(point string) (string, bool) {
+		rest, ok := strings.CutPrefix(filepath.Clean(point), root)
+		return strings.TrimPrefix(rest, "/"), ok && (rest == "" || rest[0] == '/')
+	}, h.Live && root == "/sys"
 }
 
 // At returns the tree and the path in it of a source's file.

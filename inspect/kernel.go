@@ -80,10 +80,15 @@ func (h *Host) OpenLog() (*Log, error) {
 		return nil, ErrCopy
 	}
 	fd, err := openat(unix.AT_FDCWD, KernelLog.String(), unix.O_NONBLOCK)
-	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: KernelLog.String(), Err: err}
+	if err == nil {
+		return &Log{fd}, nil
 	}
-	return &Log{fd}, nil
+	at := &fs.PathError{Op: "read", Path: KernelLog.String(), Err: err}
+	// kernel.printk is there where the log is (kernel/printk/sysctl.c): then only its device lacks.
+	if _, printk := h.Proc.Stat("sys/kernel/printk"); errors.Is(err, fs.ErrNotExist) && printk == nil {
+		return nil, Lacking(at, NotMounted)
+	}
+	return nil, at
 }
 
 // Read reads one record: unix.EAGAIN where there is no further one, and unix.EPIPE where

@@ -3,37 +3,110 @@ package inspect
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// opening are the capabilities that any Source.Opens names (capabilities(7)).
-const opening = 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SYS_PTRACE |
-	1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_SYS_NICE | 1<<unix.CAP_SYSLOG
+// capabilities are those that any source may take (capabilities(7)), by number.
+func capabilities() []string {
+	return []string{
+		unix.CAP_DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH", unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_SYS_PTRACE: "CAP_SYS_PTRACE",
+		unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN", unix.CAP_SYS_NICE: "CAP_SYS_NICE", unix.CAP_SYSLOG: "CAP_SYSLOG",
+	}
+}
 
-// Entitled reports whether kwhy has all rights that any Source.Opens asks for: it is root
-// in the user namespace that the kernel began with, with each of those capabilities.
-// Where that is not known it is false. What is denied to it then is withheld by
-// something else: a security module, a sandbox, a namespace.
-func (h *Host) Entitled() bool {
-	if !h.Live || unix.Geteuid() != 0 {
-		return false
+// capabilities are those that it takes to read s where that is denied to others, as a mask; 0
+// where none opens it. Root of the host has them, unless they were taken from it.
+func (s Source) capabilities() uint64 {
+	const (
+		search, trace, admin = 1 << unix.CAP_DAC_READ_SEARCH, 1 << unix.CAP_SYS_PTRACE, 1 << unix.CAP_SYS_ADMIN
+	)
+	switch s {
+	case KernelLog:
+		return 1 << unix.CAP_SYSLOG
+	case NetHooks, Taskstats:
+		return 1 << unix.CAP_NET_ADMIN
+	case PIDTimerslack:
+		return 1 << unix.CAP_SYS_NICE
+	case PIDStack:
+		return trace | search | admin
+	case PIDMapFiles:
+		return trace | admin
+	case PIDEntry:
+		return trace
+	case SockDiag:
+		return admin
+	}
+	switch s.Opens() {
+	case "":
+		return 0
+	case asTracer, asHidden:
+		return trace
+	case asOwner:
+		return trace | search
+	case asNetAdmin:
+		return admin
+	}
+	return search
+}
+
+// Rights are what kwhy may do on the host: what it may do in a user namespace of its own
+// counts for nothing there.
+type Rights struct {
+	root, inner bool   // user 0 of the host; of a user namespace of its own
+	caps        uint64 // that hold over the host
+}
+
+// Rights finds out what kwhy may do. What is not known it may not.
+func (h *Host) Rights() (r Rights) {
+	if !h.Live {
+		return r
 	}
 	self := h.OwnDir()
 	user, err := h.Namespace(self, "user")
-	if err != nil || user != InitialUserNS {
-		return false
+	first := err == nil && user == InitialUserNS
+	r.root, r.inner = h.AsRoot() && first, h.AsRoot() && err == nil && !first
+	if !first {
+		return r
 	}
-	var set uint64
-	err = h.Proc.With(self+"/status", func(b []byte) (err error) {
+	_ = h.Proc.With(self+"/status", func(b []byte) (err error) {
 		for line := range bytes.Lines(b) {
 			if text, ok := bytes.CutPrefix(line, []byte("CapEff:")); ok {
-				set, err = strconv.ParseUint(string(bytes.TrimSpace(text)), 16, 64)
+				r.caps, err = strconv.ParseUint(string(bytes.TrimSpace(text)), 16, 64)
 			}
 		}
 		return err
 	})
-	return err == nil && set&opening == opening
+	return r
+}
+
+// Open reports whether kwhy has all that it takes to read s: what is denied to it then is
+// withheld by something else, such as a security module, a sandbox or a namespace.
+func (r Rights) Open(s Source) bool {
+	needs := s.capabilities()
+	return needs != 0 && needs&^r.caps == 0
+}
+
+// Advice says what it would take to read s where that was denied; "" where nothing is known
+// to help, as where kwhy has the rights.
+func (r Rights) Advice(s Source) string {
+	missing := s.capabilities() &^ r.caps
+	switch {
+	case s.Opens() == "", r.Open(s):
+		return ""
+	case r.inner:
+		return "run as root of the host: kwhy is root of a user namespace, which is an ordinary user of the host"
+	case !r.root:
+		return s.Opens()
+	}
+	var names []string
+	for bit, name := range capabilities() {
+		if name != "" && missing>>bit&1 == 1 {
+			names = append(names, name)
+		}
+	}
+	return "needs " + strings.Join(names, " and ") + ", which this root lacks: a container is given it with --cap-add"
 }
 
 // AsRoot reports whether kwhy runs as user 0, whatever host the tree belongs to.
@@ -41,13 +114,19 @@ func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 
 // InitialPIDNamespace reports whether the processes of this /proc are the whole
 // host's: then its PID 1 is the one that is never killed. known is false where
-// that can't be seen.
+// that can't be seen. A /proc of a namespace above kwhy's own tells by its kernel
+// threads, which are in the first one alone (kernel/kthread.c, kthreadd is PID 2 there).
 func (h *Host) InitialPIDNamespace() (yes, known bool) {
 	const initial = "pid:[4026531836]" // include/linux/proc_ns.h, PROC_PID_INIT_INO
-	for _, pid := range [...]int32{1, h.Self()} {
-		if to, err := h.Proc.Readlink(strconv.Itoa(int(pid)) + "/ns/pid"); err == nil && to != "" {
-			return to == initial, true
-		}
+	if to, err := h.Proc.Readlink("1/ns/pid"); err == nil && to != "" {
+		return to == initial, true
+	}
+	self := h.Self()
+	if h.Live && self != 0 && self != int32(unix.Getpid()) && h.line("2/comm") == "kthreadd" {
+		return true, true
+	}
+	if to, err := h.Proc.Readlink(strconv.Itoa(int(self)) + "/ns/pid"); err == nil && to != "" {
+		return to == initial, true
 	}
 	if h.initScore() > 0 { // the host's init is never killed: its score is 0 (mm/oom_kill.c, oom_unkillable_task)
 		return false, true

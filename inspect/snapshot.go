@@ -1,6 +1,9 @@
 package inspect
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Snapshot is what was taken of a host or a process, as far as its parts lean on it.
 type Snapshot[S any] interface {
@@ -59,6 +62,7 @@ type Parts[S Snapshot[S], T any] struct {
 	// Among is the source of processes that they are found by, where they are found among
 	// those; None where they are not.
 	Among Source
+	Set   Seen // how much was seen of what they are found among, where that is no process
 }
 
 // Seen returns how much was seen of what they are found among.
@@ -66,7 +70,7 @@ func (l Parts[S, T]) Seen() Seen {
 	if v, ok := any(l.In).(surveyor); ok && l.Among != None {
 		return v.SeenOf(l.Among)
 	}
-	return Seen{}
+	return l.Set
 }
 
 // Missing says why a source gave nothing, so that there are no rows.
@@ -93,3 +97,14 @@ func (l Parts[S, T]) Len() int { return len(l.List) }
 
 // At returns one of them.
 func (l Parts[S, T]) At(i int) Part[S, T] { return Part[S, T]{l.In, &l.List[i], i, l.Same} }
+
+// Keep returns the T that find finds out about a host, and finds it once: what several
+// topics ask for, such as where cgroups are mounted.
+func Keep[T any](h *Host, find func() T) T {
+	key := reflect.TypeFor[T]()
+	if it, ok := h.kept.Load(key); ok {
+		return it.(T)
+	}
+	it, _ := h.kept.LoadOrStore(key, find())
+	return it.(T)
+}

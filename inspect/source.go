@@ -240,9 +240,26 @@ func (s Source) Files() []string {
 // Opens says what it takes to read s where that was denied.
 func (s Source) Opens() string { return sourceTable[s].opens }
 
-// Mounts says what must be mounted for s to be there.
-func (s Source) Mounts() string {
-	if strings.HasPrefix(s.String(), "/sys/") {
+// Shows says what it takes to see s where it is not mounted, or of another namespace; "" where
+// there is nothing to say.
+func (s Source) Shows(why Reason) string {
+	path := s.String()
+	switch {
+	case s == KernelLog:
+		return "a container is given the device with --device /dev/kmsg"
+	case s == Passwd:
+		return ""
+	case strings.HasPrefix(path, "/sys/fs/cgroup/"):
+		return "mount the host's /sys where kwhy runs and name it with --sys-root, or run kwhy on the host"
+	case strings.HasPrefix(path, "/sys/kernel/debug"):
+		return "mount debugfs at /sys/kernel/debug"
+	case strings.HasPrefix(path, "/sys/kernel/security"):
+		return "mount securityfs at /sys/kernel/security"
+	case why == OtherNamespace && s.Option() == initialNet:
+		return "run kwhy in the host's network namespace (--network host, hostNetwork)"
+	case why == OtherNamespace:
+		return "run kwhy in the host's PID namespace (--pid host, hostPID), or name its /proc with --proc-root"
+	case strings.HasPrefix(path, "/sys/"):
 		return "mount /sys where kwhy looks, or give --sys-root"
 	}
 	return "mount /proc without subset=pid"
@@ -344,34 +361,36 @@ type Reason uint8
 
 // The reasons. Inapplicable and Unlimited are answers, not gaps.
 const (
-	Present      Reason = iota
-	Unread              // nobody asked for it
-	Denied              // permission
-	Unsupported         // this kernel does not have it
-	Disabled            // this kernel has it, switched off
-	Masked              // the kernel shows a placeholder to this reader
-	Vanished            // the process ended
-	Malformed           // the file did not parse
-	Failed              // the read failed: no descriptors, no memory, an I/O error
-	TimedOut            // it did not answer in time
-	NoInterval          // a rate needs two samples
-	NoUpdate            // the kernel did not compute it again in the interval
-	Reset               // the counter went backwards
-	Inapplicable        // it makes no sense here: a kernel thread has no RSS
-	Unlimited           // no bound is set
-	Untold              // the log does not say
-	Hidden              // this /proc does not show the processes of others: hidepid
-	NotMounted          // what holds it is not mounted where kwhy looks: subset=pid, a chroot without /sys
-	NotSaved            // it is not in the copy that is read
-	Foreign             // it is not the kernel's: another file is mounted over it, or it can't be true
-	NumReasons          // how many there are, Present counted
+	Present        Reason = iota
+	Unread                // nobody asked for it
+	Denied                // permission
+	Unsupported           // this kernel does not have it
+	Disabled              // this kernel has it, switched off
+	Masked                // the kernel shows a placeholder to this reader
+	Vanished              // the process ended
+	Malformed             // the file did not parse
+	Failed                // the read failed: no descriptors, no memory, an I/O error
+	TimedOut              // it did not answer in time
+	NoInterval            // a rate needs two samples
+	NoUpdate              // the kernel did not compute it again in the interval
+	Reset                 // the counter went backwards
+	Inapplicable          // it makes no sense here: a kernel thread has no RSS
+	Unlimited             // no bound is set
+	Untold                // the log does not say
+	Hidden                // this /proc does not show the processes of others: hidepid
+	NotMounted            // what holds it is not mounted where kwhy looks: subset=pid, a chroot without /sys
+	NotSaved              // it is not in the copy that is read
+	OtherNamespace        // it is of another namespace than kwhy's, or outside of its container
+	Foreign               // it is not the kernel's: another file is mounted over it, or it can't be true
+	NumReasons            // how many there are, Present counted
 )
 
 var reasonNames = [NumReasons]string{
 	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
 	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
 	NoInterval: "no_interval", NoUpdate: "no_update", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
-	Hidden: "hidden", NotMounted: "not_mounted", NotSaved: "not_in_copy", Foreign: "foreign",
+	Hidden: "hidden", NotMounted: "not_mounted", NotSaved: "not_in_copy",
+	OtherNamespace: "other_namespace", Foreign: "foreign",
 }
 
 // String returns the reason as JSON spells it; "" for Present.
@@ -399,7 +418,9 @@ func (r Reason) IsGap() bool {
 
 // IsMissing reports whether r says that a file is not there: the kernel does not have it, or
 // what is read does not hold it. A caller that knows another file for the same tries that.
-func (r Reason) IsMissing() bool { return r == Unsupported || r == NotMounted || r == NotSaved }
+func (r Reason) IsMissing() bool {
+	return r == Unsupported || r == NotMounted || r == NotSaved || r == OtherNamespace
+}
 
 // Gap is a source that gave nothing, and for how many of its files.
 type Gap struct {

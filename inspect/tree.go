@@ -22,6 +22,7 @@ type Tree struct {
 	pool *sync.Pool // of *[]byte, for readers that keep nothing of what they read
 	lack Reason     // why a file is not there, where that is not the kernel's doing; or Present
 	own  bool       // the same of the host's own files alone, and not of those of processes
+	live bool       // mounted, of a running kernel
 	wait *patience
 }
 
@@ -73,7 +74,49 @@ func (t Tree) wrap(op, rel string, err error) error {
 	if missing && t.lack != Present && (!t.own || !ofProcess(rel)) {
 		return &lacking{at, t.lack}
 	}
+	if missing && t.live {
+		if why := t.notHere(rel); why != Present {
+			return &lacking{at, why}
+		}
+	}
 	return at
+}
+
+// notHere says why a file of a running kernel is not there, where another one proves that the
+// kernel has it: a file system that is mounted nowhere, or the settings of the network namespace
+// that the kernel began with alone (net/ipv4/sysctl_net_ipv4.c: tcp_mem is one of these, and
+// ip_local_port_range is in each).
+func (t Tree) notHere(rel string) Reason {
+	unmounted := func(at string, magic int64) Reason {
+		var st unix.Statfs_t
+		if unix.Statfs(t.path(at), &st) == nil && signed(st.Type) != magic {
+			return NotMounted
+		}
+		return Present
+	}
+	switch {
+	case strings.HasPrefix(rel, "kernel/debug/"), rel == "kernel/debug":
+		return unmounted("kernel/debug", unix.DEBUGFS_MAGIC)
+	case strings.HasPrefix(rel, "kernel/security/"):
+		return unmounted("kernel/security", unix.SECURITYFS_MAGIC)
+	case strings.HasPrefix(rel, "sys/net/") && ofFirstNetwork(rel):
+		var st unix.Stat_t
+		first := unix.Fstatat(t.fd, "sys/net/ipv4/tcp_mem", &st, 0) == nil
+		if !first && unix.Fstatat(t.fd, "sys/net/ipv4/ip_local_port_range", &st, 0) == nil {
+			return OtherNamespace
+		}
+	}
+	return Present
+}
+
+// ofFirstNetwork reports whether a setting is that of the first network namespace alone.
+func ofFirstNetwork(rel string) bool {
+	for i := range sourceTable {
+		if s := &sourceTable[i]; s.option == initialNet && s.path == "/proc/"+rel {
+			return true
+		}
+	}
+	return false
 }
 
 // ofProcess reports whether a path below /proc is a process's.
@@ -89,6 +132,9 @@ type lacking struct {
 	error
 	why Reason
 }
+
+// Lacking returns an error with the reason why a file is not there.
+func Lacking(err error, why Reason) error { return &lacking{err, why} }
 
 // Unwrap returns the error without the reason.
 func (l *lacking) Unwrap() error { return l.error }

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 )
 
 // Userland is what is read of a host besides its kernel: names by number.
@@ -47,7 +48,7 @@ func (h *Host) userland(file string) (Userland, error) {
 
 // named reads lines of name:password:number:... (passwd(5), group(5)).
 func (h *Host) named(file string, each func(id uint32, name []byte)) error {
-	return h.Elsewhere().With(file, func(b []byte) error {
+	err := h.Elsewhere().With(file, func(b []byte) error {
 		for len(b) > 0 {
 			var line []byte
 			line, b = CutLine(b)
@@ -61,4 +62,8 @@ func (h *Host) named(file string, each func(id uint32, name []byte)) error {
 		}
 		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) { // an image without users: it is no matter of the kernel's
+		return Lacking(err, NotMounted)
+	}
+	return err
 }

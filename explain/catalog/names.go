@@ -96,18 +96,20 @@ func own() (out []explain.Word) {
 		inspect.TimedOut:  "It did not answer in time.", inspect.NoInterval: "A rate needs two samples: --interval.",
 		inspect.NoUpdate: "The kernel did not update it in the interval.", inspect.Reset: "The counter went backwards between two samples.",
 		inspect.Inapplicable: "It makes no sense here: a kernel thread has no RSS.", inspect.Unlimited: "No limit is set.",
-		inspect.Untold:     "The kernel log does not say.",
-		inspect.Hidden:     "This /proc is mounted with hidepid and does not show the processes of others.",
-		inspect.NotMounted: "What holds it is not mounted where kwhy looks: /proc with subset=pid, or no /sys.",
-		inspect.NotSaved:   "It is not in the copy that kwhy reads: it was not saved, or that kernel did not have it.",
-		inspect.Foreign:    "What it rests on is not the kernel's own: another file is mounted over it, or it can't be true.",
+		inspect.Untold:         "The kernel log does not say.",
+		inspect.Hidden:         "This /proc is mounted with hidepid and does not show the processes of others.",
+		inspect.NotMounted:     "What holds it is not mounted where kwhy looks: /proc with subset=pid, or no /sys.",
+		inspect.NotSaved:       "It is not in the copy that kwhy reads: it was not saved, or that kernel did not have it.",
+		inspect.OtherNamespace: "It is of another namespace than kwhy's: a container sees a part of its host.",
+		inspect.Foreign:        "What it rests on is not the kernel's own: another file is mounted over it, or it can't be true.",
 	}
 	concept := map[inspect.Reason]explain.Concept{
-		inspect.Denied:    "proc-permissions",
-		inspect.Hidden:    "proc-permissions",
-		inspect.Masked:    "proc-permissions",
-		inspect.Unlimited: "resource-limits",
-		inspect.Untold:    "kernel-log",
+		inspect.Denied:         "proc-permissions",
+		inspect.Hidden:         "proc-permissions",
+		inspect.Masked:         "proc-permissions",
+		inspect.OtherNamespace: "container",
+		inspect.Unlimited:      "resource-limits",
+		inspect.Untold:         "kernel-log",
 	}
 	for _, r := range inspect.Reasons() {
 		w := explain.Word{Name: r.String(), Gist: gists[r], Concept: concept[r]}

@@ -312,7 +312,7 @@ func spaces() []field {
 			"The namespace that decides which cgroup kwhy sees as the root.",
 			"cgroups",
 			"The host's: cgroup paths are whole.",
-			"Not the host's: cgroup paths begin at its own root, and limits above that can't be seen.",
+			"Not the host's: paths begin at its own root; what is above that takes the host's /sys to see.",
 		),
 	}
 }
@@ -429,7 +429,11 @@ func cgroupMounts(s sights) value {
 
 func readCgroups(s sights) string {
 	var v1, v2, controllers int
+	part := ""
 	for _, c := range s.Cgroups {
+		if c.Rest != inspect.Present {
+			part = " Only a part of them is shown here: cgroups above and beside it can't be seen."
+		}
 		if c.Version == 2 {
 			v2++
 			controllers += len(c.Controllers)
@@ -439,11 +443,11 @@ func readCgroups(s sights) string {
 	}
 	switch {
 	case v1 == 0:
-		return "Version 2."
+		return "Version 2." + part
 	case v2 == 0:
-		return "Version 1."
+		return "Version 1." + part
 	case controllers == 0:
-		return "The controllers are in version 1; a version 2 tree is mounted too and has none."
+		return "The controllers are in version 1; a version 2 tree is mounted too and has none." + part
 	}
-	return "Both versions: each controller is in one of them."
+	return "Both versions: each controller is in one of them." + part
 }

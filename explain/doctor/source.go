@@ -37,6 +37,7 @@ type Source struct {
 
 // who is what decides how a denial is explained.
 type who struct {
+	rights  inspect.Rights
 	root    bool // user 0 of the host
 	inside  bool // user 0 of a user namespace of its own
 	pidOnly bool // /proc is mounted with subset=pid
@@ -45,6 +46,7 @@ type who struct {
 func whoIs(s *doctorfacts.Environment) (w who) {
 	user := s.Space("user")
 	own := user != nil && user.Known && !user.First
+	w.rights = s.Host.Rights()
 	w.root, w.inside = s.Host.AsRoot() && !own, s.Host.AsRoot() && own
 	w.pidOnly = s.Proc != nil && s.Proc.Option("subset") == "pid"
 	return w
@@ -99,8 +101,12 @@ func (s *Source) open() string {
 	if why == inspect.Present {
 		why = s.Others
 	}
-	if s.who.root && why == inspect.Denied || !s.host.Live && why.IsMissing() {
-		return "" // most hints are to run as root; and a copy can't be rebuilt
+	switch why {
+	case inspect.Denied, inspect.Masked, inspect.Hidden:
+		return s.who.rights.Advice(s.Source)
+	}
+	if !s.host.Live && why.IsMissing() {
+		return "" // a copy can't be rebuilt
 	}
 	if s.leftOut() {
 		return "mount /proc without subset=pid"
@@ -177,6 +183,7 @@ func bySeverity() []inspect.Reason {
 		inspect.Disabled,
 		inspect.Masked,
 		inspect.NotMounted,
+		inspect.OtherNamespace,
 		inspect.NotSaved,
 		inspect.Unsupported,
 		inspect.Present,
@@ -201,7 +208,7 @@ func (f *findings) settle(s inspect.Source) inspect.Reason {
 	case !file:
 		return worst
 	case why == inspect.Present && worst != inspect.Unread && worst != inspect.Inapplicable,
-		why.IsMissing() && worst == inspect.Inapplicable:
+		(why == inspect.Unsupported || why == inspect.NotSaved) && worst == inspect.Inapplicable:
 		return worst
 	}
 	return why
@@ -271,6 +278,7 @@ func states() []explain.Word {
 		of(inspect.NotSaved, "It is not in this copy: it was not saved, or that kernel did not have it."),
 		of(inspect.Foreign, "It is not the kernel's own: another file is mounted over it, or it can't be true."),
 		of(inspect.NotMounted, "What holds it is not mounted where kwhy looks."),
+		of(inspect.OtherNamespace, "It is of another namespace than kwhy's."),
 		of(inspect.Disabled, "The kernel has it, switched off."),
 		of(inspect.Masked, "The kernel shows a placeholder instead."),
 		of(inspect.Malformed, "It was read but makes no sense."),
@@ -311,35 +319,43 @@ func (s *Source) sentence() string {
 	return s.reason()
 }
 
+// missing says why it is not there.
+func (s *Source) missing() string {
+	d, since := doc{Source: s.Source}, s.Since()
+	tooOld := inspect.Choose(s.host.Kernel.Since(since.Major, since.Minor), false, true, false)
+	switch {
+	case s.Why == inspect.OtherNamespace:
+		return "not there: it is of another namespace than kwhy's."
+	case s.leftOut():
+		return "not there: this /proc has only processes."
+	case s.Why == inspect.NotMounted && (s.Source == inspect.KernelLog || s.Source == inspect.Passwd):
+		return "not there: kwhy was not given it."
+	case s.Why == inspect.NotMounted:
+		return "not there: what holds it is not mounted where kwhy looks."
+	case !s.host.Live:
+		return "not in this copy: it was not saved, or that kernel did not have it."
+	case tooOld:
+		return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
+	case d.Requires() == "":
+		return "not there: this kernel does not have it."
+	}
+	return "not there."
+}
+
 func (s *Source) reason() string {
 	switch s.Why {
 	case inspect.Denied:
 		switch {
 		case s.who.inside:
 			return "denied: root of a user namespace is an ordinary user of the host."
+		case s.who.rights.Open(s.Source):
+			return "denied even to root: lockdown, a sandbox or a security module prevents it."
 		case s.who.root:
-			return "denied even to root: a capability is missing, or lockdown or a security module prevents it."
+			return "denied."
 		}
 		return "this user is not allowed to read it."
-	case inspect.Unsupported, inspect.NotMounted, inspect.NotSaved:
-		if s.leftOut() {
-			return "not there: this /proc has only processes."
-		}
-		if s.Why == inspect.NotMounted {
-			return "not there: what holds it is not mounted where kwhy looks."
-		}
-		d := doc{Source: s.Source}
-		if !s.host.Live {
-			return "not in this copy: it was not saved, or that kernel did not have it."
-		}
-		since := s.Since()
-		if old := inspect.Choose(s.host.Kernel.Since(since.Major, since.Minor), false, true, false); old {
-			return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
-		}
-		if d.Requires() == "" {
-			return "not there: this kernel does not have it."
-		}
-		return "not there."
+	case inspect.Unsupported, inspect.NotMounted, inspect.NotSaved, inspect.OtherNamespace:
+		return s.missing()
 	case inspect.Foreign:
 		return "not the kernel's own: " + units.Doubt(s.doubt) + "."
 	case inspect.Hidden:

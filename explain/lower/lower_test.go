@@ -244,9 +244,9 @@ func TestRateColumns(t *testing.T) {
 	}
 }
 
-// Who has every right is not told to get them: the advice of what was denied changes,
-// that of what the kernel does not have does not.
-func TestEntitle(t *testing.T) {
+// The advice of what was denied is what would help kwhy itself, and none where it has the
+// rights; that of what the kernel does not have does not change.
+func TestAdvise(t *testing.T) {
 	c := card()
 	c.Sections[0].Fields[0].Source = inspect.Zoneinfo
 	rep := lower.Explain(&c, &snap{n: map[string]uint64{"b": 1}, gone: inspect.Zoneinfo}, nil)
@@ -255,8 +255,10 @@ func TestEntitle(t *testing.T) {
 	if !rep.Denies() || a.Hint != inspect.Zoneinfo.Opens() || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Fatalf("denied: %v; hints %q and %q", rep.Denies(), a.Hint, fresh.Hint)
 	}
-	rep.Entitle()
-	if a.Hint != lower.Withheld || rep.Gaps[0].Hint != lower.Withheld || fresh.Hint != "needs Linux 6.0 or later" {
+	var plainUser inspect.Rights
+	want := inspect.Zoneinfo.Opens()
+	rep.Advise(plainUser)
+	if a.Hint != want || rep.Gaps[0].Hint != want || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Errorf("hints %q, %q and %q", a.Hint, rep.Gaps[0].Hint, fresh.Hint)
 	}
 	plain := lower.Explain(&c, &snap{n: map[string]uint64{"a": 1, "b": 1}}, nil)

@@ -124,24 +124,42 @@ const Withheld = "kwhy has the rights for it: a security module, a sandbox or a 
 
 // Denies reports whether anything in it was denied to kwhy.
 func (r *Report) Denies() (yes bool) {
-	r.denied(func(*string) { yes = true })
+	r.denied(func(inspect.Source, *string) { yes = true })
 	return yes
 }
 
-// Entitle puts Withheld in the place of advice that kwhy has followed already.
-func (r *Report) Entitle() { r.denied(func(hint *string) { *hint = Withheld }) }
+// Advise puts what would help kwhy itself in the place of what helps others: Withheld, where
+// it has the rights that are asked for.
+func (r *Report) Advise(rights inspect.Rights) {
+	r.denied(func(s inspect.Source, hint *string) {
+		if *hint = rights.Advice(s); rights.Open(s) {
+			*hint = Withheld
+		}
+	})
+}
 
 // denied gives the hint of each gap and value that was denied to do.
-func (r *Report) denied(do func(hint *string)) {
+func (r *Report) denied(do func(s inspect.Source, hint *string)) {
+	denied := func(why inspect.Reason) bool {
+		return why == inspect.Denied || why == inspect.Masked || why == inspect.Hidden
+	}
+	named := map[string]inspect.Source{}
 	for i := range r.Gaps {
-		if g := &r.Gaps[i]; g.Reason == inspect.Denied || g.Reason == inspect.Masked {
-			do(&g.Hint)
+		g := &r.Gaps[i]
+		if !denied(g.Reason) {
+			continue
 		}
+		if len(named) == 0 {
+			for _, s := range inspect.Every() {
+				named[s.String()] = s
+			}
+		}
+		do(named[g.Source], &g.Hint)
 	}
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j]; c.Value.Reason() == inspect.Denied || c.Value.Reason() == inspect.Masked {
-				do(&c.Hint)
+			if c := &r.Parts[i].Cells[j]; denied(c.Value.Reason()) && c.Hint != "" {
+				do(c.Doc.Source, &c.Hint)
 			}
 		}
 	}

@@ -16,10 +16,12 @@ type cgroupRow = memfacts.Part[cgroupfacts.Memory]
 func cgroup() []field {
 	src := inspect.CgroupMemory
 	lean := also(inspect.SelfCgroup, inspect.SelfMountinfo)
-	declare := func(d doc, get func(mem) value, read func(mem) string) field {
+	own := func(mem) inspect.Seen { return inspect.Seen{} }
+	of := func(d doc, over func(mem) inspect.Seen, get func(mem) value, read func(mem) string) field {
 		d.Source, d.Also, d.Concept = src, slices.Concat(lean, d.Also), "memory-cgroup"
-		return field{Doc: d, Get: get, Reading: read}
+		return field{Doc: d, Get: get, Reading: read, Over: over}
 	}
+	declare := func(d doc, get func(mem) value, read func(mem) string) field { return of(d, own, get, read) }
 	return []field{
 		declare(doc{
 			Key: "cgroup_path", Label: "cgroup",
@@ -30,22 +32,22 @@ func cgroup() []field {
 			}
 			return explain.S(m.Cgroups[0].Path)
 		}, readCgroup),
-		declare(doc{
+		of(doc{
 			Key: "cgroup_limit", Label: "lowest hard limit", Unit: bytes, Also: also(inspect.Meminfo),
 			Gist: "The lowest hard limit of this cgroup and its ancestors.",
-		}, limit, readCgroupLimit),
-		declare(doc{
+		}, func(m mem) inspect.Seen { return wayUp(m, beyond(m)) }, limit, readCgroupLimit),
+		of(doc{
 			Key: "cgroup_high", Label: "lowest memory.high", Unit: bytes, Show: explain.Rare,
 			Gist: "The lowest memory.high on the way up: above it tasks are throttled, not killed.",
-		}, lowestHigh, readHigh),
-		declare(doc{
+		}, ofWay, lowestHigh, readHigh),
+		of(doc{
 			Key: "cgroup_room", Label: "headroom", Unit: bytes,
 			Gist: "What is left below the limit that is hit first; page cache counts as used.",
-		}, room, readRoom),
+		}, ofWay, room, readRoom),
 		declare(doc{
 			Key: "cgroup_use", Label: "usage", Unit: bytes,
 			Gist: "Memory charged to this cgroup now.",
-		}, func(m mem) value { return own(m, (*cgroupfacts.Memory).Use) }, readUse),
+		}, func(m mem) value { return ownOf(m, (*cgroupfacts.Memory).Use) }, readUse),
 		declare(doc{
 			Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare,
 			Gist: "Processes in it, and on v2 below it, that an OOM killer killed.",
@@ -53,7 +55,7 @@ func cgroup() []field {
 	}
 }
 
-func own(m mem, get func(*cgroupfacts.Memory) (uint64, inspect.Reason)) value {
+func ownOf(m mem, get func(*cgroupfacts.Memory) (uint64, inspect.Reason)) value {
 	if len(m.Cgroups) == 0 {
 		return value{}
 	}
@@ -74,10 +76,14 @@ func kills(m mem) value {
 func readCgroup(m mem) string {
 	c := &m.Cgroups[0]
 	s := fmt.Sprintf("cgroup v%d", c.Version)
-	if c.Root && len(m.Cgroups) == 1 {
-		return s + ", the topmost that is visible from here."
+	top := "the root."
+	if last := &m.Cgroups[len(m.Cgroups)-1]; !last.Root || last.Rest != inspect.Present {
+		top = "the topmost that is visible from here."
 	}
-	return s + fmt.Sprintf(", %s the topmost that is visible from here.", units.Plural(len(m.Cgroups)-1, "level below", "levels below"))
+	if len(m.Cgroups) == 1 {
+		return s + ", " + top
+	}
+	return s + fmt.Sprintf(", %s %s", units.Plural(len(m.Cgroups)-1, "level below", "levels below"), top)
 }
 
 // lowest returns the lowest limit, and which cgroup's it is: -1 for one that
@@ -93,25 +99,60 @@ func lowest(m mem) (limit uint64, at int, ok bool) {
 	return limit, at, true
 }
 
+// beyond says why there may be a limit above the cgroups that are visible; Present where there
+// is none. Version 1 says the lowest of all that apply, wherever these are.
+func beyond(m mem) inspect.Reason {
+	if len(m.Cgroups) == 0 {
+		return m.Missing(inspect.CgroupMemory)
+	}
+	if _, told := m.Cgroups[0].Stat["hierarchical_memory_limit"]; told {
+		return inspect.Present
+	}
+	return m.Cgroups[len(m.Cgroups)-1].Rest
+}
+
+// wayUp is how much was seen of the cgroups whose limits apply, where why says why there may be
+// others above.
+func wayUp(m mem, why inspect.Reason) inspect.Seen {
+	n := len(m.Cgroups)
+	if n == 0 {
+		return inspect.Seen{}
+	}
+	return inspect.Seen{Each: "cgroup", Seen: n, All: n, Open: why != inspect.Present, Source: inspect.CgroupMemory, Reason: why}
+}
+
+// ofWay is how much was seen of the way up.
+func ofWay(m mem) inspect.Seen {
+	if len(m.Cgroups) == 0 {
+		return inspect.Seen{}
+	}
+	return wayUp(m, m.Cgroups[len(m.Cgroups)-1].Rest)
+}
+
 func limit(m mem) value {
 	n, _, ok := lowest(m)
-	if !ok {
-		if len(m.Cgroups) == 0 {
-			return value{}
-		}
-		return explain.None(inspect.Unlimited)
+	switch why := beyond(m); {
+	case ok:
+		return explain.N(n)
+	case len(m.Cgroups) == 0:
+		return value{}
+	case why != inspect.Present:
+		return explain.None(why)
 	}
-	return explain.N(n)
+	return explain.None(inspect.Unlimited)
 }
 
 func readCgroupLimit(m mem) string {
 	n, at, ok := lowest(m)
 	if !ok {
-		return "No limit is visible from here: programs can get what the host has."
+		return "Neither this cgroup nor one above it has a limit: programs can get what the host has."
 	}
 	whose := "of a cgroup above those visible from here"
 	if at >= 0 {
 		whose = "of " + m.Cgroups[at].Path
+	}
+	if beyond(m) != inspect.Present {
+		return fmt.Sprintf("The limit %s: programs here can get %s at most.", whose, units.Size(n))
 	}
 	switch total := explain.Look(m.Info, "MemTotal"); {
 	case !total.Has():
@@ -230,10 +271,12 @@ func whyCgroup(r cgroupRow) string {
 	switch {
 	case why == inspect.Malformed:
 		return "its limit can't be read"
+	case why != inspect.Present && r.It.Root && r.It.Rest != inspect.Present:
+		return "no limit of its own; the topmost that is visible from here"
 	case why != inspect.Present && r.It.Root && r.It.Version == 1:
-		return "the topmost that is visible from here; the root of v1 counts no kernel memory"
+		return "the root; in v1 its use lacks the kernel's own memory"
 	case why != inspect.Present && r.It.Root:
-		return "the topmost that is visible from here"
+		return "the root, which has no limit"
 	case why != inspect.Present:
 		if high, why := r.It.High(); why == inspect.Present {
 			return "no hard limit; above " + units.Size(high) + " its tasks are throttled"
@@ -246,6 +289,9 @@ func whyCgroup(r cgroupRow) string {
 	}
 	if r.N == cgroupfacts.Closest(r.In.Cgroups) {
 		s += ", and the one hit first"
+	}
+	if r.In.Cgroups[len(r.In.Cgroups)-1].Rest != inspect.Present {
+		s += " of those that are visible"
 	}
 	if use, why := r.It.Use(); why == inspect.Present && limit > 0 {
 		s += ": " + units.Percent(use, limit) + " used"

@@ -75,7 +75,7 @@ func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
 			g.ByScore = r.P
 		}
 	}
-	if g.Victim != nil {
+	if g.Victim != nil && g.Unseen == inspect.Present {
 		g.Whole = g.KilledWhole(g.Victim.Cgroup)
 	}
 }
@@ -229,7 +229,10 @@ func victimColumns() []explain.Field[part] {
 	}
 	of := func(pick func(*oomfacts.Group) *procfacts.Process, get func(*procfacts.Process) value) func(*oomfacts.Group) value {
 		return func(g *oomfacts.Group) value {
-			if p := pick(g); p != nil {
+			switch p := pick(g); {
+			case g.Unseen != inspect.Present:
+				return explain.None(g.Unseen) // it may be one of those that were not seen
+			case p != nil:
 				return get(p)
 			}
 			return explain.None(inspect.Inapplicable)
@@ -242,7 +245,12 @@ func victimColumns() []explain.Field[part] {
 		declare(doc{
 			Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide,
 			Gist: "Processes in it and below it.",
-		}, func(g *oomfacts.Group) value { return explain.I(len(g.PIDs)) }),
+		}, func(g *oomfacts.Group) value {
+			if g.Unseen != inspect.Present {
+				return explain.None(g.Unseen)
+			}
+			return explain.I(len(g.PIDs))
+		}),
 		declare(doc{
 			Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain,
 			Gist: "The process killed when this limit is hit; none where none can be.",
@@ -255,7 +263,10 @@ func victimColumns() []explain.Field[part] {
 			Key: "victim_points", Unit: explain.Pages, Show: explain.Data,
 			Gist: "The victim's points, relative to this cgroup's total, not the host's.",
 		}, func(g *oomfacts.Group) value {
-			if g.Victim == nil {
+			switch {
+			case g.Unseen != inspect.Present:
+				return explain.None(g.Unseen)
+			case g.Victim == nil:
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(g.Points)
@@ -278,14 +289,21 @@ func victimColumns() []explain.Field[part] {
 
 func whyGroup(p part) string {
 	g := p.It
-	var s string
+	var s, part string
+	if g.Unseen != inspect.Present {
+		part = " of those that can be seen from here"
+	}
 	switch {
+	case len(g.PIDs) == 0 && part != "":
+		s = "none of its processes can be seen from here"
 	case len(g.PIDs) == 0:
 		s = "no process in it"
+	case g.Victim == nil && part != "":
+		s = "none" + part + " can be killed"
 	case g.Victim == nil:
 		s = "none of its processes can be killed"
 	default:
-		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
+		s = fmt.Sprintf("%s (%d) is first%s, with %s points", g.Victim.Comm, g.Victim.PID, part, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {
 			s += fmt.Sprintf(", though %s (%d) has the higher oom_score, %d to %d: one step of oom_score_adj is worth less here",
 				g.ByScore.Comm, g.ByScore.PID, g.ByScore.OomScore, g.Victim.OomScore)
@@ -313,7 +331,7 @@ func groupRules() []explain.Rule[part] {
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
 				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
-			if p.It.Victim != nil {
+			if p.It.Victim != nil && p.It.Unseen == inspect.Present {
 				s += fmt.Sprintf(": %s (%d) would be killed first", p.It.Victim.Comm, p.It.Victim.PID)
 			}
 			return s

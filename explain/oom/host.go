@@ -369,9 +369,9 @@ func groups() []field {
 				return explain.None(o.Got)
 			}
 			return explain.I(len(o.Groups))
-		}, Reading: func(o host) string {
-			if len(o.Groups) == 0 {
-				return "None is visible from here: a kill would be global."
+		}, Over: func(o host) inspect.Seen { return o.Walked }, Reading: func(o host) string {
+			if len(o.Groups) == 0 && o.Walked.Whole() {
+				return "No cgroup has one: a kill would be global."
 			}
 			return "When the limit of one of them is hit, a process in it is killed, however much the host has free."
 		}},

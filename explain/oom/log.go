@@ -1,10 +1,8 @@
 package oom
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -190,15 +188,8 @@ func (k *Kill) line() string {
 // A copy of /proc has none.
 func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
 	log, err := h.OpenLog()
-	switch {
-	case errors.Is(err, inspect.ErrCopy):
-		return nil, inspect.Inapplicable
-	case errors.Is(err, fs.ErrPermission):
-		return nil, inspect.Denied
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, inspect.Unsupported
-	case err != nil:
-		return nil, inspect.Failed
+	if err != nil {
+		return nil, inspect.ReasonOf(err)
 	}
 	defer func() { _ = log.Close() }()
 	var out Recent

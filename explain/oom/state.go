@@ -176,6 +176,9 @@ func healthUse(o host) string {
 	}
 	if fullest != nil {
 		limited := units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit")
+		if !o.Walked.Whole() {
+			limited += " that can be seen"
+		}
 		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", limited, fullest.Path, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, "; ")

@@ -196,8 +196,8 @@ func firstTwo(ps *procfacts.Processes, order []int32) (a, b *procfacts.Process) 
 
 // takeGroups walks the cgroups, and finds the victims of those that are shown.
 func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *lower.View[oomfacts.Part]) {
-	groups, err := oomfacts.LimitedCgroups(h)
-	out.Got = inspect.ReasonOf(err)
+	groups, walked, err := oomfacts.LimitedCgroups(h)
+	out.Got, out.Walked = inspect.ReasonOf(err), walked
 	out.Groups = groups
 	for i := range out.Groups {
 		out.Groups[i].Total = Total(&out.Groups[i], out.Mem)
@@ -214,7 +214,7 @@ func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *lower.View[oomfac
 	var rows []int32
 	for _, i := range order {
 		g := &out.Groups[i]
-		g.Members()
+		g.Members(out.Procs)
 		for _, pid := range g.PIDs {
 			if n, ok := out.Procs.Row(pid); ok {
 				rows = append(rows, n)
@@ -255,7 +255,8 @@ func TakeTask(h *inspect.Host, pid int32, adj *int32) (*oomfacts.Task, error) {
 
 // nearestGroup finds the limited cgroup that the process is deepest in.
 func nearestGroup(h *inspect.Host, t *oomfacts.Task) {
-	groups, err := oomfacts.LimitedCgroups(h)
+	groups, walked, err := oomfacts.LimitedCgroups(h)
+	t.OOM.Walked = walked
 	t.OOM.Got = inspect.ReasonOf(err)
 	for i := range groups {
 		g := &groups[i]
@@ -267,7 +268,7 @@ func nearestGroup(h *inspect.Host, t *oomfacts.Task) {
 		return
 	}
 	t.Group.Total = Total(t.Group, t.OOM.Mem)
-	t.Group.Members()
+	t.Group.Members(t.OOM.Procs)
 	t.OOM.Procs.Fill(members(t), Needs().Plus(inspect.Of(inspect.PIDCgroup)))
 	Judge(t.OOM.Procs, t.Group)
 }
@@ -295,7 +296,7 @@ func sameAdj(ps *procfacts.Processes, p *procfacts.Process) *procfacts.Process {
 // as it is mounted. The error says what there is of that path instead.
 func FindGroup(h *inspect.Host, name string) (*oomfacts.Group, error) {
 	at := path.Clean("/" + strings.TrimPrefix(name, "/"))
-	groups, err := oomfacts.LimitedCgroups(h)
+	groups, _, err := oomfacts.LimitedCgroups(h)
 	if err != nil {
 		return nil, err
 	}

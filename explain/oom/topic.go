@@ -11,6 +11,7 @@ import (
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Topic is the OOM killer: who dies next, and who died.
@@ -144,16 +145,27 @@ func (o *HostOptions) take(h *inspect.Host, want inspect.Sources, groups *lower.
 	if err != nil {
 		return nil, err
 	}
+	var scanned *procfacts.Processes
 	if o.Cgroup != nil {
-		o.Cgroup.Members()
+		if oomfacts.ByProcess(h) {
+			if scanned, err = procfacts.Scan(h, inspect.Of(inspect.PIDCgroup)); err != nil {
+				return nil, err
+			}
+			o.Cgroup.Members(scanned)
+		} else {
+			o.Cgroup.List()
+		}
 		in := map[int32]bool{}
 		for _, pid := range o.Cgroup.PIDs {
 			in[pid] = true
 		}
 		v.Where(inspect.Sources{}, func(p row) bool { return in[p.P.PID] })
 	}
-	s, _, err := Take(h, Options{Mem: want, View: v, Groups: o.Cgroup == nil, GroupView: groups, Everyone: true, Cgroup: o.Cgroup})
+	s, _, err := Take(h, Options{
+		Mem: want, Procs: scanned, View: v, Groups: o.Cgroup == nil, GroupView: groups, Everyone: true, Cgroup: o.Cgroup,
+	})
 	if err == nil && o.Cgroup != nil {
+		o.Cgroup.Members(s.Procs)
 		s.Groups, s.Got = []oomfacts.Group{*o.Cgroup}, inspect.Present
 		Judge(s.Procs, &s.Groups[0])
 	}

@@ -284,7 +284,7 @@ func Cgroup() column {
 	return column{Doc: doc{
 		Key: "cgroup", Show: explain.Data,
 		Source:  inspect.PIDCgroup,
-		Gist:    "The memory cgroup that it is charged to.",
+		Gist:    "The memory cgroup that it is charged to; (outside) lies beyond what kwhy sees.",
 		Concept: "memory-cgroup",
 	}, Get: func(p row) value {
 		if p.P.Cgroup == "" {

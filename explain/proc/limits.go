@@ -101,6 +101,8 @@ func boundNumbers() []boundColumn {
 			switch {
 			case v.Has() && r.It.AtLeast:
 				return explain.S(v.Text() + "+")
+			case r.It.Unseen != inspect.Present:
+				return explain.None(r.It.Unseen)
 			case !v.Has() && r.It.Resource != "cpus": // their time is not used up
 				return explain.S("not shown")
 			}
@@ -128,15 +130,27 @@ func boundLimit(r boundRow) value {
 	switch {
 	case r.It.Hidden:
 		return explain.None(inspect.Masked)
+	case r.It.Unseen != inspect.Present:
+		return explain.None(r.It.Unseen)
 	case !r.It.Bounded:
 		return explain.None(inspect.Unlimited)
 	}
 	return boundNumber(r.It.Limit, true)
 }
 
-func boundUsed(r boundRow) value { return boundNumber(r.It.Used, r.It.Known) }
+func boundUsed(r boundRow) value {
+	if why := r.It.Unseen; why != inspect.Present {
+		return explain.None(why)
+	}
+	return boundNumber(r.It.Used, r.It.Known)
+}
 
-func boundRoom(r boundRow) value { return boundNumber(r.It.Room()) }
+func boundRoom(r boundRow) value {
+	if why := r.It.Unseen; why != inspect.Present {
+		return explain.None(why)
+	}
+	return boundNumber(r.It.Room())
+}
 
 // forPeople formats a number in the unit of its row.
 func forPeople(r boundRow, v value) value {
@@ -159,12 +173,18 @@ func whyBound(r boundRow) string {
 	switch {
 	case r.It.Hidden:
 		return "it applies too, and is not visible from here"
+	case r.It.Unseen == inspect.OtherNamespace:
+		return "a limit there would apply too: it is outside of this cgroup namespace"
+	case r.It.Unseen != inspect.Present:
+		return "a limit there would apply too: it is " + units.AbsentWord(r.It.Unseen) + " here"
 	case !r.It.Bounded && r.It.Partial:
 		return "no limit; the use of the root lacks the kernel's own memory"
 	case !r.It.Bounded:
 		return "no limit"
 	case r.It.Exempt:
 		return "the process is exempt"
+	case r.It.Resource == "cpus" && first && hasHidden(r):
+		return "the lowest of those that are visible"
 	case r.It.Resource == "cpus" && first:
 		return "the lowest: it gets no more CPU time than that"
 	case r.It.Resource == "cpus":
@@ -191,7 +211,8 @@ func whyBound(r boundRow) string {
 // hasHidden reports whether there are limits of that resource that are not visible.
 func hasHidden(r boundRow) bool {
 	for i := range r.In.Bounds {
-		if o := &r.In.Bounds[i]; o.Hidden && o.Resource == r.It.Resource {
+		o := &r.In.Bounds[i]
+		if o.Hidden && o.Resource == r.It.Resource || o.Unseen != inspect.Present && (o.Resource == r.It.Resource || o.Source == r.It.Source) {
 			return true
 		}
 	}

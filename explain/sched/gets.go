@@ -21,7 +21,7 @@ func cpuUse() []taskField {
 				Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice",
 				Gist: "The share of its CPU that its weight gives it among those that want it now.",
 			},
-			Get: cpuShare, Reading: readShare, Derive: deriveShare,
+			Get: cpuShare, Reading: readShare, Derive: deriveShare, Over: ofProcesses,
 		},
 		lift(proc.CPU(), "cpu"), runs, waits, lift(timeslices(), "timeslices"),
 		perTimeslice(doc{
@@ -152,13 +152,19 @@ func quotaFields() []taskField {
 		Key: "cpu_quota", Label: "CPU quota", Unit: explain.Decimal,
 		Gist: "How many CPUs' worth of time its cgroup may have.",
 	}, nil, func(t one) string {
-		if !t.Bounded {
+		switch {
+		case !t.Bounded:
 			return "No cgroup limits its CPU time."
+		case t.Bound.Rest != inspect.Present:
+			return "By cgroup " + t.Bound.Path + ", for all of its tasks together: the lowest of those that can be seen."
 		}
 		return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
 	})
 	quota.Get = func(t one) value {
-		if !t.Bounded {
+		switch {
+		case !t.Bounded && t.Bound.Rest != inspect.Present:
+			return explain.None(t.Bound.Rest)
+		case !t.Bounded:
 			return explain.None(inspect.Unlimited)
 		}
 		return explain.F(t.Bound.CPUs)

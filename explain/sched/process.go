@@ -221,6 +221,10 @@ func readGroups(t one) string {
 			words = append(words, fmt.Sprintf("%s with a weight of %d", g.Name, g.Weight))
 		case g.Shares > 0:
 			words = append(words, fmt.Sprintf("%s with shares of %d", g.Name, g.Shares))
+		case strings.HasPrefix(g.Name, "above "):
+			words = append(words, "those "+g.Name+", which can't be seen: "+units.AbsentWord(g.Unseen))
+		case g.Unseen != inspect.Present:
+			words = append(words, g.Name+", whose weight can't be seen: "+units.AbsentWord(g.Unseen))
 		default:
 			words = append(words, g.Name+", whose weight is not visible from here")
 		}

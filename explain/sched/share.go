@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ type level struct {
 	name       string
 	mine, all  int64
 	contenders int
-	unknown    bool // the weight of one of them
+	unknown    inspect.Reason // why the weight of one of them is not known; Present where all are
 }
 
 // groupWeight is a group's weight among its siblings, before it is spread over
@@ -61,7 +62,10 @@ func levels(t one) []level {
 
 // compete weighs what is at one depth of a task's groups.
 func compete(t one, me schedfacts.Rival, depth int) level {
-	type weights struct{ here, everywhere, own int64 }
+	type weights struct {
+		here, everywhere, own int64
+		unseen                inspect.Reason
+	}
 	entities := map[string]*weights{}
 	var order []string
 	for _, r := range t.Rivals {
@@ -69,12 +73,13 @@ func compete(t one, me schedfacts.Rival, depth int) level {
 		if !fair || !under(r.Groups, me.Groups[:depth]) {
 			continue
 		}
-		name, own := strconv.Itoa(int(r.P.PID)), w
+		name, own, unseen := strconv.Itoa(int(r.P.PID)), w, inspect.Present
 		if len(r.Groups) > depth {
-			name, own = r.Groups[depth].Name, groupWeight(r.Groups[depth])
+			g := r.Groups[depth]
+			name, own, unseen = g.Name, groupWeight(g), g.Unseen
 		}
 		if entities[name] == nil {
-			entities[name] = &weights{own: own}
+			entities[name] = &weights{own: own, unseen: unseen}
 			order = append(order, name)
 		}
 		entities[name].everywhere += w
@@ -92,7 +97,9 @@ func compete(t one, me schedfacts.Rival, depth int) level {
 		if e.here == 0 {
 			continue
 		}
-		out.unknown = out.unknown || e.own == 0
+		if e.own == 0 {
+			out.unknown = cmp.Or(e.unseen, inspect.Unsupported)
+		}
 		w := kernel.GroupWeight(e.own, e.here, e.everywhere)
 		out.all += w
 		out.contenders++
@@ -123,7 +130,10 @@ func cpuShare(t one) value {
 	}
 	f := 1.0
 	for _, s := range steps {
-		if s.all <= 0 || s.unknown {
+		if s.unknown != inspect.Present {
+			return explain.None(s.unknown)
+		}
+		if s.all <= 0 {
 			return value{}
 		}
 		f *= float64(s.mine) / float64(s.all)
@@ -183,4 +193,12 @@ func deriveShare(t one) explain.Derivation {
 		formula = append(formula, "weight"+suffix+" / all"+suffix)
 	}
 	return w.Done(strings.Join(formula, " × "), explain.Ratio, cpuShare(t))
+}
+
+// ofProcesses is how much was seen of the processes that may want a CPU.
+func ofProcesses(t one) inspect.Seen {
+	if t.Sched == nil {
+		return inspect.Seen{}
+	}
+	return t.Sched.SeenOf(inspect.PIDEntry)
 }

@@ -209,7 +209,11 @@ func part[T any](t *explain.Table[schedfacts.Part[T]], limit int, was func(sched
 		among = inspect.PIDStat // it has the state and the policy, by which tasks are listed
 	}
 	return lower.Table(t, limit, func(s sched) explain.Rows[schedfacts.Part[T]] {
-		return schedfacts.Parts[T]{In: s, List: of(s), Same: was, Among: among}
+		rows := schedfacts.Parts[T]{In: s, List: of(s), Same: was, Among: among}
+		if t.Fields[0].Source == inspect.CgroupCPU {
+			rows.Set = s.Walked
+		}
+		return rows
 	})
 }
 

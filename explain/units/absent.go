@@ -32,6 +32,8 @@ func AbsentWord(r inspect.Reason) string {
 		return "not in this copy"
 	case inspect.Foreign:
 		return "not the kernel's"
+	case inspect.OtherNamespace:
+		return "of another namespace"
 	}
 	return r.String()
 }

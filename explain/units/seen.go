@@ -55,6 +55,10 @@ func unseenPart(s inspect.Seen) (part string) {
 		part = ": " + AbsentWord(s.Reason)
 	}
 	switch {
+	case s.Open && s.Reason == inspect.OtherNamespace:
+		part += "; those outside of this container can't be"
+	case s.Open && s.Reason == inspect.NotMounted:
+		part += "; the others are not mounted here"
 	case s.Open && (s.Reason == inspect.Hidden || s.Missed() > 0):
 		part += "; this /proc hides those of others"
 	case s.Open && s.Reason == inspect.NotSaved && s.Seen > 0:

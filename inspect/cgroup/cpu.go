@@ -2,7 +2,6 @@ package cgroup
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"kwhy/inspect"
@@ -38,81 +37,61 @@ func (g *CPU) ownWeight() bool {
 }
 
 // CPUGroups walks the hierarchies that have CPU controllers and returns the
-// cgroups that are not as they are by default.
-func CPUGroups(h *inspect.Host) ([]CPU, inspect.Reason) {
+// cgroups that are not as they are by default, and how much it came to.
+func CPUGroups(h *inspect.Host) ([]CPU, inspect.Seen, inspect.Reason) {
 	mounts, err := Mounts(h)
 	if err != nil {
-		return nil, inspect.ReasonOf(err)
+		return nil, inspect.Seen{}, inspect.ReasonOf(err)
 	}
-	found := false
-	var out []CPU
-	for _, m := range mounts {
-		version := 2
-		if m.FSType == "cgroup" {
-			version = 1
-		}
-		if version == 1 && !m.Has("cpu") && !m.Has("cpuset") {
-			continue
-		}
-		found = true
-		w := cpuWalk{h: h, version: version, top: path.Clean(m.Point), root: m.Root}
-		w.tree, w.rel = Under(h, w.top)
-		w.walk("", "")
-		out = append(out, w.out...)
+	list := With(mounts, "cpu", "cpuset")
+	if len(list) == 0 {
+		return nil, inspect.Seen{}, inspect.ReasonOf(Unmounted(h, "cpu"))
 	}
-	if !found {
-		return nil, inspect.Unsupported
+	var w cpuWalk
+	for _, m := range list {
+		w.Of(m, inspect.CgroupCPU)
+		w.walk(m.Highest(), "")
 	}
-	return out, inspect.Present
+	return w.out, w.Seen, inspect.Present
 }
 
-// cpuWalk goes through one hierarchy.
+// cpuWalk goes through one hierarchy after the other.
 type cpuWalk struct {
-	h         *inspect.Host
-	version   int
-	top, root string
-	tree      inspect.Tree
-	rel       string
-	out       []CPU
+	Survey
+	out []CPU
 }
 
-// walk visits a directory and those below it; above is the cpuset of the one
+// walk visits a cgroup and those below it; above is the cpuset of the one
 // above.
-func (w *cpuWalk) walk(at, above string) {
-	dir := path.Join(w.rel, at)
-	g := CPU{Version: w.version, Path: path.Join(w.root, at), Burst: inspect.Unset, Shares: inspect.Unset, Weight: inspect.Unset}
-	cpuset := w.read(&g, dir)
+func (w *cpuWalk) walk(at Place, above string) {
+	g := CPU{Version: at.Mount.Version, Path: at.Path, Burst: inspect.Unset, Shares: inspect.Unset, Weight: inspect.Unset}
+	cpuset := g.read(at)
 	if cpuset == "" {
 		cpuset = above
 	}
 	// The top of all has everything; a container's top has bounds of its own.
-	if at != "" && cpuset != above && above != "" {
+	if !at.Top() && cpuset != above && above != "" {
 		g.Cpuset = cpuset
 	}
 	if g.Bounded || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.ownWeight() {
 		w.out = append(w.out, g)
 	}
-	names, err := w.tree.Directories(dir)
-	if err != nil {
-		return
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		w.walk(path.Join(at, name), cpuset)
+	for _, name := range w.Below(at) {
+		w.walk(at.Down(name), cpuset)
 	}
 }
 
 // read reads one directory, and returns the CPUs that it is kept to.
-func (w *cpuWalk) read(g *CPU, dir string) (cpuset string) {
-	t := w.tree
+func (g *CPU) read(at Place) (cpuset string) {
+	t, dir := at.Dir()
 	num := func(name string) inspect.Num {
-		if n, err := t.Number(path.Join(dir, name)); err == nil && n >= 0 {
+		if n, err := at.Number(name); err == nil && n >= 0 {
 			return inspect.Num(n)
 		}
 		return inspect.Unset
 	}
 	set := "cpuset.cpus.effective"
-	if w.version == 1 {
+	if g.Version == 1 {
 		set = "cpuset.effective_cpus"
 		g.CPUs, g.Bounded, _ = CFSQuota(t, dir)
 		g.Shares, g.Burst = num("cpu.shares"), num("cpu.cfs_burst_us")

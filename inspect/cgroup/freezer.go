@@ -9,12 +9,12 @@ import (
 
 // Frozen reads version 1's freezer.state, or cgroup.events of version 2. Both
 // say what holds for the cgroup, whichever above it was frozen.
-func Frozen(h *inspect.Host, m Membership, mounts []inspect.Mount) (yes bool) {
-	dir, _, err := LocateFor(m.Version, "freezer", m.Path, mounts)
+func Frozen(h *inspect.Host, m Membership) (yes bool) {
+	at, err := Find(h, m.Version, "freezer", m.Path)
 	if err != nil {
 		return false
 	}
-	t, rel := Under(h, dir)
+	t, rel := at.Dir()
 	if m.Version == 1 {
 		_ = t.Single(path.Join(rel, "freezer.state"), func(b []byte) error {
 			yes = string(bytes.TrimSpace(b)) == "FROZEN"

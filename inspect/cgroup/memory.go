@@ -16,13 +16,14 @@ import (
 // the version that it has. Sizes are in bytes.
 type Memory struct {
 	Version int    // 1 or 2
-	Path    string // as seen from the cgroup namespace of the process
+	Path    string // its name: see Mount
 	Nums    inspect.Counters
 	Maxed   map[string]bool  // files that say "max": no bound
 	Garbled map[string]bool  // files that did not parse
 	Stat    inspect.Counters // memory.stat
 	Events  inspect.Counters // v2: memory.events; v1: memory.oom_control
 	Root    bool             // the highest that can be seen from here
+	Rest    inspect.Reason   // of the highest: why there may be others above it; Present where it is the root of all
 }
 
 // cgroup file names by what they mean; v1 and v2 differ.
@@ -50,7 +51,7 @@ func (c *Memory) get(file string) (uint64, inspect.Reason) {
 	switch {
 	case c.Garbled[file]:
 		return 0, inspect.Malformed
-	case file == "" || c.Root && c.Version == 2 && !ok && !c.Maxed[file]:
+	case file == "" || c.Root && c.Rest == inspect.Present && c.Version == 2 && !ok && !c.Maxed[file]:
 		return 0, inspect.Inapplicable // the root of v2 has no such file
 	case c.Maxed[file], ok && c.Version == 1 && n >= UnlimitedV1:
 		return 0, inspect.Unlimited
@@ -165,32 +166,30 @@ func least(chain []Memory, of func(*Memory) (int64, bool)) int {
 
 // MemoryChain reads the memory controller of the cgroup that list names, and of
 // each one above it.
-func MemoryChain(h *inspect.Host, list []Line, mounts []inspect.Mount) ([]Memory, error) {
-	version, at := MemoryHierarchy(list)
+func MemoryChain(h *inspect.Host, list []Line) ([]Memory, error) {
+	version, path := MemoryHierarchy(list)
 	if version == 0 {
 		return nil, fmt.Errorf("find the memory controller: %w", fs.ErrNotExist)
 	}
-	dir, top, err := locate(version, at, mounts)
+	at, err := Find(h, version, "memory", path)
 	if err != nil {
 		return nil, err
 	}
 	var chain []Memory
-	for {
-		c, err := ReadMemory(h, version, dir, len(chain) == 0)
+	for ; ; at = at.Up() {
+		c, err := ReadMemory(at, len(chain) == 0)
 		if err != nil {
 			return nil, err
 		}
 		if own, ok := c.Nums["memory.use_hierarchy"]; ok && own == 0 && len(chain) > 0 {
 			break // v1: this one does not count what is below it
 		}
-		c.Path, c.Root = at, dir == top
 		if chain = append(chain, c); c.Root {
 			break
 		}
-		dir, at = path.Dir(dir), path.Dir(at)
 	}
 	if !slices.ContainsFunc(chain, func(c Memory) bool { return len(c.Nums)+len(c.Maxed) > 0 }) && !chain[0].Root {
-		return chain, fmt.Errorf("read %s: memory controller: %w", dir, unix.EOPNOTSUPP)
+		return chain, fmt.Errorf("read %s: memory controller: %w", at.Path, unix.EOPNOTSUPP)
 	}
 	return chain, nil
 }
@@ -198,11 +197,15 @@ func MemoryChain(h *inspect.Host, list []Line, mounts []inspect.Mount) ([]Memory
 // ReadMemory reads one directory. What is missing there is missing in the
 // result; a directory that is not there at all is an error. The statistics are
 // read of the process's own cgroup and of those with a limit.
-func ReadMemory(h *inspect.Host, version int, dir string, own bool) (Memory, error) {
-	c := Memory{Version: version, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
-	t, rel := Under(h, dir)
+func ReadMemory(at Place, own bool) (Memory, error) {
+	version := at.Mount.Version
+	c := Memory{Version: version, Path: at.Path, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
+	if c.Root = at.Top(); c.Root {
+		c.Rest = at.Mount.Rest
+	}
+	t, rel := at.Dir()
 	if _, err := t.Stat(rel); err != nil {
-		return c, &fs.PathError{Op: "read", Path: dir, Err: inspect.Cause(err)}
+		return c, err
 	}
 	f := FilesOf(version)
 	names := []string{f.Limit, f.use, f.peak, f.swapLimit, f.swapUse}

@@ -1,11 +1,6 @@
 package cgroup
 
-import (
-	"path"
-	"slices"
-
-	"kwhy/inspect"
-)
+import "kwhy/inspect"
 
 // Pids is a cgroup with a bound on its threads.
 type Pids struct {
@@ -23,6 +18,7 @@ type PidsList struct {
 	Host *inspect.Host
 	List []Pids
 	Got  inspect.Reason // of the walk
+	All  inspect.Seen   // how much of the hierarchy it came to
 }
 
 // Missing says why a source gave nothing.
@@ -33,6 +29,9 @@ func (l *PidsList) Kernel() inspect.Kernel { return l.Host.Kernel }
 
 // Doubt says why what a source says is not the kernel's own.
 func (l *PidsList) Doubt(src inspect.Source) inspect.Doubt { return l.Host.Doubt(src) }
+
+// Seen returns how many cgroups there are that may have a bound.
+func (l *PidsList) Seen() inspect.Seen { return l.All }
 
 // Len returns how many there are.
 func (l *PidsList) Len() int { return len(l.List) }
@@ -46,43 +45,36 @@ type PidsPart = inspect.Part[*PidsList, Pids]
 // TakePids walks the hierarchy that has the pids controller, as far down as it is
 // mounted, and returns the cgroups that have a bound.
 func TakePids(h *inspect.Host) *PidsList {
-	out := &PidsList{Host: h, Got: inspect.Unsupported}
+	out := &PidsList{Host: h}
 	mounts, err := Mounts(h)
-	if err != nil {
-		out.Got = inspect.ReasonOf(err)
+	if list := With(mounts, "pids"); err == nil && len(list) > 0 {
+		w := pidsWalk{out: out}
+		for _, m := range list {
+			w.Of(m, inspect.CgroupPids)
+			w.walk(m.Highest())
+		}
+		out.All = w.Seen
 		return out
 	}
-	for _, m := range mounts {
-		version := 2
-		if m.FSType == "cgroup" {
-			version = 1
-		}
-		if version == 1 && !m.Has("pids") {
-			continue
-		}
-		out.Got = inspect.Present
-		w := pidsWalk{version: version, root: m.Root, out: out}
-		w.tree, w.rel = Under(h, path.Clean(m.Point))
-		w.walk("")
+	if err == nil {
+		err = Unmounted(h, "pids")
 	}
+	out.Got = inspect.ReasonOf(err)
 	return out
 }
 
-// pidsWalk goes through one hierarchy.
+// pidsWalk goes through one hierarchy after the other.
 type pidsWalk struct {
-	version int
-	root    string
-	tree    inspect.Tree
-	rel     string
-	out     *PidsList
+	Survey
+	out *PidsList
 }
 
-func (w *pidsWalk) walk(at string) {
-	dir := path.Join(w.rel, at)
-	if limit, err := w.tree.Number(path.Join(dir, "pids.max")); err == nil && limit >= 0 { // "max" is no number
-		if use, err := w.tree.Number(path.Join(dir, "pids.current")); err == nil && use >= 0 {
-			g := Pids{Version: w.version, Path: path.Join(w.root, at), Limit: uint64(limit), Use: uint64(use), Refused: inspect.Unset}
-			_ = w.tree.Single(path.Join(dir, "pids.events"), func(b []byte) error {
+func (w *pidsWalk) walk(at Place) {
+	if limit, err := at.Number("pids.max"); err == nil && limit >= 0 { // "max" is no number
+		if use, err := at.Number("pids.current"); err == nil && use >= 0 {
+			g := Pids{Version: at.Mount.Version, Path: at.Path, Limit: uint64(limit), Use: uint64(use), Refused: inspect.Unset}
+			t, rel := at.File("pids.events")
+			_ = t.Single(rel, func(b []byte) error {
 				events, err := inspect.ParseCounters(b, 2)
 				g.Refused = events.Num("max")
 				return err
@@ -90,12 +82,7 @@ func (w *pidsWalk) walk(at string) {
 			w.out.List = append(w.out.List, g)
 		}
 	}
-	names, err := w.tree.Directories(dir)
-	if err != nil {
-		return
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		w.walk(path.Join(at, name))
+	for _, name := range w.Below(at) {
+		w.walk(at.Down(name))
 	}
 }

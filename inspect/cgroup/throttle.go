@@ -15,6 +15,8 @@ type Throttle struct {
 	Periods   uint64        // in which it wanted any
 	Throttled uint64        // of these, in which it used all of its time and was stopped
 	Stood     time.Duration // how long it was stopped, on all CPUs together
+
+	Rest inspect.Reason // why there may be other bounds that can't be seen; Present: there are none
 }
 
 // Since returns what was counted since an earlier reading of the same cgroup; ok is
@@ -27,23 +29,26 @@ func (t Throttle) Since(was Throttle) (Throttle, bool) {
 	return t, true
 }
 
-// ThrottleOf returns the cgroup that bounds a process's CPU time the most; ok is
-// false where none does.
-func ThrottleOf(h *inspect.Host, list []Membership, mounts []inspect.Mount) (out Throttle, ok bool) {
-	version, at := ControllerPath(list, "cpu")
-	dir, top, err := LocateFor(version, "cpu", at, mounts)
-	if err != nil {
+// ThrottleOf returns the cgroup that bounds a process's CPU time the most, of those that can
+// be seen; ok is false where none does.
+func ThrottleOf(h *inspect.Host, list []Membership) (out Throttle, ok bool) {
+	version, path := ControllerPath(list, "cpu")
+	if version == 0 {
 		return out, false
 	}
-	for ; ; dir, at = path.Dir(dir), path.Dir(at) {
-		t, rel := Under(h, dir)
+	at, err := Find(h, version, "cpu", path)
+	if err != nil {
+		return Throttle{Rest: inspect.ReasonOf(err)}, false
+	}
+	for ; ; at = at.Up() {
+		t, rel := at.Dir()
 		bound := CFSQuota
 		if version == 2 {
 			bound = CPUMax
 		}
 		if cpus, bounded, good := bound(t, rel); good && bounded && (!ok || cpus < out.CPUs) {
-			out, ok = Throttle{Path: at, CPUs: cpus}, true
-			_ = t.Single(path.Join(rel, "cpu.stat"), func(b []byte) error {
+			out, ok = Throttle{Path: at.Path, CPUs: cpus}, true
+			_ = t.Single(rel+"/cpu.stat", func(b []byte) error {
 				c, err := inspect.ParseCounters(b, 8)
 				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
 				// The one is version 2's, in us, the other version 1's, in ns.
@@ -51,7 +56,8 @@ func ThrottleOf(h *inspect.Host, list []Membership, mounts []inspect.Mount) (out
 				return err
 			})
 		}
-		if dir == top {
+		if at.Top() {
+			out.Rest = at.Mount.Rest
 			return out, ok
 		}
 	}

@@ -64,7 +64,8 @@ func (m *Mount) Option(name string) string {
 type CgroupMount struct {
 	Version     int
 	Point       string
-	Controllers []string // that can be used there
+	Controllers []string       // that can be used there
+	Rest        inspect.Reason // why cgroups above its top and beside it can't be seen; Present: there are none
 }
 
 // sightSettings are the settings that decide who sees what.
@@ -111,6 +112,7 @@ func TakeEnvironment(h *inspect.Host, ps *proc.Processes) *Environment {
 	s.user()
 	s.Got[inspect.PIDNs] = s.spaces(self)
 	s.Got[inspect.SelfMountinfo] = inspect.ReasonOf(h.Proc.With(self+"/mountinfo", s.parseMounts))
+	s.cgroups()
 	for _, src := range sightSettings() {
 		s.Note(src, s.Read(src))
 	}
@@ -183,19 +185,32 @@ func (s *Environment) parseMounts(b []byte) error {
 			s.Debug = at
 		case m.Point == "/":
 			s.Root = at
-		case m.FSType == "cgroup2":
-			s.Cgroups = append(s.Cgroups, CgroupMount{2, m.Point, controllers(s.Host, m.Point)})
-		case m.FSType == "cgroup":
-			s.Cgroups = append(s.Cgroups, CgroupMount{1, m.Point, controllersV1(&m)})
 		}
 	})
 }
 
+// cgroups lists the hierarchies of cgroups that can be read.
+func (s *Environment) cgroups() {
+	mounts, err := cgroup.Mounts(s.Host)
+	if err != nil {
+		return
+	}
+	for _, m := range mounts {
+		out := CgroupMount{Version: m.Version, Point: m.Point, Rest: m.Rest}
+		if m.Version == 1 {
+			out.Controllers = controllersV1(&m.Mount)
+		} else {
+			out.Controllers = controllers(m)
+		}
+		s.Cgroups = append(s.Cgroups, out)
+	}
+}
+
 // controllers are those that the cgroup at the top of a mount of version 2 can use
 // (cgroup.controllers).
-func controllers(h *inspect.Host, point string) (out []string) {
-	t, rel := cgroup.Under(h, point)
-	_ = t.Single(rel+"/cgroup.controllers", func(b []byte) error {
+func controllers(m *cgroup.Mount) (out []string) {
+	t, rel := m.Highest().File("cgroup.controllers")
+	_ = t.Single(rel, func(b []byte) error {
 		out = strings.Fields(string(bytes.TrimSpace(b)))
 		return nil
 	})

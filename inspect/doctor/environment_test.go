@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 )
 
 // The mounts that decide what is seen: of several at one place the last, whatever
@@ -16,9 +17,6 @@ func TestSightMounts(t *testing.T) {
 23 22 0:6 / /proc rw,nosuid - proc proc rw,hidepid=invisible,gid=4,subset=pid
 24 1 0:7 / /sys ro,nosuid - sysfs sysfs rw
 25 24 0:8 / /sys/kernel/debug rw - debugfs none rw
-26 24 0:9 / /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct
-27 24 0:10 / /sys/fs/cgroup/systemd ro - cgroup cgroup rw,xattr,release_agent=/lib/x,name=systemd
-28 24 0:11 / /sys/fs/cgroup/unified ro - cgroup2 cgroup2 rw,nsdelegate
 nothing of the kind
 29 1 0:12 / /other/proc rw - proc proc rw
 `))
@@ -31,6 +29,20 @@ nothing of the kind
 	if !s.Sys.Has("ro") || s.Debug == nil || s.Root.Type != "overlay" {
 		t.Errorf("%+v %+v %+v", s.Sys, s.Debug, s.Root)
 	}
+	if err := s.parseMounts([]byte("nothing of the kind\n")); err == nil {
+		t.Error("a file without a mount is malformed")
+	}
+}
+
+// The hierarchies of cgroups, with the controllers that they have.
+func TestSightCgroups(t *testing.T) {
+	s := &Environment{Settings: inspect.Settings{Host: inspecttest.Open(t, inspecttest.UnpackText(t, `-- proc/self/mountinfo --
+24 1 0:7 / /sys ro,nosuid - sysfs sysfs rw
+26 24 0:9 / /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct
+27 24 0:10 / /sys/fs/cgroup/systemd ro - cgroup cgroup rw,xattr,release_agent=/lib/x,name=systemd
+28 24 0:11 / /sys/fs/cgroup/unified ro - cgroup2 cgroup2 rw,nsdelegate
+`))}}
+	s.cgroups()
 	var got [][]string
 	for _, c := range s.Cgroups {
 		got = append(got, c.Controllers)
@@ -38,9 +50,6 @@ nothing of the kind
 	if len(got) != 3 || !slices.Equal(got[0], []string{"cpu", "cpuacct"}) || !slices.Equal(got[1], []string{"name=systemd"}) ||
 		s.Cgroups[2].Version != 2 {
 		t.Errorf("%+v", s.Cgroups)
-	}
-	if err := s.parseMounts([]byte("nothing of the kind\n")); err == nil {
-		t.Error("a file without a mount is malformed")
 	}
 }
 

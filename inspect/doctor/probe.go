@@ -41,10 +41,11 @@ func Probe(h *inspect.Host, s inspect.Source) (why inspect.Reason, file bool) {
 // lookKernelLog opens the kernel's log, which is where the kernel checks who may read
 // it (kernel/printk/printk.c, devkmsg_open), and reads nothing of it.
 func lookKernelLog(h *inspect.Host) inspect.Reason {
-	if !h.Live {
-		return inspect.Inapplicable
+	log, err := h.OpenLog()
+	if err == nil {
+		_ = log.Close() // nothing was written
 	}
-	return inspect.ReasonOf(h.Elsewhere().TryOpen(inspect.KernelLog.String()))
+	return inspect.ReasonOf(err)
 }
 
 // Tally counts for how many processes a source gave something, and why not for others.

@@ -122,17 +122,17 @@ max
 
 		"v2, a mount of another part": {head + "0::/docker/abcdef\n" + mountsAt +
 			"24 21 0:21 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n-- sys/fs/cgroup/memory.max --\n500\n",
-			chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
+			chain{Missing: inspect.NotMounted, Lowest: -1, Closest: -1}},
 
 		"v2, outside the namespace": {head + "0::/../x\n" + mountsAt + MountV2 + "-- sys/fs/cgroup/memory.max --\n500\n",
-			chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
+			chain{Missing: inspect.OtherNamespace, Lowest: -1, Closest: -1}},
 
 		"v2, a name that begins with dots is inside": {head + "0::/..x\n" + mountsAt + MountV2 +
 			"-- sys/fs/cgroup/..x/memory.max --\n500\n-- sys/fs/cgroup/..x/memory.current --\n1\n",
 			chain{Version: 2, Paths: []string{"/..x", "/"}, Lowest: 0, Closest: 0, Root: true}},
 
 		"v2, a removed cgroup": {head + "0::/gone (deleted)\n" + mountsAt + MountV2 + "-- sys/fs/cgroup/memory.stat --\nanon 1\n",
-			chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
+			chain{Missing: inspect.NotSaved, Lowest: -1, Closest: -1}},
 
 		"v1": {head + "3:cpu,cpuacct:/c\n2:memory:/m\n1:name=systemd:/s\n" + mountsAt + mountV1CPU + MountV1 + `
 -- sys/fs/cgroup/memory/memory.limit_in_bytes --
@@ -207,7 +207,7 @@ hierarchical_memory_limit 9223372036854710272
 
 		"v1 only, without memory": {head + "3:cpu,cpuacct:/c\n" + mountsAt + mountV1CPU,
 			chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
-		"not mounted": {head + "0::/a\n" + mountsAt, chain{Missing: inspect.Unsupported, Lowest: -1, Closest: -1}},
+		"not mounted": {head + "0::/a\n" + mountsAt, chain{Missing: inspect.NotSaved, Lowest: -1, Closest: -1}},
 		"a colon and commas in it": {head + "0::/a:b,memory\n" + mountsAt + MountV2 +
 			"-- sys/fs/cgroup/a:b,memory/memory.max --\n5\n-- sys/fs/cgroup/a:b,memory/memory.current --\n1\n",
 			chain{Version: 2, Paths: []string{"/a:b,memory", "/"}, Lowest: 0, Closest: 0, Root: true}},

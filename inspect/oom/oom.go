@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,15 +25,16 @@ type Group struct {
 	Swap     inspect.Num      // v1: memory.swappiness
 	Total    uint64           // pages that its processes can use at most; 0 if unknown
 
-	PIDs    []int32 // of the processes in it and below
+	PIDs    []int32        // of the processes in it and below
+	Unseen  inspect.Reason // why there may be others in it that can't be seen; Present: there are none
 	Victim  *proc.Process
 	Points  int64         // those of the victim, set against Total
 	ByScore *proc.Process // the victim that /proc's oom_score suggests
 	Whole   string        // the cgroup that dies as a whole with the victim; ""
 
-	Mounted string // where its directory is
-	tree    inspect.Tree
-	dirs    []string // it and those below it, in tree
+	Mounted string         // where its directory is
+	places  []cgroup.Place // it and those below it
+	outside int            // processes of another PID namespace
 }
 
 // Snapshot is what a host knows of the OOM killer's next victim.
@@ -45,6 +45,7 @@ type Snapshot struct {
 	First  *proc.Process // the victim of a global OOM; nil if there is none
 	Second *proc.Process // and after that one
 	Groups []Group       // those with a hard limit
+	Walked inspect.Seen  // the cgroups that they are found among
 	// Killers are user-space killers that run, which act before the kernel does.
 	Killers []string
 	Known   bool // whether the names of all processes were seen
@@ -97,50 +98,39 @@ func (o *Snapshot) Kernel() inspect.Kernel { return o.Mem.Host.Kernel }
 func (o *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return o.Mem.Host.Doubt(src) }
 
 // LimitedCgroups walks the hierarchy that accounts memory, as far down as it is
-// mounted, and returns the cgroups that have a hard limit.
-func LimitedCgroups(h *inspect.Host) ([]Group, error) {
+// mounted, and returns the cgroups that have a hard limit, and how much it came to.
+func LimitedCgroups(h *inspect.Host) ([]Group, inspect.Seen, error) {
 	mounts, err := cgroup.Mounts(h)
 	if err != nil {
-		return nil, err
+		return nil, inspect.Seen{}, err
 	}
-	for _, version := range [...]int{1, 2} {
-		for _, m := range mounts {
-			if version == 1 && m.FSType == "cgroup" && m.Has("memory") || version == 2 && m.FSType == "cgroup2" {
-				w := groupWalk{h: h, version: version, top: path.Clean(m.Point), root: m.Root, local: m.Has("memory_localevents")}
-				w.tree, w.rel = cgroup.Under(h, w.top)
-				if err := w.walk(""); err != nil {
-					return nil, err
-				}
-				if len(w.out) > 0 || version == 2 {
-					return w.out, nil
-				}
-			}
+	list := cgroup.With(mounts, "memory")
+	slices.SortStableFunc(list, func(a, b *cgroup.Mount) int { return a.Version - b.Version })
+	for _, m := range list {
+		w := groupWalk{h: h, version: m.Version, local: m.Has("memory_localevents")}
+		w.survey.Of(m, inspect.CgroupMemory)
+		if err := w.walk(m.Highest()); err != nil {
+			return nil, w.survey.Seen, err
+		}
+		if len(w.out) > 0 || m.Version == 2 {
+			return w.out, w.survey.Seen, nil
 		}
 	}
-	return nil, &fs.PathError{Op: "find", Path: "the memory controller", Err: fs.ErrNotExist}
+	return nil, inspect.Seen{}, cgroup.Unmounted(h, "memory")
 }
 
-// HasMemoryCgroup reports whether there is a memory cgroup of a path, as
-// /proc/PID/cgroup spells it or as it is mounted, limited or not.
+// HasMemoryCgroup reports whether there is a memory cgroup of a name, or as it is mounted,
+// limited or not.
 func HasMemoryCgroup(h *inspect.Host, at string) bool {
 	mounts, err := cgroup.Mounts(h)
 	if err != nil {
 		return false
 	}
-	for _, m := range mounts {
-		if m.FSType != "cgroup2" && (m.FSType != "cgroup" || !m.Has("memory")) {
-			continue
+	for _, m := range cgroup.With(mounts, "memory") {
+		if inside, mounted := cgroup.Below(at, path.Clean(m.Point)); mounted && m.At(path.Join(m.Name, inside)).Exists() {
+			return true
 		}
-		top := path.Clean(m.Point)
-		rest, ok := cgroup.Below(at, m.Root)
-		if inside, mounted := cgroup.Below(at, top); mounted {
-			rest, ok = inside, true
-		}
-		if !ok {
-			continue
-		}
-		tree, rel := cgroup.Under(h, path.Join(top, rest))
-		if st, err := tree.Stat(rel); err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if _, ok := cgroup.Below(at, m.Name); ok && m.At(at).Exists() {
 			return true
 		}
 	}
@@ -149,21 +139,19 @@ func HasMemoryCgroup(h *inspect.Host, at string) bool {
 
 // groupWalk goes through one hierarchy.
 type groupWalk struct {
-	h         *inspect.Host
-	version   int
-	top, root string // where it is mounted, and which cgroup that shows
-	local     bool   // mounted so that events are each cgroup's own
-	tree      inspect.Tree
-	rel       string
-	open      []int // indices in out of the limited ones above
-	out       []Group
+	h       *inspect.Host
+	version int
+	local   bool // mounted so that events are each cgroup's own
+	survey  cgroup.Survey
+	open    []int // indices in out of the limited ones above
+	out     []Group
 }
 
-// walk visits a directory and those below it. One that went away is no error.
-func (w *groupWalk) walk(at string) error {
-	dir := path.Join(w.rel, at)
+// walk visits a cgroup and those below it. One that went away is no error.
+func (w *groupWalk) walk(at cgroup.Place) error {
 	limited := false
-	err := w.tree.Single(path.Join(dir, cgroup.FilesOf(w.version).Limit), func(b []byte) error {
+	t, rel := at.File(cgroup.FilesOf(w.version).Limit)
+	err := t.Single(rel, func(b []byte) error {
 		n, ok := inspect.ParseUint(inspect.TrimNewline(b))
 		limited = ok && (w.version == 2 || n < cgroup.UnlimitedV1)
 		return nil
@@ -179,64 +167,78 @@ func (w *groupWalk) walk(at string) error {
 		}
 	}
 	for _, i := range w.open {
-		w.out[i].dirs = append(w.out[i].dirs, dir)
+		w.out[i].places = append(w.out[i].places, at)
 	}
-	names, err := w.tree.Directories(dir)
-	if err != nil {
-		return ignoreGone(err)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if err := w.walk(path.Join(at, name)); err != nil {
+	for _, name := range w.survey.Below(at) {
+		if err := w.walk(at.Down(name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-		return nil
-	}
-	return err
-}
-
-func (w *groupWalk) group(at string) (g Group, err error) {
-	g.Memory, err = cgroup.ReadMemory(w.h, w.version, path.Join(w.top, at), true)
+func (w *groupWalk) group(at cgroup.Place) (g Group, err error) {
+	g.Memory, err = cgroup.ReadMemory(at, true)
 	if err != nil {
 		return g, err
 	}
-	g.Path, g.Root, g.Mounted = path.Join(w.root, at), at == "", path.Join(w.top, at)
-	g.Failures, g.Swap, g.tree = inspect.Unset, inspect.Unset, w.tree
-	dir := path.Join(w.rel, at)
+	g.Mounted, g.Failures, g.Swap = at.Mounted(), inspect.Unset, inspect.Unset
 	if w.version == 1 {
 		g.Failures = g.Nums.Num("memory.failcnt")
-		if n, err := w.tree.Number(path.Join(dir, "memory.swappiness")); err == nil && n >= 0 {
+		if n, err := at.Number("memory.swappiness"); err == nil && n >= 0 {
 			g.Swap = inspect.Num(n)
 		}
 		return g, nil
 	}
-	_ = w.tree.Single(path.Join(dir, "memory.pressure"), func(b []byte) error {
+	t, rel := at.File("memory.pressure")
+	_ = t.Single(rel, func(b []byte) error {
 		g.Pressure, err = inspect.ParsePressure(b)
 		return err
 	})
 	// memory.events sums up the subtree since 5.2.
 	g.Local = w.local || inspect.Choose(w.h.Kernel.Since(5, 2), false, true, false)
-	n, err := w.tree.Number(path.Join(dir, "memory.oom.group"))
+	n, err := at.Number("memory.oom.group")
 	g.Together = err == nil && n == 1
 	return g, nil
 }
 
-// Members reads which processes are in the group and below it.
-func (g *Group) Members() {
-	g.PIDs = nil
-	for _, dir := range g.dirs {
-		_ = g.tree.With(path.Join(dir, "cgroup.procs"), func(b []byte) error {
+// Members reads which processes are in the group and below it, of those of a scan. Where /proc
+// shows another PID namespace than kwhy's, what it says of each process tells: the numbers in
+// cgroup.procs are those of kwhy's own.
+func (g *Group) Members(ps *proc.Processes) {
+	g.PIDs, g.Unseen = nil, inspect.Present
+	seen := ps.Seen()
+	if ByProcess(ps.Host.Host) {
+		g.membersIn(ps)
+		g.Unseen = seen.Reason
+		return
+	}
+	g.List()
+	missing := func(pid int32) bool { _, ok := ps.Row(pid); return !ok }
+	switch {
+	case g.outside > 0:
+		g.Unseen = inspect.OtherNamespace
+	case seen.Whole(), g.Version == 2 && !slices.ContainsFunc(g.PIDs, missing):
+	default:
+		g.Unseen = seen.Reason
+	}
+}
+
+// List reads the numbers of its processes, and of those below it. A process of another PID
+// namespace than kwhy's has 0 in version 2 (kernel/cgroup/cgroup.c, cgroup_procs_show), and no line
+// in version 1 (kernel/cgroup/cgroup-v1.c, pidlist_array_load).
+func (g *Group) List() {
+	g.PIDs, g.outside = nil, 0
+	for _, at := range g.places {
+		t, rel := at.File("cgroup.procs")
+		_ = t.With(rel, func(b []byte) error {
 			for len(b) > 0 {
 				var line []byte
 				line, b = inspect.CutLine(b)
 				if pid, ok := inspect.ParsePID(string(line)); ok {
 					g.PIDs = append(g.PIDs, pid)
+				} else if string(line) == "0" {
+					g.outside++
 				}
 			}
 			return nil
@@ -244,6 +246,22 @@ func (g *Group) Members() {
 	}
 	slices.Sort(g.PIDs)
 	g.PIDs = slices.Compact(g.PIDs)
+}
+
+// ByProcess reports whether the numbers of List are others than those of /proc.
+func ByProcess(h *inspect.Host) bool { return h.Live && !h.SameProcesses() }
+
+// membersIn takes the members from /proc/PID/cgroup.
+func (g *Group) membersIn(ps *proc.Processes) {
+	all := make([]int32, len(ps.Rows))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	for _, i := range ps.Fill(all, inspect.Of(inspect.PIDCgroup)) {
+		if g.Holds(ps.Rows[i].Cgroup) {
+			g.PIDs = append(g.PIDs, ps.Rows[i].PID)
+		}
+	}
 }
 
 // Holds reports whether the cgroup at is g or lies below it.
@@ -256,20 +274,16 @@ func (g *Group) Holds(at string) bool {
 // a victim in the cgroup at: the highest one from there up to g that has
 // memory.oom.group set (mm/memcontrol.c, mem_cgroup_get_oom_group); "" if none.
 func (g *Group) KilledWhole(at string) (whole string) {
-	rest, ok := strings.CutPrefix(at, g.Path)
-	if g.Version != 2 || !ok || len(g.dirs) == 0 {
+	if g.Version != 2 || !g.Holds(at) || len(g.places) == 0 {
 		return ""
 	}
-	for {
-		n, err := g.tree.Number(path.Join(g.dirs[0], rest, "memory.oom.group"))
-		if err == nil && n == 1 {
-			whole = path.Join(g.Path, rest)
+	top := g.places[0]
+	for of := (cgroup.Place{Mount: top.Mount, Path: at}); ; of = of.Up() {
+		if n, err := of.Number("memory.oom.group"); err == nil && n == 1 {
+			whole = of.Path
 		}
-		if rest = strings.Trim(rest, "/"); rest == "" {
+		if of.Path == top.Path {
 			return whole
-		}
-		if rest = path.Dir(rest); rest == "." {
-			rest = ""
 		}
 	}
 }
@@ -279,7 +293,7 @@ type Part = inspect.Part[*Snapshot, Group]
 
 // Limited returns the limited cgroups: the rows of a table.
 func (o *Snapshot) Limited() inspect.Parts[*Snapshot, Group] {
-	return inspect.Parts[*Snapshot, Group]{In: o, List: o.Groups, Same: sameGroup}
+	return inspect.Parts[*Snapshot, Group]{In: o, List: o.Groups, Same: sameGroup, Set: o.Walked}
 }
 
 func sameGroup(was *Snapshot, g *Group) *Group {

@@ -20,12 +20,13 @@ type Bound struct {
 	Limit    float64
 	Bounded  bool // false: unlimited
 	Used     float64
-	Whose    string // whose use is counted against it: process, user, cgroup, namespace, host
-	Known    bool   // whether Used is known
-	AtLeast  bool   // more may be used than can be seen
-	Exempt   bool   // the kernel does not hold this process to it
-	Hidden   bool   // there is a bound, and it can't be seen from here
-	Partial  bool   // Used leaves out what the kernel uses, as version 1's root of memory does
+	Whose    string         // whose use is counted against it: process, user, cgroup, namespace, host
+	Known    bool           // whether Used is known
+	AtLeast  bool           // more may be used than can be seen
+	Exempt   bool           // the kernel does not hold this process to it
+	Hidden   bool           // there is a bound, and it can't be seen from here
+	Unseen   inspect.Reason // why there may be a bound that can't be seen from here; or Present
+	Partial  bool           // Used leaves out what the kernel uses, as version 1's root of memory does
 	Source   inspect.Source
 }
 
@@ -35,14 +36,10 @@ func (r *Bound) Room() (float64, bool) { return r.Limit - r.Used, r.Bounded && r
 
 // boundsOf collects the bounds of a process, from its own to the host's.
 func boundsOf(h *inspect.Host, d *Detail) (out []Bound) {
-	mounts, err := cgroup.Mounts(h)
-	if err != nil {
-		mounts = nil
-	}
 	out = append(out, d.rlimit("address space", "memory", "bytes", float64(d.Row.P.VSize), true)...)
-	out = append(out, memoryBounds(h, d, mounts)...)
+	out = append(out, memoryBounds(h, d)...)
 	out = append(out, hostMemory(h)...)
-	out = append(out, cpuBounds(h, d, mounts)...)
+	out = append(out, cpuBounds(h, d)...)
 	if h.CPUs > 0 {
 		out = append(out, Bound{
 			Resource: "cpus", Step: "host", Where: "online", Limit: float64(h.CPUs), Bounded: true, Whose: "host",
@@ -50,7 +47,7 @@ func boundsOf(h *inspect.Host, d *Detail) (out []Bound) {
 		})
 	}
 	out = append(out, userTasks(h, d)...)
-	out = append(out, pidBounds(h, d, mounts)...)
+	out = append(out, pidBounds(h, d)...)
 	out = append(out, hostTasks(h, d)...)
 	out = append(out, d.rlimit("open files", "open files", "", float64(d.Row.P.FDs), d.Row.P.FDs >= 0)...)
 	out = append(out, hostFiles(h, d)...)
@@ -181,35 +178,50 @@ func (f *boundFiles) of(version int) (bound, use string, parse func(inspect.Tree
 	return f.v2, f.use2, f.parse2
 }
 
-// climb reads a controller's files of a process's cgroup and of those above it.
-func climb(h *inspect.Host, d *Detail, mounts []inspect.Mount, f boundFiles) (out []Bound) {
-	version, at := cgroup.ControllerPath(d.Cgroups, f.controller)
-	dir, top, err := cgroup.LocateFor(version, f.controller, at, mounts)
+// climb reads a controller's files of a process's cgroup and of those above it, as far as
+// they can be seen: those that can't may have a bound too.
+func climb(h *inspect.Host, d *Detail, f boundFiles) (out []Bound) {
+	version, name := cgroup.ControllerPath(d.Cgroups, f.controller)
 	file, use, parse := f.of(version)
-	if err != nil || file == "" && parse == nil {
+	if file == "" && parse == nil {
 		return nil
 	}
 	if parse == nil {
 		parse = func(t inspect.Tree, dir string) (float64, bool, bool) { return readBound(t, path.Join(dir, file)) }
 	}
-	for {
-		t, rel := cgroup.Under(h, dir)
+	bound := Bound{Resource: f.resource, Step: f.step, Unit: f.unit, Whose: "cgroup", Source: f.source}
+	beyond := func(name string, why inspect.Reason) Bound {
+		r := bound
+		r.Where, r.Unseen = name, why
+		return r
+	}
+	at, err := cgroup.Find(h, version, f.controller, name)
+	if err != nil {
+		if why := inspect.ReasonOf(err); f.unlimited && version != 0 && why != inspect.NotSaved {
+			out = append(out, beyond(name, why))
+		}
+		return out
+	}
+	for ; ; at = at.Up() {
+		t, rel := at.Dir()
 		if limit, bounded, ok := parse(t, rel); ok && (bounded || f.unlimited) {
-			r := Bound{
-				Resource: f.resource, Step: f.step, Where: at, Unit: f.unit, Limit: limit, Bounded: bounded,
-				Whose: "cgroup", Source: f.source,
-			}
+			r := bound
+			r.Where, r.Limit, r.Bounded = at.Path, limit, bounded
 			if n, err := t.Number(path.Join(rel, use)); use != "" && err == nil {
 				r.Used, r.Known = float64(n), true
 			}
-			r.Partial = version == 1 && f.controller == "memory" && at == "/" // mem_cgroup_usage in mm/memcontrol-v1.c
+			// mem_cgroup_usage in mm/memcontrol-v1.c
+			r.Partial = version == 1 && f.controller == "memory" && at.Path == "/" && at.Mount.Rest == inspect.Present
 			out = append(out, r)
 		}
-		if dir == top {
-			return out
+		if at.Top() {
+			break
 		}
-		dir, at = path.Dir(dir), path.Dir(at)
 	}
+	if why := at.Mount.Rest; f.unlimited && why != inspect.Present {
+		out = append(out, beyond("above "+at.Path, why))
+	}
+	return out
 }
 
 // readBound reads a number or "max".
@@ -232,32 +244,32 @@ func readBound(t inspect.Tree, rel string) (limit float64, bounded, ok bool) {
 
 // memoryBounds are the bounds of memory, and those of swap that bound something.
 // Version 1 bounds memory and swap together.
-func memoryBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
+func memoryBounds(h *inspect.Host, d *Detail) []Bound {
 	f := boundFiles{controller: "memory", source: inspect.CgroupMemory, resource: "memory", unit: "bytes", step: "cgroup", unlimited: true,
 		v1: "memory.limit_in_bytes", v2: "memory.max", use1: "memory.usage_in_bytes", use2: "memory.current"}
-	out := climb(h, d, mounts, f)
+	out := climb(h, d, f)
 	high := f
 	high.step, high.v1, high.v2, high.unlimited = "high", "", "memory.high", false
-	out = append(out, climb(h, d, mounts, high)...)
+	out = append(out, climb(h, d, high)...)
 	both := f
 	both.resource, both.unlimited = "memory and swap", false
 	both.v1, both.v2, both.use1 = "memory.memsw.limit_in_bytes", "", "memory.memsw.usage_in_bytes"
-	out = append(out, climb(h, d, mounts, both)...)
+	out = append(out, climb(h, d, both)...)
 	swap := f
 	swap.resource, swap.v1, swap.v2, swap.use2, swap.unlimited = "swap", "", "memory.swap.max", "memory.swap.current", false
-	return append(out, climb(h, d, mounts, swap)...)
+	return append(out, climb(h, d, swap)...)
 }
 
-func pidBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
-	return climb(h, d, mounts, boundFiles{
+func pidBounds(h *inspect.Host, d *Detail) []Bound {
+	return climb(h, d, boundFiles{
 		controller: "pids", v1: "pids.max", v2: "pids.max", use1: "pids.current", use2: "pids.current",
 		source: inspect.CgroupPids, resource: "tasks", step: "cgroup", unlimited: true,
 	})
 }
 
 // cpuBounds reads how many CPUs' worth of time cgroups may have.
-func cpuBounds(h *inspect.Host, d *Detail, mounts []inspect.Mount) []Bound {
-	return climb(h, d, mounts, boundFiles{controller: "cpu", source: inspect.CgroupCPU, resource: "cpus", step: "cgroup", unlimited: true,
+func cpuBounds(h *inspect.Host, d *Detail) []Bound {
+	return climb(h, d, boundFiles{controller: "cpu", source: inspect.CgroupCPU, resource: "cpus", step: "cgroup", unlimited: true,
 		parse1: cgroup.CFSQuota, parse2: cgroup.CPUMax})
 }
 

@@ -82,7 +82,8 @@ func ioOf(p procfs.Proc) (inspect.Counters, error) {
 
 // readCgroups reads which cgroups a task is in.
 func readCgroups(h *inspect.Host, d *Detail, dir string) error {
-	list, err := oneByProcfs(h, d.Row.P, dir, inspect.PIDCgroup, cgroup.LinesOf, func() ([]cgroup.Line, error) { return cgroup.Read(h, dir) })
-	d.Cgroups = cgroup.Memberships(list)
+	ours := func() ([]cgroup.Line, error) { return cgroup.ReadLines(h, dir) }
+	list, err := oneByProcfs(h, d.Row.P, dir, inspect.PIDCgroup, cgroup.LinesOf, ours)
+	d.Cgroups = cgroup.Memberships(cgroup.Named(h, list))
 	return err
 }

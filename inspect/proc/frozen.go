@@ -45,13 +45,9 @@ func (p *Process) maybeFrozen(on inspect.Kernel) bool {
 	return false
 }
 
-// memberships reads in which cgroups a process is, and notes where these are mounted.
+// memberships reads in which cgroups a process is.
 func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
-	h := ps.Host.Host
-	if ps.Host.mounts == nil {
-		ps.Host.mounts, _ = cgroup.Mounts(h) // without them nothing is found
-	}
-	list, err := cgroup.MembershipsOf(h, p.Dir())
+	list, err := cgroup.MembershipsOf(ps.Host.Host, p.Dir())
 	return list, err == nil
 }
 
@@ -65,7 +61,7 @@ func (ps *Processes) heldFrozen(list []cgroup.Membership) bool {
 		key := string(rune('0'+m.Version)) + m.Path
 		yes, known := ps.Host.frozen[key]
 		if !known {
-			if yes = cgroup.Frozen(ps.Host.Host, m, ps.Host.mounts); ps.Host.frozen == nil {
+			if yes = cgroup.Frozen(ps.Host.Host, m); ps.Host.frozen == nil {
 				ps.Host.frozen = map[string]bool{}
 			}
 			ps.Host.frozen[key] = yes

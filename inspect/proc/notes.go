@@ -54,7 +54,7 @@ func (ps *Processes) throttleRow(p *Process) {
 	if !ok {
 		return
 	}
-	t, ok := cgroup.ThrottleOf(ps.Host.Host, list, ps.Host.mounts)
+	t, ok := cgroup.ThrottleOf(ps.Host.Host, list)
 	if !ok {
 		return
 	}

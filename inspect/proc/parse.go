@@ -294,11 +294,12 @@ func (p *Process) parseOomScoreAdj(b []byte) error {
 	return nil
 }
 
-func (p *Process) parseCgroup(b []byte) error {
+func (p *Process) parseCgroup(h *inspect.Host, b []byte) error {
 	list, err := cgroup.ParseCgroups(b)
 	if err != nil {
 		return err
 	}
+	list = cgroup.Named(h, list)
 	if p.Zombie() { // in hierarchies of version 1 it is said to be in the root (kernel/cgroup/cgroup.c, proc_cgroup_show)
 		list = slices.DeleteFunc(list, func(m cgroup.Line) bool { return m.Hierarchy != 0 })
 	}

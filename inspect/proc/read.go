@@ -128,7 +128,7 @@ func (r *Reader) One(p *Process, s inspect.Source) inspect.Reason {
 	case inspect.PIDFd:
 		err = r.descriptors(p)
 	case inspect.PIDCgroup:
-		err = r.File(r.via(p), "/cgroup", inspect.UntilEmpty, p.parseCgroup)
+		err = r.File(r.via(p), "/cgroup", inspect.UntilEmpty, func(b []byte) error { return p.parseCgroup(r.Host, b) })
 	case inspect.PIDCmdline:
 		err = r.File(r.via(p), "/cmdline", inspect.UntilEmpty, p.parseCmdline)
 	case inspect.PIDSchedstat:

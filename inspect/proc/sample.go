@@ -125,10 +125,10 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 	s.out.Owned = s.reader.One(&whole, inspect.PIDStatus) == inspect.Present
 	s.out.Owner = whole.Owner
 	list, _ := ps.memberships(&ps.Rows[i]) // without them neither quota nor freezer are found
-	was, bounded := cgroup.ThrottleOf(h, list, ps.Host.mounts)
+	was, bounded := cgroup.ThrottleOf(h, list)
 	frozen := ps.heldFrozen(list)
 	s.run(ctx)
-	if now, ok := cgroup.ThrottleOf(h, list, ps.Host.mounts); ok && bounded {
+	if now, ok := cgroup.ThrottleOf(h, list); ok && bounded {
 		s.out.Quota, s.out.Bounded = now.Since(was)
 	}
 	ps.Host.frozen = nil

@@ -61,7 +61,6 @@ type Shared struct {
 	// Lacking says that a copy has only some of the processes that the host had.
 	Lacking bool
 
-	mounts []inspect.Mount
 	quotas map[string]cgroup.Throttle // by cgroup
 	frozen map[string]bool            // by cgroup
 	All    *Processes
@@ -128,6 +127,8 @@ func (ps *Processes) Seen() inspect.Seen {
 	switch {
 	case ps.Host.Hidden:
 		s.Open, s.Reason = true, inspect.Hidden
+	case ps.Host.Inside:
+		s.Open, s.Reason = true, inspect.OtherNamespace
 	case len(ps.Rows) == 0, ps.Host.Lacking:
 		s.Open, s.Reason = true, inspect.NotSaved
 	}

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +49,7 @@ type ShareGroup struct {
 	Nice   int8  // of an autogroup
 	Auto   bool
 	Idle   bool
+	Unseen inspect.Reason // why its weight, or which groups there are, can't be seen; or Present
 }
 
 // Missing says why a source gave nothing.
@@ -180,12 +180,12 @@ func taskFiles(h *inspect.Host, t *Process, tgid int32, want inspect.Sources) {
 // rivals finds who wants a CPU now, and in which groups.
 func rivals(h *inspect.Host, t *Process) {
 	ps := t.Sched.Procs
-	mounts, _ := cgroup.Mounts(h) // without them the weights of cgroups are unknown
 	auto, _ := t.Sched.Settings.Number(inspect.SchedAutogroup)
 	r := &proc.Reader{Host: h}
-	g := groupShares{h: h, mounts: mounts, known: map[string]*ShareGroup{}, auto: auto == 1}
+	g := groupShares{h: h, known: map[cgroup.Place]*ShareGroup{}, auto: auto == 1}
 	add := func(p *proc.Process) {
-		if p.State != 'R' && p.PID != t.Row.P.PID || p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0 {
+		self := p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0
+		if p.PID != t.Row.P.PID && (p.State != 'R' || self) {
 			return
 		}
 		r.Fill(p, inspect.Of(inspect.PIDCgroup, inspect.PIDAutogroup))
@@ -200,16 +200,15 @@ func rivals(h *inspect.Host, t *Process) {
 		}
 	}
 	if list, err := cgroup.MembershipsOf(h, t.Row.P.Dir()); err == nil {
-		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list, mounts)
+		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list)
 	}
 }
 
 // groupShares looks up the groups that tasks share CPUs in.
 type groupShares struct {
-	h      *inspect.Host
-	mounts []inspect.Mount
-	known  map[string]*ShareGroup // nil: no group of its own
-	auto   bool
+	h     *inspect.Host
+	known map[cgroup.Place]*ShareGroup // nil: no group of its own
+	auto  bool
 }
 
 // of returns the groups of a task, the outermost first. A cgroup of version 2
@@ -218,17 +217,19 @@ type groupShares struct {
 // to the root of all are in their session's autogroup (kernel/sched/autogroup.c,
 // task_wants_autogroup).
 func (g *groupShares) of(p *proc.Process) (out []ShareGroup) {
-	version, at := int(p.CPUCgroupVersion), strings.Trim(p.CPUCgroup, "/")
-	if version == 2 { // a cgroup namespace's root is not the root of all
-		out = g.add(out, version, "/")
-	}
-	for i, c := range at {
-		if c == '/' {
-			out = g.add(out, version, "/"+at[:i])
+	version, name := int(p.CPUCgroupVersion), p.CPUCgroup
+	at, err := cgroup.Find(g.h, version, "cpu", name)
+	switch {
+	case name == "":
+	case err != nil:
+		out = append(out, ShareGroup{Name: name, Unseen: inspect.ReasonOf(err)})
+	default:
+		if why := at.Mount.Rest; why != inspect.Present { // nobody sees how many there are above
+			out = append(out, ShareGroup{Name: "above " + at.Mount.Name, Unseen: why})
 		}
-	}
-	if at != "" {
-		out = g.add(out, version, "/"+at)
+		for _, at := range at.Way() {
+			out = g.add(out, at)
+		}
 	}
 	if len(out) == 0 && g.auto && p.Autogroup >= 0 {
 		out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
@@ -237,10 +238,10 @@ func (g *groupShares) of(p *proc.Process) (out []ShareGroup) {
 }
 
 // add appends a cgroup if it is one of CPUs.
-func (g *groupShares) add(out []ShareGroup, version int, at string) []ShareGroup {
+func (g *groupShares) add(out []ShareGroup, at cgroup.Place) []ShareGroup {
 	group, ok := g.known[at]
 	if !ok {
-		group = g.read(version, at)
+		group = read(at)
 		g.known[at] = group
 	}
 	if group == nil {
@@ -249,18 +250,14 @@ func (g *groupShares) add(out []ShareGroup, version int, at string) []ShareGroup
 	return append(out, *group)
 }
 
-// read reads one cgroup; nil where it is none of CPUs. One that lies outside of
-// what is mounted here is a group of unknown weight.
-func (g *groupShares) read(version int, at string) *ShareGroup {
-	out := &ShareGroup{Name: at}
-	dir, _, err := cgroup.LocateFor(version, "cpu", at, g.mounts)
-	if err != nil && at == "/" {
-		return nil
+// read reads one cgroup; nil where it is none of CPUs, as the root of all is.
+func read(at cgroup.Place) *ShareGroup {
+	version := at.Mount.Version
+	if version == 1 && at.Top() && at.Mount.Rest == inspect.Present {
+		return nil // its shares are of no use (kernel/sched/fair.c, sched_group_set_shares)
 	}
-	if err != nil {
-		return out
-	}
-	t, rel := cgroup.Under(g.h, dir)
+	out := &ShareGroup{Name: at.Path}
+	t, rel := at.Dir()
 	if n, err := t.Number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
 		out.Idle = true
 		return out

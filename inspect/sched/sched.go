@@ -47,6 +47,7 @@ type Snapshot struct {
 	Realtime []Task // tasks of policies that come before the fair ones
 	Blocked  []Task // tasks in D
 	Groups   []cgroup.CPU
+	Walked   inspect.Seen // the cgroups that they are found among
 
 	Was *Snapshot
 	got [inspect.NumSources]inspect.Reason
@@ -286,7 +287,7 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 		return func() inspect.Reason { return inspect.ReasonOf(h.Proc.With("schedstat", s.parseSchedstat)) }
 	case inspect.CgroupCPU:
 		return func() (r inspect.Reason) {
-			s.Groups, r = cgroup.CPUGroups(h)
+			s.Groups, s.Walked, r = cgroup.CPUGroups(h)
 			s.got[inspect.CgroupCpuset] = r // the walk reads both
 			return r
 		}

@@ -1,9 +1,6 @@
 package cgroup
 
 import (
-	"fmt"
-	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -14,17 +11,24 @@ import (
 
 // Own reads which cgroups kwhy itself is in.
 func Own(h *inspect.Host) ([]Line, error) {
-	return inspect.ByProcfs(h, inspect.SelfCgroup, func(fs procfs.FS) ([]Line, error) {
+	list, err := inspect.ByProcfs(h, inspect.SelfCgroup, func(fs procfs.FS) ([]Line, error) {
 		self, err := fs.Self()
 		if err != nil {
 			return nil, err
 		}
 		return LinesOf(self)
-	}, func() ([]Line, error) { return Read(h, "self") })
+	}, func() ([]Line, error) { return ReadLines(h, "self") })
+	return Named(h, list), err
 }
 
 // Read reads which cgroups a task is in: dir is its directory below /proc.
-func Read(h *inspect.Host, dir string) (list []Line, err error) {
+func Read(h *inspect.Host, dir string) ([]Line, error) {
+	list, err := ReadLines(h, dir)
+	return Named(h, list), err
+}
+
+// ReadLines does the same, with paths as /proc has them.
+func ReadLines(h *inspect.Host, dir string) (list []Line, err error) {
 	err = h.Proc.With(dir+"/cgroup", func(b []byte) (err error) {
 		list, err = ParseCgroups(b)
 		return err
@@ -47,7 +51,7 @@ func Memberships(list []Line) []Membership {
 	return out
 }
 
-// LinesOf takes the lines of /proc/PID/cgroup as procfs reads them.
+// LinesOf takes the lines of /proc/PID/cgroup as procfs reads them; see Named.
 func LinesOf(p procfs.Proc) (out []Line, err error) {
 	list, err := p.Cgroups()
 	for _, c := range list {
@@ -70,7 +74,7 @@ type Line struct {
 }
 
 // ParseCgroups reads lines of "4:memory:/a/b". A line of another form is passed
-// over.
+// over. The paths are as seen from kwhy's cgroup namespace: see Named.
 func ParseCgroups(b []byte) (list []Line, err error) {
 	for len(b) > 0 {
 		var line []byte
@@ -110,52 +114,6 @@ func MemoryHierarchy(list []Line) (version int, at string) {
 	return version, at
 }
 
-// locate finds the directory of a cgroup and that of the highest one that the
-// mount shows. A path that begins with /.. lies outside the cgroup namespace
-// and is nowhere to be read.
-func locate(version int, at string, mounts []inspect.Mount) (dir, top string, err error) {
-	return LocateFor(version, "memory", at, mounts)
-}
-
-// LocateFor does the same for another controller of version 1.
-func LocateFor(version int, controller, at string, mounts []inspect.Mount) (dir, top string, err error) {
-	for _, m := range mounts {
-		if version == 2 && m.FSType != "cgroup2" || version == 1 && m.FSType != "cgroup" {
-			continue
-		}
-		if version == 1 && !m.Has(controller) {
-			continue
-		}
-		if rel, ok := Below(at, m.Root); ok {
-			return path.Join(m.Point, rel), path.Clean(m.Point), nil
-		}
-	}
-	return "", "", fmt.Errorf("find where cgroup %s is mounted: %w", at, fs.ErrNotExist)
-}
-
-// Below returns what of p lies under root. A path that climbs, as one outside of
-// kwhy's cgroup namespace does, lies nowhere: who follows it up from there would
-// never come to the mount.
-func Below(p, root string) (string, bool) {
-	if path.Clean(p) != p {
-		return "", false
-	}
-	if root == "/" {
-		return p, true
-	}
-	rest, ok := strings.CutPrefix(p, root)
-	return rest, ok && (rest == "" || rest[0] == '/')
-}
-
-// Under returns the tree that a path as mounted lies in: cgroup file systems
-// are under /sys almost always, and then under --sys-root.
-func Under(h *inspect.Host, dir string) (inspect.Tree, string) {
-	if rel, ok := strings.CutPrefix(dir, "/sys/"); ok || !h.Live {
-		return h.Sys, strings.TrimPrefix(rel, "/")
-	}
-	return h.Elsewhere(), dir
-}
-
 // HasController reports whether a controller is in a list, which is comma-separated.
 func HasController(list, name string) bool {
 	for c := range strings.SplitSeq(list, ",") {
@@ -164,15 +122,6 @@ func HasController(list, name string) bool {
 		}
 	}
 	return false
-}
-
-// Mounts lists the mounts of cgroup file systems, of both versions, that
-// kwhy sees.
-func Mounts(h *inspect.Host) (out []inspect.Mount, err error) {
-	err = h.Proc.With("self/mountinfo", func(b []byte) error {
-		return inspect.ParseMountinfo(b, "cgroup", func(m inspect.Mount) { out = append(out, m) })
-	})
-	return out, err
 }
 
 // Membership is a cgroup that a process is in.

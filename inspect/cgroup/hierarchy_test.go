@@ -1,0 +1,96 @@
+package cgroup_test
+
+import (
+	"testing"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+	"kwhy/inspect/inspecttest"
+)
+
+// A path as /proc has it begins at the root of kwhy's cgroup namespace, and so does the root of a
+// mount (cgroup_namespaces(7)); where a mount shows more than that, paths have its names.
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		climbs   int
+		base     string
+		at, want string
+	}{
+		{0, "/", "/", "/"},
+		{0, "/", "/a/b", "/a/b"},
+		{0, "/", "/../x", "(outside)/x"},
+		{0, "/", "/..", "(outside)/"},
+		{2, "/docker/ID", "/", "/docker/ID"},
+		{2, "/docker/ID", "/a", "/docker/ID/a"},
+		{2, "/docker/ID", "/../other", "/docker/other"},
+		{2, "/docker/ID", "/../../system", "/system"},
+		{2, "/docker/ID", "/../..", "/"},
+		{2, "/docker/ID", "/../../../x", "(outside)/x"},
+		{2, "", "/", "(outside)/"}, // which of those below it is not known
+		{2, "", "/../x", "(outside)/x"},
+		{2, "", "/../../x", "/x"},
+		{0, "/", "/..a", "/..a"}, // a name that begins so climbs nowhere
+	} {
+		if got := cgroup.NameIn(c.climbs, c.base, c.at); got != c.want {
+			t.Errorf("%s, with the namespace's root at %q %d levels down: %s, want %s", c.at, c.base, c.climbs, got, c.want)
+		}
+	}
+	for _, p := range []string{"(outside)/x", "/../x", "a"} {
+		if rest, ok := cgroup.Below(p, "/"); ok {
+			t.Errorf("%s lies at %s", p, rest)
+		}
+	}
+}
+
+// Of several mounts of a hierarchy the one that shows most of it is read, and it is known
+// whether that is all: of a container's own part it is not.
+func TestHierarchies(t *testing.T) {
+	const head = "-- proc/self/mountinfo --\n1 1 0:2 / / rw - rootfs rootfs rw\n"
+	for name, c := range map[string]struct {
+		archive string
+		want    map[string]inspect.Reason // by controllers or version, and the name of its top
+	}{
+		"a host": {
+			"24 1 0:21 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+			map[string]inspect.Reason{"cgroup2 /": inspect.Present},
+		},
+		"a container's own part of version 2": {
+			"24 1 0:21 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n-- sys/fs/cgroup/cgroup.events --\npopulated 1\n",
+			map[string]inspect.Reason{"cgroup2 /": inspect.OtherNamespace},
+		},
+		"a part that is bound there": {
+			"24 1 0:21 /docker/ID /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+			map[string]inspect.Reason{"cgroup2 /docker/ID": inspect.NotMounted},
+		},
+		"twice": {
+			"24 1 0:21 /docker/ID /sys/fs/cgroup/own rw - cgroup cgroup rw,memory\n25 1 0:21 / /sys/fs/cgroup/all ro - cgroup cgroup ro,memory\n" +
+				"26 1 0:22 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n",
+			map[string]inspect.Reason{"memory /": inspect.Present, "cpu /": inspect.Present},
+		},
+		"one above kwhy's own root": {
+			"24 1 0:21 / /sys/fs/cgroup/own rw - cgroup cgroup rw,memory\n25 1 0:21 /../.. /sys/fs/cgroup/all ro - cgroup cgroup ro,memory\n",
+			map[string]inspect.Reason{"memory /": inspect.OtherNamespace},
+		},
+		"elsewhere": {"24 1 0:21 / /host/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", map[string]inspect.Reason{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := inspecttest.Open(t, inspecttest.UnpackText(t, head+c.archive))
+			list, err := cgroup.Mounts(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]inspect.Reason{}
+			for _, m := range list {
+				got[m.Key()+" "+m.Name] = m.Rest
+			}
+			if len(got) != len(c.want) || len(list) != len(got) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+			for key, why := range c.want {
+				if r, ok := got[key]; !ok || r != why {
+					t.Errorf("%s: %v %v, want %v", key, ok, r, why)
+				}
+			}
+		})
+	}
+}
