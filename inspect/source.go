@@ -63,6 +63,8 @@ const (
 	InotifyMaxInstances
 	InotifyMaxWatches
 	EpollMaxWatches
+	UserMaxInotifyInstances
+	UserMaxInotifyWatches
 	PipeMaxSize
 	PipeUserPagesSoft
 	PipeUserPagesHard

@@ -109,10 +109,16 @@ var sourceTable = [NumSources]sourceInfo{
 	InotifyMaxInstances: {path: "/proc/sys/fs/inotify/max_user_instances", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER"},
 	InotifyMaxWatches:   {path: "/proc/sys/fs/inotify/max_user_watches", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER"},
 	EpollMaxWatches:     {path: "/proc/sys/fs/epoll/max_user_watches", shape: ShapeNumber, option: "CONFIG_EPOLL"},
-	PipeMaxSize:         {path: "/proc/sys/fs/pipe-max-size", shape: ShapeNumber},
-	PipeUserPagesSoft:   {path: "/proc/sys/fs/pipe-user-pages-soft", shape: ShapeNumber, since: Version{4, 5, 0}},
-	PipeUserPagesHard:   {path: "/proc/sys/fs/pipe-user-pages-hard", shape: ShapeNumber, since: Version{4, 5, 0}},
-	MQueueQueuesMax:     {path: "/proc/sys/fs/mqueue/queues_max", shape: ShapeNumber, option: "CONFIG_POSIX_MQUEUE"},
+	UserMaxInotifyInstances: {
+		path: "/proc/sys/user/max_inotify_instances", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER", since: Version{4, 11, 0},
+	},
+	UserMaxInotifyWatches: {
+		path: "/proc/sys/user/max_inotify_watches", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER", since: Version{4, 11, 0},
+	},
+	PipeMaxSize:       {path: "/proc/sys/fs/pipe-max-size", shape: ShapeNumber},
+	PipeUserPagesSoft: {path: "/proc/sys/fs/pipe-user-pages-soft", shape: ShapeNumber, since: Version{4, 5, 0}},
+	PipeUserPagesHard: {path: "/proc/sys/fs/pipe-user-pages-hard", shape: ShapeNumber, since: Version{4, 5, 0}},
+	MQueueQueuesMax:   {path: "/proc/sys/fs/mqueue/queues_max", shape: ShapeNumber, option: "CONFIG_POSIX_MQUEUE"},
 
 	TickClock: {path: "clock_getres(2)", option: "the host's own /proc, not a copy"},
 	SchedDebug: {
