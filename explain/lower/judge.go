@@ -366,14 +366,17 @@ func seenOf(rows any) inspect.Seen {
 	return inspect.Seen{}
 }
 
-// Better leaves out a finding if its rule names another one that says the same better and
-// that found something too.
+// Better leaves out a finding if its rule names another one that says the same better, and
+// that found something as bad.
 func Better(list []Finding) []Finding {
-	found := map[string]bool{}
+	found := map[string]explain.Level{}
 	for i := range list {
-		found[list[i].ID] = true
+		found[list[i].ID] = max(found[list[i].ID], list[i].Level)
 	}
-	return slices.DeleteFunc(list, func(f Finding) bool { return f.Unless != "" && found[f.Unless] })
+	return slices.DeleteFunc(list, func(f Finding) bool {
+		worst, other := found[f.Unless]
+		return f.Unless != "" && other && f.Level <= worst
+	})
 }
 
 // Once joins findings of a rule that say the same in the same words, such as those of

@@ -113,7 +113,11 @@ func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 			}
 			sh.Procs.Fill(stuck, want.Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
 			*pids = cgroupfacts.TakePids(sh.Host)
-			return procfacts.Take(sh.Host, sh.Procs, nil)
+			l, err := procfacts.Take(sh.Host, sh.Procs, nil)
+			if err == nil {
+				l.Threads = lower.Share(sh, procfacts.TakeThreads)
+			}
+			return l, err
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health,
