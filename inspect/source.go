@@ -18,6 +18,7 @@ const (
 	Vmstat
 	Buddyinfo
 	Swaps
+	LoopBacking
 	Slabinfo
 	PressureMemory
 	VMOvercommitMemory

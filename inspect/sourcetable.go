@@ -36,12 +36,13 @@ const (
 var sourceTable = [NumSources]sourceInfo{
 	ProcAndSys: {path: "/proc and /sys"},
 
-	Meminfo:   {path: "/proc/meminfo"},
-	Zoneinfo:  {path: "/proc/zoneinfo", opens: asRoot},
-	Vmstat:    {path: "/proc/vmstat"},
-	Buddyinfo: {path: "/proc/buddyinfo", procfs: "FS.BuddyInfo", opens: asRoot},
-	Swaps:     {path: "/proc/swaps", procfs: "FS.Swaps", option: "CONFIG_SWAP"},
-	Slabinfo:  {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
+	Meminfo:     {path: "/proc/meminfo"},
+	Zoneinfo:    {path: "/proc/zoneinfo", opens: asRoot},
+	Vmstat:      {path: "/proc/vmstat"},
+	Buddyinfo:   {path: "/proc/buddyinfo", procfs: "FS.BuddyInfo", opens: asRoot},
+	Swaps:       {path: "/proc/swaps", procfs: "FS.Swaps", option: "CONFIG_SWAP"},
+	LoopBacking: {path: "/sys/block/loop<n>/loop/backing_file", option: "CONFIG_BLK_DEV_LOOP, and its module loaded"},
+	Slabinfo:    {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
 	PressureMemory: {
 		path: "/proc/pressure/memory", procfs: "FS.PSIStatsForResource", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1",
 		since: Version{4, 20, 0},
