@@ -217,10 +217,18 @@ func cellsOfTable[S explain.Snapshot[S]](t *explain.Table[S], s S, keys []string
 // JudgesTable is what the table's own rules rest on.
 func JudgesTable[S explain.Snapshot[S]](t *explain.Table[S]) (n inspect.Sources) {
 	for i := range t.Rules {
-		for _, key := range t.Rules[i].Evidence {
-			if f, err := fieldOf(t, key); err == nil && !t.Rules[i].Lifted {
-				n = n.Plus(f.Needs())
-			}
+		if !t.Rules[i].Lifted {
+			n = n.Plus(ruleNeeds(t, &t.Rules[i]))
+		}
+	}
+	return n
+}
+
+// ruleNeeds is what a rule of the table rests on.
+func ruleNeeds[S explain.Snapshot[S]](t *explain.Table[S], r *explain.Rule[S]) (n inspect.Sources) {
+	for _, key := range r.Evidence {
+		if f, err := fieldOf(t, key); err == nil {
+			n = n.Plus(f.Needs())
 		}
 	}
 	return n

@@ -75,7 +75,7 @@ Filename				Type		Size		Used		Priority
 		got = append(got, fmt.Sprint(f.Path, f.Kernel, f.Size, f.Taken, f.Untold))
 	}
 	page := h.PageSize
-	want := fmt.Sprintf("/var/open[loop3]0 0 false; /var/img[loop0]%d 0 true; /swap file[swap]%d %[2]d false", 4096*512, 1020<<10+page)
+	want := fmt.Sprintf("/var/open[loop3] 0 0 false; /var/img[loop0] %d 0 true; /swap file[swap] %d %[2]d false", 4096*512, 1020<<10+page)
 	if said := strings.Join(got, "; "); said != want {
 		t.Errorf("kept: %s\nwant %s", said, want)
 	}
