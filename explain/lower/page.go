@@ -346,7 +346,8 @@ func (r *Rows[S, T]) everywhere(rows explain.Rows[T], limits explain.Limits) []F
 	}
 	v.limit = 0
 	all := v.cut(rows, v.kept(rows), min(1, len(v.sort))) // further keys are not read of all
-	return v.judgePart(rows, all, make([]explain.Level, len(all)), limits)
+	_, found := v.judgeRows(rows, all, limits)
+	return found
 }
 
 // Catalogue lists the table's columns and rules.
