@@ -103,8 +103,13 @@ const forkShares = 48 << 20
 // of Go's runtime no use.
 //
 //go:norace
-func fork() int {
-	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+func fork() int { return forkBy(0) }
+
+// forkBy does that by clone with further flags, but for those that share memory.
+//
+//go:norace
+func forkBy(flags uintptr) int {
+	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 	if errno != 0 {
 		return -1
 	}

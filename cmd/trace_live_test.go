@@ -70,7 +70,7 @@ func refuse(name, args string, sockets *bool) string {
 			return "it sets another's limit"
 		}
 	case "ioctl":
-		if !has(`TCGETS|TIOCGWINSZ|FIONREAD|SIOCETHTOOL`) {
+		if !has(`TCGETS|TIOCGWINSZ|FIONREAD|SIOCETHTOOL|NS_GET_(PARENT|OWNER_UID)`) {
 			return "an ioctl that is not known to read"
 		}
 	}

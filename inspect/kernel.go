@@ -140,6 +140,55 @@ func (h *Host) kcmp(what Shared, pid1, pid2, fd1, fd2 int32) (order int, err err
 	return -1, nil
 }
 
+// UserNamespace is a user namespace that a process lives in, or one above that.
+type UserNamespace struct {
+	Inode uint64
+	Owner uint32 // who made it, as kwhy's own user namespace has that user: what is used in it is charged to him too
+}
+
+// UserNamespaces asks for the user namespace that rel leads to, a file below /proc such as
+// 123/ns/user, and for those above it, outwards, as far as kwhy may see them: to its own. Who
+// made the initial one nobody is asked. Opening the file enters nothing; both questions
+// (ioctl_nsfs(2)) want no privilege. NS_GET_PARENT is of 4.9, NS_GET_OWNER_UID of 4.11.
+func (h *Host) UserNamespaces(rel string) (out []UserNamespace, err error) {
+	if !h.Live {
+		return nil, ErrCopy
+	}
+	fd, err := openat(h.Proc.fd, rel, 0)
+	if err != nil {
+		return nil, h.Proc.wrap("open", rel, err)
+	}
+	for {
+		ns, err := userNamespace(fd)
+		if err != nil {
+			unix.Close(fd)
+			return nil, h.Proc.wrap("look at", rel, err)
+		}
+		out = append(out, ns)
+		above, err := unix.IoctlRetInt(fd, unix.NS_GET_PARENT)
+		unix.Close(fd)
+		if err != nil {
+			return out, nil // EPERM: it is the initial one, or kwhy's own (kernel/user_namespace.c, ns_get_owner)
+		}
+		fd = above
+	}
+}
+
+// userNamespace looks at the one that is open.
+func userNamespace(fd int) (ns UserNamespace, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return ns, err
+	}
+	if ns.Inode = st.Ino; ns.Inode == InitialUserNS {
+		return ns, nil
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.NS_GET_OWNER_UID, uintptr(unsafe.Pointer(&ns.Owner))); errno != 0 {
+		return ns, errno
+	}
+	return ns, nil
+}
+
 // OwnCPU is the CPU time that kwhy itself has used; 0 if that is not known.
 func OwnCPU() time.Duration {
 	var u unix.Rusage

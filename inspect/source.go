@@ -18,6 +18,7 @@ const (
 	Vmstat
 	Buddyinfo
 	Swaps
+	LoopBacking
 	Slabinfo
 	PressureMemory
 	VMOvercommitMemory
@@ -63,6 +64,8 @@ const (
 	InotifyMaxInstances
 	InotifyMaxWatches
 	EpollMaxWatches
+	UserMaxInotifyInstances
+	UserMaxInotifyWatches
 	PipeMaxSize
 	PipeUserPagesSoft
 	PipeUserPagesHard

@@ -36,12 +36,13 @@ const (
 var sourceTable = [NumSources]sourceInfo{
 	ProcAndSys: {path: "/proc and /sys"},
 
-	Meminfo:   {path: "/proc/meminfo"},
-	Zoneinfo:  {path: "/proc/zoneinfo", opens: asRoot},
-	Vmstat:    {path: "/proc/vmstat"},
-	Buddyinfo: {path: "/proc/buddyinfo", procfs: "FS.BuddyInfo", opens: asRoot},
-	Swaps:     {path: "/proc/swaps", procfs: "FS.Swaps", option: "CONFIG_SWAP"},
-	Slabinfo:  {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
+	Meminfo:     {path: "/proc/meminfo"},
+	Zoneinfo:    {path: "/proc/zoneinfo", opens: asRoot},
+	Vmstat:      {path: "/proc/vmstat"},
+	Buddyinfo:   {path: "/proc/buddyinfo", procfs: "FS.BuddyInfo", opens: asRoot},
+	Swaps:       {path: "/proc/swaps", procfs: "FS.Swaps", option: "CONFIG_SWAP"},
+	LoopBacking: {path: "/sys/block/loop<n>/loop/backing_file", option: "CONFIG_BLK_DEV_LOOP, and its module loaded"},
+	Slabinfo:    {path: "/proc/slabinfo", opens: asRoot, option: "CONFIG_SLUB_DEBUG"},
 	PressureMemory: {
 		path: "/proc/pressure/memory", procfs: "FS.PSIStatsForResource", opens: asRoot, option: "CONFIG_PSI and, if it is off by default, psi=1",
 		since: Version{4, 20, 0},
@@ -109,10 +110,16 @@ var sourceTable = [NumSources]sourceInfo{
 	InotifyMaxInstances: {path: "/proc/sys/fs/inotify/max_user_instances", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER"},
 	InotifyMaxWatches:   {path: "/proc/sys/fs/inotify/max_user_watches", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER"},
 	EpollMaxWatches:     {path: "/proc/sys/fs/epoll/max_user_watches", shape: ShapeNumber, option: "CONFIG_EPOLL"},
-	PipeMaxSize:         {path: "/proc/sys/fs/pipe-max-size", shape: ShapeNumber},
-	PipeUserPagesSoft:   {path: "/proc/sys/fs/pipe-user-pages-soft", shape: ShapeNumber, since: Version{4, 5, 0}},
-	PipeUserPagesHard:   {path: "/proc/sys/fs/pipe-user-pages-hard", shape: ShapeNumber, since: Version{4, 5, 0}},
-	MQueueQueuesMax:     {path: "/proc/sys/fs/mqueue/queues_max", shape: ShapeNumber, option: "CONFIG_POSIX_MQUEUE"},
+	UserMaxInotifyInstances: {
+		path: "/proc/sys/user/max_inotify_instances", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER", since: Version{4, 11, 0},
+	},
+	UserMaxInotifyWatches: {
+		path: "/proc/sys/user/max_inotify_watches", shape: ShapeNumber, option: "CONFIG_INOTIFY_USER", since: Version{4, 11, 0},
+	},
+	PipeMaxSize:       {path: "/proc/sys/fs/pipe-max-size", shape: ShapeNumber},
+	PipeUserPagesSoft: {path: "/proc/sys/fs/pipe-user-pages-soft", shape: ShapeNumber, since: Version{4, 5, 0}},
+	PipeUserPagesHard: {path: "/proc/sys/fs/pipe-user-pages-hard", shape: ShapeNumber, since: Version{4, 5, 0}},
+	MQueueQueuesMax:   {path: "/proc/sys/fs/mqueue/queues_max", shape: ShapeNumber, option: "CONFIG_POSIX_MQUEUE"},
 
 	TickClock: {path: "clock_getres(2)", option: "the host's own /proc, not a copy"},
 	SchedDebug: {

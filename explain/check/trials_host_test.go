@@ -270,19 +270,23 @@ func schedTrials() []trial {
 	}}
 }
 
-// instances and watches by inotify: app (22650) and worker (22659), both of root, have
-// an instance each with two watches.
+// fdTrials are about app (22650), which has an inotify instance with two watches, and worker
+// (22659), its child, which has a copy of it by fork. Where the two watch other things, each
+// has its own.
 func fdTrials() []trial {
 	const instances, watches, limits = "fs/inotify/max_user_instances", "fs/inotify/max_user_watches", "proc/22650/limits"
+	own := instead("proc/22659/fdinfo/12", "mask:302", "mask:300")
 	return []trial{{
 		rule: "fd.inotify_instances_near", host: files, fires: []rung{
-			critical("user 0 has 100 % of the inotify instances that a user may have, 2", sysctl(instances, 2)),
-		}, well: edits{sysctl(instances, 3)},
+			critical("user 0 has 100 % of the inotify instances that a user may have, 2 of 2", sysctl(instances, 2), own),
+			critical("user 0 has 100 % of the inotify instances that a user may have, 1 of 1", sysctl(instances, 1)),
+		}, well: edits{sysctl(instances, 2)},
 	}, {
 		rule: "fd.inotify_near", host: files, fires: []rung{
-			notice("user 0 has 80 % of the files that a user may watch by inotify", sysctl(watches, 5)),
-			critical("user 0 has 100 %", sysctl(watches, 4)),
-		}, well: edits{sysctl(watches, 6)},
+			notice("user 0 has 80 % of the files that a user may watch by inotify, 4 of 5", sysctl(watches, 5), own),
+			critical("user 0 has 100 %", sysctl(watches, 4), own),
+			critical("user 0 has 100 %", sysctl(watches, 2)),
+		}, well: edits{sysctl(watches, 4)},
 	}, {
 		rule: "fd.host_near", host: files, fires: []rung{
 			notice("75 % of the files that this host may have open", file("proc/sys/fs/file-nr", "7500\t0\t10000\n")),

@@ -25,51 +25,121 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 	}
 	sum := func(l deletedFiles, memory bool) (n uint64) {
 		for i := range l.List {
-			if f := &l.List[i]; inMemory(f.Mount) == memory {
+			if f := &l.List[i]; f.Memory == memory {
 				n += f.Taken
 			}
 		}
 		return n
 	}
-	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[deletedFiles]{
-		{Title: "Deleted files that are still in use", Fields: []explain.Field[deletedFiles]{
-			ofFiles(doc{
-				Key: "gone_files", Label: "deleted files", Unit: explain.Count,
-				Gist: "Deleted files that a process still has open, mapped or running.",
-			}, func(l deletedFiles) value { return explain.I(len(l.List)) }, func(l deletedFiles) string {
-				if len(l.List) == 0 {
-					return "No visible process keeps one."
-				}
-				return "Kept by " + units.Plural(l.Keepers(), "process", "processes") + "."
-			}),
-			ofFiles(doc{
-				Key: "gone_disk", Label: "disk space", Unit: explain.Bytes,
-				Gist: "Space that their file systems have not got back yet, each file once.",
-			}, func(l deletedFiles) value { return explain.N(sum(l, false)) }, func(l deletedFiles) string {
-				if sum(l, false) == 0 {
-					return "They take no space on disk."
-				}
+	fields := []explain.Field[deletedFiles]{
+		ofFiles(doc{
+			Key: "gone_files", Label: "deleted files", Unit: explain.Count,
+			Gist: "Deleted files that are still open, mapped, running, a loop device's or swap.",
+		}, func(l deletedFiles) value { return explain.I(len(l.List)) }, readGone),
+		ofFiles(doc{
+			Key: "gone_disk", Label: "disk space", Unit: explain.Bytes,
+			Gist: "Space that their file systems have not got back yet, each file once.",
+		}, func(l deletedFiles) value { return explain.N(sum(l, false)) }, func(l deletedFiles) string {
+			switch loops := ofLoops(l); {
+			case sum(l, false) > 0:
 				return "What df counts and du does not find."
-			}),
-			ofFiles(doc{
-				Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
-				Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
-			}, func(l deletedFiles) value { return explain.N(sum(l, true)) }, nil),
-		}},
+			case loops > 0:
+				return "But for those of loop devices, see below."
+			case len(l.List) > 0:
+				return "They take no space on disk."
+			}
+			return "" // the line above says who was looked at
+		}),
+		{
+			Doc: doc{
+				Key: "gone_loops", Label: "of loop devices", Unit: explain.Bytes, Show: explain.Rare,
+				Source: inspect.LoopBacking, Concept: "deleted-files",
+				Gist: "The size of loop devices whose files are deleted: what these may take besides.",
+			},
+			Get: func(l deletedFiles) value { return explain.N(ofLoops(l)) },
+			Reading: func(deletedFiles) string {
+				return "Of the files themselves the kernel shows the paths alone: with holes they take less."
+			},
+		},
+		ofFiles(doc{
+			Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
+			Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
+		}, func(l deletedFiles) value { return explain.N(sum(l, true)) }, nil),
+	}
+	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[deletedFiles]{
+		{Title: "Deleted files that are still in use", Fields: append(fields, unlisted()...)},
 		{Title: "Deleted files and their holders", Table: "deleted"},
 	}}
 }
 
-// inMemory says whether files there take memory and no disk.
-func inMemory(on *fdfacts.MountPoint) bool {
-	if on == nil {
-		return false
+// unlisted count files that may be deleted too, and that nothing shows.
+func unlisted() []explain.Field[deletedFiles] {
+	field := func(d doc, of func(deletedFiles) []fdfacts.Unlisted, says string) explain.Field[deletedFiles] {
+		d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFdinfo, "deleted-files"
+		return explain.Field[deletedFiles]{Doc: d, Get: func(l deletedFiles) value {
+			n := 0
+			for _, u := range of(l) {
+				n += u.N
+			}
+			return explain.I(n)
+		}, Reading: func(l deletedFiles) string {
+			var who []string
+			for _, u := range of(l) {
+				who = append(who, fmt.Sprintf("%s (%d) as %d", u.P.Comm, u.P.PID, u.FD))
+			}
+			if who == nil {
+				return ""
+			}
+			return says + few(who) + ". Which files they are, and whether they are deleted, the kernel does not show."
+		}}
 	}
-	switch on.FSType {
-	case "tmpfs", "devtmpfs", "ramfs", "hugetlbfs":
-		return true
+	return []explain.Field[deletedFiles]{
+		field(doc{
+			Key: "in_flight", Label: "files in flight", Show: explain.Rare, Since: inspect.Version{Major: 5, Minor: 6},
+			Gist: "Files sent through unix sockets and not yet received: no descriptor has them.",
+		}, func(l deletedFiles) []fdfacts.Unlisted { return l.InFlight }, "They wait in sockets that are open in "),
+		field(doc{
+			Key: "ring_files", Label: "files of rings", Show: explain.Rare,
+			Gist: "Files registered with io_uring: kept open without a descriptor.",
+		}, func(l deletedFiles) []fdfacts.Unlisted { return l.Rings }, "They are registered with rings that are open in "),
 	}
-	return false
+}
+
+// readGone says who keeps them; where nobody does, who was looked at, for there are ways to keep
+// a file that nothing shows.
+func readGone(l deletedFiles) string {
+	var by []string
+	if n := l.Keepers(); n > 0 {
+		by = append(by, units.Plural(n, "process", "processes"))
+	}
+	kernel := 0
+	for i := range l.List {
+		kernel += len(l.List[i].Kernel)
+	}
+	if kernel > 0 {
+		by = append(by, units.Plural(kernel, "loop device or swap area", "loop devices and swap areas"))
+	}
+	s := "No process, loop device or swap area has one."
+	if len(by) > 0 {
+		s = "Kept by " + strings.Join(by, " and ") + "."
+	}
+	switch {
+	case l.Missing(inspect.PIDFdinfo) == inspect.Unsupported:
+		return s + " Files in flight over unix sockets are not shown by this kernel."
+	case len(l.InFlight)+len(l.Rings) > 0:
+		return s + " Files in flight or of rings, which are below, may be deleted too."
+	}
+	return s
+}
+
+// ofLoops is how large the loop devices are whose files are deleted.
+func ofLoops(l deletedFiles) (bytes uint64) {
+	for i := range l.List {
+		if f := &l.List[i]; f.Untold {
+			bytes += f.Size
+		}
+	}
+	return bytes
 }
 
 // DeletedList lists them, each with who keeps it and how to get the space back.
@@ -82,7 +152,10 @@ func DeletedList() *explain.Table[deletedRow] {
 	ofMount := func(d doc, get func(*fdfacts.MountPoint) string) column {
 		d.Also = []inspect.Source{inspect.PIDMountinfo}
 		return ofFile(d, func(f *fdfacts.DeletedFile) value {
-			if f.Mount == nil {
+			switch {
+			case f.Inode == 0:
+				return explain.None(inspect.Unsupported)
+			case f.Mount == nil:
 				return explain.None(inspect.Masked)
 			}
 			return explain.S(get(f.Mount))
@@ -98,11 +171,25 @@ func DeletedList() *explain.Table[deletedRow] {
 			return explain.L(out)
 		})
 	}
+	ofInode := func(d doc, get func(*fdfacts.DeletedFile) value) column {
+		d.Show = explain.Data
+		return ofFile(d, func(f *fdfacts.DeletedFile) value {
+			if f.Inode == 0 {
+				return explain.None(inspect.Unsupported)
+			}
+			return get(f)
+		})
+	}
 	return &explain.Table[deletedRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
 		ofFile(doc{
 			Key: "taken", Unit: explain.Bytes,
 			Gist: "What it takes of its file system.",
-		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Taken) }),
+		}, func(f *fdfacts.DeletedFile) value {
+			if f.Untold {
+				return explain.None(inspect.Unsupported) // of a loop device's file the kernel shows the path
+			}
+			return explain.N(f.Taken)
+		}),
 		ofFile(doc{
 			Key: "size", Unit: explain.Bytes, Show: explain.Data,
 			Gist: "How long it is; with holes it is longer than what it takes.",
@@ -123,11 +210,21 @@ func DeletedList() *explain.Table[deletedRow] {
 		ofKeepers(doc{Key: "holders", Gist: "The same by name, with how each keeps it."},
 			func(k *fdfacts.Keeper) value { return explain.S(keeper(k)) }),
 		ofFile(doc{
-			Key: "dev", Show: explain.Data,
+			Key: "kernel_holders", Show: explain.Data, Also: []inspect.Source{inspect.LoopBacking, inspect.Swaps},
+			Gist: "What of the kernel keeps it: a loop device by name, or swap.",
+		}, func(f *fdfacts.DeletedFile) value {
+			out := []value{}
+			for _, by := range f.Kernel {
+				out = append(out, explain.S(by))
+			}
+			return explain.L(out)
+		}),
+		ofInode(doc{
+			Key:  "dev",
 			Gist: "The device of its file system, major:minor.",
 		}, func(f *fdfacts.DeletedFile) value { return explain.S(device(f.Dev)) }),
-		ofFile(doc{
-			Key: "inode", Unit: explain.ID, Show: explain.Data,
+		ofInode(doc{
+			Key: "inode", Unit: explain.ID,
 			Gist: "The number of its inode there.",
 		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Inode) }),
 		ofFile(doc{Key: "target", Gist: "The path that it had."}, func(f *fdfacts.DeletedFile) value { return explain.S(f.Path) }),
@@ -164,17 +261,49 @@ func numbers(fds []int32) string {
 // whyDeleted says who keeps a file and what must happen for its space to come back.
 func whyDeleted(f *fdfacts.DeletedFile) string {
 	var who []string
+	for _, by := range f.Kernel {
+		if by == "swap" {
+			by = "swap on it"
+		} else {
+			by = "loop device " + by
+		}
+		who = append(who, by)
+	}
 	for i := range f.Keepers {
 		who = append(who, keeper(&f.Keepers[i]))
 	}
 	s := "kept by " + few(who) + "; "
-	if f.Taken == 0 {
+	switch {
+	case f.Untold:
+		return s + wayBackOfKernel(f)
+	case f.Taken == 0:
 		return s + "it takes no space"
-	}
-	if inMemory(f.Mount) {
+	case f.Memory:
 		s += "it takes memory, and no disk; "
 	}
+	if len(f.Kernel) > 0 {
+		return s + wayBackOfKernel(f)
+	}
 	return s + wayBack(f)
+}
+
+// wayBackOfKernel is what gives the space back where the kernel itself keeps it. swapoff wants a
+// path to the file (mm/swapfile.c, SYSCALL_DEFINE1 swapoff), and it has none but that of who has
+// it open.
+func wayBackOfKernel(f *fdfacts.DeletedFile) string {
+	by, also := f.Kernel[0], ""
+	if len(f.Keepers) > 0 {
+		also = ", and all who have it open must close it"
+	}
+	if by != "swap" {
+		return "when nothing of it is mounted, losetup -d /dev/" + by + " gives the space back" + also
+	}
+	for i := range f.Keepers {
+		if k := &f.Keepers[i]; len(k.FDs) > 0 {
+			return fmt.Sprintf("swapoff /proc/%d/fd/%d ends that, for it has no other name%s", k.P.PID, k.FDs[0], also)
+		}
+	}
+	return "without a name it cannot be told to swapoff: the space comes back with the next boot"
 }
 
 // wayBack is what gives the space back. The end of a mapping alone does where there

@@ -52,5 +52,5 @@ func healthKept(f host) string {
 	if n, files := kept(f); files > 0 {
 		return fmt.Sprintf("deleted files keep %s", units.Size(n))
 	}
-	return units.NoneOf("no deleted file keeps space", f.SeenOf(inspect.PIDFd))
+	return units.NoneOf("no descriptor keeps a deleted file", f.SeenOf(inspect.PIDFd))
 }

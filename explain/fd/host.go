@@ -1,11 +1,6 @@
 package fd
 
 import (
-	"cmp"
-	"fmt"
-	"maps"
-	"slices"
-
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
@@ -219,93 +214,8 @@ func readFileMax(f host) string {
 	return "Set by somebody: the kernel chooses a tenth of the KiB of RAM, " + units.Number(most) + " at most."
 }
 
-func perUser() []hostField {
-	ofLimit := func(d doc, users func(host) map[uint32]int) hostField {
-		d.Unit, d.Also = explain.Count, []inspect.Source{inspect.PIDFd}
-		return ofHost(d, sysctl(d.Source), func(f host) string {
-			most, uid := top(users(f))
-			n, _ := f.Mem.Number(d.Source)
-			if f.Missing(inspect.PIDFd) != inspect.Present {
-				return "The kernel does not show the use itself, and no process shows its descriptors."
-			}
-			if most == 0 {
-				return "Visible processes use none; the kernel does not show the use itself."
-			}
-			return fmt.Sprintf("%s used by user %s, the largest user: %s. Summed over fdinfo: the kernel does not show the use itself.",
-				units.Percent(int64(most), n), userName(f, uid), units.Number(most))
-		})
-	}
-	return []hostField{
-		ofLimit(doc{
-			Key: "max_user_instances", Label: "max_user_instances", Concept: "inotify-fanotify",
-			Source: inspect.InotifyMaxInstances,
-			Gist:   "The most inotify instances of a user: EMFILE after that.",
-		}, func(f host) map[uint32]int { return f.InotifyUsers }),
-		ofLimit(doc{
-			Key: "max_user_watches", Label: "max_user_watches", Concept: "inotify-fanotify",
-			Source: inspect.InotifyMaxWatches,
-			Gist:   "The most files that a user may watch by inotify: ENOSPC after that.",
-		}, func(f host) map[uint32]int { return f.InotifyWatchUsers }),
-		ofLimit(doc{
-			Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll", Source: inspect.EpollMaxWatches,
-			Gist: "The most descriptors of a user in epoll sets: ENOSPC after that.",
-		}, func(f host) map[uint32]int { return f.EpollUsers }),
-		ofHost(doc{
-			Key: "pipe_user_pages_soft", Kernel: "fs.pipe-user-pages-soft", Label: "pipe-user-pages-soft",
-			Unit:   explain.Count,
-			Source: inspect.PipeUserPagesSoft, Concept: "pipe",
-			Gist: "Above this, new pipes of a user get a page or two; use is not shown.",
-		}, sysctl(inspect.PipeUserPagesSoft), nil),
-		ofHost(doc{
-			Key: "pipe_user_pages_hard", Kernel: "fs.pipe-user-pages-hard", Label: "pipe-user-pages-hard",
-			Unit:   explain.Count,
-			Source: inspect.PipeUserPagesHard, Concept: "pipe",
-			Gist: "Above this, a user gets no new pipes; 0 is no limit.",
-		}, sysctl(inspect.PipeUserPagesHard), nil),
-		ofHost(doc{
-			Key: "pipe_max_size", Kernel: "fs.pipe-max-size", Label: "pipe-max-size", Unit: explain.Bytes,
-			Source: inspect.PipeMaxSize, Concept: "pipe",
-			Gist: "The largest pipe that can be made without CAP_SYS_RESOURCE.",
-		}, sysctl(inspect.PipeMaxSize), nil),
-	}
-}
-
-// top finds the user with the most.
-func top(users map[uint32]int) (most int, uid uint32) {
-	for _, u := range slices.Sorted(maps.Keys(users)) {
-		if users[u] > most {
-			most, uid = users[u], u
-		}
-	}
-	return most, uid
-}
-
-func userName(f host, uid uint32) string {
-	return cmp.Or(f.Scan.Procs.Host.Users[uid], fmt.Sprint(uid))
-}
-
 func hostRules() []explain.Rule[*fdfacts.Snapshot] {
-	instances := func(f host) value {
-		most, _ := top(f.InotifyUsers)
-		n, ok := f.Mem.Number(inspect.InotifyMaxInstances)
-		if !ok || n <= 0 {
-			return value{}
-		}
-		return explain.F(float64(most) / float64(n))
-	}
 	return []explain.Rule[*fdfacts.Snapshot]{{
-		ID: "fd.inotify_instances_near", What: "inotify instances of the largest user / fs.inotify.max_user_instances",
-		Unit:     explain.Ratio,
-		Means:    "At the limit inotify_init fails with EMFILE, which programs report as too many open files though they have few.",
-		Evidence: []string{"max_user_instances"}, Concept: "inotify-fanotify", Next: "kwhy fd --sort inotify_watches",
-		Of: instances,
-		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
-		Say: func(f host) string {
-			most, uid := top(f.InotifyUsers)
-			return fmt.Sprintf("user %s has %s of the inotify instances that a user may have, %s",
-				userName(f, uid), units.AppendPercent(nil, instances(f).Float()), units.Number(most))
-		},
-	}, {
 		ID: "fd.host_near", What: "file-nr / file-max", Unit: explain.Ratio,
 		Means:    "At fs.file-max every open fails with ENFILE, except with CAP_SYS_ADMIN.",
 		Evidence: []string{"file_nr", "file_max"}, Concept: "file-descriptor", Next: "kwhy fd",
@@ -319,25 +229,5 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		Say: func(f host) string {
 			return units.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
-	}, {
-		ID: "fd.inotify_near", What: "inotify watches of the largest user / fs.inotify.max_user_watches", Unit: explain.Ratio,
-		Means: "At the limit inotify_add_watch fails with ENOSPC: editors, file synchronisers and log shippers no longer " +
-			"notice changes.",
-		Evidence: []string{"max_user_watches"}, Concept: "file-descriptor", Next: "kwhy fd --sort inotify_watches",
-		Of: func(f host) value {
-			most, _ := top(f.InotifyWatchUsers)
-			n, ok := f.Mem.Number(inspect.InotifyMaxWatches)
-			if !ok || n <= 0 {
-				return value{}
-			}
-			return explain.F(float64(most) / float64(n))
-		},
-		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
-		Say: func(f host) string {
-			most, uid := top(f.InotifyWatchUsers)
-			n, _ := f.Mem.Number(inspect.InotifyMaxWatches)
-			return fmt.Sprintf("user %s has %s of the files that a user may watch by inotify",
-				userName(f, uid), units.Percent(int64(most), n))
-		},
-	}}
+	}, instancesNear(), watchesNear()}
 }

@@ -57,16 +57,17 @@ func Processes() *explain.Table[hostRow] {
 			counted(doc{
 				Key: "inotify", Label: "INOTIFY", Show: explain.Data, Concept: "inotify-fanotify",
 				Gist: "inotify instances.",
-			}, ofKind(procfacts.KindInotify)),
+			}, func(c *procfacts.FDCount) int { n, _ := c.Watched(procfacts.KindInotify); return n }),
 			counted(doc{
 				Key: "inotify_watches", Concept: "inotify-fanotify", Show: explain.Data,
 				Gist: "Files and directories that its inotify instances watch.",
-			}, func(c *procfacts.FDCount) int { return c.InotifyWatches }),
-			counted(doc{Key: "epoll", Concept: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data}, ofKind(procfacts.KindEpoll)),
+			}, func(c *procfacts.FDCount) int { _, n := c.Watched(procfacts.KindInotify); return n }),
+			counted(doc{Key: "epoll", Concept: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data},
+				func(c *procfacts.FDCount) int { n, _ := c.Watched(procfacts.KindEpoll); return n }),
 			counted(doc{
 				Key: "epoll_watches", Concept: "epoll", Show: explain.Data,
 				Gist: "Descriptors that its epoll sets wait for.",
-			}, func(c *procfacts.FDCount) int { return c.EpollWatches }),
+			}, func(c *procfacts.FDCount) int { _, n := c.Watched(procfacts.KindEpoll); return n }),
 			counted(doc{
 				Key: "memfds", Concept: "special-descriptors", Label: "MEMFD", Show: explain.Data,
 				Gist: "Files in memory, without a name.",

@@ -93,12 +93,11 @@ func kindRows() lower.Attached[host] {
 // processRows attaches the table of processes, as it was asked for.
 func processRows(v *lower.View[hostRow]) lower.Attached[host] {
 	return &lower.Rows[host, hostRow]{
-		View:       v,
-		Asked:      true,
-		Ready:      true,
-		More:       allRows,
-		Everywhere: true, // a small limit is met by few: any row may be near
-		Of:         func(f host) explain.Rows[hostRow] { return f },
+		View:  v,
+		Asked: true,
+		Ready: true,
+		More:  allRows,
+		Of:    func(f host) explain.Rows[hostRow] { return f },
 		Order: func(f host) []int32 {
 			order := v.Order(f)
 			f.Scan.Procs.Fill(order, v.Needs().Plus(inspect.Of(inspect.PIDLimits)))

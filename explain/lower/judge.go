@@ -218,10 +218,18 @@ func cellsOfTable[S explain.Snapshot[S]](t *explain.Table[S], s S, keys []string
 // JudgesTable is what the table's own rules rest on.
 func JudgesTable[S explain.Snapshot[S]](t *explain.Table[S]) (n inspect.Sources) {
 	for i := range t.Rules {
-		for _, key := range t.Rules[i].Evidence {
-			if f, err := fieldOf(t, key); err == nil && !t.Rules[i].Lifted {
-				n = n.Plus(f.Needs())
-			}
+		if !t.Rules[i].Lifted {
+			n = n.Plus(ruleNeeds(t, &t.Rules[i]))
+		}
+	}
+	return n
+}
+
+// ruleNeeds is what a rule of the table rests on.
+func ruleNeeds[S explain.Snapshot[S]](t *explain.Table[S], r *explain.Rule[S]) (n inspect.Sources) {
+	for _, key := range r.Evidence {
+		if f, err := fieldOf(t, key); err == nil {
+			n = n.Plus(f.Needs())
 		}
 	}
 	return n
@@ -367,14 +375,17 @@ func seenOf(rows any) inspect.Seen {
 	return inspect.Seen{}
 }
 
-// Better leaves out a finding if its rule names another one that says the same better and
-// that found something too.
+// Better leaves out a finding if its rule names another one that says the same better, and
+// that found something as bad.
 func Better(list []Finding) []Finding {
-	found := map[string]bool{}
+	found := map[string]explain.Level{}
 	for i := range list {
-		found[list[i].ID] = true
+		found[list[i].ID] = max(found[list[i].ID], list[i].Level)
 	}
-	return slices.DeleteFunc(list, func(f Finding) bool { return f.Unless != "" && found[f.Unless] })
+	return slices.DeleteFunc(list, func(f Finding) bool {
+		worst, other := found[f.Unless]
+		return f.Unless != "" && other && f.Level <= worst
+	})
 }
 
 // Once joins findings of a rule that say the same in the same words, such as those of

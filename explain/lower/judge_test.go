@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"kwhy/explain"
 	"kwhy/explain/lower"
 )
 
@@ -25,14 +26,18 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// A finding is left out where the rule that it names has found something.
+// A finding is left out where the rule that it names has found something as bad, and not
+// where that is milder.
 func TestBetter(t *testing.T) {
-	list := []lower.Finding{{ID: "a", Unless: "b"}, {ID: "b"}, {ID: "c", Unless: "d"}}
+	list := []lower.Finding{
+		{ID: "a", Unless: "b", Level: explain.Notice}, {ID: "b", Level: explain.Notice}, {ID: "c", Unless: "d", Level: explain.Notice},
+		{ID: "e", Unless: "b", Level: explain.Warning}, {ID: "b", Level: explain.OK},
+	}
 	var kept []string
 	for _, f := range lower.Better(list) {
 		kept = append(kept, f.ID)
 	}
-	if want := []string{"b", "c"}; !slices.Equal(kept, want) {
+	if want := []string{"b", "c", "e", "b"}; !slices.Equal(kept, want) {
 		t.Errorf("%q, want %q", kept, want)
 	}
 }

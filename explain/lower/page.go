@@ -269,11 +269,13 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 	// Leaves are the rules that it leaves to another topic, which says the same better.
 	Judged func(S) explain.Rows[T]
 	Leaves []string
-	// Everywhere judges all rows, and not just those that are shown.
-	Everywhere bool
-	Title      string // where it is not the table's
-	More       string // how to see the rows that are left out
-	Empty      string // what stands in place of rows
+	// Known is what is read of every row, shown or not, besides what filter and first sort key
+	// need: a rule that rests on more marks rows and finds nothing, for what it finds would
+	// depend on how many are shown. Of a table without it every row is read whole.
+	Known inspect.Sources
+	Title string // where it is not the table's
+	More  string // how to see the rows that are left out
+	Empty string // what stands in place of rows
 	// Found changes what its rules found.
 	Found func(*Report, S, []Finding) []Finding
 	// Elsewhere is a table that another page declares: this one's catalogue leaves it out.
@@ -314,10 +316,8 @@ func (r *Rows[S, T]) Add(rep *Report, s S) {
 	} else {
 		order = r.View.Order(rows)
 	}
-	g, found := r.View.Explain(rows, order, rep.Limits)
-	if r.Everywhere {
-		_, found = r.View.Explain(rows, r.View.All(rows), rep.Limits)
-	}
+	g, _ := r.View.Explain(rows, order, rep.Limits)
+	found := r.everywhere(rows, rep.Limits)
 	if r.Title != "" {
 		g.Title = r.Title
 	}
@@ -326,6 +326,28 @@ func (r *Rows[S, T]) Add(rep *Report, s S) {
 		found = r.Found(rep, s, found)
 	}
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
+}
+
+// everywhere holds the rules against all rows that the filters let through, so that what is
+// found does not depend on how many of them are shown.
+func (r *Rows[S, T]) everywhere(rows explain.Rows[T], limits explain.Limits) []Finding {
+	v := *r.View
+	if r.Known != (inspect.Sources{}) {
+		known := r.Known.Plus(v.first())
+		t := *v.table
+		t.Rules = slices.DeleteFunc(slices.Clone(t.Rules), func(rule explain.Rule[T]) bool {
+			rests := ruleNeeds(&t, &rule)
+			return rests.Plus(known) != known
+		})
+		v.table = &t
+	}
+	if len(v.table.Rules) == 0 {
+		return nil
+	}
+	v.limit = 0
+	all := v.cut(rows, v.kept(rows), min(1, len(v.sort))) // further keys are not read of all
+	_, found := v.judgeRows(rows, all, limits)
+	return found
 }
 
 // Catalogue lists the table's columns and rules.

@@ -84,6 +84,13 @@ func Own[S explain.Snapshot[S]](t *explain.Table[S], columns, sort []string, lim
 	return v
 }
 
+// Cut is the same view with another limit; 0 is none.
+func (v *View[S]) Cut(limit int) *View[S] {
+	out := *v
+	out.limit = limit
+	return &out
+}
+
 // Table is the table that is viewed, without the columns that were taken away.
 func (v *View[S]) Table() *explain.Table[S] { return v.table }
 
@@ -346,16 +353,20 @@ func (v *View[S]) judgePart(rows explain.Rows[S], order []int32, levels []explai
 // still in question what the next key needs, and so on; and the rest of those
 // that are shown.
 func (v *View[S]) Scan(take func(inspect.Sources) (explain.Scan[S], error)) (explain.Scan[S], []int32, error) {
-	want := v.whereNeeds
-	if len(v.sort) > 0 {
-		want = want.Plus(v.sort[0].field.Needs())
-	}
-	rows, err := take(want)
+	rows, err := take(v.first())
 	if err != nil {
 		return nil, nil, err
 	}
 	order := v.Refine(rows)
 	return rows, rows.Fill(order, v.Needs()), nil
+}
+
+// first is what is read of all rows: what filter and first sort key need.
+func (v *View[S]) first() inspect.Sources {
+	if len(v.sort) == 0 {
+		return v.whereNeeds
+	}
+	return v.whereNeeds.Plus(v.sort[0].field.Needs())
 }
 
 // Refine orders the rows of a scan that was taken for another view, reading what

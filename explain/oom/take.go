@@ -168,14 +168,24 @@ func lookAtAll(out *oomfacts.Snapshot) {
 func first(out *oomfacts.Snapshot, order []int32, o Options) {
 	if o.View.Ranks("oom_score") || o.Cgroup != nil {
 		out.First, out.Second = firstTwo(out.Procs, order)
-		if out.Second != nil || o.Cgroup != nil || len(order) == out.Procs.Len() {
+		if out.Second != nil || len(order) == out.Procs.Len() {
 			return
 		}
 	}
-	v := lower.Own(Processes(false), []string{"pid"}, nil, 3) // one of them may be kwhy
-	top := out.Procs.Fill(v.Refine(out.Procs), Needs())
-	out.Procs.Settle(top, Needs(), Settled)
-	out.First, out.Second = firstTwo(out.Procs, v.Again(out.Procs, top))
+	again := func(limit int) *lower.View[procfacts.Row] {
+		if o.Cgroup != nil {
+			return o.View.Cut(limit)
+		}
+		return lower.Own(Processes(false), []string{"pid"}, nil, limit)
+	}
+	for _, limit := range [...]int{3, 0} { // one of three may be kwhy; where more are never killed, all are looked at
+		v := again(limit)
+		top := out.Procs.Fill(v.Refine(out.Procs), Needs())
+		out.Procs.Settle(top, Needs(), Settled)
+		if out.First, out.Second = firstTwo(out.Procs, v.Again(out.Procs, top)); out.Second != nil {
+			return
+		}
+	}
 }
 
 // firstTwo returns the first two that can be killed, kwhy itself aside: it is

@@ -153,17 +153,13 @@ func healthUse(l list) string {
 	return strings.Join(words, ", ")
 }
 
+// healthWaits counts threads in D as sched does, of the same read: that of a process's main
+// thread, which its state is, is not all.
 func healthWaits(l list) string {
-	n := 0
-	for i := range l.Procs.Rows {
-		if Stuck(l.Procs.At(i), nil).Has() {
-			n++
-		}
+	if n := len(l.Threads.Blocked()); n > 0 {
+		return units.Plural(n, "thread", "threads") + " in D"
 	}
-	if n == 0 {
-		return units.NoneOf("none in D", l.SeenOf(inspect.PIDStat))
-	}
-	return units.Number(n) + " in D"
+	return units.NoneOf("no thread in D", l.Threads.Seen())
 }
 
 func healthErrors(l list) string {

@@ -59,6 +59,7 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 			return nil, err
 		}
 		ps := rows.(*procfacts.Processes)
+		fillBlocked(ps, inspect.Sources{})
 		if o.Tree {
 			order = AsTree(ps, order)
 		}
@@ -105,26 +106,36 @@ func pidsGroups(screen int, judged **cgroupfacts.PidsList) lower.Attached[list] 
 func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 	return &lower.Check[list]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (list, error) {
-			var stuck []int32
-			for i := range sh.Procs.Rows {
-				if sh.Procs.Rows[i].State == 'D' {
-					stuck = append(stuck, int32(i))
-				}
-			}
-			sh.Procs.Fill(stuck, want.Plus(inspect.Of(inspect.PIDWchan, inspect.PIDSyscall)))
+			fillBlocked(sh.Procs, want)
 			*pids = cgroupfacts.TakePids(sh.Host)
-			return procfacts.Take(sh.Host, sh.Procs, nil)
+			l, err := procfacts.Take(sh.Host, sh.Procs, nil)
+			if err == nil {
+				l.Threads = lower.Share(sh, procfacts.TakeThreads)
+			}
+			return l, err
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health, Rests: inspect.Of(inspect.Loadavg, inspect.KernelThreadsMax),
 	}
 }
 
+// fillBlocked reads of those in D what they wait for, and how often each gave up its CPU,
+// whether or not they are shown.
+func fillBlocked(ps *procfacts.Processes, want inspect.Sources) {
+	var blocked []int32
+	for i := range ps.Rows {
+		if ps.Rows[i].State == 'D' {
+			blocked = append(blocked, int32(i))
+		}
+	}
+	ps.Fill(blocked, want.Plus(inspect.Of(inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall)))
+}
+
 type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error)
 
 // rowsOf attaches the table of processes or threads.
 func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[list, row] {
-	return &lower.Rows[list, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
+	return &lower.Rows[list, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all", Known: inspect.Of(inspect.PIDStat),
 		Of:    func(l list) explain.Rows[row] { return l.Procs },
 		Order: func(l list) []int32 { return l.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"kwhy/explain"
@@ -51,14 +52,15 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 			},
 		},
 		{
-			ID: "sched.blocked", Unless: "sched.stuck", What: "threads in D", Unit: explain.Count,
+			ID: "sched.blocked", Unless: "sched.stuck", Unit: explain.Count,
+			What: "threads in D that are neither frozen nor wait for a child of vfork",
 			Means: "They wait in the kernel for something that they cannot abandon, usually a disk or a network file system: " +
 				"no signal reaches them, and each counts as load.",
 			Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
-			Of: func(s sched) value { return explain.I(len(s.Blocked)) }, At: explain.At{Notice: 1, Warning: 20},
+			Of: func(s sched) value { return explain.I(len(held(s))) }, At: explain.At{Notice: 1, Warning: 20},
 			Say: func(s sched) string {
-				t := s.Blocked[0].P
-				return units.Plural(len(s.Blocked), "thread", "threads") + " in D, such as " + t.Comm
+				list := held(s)
+				return units.Plural(len(list), "thread", "threads") + " in D, such as " + list[0].P.Comm
 			},
 		},
 		runQueue(),
@@ -140,6 +142,11 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 				" could keep a CPU from all other tasks: nothing reserves time for those"
 		},
 	}
+}
+
+// held are the threads in D that sched.stuck judges one by one.
+func held(s sched) []schedfacts.Task {
+	return slices.DeleteFunc(slices.Clone(s.Blocked), func(t schedfacts.Task) bool { return !proc.Stuck(t.Row, nil).Has() })
 }
 
 // stuckRules judge the threads in D one by one: where it was found at both ends of an

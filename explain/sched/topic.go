@@ -104,7 +104,8 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 func check() *lower.Check[sched] {
 	return &lower.Check[sched]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (sched, error) {
-			return schedfacts.Take(sh.Host, sh.Procs, nil, want.Plus(HealthNeeds()))
+			threads := func() *procfacts.Threads { return lower.Share(sh, procfacts.TakeThreads) }
+			return schedfacts.TakeBeside(sh.Host, sh.Procs, threads, nil, want.Plus(HealthNeeds()))
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health, Rests: HealthNeeds(), Gaps: sched.Gaps,

@@ -32,6 +32,10 @@ type DeletedFile struct {
 	proc.OnDisk
 	Mount   *MountPoint // nil where the first who keeps it does not see it
 	Keepers []Keeper
+	Kernel  []string // what of the kernel keeps it: "loop0", "swap"
+	// Memory says that it takes memory or swap, and no disk: it is on tmpfs or the like.
+	Memory bool
+	Untold bool // what it takes is not shown, nor who it is but for its path
 }
 
 // DeletedFiles are all such files of a host, those that take most first.
@@ -43,15 +47,24 @@ type DeletedFiles struct {
 	// Denied is how many processes don't show their descriptors, of All; MapsDenied
 	// how many have files mapped that seem to be gone and may not be looked at.
 	Denied, All, MapsDenied int
+	// InFlight are files on their way through unix sockets, Rings those registered with
+	// io_uring: a file may be among them that is deleted and in no list.
+	InFlight, Rings []Unlisted
 
 	seen inspect.Seen
+	why  map[inspect.Source]inspect.Reason // of what is not read of each process
 }
 
-// Missing says that what is listed was seen.
-func (l *DeletedFiles) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+// Missing says why a source that is not read of each process gave nothing.
+func (l *DeletedFiles) Missing(s inspect.Source) inspect.Reason { return l.why[s] }
 
 // SeenOf returns how many processes showed what they keep open.
-func (l *DeletedFiles) SeenOf(inspect.Source) inspect.Seen { return l.seen }
+func (l *DeletedFiles) SeenOf(s inspect.Source) inspect.Seen {
+	if s.Scope() != inspect.OfProcess {
+		return inspect.Seen{}
+	}
+	return l.seen
+}
 
 // Seen is the same of the list.
 func (l *DeletedFiles) Seen() inspect.Seen { return l.seen }
@@ -87,6 +100,11 @@ func (l *DeletedFiles) Gaps() (out []inspect.Gap) {
 	if l.MapsDenied > 0 {
 		out = append(out, inspect.Gap{Source: inspect.PIDMapFiles, Reason: inspect.Denied, Count: l.MapsDenied, Of: l.All})
 	}
+	for s := range inspect.Of(inspect.LoopBacking, inspect.Swaps).Each() {
+		if why := l.why[s]; why.IsGap() && why != inspect.Unsupported {
+			out = append(out, inspect.Gap{Source: s, Reason: why, Count: 1, Of: 1})
+		}
+	}
 	return out
 }
 
@@ -96,10 +114,17 @@ type DeletedPart = inspect.Part[*DeletedFiles, DeletedFile]
 // TakeDeleted finds the files that are gone from their directories and still take
 // space: open, mapped, or run.
 func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
-	l := &DeletedFiles{Procs: ps}
+	l := &DeletedFiles{Procs: ps, why: map[inspect.Source]inspect.Reason{}}
 	var mu sync.Mutex
 	at := map[[2]uint64]int{}
-	scan := proc.ScanFDs(h, ps, nil)
+	var others []special
+	scan := proc.ScanFDs(h, ps, func(row int, fd int32, link []byte, k proc.FileKind) {
+		if k == proc.KindSocket || k == proc.KindIOUring {
+			mu.Lock()
+			defer mu.Unlock()
+			others = append(others, special{row: int32(row), fd: fd, link: string(link), kind: k})
+		}
+	})
 	_, seen, denied := scan.Totals()
 	l.Denied, l.All, l.seen = denied, seen+denied, scan.Seen()
 	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
@@ -122,6 +147,8 @@ func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
 			l.List = append(l.List, *f)
 		}
 	})
+	l.byKernel(h)
+	l.unlisted(h, others)
 	slices.SortFunc(l.List, func(a, b DeletedFile) int {
 		return cmp.Or(cmp.Compare(b.Taken, a.Taken), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Inode, b.Inode))
 	})
@@ -147,7 +174,7 @@ func (w *deletedWalker) walk(open []proc.OpenDeleted) {
 		if w.h.Proc.With(dir+"/fdinfo/"+strconv.Itoa(int(d.FD)), info.parseInfo) != nil {
 			info = Descriptor{MountID: -1}
 		}
-		f := w.file(d.Path, d.OnDisk)
+		f := w.file(dir+"/fd/"+strconv.Itoa(int(d.FD)), d.Path, d.OnDisk)
 		if on := w.table().byID[info.MountID]; on != nil {
 			f.Mount = on
 		}
@@ -159,7 +186,7 @@ func (w *deletedWalker) walk(open []proc.OpenDeleted) {
 	}
 	if to, err := w.h.Proc.Readlink(dir + "/exe"); err == nil && strings.HasSuffix(to, deletedSuffix) && !noDisk([]byte(" "+to)) {
 		if st, err := proc.Follow(w.h, dir+"/exe"); err == nil && st.Nlink == 0 {
-			w.file(to, proc.OnDiskOf(&st)).Keepers[0].Runs = true
+			w.file(dir+"/exe", to, proc.OnDiskOf(&st)).Keepers[0].Runs = true
 		}
 	}
 	w.maps()
@@ -167,15 +194,26 @@ func (w *deletedWalker) walk(open []proc.OpenDeleted) {
 
 const deletedSuffix = " (deleted)"
 
-// file returns the entry of a file.
-func (w *deletedWalker) file(path string, d proc.OnDisk) *DeletedFile {
+// file returns the entry of a file, which the process has by the link rel.
+func (w *deletedWalker) file(rel, path string, d proc.OnDisk) *DeletedFile {
 	key := [2]uint64{d.Dev, d.Inode}
 	f := w.found[key]
 	if f == nil {
 		f = &DeletedFile{Path: strings.TrimSuffix(path, deletedSuffix), OnDisk: d, Mount: w.table().byDev[d.Dev], Keepers: []Keeper{{P: w.p}}}
+		f.Memory = w.inMemory(rel, f.Mount)
 		w.found[key] = f
 	}
 	return f
+}
+
+// inMemory reports whether files there take memory, and no disk: by the mount, or where the
+// process does not see that, by what kind of file system the link leads to.
+func (w *deletedWalker) inMemory(rel string, on *MountPoint) bool {
+	if on != nil {
+		return slices.Contains([]string{"tmpfs", "devtmpfs", "ramfs", "hugetlbfs"}, on.FSType)
+	}
+	magic, err := w.h.Proc.FileSystem(rel)
+	return err == nil && slices.Contains([]int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.HUGETLBFS_MAGIC}, magic)
 }
 
 func (w *deletedWalker) table() *mountTable {
@@ -213,10 +251,11 @@ func (w *deletedWalker) maps() {
 }
 
 func (w *deletedWalker) mapped(m *mem.Mapping) {
-	st, err := proc.Follow(w.h, fmt.Sprintf("%s/map_files/%x-%x", w.p.Dir(), m.Start, m.End))
+	rel := fmt.Sprintf("%s/map_files/%x-%x", w.p.Dir(), m.Start, m.End)
+	st, err := proc.Follow(w.h, rel)
 	switch {
 	case err == nil && st.Nlink == 0:
-		f := w.file(m.Path, proc.OnDiskOf(&st))
+		f := w.file(rel, m.Path, proc.OnDiskOf(&st))
 		f.Keepers[0].Mapped = true
 		if f.Mount == nil {
 			f.Mount = w.table().byDev[m.Dev]

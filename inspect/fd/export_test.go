@@ -1,5 +1,10 @@
 package fd
 
+import (
+	"kwhy/inspect"
+	"kwhy/inspect/proc"
+)
+
 func ParseInfo(b []byte) (Descriptor, error) {
 	f := Descriptor{MountID: -1}
 	err := f.parseInfo(b)
@@ -29,3 +34,14 @@ func ParseMount(line string) (*MountPoint, bool) {
 }
 
 func KernelDev(n uint64) uint64 { return kernelDev(n) }
+
+func InFlight(b []byte) (int, bool) { return inFlight(b) }
+
+func Registered(b []byte) int { return registered(b) }
+
+// KeptByKernel are the files that the kernel itself keeps, beside those of list.
+func KeptByKernel(h *inspect.Host, list ...DeletedFile) *DeletedFiles {
+	l := &DeletedFiles{Procs: &proc.Processes{}, List: list, why: map[inspect.Source]inspect.Reason{}}
+	l.byKernel(h)
+	return l
+}

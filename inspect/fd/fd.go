@@ -17,23 +17,24 @@ type Snapshot struct {
 	Scan *proc.FDScan
 	// Of /proc/sys/fs: open files of all processes and their bound; inodes and
 	// dentries in the kernel's caches. Unset if unknown.
-	Files, FilesMax                             inspect.Num
-	Inodes, InodesUnused                        inspect.Num
-	Dentries, DentriesUnused, DentriesNegative  inspect.Num
-	Locks, LocksWaiting                         inspect.Num
-	AIO                                         inspect.Num
-	InotifyUsers, InotifyWatchUsers, EpollUsers map[uint32]int // by user, of the processes that may be looked at
-	Was                                         *Snapshot
+	Files, FilesMax                            inspect.Num
+	Inodes, InodesUnused                       inspect.Num
+	Dentries, DentriesUnused, DentriesNegative inspect.Num
+	Locks, LocksWaiting                        inspect.Num
+	AIO                                        inspect.Num
+	Charges                                    *Charges // of the processes that may be looked at
+	Was                                        *Snapshot
 
 	got [inspect.NumSources]inspect.Reason
 }
 
 // Missing says why a source gave nothing.
 func (f *Snapshot) Missing(s inspect.Source) inspect.Reason {
-	if s.Shape() == inspect.ShapeNumber {
-		return f.Mem.Missing(s)
-	}
 	switch {
+	case ofOwnNamespace(s) && f.Charges.Own == inspect.InitialUserNS:
+		return inspect.Inapplicable
+	case s.Shape() == inspect.ShapeNumber:
+		return f.Mem.Missing(s)
 	case s == inspect.PIDFd:
 		return f.Scan.Why()
 	case s.Scope() == inspect.OfProcess:
@@ -101,7 +102,10 @@ func Take(h *inspect.Host, ps *proc.Processes, want inspect.Sources) (*Snapshot,
 
 // TakeBeside is FDHost where the descriptors were walked already, or are by scan.
 func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources) (*Snapshot, error) {
-	m, err := mem.Take(h, want.Only(func(s inspect.Source) bool { return s.Shape() == inspect.ShapeNumber }).Plus(inspect.Of(inspect.Meminfo)))
+	own := ownUserNS(h)
+	m, err := mem.Take(h, want.Only(func(s inspect.Source) bool {
+		return s.Shape() == inspect.ShapeNumber && (own != inspect.InitialUserNS || !ofOwnNamespace(s))
+	}).Plus(inspect.Of(inspect.Meminfo)))
 	if m == nil || err != nil && m.At.IsZero() {
 		return nil, err
 	}
@@ -127,7 +131,7 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 		return nil
 	}))
 	f.Scan = scan()
-	f.users()
+	f.Charges = chargesOf(h, f.Scan, own)
 	return f, nil
 }
 
@@ -148,17 +152,6 @@ func fsNumbers(h *inspect.Host, name string, to ...*inspect.Num) inspect.Reason 
 		}
 		return nil
 	}))
-}
-
-// users adds up by user what has a limit for each.
-func (f *Snapshot) users() {
-	f.InotifyUsers, f.InotifyWatchUsers, f.EpollUsers = map[uint32]int{}, map[uint32]int{}, map[uint32]int{}
-	for i := range f.Scan.Counts {
-		c, uid := &f.Scan.Counts[i], f.Scan.Procs.Rows[i].RealUID
-		f.InotifyUsers[uid] += int(c.Kinds[proc.KindInotify])
-		f.InotifyWatchUsers[uid] += c.InotifyWatches
-		f.EpollUsers[uid] += c.EpollWatches
-	}
 }
 
 // ProcessPart is what one process has open, among all.

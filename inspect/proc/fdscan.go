@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"hash/fnv"
 	"io/fs"
 	"strconv"
 	"sync"
@@ -13,14 +14,13 @@ import (
 
 // FDCount is what one process has open.
 type FDCount struct {
-	Total   int
-	Hidden  int // of these, what they lead to may not be seen
-	Below   int // of these, whose number is below the soft limit; Unset if that is not known
-	Kinds   [nKinds]int32
-	Deleted []OpenDeleted // files that are gone from their directory
-	// Watches that its inotify instances and epoll instances have, by their fdinfo.
-	InotifyWatches, EpollWatches int
-	Reason                       inspect.Reason
+	Total    int
+	Hidden   int // of these, what they lead to may not be seen
+	Below    int // of these, whose number is below the soft limit; Unset if that is not known
+	Kinds    [nKinds]int32
+	Deleted  []OpenDeleted // files that are gone from their directory
+	Watchers []Watcher     // inotify instances and epoll sets
+	Reason   inspect.Reason
 	// Sized says that Total is the size of the directory, which everybody may see since 6.2
 	// (fs/proc/fd.c, proc_fd_getattr), where its entries are denied.
 	Sized bool
@@ -32,6 +32,28 @@ func (c *FDCount) Counted() bool { return c.Reason == inspect.Present || c.Sized
 // Listed reports whether what some of them lead to could be seen, or there are none.
 func (c *FDCount) Listed() bool {
 	return c.Reason == inspect.Present && (c.Hidden < c.Total || c.Total == 0)
+}
+
+// Watcher is a descriptor that leads to an inotify instance or an epoll set.
+type Watcher struct {
+	FD      int32
+	Kind    FileKind // KindInotify or KindEpoll
+	Watches int      // what it watches, by its fdinfo
+	// Sum is made of what it watches: two descriptors of one object have the same, unless
+	// that changes between two reads.
+	Sum uint64
+	// Copy says that another descriptor of the process leads to the same object, by dup.
+	Copy bool
+}
+
+// Watched counts the objects of a kind that the process has, each once, and what these watch.
+func (c *FDCount) Watched(kind FileKind) (objects, watches int) {
+	for i := range c.Watchers {
+		if w := &c.Watchers[i]; w.Kind == kind && !w.Copy {
+			objects, watches = objects+1, watches+w.Watches
+		}
+	}
+	return objects, watches
 }
 
 // OpenDeleted is an open file that is gone from its directory and still takes up
@@ -163,9 +185,9 @@ func (w *fdWalker) one(p *Process, dir *inspect.Dir, name []byte, fd int32, c *F
 			c.Deleted = append(c.Deleted, d)
 		}
 	case kind == KindInotify:
-		c.InotifyWatches += w.lines(p, name, "inotify ")
+		c.Watchers = append(c.Watchers, w.watcher(p, name, fd, kind, "inotify "))
 	case kind == KindEpoll:
-		c.EpollWatches += w.lines(p, name, "tfd:")
+		c.Watchers = append(c.Watchers, w.watcher(p, name, fd, kind, "tfd:"))
 	}
 	see(fd, link, kind)
 }
@@ -195,21 +217,26 @@ func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d Op
 	return OpenDeleted{fd, string(bytes.TrimSuffix(link, []byte(" (deleted)"))), OnDiskOf(&st)}, true
 }
 
-// lines counts the lines of a descriptor's fdinfo that begin so.
-func (w *fdWalker) lines(p *Process, name []byte, prefix string) (n int) {
+// watcher counts the lines of a descriptor's fdinfo that begin so, and sums them up. Neither
+// pos, flags nor ino tell one object from another: anonymous inodes share one.
+func (w *fdWalker) watcher(p *Process, name []byte, fd int32, kind FileKind, prefix string) Watcher {
+	out := Watcher{FD: fd, Kind: kind}
 	rel := p.Dir() + "/fdinfo/" + string(name)
 	b, err := w.h.Proc.Read(rel, w.info[:0], inspect.UntilEmpty)
 	if w.info = b[:0]; err != nil {
-		return 0
+		return out
 	}
+	sum := fnv.New64a()
 	for len(b) > 0 {
 		var line []byte
 		line, b = inspect.CutLine(b)
 		if bytes.HasPrefix(line, []byte(prefix)) {
-			n++
+			out.Watches++
+			sum.Write(line)
 		}
 	}
-	return n
+	out.Sum = sum.Sum64()
+	return out
 }
 
 // Totals adds up what all processes have open.
@@ -226,7 +253,6 @@ func (s *FDScan) Totals() (out FDCount, seen, denied int) {
 		for k, n := range c.Kinds {
 			out.Kinds[k] += n
 		}
-		out.InotifyWatches, out.EpollWatches = out.InotifyWatches+c.InotifyWatches, out.EpollWatches+c.EpollWatches
 		out.Deleted = append(out.Deleted, c.Deleted...)
 	}
 	return out, seen, denied

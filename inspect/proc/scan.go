@@ -252,6 +252,111 @@ func ScanThreads(h *inspect.Host, pid int32, want inspect.Sources) (*Processes, 
 	return ps, nil
 }
 
+// Threads are the threads of all processes of a scan. What is counted of threads, such as
+// those in D, is counted of one of these: a second read finds others.
+type Threads struct {
+	of    *Processes
+	lists map[int32]*threadList // of the processes that have more than one, by PID
+}
+
+// threadList is the threads of a process, with their stat.
+type threadList struct {
+	rows []Process
+	err  error
+}
+
+// TakeThreads reads the stat of each thread of the processes that have more than one. Of the
+// main thread the state is the one that the process was seen in: /proc/PID/stat has it.
+func TakeThreads(h *inspect.Host, ps *Processes) *Threads {
+	t := &Threads{of: ps, lists: map[int32]*threadList{}}
+	var many []int32
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; p.Threads > 1 && p.TGID == 0 {
+			many, t.lists[p.PID] = append(many, int32(i)), &threadList{}
+		}
+	}
+	EachChunk(h, len(many), func(r *Reader, i int) {
+		p := &ps.Rows[many[i]]
+		list := t.lists[p.PID]
+		list.rows, list.err = threads(r, p)
+	})
+	return t
+}
+
+// threads reads stat of each thread of a process. Those that end meanwhile are left out.
+func threads(r *Reader, p *Process) ([]Process, error) {
+	names, err := r.Host.Proc.Names(p.Dir() + "/task")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Process, 0, len(names))
+	for _, name := range names {
+		tid, ok := inspect.ParsePID(name)
+		if !ok {
+			continue
+		}
+		t := NewProcess(tid)
+		t.TGID = p.PID
+		if r.Fill(&t, inspect.Of(inspect.PIDStat)); t.Why(inspect.PIDStat) != inspect.Present {
+			continue
+		}
+		if tid == p.PID {
+			t.State = p.State
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// Each passes on every thread: of a process of one thread, and of one whose threads cannot be
+// read, its row stands for them.
+func (t *Threads) Each(do func(*Process)) {
+	for i := range t.of.Rows {
+		p := &t.of.Rows[i]
+		list := t.lists[p.PID]
+		if list == nil || list.err != nil {
+			do(p)
+			continue
+		}
+		for j := range list.rows {
+			do(&list.rows[j])
+		}
+	}
+}
+
+// Blocked returns the threads in D.
+func (t *Threads) Blocked() (out []*Process) {
+	t.Each(func(p *Process) {
+		if p.State == 'D' {
+			out = append(out, p)
+		}
+	})
+	return out
+}
+
+// Seen returns of how many processes all threads were seen.
+func (t *Threads) Seen() inspect.Seen {
+	why := func(i int) inspect.Reason {
+		p := &t.of.Rows[i]
+		if list := t.lists[p.PID]; list != nil && list.err != nil {
+			return t.of.Host.Host.PidReason(p.Dir(), list.err)
+		}
+		return p.Why(inspect.PIDStat)
+	}
+	return inspect.SeenBy("process", inspect.PIDTask, len(t.of.Rows), why).Within(t.of.Seen())
+}
+
+// Unread counts by reason the processes whose threads could not be read, of all that have more
+// than one.
+func (t *Threads) Unread() (by [inspect.NumReasons]int, all int) {
+	for pid, list := range t.lists {
+		if list.err != nil {
+			by[t.of.Host.Host.PidReason(strconv.Itoa(int(pid)), list.err)]++
+		}
+	}
+	return by, len(t.lists)
+}
+
 // Fill reads further sources of some rows, and returns those of them that are
 // still there.
 func (ps *Processes) Fill(rows []int32, want inspect.Sources) []int32 {

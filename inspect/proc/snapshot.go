@@ -17,6 +17,7 @@ type Snapshot struct {
 	Stat     inspect.Counters // /proc/stat: processes (forks since boot), procs_running, procs_blocked, ctxt
 	Tasks    inspect.Num      // threads of the whole host, from loadavg
 	LastPID  inspect.Num
+	Threads  *Threads // of kwhy check: those that sched counts too
 	Was      *Snapshot
 
 	StatWhy, LoadWhy inspect.Reason

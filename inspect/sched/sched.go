@@ -52,10 +52,9 @@ type Snapshot struct {
 	Was *Snapshot
 	got [inspect.NumSources]inspect.Reason
 
-	callable  bool                    // whether system calls mean the same processes
-	ready     []*proc.Process         // threads in R
-	threaded  int                     // processes of more than one thread
-	noThreads [inspect.NumReasons]int // of these, those whose threads could not be read
+	callable bool            // whether system calls mean the same processes
+	ready    []*proc.Process // threads in R
+	threads  *proc.Threads
 }
 
 // CPUTimes are the times of a CPU by kind, in ticks of 1/100 s since boot
@@ -213,9 +212,10 @@ func (s *Snapshot) Gaps() []inspect.Gap {
 
 // threadGaps counts the processes whose threads could not be read.
 func (s *Snapshot) threadGaps() (out []inspect.Gap) {
-	for r, n := range s.noThreads {
+	unread, all := s.threads.Unread()
+	for r, n := range unread {
 		if n > 0 && inspect.Reason(r) != inspect.Vanished {
-			out = append(out, inspect.Gap{Source: inspect.PIDTask, Reason: inspect.Reason(r), Count: n, Of: s.threaded})
+			out = append(out, inspect.Gap{Source: inspect.PIDTask, Reason: inspect.Reason(r), Count: n, Of: all})
 		}
 	}
 	return out
@@ -223,6 +223,17 @@ func (s *Snapshot) threadGaps() (out []inspect.Gap) {
 
 // Take reads the wanted sources of a host; the caller has scanned the processes.
 func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sources) (*Snapshot, error) {
+	return TakeBeside(h, ps, func() *proc.Threads { return proc.TakeThreads(h, ps) }, order, want)
+}
+
+// TakeBeside is Take where the threads of the processes were read already, or are by threads.
+func TakeBeside(
+	h *inspect.Host,
+	ps *proc.Processes,
+	threads func() *proc.Threads,
+	order []int32,
+	want inspect.Sources,
+) (*Snapshot, error) {
 	m := h.Settings(want.Only(func(s inspect.Source) bool {
 		old := s == inspect.SchedLatency || s == inspect.SchedMinGranularity || s == inspect.SchedWakeupGranularity // sysctls until 5.12
 		return s.Shape() == inspect.ShapeNumber && (!old || inspect.Choose(h.Kernel.Since(5, 13), false, true, true))
@@ -240,6 +251,7 @@ func Take(h *inspect.Host, ps *proc.Processes, order []int32, want inspect.Sourc
 			s.got[src] = read()
 		}
 	}
+	s.threads = threads()
 	schedTasks(h, s)
 	ps.Notes(order)
 	return s, nil

@@ -1,8 +1,6 @@
 package sched
 
 import (
-	"strconv"
-
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
@@ -17,31 +15,14 @@ const (
 )
 
 // schedTasks finds the tasks of real-time policies, those in D and those that want
-// a CPU, among all threads of all processes: of a process of one thread, stat has
-// said it. Where a process's threads can't be read its main thread stands for them.
+// a CPU, among all threads of all processes.
 func schedTasks(h *inspect.Host, s *Snapshot) {
-	ps := s.Procs
 	s.callable = h.SameProcesses() // once: it reads a file
-	threads := threadsOf(h, ps)
-	for i := range ps.Rows {
-		p := &ps.Rows[i]
-		list, many := threads[p.PID]
-		switch {
-		case !many:
-			noteTask(s, p)
-			continue
-		case list.err != nil:
-			s.noThreads[h.PidReason(p.Dir(), list.err)]++
-			noteTask(s, p)
-		}
-		for j := range list.rows {
-			noteTask(s, &list.rows[j])
-		}
-	}
-	s.threaded = len(threads)
+	s.threads.Each(func(p *proc.Process) { noteTask(s, p) })
 	r := &proc.Reader{Host: h}
-	for i := range s.Blocked {
-		r.Fill(s.Blocked[i].P, inspect.Of(inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDStatus))
+	for _, p := range s.threads.Blocked() {
+		r.Fill(p, inspect.Of(inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDStatus))
+		s.Blocked = append(s.Blocked, Task{Row: proc.Row{Host: &s.Procs.Host, P: p}})
 	}
 	s.got[inspect.SchedGetattr] = inspect.Present
 	if !s.callable {
@@ -56,56 +37,9 @@ func noteTask(s *Snapshot, p *proc.Process) {
 		t.Attr = s.attr(p)
 		s.Realtime = append(s.Realtime, t)
 	}
-	switch p.State {
-	case 'D':
-		s.Blocked = append(s.Blocked, t)
-	case 'R':
+	if p.State == 'R' {
 		s.ready = append(s.ready, p)
 	}
-}
-
-// threadList is the threads of a process, with their stat.
-type threadList struct {
-	rows []proc.Process
-	err  error
-}
-
-// threadsOf reads the threads of the processes that have more than one, by PID.
-func threadsOf(h *inspect.Host, ps *proc.Processes) map[int32]*threadList {
-	out := map[int32]*threadList{}
-	var pids []int32
-	for i := range ps.Rows {
-		if p := &ps.Rows[i]; p.Threads > 1 && p.TGID == 0 {
-			pids, out[p.PID] = append(pids, p.PID), &threadList{}
-		}
-	}
-	proc.EachChunk(h, len(pids), func(r *proc.Reader, i int) {
-		list := out[pids[i]]
-		list.rows, list.err = threads(r, pids[i])
-	})
-	return out
-}
-
-// threads reads stat of each thread of a process. Those that end meanwhile are left
-// out.
-func threads(r *proc.Reader, pid int32) ([]proc.Process, error) {
-	names, err := r.Host.Proc.Names(strconv.Itoa(int(pid)) + "/task")
-	if err != nil {
-		return nil, err
-	}
-	out := make([]proc.Process, 0, len(names))
-	for _, name := range names {
-		tid, ok := inspect.ParsePID(name)
-		if !ok {
-			continue
-		}
-		t := proc.NewProcess(tid)
-		t.TGID = pid
-		if r.Fill(&t, inspect.Of(inspect.PIDStat)); t.Why(inspect.PIDStat) == inspect.Present {
-			out = append(out, t)
-		}
-	}
-	return out, nil
 }
 
 // Deadline is what a SCHED_DEADLINE task asked for, in ns; Unset where

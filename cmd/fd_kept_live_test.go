@@ -1,0 +1,106 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// deletedRow is the row of a path in what fd --deleted says.
+func deletedRow(d document, path string) map[string]any {
+	rows := d.Tables["deleted"].Rows
+	i := slices.IndexFunc(rows, func(r map[string]any) bool { return r["target"] == path })
+	if i < 0 {
+		return nil
+	}
+	return rows[i]
+}
+
+// A loop device keeps its file though no process has it open.
+func TestLiveLoopDeviceKeepsAFile(t *testing.T) {
+	losetup, err := exec.LookPath("losetup")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("it takes losetup and root to have a loop device")
+	}
+	img := filepath.Join(t.TempDir(), "img")
+	if err := os.WriteFile(img, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(losetup, "-f", "--show", "--read-only", img).Output()
+	if err != nil {
+		t.Skipf("no loop device: %v", err)
+	}
+	dev := strings.TrimSpace(string(out))
+	t.Cleanup(func() {
+		if out, err := exec.Command(losetup, "-d", dev).CombinedOutput(); err != nil {
+			t.Errorf("losetup -d %s: %s", dev, out)
+		}
+	})
+	if err := os.Remove(img); err != nil {
+		t.Fatal(err)
+	}
+	said, _, _ := live(t, "fd", "--deleted", "-o", "json")
+	d := readJSON(t, said)
+	row := deletedRow(d, img)
+	if row == nil || fmt.Sprint(row["kernel_holders"]) != fmt.Sprint([]any{filepath.Base(dev)}) || row["taken"] != nil ||
+		row["size"] != float64(1<<20) || row["processes"] != float64(0) {
+		t.Errorf("the file of %s: %v", dev, row)
+	}
+	if n, _ := d.Values["gone_loops"].Value.(float64); n < 1<<20 {
+		t.Errorf("loop devices keep %v", d.Values["gone_loops"].Value)
+	}
+	text, _, _ := live(t, "fd", "--deleted", "--width", "300", "--limit", "0")
+	if want := "kept by loop device " + filepath.Base(dev) + "; "; !strings.Contains(text, want) {
+		t.Errorf("no %q in:\n%s", want, text)
+	}
+}
+
+// A file in flight over a unix socket is in no list, and fd --deleted says that there is one.
+func TestLiveFileInFlight(t *testing.T) {
+	before := inFlight(t)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	f, err := os.CreateTemp(t.TempDir(), "sent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Remove(f.Name())
+	err = unix.Sendmsg(pair[0], []byte{1}, unix.UnixRights(int(f.Fd()), int(f.Fd())), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	d := inFlight(t)
+	if d.Values["in_flight"].Absent != nil {
+		t.Skipf("this kernel does not count them: %v", d.Values["in_flight"].Absent)
+	}
+	own := fmt.Sprintf("(%d) as %d", os.Getpid(), pair[1])
+	if said := d.Values["in_flight"].Reading; !strings.Contains(said, own) && !strings.Contains(said, " more") {
+		t.Errorf("in flight is read as %q, want %q", said, own)
+	}
+	if n, _ := d.Values["in_flight"].Value.(float64); n < 2 {
+		t.Errorf("%v in flight, sent 2; before that %v", n, before.Values["in_flight"].Value)
+	}
+	if row := deletedRow(d, f.Name()); row != nil {
+		t.Errorf("what is in flight is kept by somebody: %v", row)
+	}
+	if said := d.Values["gone_files"].Reading; d.Values["gone_files"].Of == nil && !strings.Contains(said, "Files in flight or of rings, which are below, may be deleted too.") {
+		t.Errorf("deleted files are read as %q", said)
+	}
+}
+
+func inFlight(t *testing.T) document {
+	t.Helper()
+	said, _, _ := live(t, "fd", "--deleted", "-o", "json")
+	return readJSON(t, said)
+}
