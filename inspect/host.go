@@ -105,13 +105,17 @@ func (h *Host) identify() {
 	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.findLacks()
 	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), h.releaseInVersion())
-	h.Kernel = ParseVersion(h.Release)
 	h.Name = h.line("sys/kernel/hostname")
-	h.BootID = h.line("sys/kernel/random/boot_id")
 	h.Arch = h.line("sys/kernel/arch") // since 6.1
-	if h.Live && h.Arch == "" {
-		h.Arch = uname()
+	if h.Live { // without its files, which subset=pid leaves out, the kernel itself says it
+		var u unix.Utsname
+		_ = unix.Uname(&u)
+		h.Release = cmp.Or(h.Release, unix.ByteSliceToString(u.Release[:]))
+		h.Name = cmp.Or(h.Name, unix.ByteSliceToString(u.Nodename[:]))
+		h.Arch = cmp.Or(h.Arch, unix.ByteSliceToString(u.Machine[:]))
 	}
+	h.Kernel = ParseVersion(h.Release)
+	h.BootID = h.line("sys/kernel/random/boot_id")
 	h.CPUs = h.onlineCPUs()
 	h.PageSize = uint64(os.Getpagesize())
 	if h.PageSizeKnown = true; !h.Live {
@@ -134,14 +138,6 @@ func (h *Host) findLacks() {
 	default:
 		h.Sys.lack = NotMounted
 	}
-}
-
-func uname() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Machine[:])
 }
 
 func (h *Host) line(rel string) (s string) {
@@ -195,8 +191,8 @@ func (h *Host) linesOf(rel string, so func([]byte) bool) (n int) {
 // SavedAt returns when a copy was made: the boot time and the uptime that it has. It is zero
 // for a running host, and where the copy lacks one of them.
 func (h *Host) SavedAt() time.Time {
-	up := h.Uptime()
-	if h.Live || up <= 0 {
+	up, why := h.Uptime()
+	if h.Live || why != Present {
 		return time.Time{}
 	}
 	boot := h.Born(0)

@@ -363,6 +363,7 @@ const (
 	Hidden              // this /proc does not show the processes of others: hidepid
 	NotMounted          // what holds it is not mounted where kwhy looks: subset=pid, a chroot without /sys
 	NotSaved            // it is not in the copy that is read
+	Outside             // it is of another namespace than what is read: its PID namespace shows its own
 	NumReasons          // how many there are, Present counted
 )
 
@@ -370,7 +371,7 @@ var reasonNames = [NumReasons]string{
 	Unread: "unread", Denied: "denied", Unsupported: "unsupported", Disabled: "disabled",
 	Masked: "masked", Vanished: "vanished", Malformed: "malformed", Failed: "failed", TimedOut: "timed_out",
 	NoInterval: "no_interval", NoUpdate: "no_update", Reset: "reset", Inapplicable: "inapplicable", Unlimited: "unlimited", Untold: "untold",
-	Hidden: "hidden", NotMounted: "not_mounted", NotSaved: "not_in_copy",
+	Hidden: "hidden", NotMounted: "not_mounted", NotSaved: "not_in_copy", Outside: "outside",
 }
 
 // String returns the reason as JSON spells it; "" for Present.

@@ -99,6 +99,7 @@ func own() (out []explain.Word) {
 		inspect.Untold:     "The kernel log does not say.",
 		inspect.Hidden:     "This /proc is mounted with hidepid and does not show the processes of others.",
 		inspect.NotMounted: "What holds it is not mounted where kwhy looks: /proc with subset=pid, or no /sys.",
+		inspect.Outside:    "It is of another namespace: this /proc shows one below the host's.",
 		inspect.NotSaved:   "It is not in the copy that kwhy reads: it was not saved, or that kernel did not have it.",
 	}
 	concept := map[inspect.Reason]explain.Concept{

@@ -89,7 +89,13 @@ func next() []field {
 			Key: "scores_exact", Label: "exact scores", Unit: explain.Count,
 			Gist:    "How many of the scores shown kwhy computes exactly from their parts.",
 			Concept: "oom-score",
-		}, func(o host) value { n, _, _ := agreement(o); return explain.I(n) }, readAgreement)),
+		}, func(o host) value {
+			n, of, _ := agreement(o)
+			if seen := o.SeenOf(inspect.PIDOomScore); of == 0 && seen.Nothing() {
+				return explain.None(seen.Reason)
+			}
+			return explain.I(n)
+		}, readAgreement)),
 		ofAny(declare(doc{
 			Key: "oom_score_idle", Label: "idle score", Unit: explain.Plain,
 			Gist:    "The oom_score of a process with almost no memory and no adjustment.",

@@ -19,7 +19,7 @@ type (
 func PID() column {
 	return column{Doc: doc{
 		Key: "pid", Unit: explain.Plain,
-		Source:  inspect.PIDStat,
+		Source:  inspect.PIDEntry,
 		Gist:    "The process ID, in the PID namespace of that /proc.",
 		Concept: "process",
 	}, Get: func(p row) value {
@@ -34,7 +34,7 @@ func PID() column {
 func TID() column {
 	return column{Doc: doc{
 		Key: "tid", Unit: explain.Plain,
-		Source: inspect.PIDStat, Also: []inspect.Source{inspect.PIDTask},
+		Source: inspect.PIDEntry, Also: []inspect.Source{inspect.PIDTask},
 		Gist:    "The thread ID; that of the main thread is the PID.",
 		Concept: "process",
 	}, Get: func(p row) value { return explain.I(p.P.PID) }}

@@ -363,5 +363,5 @@ func Find(h *inspect.Host, name string) (int32, error) {
 
 // Subject is the process of a row, for a page that is about it.
 func Subject(pid int32, r row) *lower.Subject {
-	return &lower.Subject{PID: pid, Comm: r.P.Comm, Born: r.Host.Host.Born(r.P.Start)}
+	return &lower.Subject{PID: pid, Comm: r.P.Comm, Born: r.Born()}
 }

@@ -157,7 +157,11 @@ func quotaFields() []taskField {
 		}
 		return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
 	})
+	quota.Also = []inspect.Source{inspect.PIDCgroup}
 	quota.Get = func(t one) value {
+		if why := t.Missing(inspect.PIDCgroup); !t.Bounded && why.IsGap() && why != inspect.Unsupported {
+			return explain.None(why) // which cgroups it is in is not known
+		}
 		if !t.Bounded {
 			return explain.None(inspect.Unlimited)
 		}

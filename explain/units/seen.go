@@ -47,8 +47,10 @@ func unseenPart(s inspect.Seen) (part string) {
 		part = ": " + AbsentWord(s.Reason)
 	}
 	switch {
-	case s.Open && (s.Reason == inspect.Hidden || s.Missed() > 0):
+	case s.Open && s.Beyond == inspect.Hidden:
 		part += "; this /proc hides those of others"
+	case s.Open && s.Beyond == inspect.Outside:
+		part += "; those outside this PID namespace are not shown"
 	case s.Open:
 		part += "; there may be more"
 	}

@@ -41,10 +41,13 @@ func (g *CPU) ownWeight() bool {
 // cgroups that are not as they are by default.
 func CPUGroups(h *inspect.Host) ([]CPU, inspect.Reason) {
 	mounts, err := Mounts(h)
+	if err == nil {
+		err = Shown(h, mounts)
+	}
 	if err != nil {
 		return nil, inspect.ReasonOf(err)
 	}
-	found := false
+	found, counted := false, false
 	var out []CPU
 	for _, m := range mounts {
 		version := 2
@@ -58,10 +61,13 @@ func CPUGroups(h *inspect.Host) ([]CPU, inspect.Reason) {
 		w := cpuWalk{h: h, version: version, top: path.Clean(m.Point), root: m.Root}
 		w.tree, w.rel = Under(h, w.top)
 		w.walk("", "")
-		out = append(out, w.out...)
+		out, counted = append(out, w.out...), counted || w.counted
 	}
-	if !found {
+	switch {
+	case !found:
 		return nil, inspect.Unsupported
+	case !counted && !h.Live: // every cgroup of a host with the controller has cpu.stat
+		return nil, inspect.NotSaved
 	}
 	return out, inspect.Present
 }
@@ -73,6 +79,7 @@ type cpuWalk struct {
 	top, root string
 	tree      inspect.Tree
 	rel       string
+	counted   bool // some cgroup has cpu.stat
 	out       []CPU
 }
 
@@ -129,7 +136,8 @@ func (w *cpuWalk) read(g *CPU, dir string) (cpuset string) {
 		g.Burst, g.Weight = num("cpu.max.burst"), num("cpu.weight")
 	}
 	g.Idle = num("cpu.idle") == 1
-	_ = t.Single(path.Join(dir, "cpu.stat"), func(b []byte) (err error) { g.Stat, err = inspect.ParseCounters(b, 8); return err })
+	err := t.Single(path.Join(dir, "cpu.stat"), func(b []byte) (err error) { g.Stat, err = inspect.ParseCounters(b, 8); return err })
+	w.counted = w.counted || err == nil
 	_ = t.Single(path.Join(dir, set), func(b []byte) error { cpuset = strings.TrimSpace(string(b)); return nil })
 	return cpuset
 }

@@ -175,6 +175,18 @@ func Mounts(h *inspect.Host) (out []inspect.Mount, err error) {
 	return out, err
 }
 
+// Shown returns an error where cgroup file systems are mounted, by mountinfo, and none is where
+// kwhy looks: a copy, or a chroot, without /sys. What they hold is not known then.
+func Shown(h *inspect.Host, mounts []inspect.Mount) (err error) {
+	for _, m := range mounts {
+		t, rel := Under(h, path.Clean(m.Point))
+		if _, err = t.Stat(rel); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // Membership is a cgroup that a process is in.
 type Membership struct {
 	Version     int

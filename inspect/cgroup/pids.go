@@ -45,6 +45,9 @@ type PidsPart = inspect.Part[*PidsList, Pids]
 func TakePids(h *inspect.Host) *PidsList {
 	out := &PidsList{Host: h, Got: inspect.Unsupported}
 	mounts, err := Mounts(h)
+	if err == nil {
+		err = Shown(h, mounts)
+	}
 	if err != nil {
 		out.Got = inspect.ReasonOf(err)
 		return out

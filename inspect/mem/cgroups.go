@@ -16,6 +16,8 @@ func memCgroups(h *inspect.Host, m *Snapshot, note func(inspect.Source, error)) 
 		m.Got[inspect.CgroupMemory] = cmp.Or(m.Got[inspect.SelfCgroup], m.Got[inspect.SelfMountinfo])
 		return
 	}
-	m.Cgroups, err = cgroup.MemoryChain(h, list, mounts)
+	if err = cgroup.Shown(h, mounts); err == nil {
+		m.Cgroups, err = cgroup.MemoryChain(h, list, mounts)
+	}
 	note(inspect.CgroupMemory, err)
 }

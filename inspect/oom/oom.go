@@ -97,6 +97,9 @@ func (o *Snapshot) Kernel() inspect.Version { return o.Mem.Host.Kernel }
 // mounted, and returns the cgroups that have a hard limit.
 func LimitedCgroups(h *inspect.Host) ([]Group, error) {
 	mounts, err := cgroup.Mounts(h)
+	if err == nil {
+		err = cgroup.Shown(h, mounts)
+	}
 	if err != nil {
 		return nil, err
 	}

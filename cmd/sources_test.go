@@ -1,0 +1,209 @@
+package cmd
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
+)
+
+// takes is what goes with a source.
+type takes struct {
+	source inspect.Source
+	host   string // the recorded host that has it; "" where none has, and why says why
+	why    string
+	// goes are the values and columns that are told with it and not without it, by command:
+	// "sched steal cpus.steal; check sched.steal=blind". All others are told as before.
+	goes string
+}
+
+// told is all that commands tell of a tree, by "command key" or "command table.column".
+func told(t *testing.T, dir, pid string) map[string]any {
+	t.Helper()
+	out := map[string]any{}
+	for _, args := range reports(pid) {
+		name := strings.Join(args[:1], "")
+		if slices.Contains(args, pid) {
+			name += " PID"
+		}
+		d, _ := taken(t, dir, args...)
+		for key, v := range d.Values {
+			if v.Value != nil || absent(v) == "unlimited" {
+				out[name+" "+key] = []any{v.Value, v.Of}
+			}
+		}
+		for table, rows := range d.Tables {
+			if table == "checks" {
+				for _, r := range rows.Rows {
+					out["check "+r["id"].(string)] = r["outcome"]
+				}
+				continue
+			}
+			if table == "domains" {
+				continue // which sums them up
+			}
+			for _, r := range rows.Rows {
+				for column, v := range r {
+					if v != nil && column != "absent" && column != "why" {
+						at := name + " " + table + "." + column
+						list, _ := out[at].([]any)
+						out[at] = append(list, v)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// reports are the commands that tell of a host, and of one of its processes.
+func reports(pid string) [][]string {
+	return [][]string{
+		{"mem", "--limit", "0"}, {"oom", "--limit", "0"}, {"proc", "--limit", "0"}, {"sched", "--limit", "0"}, {"fd", "--limit", "0"}, {"net"},
+		{"check", "--interval", "0"}, {"mem", pid}, {"oom", pid}, {"proc", pid}, {"sched", pid}, {"fd", pid}, {"net", pid},
+	}
+}
+
+// filesOfSource are the files of a tree that a source is read from.
+func filesOfSource(t *testing.T, dir string, s inspect.Source) (out []string) {
+	t.Helper()
+	for _, path := range s.Files() {
+		path = strings.Replace(path, "/proc/net/", "/proc/self/net/", 1)
+		path = strings.ReplaceAll(strings.ReplaceAll(path, "<pid>", "[0-9]*"), "<n>", "[0-9]*")
+		if before, after, ok := strings.Cut(path, "<cgroup>/"); ok {
+			for _, at := range hostFiles(t, dir) {
+				if match, _ := filepath.Match(after, filepath.Base(at)); match && strings.HasPrefix("/"+at, before) {
+					out = append(out, filepath.Join(dir, at))
+				}
+			}
+			continue
+		}
+		list, err := filepath.Glob(dir + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, list...)
+	}
+	return out
+}
+
+// Which values go with each source, and no others: the rest is told as before, to the figure.
+func TestWhatGoesWithEachSource(t *testing.T) {
+	long(t, "it runs some thousand commands")
+	t.Parallel()
+	draftT = t
+	rows := map[inspect.Source]takes{}
+	for _, row := range takeTable() {
+		if _, twice := rows[row.source]; twice || (row.host == "") == (row.why == "") {
+			t.Errorf("%s stands there twice, or has neither a host nor a reason, or both", row.source)
+		}
+		rows[row.source] = row
+	}
+	byHost := map[string][]takes{}
+	for _, s := range inspect.Every() {
+		row, ok := rows[s]
+		if !ok {
+			t.Errorf("nobody says what goes with %s", s)
+			row = takes{source: s}
+		}
+		byHost[row.host] = append(byHost[row.host], row)
+	}
+	for host, list := range byHost {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			if host == "" {
+				noneHas(t, list)
+				return
+			}
+			dir := inspecttest.Recorded(t, host)
+			pid := takenFrom()[host]
+			before := told(t, dir, pid)
+			for _, row := range list {
+				goesWith(t, dir, pid, row, before)
+			}
+		})
+	}
+}
+
+// noneHas holds sources to be in no recorded host.
+func noneHas(t *testing.T, list []takes) {
+	for host := range takenFrom() {
+		dir := inspecttest.Recorded(t, host)
+		for _, row := range list {
+			if files := filesOfSource(t, dir, row.source); len(files) > 0 {
+				t.Errorf("%s has %s", host, row.source)
+			}
+		}
+	}
+}
+
+func goesWith(t *testing.T, dir, pid string, row takes, before map[string]any) {
+	t.Helper()
+	files := filesOfSource(t, dir, row.source)
+	if len(files) == 0 {
+		t.Errorf("%s is not on its host", row.source)
+		return
+	}
+	aside := t.TempDir()
+	for i, name := range files {
+		move(t, name, filepath.Join(aside, strconv.Itoa(i)))
+	}
+	after := told(t, dir, pid)
+	for i, name := range files {
+		move(t, filepath.Join(aside, strconv.Itoa(i)), name)
+	}
+	var gone []string
+	for at, was := range before {
+		now, there := after[at]
+		outcome, rule := now.(string)
+		switch {
+		case !there:
+			gone = append(gone, at)
+		case reflect.DeepEqual(now, was):
+		case rule:
+			gone = append(gone, at+"="+outcome)
+		default:
+			gone = append(gone, at+"~") // it is told, and is another
+		}
+	}
+	if got := byCommand(gone); got != row.goes {
+		t.Errorf("{inspect.%s, %q, \"\", %q},\n\t\twant %q", row.source, row.host, got, row.goes)
+	}
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// byCommand puts "command key" together by command.
+func byCommand(list []string) string {
+	by := map[string][]string{}
+	for _, at := range list {
+		i := strings.LastIndex(at, " ")
+		by[at[:i]] = append(by[at[:i]], at[i+1:])
+	}
+	var words []string
+	for _, command := range slices.Sorted(maps.Keys(by)) {
+		slices.Sort(by[command])
+		words = append(words, command+" "+strings.Join(by[command], " "))
+	}
+	return strings.Join(words, "; ")
+}
+
+// takenFrom are the hosts that sources are taken away from, and a process of each.
+func takenFrom() map[string]string {
+	return map[string]string{
+		"debian-7.3-sched": "152", "linux-6.18-files": "22650", "linux-6.18-lossy-net": "410", "linux-6.18-net": "1200",
+		"debian-7.3-swap": "1", "debian-5.10-sched": "129",
+	}
+}
