@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,10 @@ type takes struct {
 	host   string // the recorded host that has it; "" where none has, and why says why
 	why    string
 	// goes are the values and columns that are told with it and not without it, by command:
-	// "sched steal cpus.steal; check sched.steal=blind". All others are told as before.
-	goes string
+	// "sched steal cpus.steal", "check sched.steal=blind". "table.*" are all columns, "table~"
+	// says that its rows are others, "value~" that a value is, and "value=" that it can't be
+	// recomputed. All others are told as before.
+	goes []string
 }
 
 // told is all that commands tell of a tree, by "command key" or "command table.column".
@@ -37,6 +40,9 @@ func told(t *testing.T, dir, pid string) map[string]any {
 		for key, v := range d.Values {
 			if v.Value != nil || absent(v) == "unlimited" {
 				out[name+" "+key] = []any{v.Value, v.Of}
+			}
+			if v.Derivation != nil && v.Derivation.Result != nil {
+				out[name+" "+key+"="] = v.Derivation.Result
 			}
 		}
 		for table, rows := range d.Tables {
@@ -173,9 +179,38 @@ func goesWith(t *testing.T, dir, pid string, row takes, before map[string]any) {
 			gone = append(gone, at+"~") // it is told, and is another
 		}
 	}
-	if got := byCommand(gone); got != row.goes {
-		t.Errorf("{inspect.%s, %q, \"\", %q},\n\t\twant %q", row.source, row.host, got, row.goes)
+	if got := byCommand(joined(gone, before)); !slices.Equal(got, row.goes) {
+		t.Errorf("without %s of %s these go:\n%s\nand not\n%s", row.source, row.host, strings.Join(got, "\n"), strings.Join(row.goes, "\n"))
 	}
+}
+
+// joined puts "table.*" in the place of all columns of a table, and "table~" in that of columns
+// that are told and are others.
+func joined(gone []string, before map[string]any) (out []string) {
+	table := regexp.MustCompile(`^(.* [a-z_]+)\.[a-z0-9_]+(~?)$`)
+	columns := func(list []string, of string) (n int) {
+		for _, at := range list {
+			if m := table.FindStringSubmatch(at); m != nil && m[1] == of && m[2] == "" {
+				n++
+			}
+		}
+		return n
+	}
+	all := slices.Collect(maps.Keys(before))
+	for _, at := range gone {
+		if m := table.FindStringSubmatch(at); m != nil && !strings.HasPrefix(at, "check ") {
+			switch {
+			case m[2] != "":
+				at = m[1] + "~"
+			case columns(gone, m[1]) == columns(all, m[1]):
+				at = m[1] + ".*"
+			}
+		}
+		if !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 func move(t *testing.T, from, to string) {
@@ -186,18 +221,17 @@ func move(t *testing.T, from, to string) {
 }
 
 // byCommand puts "command key" together by command.
-func byCommand(list []string) string {
+func byCommand(list []string) (words []string) {
 	by := map[string][]string{}
 	for _, at := range list {
 		i := strings.LastIndex(at, " ")
 		by[at[:i]] = append(by[at[:i]], at[i+1:])
 	}
-	var words []string
 	for _, command := range slices.Sorted(maps.Keys(by)) {
 		slices.Sort(by[command])
 		words = append(words, command+" "+strings.Join(by[command], " "))
 	}
-	return strings.Join(words, "; ")
+	return words
 }
 
 // takenFrom are the hosts that sources are taken away from, and a process of each.

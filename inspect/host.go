@@ -107,7 +107,7 @@ func (h *Host) identify() {
 	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), h.releaseInVersion())
 	h.Name = h.line("sys/kernel/hostname")
 	h.Arch = h.line("sys/kernel/arch") // since 6.1
-	if h.Live { // without its files, which subset=pid leaves out, the kernel itself says it
+	if h.Live {                        // without its files, which subset=pid leaves out, the kernel itself says it
 		var u unix.Utsname
 		_ = unix.Uname(&u)
 		h.Release = cmp.Or(h.Release, unix.ByteSliceToString(u.Release[:]))

@@ -224,6 +224,17 @@ func victimColumns() []explain.Field[part] {
 		d.Source, d.Also, d.Concept = inspect.CgroupMemory, scannedToo(), "oom-killer"
 		return explain.Field[part]{Doc: d, Get: func(p part) value { return get(p.It) }}
 	}
+	// Where some processes were not seen, the first may be one of these.
+	first := func(d doc, get func(*oomfacts.Group) value) explain.Field[part] {
+		f := declare(d, get)
+		f.Get = func(p part) value {
+			if seen := p.In.SeenOf(inspect.PIDStat); !seen.Whole() {
+				return explain.None(seen.Reason)
+			}
+			return get(p.It)
+		}
+		return f
+	}
 	of := func(pick func(*oomfacts.Group) *procfacts.Process, get func(*procfacts.Process) value) func(*oomfacts.Group) value {
 		return func(g *oomfacts.Group) value {
 			if p := pick(g); p != nil {
@@ -240,15 +251,15 @@ func victimColumns() []explain.Field[part] {
 			Key: "processes", Label: "PROCS", Unit: explain.Count, Show: explain.Wide,
 			Gist: "Processes in it and below it.",
 		}, func(g *oomfacts.Group) value { return explain.I(len(g.PIDs)) }),
-		declare(doc{
+		first(doc{
 			Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain,
 			Gist: "The process killed when this limit is hit; none where none can be.",
 		}, of(victim, pid)),
-		declare(doc{
+		first(doc{
 			Key: "victim_comm", Show: explain.Data,
 			Gist: "The victim's name.",
 		}, of(victim, func(p *procfacts.Process) value { return explain.S(p.Comm) })),
-		declare(doc{
+		first(doc{
 			Key: "victim_points", Unit: explain.Pages, Show: explain.Data,
 			Gist: "The victim's points, relative to this cgroup's total, not the host's.",
 		}, func(g *oomfacts.Group) value {
@@ -257,7 +268,7 @@ func victimColumns() []explain.Field[part] {
 			}
 			return explain.I(g.Points)
 		}),
-		declare(doc{
+		first(doc{
 			Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data,
 			Gist: "The process with the highest oom_score, which is relative to the host.",
 		}, of(byScore, pid)),
@@ -276,11 +287,13 @@ func victimColumns() []explain.Field[part] {
 func whyGroup(p part) string {
 	g := p.It
 	var s string
-	switch {
+	switch seen := p.In.SeenOf(inspect.PIDStat); {
 	case len(g.PIDs) == 0:
-		s = "no process in it"
+		s = units.NoneOf("no process in it", seen)
 	case g.Victim == nil:
-		s = "none of its processes can be killed"
+		s = units.NoneOf("none of its processes can be killed", seen)
+	case !seen.Whole():
+		s = units.Among(seen) + " " + units.Plural(len(g.PIDs), "is in it", "are in it")
 	default:
 		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {
@@ -310,7 +323,7 @@ func groupRules() []explain.Rule[part] {
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
 				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
-			if p.It.Victim != nil {
+			if p.It.Victim != nil && p.In.SeenOf(inspect.PIDStat).Whole() {
 				s += fmt.Sprintf(": %s (%d) would be killed first", p.It.Victim.Comm, p.It.Victim.PID)
 			}
 			return s

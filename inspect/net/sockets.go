@@ -227,7 +227,7 @@ func (s *Sockets) Gaps() (out []inspect.Gap) {
 // The kernel lists the sockets themselves to everybody.
 func (s *Sockets) SeenOf(src inspect.Source) inspect.Seen {
 	switch {
-	case src == inspect.NetSockets:
+	case src == inspect.NetSockets, src == inspect.SockDiag:
 		return s.listed()
 	case src.Scope() == inspect.OfProcess:
 		return s.holders

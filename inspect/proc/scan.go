@@ -40,8 +40,8 @@ type Shared struct {
 	// Uptime is how long the host has been up, in seconds; 0 if unknown, and NoUptime why.
 	Uptime   float64
 	NoUptime inspect.Reason
-	Users  inspect.Userland
-	TTYs   map[int32]string // names of terminals, below /dev, by number
+	Users    inspect.Userland
+	TTYs     map[int32]string // names of terminals, below /dev, by number
 	// Throttled are bounds on the CPU time of those that want some, by PID.
 	Throttled map[int32]cgroup.Throttle
 	// Hidden reports whether this /proc does not show the processes of others to

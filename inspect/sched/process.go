@@ -31,7 +31,7 @@ type Process struct {
 	Queued     bool // whether debugfs lists it, with its lag
 	Was        *Process
 
-	got [inspect.NumSources]inspect.Reason
+	got      [inspect.NumSources]inspect.Reason
 	noGroups inspect.Reason // why no cgroup could be looked at
 }
 
