@@ -64,6 +64,9 @@ func TakePids(h *inspect.Host) *PidsList {
 		w := pidsWalk{version: version, root: m.Root, out: out}
 		w.tree, w.rel = Under(h, path.Clean(m.Point))
 		w.walk("")
+		if !w.met && !h.Live { // every cgroup of a host with the controller has its files
+			out.Got = inspect.NotSaved
+		}
 	}
 	return out
 }
@@ -74,12 +77,15 @@ type pidsWalk struct {
 	root    string
 	tree    inspect.Tree
 	rel     string
+	met     bool // there is some file of the controller
 	out     *PidsList
 }
 
 func (w *pidsWalk) walk(at string) {
 	dir := path.Join(w.rel, at)
-	if limit, err := w.tree.Number(path.Join(dir, "pids.max")); err == nil && limit >= 0 { // "max" is no number
+	limit, err := w.tree.Number(path.Join(dir, "pids.max"))
+	w.met = w.met || !inspect.ReasonOf(err).IsMissing()
+	if err == nil && limit >= 0 { // "max" is no number
 		if use, err := w.tree.Number(path.Join(dir, "pids.current")); err == nil && use >= 0 {
 			g := Pids{Version: w.version, Path: path.Join(w.root, at), Limit: uint64(limit), Use: uint64(use), Refused: inspect.Unset}
 			_ = w.tree.Single(path.Join(dir, "pids.events"), func(b []byte) error {

@@ -111,6 +111,9 @@ func LimitedCgroups(h *inspect.Host) ([]Group, error) {
 				if err := w.walk(""); err != nil {
 					return nil, err
 				}
+				if !w.met && !h.Live { // every cgroup of a host with the controller has its files
+					return nil, w.missing
+				}
 				if len(w.out) > 0 || version == 2 {
 					return w.out, nil
 				}
@@ -156,6 +159,8 @@ type groupWalk struct {
 	tree      inspect.Tree
 	rel       string
 	open      []int // indices in out of the limited ones above
+	met       bool  // there is some file of the controller,
+	missing   error // and where there is none, why
 	out       []Group
 }
 
@@ -170,6 +175,10 @@ func (w *groupWalk) walk(at string) error {
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 		return err
+	}
+	if w.met = w.met || err == nil; at == "" && !w.met { // the root of version 2 has no limit
+		_, none := w.tree.Stat(path.Join(dir, "memory.stat"))
+		w.met, w.missing = none == nil, err
 	}
 	if limited {
 		if g, err := w.group(at); err == nil {
