@@ -254,3 +254,72 @@ func takenFrom() map[string]string {
 		"debian-7.3-swap": "1", "debian-5.10-sched": "129",
 	}
 }
+
+// What recorded hosts do not tell, and why: the values that are absent, those of sets that were
+// seen in part, and the rules that could not see all. Nothing may come to these lists that was
+// told before, but by a change that somebody can sign; KWHY_UPDATE=1 writes them.
+func TestWhatIsNotTold(t *testing.T) {
+	t.Parallel()
+	const golden = "testdata/untold.txt"
+	hosts, err := filepath.Glob("../inspect/testdata/hosts/*.txtar")
+	if err != nil || len(hosts) < 15 {
+		t.Fatal(hosts, err)
+	}
+	var b strings.Builder
+	for _, name := range hosts {
+		host := strings.TrimSuffix(filepath.Base(name), ".txtar")
+		dir := inspecttest.Recorded(t, host)
+		b.WriteString(host + "\n")
+		for _, args := range reports("0")[:7] {
+			d, errs := taken(t, dir, args...)
+			if d.Values == nil {
+				b.WriteString("  " + args[0] + ": " + strings.TrimSpace(strings.ReplaceAll(errs, dir, "")) + "\n")
+				continue
+			}
+			for _, line := range untold(d) {
+				b.WriteString("  " + args[0] + ": " + line + "\n")
+			}
+		}
+	}
+	if os.Getenv("KWHY_UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := slices.Collect(strings.Lines(string(want)))
+	for line := range strings.Lines(b.String()) {
+		if !slices.Contains(was, line) {
+			t.Errorf("not among what was not told: %s", line)
+		}
+	}
+	if b.String() != string(want) {
+		t.Errorf("%s is not what is told now", golden)
+	}
+}
+
+// untold lists by reason what a document does not tell.
+func untold(d document) (out []string) {
+	by := map[string][]string{}
+	for key, v := range d.Values {
+		switch why := absent(v); {
+		case v.Of != nil:
+			by["in part"] = append(by["in part"], key)
+		case v.Value == nil && why != "inapplicable" && why != "no_interval" && why != "unlimited":
+			by[why] = append(by[why], key)
+		}
+	}
+	for _, r := range d.Tables["checks"].Rows {
+		if outcome, _ := r["outcome"].(string); outcome == "partly" || outcome == "blind" {
+			by[outcome] = append(by[outcome], r["id"].(string))
+		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(by)) {
+		slices.Sort(by[why])
+		out = append(out, why+" "+strings.Join(by[why], " "))
+	}
+	return out
+}
