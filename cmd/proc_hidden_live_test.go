@@ -301,7 +301,8 @@ func TestLivePlaces(t *testing.T) {
 	for _, p := range places() {
 		t.Run(p.name, func(t *testing.T) {
 			proc := everybodys(t)
-			for _, args := range append(everyReport(p.pid), [][]string{{"explain", "zombies"}, {"explain", "gone_files"}, {"explain", "next_victim_pid"}}...) {
+			values := [][]string{{"explain", "zombies"}, {"explain", "gone_files"}, {"explain", "next_victim_pid"}}
+			for _, args := range append(everyReport(p.pid), values...) {
 				out, errs, status := p.from(t, kwhy, proc, slices.Concat(args, []string{"-o", "json"})...)
 				if status > 1 || strings.Contains(errs, "panic") || status == 1 && errs == "" {
 					t.Errorf("%v: status %d, stderr %q", args, status, errs)

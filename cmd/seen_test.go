@@ -267,13 +267,13 @@ func honest(t *testing.T, d document, args []string, lost func(inspect.Source) b
 func rulesFrom(lost func(inspect.Source) bool) (out []string) {
 	all := catalog.All()
 	for _, r := range all.Rules {
-		any, every := false, true // a table of the command may have a column of the same key
+		found, every := false, true // a table of the command may have a column of the same key
 		for i := range all.Entries {
 			if e := &all.Entries[i]; e.Doc.Key == r.Evidence[0] && e.Command == r.Command {
-				any, every = true, every && lost(e.Doc.Source)
+				found, every = true, every && lost(e.Doc.Source)
 			}
 		}
-		if any && every {
+		if found && every {
 			out = append(out, r.ID)
 		}
 	}
@@ -283,8 +283,9 @@ func rulesFrom(lost func(inspect.Source) bool) (out []string) {
 // claims of a whole set.
 var (
 	wholeWords = regexp.MustCompile(`(?i)\b(no|none|nobody|every|all|any|never|nothing|well|ok|first)\b`)
-	ofSet      = regexp.MustCompile(`(?i)\b(process(es)?|threads?|descriptors?|sockets?|zombies?|tasks?|deleted|holders?|killers?|killed|victim|in D)\b`)
-	inPart     = regexp.MustCompile(`(?i)could be seen|visible|denied|hid(den|es|epid)|not (shown|seen|mounted|in this copy)|outside`)
+	ofSet      = regexp.MustCompile(`(?i)\b(process(es)?|threads?|descriptors?|sockets?|zombies?|tasks?|deleted|holders?|` +
+		`killers?|killed|victim|in D)\b`)
+	inPart = regexp.MustCompile(`(?i)could be seen|visible|denied|hid(den|es|epid)|not (shown|seen|mounted|in this copy)|outside`)
 )
 
 // claimsNothing holds text to have no sentence about the whole of a set of processes, or of

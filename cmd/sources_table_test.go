@@ -644,8 +644,11 @@ func truths() []truth {
 	return []truth{
 		{ // fs/proc/stat.c, show_stat
 			source: inspect.ProcStat,
-			goes:   []string{"sched cpu_user", "sched cpu_steal", "sched ctxt", "sched processes", "sched procs_running", "sched procs_blocked", "proc PID started"},
-			stays:  []string{"sched load_1", "sched pressure_cpu_some", "proc tasks", "proc PID utime"},
+			goes: []string{
+				"sched cpu_user", "sched cpu_steal", "sched ctxt", "sched processes", "sched procs_running", "sched procs_blocked",
+				"proc PID started",
+			},
+			stays: []string{"sched load_1", "sched pressure_cpu_some", "proc tasks", "proc PID utime"},
 		},
 		{ // fs/proc/loadavg.c, loadavg_proc_show
 			source: inspect.Loadavg,
@@ -664,8 +667,12 @@ func truths() []truth {
 		},
 		{ // fs/proc/array.c, do_task_stat
 			source: inspect.PIDStat,
-			goes:   []string{"proc processes.state", "proc processes.ppid", "proc zombies", "proc PID utime", "proc PID threads", "sched processes.policy"},
-			stays:  []string{"proc processes.pid", "proc processes.vm_rss", "proc processes.user", "proc PID capabilities", "oom processes.oom_score"},
+			goes: []string{
+				"proc processes.state", "proc processes.ppid", "proc zombies", "proc PID utime", "proc PID threads", "sched processes.policy",
+			},
+			stays: []string{
+				"proc processes.pid", "proc processes.vm_rss", "proc processes.user", "proc PID capabilities", "oom processes.oom_score",
+			},
 		},
 		{ // fs/proc/array.c, proc_pid_status
 			source: inspect.PIDStatus,

@@ -62,7 +62,7 @@ func pathsOf(s inspect.Source, of string) (out []string) {
 }
 
 // taken takes files away from both trees of a pair, and says whether there were any.
-func (p *pair) taken(patterns []string) (any bool, undo func()) {
+func (p *pair) taken(patterns []string) (there bool, undo func()) {
 	p.t.Helper()
 	moved := map[string]string{}
 	for _, h := range []*tree{p.was, p.now} {

@@ -159,15 +159,7 @@ func quotaFields() []taskField {
 		return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
 	})
 	quota.Also = []inspect.Source{inspect.PIDCgroup}
-	quota.Get = func(t one) value {
-		if why := t.Missing(inspect.PIDCgroup); !t.Bounded && why.IsGap() && why != inspect.Unsupported {
-			return explain.None(why) // which cgroups it is in is not known
-		}
-		if !t.Bounded {
-			return explain.None(inspect.Unlimited)
-		}
-		return explain.F(t.Bound.CPUs)
-	}
+	quota.Get = quotaOf
 	return []taskField{
 		quota,
 		ofQuota(doc{
@@ -192,6 +184,18 @@ func quotaFields() []taskField {
 			return "Since the cgroup was made, summed over CPUs, while its tasks wanted to run."
 		}),
 	}
+}
+
+// quotaOf is how many CPUs' worth of time the cgroup of a task may have.
+func quotaOf(t one) value {
+	why := t.Missing(inspect.PIDCgroup)
+	switch {
+	case t.Bounded:
+		return explain.F(t.Bound.CPUs)
+	case why.IsGap() && why != inspect.Unsupported:
+		return explain.None(why) // which cgroups it is in is not known
+	}
+	return explain.None(inspect.Unlimited)
 }
 
 // basis is what a share of periods rests on.
