@@ -108,6 +108,8 @@ func (d *Doc) Hint(why inspect.Reason, on inspect.Version) string {
 		return d.Source.Opens()
 	case inspect.NotMounted:
 		return d.Source.Mounts()
+	case inspect.Outside:
+		return "give the host's own /proc by --proc-root, or run in its PID namespace"
 	case inspect.Unsupported, inspect.Disabled:
 		since, option := d.since(), d.Option
 		if option == "" {
