@@ -381,7 +381,8 @@ func ofAnyHost() []string {
 		"shared with all processes that map", "counts every page once", "None that the kernel lists", "more than any other process",
 		"No task was stalled on memory since boot", "of all CPUs since boot", "even if a real-time task never waits",
 		"all of its tasks", "reached first", "no limit   no limit", "All on the host", "that the kernel would kill first, except",
-		"before all others, by", "before every fair task", "on the whole host", "left for all processes of its user", "no limit  the main thread's stack", "innermost function first",
+		"before all others, by", "before every fair task", "on the whole host",
+		"left for all processes of its user", "no limit  the main thread's stack", "innermost function first",
 		"A process with almost no memory has", "left for all in that namespace", "all of its threads, since it began",
 	}
 }
