@@ -2,16 +2,20 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
 )
 
 // /proc mounted with hidepid=2, read by a plain user: what others have is not there;
@@ -183,5 +187,153 @@ func TestLiveHidepidSaysOfWhom(t *testing.T) {
 	d = hidden(t, "2", "fd", "--deleted")
 	if v := d.Values["gone_files"]; v.Of == nil || v.Of.All != nil {
 		t.Errorf("deleted files: %+v, of %+v", v, v.Of)
+	}
+}
+
+// place is from where kwhy looks at this host, and what it can't see from there.
+type place struct {
+	name string
+	// as is a line of sh that runs "$@" there, with the mount namespace to itself; $PROC is a
+	// directory for a /proc of its own, which kwhy is pointed at where the line names it.
+	as   string
+	lost func(inspect.Source) bool // what is seen in part there, or not at all
+	pid  string                    // whom reports of one process are asked for
+	whys string                    // the reasons that are true there
+	// open says that processes cannot be counted.
+	open bool
+}
+
+// asPlain runs what comes behind it as a plain user.
+const asPlain = "exec setpriv --reuid=65534 --regid=65534 --clear-groups "
+
+// places are those that a kernel can make which has these mounts and namespaces.
+func places() []place {
+	ofProcesses := func(s inspect.Source) bool { return s.Scope() == inspect.OfProcess && s != inspect.Taskstats }
+	ofOwners := func(s inspect.Source) bool { // fs/proc/base.c: what takes PTRACE_MODE_READ
+		return s == inspect.PIDFd || s == inspect.PIDFdinfo || s == inspect.PIDNs || s == inspect.PIDIO || s == inspect.PIDExe
+	}
+	ofHost := func(s inspect.Source) bool { // fs/proc/inode.c: PROC_PIDONLY leaves the processes, and self
+		return strings.HasPrefix(s.String(), "/proc/") && s.Scope() == inspect.OfHost && !strings.HasPrefix(s.String(), "/proc/self/")
+	}
+	mounted := func(options string) string { return "mount -t proc -o " + options + " proc $PROC && " }
+	return []place{
+		{"plain user", asPlain + `"$@"`, ofOwners, "1", "denied", false},
+		{"hidepid=1", mounted("hidepid=1") + asPlain + `"$@"`, ofProcesses, "1", "denied", false},
+		{"hidepid=2", mounted("hidepid=2") + asPlain + `"$@"`, ofProcesses, "1", "hidden", true},
+		{"hidepid=invisible", mounted("hidepid=invisible") + asPlain + `"$@"`, ofProcesses, "1", "hidden", true},
+		{"hidepid=ptraceable", mounted("hidepid=ptraceable") + asPlain + `"$@"`, ofProcesses, "1", "hidden", true},
+		{"subset=pid", mounted("subset=pid") + `exec "$@"`, ofHost, "1", "not_mounted inapplicable", false},
+		{"user namespace", `exec unshare -U "$@"`, ofOwners, "1", "denied", false},
+		{"root of a user namespace", asPlain + `unshare -Ur "$@"`, ofOwners, "1", "denied", false},
+		{"PID namespace", `exec unshare -pf --mount-proc "$@"`, ofProcesses, "1", "outside", true},
+		{"PID namespace, with the /proc outside", `exec unshare -pf "$@"`, func(inspect.Source) bool { return false }, "1", "", false},
+		{"no /sys", `mkdir -p $PROC/no && exec "$@" --sys-root $PROC/no`, func(s inspect.Source) bool {
+			return strings.HasPrefix(s.String(), "/sys/")
+		}, "1", "not_mounted", false},
+	}
+}
+
+// program is kwhy where everybody may run it.
+func program(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := everybodys(t) + "/kwhy"
+	if err := os.WriteFile(name, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// everybodys makes a directory that everybody may look into.
+func everybodys(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kwhy-place")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// from runs kwhy there.
+func (p *place) from(t *testing.T, kwhy, proc string, args ...string) (out, errs string, status int) {
+	t.Helper()
+	words := []string{"-m", "sh", "-c", "mount --make-rprivate / && " + p.as, "sh", kwhy}
+	if strings.Contains(p.as, "proc $PROC") {
+		words = append(words, "--proc-root", proc)
+	}
+	c := exec.Command("unshare", append(words, args...)...)
+	var o, e bytes.Buffer
+	c.Dir, c.Env, c.Stdout, c.Stderr = "/", append(os.Environ(), "PROC="+proc), &o, &e
+	err := c.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		status = exit.ExitCode()
+	} else if err != nil {
+		t.Skip(err)
+	}
+	if text := e.String(); strings.HasPrefix(text, "mount:") || strings.HasPrefix(text, "unshare:") || strings.HasPrefix(text, "setpriv:") {
+		t.Skipf("this kernel, or this user, can't make it: %s", text)
+	}
+	return o.String(), e.String(), status
+}
+
+// From each place, every command says nothing of what it can't see from there: by structure in
+// JSON, by sentence in text.
+func TestLivePlaces(t *testing.T) {
+	long(t, "it runs some hundred commands in other processes")
+	root(t)
+	for _, tool := range []string{"unshare", "setpriv", "mount"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	kwhy := program(t)
+	for _, p := range places() {
+		t.Run(p.name, func(t *testing.T) {
+			proc := everybodys(t)
+			values := [][]string{{"explain", "zombies"}, {"explain", "gone_files"}, {"explain", "next_victim_pid"}}
+			for _, args := range append(everyReport(p.pid), values...) {
+				out, errs, status := p.from(t, kwhy, proc, slices.Concat(args, []string{"-o", "json"})...)
+				if status > 1 || strings.Contains(errs, "panic") || status == 1 && errs == "" {
+					t.Errorf("%v: status %d, stderr %q", args, status, errs)
+				}
+				if strings.Contains(errs, "no such process\n") {
+					t.Errorf("%v: %q of the first process, which there is", args, errs)
+				}
+				if out != "" {
+					d := readJSON(t, out)
+					if p.whys != "outside" || !strings.HasSuffix(form(args), " PID") { // one process is there, or not
+						honest(t, d, args, p.lost, p.whys)
+					}
+					countsNone(t, d, args, &p)
+				}
+				text, errs, _ := p.from(t, kwhy, proc, slices.Concat(args, []string{"--width", "1000"})...)
+				if text == "" && errs == "" {
+					t.Errorf("%v says nothing", args)
+				}
+				claimsNothing(t, text, args, p.lost(inspect.PIDStat))
+			}
+		})
+	}
+}
+
+// countsNone holds a document to say of every set of processes that nobody can count it, where
+// that is so.
+func countsNone(t *testing.T, d document, args []string, p *place) {
+	t.Helper()
+	for key, v := range d.Values {
+		if p.open && v.Of != nil && v.Of.All != nil && v.Of.Reason == p.whys {
+			t.Errorf("%v: %s is of %d, and nobody can count them", args, key, *v.Of.All)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"kwhy/explain/catalog"
+	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 )
 
@@ -196,5 +197,211 @@ func TestACopySaysSo(t *testing.T) {
 	text, _, _ := live(t, "proc", "--limit", "0", "--width", "120", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
 	if strings.Contains(text, "kwhy itself") || !strings.Contains(text, "a copy of 2026-11-24 14:13:53 UTC") {
 		t.Errorf("a copy:\n%s", text)
+	}
+}
+
+// everyReport are all subcommands that look at a host, and at a process.
+func everyReport(pid string) [][]string {
+	return append(reports(pid), [][]string{
+		{"fd", "--deleted"}, {"fd", "--path", "/"}, {"fd", "--socket", ":1"}, {"net", "sockets"}, {"net", "sockets", "--process", pid},
+		{"net", "--all-netns"}, {"oom", "log"}, {"doctor"},
+	}...)
+}
+
+// form is the command as the catalogue has it.
+func form(args []string) string {
+	switch {
+	case args[0] == "explain" || args[0] == "doctor":
+		return args[0]
+	case len(args) > 1 && regexp.MustCompile(`^[0-9]+$`).MatchString(args[1]):
+		return args[0] + " PID"
+	case len(args) > 1 && args[1] != "--limit" && args[1] != "--interval":
+		return args[0] + " " + args[1]
+	}
+	return args[0]
+}
+
+// ofNoSet are values that are read from processes and are the same for all of them, so that they
+// hold of any; and one that counts what is shown.
+func ofNoSet() []string {
+	return []string{
+		"scores_exact", "oom_score_idle", "oom_score_adj_step", "base_slice", "processes_seen",
+		// How many descriptors there are a directory says, or its size, to whom its links do not.
+		"descriptors", "fds", "open_fds",
+		// Of kwhy itself.
+		"net_namespace", "set_apart", "own_user", "own_capabilities", "lacking_capabilities",
+		"own_pid_namespace", "own_user_namespace", "own_net_namespace", "own_cgroup_namespace",
+	}
+}
+
+// honest holds a document to have nothing of what can't be seen: no value but of a part of its
+// set, no reason but a true one, no column, and no rule that is well or idle.
+func honest(t *testing.T, d document, args []string, lost func(inspect.Source) bool, whys string) {
+	t.Helper()
+	sources := map[string]inspect.Source{}
+	for _, s := range inspect.Every() {
+		sources[s.String()] = s
+	}
+	for key, v := range d.Values {
+		if s, ok := sources[v.Source]; !ok || !lost(s) || slices.Contains(ofNoSet(), key) {
+			continue
+		}
+		switch {
+		case v.Value != nil && v.Of == nil:
+			t.Errorf("%v: %s is %v, %q, from %s", args, key, v.Value, v.Reading, v.Source)
+		case v.Value == nil && !strings.Contains(whys, absent(v)):
+			t.Errorf("%v: %s is %q, from %s", args, key, absent(v), v.Source)
+		case v.Of != nil && !strings.Contains(v.Reading, "could be seen") && !strings.HasPrefix(v.Reading, "Of ") && v.Reading != "":
+			t.Errorf("%v: %s is of %+v: %q", args, key, *v.Of, v.Reading)
+		}
+	}
+	about := rulesFrom(lost)
+	for _, row := range d.Tables["checks"].Rows {
+		if id, _ := row["id"].(string); slices.Contains(about, id) && (row["outcome"] == "well" || row["outcome"] == "idle") {
+			t.Errorf("%v: %s is %s", args, id, row["outcome"])
+		}
+	}
+}
+
+// rulesFrom are the rules of hosts about a value that can't be seen.
+func rulesFrom(lost func(inspect.Source) bool) (out []string) {
+	all := catalog.All()
+	for _, r := range all.Rules {
+		found, every := false, true // a table of the command may have a column of the same key
+		for i := range all.Entries {
+			if e := &all.Entries[i]; e.Doc.Key == r.Evidence[0] && e.Command == r.Command {
+				found, every = true, every && lost(e.Doc.Source)
+			}
+		}
+		if found && every {
+			out = append(out, r.ID)
+		}
+	}
+	return out
+}
+
+// claims of a whole set.
+var (
+	wholeWords = regexp.MustCompile(`(?i)\b(no|none|nobody|every|all|any|never|nothing|well|ok|first)\b`)
+	ofSet      = regexp.MustCompile(`(?i)\b(process(es)?|threads?|descriptors?|sockets?|zombies?|tasks?|deleted|holders?|` +
+		`killers?|killed|victim|in D)\b`)
+	inPart = regexp.MustCompile(`(?i)could be seen|visible|denied|hid(den|es|epid)|not (shown|seen|mounted|in this copy)|outside`)
+)
+
+// claimsNothing holds text to have no sentence about the whole of a set of processes, or of
+// what they have, but of the part that was seen.
+func claimsNothing(t *testing.T, text string, args []string, partly bool) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		for _, sentence := range regexp.MustCompile(`[.;:] `).Split(line, -1) {
+			if partly && claims(sentence) && !inPart.MatchString(line) && !allowed(sentence) {
+				t.Errorf("%v says %q", args, sentence)
+			}
+		}
+	}
+}
+
+// claims reports whether a sentence is about the whole of a set of processes, or of what they
+// have.
+func claims(sentence string) bool {
+	return wholeWords.MatchString(sentence) && ofSet.MatchString(sentence) && !inPart.MatchString(sentence)
+}
+
+// allowed are sentences that hold of any host: what a kernel does, what a value is.
+func allowed(sentence string) bool {
+	return slices.ContainsFunc(ofAnyHost(), func(words string) bool { return strings.Contains(sentence, words) })
+}
+
+// What a saved tree lacks is in none of what is said of it, whichever command is asked.
+func TestNothingIsSaidOfWhatIsTaken(t *testing.T) {
+	long(t, "it runs some hundred commands")
+	t.Parallel()
+	remove := func(patterns ...string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			for _, p := range patterns {
+				list, err := filepath.Glob(filepath.Join(dir, p))
+				if err != nil || len(list) == 0 {
+					t.Fatal(p, err)
+				}
+				for _, name := range list {
+					if err := os.RemoveAll(name); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	is := func(list ...inspect.Source) func(inspect.Source) bool {
+		return func(s inspect.Source) bool { return slices.Contains(list, s) }
+	}
+	under := func(top string) func(inspect.Source) bool {
+		return func(s inspect.Source) bool { return strings.HasPrefix(s.String(), top) }
+	}
+	ofProcesses := func(s inspect.Source) bool { return s.Scope() == inspect.OfProcess }
+	for name, c := range map[string]struct {
+		take func(*testing.T, string)
+		lost func(inspect.Source) bool
+	}{
+		"no /sys":         {remove("sys/*"), under("/sys/")},
+		"no stat":         {remove("proc/[0-9]*/stat"), is(inspect.PIDStat)},
+		"no status":       {remove("proc/[0-9]*/status"), is(inspect.PIDStatus)},
+		"no processes":    {remove("proc/[0-9]*"), ofProcesses},
+		"no host's files": {remove("proc/[a-z]*"), func(s inspect.Source) bool { return under("/proc/")(s) && s.Scope() == inspect.OfHost }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := inspecttest.Recorded(t, "debian-7.3-sched")
+			c.take(t, dir)
+			for _, args := range append(everyReport("152"), []string{"explain", "zombies"}, []string{"explain", "load_1"}) {
+				if args[0] == "oom" && args[1] == "log" {
+					continue // of this host's log
+				}
+				d, errs := taken(t, dir, args...)
+				if strings.Contains(errs, "vanished") || strings.Contains(errs, "ended") {
+					t.Errorf("%v of a copy: %s", args, errs)
+				}
+				honest(t, d, args, c.lost, "not_in_copy")
+				at := []string{"--proc-root", dir + "/proc", "--sys-root", dir + "/sys", "--width", "1000"}
+				text, _, _ := live(t, slices.Concat(args, at)...)
+				claimsNothing(t, text, args, c.lost(inspect.PIDStat))
+			}
+		})
+	}
+}
+
+// ofAnyHost are what a kernel does and what a value is, though it stands in the words of a claim.
+func ofAnyHost() []string {
+	return []string{
+		"It counts threads in D too", "found nothing more to reclaim", "flusher threads write and no task waits",
+		"no task had to reclaim memory itself", "Sockets of every kind in this namespace", "where there are any",
+		"None.", "Buffers may grow as their sockets need", "Above this a UDP socket gets no more than",
+		"without a program or memory of their own", "the lower of the two limits below", "the tasks that had no more than their share",
+		"Everybody sees every process", "when none is", "When all lower numbers are taken", "None of its files is deleted",
+		"shared with all processes that map", "counts every page once", "None that the kernel lists", "more than any other process",
+		"No task was stalled on memory since boot", "of all CPUs since boot", "even if a real-time task never waits",
+		"all of its tasks", "reached first", "no limit   no limit", "All on the host", "that the kernel would kill first, except",
+		"before all others, by", "before every fair task", "on the whole host",
+		"left for all processes of its user", "no limit  the main thread's stack", "innermost function first",
+		"A process with almost no memory has", "left for all in that namespace", "all of its threads, since it began",
+	}
+}
+
+// What claimsNothing looks for it finds.
+func TestAClaimIsFound(t *testing.T) {
+	for sentence, want := range map[string]bool{
+		"No process keeps a deleted file.": true,
+		"bash (1) is killed first":         true,
+		"none in D":                        true,
+		"none in D among the 7 processes that could be seen; 118 denied":           false,
+		"Sockets of every kind in this namespace, unix and netlink sockets too":    true,
+		"Half-open: the client's last packet is missing":                           false,
+		"no process could be seen: hidden":                                         false,
+		"It has read all that came":                                                false,
+		"None among the 2 processes that could be seen; this /proc hides others'.": false,
+	} {
+		if got := claims(sentence); got != want {
+			t.Errorf("%q is a claim: %v", sentence, got)
+		}
 	}
 }

@@ -269,7 +269,7 @@ func (h *Host) WeighMeminfo(info Counters) {
 // fork since it was booted; or more CPU time, in hundredths of a second, than its CPUs had
 // since then.
 func (h *Host) WeighStat(ticks uint64, cpus int, counts Counters) {
-	up := h.Uptime()
+	up, _ := h.Uptime()
 	ctxt, counted := counts["ctxt"]
 	if ticks == 0 && cpus > 0 || counted && ctxt == 0 {
 		h.suspect(ProcStat, Doubt{Kind: NotCounted})

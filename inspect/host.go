@@ -78,11 +78,12 @@ func (h *Host) identify() {
 	h.version(banner)
 	h.emulator = h.emulatorBy(banner)
 	h.Name = h.line("sys/kernel/hostname")
-	h.BootID = h.line("sys/kernel/random/boot_id")
 	h.Arch = h.line("sys/kernel/arch") // since 6.1
-	if h.Live && h.Arch == "" {
-		h.Arch, _ = uname()
+	if h.Live {                        // without its files, which subset=pid leaves out, the kernel itself says it
+		machine, node, _ := uname()
+		h.Name, h.Arch = cmp.Or(h.Name, node), cmp.Or(h.Arch, machine)
 	}
+	h.BootID = h.line("sys/kernel/random/boot_id")
 	h.CPUs = h.onlineCPUs()
 	h.PageSize, h.Ticks = uint64(os.Getpagesize()), userHZ
 	if h.PageSizeKnown, h.TicksKnown = true, true; !h.Live {
@@ -109,13 +110,13 @@ func (h *Host) findLacks() {
 	}
 }
 
-// uname asks the running kernel what machine it is made for, and for its release.
-func uname() (machine, release string) {
+// uname asks the running kernel for its machine, its node's name and its release.
+func uname() (machine, node, release string) {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
-		return "", ""
+		return "", "", ""
 	}
-	return unix.ByteSliceToString(u.Machine[:]), unix.ByteSliceToString(u.Release[:])
+	return unix.ByteSliceToString(u.Machine[:]), unix.ByteSliceToString(u.Nodename[:]), unix.ByteSliceToString(u.Release[:])
 }
 
 func (h *Host) line(rel string) (s string) {
@@ -158,8 +159,8 @@ func (h *Host) linesOf(rel string, so func([]byte) bool) (n int) {
 // SavedAt returns when a copy was made: the boot time and the uptime that it has. It is zero
 // for a running host, and where the copy lacks one of them.
 func (h *Host) SavedAt() time.Time {
-	up := h.Uptime()
-	if h.Live || up <= 0 {
+	up, why := h.Uptime()
+	if h.Live || why != Present {
 		return time.Time{}
 	}
 	boot := h.Born(0)

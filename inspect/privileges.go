@@ -114,19 +114,23 @@ func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 
 // InitialPIDNamespace reports whether the processes of this /proc are the whole
 // host's: then its PID 1 is the one that is never killed. known is false where
-// that can't be seen. A /proc of a namespace above kwhy's own tells by its kernel
-// threads, which are in the first one alone (kernel/kthread.c, kthreadd is PID 2 there).
+// that can't be seen.
+//
+// PID 1 is of the namespace that a /proc shows. To whom its link is denied the kernel's own
+// threads tell: all are in the initial one, and kthreadd has the number 2 (init/main.c,
+// rest_init). kwhy's own link tells where its number there is its own.
 func (h *Host) InitialPIDNamespace() (yes, known bool) {
 	const initial = "pid:[4026531836]" // include/linux/proc_ns.h, PROC_PID_INIT_INO
 	if to, err := h.Proc.Readlink("1/ns/pid"); err == nil && to != "" {
 		return to == initial, true
 	}
-	self := h.Self()
-	if h.Live && self != 0 && self != int32(unix.Getpid()) && h.line("2/comm") == "kthreadd" {
+	if h.kernelThread("2") {
 		return true, true
 	}
-	if to, err := h.Proc.Readlink(strconv.Itoa(int(self)) + "/ns/pid"); err == nil && to != "" {
-		return to == initial, true
+	if h.SameProcesses() {
+		if to, err := h.Proc.Readlink("self/ns/pid"); err == nil && to != "" {
+			return to == initial, true
+		}
 	}
 	if h.initScore() > 0 { // the host's init is never killed: its score is 0 (mm/oom_kill.c, oom_unkillable_task)
 		return false, true
@@ -172,6 +176,19 @@ func (h *Host) initScore() Num {
 	n := Unset
 	_ = h.Proc.Single("1/oom_score", func(b []byte) error { n = ParseNum(TrimNewline(b)); return nil })
 	return n
+}
+
+// kernelThread reports whether the stat of a process says so: PF_KTHREAD in its ninth field.
+func (h *Host) kernelThread(dir string) (yes bool) {
+	const kthread, flags = 0x00200000, 6 // include/linux/sched.h; behind the name and its bracket
+	_ = h.Proc.Single(dir+"/stat", func(b []byte) error {
+		if fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:]); len(fields) > flags {
+			n, _ := ParseUint(fields[flags])
+			yes = n&kthread != 0
+		}
+		return nil
+	})
+	return yes
 }
 
 // Self returns kwhy's own PID as the tree has it: a mounted /proc may be

@@ -12,27 +12,34 @@ import (
 // NoProcess returns ErrNoProcess with the number that was asked for, and what it means here:
 // a copy has few processes, and a /proc that is mounted with hidepid does not show PID 1 to
 // who may not see the others.
-func (h *Host) NoProcess(pid int32) error {
+func (h *Host) NoProcess(pid int32) error { return h.none("process", pid) }
+
+// NoThread says the same of a number that may be a thread's.
+func (h *Host) NoThread(tid int32) error { return h.none("thread", tid) }
+
+func (h *Host) none(what string, id int32) error {
 	if !h.Live {
-		return fmt.Errorf("process %d: %w in this copy", pid, ErrNoProcess)
+		return fmt.Errorf("%s %d: %w in this copy", what, id, ErrNoProcess)
 	}
 	if _, err := h.Proc.Stat("1"); err != nil {
-		return fmt.Errorf("process %d: %w that this user may see: /proc is mounted with hidepid", pid, ErrNoProcess)
+		return fmt.Errorf("%s %d: %w that this user may see: /proc is mounted with hidepid", what, id, ErrNoProcess)
 	}
-	return fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	return fmt.Errorf("%s %d: %w", what, id, ErrNoProcess)
 }
 
-// Uptime reads how long the host has been up, in seconds; 0 if unknown.
-func (h *Host) Uptime() (seconds float64) {
-	_ = h.Proc.Single("uptime", func(b []byte) error {
+// Uptime reads how long the host has been up, in seconds; 0 if unknown, and why.
+func (h *Host) Uptime() (seconds float64, why Reason) {
+	err := h.Proc.Single("uptime", func(b []byte) (err error) {
 		field, _ := CutField(b)
-		seconds, _ = strconv.ParseFloat(string(field), 64)
+		if seconds, err = strconv.ParseFloat(string(field), 64); err != nil || !(seconds > 0) || seconds > 1e12 {
+			return ErrMalformed
+		}
 		return nil
 	})
-	if !(seconds >= 0) || seconds > 1e12 {
-		return 0
+	if err != nil {
+		return 0, ReasonOf(err)
 	}
-	return seconds
+	return seconds, Present
 }
 
 // ErrNoProcess says that there is no process of that number.
@@ -83,7 +90,7 @@ func (h *Host) savedTicks() (perSecond uint64, known bool) {
 		}
 		return nil
 	})
-	up := h.Uptime()
+	up, _ := h.Uptime()
 	for _, hz := range [...]uint64{userHZ, 1024} {
 		if f := float64(longest) / (up * float64(hz)); up > 10 && f > 0.8 && f < 1.25 {
 			return hz, true

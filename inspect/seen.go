@@ -6,7 +6,8 @@ package inspect
 type Seen struct {
 	Each      string // what its members are, in English: "process"
 	Seen, All int    // members that were seen, of all that are known to be there
-	Open      bool   // there may be more than All, and from here nobody can count them
+	Open      bool   // there may be more than All, and from here nobody can count them,
+	Beyond    Reason // for this reason
 	Source    Source // what did not give the rest,
 	Reason    Reason // and why
 }
@@ -54,7 +55,7 @@ func (s Seen) Within(outer Seen) Seen {
 	if s.Whole() {
 		s.Source, s.Reason = outer.Source, outer.Reason
 	}
-	s.Open = true
+	s.Open, s.Beyond = true, outer.Beyond
 	return s
 }
 

@@ -167,7 +167,7 @@ func KernelSigns() []KernelSign {
 func (h *Host) version(banner string) {
 	h.Release = cmp.Or(h.line("sys/kernel/osrelease"), releaseIn(banner))
 	if h.Release == "" && h.Live {
-		_, h.Release = uname()
+		_, _, h.Release = uname()
 	}
 	if h.Kernel = KernelOf(ParseVersion(h.Release)); h.Live || h.Kernel.Known() {
 		return

@@ -122,7 +122,10 @@ func (t *Text) header(h *Header) {
 		t.line(t.style.Title(l))
 	}
 	if h.Subject != nil {
-		s := fmt.Sprintf("process %d (%s)", h.Subject.PID, safe(string(h.Subject.Comm)))
+		s := fmt.Sprintf("process %d", h.Subject.PID)
+		if h.Subject.Comm != "" {
+			s += " (" + safe(string(h.Subject.Comm)) + ")"
+		}
 		if h.Subject.StartTime != nil {
 			s += ", started " + h.Subject.StartTime.Format("2006-01-02 15:04:05 MST")
 		}

@@ -139,8 +139,11 @@ func (v *Verdict) why() string {
 		return v.Err.Error()
 	}
 	h := v.Health
-	if h == (lower.Health{}) {
+	switch {
+	case h == (lower.Health{}) && v.blind():
 		return "nothing of it can be seen here"
+	case h == (lower.Health{}):
+		return "no figure that sums it up can be seen here"
 	}
 	words := slices.DeleteFunc([]string{h.Utilisation, h.Saturation, h.Errors}, func(s string) bool { return s == "" })
 	return strings.Join(words, " · ")

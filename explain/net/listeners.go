@@ -126,8 +126,12 @@ func Use() *explain.Table[netfacts.UsePart] {
 // whyUse says what a state says when there are many of it.
 func whyUse(p netfacts.UsePart) string {
 	who := ""
-	if p.It.Most != "" && p.It.MostN > 1 {
+	switch {
+	case p.It.Most == "" || p.It.MostN <= 1:
+	case p.It.Sure:
 		who = "; most, " + units.Number(p.It.MostN) + ", are " + p.It.Most + "'s"
+	default:
+		who = "; " + units.Number(p.It.MostN) + " are " + p.It.Most + "'s, more than any other's that could be seen"
 	}
 	switch p.It.Of {
 	case sockdiag.TimeWait:

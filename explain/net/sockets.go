@@ -256,8 +256,8 @@ func owners() []column {
 			switch {
 			case list.Len() > 0:
 				return get(r, list)
-			case r.It.Inode != 0 && r.Net.Denied > 0:
-				return explain.None(inspect.Denied)
+			case r.It.Inode != 0 && !r.Net.SeenOf(inspect.PIDFd).Whole():
+				return explain.None(r.Net.SeenOf(inspect.PIDFd).Reason)
 			}
 			return explain.None(inspect.Inapplicable)
 		}}

@@ -20,6 +20,11 @@ var (
 	_ lower.Originer = host(nil)
 	_ lower.Originer = sockets(nil)
 	_ lower.Gapped   = host(nil)
+	_ lower.Surveyor = sockets(nil)
+	_ lower.Surveyed = sockets(nil)
+	_ lower.Surveyor = (*netfacts.Namespaces)(nil)
+	_ lower.Surveyed = (*netfacts.Namespaces)(nil)
+	_ lower.Surveyed = netfacts.SocketRows{}
 )
 
 // Topic is the network: of a namespace, of one process, and each socket.
@@ -296,6 +301,7 @@ func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
 			if err != nil {
 				return nil, err
 			}
+			s.ByOwner = o.Filter.Process != ""
 			if o.Filter.pattern != nil { // the names of all owners; or else of those that are shown
 				s.NameAll()
 			}

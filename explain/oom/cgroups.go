@@ -227,6 +227,17 @@ func victimColumns() []explain.Field[part] {
 		d.Source, d.Also, d.Concept = inspect.CgroupMemory, scannedToo(), "oom-killer"
 		return explain.Field[part]{Doc: d, Get: func(p part) value { return get(p.It) }}
 	}
+	// Where some processes were not seen, the first may be one of these.
+	first := func(d doc, get func(*oomfacts.Group) value) explain.Field[part] {
+		f := declare(d, get)
+		f.Get = func(p part) value {
+			if seen := membersSeen(p); !seen.Whole() {
+				return explain.None(seen.Reason)
+			}
+			return get(p.It)
+		}
+		return f
+	}
 	of := func(pick func(*oomfacts.Group) *procfacts.Process, get func(*procfacts.Process) value) func(*oomfacts.Group) value {
 		return func(g *oomfacts.Group) value {
 			switch p := pick(g); {
@@ -251,15 +262,15 @@ func victimColumns() []explain.Field[part] {
 			}
 			return explain.I(len(g.PIDs))
 		}),
-		declare(doc{
+		first(doc{
 			Key: "victim_pid", Label: "VICTIM", Unit: explain.Plain,
 			Gist: "The process killed when this limit is hit; none where none can be.",
 		}, of(victim, pid)),
-		declare(doc{
+		first(doc{
 			Key: "victim_comm", Show: explain.Data,
 			Gist: "The victim's name.",
 		}, of(victim, func(p *procfacts.Process) value { return explain.S(p.Comm) })),
-		declare(doc{
+		first(doc{
 			Key: "victim_points", Unit: explain.Pages, Show: explain.Data,
 			Gist: "The victim's points, relative to this cgroup's total, not the host's.",
 		}, func(g *oomfacts.Group) value {
@@ -271,7 +282,7 @@ func victimColumns() []explain.Field[part] {
 			}
 			return explain.I(g.Points)
 		}),
-		declare(doc{
+		first(doc{
 			Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data,
 			Gist: "The process with the highest oom_score, which is relative to the host.",
 		}, of(byScore, pid)),
@@ -287,23 +298,33 @@ func victimColumns() []explain.Field[part] {
 	}
 }
 
+// membersSeen returns how much was seen of a cgroup's processes: of a container's own all, though
+// there may be others outside of it.
+func membersSeen(p part) inspect.Seen {
+	seen := p.In.SeenOf(inspect.PIDStat)
+	if why := p.It.Unseen; why != inspect.Present {
+		seen.Open, seen.Reason, seen.Beyond = true, why, why
+		return seen
+	}
+	if seen.Beyond == inspect.OtherNamespace {
+		seen.Open = false
+	}
+	return seen
+}
+
 func whyGroup(p part) string {
 	g := p.It
-	var s, part string
-	if g.Unseen != inspect.Present {
-		part = " of those that can be seen from here"
-	}
+	seen := membersSeen(p)
+	var s string
 	switch {
-	case len(g.PIDs) == 0 && part != "":
-		s = "none of its processes can be seen from here"
 	case len(g.PIDs) == 0:
-		s = "no process in it"
-	case g.Victim == nil && part != "":
-		s = "none" + part + " can be killed"
+		s = units.NoneOf("no process in it", seen)
 	case g.Victim == nil:
-		s = "none of its processes can be killed"
+		s = units.NoneOf("none of its processes can be killed", seen)
+	case !seen.Whole():
+		s = units.Among(seen) + " " + units.Plural(len(g.PIDs), "is in it", "are in it")
 	default:
-		s = fmt.Sprintf("%s (%d) is first%s, with %s points", g.Victim.Comm, g.Victim.PID, part, units.Number(g.Points))
+		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {
 			s += fmt.Sprintf(", though %s (%d) has the higher oom_score, %d to %d: one step of oom_score_adj is worth less here",
 				g.ByScore.Comm, g.ByScore.PID, g.ByScore.OomScore, g.Victim.OomScore)
@@ -331,7 +352,7 @@ func groupRules() []explain.Rule[part] {
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
 				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
-			if p.It.Victim != nil && p.It.Unseen == inspect.Present {
+			if p.It.Victim != nil && membersSeen(p).Whole() {
 				s += fmt.Sprintf(": %s (%d) would be killed first", p.It.Victim.Comm, p.It.Victim.PID)
 			}
 			return s

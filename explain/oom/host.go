@@ -78,6 +78,7 @@ func next() []field {
 		f.Over = func(host) inspect.Seen { return inspect.Seen{} }
 		return f
 	}
+	ofKillable := func(f field) field { f.Over = seenToKill; return f }
 	return []field{
 		declare(doc{
 			Key: "next_victim_pid", Label: "next victim", Unit: explain.Plain,
@@ -91,8 +92,8 @@ func next() []field {
 			Concept: "oom-score",
 		}, func(o host) value {
 			n, of, _ := agreement(o)
-			if of == 0 && o.Procs.Host.OOM.Host == 0 {
-				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Malformed))
+			if of == 0 && (o.Procs.Host.OOM.Host == 0 || noScores(o) != inspect.Present) {
+				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), noScores(o), inspect.Malformed))
 			}
 			return explain.I(n)
 		}, readAgreement)),
@@ -116,7 +117,7 @@ func next() []field {
 			}
 			return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
 		}, readStep)),
-		declare(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer cannot kill."},
+		ofKillable(declare(doc{Key: "unkillable", Unit: explain.Count, Gist: "Processes that the OOM killer cannot kill."},
 			func(o host) value {
 				if !o.Known {
 					return explain.None(inspect.Unread)
@@ -126,8 +127,28 @@ func next() []field {
 					n += c.n
 				}
 				return explain.I(n)
-			}, readUnkillable),
+			}, readUnkillable)),
 	}
+}
+
+// noScores says why no score could be computed and compared.
+func noScores(o host) inspect.Reason {
+	for _, src := range append(scanned(), inspect.PIDStatus) {
+		if seen := o.SeenOf(src); seen.Nothing() {
+			return seen.Reason
+		}
+	}
+	return cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Inapplicable)
+}
+
+// seenToKill returns how much was seen of what makes a process one that cannot be killed.
+func seenToKill(o host) (least inspect.Seen) {
+	for _, src := range [...]inspect.Source{inspect.PIDStatus, inspect.PIDStat, inspect.PIDOomScoreAdj} {
+		if seen := o.SeenOf(src); !seen.Whole() && (least.Whole() || seen.Seen < least.Seen) {
+			least = seen
+		}
+	}
+	return least
 }
 
 func readNext(o host) string {
@@ -193,7 +214,9 @@ func readAgreement(o host) string {
 
 func idle(o host) int64 {
 	var none parts
-	return none.score(&o.Procs.Host.OOM)
+	scale := o.Procs.Host.OOM
+	scale.Host = max(scale.Host, 1) // of nothing it is the same, whatever the host has
+	return none.score(&scale)
 }
 
 func readIdle(o host) string {

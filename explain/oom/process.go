@@ -256,10 +256,26 @@ func readAdj(t task) string {
 
 func among(of int) string { return "Of " + units.Number(of) + " that can be killed." }
 
+// amongAll makes a field of one about a place among all processes: where some were not seen,
+// they may come before it.
+func amongAll(f taskField) taskField {
+	get := f.Get
+	f.Get = func(t task) value {
+		if seen := t.OOM.SeenOf(inspect.PIDStat); !seen.Whole() {
+			return explain.None(seen.Reason)
+		}
+		return get(t)
+	}
+	return f
+}
+
 func standing() []taskField {
 	group := func(d doc, get func(task) value, read func(task) string) taskField {
 		d.Source, d.Also = inspect.CgroupMemory, also(inspect.PIDCgroup, inspect.SelfMountinfo, inspect.Meminfo)
 		return declare(d, func(t task) value {
+			if why := t.Missing(inspect.PIDCgroup); t.Group == nil && why.IsGap() && why != inspect.Unsupported && why != inspect.Unread {
+				return explain.None(why)
+			}
 			if t.Group == nil {
 				return explain.None(inspect.Inapplicable)
 			}
@@ -267,7 +283,7 @@ func standing() []taskField {
 		}, read)
 	}
 	return []taskField{
-		declare(doc{
+		amongAll(declare(doc{
 			Key: "rank", Unit: explain.Plain,
 			Gist:    "Its place in the kill order of a global OOM.",
 			Concept: "oom-killer",
@@ -276,7 +292,7 @@ func standing() []taskField {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(t.Rank)
-		}, readRank),
+		}, readRank)),
 		group(doc{
 			Key: "limited_by", Label: "limited by",
 			Gist:    "The nearest memory cgroup with a hard limit that it is in.",
@@ -287,7 +303,7 @@ func standing() []taskField {
 			return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among the processes in it.",
 				units.Percent(use, limit), units.Size(limit))
 		}),
-		group(doc{
+		amongAll(group(doc{
 			Key: "rank_in_cgroup", Label: "rank in that cgroup", Unit: explain.Plain,
 			Gist:    "Its place in the kill order when that limit is hit.",
 			Concept: "oom-killer",
@@ -296,7 +312,7 @@ func standing() []taskField {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(t.RankInGroup)
-		}, readRankThere),
+		}, readRankThere)),
 	}
 }
 

@@ -84,7 +84,7 @@ func ranksThen() []taskField {
 		}
 		return explain.I(p.PID)
 	}
-	return []taskField{
+	list := []taskField{
 		declareIf(doc{
 			Key: "if_rank", Label: "new rank", Unit: explain.Plain,
 			Gist:    "The place in the kill order that it would have.",
@@ -115,6 +115,10 @@ func ranksThen() []taskField {
 			return victim("When that limit is hit", w.GroupVictim, t.Row.P)
 		}),
 	}
+	for i := range list {
+		list[i] = amongAll(list[i])
+	}
+	return list
 }
 
 func victim(when string, p, self *procfacts.Process) string {

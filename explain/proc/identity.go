@@ -93,12 +93,12 @@ func family() []detailField {
 			}
 			return strings.Join(words, " ← ") + "."
 		}),
-		declare(doc{
+		amongProcesses(declare(doc{
 			Key: "children", Unit: explain.Count,
 			Source:  inspect.PIDStat,
 			Gist:    "Processes that it started, or orphans that it adopted.",
 			Concept: "process",
-		}, func(d detail) value { return explain.I(len(d.Children)) }, readChildren),
+		}, func(d detail) value { return explain.I(len(d.Children)) }, readChildren)),
 	}
 }
 
@@ -151,6 +151,17 @@ func standing() []detailField {
 			return "Signal keys typed there signal the foreground process group of its session."
 		}),
 	}
+}
+
+// amongProcesses makes a field of one that is found among all processes. Those outside a PID
+// namespace are no descendants of one in it.
+func amongProcesses(f detailField) detailField {
+	f.Over = func(d detail) inspect.Seen {
+		seen := d.Row.Host.All.SeenOf(inspect.PIDStat)
+		seen.Open = seen.Open && seen.Beyond != inspect.OtherNamespace
+		return seen
+	}
+	return f
 }
 
 func readChildren(d detail) string {

@@ -363,7 +363,8 @@ func Find(h *inspect.Host, name string) (int32, error) {
 	}
 	switch n := len(found); {
 	case n == 0:
-		return 0, fmt.Errorf("no process is called %q (kwhy proc --name finds parts of names): %w", name, inspect.ErrNoProcess)
+		none := units.NoneOf(fmt.Sprintf("no process is called %q", name), ps.SeenOf(inspect.PIDStat))
+		return 0, fmt.Errorf("%s (kwhy proc --name finds parts of names): %w", none, inspect.ErrNoProcess)
 	case n > 20:
 		return 0, fmt.Errorf("%d processes are called %q: give a PID, such as %s", n, name, found[0])
 	case n > 1:
@@ -374,5 +375,5 @@ func Find(h *inspect.Host, name string) (int32, error) {
 
 // Subject is the process of a row, for a page that is about it.
 func Subject(pid int32, r row) *lower.Subject {
-	return &lower.Subject{PID: pid, Comm: r.P.Comm, Born: r.Host.Host.Born(r.P.Start)}
+	return &lower.Subject{PID: pid, Comm: r.P.Comm, Born: r.Born()}
 }

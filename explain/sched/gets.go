@@ -21,7 +21,8 @@ func cpuUse() []taskField {
 				Also: []inspect.Source{inspect.PIDCgroup, inspect.PIDAutogroup, inspect.CgroupCPU}, Concept: "nice",
 				Gist: "The share of its CPU that its weight gives it among those that want it now.",
 			},
-			Get: cpuShare, Reading: readShare, Derive: deriveShare, Over: ofProcesses,
+			Get: cpuShare, Reading: readShare, Derive: deriveShare,
+			Over: func(t one) inspect.Seen { return t.Sched.Procs.SeenOf(inspect.PIDStat) }, // who else wants a CPU
 		},
 		lift(proc.CPU(), "cpu"), runs, waits, lift(timeslices(), "timeslices"),
 		perTimeslice(doc{
@@ -160,15 +161,8 @@ func quotaFields() []taskField {
 		}
 		return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
 	})
-	quota.Get = func(t one) value {
-		switch {
-		case !t.Bounded && t.Bound.Rest != inspect.Present:
-			return explain.None(t.Bound.Rest)
-		case !t.Bounded:
-			return explain.None(inspect.Unlimited)
-		}
-		return explain.F(t.Bound.CPUs)
-	}
+	quota.Also = []inspect.Source{inspect.PIDCgroup}
+	quota.Get = quotaOf
 	return []taskField{
 		quota,
 		ofQuota(doc{
@@ -193,6 +187,20 @@ func quotaFields() []taskField {
 			return "Since the cgroup was made, summed over CPUs, while its tasks wanted to run."
 		}),
 	}
+}
+
+// quotaOf is how many CPUs' worth of time the cgroup of a task may have.
+func quotaOf(t one) value {
+	why := t.Missing(inspect.PIDCgroup)
+	switch {
+	case t.Bounded:
+		return explain.F(t.Bound.CPUs)
+	case why.IsGap() && why != inspect.Unsupported:
+		return explain.None(why) // which cgroups it is in is not known
+	case t.Bound.Rest != inspect.Present:
+		return explain.None(t.Bound.Rest)
+	}
+	return explain.None(inspect.Unlimited)
 }
 
 // basis is what a share of periods rests on.

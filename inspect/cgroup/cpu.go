@@ -52,6 +52,9 @@ func CPUGroups(h *inspect.Host) ([]CPU, inspect.Seen, inspect.Reason) {
 		w.Of(m, inspect.CgroupCPU)
 		w.walk(m.Highest(), "")
 	}
+	if !w.Met && !h.Live { // every cgroup of a host with the controller has cpu.stat
+		return nil, inspect.Seen{}, inspect.NotSaved
+	}
 	return w.out, w.Seen, inspect.Present
 }
 
@@ -66,6 +69,7 @@ type cpuWalk struct {
 func (w *cpuWalk) walk(at Place, above string) {
 	g := CPU{Version: at.Mount.Version, Path: at.Path, Burst: inspect.Unset, Shares: inspect.Unset, Weight: inspect.Unset}
 	cpuset := g.read(at)
+	w.Met = w.Met || g.Stat != nil
 	if cpuset == "" {
 		cpuset = above
 	}

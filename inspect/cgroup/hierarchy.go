@@ -454,8 +454,28 @@ func Unmounted(h *inspect.Host, controller string) error {
 	return err
 }
 
+// Shown returns why no cgroup of a controller is to be seen; nil where some are. A copy names in
+// mountinfo what it need not have.
+func Shown(h *inspect.Host, controller string) error {
+	mounts, err := Mounts(h)
+	if err != nil {
+		return err
+	}
+	err = Unmounted(h, controller)
+	for _, m := range With(mounts, controller) {
+		t, rel := m.Highest().Dir()
+		if _, err = t.Stat(rel); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // Survey counts the cgroups that walks come to.
-type Survey struct{ Seen inspect.Seen }
+type Survey struct {
+	Seen inspect.Seen
+	Met  bool // some of them has a file of the controller
+}
 
 // Of begins a walk through a hierarchy.
 func (s *Survey) Of(m *Mount, src inspect.Source) {

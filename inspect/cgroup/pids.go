@@ -53,7 +53,9 @@ func TakePids(h *inspect.Host) *PidsList {
 			w.Of(m, inspect.CgroupPids)
 			w.walk(m.Highest())
 		}
-		out.All = w.Seen
+		if out.All = w.Seen; !w.Met && !h.Live { // every cgroup of a host with the controller has its files
+			out.Got = inspect.NotSaved
+		}
 		return out
 	}
 	if err == nil {
@@ -70,7 +72,9 @@ type pidsWalk struct {
 }
 
 func (w *pidsWalk) walk(at Place) {
-	if limit, err := at.Number("pids.max"); err == nil && limit >= 0 { // "max" is no number
+	limit, err := at.Number("pids.max")
+	w.Met = w.Met || !inspect.ReasonOf(err).IsMissing()
+	if err == nil && limit >= 0 { // "max" is no number
 		if use, err := at.Number("pids.current"); err == nil && use >= 0 {
 			g := Pids{Version: at.Mount.Version, Path: at.Path, Limit: uint64(limit), Use: uint64(use), Refused: inspect.Unset}
 			t, rel := at.File("pids.events")

@@ -158,8 +158,8 @@ func (m *Snapshot) noProc(errs []error) (first error) {
 		}
 		first = cmp.Or(first, err)
 	}
-	if m.Got[inspect.Meminfo] == inspect.Unread && m.Host.IsProc() {
-		return nil // what was wanted is what this kernel may lack; every one has meminfo
+	if m.Host.Live || m.Got[inspect.Meminfo] == inspect.Unread && m.Host.IsProc() {
+		return nil // what was wanted is what this kernel may lack; every one has meminfo, but for subset=pid
 	}
 	return first
 }

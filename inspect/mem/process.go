@@ -97,7 +97,7 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 	dir := strconv.Itoa(int(pid))
 	err := r.File(&m.P, "/stat", inspect.UntilShort, m.P.ParseStat)
 	switch m.got[inspect.PIDStat] = h.PidReason(dir, err); m.got[inspect.PIDStat] {
-	case inspect.Present, inspect.Malformed, inspect.NotSaved:
+	case inspect.Present, inspect.Malformed, inspect.NotSaved, inspect.Denied:
 	case inspect.Vanished:
 		return nil, h.NoProcess(pid)
 	default:
@@ -110,7 +110,9 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 	}
 	procMemMaps(h, m, want, dir)
 	procMemHost(h, m, want)
-	m.Born = h.Born(m.P.Start)
+	if m.got[inspect.PIDStat] == inspect.Present {
+		m.Born = h.Born(m.P.Start)
+	}
 	return m, nil
 }
 

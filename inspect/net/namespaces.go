@@ -25,6 +25,8 @@ type NamespaceList struct {
 	Procs  *proc.Processes
 	List   []Namespace // kwhy's own first, then by how many processes live there
 	Denied int         // processes whose namespace may not be seen
+
+	seen inspect.Seen // how many processes showed theirs
 }
 
 // FindNamespaces finds the namespaces that processes live in. One that is kept alive
@@ -34,16 +36,19 @@ func FindNamespaces(h *inspect.Host, ps *proc.Processes) *NamespaceList {
 	out := &NamespaceList{Procs: ps}
 	own, ownInode := OwnNamespace(h), ownInode(h)
 	at := map[uint64]*Namespace{}
+	whys := make([]inspect.Reason, len(ps.Rows))
 	var mu sync.Mutex
 	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
 		p := &ps.Rows[i]
-		if p.Kthread() {
-			return // all are in the initial one
+		if p.Kthread() || p.Zombie() {
+			whys[i] = inspect.Inapplicable // all of the kernel's are in the initial one
+			return
 		}
 		inode, err := h.Namespace(p.Dir(), "net")
+		whys[i] = inspect.ReasonOfPID(err)
 		mu.Lock()
 		defer mu.Unlock()
-		switch inspect.ReasonOfPID(err) {
+		switch whys[i] {
 		case inspect.Present:
 		case inspect.Denied:
 			out.Denied++
@@ -58,6 +63,8 @@ func FindNamespaces(h *inspect.Host, ps *proc.Processes) *NamespaceList {
 		}
 		s.Processes = append(s.Processes, p.PID)
 	})
+	of := func(i int) inspect.Reason { return whys[i] }
+	out.seen = inspect.SeenBy("process", inspect.PIDNs, len(ps.Rows), of).Within(ps.Seen())
 	for _, s := range at {
 		slices.Sort(s.Processes)
 		s.PID = s.Processes[0]
@@ -107,6 +114,17 @@ func TakeNamespaces(h *inspect.Host, ps *proc.Processes, want inspect.Sources) *
 // Missing says that nothing of all namespaces together is missing: Gaps counts.
 func (l *Namespaces) Missing(inspect.Source) inspect.Reason { return inspect.Present }
 
+// SeenOf returns how much was seen of the processes that they are found by.
+func (l *Namespaces) SeenOf(s inspect.Source) inspect.Seen {
+	if s.Scope() == inspect.OfProcess {
+		return l.Found.seen
+	}
+	return inspect.Seen{}
+}
+
+// Seen returns the same of the rows.
+func (l *Namespaces) Seen() inspect.Seen { return l.Found.seen }
+
 // Before returns the sample an interval ago.
 func (l *Namespaces) Before() (*Namespaces, time.Duration, bool) {
 	if l.Was == nil {
@@ -150,6 +168,9 @@ func (l *Namespaces) Gaps() (out []inspect.Gap) {
 			total += len(l.Found.List[i].Processes)
 		}
 		out = append(out, inspect.Gap{Source: inspect.PIDNs, Reason: inspect.Denied, Count: n, Of: total})
+	}
+	if s := l.Found.Procs.Seen(); s.Open {
+		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: s.Beyond, Count: 1, Of: 1})
 	}
 	for _, s := range inspect.Every() {
 		g := inspect.Gap{Source: s}

@@ -55,6 +55,7 @@ func WalkFDs(h *inspect.Host, ps *proc.Processes) *FDWalk {
 func (s *Sockets) owned(w *FDWalk) {
 	_, seen, denied := w.Scan.Totals()
 	s.Procs, s.scan, s.owners, s.Denied, s.Walked = w.Scan.Procs, w.Scan, w.owners, denied, seen+denied
+	s.holders = w.Scan.Seen()
 }
 
 // Owners is who has a socket: a view of a list of all, so that looking at one

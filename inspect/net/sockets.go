@@ -33,7 +33,11 @@ type Sockets struct {
 	Interrupted bool
 	// Denied is how many processes don't show their descriptors, of Walked.
 	Denied, Walked int
-	Was            *Sockets
+	// ByOwner says that what is shown are the sockets of some processes.
+	ByOwner bool
+	Was     *Sockets
+
+	holders inspect.Seen
 
 	why    [len(socketKinds)]inspect.Reason // sock_diag gave nothing of a kind
 	read   [len(socketKinds)]inspect.Reason // and neither did the file
@@ -216,7 +220,42 @@ func (s *Sockets) Gaps() (out []inspect.Gap) {
 	if s.Denied > 0 {
 		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: s.Denied, Of: s.Walked})
 	}
+	if s.holders.Open {
+		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: s.holders.Beyond, Count: 1, Of: 1})
+	}
 	return out
+}
+
+// SeenOf returns how much was seen of the processes whose descriptors say whose a socket is.
+// The kernel lists the sockets themselves to everybody.
+func (s *Sockets) SeenOf(src inspect.Source) inspect.Seen {
+	switch {
+	case src == inspect.NetSockets, src == inspect.SockDiag:
+		return s.listed()
+	case src.Scope() == inspect.OfProcess:
+		return s.holders
+	}
+	return inspect.Seen{}
+}
+
+// Seen returns how much was seen of the sockets: all that the kernel has, but those of
+// protocols that neither it nor a file listed; and, where those of a process were asked for,
+// those that could be found by descriptors.
+func (s *Sockets) Seen() inspect.Seen {
+	if s.ByOwner {
+		return s.holders
+	}
+	return s.listed()
+}
+
+func (s *Sockets) listed() inspect.Seen {
+	for i, r := range s.read {
+		if r.IsGap() && r != inspect.Unread && (!r.IsMissing() || i == 0) {
+			n := s.List.Len()
+			return inspect.Seen{Each: "socket", Seen: n, All: n, Open: true, Beyond: r, Source: inspect.PIDNet, Reason: r}
+		}
+	}
+	return inspect.Seen{}
 }
 
 // Len returns how many sockets there are.

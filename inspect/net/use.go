@@ -30,6 +30,9 @@ func (s *Sockets) Only(keep func(*sockdiag.Socket) bool) SocketRows {
 	return out
 }
 
+// Seen returns how much was seen of the sockets that they are some of.
+func (l SocketRows) Seen() inspect.Seen { return l.Net.Seen() }
+
 // Origin is the source that a value was taken from, of one that names several.
 func (l SocketRows) Origin(s inspect.Source) inspect.Source { return l.Net.Origin(s) }
 
@@ -58,6 +61,7 @@ type SocketUse struct {
 	Orphans  int    // of these, what no process has
 	Most     string // who has most of them, with its number; "" if nobody is known
 	MostN    int
+	Sure     bool // nobody that was not seen can have more
 }
 
 // UsePart is one count in its context.
@@ -95,6 +99,7 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 	for k, c := range counts {
 		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans}
 		u.Most, u.MostN = s.most(c.rows)
+		u.Sure = s.holders.Whole() || 2*u.MostN > u.N
 		out = append(out, u)
 	}
 	order := SocketProtocols()
@@ -104,7 +109,7 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 			cmp.Compare(a.Of, b.Of),
 		)
 	})
-	return inspect.Parts[*Sockets, SocketUse]{In: s, List: out}
+	return inspect.Parts[*Sockets, SocketUse]{In: s, List: out, Among: inspect.NetSockets}
 }
 
 // most finds who has most, and reads its name.
@@ -155,6 +160,9 @@ func TakeProcess(h *inspect.Host, pid int32, was *Sockets) (*Process, error) {
 		return nil, h.NoProcess(pid)
 	}
 	n := &Process{Net: s, Row: s.Procs.At(int(i)), FDs: s.scan.Counts[i].Reason}
+	if s.scan.Counts[i].Hidden > 0 {
+		n.FDs = inspect.Denied // of its links some may not be read: those may be sockets
+	}
 	n.Mine = s.Only(func(sock *sockdiag.Socket) bool { return s.Has(pid, sock) })
 	if was != nil && was.Namespace == s.Namespace {
 		s.Was = was
@@ -178,7 +186,7 @@ func (l SocketRows) before() SocketRows {
 
 // orGone distinguishes an error of a process that is gone from others.
 func orGone(h *inspect.Host, pid int32, err error) error {
-	if _, gone := h.Proc.Names(strconv.Itoa(int(pid))); gone != nil {
+	if _, gone := h.Proc.Stat(strconv.Itoa(int(pid))); gone != nil {
 		return h.NoProcess(pid)
 	}
 	return err

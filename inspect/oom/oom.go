@@ -112,6 +112,9 @@ func LimitedCgroups(h *inspect.Host) ([]Group, inspect.Seen, error) {
 		if err := w.walk(m.Highest()); err != nil {
 			return nil, w.survey.Seen, err
 		}
+		if !w.survey.Met && !h.Live { // every cgroup of a host with the controller has its files
+			return nil, w.survey.Seen, w.missing
+		}
 		if len(w.out) > 0 || m.Version == 2 {
 			return w.out, w.survey.Seen, nil
 		}
@@ -143,6 +146,7 @@ type groupWalk struct {
 	version int
 	local   bool // mounted so that events are each cgroup's own
 	survey  cgroup.Survey
+	missing error // where there is no file of the controller, why
 	open    []int // indices in out of the limited ones above
 	out     []Group
 }
@@ -158,6 +162,11 @@ func (w *groupWalk) walk(at cgroup.Place) error {
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 		return err
+	}
+	if w.survey.Met = w.survey.Met || err == nil; at.Top() && !w.survey.Met { // the root of version 2 has no limit
+		t, rel := at.File("memory.stat")
+		_, none := t.Stat(rel)
+		w.survey.Met, w.missing = none == nil, err
 	}
 	if limited {
 		if g, err := w.group(at); err == nil {

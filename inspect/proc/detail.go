@@ -130,7 +130,7 @@ func ProcessOf(h *inspect.Host, tid int32) (tgid int32, err error) {
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return 0, fmt.Errorf("thread %d: %w", tid, inspect.ErrNoProcess)
+		return 0, h.NoThread(tid)
 	}
 	return tgid, err
 }
@@ -158,7 +158,7 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 			d.got[s] = d.Row.P.Why(s)
 		}
 	}
-	d.Born = h.Born(d.Row.P.Start)
+	d.Born = d.Row.Born()
 	readDetail(h, d, want)
 	d.family(all)
 	d.Borrowed = borrowed(h, d)

@@ -102,6 +102,9 @@ func ScanFDs(h *inspect.Host, ps *Processes, match func(row int, fd int32, link 
 				match(i, fd, link, k)
 			}
 		})
+		if s.Counts[i].Reason == inspect.Denied && (ps.Rows[i].Kthread() || ps.Rows[i].Lacks(inspect.PIDFd)) {
+			s.Counts[i].Reason = inspect.Inapplicable // it has none, whoever asks
+		}
 		if same && s.Counts[i].Sized && ps.Rows[i].Why(inspect.PIDLimits) == inspect.Unread {
 			r.Fill(&ps.Rows[i], inspect.Of(inspect.PIDLimits)) // which everybody may read, where prlimit is refused
 		}

@@ -1,6 +1,10 @@
 package proc
 
-import "kwhy/inspect"
+import (
+	"time"
+
+	"kwhy/inspect"
+)
 
 // Process is one process or thread, compact: there may be many thousand of them. It has
 // no maps, and few pointers.
@@ -137,8 +141,22 @@ func (p *Process) MainEnded() bool { return p.State == 'Z' && p.Threads > 1 && p
 // Zombie reports whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
 
-// Why says what became of one of a process's sources: Unread until it is read.
-func (p *Process) Why(s inspect.Source) inspect.Reason { return p.got[s.Slot()] }
+// Why says what became of one of a process's sources: Unread until it is read. Its entry in
+// /proc is what it was found by.
+func (p *Process) Why(s inspect.Source) inspect.Reason {
+	if s == inspect.PIDEntry {
+		return inspect.Present
+	}
+	return p.got[s.Slot()]
+}
+
+// Born returns when it was started; the zero time where that is not known.
+func (p *Process) Born(h *inspect.Host) time.Time {
+	if p.Why(inspect.PIDStat) != inspect.Present {
+		return time.Time{}
+	}
+	return h.Born(p.Start)
+}
 
 func (p *Process) note(s inspect.Source, why inspect.Reason) { p.got[s.Slot()] = why }
 

@@ -42,10 +42,11 @@ type Shared struct {
 	At   time.Time
 	Self int32 // kwhy's own PID in that tree; 0 if unknown
 	OOM  OOMScale
-	// Uptime is how long the host has been up, in seconds; 0 if unknown.
-	Uptime float64
-	Users  inspect.Userland
-	TTYs   map[int32]string // names of terminals, below /dev, by number
+	// Uptime is how long the host has been up, in seconds; 0 if unknown, and NoUptime why.
+	Uptime   float64
+	NoUptime inspect.Reason
+	Users    inspect.Userland
+	TTYs     map[int32]string // names of terminals, below /dev, by number
 	// Throttled are bounds on the CPU time of those that want some, by PID.
 	Throttled map[int32]cgroup.Throttle
 	// Hidden reports whether this /proc does not show the processes of others to
@@ -74,13 +75,20 @@ type Row struct {
 	Was  *Process // the same process an interval ago, or nil
 }
 
-// Missing says why a source of this process gave nothing.
+// Missing says why a source of this process gave nothing, or the uptime, from which its age is
+// computed.
 func (p Row) Missing(s inspect.Source) inspect.Reason {
-	if s.Scope() != inspect.OfProcess || s == inspect.PIDEntry { // that it is a row
+	switch {
+	case s == inspect.Uptime:
+		return p.Host.NoUptime
+	case s.Scope() != inspect.OfProcess, s == inspect.PIDEntry: // that it is a row
 		return inspect.Present
 	}
 	return p.P.Why(s)
 }
+
+// Born returns when it was started; the zero time where that is not known.
+func (p Row) Born() time.Time { return p.P.Born(p.Host.Host) }
 
 // Before returns the same process an interval ago.
 func (p Row) Before() (Row, time.Duration, bool) {
@@ -120,8 +128,8 @@ type Processes struct {
 // Len returns the number of processes.
 func (ps *Processes) Len() int { return len(ps.Rows) }
 
-// Seen returns how many processes there are: of a /proc that hides those of others, and of a
-// copy without any, nobody can tell.
+// Seen returns how many processes there are: of a /proc that hides those of others, of one that
+// shows a PID namespace below the host's, and of a copy without any, nobody can tell.
 func (ps *Processes) Seen() inspect.Seen {
 	s := inspect.Seen{Each: "process", Seen: len(ps.Rows), All: len(ps.Rows), Source: inspect.PIDEntry}
 	switch {
@@ -132,6 +140,7 @@ func (ps *Processes) Seen() inspect.Seen {
 	case len(ps.Rows) == 0, ps.Host.Lacking:
 		s.Open, s.Reason = true, inspect.NotSaved
 	}
+	s.Beyond = s.Reason
 	return s
 }
 
@@ -208,7 +217,8 @@ func savedThread(h *inspect.Host, pid int32) bool {
 
 // ScanRows reads the wanted sources of rows, and leaves out those that are gone.
 func ScanRows(h *inspect.Host, rows []Process, want inspect.Sources) *Processes {
-	ps := &Processes{Host: Shared{Host: h, At: h.Now(), Self: h.Self(), Uptime: h.Uptime()}, Rows: rows}
+	ps := &Processes{Host: Shared{Host: h, At: h.Now(), Self: h.Self()}, Rows: rows}
+	ps.Host.Uptime, ps.Host.NoUptime = h.Uptime()
 	ps.Host.All = ps
 	if whole, known := h.InitialPIDNamespace(); known {
 		ps.Host.Whole, ps.Host.Inside = whole, !whole

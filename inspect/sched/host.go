@@ -27,10 +27,13 @@ func KernelConfig(h *inspect.Host) (out map[string]string, why inspect.Reason) {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) && h.Live {
-		err = h.Elsewhere().With("/boot/config-"+h.Release, func(b []byte) error {
+		other := h.Elsewhere().With("/boot/config-"+h.Release, func(b []byte) (err error) {
 			out, err = parseConfig(bytes.NewReader(b), hz)
 			return err
 		})
+		if other == nil || !inspect.ReasonOf(other).IsMissing() {
+			err = other
+		}
 	}
 	return out, inspect.ReasonOf(err)
 }

@@ -30,7 +30,8 @@ type Process struct {
 	Queued     bool // whether debugfs lists it, with its lag
 	Was        *Process
 
-	got [inspect.NumSources]inspect.Reason
+	got      [inspect.NumSources]inspect.Reason
+	noGroups inspect.Reason // why no cgroup could be looked at
 }
 
 // Rival is a task that wants a CPU, and the groups that it is in, the outermost
@@ -54,8 +55,11 @@ type ShareGroup struct {
 
 // Missing says why a source gave nothing.
 func (t *Process) Missing(s inspect.Source) inspect.Reason {
-	if s == inspect.SchedLag {
+	switch {
+	case s == inspect.SchedLag:
 		return t.got[s]
+	case s == inspect.CgroupCPU && t.noGroups != inspect.Present:
+		return t.noGroups
 	}
 	if s.Scope() == inspect.OfProcess && t.got[s] == inspect.Unread {
 		return t.Row.Missing(s)
@@ -199,6 +203,7 @@ func rivals(h *inspect.Host, t *Process) {
 			add(p)
 		}
 	}
+	t.noGroups = inspect.ReasonOf(cgroup.Shown(h, "cpu"))
 	if list, err := cgroup.MembershipsOf(h, t.Row.P.Dir()); err == nil {
 		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list)
 	}

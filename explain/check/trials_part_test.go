@@ -1,0 +1,179 @@
+package check_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"kwhy/explain/catalog"
+	"kwhy/explain/lower"
+	"kwhy/inspect"
+)
+
+// bystanders are processes of recorded hosts that no trial has to do with.
+func bystanders() map[string]string {
+	return map[string]string{sched: "1", files: "22659", killer: "1", idle: "1", lossy: "520"}
+}
+
+// whole are rules whose evidence nobody can take away from a saved tree, and why.
+func whole() map[string]string {
+	return map[string]string{
+		"oom.killed_lately": "the kernel's log is asked for: a copy has none, and then the rule is blind",
+		"net.qdisc_drops":   "queues are asked for by netlink: a copy has none, and then the rule is blind",
+		"fd.deleted_space":  "what deleted files take only a running kernel says: cmd has it live, for a plain user",
+	}
+}
+
+// added are rules about a sum: of a part it may be below its threshold.
+func added() []string { return []string{"fd.inotify_instances_near", "fd.inotify_near"} }
+
+// evidenceOf are the sources of a rule's evidence, that of the value that it is about first.
+func evidenceOf(id string) (out []inspect.Source) {
+	all := catalog.All()
+	r := declared(id)
+	for _, key := range r.Evidence {
+		i := slices.IndexFunc(all.Entries, func(e lower.Entry) bool { return e.Doc.Key == key && e.Command == r.Command })
+		if i >= 0 && !slices.Contains(out, all.Entries[i].Doc.Source) {
+			out = append(out, all.Entries[i].Doc.Source)
+		}
+	}
+	return out
+}
+
+// pathsOf are where a saved tree has a source; of is a process, or a pattern for all.
+func pathsOf(s inspect.Source, of string) (out []string) {
+	for _, one := range append(s.Either(), s) {
+		path := strings.TrimPrefix(one.String(), "/")
+		switch {
+		case one == inspect.PIDNet: // a kind of sockets that nobody could list
+			continue
+		case strings.HasPrefix(path, "sys/fs/cgroup/"):
+			path = "sys/fs/cgroup"
+		case strings.HasPrefix(path, "proc/net/"):
+			path = "proc/self/net/" + strings.TrimPrefix(path, "proc/net/")
+		}
+		out = append(out, strings.ReplaceAll(strings.ReplaceAll(path, "<pid>", of), "<n>", "[0-9]*"))
+	}
+	return out
+}
+
+// taken takes files away from both trees of a pair, and says whether there were any.
+func (p *pair) taken(patterns []string) (there bool, undo func()) {
+	p.t.Helper()
+	moved := map[string]string{}
+	for _, h := range []*tree{p.was, p.now} {
+		for _, pattern := range patterns {
+			list, err := filepath.Glob(filepath.Join(h.dir, pattern))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			for _, name := range list {
+				aside := name + ".aside"
+				if err := os.Rename(name, aside); err != nil {
+					p.t.Fatal(err)
+				}
+				moved[name] = aside
+			}
+		}
+	}
+	return len(moved) > 0, func() {
+		for name, aside := range moved {
+			if err := os.Rename(aside, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				p.t.Error(err)
+			}
+		}
+	}
+}
+
+// Without a part of its evidence a rule that finds nothing is partly or blind, never well or
+// idle; and what it finds in the part that was seen it still finds.
+func TestRulesSeenInPart(t *testing.T) {
+	all := newHosts(t)
+	reasons := whole()
+	done := map[string]bool{}
+	for _, c := range trials() {
+		if done[c.rule] || c.idle != "" {
+			continue // of a trial that leaves the rule idle there is nothing to be seen
+		}
+		done[c.rule] = true
+		t.Run(c.rule, func(t *testing.T) {
+			if reasons[c.rule] != "" {
+				return
+			}
+			p := all.of(t, c.host)
+			tried := false
+			for i, s := range evidenceOf(c.rule) {
+				tried = c.without(p, s, i == 0) || tried
+			}
+			if !tried {
+				t.Errorf("nothing of %v can be taken away on %s", evidenceOf(c.rule), c.host)
+			}
+		})
+	}
+	for _, c := range trials() {
+		if !done[c.rule] && reasons[c.rule] == "" {
+			done[c.rule] = true
+			t.Run(c.rule, func(t *testing.T) {
+				p := all.of(t, c.host)
+				if s := evidenceOf(c.rule)[0]; !c.without(p, s, true) {
+					t.Errorf("%s can't be taken away on %s", s, c.host)
+				}
+			})
+		}
+	}
+}
+
+// without tries a rule without a source: of all, and, where it is read of each process, of a
+// bystander alone. It reports whether there was something to take away.
+func (c *trial) without(p *pair, s inspect.Source, first bool) bool {
+	p.t.Helper()
+	if s == inspect.NetSockets || s == inspect.SockDiag { // some kind of sockets could not be listed
+		undo := p.apply(append(slices.Clone(c.well), file("proc/self/net/raw", "no such table\n")))
+		j := p.judge(c.interval(), nil)
+		undo()
+		c.partly(p, &j, s)
+		return true
+	}
+	there := c.lacking(p, c.well, pathsOf(s, "[0-9]*"), func(j *judged) { c.partly(p, j, s) })
+	if !there && first && s.Scope() != inspect.OfProcess {
+		return false
+	}
+	by, ok := bystanders()[c.host]
+	if s.Scope() != inspect.OfProcess || !ok {
+		return there
+	}
+	c.lacking(p, c.well, pathsOf(s, by), func(j *judged) { c.partly(p, j, s) })
+	if !slices.Contains(added(), c.rule) {
+		c.lacking(p, c.fires[0].edits, pathsOf(s, by), func(j *judged) {
+			if j.outcome[c.rule] != "found" {
+				p.t.Errorf("without %s of process %s it finds no more what it found: %s", s, by, j.outcome[c.rule])
+			}
+		})
+	}
+	return there
+}
+
+// lacking judges an edited pair without some files.
+func (c *trial) lacking(p *pair, list edits, patterns []string, look func(*judged)) bool {
+	p.t.Helper()
+	restore := p.apply(list)
+	there, undo := p.taken(patterns)
+	if there {
+		j := p.judge(c.interval(), nil)
+		look(&j)
+	}
+	undo()
+	restore()
+	return there
+}
+
+func (c *trial) partly(p *pair, j *judged, s inspect.Source) {
+	p.t.Helper()
+	if got := j.outcome[c.rule]; got != "partly" && got != "blind" {
+		p.t.Errorf("without %s, or a part of it, it is %s", s, got)
+	}
+}
