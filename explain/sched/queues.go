@@ -80,6 +80,9 @@ func queues() []field {
 			},
 			Get: func(s sched) value {
 				var sum inspect.Num
+				if len(s.CPUs) == 0 {
+					return value{}
+				}
 				for i := range s.CPUs {
 					if s.CPUs[i].Waited == inspect.Unset {
 						return value{}
