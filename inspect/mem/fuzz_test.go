@@ -21,7 +21,7 @@ func FuzzZoneinfo(f *testing.F) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			zones, _, err := mem.ParseZoneinfo(b)
 			inspecttest.SomeOrMalformed(t, len(zones), err)
-			if want := len(headers.FindAll(b, -1)); err == nil && len(zones) != want {
+			if want := len(headers.FindAll(b[:bytes.LastIndexByte(b, '\n')+1], -1)); err == nil && len(zones) != want {
 				t.Fatalf("%d zones of %d", len(zones), want)
 			}
 			for _, z := range zones {

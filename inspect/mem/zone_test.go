@@ -24,9 +24,9 @@ func onZoneinfos(t *testing.T, do func(t *testing.T, text string)) {
 
 func parseZones(t *testing.T, text string) []mem.Zone {
 	t.Helper()
-	zones, whole, err := mem.ParseZoneinfo([]byte(text))
-	if err != nil || !whole {
-		t.Fatalf("whole %v, %v", whole, err)
+	zones, _, err := mem.ParseZoneinfo([]byte(text))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return zones
 }
@@ -187,7 +187,8 @@ func TestParseZoneinfoByHand(t *testing.T) {
 		"no boost, no promo, no pagesets": {zoneEmpty, []mem.Zone{empty}},
 		"pagesets end with their zone":    {zoneNormal + zoneEmpty, []mem.Zone{normal, empty}},
 		"what is above the first zone":    {"min 5\npages free 3\n" + zoneEmpty, []mem.Zone{empty}},
-		"cut after the name":              {"Node 0, zone DMA", []mem.Zone{{Name: "DMA", Pages: inspect.Counters{}}}},
+		"cut after the name":              {"Node 0, zone DMA\n", []mem.Zone{{Name: "DMA", Pages: inspect.Counters{}}}},
+		"half a name, half a number":      {"Node 0, zone DMA\n  pages free 38\nNode 0, zone Nor", []mem.Zone{{Name: "DMA", Pages: inspect.Counters{"free": 38}}}},
 		"cut after the min watermark": {zoneNormal + zoneEmpty[:strings.Index(zoneEmpty, "        low")],
 			[]mem.Zone{normal, {Node: 1, Name: "Movable", Pages: inspect.Counters{"free": 0, "min": 32}}}},
 		"the largest number": {"Node 0, zone DMA\n  pages free 18446744073709551615\n",
@@ -204,6 +205,19 @@ func TestParseZoneinfoByHand(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// A file is whole where each number that is wanted parsed, and its last line has an end.
+func TestZoneinfoIsWhole(t *testing.T) {
+	for text, want := range map[string]bool{
+		zoneNormal + zoneEmpty: true, "Node 0, zone DMA\n  pages free 38": false, "Node 0, zone DMA\n  pages free x\n": false,
+		"Node 0, zone DMA\n  protection: (0, x)\n": false, "Node 0, zone DMA\n  pagesets\n    cpu: 0\n  count: -1\n": false,
+		"Node 0, zone DMA\n  pages free 3\n news x\n": true,
+	} {
+		if _, whole, err := mem.ParseZoneinfo([]byte(text)); whole != want || err != nil {
+			t.Errorf("%q: whole %v, %v", text, whole, err)
+		}
 	}
 }
 

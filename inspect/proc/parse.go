@@ -183,6 +183,9 @@ func (p *Process) parseStatus(b []byte) error {
 	if memory && p.VmRSS == inspect.Unset {
 		p.lost |= lineBit("VmRSS")
 	}
+	if p.RssAnon != inspect.Unset || p.RssFile != inspect.Unset || p.RssShmem != inspect.Unset {
+		end = end && p.RssAnon != inspect.Unset && p.RssFile != inspect.Unset && p.RssShmem != inspect.Unset // they came together, in 4.5
+	}
 	for _, name := range statusLines() {
 		if to := p.memory(name); !end && to != nil && *to == inspect.Unset {
 			p.lost |= lineBit(name)

@@ -22,7 +22,8 @@ func (s *Snapshot) parseStat(b []byte) error {
 			t, ok := parseTimes(rest)
 			id, err := strconv.Atoi(string(name[3:]))
 			switch {
-			case !ok:
+			case !ok: // nothing is summed up over some of the CPUs
+				s.All, s.CPUs = CPUTimes{}, nil
 				return inspect.ErrMalformed
 			case len(name) == 3:
 				s.All = t
