@@ -51,6 +51,10 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 			return "" // the line above says who was looked at
 		}),
 		loops(),
+		ofFiles(doc{
+			Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
+			Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
+		}, func(l deletedFiles) value { return explain.N(sum(l, true)) }, nil),
 	}
 	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[deletedFiles]{
 		{Title: "Deleted files that are still in use", Fields: append(fields, unlisted()...)},
