@@ -94,8 +94,9 @@ func TestLiveFileInFlight(t *testing.T) {
 	if row := deletedRow(d, f.Name()); row != nil {
 		t.Errorf("what is in flight is kept by somebody: %v", row)
 	}
-	if said := d.Values["gone_files"].Reading; d.Values["gone_files"].Of == nil && !strings.Contains(said, "Files in flight or of rings, which are below, may be deleted too.") {
-		t.Errorf("deleted files are read as %q", said)
+	const below = "Files in flight or of rings, which are below, may be deleted too."
+	if v := d.Values["gone_files"]; v.Of == nil && !strings.Contains(v.Reading, below) {
+		t.Errorf("deleted files are read as %q", v.Reading)
 	}
 }
 

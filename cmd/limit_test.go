@@ -17,6 +17,12 @@ func foundIn(d document) (out []string) {
 		out = append(out, f.ID+" "+f.Level+" "+f.Message)
 	}
 	for key, v := range d.Values {
+		switch key {
+		case "scores_exact": // is about the rows that are shown, and says so
+			continue
+		case "next_victim_pid": // its points are of the RSS that explains the scores of these rows
+			v.Reading = ""
+		}
 		out = append(out, fmt.Sprint(key, " ", v.Level, " ", v.Value, " ", v.Reading))
 	}
 	slices.Sort(out)

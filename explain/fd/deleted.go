@@ -50,17 +50,7 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 			}
 			return "" // the line above says who was looked at
 		}),
-		{
-			Doc: doc{
-				Key: "gone_loops", Label: "of loop devices", Unit: explain.Bytes, Show: explain.Rare,
-				Source: inspect.LoopBacking, Concept: "deleted-files",
-				Gist: "The size of loop devices whose files are deleted: what these may take besides.",
-			},
-			Get: func(l deletedFiles) value { return explain.N(ofLoops(l)) },
-			Reading: func(deletedFiles) string {
-				return "Of the files themselves the kernel shows the paths alone: with holes they take less."
-			},
-		},
+		loops(),
 		ofFiles(doc{
 			Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
 			Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
@@ -70,6 +60,21 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 		{Title: "Deleted files that are still in use", Fields: append(fields, unlisted()...)},
 		{Title: "Deleted files and their holders", Table: "deleted"},
 	}}
+}
+
+// loops is what loop devices may keep besides.
+func loops() explain.Field[deletedFiles] {
+	return explain.Field[deletedFiles]{
+		Doc: doc{
+			Key: "gone_loops", Label: "of loop devices", Unit: explain.Bytes, Show: explain.Rare,
+			Source: inspect.LoopBacking, Concept: "deleted-files",
+			Gist: "The size of loop devices whose files are deleted: what these may take besides.",
+		},
+		Get: func(l deletedFiles) value { return explain.N(ofLoops(l)) },
+		Reading: func(deletedFiles) string {
+			return "Of the files themselves the kernel shows the paths alone: with holes they take less."
+		},
+	}
 }
 
 // unlisted count files that may be deleted too, and that nothing shows.

@@ -328,6 +328,9 @@ func (r *Rows[S, T]) Add(rep *Report, s S) {
 	rep.Grids, rep.Findings = append(rep.Grids, g), append(rep.Findings, found...)
 }
 
+// mostFilled is of how many rows in which something was found the rest is read, to tell it.
+const mostFilled = 100
+
 // everywhere holds the rules against all rows that the filters let through, so that what is
 // found does not depend on how many of them are shown.
 func (r *Rows[S, T]) everywhere(rows explain.Rows[T], limits explain.Limits) []Finding {
@@ -346,6 +349,15 @@ func (r *Rows[S, T]) everywhere(rows explain.Rows[T], limits explain.Limits) []F
 	}
 	v.limit = 0
 	all := v.cut(rows, v.kept(rows), min(1, len(v.sort))) // further keys are not read of all
+	if scan, ok := rows.(explain.Scan[T]); ok {           // what is found is told whole, shown or not
+		var hits []int32
+		for _, i := range all {
+			if len(hits) < mostFilled && levelOfRow(v.table, rows.At(int(i)), limits) > explain.OK {
+				hits = append(hits, i)
+			}
+		}
+		scan.Fill(hits, v.Needs())
+	}
 	_, found := v.judgeRows(rows, all, limits)
 	return found
 }

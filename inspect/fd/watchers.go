@@ -55,7 +55,7 @@ func watchers(h *inspect.Host, scan *proc.FDScan, kind proc.FileKind) (out []obj
 		}
 		alike, asked := compared(h, list[:n])
 		if !asked {
-			alike, exact = concluded(scan.Procs, list[:n]), false
+			alike, exact = concluded(list[:n]), false
 		}
 		for _, one := range alike {
 			out = append(out, objectOf(one))
@@ -113,7 +113,7 @@ func compared(h *inspect.Host, list []holder) (out [][]holder, ok bool) {
 
 // concluded joins descriptors where the kernel is not asked: a process has one by fork if its
 // parent has the same number with the same watches.
-func concluded(ps *proc.Processes, list []holder) (out [][]holder) {
+func concluded(list []holder) (out [][]holder) {
 	type key struct {
 		pid, fd int32
 		sum     uint64
