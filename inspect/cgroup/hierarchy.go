@@ -445,6 +445,9 @@ func (m *Line) of(it *Mount) bool {
 // kernel has it, by what it says of kwhy's own cgroups, or does not.
 func Unmounted(h *inspect.Host, controller string) error {
 	err := &fs.PathError{Op: "find", Path: "the " + controller + " controller", Err: fs.ErrNotExist}
+	if !h.Live {
+		return inspect.Lacking(err, inspect.NotSaved)
+	}
 	list, _ := Own(h)
 	for _, l := range list {
 		if HasController(l.controllers, controller) || l.Hierarchy == 0 {
