@@ -225,7 +225,7 @@ func places() []place {
 		{"subset=pid", mounted("subset=pid") + `exec "$@"`, ofHost, "1", "not_mounted inapplicable", false},
 		{"user namespace", `exec unshare -U "$@"`, ofOwners, "1", "denied", false},
 		{"root of a user namespace", asPlain + `unshare -Ur "$@"`, ofOwners, "1", "denied", false},
-		{"PID namespace", `exec unshare -pf --mount-proc "$@"`, ofProcesses, "1", "outside", true},
+		{"PID namespace", `exec unshare -pf --mount-proc "$@"`, ofProcesses, "1", "other_namespace", true},
 		{"PID namespace, with the /proc outside", `exec unshare -pf "$@"`, func(inspect.Source) bool { return false }, "1", "", false},
 		{"no /sys", `mkdir -p $PROC/no && exec "$@" --sys-root $PROC/no`, func(s inspect.Source) bool {
 			return strings.HasPrefix(s.String(), "/sys/")
@@ -312,7 +312,7 @@ func TestLivePlaces(t *testing.T) {
 				}
 				if out != "" {
 					d := readJSON(t, out)
-					if p.whys != "outside" || !strings.HasSuffix(form(args), " PID") { // one process is there, or not
+					if p.whys != "other_namespace" || !strings.HasSuffix(form(args), " PID") { // one process is there, or not
 						honest(t, d, args, p.lost, p.whys)
 					}
 					countsNone(t, d, args, &p)

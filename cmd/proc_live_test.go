@@ -176,8 +176,9 @@ func TestLiveFullRow(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
+	d = liveJSON(t, "fd", "--limit", "1") // which counts all, and so finds it
 	if !slices.ContainsFunc(d.Findings, func(f documentFinding) bool {
-		return f.ID == "proc.files_near_limit" && f.Level == "critical" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid))
+		return f.ID == "fd.files_near_limit" && f.Level == "critical" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid))
 	}) {
 		t.Errorf("findings %v", d.Findings)
 	}
