@@ -178,7 +178,7 @@ func TestLiveFullRow(t *testing.T) {
 	}
 	d = liveJSON(t, "fd", "--limit", "1") // which counts all, and so finds it
 	if !slices.ContainsFunc(d.Findings, func(f documentFinding) bool {
-		return f.ID == "fd.files_near_limit" && f.Level == "critical" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid))
+		return f.ID == "fd.process_near" && f.Level == "critical" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid))
 	}) {
 		t.Errorf("findings %v", d.Findings)
 	}

@@ -46,7 +46,7 @@ func perhaps(key string) bool {
 	return slices.Contains([]string{
 		"why", "reading", "message", "missing", "level", "outcome", "measure", "measured", "basis", "utilization", "saturation", "errors",
 		"state", "at_least", "used", // which say that they are of a part
-		"points_lag",                // by which of two files the parts are taken, a total decides
+		"points_lag", // by which of two files the parts are taken, a total decides
 		"agreement", "exact", "recomputed", "rss_from", "scores_exact", "first", "used_text", "room",
 	}, key) || strings.HasPrefix(key, "rules_")
 }

@@ -250,7 +250,8 @@ func TestAdvise(t *testing.T) {
 	c := card()
 	c.Sections[0].Fields[0].Source = inspect.Zoneinfo
 	rep := lower.Explain(&c, &snap{n: map[string]uint64{"b": 1}, gone: inspect.Zoneinfo}, nil)
-	rep.Tell([]inspect.Gap{{Source: inspect.Zoneinfo, Reason: inspect.Denied, Count: 1, Of: 1}}, inspect.KernelOf(inspect.Version{Major: 5, Minor: 4}))
+	on := inspect.KernelOf(inspect.Version{Major: 5, Minor: 4})
+	rep.Tell([]inspect.Gap{{Source: inspect.Zoneinfo, Reason: inspect.Denied, Count: 1, Of: 1}}, on)
 	a, fresh := rep.Cell("a"), rep.Cell("new")
 	if !rep.Denies() || a.Hint != inspect.Zoneinfo.Opens() || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Fatalf("denied: %v; hints %q and %q", rep.Denies(), a.Hint, fresh.Hint)

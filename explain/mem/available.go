@@ -155,7 +155,8 @@ func causeAvailable(m mem) string {
 		return inspect.Choose(m.Kernel().Since(from.Major, from.Minor), older, other, inspect.Choose(m.Kernel().Since(to.Major, to.Minor), other,
 			unsure, unsure))
 	}
-	return between(kernelVersion(5, 0), kernelVersion(5, 16), "from 5.0 to 5.15 watermarks can be boosted, and zoneinfo does not show by how much",
+	return between(kernelVersion(5, 0), kernelVersion(5, 16),
+		"from 5.0 to 5.15 watermarks can be boosted, and zoneinfo does not show by how much",
 		between(kernelVersion(4, 18), kernelVersion(4, 20),
 			"4.18 and 4.19 also count indirectly reclaimable bytes, which meminfo does not show", changed))
 }

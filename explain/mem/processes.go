@@ -366,13 +366,14 @@ func readFreed(m procMem) string {
 
 func faults() []procField {
 	fault := func(key, gist string, get func(*procfacts.Process) uint64, read func(procMem) string) procField {
+		fields := proc.StatOf(key)
 		return procField{Doc: doc{
 			Key: key, Kernel: key, Unit: count, Counter: true,
 			Source:  inspect.PIDStat,
 			Gist:    gist,
 			Concept: "page-fault",
 		}, Get: func(m procMem) value {
-			if m.P.Spoilt(proc.StatOf(key)) {
+			if m.P.Spoilt(fields) {
 				return explain.None(inspect.Malformed)
 			}
 			return explain.N(get(&m.P))

@@ -76,7 +76,9 @@ func split() []column {
 		}),
 		term("points_anon", "ANON", "RSS that no file backs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssAnon) }, "RssAnon"),
 		term("points_file", "FILE", "RSS that files back.", func(r row, _ parts) int64 { return inPages(r, r.P.RssFile) }, "RssFile"),
-		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 { return inPages(r, r.P.RssShmem) }, "RssShmem"),
+		term("points_shmem", "SHMEM", "RSS that is shared memory or tmpfs.", func(r row, _ parts) int64 {
+			return inPages(r, r.P.RssShmem)
+		}, "RssShmem"),
 		term("points_lag", "LAG", "The error of the OOM code's quick count: CPUs add up their pages in batches.", func(r row, t parts) int64 {
 			return lag(r, t)
 		}, "RssAnon", "RssFile", "RssShmem"),

@@ -19,62 +19,20 @@ type (
 // made of, by its key.
 func StatOf(key string) uint64 {
 	of := procfacts.StatFields
-	switch key {
-	case "comm", "tree":
-		return of(2)
-	case "state":
-		return of(3)
-	case "ppid":
-		return of(4)
-	case "pgrp":
-		return of(5)
-	case "session":
-		return of(6)
-	case "tty", "terminal":
-		return of(7)
-	case "kernel", "kthread", "flags":
-		return of(9)
-	case "minflt":
-		return of(10)
-	case "majflt":
-		return of(12)
-	case "utime":
-		return of(14)
-	case "stime":
-		return of(15)
-	case "cutime":
-		return of(16, 17)
-	case "cpu":
-		return of(14, 15, 22)
-	case "nice":
-		return of(19)
-	case "weight":
-		return of(19, 41)
-	case "turn":
-		return of(19, 40, 41)
-	case "threads":
-		return of(20)
-	case "age", "started":
-		return of(22)
-	case "vsize":
-		return of(23)
-	case "rss":
-		return of(9, 24)
-	case "processor":
-		return of(39)
-	case "rt_priority":
-		return of(40)
-	case "policy":
-		return of(41)
-	}
-	return 0
+	return map[string]uint64{
+		"comm": of(2), "tree": of(2), "state": of(3), "ppid": of(4), "pgrp": of(5), "session": of(6), "tty": of(7), "terminal": of(7),
+		"kernel": of(9), "kthread": of(9), "flags": of(9), "minflt": of(10), "majflt": of(12), "utime": of(14), "stime": of(15),
+		"cutime": of(16, 17), "cpu": of(14, 15, 22), "nice": of(19), "weight": of(19, 41), "turn": of(19, 40, 41), "threads": of(20),
+		"age": of(22), "started": of(22), "vsize": of(23), "rss": of(9, 24), "processor": of(39), "rt_priority": of(40), "policy": of(41),
+	}[key]
 }
 
 // ofStat makes a column absent where a field of stat that it is made of did not parse.
 func ofStat(c column) column {
+	name := procfacts.StatFields(2)
 	if fields, get := StatOf(c.Key), c.Get; fields != 0 && c.Source == inspect.PIDStat && get != nil {
 		c.Get = func(p row) value {
-			if p.P.Spoilt(fields) && !(fields == procfacts.StatFields(2) && p.P.Comm != "") { // status has the name too
+			if p.P.Spoilt(fields) && (fields != name || p.P.Comm == "") { // status has the name too
 				return explain.None(inspect.Malformed)
 			}
 			return get(p)

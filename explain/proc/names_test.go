@@ -64,7 +64,8 @@ func TestMasks(t *testing.T) {
 	if got := flagNames(0x4000, inspect.Kernel{Oldest: inspect.Version{Major: 6, Minor: 4}}); !slices.Equal(got, []string{"PF_USER_WORKER"}) {
 		t.Error(got)
 	}
-	if got := flagNames(0x8|0x8000, inspect.KernelOf(inspect.Version{Major: 6, Minor: 1})); !slices.Equal(got, []string{"PF_POSTCOREDUMP", "PF_NOFREEZE"}) {
+	on := inspect.KernelOf(inspect.Version{Major: 6, Minor: 1})
+	if got := flagNames(0x8|0x8000, on); !slices.Equal(got, []string{"PF_POSTCOREDUMP", "PF_NOFREEZE"}) {
 		t.Error(got)
 	}
 }

@@ -181,11 +181,13 @@ func TestPreemption(t *testing.T) {
 			},
 			lazy, "voluntary",
 		},
-		"uname of an unknown version":        {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, inspect.Version{}, fullOrLazy},
-		"command line of an unknown version": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, inspect.Version{}, ""},
-		"nowhere":                            {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
-		"not in uname":                       {schedfacts.Snapshot{Build: "#1 SMP"}, old, noneOrVoluntary},
-		"nothing is to be seen":              {schedfacts.Snapshot{}, old, ""},
+		"uname of an unknown version": {schedfacts.Snapshot{Build: "#1 SMP PREEMPT"}, inspect.Version{}, fullOrLazy},
+		"command line of an unknown version": {
+			schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC", Cmdline: "preempt=none"}, inspect.Version{}, "",
+		},
+		"nowhere":               {schedfacts.Snapshot{Build: "#1 SMP PREEMPT_DYNAMIC"}, lazy, ""},
+		"not in uname":          {schedfacts.Snapshot{Build: "#1 SMP"}, old, noneOrVoluntary},
+		"nothing is to be seen": {schedfacts.Snapshot{}, old, ""},
 	} {
 		c.s.Settings = &inspect.Settings{Host: &inspect.Host{Kernel: inspect.KernelOf(c.on), Arch: "x86_64"}}
 		got, from := preemption(&c.s)

@@ -55,13 +55,13 @@ func unseenPart(s inspect.Seen) (part string) {
 		part = ": " + AbsentWord(s.Reason)
 	}
 	switch {
-	case s.Open && s.Beyond == inspect.OtherNamespace && s.Each == "cgroup", s.Open && s.Each == "cgroup" && s.Reason == inspect.OtherNamespace:
+	case s.Open && s.Each == "cgroup" && s.Reason == inspect.OtherNamespace:
 		part += "; those outside of this container can't be"
 	case s.Open && (s.Beyond == inspect.OtherNamespace || s.Reason == inspect.OtherNamespace):
 		part += "; those outside this PID namespace are not shown"
 	case s.Open && s.Reason == inspect.NotMounted:
 		part += "; the others are not mounted here"
-	case s.Open && (s.Beyond == inspect.Hidden || s.Reason == inspect.Hidden):
+	case s.Open && (s.Beyond == inspect.Hidden || s.Reason == inspect.Hidden || s.Reason == inspect.Denied && s.Missed() > 0):
 		part += "; this /proc hides those of others"
 	case s.Open && s.Reason == inspect.NotSaved && s.Seen > 0:
 		part += "; the copy has not all of them"

@@ -52,3 +52,15 @@ func TestSeenByCountsThoseThatCanHaveIt(t *testing.T) {
 		t.Errorf("of none: %+v", none)
 	}
 }
+
+// A copy that has not all processes, and of one not its file: nobody hides any of them.
+func TestWordsOfACopyInPart(t *testing.T) {
+	part := inspect.Seen{Each: "process", Seen: 13, All: 13, Open: true, Reason: inspect.NotSaved}
+	if got := units.NoneOf("none", part); got != "none among the 13 processes that could be seen; the copy has not all of them" {
+		t.Error(got)
+	}
+	part.Seen, part.Reason = 12, inspect.Malformed
+	if got := units.Among(part); got != "of 12 of 13 processes; 1 malformed; there may be more" {
+		t.Error(got)
+	}
+}
