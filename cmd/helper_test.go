@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,15 @@ func long(t *testing.T, why string) {
 	if testing.Short() {
 		t.Skip("left out of a short run: " + why)
 	}
+}
+
+// turnOf is which turn of many it is, as .ci/run counts them; 0 of a run by hand.
+func turnOf(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // hearing starts a child that hears what is written to in and says what out has. It

@@ -23,7 +23,7 @@ func takeTable() []takes {
 			"mem s_unreclaim sec_page_tables shmem shmem_huge_pages slab slab= swap_cached_unmapped swap_cached_unmapped=",
 			"mem swap_total unevictable untracked untracked= vmalloc_less_stacks vmalloc_less_stacks= writeback writeback_tmp zswap",
 			"mem zswapped",
-			"oom mem_available mem_available= oom_score_adj_step processes.points processes~ scores_exact swap_total",
+			"oom mem_available mem_available= oom_score_adj_step oom_score_idle processes.points processes~ scores_exact swap_total",
 			"oom PID oom_score= points points= rank",
 			"proc PID limits~",
 		}},
@@ -195,6 +195,9 @@ func takeTable() []takes {
 		{source: inspect.FSAIOMaxNr, host: "linux-6.18-files", goes: []string{
 			"fd aio_max_nr",
 		}},
+		{source: inspect.LoopBacking, why: "no loop device has a file there"},
+		{source: inspect.UserMaxInotifyInstances, why: "of a user namespace below the first, which no recorded host is in"},
+		{source: inspect.UserMaxInotifyWatches, why: "of a user namespace below the first, which no recorded host is in"},
 		{source: inspect.InotifyMaxInstances, host: "linux-6.18-files", goes: []string{
 			"check fd.inotify_instances_near=blind",
 			"fd max_user_instances",

@@ -334,9 +334,9 @@ const mostFilled = 100
 // everywhere holds the rules against all rows that the filters let through, so that what is
 // found does not depend on how many of them are shown.
 func (r *Rows[S, T]) everywhere(rows explain.Rows[T], limits explain.Limits) []Finding {
-	v := *r.View
+	v := *r.View.trusting(rows)
 	if r.Known != (inspect.Sources{}) {
-		known := r.Known.Plus(v.first())
+		known := r.Known.Plus(v.first()).Plus(inspect.Of(inspect.PIDEntry)) // that it is a row
 		t := *v.table
 		t.Rules = slices.DeleteFunc(slices.Clone(t.Rules), func(rule explain.Rule[T]) bool {
 			rests := ruleNeeds(&t, &rule)
