@@ -69,7 +69,7 @@ func HostPage(o Options) (*lower.Page[host], error) {
 		At:     func(f host) time.Time { return f.Mem.At },
 		Gaps:   host.Gaps,
 		Summary: func(_ *lower.Report, f host) []string {
-			return []string{units.Plural(f.Len(), "process", "processes")}
+			return []string{proc.Counted(f.Scan.Procs)}
 		},
 		Check: check,
 	}, nil

@@ -207,8 +207,9 @@ func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
 	return out, inspect.Present
 }
 
-// maxRecent is how many of the kills are kept, the last ones.
-const maxRecent = 10
+// maxRecent is how many of the kills are kept, the last ones: more than a ring buffer of the
+// usual size holds.
+const maxRecent = 1000
 
 // Recent is kills of this host, the latest one last: the rows of a table.
 type Recent []*Kill

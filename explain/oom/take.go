@@ -195,6 +195,7 @@ func firstTwo(ps *procfacts.Processes, order []int32) (a, b *procfacts.Process) 
 		r := ps.At(int(i))
 		switch {
 		case !Killable(r) || r.P.PID == r.Host.Self:
+		case r.Missing(inspect.PIDOomScore) != inspect.Present: // nobody knows where it ranks
 		case a == nil:
 			a = r.P
 		default:

@@ -8,7 +8,6 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
-	"kwhy/explain/units"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 	procfacts "kwhy/inspect/proc"
@@ -71,7 +70,7 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 		At:   func(s host) time.Time { return s.Mem.At },
 		Gaps: func(s host) []inspect.Gap { return append(s.Mem.Gaps(), s.Procs.Gaps(s.Order)...) },
 		Summary: func(_ *lower.Report, s host) []string {
-			return []string{units.Plural(s.Procs.Len(), "process", "processes")}
+			return []string{proc.Counted(s.Procs)}
 		},
 		Check: check,
 	}, nil

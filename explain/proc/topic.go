@@ -85,7 +85,7 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 		At:    func(l list) time.Time { return l.Settings.At },
 		Gaps:  list.Gaps,
 		Summary: func(_ *lower.Report, l list) []string {
-			return []string{units.Plural(l.Procs.Len(), "process", "processes")}
+			return []string{Counted(l.Procs)}
 		},
 		Check: func() *lower.Check[list] { return check(&judged) },
 	}, nil
@@ -129,6 +129,19 @@ func fillBlocked(ps *procfacts.Processes, want inspect.Sources) {
 		}
 	}
 	ps.Fill(blocked, want.Plus(inspect.Of(inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall)))
+}
+
+// Counted says for a header how many processes there are, as far as they are seen; "" where none
+// could be.
+func Counted(ps *procfacts.Processes) string {
+	words := units.Plural(ps.Len(), "process", "processes")
+	switch seen := ps.Seen(); {
+	case seen.Nothing():
+		return ""
+	case !seen.Whole():
+		return words + " seen"
+	}
+	return words
 }
 
 type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfacts.Processes, error)

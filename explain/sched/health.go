@@ -31,7 +31,11 @@ func healthUse(s sched) string {
 			units.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), units.Span(over.Seconds())))
 	}
 	if s.Load[0] != "" {
-		words = append(words, fmt.Sprintf("load %s on %s", s.Load[0], units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")))
+		load := "load " + s.Load[0]
+		if n := s.Settings.Host.CPUs; n > 0 {
+			load += " on " + units.Plural(n, "CPU", "CPUs")
+		}
+		words = append(words, load)
 	}
 	return strings.Join(words, ", ")
 }

@@ -6,7 +6,6 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
-	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
@@ -94,7 +93,7 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 		At:        func(s sched) time.Time { return s.Settings.At },
 		Gaps:      sched.Gaps,
 		Summary: func(_ *lower.Report, s sched) []string {
-			return []string{units.Plural(s.Procs.Len(), "process", "processes")}
+			return []string{proc.Counted(s.Procs)}
 		},
 		Check: check,
 	}, nil

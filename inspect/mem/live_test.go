@@ -249,7 +249,7 @@ type seen struct {
 	Rows                   int
 	Gaps                   []inspect.Gap
 	Maps, Rollup, Cmdline  inspect.Reason // of process 10
-	StatDenied             bool           // of process 20: an error that is no ErrNoProcess
+	StatDenied             bool           // of process 20: it is there, and its files are denied
 	LiveMaps, LiveSlabinfo inspect.Reason
 	LiveFirst              bool // there is a process 1 to see
 }
@@ -278,8 +278,8 @@ func probeDenied(dir string, out io.Writer) {
 	if p, err := mem.TakeProcess(h, 10, inspecttest.Everything); err == nil {
 		s.Maps, s.Rollup = p.Missing(inspect.PIDMaps), p.Missing(inspect.PIDSmapsRollup)
 	}
-	_, err = mem.TakeProcess(h, 20, inspecttest.Everything)
-	s.StatDenied = errors.Is(err, fs.ErrPermission) && !errors.Is(err, inspect.ErrNoProcess)
+	p, err := mem.TakeProcess(h, 20, inspecttest.Everything)
+	s.StatDenied = err == nil && p.Missing(inspect.PIDStatus) == inspect.Denied
 	s.lookLive()
 }
 
