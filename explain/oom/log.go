@@ -187,6 +187,9 @@ func (k *Kill) line() string {
 // why it could not: the buffer is bounded, so none there does not mean none happened.
 // A copy of /proc has none.
 func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
+	if !h.Live {
+		return nil, inspect.NotSaved
+	}
 	log, err := h.OpenLog()
 	if err != nil {
 		return nil, inspect.ReasonOf(err)
