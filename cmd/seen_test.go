@@ -388,7 +388,8 @@ func ofAnyHost() []string {
 		"No task was stalled on memory since boot", "of all CPUs since boot", "even if a real-time task never waits",
 		"all of its tasks", "reached first", "no limit   no limit", "All on the host", "that the kernel would kill first, except",
 		"before all others, by", "before every fair task", "on the whole host",
-		"left for all processes of its user", "no limit  the main thread's stack", "innermost function first", "no thread waits for a CPU", "by the side that closed first",
+		"left for all processes of its user", "no limit  the main thread's stack", "innermost function first",
+		"no thread waits for a CPU", "by the side that closed first",
 		"A process with almost no memory has", "left for all in that namespace", "all of its threads, since it began",
 	}
 }

@@ -97,7 +97,7 @@ func (h *Host) Doubts() (out []Doubt) {
 // suspect notes a doubt that what was read gives, where there is none yet, or none that says
 // as much: an emulator may count.
 func (h *Host) suspect(s Source, d Doubt) {
-	if was := h.Doubt(s); h.doubts == nil || was.Any() && !(was.Kind == Emulated && d.Void()) {
+	if was := h.Doubt(s); h.doubts == nil || was.Any() && (was.Kind != Emulated || !d.Void()) {
 		return
 	}
 	d.Source = s

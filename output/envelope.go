@@ -6,7 +6,6 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/units"
-	"kwhy/inspect"
 )
 
 // Schema is the name and major version of the JSON contract. Within it, keys
@@ -50,7 +49,7 @@ type Foreign struct {
 }
 
 // Doubt adds to the header what is not the kernel's own of what was read.
-func (h *Header) Doubt(list []inspect.Doubt) {
+func (h *Header) Doubt(list []lower.Doubt) {
 	for _, d := range list {
 		f := Foreign{Source: String(d.Source.String()), Kind: String(d.Kind.String()), By: String(d.By), Detail: String(units.Doubt(d))}
 		h.Foreign = append(h.Foreign, f)

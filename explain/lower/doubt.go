@@ -8,6 +8,9 @@ import (
 	"kwhy/inspect"
 )
 
+// Doubt is why what a source says is not the kernel's own.
+type Doubt = inspect.Doubt
+
 // doubtOf returns why what one of the sources says is not the kernel's own; none where all of
 // it is.
 func doubtOf(s any, sources ...inspect.Source) inspect.Doubt {

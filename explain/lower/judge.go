@@ -94,7 +94,7 @@ func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Li
 			continue // its own topic has it
 		}
 		done := ruledBy(r, c.Name, limits)
-		if done.Outcome != SwitchedOff && !(doubted && done.noteDoubt(doubtIn(s, needsOf(c, r.Evidence)))) {
+		if done.Outcome != SwitchedOff && (!doubted || !done.noteDoubt(doubtIn(s, needsOf(c, r.Evidence)))) {
 			cells := cellsOfCard(c, s, r.Evidence)
 			var v verdict
 			if done.Basis = basisOf(r, s); !done.notePart(cells) {

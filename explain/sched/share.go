@@ -194,11 +194,3 @@ func deriveShare(t one) explain.Derivation {
 	}
 	return w.Done(strings.Join(formula, " × "), explain.Ratio, cpuShare(t))
 }
-
-// ofProcesses is how much was seen of the processes that may want a CPU.
-func ofProcesses(t one) inspect.Seen {
-	if t.Sched == nil {
-		return inspect.Seen{}
-	}
-	return t.Sched.SeenOf(inspect.PIDEntry)
-}
