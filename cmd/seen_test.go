@@ -77,7 +77,10 @@ func TestWhatIsTakenIsNotSaid(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
 			dir := inspecttest.Recorded(t, host)
-			for _, file := range hostFiles(t, dir) {
+			for i, file := range hostFiles(t, dir) {
+				if !hasTurn(i) {
+					continue
+				}
 				at, aside := filepath.Join(dir, file), filepath.Join(dir, "aside")
 				if err := os.Rename(at, aside); err != nil {
 					t.Fatal(err)

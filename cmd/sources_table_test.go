@@ -490,7 +490,7 @@ func takeTable() []takes {
 			"proc PID oom_score_adj",
 		}},
 		{source: inspect.PIDOomScore, host: "debian-7.3-sched", goes: []string{
-			"oom processes.agreement processes.exact processes.oom_score processes~ scores_exact~",
+			"oom next_victim_comm next_victim_pid processes.agreement processes.exact processes.oom_score processes~ scores_exact~",
 			"oom PID oom_score oom_score=",
 			"proc PID oom_score",
 		}},
