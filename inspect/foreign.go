@@ -21,6 +21,9 @@ type Doubt struct {
 	Whole  string // than that which it is a part of,
 	Is, Of uint64 // and both, in bytes, or in hundredths of a second where they are times
 	Times  bool
+	// Ever says that what was counted since boot is in doubt, and not what was counted between
+	// two samples.
+	Ever bool
 }
 
 // DoubtKind is what kind of doubt it is.
@@ -53,9 +56,10 @@ func (d Doubt) Void() bool { return d.Kind == NotCounted || d.Kind == StoodStill
 // doubts are those that were found of a host, by source.
 type doubts struct {
 	sync.Mutex
-	of     map[Source]Doubt
-	mounts []Mount // over files of /proc; nil until somebody looked
-	looked bool
+	of      map[Source]Doubt
+	devices map[string]uint64 // of the trees, by their roots
+	mounts  []Mount           // over files of /proc; nil until somebody looked
+	looked  bool
 }
 
 // Doubt returns why what a source says is not the kernel's own, as far as that shows by now:
@@ -134,11 +138,12 @@ func kernelsOwn() []int64 {
 func (h *Host) mountedOver(s Source) (by string, over bool) {
 	t, rel := h.At(s)
 	if h.Live {
-		own, err := t.Device(".")
-		if err != nil {
-			return "", false
+		own, known := h.doubts.devices[t.Root]
+		if !known {
+			own, _ = t.Device(".") // 0, which none has, where it cannot be told
+			h.doubts.devices[t.Root] = own
 		}
-		if at, err := t.Device(rel); err != nil || at == own {
+		if at, err := t.Device(rel); err != nil || at == own || own == 0 {
 			return "", false
 		}
 		if magic, err := t.FileSystem(rel); err != nil || slices.Contains(kernelsOwn(), magic) {
@@ -266,8 +271,8 @@ func (h *Host) WeighMeminfo(info Counters) {
 }
 
 // WeighStat looks for what no kernel writes to /proc/stat: no CPU time, context switch or
-// fork since it was booted; or more CPU time, in hundredths of a second, than its CPUs had
-// since then.
+// fork since it was booted; or more CPU time, in clock ticks, than its CPUs had since then. That
+// may be the fault of /proc/uptime as well, and leaves what was counted between two samples.
 func (h *Host) WeighStat(ticks uint64, cpus int, counts Counters) {
 	up, _ := h.Uptime()
 	ctxt, counted := counts["ctxt"]
@@ -275,11 +280,14 @@ func (h *Host) WeighStat(ticks uint64, cpus int, counts Counters) {
 		h.suspect(ProcStat, Doubt{Kind: NotCounted})
 		return
 	}
-	had := up * 100 * float64(cpus)
-	if up <= 0 || cpus == 0 || float64(ticks) <= had*1.1+1000*float64(cpus) || h.ownTime() {
+	spent, had := h.Seconds(ticks), up*float64(cpus)
+	if up <= 0 || cpus == 0 || spent <= had*1.1+10*float64(cpus) || h.ownTime() {
 		return
 	}
-	d := Doubt{Kind: Contradicts, Part: "the time of all CPUs", Whole: "uptime times CPUs", Is: ticks, Of: uint64(had), Times: true}
+	d := Doubt{
+		Kind: Contradicts, Part: "the time of all CPUs", Whole: "uptime times CPUs", Times: true, Ever: true,
+		Is: uint64(spent * 100), Of: uint64(had * 100),
+	}
 	h.suspect(ProcStat, d)
 	h.suspect(Uptime, d)
 }

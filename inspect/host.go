@@ -49,7 +49,7 @@ type Host struct {
 // is no directory that may be entered; a missing sysRoot shows as gaps.
 // now is the clock that stamps samples.
 func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
-	h := &Host{Now: now, doubts: &doubts{of: map[Source]Doubt{}}}
+	h := &Host{Now: now, doubts: &doubts{of: map[Source]Doubt{}, devices: map[string]uint64{}}}
 	var err error
 	if h.Proc, err = openTree(filepath.Clean(procRoot)); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)

@@ -91,7 +91,11 @@ func (h *Host) savedTicks() (perSecond uint64, known bool) {
 		return nil
 	})
 	up, _ := h.Uptime()
-	for _, hz := range [...]uint64{userHZ, 1024} {
+	likely := []uint64{userHZ}
+	if h.Arch == "alpha" || h.Arch == "ia64" { // the only ones with another (asm/param.h)
+		likely = append(likely, 1024)
+	}
+	for _, hz := range likely {
 		if f := float64(longest) / (up * float64(hz)); up > 10 && f > 0.8 && f < 1.25 {
 			return hz, true
 		}

@@ -34,8 +34,8 @@ type Header struct {
 // the report is then the same, where it is known.
 type Copy struct {
 	SavedAt       *Time `json:"saved_at" jsonschema:"the boot time and uptime in it, added; null if it lacks one of them"`
-	PageSizeKnown bool  `json:"page_size_known" jsonschema:"whether the copy shows host.page_size; if not, it is that of the host that kwhy runs on"`
-	TicksKnown    bool  `json:"ticks_known" jsonschema:"whether the copy shows how long the clock ticks are in which /proc counts CPU time; if not, a second is taken to have 100"`
+	PageSizeKnown bool  `json:"page_size_known" jsonschema:"whether the copy shows host.page_size; if not, it is this host's"`
+	TicksKnown    bool  `json:"ticks_known" jsonschema:"whether it shows how long clock ticks are; if not, 10 ms are taken"`
 	// KernelVersion is what the copy shows where host.kernel is empty.
 	KernelVersion String `json:"kernel_version" jsonschema:"the version of its kernel, or what its files show of it: '4.20 or later'"`
 }
@@ -46,12 +46,14 @@ type Foreign struct {
 	Kind   String `json:"kind"`
 	By     String `json:"by,omitempty" jsonschema:"who wrote it: the type of a file system, the name of an emulator"`
 	Detail String `json:"detail" jsonschema:"the same in words"`
+	Ever   bool   `json:"ever,omitempty" jsonschema:"whether that is so of what was counted since boot alone, and not of an interval"`
 }
 
 // Doubt adds to the header what is not the kernel's own of what was read.
 func (h *Header) Doubt(list []lower.Doubt) {
 	for _, d := range list {
-		f := Foreign{Source: String(d.Source.String()), Kind: String(d.Kind.String()), By: String(d.By), Detail: String(units.Doubt(d))}
+		f := Foreign{Source: String(d.Source.String()), Kind: String(d.Kind.String()), By: String(d.By), Ever: d.Ever}
+		f.Detail = String(units.Doubt(d))
 		h.Foreign = append(h.Foreign, f)
 	}
 }

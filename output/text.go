@@ -146,11 +146,14 @@ func (t *Text) header(h *Header) {
 // foreign notes the files that are not the kernel's own, those of one kind on one line.
 func (t *Text) foreign(list []Foreign) {
 	for len(list) > 0 {
-		what, n := string(list[0].Source), 1
+		what, n, of := string(list[0].Source), 1, "what is in it"
+		if list[0].Ever {
+			of = "what was counted since boot"
+		}
 		for ; n < len(list) && list[n].Detail == list[0].Detail; n++ {
 			what += ", " + string(list[n].Source)
 		}
-		t.note(what + ": " + string(list[0].Detail) + "; nothing is said of what is in it")
+		t.note(what + ": " + string(list[0].Detail) + "; nothing is said of " + of)
 		list = list[n:]
 	}
 }

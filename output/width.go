@@ -23,7 +23,8 @@ func cells(s string) int {
 // narrow reports whether r is in kwhy's own text and takes one column: Latin-1, arrows,
 // operators, and the blocks that bars are drawn with.
 func narrow(r rune) bool {
-	return r >= 0xa1 && r < 0x300 && r != 0xad || r == '…' || r >= 0x2190 && r < 0x2194 || r == '−' || r == '×' || r >= 0x2580 && r < 0x25a0
+	latin := r >= 0xa1 && r < 0x300 && r != 0xad // '×' among it
+	return latin || r == '…' || r == '−' || r >= 0x2190 && r < 0x2194 || r >= 0x2580 && r < 0x25a0
 }
 
 // wrap breaks s at blanks into lines of at most width columns. A longer word, such as a

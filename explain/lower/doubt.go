@@ -12,32 +12,33 @@ import (
 type Doubt = inspect.Doubt
 
 // doubtOf returns why what one of the sources says is not the kernel's own; none where all of
-// it is.
-func doubtOf(s any, sources ...inspect.Source) inspect.Doubt {
-	if of, ok := s.(Doubter); ok {
-		for _, src := range sources {
-			if d := of.Doubt(src); d.Any() {
-				return d
-			}
+// it is. Over an interval what was counted since boot is not asked for.
+func doubtOf[S explain.Snapshot[S]](s S, sources ...inspect.Source) inspect.Doubt {
+	of, ok := any(s).(Doubter)
+	if !ok {
+		return inspect.Doubt{}
+	}
+	for _, src := range sources {
+		if d := of.Doubt(src); d.Any() && (!d.Ever || !paired(s)) {
+			return d
 		}
 	}
 	return inspect.Doubt{}
+}
+
+// paired reports whether there is a sample an interval ago.
+func paired[S explain.Snapshot[S]](s S) bool {
+	_, _, ok := s.Before()
+	return ok
 }
 
 // doubtIn does the same for a set of sources.
-func doubtIn(s any, set inspect.Sources) inspect.Doubt {
-	if of, ok := s.(Doubter); ok {
-		for src := range set.Each() {
-			if d := of.Doubt(src); d.Any() {
-				return d
-			}
-		}
-	}
-	return inspect.Doubt{}
+func doubtIn[S explain.Snapshot[S]](s S, set inspect.Sources) inspect.Doubt {
+	return doubtOf(s, slices.Collect(set.Each())...)
 }
 
 // doubtOfDoc returns why what a value rests on is not the kernel's own.
-func doubtOfDoc(s any, d *explain.Doc) inspect.Doubt {
+func doubtOfDoc[S explain.Snapshot[S]](s S, d *explain.Doc) inspect.Doubt {
 	if found := doubtOf(s, d.Source); found.Any() {
 		return found
 	}
