@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -171,14 +170,7 @@ func TestLiveFileMountedOver(t *testing.T) {
 	}
 	for _, args := range [][]string{{"mem"}, {"oom"}, {"check", "--interval", "0"}, {"sched"}} {
 		var out, errs bytes.Buffer
-		done := make(chan error)
-		go func() {
-			runtime.LockOSThread() // and never let go: the thread has a mount namespace of its own
-			done <- under(fake, "/proc/meminfo", &out, &errs, append(args, "-o", "json"))
-		}()
-		if err := <-done; err != nil {
-			t.Skip(err)
-		}
+		withMounts(t, func() error { return under(fake, "/proc/meminfo", &out, &errs, append(args, "-o", "json")) })
 		d := readJSON(t, out.String())
 		if args[0] == "sched" {
 			if len(d.Foreign) > 0 {
@@ -195,16 +187,10 @@ func TestLiveFileMountedOver(t *testing.T) {
 	}
 }
 
-// under runs kwhy in a mount namespace of its own, with a file mounted over another.
+// under runs kwhy with a file mounted over another.
 func under(file, over string, out, errs *bytes.Buffer, args []string) error {
 	self, err := os.Executable()
 	if err != nil {
-		return err
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("no mount namespace can be made here: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
 	if err := unix.Mount(file, over, "", unix.MS_BIND, ""); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -28,6 +29,27 @@ func long(t *testing.T, why string) {
 func hasTurn(i int) bool {
 	turn, _ := strconv.Atoi(os.Getenv("KWHY_TEST_TURN")) // 0 of a run by hand
 	return os.Getenv("KWHY_TEST_ALL") != "" || i%3 == max(turn, 0)%3
+}
+
+// withMounts calls do in a mount namespace of its own, and skips the test where none can be made
+// or do says why it can't.
+func withMounts(t *testing.T, do func() error) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never let go: the thread has that namespace
+		err := unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		if err == nil {
+			err = do()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Skip(err)
+	}
 }
 
 // hearing starts a child that hears what is written to in and says what out has. It

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,15 +84,8 @@ func hidden(t *testing.T, hidepid string, args ...string) document {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error)
 	var out, errs bytes.Buffer
-	go func() {
-		runtime.LockOSThread() // and never let go: the thread has a mount namespace of its own
-		done <- onHidden(dir, hidepid, &out, &errs, args)
-	}()
-	if err := <-done; err != nil {
-		t.Skip(err)
-	}
+	withMounts(t, func() error { return onHidden(dir, hidepid, &out, &errs, args) })
 	if errs.Len() > 0 {
 		t.Errorf("stderr %q", errs.String())
 	}
@@ -103,12 +95,6 @@ func hidden(t *testing.T, hidepid string, args ...string) document {
 func onHidden(dir, hidepid string, out, errs *bytes.Buffer, args []string) error {
 	self, err := os.Executable()
 	if err != nil {
-		return err
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("no mount namespace can be made here: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
 	if err := unix.Mount("proc", dir, "proc", 0, "hidepid="+hidepid); err != nil {

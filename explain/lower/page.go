@@ -348,17 +348,12 @@ func (r *Rows[S, T]) everywhere(rows explain.Rows[T], limits explain.Limits) []F
 		return nil
 	}
 	v.limit = 0
-	all := v.cut(rows, v.kept(rows), min(1, len(v.sort))) // further keys are not read of all
-	if scan, ok := rows.(explain.Scan[T]); ok {           // what is found is told whole, shown or not
-		var hits []int32
-		for _, i := range all {
-			if len(hits) < mostFilled && levelOfRow(v.table, rows.At(int(i)), limits) > explain.OK {
-				hits = append(hits, i)
-			}
-		}
-		scan.Fill(hits, v.Needs())
+	hits := slices.DeleteFunc(v.kept(rows), func(i int32) bool { return levelOfRow(v.table, rows.At(int(i)), limits) == explain.OK })
+	hits = v.cut(rows, hits, min(1, len(v.sort))) // further keys are not read of all
+	if scan, ok := rows.(explain.Scan[T]); ok {   // what is found is told whole, shown or not
+		scan.Fill(hits[:min(len(hits), mostFilled)], v.Needs())
 	}
-	_, found := v.judgeRows(rows, all, limits)
+	_, found := v.judgeRows(rows, hits, limits)
 	return found
 }
 

@@ -240,10 +240,7 @@ func victimColumns() []explain.Field[part] {
 	}
 	of := func(pick func(*oomfacts.Group) *procfacts.Process, get func(*procfacts.Process) value) func(*oomfacts.Group) value {
 		return func(g *oomfacts.Group) value {
-			switch p := pick(g); {
-			case g.Unseen != inspect.Present:
-				return explain.None(g.Unseen) // it may be one of those that were not seen
-			case p != nil:
+			if p := pick(g); p != nil {
 				return get(p)
 			}
 			return explain.None(inspect.Inapplicable)
@@ -274,10 +271,7 @@ func victimColumns() []explain.Field[part] {
 			Key: "victim_points", Unit: explain.Pages, Show: explain.Data,
 			Gist: "The victim's points, relative to this cgroup's total, not the host's.",
 		}, func(g *oomfacts.Group) value {
-			switch {
-			case g.Unseen != inspect.Present:
-				return explain.None(g.Unseen)
-			case g.Victim == nil:
+			if g.Victim == nil {
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(g.Points)

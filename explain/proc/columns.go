@@ -18,13 +18,32 @@ type (
 // StatOf returns which fields of /proc/PID/stat, as proc_pid_stat(5) numbers them, a value is
 // made of, by its key.
 func StatOf(key string) uint64 {
+	for _, f := range statOf() {
+		if f.key == key {
+			return f.fields
+		}
+	}
+	return 0
+}
+
+// statColumn is a column, or a value, and the fields of stat that it is made of.
+type statColumn struct {
+	key    string
+	fields uint64
+}
+
+// statOf lists those that are made of some.
+func statOf() [28]statColumn {
 	of := procfacts.StatFields
-	return map[string]uint64{
-		"comm": of(2), "tree": of(2), "state": of(3), "ppid": of(4), "pgrp": of(5), "session": of(6), "tty": of(7), "terminal": of(7),
-		"kernel": of(9), "kthread": of(9), "flags": of(9), "minflt": of(10), "majflt": of(12), "utime": of(14), "stime": of(15),
-		"cutime": of(16, 17), "cpu": of(14, 15, 22), "nice": of(19), "weight": of(19, 41), "turn": of(19, 40, 41), "threads": of(20),
-		"age": of(22), "started": of(22), "vsize": of(23), "rss": of(9, 24), "processor": of(39), "rt_priority": of(40), "policy": of(41),
-	}[key]
+	return [...]statColumn{
+		{"comm", of(2)}, {"tree", of(2)}, {"state", of(3)}, {"ppid", of(4)},
+		{"pgrp", of(5)}, {"session", of(6)}, {"tty", of(7)}, {"terminal", of(7)},
+		{"kernel", of(9)}, {"kthread", of(9)}, {"flags", of(9)}, {"minflt", of(10)},
+		{"majflt", of(12)}, {"utime", of(14)}, {"stime", of(15)}, {"cutime", of(16, 17)},
+		{"cpu", of(14, 15, 22)}, {"nice", of(19)}, {"weight", of(19, 41)}, {"turn", of(19, 40, 41)},
+		{"threads", of(20)}, {"age", of(22)}, {"started", of(22)}, {"vsize", of(23)},
+		{"rss", of(9, 24)}, {"processor", of(39)}, {"rt_priority", of(40)}, {"policy", of(41)},
+	}
 }
 
 // ofStat makes a column absent where a field of stat that it is made of did not parse.

@@ -1,6 +1,7 @@
 package units
 
 import (
+	"cmp"
 	"strings"
 
 	"kwhy/inspect"
@@ -54,21 +55,22 @@ func unseenPart(s inspect.Seen) (part string) {
 	case n > 0:
 		part = ": " + AbsentWord(s.Reason)
 	}
-	switch {
-	case s.Open && s.Each == "cgroup" && s.Reason == inspect.OtherNamespace:
-		part += "; those outside of this container can't be"
-	case s.Open && (s.Beyond == inspect.OtherNamespace || s.Reason == inspect.OtherNamespace):
-		part += "; those outside this PID namespace are not shown"
-	case s.Open && s.Reason == inspect.NotMounted:
-		part += "; the others are not mounted here"
-	case s.Open && (s.Beyond == inspect.Hidden || s.Reason == inspect.Hidden || s.Reason == inspect.Denied && s.Missed() > 0):
-		part += "; this /proc hides those of others"
-	case s.Open && s.Reason == inspect.NotSaved && s.Seen > 0:
-		part += "; the copy has not all of them"
-	case s.Open:
-		part += "; there may be more"
+	if !s.Open {
+		return part
 	}
-	return part
+	switch beyond := cmp.Or(s.Beyond, s.Reason); {
+	case beyond == inspect.OtherNamespace && s.Each == "cgroup":
+		return part + "; those outside of this container can't be"
+	case beyond == inspect.OtherNamespace:
+		return part + "; those outside this PID namespace are not shown"
+	case beyond == inspect.NotMounted:
+		return part + "; the others are not mounted here"
+	case beyond == inspect.Hidden, beyond == inspect.Denied && s.Missed() > 0:
+		return part + "; this /proc hides those of others"
+	case beyond == inspect.NotSaved && s.Seen > 0:
+		return part + "; the copy has not all of them"
+	}
+	return part + "; there may be more"
 }
 
 // members counts members of a set: "7 processes".
