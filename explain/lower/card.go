@@ -9,10 +9,11 @@ import (
 func Explain[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limits) Report {
 	r := Report{Limits: limits}
 	worst := map[string]explain.Level{}
-	doubted := doubtIn(s, c.Needs()).Any()
+	doubt := doubtsOf(s)
+	doubted := doubt.in(c.Needs()).Any()
 	for i := range c.Rules {
 		rule := &c.Rules[i]
-		if doubted && doubtIn(s, needsOf(c, rule.Evidence)).Any() {
+		if doubted && doubt.in(needsOf(c, rule.Evidence)).Any() {
 			continue
 		}
 		if v := judge(rule, s, limits); v.level > explain.OK {

@@ -137,7 +137,7 @@ func (d *domain[S]) Blind(limits explain.Limits, why inspect.Reason) Judgement {
 func (d *domain[S]) Snapshot() any { return d.s }
 
 func (d *domain[S]) Health() Health {
-	if found := doubtIn(d.s, d.check.Rests); found.Any() {
+	if found := doubtsOf(d.s).in(d.check.Rests); found.Any() {
 		return Health{Utilisation: "not judged: " + found.Source.String() + " is not the kernel's"}
 	}
 	return d.check.Health(d.s)

@@ -11,38 +11,49 @@ import (
 // Doubt is why what a source says is not the kernel's own.
 type Doubt = inspect.Doubt
 
-// doubtOf returns why what one of the sources says is not the kernel's own; none where all of
-// it is. Over an interval what was counted since boot is not asked for.
-func doubtOf[S explain.Snapshot[S]](s S, sources ...inspect.Source) inspect.Doubt {
-	of, ok := any(s).(Doubter)
-	if !ok {
+// doubts asks a snapshot, or any row of it, for what is not the kernel's own: of no type of
+// snapshot, so that there is one of it for all. The zero value has no doubt.
+type doubts struct {
+	says   Doubter
+	paired func() bool // there is a sample an interval ago: what was counted since boot is not asked for
+}
+
+// doubtsOf returns those of a snapshot.
+func doubtsOf[S explain.Snapshot[S]](s S) doubts {
+	says, _ := any(s).(Doubter)
+	return doubts{says, func() bool { _, _, ok := s.Before(); return ok }}
+}
+
+// doubtsOfRows returns those of a table: what is in doubt is the whole host's.
+func doubtsOfRows[S explain.Snapshot[S]](rows explain.Rows[S]) doubts {
+	if rows.Len() == 0 {
+		return doubts{}
+	}
+	return doubtsOf(rows.At(0))
+}
+
+// of returns why what one of the sources says is not the kernel's own; none where all of it is.
+func (d doubts) of(sources ...inspect.Source) inspect.Doubt {
+	if d.says == nil {
 		return inspect.Doubt{}
 	}
 	for _, src := range sources {
-		if d := of.Doubt(src); d.Any() && (!d.Ever || !paired(s)) {
-			return d
+		if found := d.says.Doubt(src); found.Any() && (!found.Ever || !d.paired()) {
+			return found
 		}
 	}
 	return inspect.Doubt{}
 }
 
-// paired reports whether there is a sample an interval ago.
-func paired[S explain.Snapshot[S]](s S) bool {
-	_, _, ok := s.Before()
-	return ok
-}
+// in does the same for a set of sources.
+func (d doubts) in(set inspect.Sources) inspect.Doubt { return d.of(slices.Collect(set.Each())...) }
 
-// doubtIn does the same for a set of sources.
-func doubtIn[S explain.Snapshot[S]](s S, set inspect.Sources) inspect.Doubt {
-	return doubtOf(s, slices.Collect(set.Each())...)
-}
-
-// doubtOfDoc returns why what a value rests on is not the kernel's own.
-func doubtOfDoc[S explain.Snapshot[S]](s S, d *explain.Doc) inspect.Doubt {
-	if found := doubtOf(s, d.Source); found.Any() {
+// doc returns why what a value rests on is not the kernel's own: first of all its own source.
+func (d doubts) doc(of *explain.Doc) inspect.Doubt {
+	if found := d.of(of.Source); found.Any() {
 		return found
 	}
-	return doubtOf(s, d.Also...)
+	return d.of(of.Also...)
 }
 
 // withholds reports whether a value is not shown for a doubt. What a file itself says is
@@ -92,33 +103,6 @@ func (p *Part) undraw() {
 	for i := range p.Cells {
 		p.Cells[i].Doc.Part = 0
 	}
-}
-
-// trusted returns a table without the rules that rest on what is not the kernel's own.
-func trusted[S explain.Snapshot[S]](t *explain.Table[S], rows explain.Rows[S]) *explain.Table[S] {
-	if rows.Len() == 0 || !slices.ContainsFunc(t.Rules, func(r explain.Rule[S]) bool { return doubtOfRow(t, &r, rows).Any() }) {
-		return t
-	}
-	cut := *t
-	cut.Rules = slices.DeleteFunc(slices.Clone(t.Rules), func(r explain.Rule[S]) bool { return doubtOfRow(t, &r, rows).Any() })
-	return &cut
-}
-
-// doubtOfRow returns why what a rule rests on in each row is not the kernel's own: what is in
-// doubt is the whole host's.
-func doubtOfRow[S explain.Snapshot[S]](t *explain.Table[S], r *explain.Rule[S], rows explain.Rows[S]) inspect.Doubt {
-	if rows.Len() == 0 {
-		return inspect.Doubt{}
-	}
-	s := rows.At(0)
-	for _, key := range r.Evidence {
-		if f, err := fieldOf(t, key); err == nil {
-			if d := doubtOfDoc(s, &f.Doc); d.Any() {
-				return d
-			}
-		}
-	}
-	return inspect.Doubt{}
 }
 
 // noteDoubt notes of a rule that what it rests on is not the kernel's own; false where it is.

@@ -87,14 +87,15 @@ func grade[S explain.Snapshot[S]](r *explain.Rule[S], v explain.Value, at explai
 
 // JudgeCard holds the card's own rules against a snapshot, each finding with its evidence.
 func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limits) (j Judgement) {
-	doubted := doubtIn(s, c.Needs()).Any()
+	doubt := doubtsOf(s)
+	doubted := doubt.in(c.Needs()).Any()
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		if r.Lifted {
 			continue // its own topic has it
 		}
 		done := ruledBy(r, c.Name, limits)
-		if done.Outcome != SwitchedOff && (!doubted || !done.noteDoubt(doubtIn(s, needsOf(c, r.Evidence)))) {
+		if done.Outcome != SwitchedOff && (!doubted || !done.noteDoubt(doubt.in(needsOf(c, r.Evidence)))) {
 			cells := cellsOfCard(c, s, r.Evidence)
 			var v verdict
 			if done.Basis = basisOf(r, s); !done.notePart(cells) {
@@ -177,13 +178,14 @@ const mostRows = 3
 // JudgeTable applies the table's own rules to all rows. A rule that finds the same in many
 // rows reports the worst.
 func JudgeTable[S explain.Snapshot[S]](t *explain.Table[S], command string, rows explain.Rows[S], limits explain.Limits) (j Judgement) {
+	doubt := doubtsOfRows(rows)
 	for i := range t.Rules {
 		r := &t.Rules[i]
 		if r.Lifted {
 			continue
 		}
 		done := ruledBy(r, command, limits)
-		if done.Outcome != SwitchedOff && !done.noteDoubt(doubtOfRow(t, r, rows)) {
+		if done.Outcome != SwitchedOff && !done.noteDoubt(doubt.in(ruleNeeds(t, r))) {
 			found := judgeRows(t, r, rows, limits, &done)
 			if done.noteSeen(seenFor(t, r, rows)) {
 				done.Measure = explain.Value{}

@@ -23,7 +23,7 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 			c.Grown = explain.F(c.Rate.Float() * over.Seconds())
 		}
 	}
-	if found := doubtOfDoc(s, &f.Doc); found.Any() {
+	if found := doubtsOf(s).doc(&f.Doc); found.Any() {
 		c.doubt(found)
 		return c
 	}

@@ -23,6 +23,7 @@ type View[S explain.Snapshot[S]] struct {
 	whereNeeds inspect.Sources
 	few        int
 	lacks      []string                   // names that the code gave and that are no columns
+	doubts     doubts                     // of its rows
 	doubted    map[*explain.Field[S]]bool // of rows with a source in doubt: which columns are withheld
 }
 
@@ -189,13 +190,15 @@ func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Li
 // trusting returns the view without the rules, and with the columns marked, that rest on what
 // is not the kernel's own.
 func (v *View[S]) trusting(rows explain.Rows[S]) *View[S] {
-	if rows.Len() == 0 || !doubtIn(rows.At(0), v.Needs().Plus(JudgesTable(v.table))).Any() {
+	d := doubtsOfRows(rows)
+	if !d.in(v.Needs().Plus(JudgesTable(v.table))).Any() {
 		return v
 	}
-	out := *v
-	out.table, out.doubted = trusted(v.table, rows), map[*explain.Field[S]]bool{}
+	out, t := *v, *v.table
+	t.Rules = slices.DeleteFunc(slices.Clone(t.Rules), func(r explain.Rule[S]) bool { return d.in(ruleNeeds(&t, &r)).Any() })
+	out.table, out.doubts, out.doubted = &t, d, map[*explain.Field[S]]bool{}
 	for _, f := range v.cols {
-		out.doubted[f] = withholds(&f.Doc, explain.Value{}, doubtOfDoc(rows.At(0), &f.Doc))
+		out.doubted[f] = withholds(&f.Doc, explain.Value{}, d.doc(&f.Doc))
 	}
 	return &out
 }
@@ -223,7 +226,7 @@ func (v *View[S]) lower(s S, to []explain.Value, skip []bool, scratch []byte, wa
 		rate := watch && v.addsRate(f, watch)
 		if !skip[j] || rate && !skip[j+1] {
 			to[j] = Take(f, s, &scratch)
-			if v.doubted != nil && v.doubted[f] {
+			if v.doubted[f] {
 				to[j] = explain.None(inspect.Foreign)
 			}
 		}
@@ -243,7 +246,7 @@ func (v *View[S]) say(s S, to *Row) {
 	to.Heading = v.table.Heading(s)
 	to.Readings = make([]string, len(to.Values))
 	for i, f := range v.cols {
-		if f.Reading != nil && to.Values[i].Has() && (v.doubted == nil || !doubtOfDoc(s, &f.Doc).Any()) {
+		if f.Reading != nil && to.Values[i].Has() && (v.doubted == nil || !v.doubts.doc(&f.Doc).Any()) {
 			to.Readings[i] = f.Reading(s)
 		}
 	}
