@@ -156,6 +156,9 @@ func (r *run) checks(o *checkOptions) error {
 	if err != nil {
 		return err
 	}
+	if r.still {
+		was = nil
+	}
 	for {
 		f, err := take(r, doing, func() (*check.Facts, error) { return check.Take(r.host, o.only, was) })
 		if err != nil {
@@ -164,7 +167,7 @@ func (r *run) checks(o *checkOptions) error {
 		if err := r.check(o, f); err != nil || o.every == 0 {
 			return err
 		}
-		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); o.paired() {
+		if r.wait(f.At.Add(o.every).Sub(r.app.Now()), nil); o.paired() && !r.still {
 			was = f.Alone()
 		}
 		if err := r.again(); err != nil {

@@ -58,7 +58,7 @@ func runDoctor(r *run, o *doctorOptions) error {
 		return err
 	}
 	var over time.Duration
-	if was != nil {
+	if was != nil && !r.still {
 		e.Derivations = e.Derivations.Worse(was.Derivations)
 		over = e.Environment.At.Sub(was.Environment.At)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,13 +21,6 @@ func long(t *testing.T, why string) {
 	if testing.Short() {
 		t.Skip("left out of a short run: " + why)
 	}
-}
-
-// hasTurn reports whether the one of many that is number i is tried now: each third is, by turns
-// that change with each commit, as .ci/run counts them, and with KWHY_TEST_ALL all are.
-func hasTurn(i int) bool {
-	turn, _ := strconv.Atoi(os.Getenv("KWHY_TEST_TURN")) // 0 of a run by hand
-	return os.Getenv("KWHY_TEST_ALL") != "" || i%3 == max(turn, 0)%3
 }
 
 // withMounts calls do in a mount namespace of its own, and skips the test where none can be made

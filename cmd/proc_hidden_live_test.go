@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 )
 
 // /proc mounted with hidepid=2, read by a plain user: what others have is not there;
@@ -285,7 +286,7 @@ func TestLivePlaces(t *testing.T) {
 	}
 	kwhy := program(t)
 	for i, p := range places() {
-		if !hasTurn(i) {
+		if !inspecttest.HasTurn(i) {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {

@@ -79,6 +79,8 @@ type run struct {
 	set  *settings
 	host *inspect.Host
 	name string
+
+	still bool // no time passed in the copy that is read: there is no interval
 }
 
 // onHost opens the host and calls do.
@@ -139,6 +141,9 @@ func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bo
 			return now, false, err
 		}
 	}
+	if r.still {
+		return was, false, nil
+	}
 	now, err = take(r, page.Doing, func() (S, error) { return page.Look(r.host, was) })
 	switch {
 	case !two:
@@ -157,13 +162,15 @@ func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bo
 }
 
 // earlier takes the first of two samples and waits for the interval. Without an interval it
-// returns the zero S.
+// returns the zero S. A copy in which no time passed meanwhile has no second sample.
 func earlier[S any](r *run, doing string, first func() (S, error), meanwhile watcher) (was S, err error) {
 	if !r.set.paired() {
 		return was, nil
 	}
 	if was, err = take(r, doing, first); err == nil {
+		at := r.host.Clocks()
 		r.wait(r.set.Interval, meanwhile)
+		r.still = !r.host.Live && r.host.Clocks() == at
 	}
 	return was, err
 }
@@ -218,7 +225,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	head.View = output.String(h.View().String())
 	if !h.Live {
 		head.Copy = &output.Copy{
-			PageSizeKnown: h.PageSizeKnown, TicksKnown: h.TicksKnown, KernelVersion: output.String(h.Kernel.String()),
+			PageSizeKnown: h.PageSizeKnown, TicksKnown: h.TicksKnown, KernelVersion: output.String(h.Kernel.String()), Still: r.still,
 		}
 		if saved := h.SavedAt(); !saved.IsZero() {
 			head.CollectedAt.Time = saved

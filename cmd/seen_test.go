@@ -78,7 +78,7 @@ func TestWhatIsTakenIsNotSaid(t *testing.T) {
 			t.Parallel()
 			dir := inspecttest.Recorded(t, host)
 			for i, file := range hostFiles(t, dir) {
-				if !hasTurn(i) {
+				if !inspecttest.HasTurn(i) {
 					continue
 				}
 				at, aside := filepath.Join(dir, file), filepath.Join(dir, "aside")

@@ -131,7 +131,7 @@ func TestWhatGoesWithEachSource(t *testing.T) {
 			pid := takenFrom()[host]
 			before := told(t, dir, pid)
 			for i, row := range list {
-				if !hasTurn(i) {
+				if !inspecttest.HasTurn(i) {
 					continue
 				}
 				goesWith(t, dir, pid, row, before)

@@ -110,6 +110,21 @@ func (h *Host) findLacks() {
 	}
 }
 
+// Clocks returns what of a copy changes with time on every running host: its uptime and what
+// the kernel counts. A copy that has the same after an interval is of one moment, and nothing
+// can be told of the time between. "" of a live host, whose clocks run.
+func (h *Host) Clocks() string {
+	if h.Live {
+		return ""
+	}
+	var all strings.Builder
+	for _, file := range [...]string{"uptime", "stat", "vmstat", "loadavg", "schedstat", "interrupts", "softirqs"} {
+		_ = h.Proc.With(file, func(b []byte) error { _, err := all.Write(b); return err })
+		all.WriteByte(0) // a file that is there now, and was not
+	}
+	return all.String()
+}
+
 // uname asks the running kernel for its machine, its node's name and its release.
 func uname() (machine, node, release string) {
 	var u unix.Utsname

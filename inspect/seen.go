@@ -7,7 +7,7 @@ type Seen struct {
 	Each      string // what its members are, in English: "process"
 	Seen, All int    // members that were seen, of all that are known to be there
 	Open      bool   // there may be more than All, and from here nobody can count them,
-	Beyond    Reason // for this reason
+	Beyond    Reason // for this reason: Untold where they are not known to be there
 	Source    Source // what did not give the rest,
 	Reason    Reason // and why
 }
@@ -20,6 +20,15 @@ func (s Seen) Nothing() bool { return s.Seen == 0 && !s.Whole() }
 
 // Missed returns how many members are known to be there and were not seen.
 func (s Seen) Missed() int { return max(s.All-s.Seen, 0) }
+
+// Unlisted returns the gap that a set of unknown size is: PIDs that are not listed, or the number
+// of all that nobody wrote down. There is none where all members are known.
+func (s Seen) Unlisted() (Gap, bool) {
+	if s.Beyond == Untold {
+		return Gap{Source: Loadavg, Reason: NotSaved, Count: 1, Of: 1}, s.Open
+	}
+	return Gap{Source: PIDEntry, Reason: s.Beyond, Count: 1, Of: 1}, s.Open
+}
 
 // SeenBy counts members by what became of their source: why returns that of one of n.
 // Those that have no such thing, as a kernel thread has no descriptors, and those that ended

@@ -182,6 +182,9 @@ func (h *Header) when() string {
 	default:
 		at = "a copy of " + at
 	}
+	if h.Copy.Still {
+		at += ", in which no time passes"
+	}
 	if !h.Copy.PageSizeKnown {
 		at += ", pages taken to be of " + units.Size(h.Host.PageSize)
 	}

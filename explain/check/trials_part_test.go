@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"kwhy/explain/catalog"
 	"kwhy/explain/lower"
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 )
 
 // bystanders are processes of recorded hosts that no trial has to do with.
@@ -175,5 +177,74 @@ func (c *trial) partly(p *pair, j *judged, s inspect.Source) {
 	p.t.Helper()
 	if got := j.outcome[c.rule]; got != "partly" && got != "blind" {
 		p.t.Errorf("without %s, or a part of it, it is %s", s, got)
+	}
+}
+
+// What a finding says rests on what can be seen: with any source taken away in turn, those that
+// are still made say no figure that they didn't say before, such as 0 of what is not there.
+func TestMessagesRestOnWhatIsSeen(t *testing.T) {
+	all := newHosts(t)
+	done := map[string]bool{}
+	for i, c := range trials() {
+		if done[c.rule] || whole()[c.rule] != "" || !inspecttest.HasTurn(i) {
+			continue
+		}
+		done[c.rule] = true
+		t.Run(c.rule, func(t *testing.T) {
+			p := all.of(t, c.host)
+			defer p.apply(c.fires[0].edits)()
+			if len(p.facts) > 0 {
+				return // what was taken is edited, not a file: it stays whatever file goes
+			}
+			seen := p.judge(c.interval(), nil)
+			f := seen.found(c.rule)
+			if f == nil {
+				t.Fatal("it does not fire")
+			}
+			tried := 0
+			for _, s := range nearby(c.rule) {
+				there, undo := p.taken(pathsOf(s, "[0-9]*"))
+				if there {
+					tried++
+					j := p.judge(c.interval(), nil)
+					if g := j.found(c.rule); g != nil {
+						newFigures(t, s, f.Message, g.Message)
+					}
+				}
+				undo()
+			}
+			if tried == 0 {
+				t.Error("nothing could be taken away")
+			}
+		})
+	}
+}
+
+// nearby are the sources of all values of the command that a rule belongs to.
+func nearby(id string) (out []inspect.Source) {
+	command := declared(id).Command
+	for _, e := range catalog.All().Entries {
+		if e.Command != command {
+			continue
+		}
+		for _, s := range append(slices.Clone(e.Doc.Also), e.Doc.Source) {
+			if !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// newFigures looks for figures in a message that was said without a source, and not with it.
+func newFigures(t *testing.T, s inspect.Source, with, without string) {
+	t.Helper()
+	figure := regexp.MustCompile(`\d[\d.,]*`)
+	known := figure.FindAllString(with, -1)
+	for _, n := range figure.FindAllString(without, -1) {
+		if !slices.Contains(known, n) {
+			t.Errorf("without %s: %q\n   with it: %q", s, without, with)
+			return
+		}
 	}
 }

@@ -271,7 +271,7 @@ func pcpLists(m mem) value {
 	for i := range m.Zones {
 		n += m.Zones[i].PerCPU
 	}
-	if len(m.Zones) == 0 || m.Partial(inspect.Zoneinfo) {
+	if len(m.Zones) == 0 || m.Partial(inspect.Zoneinfo) || m.Missing(inspect.Zoneinfo) != inspect.Present { // buddyinfo names zones too
 		return value{}
 	}
 	return inBytes(m, int64(n))
@@ -324,14 +324,31 @@ func sumOf(m mem, parts []field) value {
 			return v
 		}
 	}
-	if m.Partial(inspect.Meminfo) || m.Partial(inspect.Zoneinfo) { // a part may be among what did not parse
-		return explain.None(inspect.Malformed)
-	}
 	sum := explain.I(0)
 	for _, f := range parts {
-		sum = explain.Sum(sum, or0(f.Get(m)))
+		v := f.Get(m)
+		if why := unseenPart(m, &f, v); why.IsGap() {
+			return explain.None(why)
+		}
+		sum = explain.Sum(sum, or0(v))
 	}
 	return sum
+}
+
+// unseenPart is why a part may be more than its value, or than nothing: it is in a file that
+// could not be read, or among what did not parse.
+func unseenPart(m mem, f *field, v value) inspect.Reason {
+	for src := range f.Needs().Each() {
+		why := m.Missing(src)
+		switch {
+		case m.Partial(src):
+			return inspect.Malformed
+		case v.Has() && src != f.Source, why == inspect.Unsupported, why == inspect.Disabled:
+		case why.IsGap():
+			return why
+		}
+	}
+	return inspect.Present
 }
 
 func deriveUntracked(m mem, parts []field) explain.Derivation {

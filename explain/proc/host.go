@@ -61,7 +61,7 @@ func summary() []field {
 			Gist:    "All threads of the host, kernel threads included.",
 			Concept: "threads",
 		}, func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
-		stat("procs_running", "", "Runnable threads, on a CPU or waiting for one, including kwhy.", "run-queue", false, readRunning),
+		stat("procs_running", "", "Runnable threads, on a CPU or waiting for one, including the reader's.", "run-queue", false, readRunning),
 		stat("procs_blocked", "", "Threads blocked until their I/O completes.", "process-state", false, nil),
 		stat("processes", "forks", "Processes and threads started since boot.", "fork-and-exec", true, nil),
 		counted(doc{
@@ -175,7 +175,11 @@ func readRunning(l list) string {
 		waiting := units.Plural(n-cpus, "thread waits for a CPU", "threads wait for a CPU")
 		return fmt.Sprintf("On %s: %s.", units.Plural(cpus, "CPU", "CPUs"), waiting)
 	}
-	return fmt.Sprintf("On %s, including kwhy: no thread waits for a CPU.", units.Plural(cpus, "CPU", "CPUs"))
+	reader := "kwhy"
+	if !l.Settings.Host.Live {
+		reader = "the one that made the copy"
+	}
+	return fmt.Sprintf("On %s, including %s: no thread waits for a CPU.", units.Plural(cpus, "CPU", "CPUs"), reader)
 }
 
 func zombies(l list) (out []*procfacts.Process) {

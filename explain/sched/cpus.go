@@ -103,7 +103,7 @@ func cpuTime() []field {
 				Source: inspect.ProcStat, Concept: "cpu-time",
 				Gist: "The time of all CPUs together since boot.",
 			},
-			Get: func(s sched) value { return explain.F(s.Settings.Host.Seconds(s.All.Total())) },
+			Get: func(s sched) value { return seconds(s, (*schedfacts.CPUTimes).Total) },
 			Reading: func(s sched) string {
 				if _, over, ok := s.Before(); ok {
 					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
@@ -117,11 +117,19 @@ func cpuTime() []field {
 		d.Unit, d.Counter, d.Grown, d.Source, d.Concept = explain.Seconds, true, true, inspect.ProcStat, k.concept()
 		out = append(out, field{
 			Doc:     d,
-			Get:     func(s sched) value { return explain.F(s.Settings.Host.Seconds(k.of(&s.All))) },
+			Get:     func(s sched) value { return seconds(s, k.of) },
 			Reading: func(s sched) string { return readKind(s, k) },
 		})
 	}
 	return out
+}
+
+// seconds is one of the times of all CPUs together.
+func seconds(s sched, of func(*schedfacts.CPUTimes) uint64) value {
+	if s.NoTimes != inspect.Present {
+		return explain.None(s.NoTimes)
+	}
+	return explain.F(s.Settings.Host.Seconds(of(&s.All)))
 }
 
 func readSMT(s sched) string {
@@ -136,16 +144,17 @@ func readSMT(s sched) string {
 	return ""
 }
 
-// share is what of the time was of a kind, over the interval or since boot.
-func share(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) float64 {
+// share is what of the time was of a kind, over the interval or since boot; false where no time
+// was counted, of which there is no share.
+func share(t, was *schedfacts.CPUTimes, of func(*schedfacts.CPUTimes) uint64) (f float64, ok bool) {
 	if was != nil {
 		grown := t.Since(was)
 		t = &grown
 	}
 	if t.Total() == 0 {
-		return 0
+		return 0, false
 	}
-	return float64(of(t)) / float64(t.Total())
+	return float64(of(t)) / float64(t.Total()), true
 }
 
 // wentBack reports whether the time of a kind fell. Of iowait the kernel's documentation says
@@ -166,7 +175,10 @@ func readKind(s sched, k kind) string {
 		}
 		return "It fell by " + fell + ": over the interval nothing is known of it."
 	}
-	f := share(&s.All, was, k.of)
+	f, ok := share(&s.All, was, k.of)
+	if !ok {
+		return "No time was counted meanwhile."
+	}
 	says := string(units.AppendPercent(nil, f)) + ": "
 	switch {
 	case k.Key == "cpu_iowait":
@@ -192,13 +204,18 @@ func CPUs() *explain.Table[cpuRow] {
 		return column{Doc: d, Get: get}
 	}
 	of := func(r cpuRow, get func(*schedfacts.CPUTimes) uint64) value {
+		var then *schedfacts.CPUTimes
 		if was, _, ok := r.Before(); ok {
-			if wentBack(&r.It.Times, &was.It.Times, get) {
-				return explain.None(inspect.Reset)
-			}
-			return explain.F(share(&r.It.Times, &was.It.Times, get))
+			then = &was.It.Times
 		}
-		return explain.F(share(&r.It.Times, nil, get))
+		if wentBack(&r.It.Times, then, get) {
+			return explain.None(inspect.Reset)
+		}
+		f, ok := share(&r.It.Times, then, get)
+		if !ok {
+			return explain.None(inspect.NoUpdate)
+		}
+		return explain.F(f)
 	}
 	busy := func(t *schedfacts.CPUTimes) uint64 { return t.Total() - t.Idle - t.IOWait }
 	fields := []column{

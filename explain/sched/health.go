@@ -22,13 +22,24 @@ func Health(s sched) lower.Health {
 
 func stolenTime(t *schedfacts.CPUTimes) uint64 { return t.Steal }
 
+// stolen is the share of the interval's CPU time that was stolen; false where it is not known:
+// what was once is no alarm now.
+func stolen(s sched) (float64, bool) {
+	was, _, ok := s.Before()
+	if !ok || wentBack(&s.All, &was.All, stolenTime) {
+		return 0, false
+	}
+	return share(&s.All, &was.All, stolenTime)
+}
+
 func idle(t *schedfacts.CPUTimes) uint64 { return t.Idle + t.IOWait }
 
 func healthUse(s sched) string {
 	var words []string
-	if was, over, ok := s.Before(); ok && s.All.Total() > was.All.Total() { // the times of a copy stand still
-		words = append(words, fmt.Sprintf("%s busy over %s",
-			units.AppendPercent(nil, 1-share(&s.All, &was.All, idle)), units.Span(over.Seconds())))
+	if was, over, ok := s.Before(); ok {
+		if f, counted := share(&s.All, &was.All, idle); counted {
+			words = append(words, fmt.Sprintf("%s busy over %s", units.AppendPercent(nil, 1-f), units.Span(over.Seconds())))
+		}
 	}
 	if s.Load[0] != "" {
 		load := "load " + s.Load[0]
@@ -52,10 +63,9 @@ func healthWaits(s sched) string {
 }
 
 func healthLost(s sched) string {
-	was, _, ok := s.Before()
-	if !ok || s.All.Total() == 0 || wentBack(&s.All, &was.All, stolenTime) {
+	f, ok := stolen(s)
+	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("steal %s", units.AppendPercent(nil,
-		share(&s.All, &was.All, stolenTime)))
+	return fmt.Sprintf("steal %s", units.AppendPercent(nil, f))
 }

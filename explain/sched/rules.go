@@ -27,9 +27,7 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 			At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
 			Say: func(s sched) string {
 				return "tasks wait for CPUs: pressure " +
-					string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s; now " +
-					units.Plural(s.Stat["procs_running"], "thread is", "threads are") + " runnable on " +
-					units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
+					string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s" + runnableNow(s)
 			},
 		},
 		{
@@ -38,17 +36,16 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 				"CPU time shows.",
 			Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
-				was, _, ok := s.Before()
-				if !ok || wentBack(&s.All, &was.All, stolenTime) {
-					return value{} // what was once is no alarm now
+				f, ok := stolen(s)
+				if !ok {
+					return value{}
 				}
-				return explain.F(share(&s.All, &was.All, stolenTime))
+				return explain.F(f)
 			},
 			At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
 			Say: func(s sched) string {
-				was, _, _ := s.Before()
-				stolen := share(&s.All, &was.All, stolenTime)
-				return "the hypervisor kept " + string(units.AppendPercent(nil, stolen)) + " of this host's CPU time from it"
+				f, _ := stolen(s)
+				return "the hypervisor kept " + string(units.AppendPercent(nil, f)) + " of this host's CPU time from it"
 			},
 		},
 		{
@@ -68,6 +65,15 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 	}
 }
 
+// runnableNow adds to what another file says how many threads are runnable, where that is known.
+func runnableNow(s sched) string {
+	n, ok := s.Stat["procs_running"]
+	if d := s.Doubt(inspect.ProcStat); !ok || d.Any() && !d.Ever || s.Settings.Host.CPUs == 0 {
+		return ""
+	}
+	return "; now " + units.Plural(n, "thread is", "threads are") + " runnable on " + units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs")
+}
+
 // runQueue judges how many threads there are for each CPU, in both samples where there
 // are two: for one moment any host has a few too many.
 func runQueue() explain.Rule[*schedfacts.Snapshot] {
@@ -79,7 +85,7 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 		if was, _, watched := s.Before(); watched {
 			n = min(n, was.Stat["procs_running"])
 		}
-		return explain.F(float64(n-min(n, 1)) / float64(s.Settings.Host.CPUs)) // one of them is kwhy
+		return explain.F(float64(n-min(n, 1)) / float64(s.Settings.Host.CPUs)) // one of them read it: kwhy, or who made the copy
 	}
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.run_queue", Unless: "sched.cpu_pressure",

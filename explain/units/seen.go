@@ -67,6 +67,8 @@ func unseenPart(s inspect.Seen) (part string) {
 		return part + "; the others are not mounted here"
 	case beyond == inspect.Hidden, beyond == inspect.Denied && s.Missed() > 0:
 		return part + "; this /proc hides those of others"
+	case beyond == inspect.Untold:
+		return part + "; the copy may not have all of them"
 	case beyond == inspect.NotSaved && s.Seen > 0:
 		return part + "; the copy has not all of them"
 	}

@@ -59,6 +59,11 @@ func TestWordsOfACopyInPart(t *testing.T) {
 	if got := units.NoneOf("none", part); got != "none among the 13 processes that could be seen; the copy has not all of them" {
 		t.Error(got)
 	}
+	part.Source, part.Beyond = inspect.Loadavg, inspect.Untold
+	if got := units.NoneOf("none", part); got != "none among the 13 processes that could be seen; the copy may not have all of them" {
+		t.Error(got)
+	}
+	part.Source, part.Beyond = inspect.PIDStat, inspect.Present
 	part.Seen, part.Reason = 12, inspect.Malformed
 	if got := units.Among(part); got != "of 12 of 13 processes; 1 malformed; there may be more" {
 		t.Error(got)

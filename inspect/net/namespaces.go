@@ -169,8 +169,8 @@ func (l *Namespaces) Gaps() (out []inspect.Gap) {
 		}
 		out = append(out, inspect.Gap{Source: inspect.PIDNs, Reason: inspect.Denied, Count: n, Of: total})
 	}
-	if s := l.Found.Procs.Seen(); s.Open {
-		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: s.Beyond, Count: 1, Of: 1})
+	if g, ok := l.Found.Procs.Seen().Unlisted(); ok {
+		out = append(out, g)
 	}
 	for _, s := range inspect.Every() {
 		g := inspect.Gap{Source: s}

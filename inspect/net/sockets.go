@@ -220,8 +220,8 @@ func (s *Sockets) Gaps() (out []inspect.Gap) {
 	if s.Denied > 0 {
 		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: s.Denied, Of: s.Walked})
 	}
-	if s.holders.Open {
-		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: s.holders.Beyond, Count: 1, Of: 1})
+	if g, ok := s.holders.Unlisted(); ok {
+		out = append(out, g)
 	}
 	return out
 }

@@ -82,32 +82,42 @@ func (ps *Processes) hidden() bool {
 	return false
 }
 
-// lacking reports whether a copy lacks processes: /proc/loadavg counts the threads of all, and
-// the numbers of those that are there come to less. Threads come and go while a copy is made,
-// so that a tenth may be missing, or some few.
-func (ps *Processes) lacking() bool {
+// lacking reports whether a copy lacks processes, and where nobody can tell, why: /proc/loadavg
+// counts the threads of all, and the numbers of those that are there come to less. Threads come
+// and go while a copy is made, so that a tenth may be missing, or some few. Without a count, a
+// process whose parent is not there tells that some are missing: who loses its parent is given
+// another.
+func (ps *Processes) lacking() (lacks bool, uncounted inspect.Reason) {
 	h := ps.Host.Host
 	if h.Live || len(ps.Rows) == 0 {
-		return false
-	}
-	l := Snapshot{Tasks: inspect.Unset}
-	if h.Proc.Single("loadavg", l.ParseLoadavg) != nil || l.Tasks == inspect.Unset {
-		return false
+		return false, inspect.Present
 	}
 	const few = 8
-	var here int64
-	r := Reader{Host: h}
+	l := Snapshot{Tasks: inspect.Unset}
+	err := h.Proc.Single("loadavg", l.ParseLoadavg)
+	here, orphans := ps.threadsOfCopy()
+	if err != nil {
+		return orphans, inspect.ReasonOf(err)
+	}
+	return int64(l.Tasks)-here > max(few, int64(l.Tasks)/10), inspect.Present
+}
+
+// threadsOfCopy counts the threads that a copy has, of a process without a number one, and
+// reports whether the parent of any process is not in it.
+func (ps *Processes) threadsOfCopy() (threads int64, orphans bool) {
+	r := Reader{Host: ps.Host.Host}
 	for i := range ps.Rows {
 		p := &ps.Rows[i]
 		if p.Why(inspect.PIDStat) == inspect.Unread {
 			now := NewProcess(p.PID)
 			_ = r.One(&now, inspect.PIDStat) // without it, it is one thread at least
-			here += int64(max(now.Threads, 1))
-			continue
+			p = &now
 		}
-		here += int64(max(p.Threads, 1))
+		threads += int64(max(p.Threads, 1))
+		_, ok := ps.Row(p.PPID)
+		orphans = orphans || !ok && p.PPID > 0
 	}
-	return int64(l.Tasks)-here > max(few, int64(l.Tasks)/10)
+	return threads, orphans
 }
 
 // borrowed reports whether a process that has run no program of its own runs in its

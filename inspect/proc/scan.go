@@ -59,8 +59,10 @@ type Shared struct {
 	// Tracers are the processes of those tracers that are no main threads, by TID.
 	Tracers map[int32]int32
 
-	// Lacking says that a copy has only some of the processes that the host had.
-	Lacking bool
+	// Lacking says that a copy has only some of the processes that the host had, Uncounted why
+	// nobody can tell whether it has all.
+	Lacking   bool
+	Uncounted inspect.Reason
 
 	quotas map[string]cgroup.Throttle // by cgroup
 	frozen map[string]bool            // by cgroup
@@ -129,7 +131,8 @@ type Processes struct {
 func (ps *Processes) Len() int { return len(ps.Rows) }
 
 // Seen returns how many processes there are: of a /proc that hides those of others, of one that
-// shows a PID namespace below the host's, and of a copy without any, nobody can tell.
+// shows a PID namespace below the host's, and of a copy without any or without a count of all,
+// nobody can tell.
 func (ps *Processes) Seen() inspect.Seen {
 	s := inspect.Seen{Each: "process", Seen: len(ps.Rows), All: len(ps.Rows), Source: inspect.PIDEntry}
 	switch {
@@ -139,6 +142,9 @@ func (ps *Processes) Seen() inspect.Seen {
 		s.Open, s.Reason = true, inspect.OtherNamespace
 	case len(ps.Rows) == 0, ps.Host.Lacking:
 		s.Open, s.Reason = true, inspect.NotSaved
+	case ps.Host.Uncounted != inspect.Present:
+		s.Open, s.Source, s.Reason, s.Beyond = true, inspect.Loadavg, ps.Host.Uncounted, inspect.Untold
+		return s
 	}
 	s.Beyond = s.Reason
 	return s
@@ -201,7 +207,8 @@ func Scan(h *inspect.Host, want inspect.Sources) (*Processes, error) {
 		}
 	}
 	ps := ScanRows(h, rows, want)
-	ps.Host.Hidden, ps.Host.Lacking = ps.hidden(), ps.lacking()
+	ps.Host.Hidden = ps.hidden()
+	ps.Host.Lacking, ps.Host.Uncounted = ps.lacking()
 	return ps, nil
 }
 

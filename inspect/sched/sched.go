@@ -36,6 +36,7 @@ type Snapshot struct {
 
 	CPUs     []CPU // those of /proc/stat: the ones online
 	All      CPUTimes
+	NoTimes  inspect.Reason   // why there are none of them, where /proc/stat has other lines alone
 	Stat     inspect.Counters // ctxt, processes, procs_running, procs_blocked
 	Lists    inspect.CPULists
 	Load     [3]string   // as /proc/loadavg has them
@@ -207,6 +208,9 @@ func (s *Snapshot) Gaps() []inspect.Gap {
 			out = append(out, inspect.Gap{Source: inspect.Source(src), Reason: r, Count: 1, Of: 1})
 		}
 	}
+	if s.NoTimes.IsGap() && s.got[inspect.ProcStat] == inspect.Present {
+		out = append(out, inspect.Gap{Source: inspect.ProcStat, Reason: s.NoTimes, Count: 1, Of: 1})
+	}
 	return append(append(out, s.threadGaps()...), s.Procs.Gaps(s.Order)...)
 }
 
@@ -282,6 +286,9 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	case inspect.ProcStat:
 		return func() inspect.Reason {
 			err := h.Proc.Single("stat", s.parseStat)
+			if s.NoTimes != inspect.Present && !h.Live {
+				s.NoTimes = inspect.NotSaved
+			}
 			if err == nil {
 				h.WeighStat(s.All.Total(), len(s.CPUs), s.Stat)
 			}

@@ -12,7 +12,7 @@ import (
 // parseStat reads the times by CPU and the counters of /proc/stat. The line of
 // interrupts, which may be long, is passed over.
 func (s *Snapshot) parseStat(b []byte) error {
-	s.Stat = inspect.Counters{}
+	s.Stat, s.NoTimes = inspect.Counters{}, inspect.Malformed
 	for len(b) > 0 {
 		var line []byte
 		line, b = inspect.CutLine(b)
@@ -26,7 +26,7 @@ func (s *Snapshot) parseStat(b []byte) error {
 				s.All, s.CPUs = CPUTimes{}, nil
 				return inspect.ErrMalformed
 			case len(name) == 3:
-				s.All = t
+				s.All, s.NoTimes = t, inspect.Present
 			case err == nil && id >= 0:
 				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Ran: inspect.Unset, Waited: inspect.Unset})
 			}
@@ -37,7 +37,7 @@ func (s *Snapshot) parseStat(b []byte) error {
 			}
 		}
 	}
-	if s.All.Total() == 0 && len(s.Stat) == 0 {
+	if s.NoTimes != inspect.Present && len(s.Stat) == 0 {
 		return inspect.ErrMalformed
 	}
 	return nil
