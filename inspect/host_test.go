@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -125,5 +126,18 @@ func TestEverySourceHasItsRow(t *testing.T) {
 			t.Errorf("source %d: path %q", s, s)
 		}
 		seen[s.String()] = true
+	}
+}
+
+// The clock that runs since boot says the same as /proc/stat, which has whole seconds; of a
+// copy it would be this machine's.
+func TestBootedByClock(t *testing.T) {
+	h := inspecttest.LiveHost(t)
+	stat, clock := h.Born(0), inspect.BootedByClock(h)
+	if d := clock.Sub(stat).Abs(); stat.IsZero() || d > 2*time.Second || h.Booted() != stat {
+		t.Errorf("by /proc/stat %v, by the clock %v, taken %v", stat, clock, h.Booted())
+	}
+	if saved := inspecttest.Open(t, inspecttest.Recorded(t, "debian-7.3-swap")); !inspect.BootedByClock(saved).IsZero() {
+		t.Error("a copy was started by this machine's clock")
 	}
 }

@@ -40,6 +40,24 @@ func (h *Host) Tick() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
+// Booted returns when the kernel was started, by /proc/stat or, where that can't be read, by
+// the clock that runs since then (clock_gettime(2), CLOCK_BOOTTIME); the zero time of a copy
+// that does not say it.
+func (h *Host) Booted() time.Time {
+	if at := h.Born(0); !at.IsZero() {
+		return at
+	}
+	return h.bootedByClock()
+}
+
+func (h *Host) bootedByClock() time.Time {
+	var ts unix.Timespec
+	if !h.Live || unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return time.Time{}
+	}
+	return h.Now().Add(-time.Duration(ts.Nano())).UTC()
+}
+
 // Loads asks for the load averages of 1, 5 and 15 minutes in units of 1/2048, to the
 // bit (sysinfo(2)): /proc/loadavg rounds them.
 func (h *Host) Loads() (out [3]uint64, err error) {

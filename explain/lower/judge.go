@@ -95,8 +95,12 @@ func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Li
 			continue // its own topic has it
 		}
 		done := ruledBy(r, c.Name, limits)
-		if done.Outcome != SwitchedOff && (!doubted || !done.noteDoubt(doubt.in(needsOf(c, r.Evidence)))) {
-			cells := cellsOfCard(c, s, r.Evidence)
+		keys := r.Evidence
+		if r.Here != nil {
+			keys = r.Here(s)
+		}
+		if done.Outcome != SwitchedOff && (!doubted || !done.noteDoubt(doubt.in(needsOf(c, keys)))) {
+			cells := cellsOfCard(c, s, keys)
 			var v verdict
 			if done.Basis = basisOf(r, s); !done.notePart(cells) {
 				v = judge(r, s, limits)

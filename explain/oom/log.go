@@ -196,7 +196,7 @@ func Ring(h *inspect.Host, now time.Time) (Recent, inspect.Reason) {
 	}
 	defer func() { _ = log.Close() }()
 	var out Recent
-	by := Examiner{Boot: h.Born(0), Now: now}
+	by := Examiner{Boot: h.Booted(), Now: now}
 	_, err = by.Walk(kmsg.From(log), func(k *Kill) bool {
 		out = append(out, k)
 		if len(out) > maxRecent {
@@ -274,7 +274,7 @@ type Log struct {
 
 // Here examines the log of the machine that kwhy runs on.
 func Here(h *inspect.Host) Examiner {
-	by := Examiner{Boot: h.Born(0)}
+	by := Examiner{Boot: h.Booted()}
 	if m, err := memfacts.Take(h, inspect.Of(inspect.Meminfo)); err == nil {
 		if swap, ok := m.Info["SwapTotal"]; ok {
 			by.Here, by.Swap = true, int64(swap>>10)

@@ -105,49 +105,62 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 // unbounded judges whether real-time tasks of programs could keep a CPU from all
 // others: nothing reserves time for these.
 func unbounded() explain.Rule[*schedfacts.Snapshot] {
-	of := func(s sched) value {
-		run, ok := s.Settings.Number(inspect.SchedRTRuntime)
-		period, _ := s.Settings.Number(inspect.SchedRTPeriod)
-		n := 0
-		for i := range s.Realtime {
-			if p := s.Realtime[i].P; !p.Kthread() && p.Policy != policyDeadline {
-				n++
-			}
-		}
-		count := explain.I(n)
-		throttled := count
-		if run >= 0 && run < period {
-			throttled = explain.I(0)
-		}
-		if !ok {
-			throttled = value{}
-		}
-		served := count
-		switch {
-		case s.Debug.FairRuntime == inspect.Unset:
-			served = value{} // debugfs alone would show it; 5 % by default
-		case s.Debug.FairRuntime > 0:
-			served = explain.I(0)
-		}
-		if n == 0 {
-			return count
-		}
-		return inspect.Choose(s.FairServer(), served, throttled, value{})
-	}
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves",
 		What: "programs' threads of FIFO and RR, where no time is reserved for others", Unit: explain.Count,
 		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. " +
 			"With neither, a real-time task that never waits leaves its CPU to nothing of lower priority, kernel threads included.",
 		Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"},
+		Here:     reservedBy,
 		Concept:  "real-time", Next: "kwhy explain real-time",
-		Of: of,
+		Of: unreserved,
 		At: explain.At{Notice: 1},
 		Say: func(s sched) string {
-			return units.Plural(of(s).Int(), "real-time thread of a program", "real-time threads of programs") +
+			return units.Plural(unreserved(s).Int(), "real-time thread of a program", "real-time threads of programs") +
 				" could keep a CPU from all other tasks: nothing reserves time for those"
 		},
 	}
+}
+
+// realtimeOfPrograms counts programs' threads of FIFO and RR.
+func realtimeOfPrograms(s sched) (n int) {
+	for i := range s.Realtime {
+		if p := s.Realtime[i].P; !p.Kthread() && p.Policy != policyDeadline {
+			n++
+		}
+	}
+	return n
+}
+
+// unreserved is how many of these could keep a CPU; absent where it is not known whether
+// something reserves time for others.
+func unreserved(s sched) value {
+	n := realtimeOfPrograms(s)
+	if n == 0 {
+		return explain.I(0)
+	}
+	none := func(reserved, known bool) value {
+		switch {
+		case !known:
+			return value{}
+		case reserved:
+			return explain.I(0)
+		}
+		return explain.I(n)
+	}
+	run, ok := s.Settings.Number(inspect.SchedRTRuntime)
+	period, _ := s.Settings.Number(inspect.SchedRTPeriod)
+	fair := s.Debug.FairRuntime // debugfs alone shows it; 5 % by default
+	return inspect.Choose(s.FairServer(), none(fair > 0, fair != inspect.Unset), none(run >= 0 && run < period, ok), value{})
+}
+
+// reservedBy is what that rests on here: without a thread that could, on nothing else.
+func reservedBy(s sched) []string {
+	if realtimeOfPrograms(s) == 0 {
+		return []string{"realtime_tasks"}
+	}
+	old, since612 := []string{"sched_rt_runtime_us", "realtime_tasks"}, []string{"fair_server_runtime", "realtime_tasks"}
+	return inspect.Choose(s.FairServer(), since612, old, []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"})
 }
 
 // held are the threads in D that sched.stuck judges one by one.
