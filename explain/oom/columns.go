@@ -56,7 +56,7 @@ func pointsColumn() column {
 		case !Killable(r):
 			return explain.None(inspect.Inapplicable)
 		case r.Host.OOM.Domain == 0:
-			return explain.None(r.Host.Host.Unshown()) // what all may use is not known
+			return explain.None(r.Host.OOM.Why) // what all may use is not known
 		}
 		return value{}
 	}}
@@ -113,7 +113,7 @@ func term(key, label, gist string, get func(row, parts) int64, lines ...string) 
 		t, ok := chosen(r)
 		switch {
 		case ok && key == "points_adj" && t.adj != 0 && r.Host.OOM.Domain == 0:
-			return explain.None(r.Host.Host.Unshown())
+			return explain.None(r.Host.OOM.Why)
 		case ok:
 			return explain.I(get(r, t))
 		}
@@ -135,6 +135,8 @@ func agrees() column {
 	}, Get: func(r row) value {
 		n, _, ok := recompute(r)
 		switch {
+		case !ok && r.Host.OOM.Host == 0 && Killable(r):
+			return explain.None(r.Host.OOM.Why)
 		case !ok || r.Missing(inspect.PIDOomScore) != inspect.Present:
 			return none(r)
 		case spared(r):

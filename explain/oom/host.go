@@ -67,8 +67,11 @@ func next() []field {
 			if seen := o.SeenOf(inspect.PIDStat); !seen.Whole() {
 				return explain.None(seen.Reason) // it may be one of those that were not seen
 			}
-			if o.First == nil {
+			switch {
+			case o.First == nil:
 				return explain.None(inspect.Inapplicable)
+			case o.Tied > 0:
+				return explain.None(unranked(o))
 			}
 			return get(o.First)
 		}
@@ -93,7 +96,7 @@ func next() []field {
 		}, func(o host) value {
 			n, of, _ := agreement(o)
 			if of == 0 && (o.Procs.Host.OOM.Host == 0 || noScores(o) != inspect.Present) {
-				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), noScores(o), inspect.Malformed))
+				return explain.None(cmp.Or(o.Procs.Host.OOM.Why, noScores(o)))
 			}
 			return explain.I(n)
 		}, readAgreement)),
@@ -103,7 +106,7 @@ func next() []field {
 			Concept: "oom-score",
 		}, func(o host) value {
 			if o.Procs.Host.OOM.Host == 0 {
-				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Malformed))
+				return explain.None(o.Procs.Host.OOM.Why)
 			}
 			return explain.I(idle(o))
 		}, readIdle)),
@@ -113,7 +116,7 @@ func next() []field {
 			Concept: "oom-score-adj",
 		}, func(o host) value {
 			if o.Procs.Host.OOM.Domain == 0 {
-				return explain.None(cmp.Or(o.Mem.Missing(inspect.Meminfo), inspect.Malformed))
+				return explain.None(o.Procs.Host.OOM.Why)
 			}
 			return explain.N(o.Procs.Host.OOM.Domain / 1000 * o.Mem.Host.PageSize)
 		}, readStep)),
@@ -149,6 +152,20 @@ func seenToKill(o host) (least inspect.Seen) {
 		}
 	}
 	return least
+}
+
+// unranked is why nothing tells apart those that share the first place: what their points are
+// parts of, or what they are made of, can't be read.
+func unranked(o host) inspect.Reason {
+	if o.Procs.Host.OOM.Domain == 0 {
+		return o.Procs.Host.OOM.Why
+	}
+	for i := range o.Procs.Rows {
+		if r := o.Procs.At(i); Killable(r) && r.Missing(inspect.PIDStatus) != inspect.Present {
+			return r.Missing(inspect.PIDStatus)
+		}
+	}
+	return o.Mem.Host.Unshown()
 }
 
 func readNext(o host) string {

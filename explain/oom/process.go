@@ -288,10 +288,7 @@ func standing() []taskField {
 			Gist:    "Its place in the kill order of a global OOM.",
 			Concept: "oom-killer",
 		}, func(t task) value {
-			if t.Rank == 0 {
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.I(t.Rank)
+			return place(t, t.Rank)
 		}, readRank)),
 		group(doc{
 			Key: "limited_by", Label: "limited by",
@@ -308,12 +305,21 @@ func standing() []taskField {
 			Gist:    "Its place in the kill order when that limit is hit.",
 			Concept: "oom-killer",
 		}, func(t task) value {
-			if t.RankInGroup == 0 {
-				return explain.None(inspect.Inapplicable)
-			}
-			return explain.I(t.RankInGroup)
+			return place(t, t.RankInGroup)
 		}, readRankThere)),
 	}
+}
+
+// place is a place in a kill order: 0 is that of a process that is not in it, or whose points
+// can't be computed.
+func place(t task, rank int) value {
+	switch {
+	case rank > 0:
+		return explain.I(rank)
+	case Killable(t.Row):
+		return explain.None(unranked(t.OOM))
+	}
+	return explain.None(inspect.Inapplicable)
 }
 
 func readRank(t task) string {

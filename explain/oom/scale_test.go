@@ -64,3 +64,34 @@ func TestScaleOfAHostWithoutAVersion(t *testing.T) {
 		}
 	}
 }
+
+// Of processes with one score, which is rounded, the points tell the first. Without the host's
+// RAM there are none: then nobody is named, by whatever number it has.
+func TestATieIsNoVictim(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-oom")
+	same := func(pid string) {
+		if err := os.WriteFile(filepath.Join(dir, "proc", pid, "oom_score"), []byte("886\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		change func()
+		tied   int
+	}{
+		{func() {}, 0}, // 130 has 886
+		{func() { same("117") }, 0},
+		{func() { _ = os.Remove(filepath.Join(dir, "proc/meminfo")) }, 2},
+		{func() { same("120") }, 3},
+	} {
+		c.change()
+		o, _, err := Take(inspecttest.Open(t, dir), Options{})
+		if err != nil || o.Tied != c.tied || o.First == nil {
+			t.Fatalf("%+v: tied %d, %v", o.First, o.Tied, err)
+		}
+		for _, f := range next() {
+			if v := f.Get(o); f.Key == "next_victim_pid" && (v.Has() == (c.tied > 0) || !v.Has() && v.Reason() != inspect.NotSaved) {
+				t.Errorf("with %d tied: %v, %v", c.tied, v.Has(), v.Reason())
+			}
+		}
+	}
+}

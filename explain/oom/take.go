@@ -1,6 +1,7 @@
 package oom
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -52,6 +53,7 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 		takeGroups(h, out, o.GroupView)
 	}
 	first(out, order, o) // which has read every score, whatever the rows shown needed
+	out.Tied = tied(out, o.Cgroup != nil)
 	if o.Everyone {
 		lookAtAll(out)
 	}
@@ -63,6 +65,9 @@ func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 	total := pages(m)
 	lives, known := h.InitialPIDNamespace()
 	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known}
+	if total == 0 {
+		s.Why = cmp.Or(m.Missing(inspect.Meminfo), h.Unshown())
+	}
 	s.Since59, s.Assumed = decideScale(kernel.ScaleUnknown, 0, h.Kernel)
 	return s
 }
@@ -100,7 +105,7 @@ func rankAll(h *inspect.Host, out *oomfacts.Snapshot, o Options) ([]int32, error
 		ps.Fill([]int32{i}, Needs())
 	}
 	found := Scale(ps, order, scale.Host, scale.InitLives)
-	found.Domain = scale.Domain
+	found.Domain, found.Why = scale.Domain, scale.Why
 	found.InitLives = initLives(h, ps, found)
 	ps.Host.OOM = found
 	ps.Settle(order, Needs(), Settled)
@@ -186,6 +191,28 @@ func first(out *oomfacts.Snapshot, order []int32, o Options) {
 			return
 		}
 	}
+}
+
+// tied counts those that may be the first to be killed: where points can't be computed, all
+// with the highest oom_score, which is rounded, and within a cgroup all that are in it. It is 0
+// where the first is known.
+func tied(out *oomfacts.Snapshot, within bool) (n int) {
+	a, b := out.First, out.Second
+	if b == nil {
+		return 0
+	}
+	_, ok := Points(explainRow(out, a))
+	_, next := Points(explainRow(out, b))
+	if ok && next || !within && a.OomScore != b.OomScore {
+		return 0
+	}
+	for i := range out.Procs.Rows {
+		r := out.Procs.At(i)
+		if Killable(r) && r.P.PID != r.Host.Self && (within || r.P.OomScore == a.OomScore) {
+			n++
+		}
+	}
+	return n
 }
 
 // firstTwo returns the first two that can be killed, kwhy itself aside: it is

@@ -17,6 +17,9 @@ func declareIf(d doc, get func(*oomfacts.WhatIf) value, read func(task, *oomfact
 		if t.If == nil || t.If.Moot && d.Key != "if_oom_score_adj" {
 			return explain.None(inspect.Inapplicable)
 		}
+		if t.If.Why != inspect.Present && d.Key != "if_oom_score_adj" {
+			return explain.None(t.If.Why)
+		}
 		return get(t.If)
 	}, nil)
 	if read != nil {
@@ -28,14 +31,6 @@ func declareIf(d doc, get func(*oomfacts.WhatIf) value, read func(task, *oomfact
 		}
 	}
 	return f
-}
-
-// place is a rank, from 1.
-func place(n int) value {
-	if n == 0 {
-		return explain.None(inspect.Inapplicable)
-	}
-	return explain.I(n)
 }
 
 func whatIf() []taskField {
@@ -69,6 +64,8 @@ func readSupposed(t task, w *oomfacts.WhatIf) string {
 		return "It would change nothing: " + immortal(t.Row) + "."
 	case w.Moot && spared(t.Row):
 		return "It would change nothing now: the kernel skips it, because it was already reaped or uses its parent's memory after vfork."
+	case w.Why != inspect.Present:
+		return "What it would change is unknown: the host's RAM and swap could not be read."
 	case w.Moot:
 		return "What it would change is unknown: the parts of its badness could not be read."
 	case w.Adj < t.Row.P.OomScoreAdj:
@@ -89,7 +86,7 @@ func ranksThen() []taskField {
 			Key: "if_rank", Label: "new rank", Unit: explain.Plain,
 			Gist:    "The place in the kill order that it would have.",
 			Concept: "oom-killer",
-		}, func(w *oomfacts.WhatIf) value { return place(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
+		}, func(w *oomfacts.WhatIf) value { return rankThen(w.Rank) }, func(t task, _ *oomfacts.WhatIf) string {
 			if t.Rank == 0 {
 				return "It can't be killed now."
 			}
@@ -106,7 +103,7 @@ func ranksThen() []taskField {
 			Key: "if_rank_in_cgroup", Label: "new rank in cgroup", Unit: explain.Plain, Show: explain.Rare,
 			Gist:    "Its place in the kill order of its limited cgroup.",
 			Concept: "oom-killer",
-		}, func(w *oomfacts.WhatIf) value { return place(w.RankInGroup) }, nil),
+		}, func(w *oomfacts.WhatIf) value { return rankThen(w.RankInGroup) }, nil),
 		declareIf(doc{
 			Key: "if_victim_in_cgroup_pid", Label: "new victim in cgroup", Unit: explain.Plain, Show: explain.Rare,
 			Gist:    "The process that would be killed at that cgroup's limit then.",
@@ -119,6 +116,14 @@ func ranksThen() []taskField {
 		list[i] = amongAll(list[i])
 	}
 	return list
+}
+
+// rankThen is a rank, from 1; 0 is that of a process that can't be killed then.
+func rankThen(n int) value {
+	if n == 0 {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.I(n)
 }
 
 func victim(when string, p, self *procfacts.Process) string {
@@ -146,6 +151,9 @@ func Stand(t *oomfacts.Task, adj *int32) {
 	p, ok := chosen(t.Row)
 	if !ok || immortal(t.Row) != "" && t.Row.P.OomScoreAdj != -1000 || spared(t.Row) {
 		w.Moot = true
+		return
+	}
+	if w.Why = t.Row.Host.OOM.Why; w.Why != inspect.Present {
 		return
 	}
 	p.adj = int64(*adj)

@@ -44,6 +44,7 @@ type Snapshot struct {
 	Order  []int32       // rows of Procs that are shown, the next victim first
 	First  *proc.Process // the victim of a global OOM; nil if there is none
 	Second *proc.Process // and after that one
+	Tied   int           // so many share the first place where nothing tells them apart; 0: it is First's
 	Groups []Group       // those with a hard limit
 	Walked inspect.Seen  // the cgroups that they are found among
 	// Killers are user-space killers that run, which act before the kernel does.
@@ -335,7 +336,8 @@ type Task struct {
 // WhatIf is what another oom_score_adj would make of a process.
 type WhatIf struct {
 	Adj           int32
-	Moot          bool // no adjustment makes a difference, or its parts can't be seen
+	Moot          bool           // no adjustment makes a difference, or its parts can't be seen
+	Why           inspect.Reason // there is none of the following: what points are set against is unknown
 	Killable      bool
 	Points, Score int64
 	Rank          int

@@ -15,6 +15,8 @@ import (
 type OOMScale struct {
 	Host   uint64 // pages of RAM and swap: what oom_score is set against, always
 	Domain uint64 // pages that a kill would be set against: Host, or what a cgroup may use
+	// Why is why these are unknown, which are 0 then.
+	Why inspect.Reason
 	// Since59 says that the scale is that of 5.9 and later, which some older kernels of
 	// vendors have too.
 	Since59 bool
