@@ -21,6 +21,9 @@ import (
 func Judge(f *Facts, limits explain.Limits) (lower.Report, Coverage) {
 	verdicts, rules, found := judge(f, limits)
 	rep := lower.Report{Findings: sorted(lower.Once(lower.Better(found)))}
+	for _, v := range verdicts {
+		v.show(rep.Findings)
+	}
 	addTables(&rep, verdicts, rules)
 	rep.Tell(f.gaps(), f.Host.Kernel)
 	return rep, coverageOf(verdicts)
@@ -39,7 +42,6 @@ func judge(f *Facts, limits explain.Limits) (verdicts Verdicts, rules Rules, fou
 		}
 		v.Rules = j.Rules
 		for i := range j.Rules {
-			v.Level = max(v.Level, j.Rules[i].Level)
 			rules = append(rules, &Rule{Ruled: j.Rules[i], Domain: d.Name, on: f.Host.Kernel})
 		}
 		found = append(found, j.Findings...)

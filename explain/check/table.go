@@ -23,6 +23,7 @@ type Verdict struct {
 	Health lower.Health
 	Rules  []lower.Ruled
 	Level  explain.Level // the worst finding's
+	Found  int           // rules with a finding that is shown: another rule may say the same better
 	Err    error         // why nothing of it could be read
 
 	on inspect.Kernel
@@ -42,6 +43,21 @@ func (v *Verdict) of(o lower.Outcome) (n int) {
 		}
 	}
 	return n
+}
+
+// show notes which of the findings are its own.
+func (v *Verdict) show(list []lower.Finding) {
+	for i := range v.Rules {
+		level := explain.OK
+		for j := range list {
+			if list[j].ID == v.Rules[i].ID {
+				level = max(level, list[j].Level)
+			}
+		}
+		if v.Level = max(v.Level, level); level > explain.OK {
+			v.Found++
+		}
+	}
 }
 
 // Verdicts are the rows of the table of domains.
@@ -103,11 +119,14 @@ func domainTable() *explain.Table[*Verdict] {
 			return explain.None(inspect.Inapplicable)
 		}}
 	}
-	count := func(key, label, gist string, o lower.Outcome, show explain.Show) column {
+	number := func(key, label, gist string, show explain.Show, n func(*Verdict) int) column {
 		return column{
 			Doc: doc{Key: key, Label: label, Unit: explain.Count, Source: inspect.ProcAndSys, Concept: "use-method", Show: show, Gist: gist},
-			Get: func(v *Verdict) value { return explain.I(v.of(o)) },
+			Get: func(v *Verdict) value { return explain.I(n(v)) },
 		}
+	}
+	count := func(key, label, gist string, o lower.Outcome, show explain.Show) column {
+		return number(key, label, gist, show, func(v *Verdict) int { return v.of(o) })
 	}
 	return &explain.Table[*Verdict]{Name: "domains", Title: "Domains", Fields: []column{
 		text(
@@ -116,7 +135,8 @@ func domainTable() *explain.Table[*Verdict] {
 		),
 		text(doc{Key: "state", Words: states(), Gist: "Well, or the worst level of what was found."}, (*Verdict).state),
 		count("rules_well", "OK", "Rules that measured something and found nothing.", lower.Well, explain.Always),
-		count("rules_found", "FOUND", "Rules that found something.", lower.Found, explain.Always),
+		number("rules_found", "FOUND", "Rules with a finding, unless another rule says the same better.", explain.Always,
+			func(v *Verdict) int { return v.Found }),
 		count("rules_partly", "PARTIAL", "Rules that found nothing, but could not see everything.", lower.Partly, explain.Always),
 		count("rules_blind", "UNSEEN", "Rules whose evidence could not be seen.", lower.Blind, explain.Always),
 		count("rules_idle", "IDLE", "Rules with nothing to measure here: no swap, no second sample.", lower.Idle, explain.Data),

@@ -111,10 +111,12 @@ func inUse(l list, src inspect.Source) inspect.Num {
 	return l.Tasks
 }
 
-// split counts processes and kernel threads.
+// split counts processes and kernel threads: of those that show which they are.
 func split(l list) (users, kernel int) {
+	flags := procfacts.StatFields(9)
 	for i := range l.Procs.Rows {
 		switch p := &l.Procs.Rows[i]; {
+		case p.Why(inspect.PIDStat).IsGap() && p.Why(inspect.PIDStat) != inspect.Unread, p.Spoilt(flags):
 		case p.Kthread():
 			kernel++
 		case p.TGID == 0 || p.TGID == p.PID: // of a table of threads the main ones

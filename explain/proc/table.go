@@ -300,11 +300,14 @@ func CPU() column {
 		Concept: "cpu-time",
 	}, Get: func(p row) value {
 		used, over := p.Host.Host.Seconds(p.P.UTime+p.P.STime), age(p)
-		if was, d, ok := p.Before(); ok {
+		was, d, paired := p.Before()
+		if paired {
 			used, over = used-p.Host.Host.Seconds(was.P.UTime+was.P.STime), d.Seconds()
 		}
+		cpus := p.Host.Host.CPUs
 		switch {
-		case over <= 0 && p.Host.Uptime > 0: // it was started while kwhy read, and a tick has not passed
+		case p.Host.Uptime > 0 && (over <= 0 || !paired && cpus > 0 && used > over*float64(cpus)+p.Host.Host.Seconds(1)):
+			// It was started just before uptime was read, or after: its time was read later.
 			return explain.None(inspect.NoInterval)
 		case over <= 0 || used < 0:
 			return value{}

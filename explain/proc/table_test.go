@@ -28,6 +28,10 @@ func TestCPUOfTheNewborn(t *testing.T) {
 	if v := CPU().Get(on(procfacts.Process{Start: 500, UTime: 50})); v.Float() != 0.1 {
 		t.Errorf("%v", v)
 	}
+	late := on(procfacts.Process{Start: 999, UTime: 50}) // half a second in a hundredth: its stat was read later
+	if late.Host.Host.CPUs = 2; CPU().Get(late).Has() {
+		t.Errorf("%v", CPU().Get(late))
+	}
 }
 
 func TestStuck(t *testing.T) {
