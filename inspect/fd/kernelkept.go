@@ -2,6 +2,7 @@ package fd
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,29 +83,17 @@ func (l *DeletedFiles) keptByKernel(by, path string, f DeletedFile) {
 
 // unlisted counts the files that are in flight over unix sockets (SCM_RIGHTS), and those that
 // are registered with rings of io_uring. Each socket and ring is looked at once.
-func (l *DeletedFiles) unlisted(h *inspect.Host, list []special) {
-	slices.SortFunc(list, func(a, b special) int { return int(a.row) - int(b.row) })
-	seen := map[string]bool{}
-	var rings []special
-	list = slices.DeleteFunc(list, func(s special) bool {
-		if s.kind == proc.KindSocket {
-			was := seen[s.link]
-			seen[s.link] = true
-			return was
-		}
-		for _, r := range rings {
-			same, err := h.CompareFiles(l.Procs.Rows[r.row].PID, l.Procs.Rows[s.row].PID, r.fd, s.fd)
-			if err == nil && same == 0 {
-				return true // a copy by fork
-			}
-		}
-		rings = append(rings, s)
-		return false
-	})
-	counts := make([]int, len(list))
+func (l *DeletedFiles) unlisted(h *inspect.Host, list []special, scan *proc.FDScan) {
+	slices.SortFunc(list, func(a, b special) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd)) })
+	list = l.once(h, list)
+	counts, whys := make([]int, len(list)), make([]inspect.Reason, len(list))
 	proc.EachChunk(h, len(list), func(_ *proc.Reader, i int) {
 		s := &list[i]
-		_ = h.Proc.With(l.Procs.Rows[s.row].Dir()+"/fdinfo/"+strconv.Itoa(int(s.fd)), func(b []byte) error {
+		dir, n := l.Procs.Rows[s.row].Dir(), strconv.Itoa(int(s.fd))
+		if s.kind == proc.KindSocket && !mayCarry(h, dir+"/fd/"+n) {
+			return
+		}
+		err := h.Proc.With(dir+"/fdinfo/"+n, func(b []byte) error {
 			if s.kind == proc.KindIOUring {
 				counts[i] = registered(b)
 			} else {
@@ -112,10 +101,15 @@ func (l *DeletedFiles) unlisted(h *inspect.Host, list []special) {
 			}
 			return nil
 		})
+		whys[i] = h.PidReason(dir, err)
 	})
 	told := false
+	lacks := map[int32]inspect.Reason{}
 	for i, s := range list {
 		told = told || s.told
+		if whys[i].IsGap() && whys[i] != inspect.Vanished {
+			lacks[s.row] = whys[i]
+		}
 		one := Unlisted{&l.Procs.Rows[s.row], s.fd, counts[i]}
 		switch {
 		case counts[i] == 0:
@@ -125,9 +119,50 @@ func (l *DeletedFiles) unlisted(h *inspect.Host, list []special) {
 			l.InFlight = append(l.InFlight, one)
 		}
 	}
+	l.infos = inspect.SeenBy("process", inspect.PIDFdinfo, len(scan.Counts), func(i int) inspect.Reason {
+		if c := &scan.Counts[i]; c.Reason != inspect.Present || l.Procs.Rows[i].Kthread() {
+			return cmp.Or(c.Reason, inspect.Inapplicable)
+		}
+		return lacks[int32(i)]
+	}).Within(l.Procs.Seen())
 	if !told && inspect.Choose(h.Kernel.Since(5, 6), false, true, false) {
 		l.why[inspect.PIDFdinfo] = inspect.Unsupported
 	}
+}
+
+// once leaves out further descriptors of a socket, which its link names, or of a ring, which
+// kcmp(2) tells from others.
+func (l *DeletedFiles) once(h *inspect.Host, list []special) (out []special) {
+	seen := map[string]bool{}
+	var rings []special
+	for _, s := range list {
+		switch {
+		case s.kind == proc.KindIOUring:
+			rings = append(rings, s)
+		case !seen[s.link]:
+			seen[s.link] = true
+			out = append(out, s)
+		}
+	}
+	same, ok := identical(h, rings, func(s *special) (pid, fd int32) { return l.Procs.Rows[s.row].PID, s.fd })
+	if !ok {
+		return append(out, rings...)
+	}
+	for _, list := range same {
+		out = append(out, slices.MinFunc(list, func(a, b special) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd)) }))
+	}
+	return out
+}
+
+// mayCarry reports whether files may be in flight to a socket: unix ones alone carry them. The
+// kernel names the protocol of each (net/socket.c, sockfs_xattr_get) in a third of the time that
+// its fdinfo takes. One that is not named, as in a copy, may.
+func mayCarry(h *inspect.Host, rel string) bool {
+	if !h.Live {
+		return true
+	}
+	name, err := h.Proc.Attribute(rel, "system.sockprotoname")
+	return err != nil || strings.HasPrefix(name, "UNIX") // since 5.15 "UNIX-STREAM" for some
 }
 
 // special is a descriptor that leads to a socket or a ring.
