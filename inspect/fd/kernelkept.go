@@ -9,7 +9,9 @@ import (
 
 	"kwhy/inspect"
 	"kwhy/inspect/mem"
+	"kwhy/inspect/net"
 	"kwhy/inspect/proc"
+	"kwhy/inspect/sockdiag"
 )
 
 // Unlisted are files that a process keeps and that no descriptor of it leads to: which files
@@ -85,14 +87,11 @@ func (l *DeletedFiles) keptByKernel(by, path string, f DeletedFile) {
 // are registered with rings of io_uring. Each socket and ring is looked at once.
 func (l *DeletedFiles) unlisted(h *inspect.Host, list []special, scan *proc.FDScan) {
 	slices.SortFunc(list, func(a, b special) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd)) })
-	list = l.once(h, list)
+	list = l.carriers(h, l.once(h, list))
 	counts, whys := make([]int, len(list)), make([]inspect.Reason, len(list))
 	proc.EachChunk(h, len(list), func(_ *proc.Reader, i int) {
 		s := &list[i]
 		dir, n := l.Procs.Rows[s.row].Dir(), strconv.Itoa(int(s.fd))
-		if s.kind == proc.KindSocket && !mayCarry(h, dir+"/fd/"+n) {
-			return
-		}
 		err := h.Proc.With(dir+"/fdinfo/"+n, func(b []byte) error {
 			if s.kind == proc.KindIOUring {
 				counts[i] = registered(b)
@@ -154,15 +153,47 @@ func (l *DeletedFiles) once(h *inspect.Host, list []special) (out []special) {
 	return out
 }
 
-// mayCarry reports whether files may be in flight to a socket: unix ones alone carry them. The
-// kernel names the protocol of each (net/socket.c, sockfs_xattr_get) in a third of the time that
-// its fdinfo takes. One that is not named, as in a copy, may.
-func mayCarry(h *inspect.Host, rel string) bool {
-	if !h.Live {
-		return true
+// fewSockets is how many sockets' fdinfo is read without a look whether they can have files in
+// flight: some milliseconds.
+const fewSockets = 500
+
+// carriers leaves out sockets that can't have files in flight: unix ones alone carry them
+// (net/unix/af_unix.c, unix_attach_fds). Of many the kernel lists those of TCP and UDP in less
+// time than their fdinfo takes, in kwhy's own network namespace, and in others if many are left.
+func (l *DeletedFiles) carriers(h *inspect.Host, list []special) []special {
+	sockets := func() (n int) {
+		for i := range list {
+			if list[i].kind == proc.KindSocket {
+				n++
+			}
+		}
+		return n
 	}
-	name, err := h.Proc.Attribute(rel, "system.sockprotoname")
-	return err != nil || strings.HasPrefix(name, "UNIX") // since 5.15 "UNIX-STREAM" for some
+	if !h.Live || sockets() <= fewSockets {
+		return list
+	}
+	others := func(dir string) {
+		all, err := net.TakeSockets(h, net.SocketQuery{
+			Dir: dir, Kinds: []string{"tcp", "tcp6", "udp", "udp6"}, States: sockdiag.Every &^ sockdiag.Of(sockdiag.TimeWait), Bare: true,
+		})
+		if err != nil {
+			return // then fdinfo is read of all
+		}
+		inodes := make(map[uint64]bool, all.List.Len())
+		for i := range all.List.Len() {
+			inodes[uint64(all.List.At(i).Inode)] = true
+		}
+		list = slices.DeleteFunc(list, func(s special) bool {
+			n, ok := proc.InodeIn([]byte(s.link))
+			return ok && s.kind == proc.KindSocket && inodes[n]
+		})
+	}
+	if others("self"); sockets() > fewSockets {
+		for _, n := range netNamespaces(h, l.Procs)[1:] {
+			others(n.dir)
+		}
+	}
+	return list
 }
 
 // special is a descriptor that leads to a socket or a ring.
