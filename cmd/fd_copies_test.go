@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kwhy/explain/catalog"
+	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 )
 
@@ -203,5 +205,39 @@ func TestEmptyDirectoryOfDescriptorsInACopy(t *testing.T) {
 				t.Errorf("deleted files: %v, %q", v.Value, absent(v))
 			}
 		})
+	}
+}
+
+// What kwhy explain says of the rows of a table, it says of those in which the number was seen:
+// of no column of processes that it is 0 in all, where one in four has what it is read from.
+func TestExplainSaysOfWhichRows(t *testing.T) {
+	dir := t.TempDir()
+	at := saveProcess(t, dir, "stat", "status", "mountinfo", "fd", "fdinfo", "limits", "io", "schedstat", "oom_score", "oom_score_adj")
+	const others = 3
+	for i := range others {
+		pid := strconv.Itoa(4_000_000 + i)
+		stat := strings.Replace(inspecttest.Read(t, at+"/stat"), strconv.Itoa(os.Getpid()), pid, 1)
+		inspecttest.Write(t, filepath.Join(dir, "proc", pid, "stat"), stat)
+	}
+	inspecttest.Write(t, dir+"/proc/uptime", inspecttest.LiveFile(t, "/proc/uptime"))
+	tried := 0
+	for _, e := range catalog.All().Entries {
+		if e.Table != "processes" || !e.Doc.Unit.Number() || e.Doc.Source.Scope() != inspect.OfProcess || e.Doc.Source == inspect.PIDStat {
+			continue
+		}
+		tried++
+		text, _, _ := live(t, "explain", e.Doc.Key, "--width", "200", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, "processes: ") && strings.Contains(line, " in all ") && !strings.Contains(line, ", of kwhy itself") {
+				t.Errorf("explain %s: %s", e.Doc.Key, line)
+			}
+		}
+	}
+	if tried < 20 {
+		t.Errorf("%d columns", tried)
+	}
+	text, _, _ := live(t, "explain", "inotify", "--width", "200", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
+	if want := "inotify is 0 among the 1 process that could be seen; 3 not in this copy"; !strings.Contains(text, want) {
+		t.Errorf("no %q in:\n%s", want, text)
 	}
 }
