@@ -1,6 +1,7 @@
 package fd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -106,10 +107,7 @@ func ofInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
 
 // noInfo says why a descriptor has no fdinfo.
 func noInfo(r fdRow) inspect.Reason {
-	if saved(r) {
-		return inspect.NotSaved
-	}
-	return inspect.Masked
+	return cmp.Or(r.It.NoInfo, inspect.Unread) // or it was not among the first that were looked at
 }
 
 // fdOpened are the columns of the descriptor itself.

@@ -27,6 +27,7 @@ type Descriptor struct {
 
 	// From fdinfo. Flags are O_*; Pos is where the next read or write is.
 	HasInfo bool
+	NoInfo  inspect.Reason // why there is none
 	Flags   uint64
 	Pos     int64
 	MountID int64
@@ -149,7 +150,8 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 		f := &l.List[i]
 		name := strconv.Itoa(int(f.N))
 		if i < l.Shown {
-			f.HasInfo = h.Proc.With(dir+"/fdinfo/"+name, f.parseInfo) == nil
+			err := h.Proc.With(dir+"/fdinfo/"+name, f.parseInfo)
+			f.HasInfo, f.NoInfo = err == nil, h.PidReason(dir, err)
 		}
 		if i < l.Shown || strings.HasSuffix(f.Link, " (deleted)") {
 			statFD(h, dir, name, f)
