@@ -38,13 +38,13 @@ func TestSavedSocketTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	name := filepath.Join(t.TempDir(), "socket")
 	u, err := net.Listen("unix", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { u.Close() })
+	t.Cleanup(func() { _ = u.Close() })
 	address := l.Addr().String()
 	for _, under := range []string{"net", "self/net", "1/net", pid + "/net"} {
 		t.Run(strings.ReplaceAll(under, pid, "PID"), func(t *testing.T) {
@@ -100,7 +100,8 @@ func TestSavedSocketTablesInPart(t *testing.T) {
 			t.Errorf("%s of a copy is unsupported", key)
 		}
 	}
-	inspecttest.Write(t, dir+"/proc/net/protocols", "protocol  size sockets  memory press maxhdr  slab module\nTCP 2000 1 1 no 320 yes kernel\n")
+	inspecttest.Write(t, dir+"/proc/net/protocols",
+		"protocol  size sockets  memory press maxhdr  slab module\nTCP 2000 1 1 no 320 yes kernel\n")
 	d, _ = taken(t, dir, "net", "sockets")
 	if of := d.Tables["sockets"].Of; of != nil {
 		t.Errorf("the kernel had no other protocols: %+v", of)

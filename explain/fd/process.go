@@ -274,7 +274,7 @@ func deleted(l list) (out []*fdfacts.Descriptor) {
 	seen := map[id]bool{}
 	for i := range l.List {
 		f := &l.List[i]
-		if k := (id{f.Dev, f.Inode}); f.Deleted && !(f.HasStat && seen[k]) {
+		if k := (id{f.Dev, f.Inode}); f.Deleted && (!f.HasStat || !seen[k]) {
 			seen[k] = true
 			out = append(out, f)
 		}

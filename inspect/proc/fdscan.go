@@ -198,7 +198,7 @@ func NoFDs(h *inspect.Host, p *Process) (n int, why inspect.Reason) {
 	if h.Live || p.Kthread() {
 		return 0, inspect.Present
 	}
-	room := inspect.Num(inspect.Unset)
+	room := inspect.Unset
 	_ = h.Proc.With(p.Dir()+"/status", func(b []byte) error {
 		for line := range bytes.Lines(b) {
 			if rest, ok := bytes.CutPrefix(line, []byte("FDSize:")); ok {
