@@ -100,7 +100,7 @@ func newFD(a *App, do func(*fdOptions) error) *cobra.Command {
 func runFD(r *run, o *fdOptions) error {
 	asked := fd.Options{Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, 0)}
 	question := o.question()
-	if (question == "deleted" || question == "path") && !r.host.Live {
+	if question == "path" && !r.host.Live {
 		return fmt.Errorf("--%s looks at the files that links lead to, and a copy of /proc has none", question)
 	}
 	switch {

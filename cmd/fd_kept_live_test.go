@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -104,4 +105,86 @@ func inFlight(t *testing.T) document {
 	t.Helper()
 	said, _, _ := live(t, "fd", "--deleted", "-o", "json")
 	return readJSON(t, said)
+}
+
+// Of many sockets the fdinfo of those alone is read that can carry files: what is in flight to
+// one of these is found all the same.
+func TestLiveFileInFlightAmongManySockets(t *testing.T) {
+	const many = 700 // more than are read without a look
+	for range many {
+		s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(s) })
+		if err := unix.Bind(s, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
+	before := inFlight(t).Values["in_flight"]
+	if before.Absent != nil {
+		t.Skipf("this kernel does not count them: %v", before.Absent)
+	}
+	if err := unix.Sendmsg(pair[0], nil, unix.UnixRights(0, 0, 0), nil, 0); err != nil { // with no byte
+		t.Fatal(err)
+	}
+	after := inFlight(t).Values["in_flight"]
+	own := fmt.Sprintf("(%d) as %d", os.Getpid(), pair[1])
+	if n, _ := after.Value.(float64); n < 3 || !strings.Contains(after.Reading, own) && !strings.Contains(after.Reading, " more") {
+		t.Errorf("%v in flight, sent 3: %q, want %q", after.Value, after.Reading, own)
+	}
+}
+
+// A ring that several descriptors lead to, of one process or of two, is one ring; others are
+// others.
+func TestLiveFilesOfRings(t *testing.T) {
+	var rings []int
+	params := make([]byte, 120) // struct io_uring_params
+	for range 3 {
+		fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&params[0])), 0)
+		if errno != 0 {
+			t.Skipf("no io_uring here: %v", errno)
+		}
+		unix.CloseOnExec(int(fd))
+		clear(params)
+		rings = append(rings, int(fd))
+	}
+	files := []int32{0, 0}
+	const registerFiles = 2 // IORING_REGISTER_FILES
+	for _, ring := range rings[:2] {
+		at := uintptr(unsafe.Pointer(&files[0]))
+		_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(ring), registerFiles, at, 2, 0, 0)
+		if errno != 0 {
+			t.Skipf("no files can be registered: %v", errno)
+		}
+	}
+	copied, err := unix.FcntlInt(uintptr(rings[0]), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("sleep", "60")
+	child.ExtraFiles = []*os.File{os.NewFile(uintptr(rings[1]), "ring")}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		unix.Close(copied)
+		unix.Close(rings[0])
+		unix.Close(rings[2])
+	})
+	v := inFlight(t).Values["ring_files"]
+	mine := 0
+	for _, pid := range []int{os.Getpid(), child.Process.Pid} {
+		mine += strings.Count(v.Reading, fmt.Sprintf("(%d) as ", pid))
+	}
+	if n, _ := v.Value.(float64); n < 4 || mine != 2 && !strings.Contains(v.Reading, " more") {
+		t.Errorf("two rings have two files each: %v, %q", v.Value, v.Reading)
+	}
 }

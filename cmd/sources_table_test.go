@@ -326,8 +326,7 @@ func takeTable() []takes {
 			"net tcp_memory_pressure",
 		}},
 		{source: inspect.NetTCP, host: "linux-6.18-lossy-net", goes: []string{
-			"check net.accept_queue_full=blind net.close_wait=blind net.close_wait_many=blind net.datagrams_dropped=blind",
-			"check net.not_acknowledged=blind net.ports_near=blind net.tw_near=blind net.unread=blind net.window_closed=blind",
+			"check net.close_wait=blind net.close_wait_many=blind net.ports_near=blind net.tw_near=blind",
 			"net destinations.* ephemeral_used ephemeral_used_most listeners.* states.* tcp_close tcp_close_wait tcp_closing",
 			"net tcp_established tcp_fin_wait1 tcp_fin_wait2 tcp_last_ack tcp_listen tcp_sockets tcp_syn_recv tcp_syn_sent",
 			"net tcp_time_wait",
@@ -509,7 +508,7 @@ func takeTable() []takes {
 		{source: inspect.PIDWchan, host: "debian-7.3-sched", why: "sentences name it"},
 		{source: inspect.PIDSyscall, host: "debian-7.3-sched", why: "sentences name it"},
 		{source: inspect.PIDFd, host: "linux-6.18-files", goes: []string{
-			"check fd.deleted_space=blind fd.inotify_instances_near=partly fd.inotify_near=partly fd.process_near=blind",
+			"check fd.inotify_instances_near=blind fd.inotify_near=blind fd.process_near=blind",
 			"fd descriptors kinds.* processes.*",
 			"fd PID fd_lowest_free fds.* open_fds",
 			"proc processes.fds",
@@ -554,8 +553,9 @@ func takeTable() []takes {
 		}},
 		{source: inspect.PIDTask, why: "no recorded host has it"},
 		{source: inspect.PIDFdinfo, host: "linux-6.18-files", goes: []string{
-			"fd processes~",
-			"fd PID fds.flags fds.fs fds.info fds.mode fds.mount fds.pos",
+			"check fd.inotify_near=blind",
+			"fd processes.epoll_watches processes.inotify_watches",
+			"fd PID fds.flags fds.fs fds.info fds.inode fds.inode_str fds.mode fds.mount fds.pos",
 		}},
 		{source: inspect.PIDMountinfo, host: "debian-7.3-sched", goes: []string{
 			"check mem.cgroup_level_near_limit=blind mem.cgroup_near_limit=blind oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",

@@ -316,6 +316,7 @@ func deleted(log, cache uint64) edit {
 		now.Host.Live = true
 		for i := range of[*fdfacts.Snapshot](now).Scan.Counts {
 			if now.Processes().Rows[i].PID != 22650 {
+				of[*fdfacts.Snapshot](now).Scan.Counts[i].Deleted = nil
 				continue
 			}
 			a := procfacts.OpenDeleted{FD: 7, Path: "/var/log/app.log"}

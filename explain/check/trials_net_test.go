@@ -405,22 +405,22 @@ func dropped(first, then uint32) edit {
 
 func socketTrials() []trial {
 	return []trial{{
-		rule: "net.close_wait", host: lossy, fires: []rung{
+		rule: "net.close_wait", host: lossy, part: "a copy of the tables of TCP alone", fires: []rung{
 			notice("50 connections that the peer has closed are kept open here", connections(closeWait, 50)),
 			warning("1,000 connections that the peer has closed", connections(closeWait, 1000)),
 		}, well: edits{connections(closeWait, 49)},
 	}, {
-		rule: "net.accept_queue_full", host: serving, fires: []rung{
+		rule: "net.accept_queue_full", host: serving, part: "a copy does not tell the queue of unix sockets", fires: []rung{
 			notice("shop (1200) has 7 connections waiting at tcp 127.0.0.1:8080, and room for 9", queued(7)),
 			warning("shop (1200) has 9 connections waiting", queued(9)),
 		}, well: edits{queued(6)},
 	}, {
-		rule: "net.window_closed", host: serving, fires: []rung{
+		rule: "net.window_closed", host: serving, part: "a copy does not tell the same of other connections", fires: []rung{
 			notice("shop (1200) has 20.0 KiB for 127.0.0.1:9090, whose window is closed", probes(3)),
 			warning("whose window is closed", probes(8)),
 		}, well: edits{probes(2)},
 	}, {
-		rule: "net.not_acknowledged", host: serving, fires: []rung{
+		rule: "net.not_acknowledged", host: serving, part: "a copy does not tell the same of other connections", fires: []rung{
 			notice("127.0.0.1:9090 has not acknowledged what shop (1200) sent, though it was retransmitted 3 times", retransmits(3)),
 			warning("though it was retransmitted 6 times", retransmits(6)),
 		}, well: edits{retransmits(2)},
@@ -430,12 +430,12 @@ func socketTrials() []trial {
 			warning("for 5m0s at least", unread(300000)),
 		}, well: edits{unread(9999)},
 	}, {
-		rule: "net.datagrams_dropped", host: serving, fires: []rung{
+		rule: "net.datagrams_dropped", host: serving, part: "a copy does not tell it of other sockets", fires: []rung{
 			notice("shop (1200) lost 1 datagram at udp 127.0.0.1:5353 in 1 s", dropped(18, 19)),
 			warning("shop (1200) lost 1,000 datagrams", dropped(18, 1018)),
 		}, well: edits{dropped(18, 18)},
 	}, {
-		rule: "net.datagrams_dropped", host: serving, once: true, fires: []rung{
+		rule: "net.datagrams_dropped", host: serving, part: "a copy does not tell it of other sockets", once: true, fires: []rung{
 			notice("shop (1200) lost 5,000 datagrams at udp 127.0.0.1:5353 since the socket was made", dropped(0, 5000)),
 		}, well: edits{dropped(0, 0)},
 	}}

@@ -23,13 +23,18 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 		d.Also = []inspect.Source{inspect.PIDMapFiles, inspect.PIDMountinfo}
 		return explain.Field[deletedFiles]{Doc: d, Get: get, Reading: read}
 	}
-	sum := func(l deletedFiles, memory bool) (n uint64) {
+	sum := func(l deletedFiles, memory bool) value {
+		var n uint64
 		for i := range l.List {
-			if f := &l.List[i]; f.Memory == memory {
+			f := &l.List[i]
+			if f.Saved {
+				return explain.None(inspect.NotSaved) // a copy has links and no files
+			}
+			if f.Memory == memory {
 				n += f.Taken
 			}
 		}
-		return n
+		return explain.N(n)
 	}
 	fields := []explain.Field[deletedFiles]{
 		ofFiles(doc{
@@ -39,9 +44,9 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 		ofFiles(doc{
 			Key: "gone_disk", Label: "disk space", Unit: explain.Bytes,
 			Gist: "Space that their file systems have not got back yet, each file once.",
-		}, func(l deletedFiles) value { return explain.N(sum(l, false)) }, func(l deletedFiles) string {
+		}, func(l deletedFiles) value { return sum(l, false) }, func(l deletedFiles) string {
 			switch loops := ofLoops(l); {
-			case sum(l, false) > 0:
+			case sum(l, false).Uint() > 0:
 				return "What df counts and du does not find."
 			case loops > 0:
 				return "But for those of loop devices, see below."
@@ -54,7 +59,7 @@ func Deleted() explain.Card[*fdfacts.DeletedFiles] {
 		ofFiles(doc{
 			Key: "gone_memory", Label: "memory", Unit: explain.Bytes, Show: explain.Rare,
 			Gist: "What those on tmpfs and the like take: memory or swap, and no disk.",
-		}, func(l deletedFiles) value { return explain.N(sum(l, true)) }, nil),
+		}, func(l deletedFiles) value { return sum(l, true) }, nil),
 	}
 	return explain.Card[*fdfacts.DeletedFiles]{Name: "fd --deleted", Sections: []explain.Section[deletedFiles]{
 		{Title: "Deleted files that are still in use", Fields: append(fields, unlisted()...)},
@@ -124,9 +129,15 @@ func readGone(l deletedFiles) string {
 	if kernel > 0 {
 		by = append(by, units.Plural(kernel, "loop device or swap area", "loop devices and swap areas"))
 	}
-	s := "No process, loop device or swap area has one."
+	s := nobodyKeeps(l)
 	if len(by) > 0 {
 		s = "Kept by " + strings.Join(by, " and ") + "."
+	}
+	for i := range l.List {
+		if l.List[i].Saved {
+			s += " By the links of the copy alone: one that has another name too is among them."
+			break
+		}
 	}
 	switch {
 	case l.Missing(inspect.PIDFdinfo) == inspect.Unsupported:
@@ -135,6 +146,24 @@ func readGone(l deletedFiles) string {
 		return s + " Files in flight or of rings, which are below, may be deleted too."
 	}
 	return s
+}
+
+// nobodyKeeps says who has none, of those that could be looked at.
+func nobodyKeeps(l deletedFiles) string {
+	who := []string{"process"}
+	for _, other := range []struct {
+		src  inspect.Source
+		what string
+	}{{inspect.LoopBacking, "loop device"}, {inspect.Swaps, "swap area"}} {
+		if why := l.Missing(other.src); why == inspect.Present || why == inspect.Unsupported {
+			who = append(who, other.what)
+		}
+	}
+	last := len(who) - 1
+	if last == 0 {
+		return "No process has one."
+	}
+	return "No " + strings.Join(who[:last], ", ") + " or " + who[last] + " has one."
 }
 
 // ofLoops is how large the loop devices are whose files are deleted.
@@ -158,8 +187,10 @@ func DeletedList() *explain.Table[deletedRow] {
 		d.Also = []inspect.Source{inspect.PIDMountinfo}
 		return ofFile(d, func(f *fdfacts.DeletedFile) value {
 			switch {
-			case f.Inode == 0:
-				return explain.None(inspect.Unsupported)
+			case f.Saved && f.Mount == nil:
+				return explain.None(inspect.NotSaved)
+			case f.Inode == 0 && f.Mount == nil:
+				return explain.None(inspect.Unsupported) // the kernel shows the path alone
 			case f.Mount == nil:
 				return explain.None(inspect.Masked)
 			}
@@ -179,10 +210,13 @@ func DeletedList() *explain.Table[deletedRow] {
 	ofInode := func(d doc, get func(*fdfacts.DeletedFile) value) column {
 		d.Show = explain.Data
 		return ofFile(d, func(f *fdfacts.DeletedFile) value {
-			if f.Inode == 0 {
-				return explain.None(inspect.Unsupported)
+			switch {
+			case f.Inode != 0:
+				return get(f)
+			case f.Saved:
+				return explain.None(inspect.NotSaved)
 			}
-			return get(f)
+			return explain.None(inspect.Unsupported)
 		})
 	}
 	return &explain.Table[deletedRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
@@ -190,7 +224,10 @@ func DeletedList() *explain.Table[deletedRow] {
 			Key: "taken", Unit: explain.Bytes,
 			Gist: "What it takes of its file system.",
 		}, func(f *fdfacts.DeletedFile) value {
-			if f.Untold {
+			switch {
+			case f.Saved:
+				return explain.None(inspect.NotSaved)
+			case f.Untold:
 				return explain.None(inspect.Unsupported) // of a loop device's file the kernel shows the path
 			}
 			return explain.N(f.Taken)
@@ -198,7 +235,12 @@ func DeletedList() *explain.Table[deletedRow] {
 		ofFile(doc{
 			Key: "size", Unit: explain.Bytes, Show: explain.Data,
 			Gist: "How long it is; with holes it is longer than what it takes.",
-		}, func(f *fdfacts.DeletedFile) value { return explain.N(f.Size) }),
+		}, func(f *fdfacts.DeletedFile) value {
+			if f.Saved {
+				return explain.None(inspect.NotSaved)
+			}
+			return explain.N(f.Size)
+		}),
 		ofMount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
 		ofMount(doc{
 			Key: "mount", Show: explain.Wide,
@@ -281,7 +323,7 @@ func whyDeleted(f *fdfacts.DeletedFile) string {
 	switch {
 	case f.Untold:
 		return s + wayBackOfKernel(f)
-	case f.Taken == 0:
+	case f.Taken == 0 && !f.Saved:
 		return s + "it takes no space"
 	case f.Memory:
 		s += "it takes memory, and no disk; "

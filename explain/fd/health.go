@@ -46,11 +46,14 @@ func healthNear(f host) string {
 }
 
 func healthKept(f host) string {
-	if !f.Scan.Procs.Host.Host.Live {
+	n, files, told := kept(f)
+	switch seen := f.SeenOf(inspect.PIDFd); {
+	case !told, seen.Nothing():
 		return ""
+	case files == 0:
+		return units.NoneOf("no descriptor keeps a deleted file", seen)
+	case !seen.Whole():
+		return fmt.Sprintf("deleted files keep at least %s, %s", units.Size(n), units.Among(seen))
 	}
-	if n, files := kept(f); files > 0 {
-		return fmt.Sprintf("deleted files keep %s", units.Size(n))
-	}
-	return units.NoneOf("no descriptor keeps a deleted file", f.SeenOf(inspect.PIDFd))
+	return fmt.Sprintf("deleted files keep %s", units.Size(n))
 }

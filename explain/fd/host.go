@@ -110,13 +110,12 @@ func caches() []hostField {
 			Concept: "deleted-files",
 			Gist:    "Space of deleted files that are still open.",
 		}, func(f host) value {
-			if !f.Scan.Procs.Host.Host.Live { // a copy has links and no files
-				return explain.None(inspect.NotSaved)
+			if n, _, told := kept(f); told {
+				return explain.N(n)
 			}
-			n, _ := kept(f)
-			return explain.N(n)
+			return explain.None(inspect.NotSaved)
 		}, func(f host) string {
-			if _, n := kept(f); n > 0 {
+			if _, n, _ := kept(f); n > 0 {
 				return units.Plural(n, "inode", "inodes") +
 					" without a name, kept by a descriptor; kwhy fd --deleted shows which, and how to get the space back."
 			}
@@ -166,18 +165,22 @@ func countOfHost(d doc, get func(host) value, read func(host) string) hostField 
 	return ofHost(d, get, read)
 }
 
-// kept adds up what deleted files take, each once.
-func kept(f host) (bytes uint64, files int) {
+// kept adds up what deleted files take, each once. told is false where that is not known, as
+// of a copy, which has links and no files.
+func kept(f host) (bytes uint64, files int, told bool) {
 	seen := map[[2]uint64]bool{}
 	for i := range f.Scan.Counts {
 		for _, d := range f.Scan.Counts[i].Deleted {
+			if d.Saved {
+				return 0, 0, false
+			}
 			if k := [2]uint64{d.Dev, d.Inode}; !seen[k] {
 				seen[k] = true
 				bytes, files = bytes+d.Taken, files+1
 			}
 		}
 	}
-	return bytes, files
+	return bytes, files, true
 }
 
 func share(part, whole inspect.Num) string {

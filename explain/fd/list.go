@@ -1,6 +1,7 @@
 package fd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -75,23 +76,38 @@ func ofFD(d doc, get func(*fdfacts.Descriptor) value) fdField {
 
 // ofStat declares a column of what stat shows of a file.
 func ofStat(d doc, get func(*fdfacts.Descriptor) value) fdField {
-	return ofFD(d, func(f *fdfacts.Descriptor) value {
-		if !f.HasStat {
-			return explain.None(inspect.Inapplicable)
+	column := ofFD(d, nil)
+	column.Get = func(r fdRow) value {
+		switch {
+		case r.It.HasStat:
+			return get(r.It)
+		case saved(r) && r.It.OfFile():
+			return explain.None(inspect.NotSaved)
 		}
-		return get(f)
-	})
+		return explain.None(inspect.Inapplicable)
+	}
+	return column
 }
+
+// saved reports whether it is of a copy, which has the links and not what they lead to.
+func saved(r fdRow) bool { return !r.In.Row.Host.Host.Live }
 
 // ofInfo declares a column of what fdinfo shows.
 func ofInfo(d doc, get func(*fdfacts.Descriptor) value) fdField {
 	d.Source = inspect.PIDFdinfo
-	return ofFD(d, func(f *fdfacts.Descriptor) value {
-		if !f.HasInfo {
-			return explain.None(inspect.Masked)
+	column := ofFD(d, nil)
+	column.Get = func(r fdRow) value {
+		if !r.It.HasInfo {
+			return explain.None(noInfo(r))
 		}
-		return get(f)
-	})
+		return get(r.It)
+	}
+	return column
+}
+
+// noInfo says why a descriptor has no fdinfo.
+func noInfo(r fdRow) inspect.Reason {
+	return cmp.Or(r.It.NoInfo, inspect.Unread) // or it was not among the first that were looked at
 }
 
 // fdOpened are the columns of the descriptor itself.
@@ -99,7 +115,7 @@ func fdOpened() []fdField {
 	flags := ofInfo(doc{Key: "flags", Show: explain.Data, Words: flagWords(), Gist: "How it was opened: O_*, without those of access."}, nil)
 	flags.Get = func(r fdRow) value {
 		if !r.It.HasInfo {
-			return explain.None(inspect.Masked)
+			return explain.None(noInfo(r))
 		}
 		var out []value
 		for _, name := range flagsOf(r.It.Flags, r.In.Row.Host.Host.Arch) {
@@ -143,6 +159,17 @@ func fdOnDisk() []fdField {
 			return explain.S(get(f.Mount))
 		})
 	}
+	inode := ofStat(doc{
+		Key: "inode", Unit: explain.ID, Show: explain.Data,
+		Gist: "The number of its inode there.",
+	}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) })
+	byStat := inode.Get
+	inode.Get = func(r fdRow) value {
+		if saved(r) && r.It.Ino != 0 && r.It.OfFile() {
+			return explain.N(r.It.Ino)
+		}
+		return byStat(r)
+	}
 	return []fdField{
 		ofStat(doc{Key: "size", Unit: explain.Bytes, Show: explain.Wide, Gist: "How long the file is."}, func(f *fdfacts.Descriptor) value {
 			if f.Kind != procfacts.KindFile && f.Kind != procfacts.KindMemfd && f.Kind != procfacts.KindSecret {
@@ -156,9 +183,9 @@ func fdOnDisk() []fdField {
 		}, func(f *fdfacts.Descriptor) value { return explain.N(f.Taken) }),
 		ofFD(doc{
 			Key: "deleted", Unit: explain.Bool, Show: explain.Data,
-			Gist: "Whether it is deleted, by the number of its links.",
+			Gist: "Whether it is deleted, by the number of its links; in a copy by its link.",
 		}, func(f *fdfacts.Descriptor) value {
-			if !f.HasStat && (f.Kind == procfacts.KindPath || f.Kind == procfacts.KindDevice) {
+			if !f.HasStat && !f.Saved && (f.Kind == procfacts.KindPath || f.Kind == procfacts.KindDevice) {
 				return explain.None(inspect.Unread)
 			}
 			return explain.B(f.Deleted)
@@ -167,10 +194,7 @@ func fdOnDisk() []fdField {
 			Key: "dev", Show: explain.Data,
 			Gist: "The device of its file system, major:minor.",
 		}, func(f *fdfacts.Descriptor) value { return explain.S(device(f.Dev)) }),
-		ofStat(doc{
-			Key: "inode", Unit: explain.ID, Show: explain.Data,
-			Gist: "The number of its inode there.",
-		}, func(f *fdfacts.Descriptor) value { return explain.N(f.Inode) }),
+		inode,
 		ofMount(doc{Key: "fs", Label: "FS", Gist: "The type of its file system."}, func(m *fdfacts.MountPoint) string { return m.FSType }),
 		ofMount(doc{Key: "mount", Gist: "Where that is mounted, as the process sees it."},
 			func(m *fdfacts.MountPoint) string { return m.Point }),

@@ -154,11 +154,11 @@ func held() []listField {
 			Key: "fd_deleted", Label: "deleted files", Unit: explain.Bytes, Concept: "deleted-files",
 			Gist: "Space of deleted files that it keeps open.",
 		}, func(l list) value {
-			if !l.Row.Host.Host.Live { // a copy has links and no files
-				return explain.None(inspect.Unsupported)
-			}
 			var sum uint64
 			for _, f := range deleted(l) {
+				if !f.HasStat { // a copy has links and no files
+					return explain.None(inspect.NotSaved)
+				}
 				sum += f.Taken
 			}
 			return explain.N(sum)
@@ -274,7 +274,7 @@ func deleted(l list) (out []*fdfacts.Descriptor) {
 	seen := map[id]bool{}
 	for i := range l.List {
 		f := &l.List[i]
-		if k := (id{f.Dev, f.Inode}); f.Deleted && f.HasStat && !seen[k] {
+		if k := (id{f.Dev, f.Inode}); f.Deleted && (!f.HasStat || !seen[k]) {
 			seen[k] = true
 			out = append(out, f)
 		}

@@ -27,10 +27,24 @@ func counted(d doc, get func(*procfacts.FDCount) int) hostColumn {
 	d.Unit, d.Source, d.Concept = explain.Count, inspect.PIDFd, cmp.Or(d.Concept, "file-descriptor")
 	return hostColumn{Doc: d, Get: func(r hostRow) value {
 		if d.Key != "fds" && !r.It.Listed() {
-			return explain.None(inspect.Denied)
+			return explain.None(cmp.Or(r.It.Reason, inspect.Denied))
 		}
 		return explain.I(get(r.It))
 	}}
+}
+
+// watched declares a column that counts what objects of a kind watch, by their fdinfo.
+func watched(d doc, kind procfacts.FileKind) hostColumn {
+	d.Show = explain.Data
+	column := counted(d, func(c *procfacts.FDCount) int { _, n := c.Watched(kind); return n })
+	count := column.Get
+	column.Get = func(r hostRow) value {
+		if why := r.It.Unwatched(kind); why != inspect.Present && r.It.Listed() {
+			return explain.None(why)
+		}
+		return count(r)
+	}
+	return column
 }
 
 func ofKind(kind procfacts.FileKind) func(*procfacts.FDCount) int {
@@ -58,16 +72,16 @@ func Processes() *explain.Table[hostRow] {
 				Key: "inotify", Label: "INOTIFY", Show: explain.Data, Concept: "inotify-fanotify",
 				Gist: "inotify instances.",
 			}, func(c *procfacts.FDCount) int { n, _ := c.Watched(procfacts.KindInotify); return n }),
-			counted(doc{
-				Key: "inotify_watches", Concept: "inotify-fanotify", Show: explain.Data,
+			watched(doc{
+				Key: "inotify_watches", Concept: "inotify-fanotify",
 				Gist: "Files and directories that its inotify instances watch.",
-			}, func(c *procfacts.FDCount) int { _, n := c.Watched(procfacts.KindInotify); return n }),
+			}, procfacts.KindInotify),
 			counted(doc{Key: "epoll", Concept: "epoll", Label: "EPOLL", Gist: "epoll sets.", Show: explain.Data},
 				func(c *procfacts.FDCount) int { n, _ := c.Watched(procfacts.KindEpoll); return n }),
-			counted(doc{
-				Key: "epoll_watches", Concept: "epoll", Show: explain.Data,
+			watched(doc{
+				Key: "epoll_watches", Concept: "epoll",
 				Gist: "Descriptors that its epoll sets wait for.",
-			}, func(c *procfacts.FDCount) int { _, n := c.Watched(procfacts.KindEpoll); return n }),
+			}, procfacts.KindEpoll),
 			counted(doc{
 				Key: "memfds", Concept: "special-descriptors", Label: "MEMFD", Show: explain.Data,
 				Gist: "Files in memory, without a name.",
@@ -138,14 +152,14 @@ func used(r hostRow) value {
 }
 
 func deletedBy(r hostRow) value {
-	if !r.Host.Scan.Procs.Host.Host.Live {
-		return explain.None(inspect.Unsupported)
-	}
 	if !r.It.Listed() {
-		return explain.None(inspect.Denied)
+		return explain.None(cmp.Or(r.It.Reason, inspect.Denied))
 	}
 	var n uint64
 	for _, d := range eachOnce(r.It.Deleted) {
+		if d.Saved { // a copy has the link, and no file
+			return explain.None(inspect.NotSaved)
+		}
 		n += d.Taken
 	}
 	return explain.N(n)

@@ -36,7 +36,7 @@ func socketColumns() []socketColumn {
 	queue := func(n func(*fdfacts.Socket) uint64) func(*fdfacts.Socket) value {
 		return func(s *fdfacts.Socket) value {
 			if !s.Local.IsValid() {
-				return explain.None(inspect.Unsupported) // /proc/net has none of these
+				return explain.None(inspect.Inapplicable) // they are of addresses with a port
 			}
 			return explain.N(n(s))
 		}

@@ -57,17 +57,27 @@ func SocketHolders() *explain.Table[sockHolder] {
 			}
 			return explain.S("local")
 		}),
-		ofHolder(doc{
-			Key: "netns", Unit: explain.ID, Show: explain.Data,
-			Gist: "The number of the network namespace that it is in.",
-		}, func(h *fdfacts.SocketHolder) value {
-			if h.Netns == 0 {
-				return explain.None(inspect.Denied)
-			}
-			return explain.N(h.Netns)
-		}),
+		netnsOfHolder(),
 		ofHolder(doc{Key: "why", Label: explain.Description, Gist: "What that socket is."},
 			func(h *fdfacts.SocketHolder) value { return explain.S(whySocket(h)) }))}
+}
+
+func netnsOfHolder() explain.Field[sockHolder] {
+	return explain.Field[sockHolder]{
+		Doc: doc{
+			Key: "netns", Unit: explain.ID, Show: explain.Data, Source: inspect.PIDFd, Concept: "file-descriptor",
+			Gist: "The number of the network namespace that it is in.",
+		},
+		Get: func(r sockHolder) value {
+			switch {
+			case r.It.Netns != 0:
+				return explain.N(r.It.Netns)
+			case !r.In.Procs.Host.Host.Live:
+				return explain.None(inspect.NotSaved)
+			}
+			return explain.None(inspect.Denied)
+		},
+	}
 }
 
 func whySocket(h *fdfacts.SocketHolder) string {

@@ -16,6 +16,8 @@ func onDisk(f *fdfacts.Descriptor) string {
 	}
 	b.WriteString(where(f))
 	switch {
+	case f.Deleted && !f.HasStat:
+		b.WriteString("; deleted")
 	case f.Deleted && f.Taken == 0:
 		b.WriteString("; deleted, and takes no space")
 	case f.Deleted:

@@ -17,7 +17,8 @@ import (
 func perUser() []hostField {
 	return append(inotifyLimits(),
 		ofUsers(doc{
-			Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll", Source: inspect.EpollMaxWatches,
+			Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll",
+			Source: inspect.EpollMaxWatches, Also: shownByInfo(),
 			Gist: "The most descriptors of a user in epoll sets: ENOSPC after that.",
 		}, readEpoll),
 		ofHost(doc{
@@ -62,8 +63,8 @@ func inotifyLimits() []hostField {
 		}, func(f host) string { return readInotify(f, instances(), outermost(f)) }),
 		ofUsers(doc{
 			Key: "max_user_watches", Label: "max_user_watches", Concept: "inotify-fanotify",
-			Source: inspect.InotifyMaxWatches,
-			Gist:   "The most files that a user may watch by inotify: ENOSPC after that.",
+			Source: inspect.InotifyMaxWatches, Also: shownByInfo(),
+			Gist: "The most files that a user may watch by inotify: ENOSPC after that.",
 		}, func(f host) string { return readInotify(f, watches(), outermost(f)) }),
 		own(doc{
 			Key: "user_max_inotify_instances", Kernel: "user.max_inotify_instances", Label: "own instances",
@@ -72,40 +73,50 @@ func inotifyLimits() []hostField {
 		}, instances()),
 		own(doc{
 			Key: "user_max_inotify_watches", Kernel: "user.max_inotify_watches", Label: "own watches",
-			Source: inspect.UserMaxInotifyWatches,
-			Gist:   "The most files that a user may watch in kwhy's own user namespace.",
+			Source: inspect.UserMaxInotifyWatches, Also: shownByInfo(),
+			Gist: "The most files that a user may watch in kwhy's own user namespace.",
 		}, watches()),
 	}
 }
 
 // ofUsers declares a limit of users, with what is read of how near they are to it.
 func ofUsers(d doc, read func(host) string) hostField {
-	d.Unit, d.Also = explain.Count, []inspect.Source{inspect.PIDFd}
+	d.Unit = explain.Count
+	if d.Also == nil {
+		d.Also = []inspect.Source{inspect.PIDFd}
+	}
 	return ofHost(d, sysctl(d.Source), func(f host) string {
-		if f.Missing(inspect.PIDFd) != inspect.Present {
+		switch {
+		case f.Missing(inspect.PIDFd) != inspect.Present:
 			return "The kernel does not show the use itself, and no process shows its descriptors."
+		case slices.Contains(d.Also, inspect.PIDFdinfo) && f.SeenOf(inspect.PIDFdinfo).Nothing():
+			return "The kernel does not show the use itself, and no process shows what it watches."
 		}
 		return read(f)
 	})
 }
 
+// shownByInfo is what tells how much is watched: the fdinfo of descriptors.
+func shownByInfo() []inspect.Source { return []inspect.Source{inspect.PIDFd, inspect.PIDFdinfo} }
+
 // counting is what of inotify is counted, and the limits that bound it.
 type counting struct {
 	of          func(fdfacts.Charge) int
+	from        inspect.Source // of processes: what shows it
 	global, own inspect.Source
 	words       string
 }
 
 func instances() counting {
 	return counting{
-		func(c fdfacts.Charge) int { return c.Instances }, inspect.InotifyMaxInstances, inspect.UserMaxInotifyInstances,
+		func(c fdfacts.Charge) int { return c.Instances }, inspect.PIDFd, inspect.InotifyMaxInstances, inspect.UserMaxInotifyInstances,
 		"inotify instances that a user may have",
 	}
 }
 
 func watches() counting {
 	return counting{
-		func(c fdfacts.Charge) int { return c.Watches }, inspect.InotifyMaxWatches, inspect.UserMaxInotifyWatches,
+		func(c fdfacts.Charge) int { return c.Watches }, inspect.PIDFdinfo, inspect.InotifyMaxWatches, inspect.UserMaxInotifyWatches,
 		"files that a user may watch by inotify",
 	}
 }
@@ -212,6 +223,9 @@ type fullest struct {
 }
 
 func (n counting) fullest(f host) (at fullest, ok bool) {
+	if f.SeenOf(n.from).Nothing() {
+		return at, false
+	}
 	for _, ns := range slices.Compact([]uint64{outermost(f), f.Charges.Own}) {
 		who, c, some := f.Charges.Most(ns, n.of)
 		most, known := limitIn(f, n, ns)

@@ -46,8 +46,14 @@ func liveTable[S explain.Snapshot[S]](
 	if gap, none := nothing(&g, own, h.Kernel); none {
 		return Report{Gaps: []Gap{gap}}, nil
 	}
-	if ask.Sort != "" && zero(&g, ask.Sort) {
-		g.Shown, g.Empty = 0, ask.Sort+" is 0 in all "+units.Plural(g.Total, "row", "rows")
+	if ask.Sort != "" {
+		seen := seenIn(t, all, ask.Sort)
+		if g.Seen.Whole() { // or it says already of how much it is
+			g.Seen = seen
+		}
+		if zero(&g, ask.Sort) {
+			g.Shown, g.Empty = 0, zeroIn(ask.Sort, g.Total, seen)
+		}
 	}
 	rep := Report{Grids: []Grid{g}}
 	rep.unseen(all, v.Needs(), h.Kernel)
@@ -102,6 +108,39 @@ func nothing(g *Grid, first int, on inspect.Kernel) (Gap, bool) {
 		}
 	}
 	return Gap{Source: d.Source.String(), Reason: why, Count: g.Shown, Of: g.Total, Hint: d.Hint(why, on)}, true
+}
+
+// seenIn returns in how many rows a number was seen, of those that have one: what is said of the
+// largest holds for these.
+func seenIn[S explain.Snapshot[S]](t *explain.Table[S], rows explain.Rows[S], key string) inspect.Seen {
+	f, err := fieldOf(t, key)
+	if err != nil || !f.Unit.Number() || f.Needs().Meets(expensive()) {
+		return inspect.Seen{}
+	}
+	if v, ok := rows.(Surveyor); ok {
+		if seen := v.SeenOf(f.Source); !seen.Whole() {
+			return seen
+		}
+	}
+	var scratch []byte
+	return inspect.SeenBy("row", f.Source, rows.Len(), func(i int) inspect.Reason {
+		v := Take(f, rows.At(i), &scratch)
+		if scratch = scratch[:0]; v.Has() {
+			return inspect.Present
+		}
+		return v.Reason()
+	}).Within(seenOf(rows))
+}
+
+// zeroIn says that a number is 0 in all rows of a table, or in those in which it was seen.
+func zeroIn(key string, rows int, seen inspect.Seen) string {
+	switch {
+	case !seen.Whole():
+		return units.NoneOf(key+" is 0", seen)
+	case rows == 1:
+		return key + " is 0 in the one row"
+	}
+	return key + " is 0 in all " + units.Plural(rows, "row", "rows")
 }
 
 // zero reports whether the first row, which has the largest, has none of it.

@@ -50,13 +50,15 @@ func space() []field {
 			Gist: "The network namespace: interfaces, routes, sockets and counters of its own.",
 		},
 		Get: func(n host) value {
-			if n.Space.Inode == 0 {
-				if !n.Space.Own {
-					return explain.None(inspect.Denied)
-				}
-				return explain.None(inspect.Untold)
+			switch {
+			case n.Space.Inode != 0:
+				return explain.N(n.Space.Inode)
+			case !n.Mem.Host.Live:
+				return explain.None(inspect.NotSaved)
+			case !n.Space.Own:
+				return explain.None(inspect.Denied)
 			}
-			return explain.N(n.Space.Inode)
+			return explain.None(inspect.Untold)
 		},
 		Reading: readSpace,
 	}}
@@ -64,6 +66,9 @@ func space() []field {
 
 func readSpace(n host) string {
 	s := "The one that kwhy is in."
+	if !n.Mem.Host.Live {
+		s = "The one that the copy was made in."
+	}
 	if !n.Space.Own {
 		s = fmt.Sprintf("The one of process %d, by /proc/%d/net; "+
 			"the host's softnet, buffer memory and limits are the same in all.", n.Space.PID, n.Space.PID)

@@ -49,10 +49,18 @@ func (l loss) rules() []hostRule {
 		return explain.Share(l.part(n), explain.Sum(l.part(n), l.whole(n)))
 	}
 	ever.Say = func(n host) string {
-		return l.say(n, percent(ever.Of(n)), "since these counters began; --interval 10s says whether it goes on")
+		return l.say(n, percent(ever.Of(n)), "since these counters began"+goesOn(n))
 	}
 	ever.Next = "kwhy net --interval 10s"
 	return []hostRule{now, ever}
+}
+
+// goesOn says how to see whether something goes on, which a copy can't show.
+func goesOn(n host) string {
+	if !n.Mem.Host.Live {
+		return ""
+	}
+	return "; --interval 10s says whether it goes on"
 }
 
 // few limits the level of a small loss: one packet of a few in a second is a large

@@ -207,6 +207,9 @@ func countOf(p process, is func(*sockdiag.Socket) bool) (n int) {
 
 // readNamespace says whose namespace that is, and how it was asked.
 func readNamespace(p process) string {
+	if !p.Net.Host.Live {
+		return "The copy has its tables of sockets: only addresses, state and queues are known."
+	}
 	s := "Another than kwhy's own"
 	if p.Net.Own {
 		s = "The one that kwhy itself is in"

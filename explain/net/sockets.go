@@ -162,13 +162,13 @@ func appendPeer(b []byte, r row) []byte {
 // queues are the columns of what waits.
 func queues() []column {
 	ofListener := func(d doc, get func(*sockdiag.Socket) uint32) column {
-		d.Concept = "accept-queue"
+		d.Concept, d.Also = "accept-queue", []inspect.Source{inspect.SockDiag}
 		return ofSocket(d, func(s *sockdiag.Socket) value {
 			switch {
 			case !s.IsListener():
 				return explain.None(inspect.Inapplicable)
 			case !s.Told.Has(sockdiag.Queues) && (d.Source == inspect.SockDiag || s.Unix != nil):
-				return explain.None(inspect.Unsupported)
+				return value{} // why sock_diag did not tell it
 			}
 			return explain.N(get(s))
 		})
@@ -335,7 +335,7 @@ func memory() []column {
 				group = sockdiag.Dropped
 			}
 			if !s.Told.Has(group) {
-				return explain.None(noGroup(s))
+				return noGroup(s)
 			}
 			return explain.N(s.Mem[i])
 		})
@@ -344,7 +344,7 @@ func memory() []column {
 		Kernel: "sk_drops", Label: "DROPS", Unit: explain.Count, Counter: true,
 		Gist: "Packets dropped at it since it was made; of a listener connections.",
 	})
-	drops.Source, drops.Watched = inspect.NetSockets, true
+	drops.Source, drops.Also, drops.Watched = inspect.NetSockets, []inspect.Source{inspect.SockDiag}, true
 	return []column{
 		ofMemory(sockdiag.RmemAlloc, doc{
 			Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes,
@@ -384,12 +384,12 @@ func memory() []column {
 
 // noGroup says why the kernel gave nothing of a group: a connection that is half
 // open or in TIME_WAIT is no full socket, and has no buffers.
-func noGroup(s *sockdiag.Socket) inspect.Reason {
+func noGroup(s *sockdiag.Socket) value {
 	noFull := s.State == sockdiag.TimeWait || s.State == sockdiag.SynRecv || s.State == sockdiag.FinWait2
 	if s.Stream() && noFull || s.Family == unix.AF_PACKET {
-		return inspect.Inapplicable
+		return explain.None(inspect.Inapplicable)
 	}
-	return inspect.Unsupported
+	return value{} // why sock_diag did not tell it
 }
 
 // whyColumn says where the bytes wait.

@@ -371,9 +371,9 @@ func namespaceOf(s sockets) string {
 		how = "/proc/net"
 	}
 	switch {
-	case s.Dir == "self":
+	case s.Dir == "self", s.Dir == ".":
 		return "this network namespace, by " + how
-	case s.Own:
+	case s.Own && s.Host.Live:
 		return "the network namespace of process " + s.Dir + ", kwhy's own, by " + how
 	}
 	return "the network namespace of process " + s.Dir + ", by " + how

@@ -36,6 +36,7 @@ type DeletedFile struct {
 	// Memory says that it takes memory or swap, and no disk: it is on tmpfs or the like.
 	Memory bool
 	Untold bool // what it takes is not shown, nor who it is but for its path
+	Saved  bool // of a copy, which has no sizes: dev and inode are 0 where nothing else tells them
 }
 
 // DeletedFiles are all such files of a host, those that take most first.
@@ -44,15 +45,18 @@ type DeletedFiles struct {
 
 	Procs *proc.Processes
 	List  []DeletedFile
-	// Denied is how many processes don't show their descriptors, of All; MapsDenied
-	// how many have files mapped that seem to be gone and may not be looked at.
-	Denied, All, MapsDenied int
+	// MapsDenied is how many of All processes have files mapped that seem to be gone and may not
+	// be looked at.
+	All, MapsDenied int
 	// InFlight are files on their way through unix sockets, Rings those registered with
 	// io_uring: a file may be among them that is deleted and in no list.
 	InFlight, Rings []Unlisted
 
-	seen inspect.Seen
-	why  map[inspect.Source]inspect.Reason // of what is not read of each process
+	seen  inspect.Seen
+	maps  inspect.Seen // the same with what they have mapped
+	infos inspect.Seen // and with the fdinfo of sockets and rings
+	gaps  []inspect.Gap
+	why   map[inspect.Source]inspect.Reason // of what is not read of each process
 }
 
 // Missing says why a source that is not read of each process gave nothing.
@@ -60,7 +64,12 @@ func (l *DeletedFiles) Missing(s inspect.Source) inspect.Reason { return l.why[s
 
 // SeenOf returns how many processes showed what they keep open.
 func (l *DeletedFiles) SeenOf(s inspect.Source) inspect.Seen {
-	if s.Scope() != inspect.OfProcess {
+	switch {
+	case s == inspect.PIDFdinfo:
+		return l.infos
+	case s == inspect.PIDMapFiles:
+		return l.maps
+	case s.Scope() != inspect.OfProcess:
 		return inspect.Seen{}
 	}
 	return l.seen
@@ -94,9 +103,7 @@ func (l *DeletedFiles) Keepers() int {
 
 // Gaps says how many processes could not be looked at.
 func (l *DeletedFiles) Gaps() (out []inspect.Gap) {
-	if l.Denied > 0 {
-		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All})
-	}
+	out = append(out, l.gaps...)
 	if l.MapsDenied > 0 {
 		out = append(out, inspect.Gap{Source: inspect.PIDMapFiles, Reason: inspect.Denied, Count: l.MapsDenied, Of: l.All})
 	}
@@ -116,7 +123,7 @@ type DeletedPart = inspect.Part[*DeletedFiles, DeletedFile]
 func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
 	l := &DeletedFiles{Procs: ps, why: map[inspect.Source]inspect.Reason{}}
 	var mu sync.Mutex
-	at := map[[2]uint64]int{}
+	at := map[fileID]int{}
 	var others []special
 	scan := proc.ScanFDs(h, ps, func(row int, fd int32, link []byte, k proc.FileKind) {
 		if k == proc.KindSocket || k == proc.KindIOUring {
@@ -125,18 +132,21 @@ func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
 			others = append(others, special{row: int32(row), fd: fd, link: string(link), kind: k})
 		}
 	})
-	_, seen, denied := scan.Totals()
-	l.Denied, l.All, l.seen = denied, seen+denied, scan.Seen()
+	l.seen, l.gaps = scan.Seen(), scan.Gaps()
+	l.All = l.seen.All
+	whys := make([]inspect.Reason, len(ps.Rows))
 	proc.EachChunk(h, len(ps.Rows), func(_ *proc.Reader, i int) {
-		if ps.Rows[i].Kthread() {
+		if whys[i] = scan.Counts[i].Reason; ps.Rows[i].Kthread() {
+			whys[i] = inspect.Inapplicable
 			return
 		}
-		w := deletedWalker{h: h, p: &ps.Rows[i], found: map[[2]uint64]*DeletedFile{}}
+		w := deletedWalker{h: h, p: &ps.Rows[i], found: map[fileID]*DeletedFile{}}
 		w.walk(scan.Counts[i].Deleted)
 		mu.Lock()
 		defer mu.Unlock()
 		if w.denied {
 			l.MapsDenied++
+			whys[i] = inspect.Denied
 		}
 		for k, f := range w.found {
 			if n, ok := at[k]; ok {
@@ -147,8 +157,9 @@ func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
 			l.List = append(l.List, *f)
 		}
 	})
+	l.maps = inspect.SeenBy("process", inspect.PIDMapFiles, len(whys), func(i int) inspect.Reason { return whys[i] }).Within(ps.Seen())
 	l.byKernel(h)
-	l.unlisted(h, others)
+	l.unlisted(h, others, scan)
 	slices.SortFunc(l.List, func(a, b DeletedFile) int {
 		return cmp.Or(cmp.Compare(b.Taken, a.Taken), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Inode, b.Inode))
 	})
@@ -162,7 +173,7 @@ func TakeDeleted(h *inspect.Host, ps *proc.Processes) *DeletedFiles {
 type deletedWalker struct {
 	h      *inspect.Host
 	p      *proc.Process
-	found  map[[2]uint64]*DeletedFile
+	found  map[fileID]*DeletedFile
 	mounts *mountTable
 	denied bool // it has mapped what seems to be gone, and may not be looked at
 }
@@ -174,8 +185,15 @@ func (w *deletedWalker) walk(open []proc.OpenDeleted) {
 		if w.h.Proc.With(dir+"/fdinfo/"+strconv.Itoa(int(d.FD)), info.parseInfo) != nil {
 			info = Descriptor{MountID: -1}
 		}
+		on := w.table().byID[info.MountID]
+		if d.Saved {
+			if noDisk([]byte(" " + d.Path)) {
+				continue
+			}
+			d.OnDisk = identified(on, &info)
+		}
 		f := w.file(dir+"/fd/"+strconv.Itoa(int(d.FD)), d.Path, d.OnDisk)
-		if on := w.table().byID[info.MountID]; on != nil {
+		if on != nil {
 			f.Mount = on
 		}
 		k := &f.Keepers[0]
@@ -184,22 +202,73 @@ func (w *deletedWalker) walk(open []proc.OpenDeleted) {
 			k.Appends, k.Writes = k.Appends || info.Flags&unix.O_APPEND != 0, k.Writes || info.Flags&unix.O_APPEND == 0
 		}
 	}
-	if to, err := w.h.Proc.Readlink(dir + "/exe"); err == nil && strings.HasSuffix(to, deletedSuffix) && !noDisk([]byte(" "+to)) {
-		if st, err := proc.Follow(w.h, dir+"/exe"); err == nil && st.Nlink == 0 {
-			w.file(dir+"/exe", to, proc.OnDiskOf(&st)).Keepers[0].Runs = true
+	if w.h.Live {
+		w.program()
+		w.maps()
+		return
+	}
+	w.maps() // which say what file it is; the link of a copy does not
+	w.program()
+}
+
+// program looks whether what the process runs is gone.
+func (w *deletedWalker) program() {
+	rel := w.p.Dir() + "/exe"
+	to, err := w.h.Proc.Readlink(rel)
+	if err != nil || !strings.HasSuffix(to, deletedSuffix) || noDisk([]byte(" "+to)) {
+		return
+	}
+	if !w.h.Live {
+		w.saved(to, proc.OnDisk{}).Keepers[0].Runs = true
+		return
+	}
+	if st, err := proc.Follow(w.h, rel); err == nil && st.Nlink == 0 {
+		w.file(rel, to, proc.OnDiskOf(&st)).Keepers[0].Runs = true
+	}
+}
+
+// fileID is which file it is: by device and inode; of a copy that does not tell both, by its path.
+type fileID struct {
+	dev, inode uint64
+	path       string
+}
+
+// identified is what a copy has of a file: the device of the mount that it is on, and the inode
+// that its fdinfo names since 5.14.
+func identified(on *MountPoint, info *Descriptor) (d proc.OnDisk) {
+	if on != nil && info.Ino != 0 {
+		d.Dev, d.Inode = on.Dev, info.Ino
+	}
+	return d
+}
+
+// saved returns the entry of a file of a copy: of two with one path, of which one does not say
+// which file it is, that they are the same.
+func (w *deletedWalker) saved(path string, d proc.OnDisk) *DeletedFile {
+	path = strings.TrimSuffix(path, deletedSuffix)
+	for _, f := range w.found {
+		if f.Path == path && (f.Inode == 0 || d.Inode == 0) {
+			if f.Inode == 0 {
+				f.OnDisk = d
+			}
+			return f
 		}
 	}
-	w.maps()
+	return w.file("", path, d)
 }
 
 const deletedSuffix = " (deleted)"
 
 // file returns the entry of a file, which the process has by the link rel.
 func (w *deletedWalker) file(rel, path string, d proc.OnDisk) *DeletedFile {
-	key := [2]uint64{d.Dev, d.Inode}
+	path = strings.TrimSuffix(path, deletedSuffix)
+	key := fileID{dev: d.Dev, inode: d.Inode}
+	if !w.h.Live && d.Inode == 0 {
+		key.path = path
+	}
 	f := w.found[key]
 	if f == nil {
-		f = &DeletedFile{Path: strings.TrimSuffix(path, deletedSuffix), OnDisk: d, Mount: w.table().byDev[d.Dev], Keepers: []Keeper{{P: w.p}}}
+		f = &DeletedFile{Path: path, OnDisk: d, Mount: w.table().byDev[d.Dev], Keepers: []Keeper{{P: w.p}}, Saved: !w.h.Live}
 		f.Memory = w.inMemory(rel, f.Mount)
 		w.found[key] = f
 	}
@@ -211,6 +280,9 @@ func (w *deletedWalker) file(rel, path string, d proc.OnDisk) *DeletedFile {
 func (w *deletedWalker) inMemory(rel string, on *MountPoint) bool {
 	if on != nil {
 		return slices.Contains([]string{"tmpfs", "devtmpfs", "ramfs", "hugetlbfs"}, on.FSType)
+	}
+	if !w.h.Live {
+		return false // where its link leads is on this host
 	}
 	magic, err := w.h.Proc.FileSystem(rel)
 	return err == nil && slices.Contains([]int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.HUGETLBFS_MAGIC}, magic)
@@ -251,6 +323,10 @@ func (w *deletedWalker) maps() {
 }
 
 func (w *deletedWalker) mapped(m *mem.Mapping) {
+	if !w.h.Live {
+		w.saved(m.Path, proc.OnDisk{Dev: m.Dev, Inode: m.Inode}).Keepers[0].Mapped = true
+		return
+	}
 	rel := fmt.Sprintf("%s/map_files/%x-%x", w.p.Dir(), m.Start, m.End)
 	st, err := proc.Follow(w.h, rel)
 	switch {

@@ -50,6 +50,8 @@ func (f *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
 		return inspect.Seen{}
 	case s == inspect.PIDFd:
 		return f.Scan.Seen()
+	case s == inspect.PIDFdinfo:
+		return f.Scan.Watchers()
 	}
 	return f.Scan.Procs.SeenOf(s)
 }
@@ -81,12 +83,7 @@ func (f *Snapshot) Gaps() []inspect.Gap {
 			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
 		}
 	}
-	if _, seen, denied := f.Scan.Totals(); denied > 0 {
-		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: denied, Of: seen + denied})
-	} else if r := f.Scan.Why(); r.IsGap() {
-		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: r, Count: len(f.Scan.Counts), Of: len(f.Scan.Counts)})
-	}
-	return out
+	return append(out, f.Scan.Gaps()...)
 }
 
 // Take reads what a host has open; the caller has scanned the processes, with

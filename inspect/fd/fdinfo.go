@@ -42,6 +42,7 @@ func (f *Descriptor) parseInfo(b []byte) error {
 		case "mnt_id":
 			f.MountID, err = strconv.ParseInt(value, 10, 64)
 		case "ino":
+			f.Ino, err = strconv.ParseUint(value, 10, 64)
 		default:
 			f.Info = append(f.Info, InfoLine{name, value})
 		}

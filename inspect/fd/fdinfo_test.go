@@ -19,7 +19,8 @@ func TestParseInfo(t *testing.T) {
 		text string
 		want fd.Descriptor
 	}{
-		"a file":      {"pos:\t12\nflags:\t0102001\nmnt_id:\t27\nino:\t5\n", fd.Descriptor{HasInfo: true, Pos: 12, Flags: 0o102001, MountID: 27}},
+		"a file": {"pos:\t12\nflags:\t0102001\nmnt_id:\t27\nino:\t5\n",
+			fd.Descriptor{HasInfo: true, Pos: 12, Flags: 0o102001, MountID: 27, Ino: 5}},
 		"before 3.15": {"pos:\t0\nflags:\t02\n", fd.Descriptor{HasInfo: true, Flags: 2, MountID: -1}},
 		"lines of its kind": {"pos:\t0\nflags:\t02\nmnt_id:\t17\ninotify wd:1 ino:13 sdev:fe00000 mask:102\n" +
 			"fanotify flags:0 event-flags:8000\nsettime flags: 01\nit_value: (1, 2)\ntfd:        6 events: 19 data: 6  pos:0\n",

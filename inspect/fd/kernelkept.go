@@ -2,13 +2,16 @@ package fd
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"kwhy/inspect"
 	"kwhy/inspect/mem"
+	"kwhy/inspect/net"
 	"kwhy/inspect/proc"
+	"kwhy/inspect/sockdiag"
 )
 
 // Unlisted are files that a process keeps and that no descriptor of it leads to: which files
@@ -82,29 +85,14 @@ func (l *DeletedFiles) keptByKernel(by, path string, f DeletedFile) {
 
 // unlisted counts the files that are in flight over unix sockets (SCM_RIGHTS), and those that
 // are registered with rings of io_uring. Each socket and ring is looked at once.
-func (l *DeletedFiles) unlisted(h *inspect.Host, list []special) {
-	slices.SortFunc(list, func(a, b special) int { return int(a.row) - int(b.row) })
-	seen := map[string]bool{}
-	var rings []special
-	list = slices.DeleteFunc(list, func(s special) bool {
-		if s.kind == proc.KindSocket {
-			was := seen[s.link]
-			seen[s.link] = true
-			return was
-		}
-		for _, r := range rings {
-			same, err := h.CompareFiles(l.Procs.Rows[r.row].PID, l.Procs.Rows[s.row].PID, r.fd, s.fd)
-			if err == nil && same == 0 {
-				return true // a copy by fork
-			}
-		}
-		rings = append(rings, s)
-		return false
-	})
-	counts := make([]int, len(list))
+func (l *DeletedFiles) unlisted(h *inspect.Host, list []special, scan *proc.FDScan) {
+	slices.SortFunc(list, func(a, b special) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd)) })
+	list = l.carriers(h, l.once(h, list))
+	counts, whys := make([]int, len(list)), make([]inspect.Reason, len(list))
 	proc.EachChunk(h, len(list), func(_ *proc.Reader, i int) {
 		s := &list[i]
-		_ = h.Proc.With(l.Procs.Rows[s.row].Dir()+"/fdinfo/"+strconv.Itoa(int(s.fd)), func(b []byte) error {
+		dir, n := l.Procs.Rows[s.row].Dir(), strconv.Itoa(int(s.fd))
+		err := h.Proc.With(dir+"/fdinfo/"+n, func(b []byte) error {
 			if s.kind == proc.KindIOUring {
 				counts[i] = registered(b)
 			} else {
@@ -112,10 +100,15 @@ func (l *DeletedFiles) unlisted(h *inspect.Host, list []special) {
 			}
 			return nil
 		})
+		whys[i] = h.PidReason(dir, err)
 	})
 	told := false
+	lacks := map[int32]inspect.Reason{}
 	for i, s := range list {
 		told = told || s.told
+		if whys[i].IsGap() && whys[i] != inspect.Vanished {
+			lacks[s.row] = whys[i]
+		}
 		one := Unlisted{&l.Procs.Rows[s.row], s.fd, counts[i]}
 		switch {
 		case counts[i] == 0:
@@ -125,9 +118,82 @@ func (l *DeletedFiles) unlisted(h *inspect.Host, list []special) {
 			l.InFlight = append(l.InFlight, one)
 		}
 	}
+	l.infos = inspect.SeenBy("process", inspect.PIDFdinfo, len(scan.Counts), func(i int) inspect.Reason {
+		if c := &scan.Counts[i]; c.Reason != inspect.Present || l.Procs.Rows[i].Kthread() {
+			return cmp.Or(c.Reason, inspect.Inapplicable)
+		}
+		return lacks[int32(i)]
+	}).Within(l.Procs.Seen())
 	if !told && inspect.Choose(h.Kernel.Since(5, 6), false, true, false) {
 		l.why[inspect.PIDFdinfo] = inspect.Unsupported
 	}
+}
+
+// once leaves out further descriptors of a socket, which its link names, or of a ring, which
+// kcmp(2) tells from others.
+func (l *DeletedFiles) once(h *inspect.Host, list []special) (out []special) {
+	seen := map[string]bool{}
+	var rings []special
+	for _, s := range list {
+		switch {
+		case s.kind == proc.KindIOUring:
+			rings = append(rings, s)
+		case !seen[s.link]:
+			seen[s.link] = true
+			out = append(out, s)
+		}
+	}
+	same, ok := identical(h, rings, func(s *special) (pid, fd int32) { return l.Procs.Rows[s.row].PID, s.fd })
+	if !ok {
+		return append(out, rings...)
+	}
+	for _, list := range same {
+		out = append(out, slices.MinFunc(list, func(a, b special) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.fd, b.fd)) }))
+	}
+	return out
+}
+
+// fewSockets is how many sockets' fdinfo is read without a look whether they can have files in
+// flight: some milliseconds.
+const fewSockets = 500
+
+// carriers leaves out sockets that can't have files in flight: unix ones alone carry them
+// (net/unix/af_unix.c, unix_attach_fds). Of many the kernel lists those of TCP and UDP in less
+// time than their fdinfo takes, in kwhy's own network namespace, and in others if many are left.
+func (l *DeletedFiles) carriers(h *inspect.Host, list []special) []special {
+	sockets := func() (n int) {
+		for i := range list {
+			if list[i].kind == proc.KindSocket {
+				n++
+			}
+		}
+		return n
+	}
+	if !h.Live || sockets() <= fewSockets {
+		return list
+	}
+	others := func(dir string) {
+		all, err := net.TakeSockets(h, net.SocketQuery{
+			Dir: dir, Kinds: []string{"tcp", "tcp6", "udp", "udp6"}, States: sockdiag.Every &^ sockdiag.Of(sockdiag.TimeWait), Bare: true,
+		})
+		if err != nil {
+			return // then fdinfo is read of all
+		}
+		inodes := make(map[uint64]bool, all.List.Len())
+		for i := range all.List.Len() {
+			inodes[uint64(all.List.At(i).Inode)] = true
+		}
+		list = slices.DeleteFunc(list, func(s special) bool {
+			n, ok := proc.InodeIn([]byte(s.link))
+			return ok && s.kind == proc.KindSocket && inodes[n]
+		})
+	}
+	if others("self"); sockets() > fewSockets {
+		for _, n := range netNamespaces(h, l.Procs)[1:] {
+			others(n.dir)
+		}
+	}
+	return list
 }
 
 // special is a descriptor that leads to a socket or a ring.

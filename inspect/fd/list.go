@@ -22,13 +22,16 @@ type Descriptor struct {
 	N       int32
 	Link    string // as the kernel words it
 	Kind    proc.FileKind
-	Deleted bool // gone from its directory, by the number of its links
+	Deleted bool // gone from its directory, by the number of its links; in a copy by what its link says
+	Saved   bool // it is of a copy, which has the link and nothing that it leads to
 
 	// From fdinfo. Flags are O_*; Pos is where the next read or write is.
 	HasInfo bool
+	NoInfo  inspect.Reason // why there is none
 	Flags   uint64
 	Pos     int64
 	MountID int64
+	Ino     uint64     // its inode's number, as stat has it too; 0 before 5.14
 	Info    []InfoLine // what is particular to its kind, in order
 
 	// From stat, where it is a file.
@@ -125,6 +128,9 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 	var err error
 	l.List, err = links(h, dir)
 	l.Sources[inspect.PIDFd] = h.PidReason(dir, err)
+	if err == nil && len(l.List) == 0 {
+		_, l.Sources[inspect.PIDFd] = proc.NoFDs(h, l.Row.P)
+	}
 	l.Shown = len(l.List)
 	if limit > 0 {
 		l.Shown = min(l.Shown, limit)
@@ -144,7 +150,8 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 		f := &l.List[i]
 		name := strconv.Itoa(int(f.N))
 		if i < l.Shown {
-			f.HasInfo = h.Proc.With(dir+"/fdinfo/"+name, f.parseInfo) == nil
+			err := h.Proc.With(dir+"/fdinfo/"+name, f.parseInfo)
+			f.HasInfo, f.NoInfo = err == nil, h.PidReason(dir, err)
 		}
 		if i < l.Shown || strings.HasSuffix(f.Link, " (deleted)") {
 			statFD(h, dir, name, f)
@@ -174,7 +181,7 @@ func links(h *inspect.Host, dir string) ([]Descriptor, error) {
 	}
 	list := make([]Descriptor, len(ends))
 	var denied atomic.Bool
-	walkers := sync.Pool{New: func() any { return &linker{to: make([]byte, 4096), known: map[string]string{}} }}
+	walkers := sync.Pool{New: func() any { return &linker{to: make([]byte, 4096), known: map[string]string{}, saved: !h.Live} }}
 	proc.EachChunk(h, len(ends), func(_ *proc.Reader, i int) {
 		w := walkers.Get().(*linker)
 		defer walkers.Put(w)
@@ -214,6 +221,7 @@ func entries(d *inspect.Dir) (names []byte, ends []int, err error) {
 type linker struct {
 	to    []byte
 	known map[string]string
+	saved bool // of a copy
 }
 
 // read reads one link; f.N is negative where there is none. ok is false where it
@@ -237,8 +245,20 @@ func (w *linker) read(dir *inspect.Dir, name []byte, f *Descriptor) (ok bool) {
 		w.known[link] = link
 	}
 	f.N, f.Same, f.Link = int32(number), int32(number), link
-	f.Kind, _ = proc.KindOf(w.to[:n])
+	var gone bool
+	f.Kind, gone = proc.KindOf(w.to[:n])
+	f.Saved, f.Deleted = w.saved, w.saved && gone
 	return true
+}
+
+// OfFile reports whether it is of a file that stat shows something of.
+func (f *Descriptor) OfFile() bool {
+	switch f.Kind {
+	case proc.KindPath, proc.KindDevice, proc.KindMemfd, proc.KindPipe, proc.KindSecret, proc.KindFile, proc.KindDirectory,
+		proc.KindChar, proc.KindBlock, proc.KindFIFO:
+		return true
+	}
+	return false
 }
 
 // statFD looks at the file itself: which kind, where, how large. A descriptor that

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kwhy/inspect"
+	"kwhy/inspect/net"
 	"kwhy/inspect/proc"
 )
 
@@ -23,7 +24,11 @@ type netNamespace struct {
 // first. Those of processes whose links may not be read are not among them.
 func netNamespaces(h *inspect.Host, ps *proc.Processes) []netNamespace {
 	own, _ := h.Namespace("self", "net")
-	out := []netNamespace{{own, 0, "self"}}
+	dir := "self"
+	if !h.Live {
+		dir = net.OwnDir(h)
+	}
+	out := []netNamespace{{own, 0, dir}}
 	seen := map[uint64]bool{own: true}
 	for i := range ps.Rows {
 		p := &ps.Rows[i]

@@ -53,7 +53,7 @@ func watchers(h *inspect.Host, scan *proc.FDScan, kind proc.FileKind) (out []obj
 		for n < len(list) && bySum(list[0], list[n]) == 0 {
 			n++
 		}
-		alike, asked := compared(h, list[:n])
+		alike, asked := identical(h, list[:n], func(w *holder) (pid, fd int32) { return w.p.PID, w.FD })
 		if !asked {
 			alike, exact = concluded(list[:n]), false
 		}
@@ -78,25 +78,33 @@ func objectOf(list []holder) object {
 	return o
 }
 
-// compared sorts descriptors by what they lead to, as kcmp orders it. Those that were closed
-// meanwhile are left out. ok is false where it may not be asked.
-func compared(h *inspect.Host, list []holder) (out [][]holder, ok bool) {
+// identical sorts descriptors by what they lead to, as kcmp orders it, and returns those of each
+// open file together. Those that were closed meanwhile are left out. ok is false where it may not
+// be asked.
+func identical[T any](h *inspect.Host, list []T, at func(*T) (pid, fd int32)) (out [][]T, ok bool) {
 	if !h.SameProcesses() {
 		return nil, false
 	}
-	there := make([]holder, 0, len(list))
-	for _, w := range list {
-		switch _, err := h.CompareFiles(w.p.PID, w.p.PID, w.FD, w.FD); {
+	compare := func(a, b *T) (int, error) {
+		pid, fd := at(a)
+		pid2, fd2 := at(b)
+		return h.CompareFiles(pid, pid2, fd, fd2)
+	}
+	there := make([]T, 0, len(list))
+	for i := range list {
+		switch _, err := compare(&list[i], &list[i]); {
 		case err == nil:
-			there = append(there, w)
+			there = append(there, list[i])
 		case !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.ESRCH):
 			return nil, false
 		}
 	}
-	order := func(a, b holder) int {
-		n, err := h.CompareFiles(a.p.PID, b.p.PID, a.FD, b.FD)
+	order := func(a, b T) int {
+		n, err := compare(&a, &b)
 		if err != nil { // closed just now: any order will do
-			return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.FD, b.FD))
+			pid, fd := at(&a)
+			pid2, fd2 := at(&b)
+			return cmp.Or(cmp.Compare(pid, pid2), cmp.Compare(fd, fd2))
 		}
 		return n
 	}

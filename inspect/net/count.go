@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"kwhy/inspect"
 	"kwhy/inspect/sockdiag"
@@ -32,7 +31,7 @@ func netSockets(h *inspect.Host, n *Snapshot, want inspect.Sources, walk *FDWalk
 	if !want.Has(inspect.TCPSockets) && !want.Has(inspect.NetSockets) {
 		return
 	}
-	q := SocketQuery{Dir: strings.TrimSuffix(n.Space.Dir, "/net"), Kinds: []string{"tcp", "tcp6"}, States: sockdiag.Every, Bare: true}
+	q := SocketQuery{Dir: n.Space.owner(), Kinds: []string{"tcp", "tcp6"}, States: sockdiag.Every, Bare: true}
 	if want.Has(inspect.NetSockets) {
 		q.Kinds, q.Bare, q.Owners, q.Walk = nil, false, want.Has(inspect.PIDFd), walk
 	}

@@ -3,6 +3,7 @@ package net
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -70,7 +71,9 @@ func (s *Sockets) dump(q *SocketQuery) error {
 	read := 0
 	for i := range socketKinds {
 		k := &socketKinds[i]
-		s.why[i] = inspect.Unsupported
+		if s.why[i] = inspect.Unsupported; !s.Host.Live {
+			s.why[i] = inspect.NotSaved
+		}
 		if !q.wants(k.name) {
 			s.why[i], s.read[i] = inspect.Unread, inspect.Unread
 			continue
@@ -84,21 +87,41 @@ func (s *Sockets) dump(q *SocketQuery) error {
 				continue
 			}
 		}
-		err := fileSockets(s.Host, q.Dir, k, func(sock *sockdiag.Socket) {
+		err := fileSockets(s.Host, s.files, k, func(sock *sockdiag.Socket) {
 			if q.States.Has(sock.State) && (sock.Inode == 0 || !slices.Contains(a.own[:], sock.Inode)) {
 				s.List.Add(sock)
 			}
 		})
-		s.read[i] = s.Host.PidReason(q.Dir, err)
+		s.read[i] = s.lacking(k, err)
 		if err == nil {
 			read++
 		}
 		first = cmp.Or(first, err)
 	}
-	if read == 0 && first != nil {
-		return first
+	if read > 0 || first == nil {
+		return nil
 	}
-	return nil
+	if !s.Host.Live && inspect.ReasonOf(first).IsMissing() {
+		return fmt.Errorf("no table of sockets is in this copy: %w", first)
+	}
+	return first
+}
+
+// lacking says why the file of a table gave nothing. Whether a copy has not got it or its kernel
+// had none, the list of protocols tells where that was saved.
+func (s *Sockets) lacking(k *socketKind, err error) inspect.Reason {
+	why := s.Host.PidReason(s.files, err)
+	if s.Host.Live || err == nil || why != inspect.Vanished && why != inspect.NotSaved {
+		return why
+	}
+	known := map[string]Protocol{}
+	if s.Host.Proc.With(s.files+"/net/protocols", func(b []byte) (err error) { known, err = parseProtocols(b); return err }) != nil {
+		return inspect.NotSaved
+	}
+	if _, had := known[k.registered]; !had {
+		return inspect.Unsupported
+	}
+	return inspect.NotSaved
 }
 
 // ask asks sock_diag for one table.
@@ -128,7 +151,7 @@ func (s *Sockets) ask(c *sockdiag.Conn, k *socketKind, q *SocketQuery) inspect.R
 // for a file.
 func sockDiag(h *inspect.Host, s *Sockets) (*sockdiag.Conn, error) {
 	if !h.Live {
-		return nil, unix.ENOENT // this kernel knows nothing of another host's
+		return nil, inspect.Lacking(unix.ENOENT, inspect.NotSaved) // this kernel knows nothing of another host's
 	}
 	c, err := openDiag(h, s)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -249,9 +250,9 @@ func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 		return at("stat/nf_conntrack", func(b []byte) (err error) { n.Conntrack, err = parseConntrack(b); return err })
 	case inspect.NetTables:
 		return func() error {
-			n.Tables, n.got[s] = netTables(h, n.Space.Dir)
-			if n.got[s] == inspect.Denied {
-				return fs.ErrPermission
+			tables, why := netTables(h, n.Space.Dir)
+			if n.Tables = tables; why.IsGap() {
+				return inspect.Lacking(fs.ErrNotExist, why)
 			}
 			return nil
 		}
@@ -345,7 +346,7 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 	live := h.Live // the kernel that is asked is the one whose files were read
 	none := func(s inspect.Source) {
 		if want.Has(s) {
-			n.got[s] = inspect.Inapplicable // the numbers there are another host's
+			n.got[s] = inspect.NotSaved // the numbers here are another host's
 		}
 	}
 	if live && (want.Has(inspect.NetRoute) || want.Has(inspect.NetQdisc)) {
@@ -453,14 +454,18 @@ func OwnNamespace(h *inspect.Host) Namespace {
 		}
 	}
 	s := Namespace{Dir: "self/net", Own: true, PID: h.Self()}
-	if !h.Live { // which may have the files as a directory of its own
-		if _, err := h.Proc.Stat(s.Dir); err != nil {
-			s.Dir = "net"
+	if !h.Live {
+		dir := OwnDir(h)
+		if s.Dir = path.Join(dir, "net"); dir == "1" {
+			s.PID = 1
 		}
 	}
-	s.Inode, _ = h.Namespace("self", "net")
+	s.Inode = ownInode(h)
 	return s
 }
+
+// owner is whose directory below /proc it has.
+func (n *Namespace) owner() string { return path.Dir(n.Dir) }
 
 // NamespaceOf is the namespace that a process is in. Its number is
 // shown only to those who may trace the process, its /proc/PID/net to everyone: a
@@ -469,6 +474,9 @@ func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.Namespace(dir, "net")
 	if errors.Is(err, fs.ErrPermission) {
+		return Namespace{Dir: dir + "/net", PID: pid}, nil
+	}
+	if _, there := h.Proc.Stat(dir); err != nil && there == nil && inspect.ReasonOf(err) == inspect.NotSaved {
 		return Namespace{Dir: dir + "/net", PID: pid}, nil
 	}
 	if err != nil {
@@ -490,6 +498,6 @@ func ownInode(h *inspect.Host) uint64 {
 			}
 		}
 	}
-	n, _ := h.Namespace("self", "net")
+	n, _ := numberOf(h, OwnDir(h))
 	return n
 }

@@ -210,11 +210,11 @@ func netTables(h *inspect.Host, dir string) (out []string, why inspect.Reason) {
 			}
 			return nil
 		})
-		if r := inspect.ReasonOf(err); why != inspect.Present && !r.IsMissing() || r == inspect.Present {
+		if r := inspect.ReasonOf(err); why != inspect.Present && r != inspect.Unsupported || r == inspect.Present {
 			why = r
 		}
 	}
-	if why == inspect.Unsupported {
+	if why == inspect.Unsupported { // which the files of a running kernel alone tell
 		why = inspect.Inapplicable // no iptables in this kernel: no table of it
 	}
 	return out, why

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,17 +22,20 @@ type socketKind struct {
 	name             string
 	family, protocol uint8
 	asked            bool
+	registered       string // in /proc/net/protocols (struct proto's name)
 }
 
 // socketKinds are all of them. Of raw sockets sock_diag has those of every
 // protocol under the one number.
 var socketKinds = [...]socketKind{
-	{"tcp", unix.AF_INET, unix.IPPROTO_TCP, true}, {"tcp6", unix.AF_INET6, unix.IPPROTO_TCP, true},
-	{"udp", unix.AF_INET, unix.IPPROTO_UDP, true}, {"udp6", unix.AF_INET6, unix.IPPROTO_UDP, true},
-	{"udplite", unix.AF_INET, unix.IPPROTO_UDPLITE, true}, {"udplite6", unix.AF_INET6, unix.IPPROTO_UDPLITE, true},
-	{"raw", unix.AF_INET, unix.IPPROTO_RAW, true}, {"raw6", unix.AF_INET6, unix.IPPROTO_RAW, true},
-	{"icmp", unix.AF_INET, unix.IPPROTO_ICMP, false}, {"icmp6", unix.AF_INET6, unix.IPPROTO_ICMPV6, false},
-	{"unix", unix.AF_UNIX, 0, true}, {"netlink", unix.AF_NETLINK, 0, false}, {"packet", unix.AF_PACKET, 0, false},
+	{"tcp", unix.AF_INET, unix.IPPROTO_TCP, true, "TCP"}, {"tcp6", unix.AF_INET6, unix.IPPROTO_TCP, true, "TCPv6"},
+	{"udp", unix.AF_INET, unix.IPPROTO_UDP, true, "UDP"}, {"udp6", unix.AF_INET6, unix.IPPROTO_UDP, true, "UDPv6"},
+	{"udplite", unix.AF_INET, unix.IPPROTO_UDPLITE, true, "UDP-Lite"},
+	{"udplite6", unix.AF_INET6, unix.IPPROTO_UDPLITE, true, "UDPLITEv6"},
+	{"raw", unix.AF_INET, unix.IPPROTO_RAW, true, "RAW"}, {"raw6", unix.AF_INET6, unix.IPPROTO_RAW, true, "RAWv6"},
+	{"icmp", unix.AF_INET, unix.IPPROTO_ICMP, false, "PING"}, {"icmp6", unix.AF_INET6, unix.IPPROTO_ICMPV6, false, "PINGv6"},
+	{"unix", unix.AF_UNIX, 0, true, "UNIX"}, {"netlink", unix.AF_NETLINK, 0, false, "NETLINK"},
+	{"packet", unix.AF_PACKET, 0, false, "PACKET"},
 }
 
 // SocketProtocols are the names of the tables of sockets, as their files in
@@ -47,7 +51,7 @@ func SocketProtocols() (names []string) {
 // number and their order are as the kernel gives them while they come and go.
 func fileSockets(h *inspect.Host, dir string, kind *socketKind, do func(*sockdiag.Socket)) error {
 	headed := false
-	err := h.Proc.Lines(dir+"/net/"+kind.name, func(line []byte) {
+	err := h.Proc.Lines(path.Join(dir, "net", kind.name), func(line []byte) {
 		if !headed {
 			headed = bytes.Contains(line, []byte("node")) // each file calls a column so: inode, Inode
 			return

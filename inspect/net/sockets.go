@@ -38,6 +38,7 @@ type Sockets struct {
 	Was     *Sockets
 
 	holders inspect.Seen
+	files   string // whose tables are read, below /proc, where sock_diag is not asked
 
 	why    [len(socketKinds)]inspect.Reason // sock_diag gave nothing of a kind
 	read   [len(socketKinds)]inspect.Reason // and neither did the file
@@ -52,20 +53,56 @@ type Sockets struct {
 
 // OwnDir is whose network namespace is meant where no process is named: kwhy's
 // own, or that of the first process where /proc is of another PID namespace, such
-// as a host's that is mounted in a container.
+// as a host's that is mounted in a container. In a copy it is where that has a directory net:
+// below self, below "." or below the first process, which on a host is where the copy was made.
 func OwnDir(h *inspect.Host) string {
 	if h.Live && !h.SameProcesses() {
 		return "1"
 	}
+	if !h.Live {
+		for _, dir := range []string{"self", ".", "1"} {
+			if names, err := h.Proc.Names(dir + "/net"); err == nil && len(names) > 0 {
+				return dir
+			}
+		}
+		return "."
+	}
 	return "self"
+}
+
+// numberOf returns the number of the network namespace that a directory of OwnDir's is of.
+func numberOf(h *inspect.Host, dir string) (uint64, error) {
+	if dir == "." {
+		dir = "self"
+	}
+	return h.Namespace(dir, "net")
+}
+
+// tablesOf returns where the tables of sockets are that the process of dir sees: of a copy
+// without them those of the namespace that it was made in, unless it says that the process is in
+// another. What is looked up there by inode is found or not, whosever it is.
+func tablesOf(h *inspect.Host, dir string) string {
+	if h.Live {
+		return dir
+	}
+	if _, err := h.Proc.Names(dir + "/net"); err == nil {
+		return dir
+	}
+	own := OwnDir(h)
+	its, err := numberOf(h, dir)
+	number, unknown := numberOf(h, own)
+	if err == nil && unknown == nil && its != number {
+		return dir
+	}
+	return own
 }
 
 // TakeSockets lists the sockets of a network namespace: by sock_diag in kwhy's own, and
 // in another where it may be entered; and from the files of /proc/PID/net what
 // that does not tell, or where it may not be asked.
 func TakeSockets(h *inspect.Host, q SocketQuery) (*Sockets, error) {
-	s := &Sockets{Host: h, When: h.Now(), Dir: q.Dir}
-	s.Namespace, _ = h.Namespace(q.Dir, "net")
+	s := &Sockets{Host: h, When: h.Now(), Dir: q.Dir, files: tablesOf(h, q.Dir)}
+	s.Namespace, _ = numberOf(h, q.Dir)
 	own, err := h.Namespace("self", "net")
 	s.Own = err == nil && own == s.Namespace || q.Dir == "self"
 	s.cookie = sync.OnceValue(s.byCookie)
@@ -208,7 +245,7 @@ func (s *Sockets) Gaps() (out []inspect.Gap) {
 	}
 	counts := [inspect.NumReasons]int{}
 	for i, r := range s.read {
-		if r.IsGap() && r != inspect.Unread && (!r.IsMissing() || i == 0) {
+		if lacks(i, r) {
 			counts[r]++
 		}
 	}
@@ -248,9 +285,15 @@ func (s *Sockets) Seen() inspect.Seen {
 	return s.listed()
 }
 
+// lacks reports whether a table was not seen, by what became of its file. A kernel may be without
+// those of rare protocols, and of IPv6; it is not without TCP.
+func lacks(table int, r inspect.Reason) bool {
+	return r.IsGap() && r != inspect.Unread && (r != inspect.Unsupported || table == 0)
+}
+
 func (s *Sockets) listed() inspect.Seen {
 	for i, r := range s.read {
-		if r.IsGap() && r != inspect.Unread && (!r.IsMissing() || i == 0) {
+		if lacks(i, r) {
 			n := s.List.Len()
 			return inspect.Seen{Each: "socket", Seen: n, All: n, Open: true, Beyond: r, Source: inspect.PIDNet, Reason: r}
 		}
@@ -291,6 +334,9 @@ func (s *Sockets) whyOf(sock *sockdiag.Socket) inspect.Reason {
 		if socketKinds[i].name == name {
 			return s.why[i]
 		}
+	}
+	if !s.Host.Live {
+		return inspect.NotSaved
 	}
 	return inspect.Unsupported
 }

@@ -200,8 +200,12 @@ func (n *Process) Missing(s inspect.Source) inspect.Reason {
 	case inspect.SockDiag, inspect.NetSockets:
 		return n.Net.Missing(s)
 	case inspect.PIDNs:
-		if n.Net.Namespace == 0 {
+		switch {
+		case n.Net.Namespace != 0:
+		case n.Net.Host.Live:
 			return inspect.Denied
+		default:
+			return inspect.NotSaved
 		}
 		return inspect.Present
 	}

@@ -304,6 +304,11 @@ func readFiles(h *inspect.Host, d *Detail, dir string) error {
 	if err != nil {
 		return err
 	}
+	if len(names) == 0 {
+		if _, why := NoFDs(h, d.Row.P); why != inspect.Present {
+			return inspect.Lacking(fs.ErrNotExist, why)
+		}
+	}
 	for _, name := range names[:min(len(names), maxFiles)] {
 		fd, err := strconv.ParseInt(name, 10, 32)
 		if err != nil {

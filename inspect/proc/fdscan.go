@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"cmp"
 	"hash/fnv"
 	"io/fs"
 	"strconv"
@@ -37,8 +38,9 @@ func (c *FDCount) Listed() bool {
 // Watcher is a descriptor that leads to an inotify instance or an epoll set.
 type Watcher struct {
 	FD      int32
-	Kind    FileKind // KindInotify or KindEpoll
-	Watches int      // what it watches, by its fdinfo
+	Kind    FileKind       // KindInotify or KindEpoll
+	Watches int            // what it watches, by its fdinfo
+	Why     inspect.Reason // why that is not known; Present where it is
 	// Sum is made of what it watches: two descriptors of one object have the same, unless
 	// that changes between two reads.
 	Sum uint64
@@ -56,12 +58,24 @@ func (c *FDCount) Watched(kind FileKind) (objects, watches int) {
 	return objects, watches
 }
 
+// Unwatched says why it is not known what one of the objects of a kind watches; Present where
+// it is known of all.
+func (c *FDCount) Unwatched(kind FileKind) inspect.Reason {
+	for i := range c.Watchers {
+		if w := &c.Watchers[i]; w.Kind == kind && !w.Copy && w.Why.IsGap() && w.Why != inspect.Vanished {
+			return w.Why
+		}
+	}
+	return inspect.Present
+}
+
 // OpenDeleted is an open file that is gone from its directory and still takes up
 // space.
 type OpenDeleted struct {
 	FD   int32
 	Path string
 	OnDisk
+	Saved bool // all of it that is known is the link of a copy, which leads nowhere
 }
 
 // OnDisk is what stat says about a file.
@@ -161,11 +175,43 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 		c.Below = int(inspect.Unset)
 	}
 	defer dir.Close()
-	return inspect.ReasonOfPID(dir.Each(w.dir, func(name []byte) {
+	err = dir.Each(w.dir, func(name []byte) {
 		if fd, ok := inspect.ParseUint(name); ok && fd <= 1<<30 {
 			w.one(p, &dir, name, int32(fd), c, see)
 		}
-	}))
+	})
+	if err == nil && c.Total == 0 {
+		n, why := NoFDs(w.h, p)
+		c.Total, c.Sized = n, n > 0
+		return why
+	}
+	return inspect.ReasonOfPID(err)
+}
+
+// NoFDs says what an empty directory of descriptors means: why it does not show that there are
+// none, and how many of them are known otherwise. A running kernel shows so that a
+// process has none; in a copy it may be that who saved it had no leave to read the links, or
+// left them out. There a process has none for certain if its table has no room for any, which
+// status says (fs/proc/array.c, task_state: FDSize is 0 of who has no table), and if their
+// fdinfo was saved there are as many.
+func NoFDs(h *inspect.Host, p *Process) (n int, why inspect.Reason) {
+	if h.Live || p.Kthread() {
+		return 0, inspect.Present
+	}
+	room := inspect.Unset
+	_ = h.Proc.With(p.Dir()+"/status", func(b []byte) error {
+		for line := range bytes.Lines(b) {
+			if rest, ok := bytes.CutPrefix(line, []byte("FDSize:")); ok {
+				room = inspect.ParseNum(bytes.TrimSpace(rest))
+			}
+		}
+		return nil
+	})
+	if room == 0 {
+		return 0, inspect.Present
+	}
+	names, _ := h.Proc.Names(p.Dir() + "/fdinfo") // without it nothing is known of them
+	return len(names), inspect.NotSaved
 }
 
 func (w *fdWalker) one(p *Process, dir *inspect.Dir, name []byte, fd int32, c *FDCount, see func(int32, []byte, FileKind)) {
@@ -211,13 +257,17 @@ func Follow(h *inspect.Host, rel string) (unix.Stat_t, error) {
 	return h.Proc.Stat(rel)
 }
 
-// deleted looks at a file that the kernel calls deleted.
+// deleted looks at a file that the kernel calls deleted. In a copy that is all that is known of
+// it.
 func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d OpenDeleted, ok bool) {
+	if !w.h.Live {
+		return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), Saved: true}, true
+	}
 	st, err := Follow(w.h, p.Dir()+"/fd/"+name)
 	if err != nil || st.Nlink > 0 {
 		return d, false
 	}
-	return OpenDeleted{fd, string(bytes.TrimSuffix(link, []byte(" (deleted)"))), OnDiskOf(&st)}, true
+	return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), OnDisk: OnDiskOf(&st)}, true
 }
 
 // watcher counts the lines of a descriptor's fdinfo that begin so, and sums them up. Neither
@@ -227,6 +277,7 @@ func (w *fdWalker) watcher(p *Process, name []byte, fd int32, kind FileKind, pre
 	rel := p.Dir() + "/fdinfo/" + string(name)
 	b, err := w.h.Proc.Read(rel, w.info[:0], inspect.UntilEmpty)
 	if w.info = b[:0]; err != nil {
+		out.Why = w.h.PidReason(p.Dir(), err)
 		return out
 	}
 	sum := fnv.New64a()
@@ -286,6 +337,33 @@ func (s *FDScan) Sized() inspect.Seen {
 			return c.Reason
 		}
 		return inspect.Present
+	})
+	return out.Within(s.Procs.Seen())
+}
+
+// Gaps says how many processes do not show their descriptors, and why most of these do not.
+func (s *FDScan) Gaps() []inspect.Gap {
+	seen := s.Seen()
+	if seen.Missed() == 0 {
+		return nil
+	}
+	return []inspect.Gap{{Source: inspect.PIDFd, Reason: seen.Reason, Count: seen.Missed(), Of: seen.All}}
+}
+
+// Watchers returns how many processes showed what their inotify instances and epoll sets
+// watch, those among them that have none.
+func (s *FDScan) Watchers() inspect.Seen {
+	out := inspect.SeenBy("process", inspect.PIDFdinfo, len(s.Counts), func(i int) inspect.Reason {
+		switch c := &s.Counts[i]; {
+		case s.Procs.Rows[i].Kthread():
+			return inspect.Inapplicable
+		case c.Reason != inspect.Present:
+			return c.Reason
+		case c.Hidden > 0:
+			return inspect.Denied
+		default:
+			return cmp.Or(c.Unwatched(KindInotify), c.Unwatched(KindEpoll))
+		}
 	})
 	return out.Within(s.Procs.Seen())
 }

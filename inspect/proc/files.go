@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"kwhy/inspect"
 )
 
@@ -85,7 +87,15 @@ func (r *Reader) descriptors(p *Process) error {
 	if err != nil {
 		return err
 	}
-	p.FDs = inspect.Num(len(names))
+	if len(names) > 0 {
+		p.FDs = inspect.Num(len(names))
+		return nil
+	}
+	n, why := NoFDs(r.Host, r.via(p))
+	if n == 0 && why != inspect.Present {
+		return inspect.Lacking(unix.ENOENT, why)
+	}
+	p.FDs = inspect.Num(n)
 	return nil
 }
 

@@ -9,108 +9,7 @@ import (
 	netfacts "kwhy/inspect/net"
 )
 
-// softnet is what the CPUs do with packets that interfaces hand them.
-func softnet() []field {
-	ofSoftnet := func(d doc, of func(*netfacts.SoftnetCPU) uint64, say string) field {
-		d.Unit, d.Counter, d.Source, d.Concept = explain.Count, true, inspect.NetSoftnet, "softirq-napi"
-		get := softTotal(of)
-		return field{Doc: d, Get: get, Reading: whenSome(get, say)}
-	}
-	ofSysctl := func(d doc) field {
-		d.Kernel, d.Unit, d.Concept = "net.core."+d.Key, explain.Count, "softirq-napi"
-		return field{Doc: d, Get: sysctl(d.Source)}
-	}
-	return []field{
-		ofSoftnet(doc{
-			Key: "softnet_processed", Label: "processed",
-			Gist: "Packets handed to the protocols by all CPUs; what GRO joined counts as one.",
-		}, softProcessed, "Of all CPUs and all namespaces; what GRO joined counts as one packet, and a VLAN's packet as two."),
-		ofSoftnet(doc{
-			Key: "softnet_dropped", Label: "dropped",
-			Gist: "Packets dropped because a CPU's backlog was full.",
-		}, softDropped, "A backlog was full: the CPU was too slow, or one flow took too much. "+
-			"More CPUs by RPS, or a longer netdev_max_backlog."),
-		ofSoftnet(doc{
-			Key: "softnet_time_squeeze", Label: "time_squeeze",
-			Gist: "Rounds that ended with packets left: netdev_budget or its time ran out.",
-		}, softSqueezed, "Rounds that ended with work left. No packet is lost by this; many per second mean that the CPU does not keep up."),
-		ofSysctl(doc{
-			Key: "netdev_max_backlog", Label: "netdev_max_backlog", Source: inspect.NetdevMaxBacklog,
-			Gist: "The most packets in a CPU's backlog: loopback, RPS, veth, old drivers.",
-		}),
-		ofSysctl(doc{
-			Key: "netdev_budget", Label: "netdev_budget", Source: inspect.NetdevBudget,
-			Gist: "Packets that one round takes from all interfaces of a CPU.",
-		}),
-		{
-			Doc: doc{
-				Key: "netdev_budget_usecs", Kernel: "net.core.netdev_budget_usecs", Label: "netdev_budget_usecs",
-				Unit:   explain.Seconds,
-				Source: inspect.NetdevBudgetUsecs, Concept: "softirq-napi",
-				Gist: "How long such a round may last, in whole ticks.",
-			},
-			Get: func(n host) value {
-				if us, ok := n.Mem.Number(inspect.NetdevBudgetUsecs); ok {
-					return explain.F(float64(us) / 1e6)
-				}
-				return value{}
-			},
-		},
-	}
-}
-
-func softProcessed(c *netfacts.SoftnetCPU) uint64 { return c.Processed }
-func softDropped(c *netfacts.SoftnetCPU) uint64   { return c.Dropped }
-func softSqueezed(c *netfacts.SoftnetCPU) uint64  { return c.TimeSqueeze }
-
-// softTotal is what all CPUs counted.
-func softTotal(of func(*netfacts.SoftnetCPU) uint64) func(host) value {
-	return func(n host) value {
-		if len(n.Softnet) == 0 {
-			return value{}
-		}
-		var all uint64
-		for i := range n.Softnet {
-			all += of(&n.Softnet[i])
-		}
-		return explain.N(all)
-	}
-}
-
-func queueing() []field {
-	return []field{{
-		Doc: doc{
-			Key: "default_qdisc", Kernel: "net.core.default_qdisc", Label: "default_qdisc",
-			Source: inspect.DefaultQdisc, Concept: "qdisc",
-			Words: qdiscWords(),
-			Gist:  "The queue that a card gets by itself, or each of its queues below mq.",
-		},
-		Get: func(n host) value {
-			if w, ok := n.Mem.Word(inspect.DefaultQdisc); ok {
-				return explain.S(w)
-			}
-			return value{}
-		},
-		Reading: func(n host) string {
-			switch w, _ := n.Mem.Word(inspect.DefaultQdisc); w {
-			case "pfifo_fast":
-				return "Three bands in order of priority and no order among flows: where more is sent than the link takes, " +
-					"one of them can fill it and delay the others of its band. fq_codel and fq keep them apart."
-			case "fq_codel":
-				return "A queue for each flow, and packets that wait too long are dropped: no flow delays the others."
-			case "fq":
-				return "A queue for each flow, paced as its socket asks; BBR is at its best with it."
-			}
-			return ""
-		},
-	}}
-}
-
-type (
-	interfaceRow = netfacts.Part[netfacts.Interface]
-	softnetRow   = netfacts.Part[netfacts.SoftnetCPU]
-	qdiscRow     = netfacts.Part[netfacts.Qdisc]
-)
+type interfaceRow = netfacts.Part[netfacts.Interface]
 
 func flagged(f netfacts.Flag) value {
 	switch f {
@@ -461,166 +360,89 @@ func ringHint(i *netfacts.Interface) string {
 	return ": more of ethtool -G, or more CPUs for its queues"
 }
 
-// SoftnetCPUs lists what each CPU did with packets.
-func SoftnetCPUs() *explain.Table[softnetRow] {
-	type column = explain.Field[softnetRow]
-	ofCPU := func(d doc, get func(*netfacts.SoftnetCPU) value) column {
-		if d.Unit == explain.Text {
-			d.Unit = explain.Count
+// linkShare is the share of an interface's packets that a counter has counted, over
+// the interval.
+func linkShare(r interfaceRow, bad, good func(*netfacts.Interface) uint64) value {
+	was, _, ok := r.Before()
+	if !ok || bad(r.It) < bad(was.It) || good(r.It) < good(was.It) {
+		return value{}
+	}
+	b, g := bad(r.It)-bad(was.It), good(r.It)-good(was.It)
+	return explain.Share(explain.N(b), explain.N(b+g))
+}
+
+func linkErrors(i *netfacts.Interface) uint64 { return i.Dev.RxErrs + i.Dev.TxErrs }
+
+func linkPackets(i *netfacts.Interface) uint64 { return i.Dev.RxPackets + i.Dev.TxPackets }
+
+func linkReceived(i *netfacts.Interface) uint64 { return i.Dev.RxPackets }
+
+func linkMissed(i *netfacts.Interface) uint64 { return i.Stats["rx_missed_errors"] }
+
+// linkLoss is what an interface lost, and what is said of it.
+type linkLoss struct {
+	rule      explain.Rule[interfaceRow]
+	bad, good func(*netfacts.Interface) uint64
+	at        explain.At // of the share over an interval
+	everAt    float64    // of the share since it was created: a notice
+	what      string
+}
+
+// rules makes the two rules on such a loss, as those of a host's losses.
+func (l linkLoss) rules() []explain.Rule[interfaceRow] {
+	over := func(r interfaceRow) value { return linkShare(r, l.bad, l.good) }
+	all := func(r interfaceRow) value {
+		if _, _, ok := r.In.Before(); ok {
+			return value{}
 		}
-		d.Source, d.Concept = inspect.NetSoftnet, "softirq-napi"
-		return column{Doc: d, Get: func(r softnetRow) value { return get(r.It) }}
+		return explain.Share(explain.N(l.bad(r.It)), explain.N(l.bad(r.It)+l.good(r.It)))
 	}
-	count := func(of func(*netfacts.SoftnetCPU) uint64) func(*netfacts.SoftnetCPU) value {
-		return func(c *netfacts.SoftnetCPU) value { return explain.N(of(c)) }
+	now, ever := l.rule, l.rule
+	now.Unit, now.Basis, now.Concept, now.Next = explain.Ratio, explain.Interval, "network-interface", "kwhy explain network-interface"
+	now.Of, now.At = over, l.at
+	now.Most = func(r interfaceRow) explain.Level {
+		was, _, ok := r.Before()
+		if !ok {
+			return explain.Critical
+		}
+		return few(explain.N(l.bad(r.It) - min(l.bad(r.It), l.bad(was.It))))
 	}
-	return &explain.Table[softnetRow]{Name: "softnet", Sort: []string{"processed", "-cpu"}, Fields: []column{
-		ofCPU(doc{
-			Key: "cpu", Unit: explain.Plain,
-			Gist: "The number of the CPU.",
-		}, func(c *netfacts.SoftnetCPU) value { return explain.I(c.CPU) }),
-		ofCPU(doc{
-			Key: "processed", Counter: true, Bar: true,
-			Gist: "Packets that it handed to the protocols.",
-		}, count(softProcessed)),
-		ofCPU(doc{
-			Key: "dropped", Label: "DROPPED", Counter: true,
-			Gist: "Packets dropped because its backlog was full.",
-		}, count(softDropped)),
-		ofCPU(doc{
-			Key: "time_squeeze", Counter: true,
-			Gist: "Rounds that ended with packets left.",
-		}, count(softSqueezed)),
-		ofCPU(doc{
-			Key: "received_rps", Show: explain.Wide, Counter: true,
-			Gist: "How often another CPU woke it for packets, by RPS.",
-		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.ReceivedRPS })),
-		ofCPU(doc{
-			Key: "flow_limit_count", Show: explain.Data, Counter: true,
-			Gist: "Of those dropped, packets of one flow that took over a half-full backlog.",
-		}, count(func(c *netfacts.SoftnetCPU) uint64 { return c.FlowLimit })),
-		ofCPU(doc{
-			Key: "softnet_backlog_len", Label: "BACKLOG", Show: explain.Wide,
-			Gist: "Packets in its backlog now.",
-		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Backlog) }),
-		ofCPU(doc{
-			Key: "input_qlen", Show: explain.Data,
-			Gist: "Of these, in the queue that is being filled.",
-		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Input) }),
-		ofCPU(doc{
-			Key: "process_qlen", Show: explain.Data,
-			Gist: "Of these, in the queue that is being emptied.",
-		}, func(c *netfacts.SoftnetCPU) value { return explain.Opt(c.Process) }),
-	}}
+	now.Say = func(r interfaceRow) string {
+		_, span, _ := r.Before()
+		return fmt.Sprintf("%s: %s of its packets %s, in the last %s", r.It.Name, percent(over(r)), l.what, units.Span(span.Seconds()))
+	}
+	ever.ID += "_so_far"
+	ever.Unit, ever.Basis, ever.Concept, ever.Next = explain.Ratio, explain.Ever, "network-interface", "kwhy net --interval 10s"
+	ever.Of, ever.At = all, explain.At{Notice: l.everAt}
+	ever.Say = func(r interfaceRow) string {
+		return fmt.Sprintf("%s: %s of its packets %s, since it was created%s",
+			r.It.Name, percent(all(r)), l.what, goesOn(r.In))
+	}
+	return []explain.Rule[interfaceRow]{now, ever}
 }
 
-// Qdiscs lists the queues on the way out.
-func Qdiscs() *explain.Table[qdiscRow] {
-	type column = explain.Field[qdiscRow]
-	ofQdisc := func(d doc, get func(*netfacts.Qdisc) value) column {
-		d.Source, d.Concept = inspect.NetQdisc, "qdisc"
-		return column{Doc: d, Get: func(r qdiscRow) value { return get(r.It) }}
-	}
-	counterOf := func(d doc, of func(*netfacts.Qdisc) uint64) column {
-		d.Unit, d.Counter = explain.Count, true
-		return ofQdisc(d, func(q *netfacts.Qdisc) value { return explain.N(of(q)) })
-	}
-	return &explain.Table[qdiscRow]{
-		Name: "qdiscs", Identity: []string{"interface", "qdisc"},
-		Sort: []string{"dropped", "sent_packets", "interface"},
-		Fields: []column{
-			ofQdisc(doc{Key: "interface", Gist: "The interface whose packets pass it."},
-				func(q *netfacts.Qdisc) value { return known(q.Dev) }),
-			worded(ofQdisc(doc{Key: "qdisc", Gist: "Its kind."}, func(q *netfacts.Qdisc) value { return explain.S(q.Kind) }), qdiscWords()),
-			ofQdisc(doc{
-				Key: "handle", Show: explain.Data,
-				Gist: "Its handle, as tc shows it; 0: is one that the kernel set up.",
-			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Handle)) }),
-			ofQdisc(doc{
-				Key: "parent", Show: explain.Data,
-				Gist: "Its parent; root for the top one of an interface.",
-			}, func(q *netfacts.Qdisc) value { return explain.S(handle(q.Parent)) }),
-			counterOf(doc{
-				Key: "sent_packets", Label: "SENT",
-				Gist: "Packets that it let through.",
-			}, func(q *netfacts.Qdisc) uint64 { return q.Packets }),
-			ofQdisc(doc{
-				Key: "sent_bytes", Unit: explain.Bytes, Show: explain.Data, Counter: true,
-				Gist: "Bytes that it let through.",
-			}, func(q *netfacts.Qdisc) value { return explain.N(q.Bytes) }),
-			counterOf(doc{
-				Key: "dropped", Label: "DROPPED",
-				Gist: "Packets that it dropped: full, or by its rule.",
-			}, func(q *netfacts.Qdisc) uint64 { return q.Dropped }),
-			counterOf(doc{
-				Key: "overlimits", Show: explain.Data,
-				Gist: "How often its rate held a packet back.",
-			}, func(q *netfacts.Qdisc) uint64 { return q.Overlimits }),
-			counterOf(doc{
-				Key: "requeues", Show: explain.Wide,
-				Gist: "How often the card was busy and gave a packet back.",
-			}, func(q *netfacts.Qdisc) uint64 { return q.Requeues }),
-			ofQdisc(doc{
-				Key: "backlog", Unit: explain.Bytes,
-				Gist: "Bytes that wait in it now.",
-			}, func(q *netfacts.Qdisc) value { return explain.N(q.Backlog) }),
-			ofQdisc(doc{
-				Key: "qlen", Unit: explain.Count, Show: explain.Data,
-				Gist: "Packets that wait in it now.",
-			}, func(q *netfacts.Qdisc) value { return explain.N(q.Length) }),
-			{
-				Doc: doc{
-					Key: "why", Source: inspect.NetQdisc, Concept: "qdisc",
-					Gist: "What kind of queue it is, and whether packets were lost there.",
-				},
-				Write: func(b []byte, r qdiscRow) []byte { return append(b, whyQdisc(r.It)...) },
+func interfaceRules() []explain.Rule[interfaceRow] {
+	type rule = explain.Rule[interfaceRow]
+	return append(
+		linkLoss{
+			rule: rule{
+				ID: "net.nic_errors", What: "errors / (errors + packets), in and out",
+				Means: "The interface received broken frames, or could not send: cable, transceiver, duplex, " +
+					"or a driver that counts its own problems here.",
+				Evidence: []string{"rx_errs"},
 			},
-		},
-		Rules: qdiscRules(),
-	}
-}
-
-// handle writes a handle as tc does: 8001:, 1:2, root.
-func handle(h uint32) string {
-	const root, ingress = 0xffffffff, 0xfffffff1 // TC_H_ROOT, TC_H_INGRESS
-	switch h {
-	case root:
-		return "root"
-	case ingress:
-		return "ingress"
-	}
-	if minor := h & 0xffff; minor != 0 {
-		return fmt.Sprintf("%x:%x", h>>16, minor)
-	}
-	return fmt.Sprintf("%x:", h>>16)
-}
-
-func whyQdisc(q *netfacts.Qdisc) string {
-	kinds := map[string]string{
-		"noqueue":    "no queue: virtual interfaces hand packets on at once",
-		"mq":         "only holds the queues of the card's send queues",
-		"pfifo_fast": "three bands by priority",
-		"pfifo":      "first come, first served",
-		"bfifo":      "first come, first served",
-		"fq_codel":   "a queue for each flow, and packets that wait too long are dropped",
-		"fq":         "a queue for each flow, paced",
-		"codel":      "packets that wait too long are dropped",
-		"cake":       "shapes, and a queue for each flow",
-		"tbf":        "holds the rate to a bound",
-		"htb":        "classes with a rate each",
-		"netem":      "delays and loses packets on purpose",
-		"ingress":    "only for filters on the way in",
-		"clsact":     "only for filters and BPF, both ways",
-		"prio":       "bands by priority",
-		"sfq":        "flows in turn",
-		"red":        "drops early, by chance",
-	}
-	s := kinds[q.Kind]
-	if s == "" {
-		s = "a queue of the kind " + q.Kind
-	}
-	if q.Dropped > 0 {
-		s += fmt.Sprintf("; %s of what came was dropped", units.Percent(q.Dropped, q.Dropped+q.Packets))
-	}
-	return s
+			bad: linkErrors, good: linkPackets,
+			at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+			what: "were broken or could not be sent",
+		}.rules(),
+		linkLoss{
+			rule: rule{
+				ID: "net.nic_missed", What: "missed / (missed + packets in)",
+				Means:    "Frames arrived while the ring had no free slot: the CPUs did not empty it in time.",
+				Evidence: []string{"rx_missed_errors"},
+			},
+			bad: linkMissed, good: linkReceived,
+			at: explain.At{Notice: 1e-9, Warning: 0.0001, Critical: 0.01}, everAt: 0.0001,
+			what: "were missed: the ring was full",
+		}.rules()...)
 }
