@@ -111,7 +111,7 @@ func caches() []hostField {
 			Gist:    "Space of deleted files that are still open.",
 		}, func(f host) value {
 			if !f.Scan.Procs.Host.Host.Live { // a copy has links and no files
-				return explain.None(inspect.NotSaved)
+				return explain.None(f.Scan.Procs.Host.Host.Lack())
 			}
 			n, _ := kept(f)
 			return explain.N(n)

@@ -53,7 +53,7 @@ func CPUGroups(h *inspect.Host) ([]CPU, inspect.Seen, inspect.Reason) {
 		w.walk(m.Highest(), "")
 	}
 	if !w.Met && !h.Live { // every cgroup of a host with the controller has cpu.stat
-		return nil, inspect.Seen{}, inspect.NotSaved
+		return nil, inspect.Seen{}, h.Lack()
 	}
 	return w.out, w.Seen, inspect.Present
 }

@@ -129,10 +129,7 @@ func Find(h *inspect.Host, version int, controller, at string) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	why := inspect.NotMounted
-	if !h.Live {
-		why = inspect.NotSaved
-	}
+	why := h.Lack()
 	for _, m := range mounts {
 		if m.Version != version || version == 1 && !m.Has(controller) {
 			continue
@@ -221,7 +218,7 @@ func (m *Line) of(it *Mount) bool {
 func Unmounted(h *inspect.Host, controller string) error {
 	err := &fs.PathError{Op: "find", Path: "the " + controller + " controller", Err: fs.ErrNotExist}
 	if !h.Live {
-		return inspect.Lacking(err, inspect.NotSaved)
+		return inspect.Lacking(err, h.Lack())
 	}
 	list, _ := Own(h)
 	for _, l := range list {

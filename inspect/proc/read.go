@@ -81,7 +81,7 @@ func (r *Reader) note(p *Process, s inspect.Source) {
 	}
 	why := r.One(p, s)
 	p.late = p.late || why == inspect.TimedOut
-	if why == inspect.NotSaved && !r.there(p) {
+	if (why == inspect.NotSaved || why == inspect.NotMounted) && !r.there(p) {
 		why = inspect.Vanished // with the process, from a tree that somebody changes
 	}
 	if why == inspect.Vanished && !s.OfEveryProcess() && r.there(p) {

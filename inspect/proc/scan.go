@@ -138,7 +138,7 @@ func (ps *Processes) Seen() inspect.Seen {
 	case ps.Host.Inside:
 		s.Open, s.Reason = true, inspect.OtherNamespace
 	case len(ps.Rows) == 0, ps.Host.Lacking:
-		s.Open, s.Reason = true, inspect.NotSaved
+		s.Open, s.Reason = true, ps.Host.Host.Lack()
 	}
 	s.Beyond = s.Reason
 	return s
