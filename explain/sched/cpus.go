@@ -192,7 +192,10 @@ func CPUs() *explain.Table[cpuRow] {
 		return column{Doc: d, Get: get}
 	}
 	of := func(r cpuRow, get func(*schedfacts.CPUTimes) uint64) value {
-		if was, _, ok := r.Before(); ok {
+		if r.It.Spoilt {
+			return explain.None(inspect.Malformed)
+		}
+		if was, _, ok := r.Before(); ok && !was.It.Spoilt {
 			if wentBack(&r.It.Times, &was.It.Times, get) {
 				return explain.None(inspect.Reset)
 			}
@@ -224,7 +227,7 @@ func CPUs() *explain.Table[cpuRow] {
 			if n := get(r.It); n != inspect.Unset {
 				return explain.F(float64(n) / 1e9)
 			}
-			return value{}
+			return explain.None(inspect.Malformed) // it has a line for each CPU that is online
 		}}
 	}
 	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,

@@ -129,7 +129,7 @@ func Find(h *inspect.Host, version int, controller, at string) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	why := h.Lack()
+	why := lacks(h, h.Lack())
 	for _, m := range mounts {
 		if m.Version != version || version == 1 && !m.Has(controller) {
 			continue
@@ -218,12 +218,12 @@ func (m *Line) of(it *Mount) bool {
 func Unmounted(h *inspect.Host, controller string) error {
 	err := &fs.PathError{Op: "find", Path: "the " + controller + " controller", Err: fs.ErrNotExist}
 	if !h.Live {
-		return inspect.Lacking(err, h.Lack())
+		return inspect.Lacking(err, lacks(h, h.Lack()))
 	}
 	list, _ := Own(h)
 	for _, l := range list {
 		if HasController(l.controllers, controller) || l.Hierarchy == 0 {
-			return inspect.Lacking(err, inspect.NotMounted)
+			return inspect.Lacking(err, lacks(h, inspect.NotMounted))
 		}
 	}
 	return err

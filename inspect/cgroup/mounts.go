@@ -14,31 +14,46 @@ import (
 type mounted struct {
 	list []*Mount
 	err  error
+	cut  bool // the list ends in the middle of a mount: there may be others
 }
 
 // Mounts lists the hierarchies of cgroups, of both versions, that kwhy can read: each once,
 // where its mounts lie below --sys-root.
 func Mounts(h *inspect.Host) ([]*Mount, error) {
-	m := inspect.Keep(h, func() *mounted {
-		all, err := allMounts(h)
-		return &mounted{list: hierarchies(h, all), err: err}
-	})
+	m := mountsOf(h)
 	return m.list, m.err
+}
+
+func mountsOf(h *inspect.Host) *mounted {
+	return inspect.Keep(h, func() *mounted {
+		all, cut, err := allMounts(h)
+		return &mounted{list: hierarchies(h, all), err: err, cut: cut}
+	})
+}
+
+// lacks returns why a hierarchy is in none of the mounts: where their list is cut it is not
+// known to be.
+func lacks(h *inspect.Host, why inspect.Reason) inspect.Reason {
+	if mountsOf(h).cut {
+		return inspect.Malformed
+	}
+	return why
 }
 
 // allMounts lists the mounts of cgroup file systems that kwhy sees, wherever they are. Their
 // roots are as seen from kwhy's cgroup namespace, whoever's mountinfo is read (kernel/cgroup/cgroup.c,
 // cgroup_show_path).
-func allMounts(h *inspect.Host) (out []inspect.Mount, err error) {
+func allMounts(h *inspect.Host) (out []inspect.Mount, cut bool, err error) {
 	read := func(rel string) error {
 		return h.Proc.With(rel, func(b []byte) error {
+			cut = len(b) > 0 && b[len(b)-1] != '\n'
 			return inspect.ParseMountinfo(b, "cgroup", func(m inspect.Mount) { out = append(out, m) })
 		})
 	}
 	if err = read("self/mountinfo"); err != nil && h.Live && h.OwnDir() != "self" {
 		err = read(h.OwnDir() + "/mountinfo")
 	}
-	return out, err
+	return out, cut, err
 }
 
 // hierarchies makes one of all mounts of a hierarchy.
@@ -230,7 +245,7 @@ func apart(h *inspect.Host) bool {
 		if n, err := h.Namespace(h.OwnDir(), "cgroup"); err == nil || h.Live {
 			return isApart(err == nil && n != firstCgroupNS)
 		}
-		all, _ := allMounts(h)
+		all, _, _ := allMounts(h)
 		return isApart(slices.ContainsFunc(all, func(m inspect.Mount) bool { return strings.HasPrefix(m.Root, "/..") }))
 	}))
 }

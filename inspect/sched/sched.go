@@ -84,6 +84,8 @@ func (t *CPUTimes) Since(was *CPUTimes) CPUTimes {
 type CPU struct {
 	ID    int
 	Times CPUTimes
+	// Spoilt says that its line did not parse: then Times are nothing.
+	Spoilt bool
 	// From /proc/schedstat, in ns: what tasks ran here, and waited here while
 	// others ran; Unset without it.
 	Ran, Waited inspect.Num

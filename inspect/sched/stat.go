@@ -22,13 +22,13 @@ func (s *Snapshot) parseStat(b []byte) error {
 			t, ok := parseTimes(rest)
 			id, err := strconv.Atoi(string(name[3:]))
 			switch {
-			case !ok: // nothing is summed up over some of the CPUs
+			case !ok && len(name) == 3:
 				s.All, s.CPUs = CPUTimes{}, nil
 				return inspect.ErrMalformed
 			case len(name) == 3:
 				s.All = t
 			case err == nil && id >= 0:
-				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Ran: inspect.Unset, Waited: inspect.Unset})
+				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Spoilt: !ok, Ran: inspect.Unset, Waited: inspect.Unset})
 			}
 		case bytes.Equal(name, []byte("intr")), bytes.Equal(name, []byte("softirq")):
 		default:
@@ -92,7 +92,7 @@ func (s *Snapshot) parseSchedstat(b []byte) error {
 		ran, ok1 := inspect.ParseUint([]byte(f[7]))
 		waited, ok2 := inspect.ParseUint([]byte(f[8]))
 		if err != nil || !ok1 || !ok2 {
-			return inspect.ErrMalformed
+			continue // of that CPU it is not known, and of all together neither
 		}
 		found = true
 		for i := range s.CPUs {
