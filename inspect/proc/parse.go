@@ -204,23 +204,8 @@ func (p *Process) statusLine(name, rest []byte) {
 		if p.Comm == "" || p.inStat(2) {
 			p.Comm, p.stood = unescapeName(bytes.TrimPrefix(rest, []byte("\t"))), p.stood|StatFields(2)
 		}
-	case "State":
-		if len(field) == 1 && field[0] >= 'A' && p.inStat(3) {
-			p.State, p.stood = field[0], p.stood|StatFields(3)
-		}
-	case "PPid":
-		if n, ok := small(field); ok && p.inStat(4) {
-			p.PPID, p.stood = int32(n), p.stood|StatFields(4)
-		}
-	case "Threads":
-		if n, ok := small(field); ok && p.inStat(20) {
-			p.Threads, p.stood = int32(n), p.stood|StatFields(20)
-		}
-	case "VmSize":
-		var n inspect.Num
-		if kilobytes(&n, field); n != inspect.Unset && p.inStat(23) {
-			p.VSize, p.stood = uint64(n), p.stood|StatFields(23)
-		}
+	case "State", "PPid", "Threads", "VmSize":
+		p.standIn(string(name), field)
 	case "Uid":
 		effective, _ := inspect.CutField(more)
 		owner, ok := inspect.ParseUint(field)
@@ -255,6 +240,29 @@ func (p *Process) statusLine(name, rest []byte) {
 			if kilobytes(to, field); *to == inspect.Unset {
 				p.lost |= lineBit(string(name))
 			}
+		}
+	}
+}
+
+// standIn takes what stat has too, and did not give.
+func (p *Process) standIn(name string, field []byte) {
+	switch name {
+	case "State":
+		if len(field) == 1 && field[0] >= 'A' && p.inStat(3) {
+			p.State, p.stood = field[0], p.stood|StatFields(3)
+		}
+	case "PPid":
+		if n, ok := small(field); ok && p.inStat(4) {
+			p.PPID, p.stood = int32(n), p.stood|StatFields(4)
+		}
+	case "Threads":
+		if n, ok := small(field); ok && p.inStat(20) {
+			p.Threads, p.stood = int32(n), p.stood|StatFields(20)
+		}
+	case "VmSize":
+		var n inspect.Num
+		if kilobytes(&n, field); n != inspect.Unset && p.inStat(23) {
+			p.VSize, p.stood = uint64(n), p.stood|StatFields(23)
 		}
 	}
 }
