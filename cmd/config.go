@@ -54,7 +54,7 @@ func settingTable() []setting {
 		{"interval", "", "0s", "take two samples `D` apart, so that counters get rates", nil},
 		{"timeout", "", "2s", "wait `D`, in all, for files that do not answer; 0 is for ever", nil},
 		{"proc-root", "", "/proc", "the `DIR` where the host's /proc is mounted or saved", nil},
-		{"sys-root", "", "/sys", "the `DIR` where the host's /sys is mounted or saved", nil},
+		{"sys-root", "", "", "the `DIR` where the host's /sys is mounted or saved; if not set /sys, of a copy the sys beside its proc", nil},
 		{"width", "", "0", "`N` columns of text; 0 is the terminal's, or 80", nil},
 	}
 }

@@ -100,6 +100,9 @@ func newFD(a *App, do func(*fdOptions) error) *cobra.Command {
 func runFD(r *run, o *fdOptions) error {
 	asked := fd.Options{Columns: o.table.columns, Sort: o.table.sort, Limit: rowLimit(o.table.limit, 0)}
 	question := o.question()
+	if question != "" && r.host.NoProc {
+		return fmt.Errorf("--%s: there is no /proc at %s", question, r.host.Proc.Root)
+	}
 	if question == "path" && !r.host.Live {
 		return fmt.Errorf("--%s looks at the files that links lead to, and a copy of /proc has none", question)
 	}

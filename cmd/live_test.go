@@ -41,6 +41,7 @@ type document struct {
 	Findings []documentFinding        `json:"findings"`
 	Gaps     []documentGap            `json:"gaps"`
 	Interval *float64                 `json:"interval"`
+	View     string                   `json:"view"`
 	Foreign  []struct {
 		Source, Kind, By, Detail string
 	} `json:"foreign"`

@@ -164,7 +164,10 @@ func (o *oomLogOptions) source(r *run) (*oom.Log, io.Closer, error) {
 }
 
 func ring(r *run) (*oom.Log, io.Closer, error) {
-	if !r.host.Live {
+	if r.host.NoProc {
+		return nil, nil, usagef("oom log: there is no /proc at %s to say whose log the ring buffer has: give FILE", r.host.Proc.Root)
+	}
+	if r.host.Copy() {
 		return nil, nil, usagef("oom log: --proc-root is a saved copy, which has no ring buffer: give FILE")
 	}
 	log, err := r.host.OpenLog()

@@ -223,7 +223,8 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 		},
 	}
 	head.View = output.String(h.View().String())
-	if !h.Live {
+	head.OtherPIDs = h.Live && !h.SameProcesses()
+	if h.Copy() {
 		head.Copy = &output.Copy{
 			PageSizeKnown: h.PageSizeKnown, TicksKnown: h.TicksKnown, KernelVersion: output.String(h.Kernel.String()), Still: r.still,
 		}

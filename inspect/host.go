@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,9 @@ type Host struct {
 	Ticks      uint64
 	TicksKnown bool
 	Live       bool // the tree is a mounted procfs, not a copy
+	// NoProc says that there is neither: nothing is mounted at the root, and nothing of what a
+	// /proc has lies there.
+	NoProc bool
 
 	Proc, Sys Tree
 	Now       func() time.Time
@@ -45,18 +49,18 @@ type Host struct {
 	kept     sync.Map // see Keep
 }
 
-// Open opens the trees at procRoot and sysRoot. It fails only where procRoot
-// is no directory that may be entered; a missing sysRoot shows as gaps.
-// now is the clock that stamps samples.
+// Open opens the trees at procRoot and sysRoot; where that is "", the /sys that belongs to that
+// /proc. It fails only where procRoot is no directory that may be entered; a missing sysRoot
+// shows as gaps. now is the clock that stamps samples.
 func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	h := &Host{Now: now, doubts: &doubts{of: map[Source]Doubt{}, devices: map[string]uint64{}}}
 	var err error
 	if h.Proc, err = openTree(filepath.Clean(procRoot)); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
-	if h.Sys, err = openTree(filepath.Clean(sysRoot)); err != nil {
-		h.Sys = NoTree(filepath.Clean(sysRoot))
-	}
+	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
+	h.NoProc = !h.Live && !h.hasProc()
+	h.Sys = h.openSys(sysRoot)
 	if h.fs, err = procfs.NewFS(procRoot); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
@@ -65,15 +69,72 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	return h, nil
 }
 
+// openSys opens the /sys at root or, where nobody named one, the one that belongs to that
+// /proc. What the running kernel shows there is of no copy.
+func (h *Host) openSys(root string) Tree {
+	named := root != ""
+	if !named {
+		root = h.sysBeside()
+	}
+	root = filepath.Clean(root)
+	t, err := openTree(root)
+	if err == nil && !named && h.Copy() && t.Is(unix.SYSFS_MAGIC) {
+		err = errors.Join(fs.ErrNotExist, t.close())
+	}
+	if err != nil {
+		return NoTree(root)
+	}
+	return t
+}
+
+// sysBeside is where the /sys lies that belongs to the /proc: a running host's at /sys,
+// wherever its /proc is mounted; a copy's beside it, as in what sosreport makes.
+func (h *Host) sysBeside() string {
+	if h.Live {
+		return "/sys"
+	}
+	full, followed := h.Proc.Resolve(".")
+	for _, at := range [...]string{full, followed} {
+		if filepath.Base(at) == "proc" {
+			return filepath.Join(filepath.Dir(at), "sys")
+		}
+	}
+	return filepath.Join(full, "sys") // where /proc has its sysctls, and a copy no /sys
+}
+
+// Copy reports whether what is read was saved of a host.
+func (h *Host) Copy() bool { return !h.Live && !h.NoProc }
+
+// Lack is why something is not there that no kernel withholds: it was not saved, or is not
+// mounted.
+func (h *Host) Lack() Reason {
+	if h.Copy() {
+		return NotSaved
+	}
+	return NotMounted
+}
+
+// hasProc reports whether there is a process, or one of the files that a /proc has.
+func (h *Host) hasProc() bool {
+	there := func(rel string) bool { _, err := h.Proc.Stat(rel); return err == nil }
+	for _, s := range Every() {
+		if rel, ok := strings.CutPrefix(s.String(), "/proc/"); ok && !strings.Contains(rel, "<") && there(rel) {
+			return true
+		}
+	}
+	names, _ := h.Proc.Names(".")
+	return slices.ContainsFunc([]string{"self", "version", "cpuinfo", "net", "sys/kernel/osrelease"}, there) ||
+		slices.ContainsFunc(names, func(name string) bool { _, ok := ParsePID(name); return ok })
+}
+
 // Close releases what Open opened.
 func (h *Host) Close() error {
 	return errors.Join(h.Proc.close(), h.Sys.close())
 }
 
 func (h *Host) identify() {
-	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
 	h.findLacks()
-	h.Proc.live, h.Sys.live = h.Live, h.Live && h.Sys.lack == Present
+	h.Proc.live, h.Sys.live = h.Live, !h.Copy() && h.Sys.lack == Present
 	banner := h.line("version")
 	h.version(banner)
 	h.emulator = h.emulatorBy(banner)
@@ -97,16 +158,12 @@ func (h *Host) identify() {
 // /proc mounted with subset=pid nothing but processes, a chroot no /sys.
 func (h *Host) findLacks() {
 	if !h.Live {
-		h.Proc.lack = NotSaved
+		h.Proc.lack = h.Lack()
 	} else if _, err := h.Proc.Stat("stat"); errors.Is(err, fs.ErrNotExist) {
 		h.Proc.lack, h.Proc.own = NotMounted, true
 	}
-	switch {
-	case h.Sys.Is(unix.SYSFS_MAGIC):
-	case !h.Live:
-		h.Sys.lack = NotSaved
-	default:
-		h.Sys.lack = NotMounted
+	if !h.Sys.Is(unix.SYSFS_MAGIC) {
+		h.Sys.lack = h.Lack()
 	}
 }
 
@@ -227,20 +284,6 @@ func divisorOf(info Counters) uint64 {
 		all |= info[name]
 	}
 	return all & -all
-}
-
-// IsProc reports whether the root of /proc is one, mounted or saved. Each has one of these
-// files, unless nothing was saved of a host but a file or two.
-func (h *Host) IsProc() bool {
-	if h.Live || h.Release != "" {
-		return true
-	}
-	for _, rel := range [...]string{"self", "stat", "meminfo", "uptime"} {
-		if _, err := h.Proc.Stat(rel); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // Counters reads a file of names and numbers.

@@ -1,6 +1,9 @@
 package inspect
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // FirstDynamic is where the numbers of namespaces begin that are made later; those
 // below it are of the namespaces that the kernel begins with (fs/proc/generic.c,
@@ -65,12 +68,17 @@ type Mount struct {
 // ParseMountinfo hands each mount of a type that starts with prefix to yield,
 // the others unread: a host of containers has thousands, and a few are of use.
 // The fields before the hyphen are of no fixed number (proc_pid_mountinfo(5)).
-// Lines of another form are passed over; a file without a good line is malformed.
+// Lines of another form are passed over, and so is one without an end, which may be half of
+// one; a file without a good line is malformed.
 func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 	good := false
 	for len(b) > 0 {
+		at := bytes.IndexByte(b, '\n')
+		if at < 0 {
+			break
+		}
 		var line []byte
-		line, b = CutLine(b)
+		line, b = b[:at], b[at+1:]
 		before, after, ok := strings.Cut(string(line), " - ")
 		f := strings.Fields(before)
 		if !ok || len(f) < 6 {

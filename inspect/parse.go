@@ -52,6 +52,21 @@ type Num int64
 // Unset is a Num without a value.
 const Unset Num = -1
 
+// Garbled is a Num that is there and makes no sense: of a limit, where Unset is none.
+const Garbled Num = -2
+
+// ParseLimit reads a limit: Unset is none, and Garbled is no limit that the kernel writes.
+func ParseLimit(field []byte) Num {
+	n, ok := ParseUint(field)
+	switch {
+	case string(field) == "unlimited", ok && n > math.MaxInt64:
+		return Unset
+	case !ok:
+		return Garbled
+	}
+	return Num(n)
+}
+
 // ParsePID reads the name of a process's directory; ok is false for any other name.
 func ParsePID(name string) (int32, bool) {
 	if name == "" || name[0] < '1' || name[0] > '9' {

@@ -120,6 +120,14 @@ func (h *Host) AsRoot() bool { return unix.Geteuid() == 0 }
 // threads tell: all are in the initial one, and kthreadd has the number 2 (init/main.c,
 // rest_init). kwhy's own link tells where its number there is its own.
 func (h *Host) InitialPIDNamespace() (yes, known bool) {
+	found := Keep(h, func() (is isInitial) { is.yes, is.known = h.initialPIDs(); return is })
+	return found.yes, found.known
+}
+
+// isInitial is what InitialPIDNamespace returns, kept: it takes up to five files to find out.
+type isInitial struct{ yes, known bool }
+
+func (h *Host) initialPIDs() (yes, known bool) {
 	const initial = "pid:[4026531836]" // include/linux/proc_ns.h, PROC_PID_INIT_INO
 	if to, err := h.Proc.Readlink("1/ns/pid"); err == nil && to != "" {
 		return to == initial, true
@@ -148,16 +156,20 @@ const (
 	ViewContainer      // those of a PID namespace below the host's
 	ViewElsewhere      // those of a PID namespace that kwhy is not in
 	ViewCopy           // those of a copy
+	ViewNothing        // none: there is no /proc
 )
 
 // String returns the view as JSON spells it; "" for ViewUnknown.
 func (v View) String() string {
-	return [...]string{"", "host", "container", "elsewhere", "copy"}[v]
+	return [...]string{"", "host", "container", "elsewhere", "copy", "nothing"}[v]
 }
 
 // View says whose processes the /proc shows that is read.
 func (h *Host) View() View {
-	if !h.Live {
+	switch {
+	case h.NoProc:
+		return ViewNothing
+	case !h.Live:
 		return ViewCopy
 	}
 	switch whole, known := h.InitialPIDNamespace(); {
@@ -194,17 +206,22 @@ func (h *Host) kernelThread(dir string) (yes bool) {
 // Self returns kwhy's own PID as the tree has it: a mounted /proc may be
 // another PID namespace's. In a copy it is 0: there, self is who made the copy.
 func (h *Host) Self() int32 {
-	var pid int32
 	if !h.Live {
 		return 0
 	}
-	_ = h.Proc.Single("self/stat", func(b []byte) error {
-		field, _ := CutField(b)
-		pid, _ = ParsePID(string(field))
-		return nil
-	})
-	return pid
+	return int32(Keep(h, func() (pid ownPID) {
+		_ = h.Proc.Single("self/stat", func(b []byte) error {
+			field, _ := CutField(b)
+			n, _ := ParsePID(string(field))
+			pid = ownPID(n)
+			return nil
+		})
+		return pid
+	}))
 }
+
+// ownPID is what Self returns, kept.
+type ownPID int32
 
 // Example returns the process that shows what a value of a process looks like: kwhy itself; of
 // a copy the one that made it, or else the first that it has. It is 0 where there is none.

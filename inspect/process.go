@@ -18,6 +18,9 @@ func (h *Host) NoProcess(pid int32) error { return h.none("process", pid) }
 func (h *Host) NoThread(tid int32) error { return h.none("thread", tid) }
 
 func (h *Host) none(what string, id int32) error {
+	if h.NoProc {
+		return fmt.Errorf("%s %d: %w: there is no /proc at %s", what, id, ErrNoProcess, h.Proc.Root)
+	}
 	if !h.Live {
 		return fmt.Errorf("%s %d: %w in this copy", what, id, ErrNoProcess)
 	}
@@ -49,7 +52,7 @@ var ErrNoProcess = errors.New("no such process")
 // have for anyone.
 func (h *Host) PidReason(dir string, err error) Reason {
 	r := ReasonOfPID(err)
-	if r == NotSaved {
+	if r == NotSaved || r == NotMounted {
 		if _, err := h.Proc.Stat(dir); err != nil {
 			return Vanished // the copy has no such process
 		}

@@ -265,7 +265,7 @@ func (s Source) Shows(why Reason) string {
 	case strings.HasPrefix(path, "/sys/"):
 		return "mount /sys where kwhy looks, or give --sys-root"
 	}
-	return "mount /proc without subset=pid"
+	return "mount /proc where kwhy looks, without subset=pid"
 }
 
 // Option says what the kernel must be built or booted with to have s.

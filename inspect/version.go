@@ -217,7 +217,7 @@ func (h *Host) Unshown() Reason {
 	if h.Live {
 		return Malformed
 	}
-	return NotSaved
+	return h.Lack()
 }
 
 // releaseIn takes the release from /proc/version, the one file that names it in many

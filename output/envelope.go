@@ -23,7 +23,8 @@ type Header struct {
 	Interval    *Number   `json:"interval" jsonschema:"seconds between the two samples that rates come from; null without --interval"`
 	Incomplete  bool      `json:"incomplete" jsonschema:"whether files did not answer within --timeout, so that existing values are missing"`
 	Host        Host      `json:"host" jsonschema:"the host that was read"`
-	View        String    `json:"view" jsonschema:"whose processes /proc shows: host, container, elsewhere, copy; empty if unknown"`
+	View        String    `json:"view" jsonschema:"whose processes /proc shows: host, container, elsewhere, copy, nothing; empty if unknown"`
+	OtherPIDs   bool      `json:"other_pids,omitempty" jsonschema:"whether these are numbers of a PID namespace that kwhy is not in"`
 	Copy        *Copy     `json:"copy,omitempty" jsonschema:"of a saved copy of a host: when it was made"`
 	Foreign     []Foreign `json:"foreign,omitempty" jsonschema:"files that are not the kernel's own: nothing is said of what they hold"`
 	Subject     *Subject  `json:"subject" jsonschema:"the process that the report is about; null for a host's"`

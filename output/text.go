@@ -136,6 +136,13 @@ func (t *Text) header(h *Header) {
 		t.note("this /proc shows the processes of a container: of the rest of the host nothing is said")
 	case "elsewhere":
 		t.note("this /proc shows the processes of another PID namespace than kwhy's")
+	case "host":
+		if h.OtherPIDs {
+			t.note("this /proc shows the host's processes, by other numbers than kwhy's own PID namespace: " +
+				"what is asked by number and not by a file is left out")
+		}
+	case "nothing":
+		t.note("there is no /proc here: nothing is mounted where kwhy looks, and no copy was saved there")
 	}
 	t.foreign(h.Foreign)
 	if h.Incomplete {

@@ -29,6 +29,7 @@ const (
 	viewContainer = "container"
 	viewBetween   = "between"
 	viewCopy      = "copy"
+	viewNothing   = "nothing"
 )
 
 func views() []explain.Word {
@@ -40,6 +41,7 @@ func views() []explain.Word {
 		word(viewContainer, "kwhy sees a container's processes, and what a container shares with its host."),
 		word(viewBetween, "kwhy sees the host's processes, but is isolated from it in other ways."),
 		word(viewCopy, "kwhy reads a copy of /proc: what is not in it can't be asked for."),
+		word(viewNothing, "kwhy sees no /proc: nothing is mounted or saved where it looks."),
 	}
 }
 
@@ -48,6 +50,8 @@ func View(s sights) string {
 	switch s.Host.View() {
 	case inspect.ViewCopy:
 		return viewCopy
+	case inspect.ViewNothing:
+		return viewNothing
 	case inspect.ViewContainer, inspect.ViewElsewhere:
 		return viewContainer
 	case inspect.ViewUnknown:
@@ -240,6 +244,9 @@ func readView(s sights) string {
 	case viewBetween:
 		return "The processes of the whole host, but partly isolated from it: " + why + "."
 	}
+	if s.Host.NoProc {
+		return "Nothing is mounted or saved where kwhy looks for /proc: neither a running kernel's files nor a copy of them."
+	}
 	return "A copy of /proc, or one that somebody made: what is not in it can't be asked for, " +
 		"and live sources (netlink, system calls) can't be used."
 }
@@ -275,7 +282,12 @@ func spaces() []field {
 				Concept: "pid-namespace",
 				Gist:    "How many processes /proc shows to kwhy.",
 			},
-			func(s sights) value { return explain.I(s.Processes) },
+			func(s sights) value {
+				if s.Host.NoProc {
+					return explain.None(inspect.NotMounted)
+				}
+				return explain.I(s.Processes)
+			},
 			readProcesses,
 		),
 		space(

@@ -15,7 +15,7 @@ type Exam struct {
 	Sources     Sources
 	Derivations Derivations
 
-	live bool
+	saved, live bool
 }
 
 // Take reads and computes everything that the topics declare, and what this package adds.
@@ -45,7 +45,7 @@ func Take(h *inspect.Host, topics lower.Catalogue) (*Exam, error) {
 	}
 	e.Derivations.sort()
 	e.Sources = found.rows(topics.Entries)
-	e.live = h.Live
+	e.saved, e.live = h.Copy(), h.Live
 	return e, nil
 }
 

@@ -105,7 +105,7 @@ func (s *Source) open() string {
 	case inspect.Denied, inspect.Masked, inspect.Hidden:
 		return s.who.rights.Advice(s.Source)
 	}
-	if !s.host.Live && why.IsMissing() {
+	if s.host.Copy() && why.IsMissing() {
 		return "" // a copy can't be rebuilt
 	}
 	if s.leftOut() {
@@ -302,7 +302,7 @@ func (s *Source) sentence() string {
 		}
 		return "read and understood."
 	case statePartly:
-		if !s.host.Live && s.Others.IsMissing() {
+		if s.host.Copy() && s.Others.IsMissing() {
 			return fmt.Sprintf("readable for %s of %s processes; for the others it was not saved.", units.Number(s.Gave), units.Number(s.Of))
 		}
 		text := fmt.Sprintf(
@@ -332,7 +332,7 @@ func (s *Source) missing() string {
 		return "not there: kwhy was not given it."
 	case s.Why == inspect.NotMounted:
 		return "not there: what holds it is not mounted where kwhy looks."
-	case !s.host.Live:
+	case s.host.Copy():
 		return "not in this copy: it was not saved, or that kernel did not have it."
 	case tooOld:
 		return "this kernel, " + s.host.Kernel.String() + ", is too old for it."
@@ -373,6 +373,9 @@ func (s *Source) reason() string {
 	case inspect.Vanished:
 		return "what it belonged to is gone."
 	case inspect.Inapplicable:
+		if s.host.NoProc && s.Asked() {
+			return "only a running kernel answers it, and there is no /proc to say which."
+		}
 		if !s.host.Live && s.Asked() {
 			return "only a running kernel answers it, and this is a copy."
 		}

@@ -68,8 +68,11 @@ func (e *Exam) Explain(o Options) (lower.Report, error) {
 		})
 	}
 	g, _ := sources.Explain(e.Sources, sources.All(e.Sources), o.Limits)
-	if g.More = "--all shows what is readable"; !e.live {
+	switch g.More = "--all shows what is readable"; {
+	case e.saved:
 		g.More += ", and what is not in this copy"
+	case !e.live:
+		g.More += ", and what is not mounted"
 	}
 	k, found := derivations.Explain(e.Derivations, derivations.All(e.Derivations), o.Limits)
 	k.More = "--all shows those without a figure to compare with"
@@ -102,6 +105,8 @@ func (e *Exam) view() string {
 		return "the host, partly isolated from it"
 	case viewCopy:
 		return ""
+	case viewNothing:
+		return "no /proc"
 	}
 	return "a host"
 }

@@ -113,7 +113,7 @@ func caches() []hostField {
 			if n, _, told := kept(f); told {
 				return explain.N(n)
 			}
-			return explain.None(inspect.NotSaved)
+			return explain.None(f.Scan.Procs.Host.Host.Lack())
 		}, func(f host) string {
 			if _, n, _ := kept(f); n > 0 {
 				return units.Plural(n, "inode", "inodes") +

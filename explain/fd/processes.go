@@ -117,10 +117,7 @@ func bound() []hostColumn {
 				Gist: "How far the process may raise its soft limit itself.",
 			},
 			Get: func(r hostRow) value {
-				if r.Row.P.MaxFDsHard == inspect.Unset {
-					return explain.None(inspect.Unlimited)
-				}
-				return explain.Opt(r.Row.P.MaxFDsHard)
+				return proc.Limited(r.Row.P.MaxFDsHard)
 			},
 		},
 		{

@@ -17,6 +17,11 @@ type (
 	Partial interface {
 		Partial(inspect.Source) bool
 	}
+	// Standing says that a value, by its key, was taken from another source in place of the one
+	// that it is declared with.
+	Standing interface {
+		Stood(declared inspect.Source, key string) bool
+	}
 	// Gapped lists what it could not see.
 	Gapped interface {
 		Gaps() []inspect.Gap

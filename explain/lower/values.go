@@ -88,7 +88,7 @@ func origin(s any, declared inspect.Source) inspect.Source {
 
 // Take reads the field from s. A text of Write lives in scratch.
 func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) explain.Value {
-	if why := s.Missing(f.Source); why != inspect.Present {
+	if why := s.Missing(f.Source); why != inspect.Present && !stood(s, &f.Doc) {
 		return explain.None(f.Why(why, s.Kernel()))
 	}
 	if f.Write != nil {
@@ -116,6 +116,12 @@ func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) expl
 		return explain.None(inspect.Malformed) // what would have it did not come whole
 	}
 	return explain.None(inspect.Unsupported)
+}
+
+// stood reports whether another source than the one of a value gave it.
+func stood(s any, d *explain.Doc) bool {
+	o, ok := s.(Standing)
+	return ok && o.Stood(d.Source, d.Key)
 }
 
 // view takes bytes for a text without copying them: the row's scratch only grows

@@ -48,10 +48,9 @@ func statOf() [28]statColumn {
 
 // ofStat makes a column absent where a field of stat that it is made of did not parse.
 func ofStat(c column) column {
-	name := procfacts.StatFields(2)
 	if fields, get := StatOf(c.Key), c.Get; fields != 0 && c.Source == inspect.PIDStat && get != nil {
 		c.Get = func(p row) value {
-			if p.P.Spoilt(fields) && (fields != name || p.P.Comm == "") { // status has the name too
+			if p.P.Spoilt(fields) && !p.P.Stood(fields) {
 				return explain.None(inspect.Malformed)
 			}
 			return get(p)

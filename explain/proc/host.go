@@ -116,7 +116,7 @@ func split(l list) (users, kernel int) {
 	flags := procfacts.StatFields(9)
 	for i := range l.Procs.Rows {
 		switch p := &l.Procs.Rows[i]; {
-		case p.Why(inspect.PIDStat).IsGap() && p.Why(inspect.PIDStat) != inspect.Unread, p.Spoilt(flags):
+		case p.Why(inspect.PIDStat) != inspect.Present, p.Spoilt(flags): // nothing tells one from the other
 		case p.Kthread():
 			kernel++
 		case p.TGID == 0 || p.TGID == p.PID: // of a table of threads the main ones
@@ -135,7 +135,7 @@ func readStates(l list) string {
 	}
 	count := map[byte]int{}
 	for i := range l.Procs.Rows {
-		if p := &l.Procs.Rows[i]; !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
+		if p := &l.Procs.Rows[i]; p.Why(inspect.PIDStat) == inspect.Present && !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
 			if p.MainEnded() {
 				count[mainEnded]++
 				continue
@@ -186,7 +186,7 @@ func readRunning(l list) string {
 
 func zombies(l list) (out []*procfacts.Process) {
 	for i := range l.Procs.Rows {
-		if p := &l.Procs.Rows[i]; p.Zombie() {
+		if p := &l.Procs.Rows[i]; p.Zombie() && p.Why(inspect.PIDStat) == inspect.Present {
 			out = append(out, p)
 		}
 	}

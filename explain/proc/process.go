@@ -80,7 +80,7 @@ func lift(c column, label string) detailField {
 func declare(d doc, get func(detail) value, read func(detail) string) detailField {
 	if fields, of := StatOf(d.Key), get; fields != 0 && d.Source == inspect.PIDStat {
 		get = func(it detail) value {
-			if it.Row.P.Spoilt(fields) {
+			if it.Row.P.Spoilt(fields) && !it.Row.P.Stood(fields) {
 				return explain.None(inspect.Malformed)
 			}
 			return of(it)

@@ -7,6 +7,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // Rlimits lists a process's own resource limits.
@@ -135,8 +136,14 @@ func used(r limitRow) value {
 	case "open files":
 		return explain.Opt(p.FDs)
 	case "cpu time":
+		if why := p.Told(procfacts.StatFields(14, 15)); why != inspect.Present {
+			return explain.None(why)
+		}
 		return explain.N(uint64(r.In.Row.Host.Host.Seconds(p.UTime + p.STime)))
 	case "address space":
+		if why := p.Told(procfacts.StatFields(23)); why != inspect.Present {
+			return explain.None(why)
+		}
 		return explain.N(p.VSize)
 	case "data size":
 		return bytes("VmData")

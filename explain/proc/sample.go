@@ -118,6 +118,9 @@ func sampling() []sampleField {
 			if !s.Bounded {
 				return explain.None(inspect.Inapplicable)
 			}
+			if !s.Quota.Counted {
+				return explain.None(inspect.Malformed)
+			}
 			return explain.F(s.Quota.Stood.Seconds())
 		}, func(s sample) string {
 			q := &s.Quota

@@ -480,9 +480,17 @@ func FDLimit() column {
 		Gist:    "Its soft limit of open descriptors (RLIMIT_NOFILE).",
 		Concept: "file-descriptor",
 	}, Get: func(p row) value {
-		if p.P.MaxFDs == inspect.Unset {
-			return explain.None(inspect.Unlimited)
-		}
-		return explain.Opt(p.P.MaxFDs)
+		return Limited(p.P.MaxFDs)
 	}}
+}
+
+// Limited is the value of a limit.
+func Limited(n inspect.Num) value {
+	switch n {
+	case inspect.Unset:
+		return explain.None(inspect.Unlimited)
+	case inspect.Garbled:
+		return explain.None(inspect.Malformed)
+	}
+	return explain.N(uint64(n))
 }

@@ -204,8 +204,13 @@ func CPUs() *explain.Table[cpuRow] {
 		return column{Doc: d, Get: get}
 	}
 	of := func(r cpuRow, get func(*schedfacts.CPUTimes) uint64) value {
+		if r.It.Spoilt {
+			return explain.None(inspect.Malformed)
+		}
 		var then *schedfacts.CPUTimes
-		if was, _, ok := r.Before(); ok {
+		if was, _, ok := r.Before(); ok && was.It.Spoilt {
+			return explain.None(inspect.NoInterval)
+		} else if ok {
 			then = &was.It.Times
 		}
 		if wentBack(&r.It.Times, then, get) {
@@ -241,7 +246,7 @@ func CPUs() *explain.Table[cpuRow] {
 			if n := get(r.It); n != inspect.Unset {
 				return explain.F(float64(n) / 1e9)
 			}
-			return value{}
+			return explain.None(inspect.Malformed) // it has a line for each CPU that is online
 		}}
 	}
 	return &explain.Table[cpuRow]{Name: "cpus", Sort: []string{"busy", "-cpu"}, Fields: append(fields,

@@ -169,6 +169,9 @@ func quotaFields() []taskField {
 			Key: "cpu_throttled", Label: "throttled", Unit: explain.Ratio,
 			Gist: "The share of its cgroup's active periods in which the quota was used up.",
 		}, func(t one) value {
+			if !t.Bound.Counted {
+				return explain.None(inspect.Malformed)
+			}
 			return explain.F(taskThrottling(t).share())
 		}, func(t one) string {
 			s := taskThrottling(t)
@@ -179,6 +182,9 @@ func quotaFields() []taskField {
 			Key: "cpu_throttled_time", Label: "throttled time", Unit: explain.Seconds, Counter: true, Grown: true,
 			Gist: "How long that cgroup was throttled, summed over CPUs.",
 		}, func(t one) value {
+			if !t.Bound.Counted {
+				return explain.None(inspect.Malformed)
+			}
 			return explain.F(t.Bound.Stood.Seconds())
 		}, func(t one) string {
 			if _, _, ok := t.Before(); ok {

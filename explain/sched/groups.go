@@ -64,12 +64,20 @@ func ofGroup(d doc, get func(groupRow) value) groupColumn {
 
 // bandwidth is what a quota is and does.
 func bandwidth() []groupColumn {
-	stat := func(r groupRow, name string) value { return explain.Look(r.It.Stat, name) }
+	stat := func(r groupRow, name string) value {
+		if v := explain.Look(r.It.Stat, name); v.Has() || r.It.Stat == nil {
+			return v
+		}
+		return explain.None(inspect.Malformed) // they came together
+	}
 	return []groupColumn{
 		ofGroup(doc{
 			Key: "quota", Unit: explain.Decimal,
 			Gist: "How many CPUs' worth of time it may have; no limit: as many as there are.",
 		}, func(r groupRow) value {
+			if r.It.Garbled {
+				return explain.None(inspect.Malformed)
+			}
 			if !r.It.Bounded {
 				return explain.None(inspect.Unlimited)
 			}
@@ -114,6 +122,9 @@ func sharesOf(g *cgroupfacts.CPU) int64 {
 // throttledShare is how often a group was throttled, over the interval or since it
 // was made.
 func throttledShare(r groupRow) (f float64, watched, ok bool) {
+	if r.It.Stat != nil && r.It.Stat.Sum("nr_periods", "nr_throttled") == inspect.Unset {
+		return 0, false, false
+	}
 	periods, throttled := r.It.Stat["nr_periods"], r.It.Stat["nr_throttled"]
 	if was, _, seen := r.Before(); seen {
 		watched = true

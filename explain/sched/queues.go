@@ -85,7 +85,7 @@ func queues() []field {
 				}
 				for i := range s.CPUs {
 					if s.CPUs[i].Waited == inspect.Unset {
-						return value{}
+						return explain.None(inspect.Malformed)
 					}
 					sum += s.CPUs[i].Waited
 				}

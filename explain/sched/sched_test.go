@@ -272,7 +272,8 @@ func TestOverAnInterval(t *testing.T) {
 			Row:     procfacts.Row{Host: &procfacts.Shared{Host: host, At: begin.Add(time.Duration(n) * time.Second)}, P: p},
 			Bounded: true,
 			Bound: cgroupfacts.Throttle{
-				Path: "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled,
+				Counted: true,
+				Path:    "/batch", CPUs: 0.2, Periods: periods, Throttled: throttled,
 				Stood: time.Duration(n) * time.Second,
 			},
 		}
@@ -351,10 +352,10 @@ func TestWhy(t *testing.T) {
 		}
 	}
 	// How often its cgroup was stopped is of the interval too.
-	host.Throttled = map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 120, Throttled: 100}}
+	host.Throttled = map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 120, Throttled: 100, Counted: true}}
 	before := &procfacts.Shared{
 		At: time.Unix(1000, 0), Host: host.Host,
-		Throttled: map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95}},
+		Throttled: map[int32]cgroupfacts.Throttle{7: {Path: "/b", CPUs: 0.2, Periods: 100, Throttled: 95, Counted: true}},
 	}
 	p := procfacts.Process{PID: 7, State: 'R', Ran: 2e6, Waited: 2e6, Turns: 2}
 	was := procfacts.Process{PID: 7, State: 'R', Ran: 1e6, Waited: 1e6, Turns: 1}

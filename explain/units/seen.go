@@ -63,6 +63,8 @@ func unseenPart(s inspect.Seen) (part string) {
 		return part + "; those outside of this container can't be"
 	case beyond == inspect.OtherNamespace:
 		return part + "; those outside this PID namespace are not shown"
+	case beyond == inspect.NotMounted && s.Seen == 0 && s.All == 0:
+		return part + ": nothing is mounted here"
 	case beyond == inspect.NotMounted:
 		return part + "; the others are not mounted here"
 	case beyond == inspect.Hidden, beyond == inspect.Denied && s.Missed() > 0:

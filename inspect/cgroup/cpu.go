@@ -12,6 +12,7 @@ type CPU struct {
 	Version int
 	Path    string
 	Bounded bool
+	Garbled bool        // it has a bound that did not parse
 	CPUs    float64     // that it may use
 	Period  uint64      // µs
 	Burst   inspect.Num // µs; Unset before 5.14
@@ -53,7 +54,7 @@ func CPUGroups(h *inspect.Host) ([]CPU, inspect.Seen, inspect.Reason) {
 		w.walk(m.Highest(), "")
 	}
 	if !w.Met && !h.Live { // every cgroup of a host with the controller has cpu.stat
-		return nil, inspect.Seen{}, inspect.NotSaved
+		return nil, inspect.Seen{}, h.Lack()
 	}
 	return w.out, w.Seen, inspect.Present
 }
@@ -77,7 +78,7 @@ func (w *cpuWalk) walk(at Place, above string) {
 	if !at.Top() && cpuset != above && above != "" {
 		g.Cpuset = cpuset
 	}
-	if g.Bounded || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.ownWeight() {
+	if g.Bounded || g.Garbled || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.ownWeight() {
 		w.out = append(w.out, g)
 	}
 	for _, name := range w.Below(at) {
@@ -88,6 +89,9 @@ func (w *cpuWalk) walk(at Place, above string) {
 // read reads one directory, and returns the CPUs that it is kept to.
 func (g *CPU) read(at Place) (cpuset string) {
 	t, dir := at.Dir()
+	var ok bool
+	g.CPUs, g.Bounded, ok = at.quota()
+	g.Garbled = !ok && at.hasQuota()
 	num := func(name string) inspect.Num {
 		if n, err := at.Number(name); err == nil && n >= 0 {
 			return inspect.Num(n)
@@ -97,13 +101,11 @@ func (g *CPU) read(at Place) (cpuset string) {
 	set := "cpuset.cpus.effective"
 	if g.Version == 1 {
 		set = "cpuset.effective_cpus"
-		g.CPUs, g.Bounded, _ = CFSQuota(t, dir)
 		g.Shares, g.Burst = num("cpu.shares"), num("cpu.cfs_burst_us")
 		if n := num("cpu.cfs_period_us"); n > 0 {
 			g.Period = uint64(n)
 		}
 	} else {
-		g.CPUs, g.Bounded, _ = CPUMax(t, dir)
 		_ = t.Single(path.Join(dir, "cpu.max"), func(b []byte) error {
 			_, period := inspect.CutField(inspect.TrimNewline(b))
 			g.Period, _ = inspect.ParseUint(period)

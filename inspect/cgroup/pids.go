@@ -54,7 +54,7 @@ func TakePids(h *inspect.Host) *PidsList {
 			w.walk(m.Highest())
 		}
 		if out.All = w.Seen; !w.Met && !h.Live { // every cgroup of a host with the controller has its files
-			out.Got = inspect.NotSaved
+			out.Got = h.Lack()
 		}
 		return out
 	}

@@ -15,6 +15,7 @@ type Throttle struct {
 	Periods   uint64        // in which it wanted any
 	Throttled uint64        // of these, in which it used all of its time and was stopped
 	Stood     time.Duration // how long it was stopped, on all CPUs together
+	Counted   bool          // whether cpu.stat says so: else the three are nothing
 
 	Rest inspect.Reason // why there may be other bounds that can't be seen; Present: there are none
 }
@@ -22,7 +23,7 @@ type Throttle struct {
 // Since returns what was counted since an earlier reading of the same cgroup; ok is
 // false where they are not of the same.
 func (t Throttle) Since(was Throttle) (Throttle, bool) {
-	if t.Path != was.Path || t.Periods < was.Periods || t.Throttled < was.Throttled || t.Stood < was.Stood {
+	if !t.Counted || !was.Counted || t.Path != was.Path || t.Periods < was.Periods || t.Throttled < was.Throttled || t.Stood < was.Stood {
 		return Throttle{}, false
 	}
 	t.Periods, t.Throttled, t.Stood = t.Periods-was.Periods, t.Throttled-was.Throttled, t.Stood-was.Stood
@@ -40,27 +41,58 @@ func ThrottleOf(h *inspect.Host, list []Membership) (out Throttle, ok bool) {
 	if err != nil {
 		return Throttle{Rest: inspect.ReasonOf(err)}, false
 	}
+	garbled := false
 	for ; ; at = at.Up() {
-		t, rel := at.Dir()
-		bound := CFSQuota
-		if version == 2 {
-			bound = CPUMax
-		}
-		if cpus, bounded, good := bound(t, rel); good && bounded && (!ok || cpus < out.CPUs) {
+		cpus, bounded, good := at.quota()
+		garbled = garbled || !good && at.hasQuota()
+		if good && bounded && (!ok || cpus < out.CPUs) {
 			out, ok = Throttle{Path: at.Path, CPUs: cpus}, true
-			_ = t.Single(rel+"/cpu.stat", func(b []byte) error {
-				c, err := inspect.ParseCounters(b, 8)
-				out.Periods, out.Throttled = c["nr_periods"], c["nr_throttled"]
-				// The one is version 2's, in us, the other version 1's, in ns.
-				out.Stood = time.Duration(c["throttled_usec"])*time.Microsecond + time.Duration(c["throttled_time"])
-				return err
-			})
+			at.throttled(&out)
 		}
 		if at.Top() {
-			out.Rest = at.Mount.Rest
+			if out.Rest = at.Mount.Rest; garbled && out.Rest == inspect.Present {
+				out.Rest = inspect.Malformed
+			}
 			return out, ok
 		}
 	}
+}
+
+// quota reads the bound on CPU time; ok is false where there is none to read.
+func (p Place) quota() (cpus float64, bounded, ok bool) {
+	t, rel := p.Dir()
+	if p.Mount.Version == 2 {
+		return CPUMax(t, rel)
+	}
+	return CFSQuota(t, rel)
+}
+
+// hasQuota reports whether it has the file of a bound on CPU time.
+func (p Place) hasQuota() bool {
+	name := "cpu.cfs_quota_us"
+	if p.Mount.Version == 2 {
+		name = "cpu.max"
+	}
+	t, rel := p.File(name)
+	_, err := t.Stat(rel)
+	return err == nil
+}
+
+// throttled reads how often the bound was met.
+func (p Place) throttled(out *Throttle) {
+	t, rel := p.File("cpu.stat")
+	_ = t.Single(rel, func(b []byte) error {
+		c, err := inspect.ParseCounters(b, 8)
+		stood, known := c["throttled_usec"]
+		stood *= uint64(time.Microsecond)
+		if p.Mount.Version == 1 { // in ns
+			stood, known = c["throttled_time"]
+		}
+		if out.Counted = known && c.Sum("nr_periods", "nr_throttled") != inspect.Unset; out.Counted {
+			out.Periods, out.Throttled, out.Stood = c["nr_periods"], c["nr_throttled"], time.Duration(stood)
+		}
+		return err
+	})
 }
 
 // CFSQuota reads version 1's bound on CPU time, in CPUs.

@@ -158,7 +158,7 @@ func (m *Snapshot) noProc(errs []error) (first error) {
 		}
 		first = cmp.Or(first, err)
 	}
-	if m.Host.Live || m.Got[inspect.Meminfo] == inspect.Unread && m.Host.IsProc() {
+	if m.Host.Live || m.Got[inspect.Meminfo] == inspect.Unread && !m.Host.NoProc {
 		return nil // what was wanted is what this kernel may lack; every one has meminfo, but for subset=pid
 	}
 	return first

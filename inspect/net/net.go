@@ -205,6 +205,9 @@ func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
 		if h.Live || !inspect.ReasonOf(err).IsMissing() {
 			return fmt.Errorf("the network namespace of %s: %w", n.Space.Dir, err)
 		}
+		if h.NoProc {
+			return fmt.Errorf("there is no /proc here: %w", err)
+		}
 		return fmt.Errorf("nothing of the network is in this copy: %w", err)
 	}
 	return nil

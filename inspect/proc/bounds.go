@@ -36,7 +36,7 @@ func (r *Bound) Room() (float64, bool) { return r.Limit - r.Used, r.Bounded && r
 
 // boundsOf collects the bounds of a process, from its own to the host's.
 func boundsOf(h *inspect.Host, d *Detail) (out []Bound) {
-	out = append(out, d.rlimit("address space", "memory", "bytes", float64(d.Row.P.VSize), true)...)
+	out = append(out, d.rlimit("address space", "memory", "bytes", float64(d.Row.P.VSize), d.Row.P.Told(StatFields(23)) == inspect.Present)...)
 	out = append(out, memoryBounds(h, d)...)
 	out = append(out, hostMemory(h)...)
 	out = append(out, cpuBounds(h, d)...)
@@ -100,7 +100,7 @@ func userTasks(h *inspect.Host, d *Detail) []Bound {
 		if r.Exempt = root || d.capable(capSysAdmin) || d.capable(capSysResource); r.Exempt || !r.Bounded {
 			continue // what is used of it is of no matter, and takes a file of each process
 		}
-		r.Used, r.Known = tasksOf(d), true
+		r.Used, r.Known = tasksOf(d), d.Row.P.Told(StatFields(20)) == inspect.Present
 		all := d.Row.Host.All // this /proc may show only some of the host's
 		r.AtLeast = d.Row.Host.Hidden || d.Row.Host.Inside || !all.SeenOf(inspect.PIDStat).Whole() || !all.SeenOf(inspect.PIDStatus).Whole()
 	}
@@ -131,6 +131,12 @@ func (d *Detail) statusBytes(name string) (float64, bool) {
 // rlimit is a process's own soft limit.
 func (d *Detail) rlimit(name, resource, unit string, used float64, known bool) []Bound {
 	for _, l := range d.Limits {
+		if l.Name == name && l.Soft == inspect.Garbled {
+			return []Bound{{
+				Resource: resource, Step: "rlimit", Where: name, Unit: unit, Whose: "process", Unseen: inspect.Malformed,
+				Source: inspect.PIDLimits,
+			}}
+		}
 		if l.Name == name {
 			return []Bound{{
 				Resource: resource, Step: "rlimit", Where: name, Unit: unit, Limit: float64(l.Soft),
@@ -204,7 +210,11 @@ func climb(h *inspect.Host, d *Detail, f boundFiles) (out []Bound) {
 	}
 	for ; ; at = at.Up() {
 		t, rel := at.Dir()
-		if limit, bounded, ok := parse(t, rel); ok && (bounded || f.unlimited) {
+		limit, bounded, ok := parse(t, rel)
+		if _, err := t.Stat(path.Join(rel, file)); !ok && err == nil {
+			out = append(out, beyond(at.Path, inspect.Malformed))
+		}
+		if ok && (bounded || f.unlimited) {
 			r := bound
 			r.Where, r.Limit, r.Bounded = at.Path, limit, bounded
 			if n, err := t.Number(path.Join(rel, use)); use != "" && err == nil {
@@ -270,7 +280,7 @@ func pidBounds(h *inspect.Host, d *Detail) []Bound {
 // cpuBounds reads how many CPUs' worth of time cgroups may have.
 func cpuBounds(h *inspect.Host, d *Detail) []Bound {
 	return climb(h, d, boundFiles{controller: "cpu", source: inspect.CgroupCPU, resource: "cpus", step: "cgroup", unlimited: true,
-		parse1: cgroup.CFSQuota, parse2: cgroup.CPUMax})
+		v1: "cpu.cfs_quota_us", v2: "cpu.max", parse1: cgroup.CFSQuota, parse2: cgroup.CPUMax})
 }
 
 // hostTasks are the kernel's own bounds on threads. Since 6.14 each PID namespace has

@@ -50,7 +50,7 @@ type Detail struct {
 	got [inspect.NumSources]inspect.Reason
 }
 
-// Limit is one line of /proc/PID/limits. Unset is unlimited.
+// Limit is one line of /proc/PID/limits. Unset is unlimited, and Garbled did not parse.
 type Limit struct {
 	Name, Unit string
 	Soft, Hard inspect.Num
@@ -63,6 +63,12 @@ func (d *Detail) Missing(s inspect.Source) inspect.Reason {
 	}
 	return d.got[s]
 }
+
+// Partial reports whether a source gave only a part of what it holds.
+func (d *Detail) Partial(s inspect.Source) bool { return d.Row.Partial(s) }
+
+// Stood reports whether status gave a value, by its key, that stat has and did not give.
+func (d *Detail) Stood(declared inspect.Source, key string) bool { return d.Row.Stood(declared, key) }
 
 // Before returns the sample an interval ago.
 func (d *Detail) Before() (*Detail, time.Duration, bool) {
@@ -369,14 +375,18 @@ func splitArgs(b []byte) []string {
 func (d *Detail) ParseLimits(b []byte) error {
 	_, b = inspect.CutLine(b)
 	for len(b) > 0 {
+		at := bytes.IndexByte(b, '\n')
+		if at < 0 {
+			break // half a line
+		}
 		var line []byte
-		line, b = inspect.CutLine(b)
+		line, b = b[:at], b[at+1:]
 		name, rest, ok := strings.Cut(string(line), "  ")
 		f := strings.Fields(rest)
 		if !ok || len(f) < 2 {
 			continue
 		}
-		l := Limit{Name: strings.TrimPrefix(name, "Max "), Soft: inspect.ParseNum([]byte(f[0])), Hard: inspect.ParseNum([]byte(f[1]))}
+		l := Limit{Name: strings.TrimPrefix(name, "Max "), Soft: inspect.ParseLimit([]byte(f[0])), Hard: inspect.ParseLimit([]byte(f[1]))}
 		if len(f) > 2 {
 			l.Unit = f[2]
 		}

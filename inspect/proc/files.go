@@ -51,13 +51,15 @@ func (p *Process) parseSyscall(b []byte) error {
 
 // parseLimits takes the limits of open files. "unlimited" leaves none.
 func (p *Process) parseLimits(b []byte) error {
-	for len(b) > 0 {
-		var line []byte
-		line, b = inspect.CutLine(b)
+	for line := range bytes.Lines(b) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // half a line
+		}
+		line = inspect.TrimNewline(line)
 		if rest, ok := bytes.CutPrefix(line, []byte("Max open files")); ok {
 			soft, rest := inspect.CutField(rest)
 			hard, _ := inspect.CutField(rest)
-			p.MaxFDs, p.MaxFDsHard = inspect.ParseNum(soft), inspect.ParseNum(hard)
+			p.MaxFDs, p.MaxFDsHard = inspect.ParseLimit(soft), inspect.ParseLimit(hard)
 			return nil
 		}
 	}

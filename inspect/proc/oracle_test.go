@@ -180,8 +180,14 @@ func TestSmapsAsProcfs(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil || got["Rss"] == 0 {
 		t.Errorf("%v, -procfs +ours:\n%s", err, diff)
 	}
-	if _, err := proc.SumSmaps([]byte("Rss: x kB\n")); !errors.Is(err, inspect.ErrMalformed) {
-		t.Error(err)
+	for _, bad := range []string{"Rss: x kB\n", "Rss: 4 kB\nPss: 4 k", "Rss: 4 kB\nRss: x kB\n"} {
+		if got, err := proc.SumSmaps([]byte(bad)); !errors.Is(err, inspect.ErrMalformed) {
+			t.Errorf("%q: %v, %v", bad, got, err)
+		}
+	}
+	one, err := proc.SumSmaps([]byte("Rss: 4 kB\nPss: 3 kB\nRss: 8 kB\nPss: x kB\n"))
+	if diff := cmp.Diff(inspect.Counters{"Rss": 12 << 10}, one); diff != "" || err != nil {
+		t.Errorf("with one bad line of Pss: %v, -want +got:\n%s", err, diff)
 	}
 }
 

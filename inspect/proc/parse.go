@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
@@ -161,7 +162,7 @@ func (p *Process) statSigned(n int, i int64) {
 // stat has not given it: here it is escaped.
 func (p *Process) parseStatus(b []byte) error {
 	seen, memory, end := false, false, false
-	p.PageTables, p.lost = inspect.Unset, 0
+	p.PageTables, p.lost, p.stood = inspect.Unset, 0, 0
 	for len(b) > 0 {
 		at := bytes.IndexByte(b, '\n')
 		if at < 0 {
@@ -186,6 +187,7 @@ func (p *Process) parseStatus(b []byte) error {
 	if p.RssAnon != inspect.Unset || p.RssFile != inspect.Unset || p.RssShmem != inspect.Unset {
 		end = end && p.RssAnon != inspect.Unset && p.RssFile != inspect.Unset && p.RssShmem != inspect.Unset // they came together, in 4.5
 	}
+	p.cut = !end
 	for _, name := range statusLines() {
 		if to := p.memory(name); !end && to != nil && *to == inspect.Unset {
 			p.lost |= lineBit(name)
@@ -199,9 +201,11 @@ func (p *Process) statusLine(name, rest []byte) {
 	field, more := inspect.CutField(rest)
 	switch string(name) {
 	case "Name":
-		if p.Comm == "" {
-			p.Comm = string(inspect.TrimBlank(rest))
+		if p.Comm == "" || p.inStat(2) {
+			p.Comm, p.stood = unescapeName(bytes.TrimPrefix(rest, []byte("\t"))), p.stood|StatFields(2)
 		}
+	case "State", "PPid", "Threads", "VmSize":
+		p.standIn(string(name), field)
 	case "Uid":
 		effective, _ := inspect.CutField(more)
 		owner, ok := inspect.ParseUint(field)
@@ -239,6 +243,41 @@ func (p *Process) statusLine(name, rest []byte) {
 		}
 	}
 }
+
+// standIn takes what stat has too, and did not give.
+func (p *Process) standIn(name string, field []byte) {
+	switch name {
+	case "State":
+		if len(field) == 1 && field[0] >= 'A' && p.inStat(3) {
+			p.State, p.stood = field[0], p.stood|StatFields(3)
+		}
+	case "PPid":
+		if n, ok := small(field); ok && p.inStat(4) {
+			p.PPID, p.stood = int32(n), p.stood|StatFields(4)
+		}
+	case "Threads":
+		if n, ok := small(field); ok && p.inStat(20) {
+			p.Threads, p.stood = int32(n), p.stood|StatFields(20)
+		}
+	case "VmSize":
+		var n inspect.Num
+		if kilobytes(&n, field); n != inspect.Unset && p.inStat(23) {
+			p.VSize, p.stood = uint64(n), p.stood|StatFields(23)
+		}
+	}
+}
+
+// inStat reports whether one of these fields of stat is wanted of status, for stat did not give it.
+func (p *Process) inStat(fields ...int) bool {
+	why := p.Why(inspect.PIDStat)
+	return why != inspect.Present && why != inspect.Unread || p.Spoilt(StatFields(fields...))
+}
+
+// unescapeName undoes what status does to a name: a newline and a backslash in it are written
+// as \n and \\ (fs/proc/array.c, proc_task_name; ESCAPE_SPACE | ESCAPE_SPECIAL since 4.x).
+func unescapeName(b []byte) string { return nameEscapes().Replace(string(b)) }
+
+func nameEscapes() *strings.Replacer { return strings.NewReplacer(`\\`, `\`, `\n`, "\n") }
 
 // statusLines are the lines of status that can be lost.
 func statusLines() [7]string {

@@ -54,9 +54,11 @@ type Process struct {
 
 	got    [inspect.NumProcessSources]inspect.Reason // by Source.Slot
 	lost   uint8                                     // the lines of status that are there and did not parse, or are behind its end
+	stood  uint64                                    // the fields of stat that status gave in its place
 	spoilt uint64                                    // the fields of stat that did not parse, a bit each by their numbers
 	other  int32                                     // a thread that goes on where the main one has ended; -1: none was found
 	Gone   bool                                      // it ended before its first file was read
+	cut    bool                                      // status ends before its end
 	late   bool                                      // one of its files did not answer in time
 }
 
@@ -118,6 +120,24 @@ const NoCall int64 = -1
 // proc_pid_stat(5), did not parse or is not there: what is made of it is absent, and the rest
 // of the file is there.
 func (p *Process) Spoilt(fields uint64) bool { return p.spoilt&fields != 0 }
+
+// Stood reports whether status gave all these fields of stat, which itself did not: the name of
+// a process, its state, its parent, its threads and the size of its address space.
+func (p *Process) Stood(fields uint64) bool {
+	return fields != 0 && fields&^p.stood == 0 && p.Why(inspect.PIDStatus) == inspect.Present
+}
+
+// Told says why fields of stat are not known, of stat or of status; or Present.
+func (p *Process) Told(fields uint64) inspect.Reason {
+	why := p.Why(inspect.PIDStat)
+	switch {
+	case p.Stood(fields):
+		return inspect.Present
+	case why == inspect.Present && p.Spoilt(fields):
+		return inspect.Malformed
+	}
+	return why
+}
 
 // StatFields are fields of stat as Spoilt takes them.
 func StatFields(numbers ...int) (fields uint64) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"runtime"
 	"strconv"
 	"sync"
@@ -81,13 +82,18 @@ func (r *Reader) note(p *Process, s inspect.Source) {
 	}
 	why := r.One(p, s)
 	p.late = p.late || why == inspect.TimedOut
-	if why == inspect.NotSaved && !r.there(p) {
+	if (why == inspect.NotSaved || why == inspect.NotMounted) && !r.there(p) {
 		why = inspect.Vanished // with the process, from a tree that somebody changes
 	}
 	if why == inspect.Vanished && !s.OfEveryProcess() && r.there(p) {
 		why = inspect.Unsupported // the process is there, the file is not
 	}
 	p.note(s, why)
+	if s == inspect.PIDStat && p.Why(inspect.PIDStatus) == inspect.Unread && why != inspect.Vanished && p.inStat(2, 3, 4, 20, 23) {
+		if r.note(p, inspect.PIDStatus); p.Why(inspect.PIDStatus) != inspect.Present { // which has some of the same
+			p.note(inspect.PIDStatus, inspect.Unread) // nobody asked for it
+		}
+	}
 	if why == inspect.Vanished && s.OfEveryProcess() {
 		first := p.Why(inspect.PIDStat)
 		p.Gone = first == inspect.Vanished || first == inspect.Unread
@@ -221,6 +227,10 @@ func sumSmaps(b []byte) (inspect.Counters, error) {
 	for _, name := range sums() {
 		out[name] = 0
 	}
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		return nil, inspect.ErrMalformed // of the mappings behind its end nothing is known
+	}
+	met := map[string]bool{}
 	for len(b) > 0 {
 		var line []byte
 		line, b = inspect.CutLine(b)
@@ -228,12 +238,20 @@ func sumSmaps(b []byte) (inspect.Counters, error) {
 		if _, ok := out[string(name)]; !ok {
 			continue
 		}
+		met[string(name)] = true
 		number, unit := inspect.CutField(rest)
 		n, ok := inspect.ParseUint(number)
 		if !ok || n > 1<<53 || string(unit) != "kB" {
-			return nil, inspect.ErrMalformed
+			delete(out, string(name)) // a sum of some mappings is none
+			continue
 		}
 		out[string(name)] += n << 10
+	}
+	if len(met) > 0 { // and what this kernel does not count, as SwapPss before 4.3, is none either
+		maps.DeleteFunc(out, func(name string, _ uint64) bool { return !met[name] })
+	}
+	if len(out) == 0 {
+		return nil, inspect.ErrMalformed
 	}
 	return out, nil
 }

@@ -91,6 +91,15 @@ func (p Row) Missing(s inspect.Source) inspect.Reason {
 	return p.P.Why(s)
 }
 
+// Partial reports whether a source gave only a part of what it holds.
+func (p Row) Partial(s inspect.Source) bool { return s == inspect.PIDStatus && p.P.cut }
+
+// Stood reports whether status gave a value, by its key, that stat has and did not give.
+func (p Row) Stood(declared inspect.Source, key string) bool {
+	field := map[string]int{"comm": 2, "tree": 2, "state": 3, "ppid": 4, "threads": 20, "vsize": 23}[key]
+	return declared == inspect.PIDStat && field != 0 && p.P.Stood(StatFields(field))
+}
+
 // Born returns when it was started; the zero time where that is not known.
 func (p Row) Born() time.Time { return p.P.Born(p.Host.Host) }
 
@@ -143,7 +152,7 @@ func (ps *Processes) Seen() inspect.Seen {
 	case ps.Host.Inside:
 		s.Open, s.Reason = true, inspect.OtherNamespace
 	case len(ps.Rows) == 0, ps.Host.Lacking:
-		s.Open, s.Reason = true, inspect.NotSaved
+		s.Open, s.Reason = true, ps.Host.Host.Lack()
 	case ps.Host.Uncounted != inspect.Present:
 		s.Open, s.Source, s.Reason, s.Beyond = true, inspect.Loadavg, ps.Host.Uncounted, inspect.Untold
 		return s

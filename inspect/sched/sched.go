@@ -85,6 +85,8 @@ func (t *CPUTimes) Since(was *CPUTimes) CPUTimes {
 type CPU struct {
 	ID    int
 	Times CPUTimes
+	// Spoilt says that its line did not parse: then Times are nothing.
+	Spoilt bool
 	// From /proc/schedstat, in ns: what tasks ran here, and waited here while
 	// others ran; Unset without it.
 	Ran, Waited inspect.Num
@@ -167,7 +169,7 @@ func (s *Snapshot) Weigh(was *Snapshot) {
 	if was == nil || s.got[inspect.ProcStat] != inspect.Present || was.got[inspect.ProcStat] != inspect.Present {
 		return
 	}
-	if s.Settings.At.Sub(was.Settings.At) >= still && s.All == was.All {
+	if s.NoTimes == inspect.Present && s.Settings.At.Sub(was.Settings.At) >= still && s.All == was.All {
 		s.Settings.Host.StoodStill(inspect.ProcStat)
 	}
 }
@@ -286,11 +288,14 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	case inspect.ProcStat:
 		return func() inspect.Reason {
 			err := h.Proc.Single("stat", s.parseStat)
-			if s.NoTimes != inspect.Present && !h.Live {
-				s.NoTimes = inspect.NotSaved
+			if s.NoTimes == inspect.NotSaved && h.Live {
+				s.NoTimes = inspect.Malformed
 			}
-			if err == nil {
+			switch {
+			case err == nil && s.NoTimes == inspect.Present:
 				h.WeighStat(s.All.Total(), len(s.CPUs), s.Stat)
+			case err == nil:
+				h.WeighStat(0, 0, s.Stat)
 			}
 			return inspect.ReasonOf(err)
 		}

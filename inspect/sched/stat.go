@@ -12,7 +12,7 @@ import (
 // parseStat reads the times by CPU and the counters of /proc/stat. The line of
 // interrupts, which may be long, is passed over.
 func (s *Snapshot) parseStat(b []byte) error {
-	s.Stat, s.NoTimes = inspect.Counters{}, inspect.Malformed
+	s.Stat, s.NoTimes = inspect.Counters{}, inspect.NotSaved // unless there is such a line
 	for len(b) > 0 {
 		var line []byte
 		line, b = inspect.CutLine(b)
@@ -22,13 +22,12 @@ func (s *Snapshot) parseStat(b []byte) error {
 			t, ok := parseTimes(rest)
 			id, err := strconv.Atoi(string(name[3:]))
 			switch {
-			case !ok: // nothing is summed up over some of the CPUs
-				s.All, s.CPUs = CPUTimes{}, nil
-				return inspect.ErrMalformed
+			case !ok && len(name) == 3:
+				s.NoTimes = inspect.Malformed
 			case len(name) == 3:
 				s.All, s.NoTimes = t, inspect.Present
 			case err == nil && id >= 0:
-				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Ran: inspect.Unset, Waited: inspect.Unset})
+				s.CPUs = append(s.CPUs, CPU{ID: id, Times: t, Spoilt: !ok, Ran: inspect.Unset, Waited: inspect.Unset})
 			}
 		case bytes.Equal(name, []byte("intr")), bytes.Equal(name, []byte("softirq")):
 		default:
@@ -92,7 +91,7 @@ func (s *Snapshot) parseSchedstat(b []byte) error {
 		ran, ok1 := inspect.ParseUint([]byte(f[7]))
 		waited, ok2 := inspect.ParseUint([]byte(f[8]))
 		if err != nil || !ok1 || !ok2 {
-			return inspect.ErrMalformed
+			continue // of that CPU it is not known, and of all together neither
 		}
 		found = true
 		for i := range s.CPUs {
