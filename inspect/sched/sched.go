@@ -286,19 +286,7 @@ func schedReader(h *inspect.Host, s *Snapshot, src inspect.Source) func() inspec
 	case inspect.CPUList:
 		return func() inspect.Reason { return h.CpuLists(&s.Lists) }
 	case inspect.ProcStat:
-		return func() inspect.Reason {
-			err := h.Proc.Single("stat", s.parseStat)
-			if s.NoTimes == inspect.NotSaved && h.Live {
-				s.NoTimes = inspect.Malformed
-			}
-			switch {
-			case err == nil && s.NoTimes == inspect.Present:
-				h.WeighStat(s.All.Total(), len(s.CPUs), s.Stat)
-			case err == nil:
-				h.WeighStat(0, 0, s.Stat)
-			}
-			return inspect.ReasonOf(err)
-		}
+		return func() inspect.Reason { return s.readStat(h) }
 	case inspect.Loadavg:
 		return single("loadavg", func(b []byte) error { defer func() { h.WeighLoadavg(s.Tasks) }(); return s.parseLoadavg(b) })
 	case inspect.PressureCPU:

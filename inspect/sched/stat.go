@@ -42,6 +42,20 @@ func (s *Snapshot) parseStat(b []byte) error {
 	return nil
 }
 
+func (s *Snapshot) readStat(h *inspect.Host) inspect.Reason {
+	err := h.Proc.Single("stat", s.parseStat)
+	if s.NoTimes == inspect.NotSaved && h.Live {
+		s.NoTimes = inspect.Malformed
+	}
+	switch {
+	case err == nil && s.NoTimes == inspect.Present:
+		h.WeighStat(s.All.Total(), len(s.CPUs), s.Stat)
+	case err == nil:
+		h.WeighStat(0, 0, s.Stat)
+	}
+	return inspect.ReasonOf(err)
+}
+
 // parseTimes reads the times of one CPU: four at least, ten since 2.6.33.
 func parseTimes(b []byte) (t CPUTimes, ok bool) {
 	to := [...]*uint64{&t.User, &t.Nice, &t.System, &t.Idle, &t.IOWait, &t.IRQ, &t.SoftIRQ, &t.Steal, &t.Guest, &t.GuestNice}
