@@ -202,7 +202,11 @@ func (t *Text) Live(title string, r *lower.Report, byName bool) error {
 			t.grid(grid)
 		case grid.Empty != "":
 			t.line("")
-			t.line(t.style.Dim(grid.Title+": ") + grid.Empty)
+			said := wrap(safe(grid.Title+": "+grid.Empty), t.width)
+			if rest, ok := strings.CutPrefix(said[0], grid.Title+": "); ok {
+				said[0] = t.style.Dim(grid.Title+": ") + rest
+			}
+			t.lines("", 0, said)
 		}
 	}
 	t.gaps(r.Gaps)

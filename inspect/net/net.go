@@ -477,7 +477,11 @@ func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 	dir := strconv.Itoa(int(pid))
 	inode, err := h.Namespace(dir, "net")
 	if errors.Is(err, fs.ErrPermission) {
-		return Namespace{Dir: dir + "/net", PID: pid}, nil
+		s := Namespace{Dir: dir + "/net", PID: pid}
+		if s.Own = sharesFiles(h, dir); s.Own {
+			s.Inode = ownInode(h)
+		}
+		return s, nil
 	}
 	if _, there := h.Proc.Stat(dir); err != nil && there == nil && inspect.ReasonOf(err) == inspect.NotSaved {
 		return Namespace{Dir: dir + "/net", PID: pid}, nil
@@ -489,6 +493,19 @@ func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 		return Namespace{}, fmt.Errorf("the network namespace of process %d: %w", pid, err)
 	}
 	return Namespace{Dir: dir + "/net", PID: pid, Inode: inode, Own: inode == ownInode(h)}, nil
+}
+
+// sharesFiles reports whether a process is in kwhy's own network namespace, by the inode of a
+// file of /proc/PID/net, which anybody may look at: each namespace has files of its own there,
+// with numbers that no other has (fs/proc/proc_net.c, proc_net_ns_init; fs/proc/generic.c,
+// proc_register).
+func sharesFiles(h *inspect.Host, dir string) bool {
+	if !h.Live {
+		return false
+	}
+	its, err := h.Proc.Stat(dir + "/net/dev")
+	own, unknown := h.Elsewhere().Stat("/proc/self/net/dev")
+	return err == nil && unknown == nil && its.Ino == own.Ino
 }
 
 // ownInode is the inode of the namespace that this process is in: of a copy, that

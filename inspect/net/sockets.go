@@ -104,7 +104,7 @@ func TakeSockets(h *inspect.Host, q SocketQuery) (*Sockets, error) {
 	s := &Sockets{Host: h, When: h.Now(), Dir: q.Dir, files: tablesOf(h, q.Dir)}
 	s.Namespace, _ = numberOf(h, q.Dir)
 	own, err := h.Namespace("self", "net")
-	s.Own = err == nil && own == s.Namespace || q.Dir == "self"
+	s.Own = err == nil && own == s.Namespace || q.Dir == "self" || s.Namespace == 0 && sharesFiles(h, q.Dir)
 	s.cookie = sync.OnceValue(s.byCookie)
 	s.inode = sync.OnceValue(s.byInode)
 	s.number = sync.OnceValue(s.byNumber)

@@ -274,7 +274,7 @@ func (p *Process) inStat(fields ...int) bool {
 }
 
 // unescapeName undoes what status does to a name: a newline and a backslash in it are written
-// as \n and \\ (fs/proc/array.c, proc_task_name; ESCAPE_SPACE | ESCAPE_SPECIAL since 4.x).
+// as \n and \\ (fs/proc/array.c, task_name, which newer kernels call proc_task_name).
 func unescapeName(b []byte) string { return nameEscapes().Replace(string(b)) }
 
 func nameEscapes() *strings.Replacer { return strings.NewReplacer(`\\`, `\`, `\n`, "\n") }

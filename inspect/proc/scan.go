@@ -145,6 +145,9 @@ func (ps *Processes) Len() int { return len(ps.Rows) }
 // shows a PID namespace below the host's, and of a copy without any or without a count of all,
 // nobody can tell.
 func (ps *Processes) Seen() inspect.Seen {
+	if ps.Host.Host == nil {
+		return inspect.Seen{} // nobody scanned: there is no set
+	}
 	s := inspect.Seen{Each: "process", Seen: len(ps.Rows), All: len(ps.Rows), Source: inspect.PIDEntry}
 	switch {
 	case ps.Host.Hidden:
