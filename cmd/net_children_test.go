@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -266,4 +267,28 @@ func toolIn(t *testing.T, pid int, args ...string) string {
 		t.Fatalf("%v: %v, %s", args, err, out)
 	}
 	return string(out)
+}
+
+// Whose namespace link a plain user may not read, its files show: of a process in the plain
+// user's own namespace the sockets can be asked for, and of one in another not.
+func TestNamespaceByItsFiles(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving up root takes root")
+	}
+	for _, c := range []struct {
+		flags uintptr
+		want  string
+	}{{0, ""}, {syscall.CLONE_NEWNET, "denied"}} {
+		other := child(t, &syscall.SysProcAttr{Cloneflags: c.flags}, "sleep", "600")
+		d := asNobody(t, "net", strconv.Itoa(other.Process.Pid))
+		why := ""
+		for _, g := range d.Gaps {
+			if g.Source == "sock_diag(7)" {
+				why = g.Reason
+			}
+		}
+		if why != c.want || absent(d.Values["net_namespace"]) != "denied" && c.want == "" {
+			t.Errorf("with flags %#x: sock_diag %q, namespace %v", c.flags, why, d.Values["net_namespace"])
+		}
+	}
 }
