@@ -248,6 +248,7 @@ func (r *run) print(h *output.Header, rep *lower.Report) error {
 	if rep.Denies() {
 		rep.Advise(r.host.Rights())
 	}
+	rep.Built(r.host.Built)
 	switch r.set.Output {
 	case "json":
 		return output.NewJSON(r.app.Out).Print(h, rep)

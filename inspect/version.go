@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"compress/gzip"
@@ -229,6 +230,43 @@ func releaseIn(banner string) string {
 	}
 	release, _, _ := strings.Cut(rest, " ")
 	return release
+}
+
+// Built answers whether the kernel was built with an option (CONFIG_X, as =y or as a module),
+// by the configuration that it has in /proc/config.gz (kernel/configs.c); unknown without it.
+func (h *Host) Built(option string) Answer {
+	have := Keep(h, h.configuration)
+	switch {
+	case len(have) == 0:
+		return Unknown
+	case have[option]:
+		return Yes
+	}
+	return No
+}
+
+// configured are the options that a kernel was built with.
+type configured map[string]bool
+
+func (h *Host) configuration() configured {
+	out := configured{}
+	err := h.Proc.With("config.gz", func(b []byte) error {
+		z, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			return ErrMalformed
+		}
+		lines := bufio.NewScanner(z)
+		for lines.Scan() {
+			if name, value, ok := bytes.Cut(lines.Bytes(), []byte("=")); ok && (string(value) == "y" || string(value) == "m") {
+				out[string(name)] = true
+			}
+		}
+		return lines.Err()
+	})
+	if err != nil {
+		return nil // a part of it says of no option that it is not set
+	}
+	return out
 }
 
 // versionInConfig takes the version from the kernel's configuration, which names it at its

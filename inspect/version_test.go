@@ -243,3 +243,37 @@ func TestOneSignBoundsTheVersionFromAbove(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What the kernel was built with is what its own configuration says; half a configuration says
+// it of no option.
+func TestBuilt(t *testing.T) {
+	var whole bytes.Buffer
+	z := gzip.NewWriter(&whole)
+	if _, err := z.Write([]byte("#\n# Linux/x86 6.1.0 Kernel Configuration\n#\nCONFIG_KSM=y\nCONFIG_ZRAM=m\n# CONFIG_NUMA is not set\nCONFIG_HZ=250\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		want map[string]inspect.Answer
+	}{
+		"whole": {whole.Bytes(), map[string]inspect.Answer{
+			"CONFIG_KSM": inspect.Yes, "CONFIG_ZRAM": inspect.Yes, "CONFIG_NUMA": inspect.No, "CONFIG_HZ": inspect.No, "CONFIG_X": inspect.No,
+		}},
+		"cut":  {whole.Bytes()[:whole.Len()-12], map[string]inspect.Answer{"CONFIG_KSM": inspect.Unknown, "CONFIG_NUMA": inspect.Unknown}},
+		"none": {nil, map[string]inspect.Answer{"CONFIG_KSM": inspect.Unknown}},
+	} {
+		dir := inspecttest.Recorded(t, "debian-7.3-idle")
+		if c.file != nil {
+			inspecttest.Write(t, filepath.Join(dir, "proc/config.gz"), string(c.file))
+		}
+		h := inspecttest.Open(t, dir)
+		for option, want := range c.want {
+			if got := h.Built(option); got != want {
+				t.Errorf("%s: %s: %v, want %v", name, option, got, want)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package lower
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -124,29 +125,52 @@ const Withheld = "kwhy has the rights for it: a security module, a sandbox or a 
 
 // Denies reports whether anything in it was denied to kwhy.
 func (r *Report) Denies() (yes bool) {
-	r.denied(func(inspect.Source, *string) { yes = true })
+	r.hinted(denied, func(inspect.Source, *string) { yes = true })
 	return yes
 }
 
 // Advise puts what would help kwhy itself in the place of what helps others: Withheld, where
 // it has the rights that are asked for.
 func (r *Report) Advise(rights inspect.Rights) {
-	r.denied(func(s inspect.Source, hint *string) {
+	r.hinted(denied, func(s inspect.Source, hint *string) {
 		if *hint = rights.Advice(s); rights.Open(s) {
 			*hint = Withheld
 		}
 	})
 }
 
-// denied gives the hint of each gap and value that was denied to do.
-func (r *Report) denied(do func(s inspect.Source, hint *string)) {
-	denied := func(why inspect.Reason) bool {
-		return why == inspect.Denied || why == inspect.Masked || why == inspect.Hidden
+// Built says of what is not there that the kernel was built with what it takes, where its own
+// configuration says so: then something else is missing. built answers that for an option.
+func (r *Report) Built(built func(option string) inspect.Answer) {
+	missing := func(why inspect.Reason) bool { return why == inspect.Unsupported }
+	r.hinted(missing, func(s inspect.Source, hint *string) {
+		if options := configOptions(*hint); len(options) > 0 && !slices.ContainsFunc(options, func(o string) bool { return built(o) != inspect.Yes }) {
+			*hint = "the kernel is built with " + strings.Join(options, " and ") + ": it is switched off, not loaded, or not given to kwhy here"
+		}
+	})
+}
+
+// configOptions are the options of the kernel's configuration that a hint names.
+func configOptions(hint string) (out []string) {
+	for _, word := range strings.FieldsFunc(hint, func(c rune) bool { return c == ' ' || c == ',' || c == '(' || c == ')' }) {
+		if strings.HasPrefix(word, "CONFIG_") {
+			out = append(out, word)
+		}
 	}
+	return out
+}
+
+// denied reports whether a reason is that kwhy may not see something.
+func denied(why inspect.Reason) bool {
+	return why == inspect.Denied || why == inspect.Masked || why == inspect.Hidden
+}
+
+// hinted gives the hint of each gap and value that is absent for such a reason to do.
+func (r *Report) hinted(such func(inspect.Reason) bool, do func(s inspect.Source, hint *string)) {
 	named := map[string]inspect.Source{}
 	for i := range r.Gaps {
 		g := &r.Gaps[i]
-		if !denied(g.Reason) {
+		if !such(g.Reason) {
 			continue
 		}
 		if len(named) == 0 {
@@ -158,7 +182,7 @@ func (r *Report) denied(do func(s inspect.Source, hint *string)) {
 	}
 	for i := range r.Parts {
 		for j := range r.Parts[i].Cells {
-			if c := &r.Parts[i].Cells[j]; denied(c.Value.Reason()) && c.Hint != "" {
+			if c := &r.Parts[i].Cells[j]; such(c.Value.Reason()) && c.Hint != "" {
 				do(c.Doc.Source, &c.Hint)
 			}
 		}
