@@ -138,6 +138,11 @@ func TestDescriptorsOfPartOfACopy(t *testing.T) {
 	dir := t.TempDir()
 	at := saveProcess(t, dir, "stat", "status", "mountinfo", "fd", "fdinfo")
 	const others = 3
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inspecttest.Write(t, filepath.Join(dir, "proc/loadavg"), fmt.Sprintf("0.00 0.00 0.00 1/%d 7\n", len(threads)+others))
 	for i := range others {
 		pid := strconv.Itoa(4_000_000 + i)
 		stat := strings.Replace(inspecttest.Read(t, at+"/stat"), strconv.Itoa(os.Getpid()), pid, 1)

@@ -158,7 +158,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestOptionsSettings(t *testing.T) {
-	plain := settings{Output: "text", Color: "auto", Explain: "line", ProcRoot: "/proc", SysRoot: "/sys", Timeout: 2 * time.Second}
+	plain := settings{Output: "text", Color: "auto", Explain: "line", ProcRoot: "/proc", Timeout: 2 * time.Second}
 	with := func(change func(*settings)) settings { s := plain; change(&s); return s }
 	for _, c := range []struct {
 		line string

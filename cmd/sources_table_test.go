@@ -250,7 +250,6 @@ func takeTable() []takes {
 			"sched sched_autogroup_enabled",
 		}},
 		{source: inspect.SchedRTRuntime, host: "debian-7.3-sched", goes: []string{
-			"check sched.realtime_unbounded=blind",
 			"sched sched_rt_runtime_us",
 		}},
 		{source: inspect.SchedRTPeriod, host: "debian-7.3-sched", goes: []string{
@@ -449,7 +448,7 @@ func takeTable() []takes {
 		{source: inspect.PerfEventParanoid, why: "no recorded host has it"},
 		{source: inspect.PIDStat, host: "debian-7.3-sched", goes: []string{
 			"check proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind sched.realtime_starves=blind",
-			"check sched.realtime_unbounded=partly sched.stuck=blind",
+			"check sched.realtime_unbounded=blind sched.stuck=blind",
 			"mem processes.comm processes.ppid processes.rss",
 			"mem PID majflt minflt",
 			"oom next_victim_comm next_victim_pid processes.comm processes.ppid processes~ unkillable userspace_killers",
@@ -567,14 +566,14 @@ func takeTable() []takes {
 			"sched PID cpu_quota cpu_share cpu_share= cpu_throttled cpu_throttled_time",
 		}},
 		{source: inspect.PIDNet, host: "linux-6.18-lossy-net", goes: []string{
-			"check net.accept_queue_full=blind net.close_wait=blind net.close_wait_many=blind net.conntrack_drops=blind",
-			"check net.conntrack_near=blind net.datagrams_dropped=blind net.listen_overflow=blind net.listen_overflow_so_far=blind",
+			"check net.close_wait=blind net.close_wait_many=blind net.conntrack_drops=blind",
+			"check net.conntrack_near=blind net.listen_overflow=blind net.listen_overflow_so_far=blind",
 			"check net.nic_errors=blind net.nic_errors_so_far=blind net.nic_missed=blind net.nic_missed_so_far=blind",
-			"check net.not_acknowledged=blind net.orphans_near=blind net.ports_near=blind net.qdisc_drops=blind",
+			"check net.orphans_near=blind net.ports_near=blind",
 			"check net.retransmits=blind net.retransmits_so_far=blind net.softnet_drops=blind net.softnet_drops_so_far=blind",
 			"check net.syncookies=blind net.tcp_memory_pressure=blind net.time_squeeze=blind net.tw_near=blind",
 			"check net.udp6_rcvbuf_errors=blind net.udp6_rcvbuf_errors_so_far=blind net.udp_memory=blind net.udp_memory_near=blind",
-			"check net.udp_rcvbuf_errors=blind net.udp_rcvbuf_errors_so_far=blind net.unread=blind net.window_closed=blind",
+			"check net.udp_rcvbuf_errors=blind net.udp_rcvbuf_errors_so_far=blind",
 			"net conntrack_chainlength conntrack_drop conntrack_early_drop conntrack_insert_failed conntrack_invalid",
 			"net conntrack_search_restart default_qdisc destinations.* ephemeral_ports ephemeral_used ephemeral_used_most",
 			"net frag_inuse frag_memory in_ce_pkts in_csum_errors in_no_routes in_truncated_pkts interfaces.* ip6_frag_fails",
@@ -612,7 +611,7 @@ func takeTable() []takes {
 		{source: inspect.PIDEntry, host: "debian-7.3-sched", goes: []string{
 			"check mem.cgroup_level_near_limit=blind mem.cgroup_near_limit=blind oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",
 			"check proc.cgroup_pids_near=blind proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind",
-			"check sched.realtime_starves=blind sched.realtime_unbounded=partly sched.stuck=blind sched.throttled=blind",
+			"check sched.realtime_starves=blind sched.realtime_unbounded=blind sched.stuck=blind sched.throttled=blind",
 			"fd PID fd_limit_hard fd_limit_soft",
 			"mem cgroup_limit cgroup_path cgroups.* processes.*",
 			"mem PID hugetlb_pages majflt max_map_count minflt rss_anon rss_file rss_shmem vm_data vm_exe vm_hwm vm_lck vm_lib",

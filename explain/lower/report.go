@@ -144,7 +144,9 @@ func (r *Report) Advise(rights inspect.Rights) {
 func (r *Report) Built(built func(option string) inspect.Answer) {
 	missing := func(why inspect.Reason) bool { return why == inspect.Unsupported }
 	r.hinted(missing, func(s inspect.Source, hint *string) {
-		if options := configOptions(*hint); len(options) > 0 && !slices.ContainsFunc(options, func(o string) bool { return built(o) != inspect.Yes }) {
+		options := configOptions(*hint)
+		lacks := func(option string) bool { return inspect.Choose(built(option), false, true, true) }
+		if len(options) > 0 && !slices.ContainsFunc(options, lacks) {
 			*hint = "the kernel is built with " + strings.Join(options, " and ") + ": it is switched off, not loaded, or not given to kwhy here"
 		}
 	})

@@ -171,7 +171,10 @@ func nowhere(r row) string {
 	case inspect.Denied:
 		return "; where is visible only with ptrace permission"
 	}
-	if why := r.Missing(inspect.PIDWchan); why.IsGap() && why != inspect.Unread && why != inspect.Unsupported {
+	switch why := r.Missing(inspect.PIDWchan); {
+	case why == inspect.Vanished:
+		return "" // with the process
+	case why.IsGap() && why != inspect.Unread && why != inspect.Unsupported:
 		return "; where is " + units.AbsentWord(why)
 	}
 	return "; this kernel does not show where"

@@ -119,8 +119,11 @@ func (l *DeletedFiles) unlisted(h *inspect.Host, list []special, scan *proc.FDSc
 		}
 	}
 	l.infos = inspect.SeenBy("process", inspect.PIDFdinfo, len(scan.Counts), func(i int) inspect.Reason {
-		if c := &scan.Counts[i]; c.Reason != inspect.Present || l.Procs.Rows[i].Kthread() {
+		switch c := &scan.Counts[i]; {
+		case c.Reason != inspect.Present || l.Procs.Rows[i].Kthread():
 			return cmp.Or(c.Reason, inspect.Inapplicable)
+		case c.Hidden > 0: // nobody knows what these are
+			return inspect.Denied
 		}
 		return lacks[int32(i)]
 	}).Within(l.Procs.Seen())

@@ -101,6 +101,9 @@ func (s *Sockets) dump(q *SocketQuery) error {
 	if read > 0 || first == nil {
 		return nil
 	}
+	if s.Host.NoProc {
+		return fmt.Errorf("there is no /proc here: %w", first)
+	}
 	if !s.Host.Live && inspect.ReasonOf(first).IsMissing() {
 		return fmt.Errorf("no table of sockets is in this copy: %w", first)
 	}
