@@ -520,7 +520,8 @@ func TestLiveNamespaceOfAnotherUser(t *testing.T) {
 		t.Skip(err)
 	}
 	same := inode("/proc/1/net/dev") == inode("/proc/self/net/dev")
-	if v := d.Values["net_namespace"]; same != (v.Value != nil) || same && own != fmt.Sprintf("net:[%.0f]", v.Value) || !same && absent(v) != "denied" {
+	v := d.Values["net_namespace"]
+	if same && own != fmt.Sprintf("net:[%.0f]", v.Value) || !same && absent(v) != "denied" {
 		t.Errorf("the namespace is %+v, kwhy's %s; the same: %v", v, own, same)
 	}
 	b, err := os.ReadFile("/proc/1/net/snmp")

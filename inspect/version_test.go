@@ -249,7 +249,8 @@ func TestOneSignBoundsTheVersionFromAbove(t *testing.T) {
 func TestBuilt(t *testing.T) {
 	var whole bytes.Buffer
 	z := gzip.NewWriter(&whole)
-	if _, err := z.Write([]byte("#\n# Linux/x86 6.1.0 Kernel Configuration\n#\nCONFIG_KSM=y\nCONFIG_ZRAM=m\n# CONFIG_NUMA is not set\nCONFIG_HZ=250\n")); err != nil {
+	const text = "#\n# Linux/x86 6.1.0 Kernel Configuration\n#\nCONFIG_KSM=y\nCONFIG_ZRAM=m\n# CONFIG_NUMA is not set\nCONFIG_HZ=250\n"
+	if _, err := z.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {

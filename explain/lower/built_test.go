@@ -23,7 +23,8 @@ func TestBuiltOptions(t *testing.T) {
 	}
 	r := Report{Gaps: []Gap{
 		gap(inspect.Unsupported, "needs CONFIG_KSM"), gap(inspect.Unsupported, "needs CONFIG_A and CONFIG_B"),
-		gap(inspect.Unsupported, "needs CONFIG_C"), gap(inspect.Unsupported, "needs Linux 6.2 or later"), gap(inspect.Disabled, "needs CONFIG_KSM"),
+		gap(inspect.Unsupported, "needs CONFIG_C"), gap(inspect.Unsupported, "needs Linux 6.2 or later"),
+		gap(inspect.Disabled, "needs CONFIG_KSM"),
 	}}
 	r.Built(has)
 	want := []string{
