@@ -316,7 +316,7 @@ func whyGroup(p part) string {
 	case g.Victim == nil:
 		s = units.NoneOf("none of its processes can be killed", seen)
 	case !seen.Whole():
-		s = units.Among(seen) + " " + units.Plural(len(g.PIDs), "is in it", "are in it")
+		s = units.Plural(len(g.PIDs), "is in it", "are in it") + ", " + units.Among(seen)
 	default:
 		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {

@@ -261,10 +261,11 @@ func among(of int) string { return "Of " + units.Number(of) + " that can be kill
 func amongAll(f taskField) taskField {
 	get := f.Get
 	f.Get = func(t task) value {
-		if seen := t.OOM.SeenOf(inspect.PIDStat); !seen.Whole() {
+		v := get(t)
+		if seen := t.OOM.SeenOf(inspect.PIDStat); v.Has() && !seen.Whole() {
 			return explain.None(seen.Reason)
 		}
-		return get(t)
+		return v
 	}
 	return f
 }
