@@ -195,7 +195,7 @@ func healthWaits(o host) string {
 		}
 	}
 	if n == 0 {
-		return "no cgroup waits at its limit"
+		return units.NoneOf("no cgroup waits at its limit", o.Walked)
 	}
 	return units.Plural(n, "cgroup waits", "cgroups wait") + " at their limit"
 }

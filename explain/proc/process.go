@@ -143,8 +143,12 @@ func Health(l *procfacts.Snapshot) lower.Health {
 
 func healthUse(l list) string {
 	var words []string
-	if users, _ := split(l); !l.Procs.Seen().Nothing() {
+	users, _ := split(l)
+	switch seen := l.SeenOf(inspect.PIDStat); {
+	case seen.Whole():
 		words = append(words, units.Plural(users, "process", "processes"))
+	case !seen.Nothing():
+		words = append(words, units.Plural(users, "process", "processes")+" that could be seen")
 	}
 	if max, ok := l.Settings.Number(inspect.KernelThreadsMax); ok && max > 0 && l.Tasks != inspect.Unset {
 		threads := units.Plural(int64(l.Tasks), "thread", "threads")

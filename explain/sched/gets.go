@@ -22,7 +22,7 @@ func cpuUse() []taskField {
 				Gist: "The share of its CPU that its weight gives it among those that want it now.",
 			},
 			Get: cpuShare, Reading: readShare, Derive: deriveShare,
-			Over: func(t one) inspect.Seen { return t.Sched.Procs.SeenOf(inspect.PIDStat) }, // who else wants a CPU
+			Over: contenders,
 		},
 		lift(proc.CPU(), "cpu"), runs, waits, lift(timeslices(), "timeslices"),
 		perTimeslice(doc{

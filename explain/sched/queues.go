@@ -27,7 +27,8 @@ func queues() []field {
 				Key: "uninterruptible", Unit: explain.Count, Source: inspect.PIDStat, Concept: "process-state",
 				Gist: "Threads in D: no signal reaches them, and each counts as load.",
 			},
-			Get: func(s sched) value { return explain.I(len(s.Blocked)) },
+			Get:  func(s sched) value { return explain.I(len(s.Blocked)) },
+			Over: overThreads,
 			Reading: func(s sched) string {
 				if len(s.Blocked) == 0 {
 					return "None."
@@ -183,6 +184,9 @@ func pressure() []field {
 }
 
 type taskRow = schedfacts.Part[schedfacts.Task]
+
+// overThreads is of how many processes all threads were seen.
+func overThreads(s sched) inspect.Seen { return s.SeenOf(inspect.PIDTask) }
 
 // Blocked lists the threads in D.
 func Blocked() *explain.Table[taskRow] {

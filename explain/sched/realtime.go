@@ -32,7 +32,8 @@ func realtime() []field {
 				Concept: "real-time",
 				Gist:    "Threads of the policies FIFO, RR and DEADLINE, the kernel's among them.",
 			},
-			Get: func(s sched) value { return explain.I(len(s.Realtime)) },
+			Get:  func(s sched) value { return explain.I(len(s.Realtime)) },
+			Over: overThreads,
 			Reading: func(s sched) string {
 				n := 0
 				for i := range s.Realtime {

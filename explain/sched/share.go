@@ -141,6 +141,10 @@ func cpuShare(t one) value {
 	return explain.F(f)
 }
 
+// contenders is of how many processes all threads were seen, of which any may want a CPU: where
+// that is not all, a share is the most that it can be.
+func contenders(t one) inspect.Seen { return overThreads(t.Sched) }
+
 func readShare(t one) string {
 	p := t.Row.P
 	steps := levels(t)
@@ -153,12 +157,17 @@ func readShare(t one) string {
 	if p.State != 'R' {
 		verb = "If it wanted one now it would get"
 	}
+	other := "no other fair task is ready there at this moment"
+	if !contenders(t).Whole() {
+		verb += " at most"
+		other = "no other fair task that could be seen is ready there"
+	}
 	quota := ""
 	if t.Bounded && t.Bound.CPUs < cpuShare(t).Float() {
 		quota = " Its cgroup's quota limits it before that: see below."
 	}
 	if others <= 0 {
-		return verb + " all of the time " + where + ": no other fair task is ready there at this moment." + quota
+		return verb + " all of the time " + where + ": " + other + "." + quota
 	}
 	var who []string
 	for i, s := range steps {

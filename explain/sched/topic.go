@@ -206,7 +206,7 @@ func ProcessPage(pid int32, threads bool) *lower.Page[one] {
 func part[T any](t *explain.Table[schedfacts.Part[T]], limit int, was func(sched, *T) *T, of func(sched) []T) lower.Attached[sched] {
 	among := inspect.None
 	if t.Fields[0].Source.Scope() == inspect.OfProcess {
-		among = inspect.PIDStat // it has the state and the policy, by which tasks are listed
+		among = inspect.PIDTask // their stat has the state and the policy, by which tasks are listed
 	}
 	return lower.Table(t, limit, func(s sched) explain.Rows[schedfacts.Part[T]] {
 		rows := schedfacts.Parts[T]{In: s, List: of(s), Same: was, Among: among}

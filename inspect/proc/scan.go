@@ -2,6 +2,7 @@ package proc
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -310,6 +311,9 @@ func TakeThreads(h *inspect.Host, ps *Processes) *Threads {
 		p := &ps.Rows[many[i]]
 		list := t.lists[p.PID]
 		list.rows, list.err = threads(r, p)
+		if n := len(list.rows); list.err == nil && !h.Live && n < int(p.Threads) { // nothing ends in a copy
+			list.err = inspect.Lacking(fmt.Errorf("%s/task: %d of %d threads", p.Dir(), n, p.Threads), inspect.NotSaved)
+		}
 	})
 	return t
 }
@@ -339,13 +343,13 @@ func threads(r *Reader, p *Process) ([]Process, error) {
 	return out, nil
 }
 
-// Each passes on every thread: of a process of one thread, and of one whose threads cannot be
-// read, its row stands for them.
+// Each passes on every thread that was seen: of a process of one thread, and of one whose threads
+// cannot be read, its row stands for them.
 func (t *Threads) Each(do func(*Process)) {
 	for i := range t.of.Rows {
 		p := &t.of.Rows[i]
 		list := t.lists[p.PID]
-		if list == nil || list.err != nil {
+		if list == nil || len(list.rows) == 0 {
 			do(p)
 			continue
 		}

@@ -139,6 +139,9 @@ func (s *Snapshot) SeenOf(src inspect.Source) inspect.Seen {
 	if s.Procs == nil {
 		return inspect.Seen{}
 	}
+	if src == inspect.PIDTask && s.threads != nil {
+		return s.threads.Seen()
+	}
 	return s.Procs.SeenOf(src)
 }
 
