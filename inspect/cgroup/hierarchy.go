@@ -31,6 +31,23 @@ type Mount struct {
 	// levels below the top, at base; where base is "", it was not found there.
 	climbs int
 	base   string
+
+	offers []string // controllers, of version 2; nil where that is not known
+}
+
+// mayHave reports whether a controller may be found in it: of version 2 one that its top can use
+// (cgroup.controllers), or any where it is not known which these are.
+func (m *Mount) mayHave(controller string) bool {
+	if m.Version == 1 {
+		return m.Has(controller)
+	}
+	return m.offers == nil || slices.Contains(m.offers, controller)
+}
+
+// readOffers reads which controllers its top can use.
+func (m *Mount) readOffers() {
+	t, rel := m.Highest().File("cgroup.controllers")
+	_ = t.Single(rel, func(b []byte) error { m.offers = strings.Fields(string(b)); return nil })
 }
 
 // Highest returns the place of its top.
@@ -147,12 +164,12 @@ func Find(h *inspect.Host, version int, controller, at string) (Place, error) {
 	return Place{}, inspect.Lacking(fmt.Errorf("find where cgroup %s is mounted: %w", at, fs.ErrNotExist), why)
 }
 
-// With returns the hierarchies that may have a controller: those of version 2, and those of
-// version 1 that are mounted with it.
+// With returns the hierarchies that may have a controller: those of version 2 that offer it, and
+// those of version 1 that are mounted with it.
 func With(mounts []*Mount, controllers ...string) (out []*Mount) {
 	for _, m := range mounts {
 		for _, c := range controllers {
-			if m.Version == 2 || m.Has(c) {
+			if m.mayHave(c) {
 				out = append(out, m)
 				break
 			}

@@ -94,3 +94,23 @@ func TestHierarchies(t *testing.T) {
 		})
 	}
 }
+
+// A hierarchy of version 2 has the controllers that its top can use; where a copy does not say
+// which these are, it may have any.
+func TestControllersOfVersion2(t *testing.T) {
+	for file, want := range map[string]int{"": 1, "-- sys/fs/cgroup/cgroup.controllers --\nhugetlb\n": 0,
+		"-- sys/fs/cgroup/cgroup.controllers --\n\n": 0, "-- sys/fs/cgroup/cgroup.controllers --\ncpu memory pids\n": 1} {
+		dir := t.TempDir()
+		if err := inspecttest.Unpack(dir, []byte("-- proc/self/mountinfo --\n1 1 0:2 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"+
+			"-- proc/self/cgroup --\n0::/\n-- sys/fs/cgroup/cgroup.procs --\n1\n"+file)); err != nil {
+			t.Fatal(err)
+		}
+		mounts, err := cgroup.Mounts(inspecttest.Open(t, dir))
+		if err != nil || len(mounts) != 1 {
+			t.Fatal(mounts, err)
+		}
+		if got := cgroup.With(mounts, "memory"); len(got) != want {
+			t.Errorf("%q: %d", file, len(got))
+		}
+	}
+}

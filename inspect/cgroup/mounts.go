@@ -97,7 +97,9 @@ func hierarchies(h *inspect.Host, all []inspect.Mount) (out []*Mount) {
 		} else {
 			m.base = m.findBase(h, all)
 		}
-		m.Rest = m.rest(h)
+		if m.Rest = m.rest(h); m.Version == 2 {
+			m.readOffers()
+		}
 	}
 	return out
 }
