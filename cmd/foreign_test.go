@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -183,6 +184,33 @@ func TestLiveFileMountedOver(t *testing.T) {
 		}
 		if v, shown := d.Values["mem_available"]; shown && (v.Doubt == "" || v.Reading != "" || v.Value == nil) {
 			t.Errorf("%v: mem_available is %+v", args, v)
+		}
+	}
+}
+
+// A bound that a file mounted over a sysctl makes up is none: of the process that would be far
+// beyond it nothing is found, and the file is named.
+func TestLiveBoundMountedOver(t *testing.T) {
+	root(t)
+	fake := filepath.Join(t.TempDir(), "few")
+	write(t, fake, "5\n")
+	for _, name := range []string{"pid_max", "threads-max"} {
+		var out, errs bytes.Buffer
+		args := []string{"proc", strconv.Itoa(os.Getpid()), "-o", "json"}
+		withMounts(t, func() error { return under(fake, "/proc/sys/kernel/"+name, &out, &errs, args) })
+		d := readJSON(t, out.String())
+		if len(d.Foreign) != 1 || d.Foreign[0].Source != "/proc/sys/kernel/"+name {
+			t.Errorf("%s: %+v, stderr %q", name, d.Foreign, errs.String())
+		}
+		for _, f := range d.Findings {
+			if strings.Contains(f.Message, "tasks") {
+				t.Errorf("%s: %s", name, f.Message)
+			}
+		}
+		for _, r := range d.Tables["limits"].Rows {
+			if strings.Contains(fmt.Sprint(r["where"]), name) && (r["limit"] != nil || r["room"] != nil) {
+				t.Errorf("%s: %v", name, r)
+			}
 		}
 	}
 }

@@ -34,8 +34,21 @@ type Bound struct {
 // known.
 func (r *Bound) Room() (float64, bool) { return r.Limit - r.Used, r.Bounded && r.Known }
 
-// boundsOf collects the bounds of a process, from its own to the host's.
-func boundsOf(h *inspect.Host, d *Detail) (out []Bound) {
+// boundsOf collects the bounds of a process, from its own to the host's. What a file that is not
+// the kernel's own says is none: there is a bound, and it can't be seen.
+func boundsOf(h *inspect.Host, d *Detail) []Bound {
+	out := toldBounds(h, d)
+	for i := range out {
+		if r := &out[i]; h.Doubt(r.Source).Any() {
+			*r = Bound{
+				Resource: r.Resource, Step: r.Step, Where: r.Where, Unit: r.Unit, Whose: r.Whose, Unseen: inspect.Foreign, Source: r.Source,
+			}
+		}
+	}
+	return out
+}
+
+func toldBounds(h *inspect.Host, d *Detail) (out []Bound) {
 	out = append(out, d.rlimit("address space", "memory", "bytes", float64(d.Row.P.VSize), d.Row.P.Told(StatFields(23)) == inspect.Present)...)
 	out = append(out, memoryBounds(h, d)...)
 	out = append(out, hostMemory(h)...)
@@ -288,7 +301,9 @@ func cpuBounds(h *inspect.Host, d *Detail) []Bound {
 // in kernel/pid.c): the file shows that of the namespace that kwhy lives in.
 func hostTasks(h *inspect.Host, d *Detail) (out []Bound) {
 	var l Snapshot
-	_ = h.Proc.Single("loadavg", l.ParseLoadavg)
+	if _ = h.Proc.Single("loadavg", l.ParseLoadavg); h.Doubt(inspect.Loadavg).Any() {
+		l.Tasks = inspect.Unset
+	}
 	if n, ok := bound(h, inspect.KernelThreadsMax); ok {
 		out = append(out, Bound{
 			Resource: "tasks", Step: "sysctl", Where: "kernel.threads-max", Limit: n, Bounded: true,
