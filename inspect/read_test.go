@@ -2,11 +2,13 @@ package inspect_test
 
 import (
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 )
 
 type counters = inspect.Counters
@@ -79,5 +81,18 @@ func TestParseCounters(t *testing.T) {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}
 		})
+	}
+}
+
+// A sysctl is read whatever was read before: the kernel refuses to fill a buffer of 4 MiB.
+func TestSysctlAfterALargeFile(t *testing.T) {
+	h := inspecttest.LiveHost(t)
+	big := make([]byte, 0, 8<<20)
+	for _, end := range []inspect.Ending{inspect.UntilShort, inspect.UntilEmpty} {
+		b, err := h.Proc.Read("sys/vm/max_map_count", big, end)
+		want, werr := os.ReadFile("/proc/sys/vm/max_map_count")
+		if err != nil || werr != nil || string(b) != string(want) {
+			t.Errorf("%q, %v; want %q, %v", b, err, want, werr)
+		}
 	}
 }

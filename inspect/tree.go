@@ -315,13 +315,19 @@ func (t Tree) readNow(rel string, buf []byte, end Ending) ([]byte, error) {
 	return buf, t.wrap("read", rel, err)
 }
 
+// atOnce is the most that one read asks for: of a sysctl the kernel has a buffer of as much
+// made, and refuses 4 MiB with ENOMEM (fs/proc/proc_sysctl.c, proc_sys_call_handler). A buffer
+// that was used for a large file is as large.
+const atOnce = 1 << 20
+
 // readAll reads fd to its end.
 func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 	for {
 		if cap(buf)-len(buf) < 512 {
 			buf = append(buf, make([]byte, max(4096, cap(buf)))...)[:len(buf)]
 		}
-		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
+		room := min(cap(buf)-len(buf), atOnce)
+		n, err := unix.Read(fd, buf[len(buf):len(buf)+room])
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -329,7 +335,7 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 			return buf, err
 		}
 		buf = buf[:len(buf)+n]
-		if n == 0 || end == UntilShort && len(buf) < cap(buf) {
+		if n == 0 || end == UntilShort && n < room {
 			return buf, nil
 		}
 	}
