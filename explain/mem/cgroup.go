@@ -76,6 +76,9 @@ func kills(m mem) value {
 func readCgroup(m mem) string {
 	c := &m.Cgroups[0]
 	s := fmt.Sprintf("cgroup v%d", c.Version)
+	if !m.Host.Live {
+		s = "Of the process that made the copy: " + s
+	}
 	top := "the root."
 	if last := &m.Cgroups[len(m.Cgroups)-1]; !last.Root || last.Rest != inspect.Present {
 		top = "the topmost that is visible from here."
@@ -144,6 +147,9 @@ func limit(m mem) value {
 
 func readCgroupLimit(m mem) string {
 	n, at, ok := lowest(m)
+	if !m.Host.Live { // whose processes are in which cgroup it need not say
+		return readSavedLimit(m, at, ok)
+	}
 	if !ok {
 		return "Neither this cgroup nor one above it has a limit: programs can get what the host has."
 	}
@@ -162,6 +168,18 @@ func readCgroupLimit(m mem) string {
 	default:
 		return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, size(total))
 	}
+}
+
+// readSavedLimit says whose limit that of a copy is: of who made it, and of no other process.
+func readSavedLimit(m mem, at int, ok bool) string {
+	const whose = "the cgroup of the process that made the copy"
+	switch {
+	case !ok:
+		return "Of " + whose + ", and of those above it: other processes may be in others."
+	case at < 0:
+		return "Of a cgroup above " + whose + ": other processes may be in others."
+	}
+	return "Of " + m.Cgroups[at].Path + ", which is " + whose + " or one above it: other processes may be in others."
 }
 
 func lowestHigh(m mem) value {
