@@ -148,7 +148,7 @@ func limit(m mem) value {
 func readCgroupLimit(m mem) string {
 	n, at, ok := lowest(m)
 	if !m.Host.Live { // whose processes are in which cgroup it need not say
-		return readSavedLimit(m, at, ok)
+		return readSavedLimit(m, n, at, ok)
 	}
 	if !ok {
 		return "Neither this cgroup nor one above it has a limit: programs can get what the host has."
@@ -171,15 +171,20 @@ func readCgroupLimit(m mem) string {
 }
 
 // readSavedLimit says whose limit that of a copy is: of who made it, and of no other process.
-func readSavedLimit(m mem, at int, ok bool) string {
-	const whose = "the cgroup of the process that made the copy"
-	switch {
-	case !ok:
-		return "Of " + whose + ", and of those above it: other processes may be in others."
-	case at < 0:
-		return "Of a cgroup above " + whose + ": other processes may be in others."
+func readSavedLimit(m mem, n uint64, at int, ok bool) string {
+	const who = "the process that made the copy"
+	if !ok {
+		return "Of the cgroup of " + who + ", and of those above it: other processes may be in others."
 	}
-	return "Of " + m.Cgroups[at].Path + ", which is " + whose + " or one above it: other processes may be in others."
+	whose := "a cgroup above those in the copy"
+	if at >= 0 {
+		whose = m.Cgroups[at].Path
+	}
+	whose = "The limit of " + whose + ", which holds for " + who
+	if total := explain.Look(m.Info, "MemTotal"); total.Has() && n >= total.Uint() {
+		return whose + ", and is above the host's " + size(total) + ": RAM ends first."
+	}
+	return whose + ": programs in it can get " + units.Size(n) + " at most."
 }
 
 func lowestHigh(m mem) value {
