@@ -215,11 +215,17 @@ func TestACopysSelfIsNotKwhy(t *testing.T) {
 			t.Errorf("%s: %+v", key, v)
 		}
 	}
-	d, _ = taken(t, dir, "mem")
-	for _, key := range []string{"cgroup_path", "cgroup_limit"} {
-		if s := d.Values[key].Reading; !strings.Contains(s, "process that made the copy") || strings.Contains(s, "rograms here") ||
-			strings.Contains(s, "programs can get") {
-			t.Errorf("%s: %q", key, s)
+	for _, name := range []string{"debian-6.1-sched", "debian-7.3-swap"} { // without a limit, and with one
+		dir := inspecttest.Recorded(t, name)
+		d, _ := taken(t, dir, "mem")
+		if s := d.Values["cgroup_path"].Reading; !strings.Contains(s, "process that made the copy") {
+			t.Errorf("%s: %q", name, s)
+		}
+		text, _, _ := live(t, "mem", "--width", "300", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
+		_, limit, _ := strings.Cut(text, "\n  lowest hard limit ")
+		if limit, _, _ = strings.Cut(limit, "\n"); !strings.Contains(limit, "process that made the copy") ||
+			strings.Contains(limit, "rograms here") || strings.Contains(limit, "what the host has") {
+			t.Errorf("%s: %q", name, limit)
 		}
 	}
 	for _, name := range []string{"memavailable", "vmrss"} {

@@ -181,10 +181,15 @@ func readSavedLimit(m mem, n uint64, at int, ok bool) string {
 		whose = m.Cgroups[at].Path
 	}
 	whose = "The limit of " + whose + ", which holds for " + who
-	if total := explain.Look(m.Info, "MemTotal"); total.Has() && n >= total.Uint() {
+	total := explain.Look(m.Info, "MemTotal")
+	if total.Has() && n >= total.Uint() {
 		return whose + ", and is above the host's " + size(total) + ": RAM ends first."
 	}
-	return whose + ": programs in it can get " + units.Size(n) + " at most."
+	whose += ": programs in that cgroup can get " + units.Size(n) + " at most"
+	if total.Has() {
+		whose += ", not the host's " + size(total)
+	}
+	return whose + "."
 }
 
 func lowestHigh(m mem) value {
