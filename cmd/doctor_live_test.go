@@ -191,12 +191,57 @@ func TestLiveDoctorInAUserNamespace(t *testing.T) {
 	if v := d.Values["view"]; v.Value == "host" || !strings.Contains(v.Reading, "a user namespace of its own") {
 		t.Errorf("%+v", v)
 	}
-	if s := d.Values["dmesg_restrict"].Reading; strings.Contains(s, "which is there") {
+	if s := d.Values["dmesg_restrict"].Reading; strings.Contains(s, "which kwhy has") {
 		t.Errorf("%q", s)
+	}
+	held, lacks := items(d.Values["own_capabilities"].Value), items(d.Values["lacking_capabilities"].Value)
+	if len(held) != 0 || !slices.Contains(lacks, "CAP_SYSLOG") || !slices.Contains(lacks, "CAP_SYS_PTRACE") {
+		t.Errorf("has %v over the host, lacks %v", held, lacks)
 	}
 	if r := rowOf(d, "sources", "path", "/proc/slabinfo"); r["state"] != "readable" &&
 		!strings.Contains(r["why"].(string), "a plain user of the host") {
 		t.Errorf("%v", r)
+	}
+}
+
+// A network namespace that unshare has just made is not the host's, whoever asks, and then kwhy
+// is not in the host's namespaces alone.
+func TestLiveDoctorInANetworkNamespace(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
+	if v := liveJSON(t, "doctor").View; v != "host" {
+		t.Skipf("this is no host, but a %q", v)
+	}
+	const nobody = `mkdir "$1/b" && cat "$0" >"$1/b/kwhy" && chmod 755 "$1/b/kwhy" "$1/b" "$1" "$1/.." &&
+exec setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor -o json`
+	for name, script := range map[string]string{"root": `exec "$0" doctor -o json`, "nobody": nobody} {
+		t.Run(name, func(t *testing.T) {
+			d := doctorIn(t, script, "--net")
+			if s := d.Values["own_net_namespace"].Reading; !strings.HasPrefix(s, "Not the host's") {
+				t.Errorf("%q", s)
+			}
+			if v := d.Values["view"]; v.Value != "between" || !strings.Contains(v.Reading, "a net namespace of its own") {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
+// A PID namespace of its own, without a /proc of its own: that of the host shows all of the
+// host's processes.
+func TestLiveDoctorWithTheHostsProcesses(t *testing.T) {
+	long(t, "TestLiveDoctor runs the same")
+	if v := liveJSON(t, "doctor").View; v != "host" {
+		t.Skipf("this is no host, but a %q", v)
+	}
+	d := doctorIn(t, `"$0" doctor -o json`, "--pid", "--fork")
+	if v := d.Values["view"]; d.View != "host" || v.Value != "between" || !strings.Contains(v.Reading, "a PID namespace of its own") {
+		t.Errorf("%s %+v", d.View, v)
+	}
+	if s := d.Values["processes_seen"].Reading; s != "All on the host." {
+		t.Errorf("%q", s)
+	}
+	if s := d.Values["own_pid_namespace"].Reading; !strings.HasPrefix(s, "Not the host's") || strings.Contains(s, "can't be seen") {
+		t.Errorf("%q", s)
 	}
 }
 

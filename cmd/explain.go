@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -117,7 +118,7 @@ func (r *run) explainConcept(name string, all lower.Catalogue, noLive bool) erro
 	}
 	t := r.text()
 	t.Essay(essay(&e))
-	return t.Live("On this host now", &rep, !reveal(&rep, e.Live))
+	return t.Live(r.whose(), &rep, !reveal(&rep, e.Live))
 }
 
 // explainRule explains a rule and shows the values that it uses.
@@ -135,7 +136,7 @@ func (r *run) explainRule(d *lower.RuleDoc, all lower.Catalogue, noLive bool) er
 	}
 	t := r.text()
 	t.Rule(d)
-	return t.Live("On this host now", &rep, true)
+	return t.Live(r.whose(), &rep, true)
 }
 
 // reveal makes text show the values that an essay names, even if only JSON has them
@@ -200,7 +201,7 @@ func (r *run) explainValue(entries []lower.Entry, words []catalog.Meaning, noLiv
 		}
 		t.Essay(essay(&e))
 	}
-	return t.Live("On this host now", &rep, true)
+	return t.Live(r.whose(), &rep, true)
 }
 
 // live reads groups of values on this host. A group that cannot be read becomes a gap.
@@ -221,16 +222,18 @@ func (r *run) live(groups []catalog.Group) (all lower.Report) {
 		}
 		of := ""
 		if g.Scope == explain.OfProcess {
-			of = ", of kwhy itself"
+			of = r.example()
 		}
 		for i := range one.Parts {
 			one.Parts[i].Title = ""
 			if i == 0 && of != "" {
-				one.Parts[i].Title = "Of kwhy itself, as kwhy " + g.Command + " shows any process"
+				one.Parts[i].Title = "Of " + of + ", as kwhy " + g.Command + " shows any process"
 			}
 		}
 		for i := range one.Grids {
-			one.Grids[i].Title = tableTitle(&g, &one.Grids[i]) + of
+			if one.Grids[i].Title = tableTitle(&g, &one.Grids[i]); of != "" {
+				one.Grids[i].Title += ", of " + of
+			}
 		}
 		all.Parts = append(all.Parts, one.Parts...)
 		all.Findings = append(all.Findings, one.Findings...)
@@ -240,6 +243,27 @@ func (r *run) live(groups []catalog.Group) (all lower.Report) {
 	all.Gaps = unique(all.Gaps)
 	all.Tell(nil, r.host.Kernel)
 	return all
+}
+
+// whose is the title above what was read: of this host and now, or of a copy and when that was
+// made.
+func (r *run) whose() string {
+	saved := r.host.SavedAt()
+	switch {
+	case !r.host.Copy():
+		return "On this host now"
+	case saved.IsZero():
+		return "In the copy, of unknown time"
+	}
+	return "In the copy of " + saved.Format("2006-01-02 15:04:05 MST")
+}
+
+// example names the process that shows what the values of one look like: in a copy kwhy is none.
+func (r *run) example() string {
+	if r.host.Live {
+		return "kwhy itself"
+	}
+	return "process " + strconv.Itoa(int(r.host.Example())) + " of the copy"
 }
 
 // sameValues groups the entries of one value that several commands print.

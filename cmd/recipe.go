@@ -227,6 +227,7 @@ func (r *run) header(at time.Time, over time.Duration) *output.Header {
 	if h.Copy() {
 		head.Copy = &output.Copy{
 			PageSizeKnown: h.PageSizeKnown, TicksKnown: h.TicksKnown, KernelVersion: output.String(h.Kernel.String()), Still: r.still,
+			LiveSys: h.SysOfNow(),
 		}
 		if saved := h.SavedAt(); !saved.IsZero() {
 			head.CollectedAt.Time = saved

@@ -203,6 +203,72 @@ func TestACopySaysSo(t *testing.T) {
 	}
 }
 
+// Who made a copy is in it as self: kwhy takes none of that for its own, nor for what other
+// programs may get. What of this host stands beside a copy is told.
+func TestACopysSelfIsNotKwhy(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-sched")
+	d, _ := taken(t, dir, "doctor")
+	for _, key := range []string{
+		"set_apart", "own_user", "own_capabilities", "lacking_capabilities", "own_pid_namespace", "own_user_namespace", "own_net_namespace",
+	} {
+		if v := d.Values[key]; v.Value != nil || v.Absent == nil || v.Absent.Reason != "inapplicable" {
+			t.Errorf("%s: %+v", key, v)
+		}
+	}
+	for _, name := range []string{"debian-6.1-sched", "debian-7.3-swap"} { // without a limit, and with one
+		dir := inspecttest.Recorded(t, name)
+		d, _ := taken(t, dir, "mem")
+		if s := d.Values["cgroup_path"].Reading; !strings.Contains(s, "process that made the copy") {
+			t.Errorf("%s: %q", name, s)
+		}
+		text, _, _ := live(t, "mem", "--width", "300", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
+		_, limit, _ := strings.Cut(text, "\n  lowest hard limit ")
+		if limit, _, _ = strings.Cut(limit, "\n"); !strings.Contains(limit, "process that made the copy") ||
+			strings.Contains(limit, "rograms here") || strings.Contains(limit, "what the host has") {
+			t.Errorf("%s: %q", name, limit)
+		}
+	}
+	for _, name := range []string{"memavailable", "vmrss"} {
+		text, _, _ := live(t, "explain", name, "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
+		if !strings.Contains(text, "In the copy of 2026-11-24 14:13:53 UTC") || strings.Contains(text, "host now") ||
+			strings.Contains(text, "kwhy itself") {
+			t.Errorf("%s", text)
+		}
+	}
+	for _, sys := range []string{dir + "/sys", "/sys"} {
+		out, _, _ := live(t, "mem", "--proc-root", dir+"/proc", "--sys-root", sys, "-o", "json")
+		text, _, _ := live(t, "mem", "--proc-root", dir+"/proc", "--sys-root", sys)
+		said := strings.Contains(text, "this host's own")
+		if now := sys == "/sys"; said != now || strings.Contains(out, `"live_sys":true`) != now {
+			t.Errorf("with %s: in text %v\n%.400s", sys, said, out)
+		}
+	}
+}
+
+// Where there is no process, nothing of one is malformed, and no file was understood.
+func TestDoctorWithoutProcesses(t *testing.T) {
+	for reason, dir := range map[string]string{
+		"not_mounted": t.TempDir(), "not_in_copy": inspecttest.UnpackText(t, "-- proc/meminfo --\nMemTotal: 1000 kB\n"),
+	} {
+		proc := filepath.Join(dir, "proc")
+		if err := os.MkdirAll(proc, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		d, errs := taken(t, dir, "doctor")
+		if len(d.Tables["derivations"].Rows) == 0 {
+			t.Fatal(errs)
+		}
+		for _, r := range d.Tables["derivations"].Rows {
+			if command := r["command"].(string); strings.HasSuffix(command, " PID") && r["reason"] != reason {
+				t.Errorf("%s: %v", reason, r)
+			}
+		}
+		if r := rowOf(d, "sources", "path", "/proc/<pid>"); r["state"] != reason {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
 // everyReport are all subcommands that look at a host, and at a process.
 func everyReport(pid string) [][]string {
 	return append(reports(pid), [][]string{
@@ -395,7 +461,7 @@ func ofAnyHost() []string {
 		"before all others, by", "before every fair task", "on the whole host",
 		"left for all processes of its user", "no limit  the main thread's stack", "innermost function first",
 		"no thread waits for a CPU", "by the side that closed first",
-		"A process with almost no memory has", "left for all in that namespace", "all of its threads, since it began",
+		"A process with almost no memory has", "that made the copy", "left for all in that namespace", "all of its threads, since it began",
 	}
 }
 

@@ -105,6 +105,10 @@ func (h *Host) sysBeside() string {
 // Copy reports whether what is read was saved of a host.
 func (h *Host) Copy() bool { return !h.Live && !h.NoProc }
 
+// SysOfNow reports whether the /sys beside a copy is one that is mounted here: what it shows is
+// this host's own, and of now.
+func (h *Host) SysOfNow() bool { return h.Copy() && h.Sys.Is(unix.SYSFS_MAGIC) }
+
 // Lack is why something is not there that no kernel withholds: it was not saved, or is not
 // mounted.
 func (h *Host) Lack() Reason {

@@ -58,6 +58,20 @@ func (h *Host) Namespace(dir, name string) (uint64, error) {
 	return n, nil
 }
 
+// SharesNetwork reports whether a process is in kwhy's own network namespace, by the inode of a
+// file of /proc/PID/net, which anybody may look at: each namespace has files of its own there,
+// with numbers that no other has (fs/proc/proc_net.c, proc_net_ns_init; fs/proc/generic.c,
+// proc_register). known is false where one of them is not to be seen, as in a copy.
+func (h *Host) SharesNetwork(dir string) (yes, known bool) {
+	if !h.Live {
+		return false, false
+	}
+	its, err1 := h.Proc.Stat(dir + "/net/dev")
+	own, err2 := h.Elsewhere().Stat("/proc/self/net/dev")
+	known = err1 == nil && err2 == nil
+	return known && its.Ino == own.Ino, known
+}
+
 // Mount is one line of mountinfo: what of a file system is seen where.
 type Mount struct {
 	Root, Point   string // escapes undone

@@ -39,6 +39,7 @@ type Copy struct {
 	TicksKnown    bool  `json:"ticks_known" jsonschema:"whether it shows how long clock ticks are; if not, 10 ms are taken"`
 	// KernelVersion is what the copy shows where host.kernel is empty.
 	KernelVersion String `json:"kernel_version" jsonschema:"the version of its kernel, or what its files show of it: '4.20 or later'"`
+	LiveSys       bool   `json:"live_sys,omitempty" jsonschema:"whether the /sys beside it is this host's own, which shows what is so now"`
 	Still         bool   `json:"still,omitempty" jsonschema:"whether no time passed in it over --interval: then it has no second sample"`
 }
 

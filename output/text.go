@@ -144,6 +144,9 @@ func (t *Text) header(h *Header) {
 	case "nothing":
 		t.note("there is no /proc here: nothing is mounted where kwhy looks, and no copy was saved there")
 	}
+	if h.Copy != nil && h.Copy.LiveSys {
+		t.note("the /sys beside this copy is this host's own: what comes from it is of this host and of now")
+	}
 	t.foreign(h.Foreign)
 	if h.Incomplete {
 		t.line("incomplete: some files did not answer in time")

@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/inspect"
 	doctorfacts "kwhy/inspect/doctor"
 )
@@ -73,11 +75,24 @@ func evidence(s sights) (out []string) {
 			out = append(out, "a "+n.Name+" namespace of its own")
 		}
 	}
-	if s.Foreign {
+	switch {
+	case s.Foreign && s.Host.View() == inspect.ViewHost:
+		out = append(out, "a PID namespace of its own, in which processes have other numbers than in this /proc")
+	case s.Foreign:
 		out = append(out, "this /proc shows a PID namespace that kwhy is not in")
 	}
 	if r := s.Root; len(out) > 0 && r != nil && r.Type == "overlay" { // alone it may be a live system's
 		out = append(out, "its root is an overlay, as container runtimes make them")
+	}
+	return out
+}
+
+// doubtful lists the namespaces of which it can't be seen whether they are the host's.
+func doubtful(s sights) (out []string) {
+	for _, n := range s.Spaces {
+		if !n.Known && !strings.HasSuffix(n.Name, "_for_children") {
+			out = append(out, n.Name)
+		}
 	}
 	return out
 }
@@ -120,7 +135,12 @@ func rights() []field {
 				Concept: "container",
 				Gist:    "What isolates kwhy from the host.",
 			},
-			func(s sights) value { return names(evidence(s)) },
+			func(s sights) value {
+				if !s.Host.Live {
+					return explain.None(s.Missing(inspect.PIDNs))
+				}
+				return names(evidence(s))
+			},
 			nil,
 		),
 		newField(
@@ -159,10 +179,20 @@ func capabilities() []capability {
 	}
 }
 
+// inner reports whether kwhy is in a user namespace of its own: its capabilities hold over that
+// alone.
+func inner(s sights) bool {
+	user := s.Space("user")
+	return user != nil && user.Known && !user.First
+}
+
 // held returns those that kwhy has, or lacks. A kernel before 5.9 can't give what 5.9 added.
 func held(s sights, has bool) (out []string, ok bool) {
 	for _, c := range capabilities() {
 		yes, known := s.Holds(c.bit)
+		if inner(s) { // what it has there is not over the host
+			yes = false
+		}
 		if !known {
 			return nil, false
 		}
@@ -178,13 +208,13 @@ func held(s sights, has bool) (out []string, ok bool) {
 
 func readCaps(s sights, has bool) string {
 	list, _ := held(s, has)
-	switch user := s.Space("user"); {
+	switch {
+	case has && inner(s):
+		return "None over the host: what it has in a user namespace of its own holds there alone."
 	case len(list) == 0 && has:
 		return "None that would show it more: it sees what any user sees."
 	case len(list) == 0:
 		return "None: it has every capability that would show it more."
-	case has && user != nil && user.Known && !user.First:
-		return "In its own user namespace only: they give it no rights over the host."
 	}
 	var opens []string
 	for _, c := range capabilities() {
@@ -235,6 +265,10 @@ func readView(s sights) string {
 	switch View(s) {
 	case viewHost:
 		text := "The host: it is in the initial namespaces."
+		if list := doubtful(s); len(list) > 0 {
+			text = "The host, as far as can be seen: not whether it is in the host's " + strings.Join(list, " and ") +
+				units.Plural(len(list), " namespace", " namespaces") + "."
+		}
 		if s.Hidden {
 			text += " But this /proc hides other users' processes from it."
 		}
@@ -267,6 +301,8 @@ func spaces() []field {
 					return "It can't be seen whether it is the host's."
 				case n.First:
 					return first
+				case name == "pid":
+					return other + readOutside(s)
 				}
 				return other
 			},
@@ -297,7 +333,7 @@ func spaces() []field {
 			"The namespace in which kwhy has its PID.",
 			"pid-namespace",
 			"The host's.",
-			"Not the host's: processes outside it can't be seen.",
+			"Not the host's.",
 		),
 		space(
 			"own_user_namespace",
@@ -329,17 +365,29 @@ func spaces() []field {
 	}
 }
 
+// readOutside says what a PID namespace of its own means for what kwhy sees.
+func readOutside(s sights) string {
+	switch s.Host.View() {
+	case inspect.ViewHost:
+		return " This /proc shows the host's processes all the same, under the host's numbers."
+	case inspect.ViewElsewhere:
+		return " This /proc shows the processes of another."
+	}
+	return " Processes outside it can't be seen."
+}
+
 func readProcesses(s sights) string {
 	switch {
 	case !s.Host.Live:
 		return "In the copy."
 	case s.Hidden:
 		return "Only this user's: /proc is mounted with hidepid."
-	case s.Foreign:
-		return "Those of another PID namespace than kwhy's: --proc-root named the tree."
 	}
 	if whole, known := s.Host.InitialPIDNamespace(); known && whole {
 		return "All on the host."
+	}
+	if s.Foreign {
+		return "Those of another PID namespace than kwhy's: the one that this /proc was mounted for."
 	}
 	return "Those of this PID namespace and of the ones below it."
 }
@@ -431,6 +479,10 @@ func cgroupMounts(s sights) value {
 	}
 	var out []string
 	for _, c := range s.Cgroups {
+		if c.Why != inspect.Present {
+			out = append(out, fmt.Sprintf("v%d", c.Version))
+			continue
+		}
 		out = append(out, fmt.Sprintf("v%d:%s", c.Version, strings.Join(c.Controllers, ",")))
 	}
 	if out == nil {
@@ -441,8 +493,9 @@ func cgroupMounts(s sights) value {
 
 func readCgroups(s sights) string {
 	var v1, v2, controllers int
-	part := ""
+	part, unread := "", inspect.Present
 	for _, c := range s.Cgroups {
+		unread = cmp.Or(unread, c.Why)
 		if c.Rest != inspect.Present {
 			part = " Only a part of them is shown here: cgroups above and beside it can't be seen."
 		}
@@ -458,6 +511,8 @@ func readCgroups(s sights) string {
 		return "Version 2." + part
 	case v2 == 0:
 		return "Version 1." + part
+	case unread != inspect.Present:
+		return "Both versions: which controllers are in version 2 isn't known; cgroup.controllers: " + units.AbsentWord(unread) + "." + part
 	case controllers == 0:
 		return "The controllers are in version 1; a version 2 tree is mounted too and has none." + part
 	}

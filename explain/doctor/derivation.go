@@ -139,7 +139,9 @@ func (g *group) failed(h *inspect.Host, err error) (out Derivations) {
 	for i := range g.entries {
 		if g.entries[i].Derives {
 			d := derived(&g.entries[i], lower.Examination{}, h.Kernel)
-			d.Why = inspect.ReasonOf(err)
+			if d.Why = inspect.ReasonOf(err); g.entries[i].Scope == explain.OfProcess && !h.Live && h.Example() == 0 {
+				d.Why = h.Lack() // there is no process
+			}
 			out = append(out, d)
 		}
 	}

@@ -224,6 +224,8 @@ func (f *findings) row(s inspect.Source) *Source {
 	switch {
 	case s == inspect.PIDEntry && f.hidden:
 		r.Why, r.Others, r.Of = inspect.Hidden, inspect.Hidden, 0
+	case s == inspect.PIDEntry && f.count == 0:
+		r.Why = f.host.Lack()
 	case s == inspect.PIDEntry:
 		r.Gave, r.Of = f.count, f.count
 	case !process:

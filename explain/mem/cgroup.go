@@ -76,6 +76,9 @@ func kills(m mem) value {
 func readCgroup(m mem) string {
 	c := &m.Cgroups[0]
 	s := fmt.Sprintf("cgroup v%d", c.Version)
+	if !m.Host.Live {
+		s = "Of the process that made the copy: " + s
+	}
 	top := "the root."
 	if last := &m.Cgroups[len(m.Cgroups)-1]; !last.Root || last.Rest != inspect.Present {
 		top = "the topmost that is visible from here."
@@ -144,6 +147,9 @@ func limit(m mem) value {
 
 func readCgroupLimit(m mem) string {
 	n, at, ok := lowest(m)
+	if !m.Host.Live { // whose processes are in which cgroup it need not say
+		return readSavedLimit(m, n, at, ok)
+	}
 	if !ok {
 		return "Neither this cgroup nor one above it has a limit: programs can get what the host has."
 	}
@@ -162,6 +168,28 @@ func readCgroupLimit(m mem) string {
 	default:
 		return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, size(total))
 	}
+}
+
+// readSavedLimit says whose limit that of a copy is: of who made it, and of no other process.
+func readSavedLimit(m mem, n uint64, at int, ok bool) string {
+	const who = "the process that made the copy"
+	if !ok {
+		return "Of the cgroup of " + who + ", and of those above it: other processes may be in others."
+	}
+	whose := "a cgroup above those in the copy"
+	if at >= 0 {
+		whose = m.Cgroups[at].Path
+	}
+	whose = "The limit of " + whose + ", which holds for " + who
+	total := explain.Look(m.Info, "MemTotal")
+	if total.Has() && n >= total.Uint() {
+		return whose + ", and is above the host's " + size(total) + ": RAM ends first."
+	}
+	whose += ": programs in that cgroup can get " + units.Size(n) + " at most"
+	if total.Has() {
+		whose += ", not the host's " + size(total)
+	}
+	return whose + "."
 }
 
 func lowestHigh(m mem) value {

@@ -14,10 +14,18 @@ func NoneOf(words string, s inspect.Seen) string {
 	switch {
 	case s.Whole():
 		return words
+	case s.Nothing() && ofEach(s):
+		return "of none of the " + members(s.All, s.Each) + " could it be seen" + unseenPart(s)
 	case s.Nothing():
 		return "no " + s.Each + " could be seen" + unseenPart(s)
 	}
 	return words + " among the " + members(s.Seen, s.Each) + " that could be seen" + unseenPart(s)
+}
+
+// ofEach reports whether a set was not seen for lack of a file that each of its members has: these
+// themselves were.
+func ofEach(s inspect.Seen) bool {
+	return s.All > 1 && s.Source.Scope() == inspect.OfProcess && s.Source != inspect.PIDEntry && s.Source != inspect.PIDStat
 }
 
 // Among says how much of a set a statement is about: "" where it was seen whole, or "of 7
@@ -71,7 +79,7 @@ func unseenPart(s inspect.Seen) (part string) {
 		return part + "; this /proc hides those of others"
 	case beyond == inspect.Untold:
 		return part + "; the copy may not have all of them"
-	case beyond == inspect.NotSaved && s.Seen > 0:
+	case beyond == inspect.NotSaved && s.All > 0:
 		return part + "; the copy has not all of them"
 	}
 	return part + "; there may be more"

@@ -20,8 +20,13 @@ func TestNoneOfWhatWasSeen(t *testing.T) {
 		"none in D among the 3 processes that could be seen; 1 denied; this /proc hides those of others": {
 			Each: "process", Seen: 3, All: 4, Open: true, Reason: inspect.Denied,
 		},
-		"no process could be seen: not in this copy":  {Each: "process", All: 3, Reason: inspect.NotSaved},
-		"no process could be seen; there may be more": {Each: "process", Open: true, Reason: inspect.NotSaved},
+		"of none of the 3 processes could it be seen: not in this copy; the copy has not all of them": {
+			Each: "process", All: 3, Open: true, Source: inspect.PIDFd, Reason: inspect.NotSaved,
+		},
+		"of none of the 3 threads could it be seen: denied": {Each: "thread", All: 3, Source: inspect.PIDWchan, Reason: inspect.Denied},
+		"no process could be seen: denied":                  {Each: "process", All: 3, Source: inspect.PIDStat, Reason: inspect.Denied},
+		"no process could be seen: not in this copy":        {Each: "process", All: 3, Reason: inspect.NotSaved},
+		"no process could be seen; there may be more":       {Each: "process", Open: true, Reason: inspect.NotSaved},
 	} {
 		if got := units.NoneOf("none in D", s); got != want {
 			t.Errorf("%+v: %q, want %q", s, got, want)

@@ -1,6 +1,7 @@
 package cgroup_test
 
 import (
+	"strings"
 	"testing"
 
 	"kwhy/inspect"
@@ -111,6 +112,21 @@ func TestControllersOfVersion2(t *testing.T) {
 		}
 		if got := cgroup.With(mounts, "memory"); len(got) != want {
 			t.Errorf("%q: %d", file, len(got))
+		}
+	}
+}
+
+// One line that is none makes all malformed: the hierarchy of a controller that no other line
+// names is not known then, and is not the root of version 2.
+func TestAGarbledLineOfCgroups(t *testing.T) {
+	const good = "4:memory:/a\n3:cpu,cpuacct:/b\n1:name=systemd:/\n0::/\n"
+	if list, err := cgroup.ParseCgroups([]byte(good)); err != nil || len(list) != 4 {
+		t.Fatalf("%v %v", list, err)
+	}
+	for _, line := range []string{"4:mem", "4", "mem:/a", ":memory:/a", "4:memory:", "x:memory:/a", "4:memory:a"} {
+		text := strings.Replace(good, "4:memory:/a", line, 1)
+		if list, err := cgroup.ParseCgroups([]byte(text)); err == nil {
+			t.Errorf("%q: %v", line, list)
 		}
 	}
 }

@@ -73,8 +73,8 @@ type Line struct {
 	path        string
 }
 
-// ParseCgroups reads lines of "4:memory:/a/b". A line of another form is passed
-// over. The paths are as seen from kwhy's cgroup namespace: see Named.
+// ParseCgroups reads lines of "4:memory:/a/b". A line of another form makes all malformed: a
+// controller that no other line names may be in its hierarchy. The paths are as seen from kwhy's cgroup namespace: see Named.
 func ParseCgroups(b []byte) (list []Line, err error) {
 	for len(b) > 0 {
 		var line []byte
@@ -82,9 +82,10 @@ func ParseCgroups(b []byte) (list []Line, err error) {
 		id, rest, ok1 := strings.Cut(string(line), ":")
 		names, at, ok2 := strings.Cut(rest, ":")
 		n, ok3 := inspect.ParseUint([]byte(id))
-		if ok1 && ok2 && ok3 && strings.HasPrefix(at, "/") {
-			list = append(list, Line{n, names, at})
+		if !ok1 || !ok2 || !ok3 || !strings.HasPrefix(at, "/") {
+			return nil, inspect.ErrMalformed
 		}
+		list = append(list, Line{n, names, at})
 	}
 	if len(list) == 0 {
 		return nil, inspect.ErrMalformed

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
 	"kwhy/inspect/proc"
@@ -65,6 +63,7 @@ type CgroupMount struct {
 	Version     int
 	Point       string
 	Controllers []string       // that can be used there
+	Why         inspect.Reason // why these are not known; Present: they are
 	Rest        inspect.Reason // why cgroups above its top and beside it can't be seen; Present: there are none
 }
 
@@ -105,18 +104,36 @@ func TakeEnvironment(h *inspect.Host, ps *proc.Processes) *Environment {
 	s := &Environment{Settings: h.NewSettings(), Processes: len(ps.Rows), Hidden: ps.Host.Hidden}
 	s.Got[inspect.ProcAndSys], s.Got[inspect.PIDStat] = inspect.Present, inspect.Present // the scan has read it
 	s.Foreign = h.Live && !h.SameProcesses()
-	var d proc.Detail
 	self := h.OwnDir()
-	s.Got[inspect.PIDStatus] = inspect.ReasonOf(h.Proc.With(self+"/status", d.ParseStatus))
-	s.Status = d.Status
-	s.user()
-	s.Got[inspect.PIDNs] = s.spaces(self)
+	s.rights(self)
 	s.Got[inspect.SelfMountinfo] = inspect.ReasonOf(h.Proc.With(self+"/mountinfo", s.parseMounts))
 	s.cgroups()
 	for _, src := range sightSettings() {
 		s.Note(src, s.Read(src))
 	}
 	return s
+}
+
+// rights finds out with which rights kwhy runs, and in which namespaces. In a copy, self is who
+// made it, and what kwhy may do here matters for none of what was saved.
+func (s *Environment) rights(self string) {
+	if !s.Host.Live {
+		s.Got[inspect.PIDStatus], s.Got[inspect.PIDNs], s.Got[inspect.Passwd] = s.notOwn(), s.notOwn(), s.notOwn()
+		return
+	}
+	var d proc.Detail
+	s.Got[inspect.PIDStatus] = inspect.ReasonOf(s.Host.Proc.With(self+"/status", d.ParseStatus))
+	s.Status = d.Status
+	s.user()
+	s.Got[inspect.PIDNs] = s.spaces(self)
+}
+
+// notOwn is why nothing is said of kwhy's own process where what is read has none of it.
+func (s *Environment) notOwn() inspect.Reason {
+	if s.Host.NoProc {
+		return inspect.NotMounted
+	}
+	return inspect.Inapplicable
 }
 
 func (s *Environment) user() {
@@ -149,8 +166,11 @@ func (s *Environment) spaces(self string) inspect.Reason {
 			own.First, own.Known = inode == first, true
 		} else if whole, known := h.InitialPIDNamespace(); known && whole {
 			init, err := h.Namespace("1", name)
-			own.First, own.Known = init == inode, err == nil
-		} else if name == "net" {
+			if own.First, own.Known = init == inode, err == nil; !own.Known && name == "net" {
+				own.First, own.Known = h.SharesNetwork("1") // which nobody is denied
+			}
+		}
+		if !own.Known && name == "net" {
 			own.First, own.Known = firstNet(h)
 		}
 		s.Spaces = append(s.Spaces, own)
@@ -200,7 +220,7 @@ func (s *Environment) cgroups() {
 		if m.Version == 1 {
 			out.Controllers = controllersV1(&m.Mount)
 		} else {
-			out.Controllers = controllers(m)
+			out.Controllers, out.Why = controllers(m)
 		}
 		s.Cgroups = append(s.Cgroups, out)
 	}
@@ -208,13 +228,13 @@ func (s *Environment) cgroups() {
 
 // controllers are those that the cgroup at the top of a mount of version 2 can use
 // (cgroup.controllers).
-func controllers(m *cgroup.Mount) (out []string) {
+func controllers(m *cgroup.Mount) (out []string, why inspect.Reason) {
 	t, rel := m.Highest().File("cgroup.controllers")
-	_ = t.Single(rel, func(b []byte) error {
+	err := t.Single(rel, func(b []byte) error {
 		out = strings.Fields(string(bytes.TrimSpace(b)))
 		return nil
 	})
-	return out
+	return out, inspect.ReasonOf(err)
 }
 
 // controllersV1 are named among the file system's options.
@@ -229,9 +249,4 @@ func controllersV1(m *inspect.Mount) (out []string) {
 		}
 	}
 	return out
-}
-
-// MountedSys reports whether a sysfs is at the root of /sys that was given.
-func MountedSys(h *inspect.Host) bool {
-	return h.Sys.Is(unix.SYSFS_MAGIC)
 }

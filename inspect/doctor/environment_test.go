@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"os"
 	"slices"
 	"testing"
 
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
+	"kwhy/inspect/proc"
 )
 
 // The mounts that decide what is seen: of several at one place the last, whatever
@@ -49,6 +51,40 @@ func TestSightCgroups(t *testing.T) {
 	}
 	if len(got) != 3 || !slices.Equal(got[0], []string{"cpu", "cpuacct"}) || !slices.Equal(got[1], []string{"name=systemd"}) ||
 		s.Cgroups[2].Version != 2 {
+		t.Errorf("%+v", s.Cgroups)
+	}
+}
+
+// In a copy self is who made it: its rights and namespaces are not kwhy's, whatever they are. And
+// what a hierarchy has is not known where its cgroup.controllers was not saved.
+func TestNothingOfKwhyInACopy(t *testing.T) {
+	h := inspecttest.Open(t, inspecttest.UnpackText(t, `-- proc/self/stat --
+7 (tar) R 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0
+-- proc/self/status --
+Name:	tar
+Uid:	0	0	0	0
+CapEff:	000001ffffffffff
+-- proc/self/mountinfo --
+28 24 0:11 / /sys/fs/cgroup ro - cgroup2 cgroup2 rw,nsdelegate
+`))
+	for name, id := range map[string]string{"user": "4026531837", "net": "4026531833"} {
+		if err := os.MkdirAll(h.Proc.Root+"/self/ns", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(name+":["+id+"]", h.Proc.Root+"/self/ns/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := TakeEnvironment(h, &proc.Processes{})
+	if yes, known := s.Holds(2); yes || known || s.User != "" || len(s.Spaces) != 0 || s.Foreign {
+		t.Errorf("%v %v, %+v", yes, known, s)
+	}
+	for _, src := range []inspect.Source{inspect.PIDStatus, inspect.PIDNs} {
+		if why := s.Missing(src); why != inspect.Inapplicable {
+			t.Errorf("%v: %v", src, why)
+		}
+	}
+	if len(s.Cgroups) != 1 || s.Cgroups[0].Why != inspect.NotSaved {
 		t.Errorf("%+v", s.Cgroups)
 	}
 }

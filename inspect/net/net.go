@@ -495,17 +495,10 @@ func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
 	return Namespace{Dir: dir + "/net", PID: pid, Inode: inode, Own: inode == ownInode(h)}, nil
 }
 
-// sharesFiles reports whether a process is in kwhy's own network namespace, by the inode of a
-// file of /proc/PID/net, which anybody may look at: each namespace has files of its own there,
-// with numbers that no other has (fs/proc/proc_net.c, proc_net_ns_init; fs/proc/generic.c,
-// proc_register).
+// sharesFiles reports whether a process is in kwhy's own network namespace, as anybody may see.
 func sharesFiles(h *inspect.Host, dir string) bool {
-	if !h.Live {
-		return false
-	}
-	its, err := h.Proc.Stat(dir + "/net/dev")
-	own, unknown := h.Elsewhere().Stat("/proc/self/net/dev")
-	return err == nil && unknown == nil && its.Ino == own.Ino
+	yes, _ := h.SharesNetwork(dir)
+	return yes
 }
 
 // ownInode is the inode of the namespace that this process is in: of a copy, that
