@@ -335,8 +335,8 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 	}
 }
 
-// Lines reads rel in pieces and passes on each line, which do must not keep: a file
-// of a million sockets is not held as a whole.
+// Lines reads rel in pieces and passes on each line that has an end, as CutLine does, which do
+// must not keep: a file of a million sockets is not held as a whole.
 func (t Tree) Lines(rel string, do func([]byte)) error {
 	fd, err := openat(t.fd, rel, 0)
 	if err != nil {
@@ -356,9 +356,6 @@ func (t Tree) Lines(rel string, do func([]byte)) error {
 		case err != nil:
 			return t.wrap("read", rel, err)
 		case n == 0:
-			if kept > 0 {
-				do(buf[:kept])
-			}
 			return nil
 		}
 		rest := wholeLines(buf[:kept+n], do)

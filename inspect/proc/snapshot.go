@@ -98,9 +98,9 @@ func StatOf(fs procfs.FS) (inspect.Counters, error) {
 		"procs_running": s.ProcessesRunning, "procs_blocked": s.ProcessesBlocked}, nil
 }
 
-// ParseLoadavg reads "0.00 0.01 0.05 2/231 4711".
+// ParseLoadavg reads "0.00 0.01 0.05 2/231 4711". One without its newline may end in half a number.
 func (l *Snapshot) ParseLoadavg(b []byte) error {
-	rest := inspect.TrimNewline(b)
+	rest, _ := inspect.CutLine(b)
 	for range 3 {
 		_, rest = inspect.CutField(rest)
 	}
