@@ -43,8 +43,11 @@ func ofProcess(d doc, get func(list) value, read func(list) string) listField {
 // limits are how many it has, and how many it may have.
 func limits() []listField {
 	bound := func(n inspect.Num) value {
-		if n == inspect.Unset {
+		switch n {
+		case inspect.Unset:
 			return explain.None(inspect.Unlimited)
+		case inspect.Garbled:
+			return explain.None(inspect.Malformed)
 		}
 		return explain.Opt(n)
 	}

@@ -136,6 +136,7 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 		l.Shown = min(l.Shown, limit)
 	}
 	var d proc.Detail
+	l.Limit.Soft, l.Limit.Hard = inspect.Garbled, inspect.Garbled // of a file without that line
 	l.Sources[inspect.PIDLimits] = h.PidReason(dir, h.Proc.With(dir+"/limits", d.ParseLimits))
 	for _, bound := range d.Limits {
 		if bound.Name == "open files" {
