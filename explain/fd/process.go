@@ -129,8 +129,11 @@ func belowLimit(l list) (below, above int64) {
 
 func readLimit(l list) string {
 	raise := " The process may raise it to the hard limit itself."
-	if l.Limit.Hard == l.Limit.Soft {
+	switch l.Limit.Hard {
+	case l.Limit.Soft:
 		raise = " It is the hard limit too: raising it needs CAP_SYS_RESOURCE."
+	case inspect.Garbled:
+		raise = ""
 	}
 	if l.Limit.Soft <= 0 {
 		return ""

@@ -56,6 +56,8 @@ type End struct {
 	P      *proc.Process
 	FD     int32
 	Writes bool
+	// Untold says that its fdinfo, whose flags say which end it is, could not be read.
+	Untold bool
 }
 
 // List is what one process has open.

@@ -672,3 +672,33 @@ func FuzzNetlink(f *testing.F) {
 		})
 	})
 }
+
+// TestATableOfIptablesIsCountedWithAllFamilies: each family has a file, and a copy that lacks one
+// does not tell whether the host had it.
+func TestATableOfIptablesIsCountedWithAllFamilies(t *testing.T) {
+	files := map[string]string{"ip": "nat\nfilter\n", "ip6": "", "arp": "filter\n"}
+	for lost := range files {
+		dir := t.TempDir()
+		take := func() *netfacts.Snapshot {
+			n, err := netfacts.Take(inspecttest.OpenRoots(t, dir, dir, inspecttest.AtNoon), netfacts.Namespace{Dir: "self/net", Own: true},
+				inspect.Of(inspect.NetTables))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		for family, text := range files {
+			if family != lost {
+				inspecttest.Write(t, dir+"/self/net/"+family+"_tables_names", text)
+			}
+		}
+		if n := take(); n.Missing(inspect.NetTables) != inspect.NotSaved || len(n.Tables) > 0 {
+			t.Errorf("without %s: %q, %q", lost, n.Missing(inspect.NetTables), n.Tables)
+		}
+		inspecttest.Write(t, dir+"/self/net/"+lost+"_tables_names", files[lost])
+		want := []string{"ip nat", "ip filter", "arp filter"}
+		if n := take(); n.Missing(inspect.NetTables) != inspect.Present || !slices.Equal(n.Tables, want) {
+			t.Errorf("with all: %q, %q", n.Missing(inspect.NetTables), n.Tables)
+		}
+	}
+}
