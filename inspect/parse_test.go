@@ -87,3 +87,16 @@ func TestAStatThatEndsAmongItsCPUsTellsNoCount(t *testing.T) {
 		}
 	}
 }
+
+// TestASubsetOfProcShowsNothingBelowNet: with subset=pid a process's net has no directories, which
+// says nothing of the kernel; what is missing in net itself the kernel lacks.
+func TestASubsetOfProcShowsNothingBelowNet(t *testing.T) {
+	for rel, want := range map[string]bool{
+		"self/net/stat/nf_conntrack": true, "12/net/stat/nf_conntrack": true,
+		"self/net/snmp6": false, "12/status": false, "net/stat/nf_conntrack": false, "12/task/13/stat": false,
+	} {
+		if got := inspect.InDirOfNet(rel); got != want {
+			t.Errorf("%s: %v", rel, got)
+		}
+	}
+}

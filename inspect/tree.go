@@ -71,7 +71,7 @@ func (t Tree) wrap(op, rel string, err error) error {
 	}
 	at := &fs.PathError{Op: op, Path: t.path(rel), Err: err}
 	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
-	if missing && t.lack != Present && (!t.own || !ofProcess(rel)) {
+	if missing && t.lack != Present && (!t.own || !ofProcess(rel) || inDirOfNet(rel)) {
 		return &lacking{at, t.lack}
 	}
 	if missing && t.live {
@@ -124,6 +124,14 @@ func ofProcess(rel string) bool {
 	name, _, _ := strings.Cut(rel, "/")
 	_, number := ParsePID(name)
 	return number || name == "self" || name == "thread-self"
+}
+
+// inDirOfNet reports whether a file is in a directory of a process's net: subset=pid shows net
+// itself, and nothing in its directories, such as net/stat (fs/proc/generic.c, proc_lookup; since
+// 5.8).
+func inDirOfNet(rel string) bool {
+	_, rest, _ := strings.Cut(rel, "/net/")
+	return ofProcess(rel) && strings.Contains(rest, "/")
 }
 
 // lacking is the error of a file that is not there, with the reason where that is not the

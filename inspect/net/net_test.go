@@ -702,3 +702,27 @@ func TestATableOfIptablesIsCountedWithAllFamilies(t *testing.T) {
 		}
 	}
 }
+
+// TestACounterThatDoesNotParseIsMalformed: its line is there, so that no kernel lacks it. TcpMaxConn
+// is -1 in every kernel, and spoils nothing.
+func TestACounterThatDoesNotParseIsMalformed(t *testing.T) {
+	const good = "Tcp: MaxConn RetransSegs\nTcp: -1 5\nUdp: InDatagrams\nUdp: 128\n"
+	for text, partial := range map[string]bool{
+		good: false, strings.Replace(good, " 5", " x", 1): true, strings.Replace(good, " 5", "", 1): true,
+		strings.TrimSuffix(good, "28\n"): true, strings.TrimSuffix(good, "Udp: 128\n"): true, "\n" + good: true,
+	} {
+		dir := t.TempDir()
+		inspecttest.Write(t, dir+"/self/net/snmp", text)
+		n, err := netfacts.Take(inspecttest.OpenRoots(t, dir, dir, inspecttest.AtNoon), netfacts.Namespace{Dir: "self/net", Own: true},
+			inspect.Of(inspect.NetSNMP))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Partial(inspect.NetSNMP) != partial || len(n.Gaps()) > 0 != partial {
+			t.Errorf("of %q: partial %v, gaps %v", text, n.Partial(inspect.NetSNMP), n.Gaps())
+		}
+		if v, ok := n.MIB["UdpInDatagrams"]; ok && v != 128 {
+			t.Errorf("of %q: UdpInDatagrams %d", text, v)
+		}
+	}
+}

@@ -83,6 +83,22 @@ func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
 	return l, nil
 }
 
+// StatLacks reports whether one of the lines of /proc/stat that every kernel has is not among those
+// that parsed.
+func StatLacks(counts inspect.Counters) bool {
+	for _, name := range [...]string{"ctxt", "btime", "processes", "procs_running", "procs_blocked"} {
+		if _, ok := counts[name]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Partial reports whether a source gave only a part of what it holds.
+func (l *Snapshot) Partial(s inspect.Source) bool {
+	return s == inspect.ProcStat && l.StatWhy == inspect.Present && StatLacks(l.Stat)
+}
+
 // StatOf takes the counters of /proc/stat as procfs reads them. They stand behind the
 // line of interrupts: where the boot time is not there, procfs came to its end too early,
 // and what it has of them is no zero.
