@@ -80,6 +80,10 @@ func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
 	ps.Notes(order)
 	l.LoadWhy = inspect.ReasonOf(h.Proc.Single("loadavg", l.ParseLoadavg))
 	h.WeighLoadavg(l.Tasks)
+	const few = 8 // which may have ended since they were seen, or a tenth
+	if n := l.Tasks; n > 0 && int64(n)+max(few, int64(n)/10) < int64(len(ps.Rows)) {
+		l.Tasks, l.LoadWhy = inspect.Unset, inspect.Malformed // each process has a thread
+	}
 	return l, nil
 }
 
