@@ -11,3 +11,6 @@ var MayHang = mayHang
 
 // BootedByClock is when the kernel was started where /proc/stat can't be read.
 func BootedByClock(h *Host) time.Time { return h.bootedByClock() }
+
+// InDirOfNet is inDirOfNet.
+var InDirOfNet = inDirOfNet

@@ -280,6 +280,9 @@ func (h *Host) WeighStat(ticks uint64, cpus int, counts Counters) {
 		h.suspect(ProcStat, Doubt{Kind: NotCounted})
 		return
 	}
+	if _, whole := counts["btime"]; !whole {
+		return // it ends among its CPUs: there may be more of them
+	}
 	spent, had := h.Seconds(ticks), up*float64(cpus)
 	if up <= 0 || cpus == 0 || spent <= had*1.1+10*float64(cpus) || h.ownTime() {
 		return

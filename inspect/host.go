@@ -208,10 +208,7 @@ func (h *Host) onlineCPUs() (n int) {
 		return nil
 	})
 	if n == 0 {
-		n = h.linesOf("stat", func(line []byte) bool {
-			rest, ok := bytes.CutPrefix(line, []byte("cpu"))
-			return ok && len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'
-		})
+		_ = h.Proc.With("stat", func(b []byte) error { n = cpusIn(b); return nil })
 	}
 	if n == 0 {
 		n = h.linesOf("cpuinfo", func(line []byte) bool { return bytes.HasPrefix(line, []byte("processor")) })
@@ -219,10 +216,25 @@ func (h *Host) onlineCPUs() (n int) {
 	return n
 }
 
+// cpusIn counts the CPUs of /proc/stat; 0 where it ends among them, so that there may be more. What
+// follows them is in every kernel's (fs/proc/stat.c, show_stat: intr, ctxt, btime, processes).
+func cpusIn(stat []byte) (n int) {
+	for line := range Lines(stat) {
+		rest, ok := bytes.CutPrefix(line, []byte("cpu"))
+		switch {
+		case ok && len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9':
+			n++
+		case bytes.HasPrefix(line, []byte("btime ")), bytes.HasPrefix(line, []byte("processes ")):
+			return n
+		}
+	}
+	return 0
+}
+
 // linesOf counts the lines of a file that are so.
 func (h *Host) linesOf(rel string, so func([]byte) bool) (n int) {
 	_ = h.Proc.With(rel, func(b []byte) error {
-		for line := range bytes.Lines(b) {
+		for line := range Lines(b) {
 			if so(line) {
 				n++
 			}

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"errors"
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -157,12 +158,26 @@ func counter(line []byte) (name []byte, n uint64, ok bool) {
 	return bytes.TrimSuffix(name, []byte(":")), n, true
 }
 
-// CutLine returns the first line of b, without its newline, and what follows it.
+// CutLine returns the first line of b, without its newline, and what follows it. The kernel ends
+// each line of its files: one without an end may be half of one, with half a number in it, and
+// is none.
 func CutLine(b []byte) (line, rest []byte) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i], b[i+1:]
 	}
-	return b, nil
+	return nil, nil
+}
+
+// Lines passes on the lines of b, without their newlines, that have an end, as CutLine does.
+func Lines(b []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := bytes.IndexByte(b, '\n'); i >= 0; i = bytes.IndexByte(b, '\n') {
+			if !yield(b[:i]) {
+				return
+			}
+			b = b[i+1:]
+		}
+	}
 }
 
 // CutField returns the first blank-separated field of b and what follows it,

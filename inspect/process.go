@@ -86,8 +86,8 @@ func (h *Host) Seconds(ticks uint64) float64 {
 func (h *Host) savedTicks() (perSecond uint64, known bool) {
 	var longest uint64
 	_ = h.Proc.With("stat", func(b []byte) error {
-		for line := range bytes.Lines(b) {
-			if name, rest := CutField(TrimNewline(line)); len(name) > 3 && bytes.HasPrefix(name, []byte("cpu")) {
+		for line := range Lines(b) {
+			if name, rest := CutField(line); len(name) > 3 && bytes.HasPrefix(name, []byte("cpu")) {
 				longest = max(longest, sumOf(rest, 8))
 			}
 		}

@@ -54,6 +54,15 @@ func (p Part[S, T]) Kernel() Kernel { return p.In.Kernel() }
 // Doubt says why what a source says is not the kernel's own.
 func (p Part[S, T]) Doubt(src Source) Doubt { return p.In.Doubt(src) }
 
+// partial is a snapshot that tells which source gave only a part of what it holds.
+type partial interface{ Partial(Source) bool }
+
+// Partial reports whether a source gave only a part of what it holds.
+func (p Part[S, T]) Partial(s Source) bool {
+	in, ok := any(p.In).(partial)
+	return ok && in.Partial(s)
+}
+
 // Parts is a list in its context: the rows of a table.
 type Parts[S Snapshot[S], T any] struct {
 	In   S

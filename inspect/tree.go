@@ -71,7 +71,7 @@ func (t Tree) wrap(op, rel string, err error) error {
 	}
 	at := &fs.PathError{Op: op, Path: t.path(rel), Err: err}
 	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
-	if missing && t.lack != Present && (!t.own || !ofProcess(rel)) {
+	if missing && t.lack != Present && (!t.own || !ofProcess(rel) || inDirOfNet(rel)) {
 		return &lacking{at, t.lack}
 	}
 	if missing && t.live {
@@ -124,6 +124,14 @@ func ofProcess(rel string) bool {
 	name, _, _ := strings.Cut(rel, "/")
 	_, number := ParsePID(name)
 	return number || name == "self" || name == "thread-self"
+}
+
+// inDirOfNet reports whether a file is in a directory of a process's net: subset=pid shows net
+// itself, and nothing in its directories, such as net/stat (fs/proc/generic.c, proc_lookup; since
+// 5.8).
+func inDirOfNet(rel string) bool {
+	_, rest, _ := strings.Cut(rel, "/net/")
+	return ofProcess(rel) && strings.Contains(rest, "/")
 }
 
 // lacking is the error of a file that is not there, with the reason where that is not the
@@ -341,8 +349,8 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 	}
 }
 
-// Lines reads rel in pieces and passes on each line, which do must not keep: a file
-// of a million sockets is not held as a whole.
+// Lines reads rel in pieces and passes on each line that has an end, as CutLine does, which do
+// must not keep: a file of a million sockets is not held as a whole.
 func (t Tree) Lines(rel string, do func([]byte)) error {
 	fd, err := openat(t.fd, rel, 0)
 	if err != nil {
@@ -362,9 +370,6 @@ func (t Tree) Lines(rel string, do func([]byte)) error {
 		case err != nil:
 			return t.wrap("read", rel, err)
 		case n == 0:
-			if kept > 0 {
-				do(buf[:kept])
-			}
 			return nil
 		}
 		rest := wholeLines(buf[:kept+n], do)

@@ -49,9 +49,7 @@ func (h *Host) userland(file string) (Userland, error) {
 // named reads lines of name:password:number:... (passwd(5), group(5)).
 func (h *Host) named(file string, each func(id uint32, name []byte)) error {
 	err := h.Elsewhere().With(file, func(b []byte) error {
-		for len(b) > 0 {
-			var line []byte
-			line, b = CutLine(b)
+		for line := range bytes.Lines(b) { // people write it: the last may lack its end
 			f := bytes.SplitN(line, []byte(":"), 4)
 			if len(f) < 4 {
 				continue

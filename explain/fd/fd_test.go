@@ -2,6 +2,8 @@ package fd_test
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +216,56 @@ func TestFlags(t *testing.T) {
 		h := process(t, c.arch, open{"/etc/passwd", c.flags, ""})
 		if got, mode := column(t, h, "flags")[0], column(t, h, "mode")[0]; got != c.want || mode != c.mode {
 			t.Errorf("%s on %s is %q, %q; want %q, %q", c.flags, c.arch, got, mode, c.want, c.mode)
+		}
+	}
+}
+
+// TestWithoutFdinfoNoEndIsNamed: only the flags in fdinfo say which end of a pipe a descriptor is.
+func TestWithoutFdinfoNoEndIsNamed(t *testing.T) {
+	pipes := []open{{link: "pipe:[5]", flags: "00"}, {link: "pipe:[5]", flags: "01"}}
+	for _, c := range []struct {
+		lost []string
+		want [2]string
+	}{
+		{nil, [2]string{"the read end of a pipe; the other end is open in some (7) as 4", "the write end of a pipe; the other end is open in some (7) as 3"}},
+		{[]string{"3"}, [2]string{
+			"one end of a pipe, which one is not known; one of its ends is also open in some (7) as 4",
+			"the write end of a pipe; one end, which one is not known, is open in some (7) as 3",
+		}},
+		{[]string{"3", "4"}, [2]string{
+			"one end of a pipe, which one is not known; one of its ends is also open in some (7) as 4",
+			"one end of a pipe, which one is not known; one of its ends is also open in some (7) as 3",
+		}},
+	} {
+		h := process(t, "x86_64", pipes...)
+		for _, n := range c.lost {
+			if err := os.Remove(h.Proc.Root + "/7/fdinfo/" + n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := column(t, h, "why"); !slices.Equal(got, c.want[:]) {
+			t.Errorf("without fdinfo of %v:\n%q, want\n%q", c.lost, got, c.want)
+		}
+	}
+}
+
+// TestALimitThatWasCutIsNone: half a line of limits has half a number, or the first of two alone.
+func TestALimitThatWasCutIsNone(t *testing.T) {
+	const line = "Max open files            1024                 4096                 files     \n"
+	for n := range len(line) + 1 {
+		for _, end := range []string{"", "\n"} { // cut as a file, and as a line
+			h := process(t, "x86_64")
+			inspecttest.Write(t, h.Proc.Root+"/7/limits", "Limit                     Soft Limit           Hard Limit           Units     \n"+
+				"Max processes             7                    7                    processes \n"+line[:n]+end)
+			l, err := fd.Take(h, 7, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hard := strings.Contains(line[:n], " 4096 ")
+			if s, hardNow := l.Limit.Soft, l.Limit.Hard; hard && end == "\n" && (s != 1024 || hardNow != 4096) ||
+				(end == "" && n < len(line) || !strings.Contains(line[:n], " 4")) && (s != inspect.Garbled || hardNow != inspect.Garbled) {
+				t.Errorf("of %q: soft %d, hard %d", line[:n]+end, s, hardNow)
+			}
 		}
 	}
 }

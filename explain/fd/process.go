@@ -43,8 +43,11 @@ func ofProcess(d doc, get func(list) value, read func(list) string) listField {
 // limits are how many it has, and how many it may have.
 func limits() []listField {
 	bound := func(n inspect.Num) value {
-		if n == inspect.Unset {
+		switch n {
+		case inspect.Unset:
 			return explain.None(inspect.Unlimited)
+		case inspect.Garbled:
+			return explain.None(inspect.Malformed)
 		}
 		return explain.Opt(n)
 	}
@@ -126,8 +129,11 @@ func belowLimit(l list) (below, above int64) {
 
 func readLimit(l list) string {
 	raise := " The process may raise it to the hard limit itself."
-	if l.Limit.Hard == l.Limit.Soft {
+	switch l.Limit.Hard {
+	case l.Limit.Soft:
 		raise = " It is the hard limit too: raising it needs CAP_SYS_RESOURCE."
+	case inspect.Garbled:
+		raise = ""
 	}
 	if l.Limit.Soft <= 0 {
 		return ""

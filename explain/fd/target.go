@@ -67,9 +67,11 @@ func driver(r fdRow, block bool) string {
 // FIFO may be, has no other end.
 func pipe(f *fdfacts.Descriptor, relatives bool) string {
 	writes, reads := f.Flags&accessMode != 0, f.Flags&accessMode != 1
-	var same, other []fdfacts.End
+	var same, other, untold []fdfacts.End
 	for _, e := range f.Ends {
-		if f.HasInfo && e.Writes != writes && reads != writes {
+		if one := !f.HasInfo || reads != writes; one && (e.Untold || !f.HasInfo) {
+			untold = append(untold, e)
+		} else if e.Writes != writes && reads != writes {
 			other = append(other, e)
 		} else {
 			same = append(same, e)
@@ -78,7 +80,7 @@ func pipe(f *fdfacts.Descriptor, relatives bool) string {
 	name := "the read end of a pipe"
 	switch {
 	case !f.HasInfo:
-		name = "one end of a pipe"
+		name = "one end of a pipe, which one is not known"
 	case reads && writes:
 		name = "both ends of a pipe"
 	case writes:
@@ -87,6 +89,7 @@ func pipe(f *fdfacts.Descriptor, relatives bool) string {
 	switch one := f.HasInfo && reads != writes; {
 	case len(other) > 0:
 		name += "; the other end is open in " + few(ends(other))
+	case one && len(untold) > 0: // one of these may have it
 	case one && relatives:
 		name += "; none of its relatives has the other end, and this host has too many open files to search all"
 	case one:
@@ -98,6 +101,13 @@ func pipe(f *fdfacts.Descriptor, relatives bool) string {
 		name += "; also open in " + few(ends(same))
 	default:
 		name += "; this end is also open in " + few(ends(same))
+	}
+	switch {
+	case len(untold) == 0:
+	case f.HasInfo:
+		name += "; one end, which one is not known, is open in " + few(ends(untold))
+	default:
+		name += "; one of its ends is also open in " + few(ends(untold))
 	}
 	return name
 }

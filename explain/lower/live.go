@@ -60,13 +60,18 @@ func liveTable[S explain.Snapshot[S]](
 	return rep, nil
 }
 
-// unseen adds the gaps that a snapshot has in the wanted sources.
+// unseen adds the gaps that a snapshot has in the wanted sources. Of a file that another one is
+// mounted over, which is said, it is no news that it is not as the kernel writes it.
 func (r *Report) unseen(snapshot any, want inspect.Sources, on inspect.Kernel) {
 	s, ok := snapshot.(Gapped)
 	if !ok {
 		return
 	}
-	r.Tell(slices.DeleteFunc(s.Gaps(), func(g inspect.Gap) bool { return !want.Has(g.Source) }), on)
+	says, _ := snapshot.(Doubter)
+	r.Tell(slices.DeleteFunc(s.Gaps(), func(g inspect.Gap) bool {
+		over := g.Reason == inspect.Malformed && says != nil && says.Doubt(g.Source).Kind == inspect.MountedOver
+		return !want.Has(g.Source) || over
+	}), on)
 }
 
 // identityOf is the columns that say which row it is.

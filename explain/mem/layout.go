@@ -72,6 +72,9 @@ func readVmSize(m procMem) string {
 
 func readVmPeak(m procMem) string {
 	now, most := m.Status["VmSize"], m.Status["VmPeak"]
+	if !told(m, "VmSize", "VmPeak") {
+		return ""
+	}
 	if most <= now {
 		return "It was never higher than now."
 	}

@@ -3,6 +3,7 @@ package mem
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
@@ -195,7 +196,7 @@ func readNoMemory(m procMem) string {
 
 func readRSS(m procMem) string {
 	s := "Pages in RAM, shared ones counted in full"
-	if m.RAM > 0 {
+	if m.RAM > 0 && m.Missing(inspect.Meminfo) == inspect.Present {
 		s += ": " + units.Percent(m.Status["VmRSS"], m.RAM) + " of the host's"
 	}
 	if m.Status["VmSize"] > 0 {
@@ -213,17 +214,38 @@ func deriveRSS(m procMem) explain.Derivation {
 	return w.Done("RssAnon + RssFile + RssShmem", bytes, explain.I(sum))
 }
 
+// ofRSS says how much of VmRSS a part is, and what it is; that alone where one of them is unknown.
+func ofRSS(m procMem, part, is string) string {
+	if told(m, part, "VmRSS") && m.Status["VmRSS"] > 0 {
+		return units.Percent(m.Status[part], m.Status["VmRSS"]) + " of VmRSS: " + is
+	}
+	return strings.ToUpper(is[:1]) + is[1:]
+}
+
+// told reports whether status has all of these lines.
+func told(m procMem, names ...string) bool {
+	for _, name := range names {
+		if _, ok := m.Status[name]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
 func readRssAnon(m procMem) string {
-	return units.Percent(m.Status["RssAnon"], m.Status["VmRSS"]) + " of VmRSS: only swapping could free it. " +
-		"Children made by fork share it until one side writes."
+	return ofRSS(m, "RssAnon", "only swapping could free it.") +
+		" Children made by fork share it until one side writes."
 }
 
 func readRssFile(m procMem) string {
-	return units.Percent(m.Status["RssFile"], m.Status["VmRSS"]) + " of VmRSS: page cache, shared with all processes that map the same files."
+	return ofRSS(m, "RssFile", "page cache, shared with all processes that map the same files.")
 }
 
 func readHWM(m procMem) string {
 	now, most := m.Status["VmRSS"], m.Status["VmHWM"]
+	if !told(m, "VmRSS", "VmHWM") {
+		return ""
+	}
 	if most <= now {
 		return "It never had more in RAM than now."
 	}

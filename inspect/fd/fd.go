@@ -120,7 +120,7 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 	}
 	f.got[inspect.Locks] = inspect.ReasonOf(h.Proc.With("locks", func(b []byte) error {
 		f.Locks, f.LocksWaiting = 0, 0
-		for line := range bytes.Lines(b) {
+		for line := range inspect.Lines(b) {
 			if f.Locks++; bytes.Contains(line, []byte(": -> ")) {
 				f.Locks, f.LocksWaiting = f.Locks-1, f.LocksWaiting+1
 			}

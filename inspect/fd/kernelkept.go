@@ -210,7 +210,7 @@ type special struct {
 // inFlight reads how many files wait to be received from a unix socket: "scm_fds: 1", since
 // 5.6 (net/unix/af_unix.c, unix_show_fdinfo). told is false of other sockets.
 func inFlight(b []byte) (n int, told bool) {
-	for line := range bytes.Lines(b) {
+	for line := range inspect.Lines(b) {
 		if rest, ok := bytes.CutPrefix(line, []byte("scm_fds:")); ok {
 			count, good := inspect.ParseUint(bytes.TrimSpace(rest))
 			return int(count), good
@@ -223,7 +223,7 @@ func inFlight(b []byte) (n int, told bool) {
 // of each, "    0: name" or "    1: <none>" (io_uring/fdinfo.c).
 func registered(b []byte) (n int) {
 	slots := 0
-	for line := range bytes.Lines(b) {
+	for line := range inspect.Lines(b) {
 		if rest, ok := bytes.CutPrefix(line, []byte("UserFiles:")); ok {
 			all, _ := inspect.ParseUint(bytes.TrimSpace(rest))
 			slots = int(all)

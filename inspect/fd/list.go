@@ -56,6 +56,8 @@ type End struct {
 	P      *proc.Process
 	FD     int32
 	Writes bool
+	// Untold says that its fdinfo, whose flags say which end it is, could not be read.
+	Untold bool
 }
 
 // List is what one process has open.
@@ -136,6 +138,7 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 		l.Shown = min(l.Shown, limit)
 	}
 	var d proc.Detail
+	l.Limit.Soft, l.Limit.Hard = inspect.Garbled, inspect.Garbled // of a file without that line
 	l.Sources[inspect.PIDLimits] = h.PidReason(dir, h.Proc.With(dir+"/limits", d.ParseLimits))
 	for _, bound := range d.Limits {
 		if bound.Name == "open files" {

@@ -185,7 +185,7 @@ func ends(h *inspect.Host, l *List, ps *proc.Processes) {
 		var other Descriptor
 		_ = h.Proc.With(p.Dir()+"/fdinfo/"+strconv.Itoa(int(f.fd)), other.parseInfo)
 		for _, i := range pipes[f.link] {
-			l.List[i].Ends = append(l.List[i].Ends, End{p, f.fd, other.Flags&unix.O_ACCMODE != unix.O_RDONLY})
+			l.List[i].Ends = append(l.List[i].Ends, End{p, f.fd, other.Flags&unix.O_ACCMODE != unix.O_RDONLY, !other.HasInfo})
 		}
 	}
 	for i := range l.List {
@@ -220,7 +220,7 @@ func ownEnds(h *inspect.Host, l *List, pipes map[string][]int) {
 			if !f.HasInfo && f.Kind != proc.KindSocket {
 				f.HasInfo = h.Proc.With(own.Dir()+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
 			}
-			l.List[j].Ends = append(l.List[j].Ends, End{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY})
+			l.List[j].Ends = append(l.List[j].Ends, End{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY, !f.HasInfo})
 		}
 	}
 }

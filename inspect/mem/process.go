@@ -27,6 +27,7 @@ type Process struct {
 	MaxMaps int64
 	Was     *Process
 	got     [inspect.NumSources]inspect.Reason
+	part    bool // of status only a part could be used
 }
 
 // Region is a run of neighbouring mappings of one object.
@@ -55,6 +56,9 @@ func MapKinds() []string {
 // Missing says why a source gave nothing.
 func (m *Process) Missing(s inspect.Source) inspect.Reason { return m.got[s] }
 
+// Partial reports whether a source gave only a part of what it holds.
+func (m *Process) Partial(s inspect.Source) bool { return s == inspect.PIDStatus && m.part }
+
 // Before returns the sample an interval ago.
 func (m *Process) Before() (*Process, time.Duration, bool) {
 	if m.Was == nil {
@@ -73,7 +77,7 @@ func (m *Process) Doubt(src inspect.Source) inspect.Doubt { return m.Host.Doubt(
 // threads have none, and zombies gave theirs up.
 func (m *Process) NoMemory() bool {
 	_, has := m.Status["VmSize"]
-	return m.P.Kthread() || m.P.State == 'Z' || m.P.State == 'X' || m.got[inspect.PIDStatus] == inspect.Present && !has
+	return m.P.Kthread() || m.P.State == 'Z' || m.P.State == 'X' || m.got[inspect.PIDStatus] == inspect.Present && !has && !m.part
 }
 
 // Gaps lists the wanted sources that gave nothing.
@@ -83,7 +87,31 @@ func (m *Process) Gaps() (out []inspect.Gap) {
 			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
 		}
 	}
+	if m.part {
+		out = append(out, inspect.Gap{Source: inspect.PIDStatus, Reason: inspect.Malformed, Count: 1, Of: 1})
+	}
 	return out
+}
+
+// parseStatus takes the numbers of status, and notes where it ends too early, or has a size that
+// is none. All kernels have the line nonvoluntary_ctxt_switches behind those of memory.
+func (m *Process) parseStatus(b []byte) (err error) {
+	if m.Status, err = inspect.ParseCounters(b, 48); err != nil {
+		return err
+	}
+	m.part = true
+	garbled := false
+	for line := range inspect.Lines(b) {
+		name, _, _ := strings.Cut(string(line), ":")
+		if name == "nonvoluntary_ctxt_switches" {
+			m.part = false
+		}
+		_, good := m.Status[name]
+		size := strings.HasPrefix(name, "Vm") || strings.HasPrefix(name, "Rss") || name == "HugetlbPages"
+		garbled = garbled || size && !good
+	}
+	m.part = m.part || garbled
+	return nil
 }
 
 // TakeProcess reads the wanted sources of one process. The error is ErrNoProcess
@@ -104,9 +132,7 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 		return nil, err
 	}
 	if want.Has(inspect.PIDStatus) {
-		var err error
-		m.Status, err = h.Counters(dir+"/status", 48)
-		m.got[inspect.PIDStatus] = h.PidReason(dir, err)
+		m.got[inspect.PIDStatus] = h.PidReason(dir, h.Proc.With(dir+"/status", m.parseStatus))
 	}
 	procMemMaps(h, m, want, dir)
 	procMemHost(h, m, want)
@@ -157,7 +183,11 @@ func readMaps(h *inspect.Host, m *Process) error {
 }
 
 // layOut reads maps, sorts mappings into kinds and joins neighbours into regions.
+// One that does not end with a line ends too early: of the mappings behind that nothing is known.
 func (m *Process) layOut(b []byte) error {
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		return inspect.ErrMalformed
+	}
 	sums := map[string]*MapKind{}
 	for len(b) > 0 {
 		var line []byte

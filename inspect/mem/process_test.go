@@ -208,11 +208,47 @@ func TestMappingsOfRecordedHosts(t *testing.T) {
 	})
 }
 
+// TestACutFileOfAProcessGivesOnlyWhatItHas cuts both files after each of their bytes.
+func TestACutFileOfAProcessGivesOnlyWhatItHas(t *testing.T) {
+	const status = "Name:\tsh\nVmSize:\t     100 kB\nVmRSS:\t      44 kB\nnonvoluntary_ctxt_switches:\t12\n"
+	const maps = "00400000-00401000 r-xp 00000000 fe:00 14   /bin/sh\n00501000-00502000 rw-p 00000000 00:00 0    [heap]\n"
+	dir := inspecttest.ProcTree(t)
+	write := func(status, maps string) *mem.Process {
+		inspecttest.Write(t, dir+"/proc/10/status", status)
+		inspecttest.Write(t, dir+"/proc/10/maps", maps)
+		return procMem(t, dir)
+	}
+	whole := write(status, maps)
+	if whole.Partial(inspect.PIDStatus) || whole.Maps != 2 {
+		t.Fatalf("whole: %+v", whole)
+	}
+	for n := range len(status) {
+		m := write(status[:n], maps)
+		for name, v := range m.Status {
+			if v != whole.Status[name] {
+				t.Errorf("of %q: %s %d", status[:n], name, v)
+			}
+		}
+		if !m.Partial(inspect.PIDStatus) && m.Missing(inspect.PIDStatus) != inspect.Malformed || m.NoMemory() {
+			t.Errorf("of %q: partial %v, no memory %v", status[:n], m.Partial(inspect.PIDStatus), m.NoMemory())
+		}
+	}
+	if m := write(strings.Replace(status, " 44", " 4x", 1), maps); !m.Partial(inspect.PIDStatus) {
+		t.Error("a garbled VmRSS leaves status whole")
+	}
+	for n := range len(maps) {
+		m := write(status, maps[:n])
+		if n != strings.Index(maps, "\n")+1 && (m.Maps != 0 || m.Missing(inspect.PIDMaps) != inspect.Malformed) {
+			t.Errorf("of %q: %d mappings, %q", maps[:n], m.Maps, m.Missing(inspect.PIDMaps))
+		}
+	}
+}
+
 func TestProcessesWithoutMemory(t *testing.T) {
 	dir := inspecttest.ProcTree(t)
 	inspecttest.Write(t, dir+"/proc/3/stat", "3 (zombie)"+strings.Replace(inspecttest.StatLine, " S ", " Z ", 1))
 	inspecttest.Write(t, dir+"/proc/4/stat", "4 (exiting)"+inspecttest.StatLine)
-	inspecttest.Write(t, dir+"/proc/4/status", "Name:\texiting\nThreads:\t1\n")
+	inspecttest.Write(t, dir+"/proc/4/status", "Name:\texiting\nThreads:\t1\nnonvoluntary_ctxt_switches:\t0\n")
 	h := inspecttest.Open(t, dir)
 	for _, pid := range []int32{2, 3, 4} {
 		m, err := mem.TakeProcess(h, pid, inspecttest.Everything)

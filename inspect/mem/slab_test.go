@@ -43,7 +43,7 @@ func TestParseSlabinfoByHand(t *testing.T) {
 		want []mem.Slab // nil: malformed
 	}{
 		"one cache":                   {slabHead + line, []mem.Slab{dentry}},
-		"no newline at the end":       {slabHead + strings.TrimSuffix(line, "\n"), []mem.Slab{dentry}},
+		"half a line is none":         {slabHead + strings.TrimSuffix(line, "\n"), nil},
 		"debug builds append columns": {slabHead + strings.Replace(line, "5 6 0", "5 6 0 : globalstat 1 2 3", 1), []mem.Slab{dentry}},
 		"a garbage line costs itself": {slabHead + "x y z\n\x00\n" + line, []mem.Slab{dentry}},
 		"a line cut short is none":    {slabHead + line + line[:len(line)-5], []mem.Slab{dentry}},

@@ -48,6 +48,30 @@ func parseMIB(b []byte, to inspect.Counters) error {
 	return nil
 }
 
+// wholeMIB reports whether each line of a file that parseMIB reads has its pair, and each name its
+// number, which may be negative.
+func wholeMIB(b []byte) bool {
+	if len(b) == 0 || b[len(b)-1] != '\n' {
+		return false
+	}
+	for len(b) > 0 {
+		var names, values []byte
+		names, b = inspect.CutLine(b)
+		values, b = inspect.CutLine(b)
+		name, number := bytes.Fields(names), bytes.Fields(values)
+		if len(name) == 0 || len(name) != len(number) || !bytes.Equal(name[0], number[0]) {
+			return false
+		}
+		for _, field := range number[1:] {
+			_, negative := inspect.ParseInt(field)
+			if _, ok := inspect.ParseUint(field); !ok && !negative {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // readSockstat reads sockstat or sockstat6. procfs reads those of kwhy's own namespace.
 func readSockstat(h *inspect.Host, n *Snapshot, s inspect.Source, call func(procfs.FS) (*procfs.NetSockstat, error)) error {
 	ours := func() (out inspect.Counters, err error) {

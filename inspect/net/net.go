@@ -43,6 +43,8 @@ type Snapshot struct {
 
 	Was *Snapshot
 
+	spoilt inspect.Sources // of which a part did not parse, or which end before their end
+
 	got  [inspect.NumSources]inspect.Reason
 	from inspect.Source // of Sockets
 }
@@ -71,6 +73,9 @@ func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	}
 	return n.got[s]
 }
+
+// Partial reports whether a source gave only a part of what it holds.
+func (n *Snapshot) Partial(s inspect.Source) bool { return n.spoilt.Has(s) || n.Mem.Partial(s) }
 
 // Before returns the sample an interval ago.
 func (n *Snapshot) Before() (*Snapshot, time.Duration, bool) {
@@ -101,8 +106,11 @@ func (n *Snapshot) Gaps() []inspect.Gap {
 		out = append(out, n.Listed.Gaps()...)
 	}
 	for s, r := range n.got {
-		if r.IsGap() && r != inspect.Unread {
-			out = append(out, inspect.Gap{Source: inspect.Source(s), Reason: r, Count: 1, Of: 1})
+		switch s := inspect.Source(s); {
+		case r.IsGap() && r != inspect.Unread:
+			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
+		case n.spoilt.Has(s) && r == inspect.Present:
+			out = append(out, inspect.Gap{Source: s, Reason: inspect.Malformed, Count: 1, Of: 1})
 		}
 	}
 	return out
@@ -236,9 +244,9 @@ func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 	case inspect.NetSockstat6:
 		return func() error { return readSockstat(h, n, s, procfs.FS.NetSockstat6) }
 	case inspect.NetSNMP:
-		return at("snmp", func(b []byte) error { return parseMIB(b, n.MIB) })
+		return at("snmp", func(b []byte) error { return n.parseMIB(s, b) })
 	case inspect.NetNetstat:
-		return at("netstat", func(b []byte) error { return parseMIB(b, n.MIB) })
+		return at("netstat", func(b []byte) error { return n.parseMIB(s, b) })
 	case inspect.NetSNMP6:
 		return at("snmp6", func(b []byte) error { return n.parseSNMP6(b) })
 	case inspect.NetProtocols:
@@ -263,9 +271,23 @@ func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 	return nil
 }
 
+// noteWhole notes a file of which only a part could be used.
+func (n *Snapshot) noteWhole(s inspect.Source, whole bool) {
+	if !whole {
+		n.spoilt = n.spoilt.Plus(inspect.Of(s))
+	}
+}
+
+// parseMIB reads snmp or netstat.
+func (n *Snapshot) parseMIB(s inspect.Source, b []byte) error {
+	n.noteWhole(s, wholeMIB(b))
+	return parseMIB(b, n.MIB)
+}
+
 // parseSNMP6 reads lines of "Ip6InReceives 1": the names are nstat's already.
 func (n *Snapshot) parseSNMP6(b []byte) error {
-	list, err := inspect.ParseCounters(b, 128)
+	list, whole, err := inspect.ParseAllCounters(b, 128)
+	n.noteWhole(inspect.NetSNMP6, whole)
 	for name, value := range list {
 		n.MIB[name] = value
 	}

@@ -119,9 +119,10 @@ func TestNetstatAsProcfs(t *testing.T) {
 	}
 }
 
-// Half a pair of lines, a bad number and a stranger between them cost themselves alone.
+// Half a pair of lines, a bad number, a stranger between them and half a line at the end cost
+// themselves alone.
 func TestMIBIsRobust(t *testing.T) {
-	got, err := netfacts.ParseMIB([]byte("Lost: A B\nTcp: MaxConn RetransSegs Bad OutSegs Extra\nTcp: -1 5 x 7\n\nUdp: InErrors\nUdp: 9"))
+	got, err := netfacts.ParseMIB([]byte("Lost: A B\nTcp: MaxConn RetransSegs Bad OutSegs Extra\nTcp: -1 5 x 7\n\nUdp: InErrors\nUdp: 9\nIp: InReceives\nIp: 1"))
 	want := inspect.Counters{"TcpRetransSegs": 5, "TcpOutSegs": 7, "UdpInErrors": 9}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
@@ -539,6 +540,7 @@ func FuzzMIB(f *testing.F) {
 	inspecttest.Seed(f, inspecttest.Named("net/netstat"), oldNetstat, "A: b\nA: 1", "A:\nA:\n", "A: b c\nB: 1 2\nB: 3 4")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
+			b = b[:bytes.LastIndexByte(b, '\n')+1] // half a line, which is none, would be made whole
 			got, err := netfacts.ParseMIB(b)
 			inspecttest.SomeOrMalformed(t, len(got), err)
 			again, err := netfacts.ParseMIB(slices.Concat(b, []byte("\n\xff bad: one\n")))
@@ -669,4 +671,58 @@ func FuzzNetlink(f *testing.F) {
 			}
 		})
 	})
+}
+
+// TestATableOfIptablesIsCountedWithAllFamilies: each family has a file, and a copy that lacks one
+// does not tell whether the host had it.
+func TestATableOfIptablesIsCountedWithAllFamilies(t *testing.T) {
+	files := map[string]string{"ip": "nat\nfilter\n", "ip6": "", "arp": "filter\n"}
+	for lost := range files {
+		dir := t.TempDir()
+		take := func() *netfacts.Snapshot {
+			n, err := netfacts.Take(inspecttest.OpenRoots(t, dir, dir, inspecttest.AtNoon), netfacts.Namespace{Dir: "self/net", Own: true},
+				inspect.Of(inspect.NetTables))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		for family, text := range files {
+			if family != lost {
+				inspecttest.Write(t, dir+"/self/net/"+family+"_tables_names", text)
+			}
+		}
+		if n := take(); n.Missing(inspect.NetTables) != inspect.NotSaved || len(n.Tables) > 0 {
+			t.Errorf("without %s: %q, %q", lost, n.Missing(inspect.NetTables), n.Tables)
+		}
+		inspecttest.Write(t, dir+"/self/net/"+lost+"_tables_names", files[lost])
+		want := []string{"ip nat", "ip filter", "arp filter"}
+		if n := take(); n.Missing(inspect.NetTables) != inspect.Present || !slices.Equal(n.Tables, want) {
+			t.Errorf("with all: %q, %q", n.Missing(inspect.NetTables), n.Tables)
+		}
+	}
+}
+
+// TestACounterThatDoesNotParseIsMalformed: its line is there, so that no kernel lacks it. TcpMaxConn
+// is -1 in every kernel, and spoils nothing.
+func TestACounterThatDoesNotParseIsMalformed(t *testing.T) {
+	const good = "Tcp: MaxConn RetransSegs\nTcp: -1 5\nUdp: InDatagrams\nUdp: 128\n"
+	for text, partial := range map[string]bool{
+		good: false, strings.Replace(good, " 5", " x", 1): true, strings.Replace(good, " 5", "", 1): true,
+		strings.TrimSuffix(good, "28\n"): true, strings.TrimSuffix(good, "Udp: 128\n"): true, "\n" + good: true,
+	} {
+		dir := t.TempDir()
+		inspecttest.Write(t, dir+"/self/net/snmp", text)
+		n, err := netfacts.Take(inspecttest.OpenRoots(t, dir, dir, inspecttest.AtNoon), netfacts.Namespace{Dir: "self/net", Own: true},
+			inspect.Of(inspect.NetSNMP))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Partial(inspect.NetSNMP) != partial || len(n.Gaps()) > 0 != partial {
+			t.Errorf("of %q: partial %v, gaps %v", text, n.Partial(inspect.NetSNMP), n.Gaps())
+		}
+		if v, ok := n.MIB["UdpInDatagrams"]; ok && v != 128 {
+			t.Errorf("of %q: UdpInDatagrams %d", text, v)
+		}
+	}
 }

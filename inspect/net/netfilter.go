@@ -200,9 +200,12 @@ func hookReason(err error) inspect.Reason {
 }
 
 // netTables reads the tables of iptables that have been made: "ip filter". One that
-// is made is hooked, with rules or without. Those of nftables are not listed here.
+// is made is hooked, with rules or without. Those of nftables are not listed here. Where one
+// family's file was not saved, or could not be read, there may be others than those that are listed,
+// and none is: a kernel without a family has no file of it, which a copy does not tell.
 func netTables(h *inspect.Host, dir string) (out []string, why inspect.Reason) {
 	why = inspect.Unsupported
+	lacks := inspect.Present
 	for _, f := range []string{"ip", "ip6", "arp"} {
 		err := h.Proc.With(dir+"/"+f+"_tables_names", func(b []byte) error {
 			for name := range strings.FieldsSeq(string(b)) {
@@ -210,9 +213,16 @@ func netTables(h *inspect.Host, dir string) (out []string, why inspect.Reason) {
 			}
 			return nil
 		})
-		if r := inspect.ReasonOf(err); why != inspect.Present && r != inspect.Unsupported || r == inspect.Present {
+		switch r := inspect.ReasonOf(err); {
+		case r == inspect.Unsupported: // no table of it
+		case r != inspect.Present:
+			lacks = r
+		default:
 			why = r
 		}
+	}
+	if lacks != inspect.Present {
+		return nil, lacks
 	}
 	if why == inspect.Unsupported { // which the files of a running kernel alone tell
 		why = inspect.Inapplicable // no iptables in this kernel: no table of it

@@ -70,3 +70,25 @@ func TestSpoiltFieldsOfStat(t *testing.T) {
 		t.Errorf("without parentheses: %v, %+v", err, p)
 	}
 }
+
+// TestEachProcessHasAThread: a count of threads far below that of the processes was cut.
+func TestEachProcessHasAThread(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-sched") // 8 processes
+	for loadavg, want := range map[string]inspect.Reason{
+		"0.74 0.18 0.06 4/9 156\n": inspect.Malformed, "0.74 0.18 0.06 4/64 156\n": inspect.Present, "0.74 0.18 0.06 4/640 156": inspect.Malformed,
+	} {
+		inspecttest.Write(t, filepath.Join(dir, "proc/loadavg"), loadavg)
+		h := inspecttest.Open(t, dir)
+		ps, err := proc.Scan(h, inspect.Of(inspect.PIDStat))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			ps.Rows = append(ps.Rows, ps.Rows...) // 64
+		}
+		l, err := proc.Take(h, ps, nil)
+		if err != nil || l.Missing(inspect.Loadavg) != want || want != inspect.Present && l.Tasks != inspect.Unset {
+			t.Errorf("%q: %q, %d threads, %v", loadavg, l.Missing(inspect.Loadavg), l.Tasks, err)
+		}
+	}
+}

@@ -374,19 +374,16 @@ func splitArgs(b []byte) []string {
 // blanks, columns more (fs/proc/base.c, proc_pid_limits).
 func (d *Detail) ParseLimits(b []byte) error {
 	_, b = inspect.CutLine(b)
-	for len(b) > 0 {
-		at := bytes.IndexByte(b, '\n')
-		if at < 0 {
-			break // half a line
-		}
-		var line []byte
-		line, b = b[:at], b[at+1:]
+	for line := range inspect.Lines(b) {
 		name, rest, ok := strings.Cut(string(line), "  ")
 		f := strings.Fields(rest)
-		if !ok || len(f) < 2 {
+		if !ok {
 			continue
 		}
-		l := Limit{Name: strings.TrimPrefix(name, "Max "), Soft: inspect.ParseLimit([]byte(f[0])), Hard: inspect.ParseLimit([]byte(f[1]))}
+		l := Limit{Name: strings.TrimPrefix(name, "Max "), Soft: inspect.Garbled, Hard: inspect.Garbled}
+		if len(f) > 1 { // with one alone the line was cut, and it may be half a number
+			l.Soft, l.Hard = inspect.ParseLimit([]byte(f[0])), inspect.ParseLimit([]byte(f[1]))
+		}
 		if len(f) > 2 {
 			l.Unit = f[2]
 		}

@@ -200,7 +200,7 @@ func NoFDs(h *inspect.Host, p *Process) (n int, why inspect.Reason) {
 	}
 	room := inspect.Unset
 	_ = h.Proc.With(p.Dir()+"/status", func(b []byte) error {
-		for line := range bytes.Lines(b) {
+		for line := range inspect.Lines(b) {
 			if rest, ok := bytes.CutPrefix(line, []byte("FDSize:")); ok {
 				room = inspect.ParseNum(bytes.TrimSpace(rest))
 			}

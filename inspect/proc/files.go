@@ -49,16 +49,16 @@ func (p *Process) parseSyscall(b []byte) error {
 	return nil
 }
 
-// parseLimits takes the limits of open files. "unlimited" leaves none.
+// parseLimits takes the limits of open files. "unlimited" leaves none. Without the second the
+// line was cut, and the first may be half a number.
 func (p *Process) parseLimits(b []byte) error {
-	for line := range bytes.Lines(b) {
-		if !bytes.HasSuffix(line, []byte("\n")) {
-			break // half a line
-		}
-		line = inspect.TrimNewline(line)
+	for line := range inspect.Lines(b) {
 		if rest, ok := bytes.CutPrefix(line, []byte("Max open files")); ok {
 			soft, rest := inspect.CutField(rest)
 			hard, _ := inspect.CutField(rest)
+			if len(hard) == 0 {
+				break
+			}
 			p.MaxFDs, p.MaxFDsHard = inspect.ParseLimit(soft), inspect.ParseLimit(hard)
 			return nil
 		}

@@ -80,7 +80,27 @@ func Take(h *inspect.Host, ps *Processes, order []int32) (*Snapshot, error) {
 	ps.Notes(order)
 	l.LoadWhy = inspect.ReasonOf(h.Proc.Single("loadavg", l.ParseLoadavg))
 	h.WeighLoadavg(l.Tasks)
+	const few = 8 // which may have ended since they were seen, or a tenth
+	if n := l.Tasks; n > 0 && int64(n)+max(few, int64(n)/10) < int64(len(ps.Rows)) {
+		l.Tasks, l.LoadWhy = inspect.Unset, inspect.Malformed // each process has a thread
+	}
 	return l, nil
+}
+
+// StatLacks reports whether one of the lines of /proc/stat that every kernel has is not among those
+// that parsed.
+func StatLacks(counts inspect.Counters) bool {
+	for _, name := range [...]string{"ctxt", "btime", "processes", "procs_running", "procs_blocked"} {
+		if _, ok := counts[name]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Partial reports whether a source gave only a part of what it holds.
+func (l *Snapshot) Partial(s inspect.Source) bool {
+	return s == inspect.ProcStat && l.StatWhy == inspect.Present && StatLacks(l.Stat)
 }
 
 // StatOf takes the counters of /proc/stat as procfs reads them. They stand behind the
@@ -98,9 +118,9 @@ func StatOf(fs procfs.FS) (inspect.Counters, error) {
 		"procs_running": s.ProcessesRunning, "procs_blocked": s.ProcessesBlocked}, nil
 }
 
-// ParseLoadavg reads "0.00 0.01 0.05 2/231 4711".
+// ParseLoadavg reads "0.00 0.01 0.05 2/231 4711". One without its newline may end in half a number.
 func (l *Snapshot) ParseLoadavg(b []byte) error {
-	rest := inspect.TrimNewline(b)
+	rest, _ := inspect.CutLine(b)
 	for range 3 {
 		_, rest = inspect.CutField(rest)
 	}

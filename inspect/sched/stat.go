@@ -42,6 +42,12 @@ func (s *Snapshot) parseStat(b []byte) error {
 	return nil
 }
 
+// Partial reports whether a source gave only a part of what it holds: every kernel has these lines
+// of /proc/stat (fs/proc/stat.c, show_stat).
+func (s *Snapshot) Partial(src inspect.Source) bool {
+	return src == inspect.ProcStat && s.got[src] == inspect.Present && proc.StatLacks(s.Stat)
+}
+
 func (s *Snapshot) readStat(h *inspect.Host) inspect.Reason {
 	err := h.Proc.Single("stat", s.parseStat)
 	if s.NoTimes == inspect.NotSaved && h.Live {
