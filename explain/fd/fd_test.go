@@ -227,7 +227,9 @@ func TestWithoutFdinfoNoEndIsNamed(t *testing.T) {
 		lost []string
 		want [2]string
 	}{
-		{nil, [2]string{"the read end of a pipe; the other end is open in some (7) as 4", "the write end of a pipe; the other end is open in some (7) as 3"}},
+		{nil, [2]string{
+			"the read end of a pipe; the other end is open in some (7) as 4", "the write end of a pipe; the other end is open in some (7) as 3",
+		}},
 		{[]string{"3"}, [2]string{
 			"one end of a pipe, which one is not known; one of its ends is also open in some (7) as 4",
 			"the write end of a pipe; one end, which one is not known, is open in some (7) as 3",

@@ -103,7 +103,9 @@ func TestShares(t *testing.T) {
 		bounded bool
 	}{{0.2, true}, {0.6, false}} {
 		two := []schedfacts.Rival{rival(1, 0, 0), rival(2, 0, 0)}
-		task := &schedfacts.Process{Row: procfacts.Row{P: two[0].P}, Rivals: two, Sched: &schedfacts.Snapshot{}, Bounded: true, Bound: cgroupfacts.Throttle{CPUs: c.cpus}}
+		task := &schedfacts.Process{
+			Row: procfacts.Row{P: two[0].P}, Rivals: two, Sched: &schedfacts.Snapshot{}, Bounded: true, Bound: cgroupfacts.Throttle{CPUs: c.cpus},
+		}
 		if says := readShare(task); strings.Contains(says, "quota limits it") != c.bounded {
 			t.Errorf("with half a CPU and a quota of %v: %q", c.cpus, says)
 		}

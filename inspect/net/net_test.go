@@ -122,7 +122,8 @@ func TestNetstatAsProcfs(t *testing.T) {
 // Half a pair of lines, a bad number, a stranger between them and half a line at the end cost
 // themselves alone.
 func TestMIBIsRobust(t *testing.T) {
-	got, err := netfacts.ParseMIB([]byte("Lost: A B\nTcp: MaxConn RetransSegs Bad OutSegs Extra\nTcp: -1 5 x 7\n\nUdp: InErrors\nUdp: 9\nIp: InReceives\nIp: 1"))
+	got, err := netfacts.ParseMIB([]byte("Lost: A B\nTcp: MaxConn RetransSegs Bad OutSegs Extra\nTcp: -1 5 x 7\n\n" +
+		"Udp: InErrors\nUdp: 9\nIp: InReceives\nIp: 1"))
 	want := inspect.Counters{"TcpRetransSegs": 5, "TcpOutSegs": 7, "UdpInErrors": 9}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)

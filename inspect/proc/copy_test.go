@@ -75,7 +75,8 @@ func TestSpoiltFieldsOfStat(t *testing.T) {
 func TestEachProcessHasAThread(t *testing.T) {
 	dir := inspecttest.Recorded(t, "debian-7.3-sched") // 8 processes
 	for loadavg, want := range map[string]inspect.Reason{
-		"0.74 0.18 0.06 4/9 156\n": inspect.Malformed, "0.74 0.18 0.06 4/64 156\n": inspect.Present, "0.74 0.18 0.06 4/640 156": inspect.Malformed,
+		"0.74 0.18 0.06 4/9 156\n": inspect.Malformed, "0.74 0.18 0.06 4/64 156\n": inspect.Present,
+		"0.74 0.18 0.06 4/640 156": inspect.Malformed,
 	} {
 		inspecttest.Write(t, filepath.Join(dir, "proc/loadavg"), loadavg)
 		h := inspecttest.Open(t, dir)
