@@ -135,6 +135,8 @@ func agrees() column {
 	}, Get: func(r row) value {
 		n, _, ok := recompute(r)
 		switch {
+		case r.Doubt(inspect.Meminfo).Any():
+			return explain.None(inspect.Foreign)
 		case !ok && r.Host.OOM.Host == 0 && Killable(r):
 			return explain.None(r.Host.OOM.Why)
 		case !ok || r.Missing(inspect.PIDOomScore) != inspect.Present:

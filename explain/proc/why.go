@@ -177,6 +177,9 @@ func nowhere(r row) string {
 	case why.IsGap() && why != inspect.Unread && why != inspect.Unsupported:
 		return "; where is " + units.AbsentWord(why)
 	}
+	if r.Host.Host.Copy() { // whose maker may not have been allowed to see it
+		return "; the copy does not show where"
+	}
 	return "; this kernel does not show where"
 }
 

@@ -107,6 +107,7 @@ func LimitedCgroups(h *inspect.Host) ([]Group, inspect.Seen, error) {
 	}
 	list := cgroup.With(mounts, "memory")
 	slices.SortStableFunc(list, func(a, b *cgroup.Mount) int { return a.Version - b.Version })
+	var seen inspect.Seen
 	for _, m := range list {
 		w := groupWalk{h: h, version: m.Version, local: m.Has("memory_localevents")}
 		w.survey.Of(m, inspect.CgroupMemory)
@@ -116,9 +117,12 @@ func LimitedCgroups(h *inspect.Host) ([]Group, inspect.Seen, error) {
 		if !w.survey.Met && !h.Live { // every cgroup of a host with the controller has its files
 			return nil, w.survey.Seen, w.missing
 		}
-		if len(w.out) > 0 || m.Version == 2 {
-			return w.out, w.survey.Seen, nil
+		if seen = w.survey.Seen; len(w.out) > 0 || m.Version == 2 {
+			return w.out, seen, nil
 		}
+	}
+	if len(list) > 0 {
+		return nil, seen, nil // none has a limit
 	}
 	return nil, inspect.Seen{}, cgroup.Unmounted(h, "memory")
 }
