@@ -110,7 +110,7 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 		What: "programs' threads of FIFO and RR, where no time is reserved for others", Unit: explain.Count,
 		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. " +
 			"With neither, a real-time task that never waits leaves its CPU to nothing of lower priority, kernel threads included.",
-		Evidence: []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"},
+		Evidence: []string{"realtime_tasks", "sched_rt_runtime_us", "fair_server_runtime"},
 		Here:     reservedBy,
 		Concept:  "real-time", Next: "kwhy explain real-time",
 		Of: unreserved,
@@ -159,8 +159,8 @@ func reservedBy(s sched) []string {
 	if realtimeOfPrograms(s) == 0 {
 		return []string{"realtime_tasks"}
 	}
-	old, since612 := []string{"sched_rt_runtime_us", "realtime_tasks"}, []string{"fair_server_runtime", "realtime_tasks"}
-	return inspect.Choose(s.FairServer(), since612, old, []string{"sched_rt_runtime_us", "fair_server_runtime", "realtime_tasks"})
+	old, since612 := []string{"realtime_tasks", "sched_rt_runtime_us"}, []string{"realtime_tasks", "fair_server_runtime"}
+	return inspect.Choose(s.FairServer(), since612, old, []string{"realtime_tasks", "sched_rt_runtime_us", "fair_server_runtime"})
 }
 
 // held are the threads in D that sched.stuck judges one by one.
