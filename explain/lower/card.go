@@ -13,7 +13,7 @@ func Explain[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Limi
 	doubted := doubt.in(c.Needs()).Any()
 	for i := range c.Rules {
 		rule := &c.Rules[i]
-		if doubted && doubt.in(needsOf(c, rule.Evidence)).Any() {
+		if doubted && doubt.in(needsOf(c, restsOn(rule, s))).Any() {
 			continue
 		}
 		if v := judge(rule, s, limits); v.level > explain.OK {

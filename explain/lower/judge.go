@@ -95,10 +95,7 @@ func JudgeCard[S explain.Snapshot[S]](c *explain.Card[S], s S, limits explain.Li
 			continue // its own topic has it
 		}
 		done := ruledBy(r, c.Name, limits)
-		keys := r.Evidence
-		if r.Here != nil {
-			keys = r.Here(s)
-		}
+		keys := restsOn(r, s)
 		if done.Outcome != SwitchedOff && (!doubted || !done.noteDoubt(doubt.in(needsOf(c, keys)))) {
 			cells := cellsOfCard(c, s, keys)
 			var v verdict
@@ -125,6 +122,14 @@ func ruledBy[S explain.Snapshot[S]](r *explain.Rule[S], command string, limits e
 		d.Outcome = SwitchedOff
 	}
 	return d
+}
+
+// restsOn are the keys of the values that a rule rests on here.
+func restsOn[S explain.Snapshot[S]](r *explain.Rule[S], s S) []string {
+	if r.Here != nil {
+		return r.Here(s)
+	}
+	return r.Evidence
 }
 
 // settle says what became of a rule, by what it measured and what it rests on.

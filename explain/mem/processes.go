@@ -3,7 +3,6 @@ package mem
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
@@ -219,7 +218,7 @@ func ofRSS(m procMem, part, is string) string {
 	if told(m, part, "VmRSS") && m.Status["VmRSS"] > 0 {
 		return units.Percent(m.Status[part], m.Status["VmRSS"]) + " of VmRSS: " + is
 	}
-	return strings.ToUpper(is[:1]) + is[1:]
+	return units.Capital(is)
 }
 
 // told reports whether status has all of these lines.

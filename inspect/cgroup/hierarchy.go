@@ -32,7 +32,8 @@ type Mount struct {
 	climbs int
 	base   string
 
-	offers []string // controllers, of version 2; nil where that is not known
+	offers   []string // controllers, of version 2
+	noOffers inspect.Reason
 }
 
 // mayHave reports whether a controller may be found in it: of version 2 one that its top can use
@@ -41,13 +42,17 @@ func (m *Mount) mayHave(controller string) bool {
 	if m.Version == 1 {
 		return m.Has(controller)
 	}
-	return m.offers == nil || slices.Contains(m.offers, controller)
+	return m.noOffers != inspect.Present || slices.Contains(m.offers, controller)
 }
+
+// Controllers returns those that its top can use, of version 2 (cgroup.controllers), and why they
+// are not known; Present where they are.
+func (m *Mount) Controllers() ([]string, inspect.Reason) { return m.offers, m.noOffers }
 
 // readOffers reads which controllers its top can use.
 func (m *Mount) readOffers() {
 	t, rel := m.Highest().File("cgroup.controllers")
-	_ = t.Single(rel, func(b []byte) error { m.offers = strings.Fields(string(b)); return nil })
+	m.noOffers = inspect.ReasonOf(t.Single(rel, func(b []byte) error { m.offers = strings.Fields(string(b)); return nil }))
 }
 
 // Highest returns the place of its top.

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bytes"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -220,21 +219,10 @@ func (s *Environment) cgroups() {
 		if m.Version == 1 {
 			out.Controllers = controllersV1(&m.Mount)
 		} else {
-			out.Controllers, out.Why = controllers(m)
+			out.Controllers, out.Why = m.Controllers()
 		}
 		s.Cgroups = append(s.Cgroups, out)
 	}
-}
-
-// controllers are those that the cgroup at the top of a mount of version 2 can use
-// (cgroup.controllers).
-func controllers(m *cgroup.Mount) (out []string, why inspect.Reason) {
-	t, rel := m.Highest().File("cgroup.controllers")
-	err := t.Single(rel, func(b []byte) error {
-		out = strings.Fields(string(bytes.TrimSpace(b)))
-		return nil
-	})
-	return out, inspect.ReasonOf(err)
 }
 
 // controllersV1 are named among the file system's options.

@@ -224,8 +224,10 @@ func climb(h *inspect.Host, d *Detail, f boundFiles) (out []Bound) {
 	for ; ; at = at.Up() {
 		t, rel := at.Dir()
 		limit, bounded, ok := parse(t, rel)
-		if _, err := t.Stat(path.Join(rel, file)); !ok && err == nil {
-			out = append(out, beyond(at.Path, inspect.Malformed))
+		if !ok {
+			if _, err := t.Stat(path.Join(rel, file)); err == nil {
+				out = append(out, beyond(at.Path, inspect.Malformed))
+			}
 		}
 		if ok && (bounded || f.unlimited) {
 			r := bound
