@@ -676,11 +676,11 @@ func truths() []truth {
 		},
 		{ // fs/proc/array.c, do_task_stat
 			source: inspect.PIDStat,
-			goes: []string{
-				"proc processes.state", "proc processes.ppid", "proc zombies", "proc PID utime", "proc PID threads", "sched processes.policy",
-			},
+			goes:   []string{"proc processes.nice", "proc zombies", "proc PID utime", "sched processes.policy"},
 			stays: []string{
 				"proc processes.pid", "proc processes.vm_rss", "proc processes.user", "proc PID capabilities", "oom processes.oom_score",
+				// proc_pid_status has State, PPid and Threads too.
+				"proc processes.state", "proc processes.ppid", "proc PID threads",
 			},
 		},
 		{ // fs/proc/array.c, proc_pid_status
