@@ -230,6 +230,14 @@ func (v Value) List() []Value {
 	return *v.list
 }
 
+// AppendSize appends a number of bytes in IEC units.
+func (v Value) AppendSize(b []byte) []byte {
+	if v.kind == Uint {
+		return units.AppendBytes(b, v.Uint())
+	}
+	return units.AppendSize(b, v.Int())
+}
+
 // Zero reports whether v is zero, or a list of nothing.
 func (v Value) Zero() bool {
 	if v.kind == List {

@@ -27,6 +27,9 @@ func TrimNewline(b []byte) []byte {
 	return b
 }
 
+// CutOff reports whether a file of lines ends within one: the kernel ends each with a newline.
+func CutOff(b []byte) bool { return len(b) > 0 && b[len(b)-1] != '\n' }
+
 // UnescapeOctal undoes what the kernel's mangle_path did to blanks and
 // newlines in a path: \040 is a blank. Anything else stays.
 func UnescapeOctal(s string) string {

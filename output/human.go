@@ -44,7 +44,7 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	}
 	switch u {
 	case explain.Bytes:
-		return appendSize(b, v)
+		return v.AppendSize(b)
 	case explain.Ratio:
 		return units.AppendPercent(b, v.Float())
 	case explain.Decimal:
@@ -54,26 +54,25 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 	case explain.Address:
 		return strconv.AppendUint(b, v.Uint(), 16)
 	case explain.ID, explain.Plain:
+		if v.Kind() == explain.Uint {
+			return strconv.AppendUint(b, v.Uint(), 10)
+		}
 		return strconv.AppendInt(b, v.Int(), 10)
 	}
-	if v.Kind() == explain.Float {
+	switch v.Kind() {
+	case explain.Float:
 		return append(b, perSecondNumber(v.Float())...)
+	case explain.Uint:
+		return units.AppendNumber(b, v.Uint())
 	}
 	return units.AppendNumber(b, v.Int())
-}
-
-func appendSize(b []byte, v explain.Value) []byte {
-	if v.Kind() == explain.Uint {
-		return units.AppendBytes(b, v.Uint())
-	}
-	return units.AppendSize(b, v.Int())
 }
 
 // perSecond writes a rate.
 func perSecond(v explain.Value, u explain.Unit) string {
 	switch u {
 	case explain.Bytes:
-		return string(units.AppendSize(nil, v.Int())) + "/s"
+		return string(v.AppendSize(nil)) + "/s"
 	case explain.Pages:
 		return perSecondNumber(v.Float()) + " pages/s"
 	case explain.Seconds:
@@ -82,9 +81,4 @@ func perSecond(v explain.Value, u explain.Unit) string {
 	return perSecondNumber(v.Float()) + "/s"
 }
 
-func perSecondNumber(f float64) string {
-	if f >= 100 {
-		return units.Number(int64(f + 0.5))
-	}
-	return strconv.FormatFloat(f, 'g', 3, 64)
-}
+func perSecondNumber(f float64) string { return string(units.AppendDecimal(nil, f)) }

@@ -59,7 +59,7 @@ func readAvailable(m mem) string {
 	s := fmt.Sprintf("%s of RAM can be allocated without swapping.", ofRAM(m, a))
 	if i := cgroupfacts.Lowest(m.Cgroups); i >= 0 {
 		if limit, _ := m.Cgroups[i].Limit(); limit < a.Uint() {
-			s += " Programs here can get less: their memory cgroup has a lower limit, see below."
+			s += " " + asker(m) + " can get less: a memory cgroup has a lower limit, see below."
 		}
 	}
 	return s

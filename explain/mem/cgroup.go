@@ -25,7 +25,7 @@ func cgroup() []field {
 	return []field{
 		declare(doc{
 			Key: "cgroup_path", Label: "cgroup",
-			Gist: "The memory cgroup that kwhy runs in, and the shell that started it.",
+			Gist: "The memory cgroup of who reads this /proc: kwhy and its shell, or who made a copy.",
 		}, func(m mem) value {
 			if len(m.Cgroups) == 0 {
 				return value{}
@@ -168,6 +168,14 @@ func readCgroupLimit(m mem) string {
 	default:
 		return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, size(total))
 	}
+}
+
+// asker is for whom the limits of the cgroups hold.
+func asker(m mem) string {
+	if m.Host.Live {
+		return "Programs here"
+	}
+	return "The process that made the copy"
 }
 
 // readSavedLimit says whose limit that of a copy is: of who made it, and of no other process.

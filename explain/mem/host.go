@@ -135,12 +135,12 @@ func ofRAM(m mem, v value) string {
 	return "an unknown share"
 }
 
-func size(v value) string { return string(units.AppendSize(nil, v.Int())) }
+func size(v value) string { return string(v.AppendSize(nil)) }
 
 // decimal formats a rate.
 func decimal(v value) string { return explain.Amount(v.Float(), explain.Decimal) }
 
-func num(v value) string { return string(units.AppendNumber(nil, v.Int())) }
+func num(v value) string { return units.Number(v.Uint()) }
 
 // grown returns how much a counter grew, and over what: since boot, or over
 // the interval.

@@ -145,7 +145,7 @@ func rate(n host, get func(host) value) value {
 
 func percent(v value) string { return string(units.AppendPercent(nil, v.Float())) }
 
-func size(v value) string { return string(units.AppendSize(nil, v.Int())) }
+func size(v value) string { return string(v.AppendSize(nil)) }
 
 // of says what part of another counter one is: "0.3 % of the segments sent so far".
 func of(n host, part, whole func(host) value, what string) string {

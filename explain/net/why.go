@@ -24,7 +24,7 @@ func (s *sentence) size(n uint64)      { s.b = units.AppendBytes(s.b, n) }
 func (s *sentence) span(sec float64)   { s.b = units.AppendSpan(s.b, sec) }
 func (s *sentence) percent(of float64) { s.b = units.AppendPercent(s.b, of) }
 func (s *sentence) count(n uint64, one, many string) {
-	s.b = units.AppendNumber(s.b, int64(n))
+	s.b = units.AppendNumber(s.b, n)
 	if s.add(" "); n == 1 {
 		s.add(one)
 	} else {
@@ -214,7 +214,7 @@ func (s *sentence) listener(r row) {
 		s.add(" to accept")
 		if known {
 			s.add(", of ")
-			s.b = units.AppendNumber(s.b, int64(most))
+			s.b = units.AppendNumber(s.b, most)
 			s.add(" that fit")
 		}
 	default:

@@ -410,8 +410,12 @@ func groups() []field {
 			}
 			return explain.I(len(o.Groups))
 		}, Over: func(o host) inspect.Seen { return o.Walked }, Reading: func(o host) string {
-			if len(o.Groups) == 0 && o.Walked.Whole() {
+			switch {
+			case len(o.Groups) > 0 || !o.Walked.Whole():
+			case o.Mem.Host.Live:
 				return "No cgroup has one: a kill would be global."
+			default: // which need not have all that there were
+				return "No cgroup in this copy has one."
 			}
 			return "When the limit of one of them is hit, a process in it is killed, however much the host has free."
 		}},

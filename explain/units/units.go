@@ -48,11 +48,15 @@ func AppendScaled(b []byte, n float64, unit int) []byte {
 }
 
 // AppendNumber appends an integer with its digits in groups: 1,234,567.
-func AppendNumber(b []byte, n int64) []byte {
+func AppendNumber[N Signed | Unsigned](b []byte, n N) []byte {
 	if n < 0 {
-		return AppendNumber(append(b, "−"...), -n)
+		return appendGroups(append(b, "−"...), -uint64(n)) // the lowest too, which has no positive of its kind
 	}
-	digits := strconv.FormatInt(n, 10)
+	return appendGroups(b, uint64(n))
+}
+
+func appendGroups(b []byte, n uint64) []byte {
+	digits := strconv.FormatUint(n, 10)
 	for i := range len(digits) {
 		if i > 0 && (len(digits)-i)%3 == 0 {
 			b = append(b, ',')
@@ -63,12 +67,17 @@ func AppendNumber(b []byte, n int64) []byte {
 }
 
 // Number returns an integer with its digits in groups.
-func Number[N Signed | Unsigned](n N) string { return string(AppendNumber(nil, int64(n))) }
+func Number[N Signed | Unsigned](n N) string { return string(AppendNumber(nil, n)) }
 
 // AppendDecimal appends a real number with three digits that count; a large one
 // without a fraction: 1.53, 1,526.
 func AppendDecimal(b []byte, f float64) []byte {
-	if f >= 999.5 && f < 1<<62 {
+	switch {
+	case f == 0: // the one below zero too
+		return append(b, '0')
+	case f < 0:
+		return AppendDecimal(append(b, "−"...), -f)
+	case f >= 999.5 && f < 1<<62:
 		return AppendNumber(b, int64(f+0.5))
 	}
 	return strconv.AppendFloat(b, f, 'g', 3, 64)
@@ -100,21 +109,26 @@ func Percent[N Signed | Unsigned](part, whole N) string {
 
 // AppendSpan appends a length of time: "7.6 µs", "36 ms", "1.4 s", "3m20s", "12d7h".
 func AppendSpan(b []byte, seconds float64) []byte {
-	d := time.Duration(seconds * float64(time.Second))
-	switch a := math.Abs(seconds); {
-	case a > 0 && a < 0.9995e-3:
+	switch {
+	case seconds == 0:
+		return append(b, "0 s"...)
+	case seconds < 0:
+		return AppendSpan(append(b, "−"...), -seconds)
+	case seconds < 0.9995e-3:
 		return append(AppendDecimal(b, seconds*1e6), " µs"...)
-	case a > 0 && a < 0.09995:
+	case seconds < 0.09995:
 		return append(AppendDecimal(b, seconds*1e3), " ms"...)
-	case d < time.Minute:
+	case seconds < 60, seconds >= 1<<63: // the latter of a counter gone wrong
 		return append(strconv.AppendFloat(b, seconds, 'g', 3, 64), " s"...)
-	case d < 24*time.Hour:
-		return append(b, d.Round(time.Second).String()...)
+	case seconds < day:
+		return append(b, time.Duration(seconds*float64(time.Second)).Round(time.Second).String()...)
 	}
-	hours := int64(d / time.Hour)
-	b = append(strconv.AppendInt(b, hours/24, 10), 'd')
-	return append(strconv.AppendInt(b, hours%24, 10), 'h')
+	days := math.Floor(seconds / day)
+	b = append(strconv.AppendFloat(b, days, 'f', 0, 64), 'd')
+	return append(strconv.AppendFloat(b, math.Floor((seconds-days*day)/3600), 'f', 0, 64), 'h')
 }
+
+const day = 24 * 3600
 
 // Span returns a length of time.
 func Span(seconds float64) string { return string(AppendSpan(nil, seconds)) }

@@ -31,6 +31,18 @@ func mountsOf(h *inspect.Host) *mounted {
 	})
 }
 
+// MountsOf returns why the list of hierarchies is not whole: Malformed where it ends in the middle
+// of a mount, and Present where it does not.
+func MountsOf(h *inspect.Host) inspect.Reason {
+	switch m := mountsOf(h); {
+	case m.err != nil:
+		return inspect.ReasonOf(m.err)
+	case m.cut:
+		return inspect.Malformed
+	}
+	return inspect.Present
+}
+
 // lacks returns why a hierarchy is in none of the mounts: where their list is cut it is not
 // known to be.
 func lacks(h *inspect.Host, why inspect.Reason) inspect.Reason {
@@ -46,7 +58,7 @@ func lacks(h *inspect.Host, why inspect.Reason) inspect.Reason {
 func allMounts(h *inspect.Host) (out []inspect.Mount, cut bool, err error) {
 	read := func(rel string) error {
 		return h.Proc.With(rel, func(b []byte) error {
-			cut = len(b) > 0 && b[len(b)-1] != '\n'
+			cut = inspect.CutOff(b)
 			return inspect.ParseMountinfo(b, "cgroup", func(m inspect.Mount) { out = append(out, m) })
 		})
 	}

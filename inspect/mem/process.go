@@ -185,7 +185,7 @@ func readMaps(h *inspect.Host, m *Process) error {
 // layOut reads maps, sorts mappings into kinds and joins neighbours into regions.
 // One that does not end with a line ends too early: of the mappings behind that nothing is known.
 func (m *Process) layOut(b []byte) error {
-	if len(b) > 0 && b[len(b)-1] != '\n' {
+	if inspect.CutOff(b) {
 		return inspect.ErrMalformed
 	}
 	sums := map[string]*MapKind{}

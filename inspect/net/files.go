@@ -51,7 +51,7 @@ func parseMIB(b []byte, to inspect.Counters) error {
 // wholeMIB reports whether each line of a file that parseMIB reads has its pair, and each name its
 // number, which may be negative.
 func wholeMIB(b []byte) bool {
-	if len(b) == 0 || b[len(b)-1] != '\n' {
+	if len(b) == 0 || inspect.CutOff(b) {
 		return false
 	}
 	for len(b) > 0 {
@@ -77,6 +77,7 @@ func readSockstat(h *inspect.Host, n *Snapshot, s inspect.Source, call func(proc
 	ours := func() (out inspect.Counters, err error) {
 		rel := n.Space.Dir + strings.TrimPrefix(s.String(), "/proc/net")
 		err = h.Proc.With(rel, func(b []byte) error {
+			n.noteWhole(s, !inspect.CutOff(b))
 			out, err = parseSockstat(b)
 			return err
 		})

@@ -234,7 +234,12 @@ func netReason(err error) inspect.Reason {
 // netReader returns what reads a file of the namespace's directory into n.
 func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 	at := func(name string, parse func([]byte) error) func() error {
-		return func() error { return h.Proc.With(n.Space.Dir+"/"+name, parse) }
+		return func() error {
+			return h.Proc.With(n.Space.Dir+"/"+name, func(b []byte) error {
+				n.noteWhole(s, !inspect.CutOff(b))
+				return parse(b)
+			})
+		}
 	}
 	switch s {
 	case inspect.Meminfo:

@@ -227,7 +227,7 @@ func sumSmaps(b []byte) (inspect.Counters, error) {
 	for _, name := range sums() {
 		out[name] = 0
 	}
-	if len(b) > 0 && b[len(b)-1] != '\n' {
+	if inspect.CutOff(b) {
 		return nil, inspect.ErrMalformed // of the mappings behind its end nothing is known
 	}
 	met := map[string]bool{}

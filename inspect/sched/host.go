@@ -136,7 +136,7 @@ func schedDebug(h *inspect.Host, d *Debugfs) inspect.Reason {
 }
 
 func (d *Debugfs) parseFeatures(b []byte) error {
-	if !bytes.HasSuffix(b, []byte("\n")) {
+	if len(b) == 0 || inspect.CutOff(b) {
 		return inspect.ErrMalformed // its last word may be half of one
 	}
 	d.Features = strings.Fields(string(b))
