@@ -77,6 +77,8 @@ type Mount struct {
 	Root, Point   string // escapes undone
 	FSType, Super string // super: the options of the file system, comma-separated
 	Options       string // those of the mount
+	Source        string // what is mounted: a device, a server's directory
+	Dev           uint64 // of the files on it, as stat has it; 0 if unknown
 }
 
 // ParseMountinfo hands each mount of a type that starts with prefix to yield,
@@ -103,8 +105,9 @@ func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 		if !strings.HasPrefix(fsType, prefix) {
 			continue
 		}
-		_, super, _ := strings.Cut(rest, " ")
-		yield(Mount{UnescapeOctal(f[3]), UnescapeOctal(f[4]), fsType, super, f[5]})
+		source, super, _ := strings.Cut(rest, " ")
+		dev, _ := ParseDev(f[2], 10)
+		yield(Mount{UnescapeOctal(f[3]), UnescapeOctal(f[4]), fsType, super, f[5], UnescapeOctal(source), dev})
 	}
 	if !good {
 		return ErrMalformed

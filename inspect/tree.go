@@ -41,7 +41,19 @@ func NoTree(root string) Tree {
 
 // Elsewhere is what is read of a running host outside of /proc and /sys, by whole
 // paths: /etc/passwd, the kernel's configuration in /boot, what a user asks about.
-func (h *Host) Elsewhere() Tree { return Tree{fd: unix.AT_FDCWD, pool: h.Proc.pool} }
+func (h *Host) Elsewhere() Tree { return Tree{fd: unix.AT_FDCWD, pool: h.Proc.pool, wait: h.Proc.wait} }
+
+// mayHang reports whether looking at rel may be held up: by a task, or elsewhere by who serves the
+// file system.
+func (t Tree) mayHang(rel string) bool {
+	switch {
+	case t.wait == nil:
+		return false
+	case t.fd != unix.AT_FDCWD:
+		return mayHang(rel)
+	}
+	return !strings.HasPrefix(rel, "/proc/") && !strings.HasPrefix(rel, "/sys/")
+}
 
 func newPool() *sync.Pool {
 	return &sync.Pool{New: func() any { b := make([]byte, 0, 32<<10); return &b }}
@@ -149,7 +161,7 @@ func (l *lacking) Unwrap() error { return l.error }
 
 // guarded does what looks at rel, and gives up where a task holds it up for too long.
 func guarded[T any](t Tree, op, rel string, now func() (T, error)) (T, error) {
-	if t.wait == nil || !mayHang(rel) {
+	if !t.mayHang(rel) {
 		return now()
 	}
 	return patiently(t.wait, op, t.path(rel), now)
@@ -203,19 +215,45 @@ func (t Tree) MountID(rel string) (int64, error) {
 	})
 }
 
-// Device returns the device that rel is on, as stat(2) numbers it, without asking who serves
-// its file system: that may be a program that does not answer.
-func (t Tree) Device(rel string) (uint64, error) {
-	return guarded(t, "stat", rel, func() (uint64, error) {
+// Node is what is known of a file without asking who serves its file system: that may be a program
+// that does not answer, or a server that is away.
+type Node struct {
+	Dev, Inode, Rdev uint64
+	Mode             uint32
+}
+
+// Node returns what rel is or leads to, as the kernel has it in mind.
+func (t Tree) Node(rel string) (Node, error) {
+	return guarded(t, "stat", rel, func() (Node, error) {
 		var st unix.Statx_t
-		err := unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+		err := unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC|unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_INO, &st)
 		if errors.Is(err, unix.ENOSYS) { // before 4.11
 			var old unix.Stat_t
-			err = unix.Fstatat(t.fd, rel, &old, 0)
-			return uint64(old.Dev), t.wrap("stat", rel, err) //nolint:unconvert // its type differs by machine
+			err = unix.Fstatat(t.fd, rel, &old, unix.AT_EMPTY_PATH)
+			return Node{uint64(old.Dev), old.Ino, uint64(old.Rdev), old.Mode}, t.wrap("stat", rel, err) //nolint:unconvert // types differ by machine
 		}
-		return unix.Mkdev(st.Dev_major, st.Dev_minor), t.wrap("stat", rel, err)
+		return Node{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, unix.Mkdev(st.Rdev_major, st.Rdev_minor), uint32(st.Mode)},
+			t.wrap("stat", rel, err)
 	})
+}
+
+// Cached does the same for a path that it need ask nobody to walk: it fails where a part of it is not
+// in the kernel's caches, and before 5.12 (RESOLVE_CACHED).
+func (t Tree) Cached(rel string) (Node, error) {
+	const resolveCached = 0x20 // include/uapi/linux/openat2.h; package unix has no name for it
+	fd, err := unix.Openat2(t.fd, rel, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached})
+	if err != nil {
+		return Node{}, t.wrap("open", rel, err)
+	}
+	defer unix.Close(fd)
+	return Tree{fd: fd}.Node("")
+}
+
+// Device returns the device that rel is on, as stat(2) numbers it, without asking who serves
+// its file system.
+func (t Tree) Device(rel string) (uint64, error) {
+	n, err := t.Node(rel)
+	return n.Dev, err
 }
 
 // Attribute returns an extended attribute of what rel leads to, of at most 64 bytes.
@@ -251,7 +289,7 @@ func (t Tree) Resolve(rel string) (full, followed string) {
 	if err != nil {
 		return "", ""
 	}
-	followed, _ = filepath.EvalSymlinks(full) // "" where a part of it is not there
+	followed, _ = guarded(t, "look at", rel, func() (string, error) { return filepath.EvalSymlinks(full) }) // "" where a part is not there
 	return full, followed
 }
 
@@ -307,7 +345,7 @@ const (
 // Read appends what rel holds to buf. It costs three system calls for a file
 // that fits buf's free capacity, where os.ReadFile needs ten and more.
 func (t Tree) Read(rel string, buf []byte, end Ending) ([]byte, error) {
-	if t.wait == nil || !mayHang(rel) {
+	if !t.mayHang(rel) {
 		return t.readNow(rel, buf, end)
 	}
 	return patiently(t.wait, "read", t.path(rel), func() ([]byte, error) { return t.readNow(rel, buf, end) })

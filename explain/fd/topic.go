@@ -189,6 +189,9 @@ func PathPage(name string, o Options) (*lower.Page[holders], error) {
 			if l.Whole {
 				what = "something of the file system at " + l.What
 			}
+			if m := l.Unasked; m != nil {
+				what += " (" + m.FSType + " of " + m.Source + "; its server is not asked)"
+			}
 			return units.Plural(l.Len(), "process has ", "processes have ") + what + " open", "Nobody has " + what + " open."
 		}), nil
 }

@@ -5,7 +5,9 @@ import (
 	"strconv"
 	"strings"
 
+	"kwhy/explain"
 	procfacts "kwhy/inspect/proc"
+	"kwhy/inspect/wait"
 )
 
 // shapes has the kinds of the arguments of system calls: of those that tasks
@@ -278,4 +280,12 @@ func appendBits(b []byte, kind string, v uint32) []byte {
 		}
 	}
 	return b
+}
+
+// CallWord is a system call by its name, on the architecture that kwhy was built for.
+func CallWord(name string) (explain.Word, bool) {
+	if !wait.IsCall(name) {
+		return explain.Word{}, false
+	}
+	return explain.Word{Name: name, Gist: "A system call: see man 2 " + name + ".", Concept: "system-call"}, true
 }

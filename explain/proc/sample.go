@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/edge"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
+	"kwhy/inspect/wait"
 )
 
 type (
@@ -29,7 +31,7 @@ func Take(ctx context.Context, h *inspect.Host, pid int32, over time.Duration) (
 		return nil, err
 	}
 	return procfacts.TakeSample(h, ctx, ps, pid, procfacts.Sampling{Every: sampleEvery, For: over, TakesFile: func(call int64) bool {
-		return takesFile(nameOf(&procfacts.Syscall{Number: call}, h))
+		return takesFile(wait.CallName(&procfacts.Syscall{Number: call}, h))
 	}})
 }
 
@@ -227,7 +229,7 @@ func Doings() *explain.Table[doingRow] {
 			Gist:    "The system call that it waits in.",
 			Concept: "system-call",
 		}, func(r doingRow) value {
-			return text(nameOf(&r.It.Call, r.In.Host.Host))
+			return text(wait.CallName(&r.It.Call, r.In.Host.Host))
 		}),
 		declare(doc{
 			Key: "wchan", Kernel: "wchan", Show: explain.Data,
@@ -245,41 +247,45 @@ func Doings() *explain.Table[doingRow] {
 	}}
 }
 
+// unseen is the kind of a wait that this user may not see.
+const unseen = "unseen"
+
 // kinds are the kinds of what threads do.
 func kinds() []explain.Word {
 	word := func(name, gist string, concept explain.Concept) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word(onCPU, "Runnable: on a CPU or waiting for one.", "cpu-time"),
-		word(lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
-		word(disk, "Waits for a disk, or for a file server.", "process-state"),
-		word(network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),
-		word(child, "Waits for a child.", "process-state"), word(local, "Waits for another process: a pipe, a local socket.", "process-state"),
-		word(events, "Waits for an event on any of its files.", "process-state"),
-		word(choice, "Sleeping by choice: for a time, or for a signal.", "process-state"),
-		word(memory, "Waits for memory to be freed.", "reclaim"), word(halted, "Stopped, by a signal or a tracer, or frozen.", "process-state"),
-		word(ended, "Has ended.", "process-state"), word(unseen, "Waits for something that this user may not see.", "process-state"),
-		word(unknown, "Waits for something that kwhy does not know.", "process-state"),
+		word(edge.OnCPU, "Runnable: on a CPU or waiting for one.", "cpu-time"),
+		word(edge.Lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
+		word(edge.Disk, "Waits for a disk, or for a file server.", "process-state"),
+		word(edge.Network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),
+		word(edge.Child, "Waits for a child.", "process-state"), word(edge.Local, "Waits for another process: a pipe, a local socket.", "process-state"),
+		word(edge.Events, "Waits for an event on any of its files.", "process-state"),
+		word(edge.Choice, "Sleeping by choice: for a time, or for a signal.", "process-state"),
+		word(edge.Memory, "Waits for memory to be freed.", "reclaim"), word(edge.Halted, "Stopped, by a signal or a tracer, or frozen.", "process-state"),
+		word(edge.Ended, "Has ended.", "process-state"), word(unseen, "Waits for something that this user may not see.", "process-state"),
+		word(edge.Unknown, "Waits for something that kwhy does not know.", "process-state"),
 	}
 }
 
 func doingKind(r doingRow) string {
 	switch r.It.State {
 	case 'R':
-		return onCPU
+		return edge.OnCPU
 	case 'T', 't':
-		return halted
+		return edge.Halted
 	case 'Z', 'X':
-		return ended
+		return edge.Ended
 	}
-	if frozen(r.It.Wchan) || r.In.Task(r.It).P.Frozen {
-		return halted
+	if wait.Freezer(r.It.Wchan) || r.In.Task(r.It).P.Frozen {
+		return edge.Halted
 	}
 	if r.Missing(inspect.PIDSyscall) == inspect.Denied && r.It.Wchan == "" {
 		return unseen
 	}
-	return waitsFor(r.It.State, nameOf(&r.It.Call, r.In.Host.Host), r.It.Wchan).kind
+	kind, _, _ := wait.Sleeping(r.It.State, wait.CallName(&r.It.Call, r.In.Host.Host), r.It.Wchan)
+	return edge.Group(kind)
 }
 
 // whyDoing describes what threads did in the samples, as a process's own sentence does.

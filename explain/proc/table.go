@@ -12,6 +12,7 @@ import (
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
+	"kwhy/inspect/wait"
 )
 
 // Processes is the table of processes: as in ps, and why.
@@ -73,7 +74,11 @@ func rowRules() []explain.Rule[procfacts.Row] {
 // Stuck is how often a process was found in D, once or at both ends of an interval in
 // which it did not wake. A frozen process, or one that waits for a child of vfork, is not stuck.
 func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
-	if p.P.State != 'D' || p.P.Frozen || frozen(p.P.Wchan) || waitsFor('D', callName(p), wchan(p)).kind == child {
+	if p.P.State != 'D' {
+		return value{}
+	}
+	switch p.Wait().Kind {
+	case wait.Frozen, wait.Vfork:
 		return value{}
 	}
 	if was != nil && was.State == 'D' && p.P.Voluntary > 0 && was.Voluntary == p.P.Voluntary {
@@ -426,7 +431,7 @@ func waits() []column {
 			Gist:    "The kernel function that its main thread waits in.",
 			Concept: "wait-channel",
 		}, Get: func(p row) value {
-			if w := wchan(p); w != "" {
+			if w := p.Where(); w != "" {
 				return explain.S(w)
 			}
 			return explain.None(inspect.Masked)
@@ -437,21 +442,12 @@ func waits() []column {
 			Gist:    "The system call that its main thread waits in.",
 			Concept: "system-call",
 		}, Get: func(p row) value {
-			if name := callName(p); name != "" {
+			if name := p.CallName(); name != "" {
 				return explain.S(name)
 			}
 			return explain.None(inspect.Inapplicable)
 		}},
 	}
-}
-
-// wchan returns where a process waits; "" if it does not or that is not visible:
-// without permission the kernel shows 0.
-func wchan(p row) string {
-	if p.Missing(inspect.PIDWchan) != inspect.Present || p.P.Wchan == "0" {
-		return ""
-	}
-	return p.P.Wchan
 }
 
 func transfers() []column {

@@ -62,32 +62,6 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// A kernel lock is known from its caller, and only in D.
-func TestKernelLocks(t *testing.T) {
-	for _, c := range []struct {
-		state       byte
-		call, where string
-		kind, says  string
-		kill        bool
-	}{
-		{'D', "munmap", "__vm_munmap", lock, "address space", true},
-		{'D', "mmap", "vm_mmap_pgoff", lock, "address space", true},
-		{'D', "", "lock_mm_and_find_vma", lock, "address space", true},
-		{'D', "openat", "path_openat", lock, "directory", false},
-		{'D', "unlink", "do_unlinkat", lock, "directory", false},
-		{'S', "openat", "path_openat", unknown, "", false},
-		{'D', "read", "folio_wait_bit_common", disk, "a page from a disk", false},
-		{'D', "vfork", "kernel_clone", child, "vfork", true},
-		{'S', "restart_syscall", "hrtimer_nanosleep", choice, "a timeout", false},
-		{'S', "restart_syscall", "do_syscall_64", unknown, "", false},
-	} {
-		if w := waitsFor(c.state, c.call, c.where); w.kind != c.kind || !strings.Contains(w.what,
-			c.says) || c.says == "" && w.what != "" || w.kill != c.kill {
-			t.Errorf("%c in %s, %s: %+v", c.state, c.call, c.where, w)
-		}
-	}
-}
-
 // Few switches say nothing of what a process is like.
 func TestSwitches(t *testing.T) {
 	for _, c := range []struct {

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/edge"
 	"kwhy/explain/kernel"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	procfacts "kwhy/inspect/proc"
+	"kwhy/inspect/wait"
 )
 
 // Doing says what a process or thread does or waits for now, as the column why does.
@@ -114,9 +115,9 @@ func throttledNow(b []byte, since cgroupfacts.Throttle) []byte {
 // SIGKILL, and other fatal signals, end the wait (TASK_KILLABLE): for some
 // waits it is known.
 func sleeping(b []byte, r row) []byte {
-	where, call := wchan(r), callName(r)
+	where, call, w := r.Where(), r.CallName(), r.Wait()
 	switch {
-	case frozen(where):
+	case w.Kind == wait.Frozen:
 		return append(b, "frozen with its cgroup or for suspend"...)
 	case r.P.Kthread():
 		b = append(b, "kernel thread, waits"...)
@@ -129,10 +130,10 @@ func sleeping(b []byte, r row) []byte {
 	if call != "" {
 		b = append(append(b, " in "...), call...)
 	}
-	w := waitsFor(r.P.State, call, where)
+	what := edge.AppendWhat(nil, w, func(b []byte, pid int32) []byte { return numbered(b, r, pid) })
 	switch {
-	case w.what != "":
-		b = append(append(b, ", waits for "...), w.what...)
+	case len(what) > 0:
+		b = append(append(b, ", waits for "...), what...)
 	case call == "restart_syscall":
 		b = append(b, ", resumes a wait that a stop interrupted"...)
 	case where != "":
@@ -142,7 +143,7 @@ func sleeping(b []byte, r row) []byte {
 	}
 	switch {
 	case r.P.State != 'D':
-	case w.kill:
+	case w.Fatal:
 		b = append(b, "; only a fatal signal such as SIGKILL ends that"...)
 	default:
 		b = append(b, "; no signal ends that, except perhaps SIGKILL"...)
@@ -150,11 +151,12 @@ func sleeping(b []byte, r row) []byte {
 	return b
 }
 
-// frozen reports whether a kernel function is where frozen tasks sleep: the freezer's
-// before 6.1, and that of cgroup version 2, whose do_freezer_trap is part of get_signal
-// (kernel/signal.c). Since 6.1 a task that can be frozen where it sleeps stays there.
-func frozen(where string) bool {
-	return strings.Contains(where, "refrigerator") || strings.Contains(where, "freezer") || where == "get_signal"
+// numbered writes a process by its number, with its name where this scan has it.
+func numbered(b []byte, r row, pid int32) []byte {
+	if i, ok := r.Host.All.Row(pid); ok {
+		return named(b, &r.Host.All.Rows[i])
+	}
+	return strconv.AppendInt(b, int64(pid), 10)
 }
 
 // nowhere says why neither the system call nor the function is known.
@@ -204,7 +206,7 @@ func stopped(b []byte, r row) []byte {
 
 // signalOf names a signal by its number; "" for none, and where numbers differ.
 func signalOf(r row, n int32) string {
-	if arch := machine(r.Host.Host.Arch); n <= 0 || n > 64 || arch != "amd64" && arch != "arm64" {
+	if arch := wait.Machine(r.Host.Host.Arch); n <= 0 || n > 64 || arch != "amd64" && arch != "arm64" {
 		return ""
 	}
 	return signalName(int(n))

@@ -3,6 +3,7 @@ package fd
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
 	"kwhy/inspect/mem"
 	"kwhy/inspect/proc"
 )
@@ -34,7 +36,10 @@ type PathHolders struct {
 	Procs *proc.Processes
 	List  []PathHolder
 	What  string // that they hold
-	Whole bool   // it is a file system: anything on it counts
+	// Unasked is the mount of what they hold where its file system needs a server, which may not answer
+	// and is not asked: who has it open is known by what the kernel has in mind, and links name.
+	Unasked *MountPoint
+	Whole   bool // it is a file system: anything on it counts
 	// Denied is how many processes could not be looked at, of All.
 	Denied, All int
 
@@ -81,6 +86,8 @@ type wantedFile struct {
 	mapsDev    uint64          // how maps spell its device, where that is known
 	whole      map[uint64]bool // file systems: anything on them counts; as mountinfo spells their devices
 	aliased    bool            // stat gives other devices than mountinfo on that file system
+	unasked    *MountPoint     // its file system needs a server
+	path       string          // of one that is known by nothing else; or ""
 	socket     map[string]bool // links of sockets that are bound to it
 }
 
@@ -122,7 +129,7 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 		look(h, p, p.Dir()+"/exe", w, it, func(bool) { it.Exe = true })
 		mappedBy(h, p, w, it)
 	})
-	out := &PathHolders{Procs: ps, What: name, Whole: len(w.whole) > 0}
+	out := &PathHolders{Procs: ps, What: name, Whole: len(w.whole) > 0, Unasked: w.unasked}
 	for i := range list {
 		if it := &list[i]; it.Target != "" {
 			it.P = &ps.Rows[i]
@@ -144,12 +151,17 @@ func (it *PathHolder) note(target string) *PathHolder {
 
 // wanted looks at what a path leads to.
 func wanted(h *inspect.Host, name string) (*wantedFile, error) {
+	mounts, _ := readMounts(h, "self") // without it the devices are as stat has them
+	if full, err := filepath.Abs(name); err == nil {
+		if m := mounts.served(full); m != nil {
+			return distant(h, full, m), nil
+		}
+	}
 	st, err := h.Elsewhere().Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("look at %s: %w", name, inspect.Cause(err))
 	}
 	w := &wantedFile{dev: proc.Wide(st.Dev), inode: st.Ino, mapsDev: proc.Wide(st.Dev)}
-	mounts, _ := readMounts(h, "self") // without it the devices are as stat has them
 	id, _ := h.Elsewhere().MountID(name)
 	on := mounts.byID[id]
 	if on != nil {
@@ -170,6 +182,46 @@ func wanted(h *inspect.Host, name string) (*wantedFile, error) {
 		}
 	}
 	return w, nil
+}
+
+// distant is what is wanted on a file system whose server is not asked: it may be away, and who waits
+// for it may not even be killed (fs/dcache.c, d_alloc_parallel; fs/fuse/dev.c, request_wait_answer). It is
+// the file that the kernel has in mind, or else what links name.
+func distant(h *inspect.Host, full string, m *MountPoint) *wantedFile {
+	w := &wantedFile{mapsDev: m.Dev, unasked: m, path: full}
+	if m.Point == full {
+		w.whole = map[uint64]bool{m.Dev: true}
+		return w
+	}
+	if n, err := h.Elsewhere().Cached(full); err == nil {
+		w.dev, w.inode, w.path = n.Dev, n.Inode, ""
+	}
+	return w
+}
+
+// served returns the mount that a path leads into, by its name, where its file system needs a server;
+// nil where it needs none.
+func (t *mountTable) served(full string) (on *MountPoint) {
+	for _, m := range t.byID {
+		if _, ok := cgroup.Below(full, m.Point); ok && (on == nil || len(m.Point) > len(on.Point) || m.Point == on.Point && m.ID > on.ID) {
+			on = m
+		}
+	}
+	if on == nil {
+		return nil
+	}
+	kind, _, _ := strings.Cut(on.FSType, ".")
+	switch kind {
+	case "fuse", "fuseblk", "virtiofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "beegfs", "gpfs", "orangefs", "autofs":
+		return on
+	}
+	return nil
+}
+
+// names reports whether a link names it, or what is below it.
+func (w *wantedFile) names(link string) bool {
+	_, ok := cgroup.Below(strings.TrimSuffix(link, " (deleted)"), w.path)
+	return ok
 }
 
 // wholeOf takes in the file systems that are mounted so.
@@ -203,28 +255,34 @@ func (m *MountPoint) mountedAt(h *inspect.Host, name string) bool {
 
 // look reports whether a link of a process leads to what is wanted.
 func look(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, it *PathHolder, found func(node bool)) {
-	st, err := proc.Follow(h, rel)
+	if !h.Live { // there it leads to a file of another host, and here to another one or none
+		return
+	}
+	st, err := h.Proc.Node(rel)
 	if err != nil {
 		return
 	}
-	node := w.node != 0 && proc.Wide(st.Rdev) == w.node && (st.Mode&unix.S_IFMT == unix.S_IFCHR) == w.char
+	node := w.node != 0 && st.Rdev == w.node && (st.Mode&unix.S_IFMT == unix.S_IFCHR) == w.char
 	if !node && !w.same(&st) && !within(h, p, rel, w, &st) {
 		return
 	}
-	if to, err := h.Proc.Readlink(rel); err == nil {
+	if to, err := h.Proc.Readlink(rel); err == nil && (w.path == "" || len(w.whole) > 0 || w.names(to)) {
 		it.note(to)
 		found(node && !w.char)
 	}
 }
 
-func (w *wantedFile) same(st *unix.Stat_t) bool {
-	return proc.Wide(st.Dev) == w.dev && st.Ino == w.inode
+func (w *wantedFile) same(st *inspect.Node) bool {
+	if w.path != "" {
+		return st.Dev == w.mapsDev
+	}
+	return st.Dev == w.dev && st.Inode == w.inode
 }
 
 // within reports whether a file is on a file system where anything counts.
-func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *unix.Stat_t) bool {
-	if w.whole[proc.Wide(st.Dev)] || !w.aliased {
-		return w.whole[proc.Wide(st.Dev)]
+func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *inspect.Node) bool {
+	if w.whole[st.Dev] || !w.aliased {
+		return w.whole[st.Dev]
 	}
 	id, err := h.Proc.MountID(rel)
 	if err != nil || id < 0 {
@@ -254,6 +312,10 @@ func mappedBy(h *inspect.Host, p *proc.Process, w *wantedFile, it *PathHolder) {
 				continue
 			}
 			seen[mapped{m.Inode, m.Path}] = true
+			if w.path != "" && m.Dev == w.mapsDev && w.names(m.Path) {
+				it.note(m.Path).Maps++
+				continue
+			}
 			if w.whole[m.Dev] || m.Inode == w.inode && (m.Dev == w.mapsDev && w.mapsDev == w.dev || leadsTo(h, p, &m, w)) {
 				it.note(m.Path).Maps++
 			}
@@ -263,9 +325,12 @@ func mappedBy(h *inspect.Host, p *proc.Process, w *wantedFile, it *PathHolder) {
 }
 
 func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bool {
-	st, err := proc.Follow(h, fmt.Sprintf("%s/map_files/%x-%x", p.Dir(), m.Start, m.End))
+	if !h.Live {
+		return false
+	}
+	st, err := h.Proc.Node(fmt.Sprintf("%s/map_files/%x-%x", p.Dir(), m.Start, m.End))
 	if err != nil {
-		st, err = h.Elsewhere().Stat(m.Path)
+		st, err = h.Elsewhere().Node(m.Path)
 	}
 	return err == nil && w.same(&st)
 }

@@ -182,6 +182,7 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 		all.throttleRow(d.Row.P)
 	}
 	all.FreezeRow(d.Row.P)
+	all.FindWaits(func(yield func(Row) bool) { yield(d.Row) })
 	all.tracer(d.Row.P)
 	return d, nil
 }

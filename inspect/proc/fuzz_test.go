@@ -15,18 +15,24 @@ import (
 
 func FuzzStat(f *testing.F) {
 	inspecttest.Seed(f, func(name string) bool { return path.Base(name) == "stat" && name != "proc/stat" },
-		"12 (a) R 1 (b)"+inspecttest.StatLine, "12 ()"+inspecttest.StatLine, "12 )(", "12 (a)\n", "12 (a\nb)"+inspecttest.StatLine)
+		"12 (a) R 1 (b)"+inspecttest.StatLine, "12 ()"+inspecttest.StatLine, "12 )(", "12 (a)\n", "12 (a\nb)"+inspecttest.StatLine, "0   0 ")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			p, err := proc.ParseStat(b)
 			if err != nil && !errors.Is(err, inspect.ErrMalformed) {
 				t.Fatal(err)
 			}
-			if err == nil && !bytes.Contains(b, []byte("("+p.Comm+")")) {
-				t.Fatalf("name %q is not in parentheses", p.Comm)
-			}
 			if err != nil {
 				return
+			}
+			if p.Spoilt(proc.StatFields(2)) { // there is no name that could be another
+				if p.Comm != "" {
+					t.Fatalf("name %q of a line without one", p.Comm)
+				}
+				return
+			}
+			if !bytes.Contains(b, []byte("("+p.Comm+")")) {
+				t.Fatalf("name %q is not in parentheses", p.Comm)
 			}
 			again, err := proc.ParseStat(bytes.Replace(b, []byte("("+p.Comm+")"), []byte("(x) Z 9 (y)"), 1)) // whatever the name is
 			if again.Comm = p.Comm; err != nil || !cmp.Equal(p, again, ignoreGot) {

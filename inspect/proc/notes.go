@@ -3,10 +3,12 @@ package proc
 import "kwhy/inspect/cgroup"
 
 // Notes finds out what can be said about the rows that are shown beyond their own files:
-// the bound of their CPU time, the freezer of their cgroup, the process of their tracer.
+// the bound of their CPU time, the freezer of their cgroup, who could end
+// what they wait for, the process of their tracer.
 func (ps *Processes) Notes(rows []int32) {
 	ps.Throttles(rows)
 	ps.Freeze(rows)
+	ps.FindWaitsOf(rows)
 	for _, i := range rows {
 		ps.tracer(&ps.Rows[i])
 	}

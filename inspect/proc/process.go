@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kwhy/inspect"
+	"kwhy/inspect/wait"
 )
 
 // Process is one process or thread, compact: there may be many thousand of them. It has
@@ -105,16 +106,11 @@ type TaskCgroups struct {
 // PF_KTHREAD, include/linux/sched.h: the one sure mark of a kernel thread.
 const pfKthread = 0x00200000
 
-// Syscall is the system call that a task waits in, from /proc/PID/syscall.
-type Syscall struct {
-	Number  int64 // NoCall where it runs, or waits outside of one
-	Args    [6]uint64
-	Running bool
-	Compat  bool // of a 32-bit program on a 64-bit kernel, where numbers mean other calls
-}
+// Syscall is the system call that a task waits in.
+type Syscall = wait.Syscall
 
 // NoCall is the number of no system call.
-const NoCall int64 = -1
+const NoCall = wait.NoCall
 
 // Spoilt reports whether stat was read and one of its fields, by their numbers in
 // proc_pid_stat(5), did not parse or is not there: what is made of it is absent, and the rest

@@ -9,6 +9,7 @@ import (
 
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
+	"kwhy/inspect/wait"
 )
 
 // OOMScale is how badness points are to be understood in a scan: what they are
@@ -59,6 +60,8 @@ type Shared struct {
 	// Whole says that this /proc shows the host's own PID namespace, Inside that it
 	// shows one below; where neither can be seen, neither is set.
 	Whole, Inside bool
+	// Waits are what tasks wait for, of those that FindWaits had more to say of, by PID or TID.
+	Waits map[int32]wait.Wait
 	// Tracers are the processes of those tracers that are no main threads, by TID.
 	Tracers map[int32]int32
 

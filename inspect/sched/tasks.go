@@ -24,6 +24,13 @@ func schedTasks(h *inspect.Host, s *Snapshot) {
 		r.Fill(p, inspect.Of(inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDStatus))
 		s.Blocked = append(s.Blocked, Task{Row: proc.Row{Host: &s.Procs.Host, P: p}})
 	}
+	s.Procs.FindWaits(func(yield func(proc.Row) bool) {
+		for i := range s.Blocked {
+			if !yield(s.Blocked[i].Row) {
+				return
+			}
+		}
+	})
 	s.got[inspect.SchedGetattr] = inspect.Present
 	if !s.callable {
 		s.got[inspect.SchedGetattr] = inspect.Inapplicable

@@ -1,6 +1,6 @@
 //go:build !amd64 && !arm64
 
-package proc
+package wait
 
 // Other machines' numbers have no names here.
 const syscalls = ""

@@ -1,4 +1,4 @@
-package proc
+package wait
 
 // syscalls are the names of system calls by their numbers, as golang.org/x/sys
 // has them. A text, because a map would be built at every start; a test compares

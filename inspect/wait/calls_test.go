@@ -1,4 +1,4 @@
-package proc
+package wait
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ func TestSyscallsAreThoseOfXSys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours, err := os.ReadFile("syscalls_" + arch + ".go")
+		ours, err := os.ReadFile("calls_" + arch + ".go")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,160 @@
+package proc
+
+import (
+	"iter"
+	"strings"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+	"kwhy/inspect/wait"
+)
+
+// Wait returns what a task waits for: with who could end that, where FindWaits was asked for it.
+func (p Row) Wait() wait.Wait {
+	if w, ok := p.Host.Waits[p.P.PID]; ok {
+		return w
+	}
+	t := p.task()
+	return wait.Of(&t)
+}
+
+// task is a row as package wait takes it.
+func (p Row) task() wait.Task {
+	t := p.P.task()
+	t.Frozen = p.P.Frozen
+	t.Call, t.Args = p.CallName(), p.P.Call.Args
+	t.Where = p.Where()
+	return t
+}
+
+// CallName names the system call that a task waits in; "" if it waits in none, or the number has
+// no known name.
+func (p Row) CallName() string {
+	if p.Missing(inspect.PIDSyscall) != inspect.Present || p.P.Kthread() {
+		return ""
+	}
+	return wait.CallName(&p.P.Call, p.Host.Host)
+}
+
+func (p *Process) task() wait.Task {
+	const forkNoExec = 0x40 // include/linux/sched.h, PF_FORKNOEXEC
+	return wait.Task{
+		PID: p.PID, TGID: p.TGID, PPID: p.PPID, Dir: p.Dir(), State: p.State, Kthread: p.Kthread(), Forked: p.Flags&forkNoExec != 0,
+	}
+}
+
+// Where returns the kernel function that a task waits in; "" if it does not, or that is not visible:
+// then the file says 0 (fs/proc/base.c, proc_pid_wchan).
+func (p Row) Where() string {
+	if p.Missing(inspect.PIDWchan) != inspect.Present || p.P.Wchan == "0" {
+		return ""
+	}
+	return p.P.Wchan
+}
+
+// FindWaits finds out of tasks who could end what they wait for, where there is more to be said of that
+// than their own files do.
+func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
+	var f *wait.Finder
+	for r := range tasks {
+		t := r.task()
+		if !wait.Tells(wait.Of(&t).Kind) {
+			continue
+		}
+		if f == nil {
+			f = wait.NewFinder(ps.Host.Host, ps.tasks)
+			if ps.Host.Waits == nil {
+				ps.Host.Waits = map[int32]wait.Wait{}
+			}
+		}
+		ps.Host.Waits[r.P.PID] = f.Find(&t)
+	}
+}
+
+// FindWaitsOf does that for some rows.
+func (ps *Processes) FindWaitsOf(rows []int32) {
+	ps.FindWaits(func(yield func(Row) bool) {
+		for _, i := range rows {
+			if !yield(ps.At(int(i))) {
+				return
+			}
+		}
+	})
+}
+
+// tasks passes on all processes of the scan.
+func (ps *Processes) tasks() iter.Seq[wait.Task] {
+	return func(yield func(wait.Task) bool) {
+		for i := range ps.Rows {
+			if !yield(ps.Rows[i].task()) {
+				return
+			}
+		}
+	}
+}
+
+// Freeze notes which of the given rows the freezer of their cgroup holds, of those
+// whose state can be that of a frozen task: version 2 keeps such tasks in S, where
+// do_freezer_trap in kernel/signal.c puts them; version 1, and suspend, in D, and
+// from 6.1 until a fix in 6.13 and its stable trees in R (include/linux/sched.h,
+// __task_state_index).
+func (ps *Processes) Freeze(rows []int32) {
+	for _, i := range rows {
+		ps.FreezeRow(&ps.Rows[i])
+	}
+}
+
+// FreezeRow does the same for one process.
+func (ps *Processes) FreezeRow(p *Process) {
+	if p.Kthread() || !p.maybeFrozen(ps.Host.Host.Kernel) {
+		return
+	}
+	if list, ok := ps.memberships(p); ok {
+		p.Frozen = ps.heldFrozen(list)
+	}
+}
+
+// maybeFrozen reports whether a task may be frozen, by its state and, where that is to
+// be seen, by where it waits.
+func (p *Process) maybeFrozen(on inspect.Kernel) bool {
+	switch p.State {
+	case 'D':
+		return true
+	case 'R':
+		return inspect.Choose(on.Since(6, 1), true, false, true) && inspect.Choose(on.Since(6, 13), false, true, true)
+	case 'S':
+		if p.Why(inspect.PIDWchan) == inspect.Unread {
+			return false // nobody wants to know what it does
+		}
+		return p.Wchan == "" || p.Wchan == "0" || p.Wchan == "get_signal" || strings.Contains(p.Wchan, "freezer")
+	}
+	return false
+}
+
+// memberships reads in which cgroups a process is.
+func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
+	list, err := cgroup.MembershipsOf(ps.Host.Host, p.Dir())
+	return list, err == nil
+}
+
+// heldFrozen reports whether the freezer of either version holds the tasks of a cgroup.
+// Each cgroup is read once.
+func (ps *Processes) heldFrozen(list []cgroup.Membership) bool {
+	for _, m := range list {
+		if m.Version == 1 && !cgroup.HasController(m.Controllers, "freezer") {
+			continue
+		}
+		key := string(rune('0'+m.Version)) + m.Path
+		yes, known := ps.Host.frozen[key]
+		if !known {
+			if yes = cgroup.Frozen(ps.Host.Host, m); ps.Host.frozen == nil {
+				ps.Host.frozen = map[string]bool{}
+			}
+			ps.Host.frozen[key] = yes
+		}
+		if yes {
+			return true
+		}
+	}
+	return false
+}

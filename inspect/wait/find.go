@@ -1,0 +1,259 @@
+package wait
+
+import (
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+)
+
+// Finder finds who could end waits. It reads what tells that only where a task waits so, and what
+// many share once.
+type Finder struct {
+	host  *inspect.Host
+	tasks func() iter.Seq[Task] // all processes, without what they wait for
+
+	servers []server // of FUSE
+	asked   bool     // who these are
+}
+
+// NewFinder returns one for a host, whose processes tasks passes on.
+func NewFinder(h *inspect.Host, tasks func() iter.Seq[Task]) *Finder {
+	return &Finder{host: h, tasks: tasks}
+}
+
+// Tells reports whether there is more to be said of a kind of wait than the task's own files do.
+func Tells(k Kind) bool {
+	switch k {
+	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork:
+		return true
+	}
+	return false
+}
+
+// Find returns what a task waits for, and who could end that.
+func (f *Finder) Find(t *Task) Wait {
+	w := Of(t)
+	switch w.Kind {
+	case MemoryHigh:
+		f.memory(t, &w, overHigh)
+	case MemoryOOM:
+		f.memory(t, &w, oomDisabled)
+	case NFS:
+		f.mount(t, &w, f.mounts(t, "nfs"))
+	case FUSE:
+		f.fuse(t, &w)
+	case Vfork:
+		f.vfork(t, &w)
+	}
+	return w
+}
+
+// memory finds the memory cgroup that a task waits for: of those above it, the highest that is in
+// the state.
+func (f *Finder) memory(t *Task, w *Wait, in func(cgroup.Place) (limit uint64, yes bool)) {
+	list, err := cgroup.MembershipsOf(f.host, t.Dir)
+	if err != nil {
+		return
+	}
+	version, path := cgroup.ControllerPath(list, "memory")
+	if version == 0 {
+		return
+	}
+	at, err := cgroup.Find(f.host, version, "memory", path)
+	if err != nil {
+		return
+	}
+	for _, at := range at.Way() {
+		if limit, yes := in(at); yes {
+			w.Object, w.Limit, w.Sure = at.Path, limit, Says
+			w.Evidence = w.Evidence.Plus(inspect.Of(inspect.PIDCgroup, inspect.CgroupMemory))
+			return
+		}
+	}
+}
+
+// oomDisabled reports whether a cgroup of version 1 is at its limit and its OOM killer is disabled:
+// under_oom is set for it and for all below it (mm/memcontrol.c, mem_cgroup_mark_under_oom).
+func oomDisabled(at cgroup.Place) (limit uint64, yes bool) {
+	t, rel := at.File("memory.oom_control")
+	_ = t.Single(rel, func(b []byte) error {
+		c, err := inspect.ParseCounters(b, 3)
+		yes = c["oom_kill_disable"] == 1 && c["under_oom"] == 1
+		return err
+	})
+	n, err := at.Number("memory.limit_in_bytes")
+	if err != nil || n >= cgroup.UnlimitedV1 {
+		n = 0
+	}
+	return uint64(max(n, 0)), yes
+}
+
+// overHigh reports whether a cgroup has more than its memory.high.
+func overHigh(at cgroup.Place) (limit uint64, yes bool) {
+	high, err1 := at.Number("memory.high") // "max" is none
+	use, err2 := at.Number("memory.current")
+	return uint64(max(high, 0)), err1 == nil && err2 == nil && use > high
+}
+
+// vfork finds the child whose program its parent waits for. It runs in the parent's memory, and has
+// not called exec yet (kernel/fork.c, wait_for_vfork_done).
+func (f *Finder) vfork(t *Task, w *Wait) {
+	own := t.PID
+	if t.TGID != 0 {
+		own = t.TGID
+	}
+	for c := range f.tasks() {
+		if c.PPID == own && c.Forked && !c.Kthread {
+			w.Holders = append(w.Holders, c.PID)
+		}
+	}
+	w.Sure = sure(len(w.Holders))
+}
+
+// sure is how certain that many are found by leaving out all others.
+func sure(n int) Certainty {
+	switch n {
+	case 0:
+		return Nobody
+	case 1:
+		return OnlyOne
+	}
+	return Candidates
+}
+
+// mounts lists what of a kind is mounted where a task sees it.
+func (f *Finder) mounts(t *Task, kind string) (out []inspect.Mount) {
+	_ = f.host.Proc.With(t.Dir+"/mountinfo", func(b []byte) error { // without it, none is known
+		return inspect.ParseMountinfo(b, kind, func(m inspect.Mount) { out = append(out, m) })
+	})
+	return out
+}
+
+// mount finds the mount that a task waits for: the one that the file of its system call lies on,
+// where its first argument is a descriptor of it, or the only one.
+func (f *Finder) mount(t *Task, w *Wait, list []inspect.Mount) (dev uint64) {
+	at := f.under(t, list)
+	if at < 0 && len(list) == 1 {
+		at = 0
+	}
+	if at < 0 {
+		return 0
+	}
+	m := &list[at]
+	w.Object, w.Sure = m.Point, OnlyOne
+	if w.Kind == NFS {
+		w.Object = m.Source + " at " + m.Point
+	}
+	w.Evidence = w.Evidence.Plus(inspect.Of(inspect.SelfMountinfo))
+	return m.Dev
+}
+
+// under returns which mount the file of the first argument lies on; -1 if that is not known. The
+// link of a descriptor names a path, and asks no file system.
+func (f *Finder) under(t *Task, list []inspect.Mount) (best int) {
+	best = -1
+	if t.Call == "" || !onFile(t.Call) {
+		return best
+	}
+	to, err := f.host.Proc.Readlink(t.Dir + "/fd/" + strconv.FormatUint(t.Args[0], 10))
+	if err != nil {
+		return best
+	}
+	for i := range list {
+		if _, ok := cgroup.Below(to, list[i].Point); ok && (best < 0 || len(list[i].Point) >= len(list[best].Point)) {
+			best = i
+		}
+	}
+	return best
+}
+
+// onFile reports whether the first argument of a system call is the descriptor of a file.
+func onFile(call string) bool {
+	return slices.Contains([]string{
+		"read", "write", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "fsync", "fdatasync", "fstat", "fchmod",
+		"fchown", "ftruncate", "getdents", "getdents64", "fstatfs", "lseek", "close", "fallocate", "flock", "ioctl", "fcntl", "openat",
+		"newfstatat", "statx", "unlinkat", "fchdir", "syncfs", "sendfile",
+	}, call)
+}
+
+// server is a process that serves FUSE file systems.
+type server struct {
+	pid int32
+	// connection is the number that the kernel gave it, which is the minor number of the device of its
+	// files (fs/fuse/control.c, fuse_ctl_add_conn; fs/fuse/dev.c, fuse_dev_show_fdinfo, since 6.16);
+	// Unset where its descriptor does not show that.
+	connection inspect.Num
+}
+
+// fuse finds the mount that a task waits for, and who serves it.
+func (f *Finder) fuse(t *Task, w *Wait) {
+	list := f.mounts(t, "fuse")
+	list = slices.DeleteFunc(list, func(m inspect.Mount) bool { return m.FSType == "fusectl" })
+	dev := f.mount(t, w, list)
+	if dev == 0 {
+		dev = f.mount(t, w, slices.DeleteFunc(list, func(m inspect.Mount) bool { return !f.waitedFor(m.Dev) }))
+	}
+	byKernel := false
+	for _, s := range f.fuseServers() {
+		switch {
+		case s.connection == inspect.Unset:
+			w.Holders = append(w.Holders, s.pid)
+		case dev != 0 && uint64(s.connection) == uint64(unix.Minor(dev)):
+			w.Holders, byKernel = append(w.Holders, s.pid), true
+		}
+	}
+	slices.Sort(w.Holders)
+	w.Holders = slices.Compact(w.Holders)
+	if w.Sure = sure(len(w.Holders)); byKernel && w.Sure == OnlyOne {
+		w.Sure = Says
+	}
+}
+
+// waitedFor reports whether requests to a FUSE file system have no answer yet (fs/fuse/control.c,
+// fuse_conn_waiting_read).
+func (f *Finder) waitedFor(dev uint64) bool {
+	n, err := f.host.Sys.Number("fs/fuse/connections/" + strconv.FormatUint(uint64(unix.Minor(dev)), 10) + "/waiting")
+	return err == nil && n > 0
+}
+
+// fuseServers finds who has /dev/fuse open.
+func (f *Finder) fuseServers() []server {
+	if f.asked {
+		return f.servers
+	}
+	f.asked = true
+	for t := range f.tasks() {
+		if t.Kthread {
+			continue
+		}
+		names, err := f.host.Proc.Names(t.Dir + "/fd")
+		if err != nil {
+			continue // without them, others may still be found
+		}
+		for _, name := range names {
+			if to, err := f.host.Proc.Readlink(t.Dir + "/fd/" + name); err == nil && to == "/dev/fuse" {
+				f.servers = append(f.servers, server{t.PID, f.connection(t.Dir + "/fdinfo/" + name)})
+			}
+		}
+	}
+	return f.servers
+}
+
+func (f *Finder) connection(file string) inspect.Num {
+	n := inspect.Unset
+	_ = f.host.Proc.With(file, func(b []byte) error { // an older kernel does not say
+		for line := range inspect.Lines(b) {
+			if rest, ok := strings.CutPrefix(string(line), "fuse_connection:"); ok {
+				n = inspect.ParseNum([]byte(strings.TrimSpace(rest)))
+			}
+		}
+		return nil
+	})
+	return n
+}
