@@ -54,10 +54,13 @@ func pointsIn(r row, total uint64) (int64, bool) {
 	return t.points(&r.Host.OOM, total), true
 }
 
-// Judge finds which process the kernel would kill when a group hits its limit, and which
-// has the highest oom_score in /proc. The members must have been read.
+// Judge finds which process the kernel would kill when a group hits its limit, which is none where its
+// OOM killer is disabled, and which has the highest oom_score in /proc. The members must have been read.
 func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
 	g.Victim, g.ByScore = nil, nil
+	if g.KillerOff() {
+		return
+	}
 	for _, pid := range g.PIDs {
 		i, ok := ps.Row(pid)
 		if !ok {
@@ -313,6 +316,9 @@ func whyGroup(p part) string {
 	switch {
 	case len(g.PIDs) == 0:
 		s = units.NoneOf("no process in it", seen)
+	case g.KillerOff():
+		s = units.Plural(len(g.PIDs), "is in it", "are in it") + "; its OOM killer is disabled (oom_kill_disable): at the limit its tasks " +
+			"wait, and none is killed"
 	case g.Victim == nil:
 		s = units.NoneOf("none of its processes can be killed", seen)
 	case !seen.Whole():
@@ -327,9 +333,6 @@ func whyGroup(p part) string {
 			s += "; all of " + g.Whole + " is killed with it (memory.oom.group)"
 		}
 	}
-	if n, ok := g.Events["oom_kill_disable"]; ok && n == 1 {
-		s += "; its OOM killer is disabled: at the limit its tasks wait"
-	}
 	if n := g.Events["oom_kill"]; n > 0 {
 		s += "; " + units.Plural(n, "process was", "processes were") + " killed in it before"
 	}
@@ -342,22 +345,35 @@ func groupRules() []explain.Rule[part] {
 		Means: "At the limit the kernel reclaims from the cgroup alone, " +
 			"and if that frees nothing it kills a process in it, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
-		Of: func(p part) value { return mem.Pressed(&p.It.Memory) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
+		NextOf: func(p part) string { return "kwhy oom --cgroup " + p.It.Path },
+		Of: func(p part) value {
+			if p.It.KillerOff() && p.It.Events["under_oom"] > 0 {
+				return value{} // oom.cgroup_stuck speaks of it
+			}
+			return mem.Pressed(&p.It.Memory)
+		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
 				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
-			if p.It.Victim != nil && membersSeen(p).Whole() {
+			switch {
+			case p.It.KillerOff():
+				s += ": at the limit its tasks will wait, for its OOM killer is disabled"
+			case p.It.Victim != nil && membersSeen(p).Whole():
 				s += fmt.Sprintf(": %s (%d) would be killed first", p.It.Victim.Comm, p.It.Victim.PID)
 			}
 			return s
 		},
 	}, {
 		ID: "oom.cgroup_stuck", What: "under_oom", Unit: explain.Count,
-		Means: "The OOM killer of this cgroup is disabled (oom_kill_disable), " +
-			"so tasks that need more memory sleep until some is freed.",
-		Evidence: []string{"under_oom"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
+		Means: "The OOM killer of this cgroup is disabled (oom_kill_disable), so tasks that need more memory sleep in D, and none is killed. " +
+			"What ends that is memory freed in it, a higher limit, its killer enabled again, or SIGKILL for a task of it.",
+		Evidence: []string{"under_oom", "limit"}, Concept: "memory-cgroup", Next: "kwhy proc --threads --state D",
 		Of: func(p part) value { return explain.Look(p.It.Events, "under_oom") }, At: explain.At{Critical: 1},
 		Say: func(p part) string {
+			if limit, why := p.It.Limit(); why == inspect.Present && p.It.KillerOff() {
+				return fmt.Sprintf("cgroup %s is at its limit of %s and its OOM killer is disabled: its tasks wait for memory, and none is killed",
+					p.It.Path, units.Size(limit))
+			}
 			return fmt.Sprintf("tasks of cgroup %s wait for memory, and none is killed", p.It.Path)
 		},
 	}}

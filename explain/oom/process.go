@@ -298,14 +298,20 @@ func standing() []taskField {
 		}, func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
 			limit, _ := t.Group.Limit()
 			use, _ := t.Group.Use()
-			return fmt.Sprintf("%s of %s used. When that is hit, the kernel picks among the processes in it.",
-				units.Percent(use, limit), units.Size(limit))
+			s := fmt.Sprintf("%s of %s used. When that is hit, ", units.Percent(use, limit), units.Size(limit))
+			if t.Group.KillerOff() {
+				return s + "its tasks wait, and none is killed: its OOM killer is disabled."
+			}
+			return s + "the kernel picks among the processes in it."
 		}),
 		amongAll(group(doc{
 			Key: "rank_in_cgroup", Label: "rank in that cgroup", Unit: explain.Plain,
 			Gist:    "Its place in the kill order when that limit is hit.",
 			Concept: "oom-killer",
 		}, func(t task) value {
+			if t.Group.KillerOff() {
+				return explain.None(inspect.Inapplicable) // nobody is killed there
+			}
 			return place(t, t.RankInGroup)
 		}, readRankThere)),
 	}

@@ -171,6 +171,9 @@ func lookAtAll(out *oomfacts.Snapshot) {
 // they were filtered, sorted otherwise or are too few: then the ranking is made
 // once more.
 func first(out *oomfacts.Snapshot, order []int32, o Options) {
+	if o.Cgroup != nil && o.Cgroup.KillerOff() {
+		return // nobody is
+	}
 	if o.View.Ranks("oom_score") || o.Cgroup != nil {
 		out.First, out.Second = firstTwo(out.Procs, order)
 		if out.Second != nil || len(order) == out.Procs.Len() {

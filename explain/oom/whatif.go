@@ -140,7 +140,7 @@ func victim(when string, p, self *procfacts.Process) string {
 // read, and what another adjustment would change; nil asks for none.
 func Stand(t *oomfacts.Task, adj *int32) {
 	t.Rank, t.Killable = rank(t, t.Row.Host.OOM.Domain, everyone(t))
-	if t.Group != nil {
+	if t.Group != nil && !t.Group.KillerOff() {
 		t.RankInGroup, t.KillableGroup = rank(t, t.Group.Total, members(t))
 	}
 	if adj == nil {
@@ -162,7 +162,7 @@ func Stand(t *oomfacts.Task, adj *int32) {
 		w.Score = p.score(&t.Row.Host.OOM)
 	}
 	w.Points, w.Rank, w.Victim = suppose(t, w.Killable, p, t.Row.Host.OOM.Domain, everyone(t))
-	if t.Group != nil {
+	if t.Group != nil && !t.Group.KillerOff() {
 		w.GroupPoints, w.RankInGroup, w.GroupVictim = suppose(t, w.Killable, p, t.Group.Total, members(t))
 	}
 }

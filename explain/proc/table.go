@@ -72,14 +72,17 @@ func rowRules() []explain.Rule[procfacts.Row] {
 }
 
 // Stuck is how often a process was found in D, once or at both ends of an interval in
-// which it did not wake. A frozen process, or one that waits for a child of vfork, is not stuck.
+// which it did not wake. A frozen process, one that waits for a child of vfork, and one that its memory
+// cgroup holds up, is not stuck.
 func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 	if p.P.State != 'D' {
 		return value{}
 	}
-	switch p.Wait().Kind {
-	case wait.Frozen, wait.Vfork:
+	switch w := p.Wait(); {
+	case w.Kind == wait.Frozen, w.Kind == wait.Vfork:
 		return value{}
+	case w.Object != "" && (w.Kind == wait.MemoryOOM || w.Kind == wait.MemoryHigh):
+		return value{} // a rule on that cgroup speaks of it
 	}
 	if was != nil && was.State == 'D' && p.P.Voluntary > 0 && was.Voluntary == p.P.Voluntary {
 		return explain.I(2)

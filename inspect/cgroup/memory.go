@@ -100,6 +100,11 @@ func (c *Memory) Reclaimable() (uint64, bool) {
 	return a + b, ok1 && ok2
 }
 
+// KillerOff reports whether its OOM killer is disabled, which version 1 alone can be: at the limit its
+// tasks wait, and none is killed (mm/memcontrol-v1.c, mem_cgroup_oom_control_write; before 6.11 in
+// mm/memcontrol.c).
+func (c *Memory) KillerOff() bool { return c.Version == 1 && c.Events["oom_kill_disable"] == 1 }
+
 // OOMKills is how many processes the kernel killed for this cgroup's limit.
 func (c *Memory) OOMKills() (uint64, bool) {
 	n, ok := c.Events["oom_kill"]
