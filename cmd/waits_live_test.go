@@ -150,3 +150,47 @@ func TestLiveKillerOff(t *testing.T) {
 		t.Errorf("findings %q", found)
 	}
 }
+
+// Where the main thread of a process has ended and others go on, its memory, descriptors, sockets
+// and score are those of the others.
+func TestLiveMainThreadEndedEverywhere(t *testing.T) {
+	c, _ := helper(t, "MainEnds")
+	pid := strconv.Itoa(c.Process.Pid)
+	settle(t, c.Process.Pid, "stat", ") Z ")
+	list, err := os.ReadDir("/proc/" + pid + "/task")
+	if err != nil || len(list) < 2 {
+		t.Fatal(list, err)
+	}
+	fds, err := os.ReadDir("/proc/" + pid + "/task/" + list[len(list)-1].Name() + "/fd")
+	if err != nil || len(fds) == 0 {
+		t.Fatal(fds, err)
+	}
+	if rss := number(t, liveJSON(t, "mem", pid), "vm_rss"); rss < 1<<20 {
+		t.Errorf("mem: %v resident", rss)
+	}
+	in := liveJSON(t, "oom", pid)
+	if killable := in.Values["killable"].Value; killable != true || number(t, in, "points") < 100 {
+		t.Errorf("oom: killable %v, %v points", killable, number(t, in, "points"))
+	}
+	if n := number(t, liveJSON(t, "fd", pid), "open_fds"); n != float64(len(fds)) {
+		t.Errorf("fd: %v open, its threads have %d", n, len(fds))
+	}
+	if v := liveJSON(t, "sched", pid).Values["cpu_share"]; v.Value != nil || absent(v) != "inapplicable" {
+		t.Errorf("sched: share %v, %q", v.Value, absent(v))
+	}
+	if v := liveJSON(t, "net", pid).Values["sockets"]; v.Value == nil {
+		t.Errorf("net: %+v", v)
+	}
+	for command, key := range map[string]string{"mem": "vm_rss", "oom": "points", "fd": "fds"} {
+		found := false
+		for _, r := range liveJSON(t, command, "--limit", "0").Tables["processes"].Rows {
+			if r["pid"] == float64(c.Process.Pid) {
+				n, _ := r[key].(float64)
+				found = n > 0
+			}
+		}
+		if !found {
+			t.Errorf("kwhy %s: no %s in its row", command, key)
+		}
+	}
+}

@@ -267,6 +267,28 @@ type CPULists struct {
 	SMT                        string // on, off, notsupported, ...; "" if unknown
 }
 
+// InList reports whether a number is in a list such as 0,2-3, as the kernel writes those of CPUs and
+// nodes (lib/vsprintf.c, bitmap_list_string).
+func InList(list string, n int) bool {
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		from, err := strconv.Atoi(first)
+		if err != nil {
+			continue
+		}
+		to := from
+		if isRange {
+			if to, err = strconv.Atoi(last); err != nil {
+				continue
+			}
+		}
+		if n >= from && n <= to {
+			return true
+		}
+	}
+	return false
+}
+
 // CpuLists reads the lists. The reason is that of the CPUs which are online: without
 // the others there is none of their kind.
 func (h *Host) CpuLists(l *CPULists) Reason {

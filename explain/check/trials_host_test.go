@@ -152,7 +152,7 @@ func procTrials() []trial {
 		// It did not wake between: 2. It did: 1.
 		rule: "proc.uninterruptible", host: sched, fires: []rung{
 			warning("throttled (152) was in uninterruptible sleep over the whole interval", asleep(40, "folio_wait_bit_common"), sleepy()),
-			notice("throttled (152) is in uninterruptible sleep", asleep(41, "folio_wait_bit_common"), sleepy()),
+			notice("throttled (152) is in uninterruptible sleep", asleep(41, "rpc_wait_bit_killable"), sleepy()),
 		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
 	}, {
 		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{
@@ -196,6 +196,15 @@ func running(n int) edit { return line("proc/stat", "procs_running", fmt.Sprint(
 // rt is task-3 (137), of SCHED_FIFO, with so many ticks of CPU time, first and then.
 func rt(was, now int) edit { return stat(137, 14, fmt.Sprint(was), fmt.Sprint(now)) }
 
+// runs is that threads get a CPU in the interval, if only once.
+func runs(pids ...int) edit {
+	return func(p *pair) {
+		for _, pid := range pids {
+			becomes(fmt.Sprintf("proc/%d/schedstat", pid), "1000 2000 5\n", "1500 2500 6\n")(p)
+		}
+	}
+}
+
 const server = "sys/kernel/debug/sched/fair_server/cpu0/"
 
 // quota is how often /batch came to the end of its quota, first and then.
@@ -214,6 +223,35 @@ func schedTrials() []trial {
 			critical("pressure 95 %", cpuPressure(95)),
 		}, well: edits{cpuPressure(24.99)},
 	}, {
+		// The CPUs had half of their time left, or spent it on tasks of a nice value above 0.
+		rule: "sched.cpu_held", host: sched, fires: []rung{
+			notice("tasks wait for CPUs 90 % of the last 10 s, though these were idle for 50 % of the interval",
+				cpuPressure(90), becomes("proc/stat", cpus(500, 500, 0), cpus(600, 600, 0))),
+			notice("and ran tasks of a nice value above 0 for 90 %",
+				cpuPressure(90), becomes("proc/stat", cpus(500, 500, 0), strings.Replace(cpus(510, 510, 0), "cpu  510 0", "cpu  510 180", 1))),
+		}, well: edits{cpuPressure(90), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0))}, idle: "the CPUs were busy",
+	}, {
+		rule: "sched.cpu_pressure", host: sched, fires: []rung{
+			critical("pressure 95 %", cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0))),
+		}, well: edits{cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(600, 600, 0))}, idle: "sched.cpu_held speaks of it",
+	}, {
+		rule: "sched.starved", host: sched, fires: []rung{
+			notice("task-1 (131), nice 0, was ready for 1 s at least and did not run: task-2 (134), nice 5, had CPU 1 for 90 % of that time",
+				runs(134, 152, 156), stat(134, 14, "608", "698")),
+		}, well: edits{runs(131, 134, 152, 156)},
+	}, {
+		rule: "sched.starved", host: sched, over: 5 * time.Second, fires: []rung{
+			warning("task-1 (131), nice 0, was ready for 5 s at least and did not run: who had CPU 1 was not seen; and so were 3 other threads"),
+		}, well: edits{runs(131, 134, 152, 156)},
+	}, {
+		rule: "sched.starved", host: sched, over: time.Minute, fires: []rung{
+			critical("task-2 (134), nice 5, was ready for 1m0s at least and did not run", runs(131, 152, 156)),
+		}, well: edits{runs(131, 134, 152, 156)},
+	}, {
+		// It waited for the quota of its cgroup.
+		rule: "sched.starved", host: sched, fires: []rung{notice("throttled (152), nice 0, was ready for 1 s", runs(131, 134, 156))},
+		well: edits{runs(131, 134, 156), quota([2]uint64{189, 199}, [2]uint64{186, 196})},
+	}, {
 		// 200 ticks in all.
 		rule: "sched.steal", host: sched, fires: []rung{
 			notice("the hypervisor kept 2.0 % of this host's CPU time from it", becomes("proc/stat", cpus(500, 500, 0), cpus(598, 598, 4))),
@@ -222,17 +260,22 @@ func schedTrials() []trial {
 		}, well: edits{becomes("proc/stat", cpus(500, 500, 900), cpus(598, 599, 903))}, // long ago it was much
 	}, {
 		rule: "sched.blocked", host: sched, fires: []rung{
-			notice("1 thread in D, such as throttled", asleep(41, "folio_wait_bit_common"), sleepy()),
+			notice("1 thread in D, such as throttled", asleep(41, "rpc_wait_bit_killable"), sleepy()),
 		}, well: edits{stat(152, 3, "S", "S")},
+	}, {
+		// What waits for a disk for a moment is I/O at work.
+		rule: "sched.blocked", host: sched, fires: []rung{
+			notice("1 thread in D, such as throttled", asleep(40, "folio_wait_bit_common"), sleepy()),
+		}, well: edits{asleep(41, "folio_wait_bit_common")},
 	}, {
 		rule: "sched.stuck", host: sched, fires: []rung{
 			warning("throttled (152) was in uninterruptible sleep for 1 s at least: ", asleep(40, "folio_wait_bit_common")),
-			notice("throttled (152) is in uninterruptible sleep: ", asleep(41, "folio_wait_bit_common")),
+			notice("throttled (152) is in uninterruptible sleep: ", asleep(41, "rpc_wait_bit_killable")),
 		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
 	}, {
 		// A thread of the kernel may sleep so for ever.
 		rule: "sched.stuck", host: sched, fires: []rung{
-			notice("migration/1 (24) is in uninterruptible sleep: ", inD("24", 40, "folio_wait_bit_common")),
+			notice("migration/1 (24) is in uninterruptible sleep: ", inD("24", 40, "msleep")),
 		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
 	}, {
 		// One of those that run is kwhy; the fewest of both samples count.
@@ -261,6 +304,11 @@ func schedTrials() []trial {
 			warning("had a CPU for 80 %", rt(100, 180)),
 			critical("had a CPU for 98 %", rt(100, 198)),
 		}, well: edits{rt(90000, 90049)},
+	}, {
+		// Its CPU was set apart for such work.
+		rule: "sched.realtime_starves", host: sched, fires: []rung{
+			critical("had a CPU for 98 %", rt(100, 198), file("sys/devices/system/cpu/isolated", "2-3\n")),
+		}, well: edits{rt(100, 198), file("sys/devices/system/cpu/isolated", "0-1\n")},
 	}, {
 		rule: "sched.throttled", host: sched, fires: []rung{
 			notice("cgroup /batch: 30 % of its periods of 0.1 s in this interval ended early", quota([2]uint64{189, 199}, [2]uint64{186, 189})),

@@ -121,6 +121,15 @@ func ofFiles(k wait.Kind) (kind, bool) {
 // Group returns the group of a kind of wait.
 func Group(k wait.Kind) string { return of(k).group }
 
+// OfDisk reports whether a wait is for a block device or what lies on one, which healthy I/O has too.
+func OfDisk(k wait.Kind) bool {
+	switch k {
+	case wait.Disk, wait.DiskPage, wait.DiskBlock, wait.Journal, wait.Dirty, wait.Writeback, wait.AIO:
+		return true
+	}
+	return false
+}
+
 // AppendWhat appends what follows "waits for", with the name of the thing and of who could end the
 // wait where these are known; nothing where not even the kind is. named writes a process.
 func AppendWhat(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte {

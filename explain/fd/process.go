@@ -74,7 +74,12 @@ func limits() []listField {
 		ofProcess(doc{
 			Key: "fd_lowest_free", Label: "lowest free", Unit: explain.Plain,
 			Gist: "The number that the next file gets: the lowest free one.",
-		}, func(l list) value { return explain.I(lowestFree(l)) }, func(l list) string {
+		}, func(l list) value {
+			if l.Row.P.Over() { // it opens none any more
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(lowestFree(l))
+		}, func(l list) string {
 			if l.Limit.Soft > 0 && int64(lowestFree(l)) >= int64(l.Limit.Soft) {
 				return "The lowest free number, and not available: it is not below the soft limit."
 			}

@@ -37,7 +37,7 @@ func whyProcess(b []byte, r procfacts.Row) []byte {
 	switch {
 	case p.Kthread():
 		return append(b, "kernel thread: no memory of its own"...)
-	case p.State == 'Z':
+	case p.Over():
 		return append(b, "zombie: its memory is already freed"...)
 	case p.VmRSS <= 0 || p.RssAnon < 0:
 		return append(b, "the parts of its RSS could not be read"...)
@@ -178,7 +178,7 @@ func noMemory(m procMem) value {
 	switch {
 	case m.P.Kthread():
 		return explain.S("kernel thread")
-	case m.P.State == 'Z' || m.P.State == 'X':
+	case m.P.Over():
 		return explain.S("zombie")
 	}
 	return explain.None(inspect.Inapplicable)

@@ -125,7 +125,7 @@ func immortal(r row) string {
 	switch {
 	case p.Kthread():
 		return "a kernel thread"
-	case p.State == 'Z' || p.State == 'X':
+	case p.Over():
 		return "a zombie: its memory is already freed"
 	case p.PID == 1 && r.Host.OOM.InitLives:
 		return "the host's PID 1"

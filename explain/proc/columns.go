@@ -182,7 +182,7 @@ func status(key, kernel, label, gist string, concept explain.Concept, get func(*
 		if p.P.Lost(kernel) {
 			return explain.None(inspect.Malformed)
 		}
-		if !v.Has() && (p.P.Kthread() || p.P.State == 'Z' || p.P.VmRSS == inspect.Unset) {
+		if !v.Has() && (p.P.Kthread() || p.P.Zombie() || p.P.VmRSS == inspect.Unset) {
 			return explain.None(inspect.Inapplicable)
 		}
 		return v

@@ -115,12 +115,24 @@ func readSwitches(d detail) string {
 		return "It has not run yet."
 	case v+f < few:
 		return "Too few to say anything."
+	case f > v && computes(d):
+		return "More often than it waited: it computes, and others want the CPU too."
 	case f > v:
-		return "More often than it waited: it is CPU-bound, and others want the CPU too."
+		return "More often than it waited, over its life: it computed, and others wanted the CPU too."
 	case f*10 > v:
 		return "Sometimes: its time slice was over, or a task that woke up preempted it."
 	}
 	return "Rarely: mostly it waits for something before it is preempted."
+}
+
+// computes reports whether it does so now: it is runnable, or was preempted more often than it waited
+// in the interval.
+func computes(d detail) bool {
+	if was, _, ok := d.Before(); ok {
+		p, before := d.Row.P, was.Row.P
+		return p.Forced-before.Forced > p.Voluntary-before.Voluntary
+	}
+	return d.Row.P.State == 'R'
 }
 
 // delays are the kernel's delay accounting. The fields depend on the version of the

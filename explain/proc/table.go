@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/edge"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
@@ -58,8 +59,8 @@ func rowRules() []explain.Rule[procfacts.Row] {
 			}},
 		{ID: "proc.uninterruptible", Unit: explain.Count,
 			What: "how often it was found in D: 2 is at both ends of the interval, without a voluntary switch in between",
-			Means: "It waits in the kernel and can't be interrupted, usually for a disk or a network file system: " +
-				"signals don't end the wait, and it counts as load.",
+			Means: "It waits in the kernel in a state that ordinary signals don't end, and counts as load. What it waits for, " +
+				"and whether SIGKILL ends that, its wait channel tells.",
 			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
 			Of: stuckNow, At: explain.At{Notice: 1, Warning: 2}, Unless: "sched.stuck",
 			Say: func(p row) string {
@@ -73,7 +74,7 @@ func rowRules() []explain.Rule[procfacts.Row] {
 
 // Stuck is how often a process was found in D, once or at both ends of an interval in
 // which it did not wake. A frozen process, one that waits for a child of vfork, and one that its memory
-// cgroup holds up, is not stuck.
+// cgroup holds up, is not stuck, nor is one that was seen waiting for a disk once.
 func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 	if p.P.State != 'D' {
 		return value{}
@@ -83,11 +84,18 @@ func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 		return value{}
 	case w.Object != "" && (w.Kind == wait.MemoryOOM || w.Kind == wait.MemoryHigh):
 		return value{} // a rule on that cgroup speaks of it
+	case edge.OfDisk(w.Kind) && !stood(p.P, was):
+		return value{} // I/O at work: a healthy database has hundreds of such threads at any moment
 	}
-	if was != nil && was.State == 'D' && p.P.Voluntary > 0 && was.Voluntary == p.P.Voluntary {
+	if stood(p.P, was) {
 		return explain.I(2)
 	}
 	return explain.I(1)
+}
+
+// stood reports whether a task was in D before too, and did not wake since.
+func stood(p, was *procfacts.Process) bool {
+	return was != nil && was.State == 'D' && p.Voluntary > 0 && was.Voluntary == p.Voluntary
 }
 
 func stuckNow(p row) value {
@@ -309,8 +317,11 @@ func CPU() column {
 	}, Get: func(p row) value {
 		used, over := p.Host.Host.Seconds(p.P.UTime+p.P.STime), age(p)
 		was, d, paired := p.Before()
-		if paired {
+		switch watched := p.Host.Was; {
+		case paired:
 			used, over = used-p.Host.Host.Seconds(was.P.UTime+was.P.STime), d.Seconds()
+		case watched != nil: // it is new: its own short life would put it before all others
+			over, paired = p.Host.At.Sub(watched.At).Seconds(), true
 		}
 		cpus := p.Host.Host.CPUs
 		switch {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/edge"
@@ -51,7 +52,11 @@ func doing(b []byte, r row) []byte {
 	}
 	switch p.State {
 	case 'R':
-		b = append(b, "runnable: on a CPU or waiting for one"...)
+		if over, yes := starved(r); yes {
+			b = append(units.AppendSpan(append(b, "runnable for "...), over), " at least, and did not run in that time"...)
+		} else {
+			b = append(b, "runnable: on a CPU or waiting for one"...)
+		}
 		if p.CPU >= 0 {
 			b = strconv.AppendInt(append(b, "; last on CPU "...), int64(p.CPU), 10)
 		}
@@ -73,6 +78,18 @@ func doing(b []byte, r row) []byte {
 		return append(b, "its state could not be read"...)
 	}
 	return append(b, "exiting"...)
+}
+
+// starved reports whether a task was runnable at both ends of the interval and did not run between:
+// neither its time nor its context switches grew. Both are of the main thread, but for the time.
+func starved(r row) (seconds float64, yes bool) {
+	const tick = 20 * time.Millisecond // two of those that the time is counted in
+	was, over, ok := r.Before()
+	if !ok || over < tick || was.P.State != 'R' || r.P.Forced < 0 || was.P.Forced < 0 {
+		return 0, false
+	}
+	p, q := r.P, was.P
+	return over.Seconds(), p.UTime+p.STime == q.UTime+q.STime && p.Voluntary == q.Voluntary && p.Forced == q.Forced
 }
 
 // named writes a process's name and number.

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"slices"
 	"strings"
 
 	"kwhy/explain"
@@ -109,11 +110,34 @@ func readWaited(t one) string {
 	switch {
 	case c.why != inspect.Present:
 		return ""
+	case c.ran+c.waited <= 0 && runnable(t):
+		return "It is runnable and did not run " + c.over + ": the kernel adds what it waits when it runs next." + heldBack(t)
 	case c.ran+c.waited <= 0:
 		return "It did not want a CPU " + c.over + "."
 	}
-	return "Ready while others ran, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) +
-		" of the time that its threads wanted a CPU."
+	return "Ready and not on a CPU, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) +
+		" of the time that its threads wanted one." + heldBack(t)
+}
+
+// runnable reports whether any of its threads is.
+func runnable(t one) bool {
+	if t.Row.P.State == 'R' {
+		return true
+	}
+	if t.Threads == nil || t.Row.P.TGID != 0 {
+		return false
+	}
+	return slices.ContainsFunc(t.Threads.Rows, func(p procfacts.Process) bool { return p.State == 'R' })
+}
+
+// heldBack says where it waited for its own quota, on idle CPUs too.
+func heldBack(t one) string {
+	s := taskThrottling(t)
+	if !t.Bounded || s.throttled == 0 {
+		return ""
+	}
+	return " In " + string(units.AppendPercent(nil, s.share())) + " of the periods " + s.over + " its cgroup " + t.Bound.Path +
+		" used up its quota: then it waits for that, whoever else runs."
 }
 
 // throttling is how often the cgroup that limits a task was throttled: over the interval,

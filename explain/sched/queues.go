@@ -36,6 +36,7 @@ func queues() []field {
 				return "They are listed below; each counts as load though it uses no CPU."
 			},
 		})
+	out = append(out, starvedThreads())
 	for i, minutes := range [...]string{"1", "5", "15"} {
 		out = append(out, field{
 			Doc: doc{
@@ -95,6 +96,58 @@ func queues() []field {
 		},
 	)
 	return append(out, pressure()...)
+}
+
+// starvedThreads counts the threads that were ready and never ran.
+func starvedThreads() field {
+	return field{
+		Doc: doc{
+			Key: "starved", Unit: explain.Count, Interval: "1s",
+			Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat, inspect.CgroupCPU}, Concept: "run-queue",
+			Gist: "Threads that were runnable over the whole interval and did not run.",
+		},
+		Get: func(s sched) value {
+			list, known := s.Starved()
+			if !known {
+				return explain.None(inspect.NoInterval)
+			}
+			return explain.I(len(list))
+		},
+		Over: func(s sched) inspect.Seen { return s.ReadySeen() },
+		Reading: func(s sched) string {
+			list, _ := s.Starved()
+			if len(list) == 0 {
+				return "None."
+			}
+			return says(&list[0])
+		},
+	}
+}
+
+// says how a thread was left without a CPU, and who had it.
+func says(it *schedfacts.Starved) string {
+	s := fmt.Sprintf("%s (%d), %s, was ready for %s at least and did not run: ", it.P.Comm, it.P.PID, priority(it.P), units.Span(it.Over.Seconds()))
+	switch {
+	case it.Quota != "":
+		return s + "its cgroup " + it.Quota + " was out of its CPU quota."
+	case it.Rival == nil:
+		return s + "who had CPU " + strconv.Itoa(int(it.P.CPU)) + " was not seen."
+	}
+	return s + fmt.Sprintf("%s (%d), %s, had CPU %d for %s of that time.",
+		it.Rival.Comm, it.Rival.PID, priority(it.Rival), it.P.CPU, units.AppendPercent(nil, it.Ran))
+}
+
+// priority says how a thread stands among others.
+func priority(p *procfacts.Process) string {
+	switch p.Policy {
+	case policyFIFO, policyRR:
+		return "real-time priority " + strconv.Itoa(int(p.RTPrio))
+	case policyDeadline:
+		return "of a deadline"
+	case policyIdle:
+		return "SCHED_IDLE"
+	}
+	return "nice " + units.Number(int(p.Nice))
 }
 
 func loadText(s sched, i int) value {

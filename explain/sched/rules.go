@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 	schedfacts "kwhy/inspect/sched"
 )
 
@@ -21,6 +23,9 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 			Of: func(s sched) value {
 				if s.Pressure.Some == nil {
 					return value{}
+				}
+				if left, known := spare(s); known && left >= heldShare {
+					return value{} // sched.cpu_held speaks of it
 				}
 				return explain.F(s.Pressure.Some.Avg10 / 100)
 			},
@@ -50,9 +55,9 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 		},
 		{
 			ID: "sched.blocked", Unless: "sched.stuck", Unit: explain.Count,
-			What: "threads in D that are neither frozen nor wait for a child of vfork",
-			Means: "They wait in the kernel for something that they cannot abandon, usually a disk or a network file system: " +
-				"no signal reaches them, and each counts as load.",
+			What: "threads in D, without those of healthy I/O, frozen ones, and parents in vfork",
+			Means: "They wait in the kernel in a state that ordinary signals don't end, and each counts as load. Who was seen " +
+				"waiting for a disk once is not counted: I/O at work looks like that.",
 			Evidence: []string{"uninterruptible"}, Concept: "process-state", Next: "kwhy proc --threads --state D",
 			Of: func(s sched) value { return explain.I(len(held(s))) }, At: explain.At{Notice: 1, Warning: 20},
 			Say: func(s sched) string {
@@ -60,8 +65,91 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 				return units.Plural(len(list), "thread", "threads") + " in D, such as " + list[0].P.Comm
 			},
 		},
+		heldRule(),
 		runQueue(),
+		starvation(),
 		unbounded(),
+	}
+}
+
+// starvation judges the longest that a thread was ready and did not run. One whose cgroup has used
+// its quota up is not among them: sched.throttled speaks of that.
+func starvation() explain.Rule[*schedfacts.Snapshot] {
+	left := func(s sched) []schedfacts.Starved {
+		list, _ := s.Starved()
+		return slices.DeleteFunc(slices.Clone(list), func(it schedfacts.Starved) bool { return it.Quota != "" || it.P.Policy == policyIdle })
+	}
+	return explain.Rule[*schedfacts.Snapshot]{
+		ID: "sched.starved", What: "how long a thread was ready and did not run", Unit: explain.Seconds, Basis: explain.Interval,
+		Means: "Others had its CPU all that time: tasks of a much higher weight (nice, cgroup weights), real-time tasks, or a very long queue. " +
+			"The kernel adds what it waits to its run delay only when it runs next.",
+		Evidence: []string{"starved"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
+		NextOf: func(s sched) string { return "kwhy sched " + strconv.Itoa(int(left(s)[0].P.PID)) + " --interval 5s" },
+		Of: func(s sched) value {
+			list, known := s.Starved()
+			switch {
+			case !known:
+				return value{}
+			case len(left(s)) == 0:
+				return explain.I(0)
+			}
+			return explain.F(list[0].Over.Seconds())
+		},
+		At: explain.At{Notice: 0.5, Warning: 5, Critical: 60},
+		Say: func(s sched) string {
+			list := left(s)
+			text := strings.TrimSuffix(says(&list[0]), ".")
+			if more := len(list) - 1; more > 0 {
+				text += "; and so were " + units.Plural(more, "other thread", "other threads")
+			}
+			return text
+		},
+	}
+}
+
+// heldShare is the share of CPU time from which on it is not a lack of CPUs that tasks wait for.
+const heldShare = 0.3
+
+// spare is the share of the interval's CPU time that was idle, or went to tasks of a nice value above
+// 0, from which others take it. PSI counts tasks as waiting that a quota holds back, that may run on a few
+// CPUs alone, or that have a low weight themselves (kernel/sched/psi.c, NR_RUNNING and NR_ONCPU).
+func spare(s sched) (share float64, known bool) {
+	was, _, ok := s.Before()
+	if !ok {
+		return 0, false
+	}
+	return shareOf(s, was, func(t *schedfacts.CPUTimes) uint64 { return idle(t) + t.Nice })
+}
+
+func shareOf(s, was sched, of func(*schedfacts.CPUTimes) uint64) (float64, bool) {
+	return share(&s.All, &was.All, of)
+}
+
+// heldRule judges the pressure on CPUs of a host that has some left.
+func heldRule() explain.Rule[*schedfacts.Snapshot] {
+	return explain.Rule[*schedfacts.Snapshot]{
+		ID: "sched.cpu_held", What: "PSI cpu some avg10, of a host whose CPUs have time left", Unit: explain.Ratio, Basis: explain.Interval,
+		Means: "Tasks are ready and do not run, though CPUs are idle or run tasks of low weight: a quota of their cgroup holds them back, they " +
+			"may run on a few CPUs alone, or they have a low weight themselves. More CPUs would not help.",
+		Evidence: []string{"pressure_cpu_some", "cpu_idle"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
+		Of: func(s sched) value {
+			left, known := spare(s)
+			if s.Pressure.Some == nil || !known || left < heldShare {
+				return value{}
+			}
+			return explain.F(s.Pressure.Some.Avg10 / 100)
+		},
+		At: explain.At{Notice: 0.25},
+		Say: func(s sched) string {
+			was, _, _ := s.Before()
+			left, _ := shareOf(s, was, idle)
+			text := fmt.Sprintf("tasks wait for CPUs %s of the last 10 s, though these were idle for %s of the interval",
+				units.AppendPercent(nil, s.Pressure.Some.Avg10/100), units.AppendPercent(nil, left))
+			if low, _ := shareOf(s, was, func(t *schedfacts.CPUTimes) uint64 { return t.Nice }); low >= 0.05 {
+				text += fmt.Sprintf(" and ran tasks of a nice value above 0 for %s", units.AppendPercent(nil, low))
+			}
+			return text
+		},
 	}
 }
 
@@ -165,7 +253,17 @@ func reservedBy(s sched) []string {
 
 // held are the threads in D that sched.stuck judges one by one.
 func held(s sched) []schedfacts.Task {
-	return slices.DeleteFunc(slices.Clone(s.Blocked), func(t schedfacts.Task) bool { return !proc.Stuck(t.Row, nil).Has() })
+	return slices.DeleteFunc(slices.Clone(s.Blocked), func(t schedfacts.Task) bool { return !proc.Stuck(t.Row, blockedBefore(s, &t)).Has() })
+}
+
+// blockedBefore is the same thread an interval ago, if it was in D then.
+func blockedBefore(s sched, t *schedfacts.Task) *procfacts.Process {
+	if was, _, ok := s.Before(); ok {
+		if b := schedfacts.SameBlocked(was, t); b != nil {
+			return b.P
+		}
+	}
+	return nil
 }
 
 // stuckRules judge the threads in D one by one: where it was found at both ends of an
@@ -181,8 +279,8 @@ func stuckRules() []explain.Rule[taskRow] {
 	return []explain.Rule[taskRow]{{
 		ID:   "sched.stuck",
 		What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
-		Means: "It waits in the kernel for something that it cannot abandon, usually a disk or a network file system: " +
-			"signals wait too, SIGKILL included unless the wait is of the killable kind, and it counts as load.",
+		Means: "It waits in the kernel in a state that ordinary signals don't end; SIGKILL does where the wait is of the killable kind. " +
+			"It counts as load.",
 		Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
 		NextOf: func(r taskRow) string { return "kwhy proc --thread " + strconv.Itoa(int(r.It.P.PID)) },
 		Of:     of,
@@ -206,6 +304,9 @@ func starves() []explain.Rule[taskRow] {
 		if !ok || over <= 0 || p.Kthread() || p.Policy == policyDeadline {
 			return value{}
 		}
+		if l := &r.In.Lists; inspect.InList(l.Isolated, int(p.CPU)) || inspect.InList(l.NohzFull, int(p.CPU)) {
+			return explain.I(0) // there it takes the CPU from nobody: it was set apart for such work
+		}
 		h := r.In.Settings.Host
 		ran := h.Seconds(p.UTime+p.STime) - h.Seconds(was.It.P.UTime+was.It.P.STime)
 		return explain.F(max(ran, 0) / over.Seconds())
@@ -214,7 +315,7 @@ func starves() []explain.Rule[taskRow] {
 		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
 		Means: "A real-time task comes before every fair one. While it runs, all others on its CPU wait, " +
 			"except for the time that is reserved for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair " +
-			"server since.",
+			"server since. One on a CPU that is isolated or nohz_full takes it from nobody.",
 		Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
 		NextOf: func(r taskRow) string { return "kwhy sched " + strconv.Itoa(int(r.It.P.PID)) },
 		Of:     of,

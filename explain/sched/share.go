@@ -124,6 +124,9 @@ func under(groups, within []schedfacts.ShareGroup) bool {
 }
 
 func cpuShare(t one) value {
+	if s := t.Row.P.State; s == 'Z' || s == 'X' { // of a main thread that has ended too: it wants none any more
+		return explain.None(inspect.Inapplicable)
+	}
 	steps := levels(t)
 	if steps == nil {
 		return explain.None(inspect.Inapplicable)

@@ -158,7 +158,7 @@ func migrations() column {
 // why says whether a process gets the CPU when it wants it.
 func why(b []byte, r row) []byte {
 	p := r.P
-	if p.State == 'Z' || p.State == 'X' {
+	if p.Over() {
 		return append(b, "ended: it needs no CPU any more"...)
 	}
 	switch p.Policy {
@@ -178,6 +178,8 @@ func why(b []byte, r row) []byte {
 	switch {
 	case r.Missing(inspect.PIDSchedstat) != inspect.Present:
 		return append(b, "its wait time is not visible"...)
+	case (c.timeslices <= 0 || c.ran+c.waited <= 0) && p.State == 'R':
+		b = append(b, "runnable, and did not run"...)
 	case c.timeslices <= 0 || c.ran+c.waited <= 0:
 		b = append(b, "did not want a CPU"...)
 	default:

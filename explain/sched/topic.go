@@ -89,7 +89,7 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 			return takeRows(h, v, want, was.Procs)
 		},
 		Meanwhile: func(h *inspect.Host, d time.Duration, sleep func(time.Duration)) { step = watchLoads(h, d, sleep) },
-		Since:     func(now, was sched) { now.Was, now.Step = was, step; now.Weigh(was) },
+		Since:     func(now, was sched) { now.Was, now.Step = was, step; now.Weigh(was); now.FindStarved(was) },
 		At:        func(s sched) time.Time { return s.Settings.At },
 		Gaps:      sched.Gaps,
 		Summary: func(_ *lower.Report, s sched) []string {
@@ -104,7 +104,7 @@ func check() *lower.Check[sched] {
 	return &lower.Check[sched]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (sched, error) {
 			threads := func() *procfacts.Threads { return lower.Share(sh, procfacts.TakeThreads) }
-			return schedfacts.TakeBeside(sh.Host, sh.Procs, threads, nil, want.Plus(HealthNeeds()))
+			return schedfacts.TakeBeside(sh.Host, sh.Procs, threads, nil, want.Plus(HealthNeeds()).Plus(inspect.Of(inspect.CPUList)))
 		},
 		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
 		Health: Health, Rests: HealthNeeds(), Gaps: sched.Gaps,

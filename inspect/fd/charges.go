@@ -107,7 +107,7 @@ func (c *Charges) add(h *inspect.Host, o *object, known map[uint64][]inspect.Use
 		charge(Account{inspect.InitialUserNS, p.RealUID}, 0)
 		return
 	}
-	in, err := h.Namespace(p.Dir(), "user")
+	in, err := h.Namespace(p.Home(h), "user")
 	if err != nil { // a copy without it: most processes are where the kernel began
 		in = inspect.InitialUserNS
 	}
@@ -117,7 +117,7 @@ func (c *Charges) add(h *inspect.Host, o *object, known map[uint64][]inspect.Use
 	}
 	chain, asked := known[in]
 	if !asked {
-		chain, _ = h.UserNamespaces(p.Dir() + "/ns/user") // without it the charge is unplaced
+		chain, _ = h.UserNamespaces(p.Home(h) + "/ns/user") // without it the charge is unplaced
 		known[in] = chain
 	}
 	if len(chain) == 0 {

@@ -179,7 +179,7 @@ type deletedWalker struct {
 }
 
 func (w *deletedWalker) walk(open []proc.OpenDeleted) {
-	dir := w.p.Dir()
+	dir := w.p.Home(w.h)
 	for _, d := range open {
 		var info Descriptor
 		if w.h.Proc.With(dir+"/fdinfo/"+strconv.Itoa(int(d.FD)), info.parseInfo) != nil {
@@ -213,7 +213,7 @@ func (w *deletedWalker) walk(open []proc.OpenDeleted) {
 
 // program looks whether what the process runs is gone.
 func (w *deletedWalker) program() {
-	rel := w.p.Dir() + "/exe"
+	rel := w.p.Home(w.h) + "/exe"
 	to, err := w.h.Proc.Readlink(rel)
 	if err != nil || !strings.HasSuffix(to, deletedSuffix) || noDisk([]byte(" "+to)) {
 		return
@@ -290,7 +290,7 @@ func (w *deletedWalker) inMemory(rel string, on *MountPoint) bool {
 
 func (w *deletedWalker) table() *mountTable {
 	if w.mounts == nil {
-		t, _ := readMounts(w.h, w.p.Dir()) // without it their file systems are not named
+		t, _ := readMounts(w.h, w.p.Home(w.h)) // without it their file systems are not named
 		w.mounts = &t
 	}
 	return w.mounts
@@ -300,7 +300,7 @@ func (w *deletedWalker) table() *mountTable {
 // and it requires a right that /proc/PID/maps does not.
 func (w *deletedWalker) maps() {
 	looked := map[string]bool{} // by device, inode and path
-	_ = w.h.Proc.With(w.p.Dir()+"/maps", func(b []byte) error {
+	_ = w.h.Proc.With(w.p.Home(w.h)+"/maps", func(b []byte) error {
 		for len(b) > 0 {
 			var line []byte
 			line, b = inspect.CutLine(b)
@@ -327,7 +327,7 @@ func (w *deletedWalker) mapped(m *mem.Mapping) {
 		w.saved(m.Path, proc.OnDisk{Dev: m.Dev, Inode: m.Inode}).Keepers[0].Mapped = true
 		return
 	}
-	rel := fmt.Sprintf("%s/map_files/%x-%x", w.p.Dir(), m.Start, m.End)
+	rel := fmt.Sprintf("%s/map_files/%x-%x", w.p.Home(w.h), m.Start, m.End)
 	st, err := proc.Follow(w.h, rel)
 	switch {
 	case err == nil && st.Nlink == 0:

@@ -91,7 +91,7 @@ func (l *DeletedFiles) unlisted(h *inspect.Host, list []special, scan *proc.FDSc
 	counts, whys := make([]int, len(list)), make([]inspect.Reason, len(list))
 	proc.EachChunk(h, len(list), func(_ *proc.Reader, i int) {
 		s := &list[i]
-		dir, n := l.Procs.Rows[s.row].Dir(), strconv.Itoa(int(s.fd))
+		dir, n := l.Procs.Rows[s.row].Home(h), strconv.Itoa(int(s.fd))
 		err := h.Proc.With(dir+"/fdinfo/"+n, func(b []byte) error {
 			if s.kind == proc.KindIOUring {
 				counts[i] = registered(b)

@@ -126,7 +126,7 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 		return nil, h.NoProcess(pid)
 	}
 	l := &List{Row: ps.At(int(i)), Sources: map[inspect.Source]inspect.Reason{}}
-	dir := l.Row.P.Dir()
+	dir := l.Row.P.Home(h)
 	var err error
 	l.List, err = links(h, dir)
 	l.Sources[inspect.PIDFd] = h.PidReason(dir, err)

@@ -110,7 +110,7 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 		case k == proc.KindSocket && w.socket[string(link)]:
 			it.note(string(link)).FDs = append(it.FDs, fd)
 		case k == proc.KindPath || k == proc.KindDevice:
-			look(h, p, p.Dir()+"/fd/"+strconv.Itoa(int(fd)), w, it, func(node bool) {
+			look(h, p, p.Home(h)+"/fd/"+strconv.Itoa(int(fd)), w, it, func(node bool) {
 				if node {
 					it.Nodes = append(it.Nodes, fd)
 				} else {
@@ -124,9 +124,9 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 		if p.Kthread() {
 			return
 		}
-		look(h, p, p.Dir()+"/cwd", w, it, func(bool) { it.Cwd = true })
-		look(h, p, p.Dir()+"/root", w, it, func(bool) { it.Root = true })
-		look(h, p, p.Dir()+"/exe", w, it, func(bool) { it.Exe = true })
+		look(h, p, p.Home(h)+"/cwd", w, it, func(bool) { it.Cwd = true })
+		look(h, p, p.Home(h)+"/root", w, it, func(bool) { it.Root = true })
+		look(h, p, p.Home(h)+"/exe", w, it, func(bool) { it.Exe = true })
 		mappedBy(h, p, w, it)
 	})
 	out := &PathHolders{Procs: ps, What: name, Whole: len(w.whole) > 0, Unasked: w.unasked}
@@ -288,7 +288,7 @@ func within(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, st *ins
 	if err != nil || id < 0 {
 		return false
 	}
-	t, _ := readMounts(h, p.Dir()) // a mount that is not in it is useless
+	t, _ := readMounts(h, p.Home(h)) // a mount that is not in it is useless
 	on := t.byID[id]
 	return on != nil && w.whole[on.Dev]
 }
@@ -303,7 +303,7 @@ func mappedBy(h *inspect.Host, p *proc.Process, w *wantedFile, it *PathHolder) {
 		path  string
 	}
 	seen := map[mapped]bool{}
-	_ = h.Proc.With(p.Dir()+"/maps", func(b []byte) error {
+	_ = h.Proc.With(p.Home(h)+"/maps", func(b []byte) error {
 		for len(b) > 0 {
 			var line []byte
 			line, b = inspect.CutLine(b)
@@ -328,7 +328,7 @@ func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bo
 	if !h.Live {
 		return false
 	}
-	st, err := h.Proc.Node(fmt.Sprintf("%s/map_files/%x-%x", p.Dir(), m.Start, m.End))
+	st, err := h.Proc.Node(fmt.Sprintf("%s/map_files/%x-%x", p.Home(h), m.Start, m.End))
 	if err != nil {
 		st, err = h.Elsewhere().Node(m.Path)
 	}

@@ -114,7 +114,7 @@ func sharedWith(h *inspect.Host, l *List, p *proc.Process, alike map[string][]in
 		l.Sharing.Relatives = append(l.Sharing.Relatives, r)
 		return
 	}
-	theirs, err := links(h, p.Dir())
+	theirs, err := links(h, p.Home(h))
 	if err != nil {
 		l.Sharing.Unasked++ // by kcmp neither
 		return
@@ -183,7 +183,7 @@ func ends(h *inspect.Host, l *List, ps *proc.Processes) {
 	for f := range got {
 		p := &all.Rows[f.row]
 		var other Descriptor
-		_ = h.Proc.With(p.Dir()+"/fdinfo/"+strconv.Itoa(int(f.fd)), other.parseInfo)
+		_ = h.Proc.With(p.Home(h)+"/fdinfo/"+strconv.Itoa(int(f.fd)), other.parseInfo)
 		for _, i := range pipes[f.link] {
 			l.List[i].Ends = append(l.List[i].Ends, End{p, f.fd, other.Flags&unix.O_ACCMODE != unix.O_RDONLY, !other.HasInfo})
 		}
@@ -218,7 +218,7 @@ func ownEnds(h *inspect.Host, l *List, pipes map[string][]int) {
 			}
 			f := &l.List[i]
 			if !f.HasInfo && f.Kind != proc.KindSocket {
-				f.HasInfo = h.Proc.With(own.Dir()+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
+				f.HasInfo = h.Proc.With(own.Home(h)+"/fdinfo/"+strconv.Itoa(int(f.N)), f.parseInfo) == nil
 			}
 			l.List[j].Ends = append(l.List[j].Ends, End{own, f.N, f.Flags&unix.O_ACCMODE != unix.O_RDONLY, !f.HasInfo})
 		}
@@ -237,7 +237,7 @@ func tooMany(h *inspect.Host, ps *proc.Processes) bool {
 	}
 	sum := int64(0)
 	for i := range ps.Rows {
-		if st, err := h.Proc.Stat(ps.Rows[i].Dir() + "/fd"); err == nil {
+		if st, err := h.Proc.Stat(ps.Rows[i].Home(h) + "/fd"); err == nil {
 			sum += st.Size
 		}
 	}

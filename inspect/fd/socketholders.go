@@ -35,9 +35,9 @@ func netNamespaces(h *inspect.Host, ps *proc.Processes) []netNamespace {
 		if p.Kthread() {
 			continue
 		}
-		if n, err := h.Namespace(p.Dir(), "net"); err == nil && !seen[n] {
+		if n, err := h.Namespace(p.Home(h), "net"); err == nil && !seen[n] {
 			seen[n] = true
-			out = append(out, netNamespace{n, p.PID, p.Dir()})
+			out = append(out, netNamespace{n, p.PID, p.Home(h)})
 		}
 	}
 	return out

@@ -77,7 +77,7 @@ func (m *Process) Doubt(src inspect.Source) inspect.Doubt { return m.Host.Doubt(
 // threads have none, and zombies gave theirs up.
 func (m *Process) NoMemory() bool {
 	_, has := m.Status["VmSize"]
-	return m.P.Kthread() || m.P.State == 'Z' || m.P.State == 'X' || m.got[inspect.PIDStatus] == inspect.Present && !has && !m.part
+	return m.P.Kthread() || m.P.Over() || m.got[inspect.PIDStatus] == inspect.Present && !has && !m.part
 }
 
 // Gaps lists the wanted sources that gave nothing.
@@ -124,6 +124,9 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 	r := &proc.Reader{Host: h, Buf: make([]byte, 0, 16<<10)}
 	dir := strconv.Itoa(int(pid))
 	err := r.File(&m.P, "/stat", inspect.UntilShort, m.P.ParseStat)
+	if err == nil && m.P.MainEnded() {
+		_ = r.One(&m.P, inspect.PIDStat) // which finds a thread that goes on
+	}
 	switch m.got[inspect.PIDStat] = h.PidReason(dir, err); m.got[inspect.PIDStat] {
 	case inspect.Present, inspect.Malformed, inspect.NotSaved, inspect.Denied:
 	case inspect.Vanished:
@@ -132,7 +135,7 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 		return nil, err
 	}
 	if want.Has(inspect.PIDStatus) {
-		m.got[inspect.PIDStatus] = h.PidReason(dir, h.Proc.With(dir+"/status", m.parseStatus))
+		m.got[inspect.PIDStatus] = h.PidReason(dir, h.Proc.With(m.P.Home(h)+"/status", m.parseStatus))
 	}
 	procMemMaps(h, m, want, dir)
 	procMemHost(h, m, want)
@@ -152,7 +155,7 @@ func procMemMaps(h *inspect.Host, m *Process, want inspect.Sources, dir string) 
 	}
 	if want.Has(inspect.PIDSmapsRollup) {
 		var err error
-		m.Rollup, err = proc.Rollup(h, m.P.PID)
+		m.Rollup, err = proc.Rollup(h, m.P.Home(h))
 		m.got[inspect.PIDSmapsRollup] = h.PidReason(dir, err)
 	}
 }
@@ -170,11 +173,11 @@ func procMemHost(h *inspect.Host, m *Process, want inspect.Sources) {
 }
 
 func readMaps(h *inspect.Host, m *Process) error {
-	err := h.Proc.With(strconv.Itoa(int(m.P.PID))+"/maps", m.layOut)
+	err := h.Proc.With(m.P.Home(h)+"/maps", m.layOut)
 	if err == nil && len(m.Regions) == 0 { // a process that has ended meanwhile has no mappings left
 		if p := proc.NewProcess(m.P.PID); (&proc.Reader{Host: h}).File(
 			&p, "/stat", inspect.UntilShort, p.ParseStat,
-		) != nil || p.Start != m.P.Start || p.State == 'Z' || p.State == 'X' {
+		) != nil || p.Start != m.P.Start || p.Over() {
 			return unix.ESRCH
 		}
 		return inspect.ErrMalformed

@@ -3,7 +3,6 @@ package net
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -44,7 +43,7 @@ func FindNamespaces(h *inspect.Host, ps *proc.Processes) *NamespaceList {
 			whys[i] = inspect.Inapplicable // all of the kernel's are in the initial one
 			return
 		}
-		inode, err := h.Namespace(p.Dir(), "net")
+		inode, err := h.Namespace(p.Home(h), "net")
 		whys[i] = inspect.ReasonOfPID(err)
 		mu.Lock()
 		defer mu.Unlock()
@@ -68,7 +67,8 @@ func FindNamespaces(h *inspect.Host, ps *proc.Processes) *NamespaceList {
 	for _, s := range at {
 		slices.Sort(s.Processes)
 		s.PID = s.Processes[0]
-		if s.Dir = strconv.Itoa(int(s.PID)) + "/net"; s.Own && own.Own {
+		i, _ := ps.Row(s.PID)
+		if s.Dir = ps.Rows[i].Home(h) + "/net"; s.Own && own.Own {
 			s.Dir, s.PID = own.Dir, own.PID
 		}
 		out.List = append(out.List, *s)

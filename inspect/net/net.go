@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -151,7 +150,7 @@ func TakeWith(h *inspect.Host, space Namespace, want inspect.Sources, walk *FDWa
 	}
 	if space.Own {
 		ask()
-	} else if err := h.InNetwork(strconv.Itoa(int(space.PID))+"/ns/net", func() error { ask(); return nil }); err != nil {
+	} else if err := h.InNetwork(space.owner()+"/ns/net", func() error { ask(); return nil }); err != nil {
 		n.shut(want, inspect.ReasonOf(err))
 	}
 	netSockets(h, n, want, walk)
@@ -501,7 +500,7 @@ func (n *Namespace) owner() string { return path.Dir(n.Dir) }
 // shown only to those who may trace the process, its /proc/PID/net to everyone: a
 // namespace without a number is an answer too.
 func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
-	dir := strconv.Itoa(int(pid))
+	dir := proc.HomeOf(h, pid)
 	inode, err := h.Namespace(dir, "net")
 	if errors.Is(err, fs.ErrPermission) {
 		s := Namespace{Dir: dir + "/net", PID: pid}

@@ -145,13 +145,13 @@ type Process struct {
 // TakeBefore lists the sockets of a process's network namespace for TakeProcess, an
 // interval before it.
 func TakeBefore(h *inspect.Host, pid int32) (*Sockets, error) {
-	return TakeSockets(h, SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every})
+	return TakeSockets(h, SocketQuery{Dir: proc.HomeOf(h, pid), States: sockdiag.Every})
 }
 
 // TakeProcess lists the sockets of a process, in its own network namespace. was is a
 // list of an interval ago, or nil.
 func TakeProcess(h *inspect.Host, pid int32, was *Sockets) (*Process, error) {
-	s, err := TakeSockets(h, SocketQuery{Dir: strconv.Itoa(int(pid)), States: sockdiag.Every, Owners: true})
+	s, err := TakeSockets(h, SocketQuery{Dir: proc.HomeOf(h, pid), States: sockdiag.Every, Owners: true})
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,28 @@ func (r *Reader) livingThread(p *Process) int32 {
 	return -1
 }
 
+// statOfAll takes from the stat of a thread that goes on what it says of the memory of all, which that
+// of the main thread, which has ended, lacks.
+func (r *Reader) statOfAll(p *Process) {
+	other := r.via(p)
+	if other == p {
+		return
+	}
+	t := NewProcess(p.PID)
+	if r.File(other, "/stat", inspect.UntilShort, t.ParseStat) == nil {
+		p.VSize, p.RSS = t.VSize, t.RSS
+	}
+}
+
+// HomeOf returns the Home of a process by its number; its directory where its stat can't be read.
+func HomeOf(h *inspect.Host, pid int32) string {
+	p, r := NewProcess(pid), Reader{Host: h}
+	if r.One(&p, inspect.PIDStat) == inspect.Present && p.MainEnded() {
+		r.via(&p)
+	}
+	return p.Home(h)
+}
+
 // parseMemory takes from a thread's status what it says of the memory of all.
 func (p *Process) parseMemory(b []byte) error {
 	t := NewProcess(p.PID)

@@ -163,11 +163,11 @@ func (p *Process) askLimit(h *inspect.Host) {
 // count looks at the descriptors of one process: one system call for each, and a
 // few more for those that want a closer look.
 func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte, k FileKind)) inspect.Reason {
-	dir, err := w.h.Proc.Open(p.Dir() + "/fd")
+	dir, err := w.h.Proc.Open(p.Home(w.h) + "/fd")
 	if err != nil {
 		why := w.h.PidReason(p.Dir(), err)
 		if c.Below = int(inspect.Unset); why == inspect.Denied {
-			c.Total, c.Sized, _ = sizeOfFDs(w.h, p.Dir()+"/fd")
+			c.Total, c.Sized, _ = sizeOfFDs(w.h, p.Home(w.h)+"/fd")
 		}
 		return why
 	}
@@ -180,12 +180,28 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 			w.one(p, &dir, name, int32(fd), c, see)
 		}
 	})
+	if err == nil && c.Total == 0 && w.moved(p) {
+		return w.count(p, c, see)
+	}
 	if err == nil && c.Total == 0 {
 		n, why := NoFDs(w.h, p)
 		c.Total, c.Sized = n, n > 0
 		return why
 	}
 	return inspect.ReasonOfPID(err)
+}
+
+// moved finds where the descriptors of a process are that seems to have none: where its main thread
+// has ended, a thread that goes on has them.
+func (w *fdWalker) moved(p *Process) bool {
+	if p.other != 0 || p.Kthread() || p.State != 0 && !p.MainEnded() || p.TGID != 0 {
+		return false
+	}
+	r, now := Reader{Host: w.h}, NewProcess(p.PID)
+	if r.One(&now, inspect.PIDStat) == inspect.Present && now.MainEnded() {
+		p.other = now.other
+	}
+	return p.other > 0
 }
 
 // NoFDs says what an empty directory of descriptors means: why it does not show that there are
@@ -263,7 +279,7 @@ func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d Op
 	if !w.h.Live {
 		return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), Saved: true}, true
 	}
-	st, err := Follow(w.h, p.Dir()+"/fd/"+name)
+	st, err := Follow(w.h, p.Home(w.h)+"/fd/"+name)
 	if err != nil || st.Nlink > 0 {
 		return d, false
 	}
@@ -274,7 +290,7 @@ func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d Op
 // pos, flags nor ino tell one object from another: anonymous inodes share one.
 func (w *fdWalker) watcher(p *Process, name []byte, fd int32, kind FileKind, prefix string) Watcher {
 	out := Watcher{FD: fd, Kind: kind}
-	rel := p.Dir() + "/fdinfo/" + string(name)
+	rel := p.Home(w.h) + "/fdinfo/" + string(name)
 	b, err := w.h.Proc.Read(rel, w.info[:0], inspect.UntilEmpty)
 	if w.info = b[:0]; err != nil {
 		out.Why = w.h.PidReason(p.Dir(), err)

@@ -248,6 +248,7 @@ func (p *Process) statusLine(name, rest []byte) {
 func (p *Process) standIn(name string, field []byte) {
 	switch name {
 	case "State":
+		p.survived = len(field) > 0 && field[0] == 'Z'
 		if len(field) == 1 && field[0] >= 'A' && p.inStat(3) {
 			p.State, p.stood = field[0], p.stood|StatFields(3)
 		}
@@ -256,6 +257,8 @@ func (p *Process) standIn(name string, field []byte) {
 			p.PPID, p.stood = int32(n), p.stood|StatFields(4)
 		}
 	case "Threads":
+		more, ok := small(field)
+		p.survived = p.survived && ok && more > 1
 		if n, ok := small(field); ok && p.inStat(20) {
 			p.Threads, p.stood = int32(n), p.stood|StatFields(20)
 		}

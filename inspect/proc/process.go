@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"strconv"
 	"time"
 
 	"kwhy/inspect"
@@ -59,8 +60,10 @@ type Process struct {
 	spoilt uint64                                    // the fields of stat that did not parse, a bit each by their numbers
 	other  int32                                     // a thread that goes on where the main one has ended; -1: none was found
 	Gone   bool                                      // it ended before its first file was read
-	cut    bool                                      // status ends before its end
-	late   bool                                      // one of its files did not answer in time
+	// survived says that the main thread has ended and others go on, by status.
+	survived bool
+	cut      bool // status ends before its end
+	late     bool // one of its files did not answer in time
 }
 
 // Owner is whose a process is, and who traces it, from status.
@@ -152,10 +155,28 @@ func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }
 // MainEnded reports whether the main thread of p has ended and others go on: then p
 // shows as Z, and is no zombie, for nobody can wait for it yet (kernel/exit.c,
 // delay_group_leader).
-func (p *Process) MainEnded() bool { return p.State == 'Z' && p.Threads > 1 && p.TGID == 0 }
+func (p *Process) MainEnded() bool {
+	return p.TGID == 0 && (p.State == 'Z' && p.Threads > 1 || p.State == 0 && p.survived)
+}
 
 // Zombie reports whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
+
+// Over reports whether nothing of p goes on: it is a zombie, or about to be gone.
+func (p *Process) Over() bool { return p.Zombie() || p.State == 'X' }
+
+// Home returns the directory below /proc that has what goes with p: its own, or, where its main thread
+// has ended, that of a thread that goes on. A thread has one of its own beside those of processes, though
+// it is not listed (fs/proc/base.c, proc_pid_lookup); in a copy it is below the process's.
+func (p *Process) Home(h *inspect.Host) string {
+	switch {
+	case p.other <= 0:
+		return p.Dir()
+	case h.Live:
+		return strconv.Itoa(int(p.other))
+	}
+	return (&Process{PID: p.other, TGID: p.PID}).Dir()
+}
 
 // Why says what became of one of a process's sources: Unread until it is read. Its entry in
 // /proc is what it was found by.

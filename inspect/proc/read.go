@@ -112,7 +112,9 @@ func (r *Reader) One(p *Process, s inspect.Source) inspect.Reason {
 	var err error
 	switch s {
 	case inspect.PIDStat:
-		err = r.File(p, "/stat", inspect.UntilShort, p.ParseStat)
+		if err = r.File(p, "/stat", inspect.UntilShort, p.ParseStat); err == nil && p.MainEnded() {
+			r.statOfAll(p)
+		}
 	case inspect.PIDStatus:
 		if err = r.File(p, "/status", inspect.UntilShort, p.parseStatus); err == nil && p.MainEnded() {
 			_ = r.File(r.via(p), "/status", inspect.UntilShort, p.parseMemory) // without it there is none
@@ -185,7 +187,7 @@ func (r *Reader) File(p *Process, name string, end inspect.Ending, parse func([]
 
 // rollup reads smaps_rollup, and before 4.14 adds up smaps.
 func (r *Reader) rollup(p *Process) error {
-	c, err := Rollup(r.Host, p.PID)
+	c, err := Rollup(r.Host, p.Home(r.Host))
 	if err != nil {
 		return err
 	}
@@ -193,9 +195,9 @@ func (r *Reader) rollup(p *Process) error {
 	return nil
 }
 
-// Rollup returns the sums over a process's mappings, in bytes.
-func Rollup(h *inspect.Host, pid int32) (out inspect.Counters, err error) {
-	dir := strconv.Itoa(int(pid))
+// Rollup returns the sums over the mappings of a process, by its directory, in bytes.
+func Rollup(h *inspect.Host, dir string) (out inspect.Counters, err error) {
+	pid, _ := inspect.ParsePID(dir)
 	err = h.Proc.Single(dir+"/smaps_rollup", func(b []byte) error {
 		out, err = inspect.ParseCounters(b, 24)
 		return err

@@ -55,6 +55,8 @@ type Snapshot struct {
 
 	callable bool            // whether system calls mean the same processes
 	ready    []*proc.Process // threads in R
+	starved  []Starved
+	watched  bool // these were looked for
 	threads  *proc.Threads
 }
 
@@ -262,6 +264,7 @@ func TakeBeside(
 	}
 	s.threads = threads()
 	schedTasks(h, s)
+	readReady(h, s)
 	ps.Notes(order)
 	return s, nil
 }

@@ -1,0 +1,137 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+	"kwhy/inspect/proc"
+)
+
+// Starved is a thread that was runnable at both ends of an interval and did not run between: its
+// times and turns stood still. What it waits is not in them yet: the kernel adds it when the thread
+// runs next (kernel/sched/stats.h, sched_info_arrive).
+type Starved struct {
+	proc.Row
+	Over time.Duration // at least so long
+	// Rival is who ran the most on its CPU, and Ran for which part of the interval; nil where nobody was
+	// seen to.
+	Rival *proc.Process
+	Ran   float64
+	// Quota is the cgroup that was out of its quota meanwhile; "" where there is none: then others
+	// had the CPU.
+	Quota string
+}
+
+// maxReady is of how many runnable threads the times are read: with more, the first tell enough.
+const maxReady = 512
+
+// readReady reads the times of the runnable threads, kwhy's own left out.
+func readReady(h *inspect.Host, s *Snapshot) {
+	self := s.Procs.Host.Self
+	s.ready = slices.DeleteFunc(s.ready, func(p *proc.Process) bool { return p.PID == self || p.TGID == self && self != 0 })
+	proc.EachChunk(h, min(len(s.ready), maxReady), func(r *proc.Reader, i int) {
+		r.Fill(s.ready[i], inspect.Of(inspect.PIDSchedstat))
+	})
+}
+
+// Starved returns the threads that an interval left without a CPU, the most important first: those
+// of the lowest nice value. known is false where there was no interval, or no thread's times can be read.
+func (s *Snapshot) Starved() (out []Starved, known bool) {
+	return s.starved, s.watched
+}
+
+// ReadySeen returns of how many runnable threads the times could be read, or of how many processes
+// the threads, where that is less than all.
+func (s *Snapshot) ReadySeen() inspect.Seen {
+	if t := s.SeenOf(inspect.PIDTask); !t.Whole() {
+		return t
+	}
+	return inspect.SeenBy("thread", inspect.PIDSchedstat, len(s.ready), func(i int) inspect.Reason { return s.ready[i].Why(inspect.PIDSchedstat) })
+}
+
+// FindStarved finds them, now that the earlier sample is known.
+func (s *Snapshot) FindStarved(was *Snapshot) {
+	s.starved, s.watched = nil, false
+	if was == nil {
+		return
+	}
+	over := s.Settings.At.Sub(was.Settings.At)
+	s.watched = over > 0
+	for _, p := range s.ready {
+		before := sameReady(was, p)
+		if before == nil {
+			continue
+		}
+		s.Procs.FreezeRow(p)
+		if p.Frozen { // which shows as R on some kernels
+			continue
+		}
+		s.starved = append(s.starved, Starved{Row: proc.Row{Host: &s.Procs.Host, P: p, Was: before}, Over: over, Quota: s.outOfQuota(was, p)})
+	}
+	if len(s.starved) > 0 {
+		s.findRivals(was, over)
+	}
+	slices.SortStableFunc(s.starved, func(a, b Starved) int { return cmp.Compare(a.P.Nice, b.P.Nice) })
+}
+
+// sameReady finds a thread among those that were runnable before, if it has not run since.
+func sameReady(was *Snapshot, p *proc.Process) *proc.Process {
+	for _, q := range was.ready {
+		if q.PID != p.PID || q.Start != p.Start {
+			continue
+		}
+		if q.Turns == inspect.Unset || p.Turns == inspect.Unset || q.Turns != p.Turns || q.Ran != p.Ran {
+			return nil
+		}
+		return q
+	}
+	return nil
+}
+
+// outOfQuota returns which of the cgroups that a thread is in was throttled in the interval.
+func (s *Snapshot) outOfQuota(was *Snapshot, p *proc.Process) string {
+	list, err := cgroup.MembershipsOf(s.Settings.Host, p.Dir())
+	if err != nil {
+		return ""
+	}
+	version, at := cgroup.ControllerPath(list, "cpu")
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		if _, in := cgroup.Below(at, g.Path); !in || g.Version != version || !g.Bounded {
+			continue
+		}
+		if before := SameGroup(was, g); before != nil && g.Stat["nr_throttled"] > before.Stat["nr_throttled"] {
+			return g.Path
+		}
+	}
+	return ""
+}
+
+// findRivals finds who ran on the CPUs of those that did not.
+func (s *Snapshot) findRivals(was *Snapshot, over time.Duration) {
+	before := map[int32]*proc.Process{}
+	was.threads.Each(func(p *proc.Process) { before[p.PID] = p })
+	type most struct {
+		p   *proc.Process
+		ran uint64
+	}
+	by := map[int32]most{}
+	s.threads.Each(func(p *proc.Process) {
+		q := before[p.PID]
+		if q == nil || q.Start != p.Start {
+			return
+		}
+		if ran := p.UTime + p.STime - q.UTime - q.STime; ran > by[p.CPU].ran && p.UTime+p.STime >= q.UTime+q.STime {
+			by[p.CPU] = most{p, ran}
+		}
+	})
+	for i := range s.starved {
+		it := &s.starved[i]
+		if m, ok := by[it.P.CPU]; ok && m.p.PID != it.P.PID {
+			it.Rival, it.Ran = m.p, min(s.Settings.Host.Seconds(m.ran)/over.Seconds(), 1)
+		}
+	}
+}
