@@ -67,7 +67,7 @@ const (
 func exitTable() []string {
 	return []string{
 		exitOK:     "done, with gaps or not",
-		exitFailed: "the job could not be done",
+		exitFailed: "the job could not be done, or the process ended during --interval",
 		exitUsage:  "usage: the command line, a variable or a config file is wrong",
 		exitFound:  "check --fail-on found something",
 	}

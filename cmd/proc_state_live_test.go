@@ -98,7 +98,7 @@ func TestProcessEndsWhileItIsRead(t *testing.T) {
 
 // One that ends during the interval leaves its first sample.
 func TestLiveEndsDuringTheInterval(t *testing.T) {
-	for _, command := range []string{"proc", "mem", "sched"} {
+	for _, command := range []string{"proc", "mem", "sched", "fd", "net"} {
 		c := exec.Command("sleep", "600")
 		if err := c.Start(); err != nil {
 			t.Skip(err)
@@ -106,7 +106,7 @@ func TestLiveEndsDuringTheInterval(t *testing.T) {
 		var out, errs bytes.Buffer
 		a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
 			Sleep: func(time.Duration) { _ = c.Process.Kill(); _ = c.Wait() }}
-		if s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"}); s != exitOK || errs.Len() > 0 {
+		if s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"}); s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
 			t.Fatalf("%s: status %d, %s", command, s, errs.String())
 		}
 		d := readJSON(t, out.String())

@@ -118,7 +118,7 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	}
 	_, over, _ := s.Before()
 	rep := page.Report(s, r.set.Limits)
-	rep.Tell(vanished(page.Gaps(s), ended), r.host.Kernel)
+	rep.Tell(vanished(page.Gaps(s), ended && page.NoneLeft == nil), r.host.Kernel)
 	h := r.header(page.At(s), over)
 	if page.Summary != nil {
 		h.Summary = page.Summary(&rep, s)
@@ -127,7 +127,10 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 		of := page.Subject(s)
 		h.Subject = output.NewSubject(of.PID, of.Comm, of.Born)
 	}
-	return r.print(h, &rep)
+	if err := r.print(h, &rep); err != nil || !ended {
+		return err
+	}
+	return fmt.Errorf("process %d ended during the interval: this is what it was like before", h.Subject.PID)
 }
 
 // sample takes the sample that a page shows, and pairs it with one an interval earlier. If
@@ -152,8 +155,7 @@ func sample[S explain.Snapshot[S]](r *run, page *lower.Page[S]) (now S, ended bo
 		return now, false, err
 	case err != nil, page.Same != nil && !page.Same(was, now):
 		if page.NoneLeft != nil {
-			page.NoneLeft(was)
-			return was, false, nil
+			page.NoneLeft(was) // which says so itself
 		}
 		return was, true, nil
 	}

@@ -147,11 +147,8 @@ func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
 		Command: "fd PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the descriptors", Tables: []lower.Attached[list]{fds},
 		Take:  read(look),
 		First: read(1),
-		Since: func(now, was list) {
-			if was.Row.P.Start == now.Row.P.Start {
-				now.Was = was
-			}
-		},
+		Same:  func(was, now list) bool { return was.Row.P.Start == now.Row.P.Start },
+		Since: func(now, was list) { now.Was = was },
 		At:      func(l list) time.Time { return l.Row.Host.At },
 		Gaps:    list.Gaps,
 		Subject: func(l list) *lower.Subject { return proc.Subject(pid, l.Row) },

@@ -225,8 +225,11 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 			return netfacts.TakeProcess(h, pid, nil)
 		},
 		First: func(h *inspect.Host, _ inspect.Sources) (process, error) {
-			s, err := netfacts.TakeBefore(h, cmp.Or(pid, h.Example()))
-			return &netfacts.Process{Net: s}, err
+			n, err := netfacts.TakeProcess(h, cmp.Or(pid, h.Example()), nil) // whole: it may be all that there is
+			if err == nil {
+				order = filled(v, n.Mine)
+			}
+			return n, err
 		},
 		Second: func(h *inspect.Host, _ inspect.Sources, was process) (process, error) {
 			var before *netfacts.Sockets
@@ -239,6 +242,7 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 			}
 			return n, err
 		},
+		Same:    func(was, now process) bool { return was.Row.P.Start == now.Row.P.Start },
 		Since:   func(_, _ process) {}, // which TakeProcess has done
 		At:      func(n process) time.Time { return n.Net.When },
 		Gaps:    process.Gaps,

@@ -142,12 +142,6 @@ type Process struct {
 	Earlier bool // it is the sample an interval ago: of those sockets that there are still
 }
 
-// TakeBefore lists the sockets of a process's network namespace for TakeProcess, an
-// interval before it.
-func TakeBefore(h *inspect.Host, pid int32) (*Sockets, error) {
-	return TakeSockets(h, SocketQuery{Dir: proc.HomeOf(h, pid), States: sockdiag.Every})
-}
-
 // TakeProcess lists the sockets of a process, in its own network namespace. was is a
 // list of an interval ago, or nil.
 func TakeProcess(h *inspect.Host, pid int32, was *Sockets) (*Process, error) {
