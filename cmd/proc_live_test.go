@@ -345,7 +345,13 @@ func TestLiveProcessCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = liveJSON(t, "proc", pid)
-	if v := d.Values["exe"]; v.Value != gone+" (deleted)" || !strings.Contains(v.Reading, "was deleted or replaced") {
+	if v := d.Values["exe"]; v.Value != gone+" (deleted)" || !strings.Contains(v.Reading, "The file was deleted: ") {
+		t.Errorf("%v, %q", v.Value, v.Reading)
+	}
+	if err := os.WriteFile(gone, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if v := liveJSON(t, "proc", pid).Values["exe"]; !strings.Contains(v.Reading, "The file was replaced by another of that name: ") {
 		t.Errorf("%v, %q", v.Value, v.Reading)
 	}
 	// By its name, which is its alone.

@@ -56,7 +56,9 @@ func appendWrapped(list []string, s string, width int) []string {
 			line := head(s[from:end], width)
 			list = append(list, line)
 			from += len(line)
-			used = cells(s[from:end])
+			if used -= cells(line); used <= 2*width { // what clusters take is known of the whole alone
+				used = cells(s[from:end])
+			}
 		}
 		at = next + 1
 	}

@@ -41,7 +41,8 @@ func program() []detailField {
 			Concept: "running-a-program",
 		}, func(d detail) value { return text(d.Exe) }, func(d detail) string {
 			if strings.HasSuffix(d.Exe, " (deleted)") {
-				return "The file was deleted or replaced: the process runs the old one until it ends."
+				return inspect.Choose(d.Replaced, "The file was replaced by another of that name", "The file was deleted",
+					"The file was deleted or replaced") + ": the process runs the old one until it ends."
 			}
 			return ""
 		}),

@@ -25,6 +25,8 @@ type Detail struct {
 	Born   time.Time         // zero if unknown
 
 	Exe, Cwd, Root string
+	// Replaced says of a program whose file is gone whether another has its name now.
+	Replaced inspect.Answer
 	Files          []OpenFile // by number
 	IO             inspect.Counters
 	Namespaces     []Namespace
@@ -166,6 +168,7 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 	}
 	d.Born = d.Row.Born()
 	readDetail(h, d, want)
+	d.Replaced = replaced(h, d)
 	d.family(all)
 	d.Borrowed = borrowed(h, d)
 	d.Groups, _ = h.Groups() // without them numbers stand for them
@@ -296,6 +299,24 @@ func detailReader(h *inspect.Host, d *Detail, dir string, s inspect.Source) func
 	return nil
 }
 
+// replaced answers whether there is a file of the name of a program whose own is gone. The kernel adds
+// "(deleted)" to the name in both cases (fs/d_path.c, path_with_deleted). Of a process with another root
+// the name is not looked for: whose root it begins at is not known.
+func replaced(h *inspect.Host, d *Detail) inspect.Answer {
+	name, gone := strings.CutSuffix(d.Exe, " (deleted)")
+	if !gone || !h.Live || d.Root != "/" {
+		return inspect.Unknown
+	}
+	_, err := h.Proc.Node(d.Row.P.Home(h) + "/root" + name)
+	switch {
+	case err == nil:
+		return inspect.Yes
+	case errors.Is(err, fs.ErrNotExist):
+		return inspect.No
+	}
+	return inspect.Unknown
+}
+
 // OpenFile is a file descriptor and what it leads to, as the link in
 // /proc/PID/fd has it: a path, or a kind and its inode.
 type OpenFile struct {
@@ -355,7 +376,7 @@ func (d *Detail) ParseStatus(b []byte) error {
 }
 
 // maxArgs bounds the command line that is kept: it may be megabytes.
-const maxArgs = 128 << 10
+const maxArgs = 8 << 20
 
 // splitArgs splits a command line at its NULs. A program that wrote a title over its arguments
 // leaves the rest of their room as NULs: many at the end are no empty arguments.
