@@ -102,6 +102,9 @@ func (p *pair) taken(patterns []string) (there bool, undo func()) {
 // Without a part of its evidence a rule that finds nothing is partly or blind, never well or
 // idle; and what it finds in the part that was seen it still finds.
 func TestRulesSeenInPart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out of a short run: it runs in one goroutine, and takes long")
+	}
 	all := newHosts(t)
 	reasons := whole()
 	done := map[string]bool{}
@@ -196,6 +199,9 @@ func (c *trial) partly(p *pair, j *judged, s inspect.Source) {
 // What a finding says rests on what can be seen: with any source taken away in turn, those that
 // are still made say no figure that they didn't say before, such as 0 of what is not there.
 func TestMessagesRestOnWhatIsSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out of a short run: it runs in one goroutine, and takes long")
+	}
 	all := newHosts(t)
 	done := map[string]bool{}
 	for i, c := range trials() {
