@@ -126,13 +126,14 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 	s.out.Owner = whole.Owner
 	list, _ := ps.memberships(&ps.Rows[i]) // without them neither quota nor freezer are found
 	was, bounded := cgroup.ThrottleOf(h, list)
-	frozen := ps.heldFrozen(list)
+	_, before := ps.heldFrozen(list)
 	s.run(ctx)
 	if now, ok := cgroup.ThrottleOf(h, list); ok && bounded {
 		s.out.Quota, s.out.Bounded = now.Since(was)
 	}
 	ps.Host.frozen = nil
-	s.out.Frozen = frozen && ps.heldFrozen(list)
+	_, after := ps.heldFrozen(list)
+	s.out.Frozen = before && after
 	if s.out.Looks == 0 {
 		return nil, h.NoProcess(pid)
 	}

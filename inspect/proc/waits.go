@@ -109,9 +109,18 @@ func (ps *Processes) FreezeRow(p *Process) {
 	if p.Kthread() || !p.maybeFrozen(ps.Host.Host.Kernel) {
 		return
 	}
-	if list, ok := ps.memberships(p); ok {
-		p.Frozen = ps.heldFrozen(list)
+	list, ok := ps.memberships(p)
+	if !ok {
+		return
 	}
+	var by string
+	if by, p.Frozen = ps.heldFrozen(list); !p.Frozen {
+		return
+	}
+	if ps.Host.Waits == nil {
+		ps.Host.Waits = map[int32]wait.Wait{}
+	}
+	ps.Host.Waits[p.PID] = wait.Wait{Kind: wait.Frozen, Object: by, Sure: wait.Says, Evidence: inspect.Of(inspect.PIDCgroup)}
 }
 
 // maybeFrozen reports whether a task may be frozen, by its state and, where that is to
@@ -137,9 +146,9 @@ func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
 	return list, err == nil
 }
 
-// heldFrozen reports whether the freezer of either version holds the tasks of a cgroup.
-// Each cgroup is read once.
-func (ps *Processes) heldFrozen(list []cgroup.Membership) bool {
+// heldFrozen reports whether the freezer of either version holds the tasks of one of these cgroups, and
+// of which. Each cgroup is read once.
+func (ps *Processes) heldFrozen(list []cgroup.Membership) (name string, yes bool) {
 	for _, m := range list {
 		if m.Version == 1 && !cgroup.HasController(m.Controllers, "freezer") {
 			continue
@@ -153,8 +162,8 @@ func (ps *Processes) heldFrozen(list []cgroup.Membership) bool {
 			ps.Host.frozen[key] = yes
 		}
 		if yes {
-			return true
+			return m.Path, true
 		}
 	}
-	return false
+	return "", false
 }
