@@ -62,7 +62,7 @@ func (t *Text) Page(e Essay) {
 
 // Word prints what a word means as a value.
 func (t *Text) Word(w explain.Word, of []lower.Entry) {
-	t.title(safe(w.Name))
+	t.title(Safe(w.Name))
 	t.lines(pad(margin), margin, wrap(w.Gist, min(t.width, maxProse)-margin))
 	var where []string
 	for i := range of {
@@ -108,7 +108,7 @@ func (t *Text) body(md string, width int) {
 			}
 			fenced, gap = !fenced, false
 		case fenced:
-			t.line(pad(2*margin) + safe(line))
+			t.line(pad(2*margin) + Safe(line))
 		case strings.HasPrefix(line, "## "):
 			flush()
 			gap = false
@@ -202,7 +202,7 @@ func (t *Text) Live(title string, r *lower.Report, byName bool) error {
 			t.grid(grid)
 		case grid.Empty != "":
 			t.line("")
-			said := wrap(safe(grid.Title+": "+grid.Empty), t.width)
+			said := wrap(Safe(grid.Title+": "+grid.Empty), t.width)
 			if rest, ok := strings.CutPrefix(said[0], grid.Title+": "); ok {
 				said[0] = t.style.Dim(grid.Title+": ") + rest
 			}
