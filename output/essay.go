@@ -2,6 +2,7 @@ package output
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"kwhy/explain"
@@ -113,10 +114,11 @@ func (t *Text) body(md string, width int) {
 			flush()
 			gap = false
 			t.title(strings.TrimPrefix(line, "## "))
-		case strings.HasPrefix(line, "- "):
+		case begins(line, lead, len(open) > 0):
 			flush()
-			lead, indent = "- ", margin
-			open = append(open, plain(line[2:]))
+			mark := strings.IndexByte(line, ' ') + 1
+			lead, indent = line[:mark], mark
+			open = append(open, plain(line[mark:]))
 		case strings.TrimSpace(line) == "":
 			flush()
 			gap = true
@@ -125,6 +127,18 @@ func (t *Text) body(md string, width int) {
 		}
 	}
 	flush()
+}
+
+// begins reports whether an item of a list begins with the line, "- " or "1. ". Below a line of
+// the same paragraph a number begins one only if it counts on from the item of that paragraph:
+// sentences end in numbers too.
+func begins(line, lead string, below bool) bool {
+	mark, _, _ := strings.Cut(line, " ")
+	n, err := strconv.Atoi(strings.TrimSuffix(mark, "."))
+	if err != nil || !strings.HasSuffix(mark, ".") || n <= 0 {
+		return mark == "-"
+	}
+	return !below || lead == strconv.Itoa(n-1)+". "
 }
 
 // plain drops the marks of code spans: a terminal has one font.

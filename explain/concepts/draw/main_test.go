@@ -118,7 +118,7 @@ func TestSentences(t *testing.T) {
 		"explain/a/testdata/b.go":    {Data: []byte("package b\n\nconst c = \"Nor this of testdata.\"\n")},
 		"explain/concepts/draw/x.go": {Data: []byte("package x\n\nconst c = \"Nor this of draw.\"\n")},
 		"explain/concepts/b.md": {Data: []byte("---\ntitle: Not the title here\ngist: What it is about.\n---\n## What it is\n\n" +
-			"A first sentence\nof two lines. A second: 3.5 of them.\n\n1. an item of a list,\n   on two lines\n2. another item of it\n\n" +
+			"A first sentence\nof two lines, and\n60. A second: 3.5 of them.\n\n1. an item of a list,\n   on two lines\n2. another item of it\n\n" +
 			"```\na = b of c\n```\n\n## By hand\n\n```\ncat the file here\nsync all now # write and wait\n```\n")},
 	}
 	all, err := sentences(files)
@@ -136,12 +136,12 @@ func TestSentences(t *testing.T) {
 		`explain/a/a.go:15: One line of it goes on here.`,
 		`explain/a/a.go:16: And another one.`,
 		`explain/concepts/b.md:3: What it is about.`,
-		`explain/concepts/b.md:7: A first sentence of two lines.`,
-		`explain/concepts/b.md:8: A second: 3.5 of them.`,
-		`explain/concepts/b.md:10: an item of a list, on two lines`,
-		`explain/concepts/b.md:12: another item of it`,
-		`explain/concepts/b.md:15: a = b of c`,
-		`explain/concepts/b.md:22: sync all now # write and wait`,
+		`explain/concepts/b.md:7: A first sentence of two lines, and 60.`,
+		`explain/concepts/b.md:9: A second: 3.5 of them.`,
+		`explain/concepts/b.md:11: an item of a list, on two lines`,
+		`explain/concepts/b.md:13: another item of it`,
+		`explain/concepts/b.md:16: a = b of c`,
+		`explain/concepts/b.md:23: sync all now # write and wait`,
 	}
 	slices.Sort(got[:2])
 	slices.Sort(want[:2])

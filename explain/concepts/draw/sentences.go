@@ -240,7 +240,7 @@ func ofEssay(name, md string) (out []sentence) {
 		t = text{name: name}
 	}
 	var head, fenced, typed bool
-	line := 0
+	var line, number int // the latter of the item of a list
 	for l := range strings.Lines(md) {
 		line++
 		bare := strings.TrimSpace(l)
@@ -263,25 +263,15 @@ func ofEssay(name, md string) (out []sentence) {
 		case bare == "", strings.HasPrefix(bare, "## "):
 			flush()
 			typed = bare == "## By hand" || typed && bare == ""
-		case item(bare) > 0:
+		case strings.HasPrefix(bare, "- "), strings.HasPrefix(bare, "1. "), strings.HasPrefix(bare, strconv.Itoa(number+1)+". "):
 			flush()
-			t.add(bare[item(bare):]+" ", line)
+			mark, said, _ := strings.Cut(bare, " ")
+			number, _ = strconv.Atoi(strings.TrimSuffix(mark, "."))
+			t.add(said+" ", line)
 		default:
 			t.add(bare+" ", line)
 		}
 	}
 	flush()
 	return out
-}
-
-// item returns the length of the mark of a list's item; 0 where there is none.
-func item(line string) int {
-	if strings.HasPrefix(line, "- ") {
-		return 2
-	}
-	digits := strings.TrimLeft(line, "0123456789")
-	if n := len(line) - len(digits); n > 0 && strings.HasPrefix(digits, ". ") {
-		return n + 2
-	}
-	return 0
 }
