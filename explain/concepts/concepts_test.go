@@ -138,7 +138,8 @@ func TestByHand(t *testing.T) {
 // Nothing that an essay gives to be typed changes a device, or all of the host's settings at
 // once: people paste such lines on a host in trouble.
 func TestByHandChangesNoDevice(t *testing.T) {
-	changes := regexp.MustCompile(`>+ *"?/(?:sys|dev)/(?:block|bus|class|devices|firmware|module|power|sd|nvme|vd|mem)|\btee +(?:-a +)?/sys/|` +
+	changes := regexp.MustCompile(`>+ *"?/(?:sys|dev)/(?:block|bus|class|devices|firmware|module|power|sd|nvme|vd|mem)|` +
+		`\btee +(?:-a +)?/sys/|` +
 		`\bblockdev +--(?:set|flush|reread)|\bhdparm +-[A-Z]|\bnvme +(?:format|set)|\bethtool +(?:-[ACEFGKLNPUWX]|--set|--change)|` +
 		`\bip +(?:-\S+ +)*link +(?:set|add|del)|\btc +\S+ +(?:add|del|change|replace)|\bmkfs|\bdd +.*of=/dev|` +
 		`\bsysctl +(?:--system|-p)(?: *$| +#| +[^-])|\bmodprobe\b|\brmmod\b|\bdebugfs +-w|\bwipefs`)
