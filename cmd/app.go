@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"kwhy/output"
 )
 
 // App is all of the outside world that a command may use.
@@ -127,16 +129,5 @@ func spareTimers() {
 
 // complain prints an error as one line.
 func (a *App) complain(err error) {
-	line := strings.Join(strings.Fields(err.Error()), " ")
-	_, _ = fmt.Fprintln(a.Err, "kwhy: "+printable(line))
-}
-
-// printable replaces control characters, which an argument or a file may bring into an error.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
+	_, _ = fmt.Fprintln(a.Err, "kwhy: "+output.Message(err))
 }

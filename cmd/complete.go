@@ -21,6 +21,7 @@ import (
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
 	procfacts "kwhy/inspect/proc"
+	"kwhy/output"
 )
 
 const completionLong = `Prints a script that teaches a shell to complete what kwhy takes: subcommands, flags
@@ -262,7 +263,7 @@ func counts(n map[string]int) (out []explain.Word) {
 
 // pidWord is a PID with the process's name as its description.
 func pidWord(pid int32, comm string) explain.Word {
-	return explain.Word{Name: strconv.Itoa(int(pid)), Gist: printable(comm)}
+	return explain.Word{Name: strconv.Itoa(int(pid)), Gist: output.Safe(comm)}
 }
 
 // beginFor opens the host that flags and variables point to.

@@ -314,8 +314,8 @@ func TestLiveOtherPIDNamespace(t *testing.T) {
 	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
 	settle(t, c.Process.Pid, "comm", "sleep")
 	d := liveJSON(t, "proc", strconv.Itoa(c.Process.Pid))
-	if got := strings.Fields(fmt.Sprint(d.Values["n_spid"].Value)); len(got) < 2 || got[len(got)-1] != "1" {
-		t.Errorf("NSpid %v, and it is PID 1 in a namespace of its own", got)
+	if got := strings.Split(fmt.Sprint(d.Values["n_spid"].Value), " "); len(got) < 2 || got[len(got)-1] != "1" {
+		t.Errorf("NSpid %q, and it is PID 1 in a namespace of its own", got)
 	}
 	if v := d.Values["container"]; absent(v) == "" && !strings.Contains(v.Reading, "pid") {
 		t.Errorf("apart in %v: %q", v.Value, v.Reading)

@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,13 +19,13 @@ func TestEncoded(t *testing.T) {
 	long := time.Date(12345, 1, 2, 3, 4, 5, 0, time.UTC)
 	reading := func(key string) Reading { return Reading{key, Value{Value: 1}} }
 	for want, v := range map[string]any{
-		`"a\u000a\\xff<&>` + "\u2028" + `\u007f\u0085\""`: String(name),
-		`1e-09`:                         Number(1e-9),
-		`1e+21`:                         Number(1e21),
-		`0.000001`:                      Number(1e-6),
-		`3`:                             Number(3),
-		`"2026-11-23T20:46:01.123456Z"`: Time{winter},
-		`"12345-01-02T03:04:05Z"`:       Time{long},
+		`"a\u000a\\xff<&>\u2028\u007f\u0085\""`: String(name),
+		`1e-09`:                                 Number(1e-9),
+		`1e+21`:                                 Number(1e21),
+		`0.000001`:                              Number(1e-6),
+		`3`:                                     Number(3),
+		`"2026-11-23T20:46:01.123456Z"`:         Time{winter},
+		`"12345-01-02T03:04:05Z"`:               Time{long},
 		`[18446744073709551615,-3,0.5,true,"<\u007f>",null,{"a":1,"b":"x"}]`: datum(explain.L([]explain.Value{
 			explain.N(^uint64(0)), explain.I(-3), explain.F(0.5), explain.B(true), explain.S("<\x7f>"), {},
 			explain.R("a b", explain.I(1), explain.S("x")),
@@ -189,4 +190,28 @@ func keys(of map[string]any) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// A number has the digits that its sources have, and no more: differences and sums of what the
+// kernel prints with two decimals have two.
+func TestNumbersHaveTheDigitsOfTheirSources(t *testing.T) {
+	for _, cents := range []int{1, 59, 100, 7919, 123456, 8640017, 99999999} {
+		for _, from := range []int{1176, 271828, 314159265} {
+			sum := from + cents
+			age := float64(sum)/100 - float64(from)/100
+			want := fmt.Sprintf("%d.%02d", cents/100, cents%100)
+			want = strings.TrimRight(strings.TrimRight(want, "0"), ".")
+			if got := string(appendFloat(nil, age)); got != want {
+				t.Errorf("%d − %d hundredths: %s, want %s", sum, from, got, want)
+			}
+		}
+	}
+	for f, want := range map[float64]string{
+		0: "0", 1: "1", -0.1 - 0.2: "-0.3", 1 - 0.95: "0.05", 0.1 * 3 * 1e-5: "0.000003", 2.5e-7: "2.5e-07", 1e-12: "1e-12",
+		123456789.25: "123456789.25", 1.5e300: "1.5e+300", 2.0 / 3: "0.666666667",
+	} {
+		if got := string(appendFloat(nil, f)); got != want {
+			t.Errorf("%g: %s, want %s", f, got, want)
+		}
+	}
 }

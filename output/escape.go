@@ -1,17 +1,41 @@
 package output
 
 import (
+	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 const hexDigits = "0123456789abcdef"
 
-// appendEscaped appends s as it may reach a terminal: printable characters as they are,
-// and all others, whoever chose them, as an escape sequence of letters. Format characters
-// (bidirectional overrides, zero-width joiners) do not count as printable: they could make
-// one name look like another. So could a backslash before something that looks like an
-// escape sequence, or becomes one: it is doubled.
+// Safe returns s as it may reach a terminal, a log or a shell: on stdout, on stderr and in
+// completion. kwhy's own sentences too, for they quote what others chose.
+func Safe(s string) string { return string(appendEscaped(nil, s)) }
+
+// Message does the same with what an error says, in one line. Errors quote names themselves,
+// so a backslash stays what it is.
+func Message(err error) string {
+	parts := strings.Split(strings.Join(strings.Fields(err.Error()), " "), `\`)
+	for i, s := range parts {
+		parts[i] = Safe(s)
+	}
+	return strings.Join(parts, `\`)
+}
+
+// visible reports whether a character can be told from others by its look, and leaves those
+// around it where they stand. Format characters do not (bidirectional overrides, zero-width
+// joiners), nor does what a font leaves blank or draws on the character before: they could
+// make one name look like another.
+func visible(r rune) bool {
+	const brailleBlank = 0x2800 // the one symbol of which nothing is drawn
+	return unicode.IsPrint(r) && r != brailleBlank && (r < 0x300 || !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point,
+		unicode.Variation_Selector))
+}
+
+// appendEscaped appends s as Safe returns it: visible characters as they are, and all others,
+// whoever chose them, as an escape sequence of letters. A backslash before something that
+// looks like one, or becomes one, could mislead too: it is doubled.
 func appendEscaped(b []byte, s string) []byte {
 	plain := 0
 	for plain < len(s) && s[plain] >= 0x20 && s[plain] < 0x7f && s[plain] != '\\' {
@@ -36,15 +60,13 @@ func appendEscaped(b []byte, s string) []byte {
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == utf8.RuneError && n == 1:
+		case r == utf8.RuneError && n == 1, r < 0x20 && r != '\n' && r != '\t', r == 0x7f:
 			b = appendHexByte(b, s[i])
 		case r == '\n':
 			b = append(b, `\n`...)
 		case r == '\t':
 			b = append(b, `\t`...)
-		case r < 0x100 && !unicode.IsPrint(r):
-			b = appendHexByte(b, byte(r))
-		case unicode.IsPrint(r):
+		case visible(r):
 			b = append(b, s[i:i+n]...)
 		default:
 			b = appendHexRune(b, r)
@@ -68,9 +90,10 @@ func appendHexRune(b []byte, r rune) []byte {
 	return append(b, '}')
 }
 
-// appendJSON appends s as a JSON string. Bytes that are not UTF-8 become \xNN, as in text.
-// Backslashes before such a byte, or before something that looks like one, are doubled:
-// different names stay different.
+// appendJSON appends s as a JSON string. What text escapes is escaped here as JSON does it
+// (\u202e), so that neither a terminal nor an editor that shows the document is misled. Bytes
+// that are not UTF-8 become \xNN, as in text. Backslashes before such a byte, or before
+// something that looks like one, are doubled: different names stay different.
 func appendJSON(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {
@@ -90,17 +113,18 @@ func appendJSON(b []byte, s string) []byte {
 			b = append(b, `\"`...)
 		case c >= 0x20 && c < 0x7f:
 			b = append(b, c)
-		case c < 0x80:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			r, n := utf8.DecodeRuneInString(s[i:])
 			switch {
 			case r == utf8.RuneError && n == 1:
 				b = append(b, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
-			case r < 0xa0:
-				b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
-			default:
+			case visible(r):
 				b = append(b, s[i:i+n]...)
+			case r > 0xffff:
+				high, low := utf16.EncodeRune(r)
+				b = appendUnit(appendUnit(b, high), low)
+			default:
+				b = appendUnit(b, r)
 			}
 			i += n
 			continue
@@ -108,6 +132,11 @@ func appendJSON(b []byte, s string) []byte {
 		i++
 	}
 	return append(b, '"')
+}
+
+// appendUnit appends one code unit as JSON spells it.
+func appendUnit(b []byte, r rune) []byte {
+	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
 // looksEscaped returns 1 if what follows backslashes becomes an escape sequence in text,
@@ -127,7 +156,7 @@ func looksEscaped(rest string) int {
 	case c >= 0x20 && c < 0x7f:
 		return 0
 	}
-	if r, n := utf8.DecodeRuneInString(rest); n == 1 || !unicode.IsPrint(r) {
+	if r, n := utf8.DecodeRuneInString(rest); n == 1 || !visible(r) {
 		return 1
 	}
 	return 0

@@ -2,6 +2,7 @@ package output
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"kwhy/explain"
@@ -62,7 +63,7 @@ func (t *Text) Page(e Essay) {
 
 // Word prints what a word means as a value.
 func (t *Text) Word(w explain.Word, of []lower.Entry) {
-	t.title(safe(w.Name))
+	t.title(Safe(w.Name))
 	t.lines(pad(margin), margin, wrap(w.Gist, min(t.width, maxProse)-margin))
 	var where []string
 	for i := range of {
@@ -108,15 +109,16 @@ func (t *Text) body(md string, width int) {
 			}
 			fenced, gap = !fenced, false
 		case fenced:
-			t.line(pad(2*margin) + safe(line))
+			t.line(pad(2*margin) + Safe(line))
 		case strings.HasPrefix(line, "## "):
 			flush()
 			gap = false
 			t.title(strings.TrimPrefix(line, "## "))
-		case strings.HasPrefix(line, "- "):
+		case begins(line, lead, len(open) > 0):
 			flush()
-			lead, indent = "- ", margin
-			open = append(open, plain(line[2:]))
+			mark := strings.IndexByte(line, ' ') + 1
+			lead, indent = line[:mark], mark
+			open = append(open, plain(line[mark:]))
 		case strings.TrimSpace(line) == "":
 			flush()
 			gap = true
@@ -125,6 +127,18 @@ func (t *Text) body(md string, width int) {
 		}
 	}
 	flush()
+}
+
+// begins reports whether an item of a list begins with the line, "- " or "1. ". Below a line of
+// the same paragraph a number begins one only if it counts on from the item of that paragraph:
+// sentences end in numbers too.
+func begins(line, lead string, below bool) bool {
+	mark, _, _ := strings.Cut(line, " ")
+	n, err := strconv.Atoi(strings.TrimSuffix(mark, "."))
+	if err != nil || !strings.HasSuffix(mark, ".") || n <= 0 {
+		return mark == "-"
+	}
+	return !below || lead == strconv.Itoa(n-1)+". "
 }
 
 // plain drops the marks of code spans: a terminal has one font.
@@ -202,7 +216,7 @@ func (t *Text) Live(title string, r *lower.Report, byName bool) error {
 			t.grid(grid)
 		case grid.Empty != "":
 			t.line("")
-			said := wrap(safe(grid.Title+": "+grid.Empty), t.width)
+			said := wrap(Safe(grid.Title+": "+grid.Empty), t.width)
 			if rest, ok := strings.CutPrefix(said[0], grid.Title+": "); ok {
 				said[0] = t.style.Dim(grid.Title+": ") + rest
 			}

@@ -47,15 +47,15 @@ func (t *Text) finding(f *lower.Finding, again bool) {
 	if alone && f.Next != "" && t.detail > DetailNone {
 		text += " → " + f.Next
 	}
-	t.lines(t.style.Level(f.Level, left(f.Level.String(), leveledAt)), leveledAt, wrap(safe(text), t.width-leveledAt))
+	t.lines(t.style.Level(f.Level, left(f.Level.String(), leveledAt)), leveledAt, wrap(Safe(text), t.width-leveledAt))
 	if alone || again && t.detail < DetailFull || t.detail == DetailNone {
 		return
 	}
 	t.evidence(f.Cells)
 	indent := pad(leveledAt)
-	t.lines(indent, leveledAt, t.dimmed(wrap(safe(judged(f)), t.width-leveledAt)))
-	t.lines(indent, leveledAt, t.dimmed(wrap(safe(f.Means), t.width-leveledAt)))
-	t.lines(indent, leveledAt, wrap("→ "+safe(steps(f)), t.width-leveledAt))
+	t.lines(indent, leveledAt, t.dimmed(wrap(Safe(judged(f)), t.width-leveledAt)))
+	t.lines(indent, leveledAt, t.dimmed(wrap(Safe(f.Means), t.width-leveledAt)))
+	t.lines(indent, leveledAt, wrap("→ "+Safe(steps(f)), t.width-leveledAt))
 }
 
 // evidence prints the values that a finding was found in, and what they say.
@@ -73,10 +73,10 @@ func (t *Text) evidence(list []lower.Cell) {
 	at := leveledAt + g.label + 1 + g.value + gapBehind
 	for _, c := range kept {
 		lead := pad(leveledAt) + left(c.Doc.Name(), g.label+1) + right(display(c), g.value) + pad(gapBehind)
-		text := wrap(safe(t.sentence(c)), t.width-at)
+		text := wrap(Safe(t.sentence(c)), t.width-at)
 		if t.width-at < minText || cells(c.Doc.Name()) > g.label || cells(display(c)) > g.value {
 			t.lines(pad(leveledAt), leveledAt+margin, wrap(c.Doc.Name()+" "+display(c), t.width-leveledAt-margin))
-			t.lines(pad(leveledAt+margin), leveledAt+margin, t.dimmed(wrap(safe(t.sentence(c)), t.width-leveledAt-margin)))
+			t.lines(pad(leveledAt+margin), leveledAt+margin, t.dimmed(wrap(Safe(t.sentence(c)), t.width-leveledAt-margin)))
 			continue
 		}
 		t.lines(lead, at, t.dimmed(text))

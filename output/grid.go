@@ -90,7 +90,7 @@ func (t *Text) grid(g *lower.Grid) {
 	tb := parts[0]
 	if len(tb.level) == 0 {
 		if words := noRow(g); words != "" {
-			t.lines(pad(margin), margin, t.dimmed(wrap(safe(words), t.width-margin)))
+			t.lines(pad(margin), margin, t.dimmed(wrap(Safe(words), t.width-margin)))
 		}
 		return
 	}

@@ -42,6 +42,11 @@ func appendHuman(b []byte, v explain.Value, u explain.Unit) []byte {
 		}
 		return b
 	}
+	return appendNumber(b, v, u)
+}
+
+// appendNumber appends a value that is a number, as people write it in its unit.
+func appendNumber(b []byte, v explain.Value, u explain.Unit) []byte {
 	switch u {
 	case explain.Bytes:
 		return v.AppendSize(b)

@@ -98,10 +98,6 @@ func (t *Text) dimmed(list []string) []string {
 	return list
 }
 
-// safe returns a sentence of kwhy's as it may reach a terminal. It can quote what others
-// chose, so it is escaped like the rest.
-func safe(s string) string { return string(appendEscaped(nil, s)) }
-
 func (t *Text) header(h *Header) {
 	words := []string{string(h.Host.Hostname), h.linux()}
 	if h.Host.CPUs > 0 {
@@ -115,7 +111,7 @@ func (t *Text) header(h *Header) {
 	var kept []string
 	for _, w := range words {
 		if w != "" {
-			kept = append(kept, safe(w))
+			kept = append(kept, Safe(w))
 		}
 	}
 	for _, l := range wrap(strings.Join(kept, " · "), t.width) {
@@ -124,7 +120,7 @@ func (t *Text) header(h *Header) {
 	if h.Subject != nil {
 		s := fmt.Sprintf("process %d", h.Subject.PID)
 		if h.Subject.Comm != "" {
-			s += " (" + safe(string(h.Subject.Comm)) + ")"
+			s += " (" + Safe(string(h.Subject.Comm)) + ")"
 		}
 		if h.Subject.StartTime != nil {
 			s += ", started " + h.Subject.StartTime.Format("2006-01-02 15:04:05 MST")
@@ -169,7 +165,7 @@ func (t *Text) foreign(list []Foreign) {
 }
 
 // note prints what bounds what can be believed.
-func (t *Text) note(s string) { t.lines("", 0, wrap(safe("note: "+s), t.width)) }
+func (t *Text) note(s string) { t.lines("", 0, wrap(Safe("note: "+s), t.width)) }
 
 // linux says which kernel was read: of a copy that does not name it, what its files show.
 func (h *Header) linux() string {
@@ -278,7 +274,7 @@ func (t *Text) part(p *lower.Part, r *lower.Report, g geometry) {
 	if len(list) == 0 && grid == nil {
 		return
 	}
-	t.title(safe(p.Title))
+	t.title(Safe(p.Title))
 	if p.Whole != "" {
 		t.bar(p, r.Cell(p.Whole))
 	}
@@ -301,7 +297,7 @@ func (t *Text) sections(g *lower.Grid) {
 	}
 	if g.Total == 0 && (g.Empty != "" || !g.Seen.Whole()) {
 		t.line("")
-		t.lines("", 0, wrap(safe(cmp.Or(noRow(g), g.Empty)), t.width))
+		t.lines("", 0, wrap(Safe(cmp.Or(noRow(g), g.Empty)), t.width))
 	}
 }
 
@@ -341,7 +337,7 @@ func (t *Text) cell(c *lower.Cell, g geometry) {
 		mark = string(c.Doc.Part) + " "
 	}
 	name, value := c.Doc.Name(), display(c)
-	text := wrap(safe(t.sentence(c)), t.width-g.text)
+	text := wrap(Safe(t.sentence(c)), t.width-g.text)
 	room := g.label + 1 + g.value // label and value share it: either may be long
 	if c.Doc.Unit.Number() || !c.Value.Has() {
 		value = right(value, min(g.value, room-cells(name)-1))
@@ -471,7 +467,7 @@ func (t *Text) gaps(list []lower.Gap) {
 		if g.Hint != "" {
 			s += "; " + g.Hint
 		}
-		t.lines(pad(margin), margin+2, wrap(safe(s), t.width-margin-2))
+		t.lines(pad(margin), margin+2, wrap(Safe(s), t.width-margin-2))
 	}
 }
 

@@ -86,7 +86,9 @@ func Chapters() []Chapter {
 			),
 		},
 		{"isolation", "Isolation", in("container namespaces pid-namespace user-namespace cgroups credentials capabilities seccomp lsm")},
-		{"proc and sys", "/proc and /sys", in("procfs sysfs sysctl proc-permissions debugfs kernel-log kernel-arithmetic use-method")},
+		{"proc and sys", "/proc and /sys", in(
+			"procfs sysfs sysctl proc-permissions debugfs kernel-log kernel-stalls failing-hardware kernel-arithmetic use-method",
+		)},
 	}
 }
 

@@ -135,6 +135,37 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+// Nothing that an essay gives to be typed changes a device, or all of the host's settings at
+// once: people paste such lines on a host in trouble.
+func TestByHandChangesNoDevice(t *testing.T) {
+	changes := regexp.MustCompile(`>+ *"?/(?:sys|dev)/(?:block|bus|class|devices|firmware|module|power|sd|nvme|vd|mem)|` +
+		`\btee +(?:-a +)?/sys/|` +
+		`\bblockdev +--(?:set|flush|reread)|\bhdparm +-[A-Z]|\bnvme +(?:format|set)|\bethtool +(?:-[ACEFGKLNPUWX]|--set|--change)|` +
+		`\bip +(?:-\S+ +)*link +(?:set|add|del)|\btc +\S+ +(?:add|del|change|replace)|\bmkfs|\bdd +.*of=/dev|` +
+		`\bsysctl +(?:--system|-p)(?: *$| +#| +[^-])|\bmodprobe\b|\brmmod\b|\bdebugfs +-w|\bwipefs`)
+	for command, want := range map[string]bool{
+		"echo 1 > /sys/block/sda/queue/rotational  # root": true, "echo 1 | tee /sys/power/state": true, "ethtool -C eth0 rx-usecs 0": true,
+		"blockdev --setra 1024 /dev/sda": true, "sysctl --system       # apply": true, "cat /sys/block/sda/queue/rotational": false,
+		"ls /x 2>/dev/null": false, "setsid -f COMMAND </dev/null >log": false, "ethtool -S eth0": false, "sysctl --system --dry-run": false,
+		"ip -s -s link": false, "blockdev --getra /dev/sda": false,
+	} {
+		if changes.MatchString(command) != want {
+			t.Errorf("%s: %v", command, !want)
+		}
+	}
+	for _, name := range concepts.Names() {
+		e, err := concepts.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range byHand(e.Body) {
+			if found := changes.FindString(command); found != "" {
+				t.Errorf("%s: %q changes a device: %s", name, found, command)
+			}
+		}
+	}
+}
+
 // byHand are the commands of an essay, those of several lines whole.
 func byHand(body string) (out []string) {
 	_, section, _ := strings.Cut(body, "\n## By hand\n")

@@ -14,6 +14,7 @@ type Move struct {
 func moves() []Move {
 	return []Move{
 		{"Documentation/arch/x86/", "Documentation/x86/", "6.1"},
+		{"Documentation/admin-guide/RAS/main.rst", "Documentation/admin-guide/ras.rst", "6.1"},
 		{"Documentation/mm/allocation-profiling.rst", "", "6.1"},
 		{"Documentation/mm/physical_memory.rst", "", "5.10"},
 		{"Documentation/mm/vmalloced-kernel-stacks.rst", "", "5.10"},
@@ -30,6 +31,7 @@ func moves() []Move {
 		{"arch/x86/entry/syscall_64.c:do_syscall_64", "arch/x86/entry/common.c:do_syscall_64", "6.12"},
 		{"block/bdev.c", "fs/block_dev.c", "5.10"},
 		{"drivers/iommu/iommu-pages.c", "drivers/iommu/iommu-pages.h", "6.12"},
+		{"drivers/thermal/intel/therm_throt.c", "arch/x86/kernel/cpu/mce/therm_throt.c", "5.10"},
 		{"fs/namei.c:filename_unlinkat", "fs/namei.c:do_unlinkat", "6.12"},
 		{"fs/pidfs.c", "", "6.1"},
 		{"fs/pipe.c:anon_pipe_write", "fs/pipe.c:pipe_write", "6.12"},

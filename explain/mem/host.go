@@ -1,8 +1,6 @@
 package mem
 
 import (
-	"fmt"
-
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
@@ -154,5 +152,5 @@ func grown(m mem, get func(mem) value) (n value, span string) {
 	if !now.Has() || !before.Has() || before.Float() > now.Float() {
 		return now, "since boot"
 	}
-	return explain.I(now.Int() - before.Int()), fmt.Sprintf("in %.3g s", over.Seconds())
+	return explain.I(now.Int() - before.Int()), "in " + units.Span(over.Seconds())
 }

@@ -23,9 +23,9 @@ func intervalRules() []rule {
 		Of: thrashing, At: explain.At{Notice: 0.05, Warning: 0.20, Critical: 0.50},
 		Say: func(m mem) string {
 			_, over, _ := m.Before()
-			return fmt.Sprintf("the host thrashes: in %.3g s tasks were stalled on memory for %s of the time, "+
+			return fmt.Sprintf("the host thrashes: in %s tasks were stalled on memory for %s of the time, "+
 				"and %s was read back soon after it was evicted or swapped out",
-				over.Seconds(), units.AppendPercent(nil, thrashing(m).Float()), size(scaled(m, refaulted(m))))
+				units.Span(over.Seconds()), units.AppendPercent(nil, thrashing(m).Float()), size(scaled(m, refaulted(m))))
 		},
 	}, {
 		ID: "mem.compaction_stalls", Evidence: []string{"compact_stall", "compact_fail"}, Concept: "compaction", Next: "kwhy explain compaction",

@@ -286,5 +286,6 @@ func readStalls(l *inspect.Stall) string {
 	if l.Total == 0 {
 		return "No task was stalled on memory since boot."
 	}
-	return fmt.Sprintf("Over 10 s; %.2f %% over 1 min, %.2f %% over 5 min, %.4g s since boot.", l.Avg60, l.Avg300, float64(l.Total)/1e6)
+	return fmt.Sprintf("Over 10 s; %.2f %% over 1 min, %.2f %% over 5 min, %s since boot.",
+		l.Avg60, l.Avg300, units.Span(float64(l.Total)/1e6))
 }

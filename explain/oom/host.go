@@ -241,7 +241,7 @@ func readIdle(o host) string {
 	case s.Assumed:
 		return "On the scale of 5.9 and later" + assumption(s) + ". On the older one small processes have 0."
 	case s.Since59:
-		return "This is normal: on this scale an idle process has 666, and with adj 1000 it has the maximum, 1,333."
+		return "This is normal: on this scale an idle process has 666, with adj 1000 it has 1,333, and 2,000 is the maximum."
 	}
 	return "On this scale small processes have 0, and 1,000 is the maximum."
 }

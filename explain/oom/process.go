@@ -96,7 +96,7 @@ func readScore(t task) string {
 	}
 	s := ""
 	if r.Host.OOM.Sure59() {
-		s = fmt.Sprintf("On a scale where an idle process has %d and the maximum is 1,333.", idle(t.OOM))
+		s = fmt.Sprintf("On a scale where an idle process has %d, and one with all of the memory twice as much.", idle(t.OOM))
 	}
 	switch file {
 	case "":
@@ -364,7 +364,7 @@ func handOver(t task) string {
 		return fmt.Sprintf(" Next is %s (%d): this one stays first even without any memory, unless its oom_score_adj is lowered by %d.",
 			next.Comm, next.PID, ahead/step+1)
 	}
-	return fmt.Sprintf(" Next is %s (%d): it becomes the first if this one frees %s, or its oom_score_adj be lower by %d.",
+	return fmt.Sprintf(" Next is %s (%d): it becomes the first if this one frees %s, or if its oom_score_adj is lowered by %d.",
 		next.Comm, next.PID,
 		units.Size(uint64(ahead)*page), ahead/step+1)
 }

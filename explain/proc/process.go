@@ -89,7 +89,7 @@ func declare(d doc, get func(detail) value, read func(detail) string) detailFiel
 	return detailField{Doc: d, Get: get, Reading: read}
 }
 
-// statusLine declares a line of status as it is.
+// statusLine declares a line of status as it is, but for tabs between its words.
 func statusLine(key, kernel, gist string, concept explain.Concept, show explain.Show, read func(detail) string) detailField {
 	return declare(doc{
 		Key: key, Kernel: kernel, Show: show,
@@ -98,7 +98,7 @@ func statusLine(key, kernel, gist string, concept explain.Concept, show explain.
 		Concept: concept,
 	}, func(d detail) value {
 		if s, ok := d.Status[kernel]; ok {
-			return text(s)
+			return text(strings.Join(strings.Fields(s), " "))
 		}
 		if d.Row.P.Zombie() { // its lines about memory and files are gone
 			return explain.None(inspect.Inapplicable)

@@ -3,6 +3,7 @@ package proc
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,12 +300,13 @@ func Turn() column {
 	}})
 }
 
-// age is how long a process has lived, in seconds; 0 if unknown.
+// age is how long a process has lived, in seconds and whole hundredths, which is what uptime
+// has; 0 if unknown.
 func age(p row) float64 {
 	if p.Host.Uptime == 0 {
 		return 0
 	}
-	return max(p.Host.Uptime-p.Host.Host.Seconds(p.P.Start), 0)
+	return max(math.Round((p.Host.Uptime-p.Host.Host.Seconds(p.P.Start))*100)/100, 0)
 }
 
 // CPU is the share of one CPU that it used, over its life or the interval.

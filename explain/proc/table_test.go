@@ -34,6 +34,17 @@ func TestCPUOfTheNewborn(t *testing.T) {
 	}
 }
 
+// Uptime and start have hundredths, and so has what is between them.
+func TestAgeHasHundredths(t *testing.T) {
+	for start, want := range map[uint64]float64{1176: 987654420.34, 98765431634: 115.76, 98765443151: 0.59, 98765443210: 0} {
+		p := on(procfacts.Process{Start: start})
+		p.Host.Uptime = 987654432.10 // of 31 years
+		if got := Age().Get(p).Float(); got != want {
+			t.Errorf("started at tick %d: %v, want %v", start, got, want)
+		}
+	}
+}
+
 func TestStuck(t *testing.T) {
 	level := func(p row) (l explain.Level) {
 		for _, r := range rowRules() {

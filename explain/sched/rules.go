@@ -183,7 +183,7 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 		Of: of,
 		At: explain.At{Notice: 2, Warning: 4, Critical: 16},
 		Say: func(s sched) string {
-			return fmt.Sprintf("%.3g threads want each CPU: %s on %s", of(s).Float(),
+			return fmt.Sprintf("%s threads want each CPU: %s on %s", explain.Amount(of(s).Float(), explain.Decimal),
 				units.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"),
 				units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
 		},

@@ -79,6 +79,9 @@ func AppendDecimal(b []byte, f float64) []byte {
 		return AppendDecimal(append(b, "−"...), -f)
 	case f >= 999.5 && f < 1<<62:
 		return AppendNumber(b, int64(f+0.5))
+	case f < 1e-4 && f > 1e-12: // 'g' would have an exponent
+		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', 3, 64), 64)
+		return strconv.AppendFloat(b, f, 'f', -1, 64)
 	}
 	return strconv.AppendFloat(b, f, 'g', 3, 64)
 }

@@ -33,7 +33,9 @@ func TestNumbersOfAnySize(t *testing.T) {
 
 // A real number of any size has one sign, and a length of time is never turned around.
 func FuzzReals(f *testing.F) {
-	for _, n := range []float64{0, 1e-7, 0.5, 59.999, 86399.9, 86400, 1 << 31, 1 << 63, 1.8e19, 1e308, math.MaxFloat64, math.SmallestNonzeroFloat64} {
+	for _, n := range []float64{
+		0, 1e-7, 0.5, 59.999, 86399.9, 86400, 1 << 31, 1 << 63, 1.8e19, 1e308, math.MaxFloat64, math.SmallestNonzeroFloat64,
+	} {
 		f.Add(n)
 		f.Add(-n)
 	}
@@ -50,6 +52,17 @@ func FuzzReals(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestDecimals(t *testing.T) {
+	for f, want := range map[float64]string{
+		0: "0", 1.526: "1.53", 1526.4: "1,526", 0.00012345: "0.000123", 2.5e-5: "0.000025", 1.23456e-7: "0.000000123", -3e-6: "−0.000003",
+		999.4: "999", 999.6: "1,000", 123456.7: "123,457",
+	} {
+		if got := string(AppendDecimal(nil, f)); got != want {
+			t.Errorf("%g is %s, not %s", f, got, want)
+		}
+	}
 }
 
 func TestSpans(t *testing.T) {
