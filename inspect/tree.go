@@ -23,6 +23,7 @@ type Tree struct {
 	lack Reason     // why a file is not there, where that is not the kernel's doing; or Present
 	own  bool       // the same of the host's own files alone, and not of those of processes
 	live bool       // mounted, of a running kernel
+	self string     // of a copy that has the link self as a file: where it leads
 	wait *patience
 }
 
@@ -42,6 +43,30 @@ func NoTree(root string) Tree {
 // Elsewhere is what is read of a running host outside of /proc and /sys, by whole
 // paths: /etc/passwd, the kernel's configuration in /boot, what a user asks about.
 func (h *Host) Elsewhere() Tree { return Tree{fd: unix.AT_FDCWD, pool: h.Proc.pool} }
+
+// at is where rel lies, in a copy that has links as files with what they lead to, as archives for
+// other systems do: "self/status" lies in the directory of that process.
+func (t Tree) at(rel string) string {
+	if rest, ok := strings.CutPrefix(rel, "self"); ok && t.self != "" && (rest == "" || rest[0] == '/') {
+		return t.self + rest
+	}
+	return rel
+}
+
+// flattened returns where self leads in a copy that has it as a file; "" elsewhere.
+func (t Tree) flattened() string {
+	var st unix.Stat_t
+	if unix.Fstatat(t.fd, "self", &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return ""
+	}
+	buf := make([]byte, 16)
+	n, err := t.Head("self", buf)
+	to := strings.TrimSpace(string(buf[:max(n, 0)]))
+	if _, ok := ParsePID(to); err != nil || !ok || unix.Fstatat(t.fd, to, &st, 0) != nil {
+		return ""
+	}
+	return to
+}
 
 func newPool() *sync.Pool {
 	return &sync.Pool{New: func() any { b := make([]byte, 0, 32<<10); return &b }}
@@ -177,7 +202,7 @@ func signed[N int32 | int64 | uint32](n N) int64 { return int64(n) }
 // Stat looks at what rel is or leads to.
 func (t Tree) Stat(rel string) (unix.Stat_t, error) {
 	return guarded(t, "stat", rel, func() (st unix.Stat_t, err error) {
-		err = t.wrap("stat", rel, unix.Fstatat(t.fd, rel, &st, 0))
+		err = t.wrap("stat", rel, unix.Fstatat(t.fd, t.at(rel), &st, 0))
 		return st, err
 	})
 }
@@ -196,7 +221,7 @@ func (t Tree) FileSystem(rel string) (int64, error) {
 func (t Tree) MountID(rel string) (int64, error) {
 	return guarded(t, "stat", rel, func() (int64, error) {
 		var st unix.Statx_t
-		if unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		if unix.Statx(t.fd, t.at(rel), unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
 			return -1, nil
 		}
 		return int64(st.Mnt_id), nil
@@ -208,10 +233,10 @@ func (t Tree) MountID(rel string) (int64, error) {
 func (t Tree) Device(rel string) (uint64, error) {
 	return guarded(t, "stat", rel, func() (uint64, error) {
 		var st unix.Statx_t
-		err := unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+		err := unix.Statx(t.fd, t.at(rel), unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
 		if errors.Is(err, unix.ENOSYS) { // before 4.11
 			var old unix.Stat_t
-			err = unix.Fstatat(t.fd, rel, &old, 0)
+			err = unix.Fstatat(t.fd, t.at(rel), &old, 0)
 			return uint64(old.Dev), t.wrap("stat", rel, err) //nolint:unconvert // its type differs by machine
 		}
 		return unix.Mkdev(st.Dev_major, st.Dev_minor), t.wrap("stat", rel, err)
@@ -229,9 +254,12 @@ func (t Tree) Attribute(rel, name string) (string, error) {
 
 // Readlink returns where a symbolic link leads.
 func (t Tree) Readlink(rel string) (string, error) {
+	if rel == "self" && t.self != "" {
+		return t.self, nil
+	}
 	for size := 256; ; size *= 4 {
 		buf := make([]byte, size)
-		n, err := unix.Readlinkat(t.fd, rel, buf)
+		n, err := unix.Readlinkat(t.fd, t.at(rel), buf)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
@@ -258,7 +286,7 @@ func (t Tree) Resolve(rel string) (full, followed string) {
 // Head reads the first bytes of rel into to, and returns how many there were.
 func (t Tree) Head(rel string, to []byte) (int, error) {
 	b, err := guarded(t, "read", rel, func() ([]byte, error) {
-		fd, err := openat(t.fd, rel, 0)
+		fd, err := openat(t.fd, t.at(rel), 0)
 		if err != nil {
 			return nil, t.wrap("read", rel, err)
 		}
@@ -273,7 +301,7 @@ func (t Tree) Head(rel string, to []byte) (int, error) {
 // TryOpen opens a file and reads nothing of it.
 func (t Tree) TryOpen(rel string) error {
 	_, err := guarded(t, "open", rel, func() (struct{}, error) {
-		fd, err := openat(t.fd, rel, 0)
+		fd, err := openat(t.fd, t.at(rel), 0)
 		if err != nil {
 			return struct{}{}, t.wrap("open", rel, err)
 		}
@@ -314,7 +342,7 @@ func (t Tree) Read(rel string, buf []byte, end Ending) ([]byte, error) {
 }
 
 func (t Tree) readNow(rel string, buf []byte, end Ending) ([]byte, error) {
-	fd, err := openat(t.fd, rel, 0)
+	fd, err := openat(t.fd, t.at(rel), 0)
 	if err != nil {
 		return buf, t.wrap("read", rel, err)
 	}
@@ -352,7 +380,7 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 // Lines reads rel in pieces and passes on each line that has an end, as CutLine does, which do
 // must not keep: a file of a million sockets is not held as a whole.
 func (t Tree) Lines(rel string, do func([]byte)) error {
-	fd, err := openat(t.fd, rel, 0)
+	fd, err := openat(t.fd, t.at(rel), 0)
 	if err != nil {
 		return t.wrap("read", rel, err)
 	}
@@ -410,7 +438,7 @@ func (t Tree) Names(rel string) (out []string, err error) {
 
 // Directories lists the directories in the directory rel.
 func (t Tree) Directories(rel string) (out []string, err error) {
-	fd, err := openat(t.fd, rel, unix.O_DIRECTORY)
+	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
 	if err != nil {
 		return nil, t.wrap("list", rel, err)
 	}

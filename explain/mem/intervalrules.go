@@ -151,7 +151,7 @@ func briefly(m mem) explain.Level {
 
 // slabLasts is after how many seconds slab would have used up MemAvailable.
 func slabLasts(m mem) value {
-	grows, left := slabGrowth(m), explain.Look(m.Info, "MemAvailable")
+	grows, left := slabGrowth(m), available(m)
 	if !grows.Has() || !left.Has() {
 		return value{}
 	}

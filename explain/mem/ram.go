@@ -102,7 +102,7 @@ func tracked() []field {
 			Concept: "per-cpu",
 		}, pcpLists, nil, nil),
 		part(doc{
-			Key: "hugetlb", Kernel: "Hugetlb", Part: '▚', Show: explain.Rare,
+			Key: "hugetlb", Kernel: "Hugetlb", Part: '▚', Show: explain.Rare, Also: also(inspect.HugepagePools),
 			Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE",
 			Gist:    "RAM in huge page pools, used or not; nothing else can use it.",
 			Concept: "huge-pages",
@@ -277,11 +277,14 @@ func pcpLists(m mem) value {
 	return inBytes(m, int64(n))
 }
 
-// hugetlb is meminfo's Hugetlb, which counts the pools of all sizes, and
-// before 4.16 the pool of the default size.
+// hugetlb is meminfo's Hugetlb, which counts the pools of all sizes. Before 4.16 /sys has
+// them, and meminfo that of the default size.
 func hugetlb(m mem) value {
 	if v := explain.Look(m.Info, "Hugetlb"); v.Has() {
 		return v
+	}
+	if p := poolsOf(m); p.idle.Has() {
+		return explain.N(p.total)
 	}
 	n, size := explain.Look(m.Info, "HugePages_Total"), explain.Look(m.Info, "Hugepagesize")
 	if !n.Has() || !size.Has() {
@@ -419,10 +422,13 @@ func readPageTables(m mem) string {
 }
 
 func readHugetlb(m mem) string {
-	free, size := explain.Look(m.Info, "HugePages_Free"), explain.Look(m.Info, "Hugepagesize")
-	if !free.Has() || !size.Has() {
-		return ""
+	unused := ""
+	if idle := idleHuge(m); idle.Has() {
+		unused = "; " + size(idle)
+		if !poolsOf(m).idle.Has() {
+			unused += " of the default size"
+		}
+		unused += " of it is idle"
 	}
-	return fmt.Sprintf("%s of RAM; %s of the default size is unused, and only programs that ask for huge pages get it.",
-		ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
+	return ofRAM(m, hugetlb(m)) + " of RAM" + unused + ". Only programs that ask for huge pages get any of it."
 }

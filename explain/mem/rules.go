@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -13,19 +14,85 @@ type rule = explain.Rule[*memfacts.Snapshot]
 
 // hostRules judge a host's memory. Their thresholds are ratios unless the
 // rule says otherwise.
-func hostRules() []rule { return append(stateRules(), intervalRules()...) }
+func hostRules() []rule { return slices.Concat(stateRules(), largeRules(), intervalRules()) }
+
+// largeRules judge parts of RAM that reclaim does not reach, and that are small on hosts in order.
+func largeRules() []rule {
+	large := func(id, name, key string, concept explain.Concept, at explain.At, get func(mem) value, means, says string) rule {
+		return rule{
+			ID: "mem." + id + "_large", What: name + " / MemTotal", Unit: explain.Ratio, Means: means,
+			Evidence: []string{key, "mem_total"}, Concept: concept, Next: "kwhy explain " + string(concept), At: at,
+			Of: func(m mem) value { return explain.Share(get(m), explain.Look(m.Info, "MemTotal")) },
+			Say: func(m mem) string {
+				return fmt.Sprintf("%s of RAM is %s: %s", ofRAM(m, get(m)), says, size(get(m))) + removed(m, id)
+			},
+		}
+	}
+	few, some := explain.At{Notice: 0.05, Warning: 0.15}, explain.At{Notice: 0.10, Warning: 0.25}
+	return []rule{
+		large("percpu", "Percpu", "percpu", "per-cpu", some, meminfo("Percpu"),
+			"Each per-CPU variable has a copy for every possible CPU. Cgroups have many, removed ones too as long as something is "+
+				"charged to them, and so have BPF maps and network namespaces. Only when these go is it freed.",
+			"per-CPU memory of the kernel (cgroups, BPF maps and the like)"),
+		large("page_tables", "PageTables", "page_tables", "page-tables", some, meminfo("PageTables"),
+			"Every process that maps a memory has page tables of its own for it, 8 bytes for 4 KiB: many processes that map one large "+
+				"shared memory multiply them, and huge pages make them small. They are freed when mappings go or processes end.",
+			"page tables of programs"),
+		large("sec_page_tables", "SecPageTables", "sec_page_tables", "page-tables", some, meminfo("SecPageTables"),
+			"Page tables of virtual machines (KVM) and of devices (IOMMU): freed when the guest ends or the device lets go.",
+			"page tables of guests and devices"),
+		large("vmalloc", "VmallocUsed without kernel stacks", "vmalloc_less_stacks", "vmalloc", some, vmallocRest,
+			"Large buffers of the kernel, its modules and BPF programs. Nothing reclaims them: only what allocated them can free them. "+
+				"/proc/vmallocinfo says who did (root).",
+			"vmalloc memory of the kernel"),
+		large("kernel_stack", "KernelStack", "kernel_stack", "kernel-stack", few, meminfo("KernelStack"),
+			"Every thread has a kernel stack, 16 KiB as a rule on 64 bits, for as long as it lives, asleep or not.",
+			"kernel stacks of threads"),
+		large("shmem", "Shmem", "shmem", "shared-memory", explain.At{Notice: 0.50, Warning: 0.80}, meminfo("Shmem"),
+			"Files of tmpfs and shared memory stay until they are deleted, also when the process that wrote them has ended: "+
+				"no kill frees a file of tmpfs. Only swap can take them.",
+			"tmpfs files and shared memory"),
+	}
+}
+
+// removed says of how many removed cgroups something is left, where that is much per-CPU memory.
+func removed(m mem, id string) string {
+	if n := dying(m); id == "percpu" && n.Has() && n.Int() >= 100 {
+		return fmt.Sprintf("; %s cgroups are removed and not freed yet", num(n))
+	}
+	return ""
+}
 
 // stateRules judge the current state, and some counters.
 func stateRules() []rule {
 	return []rule{{
-		ID: "mem.available_low", What: "MemAvailable / MemTotal", Unit: explain.Ratio,
+		ID: "mem.available_low", What: "MemAvailable / (MemTotal − Hugetlb), of which 64 GiB at most", Unit: explain.Ratio,
 		Means: "MemAvailable is what the kernel can allocate without swapping. " +
 			"Below the min watermarks every allocation first has to reclaim, and where that fails the OOM killer kills a process.",
-		Evidence: []string{"mem_available", "mem_total"}, Concept: "available-memory", Next: "kwhy explain available-memory",
-		Of: availableShare, Below: true, At: explain.At{Notice: 0.15, Warning: 0.08, Critical: 0.03},
+		Evidence: []string{"mem_available", "mem_total", "hugetlb"}, Concept: "available-memory", Next: "kwhy explain available-memory",
+		Here: pooledToo("mem_available", "mem_total"),
+		Of:   availableShare, Below: true, At: explain.At{Notice: 0.15, Warning: 0.08, Critical: 0.03},
 		Say: func(m mem) string {
-			return fmt.Sprintf("only %s of RAM is available: %s", ofRAM(m, explain.Look(m.Info, "MemAvailable")),
-				size(explain.Look(m.Info, "MemAvailable")))
+			s := fmt.Sprintf("only %s of RAM is available: %s", ofRAM(m, available(m)), size(available(m)))
+			if pool := hugetlb(m); pool.Has() && !pool.Zero() {
+				s += fmt.Sprintf("; %s is in pools of huge pages", size(pool))
+			}
+			return s
+		},
+	}, {
+		ID: "mem.available_wrong", What: "(MemFree − what the kernel can keep back − MemAvailable) / MemTotal", Unit: explain.Ratio,
+		Means: "The kernel's own rule begins with the free pages beyond its reserve and adds to that: MemAvailable can't be far below. " +
+			"Programs that go by it (free, monitoring, killers in user space) see a shortage that is none.",
+		Evidence: []string{"mem_available", "mem_free"}, Concept: "available-memory", Next: "kwhy explain available-memory",
+		Of: func(m mem) value {
+			if v := belied(m); v.Has() || !explain.Look(m.Info, "MemAvailable").Has() {
+				return v
+			}
+			return explain.F(0)
+		}, At: explain.At{Notice: 0.10},
+		Say: func(m mem) string {
+			return fmt.Sprintf("MemAvailable of %s can't be right: MemFree alone is %s (%s of RAM)", size(explain.Look(m.Info, "MemAvailable")),
+				size(explain.Look(m.Info, "MemFree")), ofRAM(m, explain.Look(m.Info, "MemFree")))
 		},
 	}, {
 		ID: "mem.cgroup_near_limit", What: "memory that cannot be reclaimed / the limit of the cgroup that bounds kwhy", Unit: explain.Ratio,
@@ -160,24 +227,40 @@ func stateRules() []rule {
 			return fmt.Sprintf("%s killed by the OOM killer since boot", units.Plural(n.Int(), "process was", "processes were"))
 		},
 	}, {
-		ID: "mem.hugetlb_idle", What: "free and unreserved huge pages / MemTotal", Unit: explain.Ratio,
+		ID: "mem.hugetlb_idle", What: "free and unreserved huge pages of all sizes / MemTotal", Unit: explain.Ratio,
 		Means: "hugetlb pages are taken out of general use when they are allocated; " +
 			"nothing else can use them while they are idle, and reclaim cannot free them.",
-		Evidence: []string{"hugetlb", "huge_pages_free"}, Concept: "huge-pages", Next: "kwhy explain huge-pages",
+		Evidence: []string{"hugetlb", "hugetlb_idle", "huge_pages_free"}, Concept: "huge-pages", Next: "kwhy explain huge-pages",
 		Of: func(m mem) value { return explain.Share(idleHuge(m), explain.Look(m.Info, "MemTotal")) },
 		At: explain.At{Notice: 0.05, Warning: 0.25},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s of RAM is in huge pages that nothing uses: %s", ofRAM(m, idleHuge(m)), size(idleHuge(m)))
+			s := fmt.Sprintf("%s of RAM is in huge pages that nothing uses: %s", ofRAM(m, idleHuge(m)), size(idleHuge(m)))
+			if each := poolsOf(m).each; each != "" {
+				s += " (" + each + ")"
+			}
+			return s
+		},
+	}, {
+		ID: "mem.cgroups_dying", What: "nr_dying_descendants of the root cgroup; of version 1 /proc/cgroups less those that are there",
+		Unit: explain.Count,
+		Means: "A cgroup that was removed stays as long as a page of the cache, a slab object or a socket is charged to it. Each keeps " +
+			"per-CPU memory, and makes reclaim and the reading of memory.stat slower.",
+		Evidence: []string{"cgroups_dying"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
+		Of: dying, At: explain.At{Notice: 2000, Warning: 20000},
+		Say: func(m mem) string {
+			return fmt.Sprintf("%s cgroups are removed, and not freed because something is still charged to them", num(dying(m)))
 		},
 	}}
 }
 
-func idleHuge(m mem) value {
-	free, rsvd, each := explain.Look(m.Info, "HugePages_Free"), explain.Look(m.Info, "HugePages_Rsvd"), explain.Look(m.Info, "Hugepagesize")
-	if !free.Has() || !rsvd.Has() || !each.Has() {
-		return value{}
+// pooledToo are the keys, and where RAM is in pools of huge pages that too.
+func pooledToo(keys ...string) func(mem) []string {
+	return func(m mem) []string {
+		if or0(hugetlb(m)).Zero() {
+			return keys
+		}
+		return slices.Concat(keys, []string{"hugetlb"})
 	}
-	return explain.I((free.Int() - min(rsvd.Int(), free.Int())) * each.Int())
 }
 
 // rateOf is how much a counter grew per second; absent without an interval.

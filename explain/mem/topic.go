@@ -46,6 +46,7 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 		Tables: []lower.Attached[mem]{
 			holders.rows(),
 			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
+			stalledTable(),
 			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
 			table(Zones(), 0, Populated),
 			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),
@@ -69,7 +70,11 @@ func check() *lower.Check[mem] {
 	return &lower.Check[mem]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (mem, error) {
 			free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
-			return memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
+			m, err := memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
+			if err == nil {
+				m.Walk = Walked(sh)
+			}
+			return m, err
 		},
 		Health: Health, Rests: HealthNeeds(), Gaps: mem.Gaps,
 	}
@@ -148,6 +153,13 @@ func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[proc
 func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []T) lower.Attached[mem] {
 	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{In: m, List: of(m)} })
 	r.Plus = inspect.Of(inspect.Meminfo)
+	return r
+}
+
+// stalledTable shows the cgroups that are stalled at their bound; check judges all that have one.
+func stalledTable() lower.Attached[mem] {
+	r := lower.Table(Stalled(), 0, stalled)
+	r.Judged = func(m mem) explain.Rows[cgroupRow] { return bounded(m, func(*cgroupfacts.Memory) bool { return true }) }
 	return r
 }
 

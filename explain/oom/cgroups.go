@@ -106,7 +106,7 @@ func Cgroups() *explain.Table[oomfacts.Part] {
 		},
 		Get: func(p part) value { return explain.S(whyGroup(p)) },
 	})
-	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: groupRules()}
+	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: append(groupRules(), explain.LiftRule(mem.CgroupStalled(), shared))}
 }
 
 // event reads a counter of memory.events, or of v1's oom_control.
@@ -310,7 +310,9 @@ func whyGroup(p part) string {
 	g := p.It
 	seen := membersSeen(p)
 	var s string
-	switch {
+	switch _, limited := g.Limit(); {
+	case limited == inspect.Unlimited:
+		return "no hard limit, so that nobody is killed for it: " + mem.Held(&g.Memory)
 	case len(g.PIDs) == 0:
 		s = units.NoneOf("no process in it", seen)
 	case g.Victim == nil:
