@@ -77,6 +77,7 @@ type Mount struct {
 	Root, Point   string // escapes undone
 	FSType, Super string // super: the options of the file system, comma-separated
 	Options       string // those of the mount
+	Dev           string // of the file system: "0:29"
 }
 
 // ParseMountinfo hands each mount of a type that starts with prefix to yield,
@@ -104,7 +105,7 @@ func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 			continue
 		}
 		_, super, _ := strings.Cut(rest, " ")
-		yield(Mount{UnescapeOctal(f[3]), UnescapeOctal(f[4]), fsType, super, f[5]})
+		yield(Mount{UnescapeOctal(f[3]), UnescapeOctal(f[4]), fsType, super, f[5], f[2]})
 	}
 	if !good {
 		return ErrMalformed

@@ -23,7 +23,7 @@ func left() []field {
 	}, {
 		Doc: doc{
 			Key: "mem_available", Kernel: "MemAvailable", Unit: bytes,
-			Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.CgroupMemory),
+			Source: inspect.Meminfo, Also: also(inspect.Zoneinfo, inspect.Vmstat, inspect.VMMinFreeKbytes, inspect.ZFSArc, inspect.CgroupMemory),
 			Gist:    "An estimate of what new programs can get without swapping.",
 			Concept: "available-memory",
 		},
@@ -68,13 +68,21 @@ func available(m mem) value {
 const enough = 64 << 30
 
 // availableShare is how much of what all else lives on, besides pools of huge pages, is
-// available: of 64 GiB at most.
+// available: of 64 GiB at most. ZFS's cache gives way too, and MemAvailable does not count it.
 func availableShare(m mem) value {
-	whole := unpooled(m)
-	if !whole.Has() {
-		return whole
+	whole, left := unpooled(m), available(m)
+	if !whole.Has() || !left.Has() {
+		return value{}
 	}
-	return explain.Share(available(m), explain.I(min(whole.Int(), enough)))
+	return explain.Share(explain.I(left.Int()+yields(m)), explain.I(min(whole.Int(), enough)))
+}
+
+// yields is by how many bytes ZFS's cache gives way.
+func yields(m mem) int64 {
+	if m.ARC == nil {
+		return 0
+	}
+	return int64(m.ARC.Size - min(m.ARC.Size, m.ARC.Min))
 }
 
 // keptBack is how much of the free memory the kernel's reserve can be at most. From 5.0 to 5.15

@@ -31,7 +31,7 @@ func cache() []field {
 		}, Get: meminfo("Mapped"), Reading: readMapped},
 		lruList("active_file", "Active(file)", "File pages used more than once; reclaimed last."),
 		lruList("inactive_file", "Inactive(file)", "File pages used once, or not recently; reclaimed first."),
-		lruList("active_anon", "Active(anon)", "Anonymous and shared pages used recently; only swapping could free them."),
+		lruList("active_anon", "Active(anon)", "Anonymous and shared pages used recently; reclaim could only swap them out."),
 		lruList("inactive_anon", "Inactive(anon)", "Anonymous and shared pages not used recently; swapped out first."),
 		{Doc: doc{
 			Key: "unevictable", Kernel: "Unevictable", Unit: bytes,
@@ -61,7 +61,7 @@ func lruList(key, name, gist string) field {
 func readCached(m mem) string {
 	c, s := explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Shmem")
 	if sh := explain.Share(s, c); sh.Has() {
-		return fmt.Sprintf("%s of it is tmpfs and shared memory (Shmem), which only swapping can reclaim.",
+		return fmt.Sprintf("%s of it is tmpfs and shared memory (Shmem), which reclaim can only swap out.",
 			units.AppendPercent(nil, sh.Float()))
 	}
 	return ""

@@ -244,7 +244,7 @@ func readRoom(m mem) string {
 	use, _ := c.Use()
 	s := fmt.Sprintf("Hit first: the limit of %s, %s of %s used.", c.Path, units.Percent(use, limit), units.Size(limit))
 	if r, ok := c.Reclaimable(); ok {
-		s += fmt.Sprintf(" Up to %s of that is file cache, which the kernel drops before it kills.", units.Size(r))
+		s += fmt.Sprintf(" Up to %s of that is file cache and slab, which the kernel drops before it kills.", units.Size(r))
 	}
 	return s
 }
@@ -257,15 +257,44 @@ func readUse(m mem) string {
 	return fmt.Sprintf("Page cache included: up to %s of it can be dropped.", units.Size(r))
 }
 
-// Pressed is the share of a limit that is used and can't be dropped.
-func Pressed(c *cgroupfacts.Memory) value {
+// Pressed is the share of a limit that is used by what reclaim can't take: neither file pages and
+// reclaimable slab, which are dropped, nor what swap has room for.
+func Pressed(m mem, c *cgroupfacts.Memory) value {
 	limit, r1 := c.Limit()
 	use, r2 := c.Use()
 	cache, ok := c.Reclaimable()
-	if r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0 {
+	swap := swappable(m, c)
+	if r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0 || !swap.Has() {
 		return value{}
 	}
-	return explain.F(float64(use-min(use, cache)) / float64(limit))
+	return explain.F(float64(use-min(use, cache+swap.Uint())) / float64(limit))
+}
+
+// swappable is how much of a cgroup's memory swap can still take: anonymous and shared memory, up
+// to its own bound of swap and to what the host has free. With vm.swappiness 0 reclaim at a
+// cgroup's limit swaps nothing (mm/vmscan.c, get_scan_count).
+func swappable(m mem, c *cgroupfacts.Memory) value {
+	free := explain.Look(m.Info, "SwapFree")
+	names := [...]string{"anon", "shmem", "unevictable"}
+	if c.Version == 1 {
+		names = [...]string{"total_rss", "total_shmem", "total_unevictable"}
+	}
+	room := ^uint64(0)
+	if most, why := c.SwapLimit(); why == inspect.Present {
+		used, _ := c.SwapUse()
+		if use, _ := c.Use(); c.Version == 1 { // of memory and swap together
+			used += use
+		}
+		room = most - min(most, used)
+	}
+	switch n, ok := m.Number(inspect.VMSwappiness); {
+	case ok && n == 0, room == 0, noSwap(m), free.Zero():
+		return explain.N(uint64(0))
+	case !free.Has():
+		return free
+	}
+	lists := c.Stat[names[0]] + c.Stat[names[1]]
+	return explain.N(min(lists-min(lists, c.Stat[names[2]]), room, free.Uint()))
 }
 
 // Cgroups lists kwhy's own memory cgroup and those above it.

@@ -66,7 +66,7 @@ func removed(m mem, id string) string {
 // stateRules judge the current state, and some counters.
 func stateRules() []rule {
 	return []rule{{
-		ID: "mem.available_low", What: "MemAvailable / (MemTotal − Hugetlb), of which 64 GiB at most", Unit: explain.Ratio,
+		ID: "mem.available_low", What: "(MemAvailable + what ZFS's ARC yields) / (MemTotal − Hugetlb), of which 64 GiB at most", Unit: explain.Ratio,
 		Means: "MemAvailable is what the kernel can allocate without swapping. " +
 			"Below the min watermarks every allocation first has to reclaim, and where that fails the OOM killer kills a process.",
 		Evidence: []string{"mem_available", "mem_total", "hugetlb"}, Concept: "available-memory", Next: "kwhy explain available-memory",
@@ -74,6 +74,9 @@ func stateRules() []rule {
 		Of:   availableShare, Below: true, At: explain.At{Notice: 0.15, Warning: 0.08, Critical: 0.03},
 		Say: func(m mem) string {
 			s := fmt.Sprintf("only %s of RAM is available: %s", ofRAM(m, available(m)), size(available(m)))
+			if n := yields(m); n > 0 {
+				s += fmt.Sprintf(", and %s more where ZFS's cache gives way", units.Size(uint64(n)))
+			}
 			if pool := hugetlb(m); pool.Has() && !pool.Zero() {
 				s += fmt.Sprintf("; %s is in pools of huge pages", size(pool))
 			}
@@ -101,7 +104,7 @@ func stateRules() []rule {
 		Evidence: []string{"cgroup_room", "cgroup_limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(m mem) value {
 			if at := cgroupfacts.Closest(m.Cgroups); at >= 0 {
-				return Pressed(&m.Cgroups[at])
+				return Pressed(m, &m.Cgroups[at])
 			}
 			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
@@ -109,17 +112,17 @@ func stateRules() []rule {
 			c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 			limit, _ := c.Limit()
 			return fmt.Sprintf("%s of the limit of cgroup %s (%s) is used by memory that cannot be reclaimed",
-				units.AppendPercent(nil, Pressed(c).Float()), c.Path, units.Size(limit))
+				units.AppendPercent(nil, Pressed(m, c).Float()), c.Path, units.Size(limit))
 		},
 	}, {
-		ID: "mem.untracked_large", What: "RAM in no counter / MemTotal", Unit: explain.Ratio,
-		Means: "Pages that drivers allocated directly from the page allocator: graphics, balloons, or a leak. " +
-			"No process has them, and no kill frees them.",
+		ID: "mem.untracked_large", What: "(RAM in no counter − ZFS's ARC) / MemTotal", Unit: explain.Ratio,
+		Means: "Pages that somebody allocated directly from the page allocator: drivers of graphics or network cards, a balloon, " +
+			"ZFS, a leak. Nothing in /proc says who. No process's RSS has them.",
 		Evidence: []string{"untracked", "mem_total"}, Concept: "untracked-memory", Next: "kwhy explain untracked-memory",
-		Of: func(m mem) value { return explain.Share(untracked(m), explain.Look(m.Info, "MemTotal")) },
+		Of: func(m mem) value { return explain.Share(unowned(m), explain.Look(m.Info, "MemTotal")) },
 		At: explain.At{Notice: 0.10, Warning: 0.30},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s of RAM is in no counter: %s of pages, probably of drivers", ofRAM(m, untracked(m)), size(untracked(m)))
+			return fmt.Sprintf("%s of RAM is in no counter: %s", ofRAM(m, untracked(m)), size(untracked(m))) + maybeIn(m)
 		},
 	}, {
 		ID: "mem.slab_unreclaimable_large", What: "SUnreclaim / MemTotal", Unit: explain.Ratio,
@@ -157,41 +160,36 @@ func stateRules() []rule {
 				percentOf(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit")))
 		},
 	}, {
-		ID: "mem.swap_full", What: "(SwapTotal − SwapFree) / SwapTotal", Unit: explain.Ratio,
+		ID: "mem.swap_full", What: "(SwapTotal − SwapFree) / SwapTotal, where less than a quarter of RAM (of 64 GiB at most) is available",
+		Unit: explain.Ratio,
 		Means: "Anonymous memory can't be swapped out any more: reclaim can only drop file pages, " +
-			"and when those are gone the OOM killer acts.",
-		Evidence: []string{"swap_free", "swap_total"}, Concept: "swap", Next: "kwhy explain swap",
-		Of: func(m mem) value { return explain.Share(swapUsed(m), explain.Look(m.Info, "SwapTotal")) },
-		At: explain.At{Notice: 0.75, Warning: 0.90, Critical: 0.98},
+			"and when those are gone the OOM killer acts. While RAM is available a full swap is no shortage: it holds what nobody needs.",
+		Evidence: []string{"swap_free", "swap_total", "mem_available"}, Concept: "swap", Next: "kwhy explain swap",
+		Of: swapFull, At: explain.At{Notice: 0.75, Warning: 0.90, Critical: 0.98}, Most: byAvailable,
 		Say: func(m mem) string {
-			return fmt.Sprintf("swap is %s full: %s left", percentOf(swapUsed(m), explain.Look(m.Info, "SwapTotal")),
+			s := fmt.Sprintf("swap is %s full: %s left", percentOf(swapUsed(m), explain.Look(m.Info, "SwapTotal")),
 				size(explain.Look(m.Info, "SwapFree")))
+			if a := available(m); a.Has() {
+				s += fmt.Sprintf(", and of RAM %s is available (%s)", size(a), ofRAM(m, a))
+			}
+			return s
 		},
 	}, {
-		ID: "mem.pressure_some", Unless: "mem.thrashing", What: "PSI memory some avg10", Unit: explain.Ratio,
-		Means:    "Tasks were stalled because memory had to be reclaimed, compacted, or read back first.",
+		ID: "mem.pressure_some", Unless: "mem.thrashing", What: "PSI memory some avg10, where no cgroup at its own bound explains it",
+		Unit:     explain.Ratio,
+		Means:    "Tasks were stalled because memory had to be reclaimed, compacted, or read back first: the host's, or that of their cgroup.",
 		Evidence: []string{"pressure_memory_some"}, Concept: "pressure", Next: "kwhy explain pressure",
-		Of: func(m mem) value {
-			if l := some(m); l != nil {
-				return explain.F(l.Avg10 / 100)
-			}
-			return value{}
-		}, At: explain.At{Notice: 0.05, Warning: 0.20, Critical: 0.50},
+		Of: hostStall(some), At: explain.At{Notice: 0.05, Warning: 0.20, Critical: 0.50}, Most: byRoom,
 		Say: func(m mem) string {
-			return fmt.Sprintf("tasks are stalled on memory %.3g %% of the time", some(m).Avg10)
+			return fmt.Sprintf("tasks are stalled on memory %.3g %% of the time", some(m).Avg10) + notTheHost(m)
 		},
 	}, {
-		ID: "mem.pressure_full", What: "PSI memory full avg10", Unit: explain.Ratio,
-		Means:    "All non-idle tasks were stalled at once: the host only manages memory and does no useful work.",
+		ID: "mem.pressure_full", What: "PSI memory full avg10, where no cgroup at its own bound explains it", Unit: explain.Ratio,
+		Means:    "All non-idle tasks were stalled at once: while they were, nobody did useful work.",
 		Evidence: []string{"pressure_memory_full"}, Concept: "pressure", Next: "kwhy explain pressure",
-		Of: func(m mem) value {
-			if l := full(m); l != nil {
-				return explain.F(l.Avg10 / 100)
-			}
-			return value{}
-		}, At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30},
+		Of: hostStall(full), At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30}, Most: byRoom,
 		Say: func(m mem) string {
-			return fmt.Sprintf("all non-idle tasks are stalled on memory %.3g %% of the time", full(m).Avg10)
+			return fmt.Sprintf("all non-idle tasks are stalled on memory %.3g %% of the time", full(m).Avg10) + notTheHost(m)
 		},
 	}, {
 		// A rate: stalls per second. Stalls since boot say nothing about now.
@@ -204,12 +202,17 @@ func stateRules() []rule {
 		},
 	}, {
 		// A rate: pages per second.
-		ID: "mem.swapping_in", What: "pswpin, per second", Unit: explain.Decimal, Basis: explain.Interval,
-		Means:    "Pages that were swapped out are needed again: tasks wait until they are read back.",
+		ID: "mem.swapping_in", What: "pswpin, per second, where not all swap is zram", Unit: explain.Decimal, Basis: explain.Interval,
+		Means: "Pages that were swapped out are needed again: tasks wait until they are read back. Readahead, which reads the neighbours " +
+			"of a page too, is counted with them. Pages that come from zswap are not (zswpin), and on zram there is no disk to wait for.",
 		Evidence: []string{"pswpin"}, Concept: "swap", Next: "kwhy explain swap",
-		Of: rateOf(vmstat("pswpin")), At: explain.At{Notice: 50, Warning: 1000},
+		Of: swappingIn, At: explain.At{Notice: 50, Warning: 1000},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s pages per second are read from swap, and tasks wait for them", decimal(rateOf(vmstat("pswpin"))(m)))
+			s := fmt.Sprintf("%s pages per second are read from swap, readahead included", decimal(rateOf(vmstat("pswpin"))(m)))
+			if some, _ := onZram(m); some {
+				s += "; a part of them may come from zram, which is RAM"
+			}
+			return s
 		},
 	}, {
 		// A count: victims since boot, or over the interval.
@@ -284,21 +287,21 @@ func zoneRules() []explain.Rule[zoneRow] {
 			if r.It.Pages["managed"] == 0 {
 				return value{}
 			}
-			return explain.Share(explain.Look(r.It.Pages, "free"), explain.Look(r.It.Pages, mark))
+			return served(r, mark)
 		}
 	}
 	say := func(mark, means string) func(zoneRow) string {
 		return func(r zoneRow) string {
-			return fmt.Sprintf("zone %s of node %d has %s free, less than its %s watermark: %s",
+			return fmt.Sprintf("zone %s of node %d has %s free, less than its %s watermark, and no zone that could stand in has more: %s",
 				r.It.Name, r.It.Node, size(zonePages("free")(r)), mark, means)
 		}
 	}
 	return []explain.Rule[zoneRow]{
-		{ID: "mem.zone_below_low", What: "free / the low watermark of the zone", Unit: explain.Ratio,
+		{ID: "mem.zone_below_low", What: "free / the low watermark, of the zone or of the best that the same requests can take", Unit: explain.Ratio,
 			Means:    "kswapd is awake and reclaims until the high watermark is reached.",
 			Evidence: []string{"free", "low"}, Concept: "watermarks", Next: "kwhy explain watermarks",
 			Of: against("low"), Below: true, At: explain.At{Notice: 1}, Say: say("low", "kswapd reclaims")},
-		{ID: "mem.zone_below_min", What: "free / the min watermark of the zone", Unit: explain.Ratio,
+		{ID: "mem.zone_below_min", What: "free / the min watermark, of the zone or of the best that the same requests can take", Unit: explain.Ratio,
 			Means:    "The rest is reserved for allocations that may not wait; all others have to reclaim first.",
 			Evidence: []string{"free", "min"}, Concept: "watermarks", Next: "kwhy explain watermarks",
 			Of: against("min"), Below: true, At: explain.At{Warning: 1}, Say: say("min", "tasks must reclaim before they get a page")},
@@ -315,11 +318,11 @@ func cgroupRules() []explain.Rule[cgroupRow] {
 			if r.N == cgroupfacts.Closest(r.In.Cgroups) {
 				return value{} // mem.cgroup_near_limit speaks of that one
 			}
-			return Pressed(r.It)
+			return Pressed(r.In, r.It)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(r cgroupRow) string {
 			return fmt.Sprintf("%s of the limit of cgroup %s is used by memory that cannot be reclaimed",
-				units.AppendPercent(nil, Pressed(r.It).Float()), r.It.Path)
+				units.AppendPercent(nil, Pressed(r.In, r.It).Float()), r.It.Path)
 		},
 	}}
 }

@@ -131,9 +131,14 @@ func groupColumns() []explain.Field[part] {
 		{Doc: doc{
 			Key: "used", Unit: explain.Ratio,
 			Source:  src,
-			Gist:    "The share of the limit that is in use and not reclaimable page cache.",
+			Gist:    "The share of the limit in use that reclaim can neither drop nor swap out.",
 			Concept: concept,
-		}, Get: func(p part) value { return mem.Pressed(&p.It.Memory) }},
+		}, Get: func(p part) value {
+			if _, why := p.It.Limit(); why != inspect.Present {
+				return explain.None(why)
+			}
+			return mem.Pressed(p.In.Mem, &p.It.Memory)
+		}},
 		event("oom_kill", "KILLS", "OOM kills in it, and since 5.2 in cgroups below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
 		event("oom", "OOM", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
 		event("oom_group_kill", "GROUP KILLS", "How often a whole cgroup was killed (memory.oom.group).",
@@ -344,10 +349,15 @@ func groupRules() []explain.Rule[part] {
 		Means: "At the limit the kernel reclaims from the cgroup alone, " +
 			"and if that frees nothing it kills a process in it, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
-		Of: func(p part) value { return mem.Pressed(&p.It.Memory) }, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
+		Of: func(p part) value {
+			if p.It.Empty() {
+				return explain.F(0) // nobody is in it who could ask for more, or be killed
+			}
+			return mem.Pressed(p.In.Mem, &p.It.Memory)
+		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
-				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
+				p.It.Path, units.AppendPercent(nil, mem.Pressed(p.In.Mem, &p.It.Memory).Float()))
 			if p.It.Victim != nil && membersSeen(p).Whole() {
 				s += fmt.Sprintf(": %s (%d) would be killed first", p.It.Victim.Comm, p.It.Victim.PID)
 			}

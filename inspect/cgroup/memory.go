@@ -90,8 +90,8 @@ func (c *Memory) SwapUse() (uint64, inspect.Reason) {
 	return n, why
 }
 
-// Reclaimable is the charged file memory on the inactive and active lists,
-// which the kernel takes back before it kills.
+// Reclaimable is the charged file memory on the inactive and active lists and, of version 2,
+// reclaimable slab, which the kernel takes back before it kills.
 func (c *Memory) Reclaimable() (uint64, bool) {
 	names := [2]string{"inactive_file", "active_file"}
 	if c.Version == 1 { // the plain names leave out the cgroups below
@@ -99,7 +99,7 @@ func (c *Memory) Reclaimable() (uint64, bool) {
 	}
 	a, ok1 := c.Stat[names[0]]
 	b, ok2 := c.Stat[names[1]]
-	return a + b, ok1 && ok2
+	return a + b + c.Stat["slab_reclaimable"], ok1 && ok2
 }
 
 // OOMKills is how many processes the kernel killed for this cgroup's limit.

@@ -30,6 +30,7 @@ type Group struct {
 	Mounted string         // where its directory is
 	places  []cgroup.Place // it and those below it
 	outside int            // processes of another PID namespace
+	listed  int            // places of which the list of processes could be read
 }
 
 // Snapshot is what a host knows of the OOM killer's next victim.
@@ -175,10 +176,11 @@ func (g *Group) Members(ps *proc.Processes) {
 // namespace than kwhy's has 0 in version 2 (kernel/cgroup/cgroup.c, cgroup_procs_show), and no line
 // in version 1 (kernel/cgroup/cgroup-v1.c, pidlist_array_load).
 func (g *Group) List() {
-	g.PIDs, g.outside = nil, 0
+	g.PIDs, g.outside, g.listed = nil, 0, 0
 	for _, at := range g.places {
 		t, rel := at.File("cgroup.procs")
 		_ = t.With(rel, func(b []byte) error {
+			g.listed++
 			for len(b) > 0 {
 				var line []byte
 				line, b = inspect.CutLine(b)
@@ -193,6 +195,11 @@ func (g *Group) List() {
 	}
 	slices.Sort(g.PIDs)
 	g.PIDs = slices.Compact(g.PIDs)
+}
+
+// Empty reports whether nobody is in it or below it, by lists that could all be read.
+func (g *Group) Empty() bool {
+	return g.listed > 0 && g.listed == len(g.places) && len(g.PIDs) == 0 && g.outside == 0
 }
 
 // ByProcess reports whether the numbers of List are others than those of /proc.
