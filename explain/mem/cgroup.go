@@ -27,7 +27,7 @@ func cgroup() []field {
 	return []field{
 		declare(doc{
 			Key: "cgroup_path", Label: "cgroup",
-			Gist: "The memory cgroup of who reads this /proc: kwhy and its shell, or who made a copy.",
+			Gist: "The memory cgroup of who reads this /proc: kwhy, or who made a copy.",
 		}, func(m mem) value {
 			if len(m.Cgroups) == 0 {
 				return value{}

@@ -301,7 +301,7 @@ func hostStall(line func(mem) *inspect.Stall) func(mem) value {
 		if l == nil {
 			return value{}
 		}
-		if _, yes := roomy(m); yes {
+		if mayBeRoomy(m) {
 			if c := heldMost(m); c != nil && c.Pressure.Some.Avg10 >= l.Avg10 {
 				return explain.F(0)
 			}

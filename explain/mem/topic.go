@@ -117,7 +117,7 @@ func (l *holders) scan(h *inspect.Host) (explain.Scan[procfacts.Row], []int32, e
 	if !l.o.PSS || l.o.Limit == 0 {
 		return l.ranked.Scan(take)
 	}
-	rows, order, err := lower.Own(l.ranked.Table(), []string{"pid"}, []string{"vm_rss", "-pid"}, 0).Scan(take)
+	rows, order, err := lower.Own(Processes(true), []string{"pid"}, []string{"vm_rss", "-pid"}, 0).Scan(take)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -218,6 +218,8 @@ func Nodes() *explain.Table[memfacts.Part[memfacts.Node]] {
 		amount("anon_pages", "AnonPages", "Anonymous memory on it."),
 		amount("file_pages", "FilePages", "Page cache and shared memory on it."),
 		amount("slab", "Slab", "Kernel objects on it."),
+		{Doc: doc{Key: "spare", Unit: ratio, Source: src, Concept: "numa", Gist: "Its share that is free, file pages or reclaimable slab."},
+			Get: func(r row) value { return spare(r.It) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "numa", Gist: "What its share of free memory means."},
 			Get: func(r row) value { return explain.S(whyNode(r)) }},
 	}, Rules: nodeRules()}
@@ -304,23 +306,33 @@ func roomy(m mem) (free value, yes bool) {
 			return free, false
 		}
 	}
-	known := false
 	for i := range m.Zones {
 		z := &m.Zones[i]
 		high, ok := z.Pages["high"]
-		if !ok || z.Pages["managed"] == 0 || order(z.Name) < 0 || order(z.Name) > order("Normal") {
+		if !ok || z.Pages["managed"]*20 < managed(m) || order(z.Name) < 0 || order(z.Name) > order("Normal") {
 			continue
 		}
-		known = true
 		if kept := keptFrom(m, z, order("Normal")); z.Pages["free"] >= 2*high+kept {
 			return free, true
 		}
 	}
-	if known {
-		return free, false
+	return free, false
+}
+
+// managed is how many pages all zones have.
+func managed(m mem) (pages uint64) {
+	for i := range m.Zones {
+		pages += m.Zones[i].Pages["managed"]
 	}
-	whole := unpooled(m)
-	return free, whole.Has() && free.Float() >= 0.10*whole.Float()
+	return pages
+}
+
+// mayBeRoomy is the same where the zones could not be read: by how much of RAM is free.
+func mayBeRoomy(m mem) bool {
+	if _, yes := roomy(m); yes || len(m.Zones) > 0 {
+		return yes
+	}
+	return explain.Share(explain.Look(m.Info, "MemFree"), unpooled(m)).Float() >= 0.10
 }
 
 // spare is what of a node's memory is free or can be dropped: free pages, file pages, and slab.
@@ -349,7 +361,7 @@ func nodeRules() []explain.Rule[nodeRow] {
 		Unit: explain.Ratio, Below: true,
 		Means: "Tasks on this node get new memory from other nodes, which is slower. Those that are bound to it (cpuset.mems, mbind, " +
 			"numactl --membind) get none from elsewhere: they reclaim, swap, or are killed, with all that memory free.",
-		Evidence: []string{"mem_free", "mem_total"}, Concept: "numa", Next: "kwhy explain numa",
+		Evidence: []string{"spare"}, Concept: "numa", Next: "kwhy explain numa",
 		Of: func(r nodeRow) value {
 			if len(r.In.Nodes) < 2 || explain.Look(r.It.Info, "MemTotal").Zero() {
 				return value{}
@@ -360,9 +372,11 @@ func nodeRules() []explain.Rule[nodeRow] {
 			return spare(r.It)
 		}, At: explain.At{Notice: 0.05, Warning: 0.02},
 		Say: func(r nodeRow) string {
-			other := elsewhere(r)
-			return fmt.Sprintf("NUMA node %d has %s of its memory free or droppable, node %d %s", r.It.ID,
-				units.AppendPercent(nil, spare(r.It).Float()), other.ID, units.AppendPercent(nil, spare(other).Float()))
+			s := fmt.Sprintf("NUMA node %d has %s of its memory free or droppable", r.It.ID, percentOf(spare(r.It), explain.I(1)))
+			if other := elsewhere(r); other != nil {
+				s += fmt.Sprintf(", node %d %s", other.ID, percentOf(spare(other), explain.I(1)))
+			}
+			return s
 		},
 	}}
 }

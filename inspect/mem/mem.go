@@ -88,6 +88,7 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 	for s, r := range m.Got {
 		switch s := inspect.Source(s); {
 		case s == inspect.CgroupMemory && m.unplaced(): // they may well be there
+		case s == inspect.ZFSArc && r == inspect.NotSaved: // most hosts have none
 		case r.IsGap() && r != inspect.Unread:
 			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
 		case m.Partial(s):
