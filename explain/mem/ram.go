@@ -457,6 +457,9 @@ func readPageTables(m mem) string {
 }
 
 func readHugetlb(m mem) string {
+	if hugetlb(m).Zero() {
+		return "None are set aside."
+	}
 	unused := ""
 	if idle := idleHuge(m); idle.Has() {
 		unused = "; " + size(idle)
