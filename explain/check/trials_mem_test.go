@@ -29,10 +29,10 @@ func large(availableKB, pooledKB int) edit {
 	return some(line(meminfo, "MemTotal:", "536870912 kB"), available(availableKB), line(meminfo, "Hugetlb:", fmt.Sprint(pooledKB, " kB")))
 }
 
-// arc is ZFS's cache: how large it is, and may at least be.
-func arc(size, least int) edit {
+// arc is ZFS's cache: how many MiB it has, of which it keeps 30.
+func arc(size int) edit {
 	return file("proc/spl/kstat/zfs/arcstats", fmt.Sprintf("13 1 0x01 147 39984 7 9\nname type data\nhits 4 1\nc_min 4 %d\nc_max 4 %d\nsize 4 %d\n",
-		least<<20, 2*size<<20, size<<20))
+		30<<20, 2*size<<20, size<<20))
 }
 
 // psi is a file of /proc/pressure with the means of 10 s in percent, and how long tasks
@@ -142,8 +142,9 @@ func memTrials() []trial {
 		well: edits{large(15<<20, 0)},
 	}, {
 		rule: "mem.available_low", host: idle, fires: []rung{
-			notice("only 7.0 % of RAM is available: 68.4 MiB, and 10.0 MiB more where ZFS's cache gives way", total(), available(70000), arc(40, 30)),
-		}, well: edits{total(), available(70000), arc(400, 30)},
+			notice("only 7.0 % of RAM is available: 68.4 MiB, and 10.0 MiB more where ZFS's cache gives way",
+				total(), available(70000), arc(40)),
+		}, well: edits{total(), available(70000), arc(400)},
 	}, {
 		rule: "mem.available_wrong", host: idle, fires: []rung{
 			notice("MemAvailable of 0 B can't be right: MemFree alone is 733 MiB (76 % of RAM)", line(meminfo, "MemAvailable:", "0 kB")),
@@ -171,8 +172,10 @@ func memTrials() []trial {
 	}, {
 		// Slab is dropped, and swap takes what it has room for.
 		rule: "mem.cgroup_near_limit", host: idle, fires: []rung{
-			notice("84 % of the limit of cgroup /app/web (100 MiB) is used", group(web, 95), line(web+"memory.stat", "slab_reclaimable", "10485760")),
-			notice("84 % of the limit", group(web, 95), swap(10240), line(web+"memory.stat", "anon", "94371840"), file(web+"memory.swap.max", "max\n")),
+			notice("84 % of the limit of cgroup /app/web (100 MiB) is used",
+				group(web, 95), line(web+"memory.stat", "slab_reclaimable", "10485760")),
+			notice("84 % of the limit",
+				group(web, 95), swap(10240), line(web+"memory.stat", "anon", "94371840"), file(web+"memory.swap.max", "max\n")),
 		}, well: edits{group(web, 95), swap(500000), line(web+"memory.stat", "anon", "94371840"), file(web+"memory.swap.max", "max\n")},
 	}, {
 		// The one above has less room in percent, and more in MiB.
@@ -190,14 +193,16 @@ func memTrials() []trial {
 		// ZFS has 290 of 342 MiB.
 		rule: "mem.untracked_large", host: idle, fires: []rung{
 			notice("36 % of RAM is in no counter: 348 MiB; ZFS's cache (ARC) has 200 MiB, most of it here, and gives way down to 30.0 MiB",
-				line(meminfo, "MemFree:", "400556 kB"), arc(200, 30)),
+				line(meminfo, "MemFree:", "400556 kB"), arc(200)),
 			warning("36 % of RAM is in no counter: 348 MiB; a balloon has taken 300 MiB, which is a part of this if its driver left it in MemTotal",
 				line(meminfo, "MemFree:", "400556 kB"), line(vmstat, "balloon_inflate", "76900"), line(vmstat, "balloon_deflate", "100")),
-		}, well: edits{line(meminfo, "MemFree:", "400556 kB"), arc(290, 30)},
+		}, well: edits{line(meminfo, "MemFree:", "400556 kB"), arc(290)},
 	}, {
 		rule: "mem.percpu_large", host: idle, fires: []rung{
-			notice("12 % of RAM is per-CPU memory of the kernel (cgroups, BPF maps and the like): 117 MiB", total(), line(meminfo, "Percpu:", "120000 kB")),
-			warning("43 % of RAM is per-CPU memory of the kernel (cgroups, BPF maps and the like): 420 MiB; 70,000 cgroups are removed and not freed yet",
+			notice("12 % of RAM is per-CPU memory of the kernel (cgroups, BPF maps and the like): 117 MiB",
+				total(), line(meminfo, "Percpu:", "120000 kB")),
+			warning("43 % of RAM is per-CPU memory of the kernel (cgroups, BPF maps and the like): 420 MiB; 70,000 "+
+				"cgroups are removed and not freed yet",
 				total(), line(meminfo, "Percpu:", "430000 kB"), removedGroups(70000)),
 		}, well: edits{total(), line(meminfo, "Percpu:", "90000 kB")},
 	}, {
@@ -217,7 +222,8 @@ func memTrials() []trial {
 		}, well: edits{total(), line(meminfo, "SecPageTables:", "99000 kB")},
 	}, {
 		rule: "mem.vmalloc_large", host: idle, fires: []rung{
-			notice("10 % of RAM is vmalloc memory of the kernel", total(), line(meminfo, "KernelStack:", "1000 kB"), line(meminfo, "VmallocUsed:", "101000 kB")),
+			notice("10 % of RAM is vmalloc memory of the kernel",
+				total(), line(meminfo, "KernelStack:", "1000 kB"), line(meminfo, "VmallocUsed:", "101000 kB")),
 			warning("30 % of RAM", total(), line(meminfo, "KernelStack:", "1000 kB"), line(meminfo, "VmallocUsed:", "301000 kB")),
 		}, well: edits{total(), line(meminfo, "KernelStack:", "1000 kB"), line(meminfo, "VmallocUsed:", "99000 kB")},
 	}, {
@@ -280,7 +286,8 @@ func memTrials() []trial {
 	}, {
 		// The host has plenty: a cgroup at its own bound explains it, or at least it is not the host.
 		rule: "mem.pressure_some", host: idle, fires: []rung{
-			noWorse("tasks are stalled on memory 60 % of the time, though the host has 733 MiB free and reclaims none: a cgroup at its own limit, or compaction",
+			noWorse("tasks are stalled on memory 60 % of the time, though the host has 733 MiB free and reclaims none: "+
+				"a cgroup at its own limit, or compaction",
 				file(pressure, psi(60, 50, 0))),
 		}, well: edits{file(pressure, psi(60, 50, 0)), holds(25, 482113, 91)},
 	}, {
@@ -311,18 +318,21 @@ func memTrials() []trial {
 		well:  edits{line(meminfo, "HardwareCorrupted:", "0 kB")},
 	}, {
 		rule: "mem.zone_below_low", host: idle,
-		fires: []rung{notice("zone DMA32 of node 0 has 46.9 MiB free, less than its low watermark, and no zone that could stand in has more: kswapd reclaims", tight("12000"))},
-		well:  edits{tight("13857")},
+		fires: []rung{notice("zone DMA32 of node 0 has 46.9 MiB free, less than its low watermark, and no zone that could stand in has more: "+
+			"kswapd reclaims", tight("12000"))},
+		well: edits{tight("13857")},
 	}, {
 		rule: "mem.zone_below_min", host: idle,
-		fires: []rung{warning("zone DMA32 of node 0 has 39.1 MiB free, less than its min watermark, and no zone that could stand in has more: tasks must reclaim", tight("10000"))},
-		well:  edits{tight("12000")},
+		fires: []rung{warning("zone DMA32 of node 0 has 39.1 MiB free, less than its min watermark, and no zone that could stand in has more: "+
+			"tasks must reclaim", tight("10000"))},
+		well: edits{tight("12000")},
 	}}
 }
 
 // thrash is how long tasks stood in the second, in percent, and how many pages came back.
 func thrash(stood, pages int) edit {
-	return some(tight("20000"), becomes(pressure, psi(9, 0, 0), psi(9, 0, stood*10000)), grows(vmstat, "workingset_refault_file", 0, uint64(pages)))
+	return some(tight("20000"), becomes(pressure, psi(9, 0, 0), psi(9, 0, stood*10000)),
+		grows(vmstat, "workingset_refault_file", 0, uint64(pages)))
 }
 
 // slab is how much SUnreclaim is, and becomes, in kB.

@@ -290,7 +290,8 @@ func causeAvailable(m mem, d *explain.Derivation) string {
 	}
 	reserved, _ := reserve(m)
 	more := (told.Int() - d.Result.Int()) / int64(m.Host.PageSize)
-	assumed := inspect.Choose(m.Kernel().Since(4, 5), "", "", "the kernel's version is unknown: this is the rule since 4.5, and the one before it fits no better; ")
+	const either = "the kernel's version is unknown: this is the rule since 4.5, and the one before it fits no better; "
+	assumed := inspect.Choose(m.Kernel().Since(4, 5), "", "", either)
 	switch boost, ok := boosted(m); {
 	case belied(m).Has():
 		return "the kernel's figure can't be right, for free memory beyond all that it can keep back is more than that"

@@ -523,7 +523,9 @@ func Stalled() *explain.Table[cgroupRow] {
 	}
 	stall := func(key, label, gist string, of func(*inspect.Pressure) *inspect.Stall) column {
 		return column{Doc: doc{
-			Key: key, Label: label, Unit: ratio, Source: src, Since: kernelVersion(4, 20), Option: "CONFIG_PSI, cgroup v2", Concept: "pressure", Gist: gist,
+			Key: key, Label: label, Unit: ratio,
+			Source: src, Since: kernelVersion(4, 20), Option: "CONFIG_PSI, cgroup v2",
+			Gist: gist, Concept: "pressure",
 		}, Get: func(r cgroupRow) value {
 			if l := of(&r.It.Pressure); l != nil {
 				return explain.F(l.Avg10 / 100)
@@ -539,5 +541,7 @@ func Stalled() *explain.Table[cgroupRow] {
 			func(p *inspect.Pressure) *inspect.Stall { return p.Full }),
 		column{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "Which bound holds it, and how often it did."},
 			Get: func(r cgroupRow) value { return explain.S(Held(r.It)) }})
-	return &explain.Table[cgroupRow]{Name: "stalled_cgroups", Title: "Cgroups at their bound", Fields: fields, Rules: []explain.Rule[cgroupRow]{CgroupStalled()}}
+	return &explain.Table[cgroupRow]{
+		Name: "stalled_cgroups", Title: "Cgroups at their bound", Fields: fields, Rules: []explain.Rule[cgroupRow]{CgroupStalled()},
+	}
 }

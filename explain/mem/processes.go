@@ -417,7 +417,8 @@ func faults() []procField {
 		fault("minflt", "Page faults without I/O: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 {
 			return p.Minflt
 		}, nil),
-		fault("majflt", "Page faults whose page had to be read: from a file, or from swap.", func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
+		fault("majflt", "Page faults whose page had to be read: from a file, or from swap.",
+			func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
 	}
 }
 

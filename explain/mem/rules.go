@@ -66,7 +66,8 @@ func removed(m mem, id string) string {
 // stateRules judge the current state, and some counters.
 func stateRules() []rule {
 	return []rule{{
-		ID: "mem.available_low", What: "(MemAvailable + what ZFS's ARC yields) / (MemTotal − Hugetlb), of which 64 GiB at most", Unit: explain.Ratio,
+		ID: "mem.available_low", What: "(MemAvailable + what ZFS's ARC yields) / (MemTotal − Hugetlb), of which 64 GiB at most",
+		Unit: explain.Ratio,
 		Means: "MemAvailable is what the kernel can allocate without swapping. " +
 			"Below the min watermarks every allocation first has to reclaim, and where that fails the OOM killer kills a process.",
 		Evidence: []string{"mem_available", "mem_total", "hugetlb"}, Concept: "available-memory", Next: "kwhy explain available-memory",
@@ -297,11 +298,13 @@ func zoneRules() []explain.Rule[zoneRow] {
 		}
 	}
 	return []explain.Rule[zoneRow]{
-		{ID: "mem.zone_below_low", What: "free / the low watermark, of the zone or of the best that the same requests can take", Unit: explain.Ratio,
+		{ID: "mem.zone_below_low", What: "free / the low watermark, of the zone or of the best that the same requests can take",
+			Unit:     explain.Ratio,
 			Means:    "kswapd is awake and reclaims until the high watermark is reached.",
 			Evidence: []string{"free", "low"}, Concept: "watermarks", Next: "kwhy explain watermarks",
 			Of: against("low"), Below: true, At: explain.At{Notice: 1}, Say: say("low", "kswapd reclaims")},
-		{ID: "mem.zone_below_min", What: "free / the min watermark, of the zone or of the best that the same requests can take", Unit: explain.Ratio,
+		{ID: "mem.zone_below_min", What: "free / the min watermark, of the zone or of the best that the same requests can take",
+			Unit:     explain.Ratio,
 			Means:    "The rest is reserved for allocations that may not wait; all others have to reclaim first.",
 			Evidence: []string{"free", "min"}, Concept: "watermarks", Next: "kwhy explain watermarks",
 			Of: against("min"), Below: true, At: explain.At{Warning: 1}, Say: say("min", "tasks must reclaim before they get a page")},

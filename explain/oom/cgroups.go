@@ -106,7 +106,8 @@ func Cgroups() *explain.Table[oomfacts.Part] {
 		},
 		Get: func(p part) value { return explain.S(whyGroup(p)) },
 	})
-	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: append(groupRules(), explain.LiftRule(mem.CgroupStalled(), shared))}
+	rules := append(groupRules(), explain.LiftRule(mem.CgroupStalled(), shared))
+	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: rules}
 }
 
 // event reads a counter of memory.events, or of v1's oom_control.
