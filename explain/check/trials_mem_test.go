@@ -31,7 +31,8 @@ func large(availableKB, pooledKB int) edit {
 
 // arc is ZFS's cache: how many MiB it has, of which it keeps 30.
 func arc(size int) edit {
-	return file("proc/spl/kstat/zfs/arcstats", fmt.Sprintf("13 1 0x01 147 39984 7 9\nname type data\nhits 4 1\nc_min 4 %d\nc_max 4 %d\nsize 4 %d\n",
+	const name = "proc/spl/kstat/zfs/arcstats"
+	return file(name, fmt.Sprintf("13 1 0x01 147 39984 7 9\nname type data\nhits 4 1\nc_min 4 %d\nc_max 4 %d\nsize 4 %d\n",
 		30<<20, 2*size<<20, size<<20))
 }
 
@@ -52,7 +53,8 @@ func group(dir string, used int) edit {
 // times, with all of its tasks stalled so many percent of the time.
 func holds(high, hits int, full float64) edit {
 	return some(file(web+"memory.high", fmt.Sprint(high<<20, "\n")), file(web+"memory.max", "max\n"), file(web+"memory.current", "26767360\n"),
-		file(web+"memory.events", fmt.Sprintf("low 0\nhigh %d\nmax 0\noom 0\noom_kill 0\n", hits)), file(web+"memory.pressure", psi(full+1, full, 1)))
+		file(web+"memory.events", fmt.Sprintf("low 0\nhigh %d\nmax 0\noom 0\noom_kill 0\n", hits)),
+		file(web+"memory.pressure", psi(full+1, full, 1)))
 }
 
 // tight leaves no zone enough: of DMA32, which has a min watermark of 11,086 pages and a low one of
@@ -101,7 +103,8 @@ func pool(kb string, total, free, reserved int) edit {
 
 // node is one NUMA node of 1 GB: what is free of it, and in the cache, in kB.
 func node(id, free, cache int) edit {
-	return file(fmt.Sprintf("sys/devices/system/node/node%d/meminfo", id), fmt.Sprintf("Node %d MemTotal: 1000000 kB\nNode %[1]d MemFree: %[2]d kB\n"+
+	name := fmt.Sprintf("sys/devices/system/node/node%d/meminfo", id)
+	return file(name, fmt.Sprintf("Node %d MemTotal: 1000000 kB\nNode %[1]d MemFree: %[2]d kB\n"+
 		"Node %[1]d Active(file): %[3]d kB\nNode %[1]d Inactive(file): 0 kB\nNode %[1]d SReclaimable: 0 kB\n", id, free, cache))
 }
 
@@ -112,7 +115,8 @@ func swapped(name string) edit {
 
 // tables is how many kB page tables have, by both files that say it.
 func tables(kb int) edit {
-	return some(line(meminfo, "MemFree:", "300000 kB"), line(meminfo, "PageTables:", fmt.Sprint(kb, " kB")), line(vmstat, "nr_page_table_pages", fmt.Sprint(kb/4)))
+	return some(line(meminfo, "MemFree:", "300000 kB"), line(meminfo, "PageTables:", fmt.Sprint(kb, " kB")),
+		line(vmstat, "nr_page_table_pages", fmt.Sprint(kb/4)))
 }
 
 // shared is how many kB tmpfs and shared memory have, which the page cache contains.
@@ -154,11 +158,13 @@ func memTrials() []trial {
 			notice("cgroup /app/web: memory.high (25.0 MiB) holds it, 482,113 times so far; all of its tasks that are not idle are stalled 10 %",
 				holds(25, 482113, 10)),
 			warning("stalled 40 % of the time. That bound kills nobody", holds(25, 482113, 40)),
-			critical("stalled 91 % of the time. That bound kills nobody: it goes on until memory is freed or the bound is raised", holds(25, 482113, 91)),
+			critical("stalled 91 % of the time. That bound kills nobody: it goes on until memory is freed or the bound is raised",
+				holds(25, 482113, 91)),
 		}, well: edits{holds(100, 482113, 91)}, // another has it stand still: it is far from its bound
 	}, {
 		rule: "mem.cgroup_stalled", host: idle, fires: []rung{
-			critical("cgroup /app/web: memory.max (100 MiB) holds it, 77 times so far; all of its tasks that are not idle are stalled 60 % of the time; "+
+			critical("cgroup /app/web: memory.max (100 MiB) holds it, 77 times so far; all of its tasks that are not idle "+
+				"are stalled 60 % of the time; "+
 				"0 processes were killed in it", holds(100, 0, 60), group(web, 99),
 				file(web+"memory.events", "low 0\nhigh 0\nmax 77\noom 0\noom_kill 0\n")),
 		}, well: edits{holds(100, 0, 60), group(web, 99), file(web+"memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n")},

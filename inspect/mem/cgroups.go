@@ -42,10 +42,10 @@ func (m *Snapshot) someStalled() bool {
 // the ones that a walk came to. The reason is why that is not known; Present where it is.
 func (m *Snapshot) Removed() (uint64, inspect.Reason) {
 	switch why := m.Got[inspect.CgroupStat]; {
-	case m.groups == nil:
+	case why != inspect.Present || m.groups == nil:
 		return 0, why
 	case m.groups.version == 2:
-		return m.groups.n, why
+		return m.groups.n, inspect.Present
 	case m.Walk == nil || m.Walk.Version != 1 || !m.Walk.Seen.Whole():
 		return 0, inspect.Inapplicable
 	}
