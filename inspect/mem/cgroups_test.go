@@ -347,7 +347,8 @@ func TestRemovedCgroups(t *testing.T) {
 		{"version 2", v2 + "-- sys/fs/cgroup/cgroup.stat --\nnr_descendants 1\nnr_dying_descendants 70000\n", 70000, inspect.Present},
 		{"version 2 before 4.14", v2, 0, inspect.NotSaved},
 		{"version 2 without the line", v2 + "-- sys/fs/cgroup/cgroup.stat --\nnr_descendants 1\n", 0, inspect.Malformed},
-		{"version 1", v1 + "-- proc/cgroups --\n#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t9\t1\nmemory\t4\t52\t1\n", 50, inspect.Present},
+		{"version 1", v1 + "-- proc/cgroups --\n#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t9\t1\n" +
+			"memory\t4\t52\t1\n", 50, inspect.Present},
 		{"version 1 without counts", v1, 0, inspect.NotSaved},
 	} {
 		m := take(t, inspecttest.UnpackText(t, c.tree))
