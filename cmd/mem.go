@@ -49,7 +49,7 @@ func newMem(a *App, do func(*memOptions) error) *cobra.Command {
 		RunE: settled(a, &o, do, onHost(a, "mem", runMem)),
 	}
 	c.Flags().IntVar(&o.limit, "limit", autoLimit, "`N` rows of processes; 0 is all, -1 as many as a screen takes")
-	c.Flags().BoolVar(&o.pss, "pss", false, "add PSS, USS and SwapPss of the processes shown: the kernel walks their page tables")
+	c.Flags().BoolVar(&o.pss, "pss", false, "rank the processes by PSS, and add USS and SwapPss: the kernel walks page tables for it")
 	return c
 }
 

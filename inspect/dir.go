@@ -18,7 +18,7 @@ type Dir struct {
 
 // Open opens the directory rel; the caller closes it.
 func (t Tree) Open(rel string) (Dir, error) {
-	fd, err := openat(t.fd, rel, unix.O_DIRECTORY)
+	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
 	if err != nil {
 		return Dir{}, t.wrap("list", rel, err)
 	}

@@ -58,7 +58,9 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	if h.Proc, err = openTree(filepath.Clean(procRoot)); err != nil {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
-	h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC)
+	if h.Live = h.Proc.Is(unix.PROC_SUPER_MAGIC); !h.Live {
+		h.Proc.self = h.Proc.flattened()
+	}
 	h.NoProc = !h.Live && !h.hasProc()
 	h.Sys = h.openSys(sysRoot)
 	if h.fs, err = procfs.NewFS(procRoot); err != nil {

@@ -48,6 +48,8 @@ const (
 	SelfCgroup
 	SelfMountinfo
 	CgroupMemory
+	CgroupStat
+	ZFSArc
 	KernelLog
 	ProcStat
 	Loadavg

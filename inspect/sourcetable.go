@@ -83,6 +83,8 @@ var sourceTable = [NumSources]sourceInfo{
 		path:   "/sys/fs/cgroup/<cgroup>/memory.*",
 		option: "CONFIG_MEMCG, the memory controller enabled and its cgroup file system mounted",
 	},
+	CgroupStat:   {path: "/sys/fs/cgroup/cgroup.stat", also: "/proc/cgroups", option: "CONFIG_MEMCG, and its cgroup file system mounted"},
+	ZFSArc:       {path: "/proc/spl/kstat/zfs/arcstats", option: "the ZFS module, loaded"},
 	CgroupPids:   {path: "/sys/fs/cgroup/<cgroup>/pids.*", option: "CONFIG_CGROUP_PIDS"},
 	CgroupCPU:    {path: "/sys/fs/cgroup/<cgroup>/cpu.*", option: "CONFIG_CFS_BANDWIDTH"},
 	CgroupCpuset: {path: "/sys/fs/cgroup/<cgroup>/cpuset.*", option: "CONFIG_CPUSETS"},

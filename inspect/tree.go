@@ -23,6 +23,7 @@ type Tree struct {
 	lack Reason     // why a file is not there, where that is not the kernel's doing; or Present
 	own  bool       // the same of the host's own files alone, and not of those of processes
 	live bool       // mounted, of a running kernel
+	self string     // of a copy that has the link self as a file: where it leads
 	wait *patience
 }
 
@@ -53,6 +54,30 @@ func (t Tree) mayHang(rel string) bool {
 		return mayHang(rel)
 	}
 	return !strings.HasPrefix(rel, "/proc/") && !strings.HasPrefix(rel, "/sys/")
+}
+
+// at is where rel lies, in a copy that has links as files with what they lead to, as archives for
+// other systems do: "self/status" lies in the directory of that process.
+func (t Tree) at(rel string) string {
+	if rest, ok := strings.CutPrefix(rel, "self"); ok && t.self != "" && (rest == "" || rest[0] == '/') {
+		return t.self + rest
+	}
+	return rel
+}
+
+// flattened returns where self leads in a copy that has it as a file; "" elsewhere.
+func (t Tree) flattened() string {
+	var st unix.Stat_t
+	if unix.Fstatat(t.fd, "self", &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return ""
+	}
+	buf := make([]byte, 16)
+	n, err := t.Head("self", buf)
+	to := strings.TrimSpace(string(buf[:max(n, 0)]))
+	if _, ok := ParsePID(to); err != nil || !ok || unix.Fstatat(t.fd, to, &st, 0) != nil {
+		return ""
+	}
+	return to
 }
 
 func newPool() *sync.Pool {
@@ -189,7 +214,7 @@ func signed[N int32 | int64 | uint32](n N) int64 { return int64(n) }
 // Stat looks at what rel is or leads to.
 func (t Tree) Stat(rel string) (unix.Stat_t, error) {
 	return guarded(t, "stat", rel, func() (st unix.Stat_t, err error) {
-		err = t.wrap("stat", rel, unix.Fstatat(t.fd, rel, &st, 0))
+		err = t.wrap("stat", rel, unix.Fstatat(t.fd, t.at(rel), &st, 0))
 		return st, err
 	})
 }
@@ -208,7 +233,7 @@ func (t Tree) FileSystem(rel string) (int64, error) {
 func (t Tree) MountID(rel string) (int64, error) {
 	return guarded(t, "stat", rel, func() (int64, error) {
 		var st unix.Statx_t
-		if unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		if unix.Statx(t.fd, t.at(rel), unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
 			return -1, nil
 		}
 		return int64(st.Mnt_id), nil
@@ -226,10 +251,10 @@ type Node struct {
 func (t Tree) Node(rel string) (Node, error) {
 	return guarded(t, "stat", rel, func() (Node, error) {
 		var st unix.Statx_t
-		err := unix.Statx(t.fd, rel, unix.AT_STATX_DONT_SYNC|unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_INO, &st)
+		err := unix.Statx(t.fd, t.at(rel), unix.AT_STATX_DONT_SYNC|unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_INO, &st)
 		if errors.Is(err, unix.ENOSYS) { // before 4.11
 			var old unix.Stat_t
-			err = unix.Fstatat(t.fd, rel, &old, unix.AT_EMPTY_PATH)
+			err = unix.Fstatat(t.fd, t.at(rel), &old, unix.AT_EMPTY_PATH)
 			return Node{uint64(old.Dev), old.Ino, uint64(old.Rdev), old.Mode}, t.wrap("stat", rel, err) //nolint:unconvert // types differ by machine
 		}
 		return Node{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, unix.Mkdev(st.Rdev_major, st.Rdev_minor), uint32(st.Mode)},
@@ -267,9 +292,12 @@ func (t Tree) Attribute(rel, name string) (string, error) {
 
 // Readlink returns where a symbolic link leads.
 func (t Tree) Readlink(rel string) (string, error) {
+	if rel == "self" && t.self != "" {
+		return t.self, nil
+	}
 	for size := 256; ; size *= 4 {
 		buf := make([]byte, size)
-		n, err := unix.Readlinkat(t.fd, rel, buf)
+		n, err := unix.Readlinkat(t.fd, t.at(rel), buf)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
@@ -296,7 +324,7 @@ func (t Tree) Resolve(rel string) (full, followed string) {
 // Head reads the first bytes of rel into to, and returns how many there were.
 func (t Tree) Head(rel string, to []byte) (int, error) {
 	b, err := guarded(t, "read", rel, func() ([]byte, error) {
-		fd, err := openat(t.fd, rel, 0)
+		fd, err := openat(t.fd, t.at(rel), 0)
 		if err != nil {
 			return nil, t.wrap("read", rel, err)
 		}
@@ -311,7 +339,7 @@ func (t Tree) Head(rel string, to []byte) (int, error) {
 // TryOpen opens a file and reads nothing of it.
 func (t Tree) TryOpen(rel string) error {
 	_, err := guarded(t, "open", rel, func() (struct{}, error) {
-		fd, err := openat(t.fd, rel, 0)
+		fd, err := openat(t.fd, t.at(rel), 0)
 		if err != nil {
 			return struct{}{}, t.wrap("open", rel, err)
 		}
@@ -352,7 +380,7 @@ func (t Tree) Read(rel string, buf []byte, end Ending) ([]byte, error) {
 }
 
 func (t Tree) readNow(rel string, buf []byte, end Ending) ([]byte, error) {
-	fd, err := openat(t.fd, rel, 0)
+	fd, err := openat(t.fd, t.at(rel), 0)
 	if err != nil {
 		return buf, t.wrap("read", rel, err)
 	}
@@ -390,7 +418,7 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 // Lines reads rel in pieces and passes on each line that has an end, as CutLine does, which do
 // must not keep: a file of a million sockets is not held as a whole.
 func (t Tree) Lines(rel string, do func([]byte)) error {
-	fd, err := openat(t.fd, rel, 0)
+	fd, err := openat(t.fd, t.at(rel), 0)
 	if err != nil {
 		return t.wrap("read", rel, err)
 	}
@@ -448,7 +476,7 @@ func (t Tree) Names(rel string) (out []string, err error) {
 
 // Directories lists the directories in the directory rel.
 func (t Tree) Directories(rel string) (out []string, err error) {
-	fd, err := openat(t.fd, rel, unix.O_DIRECTORY)
+	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
 	if err != nil {
 		return nil, t.wrap("list", rel, err)
 	}

@@ -33,15 +33,26 @@ type rung struct {
 	level explain.Level
 	says  string
 	edits edits
-	few   bool // so little that no threshold makes more than a notice of it
+	most  explain.Level // the worst that any threshold makes of it
 }
 
-func notice(says string, list ...edit) rung   { return rung{explain.Notice, says, list, false} }
-func warning(says string, list ...edit) rung  { return rung{explain.Warning, says, list, false} }
-func critical(says string, list ...edit) rung { return rung{explain.Critical, says, list, false} }
+func notice(says string, list ...edit) rung {
+	return rung{explain.Notice, says, list, explain.Critical}
+}
+func warning(says string, list ...edit) rung {
+	return rung{explain.Warning, says, list, explain.Critical}
+}
+func critical(says string, list ...edit) rung {
+	return rung{explain.Critical, says, list, explain.Critical}
+}
 
 // few is what is never more than a notice, because it is so little.
-func few(says string, list ...edit) rung { return rung{explain.Notice, says, list, true} }
+func few(says string, list ...edit) rung { return rung{explain.Notice, says, list, explain.Notice} }
+
+// noWorse is what is a warning and never more.
+func noWorse(says string, list ...edit) rung {
+	return rung{explain.Warning, says, list, explain.Warning}
+}
 
 func trials() []trial {
 	return slices.Concat(
@@ -141,7 +152,10 @@ func (c *trial) fire(p *pair, r rung) {
 	}
 	if r.level == c.fires[0].level {
 		c.off(p)
-		c.worst(p, r.few || f.Basis == explain.Ever)
+		if f.Basis == explain.Ever {
+			r.most = explain.Notice
+		}
+		c.worst(p, r.most)
 	}
 	if f.Basis == explain.Interval {
 		c.alone(p)
@@ -159,15 +173,11 @@ func (c *trial) off(p *pair) {
 
 // worst tries thresholds that anything reaches: what was counted since the beginning, or
 // is too little, is worth a notice at most, and anything else critical.
-func (c *trial) worst(p *pair, mild bool) {
+func (c *trial) worst(p *pair, want explain.Level) {
 	p.t.Helper()
 	at := explain.At{Notice: 1e-12, Warning: 1e-12, Critical: 1e-12}
 	if declared(c.rule).Below {
 		at = explain.At{Notice: 1e12, Warning: 1e12, Critical: 1e12}
-	}
-	want := explain.Critical
-	if mild {
-		want = explain.Notice
 	}
 	j := p.judge(c.interval(), explain.Limits{c.rule: at})
 	if f := j.found(c.rule); f == nil || f.Level != want {
@@ -250,7 +260,8 @@ func TestOrder(t *testing.T) {
 	defer p.apply(
 		edits{
 			line(meminfo, "MemTotal:", "1000000 kB"),
-			line(meminfo, "MemAvailable:", "140000 kB"),
+			available(140000),
+			line(meminfo, "AnonPages:", "820000 kB"),
 			grows(vmstat, "oom_kill", 3, 3),
 			file(pressure, psi(12, 12, 0)),
 		},

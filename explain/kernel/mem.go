@@ -42,10 +42,11 @@ func CommitLimit(total, hugetlb, ratio, overcommitPages, swap int64) int64 {
 	return (total-hugetlb)*ratio/100 + swap
 }
 
-// Dirtyable is global_dirtyable_memory (mm/page-writeback.c) without highmem:
-// the free pages beyond the reserve, and the file pages on the lists.
-func Dirtyable(free, reserve, file int64) int64 {
-	return free - min(free, reserve) + file + 1
+// Dirtyable is global_dirtyable_memory (mm/page-writeback.c): the free pages beyond the
+// reserve, and the file pages on the lists, without those of highmem.
+func Dirtyable(free, reserve, file, highmem int64) int64 {
+	n := free - min(free, reserve) + file
+	return n - min(n, highmem) + 1
 }
 
 // DirtyThresholds is domain_dirty_limits (mm/page-writeback.c) for a task

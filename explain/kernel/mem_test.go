@@ -41,7 +41,7 @@ func TestAsKernelsSay(t *testing.T) {
 			if got := kernel.CommitLimit(c.total, 0, 50, 0, c.swap); got != c.commitLimit {
 				t.Errorf("CommitLimit: %d pages, the kernel says %d", got, c.commitLimit)
 			}
-			hard, soft := kernel.DirtyThresholds(kernel.Dirtyable(c.free, c.reserve, c.file), page, 20, 0, 10, 0)
+			hard, soft := kernel.DirtyThresholds(kernel.Dirtyable(c.free, c.reserve, c.file, 0), page, 20, 0, 10, 0)
 			if hard != c.threshold || soft != c.background {
 				t.Errorf("dirty thresholds: %d and %d pages, the kernel says %d and %d", hard, soft, c.threshold, c.background)
 			}
@@ -121,8 +121,10 @@ func TestCorners(t *testing.T) {
 		"a ratio of zero leaves swap":             {kernel.CommitLimit(1000, 0, 0, 0, 10), 10},
 		"a ratio above 100 promises more":         {kernel.CommitLimit(1000, 0, 150, 0, 10), 1510},
 		"pages are promised whole":                {kernel.CommitLimit(199, 0, 1, 0, 0), 1},
-		"one page is always dirtyable":            {kernel.Dirtyable(0, 0, 0), 1},
-		"the reserve takes no more than is free":  {kernel.Dirtyable(10, 500, 7), 8},
+		"one page is always dirtyable":            {kernel.Dirtyable(0, 0, 0, 0), 1},
+		"the reserve takes no more than is free":  {kernel.Dirtyable(10, 500, 7, 0), 8},
+		"highmem is left out":                     {kernel.Dirtyable(100, 10, 7, 50), 48},
+		"highmem is no more than all":             {kernel.Dirtyable(100, 10, 7, 500), 1},
 		"no free page is wholly unusable":         {kernel.UnusableIndex(0, 0), 1000},
 		"a quarter in blocks too small":           {kernel.UnusableIndex(100, 75), 250},
 		"all in suitable blocks":                  {kernel.UnusableIndex(100, 100), 0},

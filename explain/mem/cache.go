@@ -31,7 +31,7 @@ func cache() []field {
 		}, Get: meminfo("Mapped"), Reading: readMapped},
 		lruList("active_file", "Active(file)", "File pages used more than once; reclaimed last."),
 		lruList("inactive_file", "Inactive(file)", "File pages used once, or not recently; reclaimed first."),
-		lruList("active_anon", "Active(anon)", "Anonymous and shared pages used recently; only swapping could free them."),
+		lruList("active_anon", "Active(anon)", "Anonymous and shared pages used recently; reclaim could only swap them out."),
 		lruList("inactive_anon", "Inactive(anon)", "Anonymous and shared pages not used recently; swapped out first."),
 		{Doc: doc{
 			Key: "unevictable", Kernel: "Unevictable", Unit: bytes,
@@ -61,7 +61,7 @@ func lruList(key, name, gist string) field {
 func readCached(m mem) string {
 	c, s := explain.Look(m.Info, "Cached"), explain.Look(m.Info, "Shmem")
 	if sh := explain.Share(s, c); sh.Has() {
-		return fmt.Sprintf("%s of it is tmpfs and shared memory (Shmem), which only swapping can reclaim.",
+		return fmt.Sprintf("%s of it is tmpfs and shared memory (Shmem), which reclaim can only swap out.",
 			units.AppendPercent(nil, sh.Float()))
 	}
 	return ""
@@ -77,7 +77,7 @@ func readMapped(m mem) string {
 
 func writeback() []field {
 	ratios := also(inspect.VMDirtyRatio, inspect.VMDirtyBytes, inspect.VMDirtyBackgroundRatio, inspect.VMDirtyBackgroundBytes)
-	lean := append(also(inspect.Meminfo, inspect.Zoneinfo), ratios...)
+	lean := append(also(inspect.Meminfo, inspect.Zoneinfo, inspect.VMMinFreeKbytes), ratios...)
 	return []field{
 		{Doc: doc{
 			Key: "dirty", Kernel: "Dirty", Unit: bytes,
@@ -156,44 +156,117 @@ func deriveBackground(m mem) explain.Derivation { return deriveDirty(m, true) }
 
 const (
 	formulaDirtyRatio = "ratio × (free − min(free, reserve) + file + 1 page)"
+	formulaDirtyHigh  = "ratio × (free − min(free, reserve) + file − highmem + 1 page)"
 	formulaDirtyBytes = "dirty bytes, in whole pages"
 )
 
-// deriveDirty recomputes one of the thresholds. Its inputs are not read at
-// the same moment as the threshold, so a busy system shows a difference.
+// deriveDirty recomputes one of the thresholds, which the kernel computes when it writes vmstat:
+// from meminfo's lines, or from vmstat's own where these fit and those do not.
 func deriveDirty(m mem, background bool) explain.Derivation {
+	all := read(m)
+	d, exact := dirtyOf(m, background, &all[0])
+	if !exact {
+		if other, fits := dirtyOf(m, background, &all[1]); fits {
+			return other
+		}
+		d.Cause = causeDirty(m)
+	}
+	return d
+}
+
+// dirtyOf computes it from one file's inputs, and reports whether it is what the kernel says.
+func dirtyOf(m mem, background bool, in *inputs) (d explain.Derivation, exact bool) {
 	var w explain.Working
 	page := int64(m.Host.PageSize)
 	reserved, _ := reserve(m)
 	take := func(name string, v value, spelling string, src inspect.Source) int64 {
 		return w.Take(name, scaled(m, v), bytes, src, spelling) / page
 	}
-	knob := func(name string, s inspect.Source, u explain.Unit) int64 {
-		v := number(m, s, 1)
-		if u == ratio && v.Has() {
-			w.Take(name, explain.F(v.Float()/100), u, s, "")
-			return v.Int()
-		}
-		return w.Take(name, v, u, s, "")
-	}
-	free := take("free", inPages(m, explain.Look(m.Info, "MemFree")), "MemFree", inspect.Meminfo)
+	free := take(in.called("free"), in.free, in.names[0], in.of)
 	hold := take("reserve", reserved, "each zone's high − boost + max(protection), at most managed", inspect.Zoneinfo)
-	file := take("file", filePages(m), "Active(file) + Inactive(file)", inspect.Meminfo)
+	file := take(in.called("file"), in.file, in.names[1], in.of)
+	high := highPages(m)
+	if high > 0 {
+		take("highmem", explain.I(high), "its free pages beyond high, and its file pages", inspect.Zoneinfo)
+	}
+	own := takeKnobs(m, &w, background)
+	hard, soft, _ := thresholds(m, kernel.Dirtyable(free, hold, file, high))
+	formula, result := formulaDirtyRatio, hard
+	if high > 0 {
+		formula = formulaDirtyHigh
+	}
+	told := vmstatPages("nr_dirty_threshold")(m)
+	if background {
+		result, told = soft, vmstatPages("nr_dirty_background_threshold")(m)
+	}
+	if own > 0 {
+		formula = formulaDirtyBytes
+	}
+	d = w.Done(in.spelled(formula), bytes, inBytes(m, result))
+	return d, d.Result.Has() && told.Has() && d.Result.Int() == told.Int()
+}
+
+// takeKnobs notes the settings of both thresholds, and returns the bytes that are set for this one.
+func takeKnobs(m mem, w *explain.Working, background bool) (own int64) {
 	names := [4]string{"ratio", "dirty bytes", "background ratio", "background bytes"}
 	if background {
 		names = [4]string{"hard ratio", "hard bytes", "ratio", "dirty bytes"}
 	}
-	r, b := knob(names[0], inspect.VMDirtyRatio, ratio), knob(names[1], inspect.VMDirtyBytes, bytes)
-	br, bb := knob(names[2], inspect.VMDirtyBackgroundRatio, ratio), knob(names[3], inspect.VMDirtyBackgroundBytes, bytes)
-	hard, soft := kernel.DirtyThresholds(kernel.Dirtyable(free, hold, file), page, r, b, br, bb)
-	formula, result := formulaDirtyRatio, hard
-	if background {
-		result, b = soft, bb
+	for i, s := range dirtyKnobs() {
+		v := number(m, s, 1)
+		if i%2 == 0 && v.Has() {
+			w.Take(names[i], explain.F(v.Float()/100), ratio, s, "")
+			continue
+		}
+		n := w.Take(names[i], v, bytes, s, "")
+		if names[i] == "dirty bytes" {
+			own = n
+		}
 	}
-	if b > 0 {
-		formula = formulaDirtyBytes
+	return own
+}
+
+// dirtyKnobs are the settings: the ratio and the bytes of the threshold, then those of the
+// background one.
+func dirtyKnobs() [4]inspect.Source {
+	return [4]inspect.Source{inspect.VMDirtyRatio, inspect.VMDirtyBytes, inspect.VMDirtyBackgroundRatio, inspect.VMDirtyBackgroundBytes}
+}
+
+// thresholds computes both from so many dirtyable pages; false where a setting is unknown.
+func thresholds(m mem, dirtyable int64) (hard, soft int64, ok bool) {
+	var set [4]int64
+	for i, s := range dirtyKnobs() {
+		if set[i], ok = m.Number(s); !ok {
+			return 0, 0, false
+		}
 	}
-	d := w.Done(formula, bytes, inBytes(m, result))
-	d.Cause = "memory use changed between the reads, or the reserve was computed before the zones changed"
-	return d
+	hard, soft = kernel.DirtyThresholds(dirtyable, int64(m.Host.PageSize), set[0], set[1], set[2], set[3])
+	return hard, soft, true
+}
+
+// highPages are those of highmem, on 32 bits, that the kernel leaves out unless
+// vm.highmem_is_dirtyable says otherwise (mm/page-writeback.c, highmem_dirtyable_memory).
+func highPages(m mem) (pages int64) {
+	for i := range m.Zones {
+		if z := &m.Zones[i]; z.Name == "HighMem" {
+			free := int64(z.Pages["free"])
+			pages += free - min(free, int64(z.Pages["high"])) + int64(z.Pages["nr_zone_inactive_file"]+z.Pages["nr_zone_active_file"])
+		}
+	}
+	return pages
+}
+
+// causeDirty is why the kernel's figure differs, where what was read shows it.
+func causeDirty(m mem) string {
+	available := deriveAvailable(m)
+	told := explain.Look(m.Info, "MemAvailable")
+	reserved, _ := reserve(m)
+	if available.Result.Has() && told.Has() && !told.Zero() {
+		more := (told.Int() - available.Result.Int()) / int64(m.Host.PageSize)
+		if more != 0 && fitsDirty(m, reserved.Int()-more) {
+			return fmt.Sprintf("it fits a reserve of %s, and so does MemAvailable: the kernel set its reserve "+
+				"before the zones or their watermarks became what they are", size(inBytes(m, reserved.Int()-more)))
+		}
+	}
+	return unexplained + "; a reader with a real-time policy is shown a quarter more"
 }

@@ -5,10 +5,12 @@ import (
 	"slices"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
+	procfacts "kwhy/inspect/proc"
 )
 
 type cgroupRow = memfacts.Part[cgroupfacts.Memory]
@@ -48,6 +50,11 @@ func cgroup() []field {
 			Key: "cgroup_use", Label: "usage", Unit: bytes,
 			Gist: "Memory charged to this cgroup now.",
 		}, func(m mem) value { return ownOf(m, (*cgroupfacts.Memory).Use) }, readUse),
+		{Doc: doc{
+			Key: "cgroups_dying", Label: "dying cgroups", Unit: count, Show: explain.Rare, Concept: "memory-cgroup",
+			Source: inspect.CgroupStat, Also: also(inspect.SelfMountinfo, inspect.CgroupMemory),
+			Gist: "Memory cgroups of the host that were removed and are not freed yet.",
+		}, Get: dying, Reading: readDying},
 		declare(doc{
 			Key: "cgroup_oom_kill", Label: "OOM kills", Unit: count, Show: explain.Rare,
 			Gist: "Processes in it, and on v2 below it, that an OOM killer killed.",
@@ -237,7 +244,7 @@ func readRoom(m mem) string {
 	use, _ := c.Use()
 	s := fmt.Sprintf("Hit first: the limit of %s, %s of %s used.", c.Path, units.Percent(use, limit), units.Size(limit))
 	if r, ok := c.Reclaimable(); ok {
-		s += fmt.Sprintf(" Up to %s of that is file cache, which the kernel drops before it kills.", units.Size(r))
+		s += fmt.Sprintf(" Up to %s of that is file cache and slab, which the kernel drops before it kills.", units.Size(r))
 	}
 	return s
 }
@@ -250,15 +257,44 @@ func readUse(m mem) string {
 	return fmt.Sprintf("Page cache included: up to %s of it can be dropped.", units.Size(r))
 }
 
-// Pressed is the share of a limit that is used and can't be dropped.
-func Pressed(c *cgroupfacts.Memory) value {
+// Pressed is the share of a limit that is used by what reclaim can't take: neither file pages and
+// reclaimable slab, which are dropped, nor what swap has room for.
+func Pressed(m mem, c *cgroupfacts.Memory) value {
 	limit, r1 := c.Limit()
 	use, r2 := c.Use()
 	cache, ok := c.Reclaimable()
-	if r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0 {
+	swap := swappable(m, c)
+	if r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0 || !swap.Has() {
 		return value{}
 	}
-	return explain.F(float64(use-min(use, cache)) / float64(limit))
+	return explain.F(float64(use-min(use, cache+swap.Uint())) / float64(limit))
+}
+
+// swappable is how much of a cgroup's memory swap can still take: anonymous and shared memory, up
+// to its own bound of swap and to what the host has free. With vm.swappiness 0 reclaim at a
+// cgroup's limit swaps nothing (mm/vmscan.c, get_scan_count).
+func swappable(m mem, c *cgroupfacts.Memory) value {
+	free := explain.Look(m.Info, "SwapFree")
+	names := [...]string{"anon", "shmem", "unevictable"}
+	if c.Version == 1 {
+		names = [...]string{"total_rss", "total_shmem", "total_unevictable"}
+	}
+	room := ^uint64(0)
+	if most, why := c.SwapLimit(); why == inspect.Present {
+		used, _ := c.SwapUse()
+		if use, _ := c.Use(); c.Version == 1 { // of memory and swap together
+			used += use
+		}
+		room = most - min(most, used)
+	}
+	switch n, ok := m.Number(inspect.VMSwappiness); {
+	case ok && n == 0, room == 0, noSwap(m), free.Zero():
+		return explain.N(uint64(0))
+	case !free.Has():
+		return free
+	}
+	lists := c.Stat[names[0]] + c.Stat[names[1]]
+	return explain.N(min(lists-min(lists, c.Stat[names[2]]), room, free.Uint()))
 }
 
 // Cgroups lists kwhy's own memory cgroup and those above it.
@@ -333,4 +369,179 @@ func whyCgroup(r cgroupRow) string {
 		s += ": " + units.Percent(use, limit) + " used"
 	}
 	return s
+}
+
+func dying(m mem) value { return explain.If(m.Removed()) }
+
+func readDying(m mem) string {
+	if dying(m).Zero() {
+		return "None: whatever was charged to removed cgroups is freed."
+	}
+	return "Removed, and kept by pages of the cache, slab objects or sockets that are still charged to them; each has per-CPU memory."
+}
+
+// Walked is the walk over the memory cgroups that the domains of check share.
+func Walked(sh *lower.Shared) *cgroupfacts.Walk {
+	return lower.Share(sh, func(h *inspect.Host, _ *procfacts.Processes) *cgroupfacts.Walk { return cgroupfacts.WalkMemory(h) })
+}
+
+// bound is what holds a cgroup's tasks.
+type bound struct {
+	file string // memory.high or memory.max
+	size uint64
+	hits value // how often it was reached
+}
+
+// nearly is from which share of a bound on a cgroup is at it: the kernel charges in batches, and
+// reclaims a little more than it must.
+const nearly = 0.9
+
+// boundOf returns the bound that a cgroup of version 2 is at; false where it is at none.
+func boundOf(c *cgroupfacts.Memory) (b bound, at bool) {
+	use, why := c.Use()
+	if why != inspect.Present {
+		return b, false
+	}
+	reached := func(size uint64, why inspect.Reason, hits value) bool {
+		return why == inspect.Present && float64(use) >= nearly*float64(size) && !hits.Zero()
+	}
+	high, why := c.High()
+	if hits := explain.Look(c.Events, "high"); reached(high, why, hits) {
+		return bound{"memory.high", high, hits}, true
+	}
+	limit, why := c.Limit()
+	if hits := explain.Look(c.Events, "max"); reached(limit, why, hits) {
+		return bound{"memory.max", limit, hits}, true
+	}
+	return b, false
+}
+
+// Held says what holds a cgroup's tasks, and how much they are stalled.
+func Held(c *cgroupfacts.Memory) string {
+	b, at := boundOf(c)
+	if !at {
+		high, why := c.High()
+		if why != inspect.Present {
+			return "it is at no bound of its own"
+		}
+		return "above memory.high (" + units.Size(high) + ") its tasks are slowed down, and it is not there"
+	}
+	s := b.file + " (" + units.Size(b.size) + ") holds it"
+	if b.hits.Has() {
+		s += ", " + units.Plural(b.hits.Uint(), "time", "times") + " so far"
+	}
+	if full := c.Pressure.Full; full != nil {
+		s += fmt.Sprintf("; all of its tasks that are not idle are stalled %.3g %% of the time", full.Avg10)
+	}
+	if b.file == "memory.high" {
+		return s + ". That bound kills nobody: it goes on until memory is freed or the bound is raised"
+	}
+	if n, ok := c.OOMKills(); ok {
+		s += fmt.Sprintf("; %s killed in it", units.Plural(n, "process was", "processes were"))
+	}
+	return s
+}
+
+// CgroupStalled judges how much a cgroup's own bound stalls its tasks.
+func CgroupStalled() explain.Rule[cgroupRow] {
+	return explain.Rule[cgroupRow]{
+		ID: "mem.cgroup_stalled", What: "PSI memory full avg10 of a cgroup that is at its own memory.high or memory.max", Unit: explain.Ratio,
+		Means: "At its bound the kernel reclaims from this cgroup alone, whatever the host has free. Beyond memory.high it also lets " +
+			"its tasks sleep, up to 2 s for each allocation, and kills none: where nothing can be reclaimed they crawl for good.",
+		Evidence: []string{"pressure_full", "use", "memory_high", "limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
+		Of: func(r cgroupRow) value {
+			full := r.It.Pressure.Full
+			if full == nil {
+				return value{}
+			}
+			if _, at := boundOf(r.It); !at {
+				return explain.F(0)
+			}
+			return explain.F(full.Avg10 / 100)
+		}, At: explain.At{Notice: 0.05, Warning: 0.20, Critical: 0.50},
+		Say: func(r cgroupRow) string { return "cgroup " + r.It.Path + ": " + Held(r.It) },
+	}
+}
+
+// stalledRows are cgroups of a walk as rows of a table.
+type stalledRows struct {
+	memfacts.Parts[cgroupfacts.Memory]
+	why inspect.Reason // of the walk
+}
+
+// Missing says why the walk came to nothing.
+func (r stalledRows) Missing(s inspect.Source) inspect.Reason {
+	if s == inspect.CgroupMemory {
+		return r.why
+	}
+	return r.Parts.Missing(s)
+}
+
+// bounded are the cgroups of version 2 with a bound, of which those that a filter keeps.
+func bounded(m mem, keep func(*cgroupfacts.Memory) bool) explain.Rows[cgroupRow] {
+	rows := stalledRows{Parts: memfacts.Parts[cgroupfacts.Memory]{In: m}}
+	if m.Walk == nil {
+		rows.why = inspect.Unread
+		return rows
+	}
+	rows.why, rows.Set = inspect.ReasonOf(m.Walk.Err), m.Walk.Seen
+	for i := range m.Walk.List {
+		if c := &m.Walk.List[i].Memory; c.Version == 2 && keep(c) {
+			rows.List = append(rows.List, *c)
+		}
+	}
+	return rows
+}
+
+// stalled are those whose tasks are stalled at a bound.
+func stalled(m mem) explain.Rows[cgroupRow] {
+	return bounded(m, func(c *cgroupfacts.Memory) bool {
+		_, at := boundOf(c)
+		return at && c.Pressure.Some != nil && c.Pressure.Some.Avg10 > 0
+	})
+}
+
+// Stalled lists the cgroups whose own bound stalls their tasks.
+func Stalled() *explain.Table[cgroupRow] {
+	type column = explain.Field[cgroupRow]
+	src := inspect.CgroupMemory
+	var fields []column
+	for _, f := range Cgroups().Fields {
+		switch f.Key {
+		case "path", "limit", "use":
+			fields = append(fields, f)
+		case "memory_high":
+			f.Show = explain.Always
+			fields = append(fields, f)
+		}
+	}
+	event := func(key, gist string) column {
+		return column{
+			Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Show: explain.Data, Source: src, Concept: "memory-cgroup", Gist: gist},
+			Get: func(r cgroupRow) value { return explain.Look(r.It.Events, key) },
+		}
+	}
+	stall := func(key, label, gist string, of func(*inspect.Pressure) *inspect.Stall) column {
+		return column{Doc: doc{
+			Key: key, Label: label, Unit: ratio,
+			Source: src, Since: kernelVersion(4, 20), Option: "CONFIG_PSI, cgroup v2",
+			Gist: gist, Concept: "pressure",
+		}, Get: func(r cgroupRow) value {
+			if l := of(&r.It.Pressure); l != nil {
+				return explain.F(l.Avg10 / 100)
+			}
+			return value{}
+		}}
+	}
+	fields = append(fields,
+		event("high", "How often its tasks went beyond memory.high."), event("max", "How often it was about to go beyond memory.max."),
+		stall("pressure_some", "PSI SOME", "Share of the last 10 s in which tasks of it were stalled on memory.",
+			func(p *inspect.Pressure) *inspect.Stall { return p.Some }),
+		stall("pressure_full", "PSI FULL", "Share of the last 10 s in which all its non-idle tasks were stalled on memory.",
+			func(p *inspect.Pressure) *inspect.Stall { return p.Full }),
+		column{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "Which bound holds it, and how often it did."},
+			Get: func(r cgroupRow) value { return explain.S(Held(r.It)) }})
+	return &explain.Table[cgroupRow]{
+		Name: "stalled_cgroups", Title: "Cgroups at their bound", Fields: fields, Rules: []explain.Rule[cgroupRow]{CgroupStalled()},
+	}
 }

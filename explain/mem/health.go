@@ -22,8 +22,12 @@ func Health(m mem) lower.Health {
 
 func healthUse(m mem) string {
 	var words []string
-	if available := availableShare(m); available.Has() {
-		words = append(words, fmt.Sprintf("%s of RAM in use and not reclaimable", units.AppendPercent(nil, 1-available.Float())))
+	if left := explain.Share(available(m), explain.Look(m.Info, "MemTotal")); left.Has() {
+		s := fmt.Sprintf("%s of RAM in use and not reclaimable", units.AppendPercent(nil, 1-left.Float()))
+		if pool := explain.Share(hugetlb(m), explain.Look(m.Info, "MemTotal")); pool.Has() && pool.Float() >= 0.1 {
+			s += fmt.Sprintf(" (%s in pools of huge pages)", units.AppendPercent(nil, pool.Float()))
+		}
+		words = append(words, s)
 	}
 	switch used := swapUsed(m); {
 	case used.Has():

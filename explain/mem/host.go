@@ -38,7 +38,7 @@ func Host() explain.Card[*memfacts.Snapshot] {
 		{Title: "Page cache, LRU lists and writeback", Fields: cache()},
 		{Title: "Overcommit", Fields: commit()},
 		{Title: "Swap", Fields: swap(), Table: "swaps"},
-		{Title: "Reclaim and pressure", Fields: reclaim()},
+		{Title: "Reclaim and pressure", Fields: reclaim(), Table: "stalled_cgroups"},
 		{Title: "Zones and watermarks", Fields: zones(), Table: "zones"},
 		{Title: "NUMA nodes", Table: "nodes"},
 		{Title: "Huge pages, KSM and direct map", Fields: huge(), Table: "hugepages"},

@@ -78,6 +78,12 @@ func huge() []field {
 		pool("huge_pages_rsvd", "HugePages_Rsvd", "Free huge pages that are reserved for a mapping."),
 		pool("huge_pages_surp", "HugePages_Surp", "Huge pages beyond the configured pool size; released when freed."),
 		{Doc: doc{
+			Key: "hugetlb_idle", Label: "idle huge pages", Unit: bytes, Show: explain.Rare,
+			Source: inspect.HugepagePools, Also: also(inspect.Meminfo),
+			Gist:    "RAM in huge pages of all sizes that nothing uses or has reserved.",
+			Concept: "huge-pages",
+		}, Get: func(m mem) value { return poolsOf(m).idle }, Reading: readIdle},
+		{Doc: doc{
 			Key: "hugepagesize", Kernel: "Hugepagesize", Unit: bytes, Show: explain.Data,
 			Source: inspect.Meminfo, Option: "CONFIG_HUGETLB_PAGE",
 			Gist:    "The default size of a huge page.",
@@ -237,11 +243,80 @@ func HugePools() *explain.Table[memfacts.Part[memfacts.HugePool]] {
 }
 
 func whyPool(p *memfacts.HugePool) string {
-	idle := p.Counts["free_hugepages"] - min(p.Counts["free_hugepages"], p.Counts["resv_hugepages"])
+	idle := idleIn(p)
 	if idle == 0 {
 		return "all of it is in use or reserved"
 	}
-	return units.Size(idle*p.PageSize) + " is idle, and nothing else can use it"
+	return units.Size(idle) + " is idle, and nothing else can use it"
+}
+
+// pools are the huge pages that were set aside.
+type pools struct {
+	total uint64 // bytes, in use or not
+	idle  value  // bytes that nothing uses or has reserved; absent where that is not known
+	each  string // how that is made up, where several sizes have some
+}
+
+// poolsOf adds up the pools of all sizes, as /sys has them.
+func poolsOf(m mem) (p pools) {
+	if why := m.Missing(inspect.HugepagePools); why != inspect.Present {
+		p.idle = explain.None(why)
+		return p
+	}
+	sum, each := uint64(0), []string{}
+	for i := range m.Pools {
+		pool := &m.Pools[i]
+		if pool.Counts["nr_hugepages"] > 0 && !explain.Look(pool.Counts, "free_hugepages").Has() {
+			p.idle = explain.None(inspect.Malformed)
+			return p
+		}
+		p.total += pool.Counts["nr_hugepages"] * pool.PageSize
+		if idle := idleIn(pool); idle > 0 {
+			sum += idle
+			each = append(each, fmt.Sprintf("%s in pages of %s", units.Size(idle), units.Size(pool.PageSize)))
+		}
+	}
+	if p.idle = explain.N(sum); len(each) > 1 {
+		p.each = strings.Join(each, ", ")
+	}
+	return p
+}
+
+// idleHuge is what nothing uses of the pools of all sizes; where only meminfo can be read, of
+// that of the default size.
+func idleHuge(m mem) value {
+	if v := poolsOf(m).idle; v.Has() {
+		return v
+	}
+	free, rsvd, each := explain.Look(m.Info, "HugePages_Free"), explain.Look(m.Info, "HugePages_Rsvd"), explain.Look(m.Info, "Hugepagesize")
+	if !free.Has() || !rsvd.Has() || !each.Has() {
+		return value{}
+	}
+	return explain.I((free.Int() - min(rsvd.Int(), free.Int())) * each.Int())
+}
+
+// idleIn is how many bytes of a pool nothing uses or has reserved.
+func idleIn(p *memfacts.HugePool) uint64 {
+	free := p.Counts["free_hugepages"]
+	return (free - min(free, p.Counts["resv_hugepages"])) * p.PageSize
+}
+
+func readIdle(m mem) string {
+	p := poolsOf(m)
+	s := ofRAM(m, p.idle) + " of RAM"
+	if p.each != "" {
+		s += ": " + p.each
+	}
+	return s + ". Only programs that ask for huge pages can get it."
+}
+
+// unpooled is the RAM outside of the pools of huge pages, on which all else lives.
+func unpooled(m mem) value {
+	total := explain.Look(m.Info, "MemTotal")
+	if !total.Has() {
+		return total
+	}
+	return explain.I(total.Int() - min(or0(hugetlb(m)).Int(), total.Int()))
 }
 
 // UsedPools returns the pools that have pages, or may get some.

@@ -16,7 +16,7 @@ func intervalRules() []rule {
 		ID:       "mem.thrashing",
 		Evidence: []string{"pressure_memory_some", "workingset_refault_file", "workingset_refault_anon", "workingset_refault"},
 		Concept:  "working-set", Next: "kwhy mem --interval 5s",
-		What: "time that tasks were stalled on memory, while refaults exceeded 1 MiB per second",
+		What: "time that tasks were stalled on memory, while refaults exceeded 1 MiB per second and free memory was not above the watermarks",
 		Unit: explain.Ratio, Basis: explain.Interval,
 		Means: "RAM is too small for the working set: each page that is evicted is needed again at once, " +
 			"and so is the page that is evicted in its place. More load makes it worse; less load or more RAM ends it.",
@@ -77,11 +77,11 @@ func intervalRules() []rule {
 		ID: "mem.hardware_corrupted", Evidence: []string{"hardware_corrupted"}, Concept: "untracked-memory",
 		Next: "kwhy explain untracked-memory",
 		What: "HardwareCorrupted", Unit: explain.Bytes,
-		Means: "The memory controller reported errors that it could not correct. " +
-			"The kernel took the pages out of use and killed the processes that lost data in them.",
+		Means: "The kernel took pages out of use: because of errors that could not be corrected, which kill the processes that need the data, " +
+			"or because somebody asked for it after errors that could (soft offline), which moves the data and kills nobody.",
 		Of: meminfo("HardwareCorrupted"), At: explain.At{Notice: 1},
 		Say: func(m mem) string {
-			return size(explain.Look(m.Info, "HardwareCorrupted")) + " of RAM is faulty and out of use"
+			return size(explain.Look(m.Info, "HardwareCorrupted")) + " of RAM is out of use as faulty"
 		},
 	}}
 }
@@ -115,6 +115,9 @@ func thrashing(m mem) value {
 	back := refaulted(m)
 	if !back.Has() {
 		return value{}
+	}
+	if _, yes := roomy(m); yes {
+		return explain.F(0) // a cgroup at its own bound: its refaults are counted here too
 	}
 	const much = 1 << 20
 	if scaled(m, back).Float()/over.Seconds() < much {
@@ -151,7 +154,7 @@ func briefly(m mem) explain.Level {
 
 // slabLasts is after how many seconds slab would have used up MemAvailable.
 func slabLasts(m mem) value {
-	grows, left := slabGrowth(m), explain.Look(m.Info, "MemAvailable")
+	grows, left := slabGrowth(m), available(m)
 	if !grows.Has() || !left.Has() {
 		return value{}
 	}

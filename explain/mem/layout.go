@@ -104,6 +104,7 @@ func kindWords() []explain.Word {
 		"anonymous": "Memory without a file: large allocations, arenas, thread stacks.",
 		"stack":     "The main thread's stack; grows down on demand.",
 		"shared":    "Shared memory: tmpfs, memfd, System V, MAP_SHARED.",
+		"hugetlb":   "Huge pages of the pool: RAM set aside for them, in neither VmRSS nor PSS.",
 		"reserved":  "Not accessible: guard pages, and address space reserved for later.",
 		"vdso":      "Pages from the kernel, for system calls without a mode switch.",
 	}
@@ -241,6 +242,8 @@ func perms(r memfacts.ProcessPart[memfacts.Region]) value {
 
 func whyRegion(r *memfacts.Region) string {
 	switch r.Object {
+	case "/anon_hugepage", "/anon_hugepage (deleted)":
+		return r.Object + ": memory that asked for huge pages (MAP_HUGETLB)"
 	case "":
 		return map[string]string{"anonymous": "allocations, arenas, thread stacks", "reserved": "reserved, without access"}[r.Kind]
 	case "[heap]":

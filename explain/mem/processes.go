@@ -52,7 +52,7 @@ func whyProcess(b []byte, r procfacts.Row) []byte {
 	case file >= 0.5:
 		b = append(units.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
 	case anon >= 0.5:
-		b = append(units.AppendPercent(b, anon), " anonymous (heap, stacks, data): only swapping could free it"...)
+		b = append(units.AppendPercent(b, anon), " anonymous (heap, stacks, data): no file backs it, so reclaim could only swap it"...)
 	default:
 		b = append(b, "a mix of anonymous, file and shared pages"...)
 	}
@@ -161,7 +161,7 @@ func resident() []procField {
 			Since: kernelVersion(4, 4), Option: "CONFIG_HUGETLB_PAGE",
 			Gist:    "Huge pages of the pool; VmRSS does not count them.",
 			Concept: "huge-pages",
-		}, nil, nil),
+		}, readHugetlbPages, nil),
 	}
 	return append(append([]procField{none, rss}, parts...), rest...)
 }
@@ -232,8 +232,14 @@ func told(m procMem, names ...string) bool {
 }
 
 func readRssAnon(m procMem) string {
-	return ofRSS(m, "RssAnon", "only swapping could free it.") +
-		" Children made by fork share it until one side writes."
+	is := "no file backs it, so reclaim could only swap it out."
+	switch locked := m.Status["VmLck"] + m.Status["VmPin"]; {
+	case locked > 0 && locked >= m.Status["RssAnon"]:
+		is = "no file backs it; memory of this process is locked (VmLck, VmPin), which not even swap can take."
+	case locked > 0:
+		is = "no file backs it: swap could take what is not locked (VmLck) or pinned (VmPin)."
+	}
+	return ofRSS(m, "RssAnon", is) + " Children made by fork share it until one side writes."
 }
 
 func readRssFile(m procMem) string {
@@ -255,7 +261,14 @@ func readVmSwap(m procMem) string {
 	if m.Status["VmSwap"] == 0 {
 		return "None of its anonymous memory is swapped out."
 	}
-	return "Swapped out: touching it again waits for the swap device."
+	return "Swapped out: what is touched again has to be read first, or unpacked where swap is compressed RAM."
+}
+
+func readHugetlbPages(m procMem) string {
+	if m.Status["HugetlbPages"] == 0 {
+		return ""
+	}
+	return "RAM, from the pools that were set aside: in neither VmRSS nor PSS, never swapped, and not counted by the OOM killer."
 }
 
 func readPTE(m procMem) string {
@@ -404,7 +417,8 @@ func faults() []procField {
 		fault("minflt", "Page faults without I/O: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 {
 			return p.Minflt
 		}, nil),
-		fault("majflt", "Page faults that waited for a disk or swap device.", func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
+		fault("majflt", "Page faults whose page had to be read: from a file, or from swap.",
+			func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
 	}
 }
 
@@ -415,6 +429,6 @@ func readMajflt(m procMem) string {
 	case m.P.Majflt == 0:
 		return "None: all it touched was in RAM."
 	}
-	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults waited for a disk: " +
-		"to load its program or files, or to read back what had been reclaimed."
+	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults had their page read: " +
+		"to load its program or files, or to bring back what had been reclaimed or swapped out, to zram too."
 }

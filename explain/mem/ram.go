@@ -43,7 +43,7 @@ func tracked() []field {
 		}, pageCache, readPageCache, derivePageCache),
 		part(doc{
 			Key: "shmem", Kernel: "Shmem", Part: '▒',
-			Gist:    "tmpfs files and shared memory; only swapping can reclaim it.",
+			Gist:    "tmpfs files and shared memory; reclaim can only swap it out.",
 			Concept: "shared-memory",
 		}, meminfo("Shmem"), readShmem, nil),
 		part(doc{
@@ -102,7 +102,7 @@ func tracked() []field {
 			Concept: "per-cpu",
 		}, pcpLists, nil, nil),
 		part(doc{
-			Key: "hugetlb", Kernel: "Hugetlb", Part: '▚', Show: explain.Rare,
+			Key: "hugetlb", Kernel: "Hugetlb", Part: '▚', Show: explain.Rare, Also: also(inspect.HugepagePools),
 			Since: kernelVersion(4, 16), Option: "CONFIG_HUGETLB_PAGE",
 			Gist:    "RAM in huge page pools, used or not; nothing else can use it.",
 			Concept: "huge-pages",
@@ -126,7 +126,7 @@ func tracked() []field {
 		part(doc{
 			Key: "hardware_corrupted", Kernel: "HardwareCorrupted", Show: explain.Rare,
 			Option:  "CONFIG_MEMORY_FAILURE",
-			Gist:    "Pages that are out of use because their RAM is faulty.",
+			Gist:    "Pages taken out of use because of errors of their RAM, or on request.",
 			Concept: "untracked-memory",
 		}, meminfo("HardwareCorrupted"), nil, nil),
 		part(doc{
@@ -152,7 +152,7 @@ func ram() explain.Section[mem] {
 func rest(parts []field) field {
 	return part(doc{
 		Key: "untracked", Label: "unaccounted", Part: '?',
-		Also:    also(inspect.Zoneinfo, inspect.Vmstat),
+		Also:    also(inspect.Zoneinfo, inspect.Vmstat, inspect.ZFSArc),
 		Gist:    "RAM in no counter: drivers' pages, packet buffers and the like.",
 		Concept: "untracked-memory",
 	}, func(m mem) value { return less(m, parts) },
@@ -235,6 +235,13 @@ func deriveMisc(m mem) explain.Derivation {
 // The kernel does not say so; where it is less than the stacks, it does not.
 func stacksInVmalloc(m mem) bool { return m.Info["VmallocUsed"] >= m.Info["KernelStack"] }
 
+// ofAddresses reports whether VmallocUsed is of an old kernel, where it counts addresses: mappings
+// of devices (ioremap) too, which are no RAM. Until 4.3 VmallocChunk is computed with it
+// (fs/proc/meminfo.c, get_vmalloc_info), and 0 since.
+func ofAddresses(m mem) bool {
+	return inspect.Choose(m.Kernel().Since(4, 4), false, true, m.Info["VmallocChunk"] > 0)
+}
+
 func vmallocRest(m mem) value {
 	used, stack := explain.Look(m.Info, "VmallocUsed"), explain.Look(m.Info, "KernelStack")
 	switch {
@@ -242,6 +249,8 @@ func vmallocRest(m mem) value {
 		return value{}
 	case used.Zero() && inspect.Choose(m.Kernel().Since(5, 3), false, true, true): // not counted until then
 		return explain.None(inspect.Masked)
+	case ofAddresses(m):
+		return explain.None(inspect.Inapplicable)
 	case !stacksInVmalloc(m):
 		return used
 	}
@@ -277,11 +286,14 @@ func pcpLists(m mem) value {
 	return inBytes(m, int64(n))
 }
 
-// hugetlb is meminfo's Hugetlb, which counts the pools of all sizes, and
-// before 4.16 the pool of the default size.
+// hugetlb is meminfo's Hugetlb, which counts the pools of all sizes. Before 4.16 /sys has
+// them, and meminfo that of the default size.
 func hugetlb(m mem) value {
 	if v := explain.Look(m.Info, "Hugetlb"); v.Has() {
 		return v
+	}
+	if p := poolsOf(m); p.idle.Has() {
+		return explain.N(p.total)
 	}
 	n, size := explain.Look(m.Info, "HugePages_Total"), explain.Look(m.Info, "Hugepagesize")
 	if !n.Has() || !size.Has() {
@@ -306,6 +318,29 @@ func compressed(m mem) value {
 
 // untracked is the remainder. It includes parts that this kernel does not count.
 func untracked(m mem) value { return less(m, tracked()) }
+
+// unowned is what is left of it without ZFS's cache, which is most of it where there is one: OpenZFS
+// takes the cache's data from the page allocator (module/os/linux/zfs/abd_os.c).
+func unowned(m mem) value {
+	v := untracked(m)
+	if !v.Has() || m.ARC == nil {
+		return v
+	}
+	return explain.I(max(v.Int()-int64(m.ARC.Size), 0))
+}
+
+// maybeIn says what of it is known from elsewhere: ZFS's cache, and pages that a balloon took.
+func maybeIn(m mem) (s string) {
+	if m.ARC != nil {
+		s = fmt.Sprintf("; ZFS's cache (ARC) has %s, most of it here, and gives way down to %s", units.Size(m.ARC.Size), units.Size(m.ARC.Min))
+	}
+	in, out := explain.Look(m.Vmstat, "balloon_inflate"), explain.Look(m.Vmstat, "balloon_deflate")
+	if in.Has() && out.Has() && in.Int() > out.Int() {
+		s += fmt.Sprintf("; a balloon has taken %s, which is a part of this if its driver left it in MemTotal",
+			size(inBytes(m, in.Int()-out.Int())))
+	}
+	return s
+}
 
 // less is MemTotal less the parts.
 func less(m mem, parts []field) value {
@@ -359,9 +394,9 @@ func deriveUntracked(m mem, parts []field) explain.Derivation {
 }
 
 func readUntracked(m mem, n value) string {
-	s := ofRAM(m, n) + " of RAM is in no counter: pages that drivers and the network stack allocated directly."
+	s := ofRAM(m, n) + " of RAM is in no counter: pages that were allocated directly, as drivers and the network stack do" + maybeIn(m) + "."
 	if n.Int() < 0 {
-		s = "Below zero: counters of different CPUs were added up at different moments, or a part is counted twice."
+		s = "Below zero: the parts add up to more than MemTotal. Why is " + unexplained + "; they are not all of one moment."
 	}
 	if b := explain.Look(m.Info, "Balloon"); b.Has() && !b.Zero() {
 		s += fmt.Sprintf(" A balloon has %s, which is part of this if its driver did not subtract it from MemTotal.", size(b))
@@ -378,6 +413,9 @@ func readAnon(m mem) string {
 	s := ofRAM(m, explain.Look(m.Info, "AnonPages")) + " of RAM is anonymous memory of programs"
 	if explain.Look(m.Info, "SwapTotal").Zero() {
 		return s + "; without swap, only its owner can free it."
+	}
+	if locked := explain.Look(m.Info, "Mlocked"); locked.Has() && locked.Float() >= 0.05*explain.Look(m.Info, "MemTotal").Float() {
+		return s + "; it can be swapped out, but for what is locked: Mlocked is " + size(locked) + "."
 	}
 	return s + "; it can be swapped out."
 }
@@ -419,10 +457,16 @@ func readPageTables(m mem) string {
 }
 
 func readHugetlb(m mem) string {
-	free, size := explain.Look(m.Info, "HugePages_Free"), explain.Look(m.Info, "Hugepagesize")
-	if !free.Has() || !size.Has() {
-		return ""
+	if hugetlb(m).Zero() {
+		return "None are set aside."
 	}
-	return fmt.Sprintf("%s of RAM; %s of the default size is unused, and only programs that ask for huge pages get it.",
-		ofRAM(m, hugetlb(m)), units.Size(free.Uint()*size.Uint()))
+	unused := ""
+	if idle := idleHuge(m); idle.Has() {
+		unused = "; " + size(idle)
+		if !poolsOf(m).idle.Has() {
+			unused += " of the default size"
+		}
+		unused += " of it is idle"
+	}
+	return ofRAM(m, hugetlb(m)) + " of RAM" + unused + ". Only programs that ask for huge pages get any of it."
 }

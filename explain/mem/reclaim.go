@@ -6,6 +6,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
 )
 
 // event declares a counter of /proc/vmstat.
@@ -95,12 +96,12 @@ func reclaim() []field {
 		}, nil, nil),
 		event(doc{
 			Key: "pgmajfault", Kernel: "pgmajfault", Unit: count,
-			Gist:    "Page faults that had to wait for a disk or swap device.",
+			Gist:    "Page faults whose page had to be read: from a file, or from swap.",
 			Concept: "page-fault",
 		}, nil, readMajor),
 		event(doc{
 			Key: "pswpin", Kernel: "pswpin", Show: explain.Rare,
-			Option:  "CONFIG_SWAP",
+			Option: "CONFIG_SWAP", Also: also(inspect.Swaps),
 			Gist:    "Pages read back from swap, readahead included.",
 			Concept: "swap",
 		}, nil, nil),
@@ -224,7 +225,8 @@ func readCompaction(m mem) string {
 func readMajor(m mem) string {
 	n, span := grown(m, vmstat("pgmajfault"))
 	all, _ := grown(m, vmstat("pgfault"))
-	return fmt.Sprintf("%s of all page faults %s had to wait for a disk.", percentOf(n, all), span)
+	return fmt.Sprintf("%s of all page faults %s had to have their page read: from a file or swap, on a disk, a network or in zram.",
+		percentOf(n, all), span)
 }
 
 func readKills(m mem) string {
@@ -273,6 +275,79 @@ func pressure() []field {
 
 func some(m mem) *inspect.Stall { return m.Pressure.Some }
 func full(m mem) *inspect.Stall { return m.Pressure.Full }
+
+// heldMost is the cgroup at its own bound whose tasks are stalled most; nil where none is.
+func heldMost(m mem) (worst *cgroupfacts.Memory) {
+	if m.Walk == nil {
+		return nil
+	}
+	for i := range m.Walk.List {
+		c := &m.Walk.List[i].Memory
+		if _, at := boundOf(c); !at || c.Version != 2 || c.Pressure.Some == nil {
+			continue
+		}
+		if worst == nil || c.Pressure.Some.Avg10 > worst.Pressure.Some.Avg10 {
+			worst = c
+		}
+	}
+	return worst
+}
+
+// hostStall is the share of one of the lines. Where the host itself is not short, and a cgroup at
+// its own bound is stalled as much, it is absent: that cgroup's rule speaks.
+func hostStall(line func(mem) *inspect.Stall) func(mem) value {
+	return func(m mem) value {
+		l := line(m)
+		if l == nil {
+			return value{}
+		}
+		if mayBeRoomy(m) {
+			if c := heldMost(m); c != nil && c.Pressure.Some.Avg10 >= l.Avg10 {
+				return explain.F(0)
+			}
+		}
+		return explain.F(l.Avg10 / 100)
+	}
+}
+
+// byRoom is the highest level of the host's pressure: where it is not short itself, some cgroup is.
+func byRoom(m mem) explain.Level {
+	if _, yes := roomy(m); yes {
+		return explain.Warning
+	}
+	return explain.Critical
+}
+
+// notTheHost says of a host that is not short who may be.
+func notTheHost(m mem) string {
+	free, yes := roomy(m)
+	if !yes {
+		return ""
+	}
+	s := ", though the host has " + size(free) + " free and reclaims none: "
+	var full []string
+	if m.Walk != nil {
+		for i := range m.Walk.List {
+			if c := &m.Walk.List[i].Memory; c.Version == 1 && c.Nums["memory.failcnt"] > 0 && atLimit(c) {
+				full = append(full, c.Path)
+			}
+		}
+	}
+	switch {
+	case len(full) == 1:
+		return s + "cgroup " + full[0] + " is at its limit"
+	case len(full) > 1:
+		return s + fmt.Sprintf("%d cgroups are at their limit, %s one of them", len(full), full[0])
+	}
+	return s + "a cgroup at its own limit, or compaction for large blocks, can do that"
+}
+
+// atLimit reports whether a cgroup uses all but a little of its hard limit.
+func atLimit(c *cgroupfacts.Memory) bool {
+	limit, r1 := c.Limit()
+	use, r2 := c.Use()
+	return r1 == inspect.Present && r2 == inspect.Present && float64(use) >= nearly*float64(limit)
+}
 
 func readSome(m mem) string {
 	return readStalls(some(m))

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -84,6 +85,48 @@ func swapUsed(m mem) value {
 		return value{}
 	}
 	return explain.I(total.Int() - free.Int())
+}
+
+// plenty is from which share of RAM on, by availableShare, a full swap is no shortage.
+const plenty = 0.25
+
+// swapFull is how full swap is, and 0 where plenty of RAM is available.
+func swapFull(m mem) value {
+	full := explain.Share(swapUsed(m), explain.Look(m.Info, "SwapTotal"))
+	if share := availableShare(m); full.Has() && share.Has() && share.Float() >= plenty {
+		return explain.F(0)
+	}
+	return full
+}
+
+// byAvailable is the highest level for a full swap: no more than the RAM that is left is worth.
+func byAvailable(m mem) explain.Level {
+	switch share := availableShare(m); {
+	case share.Has() && share.Float() >= 0.15:
+		return explain.Notice
+	case share.Has() && share.Float() >= 0.08:
+		return explain.Warning
+	}
+	return explain.Critical
+}
+
+// onZram reports whether some of the swap, and whether all of it, is on compressed RAM disks.
+func onZram(m mem) (some, all bool) {
+	all = len(m.Swaps) > 0
+	for i := range m.Swaps {
+		zram := strings.HasPrefix(m.Swaps[i].Name, "/dev/zram")
+		some, all = some || zram, all && zram
+	}
+	return some, all
+}
+
+// swappingIn is how many pages are read from swap per second, where that is not in RAM.
+func swappingIn(m mem) value {
+	v := rateOf(vmstat("pswpin"))(m)
+	if _, all := onZram(m); all && v.Has() {
+		return explain.F(0)
+	}
+	return v
 }
 
 // noSwap reports whether the host is known to have none.

@@ -1,7 +1,9 @@
 package mem
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"kwhy/explain"
@@ -42,10 +44,11 @@ const slabRows = 10
 func HostPage(o HostOptions) *lower.Page[mem] {
 	holders := newHolders(o)
 	return &lower.Page[mem]{
-		Command: "mem", Card: Host(), Doing: "reading memory",
+		Command: "mem", Card: ranked(Host(), o.PSS), Doing: "reading memory",
 		Tables: []lower.Attached[mem]{
 			holders.rows(),
 			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
+			stalledTable(),
 			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
 			table(Zones(), 0, Populated),
 			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),
@@ -64,12 +67,27 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 	}
 }
 
+// ranked is the card with processes ranked by what they share taken into account, where that was
+// asked for.
+func ranked(c explain.Card[mem], byPSS bool) explain.Card[mem] {
+	for i := range c.Sections {
+		if s := &c.Sections[i]; byPSS && s.By == "rss" {
+			s.Title, s.By = "Processes by PSS", "pss"
+		}
+	}
+	return c
+}
+
 // check looks at the host's memory, its zones and the cgroups that bound kwhy.
 func check() *lower.Check[mem] {
 	return &lower.Check[mem]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (mem, error) {
 			free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
-			return memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
+			m, err := memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
+			if err == nil {
+				m.Walk = Walked(sh)
+			}
+			return m, err
 		},
 		Health: Health, Rests: HealthNeeds(), Gaps: mem.Gaps,
 	}
@@ -86,7 +104,43 @@ type holders struct {
 
 func newHolders(o HostOptions) *holders {
 	t := Processes(o.PSS)
-	return &holders{o: o, ranked: lower.Own(t, nil, nil, o.Limit), shown: lower.Own(t, nil, []string{"vm_rss", "-pid"}, 0)}
+	l := &holders{o: o, ranked: lower.Own(t, nil, nil, o.Limit), shown: lower.Own(t, nil, []string{"vm_rss", "-pid"}, 0)}
+	if o.PSS {
+		l.shown = lower.Own(t, nil, []string{"pss", "vm_rss", "-pid"}, o.Limit)
+	}
+	return l
+}
+
+// scan reads the processes: all by RSS, and of those that may be shown all that is shown.
+func (l *holders) scan(h *inspect.Host) (explain.Scan[procfacts.Row], []int32, error) {
+	take := func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) }
+	if !l.o.PSS || l.o.Limit == 0 {
+		return l.ranked.Scan(take)
+	}
+	rows, order, err := lower.Own(Processes(true), []string{"pid"}, []string{"vm_rss", "-pid"}, 0).Scan(take)
+	if err != nil {
+		return nil, nil, err
+	}
+	order = l.largest(rows, order)
+	return rows, rows.Fill(order, l.ranked.Needs()), nil
+}
+
+// largest returns those with the highest PSS, of processes by RSS. To know it the kernel walks page
+// tables, so that it is read of no more than it takes: no PSS is larger than the RSS.
+func (l *holders) largest(rows explain.Scan[procfacts.Row], order []int32) (read []int32) {
+	var known []inspect.Num
+	for at := 0; at < len(order); at += l.o.Limit {
+		part := rows.Fill(order[at:min(at+l.o.Limit, len(order))], inspect.Of(inspect.PIDSmapsRollup))
+		for _, i := range part {
+			known = append(known, rows.At(int(i)).P.Pss)
+		}
+		slices.SortFunc(known, func(a, b inspect.Num) int { return cmp.Compare(b, a) })
+		read = append(read, part...)
+		if next := at + l.o.Limit; len(known) >= l.o.Limit && next < len(order) && rows.At(int(order[next])).P.VmRSS < known[l.o.Limit-1] {
+			break
+		}
+	}
+	return l.shown.Again(rows, read)
 }
 
 // take reads the host's memory and, at the same time, the processes.
@@ -94,7 +148,7 @@ func (l *holders) take(h *inspect.Host, want inspect.Sources, _ mem) (mem, error
 	var scanned error
 	m, err := memfacts.TakeBeside(h, want, func() {
 		var rows explain.Scan[procfacts.Row]
-		rows, l.order, scanned = l.ranked.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) { return procfacts.Scan(h, want) })
+		rows, l.order, scanned = l.scan(h)
 		if scanned == nil {
 			l.procs = rows.(*procfacts.Processes)
 		}
@@ -148,6 +202,13 @@ func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[proc
 func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []T) lower.Attached[mem] {
 	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{In: m, List: of(m)} })
 	r.Plus = inspect.Of(inspect.Meminfo)
+	return r
+}
+
+// stalledTable shows the cgroups that are stalled at their bound; check judges all that have one.
+func stalledTable() lower.Attached[mem] {
+	r := lower.Table(Stalled(), 0, stalled)
+	r.Judged = func(m mem) explain.Rows[cgroupRow] { return bounded(m, func(*cgroupfacts.Memory) bool { return true }) }
 	return r
 }
 

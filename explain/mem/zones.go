@@ -17,7 +17,7 @@ func zones() []field {
 		{Doc: doc{
 			Key: "min_free_kbytes", Kernel: "vm.min_free_kbytes", Unit: bytes,
 			Source: inspect.VMMinFreeKbytes, Also: also(inspect.Meminfo),
-			Gist:    "The sum of the zones' min watermarks: reserved for critical allocations.",
+			Gist:    "What min watermarks add up to, but of HighMem: kept for critical allocations.",
 			Concept: "watermarks",
 		}, Get: sysctlKB(inspect.VMMinFreeKbytes), Reading: readMinFree},
 		{Doc: doc{
@@ -71,9 +71,9 @@ func Zones() *explain.Table[zoneRow] {
 		}, Get: func(r zoneRow) value { return explain.I(r.It.Node) }},
 		watermark("managed", "Pages of the page allocator in this zone, used or free.", explain.Always),
 		watermark("free", "Free pages, without those in per-CPU lists.", explain.Always),
-		watermark("min", "Below it, tasks must reclaim before they get a page.", explain.Always),
-		watermark("low", "Below it, kswapd wakes up and reclaims.", explain.Always),
-		watermark("high", "kswapd reclaims until this is reached.", explain.Always),
+		watermark("min", "Where no zone is above it, tasks must reclaim before they get a page.", explain.Always),
+		watermark("low", "Where no zone is above it, kswapd is woken and reclaims.", explain.Always),
+		watermark("high", "kswapd reclaims until one zone of the node reaches it.", explain.Always),
 		watermark("promo", "Hot pages of slower nodes are promoted to this node up to this.", explain.Data),
 		watermark("boost", "A temporary addition to the watermarks, caused by fragmentation.", explain.Data),
 		watermark("present", "Pages that physically exist, the kernel's own included.", explain.Data),
@@ -175,6 +175,10 @@ func whyZone(r zoneRow) string {
 		return "zoneinfo lacks a part of it"
 	case managed == 0:
 		return "empty"
+	case free < low && served(r, "low").Float() >= 1:
+		return "below low, but others that the same requests can take are not: nobody waits, and kswapd is not woken for it"
+	case free < least && served(r, "min").Float() >= 1:
+		return "below min, but another that the same requests can take is not: kswapd reclaims, and nobody waits"
 	case free < least:
 		return "below min: tasks must reclaim before they get a page"
 	case free < low:
@@ -199,7 +203,7 @@ func whyBlocks(r zoneRow) string {
 
 // Nodes lists the NUMA nodes.
 func Nodes() *explain.Table[memfacts.Part[memfacts.Node]] {
-	type row = memfacts.Part[memfacts.Node]
+	type row = nodeRow
 	type column = explain.Field[row]
 	src := inspect.NodeMeminfo
 	amount := func(key, name, gist string) column {
@@ -214,10 +218,14 @@ func Nodes() *explain.Table[memfacts.Part[memfacts.Node]] {
 		amount("anon_pages", "AnonPages", "Anonymous memory on it."),
 		amount("file_pages", "FilePages", "Page cache and shared memory on it."),
 		amount("slab", "Slab", "Kernel objects on it."),
+		{Doc: doc{Key: "spare", Unit: ratio, Source: src, Concept: "numa", Gist: "Its share that is free, file pages or reclaimable slab."},
+			Get: func(r row) value { return spare(r.It) }},
 		{Doc: doc{Key: "why", Source: src, Concept: "numa", Gist: "What its share of free memory means."},
 			Get: func(r row) value { return explain.S(whyNode(r)) }},
-	}}
+	}, Rules: nodeRules()}
 }
+
+type nodeRow = memfacts.Part[memfacts.Node]
 
 // Populated returns the zones that have memory. The kernel lists the empty ones
 // too, and their watermarks count.
@@ -228,7 +236,7 @@ func Populated(m *memfacts.Snapshot) []memfacts.Zone {
 	})
 }
 
-func whyNode(r memfacts.Part[memfacts.Node]) string {
+func whyNode(r nodeRow) string {
 	free := percentOf(explain.Look(r.It.Info, "MemFree"), explain.Look(r.It.Info, "MemTotal"))
 	if len(r.In.Nodes) == 1 {
 		s := free + " free; the only node, so no access is remote"
@@ -239,4 +247,136 @@ func whyNode(r memfacts.Part[memfacts.Node]) string {
 		return s
 	}
 	return free + " free; tasks on its CPUs get memory from here first"
+}
+
+// order is the kernel's order of zones, in which each request falls back to those before its own
+// (include/linux/mmzone.h, enum zone_type).
+func order(name string) int {
+	return slices.Index([]string{"DMA", "DMA32", "Normal", "HighMem", "Movable"}, name)
+}
+
+// served is how much is free, of a watermark, in the best zone of those that a request can take
+// whose page this one would serve: kswapd is woken, and tasks reclaim, only where none of these is
+// above it (mm/page_alloc.c, get_page_from_freelist and __alloc_pages_slowpath). Pages that a zone
+// keeps back from requests that could use a higher one do not count. What the kernel needs for
+// itself is in Normal or below, whatever HighMem and Movable have.
+func served(r zoneRow, mark string) value {
+	own := explain.Share(explain.Look(r.It.Pages, "free"), explain.Look(r.It.Pages, mark))
+	if !own.Has() {
+		return own
+	}
+	best := own.Float()
+	class := max(order(r.It.Name), order("Normal"))
+	for i := range r.In.Zones {
+		z := &r.In.Zones[i]
+		wmark, ok := z.Pages[mark]
+		if at := order(z.Name); at < 0 || at > class || !ok || wmark == 0 || z.Pages["managed"] == 0 {
+			continue
+		}
+		free := z.Pages["free"]
+		best = max(best, float64(free-min(free, keptFrom(r.In, z, class)))/float64(wmark))
+	}
+	return explain.F(best)
+}
+
+// keptFrom is how many pages a zone keeps back from requests of a class: its list of protection
+// has a place for each zone of a node, empty ones too.
+func keptFrom(m mem, z *memfacts.Zone, class int) (pages uint64) {
+	at := 0
+	for i := range m.Zones {
+		if other := &m.Zones[i]; other.Node == z.Node {
+			if n := order(other.Name); n >= 0 && n <= class && at < len(z.Protection) {
+				pages = z.Protection[at]
+			}
+			at++
+		}
+	}
+	return pages
+}
+
+// roomy reports whether the host itself is not short: a zone that all requests of programs can take
+// has twice its high watermark free, so that the kernel reclaims nowhere but in cgroups, and over
+// an interval it did not. It returns how much is free.
+func roomy(m mem) (free value, yes bool) {
+	if free = explain.Look(m.Info, "MemFree"); !free.Has() {
+		return free, false
+	}
+	for _, name := range [...]string{"pgscan_kswapd", "allocstall"} {
+		if rate := rateOf(perZone(name))(m); rate.Has() && !rate.Zero() {
+			return free, false
+		}
+	}
+	for i := range m.Zones {
+		z := &m.Zones[i]
+		high, ok := z.Pages["high"]
+		if !ok || z.Pages["managed"]*20 < managed(m) || order(z.Name) < 0 || order(z.Name) > order("Normal") {
+			continue
+		}
+		if kept := keptFrom(m, z, order("Normal")); z.Pages["free"] >= 2*high+kept {
+			return free, true
+		}
+	}
+	return free, false
+}
+
+// managed is how many pages all zones have.
+func managed(m mem) (pages uint64) {
+	for i := range m.Zones {
+		pages += m.Zones[i].Pages["managed"]
+	}
+	return pages
+}
+
+// mayBeRoomy is the same where the zones could not be read: by how much of RAM is free.
+func mayBeRoomy(m mem) bool {
+	if _, yes := roomy(m); yes || len(m.Zones) > 0 {
+		return yes
+	}
+	return explain.Share(explain.Look(m.Info, "MemFree"), unpooled(m)).Float() >= 0.10
+}
+
+// spare is what of a node's memory is free or can be dropped: free pages, file pages, and slab.
+func spare(n *memfacts.Node) value {
+	return explain.Share(explain.Sum(explain.Look(n.Info, "MemFree"), explain.Look(n.Info, "Active(file)"),
+		explain.Look(n.Info, "Inactive(file)"), explain.Look(n.Info, "SReclaimable")), explain.Look(n.Info, "MemTotal"))
+}
+
+// elsewhere is the node that has most to spare besides one; nil where that is less than a quarter of it.
+func elsewhere(r nodeRow) *memfacts.Node {
+	var best *memfacts.Node
+	for i := range r.In.Nodes {
+		if n := &r.In.Nodes[i]; n.ID != r.It.ID && spare(n).Has() && (best == nil || spare(n).Float() > spare(best).Float()) {
+			best = n
+		}
+	}
+	if best == nil || spare(best).Float() < 0.25 {
+		return nil
+	}
+	return best
+}
+
+func nodeRules() []explain.Rule[nodeRow] {
+	return []explain.Rule[nodeRow]{{
+		ID: "mem.node_short", What: "(MemFree + file pages + SReclaimable) / MemTotal of a NUMA node, while another has a quarter of its own",
+		Unit: explain.Ratio, Below: true,
+		Means: "Tasks on this node get new memory from other nodes, which is slower. Those that are bound to it (cpuset.mems, mbind, " +
+			"numactl --membind) get none from elsewhere: they reclaim, swap, or are killed, with all that memory free.",
+		Evidence: []string{"spare"}, Concept: "numa", Next: "kwhy explain numa",
+		Of: func(r nodeRow) value {
+			if len(r.In.Nodes) < 2 || explain.Look(r.It.Info, "MemTotal").Zero() {
+				return value{}
+			}
+			if elsewhere(r) == nil {
+				return explain.F(1)
+			}
+			return spare(r.It)
+		}, At: explain.At{Notice: 0.05, Warning: 0.02},
+		Say: func(r nodeRow) string {
+			s := fmt.Sprintf("NUMA node %d has %s of its memory free or droppable", r.It.ID, percentOf(spare(r.It), explain.I(1)))
+			if other := elsewhere(r); other != nil {
+				s += fmt.Sprintf(", node %d %s", other.ID, percentOf(spare(other), explain.I(1)))
+			}
+			return s
+		},
+	}}
 }

@@ -109,7 +109,8 @@ func Cgroups() *explain.Table[oomfacts.Part] {
 		},
 		Get: func(p part) value { return explain.S(whyGroup(p)) },
 	})
-	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: groupRules()}
+	rules := append(groupRules(), explain.LiftRule(mem.CgroupStalled(), shared))
+	return &explain.Table[part]{Name: "cgroups", Sort: []string{"used", "path"}, Fields: fields, Rules: rules}
 }
 
 // event reads a counter of memory.events, or of v1's oom_control.
@@ -134,9 +135,14 @@ func groupColumns() []explain.Field[part] {
 		{Doc: doc{
 			Key: "used", Unit: explain.Ratio,
 			Source:  src,
-			Gist:    "The share of the limit that is in use and not reclaimable page cache.",
+			Gist:    "The share of the limit in use that reclaim can neither drop nor swap out.",
 			Concept: concept,
-		}, Get: func(p part) value { return mem.Pressed(&p.It.Memory) }},
+		}, Get: func(p part) value {
+			if _, why := p.It.Limit(); why != inspect.Present {
+				return explain.None(why)
+			}
+			return mem.Pressed(p.In.Mem, &p.It.Memory)
+		}},
 		event("oom_kill", "KILLS", "OOM kills in it, and since 5.2 in cgroups below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
 		event("oom", "OOM", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
 		event("oom_group_kill", "GROUP KILLS", "How often a whole cgroup was killed (memory.oom.group).",
@@ -313,7 +319,9 @@ func whyGroup(p part) string {
 	g := p.It
 	seen := membersSeen(p)
 	var s string
-	switch {
+	switch _, limited := g.Limit(); {
+	case limited == inspect.Unlimited:
+		return "no hard limit, so that nobody is killed for it: " + mem.Held(&g.Memory)
 	case len(g.PIDs) == 0:
 		s = units.NoneOf("no process in it", seen)
 	case g.KillerOff():
@@ -347,14 +355,17 @@ func groupRules() []explain.Rule[part] {
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
 		NextOf: func(p part) string { return "kwhy oom --cgroup " + p.It.Path },
 		Of: func(p part) value {
-			if p.It.KillerOff() && p.It.Events["under_oom"] > 0 {
+			switch {
+			case p.It.KillerOff() && p.It.Events["under_oom"] > 0:
 				return value{} // oom.cgroup_stuck speaks of it
+			case p.It.Empty():
+				return explain.F(0) // nobody is in it who could ask for more, or be killed
 			}
-			return mem.Pressed(&p.It.Memory)
+			return mem.Pressed(p.In.Mem, &p.It.Memory)
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.97},
 		Say: func(p part) string {
 			s := fmt.Sprintf("cgroup %s uses %s of its limit for memory that cannot be reclaimed",
-				p.It.Path, units.AppendPercent(nil, mem.Pressed(&p.It.Memory).Float()))
+				p.It.Path, units.AppendPercent(nil, mem.Pressed(p.In.Mem, &p.It.Memory).Float()))
 			switch {
 			case p.It.KillerOff():
 				s += ": at the limit its tasks will wait, for its OOM killer is disabled"

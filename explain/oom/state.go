@@ -170,7 +170,7 @@ func healthUse(o host) string {
 	var fullest *oomfacts.Group
 	most := 0.0
 	for i := range o.Groups {
-		if v := mem.Pressed(&o.Groups[i].Memory); v.Has() && v.Float() >= most {
+		if v := mem.Pressed(o.Mem, &o.Groups[i].Memory); v.Has() && v.Float() >= most {
 			fullest, most = &o.Groups[i], v.Float()
 		}
 	}

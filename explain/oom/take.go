@@ -11,6 +11,7 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/lower"
 	"kwhy/inspect"
+	cgroupfacts "kwhy/inspect/cgroup"
 	memfacts "kwhy/inspect/mem"
 	oomfacts "kwhy/inspect/oom"
 	procfacts "kwhy/inspect/proc"
@@ -23,6 +24,7 @@ type Options struct {
 	View      *lower.View[procfacts.Row] // the ranking; nil: the default one
 	Limit     int                        // of the default view
 	Groups    bool                       // walk the cgroups
+	Walk      *cgroupfacts.Walk          // that was made already; nil: Take walks
 	GroupView *lower.View[oomfacts.Part] // which of them are shown: only their members are read
 	Everyone  bool                       // look at every process: for names and for who can't be killed
 	Cgroup    *oomfacts.Group            // rank within this one
@@ -50,7 +52,7 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 		return nil, nil, err
 	}
 	if o.Groups {
-		takeGroups(h, out, o.GroupView)
+		takeGroups(h, out, &o)
 	}
 	first(out, order, o) // which has read every score, whatever the rows shown needed
 	out.Tied = tied(out, o.Cgroup != nil)
@@ -236,17 +238,20 @@ func firstTwo(ps *procfacts.Processes, order []int32) (a, b *procfacts.Process) 
 }
 
 // takeGroups walks the cgroups, and finds the victims of those that are shown.
-func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, view *lower.View[oomfacts.Part]) {
-	groups, walked, err := oomfacts.LimitedCgroups(h)
-	out.Got, out.Walked = inspect.ReasonOf(err), walked
-	out.Groups = groups
+func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, o *Options) {
+	if o.Walk == nil {
+		o.Walk = cgroupfacts.WalkMemory(h)
+	}
+	out.Got, out.Walked = inspect.ReasonOf(o.Walk.Err), o.Walk.Seen
+	out.Groups, out.Held = oomfacts.GroupsOf(h, o.Walk)
+	groups, view := out.Groups, o.GroupView
 	for i := range out.Groups {
 		out.Groups[i].Total = Total(&out.Groups[i], out.Mem)
 	}
 	parts := out.Limited()
 	order := make([]int32, 0, len(groups))
 	if view != nil {
-		order = view.Order(parts)
+		order = slices.DeleteFunc(view.Order(parts), func(i int32) bool { return int(i) >= len(groups) }) // nobody is killed there
 	} else {
 		for i := range groups {
 			order = append(order, int32(i))

@@ -7,6 +7,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
+	"kwhy/explain/mem"
 	"kwhy/explain/proc"
 	"kwhy/inspect"
 	oomfacts "kwhy/inspect/oom"
@@ -98,7 +99,7 @@ const logForm = "oom log"
 func check() *lower.Check[host] {
 	return &lower.Check[host]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (host, error) {
-			s, _, err := Take(sh.Host, Options{Mem: want, Procs: sh.Procs, Limit: 2, Groups: true})
+			s, _, err := Take(sh.Host, Options{Mem: want, Procs: sh.Procs, Limit: 2, Groups: true, Walk: mem.Walked(sh)})
 			if err != nil {
 				return nil, err
 			}

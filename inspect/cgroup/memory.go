@@ -22,8 +22,10 @@ type Memory struct {
 	Garbled map[string]bool  // files that did not parse
 	Stat    inspect.Counters // memory.stat
 	Events  inspect.Counters // v2: memory.events; v1: memory.oom_control
-	Root    bool             // the highest that can be seen from here
-	Rest    inspect.Reason   // of the highest: why there may be others above it; Present where it is the root of all
+	// Pressure is v2's memory.pressure, of the process's own cgroup and of those with a bound.
+	Pressure inspect.Pressure
+	Root     bool           // the highest that can be seen from here
+	Rest     inspect.Reason // of the highest: why there may be others above it; Present where it is the root of all
 }
 
 // cgroup file names by what they mean; v1 and v2 differ.
@@ -88,8 +90,8 @@ func (c *Memory) SwapUse() (uint64, inspect.Reason) {
 	return n, why
 }
 
-// Reclaimable is the charged file memory on the inactive and active lists,
-// which the kernel takes back before it kills.
+// Reclaimable is the charged file memory on the inactive and active lists and, of version 2,
+// reclaimable slab, which the kernel takes back before it kills.
 func (c *Memory) Reclaimable() (uint64, bool) {
 	names := [2]string{"inactive_file", "active_file"}
 	if c.Version == 1 { // the plain names leave out the cgroups below
@@ -97,7 +99,7 @@ func (c *Memory) Reclaimable() (uint64, bool) {
 	}
 	a, ok1 := c.Stat[names[0]]
 	b, ok2 := c.Stat[names[1]]
-	return a + b, ok1 && ok2
+	return a + b + c.Stat["slab_reclaimable"], ok1 && ok2
 }
 
 // KillerOff reports whether its OOM killer is disabled, which version 1 alone can be: at the limit its
@@ -222,7 +224,15 @@ func ReadMemory(at Place, own bool) (Memory, error) {
 	for _, name := range names {
 		_ = t.Single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
 	}
-	if _, why := c.Limit(); own || why == inspect.Present { // the kernel adds it up for each reader
+	_, limited := c.Limit()
+	_, high := c.High()
+	if version == 2 && (own || limited == inspect.Present || high == inspect.Present) {
+		_ = t.Single(path.Join(rel, "memory.pressure"), func(b []byte) (err error) {
+			c.Pressure, err = inspect.ParsePressure(b)
+			return err
+		})
+	}
+	if own || limited == inspect.Present { // the kernel adds it up for each reader
 		_ = t.Single(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
 			c.Stat, err = inspect.ParseCounters(b, 64)
 			return err

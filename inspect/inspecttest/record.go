@@ -131,6 +131,9 @@ func (r *recording) source(s inspect.Source) {
 	case strings.Contains(p, "<cgroup>"):
 		r.cgroups()
 	case strings.HasPrefix(p, "/proc/net/"): // of each network namespace: networks
+	case s == inspect.CgroupStat:
+		r.file(p)
+		r.file("/proc/cgroups")
 	case s == inspect.NetSysfs:
 		r.interfaces(p)
 	case strings.Contains(p, "<n>"):

@@ -332,3 +332,59 @@ func TestRecordedHostHasItsNestedLimits(t *testing.T) {
 		}
 	})
 }
+
+// What was removed is counted by the root of version 2, and of version 1 by /proc/cgroups, where a
+// walk knows how many are there.
+func TestRemovedCgroups(t *testing.T) {
+	const v2 = head + "0::/a\n-- proc/self/mountinfo --\n" + MountV2 + "-- sys/fs/cgroup/a/memory.max --\nmax\n"
+	const v1 = head + "4:memory:/a\n-- proc/self/mountinfo --\n" + MountV1 +
+		"-- sys/fs/cgroup/memory/memory.limit_in_bytes --\n9223372036854771712\n-- sys/fs/cgroup/memory/a/memory.limit_in_bytes --\n1048576\n"
+	for _, c := range []struct {
+		name, tree string
+		n          uint64
+		why        inspect.Reason
+	}{
+		{"version 2", v2 + "-- sys/fs/cgroup/cgroup.stat --\nnr_descendants 1\nnr_dying_descendants 70000\n", 70000, inspect.Present},
+		{"version 2 before 4.14", v2, 0, inspect.NotSaved},
+		{"version 2 without the line", v2 + "-- sys/fs/cgroup/cgroup.stat --\nnr_descendants 1\n", 0, inspect.Malformed},
+		{"version 1", v1 + "-- proc/cgroups --\n#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t9\t1\n" +
+			"memory\t4\t52\t1\n", 50, inspect.Present},
+		{"version 1 without counts", v1, 0, inspect.NotSaved},
+	} {
+		m := take(t, inspecttest.UnpackText(t, c.tree))
+		if n, why := m.Removed(); why != c.why || why == inspect.Present && n != c.n {
+			t.Errorf("%s: %d, %q, want %d, %q", c.name, n, why, c.n, c.why)
+		}
+	}
+}
+
+// In a copy made by an archiver without links, /proc/self is a file with what it leads to.
+func TestALinkThatIsAFile(t *testing.T) {
+	tree := func(self string) string {
+		return "-- proc/meminfo --\nMemTotal: 1 kB\n-- proc/12/cgroup --\n0::/a\n-- proc/12/mountinfo --\n" + MountV2 +
+			"-- sys/fs/cgroup/a/memory.max --\n1048576\n-- proc/self --\n" + self
+	}
+	m := take(t, inspecttest.UnpackText(t, tree("12")))
+	if got := chainOf(m); got.Missing != inspect.Present || len(got.Paths) != 2 || got.Paths[0] != "/a" || m.Host.Example() != 12 {
+		t.Errorf("self is a file: %+v, example %d", got, m.Host.Example())
+	}
+	for _, self := range []string{"13", "12x", "..", ""} {
+		if got := chainOf(take(t, inspecttest.UnpackText(t, tree(self)))); got.Missing == inspect.Present {
+			t.Errorf("self is a file with %q: %+v", self, got)
+		}
+	}
+}
+
+// ZFS says how large its cache is, and may at least be.
+func TestARC(t *testing.T) {
+	const name = "-- proc/spl/kstat/zfs/arcstats --\n"
+	m := take(t, inspecttest.UnpackText(t, head+"0::/\n"+name+
+		"13 1 0x01 147 39984 7 9\nname type data\nhits 4 1\nc_min 4 1000\nc_max 4 5000\nsize 4 4000\n"))
+	if m.ARC == nil || *m.ARC != (mem.ARC{Size: 4000, Min: 1000, Max: 5000}) {
+		t.Errorf("%+v", m.ARC)
+	}
+	m = take(t, inspecttest.UnpackText(t, head+"0::/\n"+name+"13 1 0x01 147 39984 7 9\nname type data\nsize 4 4000\n"))
+	if m.ARC != nil || m.Missing(inspect.ZFSArc) != inspect.Malformed {
+		t.Errorf("without its bounds: %+v, %q", m.ARC, m.Missing(inspect.ZFSArc))
+	}
+}

@@ -183,6 +183,33 @@ func readKSM(h *inspect.Host, m *Snapshot) error {
 	return nil
 }
 
+// ARC is the cache of ZFS, which is memory of the kernel in no counter of meminfo but, in part,
+// slab and vmalloc. Sizes are in bytes (module/zfs/arc.c of OpenZFS, arc_stats).
+type ARC struct{ Size, Min, Max uint64 }
+
+// readARC reads arcstats: a line of numbers, one of names, then "size 4 123".
+func readARC(h *inspect.Host, m *Snapshot) error {
+	return h.Proc.With("spl/kstat/zfs/arcstats", func(b []byte) error {
+		arc, found := ARC{}, 0
+		for line := range inspect.Lines(b) {
+			f := strings.Fields(string(line))
+			if len(f) != 3 {
+				continue
+			}
+			to := map[string]*uint64{"size": &arc.Size, "c_min": &arc.Min, "c_max": &arc.Max}[f[0]]
+			n, ok := inspect.ParseUint([]byte(f[2]))
+			if to != nil && ok {
+				*to, found = n, found+1
+			}
+		}
+		if found < 3 {
+			return inspect.ErrMalformed
+		}
+		m.ARC = &arc
+		return nil
+	})
+}
+
 func readZrams(h *inspect.Host, m *Snapshot) error {
 	names, err := h.Sys.Names("block")
 	if err != nil {

@@ -37,10 +37,12 @@ func (v *Mapping) Parse(line []byte) bool {
 
 func (v *Mapping) may(letter byte) bool { return strings.IndexByte(v.perms, letter) >= 0 }
 
-// kind classes one mapping by what the kernel says of it.
-func (v *Mapping) kind() string {
+// kind classes one mapping by what the kernel says of it; huge are the devices of hugetlbfs.
+func (v *Mapping) kind(huge map[uint64]bool) string {
 	path := v.Path
 	switch {
+	case strings.HasPrefix(path, "/anon_hugepage"), huge[v.Dev] && v.Inode != 0:
+		return "hugetlb"
 	case path == "[heap]":
 		return "heap"
 	case path == "[stack]", strings.HasPrefix(path, "[stack:"):

@@ -31,11 +31,14 @@ type Snapshot struct {
 	KSM      map[string]int64
 	Zrams    []Zram
 	Cgroups  []cgroup.Memory // the cgroup that kwhy runs in, then each one above it
+	Walk     *cgroup.Walk    // over all memory cgroups; nil: not made
+	ARC      *ARC            // ZFS's cache; nil where there is none
 	// Still says that what MemAvailable is made of read the same before and
 	// after zoneinfo was read, so that it can be recomputed to the page.
 	Still bool
 	Was   *Snapshot
 
+	groups *counted        // see Removed
 	spoilt inspect.Sources // of which a part did not parse, or which end before their end
 }
 
@@ -85,6 +88,7 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 	for s, r := range m.Got {
 		switch s := inspect.Source(s); {
 		case s == inspect.CgroupMemory && m.unplaced(): // they may well be there
+		case s == inspect.ZFSArc && r == inspect.NotSaved: // most hosts have none
 		case r.IsGap() && r != inspect.Unread:
 			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
 		case m.Partial(s):
@@ -126,6 +130,9 @@ func TakeBeside(h *inspect.Host, want inspect.Sources, other func()) (*Snapshot,
 	others.Wait()
 	if m.Got[inspect.Meminfo] == inspect.Present {
 		h.WeighMeminfo(m.Info)
+	}
+	if want.Has(inspect.CgroupMemory) && m.someStalled() {
+		m.Walk = cgroup.WalkMemory(h)
 	}
 	return m, m.noProc(errs[:])
 }
@@ -372,6 +379,10 @@ func Reader(h *inspect.Host, s inspect.Source) func(*Snapshot) error {
 		return func(m *Snapshot) error { return readPools(h, m) }
 	case inspect.KSM:
 		return func(m *Snapshot) error { return readKSM(h, m) }
+	case inspect.CgroupStat:
+		return func(m *Snapshot) error { return readRemoved(h, m) }
+	case inspect.ZFSArc:
+		return func(m *Snapshot) error { return readARC(h, m) }
 	case inspect.ZramStat:
 		return func(m *Snapshot) error { return readZrams(h, m) }
 	}

@@ -27,7 +27,8 @@ type Process struct {
 	MaxMaps int64
 	Was     *Process
 	got     [inspect.NumSources]inspect.Reason
-	part    bool // of status only a part could be used
+	huge    map[uint64]bool // the devices of hugetlbfs, where it has huge pages of the pool
+	part    bool            // of status only a part could be used
 }
 
 // Region is a run of neighbouring mappings of one object.
@@ -50,7 +51,7 @@ type MapKind struct {
 
 // MapKinds are the kinds of mappings, in the order in which they are printed.
 func MapKinds() []string {
-	return []string{"code", "file", "heap", "anonymous", "stack", "shared", "reserved", "vdso"}
+	return []string{"code", "file", "heap", "anonymous", "stack", "shared", "hugetlb", "reserved", "vdso"}
 }
 
 // Missing says why a source gave nothing.
@@ -173,6 +174,9 @@ func procMemHost(h *inspect.Host, m *Process, want inspect.Sources) {
 }
 
 func readMaps(h *inspect.Host, m *Process) error {
+	if m.Status["HugetlbPages"] > 0 {
+		m.huge = hugetlbDevices(h, m.P.Home(h))
+	}
 	err := h.Proc.With(m.P.Home(h)+"/maps", m.layOut)
 	if err == nil && len(m.Regions) == 0 { // a process that has ended meanwhile has no mappings left
 		if p := proc.NewProcess(m.P.PID); (&proc.Reader{Host: h}).File(
@@ -183,6 +187,20 @@ func readMaps(h *inspect.Host, m *Process) error {
 		return inspect.ErrMalformed
 	}
 	return err
+}
+
+// hugetlbDevices returns the devices of the hugetlbfs mounts that a process sees: a file of one is
+// huge pages of the pool. Nil where its mounts are not to be seen.
+func hugetlbDevices(h *inspect.Host, dir string) (out map[uint64]bool) {
+	_ = h.Proc.With(dir+"/mountinfo", func(b []byte) error {
+		return inspect.ParseMountinfo(b, "hugetlbfs", func(m inspect.Mount) {
+			if out == nil {
+				out = map[uint64]bool{}
+			}
+			out[m.Dev] = true
+		})
+	})
+	return out
 }
 
 // layOut reads maps, sorts mappings into kinds and joins neighbours into regions.
@@ -201,7 +219,7 @@ func (m *Process) layOut(b []byte) error {
 			return inspect.ErrMalformed
 		}
 		size := v.End - v.Start
-		kind := v.kind()
+		kind := v.kind(m.huge)
 		if v.Path != "[vsyscall]" { // the gate page: in no task's map_count
 			m.Maps++
 		}

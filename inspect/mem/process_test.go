@@ -62,6 +62,8 @@ func TestKindOfAMapping(t *testing.T) {
 		"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]":     "vdso",
 		"00400000-00401000 r-xp 00000000 00:00 0    [uprobes]":                   "vdso",
 		"00400000-00401000 r--p 00000000 fe:00 14   /tmp/a b  c":                 "file",
+		"00400000-00401000 rw-p 00000000 00:0f 99   /anon_hugepage (deleted)":    "hugetlb",
+		"00400000-00401000 rw-s 00000000 00:1d 14   /dev/hugepages/pool":         "file", // where it has none of the pool
 	} {
 		t.Run(line, func(t *testing.T) {
 			m := withMaps(t, line)
@@ -331,5 +333,18 @@ func TestBornIsBootTimeAndStart(t *testing.T) {
 		if got := procMem(t, dir).Born; !got.Equal(c.want) {
 			t.Errorf("%s: born %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// A file of hugetlbfs is known by its device, of a process that has pages of the pool.
+func TestAFileOfHugetlbfs(t *testing.T) {
+	dir := inspecttest.ProcTree(t)
+	inspecttest.Write(t, dir+"/proc/10/status", "Name:\tsh\nVmSize:\t     100 kB\nHugetlbPages:\t    2048 kB\n")
+	inspecttest.Write(t, dir+"/proc/10/mountinfo", "30 21 0:29 / /mnt/large rw - hugetlbfs none rw,pagesize=2M\n")
+	inspecttest.Write(t, dir+"/proc/10/maps", "00400000-00600000 rw-s 00000000 00:1d 14   /mnt/large/pool\n"+
+		"00700000-00701000 rw-s 00000000 fe:00 14   /mnt/other\n")
+	m := procMem(t, dir)
+	if len(m.Regions) != 2 || m.Regions[0].Kind != "hugetlb" || m.Regions[1].Kind != "file" {
+		t.Errorf("%+v", m.Regions)
 	}
 }

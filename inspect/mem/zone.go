@@ -12,7 +12,7 @@ import (
 type Zone struct {
 	Node       int
 	Name       string           // DMA, DMA32, Normal, HighMem, Movable, Device
-	Pages      inspect.Counters // free, boost, min, low, high, promo, spanned, present, managed, cma
+	Pages      inspect.Counters // free, and those of zoneLine
 	Protection []uint64         // pages kept back from allocations that a higher zone could serve
 	PerCPU     uint64           // pages on the per-CPU lists: free, and in no MemFree
 	HasPerCPU  bool
@@ -32,7 +32,8 @@ func (z *Zone) FreeInBlocks(order int) (pages uint64) {
 // (mm/vmstat.c, zoneinfo_show_print).
 func zoneLine(word string) bool {
 	switch word {
-	case "boost", "min", "low", "high", "promo", "spanned", "present", "managed", "cma":
+	case "boost", "min", "low", "high", "promo", "spanned", "present", "managed", "cma",
+		"nr_zone_inactive_file", "nr_zone_active_file":
 		return true
 	}
 	return false

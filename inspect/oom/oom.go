@@ -1,13 +1,9 @@
 package oom
 
 import (
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
 	"kwhy/inspect/cgroup"
@@ -18,12 +14,11 @@ import (
 // Group is a memory cgroup with a hard limit, and what shows kills in it.
 type Group struct {
 	cgroup.Memory
-	Pressure inspect.Pressure // memory.pressure, v2
-	Together bool             // memory.oom.group: all of its processes are killed with the victim
-	Local    bool             // its events leave out those of the cgroups below
-	Failures inspect.Num      // v1: memory.failcnt
-	Swap     inspect.Num      // v1: memory.swappiness
-	Total    uint64           // pages that its processes can use at most; 0 if unknown
+	Together bool        // memory.oom.group: all of its processes are killed with the victim
+	Local    bool        // its events leave out those of the cgroups below
+	Failures inspect.Num // v1: memory.failcnt
+	Swap     inspect.Num // v1: memory.swappiness
+	Total    uint64      // pages that its processes can use at most; 0 if unknown
 
 	PIDs    []int32        // of the processes in it and below
 	Unseen  inspect.Reason // why there may be others in it that can't be seen; Present: there are none
@@ -35,6 +30,7 @@ type Group struct {
 	Mounted string         // where its directory is
 	places  []cgroup.Place // it and those below it
 	outside int            // processes of another PID namespace
+	listed  int            // places of which the list of processes could be read
 }
 
 // Snapshot is what a host knows of the OOM killer's next victim.
@@ -46,6 +42,7 @@ type Snapshot struct {
 	Second *proc.Process // and after that one
 	Tied   int           // so many share the first place where nothing tells them apart; 0: it is First's
 	Groups []Group       // those with a hard limit
+	Held   []Group       // those with memory.high alone
 	Walked inspect.Seen  // the cgroups that they are found among
 	// Killers are user-space killers that run, which act before the kernel does.
 	Killers []string
@@ -101,30 +98,22 @@ func (o *Snapshot) Doubt(src inspect.Source) inspect.Doubt { return o.Mem.Host.D
 // LimitedCgroups walks the hierarchy that accounts memory, as far down as it is
 // mounted, and returns the cgroups that have a hard limit, and how much it came to.
 func LimitedCgroups(h *inspect.Host) ([]Group, inspect.Seen, error) {
-	mounts, err := cgroup.Mounts(h)
-	if err != nil {
-		return nil, inspect.Seen{}, err
-	}
-	list := cgroup.With(mounts, "memory")
-	slices.SortStableFunc(list, func(a, b *cgroup.Mount) int { return a.Version - b.Version })
-	var seen inspect.Seen
-	for _, m := range list {
-		w := groupWalk{h: h, version: m.Version, local: m.Has("memory_localevents")}
-		w.survey.Of(m, inspect.CgroupMemory)
-		if err := w.walk(m.Highest()); err != nil {
-			return nil, w.survey.Seen, err
-		}
-		if !w.survey.Met && !h.Live { // every cgroup of a host with the controller has its files
-			return nil, w.survey.Seen, w.missing
-		}
-		if seen = w.survey.Seen; len(w.out) > 0 || m.Version == 2 {
-			return w.out, seen, nil
+	w := cgroup.WalkMemory(h)
+	hard, _ := GroupsOf(h, w)
+	return hard, w.Seen, w.Err
+}
+
+// GroupsOf returns the cgroups of a walk: those with a hard limit, and those that have memory.high
+// alone, in which nobody is killed for it.
+func GroupsOf(h *inspect.Host, w *cgroup.Walk) (hard, held []Group) {
+	for i := range w.List {
+		if b := &w.List[i]; b.Hard() {
+			hard = append(hard, groupOf(h, b))
+		} else {
+			held = append(held, groupOf(h, b))
 		}
 	}
-	if len(list) > 0 {
-		return nil, seen, nil // none has a limit
-	}
-	return nil, inspect.Seen{}, cgroup.Unmounted(h, "memory")
+	return hard, held
 }
 
 // HasMemoryCgroup reports whether there is a memory cgroup of a name, or as it is mounted,
@@ -145,75 +134,20 @@ func HasMemoryCgroup(h *inspect.Host, at string) bool {
 	return false
 }
 
-// groupWalk goes through one hierarchy.
-type groupWalk struct {
-	h       *inspect.Host
-	version int
-	local   bool // mounted so that events are each cgroup's own
-	survey  cgroup.Survey
-	missing error // where there is no file of the controller, why
-	open    []int // indices in out of the limited ones above
-	out     []Group
-}
-
-// walk visits a cgroup and those below it. One that went away is no error.
-func (w *groupWalk) walk(at cgroup.Place) error {
-	limited := false
-	t, rel := at.File(cgroup.FilesOf(w.version).Limit)
-	err := t.Single(rel, func(b []byte) error {
-		n, ok := inspect.ParseUint(inspect.TrimNewline(b))
-		limited = ok && (w.version == 2 || n < cgroup.UnlimitedV1)
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
-		return err
-	}
-	if w.survey.Met = w.survey.Met || err == nil; at.Top() && !w.survey.Met { // the root of version 2 has no limit
-		t, rel := at.File("memory.stat")
-		_, none := t.Stat(rel)
-		w.survey.Met, w.missing = none == nil, err
-	}
-	if limited {
-		if g, err := w.group(at); err == nil {
-			w.open = append(w.open, len(w.out))
-			w.out = append(w.out, g)
-			defer func() { w.open = w.open[:len(w.open)-1] }()
-		}
-	}
-	for _, i := range w.open {
-		w.out[i].places = append(w.out[i].places, at)
-	}
-	for _, name := range w.survey.Below(at) {
-		if err := w.walk(at.Down(name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *groupWalk) group(at cgroup.Place) (g Group, err error) {
-	g.Memory, err = cgroup.ReadMemory(at, true)
-	if err != nil {
-		return g, err
-	}
-	g.Mounted, g.Failures, g.Swap = at.Mounted(), inspect.Unset, inspect.Unset
-	if w.version == 1 {
+func groupOf(h *inspect.Host, b *cgroup.Bounded) Group {
+	g := Group{Memory: b.Memory, Mounted: b.At.Mounted(), places: b.Below, Failures: inspect.Unset, Swap: inspect.Unset}
+	if g.Version == 1 {
 		g.Failures = g.Nums.Num("memory.failcnt")
-		if n, err := at.Number("memory.swappiness"); err == nil && n >= 0 {
+		if n, err := b.At.Number("memory.swappiness"); err == nil && n >= 0 {
 			g.Swap = inspect.Num(n)
 		}
-		return g, nil
+		return g
 	}
-	t, rel := at.File("memory.pressure")
-	_ = t.Single(rel, func(b []byte) error {
-		g.Pressure, err = inspect.ParsePressure(b)
-		return err
-	})
 	// memory.events sums up the subtree since 5.2.
-	g.Local = w.local || inspect.Choose(w.h.Kernel.Since(5, 2), false, true, false)
-	n, err := at.Number("memory.oom.group")
+	g.Local = b.Local || inspect.Choose(h.Kernel.Since(5, 2), false, true, false)
+	n, err := b.At.Number("memory.oom.group")
 	g.Together = err == nil && n == 1
-	return g, nil
+	return g
 }
 
 // Members reads which processes are in the group and below it, of those of a scan. Where /proc
@@ -242,10 +176,11 @@ func (g *Group) Members(ps *proc.Processes) {
 // namespace than kwhy's has 0 in version 2 (kernel/cgroup/cgroup.c, cgroup_procs_show), and no line
 // in version 1 (kernel/cgroup/cgroup-v1.c, pidlist_array_load).
 func (g *Group) List() {
-	g.PIDs, g.outside = nil, 0
+	g.PIDs, g.outside, g.listed = nil, 0, 0
 	for _, at := range g.places {
 		t, rel := at.File("cgroup.procs")
 		_ = t.With(rel, func(b []byte) error {
+			g.listed++
 			for len(b) > 0 {
 				var line []byte
 				line, b = inspect.CutLine(b)
@@ -260,6 +195,11 @@ func (g *Group) List() {
 	}
 	slices.Sort(g.PIDs)
 	g.PIDs = slices.Compact(g.PIDs)
+}
+
+// Empty reports whether nobody is in it or below it, by lists that could all be read.
+func (g *Group) Empty() bool {
+	return g.listed > 0 && g.listed == len(g.places) && len(g.PIDs) == 0 && g.outside == 0
 }
 
 // ByProcess reports whether the numbers of List are others than those of /proc.
@@ -305,15 +245,21 @@ func (g *Group) KilledWhole(at string) (whole string) {
 // Part is one limited cgroup in its context.
 type Part = inspect.Part[*Snapshot, Group]
 
-// Limited returns the limited cgroups: the rows of a table.
+// Limited returns the cgroups with a bound, those with a hard limit first: the rows of a table.
 func (o *Snapshot) Limited() inspect.Parts[*Snapshot, Group] {
-	return inspect.Parts[*Snapshot, Group]{In: o, List: o.Groups, Same: sameGroup, Set: o.Walked}
+	list := o.Groups
+	if len(o.Held) > 0 {
+		list = slices.Concat(o.Groups, o.Held)
+	}
+	return inspect.Parts[*Snapshot, Group]{In: o, List: list, Same: sameGroup, Set: o.Walked}
 }
 
 func sameGroup(was *Snapshot, g *Group) *Group {
-	for i := range was.Groups {
-		if was.Groups[i].Path == g.Path {
-			return &was.Groups[i]
+	for _, list := range [...][]Group{was.Groups, was.Held} {
+		for i := range list {
+			if list[i].Path == g.Path {
+				return &list[i]
+			}
 		}
 	}
 	return nil
