@@ -35,7 +35,7 @@ func TestLiveSocketsInTrouble(t *testing.T) {
 		{"blocked", "ESTABLISHED", "its program does not read", nil},
 		{"close_wait", "CLOSE_WAIT", "the peer has closed, and " + who + " has yet to close it", nil},
 		{"idle", "ESTABLISHED", "nothing waits", map[string]any{"recv_q": 0., "send_q": 0.}},
-		{"udp", "", "to read them, and what comes is dropped", map[string]any{"sk_rcvbuf": 4608., "level": "notice"}},
+		{"udp", "", "to read them, and what comes is dropped", map[string]any{"sk_rcvbuf": 4608., "level": "warning"}},
 		{"unix_sender", "CONNECTED", "wait for " + who + " to read them",
 			map[string]any{"peer_inode": float64(made["unix_reader"]), "recv_q": 0.}},
 		{"unix_reader", "CONNECTED", "300 B from " + who + " wait for " + who + " to read them",

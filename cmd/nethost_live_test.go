@@ -46,6 +46,14 @@ func TestHelperNetHost(t *testing.T) {
 			kept, err = tooManyClients(kept, n)
 		case "timewait", "closewait":
 			kept, err = endings(kept, f[0], n)
+		case "bind", "connect":
+			kept, err = toTen(kept, f[0] == "bind", n)
+		case "range":
+			err = os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(f[1]+" "+f[2]), 0o644)
+		case "unread":
+			kept, err = unreadDatagrams(kept, n)
+		case "send":
+			out, err = sendDatagrams(f[1], n)
 		case "run":
 			var b []byte
 			b, err = exec.Command(f[1], f[2:]...).CombinedOutput()

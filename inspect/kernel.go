@@ -1,9 +1,12 @@
 package inspect
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"runtime"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -267,8 +270,85 @@ func (h *Host) Netlink(family int) (*Netlink, error) {
 // Ask sends a question and returns all answers. Some may be there besides an error.
 func (n *Netlink) Ask(m netlink.Message) ([]netlink.Message, error) { return n.conn.Execute(m) }
 
+// answerBytes is the most that the kernel puts into one answer of a dump (net/netlink/af_netlink.c,
+// netlink_dump), if it was asked with room for as much: many small ones take it much longer, for
+// before each it goes through all that it has told already.
+const answerBytes = 32 << 10
+
+// Dump asks for all of a kind, and passes on each of the answers as it comes: it must not be kept.
+// The error is unix.EINTR where what is listed changed meanwhile.
+func (n *Netlink) Dump(m netlink.Message, each func(data []byte)) error {
+	sent, err := n.conn.Send(m)
+	if err != nil {
+		return err
+	}
+	raw, err := n.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	torn := false
+	for buf := make([]byte, answerBytes); ; {
+		var got int
+		if again := raw.Read(func(fd uintptr) bool {
+			got, _, err = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
+			return !errors.Is(err, unix.EAGAIN)
+		}); again != nil || err != nil {
+			return errors.Join(again, err)
+		}
+		list, err := syscall.ParseNetlinkMessage(buf[:got])
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			a := &list[i]
+			if a.Header.Seq != sent.Header.Sequence {
+				continue
+			}
+			torn = torn || a.Header.Flags&unix.NLM_F_DUMP_INTR != 0
+			switch a.Header.Type {
+			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
+				return endOfDump(a.Data, torn)
+			}
+			each(a.Data)
+		}
+	}
+}
+
+// endOfDump is what the last answer of a dump says: an error of the kernel, or none.
+func endOfDump(b []byte, torn bool) error {
+	if len(b) >= 4 {
+		if errno := int32(binary.NativeEndian.Uint32(b)); errno != 0 {
+			return syscall.Errno(-errno)
+		}
+	}
+	if torn {
+		return unix.EINTR
+	}
+	return nil
+}
+
 // Close closes it.
 func (n *Netlink) Close() { _ = n.conn.Close() } // nothing was written
+
+// HasModule reports whether a part of the kernel that can be a module is there: loaded, or built
+// in. To ask one by netlink that is not there has the kernel load it (net/netfilter/nfnetlink.c,
+// nfnetlink_rcv_msg), which kwhy must not cause. A kernel without modules can be asked for
+// anything.
+func (h *Host) HasModule(name string) (there bool) {
+	err := h.Proc.With("modules", func(b []byte) error {
+		there = bytes.HasPrefix(b, []byte(name+" ")) || bytes.Contains(b, []byte("\n"+name+" "))
+		return nil
+	})
+	if there || ReasonOf(err).IsMissing() {
+		return true
+	}
+	list := "/lib/modules/" + h.Release + "/modules.builtin"
+	_ = h.Elsewhere().With(list, func(b []byte) error { // where it can't be read, nobody says that it is built in
+		there = bytes.Contains(b, []byte("/"+name+".ko\n"))
+		return nil
+	})
+	return there
+}
 
 // GenericNetlink asks one question of a family of generic netlink, of version 1.
 func (h *Host) GenericNetlink(family string, command uint8, data []byte) ([]genetlink.Message, error) {

@@ -114,8 +114,12 @@ const (
 	NetQdisc
 	NetEthtool
 	NetHooks
+	NetRules
+	NetRuleCounters
 	NetTables
 	NetConntrack
+	NetARPCache
+	NetNdiscCache
 	TCPMem
 	UDPMem
 	TCPRmem
@@ -142,6 +146,12 @@ const (
 	ConntrackMax
 	ConntrackCount
 	ConntrackBuckets
+	NeighThresh1
+	NeighThresh2
+	NeighThresh3
+	Neigh6Thresh1
+	Neigh6Thresh2
+	Neigh6Thresh3
 	SecurityLockdown
 	YamaPtraceScope
 	DmesgRestrict
@@ -260,7 +270,7 @@ func (s Source) Shows(why Reason) string {
 		return "mount debugfs at /sys/kernel/debug"
 	case strings.HasPrefix(path, "/sys/kernel/security"):
 		return "mount securityfs at /sys/kernel/security"
-	case why == OtherNamespace && s.Option() == initialNet:
+	case why == OtherNamespace && strings.HasPrefix(s.Option(), initialNet):
 		return "run kwhy in the host's network namespace (--network host, hostNetwork)"
 	case why == OtherNamespace:
 		return "run kwhy in the host's PID namespace (--pid host, hostPID), or name its /proc with --proc-root"

@@ -189,11 +189,21 @@ var sourceTable = [NumSources]sourceInfo{
 		path: "nfnetlink, hooks", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
 		option: "CONFIG_NETFILTER_NETLINK_HOOK, and the host's own /proc", since: Version{5, 14, 0},
 	},
+	NetRules: {
+		path: "nfnetlink, nf_tables", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
+		option: "CONFIG_NF_TABLES, and the host's own /proc",
+	},
+	NetRuleCounters: {
+		path: "nfnetlink, counters of nf_tables", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
+		option: "CONFIG_NF_TABLES, rules with counters, and the host's own /proc",
+	},
 	NetTables: {path: "/proc/net/ip_tables_names", scope: OfNetwork, opens: asRoot},
 	NetConntrack: {
 		path: "/proc/net/stat/nf_conntrack", scope: OfNetwork,
 		option: "connection tracking loaded, and CONFIG_NF_CONNTRACK_PROCFS",
 	},
+	NetARPCache:   {path: "/proc/net/stat/arp_cache", option: initialNet},
+	NetNdiscCache: {path: "/proc/net/stat/ndisc_cache", option: initialNet + ", and CONFIG_IPV6"},
 
 	TCPMem:               {path: "/proc/sys/net/ipv4/tcp_mem", option: initialNet},
 	UDPMem:               {path: "/proc/sys/net/ipv4/udp_mem", option: initialNet},
@@ -241,6 +251,13 @@ var sourceTable = [NumSources]sourceInfo{
 		path: "/proc/sys/net/netfilter/nf_conntrack_buckets", scope: OfNetwork, shape: ShapeNumber,
 		opens: asNetAdmin, option: "connection tracking loaded",
 	},
+
+	NeighThresh1:  {path: "/proc/sys/net/ipv4/neigh/default/gc_thresh1", shape: ShapeNumber, option: initialNet},
+	NeighThresh2:  {path: "/proc/sys/net/ipv4/neigh/default/gc_thresh2", shape: ShapeNumber, option: initialNet},
+	NeighThresh3:  {path: "/proc/sys/net/ipv4/neigh/default/gc_thresh3", shape: ShapeNumber, option: initialNet},
+	Neigh6Thresh1: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh1", shape: ShapeNumber, option: initialNet},
+	Neigh6Thresh2: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh2", shape: ShapeNumber, option: initialNet},
+	Neigh6Thresh3: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh3", shape: ShapeNumber, option: initialNet},
 
 	SecurityLockdown: {
 		path: "/sys/kernel/security/lockdown", shape: ShapeWord, opens: asRoot,

@@ -136,7 +136,7 @@ func (t Tree) notHere(rel string) Reason {
 		return unmounted("kernel/debug", unix.DEBUGFS_MAGIC)
 	case strings.HasPrefix(rel, "kernel/security/"):
 		return unmounted("kernel/security", unix.SECURITYFS_MAGIC)
-	case strings.HasPrefix(rel, "sys/net/") && ofFirstNetwork(rel):
+	case strings.HasPrefix(rel, "sys/net/") && ofFirstNetwork(rel), inDirOfNet(rel) && ofFirstNetwork(rel):
 		var st unix.Stat_t
 		first := unix.Fstatat(t.fd, "sys/net/ipv4/tcp_mem", &st, 0) == nil
 		if !first && unix.Fstatat(t.fd, "sys/net/ipv4/ip_local_port_range", &st, 0) == nil {
@@ -146,10 +146,14 @@ func (t Tree) notHere(rel string) Reason {
 	return Present
 }
 
-// ofFirstNetwork reports whether a setting is that of the first network namespace alone.
+// ofFirstNetwork reports whether a file is that of the first network namespace alone: a setting, or
+// one of a process's net.
 func ofFirstNetwork(rel string) bool {
+	if _, ofNet, ok := strings.Cut(rel, "/net/"); ok && ofProcess(rel) {
+		rel = "net/" + ofNet
+	}
 	for i := range sourceTable {
-		if s := &sourceTable[i]; s.option == initialNet && s.path == "/proc/"+rel {
+		if s := &sourceTable[i]; strings.HasPrefix(s.option, initialNet) && s.path == "/proc/"+rel {
 			return true
 		}
 	}

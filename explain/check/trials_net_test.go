@@ -3,11 +3,13 @@ package check_test
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"kwhy/explain/check"
+	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
@@ -26,8 +28,15 @@ func overflows(away, took [2]uint64) edit {
 	return some(mib(netstat, "TcpExt", "ListenOverflows", away[0], away[1]), mib(snmp, "Tcp", "PassiveOpens", took[0], took[1]))
 }
 
-func again(again, out [2]uint64) edit {
-	return some(mib(snmp, "Tcp", "RetransSegs", again[0], again[1]), mib(snmp, "Tcp", "OutSegs", out[0], out[1]))
+// again is what was sent again, none of it SYNs, and what was sent.
+func again(again, out [2]uint64) edit { return someAgain(again, [2]uint64{}, out) }
+
+// someAgain is the same where SYNs are among what was sent again.
+func someAgain(again, syns, out [2]uint64) edit {
+	return some(
+		mib(snmp, "Tcp", "RetransSegs", again[0], again[1]), mib(snmp, "Tcp", "OutSegs", out[0], out[1]),
+		mib(netstat, "TcpExt", "TCPSynRetrans", syns[0], syns[1]),
+	)
 }
 
 // lost is what met a full receive buffer, and what did not.
@@ -48,19 +57,22 @@ func soft(processed, dropped, squeezed int) string {
 		processed/2, 0, squeezed, rest, processed-processed/2, dropped, 0, rest)
 }
 
+// tracking is stat/nf_conntrack.
+const tracking = "proc/self/net/stat/nf_conntrack"
+
 // dropsOf is stat/nf_conntrack with so many drops of the second CPU.
-func dropsOf(n int) string {
-	row := func(n int) string {
+func dropsOf(n int) string { return dropsAnd(n, 0, 0) }
+
+// dropsAnd is the same with packets that could not be inserted, and with those of them whose
+// chain of the hash was too long.
+func dropsAnd(n, failed, long int) string {
+	row := func(n, failed, long int) string {
 		f := strings.Fields(strings.Repeat("00000000 ", 17))
-		f[10] = fmt.Sprintf("%08x", n)
+		f[7], f[9], f[10] = fmt.Sprintf("%08x", long), fmt.Sprintf("%08x", failed), fmt.Sprintf("%08x", n)
 		return strings.Join(f, " ") + "\n"
 	}
 	return "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new " +
-		"expect_create expect_delete search_restart\n" + row(
-		0,
-	) + row(
-		n,
-	)
+		"expect_create expect_delete search_restart\n" + row(0, 0, 0) + row(n, failed, long)
 }
 
 // connections are lines of /proc/net/tcp: from 10.0.0.1 and local ports from 40000 up to
@@ -83,6 +95,7 @@ func connections(state, n int) edit {
 
 const (
 	established = 1
+	synSent     = 2
 	timeWait    = 6
 	closeWait   = 8
 )
@@ -107,21 +120,45 @@ func netTrials() []trial {
 		}, well: edits{overflows([2]uint64{9, 9}, [2]uint64{9991, 9991})},
 	}, {
 		rule: "net.retransmits", host: lossy, fires: []rung{
-			notice("2.0 % of the TCP segments were retransmitted, in the last 1 s", again([2]uint64{100, 120}, [2]uint64{1000, 1980})),
+			notice(
+				"2.0 % of the TCP segments of open connections were retransmitted, in the last 1 s",
+				again([2]uint64{100, 120}, [2]uint64{1000, 1980}),
+			),
 			warning("5.0 % of the TCP segments", again([2]uint64{100, 150}, [2]uint64{1000, 1950})),
 			critical("20 % of the TCP segments", again([2]uint64{100, 300}, [2]uint64{1000, 1800})),
 		}, well: edits{again([2]uint64{100, 109}, [2]uint64{1000, 1991})},
 	}, {
 		// Of five at least: one of ten is no sign, nor were those before.
-		rule: "net.retransmits", host: lossy, fires: []rung{critical("20 % of the TCP segments", again([2]uint64{0, 5}, [2]uint64{0, 20}))},
+		rule: "net.retransmits", host: lossy, fires: []rung{
+			few("20 % of the TCP segments", again([2]uint64{0, 5}, [2]uint64{0, 20})),
+			few("50 % of the TCP segments", again([2]uint64{0, 150}, [2]uint64{0, 150})), // of a connection that hangs
+		},
 		well: edits{again([2]uint64{100, 104}, [2]uint64{1000, 1006})},
+	}, {
+		// 35 SYNs to a host that does not answer are no loss of the network, and nothing critical.
+		rule: "net.retransmits", host: lossy, fires: []rung{
+			warning("9.1 % of the TCP segments", someAgain([2]uint64{0, 135}, [2]uint64{0, 35}, [2]uint64{0, 1000})),
+		},
+		well: edits{someAgain([2]uint64{100, 135}, [2]uint64{40, 75}, [2]uint64{1000, 1035})},
+	}, {
+		rule: "net.syn_retransmits", host: lossy, fires: []rung{
+			notice(
+				"35 SYNs or answers to them were sent again in the last 1 s; now 35 sockets wait for an answer (SYN_SENT), and 0 are half open",
+				someAgain([2]uint64{100, 135}, [2]uint64{40, 75}, [2]uint64{1000, 1000}), connections(synSent, 35),
+			),
+			notice("5 SYNs or answers", someAgain([2]uint64{100, 105}, [2]uint64{40, 45}, [2]uint64{1000, 1000})),
+		},
+		well: edits{someAgain([2]uint64{100, 300}, [2]uint64{4000, 4004}, [2]uint64{1000, 1000})},
 	}, {
 		rule: "net.retransmits_so_far", host: lossy, once: true,
 		fires: []rung{notice("50 % of the TCP segments", again([2]uint64{5, 5}, [2]uint64{5, 5}))},
 		well:  edits{again([2]uint64{4, 4}, [2]uint64{4, 4})},
 	}, {
 		rule: "net.retransmits_so_far", host: lossy, once: true, fires: []rung{
-			notice("2.0 % of the TCP segments were retransmitted, since these counters began", again([2]uint64{20, 20}, [2]uint64{980, 980})),
+			notice(
+				"2.0 % of the TCP segments of open connections were retransmitted, since these counters began",
+				again([2]uint64{20, 20}, [2]uint64{980, 980}),
+			),
 		}, well: edits{again([2]uint64{19, 19}, [2]uint64{981, 981})},
 	}, {
 		rule: "net.softnet_drops", host: lossy, fires: []rung{
@@ -183,15 +220,39 @@ func netTrials() []trial {
 		rule: "net.conntrack_drops", host: lossy, fires: []rung{
 			warning(
 				"once a second in the last 1 s a packet was dropped because its connection could not be tracked",
-				becomes("proc/self/net/stat/nf_conntrack", dropsOf(3), dropsOf(4)),
+				becomes(tracking, dropsOf(3), dropsOf(4)),
 			),
-			critical("10 times a second", becomes("proc/self/net/stat/nf_conntrack", dropsOf(3), dropsOf(13))),
-		}, well: edits{becomes("proc/self/net/stat/nf_conntrack", dropsOf(3000), dropsOf(3000))},
+			critical("10 times a second", becomes(tracking, dropsOf(3), dropsOf(13))),
+			// All of them where the table is full: then a race is the smaller thing.
+			critical(
+				"10 times a second in the last 1 s a packet was dropped because its connection could not be tracked: the table is full",
+				becomes(tracking, dropsAnd(3, 3, 0), dropsAnd(13, 13, 0)), tracked(96),
+			),
+			// One of eleven alone was no race; a chain that is too long is no drop.
+			warning("once a second", becomes(tracking, dropsAnd(3, 3, 0), dropsAnd(14, 20, 7))),
+		}, well: edits{becomes(tracking, dropsOf(3000), dropsOf(3000))},
+	}, {
+		// DNS of a Kubernetes node: each race counts as both, and the table is almost empty.
+		rule: "net.conntrack_drops", host: lossy, fires: []rung{critical("10 times", becomes(tracking, dropsAnd(3, 3, 0), dropsAnd(23, 13, 0)))},
+		well: edits{becomes(tracking, dropsAnd(3, 3, 0), dropsAnd(53, 53, 0)), tracked(2)},
+	}, {
+		rule: "net.conntrack_clashes", host: lossy, fires: []rung{
+			notice(
+				"once a second in the last 1 s a packet was dropped because another one had begun the same connection at the same moment",
+				becomes(tracking, dropsAnd(3, 3, 0), dropsAnd(4, 4, 0)),
+			),
+			warning("50 times a second", becomes(tracking, dropsAnd(3, 3, 0), dropsAnd(53, 53, 0))),
+		}, well: edits{becomes(tracking, dropsAnd(3000, 3000, 2), dropsAnd(3000, 3050, 52))},
 	}, {
 		rule: "net.syncookies", host: lossy, fires: []rung{
 			notice("once a second in the last 1 s a SYN was answered with a cookie", mib(netstat, "TcpExt", "SyncookiesSent", 8, 9)),
 			warning("100 times a second", mib(netstat, "TcpExt", "SyncookiesSent", 8, 108)),
 		}, well: edits{mib(netstat, "TcpExt", "SyncookiesSent", 8000, 8000)},
+	}, {
+		// Where every SYN gets a cookie, they are no sign of a full queue.
+		rule: "net.syncookies", host: lossy, fires: []rung{warning("100 times a second", mib(netstat, "TcpExt", "SyncookiesSent", 8, 108))},
+		well: edits{mib(netstat, "TcpExt", "SyncookiesSent", 8, 10008), sysctl("net/ipv4/tcp_syncookies", 2)},
+		idle: "tcp_syncookies is 2",
 	}, {
 		rule: "net.udp_memory", host: lossy, fires: []rung{
 			warning(
@@ -224,6 +285,59 @@ func netTrials() []trial {
 			critical("97 % of the local ports", connections(established, 97), ports()),
 		}, well: edits{connections(established, 69), ports()},
 	}, {
+		// From one address to ten others: bind before connect takes each port once, and connect many twice.
+		rule: "net.ports_bound", host: lossy, fires: []rung{
+			notice(
+				"70 of the 100 local ports of 10.0.0.1 are taken, each by a connection of its own: a program binds before it connects",
+				spread(70, 70), ports(),
+			),
+			warning("85 of the 100 local ports", spread(85, 85), ports()),
+			critical("100 of the 100 local ports", spread(100, 100), ports()),
+		}, well: edits{spread(400, 100), ports()},
+	}, {
+		// All to one destination is said of that.
+		rule: "net.ports_bound", host: lossy, fires: []rung{critical("98 of the 100", spread(98, 98), ports())},
+		well: edits{connections(established, 100), ports()},
+	}, {
+		rule: "net.arp_near", host: lossy, fires: []rung{
+			notice("80 % of gc_thresh3 is in use by neighbours of IPv4", neighbours("arp_cache", 80, 0, 0), known(0)),
+			warning("95 % of gc_thresh3", neighbours("arp_cache", 95, 0, 0), known(0)),
+			few("100 % of gc_thresh3", neighbours("arp_cache", 100, 0, 0)), // which may all be permanent
+		}, well: edits{neighbours("arp_cache", 79, 0, 0)},
+	}, {
+		// Those that flannel or a routing daemon made do not count.
+		rule: "net.arp_near", host: lossy, fires: []rung{warning("95 % of gc_thresh3", neighbours("arp_cache", 495, 0, 0), known(400))},
+		well: edits{neighbours("arp_cache", 495, 0, 0), known(450)},
+	}, {
+		rule: "net.arp_full", host: lossy, fires: []rung{
+			critical("once a second in the last 1 s no entry could be made for a neighbour of IPv4", neighbours("arp_cache", 100, 7, 8)),
+			critical("10 times a second", neighbours("arp_cache", 100, 7, 17)),
+		}, well: edits{neighbours("arp_cache", 100, 7000, 7000)},
+	}, {
+		rule: "net.ndisc_near", host: lossy, fires: []rung{
+			notice("80 % of gc_thresh3 is in use by neighbours of IPv6", neighbours("ndisc_cache", 80, 0, 0), known(0)),
+			warning("95 % of gc_thresh3", neighbours("ndisc_cache", 95, 0, 0), known(0)),
+		}, well: edits{neighbours("ndisc_cache", 79, 0, 0)},
+	}, {
+		rule: "net.ndisc_full", host: lossy, over: 10 * time.Second, fires: []rung{
+			warning("0.1 times a second in the last 10 s no entry could be made for a neighbour of IPv6", neighbours("ndisc_cache", 100, 7, 8)),
+			critical("10 times a second", neighbours("ndisc_cache", 100, 7, 107)),
+		}, well: edits{neighbours("ndisc_cache", 100, 7000, 7000)},
+	}, {
+		rule: "net.filter_drops", host: lossy, bare: "a copy of /proc does not tell it", fires: []rung{
+			notice(
+				"10 times a second in the last 1 s a rule of nftables dropped a packet, most of them rule 4 of chain in (inet t)",
+				filters("input", 110), mib(snmp, "Ip", "InReceives", 1000, 1100),
+			),
+		}, well: edits{filters("input", 110), mib(snmp, "Ip", "InReceives", 1000, 2000)},
+	}, {
+		rule: "net.filter_drops_out", host: lossy, bare: "a copy of /proc does not tell it", fires: []rung{
+			notice(
+				"once a second in the last 1 s a rule of nftables dropped a packet, most of them rule 4 of chain in (inet t)",
+				filters("output", 101),
+			),
+		}, well: edits{filters("output", 100)},
+	}, {
 		// 100 pages are 400 KiB.
 		rule: "net.tcp_memory_pressure", host: lossy, fires: []rung{
 			notice("TCP's buffers have 320 KiB, 80 % of tcp_mem pressure", tcpMemory(80, "no")),
@@ -254,6 +368,57 @@ func tracked(n int) edit {
 
 func orphans(n int) edit {
 	return some(sysctl("net/ipv4/tcp_max_orphans", 100), line(sockstat, "TCP:", fmt.Sprintf("inuse 25 orphan %d tw 67 alloc 49 mem 1", n)))
+}
+
+// spread are lines of /proc/net/tcp: n connections from 10.0.0.1 to ten others, on so many ports from
+// 40000 on.
+func spread(n, ports int) edit {
+	var b strings.Builder
+	b.WriteString("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
+	for i := range n {
+		fmt.Fprintf(
+			&b,
+			"%4d: 0100000A:%04X %02X00000A:01BB 01 00000000:00000000 00:00000000 00000000     0        0 %d 1 0000000000000000 20 4 30 10 -1\n",
+			i, 40000+i%ports, 0x10+(i+i/ports)%10, 7000+i)
+	}
+	return file(tcpTable, b.String())
+}
+
+// neighbours is a table with so many entries, of 100 that there may be, and how often it was full.
+func neighbours(of string, entries, first, then int) edit {
+	const head = "entries  allocs   destroys hash_grows lookups  hits     res_failed rcv_probes_mcast rcv_probes_ucast periodic_gc_runs " +
+		"forced_gc_runs unresolved_discards table_fulls\n"
+	table := func(full int) string {
+		row := func(full int) string {
+			return fmt.Sprintf("%08x %s%08x\n", entries, strings.Repeat("00000000 ", 11), full)
+		}
+		return head + row(0) + row(full)
+	}
+	version := map[string]string{"arp_cache": "ipv4", "ndisc_cache": "ipv6"}[of]
+	return some(becomes("proc/self/net/stat/"+of, table(first), table(then)), sysctl("net/"+version+"/neigh/default/gc_thresh3", 100))
+}
+
+// known is how many neighbours do not count, of which the kernel is asked.
+func known(exempt int) edit {
+	return facts(func(now, was *check.Facts) {
+		for i := range of[*netfacts.Snapshot](now).Neighbours {
+			of[*netfacts.Snapshot](now).Neighbours[i].Exempt = inspect.Num(exempt)
+		}
+	})
+}
+
+// filters is a rule that drops, whose counter was at 100 and then has more. A copy of /proc has none.
+func filters(hook string, then uint64) edit {
+	return facts(func(now, was *check.Facts) {
+		for i, f := range []*check.Facts{was, now} {
+			if f != nil {
+				rule := netfacts.DropRule{
+					Family: "inet", Table: "t", Chain: "in", Handle: 4, Hooks: []string{hook}, Counted: true, Packets: [2]uint64{100, then}[i],
+				}
+				of[*netfacts.Snapshot](f).SetFilter([]netfacts.DropRule{rule})
+			}
+		}
+	})
 }
 
 // ports are 100, from 40000 on.
@@ -389,6 +554,22 @@ func retransmits(n uint8) edit {
 	})
 }
 
+// asking is a connect that has no answer: what it sent again is the SYN.
+func asking(n uint8) edit {
+	return socket(writer, func(now, was *sockdiag.Socket) {
+		now.State, now.Timer, now.WQueue = sockdiag.SynSent, 1, 1
+		now.Told, now.Info = now.Told|sockdiag.Netlink, info(unix.TCPInfo{Retransmits: n})
+	})
+}
+
+// waiting is a datagram socket with so much memory of what waits, of 212,992 bytes.
+func waiting(n uint32) edit {
+	return socket(datagram, func(now, was *sockdiag.Socket) {
+		now.Mem[sockdiag.RmemAlloc], now.Mem[sockdiag.RcvBuf], now.RQueue = n, 212992, n
+		now.Told |= sockdiag.Netlink | sockdiag.Memory
+	})
+}
+
 // unread is a connection with 20,000 bytes that came so many ms ago.
 func unread(ms uint32) edit {
 	return socket(writer, func(now, was *sockdiag.Socket) {
@@ -424,6 +605,16 @@ func socketTrials() []trial {
 			notice("127.0.0.1:9090 has not acknowledged what shop (1200) sent, though it was retransmitted 3 times", retransmits(3)),
 			warning("though it was retransmitted 6 times", retransmits(6)),
 		}, well: edits{retransmits(2)},
+	}, {
+		rule: "net.syn_not_answered", host: serving, part: "a copy does not tell the same of other connections", fires: []rung{
+			notice("127.0.0.1:9090 does not answer shop (1200), which has asked for a connection 3 more times", asking(3)),
+			notice("127.0.0.1:9090 does not answer shop (1200), which has asked for a connection 9 more times", asking(9)),
+		}, well: edits{asking(2)},
+	}, {
+		rule: "net.receive_buffer_full", host: serving, part: "a copy does not tell it of other sockets", fires: []rung{
+			notice("shop (1200) has 187 KiB waiting at udp 127.0.0.1:5353, whose buffer is 208 KiB: what does not fit is dropped", waiting(191000)),
+			warning("shop (1200) has 209 KiB waiting", waiting(214000)),
+		}, well: edits{waiting(186000)},
 	}, {
 		rule: "net.unread", host: serving, fires: []rung{
 			notice("shop (1200) has not read 20.0 KiB from 127.0.0.1:9090 for 12 s at least", unread(12000)),

@@ -24,9 +24,11 @@ func bystanders() map[string]string {
 // whole are rules whose evidence nobody can take away from a saved tree, and why.
 func whole() map[string]string {
 	return map[string]string{
-		"oom.killed_lately": "the kernel's log is asked for: a copy has none, and then the rule is blind",
-		"net.qdisc_drops":   "queues are asked for by netlink: a copy has none, and then the rule is blind",
-		"fd.deleted_space":  "what deleted files take only a running kernel says: cmd has it live, for a plain user",
+		"oom.killed_lately":    "the kernel's log is asked for: a copy has none, and then the rule is blind",
+		"net.qdisc_drops":      "queues are asked for by netlink: a copy has none, and then the rule is blind",
+		"net.filter_drops":     "rules of nftables are asked for by netlink: a copy has none, and then the rule is blind",
+		"net.filter_drops_out": "rules of nftables are asked for by netlink: a copy has none, and then the rule is blind",
+		"fd.deleted_space":     "what deleted files take only a running kernel says: cmd has it live, for a plain user",
 	}
 }
 

@@ -81,8 +81,8 @@ func Chapters() []Chapter {
 			"network",
 			"The network stack",
 			in(
-				"packet-path network-interface softirq-napi qdisc ip-layer netfilter conntrack socket socket-buffers tcp-states " +
-					"accept-queue flow-control congestion-control tcp-memory ephemeral-ports udp unix-socket",
+				"packet-path network-interface softirq-napi qdisc neighbour-table ip-layer netfilter conntrack socket socket-buffers tcp-states " +
+					"accept-queue flow-control congestion-control keepalive tcp-memory ephemeral-ports udp unix-socket",
 			),
 		},
 		{"isolation", "Isolation", in("container namespaces pid-namespace user-namespace cgroups credentials capabilities seccomp lsm")},

@@ -35,7 +35,9 @@ func Host() explain.Card[*netfacts.Snapshot] {
 		{Title: "Softnet: packet intake by CPU", Fields: softnet(), Table: "softnet"},
 		{Title: "Queueing disciplines", Fields: queueing(), Table: "qdiscs"},
 		{Title: "IP counters", Fields: ip()},
+		{Title: "Neighbour tables of the whole host", Fields: neighbours()},
 		{Title: "Netfilter", Fields: netfilter(), Table: "hooks"},
+		{Title: "Rules of nftables that drop", Fields: dropping(), Table: "drops"},
 		{Title: "TCP counters", Fields: tcp()},
 		{Title: "UDP counters", Fields: udp()},
 	}, Rules: hostRules()}
@@ -265,6 +267,11 @@ func HookRows(n host) netfacts.Parts[netfacts.Hook] {
 	return netfacts.Parts[netfacts.Hook]{In: n, List: n.Hooks}
 }
 
+// DropRows are the rules that drop packets.
+func DropRows(n host) netfacts.Parts[netfacts.DropRule] {
+	return netfacts.Parts[netfacts.DropRule]{In: n, List: n.Filter.Rules, Same: netfacts.SameDropRule}
+}
+
 // DestinationRows are where outgoing connections go.
 func DestinationRows(n host) netfacts.Parts[netfacts.Destination] {
 	return netfacts.Parts[netfacts.Destination]{In: n, List: n.Sockets.Destinations}
@@ -283,7 +290,9 @@ func healthUse(n host, sockets *netfacts.Sockets) string {
 	if v := tcpPressed(n); v.Has() {
 		words = append(words, "TCP memory at "+percent(v)+" of pressure")
 	}
-	if v := portsUsed(n); v.Has() && !v.Zero() {
+	if v := boundPorts(n); v.Has() && !v.Zero() {
+		words = append(words, "local ports of one address "+percent(v)+" taken")
+	} else if v := portsUsed(n); v.Has() && !v.Zero() {
 		words = append(words, "local ports to one destination "+percent(v)+" taken")
 	}
 	return strings.Join(words, ", ")

@@ -1,6 +1,7 @@
 package net
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -17,8 +18,9 @@ type loss struct {
 	rule        hostRule
 	key         string // of the value that carries the level
 	part, whole func(host) value
-	at          explain.At // of the share over an interval
-	everAt      float64    // of the share since the counters began: a notice
+	at          explain.At                             // of the share over an interval
+	everAt      float64                                // of the share since the counters began: a notice
+	most        func(lost, passed value) explain.Level // the worst that so few can be; nil: few
 	say         func(n host, share, over string) string
 }
 
@@ -33,7 +35,12 @@ func (l loss) rules() []hostRule {
 	now.Unit, ever.Unit = explain.Ratio, explain.Ratio
 	now.Basis, ever.Basis = explain.Interval, explain.Ever
 	now.At = l.at
-	now.Most = func(n host) explain.Level { return few(grown(n, l.part)) }
+	now.Most = func(n host) explain.Level {
+		if l.most != nil {
+			return l.most(grown(n, l.part), grown(n, l.whole))
+		}
+		return few(grown(n, l.part))
+	}
 	now.Of = func(n host) value {
 		return explain.Share(grown(n, l.part), plusF(grown(n, l.part), grown(n, l.whole)))
 	}
@@ -85,13 +92,13 @@ func plusF(a, b value) value {
 func hostRules() []hostRule {
 	out := lossRules()
 	out = append(out, rateRules()...)
-	return append(out, nearRules()...)
+	return slices.Concat(out, nearRules(), nearNeighbours(), filterRules())
 }
 
 func lossRules() []hostRule {
 	return slices.Concat(
 		listenOverflow().rules(),
-		enough(retransmits().rules(), mib("TcpRetransSegs")),
+		enough(retransmits().rules(), resentData),
 		softnetDrops().rules(),
 		udpLoss("net.udp_rcvbuf_errors", "udp", "Udp", "IPv4").rules(),
 		udpLoss("net.udp6_rcvbuf_errors", "udp6", "Udp6", "IPv6").rules(),
@@ -117,22 +124,41 @@ func listenOverflow() loss {
 	}
 }
 
+// resentData are the segments that were retransmitted on connections: TCPSynRetrans has the
+// SYNs and the answers to them among RetransSegs, which say that somebody does not answer,
+// and nothing of what the network loses (net/ipv4/tcp_output.c, __tcp_retransmit_skb and
+// tcp_rtx_synack).
+func resentData(n host) value {
+	all, syns := mib("TcpRetransSegs")(n), mib("TcpExtTCPSynRetrans")(n)
+	if !all.Has() || !syns.Has() {
+		return all
+	}
+	return explain.F(max(all.Float()-syns.Float(), 0))
+}
+
 // retransmits: retransmissions are not among the segments that TcpOutSegs counts.
 func retransmits() loss {
 	return loss{
 		rule: hostRule{
 			ID:   "net.retransmits",
-			What: "RetransSegs / (RetransSegs + OutSegs), of five at least",
-			Means: "Segments that were not acknowledged in time, or only after later ones: lost on the way, or so late that they " +
-				"looked lost. The sender slows down for each.",
+			What: "(RetransSegs - TCPSynRetrans) / (the same + OutSegs), of five at least; of few segments a notice at most",
+			Means: "Segments of open connections that were not acknowledged in time, or only after later ones: lost on the way, " +
+				"or so late that they looked lost. The sender slows down once for each such episode.",
 			Evidence: []string{"tcp_out_segs", "tcp_syn_retrans", "tcp_timeouts"},
 			Concept:  aboutLoss, Next: "kwhy net sockets --sort tcpi_total_retrans",
 		},
 		key:  "tcp_retrans_segs",
-		part: mib("TcpRetransSegs"), whole: mib("TcpOutSegs"),
+		part: resentData, whole: mib("TcpOutSegs"),
 		at: explain.At{Notice: 0.01, Warning: 0.05, Critical: 0.20}, everAt: 0.02,
+		most: func(lost, sent value) explain.Level {
+			const resent, segments = 20, 200 // less than that is a hiccup of one connection
+			if lost.Has() && (lost.Float() < resent || sent.Float() < segments) {
+				return explain.Notice
+			}
+			return explain.Critical
+		},
 		say: func(_ host, share, over string) string {
-			return share + " of the TCP segments were retransmitted, " + over
+			return share + " of the TCP segments of open connections were retransmitted, " + over
 		},
 	}
 }
@@ -212,20 +238,27 @@ func either(v4, v6 string) func(host) value {
 
 // growth is a counter whose rate is judged.
 type growth struct {
-	rule hostRule
-	key  string
-	get  func(host) value
-	say  string // behind how often, and in which interval
+	rule    hostRule
+	key     string
+	besides []string // other values that it rests on
+	get     func(host) value
+	say     string            // behind how often, and in which interval
+	saying  func(host) string // the same, where it depends on the host
 }
 
 // judged completes the rule.
 func (g growth) judged() hostRule {
 	r := g.rule
-	r.Evidence, r.What, r.Unit, r.Basis = []string{g.key}, g.key+", per second", explain.Decimal, explain.Interval
+	r.Evidence, r.Unit, r.Basis = append([]string{g.key}, g.besides...), explain.Decimal, explain.Interval
+	r.What = cmp.Or(r.What, g.key) + ", per second"
 	r.Of = func(n host) value { return rate(n, g.get) }
 	r.Say = func(n host) string {
 		_, over, _ := n.Before()
-		return explain.Often(rate(n, g.get).Float()) + " in the last " + units.Span(over.Seconds()) + " " + g.say
+		say := g.say
+		if g.saying != nil {
+			say = g.saying(n)
+		}
+		return explain.Often(rate(n, g.get).Float()) + " in the last " + units.Span(over.Seconds()) + " " + say
 	}
 	return r
 }
@@ -244,17 +277,9 @@ func rateRules() []hostRule {
 			key: "softnet_time_squeeze", get: softTotal(softSqueezed),
 			say: "a CPU ended a round of receive processing with packets left: it does not keep up",
 		}.judged(),
-		growth{
-			rule: hostRule{
-				ID: "net.conntrack_drops",
-				Means: "The table of tracked connections was full, or had no memory: packets of new connections are dropped, " +
-					"and the kernel log says \"table full\".",
-				Concept: "conntrack", Next: "kwhy explain conntrack",
-				At: explain.At{Warning: 1e-9, Critical: 10},
-			},
-			key: "conntrack_drop", get: func(n host) value { return explain.Look(n.Conntrack, "drop") },
-			say: "a packet was dropped because its connection could not be tracked",
-		}.judged(),
+		untracked(),
+		clashes(),
+		synsResent(),
 		growth{
 			rule: hostRule{
 				ID: "net.syncookies",
@@ -263,7 +288,7 @@ func rateRules() []hostRule {
 				Concept: aboutListening, Next: "kwhy net sockets --state LISTEN",
 				At: explain.At{Notice: 1e-9, Warning: 100},
 			},
-			key: "syncookies_sent", get: mib("TcpExtSyncookiesSent"),
+			key: "syncookies_sent", get: cookiesOfNeed, besides: []string{"tcp_syncookies"},
 			say: "a SYN was answered with a cookie: a listener's SYN queue is full, by a flood or by too short a backlog",
 		}.judged(),
 		growth{
@@ -276,6 +301,38 @@ func rateRules() []hostRule {
 			key: "udp_mem_errors", get: either("UdpMemErrors", "Udp6MemErrors"),
 			say: "a datagram was lost because all UDP sockets together had more than udp_mem allows",
 		}.judged(),
+	}
+}
+
+// cookiesOfNeed are the cookies that were sent because a SYN queue was full; with
+// tcp_syncookies=2 every SYN gets one (net/ipv4/tcp_input.c, tcp_conn_request), which says
+// nothing of a queue.
+func cookiesOfNeed(n host) value {
+	if c, ok := n.Mem.Number(inspect.TCPSyncookies); ok && c == 2 {
+		return explain.None(inspect.Inapplicable)
+	}
+	return mib("TcpExtSyncookiesSent")(n)
+}
+
+// synsResent says of SYNs what is not said of segments: that somebody does not answer.
+func synsResent() hostRule {
+	return hostRule{
+		ID: "net.syn_retransmits", Basis: explain.Interval, Unit: explain.Count,
+		What: "TCPSynRetrans over the interval",
+		Means: "SYNs, or the answers of a listener to them, that got no answer themselves and were sent again: the host is gone, a filter " +
+			"drops them or what comes back, or a listener's queue is full. No connection that is open is touched.",
+		Evidence: []string{"tcp_syn_retrans", "tcp_syn_sent", "tcp_syn_recv"},
+		Concept:  aboutStates, Next: "kwhy net sockets --state SYN_SENT,SYN_RECV",
+		Of: func(n host) value { return grown(n, mib("TcpExtTCPSynRetrans")) },
+		At: explain.At{Notice: 5},
+		Say: func(n host) string {
+			_, over, _ := n.Before()
+			s := units.Plural(grown(n, mib("TcpExtTCPSynRetrans")).Int(), "SYN or answer to one was", "SYNs or answers to them were") +
+				" sent again in the last " + units.Span(over.Seconds())
+			asked, half := inState(n, synSent), inState(n, synRecv)
+			return s + fmt.Sprintf("; now %s for an answer (SYN_SENT), and %s half open",
+				units.Plural(asked, "socket waits", "sockets wait"), units.Plural(half, "is", "are"))
+		},
 	}
 }
 
@@ -293,7 +350,7 @@ func percentOf(r hostRule, rest string) hostRule {
 
 // nearRules rest on how near a bound is now.
 func nearRules() []hostRule {
-	return slices.Concat(nearTables(), []hostRule{portsNear()}, nearMemory(), []hostRule{closeWaitMany()})
+	return slices.Concat(nearTables(), []hostRule{portsNear(), portsBound()}, nearMemory(), []hostRule{closeWaitMany()})
 }
 
 // nearTables are the bounds on how many there may be.
@@ -302,7 +359,8 @@ func nearTables() []hostRule {
 		percentOf(hostRule{
 			ID: "net.conntrack_near", What: "nf_conntrack_count / nf_conntrack_max",
 			Means: "Netfilter keeps an entry for each connection as long as its timeouts say. " +
-				"When the table is full, packets of new connections are dropped; those of known ones pass.",
+				"When the table is full, packets of new connections are dropped unless an entry that is not assured can be removed for them; " +
+				"those of known ones pass.",
 			Evidence: []string{"nf_conntrack_count", "nf_conntrack_max"},
 			Concept:  "conntrack", Next: "kwhy explain conntrack",
 			Of: against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax),
@@ -326,22 +384,6 @@ func nearTables() []hostRule {
 			Of: against(func(n host) value { return explain.I(inState(n, timeWait)) }, inspect.TCPMaxTWBuckets),
 			At: explain.At{Notice: 0.80, Warning: 0.98},
 		}, " of tcp_max_tw_buckets: at 100 % connections end without TIME_WAIT"),
-	}
-}
-
-func portsNear() hostRule {
-	return hostRule{
-		ID: "net.ports_near", What: "local ports taken towards one destination / ports of ip_local_port_range", Unit: explain.Ratio,
-		Means: "Both addresses and both ports identify a connection. To one destination there can be as many as the range has " +
-			"ports; those in TIME_WAIT count too.",
-		Evidence: []string{"ephemeral_used_most", "ip_local_port_range"},
-		Concept:  "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
-		Of: portsUsed,
-		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
-		Say: func(n host) string {
-			return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL",
-				percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
-		},
 	}
 }
 

@@ -3,7 +3,6 @@ package net
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
@@ -41,7 +40,7 @@ func ip() []field {
 		{
 			name: "IpOutDiscards",
 			gist: "Intact packets dropped on their way out: no memory, a full queue, a filter.",
-			say: "Of UDP, ICMP and raw sockets: no memory, a queue that was full, or netfilter in OUTPUT. " +
+			say: "Of UDP, ICMP and raw sockets: no memory, a queue that was full, or netfilter in OUTPUT (the program gets EPERM). " +
 				"TCP retransmits and counts elsewhere.",
 		},
 		{
@@ -138,7 +137,7 @@ func ip() []field {
 		{
 			name: "Ip6OutDiscards", show: explain.Rare,
 			gist: "Intact IPv6 packets dropped on their way out.",
-			say:  "No memory, a full queue, or netfilter in OUTPUT.",
+			say:  "No memory, a full queue, or netfilter in OUTPUT, for which the program gets EPERM.",
 		},
 		{
 			name: "Ip6OutNoRoutes", show: explain.Rare,
@@ -158,106 +157,214 @@ func ip() []field {
 	})...)
 }
 
-func netfilter() []field {
-	ofConntrack := func(d doc, say string) field {
-		d.Unit, d.Counter, d.Source, d.Concept = explain.Count, true, inspect.NetConntrack, "conntrack"
-		name := strings.TrimPrefix(d.Key, "conntrack_")
-		get := func(n host) value {
-			if v := explain.Look(n.Conntrack, name); v.Has() {
-				return v
-			}
-			return explain.None(inspect.Untold) // columns were added and removed over time
-		}
-		return field{Doc: d, Get: get, Reading: whenSome(get, say)}
-	}
+func ports() []field {
+	size := func(n host) value { return explain.Opt(n.Ports.Size()) }
 	return []field{
 		{
 			Doc: doc{
-				Key: "ip_tables_names", Label: "iptables tables", Source: inspect.NetTables, Concept: "netfilter",
-				Gist: "Tables of iptables that exist: each sees every packet of its hooks.",
+				Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "ip_local_port_range",
+				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "The range from which connect, and bind to port 0, take a local port.",
 			},
 			Get: func(n host) value {
-				list := make([]value, len(n.Tables))
-				for i, t := range n.Tables {
-					list[i] = explain.S(t)
+				if n.Ports.Low < 0 {
+					return value{}
 				}
-				return explain.L(list)
+				return explain.S(fmt.Sprintf("%d-%d", n.Ports.Low, n.Ports.High))
 			},
 			Reading: func(n host) string {
-				if len(n.Tables) == 0 {
-					return "No table of iptables; those of nftables, which newer iptables uses, are not listed here."
+				s := units.Plural(int64(n.Ports.Size()), "port", "ports")
+				if r := n.Ports.Reserved; r > 0 {
+					s += ", " + units.Number(r) + " reserved ones left out"
 				}
-				return "Every packet passes them, with rules or without; iptables-save shows the rules."
+				return s + " for each pair of a local address and a destination's address and port."
 			},
 		},
 		{
 			Doc: doc{
-				Key: "netfilter_hooks", Label: "hooks", Unit: explain.Count,
-				Source: inspect.NetHooks, Concept: "netfilter",
-				Gist: "Functions that netfilter calls for packets: tables, tracking, modules.",
+				Key: "ephemeral_ports", Label: "ports in the range", Unit: explain.Count, Show: explain.Data,
+				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "Local ports of the range, without reserved ones.",
 			},
-			Get: func(n host) value { return explain.I(len(n.Hooks)) },
+			Get: size,
+		},
+		{
+			Doc: doc{
+				Key: "ephemeral_used", Label: "sockets", Unit: explain.Count,
+				Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange},
+				Concept: "ephemeral-ports",
+				Gist:    "TCP sockets with a local port of the range that nothing listens on.",
+			},
+			Get: func(n host) value {
+				if n.Ports.Low < 0 {
+					return explain.None(n.Missing(inspect.IPLocalPortRange))
+				}
+				return explain.I(n.Sockets.Ephemeral)
+			},
 			Reading: func(n host) string {
-				if len(n.Hooks) == 0 {
-					return "None: no packet is filtered, changed or tracked here."
+				if n.Sockets.Ephemeral == 0 {
+					return "None."
 				}
-				return "In the order in which a packet meets them; nft list ruleset shows the rules."
+				return "Including TIME_WAIT. A port can serve many destinations at once: the limit is for each."
 			},
 		},
 		{
 			Doc: doc{
-				Key: "nf_conntrack_count", Kernel: "net.netfilter.nf_conntrack_count", Label: "nf_conntrack_count",
-				Unit:   explain.Count,
-				Source: inspect.ConntrackCount, Also: []inspect.Source{inspect.ConntrackMax},
-				Concept: "conntrack",
-				Gist:    "Connections that connection tracking knows, UDP and ICMP among them.",
+				Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio,
+				Source:  inspect.TCPSockets,
+				Also:    []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "Of the local ports, those that connections to the busiest destination take.",
 			},
-			Get: sysctl(inspect.ConntrackCount), Reading: readTracked,
+			Get: portsUsed,
+			Reading: func(n host) string {
+				d := n.Sockets.Destinations[0]
+				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", units.Plural(d.Ports, "port", "ports"), d.Peer)
+			},
 		},
 		{
 			Doc: doc{
-				Key: "nf_conntrack_max", Kernel: "net.netfilter.nf_conntrack_max", Label: "nf_conntrack_max",
-				Unit:   explain.Count,
-				Source: inspect.ConntrackMax, Also: []inspect.Source{inspect.ConntrackBuckets},
-				Concept: "conntrack",
-				Gist:    "The most connections it tracks: packets of further ones are dropped.",
+				Key: "ephemeral_used_local", Label: "of one address", Unit: explain.Ratio,
+				Source:  inspect.TCPSockets,
+				Also:    []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts},
+				Concept: "ephemeral-ports",
+				Gist:    "Of the local ports, those that connections from the busiest local address use.",
 			},
-			Get: sysctl(inspect.ConntrackMax), Derive: deriveConntrack,
+			Get: portsOfLocal, Reading: readPortsOfLocal,
 		},
-		{
-			Doc: doc{
-				Key: "nf_conntrack_buckets", Kernel: "net.netfilter.nf_conntrack_buckets", Label: "nf_conntrack_buckets",
-				Unit: explain.Count,
-				Show: explain.Data, Source: inspect.ConntrackBuckets, Concept: "conntrack",
-				Gist: "Buckets of the hash table of tracked connections; each has two entries.",
-			},
-			Get: sysctl(inspect.ConntrackBuckets),
+	}
+}
+
+// portsUsed is how much of the range the busiest destination takes.
+func portsUsed(n host) value {
+	if len(n.Sockets.Destinations) == 0 || n.Ports.Size() <= 0 {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.F(float64(n.Sockets.Destinations[0].Ports) / float64(n.Ports.Size()))
+}
+
+// busiest is the local address whose sockets use most ports, of those whose ports serve their
+// sockets alone if there are such.
+func busiest(n host) (l netfacts.LocalPorts, ok bool) {
+	if len(n.Sockets.From) == 0 || n.Ports.Size() <= 0 {
+		return l, false
+	}
+	i := max(slices.IndexFunc(n.Sockets.From, netfacts.LocalPorts.Bound), 0)
+	return n.Sockets.From[i], true
+}
+
+// portsOfLocal is how much of the range the sockets of the busiest local address use.
+func portsOfLocal(n host) value {
+	l, ok := busiest(n)
+	if !ok {
+		return explain.None(inspect.Inapplicable)
+	}
+	return explain.F(float64(l.Ports) / float64(n.Ports.Size()))
+}
+
+func readPortsOfLocal(n host) string {
+	l, _ := busiest(n)
+	s := units.Plural(l.Ports, "port", "ports") + " by " + units.Plural(l.Sockets, "connection", "connections") +
+		" from " + l.Local.String() + "."
+	switch {
+	case l.Bound():
+		s += " Connect would have used many of them twice: a program binds before it connects, which takes a port for every destination."
+	case l.Sockets > l.Ports:
+		s += " Connections to different destinations share them, so they don't run out."
+	}
+	return s
+}
+
+func portsNear() hostRule {
+	return hostRule{
+		ID: "net.ports_near", What: "local ports taken towards one destination / ports of ip_local_port_range", Unit: explain.Ratio,
+		Means: "Both addresses and both ports identify a connection. To one destination there can be as many as the range has " +
+			"ports; those in TIME_WAIT count too.",
+		Evidence: []string{"ephemeral_used_most", "ip_local_port_range"},
+		Concept:  "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
+		Of: portsUsed,
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
+		Say: func(n host) string {
+			return fmt.Sprintf("%s of the local ports for connections to %s are taken: at 100 %% connect fails with EADDRNOTAVAIL",
+				percent(portsUsed(n)), n.Sockets.Destinations[0].Peer)
 		},
-		ofConntrack(doc{
-			Key: "conntrack_drop", Label: "drop", Show: explain.Rare,
-			Gist: "Packets dropped because they could not be tracked: the table was full.",
-		}, "The table was full, or a helper refused: raise nf_conntrack_max, or don't track what needs no tracking (notrack)."),
-		ofConntrack(doc{
-			Key: "conntrack_early_drop", Label: "early_drop", Show: explain.Rare,
-			Gist: "Unanswered connections that were removed to make room for new ones.",
-		}, "The table was full; entries without an answer were removed."),
-		ofConntrack(doc{
-			Key: "conntrack_insert_failed", Label: "insert_failed", Show: explain.Rare,
-			Gist: "Packets dropped because another one had inserted the same connection first.",
-		}, "Two first packets of one connection at once: typically DNS from one socket, A and AAAA together, behind NAT."),
-		ofConntrack(doc{
-			Key: "conntrack_invalid", Label: "invalid", Show: explain.Rare,
-			Gist: "Packets that fit no connection; rules see them as INVALID and may drop them.",
-		}, "Outside the window, after a reset, or of a connection seen in one direction only: asymmetric routing does that. "+
-			"Only a rule drops them."),
-		ofConntrack(doc{
-			Key: "conntrack_chainlength", Label: "chainlength", Show: explain.Rare,
-			Gist: "Packets dropped because their bucket of the hash was full.",
-		}, "The hash is far too small for what is tracked: raise nf_conntrack_buckets."),
-		ofConntrack(doc{
-			Key: "conntrack_search_restart", Label: "search_restart", Show: explain.Data,
-			Gist: "Look-ups that had to start again because an entry moved.",
-		}, ""),
+	}
+}
+
+// boundPorts is how much of the range is taken for every destination at once. Where it is as good
+// as all towards one destination, that is said of this.
+func boundPorts(n host) value {
+	l, ok := busiest(n)
+	if !ok || n.Ports.Size() <= 0 {
+		return explain.None(inspect.Inapplicable)
+	}
+	if !l.Bound() || 10*l.Most >= 9*l.Ports {
+		return explain.F(0)
+	}
+	return portsOfLocal(n)
+}
+
+func portsBound() hostRule {
+	return hostRule{
+		ID: "net.ports_bound", Unit: explain.Ratio,
+		What: "local ports that one address takes by bind before connect / ports of ip_local_port_range",
+		Means: "A program that binds to an address and port 0, and then connects, takes a port for all destinations: bind can't know " +
+			"where it will connect to, and connect passes such ports over. With IP_BIND_ADDRESS_NO_PORT (since 4.2) bind leaves the " +
+			"port to connect. That it was bind is concluded from how few ports two destinations share.",
+		Evidence: []string{"ephemeral_used_local", "ip_local_port_range"},
+		Concept:  "ephemeral-ports", Next: "kwhy explain ephemeral-ports",
+		Of: boundPorts,
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
+		Say: func(n host) string {
+			l, _ := busiest(n)
+			return fmt.Sprintf("%s of the %s local ports of %s are taken, each by a connection of its own: a program binds before it connects, "+
+				"without IP_BIND_ADDRESS_NO_PORT; when all are, bind fails with EADDRINUSE",
+				units.Number(l.Ports), units.Number(int64(n.Ports.Size())), l.Local)
+		},
+	}
+}
+
+type destinationRow = netfacts.Part[netfacts.Destination]
+
+// Destinations lists where outgoing connections go, by the local ports they take.
+func Destinations() *explain.Table[destinationRow] {
+	type column = explain.Field[destinationRow]
+	ofDestination := func(d doc, get func(destinationRow) value) column {
+		d.Source, d.Concept = inspect.TCPSockets, "ephemeral-ports"
+		d.Also = []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}
+		return column{Doc: d, Get: get}
+	}
+	return &explain.Table[destinationRow]{
+		Name:     "destinations",
+		Identity: []string{"local", "peer", "peer_port"},
+		Sort:     []string{"ports", "peer", "peer_port", "local"},
+		Fields: []column{
+			ofDestination(doc{Key: "local", Gist: "The local address."}, func(r destinationRow) value {
+				return explain.S(r.It.Local.String())
+			}),
+			ofDestination(doc{Key: "peer", Gist: "The remote address."}, func(r destinationRow) value {
+				return explain.S(r.It.Peer.Addr().String())
+			}),
+			ofDestination(doc{
+				Key: "peer_port", Unit: explain.Plain,
+				Gist: "The remote port.",
+			}, func(r destinationRow) value { return explain.N(r.It.Peer.Port()) }),
+			ofDestination(doc{
+				Key: "ports", Label: "PORTS", Unit: explain.Count,
+				Gist: "Local ports that connections there use, TIME_WAIT included.",
+			}, func(r destinationRow) value { return explain.I(r.It.Ports) }),
+			ofDestination(doc{
+				Key: "ports_used", Label: "OF RANGE", Unit: explain.Ratio,
+				Gist: "Share of the ports that are available for each destination.",
+			}, func(r destinationRow) value {
+				if s := r.In.Ports.Size(); s > 0 {
+					return explain.F(float64(r.It.Ports) / float64(s))
+				}
+				return value{}
+			}),
+		},
 	}
 }
 
@@ -300,130 +407,67 @@ func deriveConntrack(n host) explain.Derivation {
 	return d
 }
 
-type (
-	hookRow        = netfacts.Part[netfacts.Hook]
-	destinationRow = netfacts.Part[netfacts.Destination]
-)
-
-// Hooks lists what netfilter calls, in the order in which a packet meets it.
-func Hooks() *explain.Table[hookRow] {
-	type column = explain.Field[hookRow]
-	ofHook := func(d doc, get func(*netfacts.Hook) value) column {
-		d.Source, d.Concept = inspect.NetHooks, "netfilter"
-		return column{Doc: d, Get: func(r hookRow) value { return get(r.It) }}
+// lostRaces are the packets that were dropped because another one had inserted the same
+// connection first: each counts as drop and as insert_failed (net/netfilter/nf_conntrack_core.c,
+// nf_ct_resolve_clash). A chain of the hash that is too long counts as insert_failed alone.
+func lostRaces(n host) value {
+	failed, long := explain.Look(n.Conntrack, "insert_failed"), explain.Look(n.Conntrack, "chainlength")
+	if !failed.Has() || !long.Has() {
+		return failed
 	}
-	return &explain.Table[hookRow]{Name: "hooks", Identity: []string{"hook", "function"}, Fields: []column{
-		worded(ofHook(doc{Key: "hook", Gist: "Where on a packet's path it is called."},
-			func(h *netfacts.Hook) value { return explain.S(h.Hook) }), hookWords()),
-		ofHook(doc{
-			Key:  "family",
-			Gist: "The packets' family: ip, ip6, arp, bridge; netdev is one interface's.",
-		}, func(h *netfacts.Hook) value { return explain.S(h.Family) }),
-		ofHook(doc{
-			Key: "interface", Show: explain.Data,
-			Gist: "The interface of a hook of the family netdev.",
-		}, func(h *netfacts.Hook) value { return known(h.Dev) }),
-		ofHook(doc{
-			Key: "priority", Unit: explain.Plain,
-			Gist: "The lowest is called first.",
-		}, func(h *netfacts.Hook) value { return explain.I(h.Priority) }),
-		ofHook(doc{
-			Key: "function", Show: explain.Wide,
-			Gist: "The kernel's function that is called.",
-		}, func(h *netfacts.Hook) value { return known(h.Function) }),
-		ofHook(doc{Key: "module", Show: explain.Data, Gist: "The module that it is in."},
-			func(h *netfacts.Hook) value { return known(h.Module) }),
-		ofHook(doc{
-			Key: "table", Show: explain.Data,
-			Gist: "Of a chain of nftables: its family and table.",
-		}, func(h *netfacts.Hook) value { return known(h.Table) }),
-		ofHook(doc{
-			Key: "chain", Show: explain.Data,
-			Gist: "Of a chain of nftables: its name.",
-		}, func(h *netfacts.Hook) value { return known(h.Chain) }),
-		{
-			Doc:   doc{Key: "why", Label: explain.Description, Source: inspect.NetHooks, Concept: "netfilter", Gist: "What it does with packets."},
-			Write: func(b []byte, r hookRow) []byte { return append(b, whyHook(r.It)...) },
+	return explain.F(max(failed.Float()-long.Float(), 0))
+}
+
+// tableNearFull reports whether the table of connections is as good as full now.
+func tableNearFull(n host) bool {
+	used := against(sysctl(inspect.ConntrackCount), inspect.ConntrackMax)(n)
+	return used.Has() && used.Float() >= 0.95
+}
+
+// untrackable are the packets that were dropped because their connection could not be
+// tracked, without those that lost a race unless the table is as good as full.
+func untrackable(n host) value {
+	all, races := explain.Look(n.Conntrack, "drop"), lostRaces(n)
+	if !all.Has() || !races.Has() || tableNearFull(n) {
+		return all
+	}
+	return explain.F(max(all.Float()-races.Float(), 0))
+}
+
+func untracked() hostRule {
+	return growth{
+		rule: hostRule{
+			ID:   "net.conntrack_drops",
+			What: "drop - (insert_failed - chainlength); all of drop where the table is at 95 % of nf_conntrack_max",
+			Means: "The table of tracked connections was full (then the kernel log says \"table full\"), there was no memory for an " +
+				"entry, or a helper refused: packets of new connections are dropped. Those that only lost a race are left out.",
+			Concept: "conntrack", Next: "kwhy explain conntrack",
+			At: explain.At{Warning: 1e-9, Critical: 10},
 		},
-	}}
-}
-
-// whyHook says what a hooked function is.
-func whyHook(h *netfacts.Hook) string {
-	f := h.Function
-	switch {
-	case h.Chain != "":
-		return "the chain " + h.Chain + " of the nftables table " + h.Table
-	case strings.Contains(f, "defrag"):
-		return "reassembles fragments, for connection tracking"
-	case containsAny(f, "conntrack_in", "conntrack_local", "ct_bridge_pre"):
-		return "connection tracking looks up the packet's connection, or begins one"
-	case strings.Contains(f, "confirm"):
-		return "connection tracking inserts a new connection into its table"
-	case strings.Contains(f, "nat"):
-		return "address translation (NAT), as decided for the first packet of a connection"
-	case strings.HasPrefix(f, "nft_"):
-		return "a chain of nftables"
-	case strings.Contains(f, "t_do_table"), hasAnyPrefix(f, "iptable_", "ip6table_", "arptable_"):
-		return "a table of iptables"
-	case hasAnyPrefix(f, "selinux", "smack", "apparmor"):
-		return "a security module"
-	case strings.Contains(f, "ip_vs"):
-		return "IPVS, the load balancer in the kernel"
-	case strings.HasPrefix(f, "br_nf"):
-		return "hands a bridge's packets to iptables (br_netfilter)"
-	case strings.Contains(f, "bpf"):
-		return "a BPF program"
-	case f == "":
-		return "a function whose name the kernel does not keep"
-	}
-	return "a function of the kernel"
-}
-
-func containsAny(s string, parts ...string) bool {
-	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(s, part) })
-}
-
-func hasAnyPrefix(s string, prefixes ...string) bool {
-	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
-}
-
-// Destinations lists where outgoing connections go, by the local ports they take.
-func Destinations() *explain.Table[destinationRow] {
-	type column = explain.Field[destinationRow]
-	ofDestination := func(d doc, get func(destinationRow) value) column {
-		d.Source, d.Concept = inspect.TCPSockets, "ephemeral-ports"
-		d.Also = []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts}
-		return column{Doc: d, Get: get}
-	}
-	return &explain.Table[destinationRow]{
-		Name:     "destinations",
-		Identity: []string{"local", "peer", "peer_port"},
-		Sort:     []string{"ports", "peer", "peer_port", "local"},
-		Fields: []column{
-			ofDestination(doc{Key: "local", Gist: "The local address."}, func(r destinationRow) value {
-				return explain.S(r.It.Local.String())
-			}),
-			ofDestination(doc{Key: "peer", Gist: "The remote address."}, func(r destinationRow) value {
-				return explain.S(r.It.Peer.Addr().String())
-			}),
-			ofDestination(doc{
-				Key: "peer_port", Unit: explain.Plain,
-				Gist: "The remote port.",
-			}, func(r destinationRow) value { return explain.N(r.It.Peer.Port()) }),
-			ofDestination(doc{
-				Key: "ports", Label: "PORTS", Unit: explain.Count,
-				Gist: "Local ports that connections there use, TIME_WAIT included.",
-			}, func(r destinationRow) value { return explain.I(r.It.Ports) }),
-			ofDestination(doc{
-				Key: "ports_used", Label: "OF RANGE", Unit: explain.Ratio,
-				Gist: "Share of the ports that are available for each destination.",
-			}, func(r destinationRow) value {
-				if s := r.In.Ports.Size(); s > 0 {
-					return explain.F(float64(r.It.Ports) / float64(s))
-				}
-				return value{}
-			}),
+		key: "conntrack_drop", besides: []string{"conntrack_insert_failed", "nf_conntrack_count", "nf_conntrack_max"},
+		get: untrackable,
+		saying: func(n host) string {
+			s := "a packet was dropped because its connection could not be tracked"
+			if tableNearFull(n) {
+				s += ": the table is full"
+			}
+			return s
 		},
-	}
+	}.judged()
+}
+
+func clashes() hostRule {
+	return growth{
+		rule: hostRule{
+			ID:   "net.conntrack_clashes",
+			What: "insert_failed - chainlength",
+			Means: "Two first packets of one connection passed at once, and the second found the place in the table taken. It is " +
+				"dropped, and counts as drop too, however empty the table is. Most often it is DNS: A and AAAA asked for at once " +
+				"over one socket, behind NAT; the resolver waits 5 s and asks again.",
+			Concept: "conntrack", Next: "kwhy explain conntrack",
+			At: explain.At{Notice: 0.2, Warning: 10},
+		},
+		key: "conntrack_insert_failed", besides: []string{"conntrack_drop"}, get: lostRaces,
+		say: "a packet was dropped because another one had begun the same connection at the same moment",
+	}.judged()
 }

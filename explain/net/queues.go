@@ -297,3 +297,138 @@ func qdiscRules() []explain.Rule[qdiscRow] {
 		},
 	}}
 }
+
+const aboutNeighbours explain.Concept = "neighbour-table"
+
+// neighbourFamily is how one of the two tables of neighbours is called.
+type neighbourFamily struct {
+	at               int    // in Snapshot.Neighbours
+	prefix, ip, path string // path is that of the settings
+	settings         string // and their keys
+	stat             inspect.Source
+	thresh           [3]inspect.Source
+}
+
+func neighbourFamilies() [2]neighbourFamily {
+	return [2]neighbourFamily{
+		{0, "arp_cache", "IPv4", "net.ipv4.neigh.default.", "neigh_default_", inspect.NetARPCache,
+			[3]inspect.Source{inspect.NeighThresh1, inspect.NeighThresh2, inspect.NeighThresh3}},
+		{1, "ndisc_cache", "IPv6", "net.ipv6.neigh.default.", "ipv6_neigh_default_", inspect.NetNdiscCache,
+			[3]inspect.Source{inspect.Neigh6Thresh1, inspect.Neigh6Thresh2, inspect.Neigh6Thresh3}},
+	}
+}
+
+func (f neighbourFamily) get(name string) func(host) value {
+	return func(n host) value {
+		if v := explain.Look(n.Neighbours[f.at].Stat, name); v.Has() || len(n.Neighbours[f.at].Stat) == 0 {
+			return v
+		}
+		return explain.None(inspect.Untold) // table_fulls is of 4.3
+	}
+}
+
+// counted are the entries that gc_thresh3 bounds: without those that are known not to be
+// counted, permanent ones and those that a routing daemon learned, since 5.0.
+func (f neighbourFamily) counted(n host) value {
+	v := f.get("entries")(n)
+	exempt := n.Neighbours[f.at].Exempt
+	if !v.Has() || exempt <= 0 || !inspect.Choose(n.Kernel().Since(5, 0), true, false, true) {
+		return v
+	}
+	return explain.F(max(v.Float()-float64(exempt), 0))
+}
+
+// neighbours are the tables of addresses on links.
+func neighbours() (out []field) {
+	for _, f := range neighbourFamilies() {
+		ofStat := func(name, gist, say string) field {
+			get := f.get(name)
+			return field{Doc: doc{
+				Key: f.prefix + "_" + name, Label: name, Unit: explain.Count, Counter: true, Show: explain.Rare, Source: f.stat,
+				Concept: aboutNeighbours, Gist: gist,
+			}, Get: get, Reading: whenSome(get, say)}
+		}
+		out = append(out, field{
+			Doc: doc{
+				Key: f.prefix + "_entries", Label: f.prefix, Unit: explain.Count, Source: f.stat,
+				Also: []inspect.Source{f.thresh[2]}, Concept: aboutNeighbours,
+				Gist: "Neighbours on links that " + f.ip + " knows or asks for, of all namespaces together.",
+			},
+			Get: f.get("entries"), Reading: f.read,
+		})
+		for i, gist := range []string{
+			"Below so many entries of " + f.ip + " none is collected, however old.",
+			"Above so many entries of " + f.ip + ", one in use is made by removing others.",
+			"The most entries of " + f.ip + ": above it packets to new neighbours are dropped.",
+		} {
+			show := explain.Data
+			if i == 2 {
+				show = explain.Always
+			}
+			name := "gc_thresh" + string(rune('1'+i))
+			out = append(out, field{
+				Doc: doc{
+					Key: f.settings + name, Kernel: f.path + name, Label: name, Unit: explain.Count, Show: show,
+					Source: f.thresh[i], Concept: aboutNeighbours, Gist: gist,
+				},
+				Get: sysctl(f.thresh[i]),
+			})
+		}
+		out = append(out,
+			ofStat("table_fulls", "Neighbours that "+f.ip+" could not make, for the table was full.",
+				"Packets to further neighbours were dropped: raise gc_thresh3, and gc_thresh2 with it."),
+			ofStat("forced_gc_runs", "How often entries of "+f.ip+" were removed to make room.",
+				"The table was above gc_thresh2: entries in no use were thrown away, and are asked for again when they are needed."),
+			ofStat("res_failed", "Neighbours of "+f.ip+" that did not answer when they were asked for.",
+				"Nobody answered for that address: a host that is off, a wrong netmask, or a scan of addresses that are not there."),
+			ofStat("unresolved_discards", "Packets dropped while their neighbour of "+f.ip+" had not answered.",
+				"More packets waited for an answer than unres_qlen_bytes holds; the oldest were dropped."))
+	}
+	return out
+}
+
+func (f neighbourFamily) read(n host) string {
+	s := ""
+	if most, ok := n.Mem.Number(f.thresh[2]); ok && most > 0 {
+		s = units.Percent(f.get("entries")(n).Int(), most) + " of gc_thresh3, which bounds those of all network namespaces together."
+	}
+	if e := n.Neighbours[f.at].Exempt; e > 0 {
+		s += " " + units.Plural(int64(e), "is", "are") + " permanent or learned from a routing daemon: since 5.0 these do not count."
+	}
+	return s
+}
+
+// nearNeighbours are the rules on both tables.
+func nearNeighbours() (out []hostRule) {
+	for _, f := range neighbourFamilies() {
+		id := map[string]string{"arp_cache": "net.arp", "ndisc_cache": "net.ndisc"}[f.prefix]
+		near := percentOf(hostRule{
+			ID: id + "_near", What: "entries of " + f.prefix + " that count / gc_thresh3 of " + f.ip,
+			Means: "One table has the neighbours of all network namespaces. At gc_thresh3 the kernel makes no entry for a further one, " +
+				"unless it can remove one that nobody uses: packets to it are dropped (of UDP SndbufErrors counts them), and the kernel log says " +
+				"\"neighbor table overflow\".",
+			Evidence: []string{f.prefix + "_entries", f.settings + "gc_thresh3"}, Concept: aboutNeighbours, Next: "kwhy explain neighbour-table",
+			Of: func(n host) value { return explain.Share(f.counted(n), sysctl(f.thresh[2])(n)) },
+			At: explain.At{Notice: 0.80, Warning: 0.95},
+			Most: func(n host) explain.Level {
+				if n.Neighbours[f.at].Exempt < 0 {
+					return explain.Notice // permanent ones may be among them
+				}
+				return explain.Critical
+			},
+		}, " of gc_thresh3 is in use by neighbours of "+f.ip+", of all network namespaces together: at 100 % packets to further ones are dropped")
+		full := growth{
+			rule: hostRule{
+				ID: id + "_full",
+				Means: "The table of neighbours of " + f.ip + " was at gc_thresh3, and no entry could be removed: packets to addresses on a " +
+					"link that are not in it are dropped, in every network namespace; of UDP SndbufErrors counts them.",
+				Concept: aboutNeighbours, Next: "kwhy explain neighbour-table",
+				At: explain.At{Warning: 1e-9, Critical: 1},
+			},
+			key: f.prefix + "_table_fulls", besides: []string{f.prefix + "_entries", f.settings + "gc_thresh3"}, get: f.get("table_fulls"),
+			say: "no entry could be made for a neighbour of " + f.ip + ", for the table was full",
+		}.judged()
+		out = append(out, near, full)
+	}
+	return out
+}

@@ -5,6 +5,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/units"
+	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
 )
@@ -31,27 +32,7 @@ func rules() []rule {
 			return named(r) + " has " + units.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() +
 				", whose window is closed" + unanswered(r.It)
 		},
-	}, {
-		ID: "net.not_acknowledged", What: "how often the oldest segment was retransmitted", Unit: explain.Count,
-		Means: "Nothing came back for it. Each try waits twice as long as the one before, and after tcp_retries2 of them the " +
-			"connection ends with ETIMEDOUT.",
-		Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
-		Of: func(r row) value {
-			if !r.It.Stream() || len(r.It.Info) == 0 {
-				return value{}
-			}
-			return explain.N(r.It.Info.Num(sockdiag.Retransmits))
-		},
-		At: explain.At{Notice: 3, Warning: 6},
-		Say: func(r row) string {
-			again := ", though it was retransmitted " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
-			if r.It.State == sockdiag.SynSent {
-				return r.It.Remote().String() + " does not answer " + named(r) +
-					", which has asked for a connection " + units.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
-			}
-			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent" + again
-		},
-	}, {
+	}, notAcknowledged(), notAnswered(), receiveBufferFull(), {
 		ID: "net.unread", What: "seconds since the last data arrived that is still unread", Unit: explain.Seconds,
 		Means:    "It waits in the receive queue: the connection works, and the program does not read.",
 		Evidence: []string{"recv_q", "tcpi_last_data_recv"}, Concept: "flow-control", Next: "kwhy proc PID",
@@ -83,6 +64,83 @@ func rules() []rule {
 				" " + localName(r.It) + " " + over + ": it does not read as fast as they come"
 		},
 	}}
+}
+
+func notAcknowledged() rule {
+	return rule{
+		ID: "net.not_acknowledged", What: "how often the oldest segment was retransmitted", Unit: explain.Count,
+		Means: "Nothing came back for it. Each try waits twice as long as the one before, up to 120 s. The connection ends with ETIMEDOUT " +
+			"at the end of the time that tcp_retries2 tries would take: some 15 minutes with 15.",
+		Evidence: []string{"tcpi_retransmits", "send_q"}, Concept: "congestion-control", Next: "kwhy explain congestion-control",
+		Of: func(r row) value {
+			if !r.It.Stream() || len(r.It.Info) == 0 || r.It.State == sockdiag.SynSent {
+				return value{}
+			}
+			return explain.N(r.It.Info.Num(sockdiag.Retransmits))
+		},
+		At: explain.At{Notice: 3, Warning: 6},
+		Say: func(r row) string {
+			return r.It.Remote().String() + " has not acknowledged what " + named(r) + " sent, though it was retransmitted " +
+				units.Plural(r.It.Info.Num(sockdiag.Retransmits), "time", "times")
+		},
+	}
+}
+
+// notAnswered judges a connect that gets no answer. One that is refused has got one.
+func notAnswered() rule {
+	return rule{
+		ID: "net.syn_not_answered", What: "how often the SYN was retransmitted", Unit: explain.Count,
+		Means: "connect has no answer: the host is gone, a filter drops the SYN or the answer, or the listener's queue is full. " +
+			"It ends by itself with ETIMEDOUT, after tcp_syn_retries tries and, since 6.5, tcp_syn_linear_timeouts more that come a " +
+			"second apart.",
+		Evidence: []string{"tcpi_retransmits", "state"}, Concept: "tcp-states", Next: "kwhy explain tcp-states",
+		Of: func(r row) value {
+			if !r.It.Stream() || len(r.It.Info) == 0 || r.It.State != sockdiag.SynSent {
+				return value{}
+			}
+			return explain.N(r.It.Info.Num(sockdiag.Retransmits))
+		},
+		At: explain.At{Notice: 3},
+		Say: func(r row) string {
+			return r.It.Remote().String() + " does not answer " + named(r) + ", which has asked for a connection " +
+				units.Plural(r.It.Info.Num(sockdiag.Retransmits), "more time", "more times")
+		},
+	}
+}
+
+// receiveBufferFull judges the buffer of a socket without connections as it is now: what
+// it has dropped is of its whole life. The kernel compares the memory of what waits with the
+// buffer, and not its bytes (net/ipv4/udp.c, __udp_enqueue_schedule_skb).
+func receiveBufferFull() rule {
+	return rule{
+		ID: "net.receive_buffer_full", What: "sk_rmem_alloc / sk_rcvbuf of a socket without connections", Unit: explain.Ratio,
+		Means: "Its receive buffer is full now: its program does not read as fast as datagrams come, or does not read at all. " +
+			"What does not fit is dropped, and the sender does not learn of it.",
+		Evidence: []string{"sk_rmem_alloc", "sk_rcvbuf", "recv_q"}, Concept: "socket-buffers", Next: "kwhy net sockets --protocol udp",
+		NextOf: nextOfReader,
+		Of: func(r row) value {
+			if r.It.Stream() || r.It.Unix != nil || !r.It.Told.Has(sockdiag.Memory) || r.It.Mem[sockdiag.RcvBuf] == 0 {
+				return value{}
+			}
+			if r.It.RQueue == 0 {
+				return explain.F(0)
+			}
+			return explain.F(float64(r.It.Mem[sockdiag.RmemAlloc]) / float64(r.It.Mem[sockdiag.RcvBuf]))
+		},
+		At: explain.At{Notice: 0.875, Warning: 0.98},
+		Say: func(r row) string {
+			return named(r) + " has " + units.Size(uint64(r.It.Mem[sockdiag.RmemAlloc])) + " waiting at " + r.It.ProtocolName() + " " +
+				localName(r.It) + ", whose buffer is " + units.Size(uint64(r.It.Mem[sockdiag.RcvBuf])) + ": what does not fit is dropped"
+		},
+	}
+}
+
+// nextOfReader is to look at who does not read.
+func nextOfReader(r row) string {
+	if list := r.Owners(); list.Len() > 0 {
+		return "kwhy proc " + strconv.Itoa(int(list.At(0).P.PID))
+	}
+	return "kwhy net sockets --protocol udp"
 }
 
 // probes are how often a closed window was probed. The count of probes starts
@@ -168,4 +226,197 @@ func acceptQueueFull() rule {
 				at + ", and room for " + room + ": it does not accept as fast as they come"
 		},
 	}
+}
+
+// Listeners is the table of sockets that take connections, the fullest first.
+func Listeners() *explain.Table[row] {
+	keep := map[string]explain.Show{
+		"protocol": explain.Always, "local_endpoint": explain.Always, "local": explain.Data, "local_port": explain.Data,
+		"accept_queue": explain.Always, "accept_limit": explain.Always, "sk_drops": explain.Always,
+		"process": explain.Always, "pid": explain.Data, "owners": explain.Data,
+		"cgroup": explain.Data, "uid": explain.Data, "inode": explain.Data, "source": explain.Data,
+	}
+	t := &explain.Table[row]{
+		Name:     "listeners",
+		Identity: []string{"protocol", "local_endpoint"}, Sort: []string{"accept_used"},
+		Rules: []rule{acceptQueueFull()},
+	}
+	for _, f := range Sockets().Fields {
+		show, ok := keep[f.Key]
+		if !ok {
+			continue
+		}
+		f.Show = show
+		switch f.Key {
+		case "accept_queue":
+			f.Label = "ACCEPT-Q"
+			t.Fields = append(t.Fields, f)
+			continue
+		case "accept_limit":
+			f.Label = "BACKLOG"
+			t.Fields = append(t.Fields, f, acceptUsed(), synQueue())
+			continue
+		}
+		t.Fields = append(t.Fields, f)
+	}
+	t.Fields = append(t.Fields, whyColumn())
+	return t
+}
+
+func acceptUsed() column {
+	return column{
+		Doc: doc{
+			Key: "accept_used", Unit: explain.Ratio, Show: explain.Data, Source: inspect.SockDiag,
+			Concept: "accept-queue",
+			Gist:    "How full its accept queue is; it holds one more than the limit.",
+		},
+		Get: func(r row) value {
+			if !r.It.Told.Has(sockdiag.Queues) {
+				return value{} // this kernel's sock_diag does not tell it
+			}
+			return explain.F(float64(r.It.RQueue) / (float64(r.It.WQueue) + 1))
+		},
+	}
+}
+
+func synQueue() column {
+	return column{
+		Doc: doc{
+			Key: "syn_queue", Label: "SYN-Q", Unit: explain.Count, Show: explain.Always,
+			Source: inspect.NetSockets, Concept: "accept-queue",
+			Gist: "Connections to it that are half open: its SYN_RECV sockets.",
+		},
+		Get: func(r row) value {
+			if !r.It.Stream() {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.I(r.Net.HalfOpen(r.It))
+		},
+	}
+}
+
+// Use counts the sockets of a network namespace by protocol and state.
+func Use() *explain.Table[netfacts.UsePart] {
+	type part = netfacts.UsePart
+	ofState := func(d doc, get func(part) value) explain.Field[part] {
+		d.Source = inspect.NetSockets
+		if d.Concept == "" {
+			d.Concept = "tcp-states"
+		}
+		return explain.Field[part]{Doc: d, Get: get}
+	}
+	return &explain.Table[part]{Name: "states", Identity: []string{"protocol", "state"}, Fields: []explain.Field[part]{
+		ofState(doc{
+			Key:   "protocol",
+			Words: protocols(),
+			Gist:  "The protocol; both versions of IP together.",
+		}, func(p part) value { return explain.S(p.It.Protocol) }),
+		ofState(doc{
+			Key:   "state",
+			Words: states(),
+			Gist:  "Their state between opening and closing.",
+		}, func(p part) value { return text(p.It.State) }),
+		ofState(doc{
+			Key: "sockets", Unit: explain.Count, Bar: true,
+			Gist: "How many there are.",
+		}, func(p part) value { return explain.I(p.It.N) }),
+		ofState(doc{Key: "why", Gist: "What many sockets in this state mean."}, func(p part) value { return explain.S(whyUse(p)) }),
+	}, Rules: []explain.Rule[part]{closeWaitOfOne()}}
+}
+
+// closeWaitOfOne judges by who has most in CLOSE_WAIT: a few of each of many programs are on their
+// way to be closed. Those whose program is not known may be of one.
+func closeWaitOfOne() explain.Rule[netfacts.UsePart] {
+	type part = netfacts.UsePart
+	return explain.Rule[part]{
+		ID: "net.close_wait", What: "connections of one process in CLOSE_WAIT, or of those that could not be seen", Unit: explain.Count,
+		Means: "The peer has closed and the kernel waits for the program here to do the same. No timer ends that: " +
+			"a program with this many has lost track of them, and keeps a descriptor and a port for each.",
+		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
+		NextOf: func(p part) string {
+			next := "kwhy net sockets --state CLOSE_WAIT"
+			if len(p.It.Holders) > 0 && p.It.MostN >= p.It.Unowned {
+				next += " --process " + strconv.Itoa(int(p.It.Holders[0].PID))
+			}
+			return next
+		},
+		Of: func(p part) value {
+			if p.It.Of != sockdiag.CloseWait {
+				return value{}
+			}
+			return explain.I(max(p.It.MostN, p.It.Unowned))
+		},
+		At: explain.At{Notice: 50, Warning: 1000},
+		Say: func(p part) string {
+			s := units.Plural(p.It.N, "connection that the peer has closed is", "connections that the peer has closed are") + " kept open here"
+			for i, h := range p.It.Holders {
+				between := ", "
+				if i == 0 {
+					between = ": "
+				}
+				s += between + units.Number(h.N) + " by " + h.Name
+			}
+			if p.It.Unowned > 0 && len(p.It.Holders) > 0 {
+				s += "; of " + units.Number(p.It.Unowned) + " no process that could be seen has a descriptor"
+			}
+			return s
+		},
+	}
+}
+
+// whyUse says what a state says when there are many of it.
+func whyUse(p netfacts.UsePart) string {
+	who := ""
+	switch {
+	case p.It.Most == "" || p.It.MostN <= 1:
+	case p.It.Sure:
+		who = "; most, " + units.Number(p.It.MostN) + ", are " + p.It.Most + "'s"
+	default:
+		who = "; " + units.Number(p.It.MostN) + " are " + p.It.Most + "'s, more than any other's that could be seen"
+	}
+	switch p.It.Of {
+	case sockdiag.TimeWait:
+		return "Closed here first, each kept 60 s so that late segments die out: " + units.Number((p.It.N+59)/60) +
+			" per second at an even rate. Each takes a port and little memory; no program has it open."
+	case sockdiag.CloseWait:
+		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
+	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
+		return "Closed here, and the peer does not acknowledge" + orphans(p) + "."
+	case sockdiag.FinWait2:
+		s := "Closed here, and the peer keeps its side open"
+		if p.It.Orphans > 0 {
+			s += "; " + units.Plural(p.It.Orphans, "has no process any more and ends", "have no process any more and end") +
+				" after tcp_fin_timeout"
+		}
+		return s + "."
+	case sockdiag.SynSent:
+		return "Connections that have no answer yet" + who + "."
+	case sockdiag.SynRecv:
+		return "Answered, and not confirmed by the peer: many mean a SYN flood, or replies that get lost."
+	case sockdiag.Listen:
+		return "Accept connections" + who + "."
+	case sockdiag.Close:
+		if p.It.Protocol == "tcp" {
+			return "Bound to an address, neither listening nor connected" + who + "."
+		}
+		return "Receive from any sender" + who + "."
+	case sockdiag.Established:
+		return connected(p, who)
+	}
+	return "Neither connected nor listening" + who + "."
+}
+
+func orphans(p netfacts.UsePart) string {
+	if p.It.Orphans == 0 {
+		return ""
+	}
+	return "; " + units.Plural(p.It.Orphans, "is an orphan", "are orphans") + " that no process has any more"
+}
+
+func connected(p netfacts.UsePart, who string) string {
+	s := "Connected" + who
+	if p.It.Orphans > 0 {
+		s += "; " + units.Plural(p.It.Orphans, "waits", "wait") + " to be accepted"
+	}
+	return s + "."
 }

@@ -185,11 +185,11 @@ func queues() []column {
 	return []column{
 		ofQueue(doc{
 			Key: "recv_q", Label: "RECV-Q", Show: explain.Wide,
-			Gist: "Received bytes that its program has not read.",
+			Gist: "Received bytes that its program has not read; the peer's FIN counts as one.",
 		}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
 		ofQueue(doc{
 			Key: "send_q", Label: "SEND-Q", Show: explain.Wide,
-			Gist: "Bytes that its program wrote and the peer has not acknowledged.",
+			Gist: "Bytes written and not acknowledged; its own SYN or FIN counts as one.",
 		}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
 		ofSocket(doc{
 			Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers",

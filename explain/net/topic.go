@@ -20,6 +20,7 @@ var (
 	_ lower.Originer = host(nil)
 	_ lower.Originer = sockets(nil)
 	_ lower.Gapped   = host(nil)
+	_ lower.Surveyor = host(nil)
 	_ lower.Surveyor = sockets(nil)
 	_ lower.Surveyed = sockets(nil)
 	_ lower.Surveyor = (*netfacts.Namespaces)(nil)
@@ -121,7 +122,7 @@ func hostTables(screen int) []lower.Attached[host] {
 	listeners := lower.Own(Listeners(), nil, nil, screen)
 	return []lower.Attached[host]{
 		part(Interfaces(), 0, InterfaceRows), part(SoftnetCPUs(), screen, SoftnetRows), part(Qdiscs(), screen, QdiscRows),
-		part(Hooks(), 0, HookRows), part(Destinations(), screen, DestinationRows), use,
+		part(Hooks(), 0, HookRows), part(Drops(), screen, DropRows), part(Destinations(), screen, DestinationRows), use,
 		&lower.Rows[host, row]{View: listeners, Ready: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
 			Of: func(n host) explain.Rows[row] {
 				if n.Listed == nil {

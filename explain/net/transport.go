@@ -36,8 +36,11 @@ func segments() []field {
 				if retrans(n).Zero() {
 					return ""
 				}
-				return of(n, retrans, sent, "the segments sent") + handshakes(n, retrans) +
-					" Below 1 % is usual across the internet; within a data centre it is a bad sign."
+				s := of(n, retrans, sent, "the segments sent") + handshakes(n, retrans)
+				if data, _ := lately(n, resentData); data.Zero() {
+					return s // nothing of what was sent on connections
+				}
+				return s + " Below 1 % is usual across the internet; within a data centre it is a bad sign."
 			},
 		},
 	})
@@ -59,7 +62,7 @@ func segments() []field {
 		},
 		{
 			name: "TCPSynRetrans", show: explain.Rare,
-			gist: "SYNs and their answers that were retransmitted: 1 s, 2 s, 4 s later.",
+			gist: "SYNs, and answers to them, that were sent again for lack of an answer.",
 			say:  "Connections that were not answered at once: a listener's full queue, a filter that drops, a peer that is gone.",
 		},
 		{
@@ -214,8 +217,9 @@ func connections() []field {
 		},
 		{
 			name: "TCPReqQFullDoCookies", show: explain.Rare,
-			gist: "SYNs that found the SYN queue full and were answered with a cookie.",
-			say:  "A SYN queue was full: a flood, or more clients at once than its backlog holds.",
+			gist: "SYNs that got a cookie: the SYN queue was full, or tcp_syncookies is 2.",
+			also: []inspect.Source{inspect.TCPSyncookies},
+			read: readCookies("TcpExtTCPReqQFullDoCookies", "A SYN queue was full: a flood, or more clients at once than its backlog holds."),
 		},
 		{
 			name: "TCPReqQFullDrop", show: explain.Rare,
@@ -224,13 +228,14 @@ func connections() []field {
 		},
 		{
 			name: "SyncookiesSent", show: explain.Rare,
-			gist: "SYNs answered with a cookie, because a SYN queue was full.",
-			say:  "Such connections lose options such as window scaling, unless timestamps carry them.",
+			gist: "SYNs answered with a cookie: a SYN queue was full, or tcp_syncookies is 2.",
+			also: []inspect.Source{inspect.TCPSyncookies},
+			read: readCookies("TcpExtSyncookiesSent", "Such connections lose options such as window scaling, unless timestamps carry them."),
 		},
 		{
 			name: "SyncookiesRecv", show: explain.Rare,
 			gist: "Cookies that came back right: real clients.",
-			say:  "Real clients behind a full SYN queue.",
+			say:  "Real clients, whose connections the kernel had kept nothing of.",
 		},
 		{
 			name: "SyncookiesFailed", show: explain.Rare,
@@ -346,6 +351,19 @@ func ended() []field {
 	})...)
 }
 
+// readCookies says of a counter of cookies what it says where they are sent for a full queue alone.
+func readCookies(name, say string) func(host) string {
+	return func(n host) string {
+		if mib(name)(n).Zero() {
+			return ""
+		}
+		if c, ok := n.Mem.Number(inspect.TCPSyncookies); ok && c == 2 {
+			return "tcp_syncookies is 2: every SYN gets a cookie, so that this is no sign of a full SYN queue."
+		}
+		return say
+	}
+}
+
 func udp() []field {
 	out := counters(inspect.NetSNMP, "", "udp", []counter{
 		{name: "UdpInDatagrams", gist: "Datagrams of IPv4 that a program, or a tunnel, has read."},
@@ -367,8 +385,9 @@ func udp() []field {
 		},
 		{
 			name: "UdpSndbufErrors",
-			gist: "Datagrams not sent because a queue on the way out was full.",
-			say:  "The send buffer, the qdisc or the card's queue was full: the program got ENOBUFS, or waited for room.",
+			gist: "Datagrams not sent: a buffer, a queue on the way out, or neighbours full.",
+			say: "The send buffer was full, and the program got EAGAIN or waited; or a qdisc or the table of neighbours was, of which it " +
+				"learns only if it set IP_RECVERR.",
 		},
 		{
 			name: "UdpMemErrors", show: explain.Rare, since: version(5, 11),
@@ -401,8 +420,8 @@ func udp() []field {
 		},
 		{
 			name: "Udp6SndbufErrors", show: explain.Rare,
-			gist: "Datagrams of IPv6 not sent because a queue on the way out was full.",
-			say:  "The send buffer, the qdisc or the card's queue was full.",
+			gist: "Datagrams of IPv6 not sent: a buffer, a queue or the neighbour table full.",
+			say:  "The send buffer, a qdisc or the table of neighbours was full.",
 		},
 		{
 			name: "Udp6MemErrors", show: explain.Rare, since: version(5, 11),

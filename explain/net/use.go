@@ -48,7 +48,7 @@ func stateList() []state {
 		},
 		{
 			say: always("No answer yet to connect: the other side is far, gone, or a filter drops the packets. " +
-				"It ends by itself after tcp_syn_retries."),
+				"It ends by itself after tcp_syn_retries tries and, since 6.5, tcp_syn_linear_timeouts more."),
 			number: synSent,
 			doc: doc{
 				Key: "tcp_syn_sent", Label: "SYN_SENT", Part: 's', Show: explain.Rare,
@@ -66,7 +66,7 @@ func stateList() []state {
 		},
 		{
 			say: always("Closed here, with data or the FIN still unacknowledged: the peer reads slowly or is gone. " +
-				"It counts as an orphan."),
+				"After close, and not after shutdown, it counts as an orphan."),
 			number: finWait1,
 			doc: doc{
 				Key: "tcp_fin_wait1", Label: "FIN_WAIT1", Part: 'f', Show: explain.Rare,
@@ -362,7 +362,7 @@ func listening() []field {
 				case 0:
 					return "Off: a full SYN queue drops new clients."
 				case 2:
-					return "Always, for tests."
+					return "Always, for tests: each SYN gets one, and the counts of cookies say nothing of a full queue."
 				}
 				return "On: where the SYN queue is full, the state goes into the answer's sequence number."
 			},
@@ -399,82 +399,4 @@ func readSomaxconn(n host) string {
 		s += " 128 is the default of kernels before 5.4, and little."
 	}
 	return s
-}
-
-func ports() []field {
-	size := func(n host) value { return explain.Opt(n.Ports.Size()) }
-	return []field{
-		{
-			Doc: doc{
-				Key: "ip_local_port_range", Kernel: "net.ipv4.ip_local_port_range", Label: "ip_local_port_range",
-				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
-				Concept: "ephemeral-ports",
-				Gist:    "The range from which connect, and bind to port 0, take a local port.",
-			},
-			Get: func(n host) value {
-				if n.Ports.Low < 0 {
-					return value{}
-				}
-				return explain.S(fmt.Sprintf("%d-%d", n.Ports.Low, n.Ports.High))
-			},
-			Reading: func(n host) string {
-				s := units.Plural(int64(n.Ports.Size()), "port", "ports")
-				if r := n.Ports.Reserved; r > 0 {
-					s += ", " + units.Number(r) + " reserved ones left out"
-				}
-				return s + " for each pair of a local address and a destination's address and port."
-			},
-		},
-		{
-			Doc: doc{
-				Key: "ephemeral_ports", Label: "ports in the range", Unit: explain.Count, Show: explain.Data,
-				Source: inspect.IPLocalPortRange, Also: []inspect.Source{inspect.IPLocalReservedPorts},
-				Concept: "ephemeral-ports",
-				Gist:    "Local ports of the range, without reserved ones.",
-			},
-			Get: size,
-		},
-		{
-			Doc: doc{
-				Key: "ephemeral_used", Label: "sockets", Unit: explain.Count,
-				Source: inspect.TCPSockets, Also: []inspect.Source{inspect.IPLocalPortRange},
-				Concept: "ephemeral-ports",
-				Gist:    "TCP sockets with a local port of the range that nothing listens on.",
-			},
-			Get: func(n host) value {
-				if n.Ports.Low < 0 {
-					return explain.None(n.Missing(inspect.IPLocalPortRange))
-				}
-				return explain.I(n.Sockets.Ephemeral)
-			},
-			Reading: func(n host) string {
-				if n.Sockets.Ephemeral == 0 {
-					return "None."
-				}
-				return "Including TIME_WAIT. A port can serve many destinations at once: the limit is for each."
-			},
-		},
-		{
-			Doc: doc{
-				Key: "ephemeral_used_most", Label: "to one destination", Unit: explain.Ratio,
-				Source:  inspect.TCPSockets,
-				Also:    []inspect.Source{inspect.IPLocalPortRange, inspect.IPLocalReservedPorts},
-				Concept: "ephemeral-ports",
-				Gist:    "Of the local ports, those that connections to the busiest destination take.",
-			},
-			Get: portsUsed,
-			Reading: func(n host) string {
-				d := n.Sockets.Destinations[0]
-				return fmt.Sprintf("%s to %s. At 100 %% connect fails with EADDRNOTAVAIL.", units.Plural(d.Ports, "port", "ports"), d.Peer)
-			},
-		},
-	}
-}
-
-// portsUsed is how much of the range the busiest destination takes.
-func portsUsed(n host) value {
-	if len(n.Sockets.Destinations) == 0 || n.Ports.Size() <= 0 {
-		return explain.None(inspect.Inapplicable)
-	}
-	return explain.F(float64(n.Sockets.Destinations[0].Ports) / float64(n.Ports.Size()))
 }

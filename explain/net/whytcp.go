@@ -74,10 +74,11 @@ func (s *sentence) orphan(it *sockdiag.Socket) {
 	}
 }
 
+// unsent says what was written before the FIN and is not acknowledged: the FIN counts as one byte.
 func (s *sentence) unsent(r row) {
-	if r.It.WQueue > 1 { // the end of the data counts as one byte
+	if n := unackedBytes(r.It); n > 0 {
 		s.add("; ")
-		s.size(uint64(r.It.WQueue))
+		s.size(n)
 		s.add(" before it are not acknowledged either")
 	}
 }
@@ -96,7 +97,11 @@ func (s *sentence) closeWait(r row) {
 		s.add("; it has not read ")
 		s.size(uint64(r.It.RQueue - 1))
 	}
-	s.unsent(r)
+	if r.It.WQueue > 0 {
+		s.add("; ")
+		s.size(uint64(r.It.WQueue))
+		s.add(" that it wrote are not acknowledged")
+	}
 }
 
 // acceptor names the listener that a connection without a process waits at: it

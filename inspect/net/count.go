@@ -14,6 +14,27 @@ type SocketCount struct {
 	States       [int(sockdiag.NewSynRecv) + 1]int // by number (include/net/tcp_states.h)
 	Ephemeral    int                               // that have a local port of the range for outgoing connections, and listen on none
 	Destinations []Destination                     // the most used first
+	From         []LocalPorts                      // by local address, the most used first
+}
+
+// LocalPorts are the local ports that sockets of one local address take.
+type LocalPorts struct {
+	Local   netip.Addr
+	Ports   int // different ones
+	Sockets int // that have them, those in TIME_WAIT among them
+	Most    int // ports that go to the destination that takes most of them
+	// Chance is how many ports fewer than sockets there would be if each destination's were taken
+	// without regard to the others', as connect does.
+	Chance float64
+}
+
+// Bound reports whether the ports were taken by bind, before connect. A port that connect chooses
+// serves any number of destinations, and these go to each on their own (net/ipv4/inet_hashtables.c,
+// __inet_hash_connect); one that bind takes serves its socket alone. The kernel does not tell which
+// it was: where far fewer ports are shared than connect would share, it was bind.
+func (l LocalPorts) Bound() bool {
+	const sign = 8 // shared ports that are missed: fewer are chance
+	return l.Chance >= sign && float64(l.Sockets-l.Ports) < l.Chance/2
 }
 
 // Destination is where the connections from one local address to one remote
@@ -107,7 +128,7 @@ func (s *Sockets) Count(ports PortRange) (c SocketCount) {
 			listen[door{sock.Family, sock.LocalPort}] = true
 		}
 	}
-	to := map[way]int{}
+	to, from := map[way]int{}, map[netip.Addr]map[uint16]int{}
 	for i := range s.List.Len() {
 		sock := s.List.At(i)
 		port := inspect.Num(sock.LocalPort)
@@ -115,9 +136,15 @@ func (s *Sockets) Count(ports PortRange) (c SocketCount) {
 			continue
 		}
 		c.Ephemeral++
-		if sock.Connected() {
-			to[way{sock.Local().Addr(), sock.Remote()}]++
+		if !sock.Connected() {
+			continue
 		}
+		local := sock.Local().Addr()
+		to[way{local, sock.Remote()}]++
+		if from[local] == nil {
+			from[local] = map[uint16]int{}
+		}
+		from[local][sock.LocalPort]++
 	}
 	for w, n := range to {
 		c.Destinations = append(c.Destinations, Destination{w.from, w.to, n})
@@ -125,6 +152,35 @@ func (s *Sockets) Count(ports PortRange) (c SocketCount) {
 	slices.SortFunc(c.Destinations, func(a, b Destination) int {
 		return cmp.Or(cmp.Compare(b.Ports, a.Ports), a.Peer.Compare(b.Peer), a.Local.Compare(b.Local))
 	})
+	c.From = localPorts(from, c.Destinations, ports)
 	c.Destinations = c.Destinations[:min(len(c.Destinations), mostDestinations)]
 	return c
+}
+
+// localPorts sums up who takes which ports of a range.
+func localPorts(from map[netip.Addr]map[uint16]int, to []Destination, ports PortRange) (out []LocalPorts) {
+	size := float64(ports.Size())
+	free := map[netip.Addr]float64{} // the part of the range that no destination would have by chance
+	most := map[netip.Addr]int{}
+	for _, d := range to {
+		if _, ok := free[d.Local]; !ok {
+			free[d.Local] = 1
+		}
+		free[d.Local] *= max(1-float64(d.Ports)/size, 0)
+		most[d.Local] = max(most[d.Local], d.Ports)
+	}
+	for local, list := range from {
+		l := LocalPorts{Local: local, Ports: len(list), Most: most[local]}
+		for _, n := range list {
+			l.Sockets += n
+		}
+		if size > 0 {
+			l.Chance = float64(l.Sockets) - size*(1-free[local])
+		}
+		out = append(out, l)
+	}
+	slices.SortFunc(out, func(a, b LocalPorts) int {
+		return cmp.Or(cmp.Compare(b.Ports, a.Ports), a.Local.Compare(b.Local))
+	})
+	return out
 }

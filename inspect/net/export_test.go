@@ -32,11 +32,22 @@ var ParseProtocols = parseProtocols
 
 var ParseSoftnet = parseSoftnet
 
-var ParseConntrack = parseConntrack
+var ParseConntrack = parsePerCPU
 
 var ParseQdisc = parseQdisc
 
 var ParseHook = parseHook
+
+// ParseFilter is what answers of nftables say: to questions for chains, rules and counters.
+func ParseFilter(chains, rules, counters [][]byte) Filter {
+	r := ruleset{chains: map[chainKey]*nftChain{}, calls: map[chainKey][]chainKey{}}
+	for list, parse := range map[*[][]byte]func([]byte){&chains: r.chain, &rules: r.rule, &counters: r.counter} {
+		for _, b := range *list {
+			parse(b)
+		}
+	}
+	return r.filter()
+}
 
 var CPUMask = cpuMask
 

@@ -287,10 +287,11 @@ func parseNetDev(b []byte, add func(name string, s DevStats)) error {
 	return nil
 }
 
-// parseConntrack reads the counters of every CPU by the names in the header, and
-// adds them up. entries is the same in every row: the size of the table
-// (net/netfilter/nf_conntrack_standalone.c, ct_cpu_seq_show).
-func parseConntrack(b []byte) (inspect.Counters, error) {
+// parsePerCPU reads a file of /proc/net/stat, with the counters of every CPU by the names in the
+// header, and adds them up. entries is the same in every row: the size of the table
+// (net/netfilter/nf_conntrack_standalone.c, ct_cpu_seq_show; net/core/neighbour.c,
+// neigh_stat_seq_show, whose counters are of the size of a long).
+func parsePerCPU(b []byte) (inspect.Counters, error) {
 	head, b := inspect.CutLine(b)
 	names := strings.Fields(string(head))
 	out := inspect.Counters{}
@@ -298,7 +299,7 @@ func parseConntrack(b []byte) (inspect.Counters, error) {
 		var line []byte
 		line, b = inspect.CutLine(b)
 		for i, f := range strings.Fields(string(line)) {
-			n, err := strconv.ParseUint(f, 16, 32)
+			n, err := strconv.ParseUint(f, 16, 64)
 			if err != nil || i >= len(names) {
 				return nil, inspect.ErrMalformed
 			}

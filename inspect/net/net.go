@@ -35,6 +35,8 @@ type Snapshot struct {
 	Hooks      []Hook
 	Tables     []string // of iptables: "ip filter"
 	Conntrack  inspect.Counters
+	Filter     Filter
+	Neighbours [2]Neighbours // of IPv4 and IPv6, of all namespaces
 
 	TCPMem, UDPMem   [3]inspect.Num // pages
 	TCPRmem, TCPWmem [3]inspect.Num // bytes
@@ -71,6 +73,25 @@ func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
 		return inspect.Present
 	}
 	return n.got[s]
+}
+
+// SeenOf returns how much was seen of a set: over an interval, of the rules that drop packets those
+// that count them. Rules that are not of nftables, and verdicts that stand in maps, are not known.
+func (n *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
+	if s != inspect.NetRuleCounters || n.Was == nil || n.got[s] != inspect.Present {
+		return inspect.Seen{}
+	}
+	f := &n.Filter
+	seen := inspect.Seen{Each: "such rule", All: len(f.Rules), Source: s, Reason: inspect.Untold}
+	for i := range f.Rules {
+		if f.Rules[i].Counted {
+			seen.Seen++
+		}
+	}
+	if f.Maps > 0 || len(n.Tables) > 0 {
+		seen.Open, seen.Beyond = true, inspect.Unsupported
+	}
+	return seen
 }
 
 // Partial reports whether a source gave only a part of what it holds.
@@ -162,7 +183,8 @@ func newNet(h *inspect.Host, space Namespace) *Snapshot {
 	n := &Snapshot{
 		Mem: &mem.Snapshot{Settings: h.NewSettings()}, Space: space, Sockstat: inspect.Counters{},
 		MIB: inspect.Counters{}, TCPMem: unset, UDPMem: unset, TCPRmem: unset, TCPWmem: unset,
-		Ports: PortRange{Low: inspect.Unset, High: inspect.Unset},
+		Ports:      PortRange{Low: inspect.Unset, High: inspect.Unset},
+		Neighbours: [2]Neighbours{{Exempt: inspect.Unset}, {Exempt: inspect.Unset}},
 	}
 	for s := range n.got {
 		n.got[s], n.Mem.Got[s] = inspect.Unread, inspect.Unread
@@ -187,7 +209,7 @@ func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
 func insideOnly(s inspect.Source) bool {
 	switch s {
 	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute,
-		inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks:
+		inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks, inspect.NetRules, inspect.NetRuleCounters:
 		return true
 	}
 	return false
@@ -262,7 +284,9 @@ func netReader(h *inspect.Host, n *Snapshot, s inspect.Source) func() error {
 			return parseNetDev(b, func(name string, s DevStats) { n.Interfaces = append(n.Interfaces, newInterface(name, s)) })
 		})
 	case inspect.NetConntrack:
-		return at("stat/nf_conntrack", func(b []byte) (err error) { n.Conntrack, err = parseConntrack(b); return err })
+		return at("stat/nf_conntrack", func(b []byte) (err error) { n.Conntrack, err = parsePerCPU(b); return err })
+	case inspect.NetARPCache, inspect.NetNdiscCache:
+		return neighbourReader(h, n, s)
 	case inspect.NetTables:
 		return func() error {
 			tables, why := netTables(h, n.Space.Dir)
@@ -395,7 +419,17 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		none(inspect.NetQdisc)
 		none(inspect.NetEthtool)
 		none(inspect.NetHooks)
+		none(inspect.NetRules)
+		none(inspect.NetRuleCounters)
 		return
+	}
+	n.askNeighbours(h)
+	if want.Has(inspect.NetRules) || want.Has(inspect.NetRuleCounters) {
+		filter, err := netFilter(h)
+		n.Filter = filter
+		for _, s := range [...]inspect.Source{inspect.NetRules, inspect.NetRuleCounters} {
+			n.got[s] = filterReason(err)
+		}
 	}
 	if want.Has(inspect.NetQdisc) {
 		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues(h))

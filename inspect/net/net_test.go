@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -296,6 +297,34 @@ func TestConntrackAsProcfs(t *testing.T) {
 
 const tcpHead = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
+// Ten destinations of 40 connections each: where connect chose the ports many are shared, as it
+// takes them from one half of the range first; where bind did, none is.
+func TestPortsThatBindTook(t *testing.T) {
+	text := func(port func(i int) int) []byte {
+		b := []byte(tcpHead)
+		for i := range 400 {
+			b = fmt.Appendf(b, "%4d: 0100007F:%04X %02X00007F:1F40 01 00000000:00000000 00:00000000 00000000     0        0 %d 1 0 100 0 0 10 0\n",
+				i, port(i), 10+i%10, 100+i)
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		port  func(i int) int
+		high  inspect.Num
+		bound bool
+	}{
+		"bind, each its own":           {func(i int) int { return 40000 + i }, 40399, true},
+		"connect, even ones":           {func(i int) int { return 40000 + 2*((i%10*17+i/10)%100) }, 40199, false},
+		"connect, of a large range":    {func(i int) int { return 40000 + i }, 60000, false}, // too few to tell
+		"bind, but for a few that did": {func(i int) int { return 40000 + i%390 }, 40399, true},
+	} {
+		got := netfacts.CountSockets(text(c.port), "tcp", netfacts.PortRange{Low: 40000, High: c.high}).From
+		if len(got) != 1 || got[0].Bound() != c.bound || got[0].Sockets != 400 || got[0].Most != 40 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestCountSockets(t *testing.T) {
 	rest := " 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 100 0 0 10 0\n"
 	text := tcpHead +
@@ -312,7 +341,12 @@ func TestCountSockets(t *testing.T) {
 	want := netfacts.SocketCount{Ephemeral: 4, Destinations: []netfacts.Destination{
 		{Local: netip.MustParseAddr("127.0.0.1"), Peer: netip.MustParseAddrPort("127.0.0.1:40000"), Ports: 2},
 		{Local: netip.MustParseAddr("127.0.0.1"), Peer: netip.MustParseAddrPort("127.0.0.1:80"), Ports: 1},
+	}, From: []netfacts.LocalPorts{ // three of the range, each by one connection
+		{Local: netip.MustParseAddr("127.0.0.1"), Ports: 3, Sockets: 3, Most: 2, Chance: got.From[0].Chance},
 	}}
+	if c := got.From[0].Chance; c < 0 || c > 1e-3 { // 2 × 1 of 28,232 ports
+		t.Errorf("by chance %g ports are shared", c)
+	}
 	want.States[10], want.States[1], want.States[6], want.States[8], want.States[7], want.States[3] = 1, 2, 1, 1, 1, 1
 	same := cmp.Options{
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
@@ -648,6 +682,85 @@ func FuzzCountSockets(f *testing.F) {
 				}
 			}
 		})
+	})
+}
+
+// attr is an attribute of netlink: numbers in it are in the network's order.
+func attr(kind uint16, data ...[]byte) []byte {
+	body := bytes.Join(data, nil)
+	b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(body)))
+	b = append(binary.NativeEndian.AppendUint16(b, kind), body...)
+	return append(b, make([]byte, (4-len(b)%4)%4)...)
+}
+
+func word(s string) []byte { return append([]byte(s), 0) }
+
+func be32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// expr is an expression of a rule (enum nft_expr_attributes).
+func expr(name string, data ...[]byte) []byte { return attr(1, attr(1, word(name)), attr(2, data...)) }
+
+// nftAnswers are a chain at input whose policy drops, one that it jumps to, and rules.
+func nftAnswers() (chains, rules, counters [][]byte) {
+	const inet = 1 // NFPROTO_INET
+	of := func(parts ...[]byte) []byte {
+		return append([]byte{inet, 0, 0, 0}, bytes.Join(append([][]byte{attr(1, word("t"))}, parts...), nil)...)
+	}
+	rule := func(chain string, handle uint64, list ...[]byte) []byte {
+		return of(attr(2, word(chain)), attr(3, be64(handle)), attr(4, list...))
+	}
+	counter := func(packets uint64) []byte { return expr("counter", attr(1, be64(64*packets)), attr(2, be64(packets))) }
+	verdict := func(code int32, to ...[]byte) []byte {
+		return expr("immediate", attr(1, be32(0)), attr(2, attr(2, append([][]byte{attr(1, be32(uint32(code)))}, to...)...)))
+	}
+	fits := expr("cmp", attr(1, be32(8)))
+	chains = [][]byte{
+		of(attr(3, word("in")), attr(4, attr(1, be32(1)), attr(2, be32(0))), attr(5, be32(0))), of(attr(3, word("sub"))), {inet}, nil,
+	}
+	rules = [][]byte{
+		rule("in", 1, fits, counter(7), verdict(0)), rule("in", 2, counter(9), fits, verdict(0)), rule("in", 3, fits, verdict(1)),
+		rule("in", 4, verdict(-3, attr(2, word("sub")))), rule("sub", 5, fits, expr("log"), counter(3), expr("reject")),
+		rule("sub", 6, fits, expr("objref", attr(1, be32(1)), attr(2, word("c"))), verdict(0)),
+		rule("sub", 7, expr("lookup", attr(1, word("m")), attr(3, be32(0)))), rule("alone", 8, fits, verdict(0)), {inet, 0, 0, 0, 9},
+	}
+	return chains, rules, [][]byte{of(attr(2, word("c")), attr(3, be32(1)), attr(4, attr(1, be64(100)), attr(2, be64(5))))}
+}
+
+// A counter counts what its rule drops only where it stands behind all that packets may not fit.
+func TestRulesThatDrop(t *testing.T) {
+	got := netfacts.ParseFilter(nftAnswers())
+	in := []string{"input"}
+	rule := func(chain string, handle uint64) netfacts.DropRule {
+		return netfacts.DropRule{Family: "inet", Table: "t", Chain: chain, Handle: handle, Hooks: in}
+	}
+	counted := func(d netfacts.DropRule, packets, bytes uint64) netfacts.DropRule {
+		d.Counted, d.Packets, d.Bytes = true, packets, bytes
+		return d
+	}
+	reject, named, alone := counted(rule("sub", 5), 3, 192), counted(rule("sub", 6), 5, 100), rule("alone", 8)
+	reject.Rejects, named.Named, alone.Hooks = true, "c", nil
+	want := []netfacts.DropRule{counted(rule("in", 1), 7, 448), rule("in", 2), rule("in", 0), reject, named, alone}
+	if diff := cmp.Diff(want, got.Rules); diff != "" || got.Maps != 1 {
+		t.Errorf("%d maps; %s", got.Maps, diff)
+	}
+}
+
+func FuzzDropRules(f *testing.F) {
+	chains, rules, counters := nftAnswers()
+	for _, list := range [][][]byte{chains, rules, counters} {
+		for _, b := range list {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := netfacts.ParseFilter([][]byte{b}, [][]byte{b}, [][]byte{b})
+		for _, d := range got.Rules {
+			if !d.Counted && (d.Packets != 0 || d.Bytes != 0) {
+				t.Errorf("%+v", d)
+			}
+		}
 	})
 }
 

@@ -46,8 +46,11 @@ func hookFamilies() []hookFamily {
 }
 
 // hookPlace is where on a packet's way a hook is.
-func hookPlace(name string) int {
-	return slices.Index([]string{"ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"}, name)
+func hookPlace(name string) int { return slices.Index(hookWay(), name) }
+
+// hookWay are the hooks in the order in which a packet meets them.
+func hookWay() []string {
+	return []string{"ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"}
 }
 
 // netHooks asks nfnetlink for every function that is hooked, in the namespace that

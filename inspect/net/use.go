@@ -61,8 +61,20 @@ type SocketUse struct {
 	Orphans  int    // of these, what no process has
 	Most     string // who has most of them, with its number; "" if nobody is known
 	MostN    int
-	Sure     bool // nobody that was not seen can have more
+	Sure     bool      // nobody that was not seen can have more
+	Holders  []Holding // who has most of them, the first is Most
+	Unowned  int       // that nobody was seen to have
 }
+
+// Holding is a process and how many sockets it has.
+type Holding struct {
+	Name string // with its number: "nginx(812)"
+	PID  int32
+	N    int
+}
+
+// mostHolders is how many who have sockets in a state are kept.
+const mostHolders = 3
 
 // UsePart is one count in its context.
 type UsePart = inspect.Part[*Sockets, SocketUse]
@@ -75,8 +87,8 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 		name     string
 	}
 	type count struct {
-		n, orphans int
-		rows       map[int32]int
+		n, orphans, unowned int
+		rows                map[int32]int
 	}
 	counts := map[key]*count{}
 	for i := range s.List.Len() {
@@ -93,12 +105,16 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 		}
 		if o := s.ownersOf(sock.Inode); len(o) > 0 {
 			c.rows[o[0].row]++
+		} else {
+			c.unowned++
 		}
 	}
 	var out []SocketUse
 	for k, c := range counts {
-		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans}
-		u.Most, u.MostN = s.most(c.rows)
+		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans, Unowned: c.unowned}
+		if u.Holders = s.most(c.rows, k.state); len(u.Holders) > 0 {
+			u.Most, u.MostN = u.Holders[0].Name, u.Holders[0].N
+		}
 		u.Sure = s.holders.Whole() || 2*u.MostN > u.N
 		out = append(out, u)
 	}
@@ -112,23 +128,25 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 	return inspect.Parts[*Sockets, SocketUse]{In: s, List: out, Among: inspect.NetSockets}
 }
 
-// most finds who has most, and reads its name.
-func (s *Sockets) most(rows map[int32]int) (name string, n int) {
-	best := int32(-1)
-	for _, row := range slices.Sorted(maps.Keys(rows)) {
-		if rows[row] > n {
-			best, n = row, rows[row]
+// most finds who has most in a state, and reads their names: of what a program has not closed
+// those of several.
+func (s *Sockets) most(rows map[int32]int, state sockdiag.State) (out []Holding) {
+	few := 1
+	if state == sockdiag.CloseWait {
+		few = mostHolders
+	}
+	list := slices.SortedFunc(maps.Keys(rows), func(a, b int32) int {
+		return cmp.Or(cmp.Compare(rows[b], rows[a]), cmp.Compare(a, b))
+	})
+	for _, row := range list[:min(len(list), few)] {
+		s.Procs.Fill([]int32{row}, inspect.Of(inspect.PIDStat))
+		p := &s.Procs.Rows[row]
+		if p.Comm == "" {
+			break // gone meanwhile
 		}
+		out = append(out, Holding{p.Comm + "(" + strconv.Itoa(int(p.PID)) + ")", p.PID, rows[row]})
 	}
-	if best < 0 {
-		return "", 0
-	}
-	s.Procs.Fill([]int32{best}, inspect.Of(inspect.PIDStat))
-	p := &s.Procs.Rows[best]
-	if p.Comm == "" {
-		return "", 0
-	}
-	return p.Comm + "(" + strconv.Itoa(int(p.PID)) + ")", n
+	return out
 }
 
 // Process is one process's share of its network namespace.
