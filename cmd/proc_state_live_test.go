@@ -106,7 +106,8 @@ func TestLiveEndsDuringTheInterval(t *testing.T) {
 		var out, errs bytes.Buffer
 		a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
 			Sleep: func(time.Duration) { _ = c.Process.Kill(); _ = c.Wait() }}
-		if s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"}); s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
+		s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"})
+		if s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
 			t.Fatalf("%s: status %d, %s", command, s, errs.String())
 		}
 		d := readJSON(t, out.String())

@@ -43,7 +43,8 @@ func mayHang(rel string) bool {
 	case "cmdline", "cwd", "exe", "io", "maps", "root", "smaps_rollup", "stack", "syscall":
 		return true
 	default:
-		return strings.Contains(dir, "/root/") || strings.HasSuffix(dir, "/fdinfo/") || strings.HasSuffix(dir, "/fd/") || strings.HasSuffix(dir, "/map_files/")
+		return strings.Contains(dir, "/root/") ||
+			strings.HasSuffix(dir, "/fdinfo/") || strings.HasSuffix(dir, "/fd/") || strings.HasSuffix(dir, "/map_files/")
 	}
 }
 

@@ -37,7 +37,7 @@ func TestKernelLocks(t *testing.T) {
 
 // What is known of the thing and of who could end the wait is named, and what is not is left out.
 func TestWaitsAreNamed(t *testing.T) {
-	named := func(b []byte, pid int32) []byte { return append(b, "p"+string(rune('0'+pid))...) }
+	named := func(b []byte, pid int32) []byte { return append(b, "p"+string('0'+pid)...) }
 	for _, c := range []struct {
 		w    wait.Wait
 		says string

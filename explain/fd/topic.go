@@ -145,10 +145,10 @@ func ProcessPage(pid int32, o Options) (*lower.Page[list], error) {
 	fds := &lower.Rows[list, fdRow]{View: v, Asked: true, More: allRows, Of: func(l list) explain.Rows[fdRow] { return l }}
 	return &lower.Page[list]{
 		Command: "fd PID", Scope: explain.OfProcess, Card: Process(), Doing: "reading the descriptors", Tables: []lower.Attached[list]{fds},
-		Take:  read(look),
-		First: read(1),
-		Same:  func(was, now list) bool { return was.Row.P.Start == now.Row.P.Start },
-		Since: func(now, was list) { now.Was = was },
+		Take:    read(look),
+		First:   read(1),
+		Same:    func(was, now list) bool { return was.Row.P.Start == now.Row.P.Start },
+		Since:   func(now, was list) { now.Was = was },
 		At:      func(l list) time.Time { return l.Row.Host.At },
 		Gaps:    list.Gaps,
 		Subject: func(l list) *lower.Subject { return proc.Subject(pid, l.Row) },

@@ -126,7 +126,8 @@ func starvedThreads() field {
 
 // says how a thread was left without a CPU, and who had it.
 func says(it *schedfacts.Starved) string {
-	s := fmt.Sprintf("%s (%d), %s, was ready for %s at least and did not run: ", it.P.Comm, it.P.PID, priority(it.P), units.Span(it.Over.Seconds()))
+	s := fmt.Sprintf("%s (%d), %s, was ready for %s at least and did not run: ",
+		it.P.Comm, it.P.PID, priority(it.P), units.Span(it.Over.Seconds()))
 	switch {
 	case it.Quota != "":
 		return s + "its cgroup " + it.Quota + " was out of its CPU quota."

@@ -26,17 +26,17 @@ type Detail struct {
 
 	Exe, Cwd, Root string
 	// Replaced says of a program whose file is gone whether another has its name now.
-	Replaced inspect.Answer
-	Files          []OpenFile // by number
-	IO             inspect.Counters
-	Namespaces     []Namespace
-	Cgroups        []cgroup.Membership
-	Limits         []Limit
-	Bounds         []Bound  // what bounds it, from its own limits to the host's
-	Stack          []string // functions, innermost first
-	Label          string   // of the security module
-	Delays         Delays
-	Groups         inspect.Userland // names of groups
+	Replaced   inspect.Answer
+	Files      []OpenFile // by number
+	IO         inspect.Counters
+	Namespaces []Namespace
+	Cgroups    []cgroup.Membership
+	Limits     []Limit
+	Bounds     []Bound  // what bounds it, from its own limits to the host's
+	Stack      []string // functions, innermost first
+	Label      string   // of the security module
+	Delays     Delays
+	Groups     inspect.Userland // names of groups
 
 	Ancestors []*Process // parent first
 	Children  []*Process

@@ -49,7 +49,8 @@ func (s *Snapshot) ReadySeen() inspect.Seen {
 	if t := s.SeenOf(inspect.PIDTask); !t.Whole() {
 		return t
 	}
-	return inspect.SeenBy("thread", inspect.PIDSchedstat, len(s.ready), func(i int) inspect.Reason { return s.ready[i].Why(inspect.PIDSchedstat) })
+	why := func(i int) inspect.Reason { return s.ready[i].Why(inspect.PIDSchedstat) }
+	return inspect.SeenBy("thread", inspect.PIDSchedstat, len(s.ready), why)
 }
 
 // FindStarved finds them, now that the earlier sample is known.
