@@ -112,7 +112,10 @@ func takeTable() []takes {
 		{source: inspect.THPShmemEnabled, host: "debian-7.3-sched", goes: []string{
 			"mem thp_shmem_enabled",
 		}},
-		{source: inspect.HugepagePools, host: "debian-7.3-sched", why: "pools of other sizes, which are empty"},
+		{source: inspect.HugepagePools, host: "debian-7.3-sched", goes: []string{
+			"check mem.hugetlb_idle=partly", // of the default size meminfo has them
+			"mem hugetlb_idle",
+		}},
 		{source: inspect.KSM, host: "debian-7.3-sched", goes: []string{
 			"mem ksm_general_profit ksm_pages_shared ksm_pages_sharing ksm_run",
 		}},
@@ -123,6 +126,7 @@ func takeTable() []takes {
 			"mem zram_mem_used zram_original",
 		}},
 		{source: inspect.NodeMeminfo, host: "debian-7.3-sched", goes: []string{
+			"check mem.node_short=blind",
 			"mem nodes.*",
 		}},
 		{source: inspect.SelfCgroup, host: "debian-7.3-sched", goes: []string{
@@ -141,7 +145,7 @@ func takeTable() []takes {
 			"sched PID cpu_quota cpu_share cpu_share= cpu_throttled cpu_throttled_time",
 		}},
 		{source: inspect.CgroupMemory, host: "debian-7.3-sched", goes: []string{
-			"check oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",
+			"check mem.cgroup_stalled=blind oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",
 			"oom cgroup_limit limited_cgroups",
 			"proc PID limits~",
 		}},
@@ -562,6 +566,7 @@ func takeTable() []takes {
 		}},
 		{source: inspect.PIDLabel, why: "no recorded host has it"},
 		{source: inspect.PIDSchedstat, host: "debian-7.3-sched", goes: []string{
+			"check sched.starved=blind",
 			"sched processes.run_time processes.timeslices processes.wait_time",
 			"sched PID mean_turn mean_wait run_time timeslices wait_time",
 		}},

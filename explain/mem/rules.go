@@ -239,8 +239,11 @@ func stateRules() []rule {
 		At: explain.At{Notice: 0.05, Warning: 0.25},
 		Say: func(m mem) string {
 			s := fmt.Sprintf("%s of RAM is in huge pages that nothing uses: %s", ofRAM(m, idleHuge(m)), size(idleHuge(m)))
-			if each := poolsOf(m).each; each != "" {
-				s += " (" + each + ")"
+			switch p := poolsOf(m); {
+			case p.each != "":
+				s += " (" + p.each + ")"
+			case !p.idle.Has():
+				s += ", of the default size alone"
 			}
 			return s
 		},

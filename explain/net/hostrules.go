@@ -131,7 +131,7 @@ func listenOverflow() loss {
 func resentData(n host) value {
 	all, syns := mib("TcpRetransSegs")(n), mib("TcpExtTCPSynRetrans")(n)
 	if !all.Has() || !syns.Has() {
-		return all
+		return value{} // with SYNs among them it would be no share of connections that are open
 	}
 	return explain.F(max(all.Float()-syns.Float(), 0))
 }

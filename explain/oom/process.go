@@ -96,7 +96,7 @@ func readScore(t task) string {
 	}
 	s := ""
 	if r.Host.OOM.Sure59() {
-		s = fmt.Sprintf("On a scale where an idle process has %d, and one with all of the memory twice as much.", idle(t.OOM))
+		s = fmt.Sprintf("On a scale where an idle process has %d, and one that fills RAM and swap twice as much.", idle(t.OOM))
 	}
 	switch file {
 	case "":

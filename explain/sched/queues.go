@@ -108,10 +108,13 @@ func starvedThreads() field {
 		},
 		Get: func(s sched) value {
 			list, known := s.Starved()
-			if !known {
-				return explain.None(inspect.NoInterval)
+			switch seen := s.ReadySeen(); {
+			case known:
+				return explain.I(len(list))
+			case !seen.Whole():
+				return explain.None(seen.Reason)
 			}
-			return explain.I(len(list))
+			return explain.None(inspect.NoInterval)
 		},
 		Over: func(s sched) inspect.Seen { return s.ReadySeen() },
 		Reading: func(s sched) string {

@@ -57,6 +57,9 @@ func (p Row) Where() string {
 func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
 	var f *wait.Finder
 	for r := range tasks {
+		if !wait.MayTell(r.P.State, r.P.Wchan) {
+			continue
+		}
 		t := r.task()
 		if !wait.Tells(wait.Of(&t).Kind) {
 			continue

@@ -36,6 +36,19 @@ func Tells(k Kind) bool {
 	return false
 }
 
+// MayTell reports whether a task may wait so, by its state and the kernel function: it is cheap, for
+// there may be many thousand tasks. In S the wait for a server alone is told more of.
+func MayTell(state byte, where string) bool {
+	switch state {
+	case 'D':
+		return true
+	case 'S':
+		return strings.Contains(where, "nfs") || strings.Contains(where, "rpc_") || strings.Contains(where, "fuse_") ||
+			where == "request_wait_answer"
+	}
+	return false
+}
+
 // Find returns what a task waits for, and who could end that.
 func (f *Finder) Find(t *Task) Wait {
 	w := Of(t)
