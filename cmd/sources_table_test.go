@@ -151,7 +151,7 @@ func takeTable() []takes {
 		}},
 		{source: inspect.KernelLog, why: "a device: a copy has none"},
 		{source: inspect.ProcStat, host: "debian-7.3-sched", goes: []string{
-			"check sched.run_queue=blind sched.steal=blind",
+			"check sched.cpu_held=blind sched.run_queue=blind sched.steal=blind",
 			"proc processes procs_blocked procs_running",
 			"proc PID started",
 			"sched cpu_guest cpu_idle cpu_iowait cpu_irq cpu_nice cpu_softirq cpu_steal cpu_system cpu_time cpu_user cpus.* ctxt",
@@ -161,7 +161,7 @@ func takeTable() []takes {
 			// Without it nobody can tell whether a copy has all processes.
 			"check proc.pids_near_limit=blind proc.threads_near_limit=blind proc.uninterruptible=blind proc.zombies=partly",
 			"check sched.blocked=partly sched.realtime_starves=blind sched.realtime_unbounded=partly sched.run_queue=partly",
-			"check sched.stuck=blind",
+			"check sched.starved=blind sched.stuck=blind",
 			"oom next_victim_comm next_victim_pid unkillable~ userspace_killers~",
 			"oom PID rank",
 			"proc kernel_threads~ tasks user_processes~ zombies~",
@@ -287,7 +287,7 @@ func takeTable() []takes {
 			"sched cpus_online smt",
 		}},
 		{source: inspect.PressureCPU, host: "debian-7.3-sched", goes: []string{
-			"check sched.cpu_pressure=blind",
+			"check sched.cpu_held=blind sched.cpu_pressure=blind",
 			"sched pressure_cpu_full pressure_cpu_some pressure_cpu_some_total",
 		}},
 		{source: inspect.Schedstat, host: "debian-7.3-sched", goes: []string{
@@ -326,7 +326,7 @@ func takeTable() []takes {
 			"net udp6_rcvbuf_errors udp6_sndbuf_errors",
 		}},
 		{source: inspect.NetNetstat, host: "linux-6.18-lossy-net", goes: []string{
-			"check net.listen_overflow=blind net.listen_overflow_so_far=blind net.retransmits=blind net.retransmits_so_far=partly",
+			"check net.listen_overflow=blind net.listen_overflow_so_far=blind net.retransmits=blind net.retransmits_so_far=blind",
 			"check net.syn_retransmits=blind net.syncookies=blind",
 			"net in_ce_pkts in_csum_errors in_no_routes in_truncated_pkts ip_reverse_path_filter listen_drops listen_overflows ofo_pruned",
 			"net paws_estab prune_called rcv_pruned syncookies_failed syncookies_recv syncookies_sent tcp_abort_on_close tcp_abort_on_data",
@@ -476,7 +476,7 @@ func takeTable() []takes {
 		{source: inspect.PerfEventParanoid, why: "no recorded host has it"},
 		{source: inspect.PIDStat, host: "debian-7.3-sched", goes: []string{ // but what status has too
 			"check proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind sched.realtime_starves=blind",
-			"check sched.realtime_unbounded=blind sched.stuck=blind",
+			"check sched.realtime_unbounded=blind sched.starved=blind sched.stuck=blind",
 			"mem processes.rss",
 			"mem PID majflt minflt",
 			"oom next_victim_comm next_victim_pid processes.ppid processes~ unkillable userspace_killers",
@@ -640,7 +640,8 @@ func takeTable() []takes {
 			"check mem.cgroup_level_near_limit=blind mem.cgroup_near_limit=blind mem.cgroup_stalled=blind",
 			"check oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",
 			"check proc.cgroup_pids_near=blind proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind",
-			"check sched.realtime_starves=blind sched.realtime_unbounded=blind sched.stuck=blind sched.throttled=blind",
+			"check sched.realtime_starves=blind sched.realtime_unbounded=blind sched.starved=blind sched.stuck=blind",
+			"check sched.throttled=blind",
 			"fd PID fd_limit_hard fd_limit_soft",
 			"mem cgroup_limit cgroup_path cgroups.* processes.*",
 			"mem PID hugetlb_pages majflt max_map_count minflt rss_anon rss_file rss_shmem vm_data vm_exe vm_hwm vm_lck vm_lib",
