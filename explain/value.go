@@ -175,10 +175,13 @@ func (v Value) Unlimited() bool { return !v.Has() && v.why == inspect.Unlimited 
 // Reason says why there is none.
 func (v Value) Reason() inspect.Reason { return v.why }
 
-// Int returns a number as a signed integer.
+// Int returns a number as a signed integer: of one that none can hold, the largest.
 func (v Value) Int() int64 {
-	if v.kind == Float {
+	switch {
+	case v.kind == Float:
 		return int64(math.Float64frombits(v.num))
+	case v.kind == Uint:
+		return int64(min(v.num, math.MaxInt64))
 	}
 	return int64(v.num)
 }

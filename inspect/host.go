@@ -276,7 +276,8 @@ func (h *Host) savedPageSize() (size uint64, known bool) {
 		{"MemFree", "nr_free_pages"}, {"Mapped", "nr_mapped"}, {"PageTables", "nr_page_table_pages"}, {"Dirty", "nr_dirty"},
 	} {
 		inBytes, pages := info[pair[0]], stat[pair[1]]
-		if pages < 16 || inBytes < pages<<10 {
+		const most = 1 << 52 // pages: no host has more memory than addresses
+		if pages < 16 || pages > most || inBytes < pages<<10 {
 			continue
 		}
 		ratio := float64(inBytes) / float64(pages)

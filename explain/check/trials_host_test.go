@@ -235,6 +235,10 @@ func schedTrials() []trial {
 			critical("pressure 95 %", cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0))),
 		}, well: edits{cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(600, 600, 0))}, idle: "sched.cpu_held speaks of it",
 	}, {
+		// One look: with fewer threads than CPUs it is not for these that tasks wait.
+		rule: "sched.cpu_pressure", host: sched, once: true, fires: []rung{critical("pressure 95 %", cpuPressure(95))},
+		well: edits{cpuPressure(95), running(2), file("proc/loadavg", "0.20 0.18 0.06 1/77 156\n")}, idle: "an interval tells who is held back",
+	}, {
 		rule: "sched.starved", host: sched, fires: []rung{
 			notice("task-1 (131), nice 0, was ready for 1 s at least and did not run: task-2 (134), nice 5, had CPU 1 for 90 % of that time",
 				runs(134, 152, 156), stat(134, 14, "608", "698")),

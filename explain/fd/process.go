@@ -75,7 +75,7 @@ func limits() []listField {
 			Key: "fd_lowest_free", Label: "lowest free", Unit: explain.Plain,
 			Gist: "The number that the next file gets: the lowest free one.",
 		}, func(l list) value {
-			if l.Row.P.Over() { // it opens none any more
+			if l.Row.P.Over() || l.Row.P.Kthread() { // it opens none
 				return explain.None(inspect.Inapplicable)
 			}
 			return explain.I(lowestFree(l))

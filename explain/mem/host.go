@@ -5,6 +5,7 @@ import (
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
+	"math"
 )
 
 type (
@@ -114,7 +115,10 @@ func inPages(m mem, v value) value {
 }
 
 // inBytes converts pages of the host to bytes.
-func inBytes(m mem, pages int64) value { return explain.I(pages * int64(m.Host.PageSize)) }
+func inBytes(m mem, pages int64) value {
+	size := int64(m.Host.PageSize)
+	return explain.I(min(pages, math.MaxInt64/size) * size) // of more pages than there are addresses the most
+}
 
 // or0 returns v, or zero where this kernel does not have it: for a term whose
 // absence means that the kernel has no such memory.

@@ -197,7 +197,7 @@ func healthWaits(o host) string {
 	if n == 0 {
 		return units.NoneOf("no cgroup waits at its limit", o.Walked)
 	}
-	return units.Plural(n, "cgroup waits", "cgroups wait") + " at their limit"
+	return units.Plural(n, "cgroup waits at its limit", "cgroups wait at their limits")
 }
 
 func healthErrors(kills Recent) string {

@@ -40,7 +40,7 @@ func program() []detailField {
 			Gist:    "The file that it runs.",
 			Concept: "running-a-program",
 		}, func(d detail) value { return text(d.Exe) }, func(d detail) string {
-			if strings.HasSuffix(d.Exe, " (deleted)") {
+			if strings.HasSuffix(d.Exe, " (deleted)") && !d.There {
 				return inspect.Choose(d.Replaced, "The file was replaced by another of that name", "The file was deleted",
 					"The file was deleted or replaced") + ": the process runs the old one until it ends."
 			}

@@ -116,7 +116,7 @@ func readSwitches(d detail) string {
 	case v+f < few:
 		return "Too few to say anything."
 	case f > v && computes(d):
-		return "More often than it waited: it computes, and others want the CPU too."
+		return "More often than it waited: it computes, and others want the CPU too, or its cgroup's quota runs out."
 	case f > v:
 		return "More often than it waited, over its life: it computed, and others wanted the CPU too."
 	case f*10 > v:

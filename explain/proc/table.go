@@ -384,8 +384,8 @@ func times() []column {
 	return []column{
 		cpuTime("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
 		cpuTime("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
-		fault("minflt", "Page faults that needed no disk.", func(p *procfacts.Process) uint64 { return p.Minflt }),
-		fault("majflt", "Page faults that waited for a disk.", func(p *procfacts.Process) uint64 { return p.Majflt }),
+		fault("minflt", "Page faults without I/O.", func(p *procfacts.Process) uint64 { return p.Minflt }),
+		fault("majflt", "Page faults for which something had to be read.", func(p *procfacts.Process) uint64 { return p.Majflt }),
 		ofStat(column{Doc: doc{
 			Key: "vsize", Unit: explain.Bytes,
 			Source:  inspect.PIDStat,

@@ -72,6 +72,9 @@ func doing(b []byte, r row) []byte {
 	case 't':
 		return append(b, "stopped by its tracer"...)
 	case 'Z':
+		if p.TGID != 0 { // nobody waits for a thread: where it is the main one, its process goes on without it
+			return append(b, "this thread has ended; others of its process may go on"...)
+		}
 		return zombie(b, r)
 	case 'I':
 		return append(b, "idle kernel thread"...)
@@ -369,6 +372,8 @@ func readScore(d detail) string {
 	switch {
 	case adj == -1000:
 		return "It is never killed."
+	case n == 0 && base > 1:
+		return "The OOM killer skips it: it has no memory of its own, has been reaped, or is the host's PID 1."
 	case scale == kernel.ScaleUnknown:
 		return fmt.Sprintf("Since Linux 5.9 a process without memory has %d with oom_score_adj %d, and before %d. "+
 			"Which of the two this kernel counts from, nothing shows.", (1000+adj)*2/3, adj, max(adj, 0))

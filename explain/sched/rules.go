@@ -27,6 +27,9 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 				if left, known := spare(s); known && left >= heldShare {
 					return value{} // sched.cpu_held speaks of it
 				}
+				if _, _, watched := s.Before(); !watched && hasRoom(s) {
+					return value{} // an interval tells who is held back
+				}
 				return explain.F(s.Pressure.Some.Avg10 / 100)
 			},
 			At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
@@ -119,6 +122,13 @@ func spare(s sched) (share float64, known bool) {
 		return 0, false
 	}
 	return shareOf(s, was, func(t *schedfacts.CPUTimes) uint64 { return idle(t) + t.Nice })
+}
+
+// hasRoom reports whether one look shows fewer threads than CPUs, now and over the last minute.
+func hasRoom(s sched) bool {
+	n, ok := s.Stat["procs_running"]
+	load, cpus := loadText(s, 0), s.Settings.Host.CPUs
+	return ok && load.Has() && cpus > 0 && n <= uint64(cpus) && load.Float() < 0.7*float64(cpus)
 }
 
 func shareOf(s, was sched, of func(*schedfacts.CPUTimes) uint64) (float64, bool) {

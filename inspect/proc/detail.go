@@ -27,6 +27,7 @@ type Detail struct {
 	Exe, Cwd, Root string
 	// Replaced says of a program whose file is gone whether another has its name now.
 	Replaced   inspect.Answer
+	There      bool       // the name of its program ends in "(deleted)", and the file is there
 	Files      []OpenFile // by number
 	IO         inspect.Counters
 	Namespaces []Namespace
@@ -307,7 +308,12 @@ func replaced(h *inspect.Host, d *Detail) inspect.Answer {
 	if !gone || !h.Live || d.Root != "/" {
 		return inspect.Unknown
 	}
-	_, err := h.Proc.Node(d.Row.P.Home(h) + "/root" + name)
+	home := d.Row.P.Home(h)
+	own, err1 := h.Proc.Node(home + "/exe")
+	if named, err2 := h.Proc.Node(home + "/root" + d.Exe); err1 == nil && err2 == nil && own == named {
+		d.There = true // that is how it is called
+	}
+	_, err := h.Proc.Node(home + "/root" + name)
 	switch {
 	case err == nil:
 		return inspect.Yes
