@@ -177,10 +177,10 @@ func (v Value) Reason() inspect.Reason { return v.why }
 
 // Int returns a number as a signed integer: of one that none can hold, the largest.
 func (v Value) Int() int64 {
-	switch {
-	case v.kind == Float:
+	switch v.kind {
+	case Float:
 		return int64(math.Float64frombits(v.num))
-	case v.kind == Uint:
+	case Uint:
 		return int64(min(v.num, math.MaxInt64))
 	}
 	return int64(v.num)
