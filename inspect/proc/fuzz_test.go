@@ -80,10 +80,11 @@ func FuzzSyscall(f *testing.F) {
 func FuzzLimits(f *testing.F) {
 	f.Add([]byte("Limit Soft Hard Units\nMax open files            1024                 524288               files     \n"))
 	f.Add([]byte("Max open files unlimited unlimited files\n"))
+	f.Add([]byte("Max open filesd s\n")) // which is garbled, and no limit
 	f.Fuzz(func(t *testing.T, b []byte) {
 		inspecttest.Mutate(t, b, func(b []byte) {
 			n, err := proc.ParseLimits(b)
-			if err != nil && !errors.Is(err, inspect.ErrMalformed) || n < inspect.Unset {
+			if err != nil && !errors.Is(err, inspect.ErrMalformed) || n < inspect.Garbled {
 				t.Fatalf("%d, %v", n, err)
 			}
 		})
