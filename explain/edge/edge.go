@@ -36,7 +36,7 @@ func of(k wait.Kind) kind {
 	switch k {
 	case wait.CPU:
 		return kind{OnCPU, ""}
-	case wait.Stopped, wait.Traced, wait.Frozen, wait.Idle:
+	case wait.Stopped, wait.Traced, wait.Frozen:
 		return kind{Halted, ""}
 	case wait.Ended:
 		return kind{Ended, ""}
@@ -66,6 +66,8 @@ func of(k wait.Kind) kind {
 		return kind{Events, "an event on its files"}
 	case wait.Terminal:
 		return kind{Events, "input on its terminal"}
+	case wait.Request:
+		return kind{Events, "a request to serve"}
 	case wait.Signal:
 		return kind{Choice, "a signal"}
 	case wait.Timer:

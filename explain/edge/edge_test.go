@@ -7,8 +7,9 @@ import (
 	"kwhy/inspect/wait"
 )
 
-// A kernel lock is known from its caller, and only in D.
-func TestKernelLocks(t *testing.T) {
+// A kernel lock is known from its caller, and only in D. Who serves a file system or watches one does not
+// wait for himself, though he sleeps in its functions, too.
+func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		state       byte
 		call, where string
@@ -25,6 +26,16 @@ func TestKernelLocks(t *testing.T) {
 		{'D', "vfork", "kernel_clone", Child, "vfork", true},
 		{'S', "restart_syscall", "hrtimer_nanosleep", Choice, "a timeout", false},
 		{'S', "restart_syscall", "do_syscall_64", Unknown, "", false},
+		{'D', "openat", "request_wait_answer", Disk, "serves a FUSE file system", false},
+		{'S', "stat", "__fuse_simple_request", Disk, "serves a FUSE file system", false},
+		{'S', "read", "fuse_dev_do_read", Events, "a request to serve", false},
+		{'S', "read", "fuse_dev_do_read.isra.0", Events, "a request to serve", false},
+		{'D', "openat", "fanotify_get_response", Local, "fanotify", true},
+		{'D', "openat", "fanotify_handle_event", Local, "fanotify", true},
+		{'S', "read", "fanotify_read", Events, "an event on its files", false},
+		{'S', "", "nfs41_callback_svc", Events, "a request to serve", false},
+		{'S', "", "nfsd", Unknown, "", false},
+		{'D', "", "nfs_wait_bit_killable", Disk, "an NFS server", false},
 	} {
 		w := wait.Wait{}
 		w.Kind, w.Fatal, w.Evidence = wait.Sleeping(c.state, c.call, c.where)

@@ -36,15 +36,16 @@ func Tells(k Kind) bool {
 	return false
 }
 
-// MayTell reports whether a task may wait so, by its state and the kernel function: it is cheap, for
-// there may be many thousand tasks. In S the wait for a server alone is told more of.
+// MayTell reports whether Tells may hold of a task, by its state and the kernel function: it is cheap,
+// for there may be many thousand tasks. In S, the function has to say so.
 func MayTell(state byte, where string) bool {
-	switch state {
-	case 'D':
-		return true
-	case 'S':
-		return strings.Contains(where, "nfs") || strings.Contains(where, "rpc_") || strings.Contains(where, "fuse_") ||
-			where == "request_wait_answer"
+	if state != 'S' {
+		return state == 'D'
+	}
+	for _, l := range places() {
+		if Tells(l.kind) && strings.Contains(where, l.part) {
+			return true
+		}
 	}
 	return false
 }
@@ -163,7 +164,7 @@ func (f *Finder) mount(t *Task, w *Wait, list []inspect.Mount) (dev uint64) {
 	if w.Kind == NFS {
 		w.Object = m.Source + " at " + m.Point
 	}
-	w.Evidence = w.Evidence.Plus(inspect.Of(inspect.SelfMountinfo))
+	w.Evidence = w.Evidence.Plus(inspect.Of(inspect.PIDMountinfo))
 	return m.Dev
 }
 

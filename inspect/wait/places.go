@@ -10,8 +10,8 @@ type place struct {
 // locks are the locks that are known from their caller: wchan skips the functions that sleep in such
 // a lock themselves (include/linux/sched/debug.h, __sched). Those of an address space are taken so
 // that SIGKILL ends the wait (include/linux/mmap_lock.h, mmap_write_lock_killable), madvise's apart.
-func locks() []place {
-	return []place{
+func locks() [19]place {
+	return [...]place{
 		{"vm_munmap", MmapLock, true},
 		{"vm_mmap_pgoff", MmapLock, true},
 		{"lock_mm_and_find_vma", MmapLock, true},
@@ -39,16 +39,29 @@ func locks() []place {
 // mem_cgroup_oom_synchronize and mem_cgroup_handle_over_high, schedule_timeout_killable), for an
 // answer to fanotify (fs/notify/fanotify/fanotify.c, fanotify_get_response, in 6.1 and later), and for NFS
 // (net/sunrpc/sched.c, rpc_wait_bit_killable). That for FUSE it ends only as long as the request was not
-// handed to the server (fs/fuse/dev.c, request_wait_answer).
-func places() []place {
-	return []place{
+// handed to the server (fs/fuse/dev.c, request_wait_answer). Those who serve or watch sleep in functions of
+// the same file system: fuse_dev_do_read (fs/fuse/dev.c), fanotify_read
+// (fs/notify/fanotify/fanotify_user.c), nfs41_callback_svc (fs/nfs/callback.c, in older kernels), and all of nfsd.
+func places() [53]place {
+	return [...]place{
 		{"futex", Futex, false},
+		{"callback_svc", Request, false},
+		{"nfsd", Unknown, false},
 		{"rpc_wait_bit_killable", NFS, true},
 		{"nfs", NFS, false},
 		{"rpc_wait", NFS, false},
+		{"fuse_dev_do_read", Request, false},
 		{"request_wait_answer", FUSE, false},
-		{"fuse_", FUSE, false},
-		{"fanotify", Fanotify, true},
+		{"fuse_simple_request", FUSE, false},
+		{"fuse_request_send", FUSE, false},
+		{"fuse_get_req", FUSE, false},
+		{"fuse_wait_on", FUSE, false},
+		{"fuse_sync_writes", FUSE, false},
+		{"fuse_set_nowrite", FUSE, false},
+		{"fanotify_read", Events, false},
+		{"inotify_read", Events, false},
+		{"fanotify_get_response", Fanotify, true},
+		{"fanotify_handle", Fanotify, true},
 		{"jbd2", Journal, false},
 		{"xlog", Journal, false},
 		{"do_get_write_access", Journal, false},

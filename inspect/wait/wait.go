@@ -48,7 +48,8 @@ const (
 	Accept
 	Connect
 	Terminal
-	Events // on any of its files
+	Request // to serve
+	Events  // on any of its files
 	Signal
 	Timer // it sleeps by choice
 )
