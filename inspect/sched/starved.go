@@ -25,14 +25,11 @@ type Starved struct {
 	Quota string
 }
 
-// maxReady is of how many runnable threads the times are read: with more, the first tell enough.
-const maxReady = 512
-
 // readReady reads the times of the runnable threads, kwhy's own left out.
 func readReady(h *inspect.Host, s *Snapshot) {
 	self := s.Procs.Host.Self
 	s.ready = slices.DeleteFunc(s.ready, func(p *proc.Process) bool { return p.PID == self || p.TGID == self && self != 0 })
-	proc.EachChunk(h, min(len(s.ready), maxReady), func(r *proc.Reader, i int) {
+	proc.EachChunk(h, len(s.ready), func(r *proc.Reader, i int) {
 		r.Fill(s.ready[i], inspect.Of(inspect.PIDSchedstat))
 	})
 }
@@ -61,16 +58,21 @@ func (s *Snapshot) FindStarved(was *Snapshot) {
 	}
 	over := s.Settings.At.Sub(was.Settings.At)
 	s.watched = over > 0
+	before := make(map[int32]*proc.Process, len(was.ready))
+	for _, p := range was.ready {
+		before[p.PID] = p
+	}
+	quotas := s.throttledSince(was)
 	for _, p := range s.ready {
-		before := sameReady(was, p)
-		if before == nil {
+		q := before[p.PID]
+		if q == nil || !stood(q, p) {
 			continue
 		}
 		s.Procs.FreezeRow(p)
 		if p.Frozen { // which shows as R on some kernels
 			continue
 		}
-		s.starved = append(s.starved, Starved{Row: proc.Row{Host: &s.Procs.Host, P: p, Was: before}, Over: over, Quota: s.outOfQuota(was, p)})
+		s.starved = append(s.starved, Starved{Row: proc.Row{Host: &s.Procs.Host, P: p, Was: q}, Over: over, Quota: s.outOfQuota(quotas, p)})
 	}
 	if len(s.starved) > 0 {
 		s.findRivals(was, over)
@@ -78,33 +80,34 @@ func (s *Snapshot) FindStarved(was *Snapshot) {
 	slices.SortStableFunc(s.starved, func(a, b Starved) int { return cmp.Compare(a.P.Nice, b.P.Nice) })
 }
 
-// sameReady finds a thread among those that were runnable before, if it has not run since.
-func sameReady(was *Snapshot, p *proc.Process) *proc.Process {
-	for _, q := range was.ready {
-		if q.PID != p.PID || q.Start != p.Start {
-			continue
-		}
-		if q.Turns == inspect.Unset || p.Turns == inspect.Unset || q.Turns != p.Turns || q.Ran != p.Ran {
-			return nil
-		}
-		return q
-	}
-	return nil
+// stood reports whether a thread has not run between two readings of it.
+func stood(was, now *proc.Process) bool {
+	return was.Start == now.Start && was.Turns != inspect.Unset && now.Turns != inspect.Unset && was.Turns == now.Turns && was.Ran == now.Ran
 }
 
-// outOfQuota returns which of the cgroups that a thread is in was throttled in the interval.
-func (s *Snapshot) outOfQuota(was *Snapshot, p *proc.Process) string {
+// throttledSince returns the cgroups that were out of their quota in the interval.
+func (s *Snapshot) throttledSince(was *Snapshot) (out []*cgroup.CPU) {
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		if before := SameGroup(was, g); g.Bounded && before != nil && g.Stat["nr_throttled"] > before.Stat["nr_throttled"] {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// outOfQuota returns which of such cgroups a thread is in.
+func (s *Snapshot) outOfQuota(quotas []*cgroup.CPU, p *proc.Process) string {
+	if len(quotas) == 0 {
+		return ""
+	}
 	list, err := cgroup.MembershipsOf(s.Settings.Host, p.Dir())
 	if err != nil {
 		return ""
 	}
 	version, at := cgroup.ControllerPath(list, "cpu")
-	for i := range s.Groups {
-		g := &s.Groups[i]
-		if _, in := cgroup.Below(at, g.Path); !in || g.Version != version || !g.Bounded {
-			continue
-		}
-		if before := SameGroup(was, g); before != nil && g.Stat["nr_throttled"] > before.Stat["nr_throttled"] {
+	for _, g := range quotas {
+		if _, in := cgroup.Below(at, g.Path); in && g.Version == version {
 			return g.Path
 		}
 	}
