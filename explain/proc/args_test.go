@@ -1,40 +1,10 @@
 package proc
 
 import (
-	"strings"
 	"testing"
 
 	procfacts "kwhy/inspect/proc"
-	"kwhy/inspect/wait"
 )
-
-// Every call whose arguments are known is one of Linux, with at most six of them.
-func TestShapes(t *testing.T) {
-	kinds := map[string]bool{}
-	for _, k := range strings.Fields("fd at ptr bytes value offset count files below ms pid octal signal futex clock idtype " +
-		"fcntl waitopts msgflags flock hex") {
-		kinds[k] = true
-	}
-	// older are calls that arm64 does not have.
-	const older = "select poll epoll_wait pause fork vfork open creat stat lstat unlink rename mkdir rmdir access getdents io_getevents "
-	seen := map[string]bool{}
-	for line := range strings.Lines(strings.TrimPrefix(shapes, "\n")) {
-		f := strings.Fields(line)
-		if len(f) == 0 || len(f) > 7 || seen[f[0]] {
-			t.Errorf("%q: none, too many arguments, or twice", line)
-			continue
-		}
-		seen[f[0]] = true
-		if !wait.IsCall(f[0]) && !strings.Contains(older, f[0]+" ") {
-			t.Errorf("%s is no system call here", f[0])
-		}
-		for _, k := range f[1:] {
-			if !kinds[k] {
-				t.Errorf("%s: no kind %q", f[0], k)
-			}
-		}
-	}
-}
 
 func TestCallText(t *testing.T) {
 	file := func(fd int32) string {

@@ -3,7 +3,6 @@ package proc
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -31,13 +30,8 @@ func Take(ctx context.Context, h *inspect.Host, pid int32, over time.Duration) (
 		return nil, err
 	}
 	return procfacts.TakeSample(h, ctx, ps, pid, procfacts.Sampling{Every: sampleEvery, For: over, TakesFile: func(call int64) bool {
-		return takesFile(wait.CallName(&procfacts.Syscall{Number: call}, h))
+		return wait.TakesFile(wait.CallName(&procfacts.Syscall{Number: call}, h))
 	}})
-}
-
-// takesFile reports whether a system call's first argument is a file descriptor.
-func takesFile(name string) bool {
-	return name != "" && strings.Contains(shapes, "\n"+name+" fd")
 }
 
 // Sampled sums up what a sample found.
@@ -272,22 +266,11 @@ func kinds() []explain.Word {
 }
 
 func doingKind(r doingRow) string {
-	switch r.It.State {
-	case 'R':
-		return edge.OnCPU
-	case 'T', 't':
-		return edge.Halted
-	case 'Z', 'X':
-		return edge.Ended
-	}
-	if wait.Freezer(r.It.Wchan) || r.In.Task(r.It).P.Frozen {
-		return edge.Halted
-	}
-	if r.Missing(inspect.PIDSyscall) == inspect.Denied && r.It.Wchan == "" {
+	w := r.In.Task(r.It).Wait()
+	if w.Kind == wait.Unknown && r.Missing(inspect.PIDSyscall) == inspect.Denied && r.It.Wchan == "" {
 		return unseen
 	}
-	kind, _, _ := wait.Sleeping(r.It.State, wait.CallName(&r.It.Call, r.In.Host.Host), r.It.Wchan)
-	return edge.Group(kind)
+	return edge.Group(w.Kind)
 }
 
 // whyDoing describes what threads did in the samples, as a process's own sentence does.

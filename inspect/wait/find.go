@@ -172,7 +172,7 @@ func (f *Finder) mount(t *Task, w *Wait, list []inspect.Mount) (dev uint64) {
 // link of a descriptor names a path, and asks no file system.
 func (f *Finder) under(t *Task, list []inspect.Mount) (best int) {
 	best = -1
-	if t.Call == "" || !onFile(t.Call) {
+	if !TakesFile(t.Call) && !takesDir(t.Call) {
 		return best
 	}
 	to, err := f.host.Proc.Readlink(t.Dir + "/fd/" + strconv.FormatUint(t.Args[0], 10))
@@ -185,15 +185,6 @@ func (f *Finder) under(t *Task, list []inspect.Mount) (best int) {
 		}
 	}
 	return best
-}
-
-// onFile reports whether the first argument of a system call is the descriptor of a file.
-func onFile(call string) bool {
-	return slices.Contains([]string{
-		"read", "write", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "fsync", "fdatasync", "fstat", "fchmod",
-		"fchown", "ftruncate", "getdents", "getdents64", "fstatfs", "lseek", "close", "fallocate", "flock", "ioctl", "fcntl", "openat",
-		"newfstatat", "statx", "unlinkat", "fchdir", "syncfs", "sendfile",
-	}, call)
 }
 
 // server is a process that serves FUSE file systems.
