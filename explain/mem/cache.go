@@ -268,5 +268,5 @@ func causeDirty(m mem) string {
 				"before the zones or their watermarks became what they are", size(inBytes(m, reserved.Int()-more)))
 		}
 	}
-	return unexplained + "; a reader with a real-time policy is shown a quarter more"
+	return unexplained
 }

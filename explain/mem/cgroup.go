@@ -447,7 +447,8 @@ func CgroupStalled() explain.Rule[cgroupRow] {
 	return explain.Rule[cgroupRow]{
 		ID: "mem.cgroup_stalled", What: "PSI memory full avg10 of a cgroup that is at its own memory.high or memory.max", Unit: explain.Ratio,
 		Means: "At its bound the kernel reclaims from this cgroup alone, whatever the host has free. Beyond memory.high it also lets " +
-			"its tasks sleep, up to 2 s for each allocation, and kills none: where nothing can be reclaimed they crawl for good.",
+			"a task sleep up to 2 s each time before it returns to its program, and kills none: where nothing can be reclaimed its tasks " +
+			"crawl for good.",
 		Evidence: []string{"pressure_full", "use", "memory_high", "limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(r cgroupRow) value {
 			full := r.It.Pressure.Full

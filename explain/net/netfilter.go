@@ -43,7 +43,7 @@ func netfilter() []field {
 			},
 			Reading: func(n host) string {
 				if len(n.Tables) == 0 {
-					return "No table of iptables; those of nftables, which newer iptables uses, are not listed here."
+					return "No table of iptables. Newer iptables makes rules of nftables; those that drop are in the next section."
 				}
 				return "Every packet passes them, with rules or without; kwhy does not see what their rules drop: iptables-legacy-save -c shows it."
 			},
