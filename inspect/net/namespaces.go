@@ -2,6 +2,10 @@ package net
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -243,4 +247,69 @@ func SameQdisc(was *Snapshot, q *Qdisc) *Qdisc {
 		}
 	}
 	return nil
+}
+
+// OwnNamespace is the namespace that kwhy is in; of a /proc of another PID namespace,
+// the host's mounted into a container, that of its first process: /proc/self there
+// would lead back to the container's network.
+func OwnNamespace(h *inspect.Host) Namespace {
+	if h.Live && !h.SameProcesses() {
+		if s, err := NamespaceOf(h, 1); err == nil {
+			return s
+		}
+	}
+	s := Namespace{Dir: "self/net", Own: true, PID: h.Self()}
+	if !h.Live {
+		dir := OwnDir(h)
+		if s.Dir = path.Join(dir, "net"); dir == "1" {
+			s.PID = 1
+		}
+	}
+	s.Inode = ownInode(h)
+	return s
+}
+
+// NamespaceOf is the namespace that a process is in. Its number is
+// shown only to those who may trace the process, its /proc/PID/net to everyone: a
+// namespace without a number is an answer too.
+func NamespaceOf(h *inspect.Host, pid int32) (Namespace, error) {
+	dir := proc.HomeOf(h, pid)
+	inode, err := h.Namespace(dir, "net")
+	if errors.Is(err, fs.ErrPermission) {
+		s := Namespace{Dir: dir + "/net", PID: pid}
+		if s.Own = sharesFiles(h, dir); s.Own {
+			s.Inode = ownInode(h)
+		}
+		return s, nil
+	}
+	if _, there := h.Proc.Stat(dir); err != nil && there == nil && inspect.ReasonOf(err) == inspect.NotSaved {
+		return Namespace{Dir: dir + "/net", PID: pid}, nil
+	}
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = inspect.ErrNoProcess
+		}
+		return Namespace{}, fmt.Errorf("the network namespace of process %d: %w", pid, err)
+	}
+	return Namespace{Dir: dir + "/net", PID: pid, Inode: inode, Own: inode == ownInode(h)}, nil
+}
+
+// sharesFiles reports whether a process is in kwhy's own network namespace, as anybody may see.
+func sharesFiles(h *inspect.Host, dir string) bool {
+	yes, _ := h.SharesNetwork(dir)
+	return yes
+}
+
+// ownInode is the inode of the namespace that this process is in: of a copy, that
+// which the copy was made in.
+func ownInode(h *inspect.Host) uint64 {
+	if h.Live {
+		if to, err := h.Elsewhere().Readlink("/proc/self/ns/net"); err == nil {
+			if n, ok := proc.InodeIn([]byte(to)); ok {
+				return n
+			}
+		}
+	}
+	n, _ := numberOf(h, OwnDir(h))
+	return n
 }

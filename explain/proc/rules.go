@@ -1,0 +1,73 @@
+package proc
+
+import (
+	"fmt"
+
+	"kwhy/explain"
+	"kwhy/explain/edge"
+	"kwhy/explain/units"
+	procfacts "kwhy/inspect/proc"
+	"kwhy/inspect/wait"
+)
+
+// rowRules give a row its level, which its column why shows.
+func rowRules() []explain.Rule[procfacts.Row] {
+	return []explain.Rule[procfacts.Row]{
+		{ID: "proc.files_near_limit", What: "open descriptors / soft RLIMIT_NOFILE", Unit: explain.Ratio,
+			Means:    "At the limit open, socket and accept fail with EMFILE.",
+			Evidence: []string{"fds", "fd_limit"}, Concept: "file-descriptor", Next: "kwhy fd PID",
+			Of: func(p row) value {
+				if p.P.MaxFDs <= 0 || p.P.FDs < 0 {
+					return value{}
+				}
+				return explain.F(float64(p.P.FDs) / float64(p.P.MaxFDs))
+			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+			Say: func(p row) string {
+				share := units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs))
+				return fmt.Sprintf("%s has %s of the descriptors that it may have open", named(nil, p.P), share)
+			}},
+		{ID: "proc.uninterruptible", Unit: explain.Count,
+			What: "how often it was found in D: 2 is at both ends of the interval, without a voluntary switch in between",
+			Means: "It waits in the kernel in a state that ordinary signals don't end, and counts as load. What it waits for, " +
+				"and whether SIGKILL ends that, its wait channel tells.",
+			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",
+			Of: stuckNow, At: explain.At{Notice: 1, Warning: 2}, Unless: "sched.stuck",
+			Say: func(p row) string {
+				if stuckNow(p).Int() > 1 {
+					return string(named(nil, p.P)) + " was in uninterruptible sleep over the whole interval"
+				}
+				return string(named(nil, p.P)) + " is in uninterruptible sleep"
+			}},
+	}
+}
+
+// Stuck is how often a process was found in D, once or at both ends of an interval in
+// which it did not wake. A frozen process, one that waits for a child of vfork, and one that its memory
+// cgroup holds up, is not stuck, nor is one that was seen waiting for a disk once.
+func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
+	if p.P.State != 'D' {
+		return value{}
+	}
+	switch w := p.Wait(); {
+	case w.Kind == wait.Frozen, w.Kind == wait.Vfork:
+		return value{}
+	case w.Object != "" && (w.Kind == wait.MemoryOOM || w.Kind == wait.MemoryHigh):
+		return value{} // a rule on that cgroup speaks of it
+	case edge.OfDisk(w.Kind) && !stood(p.P, was):
+		return value{} // I/O at work: a healthy database has hundreds of such threads at any moment
+	}
+	if stood(p.P, was) {
+		return explain.I(2)
+	}
+	return explain.I(1)
+}
+
+// stood reports whether a task was in D before too, and did not wake since.
+func stood(p, was *procfacts.Process) bool {
+	return was != nil && was.State == 'D' && p.Voluntary > 0 && was.Voluntary == p.Voluntary
+}
+
+func stuckNow(p row) value {
+	was, _, _ := p.Before()
+	return Stuck(p, was.P)
+}
