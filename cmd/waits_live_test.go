@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,12 +61,15 @@ func TestLiveWaitsForAServer(t *testing.T) {
 		if err != nil {
 			return fmt.Errorf("no FUSE file system can be mounted here: %w", err)
 		}
+		// Whatever waits for the mount waits until its server is gone, kwhy in a fault too.
+		end := sync.OnceFunc(func() { unix.Close(fd) })
+		defer time.AfterFunc(3*time.Minute, end).Stop()
 		waits := exec.Command("stat", dir+"/x")
 		if err := waits.Start(); err != nil {
-			unix.Close(fd)
+			end()
 			return err
 		}
-		defer func() { unix.Close(fd); _ = waits.Process.Kill(); _ = waits.Wait() }()
+		defer func() { end(); _ = waits.Process.Kill(); _ = waits.Wait() }()
 		pid := waits.Process.Pid
 		for range 2000 { // the test's thread, which no failure may end: it has the mount
 			if b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid)); string(b) == "request_wait_answer" {

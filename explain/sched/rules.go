@@ -116,12 +116,12 @@ const heldShare = 0.3
 // spare is the share of the interval's CPU time that was idle, or went to tasks of a nice value above
 // 0, from which others take it. PSI counts tasks as waiting that a quota holds back, that may run on a few
 // CPUs alone, or that have a low weight themselves (kernel/sched/psi.c, NR_RUNNING and NR_ONCPU).
-func spare(s sched) (share float64, known bool) {
+func spare(s sched) (left float64, known bool) {
 	was, _, ok := s.Before()
 	if !ok {
 		return 0, false
 	}
-	return shareOf(s, was, func(t *schedfacts.CPUTimes) uint64 { return idle(t) + t.Nice })
+	return share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return idle(t) + t.Nice })
 }
 
 // hasRoom reports whether one look shows fewer threads than CPUs, now and over the last minute.
@@ -129,10 +129,6 @@ func hasRoom(s sched) bool {
 	n, ok := s.Stat["procs_running"]
 	load, cpus := loadText(s, 0), s.Settings.Host.CPUs
 	return ok && load.Has() && cpus > 0 && n <= uint64(cpus) && load.Float() < 0.7*float64(cpus)
-}
-
-func shareOf(s, was sched, of func(*schedfacts.CPUTimes) uint64) (float64, bool) {
-	return share(&s.All, &was.All, of)
 }
 
 // heldRule judges the pressure on CPUs of a host that has some left.
@@ -152,10 +148,10 @@ func heldRule() explain.Rule[*schedfacts.Snapshot] {
 		At: explain.At{Notice: 0.25},
 		Say: func(s sched) string {
 			was, _, _ := s.Before()
-			left, _ := shareOf(s, was, idle)
+			left, _ := share(&s.All, &was.All, idle)
 			text := fmt.Sprintf("tasks wait for CPUs %s of the last 10 s, though these were idle for %s of the interval",
 				units.AppendPercent(nil, s.Pressure.Some.Avg10/100), units.AppendPercent(nil, left))
-			if low, _ := shareOf(s, was, func(t *schedfacts.CPUTimes) uint64 { return t.Nice }); low >= 0.05 {
+			if low, _ := share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Nice }); low >= 0.05 {
 				text += fmt.Sprintf(" and ran tasks of a nice value above 0 for %s", units.AppendPercent(nil, low))
 			}
 			return text

@@ -255,11 +255,8 @@ func (m *MountPoint) mountedAt(h *inspect.Host, name string) bool {
 
 // look reports whether a link of a process leads to what is wanted.
 func look(h *inspect.Host, p *proc.Process, rel string, w *wantedFile, it *PathHolder, found func(node bool)) {
-	if !h.Live { // there it leads to a file of another host, and here to another one or none
-		return
-	}
-	st, err := h.Proc.Node(rel)
-	if err != nil {
+	st, ok := ledTo(h, rel)
+	if !ok {
 		return
 	}
 	node := w.node != 0 && st.Rdev == w.node && (st.Mode&unix.S_IFMT == unix.S_IFCHR) == w.char
@@ -324,15 +321,24 @@ func mappedBy(h *inspect.Host, p *proc.Process, w *wantedFile, it *PathHolder) {
 	})
 }
 
-func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bool {
+// ledTo returns the file that a link of /proc leads to. In a copy it leads to a file of another host:
+// here to another one or none.
+func ledTo(h *inspect.Host, rel string) (st inspect.Node, ok bool) {
 	if !h.Live {
-		return false
+		return st, false
 	}
-	st, err := h.Proc.Node(fmt.Sprintf("%s/map_files/%x-%x", p.Home(h), m.Start, m.End))
-	if err != nil {
+	st, err := h.Proc.Node(rel)
+	return st, err == nil
+}
+
+func leadsTo(h *inspect.Host, p *proc.Process, m *mem.Mapping, w *wantedFile) bool {
+	st, ok := ledTo(h, fmt.Sprintf("%s/map_files/%x-%x", p.Home(h), m.Start, m.End))
+	if !ok && h.Live {
+		var err error
 		st, err = h.Elsewhere().Node(m.Path)
+		ok = err == nil
 	}
-	return err == nil && w.same(&st)
+	return ok && w.same(&st)
 }
 
 // boundTo finds the sockets that are bound to a path, in every network namespace

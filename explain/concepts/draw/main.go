@@ -11,6 +11,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"flag"
@@ -18,7 +19,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 )
 
 func main() {
@@ -82,30 +82,18 @@ func (s sentence) String() string { return fmt.Sprintf("%s:%d: %s", s.file, s.li
 // draw returns n of them, in their order, none of them twice: those for which the digest
 // of seed, file and text is smallest. What stands on which line does not matter.
 func draw(all []sentence, seed string, n int) []sentence {
-	type lot struct {
-		sentence
-		digest string
-	}
-	lots := make([]lot, len(all))
+	digests := make([][sha256.Size]byte, len(all))
+	order := make([]int, len(all))
 	for i, s := range all {
-		d := sha256.Sum256([]byte(seed + "\x00" + s.file + "\x00" + s.text))
-		lots[i] = lot{s, string(d[:])}
+		digests[i], order[i] = sha256.Sum256([]byte(seed+"\x00"+s.file+"\x00"+s.text)), i
 	}
-	slices.SortStableFunc(lots, func(a, b lot) int { return strings.Compare(a.digest, b.digest) })
-	drawn := map[string]bool{}
-	for _, l := range lots {
-		if len(drawn) == n {
-			break
-		}
-		drawn[l.digest] = true
-	}
+	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(digests[a][:], digests[b][:]) })
+	order = slices.CompactFunc(order, func(a, b int) bool { return digests[a] == digests[b] })
+	order = order[:min(n, len(order))]
+	slices.Sort(order)
 	var out []sentence
-	for _, s := range all {
-		d := sha256.Sum256([]byte(seed + "\x00" + s.file + "\x00" + s.text))
-		if drawn[string(d[:])] {
-			out = append(out, s)
-			delete(drawn, string(d[:]))
-		}
+	for _, i := range order {
+		out = append(out, all[i])
 	}
 	return out
 }
