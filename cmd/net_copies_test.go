@@ -122,7 +122,7 @@ func TestACopyDoesNotSayThatNothingIsFiltered(t *testing.T) {
 		}
 	}
 	text, _, _ := live(t, "net", "--width", "300", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
-	for _, claim := range []string{"No table of iptables", "no packet is filtered"} {
+	for _, claim := range []string{"No table of x_tables", "no packet is filtered"} {
 		if strings.Contains(text, claim) {
 			t.Errorf("a copy says %q:\n%s", claim, text)
 		}

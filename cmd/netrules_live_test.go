@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func unreadDatagrams(kept []io.Closer, n int) ([]io.Closer, error) {
 func sendDatagrams(to string, n int) (string, error) {
 	denied := 0
 	for range n { // of a socket each: what one is told of the last would be an error of the next
-		c, err := net.Dial("udp4", to)
+		c, err := net.Dial("udp", to)
 		if err != nil {
 			return "", err
 		}
@@ -163,6 +164,62 @@ func TestLiveRulesThatDrop(t *testing.T) {
 	}
 }
 
+// What rules of iptables' own tables drop is what was sent to their ports, of both families, in a chain
+// of a user too; the policy of a chain counts what it decides on.
+func TestLiveLegacyRulesThatDrop(t *testing.T) {
+	need(t, "iptables-legacy")
+	need(t, "ip6tables-legacy")
+	child := inNamespace(t)
+	for _, rule := range []string{
+		"iptables-legacy -N sub", "iptables-legacy -N alone", "iptables-legacy -A INPUT -p udp --dport 7100 -j ACCEPT",
+		"iptables-legacy -A INPUT -p udp --dport 7001 -j DROP", "iptables-legacy -A INPUT -p udp --dport 7002 -j REJECT",
+		"iptables-legacy -A INPUT -p udp -j sub", "iptables-legacy -A FORWARD -p udp -g sub",
+		"iptables-legacy -A sub -p udp --dport 7003 -j DROP", "iptables-legacy -A alone -j DROP",
+		"iptables-legacy -A OUTPUT -p udp --dport 7004 -j DROP", "iptables-legacy -P FORWARD DROP",
+		"ip6tables-legacy -A INPUT -p udp --dport 7005 -j DROP",
+	} {
+		if out := child.run("run " + rule); strings.Contains(out, "v1.") { // which each of its errors begins with
+			t.Skipf("%s: %s", rule, out)
+		}
+	}
+	for port, n := range map[int]int{7001: 7, 7002: 5, 7003: 4, 7100: 3} {
+		if denied := child.do(fmt.Sprintf("send 127.0.0.1:%d %d", port, n)); denied != "0" {
+			t.Errorf("port %d: %s of %d were denied, which INPUT does not", port, denied, n)
+		}
+	}
+	if denied := child.do("send 127.0.0.1:7004 9"); denied != "9" {
+		t.Errorf("%s of 9 were denied by OUTPUT", denied)
+	}
+	child.do("send [::1]:7005 6")
+	d := readJSON(t, child.run("kwhy net -o json"))
+	var got []string
+	for _, r := range d.Tables["drops"].Rows {
+		got = append(got, fmt.Sprint(r["engine"], " ", r["family"], " ", r["table"], " ", r["chain"], " ", r["handle"], " ", r["hooks"], " ",
+			r["verdict"], " ", r["packets"]))
+	}
+	slices.Sort(got)
+	want := []string{
+		"x_tables ip filter FORWARD 0 forward drop 0", "x_tables ip filter INPUT 2 input drop 7", "x_tables ip filter INPUT 3 input reject 5",
+		"x_tables ip filter OUTPUT 1 output drop 9", "x_tables ip filter alone 1 <nil> drop 0", "x_tables ip filter sub 1 input,forward drop 4",
+		"x_tables ip6 filter INPUT 1 input drop 6",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for key, want := range map[string]int{"drop_rules": 7, "drop_rules_blind": 0, "filter_dropped": 31, "filter_dropped_out": 9} {
+		if v := number(t, d, key); int(v) != want {
+			t.Errorf("%s is %v, want %d", key, v, want)
+		}
+	}
+	f := child.over("send 127.0.0.1:7004 5").finding("net.filter_drops_out")
+	if !strings.Contains(f, "rule 1 of chain OUTPUT (x_tables ip filter)") {
+		t.Errorf("%q", f)
+	}
+	if tables := child.run("run cat /proc/self/net/ip_tables_names"); strings.TrimSpace(tables) != "filter" {
+		t.Errorf("kwhy is to make no table, and there are %q", tables)
+	}
+}
+
 // over runs kwhy of a child's namespace over an interval in which it does something.
 func (n *netHostChild) over(do string, args ...string) document {
 	n.t.Helper()
@@ -192,7 +249,7 @@ func TestLiveDropsOverAnInterval(t *testing.T) {
 		t.Errorf("nothing was dropped in the interval, and yet: %q", f)
 	}
 	f := child.over("send 127.0.0.1:7007 5").finding("net.filter_drops_out")
-	if !strings.Contains(f, "a rule of nftables dropped a packet, most of them rule ") || !strings.Contains(f, "of chain out (inet t)") {
+	if !strings.Contains(f, "a rule of a packet filter dropped a packet, most of them rule ") || !strings.Contains(f, "of chain out (inet t)") {
 		t.Errorf("%q", f)
 	}
 	if f := child.over("send 127.0.0.1:7004 20").finding("net.filter_drops"); !strings.Contains(f, "of chain sub (inet t)") {

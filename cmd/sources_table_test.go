@@ -368,6 +368,7 @@ func takeTable() []takes {
 		{source: inspect.NetEthtool, why: "it is asked of a running kernel, which a copy is not"},
 		{source: inspect.NetHooks, why: "it is asked of a running kernel, which a copy is not"},
 		{source: inspect.NetRules, why: "it is asked of a running kernel, which a copy is not"},
+		{source: inspect.NetXTables, why: "it is asked of a running kernel, which a copy is not"},
 		{source: inspect.NetRuleCounters, why: "it is asked of a running kernel, which a copy is not"},
 		{source: inspect.NetTables, host: "linux-6.18-lossy-net", goes: []string{"net ip_tables_names"}},
 		{source: inspect.NetConntrack, host: "linux-6.18-lossy-net", goes: []string{

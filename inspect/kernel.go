@@ -251,6 +251,26 @@ func (h *Host) Rings(name string) (Rings, error) {
 	return Rings{Rx: ring.rx, RxMax: ring.rxMax, Tx: ring.tx, TxMax: ring.txMax}, nil
 }
 
+// SocketOption asks for a socket option of the network namespace that the calling thread is in, at a
+// level such as unix.IPPROTO_IP. What is in b is the question, and the answer comes there; n is how long it is.
+func (h *Host) SocketOption(family, level, option int, b []byte) (n int, err error) {
+	if !h.Live {
+		return 0, ErrCopy
+	}
+	s, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(s)
+	size := uint32(len(b)) // socklen_t
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s), uintptr(level), uintptr(option),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return min(int(size), len(b)), nil
+}
+
 // Netlink asks one part of the kernel by netlink, in the network namespace that the
 // thread was in which opened it.
 type Netlink struct{ conn *netlink.Conn }

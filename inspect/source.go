@@ -116,6 +116,7 @@ const (
 	NetHooks
 	NetRules
 	NetRuleCounters
+	NetXTables
 	NetTables
 	NetConntrack
 	NetARPCache

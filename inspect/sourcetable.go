@@ -197,6 +197,10 @@ var sourceTable = [NumSources]sourceInfo{
 		path: "nfnetlink, counters of nf_tables", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
 		option: "CONFIG_NF_TABLES, rules with counters, and the host's own /proc",
 	},
+	NetXTables: {
+		path: "getsockopt(IPT_SO_GET_ENTRIES)", scope: OfNetwork, opens: asRoot + ", with CAP_NET_ADMIN",
+		option: "CONFIG_IP_NF_IPTABLES, and the host's own /proc",
+	},
 	NetTables: {path: "/proc/net/ip_tables_names", scope: OfNetwork, opens: asRoot},
 	NetConntrack: {
 		path: "/proc/net/stat/nf_conntrack", scope: OfNetwork,

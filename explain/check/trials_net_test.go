@@ -326,14 +326,14 @@ func netTrials() []trial {
 	}, {
 		rule: "net.filter_drops", host: lossy, bare: "a copy of /proc does not tell it", fires: []rung{
 			notice(
-				"10 times a second in the last 1 s a rule of nftables dropped a packet, most of them rule 4 of chain in (inet t)",
+				"10 times a second in the last 1 s a rule of a packet filter dropped a packet, most of them rule 4 of chain in (inet t)",
 				filters("input", 110), mib(snmp, "Ip", "InReceives", 1000, 1100),
 			),
 		}, well: edits{filters("input", 110), mib(snmp, "Ip", "InReceives", 1000, 2000)},
 	}, {
 		rule: "net.filter_drops_out", host: lossy, bare: "a copy of /proc does not tell it", fires: []rung{
 			notice(
-				"once a second in the last 1 s a rule of nftables dropped a packet, most of them rule 4 of chain in (inet t)",
+				"once a second in the last 1 s a rule of a packet filter dropped a packet, most of them rule 4 of chain in (inet t)",
 				filters("output", 101),
 			),
 		}, well: edits{filters("output", 100)},

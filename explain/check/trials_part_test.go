@@ -26,8 +26,8 @@ func whole() map[string]string {
 	return map[string]string{
 		"oom.killed_lately":    "the kernel's log is asked for: a copy has none, and then the rule is blind",
 		"net.qdisc_drops":      "queues are asked for by netlink: a copy has none, and then the rule is blind",
-		"net.filter_drops":     "rules of nftables are asked for by netlink: a copy has none, and then the rule is blind",
-		"net.filter_drops_out": "rules of nftables are asked for by netlink: a copy has none, and then the rule is blind",
+		"net.filter_drops":     "rules of packet filters are asked for by netlink: a copy has none, and then the rule is blind",
+		"net.filter_drops_out": "rules of packet filters are asked for by netlink: a copy has none, and then the rule is blind",
 		"fd.deleted_space":     "what deleted files take only a running kernel says: cmd has it live, for a plain user",
 	}
 }

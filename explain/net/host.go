@@ -37,7 +37,7 @@ func Host() explain.Card[*netfacts.Snapshot] {
 		{Title: "IP counters", Fields: ip()},
 		{Title: "Neighbour tables of the whole host", Fields: neighbours()},
 		{Title: "Netfilter", Fields: netfilter(), Table: "hooks"},
-		{Title: "Rules of nftables that drop", Fields: dropping(), Table: "drops"},
+		{Title: "Packet filter rules that drop", Fields: dropping(), Table: "drops"},
 		{Title: "TCP counters", Fields: tcp()},
 		{Title: "UDP counters", Fields: udp()},
 	}, Rules: hostRules()}

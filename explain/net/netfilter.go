@@ -43,9 +43,10 @@ func netfilter() []field {
 			},
 			Reading: func(n host) string {
 				if len(n.Tables) == 0 {
-					return "No table of iptables. Newer iptables makes rules of nftables; those that drop are in the next section."
+					return "No table of x_tables. Newer iptables makes rules of nftables; those that drop are in the next section."
 				}
-				return "Every packet passes them, with rules or without; kwhy does not see what their rules drop: iptables-legacy-save -c shows it."
+				return "Every packet passes them, with rules or without. Their rules that drop are in the next section; " +
+					"iptables-legacy-save -c shows all."
 			},
 		},
 		{
@@ -223,14 +224,14 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
 }
 
-// dropping is what the rules of nftables drop, all together.
+// dropping is what the rules of packet filters drop, all together.
 func dropping() []field {
 	return []field{
 		{
 			Doc: doc{
 				Key: "drop_rules", Label: "rules", Unit: explain.Count, Source: inspect.NetRules,
-				Also: []inspect.Source{inspect.NetTables}, Concept: "netfilter",
-				Gist: "Rules of nftables that drop or reject packets, and policies of chains that do.",
+				Also: []inspect.Source{inspect.NetTables, inspect.NetXTables}, Concept: "netfilter",
+				Gist: "Rules of nftables and x_tables that drop or reject packets, and policies of chains that do.",
 			},
 			Get: func(n host) value { return explain.I(len(n.Filter.Rules)) }, Reading: readDropRules,
 		},
@@ -249,7 +250,8 @@ func dropping() []field {
 		},
 		{
 			Doc: doc{
-				Key: "filter_dropped", Label: "dropped", Unit: explain.Count, Counter: true, Source: inspect.NetRuleCounters, Concept: "netfilter",
+				Key: "filter_dropped", Label: "dropped", Unit: explain.Count, Counter: true, Source: inspect.NetRuleCounters,
+				Also: []inspect.Source{inspect.NetTables, inspect.NetXTables}, Concept: "netfilter",
 				Gist: "Packets that rules and policies with a counter dropped or rejected.",
 			},
 			Get: func(n host) value { return explain.N(filtered(n, func(*netfacts.DropRule) bool { return true })) },
@@ -263,7 +265,7 @@ func dropping() []field {
 		{
 			Doc: doc{
 				Key: "filter_dropped_out", Label: "of these, outgoing", Unit: explain.Count, Counter: true, Show: explain.Rare,
-				Source: inspect.NetRuleCounters, Concept: "netfilter",
+				Source: inspect.NetRuleCounters, Also: []inspect.Source{inspect.NetTables, inspect.NetXTables}, Concept: "netfilter",
 				Gist: "Packets of this host's own programs that rules with a counter dropped.",
 			},
 			Get: func(n host) value { return explain.N(filtered(n, onTheWayOut)) },
@@ -305,9 +307,12 @@ func onTheWayOut(d *netfacts.DropRule) bool { return len(d.Hooks) == 1 && d.Hook
 
 func readDropRules(n host) string {
 	var s string
+	gap := n.Missing(inspect.NetXTables).IsGap()
 	switch all, policies := len(n.Filter.Rules), policies(n); {
+	case all == 0 && gap:
+		s = "None of nftables drops anything in this network namespace."
 	case all == 0:
-		s = "None: nftables drops nothing in this network namespace."
+		s = "None: neither nftables nor iptables drops anything in this network namespace."
 	case policies > 0:
 		s = units.Plural(policies, "of them is a chain's policy", "of them are chains' policies") + ": what no rule has decided on."
 	}
@@ -315,8 +320,11 @@ func readDropRules(n host) string {
 		s += " " + units.Plural(m, "further rule takes its verdict", "further rules take their verdicts") +
 			" from a map, which is not looked into."
 	}
-	if n.Missing(inspect.NetTables) == inspect.Present && len(n.Tables) > 0 {
-		s += " Rules of iptables' own tables are not among them."
+	if n.UnseenTables() {
+		s += " Rules of arptables are not among them."
+	}
+	if gap {
+		s += " Rules of x_tables (iptables-legacy) are not among them: " + n.Missing(inspect.NetXTables).String() + "."
 	}
 	return strings.TrimSpace(s)
 }
@@ -330,7 +338,7 @@ func policies(n host) (policies int) {
 	return policies
 }
 
-// Drops lists the rules of nftables that drop packets, in the order in which a packet meets them.
+// Drops lists the rules of packet filters that drop packets, in the order in which a packet meets them.
 func Drops() *explain.Table[dropRow] {
 	type column = explain.Field[dropRow]
 	ofDrop := func(d doc, get func(*netfacts.DropRule) value) column {
@@ -346,7 +354,7 @@ func Drops() *explain.Table[dropRow] {
 		}
 	}
 	return &explain.Table[dropRow]{
-		Name: "drops", Identity: []string{"family", "table", "chain", "handle"}, Sort: []string{"packets"},
+		Name: "drops", Identity: []string{"engine", "family", "table", "chain", "handle"}, Sort: []string{"packets"},
 		Fields: []column{
 			ofDrop(doc{Key: "hooks", Label: "HOOK", Gist: "Where on a packet's path it is reached from."}, func(d *netfacts.DropRule) value {
 				if len(d.Hooks) == 0 {
@@ -354,11 +362,23 @@ func Drops() *explain.Table[dropRow] {
 				}
 				return explain.S(strings.Join(d.Hooks, ","))
 			}),
+			worded(ofDrop(doc{Key: "engine", Show: explain.Wide, Gist: "Whose rule it is."}, func(d *netfacts.DropRule) value {
+				if d.Legacy {
+					return explain.S("x_tables")
+				}
+				return explain.S("nf_tables")
+			}), words("netfilter", [][2]string{
+				{"nf_tables", "Of nftables: nft list ruleset shows it."},
+				{"x_tables", "Of iptables-legacy and ip6tables-legacy: their -S shows it."},
+			})),
 			ofDrop(doc{Key: "family", Gist: "The family of its table: ip, ip6, inet, arp, bridge, netdev."},
 				func(d *netfacts.DropRule) value { return explain.S(d.Family) }),
 			ofDrop(doc{Key: "table", Gist: "The table that it is in."}, func(d *netfacts.DropRule) value { return explain.S(d.Table) }),
 			ofDrop(doc{Key: "chain", Gist: "The chain that it is in."}, func(d *netfacts.DropRule) value { return explain.S(d.Chain) }),
-			ofDrop(doc{Key: "handle", Unit: explain.Plain, Gist: "Its number, as nft -a list ruleset shows it; 0 is the chain's policy."},
+			ofDrop(doc{
+				Key: "handle", Unit: explain.Plain,
+				Gist: "Its handle, as nft -a list ruleset shows it, or its number in a chain of x_tables; 0 is the chain's policy.",
+			},
 				func(d *netfacts.DropRule) value { return explain.N(d.Handle) }),
 			worded(ofDrop(doc{Key: "verdict", Gist: "What it does with packets that fit it."}, func(d *netfacts.DropRule) value {
 				if d.Rejects {
@@ -429,7 +449,7 @@ func filterRules() []hostRule {
 	came := either("IpInReceives", "Ip6InReceives")
 	return []hostRule{{
 		ID: "net.filter_drops", Basis: explain.Interval, Unit: explain.Decimal,
-		What: "packets that rules of nftables dropped, per second; 0 where they are under 5 % of those that came in",
+		What: "packets that rules of packet filters dropped, per second; 0 where they are under 5 % of those that came in",
 		Means: "Rules with a drop or reject verdict, or a chain's policy, dropped a good part of what came in or was to be forwarded. " +
 			"That is in no other counter: to a client it looks as if nobody were there.",
 		Evidence: []string{"filter_dropped", "drop_rules_blind", "ip_in_receives"}, Concept: "netfilter", Next: "kwhy net --interval 10s",
@@ -447,7 +467,7 @@ func filterRules() []hostRule {
 		Say: func(n host) string { return sayDrops(n, dropRate(in), in) },
 	}, {
 		ID: "net.filter_drops_out", Basis: explain.Interval, Unit: explain.Decimal,
-		What: "packets of this host's programs that rules of nftables dropped, per second",
+		What: "packets of this host's programs that rules of packet filters dropped, per second",
 		Means: "A rule in OUTPUT dropped what a program here sends: send gives it EPERM, \"Operation not permitted\", or connect waits " +
 			"as if nobody answered.",
 		Evidence: []string{"filter_dropped_out", "drop_rules_blind"}, Concept: "netfilter", Next: "kwhy net --interval 10s",
@@ -460,7 +480,7 @@ func filterRules() []hostRule {
 // sayDrops says how much was dropped, and which rule dropped most of it.
 func sayDrops(n host, much func(host) value, of func(*netfacts.DropRule) bool) string {
 	was, over, _ := n.Before()
-	s := explain.Often(much(n).Float()) + " in the last " + units.Span(over.Seconds()) + " a rule of nftables dropped a packet"
+	s := explain.Often(much(n).Float()) + " in the last " + units.Span(over.Seconds()) + " a rule of a packet filter dropped a packet"
 	var most *netfacts.DropRule
 	best := uint64(0)
 	for i := range n.Filter.Rules {
@@ -480,5 +500,9 @@ func sayDrops(n host, much func(host) value, of func(*netfacts.DropRule) bool) s
 	if most.Handle == 0 {
 		which = "the policy"
 	}
-	return s + ", most of them " + which + " of chain " + most.Chain + " (" + most.Family + " " + most.Table + ")"
+	engine := ""
+	if most.Legacy {
+		engine = "x_tables "
+	}
+	return s + ", most of them " + which + " of chain " + most.Chain + " (" + engine + most.Family + " " + most.Table + ")"
 }

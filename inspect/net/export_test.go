@@ -40,7 +40,7 @@ var ParseHook = parseHook
 
 // ParseFilter is what answers of nftables say: to questions for chains, rules and counters.
 func ParseFilter(chains, rules, counters [][]byte) Filter {
-	r := ruleset{chains: map[chainKey]*nftChain{}, calls: map[chainKey][]chainKey{}}
+	r := newRuleset()
 	for list, parse := range map[*[][]byte]func([]byte){&chains: r.chain, &rules: r.rule, &counters: r.counter} {
 		for _, b := range *list {
 			parse(b)
@@ -78,4 +78,16 @@ func CountSockets(b []byte, kind string, p PortRange) SocketCount {
 		}
 	}
 	return s.Count(p)
+}
+
+// ParseXTable is what a table of x_tables says: to the questions for its outline and for its entries.
+func ParseXTable(family string, info, entries []byte) (Filter, error) {
+	r := newRuleset()
+	for _, f := range xFamilies() {
+		if f.name == family {
+			err := r.xEntries(&f, "filter", info, entries)
+			return r.filter(), err
+		}
+	}
+	return Filter{}, nil
 }

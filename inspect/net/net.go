@@ -75,7 +75,7 @@ func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
 }
 
 // SeenOf returns how much was seen of a set: over an interval, of the rules that drop packets those
-// that count them. Rules that are not of nftables, and verdicts that stand in maps, are not known.
+// that count them. Verdicts that stand in maps are not known, nor rules of arptables.
 func (n *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
 	if s != inspect.NetRuleCounters || n.Was == nil || n.got[s] != inspect.Present {
 		return inspect.Seen{}
@@ -87,10 +87,15 @@ func (n *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
 			seen.Seen++
 		}
 	}
-	if f.Maps > 0 || len(n.Tables) > 0 {
+	if f.Maps > 0 || n.got[inspect.NetXTables] != inspect.Present || n.UnseenTables() {
 		seen.Open, seen.Beyond = true, inspect.Unsupported
 	}
 	return seen
+}
+
+// UnseenTables reports whether there are tables of arptables, whose rules are not asked for.
+func (n *Snapshot) UnseenTables() bool {
+	return slices.ContainsFunc(n.Tables, func(t string) bool { return strings.HasPrefix(t, "arp ") })
 }
 
 // Partial reports whether a source gave only a part of what it holds.
@@ -208,7 +213,7 @@ func (n *Snapshot) shut(want inspect.Sources, why inspect.Reason) {
 func insideOnly(s inspect.Source) bool {
 	switch s {
 	case inspect.TCPRmem, inspect.TCPWmem, inspect.IPLocalPortRange, inspect.IPLocalReservedPorts, inspect.NetRoute,
-		inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks, inspect.NetRules, inspect.NetRuleCounters:
+		inspect.NetQdisc, inspect.NetEthtool, inspect.NetHooks, inspect.NetRules, inspect.NetRuleCounters, inspect.NetXTables:
 		return true
 	}
 	return false
@@ -420,15 +425,12 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		none(inspect.NetHooks)
 		none(inspect.NetRules)
 		none(inspect.NetRuleCounters)
+		none(inspect.NetXTables)
 		return
 	}
 	n.askNeighbours(h)
-	if want.Has(inspect.NetRules) || want.Has(inspect.NetRuleCounters) {
-		filter, err := netFilter(h)
-		n.Filter = filter
-		for _, s := range [...]inspect.Source{inspect.NetRules, inspect.NetRuleCounters} {
-			n.got[s] = filterReason(err)
-		}
+	if want.Has(inspect.NetRules) || want.Has(inspect.NetRuleCounters) || want.Has(inspect.NetXTables) {
+		n.askFilter(h)
 	}
 	if want.Has(inspect.NetQdisc) {
 		n.got[inspect.NetQdisc] = inspect.ReasonOf(rt.queues(h))
@@ -444,6 +446,17 @@ func netAsk(h *inspect.Host, n *Snapshot, want inspect.Sources) {
 		}
 		hooks, err := netHooks(h, devs)
 		n.Hooks, n.got[inspect.NetHooks] = hooks, hookReason(err)
+	}
+}
+
+// askFilter asks for the rules that drop. Which tables of x_tables there are is read before.
+func (n *Snapshot) askFilter(h *inspect.Host) {
+	filter, nft, x := netFilter(h, n.Tables)
+	n.Filter = filter
+	n.got[inspect.NetRules], n.got[inspect.NetRuleCounters] = filterReason(nft), filterReason(nft)
+	n.got[inspect.NetXTables] = inspect.ReasonOf(x)
+	if why := n.got[inspect.NetTables]; why.IsGap() {
+		n.got[inspect.NetXTables] = why
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 	"kwhy/inspect"
 )
 
-// DropRule is a rule of nftables that drops or rejects packets, or the policy of a chain that
+// DropRule is a rule of nftables or x_tables that drops or rejects packets, or the policy of a chain that
 // drops those that no rule has decided on.
 type DropRule struct {
 	Family, Table, Chain string
-	Handle               uint64   // of the rule, as nft -a lists it; 0 is the chain's policy
+	Legacy               bool     // of x_tables, which iptables-legacy shows
+	Handle               uint64   // of the rule, as nft -a lists it, or its number in the chain of x_tables; 0 is the chain's policy
 	Hooks                []string // that lead to it, in the order of a packet's way; none where none is known
 	Rejects              bool     // it answers, too
 	Counted              bool     // it has a counter of the packets that it drops
@@ -25,7 +26,7 @@ type DropRule struct {
 	Packets, Bytes       uint64   // that it dropped, where it is counted
 }
 
-// Filter is what nftables has that drops packets in a network namespace.
+// Filter is what nftables and x_tables have that drops packets in a network namespace.
 type Filter struct {
 	Rules []DropRule
 	Maps  int // rules that take their verdict from a map, which may hold drops too
@@ -34,9 +35,12 @@ type Filter struct {
 }
 
 // chainKey is which chain it is.
-type chainKey struct{ family, table, chain string }
+type chainKey struct {
+	family, table, chain string
+	legacy               bool // of x_tables
+}
 
-// nftChain is a chain as the kernel lists it.
+// nftChain is a chain as the kernel lists it, of x_tables too.
 type nftChain struct {
 	hook    string // "" where others lead to it alone
 	drops   bool   // its policy
@@ -75,34 +79,44 @@ const (
 	nftDrop        = 0 // NF_DROP
 )
 
-// netFilter asks nftables for the rules that drop, in the namespace that the calling thread is
-// in: dumps of chains and rules, which change nothing, not even a counter
+// netFilter asks nftables and x_tables for the rules that drop, in the namespace that the calling thread is
+// in: of x_tables those of tables that are known to be there. Each has its own error.
+func netFilter(h *inspect.Host, tables []string) (f Filter, nft, x error) {
+	r, nft := nftRules(h)
+	x = r.xRules(h, tables)
+	return r.filter(), nft, x
+}
+
+// nftRules asks nftables: dumps of chains and rules, which change nothing, not even a counter
 // (net/netfilter/nf_tables_api.c, nf_tables_dump_rules). Where nf_tables is not loaded there are
 // none, and it is not asked: that would have the kernel load it.
-func netFilter(h *inspect.Host) (f Filter, err error) {
+func nftRules(h *inspect.Host) (r ruleset, err error) {
 	if !h.HasModule("nf_tables") {
-		return f, nil
+		return newRuleset(), nil
 	}
 	c, err := h.Netlink(unix.NETLINK_NETFILTER)
 	if err != nil {
-		return f, err
+		return newRuleset(), err
 	}
 	defer c.Close()
 	for range dumpTries { // for as long as the rules change while they are listed
-		var r ruleset
 		if r, err = listRules(c); err == nil {
-			return r.filter(), nil
+			return r, nil
 		}
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
-	return f, err
+	return newRuleset(), err
+}
+
+func newRuleset() ruleset {
+	return ruleset{chains: map[chainKey]*nftChain{}, calls: map[chainKey][]chainKey{}}
 }
 
 // listRules asks for chains and rules, and for counters with a name where a rule uses one.
 func listRules(c *inspect.Netlink) (r ruleset, err error) {
-	r = ruleset{chains: map[chainKey]*nftChain{}, calls: map[chainKey][]chainKey{}}
+	r = newRuleset()
 	if err := nftDump(c, unix.NFT_MSG_GETCHAIN, r.chain); err != nil {
 		return r, err
 	}
@@ -257,7 +271,7 @@ func (r *ruleset) rule(b []byte) {
 	case byMap:
 		r.maps++
 	case jumps:
-		r.calls[at] = append(r.calls[at], chainKey{family, at.table, to})
+		r.calls[at] = append(r.calls[at], chainKey{family: family, table: at.table, chain: to})
 	case drops, rejects:
 		d.Family, d.Table, d.Chain, d.Rejects = family, at.table, at.chain, decides == rejects
 		r.named = r.named || d.Named != ""
@@ -297,14 +311,14 @@ func (r *ruleset) filter() Filter {
 	for key, c := range r.chains {
 		if c.hook != "" && c.drops {
 			f.Rules = append(f.Rules, DropRule{
-				Family: key.family, Table: key.table, Chain: key.chain, Counted: c.counted, Packets: c.packets, Bytes: c.bytes,
+				Family: key.family, Table: key.table, Chain: key.chain, Legacy: key.legacy, Counted: c.counted, Packets: c.packets, Bytes: c.bytes,
 			})
 		}
 	}
 	hooks := r.hooks()
 	for i := range f.Rules {
 		d := &f.Rules[i]
-		d.Hooks = hooks[chainKey{d.Family, d.Table, d.Chain}]
+		d.Hooks = hooks[d.key().chainKey]
 		if d.Named == "" {
 			continue
 		}
@@ -333,7 +347,7 @@ func (f *Filter) number() {
 func (n *Snapshot) SetFilter(rules []DropRule) {
 	n.Filter = Filter{Rules: rules}
 	n.Filter.number()
-	n.got[inspect.NetRules], n.got[inspect.NetRuleCounters] = inspect.Present, inspect.Present
+	n.got[inspect.NetRules], n.got[inspect.NetRuleCounters], n.got[inspect.NetXTables] = inspect.Present, inspect.Present, inspect.Present
 }
 
 func (d *DropRule) place() int {
@@ -381,7 +395,9 @@ type ruleKey struct {
 	handle uint64
 }
 
-func (d *DropRule) key() ruleKey { return ruleKey{chainKey{d.Family, d.Table, d.Chain}, d.Handle} }
+func (d *DropRule) key() ruleKey {
+	return ruleKey{chainKey{d.Family, d.Table, d.Chain, d.Legacy}, d.Handle}
+}
 
 // filterReason says why the rules are unknown: by EINVAL a kernel says that it has no nftables.
 func filterReason(err error) inspect.Reason {
