@@ -303,7 +303,7 @@ func TestLiveCheckSockets(t *testing.T) {
 		t,
 		d,
 		"net.accept_queue_full",
-		fmt.Sprintf("%s (%d) has 2 connections waiting at tcp 127.0.0.1:%d, and room for 2", name, made["deaf"], made["port"]),
+		fmt.Sprintf("%s (%d) has 2 connections waiting at tcp 127.0.0.1:%d, of 2 at most", name, made["deaf"], made["port"]),
 	)
 	if f.Level != "warning" || f.Measure.Value != float64(1) || f.Readings["accept_queue"].Value != float64(2) ||
 		f.Readings["accept_limit"].Value != float64(1) {

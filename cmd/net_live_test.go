@@ -188,7 +188,7 @@ func TestLiveNetProcess(t *testing.T) {
 			f.ID == "net.accept_queue_full" && f.Level == "warning" &&
 				strings.HasPrefix(
 					f.Message,
-					fmt.Sprintf("%s (%s) has 3 connections waiting at tcp 127.0.0.1:%d, and room for 3", commOf(t, pid), pid, made["full"]),
+					fmt.Sprintf("%s (%s) has 3 connections waiting at tcp 127.0.0.1:%d, of 3 at most", commOf(t, pid), pid, made["full"]),
 				)
 	}
 	if !found && d.Tables["listeners"].Rows[0]["source"] == "sock_diag" {

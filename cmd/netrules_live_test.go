@@ -249,7 +249,7 @@ func TestLiveDropsOverAnInterval(t *testing.T) {
 		t.Errorf("nothing was dropped in the interval, and yet: %q", f)
 	}
 	f := child.over("send 127.0.0.1:7007 5").finding("net.filter_drops_out")
-	if !strings.Contains(f, "a rule of a packet filter dropped a packet, most of them rule ") || !strings.Contains(f, "of chain out (inet t)") {
+	if !strings.Contains(f, "packet filter dropped a packet, most of them rule ") || !strings.Contains(f, "of chain out (inet t)") {
 		t.Errorf("%q", f)
 	}
 	if f := child.over("send 127.0.0.1:7004 20").finding("net.filter_drops"); !strings.Contains(f, "of chain sub (inet t)") {

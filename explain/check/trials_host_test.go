@@ -240,20 +240,28 @@ func schedTrials() []trial {
 		well: edits{cpuPressure(95), running(2), file("proc/loadavg", "0.20 0.18 0.06 1/77 156\n")}, idle: "an interval tells who is held back",
 	}, {
 		rule: "sched.starved", host: sched, fires: []rung{
-			notice("task-1 (131), nice 0, was ready for 1 s at least and did not run: task-2 (134), nice 5, had CPU 1 for 90 % of that time",
+			notice("task-1 (131), nice 0, was ready for about 1 s and did not run: task-2 (134), nice 5, had CPU 1 for 90 % of that time",
 				runs(134, 152, 156), stat(134, 14, "608", "698")),
 		}, well: edits{runs(131, 134, 152, 156)},
 	}, {
 		rule: "sched.starved", host: sched, over: 5 * time.Second, fires: []rung{
-			warning("task-1 (131), nice 0, was ready for 5 s at least and did not run: who had CPU 1 was not seen; and so were 3 other threads"),
+			warning("task-1 (131), nice 0, was ready for about 5 s and did not run: who had CPU 1 was not seen; and so were 3 other threads"),
 		}, well: edits{runs(131, 134, 152, 156)},
 	}, {
 		rule: "sched.starved", host: sched, over: time.Minute, fires: []rung{
-			critical("task-2 (134), nice 5, was ready for 1m0s at least and did not run", runs(131, 152, 156)),
+			critical("task-2 (134), nice 5, was ready for about 1m0s and did not run", runs(131, 152, 156)),
 		}, well: edits{runs(131, 134, 152, 156)},
 	}, {
+		// On a CPU without a tick a lone thread's times stand still while it runs.
+		rule: "sched.starved", host: sched, over: 5 * time.Second, fires: []rung{
+			warning("task-1 (131), nice 0, was ready for about 5 s", file("sys/devices/system/cpu/nohz_full", "0-1\n")),
+		}, well: edits{runs(131, 134, 152, 156)},
+	}, {
+		rule: "sched.starved", host: sched, fires: []rung{notice("task-1 (131), nice 0", runs(134, 152, 156))},
+		well: edits{file("sys/devices/system/cpu/nohz_full", "0-1\n")},
+	}, {
 		// It waited for the quota of its cgroup.
-		rule: "sched.starved", host: sched, fires: []rung{notice("throttled (152), nice 0, was ready for 1 s", runs(131, 134, 156))},
+		rule: "sched.starved", host: sched, fires: []rung{notice("throttled (152), nice 0, was ready for about 1 s", runs(131, 134, 156))},
 		well: edits{runs(131, 134, 156), quota([2]uint64{189, 199}, [2]uint64{186, 196})},
 	}, {
 		// 200 ticks in all.

@@ -213,7 +213,7 @@ func memTrials() []trial {
 		}, well: edits{total(), line(meminfo, "Percpu:", "90000 kB")},
 	}, {
 		rule: "mem.cgroups_dying", host: idle, fires: []rung{
-			notice("3,000 cgroups are removed, and not freed because something is still charged to them", removedGroups(3000)),
+			notice("3,000 cgroups are removed, and not freed because something still refers to them", removedGroups(3000)),
 			warning("30,000 cgroups are removed", removedGroups(30000)),
 		}, well: edits{removedGroups(1999)},
 	}, {
@@ -298,12 +298,12 @@ func memTrials() []trial {
 		}, well: edits{file(pressure, psi(60, 50, 0)), holds(25, 482113, 91)},
 	}, {
 		rule: "mem.pressure_full", host: idle, fires: []rung{
-			noWorse("all non-idle tasks are stalled on memory 50 % of the time, though the host has 733 MiB free and reclaims none",
+			noWorse("all non-idle tasks of a CPU are stalled on memory 50 % of the time, though the host has 733 MiB free and reclaims none",
 				file(pressure, psi(60, 50, 0))),
 		}, well: edits{file(pressure, psi(60, 50, 0)), holds(25, 482113, 91)},
 	}, {
 		rule: "mem.pressure_full", host: idle, fires: []rung{
-			notice("all non-idle tasks are stalled on memory 2.5 % of the time", file(pressure, psi(2.5, 2.5, 0)), tight("20000")),
+			notice("all non-idle tasks of a CPU are stalled on memory 2.5 % of the time", file(pressure, psi(2.5, 2.5, 0)), tight("20000")),
 			warning("stalled on memory 12 % of the time", file(pressure, psi(12, 12, 0)), tight("20000")),
 			critical("stalled on memory 30 % of the time", file(pressure, psi(30, 30, 0)), tight("20000")),
 		}, well: edits{file(pressure, psi(4, 1.99, 0)), tight("20000")},

@@ -592,7 +592,7 @@ func socketTrials() []trial {
 		}, well: edits{connections(closeWait, 49)},
 	}, {
 		rule: "net.accept_queue_full", host: serving, part: "a copy does not tell the queue of unix sockets", fires: []rung{
-			notice("shop (1200) has 7 connections waiting at tcp 127.0.0.1:8080, and room for 9", queued(7)),
+			notice("shop (1200) has 7 connections waiting at tcp 127.0.0.1:8080, of 9 at most", queued(7)),
 			warning("shop (1200) has 9 connections waiting", queued(9)),
 		}, well: edits{queued(6)},
 	}, {

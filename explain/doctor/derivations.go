@@ -75,7 +75,7 @@ func derivationTable() *explain.Table[*Derivation] {
 			return d.Key + ", which kwhy " + d.Command + " shows, is off: " + d.says() + "."
 		},
 		Means: "kwhy computes a value differently from this kernel: " +
-			"one of the two changed, or a file does not mean what kwhy assumes. " +
+			"one of the two changed, a file does not mean what kwhy assumes, or the values moved between the reads, as in a copy. " +
 			"Don't trust what kwhy says about that value here; report the numbers as a bug.",
 		Next: "kwhy doctor -o json",
 	}}}

@@ -56,11 +56,11 @@ func settings() []field {
 			func(n int64, _ sights) string {
 				switch n {
 				case 0:
-					return "Addresses are hashed. kwhy reads only names of functions."
+					return "Addresses (%pK) are hashed, before 4.15 shown. kwhy reads only names of functions."
 				case 1:
-					return "Addresses are zeros without CAP_SYSLOG. kwhy reads only names of functions."
+					return "Addresses (%pK) are zeros without CAP_SYSLOG. kwhy reads only names of functions."
 				}
-				return "Addresses are zeros for everybody. kwhy reads only names of functions."
+				return "Addresses (%pK) are zeros for everybody. kwhy reads only names of functions."
 			},
 		),
 		number(

@@ -242,7 +242,7 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 func readDuplicates(l list) string {
 	s := "none."
 	if duplicates(l) > 0 {
-		s = "they share offset and flags with another descriptor of this process: dup, or a shell's >&."
+		s = "they share offset and status flags with another descriptor of this process: dup, or a shell's >&."
 	}
 	if c := compared(l); c != "" {
 		return c + s

@@ -29,14 +29,14 @@ func cache() []field {
 			Gist:    "Page cache that processes have mapped: programs, libraries, shared memory.",
 			Concept: "page-cache",
 		}, Get: meminfo("Mapped"), Reading: readMapped},
-		lruList("active_file", "Active(file)", "File pages used more than once; reclaimed last."),
+		lruList("active_file", "Active(file)", "File pages used repeatedly, and programs' code; reclaimed last."),
 		lruList("inactive_file", "Inactive(file)", "File pages used once, or not recently; reclaimed first."),
 		lruList("active_anon", "Active(anon)", "Anonymous and shared pages used recently; reclaim could only swap them out."),
 		lruList("inactive_anon", "Inactive(anon)", "Anonymous and shared pages not used recently; swapped out first."),
 		{Doc: doc{
 			Key: "unevictable", Kernel: "Unevictable", Unit: bytes,
 			Source:  inspect.Meminfo,
-			Gist:    "Pages that reclaim must not touch: locked ones, and those of a ramfs.",
+			Gist:    "Pages that reclaim must not touch: locked, secret, or of a ramfs.",
 			Concept: "mlock",
 		}, Get: meminfo("Unevictable")},
 		{Doc: doc{

@@ -375,9 +375,9 @@ func dying(m mem) value { return explain.If(m.Removed()) }
 
 func readDying(m mem) string {
 	if dying(m).Zero() {
-		return "None: whatever was charged to removed cgroups is freed."
+		return "None: nothing refers to a removed cgroup."
 	}
-	return "Removed, and kept by pages of the cache, slab objects or sockets that are still charged to them; each has per-CPU memory."
+	return "Removed, and kept by what still refers to them: memory in swap, sockets, pages of the cache; each has per-CPU memory."
 }
 
 // Walked is the walk over the memory cgroups that the domains of check share.
@@ -536,9 +536,9 @@ func Stalled() *explain.Table[cgroupRow] {
 	}
 	fields = append(fields,
 		event("high", "How often its tasks went beyond memory.high."), event("max", "How often it was about to go beyond memory.max."),
-		stall("pressure_some", "PSI SOME", "Share of the last 10 s in which tasks of it were stalled on memory.",
+		stall("pressure_some", "PSI SOME", "Share of the last 10 s in which its tasks were stalled on memory, CPUs' mean.",
 			func(p *inspect.Pressure) *inspect.Stall { return p.Some }),
-		stall("pressure_full", "PSI FULL", "Share of the last 10 s in which all its non-idle tasks were stalled on memory.",
+		stall("pressure_full", "PSI FULL", "The same, of all its non-idle tasks on a CPU at once.",
 			func(p *inspect.Pressure) *inspect.Stall { return p.Full }),
 		column{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "Which bound holds it, and how often it did."},
 			Get: func(r cgroupRow) value { return explain.S(Held(r.It)) }})

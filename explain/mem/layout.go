@@ -104,7 +104,7 @@ func kindWords() []explain.Word {
 		"anonymous": "Memory without a file: large allocations, arenas, thread stacks.",
 		"stack":     "The main thread's stack; grows down on demand.",
 		"shared":    "Shared memory: tmpfs, memfd, System V, MAP_SHARED.",
-		"hugetlb":   "Huge pages of the pool: RAM set aside for them, in neither VmRSS nor PSS.",
+		"hugetlb":   "Huge pages of the pool, in neither VmRSS nor PSS; set aside when mapped, as a rule.",
 		"reserved":  "Not accessible: guard pages, and address space reserved for later.",
 		"vdso":      "Pages from the kernel, for system calls without a mode switch.",
 	}

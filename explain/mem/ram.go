@@ -80,7 +80,7 @@ func tracked() []field {
 		part(doc{
 			Key: "sec_page_tables", Kernel: "SecPageTables", Show: explain.Rare,
 			Since:   kernelVersion(6, 1),
-			Gist:    "Page tables of guests (KVM) and of devices (IOMMU).",
+			Gist:    "Page tables of guests (KVM) and, by 6.12, of devices (IOMMU).",
 			Concept: "page-tables",
 		}, meminfo("SecPageTables"), nil, nil),
 		part(doc{
@@ -433,9 +433,9 @@ func readPageCache(m mem) string {
 func readShmem(m mem) string {
 	s := "tmpfs files and shared memory"
 	if explain.Look(m.Info, "SwapTotal").Zero() {
-		return s + ": only deleting them frees it, because there is no swap."
+		return s + ": only deleting them, or the end of their last user, frees it, because there is no swap."
 	}
-	return s + "; it can be swapped out, otherwise only deleting them frees it."
+	return s + "; swap can take it where it has room, otherwise only deleting them, or the end of their last user, frees it."
 }
 
 func readSReclaimable(m mem) string {

@@ -123,7 +123,7 @@ func reclaim() []field {
 func readScanKswapd(m mem) string {
 	n, span := grown(m, perZone("pgscan_kswapd"))
 	if n.Zero() {
-		return fmt.Sprintf("kswapd scanned nothing %s: free memory stayed above the low watermarks.", span)
+		return fmt.Sprintf("kswapd scanned nothing %s: requests found zones above their low watermark.", span)
 	}
 	return fmt.Sprintf("%s of pages scanned %s in the background; no task waits for kswapd.", size(scaled(m, n)), span)
 }
@@ -134,7 +134,7 @@ func readScanDirect(m mem) string {
 		return fmt.Sprintf("None %s: no task had to reclaim memory itself.", span)
 	}
 	s := fmt.Sprintf("%s of pages %s: kswapd was too slow, and tasks had to reclaim memory themselves", size(scaled(m, n)), span)
-	const grouped = "; or a cgroup was at its limit, which 7.2 counts here too" // by 7.2, after 6.17
+	const grouped = "; or a cgroup was at its limit or memory.high, which 7.2 counts here too" // by 7.2, after 6.17
 	return s + inspect.Choose(m.Kernel().Since(7, 0), grouped, "", grouped) + "."
 }
 
@@ -258,17 +258,17 @@ func pressure() []field {
 		}, some, avg10, readSome),
 		stall(doc{
 			Key: "pressure_memory_full", Label: "PSI full avg10", Unit: ratio,
-			Gist: "Share of the last 10 s in which all non-idle tasks were stalled on memory.",
+			Gist: "The same, of all non-idle tasks of a CPU at once.",
 		}, full, avg10, readFull),
 		stall(doc{
 			Key: "pressure_memory_some_total", Label: "PSI some total", Unit: explain.Seconds, Counter: true,
 			Show: explain.Data,
-			Gist: "Total time since boot in which some task was stalled on memory.",
+			Gist: "Time since boot in which tasks were stalled on memory, mean of the CPUs.",
 		}, some, total, nil),
 		stall(doc{
 			Key: "pressure_memory_full_total", Label: "PSI full total", Unit: explain.Seconds, Counter: true,
 			Show: explain.Data,
-			Gist: "Total time since boot in which all non-idle tasks were stalled on memory.",
+			Gist: "The same, of all non-idle tasks of a CPU at once.",
 		}, full, total, nil),
 	}
 }

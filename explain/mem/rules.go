@@ -31,15 +31,15 @@ func largeRules() []rule {
 	few, some := explain.At{Notice: 0.05, Warning: 0.15}, explain.At{Notice: 0.10, Warning: 0.25}
 	return []rule{
 		large("percpu", "Percpu", "percpu", "per-cpu", some, meminfo("Percpu"),
-			"Each per-CPU variable has a copy for every possible CPU. Cgroups have many, removed ones too as long as something is "+
-				"charged to them, and so have BPF maps and network namespaces. Only when these go is it freed.",
+			"Each per-CPU variable has a copy for every possible CPU. Cgroups have many, removed ones too as long as something "+
+				"refers to them, and so have BPF maps and network namespaces. Only when these go is it freed.",
 			"per-CPU memory of the kernel (cgroups, BPF maps and the like)"),
 		large("page_tables", "PageTables", "page_tables", "page-tables", some, meminfo("PageTables"),
 			"Every process that maps a memory has page tables of its own for it, 8 bytes for 4 KiB: many processes that map one large "+
 				"shared memory multiply them, and huge pages make them small. They are freed when mappings go or processes end.",
 			"page tables of programs"),
 		large("sec_page_tables", "SecPageTables", "sec_page_tables", "page-tables", some, meminfo("SecPageTables"),
-			"Page tables of virtual machines (KVM) and of devices (IOMMU): freed when the guest ends or the device lets go.",
+			"Page tables of virtual machines (KVM) and, by 6.12, of devices (IOMMU): freed when the guest ends or the device lets go.",
 			"page tables of guests and devices"),
 		large("vmalloc", "VmallocUsed without kernel stacks", "vmalloc_less_stacks", "vmalloc", some, vmallocRest,
 			"Large buffers of the kernel, its modules and BPF programs. Nothing reclaims them: only what allocated them can free them. "+
@@ -49,8 +49,8 @@ func largeRules() []rule {
 			"Every thread has a kernel stack, 16 KiB as a rule on 64 bits, for as long as it lives, asleep or not.",
 			"kernel stacks of threads"),
 		large("shmem", "Shmem", "shmem", "shared-memory", explain.At{Notice: 0.50, Warning: 0.80}, meminfo("Shmem"),
-			"Files of tmpfs and shared memory stay until they are deleted, also when the process that wrote them has ended: "+
-				"no kill frees a file of tmpfs. Only swap can take them.",
+			"Files of tmpfs stay until they are deleted, also when the process that wrote them has ended: no kill frees them. "+
+				"Shared memory without a name goes with its last user. Only swap can take them, where it has room.",
 			"tmpfs files and shared memory"),
 	}
 }
@@ -101,7 +101,7 @@ func stateRules() []rule {
 	}, {
 		ID: "mem.cgroup_near_limit", What: "memory that cannot be reclaimed / the limit of the cgroup that bounds kwhy", Unit: explain.Ratio,
 		Means: "At the limit the kernel reclaims from this cgroup alone, " +
-			"and if that frees nothing it kills a process in it, however much the host has free.",
+			"and if that frees nothing it kills a process in it or below, however much the host has free.",
 		Evidence: []string{"cgroup_room", "cgroup_limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(m mem) value {
 			if at := cgroupfacts.Closest(m.Cgroups); at >= 0 {
@@ -186,11 +186,11 @@ func stateRules() []rule {
 		},
 	}, {
 		ID: "mem.pressure_full", What: "PSI memory full avg10, where no cgroup at its own bound explains it", Unit: explain.Ratio,
-		Means:    "All non-idle tasks were stalled at once: while they were, nobody did useful work.",
+		Means:    "On a CPU all non-idle tasks were stalled at once, and nobody did useful work there: the mean of the CPUs.",
 		Evidence: []string{"pressure_memory_full"}, Concept: "pressure", Next: "kwhy explain pressure",
 		Of: hostStall(full), At: explain.At{Notice: 0.02, Warning: 0.10, Critical: 0.30}, Most: byRoom,
 		Say: func(m mem) string {
-			return fmt.Sprintf("all non-idle tasks are stalled on memory %.3g %% of the time", full(m).Avg10) + notTheHost(m)
+			return fmt.Sprintf("all non-idle tasks of a CPU are stalled on memory %.3g %% of the time", full(m).Avg10) + notTheHost(m)
 		},
 	}, {
 		// A rate: stalls per second. Stalls since boot say nothing about now.
@@ -250,12 +250,13 @@ func stateRules() []rule {
 	}, {
 		ID: "mem.cgroups_dying", What: "nr_dying_descendants of the root cgroup; of version 1 /proc/cgroups less those that are there",
 		Unit: explain.Count,
-		Means: "A cgroup that was removed stays as long as a page of the cache, a slab object or a socket is charged to it. Each keeps " +
-			"per-CPU memory, and makes reclaim and the reading of memory.stat slower.",
+		Means: "A cgroup that was removed stays as long as something refers to it: memory in swap, a socket, a BPF program, pages of the " +
+			"cache (by 7.1 no longer), slab objects (up to 5.2). Each keeps per-CPU memory, and makes reclaim and the reading of " +
+			"memory.stat slower.",
 		Evidence: []string{"cgroups_dying"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: dying, At: explain.At{Notice: 2000, Warning: 20000},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s cgroups are removed, and not freed because something is still charged to them", num(dying(m)))
+			return fmt.Sprintf("%s cgroups are removed, and not freed because something still refers to them", num(dying(m)))
 		},
 	}}
 }

@@ -123,8 +123,9 @@ func slabWords() []slabName {
 		{"inodes of FUSE file systems", []string{"fuse_inode"}},
 		{"bookkeeping of page merging (KSM)", []string{"ksm_rmap_item", "ksm_stable_node", "ksm_mm_slot"}},
 		{"locks of page tables", []string{"page->ptl"}},
-		{"accounting of tasks", []string{"taskstats", "task_group", "task_delay_info"}},
-		{"files of /proc and the like while they are read", []string{"seq_file"}},
+		{"accounting of tasks", []string{"taskstats", "task_delay_info"}},
+		{"CPU groups of the scheduler", []string{"task_group"}},
+		{"files of /proc and the like that are open", []string{"seq_file"}},
 		{"the firmware's ACPI tables, interpreted", []string{"Acpi-Operand", "Acpi-Namespace", "Acpi-State", "Acpi-Parse", "Acpi-ParseExt"}},
 		{"the kernel's own debugging of objects", []string{"debug_objects_cache"}},
 	}

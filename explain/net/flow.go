@@ -265,7 +265,7 @@ func agreed() []column {
 		}),
 		infoBytes(sockdiag.RcvSpace, doc{
 			Kernel: "tcpi_rcv_space", Show: explain.Asked, Concept: "socket-buffers",
-			Gist: "Bytes that its program read in one round trip: it tunes the buffer.",
+			Gist: "The most that its program read in one round trip so far: it tunes the buffer.",
 		}),
 		infoBytes(sockdiag.RcvSsthresh, doc{
 			Kernel: "tcpi_rcv_ssthresh", Show: explain.Asked, Concept: flowControl,

@@ -231,7 +231,7 @@ func dropping() []field {
 			Doc: doc{
 				Key: "drop_rules", Label: "rules", Unit: explain.Count, Source: inspect.NetRules,
 				Also: []inspect.Source{inspect.NetTables, inspect.NetXTables}, Concept: "netfilter",
-				Gist: "Rules of nftables and x_tables that drop or reject packets, and policies of chains that do.",
+				Gist: "Rules of nftables and x_tables that drop or reject, and policies that do.",
 			},
 			Get: func(n host) value { return explain.I(len(n.Filter.Rules)) }, Reading: readDropRules,
 		},
@@ -377,7 +377,7 @@ func Drops() *explain.Table[dropRow] {
 			ofDrop(doc{Key: "chain", Gist: "The chain that it is in."}, func(d *netfacts.DropRule) value { return explain.S(d.Chain) }),
 			ofDrop(doc{
 				Key: "handle", Unit: explain.Plain,
-				Gist: "Its handle, as nft -a list ruleset shows it, or its number in a chain of x_tables; 0 is the chain's policy.",
+				Gist: "Its handle (nft -a), or number in a chain of x_tables; 0 is the policy.",
 			},
 				func(d *netfacts.DropRule) value { return explain.N(d.Handle) }),
 			worded(ofDrop(doc{Key: "verdict", Gist: "What it does with packets that fit it."}, func(d *netfacts.DropRule) value {

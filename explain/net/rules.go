@@ -207,7 +207,7 @@ func acceptQueueFull() rule {
 	return rule{
 		ID: "net.accept_queue_full", What: "connections that wait / (the limit + 1)", Unit: explain.Ratio,
 		Means: "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the SYNs " +
-			"of further ones: their clients wait and try again.",
+			"of further ones: their clients wait and try again. Of a unix socket, connect waits or gets EAGAIN.",
 		Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
 		Of: func(r row) value {
 			if !r.It.IsListener() || !r.It.Told.Has(sockdiag.Queues) || r.It.WQueue < 1 {
@@ -220,10 +220,10 @@ func acceptQueueFull() rule {
 			at, room := r.It.ProtocolName()+" "+localName(r.It), units.Number(uint64(r.It.WQueue)+1)
 			if r.Owners().Len() == 0 {
 				return units.Plural(r.It.RQueue, "connection waits", "connections wait") + " at " + at +
-					", where there is room for " + room + ": they are not accepted as fast as they come"
+					", of " + room + " at most: they may not be accepted as fast as they come"
 			}
 			return named(r) + " has " + units.Plural(r.It.RQueue, "connection", "connections") + " waiting at " +
-				at + ", and room for " + room + ": it does not accept as fast as they come"
+				at + ", of " + room + " at most: it may not accept as fast as they come"
 		},
 	}
 }

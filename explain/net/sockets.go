@@ -55,7 +55,7 @@ func who() []column {
 		{
 			Doc: doc{
 				Key: "local_endpoint", Label: "LOCAL", Source: inspect.NetSockets, Concept: "socket",
-				Gist: "Where it is bound: address and port, or the path of a unix socket.",
+				Gist: "Its own address and port, name of a unix socket, or family of a netlink one.",
 			},
 			Write: func(b []byte, r row) []byte { return appendLocal(b, r.It) },
 		},
@@ -185,11 +185,11 @@ func queues() []column {
 	return []column{
 		ofQueue(doc{
 			Key: "recv_q", Label: "RECV-Q", Show: explain.Wide,
-			Gist: "Received bytes that its program has not read; the peer's FIN counts as one.",
+			Gist: "Received bytes that its program has not read (unix datagrams: the first one's).",
 		}, func(s *sockdiag.Socket) uint32 { return s.RQueue }),
 		ofQueue(doc{
 			Key: "send_q", Label: "SEND-Q", Show: explain.Wide,
-			Gist: "Bytes written and not acknowledged; its own SYN or FIN counts as one.",
+			Gist: "Bytes written and not acknowledged (unix: memory); its SYN or FIN counts as one.",
 		}, func(s *sockdiag.Socket) uint32 { return s.WQueue }),
 		ofSocket(doc{
 			Key: "waiting", Unit: explain.Bytes, Show: explain.Asked, Concept: "socket-buffers",
@@ -348,7 +348,7 @@ func memory() []column {
 	return []column{
 		ofMemory(sockdiag.RmemAlloc, doc{
 			Kernel: "sk_rmem_alloc", Label: "RMEM", Unit: explain.Bytes,
-			Gist: "Memory of what waits to be read, the kernel's overhead included.",
+			Gist: "Memory of what came and was not read, out of order too, with the overhead.",
 		}),
 		ofMemory(sockdiag.RcvBuf, doc{
 			Kernel: "sk_rcvbuf", Label: "RCVBUF", Unit: explain.Bytes,

@@ -313,7 +313,7 @@ func ended() []field {
 	out := counters(inspect.NetSNMP, "", aboutStates, []counter{
 		{
 			name: "TcpEstabResets", show: explain.Rare,
-			gist: "Connections that ended by a reset, from here or from the peer.",
+			gist: "Connections that ended at once: by a reset, a timeout, or ss -K.",
 			read: readResets,
 		},
 		{
@@ -386,8 +386,8 @@ func udp() []field {
 		{
 			name: "UdpSndbufErrors",
 			gist: "Datagrams not sent: a buffer, a queue on the way out, or neighbours full.",
-			say: "The send buffer was full, and the program got EAGAIN or waited; or a qdisc or the table of neighbours was, of which it " +
-				"learns only if it set IP_RECVERR.",
+			say: "The send buffer was full, and the program got EAGAIN or waited; or a qdisc was, or by 6.12 the table of neighbours, " +
+				"of which it learns only if it set IP_RECVERR. In 6.1 a full table gives EINVAL, and no count here.",
 		},
 		{
 			name: "UdpMemErrors", show: explain.Rare, since: version(5, 11),
@@ -410,7 +410,7 @@ func udp() []field {
 		},
 		{
 			name: "Udp6InErrors", show: explain.Rare,
-			gist: "Datagrams of IPv6 that arrived and were lost, all causes together.",
+			gist: "Datagrams of IPv6 for a socket that were lost, all causes together.",
 			say:  "Includes the causes that are counted separately below.",
 		},
 		{
@@ -420,8 +420,9 @@ func udp() []field {
 		},
 		{
 			name: "Udp6SndbufErrors", show: explain.Rare,
-			gist: "Datagrams of IPv6 not sent: a buffer, a queue or the neighbour table full.",
-			say:  "The send buffer, a qdisc or the table of neighbours was full.",
+			gist: "Datagrams of IPv6 not sent: a buffer or a queue full, or no memory.",
+			say: "The send buffer or a qdisc was full, or the kernel had no memory. A full table of neighbours gives EINVAL, and counts " +
+				"Ip6OutNoRoutes (6.1 and 6.12).",
 		},
 		{
 			name: "Udp6MemErrors", show: explain.Rare, since: version(5, 11),

@@ -174,21 +174,27 @@ func (s *sentence) unix(r row) {
 }
 
 // idleUnix says who is on the other side of a unix socket that nothing waits in. A
-// peer without a number has no file: closed, or not accepted yet.
+// peer without a number has no file: closed, or not accepted yet. A socket of datagrams needs none, and
+// since 5.15 is in state ESTABLISHED once another has connected to it (net/unix/af_unix.c, unix_dgram_connect).
 func (s *sentence) idleUnix(r row, peer string) {
 	const receiving = 1
 	it := r.It
+	datagrams := it.Unix.Type == unix.SOCK_DGRAM
 	switch {
 	case it.Unix.Peer != 0 && peer == "the other side":
 		s.add("nothing waits; no visible process has the other end")
 	case it.Unix.Peer != 0:
 		s.add("nothing waits; ", peer, " has the other end")
+	case datagrams && it.Unix.Name != "":
+		s.add("receives what is sent to its name; nothing waits")
+	case datagrams:
+		s.add("has no name and no peer; nothing waits")
 	case it.Told.Has(sockdiag.Peer) && it.Closed&receiving == 0:
 		s.add("connected, and not accepted yet by the other side")
 	case it.State == sockdiag.Established:
 		s.add("nothing waits; the other end is closed")
 	case it.Unix.Name != "":
-		s.add("receives what is sent to its name; nothing waits")
+		s.add("bound to its name, and neither listens nor is connected")
 	default:
 		s.add("has no name and no peer")
 	}

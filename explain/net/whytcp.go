@@ -189,10 +189,15 @@ func (s *sentence) sending(r row) {
 	case it.Info.Num(sockdiag.Retransmits) > 0, it.Info.Num(sockdiag.CAState) == caLoss:
 		s.silence(it)
 	case it.Info.Num(sockdiag.CAState) == caRecovery:
-		s.size(uint64(it.WQueue))
-		s.add(" wait in the network: ")
-		s.count(it.Info.Num(sockdiag.Lost), "segment was lost and is", "segments were lost and are")
-		s.add(" retransmitted")
+		s.size(way)
+		s.add(" are in the network")
+		if lost := it.Info.Num(sockdiag.Lost); lost > 0 {
+			s.add(": ")
+			s.count(lost, "segment was lost and is", "segments were lost and are")
+			s.add(" retransmitted")
+		} else {
+			s.add("; lost segments are retransmitted")
+		}
 	case !known:
 		s.size(uint64(it.WQueue))
 		s.add(" are sent and not acknowledged, or not sent yet")

@@ -201,7 +201,7 @@ func stateColumns() []explain.Field[part] {
 		{Doc: doc{
 			Key: "pressure_full", Label: "PSI FULL", Unit: explain.Ratio, Show: explain.Wide,
 			Source: src, Since: inspect.Version{Major: 4, Minor: 20}, Option: "CONFIG_PSI, cgroup v2",
-			Gist:    "Share of the last 10 s in which all its non-idle tasks were stalled on memory.",
+			Gist:    "Share of the last 10 s in which its tasks on a CPU were all stalled on memory.",
 			Concept: "pressure",
 		}, Get: func(p part) value {
 			switch {
@@ -351,7 +351,7 @@ func groupRules() []explain.Rule[part] {
 	return []explain.Rule[part]{{
 		ID: "oom.cgroup_near_limit", What: "memory that cannot be reclaimed / limit", Unit: explain.Ratio,
 		Means: "At the limit the kernel reclaims from the cgroup alone, " +
-			"and if that frees nothing it kills a process in it, however much the host has free.",
+			"and if that frees nothing it kills a process in it or below, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
 		NextOf: func(p part) string { return "kwhy oom --cgroup " + p.It.Path },
 		Of: func(p part) value {

@@ -298,11 +298,11 @@ func standing() []taskField {
 		}, func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
 			limit, _ := t.Group.Limit()
 			use, _ := t.Group.Use()
-			s := fmt.Sprintf("%s of %s used. When that is hit, ", units.Percent(use, limit), units.Size(limit))
+			s := fmt.Sprintf("%s of %s used. When that is hit and nothing can be reclaimed, ", units.Percent(use, limit), units.Size(limit))
 			if t.Group.KillerOff() {
 				return s + "its tasks wait, and none is killed: its OOM killer is disabled."
 			}
-			return s + "the kernel picks among the processes in it."
+			return s + "the kernel picks among the processes in it and below."
 		}),
 		amongAll(group(doc{
 			Key: "rank_in_cgroup", Label: "rank in that cgroup", Unit: explain.Plain,

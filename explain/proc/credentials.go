@@ -184,7 +184,7 @@ func readCaps(d detail) string {
 	switch {
 	case set == 0:
 	case inside:
-		s = strings.TrimSuffix(s, ".") + ", in its own user namespace only: on the host it has none."
+		s = strings.TrimSuffix(s, ".") + ", in its own user namespace and those below it: on the host it has none."
 	case !d.UserKnown:
 		s += " Whether they apply to the host is unknown: its user namespace could not be read."
 	}

@@ -62,7 +62,7 @@ func kinds() []kind {
 			func(t times) uint64 { return t.Guest + t.GuestNice },
 		},
 		{
-			doc{Key: "cpu_steal", Label: "steal", Part: 't', Gist: "The hypervisor gave the CPU to others while this host wanted it."},
+			doc{Key: "cpu_steal", Label: "steal", Part: 't', Gist: "The hypervisor did not run this CPU while it had work."},
 			func(t times) uint64 { return t.Steal },
 		},
 		{
@@ -188,7 +188,7 @@ func readKind(s sched, k kind) string {
 	case k.Key == "cpu_steal" && f == 0:
 		return says + "the hypervisor kept none of it from this host."
 	case k.Key == "cpu_steal":
-		return says + "the hypervisor ran others while tasks here wanted the CPU."
+		return says + "the hypervisor did not run CPUs that had work: it ran others, or held them to a quota."
 	}
 	return says + string(append([]byte{k.Gist[0] | 0x20}, k.Gist[1:]...))
 }

@@ -200,7 +200,7 @@ func quotaFields() []taskField {
 		}, func(t one) string {
 			s := taskThrottling(t)
 			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " +
-				s.over + ": then it is stopped until the next."
+				s.over + ": then it is stopped until the quota is filled up again."
 		}),
 		ofQuota(doc{
 			Key: "cpu_throttled_time", Label: "throttled time", Unit: explain.Seconds, Counter: true, Grown: true,
@@ -247,8 +247,8 @@ func throttledAt() explain.At { return explain.At{Notice: 0.10, Warning: 0.50, C
 func boundRules() []explain.Rule[one] {
 	return []explain.Rule[one]{{
 		ID: "sched.task_throttled", What: "periods in which the quota of its cgroup was used up / periods", Unit: explain.Ratio,
-		Means: "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks are stopped until the " +
-			"next, on idle CPUs too.",
+		Means: "Its cgroup used up cpu.max (cpu.cfs_quota_us) before the period was over: its fair tasks are stopped until it is " +
+			"filled up again, on idle CPUs too.",
 		Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
 		Of: func(t one) value {
 			if !t.Bounded {
@@ -262,7 +262,7 @@ func boundRules() []explain.Rule[one] {
 			s := taskThrottling(t)
 			return "its cgroup " + t.Bound.Path + " used up its quota in " +
 				string(units.AppendPercent(nil, s.share())) + " of its periods " + s.over +
-				": then all of its tasks are stopped until the next"
+				": then its fair tasks are stopped until it is filled up again"
 		},
 	}}
 }

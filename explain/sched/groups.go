@@ -168,14 +168,14 @@ func whyBounded(r groupRow) string {
 		return "never throttled" + span
 	}
 	return string(units.AppendPercent(nil, f)) + " of its periods of " +
-		units.Span(float64(r.It.Period)/1e6) + span + " ended early: then all of its tasks are stopped until the next"
+		units.Span(float64(r.It.Period)/1e6) + span + " ended early: then its fair tasks are stopped until the quota is filled up again"
 }
 
 func groupRules() []explain.Rule[groupRow] {
 	return []explain.Rule[groupRow]{{
 		ID: "sched.throttled", What: "periods in which the quota was used up / periods", Unit: explain.Ratio,
-		Means: "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: all of its tasks are stopped until " +
-			"the next, on idle CPUs too.",
+		Means: "The cgroup used up its cpu.max (cpu.cfs_quota_us) before the period was over: its fair tasks are stopped until it is " +
+			"filled up again, on idle CPUs too.",
 		Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(r groupRow) value {
 			f, _, ok := throttledShare(r)

@@ -132,7 +132,7 @@ func scheduler() []field {
 					return "On: sessions share the CPUs as equals, and nice counts only within a session. " +
 						"Tasks in a CPU cgroup of their own are not in one."
 				}
-				return "Off: nice counts among all tasks of a cgroup."
+				return "Off: nice counts among all tasks of a cgroup. What ran when it was switched off stays in its group."
 			},
 		},
 	})
@@ -251,7 +251,7 @@ func deriveBaseSlice(s sched) explain.Derivation {
 		}
 		var w explain.Working
 		w.Take("normalized", explain.F(float64(n)/1e9), explain.Seconds, inspect.None, "normalized_sysctl_sched_base_slice")
-		w.Take("factor", explain.I(factor), explain.Count, inspect.CPUList, fmt.Sprintf("1 + log2 of %d CPUs, 8 at most", cpus))
+		w.Take("factor", explain.I(factor), explain.Count, inspect.CPUList, fmt.Sprintf("1 + log2 of %d CPUs, 8 at most, rounded down", cpus))
 		d := w.Done("normalized × factor", explain.Seconds, explain.F(float64(n*factor)/1e9))
 		d.Reported = baseSlice(s)
 		return d

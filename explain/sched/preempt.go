@@ -130,7 +130,7 @@ func readTick(s sched) string {
 	case "lazy":
 		return says + "marked: outside the kernel it is preempted at once, in the kernel at the next tick."
 	case "none", "voluntary", noneOrVoluntary:
-		return says + "marked. In its own code it is preempted at once; in the kernel it continues until it returns or waits."
+		return says + "marked. In its own code it is preempted at once; in the kernel it continues until it returns, waits, or offers it."
 	}
 	return says + "marked. In its own code it is preempted at once; in the kernel where the mode of preemption allows it."
 }

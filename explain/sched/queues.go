@@ -103,7 +103,7 @@ func starvedThreads() field {
 	return field{
 		Doc: doc{
 			Key: "starved", Unit: explain.Count, Interval: "1s",
-			Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat, inspect.CgroupCPU}, Concept: "run-queue",
+			Source: inspect.PIDSchedstat, Also: []inspect.Source{inspect.PIDStat, inspect.CgroupCPU, inspect.CPUList}, Concept: "run-queue",
 			Gist: "Threads that were runnable over the whole interval and did not run.",
 		},
 		Get: func(s sched) value {
@@ -129,7 +129,7 @@ func starvedThreads() field {
 
 // says how a thread was left without a CPU, and who had it.
 func says(it *schedfacts.Starved) string {
-	s := fmt.Sprintf("%s (%d), %s, was ready for %s at least and did not run: ",
+	s := fmt.Sprintf("%s (%d), %s, was ready for about %s and did not run: ",
 		it.P.Comm, it.P.PID, priority(it.P), units.Span(it.Over.Seconds()))
 	switch {
 	case it.Quota != "":
@@ -235,7 +235,7 @@ func pressure() []field {
 		ofPressure(doc{
 			Key: "pressure_cpu_some_total", Label: "PSI some total", Unit: explain.Seconds, Counter: true,
 			Show: explain.Data,
-			Gist: "All time lost to waiting for a CPU since boot.",
+			Gist: "Time since boot in which tasks waited for a CPU, mean of the CPUs.",
 		}, some, total, nil),
 	}
 }

@@ -40,8 +40,8 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 		},
 		{
 			ID: "sched.steal", What: "steal / CPU time", Unit: explain.Ratio, Basis: explain.Interval,
-			Means: "The hypervisor gave this machine's CPUs to others while they had work: what runs here is slower than its " +
-				"CPU time shows.",
+			Means: "The hypervisor did not run this machine's CPUs while they had work: it ran others, or holds this machine to a quota. " +
+				"What runs here is slower than its CPU time shows.",
 			Evidence: []string{"cpu_steal"}, Concept: "cpu-time", Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
 				f, ok := stolen(s)

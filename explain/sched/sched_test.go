@@ -384,9 +384,11 @@ func TestWhyGroup(t *testing.T) {
 	idle.Idle = true
 	lifted := cgroupfacts.CPU{Stat: inspect.Counters{"nr_throttled": 5}, Shares: 1024, Weight: inspect.Unset}
 	for want, g := range map[string]cgroupfacts.CPU{
-		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks are stopped until the next; " +
+		"50 % of its periods of 0.1 s since it was made ended early: then its fair tasks are stopped until the quota is filled up " +
+			"again; " +
 			"50 % of what a sibling with default settings gets, where both want all they can get; restricted to CPUs 0": bounded,
-		"50 % of its periods of 0.1 s since it was made ended early: then all of its tasks are stopped until the next; cpu.idle: " +
+		"50 % of its periods of 0.1 s since it was made ended early: then its fair tasks are stopped until the quota is filled up " +
+			"again; cpu.idle: " +
 			"it gets what others leave, at the weight of SCHED_IDLE; restricted to CPUs 0": idle,
 		"was throttled before its quota was removed":                                           lifted,
 		"200 % of what a sibling with default settings gets, where both want all they can get": {Shares: 2048, Weight: inspect.Unset},

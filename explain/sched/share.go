@@ -177,7 +177,7 @@ func readShare(t one) string {
 		if s.contenders < 2 {
 			continue
 		}
-		what := "tasks of its group"
+		what := "tasks and groups in its group"
 		if i < len(steps)-1 {
 			what = "groups and tasks besides " + s.name
 		}

@@ -65,7 +65,7 @@ func (s *Snapshot) FindStarved(was *Snapshot) {
 	quotas := s.throttledSince(was)
 	for _, p := range s.ready {
 		q := before[p.PID]
-		if q == nil || !stood(q, p) {
+		if q == nil || !stood(q, p) || over < ticklessFor && inspect.InList(s.Lists.NohzFull, int(p.CPU)) {
 			continue
 		}
 		s.Procs.FreezeRow(p)
@@ -79,6 +79,10 @@ func (s *Snapshot) FindStarved(was *Snapshot) {
 	}
 	slices.SortStableFunc(s.starved, func(a, b Starved) int { return cmp.Compare(a.P.Nice, b.P.Nice) })
 }
+
+// ticklessFor is how long a thread alone on a CPU of nohz_full= may seem not to run: nothing brings its
+// times up to date there but a look from elsewhere once a second (kernel/sched/core.c, sched_tick_remote).
+const ticklessFor = 3 * time.Second
 
 // stood reports whether a thread has not run between two readings of it.
 func stood(was, now *proc.Process) bool {
