@@ -74,8 +74,8 @@ func TestLiveTraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("traced by %s (%d)", bytes.TrimSpace(comm), os.Getpid()); r["state"] != "t" ||
-		!strings.HasSuffix(fmt.Sprint(r["why"]), want) {
+	if want := fmt.Sprintf("stopped by its tracer %s (%d)", bytes.TrimSpace(comm), os.Getpid()); r["state"] != "t" ||
+		!strings.HasPrefix(fmt.Sprint(r["why"]), want) {
 		t.Errorf("%v, want %q", r, want)
 	}
 }

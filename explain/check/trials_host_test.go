@@ -131,6 +131,9 @@ func inD(pid string, now int, where string) edit {
 		}, file("proc/"+pid+"/wchan", where), file("proc/"+pid+"/syscall", "0 0x3 0x7f0000000000 0x1000 0x0 0x0 0x0 0x7ffe00000000 0x401000\n"))
 }
 
+// calm is that a process did not run in the interval.
+func calm(pid int) edit { return some(stat(pid, 14, "9", "9"), stat(pid, 15, "9", "9")) }
+
 func procTrials() []trial {
 	return []trial{{
 		rule: "proc.pids_near_limit", host: files, fires: []rung{
@@ -154,6 +157,12 @@ func procTrials() []trial {
 			warning("throttled (152) was in uninterruptible sleep over the whole interval", asleep(40, "folio_wait_bit_common"), sleepy()),
 			notice("throttled (152) is in uninterruptible sleep", asleep(41, "rpc_wait_bit_killable"), sleepy()),
 		}, well: edits{asleep(40, "__refrigerator")}, idle: "what is in D is either found or does not count: this is frozen",
+	}, {
+		// Its group has no parent in its session: none but SIGSTOP stops it, and no shell continues it.
+		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
+			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(152),
+				stat(152, 5, "152", "152"), stat(152, 6, "152", "152")),
+		}, well: edits{stat(152, 3, "T", "T"), stat(152, 14, "0", "1")}, idle: "it ran in between",
 	}, {
 		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{
 			notice("cgroup /batch has 80 of its 100 threads; fork failed there 7 times", pids("100", 80)),

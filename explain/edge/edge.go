@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"kwhy/explain/units"
+	"kwhy/inspect"
 	"kwhy/inspect/wait"
 )
 
@@ -166,6 +167,46 @@ func AppendWhat(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte 
 	}
 	if len(w.Holders) > 0 {
 		b = appendHolders(append(b, ": "...), w, named)
+	}
+	return b
+}
+
+// AppendStop appends how a task is stopped, by a signal or by its tracer, for how long (nothing where long
+// is empty), and who could continue it. told says that its status was read, which names its tracer.
+func AppendStop(b []byte, w wait.Wait, long string, told bool, named func([]byte, int32) []byte) []byte {
+	b = append(b, "stopped"...)
+	if w.Kind == wait.Traced {
+		switch b = append(b, " by its tracer"...); {
+		case len(w.Holders) > 0:
+			b = appendHolders(append(b, ' '), w, named)
+		case told:
+			b = append(b, ", which is outside this PID namespace"...)
+		}
+		if long == "" {
+			return b
+		}
+		return append(append(b, ", for "...), long...)
+	}
+	switch w.Signal {
+	case wait.StopSignal:
+		b = append(b, " by SIGSTOP"...)
+	case wait.StopTyped:
+		b = append(b, " by SIGTSTP, Ctrl-Z in a shell"...)
+	case wait.StopRead:
+		b = append(b, " by SIGTTIN: it read its terminal from the background"...)
+	case wait.StopWrite:
+		b = append(b, " by SIGTTOU: it wrote to its terminal, or set it, from the background"...)
+	default:
+		b = append(b, " by a signal"...)
+	}
+	if long != "" {
+		b = append(append(b, ", for "...), long...)
+	}
+	switch b = append(b, "; SIGCONT continues it"...); {
+	case len(w.Holders) > 0:
+		b = appendHolders(append(b, ", and so does fg or bg in its shell, "...), w, named)
+	case w.Jobless == inspect.Yes:
+		b = append(b, "; no shell has it as a job"...)
 	}
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -63,6 +64,13 @@ func now() []detailField {
 			return explain.None(inspect.Inapplicable)
 		}, nil),
 		declare(doc{
+			Key: "last_ran", Label: "last on a CPU", Unit: explain.Seconds,
+			Source: inspect.PIDSched, Also: []inspect.Source{inspect.PIDStat},
+			Gist:    "How long ago its main thread was last on a CPU, time in suspend left out.",
+			Concept: "process-state",
+		}, lastRan, readLastRan),
+		tracees(),
+		declare(doc{
 			Key: "stack", Label: "kernel stack",
 			Source:  inspect.PIDStack,
 			Gist:    "The kernel stack of its main thread, innermost function first.",
@@ -82,6 +90,64 @@ func now() []detailField {
 				return d.Row.P.Forced
 			}, readSwitches),
 	}
+}
+
+// lastRan is how long ago the task was on a CPU: at least, where that is all that is known.
+func lastRan(d detail) value {
+	switch run, ok := d.Row.LastRun(); {
+	case d.Missing(inspect.PIDSched) != inspect.Present:
+		return explain.None(d.Missing(inspect.PIDSched))
+	case !ok, vague(run) && run.Least == 0:
+		return explain.None(inspect.Untold)
+	case vague(run):
+		return explain.F(run.Least.Round(time.Second).Seconds())
+	default:
+		return explain.F(roughly(run))
+	}
+}
+
+func readLastRan(d detail) string {
+	run, _ := d.Row.LastRun()
+	off := units.Span(max((run.Most-run.Least)/2, 10*time.Millisecond).Round(10 * time.Millisecond).Seconds())
+	switch {
+	case vague(run):
+		return "At least, and at most " + units.Span(run.Most.Round(time.Second).Seconds()) +
+			": the clocks of two CPUs differ by what interrupts and the hypervisor took of each."
+	case d.Row.P.State == 'T':
+		return "Since then it is stopped, to within " + off + "."
+	case d.Row.P.State == 't':
+		return "Since then its tracer holds it, to within " + off + "."
+	}
+	return "Since then it waits, to within " + off + "."
+}
+
+// tracees are those that it traces.
+func tracees() detailField {
+	f := declare(doc{
+		Key: "tracees", Unit: explain.Count, Show: explain.Rare,
+		Source:  inspect.PIDStatus,
+		Gist:    "Processes whose main thread it traces, as a debugger or strace does.",
+		Concept: "ptrace",
+	}, func(d detail) value { return explain.I(len(d.Tracees)) }, func(d detail) string {
+		const most = 6
+		var words []string
+		for _, p := range d.Tracees[:min(len(d.Tracees), most)] {
+			s := string(named(nil, p))
+			if p.State == 't' {
+				s += ", which it has stopped"
+			}
+			words = append(words, s)
+		}
+		if n := len(d.Tracees) - most; n > 0 {
+			words = append(words, "and "+units.Number(n)+" more")
+		}
+		if words == nil {
+			return "None."
+		}
+		return strings.Join(words, "; ") + "."
+	})
+	f.Over = func(d detail) inspect.Seen { return d.Traceable }
+	return f
 }
 
 // readCall formats the call with its arguments, as far as registers have them.

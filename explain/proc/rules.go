@@ -2,10 +2,12 @@ package proc
 
 import (
 	"fmt"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/edge"
 	"kwhy/explain/units"
+	"kwhy/inspect"
 	procfacts "kwhy/inspect/proc"
 	"kwhy/inspect/wait"
 )
@@ -38,7 +40,56 @@ func rowRules() []explain.Rule[procfacts.Row] {
 				}
 				return string(named(nil, p.P)) + " is in uninterruptible sleep"
 			}},
+		{ID: "proc.stopped", Unit: explain.Count,
+			What: "2: stopped for a minute, and no job of a shell; 1: that for 10 s or over the interval, so long by its tracer, " +
+				"or for an hour as a job",
+			Means: "A stopped process keeps its locks, connections and memory, and does nothing with them until somebody sends it " +
+				"SIGCONT; one that a tracer stopped, until that lets it go on. The shell that has it as a job can do so by fg.",
+			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy proc PID",
+			Of: halted, At: explain.At{Notice: 1, Warning: 2},
+			Say: func(p row) string {
+				return string(doing(append(named(nil, p.P), " is "...), p))
+			}},
 	}
+}
+
+// halted is how much it matters that a process is stopped: 2 where no shell has it as a job and it is so
+// for a minute, 1 where it lasts in another way.
+func halted(p row) value {
+	const lasts, long, forgotten = 10 * time.Second, time.Minute, time.Hour
+	if p.P.State != 'T' && p.P.State != 't' {
+		return value{}
+	}
+	over, whole := stoppedFor(p)
+	switch w := p.Wait(); {
+	case w.Kind == wait.Traced && (whole || over >= lasts), w.Jobless == inspect.No && over >= forgotten:
+		return explain.I(1)
+	case w.Kind != wait.Stopped || w.Jobless == inspect.No:
+		return value{}
+	case w.Jobless == inspect.Yes && over >= long:
+		return explain.I(2)
+	case whole || over >= lasts:
+		return explain.I(1)
+	}
+	return value{}
+}
+
+// stoppedFor is how long a process has been stopped at least, and whether it was so over the whole
+// interval: at both ends, and not on a CPU in between.
+func stoppedFor(p row) (least time.Duration, whole bool) {
+	if run, ok := p.LastRun(); ok {
+		least = run.Least
+	}
+	was, over, ok := p.Before()
+	if !ok || was.P.State != p.P.State || p.P.Voluntary < 0 {
+		return least, false
+	}
+	q := was.P
+	whole = p.P.Voluntary == q.Voluntary && p.P.Forced == q.Forced && p.P.UTime == q.UTime && p.P.STime == q.STime
+	if whole {
+		least = max(least, over)
+	}
+	return least, whole
 }
 
 // Stuck is how often a process was found in D, once or at both ends of an interval in

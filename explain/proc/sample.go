@@ -250,7 +250,7 @@ func kinds() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word(edge.OnCPU, "Runnable: on a CPU or waiting for one.", "cpu-time"),
+		word(edge.OnCPU, "Runnable: on a CPU, or waiting for one or for its cgroup's quota.", "cpu-time"),
 		word(edge.Lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
 		word(edge.Disk, "Waits for a disk, or for a file server.", "process-state"),
 		word(edge.Network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),

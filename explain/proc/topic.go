@@ -59,7 +59,7 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 			return nil, err
 		}
 		ps := rows.(*procfacts.Processes)
-		fillBlocked(ps, inspect.Sources{})
+		fillHeld(ps, inspect.Sources{})
 		if o.Tree {
 			order = AsTree(ps, order)
 		}
@@ -106,7 +106,7 @@ func pidsGroups(screen int, judged **cgroupfacts.PidsList) lower.Attached[list] 
 func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 	return &lower.Check[list]{
 		Take: func(sh *lower.Shared, want inspect.Sources) (list, error) {
-			fillBlocked(sh.Procs, want)
+			fillHeld(sh.Procs, want)
 			*pids = cgroupfacts.TakePids(sh.Host)
 			l, err := procfacts.Take(sh.Host, sh.Procs, nil)
 			if err == nil {
@@ -119,9 +119,9 @@ func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 	}
 }
 
-// fillBlocked reads of those in D what they wait for, and how often each gave up its CPU,
-// whether or not they are shown.
-func fillBlocked(ps *procfacts.Processes, want inspect.Sources) {
+// fillHeld reads of those in D what they wait for, and how often each gave up its CPU, and of those
+// that are stopped who could continue them, whether or not they are shown.
+func fillHeld(ps *procfacts.Processes, want inspect.Sources) {
 	var blocked []int32
 	for i := range ps.Rows {
 		if ps.Rows[i].State == 'D' {
@@ -129,6 +129,7 @@ func fillBlocked(ps *procfacts.Processes, want inspect.Sources) {
 		}
 	}
 	ps.Fill(blocked, want.Plus(inspect.Of(inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall)))
+	ps.FindStops()
 }
 
 // Counted says for a header how many processes there are, as far as they are seen; "" where none

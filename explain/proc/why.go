@@ -26,7 +26,7 @@ func why(b []byte, r row) []byte {
 		b = append(b, "kwhy itself; "...)
 	}
 	b = doing(b, r)
-	if p.Tracer > 0 {
+	if p.Tracer > 0 && p.State != 't' { // whose tracer is named already
 		b = append(b, "; traced by "...)
 		if t, ok := r.Tracer(); ok {
 			b = named(b, t)
@@ -60,6 +60,9 @@ func doing(b []byte, r row) []byte {
 			b = append(units.AppendSpan(append(b, "runnable for "...), over), " at least, and did not run in that time"...)
 		} else {
 			b = append(b, "runnable: on a CPU or waiting for one"...)
+			if _, since, _, known := r.Throttled(); known && since.Throttled > 0 {
+				b = append(b, ", or for its cgroup's quota"...)
+			}
 		}
 		if p.CPU >= 0 {
 			b = strconv.AppendInt(append(b, "; last on CPU "...), int64(p.CPU), 10)
@@ -67,10 +70,10 @@ func doing(b []byte, r row) []byte {
 		return AppendThrottled(b, r)
 	case 'S', 'D':
 		return sleeping(b, r)
-	case 'T':
-		return stopped(b, r)
-	case 't':
-		return append(b, "stopped by its tracer"...)
+	case 'T', 't':
+		return edge.AppendStop(b, r.Wait(), howLong(r), r.Missing(inspect.PIDStatus) == inspect.Present, func(b []byte, pid int32) []byte {
+			return numbered(b, r, pid)
+		})
 	case 'Z':
 		if p.TGID != 0 { // nobody waits for a thread: where it is the main one, its process goes on without it
 			return append(b, "this thread has ended; others of its process may go on"...)
@@ -209,23 +212,31 @@ func nowhere(r row) string {
 	return "; this kernel does not show where"
 }
 
-// stopped names the signal if the kernel shows it: stat's exit code has it, for
-// readers with ptrace permission, since some version after 5.10.
-func stopped(b []byte, r row) []byte {
-	b = append(b, "stopped"...)
-	switch sig := signalOf(r, r.P.ExitCode); sig {
-	case "SIGSTOP":
-		b = append(b, " by SIGSTOP"...)
-	case "SIGTSTP":
-		b = append(b, " by SIGTSTP, Ctrl-Z in a shell"...)
-	case "SIGTTIN":
-		b = append(b, " by SIGTTIN: it read its terminal from the background"...)
-	case "SIGTTOU":
-		b = append(b, " by SIGTTOU: it wrote to its terminal from the background"...)
-	default:
-		b = append(b, " by a signal"...)
+// howLong says for how long a task has not been on a CPU, which one that is stopped was when it stopped: "about
+// 3h". It says nothing where that is not known, or not to a tenth.
+func howLong(r row) string {
+	run, ok := r.LastRun()
+	switch {
+	case !ok:
+		return ""
+	case run.Most < time.Second:
+		return "less than a second"
+	case vague(run):
+		return ""
 	}
-	return append(b, "; SIGCONT continues it"...)
+	return "about " + units.Span(roughly(run))
+}
+
+// vague reports whether it is not known to a tenth how long ago a task was on a CPU.
+func vague(run procfacts.LastRun) bool { return run.Most-run.Least > max(run.Most/10, time.Second) }
+
+// roughly is how long ago that was, in seconds, as exactly as it is known.
+func roughly(run procfacts.LastRun) float64 {
+	unit := 10 * time.Millisecond
+	for unit < (run.Most-run.Least)/2 {
+		unit *= 10
+	}
+	return ((run.Least + run.Most) / 2).Round(unit).Seconds()
 }
 
 // signalOf names a signal by its number; "" for none, and where numbers differ.
@@ -283,6 +294,7 @@ func spent() []detailField {
 	}, nil)
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)
+	nice.Also = append(nice.Also, inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.PIDCgroup, inspect.CgroupCPU)
 	return append(out, policy, read(RTPriority(), nil), read(Processor(), nil), nice)
 }
 
@@ -302,14 +314,31 @@ func readPolicy(d detail) string {
 	return ""
 }
 
-// readNice says how nice changes its share: each step is a factor of about 1.25
-// (kernel/sched/core.c, sched_prio_to_weight).
-func readNice(d detail) string {
-	n := float64(d.Row.P.Nice)
-	if n == 0 {
-		return "The default share of a CPU that other tasks want too."
+func readNice(d detail) string { return NiceSays(d.Row.P, d.Shares) }
+
+// NiceSays says how nice changes a task's share, among those that it counts against: each step is a
+// factor of about 1.25 (kernel/sched/core.c, sched_prio_to_weight), within the innermost of the groups
+// that it is in.
+func NiceSays(p *procfacts.Process, groups []cgroupfacts.ShareGroup) string {
+	const fifo, rr, idle, deadline = 1, 2, 5, 6
+	switch p.Policy {
+	case fifo, rr, deadline:
+		return "It has no effect under this policy."
+	case idle:
+		return "It has no effect under SCHED_IDLE."
 	}
-	return fmt.Sprintf("If tasks of nice 0 want the CPU too, it gets about %.2g times as much as each of them.", math.Pow(1.25, -n))
+	within := "of its group."
+	if n := len(groups); n > 0 {
+		within = "of cgroup " + groups[n-1].Name + "; against other groups the cgroup's own weight counts."
+		if groups[n-1].Auto {
+			within = "of its session, which is an autogroup: against other sessions it does not count."
+		}
+	}
+	if p.Nice == 0 {
+		return "The default. It counts against fair tasks " + within
+	}
+	return fmt.Sprintf("It gets about %.2g times as much of a CPU as one of nice 0 that wants it too, among the fair tasks %s",
+		math.Pow(1.25, -float64(p.Nice)), within)
 }
 
 func memories() []detailField {

@@ -165,26 +165,7 @@ func realtimeBound(s sched) string {
 	return inspect.Choose(s.FairServer(), "Even if it never waits, "+served, units.Capital(throttled), unknown)
 }
 
-func readNice(t one) string {
-	n := t.Row.P.Nice
-	if t.Row.P.Policy == policyIdle {
-		return "It has no effect under SCHED_IDLE."
-	}
-	within := "of its group."
-	if g := mine(t).Groups; len(g) > 0 {
-		within = "of cgroup " + g[len(g)-1].Name + "; against other groups the cgroup's own weight counts."
-		if g[len(g)-1].Auto {
-			within = "of its session, which is an autogroup: against other sessions it does not count."
-		}
-	}
-	switch {
-	case n == 0:
-		return "The default. It counts against fair tasks " + within
-	case n > 0:
-		return "It lets others go first, among the fair tasks " + within
-	}
-	return "It goes before others, among the fair tasks " + within
-}
+func readNice(t one) string { return proc.NiceSays(t.Row.P, mine(t).Groups) }
 
 func deriveWeight(t one) explain.Derivation {
 	p := t.Row.P

@@ -41,8 +41,12 @@ type Detail struct {
 
 	Ancestors []*Process // parent first
 	Children  []*Process
-	Borrowed  bool // it runs in its parent's memory, as after vfork
-	Ended     bool // while it was read: what was read before is there
+	// Shares are the groups that it shares CPUs in, the outermost first.
+	Shares    []cgroup.ShareGroup
+	Tracees   []*Process   // those that it traces
+	Traceable inspect.Seen // among how many these were looked for
+	Borrowed  bool         // it runs in its parent's memory, as after vfork
+	Ended     bool         // while it was read: what was read before is there
 
 	// HostUser reports whether it lives in the host's own user namespace, the only one
 	// whose capabilities hold over the host; UserKnown is false where that is not to
@@ -159,6 +163,11 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 		inspect.PIDStat, inspect.PIDStatus, inspect.PIDOomScoreAdj, inspect.PIDOomScore, inspect.PIDCmdline,
 		inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDFd, inspect.PIDLimits, inspect.PIDIO,
 	)
+	for _, s := range [...]inspect.Source{inspect.PIDSched, inspect.PIDAutogroup} {
+		if want.Has(s) {
+			row = row.Plus(inspect.Of(s))
+		}
+	}
 	if len(rows.Fill([]int32{i}, row)) == 0 {
 		return nil, h.NoProcess(pid)
 	}
@@ -176,6 +185,12 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 	if ended(h, d); d.Ended || d.Row.P.Zombie() {
 		return d, nil // nothing bounds it or holds it up any more
 	}
+	d.lookAround(h, all, want)
+	return d, nil
+}
+
+// lookAround finds what bounds a process that lives, and who holds it up or is held by it.
+func (d *Detail) lookAround(h *inspect.Host, all *Processes, want inspect.Sources) {
 	if want.Has(inspect.FSFileNr) {
 		d.Bounds = boundsOf(h, d)
 	}
@@ -185,10 +200,16 @@ func takeDetail(h *inspect.Host, all, rows *Processes, pid int32, want inspect.S
 	if want.Has(inspect.CgroupCPU) {
 		all.throttleRow(d.Row.P)
 	}
+	if want.Has(inspect.PIDAutogroup) {
+		auto, _ := h.Settings(inspect.Of(inspect.SchedAutogroup)).Number(inspect.SchedAutogroup)
+		version, path := cgroup.ControllerPath(d.Cgroups, "cpu")
+		d.Shares = cgroup.NewShares(h, auto == 1).Of(version, path, d.Row.P.Autogroup, d.Row.P.AutogroupNice)
+	}
 	all.FreezeRow(d.Row.P)
-	all.FindWaits(func(yield func(Row) bool) { yield(d.Row) })
 	all.tracer(d.Row.P)
-	return d, nil
+	all.FindWaits(func(yield func(Row) bool) { yield(d.Row) })
+	all.LastRuns(d.Row.P)
+	d.findTracees(all)
 }
 
 // readDetail reads the wanted sources that have a reader of their own.

@@ -1,6 +1,9 @@
 package proc
 
-import "kwhy/inspect/cgroup"
+import (
+	"kwhy/inspect"
+	"kwhy/inspect/cgroup"
+)
 
 // Notes finds out what can be said about the rows that are shown beyond their own files:
 // the bound of their CPU time, the freezer of their cgroup, who could end
@@ -8,7 +11,11 @@ import "kwhy/inspect/cgroup"
 func (ps *Processes) Notes(rows []int32) {
 	ps.Throttles(rows)
 	ps.Freeze(rows)
+	ps.tracers(rows)
 	ps.FindWaitsOf(rows)
+}
+
+func (ps *Processes) tracers(rows []int32) {
 	for _, i := range rows {
 		ps.tracer(&ps.Rows[i])
 	}
@@ -76,4 +83,80 @@ func (p Row) Throttled() (t, since cgroup.Throttle, bounded, known bool) {
 		since, known = t.Since(was)
 	}
 	return t, since, bounded, known
+}
+
+// FindStops reads of those that are stopped, by a signal or by a tracer, who could continue them and
+// since when they are, whether or not they are shown.
+func (ps *Processes) FindStops() {
+	var rows []int32
+	var list []*Process
+	for i := range ps.Rows {
+		if p := &ps.Rows[i]; (p.State == 'T' || p.State == 't') && p.Why(inspect.PIDStat) == inspect.Present {
+			rows, list = append(rows, int32(i)), append(list, p)
+		}
+	}
+	if rows == nil {
+		return
+	}
+	ps.Fill(rows, inspect.Of(inspect.PIDStatus, inspect.PIDSched))
+	ps.LastRuns(list...)
+	ps.tracers(rows)
+	ps.FindWaitsOf(rows)
+}
+
+// mostTraceable is how many processes are looked at for whether one traces them, where there are many.
+const mostTraceable = 2048
+
+// findTracees finds whom a process traces: each tracee's status names its tracer, which is a thread.
+// Of many processes those are looked at first that are stopped by a tracer, and its own descendants.
+func (d *Detail) findTracees(ps *Processes) {
+	own := map[int32]bool{d.Row.P.PID: true}
+	if d.Row.P.TGID == 0 {
+		names, _ := ps.Host.Host.Proc.Names(d.Row.P.Dir() + "/task") // without them, it is the main thread
+		for _, name := range names {
+			if tid, ok := inspect.ParsePID(name); ok {
+				own[tid] = true
+			}
+		}
+	}
+	var first, others []int32
+	for i := range ps.Rows {
+		switch p := &ps.Rows[i]; {
+		case p.Kthread() || p.Over() || p.PID == d.Row.P.PID:
+		case p.State == 't' || ps.descends(p, d.Row.P.PID):
+			first = append(first, int32(i))
+		default:
+			others = append(others, int32(i))
+		}
+	}
+	all := append(first, others...)
+	ps.Fill(all[:min(len(all), mostTraceable)], inspect.Of(inspect.PIDStatus))
+	d.Traceable = inspect.SeenBy("process", inspect.PIDStatus, min(len(all), mostTraceable), func(i int) inspect.Reason {
+		return ps.Rows[all[i]].Why(inspect.PIDStatus)
+	})
+	if missed := len(all) - mostTraceable; missed > 0 {
+		d.Traceable.All += missed
+		d.Traceable.Reason = inspect.Unread
+	}
+	d.Traceable = d.Traceable.Within(ps.Seen())
+	for _, i := range all {
+		if p := &ps.Rows[i]; p.Tracer > 0 && own[p.Tracer] {
+			d.Tracees = append(d.Tracees, p)
+		}
+	}
+}
+
+// descends reports whether p is a child of another, or a child's child, and so on.
+func (ps *Processes) descends(p *Process, of int32) bool {
+	for range len(ps.Rows) {
+		if p.PPID == of {
+			return true
+		}
+		i, ok := ps.Row(p.PPID)
+		if !ok || p.PPID == p.PID {
+			return false
+		}
+		p = &ps.Rows[i]
+	}
+	return false
 }

@@ -129,7 +129,10 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 	_, before := ps.heldFrozen(list)
 	s.run(ctx)
 	if now, ok := cgroup.ThrottleOf(h, list); ok && bounded {
-		s.out.Quota, s.out.Bounded = now.Since(was)
+		if s.out.Quota, s.out.Bounded = now.Since(was); s.out.Bounded {
+			ps.Host.Throttled = map[int32]cgroup.Throttle{pid: now}
+			ps.Host.Was = &Shared{quotas: map[string]cgroup.Throttle{now.Path: was}}
+		}
 	}
 	ps.Host.frozen = nil
 	_, after := ps.heldFrozen(list)

@@ -72,8 +72,10 @@ type Shared struct {
 
 	quotas map[string]cgroup.Throttle // by cgroup
 	frozen map[string]bool            // by cgroup
-	All    *Processes
-	Was    *Shared
+	// lastRuns is how long ago tasks were last on a CPU, by PID or TID.
+	lastRuns map[int32]LastRun
+	All      *Processes
+	Was      *Shared
 }
 
 // Row is one process in its context: a view of three words, never stored.

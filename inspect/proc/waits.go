@@ -22,6 +22,11 @@ func (p Row) Wait() wait.Wait {
 func (p Row) task() wait.Task {
 	t := p.P.task()
 	t.Frozen = p.P.Frozen
+	if tracer, ok := p.Tracer(); ok {
+		t.Tracer = tracer.PID
+	} else {
+		t.Tracer = p.P.Tracer
+	}
 	t.Call, t.Args = p.CallName(), p.P.Call.Args
 	t.Where = p.Where()
 	return t
@@ -40,6 +45,7 @@ func (p *Process) task() wait.Task {
 	const forkNoExec = 0x40 // include/linux/sched.h, PF_FORKNOEXEC
 	return wait.Task{
 		PID: p.PID, TGID: p.TGID, PPID: p.PPID, Dir: p.Dir(), State: p.State, Kthread: p.Kthread(), Forked: p.Flags&forkNoExec != 0,
+		PGRP: p.PGRP, Session: p.Session, TTY: p.TTY, ExitCode: p.ExitCode,
 	}
 }
 
@@ -65,7 +71,7 @@ func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
 			continue
 		}
 		if f == nil {
-			f = wait.NewFinder(ps.Host.Host, ps.tasks)
+			f = wait.NewFinder(ps.Host.Host, !ps.Host.Hidden && !ps.Host.Lacking && ps.Host.Uncounted == inspect.Present, ps.tasks)
 			if ps.Host.Waits == nil {
 				ps.Host.Waits = map[int32]wait.Wait{}
 			}

@@ -1,9 +1,6 @@
 package sched
 
 import (
-	"errors"
-	"io/fs"
-	"path"
 	"strconv"
 	"time"
 
@@ -41,17 +38,8 @@ type Rival struct {
 	Groups []ShareGroup
 }
 
-// ShareGroup is a group of tasks that shares CPUs with others: a cgroup with a CPU
-// controller, or the autogroup of a session.
-type ShareGroup struct {
-	Name   string
-	Shares int64 // of version 1, 1024 by default; 0 if unknown
-	Weight int64 // of version 2, 100 by default; 0 if unknown
-	Nice   int8  // of an autogroup
-	Auto   bool
-	Idle   bool
-	Unseen inspect.Reason // why its weight, or which groups there are, can't be seen; or Present
-}
+// ShareGroup is a group of tasks that shares CPUs with others.
+type ShareGroup = cgroup.ShareGroup
 
 // Missing says why a source gave nothing.
 func (t *Process) Missing(s inspect.Source) inspect.Reason {
@@ -186,14 +174,14 @@ func rivals(h *inspect.Host, t *Process) {
 	ps := t.Sched.Procs
 	auto, _ := t.Sched.Settings.Number(inspect.SchedAutogroup)
 	r := &proc.Reader{Host: h}
-	g := groupShares{h: h, known: map[cgroup.Place]*ShareGroup{}, auto: auto == 1}
+	g := cgroup.NewShares(h, auto == 1)
 	add := func(p *proc.Process) {
 		self := p.PID == ps.Host.Self || p.TGID == ps.Host.Self && p.TGID != 0
 		if p.PID != t.Row.P.PID && (p.State != 'R' || self) {
 			return
 		}
 		r.Fill(p, inspect.Of(inspect.PIDCgroup, inspect.PIDAutogroup))
-		t.Rivals = append(t.Rivals, Rival{P: p, Groups: g.of(p)})
+		t.Rivals = append(t.Rivals, Rival{P: p, Groups: g.Of(int(p.CPUCgroupVersion), p.CPUCgroup, p.Autogroup, p.AutogroupNice)})
 	}
 	for i := range t.Threads.Rows {
 		add(&t.Threads.Rows[i])
@@ -207,76 +195,4 @@ func rivals(h *inspect.Host, t *Process) {
 	if list, err := cgroup.MembershipsOf(h, t.Row.P.Dir()); err == nil {
 		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list)
 	}
-}
-
-// groupShares looks up the groups that tasks share CPUs in.
-type groupShares struct {
-	h     *inspect.Host
-	known map[cgroup.Place]*ShareGroup // nil: no group of its own
-	auto  bool
-}
-
-// of returns the groups of a task, the outermost first. A cgroup of version 2
-// without the cpu controller is none: its tasks belong to the nearest one above
-// that has it (kernel/cgroup/cgroup.c, cgroup_e_css_by_mask). Those that so come
-// to the root of all are in their session's autogroup (kernel/sched/autogroup.c,
-// task_wants_autogroup).
-func (g *groupShares) of(p *proc.Process) (out []ShareGroup) {
-	version, name := int(p.CPUCgroupVersion), p.CPUCgroup
-	at, err := cgroup.Find(g.h, version, "cpu", name)
-	switch {
-	case name == "":
-	case err != nil:
-		out = append(out, ShareGroup{Name: name, Unseen: inspect.ReasonOf(err)})
-	default:
-		if why := at.Mount.Rest; why != inspect.Present { // nobody sees how many there are above
-			out = append(out, ShareGroup{Name: "above " + at.Mount.Name, Unseen: why})
-		}
-		for _, at := range at.Way() {
-			out = g.add(out, at)
-		}
-	}
-	if len(out) == 0 && g.auto && p.Autogroup >= 0 {
-		out = append(out, ShareGroup{Name: "/autogroup-" + strconv.Itoa(int(p.Autogroup)), Nice: p.AutogroupNice, Auto: true})
-	}
-	return out
-}
-
-// add appends a cgroup if it is one of CPUs.
-func (g *groupShares) add(out []ShareGroup, at cgroup.Place) []ShareGroup {
-	group, ok := g.known[at]
-	if !ok {
-		group = read(at)
-		g.known[at] = group
-	}
-	if group == nil {
-		return out
-	}
-	return append(out, *group)
-}
-
-// read reads one cgroup; nil where it is none of CPUs, as the root of all is.
-func read(at cgroup.Place) *ShareGroup {
-	version := at.Mount.Version
-	if version == 1 && at.Top() && at.Mount.Rest == inspect.Present {
-		return nil // its shares are of no use (kernel/sched/fair.c, sched_group_set_shares)
-	}
-	out := &ShareGroup{Name: at.Path}
-	t, rel := at.Dir()
-	if n, err := t.Number(path.Join(rel, "cpu.idle")); err == nil && n == 1 {
-		out.Idle = true
-		return out
-	}
-	name, to := "cpu.shares", &out.Shares
-	if version == 2 {
-		name, to = "cpu.weight", &out.Weight
-	}
-	n, err := t.Number(path.Join(rel, name))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err == nil && n > 0:
-		*to = n
-	}
-	return out
 }

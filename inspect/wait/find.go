@@ -20,17 +20,20 @@ type Finder struct {
 
 	servers []server // of FUSE
 	asked   bool     // who these are
+
+	jobs  map[int32]job // process groups
+	whole bool          // whether tasks are all that there are
 }
 
-// NewFinder returns one for a host, whose processes tasks passes on.
-func NewFinder(h *inspect.Host, tasks func() iter.Seq[Task]) *Finder {
-	return &Finder{host: h, tasks: tasks}
+// NewFinder returns one for a host, whose processes tasks passes on; whole says that these are all.
+func NewFinder(h *inspect.Host, whole bool, tasks func() iter.Seq[Task]) *Finder {
+	return &Finder{host: h, tasks: tasks, whole: whole}
 }
 
 // Tells reports whether there is more to be said of a kind of wait than the task's own files do.
 func Tells(k Kind) bool {
 	switch k {
-	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork:
+	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork, Stopped, Traced:
 		return true
 	}
 	return false
@@ -40,7 +43,7 @@ func Tells(k Kind) bool {
 // for there may be many thousand tasks. In S, the function has to say so.
 func MayTell(state byte, where string) bool {
 	if state != 'S' {
-		return state == 'D'
+		return state == 'D' || state == 'T' || state == 't'
 	}
 	for _, l := range places() {
 		if Tells(l.kind) && strings.Contains(where, l.part) {
@@ -64,8 +67,70 @@ func (f *Finder) Find(t *Task) Wait {
 		f.fuse(t, &w)
 	case Vfork:
 		f.vfork(t, &w)
+	case Stopped:
+		f.stopped(t, &w)
+	case Traced:
+		if t.Tracer > 0 {
+			w.Holders, w.Sure, w.Evidence = []int32{t.Tracer}, Says, w.Evidence.Plus(inspect.Of(inspect.PIDStatus))
+		}
 	}
 	return w
+}
+
+// job is what a process group is to the other groups of its session.
+type job struct {
+	shell   int32 // a parent of one of its processes that is in another group of the session; 0: nobody
+	outside bool  // the parent of one of them is not among the tasks
+}
+
+// stopped finds what stopped a task, and which shell has it as a job. The kernel keeps the signal
+// until the parent has waited for the stop (fs/proc/array.c, do_task_stat; kernel/exit.c,
+// wait_task_stopped); who sent it nothing shows. In an orphaned process group none but SIGSTOP stops
+// (kernel/signal.c, get_signal).
+func (f *Finder) stopped(t *Task, w *Wait) {
+	numbered := Machine(f.host.Arch) == "amd64" || Machine(f.host.Arch) == "arm64"
+	if n := t.ExitCode; numbered && n >= StopSignal && n <= StopWrite {
+		w.Signal = n
+	}
+	if f.jobs == nil {
+		f.findJobs()
+	}
+	j, met := f.jobs[t.PGRP]
+	switch {
+	case t.Session <= 0 || t.PGRP <= 0 || !met: // of a PID namespace above
+	case j.shell != 0 && t.TTY != 0:
+		w.Holders, w.Sure, w.Jobless = []int32{j.shell}, OnlyOne, inspect.No
+	case j.shell != 0:
+		w.Jobless = inspect.Yes
+	case f.whole && !j.outside:
+		w.Jobless = inspect.Yes
+		if w.Signal == 0 {
+			w.Signal = StopSignal
+		}
+	}
+}
+
+// findJobs finds of each process group who links it to its session (kernel/exit.c,
+// will_become_orphaned_pgrp): not the host's init. What is outside of a PID namespace is in no session
+// of one in it.
+func (f *Finder) findJobs() {
+	f.jobs = map[int32]job{}
+	initial, known := f.host.InitialPIDNamespace()
+	inside := known && !initial
+	type place struct{ group, session int32 }
+	at := map[int32]place{}
+	for t := range f.tasks() {
+		at[t.PID] = place{t.PGRP, t.Session}
+	}
+	for t := range f.tasks() {
+		j := f.jobs[t.PGRP]
+		if up, ok := at[t.PPID]; !ok {
+			j.outside = j.outside || t.PPID > 0 && t.State != 'Z'
+		} else if up.group != t.PGRP && up.session == t.Session && (t.PPID != 1 || inside) && t.State != 'Z' {
+			j.shell = t.PPID
+		}
+		f.jobs[t.PGRP] = j
+	}
 }
 
 // memory finds the memory cgroup that a task waits for: of those above it, the highest that is in

@@ -14,8 +14,8 @@ const (
 	Unknown Kind = iota
 
 	CPU        // runnable: it runs, or waits for a CPU
-	Stopped    // by a signal, until SIGCONT
-	Traced     // by its tracer
+	Stopped    // by a signal, until SIGCONT: its holder is the shell that has it as a job
+	Traced     // by its tracer, which is its holder
 	Frozen     // with its cgroup, or for suspend
 	Ended      // it waits for its parent, or is gone
 	Idle       // a kernel thread without work
@@ -76,9 +76,23 @@ type Wait struct {
 	Holders []int32 // processes that could end it
 	Sure    Certainty
 
-	Limit    uint64          // of a cgroup: the bound that it is at, in bytes; 0 if unknown
+	Limit uint64 // of a cgroup: the bound that it is at, in bytes; 0 if unknown
+	// Signal is what stopped it, of one that is stopped: StopSignal and those behind it; 0 if unknown.
+	Signal int32
+	// Jobless says of one that is stopped that no shell has it as a job: its process group is orphaned
+	// (kernel/exit.c, will_become_orphaned_pgrp), or its session has no terminal.
+	Jobless  inspect.Answer
 	Evidence inspect.Sources // files that say so
 }
+
+// The signals that stop, as amd64, arm64 and most other machines number them (include/uapi/asm-generic/
+// signal.h); MIPS, SPARC, Alpha and PA-RISC have others.
+const (
+	StopSignal = 19 + iota // SIGSTOP
+	StopTyped              // SIGTSTP
+	StopRead               // SIGTTIN
+	StopWrite              // SIGTTOU
+)
 
 // Task is a task as its own files show it.
 type Task struct {
@@ -91,6 +105,10 @@ type Task struct {
 	Call            string // the name of the system call; "" if it is not known
 	Args            [6]uint64
 	Where           string // the kernel function; "" if it is not known
+	PGRP, Session   int32  // its process group and session
+	TTY             int32  // the device of its session's terminal; 0: none
+	Tracer          int32  // the process that traces it; 0: none, or it is not known
+	ExitCode        int32  // of stat: of one that is stopped the signal, until its parent has waited for the stop
 }
 
 // Of returns what a task waits for, as far as its own files show it: its state, the system call and
