@@ -204,11 +204,17 @@ func takeTable() []takes {
 			"fd locks",
 		}},
 		{source: inspect.FSAIONr, host: "linux-6.18-files", goes: []string{
+			"check fd.aio_near=blind",
 			"fd aio_nr",
 		}},
 		{source: inspect.FSAIOMaxNr, host: "linux-6.18-files", goes: []string{
+			"check fd.aio_near=blind",
 			"fd aio_max_nr",
 		}},
+		{source: inspect.PtyNr, why: "the recordings are older than its reader"},
+		{source: inspect.PtyMax, why: "the recordings are older than its reader"},
+		{source: inspect.PtyReserve, why: "the recordings are older than its reader"},
+		{source: inspect.KeyUsers, why: "the recordings are older than its reader"},
 		{source: inspect.CgroupStat, why: "the recordings are older than its reader"},
 		{source: inspect.ZFSArc, why: "no recorded host has ZFS"},
 		{source: inspect.LoopBacking, why: "no loop device has a file there"},

@@ -72,6 +72,10 @@ const (
 	PipeUserPagesSoft
 	PipeUserPagesHard
 	MQueueQueuesMax
+	PtyNr
+	PtyMax
+	PtyReserve
+	KeyUsers
 	CgroupPids
 	CgroupCPU
 	KernelBuild

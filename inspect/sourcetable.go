@@ -122,6 +122,10 @@ var sourceTable = [NumSources]sourceInfo{
 	PipeUserPagesSoft: {path: "/proc/sys/fs/pipe-user-pages-soft", shape: ShapeNumber, since: Version{4, 5, 0}},
 	PipeUserPagesHard: {path: "/proc/sys/fs/pipe-user-pages-hard", shape: ShapeNumber, since: Version{4, 5, 0}},
 	MQueueQueuesMax:   {path: "/proc/sys/fs/mqueue/queues_max", shape: ShapeNumber, option: "CONFIG_POSIX_MQUEUE"},
+	PtyNr:             {path: "/proc/sys/kernel/pty/nr", shape: ShapeNumber, option: "CONFIG_UNIX98_PTYS"},
+	PtyMax:            {path: "/proc/sys/kernel/pty/max", shape: ShapeNumber, option: "CONFIG_UNIX98_PTYS"},
+	PtyReserve:        {path: "/proc/sys/kernel/pty/reserve", shape: ShapeNumber, option: "CONFIG_UNIX98_PTYS"},
+	KeyUsers:          {path: "/proc/key-users", option: "CONFIG_KEYS"},
 
 	TickClock: {path: "clock_getres(2)", option: "the host's own /proc, not a copy"},
 	SchedDebug: {

@@ -134,6 +134,19 @@ func inD(pid string, now int, where string) edit {
 // calm is that a process did not run in the interval.
 func calm(pid int) edit { return some(stat(pid, 14, "9", "9"), stat(pid, 15, "9", "9")) }
 
+// uid makes a process a user's, without capabilities.
+func uid(pid, id int) edit {
+	status := fmt.Sprintf("proc/%d/status", pid)
+	return some(line(status, "Uid:", fmt.Sprintf("\t%d\t%[1]d\t%[1]d\t%[1]d", id)), line(status, "CapEff:", "0000000000000000"))
+}
+
+// tasksOf makes app (22650) a user's, with so many threads of those that its limit allows, and
+// worker (22659) another's.
+func tasksOf(n int, limit string) edit {
+	return some(uid(22650, 1000), uid(22659, 1001), stat(22650, 20, fmt.Sprint(n), fmt.Sprint(n)),
+		line("proc/22650/limits", "Max processes", limit+" "+limit+" processes"))
+}
+
 func procTrials() []trial {
 	return []trial{{
 		rule: "proc.pids_near_limit", host: files, fires: []rung{
@@ -163,6 +176,28 @@ func procTrials() []trial {
 			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(152),
 				stat(152, 5, "152", "152"), stat(152, 6, "152", "152")),
 		}, well: edits{stat(152, 3, "T", "T"), stat(152, 14, "0", "1")}, idle: "it ran in between",
+	}, {
+		// 22650 has the numbers of threads that the user has; 22659 is another's.
+		rule: "proc.user_tasks_near", host: files, fires: []rung{
+			notice("user 1000 has 80 tasks, and RLIMIT_NPROC of app (22650) allows it 100", tasksOf(80, "100")),
+			warning("user 1000 has 90 tasks", tasksOf(90, "100")),
+			critical("user 1000 has 100 tasks", tasksOf(100, "100")),
+			noWorse("user 1000 has 101 tasks, and RLIMIT_NPROC of app (22650) allows it 100", tasksOf(101, "100")),
+			critical("user 1000 has 16 tasks", tasksOf(16, "16")),
+		}, well: edits{tasksOf(79, "100")},
+	}, {
+		// Both are of one user, and of sessions of their own: it is the lower limit.
+		rule: "proc.user_tasks_near", host: files, fires: []rung{
+			critical("user 1000 has 99 tasks, and RLIMIT_NPROC of worker (22659) allows it 100", tasksOf(98, "5000"), uid(22659, 1000),
+				stat(22659, 6, "22659", "22659"), line("proc/22659/limits", "Max processes", "100 100 processes")),
+		}, well: edits{tasksOf(98, "5000"), uid(22659, 1000)},
+	}, {
+		// A limit of 3 is a ban on children, root is exempt, and so is who may exceed limits.
+		rule: "proc.user_tasks_near", host: files, fires: []rung{critical("user 1000 has 99 tasks", tasksOf(99, "100"))},
+		well: edits{tasksOf(3, "3"), uid(22659, 0)}, idle: "no limit is left that holds",
+	}, {
+		rule: "proc.user_tasks_near", host: files, fires: []rung{critical("user 1000 has 99 tasks", tasksOf(99, "100"))},
+		well: edits{tasksOf(99, "100"), line("proc/22650/status", "CapEff:", "0000000001000000"), uid(22659, 0)}, idle: "it is exempt",
 	}, {
 		rule: "proc.cgroup_pids_near", host: sched, fires: []rung{
 			notice("cgroup /batch has 80 of its 100 threads; fork failed there 7 times", pids("100", 80)),
@@ -357,6 +392,28 @@ func fdTrials() []trial {
 			critical("user 0 has 100 %", sysctl(watches, 2)),
 		}, well: edits{sysctl(watches, 4)},
 	}, {
+		rule: "fd.aio_near", host: files, fires: []rung{
+			notice("52,429 of the 65,536 events of asynchronous I/O that fs.aio-max-nr allows are reserved", aio(52429)),
+			warning("59,000 of the 65,536", aio(59000)),
+			critical("65,536 of the 65,536", aio(65536)),
+		}, well: edits{aio(52428)},
+	}, {
+		rule: "fd.ptys_near", host: files, fires: []rung{
+			notice("2,900 of 4,096 pseudo terminals are in use", ptys(2900, 1024)),
+			notice("3,071 of 4,096 pseudo terminals are in use: containers get no more", ptys(3071, 1024)),
+			warning("3,500 of 4,096", ptys(3500, 1024)),
+			critical("4,095 of 4,096 pseudo terminals are in use", ptys(4095, 0)),
+		}, well: edits{ptys(2800, 1024)},
+	}, {
+		rule: "fd.keys_near", host: files, fires: []rung{
+			notice("user 1000 has 160 of the 200 keys that it may have", keys("160/200 900/20000")),
+			warning("user 1000 has 18,000 of the 20,000 bytes of keys that it may have", keys("3/200 18000/20000")),
+			critical("user 1000 has 200 of the 200 keys", keys("200/200 900/20000")),
+		}, well: edits{keys("159/200 15999/20000")},
+	}, {
+		rule: "fd.keys_near", host: files, fires: []rung{critical("user 1000 has 200", keys("200/200 900/20000"))},
+		well: edits{keys("0/0 0/0"), line("proc/key-users", "    0:", "1 1/1 0/0 0/0")}, idle: "keys are switched off",
+	}, {
 		rule: "fd.host_near", host: files, fires: []rung{
 			notice("75 % of the files that this host may have open", file("proc/sys/fs/file-nr", "7500\t0\t10000\n")),
 			warning("85 %", file("proc/sys/fs/file-nr", "8500\t0\t10000\n")),
@@ -376,6 +433,17 @@ func fdTrials() []trial {
 			critical("app (22650) keeps 101 GiB", deleted(100, 1)),
 		}, well: edits{deleted(0, 0)},
 	}}
+}
+
+func aio(n int) edit { return some(sysctl("fs/aio-nr", n), sysctl("fs/aio-max-nr", 65536)) }
+
+func ptys(n, kept int) edit {
+	return some(sysctl("kernel/pty/nr", n), sysctl("kernel/pty/max", 4096), sysctl("kernel/pty/reserve", kept))
+}
+
+// keys is what root and user 1000 have of their quotas.
+func keys(of string) edit {
+	return file("proc/key-users", "    0:     9 8/8 3/1000000 40/25000000\n 1000:     4 4/4 "+of+"\n")
 }
 
 // deleted are two files that app keeps, of so many GiB each. In a copy a descriptor leads

@@ -1,6 +1,8 @@
 package fd
 
 import (
+	"fmt"
+
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
@@ -20,6 +22,7 @@ func Host() explain.Card[*fdfacts.Snapshot] {
 		{Title: "Open files", Fields: bounds()},
 		{Title: "Descriptors by kind", Table: "kinds", By: "kind"},
 		{Title: "Limits per user", Fields: perUser()},
+		{Title: "Kernel keys of users", Table: "key_users"},
 		{Title: "Processes", Table: "processes"},
 	}, Rules: hostRules()}
 }
@@ -139,7 +142,7 @@ func elsewhere() []hostField {
 		countOfHost(doc{
 			Key: "aio_nr", Kernel: "fs.aio-nr", Label: "aio-nr", Show: explain.Rare,
 			Source: inspect.FSAIONr, Also: []inspect.Source{inspect.FSAIOMaxNr},
-			Gist: "Events that io_setup has reserved, of aio-max-nr.",
+			Gist: "Events that io_setup was asked for and holds, of aio-max-nr.",
 		}, sysctl(inspect.FSAIONr), func(f host) string {
 			n, _ := f.Mem.Number(inspect.FSAIONr)
 			most, ok := f.Mem.Number(inspect.FSAIOMaxNr)
@@ -152,6 +155,21 @@ func elsewhere() []hostField {
 			Key: "aio_max_nr", Kernel: "fs.aio-max-nr", Label: "aio-max-nr", Source: inspect.FSAIOMaxNr,
 			Gist: "The most events that io_setup may reserve in total: EAGAIN after that.",
 		}, sysctl(inspect.FSAIOMaxNr), nil),
+		countOfHost(doc{
+			Key: "pty_nr", Kernel: "kernel.pty.nr", Label: "pty.nr", Show: explain.Rare, Concept: "session-and-terminal",
+			Source: inspect.PtyNr, Also: []inspect.Source{inspect.PtyMax, inspect.PtyReserve},
+			Gist: "Pseudo terminals that are open, of all mounts of devpts together.",
+		}, sysctl(inspect.PtyNr), readPtys),
+		countOfHost(doc{
+			Key: "pty_max", Kernel: "kernel.pty.max", Label: "pty.max", Source: inspect.PtyMax,
+			Concept: "session-and-terminal",
+			Gist:    "There are always fewer pseudo terminals than this.",
+		}, sysctl(inspect.PtyMax), nil),
+		countOfHost(doc{
+			Key: "pty_reserve", Kernel: "kernel.pty.reserve", Label: "pty.reserve", Source: inspect.PtyReserve,
+			Concept: "session-and-terminal",
+			Gist:    "How many of these no container gets: they are for the host's own mount.",
+		}, sysctl(inspect.PtyReserve), nil),
 		countOfHost(doc{
 			Key: "mqueue_queues_max", Kernel: "fs.mqueue.queues_max", Label: "mqueue.queues_max",
 			Source: inspect.MQueueQueuesMax,
@@ -232,5 +250,72 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		Say: func(f host) string {
 			return units.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
-	}, instancesNear(), watchesNear()}
+	}, instancesNear(), watchesNear(), aioNear(), ptysNear()}
+}
+
+// shareOf is what one sysctl counts of what another allows.
+func shareOf(f host, used, most inspect.Source) value {
+	n, ok := f.Mem.Number(used)
+	limit, known := f.Mem.Number(most)
+	if !ok || !known || limit <= 0 || n < 0 {
+		return value{}
+	}
+	return explain.F(float64(n) / float64(limit))
+}
+
+// aioNear is about contexts of io_setup(2), which is charged what it is asked for, and not the
+// larger ring that it makes (fs/aio.c, ioctx_alloc).
+func aioNear() explain.Rule[host] {
+	return explain.Rule[host]{
+		ID: "fd.aio_near", What: "aio-nr / aio-max-nr", Unit: explain.Ratio,
+		Means: "Each context of asynchronous I/O reserves as many events as io_setup was asked for. Where those of all processes " +
+			"would come to more than aio-max-nr, io_setup fails with EAGAIN: databases don't start, or go on without it. io_uring does " +
+			"not count.",
+		Evidence: []string{"aio_nr", "aio_max_nr"}, Concept: "io-uring", Next: "kwhy explain io-uring",
+		Of: func(f host) value { return shareOf(f, inspect.FSAIONr, inspect.FSAIOMaxNr) },
+		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
+		Say: func(f host) string {
+			n, _ := f.Mem.Number(inspect.FSAIONr)
+			most, _ := f.Mem.Number(inspect.FSAIOMaxNr)
+			return fmt.Sprintf("%s of the %s of asynchronous I/O that fs.aio-max-nr allows are reserved",
+				units.Number(n), units.Plural(most, "event", "events"))
+		},
+	}
+}
+
+// readPtys says how much is left, to the host and to containers.
+func readPtys(f host) string {
+	n, _ := f.Mem.Number(inspect.PtyNr)
+	most, ok := f.Mem.Number(inspect.PtyMax)
+	if !ok || most <= 0 {
+		return ""
+	}
+	s := units.Percent(n, most) + " of pty.max: who opens /dev/ptmx when only one is left gets an error"
+	if kept, ok := f.Mem.Number(inspect.PtyReserve); ok && kept > 0 {
+		s += "; in containers, when " + units.Number(kept+1) + " are"
+	}
+	return s + "."
+}
+
+// ptysNear is about pseudo terminals: the count is the host's, and a mount of devpts that was made
+// in another mount namespace than the first gets none of the reserve (fs/devpts/inode.c,
+// devpts_new_index).
+func ptysNear() explain.Rule[host] {
+	return explain.Rule[host]{
+		ID: "fd.ptys_near", What: "pty.nr / pty.max", Unit: explain.Ratio,
+		Means: "Where all are in use, /dev/ptmx cannot be opened: sshd, tmux and terminal windows get no terminal. All mounts " +
+			"of devpts share kernel.pty.max; those of containers get none of the last kernel.pty.reserve, a quarter by default.",
+		Evidence: []string{"pty_nr", "pty_max"}, Concept: "session-and-terminal", Next: "kwhy explain session-and-terminal",
+		Of: func(f host) value { return shareOf(f, inspect.PtyNr, inspect.PtyMax) },
+		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.95},
+		Say: func(f host) string {
+			n, _ := f.Mem.Number(inspect.PtyNr)
+			most, _ := f.Mem.Number(inspect.PtyMax)
+			s := fmt.Sprintf("%s of %s are in use", units.Number(n), units.Plural(most, "pseudo terminal", "pseudo terminals"))
+			if kept, ok := f.Mem.Number(inspect.PtyReserve); ok && kept > 0 && n+1 >= most-kept {
+				s += ": containers get no more"
+			}
+			return s
+		},
+	}
 }

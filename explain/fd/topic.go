@@ -56,7 +56,7 @@ func HostPage(o Options) (*lower.Page[host], error) {
 		return nil, err
 	}
 	return &lower.Page[host]{
-		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kindRows(), processRows(v)},
+		Command: "fd", Card: Host(), Doing: "reading the descriptors", Tables: []lower.Attached[host]{kindRows(), processRows(v), keyRows()},
 		Take: func(h *inspect.Host, want inspect.Sources) (host, error) {
 			if !want.Has(inspect.PIDFd) {
 				return fdfacts.Take(h, nil, want) // no process has to be looked at
@@ -88,6 +88,11 @@ func kindRows() lower.Attached[host] {
 	}
 	r.Ready = true
 	return r
+}
+
+// keyRows attaches the table of users that have keys.
+func keyRows() lower.Attached[host] {
+	return lower.Table(KeyUsers(), 0, func(f host) explain.Rows[keyRow] { return f.KeyUsers() })
 }
 
 // processRows attaches the table of processes, as it was asked for.

@@ -21,6 +21,7 @@ type (
 func Host() explain.Card[*procfacts.Snapshot] {
 	return explain.Card[*procfacts.Snapshot]{Name: "proc", Sections: []explain.Section[*procfacts.Snapshot]{
 		{Title: "Summary", Fields: summary()},
+		{Title: "Tasks of users", Table: "users"},
 		{Title: "Cgroups with pids.max", Table: "pids_cgroups"},
 		{Title: "Processes", Table: "processes"},
 		{Title: "Threads", Table: "threads"},

@@ -63,16 +63,24 @@ func HostPage(o HostOptions) (*lower.Page[list], error) {
 		if o.Tree {
 			order = AsTree(ps, order)
 		}
-		return procfacts.Take(h, ps, order)
+		l, err := procfacts.Take(h, ps, order)
+		if err == nil && !o.Threads && ps.Asked(inspect.PIDStatus) {
+			l.Users = procfacts.TakeUsers(ps)
+		}
+		return l, err
 	}
 	rows := rowsOf(v, scan)
 	if !o.Threads {
 		rows.Leaves = []string{"proc.files_near_limit"} // fd counts descriptors
 	}
 	var judged *cgroupfacts.PidsList // of kwhy check, which reads them with all else
+	tables := []lower.Attached[list]{rows, pidsGroups(o.Screen, &judged)}
+	if !o.Threads { // whose rows are no processes
+		tables = append(tables, users())
+	}
 	return &lower.Page[list]{
 		Command: command, Card: Host(), Doing: "reading the processes",
-		Tables: []lower.Attached[list]{rows, pidsGroups(o.Screen, &judged)},
+		Tables: tables,
 		Take:   takeAlone,
 		First:  func(h *inspect.Host, _ inspect.Sources) (list, error) { return take(h, nil) },
 		Second: func(h *inspect.Host, _ inspect.Sources, was list) (list, error) {
@@ -102,6 +110,26 @@ func pidsGroups(screen int, judged **cgroupfacts.PidsList) lower.Attached[list] 
 	return t
 }
 
+// users attaches the table of users, which is shown where the status of all processes was read for
+// something else.
+func users() lower.Attached[list] {
+	t := lower.Table(Users(), 0, func(l list) explain.Rows[userRow] {
+		if l.Users == nil {
+			return nil
+		}
+		return l.Users
+	})
+	t.Scan = func(h *inspect.Host, v *lower.View[userRow]) (explain.Rows[userRow], []int32, error) {
+		ps, err := Scan(h, inspect.Of(inspect.PIDStatus), nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		u := procfacts.TakeUsers(ps)
+		return u, v.Order(u), nil
+	}
+	return t
+}
+
 // check looks at what processes there are, and at the bounds of their number.
 func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 	return &lower.Check[list]{
@@ -110,11 +138,11 @@ func check(pids **cgroupfacts.PidsList) *lower.Check[list] {
 			*pids = cgroupfacts.TakePids(sh.Host)
 			l, err := procfacts.Take(sh.Host, sh.Procs, nil)
 			if err == nil {
-				l.Threads = lower.Share(sh, procfacts.TakeThreads)
+				l.Threads, l.Users = lower.Share(sh, procfacts.TakeThreads), procfacts.TakeUsers(sh.Procs)
 			}
 			return l, err
 		},
-		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU
+		Scan:   inspect.Of(inspect.PIDStatus), // how often each gave up its CPU, and whose it is
 		Health: Health, Rests: inspect.Of(inspect.Loadavg, inspect.KernelThreadsMax),
 	}
 }

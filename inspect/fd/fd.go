@@ -22,6 +22,7 @@ type Snapshot struct {
 	Dentries, DentriesUnused, DentriesNegative inspect.Num
 	Locks, LocksWaiting                        inspect.Num
 	AIO                                        inspect.Num
+	Keys                                       []KeyUser
 	Charges                                    *Charges // of the processes that may be looked at
 	Was                                        *Snapshot
 
@@ -127,6 +128,9 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 		}
 		return nil
 	}))
+	if f.got[inspect.KeyUsers] = inspect.Unread; want.Has(inspect.KeyUsers) {
+		f.got[inspect.KeyUsers] = f.readKeys(h)
+	}
 	f.Scan = scan()
 	f.Charges = chargesOf(h, f.Scan, own)
 	return f, nil

@@ -101,9 +101,7 @@ func hostMemory(h *inspect.Host) []Bound {
 	return []Bound{r}
 }
 
-// userTasks is the limit on the tasks of the process's real user. The host's own root
-// is not held to it, nor is who has either capability over the host (copy_process in
-// kernel/fork.c).
+// userTasks is the limit on the tasks of the process's real user, which UserTasks says more of.
 func userTasks(h *inspect.Host, d *Detail) []Bound {
 	out := ofUser(d.rlimit("processes", "tasks", "", 0, false))
 	own, err := h.Namespace(strconv.Itoa(int(d.Row.Host.Self)), "user")
@@ -161,20 +159,15 @@ func (d *Detail) rlimit(name, resource, unit string, used float64, known bool) [
 	return nil
 }
 
-// tasksOf counts the threads of the process's real user, as RLIMIT_NPROC does over
-// the whole host: those that this /proc shows.
-func tasksOf(d *Detail) (n float64) {
+// tasksOf counts the tasks of the process's real user: those that this /proc shows.
+func tasksOf(d *Detail) float64 {
 	all := d.Row.Host.All
 	rows := make([]int32, len(all.Rows))
 	for i := range rows {
 		rows[i] = int32(i)
 	}
-	for _, i := range all.Fill(rows, inspect.Of(inspect.PIDStatus)) {
-		if p := &all.Rows[i]; p.RealUID == d.Row.P.RealUID && !p.Kthread() {
-			n += float64(p.Threads)
-		}
-	}
-	return n
+	all.Fill(rows, inspect.Of(inspect.PIDStatus))
+	return float64(all.countedWith(d.Row.P))
 }
 
 // boundFiles says which files a controller has its bound and its use in.

@@ -49,11 +49,18 @@ func (p *Process) parseSyscall(b []byte) error {
 	return nil
 }
 
-// parseLimits takes the limits of open files. "unlimited" leaves none. Without the second the
-// line was cut, and the first may be half a number.
+// parseLimits takes the limits of tasks and of open files, which stand in this order. "unlimited"
+// leaves none. Without the second number the line was cut, and the first may be half of one.
 func (p *Process) parseLimits(b []byte) error {
+	p.MaxTasks = inspect.Garbled
 	for line := range inspect.Lines(b) {
-		if rest, ok := bytes.CutPrefix(line, []byte("Max open files")); ok {
+		rest, ok := bytes.CutPrefix(line, []byte("Max open files"))
+		if tasks, ofTasks := bytes.CutPrefix(line, []byte("Max processes")); ofTasks {
+			if soft, hard := inspect.CutField(tasks); len(bytes.TrimSpace(hard)) > 0 {
+				p.MaxTasks = inspect.ParseLimit(soft)
+			}
+		}
+		if ok {
 			soft, rest := inspect.CutField(rest)
 			hard, _ := inspect.CutField(rest)
 			if len(hard) == 0 {

@@ -219,6 +219,9 @@ func (p *Process) statusLine(name, rest []byte) {
 		if n, ok := inspect.ParseUint(field); ok && n <= math.MaxInt32 {
 			p.Tracer = int32(n)
 		}
+	case "CapEff":
+		set, err := strconv.ParseUint(string(field), 16, 64)
+		p.Privileged = err == nil && set&(1<<capSysAdmin|1<<capSysResource) != 0
 	case "voluntary_ctxt_switches":
 		p.Voluntary = inspect.ParseNum(field)
 	case "nonvoluntary_ctxt_switches":

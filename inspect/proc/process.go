@@ -71,6 +71,8 @@ type Owner struct {
 	UID     uint32 // effective
 	RealUID uint32
 	Tracer  int32 // PID
+	// Privileged says that it has CAP_SYS_ADMIN or CAP_SYS_RESOURCE, in its user namespace.
+	Privileged bool
 }
 
 // TaskMemory is the memory of a process. Sizes are in bytes.
@@ -95,6 +97,7 @@ type TaskFiles struct {
 	FDs        inspect.Num
 	MaxFDs     inspect.Num // soft limit
 	MaxFDsHard inspect.Num
+	MaxTasks   inspect.Num // soft limit of its user's tasks, Unset without one; Garbled if it was not read
 	ReadBytes  inspect.Num // from io
 	WriteBytes inspect.Num
 }
@@ -221,7 +224,7 @@ func unsetMemory() TaskMemory {
 
 func unsetFiles() TaskFiles {
 	return TaskFiles{
-		FDs: inspect.Unset, MaxFDs: inspect.Unset, MaxFDsHard: inspect.Unset,
+		FDs: inspect.Unset, MaxFDs: inspect.Unset, MaxFDsHard: inspect.Unset, MaxTasks: inspect.Garbled,
 		ReadBytes: inspect.Unset, WriteBytes: inspect.Unset,
 	}
 }

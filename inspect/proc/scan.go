@@ -187,6 +187,11 @@ func (ps *Processes) SeenOf(s inspect.Source) inspect.Seen {
 	}).Within(ps.Seen())
 }
 
+// Asked reports whether a source was read, or tried to be, of each of them.
+func (ps *Processes) Asked(s inspect.Source) bool {
+	return !slices.ContainsFunc(ps.Rows, func(p Process) bool { return p.Why(s) == inspect.Unread })
+}
+
 // At returns row i in its context.
 func (ps *Processes) At(i int) Row {
 	v := Row{Host: &ps.Host, P: &ps.Rows[i]}

@@ -18,6 +18,7 @@ type Snapshot struct {
 	Tasks    inspect.Num      // threads of the whole host, from loadavg
 	LastPID  inspect.Num
 	Threads  *Threads // of kwhy check: those that sched counts too
+	Users    *Users   // nil where the status of processes was not read of all
 	Was      *Snapshot
 
 	StatWhy, LoadWhy inspect.Reason
