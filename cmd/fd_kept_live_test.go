@@ -188,3 +188,131 @@ func TestLiveFilesOfRings(t *testing.T) {
 		t.Errorf("two rings have two files each: %v, %q", v.Value, v.Reading)
 	}
 }
+
+// Deleted files on tmpfs take memory, and so does what the kernel's own tmpfs has, which is mounted nowhere:
+// none of it is space on a disk.
+func TestLiveDeletedInMemory(t *testing.T) {
+	const size = 3 << 20
+	kept := func() (all, disk float64) {
+		d := liveJSON(t, "fd", "--limit", "0")
+		r := rowOf(d, "processes", "pid", float64(os.Getpid()))
+		if r == nil {
+			t.Fatal("this test has no row")
+		}
+		all, _ = r["deleted"].(float64)
+		disk, _ = r["deleted_disk"].(float64)
+		return all, disk
+	}
+	deleted := func(dir string) {
+		f, err := os.CreateTemp(dir, "kwhy-deleted")
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		if err := os.Remove(f.Name()); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
+			t.Skipf("no file of %d bytes: %v", size, err)
+		}
+	}
+	ofTmpfs := func(name string) bool {
+		var st unix.Statfs_t
+		return unix.Statfs(name, &st) == nil && int64(st.Type) == unix.TMPFS_MAGIC //nolint:unconvert // types differ by machine
+	}
+	if !ofTmpfs("/dev/shm") || ofTmpfs(t.TempDir()) {
+		t.Skip("/dev/shm is no tmpfs, or the directory for tests is on one")
+	}
+	all, disk := kept()
+	grew := func(what string, more, onDisk float64) {
+		t.Helper()
+		nowAll, nowDisk := kept()
+		if nowAll-all < more || nowAll-all > more+64<<10 || nowDisk-disk < onDisk || nowDisk-disk > onDisk+64<<10 {
+			t.Errorf("%s: %v more, %v of it on disks; want %v and %v", what, nowAll-all, nowDisk-disk, more, onDisk)
+		}
+		all, disk = nowAll, nowDisk
+	}
+	deleted("/dev/shm")
+	grew("on tmpfs", size, 0)
+	deleted(t.TempDir())
+	grew("on a disk", size, size)
+
+	shared, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Munmap(shared) }()
+	at := uintptr(unsafe.Pointer(&shared[0]))
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/self/map_files/%x-*", at))
+	if len(names) != 1 {
+		t.Skip("map_files does not show the mapping")
+	}
+	f, err := os.Open(names[0])
+	if err != nil {
+		t.Skipf("the file of shared memory: %v", err)
+	}
+	defer f.Close()
+	grew("of the kernel's own tmpfs", size, 0)
+}
+
+// Who runs a program whose file is deleted is found, and so is whether another file has its place.
+func TestLiveDeletedProgramIsFound(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip(err)
+	}
+	program, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Skip(err)
+	}
+	// Three of them: of findings of a rule the worst three are told.
+	path := filepath.Join(t.TempDir(), "kwhyoldone")
+	if err := os.WriteFile(path, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var who []string
+	for range 3 {
+		c := exec.Command(path, "300")
+		if err := c.Start(); err != nil {
+			t.Skipf("no program runs there: %v", err)
+		}
+		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+		settle(t, c.Process.Pid, "comm", "kwhyoldone")
+		who = append(who, fmt.Sprintf("kwhyoldone (%d)", c.Process.Pid))
+	}
+	slices.Sort(who)
+	says := func() (message string, others int) {
+		for _, f := range liveJSON(t, "fd", "--deleted").Findings {
+			if f.ID == "fd.deleted_program" {
+				if others++; strings.Contains(f.Message, path) {
+					return f.Message, 0
+				}
+			}
+		}
+		return "", others
+	}
+	if said, _ := says(); said != "" {
+		t.Errorf("its file is there: %q", said)
+	}
+	look := func(became string) {
+		t.Helper()
+		said, others := says()
+		if others >= 3 {
+			t.Skip("three other programs of this host are deleted, and run more often")
+		}
+		names, rest, _ := strings.Cut(said, " run "+path)
+		list := strings.Split(names, ", ")
+		slices.Sort(list)
+		if want := ", which " + became + ": they go on"; !slices.Equal(list, who) || !strings.HasPrefix(rest, want) {
+			t.Errorf("%q; want %v and %q", said, who, want)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	look("was deleted")
+	if err := os.WriteFile(path, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	look("was replaced by another file there")
+}

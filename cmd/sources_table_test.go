@@ -151,7 +151,7 @@ func takeTable() []takes {
 		}},
 		{source: inspect.KernelLog, why: "a device: a copy has none"},
 		{source: inspect.ProcStat, host: "debian-7.3-sched", goes: []string{
-			"check sched.cpu_held=blind sched.run_queue=blind sched.steal=blind",
+			"check sched.cpu_held=blind sched.cpu_hog=blind sched.fork_rate=blind sched.run_queue=blind sched.steal=blind",
 			"proc processes procs_blocked procs_running",
 			"proc PID started",
 			"sched cpu_guest cpu_idle cpu_iowait cpu_irq cpu_nice cpu_softirq cpu_steal cpu_system cpu_time cpu_user cpus.* ctxt",
@@ -160,7 +160,7 @@ func takeTable() []takes {
 		{source: inspect.Loadavg, host: "debian-7.3-sched", goes: []string{
 			// Without it nobody can tell whether a copy has all processes.
 			"check proc.pids_near_limit=blind proc.threads_near_limit=blind proc.uninterruptible=blind proc.zombies=partly",
-			"check sched.blocked=partly sched.realtime_starves=blind sched.realtime_unbounded=partly sched.run_queue=partly",
+			"check sched.blocked=partly sched.cpu_hog=blind sched.realtime_starves=blind sched.realtime_unbounded=partly sched.run_queue=partly",
 			"check sched.starved=blind sched.stuck=blind",
 			"oom next_victim_comm next_victim_pid unkillable~ userspace_killers~",
 			"oom PID rank",
@@ -293,7 +293,7 @@ func takeTable() []takes {
 			"sched cpus_online smt",
 		}},
 		{source: inspect.PressureCPU, host: "debian-7.3-sched", goes: []string{
-			"check sched.cpu_held=blind sched.cpu_pressure=blind",
+			"check sched.cpu_held=blind sched.cpu_hog=blind sched.cpu_pressure=blind",
 			"sched pressure_cpu_full pressure_cpu_some pressure_cpu_some_total",
 		}},
 		{source: inspect.Schedstat, host: "debian-7.3-sched", goes: []string{
@@ -482,7 +482,7 @@ func takeTable() []takes {
 		{source: inspect.KptrRestrict, why: "no recorded host has it"},
 		{source: inspect.PerfEventParanoid, why: "no recorded host has it"},
 		{source: inspect.PIDStat, host: "debian-7.3-sched", goes: []string{ // but what status has too
-			"check proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind sched.realtime_starves=blind",
+			"check proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind sched.cpu_hog=blind sched.realtime_starves=blind",
 			"check sched.realtime_unbounded=blind sched.starved=blind sched.stuck=blind",
 			"mem processes.rss",
 			"mem PID majflt minflt",
@@ -647,7 +647,7 @@ func takeTable() []takes {
 			"check mem.cgroup_level_near_limit=blind mem.cgroup_near_limit=blind mem.cgroup_stalled=blind",
 			"check oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",
 			"check proc.cgroup_pids_near=blind proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind",
-			"check sched.realtime_starves=blind sched.realtime_unbounded=blind sched.starved=blind sched.stuck=blind",
+			"check sched.cpu_hog=blind sched.realtime_starves=blind sched.realtime_unbounded=blind sched.starved=blind sched.stuck=blind",
 			"check sched.throttled=blind",
 			"fd PID fd_limit_hard fd_limit_soft",
 			"mem cgroup_limit cgroup_path cgroups.* processes.*",

@@ -75,6 +75,7 @@ func elsewhere() map[string]string {
 		"mem.maps_near_limit":   "maps of each process would cost more than all the rest",
 		"fd.limit_near":         "of one process: fd.process_near judges all",
 		"proc.files_near_limit": "fd.process_near judges all, with a closer look",
+		"fd.deleted_program":    "a link more of each process to be read: fd --deleted looks",
 		"proc.ended":            "of one process",
 		"proc.limit_near":       "of one process",
 		"doctor.derivation_off": "of kwhy doctor, which tries the arithmetic",

@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -240,6 +241,33 @@ func running(n int) edit { return line("proc/stat", "procs_running", fmt.Sprint(
 // rt is task-3 (137), of SCHED_FIFO, with so many ticks of CPU time, first and then.
 func rt(was, now int) edit { return stat(137, 14, fmt.Sprint(was), fmt.Sprint(now)) }
 
+// unpressed switches off what says who had the CPUs besides, so that a rule on one process is heard.
+func unpressed() edit {
+	return func(p *pair) { p.without = "sched.cpu_pressure" }
+}
+
+// started is what /proc/stat says of the times of all CPUs in programs, in the kernel and without work, and of how
+// many processes were started.
+func started(user, system, idle, processes int) string {
+	return fmt.Sprintf("cpu  %d 0 %d %d 0 0 0 0 0 0\ncpu0 %[1]d 0 %[2]d %[3]d 0 0 0 0 0 0\nbtime 1795479250\nprocesses %[4]d\n"+
+		"procs_running 1\nprocs_blocked 0\n", user, system, idle, processes)
+}
+
+// bornOf is that a process has a child which it had not at first.
+func bornOf(pid int) edit {
+	return func(p *pair) {
+		const text = "90001 (child) S %d 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 700000 0 0 18446744073709551615%s\n"
+		p.now.put(p.t, "proc/90001/stat", fmt.Sprintf(text, pid, strings.Repeat(" 0", 27)))
+	}
+}
+
+// renamed gives a process another name.
+func renamed(pid int, comm string) edit {
+	return both(fmt.Sprintf("proc/%d/stat", pid), func(text string) string {
+		return text[:strings.Index(text, "(")+1] + comm + text[strings.LastIndex(text, ")"):]
+	})
+}
+
 // runs is that threads get a CPU in the interval, if only once.
 func runs(pids ...int) edit {
 	return func(p *pair) {
@@ -277,6 +305,10 @@ func schedTrials() []trial {
 	}, {
 		rule: "sched.cpu_pressure", host: sched, fires: []rung{
 			critical("pressure 95 %", cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0))),
+			critical("runnable on 2 CPUs; over 1 s throttled (152) of cgroup /batch had 1.10 of 2 CPUs, 2 called twin 0.50, "+
+				"task-3 (137) 0.10, and processes that have ended 0.20",
+				cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0)), running(4), stat(152, 14, "300", "410"),
+				renamed(131, "twin"), renamed(134, "twin"), stat(131, 14, "300", "330"), stat(134, 15, "7", "27"), stat(137, 14, "5", "15")),
 		}, well: edits{cpuPressure(95), becomes("proc/stat", cpus(500, 500, 0), cpus(600, 600, 0))}, idle: "sched.cpu_held speaks of it",
 	}, {
 		// One look: with fewer threads than CPUs it is not for these that tasks wait.
@@ -340,6 +372,43 @@ func schedTrials() []trial {
 			warning("4 threads want each CPU: 9 threads are runnable on 2 CPUs", running(9), cpuPressure(0)),
 			critical("16 threads want each CPU", running(33), cpuPressure(0)),
 		}, well: edits{grows("proc/stat", "procs_running", 4, 33), cpuPressure(0)},
+	}, {
+		// 190 of 200 ticks were worked, of which throttled (152) had 180 in the cgroup /batch, and somebody waited.
+		rule: "sched.cpu_hog", host: sched, fires: []rung{
+			notice("throttled (152) of cgroup /batch had 1.80 of 2 CPUs over 1 s while others waited for one",
+				unpressed(), cpuPressure(30), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0)), stat(152, 14, "300", "480")),
+			notice("throttled (152) of cgroup /batch had 0.95 of 2 CPUs over 1 s while others waited for one; so had 1 other process a whole one",
+				unpressed(), cpuPressure(0), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0)), running(5), stat(152, 14, "300", "395"),
+				stat(131, 14, "300", "392")),
+		}, well: edits{cpuPressure(30), becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0)), stat(152, 14, "300", "380")},
+	}, {
+		// A batch job on a host that has CPUs left.
+		rule: "sched.cpu_hog", host: sched, fires: []rung{
+			notice("throttled (152)", unpressed(), cpuPressure(30),
+				becomes("proc/stat", cpus(500, 500, 0), cpus(690, 510, 0)), stat(152, 14, "300", "400")),
+		}, well: edits{cpuPressure(90), becomes("proc/stat", cpus(500, 500, 0), cpus(600, 600, 0)), stat(152, 14, "300", "400")},
+	}, {
+		// 30 % of 200 ticks were the kernel's; task-2 (134) had children that used 90 ticks, and task-1 (131) one that lives.
+		rule: "sched.fork_rate", host: sched, fires: []rung{
+			notice("100 processes and threads were started a second on 2 CPUs, and the kernel's work took 30 % of CPU time; "+
+				"task-2 (134) waited for children that had used 0.9 s of CPU time in their lives, task-1 (131) has 1 new child that lives",
+				becomes("proc/stat", started(500, 0, 500, 1000), started(540, 60, 600, 1100)), stat(134, 16, "10", "70"), stat(134, 17, "-3", "27"),
+				bornOf(131)),
+			warning("1,000 processes and threads were started a second on 2 CPUs, and the kernel's work took 30 % of CPU time; "+
+				"no parent shows whose they were",
+				becomes("proc/stat", started(500, 0, 500, 1000), started(540, 60, 600, 2000))),
+		}, well: edits{becomes("proc/stat", started(500, 0, 500, 1000), started(540, 60, 600, 1099)), stat(134, 16, "10", "70")},
+	}, {
+		// So many threads cost little.
+		rule: "sched.fork_rate", host: sched, fires: []rung{
+			notice("600 processes and threads", becomes("proc/stat", started(500, 0, 500, 1000), started(530, 70, 600, 1600))),
+		}, well: edits{becomes("proc/stat", started(500, 0, 500, 1000), started(580, 20, 600, 9000))},
+	}, {
+		// One that has all CPUs of a host on which nobody waits.
+		rule: "sched.cpu_hog", host: sched, fires: []rung{
+			notice("throttled (152)", unpressed(), cpuPressure(25),
+				becomes("proc/stat", cpus(500, 500, 0), cpus(700, 500, 0)), stat(152, 14, "300", "499")),
+		}, well: edits{cpuPressure(24), becomes("proc/stat", cpus(500, 500, 0), cpus(700, 500, 0)), running(3), stat(152, 14, "300", "499")},
 	}, {
 		// Since 6.12 by the fair server, which debugfs shows.
 		rule: "sched.realtime_unbounded", host: sched, fires: []rung{
@@ -432,6 +501,12 @@ func fdTrials() []trial {
 			warning("app (22650) keeps 11.0 GiB", deleted(10, 1)),
 			critical("app (22650) keeps 101 GiB", deleted(100, 1)),
 		}, well: edits{deleted(0, 0)},
+	}, {
+		// On tmpfs and the like they take memory, as shared memory without a name does that is in use.
+		rule: "fd.deleted_space", host: files, fires: []rung{
+			notice("app (22650) keeps 3.0 GiB in 1 file that was deleted, the largest /var/log/app.log",
+				deleted(3, 100), inTmpfs("/var/cache/app.db")),
+		}, well: edits{deleted(100, 100), inTmpfs("/var/log/app.log", "/var/cache/app.db")},
 	}}
 }
 
@@ -444,6 +519,18 @@ func ptys(n, kept int) edit {
 // keys is what root and user 1000 have of their quotas.
 func keys(of string) edit {
 	return file("proc/key-users", "    0:     9 8/8 3/1000000 40/25000000\n 1000:     4 4/4 "+of+"\n")
+}
+
+// inTmpfs says of deleted files that they take memory.
+func inTmpfs(paths ...string) edit {
+	return facts(func(now, _ *check.Facts) {
+		for i := range of[*fdfacts.Snapshot](now).Scan.Counts {
+			list := of[*fdfacts.Snapshot](now).Scan.Counts[i].Deleted
+			for j := range list {
+				list[j].Memory = slices.Contains(paths, list[j].Path)
+			}
+		}
+	})
 }
 
 // deleted are two files that app keeps, of so many GiB each. In a copy a descriptor leads

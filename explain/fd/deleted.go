@@ -219,7 +219,7 @@ func DeletedList() *explain.Table[deletedRow] {
 			return explain.None(inspect.Unsupported)
 		})
 	}
-	return &explain.Table[deletedRow]{Name: "deleted", Sort: []string{"taken"}, Fields: []column{
+	return &explain.Table[deletedRow]{Name: "deleted", Sort: []string{"taken"}, Rules: []explain.Rule[deletedRow]{runsOld()}, Fields: []column{
 		ofFile(doc{
 			Key: "taken", Unit: explain.Bytes,
 			Gist: "What it takes of its file system.",
@@ -279,6 +279,43 @@ func DeletedList() *explain.Table[deletedRow] {
 			return explain.S(whyDeleted(f))
 		}),
 	}}
+}
+
+// runsOld finds the programs that run though their file is deleted.
+func runsOld() explain.Rule[deletedRow] {
+	who := func(f *fdfacts.DeletedFile) (out []string) {
+		for i := range f.Keepers {
+			if k := &f.Keepers[i]; k.Runs {
+				out = append(out, fmt.Sprintf("%s (%d)", k.P.Comm, k.P.PID))
+			}
+		}
+		return out
+	}
+	return explain.Rule[deletedRow]{
+		ID: "fd.deleted_program", What: "processes that run a program whose file is deleted", Unit: explain.Count,
+		Means: "An upgrade put another file in the program's place, or it was removed: the process runs the old one, with its old faults, " +
+			"until it is started again.",
+		Evidence: []string{"processes", "target", "why"}, Concept: "deleted-files", Next: "kwhy proc PID",
+		NextOf: func(r deletedRow) string {
+			for i := range r.It.Keepers {
+				if k := &r.It.Keepers[i]; k.Runs {
+					return "kwhy proc " + strconv.Itoa(int(k.P.PID))
+				}
+			}
+			return "kwhy proc"
+		},
+		Of: func(r deletedRow) value { return explain.I(len(who(r.It))) },
+		At: explain.At{Notice: 1},
+		Say: func(r deletedRow) string {
+			list := who(r.It)
+			runs, became := "runs", inspect.Choose(r.It.Replaced, "was replaced by another file there", "was deleted", "was deleted or replaced")
+			until := "it goes on with the old program until it is started again"
+			if len(list) > 1 {
+				runs, until = "run", "they go on with the old program until they are started again"
+			}
+			return fmt.Sprintf("%s %s %s, which %s: %s", few(list), runs, r.It.Path, became, until)
+		},
+	}
 }
 
 // keeper says who it is and by what: "go (12) as 3, 4 and in its memory".

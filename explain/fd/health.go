@@ -46,14 +46,18 @@ func healthNear(f host) string {
 }
 
 func healthKept(f host) string {
-	n, files, told := kept(f)
+	k := keptBy(f)
+	words := units.Size(k.disk)
+	if k.memory > 0 {
+		words += " of disks and " + units.Size(k.memory) + " of memory"
+	}
 	switch seen := f.SeenOf(inspect.PIDFd); {
-	case !told, seen.Nothing():
+	case !k.told, seen.Nothing():
 		return ""
-	case files == 0:
+	case k.files == 0:
 		return units.NoneOf("no descriptor keeps a deleted file", seen)
 	case !seen.Whole():
-		return fmt.Sprintf("deleted files keep at least %s, %s", units.Size(n), units.Among(seen))
+		return fmt.Sprintf("deleted files keep at least %s, %s", words, units.Among(seen))
 	}
-	return fmt.Sprintf("deleted files keep %s", units.Size(n))
+	return "deleted files keep " + words
 }

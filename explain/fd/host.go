@@ -113,16 +113,23 @@ func caches() []hostField {
 			Concept: "deleted-files",
 			Gist:    "Space of deleted files that are still open.",
 		}, func(f host) value {
-			if n, _, told := kept(f); told {
-				return explain.N(n)
+			if k := keptBy(f); k.told {
+				return explain.N(k.disk + k.memory)
 			}
 			return explain.None(f.Scan.Procs.Host.Host.Lack())
 		}, func(f host) string {
-			if _, n, _ := kept(f); n > 0 {
-				return units.Plural(n, "inode", "inodes") +
-					" without a name, kept by a descriptor; kwhy fd --deleted shows which, and how to get the space back."
+			k := keptBy(f)
+			if k.files == 0 {
+				return "No descriptor keeps a deleted file."
 			}
-			return "No descriptor keeps a deleted file."
+			says := units.Plural(k.files, "inode", "inodes") + " without a name, kept by a descriptor; "
+			switch {
+			case k.memory > 0 && k.disk == 0:
+				says += "all of it is memory, and no disk; "
+			case k.memory > 0:
+				says += units.Size(k.memory) + " of it is memory, and no disk; "
+			}
+			return says + "kwhy fd --deleted shows which, and how to get the space back."
 		}),
 		countOfHost(doc{
 			Key: "locks", Source: inspect.Locks, Concept: "file-locks",
@@ -183,22 +190,35 @@ func countOfHost(d doc, get func(host) value, read func(host) string) hostField 
 	return ofHost(d, get, read)
 }
 
-// kept adds up what deleted files take, each once. told is false where that is not known, as
-// of a copy, which has links and no files.
-func kept(f host) (bytes uint64, files int, told bool) {
+// kept is what deleted files take that are still open, each once: of disks, and of memory. told is
+// false where that is not known, as of a copy, which has links and no files.
+type kept struct {
+	disk, memory uint64
+	files        int
+	told         bool
+}
+
+func keptBy(f host) (k kept) {
 	seen := map[[2]uint64]bool{}
 	for i := range f.Scan.Counts {
 		for _, d := range f.Scan.Counts[i].Deleted {
 			if d.Saved {
-				return 0, 0, false
+				return kept{}
 			}
-			if k := [2]uint64{d.Dev, d.Inode}; !seen[k] {
-				seen[k] = true
-				bytes, files = bytes+d.Taken, files+1
+			id := [2]uint64{d.Dev, d.Inode}
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			if k.files++; d.Memory {
+				k.memory += d.Taken
+			} else {
+				k.disk += d.Taken
 			}
 		}
 	}
-	return bytes, files, true
+	k.told = true
+	return k
 }
 
 func share(part, whole inspect.Num) string {

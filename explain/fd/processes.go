@@ -92,7 +92,15 @@ func Processes() *explain.Table[hostRow] {
 					Concept: "deleted-files",
 					Gist:    "Space of deleted files that it keeps open.",
 				},
-				Get: deletedBy,
+				Get: func(r hostRow) value { return deletedBy(r, func(*procfacts.OpenDeleted) bool { return true }) },
+			},
+			hostColumn{
+				Doc: doc{
+					Key: "deleted_disk", Unit: explain.Bytes, Show: explain.Data, Source: inspect.PIDFd,
+					Also: []inspect.Source{inspect.PIDMountinfo}, Concept: "deleted-files",
+					Gist: "Of that what is on a disk: what is on tmpfs and the like takes memory.",
+				},
+				Get: func(r hostRow) value { return deletedBy(r, takesDisk) },
 			},
 			lift(proc.Comm()),
 			hostColumn{
@@ -148,7 +156,10 @@ func used(r hostRow) value {
 	return explain.F(min(float64(r.It.Total)/float64(soft), 1))
 }
 
-func deletedBy(r hostRow) value {
+func takesDisk(d *procfacts.OpenDeleted) bool { return !d.Memory }
+
+// deletedBy is what deleted files take that a process has open, of those that count.
+func deletedBy(r hostRow, counts func(*procfacts.OpenDeleted) bool) value {
 	if !r.It.Listed() {
 		return explain.None(cmp.Or(r.It.Reason, inspect.Denied))
 	}
@@ -157,7 +168,9 @@ func deletedBy(r hostRow) value {
 		if d.Saved { // a copy has the link, and no file
 			return explain.None(inspect.NotSaved)
 		}
-		n += d.Taken
+		if counts(&d) {
+			n += d.Taken
+		}
 	}
 	return explain.N(n)
 }
@@ -198,26 +211,26 @@ func near() explain.Rule[hostRow] {
 // keepsSpace finds the processes whose deleted files take much space.
 func keepsSpace() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
-		ID: "fd.deleted_space", Evidence: []string{"deleted", "comm"}, Concept: "deleted-files", Next: "kwhy fd --deleted",
-		What: "space of deleted files that a process has open", Unit: explain.Bytes,
-		Means: "The name is gone, the inode is not: its blocks, or its pages where it is in memory, are freed when the last " +
-			"descriptor is closed. df counts them, du does not find them.",
+		ID: "fd.deleted_space", Evidence: []string{"deleted_disk", "comm"}, Concept: "deleted-files", Next: "kwhy fd --deleted",
+		What: "space on disks of deleted files that a process has open", Unit: explain.Bytes,
+		Means: "The name is gone, the inode is not: its blocks are freed when the last descriptor is closed. df counts them, du does not " +
+			"find them. Deleted files on tmpfs and hugetlbfs take memory and no disk: that is how memory is shared, and is not counted here.",
 		Of: func(r hostRow) value {
-			if v := deletedBy(r); v.Has() {
+			if v := deletedBy(r, takesDisk); v.Has() {
 				return v
 			}
 			return value{}
 		},
 		At: explain.At{Notice: 1 << 30, Warning: 10 << 30, Critical: 100 << 30},
 		Say: func(r hostRow) string {
-			files := eachOnce(r.It.Deleted)
+			files := slices.DeleteFunc(eachOnce(r.It.Deleted), func(d procfacts.OpenDeleted) bool { return d.Memory })
 			largest := slices.MaxFunc(files, func(a, b procfacts.OpenDeleted) int { return cmp.Compare(a.Taken, b.Taken) })
 			were := "were"
 			if len(files) == 1 {
 				were = "was"
 			}
 			return fmt.Sprintf("%s (%d) keeps %s in %s that %s deleted, the largest %s",
-				r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r).Uint()),
+				r.Row.P.Comm, r.Row.P.PID, units.Size(deletedBy(r, takesDisk).Uint()),
 				units.Plural(len(files), "file", "files"), were, strings.TrimSuffix(largest.Path, " (deleted)"))
 		},
 	}

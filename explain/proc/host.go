@@ -64,7 +64,7 @@ func summary() []field {
 		}, func(l list) value { return explain.Opt(l.Tasks) }, readTasks),
 		stat("procs_running", "", "Runnable threads, on a CPU or waiting for one, including the reader's.", "run-queue", false, readRunning),
 		stat("procs_blocked", "", "Threads blocked until their I/O completes.", "process-state", false, nil),
-		stat("processes", "forks", "Processes and threads started since boot.", "fork-and-exec", true, nil),
+		stat("processes", "forks", "Processes and threads started since boot.", "fork-and-exec", true, readForks),
 		counted(doc{
 			Key:     "zombies",
 			Gist:    "Processes that ended, but whose parent has not waited for them.",

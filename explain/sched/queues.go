@@ -36,7 +36,7 @@ func queues() []field {
 				return "They are listed below; each counts as load though it uses no CPU."
 			},
 		})
-	out = append(out, starvedThreads())
+	out = append(out, starvedThreads(), busiest())
 	for i, minutes := range [...]string{"1", "5", "15"} {
 		out = append(out, field{
 			Doc: doc{

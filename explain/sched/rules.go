@@ -32,10 +32,10 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 				}
 				return explain.F(s.Pressure.Some.Avg10 / 100)
 			},
-			At: explain.At{Notice: 0.25, Warning: 0.50, Critical: 0.90},
+			At: explain.At{Notice: waiting, Warning: 0.50, Critical: 0.90},
 			Say: func(s sched) string {
 				return "tasks wait for CPUs: pressure " +
-					string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s" + runnableNow(s)
+					string(units.AppendPercent(nil, s.Pressure.Some.Avg10/100)) + " of the last 10 s" + runnableNow(s) + usedBy(s)
 			},
 		},
 		{
@@ -70,6 +70,8 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 		},
 		heldRule(),
 		runQueue(),
+		hog(),
+		forking(),
 		starvation(),
 		unbounded(),
 	}
@@ -110,6 +112,9 @@ func starvation() explain.Rule[*schedfacts.Snapshot] {
 	}
 }
 
+// waiting is the pressure from which on tasks wait so much that it is told.
+const waiting = 0.25
+
 // heldShare is the share of CPU time from which on it is not a lack of CPUs that tasks wait for.
 const heldShare = 0.3
 
@@ -145,7 +150,7 @@ func heldRule() explain.Rule[*schedfacts.Snapshot] {
 			}
 			return explain.F(s.Pressure.Some.Avg10 / 100)
 		},
-		At: explain.At{Notice: 0.25},
+		At: explain.At{Notice: waiting},
 		Say: func(s sched) string {
 			was, _, _ := s.Before()
 			left, _ := share(&s.All, &was.All, idle)
@@ -189,9 +194,13 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 		Of: of,
 		At: explain.At{Notice: 2, Warning: 4, Critical: 16},
 		Say: func(s sched) string {
-			return fmt.Sprintf("%s threads want each CPU: %s on %s", explain.Amount(of(s).Float(), explain.Decimal),
+			text := fmt.Sprintf("%s threads want each CPU: %s on %s", explain.Amount(of(s).Float(), explain.Decimal),
 				units.Plural(s.Stat["procs_running"], "thread is runnable", "threads are runnable"),
 				units.Plural(s.Settings.Host.CPUs, "CPU", "CPUs"))
+			if s.Pressure.Some == nil { // else sched.cpu_pressure says who
+				text += usedBy(s)
+			}
+			return text
 		},
 	}
 }

@@ -89,9 +89,14 @@ func HostPage(o HostOptions) (*lower.Page[sched], error) {
 			return takeRows(h, v, want, was.Procs)
 		},
 		Meanwhile: func(h *inspect.Host, d time.Duration, sleep func(time.Duration)) { step = watchLoads(h, d, sleep) },
-		Since:     func(now, was sched) { now.Was, now.Step = was, step; now.Weigh(was); now.FindStarved(was) },
-		At:        func(s sched) time.Time { return s.Settings.At },
-		Gaps:      sched.Gaps,
+		Since: func(now, was sched) {
+			now.Was, now.Step = was, step
+			now.Weigh(was)
+			now.FindStarved(was)
+			now.FindUsers(was)
+		},
+		At:   func(s sched) time.Time { return s.Settings.At },
+		Gaps: sched.Gaps,
 		Summary: func(_ *lower.Report, s sched) []string {
 			return []string{proc.Counted(s.Procs)}
 		},

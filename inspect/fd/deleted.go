@@ -3,7 +3,9 @@ package fd
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +38,9 @@ type DeletedFile struct {
 	// Memory says that it takes memory or swap, and no disk: it is on tmpfs or the like.
 	Memory bool
 	Untold bool // what it takes is not shown, nor who it is but for its path
-	Saved  bool // of a copy, which has no sizes: dev and inode are 0 where nothing else tells them
+	// Replaced answers of a program that runs whether another file has its path now.
+	Replaced inspect.Answer
+	Saved    bool // of a copy, which has no sizes: dev and inode are 0 where nothing else tells them
 }
 
 // DeletedFiles are all such files of a host, those that take most first.
@@ -223,8 +227,27 @@ func (w *deletedWalker) program() {
 		return
 	}
 	if st, err := proc.Follow(w.h, rel); err == nil && st.Nlink == 0 {
-		w.file(rel, to, proc.OnDiskOf(&st)).Keepers[0].Runs = true
+		f := w.file(rel, to, proc.OnDiskOf(&st))
+		f.Keepers[0].Runs, f.Replaced = true, w.replaced(f.Path)
 	}
+}
+
+// replaced answers whether there is a file at the path that a program had: the kernel shows the same where
+// one was deleted, and where another took its place (fs/d_path.c, path_with_deleted). Of a process with
+// another root it is not looked for: at whose root the path begins is not known.
+func (w *deletedWalker) replaced(path string) inspect.Answer {
+	home := w.p.Home(w.h)
+	if root, err := w.h.Proc.Readlink(home + "/root"); err != nil || root != "/" {
+		return inspect.Unknown
+	}
+	_, err := w.h.Proc.Node(home + "/root" + path)
+	switch {
+	case err == nil:
+		return inspect.Yes
+	case errors.Is(err, fs.ErrNotExist):
+		return inspect.No
+	}
+	return inspect.Unknown
 }
 
 // fileID is which file it is: by device and inode; of a copy that does not tell both, by its path.
@@ -269,23 +292,10 @@ func (w *deletedWalker) file(rel, path string, d proc.OnDisk) *DeletedFile {
 	f := w.found[key]
 	if f == nil {
 		f = &DeletedFile{Path: path, OnDisk: d, Mount: w.table().byDev[d.Dev], Keepers: []Keeper{{P: w.p}}, Saved: !w.h.Live}
-		f.Memory = w.inMemory(rel, f.Mount)
+		f.Memory = inMemory(w.h, rel, f.Mount)
 		w.found[key] = f
 	}
 	return f
-}
-
-// inMemory reports whether files there take memory, and no disk: by the mount, or where the
-// process does not see that, by what kind of file system the link leads to.
-func (w *deletedWalker) inMemory(rel string, on *MountPoint) bool {
-	if on != nil {
-		return slices.Contains([]string{"tmpfs", "devtmpfs", "ramfs", "hugetlbfs"}, on.FSType)
-	}
-	if !w.h.Live {
-		return false // where its link leads is on this host
-	}
-	magic, err := w.h.Proc.FileSystem(rel)
-	return err == nil && slices.Contains([]int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.HUGETLBFS_MAGIC}, magic)
 }
 
 func (w *deletedWalker) table() *mountTable {

@@ -132,6 +132,7 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 		f.got[inspect.KeyUsers] = f.readKeys(h)
 	}
 	f.Scan = scan()
+	placeDeleted(h, f.Scan)
 	f.Charges = chargesOf(h, f.Scan, own)
 	return f, nil
 }

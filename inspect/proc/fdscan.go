@@ -76,6 +76,8 @@ type OpenDeleted struct {
 	Path string
 	OnDisk
 	Saved bool // all of it that is known is the link of a copy, which leads nowhere
+	// Memory says that it takes memory or swap, and no disk: package fd finds that out.
+	Memory bool
 }
 
 // OnDisk is what stat says about a file.

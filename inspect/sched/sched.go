@@ -58,6 +58,7 @@ type Snapshot struct {
 	starved  []Starved
 	watched  bool // these were looked for
 	threads  *proc.Threads
+	usage    *Usage // nil without an interval
 }
 
 // CPUTimes are the times of a CPU by kind, in ticks of 1/100 s since boot
