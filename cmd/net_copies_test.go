@@ -128,3 +128,74 @@ func TestACopyDoesNotSayThatNothingIsFiltered(t *testing.T) {
 		}
 	}
 }
+
+// Of what a copy has not got there is no 0 and no "of both": each table of sockets and each file of
+// counters is taken in turn. Where the copy's list of protocols shows that its kernel had no IPv6, as
+// after ipv6.disable=1, its files are not missed.
+func TestATableOfSocketsThatIsNotInACopy(t *testing.T) {
+	ofTCP := []string{"tcp_sockets", "tcp_established", "tcp_time_wait", "tcp_listen"}
+	all := map[string][]string{ // the values that are of a file
+		"tcp": ofTCP, "tcp6": ofTCP, "sockstat": {"udp_inuse", "sockets_used"}, "sockstat6": {"udp6_inuse", "raw6_inuse"},
+		"snmp": {"udp_mem_errors"}, "snmp6": {"udp6_mem_errors", "ip6_in_receives"},
+		"udp": nil, "udp6": nil, "udplite": nil,
+		"raw": nil, "raw6": nil, "icmp": nil, "icmp6": nil, "unix": nil, "netlink": nil, "packet": nil,
+	}
+	saved := func(t *testing.T, without ...string) string {
+		t.Helper()
+		dir := savedTables(t, "net", "protocols")
+		for name := range all {
+			b, err := os.ReadFile("/proc/self/net/" + name)
+			if err == nil && !slices.Contains(without, name) {
+				inspecttest.Write(t, filepath.Join(dir, "proc/net", name), string(b))
+			}
+		}
+		return dir
+	}
+	for name, keys := range all {
+		if _, err := os.Stat("/proc/self/net/" + name); err != nil {
+			continue // this kernel has none of it
+		}
+		dir := saved(t, name)
+		d, _ := taken(t, dir, "net")
+		for _, key := range keys {
+			v := d.Values[key]
+			if v.Value != nil && v.Of == nil || strings.Contains(v.Reading, "IPv4 and IPv6") {
+				t.Errorf("without %s: %s is %v, %q", name, key, v.Value, v.Reading)
+			}
+		}
+		if strings.Contains(name, "stat") || strings.Contains(name, "snmp") {
+			continue
+		}
+		text, _, _ := live(t, "net", "sockets", "--width", "1000", "--proc-root", dir+"/proc")
+		if head, _, _ := strings.Cut(text, "\n"); !strings.Contains(head, "the copy has not all of them") {
+			t.Errorf("without %s: %s", name, head)
+		}
+	}
+	var six []string
+	for name := range all {
+		if strings.HasSuffix(name, "6") {
+			six = append(six, name)
+		}
+	}
+	dir := saved(t, six...)
+	list := filepath.Join(dir, "proc/net/protocols")
+	b, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inspecttest.Write(t, list, strings.Join(slices.DeleteFunc(strings.SplitAfter(string(b), "\n"), func(line string) bool {
+		name, _, _ := strings.Cut(line, " ")
+		return strings.HasSuffix(name, "v6")
+	}), ""))
+	d, _ := taken(t, dir, "net")
+	for _, key := range ofTCP {
+		if v := d.Values[key]; v.Value == nil || v.Of != nil || strings.Contains(v.Reading, "and IPv6") {
+			t.Errorf("of a kernel without IPv6: %s is %+v", key, v)
+		}
+	}
+	for _, key := range []string{"udp6_inuse", "udp6_mem_errors"} {
+		if v := d.Values[key]; absent(v) != "unsupported" {
+			t.Errorf("of a kernel without IPv6: %s is %+v", key, v)
+		}
+	}
+}

@@ -52,6 +52,9 @@ func (o *oomOptions) parse(t *typed) (err error) {
 	if name := t.given("limit", "sort", "user", "name", "cgroup"); name != "" {
 		return usagef("--%s is for the ranking, and a PID was given", name)
 	}
+	if t.given("interval") != "" {
+		return usagef("--interval is of counters, and the points of one process are none: kwhy mem PID --interval shows what grows")
+	}
 	o.pid, err = parsePID(t.arg())
 	return err
 }
@@ -121,6 +124,9 @@ type oomLogOptions struct {
 func (o *oomLogOptions) parse(t *typed) error {
 	if o.limit < autoLimit {
 		return usagef("--limit: bad value %d: it takes a number of kills, or 0 for all", o.limit)
+	}
+	if t.given("interval") != "" {
+		return usagef("--interval is of counters, and a log has none")
 	}
 	o.ring, o.file = len(t.args) == 0, t.arg()
 	return nil

@@ -13,7 +13,7 @@ func takeTable() []takes {
 	return []takes{
 		{source: inspect.Meminfo, host: "debian-7.3-sched", goes: []string{
 			"check mem.available_low=blind mem.available_wrong=blind mem.commit_near_limit=blind mem.dirty_throttled=blind",
-			"check mem.hardware_corrupted=blind mem.hugetlb_idle=blind mem.kernel_stack_large=blind mem.oom_kills_now=blind",
+			"check mem.hardware_corrupted=blind mem.hugetlb_idle=blind mem.kernel_stack_large=blind",
 			"check mem.page_tables_large=blind mem.percpu_large=blind mem.sec_page_tables_large=blind mem.shmem_large=blind",
 			"check mem.slab_growing=blind mem.slab_unreclaimable_large=blind mem.swap_full=blind mem.untracked_large=blind",
 			"check mem.vmalloc_large=blind",
@@ -160,7 +160,7 @@ func takeTable() []takes {
 		{source: inspect.Loadavg, host: "debian-7.3-sched", goes: []string{
 			// Without it nobody can tell whether a copy has all processes.
 			"check proc.pids_near_limit=blind proc.threads_near_limit=blind proc.uninterruptible=blind proc.zombies=partly",
-			"check sched.blocked=partly sched.cpu_hog=blind sched.realtime_starves=blind sched.realtime_unbounded=partly sched.run_queue=partly",
+			"check sched.blocked=partly sched.cpu_hog=blind sched.realtime_starves=blind sched.realtime_unbounded=partly",
 			"check sched.starved=blind sched.stuck=blind",
 			"oom next_victim_comm next_victim_pid unkillable~ userspace_killers~",
 			"oom PID rank",
@@ -325,7 +325,7 @@ func takeTable() []takes {
 			"net udp_mem_errors udp_no_ports udp_out_datagrams udp_rcvbuf_errors udp_sndbuf_errors",
 		}},
 		{source: inspect.NetSNMP6, host: "linux-6.18-lossy-net", goes: []string{
-			"check net.udp6_rcvbuf_errors=blind net.udp6_rcvbuf_errors_so_far=blind",
+			"check net.udp6_rcvbuf_errors=blind net.udp6_rcvbuf_errors_so_far=blind net.udp_memory=blind",
 			"net ip6_frag_fails ip6_in_addr_errors ip6_in_discards ip6_in_hdr_errors ip6_in_no_routes ip6_in_receives",
 			"net ip6_in_too_big_errors ip6_in_truncated_pkts ip6_out_discards ip6_out_no_routes ip6_out_requests ip6_reasm_fails",
 			"net udp6_in_csum_errors udp6_in_datagrams udp6_in_errors udp6_mem_errors udp6_no_ports udp6_out_datagrams",

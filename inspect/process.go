@@ -121,6 +121,14 @@ func sumOf(line []byte, most int) (sum uint64) {
 	return sum
 }
 
+// noBoot is what NoBoot returns, kept.
+type noBoot Reason
+
+// NoBoot says why /proc/stat does not give the time of the boot; Present where it can be read.
+func (h *Host) NoBoot() Reason {
+	return Reason(Keep(h, func() noBoot { return noBoot(h.Proc.Look("stat")) }))
+}
+
 // Born returns when a process of that start time (stat, field 22) was started;
 // the zero time if the boot time is unknown.
 func (h *Host) Born(ticks uint64) time.Time {

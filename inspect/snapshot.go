@@ -68,8 +68,8 @@ type Parts[S Snapshot[S], T any] struct {
 	In   S
 	List []T
 	Same func(was S, it *T) *T // finds one in an earlier sample; nil where they are not followed
-	// Among is the source of processes that they are found by, where they are found among
-	// those; None where they are not.
+	// Among is the source that they are found by, where they are found among processes or
+	// sockets; None where they are not.
 	Among Source
 	Set   Seen // how much was seen of what they are found among, where that is no process
 }

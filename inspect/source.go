@@ -285,6 +285,9 @@ func (s Source) Shows(why Reason) string {
 	return "mount /proc where kwhy looks, without subset=pid"
 }
 
+// OfIPv6 reports whether s is of IPv6, which a kernel may be without.
+func (s Source) OfIPv6() bool { return strings.Contains(s.Option(), ipv6) }
+
 // Option says what the kernel must be built or booted with to have s.
 func (s Source) Option() string { return sourceTable[s].option }
 

@@ -31,6 +31,7 @@ const (
 	asNetAdmin = "run as root, with CAP_SYS_ADMIN, to enter that network namespace"
 	liveNet    = "the host's own /proc, not a copy"
 	initialNet = "kwhy in the host's initial network namespace"
+	ipv6       = "CONFIG_IPV6, and no ipv6.disable=1"
 )
 
 var sourceTable = [NumSources]sourceInfo{
@@ -173,9 +174,9 @@ var sourceTable = [NumSources]sourceInfo{
 		option: "CONFIG_INET_DIAG and CONFIG_UNIX_DIAG, and the host's own /proc, not a copy",
 	},
 	NetSockstat:  {path: "/proc/net/sockstat", procfs: "FS.NetSockstat", scope: OfNetwork, option: "CONFIG_INET"},
-	NetSockstat6: {path: "/proc/net/sockstat6", procfs: "FS.NetSockstat6", scope: OfNetwork, option: "CONFIG_IPV6"},
+	NetSockstat6: {path: "/proc/net/sockstat6", procfs: "FS.NetSockstat6", scope: OfNetwork, option: ipv6},
 	NetSNMP:      {path: "/proc/net/snmp", scope: OfNetwork, option: "CONFIG_INET"},
-	NetSNMP6:     {path: "/proc/net/snmp6", scope: OfNetwork, option: "CONFIG_IPV6"},
+	NetSNMP6:     {path: "/proc/net/snmp6", scope: OfNetwork, option: ipv6},
 	NetNetstat:   {path: "/proc/net/netstat", scope: OfNetwork, option: "CONFIG_INET"},
 	NetProtocols: {path: "/proc/net/protocols", scope: OfNetwork},
 	NetTCP:       {path: "/proc/net/tcp", scope: OfNetwork, option: "CONFIG_INET"},
@@ -211,7 +212,7 @@ var sourceTable = [NumSources]sourceInfo{
 		option: "connection tracking loaded, and CONFIG_NF_CONNTRACK_PROCFS",
 	},
 	NetARPCache:   {path: "/proc/net/stat/arp_cache", option: initialNet},
-	NetNdiscCache: {path: "/proc/net/stat/ndisc_cache", option: initialNet + ", and CONFIG_IPV6"},
+	NetNdiscCache: {path: "/proc/net/stat/ndisc_cache", option: initialNet + ", and " + ipv6},
 
 	TCPMem:               {path: "/proc/sys/net/ipv4/tcp_mem", option: initialNet},
 	UDPMem:               {path: "/proc/sys/net/ipv4/udp_mem", option: initialNet},
@@ -263,9 +264,9 @@ var sourceTable = [NumSources]sourceInfo{
 	NeighThresh1:  {path: "/proc/sys/net/ipv4/neigh/default/gc_thresh1", shape: ShapeNumber, option: initialNet},
 	NeighThresh2:  {path: "/proc/sys/net/ipv4/neigh/default/gc_thresh2", shape: ShapeNumber, option: initialNet},
 	NeighThresh3:  {path: "/proc/sys/net/ipv4/neigh/default/gc_thresh3", shape: ShapeNumber, option: initialNet},
-	Neigh6Thresh1: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh1", shape: ShapeNumber, option: initialNet},
-	Neigh6Thresh2: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh2", shape: ShapeNumber, option: initialNet},
-	Neigh6Thresh3: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh3", shape: ShapeNumber, option: initialNet},
+	Neigh6Thresh1: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh1", shape: ShapeNumber, option: initialNet + ", and " + ipv6},
+	Neigh6Thresh2: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh2", shape: ShapeNumber, option: initialNet + ", and " + ipv6},
+	Neigh6Thresh3: {path: "/proc/sys/net/ipv6/neigh/default/gc_thresh3", shape: ShapeNumber, option: initialNet + ", and " + ipv6},
 
 	SecurityLockdown: {
 		path: "/sys/kernel/security/lockdown", shape: ShapeWord, opens: asRoot,
@@ -322,9 +323,9 @@ var sourceTable = [NumSources]sourceInfo{
 	},
 	PIDTask: {path: "/proc/<pid>/task", scope: OfProcess, slot: 21, opens: asHidden},
 
-	PIDFdinfo:    {path: "/proc/<pid>/fdinfo", scope: OfProcess, slot: 22, mayHang: true, opens: asTracer},
-	PIDMountinfo: {path: "/proc/<pid>/mountinfo", scope: OfProcess, slot: 23, opens: asTracer},
-	PIDNet:       {path: "/proc/<pid>/net", scope: OfProcess, slot: 24, opens: asTracer, option: "CONFIG_NET"},
+	PIDFdinfo:    {path: "/proc/<pid>/fdinfo", scope: OfProcess, slot: 22, mayHang: true, ends: true, opens: asTracer},
+	PIDMountinfo: {path: "/proc/<pid>/mountinfo", scope: OfProcess, slot: 23, ends: true, opens: asTracer},
+	PIDNet:       {path: "/proc/<pid>/net", scope: OfProcess, slot: 24, ends: true, opens: asTracer, option: "CONFIG_NET"},
 	Taskstats: {
 		path: "taskstats, by netlink", scope: OfProcess, slot: 25, opens: asRoot + ", with CAP_NET_ADMIN",
 		option: "CONFIG_TASK_DELAY_ACCT and kernel.task_delayacct=1 (before 5.14 it is on unless booted with nodelayacct)",

@@ -441,7 +441,7 @@ func options(s sights, m *doctorfacts.Mount) value {
 		if !s.Host.Live {
 			return explain.None(inspect.Inapplicable)
 		}
-		return explain.None(inspect.Unsupported)
+		return explain.None(inspect.NotMounted)
 	}
 	all := slices.Clone(m.Options)
 	for _, o := range m.Super {

@@ -231,6 +231,13 @@ func tryOnce(h *inspect.Host, t explain.Trial) *Derivation {
 	if err != nil {
 		d.Why = inspect.ReasonOf(err)
 	}
+	rows = slices.DeleteFunc(rows, func(r explain.Tried) bool {
+		faked := slices.ContainsFunc(r.Terms, func(t explain.Term) bool { return h.Doubt(t.Source).Any() })
+		if faked {
+			d.Why = inspect.Foreign // of figures that are not the kernel's it can't give the kernel's
+		}
+		return faked
+	})
 	worst := -1
 	for i := range rows {
 		r := &rows[i]

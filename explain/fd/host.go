@@ -138,6 +138,9 @@ func caches() []hostField {
 			if f.LocksWaiting > 0 {
 				return "On inodes. " + units.Plural(int64(f.LocksWaiting), "more waits", "more wait") + " for one."
 			}
+			if !f.SeenOf(inspect.Locks).Whole() {
+				return "On inodes. Nobody waits for one of these."
+			}
 			return "On inodes. Nobody waits for one."
 		}),
 	}

@@ -28,6 +28,9 @@ func Process() explain.Card[*fdfacts.List] {
 	}, Rules: rules()}
 }
 
+// letGo is what is said of the files of a process that has ended.
+const letGo = "It has ended, and its files are closed."
+
 func summary() []listField { return append(limits(), held()...) }
 
 func ofProcess(d doc, get func(list) value, read func(list) string) listField {
@@ -57,6 +60,9 @@ func limits() []listField {
 			Also: []inspect.Source{inspect.PIDLimits},
 			Gist: "Its open file descriptors.",
 		}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
+			if l.Row.P.Over() {
+				return letGo
+			}
 			s := kindsOf(l) + "."
 			if was, _, ok := l.Before(); ok {
 				s += " " + changed(was, l)
@@ -70,7 +76,12 @@ func limits() []listField {
 		ofProcess(doc{
 			Key: "fd_limit_hard", Label: "hard limit", Unit: explain.Count, Source: inspect.PIDLimits,
 			Gist: "How far the process may raise its soft limit itself.",
-		}, func(l list) value { return bound(l.Limit.Hard) }, nil),
+		}, func(l list) value { return bound(l.Limit.Hard) }, func(l list) string {
+			if l.Row.P.Over() {
+				return "It has ended, and raises nothing."
+			}
+			return "How far the process may raise its soft limit itself."
+		}),
 		ofProcess(doc{
 			Key: "fd_lowest_free", Label: "lowest free", Unit: explain.Plain,
 			Gist: "The number that the next file gets: the lowest free one.",
@@ -143,6 +154,9 @@ func readLimit(l list) string {
 	if l.Limit.Soft <= 0 {
 		return ""
 	}
+	if l.Row.P.Over() {
+		return "It has ended, and opens nothing more."
+	}
 	if l.Missing(inspect.PIDFd) != inspect.Present {
 		return "When all lower numbers are taken, open, socket, pipe and the like fail with EMFILE." + raise
 	}
@@ -175,7 +189,10 @@ func held() []listField {
 			return explain.N(sum)
 		}, func(l list) string {
 			n := len(deleted(l))
-			if n == 0 {
+			switch {
+			case l.Row.P.Over():
+				return letGo
+			case n == 0:
 				return "None of its files is deleted."
 			}
 			return units.Plural(n, "file is deleted and takes", "files are deleted and take") +

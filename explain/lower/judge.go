@@ -132,6 +132,17 @@ func restsOn[S explain.Snapshot[S]](r *explain.Rule[S], s S) []string {
 	return r.Evidence
 }
 
+// Beside returns what a rule rests on that one value decides: that value and, where the kernel's own
+// was seen, another one of src that is told with what the rule finds.
+func Beside[S explain.Snapshot[S]](decides, told string, src inspect.Source) func(S) []string {
+	return func(s S) []string {
+		if s.Missing(src) != inspect.Present || doubtsOf(s).of(src).Any() {
+			return []string{decides}
+		}
+		return []string{decides, told}
+	}
+}
+
 // settle says what became of a rule, by what it measured and what it rests on.
 func (d *Ruled) settle(evidence []Cell) {
 	switch {

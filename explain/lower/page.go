@@ -275,12 +275,16 @@ type Rows[S explain.Snapshot[S], T explain.Snapshot[T]] struct {
 	Known inspect.Sources
 	Title string // where it is not the table's
 	More  string // how to see the rows that are left out
+	Left  string // what the rows are that no limit left out
 	Empty string // what stands in place of rows
 	// Found changes what its rules found.
 	Found func(*Report, S, []Finding) []Finding
 	// Elsewhere is a table that another page declares: this one's catalogue leaves it out.
 	Elsewhere bool
 }
+
+// NotAsked are the rows of a table of processes that no limit left out.
+const NotAsked = "the others ended meanwhile, or are not as was asked"
 
 // Table attaches a table in its own order, cut to a limit; 0 is none.
 func Table[S explain.Snapshot[S], T explain.Snapshot[T]](t *explain.Table[T], limit int, of func(S) explain.Rows[T]) *Rows[S, T] {
@@ -322,6 +326,9 @@ func (r *Rows[S, T]) Add(rep *Report, s S) {
 		g.Title = r.Title
 	}
 	g.More, g.Empty = r.More, r.Empty
+	if r.View.limit == 0 || g.Shown < r.View.limit {
+		g.More = r.Left // no limit left them out
+	}
 	if r.Found != nil {
 		found = r.Found(rep, s, found)
 	}

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/units"
+	"kwhy/inspect"
 	memfacts "kwhy/inspect/mem"
 )
 
@@ -60,6 +62,7 @@ func intervalRules() []rule {
 		},
 	}, {
 		ID: "mem.oom_kills_now", Evidence: []string{"oom_kill", "mem_available"}, Concept: "oom-killer", Next: "kwhy oom log",
+		Here: lower.Beside[mem]("oom_kill", "mem_available", inspect.Meminfo),
 		What: "oom_kill", Unit: explain.Count, Basis: explain.Interval,
 		Means: "The kernel found nothing more to reclaim, on the host or in a cgroup, and killed a process to free its memory.",
 		Of: func(m mem) value {

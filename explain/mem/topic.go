@@ -164,7 +164,7 @@ func (l *holders) take(h *inspect.Host, want inspect.Sources, _ mem) (mem, error
 }
 
 func (l *holders) rows() lower.Attached[mem] {
-	return &lower.Rows[mem, procfacts.Row]{View: l.ranked, Ready: true, More: "--limit 0 shows all",
+	return &lower.Rows[mem, procfacts.Row]{View: l.ranked, Ready: true, More: "--limit 0 shows all", Left: lower.NotAsked,
 		Of:    func(mem) explain.Rows[procfacts.Row] { return l.procs },
 		Order: func(mem) []int32 { return l.order },
 		Scan:  processes,

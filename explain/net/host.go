@@ -274,7 +274,7 @@ func DropRows(n host) netfacts.Parts[netfacts.DropRule] {
 
 // DestinationRows are where outgoing connections go.
 func DestinationRows(n host) netfacts.Parts[netfacts.Destination] {
-	return netfacts.Parts[netfacts.Destination]{In: n, List: n.Sockets.Destinations}
+	return netfacts.Parts[netfacts.Destination]{In: n, List: n.Sockets.Destinations, Among: inspect.TCPSockets}
 }
 
 // Health says in a few words how a network stands.
@@ -285,7 +285,7 @@ func Health(n host) lower.Health {
 func healthUse(n host, sockets *netfacts.Sockets) string {
 	var words []string
 	if sockets != nil {
-		words = append(words, units.Plural(sockets.Len(), "socket", "sockets"))
+		words = append(words, socketsSeen(sockets))
 	}
 	if v := tcpPressed(n); v.Has() {
 		words = append(words, "TCP memory at "+percent(v)+" of pressure")
@@ -296,6 +296,14 @@ func healthUse(n host, sockets *netfacts.Sockets) string {
 		words = append(words, "local ports to one destination "+percent(v)+" taken")
 	}
 	return strings.Join(words, ", ")
+}
+
+// socketsSeen counts sockets, and says so where there may be others.
+func socketsSeen(s *netfacts.Sockets) string {
+	if seen := s.SeenOf(inspect.NetSockets); !seen.Whole() {
+		return strings.TrimPrefix(units.Among(seen), "of the ")
+	}
+	return units.Plural(s.Len(), "socket", "sockets")
 }
 
 // healthWaits sums up the accept queues, where connections wait for programs.

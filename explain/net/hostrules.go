@@ -298,7 +298,7 @@ func rateRules() []hostRule {
 				Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
 				At: explain.At{Warning: 1e-9, Critical: 100},
 			},
-			key: "udp_mem_errors", get: either("UdpMemErrors", "Udp6MemErrors"),
+			key: "udp_mem_errors", besides: []string{"udp6_mem_errors"}, get: either("UdpMemErrors", "Udp6MemErrors"),
 			say: "a datagram was lost because all UDP sockets together had more than udp_mem allows",
 		}.judged(),
 	}

@@ -452,7 +452,8 @@ func filterRules() []hostRule {
 		What: "packets that rules of packet filters dropped, per second; 0 where they are under 5 % of those that came in",
 		Means: "Rules with a drop or reject verdict, or a chain's policy, dropped a good part of what came in or was to be forwarded. " +
 			"That is in no other counter: to a client it looks as if nobody were there.",
-		Evidence: []string{"filter_dropped", "drop_rules_blind", "ip_in_receives"}, Concept: "netfilter", Next: "kwhy net --interval 10s",
+		Evidence: []string{"filter_dropped", "drop_rules_blind", "ip_in_receives", "ip6_in_receives"}, Concept: "netfilter",
+		Next: "kwhy net --interval 10s",
 		Of: func(n host) value {
 			v, all := dropRate(in)(n), rate(n, came)
 			switch {

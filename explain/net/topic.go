@@ -9,7 +9,6 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/lower"
 	"kwhy/explain/proc"
-	"kwhy/explain/units"
 	"kwhy/inspect"
 	netfacts "kwhy/inspect/net"
 	"kwhy/inspect/sockdiag"
@@ -320,12 +319,7 @@ func SocketsPage(o SocketOptions) (*lower.Page[sockets], error) {
 		At:   func(s sockets) time.Time { return s.When },
 		Gaps: sockets.Gaps,
 		Summary: func(_ *lower.Report, s sockets) []string {
-			return []string{units.Plural(s.Len(), "socket", "sockets"), namespaceOf(s)}
-		},
-		Finish: func(rep *lower.Report, _ sockets) {
-			if o.Limit == 0 || len(order) < o.Limit {
-				rep.Grids[0].More = "the others are not as was asked"
-			}
+			return []string{socketsSeen(s), namespaceOf(s)}
 		},
 	}, nil
 }
@@ -350,7 +344,8 @@ func (o *SocketOptions) view() (*lower.View[row], error) {
 // rows attaches the table, in the order in which its rows were read.
 func (o *SocketOptions) rows(v *lower.View[row], order *[]int32) lower.Attached[sockets] {
 	return &lower.Rows[sockets, row]{
-		View: v, Asked: true, Ready: true, Title: "Sockets", More: allRows, Empty: "No socket is as was asked.",
+		View: v, Asked: true, Ready: true, Title: "Sockets", More: allRows,
+		Left: "the others are not as was asked", Empty: "No socket is as was asked.",
 		Of:    func(s sockets) explain.Rows[row] { return s },
 		Order: func(sockets) []int32 { return *order },
 		Found: func(_ *lower.Report, _ sockets, found []lower.Finding) []lower.Finding { return lower.Once(found) },

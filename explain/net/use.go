@@ -133,6 +133,9 @@ func tcpStates() []field {
 		Get: func(n host) value { return explain.I(allStates(n)) },
 		Reading: func(n host) string {
 			s := "Of IPv4 and IPv6."
+			if n.Six != inspect.Present {
+				s = "Of IPv4" + withoutIPv6(n.Six)
+			}
 			if v := sockstat("TCP alloc")(n); v.Has() {
 				s += " The whole host has " + units.Number(v.Uint()) + ", including those without a connection, but not TIME_WAIT."
 			}
@@ -160,6 +163,14 @@ func tcpStates() []field {
 		out = append(out, f)
 	}
 	return append(out, ends()...)
+}
+
+// withoutIPv6 says, behind what is said of IPv4, why nothing is of IPv6.
+func withoutIPv6(why inspect.Reason) string {
+	if why == inspect.Unsupported {
+		return ": this kernel has no IPv6, or it is switched off."
+	}
+	return " alone: that of IPv6 is " + units.AbsentWord(why) + "."
 }
 
 func inState(n host, number int) int {
@@ -273,7 +284,11 @@ func others() []field {
 		Key: "udp_inuse", Label: "UDP inuse", Source: inspect.NetSockstat,
 		Gist: "UDP sockets of IPv4 that have a port.",
 	}, "UDP inuse")
-	udp.Reading = func(host) string {
+	udp.Also = []inspect.Source{v6}
+	udp.Reading = func(n host) string {
+		if why := n.Missing(v6); why.IsGap() && why != inspect.Unread {
+			return "With a port. Of IPv4" + withoutIPv6(why)
+		}
 		return "Of IPv4, with a port. IPv6, raw sockets and fragments are shown where there are any; unix sockets below."
 	}
 	return []field{

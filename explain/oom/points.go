@@ -1,6 +1,7 @@
 package oom
 
 import (
+	"errors"
 	"strconv"
 
 	"kwhy/explain"
@@ -70,6 +71,10 @@ func (t parts) score(s *procfacts.OOMScale) int64 {
 	return kernel.ScoreBefore59(t.points(s, s.Host), int64(s.Host))
 }
 
+// faked reports whether RAM and swap are not the kernel's figures: what is computed of them says
+// nothing of its score.
+func faked(h *inspect.Host) bool { return h != nil && h.Doubt(inspect.Meminfo).Any() }
+
 // recompute returns the score computed from the parts, and with which RSS it equals
 // the kernel's own figure; "" if with neither.
 func recompute(r row) (score int64, file string, ok bool) {
@@ -79,7 +84,7 @@ func recompute(r row) (score int64, file string, ok bool) {
 	s := &r.Host.OOM
 	stat, ok1 := of(r, fromStat)
 	status, ok2 := of(r, fromStatus)
-	if !ok1 && !ok2 || s.Host == 0 {
+	if !ok1 && !ok2 || s.Host == 0 || faked(r.Host.Host) {
 		return 0, "", false
 	}
 	kernels, read := int64(r.P.OomScore), r.Missing(inspect.PIDOomScore) == inspect.Present
@@ -252,6 +257,9 @@ func trials() []explain.Trial {
 // scores recomputes the score of every process. Those that the kernel skips for
 // reasons that are not visible have none to compare with.
 func scores(h *inspect.Host) (out []explain.Tried, err error) {
+	if faked(h) {
+		return nil, inspect.Lacking(errors.New("/proc/meminfo is not the kernel's"), inspect.Foreign)
+	}
 	v := lower.Own(Processes(false), []string{"pid", "points"}, nil, 0)
 	o, order, err := Take(h, Options{View: v})
 	if err != nil {

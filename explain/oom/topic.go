@@ -79,7 +79,7 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 
 // rankingRows attaches the table of processes, as it was asked for.
 func rankingRows(v *lower.View[row]) lower.Attached[host] {
-	return &lower.Rows[host, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all",
+	return &lower.Rows[host, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all", Left: lower.NotAsked,
 		Of:    func(s host) explain.Rows[row] { return s.Procs },
 		Order: func(s host) []int32 { return s.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

@@ -64,7 +64,11 @@ func program() []detailField {
 // family is when it was started, its parent and its children.
 func family() []detailField {
 	return []detailField{
-		declare(doc{Key: "started", Source: inspect.PIDStat, Concept: "process", Gist: "When it was started."},
+		declare(
+			doc{
+				Key: "started", Source: inspect.PIDStat, Also: []inspect.Source{inspect.ProcStat, inspect.Uptime}, Concept: "process",
+				Gist: "When it was started.",
+			},
 			func(d detail) value {
 				if d.Born.IsZero() {
 					return value{}

@@ -177,7 +177,8 @@ type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfa
 
 // rowsOf attaches the table of processes or threads.
 func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[list, row] {
-	return &lower.Rows[list, row]{View: v, Asked: true, Ready: true, More: "--limit 0 shows all", Known: inspect.Of(inspect.PIDStat),
+	return &lower.Rows[list, row]{
+		View: v, Asked: true, Ready: true, More: "--limit 0 shows all", Left: lower.NotAsked, Known: inspect.Of(inspect.PIDStat),
 		Of:    func(l list) explain.Rows[row] { return l.Procs },
 		Order: func(l list) []int32 { return l.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

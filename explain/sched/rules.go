@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	"kwhy/inspect"
@@ -14,12 +15,19 @@ import (
 	schedfacts "kwhy/inspect/sched"
 )
 
+// besideLoad is what a rule rests on that tells the load average with what it finds, and is not decided
+// by it.
+func besideLoad(decides string) func(sched) []string {
+	return lower.Beside[sched](decides, "load_1", inspect.Loadavg)
+}
+
 func rules() []explain.Rule[*schedfacts.Snapshot] {
 	return []explain.Rule[*schedfacts.Snapshot]{
 		{
 			ID: "sched.cpu_pressure", What: "PSI cpu some avg10", Unit: explain.Ratio,
 			Means:    "Tasks that were ready to run waited for a CPU: there is more work than CPUs, or it is confined to too few of them.",
-			Evidence: []string{"pressure_cpu_some", "load_1"}, Concept: "pressure", Next: "kwhy sched --interval 1s",
+			Evidence: []string{"pressure_cpu_some", "load_1"}, Here: besideLoad("pressure_cpu_some"), Concept: "pressure",
+			Next: "kwhy sched --interval 1s",
 			Of: func(s sched) value {
 				if s.Pressure.Some == nil {
 					return value{}
@@ -190,7 +198,7 @@ func runQueue() explain.Rule[*schedfacts.Snapshot] {
 		ID: "sched.run_queue", Unless: "sched.cpu_pressure",
 		What: "runnable threads / CPUs, kwhy's own left out", Unit: explain.Decimal,
 		Means:    "Each CPU runs one thread at a time; the others wait in its run queue until the scheduler picks them.",
-		Evidence: []string{"procs_running", "load_1"}, Concept: "run-queue", Next: "kwhy sched --interval 5s",
+		Evidence: []string{"procs_running", "load_1"}, Here: besideLoad("procs_running"), Concept: "run-queue", Next: "kwhy sched --interval 5s",
 		Of: of,
 		At: explain.At{Notice: 2, Warning: 4, Critical: 16},
 		Say: func(s sched) string {

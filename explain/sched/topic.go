@@ -155,7 +155,7 @@ type scanner func(*inspect.Host, inspect.Sources, *procfacts.Processes) (*procfa
 
 // rowsOf attaches the table of processes or threads.
 func rowsOf(v *lower.View[row], scan scanner) *lower.Rows[sched, row] {
-	return &lower.Rows[sched, row]{View: v, Ready: true, More: "--limit 0 shows all",
+	return &lower.Rows[sched, row]{View: v, Ready: true, More: "--limit 0 shows all", Left: lower.NotAsked,
 		Of:    func(s sched) explain.Rows[row] { return s.Procs },
 		Order: func(s sched) []int32 { return s.Order },
 		Scan: func(h *inspect.Host, v *lower.View[row]) (explain.Rows[row], []int32, error) {

@@ -125,9 +125,6 @@ func probe(h *inspect.Host, p *proc.Process, s inspect.Source) inspect.Reason {
 		}
 		return r
 	}
-	if p.Zombie() && (s == inspect.PIDFdinfo || s == inspect.PIDMountinfo || s == inspect.PIDNet) {
-		return inspect.Inapplicable // it has let go of them
-	}
 	noMemory := p.Zombie() || p.Kthread() // then there is nothing to be mapped
 	if p.Lacks(s) || noMemory && (s == inspect.PIDMaps || s == inspect.PIDMapFiles || s == inspect.PIDSmapsRollup) {
 		return inspect.Inapplicable

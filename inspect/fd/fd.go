@@ -44,9 +44,11 @@ func (f *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	return f.got[s]
 }
 
-// SeenOf returns how much was seen of the processes that a source is read of.
+// SeenOf returns how much was seen of the processes that a source is read of, and of locks.
 func (f *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
 	switch {
+	case s == inspect.Locks:
+		return f.locksSeen()
 	case f.Scan == nil:
 		return inspect.Seen{}
 	case s == inspect.PIDFd:
@@ -55,6 +57,21 @@ func (f *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
 		return f.Scan.Watchers()
 	}
 	return f.Scan.Procs.SeenOf(s)
+}
+
+// locksSeen returns how much was seen of the locks. A /proc of a PID namespace has those alone whose
+// owner has a number there, and those of open files, which have no owner (fs/locks.c, locks_show and
+// locks_translate_pid, since 4.9).
+func (f *Snapshot) locksSeen() inspect.Seen {
+	host := f.Mem.Host
+	whole, known := host.InitialPIDNamespace()
+	if f.Locks < 0 || whole || !known && !host.Live {
+		return inspect.Seen{}
+	}
+	n := int(f.Locks + f.LocksWaiting)
+	return inspect.Seen{
+		Each: "lock", Seen: n, All: n, Open: true, Beyond: inspect.OtherNamespace, Source: inspect.Locks, Reason: inspect.OtherNamespace,
+	}
 }
 
 // Seen returns how many processes are rows: those of which it is known how many descriptors

@@ -224,7 +224,9 @@ func (l *List) MountByID(id int64) *MountPoint { return l.mounts.byID[id] }
 func mountsOf(h *inspect.Host, l *List, dir string) {
 	var err error
 	l.mounts, err = readMounts(h, dir)
-	l.Sources[inspect.PIDMountinfo] = h.PidReason(dir, err)
+	if l.Sources[inspect.PIDMountinfo] = h.PidReason(dir, err); err != nil && l.Row.P.Lacks(inspect.PIDMountinfo) {
+		l.Sources[inspect.PIDMountinfo] = inspect.Inapplicable // it has let go of its namespaces
+	}
 	for i := range l.List[:l.Shown] {
 		l.List[i].Mount = l.mounts.byID[l.List[i].MountID]
 	}

@@ -59,7 +59,7 @@ func (c *comparer) compare(pid1, pid2, fd1, fd2 int32) (order int, known bool) {
 // dup, of its parent and children by fork. The link must be the same; then
 // kcmp(2) decides.
 func sharing(h *inspect.Host, l *List, ps *proc.Processes) {
-	if l.Sharing.Asked = h.SameProcesses(); !l.Sharing.Asked {
+	if l.Sharing.Asked = h.SameProcesses() && !l.Row.P.Over(); !l.Sharing.Asked {
 		return
 	}
 	alike := map[string][]int{}

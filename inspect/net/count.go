@@ -62,6 +62,7 @@ func netSockets(h *inspect.Host, n *Snapshot, want inspect.Sources, walk *FDWalk
 		return
 	}
 	n.got[inspect.TCPSockets], n.from = s.tcpSource()
+	n.tcp, n.Six = s.listed("TCP socket", "tcp", "tcp6"), s.whyNone("tcp6")
 	n.Sockets = s.Count(n.Ports)
 	if want.Has(inspect.NetSockets) {
 		n.Listed = s

@@ -117,14 +117,20 @@ func (s *Sockets) lacking(k *socketKind, err error) inspect.Reason {
 	if s.Host.Live || err == nil || why != inspect.Vanished && why != inspect.NotSaved {
 		return why
 	}
-	known := map[string]Protocol{}
-	if s.Host.Proc.With(s.files+"/net/protocols", func(b []byte) (err error) { known, err = parseProtocols(b); return err }) != nil {
-		return inspect.NotSaved
-	}
-	if _, had := known[k.registered]; !had {
+	if neverHad(s.Host, s.files+"/net", k.registered) {
 		return inspect.Unsupported
 	}
 	return inspect.NotSaved
+}
+
+// neverHad reports whether the list of protocols was saved and has not got one: then the kernel of
+// the copy had none of its files either. One that was booted with ipv6.disable=1 registers none of
+// IPv6 (net/ipv6/af_inet6.c, inet6_init; 4.0 to 6.18).
+func neverHad(h *inspect.Host, dir, protocol string) bool {
+	var known map[string]Protocol
+	err := h.Proc.With(dir+"/protocols", func(b []byte) (err error) { known, err = parseProtocols(b); return err })
+	_, had := known[protocol]
+	return err == nil && !had
 }
 
 // ask asks sock_diag for one table.

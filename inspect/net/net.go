@@ -45,8 +45,13 @@ type Snapshot struct {
 
 	spoilt inspect.Sources // of which a part did not parse, or which end before their end
 
+	// Six is why there are no sockets of IPv6: Unsupported where the kernel has none, or it is
+	// off; Present where they were listed.
+	Six inspect.Reason
+
 	got  [inspect.NumSources]inspect.Reason
 	from inspect.Source // of Sockets
+	tcp  inspect.Seen   // how much of Sockets was seen
 }
 
 // PortRange is the range that connect takes local ports from.
@@ -74,9 +79,13 @@ func (n *Snapshot) Missing(s inspect.Source) inspect.Reason {
 	return n.got[s]
 }
 
-// SeenOf returns how much was seen of a set: over an interval, of the rules that drop packets those
-// that count them. Verdicts that stand in maps are not known, nor rules of arptables.
+// SeenOf returns how much was seen of a set: of TCP's sockets, whose two tables may not both be there;
+// over an interval, of the rules that drop packets those that count them. Verdicts that stand in maps are
+// not known, nor rules of arptables.
 func (n *Snapshot) SeenOf(s inspect.Source) inspect.Seen {
+	if s == inspect.TCPSockets {
+		return n.tcp
+	}
 	if s != inspect.NetRuleCounters || n.Was == nil || n.got[s] != inspect.Present {
 		return inspect.Seen{}
 	}
@@ -229,7 +238,7 @@ func netFiles(h *inspect.Host, n *Snapshot, want inspect.Sources) error {
 			continue
 		}
 		err := read()
-		if n.got[s] = netReason(err); err != nil && n.got[s] != inspect.Malformed {
+		if n.got[s] = n.lacking(h, s, netReason(err)); err != nil && n.got[s] != inspect.Malformed {
 			failed++
 			first = errors.Join(first, err)
 		}
@@ -254,6 +263,14 @@ func netReason(err error) inspect.Reason {
 		return inspect.Vanished // the last process has left the namespace
 	}
 	return r
+}
+
+// lacking says why a file of the namespace is not there: a copy lacks none that its kernel had not.
+func (n *Snapshot) lacking(h *inspect.Host, s inspect.Source, why inspect.Reason) inspect.Reason {
+	if why == inspect.NotSaved && s.OfIPv6() && neverHad(h, n.Space.Dir, "TCPv6") {
+		return inspect.Unsupported
+	}
+	return why
 }
 
 // netReader returns what reads a file of the namespace's directory into n.
@@ -341,7 +358,7 @@ func netSysctls(h *inspect.Host, n *Snapshot, want inspect.Sources, which func(i
 		}
 		if singleSysctl(s) {
 			if read := mem.Reader(h, s); read != nil {
-				n.Mem.Got[s] = inspect.ReasonOf(read(n.Mem))
+				n.Mem.Got[s] = n.lacking(h, s, inspect.ReasonOf(read(n.Mem)))
 			}
 			continue
 		}

@@ -1,6 +1,7 @@
 package net
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -268,7 +269,7 @@ func (s *Sockets) Gaps() (out []inspect.Gap) {
 func (s *Sockets) SeenOf(src inspect.Source) inspect.Seen {
 	switch {
 	case src == inspect.NetSockets, src == inspect.SockDiag:
-		return s.listed()
+		return s.listed("socket")
 	case src.Scope() == inspect.OfProcess:
 		return s.holders
 	}
@@ -282,7 +283,7 @@ func (s *Sockets) Seen() inspect.Seen {
 	if s.ByOwner {
 		return s.holders
 	}
-	return s.listed()
+	return s.listed("socket")
 }
 
 // lacks reports whether a table was not seen, by what became of its file. A kernel may be without
@@ -291,14 +292,33 @@ func lacks(table int, r inspect.Reason) bool {
 	return r.IsGap() && r != inspect.Unread && (r != inspect.Unsupported || table == 0)
 }
 
-func (s *Sockets) listed() inspect.Seen {
+// listed returns how much was seen of the sockets of some tables; none named is all.
+func (s *Sockets) listed(each string, tables ...string) inspect.Seen {
+	of := func(i int) bool { return len(tables) == 0 || slices.Contains(tables, socketKinds[i].name) }
 	for i, r := range s.read {
-		if lacks(i, r) {
-			n := s.List.Len()
-			return inspect.Seen{Each: "socket", Seen: n, All: n, Open: true, Beyond: r, Source: inspect.PIDNet, Reason: r}
+		if !of(i) || !lacks(i, r) {
+			continue
 		}
+		n := 0
+		for at := range s.List.Len() {
+			if len(tables) == 0 || slices.Contains(tables, s.List.At(at).ProtocolName()) {
+				n++
+			}
+		}
+		return inspect.Seen{Each: each, Seen: n, All: n, Open: true, Beyond: r, Source: inspect.PIDNet, Reason: r}
 	}
 	return inspect.Seen{}
+}
+
+// whyNone says why a table gave no sockets; Present where it was listed, and Unread where nobody
+// asked for it.
+func (s *Sockets) whyNone(table string) inspect.Reason {
+	for i := range socketKinds {
+		if socketKinds[i].name == table && s.why[i] != inspect.Present {
+			return s.read[i]
+		}
+	}
+	return inspect.Present
 }
 
 // Len returns how many sockets there are.

@@ -2,6 +2,7 @@ package net
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -196,10 +197,14 @@ func (l SocketRows) before() SocketRows {
 	return out
 }
 
-// orGone distinguishes an error of a process that is gone from others.
+// orGone distinguishes an error of a process that is gone, or has ended and let go of its namespaces,
+// from others. Its directory net can be listed by nobody then (fs/proc/proc_net.c, get_proc_task_net).
 func orGone(h *inspect.Host, pid int32, err error) error {
 	if _, gone := h.Proc.Stat(strconv.Itoa(int(pid))); gone != nil {
 		return h.NoProcess(pid)
+	}
+	if proc.Ended(h, pid) {
+		return fmt.Errorf("process %d has ended and its parent has not waited for it: it has no sockets and no network namespace any more", pid)
 	}
 	return err
 }

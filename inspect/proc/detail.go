@@ -66,7 +66,7 @@ type Limit struct {
 // Missing says why a source gave nothing.
 func (d *Detail) Missing(s inspect.Source) inspect.Reason {
 	if s.Scope() != inspect.OfProcess {
-		return inspect.Present // of the host: what is not there has no rung
+		return d.Row.Missing(s)
 	}
 	return d.got[s]
 }

@@ -67,6 +67,13 @@ func HomeOf(h *inspect.Host, pid int32) string {
 	return p.Home(h)
 }
 
+// Ended reports whether a process is a zombie: all of its threads have ended, and its parent has not
+// asked how.
+func Ended(h *inspect.Host, pid int32) bool {
+	p, r := NewProcess(pid), Reader{Host: h}
+	return r.One(&p, inspect.PIDStat) == inspect.Present && p.Zombie()
+}
+
 // parseMemory takes from a thread's status what it says of the memory of all.
 func (p *Process) parseMemory(b []byte) error {
 	t := NewProcess(p.PID)

@@ -75,7 +75,7 @@ type doingKey struct {
 // Missing says why a source gave nothing.
 func (s *Sample) Missing(src inspect.Source) inspect.Reason {
 	if src.Scope() != inspect.OfProcess {
-		return inspect.Present
+		return Row{Host: s.Host}.Missing(src)
 	}
 	return s.got[src]
 }

@@ -85,12 +85,14 @@ type Row struct {
 	Was  *Process // the same process an interval ago, or nil
 }
 
-// Missing says why a source of this process gave nothing, or the uptime, from which its age is
-// computed.
+// Missing says why a source of this process gave nothing, or the host's uptime and boot time, from
+// which its age and its start are computed.
 func (p Row) Missing(s inspect.Source) inspect.Reason {
 	switch {
 	case s == inspect.Uptime:
 		return p.Host.NoUptime
+	case s == inspect.ProcStat && p.Host.Host != nil:
+		return p.Host.Host.NoBoot()
 	case s.Scope() != inspect.OfProcess, s == inspect.PIDEntry: // that it is a row
 		return inspect.Present
 	}
