@@ -56,7 +56,7 @@ func TestLiveCapabilitiesOfANamespace(t *testing.T) {
 	if got := items(d.Values["cap_eff"].Value); len(got) < 35 {
 		t.Fatalf("it has %v", got)
 	}
-	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "in its own user namespace only") ||
+	if s := d.Values["capabilities"].Reading; !strings.Contains(s, "in its own user namespace and those below it: on the host it has none") ||
 		strings.Contains(s, "everything that needs a capability") {
 		t.Errorf("%q", s)
 	}

@@ -37,8 +37,13 @@ func added() []string { return []string{"fd.inotify_instances_near", "fd.inotify
 
 // spared are sources that a rule rests on elsewhere, and not on the host of its first trial.
 func spared(id string) (none inspect.Source) {
-	if id == "sched.realtime_unbounded" { // until 6.11; here the fair server reserves time
+	switch id {
+	case "sched.realtime_unbounded": // until 6.11; here the fair server reserves time
 		return inspect.SchedRTRuntime
+	case "sched.cpu_pressure", "sched.run_queue": // told with what is found, and not decided by it
+		return inspect.Loadavg
+	case "mem.oom_kills_now":
+		return inspect.Meminfo
 	}
 	return none
 }
@@ -49,6 +54,9 @@ func evidenceOf(id string) (out []inspect.Source) {
 	r := declared(id)
 	for _, key := range r.Evidence {
 		i := slices.IndexFunc(all.Entries, func(e lower.Entry) bool { return e.Doc.Key == key && e.Command == r.Command })
+		if i < 0 { // borrowed of another topic
+			i = slices.IndexFunc(all.Entries, func(e lower.Entry) bool { return e.Doc.Key == key && e.Table == "" })
+		}
 		if i >= 0 && !slices.Contains(out, all.Entries[i].Doc.Source) {
 			out = append(out, all.Entries[i].Doc.Source)
 		}

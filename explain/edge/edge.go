@@ -202,13 +202,10 @@ func AppendStop(b []byte, w wait.Wait, long string, told bool, named func([]byte
 	if long != "" {
 		b = append(append(b, ", for "...), long...)
 	}
-	switch b = append(b, "; SIGCONT continues it"...); {
-	case len(w.Holders) > 0:
-		b = appendHolders(append(b, ", and so does fg or bg in its shell, "...), w, named)
-	case w.Jobless == inspect.Yes:
-		b = append(b, "; no shell has it as a job"...)
+	if b = append(b, "; SIGCONT continues it"...); len(w.Holders) > 0 {
+		return appendHolders(append(b, ", and so does fg or bg in its shell, "...), w, named)
 	}
-	return b
+	return append(b, inspect.Choose(w.Jobless, "; no shell has it as a job", "", "")...)
 }
 
 func appendLimit(b []byte, before string, n uint64) []byte {

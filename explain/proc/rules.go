@@ -61,12 +61,14 @@ func halted(p row) value {
 		return value{}
 	}
 	over, whole := stoppedFor(p)
-	switch w := p.Wait(); {
-	case w.Kind == wait.Traced && (whole || over >= lasts), w.Jobless == inspect.No && over >= forgotten:
+	w := p.Wait()
+	job, jobless := inspect.Choose(w.Jobless, false, true, false), inspect.Choose(w.Jobless, true, false, false)
+	switch {
+	case w.Kind == wait.Traced && (whole || over >= lasts), job && over >= forgotten:
 		return explain.I(1)
-	case w.Kind != wait.Stopped || w.Jobless == inspect.No:
+	case w.Kind != wait.Stopped || job:
 		return value{}
-	case w.Jobless == inspect.Yes && over >= long:
+	case jobless && over >= long:
 		return explain.I(2)
 	case whole || over >= lasts:
 		return explain.I(1)

@@ -112,14 +112,17 @@ func whyUser(r userRow) string {
 	case !limit.Has():
 		return "no limit, of " + lookedAt(u)
 	case u.Tasks >= int(u.Limit):
-		return "fork fails for " + string(named(nil, u.Of)) + ", " + nearestOf(u)
+		return "fork fails for " + string(named(nil, u.Of)) + ", " + nearestOf(r)
 	}
-	return units.Number(int(u.Limit)-u.Tasks) + " left to " + string(named(nil, u.Of)) + ", " + nearestOf(u)
+	return units.Number(int(u.Limit)-u.Tasks) + " left to " + string(named(nil, u.Of)) + ", " + nearestOf(r)
 }
 
 // nearestOf says of how many limits that is the nearest.
-func nearestOf(u *procfacts.UserTasks) string {
+func nearestOf(r userRow) string {
+	u := r.It
 	switch {
+	case u.Processes == 1 && !r.In.Seen().Whole():
+		return "the one of its processes that could be seen"
 	case u.Processes == 1:
 		return "its only process"
 	case u.Looked == 1:

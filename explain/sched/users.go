@@ -24,8 +24,12 @@ func busiest() field {
 			Gist: "How many CPUs' worth of time the busiest process had over the interval.",
 		},
 		Get: func(s sched) value {
-			if u, known := s.Usage(); known {
+			u, known := s.Usage()
+			switch seen := s.SeenOf(inspect.PIDStat); {
+			case known:
 				return explain.F(u.Busiest.Most)
+			case !seen.Whole():
+				return explain.None(seen.Reason)
 			}
 			return explain.None(inspect.NoInterval)
 		},

@@ -32,6 +32,7 @@ func TestParseTaskSched(t *testing.T) {
 		NumaNode:    -1,
 		NumaFaults:  12,
 		NumaMoved:   3,
+		LastRan:     -1,
 	}
 	if *s != want {
 		t.Errorf("%+v, want %+v", *s, want)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 	"kwhy/inspect/wait"
 )
 
@@ -18,22 +19,26 @@ func TestStopped(t *testing.T) {
 	typed.ExitCode, silent.TTY = 20, 0
 	daemon.PGRP, daemon.Session, daemon.PPID, daemon.TTY = 20, 20, 1, 0
 	lost.PPID = 77
+	h := inspecttest.OpenRoots(t, t.TempDir(), t.TempDir(), inspecttest.AtNoon)
+	h.Arch = "x86_64"
+	tty := wait.Wait{Holders: []int32{10}, Sure: wait.OnlyOne, Jobless: inspect.No}
+	byTyping := tty
+	byTyping.Signal = wait.StopTyped
 	for name, c := range map[string]struct {
 		of     wait.Task
 		others []wait.Task
 		whole  bool
 		want   wait.Wait
 	}{
-		"a job":                 {job, []wait.Task{shell, part}, true, wait.Wait{Holders: []int32{10}, Sure: wait.OnlyOne, Jobless: inspect.No}},
-		"by Ctrl-Z":             {typed, []wait.Task{shell}, true, wait.Wait{Holders: []int32{10}, Sure: wait.OnlyOne, Jobless: inspect.No, Signal: 20}},
+		"a job":                 {job, []wait.Task{shell, part}, true, tty},
+		"by Ctrl-Z":             {typed, []wait.Task{shell}, true, byTyping},
 		"without a terminal":    {silent, []wait.Task{shell}, true, wait.Wait{Jobless: inspect.Yes}},
 		"an orphan":             {daemon, []wait.Task{shell, {PID: 1, PGRP: 1, Session: 1}}, true, wait.Wait{Jobless: inspect.Yes, Signal: 19}},
 		"its parent not seen":   {lost, []wait.Task{shell}, true, wait.Wait{}},
 		"not all of them seen":  {daemon, []wait.Task{{PID: 1, PGRP: 1, Session: 1}}, false, wait.Wait{}},
 		"of a namespace above":  {wait.Task{PID: 20, PPID: 10, State: 'T'}, []wait.Task{shell}, true, wait.Wait{}},
-		"its shell's own group": {part, []wait.Task{shell, job}, true, wait.Wait{Holders: []int32{10}, Sure: wait.OnlyOne, Jobless: inspect.No}},
+		"its shell's own group": {part, []wait.Task{shell, job}, true, tty},
 	} {
-		h := &inspect.Host{Arch: "x86_64"}
 		f := wait.NewFinder(h, c.whole, func() iter.Seq[wait.Task] { return slices.Values(append(slices.Clone(c.others), c.of)) })
 		got := f.Find(&c.of)
 		if !slices.Equal(got.Holders, c.want.Holders) || got.Sure != c.want.Sure || got.Jobless != c.want.Jobless || got.Signal != c.want.Signal {
