@@ -232,3 +232,50 @@ func TestLiveKeys(t *testing.T) {
 	}
 	t.Error("the user is not told")
 }
+
+// A process with almost as many mappings as vm.max_map_count allows is found: the kernel refuses one more
+// soon. Each mapping of its own has another protection than its neighbours.
+func TestLiveManyMappings(t *testing.T) {
+	b, err := os.ReadFile("/proc/sys/vm/max_map_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	if limit > 200_000 {
+		t.Skipf("%d mappings are too many to make", limit)
+	}
+	const script = "import ctypes,sys\nl=ctypes.CDLL(None);l.mmap.restype=ctypes.c_void_p\n" +
+		"l.mmap.argtypes=[ctypes.c_void_p,ctypes.c_size_t,ctypes.c_int,ctypes.c_int,ctypes.c_int,ctypes.c_long]\nn=0\n" +
+		"while n<int(sys.argv[1]) and l.mmap(None,4096,1 if n&1 else 3,0x22,-1,0) not in (None,2**64-1): n+=1\n" +
+		"print(n,flush=True);sys.stdin.read()"
+	need(t, "python3")
+	for want, n := range map[string]int{"critical": limit, "": limit / 2} {
+		c := exec.Command("python3", "-c", script, strconv.Itoa(n))
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		end := func() { _ = in.Close(); _ = c.Wait() }
+		made, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			end()
+			t.Fatalf("%q, %v", made, err)
+		}
+		level := ""
+		for _, f := range liveJSON(t, "check", "--interval", "0", "--only", "mem").Findings {
+			if f.ID == "mem.process_maps_near" && strings.Contains(f.Message, fmt.Sprintf("(%d)", c.Process.Pid)) {
+				level = f.Level
+			}
+		}
+		if end(); level != want {
+			t.Errorf("with %s mappings of %d it is %q, want %q", strings.TrimSpace(made), limit, level, want)
+		}
+	}
+}

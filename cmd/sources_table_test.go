@@ -91,6 +91,7 @@ func takeTable() []takes {
 			"mem watermark_scale_factor",
 		}},
 		{source: inspect.VMMaxMapCount, host: "debian-7.3-sched", goes: []string{
+			"check mem.process_maps_near=blind",
 			"mem PID max_map_count",
 		}},
 		{source: inspect.VMPanicOnOOM, host: "debian-7.3-sched", goes: []string{
@@ -159,8 +160,8 @@ func takeTable() []takes {
 		}},
 		{source: inspect.Loadavg, host: "debian-7.3-sched", goes: []string{
 			// Without it nobody can tell whether a copy has all processes.
-			"check proc.pids_near_limit=blind proc.stopped=blind proc.threads_near_limit=blind proc.uninterruptible=blind",
-			"check proc.user_tasks_near=blind proc.zombies=partly",
+			"check mem.process_maps_near=blind proc.pids_near_limit=blind proc.stopped=blind proc.threads_near_limit=blind",
+			"check proc.uninterruptible=blind proc.user_tasks_near=blind proc.zombies=partly",
 			"check sched.blocked=partly sched.cpu_hog=blind sched.realtime_starves=blind sched.realtime_unbounded=partly",
 			"check sched.starved=blind sched.stuck=blind",
 			"oom next_victim_comm next_victim_pid unkillable~ userspace_killers~",
@@ -483,8 +484,8 @@ func takeTable() []takes {
 		{source: inspect.KptrRestrict, why: "no recorded host has it"},
 		{source: inspect.PerfEventParanoid, why: "no recorded host has it"},
 		{source: inspect.PIDStat, host: "debian-7.3-sched", goes: []string{ // but what status has too
-			"check proc.stopped=blind proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind sched.cpu_hog=blind",
-			"check sched.realtime_starves=blind",
+			"check mem.process_maps_near=blind proc.stopped=blind proc.uninterruptible=blind proc.zombies=blind sched.blocked=blind",
+			"check sched.cpu_hog=blind sched.realtime_starves=blind",
 			"check sched.realtime_unbounded=blind sched.starved=blind sched.stuck=blind",
 			"mem processes.rss",
 			"mem PID majflt minflt",
@@ -647,7 +648,7 @@ func takeTable() []takes {
 		{source: inspect.PIDMapFiles, why: "no recorded host has it"},
 		{source: inspect.PIDSmapsRollup, host: "debian-7.3-sched", why: "it is recorded of another process"},
 		{source: inspect.PIDEntry, host: "debian-7.3-sched", goes: []string{
-			"check mem.cgroup_level_near_limit=blind mem.cgroup_near_limit=blind mem.cgroup_stalled=blind",
+			"check mem.cgroup_level_near_limit=blind mem.cgroup_near_limit=blind mem.cgroup_stalled=blind mem.process_maps_near=blind",
 			"check oom.cgroup_near_limit=blind oom.cgroup_stuck=blind",
 			"check proc.cgroup_pids_near=blind proc.stopped=blind",
 			"check proc.uninterruptible=blind proc.user_tasks_near=blind proc.zombies=blind sched.blocked=blind",

@@ -72,7 +72,7 @@ func trials() []trial {
 // report has them.
 func elsewhere() map[string]string {
 	return map[string]string{
-		"mem.maps_near_limit":   "maps of each process would cost more than all the rest",
+		"mem.maps_near_limit":   "of one process: mem.process_maps_near judges those that may be near",
 		"fd.limit_near":         "of one process: fd.process_near judges all",
 		"proc.files_near_limit": "fd.process_near judges all, with a closer look",
 		"fd.deleted_program":    "a link more of each process to be read: fd --deleted looks",

@@ -19,6 +19,16 @@ const (
 // total makes the host one of 1,000,000 kB.
 func total() edit { return line(meminfo, "MemTotal:", "1000000 kB") }
 
+// mapped gives a process so many mappings, of 20,000.
+func mapped(pid, n int) edit {
+	var maps strings.Builder
+	for i := range n {
+		fmt.Fprintf(&maps, "%x-%x rw-p 00000000 00:00 0 \n", 0x1000*(2*i+1), 0x1000*(2*i+2))
+	}
+	return some(sysctl("vm/max_map_count", 20000), stat(pid, 23, "90000000", "90000000"),
+		file(fmt.Sprintf("proc/%d/maps", pid), maps.String()+"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n"))
+}
+
 // available is MemAvailable, and as much less free that it can be right.
 func available(kb int) edit {
 	return some(line(meminfo, "MemAvailable:", fmt.Sprint(kb, " kB")), line(meminfo, "MemFree:", fmt.Sprint(kb/2, " kB")))
@@ -216,6 +226,13 @@ func memTrials() []trial {
 			notice("3,000 cgroups are removed, and not freed because something still refers to them", removedGroups(3000)),
 			warning("30,000 cgroups are removed", removedGroups(30000)),
 		}, well: edits{removedGroups(1999)},
+	}, {
+		// Its address space has room for that many, and those of the others have not.
+		rule: "mem.process_maps_near", host: files, fires: []rung{
+			notice("app (22650) has 14,000 mappings of the 20,000 that vm.max_map_count allows", mapped(22650, 14000)),
+			warning("app (22650) has 17,000 mappings", mapped(22650, 17000)),
+			critical("app (22650) has 19,000 mappings", mapped(22650, 19000)),
+		}, well: edits{mapped(22650, 13999)},
 	}, {
 		rule: "mem.page_tables_large", host: idle, fires: []rung{
 			notice("10 % of RAM is page tables of programs: 97.7 MiB", total(), tables(100000)),

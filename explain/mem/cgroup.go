@@ -538,7 +538,7 @@ func Stalled() *explain.Table[cgroupRow] {
 		event("high", "How often its tasks went beyond memory.high."), event("max", "How often it was about to go beyond memory.max."),
 		stall("pressure_some", "PSI SOME", "Share of the last 10 s in which its tasks were stalled on memory, CPUs' mean.",
 			func(p *inspect.Pressure) *inspect.Stall { return p.Some }),
-		stall("pressure_full", "PSI FULL", "The same, of all its non-idle tasks on a CPU at once.",
+		stall("pressure_full", "PSI FULL", "Share of the last 10 s in which its tasks on a CPU were all stalled on memory.",
 			func(p *inspect.Pressure) *inspect.Stall { return p.Full }),
 		column{Doc: doc{Key: "why", Source: src, Concept: "memory-cgroup", Gist: "Which bound holds it, and how often it did."},
 			Get: func(r cgroupRow) value { return explain.S(Held(r.It)) }})

@@ -40,6 +40,7 @@ func Host() explain.Card[*memfacts.Snapshot] {
 		{Title: "Overcommit", Fields: commit()},
 		{Title: "Swap", Fields: swap(), Table: "swaps"},
 		{Title: "Reclaim and pressure", Fields: reclaim(), Table: "stalled_cgroups"},
+		{Title: "Processes by mappings", Table: "map_counts"},
 		{Title: "Zones and watermarks", Fields: zones(), Table: "zones"},
 		{Title: "NUMA nodes", Table: "nodes"},
 		{Title: "Huge pages, KSM and direct map", Fields: huge(), Table: "hugepages"},

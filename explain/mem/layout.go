@@ -96,6 +96,54 @@ func readMaps(m procMem) string {
 	return ""
 }
 
+type mapsRow = memfacts.MapCountPart
+
+// MapCounts is the table of processes that may be near vm.max_map_count. check alone counts
+// their mappings.
+func MapCounts() *explain.Table[mapsRow] {
+	used := func(r mapsRow) value {
+		if r.It.Why != inspect.Present {
+			return explain.None(r.It.Why)
+		}
+		return explain.Share(explain.I(r.It.Maps), explain.I(int64(r.In.Limit)))
+	}
+	column := func(d doc, get func(mapsRow) value) explain.Field[mapsRow] {
+		d.Source, d.Concept = inspect.PIDMaps, "address-space"
+		return explain.Field[mapsRow]{Doc: d, Get: get}
+	}
+	return &explain.Table[mapsRow]{
+		Name: "map_counts", Title: "Processes by mappings", Sort: []string{"mappings"}, Identity: []string{"mapped_pid"},
+		Fields: []explain.Field[mapsRow]{
+			column(doc{Key: "mapped_pid", Label: "PID", Unit: explain.ID, Gist: "The process, whose address space has room for many mappings."},
+				func(r mapsRow) value { return explain.I(r.It.P.PID) }),
+			column(doc{Key: "mapped_comm", Label: "NAME", Gist: "Its name."}, func(r mapsRow) value { return explain.S(r.It.P.Comm) }),
+			column(doc{Key: "mappings", Label: "MAPPINGS", Unit: count, Gist: "How many mappings it has: the lines of maps."},
+				func(r mapsRow) value {
+					if r.It.Why != inspect.Present {
+						return explain.None(r.It.Why)
+					}
+					return explain.I(r.It.Maps)
+				}),
+			{Doc: doc{
+				Key: "mappings_used", Label: "USED", Unit: explain.Ratio, Source: inspect.PIDMaps, Also: []inspect.Source{inspect.VMMaxMapCount},
+				Gist: "Of those that vm.max_map_count allows.", Concept: "address-space",
+			}, Get: used},
+		},
+		Rules: []explain.Rule[mapsRow]{{
+			ID: "mem.process_maps_near", What: "mappings of a process / vm.max_map_count", Unit: explain.Ratio,
+			Means: "At the limit mmap, mprotect and new threads of that process fail with ENOMEM, even if memory is free. Looked at are the " +
+				"processes whose address space has room for so many.",
+			Evidence: []string{"mappings_used", "mappings"}, Concept: "address-space", Next: "kwhy mem PID",
+			NextOf: func(r mapsRow) string { return fmt.Sprintf("kwhy mem %d", r.It.P.PID) },
+			Of:     used, At: explain.At{Notice: memfacts.NearMaps, Warning: 0.85, Critical: 0.95},
+			Say: func(r mapsRow) string {
+				return fmt.Sprintf("%s (%d) has %s mappings of the %s that vm.max_map_count allows",
+					r.It.P.Comm, r.It.P.PID, units.Number(r.It.Maps), units.Number(int64(r.In.Limit)))
+			},
+		}},
+	}
+}
+
 func kindWords() []explain.Word {
 	words := map[string]string{
 		"code":      "Executable file mappings: the program and its libraries.",

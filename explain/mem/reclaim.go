@@ -258,7 +258,7 @@ func pressure() []field {
 		}, some, avg10, readSome),
 		stall(doc{
 			Key: "pressure_memory_full", Label: "PSI full avg10", Unit: ratio,
-			Gist: "The same, of all non-idle tasks of a CPU at once.",
+			Gist: "Share of the last 10 s in which all tasks of a CPU were stalled on memory.",
 		}, full, avg10, readFull),
 		stall(doc{
 			Key: "pressure_memory_some_total", Label: "PSI some total", Unit: explain.Seconds, Counter: true,
@@ -268,7 +268,7 @@ func pressure() []field {
 		stall(doc{
 			Key: "pressure_memory_full_total", Label: "PSI full total", Unit: explain.Seconds, Counter: true,
 			Show: explain.Data,
-			Gist: "The same, of all non-idle tasks of a CPU at once.",
+			Gist: "Time since boot in which all tasks of a CPU were stalled on memory.",
 		}, full, total, nil),
 	}
 }

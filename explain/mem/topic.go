@@ -48,7 +48,7 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 		Tables: []lower.Attached[mem]{
 			holders.rows(),
 			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
-			stalledTable(),
+			stalledTable(), mapCounts(),
 			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
 			table(Zones(), 0, Populated),
 			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),
@@ -85,11 +85,11 @@ func check() *lower.Check[mem] {
 			free := inspect.Of(inspect.Buddyinfo) // how scattered it is, which mem.fragmented says with what it finds
 			m, err := memfacts.Take(sh.Host, want.Plus(HealthNeeds()).Plus(free))
 			if err == nil {
-				m.Walk = Walked(sh)
+				m.Walk, m.Mapped = Walked(sh), memfacts.TakeMapCounts(sh.Procs)
 			}
 			return m, err
 		},
-		Health: Health, Rests: HealthNeeds(), Gaps: mem.Gaps,
+		Scan: inspect.Of(inspect.PIDStat), Health: Health, Rests: HealthNeeds(), Gaps: mem.Gaps,
 	}
 }
 
@@ -210,6 +210,25 @@ func stalledTable() lower.Attached[mem] {
 	r := lower.Table(Stalled(), 0, stalled)
 	r.Judged = func(m mem) explain.Rows[cgroupRow] { return bounded(m, func(*cgroupfacts.Memory) bool { return true }) }
 	return r
+}
+
+// mapCounts attaches the processes by their mappings, which check alone counts.
+func mapCounts() lower.Attached[mem] {
+	t := lower.Table(MapCounts(), 0, func(m mem) explain.Rows[mapsRow] {
+		if m.Mapped == nil {
+			return nil
+		}
+		return m.Mapped
+	})
+	t.Scan = func(h *inspect.Host, v *lower.View[mapsRow]) (explain.Rows[mapsRow], []int32, error) {
+		ps, err := procfacts.Scan(h, inspect.Of(inspect.PIDStat))
+		if err != nil {
+			return nil, nil, err
+		}
+		c := memfacts.TakeMapCounts(ps)
+		return c, v.Order(c), nil
+	}
+	return t
 }
 
 // ProcessPage shows the memory of one process; 0 is kwhy itself.

@@ -32,6 +32,7 @@ type Snapshot struct {
 	Zrams    []Zram
 	Cgroups  []cgroup.Memory // the cgroup that kwhy runs in, then each one above it
 	Walk     *cgroup.Walk    // over all memory cgroups; nil: not made
+	Mapped   *MapCounts      // processes by their mappings; nil: not counted
 	ARC      *ARC            // ZFS's cache; nil where there is none
 	// Still says that what MemAvailable is made of read the same before and
 	// after zoneinfo was read, so that it can be recomputed to the page.
