@@ -249,8 +249,8 @@ func unpressed() edit {
 // started is what /proc/stat says of the times of all CPUs in programs, in the kernel and without work, and of how
 // many processes were started.
 func started(user, system, idle, processes int) string {
-	return fmt.Sprintf("cpu  %d 0 %d %d 0 0 0 0 0 0\ncpu0 %[1]d 0 %[2]d %[3]d 0 0 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0 0 0\nbtime 1795479250\nprocesses %[4]d\n"+
-		"procs_running 1\nprocs_blocked 0\n", user, system, idle, processes)
+	return fmt.Sprintf("cpu  %d 0 %d %d 0 0 0 0 0 0\ncpu0 %[1]d 0 %[2]d %[3]d 0 0 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0 0 0\n"+
+		"btime 1795479250\nprocesses %[4]d\nprocs_running 1\nprocs_blocked 0\n", user, system, idle, processes)
 }
 
 // bornOf is that a process has a child which it had not at first.

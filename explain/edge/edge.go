@@ -203,7 +203,7 @@ func AppendStop(b []byte, w wait.Wait, long string, told bool, named func([]byte
 		b = append(append(b, ", for "...), long...)
 	}
 	if b = append(b, "; SIGCONT continues it"...); len(w.Holders) > 0 {
-		return appendHolders(append(b, ", and so does fg or bg in its shell, "...), w, named)
+		return appendHolders(append(b, ", and so does fg in its shell, "...), w, named)
 	}
 	return append(b, inspect.Choose(w.Jobless, "; no shell has it as a job", "", "")...)
 }

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -118,6 +119,17 @@ func beyond(m mem) inspect.Reason {
 	if _, told := m.Cgroups[0].Stat["hierarchical_memory_limit"]; told {
 		return inspect.Present
 	}
+	return unseenOnWay(m)
+}
+
+// unseenOnWay says why there may be limits, or use of them, that are not known: of one that is visible, or
+// above those.
+func unseenOnWay(m mem) inspect.Reason {
+	for i := range m.Cgroups {
+		if why := m.Cgroups[i].Unseen(); why != inspect.Present {
+			return why
+		}
+	}
 	return m.Cgroups[len(m.Cgroups)-1].Rest
 }
 
@@ -136,7 +148,7 @@ func ofWay(m mem) inspect.Seen {
 	if len(m.Cgroups) == 0 {
 		return inspect.Seen{}
 	}
-	return wayUp(m, m.Cgroups[len(m.Cgroups)-1].Rest)
+	return wayUp(m, unseenOnWay(m))
 }
 
 func limit(m mem) value {
@@ -231,7 +243,7 @@ func room(m mem) value {
 		if len(m.Cgroups) == 0 {
 			return value{}
 		}
-		return explain.None(inspect.Inapplicable)
+		return explain.None(cmp.Or(unseenOnWay(m), inspect.Inapplicable))
 	}
 	limit, _ := m.Cgroups[at].Limit()
 	use, _ := m.Cgroups[at].Use()

@@ -505,5 +505,9 @@ func sayDrops(n host, much func(host) value, of func(*netfacts.DropRule) bool) s
 	if most.Legacy {
 		engine = "x_tables "
 	}
-	return s + ", most of them " + which + " of chain " + most.Chain + " (" + engine + most.Family + " " + most.Table + ")"
+	share := ", most of them "
+	if float64(best) < 0.5*much(n).Float()*over.Seconds() {
+		share = ", more of them than any other "
+	}
+	return s + share + which + " of chain " + most.Chain + " (" + engine + most.Family + " " + most.Table + ")"
 }

@@ -168,15 +168,19 @@ func healthUse(o host) string {
 		words = append(words, fmt.Sprintf("%s (%d) would be killed first", o.First.Comm, o.First.PID))
 	}
 	var fullest *oomfacts.Group
-	most := 0.0
+	most, known := 0.0, 0
 	for i := range o.Groups {
-		if v := mem.Pressed(o.Mem, &o.Groups[i].Memory); v.Has() && v.Float() >= most {
+		v := mem.Pressed(o.Mem, &o.Groups[i].Memory)
+		if v.Has() {
+			known++
+		}
+		if v.Has() && v.Float() >= most {
 			fullest, most = &o.Groups[i], v.Float()
 		}
 	}
 	if fullest != nil {
-		limited := units.Plural(len(o.Groups), "cgroup with a limit", "cgroups with a limit")
-		if !o.Walked.Whole() {
+		limited := units.Plural(known, "cgroup with a limit", "cgroups with a limit")
+		if !o.Walked.Whole() || known < len(o.Groups) {
 			limited += " that can be seen"
 		}
 		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", limited, fullest.Path, units.AppendPercent(nil, most)))

@@ -175,6 +175,8 @@ func whyBound(r boundRow) string {
 		return "it applies too, and is not visible from here"
 	case r.It.Unseen == inspect.OtherNamespace:
 		return "a limit there would apply too: it is outside of this cgroup namespace"
+	case r.It.Unseen == inspect.NotSaved:
+		return "a limit there would apply too: it is " + units.AbsentWord(r.It.Unseen)
 	case r.It.Unseen != inspect.Present:
 		return "a limit there would apply too: it is " + units.AbsentWord(r.It.Unseen) + " here"
 	case !r.It.Bounded && r.It.Partial:

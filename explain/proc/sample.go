@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kwhy/explain"
@@ -144,6 +145,8 @@ func readWaited(s sample) string {
 	}
 	others := rest > s.Ran/4 && rest > 10*time.Millisecond
 	switch {
+	case s.Ran+s.Waited == 0 && slices.ContainsFunc(s.Doings, func(d procfacts.Doing) bool { return d.State == 'R' }):
+		return "It was runnable and did not run: the kernel books that time when it gets a CPU."
 	case s.Ran+s.Waited == 0:
 		return "It was never runnable."
 	case s.Bounded && s.Quota.Throttled > 0 && others:

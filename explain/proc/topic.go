@@ -157,6 +157,7 @@ func fillHeld(ps *procfacts.Processes, want inspect.Sources) {
 		}
 	}
 	ps.Fill(blocked, want.Plus(inspect.Of(inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall)))
+	ps.Freeze(blocked)
 	ps.FindStops()
 }
 

@@ -75,8 +75,8 @@ func bandwidth() []groupColumn {
 			Key: "quota", Unit: explain.Decimal,
 			Gist: "How many CPUs' worth of time it may have; no limit: as many as there are.",
 		}, func(r groupRow) value {
-			if r.It.Garbled {
-				return explain.None(inspect.Malformed)
+			if r.It.Unseen != inspect.Present {
+				return explain.None(r.It.Unseen)
 			}
 			if !r.It.Bounded {
 				return explain.None(inspect.Unlimited)
@@ -162,6 +162,8 @@ func whyBounded(r groupRow) string {
 		span = " in this interval"
 	}
 	switch {
+	case r.It.Unseen != inspect.Present:
+		return "was throttled; its quota is " + units.AbsentWord(r.It.Unseen)
 	case !r.It.Bounded:
 		return "was throttled before its quota was removed"
 	case f == 0:

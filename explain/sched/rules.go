@@ -127,14 +127,20 @@ const waiting = 0.25
 const heldShare = 0.3
 
 // spare is the share of the interval's CPU time that was idle, or went to tasks of a nice value above
-// 0, from which others take it. PSI counts tasks as waiting that a quota holds back, that may run on a few
+// 0 where those of others hardly ran. Where others ran too the nice value says little: it counts within an
+// autogroup or a cgroup alone, so that both may lack CPUs. PSI counts tasks as waiting that a quota holds back, that may run on a few
 // CPUs alone, or that have a low weight themselves (kernel/sched/psi.c, NR_RUNNING and NR_ONCPU).
 func spare(s sched) (left float64, known bool) {
 	was, _, ok := s.Before()
 	if !ok {
 		return 0, false
 	}
-	return share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return idle(t) + t.Nice })
+	left, known = share(&s.All, &was.All, idle)
+	nice, _ := share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Nice })
+	if 1-left-nice < heldShare { // others hardly want a CPU
+		left += nice
+	}
+	return left, known
 }
 
 // hasRoom reports whether one look shows fewer threads than CPUs, now and over the last minute.
@@ -162,12 +168,15 @@ func heldRule() explain.Rule[*schedfacts.Snapshot] {
 		Say: func(s sched) string {
 			was, _, _ := s.Before()
 			left, _ := share(&s.All, &was.All, idle)
-			text := fmt.Sprintf("tasks wait for CPUs %s of the last 10 s, though these were idle for %s of the interval",
-				units.AppendPercent(nil, s.Pressure.Some.Avg10/100), units.AppendPercent(nil, left))
-			if low, _ := share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Nice }); low >= 0.05 {
-				text += fmt.Sprintf(" and ran tasks of a nice value above 0 for %s", units.AppendPercent(nil, low))
+			var words []string
+			if left >= 0.05 {
+				words = append(words, fmt.Sprintf("were idle for %s of the interval", units.AppendPercent(nil, left)))
 			}
-			return text
+			if low, _ := share(&s.All, &was.All, func(t *schedfacts.CPUTimes) uint64 { return t.Nice }); low >= 0.05 {
+				words = append(words, fmt.Sprintf("ran tasks of a nice value above 0 for %s", units.AppendPercent(nil, low)))
+			}
+			return fmt.Sprintf("tasks wait for CPUs %s of the last 10 s, though these %s",
+				units.AppendPercent(nil, s.Pressure.Some.Avg10/100), strings.Join(words, " and "))
 		},
 	}
 }

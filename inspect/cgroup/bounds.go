@@ -1,11 +1,7 @@
 package cgroup
 
 import (
-	"errors"
-	"io/fs"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"kwhy/inspect"
 )
@@ -42,11 +38,12 @@ func WalkMemory(h *inspect.Host) *Walk {
 	slices.SortStableFunc(list, func(a, b *Mount) int { return a.Version - b.Version })
 	var seen inspect.Seen
 	for _, m := range list {
-		w := boundsWalk{mount: m}
+		w := boundsWalk{mount: m, live: h.Live}
 		w.survey.Of(m, inspect.CgroupMemory)
 		if err := w.walk(m.Highest()); err != nil {
 			return &Walk{Seen: w.survey.Seen, Err: err}
 		}
+		w.notSaved(h)
 		if !w.survey.Met && !h.Live { // every cgroup of a host with the controller has its files
 			return &Walk{Seen: w.survey.Seen, Err: w.missing}
 		}
@@ -63,16 +60,43 @@ func WalkMemory(h *inspect.Host) *Walk {
 // boundsWalk goes through one hierarchy.
 type boundsWalk struct {
 	mount   *Mount
+	live    bool // no copy
 	survey  Survey
 	missing error // where there is no file of the controller, why
 	open    []int // indices in out of the bounded ones above
 	out     []Bounded
 }
 
+// notSaved counts the cgroups of a copy's processes whose directories it has not got.
+func (w *boundsWalk) notSaved(h *inspect.Host) {
+	if h.Live {
+		return
+	}
+	names, _ := h.Proc.Names(".") // without them there is no process either
+	gone := map[string]bool{}
+	for _, name := range names {
+		if _, ok := inspect.ParsePID(name); !ok {
+			continue
+		}
+		list, _ := ReadLines(h, name) // one without them is in none that is known
+		version, at := MemoryHierarchy(list)
+		if _, ok := Below(at, w.mount.Name); ok && version == w.mount.Version && !w.mount.At(at).Exists() {
+			gone[at] = true
+		}
+	}
+	if len(gone) > 0 {
+		w.survey.Seen.All, w.survey.Seen.Reason = w.survey.Seen.All+len(gone), inspect.NotSaved
+	}
+}
+
 // walk visits a cgroup and those below it. One that went away is no error.
 func (w *boundsWalk) walk(at Place) error {
 	bounded, err := w.bounded(at)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+	lacks := inspect.Present
+	if err != nil || !w.live { // of a copy memory.high may be there alone
+		lacks = at.Lacks("memory", FilesOf(w.mount.Version).Limit)
+	}
+	if lacks != inspect.Present && at.Top() && lacks != inspect.NotSaved { // nothing of it may be read
 		return err
 	}
 	if w.survey.Met = w.survey.Met || err == nil; at.Top() && !w.survey.Met { // the root of version 2 has no limit
@@ -90,7 +114,7 @@ func (w *boundsWalk) walk(at Place) error {
 	for _, i := range w.open {
 		w.out[i].Below = append(w.out[i].Below, at)
 	}
-	for _, name := range w.survey.Below(at) {
+	for _, name := range w.survey.Below(at, lacks) {
 		if err := w.walk(at.Down(name)); err != nil {
 			return err
 		}

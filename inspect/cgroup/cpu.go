@@ -12,12 +12,12 @@ type CPU struct {
 	Version int
 	Path    string
 	Bounded bool
-	Garbled bool        // it has a bound that did not parse
-	CPUs    float64     // that it may use
-	Period  uint64      // µs
-	Burst   inspect.Num // µs; Unset before 5.14
-	Shares  inspect.Num // of version 1, 1024 by default; Unset elsewhere
-	Weight  inspect.Num // of version 2, 100 by default; Unset elsewhere
+	Unseen  inspect.Reason // why its bound is not known; Present where it is
+	CPUs    float64        // that it may use
+	Period  uint64         // µs
+	Burst   inspect.Num    // µs; Unset before 5.14
+	Shares  inspect.Num    // of version 1, 1024 by default; Unset elsewhere
+	Weight  inspect.Num    // of version 2, 100 by default; Unset elsewhere
 	Idle    bool
 	Cpuset  string // CPUs that it is kept to, where these are not all
 	Stat    inspect.Counters
@@ -78,10 +78,10 @@ func (w *cpuWalk) walk(at Place, above string) {
 	if !at.Top() && cpuset != above && above != "" {
 		g.Cpuset = cpuset
 	}
-	if g.Bounded || g.Garbled || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.ownWeight() {
+	if g.Bounded || g.Unseen == inspect.Malformed || g.Idle || g.Cpuset != "" || g.Stat["nr_throttled"] > 0 || g.ownWeight() {
 		w.out = append(w.out, g)
 	}
-	for _, name := range w.Below(at) {
+	for _, name := range w.Below(at, g.Unseen) {
 		w.walk(at.Down(name), cpuset)
 	}
 }
@@ -91,7 +91,9 @@ func (g *CPU) read(at Place) (cpuset string) {
 	t, dir := at.Dir()
 	var ok bool
 	g.CPUs, g.Bounded, ok = at.quota()
-	g.Garbled = !ok && at.hasQuota()
+	if !ok {
+		g.Unseen = at.noQuota()
+	}
 	num := func(name string) inspect.Num {
 		if n, err := at.Number(name); err == nil && n >= 0 {
 			return inspect.Num(n)

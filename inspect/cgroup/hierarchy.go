@@ -137,6 +137,28 @@ func (p Place) Mounted() string {
 	return path.Join(p.Mount.Point, rest)
 }
 
+// Lacks says why a file that bounds a cgroup can't be read; Present where it can, and where there is no such
+// bound: the root of version 2 has none, nor has a cgroup to which the one above does not hand the controller
+// on, which then has no such file. A copy need not have what its host had.
+func (p Place) Lacks(controller, file string) inspect.Reason {
+	t, rel := p.File(file)
+	why := t.Look(rel)
+	switch {
+	case why == inspect.Present, p.Mount.Version == 2 && p.Top() && p.Mount.Rest == inspect.Present:
+		return inspect.Present
+	case why == inspect.NotSaved && p.Mount.Version == 2:
+		handed := ""
+		t, rel := p.File("cgroup.controllers")
+		if t.Single(rel, func(b []byte) error { handed = string(b); return nil }) == nil && !slices.Contains(strings.Fields(handed), controller) {
+			return inspect.Present
+		}
+		return why
+	case why.IsMissing() && why != inspect.NotSaved, why == inspect.Vanished, why == inspect.Malformed:
+		return inspect.Present
+	}
+	return why
+}
+
 // Exists reports whether there is such a cgroup.
 func (p Place) Exists() bool {
 	t, rel := p.Dir()
@@ -282,11 +304,17 @@ func (s *Survey) Of(m *Mount, src inspect.Source) {
 	}
 }
 
-// Below lists the names of the cgroups right below one, sorted.
-func (s *Survey) Below(p Place) []string {
+// Below lists the names of the cgroups right below one, sorted. lacks says why what bounds that one is not
+// known; Present where it is.
+func (s *Survey) Below(p Place, lacks inspect.Reason) []string {
+	if rest, ok := Below(p.Path, p.Mount.Name); !ok || rest == "" && !p.Top() {
+		return nil // a garbled mountinfo: it would be the top's directory again, without end
+	}
 	t, rel := p.Dir()
 	names, err := t.Directories(rel)
 	switch why := inspect.ReasonOf(err); {
+	case err == nil && lacks != inspect.Present:
+		s.Seen.All, s.Seen.Reason = s.Seen.All+1, lacks
 	case err == nil:
 		s.Seen.Seen, s.Seen.All = s.Seen.Seen+1, s.Seen.All+1
 	case why.IsMissing(), errors.Is(err, unix.ENODEV): // it went meanwhile

@@ -1,6 +1,8 @@
 package cgroup_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -127,6 +129,38 @@ func TestAGarbledLineOfCgroups(t *testing.T) {
 		text := strings.Replace(good, "4:memory:/a", line, 1)
 		if list, err := cgroup.ParseCgroups([]byte(text)); err == nil {
 			t.Errorf("%q: %v", line, list)
+		}
+	}
+}
+
+// A walk ends where mountinfo is garbled: no cgroup lies below a root that is no path.
+func TestAWalkEnds(t *testing.T) {
+	for _, root := range []string{"/", "x", "-1", "..", "/.", "//"} {
+		proc, sys := t.TempDir(), t.TempDir()
+		write := func(dir, name, text string) {
+			name = filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(proc, "self/mountinfo", "27 24 0:24 "+root+" /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n")
+		write(proc, "self/cgroup", "0::/a\n")
+		write(sys, "fs/cgroup/a/cpu.max", "10000 100000\n")
+		write(sys, "fs/cgroup/a/cpu.stat", "nr_periods 1\n")
+		write(sys, "fs/cgroup/a/memory.max", "4096\n")
+		h := inspecttest.OpenRoots(t, proc, sys, inspecttest.AtNoon)
+		groups, _, why := cgroup.CPUGroups(h)
+		if root == "/" && (len(groups) != 1 || groups[0].Path != "/a") {
+			t.Errorf("%v, %s", groups, why)
+		}
+		if len(groups) > 1 {
+			t.Errorf("a root of %q has %d cgroups", root, len(groups))
+		}
+		if w := cgroup.WalkMemory(h); len(w.List) > 1 {
+			t.Errorf("a root of %q has %d memory cgroups", root, len(w.List))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -26,6 +27,8 @@ type Memory struct {
 	Pressure inspect.Pressure
 	Root     bool           // the highest that can be seen from here
 	Rest     inspect.Reason // of the highest: why there may be others above it; Present where it is the root of all
+
+	lacks map[string]inspect.Reason // files that could not be read, and why
 }
 
 // cgroup file names by what they mean; v1 and v2 differ.
@@ -57,6 +60,8 @@ func (c *Memory) get(file string) (uint64, inspect.Reason) {
 		return 0, inspect.Inapplicable // the root of v2 has no such file
 	case c.Maxed[file], ok && c.Version == 1 && n >= UnlimitedV1:
 		return 0, inspect.Unlimited
+	case c.lacks[file] != inspect.Present:
+		return 0, c.lacks[file]
 	case !ok:
 		return 0, inspect.Unsupported
 	}
@@ -74,6 +79,12 @@ func (c *Memory) Use() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version
 
 // Peak is the most that was ever charged.
 func (c *Memory) Peak() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).peak) }
+
+// Unseen says why its hard limit, or what is used of it, is not known; Present where both are, or it has none.
+func (c *Memory) Unseen() inspect.Reason {
+	f := FilesOf(c.Version)
+	return cmp.Or(c.lacks[f.Limit], c.lacks[f.use])
+}
 
 // SwapLimit is v2's memory.swap.max; v1's memory.memsw.limit_in_bytes, which
 // bounds memory and swap together.
@@ -206,7 +217,8 @@ func MemoryChain(h *inspect.Host, list []Line) ([]Memory, error) {
 // read of the process's own cgroup and of those with a limit.
 func ReadMemory(at Place, own bool) (Memory, error) {
 	version := at.Mount.Version
-	c := Memory{Version: version, Path: at.Path, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{}}
+	c := Memory{Version: version, Path: at.Path, Nums: inspect.Counters{}, Maxed: map[string]bool{}, Garbled: map[string]bool{},
+		lacks: map[string]inspect.Reason{}}
 	if c.Root = at.Top(); c.Root {
 		c.Rest = at.Mount.Rest
 	}
@@ -222,7 +234,13 @@ func ReadMemory(at Place, own bool) (Memory, error) {
 		names = append(names, f.high)
 	}
 	for _, name := range names {
-		_ = t.Single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
+		err := t.Single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
+		if err == nil || name != f.Limit && name != f.use { // the others are not in every version
+			continue
+		}
+		if why := at.Lacks("memory", name); why != inspect.Present {
+			c.lacks[name] = why
+		}
 	}
 	_, limited := c.Limit()
 	_, high := c.High()

@@ -86,7 +86,7 @@ func (w *pidsWalk) walk(at Place) {
 			w.out.List = append(w.out.List, g)
 		}
 	}
-	for _, name := range w.Below(at) {
+	for _, name := range w.Below(at, inspect.Present) {
 		w.walk(at.Down(name))
 	}
 }

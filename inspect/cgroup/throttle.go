@@ -41,17 +41,19 @@ func ThrottleOf(h *inspect.Host, list []Membership) (out Throttle, ok bool) {
 	if err != nil {
 		return Throttle{Rest: inspect.ReasonOf(err)}, false
 	}
-	garbled := false
+	lost := inspect.Present
 	for ; ; at = at.Up() {
 		cpus, bounded, good := at.quota()
-		garbled = garbled || !good && at.hasQuota()
+		if why := at.noQuota(); !good && why != inspect.Present {
+			lost = why
+		}
 		if good && bounded && (!ok || cpus < out.CPUs) {
 			out, ok = Throttle{Path: at.Path, CPUs: cpus}, true
 			at.throttled(&out)
 		}
 		if at.Top() {
-			if out.Rest = at.Mount.Rest; garbled && out.Rest == inspect.Present {
-				out.Rest = inspect.Malformed
+			if out.Rest = at.Mount.Rest; out.Rest == inspect.Present {
+				out.Rest = lost
 			}
 			return out, ok
 		}
@@ -67,15 +69,20 @@ func (p Place) quota() (cpus float64, bounded, ok bool) {
 	return CFSQuota(t, rel)
 }
 
-// hasQuota reports whether it has the file of a bound on CPU time.
-func (p Place) hasQuota() bool {
+// noQuota says why the bound on CPU time of one that gives none is not known; Present where it has none.
+func (p Place) noQuota() inspect.Reason {
 	name := "cpu.cfs_quota_us"
 	if p.Mount.Version == 2 {
 		name = "cpu.max"
 	}
+	if why := p.Lacks("cpu", name); why != inspect.Present {
+		return why
+	}
 	t, rel := p.File(name)
-	_, err := t.Stat(rel)
-	return err == nil
+	if _, err := t.Stat(rel); err == nil {
+		return inspect.Malformed
+	}
+	return inspect.Present
 }
 
 // throttled reads how often the bound was met.

@@ -209,7 +209,7 @@ func climb(h *inspect.Host, d *Detail, f boundFiles) (out []Bound) {
 	}
 	at, err := cgroup.Find(h, version, f.controller, name)
 	if err != nil {
-		if why := inspect.ReasonOf(err); f.unlimited && version != 0 && why != inspect.NotSaved {
+		if why := inspect.ReasonOf(err); f.unlimited && version != 0 {
 			out = append(out, beyond(name, why))
 		}
 		return out
@@ -218,7 +218,9 @@ func climb(h *inspect.Host, d *Detail, f boundFiles) (out []Bound) {
 		t, rel := at.Dir()
 		limit, bounded, ok := parse(t, rel)
 		if !ok {
-			if _, err := t.Stat(path.Join(rel, file)); err == nil {
+			if why := at.Lacks(f.controller, file); f.unlimited && why != inspect.Present {
+				out = append(out, beyond(at.Path, why))
+			} else if _, err := t.Stat(path.Join(rel, file)); err == nil {
 				out = append(out, beyond(at.Path, inspect.Malformed))
 			}
 		}

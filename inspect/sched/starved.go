@@ -62,7 +62,7 @@ func (s *Snapshot) FindStarved(was *Snapshot) {
 	for _, p := range was.ready {
 		before[p.PID] = p
 	}
-	quotas := s.throttledSince(was)
+	quotas := s.throttledSince(was, over)
 	for _, p := range s.ready {
 		q := before[p.PID]
 		if q == nil || !stood(q, p) || over < ticklessFor && inspect.InList(s.Lists.NohzFull, int(p.CPU)) {
@@ -89,11 +89,17 @@ func stood(was, now *proc.Process) bool {
 	return was.Start == now.Start && was.Turns != inspect.Unset && now.Turns != inspect.Unset && was.Turns == now.Turns && was.Ran == now.Ran
 }
 
-// throttledSince returns the cgroups that were out of their quota in the interval.
-func (s *Snapshot) throttledSince(was *Snapshot) (out []*cgroup.CPU) {
+// throttledSince returns the cgroups that were, or may have been, out of their quota in the interval.
+func (s *Snapshot) throttledSince(was *Snapshot, over time.Duration) (out []*cgroup.CPU) {
 	for i := range s.Groups {
 		g := &s.Groups[i]
-		if before := SameGroup(was, g); g.Bounded && before != nil && g.Stat["nr_throttled"] > before.Stat["nr_throttled"] {
+		before := SameGroup(was, g)
+		if before == nil || !g.Bounded {
+			continue
+		}
+		// A period that does not end within the interval is not counted yet.
+		long := time.Duration(g.Period)*time.Microsecond*2 > over && g.Stat["nr_throttled"] > 0
+		if long || g.Stat["nr_throttled"] > before.Stat["nr_throttled"] {
 			out = append(out, g)
 		}
 	}

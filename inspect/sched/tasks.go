@@ -22,6 +22,7 @@ func schedTasks(h *inspect.Host, s *Snapshot) {
 	r := &proc.Reader{Host: h}
 	for _, p := range s.threads.Blocked() {
 		r.Fill(p, inspect.Of(inspect.PIDWchan, inspect.PIDSyscall, inspect.PIDStatus))
+		s.Procs.FreezeRow(p)
 		s.Blocked = append(s.Blocked, Task{Row: proc.Row{Host: &s.Procs.Host, P: p}})
 	}
 	s.Procs.FindWaits(func(yield func(proc.Row) bool) {
