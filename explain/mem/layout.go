@@ -98,8 +98,7 @@ func readMaps(m procMem) string {
 
 type mapsRow = memfacts.MapCountPart
 
-// MapCounts is the table of processes that may be near vm.max_map_count. check alone counts
-// their mappings.
+// MapCounts is the table of processes that may be near vm.max_map_count.
 func MapCounts() *explain.Table[mapsRow] {
 	used := func(r mapsRow) value {
 		if r.It.Why != inspect.Present {

@@ -125,7 +125,7 @@ func readScanKswapd(m mem) string {
 	if n.Zero() {
 		return fmt.Sprintf("kswapd scanned nothing %s: requests found zones above their low watermark.", span)
 	}
-	return fmt.Sprintf("%s of pages scanned %s in the background; no task waits for kswapd.", size(scaled(m, n)), span)
+	return fmt.Sprintf("%s of pages scanned %s in the background, while tasks went on.", size(scaled(m, n)), span)
 }
 
 func readScanDirect(m mem) string {

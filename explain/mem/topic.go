@@ -160,6 +160,9 @@ func (l *holders) take(h *inspect.Host, want inspect.Sources, _ mem) (mem, error
 		return nil, err
 	}
 	l.order = l.shown.Again(l.procs, l.order)
+	if l.o.PSS { // where each process costs the kernel a walk through its mappings anyway
+		m.Mapped = memfacts.TakeMapCounts(l.procs)
+	}
 	return m, nil
 }
 
@@ -212,7 +215,7 @@ func stalledTable() lower.Attached[mem] {
 	return r
 }
 
-// mapCounts attaches the processes by their mappings, which check alone counts.
+// mapCounts attaches the processes by their mappings, which are counted for check and with PSS.
 func mapCounts() lower.Attached[mem] {
 	t := lower.Table(MapCounts(), 0, func(m mem) explain.Rows[mapsRow] {
 		if m.Mapped == nil {
