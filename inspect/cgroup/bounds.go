@@ -1,6 +1,9 @@
 package cgroup
 
 import (
+	"cmp"
+	"fmt"
+	"io/fs"
 	"slices"
 
 	"kwhy/inspect"
@@ -97,7 +100,7 @@ func (w *boundsWalk) walk(at Place) error {
 		lacks = at.Lacks("memory", FilesOf(w.mount.Version).Limit)
 	}
 	if lacks != inspect.Present && at.Top() && lacks != inspect.NotSaved { // nothing of it may be read
-		return err
+		return inspect.Lacking(cmp.Or(err, fmt.Errorf("read the limit of cgroup %s: %w", at.Path, fs.ErrPermission)), lacks)
 	}
 	if w.survey.Met = w.survey.Met || err == nil; at.Top() && !w.survey.Met { // the root of version 2 has no limit
 		t, rel := at.File("memory.stat")

@@ -34,11 +34,9 @@ func NewShares(h *inspect.Host, auto bool) *Shares {
 }
 
 // Of returns the groups of a task, the outermost first, by its cgroup of CPUs and its autogroup, which is
-// -1 where it has none. A cgroup of version 2
-// without the cpu controller is none: its tasks belong to the nearest one above
-// that has it (kernel/cgroup/cgroup.c, cgroup_e_css_by_mask). Those that so come
-// to the root of all are in their session's autogroup (kernel/sched/autogroup.c,
-// task_wants_autogroup).
+// -1 where it has none. A cgroup of version 2 without the cpu controller is none: its tasks belong to the
+// nearest one above that has it (kernel/cgroup/cgroup.c, cgroup_e_css_by_mask). Those that so come to the
+// root of all are in their session's autogroup (kernel/sched/autogroup.c, task_wants_autogroup).
 func (g *Shares) Of(version int, name string, autogroup int32, nice int8) (out []ShareGroup) {
 	at, err := Find(g.h, version, "cpu", name)
 	switch {

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"cmp"
 	"path"
 	"time"
 
@@ -44,8 +45,8 @@ func ThrottleOf(h *inspect.Host, list []Membership) (out Throttle, ok bool) {
 	lost := inspect.Present
 	for ; ; at = at.Up() {
 		cpus, bounded, good := at.quota()
-		if why := at.noQuota(); !good && why != inspect.Present {
-			lost = why
+		if !good {
+			lost = cmp.Or(at.noQuota(), lost)
 		}
 		if good && bounded && (!ok || cpus < out.CPUs) {
 			out, ok = Throttle{Path: at.Path, CPUs: cpus}, true
