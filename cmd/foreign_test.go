@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -227,4 +228,44 @@ func under(file, over string, out, errs *bytes.Buffer, args []string) error {
 	c := &exec.Cmd{Path: self, Args: append([]string{"kwhy"}, args...), Stdout: out, Stderr: errs}
 	_ = c.Run() // check may end with 2: it found something
 	return nil
+}
+
+// What is mounted over a file of one process, or over its whole directory, is not what the kernel
+// says of it, though it be the kernel's word on another: what is shown of it is what the kernel says
+// elsewhere, as of its thread, and the sets of processes have not seen it.
+func TestLiveProcessMountedOver(t *testing.T) {
+	root(t)
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	pid := strconv.Itoa(c.Process.Pid)
+	settle(t, c.Process.Pid, "comm", "sleep")
+	for _, args := range [][]string{{"proc", pid}, {"mem", pid}, {"oom", pid}, {"sched", pid}, {"fd", pid}, {"net", pid}, {"proc"}} {
+		args = append(args, "-o", "json")
+		bare, _, _ := live(t, args...)
+		own := readJSON(t, bare).Values
+		for _, file := range []string{"/status", "/stat", ""} {
+			var out, errs bytes.Buffer
+			withMounts(t, func() error { return under("/proc/1"+file, "/proc/"+pid+file, &out, &errs, args) })
+			if out.Len() == 0 && strings.Contains(errs.String(), "something is mounted over it") {
+				continue // the report can't be made without it, and says why
+			}
+			d := readJSON(t, out.String())
+			missed := false
+			for key, v := range d.Values {
+				missed = missed || v.Of != nil && v.Of.All != nil && v.Of.Seen < *v.Of.All
+				rel, ok := strings.CutPrefix(v.Source, "/proc/<pid>")
+				if ok = ok && key != "cpu_share" && (file == "" || rel == file); ok && v.Value != nil && // a share hangs on who else runs
+					!reflect.DeepEqual(v.Value, own[key].Value) {
+					t.Errorf("%s: %v: %s of %s is %v, and of the child %v", file, args, key, v.Source, v.Value, own[key].Value)
+				}
+			}
+			told := strings.Contains(out.String(), `"reason":"foreign"`)
+			if args[1] == "-o" && file != "/status" && !missed || args[1] != "-o" && !told && args[0] != "net" && args[0] != "sched" {
+				t.Errorf("%s: %v: nothing is told of the mount\n%.400s", file, args, out.String())
+			}
+		}
+	}
 }

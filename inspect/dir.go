@@ -18,6 +18,9 @@ type Dir struct {
 
 // Open opens the directory rel; the caller closes it.
 func (t Tree) Open(rel string) (Dir, error) {
+	if err := t.covered("list", rel); err != nil {
+		return Dir{}, err
+	}
 	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
 	if err != nil {
 		return Dir{}, t.wrap("list", rel, err)

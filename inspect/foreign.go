@@ -169,25 +169,47 @@ func (h *Host) mountsOver() []Mount {
 		return d.mounts
 	}
 	d.looked = true
+	h.mountsBelow(h.Proc, func(m Mount) {
+		switch m.FSType {
+		case "proc", "sysfs", "debugfs", "tracefs", "securityfs", "cgroup", "cgroup2", "bpf":
+		default:
+			d.mounts = append(d.mounts, m)
+		}
+	})
+	return d.mounts
+}
+
+// mountsBelow passes on what is mounted below /proc and /sys in kwhy's own mount namespace, or that
+// of who made a copy, with the point as Source.String would give it. t is the tree of /proc.
+func (h *Host) mountsBelow(t Tree, do func(Mount)) {
 	roots := map[string]string{"/proc": "/proc", "/sys": "/sys"}
 	if h.Live {
 		roots = map[string]string{absolute(h.Proc.Root): "/proc", absolute(h.Sys.Root): "/sys"}
 	}
-	_ = h.Proc.With(h.OwnDir()+"/mountinfo", func(b []byte) error {
+	_ = t.With(h.OwnDir()+"/mountinfo", func(b []byte) error {
 		return ParseMountinfo(b, "", func(m Mount) {
-			switch m.FSType {
-			case "proc", "sysfs", "debugfs", "tracefs", "securityfs", "cgroup", "cgroup2", "bpf":
-				return
-			}
 			for root, as := range roots {
 				if rest, ok := strings.CutPrefix(m.Point, root+"/"); ok {
 					m.Point = as + "/" + rest
-					d.mounts = append(d.mounts, m)
+					do(m)
 				}
 			}
 		})
 	})
-	return d.mounts
+}
+
+// overProcesses lists the files and directories of processes that something is mounted over, as
+// paths below /proc. The kernel mounts nothing there, so that whatever is there hides what it
+// says of that process, be it a file of another process.
+func (h *Host) overProcesses() (out []string) {
+	bare := h.Proc
+	bare.over = nil
+	h.mountsBelow(bare, func(m Mount) {
+		if rel, ok := strings.CutPrefix(m.Point, "/proc/"); ok && ofProcess(rel) {
+			out = append(out, rel)
+		}
+	})
+	return out
 }
 
 func absolute(root string) string {

@@ -67,6 +67,7 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	h.spare = sync.OnceValue(h.Proc.spare)
+	h.Proc.over = &overlaid{sync.OnceValue(h.overProcesses)}
 	h.identify()
 	return h, nil
 }

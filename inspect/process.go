@@ -24,7 +24,7 @@ func (h *Host) none(what string, id int32) error {
 	if !h.Live {
 		return fmt.Errorf("%s %d: %w in this copy", what, id, ErrNoProcess)
 	}
-	if _, err := h.Proc.Stat("1"); err != nil {
+	if _, err := h.Proc.Stat("1"); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s %d: %w that this user may see: /proc is mounted with hidepid", what, id, ErrNoProcess)
 	}
 	return fmt.Errorf("%s %d: %w", what, id, ErrNoProcess)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,7 +26,11 @@ type Tree struct {
 	live bool       // mounted, of a running kernel
 	self string     // of a copy that has the link self as a file: where it leads
 	wait *patience
+	over *overlaid // what of processes has something mounted over it; nil where nothing can have
 }
+
+// overlaid lists, once somebody asks, what has something mounted over it, by paths in the tree.
+type overlaid struct{ list func() []string }
 
 func openTree(root string) (Tree, error) {
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -188,6 +193,28 @@ func Lacking(err error, why Reason) error { return &lacking{err, why} }
 // Unwrap returns the error without the reason.
 func (l *lacking) Unwrap() error { return l.error }
 
+// covered returns an error for what of a process lies under a mount: what is read there is not what
+// the kernel says of that process.
+func (t Tree) covered(op, rel string) error {
+	if t.over == nil || rel == "" || rel[0] < '0' || rel[0] > '9' {
+		return nil
+	}
+	for _, c := range t.over.list() {
+		if rest, ok := strings.CutPrefix(rel, c); ok && (rest == "" || rest[0] == '/') {
+			return &lacking{&fs.PathError{Op: op, Path: t.path(rel), Err: errMountedOver}, Foreign}
+		}
+	}
+	return nil
+}
+
+// Overlaid reports whether something is mounted over the directory of a process or in it.
+func (t Tree) Overlaid(dir string) bool {
+	return t.over != nil && slices.ContainsFunc(t.over.list(), func(c string) bool { return c == dir || strings.HasPrefix(c, dir+"/") })
+}
+
+// errMountedOver says why a file of a process is not read.
+var errMountedOver = errors.New("something is mounted over it")
+
 // guarded does what looks at rel, and gives up where a task holds it up for too long.
 func guarded[T any](t Tree, op, rel string, now func() (T, error)) (T, error) {
 	if !t.mayHang(rel) {
@@ -217,6 +244,9 @@ func signed[N int32 | int64 | uint32](n N) int64 { return int64(n) }
 
 // Stat looks at what rel is or leads to.
 func (t Tree) Stat(rel string) (unix.Stat_t, error) {
+	if err := t.covered("stat", rel); err != nil {
+		return unix.Stat_t{}, err
+	}
 	return guarded(t, "stat", rel, func() (st unix.Stat_t, err error) {
 		err = t.wrap("stat", rel, unix.Fstatat(t.fd, t.at(rel), &st, 0))
 		return st, err
@@ -299,6 +329,9 @@ func (t Tree) Readlink(rel string) (string, error) {
 	if rel == "self" && t.self != "" {
 		return t.self, nil
 	}
+	if err := t.covered("read", rel); err != nil {
+		return "", err
+	}
 	for size := 256; ; size *= 4 {
 		buf := make([]byte, size)
 		n, err := unix.Readlinkat(t.fd, t.at(rel), buf)
@@ -327,6 +360,9 @@ func (t Tree) Resolve(rel string) (full, followed string) {
 
 // Head reads the first bytes of rel into to, and returns how many there were.
 func (t Tree) Head(rel string, to []byte) (int, error) {
+	if err := t.covered("read", rel); err != nil {
+		return 0, err
+	}
 	b, err := guarded(t, "read", rel, func() ([]byte, error) {
 		fd, err := openat(t.fd, t.at(rel), 0)
 		if err != nil {
@@ -342,6 +378,9 @@ func (t Tree) Head(rel string, to []byte) (int, error) {
 
 // TryOpen opens a file and reads nothing of it.
 func (t Tree) TryOpen(rel string) error {
+	if err := t.covered("open", rel); err != nil {
+		return err
+	}
 	_, err := guarded(t, "open", rel, func() (struct{}, error) {
 		fd, err := openat(t.fd, t.at(rel), 0)
 		if err != nil {
@@ -377,6 +416,9 @@ const (
 // Read appends what rel holds to buf. It costs three system calls for a file
 // that fits buf's free capacity, where os.ReadFile needs ten and more.
 func (t Tree) Read(rel string, buf []byte, end Ending) ([]byte, error) {
+	if err := t.covered("read", rel); err != nil {
+		return buf, err
+	}
 	if !t.mayHang(rel) {
 		return t.readNow(rel, buf, end)
 	}
@@ -422,6 +464,9 @@ func readAll(fd int, buf []byte, end Ending) ([]byte, error) {
 // Lines reads rel in pieces and passes on each line that has an end, as CutLine does, which do
 // must not keep: a file of a million sockets is not held as a whole.
 func (t Tree) Lines(rel string, do func([]byte)) error {
+	if err := t.covered("read", rel); err != nil {
+		return err
+	}
 	fd, err := openat(t.fd, t.at(rel), 0)
 	if err != nil {
 		return t.wrap("read", rel, err)
@@ -480,6 +525,9 @@ func (t Tree) Names(rel string) (out []string, err error) {
 
 // Directories lists the directories in the directory rel.
 func (t Tree) Directories(rel string) (out []string, err error) {
+	if err := t.covered("list", rel); err != nil {
+		return nil, err
+	}
 	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
 	if err != nil {
 		return nil, t.wrap("list", rel, err)

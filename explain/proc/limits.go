@@ -23,9 +23,9 @@ func Limits() *explain.Table[boundRow] {
 }
 
 func declareBound(d doc, get func(boundRow) value) boundColumn {
-	d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
+	d.Source, d.Concept = inspect.ProcAndSys, "resource-limits" // a limit of another file is no less known without /proc/PID/limits
 	d.Also = []inspect.Source{
-		inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDFd, inspect.FSFileNr,
+		inspect.PIDLimits, inspect.PIDStatus, inspect.PIDCgroup, inspect.PIDFd, inspect.FSFileNr,
 		inspect.CgroupMemory, inspect.CgroupPids, inspect.CgroupCPU,
 	}
 	return boundColumn{Doc: d, Get: get}
@@ -212,6 +212,10 @@ func whyBound(r boundRow) string {
 
 // hasHidden reports whether there are limits of that resource that are not visible.
 func hasHidden(r boundRow) bool {
+	own, above := r.In.Missing(inspect.PIDLimits), r.In.Missing(inspect.PIDCgroup)
+	if own.IsGap() || above.IsGap() && above != inspect.Unsupported {
+		return true
+	}
 	for i := range r.In.Bounds {
 		o := &r.In.Bounds[i]
 		if o.Hidden && o.Resource == r.It.Resource || o.Unseen != inspect.Present && (o.Resource == r.It.Resource || o.Source == r.It.Source) {

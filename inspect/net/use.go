@@ -2,7 +2,9 @@ package net
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -200,7 +202,7 @@ func (l SocketRows) before() SocketRows {
 // orGone distinguishes an error of a process that is gone, or has ended and let go of its namespaces,
 // from others. Its directory net can be listed by nobody then (fs/proc/proc_net.c, get_proc_task_net).
 func orGone(h *inspect.Host, pid int32, err error) error {
-	if _, gone := h.Proc.Stat(strconv.Itoa(int(pid))); gone != nil {
+	if _, gone := h.Proc.Stat(strconv.Itoa(int(pid))); errors.Is(gone, fs.ErrNotExist) {
 		return h.NoProcess(pid)
 	}
 	if proc.Ended(h, pid) {

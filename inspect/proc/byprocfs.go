@@ -19,6 +19,9 @@ func oneByProcfs[T any](
 	h *inspect.Host, p *Process, dir string, s inspect.Source, theirs func(procfs.Proc) (T, error),
 	ours func() (T, error),
 ) (T, error) {
+	if h.Proc.Overlaid(dir) {
+		return ours() // which tells what is the kernel's from what is not
+	}
 	return inspect.ByProcfs(h, s, func(fs procfs.FS) (out T, err error) {
 		task, err := taskOf(fs, dir)
 		if err != nil {

@@ -202,7 +202,7 @@ func Rollup(h *inspect.Host, dir string) (out inspect.Counters, err error) {
 		out, err = inspect.ParseCounters(b, 24)
 		return err
 	})
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) || h.Proc.Overlaid(dir) {
 		return out, err
 	}
 	return inspect.ByProcfs(h, inspect.PIDSmapsRollup, func(fs procfs.FS) (inspect.Counters, error) { return smapsOf(fs, pid) },
