@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"compress/gzip"
@@ -236,32 +235,33 @@ func releaseIn(banner string) string {
 // by the configuration that it has in /proc/config.gz (kernel/configs.c); unknown without it.
 func (h *Host) Built(option string) Answer {
 	have := Keep(h, h.configuration)
+	set := func(to string) bool { return bytes.Contains(have, []byte("\n"+option+"="+to+"\n")) }
 	switch {
 	case len(have) == 0:
 		return Unknown
-	case have[option]:
+	case set("y"), set("m"):
 		return Yes
 	}
 	return No
 }
 
-// configured are the options that a kernel was built with.
-type configured map[string]bool
+// configured is the text of a kernel's configuration, which few are asked of for more than one option: a
+// map of all takes longer to make than to go through.
+type configured []byte
 
-func (h *Host) configuration() configured {
-	out := configured{}
+func (h *Host) configuration() (out configured) {
 	err := h.Proc.With("config.gz", func(b []byte) error {
 		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
 			return ErrMalformed
 		}
-		lines := bufio.NewScanner(z)
-		for lines.Scan() {
-			if name, value, ok := bytes.Cut(lines.Bytes(), []byte("=")); ok && (string(value) == "y" || string(value) == "m") {
-				out[string(name)] = true
-			}
+		const most = 4 << 20 // one of all options is a tenth of this
+		text := bytes.NewBuffer(make([]byte, 0, 256<<10))
+		if n, err := io.Copy(text, io.LimitReader(z, most)); err != nil || n == most {
+			return ErrMalformed
 		}
-		return lines.Err()
+		out = text.Bytes()
+		return nil
 	})
 	if err != nil {
 		return nil // a part of it says of no option that it is not set
