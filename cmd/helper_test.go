@@ -28,20 +28,29 @@ func long(t *testing.T, why string) {
 func withMounts(t *testing.T, do func() error) {
 	t.Helper()
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never let go: the thread has that namespace
-		err := unix.Unshare(unix.CLONE_NEWNS)
-		if err == nil {
-			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-		}
-		if err == nil {
-			err = do()
-		}
-		done <- err
-	}()
+	go func() { done <- apart(do) }()
 	if err := <-done; err != nil {
 		t.Skip(err)
 	}
+}
+
+// apart does it in a thread with mounts of its own, which ends with the goroutine. The main thread
+// would not, and /proc/self of all others is what it has: that one is held until another has done it.
+func apart(do func() error) error {
+	runtime.LockOSThread() // and never let go
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		done := make(chan error)
+		go func() { done <- apart(do) }()
+		return <-done
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	return do()
 }
 
 // hearing starts a child that hears what is written to in and says what out has. It
