@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kwhy/inspect/inspecttest"
 )
 
 // engine runs kwhy in a container of 64 MiB and 0.2 CPUs.
@@ -22,7 +24,7 @@ type engine struct {
 // KWHY_TEST_ALL alone.
 func engines(t *testing.T) (out []engine) {
 	t.Helper()
-	if os.Getenv("KWHY_TEST_ALL") == "" {
+	if !inspecttest.AllTurns() {
 		t.Skip("it starts engines of containers: with KWHY_TEST_ALL alone")
 	}
 	root(t)

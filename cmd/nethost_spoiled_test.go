@@ -21,16 +21,19 @@ func TestSpoiledNetworkFiles(t *testing.T) {
 	if err := inspecttest.Unpack(dir, b); err != nil {
 		t.Fatal(err)
 	}
-	runs := 0
+	runs, files := 0, 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/class/net/ifb") {
 			return err
+		}
+		if files++; !inspecttest.HasTurn(files) {
+			return nil
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil // one that may not be read
 		}
-		for _, bad := range inTurn(runs/3, []byte("\xff%%% nothing of the kind\n\x00"), text[:len(text)/2], nil,
+		for _, bad := range inTurn(files, []byte("\xff%%% nothing of the kind\n\x00"), text[:len(text)/2], nil,
 			[]byte("18446744073709551615 -1 99999999999999999999\n")) {
 			if err := os.WriteFile(path, bad, 0o644); err != nil {
 				return err
@@ -42,7 +45,7 @@ func TestSpoiledNetworkFiles(t *testing.T) {
 		}
 		return os.WriteFile(path, text, 0o644)
 	})
-	if err != nil || runs < 1000/4 {
+	if err != nil || !enough(runs, 1000) {
 		t.Errorf("%d runs, %v", runs, err)
 	}
 }

@@ -177,7 +177,7 @@ func TestSpoiledFields(t *testing.T) {
 // way comes to its turn in each place. All of them would take an hour: with KWHY_TEST_ALL it is
 // one of eleven.
 func inFieldTurn(n int) bool {
-	if os.Getenv("KWHY_TEST_ALL") != "" {
+	if inspecttest.AllTurns() {
 		return n%11 == 0
 	}
 	return n%(149*spoilEvery) == 0

@@ -31,7 +31,7 @@ func TestSpoiledFiles(t *testing.T) {
 		{"fd", "138"},
 		{"explain", "process-state"},
 	}
-	if runs := spoil(t, "debian-7.3-oom", commands); runs*spoilEvery < 1000/3 {
+	if runs := spoil(t, "debian-7.3-oom", commands); !enough(runs, 1000) {
 		t.Errorf("%d runs", runs)
 	}
 }
@@ -41,7 +41,7 @@ func TestSpoiledScheduling(t *testing.T) {
 	long(t, "it runs some thousand commands")
 	t.Parallel()
 	if runs := spoil(t, "debian-7.3-sched", [][]string{{"sched", "--limit", "3"}, {"sched", "131", "--threads"},
-		{"sched", "152"}}); runs*spoilEvery < 1000/3 {
+		{"sched", "152"}}); !enough(runs, 1000) {
 		t.Errorf("%d runs", runs)
 	}
 }
@@ -50,7 +50,7 @@ func TestSpoiledScheduling(t *testing.T) {
 func TestSpoiledDoctor(t *testing.T) {
 	long(t, "it runs some hundred commands")
 	t.Parallel()
-	if runs := spoil(t, "debian-7.3-oom", [][]string{{"doctor"}}); runs*spoilEvery < 300/3 {
+	if runs := spoil(t, "debian-7.3-oom", [][]string{{"doctor"}}); !enough(runs, 300) {
 		t.Errorf("%d runs", runs)
 	}
 }
@@ -67,7 +67,7 @@ func TestSpoiledNetwork(t *testing.T) {
 		{"fd", "--socket", ":8080"},
 		{"explain", "socket"},
 	}
-	if runs := spoil(t, "linux-6.18-net", commands); runs*spoilEvery < 300/3 {
+	if runs := spoil(t, "linux-6.18-net", commands); !enough(runs, 300) {
 		t.Errorf("%d runs", runs)
 	}
 }
@@ -78,7 +78,7 @@ func TestSpoiledCheck(t *testing.T) {
 	t.Parallel()
 	for host, least := range map[string]int{"debian-7.3-sched": 400, "linux-6.18-lossy-net": 300, "linux-6.18-files": 300} {
 		if runs := spoil(t, host, [][]string{{"check", "--interval", "0"},
-			{"check", "--interval", "10ms", "--only", "net,fd,mem"}}); runs*spoilEvery < least/3 {
+			{"check", "--interval", "10ms", "--only", "net,fd,mem"}}); !enough(runs, least) {
 			t.Errorf("%s: %d runs", host, runs)
 		}
 	}
@@ -96,7 +96,7 @@ func TestGarbageIsNoAlarm(t *testing.T) {
 			if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
 				return err
 			}
-			if files++; files%spoilEvery != 0 {
+			if files++; files%spoilEvery != 0 || !inspecttest.HasTurn(files/spoilEvery) {
 				return nil
 			}
 			text, err := os.ReadFile(path)
@@ -140,14 +140,22 @@ func rulesThatFind(t *testing.T, dir string) map[string]bool {
 	return found
 }
 
-// inTurn is one of some ways to spoil a file, by the number of the file: all of them, for
-// each file, take minutes. With KWHY_TEST_ALL set it is all.
+// inTurn is one of some ways to spoil a file that has its turn, by the number of the file: another
+// one each time that the file has. All of them, for each file, take minutes.
 func inTurn(n int, ways ...[]byte) [][]byte {
-	if os.Getenv("KWHY_TEST_ALL") != "" {
+	if inspecttest.AllTurns() {
 		return ways
 	}
-	n %= len(ways)
+	n = (n + inspecttest.Turn()) / 3 % len(ways)
 	return ways[n : n+1]
+}
+
+// enough reports whether about as many runs were made as there are files, or have their turn.
+func enough(runs, all int) bool {
+	if !inspecttest.AllTurns() {
+		all /= 10
+	}
+	return runs*spoilEvery >= all
 }
 
 // spoil runs commands for each file of a recorded host that is spoiled in turn, or under
@@ -167,7 +175,7 @@ func spoil(t *testing.T, host string, commands [][]string) (runs int) {
 		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/sys/kernel/mm/") {
 			return err
 		}
-		if files++; files%spoilEvery != 0 {
+		if files++; files%spoilEvery != 0 || !inspecttest.HasTurn(files/spoilEvery) {
 			return nil
 		}
 		text, err := os.ReadFile(path)

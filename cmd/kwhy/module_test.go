@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"kwhy/inspect/inspecttest"
 )
 
 // moved is where the test moves the tree to: a host that nobody can own (RFC 2606).
@@ -57,7 +59,7 @@ func TestModuleMoves(t *testing.T) {
 	if err := c.check(filepath.Join(dir, "cmd/kwhy"), runtime.GOARCH); err != nil {
 		t.Error(err)
 	}
-	if os.Getenv("KWHY_TEST_ALL") != "" {
+	if inspecttest.AllTurns() {
 		goIn(t, dir, "vet", "./...")
 		goIn(t, dir, "build", "-o", "kwhy", "./cmd/kwhy")
 	}

@@ -134,8 +134,6 @@ type (
 	boundRow = procfacts.DetailPart[procfacts.Bound]
 )
 
-// used is how much of a limited resource a process uses.
-
 // Health summarizes the state of a host's processes.
 func Health(l *procfacts.Snapshot) lower.Health {
 	return lower.Health{Utilisation: healthUse(l), Saturation: healthWaits(l), Errors: healthErrors(l)}
@@ -143,10 +141,13 @@ func Health(l *procfacts.Snapshot) lower.Health {
 
 func healthUse(l list) string {
 	var words []string
-	users, _ := split(l)
+	users, kernel := split(l)
 	switch seen := l.SeenOf(inspect.PIDStat); {
 	case seen.Whole():
 		words = append(words, units.Plural(users, "process", "processes"))
+	case !seen.Nothing() && kernel > 0: // what is said below is of both
+		words = append(words, units.Plural(users, "process", "processes")+" and "+
+			units.Plural(kernel, "kernel thread", "kernel threads")+" that could be seen")
 	case !seen.Nothing():
 		words = append(words, units.Plural(users, "process", "processes")+" that could be seen")
 	}
