@@ -91,7 +91,10 @@ func TestHelperOpens(t *testing.T) {
 	add(gone1, err, "timerfd", "a timer on the wall clock, expired and was not read yet")
 	_ = unix.TimerfdSettime(gone1, 0, &unix.ItimerSpec{Value: unix.Timespec{Nsec: 1000}}, nil)
 	pf, err := unix.PidfdOpen(os.Getppid(), 0)
-	add(pf, err, "pidfd", fmt.Sprintf("process %d itself, even if its PID is reused", os.Getppid()))
+	add(pf, err, "pidfd", fmt.Sprintf("process %d itself, even if its number is reused", os.Getppid()))
+	if tf, err := unix.PidfdOpen(unix.Gettid(), unix.PIDFD_THREAD); err == nil { // since 6.9
+		add(tf, err, "pidfd", fmt.Sprintf("thread %d itself, even if its number is reused", unix.Gettid()))
+	}
 	mf, err := unix.MemfdCreate("a memfd", unix.MFD_CLOEXEC)
 	_ = unix.Ftruncate(mf, 8192)
 	add(mf, err, "memfd", "8.0 KiB long")

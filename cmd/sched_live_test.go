@@ -223,7 +223,33 @@ func TestLiveThrottledGroup(t *testing.T) {
 	if rule != "notice" {
 		t.Errorf("what was since the cgroup was made raises %q", rule)
 	}
+	notHeld(t, dir)
 	throttledInterval(t, dir, pid)
+}
+
+// notHeld looks at a real-time task of a cgroup that is throttled: the quota does not hold it.
+func notHeld(t *testing.T, dir string) {
+	t.Helper()
+	c := exec.Command("chrt", "-f", "1", "sleep", "600")
+	if err := c.Start(); err != nil {
+		return // no chrt
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	pid := strconv.Itoa(c.Process.Pid)
+	settle(t, c.Process.Pid, "comm", "sleep")
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(pid), 0o644); err != nil {
+		t.Logf("a real-time task may not be in this cgroup: %v", err) // with CONFIG_RT_GROUP_SCHED it has no time there
+		return
+	}
+	d := liveJSON(t, "sched", pid)
+	if says := d.Values["cpu_quota"].Reading; !strings.Contains(says, "for its fair tasks: this one is none") {
+		t.Errorf("of a real-time task: %q", says)
+	}
+	for _, f := range d.Findings {
+		if f.ID == "sched.task_throttled" {
+			t.Errorf("of a real-time task: %s", f.Message)
+		}
+	}
 }
 
 // throttledInterval compares what the host's report says of a cgroup over an

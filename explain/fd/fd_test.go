@@ -130,7 +130,7 @@ func TestKindsWithoutAFileSystem(t *testing.T) {
 		"inotify, none": {"anon_inode:[inotify]", "", "watches none"},
 		"pidfd": {
 			"anon_inode:[pidfd]", "Pid:\t42\nNSpid:\t42\n",
-			"process 42 itself, even if its PID is reused",
+			"process 42 itself, even if its number is reused",
 		},
 		"pidfd, ended": {"anon_inode:[pidfd]", "Pid:\t-1\nNSpid:\t-1\n", "a process that has ended and was reaped"},
 		"epoll": {

@@ -24,7 +24,7 @@ func flagsOf(flags uint64, arch string) (out []string) {
 	known := []flag{
 		{0o2000, "O_APPEND"}, {0o4000, "O_NONBLOCK"}, {0o4010000, "O_SYNC"}, {0o10000, "O_DSYNC"}, {0o20000, "O_ASYNC"},
 		{0o40000, "O_DIRECT"}, {0o200000, "O_DIRECTORY"}, {0o400000, "O_NOFOLLOW"}, {0o1000000, "O_NOATIME"},
-		{0o2000000, "O_CLOEXEC"}, {0o10000000, "O_PATH"}, {0o20000000, "O_TMPFILE"},
+		{0o2000000, "O_CLOEXEC"}, {0o10000000, "O_PATH"}, {0o20000000, "O_TMPFILE"}, {0o200, "O_EXCL"},
 	}
 	large := uint64(0o100000)
 	if arch == "aarch64" || strings.HasPrefix(arch, "arm") {
@@ -61,6 +61,7 @@ func flagWords() (out []explain.Word) {
 		{"O_CLOEXEC", "Closed by exec; of the descriptor, not of the open file."},
 		{"O_PATH", "A place in the file system, with nothing opened."},
 		{"O_TMPFILE", "A file without a name."},
+		{"O_EXCL", "Of a pidfd: it is that of a thread (PIDFD_THREAD, Linux 6.9)."},
 	} {
 		out = append(out, explain.Word{Name: f[0], Gist: f[1], Concept: "struct-file"})
 	}

@@ -103,7 +103,7 @@ func kinds() []explain.Word {
 		procfacts.KindSignalfd:    "Signals to read instead of handling them.",
 		procfacts.KindInotify:     "Watches on files and directories.",
 		procfacts.KindFanotify:    "Watches on file systems.",
-		procfacts.KindPidfd:       "A process, identified by more than its PID.",
+		procfacts.KindPidfd:       "A process or a thread, identified by more than its number.",
 		procfacts.KindIOUring:     "A ring of I/O requests.",
 		procfacts.KindUserfaultfd: "Page faults for a program to handle.",
 		procfacts.KindBPF:         "A BPF program, map or link.",

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	fdfacts "kwhy/inspect/fd"
@@ -95,18 +97,23 @@ func ring(f *fdfacts.Descriptor) string {
 	return fmt.Sprintf(", %d handed in and not taken yet", tail-min(head, tail))
 }
 
-// pidfd says which process it is: -1 stands for one that is gone, 0 for one that
-// this PID namespace has no number for (fs/pidfs.c, pidfd_show_fdinfo).
+// pidfd says which process or thread it is: -1 stands for one that is gone, 0 for one that
+// this PID namespace has no number for (fs/pidfs.c, pidfd_show_fdinfo). That of a thread has
+// PIDFD_THREAD, which is O_EXCL (include/uapi/linux/pidfd.h, since 6.9).
 func pidfd(r fdRow) string {
+	what := "process"
+	if r.It.Flags&unix.PIDFD_THREAD != 0 {
+		what = "thread"
+	}
 	switch pid := line(r.It, "Pid"); pid {
 	case "":
-		return "a process, identified by more than its PID"
+		return "a " + what + ", identified by more than its number"
 	case "-1":
-		return "a process that has ended and was reaped"
+		return "a " + what + " that has ended and was reaped"
 	case "0":
-		return "a process of another PID namespace"
+		return "a " + what + " of another PID namespace"
 	default:
-		return "process " + pid + " itself, even if its PID is reused"
+		return what + " " + pid + " itself, even if its number is reused"
 	}
 }
 

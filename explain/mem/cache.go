@@ -88,7 +88,7 @@ func writeback() []field {
 		{Doc: doc{
 			Key: "writeback", Kernel: "Writeback", Unit: bytes,
 			Source:  inspect.Meminfo,
-			Gist:    "Page cache that is being written to disk now.",
+			Gist:    "Pages of the cache, or for swap, that are being written to disk now.",
 			Concept: "dirty-pages",
 		}, Get: meminfo("Writeback")},
 		{Doc: doc{

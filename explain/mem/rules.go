@@ -118,7 +118,7 @@ func stateRules() []rule {
 	}, {
 		ID: "mem.untracked_large", What: "(RAM in no counter − ZFS's ARC) / MemTotal", Unit: explain.Ratio,
 		Means: "Pages that somebody allocated directly from the page allocator: drivers of graphics or network cards, a balloon, " +
-			"ZFS, a leak. Nothing in /proc says who. No process's RSS has them.",
+			"ZFS, a leak. Nothing in /proc says who. Few are in the RSS of a process: what a driver maps into it.",
 		Evidence: []string{"untracked", "mem_total"}, Concept: "untracked-memory", Next: "kwhy explain untracked-memory",
 		Of: func(m mem) value { return explain.Share(unowned(m), explain.Look(m.Info, "MemTotal")) },
 		At: explain.At{Notice: 0.10, Warning: 0.30},

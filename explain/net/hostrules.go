@@ -392,7 +392,7 @@ func nearMemory() []hostRule {
 	return []hostRule{{
 		ID: "net.tcp_memory_pressure", What: "pages of TCP / tcp_mem pressure, 1 at least while the kernel is under pressure",
 		Unit: explain.Ratio,
-		Means: "tcp_mem limits the buffers of all TCP sockets together. From pressure on, and until below low, " +
+		Means: "tcp_mem limits the buffers of all TCP sockets together. From pressure on, or where a send got no page, and until below low, " +
 			"windows shrink and buffers do not grow; above high, TCP gets no more memory.",
 		Evidence: []string{"tcp_mem_used", "tcp_mem_pressure", "tcp_memory_pressure"},
 		Concept:  "tcp-memory", Next: "kwhy explain tcp-memory",
@@ -427,7 +427,7 @@ func closeWaitMany() hostRule {
 	return hostRule{
 		ID: "net.close_wait_many", Unless: "net.close_wait", What: "connections in CLOSE_WAIT", Unit: explain.Count,
 		Means: "The peer has closed and the kernel waits for the program here to do the same. " +
-			"No timer ends that: a program with this many has lost track of them.",
+			"Without keepalive no timer ends that once all is sent: a program with this many has lost track of them.",
 		Evidence: []string{"tcp_close_wait"},
 		Concept:  aboutStates, Next: "kwhy net sockets --state CLOSE_WAIT",
 		Of: func(n host) value { return explain.I(inState(n, closeWait)) },

@@ -259,7 +259,8 @@ func dropping() []field {
 				if len(n.Filter.Rules) == blindRules(n) {
 					return ""
 				}
-				return "On the way in a drop is in no other counter. Of what a program here sends, it gets EPERM, and Ip OutDiscards counts that."
+				return "On the way in a drop is in no other counter. Of what a program here sends, it gets EPERM and Ip OutDiscards counts that, " +
+					"but for TCP, which tries again."
 			},
 		},
 		{
@@ -386,7 +387,7 @@ func Drops() *explain.Table[dropRow] {
 				}
 				return explain.S("drop")
 			}), words("netfilter", [][2]string{
-				{"drop", "Dropped without a word; a program here that sent it gets EPERM."},
+				{"drop", "Dropped without a word; a program here that sent it gets EPERM, but for TCP."},
 				{"reject", "Dropped, and the sender is told by ICMP or a reset."},
 			})),
 			ofDrop(doc{Key: "packets", Label: "PACKETS", Unit: explain.Count, Counter: true, Gist: "Packets that it dropped, by its counter."},

@@ -97,8 +97,8 @@ func stateList() []state {
 			},
 		},
 		{
-			say: always("The peer has closed, and a program here has not called close: only the program can end it. " +
-				"Growing numbers are its bug."),
+			say: always("The peer has closed, and a program here has not called close: without that only a reset, " +
+				"keepalive or shutdown ends it. Growing numbers are its bug."),
 			number: closeWait,
 			doc: doc{
 				Key: "tcp_close_wait", Label: "CLOSE_WAIT", Part: 'c', Show: explain.Rare,

@@ -205,7 +205,7 @@ func (s *sentence) sending(r row) {
 		s.size(unsent)
 		s.add(" wait for room in the peer's window of ")
 		s.size(window)
-		s.add(": it does not read as fast")
+		s.add(": it reads too slowly, or its buffer is small for this round trip")
 	case unsent > 0 && it.Info.Num(sockdiag.Unacked) >= it.Info.Num(sockdiag.SndCwnd):
 		s.size(unsent)
 		s.add(" wait for the congestion window: ")

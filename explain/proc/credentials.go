@@ -87,7 +87,7 @@ func seccomp() detailField {
 		Words: []explain.Word{
 			{Name: "off", Gist: "It may use every system call.", Concept: "credentials"},
 			{Name: "strict", Gist: "It may only read, write, exit and return from signals.", Concept: "credentials"},
-			{Name: "filter", Gist: "A BPF program checks each of its system calls.", Concept: "credentials"},
+			{Name: "filter", Gist: "BPF programs decide which of its system calls go through.", Concept: "credentials"},
 		},
 		Gist:    "Which system calls it may use.",
 		Concept: "seccomp",
@@ -217,11 +217,11 @@ func readSeccomp(d detail) string {
 	case "2":
 		if n := d.Status["Seccomp_filters"]; n != "" {
 			if n == "1" {
-				return "One filter checks each of its system calls."
+				return "One filter decides which of its system calls go through."
 			}
-			return n + " filters check each of its system calls."
+			return n + " filters decide which of its system calls go through."
 		}
-		return "A filter checks each of its system calls."
+		return "Filters decide which of its system calls go through."
 	}
 	return ""
 }

@@ -119,6 +119,15 @@ func readWaited(t one) string {
 		" of the time that its threads wanted one." + heldBack(t)
 }
 
+// inQuota reports whether a quota holds it, or one of its threads: the kernel charges what fair tasks run
+// (kernel/sched/fair.c, account_cfs_rq_runtime; 4.0 to 6.18), and no real-time or deadline task.
+func inQuota(t one) bool {
+	fair := func(p procfacts.Process) bool {
+		return p.Policy != policyFIFO && p.Policy != policyRR && p.Policy != policyDeadline
+	}
+	return fair(*t.Row.P) || t.Threads != nil && t.Row.P.TGID == 0 && slices.ContainsFunc(t.Threads.Rows, fair)
+}
+
 // runnable reports whether any of its threads is.
 func runnable(t one) bool {
 	if t.Row.P.State == 'R' {
@@ -133,11 +142,11 @@ func runnable(t one) bool {
 // heldBack says where it waited for its own quota, on idle CPUs too.
 func heldBack(t one) string {
 	s := taskThrottling(t)
-	if !t.Bounded || s.throttled == 0 {
+	if !t.Bounded || s.throttled == 0 || !inQuota(t) {
 		return ""
 	}
 	return " In " + string(units.AppendPercent(nil, s.share())) + " of the periods " + s.over + " its cgroup " + t.Bound.Path +
-		" used up its quota: then it waits for that, whoever else runs."
+		" used up its quota: then its fair tasks wait for that, whoever else runs."
 }
 
 // throttling is how often the cgroup that limits a task was throttled: over the interval,
@@ -180,10 +189,12 @@ func quotaFields() []taskField {
 		switch {
 		case !t.Bounded:
 			return "No cgroup limits its CPU time."
+		case !inQuota(t):
+			return "Of cgroup " + t.Bound.Path + ", for its fair tasks: this one is none, and runs on."
 		case t.Bound.Rest != inspect.Present:
-			return "By cgroup " + t.Bound.Path + ", for all of its tasks together: the lowest of those that can be seen."
+			return "By cgroup " + t.Bound.Path + ", for all of its fair tasks together: the lowest of those that can be seen."
 		}
-		return "By cgroup " + t.Bound.Path + ", for all of its tasks together."
+		return "By cgroup " + t.Bound.Path + ", for all of its fair tasks together."
 	})
 	quota.Also = []inspect.Source{inspect.PIDCgroup}
 	quota.Get = quotaOf
@@ -200,7 +211,7 @@ func quotaFields() []taskField {
 		}, func(t one) string {
 			s := taskThrottling(t)
 			return units.Number(s.throttled) + " of " + units.Plural(s.periods, "period", "periods") + " " +
-				s.over + ": then it is stopped until the quota is filled up again."
+				s.over + ": then its fair tasks are stopped until the quota is filled up again."
 		}),
 		ofQuota(doc{
 			Key: "cpu_throttled_time", Label: "throttled time", Unit: explain.Seconds, Counter: true, Grown: true,
@@ -251,7 +262,7 @@ func boundRules() []explain.Rule[one] {
 			"filled up again, on idle CPUs too.",
 		Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
 		Of: func(t one) value {
-			if !t.Bounded {
+			if !t.Bounded || !inQuota(t) {
 				return value{}
 			}
 			s := taskThrottling(t)

@@ -100,8 +100,7 @@ func (f *Finder) stopped(t *Task, w *Wait) {
 	case t.Session <= 0 || t.PGRP <= 0 || !met: // of a PID namespace above
 	case j.shell != 0 && t.TTY != 0:
 		w.Holders, w.Sure, w.Jobless = []int32{j.shell}, OnlyOne, inspect.No
-	case j.shell != 0:
-		w.Jobless = inspect.Yes
+	case j.shell != 0: // without a terminal it has jobs too, if it was told so (set -m), and not else
 	case f.whole && !j.outside:
 		w.Jobless = inspect.Yes
 		if w.Signal == 0 {

@@ -32,7 +32,7 @@ func TestStopped(t *testing.T) {
 	}{
 		"a job":                 {job, []wait.Task{shell, part}, true, tty},
 		"by Ctrl-Z":             {typed, []wait.Task{shell}, true, byTyping},
-		"without a terminal":    {silent, []wait.Task{shell}, true, wait.Wait{Jobless: inspect.Yes}},
+		"without a terminal":    {silent, []wait.Task{shell}, true, wait.Wait{}},
 		"an orphan":             {daemon, []wait.Task{shell, {PID: 1, PGRP: 1, Session: 1}}, true, wait.Wait{Jobless: inspect.Yes, Signal: 19}},
 		"its parent not seen":   {lost, []wait.Task{shell}, true, wait.Wait{}},
 		"not all of them seen":  {daemon, []wait.Task{{PID: 1, PGRP: 1, Session: 1}}, false, wait.Wait{}},

@@ -80,7 +80,7 @@ type Wait struct {
 	// Signal is what stopped it, of one that is stopped: StopSignal and those behind it; 0 if unknown.
 	Signal int32
 	// Jobless says of one that is stopped that no shell has it as a job: its process group is orphaned
-	// (kernel/exit.c, will_become_orphaned_pgrp), or its session has no terminal.
+	// (kernel/exit.c, will_become_orphaned_pgrp).
 	Jobless  inspect.Answer
 	Evidence inspect.Sources // files that say so
 }
