@@ -37,7 +37,7 @@ module: ## move the tree to another module path: make module MODULE=host/owner/k
 	.ci/module "$(MODULE)"
 
 fuzz: ## each fuzz target for FUZZTIME inputs
-	FUZZTIME=$(FUZZTIME) .ci/run fuzz
+	FUZZALL=1 FUZZTIME=$(FUZZTIME) .ci/run fuzz
 
 bench: ## benchmarks inside the process
 	go test -run '^$$' -bench . ./...
