@@ -285,6 +285,12 @@ func TestLivePlaces(t *testing.T) {
 		}
 	}
 	kwhy := program(t)
+	other := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sleep", "600") // a plain user has more than kwhy
+	other.Dir = "/"
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	for i, p := range places() {
 		if !inspecttest.HasTurn(i) {
 			continue

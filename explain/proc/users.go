@@ -108,9 +108,9 @@ func whyUser(r userRow) string {
 	case u.Looked == 0:
 		return "its limits are " + units.AbsentWord(limit.Reason()) + " here"
 	case !limit.Has() && u.Banned > 0:
-		return "a limit below 16, as programs set that want no children; " + lookedAt(u)
+		return "a limit below 16, as programs set that want no children; " + lookedAt(r)
 	case !limit.Has():
-		return "no limit, of " + lookedAt(u)
+		return "no limit, of " + lookedAt(r)
 	case u.Tasks >= int(u.Limit):
 		return "fork fails for " + string(named(nil, u.Of)) + ", " + nearestOf(r)
 	}
@@ -126,14 +126,23 @@ func nearestOf(r userRow) string {
 	case u.Processes == 1:
 		return "its only process"
 	case u.Looked == 1:
-		return "the one looked at of its " + units.Plural(u.Processes, "process", "processes")
+		return "the one looked at of its " + processesOf(r)
 	}
-	return "the nearest of " + lookedAt(u)
+	return "the nearest of " + lookedAt(r)
 }
 
 // lookedAt says of how many processes limits were looked at.
-func lookedAt(u *procfacts.UserTasks) string {
-	return fmt.Sprintf("%s looked at, of its %s", units.Number(u.Looked), units.Plural(u.Processes, "process", "processes"))
+func lookedAt(r userRow) string {
+	return fmt.Sprintf("%s looked at, of its %s", units.Number(r.It.Looked), processesOf(r))
+}
+
+// processesOf counts the processes of a user, or those that could be seen.
+func processesOf(r userRow) string {
+	all := units.Plural(r.It.Processes, "process", "processes")
+	if r.In.Seen().Whole() {
+		return all
+	}
+	return all + " that could be seen"
 }
 
 func userRules() []explain.Rule[userRow] {
