@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,10 @@ import (
 	"kwhy/inspect/inspecttest"
 )
 
-// engine runs kwhy in a container of 64 MiB and 0.2 CPUs.
+// memoryOf is the limit of the containers of this run: about 64 MiB, and no other's of the host.
+func memoryOf() float64 { return float64(64<<20 + os.Getpagesize()*(os.Getpid()%1000+1)) }
+
+// engine runs kwhy in a container of that and 0.2 CPUs.
 type engine struct {
 	name string
 	run  func(t *testing.T, flags []string, args ...string) *exec.Cmd
@@ -53,7 +57,7 @@ func engines(t *testing.T) (out []engine) {
 
 // limited are the flags that both engines take.
 func limited() []string {
-	return []string{"--rm", "--network", "none", "--memory", "64m", "--cpus", "0.2"}
+	return []string{"--rm", "--network", "none", "--memory", strconv.Itoa(int(memoryOf())), "--cpus", "0.2"}
 }
 
 // docker starts an engine of the test's own, beside any that runs, and ends it.
@@ -126,7 +130,7 @@ func (e engine) of(t *testing.T, flags []string, args ...string) (document, stri
 	return d, out.String()
 }
 
-// The containers that engines make: each has 64 MiB and 0.2 CPUs, and says so where it sees
+// The containers that engines make: each has about 64 MiB and 0.2 CPUs, and says so where it sees
 // its cgroup, and no more than it sees.
 func TestLiveEngines(t *testing.T) {
 	long(t, "it starts engines of containers")
@@ -152,7 +156,7 @@ func TestLiveEngines(t *testing.T) {
 func (e engine) alone(t *testing.T, flags []string) {
 	t.Helper()
 	d, text := e.of(t, flags, "oom")
-	if v := d.Values["cgroup_limit"]; v.Value != 64.0*(1<<20) {
+	if v := d.Values["cgroup_limit"]; v.Value != memoryOf() {
 		t.Errorf("%v: the limit is %v %+v", flags, v.Value, v.Absent)
 	}
 	if rows := d.Tables["cgroups"]; len(rows.Rows) != 1 || rows.Of == nil || rows.Of.All != nil {
@@ -175,7 +179,7 @@ func (e engine) alone(t *testing.T, flags []string) {
 func (e engine) rooted(t *testing.T, flags []string) {
 	t.Helper()
 	d, text := e.of(t, flags, "oom")
-	if v := d.Values["cgroup_limit"]; v.Value != 64.0*(1<<20) || v.Of != nil {
+	if v := d.Values["cgroup_limit"]; v.Value != memoryOf() || v.Of != nil {
 		t.Errorf("%v: the limit is %v of %+v %+v", flags, v.Value, v.Of, v.Absent)
 	}
 	seen := map[any]bool{}
@@ -189,7 +193,7 @@ func (e engine) rooted(t *testing.T, flags []string) {
 		if _, err := os.Stat(filepath.Join("/sys/fs/cgroup", path)); strings.Count(path, "/docker/") > 1 || err == nil && path == "/" {
 			t.Errorf("%v: %s is no name on the host", flags, path)
 		}
-		if r["limit"] == 64.0*(1<<20) {
+		if r["limit"] == memoryOf() {
 			own++
 		}
 	}
