@@ -391,7 +391,7 @@ func schedTrials() []trial {
 		// 30 % of 200 ticks were the kernel's; task-2 (134) had children that used 90 ticks, and task-1 (131) one that lives.
 		rule: "sched.fork_rate", host: sched, fires: []rung{
 			notice("100 processes and threads were started a second on 2 CPUs, and the kernel's work took 30 % of CPU time; "+
-				"task-2 (134) waited for children that had used 0.9 s of CPU time in their lives, task-1 (131) has 1 new child that lives",
+				"task-2 (134) waited for children that used 0.9 s of CPU time before they ended, task-1 (131) has 1 new child that lives",
 				becomes("proc/stat", started(500, 0, 500, 1000), started(540, 60, 600, 1100)), stat(134, 16, "10", "70"), stat(134, 17, "-3", "27"),
 				bornOf(131)),
 			warning("1,000 processes and threads were started a second on 2 CPUs, and the kernel's work took 30 % of CPU time; "+
