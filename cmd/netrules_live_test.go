@@ -283,6 +283,8 @@ func TestLivePortsTakenByBind(t *testing.T) {
 		d := readJSON(t, child.run("kwhy net -o json"))
 		if f := d.finding("net.ports_bound"); (f == "") != (c.found == "") || !strings.HasPrefix(f, c.found) {
 			t.Errorf("%d by %s: %q", c.n, c.how, f)
+		} else if who := fmt.Sprintf("(%d), which has 200 of them, binds before", child.pid); f != "" && !strings.Contains(f, who) {
+			t.Errorf("%q does not say who", f)
 		}
 		if v := number(t, d, "ephemeral_used_local"); c.how == "bind" && v != float64(c.n)/200 {
 			t.Errorf("%d of 200 ports are %v", c.n, v)

@@ -96,28 +96,39 @@ func TestProcessEndsWhileItIsRead(t *testing.T) {
 	}
 }
 
-// One that ends during the interval leaves its first sample.
+// One that ends during the interval leaves its first sample, whether its parent has waited for it or
+// not, and every command says so alike.
 func TestLiveEndsDuringTheInterval(t *testing.T) {
 	for _, command := range []string{"proc", "mem", "sched", "fd", "net"} {
-		c := exec.Command("sleep", "600")
-		if err := c.Start(); err != nil {
-			t.Skip(err)
-		}
-		var out, errs bytes.Buffer
-		a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
-			Sleep: func(time.Duration) { _ = c.Process.Kill(); _ = c.Wait() }}
-		s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"})
-		if s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
-			t.Fatalf("%s: status %d, %s", command, s, errs.String())
-		}
-		d := readJSON(t, out.String())
-		if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") ||
-			d.Subject.Comm != "sleep" {
-			t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
-		}
-		if !slices.ContainsFunc(d.Gaps, func(g documentGap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
-			t.Errorf("%s: gaps %v", command, d.Gaps)
-		}
+		endsMeanwhile(t, command, func(c *exec.Cmd) { _ = c.Wait() })
+		endsMeanwhile(t, command, func(c *exec.Cmd) { settle(t, c.Process.Pid, "stat", ") Z ") })
+	}
+}
+
+func endsMeanwhile(t *testing.T, command string, wait func(*exec.Cmd)) {
+	t.Helper()
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = c.Wait() })
+	var out, errs bytes.Buffer
+	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
+		Sleep: func(time.Duration) { _ = c.Process.Kill(); wait(c) }}
+	s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"})
+	if s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
+		t.Fatalf("%s: status %d, %s", command, s, errs.String())
+	}
+	d := readJSON(t, out.String())
+	if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") ||
+		d.Subject.Comm != "sleep" {
+		t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
+	}
+	if f := d.finding("proc.ended"); !strings.HasPrefix(f, "sleep (") {
+		t.Errorf("%s: found that it ended: %q", command, f)
+	}
+	if !slices.ContainsFunc(d.Gaps, func(g documentGap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
+		t.Errorf("%s: gaps %v", command, d.Gaps)
 	}
 }
 

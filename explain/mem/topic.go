@@ -8,6 +8,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
+	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
@@ -249,7 +250,8 @@ func ProcessPage(pid int32) *lower.Page[procMem] {
 			return takeProcess(h, pid, want)
 		},
 		Since:   func(now, was procMem) { now.Was = was },
-		Same:    func(was, now procMem) bool { return was.P.Start == now.P.Start },
+		Same:    func(was, now procMem) bool { return was.P.GoesOn(&now.P) },
+		Ended:   func(left procMem, limits explain.Limits) []lower.Finding { return proc.Ended(&left.P, limits) },
 		At:      func(m procMem) time.Time { return m.At },
 		Gaps:    procMem.Gaps,
 		Subject: func(m procMem) *lower.Subject { return &lower.Subject{PID: pid, Comm: m.P.Comm, Born: m.Born} },

@@ -67,7 +67,7 @@ func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
 			continue
 		}
 		t := r.task()
-		if !wait.Tells(wait.Of(&t).Kind) {
+		if !wait.Tells(&t) {
 			continue
 		}
 		if f == nil {

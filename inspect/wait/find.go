@@ -30,8 +30,18 @@ func NewFinder(h *inspect.Host, whole bool, tasks func() iter.Seq[Task]) *Finder
 	return &Finder{host: h, tasks: tasks, whole: whole}
 }
 
-// Tells reports whether there is more to be said of a kind of wait than the task's own files do.
-func Tells(k Kind) bool {
+// Tells reports whether there is more to be said of a task's wait than the task's own files do.
+func Tells(t *Task) bool {
+	w := Of(t)
+	return tells(w.Kind) || w.unseen(t)
+}
+
+// unseen reports whether a task in D does not show where it waits: then its cgroup may.
+func (w *Wait) unseen(t *Task) bool {
+	return w.Kind == Unknown && t.State == 'D' && t.Where == "" && !t.Kthread
+}
+
+func tells(k Kind) bool {
 	switch k {
 	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork, Stopped, Traced:
 		return true
@@ -46,7 +56,7 @@ func MayTell(state byte, where string) bool {
 		return state == 'D' || state == 'T' || state == 't'
 	}
 	for _, l := range places() {
-		if Tells(l.kind) && strings.Contains(where, l.part) {
+		if tells(l.kind) && strings.Contains(where, l.part) {
 			return true
 		}
 	}
@@ -57,6 +67,10 @@ func MayTell(state byte, where string) bool {
 func (f *Finder) Find(t *Task) Wait {
 	w := Of(t)
 	switch w.Kind {
+	case Unknown:
+		if w.unseen(t) {
+			f.likely(t, &w)
+		}
 	case MemoryHigh:
 		f.memory(t, &w, overHigh)
 	case MemoryOOM:
@@ -154,6 +168,16 @@ func (f *Finder) memory(t *Task, w *Wait, in func(cgroup.Place) (limit uint64, y
 			w.Evidence = w.Evidence.Plus(inspect.Of(inspect.PIDCgroup, inspect.CgroupMemory))
 			return
 		}
+	}
+}
+
+// likely finds whether the memory cgroup of a task that does not show where it waits holds its tasks up:
+// what else could a task in D wait for is not known, but there that is likely it.
+func (f *Finder) likely(t *Task, w *Wait) {
+	held := *w
+	if f.memory(t, &held, oomDisabled); held.Object != "" {
+		held.Kind, held.Sure = MemoryOOM, Candidates
+		*w = held
 	}
 }
 
