@@ -68,6 +68,10 @@ const (
 	EpollMaxWatches
 	UserMaxInotifyInstances
 	UserMaxInotifyWatches
+	UserMaxUserNamespaces
+	UserMaxNetNamespaces
+	UserMaxMntNamespaces
+	UserMaxPidNamespaces
 	PipeMaxSize
 	PipeUserPagesSoft
 	PipeUserPagesHard

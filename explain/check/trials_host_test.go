@@ -474,6 +474,34 @@ func fdTrials() []trial {
 			critical("4,095 of 4,096 pseudo terminals are in use", ptys(4095, 0)),
 		}, well: edits{ptys(2800, 1024)},
 	}, {
+		rule: "fd.user_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 user namespaces that one user may have made", spaces("user", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("user", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("user", 98, 0)),
+			few("processes are in 99 user namespaces; who made them is not known", spaces("user", 0, 99)),
+		}, well: edits{spaces("user", 79, 79)},
+	}, {
+		rule: "fd.net_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 network namespaces that one user may have made", spaces("net", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("net", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("net", 98, 0)),
+			few("processes are in 99 network namespaces; who made them is not known", spaces("net", 0, 99)),
+		}, well: edits{spaces("net", 79, 79)},
+	}, {
+		rule: "fd.mnt_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 mount namespaces that one user may have made", spaces("mnt", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("mnt", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("mnt", 98, 0)),
+			few("processes are in 99 mount namespaces; who made them is not known", spaces("mnt", 0, 99)),
+		}, well: edits{spaces("mnt", 79, 79)},
+	}, {
+		rule: "fd.pid_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 PID namespaces that one user may have made", spaces("pid", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("pid", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("pid", 98, 0)),
+			few("processes are in 99 PID namespaces; who made them is not known", spaces("pid", 0, 99)),
+		}, well: edits{spaces("pid", 79, 79)},
+	}, {
 		rule: "fd.keys_near", host: files, fires: []rung{
 			notice("user 1000 has 160 of the 200 keys that it may have", keys("160/200 900/20000")),
 			warning("user 1000 has 18,000 of the 20,000 bytes of keys that it may have", keys("3/200 18000/20000")),
@@ -514,6 +542,19 @@ func aio(n int) edit { return some(sysctl("fs/aio-nr", n), sysctl("fs/aio-max-nr
 
 func ptys(n, kept int) edit {
 	return some(sysctl("kernel/pty/nr", n), sysctl("kernel/pty/max", 4096), sysctl("kernel/pty/reserve", kept))
+}
+
+// spaces are namespaces of a kind that user 1000 made, and that nobody knows who made, of 100.
+func spaces(kind string, made, unsure int) edit {
+	return some(sysctl("user/max_"+kind+"_namespaces", 100), facts(func(now, _ *check.Facts) {
+		f := of[*fdfacts.Snapshot](now)
+		for src, s := range f.Spaces {
+			if s.Kind == kind {
+				s.Counted, s.All, s.Most, s.Who, s.Unsure = true, made+unsure, made, 1000, unsure
+				f.Spaces[src] = s
+			}
+		}
+	}))
 }
 
 // keys is what root and user 1000 have of their quotas.
