@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -367,5 +368,25 @@ func TestLiveIOOfChildren(t *testing.T) {
 	}
 	if n := v.Value.(float64); n >= size && !strings.Contains(v.Gist, "children") {
 		t.Errorf("a shell that wrote nothing has %v bytes: %q", n, v.Gist)
+	}
+}
+
+// A process whose main thread is gone shows its sockets to its own user, as to root: by a thread that goes on.
+func TestLiveSocketsWithoutMainThread(t *testing.T) {
+	root(t)
+	need(t, "python3")
+	c := exec.Command("python3", "-c", "import socket,threading,time,ctypes\ns=socket.socket();s.bind(('127.0.0.1',0));s.listen(5)\n"+
+		"threading.Thread(target=time.sleep,args=(600,)).start()\nprint(s.getsockname()[1],flush=True)\n"+
+		"ctypes.CDLL(None).syscall("+strconv.Itoa(unix.SYS_EXIT)+",0)")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	_, out := hearing(t, c)
+	port, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Skip(err)
+	}
+	settle(t, c.Process.Pid, "stat", ") Z ")
+	rows := asNobody(t, "net", strconv.Itoa(c.Process.Pid)).Tables["listeners"].Rows
+	if len(rows) != 1 || fmt.Sprint(rows[0]["local_port"]) != strings.TrimSpace(port) {
+		t.Errorf("it listens on port %s: %v", strings.TrimSpace(port), rows)
 	}
 }

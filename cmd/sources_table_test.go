@@ -216,6 +216,8 @@ func takeTable() []takes {
 		{source: inspect.PtyNr, why: "the recordings are older than its reader"},
 		{source: inspect.PtyMax, why: "the recordings are older than its reader"},
 		{source: inspect.PtyReserve, why: "the recordings are older than its reader"},
+		{source: inspect.TmpfsUse, why: "it is asked of a running kernel"},
+		{source: inspect.SysvipcShm, why: "the recordings are older than its reader"},
 		{source: inspect.KeyUsers, why: "the recordings are older than its reader"},
 		{source: inspect.UserMaxUserNamespaces, why: "the recordings are older than its reader"},
 		{source: inspect.UserMaxNetNamespaces, why: "the recordings are older than its reader"},

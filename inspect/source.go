@@ -50,6 +50,8 @@ const (
 	CgroupMemory
 	CgroupStat
 	ZFSArc
+	TmpfsUse
+	SysvipcShm
 	KernelLog
 	ProcStat
 	Loadavg

@@ -85,6 +85,8 @@ var sourceTable = [NumSources]sourceInfo{
 		option: "CONFIG_MEMCG, the memory controller enabled and its cgroup file system mounted",
 	},
 	CgroupStat:   {path: "/sys/fs/cgroup/cgroup.stat", also: "/proc/cgroups", option: "CONFIG_MEMCG, and its cgroup file system mounted"},
+	TmpfsUse:     {path: "statfs(2) of tmpfs", option: "the host's own mounts, not a copy"},
+	SysvipcShm:   {path: "/proc/sysvipc/shm", option: "CONFIG_SYSVIPC"},
 	ZFSArc:       {path: "/proc/spl/kstat/zfs/arcstats", option: "the ZFS module, loaded"},
 	CgroupPids:   {path: "/sys/fs/cgroup/<cgroup>/pids.*", option: "CONFIG_CGROUP_PIDS"},
 	CgroupCPU:    {path: "/sys/fs/cgroup/<cgroup>/cpu.*", option: "CONFIG_CFS_BANDWIDTH"},

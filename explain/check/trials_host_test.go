@@ -135,6 +135,14 @@ func inD(pid string, now int, where string) edit {
 // calm is that a process did not run in the interval.
 func calm(pid int) edit { return some(stat(pid, 14, "9", "9"), stat(pid, 15, "9", "9")) }
 
+// jobOf makes a process a job of another, which is the shell of a terminal.
+func jobOf(shell, pid int) edit {
+	both := func(pid, field, value int) edit { return stat(pid, field, fmt.Sprint(value), fmt.Sprint(value)) }
+	const tty = 34816 // pts/0
+	return some(both(shell, 5, shell), both(shell, 6, shell), both(shell, 7, tty),
+		both(pid, 4, shell), both(pid, 5, pid), both(pid, 6, shell), both(pid, 7, tty))
+}
+
 // uid makes a process a user's, without capabilities.
 func uid(pid, id int) edit {
 	status := fmt.Sprintf("proc/%d/status", pid)
@@ -177,6 +185,15 @@ func procTrials() []trial {
 			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(152),
 				stat(152, 5, "152", "152"), stat(152, 6, "152", "152")),
 		}, well: edits{stat(152, 3, "T", "T"), stat(152, 14, "0", "1")}, idle: "it ran in between",
+	}, {
+		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
+			few("throttled (152) is stopped by its tracer task-1 (131)", stat(152, 3, "t", "t"), calm(152), line("proc/152/status", "TracerPid:", "131")),
+		}, well: edits{stat(152, 3, "T", "T"), calm(152), jobOf(131, 152)}, idle: "a shell has it as a job",
+	}, {
+		rule: "proc.stopped", host: sched, over: time.Hour, fires: []rung{
+			few("throttled (152) is stopped by a signal; SIGCONT continues it, and so does fg in its shell, task-1 (131)",
+				stat(152, 3, "T", "T"), calm(152), jobOf(131, 152)),
+		}, well: edits{stat(152, 3, "S", "S"), calm(152), jobOf(131, 152)}, idle: "it sleeps",
 	}, {
 		// 22650 has the numbers of threads that the user has; 22659 is another's.
 		rule: "proc.user_tasks_near", host: files, fires: []rung{

@@ -50,6 +50,7 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 			holders.rows(),
 			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
 			stalledTable(), mapCounts(),
+			table(SharedMemory(), 0, mem.Shared),
 			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
 			table(Zones(), 0, Populated),
 			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),

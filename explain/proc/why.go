@@ -45,11 +45,17 @@ func doing(b []byte, r row) []byte {
 	p := r.P
 	switch {
 	case p.Frozen:
+		if p.State == 'T' {
+			b = append(b, "stopped, and "...)
+		}
 		b = append(b, "frozen with its cgroup "...)
 		if w := r.Wait(); w.Object != "" {
 			b = append(append(b, w.Object...), ' ')
 		}
-		return append(b, "until that is thawed"...)
+		if b = append(b, "until that is thawed"...); p.State == 'T' {
+			b = append(b, ": SIGCONT continues it only then"...)
+		}
+		return b
 	case p.MainEnded():
 		b = units.AppendNumber(append(b, "its main thread has ended; "...), int64(p.Threads-1))
 		return append(append(b, oneOrMany(p.Threads-1, " other thread runs", " other threads run")...), " on"...)

@@ -293,20 +293,32 @@ func (f *Finder) fuse(t *Task, w *Wait) {
 	if dev == 0 {
 		dev = f.mount(t, w, slices.DeleteFunc(list, func(m inspect.Mount) bool { return !f.waitedFor(m.Dev) }))
 	}
-	byKernel := false
-	for _, s := range f.fuseServers() {
-		switch {
-		case s.connection == inspect.Unset:
-			w.Holders = append(w.Holders, s.pid)
-		case dev != 0 && uint64(s.connection) == uint64(unix.Minor(dev)):
-			w.Holders, byKernel = append(w.Holders, s.pid), true
-		}
-	}
-	slices.Sort(w.Holders)
-	w.Holders = slices.Compact(w.Holders)
+	var byKernel bool
+	w.Holders, byKernel = f.serversOf(dev)
 	if w.Sure = sure(len(w.Holders)); byKernel && w.Sure == OnlyOne {
 		w.Sure = Says
 	}
+}
+
+// ServersOf returns who serves a FUSE file system, by its device; where the kernel does not say who, all who
+// serve any.
+func (f *Finder) ServersOf(dev uint64) []int32 {
+	pids, _ := f.serversOf(dev)
+	return pids
+}
+
+// serversOf also says whether the kernel says so of one of them.
+func (f *Finder) serversOf(dev uint64) (pids []int32, byKernel bool) {
+	for _, s := range f.fuseServers() {
+		switch {
+		case s.connection == inspect.Unset:
+			pids = append(pids, s.pid)
+		case dev != 0 && uint64(s.connection) == uint64(unix.Minor(dev)):
+			pids, byKernel = append(pids, s.pid), true
+		}
+	}
+	slices.Sort(pids)
+	return slices.Compact(pids), byKernel
 }
 
 // waitedFor reports whether requests to a FUSE file system have no answer yet (fs/fuse/control.c,
