@@ -75,7 +75,7 @@ func TestLiveTracees(t *testing.T) {
 // signal is told, and which shell has it.
 func TestLiveStoppedJob(t *testing.T) {
 	for signal, command := range map[string]string{
-		"SIGTSTP": "set -m; sleep 600 & echo $!; kill -TSTP $!; read x",
+		"SIGTSTP": "set -m; sleep 600 & echo $!; read x",
 		"SIGTTIN": "set -m; cat & echo $!; read x",
 	} {
 		master, slave := pty(t)
@@ -91,6 +91,12 @@ func TestLiveStoppedJob(t *testing.T) {
 			t.Fatalf("%q, %v, %v", text, err, err2)
 		}
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+		if signal == "SIGTSTP" {
+			settle(t, pid, "comm", "sleep")
+			if err := syscall.Kill(pid, syscall.SIGTSTP); err != nil {
+				t.Fatal(err)
+			}
+		}
 		settle(t, pid, "stat", ") T ")
 		s := ofProcess(t, &exec.Cmd{Process: &os.Process{Pid: pid}}).Values["state"].Reading
 		if shell := fmt.Sprintf("fg in its shell, sh (%d)", c.Process.Pid); !strings.Contains(s, "by "+signal) || !strings.Contains(s, shell) {

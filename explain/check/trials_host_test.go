@@ -187,11 +187,11 @@ func procTrials() []trial {
 		}, well: edits{stat(152, 3, "T", "T"), stat(152, 14, "0", "1")}, idle: "it ran in between",
 	}, {
 		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
-			few("throttled (152) is stopped by its tracer task-1 (131)", stat(152, 3, "t", "t"), calm(152), line("proc/152/status", "TracerPid:", "131")),
+			notice("throttled (152) is stopped by its tracer task-1 (131)", stat(152, 3, "t", "t"), calm(152), line("proc/152/status", "TracerPid:", "131")),
 		}, well: edits{stat(152, 3, "T", "T"), calm(152), jobOf(131, 152)}, idle: "a shell has it as a job",
 	}, {
 		rule: "proc.stopped", host: sched, over: time.Hour, fires: []rung{
-			few("throttled (152) is stopped by a signal; SIGCONT continues it, and so does fg in its shell, task-1 (131)",
+			notice("throttled (152) is stopped by a signal; SIGCONT continues it, and so does fg in its shell, task-1 (131)",
 				stat(152, 3, "T", "T"), calm(152), jobOf(131, 152)),
 		}, well: edits{stat(152, 3, "S", "S"), calm(152), jobOf(131, 152)}, idle: "it sleeps",
 	}, {

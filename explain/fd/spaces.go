@@ -14,12 +14,15 @@ import (
 type space struct {
 	name, kind string // user, "user namespace"
 	src        inspect.Source
+	gist       string
 }
 
 func spaces() [4]space {
 	return [4]space{
-		{"user", "user namespace", inspect.UserMaxUserNamespaces}, {"net", "network namespace", inspect.UserMaxNetNamespaces},
-		{"mnt", "mount namespace", inspect.UserMaxMntNamespaces}, {"pid", "PID namespace", inspect.UserMaxPidNamespaces},
+		{"user", "user namespace", inspect.UserMaxUserNamespaces, "The most user namespaces that a user may have made: ENOSPC after that."},
+		{"net", "network namespace", inspect.UserMaxNetNamespaces, "The most network namespaces that a user may have made: ENOSPC after that."},
+		{"mnt", "mount namespace", inspect.UserMaxMntNamespaces, "The most mount namespaces that a user may have made: ENOSPC after that."},
+		{"pid", "PID namespace", inspect.UserMaxPidNamespaces, "The most PID namespaces that a user may have made: ENOSPC after that."},
 	}
 }
 
@@ -32,7 +35,7 @@ func spaceLimits() (out []hostField) {
 			Key: s.key(), Kernel: "user.max_" + s.name + "_namespaces", Label: "max_" + s.name + "_namespaces", Unit: explain.Count,
 			Source: s.src, Also: []inspect.Source{inspect.PIDStat, inspect.PIDNs}, Concept: "user-namespace",
 			Since: inspect.Version{Major: 4, Minor: 9},
-			Gist:  "The most " + s.kind + "s that a user may have made: ENOSPC after that.",
+			Gist:  s.gist,
 		}, func(f host) value {
 			if n, ok := f.Mem.Number(s.src); ok && n == math.MaxInt32 {
 				return explain.None(inspect.Unlimited) // as each user namespace begins (kernel/user_namespace.c, create_user_ns)
