@@ -55,16 +55,18 @@ func (s *space) read(f host) string {
 	switch {
 	case most == 0:
 		return "An administrator has forbidden them: clone and unshare fail with ENOSPC here, for root too." + s.without()
+	case most == math.MaxInt32:
+		return "" // no bound
 	case !known || n.Seen.Nothing():
 		return "The kernel does not show how many there are."
 	case !n.Counted:
-		return "Far away: there are fewer processes than half of it, and each is in one." + kept
+		return "Far away: there are fewer processes than half of it."
 	case n.All == 0:
 		return units.Sentence(units.NoneOf("no process is in one that was made here", n.Seen)) + kept
 	}
 	says := s.made(f, &n)
 	if among := units.Among(n.Seen); among != "" {
-		says += ", " + among
+		says += " (by what can be seen " + among + ")"
 	}
 	return units.Sentence(says) + kept
 }

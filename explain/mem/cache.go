@@ -101,7 +101,7 @@ func SharedMemory() *explain.Table[sharedRow] {
 			func(s *memfacts.Shared) value { return explain.S(s.Name) }),
 		column(doc{Key: "used", Unit: bytes, Gist: "What it takes: of tmpfs in RAM and swap, of a segment in RAM."},
 			func(s *memfacts.Shared) value { return explain.N(s.Used) }),
-		column(doc{Key: "swap", Unit: bytes, Gist: "What of a segment is in swap; tmpfs does not say."},
+		column(doc{Key: "swap", Unit: bytes, Show: explain.Data, Gist: "What of a segment is in swap; tmpfs does not say."},
 			func(s *memfacts.Shared) value { return number(s.Swap) }),
 		column(doc{Key: "most", Unit: bytes, Gist: "What it may take."}, func(s *memfacts.Shared) value { return number(s.Most) }),
 		column(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The owner of a segment."},
@@ -124,7 +124,11 @@ func whyShared(s *memfacts.Shared) string {
 	if s.Attached == 0 {
 		return fmt.Sprintf("nobody has it attached, and it stays: ipcrm -m %s frees it", s.Name)
 	}
-	return fmt.Sprintf("attached %s; of user %d", units.Plural(int64(s.Attached), "time", "times"), s.UID)
+	says := fmt.Sprintf("attached %s; of user %d", units.Plural(int64(s.Attached), "time", "times"), s.UID)
+	if s.Swap > 0 {
+		says += "; " + units.Size(uint64(s.Swap)) + " more in swap"
+	}
+	return says
 }
 
 // sharedBy says who holds most of Shmem, as far as mounts and segments show it.

@@ -50,7 +50,7 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 			holders.rows(),
 			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
 			stalledTable(), mapCounts(),
-			table(SharedMemory(), 0, mem.Shared),
+			sharedTable(),
 			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
 			table(Zones(), 0, Populated),
 			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),
@@ -206,6 +206,18 @@ func processes(h *inspect.Host, v *lower.View[procfacts.Row]) (explain.Rows[proc
 // table attaches a table of a host's parts, which lean on meminfo besides their own columns.
 func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []T) lower.Attached[mem] {
 	r := lower.Table(t, limit, func(m mem) explain.Rows[memfacts.Part[T]] { return memfacts.Parts[T]{In: m, List: of(m)} })
+	r.Plus = inspect.Of(inspect.Meminfo)
+	return r
+}
+
+// sharedTable shows who holds shared memory, where either of those could be asked.
+func sharedTable() lower.Attached[mem] {
+	r := lower.Table(SharedMemory(), 0, func(m mem) explain.Rows[sharedRow] {
+		if m.Missing(inspect.TmpfsUse) != inspect.Present && m.Missing(inspect.SysvipcShm) != inspect.Present {
+			return nil
+		}
+		return memfacts.Parts[memfacts.Shared]{In: m, List: m.Shared()}
+	})
 	r.Plus = inspect.Of(inspect.Meminfo)
 	return r
 }

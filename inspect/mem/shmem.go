@@ -40,7 +40,7 @@ func (m *Snapshot) explainShared(h *inspect.Host, note func(inspect.Source, erro
 
 // Shared returns who holds shared memory, the largest first.
 func (m *Snapshot) Shared() []Shared {
-	out := slices.Concat(m.tmpfs, m.segments)
+	out := slices.DeleteFunc(slices.Concat(m.tmpfs, m.segments), func(s Shared) bool { return s.Used == 0 && s.Swap <= 0 })
 	slices.SortStableFunc(out, func(a, b Shared) int { return cmp.Compare(b.Used, a.Used) })
 	return out
 }
