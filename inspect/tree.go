@@ -277,7 +277,9 @@ func (t Tree) Room(rel string) (Room, error) {
 			err = unix.Fstatat(t.fd, t.at(rel), &on, 0)
 		}
 		block := uint64(signed(st.Bsize))
-		return Room{Dev: uint64(on.Dev), Size: st.Blocks * block, Free: min(st.Bfree, st.Blocks) * block}, t.wrap("look at", rel, err)
+		r.Dev = uint64(on.Dev) //nolint:unconvert // its type differs by machine
+		r.Size, r.Free = st.Blocks*block, min(st.Bfree, st.Blocks)*block
+		return r, t.wrap("look at", rel, err)
 	})
 }
 

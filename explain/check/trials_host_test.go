@@ -133,7 +133,7 @@ func inD(pid string, now int, where string) edit {
 }
 
 // calm is that a process did not run in the interval.
-func calm(pid int) edit { return some(stat(pid, 14, "9", "9"), stat(pid, 15, "9", "9")) }
+func calm() edit { return some(stat(152, 14, "9", "9"), stat(152, 15, "9", "9")) }
 
 // jobOf makes a process a job of another, which is the shell of a terminal.
 func jobOf(shell, pid int) edit {
@@ -182,18 +182,19 @@ func procTrials() []trial {
 	}, {
 		// Its group has no parent in its session: none but SIGSTOP stops it, and no shell continues it.
 		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
-			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(152),
+			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(),
 				stat(152, 5, "152", "152"), stat(152, 6, "152", "152")),
 		}, well: edits{stat(152, 3, "T", "T"), stat(152, 14, "0", "1")}, idle: "it ran in between",
 	}, {
 		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
-			notice("throttled (152) is stopped by its tracer task-1 (131)", stat(152, 3, "t", "t"), calm(152), line("proc/152/status", "TracerPid:", "131")),
-		}, well: edits{stat(152, 3, "T", "T"), calm(152), jobOf(131, 152)}, idle: "a shell has it as a job",
+			notice("throttled (152) is stopped by its tracer task-1 (131)", stat(152, 3, "t", "t"), calm(),
+				line("proc/152/status", "TracerPid:", "131")),
+		}, well: edits{stat(152, 3, "T", "T"), calm(), jobOf(131, 152)}, idle: "a shell has it as a job",
 	}, {
 		rule: "proc.stopped", host: sched, over: time.Hour, fires: []rung{
 			notice("throttled (152) is stopped by a signal; SIGCONT continues it, and so does fg in its shell, task-1 (131)",
-				stat(152, 3, "T", "T"), calm(152), jobOf(131, 152)),
-		}, well: edits{stat(152, 3, "S", "S"), calm(152), jobOf(131, 152)}, idle: "it sleeps",
+				stat(152, 3, "T", "T"), calm(), jobOf(131, 152)),
+		}, well: edits{stat(152, 3, "S", "S"), calm(), jobOf(131, 152)}, idle: "it sleeps",
 	}, {
 		// 22650 has the numbers of threads that the user has; 22659 is another's.
 		rule: "proc.user_tasks_near", host: files, fires: []rung{

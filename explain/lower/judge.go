@@ -442,7 +442,6 @@ func basisOf[S explain.Snapshot[S]](r *explain.Rule[S], s S) explain.Basis {
 	return r.Basis
 }
 
-// findingOf is what r found in s.
 // Findings holds rules against a snapshot that has no card here.
 func Findings[S explain.Snapshot[S]](rules []explain.Rule[S], s S, limits explain.Limits) (out []Finding) {
 	for i := range rules {
@@ -453,6 +452,7 @@ func Findings[S explain.Snapshot[S]](rules []explain.Rule[S], s S, limits explai
 	return out
 }
 
+// findingOf is what r found in s.
 func findingOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, v verdict, limits explain.Limits) Finding {
 	f := Finding{
 		ID: r.ID, Level: v.level, Message: r.Say(s), Evidence: r.Evidence, Concept: r.Concept, Next: r.Next,

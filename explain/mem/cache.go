@@ -91,7 +91,8 @@ func SharedMemory() *explain.Table[sharedRow] {
 		}
 		return explain.I(int64(n))
 	}
-	return &explain.Table[sharedRow]{Name: "shared_memory", Sort: []string{"used"}, Identity: []string{"kind", "holder"}, Fields: []explain.Field[sharedRow]{
+	out := explain.Table[sharedRow]{Name: "shared_memory", Sort: []string{"used"}, Identity: []string{"kind", "holder"}}
+	out.Fields = []explain.Field[sharedRow]{
 		column(doc{Key: "kind", Words: []explain.Word{
 			{Name: "tmpfs", Gist: "A file system in memory.", Concept: "shared-memory"},
 			{Name: "devtmpfs", Gist: "That of /dev, in memory too.", Concept: "shared-memory"},
@@ -114,7 +115,8 @@ func SharedMemory() *explain.Table[sharedRow] {
 			Key: "why", Source: inspect.TmpfsUse, Also: also(inspect.SysvipcShm), Concept: "shared-memory",
 			Gist: "How to look into it, and what frees it.",
 		}, Get: func(r sharedRow) value { return explain.S(whyShared(r.It)) }},
-	}}
+	}
+	return &out
 }
 
 func whyShared(s *memfacts.Shared) string {

@@ -219,6 +219,14 @@ func sharedTable() lower.Attached[mem] {
 		return memfacts.Parts[memfacts.Shared]{In: m, List: m.Shared()}
 	})
 	r.Plus = inspect.Of(inspect.Meminfo)
+	r.Scan = func(h *inspect.Host, v *lower.View[sharedRow]) (explain.Rows[sharedRow], []int32, error) {
+		m, err := memfacts.Take(h, v.Needs().Plus(v.Rank()).Plus(r.Plus))
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := memfacts.Parts[memfacts.Shared]{In: m, List: m.Shared()}
+		return rows, v.Order(rows), nil
+	}
 	return r
 }
 

@@ -40,22 +40,28 @@ func why(b []byte, r row) []byte {
 	return b
 }
 
+// frozen says by which cgroup it is, and what else holds it.
+func frozen(b []byte, r row) []byte {
+	stopped := r.P.State == 'T'
+	if stopped {
+		b = append(b, "stopped, and "...)
+	}
+	b = append(b, "frozen with its cgroup "...)
+	if w := r.Wait(); w.Object != "" {
+		b = append(append(b, w.Object...), ' ')
+	}
+	if b = append(b, "until that is thawed"...); stopped {
+		b = append(b, ": SIGCONT continues it only then"...)
+	}
+	return b
+}
+
 // doing says it by the state.
 func doing(b []byte, r row) []byte {
 	p := r.P
 	switch {
 	case p.Frozen:
-		if p.State == 'T' {
-			b = append(b, "stopped, and "...)
-		}
-		b = append(b, "frozen with its cgroup "...)
-		if w := r.Wait(); w.Object != "" {
-			b = append(append(b, w.Object...), ' ')
-		}
-		if b = append(b, "until that is thawed"...); p.State == 'T' {
-			b = append(b, ": SIGCONT continues it only then"...)
-		}
-		return b
+		return frozen(b, r)
 	case p.MainEnded():
 		b = units.AppendNumber(append(b, "its main thread has ended; "...), int64(p.Threads-1))
 		return append(append(b, oneOrMany(p.Threads-1, " other thread runs", " other threads run")...), " on"...)

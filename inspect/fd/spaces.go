@@ -75,7 +75,8 @@ func (s *Spaces) count(h *inspect.Host, ps *proc.Processes, own uint64, known ma
 		}
 		s.charge(n, own, known[in], met, of)
 	}
-	s.Counted, s.Seen = true, inspect.SeenBy("process", inspect.PIDNs, len(ps.Rows), func(i int) inspect.Reason { return whys[i] }).Within(ps.Seen())
+	seen := inspect.SeenBy("process", inspect.PIDNs, len(ps.Rows), func(i int) inspect.Reason { return whys[i] })
+	s.Counted, s.Seen = true, seen.Within(ps.Seen())
 	for uid, n := range of {
 		if n > s.Most || n == s.Most && uid < s.Who {
 			s.Most, s.Who = n, uid

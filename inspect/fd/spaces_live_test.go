@@ -58,7 +58,8 @@ func TestHelperSpaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := f.Spaces[of.src]
-		said += fmt.Sprintf("%s: made %d, counted %v, all %d, most %d by %d, unsure %d; ", s.Kind, made, s.Counted, s.All, s.Most, s.Who, s.Unsure)
+		said += fmt.Sprintf("%s: made %d, counted %v, all %d, most %d by %d, unsure %d; ",
+			s.Kind, made, s.Counted, s.All, s.Most, s.Who, s.Unsure)
 		h.Close()
 	}
 	fmt.Println(said)

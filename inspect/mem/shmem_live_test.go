@@ -81,7 +81,8 @@ func TestLiveSharedMemory(t *testing.T) {
 		t.Fatalf("segment %d is not in %+v", id, list)
 	}
 	s := list[i]
-	if s.Used+uint64(max(s.Swap, 0)) != size || s.Most != 2*size || s.Attached != 1 || int(s.Creator) != os.Getpid() || int(s.UID) != os.Geteuid() {
+	if s.Used+uint64(max(s.Swap, 0)) != size || s.Most != 2*size || s.Attached != 1 ||
+		int(s.Creator) != os.Getpid() || int(s.UID) != os.Geteuid() {
 		t.Errorf("%+v of a segment with %d of %d touched", s, size, 2*size)
 	}
 }

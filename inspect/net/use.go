@@ -218,7 +218,8 @@ func orGone(h *inspect.Host, pid int32, err error) error {
 type endedError int32
 
 func (e endedError) Error() string {
-	return fmt.Sprintf("process %d has ended and its parent has not waited for it: it has no sockets and no network namespace any more", int32(e))
+	return fmt.Sprintf("process %d has ended and its parent has not waited for it: it has no sockets and no network namespace any more",
+		int32(e))
 }
 
 func (endedError) Unwrap() error { return inspect.ErrNoProcess }
