@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -96,28 +97,39 @@ func TestProcessEndsWhileItIsRead(t *testing.T) {
 	}
 }
 
-// One that ends during the interval leaves its first sample.
+// One that ends during the interval leaves its first sample, whether its parent has waited for it or
+// not, and every command says so alike.
 func TestLiveEndsDuringTheInterval(t *testing.T) {
 	for _, command := range []string{"proc", "mem", "sched", "fd", "net"} {
-		c := exec.Command("sleep", "600")
-		if err := c.Start(); err != nil {
-			t.Skip(err)
-		}
-		var out, errs bytes.Buffer
-		a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
-			Sleep: func(time.Duration) { _ = c.Process.Kill(); _ = c.Wait() }}
-		s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"})
-		if s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
-			t.Fatalf("%s: status %d, %s", command, s, errs.String())
-		}
-		d := readJSON(t, out.String())
-		if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") ||
-			d.Subject.Comm != "sleep" {
-			t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
-		}
-		if !slices.ContainsFunc(d.Gaps, func(g documentGap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
-			t.Errorf("%s: gaps %v", command, d.Gaps)
-		}
+		endsMeanwhile(t, command, func(c *exec.Cmd) { _ = c.Wait() })
+		endsMeanwhile(t, command, func(c *exec.Cmd) { settle(t, c.Process.Pid, "stat", ") Z ") })
+	}
+}
+
+func endsMeanwhile(t *testing.T, command string, wait func(*exec.Cmd)) {
+	t.Helper()
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = c.Wait() })
+	var out, errs bytes.Buffer
+	a := &App{Out: &out, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
+		Sleep: func(time.Duration) { _ = c.Process.Kill(); wait(c) }}
+	s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"})
+	if s != exitFailed || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "ended during the interval") {
+		t.Fatalf("%s: status %d, %s", command, s, errs.String())
+	}
+	d := readJSON(t, out.String())
+	if s := d.Values["state"].Reading; command == "proc" && !strings.HasPrefix(s, "It ended while it was read.") ||
+		d.Subject.Comm != "sleep" {
+		t.Errorf("%s: %q of %s", command, s, d.Subject.Comm)
+	}
+	if f := d.finding("proc.ended"); !strings.HasPrefix(f, "sleep (") {
+		t.Errorf("%s: found that it ended: %q", command, f)
+	}
+	if !slices.ContainsFunc(d.Gaps, func(g documentGap) bool { return g.Source == "/proc/<pid>" && g.Reason == "vanished" }) {
+		t.Errorf("%s: gaps %v", command, d.Gaps)
 	}
 }
 
@@ -356,5 +368,25 @@ func TestLiveIOOfChildren(t *testing.T) {
 	}
 	if n := v.Value.(float64); n >= size && !strings.Contains(v.Gist, "children") {
 		t.Errorf("a shell that wrote nothing has %v bytes: %q", n, v.Gist)
+	}
+}
+
+// A process whose main thread is gone shows its sockets to its own user, as to root: by a thread that goes on.
+func TestLiveSocketsWithoutMainThread(t *testing.T) {
+	root(t)
+	need(t, "python3")
+	c := exec.Command("python3", "-c", "import socket,threading,time,ctypes\ns=socket.socket();s.bind(('127.0.0.1',0));s.listen(5)\n"+
+		"threading.Thread(target=time.sleep,args=(600,)).start()\nprint(s.getsockname()[1],flush=True)\n"+
+		"ctypes.CDLL(None).syscall("+strconv.Itoa(unix.SYS_EXIT)+",0)")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	_, out := hearing(t, c)
+	port, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Skip(err)
+	}
+	settle(t, c.Process.Pid, "stat", ") Z ")
+	rows := asNobody(t, "net", strconv.Itoa(c.Process.Pid)).Tables["listeners"].Rows
+	if len(rows) != 1 || fmt.Sprint(rows[0]["local_port"]) != strings.TrimSpace(port) {
+		t.Errorf("it listens on port %s: %v", strings.TrimSpace(port), rows)
 	}
 }

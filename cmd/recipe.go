@@ -118,6 +118,9 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 	}
 	_, over, _ := s.Before()
 	rep := page.Report(s, r.set.Limits)
+	if ended {
+		page.Over(&rep, s)
+	}
 	rep.Tell(vanished(page.Gaps(s), ended && page.NoneLeft == nil), r.host.Kernel)
 	h := r.header(page.At(s), over)
 	if page.Summary != nil {

@@ -81,6 +81,21 @@ func TestLiveWaitsForAServer(t *testing.T) {
 		if want := fmt.Sprintf("(%d), which serves the FUSE file system at %s", os.Getpid(), dir); !strings.Contains(told, want) {
 			t.Errorf("%q is not in %s", want, told)
 		}
+		root, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		holds := exec.Command("sleep", "600")
+		holds.ExtraFiles = []*os.File{os.NewFile(uintptr(root), dir)}
+		if err := holds.Start(); err != nil {
+			return err
+		}
+		defer func() { _ = holds.Process.Kill(); _ = holds.Wait(); _ = holds.ExtraFiles[0].Close() }()
+		has := kwhyHere(t, "fd", strconv.Itoa(holds.Process.Pid), "--timeout", "1s", "--width", "1000")
+		if want := fmt.Sprintf("fuse at %s (kwhy-test), whose server did not answer in time: ", dir); !strings.Contains(has, want) ||
+			!strings.Contains(has, fmt.Sprintf("(%d)", os.Getpid())) {
+			t.Errorf("%q is not in %s", want, has)
+		}
 		for _, path := range []string{dir, dir + "/x", dir + "/x/y"} {
 			start := time.Now()
 			if out := kwhyHere(t, "fd", "--path", path, "--timeout", "1s"); !strings.Contains(out, "its server is not asked") {
@@ -141,8 +156,22 @@ func TestLiveKillerOff(t *testing.T) {
 	if v := in.Tables["cgroups"].Rows[0]["victim_pid"]; v != nil {
 		t.Errorf("victim %v", v)
 	}
-	if v := liveJSON(t, "oom", pid).Values["rank_in_cgroup"]; v.Value != nil {
+	one := liveJSON(t, "oom", pid)
+	if v := one.Values["rank_in_cgroup"]; v.Value != nil {
 		t.Errorf("rank %v", v.Value)
+	}
+	if s := one.Values["killable"].Reading; !strings.Contains(s, "At the limit of "+g.path+" nobody is killed") {
+		t.Errorf("killable: %q", s)
+	}
+	// Who waits for it is no second finding, by whatever domains, and for those who may not see where it waits.
+	list := liveJSON(t, "check", "--only", "proc", "--interval", "0").Findings
+	if os.Geteuid() == 0 {
+		list = append(list, asNobody(t, "check", "--only", "proc,sched", "--interval", "0").Findings...)
+	}
+	for _, f := range list {
+		if strings.Contains(f.Message, "("+pid+")") {
+			t.Errorf("%s: %q beside the cgroup's", f.ID, f.Message)
+		}
 	}
 	var found []string
 	for _, f := range liveJSON(t, "check", "--interval", "0").Findings {

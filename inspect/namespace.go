@@ -115,6 +115,17 @@ func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 	return nil
 }
 
+// NeedsServer reports whether the file system is served by a process or over a network: who looks at it may
+// wait for ever.
+func (m *Mount) NeedsServer() bool {
+	kind, _, _ := strings.Cut(m.FSType, ".")
+	switch kind {
+	case "fuse", "fuseblk", "virtiofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "beegfs", "gpfs", "orangefs", "autofs":
+		return true
+	}
+	return false
+}
+
 // Has reports whether the file system's options name one.
 func (m *Mount) Has(option string) bool {
 	for o := range strings.SplitSeq(m.Super, ",") {

@@ -50,6 +50,8 @@ const (
 	CgroupMemory
 	CgroupStat
 	ZFSArc
+	TmpfsUse
+	SysvipcShm
 	KernelLog
 	ProcStat
 	Loadavg
@@ -68,6 +70,10 @@ const (
 	EpollMaxWatches
 	UserMaxInotifyInstances
 	UserMaxInotifyWatches
+	UserMaxUserNamespaces
+	UserMaxNetNamespaces
+	UserMaxMntNamespaces
+	UserMaxPidNamespaces
 	PipeMaxSize
 	PipeUserPagesSoft
 	PipeUserPagesHard

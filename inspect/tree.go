@@ -262,6 +262,27 @@ func (t Tree) FileSystem(rel string) (int64, error) {
 	})
 }
 
+// Room is what a file system has, and what of it is free, in bytes.
+type Room struct {
+	Dev        uint64
+	Size, Free uint64
+}
+
+// Room asks the file system that rel leads to.
+func (t Tree) Room(rel string) (Room, error) {
+	return guarded(t, "look at", rel, func() (r Room, err error) {
+		var st unix.Statfs_t
+		var on unix.Stat_t
+		if err = unix.Statfs(t.path(rel), &st); err == nil {
+			err = unix.Fstatat(t.fd, t.at(rel), &on, 0)
+		}
+		block := uint64(signed(st.Bsize))
+		r.Dev = uint64(on.Dev) //nolint:unconvert // its type differs by machine
+		r.Size, r.Free = st.Blocks*block, min(st.Bfree, st.Blocks)*block
+		return r, t.wrap("look at", rel, err)
+	})
+}
+
 // MountID returns the number of the mount that rel is on; -1 where the kernel does
 // not say, as before 5.8.
 func (t Tree) MountID(rel string) (int64, error) {

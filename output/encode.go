@@ -132,7 +132,7 @@ func comma(b []byte, first *bool, after string) []byte {
 func appendFloat(b []byte, f float64) []byte {
 	f = rounded(f)
 	format := byte('f')
-	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+	if a := math.Abs(f); a != 0 && (a < 1e-15 || a >= 1e21) {
 		format = 'e'
 	}
 	return strconv.AppendFloat(b, f, format, -1, 64)
@@ -140,15 +140,17 @@ func appendFloat(b []byte, f float64) []byte {
 
 // rounded leaves of a real number what its sources had. The kernel counts nothing finer than
 // nanoseconds, and most in hundredths of a second: what stands further behind the point is what
-// binary arithmetic made of it (0.5899999999999179 of 12.35 − 11.76). Small shares keep as many
-// digits, and large numbers, of which a float64 has fewer decimals, those that it has.
+// binary arithmetic made of it (0.5899999999999179 of 12.35 − 11.76). What would lose too much by
+// that, a small share or a threshold that anything reaches, keeps three digits, and large numbers, of
+// which a float64 has fewer decimals, those that it has.
 func rounded(f float64) float64 {
 	scale := 1e9
 	switch a := math.Abs(f); {
-	case a < 1e-9, a >= 9e9:
+	case a == 0, a >= 9e9:
 		return f
-	case a < 1e-3:
-		scale = 1e15
+	case a < 1e-6:
+		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', 3, 64), 64) // it was written a moment ago
+		return f
 	case a >= 9e6:
 		scale = 1e6
 	}

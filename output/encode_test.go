@@ -20,7 +20,7 @@ func TestEncoded(t *testing.T) {
 	reading := func(key string) Reading { return Reading{key, Value{Value: 1}} }
 	for want, v := range map[string]any{
 		`"a\u000a\\xff<&>\u2028\u007f\u0085\""`: String(name),
-		`1e-09`:                                 Number(1e-9),
+		`0.000000001`:                           Number(1e-9),
 		`1e+21`:                                 Number(1e21),
 		`0.000001`:                              Number(1e-6),
 		`3`:                                     Number(3),
@@ -207,7 +207,8 @@ func TestNumbersHaveTheDigitsOfTheirSources(t *testing.T) {
 		}
 	}
 	for f, want := range map[float64]string{
-		0: "0", 1: "1", -0.1 - 0.2: "-0.3", 1 - 0.95: "0.05", 0.1 * 3 * 1e-5: "0.000003", 2.5e-7: "2.5e-07", 1e-12: "1e-12",
+		0: "0", 1: "1", -0.1 - 0.2: "-0.3", 1 - 0.95: "0.05", 0.1 * 3 * 1e-5: "0.000003", 2.5e-7: "0.00000025", 1e-12: "0.000000000001",
+		6.3848009328e-5: "0.000063848", 6.3848e-8: "0.0000000638", 1e-200: "1e-200",
 		123456789.25: "123456789.25", 1.5e300: "1.5e+300", 2.0 / 3: "0.666666667",
 	} {
 		if got := string(appendFloat(nil, f)); got != want {

@@ -159,7 +159,12 @@ func (t *Text) foreign(list []Foreign) {
 		for ; n < len(list) && list[n].Detail == list[0].Detail; n++ {
 			what += ", " + string(list[n].Source)
 		}
-		t.note(what + ": " + string(list[0].Detail) + "; nothing is said of " + of)
+		says := what + ": " + string(list[0].Detail) + "; nothing is said of " + of
+		if strings.Contains(string(list[0].Detail), "lxcfs") {
+			says += ". What this container may use and uses is in its cgroup: memory.max, memory.current and memory.stat " +
+				"(version 1: memory.limit_in_bytes, memory.usage_in_bytes), cpu.max, cpu.stat"
+		}
+		t.note(says)
 		list = list[n:]
 	}
 }

@@ -72,11 +72,27 @@ func ever(f *lower.Finding) int {
 	return 0
 }
 
-// List returns every rule with its thresholds, as `kwhy check --list` shows them.
+// Runs returns the rules that kwhy check runs, by their names.
+func Runs() map[string]bool {
+	out := map[string]bool{}
+	for _, d := range wanted(Topics(), nil) {
+		for _, r := range d.facts.Blind(nil, inspect.Unread).Rules {
+			out[r.ID] = true
+		}
+	}
+	return out
+}
+
+// List returns every rule with its thresholds, as `kwhy check --list` shows them, and of those that
+// kwhy check does not run which command does.
 func List(rules []lower.RuleDoc, limits explain.Limits) (lower.Grid, error) {
 	v := lower.Own(ruleTable(), []string{"id", "thresholds", "why"}, nil, 0)
 	var rows Rules
+	runs := Runs()
 	for _, d := range rules {
+		if !runs[d.ID] {
+			d.What += "; not run by check, but by kwhy " + d.Command
+		}
 		r := &Rule{Ruled: lower.Ruled{RuleDoc: d}}
 		if at, set := limits[d.ID]; set {
 			r.At = at

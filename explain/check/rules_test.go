@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/catalog"
+	"kwhy/explain/check"
 	"kwhy/explain/lower"
 )
 
@@ -93,6 +95,7 @@ func TestEveryRuleIsTried(t *testing.T) {
 		}
 	}
 	run := newHosts(t).of(t, lossy).judge(0, nil).outcome
+	ran := slices.Sorted(maps.Keys(run))
 	for _, r := range catalog.All().Rules {
 		_, runs := run[r.ID]
 		if why := elsewhere()[r.ID]; runs == (why != "") {
@@ -103,6 +106,9 @@ func TestEveryRuleIsTried(t *testing.T) {
 		}
 		delete(run, r.ID)
 		delete(tried, r.ID)
+	}
+	if listed := slices.Sorted(maps.Keys(check.Runs())); !slices.Equal(listed, ran) {
+		t.Errorf("check --list says that it runs %v, and it runs %v", listed, ran)
 	}
 	for id := range run {
 		t.Errorf("check runs %s, and the catalogue does not have it", id)

@@ -133,7 +133,15 @@ func inD(pid string, now int, where string) edit {
 }
 
 // calm is that a process did not run in the interval.
-func calm(pid int) edit { return some(stat(pid, 14, "9", "9"), stat(pid, 15, "9", "9")) }
+func calm() edit { return some(stat(152, 14, "9", "9"), stat(152, 15, "9", "9")) }
+
+// jobOf makes a process a job of another, which is the shell of a terminal.
+func jobOf(shell, pid int) edit {
+	both := func(pid, field, value int) edit { return stat(pid, field, fmt.Sprint(value), fmt.Sprint(value)) }
+	const tty = 34816 // pts/0
+	return some(both(shell, 5, shell), both(shell, 6, shell), both(shell, 7, tty),
+		both(pid, 4, shell), both(pid, 5, pid), both(pid, 6, shell), both(pid, 7, tty))
+}
 
 // uid makes a process a user's, without capabilities.
 func uid(pid, id int) edit {
@@ -174,9 +182,19 @@ func procTrials() []trial {
 	}, {
 		// Its group has no parent in its session: none but SIGSTOP stops it, and no shell continues it.
 		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
-			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(152),
+			warning("throttled (152) is stopped by SIGSTOP; SIGCONT continues it; no shell has it as a job", stat(152, 3, "T", "T"), calm(),
 				stat(152, 5, "152", "152"), stat(152, 6, "152", "152")),
 		}, well: edits{stat(152, 3, "T", "T"), stat(152, 14, "0", "1")}, idle: "it ran in between",
+	}, {
+		rule: "proc.stopped", host: sched, over: time.Minute, fires: []rung{
+			notice("throttled (152) is stopped by its tracer task-1 (131)", stat(152, 3, "t", "t"), calm(),
+				line("proc/152/status", "TracerPid:", "131")),
+		}, well: edits{stat(152, 3, "T", "T"), calm(), jobOf(131, 152)}, idle: "a shell has it as a job",
+	}, {
+		rule: "proc.stopped", host: sched, over: time.Hour, fires: []rung{
+			notice("throttled (152) is stopped by a signal; SIGCONT continues it, and so does fg in its shell, task-1 (131)",
+				stat(152, 3, "T", "T"), calm(), jobOf(131, 152)),
+		}, well: edits{stat(152, 3, "S", "S"), calm(), jobOf(131, 152)}, idle: "it sleeps",
 	}, {
 		// 22650 has the numbers of threads that the user has; 22659 is another's.
 		rule: "proc.user_tasks_near", host: files, fires: []rung{
@@ -391,7 +409,7 @@ func schedTrials() []trial {
 		// 30 % of 200 ticks were the kernel's; task-2 (134) had children that used 90 ticks, and task-1 (131) one that lives.
 		rule: "sched.fork_rate", host: sched, fires: []rung{
 			notice("100 processes and threads were started a second on 2 CPUs, and the kernel's work took 30 % of CPU time; "+
-				"task-2 (134) waited for children that had used 0.9 s of CPU time in their lives, task-1 (131) has 1 new child that lives",
+				"task-2 (134) waited for children that used 0.9 s of CPU time before they ended, task-1 (131) has 1 new child that lives",
 				becomes("proc/stat", started(500, 0, 500, 1000), started(540, 60, 600, 1100)), stat(134, 16, "10", "70"), stat(134, 17, "-3", "27"),
 				bornOf(131)),
 			warning("1,000 processes and threads were started a second on 2 CPUs, and the kernel's work took 30 % of CPU time; "+
@@ -474,6 +492,34 @@ func fdTrials() []trial {
 			critical("4,095 of 4,096 pseudo terminals are in use", ptys(4095, 0)),
 		}, well: edits{ptys(2800, 1024)},
 	}, {
+		rule: "fd.user_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 user namespaces that one user may have made", spaces("user", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("user", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("user", 98, 0)),
+			few("processes are in 99 user namespaces; who made them is not known", spaces("user", 0, 99)),
+		}, well: edits{spaces("user", 79, 79)},
+	}, {
+		rule: "fd.net_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 network namespaces that one user may have made", spaces("net", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("net", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("net", 98, 0)),
+			few("processes are in 99 network namespaces; who made them is not known", spaces("net", 0, 99)),
+		}, well: edits{spaces("net", 79, 79)},
+	}, {
+		rule: "fd.mnt_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 mount namespaces that one user may have made", spaces("mnt", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("mnt", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("mnt", 98, 0)),
+			few("processes are in 99 mount namespaces; who made them is not known", spaces("mnt", 0, 99)),
+		}, well: edits{spaces("mnt", 79, 79)},
+	}, {
+		rule: "fd.pid_namespaces_near", host: files, fires: []rung{
+			notice("user 1000 has at least 80 of the 100 PID namespaces that one user may have made", spaces("pid", 80, 0)),
+			warning("user 1000 has at least 90 of the 100", spaces("pid", 90, 0)),
+			critical("user 1000 has at least 98 of the 100", spaces("pid", 98, 0)),
+			few("processes are in 99 PID namespaces; who made them is not known", spaces("pid", 0, 99)),
+		}, well: edits{spaces("pid", 79, 79)},
+	}, {
 		rule: "fd.keys_near", host: files, fires: []rung{
 			notice("user 1000 has 160 of the 200 keys that it may have", keys("160/200 900/20000")),
 			warning("user 1000 has 18,000 of the 20,000 bytes of keys that it may have", keys("3/200 18000/20000")),
@@ -514,6 +560,19 @@ func aio(n int) edit { return some(sysctl("fs/aio-nr", n), sysctl("fs/aio-max-nr
 
 func ptys(n, kept int) edit {
 	return some(sysctl("kernel/pty/nr", n), sysctl("kernel/pty/max", 4096), sysctl("kernel/pty/reserve", kept))
+}
+
+// spaces are namespaces of a kind that user 1000 made, and that nobody knows who made, of 100.
+func spaces(kind string, made, unsure int) edit {
+	return some(sysctl("user/max_"+kind+"_namespaces", 100), facts(func(now, _ *check.Facts) {
+		f := of[*fdfacts.Snapshot](now)
+		for src, s := range f.Spaces {
+			if s.Kind == kind {
+				s.Counted, s.All, s.Most, s.Who, s.Unsure = true, made+unsure, made, 1000, unsure
+				f.Spaces[src] = s
+			}
+		}
+	}))
 }
 
 // keys is what root and user 1000 have of their quotas.

@@ -151,7 +151,10 @@ func AppendWhat(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte 
 		b = append(append(append(b, "the memory of cgroup "...), w.Object...), " to get below memory.high"...)
 		return appendLimit(b, ", ", w.Limit)
 	case wait.MemoryOOM:
-		b = append(append(append(b, "memory: cgroup "...), w.Object...), " is at its limit"...)
+		if b = append(b, "memory"...); w.Sure == wait.Candidates {
+			b = append(b, ", most likely"...)
+		}
+		b = append(append(append(b, ": cgroup "...), w.Object...), " is at its limit"...)
 		b = appendLimit(b, " of ", w.Limit)
 		return append(b, ", and its OOM killer is disabled (oom_kill_disable)"...)
 	case wait.NFS:

@@ -273,7 +273,7 @@ func hostRules() []explain.Rule[*fdfacts.Snapshot] {
 		Say: func(f host) string {
 			return units.Percent(int64(f.Files), int64(f.FilesMax)) + " of the files that this host may have open"
 		},
-	}, instancesNear(), watchesNear(), aioNear(), ptysNear()}
+	}, instancesNear(), watchesNear(), aioNear(), ptysNear(), spacesNear(0), spacesNear(1), spacesNear(2), spacesNear(3)}
 }
 
 // shareOf is what one sysctl counts of what another allows.

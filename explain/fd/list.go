@@ -237,7 +237,7 @@ func details(r fdRow) string {
 	f := r.It
 	switch f.Kind {
 	case procfacts.KindFile, procfacts.KindPath:
-		return onDisk(f)
+		return onDisk(r)
 	case procfacts.KindDirectory:
 		return "directory" + where(f)
 	case procfacts.KindChar, procfacts.KindDevice:

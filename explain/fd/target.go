@@ -8,7 +8,8 @@ import (
 	fdfacts "kwhy/inspect/fd"
 )
 
-func onDisk(f *fdfacts.Descriptor) string {
+func onDisk(r fdRow) string {
+	f := r.It
 	var b strings.Builder
 	b.WriteString("file")
 	if f.HasStat {
@@ -23,7 +24,24 @@ func onDisk(f *fdfacts.Descriptor) string {
 	case f.Deleted:
 		b.WriteString("; deleted, and keeps " + units.Size(f.Taken) + " until it is closed")
 	}
-	return b.String()
+	return b.String() + silent(r)
+}
+
+// silent says of a file whose file system did not answer in time who serves that.
+func silent(r fdRow) string {
+	f := r.It
+	if !f.Late || f.Mount == nil {
+		return ""
+	}
+	s := " (" + f.Mount.Source + "), whose server did not answer in time"
+	var who []string
+	for _, p := range r.In.Servers[f.Mount.Dev] {
+		who = append(who, fmt.Sprintf("%s (%d)", p.Comm, p.PID))
+	}
+	if len(who) > 0 {
+		s += ": " + few(who)
+	}
+	return s
 }
 
 func where(f *fdfacts.Descriptor) string {

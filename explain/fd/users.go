@@ -15,7 +15,7 @@ import (
 
 // perUser are limits of what users have, in all their processes together.
 func perUser() []hostField {
-	return append(inotifyLimits(),
+	return append(append(inotifyLimits(), spaceLimits()...),
 		ofUsers(doc{
 			Key: "epoll_max_user_watches", Label: "epoll watches", Concept: "epoll",
 			Source: inspect.EpollMaxWatches, Also: shownByInfo(),

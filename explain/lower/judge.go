@@ -442,6 +442,16 @@ func basisOf[S explain.Snapshot[S]](r *explain.Rule[S], s S) explain.Basis {
 	return r.Basis
 }
 
+// Findings holds rules against a snapshot that has no card here.
+func Findings[S explain.Snapshot[S]](rules []explain.Rule[S], s S, limits explain.Limits) (out []Finding) {
+	for i := range rules {
+		if v := judge(&rules[i], s, limits); v.level > explain.OK {
+			out = append(out, findingOf(&rules[i], s, v, limits))
+		}
+	}
+	return out
+}
+
 // findingOf is what r found in s.
 func findingOf[S explain.Snapshot[S]](r *explain.Rule[S], s S, v verdict, limits explain.Limits) Finding {
 	f := Finding{

@@ -35,6 +35,8 @@ type Page[S explain.Snapshot[S]] struct {
 	// whose process ended before the second.
 	Same     func(was, now S) bool
 	NoneLeft func(S)
+	// Ended is found of one whose process ended before the second, where NoneLeft does not mark it.
+	Ended func(S, explain.Limits) []Finding
 	// Meanwhile lets the interval pass, where there is something to watch.
 	Meanwhile func(h *inspect.Host, d time.Duration, sleep func(time.Duration))
 
@@ -95,6 +97,13 @@ func (p *Page[S]) Report(s S, limits explain.Limits) Report {
 		p.Finish(&rep, s)
 	}
 	return rep
+}
+
+// Over adds to a report of the first of two samples that the process had ended before the second.
+func (p *Page[S]) Over(rep *Report, s S) {
+	if p.Ended != nil {
+		rep.Findings = append(rep.Findings, p.Ended(s, rep.Limits)...)
+	}
 }
 
 // Catalogue lists the values and rules of the page.

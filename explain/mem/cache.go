@@ -2,11 +2,13 @@ package mem
 
 import (
 	"fmt"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	memfacts "kwhy/inspect/mem"
 )
 
 func cache() []field {
@@ -73,6 +75,84 @@ func readMapped(m mem) string {
 		return fmt.Sprintf("%s of the cache is mapped by processes: programs, libraries, shared memory.", units.AppendPercent(nil, s.Float()))
 	}
 	return ""
+}
+
+type sharedRow = memfacts.Part[memfacts.Shared]
+
+// SharedMemory is the table of who holds shared memory, whether or not a process uses it.
+func SharedMemory() *explain.Table[sharedRow] {
+	column := func(d doc, get func(*memfacts.Shared) value) explain.Field[sharedRow] {
+		d.Source, d.Also, d.Concept = inspect.TmpfsUse, also(inspect.SysvipcShm), "shared-memory"
+		return explain.Field[sharedRow]{Doc: d, Get: func(r sharedRow) value { return get(r.It) }}
+	}
+	number := func(n inspect.Num) value {
+		if n == inspect.Unset {
+			return explain.None(inspect.Inapplicable)
+		}
+		return explain.I(int64(n))
+	}
+	out := explain.Table[sharedRow]{Name: "shared_memory", Sort: []string{"used"}, Identity: []string{"kind", "holder"}}
+	out.Fields = []explain.Field[sharedRow]{
+		column(doc{Key: "kind", Words: []explain.Word{
+			{Name: "tmpfs", Gist: "A file system in memory.", Concept: "shared-memory"},
+			{Name: "devtmpfs", Gist: "That of /dev, in memory too.", Concept: "shared-memory"},
+			{Name: "sysv", Gist: "A segment of System V (shmget).", Concept: "shared-memory"},
+		}, Gist: "What it is: a mount of tmpfs, or a segment."}, func(s *memfacts.Shared) value { return explain.S(s.Kind) }),
+		column(doc{Key: "holder", Gist: "Where it is mounted, or the number of the segment (shmid)."},
+			func(s *memfacts.Shared) value { return explain.S(s.Name) }),
+		column(doc{Key: "used", Unit: bytes, Gist: "What it takes: of tmpfs in RAM and swap, of a segment in RAM."},
+			func(s *memfacts.Shared) value { return explain.N(s.Used) }),
+		column(doc{Key: "swap", Unit: bytes, Show: explain.Data, Gist: "What of a segment is in swap; tmpfs does not say."},
+			func(s *memfacts.Shared) value { return number(s.Swap) }),
+		column(doc{Key: "most", Unit: bytes, Gist: "What it may take."}, func(s *memfacts.Shared) value { return number(s.Most) }),
+		column(doc{Key: "uid", Unit: explain.Plain, Show: explain.Data, Gist: "The owner of a segment."},
+			func(s *memfacts.Shared) value { return number(s.UID) }),
+		column(doc{Key: "attached", Unit: count, Show: explain.Data, Gist: "How often a segment is attached."},
+			func(s *memfacts.Shared) value { return number(s.Attached) }),
+		column(doc{Key: "creator", Unit: explain.Plain, Show: explain.Data, Gist: "The PID of who made a segment: it may have ended."},
+			func(s *memfacts.Shared) value { return number(s.Creator) }),
+		{Doc: doc{
+			Key: "why", Source: inspect.TmpfsUse, Also: also(inspect.SysvipcShm), Concept: "shared-memory",
+			Gist: "How to look into it, and what frees it.",
+		}, Get: func(r sharedRow) value { return explain.S(whyShared(r.It)) }},
+	}
+	return &out
+}
+
+func whyShared(s *memfacts.Shared) string {
+	if s.Kind != "sysv" {
+		return "its files stay until they are deleted; du -sx " + s.Name + " finds them"
+	}
+	if s.Attached == 0 {
+		return fmt.Sprintf("nobody has it attached, and it stays: ipcrm -m %s frees it", s.Name)
+	}
+	says := fmt.Sprintf("attached %s; of user %d", units.Plural(int64(s.Attached), "time", "times"), s.UID)
+	if s.Swap > 0 {
+		says += "; " + units.Size(uint64(s.Swap)) + " more in swap"
+	}
+	return says
+}
+
+// sharedBy says who holds most of Shmem, as far as mounts and segments show it.
+func sharedBy(m mem, id string) string {
+	if id != "shmem" {
+		return ""
+	}
+	var words []string
+	for _, s := range m.Shared() {
+		if s.Used < m.Info["Shmem"]/20 || len(words) == 3 {
+			break
+		}
+		name := "tmpfs at " + s.Name
+		if s.Kind == "sysv" {
+			name = "segment " + s.Name + " of System V"
+		}
+		words = append(words, name+" has "+units.Size(s.Used))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(words, ", ")
 }
 
 func writeback() []field {

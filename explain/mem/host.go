@@ -37,6 +37,7 @@ func Host() explain.Card[*memfacts.Snapshot] {
 		ram(),
 		{Title: "Processes by RSS", Table: "processes", By: "rss"},
 		{Title: "Page cache, LRU lists and writeback", Fields: cache()},
+		{Title: "Shared memory by holder", Table: "shared_memory"},
 		{Title: "Overcommit", Fields: commit()},
 		{Title: "Swap", Fields: swap(), Table: "swaps"},
 		{Title: "Reclaim and pressure", Fields: reclaim(), Table: "stalled_cgroups"},

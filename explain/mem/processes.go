@@ -150,7 +150,7 @@ func resident() []procField {
 			Key: "vm_lck", Kernel: "VmLck", Show: explain.Rare,
 			Gist:    "Memory locked in RAM with mlock.",
 			Concept: "mlock",
-		}, nil, nil),
+		}, readLocked, nil),
 		status(doc{
 			Key: "vm_pin", Kernel: "VmPin", Show: explain.Rare,
 			Gist:    "Memory pinned for devices, which cannot even be moved.",
@@ -233,13 +233,19 @@ func told(m procMem, names ...string) bool {
 
 func readRssAnon(m procMem) string {
 	is := "no file backs it, so reclaim could only swap it out."
-	switch locked := m.Status["VmLck"] + m.Status["VmPin"]; {
-	case locked > 0 && locked >= m.Status["RssAnon"]:
-		is = "no file backs it; memory of this process is locked (VmLck, VmPin), which not even swap can take."
-	case locked > 0:
-		is = "no file backs it: swap could take what is not locked (VmLck) or pinned (VmPin)."
+	if m.Status["VmLck"]+m.Status["VmPin"] > 0 {
+		is = "no file backs it: swap could take it, but for what of it is locked (VmLck) or pinned (VmPin)."
 	}
 	return ofRSS(m, "RssAnon", is) + " Children made by fork share it until one side writes."
+}
+
+// readLocked says what VmLck counts: ranges, whatever is mapped there (mm/mlock.c, mlock_fixup).
+func readLocked(m procMem) string {
+	if m.Status["VmLck"] == 0 {
+		return ""
+	}
+	return "The size of its locked ranges, of anonymous, shared and file memory alike: which of RssAnon, RssShmem and RssFile it is " +
+		"part of, Locked in /proc/PID/smaps tells of each."
 }
 
 func readRssFile(m procMem) string {

@@ -415,7 +415,7 @@ func readAnon(m mem) string {
 		return s + "; without swap, only its owner can free it."
 	}
 	if locked := explain.Look(m.Info, "Mlocked"); locked.Has() && locked.Float() >= 0.05*explain.Look(m.Info, "MemTotal").Float() {
-		return s + "; it can be swapped out, but for what is locked: Mlocked is " + size(locked) + "."
+		return s + "; it can be swapped out, but for what of it is locked: Mlocked, which counts all kinds, is " + size(locked) + "."
 	}
 	return s + "; it can be swapped out."
 }

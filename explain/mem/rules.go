@@ -24,7 +24,7 @@ func largeRules() []rule {
 			Evidence: []string{key, "mem_total"}, Concept: concept, Next: "kwhy explain " + string(concept), At: at,
 			Of: func(m mem) value { return explain.Share(get(m), explain.Look(m.Info, "MemTotal")) },
 			Say: func(m mem) string {
-				return fmt.Sprintf("%s of RAM is %s: %s", ofRAM(m, get(m)), says, size(get(m))) + removed(m, id)
+				return fmt.Sprintf("%s of RAM is %s: %s", ofRAM(m, get(m)), says, size(get(m))) + removed(m, id) + sharedBy(m, id)
 			},
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"kwhy/explain"
 	"kwhy/explain/lower"
+	"kwhy/explain/proc"
 	"kwhy/explain/units"
 	"kwhy/inspect"
 	cgroupfacts "kwhy/inspect/cgroup"
@@ -49,6 +50,7 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 			holders.rows(),
 			table(Cgroups(), 0, func(m mem) []cgroupfacts.Memory { return m.Cgroups }),
 			stalledTable(), mapCounts(),
+			sharedTable(),
 			table(Swaps(), 0, func(m mem) []memfacts.Swap { return m.Swaps }),
 			table(Zones(), 0, Populated),
 			table(Nodes(), 0, func(m mem) []memfacts.Node { return m.Nodes }),
@@ -208,6 +210,26 @@ func table[T any](t *explain.Table[memfacts.Part[T]], limit int, of func(mem) []
 	return r
 }
 
+// sharedTable shows who holds shared memory, where either of those could be asked.
+func sharedTable() lower.Attached[mem] {
+	r := lower.Table(SharedMemory(), 0, func(m mem) explain.Rows[sharedRow] {
+		if m.Missing(inspect.TmpfsUse) != inspect.Present && m.Missing(inspect.SysvipcShm) != inspect.Present {
+			return nil
+		}
+		return memfacts.Parts[memfacts.Shared]{In: m, List: m.Shared()}
+	})
+	r.Plus = inspect.Of(inspect.Meminfo)
+	r.Scan = func(h *inspect.Host, v *lower.View[sharedRow]) (explain.Rows[sharedRow], []int32, error) {
+		m, err := memfacts.Take(h, v.Needs().Plus(v.Rank()).Plus(r.Plus))
+		if err != nil {
+			return nil, nil, err
+		}
+		rows := memfacts.Parts[memfacts.Shared]{In: m, List: m.Shared()}
+		return rows, v.Order(rows), nil
+	}
+	return r
+}
+
 // stalledTable shows the cgroups that are stalled at their bound; check judges all that have one.
 func stalledTable() lower.Attached[mem] {
 	r := lower.Table(Stalled(), 0, stalled)
@@ -249,7 +271,8 @@ func ProcessPage(pid int32) *lower.Page[procMem] {
 			return takeProcess(h, pid, want)
 		},
 		Since:   func(now, was procMem) { now.Was = was },
-		Same:    func(was, now procMem) bool { return was.P.Start == now.P.Start },
+		Same:    func(was, now procMem) bool { return was.P.GoesOn(&now.P) },
+		Ended:   func(left procMem, limits explain.Limits) []lower.Finding { return proc.Ended(&left.P, limits) },
 		At:      func(m procMem) time.Time { return m.At },
 		Gaps:    procMem.Gaps,
 		Subject: func(m procMem) *lower.Subject { return &lower.Subject{PID: pid, Comm: m.P.Comm, Born: m.Born} },

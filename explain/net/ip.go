@@ -3,6 +3,7 @@ package net
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
@@ -319,9 +320,20 @@ func portsBound() hostRule {
 		At: explain.At{Notice: 0.70, Warning: 0.85, Critical: 0.97},
 		Say: func(n host) string {
 			l, _ := busiest(n)
-			return fmt.Sprintf("%s of the %s local ports of %s are taken, each by a connection of its own: a program binds before it connects, "+
+			who := "a program binds"
+			if list := n.HoldersOf(l); len(list) > 0 {
+				who = fmt.Sprintf("%s, which has %s of them, binds", list[0].Name, units.Number(list[0].N))
+			}
+			return fmt.Sprintf("%s of the %s local ports of %s are taken, each by a connection of its own: %s before it connects, "+
 				"without IP_BIND_ADDRESS_NO_PORT; when all are, bind fails with EADDRINUSE",
-				units.Number(l.Ports), units.Number(int64(n.Ports.Size())), l.Local)
+				units.Number(l.Ports), units.Number(int64(n.Ports.Size())), l.Local, who)
+		},
+		NextOf: func(n host) string {
+			l, _ := busiest(n)
+			if list := n.HoldersOf(l); len(list) > 0 {
+				return "kwhy net " + strconv.Itoa(int(list[0].PID))
+			}
+			return "kwhy net sockets"
 		},
 	}
 }

@@ -129,8 +129,12 @@ func receiveBufferFull() rule {
 		},
 		At: explain.At{Notice: 0.875, Warning: 0.98},
 		Say: func(r row) string {
-			return named(r) + " has " + units.Size(uint64(r.It.Mem[sockdiag.RmemAlloc])) + " waiting at " + r.It.ProtocolName() + " " +
-				localName(r.It) + ", whose buffer is " + units.Size(uint64(r.It.Mem[sockdiag.RcvBuf])) + ": what does not fit is dropped"
+			has := named(r) + " has " + units.Size(uint64(r.It.Mem[sockdiag.RmemAlloc])) + " waiting"
+			if r.Owners().Len() == 0 {
+				has = units.Size(uint64(r.It.Mem[sockdiag.RmemAlloc])) + " of datagrams wait to be read"
+			}
+			return has + " at " + r.It.ProtocolName() + " " + localName(r.It) +
+				", whose buffer is " + units.Size(uint64(r.It.Mem[sockdiag.RcvBuf])) + ": what does not fit is dropped"
 		},
 	}
 }

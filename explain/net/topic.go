@@ -242,7 +242,8 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 			}
 			return n, err
 		},
-		Same:    func(was, now process) bool { return was.Row.P.Start == now.Row.P.Start },
+		Same:    func(was, now process) bool { return was.Row.P.GoesOn(now.Row.P) },
+		Ended:   func(left process, limits explain.Limits) []lower.Finding { return proc.Ended(left.Row.P, limits) },
 		Since:   func(_, _ process) {}, // which TakeProcess has done
 		At:      func(n process) time.Time { return n.Net.When },
 		Gaps:    process.Gaps,

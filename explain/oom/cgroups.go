@@ -325,12 +325,12 @@ func whyGroup(p part) string {
 	case len(g.PIDs) == 0:
 		s = units.NoneOf("no process in it", seen)
 	case g.KillerOff():
-		s = units.Plural(len(g.PIDs), "is in it", "are in it") + "; its OOM killer is disabled (oom_kill_disable): at the limit its tasks " +
-			"wait, and none is killed"
+		s = units.Plural(len(g.PIDs), "process is in it", "processes are in it") +
+			"; its OOM killer is disabled (oom_kill_disable): at the limit its tasks wait, and none is killed"
 	case g.Victim == nil:
 		s = units.NoneOf("none of its processes can be killed", seen)
 	case !seen.Whole():
-		s = units.Plural(len(g.PIDs), "is in it", "are in it") + ", " + units.Among(seen)
+		s = units.Plural(len(g.PIDs), "process is in it", "processes are in it") + ", " + units.Among(seen)
 	default:
 		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {

@@ -38,12 +38,17 @@ func Host() explain.Card[*oomfacts.Snapshot] {
 	}, Rules: slices.Concat(hostRules(), farRules, setRules)}
 }
 
-// Within explains which process would be killed next when one cgroup's limit is hit.
-func Within() explain.Card[*oomfacts.Snapshot] {
+// Within explains which process would be killed next when one cgroup's limit is hit: nobody, where its
+// OOM killer is off.
+func Within(off bool) explain.Card[*oomfacts.Snapshot] {
 	set, setRules := explain.Borrow(Host(), func(o host) host { return o }, "panic_on_oom", "oom_dump_tasks")
 	ranked := slices.DeleteFunc(next(), func(f field) bool { return f.Key == "unkillable" }) // counted over the host
+	title := "Next victim at this cgroup's limit"
+	if off {
+		title = "Processes of this cgroup, of which none is killed at its limit"
+	}
 	return explain.Card[*oomfacts.Snapshot]{Name: "oom", Sections: []explain.Section[*oomfacts.Snapshot]{
-		{Title: "Next victim at this cgroup's limit", Fields: ranked, Table: "processes"},
+		{Title: title, Fields: ranked, Table: "processes"},
 		{Title: "The cgroup", Table: "cgroups"},
 		{Title: "OOM policy", Fields: set},
 	}, Rules: setRules}

@@ -76,6 +76,9 @@ func badness() []taskField {
 			case spared(t.Row):
 				return "Not now: its oom_score is 0, though its parts give more. It was already reaped, or it uses its parent's memory after vfork."
 			}
+			if g := t.Group; g != nil && g.KillerOff() {
+				return "In an OOM of the whole host. At the limit of " + g.Path + " nobody is killed: its OOM killer is disabled."
+			}
 			return "It can be killed."
 		}),
 		score, points,

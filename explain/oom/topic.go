@@ -41,7 +41,7 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 	}
 	card := Host()
 	if o.Cgroup != nil {
-		card = Within()
+		card = Within(o.Cgroup.KillerOff())
 	}
 	groups := lower.Table(Cgroups(), o.Screen, func(s host) explain.Rows[oomfacts.Part] { return s.Limited() })
 	groups.Ready = true

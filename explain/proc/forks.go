@@ -80,7 +80,7 @@ func Forkers(l list) string {
 	for _, f := range forkers(l) {
 		var has []string
 		if f.spent > 0 {
-			has = append(has, "waited for children that had used "+units.Span(f.spent)+" of CPU time in their lives")
+			has = append(has, "waited for children that used "+units.Span(f.spent)+" of CPU time before they ended")
 		}
 		if f.born > 0 {
 			has = append(has, "has "+units.Plural(f.born, "new child that lives", "new children that live"))

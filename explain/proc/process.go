@@ -53,6 +53,12 @@ func processRules() []explain.Rule[detail] {
 	}}
 }
 
+// Ended is what is found of a process that ended before the second of two samples, of which the first is
+// shown: the same by every command.
+func Ended(left *procfacts.Process, limits explain.Limits) []lower.Finding {
+	return lower.Findings(processRules(), &procfacts.Detail{Row: procfacts.Row{P: left}, Ended: true}, limits)
+}
+
 // text is a text value; inapplicable where it is empty.
 func text(s string) value {
 	if s == "" {

@@ -41,8 +41,8 @@ func rowRules() []explain.Rule[procfacts.Row] {
 				return string(named(nil, p.P)) + " is in uninterruptible sleep"
 			}},
 		{ID: "proc.stopped", Unit: explain.Count,
-			What: "2: stopped for a minute, and no job of a shell; 1: that for 10 s or over the interval, so long by its tracer, " +
-				"or for an hour as a job",
+			What: "1: stopped for 10 s or over the interval by its tracer, or where no shell has it as a job, or for an hour as a job; " +
+				"2: for a minute where no shell has it as a job",
 			Means: "A stopped process keeps its locks, connections and memory, and does nothing with them until somebody sends it " +
 				"SIGCONT; one that a tracer stopped, until that lets it go on. The shell that has it as a job can do so by fg.",
 			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy proc PID",

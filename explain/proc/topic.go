@@ -158,6 +158,7 @@ func fillHeld(ps *procfacts.Processes, want inspect.Sources) {
 	}
 	ps.Fill(blocked, want.Plus(inspect.Of(inspect.PIDStatus, inspect.PIDWchan, inspect.PIDSyscall)))
 	ps.Freeze(blocked)
+	ps.FindWaitsOf(blocked)
 	ps.FindStops()
 }
 
@@ -278,7 +279,7 @@ func detailPage(pid int32, read func(*inspect.Host, int32, inspect.Sources) (det
 			now.Was = was
 			now.Row.Host.Was, now.Row.Was = was.Row.Host, was.Row.P
 		},
-		Same:     func(was, now detail) bool { return was.Row.P.Start == now.Row.P.Start },
+		Same:     func(was, now detail) bool { return was.Row.P.GoesOn(now.Row.P) },
 		NoneLeft: func(d detail) { d.Ended = true },
 		At:       func(d detail) time.Time { return d.Row.Host.At },
 		Gaps:     detail.Gaps,

@@ -40,16 +40,28 @@ func why(b []byte, r row) []byte {
 	return b
 }
 
+// frozen says by which cgroup it is, and what else holds it.
+func frozen(b []byte, r row) []byte {
+	stopped := r.P.State == 'T'
+	if stopped {
+		b = append(b, "stopped, and "...)
+	}
+	b = append(b, "frozen with its cgroup "...)
+	if w := r.Wait(); w.Object != "" {
+		b = append(append(b, w.Object...), ' ')
+	}
+	if b = append(b, "until that is thawed"...); stopped {
+		b = append(b, ": SIGCONT continues it only then"...)
+	}
+	return b
+}
+
 // doing says it by the state.
 func doing(b []byte, r row) []byte {
 	p := r.P
 	switch {
 	case p.Frozen:
-		b = append(b, "frozen with its cgroup "...)
-		if w := r.Wait(); w.Object != "" {
-			b = append(append(b, w.Object...), ' ')
-		}
-		return append(b, "until that is thawed"...)
+		return frozen(b, r)
 	case p.MainEnded():
 		b = units.AppendNumber(append(b, "its main thread has ended; "...), int64(p.Threads-1))
 		return append(append(b, oneOrMany(p.Threads-1, " other thread runs", " other threads run")...), " on"...)
@@ -316,11 +328,26 @@ func readPolicy(d detail) string {
 
 func readNice(d detail) string { return NiceSays(d.Row.P, d.Shares) }
 
+// EndedSays says of what is a task's own that the task has ended: a zombie, or the main thread of a process
+// whose others go on; "" of one that goes on.
+func EndedSays(p *procfacts.Process) string {
+	switch {
+	case p.MainEnded(), p.State == 'Z' && p.TGID == p.PID && p.Threads > 1:
+		return "Of its main thread, which has ended: its other threads have their own."
+	case p.Over():
+		return "It has ended: this is what it had last."
+	}
+	return ""
+}
+
 // NiceSays says how nice changes a task's share, among those that it counts against: each step is a
 // factor of about 1.25 (kernel/sched/core.c, sched_prio_to_weight), within the innermost of the groups
 // that it is in.
 func NiceSays(p *procfacts.Process, groups []cgroupfacts.ShareGroup) string {
 	const fifo, rr, idle, deadline = 1, 2, 5, 6
+	if s := EndedSays(p); s != "" {
+		return s
+	}
 	switch p.Policy {
 	case fifo, rr, deadline:
 		return "It has no effect under this policy."
@@ -328,6 +355,9 @@ func NiceSays(p *procfacts.Process, groups []cgroupfacts.ShareGroup) string {
 		return "It has no effect under SCHED_IDLE."
 	}
 	within := "of its group."
+	if len(groups) == 0 && p.Autogroup >= 0 {
+		within = "of its group: of its session alone, where it ran before autogroup was switched off."
+	}
 	if n := len(groups); n > 0 {
 		within = "of cgroup " + groups[n-1].Name + "; against other groups the cgroup's own weight counts."
 		if groups[n-1].Auto {

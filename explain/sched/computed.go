@@ -42,7 +42,7 @@ func computed() []taskField {
 		}
 		return ofFair(t)
 	}
-	return []taskField{
+	return ofLiving([]taskField{
 		v, slice,
 		ofQueue(doc{
 			Key: "vlag", Label: "vlag", Unit: explain.Seconds,
@@ -73,7 +73,7 @@ func computed() []taskField {
 			Key: "uclamp_max", Kernel: "uclamp.max",
 			Gist: "The most utilisation that counts for it when a CPU's speed is chosen.",
 		}, func(s *procfacts.TaskSched) inspect.Num { return s.UclampMax }),
-	}
+	})
 }
 
 // ofEntity declares a line of /proc/PID/sched. The clamps need an option; without

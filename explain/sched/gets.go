@@ -3,6 +3,7 @@ package sched
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/explain/proc"
@@ -115,6 +116,10 @@ func readWaited(t one) string {
 	case c.ran+c.waited <= 0:
 		return "It did not want a CPU " + c.over + "."
 	}
+	if _, over, ok := t.Before(); ok && int64(c.waited) > int64(over)*int64(max(t.Row.P.Threads, 1)) {
+		return "More than its " + units.Plural(max(t.Row.P.Threads, 1), "thread", "threads") + " can have waited " + c.over +
+			": the kernel adds what a thread waited when it runs next, so that a part was before." + heldBack(t)
+	}
 	return "Ready and not on a CPU, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) +
 		" of the time that its threads wanted one." + heldBack(t)
 }
@@ -221,13 +226,25 @@ func quotaFields() []taskField {
 				return explain.None(inspect.Malformed)
 			}
 			return explain.F(t.Bound.Stood.Seconds())
-		}, func(t one) string {
-			if _, _, ok := t.Before(); ok {
-				return "In the interval, summed over CPUs, while its tasks wanted to run."
-			}
-			return "Since the cgroup was made, summed over CPUs, while its tasks wanted to run."
-		}),
+		}, readStood),
 	}
+}
+
+// readStood says what a stop of the cgroup is counted in: in the interval in which it ends, with all that
+// it was (kernel/sched/fair.c, unthrottle_cfs_rq).
+func readStood(t one) string {
+	was, over, ok := t.Before()
+	if !ok || !was.Bounded {
+		return "Since the cgroup was made, summed over CPUs, while its tasks wanted to run."
+	}
+	since, ok := t.Bound.Since(was.Bound)
+	switch c := taskClocks(t); {
+	case ok && since.Stood > over*time.Duration(max(t.Sched.Settings.Host.CPUs, 1)):
+		return "Summed over CPUs, and more than the interval has: a stop is added when it ends, so that a part was before."
+	case ok && since.Stood == 0 && c.why == inspect.Present && c.ran+c.waited <= 0 && runnable(t):
+		return "None ended in the interval. Its tasks want to run and did not: a stop is added when it ends."
+	}
+	return "In the interval, summed over CPUs, while its tasks wanted to run."
 }
 
 // quotaOf is how many CPUs' worth of time the cgroup of a task may have.

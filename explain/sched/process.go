@@ -61,7 +61,7 @@ func policyFields() []taskField {
 		}
 		return always(t)
 	}
-	return []taskField{policy, nice, w, priority,
+	return ofLiving([]taskField{policy, nice, w, priority,
 		ofTask(doc{
 			Key: "sched_group", Label: "groups", Source: inspect.PIDCgroup,
 			Also:    []inspect.Source{inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.CgroupCPU},
@@ -78,7 +78,19 @@ func policyFields() []taskField {
 				}
 				return list(names)
 			}, readGroups),
+	})
+}
+
+// ofLiving makes fields say of a task that has ended just that: what else they say is of one that goes on.
+func ofLiving(list []taskField) []taskField {
+	for i := range list {
+		says := list[i].Reading
+		if says == nil {
+			continue
+		}
+		list[i].Reading = func(t one) string { return cmp.Or(proc.EndedSays(t.Row.P), says(t)) }
 	}
+	return list
 }
 
 func deadlines() []taskField {
@@ -188,6 +200,10 @@ func deriveWeight(t one) explain.Derivation {
 
 func readGroups(t one) string {
 	groups := mine(t).Groups
+	if len(groups) == 0 && t.Row.P.Autogroup >= 0 {
+		return fmt.Sprintf("None, unless it ran before kernel.sched_autogroup_enabled was switched off: then it is still in its "+
+			"session's group, /autogroup-%d, and no file says so.", t.Row.P.Autogroup)
+	}
 	if len(groups) == 0 {
 		return "None: it shares the CPUs with the kernel's own threads and with groups, as one among them."
 	}

@@ -190,7 +190,8 @@ func ProcessPage(pid int32, threads bool) *lower.Page[one] {
 			now.Row.Host.Was, now.Row.Was = was.Row.Host, was.Row.P
 			now.Threads.Since(was.Threads)
 		},
-		Same:    func(was, now one) bool { return was.Row.P.Start == now.Row.P.Start },
+		Same:    func(was, now one) bool { return was.Row.P.GoesOn(now.Row.P) },
+		Ended:   func(left one, limits explain.Limits) []lower.Finding { return proc.Ended(left.Row.P, limits) },
 		At:      func(t one) time.Time { return t.Row.Host.At },
 		Gaps:    one.Gaps,
 		Subject: func(t one) *lower.Subject { return proc.Subject(pid, t.Row) },

@@ -23,7 +23,8 @@ type Snapshot struct {
 	Locks, LocksWaiting                        inspect.Num
 	AIO                                        inspect.Num
 	Keys                                       []KeyUser
-	Charges                                    *Charges // of the processes that may be looked at
+	Charges                                    *Charges                  // of the processes that may be looked at
+	Spaces                                     map[inspect.Source]Spaces // by the source of their bound
 	Was                                        *Snapshot
 
 	got [inspect.NumSources]inspect.Reason
@@ -151,6 +152,7 @@ func TakeBeside(h *inspect.Host, scan func() *proc.FDScan, want inspect.Sources)
 	f.Scan = scan()
 	placeDeleted(h, f.Scan)
 	f.Charges = chargesOf(h, f.Scan, own)
+	f.countSpaces(h, want, own)
 	return f, nil
 }
 

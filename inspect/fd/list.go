@@ -36,6 +36,7 @@ type Descriptor struct {
 
 	// From stat, where it is a file.
 	HasStat     bool
+	Late        bool // its file system did not answer in time
 	Dev, Inode  uint64
 	Rdev        uint64
 	Size, Taken uint64 // bytes
@@ -76,6 +77,9 @@ type List struct {
 	// Relatives says that who has the other ends of pipes was looked for among
 	// parent, children and those of its session only: the host has too much open.
 	Relatives bool
+
+	// Servers are who serves the FUSE file systems that did not answer in time, by device.
+	Servers map[uint64][]*proc.Process
 
 	mounts  mountTable
 	drivers map[uint64]string // by device; a minor of all ones stands for any
@@ -161,6 +165,7 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 		}
 	})
 	mountsOf(h, l, dir)
+	serversOf(l, ps)
 	socketsOf(h, l, dir)
 	protocols(h, l, dir)
 	unmounted(h, l, dir)
@@ -168,6 +173,22 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 	sharing(h, l, ps)
 	ends(h, l, ps)
 	return l, nil
+}
+
+// serversOf finds who serves the file systems that did not answer, where these are of FUSE.
+func serversOf(l *List, ps *proc.Processes) {
+	for i := range l.List {
+		f := &l.List[i]
+		if !f.Late || f.Mount == nil || !strings.HasPrefix(f.Mount.FSType, "fuse") {
+			continue
+		}
+		if l.Servers == nil {
+			l.Servers = map[uint64][]*proc.Process{}
+		}
+		if _, known := l.Servers[f.Mount.Dev]; !known {
+			l.Servers[f.Mount.Dev] = ps.ServersOf(f.Mount.Dev)
+		}
+	}
 }
 
 // links reads where the descriptors of a process lead, in order of their numbers:
@@ -275,6 +296,7 @@ func statFD(h *inspect.Host, dir, name string, f *Descriptor) {
 	}
 	st, err := proc.Follow(h, dir+"/fd/"+name)
 	if err != nil {
+		f.Late = inspect.ReasonOf(err) == inspect.TimedOut
 		return
 	}
 	on := proc.OnDiskOf(&st)

@@ -210,9 +210,7 @@ func (t *mountTable) served(full string) (on *MountPoint) {
 	if on == nil {
 		return nil
 	}
-	kind, _, _ := strings.Cut(on.FSType, ".")
-	switch kind {
-	case "fuse", "fuseblk", "virtiofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "beegfs", "gpfs", "orangefs", "autofs":
+	if of := (inspect.Mount{FSType: on.FSType}); of.NeedsServer() {
 		return on
 	}
 	return nil

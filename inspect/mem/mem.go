@@ -39,7 +39,10 @@ type Snapshot struct {
 	Still bool
 	Was   *Snapshot
 
-	groups *counted        // see Removed
+	groups   *counted // see Removed
+	tmpfs    []Shared
+	segments []Shared
+
 	spoilt inspect.Sources // of which a part did not parse, or which end before their end
 }
 
@@ -90,6 +93,7 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 		switch s := inspect.Source(s); {
 		case s == inspect.CgroupMemory && m.unplaced(): // they may well be there
 		case s == inspect.ZFSArc && r == inspect.NotSaved: // most hosts have none
+		case s == inspect.TmpfsUse && r == inspect.NotSaved, s == inspect.SysvipcShm && r == inspect.NotSaved: // Shmem has their sum
 		case r.IsGap() && r != inspect.Unread:
 			out = append(out, inspect.Gap{Source: s, Reason: r, Count: 1, Of: 1})
 		case m.Partial(s):
@@ -131,6 +135,7 @@ func TakeBeside(h *inspect.Host, want inspect.Sources, other func()) (*Snapshot,
 	others.Wait()
 	if m.Got[inspect.Meminfo] == inspect.Present {
 		h.WeighMeminfo(m.Info)
+		m.explainShared(h, note)
 	}
 	if want.Has(inspect.CgroupMemory) && m.someStalled() {
 		m.Walk = cgroup.WalkMemory(h)
@@ -384,6 +389,10 @@ func Reader(h *inspect.Host, s inspect.Source) func(*Snapshot) error {
 		return func(m *Snapshot) error { return readRemoved(h, m) }
 	case inspect.ZFSArc:
 		return func(m *Snapshot) error { return readARC(h, m) }
+	case inspect.TmpfsUse:
+		return func(m *Snapshot) error { return readTmpfs(h, m) }
+	case inspect.SysvipcShm:
+		return func(m *Snapshot) error { return readSegments(h, m) }
 	case inspect.ZramStat:
 		return func(m *Snapshot) error { return readZrams(h, m) }
 	}

@@ -158,6 +158,27 @@ func (s *Sockets) Count(ports PortRange) (c SocketCount) {
 	return c
 }
 
+// HoldersOf returns who has most of the connections that take the ports of a local address, where it was
+// looked for: those in TIME_WAIT are nobody's.
+func (n *Snapshot) HoldersOf(l LocalPorts) []Holding {
+	s := n.Listed
+	if s == nil || s.Procs == nil {
+		return nil
+	}
+	rows := map[int32]int{}
+	for i := range s.List.Len() {
+		sock := s.List.At(i)
+		port := inspect.Num(sock.LocalPort)
+		if !sock.Stream() || !sock.Connected() || port < n.Ports.Low || port > n.Ports.High || sock.Local().Addr() != l.Local {
+			continue
+		}
+		if o := s.ownersOf(sock.Inode); len(o) > 0 {
+			rows[o[0].row]++
+		}
+	}
+	return s.most(rows, mostHolders)
+}
+
 // localPorts sums up who takes which ports of a range.
 func localPorts(from map[netip.Addr]map[uint16]int, to []Destination, ports PortRange) (out []LocalPorts) {
 	size := float64(ports.Size())

@@ -52,6 +52,8 @@ type nftChain struct {
 // Of nftables' messages and attributes (include/uapi/linux/netfilter/nf_tables.h).
 const (
 	nftTableOf     = 1 // NFTA_CHAIN_TABLE, NFTA_RULE_TABLE and NFTA_OBJ_TABLE
+	nftTableName   = 1
+	nftTableFlags  = 2
 	nftChainName   = 3
 	nftChainHook   = 4
 	nftChainPolicy = 5
@@ -77,6 +79,7 @@ const (
 	nftTargetName  = 1
 	nftCounterObj  = 1 // NFT_OBJECT_COUNTER
 	nftDrop        = 0 // NF_DROP
+	nftDormant     = 1 // NFT_TABLE_F_DORMANT
 )
 
 // netFilter asks nftables and x_tables for the rules that drop, in the namespace that the calling thread is
@@ -111,12 +114,15 @@ func nftRules(h *inspect.Host) (r ruleset, err error) {
 }
 
 func newRuleset() ruleset {
-	return ruleset{chains: map[chainKey]*nftChain{}, calls: map[chainKey][]chainKey{}}
+	return ruleset{dormant: map[[2]string]bool{}, chains: map[chainKey]*nftChain{}, calls: map[chainKey][]chainKey{}}
 }
 
-// listRules asks for chains and rules, and for counters with a name where a rule uses one.
+// listRules asks for tables, chains and rules, and for counters with a name where a rule uses one.
 func listRules(c *inspect.Netlink) (r ruleset, err error) {
 	r = newRuleset()
+	if err := nftDump(c, unix.NFT_MSG_GETTABLE, r.table); err != nil {
+		return r, err
+	}
 	if err := nftDump(c, unix.NFT_MSG_GETCHAIN, r.chain); err != nil {
 		return r, err
 	}
@@ -142,6 +148,7 @@ func nftDump(c *inspect.Netlink, what int, each func([]byte)) error {
 
 // ruleset is what is gathered of the rules.
 type ruleset struct {
+	dormant  map[[2]string]bool // by family and table: those that are switched off
 	chains   map[chainKey]*nftChain
 	calls    map[chainKey][]chainKey // which chains a chain leads to
 	drops    []DropRule
@@ -191,6 +198,25 @@ func counts(ad *netlink.AttributeDecoder) (packets, bytes uint64) {
 	return packets, bytes
 }
 
+// table takes in an answer to NFT_MSG_GETTABLE. The chains of a dormant table are at no hook
+// (net/netfilter/nf_tables_api.c, nf_tables_table_disable): no packet comes to its rules, though
+// chains and rules are listed as ever.
+func (r *ruleset) table(b []byte) {
+	var name string
+	flags := uint32(0)
+	family, ok := nftAttrs(b, func(ad *netlink.AttributeDecoder) {
+		switch ad.Type() {
+		case nftTableName:
+			name = ad.String()
+		case nftTableFlags:
+			flags = ad.Uint32()
+		}
+	})
+	if ok && flags&nftDormant != 0 {
+		r.dormant[[2]string{family, name}] = true
+	}
+}
+
 // chain takes in an answer to NFT_MSG_GETCHAIN. A chain's own counter counts what its policy
 // decides on, where it was made with one, as iptables does
 // (net/netfilter/nf_tables_core.c, nft_do_chain).
@@ -219,7 +245,7 @@ func (r *ruleset) chain(b []byte) {
 			c.packets, c.bytes = counts(ad)
 		}
 	})
-	if key.family = family; !ok {
+	if key.family = family; !ok || r.dormant[[2]string{family, key.table}] {
 		return
 	}
 	if hooked {
@@ -264,7 +290,7 @@ func (r *ruleset) rule(b []byte) {
 			})
 		}
 	})
-	if at.family = family; !ok {
+	if at.family = family; !ok || r.dormant[[2]string{family, at.table}] {
 		return
 	}
 	switch decides {

@@ -115,7 +115,7 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 	var out []SocketUse
 	for k, c := range counts {
 		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans, Unowned: c.unowned}
-		if u.Holders = s.most(c.rows, k.state); len(u.Holders) > 0 {
+		if u.Holders = s.most(c.rows, few(k.state)); len(u.Holders) > 0 {
 			u.Most, u.MostN = u.Holders[0].Name, u.Holders[0].N
 		}
 		u.Sure = s.holders.Whole() || 2*u.MostN > u.N
@@ -131,13 +131,16 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 	return inspect.Parts[*Sockets, SocketUse]{In: s, List: out, Among: inspect.NetSockets}
 }
 
-// most finds who has most in a state, and reads their names: of what a program has not closed
-// those of several.
-func (s *Sockets) most(rows map[int32]int, state sockdiag.State) (out []Holding) {
-	few := 1
+// few is how many who have sockets in a state are looked for: of what a program has not closed several.
+func few(state sockdiag.State) int {
 	if state == sockdiag.CloseWait {
-		few = mostHolders
+		return mostHolders
 	}
+	return 1
+}
+
+// most finds who has most of some sockets, and reads their names.
+func (s *Sockets) most(rows map[int32]int, few int) (out []Holding) {
 	list := slices.SortedFunc(maps.Keys(rows), func(a, b int32) int {
 		return cmp.Or(cmp.Compare(rows[b], rows[a]), cmp.Compare(a, b))
 	})
@@ -206,10 +209,20 @@ func orGone(h *inspect.Host, pid int32, err error) error {
 		return h.NoProcess(pid)
 	}
 	if proc.Ended(h, pid) {
-		return fmt.Errorf("process %d has ended and its parent has not waited for it: it has no sockets and no network namespace any more", pid)
+		return endedError(pid)
 	}
 	return err
 }
+
+// endedError says of a zombie that it has no sockets: as to them, there is no such process.
+type endedError int32
+
+func (e endedError) Error() string {
+	return fmt.Sprintf("process %d has ended and its parent has not waited for it: it has no sockets and no network namespace any more",
+		int32(e))
+}
+
+func (endedError) Unwrap() error { return inspect.ErrNoProcess }
 
 // Missing says why a source gave nothing.
 func (n *Process) Missing(s inspect.Source) inspect.Reason {

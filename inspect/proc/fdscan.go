@@ -20,6 +20,7 @@ type FDCount struct {
 	Below    int // of these, whose number is below the soft limit; Unset if that is not known
 	Kinds    [nKinds]int32
 	Deleted  []OpenDeleted // files that are gone from their directory
+	Silent   int           // files that seem to be gone, and whose file system did not answer in time
 	Watchers []Watcher     // inotify instances and epoll sets
 	Reason   inspect.Reason
 	// Sized says that Total is the size of the directory, which everybody may see since 6.2
@@ -170,6 +171,9 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 		why := w.h.PidReason(p.Dir(), err)
 		if c.Below = int(inspect.Unset); why == inspect.Denied {
 			c.Total, c.Sized, _ = sizeOfFDs(w.h, p.Home(w.h)+"/fd")
+			if c.Total == 0 && w.moved(p) { // that of an ended main thread is root's, whose process it may be
+				return w.count(p, c, see)
+			}
 		}
 		return why
 	}
@@ -248,7 +252,11 @@ func (w *fdWalker) one(p *Process, dir *inspect.Dir, name []byte, fd int32, c *F
 	c.Kinds[kind]++
 	switch {
 	case deleted:
-		if d, ok := w.deleted(p, string(name), fd, link); ok {
+		d, ok, late := w.deleted(p, string(name), fd, link)
+		if late {
+			c.Silent++
+		}
+		if ok {
 			c.Deleted = append(c.Deleted, d)
 		}
 	case kind == KindInotify:
@@ -277,15 +285,15 @@ func Follow(h *inspect.Host, rel string) (unix.Stat_t, error) {
 
 // deleted looks at a file that the kernel calls deleted. In a copy that is all that is known of
 // it.
-func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d OpenDeleted, ok bool) {
+func (w *fdWalker) deleted(p *Process, name string, fd int32, link []byte) (d OpenDeleted, ok, late bool) {
 	if !w.h.Live {
-		return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), Saved: true}, true
+		return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), Saved: true}, true, false
 	}
 	st, err := Follow(w.h, p.Home(w.h)+"/fd/"+name)
 	if err != nil || st.Nlink > 0 {
-		return d, false
+		return d, false, inspect.ReasonOf(err) == inspect.TimedOut
 	}
-	return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), OnDisk: OnDiskOf(&st)}, true
+	return OpenDeleted{FD: fd, Path: string(bytes.TrimSuffix(link, []byte(" (deleted)"))), OnDisk: OnDiskOf(&st)}, true, false
 }
 
 // watcher counts the lines of a descriptor's fdinfo that begin so, and sums them up. Neither
@@ -359,13 +367,23 @@ func (s *FDScan) Sized() inspect.Seen {
 	return out.Within(s.Procs.Seen())
 }
 
-// Gaps says how many processes do not show their descriptors, and why most of these do not.
-func (s *FDScan) Gaps() []inspect.Gap {
+// Gaps says how many processes do not show their descriptors, and why most of these do not, and how many
+// have files on a file system that did not answer.
+func (s *FDScan) Gaps() (out []inspect.Gap) {
 	seen := s.Seen()
-	if seen.Missed() == 0 {
-		return nil
+	if seen.Missed() > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: seen.Reason, Count: seen.Missed(), Of: seen.All})
 	}
-	return []inspect.Gap{{Source: inspect.PIDFd, Reason: seen.Reason, Count: seen.Missed(), Of: seen.All}}
+	silent := 0
+	for i := range s.Counts {
+		if s.Counts[i].Silent > 0 {
+			silent++
+		}
+	}
+	if silent > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.TimedOut, Count: silent, Of: seen.All})
+	}
+	return out
 }
 
 // Watchers returns how many processes showed what their inotify instances and epoll sets

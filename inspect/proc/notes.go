@@ -105,6 +105,7 @@ func (ps *Processes) FindStops() {
 	ps.Fill(rows, inspect.Of(inspect.PIDStatus, inspect.PIDSched))
 	ps.LastRuns(list...)
 	ps.tracers(rows)
+	ps.Freeze(rows)
 	ps.FindWaitsOf(rows)
 }
 

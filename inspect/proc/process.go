@@ -165,6 +165,11 @@ func (p *Process) MainEnded() bool {
 // Zombie reports whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
 
+// GoesOn reports whether a later sample is of the same process as p, and p did not end between the two.
+func (p *Process) GoesOn(later *Process) bool {
+	return p.Start == later.Start && (p.Over() || !later.Over())
+}
+
 // Over reports whether nothing of p goes on: it is a zombie, or about to be gone.
 func (p *Process) Over() bool { return p.Zombie() || p.State == 'X' }
 

@@ -67,7 +67,7 @@ func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
 			continue
 		}
 		t := r.task()
-		if !wait.Tells(wait.Of(&t).Kind) {
+		if !wait.Tells(&t) {
 			continue
 		}
 		if f == nil {
@@ -78,6 +78,27 @@ func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
 		}
 		ps.Host.Waits[r.P.PID] = f.Find(&t)
 	}
+}
+
+// ServersOf returns who serves a FUSE file system, by its device; where the kernel does not say who (before
+// 6.16), all who serve any.
+func (ps *Processes) ServersOf(dev uint64) (out []*Process) {
+	for _, pid := range wait.NewFinder(ps.Host.Host, false, ps.tasks).ServersOf(dev) {
+		if i, ok := ps.Row(pid); ok {
+			out = append(out, &ps.Rows[i])
+		}
+	}
+	ps.Fill(rowsOf(ps, out), inspect.Of(inspect.PIDStat)) // their names
+	return out
+}
+
+func rowsOf(ps *Processes, list []*Process) (rows []int32) {
+	for _, p := range list {
+		if i, ok := ps.Row(p.PID); ok {
+			rows = append(rows, i)
+		}
+	}
+	return rows
 }
 
 // FindWaitsOf does that for some rows.
@@ -136,7 +157,7 @@ func (ps *Processes) FreezeRow(p *Process) {
 // be seen, by where it waits.
 func (p *Process) maybeFrozen(on inspect.Kernel) bool {
 	switch p.State {
-	case 'D':
+	case 'D', 'T': // one that a signal had stopped stays so (kernel/signal.c, do_signal_stop)
 		return true
 	case 'R':
 		return inspect.Choose(on.Since(6, 1), true, false, true) && inspect.Choose(on.Since(6, 13), false, true, true)

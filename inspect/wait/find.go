@@ -30,8 +30,18 @@ func NewFinder(h *inspect.Host, whole bool, tasks func() iter.Seq[Task]) *Finder
 	return &Finder{host: h, tasks: tasks, whole: whole}
 }
 
-// Tells reports whether there is more to be said of a kind of wait than the task's own files do.
-func Tells(k Kind) bool {
+// Tells reports whether there is more to be said of a task's wait than the task's own files do.
+func Tells(t *Task) bool {
+	w := Of(t)
+	return tells(w.Kind) || w.unseen(t)
+}
+
+// unseen reports whether a task in D does not show where it waits: then its cgroup may.
+func (w *Wait) unseen(t *Task) bool {
+	return w.Kind == Unknown && t.State == 'D' && t.Where == "" && !t.Kthread
+}
+
+func tells(k Kind) bool {
 	switch k {
 	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork, Stopped, Traced:
 		return true
@@ -46,7 +56,7 @@ func MayTell(state byte, where string) bool {
 		return state == 'D' || state == 'T' || state == 't'
 	}
 	for _, l := range places() {
-		if Tells(l.kind) && strings.Contains(where, l.part) {
+		if tells(l.kind) && strings.Contains(where, l.part) {
 			return true
 		}
 	}
@@ -57,6 +67,10 @@ func MayTell(state byte, where string) bool {
 func (f *Finder) Find(t *Task) Wait {
 	w := Of(t)
 	switch w.Kind {
+	case Unknown:
+		if w.unseen(t) {
+			f.likely(t, &w)
+		}
 	case MemoryHigh:
 		f.memory(t, &w, overHigh)
 	case MemoryOOM:
@@ -153,6 +167,16 @@ func (f *Finder) memory(t *Task, w *Wait, in func(cgroup.Place) (limit uint64, y
 			w.Evidence = w.Evidence.Plus(inspect.Of(inspect.PIDCgroup, inspect.CgroupMemory))
 			return
 		}
+	}
+}
+
+// likely finds whether the memory cgroup of a task that does not show where it waits holds its tasks up:
+// what else could a task in D wait for is not known, but there that is likely it.
+func (f *Finder) likely(t *Task, w *Wait) {
+	held := *w
+	if f.memory(t, &held, oomDisabled); held.Object != "" {
+		held.Kind, held.Sure = MemoryOOM, Candidates
+		*w = held
 	}
 }
 
@@ -268,20 +292,32 @@ func (f *Finder) fuse(t *Task, w *Wait) {
 	if dev == 0 {
 		dev = f.mount(t, w, slices.DeleteFunc(list, func(m inspect.Mount) bool { return !f.waitedFor(m.Dev) }))
 	}
-	byKernel := false
-	for _, s := range f.fuseServers() {
-		switch {
-		case s.connection == inspect.Unset:
-			w.Holders = append(w.Holders, s.pid)
-		case dev != 0 && uint64(s.connection) == uint64(unix.Minor(dev)):
-			w.Holders, byKernel = append(w.Holders, s.pid), true
-		}
-	}
-	slices.Sort(w.Holders)
-	w.Holders = slices.Compact(w.Holders)
+	var byKernel bool
+	w.Holders, byKernel = f.serversOf(dev)
 	if w.Sure = sure(len(w.Holders)); byKernel && w.Sure == OnlyOne {
 		w.Sure = Says
 	}
+}
+
+// ServersOf returns who serves a FUSE file system, by its device; where the kernel does not say who, all who
+// serve any.
+func (f *Finder) ServersOf(dev uint64) []int32 {
+	pids, _ := f.serversOf(dev)
+	return pids
+}
+
+// serversOf also says whether the kernel says so of one of them.
+func (f *Finder) serversOf(dev uint64) (pids []int32, byKernel bool) {
+	for _, s := range f.fuseServers() {
+		switch {
+		case s.connection == inspect.Unset:
+			pids = append(pids, s.pid)
+		case dev != 0 && uint64(s.connection) == uint64(unix.Minor(dev)):
+			pids, byKernel = append(pids, s.pid), true
+		}
+	}
+	slices.Sort(pids)
+	return slices.Compact(pids), byKernel
 }
 
 // waitedFor reports whether requests to a FUSE file system have no answer yet (fs/fuse/control.c,
