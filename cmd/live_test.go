@@ -43,7 +43,7 @@ type document struct {
 	Interval *float64                 `json:"interval"`
 	View     string                   `json:"view"`
 	Foreign  []struct {
-		Source, Kind, By, Detail string
+		Source, Kind, By, Detail, Instead string
 	} `json:"foreign"`
 	Subject *struct {
 		PID       int32      `json:"pid"`

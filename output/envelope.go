@@ -49,14 +49,16 @@ type Foreign struct {
 	Kind   String `json:"kind"`
 	By     String `json:"by,omitempty" jsonschema:"who wrote it: the type of a file system, the name of an emulator"`
 	Detail String `json:"detail" jsonschema:"the same in words"`
-	Ever   bool   `json:"ever,omitempty" jsonschema:"whether that is so of what was counted since boot alone, and not of an interval"`
+	// Instead is "" where nothing is known to say what the kernel's file would.
+	Instead String `json:"instead,omitempty" jsonschema:"where the kernel's own figures are"`
+	Ever    bool   `json:"ever,omitempty" jsonschema:"whether that is so of what was counted since boot alone, and not of an interval"`
 }
 
 // Doubt adds to the header what is not the kernel's own of what was read.
 func (h *Header) Doubt(list []lower.Doubt) {
 	for _, d := range list {
 		f := Foreign{Source: String(d.Source.String()), Kind: String(d.Kind.String()), By: String(d.By), Ever: d.Ever}
-		f.Detail = String(units.Doubt(d))
+		f.Detail, f.Instead = String(units.Doubt(d)), String(units.Instead(d))
 		h.Foreign = append(h.Foreign, f)
 	}
 }

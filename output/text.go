@@ -160,9 +160,8 @@ func (t *Text) foreign(list []Foreign) {
 			what += ", " + string(list[n].Source)
 		}
 		says := what + ": " + string(list[0].Detail) + "; nothing is said of " + of
-		if strings.Contains(string(list[0].Detail), "lxcfs") {
-			says += ". What this container may use and uses is in its cgroup: memory.max, memory.current and memory.stat " +
-				"(version 1: memory.limit_in_bytes, memory.usage_in_bytes), cpu.max, cpu.stat"
+		if in := list[0].Instead; in != "" {
+			says += ". " + string(in)
 		}
 		t.note(says)
 		list = list[n:]

@@ -197,9 +197,9 @@ func quotaFields() []taskField {
 		case !inQuota(t):
 			return "Of cgroup " + t.Bound.Path + ", for its fair tasks: this one is none, and runs on."
 		case t.Bound.Rest != inspect.Present:
-			return "By cgroup " + t.Bound.Path + ", for all of its fair tasks together: the lowest of those that can be seen."
+			return "By cgroup " + t.Bound.Path + ", for its fair tasks together: the lowest of those that can be seen."
 		}
-		return "By cgroup " + t.Bound.Path + ", for all of its fair tasks together."
+		return "By cgroup " + t.Bound.Path + ", for its fair tasks together."
 	})
 	quota.Also = []inspect.Source{inspect.PIDCgroup}
 	quota.Get = quotaOf

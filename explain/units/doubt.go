@@ -30,6 +30,16 @@ func Doubt(d inspect.Doubt) string {
 	return ""
 }
 
+// Instead says where the kernel's own figures are, of a source that is in doubt; "" where that is not
+// known. lxcfs makes its files of the cgroup of who reads them.
+func Instead(d inspect.Doubt) string {
+	if d.Kind != inspect.MountedOver || d.By != "fuse.lxcfs" {
+		return ""
+	}
+	return "What this container may use and uses is in its cgroup: memory.max, memory.current and memory.stat " +
+		"(version 1: memory.limit_in_bytes, memory.usage_in_bytes), cpu.max, cpu.stat"
+}
+
 // doubtful writes one of the figures of a contradiction.
 func doubtful(d inspect.Doubt, n uint64) string {
 	if d.Times {
