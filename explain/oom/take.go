@@ -67,18 +67,21 @@ func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 	total := pages(m)
 	lives, known := h.InitialPIDNamespace()
 	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known}
-	if total == 0 {
+	switch {
+	case faked(h):
+		s.Why = inspect.Foreign
+	case total == 0:
 		s.Why = cmp.Or(m.Missing(inspect.Meminfo), h.Unshown())
 	}
 	s.Since59, s.Assumed = decideScale(kernel.ScaleUnknown, 0, h.Kernel)
 	return s
 }
 
-// pages is RAM and swap, against which the kernel sets oom_score.
+// pages is RAM and swap, against which the kernel sets oom_score; 0 where that is unknown.
 func pages(m *memfacts.Snapshot) uint64 {
 	ram, ok := m.Info["MemTotal"]
 	swap, ok2 := m.Info["SwapTotal"] // which every kernel has, whether or not there is swap
-	if !ok || !ok2 || m.Host.PageSize == 0 {
+	if !ok || !ok2 || m.Host.PageSize == 0 || faked(m.Host) {
 		return 0
 	}
 	return (ram + swap) / m.Host.PageSize
