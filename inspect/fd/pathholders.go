@@ -17,9 +17,12 @@ import (
 	"kwhy/inspect/proc"
 )
 
-// PathHolder is a process that has a file open, or something of a file system.
+// PathHolder is a process that has a file open, or something of a file system; or what of the kernel
+// itself has.
 type PathHolder struct {
-	P     *proc.Process
+	P      *proc.Process // nil of the kernel,
+	Kernel string        // where it is a loop device by its name, or "swap"
+
 	FDs   []int32
 	Nodes []int32 // descriptors on the block device itself
 	// What else it has there: it works in it, takes it for its root, runs it, and how
@@ -44,10 +47,18 @@ type PathHolders struct {
 	Denied, All int
 
 	seen inspect.Seen
+	why  map[inspect.Source]inspect.Reason // of what is not read of each process
 }
 
 // Missing says that there is an answer: what could not be looked at is in Gaps.
 func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Looked reports whether one of the sources of what the kernel itself has was read, or has nothing on
+// this kernel.
+func (l *PathHolders) Looked(s inspect.Source) bool {
+	why := l.why[s]
+	return why == inspect.Present || why == inspect.Unsupported
+}
 
 // Kernel returns the kernel that was read.
 func (l *PathHolders) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
@@ -69,10 +80,11 @@ func (l *PathHolders) At(i int) PathHolderPart { return PathHolderPart{In: l, It
 
 // Gaps says how many processes could not be looked at.
 func (l *PathHolders) Gaps() []inspect.Gap {
-	if l.Denied == 0 {
-		return nil
+	out := kernelGaps(l.why)
+	if l.Denied > 0 {
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All})
 	}
-	return []inspect.Gap{{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All}}
+	return out
 }
 
 // PathHolderPart is one holder in its context.
@@ -94,7 +106,8 @@ type wantedFile struct {
 // TakePathHolders finds who has a file, directory or device open, by its inode: open,
 // as working directory or root, as the program, or mapped. Of a device, and of a
 // directory on which a file system is mounted, it finds who has anything of that
-// file system; of a unix socket, who has what is bound to it.
+// file system; of a unix socket, who has what is bound to it. Loop devices and swap have
+// files too.
 func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHolders, error) {
 	w, err := wanted(h, name)
 	if err != nil {
@@ -138,6 +151,7 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 			out.List = append(out.List, *it)
 		}
 	}
+	out.hasInKernel(h, w)
 	_, seen, denied := scan.Totals()
 	out.Denied, out.All, out.seen = denied, seen+denied, scan.Seen()
 	return out, nil
