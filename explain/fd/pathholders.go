@@ -35,7 +35,7 @@ func PathHolders() *explain.Table[holderRow] {
 			whereProcess(func(h *fdfacts.PathHolder) value { return explain.S(h.P.Comm) })),
 		{Doc: doc{
 			Key: "kernel_holder", Show: explain.Data, Source: inspect.LoopBacking, Also: []inspect.Source{inspect.Swaps}, Concept: "deleted-files",
-			Gist: "What of the kernel has it, where no process does: a loop device by name, or swap.",
+			Gist: "What of the kernel has it, where it is no process: a loop device, or swap.",
 		}, Get: func(r holderRow) value {
 			if r.It.P != nil {
 				return explain.None(inspect.Inapplicable)

@@ -356,7 +356,7 @@ func groupRules() []explain.Rule[part] {
 		Means: "At the limit the kernel reclaims from the cgroup alone, " +
 			"and if that frees nothing it kills a process in it or below, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
-		NextOf: func(p part) string { return "kwhy oom --cgroup " + p.It.Path },
+		NextOf: func(p part) string { return "kwhy oom --cgroup " + units.Shell(p.It.Path) },
 		Of: func(p part) value {
 			switch {
 			case p.It.KillerOff() && p.It.Events["under_oom"] > 0:

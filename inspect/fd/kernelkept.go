@@ -71,7 +71,8 @@ func eachLoop(h *inspect.Host, do func(name, path string)) inspect.Reason {
 			continue
 		}
 		path, dir := "", "block/"+name
-		if h.Sys.Single(dir+"/loop/backing_file", func(b []byte) error { path = string(inspect.TrimNewline(b)); return nil }) == nil && path != "" {
+		err := h.Sys.Single(dir+"/loop/backing_file", func(b []byte) error { path = string(inspect.TrimNewline(b)); return nil })
+		if err == nil && path != "" {
 			do(name, path)
 		}
 	}

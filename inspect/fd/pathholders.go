@@ -43,10 +43,9 @@ type PathHolders struct {
 	// and is not asked: who has it open is known by what the kernel has in mind, and links name.
 	Unasked *MountPoint
 	Whole   bool // it is a file system: anything on it counts
-	// Denied is how many processes could not be looked at, of All.
-	Denied, All int
 
 	seen inspect.Seen
+	gaps []inspect.Gap
 	why  map[inspect.Source]inspect.Reason // of what is not read of each process
 }
 
@@ -80,11 +79,7 @@ func (l *PathHolders) At(i int) PathHolderPart { return PathHolderPart{In: l, It
 
 // Gaps says how many processes could not be looked at.
 func (l *PathHolders) Gaps() []inspect.Gap {
-	out := kernelGaps(l.why)
-	if l.Denied > 0 {
-		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All})
-	}
-	return out
+	return append(kernelGaps(l.why), l.gaps...)
 }
 
 // PathHolderPart is one holder in its context.
@@ -152,8 +147,7 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 		}
 	}
 	out.hasInKernel(h, w)
-	_, seen, denied := scan.Totals()
-	out.Denied, out.All, out.seen = denied, seen+denied, scan.Seen()
+	out.seen, out.gaps = scan.Seen(), scan.Gaps()
 	return out, nil
 }
 

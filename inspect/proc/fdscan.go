@@ -333,16 +333,18 @@ func (s *FDScan) Totals() (out FDCount, seen, denied int) {
 // Seen returns how many processes showed their descriptors, with what each leads to.
 // Kernel threads have none.
 func (s *FDScan) Seen() inspect.Seen {
-	out := inspect.SeenBy("process", inspect.PIDFd, len(s.Counts), func(i int) inspect.Reason {
-		switch {
-		case s.Procs.Rows[i].Kthread():
-			return inspect.Inapplicable
-		case s.Counts[i].Hidden > 0:
-			return inspect.Denied
-		}
-		return s.Counts[i].Reason
-	})
-	return out.Within(s.Procs.Seen())
+	return inspect.SeenBy("process", inspect.PIDFd, len(s.Counts), s.why).Within(s.Procs.Seen())
+}
+
+// why says why one of the processes did not show its descriptors, or what each leads to.
+func (s *FDScan) why(i int) inspect.Reason {
+	switch {
+	case s.Procs.Rows[i].Kthread():
+		return inspect.Inapplicable
+	case s.Counts[i].Hidden > 0:
+		return inspect.Denied
+	}
+	return s.Counts[i].Reason
 }
 
 // Sized returns how many processes it is known of how many descriptors they have.
@@ -359,13 +361,9 @@ func (s *FDScan) Sized() inspect.Seen {
 	return out.Within(s.Procs.Seen())
 }
 
-// Gaps says how many processes do not show their descriptors, and why most of these do not.
+// Gaps says how many processes do not show their descriptors, and why.
 func (s *FDScan) Gaps() []inspect.Gap {
-	seen := s.Seen()
-	if seen.Missed() == 0 {
-		return nil
-	}
-	return []inspect.Gap{{Source: inspect.PIDFd, Reason: seen.Reason, Count: seen.Missed(), Of: seen.All}}
+	return append(s.Procs.Hidden(), inspect.GapsBy(inspect.PIDFd, len(s.Counts), s.why)...)
 }
 
 // Watchers returns how many processes showed what their inotify instances and epoll sets
