@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/viper"
 
 	"kwhy/explain"
+	"kwhy/explain/units"
 	"kwhy/output"
 )
 
@@ -31,10 +32,22 @@ type settings struct {
 	Width    int           `mapstructure:"width"`
 
 	Limits explain.Limits `mapstructure:"-"` // of rules, where the user has set others
+	here   string         // the options that say which trees are read, for commands that are suggested
 }
 
 // shared returns the settings of options that embed them.
 func (s *settings) shared() *settings { return s }
+
+// roots are the options of a command line that make another command read the same trees, as a shell takes
+// them. A root that is set by a variable or a config file holds for the other one too.
+func roots(flags *pflag.FlagSet) (options string) {
+	for _, name := range []string{"proc-root", "sys-root"} {
+		if f := flags.Lookup(name); f.Changed {
+			options += " --" + name + " " + units.Shell(f.Value.String())
+		}
+	}
+	return options
+}
 
 // paired tells whether two samples are wanted, an interval apart.
 func (s *settings) paired() bool { return s.Interval > 0 }
@@ -148,6 +161,7 @@ func (a *App) load(flags *pflag.FlagSet) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	set.here = roots(flags)
 	set.Limits, err = thresholds(list)
 	return set, err
 }

@@ -316,3 +316,48 @@ func TestLiveDeletedProgramIsFound(t *testing.T) {
 	}
 	look("was replaced by another file there")
 }
+
+// Of a file behind a loop device, or that is swap, the kernel itself is the holder: no process has it.
+func TestLivePathOfWhatTheKernelHas(t *testing.T) {
+	root(t)
+	dir := t.TempDir()
+	for by, set := range map[string]func(img string) (name string, end func()){
+		"loop": func(img string) (string, func()) {
+			out, err := exec.Command("losetup", "-f", "--show", "--read-only", img).Output()
+			if err != nil {
+				t.Skipf("no loop device: %v", err)
+			}
+			dev := strings.TrimSpace(string(out))
+			return filepath.Base(dev), func() { _ = exec.Command("losetup", "-d", dev).Run() }
+		},
+		"swap": func(img string) (string, func()) {
+			if out, err := exec.Command("mkswap", img).CombinedOutput(); err != nil {
+				t.Skipf("mkswap: %s", out)
+			}
+			if out, err := exec.Command("swapon", "--priority", "0", img).CombinedOutput(); err != nil {
+				t.Skipf("swapon: %s", out)
+			}
+			return "swap", func() { _ = exec.Command("swapoff", img).Run() }
+		},
+	} {
+		img := filepath.Join(dir, by+" img")
+		if err := os.WriteFile(img, make([]byte, 1<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		name, end := set(img)
+		said, _, _ := live(t, "fd", "--path", img, "-o", "json")
+		text, _, _ := live(t, "fd", "--path", img, "--width", "300")
+		end()
+		rows := readJSON(t, said).Tables["holders"].Rows
+		if len(rows) != 1 || rows[0]["kernel_holder"] != name || rows[0]["pid"] != nil || fmt.Sprint(rows[0]["how"]) != "["+by+"]" {
+			t.Errorf("%s: %v", by, rows)
+		}
+		if !strings.Contains(text, name+" has "+img+" open") {
+			t.Errorf("%s:\n%s", by, text)
+		}
+		after, _, _ := live(t, "fd", "--path", img, "--width", "300")
+		if !strings.Contains(after, "No process, loop device or swap area has "+img+" open") {
+			t.Errorf("%s, ended:\n%s", by, after)
+		}
+	}
+}

@@ -276,3 +276,66 @@ func TestLiveProcessMountedOver(t *testing.T) {
 		}
 	}
 }
+
+// What somebody mounts over a file of the kernel's is in no value, no row and no finding but as what that
+// file says: with other numbers in it all else stays as it was.
+func TestNothingIsMadeOfWhatIsMountedOver(t *testing.T) {
+	numbers := regexp.MustCompile(`\b[0-9]+\b`)
+	sources := map[string]string{} // of a column by table and key
+	for _, e := range catalog.All().Entries {
+		sources[e.Doc.Key] += e.Doc.Source.String() + " "
+	}
+	for _, file := range []string{"meminfo", "stat", "uptime", "vmstat", "zoneinfo", "swaps", "sys/vm/swappiness", "sys/kernel/pid_max"} {
+		dir := inspecttest.Recorded(t, "debian-7.3-oom")
+		name := filepath.Join(dir, "proc", file)
+		real, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mounts := filepath.Join(dir, "proc/self/mountinfo")
+		old, _ := os.ReadFile(mounts)
+		write(t, mounts, string(old)+"218 116 0:49 / /proc rw - proc proc rw\n300 218 0:50 /x /proc/"+file+" rw - fuse.lxcfs lxcfs rw\n")
+		commands := append(overviews(), []string{"mem", "119"}, []string{"oom", "119"}, []string{"oom", "119", "--adj", "500"},
+			[]string{"proc", "119"}, []string{"fd", "119"})
+		for _, args := range commands {
+			write(t, name, string(real))
+			before, _ := taken(t, dir, args...)
+			write(t, name, numbers.ReplaceAllStringFunc(string(real), func(s string) string {
+				n, _ := strconv.ParseUint(s, 10, 62)
+				return strconv.FormatUint(3*n, 10)
+			}))
+			after, _ := taken(t, dir, args...)
+			its := "/proc/" + file
+			doubted := false
+			for _, f := range after.Foreign {
+				doubted = doubted || f.Source == its
+			}
+			if !doubted {
+				continue // which did not ask for it
+			}
+			for key, v := range after.Values {
+				if was := before.Values[key]; v.Source != its && (!reflect.DeepEqual(v.Value, was.Value) || v.Reading != was.Reading) {
+					t.Errorf("%s, %v: %s is %v, %q, and was %v, %q", file, args, key, v.Value, v.Reading, was.Value, was.Reading)
+				}
+			}
+			for table, rows := range after.Tables {
+				was := map[string]map[string]any{}
+				for i, row := range before.Tables[table].Rows {
+					was[identityOf(row, i)] = row
+				}
+				for i, row := range rows.Rows {
+					before := was[identityOf(row, i)] // none in a table of that file's own lines
+					for key, v := range row {
+						if was := before[key]; before != nil && key != "absent" && !strings.Contains(sources[key], its+" ") &&
+							!reflect.DeepEqual(v, was) {
+							t.Errorf("%s, %v: %s, %s is %v, and was %v", file, args, table, key, v, was)
+						}
+					}
+				}
+			}
+			if !reflect.DeepEqual(before.Findings, after.Findings) {
+				t.Errorf("%s, %v: found %v, and before %v", file, args, after.Findings, before.Findings)
+			}
+		}
+	}
+}

@@ -174,7 +174,9 @@ func TestOptionsSettings(t *testing.T) {
 		})},
 		{"proc -o ndjson --interval 500ms --proc-root /a --sys-root /b", nil, with(func(s *settings) {
 			s.Output, s.Interval, s.ProcRoot, s.SysRoot = "ndjson", 500*time.Millisecond, "/a", "/b"
+			s.here = " --proc-root /a --sys-root /b"
 		})},
+		{"proc", map[string]string{"KWHY_PROC_ROOT": "/a"}, with(func(s *settings) { s.ProcRoot = "/a" })},
 		{"doctor --explain full --color never --width 120 --timeout 0", nil, with(func(s *settings) {
 			s.Explain, s.Color, s.Width, s.Timeout = "full", "never", 120, 0
 		})},

@@ -131,9 +131,17 @@ func show[S explain.Snapshot[S]](r *run, page *lower.Page[S]) error {
 		h.Subject = output.NewSubject(of.PID, of.Comm, of.Born)
 	}
 	if err := r.print(h, &rep); err != nil || !ended {
-		return err
+		return cmp.Or(err, r.blind(rep.Blank()))
 	}
 	return fmt.Errorf("process %d ended during the interval: this is what it was like before", h.Subject.PID)
+}
+
+// blind is how a report ends of whose subject nothing could be read.
+func (r *run) blind(blank bool) error {
+	if blank {
+		return fmt.Errorf("nothing could be seen below %s", r.host.Proc.Root)
+	}
+	return nil
 }
 
 // sample takes the sample that a page shows, and pairs it with one an interval earlier. If
@@ -255,6 +263,7 @@ func (r *run) print(h *output.Header, rep *lower.Report) error {
 		rep.Advise(r.host.Rights())
 	}
 	rep.Built(r.host.Built)
+	rep.Direct(r.set.here)
 	switch r.set.Output {
 	case "json":
 		return output.NewJSON(r.app.Out).Print(h, rep)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -481,5 +482,95 @@ func TestAClaimIsFound(t *testing.T) {
 		if got := claims(sentence); got != want {
 			t.Errorf("%q is a claim: %v", sentence, got)
 		}
+	}
+}
+
+// A report of which nothing could be read ends with status 1, and says so once.
+func TestBlankReportsFail(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range overviews() {
+		out, errs, status := live(t, append(args, "--proc-root", dir)...)
+		if status != exitFailed || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%v of nothing: status %d, stderr %q\n%s", args, status, errs, out)
+		}
+	}
+	for _, args := range overviews() { // and one with a file fails for lack of it alone
+		if _, errs, status := live(t, append(args, "--proc-root", inspecttest.Recorded(t, "debian-7.3-sched")+"/proc")...); status != 0 &&
+			args[0] != "net" { // of which that copy has nothing
+			t.Errorf("%v: status %d, %q", args, status, errs)
+		}
+	}
+}
+
+// What is suggested next reads what the report read, and a shell takes it as it stands.
+func TestNextReadsTheSameTree(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a host's copy")
+	if err := os.Rename(inspecttest.Recorded(t, "debian-7.3-oom"), dir); err != nil {
+		t.Fatal(err)
+	}
+	at := []string{"--proc-root", dir + "/proc", "--sys-root", dir + "/sys"}
+	out, _, _ := live(t, append([]string{"check", "--interval", "0", "-o", "json"}, at...)...)
+	var d struct {
+		Findings []struct{ Next string }
+	}
+	if err := json.Unmarshal([]byte(out), &d); err != nil || len(d.Findings) == 0 {
+		t.Fatalf("%v: %+v", err, d)
+	}
+	directed := 0
+	for _, f := range d.Findings {
+		if strings.HasPrefix(f.Next, "kwhy explain") {
+			continue
+		}
+		directed++
+		words, err := exec.Command("sh", "-c", "for w in "+strings.TrimPrefix(f.Next, "kwhy ")+`; do printf '%s\n' "$w"; done`).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := strings.Split(strings.TrimSpace(string(words)), "\n")
+		if !slices.Equal(args[len(args)-len(at):], at) {
+			t.Errorf("%q", f.Next)
+		}
+	}
+	if directed == 0 {
+		t.Errorf("nothing but essays: %+v", d.Findings)
+	}
+	text, _, _ := live(t, append([]string{"check", "--interval", "0", "--width", "400"}, at...)...)
+	for _, arrow := range regexp.MustCompile(`→ .*`).FindAllString(text, -1) {
+		for command := range strings.SplitSeq(strings.TrimPrefix(arrow, "→ "), " · ") {
+			if !strings.HasPrefix(command, "kwhy explain") && !strings.Contains(command, `'\''s copy/sys'`) {
+				t.Errorf("%q", command)
+			}
+		}
+	}
+	if own, _, _ := live(t, "check", "--interval", "0", "-o", "json"); strings.Contains(own, "--proc-root") {
+		t.Error("this host's own suggestions name a root")
+	}
+}
+
+// With explanations off a value of a set that was seen in part says so, whatever kind of value it is.
+func TestPartsAreToldWithoutExplanations(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-swap")
+	for _, args := range overviews() {
+		if args[0] == "check" {
+			continue
+		}
+		d, _ := taken(t, dir, args...)
+		text, _, _ := live(t, slices.Concat(args, []string{
+			"--explain", "none", "--width", "400", "--proc-root", dir + "/proc", "--sys-root", dir + "/sys",
+		})...)
+		parts := 0
+		for _, v := range d.Values {
+			if v.Of != nil && v.Value != nil {
+				parts++
+			}
+		}
+		told := len(regexp.MustCompile(`(?m)^  \S.* {2}\S.* that could be seen; |^  \S.* {2}Of `).FindAllString(text, -1))
+		if parts > 0 && told == 0 {
+			t.Errorf("%v: %d values are of a part, and %d say so:\n%s", args, parts, told, text)
+		}
+	}
+	text, _, _ := live(t, "oom", "--explain", "none", "--width", "400", "--proc-root", dir+"/proc", "--sys-root", dir+"/sys")
+	if !regexp.MustCompile(`userspace OOM killers +none +None among the 7 processes`).MatchString(text) {
+		t.Errorf("who kills:\n%s", text)
 	}
 }

@@ -304,3 +304,58 @@ func needs(id, source, rel string) bool {
 	}
 	return false
 }
+
+// Each field of the stat of one process is spoiled in turn, with and without the status that stands in
+// for it: no value, no sentence about the process's birth or parent, and no time of its start is made
+// of what did not parse.
+func TestSpoiledStatInventsNothing(t *testing.T) {
+	t.Parallel()
+	dir := inspecttest.Recorded(t, "debian-7.3-sched")
+	const pid, fields = "152", 52
+	stat, status := filepath.Join(dir, "proc", pid, "stat"), filepath.Join(dir, "proc", pid, "status")
+	text := inspecttest.Read(t, stat)
+	type said struct {
+		Subject struct {
+			Start string `json:"start_time"`
+		}
+		Values map[string]documentValue
+	}
+	read := func(command string) (d said) {
+		out, errs, _ := live(t, command, pid, "--proc-root", dir+"/proc", "--sys-root", dir+"/sys", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &d); err != nil {
+			t.Fatalf("%s: %v, %q", command, err, errs)
+		}
+		return d
+	}
+	for _, hidden := range []bool{false, true} {
+		if hidden {
+			if err := os.Remove(status); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, command := range []string{"proc", "mem", "sched"} {
+			before := read(command)
+			for n, at := range spots(text) {
+				if n++; n == 1 || n > fields { // the directory has the number
+					continue
+				}
+				spoilField(t, dir, "proc/"+pid+"/stat", text, at, "~")
+				now := read(command)
+				what := fmt.Sprintf("%s of stat's field %d, without status %v", command, n, hidden)
+				if s := now.Subject.Start; s != "" && s != before.Subject.Start {
+					t.Errorf("%s: it started %s", what, s)
+				}
+				for key, v := range now.Values {
+					was := before.Values[key]
+					if v.Value != nil && v.Of == nil && key != "points_lag" && fmt.Sprint(v.Value) != fmt.Sprint(was.Value) {
+						t.Errorf("%s: %s is %v, and was %v", what, key, v.Value, was.Value)
+					}
+					if key == "origin" && (strings.Contains(v.Reading, "younger") || strings.Contains(v.Reading, "outside")) {
+						t.Errorf("%s: %q", what, v.Reading)
+					}
+				}
+			}
+			write(t, stat, text)
+		}
+	}
+}

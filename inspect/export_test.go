@@ -14,3 +14,6 @@ func BootedByClock(h *Host) time.Time { return h.bootedByClock() }
 
 // InDirOfNet is inDirOfNet.
 var InDirOfNet = inDirOfNet
+
+// BareRoot is a root that lacks every capability.
+func BareRoot() Rights { return Rights{root: true} }

@@ -132,6 +132,10 @@ func kernelsOwn() []int64 {
 	}
 }
 
+// covered reports whether another file is mounted over a source's: what is known by other means
+// is not taken from it then.
+func (h *Host) covered(s Source) bool { return h.Doubt(s).Kind == MountedOver }
+
 // mountedOver reports whether another file is mounted over a source's, and the type of the
 // file system that it is of. A running host tells by the file's device; of a copy the list of
 // mounts of who made it does.

@@ -264,12 +264,13 @@ func (h *Host) SavedAt() time.Time {
 // savedPageSize finds the page size of a host that is not this one: meminfo has in kB what
 // vmstat has in pages. They are not read at one moment, and need not be: page sizes are a
 // factor of two apart. A page is no larger than what divides all lines of meminfo. Where the
-// copy has too little to tell, this host's own is taken, and PageSizeKnown is false.
+// copy has too little to tell, or another file was mounted over one of the two, this host's own is
+// taken, and PageSizeKnown is false.
 func (h *Host) savedPageSize() (size uint64, known bool) {
 	own := uint64(os.Getpagesize())
 	info, err1 := h.Counters("meminfo", 64)
 	stat, err2 := h.Counters("vmstat", 256)
-	if err1 != nil || err2 != nil {
+	if err1 != nil || err2 != nil || h.covered(Meminfo) || h.covered(Vmstat) {
 		return own, false
 	}
 	votes := map[uint64]int{} // by page size

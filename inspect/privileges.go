@@ -25,7 +25,7 @@ func (s Source) capabilities() uint64 {
 	switch s {
 	case KernelLog:
 		return 1 << unix.CAP_SYSLOG
-	case NetHooks, Taskstats:
+	case NetHooks, NetRules, NetRuleCounters, NetXTables, Taskstats:
 		return 1 << unix.CAP_NET_ADMIN
 	case PIDTimerslack:
 		return 1 << unix.CAP_SYS_NICE

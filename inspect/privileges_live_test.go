@@ -3,6 +3,8 @@ package inspect_test
 import (
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,16 @@ func TestAdviceNamesWhatItTakes(t *testing.T) {
 		}
 		if s.Opens() == "" && (inspect.Rights{}).Advice(s) != "" {
 			t.Errorf("%v: advice out of nothing", s)
+		}
+		// A root that lacks all is told those that the words for everybody name.
+		all, _, _ := strings.Cut(s.Opens(), " or, since ")
+		if want := regexp.MustCompile(`CAP_\w+`).FindAllString(all, -1); len(want) > 0 {
+			got := regexp.MustCompile(`CAP_\w+`).FindAllString(inspect.BareRoot().Advice(s), -1)
+			for _, name := range want {
+				if !slices.Contains(got, name) {
+					t.Errorf("%v: root is told %v, and everybody %q", s, got, s.Opens())
+				}
+			}
 		}
 	}
 }

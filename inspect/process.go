@@ -126,12 +126,23 @@ type noBoot Reason
 
 // NoBoot says why /proc/stat does not give the time of the boot; Present where it can be read.
 func (h *Host) NoBoot() Reason {
+	if h.covered(ProcStat) && !h.Live {
+		return Foreign
+	}
 	return Reason(Keep(h, func() noBoot { return noBoot(h.Proc.Look("stat")) }))
 }
 
 // Born returns when a process of that start time (stat, field 22) was started;
-// the zero time if the boot time is unknown.
+// the zero time if the boot time is unknown. Where another file is mounted over /proc/stat, a
+// running host's clock says when it was booted.
 func (h *Host) Born(ticks uint64) time.Time {
+	if h.covered(ProcStat) {
+		at := h.bootedByClock()
+		if at.IsZero() || ticks > 1<<40 {
+			return time.Time{}
+		}
+		return at.Add(time.Duration(h.Seconds(ticks) * float64(time.Second)))
+	}
 	var boot uint64
 	_ = h.Proc.With("stat", func(b []byte) error {
 		for len(b) > 0 {

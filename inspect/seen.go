@@ -9,7 +9,8 @@ type Seen struct {
 	Open      bool   // there may be more than All, and from here nobody can count them,
 	Beyond    Reason // for this reason: Untold where they are not known to be there
 	Source    Source // what did not give the rest,
-	Reason    Reason // and why
+	Reason    Reason // and why, of those that most were missed for
+	Others    int    // how many of those missed were for other reasons than that
 }
 
 // Whole reports whether all of it was seen.
@@ -52,7 +53,24 @@ func SeenBy(each string, src Source, n int, why func(i int) Reason) Seen {
 			s.Reason, most = Reason(r), n
 		}
 	}
+	s.Others = s.Missed() - most
 	return s
+}
+
+// GapsBy returns a gap for each reason for which members of a set missed a source: why returns that of
+// one of n, and those that SeenBy leaves out are left out.
+func GapsBy(src Source, n int, why func(i int) Reason) (out []Gap) {
+	var count [NumReasons]int
+	for i := range n {
+		count[why(i)]++
+	}
+	of := n - count[Inapplicable] - count[Vanished] - count[Unread]
+	for _, r := range Reasons() {
+		if count[r] > 0 && r.IsGap() && r != Unread && r != Vanished {
+			out = append(out, Gap{Source: src, Reason: r, Count: count[r], Of: of})
+		}
+	}
+	return out
 }
 
 // Within returns what was seen of a set whose members are found among those of another: where

@@ -70,7 +70,7 @@ func (s *Settings) Doubt(src Source) Doubt { return s.Host.Doubt(src) }
 func (s *Settings) Gaps() (out []Gap) {
 	for src, r := range s.Got {
 		if r.IsGap() && r != Unread {
-			out = append(out, Gap{Source(src), r, 1, 1})
+			out = append(out, Gap{Source: Source(src), Reason: r, Count: 1, Of: 1})
 		}
 	}
 	return out

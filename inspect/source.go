@@ -456,4 +456,5 @@ type Gap struct {
 	Source    Source
 	Reason    Reason
 	Count, Of int
+	Some      bool // only some were asked, such as those that are shown: Of is how many
 }

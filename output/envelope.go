@@ -133,6 +133,7 @@ type Seen struct {
 	All    *int   `json:"all" jsonschema:"of how many; null where nobody can count them from here"`
 	Reason String `json:"reason" jsonschema:"why the rest was not seen"`
 	Source String `json:"source" jsonschema:"what did not give the rest"`
+	Others int    `json:"others,omitempty" jsonschema:"how many of the rest were not seen for other reasons than that"`
 }
 
 // seenOf describes a set that was not seen whole; nil is one that was.
@@ -140,7 +141,7 @@ func seenOf(s lower.Coverage) *Seen {
 	if s.Whole() {
 		return nil
 	}
-	out := &Seen{Each: String(s.Each), Seen: s.Seen, Reason: String(s.Reason.String()), Source: String(s.Source.String())}
+	out := &Seen{Each: String(s.Each), Seen: s.Seen, Reason: String(s.Reason.String()), Source: String(s.Source.String()), Others: s.Others}
 	if !s.Open {
 		out.All = &s.All
 	}
@@ -189,6 +190,8 @@ type Gap struct {
 	Source String   `json:"source"`
 	Reason String   `json:"reason"`
 	Count  int      `json:"count" jsonschema:"how many of its files or values"`
+	Of     int      `json:"of,omitempty" jsonschema:"of how many processes, where there may be many"`
+	Some   bool     `json:"some,omitempty" jsonschema:"only some processes were looked at, those that are shown"`
 	Hint   *String  `json:"hint" jsonschema:"what it would take to see it"`
 	Keys   []String `json:"keys,omitempty" jsonschema:"the values that this kernel's version of the file does not have"`
 }
@@ -276,8 +279,19 @@ func findingOf(f *lower.Finding) Finding {
 	return out
 }
 
+// ofMany is of how many processes a gap is; 0 of a source that there is one of.
+func ofMany(g *lower.Gap) int {
+	if len(g.Keys) > 0 || g.Of < 2 {
+		return 0
+	}
+	return g.Of
+}
+
 func gapOf(g *lower.Gap) Gap {
-	return Gap{Source: String(g.Source), Reason: String(g.Reason.String()), Count: g.Count, Hint: optional(g.Hint), Keys: texts(g.Keys)}
+	return Gap{
+		Source: String(g.Source), Reason: String(g.Reason.String()), Count: g.Count, Of: ofMany(g), Some: g.Some,
+		Hint: optional(g.Hint), Keys: texts(g.Keys),
+	}
 }
 
 // threshold is nil for a level that is never given.

@@ -98,7 +98,7 @@ func steps(f *lower.Finding) string {
 	out := []string{f.Next}
 	domain, _, _ := strings.Cut(f.ID, ".")
 	if strings.HasPrefix(f.Next, "kwhy explain") {
-		out = []string{"kwhy " + domain}
+		out = []string{"kwhy " + domain + f.Where}
 	}
 	return strings.Join(append(out, "kwhy explain "+string(f.Concept)), " · ")
 }

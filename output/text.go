@@ -412,6 +412,7 @@ func (t *Text) sentence(c *lower.Cell) string {
 	}
 	switch {
 	case t.detail == DetailNone:
+		words = append(words, ofPart(c))
 	case t.detail == DetailFull && c.Reading != "":
 		words = append(words, c.Doc.Gist, c.Reading)
 	case c.Reading != "":
@@ -419,7 +420,19 @@ func (t *Text) sentence(c *lower.Cell) string {
 	default:
 		words = append(words, c.Doc.Gist)
 	}
-	return strings.TrimSuffix(strings.Join(words, " "), ":") // a level alone
+	return strings.TrimSuffix(strings.TrimSpace(strings.Join(words, " ")), ":") // a level alone
+}
+
+// ofPart says of which part of a set a value is; "" where all of it was seen, or where there is no value.
+// It stands beside the value whatever explanations are shown.
+func ofPart(c *lower.Cell) string {
+	switch {
+	case c.Seen.Whole() || !c.Value.Has():
+		return ""
+	case c.Value.Zero():
+		return units.Sentence(units.NoneOf("none", c.Seen))
+	}
+	return units.Sentence(units.Among(c.Seen))
 }
 
 // more prints the derivation and, at full detail, where the value comes from.
@@ -467,6 +480,9 @@ func (t *Text) gaps(list []lower.Gap) {
 		s += ": " + units.AbsentWord(g.Reason)
 		if g.Of > 1 && len(g.Keys) == 0 {
 			s += fmt.Sprintf(" for %d of %d", g.Count, g.Of)
+			if g.Some {
+				s += " looked at"
+			}
 		}
 		if g.Hint != "" {
 			s += "; " + g.Hint

@@ -112,17 +112,27 @@ func (f *Facts) Snapshots() (out []any) {
 // Processes returns the processes of the scan that the domains share.
 func (f *Facts) Processes() *procfacts.Processes { return f.shared.Procs }
 
-// gaps returns what could not be seen in all domains, each source once.
+// gaps returns what could not be seen in all domains, each source once for each reason: of two domains that
+// looked at the same, as the one has it that looked at more.
 func (f *Facts) gaps() (out []inspect.Gap) {
-	seen := map[inspect.Gap]bool{}
+	type key struct {
+		source inspect.Source
+		reason inspect.Reason
+	}
+	at := map[key]int{}
 	for _, d := range f.domains {
 		if d.failed != nil {
 			continue
 		}
 		for _, g := range d.facts.Gaps() {
-			if !seen[g] {
-				seen[g] = true
+			k := key{g.Source, g.Reason}
+			i, known := at[k]
+			switch {
+			case !known:
+				at[k] = len(out)
 				out = append(out, g)
+			case g.Of > out[i].Of:
+				out[i] = g
 			}
 		}
 	}

@@ -266,8 +266,11 @@ func readView(s sights) string {
 	case viewHost:
 		text := "The host: it is in the initial namespaces."
 		if list := doubtful(s); len(list) > 0 {
-			text = "The host, as far as can be seen: not whether it is in the host's " + strings.Join(list, " and ") +
-				units.Plural(len(list), " namespace", " namespaces") + "."
+			text = "The host, as far as can be seen: not whether it is in the host's " + strings.Join(list, " and ") + " namespace"
+			if len(list) > 1 {
+				text += "s"
+			}
+			text += "."
 		}
 		if s.Hidden {
 			text += " But this /proc hides other users' processes from it."
@@ -321,6 +324,9 @@ func spaces() []field {
 			func(s sights) value {
 				if s.Host.NoProc {
 					return explain.None(inspect.NotMounted)
+				}
+				if s.Processes == 0 {
+					return explain.None(s.Host.Lack()) // somebody reads it, or made the copy
 				}
 				return explain.I(s.Processes)
 			},
@@ -403,6 +409,9 @@ func mounts() []field {
 		newField(doc{Key: "sys_mount", Label: "/sys", Source: inspect.SelfMountinfo, Concept: "sysfs",
 			Gist: "The options that /sys is mounted with."},
 			func(s sights) value { return options(s, s.Sys) }, func(s sights) string {
+				if s.Sys.Type != "sysfs" {
+					return "A " + s.Sys.Type + " lies over it: nothing that the kernel shows there can be seen."
+				}
 				if s.Sys.Has("ro") {
 					return "Read-only, as in most containers. kwhy writes nothing."
 				}

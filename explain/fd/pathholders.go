@@ -30,9 +30,18 @@ func PathHolders() *explain.Table[holderRow] {
 	}
 	return &explain.Table[holderRow]{Name: "holders", Sort: []string{"-pid"}, Fields: []column{
 		ofHolder(doc{Key: "pid", Unit: explain.Plain, Gist: "Who has it open."},
-			func(h *fdfacts.PathHolder) value { return explain.I(h.P.PID) }),
+			whereProcess(func(h *fdfacts.PathHolder) value { return explain.I(h.P.PID) })),
 		ofHolder(doc{Key: "comm", Label: "NAME", Gist: "The name of the process."},
-			func(h *fdfacts.PathHolder) value { return explain.S(h.P.Comm) }),
+			whereProcess(func(h *fdfacts.PathHolder) value { return explain.S(h.P.Comm) })),
+		{Doc: doc{
+			Key: "kernel_holder", Show: explain.Data, Source: inspect.LoopBacking, Also: []inspect.Source{inspect.Swaps}, Concept: "deleted-files",
+			Gist: "What of the kernel has it, where it is no process: a loop device, or swap.",
+		}, Get: func(r holderRow) value {
+			if r.It.P != nil {
+				return explain.None(inspect.Inapplicable)
+			}
+			return explain.S(r.It.Kernel)
+		}},
 		ofHolder(doc{Key: "how", Words: ways(), Gist: "How it has it open."},
 			func(h *fdfacts.PathHolder) value { return explain.L(how(h)) }),
 		ofHolder(doc{
@@ -62,6 +71,16 @@ func PathHolders() *explain.Table[holderRow] {
 	}}
 }
 
+// whereProcess is of a holder that is a process.
+func whereProcess(get func(*fdfacts.PathHolder) value) func(*fdfacts.PathHolder) value {
+	return func(h *fdfacts.PathHolder) value {
+		if h.P == nil {
+			return explain.None(inspect.Inapplicable)
+		}
+		return get(h)
+	}
+}
+
 func ways() []explain.Word {
 	word := func(name, gist string) explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: "file-descriptor"}
@@ -73,11 +92,16 @@ func ways() []explain.Word {
 		word("root", "As its root directory."),
 		word("exe", "As the program that it runs."),
 		word("mapped", "In its memory."),
+		word("loop", "As the file behind a loop device."),
+		word("swap", "As swap."),
 	}
 }
 
 func how(h *fdfacts.PathHolder) (out []value) {
-	for i, has := range []bool{len(h.Nodes) > 0, len(h.FDs) > 0, h.Cwd, h.Root, h.Exe, h.Maps > 0} {
+	ofKernel := h.P == nil
+	for i, has := range []bool{
+		len(h.Nodes) > 0, len(h.FDs) > 0, h.Cwd, h.Root, h.Exe, h.Maps > 0, ofKernel && h.Kernel != swapped, ofKernel && h.Kernel == swapped,
+	} {
 		if has {
 			out = append(out, explain.S(ways()[i].Name))
 		}
@@ -85,8 +109,22 @@ func how(h *fdfacts.PathHolder) (out []value) {
 	return out
 }
 
+// swapped is what of the kernel has a swap file.
+const swapped = "swap"
+
+// whyKernel says what of the kernel has it, and what ends that.
+func whyKernel(h *fdfacts.PathHolder) string {
+	if h.Kernel == swapped {
+		return "the kernel swaps to it: swapoff " + units.Shell(h.Target) + " ends that"
+	}
+	return "loop device " + h.Kernel + " has it as its file: when nothing of that is in use, losetup -d /dev/" + h.Kernel + " ends that"
+}
+
 // whyHolder says what a process has of a file, or of a whole file system.
 func whyHolder(h *fdfacts.PathHolder, whole bool) string {
+	if h.P == nil {
+		return whyKernel(h)
+	}
 	var s []string
 	say := func(has bool, one, any string) {
 		switch {

@@ -196,8 +196,44 @@ func PathPage(name string, o Options) (*lower.Page[holders], error) {
 			if m := l.Unasked; m != nil {
 				what += " (" + m.FSType + " of " + m.Source + "; its server is not asked)"
 			}
-			return units.Plural(l.Len(), "process has ", "processes have ") + what + " open", "Nobody has " + what + " open."
+			return whoHas(l) + what + " open", "No process" + kernelToo(l) + " has " + what + " open."
 		}), nil
+}
+
+// whoHas begins the title of a list of holders: processes, and loop devices and swap apart.
+func whoHas(l holders) string {
+	processes, others := 0, []string{}
+	for i := range l.List {
+		if it := &l.List[i]; it.P != nil {
+			processes++
+		} else {
+			others = append(others, it.Kernel)
+		}
+	}
+	switch {
+	case len(others) == 0:
+		return units.Plural(processes, "process has ", "processes have ")
+	case processes == 0 && len(others) == 1:
+		return others[0] + " has "
+	case processes == 0:
+		return few(others) + " have "
+	}
+	return units.Plural(processes, "process", "processes") + " and " + few(others) + " have "
+}
+
+// kernelToo names what of the kernel was looked at besides processes, for a sentence that begins
+// "No process".
+func kernelToo(l holders) string {
+	loops, swap := l.Looked(inspect.LoopBacking), l.Looked(inspect.Swaps)
+	switch {
+	case loops && swap:
+		return ", loop device or swap area"
+	case loops:
+		return " or loop device"
+	case swap:
+		return " or swap area"
+	}
+	return ""
 }
 
 // SocketPage shows who has the sockets with an address: ADDR:PORT, [ADDR]:PORT or :PORT.

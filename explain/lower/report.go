@@ -42,12 +42,43 @@ type Report struct {
 	Limits   explain.Limits // by which its levels were given
 }
 
+// Blank reports whether nothing at all was seen of what the report is about: it has no value and no row,
+// and the sets that it asks of were not seen.
+func (r *Report) Blank() bool {
+	for i := range r.Parts {
+		if slices.ContainsFunc(r.Parts[i].Cells, func(c Cell) bool { return c.Value.Has() }) {
+			return false
+		}
+	}
+	unseen := false
+	for i := range r.Grids {
+		g := &r.Grids[i]
+		if g.Total > 0 || g.Seen.Seen > 0 {
+			return false
+		}
+		unseen = unseen || g.Seen.Nothing()
+	}
+	return unseen && len(r.Gaps) > 0
+}
+
+// Direct makes commands that are suggested read what this report was read of: where is the options
+// that say so.
+func (r *Report) Direct(where string) {
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Where = where; f.Next != "" && !strings.HasPrefix(f.Next, "kwhy explain") {
+			f.Next += where
+		}
+	}
+}
+
 // Gap is something that could not be seen.
 type Gap struct {
 	Source string
 	Reason inspect.Reason
 	Count  int
 	Of     int
+	Some   bool // only some processes were asked, those that are shown: Of is how many
 	Hint   string
 	Keys   []string // the values of a readable source that this kernel lacks
 }
@@ -98,7 +129,7 @@ func (r *Report) Tell(gaps []inspect.Gap, on inspect.Kernel) {
 	for _, g := range gaps {
 		d := explain.Doc{Source: g.Source}
 		why := d.Why(g.Reason, on)
-		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: why, Count: g.Count, Of: g.Of, Hint: d.Hint(why, on)})
+		r.Gaps = append(r.Gaps, Gap{Source: g.Source.String(), Reason: why, Count: g.Count, Of: g.Of, Some: g.Some, Hint: d.Hint(why, on)})
 	}
 	listed := map[string]bool{}
 	for _, g := range r.Gaps {
@@ -228,6 +259,7 @@ type Finding struct {
 	More     int    // further rows in which it found the same, where only a few are reported
 	Concept  explain.Concept
 	Next     string
+	Where    string // the options that make a command read what this report was read of; "": none
 
 	Measure explain.Value // what was judged
 	What    string

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -345,10 +346,19 @@ func maybeIn(m mem) (s string) {
 // less is MemTotal less the parts.
 func less(m mem, parts []field) value {
 	total, sum := explain.Look(m.Info, "MemTotal"), sumOf(m, parts)
-	if !total.Has() || !sum.Has() {
+	switch {
+	case !total.Has() || !sum.Has():
 		return value{}
+	case foreign(m, inspect.Zoneinfo, inspect.Vmstat, inspect.ZFSArc):
+		return explain.None(inspect.Foreign)
 	}
 	return explain.I(total.Int() - sum.Int())
+}
+
+// foreign reports whether one of the sources that a value is made of, besides its own, is not the
+// kernel's.
+func foreign(m mem, parts ...inspect.Source) bool {
+	return slices.ContainsFunc(parts, func(src inspect.Source) bool { return m.Doubt(src).Any() })
 }
 
 // sumOf adds up parts. What every kernel counts must be there; the others are zero where

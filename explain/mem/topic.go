@@ -61,7 +61,7 @@ func HostPage(o HostOptions) *lower.Page[mem] {
 		Second: holders.take,
 		Since:  func(now, was mem) { now.Was = was },
 		At:     func(m mem) time.Time { return m.At },
-		Gaps:   func(m mem) []inspect.Gap { return append(m.Gaps(), holders.procs.Gaps(holders.order)...) },
+		Gaps:   func(m mem) []inspect.Gap { return append(m.Gaps(), holders.procs.Gaps()...) },
 		Summary: func(rep *lower.Report, _ mem) []string {
 			return append(ramSummary(rep), holders.cost()...)
 		},

@@ -103,7 +103,7 @@ func Zones() *explain.Table[zoneRow] {
 		}, Get: unusable},
 		{Doc: doc{
 			Key:    "why",
-			Source: src, Also: also(inspect.Buddyinfo),
+			Source: src, Also: also(inspect.Buddyinfo, inspect.Meminfo),
 			Gist:    "How its free memory compares with the watermarks.",
 			Concept: "watermarks",
 		}, Get: func(r zoneRow) value { return explain.S(whyZone(r)) }},
@@ -220,8 +220,10 @@ func Nodes() *explain.Table[memfacts.Part[memfacts.Node]] {
 		amount("slab", "Slab", "Kernel objects on it."),
 		{Doc: doc{Key: "spare", Unit: ratio, Source: src, Concept: "numa", Gist: "Its share that is free, file pages or reclaimable slab."},
 			Get: func(r row) value { return spare(r.It) }},
-		{Doc: doc{Key: "why", Source: src, Concept: "numa", Gist: "What its share of free memory means."},
-			Get: func(r row) value { return explain.S(whyNode(r)) }},
+		{Doc: doc{
+			Key: "why", Source: src, Also: also(inspect.Meminfo), Concept: "numa",
+			Gist: "What its share of free memory means.",
+		}, Get: func(r row) value { return explain.S(whyNode(r)) }},
 	}, Rules: nodeRules()}
 }
 

@@ -32,7 +32,7 @@ func Total(g *oomfacts.Group, m *memfacts.Snapshot) uint64 {
 		swappiness = 1
 	}
 	totalSwap, known := m.Info["SwapTotal"]
-	if !known {
+	if !known || faked(m.Host) || m.Host.Doubt(inspect.VMSwappiness).Any() {
 		return 0
 	}
 	swap, why := g.SwapLimit()
@@ -218,7 +218,10 @@ func stateColumns() []explain.Field[part] {
 			Gist:    "What points in it are relative to: its limit plus the swap it may use.",
 			Concept: "oom-score",
 		}, Get: func(p part) value {
-			if p.It.Total == 0 {
+			switch {
+			case p.In.Doubt(inspect.Meminfo).Any() || p.In.Doubt(inspect.VMSwappiness).Any():
+				return explain.None(inspect.Foreign)
+			case p.It.Total == 0:
 				return value{}
 			}
 			return explain.N(p.It.Total * p.In.Mem.Host.PageSize)
@@ -353,7 +356,7 @@ func groupRules() []explain.Rule[part] {
 		Means: "At the limit the kernel reclaims from the cgroup alone, " +
 			"and if that frees nothing it kills a process in it or below, however much the host has free.",
 		Evidence: []string{"used", "limit"}, Concept: "memory-cgroup", Next: "kwhy oom --cgroup PATH",
-		NextOf: func(p part) string { return "kwhy oom --cgroup " + p.It.Path },
+		NextOf: func(p part) string { return "kwhy oom --cgroup " + units.Shell(p.It.Path) },
 		Of: func(p part) value {
 			switch {
 			case p.It.KillerOff() && p.It.Events["under_oom"] > 0:

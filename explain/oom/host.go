@@ -96,7 +96,7 @@ func next() []field {
 			victim(func(p *procfacts.Process) value { return explain.S(p.Comm) }), nil),
 		ofAny(declare(doc{
 			Key: "scores_exact", Label: "exact scores", Unit: explain.Count,
-			Gist:    "How many of the scores shown kwhy computes exactly from their parts.",
+			Gist:    "How many of the 20 highest scores kwhy computes exactly from their parts.",
 			Concept: "oom-score",
 		}, func(o host) value {
 			n, of, _ := agreement(o)
@@ -193,11 +193,11 @@ func readNext(o host) string {
 // explainRow makes a row of a process of the scan.
 func explainRow(o host, p *procfacts.Process) row { return row{Host: &o.Procs.Host, P: p} }
 
-// agreement counts the shown rows whose score is computed exactly, those that
+// agreement counts the highest scores that are computed exactly, those that
 // were computed, and those where only one of the RSS counts gives the figure.
 func agreement(o host) (exact, of int, by map[string]int) {
 	by = map[string]int{}
-	for _, i := range o.Order {
+	for _, i := range o.Highest {
 		r := o.Procs.At(int(i))
 		if _, file, ok := recompute(r); ok && !spared(r) && immortal(r) == "" {
 			of++
@@ -217,12 +217,12 @@ func readAgreement(o host) string {
 		formula = "points·1000/total, the scale before 5.9"
 	}
 	formula += assumption(&o.Procs.Host.OOM)
-	s := fmt.Sprintf("Of %d shown, computed as %s.", of, formula)
+	s := fmt.Sprintf("Of the %d highest, computed as %s.", of, formula)
 	switch {
 	case of == 0 && o.Procs.Host.OOM.Host == 0:
 		return "Without the host's RAM and swap no score can be computed. Scores are " + formula + "."
 	case of == 0:
-		return "The parts of the rows shown could not be read. Scores are " + formula + "."
+		return "The parts of the highest scores could not be read. Scores are " + formula + "."
 	case by[fromStatus] > 0:
 		s += fmt.Sprintf(" For %d only the RSS of status gives the kernel's figure.", by[fromStatus])
 	case by[fromStat] > 0:

@@ -40,7 +40,8 @@ const (
 func of(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
 	read := r.Missing(inspect.PIDStatus) == inspect.Present && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
-	if page == 0 || !read || p.VmRSS == inspect.Unset || p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE") {
+	if page == 0 || !read || p.VmRSS == inspect.Unset || p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE") ||
+		p.PageTables == inspect.Unset {
 		return t, false
 	}
 	t = parts{

@@ -67,18 +67,21 @@ func hostScale(h *inspect.Host, m *memfacts.Snapshot) procfacts.OOMScale {
 	total := pages(m)
 	lives, known := h.InitialPIDNamespace()
 	s := procfacts.OOMScale{Host: total, Domain: total, InitLives: lives || !known}
-	if total == 0 {
+	switch {
+	case faked(h):
+		s.Why = inspect.Foreign
+	case total == 0:
 		s.Why = cmp.Or(m.Missing(inspect.Meminfo), h.Unshown())
 	}
 	s.Since59, s.Assumed = decideScale(kernel.ScaleUnknown, 0, h.Kernel)
 	return s
 }
 
-// pages is RAM and swap, against which the kernel sets oom_score.
+// pages is RAM and swap, against which the kernel sets oom_score; 0 where that is unknown.
 func pages(m *memfacts.Snapshot) uint64 {
 	ram, ok := m.Info["MemTotal"]
 	swap, ok2 := m.Info["SwapTotal"] // which every kernel has, whether or not there is swap
-	if !ok || !ok2 || m.Host.PageSize == 0 {
+	if !ok || !ok2 || m.Host.PageSize == 0 || faked(m.Host) {
 		return 0
 	}
 	return (ram + swap) / m.Host.PageSize
@@ -106,14 +109,26 @@ func rankAll(h *inspect.Host, out *oomfacts.Snapshot, o Options) ([]int32, error
 	if i, ok := ps.Row(1); ok && scale.InitLives {
 		ps.Fill([]int32{i}, Needs())
 	}
-	found := Scale(ps, order, scale.Host, scale.InitLives)
+	out.Highest = highest(ps)
+	found := Scale(ps, out.Highest, scale.Host, scale.InitLives)
 	found.Domain, found.Why = scale.Domain, scale.Why
 	found.InitLives = initLives(h, ps, found)
 	ps.Host.OOM = found
+	ps.Settle(out.Highest, Needs(), Settled)
 	ps.Settle(order, Needs(), Settled)
 	order = o.View.Again(ps, order)
 	out.Order = order
 	return order, nil
+}
+
+// mostCompared is of how many of the highest scores the parts are read, to tell by which formula this
+// kernel made them and whether it comes out: however many rows are shown, and whichever.
+const mostCompared = 20
+
+// highest returns those rows.
+func highest(ps *procfacts.Processes) []int32 {
+	v := lower.Own(Processes(false), []string{"pid"}, nil, mostCompared)
+	return ps.Fill(v.Refine(ps), Needs())
 }
 
 // rowsWith reads further sources of all processes of a scan, or makes one.

@@ -69,7 +69,7 @@ func HostPage(o HostOptions) (*lower.Page[host], error) {
 			}
 		},
 		At:   func(s host) time.Time { return s.Mem.At },
-		Gaps: func(s host) []inspect.Gap { return append(s.Mem.Gaps(), s.Procs.Gaps(s.Order)...) },
+		Gaps: func(s host) []inspect.Gap { return append(s.Mem.Gaps(), s.Procs.Gaps()...) },
 		Summary: func(_ *lower.Report, s host) []string {
 			return []string{proc.Counted(s.Procs)}
 		},

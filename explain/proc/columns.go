@@ -33,7 +33,7 @@ type statColumn struct {
 }
 
 // statOf lists those that are made of some.
-func statOf() [28]statColumn {
+func statOf() [29]statColumn {
 	of := procfacts.StatFields
 	return [...]statColumn{
 		{"comm", of(2)}, {"tree", of(2)}, {"state", of(3)}, {"ppid", of(4)},
@@ -43,6 +43,7 @@ func statOf() [28]statColumn {
 		{"cpu", of(14, 15, 22)}, {"nice", of(19)}, {"weight", of(19, 41)}, {"turn", of(19, 40, 41)},
 		{"threads", of(20)}, {"age", of(22)}, {"started", of(22)}, {"vsize", of(23)},
 		{"rss", of(9, 24)}, {"processor", of(39)}, {"rt_priority", of(40)}, {"policy", of(41)},
+		{"origin", of(9)},
 	}
 }
 

@@ -18,7 +18,7 @@ func credentials() []detailField {
 			Gist:    gist,
 			Concept: "credentials",
 		},
-			func(d detail) value { return numbers(d.Status[kernel]) }, func(d detail) string { return readIDs(d, kernel, name) })
+			func(d detail) value { return numbers(d, kernel) }, func(d detail) string { return readIDs(d, kernel, name) })
 	}
 	caps := func(key, kernel, gist string) detailField {
 		return declare(doc{
@@ -45,7 +45,7 @@ func credentials() []detailField {
 			Source:  inspect.PIDStatus,
 			Gist:    "Its supplementary group IDs.",
 			Concept: "credentials",
-		}, func(d detail) value { return numbers(d.Status["Groups"]) }, readGroups),
+		}, func(d detail) value { return numbers(d, "Groups") }, readGroups),
 		capCount(),
 		caps("cap_eff", "CapEff", "Its effective capabilities."),
 		caps("cap_prm", "CapPrm", "Its permitted capabilities: it may make them effective."),

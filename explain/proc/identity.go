@@ -9,6 +9,7 @@ import (
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 )
 
 // identity is what identifies a process.
@@ -210,7 +211,12 @@ func origin() detailField {
 		},
 		Gist:    "How it was created.",
 		Concept: "process",
-	}, func(d detail) value { return explain.S(originOf(d)) }, readOrigin)
+	}, func(d detail) value {
+		if p := d.Row.P; p.PID == 1 && !p.Kthread() && p.Told(procfacts.StatFields(4, 22)) != inspect.Present {
+			return explain.None(inspect.Malformed) // which init it is its parent and its start say
+		}
+		return explain.S(originOf(d))
+	}, readOrigin)
 }
 
 // bootInit distinguishes the init of the host from that of a PID namespace: it has only one PID
@@ -252,8 +258,10 @@ func readOrigin(d detail) string {
 // made says who forked it, as far as that is known: a process whose parent
 // ends gets another parent.
 func made(d detail) string {
-	p := d.Row.P
+	p, started := d.Row.P, procfacts.StatFields(22)
 	switch {
+	case p.Told(procfacts.StatFields(4)) != inspect.Present:
+		return "Forked by a process whose number could not be read."
 	case p.PPID == 0:
 		return "Forked from outside this PID namespace."
 	case len(d.Ancestors) == 0:
@@ -262,6 +270,8 @@ func made(d detail) string {
 	parent := d.Ancestors[0]
 	who := fmt.Sprintf("%s (%d)", parent.Comm, parent.PID)
 	switch {
+	case p.Told(started) != inspect.Present || parent.Told(started) != inspect.Present:
+		return "Forked or adopted by " + who + "."
 	case parent.Start > p.Start:
 		return "Forked by a process that has ended; " + who + ", which is younger, has adopted it."
 	case parent.PID == 1:

@@ -114,7 +114,11 @@ func statusLine(key, kernel, gist string, concept explain.Concept, show explain.
 }
 
 // numbers parses a line of numbers.
-func numbers(text string) value {
+func numbers(d detail, line string) value {
+	text, there := d.Status[line]
+	if !there {
+		return value{}
+	}
 	out := []value{}
 	for f := range strings.FieldsSeq(text) {
 		n, err := strconv.ParseUint(f, 10, 32)

@@ -119,6 +119,7 @@ func users() lower.Attached[list] {
 		}
 		return l.Users
 	})
+	t.Empty = "No process is of a user whom RLIMIT_NPROC holds."
 	t.Scan = func(h *inspect.Host, v *lower.View[userRow]) (explain.Rows[userRow], []int32, error) {
 		ps, err := Scan(h, inspect.Of(inspect.PIDStatus), nil)
 		if err != nil {

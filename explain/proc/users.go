@@ -153,7 +153,7 @@ func userRules() []explain.Rule[userRow] {
 			"the limit of who calls fork or clone, they fail with EAGAIN: programs say that they cannot create a thread, or that a " +
 			"resource is temporarily unavailable. One process of each of a user's largest sessions is looked at: limits are inherited.",
 		Evidence: []string{"nproc_used", "user_tasks", "rlimit_nproc"}, Concept: "resource-limits", Next: "kwhy proc --sort threads",
-		NextOf: func(r userRow) string { return "kwhy proc --user " + realUser(r) + " --sort threads" },
+		NextOf: func(r userRow) string { return "kwhy proc --user " + units.Shell(realUser(r)) + " --sort threads" },
 		Of: func(r userRow) value {
 			if v := userUsed(r); v.Has() {
 				return v

@@ -300,7 +300,7 @@ func spent() []detailField {
 		Concept: "cpu-time",
 	}, func(d detail) value {
 		if d.Row.P.CUTime < 0 || d.Row.P.CSTime < 0 {
-			return explain.None(inspect.Reset)
+			return explain.None(inspect.Malformed) // a length of time is none below 0, and nothing was compared
 		}
 		return ticks(d.Row, uint64(d.Row.P.CUTime+d.Row.P.CSTime))
 	}, nil)

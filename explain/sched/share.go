@@ -3,6 +3,7 @@ package sched
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/explain/units"
 	"kwhy/inspect"
+	procfacts "kwhy/inspect/proc"
 	schedfacts "kwhy/inspect/sched"
 )
 
@@ -126,6 +128,10 @@ func under(groups, within []schedfacts.ShareGroup) bool {
 func cpuShare(t one) value {
 	if s := t.Row.P.State; s == 'Z' || s == 'X' { // of a main thread that has ended too: it wants none any more
 		return explain.None(inspect.Inapplicable)
+	}
+	on := procfacts.StatFields(19, 39, 41) // its weight, and the CPU that it shares
+	if t.Row.P.Spoilt(on) || slices.ContainsFunc(t.Rivals, func(r schedfacts.Rival) bool { return r.P.Spoilt(on) }) {
+		return explain.None(inspect.Malformed)
 	}
 	steps := levels(t)
 	if steps == nil {

@@ -59,7 +59,9 @@ func Capital(s string) string {
 func unseenPart(s inspect.Seen) (part string) {
 	switch n := s.Missed(); {
 	case n > 0 && s.Seen > 0:
-		part = "; " + Number(n) + " " + AbsentWord(s.Reason)
+		part = "; " + missed(s)
+	case n > 0 && s.Others > 0:
+		part = ": " + missed(s)
 	case n > 0:
 		part = ": " + AbsentWord(s.Reason)
 	}
@@ -83,6 +85,15 @@ func unseenPart(s inspect.Seen) (part string) {
 		return part + "; the copy has not all of them"
 	}
 	return part + "; there may be more"
+}
+
+// missed says how many members were missed, and why: the reason of most of them, and how many had others.
+func missed(s inspect.Seen) string {
+	words := Number(s.Missed()-s.Others) + " " + AbsentWord(s.Reason)
+	if s.Others > 0 {
+		words += ", " + Number(s.Others) + " for other reasons"
+	}
+	return words
 }
 
 // members counts members of a set: "7 processes".

@@ -198,7 +198,7 @@ func (s *Environment) parseMounts(b []byte) error {
 		switch {
 		case m.FSType == "proc" && m.Point == proc:
 			s.Proc = at
-		case m.FSType == "sysfs" && m.Point == sys:
+		case m.Point == sys: // of whatever type: what lies on top hides the kernel's
 			s.Sys = at
 		case m.FSType == "debugfs" && m.Point == filepath.Join(sys, "kernel/debug"):
 			s.Debug = at

@@ -111,12 +111,7 @@ func (l *DeletedFiles) Gaps() (out []inspect.Gap) {
 	if l.MapsDenied > 0 {
 		out = append(out, inspect.Gap{Source: inspect.PIDMapFiles, Reason: inspect.Denied, Count: l.MapsDenied, Of: l.All})
 	}
-	for s := range inspect.Of(inspect.LoopBacking, inspect.Swaps).Each() {
-		if why := l.why[s]; why.IsGap() && why != inspect.Unsupported {
-			out = append(out, inspect.Gap{Source: s, Reason: why, Count: 1, Of: 1})
-		}
-	}
-	return out
+	return append(out, kernelGaps(l.why)...)
 }
 
 // DeletedPart is one of them in its context.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"kwhy/inspect"
 	"kwhy/inspect/mem"
 	"kwhy/inspect/net"
@@ -44,6 +46,21 @@ func (l *DeletedFiles) byKernel(h *inspect.Host) {
 // loops looks at the loop devices that have a file (drivers/block/loop.c,
 // loop_attr_backing_file_show).
 func (l *DeletedFiles) loops(h *inspect.Host) inspect.Reason {
+	return eachLoop(h, func(name, path string) {
+		if !strings.HasSuffix(path, deletedSuffix) {
+			return
+		}
+		f := DeletedFile{OnDisk: proc.OnDisk{Regular: true}, Untold: true}
+		if n, err := h.Sys.Number("block/" + name + "/size"); err == nil && n > 0 {
+			const sector = 512
+			f.Size = uint64(n) * sector
+		}
+		l.keptByKernel(name, path, f)
+	})
+}
+
+// eachLoop passes on the loop devices that have a file, in order, with its path as the kernel gives it.
+func eachLoop(h *inspect.Host, do func(name, path string)) inspect.Reason {
 	names, err := h.Sys.Names("block")
 	if err != nil {
 		return inspect.ReasonOf(err)
@@ -53,20 +70,54 @@ func (l *DeletedFiles) loops(h *inspect.Host) inspect.Reason {
 		if !strings.HasPrefix(name, "loop") {
 			continue
 		}
-		var path string
-		dir := "block/" + name
+		path, dir := "", "block/"+name
 		err := h.Sys.Single(dir+"/loop/backing_file", func(b []byte) error { path = string(inspect.TrimNewline(b)); return nil })
-		if err != nil || !strings.HasSuffix(path, deletedSuffix) { // it has no file
-			continue
+		if err == nil && path != "" {
+			do(name, path)
 		}
-		f := DeletedFile{OnDisk: proc.OnDisk{Regular: true}, Untold: true}
-		if n, err := h.Sys.Number(dir + "/size"); err == nil && n > 0 {
-			const sector = 512
-			f.Size = uint64(n) * sector
-		}
-		l.keptByKernel(name, path, f)
 	}
 	return inspect.Present
+}
+
+// hasInKernel finds what of the kernel has what is wanted: a loop device behind which it lies, and swap
+// on it. Both show a path alone; of a file system whose server is not asked it is held to that.
+func (l *PathHolders) hasInKernel(h *inspect.Host, w *wantedFile) {
+	mounts, _ := readMounts(h, "self")
+	look := func(by, path string) {
+		if strings.HasSuffix(path, deletedSuffix) {
+			return // it has no path that anybody could ask for
+		}
+		is := false
+		if on := mounts.served(path); on != nil {
+			is = w.whole[on.Dev] || w.path != "" && w.names(path)
+		} else if st, err := h.Elsewhere().Node(path); err == nil {
+			node := w.node != 0 && !w.char && st.Rdev == w.node && st.Mode&unix.S_IFMT == unix.S_IFBLK
+			is = node || w.path == "" && w.same(&st) || w.whole[st.Dev] && st.Mode&unix.S_IFMT != unix.S_IFBLK
+		}
+		if is {
+			l.List = append(l.List, PathHolder{Kernel: by, Target: path})
+		}
+	}
+	l.why = map[inspect.Source]inspect.Reason{inspect.LoopBacking: eachLoop(h, look)}
+	m, err := mem.Take(h, inspect.Of(inspect.Swaps))
+	if m == nil {
+		l.why[inspect.Swaps] = inspect.ReasonOf(err)
+		return
+	}
+	l.why[inspect.Swaps] = m.Missing(inspect.Swaps)
+	for _, s := range m.Swaps {
+		look("swap", s.Name)
+	}
+}
+
+// kernelGaps are those of what the kernel itself may have.
+func kernelGaps(why map[inspect.Source]inspect.Reason) (out []inspect.Gap) {
+	for s := range inspect.Of(inspect.LoopBacking, inspect.Swaps).Each() {
+		if why := why[s]; why.IsGap() && why != inspect.Unsupported {
+			out = append(out, inspect.Gap{Source: s, Reason: why, Count: 1, Of: 1})
+		}
+	}
+	return out
 }
 
 // keptByKernel adds a file that the kernel keeps, or that it keeps one that a process keeps too:

@@ -17,9 +17,12 @@ import (
 	"kwhy/inspect/proc"
 )
 
-// PathHolder is a process that has a file open, or something of a file system.
+// PathHolder is a process that has a file open, or something of a file system; or what of the kernel
+// itself has.
 type PathHolder struct {
-	P     *proc.Process
+	P      *proc.Process // nil of the kernel,
+	Kernel string        // where it is a loop device by its name, or "swap"
+
 	FDs   []int32
 	Nodes []int32 // descriptors on the block device itself
 	// What else it has there: it works in it, takes it for its root, runs it, and how
@@ -40,14 +43,21 @@ type PathHolders struct {
 	// and is not asked: who has it open is known by what the kernel has in mind, and links name.
 	Unasked *MountPoint
 	Whole   bool // it is a file system: anything on it counts
-	// Denied is how many processes could not be looked at, of All.
-	Denied, All int
 
 	seen inspect.Seen
+	gaps []inspect.Gap
+	why  map[inspect.Source]inspect.Reason // of what is not read of each process
 }
 
 // Missing says that there is an answer: what could not be looked at is in Gaps.
 func (l *PathHolders) Missing(inspect.Source) inspect.Reason { return inspect.Present }
+
+// Looked reports whether one of the sources of what the kernel itself has was read, or has nothing on
+// this kernel.
+func (l *PathHolders) Looked(s inspect.Source) bool {
+	why := l.why[s]
+	return why == inspect.Present || why == inspect.Unsupported
+}
 
 // Kernel returns the kernel that was read.
 func (l *PathHolders) Kernel() inspect.Kernel { return l.Procs.Host.Host.Kernel }
@@ -69,10 +79,7 @@ func (l *PathHolders) At(i int) PathHolderPart { return PathHolderPart{In: l, It
 
 // Gaps says how many processes could not be looked at.
 func (l *PathHolders) Gaps() []inspect.Gap {
-	if l.Denied == 0 {
-		return nil
-	}
-	return []inspect.Gap{{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All}}
+	return append(kernelGaps(l.why), l.gaps...)
 }
 
 // PathHolderPart is one holder in its context.
@@ -94,7 +101,8 @@ type wantedFile struct {
 // TakePathHolders finds who has a file, directory or device open, by its inode: open,
 // as working directory or root, as the program, or mapped. Of a device, and of a
 // directory on which a file system is mounted, it finds who has anything of that
-// file system; of a unix socket, who has what is bound to it.
+// file system; of a unix socket, who has what is bound to it. Loop devices and swap have
+// files too.
 func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHolders, error) {
 	w, err := wanted(h, name)
 	if err != nil {
@@ -138,8 +146,8 @@ func TakePathHolders(h *inspect.Host, ps *proc.Processes, name string) (*PathHol
 			out.List = append(out.List, *it)
 		}
 	}
-	_, seen, denied := scan.Totals()
-	out.Denied, out.All, out.seen = denied, seen+denied, scan.Seen()
+	out.hasInKernel(h, w)
+	out.seen, out.gaps = scan.Seen(), scan.Gaps()
 	return out, nil
 }
 

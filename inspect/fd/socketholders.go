@@ -65,10 +65,9 @@ type SocketHolders struct {
 	List       []SocketHolder
 	Namespaces int // that were looked at
 	Unheld     int // sockets with that address for which no process could be found
-	// Denied is how many processes could not be looked at, of All.
-	Denied, All int
 
 	seen inspect.Seen
+	gaps []inspect.Gap
 }
 
 // Missing says that there is an answer: what could not be looked at is in Gaps.
@@ -96,10 +95,7 @@ func (l *SocketHolders) At(i int) SocketHolderPart {
 
 // Gaps says how many processes could not be looked at.
 func (l *SocketHolders) Gaps() []inspect.Gap {
-	if l.Denied == 0 {
-		return nil
-	}
-	return []inspect.Gap{{Source: inspect.PIDFd, Reason: inspect.Denied, Count: l.Denied, Of: l.All}}
+	return l.gaps
 }
 
 // SocketHolderPart is one of them in its context.
@@ -195,7 +191,6 @@ func havers(h *inspect.Host, ps *proc.Processes, wanted map[uint64]*SocketHolder
 	slices.SortFunc(out.List, func(a, b SocketHolder) int {
 		return cmp.Or(cmp.Compare(a.P.PID, b.P.PID), cmp.Compare(a.FDs[0], b.FDs[0]))
 	})
-	_, seen, denied := scan.Totals()
-	out.Denied, out.All, out.seen = denied, seen+denied, scan.Seen()
+	out.seen, out.gaps = scan.Seen(), scan.Gaps()
 	return out
 }

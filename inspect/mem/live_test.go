@@ -234,7 +234,7 @@ func TestALiveHostAddsUp(t *testing.T) {
 	if ps.Host.Self != int32(os.Getpid()) {
 		t.Errorf("self is %d, want %d", ps.Host.Self, os.Getpid())
 	}
-	for _, g := range ps.Gaps(inspecttest.All(ps)) {
+	for _, g := range ps.Gaps() {
 		if g.Reason == inspect.Malformed {
 			t.Errorf("%v of %d processes: %q", g.Source, g.Count, g.Reason)
 		}
@@ -273,7 +273,7 @@ func probeDenied(dir string, out io.Writer) {
 		_, s.Limit = m.Cgroups[0].Limit()
 	}
 	if ps, err := proc.Scan(h, inspect.Of(inspect.PIDStat, inspect.PIDStatus, inspect.PIDCmdline)); err == nil {
-		s.Rows, s.Gaps = ps.Len(), ps.Gaps(inspecttest.All(ps))
+		s.Rows, s.Gaps = ps.Len(), ps.Gaps()
 	}
 	if p, err := mem.TakeProcess(h, 10, inspecttest.Everything); err == nil {
 		s.Maps, s.Rollup = p.Missing(inspect.PIDMaps), p.Missing(inspect.PIDSmapsRollup)

@@ -140,7 +140,7 @@ func TakeProcess(h *inspect.Host, pid int32, want inspect.Sources) (*Process, er
 	}
 	procMemMaps(h, m, want, dir)
 	procMemHost(h, m, want)
-	if m.got[inspect.PIDStat] == inspect.Present {
+	if m.got[inspect.PIDStat] == inspect.Present && !m.P.Spoilt(proc.StatFields(22)) {
 		m.Born = h.Born(m.P.Start)
 	}
 	return m, nil

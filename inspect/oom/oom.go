@@ -35,9 +35,12 @@ type Group struct {
 
 // Snapshot is what a host knows of the OOM killer's next victim.
 type Snapshot struct {
-	Mem    *mem.Snapshot
-	Procs  *proc.Processes
-	Order  []int32       // rows of Procs that are shown, the next victim first
+	Mem   *mem.Snapshot
+	Procs *proc.Processes
+	Order []int32 // rows of Procs that are shown, the next victim first
+	// Highest are the rows with the highest scores, however many are shown and whichever.
+	Highest []int32
+
 	First  *proc.Process // the victim of a global OOM; nil if there is none
 	Second *proc.Process // and after that one
 	Tied   int           // so many share the first place where nothing tells them apart; 0: it is First's

@@ -341,16 +341,18 @@ func (s *FDScan) Totals() (out FDCount, seen, denied int) {
 // Seen returns how many processes showed their descriptors, with what each leads to.
 // Kernel threads have none.
 func (s *FDScan) Seen() inspect.Seen {
-	out := inspect.SeenBy("process", inspect.PIDFd, len(s.Counts), func(i int) inspect.Reason {
-		switch {
-		case s.Procs.Rows[i].Kthread():
-			return inspect.Inapplicable
-		case s.Counts[i].Hidden > 0:
-			return inspect.Denied
-		}
-		return s.Counts[i].Reason
-	})
-	return out.Within(s.Procs.Seen())
+	return inspect.SeenBy("process", inspect.PIDFd, len(s.Counts), s.why).Within(s.Procs.Seen())
+}
+
+// why says why one of the processes did not show its descriptors, or what each leads to.
+func (s *FDScan) why(i int) inspect.Reason {
+	switch {
+	case s.Procs.Rows[i].Kthread():
+		return inspect.Inapplicable
+	case s.Counts[i].Hidden > 0:
+		return inspect.Denied
+	}
+	return s.Counts[i].Reason
 }
 
 // Sized returns how many processes it is known of how many descriptors they have.
@@ -367,13 +369,10 @@ func (s *FDScan) Sized() inspect.Seen {
 	return out.Within(s.Procs.Seen())
 }
 
-// Gaps says how many processes do not show their descriptors, and why most of these do not, and how many
-// have files on a file system that did not answer.
-func (s *FDScan) Gaps() (out []inspect.Gap) {
-	seen := s.Seen()
-	if seen.Missed() > 0 {
-		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: seen.Reason, Count: seen.Missed(), Of: seen.All})
-	}
+// Gaps says how many processes do not show their descriptors, and why, and how many have files on a
+// file system that did not answer.
+func (s *FDScan) Gaps() []inspect.Gap {
+	out := append(s.Procs.Hidden(), inspect.GapsBy(inspect.PIDFd, len(s.Counts), s.why)...)
 	silent := 0
 	for i := range s.Counts {
 		if s.Counts[i].Silent > 0 {
@@ -381,7 +380,7 @@ func (s *FDScan) Gaps() (out []inspect.Gap) {
 		}
 	}
 	if silent > 0 {
-		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.TimedOut, Count: silent, Of: seen.All})
+		out = append(out, inspect.Gap{Source: inspect.PIDFd, Reason: inspect.TimedOut, Count: silent, Of: len(s.Counts)})
 	}
 	return out
 }

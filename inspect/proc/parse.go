@@ -79,7 +79,7 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	var v uint64
 	switch n {
 	case 3:
-		if ok = len(field) == 1 && field[0] >= 'A'; ok {
+		if ok = isState(field); ok {
 			p.State = field[0]
 		}
 		return ok
@@ -124,6 +124,12 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 		return true
 	}
 	return ok
+}
+
+// isState reports whether a field is the letter of a state that some kernel has
+// (fs/proc/array.c, task_state_array; 2.6.32 to 6.18).
+func isState(field []byte) bool {
+	return len(field) == 1 && bytes.IndexByte([]byte("RSDTtZXIPxKW"), field[0]) >= 0
 }
 
 // small reads a number that an int of the kernel's holds, and that is not negative.
@@ -252,7 +258,7 @@ func (p *Process) standIn(name string, field []byte) {
 	switch name {
 	case "State":
 		p.survived = len(field) > 0 && field[0] == 'Z'
-		if len(field) == 1 && field[0] >= 'A' && p.inStat(3) {
+		if isState(field) && p.inStat(3) {
 			p.State, p.stood = field[0], p.stood|StatFields(3)
 		}
 	case "PPid":

@@ -274,7 +274,7 @@ func TestNoProcessVanishesFromACopy(t *testing.T) {
 		t.Errorf("processes, -want +got:\n%s", diff)
 	}
 	want := []inspect.Gap{{Source: inspect.PIDStat, Reason: inspect.NotSaved, Count: 1, Of: 3}}
-	if diff := cmp.Diff(want, ps.Gaps(inspecttest.All(ps))); diff != "" {
+	if diff := cmp.Diff(want, ps.Gaps()); diff != "" {
 		t.Errorf("gaps, -want +got:\n%s", diff)
 	}
 	if seen := ps.SeenOf(inspect.PIDStat); seen.Seen != 2 || seen.All != 3 || seen.Whole() || seen.Reason != inspect.NotSaved {
@@ -328,11 +328,8 @@ func TestGapsAreCountedByReason(t *testing.T) {
 		{Source: inspect.PIDStatus, Reason: inspect.Malformed, Count: 1, Of: 5},
 		{Source: inspect.PIDStatus, Reason: inspect.NotSaved, Count: 3, Of: 5}, // 11 and 13 have no status either
 	}
-	if diff := cmp.Diff(want, ps.Gaps(inspecttest.All(ps))); diff != "" {
+	if diff := cmp.Diff(want, ps.Gaps()); diff != "" {
 		t.Errorf("gaps, -want +got:\n%s", diff)
-	}
-	if diff := cmp.Diff([]inspect.Gap(nil), ps.Gaps([]int32{0})); diff != "" {
-		t.Errorf("gaps of the kernel thread, -want +got:\n%s", diff)
 	}
 }
 
@@ -416,7 +413,7 @@ func TestRecordedProcesses(t *testing.T) {
 		if hog.VmRSS != hog.RssAnon+hog.RssFile+hog.RssShmem || hog.VmRSS <= 0 {
 			t.Errorf("VmRSS %d of %d + %d + %d", hog.VmRSS, hog.RssAnon, hog.RssFile, hog.RssShmem)
 		}
-		if gaps := ps.Gaps(inspecttest.All(ps)); len(gaps) > 0 {
+		if gaps := ps.Gaps(); len(gaps) > 0 {
 			t.Errorf("gaps %v, want none", gaps)
 		}
 	})

@@ -197,7 +197,7 @@ func (p *Process) Why(s inspect.Source) inspect.Reason {
 
 // Born returns when it was started; the zero time where that is not known.
 func (p *Process) Born(h *inspect.Host) time.Time {
-	if p.Why(inspect.PIDStat) != inspect.Present {
+	if p.Told(StatFields(22)) != inspect.Present {
 		return time.Time{}
 	}
 	return h.Born(p.Start)

@@ -191,7 +191,12 @@ func (ps *Processes) SeenOf(s inspect.Source) inspect.Seen {
 
 // Asked reports whether a source was read, or tried to be, of each of them.
 func (ps *Processes) Asked(s inspect.Source) bool {
-	return !slices.ContainsFunc(ps.Rows, func(p Process) bool { return p.Why(s) == inspect.Unread })
+	for i := range ps.Rows {
+		if ps.Rows[i].Why(s) == inspect.Unread {
+			return false
+		}
+	}
+	return true
 }
 
 // At returns row i in its context.
@@ -437,21 +442,31 @@ func (p *Process) forget(want inspect.Sources) {
 	}
 }
 
-// Gaps counts what the given rows did not give.
-func (ps *Processes) Gaps(rows []int32) (out []inspect.Gap) {
-	if ps.Host.Hidden {
-		out = append(out, inspect.Gap{Source: inspect.PIDEntry, Reason: inspect.Hidden, Count: 1, Of: 1})
-	}
+// Gaps counts what processes did not give, of all that were asked for it: of a source that is read of those
+// alone that are shown, of these.
+func (ps *Processes) Gaps() []inspect.Gap {
+	out := ps.Hidden()
 	for _, s := range inspect.ProcessSources() {
-		var n [inspect.NumReasons]int
-		for _, i := range rows {
-			n[ps.Rows[i].Why(s)]++
-		}
-		for _, r := range inspect.Reasons() {
-			if n[r] > 0 && r.IsGap() && r != inspect.Unread {
-				out = append(out, inspect.Gap{Source: s, Reason: r, Count: n[r], Of: len(rows)})
+		some := false
+		for _, g := range inspect.GapsBy(s, len(ps.Rows), func(i int) inspect.Reason {
+			p := &ps.Rows[i]
+			if p.Kthread() && (s.NotOfKthreads() || s == inspect.PIDFd) {
+				return inspect.Inapplicable
 			}
+			some = some || p.Why(s) == inspect.Unread
+			return p.Why(s)
+		}) {
+			g.Some = some
+			out = append(out, g)
 		}
 	}
 	return out
+}
+
+// Hidden is the gap of a /proc that does not show the processes of others.
+func (ps *Processes) Hidden() []inspect.Gap {
+	if !ps.Host.Hidden {
+		return nil
+	}
+	return []inspect.Gap{{Source: inspect.PIDEntry, Reason: inspect.Hidden, Count: 1, Of: 1}}
 }

@@ -64,7 +64,7 @@ func (l *Snapshot) Gaps() []inspect.Gap {
 			out = append(out, g)
 		}
 	}
-	return append(out, l.Procs.Gaps(l.Order)...)
+	return append(out, l.Procs.Gaps()...)
 }
 
 // Take reads the host's side; the caller has scanned the processes.

@@ -219,7 +219,7 @@ func (s *Snapshot) Gaps() []inspect.Gap {
 	if s.NoTimes.IsGap() && s.got[inspect.ProcStat] == inspect.Present {
 		out = append(out, inspect.Gap{Source: inspect.ProcStat, Reason: s.NoTimes, Count: 1, Of: 1})
 	}
-	return append(append(out, s.threadGaps()...), s.Procs.Gaps(s.Order)...)
+	return append(append(out, s.threadGaps()...), s.Procs.Gaps()...)
 }
 
 // threadGaps counts the processes whose threads could not be read.
