@@ -92,7 +92,7 @@ func TestLiveForksAndWhoForks(t *testing.T) {
 	if err != nil || n <= 0 || n > after-before {
 		t.Errorf("%q, and the kernel counted %v", v.Reading, after-before)
 	}
-	want := fmt.Sprintf("sh (%d) waited for children that had used ", c.Process.Pid)
+	want := fmt.Sprintf("sh (%d) waited for children that used ", c.Process.Pid)
 	if strings.Count(v.Reading, " waited for children") == 3 && !strings.Contains(v.Reading, want) {
 		t.Skip("three others started more: " + v.Reading)
 	}

@@ -462,7 +462,9 @@ func ofAnyHost() []string {
 		"before all others, by", "before every fair task", "on the whole host",
 		"left for all processes of its user", "no limit  the main thread's stack", "innermost function first",
 		"no thread waits for a CPU", "by the side that closed first",
-		"A process with almost no memory has", "that made the copy", "left for all in that namespace", "all of its threads, since it began",
+		"A process with almost no memory has", "that made the copy",
+		"wait for memory, and none is killed", "sleep in D, and none is killed",
+		"left for all in that namespace", "all of its threads, since it began",
 	}
 }
 
