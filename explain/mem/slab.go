@@ -158,7 +158,8 @@ func whySlab(name string) string {
 		{"request_sock_", "connections that are being opened"}, {"tw_sock_", "closed connections in TIME_WAIT"},
 		{"bio-", "block I/O requests"}, {"biovec-", "block I/O requests"}, {"dm_", "device mapper requests"},
 		{"kvm_", "virtual machines (KVM)"}, {"fuse_", "FUSE requests"}, {"bpf_", "BPF"}, {"iommu_", "tables for devices"},
-		{"mb_cache", "extended attributes of ext file systems"}, {"scsi_", "SCSI requests"}, {"ip_vs_", "connections through IPVS"}, {"ip_", "routing and IP state"},
+		{"mb_cache", "extended attributes of ext file systems"}, {"scsi_", "SCSI requests"},
+		{"ip_vs_", "connections through IPVS"}, {"ip_", "routing and IP state"},
 		{"ip6_", "routing and IP state"},
 		{"inet_", "network peers and ports"}, {"io_kiocb", "io_uring requests"}, {"mqueue_", "POSIX message queues"}, {"cifs_", "SMB mounts"},
 	} {

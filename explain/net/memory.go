@@ -180,7 +180,7 @@ func pressure() []field {
 		{
 			name: "TCPMemoryPressures",
 			gist: "How often a socket of this namespace brought TCP under memory pressure.",
-			say:  "How often a socket here took TCP above tcp_mem pressure, or got no page. If it rises: fewer or smaller buffers, or a larger tcp_mem.",
+			say:  "How often a socket here took TCP above tcp_mem pressure, or got no page. If it rises: smaller buffers, or a larger tcp_mem.",
 		},
 		{
 			name: "TCPMemoryPressuresChrono", show: explain.Rare, since: version(4, 13),

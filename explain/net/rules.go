@@ -334,8 +334,9 @@ func closeWaitOfOne() explain.Rule[netfacts.UsePart] {
 	type part = netfacts.UsePart
 	return explain.Rule[part]{
 		ID: "net.close_wait", What: "connections of one process in CLOSE_WAIT, or of those that could not be seen", Unit: explain.Count,
-		Means: "The peer has closed and the kernel waits for the program here to do the same. Without keepalive no timer ends that once all is sent: " +
-			"a program with this many has lost track of them, and keeps a descriptor and a port for each.",
+		Means: "The peer has closed and the kernel waits for the program here to do the same. " +
+			"Without keepalive no timer ends that once all is sent: a program with this many has lost track of them, and " +
+			"keeps a descriptor and a port for each.",
 		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
 		NextOf: func(p part) string {
 			next := "kwhy net sockets --state CLOSE_WAIT"
