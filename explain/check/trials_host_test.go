@@ -431,14 +431,14 @@ func schedTrials() []trial {
 		// Since 6.12 by the fair server, which debugfs shows.
 		rule: "sched.realtime_unbounded", host: sched, fires: []rung{
 			notice(
-				"1 real-time thread of a program could keep a CPU from all other tasks: nothing reserves time for those",
+				"1 real-time thread of a program could keep a CPU from all tasks of lower priority: nothing reserves time for those",
 				file(server+"runtime", "0\n"),
 			),
 		}, well: edits{file(server+"runtime", "50000000\n")},
 	}, {
 		// Before that by sched_rt_runtime_us.
 		rule: "sched.realtime_unbounded", host: "debian-6.1-sched", fires: []rung{
-			notice("1 real-time thread of a program could keep a CPU from all other tasks", file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
+			notice("1 real-time thread of a program could keep a CPU from all tasks of lower priority", file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
 			notice("1 real-time thread", file("proc/sys/kernel/sched_rt_runtime_us", "1000000\n")),
 		}, well: edits{file("proc/sys/kernel/sched_rt_runtime_us", "950000\n")},
 	}, {

@@ -74,7 +74,7 @@ func (s *space) read(f host) string {
 // without says what does not work without such namespaces.
 func (s *space) without() string {
 	if s.name == "user" {
-		return " Rootless containers, bubblewrap and the sandboxes of browsers don't start."
+		return " Rootless containers don't start, nor bubblewrap and sandboxes of browsers unless they are set-user-ID."
 	}
 	return " Containers don't start."
 }

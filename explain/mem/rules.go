@@ -148,7 +148,7 @@ func stateRules() []rule {
 		},
 	}, {
 		ID: "mem.commit_near_limit", What: "Committed_AS / CommitLimit, where overcommit_memory is 2", Unit: explain.Ratio,
-		Means:    "In this mode mmap, brk and fork fail with ENOMEM at the limit, however much RAM is free.",
+		Means:    "In this mode mmap, brk and fork fail with ENOMEM near the limit, however much RAM is free.",
 		Evidence: []string{"committed_as", "commit_limit", "overcommit_memory"}, Concept: "overcommit", Next: "kwhy explain overcommit",
 		Of: func(m mem) value {
 			if mode(m) != 2 {
@@ -157,7 +157,7 @@ func stateRules() []rule {
 			return explain.Share(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit"))
 		}, At: explain.At{Notice: 0.85, Warning: 0.93, Critical: 0.98},
 		Say: func(m mem) string {
-			return fmt.Sprintf("%s of CommitLimit is committed, and mode 2 refuses requests beyond it",
+			return fmt.Sprintf("%s of CommitLimit is committed, and mode 2 refuses requests from somewhat below it on",
 				percentOf(explain.Look(m.Info, "Committed_AS"), explain.Look(m.Info, "CommitLimit")))
 		},
 	}, {

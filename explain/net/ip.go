@@ -68,7 +68,7 @@ func ip() []field {
 			name: "IpFragFails", show: explain.Rare,
 			gist: "Packets too large for the next link that must not be fragmented.",
 			say: "Too large for the next link and marked not to be fragmented; the sender gets an ICMP message. " +
-				"Let that pass everywhere (fragmentation needed), or set the route's mtu.",
+				"Let that pass everywhere (fragmentation needed), or set the route's mtu at the sender.",
 		},
 	})
 	out = append(out, counters(inspect.NetNetstat, "IpExt", "ip-layer", []counter{

@@ -247,7 +247,7 @@ func handle(h uint32) string {
 
 func whyQdisc(q *netfacts.Qdisc) string {
 	kinds := map[string]string{
-		"noqueue":    "no queue: virtual interfaces hand packets on at once",
+		"noqueue":    "no queue here: packets are handed on at once (Wi-Fi has queues of its own)",
 		"mq":         "only holds the queues of the card's send queues",
 		"pfifo_fast": "three bands by priority",
 		"pfifo":      "first come, first served",

@@ -210,7 +210,7 @@ func named(r row) string {
 func acceptQueueFull() rule {
 	return rule{
 		ID: "net.accept_queue_full", What: "connections that wait / (the limit + 1)", Unit: explain.Ratio,
-		Means: "The handshakes are done and the program does not call accept. When the queue is full the kernel drops the SYNs " +
+		Means: "The handshakes are done, and the program calls accept too slowly or not at all. When it is full the kernel drops the SYNs " +
 			"of further ones: their clients wait and try again. Of a unix socket, connect waits or gets EAGAIN.",
 		Evidence: []string{"accept_queue", "accept_limit"}, Concept: "accept-queue", Next: "kwhy explain accept-queue",
 		Of: func(r row) value {

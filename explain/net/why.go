@@ -232,6 +232,6 @@ func (s *sentence) listener(r row) {
 	}
 	if n := it.Mem[sockdiag.Drops]; it.Told.Has(sockdiag.Dropped) && n > 0 {
 		s.add("; ")
-		s.count(uint64(n), "attempt was dropped here since it was made", "attempts were dropped here since it was made")
+		s.count(uint64(n), "packet was dropped here since it was made", "packets were dropped here since it was made")
 	}
 }

@@ -92,7 +92,7 @@ func words(concept explain.Concept, list [][2]string) (out []explain.Word) {
 // qdiscWords are the queueing disciplines that are met most (net/sched, tc(8)).
 func qdiscWords() []explain.Word {
 	return words("qdisc", [][2]string{
-		{"noqueue", "No queue: packets are handed on at once, as of loopback and veth."},
+		{"noqueue", "No queue: handed on at once, as of loopback, veth; Wi-Fi has its own."},
 		{"mq", "One queue below it for each send queue of the card."},
 		{"mqprio", "Send queues of the card by class of traffic."},
 		{"pfifo_fast", "Three bands by a packet's priority: the kernel's own default."},

@@ -151,7 +151,6 @@ func cgroupFields() []killField {
 			Words: []explain.Word{
 				{Name: "memory", Gist: "Memory charged to it.", Concept: "memory-cgroup"},
 				{Name: "memory+swap", Gist: "RAM and swap together, in version 1.", Concept: "memory-cgroup"},
-				{Name: "kmem", Gist: "Kernel memory alone, in version 1.", Concept: "memory-cgroup"},
 			},
 			Gist:    "Which of the cgroup's counters was at its limit.",
 			Concept: "memory-cgroup",
@@ -227,8 +226,6 @@ func readLimit(k *Kill) string {
 		switch name {
 		case "memory+swap":
 			s = "Memory and swap together (memory.memsw): " + s
-		case "kmem":
-			s = "Kernel memory (memory.kmem): " + s
 		}
 		if u.Failed > 0 {
 			s += ", hit " + units.Plural(u.Failed, "time", "times")
@@ -360,15 +357,16 @@ func inNodes(list string, node int64) bool {
 
 // limitHit is which of a cgroup's counters was at its limit, and that counter;
 // "" where none was, or the report does not say. A huge page fails while there is
-// still room for less.
+// still room for less. At the limit of kernel memory allocations fail, and nobody is
+// killed for it (mm/memcontrol.c, __memcg_kmem_charge, up to 5.10).
 func (k *Kill) limitHit() (name string, hit *kmsg.Usage) {
 	e := k.E
 	var least int64
 	for _, c := range [...]struct {
 		name string
 		u    *kmsg.Usage
-	}{{"memory", &e.Memory}, {"memory+swap", &e.MemSwap}, {"kmem", &e.Kmem}} {
-		if c.u.Limit == kmsg.Unset && c.name != "kmem" && e.Swap.Limit == kmsg.Unset {
+	}{{"memory", &e.Memory}, {"memory+swap", &e.MemSwap}} {
+		if c.u.Limit == kmsg.Unset && e.Swap.Limit == kmsg.Unset {
 			return "", nil // the line that is missing may have been it
 		}
 		if c.u.Use == kmsg.Unset || c.u.Limit <= 0 || c.u.Limit >= boundless {

@@ -257,7 +257,8 @@ func readStep(o host) string {
 		return fmt.Sprintf("%s pages: what the cgroup may use, %s pages, in thousandths. On the whole host it is %s.",
 			units.Number(s.Domain/1000), units.Number(s.Domain), units.Size(s.Host/1000*o.Mem.Host.PageSize))
 	}
-	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of the limit.",
+	return fmt.Sprintf("%s pages: RAM and swap, %s pages, in thousandths. In a cgroup it is a thousandth of what "+
+		"that may use: its limit, and swap.",
 		units.Number(s.Host/1000), units.Number(s.Host))
 }
 

@@ -318,8 +318,6 @@ func (k *Kill) adviceInCgroup(b blame) string {
 		at = "that cgroup"
 	}
 	switch {
-	case b.cause == kernelOnly:
-		return "Raise or remove the limit of kernel memory (memory.kmem.limit_in_bytes) of " + at + "."
 	case b.role == "culprit":
 		return "Find out why it grew, or raise the limit of " + at + " if it needs as much."
 	case b.cause == elsewhere && len(k.others()) > 0:

@@ -148,7 +148,6 @@ const (
 	ofItself   cause = iota
 	adjustment       // it was picked for its own or another's oom_score_adj
 	elsewhere        // most was in no process
-	kernelOnly       // the limit of kernel memory, for which processes' memory does not count
 )
 
 func (k *Kill) blame() blame {
@@ -158,13 +157,6 @@ func (k *Kill) blame() blame {
 	}
 	if k.E.Manual {
 		return blame{role: "asked", says: "An operator requested a kill (sysrq f): memory need not have been short."}
-	}
-	hit, _ := k.limitHit()
-	if hit == "kmem" && k.constraint() == "memcg" {
-		return blame{
-			role: "bystander", cause: kernelOnly,
-			says: "The limit of kernel memory was hit: the memory of processes does not count for it.",
-		}
 	}
 	held, ok := k.held()
 	whole := k.whole()
@@ -178,7 +170,7 @@ func (k *Kill) blame() blame {
 	if k.constraint() == "memcg" {
 		domain = "of the limit"
 	}
-	if hit == "memory+swap" {
+	if hit, _ := k.limitHit(); hit == "memory+swap" {
 		n, _ := k.swapped()
 		held += n
 		domain = "of the limit, swap included"

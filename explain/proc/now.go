@@ -228,11 +228,12 @@ func delays() []detailField {
 		delay("cpu_delay", "waiting for CPU", "Time it was runnable and waited for a CPU.", "cpu-time", 1, func(d of) procfacts.Delay {
 			return d.CPU
 		}),
-		delay("blkio_delay", "block devices", "Time it waited for block I/O that it had submitted itself.",
+		delay("blkio_delay", "block devices", "Time it slept for I/O, mostly of block devices; by 6.1 for swap's too.",
 			"page-cache", 1, func(d of) procfacts.Delay {
 				return d.Block
 			}),
-		delay("swapin_delay", "swap", "Time it waited for pages from swap.", "swap", 1, func(d of) procfacts.Delay { return d.Swapin }),
+		delay("swapin_delay", "swap", "Time it read from swap; by 6.1 its wait for a disk is in blkio_delay.", "swap", 1,
+			func(d of) procfacts.Delay { return d.Swapin }),
 		delay("freepages_delay", "reclaim", "Time it spent in direct reclaim to get memory.", "reclaim", 7, func(d of) procfacts.Delay {
 			return d.Reclaim
 		}),

@@ -237,7 +237,7 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 		At: explain.At{Notice: 1},
 		Say: func(s sched) string {
 			return units.Plural(unreserved(s).Int(), "real-time thread of a program", "real-time threads of programs") +
-				" could keep a CPU from all other tasks: nothing reserves time for those"
+				" could keep a CPU from all tasks of lower priority: nothing reserves time for those"
 		},
 	}
 }

@@ -164,7 +164,7 @@ func readShare(t one) string {
 	where := fmt.Sprintf("on CPU %d, where it last ran", p.CPU)
 	verb := "It gets"
 	if p.State != 'R' {
-		verb = "If it wanted one now it would get"
+		verb = "If it woke there now it would get"
 	}
 	other := "no other fair task is ready there at this moment"
 	if !contenders(t).Whole() {
@@ -190,7 +190,7 @@ func readShare(t one) string {
 		who = append(who, fmt.Sprintf("%d of %d against %s", s.mine, s.all,
 			units.Plural(s.contenders-1, "other of the "+what, "others of the "+what)))
 	}
-	return verb + " this " + where + ", as long as the same tasks want it: weight " +
+	return verb + " this " + where + ", as long as the same tasks want it and no real-time task does: weight " +
 		strings.Join(who, "; within that ") + "." + quota
 }
 
