@@ -289,7 +289,16 @@ func (h *Host) WeighMeminfo(info Counters) {
 	if _, ok := info["SwapTotal"]; ok {
 		check("SwapFree", info["SwapFree"], "SwapTotal", info["SwapTotal"])
 	}
+	for part, whole := range map[string]string{
+		"Active(anon)": "Active", "Active(file)": "Active", "Inactive(anon)": "Inactive", "Inactive(file)": "Inactive",
+		"SReclaimable": "Slab", "SUnreclaim": "Slab",
+	} {
+		if of, ok := info[whole]; ok {
+			check(part, info[part], whole, of)
+		}
+	}
 	if _, ok := info["Cached"]; ok {
+		check("Dirty", info["Dirty"], "Cached + Buffers", sum("Cached", "SwapCached", "Buffers"))
 		check("Shmem", info["Shmem"], "Cached", sum("Cached", "SwapCached", "Buffers"))
 	}
 	lru := [...]string{"MemFree", "Active", "Inactive", "Unevictable", "Slab", "PageTables"}

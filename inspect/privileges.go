@@ -140,10 +140,19 @@ func (h *Host) initialPIDs() (yes, known bool) {
 			return to == initial, true
 		}
 	}
+	if h.lxcfs() { // it makes files for those in containers
+		return false, true
+	}
 	if h.initScore() > 0 { // the host's init is never killed: its score is 0 (mm/oom_kill.c, oom_unkillable_task)
 		return false, true
 	}
 	return false, false
+}
+
+// lxcfs reports whether lxcfs has files of its own over the kernel's.
+func (h *Host) lxcfs() (yes bool) {
+	h.mountsBelow(h.Proc, func(m Mount) { yes = yes || m.FSType == "fuse.lxcfs" && strings.HasPrefix(m.Point, "/proc/") })
+	return yes
 }
 
 // View is whose processes a /proc shows.

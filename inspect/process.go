@@ -27,6 +27,9 @@ func (h *Host) none(what string, id int32) error {
 	if _, err := h.Proc.Stat("1"); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s %d: %w that this user may see: /proc is mounted with hidepid", what, id, ErrNoProcess)
 	}
+	if whole, known := h.InitialPIDNamespace(); known && !whole {
+		return fmt.Errorf("%s %d: %w in this PID namespace", what, id, ErrNoProcess)
+	}
 	return fmt.Errorf("%s %d: %w", what, id, ErrNoProcess)
 }
 

@@ -60,7 +60,7 @@ func (s *space) read(f host) string {
 	case !known || n.Seen.Nothing():
 		return "The kernel does not show how many there are."
 	case !n.Counted:
-		return "Far away: there are fewer processes than half of it."
+		return "There are fewer processes than half of it: how many namespaces they live in was not counted." + kept
 	case n.All == 0:
 		return units.Sentence(units.NoneOf("no process is in one that was made here", n.Seen)) + kept
 	}
@@ -102,7 +102,7 @@ func spacesNear(i int) explain.Rule[host] {
 			most, ok := f.Mem.Number(s.src)
 			n, known := f.Spaces[s.src]
 			switch {
-			case !ok || !known || most <= 0:
+			case !ok || !known || most <= 0, !n.Counted:
 				return value{}
 			case n.Counted && n.Seen.Nothing():
 				return explain.None(n.Seen.Reason)

@@ -102,7 +102,7 @@ func processRows(v *lower.View[hostRow]) lower.Attached[host] {
 		Asked: true,
 		Ready: true,
 		More:  allRows,
-		Left:  "the others have no files of their own, ended meanwhile, or are not as was asked",
+		Left:  "the others have no files of their own, ended meanwhile, may not be looked at, or are not as was asked",
 		Of:    func(f host) explain.Rows[hostRow] { return f },
 		Order: func(f host) []int32 {
 			order := v.Order(f)

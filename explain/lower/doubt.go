@@ -86,6 +86,9 @@ const why = "why"
 // reading and the kernel's arithmetic, and the value itself where that is kwhy's.
 func (c *Cell) doubt(found inspect.Doubt) {
 	c.Doubt = found
+	if none := explain.None(inspect.Foreign); found.Any() && c.Rate.Has() { // two samples of it tell nothing of what was counted
+		c.Rate, c.Grown = none, none
+	}
 	if withholds(&c.Doc, c.Value, found) {
 		none := explain.None(inspect.Foreign)
 		c.Value, c.Rate, c.Grown = none, none, explain.Value{}

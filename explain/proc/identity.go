@@ -223,7 +223,7 @@ func origin() detailField {
 // and started with the kernel.
 func bootInit(d detail) bool {
 	p := d.Row.P
-	return !p.Kthread() && p.PID == 1 && p.PPID == 0 && len(strings.Fields(d.Status["NSpid"])) < 2 && d.Row.Host.Host.Seconds(p.Start) < 10
+	return !p.Kthread() && p.PID == 1 && p.PPID == 0 && !d.Row.Host.Inside && len(strings.Fields(d.Status["NSpid"])) < 2 && d.Row.Host.Host.Seconds(p.Start) < 10
 }
 
 func originOf(d detail) string {

@@ -31,6 +31,8 @@ func Probe(h *inspect.Host, s inspect.Source) (why inspect.Reason, file bool) {
 		return why, true
 	case s == inspect.SchedLatency || s == inspect.SchedMinGranularity || s == inspect.SchedWakeupGranularity: // which moved to debugfs
 		return inspect.Unread, false
+	case s == inspect.CgroupStat: // which is of one version, where it is mounted, and has another file in the other
+		return inspect.Unread, false
 	case strings.Contains(path, "<"), !strings.HasPrefix(path, "/proc/") && !strings.HasPrefix(path, "/sys/"):
 		return inspect.Unread, false
 	}
