@@ -438,7 +438,8 @@ func schedTrials() []trial {
 	}, {
 		// Before that by sched_rt_runtime_us.
 		rule: "sched.realtime_unbounded", host: "debian-6.1-sched", fires: []rung{
-			notice("1 real-time thread of a program could keep a CPU from all tasks of lower priority", file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
+			notice("1 real-time thread of a program could keep a CPU from all tasks of lower priority",
+				file("proc/sys/kernel/sched_rt_runtime_us", "-1\n")),
 			notice("1 real-time thread", file("proc/sys/kernel/sched_rt_runtime_us", "1000000\n")),
 		}, well: edits{file("proc/sys/kernel/sched_rt_runtime_us", "950000\n")},
 	}, {

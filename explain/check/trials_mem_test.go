@@ -80,7 +80,8 @@ func tight(free string) edit {
 // throttle is where writers are slowed down: at 20,000 pages, which are 80,000 kB.
 func throttle(dirty, writeback int) edit {
 	return some(line(vmstat, "nr_dirty_threshold", "30000"), line(vmstat, "nr_dirty_background_threshold", "10000"),
-		line(meminfo, "Dirty:", fmt.Sprint(dirty, " kB")), line(meminfo, "Writeback:", fmt.Sprint(writeback, " kB")))
+		line(meminfo, "Dirty:", fmt.Sprint(dirty, " kB")), line(meminfo, "Writeback:", fmt.Sprint(writeback, " kB")),
+		line(meminfo, "Cached:", "200000 kB"))
 }
 
 func commit(mode string, kb int) edit {
@@ -271,9 +272,9 @@ func memTrials() []trial {
 		well: edits{node(0, 10000, 300000), node(1, 500000, 0)}, // what it has is cache
 	}, {
 		rule: "mem.slab_unreclaimable_large", host: idle, fires: []rung{
-			notice("20 % of RAM is slab that cannot be reclaimed", total(), line(meminfo, "SUnreclaim:", "200000 kB")),
-			warning("30 % of RAM", total(), line(meminfo, "SUnreclaim:", "300000 kB")),
-		}, well: edits{total(), line(meminfo, "SUnreclaim:", "149000 kB")},
+			notice("20 % of RAM is slab that cannot be reclaimed", total(), slabs(200000)),
+			warning("30 % of RAM", total(), slabs(300000)),
+		}, well: edits{total(), slabs(149000)},
 	}, {
 		rule: "mem.dirty_throttled", host: idle, fires: []rung{
 			notice("62.5 MiB is dirty or under writeback, 80 % of the level at which the kernel throttles writers", throttle(60000, 4000)),
@@ -359,11 +360,18 @@ func thrash(stood, pages int) edit {
 		grows(vmstat, "workingset_refault_file", 0, uint64(pages)))
 }
 
+// slabs is how much SUnreclaim is, in kB, and what must go with it.
+func slabs(n int) edit {
+	return some(line(meminfo, "SUnreclaim:", fmt.Sprint(n, " kB")), line(meminfo, "SReclaimable:", "9000 kB"),
+		line(meminfo, "Slab:", fmt.Sprint(n+9000, " kB")), line(meminfo, "MemFree:", "300000 kB"))
+}
+
 // slab is how much SUnreclaim is, and becomes, in kB.
 func slab(was, now uint64) edit {
 	return func(p *pair) {
 		total()(p)
 		available(700000)(p)
+		slabs(int(max(was, now)))(p) // all of it
 		p.was.put(p.t, meminfo, setLine(p.was.get(p.t, meminfo), "SUnreclaim:", fmt.Sprint(was, " kB")))
 		p.now.put(p.t, meminfo, setLine(p.now.get(p.t, meminfo), "SUnreclaim:", fmt.Sprint(now, " kB")))
 	}

@@ -402,7 +402,8 @@ func neighbours(of string, entries, first, then int) edit {
 func known(exempt int) edit {
 	return facts(func(now, was *check.Facts) {
 		for i := range of[*netfacts.Snapshot](now).Neighbours {
-			of[*netfacts.Snapshot](now).Neighbours[i].Exempt = inspect.Num(exempt)
+			it := &of[*netfacts.Snapshot](now).Neighbours[i]
+			it.Exempt, it.Own = inspect.Num(exempt), max(int(it.Stat["entries"])-exempt, 0)
 		}
 	})
 }

@@ -196,7 +196,7 @@ func held() []listField {
 				return "None of its files is deleted."
 			}
 			return units.Plural(n, "file is deleted and takes", "files are deleted and take") +
-				" up space until this process closes it."
+				" up space until this process, and any other that has it, closes it."
 		}),
 		ofProcess(doc{
 			Key: "fd_same", Label: "duplicates", Unit: explain.Count,

@@ -209,8 +209,16 @@ func readRefault(m mem) string {
 	if !act.Has() || act.Zero() {
 		return fmt.Sprintf("%s was read again %s, none of it so soon that it counts as the working set.", size(scaled(m, n)), span)
 	}
-	return fmt.Sprintf("%s was read again %s, %s of it so soon that it counts as the working set: RAM is too small for the working set.",
-		size(scaled(m, n)), span, size(scaled(m, act)))
+	return fmt.Sprintf("%s was read again %s, %s of it so soon that it counts as the working set%s.",
+		size(scaled(m, n)), span, size(scaled(m, act)), tooSmall(m))
+}
+
+// tooSmall says what that means: since boot it may have been a cgroup at its own limit, long ago.
+func tooSmall(m mem) string {
+	if _, _, ok := m.Before(); ok {
+		return ": RAM is too small for it"
+	}
+	return ": RAM, or the limit of a cgroup, was too small for it at some time"
 }
 
 func readCompaction(m mem) string {

@@ -507,8 +507,8 @@ func sayDrops(n host, much func(host) value, of func(*netfacts.DropRule) bool) s
 		engine = "x_tables "
 	}
 	share := ", most of them "
-	if float64(best) < 0.5*much(n).Float()*over.Seconds() {
-		share = ", more of them than any other "
+	if float64(best) <= 0.5*much(n).Float()*over.Seconds() {
+		share = ", as many of them as any "
 	}
 	return s + share + which + " of chain " + most.Chain + " (" + engine + most.Family + " " + most.Table + ")"
 }

@@ -71,7 +71,8 @@ func summary() []processField {
 			if n == 0 {
 				return "It has read all that came."
 			}
-			return "In " + units.Plural(n, "socket", "sockets") + ": they wait for this program."
+			return "In " + units.Plural(n, "socket", "sockets") + ": they wait for this program. " +
+				"Of UDP it is the memory that they take, which is more."
 		}),
 		sumOf(doc{
 			Key: "unacknowledged", Label: "send queues", Concept: "flow-control",

@@ -411,12 +411,13 @@ func nearNeighbours() (out []hostRule) {
 			Of: func(n host) value { return explain.Share(f.counted(n), sysctl(f.thresh[2])(n)) },
 			At: explain.At{Notice: 0.80, Warning: 0.95},
 			Most: func(n host) explain.Level {
-				if n.Neighbours[f.at].Exempt < 0 {
-					return explain.Notice // permanent ones may be among them
+				if it := n.Neighbours[f.at]; it.Exempt < 0 || float64(it.Own) < f.counted(n).Float()/2 {
+					return explain.Notice // permanent ones may be among them, of other namespaces too
 				}
 				return explain.Critical
 			},
-		}, " of gc_thresh3 is in use by neighbours of "+f.ip+", of all network namespaces together: at 100 % packets to further ones are dropped")
+		}, " of gc_thresh3 is in use by neighbours of "+f.ip+", of all network namespaces together, permanent ones of others included, "+
+			"which do not count: at 100 % packets to further ones are dropped")
 		full := growth{
 			rule: hostRule{
 				ID: id + "_full",

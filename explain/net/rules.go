@@ -30,7 +30,7 @@ func rules() []rule {
 		At: explain.At{Notice: 3, Warning: 8}, // after about 1.5 s and 50 s at the least
 		Say: func(r row) string {
 			return named(r) + " has " + units.Size(uint64(r.It.WQueue)) + " for " + r.It.Remote().String() +
-				", whose window is closed" + unanswered(r.It)
+				closedWindow(r.It)
 		},
 	}, notAcknowledged(), notAnswered(), receiveBufferFull(), {
 		ID: "net.unread", What: "seconds since the last data arrived that is still unread", Unit: explain.Seconds,
@@ -155,13 +155,19 @@ func probes(s *sockdiag.Socket) uint64 {
 	return max(s.Info.Num(sockdiag.Probes), s.Info.Num(sockdiag.Backoff))
 }
 
-// unanswered says that the peer does not even answer probes.
-func unanswered(s *sockdiag.Socket) string {
-	const some = 2 // one is on its way
-	if n := s.Info.Num(sockdiag.Probes); n >= some {
-		return ", and the peer does not answer " + units.Plural(n, "probe", "probes")
+// unansweredProbes are so many that not only the last is on its way.
+const unansweredProbes = 2
+
+// closedWindow says why what is written is not sent: the peer has no room for it. Where it does not even
+// answer probes, these may not leave this host: the kernel probes too where it could not send at all
+// (net/ipv4/tcp_output.c, tcp_write_xmit, __tcp_push_pending_frames).
+func closedWindow(s *sockdiag.Socket) string {
+	if n := s.Info.Num(sockdiag.Probes); n >= unansweredProbes {
+		return ", and gets no answer to " + units.Plural(n, "probe", "probes") +
+			": its window is closed and it does not answer, or what is sent does not leave this host " +
+			"(a rule that drops it, an interface that is down)"
 	}
-	return ""
+	return ", whose window is closed"
 }
 
 // drops are those of an interval, or of the socket's life where there is none.

@@ -242,7 +242,9 @@ func (s *sentence) closedWindow(it *sockdiag.Socket, window uint64) {
 		s.count(n, "time", "times")
 		s.add(" or more")
 	}
-	s.add(unanswered(it))
+	if n := it.Info.Num(sockdiag.Probes); n >= unansweredProbes {
+		s.add(" without an answer: the peer may be gone, or what is sent does not leave this host")
+	}
 }
 
 // silence is a peer, or a network, that acknowledges nothing.

@@ -423,7 +423,8 @@ func groups() []field {
 			default: // which need not have all that there were
 				return "No cgroup in this copy has one."
 			}
-			return "When the limit of one of them is hit, a process in it is killed, however much the host has free."
+			return "When the limit of one of them is hit, a process in it is killed, however much the host has free: " +
+				"but where its killer is disabled."
 		}},
 	}
 }

@@ -41,6 +41,9 @@ func program() []detailField {
 			Gist:    "The file that it runs.",
 			Concept: "running-a-program",
 		}, func(d detail) value { return text(d.Exe) }, func(d detail) string {
+			if strings.HasPrefix(d.Exe, "/memfd:") {
+				return "A file in memory (memfd_create): it never had a name, and goes with the last who has it."
+			}
 			if strings.HasSuffix(d.Exe, " (deleted)") && !d.There {
 				return inspect.Choose(d.Replaced, "The file was replaced by another of that name", "The file was deleted",
 					"The file was deleted or replaced") + ": the process runs the old one until it ends."
@@ -223,7 +226,8 @@ func origin() detailField {
 // and started with the kernel.
 func bootInit(d detail) bool {
 	p := d.Row.P
-	return !p.Kthread() && p.PID == 1 && p.PPID == 0 && !d.Row.Host.Inside && len(strings.Fields(d.Status["NSpid"])) < 2 && d.Row.Host.Host.Seconds(p.Start) < 10
+	return !p.Kthread() && p.PID == 1 && p.PPID == 0 && !d.Row.Host.Inside &&
+		len(strings.Fields(d.Status["NSpid"])) < 2 && d.Row.Host.Host.Seconds(p.Start) < 10
 }
 
 func originOf(d detail) string {

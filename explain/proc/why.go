@@ -182,6 +182,9 @@ func sleeping(b []byte, r row) []byte {
 	}
 	switch {
 	case r.P.State != 'D':
+	case w.Kind == wait.MemoryHigh:
+		b = append(b, ", up to 2 s at a time; a signal that ends the process ends that at once"...)
+	case w.Kind.Interruptible(): // it has gone on since its state was read
 	case w.Fatal:
 		b = append(b, "; only a fatal signal such as SIGKILL ends that"...)
 	default:

@@ -193,7 +193,7 @@ func quotaFields() []taskField {
 	}, nil, func(t one) string {
 		switch {
 		case !t.Bounded:
-			return "No cgroup limits its CPU time."
+			return "No cgroup has a quota for it (cpu.max, cpu.cfs_quota_us)."
 		case !inQuota(t):
 			return "Of cgroup " + t.Bound.Path + ", for its fair tasks: this one is none, and runs on."
 		case t.Bound.Rest != inspect.Present:

@@ -341,7 +341,7 @@ func starves() []explain.Rule[taskRow] {
 		}
 		h := r.In.Settings.Host
 		ran := h.Seconds(p.UTime+p.STime) - h.Seconds(was.It.P.UTime+was.It.P.STime)
-		return explain.F(max(ran, 0) / over.Seconds())
+		return explain.F(min(max(ran, 0)/over.Seconds(), 1)) // its ticks and the interval are not read at one moment
 	}
 	return []explain.Rule[taskRow]{{
 		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,

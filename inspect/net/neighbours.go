@@ -13,6 +13,7 @@ import (
 type Neighbours struct {
 	Stat   inspect.Counters // arp_cache or ndisc_cache: entries now, the rest since boot
 	Exempt inspect.Num      // of the namespace that is looked at that the bound does not count; Unset where nobody asked
+	Own    int              // of the same namespace, those that it does count
 }
 
 // neighbourFamily is one of the two tables.
@@ -60,7 +61,7 @@ func (n *Snapshot) askNeighbours(h *inspect.Host) {
 		if entries := n.Neighbours[i].Stat["entries"]; !ok || float64(entries) < manyNeighbours*float64(most) {
 			continue
 		}
-		exempt := 0
+		exempt, own := 0, 0
 		err := dump(h, unix.RTM_GETNEIGH, sizeofNdmsg, func(b []byte) {
 			if b[0] != f.family {
 				return
@@ -68,10 +69,12 @@ func (n *Snapshot) askNeighbours(h *inspect.Host) {
 			state, flags := binary.NativeEndian.Uint16(b[8:]), b[10]
 			if state&unix.NUD_PERMANENT != 0 || flags&unix.NTF_EXT_LEARNED != 0 {
 				exempt++
+			} else if state&unix.NUD_NOARP == 0 { // these are in no list of what can be removed either
+				own++
 			}
 		})
 		if err == nil {
-			n.Neighbours[i].Exempt = inspect.Num(exempt)
+			n.Neighbours[i].Exempt, n.Neighbours[i].Own = inspect.Num(exempt), own
 		}
 	}
 }

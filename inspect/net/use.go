@@ -108,7 +108,7 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 		}
 		if o := s.ownersOf(sock.Inode); len(o) > 0 {
 			c.rows[o[0].row]++
-		} else {
+		} else if sock.Inode != 0 || sock.State != sockdiag.CloseWait { // which nobody has accepted yet
 			c.unowned++
 		}
 	}

@@ -42,7 +42,7 @@ func locks() [19]place {
 // handed to the server (fs/fuse/dev.c, request_wait_answer). Those who serve or watch sleep in functions of
 // the same file system: fuse_dev_do_read (fs/fuse/dev.c), fanotify_read
 // (fs/notify/fanotify/fanotify_user.c), nfs41_callback_svc (fs/nfs/callback.c, in older kernels), and all of nfsd.
-func places() [53]place {
+func places() [60]place {
 	return [...]place{
 		{"futex", Futex, false},
 		{"callback_svc", Request, false},
@@ -71,6 +71,13 @@ func places() [53]place {
 		{"wait_on_buffer", DiskBlock, false},
 		{"blk_", Disk, false},
 		{"rq_qos_wait", Disk, false},
+		{"iomap_dio", Disk, false}, // blk_io_schedule is inline in it, as in those below
+		{"dio_await", Disk, false},
+		{"blockdev_direct", Disk, false},
+		{"blkdev_direct", Disk, false},
+		{"blkdev_issue", Disk, false},
+		{"lock_page", DiskPage, false},
+		{"fuse_lock_inode", FUSE, false},
 		{"submit_bio", Disk, false},
 		{"balance_dirty", Dirty, false},
 		{"throttle_direct_reclaim", Reclaim, false},

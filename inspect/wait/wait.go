@@ -54,6 +54,17 @@ const (
 	Timer // it sleeps by choice
 )
 
+// Interruptible reports whether any signal ends such a wait: a task in D that seems to be in one went on
+// between two reads, of its state and of where it waits.
+func (k Kind) Interruptible() bool {
+	switch k {
+	case Futex, FileLock, Semaphore, Child, PipeData, PipeRoom, UnixData, SocketData, SocketRoom, Accept, Connect, Terminal,
+		Events, Signal, Timer:
+		return true
+	}
+	return false
+}
+
 // Certainty is how sure it is whom a task waits for.
 type Certainty uint8
 
