@@ -560,8 +560,7 @@ func takeTable() []takes {
 		}},
 		{source: inspect.PIDLimits, host: "debian-7.3-sched", goes: []string{
 			"fd PID fd_limit_hard fd_limit_soft",
-			"proc PID limits.at_least limits.exempt limits.first limits.limit limits.limit_text limits.resource limits.room",
-			"proc PID limits.step limits.used limits.used_text limits.where limits.whose limits~ rlimits.*",
+			"proc PID limits~ rlimits.*",
 		}},
 		{source: inspect.PIDIO, host: "debian-7.3-sched", goes: []string{
 			"proc PID cancelled_write_bytes rchar read_bytes wchar write_bytes",
