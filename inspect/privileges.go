@@ -54,6 +54,7 @@ func (s Source) capabilities() uint64 {
 // Rights are what kwhy may do on the host: what it may do in a user namespace of its own
 // counts for nothing there.
 type Rights struct {
+	saved       bool   // what is read is a copy: of its files those who have it decide
 	root, inner bool   // user 0 of the host; of a user namespace of its own
 	caps        uint64 // that hold over the host
 }
@@ -61,7 +62,7 @@ type Rights struct {
 // Rights finds out what kwhy may do. What is not known it may not.
 func (h *Host) Rights() (r Rights) {
 	if !h.Live {
-		return r
+		return Rights{saved: true}
 	}
 	self := h.OwnDir()
 	user, err := h.Namespace(self, "user")
@@ -93,6 +94,8 @@ func (r Rights) Open(s Source) bool {
 func (r Rights) Advice(s Source) string {
 	missing := s.capabilities() &^ r.caps
 	switch {
+	case r.saved:
+		return "run as a user who may read the files of this copy, or change their permissions"
 	case s.Opens() == "", r.Open(s):
 		return ""
 	case r.inner:

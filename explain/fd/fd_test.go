@@ -12,7 +12,9 @@ import (
 	"kwhy/explain/fd"
 	"kwhy/explain/lower"
 	"kwhy/inspect"
+	fdfacts "kwhy/inspect/fd"
 	"kwhy/inspect/inspecttest"
+	procfacts "kwhy/inspect/proc"
 )
 
 // open is one descriptor of a process that a test makes up: its link and what its
@@ -267,6 +269,53 @@ func TestALimitThatWasCutIsNone(t *testing.T) {
 			if s, hardNow := l.Limit.Soft, l.Limit.Hard; hard && end == "\n" && (s != 1024 || hardNow != 4096) ||
 				(end == "" && n < len(line) || !strings.Contains(line[:n], " 4")) && (s != inspect.Garbled || hardNow != inspect.Garbled) {
 				t.Errorf("of %q: soft %d, hard %d", line[:n]+end, s, hardNow)
+			}
+		}
+	}
+}
+
+// Where the list is denied and the size of its directory is not, the size is the number of descriptors,
+// and how many of them are below the limit is known only as long as they are no more than that.
+func TestSizeAlone(t *testing.T) {
+	h := process(t, "x86_64", open{link: "/dev/null"})
+	ps, err := procfacts.Scan(h, inspect.Of(inspect.PIDStat, inspect.PIDLimits))
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, table := fd.Process(), fd.Processes()
+	for size, want := range map[int]struct {
+		measure float64
+		outcome lower.Outcome
+	}{7: {7. / 8, lower.Found}, 8: {1, lower.Found}, 9: {-1, lower.Blind}} {
+		l, err := fdfacts.TakeList(h, ps, 7, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.List, l.Size, l.Sized, l.Sources[inspect.PIDFd] = nil, size, true, inspect.Denied
+		rep := lower.Explain(&card, l, nil)
+		if v := rep.Cell("open_fds").Value; !v.Has() || v.Int() != int64(size) {
+			t.Errorf("size %d: open_fds is %v", size, v)
+		}
+		if v := rep.Cell("fd_lowest_free").Value; v.Reason() != inspect.Denied {
+			t.Errorf("size %d: the lowest free number is %v", size, v)
+		}
+		for _, r := range lower.JudgeCard(&card, l, nil).Rules {
+			if r.ID == "fd.limit_near" && (r.Outcome != want.outcome || r.Measure.Has() && r.Measure.Float() != want.measure) {
+				t.Errorf("size %d: %v, %v", size, r.Outcome, r.Measure)
+			}
+		}
+		scan := procfacts.ScanFDs(h, ps, nil)
+		scan.Counts[0] = procfacts.FDCount{Total: size, Sized: true, Reason: inspect.Denied, Below: int(inspect.Unset)}
+		f, err := fdfacts.TakeBeside(h, func() *procfacts.FDScan { return scan }, inspect.Sources{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range table.Fields {
+			if c.Key != "fd_used" {
+				continue
+			}
+			if v := c.Get(f.At(0)); v.Has() != (want.measure > 0) || v.Has() && v.Float() != want.measure || !v.Has() && v.Reason() != inspect.Denied {
+				t.Errorf("size %d: of the numbers below the limit %v are taken (%v)", size, v, v.Reason())
 			}
 		}
 	}

@@ -59,12 +59,15 @@ func limits() []listField {
 			Key: "open_fds", Label: "open descriptors", Unit: explain.Count, Counter: true, Gauge: true,
 			Also: []inspect.Source{inspect.PIDLimits},
 			Gist: "Its open file descriptors.",
-		}, func(l list) value { return explain.I(len(l.List)) }, func(l list) string {
-			if l.Row.P.Over() {
+		}, func(l list) value { return explain.I(l.Count()) }, func(l list) string {
+			switch {
+			case l.Row.P.Over():
 				return letGo
+			case l.Sized:
+				return "By the size of their directory: which they are is denied."
 			}
 			s := kindsOf(l) + "."
-			if was, _, ok := l.Before(); ok {
+			if was, _, ok := l.Before(); ok && !was.Sized {
 				s += " " + changed(was, l)
 			}
 			return s
@@ -132,7 +135,11 @@ func changed(was, l list) string {
 
 // belowLimit counts the descriptors whose numbers are below the soft limit, and the
 // others: the limit bounds the number, and those that are there when it is lowered stay.
+// Where their size alone is known, all of them may be below: see sizeTells.
 func belowLimit(l list) (below, above int64) {
+	if l.Sized {
+		return int64(l.Size), 0
+	}
 	for i := range l.List {
 		if int64(l.List[i].N) < int64(l.Limit.Soft) {
 			below++
@@ -142,6 +149,10 @@ func belowLimit(l list) (below, above int64) {
 	}
 	return below, above
 }
+
+// sizeTells reports whether of the descriptors of a process, of which their number alone is known, it
+// can be said how many are below the soft limit: not where they are more than that.
+func sizeTells(l list) bool { return !l.Sized || int64(l.Size) <= int64(l.Limit.Soft) }
 
 func readLimit(l list) string {
 	raise := " The process may raise it to the hard limit itself."
@@ -330,10 +341,16 @@ func rules() []explain.Rule[*fdfacts.List] {
 		Means:    "At the limit open, socket and accept fail with EMFILE.",
 		Evidence: []string{"fd_limit_soft", "open_fds"}, Concept: "file-descriptor", Next: "kwhy explain file-descriptor",
 		Of: func(l list) value {
-			if l.Limit.Soft <= 0 {
+			if l.Limit.Soft <= 0 || !sizeTells(l) {
 				return value{}
 			}
 			return explain.F(share(l))
+		},
+		Here: func(l list) []string {
+			if sizeTells(l) {
+				return []string{"fd_limit_soft", "open_fds"}
+			}
+			return []string{"fd_limit_soft", "fd_lowest_free"} // which takes the list
 		},
 		At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Say: func(l list) string {

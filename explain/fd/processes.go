@@ -152,8 +152,10 @@ func used(r hostRow) value {
 		return explain.None(r.It.Reason)
 	case r.It.Below >= 0:
 		return explain.F(float64(r.It.Below) / float64(soft))
+	case int64(r.It.Total) > int64(soft):
+		return explain.None(cmp.Or(r.It.Reason, inspect.Unread)) // some are above it, and how many their number does not say
 	}
-	return explain.F(min(float64(r.It.Total)/float64(soft), 1))
+	return explain.F(float64(r.It.Total) / float64(soft))
 }
 
 func takesDisk(d *procfacts.OpenDeleted) bool { return !d.Memory }

@@ -65,6 +65,8 @@ type End struct {
 type List struct {
 	Row     proc.Row
 	List    []Descriptor
+	Size    int        // how many descriptors it has, where it is Sized
+	Sized   bool       // the list is denied, and the size of its directory is not
 	Limit   proc.Limit // of open files
 	Sources map[inspect.Source]inspect.Reason
 	Was     *List
@@ -94,6 +96,19 @@ func (l *List) Missing(s inspect.Source) inspect.Reason {
 		return l.Row.Missing(s)
 	}
 	return inspect.Present
+}
+
+// Count returns how many descriptors it has: those of the list, or by the size of their directory.
+func (l *List) Count() int {
+	if l.Sized {
+		return l.Size
+	}
+	return len(l.List)
+}
+
+// Stood reports whether a value, by its key, is of the size of the directory and not of its entries.
+func (l *List) Stood(declared inspect.Source, key string) bool {
+	return l.Sized && declared == inspect.PIDFd && key == "open_fds"
 }
 
 // Before returns the sample an interval ago.
@@ -133,7 +148,9 @@ func TakeList(h *inspect.Host, ps *proc.Processes, pid int32, limit int) (*List,
 	dir := l.Row.P.Home(h)
 	var err error
 	l.List, err = links(h, dir)
-	l.Sources[inspect.PIDFd] = h.PidReason(dir, err)
+	if l.Sources[inspect.PIDFd] = h.PidReason(dir, err); l.Sources[inspect.PIDFd] == inspect.Denied {
+		l.Size, l.Sized, _ = proc.SizeOfFDs(h, dir+"/fd")
+	}
 	if err == nil && len(l.List) == 0 {
 		_, l.Sources[inspect.PIDFd] = proc.NoFDs(h, l.Row.P)
 	}

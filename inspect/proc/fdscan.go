@@ -170,7 +170,7 @@ func (w *fdWalker) count(p *Process, c *FDCount, see func(fd int32, link []byte,
 	if err != nil {
 		why := w.h.PidReason(p.Dir(), err)
 		if c.Below = int(inspect.Unset); why == inspect.Denied {
-			c.Total, c.Sized, _ = sizeOfFDs(w.h, p.Home(w.h)+"/fd")
+			c.Total, c.Sized, _ = SizeOfFDs(w.h, p.Home(w.h)+"/fd")
 			if c.Total == 0 && w.moved(p) { // that of an ended main thread is root's, whose process it may be
 				return w.count(p, c, see)
 			}

@@ -84,7 +84,7 @@ func (p *Process) parseIO(b []byte) error {
 // counted.
 func (r *Reader) descriptors(p *Process) error {
 	rel := r.via(p).Dir() + "/fd"
-	n, sized, err := sizeOfFDs(r.Host, rel)
+	n, sized, err := SizeOfFDs(r.Host, rel)
 	if err != nil {
 		return err
 	}
@@ -108,9 +108,9 @@ func (r *Reader) descriptors(p *Process) error {
 	return nil
 }
 
-// sizeOfFDs returns how many descriptors a process has, by the size of their directory, which
+// SizeOfFDs returns how many descriptors a process has, by the size of their directory, which
 // everybody may see; false before 6.2 (fs/proc/fd.c, proc_fd_getattr) and in a copy.
-func sizeOfFDs(h *inspect.Host, rel string) (n int, sized bool, err error) {
+func SizeOfFDs(h *inspect.Host, rel string) (n int, sized bool, err error) {
 	st, err := h.Proc.Stat(rel)
 	if err != nil || !h.Live || st.Size <= 0 || inspect.Choose(h.Kernel.Since(6, 2), false, true, true) {
 		return 0, false, err
