@@ -307,7 +307,8 @@ func TestDoctorDenied(t *testing.T) {
 		}
 		d = asNobody(t, args...)
 	}
-	if r := rowOf(d, "sources", "path", "/proc/zoneinfo"); r["state"] != "denied" || !strings.Contains(fmt.Sprint(r["opens"]), "files of this copy") ||
+	r := rowOf(d, "sources", "path", "/proc/zoneinfo")
+	if r["state"] != "denied" || !strings.Contains(fmt.Sprint(r["opens"]), "files of this copy") ||
 		!slices.Contains(items(r["keys"]), "mem_available") {
 		t.Errorf("%v", r)
 	}

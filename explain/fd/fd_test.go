@@ -314,7 +314,8 @@ func TestSizeAlone(t *testing.T) {
 			if c.Key != "fd_used" {
 				continue
 			}
-			if v := c.Get(f.At(0)); v.Has() != (want.measure > 0) || v.Has() && v.Float() != want.measure || !v.Has() && v.Reason() != inspect.Denied {
+			v := c.Get(f.At(0))
+			if v.Has() != (want.measure > 0) || v.Has() && v.Float() != want.measure || !v.Has() && v.Reason() != inspect.Denied {
 				t.Errorf("size %d: of the numbers below the limit %v are taken (%v)", size, v, v.Reason())
 			}
 		}
