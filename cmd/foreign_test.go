@@ -43,6 +43,12 @@ var foreigners = []struct {
 		"contradiction", "", []string{"/proc/meminfo"}},
 	{"more free swap than swap", map[string][2]string{"meminfo": {`(?m)^SwapFree:.*$`, "SwapFree: 99999999 kB"}},
 		"contradiction", "", []string{"/proc/meminfo"}},
+	{"one list larger than both", map[string][2]string{"meminfo": {`(?m)^Active\(file\):.*$`, "Active(file): 440000 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
+	{"more dirty pages than pages of files", map[string][2]string{"meminfo": {`(?m)^Dirty:.*$`, "Dirty: 440000 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
+	{"more of the slab than the slab", map[string][2]string{"meminfo": {`(?m)^SReclaimable:.*$`, "SReclaimable: 440000 kB"}},
+		"contradiction", "", []string{"/proc/meminfo"}},
 	{"parts that add up to more", map[string][2]string{"meminfo": {`(?m)^MemTotal:.*$`, "MemTotal: 400000 kB"}},
 		"contradiction", "", []string{"/proc/meminfo"}},
 	{"more CPU time than there was", map[string][2]string{"uptime": {"", "20.00 30.00\n"}, "stat": {"", "" +

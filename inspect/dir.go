@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"encoding/binary"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -87,4 +88,37 @@ func (d *Dir) Readlink(name, to []byte) (int, unix.Errno) {
 			return int(n), errno
 		}
 	}
+}
+
+// Names lists the entries of the directory rel.
+func (t Tree) Names(rel string) (out []string, err error) {
+	d, err := t.Open(rel)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	if err := d.Each(make([]byte, 32<<10), func(name []byte) { out = append(out, string(name)) }); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Directories lists the directories in the directory rel.
+func (t Tree) Directories(rel string) (out []string, err error) {
+	if err := t.covered("list", rel); err != nil {
+		return nil, err
+	}
+	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
+	if err != nil {
+		return nil, t.wrap("list", rel, err)
+	}
+	dir := os.NewFile(uintptr(fd), rel)
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out, err
 }

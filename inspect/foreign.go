@@ -3,6 +3,8 @@ package inspect
 import (
 	"bytes"
 	"cmp"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,8 +60,6 @@ type doubts struct {
 	sync.Mutex
 	of      map[Source]Doubt
 	devices map[string]uint64 // of the trees, by their roots
-	mounts  []Mount           // over files of /proc; nil until somebody looked
-	looked  bool
 }
 
 // Doubt returns why what a source says is not the kernel's own, as far as that shows by now:
@@ -132,9 +132,9 @@ func kernelsOwn() []int64 {
 	}
 }
 
-// covered reports whether another file is mounted over a source's: what is known by other means
+// replaced reports whether another file is mounted over a source's: what is known by other means
 // is not taken from it then.
-func (h *Host) covered(s Source) bool { return h.Doubt(s).Kind == MountedOver }
+func (h *Host) replaced(s Source) bool { return h.Doubt(s).Kind == MountedOver }
 
 // mountedOver reports whether another file is mounted over a source's, and the type of the
 // file system that it is of. A running host tells by the file's device; of a copy the list of
@@ -166,55 +166,83 @@ func (h *Host) mountedOver(s Source) (by string, over bool) {
 }
 
 // mountsOver lists the mounts over files and directories of /proc and /sys that are not the
-// kernel's, by the paths that Source.String gives. The caller holds the lock.
-func (h *Host) mountsOver() []Mount {
-	d := h.doubts
-	if d.looked {
-		return d.mounts
+// kernel's, by the paths that Source.String gives.
+func (h *Host) mountsOver() (out []Mount) {
+	if h.mounts == nil {
+		return nil
 	}
-	d.looked = true
-	h.mountsBelow(h.Proc, func(m Mount) {
+	for _, m := range h.mounts() {
 		switch m.FSType {
 		case "proc", "sysfs", "debugfs", "tracefs", "securityfs", "cgroup", "cgroup2", "bpf":
 		default:
-			d.mounts = append(d.mounts, m)
+			out = append(out, m)
 		}
-	})
-	return d.mounts
+	}
+	return out
 }
 
-// mountsBelow passes on what is mounted below /proc and /sys in kwhy's own mount namespace, or that
-// of who made a copy, with the point as Source.String would give it. t is the tree of /proc.
-func (h *Host) mountsBelow(t Tree, do func(Mount)) {
+// lxcfs reports whether lxcfs has files of its own over the kernel's.
+func (h *Host) lxcfs() bool {
+	return slices.ContainsFunc(h.mountsOver(), func(m Mount) bool { return m.FSType == "fuse.lxcfs" && strings.HasPrefix(m.Point, "/proc/") })
+}
+
+// mountsBelow lists what is mounted below /proc and /sys in kwhy's own mount namespace, or that of
+// who made a copy, with the point as Source.String would give it. Host.mounts keeps it.
+func (h *Host) mountsBelow() (out []Mount) {
 	roots := map[string]string{"/proc": "/proc", "/sys": "/sys"}
 	if h.Live {
 		roots = map[string]string{absolute(h.Proc.Root): "/proc", absolute(h.Sys.Root): "/sys"}
 	}
-	_ = t.With(h.OwnDir()+"/mountinfo", func(b []byte) error {
+	bare := h.Proc
+	bare.over = nil // which this is read for
+	_ = bare.With(h.OwnDir()+"/mountinfo", func(b []byte) error {
 		return ParseMountinfo(b, "", func(m Mount) {
 			for root, as := range roots {
 				if rest, ok := strings.CutPrefix(m.Point, root+"/"); ok {
 					m.Point = as + "/" + rest
-					do(m)
+					out = append(out, m)
 				}
 			}
 		})
 	})
+	return out
 }
 
-// overProcesses lists the files and directories of processes that something is mounted over, as
-// paths below /proc. The kernel mounts nothing there, so that whatever is there hides what it
-// says of that process, be it a file of another process.
+// overlaid lists, once somebody asks, what of processes has something mounted over it, by paths below
+// /proc. The kernel mounts nothing there, so that whatever is there hides what it says of that process,
+// be it a file of another process.
+type overlaid struct{ list func() []string }
+
 func (h *Host) overProcesses() (out []string) {
-	bare := h.Proc
-	bare.over = nil
-	h.mountsBelow(bare, func(m Mount) {
+	for _, m := range h.mounts() {
 		if rel, ok := strings.CutPrefix(m.Point, "/proc/"); ok && ofProcess(rel) {
 			out = append(out, rel)
 		}
-	})
+	}
 	return out
 }
+
+// covered returns an error for what of a process lies under a mount: what is read there is not what
+// the kernel says of that process.
+func (t Tree) covered(op, rel string) error {
+	if t.over == nil || rel == "" || rel[0] < '0' || rel[0] > '9' {
+		return nil
+	}
+	for _, c := range t.over.list() {
+		if rest, ok := strings.CutPrefix(rel, c); ok && (rest == "" || rest[0] == '/') {
+			return &lacking{&fs.PathError{Op: op, Path: t.path(rel), Err: errMountedOver}, Foreign}
+		}
+	}
+	return nil
+}
+
+// Overlaid reports whether something is mounted over the directory of a process or in it.
+func (t Tree) Overlaid(dir string) bool {
+	return t.over != nil && slices.ContainsFunc(t.over.list(), func(c string) bool { return c == dir || strings.HasPrefix(c, dir+"/") })
+}
+
+// errMountedOver says why a file of a process is not read.
+var errMountedOver = errors.New("something is mounted over it")
 
 func absolute(root string) string {
 	if path, err := filepath.Abs(root); err == nil {
@@ -289,16 +317,16 @@ func (h *Host) WeighMeminfo(info Counters) {
 	if _, ok := info["SwapTotal"]; ok {
 		check("SwapFree", info["SwapFree"], "SwapTotal", info["SwapTotal"])
 	}
-	for part, whole := range map[string]string{
-		"Active(anon)": "Active", "Active(file)": "Active", "Inactive(anon)": "Inactive", "Inactive(file)": "Inactive",
-		"SReclaimable": "Slab", "SUnreclaim": "Slab",
+	for _, of := range [...][2]string{
+		{"Active(anon)", "Active"}, {"Active(file)", "Active"}, {"Inactive(anon)", "Inactive"}, {"Inactive(file)", "Inactive"},
+		{"SReclaimable", "Slab"}, {"SUnreclaim", "Slab"},
 	} {
-		if of, ok := info[whole]; ok {
-			check(part, info[part], whole, of)
+		if whole, ok := info[of[1]]; ok {
+			check(of[0], info[of[0]], of[1], whole)
 		}
 	}
 	if _, ok := info["Cached"]; ok {
-		check("Dirty", info["Dirty"], "Cached + Buffers", sum("Cached", "SwapCached", "Buffers"))
+		check("Dirty", info["Dirty"], "Cached + SwapCached + Buffers", sum("Cached", "SwapCached", "Buffers"))
 		check("Shmem", info["Shmem"], "Cached", sum("Cached", "SwapCached", "Buffers"))
 	}
 	lru := [...]string{"MemFree", "Active", "Inactive", "Unevictable", "Slab", "PageTables"}

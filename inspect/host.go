@@ -46,7 +46,8 @@ type Host struct {
 
 	emulator *string // what wrote this /proc, where it was no Linux kernel; "" if that has no name
 	doubts   *doubts
-	kept     sync.Map // see Keep
+	mounts   func() []Mount // below /proc and /sys, read once; nil of a host that was not opened
+	kept     sync.Map       // see Keep
 }
 
 // Open opens the trees at procRoot and sysRoot; where that is "", the /sys that belongs to that
@@ -67,6 +68,7 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 		return nil, fmt.Errorf("--proc-root: %w", err)
 	}
 	h.spare = sync.OnceValue(h.Proc.spare)
+	h.mounts = sync.OnceValue(h.mountsBelow)
 	h.Proc.over = &overlaid{sync.OnceValue(h.overProcesses)}
 	h.identify()
 	return h, nil
@@ -270,7 +272,7 @@ func (h *Host) savedPageSize() (size uint64, known bool) {
 	own := uint64(os.Getpagesize())
 	info, err1 := h.Counters("meminfo", 64)
 	stat, err2 := h.Counters("vmstat", 256)
-	if err1 != nil || err2 != nil || h.covered(Meminfo) || h.covered(Vmstat) {
+	if err1 != nil || err2 != nil || h.replaced(Meminfo) || h.replaced(Vmstat) {
 		return own, false
 	}
 	votes := map[uint64]int{} // by page size

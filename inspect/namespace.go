@@ -115,10 +115,10 @@ func ParseMountinfo(b []byte, prefix string, yield func(Mount)) error {
 	return nil
 }
 
-// NeedsServer reports whether the file system is served by a process or over a network: who looks at it may
-// wait for ever.
-func (m *Mount) NeedsServer() bool {
-	kind, _, _ := strings.Cut(m.FSType, ".")
+// NeedsServer reports whether a type of file system is served by a process or over a network: who looks at
+// it may wait for ever.
+func NeedsServer(fsType string) bool {
+	kind, _, _ := strings.Cut(fsType, ".")
 	switch kind {
 	case "fuse", "fuseblk", "virtiofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "beegfs", "gpfs", "orangefs", "autofs":
 		return true

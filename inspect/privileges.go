@@ -152,12 +152,6 @@ func (h *Host) initialPIDs() (yes, known bool) {
 	return false, false
 }
 
-// lxcfs reports whether lxcfs has files of its own over the kernel's.
-func (h *Host) lxcfs() (yes bool) {
-	h.mountsBelow(h.Proc, func(m Mount) { yes = yes || m.FSType == "fuse.lxcfs" && strings.HasPrefix(m.Point, "/proc/") })
-	return yes
-}
-
 // View is whose processes a /proc shows.
 type View uint8
 

@@ -129,7 +129,7 @@ type noBoot Reason
 
 // NoBoot says why /proc/stat does not give the time of the boot; Present where it can be read.
 func (h *Host) NoBoot() Reason {
-	if h.covered(ProcStat) && !h.Live {
+	if h.replaced(ProcStat) && !h.Live {
 		return Foreign
 	}
 	return Reason(Keep(h, func() noBoot { return noBoot(h.Proc.Look("stat")) }))
@@ -139,7 +139,7 @@ func (h *Host) NoBoot() Reason {
 // the zero time if the boot time is unknown. Where another file is mounted over /proc/stat, a
 // running host's clock says when it was booted.
 func (h *Host) Born(ticks uint64) time.Time {
-	if h.covered(ProcStat) {
+	if h.replaced(ProcStat) {
 		at := h.bootedByClock()
 		if at.IsZero() || ticks > 1<<40 {
 			return time.Time{}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -28,9 +26,6 @@ type Tree struct {
 	wait *patience
 	over *overlaid // what of processes has something mounted over it; nil where nothing can have
 }
-
-// overlaid lists, once somebody asks, what has something mounted over it, by paths in the tree.
-type overlaid struct{ list func() []string }
 
 func openTree(root string) (Tree, error) {
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -192,28 +187,6 @@ func Lacking(err error, why Reason) error { return &lacking{err, why} }
 
 // Unwrap returns the error without the reason.
 func (l *lacking) Unwrap() error { return l.error }
-
-// covered returns an error for what of a process lies under a mount: what is read there is not what
-// the kernel says of that process.
-func (t Tree) covered(op, rel string) error {
-	if t.over == nil || rel == "" || rel[0] < '0' || rel[0] > '9' {
-		return nil
-	}
-	for _, c := range t.over.list() {
-		if rest, ok := strings.CutPrefix(rel, c); ok && (rest == "" || rest[0] == '/') {
-			return &lacking{&fs.PathError{Op: op, Path: t.path(rel), Err: errMountedOver}, Foreign}
-		}
-	}
-	return nil
-}
-
-// Overlaid reports whether something is mounted over the directory of a process or in it.
-func (t Tree) Overlaid(dir string) bool {
-	return t.over != nil && slices.ContainsFunc(t.over.list(), func(c string) bool { return c == dir || strings.HasPrefix(c, dir+"/") })
-}
-
-// errMountedOver says why a file of a process is not read.
-var errMountedOver = errors.New("something is mounted over it")
 
 // guarded does what looks at rel, and gives up where a task holds it up for too long.
 func guarded[T any](t Tree, op, rel string, now func() (T, error)) (T, error) {
@@ -529,37 +502,4 @@ func wholeLines(b []byte, do func([]byte)) (rest []byte) {
 		do(b[:i])
 		b = b[i+1:]
 	}
-}
-
-// Names lists the entries of the directory rel.
-func (t Tree) Names(rel string) (out []string, err error) {
-	d, err := t.Open(rel)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	if err := d.Each(make([]byte, 32<<10), func(name []byte) { out = append(out, string(name)) }); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// Directories lists the directories in the directory rel.
-func (t Tree) Directories(rel string) (out []string, err error) {
-	if err := t.covered("list", rel); err != nil {
-		return nil, err
-	}
-	fd, err := openat(t.fd, t.at(rel), unix.O_DIRECTORY)
-	if err != nil {
-		return nil, t.wrap("list", rel, err)
-	}
-	dir := os.NewFile(uintptr(fd), rel)
-	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
-	for _, e := range entries {
-		if e.IsDir() {
-			out = append(out, e.Name())
-		}
-	}
-	return out, err
 }

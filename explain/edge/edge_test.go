@@ -36,6 +36,11 @@ func TestPlaces(t *testing.T) {
 		{'S', "", "nfs41_callback_svc", Events, "a request to serve", false},
 		{'S', "", "nfsd", Unknown, "", false},
 		{'D', "", "nfs_wait_bit_killable", Disk, "an NFS server", false},
+		{'D', "read", "__iomap_dio_rw", Disk, "a disk", false},
+		{'D', "read", "__blkdev_direct_IO_simple", Disk, "a disk", false},
+		{'D', "fsync", "blkdev_issue_flush", Disk, "a disk", false},
+		{'D', "read", "__lock_page", Disk, "a page from a disk", false},
+		{'D', "stat", "fuse_lock_inode", Disk, "serves a FUSE file system", false},
 	} {
 		w := wait.Wait{}
 		w.Kind, w.Fatal, w.Evidence = wait.Sleeping(c.state, c.call, c.where)

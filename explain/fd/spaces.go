@@ -102,9 +102,9 @@ func spacesNear(i int) explain.Rule[host] {
 			most, ok := f.Mem.Number(s.src)
 			n, known := f.Spaces[s.src]
 			switch {
-			case !ok || !known || most <= 0, !n.Counted:
+			case !ok || !known || most <= 0 || !n.Counted:
 				return value{}
-			case n.Counted && n.Seen.Nothing():
+			case n.Seen.Nothing():
 				return explain.None(n.Seen.Reason)
 			}
 			return explain.F(float64(max(n.Most, n.Unsure)) / float64(most))

@@ -47,7 +47,8 @@ func readMode(m mem) string {
 	case 1:
 		return "Always: no request is refused, however large. If there is too little memory when it is touched, the OOM killer acts."
 	case 2:
-		return "Strict: requests beyond CommitLimit, less a reserve of up to 136 MiB, fail with ENOMEM, so the OOM killer acts less often."
+		return "Strict: requests beyond CommitLimit, " +
+			"less admin_reserve_kbytes and user_reserve_kbytes, fail with ENOMEM, so the OOM killer acts less often."
 	}
 	total := explain.Sum(explain.Look(m.Info, "MemTotal"), explain.Look(m.Info, "SwapTotal"))
 	if !total.Has() {

@@ -71,8 +71,11 @@ func summary() []processField {
 			if n == 0 {
 				return "It has read all that came."
 			}
-			return "In " + units.Plural(n, "socket", "sockets") + ": they wait for this program. " +
-				"Of UDP it is the memory that they take, which is more."
+			s := "In " + units.Plural(n, "socket", "sockets") + ": they wait for this program."
+			if countOf(p, func(s *sockdiag.Socket) bool { return unreadBytes(s) > 0 && strings.HasPrefix(s.ProtocolName(), "udp") }) > 0 {
+				s += " Of UDP it is the memory that they take, which is more." // sk_rmem_alloc (net/ipv4/udp_diag.c)
+			}
+			return s
 		}),
 		sumOf(doc{
 			Key: "unacknowledged", Label: "send queues", Concept: "flow-control",

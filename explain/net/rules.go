@@ -19,7 +19,7 @@ func rules() []rule {
 	return []rule{full, {
 		ID: "net.window_closed", What: "window probes without an answer that opened the window", Unit: explain.Count,
 		Means: "The peer's receive buffer is full and it advertises a window of 0: the sender may only ask, " +
-			"at growing intervals, whether that has changed.",
+			"at growing intervals, whether that has changed. It asks so too where nothing of what it sends leaves this host.",
 		Evidence: []string{"tcpi_backoff", "timer", "send_q"}, Concept: "flow-control", Next: "kwhy explain flow-control",
 		Of: func(r row) value {
 			if r.It.Timer != probing || !r.It.Stream() {

@@ -223,8 +223,7 @@ func readLimit(k *Kill) string {
 	}
 	if u.Limit != kmsg.Unset && u.Use != kmsg.Unset {
 		s = fmt.Sprintf("%s of %s used", kiB(u.Use), kiB(u.Limit))
-		switch name {
-		case "memory+swap":
+		if name == "memory+swap" {
 			s = "Memory and swap together (memory.memsw): " + s
 		}
 		if u.Failed > 0 {

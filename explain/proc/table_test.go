@@ -99,3 +99,17 @@ func TestCachedSaysWhichWay(t *testing.T) {
 		}
 	}
 }
+
+// Of a task in D that seems to be in a wait which signals end, its state and its wait are of two moments:
+// nothing is said of signals then.
+func TestAWaitOfAnotherMoment(t *testing.T) {
+	for where, want := range map[string]string{
+		"do_wait": "waits for a child to end", "__iomap_dio_rw": "no signal ends that, except perhaps SIGKILL",
+		"fanotify_get_response": "only a fatal signal such as SIGKILL ends that", "mem_cgroup_handle_over_high": "up to 2 s at a time",
+	} {
+		p := on(procfacts.Process{State: 'D', Wchan: where})
+		if says := string(doing(nil, p)); !strings.Contains(says, want) || where == "do_wait" && strings.Contains(says, "signal") {
+			t.Errorf("%s: %q", where, says)
+		}
+	}
+}

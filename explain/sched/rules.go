@@ -126,10 +126,10 @@ const waiting = 0.25
 // heldShare is the share of CPU time from which on it is not a lack of CPUs that tasks wait for.
 const heldShare = 0.3
 
-// spare is the share of the interval's CPU time that was idle, or went to tasks of a nice value above
-// 0 where those of others hardly ran. Where others ran too the nice value says little: it counts within an
-// autogroup or a cgroup alone, so that both may lack CPUs. PSI counts tasks as waiting that a quota holds back, that may run on a few
-// CPUs alone, or that have a low weight themselves (kernel/sched/psi.c, NR_RUNNING and NR_ONCPU).
+// spare is the share of the interval's CPU time that was idle, or went to tasks of a nice value above 0
+// where others hardly ran. Where others ran too the nice value says little: it counts within an autogroup or
+// a cgroup alone, so that both may lack CPUs. PSI counts tasks as waiting that a quota holds back, that may
+// run on a few CPUs alone, or that have a low weight themselves (kernel/sched/psi.c, NR_RUNNING and NR_ONCPU).
 func spare(s sched) (left float64, known bool) {
 	was, _, ok := s.Before()
 	if !ok {

@@ -28,19 +28,25 @@ type Unlisted struct {
 // swap files. Of both it shows the path alone.
 func (l *DeletedFiles) byKernel(h *inspect.Host) {
 	l.why[inspect.LoopBacking] = l.loops(h)
-	m, err := mem.Take(h, inspect.Of(inspect.Swaps))
-	if m == nil {
-		l.why[inspect.Swaps] = inspect.ReasonOf(err)
-		return
-	}
-	l.why[inspect.Swaps] = m.Missing(inspect.Swaps)
-	for _, s := range m.Swaps {
+	l.why[inspect.Swaps] = eachSwap(h, func(s *mem.Swap) {
 		if strings.HasSuffix(s.Name, deletedSuffix) {
 			// It has no holes, and a page more than it swaps to (mm/swapfile.c, setup_swap_extents).
 			taken := s.Size + h.PageSize
 			l.keptByKernel("swap", s.Name, DeletedFile{OnDisk: proc.OnDisk{Size: taken, Taken: taken, Regular: true}})
 		}
+	})
+}
+
+// eachSwap passes on the swap files and devices.
+func eachSwap(h *inspect.Host, do func(*mem.Swap)) inspect.Reason {
+	m, err := mem.Take(h, inspect.Of(inspect.Swaps))
+	if m == nil {
+		return inspect.ReasonOf(err)
 	}
+	for i := range m.Swaps {
+		do(&m.Swaps[i])
+	}
+	return m.Missing(inspect.Swaps)
 }
 
 // loops looks at the loop devices that have a file (drivers/block/loop.c,
@@ -98,15 +104,9 @@ func (l *PathHolders) hasInKernel(h *inspect.Host, w *wantedFile) {
 			l.List = append(l.List, PathHolder{Kernel: by, Target: path})
 		}
 	}
-	l.why = map[inspect.Source]inspect.Reason{inspect.LoopBacking: eachLoop(h, look)}
-	m, err := mem.Take(h, inspect.Of(inspect.Swaps))
-	if m == nil {
-		l.why[inspect.Swaps] = inspect.ReasonOf(err)
-		return
-	}
-	l.why[inspect.Swaps] = m.Missing(inspect.Swaps)
-	for _, s := range m.Swaps {
-		look("swap", s.Name)
+	l.why = map[inspect.Source]inspect.Reason{
+		inspect.LoopBacking: eachLoop(h, look),
+		inspect.Swaps:       eachSwap(h, func(s *mem.Swap) { look("swap", s.Name) }),
 	}
 }
 

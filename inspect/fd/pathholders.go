@@ -218,7 +218,7 @@ func (t *mountTable) served(full string) (on *MountPoint) {
 	if on == nil {
 		return nil
 	}
-	if of := (inspect.Mount{FSType: on.FSType}); of.NeedsServer() {
+	if inspect.NeedsServer(on.FSType) {
 		return on
 	}
 	return nil

@@ -10,6 +10,8 @@ var ParseNodeMeminfo = parseNodeMeminfo
 
 var ParseSwaps = parseSwaps
 
+var Reachable = reachable
+
 func ParseZram(b []byte) (Zram, error) {
 	var z Zram
 	err := z.parse(b)

@@ -58,10 +58,10 @@ func readTmpfs(h *inspect.Host, m *Snapshot) error {
 	if err != nil {
 		return err
 	}
-	asked := map[uint64]bool{}
+	asked, reached := map[uint64]bool{}, reachable(list)
 	for i := range list {
 		mount := &list[i]
-		if mount.FSType != "tmpfs" && mount.FSType != "devtmpfs" || asked[mount.Dev] || hiddenBy(list, i) {
+		if mount.FSType != "tmpfs" && mount.FSType != "devtmpfs" || asked[mount.Dev] || !reached(i) {
 			continue
 		}
 		room, err := h.Elsewhere().Room(mount.Point)
@@ -81,19 +81,21 @@ func readTmpfs(h *inspect.Host, m *Snapshot) error {
 	return nil
 }
 
-// hiddenBy reports whether another mount is on top of one, or on the way to it one whose server may be away.
-func hiddenBy(list []inspect.Mount, i int) bool {
-	at := list[i].Point
-	for j := range list {
-		on := list[j].Point
-		if j > i && on == at {
-			return true
-		}
-		if list[j].NeedsServer() && (on == at || on == "/" || strings.HasPrefix(at, on+"/")) {
-			return true
+// reachable says of each mount whether to look at its point is to look at it, and asks no server: none is
+// mounted on top of it, and none that needs one on the way there.
+func reachable(list []inspect.Mount) func(i int) bool {
+	top := map[string]int{}
+	var served []string
+	for i := range list {
+		top[list[i].Point] = i // the last lies on top
+		if inspect.NeedsServer(list[i].FSType) {
+			served = append(served, strings.TrimSuffix(list[i].Point, "/")+"/")
 		}
 	}
-	return false
+	return func(i int) bool {
+		at := list[i].Point
+		return top[at] == i && !slices.ContainsFunc(served, func(on string) bool { return strings.HasPrefix(at+"/", on) })
+	}
 }
 
 // readSegments reads /proc/sysvipc/shm (ipc/shm.c, sysvipc_shm_proc_show): the segments of kwhy's own IPC

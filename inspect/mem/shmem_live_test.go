@@ -86,3 +86,21 @@ func TestLiveSharedMemory(t *testing.T) {
 		t.Errorf("%+v of a segment with %d of %d touched", s, size, 2*size)
 	}
 }
+
+// A mount that another one lies on, or that a server is on the way to, is not asked: the one would give the
+// other's figures, the other may never answer.
+func TestReachable(t *testing.T) {
+	list := []inspect.Mount{
+		{Point: "/", FSType: "ext4"}, {Point: "/a", FSType: "tmpfs"}, {Point: "/a", FSType: "tmpfs"}, {Point: "/nfs", FSType: "nfs4"},
+		{Point: "/nfs/b", FSType: "tmpfs"}, {Point: "/nfsb", FSType: "tmpfs"}, {Point: "/f", FSType: "fuse.sshfs"},
+	}
+	reached := mem.Reachable(list)
+	for i, want := range []bool{true, false, true, false, false, true, false} {
+		if reached(i) != want {
+			t.Errorf("%d, %s on %s: %v", i, list[i].FSType, list[i].Point, !want)
+		}
+	}
+	if mem.Reachable([]inspect.Mount{{Point: "/", FSType: "nfs"}, {Point: "/tmp", FSType: "tmpfs"}})(1) {
+		t.Error("the root needs a server, and what is on it is asked")
+	}
+}

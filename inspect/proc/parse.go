@@ -126,8 +126,8 @@ func (p *Process) statField(n int, field []byte) (ok bool) {
 	return ok
 }
 
-// isState reports whether a field is the letter of a state that some kernel has
-// (fs/proc/array.c, task_state_array; 2.6.32 to 6.18).
+// isState reports whether a field is the letter of a state: those of task_state_array (fs/proc/array.c; 6.1
+// and 6.12), and x, K and W besides, which older kernels had there.
 func isState(field []byte) bool {
 	return len(field) == 1 && bytes.IndexByte([]byte("RSDTtZXIPxKW"), field[0]) >= 0
 }

@@ -85,20 +85,11 @@ func (ps *Processes) FindWaits(tasks iter.Seq[Row]) {
 func (ps *Processes) ServersOf(dev uint64) (out []*Process) {
 	for _, pid := range wait.NewFinder(ps.Host.Host, false, ps.tasks).ServersOf(dev) {
 		if i, ok := ps.Row(pid); ok {
+			ps.Fill([]int32{i}, inspect.Of(inspect.PIDStat)) // its name
 			out = append(out, &ps.Rows[i])
 		}
 	}
-	ps.Fill(rowsOf(ps, out), inspect.Of(inspect.PIDStat)) // their names
 	return out
-}
-
-func rowsOf(ps *Processes, list []*Process) (rows []int32) {
-	for _, p := range list {
-		if i, ok := ps.Row(p.PID); ok {
-			rows = append(rows, i)
-		}
-	}
-	return rows
 }
 
 // FindWaitsOf does that for some rows.
