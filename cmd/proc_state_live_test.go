@@ -390,3 +390,26 @@ func TestLiveSocketsWithoutMainThread(t *testing.T) {
 		t.Errorf("it listens on port %s: %v", strings.TrimSpace(port), rows)
 	}
 }
+
+// A process whose main thread alone ends in the interval goes on, for every command.
+func TestLiveMainThreadEndsDuringTheInterval(t *testing.T) {
+	need(t, "python3")
+	for _, command := range []string{"proc", "mem", "sched", "fd", "net"} {
+		c := exec.Command("python3", "-c", "import sys,threading,time,ctypes\nthreading.Thread(target=time.sleep,args=(600,)).start()\n"+
+			"print(flush=True)\nsys.stdin.readline()\nctypes.CDLL(None).syscall("+strconv.Itoa(unix.SYS_EXIT)+",0)")
+		in, out := hearing(t, c)
+		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Skip(err)
+		}
+		var said, errs bytes.Buffer
+		a := &App{Out: &said, Err: &errs, Getenv: func(string) (string, bool) { return "", false }, Now: time.Now,
+			Sleep: func(time.Duration) {
+				fmt.Fprintln(in)
+				settle(t, c.Process.Pid, "stat", ") Z ")
+			}}
+		s := a.Run([]string{command, strconv.Itoa(c.Process.Pid), "--interval", "1s", "-o", "json"})
+		if s != 0 || readJSON(t, said.String()).finding("proc.ended") != "" {
+			t.Errorf("%s: status %d, %s", command, s, errs.String())
+		}
+	}
+}

@@ -335,7 +335,7 @@ func readNice(d detail) string { return NiceSays(d.Row.P, d.Shares) }
 // whose others go on; "" of one that goes on.
 func EndedSays(p *procfacts.Process) string {
 	switch {
-	case p.MainEnded(), p.State == 'Z' && p.TGID == p.PID && p.Threads > 1:
+	case p.Outlived():
 		return "Of its main thread, which has ended: its other threads have their own."
 	case p.Over():
 		return "It has ended: this is what it had last."

@@ -167,7 +167,13 @@ func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
 
 // GoesOn reports whether a later sample is of the same process as p, and p did not end between the two.
 func (p *Process) GoesOn(later *Process) bool {
-	return p.Start == later.Start && (p.Over() || !later.Over())
+	return p.Start == later.Start && (p.Over() || !later.Over() || later.Outlived())
+}
+
+// Outlived reports whether p has ended and other threads of its process go on: it is the process, or its
+// main thread among the threads.
+func (p *Process) Outlived() bool {
+	return p.MainEnded() || p.State == 'Z' && p.TGID == p.PID && p.Threads > 1
 }
 
 // Over reports whether nothing of p goes on: it is a zombie, or about to be gone.
