@@ -298,8 +298,6 @@ func ofNoSet() []string {
 		"scores_exact", "oom_score_idle", "oom_score_adj_step", "base_slice", "processes_seen",
 		// How many descriptors there are a directory says, or its size, to whom its links do not.
 		"descriptors", "fds", "open_fds",
-		// What stat and status both have: TestStatusStandsInForStat.
-		"comm", "state", "ppid", "threads", "vsize",
 		// In the initial user namespace they are the same as others, which are told.
 		"user_max_inotify_instances", "user_max_inotify_watches",
 		// Of kwhy itself.

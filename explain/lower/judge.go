@@ -282,9 +282,7 @@ func judgeRows[S explain.Snapshot[S]](
 		s := rows.At(i)
 		v := judge(r, s, limits)
 		if !v.measure.Has() {
-			if first != nil {
-				done.noteBlind(Take(first, s, &scratch), first.Source)
-			}
+			noteRow(t, r, s, v.measure, &scratch, done)
 			continue
 		}
 		if !done.Measure.Has() || worse(r, v.measure, done.Measure) > 0 {
@@ -318,11 +316,34 @@ func unseen(why inspect.Reason) bool {
 	return why.IsGap()
 }
 
-// noteBlind notes a row that could not be judged, where its evidence was not to be seen.
-func (d *Ruled) noteBlind(v explain.Value, src inspect.Source) {
-	if why := v.Reason(); !v.Has() && unseen(why) {
-		d.Unseen, d.Source, d.Reason = d.Unseen+1, src, why
+// noteRow notes a row that could not be judged where what it rests on was not to be seen: the measure itself says so,
+// or its evidence, of which the first counts or, where the rule tells, that which matters in the row.
+func noteRow[S explain.Snapshot[S]](
+	t *explain.Table[S], r *explain.Rule[S], s S, measure explain.Value, scratch *[]byte, done *Ruled,
+) {
+	keys := r.Evidence[:1]
+	if r.Here != nil {
+		keys = r.Here(s)
 	}
+	for _, key := range keys {
+		f, err := fieldOf(t, key)
+		if err != nil {
+			continue
+		}
+		if done.noteBlind(measure, f.Source) || done.noteBlind(Take(f, s, scratch), f.Source) {
+			return
+		}
+	}
+}
+
+// noteBlind notes a row that could not be judged, where a part of its evidence was not to be seen; it reports whether.
+func (d *Ruled) noteBlind(v explain.Value, src inspect.Source) bool {
+	why := v.Reason()
+	if v.Has() || !unseen(why) {
+		return false
+	}
+	d.Unseen, d.Source, d.Reason = d.Unseen+1, src, why
+	return true
 }
 
 // fromAll says of any evidence that /proc and /sys gave nothing, and why.

@@ -2,6 +2,7 @@ package lower_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -261,6 +262,10 @@ func TestAdvise(t *testing.T) {
 	rep.Advise(plainUser)
 	if a.Hint != want || rep.Gaps[0].Hint != want || fresh.Hint != "needs Linux 6.0 or later" {
 		t.Errorf("hints %q, %q and %q", a.Hint, rep.Gaps[0].Hint, fresh.Hint)
+	}
+	copied := (&inspect.Host{}).Rights()
+	if rep.Advise(copied); a.Hint == want || !strings.Contains(a.Hint, "of this copy") || rep.Gaps[0].Hint != a.Hint {
+		t.Errorf("of a copy it is said: %q and %q", a.Hint, rep.Gaps[0].Hint)
 	}
 	plain := lower.Explain(&c, &snap{n: map[string]uint64{"a": 1, "b": 1}}, nil)
 	if plain.Tell(nil, inspect.KernelOf(inspect.Version{Major: 5, Minor: 4})); plain.Denies() {

@@ -17,10 +17,16 @@ type (
 	Partial interface {
 		Partial(inspect.Source) bool
 	}
+	// Grower says by how much a counter grew over the interval whose parts may go back, each on its own: by
+	// what those grew that went forward. ok is false for every other counter.
+	Grower interface {
+		Grew(key string) (n float64, ok bool)
+	}
+
 	// Standing says that a value, by its key, was taken from another source in place of the one
-	// that it is declared with.
+	// that it is declared with, and which.
 	Standing interface {
-		Stood(declared inspect.Source, key string) bool
+		Stood(declared inspect.Source, key string) (instead inspect.Source, ok bool)
 	}
 	// Gapped lists what it could not see.
 	Gapped interface {

@@ -34,7 +34,7 @@ func cellOf[S explain.Snapshot[S]](f *explain.Field[S], s S) Cell {
 		c.Hint = f.Hint(v.Reason(), s.Kernel())
 		return c
 	}
-	c.Doc.Source = origin(s, f.Source)
+	c.Doc.Source = from(s, &f.Doc)
 	if f.Derive != nil {
 		d := f.Derive(s)
 		if f.Kernel != "" {
@@ -86,10 +86,20 @@ func origin(s any, declared inspect.Source) inspect.Source {
 	return declared
 }
 
+// from is the source that a value is of: its own, or the one that stood in for that.
+func from(s any, d *explain.Doc) inspect.Source {
+	if instead, ok := stood(s, d); ok {
+		return instead
+	}
+	return origin(s, d.Source)
+}
+
 // Take reads the field from s. A text of Write lives in scratch.
 func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) explain.Value {
-	if why := s.Missing(f.Source); why != inspect.Present && !stood(s, &f.Doc) {
-		return explain.None(f.Why(why, s.Kernel()))
+	if why := s.Missing(f.Source); why != inspect.Present {
+		if _, ok := stood(s, &f.Doc); !ok {
+			return explain.None(f.Why(why, s.Kernel()))
+		}
 	}
 	if f.Write != nil {
 		start := len(*scratch)
@@ -118,10 +128,12 @@ func Take[S explain.Snapshot[S]](f *explain.Field[S], s S, scratch *[]byte) expl
 	return explain.None(inspect.Unsupported)
 }
 
-// stood reports whether another source than the one of a value gave it.
-func stood(s any, d *explain.Doc) bool {
-	o, ok := s.(Standing)
-	return ok && o.Stood(d.Source, d.Key)
+// stood returns which source gave a value in place of its own; ok is false where none did.
+func stood(s any, d *explain.Doc) (instead inspect.Source, ok bool) {
+	if o, can := s.(Standing); can {
+		return o.Stood(d.Source, d.Key)
+	}
+	return d.Source, false
 }
 
 // view takes bytes for a text without copying them: the row's scratch only grows
@@ -145,7 +157,13 @@ func Rate[S explain.Snapshot[S]](f *explain.Field[S], s S, v explain.Value) expl
 		return explain.None(inspect.NoInterval) // it was not of those that were looked at then
 	case !w.Has():
 		return w
-	case w.Float() > v.Float() && !f.Gauge:
+	}
+	if g, ok := any(s).(Grower); ok {
+		if n, ok := g.Grew(f.Key); ok {
+			return explain.F(n / over.Seconds())
+		}
+	}
+	if w.Float() > v.Float() && !f.Gauge {
 		return explain.None(inspect.Reset)
 	}
 	return explain.F((v.Float() - w.Float()) / over.Seconds())

@@ -38,11 +38,11 @@ func cgroup() []field {
 		of(doc{
 			Key: "cgroup_limit", Label: "lowest hard limit", Unit: bytes, Also: also(inspect.Meminfo),
 			Gist: "The lowest hard limit of this cgroup and its ancestors.",
-		}, func(m mem) inspect.Seen { return wayUp(m, beyond(m)) }, limit, readCgroupLimit),
+		}, ofLimits, limit, readCgroupLimit),
 		of(doc{
 			Key: "cgroup_high", Label: "lowest memory.high", Unit: bytes, Show: explain.Rare,
 			Gist: "The lowest memory.high on the way up: above it tasks are throttled, not killed.",
-		}, ofWay, lowestHigh, readHigh),
+		}, func(m mem) inspect.Seen { return wayUp(m, (*cgroupfacts.Memory).NoHigh, top(m)) }, lowestHigh, readHigh),
 		of(doc{
 			Key: "cgroup_room", Label: "headroom", Unit: bytes,
 			Gist: "What is left below the limit that is hit first; page cache counts as used.",
@@ -76,7 +76,7 @@ func kills(m mem) value {
 	}
 	n, ok := m.Cgroups[0].OOMKills()
 	if !ok {
-		return explain.None(inspect.Inapplicable)
+		return explain.None(cmp.Or(m.Cgroups[0].NoEvents(), inspect.Inapplicable))
 	}
 	return explain.N(n)
 }
@@ -119,37 +119,52 @@ func beyond(m mem) inspect.Reason {
 	if _, told := m.Cgroups[0].Stat["hierarchical_memory_limit"]; told {
 		return inspect.Present
 	}
-	return unseenOnWay(m)
+	return cmp.Or(unseenOnWay(m, (*cgroupfacts.Memory).NoLimit), top(m))
 }
 
-// unseenOnWay says why there may be limits, or use of them, that are not known: of one that is visible, or
-// above those.
-func unseenOnWay(m mem) inspect.Reason {
+type lacking = func(*cgroupfacts.Memory) inspect.Reason
+
+// unseenOnWay says why there is something that is not known of one of the cgroups that are visible.
+func unseenOnWay(m mem, lacks lacking) inspect.Reason {
 	for i := range m.Cgroups {
-		if why := m.Cgroups[i].Unseen(); why != inspect.Present {
+		if why := lacks(&m.Cgroups[i]); why != inspect.Present {
 			return why
 		}
 	}
-	return m.Cgroups[len(m.Cgroups)-1].Rest
+	return inspect.Present
 }
 
-// wayUp is how much was seen of the cgroups whose limits apply, where why says why there may be
-// others above.
-func wayUp(m mem, why inspect.Reason) inspect.Seen {
-	n := len(m.Cgroups)
-	if n == 0 {
-		return inspect.Seen{}
+// top says why there may be cgroups above those that are visible.
+func top(m mem) inspect.Reason {
+	if n := len(m.Cgroups); n > 0 {
+		return m.Cgroups[n-1].Rest
 	}
-	return inspect.Seen{Each: "cgroup", Seen: n, All: n, Open: why != inspect.Present, Source: inspect.CgroupMemory, Reason: why}
+	return inspect.Present
 }
 
-// ofWay is how much was seen of the way up.
-func ofWay(m mem) inspect.Seen {
+// wayUp is of how many of the cgroups that apply something is known, where above says why there may be others
+// above those that are visible.
+func wayUp(m mem, lacks lacking, above inspect.Reason) inspect.Seen {
 	if len(m.Cgroups) == 0 {
 		return inspect.Seen{}
 	}
-	return wayUp(m, unseenOnWay(m))
+	seen := inspect.SeenBy("cgroup", inspect.CgroupMemory, len(m.Cgroups), func(i int) inspect.Reason { return lacks(&m.Cgroups[i]) })
+	if above != inspect.Present {
+		seen.Open, seen.Beyond, seen.Reason = true, above, cmp.Or(seen.Reason, above)
+	}
+	return seen
 }
+
+// ofLimits is of how many the hard limit is known: version 1 says the lowest of all that apply.
+func ofLimits(m mem) inspect.Seen {
+	if beyond(m) == inspect.Present {
+		return wayUp(m, func(*cgroupfacts.Memory) inspect.Reason { return inspect.Present }, inspect.Present)
+	}
+	return wayUp(m, (*cgroupfacts.Memory).NoLimit, top(m))
+}
+
+// ofWay is of how many the hard limit and what is used of it are known.
+func ofWay(m mem) inspect.Seen { return wayUp(m, (*cgroupfacts.Memory).Unseen, top(m)) }
 
 func limit(m mem) value {
 	n, _, ok := lowest(m)
@@ -222,7 +237,7 @@ func readSavedLimit(m mem, n uint64, at int, ok bool) string {
 func lowestHigh(m mem) value {
 	at := cgroupfacts.LowestHigh(m.Cgroups)
 	if at < 0 {
-		return explain.None(inspect.Inapplicable)
+		return explain.None(cmp.Or(unseenOnWay(m, (*cgroupfacts.Memory).NoHigh), inspect.Inapplicable))
 	}
 	return explain.If(m.Cgroups[at].High())
 }
@@ -243,14 +258,34 @@ func room(m mem) value {
 		if len(m.Cgroups) == 0 {
 			return value{}
 		}
-		return explain.None(cmp.Or(unseenOnWay(m), inspect.Inapplicable))
+		return explain.None(cmp.Or(unseenOnWay(m, (*cgroupfacts.Memory).Unseen), top(m), inspect.Inapplicable))
 	}
 	limit, _ := m.Cgroups[at].Limit()
 	use, _ := m.Cgroups[at].Use()
-	return explain.N(limit - min(limit, use))
+	left := limit - min(limit, use)
+	if above, ok := roomAbove(m); ok {
+		left = min(left, above)
+	}
+	return explain.N(left)
+}
+
+// roomAbove is what is left at most below a limit of a cgroup above those that are visible, which uses at least
+// what the topmost of these does; ok is false where no such limit is known.
+func roomAbove(m mem) (uint64, bool) {
+	n, hidden := cgroupfacts.HiddenLimit(m.Cgroups)
+	if !hidden {
+		return 0, false
+	}
+	use, why := m.Cgroups[len(m.Cgroups)-1].Use()
+	return n - min(n, use), why == inspect.Present
 }
 
 func readRoom(m mem) string {
+	if above, ok := roomAbove(m); ok && room(m).Uint() == above {
+		n, _, _ := lowest(m)
+		return fmt.Sprintf("At most: the limit of %s is of a cgroup above those visible from here, and what others use of it is not known.",
+			units.Size(n))
+	}
 	c := &m.Cgroups[cgroupfacts.Closest(m.Cgroups)]
 	limit, _ := c.Limit()
 	use, _ := c.Use()
@@ -276,8 +311,14 @@ func Pressed(m mem, c *cgroupfacts.Memory) value {
 	use, r2 := c.Use()
 	cache, ok := c.Reclaimable()
 	swap := swappable(m, c)
-	if r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0 || !swap.Has() {
+	lacks := cmp.Or(c.NoLimit(), c.Unseen(), c.Lacks(cgroupfacts.MemoryStat))
+	switch {
+	case lacks != inspect.Present:
+		return explain.None(lacks)
+	case r1 != inspect.Present || r2 != inspect.Present || !ok || limit == 0:
 		return value{}
+	case !swap.Has():
+		return swap
 	}
 	return explain.F(float64(use-min(use, cache+swap.Uint())) / float64(limit))
 }
@@ -303,7 +344,7 @@ func swappable(m mem, c *cgroupfacts.Memory) value {
 	case ok && n == 0, room == 0, noSwap(m), free.Zero():
 		return explain.N(uint64(0))
 	case !free.Has():
-		return free
+		return explain.None(cmp.Or(m.Missing(inspect.Meminfo), inspect.Malformed))
 	}
 	lists := c.Stat[names[0]] + c.Stat[names[1]]
 	return explain.N(min(lists-min(lists, c.Stat[names[2]]), room, free.Uint()))
@@ -353,8 +394,8 @@ func Cgroups() *explain.Table[cgroupRow] {
 func whyCgroup(r cgroupRow) string {
 	limit, why := r.It.Limit()
 	switch {
-	case why == inspect.Malformed:
-		return "its limit can't be read"
+	case r.It.NoLimit() != inspect.Present:
+		return "its limit is " + units.AbsentWord(why)
 	case why != inspect.Present && r.It.Root && r.It.Rest != inspect.Present:
 		return "no limit of its own; the topmost that is visible from here"
 	case why != inspect.Present && r.It.Root && r.It.Version == 1:
@@ -414,6 +455,9 @@ func boundOf(c *cgroupfacts.Memory) (b bound, at bool) {
 	if why != inspect.Present {
 		return b, false
 	}
+	if c.Unbound() != inspect.Present {
+		return b, false
+	}
 	reached := func(size uint64, why inspect.Reason, hits value) bool {
 		return why == inspect.Present && float64(use) >= nearly*float64(size) && !hits.Zero()
 	}
@@ -431,6 +475,9 @@ func boundOf(c *cgroupfacts.Memory) (b bound, at bool) {
 // Held says what holds a cgroup's tasks, and how much they are stalled.
 func Held(c *cgroupfacts.Memory) string {
 	b, at := boundOf(c)
+	if why := c.Unbound(); why != inspect.Present {
+		return "whether it is at a bound of its own is not known: what it has or uses is " + units.AbsentWord(why)
+	}
 	if !at {
 		high, why := c.High()
 		if why != inspect.Present {
@@ -464,8 +511,8 @@ func CgroupStalled() explain.Rule[cgroupRow] {
 		Evidence: []string{"pressure_full", "use", "memory_high", "limit"}, Concept: "memory-cgroup", Next: "kwhy explain memory-cgroup",
 		Of: func(r cgroupRow) value {
 			full := r.It.Pressure.Full
-			if full == nil {
-				return value{}
+			if why := cmp.Or(r.It.Lacks(cgroupfacts.MemoryPressure), r.It.Unbound()); full == nil || why != inspect.Present {
+				return explain.None(why)
 			}
 			if _, at := boundOf(r.It); !at {
 				return explain.F(0)
@@ -531,7 +578,12 @@ func Stalled() *explain.Table[cgroupRow] {
 	event := func(key, gist string) column {
 		return column{
 			Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Show: explain.Data, Source: src, Concept: "memory-cgroup", Gist: gist},
-			Get: func(r cgroupRow) value { return explain.Look(r.It.Events, key) },
+			Get: func(r cgroupRow) value {
+				if v := explain.Look(r.It.Events, key); v.Has() {
+					return v
+				}
+				return explain.None(r.It.NoEvents())
+			},
 		}
 	}
 	stall := func(key, label, gist string, of func(*inspect.Pressure) *inspect.Stall) column {
@@ -543,7 +595,7 @@ func Stalled() *explain.Table[cgroupRow] {
 			if l := of(&r.It.Pressure); l != nil {
 				return explain.F(l.Avg10 / 100)
 			}
-			return value{}
+			return explain.None(r.It.Lacks(cgroupfacts.MemoryPressure))
 		}}
 	}
 	fields = append(fields,

@@ -320,14 +320,18 @@ func healthWaits(sockets *netfacts.Sockets) string {
 			unknown++
 		}
 	}
+	seen, part := sockets.SeenOf(inspect.NetSockets), ""
+	if !seen.Whole() {
+		part = " that could be seen"
+	}
 	if listeners+unknown == 0 {
-		return "no listener"
+		return units.NoneOf("no listener", seen)
 	}
 	if listeners == 0 {
-		return units.Plural(unknown, "listener", "listeners") + ", accept queues unknown"
+		return units.Plural(unknown, "listener", "listeners") + part + ", accept queues unknown"
 	}
 	return fmt.Sprintf("%s wait to be accepted at %s", units.Plural(waiting, "connection", "connections"),
-		units.Plural(listeners, "listener", "listeners"))
+		units.Plural(listeners, "listener", "listeners")) + part
 }
 
 // healthLost adds up what was lost, over the interval or since boot.

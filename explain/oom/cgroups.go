@@ -1,6 +1,7 @@
 package oom
 
 import (
+	"cmp"
 	"fmt"
 
 	"kwhy/explain"
@@ -54,32 +55,79 @@ func pointsIn(r row, total uint64) (int64, bool) {
 	return t.points(&r.Host.OOM, total), true
 }
 
+// SetTotal finds what the points of a group's processes are relative to, or why that is not known.
+func SetTotal(g *oomfacts.Group, m *memfacts.Snapshot) {
+	if g.Total, g.NoTotal = Total(g, m), inspect.Present; g.Total != 0 {
+		return
+	}
+	_, limited := g.Limit()
+	g.NoTotal = cmp.Or(limited, m.Missing(inspect.Meminfo), inspect.Malformed)
+	if faked(m.Host) || m.Host.Doubt(inspect.VMSwappiness).Any() {
+		g.NoTotal = inspect.Foreign
+	}
+}
+
+// noKiller says why it is not known whether its OOM killer is disabled, which version 1 alone can say.
+func noKiller(g *oomfacts.Group) inspect.Reason {
+	if g.Version == 1 {
+		return g.NoEvents()
+	}
+	return inspect.Present
+}
+
+// unjudged says why it is not known whether, or how soon, a member of a group would be killed; Present where
+// it is known.
+func unjudged(r row, g *oomfacts.Group) inspect.Reason {
+	if !Killable(r) {
+		return inspect.Present
+	}
+	lacks := cmp.Or(r.Missing(inspect.PIDStatus), r.Missing(inspect.PIDOomScoreAdj), g.NoTotal)
+	if _, ok := pointsIn(r, g.Total); !ok {
+		return cmp.Or(lacks, r.Missing(inspect.PIDStat), inspect.Malformed)
+	}
+	return inspect.Present
+}
+
 // Judge finds which process the kernel would kill when a group hits its limit, which is none where its
 // OOM killer is disabled, and which has the highest oom_score in /proc. The members must have been read.
 func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
-	g.Victim, g.ByScore = nil, nil
+	g.Victim, g.ByScore, g.NoScore, g.Judged = nil, nil, inspect.Present, inspect.Seen{}
 	if g.KillerOff() {
 		return
 	}
+	g.Judged = inspect.SeenBy("process", inspect.PIDStatus, len(g.PIDs), func(n int) inspect.Reason {
+		i, ok := ps.Row(g.PIDs[n])
+		switch {
+		case ok:
+			return cmp.Or(noKiller(g), unjudged(ps.At(int(i)), g))
+		case ps.Seen().Whole():
+			return inspect.Vanished
+		}
+		return ps.Seen().Reason
+	})
 	for _, pid := range g.PIDs {
-		i, ok := ps.Row(pid)
-		if !ok {
-			continue
-		}
-		r := ps.At(int(i))
-		n, ok := pointsIn(r, g.Total)
-		if !ok {
-			continue
-		}
-		if g.Victim == nil || n > g.Points {
-			g.Victim, g.Points = r.P, n
-		}
-		if r.Missing(inspect.PIDOomScore) == inspect.Present && (g.ByScore == nil || r.P.OomScore > g.ByScore.OomScore) {
-			g.ByScore = r.P
+		if i, ok := ps.Row(pid); ok {
+			noteVictim(ps.At(int(i)), g)
 		}
 	}
 	if g.Victim != nil && g.Unseen == inspect.Present {
 		g.Whole = g.KilledWhole(g.Victim.Cgroup)
+	}
+}
+
+// noteVictim notes a member of a group where it comes first so far.
+func noteVictim(r row, g *oomfacts.Group) {
+	n, ok := pointsIn(r, g.Total)
+	if !ok {
+		return
+	}
+	if g.Victim == nil || n > g.Points {
+		g.Victim, g.Points = r.P, n
+	}
+	if why := r.Missing(inspect.PIDOomScore); why != inspect.Present {
+		g.NoScore = why
+	} else if g.ByScore == nil || r.P.OomScore > g.ByScore.OomScore {
+		g.ByScore = r.P
 	}
 }
 
@@ -123,7 +171,9 @@ func event(key, label, gist string, since inspect.Version, show explain.Show) ex
 	}, Get: func(p part) value {
 		v := explain.Look(p.It.Events, key)
 		if !v.Has() && p.It.Version == 1 {
-			return explain.None(inspect.Inapplicable)
+			return explain.None(cmp.Or(p.It.NoEvents(), inspect.Inapplicable))
+		} else if !v.Has() {
+			return explain.None(p.It.NoEvents())
 		}
 		return v
 	}}
@@ -156,7 +206,10 @@ func groupColumns() []explain.Field[part] {
 			if p.It.Version == 1 {
 				return explain.Opt(p.It.Failures)
 			}
-			return explain.Look(p.It.Events, "max")
+			if v := explain.Look(p.It.Events, "max"); v.Has() {
+				return v
+			}
+			return explain.None(p.It.NoEvents())
 		}},
 		{Doc: doc{
 			Key: "under_oom", Kernel: "under_oom", Unit: explain.Bool, Show: explain.Data,
@@ -167,7 +220,7 @@ func groupColumns() []explain.Field[part] {
 			if n, ok := p.It.Events["under_oom"]; ok {
 				return explain.B(n != 0)
 			}
-			return explain.None(inspect.Inapplicable)
+			return explain.None(cmp.Or(p.It.NoEvents(), inspect.Inapplicable))
 		}},
 		{Doc: doc{
 			Key: "oom_group", Unit: explain.Bool, Show: explain.Data,
@@ -210,7 +263,7 @@ func stateColumns() []explain.Field[part] {
 			case p.It.Version == 1:
 				return explain.None(inspect.Inapplicable)
 			}
-			return value{}
+			return explain.None(p.It.Lacks(cgroupfacts.MemoryPressure))
 		}},
 		{Doc: doc{
 			Key: "oom_total", Unit: explain.Bytes, Show: explain.Data,
@@ -243,6 +296,12 @@ func victimColumns() []explain.Field[part] {
 	first := func(d doc, get func(*oomfacts.Group) value) explain.Field[part] {
 		f := declare(d, get)
 		f.Get = func(p part) value {
+			switch _, limited := p.It.Limit(); {
+			case limited == inspect.Unlimited:
+				return explain.None(inspect.Inapplicable) // nobody is killed for it
+			case limited != inspect.Present:
+				return explain.None(limited)
+			}
 			if seen := membersSeen(p); !seen.Whole() {
 				return explain.None(seen.Reason)
 			}
@@ -291,7 +350,12 @@ func victimColumns() []explain.Field[part] {
 		first(doc{
 			Key: "highest_score_pid", Unit: explain.Plain, Show: explain.Data,
 			Gist: "The process with the highest oom_score, which is relative to the host.",
-		}, of(byScore, pid)),
+		}, func(g *oomfacts.Group) value {
+			if g.NoScore != inspect.Present {
+				return explain.None(g.NoScore)
+			}
+			return of(byScore, pid)(g)
+		}),
 		declare(doc{
 			Key: "dies_whole", Show: explain.Data,
 			Gist: "The cgroup that is killed as a whole with the victim (memory.oom.group).",
@@ -304,36 +368,67 @@ func victimColumns() []explain.Field[part] {
 	}
 }
 
-// membersSeen returns how much was seen of a cgroup's processes: of a container's own all, though
-// there may be others outside of it.
+// membersSeen returns of how many of a cgroup's processes it is known whether and how soon they would be
+// killed; there may be others that were not seen.
 func membersSeen(p part) inspect.Seen {
-	seen := p.In.SeenOf(inspect.PIDStat)
-	if why := p.It.Unseen; why != inspect.Present {
-		seen.Open, seen.Reason, seen.Beyond = true, why, why
+	seen, why := p.It.Judged, p.It.Unseen
+	switch host := p.In.SeenOf(inspect.PIDEntry); {
+	case why == inspect.Present:
 		return seen
+	case host.Open && host.Reason == why:
+		return seen.Within(host)
 	}
-	if seen.Beyond == inspect.OtherNamespace {
-		seen.Open = false
+	seen.Open, seen.Beyond, seen.Reason = true, why, cmp.Or(seen.Reason, why)
+	return seen
+}
+
+// soughtIn is among how many processes those of a cgroup were found, where these say which cgroup they are in.
+func soughtIn(p part) inspect.Seen {
+	seen, why := p.In.SeenOf(inspect.PIDEntry), p.It.Unseen
+	if why != inspect.Present && seen.Whole() {
+		seen.Open, seen.Beyond, seen.Reason, seen.Source = true, why, why, inspect.CgroupMemory
 	}
 	return seen
+}
+
+// nobodyIn says that no process of a cgroup is known.
+func nobodyIn(p part) string {
+	switch {
+	case p.It.Unseen == inspect.Present:
+		return "no process in it"
+	case oomfacts.ByProcess(p.In.Mem.Host):
+		return units.NoneOf("no process in it", soughtIn(p))
+	}
+	return "which processes are in it is not known: " + units.AbsentWord(p.It.Unseen)
 }
 
 func whyGroup(p part) string {
 	g := p.It
 	seen := membersSeen(p)
+	members := units.Plural(len(g.PIDs), "process is in it", "processes are in it")
 	var s string
 	switch _, limited := g.Limit(); {
 	case limited == inspect.Unlimited:
 		return "no hard limit, so that nobody is killed for it: " + mem.Held(&g.Memory)
+	case limited != inspect.Present:
+		return "whether it has a hard limit is not known: " + units.AbsentWord(limited)
 	case len(g.PIDs) == 0:
-		s = units.NoneOf("no process in it", seen)
+		s = nobodyIn(p)
 	case g.KillerOff():
-		s = units.Plural(len(g.PIDs), "process is in it", "processes are in it") +
-			"; its OOM killer is disabled (oom_kill_disable): at the limit its tasks wait, and none is killed"
-	case g.Victim == nil:
-		s = units.NoneOf("none of its processes can be killed", seen)
+		s = members + "; its OOM killer is disabled (oom_kill_disable): at the limit its tasks wait, and none is killed"
 	case !seen.Whole():
-		s = units.Plural(len(g.PIDs), "process is in it", "processes are in it") + ", " + units.Among(seen)
+		s = members
+		if oomfacts.ByProcess(p.In.Mem.Host) {
+			s += ", " + units.Among(soughtIn(p))
+		} else if seen.Missed() == 0 {
+			s += ", and there may be others: " + units.AbsentWord(g.Unseen)
+		}
+		if n := seen.Missed(); n > 0 {
+			s += "; which one would be killed first is not known: the points of " + units.Plural(n, "process", "processes") +
+				" can't be computed (" + units.AbsentWord(seen.Reason) + ")"
+		}
+	case g.Victim == nil:
+		s = "none of its processes can be killed"
 	default:
 		s = fmt.Sprintf("%s (%d) is first, with %s points", g.Victim.Comm, g.Victim.PID, units.Number(g.Points))
 		if g.ByScore != nil && g.ByScore != g.Victim && g.ByScore.OomScore > g.Victim.OomScore {

@@ -110,7 +110,10 @@ func term(key, label, gist string, get func(row, parts) int64, lines ...string) 
 				return explain.None(inspect.Malformed)
 			}
 		}
-		t, ok := chosen(r)
+		t, ok := taken(r)
+		if key == "points_adj" {
+			t, ok = chosen(r)
+		}
 		switch {
 		case ok && key == "points_adj" && t.adj != 0 && r.Host.OOM.Domain == 0:
 			return explain.None(r.Host.OOM.Why)
@@ -212,6 +215,9 @@ func why(b []byte, r row) []byte {
 			"It was already reaped, or it uses its parent's memory after vfork"...)
 	}
 	t, ok := chosen(r)
+	if _, memory := taken(r); memory && !ok {
+		return append(b, "its oom_score_adj could not be read: its points are not known"...)
+	}
 	if !ok {
 		return append(b, "the parts of its badness could not be read"...)
 	}

@@ -86,6 +86,7 @@ func next() []field {
 		f.Over = func(host) inspect.Seen { return inspect.Seen{} }
 		return f
 	}
+	ofScores := func(f field) field { f.Over = seenToScore; return f }
 	ofKillable := func(f field) field { f.Over = seenToKill; return f }
 	return []field{
 		declare(doc{
@@ -94,7 +95,7 @@ func next() []field {
 		}, victim(func(p *procfacts.Process) value { return explain.I(p.PID) }), readNext),
 		declare(doc{Key: "next_victim_comm", Show: explain.Data, Gist: "Its name."},
 			victim(func(p *procfacts.Process) value { return explain.S(p.Comm) }), nil),
-		ofAny(declare(doc{
+		ofScores(declare(doc{
 			Key: "scores_exact", Label: "exact scores", Unit: explain.Count,
 			Gist:    "How many of the 20 highest scores kwhy computes exactly from their parts.",
 			Concept: "oom-score",
@@ -150,8 +151,16 @@ func noScores(o host) inspect.Reason {
 }
 
 // seenToKill returns how much was seen of what makes a process one that cannot be killed.
-func seenToKill(o host) (least inspect.Seen) {
-	for _, src := range [...]inspect.Source{inspect.PIDStatus, inspect.PIDStat, inspect.PIDOomScoreAdj} {
+func seenToKill(o host) inspect.Seen {
+	return leastSeen(o, inspect.PIDStatus, inspect.PIDStat, inspect.PIDOomScoreAdj)
+}
+
+// seenToScore returns how much was seen of what the highest scores are found by.
+func seenToScore(o host) inspect.Seen { return leastSeen(o, inspect.PIDStat, inspect.PIDOomScore) }
+
+// leastSeen returns how much was seen of that source of processes of which least was.
+func leastSeen(o host, sources ...inspect.Source) (least inspect.Seen) {
+	for _, src := range sources {
 		if seen := o.SeenOf(src); !seen.Whole() && (least.Whole() || seen.Seen < least.Seen) {
 			least = seen
 		}
@@ -199,7 +208,7 @@ func agreement(o host) (exact, of int, by map[string]int) {
 	by = map[string]int{}
 	for _, i := range o.Highest {
 		r := o.Procs.At(int(i))
-		if _, file, ok := recompute(r); ok && !spared(r) && immortal(r) == "" {
+		if _, file, ok := recompute(r); ok && !spared(r) && immortal(r) == "" && r.Missing(inspect.PIDOomScore) == inspect.Present {
 			of++
 			if file != "" {
 				exact++

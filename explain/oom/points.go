@@ -38,10 +38,15 @@ const (
 
 // of returns the parts with RSS from one file; ok is false where one is missing.
 func of(r row, file string) (t parts, ok bool) {
+	t, ok = memory(r, file)
+	return t, ok && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
+}
+
+// memory returns them where those that are memory are there, whatever is known of the adjustment.
+func memory(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
-	read := r.Missing(inspect.PIDStatus) == inspect.Present && r.Missing(inspect.PIDOomScoreAdj) == inspect.Present
-	if page == 0 || !read || p.VmRSS == inspect.Unset || p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE") ||
-		p.PageTables == inspect.Unset {
+	lost := p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE")
+	if page == 0 || r.Missing(inspect.PIDStatus) != inspect.Present || lost || p.VmRSS == inspect.Unset || p.PageTables == inspect.Unset {
 		return t, false
 	}
 	t = parts{
@@ -111,6 +116,17 @@ func chosen(r row) (parts, bool) {
 		return of(r, fromStatus)
 	}
 	return stat, true
+}
+
+// taken returns the memory of a process as chosen does, whether or not its adjustment is known.
+func taken(r row) (parts, bool) {
+	if t, ok := chosen(r); ok {
+		return t, true
+	}
+	if t, ok := memory(r, fromStat); ok && !r.Host.OOM.StatusRSS {
+		return t, true
+	}
+	return memory(r, fromStatus)
 }
 
 func usesStatus(r row) bool {

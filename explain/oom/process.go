@@ -94,6 +94,8 @@ func readScore(t task) string {
 	switch {
 	case !ok && r.Host.OOM.Host == 0:
 		return "It cannot be computed here: that takes the host's RAM and swap."
+	case !ok && r.Missing(inspect.PIDOomScoreAdj) != inspect.Present:
+		return "It cannot be computed here: that takes its oom_score_adj."
 	case !ok:
 		return "Its parts could not be read."
 	}
@@ -112,9 +114,10 @@ func readScore(t task) string {
 
 // terms adds the parts of the badness to a derivation.
 func terms(w *explain.Working, t task, total uint64) (parts, bool) {
-	p, ok := chosen(t.Row)
-	opt := func(n int64) value {
-		if !ok {
+	p, read := taken(t.Row)
+	_, ok := chosen(t.Row)
+	opt := func(n int64, known bool) value {
+		if !known {
 			return value{}
 		}
 		return explain.I(n)
@@ -123,10 +126,10 @@ func terms(w *explain.Working, t task, total uint64) (parts, bool) {
 	if usesStatus(t.Row) {
 		src, field = inspect.PIDStatus, "VmRSS"
 	}
-	w.Take("rss", opt(p.rss), explain.Pages, src, field)
-	w.Take("swap", opt(p.swap), explain.Pages, inspect.PIDStatus, "VmSwap")
-	w.Take("tables", opt(p.tables), explain.Pages, inspect.PIDStatus, "VmPTE")
-	w.Take("adj", opt(p.adj), explain.Plain, inspect.PIDOomScoreAdj, "oom_score_adj")
+	w.Take("rss", opt(p.rss, read), explain.Pages, src, field)
+	w.Take("swap", opt(p.swap, read), explain.Pages, inspect.PIDStatus, "VmSwap")
+	w.Take("tables", opt(p.tables, read), explain.Pages, inspect.PIDStatus, "VmPTE")
+	w.Take("adj", opt(p.adj, ok), explain.Plain, inspect.PIDOomScoreAdj, "oom_score_adj")
 	all := value{}
 	if total > 0 {
 		all = explain.N(total)
@@ -194,12 +197,12 @@ func counted() []taskField {
 			Key: "points_rss", Label: "RSS in badness", Unit: explain.Pages,
 			Gist: "RSS as the OOM code counts it.",
 		}, func(t task) value {
-			if p, ok := chosen(t.Row); ok {
+			if p, ok := taken(t.Row); ok {
 				return explain.I(p.rss)
 			}
 			return none(t.Row)
 		}, func(t task) string {
-			p, _ := chosen(t.Row)
+			p, _ := taken(t.Row)
 			size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
 			switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
 			case off < 0:

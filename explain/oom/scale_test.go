@@ -95,3 +95,50 @@ func TestATieIsNoVictim(t *testing.T) {
 		}
 	}
 }
+
+// Without oom_score nothing is compared, and a bad oom_score_adj takes away what needs it alone.
+func TestPartsWithoutTheOthers(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-oom")
+	dirs, err := filepath.Glob(dir + "/proc/[0-9]*/oom_score_adj")
+	if err != nil || len(dirs) == 0 {
+		t.Fatal(dirs, err)
+	}
+	for _, name := range dirs {
+		if err := os.WriteFile(name, []byte("banana\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(filepath.Dir(name), "oom_score")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o, order, err := Take(inspecttest.Open(t, dir), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exact, of, _ := agreement(o); exact != 0 || of != 0 {
+		t.Errorf("%d of %d scores are exact, and there are none", exact, of)
+	}
+	known := 0
+	for _, f := range Processes(false).Fields {
+		for _, i := range order {
+			r := o.Procs.At(int(i))
+			if immortal(r) != "" || r.Missing(inspect.PIDStatus) != inspect.Present {
+				continue
+			}
+			switch f.Key {
+			case "points_rss", "points_swap", "points_tables":
+				if v := f.Get(r); !v.Has() {
+					t.Errorf("%s of %d is absent (%v) for lack of its oom_score_adj", f.Key, r.P.PID, v.Reason())
+				}
+				known++
+			case "points", "points_adj", "recomputed":
+				if v := f.Get(r); v.Has() {
+					t.Errorf("%s of %d is %v without its oom_score_adj", f.Key, r.P.PID, v)
+				}
+			}
+		}
+	}
+	if known == 0 {
+		t.Error("no process has parts")
+	}
+}

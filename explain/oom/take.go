@@ -90,7 +90,7 @@ func pages(m *memfacts.Snapshot) uint64 {
 func rankAll(h *inspect.Host, out *oomfacts.Snapshot, o Options) ([]int32, error) {
 	scale := hostScale(h, out.Mem)
 	if o.Cgroup != nil {
-		o.Cgroup.Total = Total(o.Cgroup, out.Mem)
+		SetTotal(o.Cgroup, out.Mem)
 		scale.Domain = o.Cgroup.Total
 	}
 	rows, order, err := o.View.Scan(func(want inspect.Sources) (explain.Scan[procfacts.Row], error) {
@@ -261,7 +261,7 @@ func takeGroups(h *inspect.Host, out *oomfacts.Snapshot, o *Options) {
 	out.Groups, out.Held = oomfacts.GroupsOf(h, o.Walk)
 	groups, view := out.Groups, o.GroupView
 	for i := range out.Groups {
-		out.Groups[i].Total = Total(&out.Groups[i], out.Mem)
+		SetTotal(&out.Groups[i], out.Mem)
 	}
 	parts := out.Limited()
 	order := make([]int32, 0, len(groups))
@@ -328,7 +328,7 @@ func nearestGroup(h *inspect.Host, t *oomfacts.Task) {
 	if t.Group == nil {
 		return
 	}
-	t.Group.Total = Total(t.Group, t.OOM.Mem)
+	SetTotal(t.Group, t.OOM.Mem)
 	t.Group.Members(t.OOM.Procs)
 	t.OOM.Procs.Fill(members(t), Needs().Plus(inspect.Of(inspect.PIDCgroup)))
 	Judge(t.OOM.Procs, t.Group)

@@ -114,17 +114,22 @@ func inUse(l list, src inspect.Source) inspect.Num {
 
 // split counts processes and kernel threads: of those that show which they are.
 func split(l list) (users, kernel int) {
-	flags := procfacts.StatFields(9)
 	for i := range l.Procs.Rows {
 		switch p := &l.Procs.Rows[i]; {
-		case p.Why(inspect.PIDStat) != inspect.Present, p.Spoilt(flags): // nothing tells one from the other
-		case p.Kthread():
-			kernel++
-		case p.TGID == 0 || p.TGID == p.PID: // of a table of threads the main ones
+		case isProcess(p):
 			users++
+		case p.Why(inspect.PIDStat) == inspect.Present && p.Kthread():
+			kernel++
 		}
 	}
 	return users, kernel
+}
+
+// isProcess reports whether p shows that it is a process and no kernel thread; of a table of
+// threads the main ones are.
+func isProcess(p *procfacts.Process) bool {
+	shown := p.Why(inspect.PIDStat) == inspect.Present && !p.Spoilt(procfacts.StatFields(9))
+	return shown && !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID)
 }
 
 func readStates(l list) string {
@@ -136,7 +141,7 @@ func readStates(l list) string {
 	}
 	count := map[byte]int{}
 	for i := range l.Procs.Rows {
-		if p := &l.Procs.Rows[i]; p.Why(inspect.PIDStat) == inspect.Present && !p.Kthread() && (p.TGID == 0 || p.TGID == p.PID) {
+		if p := &l.Procs.Rows[i]; isProcess(p) {
 			if p.MainEnded() {
 				count[mainEnded]++
 				continue

@@ -286,8 +286,14 @@ func readFiles(d detail) string {
 		}
 	}
 	var s string
-	if p := d.Row.P; p.MaxFDs > 0 && p.FDs >= 0 {
-		s = units.Percent(int64(p.FDs), int64(p.MaxFDs)) + " of the " + units.Number(int64(p.MaxFDs)) + " that it may have. "
+	switch p, low := d.Row.P, d.Row.P.Below(); {
+	case p.MaxFDs > 0 && low >= 0 && low < p.FDs:
+		s = fmt.Sprintf("%s of the %s numbers below its limit are taken; %s above it, from before it was lowered. ",
+			units.Percent(int64(low), int64(p.MaxFDs)), units.Number(int64(p.MaxFDs)), units.Plural(int(p.FDs-low), "is", "are"))
+	case p.MaxFDs > 0 && low >= 0:
+		s = units.Percent(int64(low), int64(p.MaxFDs)) + " of the " + units.Number(int64(p.MaxFDs)) + " that it may have. "
+	case p.MaxFDs > 0 && p.FDs >= 0:
+		s = "More than its limit of " + units.Number(int64(p.MaxFDs)) + ": some are above it, from before it was lowered. "
 	}
 	if words != nil {
 		s += strings.Join(words, ", ") + "."

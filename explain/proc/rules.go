@@ -19,13 +19,17 @@ func rowRules() []explain.Rule[procfacts.Row] {
 			Means:    "At the limit open, socket and accept fail with EMFILE.",
 			Evidence: []string{"fds", "fd_limit"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 			Of: func(p row) value {
-				if p.P.MaxFDs <= 0 || p.P.FDs < 0 {
+				switch low := p.P.Below(); {
+				case p.P.MaxFDs <= 0 || p.P.FDs < 0:
 					return value{}
+				case low < 0:
+					return explain.None(inspect.Denied) // some are above the limit, and how many their number does not say
+				default:
+					return explain.F(float64(low) / float64(p.P.MaxFDs))
 				}
-				return explain.F(float64(p.P.FDs) / float64(p.P.MaxFDs))
 			}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 			Say: func(p row) string {
-				share := units.AppendPercent(nil, float64(p.P.FDs)/float64(p.P.MaxFDs))
+				share := units.AppendPercent(nil, float64(p.P.Below())/float64(p.P.MaxFDs))
 				return fmt.Sprintf("%s has %s of the descriptors that it may have open", named(nil, p.P), share)
 			}},
 		{ID: "proc.uninterruptible", Unit: explain.Count,

@@ -116,7 +116,7 @@ func sampling() []sampleField {
 				return explain.None(inspect.Inapplicable)
 			}
 			if !s.Quota.Counted {
-				return explain.None(inspect.Malformed)
+				return explain.None(s.Quota.NoStat)
 			}
 			return explain.F(s.Quota.Stood.Seconds())
 		}, func(s sample) string {

@@ -1,11 +1,16 @@
 package proc
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"kwhy/explain"
+	"kwhy/explain/lower"
 	"kwhy/inspect"
+	"kwhy/inspect/inspecttest"
 	procfacts "kwhy/inspect/proc"
 )
 
@@ -111,5 +116,60 @@ func TestAWaitOfAnotherMoment(t *testing.T) {
 		if says := string(doing(nil, p)); !strings.Contains(says, want) || where == "do_wait" && strings.Contains(says, "signal") {
 			t.Errorf("%s: %q", where, says)
 		}
+	}
+}
+
+// The states add up to the processes that are counted, whichever field of stat is spoilt; and stat has
+// the RSS of a process whose status is not there.
+func TestCountedAlike(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-oom")
+	files, err := filepath.Glob(dir + "/proc/[0-9]*/stat")
+	if err != nil || len(files) < 5 {
+		t.Fatal(files, err)
+	}
+	for i, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := strings.Fields(string(b))
+		if i%2 == 0 {
+			f[8] = "x" // the flags, behind a name without blanks
+		}
+		if err := os.WriteFile(name, []byte(strings.Join(f, " ")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(filepath.Dir(name), "status")); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	h := inspecttest.Open(t, dir)
+	ps, err := procfacts.Scan(h, inspect.Of(inspect.PIDStat, inspect.PIDStatus))
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, _ := split(&procfacts.Snapshot{Procs: ps})
+	sum := 0
+	for _, word := range strings.Fields(readStates(&procfacts.Snapshot{Procs: ps})) {
+		if n, err := strconv.Atoi(word); err == nil {
+			sum += n
+		}
+	}
+	if users == 0 || sum != users {
+		t.Errorf("%d processes, and %d with a state", users, sum)
+	}
+	rss, column := 0, VmRSS()
+	for i := range ps.Rows {
+		r := ps.At(i)
+		if r.P.Spoilt(procfacts.StatFields(9)) || r.P.Kthread() || r.P.Over() {
+			continue
+		}
+		if v := lower.Take(&column, r, new([]byte)); !v.Has() || v.Uint() != r.P.RSS*h.PageSize {
+			t.Errorf("RSS of %d is %v", r.P.PID, v)
+		}
+		rss++
+	}
+	if rss == 0 {
+		t.Error("no process has one")
 	}
 }

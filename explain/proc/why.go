@@ -34,8 +34,8 @@ func why(b []byte, r row) []byte {
 			b = strconv.AppendInt(b, int64(p.Tracer), 10)
 		}
 	}
-	if p.MaxFDs > 0 && p.FDs*10 >= p.MaxFDs*9 {
-		b = append(units.AppendPercent(append(b, "; has "...), float64(p.FDs)/float64(p.MaxFDs)), " of the descriptors that it may have open"...)
+	if low := p.Below(); p.MaxFDs > 0 && low*10 >= p.MaxFDs*9 {
+		b = append(units.AppendPercent(append(b, "; has "...), float64(low)/float64(p.MaxFDs)), " of the descriptors that it may have open"...)
 	}
 	return b
 }
@@ -390,6 +390,9 @@ func memories() []detailField {
 // readRSS says which share of RAM that is, and its parts.
 func readRSS(d detail) string {
 	p := d.Row.P
+	if p.RSSByStat() {
+		return "By stat, which is not to the page: status does not show it."
+	}
 	var s string
 	for i := range d.Bounds {
 		if r := &d.Bounds[i]; r.Source == inspect.Meminfo && r.Limit > 0 {

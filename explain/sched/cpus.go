@@ -1,6 +1,8 @@
 package sched
 
 import (
+	"strings"
+
 	"kwhy/explain"
 	"kwhy/explain/units"
 	"kwhy/inspect"
@@ -103,13 +105,8 @@ func cpuTime() []field {
 				Source: inspect.ProcStat, Concept: "cpu-time",
 				Gist: "The time of all CPUs together since boot.",
 			},
-			Get: func(s sched) value { return seconds(s, (*schedfacts.CPUTimes).Total) },
-			Reading: func(s sched) string {
-				if _, over, ok := s.Before(); ok {
-					return "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
-				}
-				return "Since boot; --interval 1s shows what is going on now."
-			},
+			Get:     func(s sched) value { return seconds(s, (*schedfacts.CPUTimes).Total) },
+			Reading: readTotal,
 		},
 	}
 	for _, k := range kinds() {
@@ -122,6 +119,24 @@ func cpuTime() []field {
 		})
 	}
 	return out
+}
+
+func readTotal(s sched) string {
+	was, over, ok := s.Before()
+	if !ok {
+		return "Since boot; --interval 1s shows what is going on now."
+	}
+	says := "Of all CPUs in the last " + units.Span(over.Seconds()) + ", and so is what follows."
+	var fell []string
+	for _, k := range kinds() {
+		if wentBack(&s.All, &was.All, k.of) {
+			fell = append(fell, k.Label)
+		}
+	}
+	if len(fell) > 0 {
+		says += " Without " + strings.Join(fell, " and ") + ", of which nothing is known."
+	}
+	return says
 }
 
 // seconds is one of the times of all CPUs together.

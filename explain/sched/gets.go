@@ -210,7 +210,7 @@ func quotaFields() []taskField {
 			Gist: "The share of its cgroup's active periods in which the quota was used up.",
 		}, func(t one) value {
 			if !t.Bound.Counted {
-				return explain.None(inspect.Malformed)
+				return explain.None(t.Bound.NoStat)
 			}
 			return explain.F(taskThrottling(t).share())
 		}, func(t one) string {
@@ -223,7 +223,7 @@ func quotaFields() []taskField {
 			Gist: "How long that cgroup was throttled, summed over CPUs.",
 		}, func(t one) value {
 			if !t.Bound.Counted {
-				return explain.None(inspect.Malformed)
+				return explain.None(t.Bound.NoStat)
 			}
 			return explain.F(t.Bound.Stood.Seconds())
 		}, readStood),
@@ -279,7 +279,7 @@ func boundRules() []explain.Rule[one] {
 			"filled up again, on idle CPUs too.",
 		Evidence: []string{"cpu_throttled", "cpu_quota"}, Concept: "cpu-bandwidth", Next: "kwhy explain cpu-bandwidth",
 		Of: func(t one) value {
-			if !t.Bounded || !inQuota(t) {
+			if !t.Bounded || !inQuota(t) || !t.Bound.Counted {
 				return value{}
 			}
 			s := taskThrottling(t)

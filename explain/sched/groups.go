@@ -65,7 +65,10 @@ func ofGroup(d doc, get func(groupRow) value) groupColumn {
 // bandwidth is what a quota is and does.
 func bandwidth() []groupColumn {
 	stat := func(r groupRow, name string) value {
-		if v := explain.Look(r.It.Stat, name); v.Has() || r.It.Stat == nil {
+		switch v := explain.Look(r.It.Stat, name); {
+		case r.It.NoStat != inspect.Present:
+			return explain.None(r.It.NoStat)
+		case v.Has() || r.It.Stat == nil:
 			return v
 		}
 		return explain.None(inspect.Malformed) // they came together
@@ -87,10 +90,8 @@ func bandwidth() []groupColumn {
 			Key: "throttled_share", Label: "THROTTLED", Unit: explain.Ratio,
 			Gist: "The share of its active periods in which it used up its quota.",
 		}, func(r groupRow) value {
-			if f, _, ok := throttledShare(r); ok {
-				return explain.F(f)
-			}
-			return explain.None(inspect.Inapplicable)
+			v, _ := throttledShare(r)
+			return v
 		}),
 		ofGroup(doc{
 			Key: "nr_periods", Kernel: "nr_periods", Unit: explain.Count, Counter: true, Show: explain.Data,
@@ -103,7 +104,12 @@ func bandwidth() []groupColumn {
 		ofGroup(doc{
 			Key: "throttled_time", Label: "TIME", Unit: explain.Seconds, Counter: true, Show: explain.Wide,
 			Gist: "How long it was throttled, summed over CPUs.",
-		}, func(r groupRow) value { return clock(r.It.ThrottledTime()) }),
+		}, func(r groupRow) value {
+			if r.It.NoStat != inspect.Present {
+				return explain.None(r.It.NoStat)
+			}
+			return clock(r.It.ThrottledTime())
+		}),
 	}
 }
 
@@ -119,21 +125,27 @@ func sharesOf(g *cgroupfacts.CPU) int64 {
 	return 0
 }
 
-// throttledShare is how often a group was throttled, over the interval or since it
-// was made.
-func throttledShare(r groupRow) (f float64, watched, ok bool) {
-	if r.It.Stat != nil && r.It.Stat.Sum("nr_periods", "nr_throttled") == inspect.Unset {
-		return 0, false, false
+// throttledShare is how often a group was throttled, over the interval or since it was made; watched says
+// which. Of counters that went back nothing is known: the group was removed and made again.
+func throttledShare(r groupRow) (v value, watched bool) {
+	periods, throttled, why := r.It.Throttles()
+	if why != inspect.Present {
+		return explain.None(why), false
 	}
-	periods, throttled := r.It.Stat["nr_periods"], r.It.Stat["nr_throttled"]
 	if was, _, seen := r.Before(); seen {
-		watched = true
-		periods, throttled = periods-min(periods, was.It.Stat["nr_periods"]), throttled-min(throttled, was.It.Stat["nr_throttled"])
+		p, n, lacked := was.It.Throttles()
+		if watched = lacked == inspect.Present; watched && (periods < p || throttled < n) {
+			return explain.None(inspect.Reset), true
+		}
+		periods, throttled = periods-p, throttled-n
 	}
-	if periods == 0 {
-		return 0, watched, r.It.Bounded && r.It.Stat != nil
+	switch {
+	case periods > 0:
+		return explain.F(float64(throttled) / float64(periods)), watched
+	case r.It.Bounded:
+		return explain.F(0), watched
 	}
-	return float64(throttled) / float64(periods), watched, true
+	return explain.None(inspect.Inapplicable), watched
 }
 
 func whyGroup(r groupRow) string {
@@ -156,7 +168,7 @@ func whyGroup(r groupRow) string {
 
 // whyBounded says how often a group is throttled that has a quota, or had one.
 func whyBounded(r groupRow) string {
-	f, watched, _ := throttledShare(r)
+	v, watched := throttledShare(r)
 	span := " since it was made"
 	if watched {
 		span = " in this interval"
@@ -166,10 +178,14 @@ func whyBounded(r groupRow) string {
 		return "was throttled; its quota is " + units.AbsentWord(r.It.Unseen)
 	case !r.It.Bounded:
 		return "was throttled before its quota was removed"
-	case f == 0:
+	case v.Reason() == inspect.Reset:
+		return "whether it was throttled" + span + " is not known: its counters went back"
+	case !v.Has():
+		return "whether it was throttled is not known: cpu.stat is " + units.AbsentWord(v.Reason())
+	case v.Zero():
 		return "never throttled" + span
 	}
-	return string(units.AppendPercent(nil, f)) + " of its periods of " +
+	return string(units.AppendPercent(nil, v.Float())) + " of its periods of " +
 		units.Span(float64(r.It.Period)/1e6) + span + " ended early: then its fair tasks are stopped until the quota is filled up again"
 }
 
@@ -180,13 +196,13 @@ func groupRules() []explain.Rule[groupRow] {
 			"filled up again, on idle CPUs too.",
 		Evidence: []string{"throttled_share", "quota"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(r groupRow) value {
-			f, _, ok := throttledShare(r)
-			if !ok || !r.It.Bounded {
+			v, _ := throttledShare(r)
+			if !r.It.Bounded {
 				return value{}
 			}
-			return explain.F(f)
+			return v
 		},
-		At: throttledAt(), BasisOf: func(r groupRow) explain.Basis { _, watched, _ := throttledShare(r); return basis(watched) },
+		At: throttledAt(), BasisOf: func(r groupRow) explain.Basis { _, watched := throttledShare(r); return basis(watched) },
 		Say: func(r groupRow) string { return "cgroup " + r.It.Path + ": " + whyBounded(r) },
 	}}
 }

@@ -399,6 +399,42 @@ func TestWhyGroup(t *testing.T) {
 	}
 }
 
+// Of a cgroup's counters that were not seen, or that went back in an interval, as those of one that was made
+// again do, nothing is said.
+func TestThrottlingThatIsNotKnown(t *testing.T) {
+	of := func(periods, throttled uint64, why inspect.Reason) cgroupfacts.CPU {
+		g := cgroupfacts.CPU{Path: "/b", Bounded: true, CPUs: 0.2, Period: 100000, Shares: inspect.Unset, Weight: inspect.Unset, NoStat: why}
+		if why == inspect.Present {
+			g.Stat = inspect.Counters{"nr_periods": periods, "nr_throttled": throttled}
+		}
+		return g
+	}
+	for want, c := range map[string]struct {
+		now, was cgroupfacts.CPU
+		why      inspect.Reason
+	}{
+		"whether it was throttled in this interval is not known: its counters went back": {
+			of(3, 0, inspect.Present), of(100, 50, inspect.Present), inspect.Reset,
+		},
+		"whether it was throttled is not known: cpu.stat is not in this copy": {
+			of(0, 0, inspect.NotSaved), of(100, 50, inspect.Present), inspect.NotSaved,
+		},
+		"never throttled in this interval":  {of(120, 50, inspect.Present), of(100, 50, inspect.Present), inspect.Present},
+		"never throttled since it was made": {of(120, 0, inspect.Present), of(0, 0, inspect.Denied), inspect.Present},
+	} {
+		host := &inspect.Host{}
+		s := &schedfacts.Snapshot{Settings: &inspect.Settings{Host: host, At: time.Unix(2, 0)}, Groups: []cgroupfacts.CPU{c.now}}
+		s.Was = &schedfacts.Snapshot{Settings: &inspect.Settings{Host: host, At: time.Unix(1, 0)}, Groups: []cgroupfacts.CPU{c.was}}
+		r := schedfacts.Parts[cgroupfacts.CPU]{In: s, List: s.Groups, Same: schedfacts.SameGroup}.At(0)
+		if got := whyGroup(r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if v := groupRules()[0].Of(r); v.Has() != (c.why == inspect.Present) || v.Reason() != c.why {
+			t.Errorf("%s: the rule measures %v (%v), want %v", want, v, v.Reason(), c.why)
+		}
+	}
+}
+
 // Over an interval the CPUs' time is that of the interval: seconds that grew and
 // one share of them.
 func TestCPUTimeOverAnInterval(t *testing.T) {
@@ -461,6 +497,10 @@ func TestATimeThatFell(t *testing.T) {
 		if c.Shown().Has() || c.Shown().Reason() != inspect.Reset || !strings.Contains(c.Reading, "It fell by ") {
 			t.Errorf("%s: %v (%q), %q", key, c.Shown(), c.Shown().Reason(), c.Reading)
 		}
+	}
+	if c := rep.Cell("cpu_time"); math.Abs(c.Grown.Float()-2) > 1e-9 || math.Abs(c.Rate.Float()-1) > 1e-9 ||
+		!strings.Contains(c.Reading, "Without steal and iowait, of which nothing is known") {
+		t.Errorf("all of the time: %v, %v a second, %q", c.Grown, c.Rate, c.Reading)
 	}
 	// 50 of user and 150 of idle, whatever the others lost.
 	for key, says := range map[string]string{"cpu_user": "25 %: ", "cpu_idle": "75 %: "} {

@@ -99,13 +99,20 @@ func (w *boundsWalk) walk(at Place) error {
 	if err != nil || !w.live { // of a copy memory.high may be there alone
 		lacks = at.Lacks("memory", FilesOf(w.mount.Version).Limit)
 	}
-	if lacks != inspect.Present && at.Top() && lacks != inspect.NotSaved { // nothing of it may be read
+	spoilt := inspect.ReasonOf(err) == inspect.Malformed
+	if spoilt {
+		lacks = inspect.Malformed
+	}
+	if lacks != inspect.Present && at.Top() && lacks != inspect.NotSaved && !spoilt { // nothing of it may be read
 		return inspect.Lacking(cmp.Or(err, fmt.Errorf("read the limit of cgroup %s: %w", at.Path, fs.ErrPermission)), lacks)
 	}
-	if w.survey.Met = w.survey.Met || err == nil; at.Top() && !w.survey.Met { // the root of version 2 has no limit
+	if w.survey.Met = w.survey.Met || err == nil || spoilt; at.Top() && !w.survey.Met { // the root of version 2 has no limit
 		t, rel := at.File("memory.stat")
 		_, none := t.Stat(rel)
 		w.survey.Met, w.missing = none == nil, err
+	}
+	if !w.live && w.mount.Version == 2 && lacks == inspect.Present && at.Lacks("memory", FilesOf(2).high) != inspect.Present {
+		bounded = true // it may have memory.high
 	}
 	if bounded {
 		if c, err := ReadMemory(at, true); err == nil {
@@ -125,21 +132,26 @@ func (w *boundsWalk) walk(at Place) error {
 	return nil
 }
 
-// bounded reports whether a cgroup has a bound: of version 2 the files say "max" where there is
+// bounded reports whether a cgroup has a bound, or may have: of version 2 the files say "max" where there is
 // none. The error is that of the hard limit's file.
 func (w *boundsWalk) bounded(at Place) (yes bool, err error) {
 	f := FilesOf(w.mount.Version)
 	number := func(name string) error {
 		t, rel := at.File(name)
 		return t.Single(rel, func(b []byte) error {
-			n, ok := inspect.ParseUint(inspect.TrimNewline(b))
+			text := inspect.TrimNewline(b)
+			n, ok := inspect.ParseUint(text)
+			if !ok && string(text) != "max" {
+				yes = true // it has one, or may have
+				return inspect.ErrMalformed
+			}
 			yes = yes || ok && (w.mount.Version == 2 || n < UnlimitedV1)
 			return nil
 		})
 	}
 	err = number(f.Limit)
 	if !yes && f.high != "" {
-		if high := number(f.high); err != nil && high == nil { // a copy need not have both
+		if high := number(f.high); err != nil && high == nil && inspect.ReasonOf(err) != inspect.Malformed { // a copy need not have both
 			err = nil
 		}
 	}

@@ -21,6 +21,21 @@ type CPU struct {
 	Idle    bool
 	Cpuset  string // CPUs that it is kept to, where these are not all
 	Stat    inspect.Counters
+	NoStat  inspect.Reason // why there is no Stat; Present where there is
+}
+
+// Throttles returns in how many periods the group wanted time, and in how many of these it used its quota
+// up, since it was made; why says why that is not known, Inapplicable where it has no such counters.
+func (g *CPU) Throttles() (periods, throttled uint64, why inspect.Reason) {
+	switch {
+	case g.NoStat != inspect.Present:
+		return 0, 0, g.NoStat
+	case g.Stat.Sum("nr_periods", "nr_throttled") != inspect.Unset:
+		return g.Stat["nr_periods"], g.Stat["nr_throttled"], inspect.Present
+	case g.Bounded:
+		return 0, 0, inspect.Malformed
+	}
+	return 0, 0, inspect.Inapplicable
 }
 
 // ThrottledTime is how long the group's CPUs were stopped, added up, in ns: version
@@ -116,7 +131,8 @@ func (g *CPU) read(at Place) (cpuset string) {
 		g.Burst, g.Weight = num("cpu.max.burst"), num("cpu.weight")
 	}
 	g.Idle = num("cpu.idle") == 1
-	_ = t.Single(path.Join(dir, "cpu.stat"), func(b []byte) (err error) { g.Stat, err = inspect.ParseCounters(b, 8); return err })
+	err := t.Single(path.Join(dir, "cpu.stat"), func(b []byte) (err error) { g.Stat, err = inspect.ParseCounters(b, 8); return err })
+	g.NoStat = inspect.ReasonOf(err)
 	_ = t.Single(path.Join(dir, set), func(b []byte) error { cpuset = strings.TrimSpace(string(b)); return nil })
 	return cpuset
 }

@@ -80,10 +80,39 @@ func (c *Memory) Use() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version
 // Peak is the most that was ever charged.
 func (c *Memory) Peak() (uint64, inspect.Reason) { return c.get(FilesOf(c.Version).peak) }
 
+// NoLimit says why its hard limit is not known; Present where it is, or it has none.
+func (c *Memory) NoLimit() inspect.Reason { return c.Lacks(FilesOf(c.Version).Limit) }
+
+// NoHigh says the same of memory.high.
+func (c *Memory) NoHigh() inspect.Reason { return c.Lacks(FilesOf(c.Version).high) }
+
+// NoEvents says the same of its counters of events.
+func (c *Memory) NoEvents() inspect.Reason { return c.Lacks(FilesOf(c.Version).events) }
+
 // Unseen says why its hard limit, or what is used of it, is not known; Present where both are, or it has none.
 func (c *Memory) Unseen() inspect.Reason {
 	f := FilesOf(c.Version)
-	return cmp.Or(c.lacks[f.Limit], c.lacks[f.use])
+	return cmp.Or(c.Lacks(f.Limit), c.Lacks(f.use))
+}
+
+// The files that are no single number, as Lacks knows them.
+const (
+	MemoryStat     = "memory.stat"
+	MemoryPressure = "memory.pressure"
+)
+
+// Lacks says why one of its files is not known, though the cgroup has it; Present where it is known, or there is none.
+func (c *Memory) Lacks(file string) inspect.Reason {
+	if c.Garbled[file] {
+		return inspect.Malformed
+	}
+	return c.lacks[file]
+}
+
+// Unbound says why it is not known whether it is at a bound of its own, of version 2; Present where it is known.
+func (c *Memory) Unbound() inspect.Reason {
+	f := FilesOf(c.Version)
+	return cmp.Or(c.Lacks(f.use), c.Lacks(f.high), c.Lacks(f.Limit))
 }
 
 // SwapLimit is v2's memory.swap.max; v1's memory.memsw.limit_in_bytes, which
@@ -235,32 +264,43 @@ func ReadMemory(at Place, own bool) (Memory, error) {
 	}
 	for _, name := range names {
 		err := t.Single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
-		if err == nil || name != f.Limit && name != f.use { // the others are not in every version
-			continue
-		}
-		if why := at.Lacks("memory", name); why != inspect.Present {
-			c.lacks[name] = why
+		if err != nil && (name == f.Limit || name == f.use || name == f.high) { // the others are not in every version
+			c.lack(at, name, err)
 		}
 	}
 	_, limited := c.Limit()
 	_, high := c.High()
 	if version == 2 && (own || limited == inspect.Present || high == inspect.Present) {
-		_ = t.Single(path.Join(rel, "memory.pressure"), func(b []byte) (err error) {
+		c.lack(at, MemoryPressure, t.Single(path.Join(rel, MemoryPressure), func(b []byte) (err error) {
 			c.Pressure, err = inspect.ParsePressure(b)
 			return err
-		})
+		}))
 	}
 	if own || limited == inspect.Present { // the kernel adds it up for each reader
-		_ = t.Single(path.Join(rel, "memory.stat"), func(b []byte) (err error) {
+		c.lack(at, MemoryStat, t.Single(path.Join(rel, MemoryStat), func(b []byte) (err error) {
 			c.Stat, err = inspect.ParseCounters(b, 64)
 			return err
-		})
+		}))
 	}
-	_ = t.Single(path.Join(rel, f.events), func(b []byte) (err error) {
+	c.lack(at, f.events, t.Single(path.Join(rel, f.events), func(b []byte) (err error) {
 		c.Events, err = inspect.ParseCounters(b, 8)
 		return err
-	})
+	}))
 	return c, nil
+}
+
+// lack notes why a file gave nothing, by the error of its reading.
+func (c *Memory) lack(at Place, name string, err error) {
+	if err == nil {
+		return
+	}
+	why := inspect.ReasonOf(err)
+	if why != inspect.Malformed {
+		why = at.Lacks("memory", name)
+	}
+	if why != inspect.Present {
+		c.lacks[name] = why
+	}
 }
 
 func (c *Memory) note(name, text string) error {

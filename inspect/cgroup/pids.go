@@ -72,21 +72,40 @@ type pidsWalk struct {
 }
 
 func (w *pidsWalk) walk(at Place) {
-	limit, err := at.Number("pids.max")
-	w.Met = w.Met || !inspect.ReasonOf(err).IsMissing()
-	if err == nil && limit >= 0 { // "max" is no number
-		if use, err := at.Number("pids.current"); err == nil && use >= 0 {
-			g := Pids{Version: at.Mount.Version, Path: at.Path, Limit: uint64(limit), Use: uint64(use), Refused: inspect.Unset}
-			t, rel := at.File("pids.events")
-			_ = t.Single(rel, func(b []byte) error {
-				events, err := inspect.ParseCounters(b, 2)
-				g.Refused = events.Num("max")
-				return err
-			})
-			w.out.List = append(w.out.List, g)
+	limit, bounded, lacks := at.pidsMax()
+	w.Met = w.Met || !lacks.IsMissing()
+	use, err := at.Number("pids.current")
+	switch {
+	case lacks.IsMissing() && (lacks != inspect.NotSaved || err != nil): // it has no such controller, as far as is known
+		lacks = inspect.Present
+	case bounded && err != nil:
+		if lacks = inspect.ReasonOf(err); lacks != inspect.Malformed {
+			lacks = at.Lacks("pids", "pids.current")
 		}
+	case bounded && use >= 0:
+		g := Pids{Version: at.Mount.Version, Path: at.Path, Limit: limit, Use: uint64(use), Refused: inspect.Unset}
+		t, rel := at.File("pids.events")
+		_ = t.Single(rel, func(b []byte) error {
+			events, err := inspect.ParseCounters(b, 2)
+			g.Refused = events.Num("max")
+			return err
+		})
+		w.out.List = append(w.out.List, g)
 	}
-	for _, name := range w.Below(at, inspect.Present) {
+	for _, name := range w.Below(at, lacks) {
 		w.walk(at.Down(name))
 	}
+}
+
+// pidsMax reads the bound on threads; lacks says why it is not known.
+func (p Place) pidsMax() (limit uint64, bounded bool, lacks inspect.Reason) {
+	t, rel := p.File("pids.max")
+	err := t.Single(rel, func(b []byte) error {
+		text := inspect.TrimNewline(b)
+		if limit, bounded = inspect.ParseUint(text); !bounded && string(text) != "max" {
+			return inspect.ErrMalformed
+		}
+		return nil
+	})
+	return limit, bounded, inspect.ReasonOf(err)
 }

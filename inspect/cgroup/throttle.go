@@ -11,12 +11,13 @@ import (
 // Throttle is a bound that cgroups set on a process's CPU time, and how often it
 // was met since the cgroup was made (Documentation/scheduler/sched-bwc.rst).
 type Throttle struct {
-	Path      string        // of the cgroup with the lowest bound
-	CPUs      float64       // how many CPUs' worth of time it may have
-	Periods   uint64        // in which it wanted any
-	Throttled uint64        // of these, in which it used all of its time and was stopped
-	Stood     time.Duration // how long it was stopped, on all CPUs together
-	Counted   bool          // whether cpu.stat says so: else the three are nothing
+	Path      string         // of the cgroup with the lowest bound
+	CPUs      float64        // how many CPUs' worth of time it may have
+	Periods   uint64         // in which it wanted any
+	Throttled uint64         // of these, in which it used all of its time and was stopped
+	Stood     time.Duration  // how long it was stopped, on all CPUs together
+	Counted   bool           // whether cpu.stat says so: else the three are nothing,
+	NoStat    inspect.Reason // for this reason
 
 	Rest inspect.Reason // why there may be other bounds that can't be seen; Present: there are none
 }
@@ -89,7 +90,7 @@ func (p Place) noQuota() inspect.Reason {
 // throttled reads how often the bound was met.
 func (p Place) throttled(out *Throttle) {
 	t, rel := p.File("cpu.stat")
-	_ = t.Single(rel, func(b []byte) error {
+	err := t.Single(rel, func(b []byte) error {
 		c, err := inspect.ParseCounters(b, 8)
 		stood, known := c["throttled_usec"]
 		stood *= uint64(time.Microsecond)
@@ -101,6 +102,9 @@ func (p Place) throttled(out *Throttle) {
 		}
 		return err
 	})
+	if out.NoStat = inspect.ReasonOf(err); !out.Counted {
+		out.NoStat = cmp.Or(out.NoStat, inspect.Malformed)
+	}
 }
 
 // CFSQuota reads version 1's bound on CPU time, in CPUs.

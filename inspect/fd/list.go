@@ -107,8 +107,8 @@ func (l *List) Count() int {
 }
 
 // Stood reports whether a value, by its key, is of the size of the directory and not of its entries.
-func (l *List) Stood(declared inspect.Source, key string) bool {
-	return l.Sized && declared == inspect.PIDFd && key == "open_fds"
+func (l *List) Stood(declared inspect.Source, key string) (instead inspect.Source, ok bool) {
+	return inspect.PIDFd, l.Sized && declared == inspect.PIDFd && key == "open_fds"
 }
 
 // Before returns the sample an interval ago.

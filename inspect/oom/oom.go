@@ -14,23 +14,27 @@ import (
 // Group is a memory cgroup with a hard limit, and what shows kills in it.
 type Group struct {
 	cgroup.Memory
-	Together bool        // memory.oom.group: all of its processes are killed with the victim
-	Local    bool        // its events leave out those of the cgroups below
-	Failures inspect.Num // v1: memory.failcnt
-	Swap     inspect.Num // v1: memory.swappiness
-	Total    uint64      // pages that its processes can use at most; 0 if unknown
+	Together bool           // memory.oom.group: all of its processes are killed with the victim
+	Local    bool           // its events leave out those of the cgroups below
+	Failures inspect.Num    // v1: memory.failcnt
+	Swap     inspect.Num    // v1: memory.swappiness
+	Total    uint64         // pages that its processes can use at most; 0 if unknown,
+	NoTotal  inspect.Reason // for this reason
 
 	PIDs    []int32        // of the processes in it and below
-	Unseen  inspect.Reason // why there may be others in it that can't be seen; Present: there are none
+	Unseen  inspect.Reason // why there may be others in it that can't be seen; Present: there are none; Unread: nobody looked
+	Judged  inspect.Seen   // of how many of them it is known whether and how soon they would be killed
 	Victim  *proc.Process
-	Points  int64         // those of the victim, set against Total
-	ByScore *proc.Process // the victim that /proc's oom_score suggests
-	Whole   string        // the cgroup that dies as a whole with the victim; ""
+	Points  int64          // those of the victim, set against Total
+	ByScore *proc.Process  // the victim that /proc's oom_score suggests
+	NoScore inspect.Reason // why the oom_score of one of them is not known
+	Whole   string         // the cgroup that dies as a whole with the victim; ""
 
 	Mounted string         // where its directory is
 	places  []cgroup.Place // it and those below it
 	outside int            // processes of another PID namespace
 	listed  int            // places of which the list of processes could be read
+	lost    inspect.Reason // why that of another could not
 }
 
 // Snapshot is what a host knows of the OOM killer's next victim.
@@ -138,7 +142,9 @@ func HasMemoryCgroup(h *inspect.Host, at string) bool {
 }
 
 func groupOf(h *inspect.Host, b *cgroup.Bounded) Group {
-	g := Group{Memory: b.Memory, Mounted: b.At.Mounted(), places: b.Below, Failures: inspect.Unset, Swap: inspect.Unset}
+	g := Group{
+		Memory: b.Memory, Mounted: b.At.Mounted(), places: b.Below, Failures: inspect.Unset, Swap: inspect.Unset, Unseen: inspect.Unread,
+	}
 	if g.Version == 1 {
 		g.Failures = g.Nums.Num("memory.failcnt")
 		if n, err := b.At.Number("memory.swappiness"); err == nil && n >= 0 {
@@ -169,6 +175,8 @@ func (g *Group) Members(ps *proc.Processes) {
 	switch {
 	case g.outside > 0:
 		g.Unseen = inspect.OtherNamespace
+	case g.lost != inspect.Present:
+		g.Unseen = g.lost
 	case seen.Whole(), g.Version == 2 && !slices.ContainsFunc(g.PIDs, missing):
 	default:
 		g.Unseen = seen.Reason
@@ -179,10 +187,10 @@ func (g *Group) Members(ps *proc.Processes) {
 // namespace than kwhy's has 0 in version 2 (kernel/cgroup/cgroup.c, cgroup_procs_show), and no line
 // in version 1 (kernel/cgroup/cgroup-v1.c, pidlist_array_load).
 func (g *Group) List() {
-	g.PIDs, g.outside, g.listed = nil, 0, 0
+	g.PIDs, g.outside, g.listed, g.lost = nil, 0, 0, inspect.Present
 	for _, at := range g.places {
 		t, rel := at.File("cgroup.procs")
-		_ = t.With(rel, func(b []byte) error {
+		err := t.With(rel, func(b []byte) error {
 			g.listed++
 			for len(b) > 0 {
 				var line []byte
@@ -195,6 +203,11 @@ func (g *Group) List() {
 			}
 			return nil
 		})
+		switch why := inspect.ReasonOf(err); why {
+		case inspect.Present, inspect.Unsupported, inspect.Vanished, inspect.Disabled: // it went, or is threaded, and is listed above
+		default:
+			g.lost = why
+		}
 	}
 	slices.Sort(g.PIDs)
 	g.PIDs = slices.Compact(g.PIDs)

@@ -74,8 +74,10 @@ func (d *Detail) Missing(s inspect.Source) inspect.Reason {
 // Partial reports whether a source gave only a part of what it holds.
 func (d *Detail) Partial(s inspect.Source) bool { return d.Row.Partial(s) }
 
-// Stood reports whether status gave a value, by its key, that stat has and did not give.
-func (d *Detail) Stood(declared inspect.Source, key string) bool { return d.Row.Stood(declared, key) }
+// Stood says of a value what its row says.
+func (d *Detail) Stood(declared inspect.Source, key string) (instead inspect.Source, ok bool) {
+	return d.Row.Stood(declared, key)
+}
 
 // Before returns the sample an interval ago.
 func (d *Detail) Before() (*Detail, time.Duration, bool) {

@@ -108,6 +108,36 @@ func (r *Reader) descriptors(p *Process) error {
 	return nil
 }
 
+// countLow counts the descriptors below the soft limit where they may be as many as it allows: those that were above it
+// when it was lowered stay open, and their number alone does not tell one from the other. Most processes need no list.
+func (r *Reader) countLow(p *Process) {
+	if p.MaxFDs <= 0 || p.LowFDs != inspect.Unset || float64(p.FDs) < nearly*float64(p.MaxFDs) {
+		return
+	}
+	names, err := r.Host.Proc.Names(r.via(p).Dir() + "/fd")
+	if err != nil || len(names) == 0 {
+		return
+	}
+	p.LowFDs = 0
+	for _, name := range names {
+		if fd, ok := inspect.ParseUint([]byte(name)); ok && fd < uint64(p.MaxFDs) {
+			p.LowFDs++
+		}
+	}
+}
+
+// nearly is the share of the soft limit from which on it matters which descriptors are below it.
+const nearly = 0.8
+
+// Below returns how many descriptors are below the soft limit; Unset where that is not known, as that of more
+// than the limit allows whose list is not to be seen. Of no more than that it is the most that can be.
+func (p *Process) Below() inspect.Num {
+	if p.LowFDs == inspect.Unset && p.FDs <= p.MaxFDs {
+		return p.FDs
+	}
+	return p.LowFDs
+}
+
 // SizeOfFDs returns how many descriptors a process has, by the size of their directory, which
 // everybody may see; false before 6.2 (fs/proc/fd.c, proc_fd_getattr) and in a copy.
 func SizeOfFDs(h *inspect.Host, rel string) (n int, sized bool, err error) {

@@ -95,6 +95,7 @@ type TaskMemory struct {
 // TaskFiles is what a process has open, and what it read and wrote.
 type TaskFiles struct {
 	FDs        inspect.Num
+	LowFDs     inspect.Num // those of them below the soft limit, which bounds their numbers; Unset where they were not counted
 	MaxFDs     inspect.Num // soft limit
 	MaxFDsHard inspect.Num
 	MaxTasks   inspect.Num // soft limit of its user's tasks, Unset without one; Garbled if it was not read
@@ -127,6 +128,13 @@ func (p *Process) Spoilt(fields uint64) bool { return p.spoilt&fields != 0 }
 // a process, its state, its parent, its threads and the size of its address space.
 func (p *Process) Stood(fields uint64) bool {
 	return fields != 0 && fields&^p.stood == 0 && p.Why(inspect.PIDStatus) == inspect.Present
+}
+
+// RSSByStat reports whether stat has the resident memory of p, and status, which has it to the page, was
+// read and did not give it.
+func (p *Process) RSSByStat() bool {
+	why := p.Why(inspect.PIDStatus)
+	return why.IsGap() && why != inspect.Unread && p.Why(inspect.PIDStat) == inspect.Present && !p.Spoilt(StatFields(9, 24))
 }
 
 // Told says why fields of stat are not known, of stat or of status; or Present.
@@ -235,7 +243,7 @@ func unsetMemory() TaskMemory {
 
 func unsetFiles() TaskFiles {
 	return TaskFiles{
-		FDs: inspect.Unset, MaxFDs: inspect.Unset, MaxFDsHard: inspect.Unset, MaxTasks: inspect.Garbled,
+		FDs: inspect.Unset, LowFDs: inspect.Unset, MaxFDs: inspect.Unset, MaxFDsHard: inspect.Unset, MaxTasks: inspect.Garbled,
 		ReadBytes: inspect.Unset, WriteBytes: inspect.Unset,
 	}
 }

@@ -67,6 +67,7 @@ func (r *Reader) Fill(p *Process, want inspect.Sources) {
 			r.note(p, s)
 		}
 	}
+	r.countLow(p)
 }
 
 // note reads a source, unless it is known beforehand that it gives nothing, and notes

@@ -84,6 +84,16 @@ func (t *CPUTimes) Since(was *CPUTimes) CPUTimes {
 	}
 }
 
+// Grew returns the time of all CPUs together that passed over the interval, in seconds, by the kinds of
+// it that went forward: the sum of all would be less than one of these where another fell.
+func (s *Snapshot) Grew(key string) (n float64, ok bool) {
+	if key != "cpu_time" || s.Was == nil {
+		return 0, false
+	}
+	t := s.All.Since(&s.Was.All)
+	return s.Settings.Host.Seconds(t.Total()), true
+}
+
 // CPU is one that is online.
 type CPU struct {
 	ID    int

@@ -98,8 +98,10 @@ func (s *Snapshot) throttledSince(was *Snapshot, over time.Duration) (out []*cgr
 			continue
 		}
 		// A period that does not end within the interval is not counted yet.
-		long := time.Duration(g.Period)*time.Microsecond*2 > over && g.Stat["nr_throttled"] > 0
-		if long || g.Stat["nr_throttled"] > before.Stat["nr_throttled"] {
+		_, had, lacked := before.Throttles()
+		_, has, lacks := g.Throttles()
+		long := time.Duration(g.Period)*time.Microsecond*2 > over && has > 0
+		if long || has != had || cmp.Or(lacked, lacks) != inspect.Present {
 			out = append(out, g)
 		}
 	}
