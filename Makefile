@@ -17,6 +17,7 @@ test: ## all tests
 
 test-all: ## those too that take minutes: each file of a recorded host spoiled in each way
 	KWHY_TEST_ALL=1 go test -count=1 -timeout 60m ./...
+	CROSSTIME=3600 .ci/run cross
 
 race: ## under the race detector what shares between goroutines; needs a C compiler
 	.ci/run race

@@ -119,6 +119,9 @@ func TestEveryRuleIsTried(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out of a short run: it runs in one goroutine, and takes long")
+	}
 	all := newHosts(t)
 	for _, c := range trials() {
 		t.Run(c.rule, func(t *testing.T) {
