@@ -467,9 +467,9 @@ func readProcMount(s sights) string {
 	case "", "0", "off":
 		words = append(words, "Everybody sees every process.")
 	case "1", "noaccess":
-		words = append(words, "hidepid: the directories of other users' processes can't be entered.")
+		words = append(words, "hidepid: only directories of processes that kwhy may trace can be entered, but for the group of gid=.")
 	case "2", "invisible":
-		words = append(words, "hidepid: other users' processes are not shown.")
+		words = append(words, "hidepid: only processes that kwhy may trace are shown, but for the group of gid=.")
 	case "4", "ptraceable":
 		words = append(words, "hidepid: only processes that kwhy may trace are shown.")
 	}

@@ -1,7 +1,7 @@
 package kernel
 
 // Badness is oom_badness of 2.6.36 and later for a process that may be killed:
-// what it would free, in pages, plus its oom_score_adj, where each step counts
+// what it has, in pages, plus its oom_score_adj, where each step counts
 // as a thousandth of all that the domain may use (mm/oom_kill.c). Before 4.15
 // tables is the sum of its levels; before 4.17 a privileged task (CAP_SYS_ADMIN)
 // got 3 % subtracted, which no file shows.

@@ -199,6 +199,8 @@ func readCgroupLimit(m mem) string {
 		return fmt.Sprintf("The limit %s: programs here can get no more.", whose)
 	case n < total.Uint():
 		return fmt.Sprintf("The limit %s. Programs here can get %s, not the host's %s.", whose, units.Size(n), size(total))
+	case n == total.Uint(): // lxcfs shows the limit as the host's
+		return fmt.Sprintf("The limit %s, as much as the host's %s.", whose, size(total))
 	default:
 		return fmt.Sprintf("The limit %s, above the host's %s: RAM ends first.", whose, size(total))
 	}
@@ -224,7 +226,10 @@ func readSavedLimit(m mem, n uint64, at int, ok bool) string {
 	}
 	whose = "The limit of " + whose + ", which holds for " + who
 	total := explain.Look(m.Info, "MemTotal")
-	if total.Has() && n >= total.Uint() {
+	switch {
+	case total.Has() && n == total.Uint(): // lxcfs shows the limit as the host's
+		return whose + ", and is as much as the host's " + size(total) + "."
+	case total.Has() && n > total.Uint():
 		return whose + ", and is above the host's " + size(total) + ": RAM ends first."
 	}
 	whose += ": programs in that cgroup can get " + units.Size(n) + " at most"
@@ -430,7 +435,8 @@ func readDying(m mem) string {
 	if dying(m).Zero() {
 		return "None: nothing refers to a removed cgroup."
 	}
-	return "Removed, and kept by what still refers to them: memory in swap, sockets, pages of the cache; each has per-CPU memory."
+	return "Removed, and kept by what still refers to them: memory in swap, sockets, pages of the cache (by 7.1 no longer); " +
+		"each has per-CPU memory."
 }
 
 // Walked is the walk over the memory cgroups that the domains of check share.

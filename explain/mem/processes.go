@@ -50,9 +50,10 @@ func whyProcess(b []byte, r procfacts.Row) []byte {
 	case shmem >= 0.5:
 		b = append(units.AppendPercent(b, shmem), " shared memory, counted in full for each process that maps it"...)
 	case file >= 0.5:
-		b = append(units.AppendPercent(b, file), " file pages: page cache, cheap to drop"...)
+		b = append(units.AppendPercent(b, file), " file pages: page cache, mostly cheap to drop"...)
 	case anon >= 0.5:
-		b = append(units.AppendPercent(b, anon), " anonymous (heap, stacks, data): no file backs it, so reclaim could only swap it"...)
+		b = append(units.AppendPercent(b, anon),
+			" anonymous (heap, stacks, data): no file backs it, so reclaim could only swap it, but for MADV_FREE"...)
 	default:
 		b = append(b, "a mix of anonymous, file and shared pages"...)
 	}
@@ -232,9 +233,9 @@ func told(m procMem, names ...string) bool {
 }
 
 func readRssAnon(m procMem) string {
-	is := "no file backs it, so reclaim could only swap it out."
+	is := "no file backs it: reclaim could only swap it out, or drop what MADV_FREE gave up."
 	if m.Status["VmLck"]+m.Status["VmPin"] > 0 {
-		is = "no file backs it: swap could take it, but for what of it is locked (VmLck) or pinned (VmPin)."
+		is = "no file backs it: swap could take it, or what MADV_FREE gave up be dropped, but for what is locked (VmLck) or pinned (VmPin)."
 	}
 	return ofRSS(m, "RssAnon", is) + " Children made by fork share it until one side writes."
 }
@@ -249,7 +250,7 @@ func readLocked(m procMem) string {
 }
 
 func readRssFile(m procMem) string {
-	return ofRSS(m, "RssFile", "page cache, shared with all processes that map the same files.")
+	return ofRSS(m, "RssFile", "pages of mapped files, shared with all that map them, and of drivers that map memory into it.")
 }
 
 func readHWM(m procMem) string {
@@ -290,7 +291,12 @@ func shares() []procField {
 		return procField{Doc: d, Get: get, Reading: read, Derive: derive}
 	}
 	sum := func(name string) func(procMem) value {
-		return func(m procMem) value { return explain.Look(m.Rollup, name) }
+		return func(m procMem) value {
+			if v := explain.Look(m.Rollup, name); v.Has() || m.Rollup == nil {
+				return v
+			}
+			return explain.None(inspect.Malformed) // each kernel that has the file has the line
+		}
 	}
 	return []procField{
 		rollup(doc{
@@ -423,7 +429,7 @@ func faults() []procField {
 		fault("minflt", "Page faults without I/O: first touches, shared and cached pages.", func(p *procfacts.Process) uint64 {
 			return p.Minflt
 		}, nil),
-		fault("majflt", "Page faults whose page had to be read: from a file, or from swap.",
+		fault("majflt", "Page faults whose page had to be read, or that had to wait and be retried.",
 			func(p *procfacts.Process) uint64 { return p.Majflt }, readMajflt),
 	}
 }
@@ -433,8 +439,8 @@ func readMajflt(m procMem) string {
 	case m.P.Kthread():
 		return "A kernel thread touches no program's pages."
 	case m.P.Majflt == 0:
-		return "None: all it touched was in RAM."
+		return "None: no page fault of it had to wait for a read."
 	}
-	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults had their page read: " +
+	return units.Percent(m.P.Majflt, m.P.Majflt+m.P.Minflt) + " of its faults had their page read, or waited: " +
 		"to load its program or files, or to bring back what had been reclaimed or swapped out, to zram too."
 }

@@ -144,7 +144,7 @@ func readSwapTotal(m mem) string {
 		return "All of it is free."
 	}
 	return fmt.Sprintf("%s in use, %s. Used swap alone is no problem: those pages may not be needed. "+
-		"pswpin counts the pages that are read back.",
+		"pswpin, and for zswap zswpin, count the pages that are read back.",
 		size(used), percentOf(used, explain.Look(m.Info, "SwapTotal")))
 }
 

@@ -61,11 +61,11 @@ func traffic() []column {
 	return []column{
 		bytes(sockdiag.BytesReceived, doc{
 			Kernel: "tcpi_bytes_received", Label: "RECEIVED", Since: since(4, 1), Concept: "socket",
-			Gist: "Bytes that came in order.",
+			Gist: "Bytes that came in order; the peer's FIN counts one.",
 		}),
 		bytes(sockdiag.BytesAcked, doc{
 			Kernel: "tcpi_bytes_acked", Label: "ACKED", Since: since(4, 1), Concept: "socket",
-			Gist: "Bytes that the peer has acknowledged, its SYN among them.",
+			Gist: "Bytes that the peer acknowledged; a FIN counts one, so does a SYN to connect.",
 		}),
 	}
 }

@@ -138,7 +138,7 @@ func ip() []field {
 		{
 			name: "Ip6OutDiscards", show: explain.Rare,
 			gist: "Intact IPv6 packets dropped on their way out.",
-			say:  "No memory, a full queue, or netfilter in OUTPUT, for which the program gets EPERM.",
+			say:  "No memory, a full queue, an interface on which IPv6 is off, or netfilter in OUTPUT, for which the program gets EPERM.",
 		},
 		{
 			name: "Ip6OutNoRoutes", show: explain.Rare,

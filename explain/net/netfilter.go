@@ -259,8 +259,8 @@ func dropping() []field {
 				if len(n.Filter.Rules) == blindRules(n) {
 					return ""
 				}
-				return "On the way in a drop is in no other counter. Of what a program here sends, it gets EPERM and Ip OutDiscards counts that, " +
-					"but for TCP, which tries again."
+				return "On the way in a drop is in no other counter. Of what a program here sends, a drop in OUTPUT gives it EPERM and " +
+					"counts in Ip or Ip6 OutDiscards, but for TCP, which tries again or, if rejected, is refused."
 			},
 		},
 		{
@@ -387,7 +387,7 @@ func Drops() *explain.Table[dropRow] {
 				}
 				return explain.S("drop")
 			}), words("netfilter", [][2]string{
-				{"drop", "Dropped without a word; a program here that sent it gets EPERM, but for TCP."},
+				{"drop", "Dropped without a word; a program here that sent it gets EPERM in OUTPUT, but for TCP."},
 				{"reject", "Dropped, and the sender is told by ICMP or a reset."},
 			})),
 			ofDrop(doc{Key: "packets", Label: "PACKETS", Unit: explain.Count, Counter: true, Gist: "Packets that it dropped, by its counter."},
@@ -471,7 +471,7 @@ func filterRules() []hostRule {
 		ID: "net.filter_drops_out", Basis: explain.Interval, Unit: explain.Decimal,
 		What: "packets of this host's programs that rules of packet filters dropped, per second",
 		Means: "A rule in OUTPUT dropped what a program here sends: send gives it EPERM, \"Operation not permitted\", or connect waits " +
-			"as if nobody answered.",
+			"as if nobody answered, or is refused if it rejects.",
 		Evidence: []string{"filter_dropped_out", "drop_rules_blind"}, Concept: "netfilter", Next: "kwhy net --interval 10s",
 		Of:  dropRate(onTheWayOut),
 		At:  explain.At{Notice: 0.2},

@@ -209,7 +209,12 @@ func Shares() []column {
 			Source:  inspect.PIDSmapsRollup,
 			Gist:    gist,
 			Concept: "pss",
-		}, Get: func(p row) value { return explain.Opt(get(p.P)) }}
+		}, Get: func(p row) value {
+			if n := get(p.P); n != inspect.Unset {
+				return explain.Opt(n)
+			}
+			return explain.None(inspect.Malformed) // each kernel that has the file has the line
+		}}
 	}
 	return []column{
 		share("pss", "Pss", "PSS", "Resident memory, each shared page divided among the processes that map it.",
@@ -301,7 +306,7 @@ func signalWords() []explain.Word {
 		SIGILL: It ran an instruction that the CPU does not have. Terminates with a core dump.
 		SIGTRAP: A breakpoint or a step for its tracer. Terminates with a core dump.
 		SIGABRT: It called abort. Terminates with a core dump.
-		SIGBUS: It accessed mapped memory that has no backing. Terminates with a core dump.
+		SIGBUS: It accessed memory without backing, unreadable, broken or misaligned. Terminates with a core dump.
 		SIGFPE: A division by zero and the like. Terminates with a core dump.
 		SIGKILL: Terminates; can't be caught, ignored or blocked.
 		SIGUSR1: For the program's own use. Terminates.

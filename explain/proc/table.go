@@ -320,7 +320,7 @@ func times() []column {
 		cpuTime("utime", "CPU time in its own code.", func(p *procfacts.Process) uint64 { return p.UTime }),
 		cpuTime("stime", "CPU time in the kernel on its behalf.", func(p *procfacts.Process) uint64 { return p.STime }),
 		fault("minflt", "Page faults without I/O.", func(p *procfacts.Process) uint64 { return p.Minflt }),
-		fault("majflt", "Page faults for which something had to be read.", func(p *procfacts.Process) uint64 { return p.Majflt }),
+		fault("majflt", "Page faults for which something was read, or that were retried.", func(p *procfacts.Process) uint64 { return p.Majflt }),
 		ofStat(column{Doc: doc{
 			Key: "vsize", Unit: explain.Bytes,
 			Source:  inspect.PIDStat,
