@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,12 +48,20 @@ const whyOf = "why "
 // perhaps are values that say how much is known, or what is missing: they may change.
 func perhaps(key string) bool {
 	return slices.Contains([]string{
-		"why", "reading", "message", "missing", "level", "outcome", "measure", "measured", "basis", "utilization", "saturation", "errors",
+		"why", "reading", "message", "missing", "level", "outcome", "measure", "measured", "basis", "utilisation", "saturation", "errors",
 		"state", "at_least", "used", // which say that they are of a part
-		"points_lag", // by which of two files the parts are taken, a total decides
+		"points_lag",                                                  // by which of two files the parts are taken, a total decides
+		"unit", "soft_text", "hard_text", "command", "sched_features", // the file's own words
 		"agreement", "exact", "recomputed", "rss_from", "scores_exact", "first", "used_text", "room",
 	}, key) || strings.HasPrefix(key, "rules_")
 }
+
+// choosesFile reports whether a file decides by which of two files the kernel's RSS is counted, and ofChosenFile whether a
+// value is of that RSS: without it one of both is taken that is not to the page.
+func choosesFile(rel string) bool {
+	return rel == "proc/meminfo" || strings.HasSuffix(rel, "/oom_score")
+}
+func ofChosenFile(key string) bool { return key == "points_rss" || key == "victim_points" }
 
 // read runs the commands, and returns what they print; fields is of which source each is.
 func readCells(t *testing.T, dir string, commands [][]string, fields map[string]string) (cells, string) {
@@ -116,7 +125,7 @@ func readCells(t *testing.T, dir string, commands [][]string, fields map[string]
 
 // identityOf is what tells a row from others, whatever is absent in it.
 func identityOf(row map[string]any, n int) string {
-	for _, keys := range [][]string{{"pid", "tid"}, {"fd"}, {"zone", "node"}, {"cpu"}, {"id"}, {"name"}, {"path"}, {"domain"}} {
+	for _, keys := range [][]string{{"pid", "tid"}, {"resource", "step", "where"}, {"fd"}, {"zone", "node"}, {"cpu"}, {"id"}, {"name"}, {"path"}, {"domain"}} {
 		var id []string
 		for _, k := range keys {
 			if v, ok := row[k]; ok && v != nil {
@@ -127,7 +136,7 @@ func identityOf(row map[string]any, n int) string {
 			return strings.Join(id, " ")
 		}
 	}
-	return fmt.Sprint(n)
+	return "row " + strconv.Itoa(n)
 }
 
 // fileOf is a source as the file of a tree is: /proc/<pid>/stat of proc/138/stat.
@@ -240,7 +249,7 @@ func compareSpoilt(t *testing.T, s spoilt, before, after cells, failed string, f
 		is, there := after[id]
 		key := id[strings.LastIndexByte(id, '|')+1:]
 		switch {
-		case there && is == before[id], perhaps(key), failed != "":
+		case there && is == before[id], perhaps(key), failed != "", choosesFile(s.rel) && ofChosenFile(key):
 		case strings.HasSuffix(s.rel, "/mountinfo"): // what is mounted where, all cgroups hang on
 		case there && !needs(id, fields[id], s.rel):
 			foreign = append(foreign, id+": "+before[id]+" → "+is)
@@ -253,10 +262,12 @@ func compareSpoilt(t *testing.T, s spoilt, before, after cells, failed string, f
 			}
 		}
 	}
-	if len(foreign) > 0 {
+	// A number that is cut off at the end of its file is another, and nothing tells.
+	last := s.bad == "cut" && strings.TrimSpace(s.text[s.at.to:]) == ""
+	if len(foreign) > 0 && !last {
 		t.Errorf("%s: changes what is not read from it: %s", s.String(), strings.Join(foreign[:min(len(foreign), 5)], "; "))
 	}
-	if len(changed) > 0 && (s.bad == "x" || s.bad == "cut" && reasonsHold(s.rel) || len(s.bad) == 20) {
+	if len(changed) > 0 && !last && (s.bad == "x" || s.bad == "cut" && reasonsHold(s.rel) || len(s.bad) == 20) {
 		t.Errorf("%s: another number: %s", s.String(), strings.Join(changed[:min(len(changed), 5)], "; "))
 	}
 	if len(untrue) > 0 && (s.bad == "x" || s.bad == "cut") {

@@ -145,8 +145,8 @@ func counter(line []byte) (name []byte, n uint64, ok bool) {
 	name, rest := CutField(line)
 	value, rest := CutField(rest)
 	unit, rest := CutField(rest)
-	if n, ok = ParseUint(value); !ok || len(rest) > 0 {
-		return nil, 0, false
+	if n, ok = ParseUint(value); !ok || len(rest) > 0 || name[0] >= '0' && name[0] <= '9' {
+		return nil, 0, false // no counter's name begins with a digit
 	}
 	switch string(unit) {
 	case "":

@@ -127,6 +127,9 @@ func protection(r zoneRow) value {
 
 func perCPU(r zoneRow) value {
 	if !r.It.HasPerCPU {
+		if r.In.Partial(inspect.Zoneinfo) {
+			return explain.None(inspect.Malformed)
+		}
 		return explain.None(inspect.Inapplicable)
 	}
 	return inBytes(r.In, int64(r.It.PerCPU))

@@ -75,14 +75,14 @@ func noKiller(g *oomfacts.Group) inspect.Reason {
 	return inspect.Present
 }
 
-// unjudged says why it is not known whether, or how soon, a member of a group would be killed; Present where
+// unjudged says why it is not known whether, or how soon, one of those whose points are set against a total would be killed; Present where
 // it is known.
-func unjudged(r row, g *oomfacts.Group) inspect.Reason {
+func unjudged(r row, total uint64, noTotal inspect.Reason) inspect.Reason {
 	if !Killable(r) {
 		return inspect.Present
 	}
-	lacks := cmp.Or(r.Missing(inspect.PIDStatus), r.Missing(inspect.PIDOomScoreAdj), g.NoTotal)
-	if _, ok := pointsIn(r, g.Total); !ok {
+	lacks := cmp.Or(r.Missing(inspect.PIDStatus), r.Missing(inspect.PIDOomScoreAdj), noTotal)
+	if _, ok := pointsIn(r, total); !ok {
 		return cmp.Or(lacks, r.Missing(inspect.PIDStat), inspect.Malformed)
 	}
 	return inspect.Present
@@ -99,7 +99,7 @@ func Judge(ps *procfacts.Processes, g *oomfacts.Group) {
 		i, ok := ps.Row(g.PIDs[n])
 		switch {
 		case ok:
-			return cmp.Or(noKiller(g), unjudged(ps.At(int(i)), g))
+			return cmp.Or(noKiller(g), unjudged(ps.At(int(i)), g.Total, g.NoTotal))
 		case ps.Seen().Whole():
 			return inspect.Vanished
 		}
@@ -284,7 +284,8 @@ func stateColumns() []explain.Field[part] {
 
 // scannedToo is the sources that a group's victim depends on.
 func scannedToo() []inspect.Source {
-	return also(inspect.Meminfo, inspect.VMSwappiness, inspect.SelfMountinfo)
+	return also(inspect.Meminfo, inspect.VMSwappiness, inspect.SelfMountinfo,
+		inspect.PIDStatus, inspect.PIDStat, inspect.PIDOomScoreAdj, inspect.PIDOomScore)
 }
 
 func victimColumns() []explain.Field[part] {

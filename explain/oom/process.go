@@ -268,8 +268,12 @@ func amongAll(f taskField) taskField {
 	get := f.Get
 	f.Get = func(t task) value {
 		v := get(t)
-		if seen := t.OOM.SeenOf(inspect.PIDStat); v.Has() && !seen.Whole() {
+		switch seen := t.OOM.SeenOf(inspect.PIDStat); {
+		case !v.Has():
+		case !seen.Whole():
 			return explain.None(seen.Reason)
+		case t.Unjudged != inspect.Present:
+			return explain.None(t.Unjudged)
 		}
 		return v
 	}

@@ -1,6 +1,7 @@
 package oom
 
 import (
+	"cmp"
 	"fmt"
 
 	"kwhy/explain"
@@ -140,6 +141,11 @@ func victim(when string, p, self *procfacts.Process) string {
 // read, and what another adjustment would change; nil asks for none.
 func Stand(t *oomfacts.Task, adj *int32) {
 	t.Rank, t.Killable = rank(t, t.Row.Host.OOM.Domain, everyone(t))
+	for _, i := range everyone(t) {
+		if r := t.OOM.Procs.At(int(i)); r.P.PID != r.Host.Self {
+			t.Unjudged = cmp.Or(t.Unjudged, unjudged(r, r.Host.OOM.Domain, r.Host.OOM.Why))
+		}
+	}
 	if t.Group != nil && !t.Group.KillerOff() {
 		t.RankInGroup, t.KillableGroup = rank(t, t.Group.Total, members(t))
 	}

@@ -115,8 +115,8 @@ func family() []detailField {
 func standing() []detailField {
 	return []detailField{
 		lift(Threads(), "threads"),
-		statusLine("n_spid", "NSpid", "Its PID in each PID namespace, from this one inwards; since 4.1.",
-			"pid-namespace", explain.Always, readNumbers),
+		ofNumbers(statusLine("n_spid", "NSpid", "Its PID in each PID namespace, from this one inwards; since 4.1.",
+			"pid-namespace", explain.Always, readNumbers)),
 		declare(doc{
 			Key: "pgrp", Label: "process group", Unit: explain.Plain,
 			Source:  inspect.PIDStat,
@@ -192,7 +192,7 @@ func readChildren(d detail) string {
 func readNumbers(d detail) string {
 	n := strings.Fields(d.Status["NSpid"])
 	if len(n) < 2 {
-		return "It has a PID only in this PID namespace."
+		return "It has no other PID in a namespace below this one."
 	}
 	return fmt.Sprintf("In this PID namespace its PID is %s, in those below it %s.", n[0], strings.Join(n[1:], ", then "))
 }

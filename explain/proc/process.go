@@ -113,6 +113,18 @@ func statusLine(key, kernel, gist string, concept explain.Concept, show explain.
 	}, read)
 }
 
+// ofNumbers is a line that is told as it is written, where it has numbers alone.
+func ofNumbers(f detailField) detailField {
+	get := f.Get
+	f.Get = func(d detail) value {
+		if v := numbers(d, f.Kernel); v.Reason() == inspect.Malformed {
+			return v
+		}
+		return get(d)
+	}
+	return f
+}
+
 // numbers parses a line of numbers.
 func numbers(d detail, line string) value {
 	text, there := d.Status[line]

@@ -17,12 +17,6 @@ func Rlimits() *explain.Table[limitRow] {
 		d.Source, d.Concept = inspect.PIDLimits, "resource-limits"
 		return column{Doc: d, Get: get}
 	}
-	bound := func(n inspect.Num) value {
-		if n == inspect.Unset {
-			return explain.None(inspect.Unlimited)
-		}
-		return explain.N(uint64(n))
-	}
 	return &explain.Table[limitRow]{Name: "rlimits", Fields: []column{
 		declare(doc{
 			Key: "name", Label: "LIMIT",
@@ -32,11 +26,11 @@ func Rlimits() *explain.Table[limitRow] {
 		declare(doc{
 			Key: "soft", Unit: explain.Plain, Show: explain.Data,
 			Gist: "The soft limit, which is enforced.",
-		}, func(r limitRow) value { return bound(r.It.Soft) }),
+		}, func(r limitRow) value { return Limited(r.It.Soft) }),
 		declare(doc{
 			Key: "hard", Unit: explain.Plain, Show: explain.Data,
 			Gist: "The hard limit, up to which the process may raise the soft one.",
-		}, func(r limitRow) value { return bound(r.It.Hard) }),
+		}, func(r limitRow) value { return Limited(r.It.Hard) }),
 		declare(doc{
 			Key: "used", Unit: explain.Plain, Show: explain.Data,
 			Gist: "How much of it is used, if the kernel shows that per process.",
@@ -57,11 +51,11 @@ func Rlimits() *explain.Table[limitRow] {
 		declare(doc{
 			Key: "soft_text", Label: "SOFT",
 			Gist: "The soft limit, human-readable.",
-		}, func(r limitRow) value { return inUnit(bound(r.It.Soft), r.It.Unit) }),
+		}, func(r limitRow) value { return inUnit(Limited(r.It.Soft), r.It.Unit) }),
 		declare(doc{
 			Key: "hard_text", Label: "HARD",
 			Gist: "The hard limit, human-readable.",
-		}, func(r limitRow) value { return inUnit(bound(r.It.Hard), r.It.Unit) }),
+		}, func(r limitRow) value { return inUnit(Limited(r.It.Hard), r.It.Unit) }),
 		declare(doc{
 			Key: "why", Label: explain.Description,
 			Gist: "What it limits, and what happens at the limit.",

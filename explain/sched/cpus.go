@@ -78,7 +78,12 @@ func kinds() []kind {
 func cpuTime() []field {
 	ofLists := func(d doc, get func(*inspect.CPULists) string, read func(sched) string) field {
 		d.Source, d.Concept = inspect.CPUList, "affinity"
-		return field{Doc: d, Get: func(s sched) value { return text(get(&s.Lists)) }, Reading: read}
+		return field{Doc: d, Get: func(s sched) value {
+			if list := get(&s.Lists); list != "" && d.Key != "smt" && inspect.CountList(list) == 0 {
+				return explain.None(inspect.Malformed)
+			}
+			return text(get(&s.Lists))
+		}, Reading: read}
 	}
 	out := []field{
 		ofLists(doc{

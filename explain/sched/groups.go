@@ -105,10 +105,13 @@ func bandwidth() []groupColumn {
 			Key: "throttled_time", Label: "TIME", Unit: explain.Seconds, Counter: true, Show: explain.Wide,
 			Gist: "How long it was throttled, summed over CPUs.",
 		}, func(r groupRow) value {
-			if r.It.NoStat != inspect.Present {
+			switch v := clock(r.It.ThrottledTime()); {
+			case r.It.NoStat != inspect.Present:
 				return explain.None(r.It.NoStat)
+			case v.Has() || r.It.Stat["nr_periods"] == 0 && !r.It.Bounded:
+				return v
 			}
-			return clock(r.It.ThrottledTime())
+			return explain.None(inspect.Malformed) // they came together
 		}),
 	}
 }

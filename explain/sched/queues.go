@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -82,8 +83,8 @@ func queues() []field {
 			},
 			Get: func(s sched) value {
 				var sum inspect.Num
-				if len(s.CPUs) == 0 {
-					return value{} // which there are /proc/stat says
+				if n := s.Settings.Host.CPUs; len(s.CPUs) == 0 || len(s.CPUs) < n { // which there are /proc/stat says
+					return explain.None(cmp.Or(s.Missing(inspect.ProcStat), inspect.Malformed))
 				}
 				for i := range s.CPUs {
 					if s.CPUs[i].Waited == inspect.Unset {

@@ -44,7 +44,13 @@ func zoneLine(word string) bool {
 // number that is wanted did not parse, or the last line has no end and may be half of one.
 func parseZoneinfo(b []byte) (zones []Zone, whole bool, err error) {
 	var z *Zone
-	pagesets := false
+	pagesets, unpaired := false, 0 // CPUs of a zone whose count was not met yet
+	end := func() {
+		if z != nil && unpaired != 0 {
+			z.HasPerCPU, z.PerCPU, whole = false, 0, false
+		}
+		unpaired = 0
+	}
 	whole = bytes.HasSuffix(b, []byte("\n"))
 	b = b[:bytes.LastIndexByte(b, '\n')+1]
 	for len(b) > 0 {
@@ -53,21 +59,25 @@ func parseZoneinfo(b []byte) (zones []Zone, whole bool, err error) {
 		word, rest := inspect.CutField(line)
 		switch {
 		case string(word) == "Node":
+			end()
 			zones = append(zones, Zone{})
 			z, pagesets = &zones[len(zones)-1], false
 			if !z.head(rest) {
 				return nil, false, inspect.ErrMalformed
 			}
+		case len(line) > 0 && line[0] != ' ': // what is below is of a zone that is not known
+			end()
+			z, whole = nil, false
 		case z == nil:
 		case string(word) == "pagesets":
 			pagesets, z.HasPerCPU = true, true
 		case pagesets:
-			whole = z.pageset(word, rest) && whole
+			whole = z.pageset(word, rest, &unpaired) && whole
 		default:
 			whole = z.size(word, rest) && whole
 		}
 	}
-	if len(zones) == 0 {
+	if end(); len(zones) == 0 {
 		return nil, false, inspect.ErrMalformed
 	}
 	return zones, whole, nil
@@ -83,14 +93,20 @@ func (z *Zone) head(rest []byte) bool {
 	return err == nil && z.Name != ""
 }
 
-func (z *Zone) pageset(word, rest []byte) (ok bool) {
-	if string(word) != "count:" {
-		return true
+func (z *Zone) pageset(word, rest []byte, unpaired *int) (ok bool) {
+	switch string(word) {
+	case "cpu:":
+		*unpaired++
+	case "count:":
+		field, _ := inspect.CutField(rest)
+		n, ok := inspect.ParseUint(field)
+		if ok {
+			z.PerCPU += n
+			*unpaired--
+		}
+		return ok
 	}
-	field, _ := inspect.CutField(rest)
-	n, ok := inspect.ParseUint(field)
-	z.PerCPU += n
-	return ok
+	return true
 }
 
 func (z *Zone) size(word, rest []byte) (ok bool) {

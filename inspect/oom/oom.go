@@ -199,6 +199,8 @@ func (g *Group) List() {
 					g.PIDs = append(g.PIDs, pid)
 				} else if string(line) == "0" {
 					g.outside++
+				} else {
+					g.lost = inspect.Malformed
 				}
 			}
 			return nil
@@ -287,8 +289,9 @@ type Task struct {
 
 	OOM      *Snapshot
 	Row      proc.Row
-	Rank     int // among those that can be killed: 1 dies first; 0 if it can't be
-	Killable int // how many can be killed
+	Rank     int            // among those that can be killed: 1 dies first; 0 if it can't be
+	Killable int            // how many can be killed
+	Unjudged inspect.Reason // why it is not known of another whether it comes before; Present where it is
 
 	Group         *Group // the limited cgroup nearest above it; nil if none
 	RankInGroup   int
