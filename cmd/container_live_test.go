@@ -88,6 +88,7 @@ func (b box) mounts(apart, hostSys string) string {
 // nothing bounds it, or that the host's RAM or CPUs do, it says where it sees the hierarchy to its
 // root. With the host's /sys it sees each cgroup once, by its name on the host.
 func TestLiveContainerSeesItsPart(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	b := newBox(t)
 	for name, apart := range map[string]string{"a cgroup namespace of its own": ownNamespace, "the host's": boundFromAll} {
 		t.Run(name, func(t *testing.T) {

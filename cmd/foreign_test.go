@@ -94,6 +94,7 @@ func foreign(t *testing.T, change map[string][2]string) string {
 // Of a file that is not the kernel's own nothing is said: no reading, no arithmetic, no level,
 // no rule is well. The report and doctor say which it is and why.
 func TestNothingIsSaidOfWhatIsNotTheKernels(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	rests := map[string][]string{} // the sources of each rule's evidence
 	docs := map[string][]string{}
 	for _, e := range catalog.All().Entries {
@@ -155,6 +156,7 @@ func TestNothingIsSaidOfWhatIsNotTheKernels(t *testing.T) {
 
 // On no recorded host is anything in doubt.
 func TestKernelsAreNotDoubted(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	for _, name := range inspecttest.AllHosts(t) {
 		dir := inspecttest.Recorded(t, name)
 		for _, args := range overviews() {
@@ -241,6 +243,7 @@ func under(file, over string, out, errs *bytes.Buffer, args []string) error {
 // says of it, though it be the kernel's word on another: what is shown of it is what the kernel says
 // elsewhere, as of its thread, and the sets of processes have not seen it.
 func TestLiveProcessMountedOver(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	root(t)
 	c := exec.Command("sleep", "600")
 	if err := c.Start(); err != nil {
@@ -286,6 +289,7 @@ func TestLiveProcessMountedOver(t *testing.T) {
 // What somebody mounts over a file of the kernel's is in no value, no row and no finding but as what that
 // file says: with other numbers in it all else stays as it was.
 func TestNothingIsMadeOfWhatIsMountedOver(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	numbers := regexp.MustCompile(`\b[0-9]+\b`)
 	sources := map[string]string{} // of a column by table and key
 	for _, e := range catalog.All().Entries {

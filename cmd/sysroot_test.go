@@ -225,6 +225,7 @@ func TestWhereNoProcIs(t *testing.T) {
 // In a PID namespace of its own with the host's /proc every report says that its numbers are
 // others'.
 func TestOtherNumbersAreNoted(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
 		t.Skip(err)

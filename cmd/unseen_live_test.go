@@ -40,6 +40,7 @@ func TestLiveLocksOfAPIDNamespace(t *testing.T) {
 // What a /proc with subset=pid leaves out is not mounted: no value is called unsupported there that a
 // whole /proc gives.
 func TestLiveReasonsWithoutFiles(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	for _, args := range []string{"proc 1", "mem 1", "oom 1", "sched 1", "fd 1", "net 1", "proc", "mem", "oom", "sched", "fd", "net"} {
 		script := `mkdir "$1/p" && mount -t proc -o SUBSET proc "$1/p" && "$0" ` + args +
 			` --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`
@@ -107,6 +108,7 @@ func TestLiveIntervalIsHeeded(t *testing.T) {
 // Of figures that somebody else made up nothing follows: that the kernel's score is another is not
 // called a change of the process. And a rule is blind only where what decides it is not the kernel's.
 func TestLiveMadeUpFiguresDecideNothing(t *testing.T) {
+	long(t, "it runs many commands, in one goroutine each")
 	root(t)
 	fake := filepath.Join(t.TempDir(), "fake")
 	write(t, fake, "MemTotal: 4000000 kB\nMemFree: 1000000 kB\nMemAvailable: 2000000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n")
