@@ -321,8 +321,9 @@ func (h *Host) WeighMeminfo(info Counters) {
 		{"Active(anon)", "Active"}, {"Active(file)", "Active"}, {"Inactive(anon)", "Inactive"}, {"Inactive(file)", "Inactive"},
 		{"SReclaimable", "Slab"}, {"SUnreclaim", "Slab"},
 	} {
+		// Nothing else is told by these, and in reports they are often rounded or of another moment.
 		if whole, ok := info[of[1]]; ok {
-			check(of[0], info[of[0]], of[1], whole)
+			check(of[0], info[of[0]], of[1], whole+whole/10)
 		}
 	}
 	if _, ok := info["Cached"]; ok {
@@ -347,7 +348,7 @@ func (h *Host) WeighStat(ticks uint64, cpus int, counts Counters) {
 		return // it ends among its CPUs: there may be more of them
 	}
 	spent, had := h.Seconds(ticks), up*float64(cpus)
-	if up <= 0 || cpus == 0 || spent <= had*1.1+10*float64(cpus) || h.ownTime() {
+	if up <= 0 || cpus == 0 || spent <= had*1.1+10*float64(cpus) || h.ownTime() || h.replaced(Uptime) {
 		return
 	}
 	d := Doubt{

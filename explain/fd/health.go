@@ -38,7 +38,13 @@ func healthNear(f host) string {
 	if most >= 0 {
 		p := f.At(who).Row.P
 		words = append(words, fmt.Sprintf("closest to its limit is %s (%d) at %s", p.Comm, p.PID, units.AppendPercent(nil, most)))
-		if among := units.Among(f.Scan.Sized()); among != "" {
+		seen := inspect.SeenBy("process", inspect.PIDLimits, f.Len(), func(i int) inspect.Reason {
+			if v := used(f.At(i)); !v.Has() && v.Reason() != inspect.Unlimited {
+				return v.Reason()
+			}
+			return inspect.Present
+		}).Within(f.Scan.Sized())
+		if among := units.Among(seen); among != "" {
 			words = append(words, among)
 		}
 	}

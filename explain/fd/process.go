@@ -239,6 +239,9 @@ func held() []listField {
 					return explain.I(len(l.List))
 				}
 			}
+			if n == 0 && l.Sharing.Unasked > 0 {
+				return explain.None(inspect.Denied)
+			}
 			return explain.I(n)
 		}, readShared),
 	}

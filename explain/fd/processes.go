@@ -192,7 +192,7 @@ func eachOnce(list []procfacts.OpenDeleted) (out []procfacts.OpenDeleted) {
 // near finds the processes that will soon be refused a descriptor.
 func near() explain.Rule[hostRow] {
 	return explain.Rule[hostRow]{
-		ID: "fd.process_near", What: "the highest descriptor in use / soft RLIMIT_NOFILE", Unit: explain.Ratio,
+		ID: "fd.process_near", What: "descriptors below the soft RLIMIT_NOFILE / that limit", Unit: explain.Ratio,
 		Means:    "At the limit open, socket and accept fail with EMFILE: a server stops accepting.",
 		Evidence: []string{"fd_used", "fds"}, Concept: "file-descriptor", Next: "kwhy fd PID",
 		NextOf: func(r hostRow) string { return "kwhy fd " + strconv.Itoa(int(r.Row.P.PID)) },

@@ -348,6 +348,8 @@ func swappable(m mem, c *cgroupfacts.Memory) value {
 	switch n, ok := m.Number(inspect.VMSwappiness); {
 	case ok && n == 0, room == 0, noSwap(m), free.Zero():
 		return explain.N(uint64(0))
+	case c.NoSwap() != inspect.Present:
+		return explain.None(c.NoSwap())
 	case !free.Has():
 		return explain.None(cmp.Or(m.Missing(inspect.Meminfo), inspect.Malformed))
 	}
@@ -410,6 +412,9 @@ func whyCgroup(r cgroupRow) string {
 	case why != inspect.Present:
 		if high, why := r.It.High(); why == inspect.Present {
 			return "no hard limit; above " + units.Size(high) + " its tasks are throttled"
+		}
+		if why := r.It.NoHigh(); why != inspect.Present {
+			return "no hard limit; its memory.high is " + units.AbsentWord(why)
 		}
 		return "no limit of its own"
 	}

@@ -38,6 +38,8 @@ func Total(g *oomfacts.Group, m *memfacts.Snapshot) uint64 {
 	}
 	swap, why := g.SwapLimit()
 	switch {
+	case g.NoSwap() != inspect.Present && totalSwap > 0:
+		return 0
 	case why != inspect.Present:
 		swap = totalSwap // no bound of its own
 	case g.Version == 1:
@@ -61,7 +63,7 @@ func SetTotal(g *oomfacts.Group, m *memfacts.Snapshot) {
 		return
 	}
 	_, limited := g.Limit()
-	g.NoTotal = cmp.Or(limited, m.Missing(inspect.Meminfo), inspect.Malformed)
+	g.NoTotal = cmp.Or(limited, m.Missing(inspect.Meminfo), g.NoSwap(), inspect.Malformed)
 	if faked(m.Host) || m.Host.Doubt(inspect.VMSwappiness).Any() {
 		g.NoTotal = inspect.Foreign
 	}

@@ -73,6 +73,8 @@ func next() []field {
 				return explain.None(seen.Reason) // it may be one of those that were not seen
 			}
 			switch {
+			case o.Unjudged != inspect.Present:
+				return explain.None(o.Unjudged)
 			case o.First == nil:
 				return explain.None(inspect.Inapplicable)
 			case o.Tied > 0:

@@ -216,8 +216,8 @@ func shownScale(ps *procfacts.Processes) kernel.Scale {
 // decideScale decides by what the scores show, or else by how many more rows the formula of 5.9
 // fits, or else by the version. Where that is unknown too the newer scale is assumed.
 func decideScale(shown kernel.Scale, more int, on inspect.Kernel) (since59, assumed bool) {
-	switch {
-	case shown != kernel.ScaleUnknown:
+	switch contradicted := shown == kernel.ScaleBefore59 && more > 1 || shown == kernel.ScaleSince59 && more < -1; {
+	case shown != kernel.ScaleUnknown && !contradicted: // one odd score does not outweigh several that come out
 		return shown == kernel.ScaleSince59, false
 	case more != 0:
 		return more > 0, false

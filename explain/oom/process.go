@@ -204,7 +204,11 @@ func counted() []taskField {
 		}, func(t task) string {
 			p, _ := taken(t.Row)
 			size := units.Size(uint64(p.rss) * t.OOM.Mem.Host.PageSize)
+			_, file, known := recompute(t.Row)
 			switch off := p.rss - inPages(t.Row, t.Row.P.VmRSS); {
+			case off != 0 && (!known || file == ""):
+				return fmt.Sprintf("%s by stat, %s by VmRSS: which of both the OOM code reads its score would show, and does not here.", size,
+					units.Size(uint64(t.Row.P.VmRSS)))
 			case off < 0:
 				return fmt.Sprintf("%s: %s fewer than VmRSS. The OOM code reads the quick sum of stat, "+
 					"which lacks what CPUs have not added yet.", size, units.Plural(-off, "page", "pages"))

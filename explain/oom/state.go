@@ -164,7 +164,7 @@ func Health(o host, kills Recent) lower.Health {
 
 func healthUse(o host) string {
 	var words []string
-	if o.First != nil && o.Tied == 0 && o.SeenOf(inspect.PIDStat).Whole() && o.SeenOf(inspect.PIDStatus).Whole() {
+	if o.First != nil && o.Tied == 0 && o.Unjudged == inspect.Present && o.SeenOf(inspect.PIDStat).Whole() && o.SeenOf(inspect.PIDStatus).Whole() {
 		words = append(words, fmt.Sprintf("%s (%d) would be killed first", o.First.Comm, o.First.PID))
 	}
 	var fullest *oomfacts.Group
@@ -199,7 +199,8 @@ func healthWaits(o host) string {
 		}
 	}
 	if n == 0 {
-		return units.NoneOf("no cgroup waits at its limit", o.Walked)
+		seen := inspect.SeenBy("cgroup", inspect.CgroupMemory, len(o.Groups), func(i int) inspect.Reason { return noKiller(&o.Groups[i]) })
+		return units.NoneOf("no cgroup waits at its limit", seen.Within(o.Walked))
 	}
 	return units.Plural(n, "cgroup waits at its limit", "cgroups wait at their limits")
 }

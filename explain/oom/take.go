@@ -55,6 +55,7 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 		takeGroups(h, out, &o)
 	}
 	first(out, order, o) // which has read every score, whatever the rows shown needed
+	contest(out)
 	out.Tied = tied(out, o.Cgroup != nil)
 	if o.Everyone {
 		lookAtAll(out)
@@ -209,6 +210,32 @@ func first(out *oomfacts.Snapshot, order []int32, o Options) {
 		out.Procs.Settle(top, Needs(), Settled)
 		if out.First, out.Second = firstTwo(out.Procs, v.Again(out.Procs, top)); out.Second != nil {
 			return
+		}
+	}
+}
+
+// contest finds out whether one of which the score was not seen comes before the first: the parts of its points tell.
+func contest(out *oomfacts.Snapshot) {
+	ps := out.Procs
+	if out.First == nil || noScores(out) != inspect.Present {
+		return
+	}
+	var unknown []int32
+	for i := range ps.Rows {
+		if r := ps.At(i); r.P.PID != r.Host.Self && r.Missing(inspect.PIDOomScore).IsGap() && r.Missing(inspect.PIDOomScore) != inspect.Unread {
+			unknown = append(unknown, int32(i))
+		}
+	}
+	for _, i := range ps.Fill(unknown, Needs()) {
+		r := ps.At(int(i))
+		mine, ok := Points(r)
+		first, known := Points(explainRow(out, out.First))
+		switch {
+		case !Killable(r):
+		case !ok || !known:
+			out.Unjudged = unjudged(r, r.Host.OOM.Domain, r.Host.OOM.Why)
+		case mine > first:
+			out.First, out.Second = r.P, out.First
 		}
 	}
 }

@@ -137,21 +137,10 @@ func RSS() column {
 
 // VmRSS is the resident memory as /proc/PID/status gives it.
 func VmRSS() column {
-	c := status("vm_rss", "VmRSS", "RSS", "Resident memory: pages in RAM, shared ones counted in full.",
+	return status("vm_rss", "VmRSS", "RSS", "Resident memory: pages in RAM, shared ones counted in full.",
 		"rss", func(p *procfacts.Process) inspect.Num {
 			return p.VmRSS
 		})
-	byStatus := c.Get
-	c.Get = func(p row) value {
-		switch {
-		case !p.P.RSSByStat():
-			return byStatus(p)
-		case p.P.Kthread(), p.P.Over(), p.Host.Host.PageSize == 0:
-			return explain.None(inspect.Inapplicable)
-		}
-		return explain.N(p.P.RSS * p.Host.Host.PageSize)
-	}
-	return c
 }
 
 // RssParts are the three parts of VmRSS.

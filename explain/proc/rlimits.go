@@ -81,7 +81,7 @@ func whyRlimit(name string) string {
 	case "processes":
 		return "tasks of its real user: beyond it fork fails; root is exempt"
 	case "open files":
-		return "one more than its highest descriptor: beyond it open fails"
+		return "its descriptors, which are numbered below it: where none is free open fails"
 	case "locked memory":
 		return "memory that it may lock: beyond it mlock fails"
 	case "address space":

@@ -390,9 +390,6 @@ func memories() []detailField {
 // readRSS says which share of RAM that is, and its parts.
 func readRSS(d detail) string {
 	p := d.Row.P
-	if p.RSSByStat() {
-		return "By stat, which is not to the page: status does not show it."
-	}
 	var s string
 	for i := range d.Bounds {
 		if r := &d.Bounds[i]; r.Source == inspect.Meminfo && r.Limit > 0 {

@@ -204,6 +204,9 @@ func readGroups(t one) string {
 		return fmt.Sprintf("None, unless it ran before kernel.sched_autogroup_enabled was switched off: then it is still in its "+
 			"session's group, /autogroup-%d, and no file says so.", t.Row.P.Autogroup)
 	}
+	if why := t.Unplaced; len(groups) == 0 && why != inspect.Present {
+		return "Its cgroup, " + t.Row.P.CPUCgroup + ", is " + units.AbsentWord(why) + ": which of them count is not known."
+	}
 	if len(groups) == 0 {
 		return "None: it shares the CPUs with the kernel's own threads and with groups, as one among them."
 	}

@@ -30,9 +30,9 @@ func (g *CPU) Throttles() (periods, throttled uint64, why inspect.Reason) {
 	switch {
 	case g.NoStat != inspect.Present:
 		return 0, 0, g.NoStat
-	case g.Stat.Sum("nr_periods", "nr_throttled") != inspect.Unset:
+	case g.Stat.Sum("nr_periods", "nr_throttled") != inspect.Unset && g.Stat["nr_throttled"] <= g.Stat["nr_periods"]:
 		return g.Stat["nr_periods"], g.Stat["nr_throttled"], inspect.Present
-	case g.Bounded:
+	case g.Bounded, g.Stat["nr_throttled"] > 0:
 		return 0, 0, inspect.Malformed
 	}
 	return 0, 0, inspect.Inapplicable

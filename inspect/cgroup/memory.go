@@ -86,6 +86,12 @@ func (c *Memory) NoLimit() inspect.Reason { return c.Lacks(FilesOf(c.Version).Li
 // NoHigh says the same of memory.high.
 func (c *Memory) NoHigh() inspect.Reason { return c.Lacks(FilesOf(c.Version).high) }
 
+// NoSwap says why its bound of swap, or what it has in swap, is not known; Present where both are, or there is no such bound.
+func (c *Memory) NoSwap() inspect.Reason {
+	f := FilesOf(c.Version)
+	return cmp.Or(c.Lacks(f.swapLimit), c.Lacks(f.swapUse))
+}
+
 // NoEvents says the same of its counters of events.
 func (c *Memory) NoEvents() inspect.Reason { return c.Lacks(FilesOf(c.Version).events) }
 
@@ -262,11 +268,17 @@ func ReadMemory(at Place, own bool) (Memory, error) {
 	} else {
 		names = append(names, f.high)
 	}
+	failed := map[string]error{}
 	for _, name := range names {
 		err := t.Single(path.Join(rel, name), func(b []byte) error { return c.note(name, string(b)) })
+		failed[name] = err
 		if err != nil && (name == f.Limit || name == f.use || name == f.high) { // the others are not in every version
 			c.lack(at, name, err)
 		}
+	}
+	if failed[f.swapLimit] == nil || failed[f.swapUse] == nil { // a kernel that counts swap has both
+		c.lack(at, f.swapLimit, failed[f.swapLimit])
+		c.lack(at, f.swapUse, failed[f.swapUse])
 	}
 	_, limited := c.Limit()
 	_, high := c.High()

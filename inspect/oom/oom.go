@@ -45,12 +45,13 @@ type Snapshot struct {
 	// Highest are the rows with the highest scores, however many are shown and whichever.
 	Highest []int32
 
-	First  *proc.Process // the victim of a global OOM; nil if there is none
-	Second *proc.Process // and after that one
-	Tied   int           // so many share the first place where nothing tells them apart; 0: it is First's
-	Groups []Group       // those with a hard limit
-	Held   []Group       // those with memory.high alone
-	Walked inspect.Seen  // the cgroups that they are found among
+	First    *proc.Process  // the victim of a global OOM; nil if there is none
+	Second   *proc.Process  // and after that one
+	Tied     int            // so many share the first place where nothing tells them apart; 0: it is First's
+	Unjudged inspect.Reason // why it is not known of a process whether it comes before the first; Present where it is
+	Groups   []Group        // those with a hard limit
+	Held     []Group        // those with memory.high alone
+	Walked   inspect.Seen   // the cgroups that they are found among
 	// Killers are user-space killers that run, which act before the kernel does.
 	Killers []string
 	Known   bool // whether the names of all processes were seen

@@ -112,6 +112,8 @@ func ScanFDs(h *inspect.Host, ps *Processes, match func(row int, fd int32, link 
 		defer pool.Put(w)
 		if same {
 			ps.Rows[i].askLimit(h)
+		} else {
+			r.Fill(&ps.Rows[i], inspect.Of(inspect.PIDLimits))
 		}
 		w.below = ps.Rows[i].MaxFDs
 		s.Counts[i].Reason = w.count(&ps.Rows[i], &s.Counts[i], func(fd int32, link []byte, k FileKind) {

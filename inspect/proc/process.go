@@ -130,13 +130,6 @@ func (p *Process) Stood(fields uint64) bool {
 	return fields != 0 && fields&^p.stood == 0 && p.Why(inspect.PIDStatus) == inspect.Present
 }
 
-// RSSByStat reports whether stat has the resident memory of p, and status, which has it to the page, was
-// read and did not give it.
-func (p *Process) RSSByStat() bool {
-	why := p.Why(inspect.PIDStatus)
-	return why.IsGap() && why != inspect.Unread && p.Why(inspect.PIDStat) == inspect.Present && !p.Spoilt(StatFields(9, 24))
-}
-
 // Told says why fields of stat are not known, of stat or of status; or Present.
 func (p *Process) Told(fields uint64) inspect.Reason {
 	why := p.Why(inspect.PIDStat)

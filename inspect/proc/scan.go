@@ -102,12 +102,8 @@ func (p Row) Missing(s inspect.Source) inspect.Reason {
 // Partial reports whether a source gave only a part of what it holds.
 func (p Row) Partial(s inspect.Source) bool { return s == inspect.PIDStatus && p.P.cut }
 
-// Stood reports whether status gave a value, by its key, that stat has and did not give; or stat the RSS
-// that status did not.
+// Stood reports whether status gave a value, by its key, that stat has and did not give.
 func (p Row) Stood(declared inspect.Source, key string) (instead inspect.Source, ok bool) {
-	if declared == inspect.PIDStatus && key == "vm_rss" {
-		return inspect.PIDStat, p.P.RSSByStat()
-	}
 	field := map[string]int{"comm": 2, "tree": 2, "state": 3, "ppid": 4, "threads": 20, "vsize": 23}[key]
 	return inspect.PIDStatus, declared == inspect.PIDStat && field != 0 && p.P.Stood(StatFields(field))
 }

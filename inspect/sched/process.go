@@ -29,6 +29,7 @@ type Process struct {
 
 	got      [inspect.NumSources]inspect.Reason
 	noGroups inspect.Reason // why no cgroup could be looked at
+	Unplaced inspect.Reason // why its own could not be; Present where it could, or is the root
 }
 
 // Rival is a task that wants a CPU, and the groups that it is in, the outermost
@@ -192,7 +193,25 @@ func rivals(h *inspect.Host, t *Process) {
 		}
 	}
 	t.noGroups = inspect.ReasonOf(cgroup.Shown(h, "cpu"))
+	t.Unplaced = unplaced(h, t.Row.P)
 	if list, err := cgroup.MembershipsOf(h, t.Row.P.Dir()); err == nil {
 		t.Bound, t.Bounded = cgroup.ThrottleOf(h, list)
 	}
+}
+
+// unplaced says why the cgroup of a process that shares out CPUs could not be looked at.
+func unplaced(h *inspect.Host, p *proc.Process) inspect.Reason {
+	if p.CPUCgroup == "" || p.CPUCgroup == "/" {
+		return inspect.Present
+	}
+	at, err := cgroup.Find(h, int(p.CPUCgroupVersion), "cpu", p.CPUCgroup)
+	switch {
+	case err != nil:
+		return inspect.ReasonOf(err)
+	case at.Exists():
+		return inspect.Present
+	case h.Live:
+		return inspect.Vanished
+	}
+	return inspect.NotSaved
 }
