@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"kwhy/explain"
-	"kwhy/explain/lower"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 	procfacts "kwhy/inspect/proc"
