@@ -3,6 +3,8 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,5 +88,72 @@ func TestVictimsOfCgroupsAreOfAllMembers(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// What was not seen of swap is no swap without a bound: a cgroup that is full of what swap may not take is not well.
+func TestABoundOfSwapThatWasNotSeen(t *testing.T) {
+	t.Parallel()
+	const group = "sys/fs/cgroup/app/web/"
+	for _, text := range []string{"0\n", "", "zz\n", "none"} {
+		dir := inspecttest.Recorded(t, "debian-7.3-oom")
+		write(t, filepath.Join(dir, group+"memory.current"), "66000000\n")
+		stat := strings.NewReplacer("\nanon 19947520\n", "\nanon 57726080\n", "anon 19947520\n", "anon 57726080\n").
+			Replace(inspecttest.Read(t, filepath.Join(dir, group+"memory.stat")))
+		write(t, filepath.Join(dir, group+"memory.stat"), stat)
+		if text == "none" {
+			takeAway(t, filepath.Join(dir, group+"memory.swap.max"), false)
+		} else {
+			write(t, filepath.Join(dir, group+"memory.swap.max"), text)
+		}
+		d, _ := taken(t, dir, "check", "--interval", "0")
+		for _, row := range d.Tables["checks"].Rows {
+			if id := row["id"]; id == "oom.cgroup_near_limit" || id == "mem.cgroup_near_limit" {
+				if said := row["outcome"]; (said == "found") != (text == "0\n") || said == "well" || said == "idle" {
+					t.Errorf("swap.max %q: %s is %v", text, id, said)
+				}
+			}
+		}
+	}
+}
+
+// A process that has taken all numbers below its limit is found in a copy too.
+func TestDescriptorsInACopy(t *testing.T) {
+	t.Parallel()
+	dir := inspecttest.Recorded(t, "linux-6.18-files")
+	limits := filepath.Join(dir, "proc/22650/limits")
+	write(t, limits, strings.ReplaceAll(inspecttest.Read(t, limits), "20000 ", "10    "))
+	d, _ := taken(t, dir, "check", "--interval", "0", "--only", "fd")
+	if !slices.ContainsFunc(d.Findings, func(f documentFinding) bool { return f.ID == "fd.process_near" && f.Level == "critical" }) {
+		t.Errorf("findings %v", d.Findings)
+	}
+	takeAway(t, limits, false)
+	d, _ = taken(t, dir, "check", "--interval", "0", "--only", "fd")
+	for _, row := range d.Tables["domains"].Rows {
+		if said, _ := row["saturation"].(string); strings.Contains(said, "closest") && !strings.Contains(said, "1 of 2") {
+			t.Errorf("without limits: %q", said)
+		}
+	}
+}
+
+// Of a cgroup that is not in the copy nobody knows how it shares the CPUs; and no part is more than its whole.
+func TestSharesOfACgroupThatWasNotSeen(t *testing.T) {
+	t.Parallel()
+	dir := inspecttest.Recorded(t, "debian-7.3-sched")
+	stat := filepath.Join(dir, "sys/fs/cgroup/batch/cpu.stat")
+	text := inspecttest.Read(t, stat)
+	write(t, stat, regexp.MustCompile(`nr_periods \d+`).ReplaceAllString(text, "nr_periods 1"))
+	d, _ := taken(t, dir, "sched")
+	for _, row := range d.Tables["cpu_cgroups"].Rows {
+		if row["path"] == "/batch" && row["throttled_share"] != nil {
+			t.Errorf("throttled %v of its periods", row["throttled_share"])
+		}
+	}
+	if err := os.RemoveAll(filepath.Dir(stat)); err != nil {
+		t.Fatal(err)
+	}
+	d, _ = taken(t, dir, "sched", "152")
+	if v := d.Values["sched_group"]; !strings.Contains(v.Reading, "not in this copy") {
+		t.Errorf("%v: %q", v.Value, v.Reading)
 	}
 }

@@ -211,7 +211,10 @@ func (h *Host) mountsBelow() (out []Mount) {
 // overlaid lists, once somebody asks, what of processes has something mounted over it, by paths below
 // /proc. The kernel mounts nothing there, so that whatever is there hides what it says of that process,
 // be it a file of another process.
-type overlaid struct{ list func() []string }
+type overlaid struct {
+	list func() []string
+	all  bool // they are of the whole tree, and not of processes alone
+}
 
 func (h *Host) overProcesses() (out []string) {
 	for _, m := range h.mounts() {
@@ -222,10 +225,21 @@ func (h *Host) overProcesses() (out []string) {
 	return out
 }
 
+// overCgroups lists the same of the files of cgroups: what is mounted there that is no hierarchy of them, nor lxcfs's
+// of old, whose files are the kernel's.
+func (h *Host) overCgroups() (out []string) {
+	for _, m := range h.mountsOver() {
+		if rel, ok := strings.CutPrefix(m.Point, "/sys/fs/cgroup/"); ok && m.FSType != "fuse.lxcfs" {
+			out = append(out, "fs/cgroup/"+rel)
+		}
+	}
+	return out
+}
+
 // covered returns an error for what of a process lies under a mount: what is read there is not what
 // the kernel says of that process.
 func (t Tree) covered(op, rel string) error {
-	if t.over == nil || rel == "" || rel[0] < '0' || rel[0] > '9' {
+	if t.over == nil || rel == "" || !t.over.all && (rel[0] < '0' || rel[0] > '9') {
 		return nil
 	}
 	for _, c := range t.over.list() {
@@ -241,7 +255,7 @@ func (t Tree) Overlaid(dir string) bool {
 	return t.over != nil && slices.ContainsFunc(t.over.list(), func(c string) bool { return c == dir || strings.HasPrefix(c, dir+"/") })
 }
 
-// errMountedOver says why a file of a process is not read.
+// errMountedOver says why a file of a process or a cgroup is not read.
 var errMountedOver = errors.New("something is mounted over it")
 
 func absolute(root string) string {

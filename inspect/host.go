@@ -69,7 +69,8 @@ func Open(procRoot, sysRoot string, now func() time.Time) (*Host, error) {
 	}
 	h.spare = sync.OnceValue(h.Proc.spare)
 	h.mounts = sync.OnceValue(h.mountsBelow)
-	h.Proc.over = &overlaid{sync.OnceValue(h.overProcesses)}
+	h.Proc.over = &overlaid{list: sync.OnceValue(h.overProcesses)}
+	h.Sys.over = &overlaid{list: sync.OnceValue(h.overCgroups), all: true}
 	h.identify()
 	return h, nil
 }

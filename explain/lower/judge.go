@@ -159,6 +159,10 @@ func (d *Ruled) settle(evidence []Cell) {
 		d.Outcome = Blind
 		return
 	}
+	if why := d.Measure.Reason(); len(evidence) > 0 && unseen(why) { // the measure itself says so
+		d.Outcome, d.Source, d.Reason = Blind, evidence[0].Doc.Source, why
+		return
+	}
 	for i := range evidence {
 		c := &evidence[i]
 		if why := c.Value.Reason(); !c.Value.Has() && unseen(why) {

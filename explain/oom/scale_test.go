@@ -142,3 +142,40 @@ func TestPartsWithoutTheOthers(t *testing.T) {
 		t.Error("no process has parts")
 	}
 }
+
+// One of which the score was not seen is first all the same where its points are the most; and where they are not
+// known either, nobody is said to be.
+func TestAScoreThatWasNotSeen(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-6.12-oom")
+	const most = "proc/170/"
+	for _, c := range []struct {
+		without  string
+		unjudged inspect.Reason
+	}{{"oom_score", inspect.Present}, {"oom_score_adj", inspect.NotSaved}} {
+		if err := os.Remove(filepath.Join(dir, most, c.without)); err != nil {
+			t.Fatal(err)
+		}
+		o, _, err := Take(inspecttest.Open(t, dir), Options{})
+		if err != nil || o.First == nil {
+			t.Fatal(o, err)
+		}
+		if o.Unjudged != c.unjudged || c.unjudged == inspect.Present && o.First.PID != 170 {
+			t.Errorf("without %s: first is %d, unjudged %v", c.without, o.First.PID, o.Unjudged)
+		}
+	}
+}
+
+// One odd score does not turn the scale that the others show.
+func TestOneOddScore(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-7.3-oom")
+	if err := os.WriteFile(filepath.Join(dir, "proc/119/oom_score"), []byte("69\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, _, err := Take(inspecttest.Open(t, dir), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exact, of, _ := agreement(o); !o.Procs.Host.OOM.Since59 || exact < 3 || of-exact != 1 {
+		t.Errorf("since 5.9: %v; %d of %d exact", o.Procs.Host.OOM.Since59, exact, of)
+	}
+}

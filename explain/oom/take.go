@@ -217,7 +217,7 @@ func first(out *oomfacts.Snapshot, order []int32, o Options) {
 // contest finds out whether one of which the score was not seen comes before the first: the parts of its points tell.
 func contest(out *oomfacts.Snapshot) {
 	ps := out.Procs
-	if out.First == nil || noScores(out) != inspect.Present {
+	if out.First == nil || out.SeenOf(inspect.PIDOomScore).Nothing() {
 		return
 	}
 	var unknown []int32

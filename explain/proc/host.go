@@ -192,7 +192,7 @@ func readRunning(l list) string {
 
 func zombies(l list) (out []*procfacts.Process) {
 	for i := range l.Procs.Rows {
-		if p := &l.Procs.Rows[i]; p.Zombie() && p.Why(inspect.PIDStat) == inspect.Present {
+		if p := &l.Procs.Rows[i]; p.Zombie() && p.Told(procfacts.StatFields(3)) == inspect.Present {
 			out = append(out, p)
 		}
 	}

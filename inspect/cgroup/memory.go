@@ -115,6 +115,16 @@ func (c *Memory) Lacks(file string) inspect.Reason {
 	return c.lacks[file]
 }
 
+// Lacking returns how many of its files are there and gave nothing, those that did not parse aside, and why.
+func (c *Memory) Lacking() (n int, why inspect.Reason) {
+	for name, reason := range c.lacks {
+		if !c.Garbled[name] {
+			n, why = n+1, max(why, reason)
+		}
+	}
+	return n, why
+}
+
 // Unbound says why it is not known whether it is at a bound of its own, of version 2; Present where it is known.
 func (c *Memory) Unbound() inspect.Reason {
 	f := FilesOf(c.Version)

@@ -103,6 +103,9 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 	garbled := 0
 	for i := range m.Cgroups {
 		garbled += len(m.Cgroups[i].Garbled)
+		if n, why := m.Cgroups[i].Lacking(); n > 0 {
+			out = append(out, inspect.Gap{Source: inspect.CgroupMemory, Reason: why, Count: n, Of: n})
+		}
 	}
 	if garbled > 0 {
 		out = append(out, inspect.Gap{Source: inspect.CgroupMemory, Reason: inspect.Malformed, Count: garbled, Of: garbled})
