@@ -125,7 +125,9 @@ func readCells(t *testing.T, dir string, commands [][]string, fields map[string]
 
 // identityOf is what tells a row from others, whatever is absent in it.
 func identityOf(row map[string]any, n int) string {
-	for _, keys := range [][]string{{"pid", "tid"}, {"resource", "step", "where"}, {"fd"}, {"zone", "node"}, {"cpu"}, {"id"}, {"name"}, {"path"}, {"domain"}} {
+	for _, keys := range [][]string{
+		{"pid", "tid"}, {"resource", "step", "where"}, {"fd"}, {"zone", "node"}, {"cpu"}, {"id"}, {"name"}, {"path"}, {"domain"},
+	} {
 		var id []string
 		for _, k := range keys {
 			if v, ok := row[k]; ok && v != nil {

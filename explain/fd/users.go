@@ -184,6 +184,9 @@ func below(f host, who fdfacts.Account, c fdfacts.Charge) string {
 // readEpoll says who has most descriptors in epoll sets.
 func readEpoll(f host) string {
 	most, uid := top(f.Charges.Epoll)
+	if n := f.Charges.UnplacedEpoll; most == 0 && n > 0 {
+		return units.Number(n) + " are used by users who can't be seen: the kernel does not show the use itself."
+	}
 	if most == 0 {
 		return "Visible processes use none; the kernel does not show the use itself."
 	}

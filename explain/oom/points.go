@@ -46,7 +46,8 @@ func of(r row, file string) (t parts, ok bool) {
 func memory(r row, file string) (t parts, ok bool) {
 	p, page := r.P, int64(r.Host.Host.PageSize)
 	lost := p.Lost("VmRSS") || p.Lost("VmSwap") || p.Lost("VmPTE")
-	if page == 0 || r.Missing(inspect.PIDStatus) != inspect.Present || lost || p.VmRSS == inspect.Unset || p.VmSwap == inspect.Unset || p.PageTables == inspect.Unset {
+	absent := p.VmRSS == inspect.Unset || p.VmSwap == inspect.Unset || p.PageTables == inspect.Unset
+	if page == 0 || r.Missing(inspect.PIDStatus) != inspect.Present || lost || absent {
 		return t, false
 	}
 	t = parts{

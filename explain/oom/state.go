@@ -164,7 +164,8 @@ func Health(o host, kills Recent) lower.Health {
 
 func healthUse(o host) string {
 	var words []string
-	if o.First != nil && o.Tied == 0 && o.Unjudged == inspect.Present && o.SeenOf(inspect.PIDStat).Whole() && o.SeenOf(inspect.PIDStatus).Whole() {
+	judged := o.Unjudged == inspect.Present && o.SeenOf(inspect.PIDStat).Whole() && o.SeenOf(inspect.PIDStatus).Whole()
+	if o.First != nil && o.Tied == 0 && judged {
 		words = append(words, fmt.Sprintf("%s (%d) would be killed first", o.First.Comm, o.First.PID))
 	}
 	var fullest *oomfacts.Group

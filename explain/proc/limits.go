@@ -3,6 +3,7 @@ package proc
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -201,6 +202,8 @@ func whyBound(r boundRow) string {
 	switch {
 	case first && hasHidden(r):
 		s = "reached first of those that are visible: " + s
+	case first && hasUnknown(r):
+		s = "reached first of those whose use is shown: " + s
 	case first:
 		s = "reached first: " + s
 	}
@@ -223,6 +226,13 @@ func hasHidden(r boundRow) bool {
 		}
 	}
 	return false
+}
+
+// hasUnknown reports whether another limit on the resource binds of which the use is not shown.
+func hasUnknown(r boundRow) bool {
+	return slices.ContainsFunc(r.In.Bounds, func(o procfacts.Bound) bool {
+		return o.Resource == r.It.Resource && o.Bounded && !o.Exempt && !o.Known
+	})
 }
 
 // leftTo says which processes share that.

@@ -37,6 +37,8 @@ type Charges struct {
 	Own uint64
 	// Unplaced is what was made by users, or in namespaces of makers, that cannot be seen.
 	Unplaced Charge
+	// UnplacedEpoll are the descriptors in epoll sets of such users.
+	UnplacedEpoll int
 	// Exact says that the kernel was asked which descriptors are copies of one instance or set.
 	Exact bool
 }
@@ -65,6 +67,8 @@ func chargesOf(h *inspect.Host, scan *proc.FDScan, own uint64) *Charges {
 	for i := range sets {
 		if p := sets[i].made.p; p.Why(inspect.PIDStatus) == inspect.Present {
 			c.Epoll[p.RealUID] += sets[i].watches
+		} else {
+			c.UnplacedEpoll += sets[i].watches
 		}
 	}
 	known := map[uint64][]inspect.UserNamespace{}
