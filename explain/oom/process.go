@@ -312,7 +312,11 @@ func standing() []taskField {
 		}, func(t task) value { return explain.S(t.Group.Path) }, func(t task) string {
 			limit, _ := t.Group.Limit()
 			use, _ := t.Group.Use()
-			s := fmt.Sprintf("%s of %s used. When that is hit and nothing can be reclaimed, ", units.Percent(use, limit), units.Size(limit))
+			s := fmt.Sprintf("%s of %s used. ", units.Percent(use, limit), units.Size(limit))
+			if n, ok := t.Group.Stat["hierarchical_memory_limit"]; ok && n < limit { // of version 1: the lowest of all that apply
+				s += "A cgroup above it has a lower limit, of " + units.Size(n) + ". "
+			}
+			s += "When that is hit and nothing can be reclaimed, "
 			if t.Group.KillerOff() {
 				return s + "its tasks wait, and none is killed: its OOM killer is disabled."
 			}
