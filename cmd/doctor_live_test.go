@@ -276,7 +276,7 @@ func TestLiveDoctorHidden(t *testing.T) {
 setpriv --reuid=65534 --regid=65534 --clear-groups "$1/b/kwhy" doctor --proc-root "$1/p" -o json; e=$?; umount "$1/p"; exit $e`,
 		"--mount",
 	)
-	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "other users' processes are not shown") {
+	if s := d.Values["proc_mount"].Reading; !strings.Contains(s, "only processes that kwhy may trace are shown") {
 		t.Errorf("%+v", d.Values["proc_mount"])
 	}
 	if r := rowOf(d, "sources", "path", "/proc/<pid>"); r["state"] != "hidden" || !strings.Contains(r["opens"].(string), "hidepid") {
