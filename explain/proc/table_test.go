@@ -11,6 +11,7 @@ import (
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
 	procfacts "kwhy/inspect/proc"
+	"kwhy/inspect/wait"
 )
 
 // on is a process on a host that has been up for ten seconds.
@@ -155,5 +156,33 @@ func TestCountedAlike(t *testing.T) {
 	}
 	if users == 0 || sum != users {
 		t.Errorf("%d processes, and %d with a state", users, sum)
+	}
+}
+
+// A frozen task names the cgroups that have to be thawed, and what holds it besides.
+func TestFrozenAndWhatElse(t *testing.T) {
+	for _, c := range []struct {
+		state byte
+		where string
+		by    []string
+		says  string
+	}{
+		{'D', "hrtimer_nanosleep", []string{"/a/b"}, "frozen with its cgroup /a/b until that is thawed"},
+		{'S', "get_signal", []string{"/a"}, "frozen with cgroup /a, above its own, until that is thawed"},
+		{'S', "", []string{"/a", "/a/b"}, "frozen with cgroups /a and /a/b until all of these are thawed"},
+		{'S', "", nil, "frozen with its cgroup /a/b until that, or one above it, is thawed"},
+		{'T', "", []string{"/a/b"}, "stopped, and frozen with its cgroup /a/b until that is thawed: SIGCONT continues it only then"},
+		{'D', "do_signal_stop", []string{"/a/b"}, "stopped, and frozen with its cgroup /a/b until that is thawed: SIGCONT continues it only then"},
+		{'D', "kernel_clone", []string{"/a/b"}, "waits for its child from vfork, and frozen with its cgroup /a/b until that is thawed"},
+		{'t', "ptrace_stop", []string{"/a/b"}, "stopped by its tracer, and frozen with its cgroup /a/b until that is thawed"},
+	} {
+		p := on(procfacts.Process{State: c.state, Wchan: c.where, Frozen: true})
+		if c.where == "kernel_clone" {
+			p.P.Call.Number = 58 // vfork, of amd64
+		}
+		p.Host.Waits = map[int32]wait.Wait{0: {Kind: wait.Frozen, Object: "/a/b", Frozen: c.by}}
+		if says := string(doing(nil, p)); says != c.says {
+			t.Errorf("%c in %q: %q, want %q", c.state, c.where, says, c.says)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -26,7 +27,7 @@ func why(b []byte, r row) []byte {
 		b = append(b, "kwhy itself; "...)
 	}
 	b = doing(b, r)
-	if p.Tracer > 0 && p.State != 't' { // whose tracer is named already
+	if p.Tracer > 0 && (p.State != 't' || p.Frozen) { // who is named already where it has stopped it
 		b = append(b, "; traced by "...)
 		if t, ok := r.Tracer(); ok {
 			b = named(b, t)
@@ -40,20 +41,44 @@ func why(b []byte, r row) []byte {
 	return b
 }
 
-// frozen says by which cgroup it is, and what else holds it.
+// frozen says which cgroup is to be thawed, and what else holds it.
 func frozen(b []byte, r row) []byte {
-	stopped := r.P.State == 'T'
-	if stopped {
-		b = append(b, "stopped, and "...)
+	held, until := alsoHeld(r)
+	b = append(b, held...)
+	w := r.Wait()
+	switch n := len(w.Frozen); {
+	case n == 1 && w.Frozen[0] == w.Object:
+		b = append(append(append(b, "frozen with its cgroup "...), w.Object...), " until that is thawed"...)
+	case n == 1:
+		b = append(append(append(b, "frozen with cgroup "...), w.Frozen[0]...), ", above its own, until that is thawed"...)
+	case n > 1:
+		b = append(append(b, "frozen with cgroups "...), strings.Join(w.Frozen, " and ")...)
+		b = append(b, " until all of these are thawed"...)
+	case w.Object != "":
+		b = append(append(append(b, "frozen with its cgroup "...), w.Object...), " until that, or one above it, is thawed"...)
+	default: // a sample, which does not name it
+		b = append(b, "frozen with its cgroup until that is thawed"...)
 	}
-	b = append(b, "frozen with its cgroup "...)
-	if w := r.Wait(); w.Object != "" {
-		b = append(append(b, w.Object...), ' ')
+	return append(b, until...)
+}
+
+// alsoHeld says what holds a frozen task besides, and goes on to when it is thawed. A stopped one that version
+// 1's freezer holds is in D (kernel/freezer.c, __freeze_task), and shows by its function that it is stopped;
+// a parent in vfork stays where it waits.
+func alsoHeld(r row) (held, until string) {
+	where := r.Where()
+	switch {
+	case r.P.State == 't', strings.Contains(where, "ptrace_stop"):
+		return "stopped by its tracer, and ", ""
+	case r.P.State == 'T', strings.Contains(where, "do_signal_stop"):
+		return "stopped, and ", ": SIGCONT continues it only then"
+	case r.P.State != 'D':
+		return "", ""
 	}
-	if b = append(b, "until that is thawed"...); stopped {
-		b = append(b, ": SIGCONT continues it only then"...)
+	if k, _, _ := wait.Sleeping('D', r.CallName(), where); k == wait.Vfork {
+		return "waits for its child from vfork, and ", ""
 	}
-	return b
+	return "", ""
 }
 
 // doing says it by the state.
