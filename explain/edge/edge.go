@@ -140,6 +140,8 @@ func AppendWhat(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte 
 	switch {
 	case what == "":
 		return b
+	case w.Kind == wait.Child && len(w.Holders) > 0:
+		return append(appendHolders(append(b, "a child that has ended: "...), w, named), ", which traces it, has to wait for it first"...)
 	case w.Object == "":
 		if b = append(b, what...); len(w.Holders) > 0 {
 			b = appendHolders(append(b, ": "...), w, named)

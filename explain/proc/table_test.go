@@ -186,3 +186,18 @@ func TestFrozenAndWhatElse(t *testing.T) {
 		}
 	}
 }
+
+// Who traces a zombie and is not its parent has to wait for it before the parent can.
+func TestWhoReapsATracedZombie(t *testing.T) {
+	for tracer, want := range map[int32]string{
+		0: "ended with status 5; par (10) has to wait for it", 10: "ended with status 5; par (10) has to wait for it; traced by par (10)",
+		12: "ended with status 5; trc (12), which traces it, has to wait for it first, and then par (10) has to",
+	} {
+		p := on(procfacts.Process{PID: 11, PPID: 10, State: 'Z', ExitCode: 5 << 8})
+		p.P.Tracer = tracer
+		p.Host.All.Rows = []procfacts.Process{{PID: 10, Comm: "par"}, {PID: 11}, {PID: 12, Comm: "trc"}}
+		if says := string(why(nil, p)); says != want {
+			t.Errorf("traced by %d: %q, want %q", tracer, says, want)
+		}
+	}
+}

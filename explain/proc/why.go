@@ -27,7 +27,7 @@ func why(b []byte, r row) []byte {
 		b = append(b, "kwhy itself; "...)
 	}
 	b = doing(b, r)
-	if p.Tracer > 0 && (p.State != 't' || p.Frozen) { // who is named already where it has stopped it
+	if p.Tracer > 0 && (p.State != 't' || p.Frozen) && reapsFirst(r) == nil { // who is named already where it holds it
 		b = append(b, "; traced by "...)
 		if t, ok := r.Tracer(); ok {
 			b = named(b, t)
@@ -289,10 +289,26 @@ func signalOf(r row, n int32) string {
 
 func zombie(b []byte, r row) []byte {
 	b = append(append(append(b, "ended"...), exited(r)...), "; "...)
+	if t := reapsFirst(r); t != nil {
+		b = append(named(b, t), ", which traces it, has to wait for it first, and then "...)
+		return append(numbered(b, r, r.P.PPID), " has to"...)
+	}
 	if i, ok := r.Host.All.Row(r.P.PPID); ok {
 		return append(named(b, &r.Host.All.Rows[i]), " has to wait for it"...)
 	}
 	return append(b, "its parent has to wait for it"...)
+}
+
+// reapsFirst returns who traces a zombie and is not its parent: as long as it does, nobody else can wait for the
+// zombie (kernel/exit.c, wait_consider_task). It is nil where there is none, or it is not known to be another process.
+func reapsFirst(r row) *procfacts.Process {
+	if !r.P.Zombie() || r.P.TGID != 0 || r.P.Tracer <= 0 {
+		return nil
+	}
+	if t, ok := r.Tracer(); ok && t.PID != r.P.PPID {
+		return t
+	}
+	return nil
 }
 
 // exited says how a process ended, by stat's exit code, which is also 0 for readers without
