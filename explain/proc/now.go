@@ -95,6 +95,8 @@ func now() []detailField {
 // lastRan is how long ago the task was on a CPU: at least, where that is all that is known.
 func lastRan(d detail) value {
 	switch run, ok := d.Row.LastRun(); {
+	case d.Row.P.Outlived(): // it is of a thread that has ended, and the others go on
+		return explain.None(inspect.Inapplicable)
 	case d.Missing(inspect.PIDSched) != inspect.Present:
 		return explain.None(d.Missing(inspect.PIDSched))
 	case !ok, vague(run) && run.Least == 0:

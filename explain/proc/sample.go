@@ -139,6 +139,23 @@ func lost(s sample) string {
 // readWaited says why it was runnable and had no CPU: its cgroup's quota was used up, or
 // others had the CPUs.
 func readWaited(s sample) string {
+	starved := ""
+	if s.Starved > 0 {
+		starved = units.Plural(s.Starved, "thread was", "threads were") +
+			" runnable all the time and did not run, which is not counted yet: the kernel books it when a thread gets a CPU."
+	}
+	if says := readBooked(s); starved == "" || s.Ran+s.Waited == 0 {
+		return says
+	} else if says != quickly {
+		return says + " " + starved
+	}
+	return starved
+}
+
+const quickly = "It got a CPU quickly when it was runnable."
+
+// readBooked says that of the time that the kernel has counted.
+func readBooked(s sample) string {
 	rest := s.Waited
 	if s.Bounded {
 		rest -= min(s.Quota.Stood, rest)
@@ -156,7 +173,7 @@ func readWaited(s sample) string {
 	case others:
 		return "It was runnable, and other tasks had the CPUs."
 	}
-	return "It got a CPU quickly when it was runnable."
+	return quickly
 }
 
 func readRounds(s sample) string {

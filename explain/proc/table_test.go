@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"kwhy/explain"
 	"kwhy/inspect"
@@ -199,5 +200,25 @@ func TestWhoReapsATracedZombie(t *testing.T) {
 		if says := string(why(nil, p)); says != want {
 			t.Errorf("traced by %d: %q, want %q", tracer, says, want)
 		}
+	}
+}
+
+// What a thread that never got a CPU waits is in no clock yet: then it is not said that the process got one quickly.
+func TestWaitedOfAStarvedThread(t *testing.T) {
+	quick := &procfacts.Sample{Ran: time.Second, Waited: time.Millisecond, Took: time.Second}
+	if says := readWaited(quick); says != quickly {
+		t.Errorf("%q", says)
+	}
+	quick.Starved = 2
+	if says := readWaited(quick); !strings.HasPrefix(says, "2 threads were runnable all the time and did not run") {
+		t.Errorf("%q", says)
+	}
+}
+
+// Of a process whose main thread has ended, how long ago that ran says nothing of the process.
+func TestLastRanOfAMainThreadThatEnded(t *testing.T) {
+	d := &procfacts.Detail{Row: on(procfacts.Process{PID: 7, State: 'Z', Threads: 2})}
+	if v := lastRan(d); v.Reason() != inspect.Inapplicable {
+		t.Errorf("%v, %v", v, v.Reason())
 	}
 }
