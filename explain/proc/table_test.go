@@ -110,7 +110,7 @@ func TestCachedSaysWhichWay(t *testing.T) {
 // nothing is said of signals then.
 func TestAWaitOfAnotherMoment(t *testing.T) {
 	for where, want := range map[string]string{
-		"do_wait": "waits for a child to end", "__iomap_dio_rw": "no signal ends that, except perhaps SIGKILL",
+		"do_wait": "waits for a child to end", "__iomap_dio_rw": "no signal ends that, except perhaps a fatal one such as SIGKILL",
 		"fanotify_get_response": "only a fatal signal such as SIGKILL ends that", "mem_cgroup_handle_over_high": "up to 2 s at a time",
 	} {
 		p := on(procfacts.Process{State: 'D', Wchan: where})
@@ -173,7 +173,8 @@ func TestFrozenAndWhatElse(t *testing.T) {
 		{'S', "", []string{"/a", "/a/b"}, "frozen with cgroups /a and /a/b until all of these are thawed"},
 		{'S', "", nil, "frozen with its cgroup /a/b until that, or one above it, is thawed"},
 		{'T', "", []string{"/a/b"}, "stopped, and frozen with its cgroup /a/b until that is thawed: SIGCONT continues it only then"},
-		{'D', "do_signal_stop", []string{"/a/b"}, "stopped, and frozen with its cgroup /a/b until that is thawed: SIGCONT continues it only then"},
+		{'D', "do_signal_stop", []string{"/a/b"},
+			"stopped, and frozen with its cgroup /a/b until that is thawed: SIGCONT continues it only then"},
 		{'D', "kernel_clone", []string{"/a/b"}, "waits for its child from vfork, and frozen with its cgroup /a/b until that is thawed"},
 		{'t', "ptrace_stop", []string{"/a/b"}, "stopped by its tracer, and frozen with its cgroup /a/b until that is thawed"},
 	} {
@@ -220,5 +221,45 @@ func TestLastRanOfAMainThreadThatEnded(t *testing.T) {
 	d := &procfacts.Detail{Row: on(procfacts.Process{PID: 7, State: 'Z', Threads: 2})}
 	if v := lastRan(d); v.Reason() != inspect.Inapplicable {
 		t.Errorf("%v, %v", v, v.Reason())
+	}
+}
+
+// What ends a wait in D: for a FUSE server's answer no signal does once it has read the request, and a pending SIGKILL
+// shows that it has; for the lock that another request holds none ever does.
+func TestSignalsInD(t *testing.T) {
+	for _, c := range []struct {
+		where  string
+		killed bool
+		says   string
+	}{
+		{"request_wait_answer", false, "; a fatal signal such as SIGKILL ends that only as long as the server has not read the request"},
+		{"request_wait_answer", true,
+			"; SIGKILL is pending and does not end that: only the server's answer, or an abort of its connection, does"},
+		{"fuse_lock_inode", false, "which another request to it holds; no signal ends that"},
+		{"__lock_page", true, "; SIGKILL is pending and has not ended that"},
+	} {
+		p := on(procfacts.Process{State: 'D', Wchan: c.where})
+		p.P.Killed = c.killed
+		if says := string(doing(nil, p)); !strings.HasSuffix(says, c.says) {
+			t.Errorf("%s: %q, want %q", c.where, says, c.says)
+		}
+	}
+}
+
+// A task in D that does not show where it waits, and has a child that has run no program, may be in vfork, where
+// that is a healthy wait which any fatal signal ends: a notice, and no more.
+func TestPerhapsInVfork(t *testing.T) {
+	p := on(procfacts.Process{PID: 5, State: 'D', Voluntary: 7})
+	was := *p.P
+	if v := Stuck(p, &was); v.Int() != 2 {
+		t.Errorf("without a child: %v", v)
+	}
+	p.Host.Waits = map[int32]wait.Wait{5: {Holders: []int32{6}, Sure: wait.Candidates}}
+	if v := Stuck(p, &was); v.Int() != 1 {
+		t.Errorf("with one: %v", v)
+	}
+	want := "perhaps it waits for its child from vfork, 6; no signal ends that, except perhaps a fatal one"
+	if says := string(doing(nil, p)); !strings.Contains(says, want) {
+		t.Errorf("%q", says)
 	}
 }

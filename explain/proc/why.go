@@ -205,17 +205,35 @@ func sleeping(b []byte, r row) []byte {
 	case call == "":
 		b = append(b, nowhere(r)...)
 	}
+	if w.Kind == wait.Unknown && len(w.Holders) > 0 {
+		b = append(b, "; perhaps it waits for its child from vfork, "...)
+		b = edge.AppendHolders(b, w, func(b []byte, pid int32) []byte { return numbered(b, r, pid) })
+	}
+	return deaf(b, r, w)
+}
+
+// deaf says which signals end the wait of a task in D.
+func deaf(b []byte, r row, w wait.Wait) []byte {
+	says := "; no signal ends that, except perhaps a fatal one such as SIGKILL"
 	switch {
 	case r.P.State != 'D':
+		return b
 	case w.Kind == wait.MemoryHigh:
-		b = append(b, ", up to 2 s at a time; a signal that ends the process ends that at once"...)
+		says = ", up to 2 s at a time; a signal that ends the process ends that at once"
 	case w.Kind.Interruptible(): // it has gone on since its state was read
+		return b
+	case w.Kind == wait.FUSELock:
+		says = "; no signal ends that"
 	case w.Fatal:
-		b = append(b, "; only a fatal signal such as SIGKILL ends that"...)
-	default:
-		b = append(b, "; no signal ends that, except perhaps SIGKILL"...)
+		says = "; only a fatal signal such as SIGKILL ends that"
+	case w.Kind == wait.FUSE && r.P.Killed:
+		says = "; SIGKILL is pending and does not end that: only the server's answer, or an abort of its connection, does"
+	case r.P.Killed:
+		says = "; SIGKILL is pending and has not ended that"
+	case w.Kind == wait.FUSE:
+		says = "; a fatal signal such as SIGKILL ends that only as long as the server has not read the request"
 	}
-	return b
+	return append(b, says...)
 }
 
 // numbered writes a process by its number, with its name where this scan has it.

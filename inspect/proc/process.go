@@ -60,6 +60,8 @@ type Process struct {
 	spoilt uint64                                    // the fields of stat that did not parse, a bit each by their numbers
 	other  int32                                     // a thread that goes on where the main one has ended; -1: none was found
 	Gone   bool                                      // it ended before its first file was read
+	// Killed says that SIGKILL is pending for the task, by status.
+	Killed bool
 	// survived says that the main thread has ended and others go on, by status.
 	survived bool
 	cut      bool // status ends before its end

@@ -118,7 +118,8 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 	if !ok {
 		return nil, h.NoProcess(pid)
 	}
-	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{}, rested: map[int32]bool{}, reader: Reader{Host: h},
+	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{},
+		rested: map[int32]bool{}, reader: Reader{Host: h},
 		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm, OwnUID: uint32(unix.Geteuid())}}
 	for src := range s.out.got {
 		s.out.got[src] = inspect.Unread

@@ -45,7 +45,7 @@ func (w *Wait) unseen(t *Task) bool {
 
 func tells(k Kind) bool {
 	switch k {
-	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork, Child, Stopped, Traced:
+	case MemoryHigh, MemoryOOM, NFS, FUSE, FUSELock, Vfork, Child, Stopped, Traced:
 		return true
 	}
 	return false
@@ -79,7 +79,7 @@ func (f *Finder) Find(t *Task) Wait {
 		f.memory(t, &w, oomDisabled)
 	case NFS:
 		f.mount(t, &w, f.mounts(t, "nfs"))
-	case FUSE:
+	case FUSE, FUSELock:
 		f.fuse(t, &w)
 	case Vfork:
 		f.vfork(t, &w)
@@ -175,12 +175,17 @@ func (f *Finder) memory(t *Task, w *Wait, in func(cgroup.Place) (limit uint64, y
 }
 
 // likely finds whether the memory cgroup of a task that does not show where it waits holds its tasks up:
-// what else could a task in D wait for is not known, but there that is likely it.
+// what else could a task in D wait for is not known, but there that is likely it. Where its cgroup does not, it
+// may wait for a child of vfork: the holders are those that it may be, and the kind stays unknown.
 func (f *Finder) likely(t *Task, w *Wait) {
 	held := *w
 	if f.memory(t, &held, oomDisabled); held.Object != "" {
 		held.Kind, held.Sure = MemoryOOM, Candidates
 		*w = held
+		return
+	}
+	if f.vfork(t, &held); len(held.Holders) > 0 {
+		w.Holders, w.Sure = held.Holders, Candidates
 	}
 }
 

@@ -71,3 +71,13 @@ func TestATracedZombie(t *testing.T) {
 		}
 	}
 }
+
+// A task in D that does not show where may wait for those of its children that have run no program.
+func TestPerhapsInVfork(t *testing.T) {
+	tasks := []wait.Task{{PID: 10, State: 'D'}, {PID: 11, PPID: 10, Forked: true}, {PID: 12, PPID: 10}, {PID: 13, PPID: 9, Forked: true}}
+	f := wait.NewFinder(inspecttest.OpenRoots(t, t.TempDir(), t.TempDir(), inspecttest.AtNoon), true,
+		func() iter.Seq[wait.Task] { return slices.Values(tasks) })
+	if w := f.Find(&tasks[0]); w.Kind != wait.Unknown || w.Sure != wait.Candidates || !slices.Equal(w.Holders, []int32{11}) {
+		t.Errorf("%+v", w)
+	}
+}

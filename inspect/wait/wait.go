@@ -27,6 +27,7 @@ const (
 	Semaphore  // of System V
 	NFS        // a server of NFS
 	FUSE       // a file system that a process serves
+	FUSELock   // the lock of a directory there, which another request holds
 	Fanotify   // the answer of a process that watches access
 	Journal    // a file system's journal
 	Disk       // a block device
