@@ -183,6 +183,8 @@ func readSwitches(d detail) string {
 		return "It has not run yet."
 	case v+f < few:
 		return "Too few to say anything."
+	case f > v && d.Row.P.OfDeadline():
+		return "More often than it waited: it computes, and its runtime of SCHED_DEADLINE runs out, or others want the CPU too."
 	case f > v && computes(d):
 		return "More often than it waited: it computes, and others want the CPU too, or its cgroup's quota runs out."
 	case f > v:

@@ -166,6 +166,8 @@ func readBooked(s sample) string {
 		return "It was runnable and did not run: the kernel books that time when it gets a CPU."
 	case s.Ran+s.Waited == 0:
 		return "It was never runnable."
+	case s.Deadline && others:
+		return "It was runnable, and had used up its own runtime (SCHED_DEADLINE), or other tasks had the CPUs."
 	case s.Bounded && s.Quota.Throttled > 0 && others:
 		return "Its cgroup's quota throttled it, and at other times other tasks had the CPU."
 	case s.Bounded && s.Quota.Throttled > 0:
@@ -270,7 +272,7 @@ func kinds() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word(edge.OnCPU, "Runnable: on a CPU, or waiting for one or for its cgroup's quota.", "cpu-time"),
+		word(edge.OnCPU, "Runnable: on a CPU, or waiting for one, for its cgroup's quota or its own.", "cpu-time"),
 		word(edge.Lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
 		word(edge.Disk, "Waits for a disk, or for a file server.", "process-state"),
 		word(edge.Network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),

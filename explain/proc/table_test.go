@@ -263,3 +263,15 @@ func TestPerhapsInVfork(t *testing.T) {
 		t.Errorf("%q", says)
 	}
 }
+
+// A task of SCHED_DEADLINE waits for its own runtime on an idle host: others are not blamed alone, nor a quota that
+// it has none of.
+func TestHeldByItsOwnRuntime(t *testing.T) {
+	s := &procfacts.Sample{Ran: time.Second / 10, Waited: time.Second, Took: time.Second, Deadline: true}
+	p := on(procfacts.Process{State: 'R', Policy: 6, Voluntary: 1, Forced: 100})
+	for _, says := range []string{readWaited(s), readSwitches(&procfacts.Detail{Row: p}), string(doing(nil, p))} {
+		if !strings.Contains(says, "SCHED_DEADLINE") || strings.Contains(says, "quota") {
+			t.Errorf("%q", says)
+		}
+	}
+}

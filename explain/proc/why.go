@@ -100,6 +100,9 @@ func doing(b []byte, r row) []byte {
 			if _, since, _, known := r.Throttled(); known && since.Throttled > 0 {
 				b = append(b, ", or for its cgroup's quota"...)
 			}
+			if p.OfDeadline() {
+				b = append(b, ", or for its own runtime of SCHED_DEADLINE in its next period"...)
+			}
 		}
 		if p.CPU >= 0 {
 			b = strconv.AppendInt(append(b, "; last on CPU "...), int64(p.CPU), 10)

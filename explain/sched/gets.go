@@ -173,6 +173,9 @@ func runnable(t one) bool {
 
 // heldBack says where it waited for its own quota, on idle CPUs too.
 func heldBack(t one) string {
+	if t.Row.P.OfDeadline() {
+		return " Under SCHED_DEADLINE it waits for its next period, too, once its runtime is used up, whoever else runs."
+	}
 	s := taskThrottling(t)
 	if !t.Bounded || s.throttled == 0 || !inQuota(t) {
 		return ""

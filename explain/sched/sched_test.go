@@ -597,3 +597,14 @@ func TestOneThreadStarves(t *testing.T) {
 		t.Errorf("a thread that is not it: %q", says)
 	}
 }
+
+// One of SCHED_DEADLINE that stood ready is not laid to others: its own runtime may be used up.
+func TestDeadlineIsNotStarvedByOthers(t *testing.T) {
+	task := &schedfacts.Process{Row: procfacts.Row{P: &procfacts.Process{Policy: policyDeadline}}}
+	if says := heldBack(task); !strings.Contains(says, "once its runtime is used up") {
+		t.Errorf("%q", says)
+	}
+	if task.Row.P.Policy = policyFIFO; heldBack(task) != "" {
+		t.Errorf("%q", heldBack(task))
+	}
+}

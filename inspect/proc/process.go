@@ -165,6 +165,9 @@ func (p *Process) MainEnded() bool {
 	return p.TGID == 0 && (p.State == 'Z' && p.Threads > 1 || p.State == 0 && p.survived)
 }
 
+// OfDeadline reports whether p is under SCHED_DEADLINE (include/uapi/linux/sched.h).
+func (p *Process) OfDeadline() bool { return p.Policy == 6 }
+
 // Zombie reports whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }
 

@@ -38,7 +38,10 @@ type Sample struct {
 	// Starved is how many threads were runnable whenever looked at, and did not run: what they wait
 	// is in no clock before they run next (kernel/sched/stats.h, sched_info_arrive).
 	Starved int
-	Clocks  inspect.Reason
+	// Deadline says that one of its threads was found under SCHED_DEADLINE, which holds a task back that has
+	// used its runtime up before its period is over (kernel/sched/deadline.c, update_curr_dl).
+	Deadline bool
+	Clocks   inspect.Reason
 	// Quota is what the bound of its cgroup's CPU time did meanwhile; Bounded is
 	// false where there is none.
 	Quota   cgroup.Throttle
@@ -287,6 +290,7 @@ func (s *sampler) look(p *Process) {
 	}
 	d.Times++
 	d.tids[p.PID], s.tids[p.PID] = true, true
+	s.out.Deadline = s.out.Deadline || p.OfDeadline()
 	if p.State != 'R' {
 		s.rested[p.PID] = true
 	}
