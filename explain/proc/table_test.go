@@ -275,3 +275,16 @@ func TestHeldByItsOwnRuntime(t *testing.T) {
 		}
 	}
 }
+
+// A thread that a tracer has stopped is told on the page of its process, whose main thread goes on.
+func TestAThreadThatATracerStopped(t *testing.T) {
+	p := on(procfacts.Process{PID: 5, State: 'S', Threads: 2})
+	p.Host.All.Rows = []procfacts.Process{{PID: 5}, {PID: 9, Comm: "strace"}}
+	d := &procfacts.Detail{Row: p, Held: []procfacts.Process{{PID: 6, TGID: 5, Comm: "worker", State: 't'}}}
+	if d.Held[0].Tracer = 9; heldThreads(d) != "; 1 other thread is stopped by a tracer: worker (6) by strace (9)" {
+		t.Errorf("%q", heldThreads(d))
+	}
+	if d.Held = nil; heldThreads(d) != "" {
+		t.Errorf("%q", heldThreads(d))
+	}
+}
