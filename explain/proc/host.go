@@ -203,12 +203,7 @@ func readZombies(l list) string {
 	if len(zombies(l)) == 0 {
 		return "None."
 	}
-	traced := func(p *procfacts.Process) bool { return p.Tracer > 0 && p.Tracer != p.PPID }
-	says := parentsOf(l) + ". Only the parent can clean up: it has to wait for them, or end."
-	if slices.ContainsFunc(zombies(l), traced) {
-		return says + " For one that is traced its tracer has to wait first."
-	}
-	return says
+	return parentsOf(l) + ". Only the parent can clean up, after the tracer of one that is traced: it has to wait for them, or end."
 }
 
 // parentsOf lists the parents of the zombies, those with the most first.
