@@ -87,6 +87,8 @@ func ofFiles(k wait.Kind) (kind, bool) {
 		return kind{Disk, "an NFS server"}, true
 	case wait.FUSE:
 		return kind{Disk, "the process that serves a FUSE file system"}, true
+	case wait.FUSELock:
+		return kind{Disk, "the lock of a directory of a FUSE file system, which another request to it holds"}, true
 	case wait.Fanotify:
 		return kind{Local, "the answer of a process that watches access by fanotify"}, true
 	case wait.Journal:
@@ -140,9 +142,11 @@ func AppendWhat(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte 
 	switch {
 	case what == "":
 		return b
+	case w.Kind == wait.Child && len(w.Holders) > 0:
+		return append(AppendHolders(append(b, "a child that has ended: "...), w, named), ", which traces it, has to wait for it first"...)
 	case w.Object == "":
 		if b = append(b, what...); len(w.Holders) > 0 {
-			b = appendHolders(append(b, ": "...), w, named)
+			b = AppendHolders(append(b, ": "...), w, named)
 		}
 		return b
 	}
@@ -159,17 +163,23 @@ func AppendWhat(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte 
 		return append(b, ", and its OOM killer is disabled (oom_kill_disable)"...)
 	case wait.NFS:
 		b = append(append(b, "the NFS server of "...), w.Object...)
+	case wait.FUSELock:
+		b = append(append(b, "the lock of a directory of the FUSE file system at "...), w.Object...)
+		if b = append(b, ", which another request to it holds"...); len(w.Holders) > 0 {
+			b = AppendHolders(append(b, "; who serves it: "...), w, named)
+		}
+		return b
 	case wait.FUSE:
 		where := append([]byte("the FUSE file system at "), w.Object...)
 		if len(w.Holders) == 0 {
 			return append(append(b, "who serves "...), where...)
 		}
-		return append(append(appendHolders(b, w, named), ", which serves "...), where...)
+		return append(append(AppendHolders(b, w, named), ", which serves "...), where...)
 	default:
 		b = append(append(append(b, what...), ": "...), w.Object...)
 	}
 	if len(w.Holders) > 0 {
-		b = appendHolders(append(b, ": "...), w, named)
+		b = AppendHolders(append(b, ": "...), w, named)
 	}
 	return b
 }
@@ -181,7 +191,7 @@ func AppendStop(b []byte, w wait.Wait, long string, told bool, named func([]byte
 	if w.Kind == wait.Traced {
 		switch b = append(b, " by its tracer"...); {
 		case len(w.Holders) > 0:
-			b = appendHolders(append(b, ' '), w, named)
+			b = AppendHolders(append(b, ' '), w, named)
 		case told:
 			b = append(b, ", which is outside this PID namespace"...)
 		}
@@ -206,7 +216,7 @@ func AppendStop(b []byte, w wait.Wait, long string, told bool, named func([]byte
 		b = append(append(b, ", for "...), long...)
 	}
 	if b = append(b, "; SIGCONT continues it"...); len(w.Holders) > 0 {
-		return appendHolders(append(b, ", and so does fg in its shell, "...), w, named)
+		return AppendHolders(append(b, ", and so does fg in its shell, "...), w, named)
 	}
 	return append(b, inspect.Choose(w.Jobless, "; no shell has it as a job", "", "")...)
 }
@@ -221,8 +231,8 @@ func appendLimit(b []byte, before string, n uint64) []byte {
 // few is how many of the candidates are named.
 const few = 3
 
-// appendHolders names who could end a wait.
-func appendHolders(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte {
+// AppendHolders appends the names of those who could end a wait: the first few of them.
+func AppendHolders(b []byte, w wait.Wait, named func([]byte, int32) []byte) []byte {
 	if w.Sure == wait.Candidates && len(w.Holders) > 1 {
 		b = append(b, "one of "...)
 	}

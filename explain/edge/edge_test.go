@@ -40,7 +40,7 @@ func TestPlaces(t *testing.T) {
 		{'D', "read", "__blkdev_direct_IO_simple", Disk, "a disk", false},
 		{'D', "fsync", "blkdev_issue_flush", Disk, "a disk", false},
 		{'D', "read", "__lock_page", Disk, "a page from a disk", false},
-		{'D', "stat", "fuse_lock_inode", Disk, "serves a FUSE file system", false},
+		{'D', "stat", "fuse_lock_inode", Disk, "which another request to it holds", false},
 	} {
 		w := wait.Wait{}
 		w.Kind, w.Fatal, w.Evidence = wait.Sleeping(c.state, c.call, c.where)
@@ -65,7 +65,12 @@ func TestWaitsAreNamed(t *testing.T) {
 			"one of p7, p8, which serves the FUSE file system at /mnt"},
 		{wait.Wait{Kind: wait.FUSE, Object: "/mnt", Holders: []int32{4, 5, 6, 7, 8}, Sure: wait.Candidates},
 			"one of p4, p5, p6 and 2 more, which serves the FUSE file system at /mnt"},
+		{wait.Wait{Kind: wait.FUSELock, Object: "/mnt", Holders: []int32{7}, Sure: wait.OnlyOne},
+			"the lock of a directory of the FUSE file system at /mnt, which another request to it holds; who serves it: p7"},
 		{wait.Wait{Kind: wait.Vfork, Holders: []int32{7}, Sure: wait.OnlyOne}, "its child from vfork: p7"},
+		{wait.Wait{Kind: wait.Child}, "a child to end"},
+		{wait.Wait{Kind: wait.Child, Holders: []int32{7}, Sure: wait.Says},
+			"a child that has ended: p7, which traces it, has to wait for it first"},
 		{wait.Wait{Kind: wait.MemoryOOM}, "memory in its cgroup, which is at its limit"},
 		{wait.Wait{Kind: wait.MemoryOOM, Object: "/a", Limit: 1 << 20},
 			"memory: cgroup /a is at its limit of 1.0 MiB, and its OOM killer is disabled (oom_kill_disable)"},

@@ -203,7 +203,7 @@ func readZombies(l list) string {
 	if len(zombies(l)) == 0 {
 		return "None."
 	}
-	return parentsOf(l) + ". Only the parent can clean up: it has to wait for them, or end."
+	return parentsOf(l) + ". Only the parent can clean up, after the tracer of one that is traced: it has to wait for them, or end."
 }
 
 // parentsOf lists the parents of the zombies, those with the most first.
@@ -257,7 +257,7 @@ func rules() []explain.Rule[*procfacts.Snapshot] {
 			inspect.KernelThreadsMax),
 		{ID: "proc.zombies", What: "processes in Z", Unit: explain.Count,
 			Means: "They have no memory and no files left, only a PID and an exit status. " +
-				"Their parent has to call wait(); if it ends, init or a subreaper does.",
+				"Their parent has to call wait(), after the tracer of one that is traced; if it ends, init or a subreaper does.",
 			Evidence: []string{"zombies"}, Concept: "zombie", Next: "kwhy proc --state Z",
 			Of: func(l list) value { return explain.I(len(zombies(l))) }, At: explain.At{Notice: 20, Warning: 1000},
 			Say: func(l list) string {

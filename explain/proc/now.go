@@ -26,6 +26,7 @@ func now() []detailField {
 			if d.Row.P.Zombie() && d.Row.P.ExitCode == 0 && readable {
 				s = strings.Replace(s, "ended; ", "ended with status 0; ", 1)
 			}
+			s += heldThreads(d)
 			if d.Ended {
 				return "It ended while it was read. Before that: " + s + "."
 			}
@@ -92,9 +93,35 @@ func now() []detailField {
 	}
 }
 
+// heldThreads says which of its other threads a tracer has stopped, while the main one goes on; "" for none.
+func heldThreads(d detail) string {
+	if len(d.Held) == 0 {
+		return ""
+	}
+	b := append(units.AppendNumber([]byte("; "), int64(len(d.Held))), oneOrMany(int32(len(d.Held)), " other thread is", " other threads are")...)
+	b = append(b, " stopped by a tracer: "...)
+	const most = 3
+	for i := range d.Held[:min(len(d.Held), most)] {
+		t := &d.Held[i]
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = named(b, t)
+		if tracer, ok := (row{Host: d.Row.Host, P: t}).Tracer(); ok {
+			b = named(append(b, " by "...), tracer)
+		}
+	}
+	if n := len(d.Held) - most; n > 0 {
+		b = append(units.AppendNumber(append(b, " and "...), int64(n)), " more"...)
+	}
+	return string(b)
+}
+
 // lastRan is how long ago the task was on a CPU: at least, where that is all that is known.
 func lastRan(d detail) value {
 	switch run, ok := d.Row.LastRun(); {
+	case d.Row.P.Outlived(): // it is of a thread that has ended, and the others go on
+		return explain.None(inspect.Inapplicable)
 	case d.Missing(inspect.PIDSched) != inspect.Present:
 		return explain.None(d.Missing(inspect.PIDSched))
 	case !ok, vague(run) && run.Least == 0:
@@ -181,6 +208,8 @@ func readSwitches(d detail) string {
 		return "It has not run yet."
 	case v+f < few:
 		return "Too few to say anything."
+	case f > v && d.Row.P.OfDeadline():
+		return "More often than it waited: it computes, and its runtime of SCHED_DEADLINE runs out, or others want the CPU too."
 	case f > v && computes(d):
 		return "More often than it waited: it computes, and others want the CPU too, or its cgroup's quota runs out."
 	case f > v:

@@ -113,7 +113,7 @@ func Stuck(p procfacts.Row, was *procfacts.Process) explain.Value {
 	case edge.OfDisk(w.Kind) && !stood(p.P, was):
 		return value{} // I/O at work: a healthy database has hundreds of such threads at any moment
 	}
-	if stood(p.P, was) {
+	if w := p.Wait(); stood(p.P, was) && (w.Kind != wait.Unknown || len(w.Holders) == 0) { // else it may be in vfork
 		return explain.I(2)
 	}
 	return explain.I(1)

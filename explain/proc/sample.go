@@ -139,6 +139,23 @@ func lost(s sample) string {
 // readWaited says why it was runnable and had no CPU: its cgroup's quota was used up, or
 // others had the CPUs.
 func readWaited(s sample) string {
+	starved := ""
+	if s.Starved > 0 {
+		starved = units.Plural(s.Starved, "thread was", "threads were") +
+			" runnable all the time and did not run, which is not counted yet: the kernel books it when a thread gets a CPU."
+	}
+	if says := readBooked(s); starved == "" || s.Ran+s.Waited == 0 {
+		return says
+	} else if says != quickly {
+		return says + " " + starved
+	}
+	return starved
+}
+
+const quickly = "It got a CPU quickly when it was runnable."
+
+// readBooked says that of the time that the kernel has counted.
+func readBooked(s sample) string {
 	rest := s.Waited
 	if s.Bounded {
 		rest -= min(s.Quota.Stood, rest)
@@ -149,6 +166,8 @@ func readWaited(s sample) string {
 		return "It was runnable and did not run: the kernel books that time when it gets a CPU."
 	case s.Ran+s.Waited == 0:
 		return "It was never runnable."
+	case s.Deadline && others:
+		return "It was runnable, and had used up its own runtime (SCHED_DEADLINE), or other tasks had the CPUs."
 	case s.Bounded && s.Quota.Throttled > 0 && others:
 		return "Its cgroup's quota throttled it, and at other times other tasks had the CPU."
 	case s.Bounded && s.Quota.Throttled > 0:
@@ -156,7 +175,7 @@ func readWaited(s sample) string {
 	case others:
 		return "It was runnable, and other tasks had the CPUs."
 	}
-	return "It got a CPU quickly when it was runnable."
+	return quickly
 }
 
 func readRounds(s sample) string {
@@ -253,7 +272,7 @@ func kinds() []explain.Word {
 		return explain.Word{Name: name, Gist: gist, Concept: concept}
 	}
 	return []explain.Word{
-		word(edge.OnCPU, "Runnable: on a CPU, or waiting for one or for its cgroup's quota.", "cpu-time"),
+		word(edge.OnCPU, "Runnable: on a CPU, or waiting for one, for its cgroup's quota or its own.", "cpu-time"),
 		word(edge.Lock, "Waits for another thread: a lock, a condition, a semaphore.", "process-state"),
 		word(edge.Disk, "Waits for a disk, or for a file server.", "process-state"),
 		word(edge.Network, "Waits for the network: data, room in a buffer, a connection.", "process-state"),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"kwhy/explain"
@@ -26,7 +27,7 @@ func why(b []byte, r row) []byte {
 		b = append(b, "kwhy itself; "...)
 	}
 	b = doing(b, r)
-	if p.Tracer > 0 && p.State != 't' { // whose tracer is named already
+	if p.Tracer > 0 && (p.State != 't' || p.Frozen) && reapsFirst(r) == nil { // who is named already where it holds it
 		b = append(b, "; traced by "...)
 		if t, ok := r.Tracer(); ok {
 			b = named(b, t)
@@ -40,20 +41,44 @@ func why(b []byte, r row) []byte {
 	return b
 }
 
-// frozen says by which cgroup it is, and what else holds it.
+// frozen says which cgroup is to be thawed, and what else holds it.
 func frozen(b []byte, r row) []byte {
-	stopped := r.P.State == 'T'
-	if stopped {
-		b = append(b, "stopped, and "...)
+	held, until := alsoHeld(r)
+	b = append(b, held...)
+	w := r.Wait()
+	switch n := len(w.Frozen); {
+	case n == 1 && w.Frozen[0] == w.Object:
+		b = append(append(append(b, "frozen with its cgroup "...), w.Object...), " until that is thawed"...)
+	case n == 1:
+		b = append(append(append(b, "frozen with cgroup "...), w.Frozen[0]...), ", above its own, until that is thawed"...)
+	case n > 1:
+		b = append(append(b, "frozen with cgroups "...), strings.Join(w.Frozen, " and ")...)
+		b = append(b, " until all of these are thawed"...)
+	case w.Object != "":
+		b = append(append(append(b, "frozen with its cgroup "...), w.Object...), " until that, or one above it, is thawed"...)
+	default: // a sample, which does not name it
+		b = append(b, "frozen with its cgroup until that is thawed"...)
 	}
-	b = append(b, "frozen with its cgroup "...)
-	if w := r.Wait(); w.Object != "" {
-		b = append(append(b, w.Object...), ' ')
+	return append(b, until...)
+}
+
+// alsoHeld says what holds a frozen task besides, and goes on to when it is thawed. A stopped one that version
+// 1's freezer holds is in D (kernel/freezer.c, __freeze_task), and shows by its function that it is stopped;
+// a parent in vfork stays where it waits.
+func alsoHeld(r row) (held, until string) {
+	where := r.Where()
+	switch {
+	case r.P.State == 't', strings.Contains(where, "ptrace_stop"):
+		return "stopped by its tracer, and ", ""
+	case r.P.State == 'T', strings.Contains(where, "do_signal_stop"):
+		return "stopped, and ", ": SIGCONT continues it only then"
+	case r.P.State != 'D':
+		return "", ""
 	}
-	if b = append(b, "until that is thawed"...); stopped {
-		b = append(b, ": SIGCONT continues it only then"...)
+	if k, _, _ := wait.Sleeping('D', r.CallName(), where); k == wait.Vfork {
+		return "waits for its child from vfork, and ", ""
 	}
-	return b
+	return "", ""
 }
 
 // doing says it by the state.
@@ -74,6 +99,9 @@ func doing(b []byte, r row) []byte {
 			b = append(b, "runnable: on a CPU or waiting for one"...)
 			if _, since, _, known := r.Throttled(); known && since.Throttled > 0 {
 				b = append(b, ", or for its cgroup's quota"...)
+			}
+			if p.OfDeadline() {
+				b = append(b, ", or for its own runtime of SCHED_DEADLINE in its next period"...)
 			}
 		}
 		if p.CPU >= 0 {
@@ -180,17 +208,35 @@ func sleeping(b []byte, r row) []byte {
 	case call == "":
 		b = append(b, nowhere(r)...)
 	}
+	if w.Kind == wait.Unknown && len(w.Holders) > 0 {
+		b = append(b, "; perhaps it waits for its child from vfork, "...)
+		b = edge.AppendHolders(b, w, func(b []byte, pid int32) []byte { return numbered(b, r, pid) })
+	}
+	return deaf(b, r, w)
+}
+
+// deaf says which signals end the wait of a task in D.
+func deaf(b []byte, r row, w wait.Wait) []byte {
+	says := "; no signal ends that, except perhaps a fatal one such as SIGKILL"
 	switch {
 	case r.P.State != 'D':
+		return b
 	case w.Kind == wait.MemoryHigh:
-		b = append(b, ", up to 2 s at a time; a signal that ends the process ends that at once"...)
+		says = ", up to 2 s at a time; a signal that ends the process ends that at once"
 	case w.Kind.Interruptible(): // it has gone on since its state was read
+		return b
+	case w.Kind == wait.FUSELock:
+		says = "; no signal ends that"
 	case w.Fatal:
-		b = append(b, "; only a fatal signal such as SIGKILL ends that"...)
-	default:
-		b = append(b, "; no signal ends that, except perhaps SIGKILL"...)
+		says = "; only a fatal signal such as SIGKILL ends that"
+	case w.Kind == wait.FUSE && r.P.Killed:
+		says = "; SIGKILL is pending and does not end that: only the server's answer, or an abort of its connection, does"
+	case r.P.Killed:
+		says = "; SIGKILL is pending and has not ended that"
+	case w.Kind == wait.FUSE:
+		says = "; a fatal signal such as SIGKILL ends that only as long as the server has not read the request"
 	}
-	return b
+	return append(b, says...)
 }
 
 // numbered writes a process by its number, with its name where this scan has it.
@@ -264,10 +310,26 @@ func signalOf(r row, n int32) string {
 
 func zombie(b []byte, r row) []byte {
 	b = append(append(append(b, "ended"...), exited(r)...), "; "...)
+	if t := reapsFirst(r); t != nil {
+		b = append(named(b, t), ", which traces it, has to wait for it first, and then "...)
+		return append(numbered(b, r, r.P.PPID), " has to"...)
+	}
 	if i, ok := r.Host.All.Row(r.P.PPID); ok {
 		return append(named(b, &r.Host.All.Rows[i]), " has to wait for it"...)
 	}
 	return append(b, "its parent has to wait for it"...)
+}
+
+// reapsFirst returns who traces a zombie and is not its parent: as long as it does, nobody else can wait for the
+// zombie (kernel/exit.c, wait_consider_task). It is nil where there is none, or it is not known to be another process.
+func reapsFirst(r row) *procfacts.Process {
+	if !r.P.Zombie() || r.P.TGID != 0 || r.P.Tracer <= 0 {
+		return nil
+	}
+	if t, ok := r.Tracer(); ok && t.PID != r.P.PPID {
+		return t
+	}
+	return nil
 }
 
 // exited says how a process ended, by stat's exit code, which is also 0 for readers without

@@ -120,8 +120,35 @@ func readWaited(t one) string {
 		return "More than its " + units.Plural(max(t.Row.P.Threads, 1), "thread", "threads") + " can have waited " + c.over +
 			": the kernel adds what a thread waited when it runs next, so that a part was before." + heldBack(t)
 	}
+	if n := unrun(t); n > 0 {
+		return units.Plural(n, "thread was", "threads were") + " ready and did not run " + c.over +
+			", which is not counted yet: the kernel adds it when a thread runs next." + heldBack(t)
+	}
 	return "Ready and not on a CPU, " + c.over + ": " + units.Percent(int64(c.waited), int64(c.ran+c.waited)) +
 		" of the time that its threads wanted one." + heldBack(t)
+}
+
+// ofProcess reports whether it is a process with its threads, and not one thread.
+func ofProcess(t one) bool {
+	return t.Threads != nil && (t.Row.P.TGID == 0 || t.Row.P.TGID == t.Row.P.PID)
+}
+
+// unrun is how many of its threads were ready at both ends of the interval and did not run between.
+func unrun(t one) (n int) {
+	was, over, ok := t.Before()
+	if !ok || !ofProcess(t) || was.Threads == nil || over < 20*time.Millisecond {
+		return 0
+	}
+	for i := range t.Threads.Rows {
+		p := &t.Threads.Rows[i]
+		if j, met := was.Threads.Row(p.PID); met && p.State == 'R' {
+			q := &was.Threads.Rows[j]
+			if q.State == 'R' && q.Start == p.Start && p.Turns != inspect.Unset && p.Turns == q.Turns && p.Ran == q.Ran {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // inQuota reports whether a quota holds it, or one of its threads: the kernel charges what fair tasks run
@@ -130,7 +157,7 @@ func inQuota(t one) bool {
 	fair := func(p procfacts.Process) bool {
 		return p.Policy != policyFIFO && p.Policy != policyRR && p.Policy != policyDeadline
 	}
-	return fair(*t.Row.P) || t.Threads != nil && t.Row.P.TGID == 0 && slices.ContainsFunc(t.Threads.Rows, fair)
+	return fair(*t.Row.P) || ofProcess(t) && slices.ContainsFunc(t.Threads.Rows, fair)
 }
 
 // runnable reports whether any of its threads is.
@@ -138,7 +165,7 @@ func runnable(t one) bool {
 	if t.Row.P.State == 'R' {
 		return true
 	}
-	if t.Threads == nil || t.Row.P.TGID != 0 {
+	if !ofProcess(t) {
 		return false
 	}
 	return slices.ContainsFunc(t.Threads.Rows, func(p procfacts.Process) bool { return p.State == 'R' })
@@ -146,6 +173,9 @@ func runnable(t one) bool {
 
 // heldBack says where it waited for its own quota, on idle CPUs too.
 func heldBack(t one) string {
+	if t.Row.P.OfDeadline() {
+		return " Under SCHED_DEADLINE it waits for its next period, too, once its runtime is used up, whoever else runs."
+	}
 	s := taskThrottling(t)
 	if !t.Bounded || s.throttled == 0 || !inQuota(t) {
 		return ""

@@ -90,7 +90,9 @@ func rules() []explain.Rule[*schedfacts.Snapshot] {
 func starvation() explain.Rule[*schedfacts.Snapshot] {
 	left := func(s sched) []schedfacts.Starved {
 		list, _ := s.Starved()
-		return slices.DeleteFunc(slices.Clone(list), func(it schedfacts.Starved) bool { return it.Quota != "" || it.P.Policy == policyIdle })
+		return slices.DeleteFunc(slices.Clone(list), func(it schedfacts.Starved) bool {
+			return it.Quota != "" || it.P.Policy == policyIdle || it.P.OfDeadline() // whose own runtime may be used up
+		})
 	}
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.starved", What: "how long a thread was ready and did not run", Unit: explain.Seconds, Basis: explain.Interval,
@@ -154,8 +156,8 @@ func hasRoom(s sched) bool {
 func heldRule() explain.Rule[*schedfacts.Snapshot] {
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.cpu_held", What: "PSI cpu some avg10, of a host whose CPUs have time left", Unit: explain.Ratio, Basis: explain.Interval,
-		Means: "Tasks are ready and do not run, though CPUs are idle or run tasks of low weight: a quota of their cgroup holds them back, they " +
-			"may run on a few CPUs alone, or they have a low weight themselves. More CPUs would not help.",
+		Means: "Tasks are ready and do not run, though CPUs are idle or run tasks of low weight: a quota of their cgroup holds them back, or " +
+			"their own runtime (SCHED_DEADLINE), they may run on a few CPUs alone, or they have a low weight themselves. More CPUs would not help.",
 		Evidence: []string{"pressure_cpu_some", "cpu_idle"}, Concept: "cpu-bandwidth", Next: "kwhy sched --interval 2s",
 		Of: func(s sched) value {
 			left, known := spare(s)

@@ -571,3 +571,40 @@ func TestUclamp(t *testing.T) {
 		t.Errorf("without the option: %v", v.Reason())
 	}
 }
+
+// A thread that stood ready over the interval is told of, though the process's clocks, which have it not yet,
+// say that it waited for nothing; where the reading is of one thread, its siblings do not count.
+func TestOneThreadStarves(t *testing.T) {
+	thread := func(pid int32, ran, turns inspect.Num) procfacts.Process {
+		return procfacts.Process{PID: pid, TGID: 5, State: 'R', Ran: ran, Turns: turns}
+	}
+	at := func(n int64, ran inspect.Num, threads ...procfacts.Process) *schedfacts.Process {
+		p := &procfacts.Process{PID: 5, TGID: 5, State: 'R', Ran: ran, Waited: 300e3 * inspect.Num(n), Turns: 10 * inspect.Num(n), Threads: 2}
+		h := &procfacts.Shared{Host: &inspect.Host{}, At: time.Unix(n, 0)}
+		return &schedfacts.Process{Row: procfacts.Row{Host: h, P: p}, Threads: &procfacts.Processes{Rows: threads}}
+	}
+	now := at(3, 4e9, thread(5, 4e9, 90), thread(6, 7, 3))
+	now.Was = at(1, 2e9, thread(5, 2e9, 80), thread(6, 7, 3))
+	if says := readWaited(now); !strings.HasPrefix(says, "1 thread was ready and did not run in the last 2 s") {
+		t.Errorf("%q", says)
+	}
+	now.Was.Threads.Rows[1].Turns = 2
+	if says := readWaited(now); !strings.HasPrefix(says, "Ready and not on a CPU, in the last 2 s: <0.1 %") {
+		t.Errorf("it had a turn: %q", says)
+	}
+	now.Was.Threads.Rows[1].Turns, now.Row.P.PID = 3, 7
+	if says := readWaited(now); strings.Contains(says, "thread was ready") {
+		t.Errorf("a thread that is not it: %q", says)
+	}
+}
+
+// One of SCHED_DEADLINE that stood ready is not laid to others: its own runtime may be used up.
+func TestDeadlineIsNotStarvedByOthers(t *testing.T) {
+	task := &schedfacts.Process{Row: procfacts.Row{P: &procfacts.Process{Policy: policyDeadline}}}
+	if says := heldBack(task); !strings.Contains(says, "once its runtime is used up") {
+		t.Errorf("%q", says)
+	}
+	if task.Row.P.Policy = policyFIFO; heldBack(task) != "" {
+		t.Errorf("%q", heldBack(task))
+	}
+}

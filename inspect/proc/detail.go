@@ -45,6 +45,7 @@ type Detail struct {
 	Shares    []cgroup.ShareGroup
 	Tracees   []*Process   // those that it traces
 	Traceable inspect.Seen // among how many these were looked for
+	Held      []Process    // those of its threads that a tracer has stopped, but the main one, where it has not too many
 	Borrowed  bool         // it runs in its parent's memory, as after vfork
 	Ended     bool         // while it was read: what was read before is there
 
@@ -212,6 +213,7 @@ func (d *Detail) lookAround(h *inspect.Host, all *Processes, want inspect.Source
 	all.FindWaits(func(yield func(Row) bool) { yield(d.Row) })
 	all.LastRuns(d.Row.P)
 	d.findTracees(all)
+	d.findHeld(h, all)
 }
 
 // readDetail reads the wanted sources that have a reader of their own.

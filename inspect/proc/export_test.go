@@ -60,3 +60,5 @@ var (
 	NamespacesOf     = namespacesOf
 	NamespaceNumbers = namespaceNumbers
 )
+
+func FindHeld(d *Detail, h *inspect.Host, ps *Processes) { d.findHeld(h, ps) }

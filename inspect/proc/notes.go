@@ -199,3 +199,24 @@ func (ps *Processes) Terminals() {
 		}
 	}
 }
+
+// mostHeld is how many threads a process may have at most for these to be looked at.
+const mostHeld = 1024
+
+// findHeld finds which threads of a process a tracer has stopped: each of them may be traced alone
+// (kernel/ptrace.c, ptrace_attach), and the process's own state is that of its main thread.
+func (d *Detail) findHeld(h *inspect.Host, ps *Processes) {
+	p := d.Row.P
+	if p.TGID != 0 || p.Threads < 2 || p.Threads > mostHeld {
+		return
+	}
+	r := &Reader{Host: h}
+	list, _ := threads(r, p) // without them, none is known
+	for i := range list {
+		if t := &list[i]; t.State == 't' && t.PID != p.PID {
+			r.Fill(t, inspect.Of(inspect.PIDStatus))
+			ps.tracer(t)
+			d.Held = append(d.Held, *t)
+		}
+	}
+}

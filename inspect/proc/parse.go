@@ -225,6 +225,10 @@ func (p *Process) statusLine(name, rest []byte) {
 		if n, ok := inspect.ParseUint(field); ok && n <= math.MaxInt32 {
 			p.Tracer = int32(n)
 		}
+	case "SigPnd":
+		const kill = 9 // SIGKILL, which each thread has pending when its process gets it (kernel/signal.c, complete_signal)
+		set, err := strconv.ParseUint(string(field), 16, 64)
+		p.Killed = err == nil && set&(1<<(kill-1)) != 0
 	case "CapEff":
 		set, err := strconv.ParseUint(string(field), 16, 64)
 		p.Privileged = err == nil && set&(1<<capSysAdmin|1<<capSysResource) != 0

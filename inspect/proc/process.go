@@ -60,6 +60,8 @@ type Process struct {
 	spoilt uint64                                    // the fields of stat that did not parse, a bit each by their numbers
 	other  int32                                     // a thread that goes on where the main one has ended; -1: none was found
 	Gone   bool                                      // it ended before its first file was read
+	// Killed says that SIGKILL is pending for the task, by status.
+	Killed bool
 	// survived says that the main thread has ended and others go on, by status.
 	survived bool
 	cut      bool // status ends before its end
@@ -162,6 +164,9 @@ func (p *Process) Kthread() bool { return p.Flags&pfKthread != 0 }
 func (p *Process) MainEnded() bool {
 	return p.TGID == 0 && (p.State == 'Z' && p.Threads > 1 || p.State == 0 && p.survived)
 }
+
+// OfDeadline reports whether p is under SCHED_DEADLINE (include/uapi/linux/sched.h).
+func (p *Process) OfDeadline() bool { return p.Policy == 6 }
 
 // Zombie reports whether p has ended and its parent has not asked how.
 func (p *Process) Zombie() bool { return p.State == 'Z' && !p.MainEnded() }

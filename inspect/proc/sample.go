@@ -35,7 +35,13 @@ type Sample struct {
 	// neither.
 	Ran, Waited time.Duration
 	Lost        int
-	Clocks      inspect.Reason
+	// Starved is how many threads were runnable whenever looked at, and did not run: what they wait
+	// is in no clock before they run next (kernel/sched/stats.h, sched_info_arrive).
+	Starved int
+	// Deadline says that one of its threads was found under SCHED_DEADLINE, which holds a task back that has
+	// used its runtime up before its period is over (kernel/sched/deadline.c, update_curr_dl).
+	Deadline bool
+	Clocks   inspect.Reason
 	// Quota is what the bound of its cgroup's CPU time did meanwhile; Bounded is
 	// false where there is none.
 	Quota   cgroup.Throttle
@@ -115,7 +121,8 @@ func TakeSample(h *inspect.Host, ctx context.Context, ps *Processes, pid int32, 
 	if !ok {
 		return nil, h.NoProcess(pid)
 	}
-	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{}, reader: Reader{Host: h},
+	s := &sampler{h: h, how: how, dir: strconv.Itoa(int(pid)), seen: map[doingKey]*Doing{}, tids: map[int32]bool{},
+		rested: map[int32]bool{}, reader: Reader{Host: h},
 		out: &Sample{Host: &ps.Host, PID: pid, Comm: ps.Rows[i].Comm, OwnUID: uint32(unix.Geteuid())}}
 	for src := range s.out.got {
 		s.out.got[src] = inspect.Unread
@@ -149,6 +156,7 @@ type sampler struct {
 	dir    string
 	seen   map[doingKey]*Doing
 	tids   map[int32]bool
+	rested map[int32]bool // threads that were found in another state than R
 	reader Reader
 	out    *Sample
 	compat bool // it is a 32-bit program
@@ -182,13 +190,19 @@ func (s *sampler) run(ctx context.Context) {
 	}
 }
 
+// tick is the longest that a running thread's clock may stand still.
+const tick = 10 * time.Millisecond
+
 // clock is a thread's schedstat: time on a CPU and time ready for one, in ns.
 type clock struct{ ran, waited time.Duration }
 
 // elapsed adds up how far the threads' clocks went on.
 func (s *sampler) elapsed(was, now map[string]clock) {
 	for tid, c := range now {
-		w := was[tid] // a thread that has begun meanwhile began at zero
+		w, before := was[tid] // a thread that has begun meanwhile began at zero
+		if id, _ := inspect.ParsePID(tid); before && w == c && s.tids[id] && !s.rested[id] && s.out.Took > 2*tick {
+			s.out.Starved++
+		}
 		s.out.Ran, s.out.Waited = s.out.Ran+max(c.ran-w.ran, 0), s.out.Waited+max(c.waited-w.waited, 0)
 	}
 	for tid := range was {
@@ -276,6 +290,10 @@ func (s *sampler) look(p *Process) {
 	}
 	d.Times++
 	d.tids[p.PID], s.tids[p.PID] = true, true
+	s.out.Deadline = s.out.Deadline || p.OfDeadline()
+	if p.State != 'R' {
+		s.rested[p.PID] = true
+	}
 	s.out.Looks++
 }
 

@@ -71,7 +71,7 @@ type Shared struct {
 	Uncounted inspect.Reason
 
 	quotas map[string]cgroup.Throttle // by cgroup
-	frozen map[string]bool            // by cgroup
+	frozen map[string]frozen          // by cgroup
 	// lastRuns is how long ago tasks were last on a CPU, by PID or TID.
 	lastRuns map[int32]LastRun
 	All      *Processes

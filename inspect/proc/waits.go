@@ -134,21 +134,21 @@ func (ps *Processes) FreezeRow(p *Process) {
 	if !ok {
 		return
 	}
-	var by string
+	var by frozen
 	if by, p.Frozen = ps.heldFrozen(list); !p.Frozen {
 		return
 	}
 	if ps.Host.Waits == nil {
 		ps.Host.Waits = map[int32]wait.Wait{}
 	}
-	ps.Host.Waits[p.PID] = wait.Wait{Kind: wait.Frozen, Object: by, Sure: wait.Says, Evidence: inspect.Of(inspect.PIDCgroup)}
+	ps.Host.Waits[p.PID] = wait.Wait{Kind: wait.Frozen, Object: by.of, Frozen: by.by, Sure: wait.Says, Evidence: inspect.Of(inspect.PIDCgroup)}
 }
 
 // maybeFrozen reports whether a task may be frozen, by its state and, where that is to
 // be seen, by where it waits.
 func (p *Process) maybeFrozen(on inspect.Kernel) bool {
 	switch p.State {
-	case 'D', 'T': // one that a signal had stopped stays so (kernel/signal.c, do_signal_stop)
+	case 'D', 'T', 't': // one that a signal or its tracer had stopped stays so (kernel/signal.c, do_signal_stop and ptrace_stop)
 		return true
 	case 'R':
 		return inspect.Choose(on.Since(6, 1), true, false, true) && inspect.Choose(on.Since(6, 13), false, true, true)
@@ -167,24 +167,32 @@ func (ps *Processes) memberships(p *Process) ([]cgroup.Membership, bool) {
 	return list, err == nil
 }
 
+// frozen is that a cgroup's tasks are held, and by whom.
+type frozen struct {
+	of   string   // the cgroup
+	by   []string // those that were told to freeze
+	held bool
+}
+
 // heldFrozen reports whether the freezer of either version holds the tasks of one of these cgroups, and
 // of which. Each cgroup is read once.
-func (ps *Processes) heldFrozen(list []cgroup.Membership) (name string, yes bool) {
+func (ps *Processes) heldFrozen(list []cgroup.Membership) (by frozen, yes bool) {
 	for _, m := range list {
 		if m.Version == 1 && !cgroup.HasController(m.Controllers, "freezer") {
 			continue
 		}
 		key := string(rune('0'+m.Version)) + m.Path
-		yes, known := ps.Host.frozen[key]
+		f, known := ps.Host.frozen[key]
 		if !known {
-			if yes = cgroup.Frozen(ps.Host.Host, m); ps.Host.frozen == nil {
-				ps.Host.frozen = map[string]bool{}
+			f.of = m.Path
+			if f.by, f.held = cgroup.Frozen(ps.Host.Host, m); ps.Host.frozen == nil {
+				ps.Host.frozen = map[string]frozen{}
 			}
-			ps.Host.frozen[key] = yes
+			ps.Host.frozen[key] = f
 		}
-		if yes {
-			return m.Path, true
+		if f.held {
+			return f, true
 		}
 	}
-	return "", false
+	return frozen{}, false
 }

@@ -23,6 +23,8 @@ type Finder struct {
 
 	jobs  map[int32]job // process groups
 	whole bool          // whether tasks are all that there are
+
+	ended map[int32][]int32 // processes that have ended, by their parent
 }
 
 // NewFinder returns one for a host, whose processes tasks passes on; whole says that these are all.
@@ -43,7 +45,7 @@ func (w *Wait) unseen(t *Task) bool {
 
 func tells(k Kind) bool {
 	switch k {
-	case MemoryHigh, MemoryOOM, NFS, FUSE, Vfork, Stopped, Traced:
+	case MemoryHigh, MemoryOOM, NFS, FUSE, FUSELock, Vfork, Child, Stopped, Traced:
 		return true
 	}
 	return false
@@ -77,10 +79,12 @@ func (f *Finder) Find(t *Task) Wait {
 		f.memory(t, &w, oomDisabled)
 	case NFS:
 		f.mount(t, &w, f.mounts(t, "nfs"))
-	case FUSE:
+	case FUSE, FUSELock:
 		f.fuse(t, &w)
 	case Vfork:
 		f.vfork(t, &w)
+	case Child:
+		f.child(t, &w)
 	case Stopped:
 		f.stopped(t, &w)
 	case Traced:
@@ -171,12 +175,17 @@ func (f *Finder) memory(t *Task, w *Wait, in func(cgroup.Place) (limit uint64, y
 }
 
 // likely finds whether the memory cgroup of a task that does not show where it waits holds its tasks up:
-// what else could a task in D wait for is not known, but there that is likely it.
+// what else could a task in D wait for is not known, but there that is likely it. Where its cgroup does not, it
+// may wait for a child of vfork: the holders are those that it may be, and the kind stays unknown.
 func (f *Finder) likely(t *Task, w *Wait) {
 	held := *w
 	if f.memory(t, &held, oomDisabled); held.Object != "" {
 		held.Kind, held.Sure = MemoryOOM, Candidates
 		*w = held
+		return
+	}
+	if f.vfork(t, &held); len(held.Holders) > 0 {
+		w.Holders, w.Sure = held.Holders, Candidates
 	}
 }
 
@@ -216,6 +225,66 @@ func (f *Finder) vfork(t *Task, w *Wait) {
 		}
 	}
 	w.Sure = sure(len(w.Holders))
+}
+
+// child finds whether one that a parent waits for has ended already, and its tracer keeps it from the parent: a
+// zombie that another process traces is visible to that one alone (kernel/exit.c, wait_consider_task). The tracer is
+// taken for another process where it is one's main thread.
+func (f *Finder) child(t *Task, w *Wait) {
+	own := t.PID
+	if t.TGID != 0 {
+		own = t.TGID
+	}
+	if f.ended == nil {
+		f.ended = map[int32][]int32{}
+		for c := range f.tasks() {
+			if c.State == 'Z' {
+				f.ended[c.PPID] = append(f.ended[c.PPID], c.PID)
+			}
+		}
+	}
+	for _, pid := range f.ended[own] {
+		if tracer := f.tracer(pid); tracer > 0 && tracer != own && mayWaitFor(t, pid) && f.process(tracer) {
+			w.Holders, w.Sure = []int32{tracer}, Says
+			w.Evidence = w.Evidence.Plus(inspect.Of(inspect.PIDStatus))
+			return
+		}
+	}
+}
+
+// process reports whether there is one of that number.
+func (f *Finder) process(pid int32) bool {
+	for t := range f.tasks() {
+		if t.PID == pid {
+			return true
+		}
+	}
+	return false
+}
+
+// tracer returns who traces a process, by its status; 0 for none, or where that can't be read.
+func (f *Finder) tracer(pid int32) (out int32) {
+	_ = f.host.Proc.With(strconv.Itoa(int(pid))+"/status", func(b []byte) error {
+		for line := range inspect.Lines(b) {
+			if rest, ok := strings.CutPrefix(string(line), "TracerPid:"); ok {
+				out, _ = inspect.ParsePID(strings.TrimSpace(rest))
+			}
+		}
+		return nil
+	})
+	return out
+}
+
+// mayWaitFor reports whether a wait call may be for that child: not where it names another (wait(2)).
+func mayWaitFor(t *Task, pid int32) bool {
+	const onePID = 1 // P_PID, of include/uapi/linux/wait.h
+	switch a := t.Args; {
+	case t.Call == "wait4":
+		return int32(a[0]) <= 0 || int32(a[0]) == pid
+	case t.Call == "waitid":
+		return a[0] != onePID || int32(a[1]) == pid
+	}
+	return true
 }
 
 // sure is how certain that many are found by leaving out all others.

@@ -46,3 +46,38 @@ func TestStopped(t *testing.T) {
 		}
 	}
 }
+
+// A child that has ended stays hidden from its parent as long as another process traces it.
+func TestATracedZombie(t *testing.T) {
+	parent := wait.Task{PID: 10, PPID: 1, State: 'S', Call: "wait4", Args: [6]uint64{11}}
+	tasks := []wait.Task{parent, {PID: 11, PPID: 10, State: 'Z'}, {PID: 12, PPID: 10, State: 'S'}}
+	any, other, plain := parent, parent, parent
+	any.Args[0], other.Args[0], plain.Call, plain.Where = 0xffffffff, 12, "", "do_wait"
+	for name, c := range map[string]struct {
+		of     wait.Task
+		tracer string
+		want   []int32
+	}{
+		"by a sibling": {parent, "12", []int32{12}}, "any child": {any, "12", []int32{12}}, "by the function": {plain, "12", []int32{12}},
+		"for another": {other, "12", nil}, "by the parent": {parent, "10", nil}, "by nobody": {parent, "0", nil},
+		"by a thread, perhaps the parent's": {parent, "13", nil},
+	} {
+		dir := t.TempDir()
+		inspecttest.Write(t, dir+"/11/status", "Name:\tx\nTracerPid:\t"+c.tracer+"\n")
+		f := wait.NewFinder(inspecttest.OpenRoots(t, dir, t.TempDir(), inspecttest.AtNoon), true,
+			func() iter.Seq[wait.Task] { return slices.Values(tasks) })
+		if w := f.Find(&c.of); w.Kind != wait.Child || !slices.Equal(w.Holders, c.want) {
+			t.Errorf("%s: %+v, want %v", name, w, c.want)
+		}
+	}
+}
+
+// A task in D that does not show where may wait for those of its children that have run no program.
+func TestPerhapsInVfork(t *testing.T) {
+	tasks := []wait.Task{{PID: 10, State: 'D'}, {PID: 11, PPID: 10, Forked: true}, {PID: 12, PPID: 10}, {PID: 13, PPID: 9, Forked: true}}
+	f := wait.NewFinder(inspecttest.OpenRoots(t, t.TempDir(), t.TempDir(), inspecttest.AtNoon), true,
+		func() iter.Seq[wait.Task] { return slices.Values(tasks) })
+	if w := f.Find(&tasks[0]); w.Kind != wait.Unknown || w.Sure != wait.Candidates || !slices.Equal(w.Holders, []int32{11}) {
+		t.Errorf("%+v", w)
+	}
+}

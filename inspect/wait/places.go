@@ -39,7 +39,8 @@ func locks() [19]place {
 // mem_cgroup_oom_synchronize and mem_cgroup_handle_over_high, schedule_timeout_killable), for an
 // answer to fanotify (fs/notify/fanotify/fanotify.c, fanotify_get_response, in 6.1 and later), and for NFS
 // (net/sunrpc/sched.c, rpc_wait_bit_killable). That for FUSE it ends only as long as the request was not
-// handed to the server (fs/fuse/dev.c, request_wait_answer). Those who serve or watch sleep in functions of
+// handed to the server (fs/fuse/dev.c, request_wait_answer), and one for the lock that a server without parallel
+// work on directories needs (fs/fuse/inode.c, fuse_lock_inode) no signal ends. Those who serve or watch sleep in functions of
 // the same file system: fuse_dev_do_read (fs/fuse/dev.c), fanotify_read
 // (fs/notify/fanotify/fanotify_user.c), nfs41_callback_svc (fs/nfs/callback.c, in older kernels), and all of nfsd.
 func places() [60]place {
@@ -55,7 +56,7 @@ func places() [60]place {
 		{"fuse_simple_request", FUSE, false},
 		{"fuse_request_send", FUSE, false},
 		{"fuse_get_req", FUSE, false},
-		{"fuse_lock_inode", FUSE, false},
+		{"fuse_lock_inode", FUSELock, false},
 		{"fuse_wait_on", FUSE, false},
 		{"fuse_sync_writes", FUSE, false},
 		{"fuse_set_nowrite", FUSE, false},

@@ -27,6 +27,7 @@ const (
 	Semaphore  // of System V
 	NFS        // a server of NFS
 	FUSE       // a file system that a process serves
+	FUSELock   // the lock of a directory there, which another request holds
 	Fanotify   // the answer of a process that watches access
 	Journal    // a file system's journal
 	Disk       // a block device
@@ -85,7 +86,10 @@ type Wait struct {
 
 	Object  string  // the name of the thing: a cgroup, a mount, a file; "" if it is not known
 	Holders []int32 // processes that could end it
-	Sure    Certainty
+	// Frozen names, of one that is frozen with its cgroup, those that were told to freeze, its own and those
+	// above it: all of them have to be thawed.
+	Frozen []string
+	Sure   Certainty
 
 	Limit uint64 // of a cgroup: the bound that it is at, in bytes; 0 if unknown
 	// Signal is what stopped it, of one that is stopped: StopSignal and those behind it; 0 if unknown.
