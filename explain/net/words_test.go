@@ -72,7 +72,10 @@ func TestShutDownIsNotClosed(t *testing.T) {
 		for _, c := range []struct {
 			list  []sockdiag.Socket
 			begin string
-		}{{[]sockdiag.Socket{kept}, "Shut down for"}, {[]sockdiag.Socket{left}, "Closed here"}, {[]sockdiag.Socket{kept, left}, "Closed or shut"}} {
+		}{
+			{[]sockdiag.Socket{kept}, "Shut down for"}, {[]sockdiag.Socket{left}, "Closed here"},
+			{[]sockdiag.Socket{kept, left}, "Closed or shut"},
+		} {
 			if got := whyUse(having(c.list...).Net.Use().At(0)); !strings.HasPrefix(got, c.begin) {
 				t.Errorf("%v: %q", state, got)
 			}
@@ -136,7 +139,8 @@ func TestAdviceIsOfTheSameNamespace(t *testing.T) {
 
 // What sockstat says of memory is as inexact of UDP as of TCP.
 func TestSockstatMemoryIsInexact(t *testing.T) {
-	n, err := Take(inspecttest.Open(t, inspecttest.Recorded(t, "linux-6.18-net")), inspect.Of(inspect.NetSockstat, inspect.UDPMem, inspect.TCPMem))
+	h := inspecttest.Open(t, inspecttest.Recorded(t, "linux-6.18-net"))
+	n, err := Take(h, inspect.Of(inspect.NetSockstat, inspect.UDPMem, inspect.TCPMem))
 	if err != nil {
 		t.Fatal(err)
 	}
