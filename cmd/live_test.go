@@ -150,7 +150,8 @@ func TestLiveSchema(t *testing.T) {
 		{"oom", "--sort", "vm_rss,-pid", "--user", "0"}, {"proc"}, {"proc", pid}, {"proc", pid, "--interval", "20ms"}, {"proc", "--tree"},
 		{"net"}, {"net", pid}, {"net", "sockets"}, {"net", "sockets", pid, "--interval", "20ms", "--limit", "0"}, {"explain", "accept-queue"},
 		{"explain", "tcpi_rtt"}, {"explain", "owners"}, {"sched"}, {"sched", "--interval", "20ms"}, {"sched", pid, "--threads"},
-		{"sched", pid, "--interval", "20ms"}, {"explain", "oom_score"}, {"explain", "seccomp"}, {"explain", "namespaces"},
+		{"sched", pid, "--interval", "20ms"}, {"oom", pid, "--interval", "20ms"},
+		{"explain", "oom_score"}, {"explain", "seccomp"}, {"explain", "namespaces"},
 		{"explain", "oom-killer"}, {"explain", "victim_pid"},
 		{"explain"}, {"explain", "ram"}, {"explain", "MemAvailable"}, {"explain", "vm_rss"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) { liveJSON(t, args...) })

@@ -52,9 +52,6 @@ func (o *oomOptions) parse(t *typed) (err error) {
 	if name := t.given("limit", "sort", "user", "name", "cgroup"); name != "" {
 		return usagef("--%s is for the ranking, and a PID was given", name)
 	}
-	if t.given("interval") != "" {
-		return usagef("--interval is of counters, and the points of one process are none: kwhy mem PID --interval shows what grows")
-	}
 	o.pid, err = parsePID(t.arg())
 	return err
 }

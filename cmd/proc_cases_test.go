@@ -174,6 +174,12 @@ func TestLiveUninterruptible(t *testing.T) {
 	if s := liveJSON(t, "proc", strconv.Itoa(pid)).Values["origin"].Reading; !strings.Contains(s, "in its parent's memory") {
 		t.Errorf("the child of vfork: %q", s)
 	}
+	for _, one := range []int{pid, c.Process.Pid} { // one memory, of which neither's end frees anything
+		freed := liveJSON(t, "mem", strconv.Itoa(one)).Values["freed_on_exit"]
+		if freed.Value != nil && (freed.Value != 0. || !strings.Contains(freed.Reading, "in the same memory")) {
+			t.Errorf("%d: freed on exit %v: %q", one, freed.Value, freed.Reading)
+		}
+	}
 	n, _ := strconv.Atoi(tid)
 	if err := unix.Tgkill(c.Process.Pid, n, unix.SIGURG); err != nil { // which Go catches
 		t.Fatal(err)

@@ -203,6 +203,7 @@ func procTrials() []trial {
 			critical("user 1000 has 100 tasks", tasksOf(100, "100")),
 			noWorse("user 1000 has 101 tasks, and RLIMIT_NPROC of app (22650) allows it 100", tasksOf(101, "100")),
 			critical("user 1000 has 16 tasks", tasksOf(16, "16")),
+			noWorse("user 1000 has 10 tasks, and RLIMIT_NPROC of app (22650) allows it 10", tasksOf(10, "10")),
 		}, well: edits{tasksOf(79, "100")},
 	}, {
 		// Both are of one user, and of sessions of their own: it is the lower limit.

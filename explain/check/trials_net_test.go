@@ -329,6 +329,10 @@ func netTrials() []trial {
 				"10 times a second in the last 1 s a rule of a packet filter dropped a packet, most of them rule 4 of chain in (inet t)",
 				filters("input", 110), mib(snmp, "Ip", "InReceives", 1000, 1100),
 			),
+			notice(
+				"20 times a second in the last 1 s a rule of a packet filter dropped a packet; none dropped more of them than rule 4 of chain in",
+				filters("input", 110, 110), mib(snmp, "Ip", "InReceives", 1000, 1100),
+			),
 		}, well: edits{filters("input", 110), mib(snmp, "Ip", "InReceives", 1000, 2000)},
 	}, {
 		rule: "net.filter_drops_out", host: lossy, bare: "a copy of /proc does not tell it", fires: []rung{
@@ -408,16 +412,21 @@ func known(exempt int) edit {
 	})
 }
 
-// filters is a rule that drops, whose counter was at 100 and then has more. A copy of /proc has none.
-func filters(hook string, then uint64) edit {
+// filters are rules that drop, from number 4 on, whose counters were at 100 and then have more. A copy of /proc has none.
+func filters(hook string, then ...uint64) edit {
 	return facts(func(now, was *check.Facts) {
 		for i, f := range []*check.Facts{was, now} {
-			if f != nil {
-				rule := netfacts.DropRule{
-					Family: "inet", Table: "t", Chain: "in", Handle: 4, Hooks: []string{hook}, Counted: true, Packets: [2]uint64{100, then}[i],
-				}
-				of[*netfacts.Snapshot](f).SetFilter([]netfacts.DropRule{rule})
+			if f == nil {
+				continue
 			}
+			var rules []netfacts.DropRule
+			for at, n := range then {
+				rules = append(rules, netfacts.DropRule{
+					Family: "inet", Table: "t", Chain: "in", Handle: uint64(4 + at), Hooks: []string{hook}, Counted: true,
+					Packets: [2]uint64{100, n}[i],
+				})
+			}
+			of[*netfacts.Snapshot](f).SetFilter(rules)
 		}
 	})
 }

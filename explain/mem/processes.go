@@ -305,8 +305,8 @@ func shares() []procField {
 		}, sum("Pss"), readPss, nil),
 		rollup(doc{
 			Key: "uss", Label: "USS",
-			Gist: "Pages that it alone maps: private, clean and dirty.",
-		}, uss, nil, deriveUss),
+			Gist: "Pages that no other memory maps: private, clean and dirty.",
+		}, uss, readUss, deriveUss),
 		rollup(doc{
 			Key: "swap_pss", Kernel: "SwapPss",
 			Gist: "Its share of anonymous memory in swap; shared memory is not counted.",
@@ -330,13 +330,34 @@ func uss(m procMem) value {
 
 func readPss(m procMem) string {
 	rss, pss, own := m.Rollup["Rss"], m.Rollup["Pss"], uss(m)
+	if len(m.Sharers) > 0 {
+		return "Of one memory, which is there once: " + sharersOf(m) + " in it too, and shows the same PSS."
+	}
 	if !own.Has() || rss <= uint64(own.Int()) || pss <= uint64(own.Int()) {
 		return "It shares no page with others: PSS is its whole cost."
 	}
 	shared := rss - uint64(own.Int())
 	each := float64(shared) / float64(pss-uint64(own.Int()))
 	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) +
-		" others on average; the sum of PSS over all processes counts every page once."
+		" others on average; the sum of PSS over all processes counts every page once, unless some run in one memory."
+}
+
+// sharersOf names the others that run in the same memory, with their verb.
+func sharersOf(m procMem) string {
+	first := fmt.Sprintf("%s (%d)", m.Sharers[0].Comm, m.Sharers[0].PID)
+	switch n := len(m.Sharers); n {
+	case 1:
+		return first + " runs"
+	default:
+		return first + " and " + units.Plural(n-1, "other process", "other processes") + " run"
+	}
+}
+
+func readUss(m procMem) string {
+	if len(m.Sharers) > 0 {
+		return "Not its own: " + sharersOf(m) + " in the same memory."
+	}
+	return ""
 }
 
 func deriveUss(m procMem) explain.Derivation {
@@ -352,6 +373,9 @@ func deriveUss(m procMem) explain.Derivation {
 // maps stay in the page cache; shared memory stays until it is deleted.
 func freed(m procMem) value {
 	own, anon, tables := uss(m), anonShare(m), explain.Look(m.Status, "VmPTE")
+	if len(m.Sharers) > 0 {
+		return explain.I(0) // the memory ends with the last that runs in it (kernel/fork.c, mmput)
+	}
 	if !own.Has() || !anon.Has() || !tables.Has() {
 		return value{}
 	}
@@ -372,6 +396,9 @@ func anonShare(m procMem) value {
 func freedAtLeast(m procMem) value {
 	own, file, shmem, tables := uss(m), explain.Look(m.Rollup, "Pss_File"), explain.Look(m.Rollup,
 		"Pss_Shmem"), explain.Look(m.Status, "VmPTE")
+	if len(m.Sharers) > 0 {
+		return explain.I(0)
+	}
 	if !own.Has() || !file.Has() || !shmem.Has() || !tables.Has() {
 		return value{}
 	}
@@ -379,6 +406,9 @@ func freedAtLeast(m procMem) value {
 }
 
 func deriveFreed(m procMem) explain.Derivation {
+	if len(m.Sharers) > 0 {
+		return explain.Derivation{}
+	}
 	var w explain.Working
 	name := "Pss_Anon"
 	if _, ok := m.Rollup[name]; !ok {
@@ -391,6 +421,9 @@ func deriveFreed(m procMem) explain.Derivation {
 }
 
 func readFreed(m procMem) string {
+	if len(m.Sharers) > 0 {
+		return "Nothing: " + sharersOf(m) + " in the same memory, which is freed when the last of them ends."
+	}
 	s := "At most."
 	if least, most := freedAtLeast(m), freed(m); least.Has() && most.Int()-least.Int() < most.Int()/10 {
 		s = "Its own memory and page tables."

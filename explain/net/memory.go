@@ -2,6 +2,7 @@ package net
 
 import (
 	"fmt"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/kernel"
@@ -40,9 +41,10 @@ func bufferMemory() []field {
 		},
 		Get: used("UDP mem"), Reading: func(n host) string {
 			if most := n.UDPMem[0]; most > 0 {
-				return units.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
+				s := units.Percent(sockstat("UDP mem")(n).Int(), int64(most)) + " of udp_mem low, above which datagrams are dropped."
+				return strings.TrimSpace(s + " " + uncounted(n))
 			}
-			return ""
+			return uncounted(n)
 		},
 	})
 	return append(out, udp.fields()...)
@@ -59,10 +61,15 @@ func used(of string) func(host) value {
 	}
 }
 
+// uncounted says how far off what sockstat counts may be: since 6.0 each CPU reports what its sockets took
+// or gave back once it is 1 MiB (include/net/sock.h, SK_MEMORY_PCPU_RESERVE; net.core.mem_pcpu_rsv later).
+func uncounted(n host) string {
+	return inspect.Choose(n.Kernel().Since(6, 0), "Exact to 1 MiB a CPU: each counts up to that on its own first.", "", "")
+}
+
 func readTCPUsed(n host) string {
 	in, m := sockstat("TCP mem")(n).Int(), n.TCPMem
-	// SK_MEMORY_PCPU_RESERVE, and net.core.mem_pcpu_rsv later.
-	reserve := inspect.Choose(n.Kernel().Since(6, 0), "Each CPU keeps up to 1 MiB of it in reserve.", "", "")
+	reserve := uncounted(n)
 	if m[1] <= 0 {
 		return reserve
 	}

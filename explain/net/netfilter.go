@@ -508,7 +508,7 @@ func sayDrops(n host, much func(host) value, of func(*netfacts.DropRule) bool) s
 	}
 	share := ", most of them "
 	if float64(best) <= 0.5*much(n).Float()*over.Seconds() {
-		share = ", as many of them as any "
+		share = "; none dropped more of them than "
 	}
 	return s + share + which + " of chain " + most.Chain + " (" + engine + most.Family + " " + most.Table + ")"
 }

@@ -75,6 +75,9 @@ func summary() []processField {
 			if countOf(p, func(s *sockdiag.Socket) bool { return unreadBytes(s) > 0 && strings.HasPrefix(s.ProtocolName(), "udp") }) > 0 {
 				s += " Of UDP it is the memory that they take, which is more." // sk_rmem_alloc (net/ipv4/udp_diag.c)
 			}
+			if countOf(p, func(s *sockdiag.Socket) bool { return unreadBytes(s) > 0 && unixDatagrams(s) }) > 0 {
+				s += " Of unix datagrams it is the first of each socket alone."
+			}
 			return s
 		}),
 		sumOf(doc{
@@ -151,10 +154,34 @@ func ofInfo(f sockdiag.InfoField) func(*sockdiag.Socket) uint64 {
 
 func readRetransmitted(p process) string {
 	again, sent := total(p, ofInfo(sockdiag.TotalRetrans)), total(p, ofInfo(sockdiag.DataSegsOut))
-	if again == 0 || sent == 0 {
+	if again == 0 || countOf(p, func(s *sockdiag.Socket) bool { return len(s.Info) > 0 && !knowsData(s) }) > 0 {
 		return ""
 	}
-	return units.Percent(min(again, sent), sent) + " of the segments with data that they sent."
+	switch data := total(p, dataAgain); data {
+	case 0:
+		return "None of them carried data: SYNs, answers to SYNs, or FINs."
+	case again:
+		return units.Percent(data, sent) + " of the segments with data that they sent."
+	default:
+		return "At most " + units.Percent(data, sent) + " of the segments with data that they sent: at least " +
+			units.Number(again-data) + " were SYNs, answers to SYNs, or FINs."
+	}
+}
+
+// knowsData says whether the kernel counts a socket's segments with data, as it does since 4.6.
+func knowsData(s *sockdiag.Socket) bool {
+	_, ok := s.Info.Get(sockdiag.DataSegsOut)
+	return ok
+}
+
+// dataAgain bounds the segments with data that a socket retransmitted: what it retransmitted in all has SYNs
+// and FINs too, and the segments with data that it sent have those that it sent again
+// (net/ipv4/tcp_output.c, __tcp_transmit_skb, __tcp_retransmit_skb). bytes_retrans is of data alone.
+func dataAgain(s *sockdiag.Socket) uint64 {
+	if n, ok := s.Info.Get(sockdiag.BytesRetrans); ok && n == 0 {
+		return 0
+	}
+	return min(s.Info.Num(sockdiag.TotalRetrans), s.Info.Num(sockdiag.DataSegsOut))
 }
 
 // unreadBytes are those that wait to be read. The peer's FIN counts as one in the

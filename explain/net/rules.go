@@ -2,6 +2,7 @@ package net
 
 import (
 	"strconv"
+	"strings"
 
 	"kwhy/explain"
 	"kwhy/explain/units"
@@ -144,7 +145,7 @@ func nextOfReader(r row) string {
 	if list := r.Owners(); list.Len() > 0 {
 		return "kwhy proc " + strconv.Itoa(int(list.At(0).P.PID))
 	}
-	return "kwhy net sockets --protocol udp"
+	return listing(r.Net) + " --protocol udp"
 }
 
 // probes are how often a closed window was probed. The count of probes starts
@@ -184,7 +185,17 @@ func nextOfDrops(r row) string {
 	if list := r.Owners(); dropsBasis(r) == explain.Interval && list.Len() > 0 {
 		return "kwhy proc " + strconv.Itoa(int(list.At(0).P.PID))
 	}
-	return "kwhy net sockets --interval 1s"
+	return listing(r.Net) + " --interval 1s"
+}
+
+// listing is the command that lists the sockets of the same network namespace: of another than kwhy's
+// own by a process that lives there.
+func listing(n *netfacts.Sockets) string {
+	pid, _, _ := strings.Cut(n.Dir, "/")
+	if _, ok := inspect.ParsePID(pid); !ok || n.Own {
+		return "kwhy net sockets"
+	}
+	return "kwhy net sockets " + pid
 }
 
 func dropsBasis(r row) explain.Basis {
@@ -345,7 +356,7 @@ func closeWaitOfOne() explain.Rule[netfacts.UsePart] {
 			"keeps a descriptor and a port for each.",
 		Evidence: []string{"sockets", "state"}, Concept: "tcp-states", Next: "kwhy net sockets --state CLOSE_WAIT",
 		NextOf: func(p part) string {
-			next := "kwhy net sockets --state CLOSE_WAIT"
+			next := listing(p.In) + " --state CLOSE_WAIT"
 			if len(p.It.Holders) > 0 && p.It.MostN >= p.It.Unowned {
 				next += " --process " + strconv.Itoa(int(p.It.Holders[0].PID))
 			}
@@ -392,9 +403,9 @@ func whyUse(p netfacts.UsePart) string {
 	case sockdiag.CloseWait:
 		return "The peer has closed and the program here has not: one that stays so is a leak" + who + "."
 	case sockdiag.FinWait1, sockdiag.Closing, sockdiag.LastAck:
-		return "Closed here, and the peer does not acknowledge" + orphans(p) + "."
+		return closedHere(p) + ", and the peer does not acknowledge" + orphans(p) + "."
 	case sockdiag.FinWait2:
-		s := "Closed here, and the peer keeps its side open"
+		s := closedHere(p) + ", and the peer keeps its side open"
 		if p.It.Orphans > 0 {
 			s += "; " + units.Plural(p.It.Orphans, "has no process any more and ends", "have no process any more and end") +
 				" after tcp_fin_timeout"
@@ -407,14 +418,41 @@ func whyUse(p netfacts.UsePart) string {
 	case sockdiag.Listen:
 		return "Accept connections" + who + "."
 	case sockdiag.Close:
-		if p.It.Protocol == "tcp" {
+		switch p.It.Protocol {
+		case "tcp":
 			return "Bound to an address, neither listening nor connected" + who + "."
+		case "unix":
+			return unconnected(p.It.N, p.It.Datagrams) + who + "."
 		}
 		return "Receive from any sender" + who + "."
 	case sockdiag.Established:
 		return connected(p, who)
 	}
 	return "Neither connected nor listening" + who + "."
+}
+
+// closedHere says that this side has sent its FIN: what a program still has was shut down for sending alone.
+func closedHere(p netfacts.UsePart) string {
+	switch p.It.Orphans {
+	case p.It.N:
+		return "Closed here"
+	case 0:
+		return "Shut down for sending here"
+	}
+	return "Closed or shut down for sending here"
+}
+
+// unconnected is of unix sockets without a peer: of them only those of datagrams receive anything
+// (net/unix/af_unix.c, unix_stream_read_generic, unix_dgram_sendmsg).
+func unconnected(n, datagrams int) string {
+	switch datagrams {
+	case n:
+		return "Those with a name receive datagrams from any sender"
+	case 0:
+		return "Neither listening nor connected: they receive nothing"
+	}
+	return units.Number(datagrams) + " of datagrams, which receive from any sender if they have a name; " +
+		"the others are neither listening nor connected"
 }
 
 func orphans(p netfacts.UsePart) string {

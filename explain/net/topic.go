@@ -251,6 +251,12 @@ func ProcessPage(pid int32, limit int) *lower.Page[process] {
 	}
 }
 
+// allOf is the command that lists the sockets of a process, in its own network namespace.
+func allOf(pid int32) string {
+	n := strconv.Itoa(int(pid))
+	return "kwhy net sockets " + n + " --process " + n
+}
+
 // listenersOf attaches the listeners of a process.
 func listenersOf(pid int32) lower.Attached[process] {
 	v := lower.Own(Listeners(), nil, nil, 0)
@@ -258,7 +264,7 @@ func listenersOf(pid int32) lower.Attached[process] {
 		return n.Net.Only(func(s *sockdiag.Socket) bool { return s.IsListener() && n.Net.Has(pid, s) })
 	}
 	return &lower.Rows[process, row]{
-		View: v, Ready: true, Elsewhere: true, More: "kwhy net sockets --state LISTEN --limit 0 shows all",
+		View: v, Ready: true, Elsewhere: true, More: allOf(pid) + " --state LISTEN --limit 0 shows all",
 		Of:    func(n process) explain.Rows[row] { return listening(n) },
 		Order: func(n process) []int32 { return filled(v, listening(n)) },
 	}
@@ -267,7 +273,7 @@ func listenersOf(pid int32) lower.Attached[process] {
 // socketsOf attaches all sockets of a process, in the order in which they were read.
 func socketsOf(pid int32, v *lower.View[row], order *[]int32) lower.Attached[process] {
 	return &lower.Rows[process, row]{
-		View: v, Ready: true, Elsewhere: true, More: "kwhy net sockets --process " + strconv.Itoa(int(pid)) + " --limit 0 shows all",
+		View: v, Ready: true, Elsewhere: true, More: allOf(pid) + " --limit 0 shows all",
 		Of:    func(n process) explain.Rows[row] { return n.Mine },
 		Order: func(process) []int32 { return *order },
 		Found: func(_ *lower.Report, _ process, found []lower.Finding) []lower.Finding {

@@ -137,7 +137,8 @@ func tcpStates() []field {
 				s = "Of IPv4" + withoutIPv6(n.Six)
 			}
 			if v := sockstat("TCP alloc")(n); v.Has() {
-				s += " The whole host has " + units.Number(v.Uint()) + ", including those without a connection, but not TIME_WAIT."
+				s += " The whole host has " + units.Number(v.Uint()) + ", including those without a connection, but not " +
+					"TIME_WAIT, half-open ones, and FIN_WAIT2 after close."
 			}
 			return s
 		},

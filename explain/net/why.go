@@ -154,6 +154,11 @@ func (s *sentence) unix(r row) {
 		peer = "the other side"
 	}
 	switch {
+	case it.RQueue > 0 && unixDatagrams(it): // what it has is of the first (net/unix/af_unix.c, unix_inq_len)
+		s.add("datagrams wait for ")
+		s.program(r)
+		s.add(" to read them: the first has ")
+		s.size(uint64(it.RQueue))
 	case it.RQueue > 0:
 		s.size(uint64(it.RQueue))
 		s.add(" from ", peer, " wait for ")
@@ -166,6 +171,9 @@ func (s *sentence) unix(r row) {
 	case it.WQueue > 0:
 		s.size(uint64(it.WQueue))
 		s.add(" wait for ", peer, " to read them")
+		if unixDatagrams(it) { // unix_dgram_sendmsg, unix_recvq_full; how many wait there no kernel tells
+			s.add("; where more than net.unix.max_dgram_qlen datagrams wait there, send has to wait too")
+		}
 	case !it.Told.Has(sockdiag.Netlink):
 		s.add("only sock_diag shows what waits, and who has the other end")
 	default:
@@ -173,13 +181,16 @@ func (s *sentence) unix(r row) {
 	}
 }
 
+// unixDatagrams says of a unix socket that it is of datagrams.
+func unixDatagrams(s *sockdiag.Socket) bool { return s.Unix != nil && s.Unix.Type == unix.SOCK_DGRAM }
+
 // idleUnix says who is on the other side of a unix socket that nothing waits in. A
 // peer without a number has no file: closed, or not accepted yet. A socket of datagrams needs none, and
 // since 5.15 is in state ESTABLISHED once another has connected to it (net/unix/af_unix.c, unix_dgram_connect).
 func (s *sentence) idleUnix(r row, peer string) {
 	const receiving = 1
 	it := r.It
-	datagrams := it.Unix.Type == unix.SOCK_DGRAM
+	datagrams := unixDatagrams(it)
 	switch {
 	case it.Unix.Peer != 0 && peer == "the other side":
 		s.add("nothing waits; no visible process has the other end")

@@ -27,19 +27,23 @@ func (s *sentence) tcp(r row) {
 		s.add("closed by both, this side first; kept 60 s so that late segments die")
 		s.left(it, ": ", " left")
 	case sockdiag.FinWait1:
-		s.add("closed here, and the peer has not acknowledged that")
+		s.closed(it)
+		s.add(", and the peer has not acknowledged that")
 		s.unsent(r)
 		s.orphan(it)
 	case sockdiag.FinWait2:
-		s.add("closed here, and the peer has yet to close")
+		s.closed(it)
+		s.add(", and the peer has yet to close")
 		s.orphan(it)
 		s.left(it, "; dropped in ", "")
 	case sockdiag.LastAck:
-		s.add("closed by both, the peer first; its last acknowledgement is due")
+		s.both(it)
+		s.add(", the peer first; its last acknowledgement is due")
 		s.unsent(r)
 		s.orphan(it)
 	case sockdiag.Closing:
-		s.add("closed by both at the same time; the peer's acknowledgement is due")
+		s.both(it)
+		s.add(" at the same time; the peer's acknowledgement is due")
 		s.unsent(r)
 		s.orphan(it)
 	case sockdiag.Close:
@@ -65,6 +69,25 @@ func (s *sentence) left(it *sockdiag.Socket, before, behind string) {
 		s.span(float64(it.Expires) / 1e3)
 		s.add(behind)
 	}
+}
+
+// closed says that a FIN was sent. A program that still has the socket has shut it down for sending, and may
+// read on (net/ipv4/tcp.c, tcp_shutdown); close takes its file away.
+func (s *sentence) closed(it *sockdiag.Socket) {
+	if it.Inode == 0 {
+		s.add("closed here")
+		return
+	}
+	s.add("shut down for sending here, but not closed")
+}
+
+// both says that both sides have sent a FIN, and whether the program here has closed.
+func (s *sentence) both(it *sockdiag.Socket) {
+	if it.Inode == 0 {
+		s.add("closed by both")
+		return
+	}
+	s.add("both have stopped sending")
 }
 
 // orphan says that the kernel alone has it.
@@ -284,10 +307,10 @@ func (s *sentence) history(it *sockdiag.Socket) {
 		}
 	}
 	const few = 5 // too few for a share
-	again, sent := it.Info.Num(sockdiag.TotalRetrans), it.Info.Num(sockdiag.DataSegsOut)
+	again, sent := dataAgain(it), it.Info.Num(sockdiag.DataSegsOut)
 	if sent > 0 && again >= few && float64(again)/float64(sent) >= notable/5 {
 		s.add("; ")
 		s.b = units.AppendPercent(s.b, min(float64(again)/float64(sent), 1))
-		s.add(" of its segments were retransmitted")
+		s.add(" of its segments with data were retransmitted")
 	}
 }

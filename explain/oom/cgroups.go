@@ -185,7 +185,7 @@ func groupColumns() []explain.Field[part] {
 	src, concept := inspect.CgroupMemory, explain.Concept("memory-cgroup")
 	return []explain.Field[part]{
 		{Doc: doc{
-			Key: "used", Unit: explain.Ratio,
+			Key: "used", Label: "UNRECLAIMABLE", Unit: explain.Ratio,
 			Source:  src,
 			Gist:    "The share of the limit in use that reclaim can neither drop nor swap out.",
 			Concept: concept,
@@ -445,7 +445,21 @@ func whyGroup(p part) string {
 	if n := g.Events["oom_kill"]; n > 0 {
 		s += "; " + units.Plural(n, "process was", "processes were") + " killed in it before"
 	}
-	return s
+	return s + nearlyFull(p)
+}
+
+// nearlyFull says of a cgroup that is as good as at its limit, and has little that reclaim cannot take, that the
+// limit is met by reclaim.
+func nearlyFull(p part) string {
+	const near, little = 0.9, 0.5
+	limit, r1 := p.It.Limit()
+	use, r2 := p.It.Use()
+	held := mem.Pressed(p.In.Mem, &p.It.Memory)
+	if r1 != inspect.Present || r2 != inspect.Present || !held.Has() || float64(use) < near*float64(limit) || held.Float() > little {
+		return ""
+	}
+	return fmt.Sprintf("; it uses %s of the limit, of which all but %s can be dropped or swapped out",
+		units.Percent(min(use, limit), limit), units.AppendPercent(nil, held.Float()))
 }
 
 func groupRules() []explain.Rule[part] {

@@ -184,7 +184,8 @@ func healthUse(o host) string {
 		if !o.Walked.Whole() || known < len(o.Groups) {
 			limited += " that can be seen"
 		}
-		words = append(words, fmt.Sprintf("of %s the fullest is %s, %s", limited, fullest.Path, units.AppendPercent(nil, most)))
+		words = append(words, fmt.Sprintf("of %s %s has the most of its limit in use that cannot be reclaimed, %s",
+			limited, fullest.Path, units.AppendPercent(nil, most)))
 	}
 	return strings.Join(words, "; ")
 }

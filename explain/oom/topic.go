@@ -183,6 +183,11 @@ func ProcessPage(pid int32, adj *int32) *lower.Page[*oomfacts.Task] {
 			}
 			return TakeTask(h, pid, adj)
 		},
+		Since: func(_, _ *oomfacts.Task) {}, // none of its values is a counter: what is shown is as it is at the end
+		Same:  func(was, now *oomfacts.Task) bool { return was.Row.P.GoesOn(now.Row.P) },
+		Ended: func(left *oomfacts.Task, limits explain.Limits) []lower.Finding {
+			return proc.Ended(left.Row.P, limits)
+		},
 		At:      func(t *oomfacts.Task) time.Time { return t.OOM.Mem.At },
 		Gaps:    func(t *oomfacts.Task) []inspect.Gap { return append(t.OOM.Mem.Gaps(), t.Row.Gaps()...) },
 		Subject: func(t *oomfacts.Task) *lower.Subject { return proc.Subject(pid, t.Row) },

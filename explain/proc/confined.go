@@ -140,14 +140,14 @@ func Namespaces() *explain.Table[nsRow] {
 	}}
 }
 
-// sharers names the other processes in a namespace, if they are few and all could be
-// read.
+// sharers names the other processes in a namespace, if they are few. Some may not show theirs, not even to root:
+// a sandbox or a security module withholds them.
 func sharers(n *procfacts.Namespace) string {
 	switch {
 	case n.With == inspect.Unset:
 		return ""
-	case n.Blind:
-		return "; only root can see who else is in it"
+	case n.Blind && n.With == 0:
+		return "; no other of the processes that show theirs"
 	case n.With == 0:
 		return "; no other process"
 	case int(n.With) > len(n.Whom):
@@ -157,7 +157,11 @@ func sharers(n *procfacts.Namespace) string {
 	for _, p := range n.Whom {
 		words = append(words, string(named(nil, p)))
 	}
-	return "; shared with " + strings.Join(words, ", ")
+	s := "; shared with " + strings.Join(words, ", ")
+	if n.Blind {
+		s += ", of the processes that show theirs"
+	}
+	return s
 }
 
 func whyNamespace(name string) string {

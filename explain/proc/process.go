@@ -218,7 +218,7 @@ func inout() []detailField {
 		io("rchar", "Bytes read by system calls, with those of its children that it waited for.", nil),
 		io("read_bytes", "Bytes read from disks for it, with those of its children that it waited for.", func(d detail) string {
 			return cached(d.IO["rchar"], d.IO["read_bytes"], "came from the page cache, pipes and sockets",
-				"As much as was requested, or more: whole blocks, read ahead or mapped.")
+				"As much as was requested, or more: whole blocks, read ahead, mapped files, or pages read back from swap.")
 		}),
 		io("wchar", "Bytes written by system calls, with those of its children it waited for.", nil),
 		io("write_bytes", "Bytes to be written to disks, now or at writeback, with those of children.", func(d detail) string {
@@ -321,5 +321,5 @@ func cached(all, disk uint64, where, more string) string {
 	case disk >= all:
 		return more
 	}
-	return units.Percent(all-disk, all) + " of what was requested " + where + "."
+	return "At least " + units.Percent(all-disk, all) + " of what was requested " + where + "."
 }

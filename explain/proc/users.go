@@ -58,7 +58,7 @@ func userNumbers() []explain.Field[userRow] {
 		}, func(r userRow) value { return explain.I(r.It.Tasks) }),
 		ofLimits(doc{
 			Key: "rlimit_nproc", Kernel: "RLIMIT_NPROC", Label: "LIMIT", Unit: explain.Count,
-			Gist: "The nearest soft limit of those looked at; one below 16 bans children.",
+			Gist: "The nearest soft limit of those looked at; one below 4 is taken for a ban.",
 		}, userLimit),
 		ofLimits(doc{
 			Key: "nproc_used", Label: "USED", Unit: explain.Ratio,
@@ -108,7 +108,7 @@ func whyUser(r userRow) string {
 	case u.Looked == 0:
 		return "its limits are " + units.AbsentWord(limit.Reason()) + " here"
 	case !limit.Has() && u.Banned > 0:
-		return "a limit below 16, as programs set that want no children; " + lookedAt(r)
+		return "a limit below 4, as programs set that want no children; " + lookedAt(r)
 	case !limit.Has():
 		return "no limit, of " + lookedAt(r)
 	case u.Tasks >= int(u.Limit):
@@ -161,7 +161,8 @@ func userRules() []explain.Rule[userRow] {
 			return value{}
 		}, At: explain.At{Notice: 0.80, Warning: 0.90, Critical: 0.98},
 		Most: func(r userRow) explain.Level {
-			if r.It.Tasks > int(r.It.Limit) { // others made them: it is not said that this one needs any
+			const few = 16                                        // may be all that its program needs
+			if r.It.Limit < few || r.It.Tasks > int(r.It.Limit) { // or others made them: this one may need none
 				return explain.Warning
 			}
 			return explain.Critical

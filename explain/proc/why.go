@@ -372,7 +372,7 @@ func spent() []detailField {
 	out := append(lifted(append([]column{CPU()}, times()[:4]...)...), children)
 	policy, nice := read(Policy(), readPolicy), read(Nice(), readNice)
 	nice.Also = append(nice.Also, inspect.PIDAutogroup, inspect.SchedAutogroup, inspect.PIDCgroup, inspect.CgroupCPU)
-	return append(out, policy, read(RTPriority(), nil), read(Processor(), nil), nice)
+	return append(out, policy, read(RTPriority(), func(d detail) string { return EndedSays(d.Row.P) }), read(Processor(), nil), nice)
 }
 
 // read lifts a column, with a reading for this process.
@@ -385,6 +385,9 @@ func read(c column, says func(detail) string) detailField {
 }
 
 func readPolicy(d detail) string {
+	if s := EndedSays(d.Row.P); s != "" {
+		return s
+	}
 	if n := int(d.Row.P.Policy); n >= 0 && n < len(policies()) {
 		return policies()[n].Gist
 	}

@@ -85,10 +85,12 @@ func policyFields() []taskField {
 func ofLiving(list []taskField) []taskField {
 	for i := range list {
 		says := list[i].Reading
-		if says == nil {
-			continue
+		list[i].Reading = func(t one) string {
+			if s := proc.EndedSays(t.Row.P); s != "" || says == nil {
+				return s
+			}
+			return says(t)
 		}
-		list[i].Reading = func(t one) string { return cmp.Or(proc.EndedSays(t.Row.P), says(t)) }
 	}
 	return list
 }

@@ -243,6 +243,14 @@ func TestReadings(t *testing.T) {
 	if v := value(task(0, 'R'), "rt_priority"); v.Has() {
 		t.Errorf("a default task has the priority %v", v)
 	}
+	for _, f := range policyFields() {
+		if f.Key != "weight" && f.Key != "policy" && f.Key != "rt_priority" {
+			continue
+		}
+		if says := f.Reading(task(0, 'Z')); !strings.HasPrefix(says, "It has ended") {
+			t.Errorf("%s of a zombie: %q", f.Key, says)
+		}
+	}
 	if says := readPolicy(task(policyFIFO, 'R')); !strings.Contains(says, "fair server gives fair tasks 50 ms of each 1 s") {
 		t.Error(says)
 	}

@@ -25,6 +25,7 @@ type Process struct {
 	Kinds   []MapKind        // by size, largest first
 	RAM     uint64           // MemTotal, bytes; 0 if unknown
 	MaxMaps int64
+	Sharers []*proc.Process // others that run in the same memory, as far as kcmp(2) says
 	Was     *Process
 	got     [inspect.NumSources]inspect.Reason
 	huge    map[uint64]bool // the devices of hugetlbfs, where it has huge pages of the pool
@@ -158,6 +159,7 @@ func procMemMaps(h *inspect.Host, m *Process, want inspect.Sources, dir string) 
 		var err error
 		m.Rollup, err = proc.Rollup(h, m.P.Home(h))
 		m.got[inspect.PIDSmapsRollup] = h.PidReason(dir, err)
+		m.Sharers = sharers(h, &m.P)
 	}
 }
 

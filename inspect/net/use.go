@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"kwhy/inspect"
 	"kwhy/inspect/proc"
 	"kwhy/inspect/sockdiag"
@@ -67,6 +69,8 @@ type SocketUse struct {
 	Sure     bool      // nobody that was not seen can have more
 	Holders  []Holding // who has most of them, the first is Most
 	Unowned  int       // that nobody was seen to have
+
+	Datagrams int // of unix sockets those of SOCK_DGRAM
 }
 
 // Holding is a process and how many sockets it has.
@@ -90,8 +94,8 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 		name     string
 	}
 	type count struct {
-		n, orphans, unowned int
-		rows                map[int32]int
+		n, orphans, unowned, datagrams int
+		rows                           map[int32]int
 	}
 	counts := map[key]*count{}
 	for i := range s.List.Len() {
@@ -106,6 +110,9 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 		if sock.Inode == 0 {
 			c.orphans++
 		}
+		if sock.Unix != nil && sock.Unix.Type == unix.SOCK_DGRAM {
+			c.datagrams++
+		}
 		if o := s.ownersOf(sock.Inode); len(o) > 0 {
 			c.rows[o[0].row]++
 		} else if sock.Inode != 0 || sock.State != sockdiag.CloseWait { // which nobody has accepted yet
@@ -114,7 +121,7 @@ func (s *Sockets) Use() inspect.Parts[*Sockets, SocketUse] {
 	}
 	var out []SocketUse
 	for k, c := range counts {
-		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans, Unowned: c.unowned}
+		u := SocketUse{Protocol: k.protocol, State: k.name, Of: k.state, N: c.n, Orphans: c.orphans, Unowned: c.unowned, Datagrams: c.datagrams}
 		if u.Holders = s.most(c.rows, few(k.state)); len(u.Holders) > 0 {
 			u.Most, u.MostN = u.Holders[0].Name, u.Holders[0].N
 		}

@@ -68,7 +68,7 @@ const (
 	mostLooked, ofOne = 128, 8
 	// leastTasks is the lowest limit that is judged: lower ones are set by programs that
 	// want no child, as avahi-daemon's 3 is.
-	leastTasks = 16
+	leastTasks = 4
 )
 
 // TakeUsers counts the tasks of users, of processes that were read with their status, and looks at
