@@ -76,7 +76,7 @@ func (s *space) without() string {
 	if s.name == "user" {
 		return " Rootless containers don't start, nor bubblewrap and sandboxes of browsers unless they are set-user-ID."
 	}
-	return " Containers don't start."
+	return " Containers don't start, but for those that share the host's."
 }
 
 // made says how many were made, and by whom.

@@ -108,7 +108,7 @@ func huge() []field {
 			Key: "ksm_pages_sharing", Kernel: "pages_sharing", Label: "KSM pages_sharing", Unit: bytes,
 			Show:    explain.Rare,
 			Source:  inspect.KSM,
-			Gist:    "How much more memory would be used without merging.",
+			Gist:    "How much more would be used without merging, zero pages not counted.",
 			Concept: "ksm",
 		}, Get: ksmPages("pages_sharing")},
 		{Doc: doc{
@@ -143,9 +143,10 @@ func readTHP(m mem) string {
 	case "always":
 		return "Any program's memory may be mapped in huge pages: fewer TLB misses, but sometimes more RAM than the program asked for."
 	case "madvise":
-		return "Only where a program asks for it with madvise(MADV_HUGEPAGE)."
+		return "Only where a program asks for it with madvise(MADV_HUGEPAGE), but for sizes set to always (hugepages-*kB, since 6.8)."
 	case "never":
-		return "Never, even if a program asks with madvise."
+		return "Never, even if a program asks with madvise, but for MADV_COLLAPSE and sizes set to always or madvise " +
+			"(hugepages-*kB, since 6.8)."
 	}
 	return ""
 }
@@ -203,9 +204,9 @@ func ksmPages(name string) func(mem) value {
 func readKSM(m mem) string {
 	switch m.KSM["run"] {
 	case 0:
-		return "Off: identical pages are not merged."
+		return "Off: no more pages are merged; those that were stay so."
 	case 1:
-		return fmt.Sprintf("On: %s of memory that programs marked for it (MADV_MERGEABLE, prctl) is saved.",
+		return fmt.Sprintf("On: at least %s of memory that programs marked for it (MADV_MERGEABLE, prctl) is saved.",
 			size(ksmPages("pages_sharing")(m)))
 	}
 	return "Stopped: merged pages are split again."

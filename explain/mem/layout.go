@@ -146,11 +146,11 @@ func MapCounts() *explain.Table[mapsRow] {
 func kindWords() []explain.Word {
 	words := map[string]string{
 		"code":      "Executable file mappings: the program and its libraries.",
-		"file":      "Other file mappings: constants, data, mapped files.",
+		"file":      "Other file mappings: constants, data, mapped files, tmpfs outside /dev/shm.",
 		"heap":      "Memory from brk: small malloc allocations.",
 		"anonymous": "Memory without a file: large allocations, arenas, thread stacks.",
 		"stack":     "The main thread's stack; grows down on demand.",
-		"shared":    "Shared memory: tmpfs, memfd, System V, MAP_SHARED.",
+		"shared":    "Shared memory: /dev/shm, memfd, System V, MAP_SHARED without a file.",
 		"hugetlb":   "Huge pages of the pool, in neither VmRSS nor PSS; set aside when mapped, as a rule.",
 		"reserved":  "Not accessible: guard pages, and address space reserved for later.",
 		"vdso":      "Pages from the kernel, for system calls without a mode switch.",

@@ -152,8 +152,9 @@ func ip() []field {
 		},
 		{
 			name: "Ip6FragFails", show: explain.Rare,
-			gist: "IPv6 packets of this host that were too large and could not be fragmented.",
-			say:  "Larger than the path allows, and not to be fragmented: let ICMPv6 (packet too big) pass, or set the route's mtu.",
+			gist: "IPv6 packets, own or forwarded, too large for the next link and not fragmented.",
+			say: "Larger than the next link takes; forwarded ones are in Ip6InTooBigErrors too. Let ICMPv6 (packet too big) pass, or set " +
+				"the route's mtu.",
 		},
 	})...)
 }

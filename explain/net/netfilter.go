@@ -370,7 +370,7 @@ func Drops() *explain.Table[dropRow] {
 				return explain.S("nf_tables")
 			}), words("netfilter", [][2]string{
 				{"nf_tables", "Of nftables: nft list ruleset shows it."},
-				{"x_tables", "Of iptables-legacy and ip6tables-legacy: their -S shows it."},
+				{"x_tables", "Of iptables-legacy and ip6tables-legacy: their -t TABLE -S shows it."},
 			})),
 			ofDrop(doc{Key: "family", Gist: "The family of its table: ip, ip6, inet, arp, bridge, netdev."},
 				func(d *netfacts.DropRule) value { return explain.S(d.Family) }),

@@ -294,7 +294,7 @@ func owners() []column {
 		}),
 		ofSocket(doc{
 			Key: "inode", Unit: explain.ID, Show: explain.Data,
-			Gist: "Its number in socket:[...]; absent where no process has it.",
+			Gist: "Its number in socket:[...]; absent once closed, and before accept.",
 		}, func(s *sockdiag.Socket) value {
 			if s.Inode == 0 {
 				return explain.None(inspect.Inapplicable)

@@ -196,13 +196,13 @@ func groupColumns() []explain.Field[part] {
 			return mem.Pressed(p.In.Mem, &p.It.Memory)
 		}},
 		event("oom_kill", "KILLS", "OOM kills in it, and since 5.2 in cgroups below it.", inspect.Version{Major: 4, Minor: 13}, explain.Always),
-		event("oom", "OOM", "How often an allocation was about to fail at the limit.", inspect.Version{}, explain.Wide),
+		event("oom", "OOM", "How often an allocation was about to fail at the limit, or at one below it.", inspect.Version{}, explain.Wide),
 		event("oom_group_kill", "GROUP KILLS", "How often a whole cgroup was killed (memory.oom.group).",
 			inspect.Version{Major: 5, Minor: 17}, explain.Data),
 		{Doc: doc{
 			Key: "max", Kernel: "max", Label: "MAX", Unit: explain.Count, Counter: true, Show: explain.Wide,
 			Source:  src,
-			Gist:    "How often the limit was hit and memory had to be reclaimed; v1: failcnt.",
+			Gist:    "How often the limit, or since 5.2 one below it, forced reclaim; v1: failcnt.",
 			Concept: concept,
 		}, Get: func(p part) value {
 			if p.It.Version == 1 {

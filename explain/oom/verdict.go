@@ -233,8 +233,8 @@ func (k *Kill) others() (out []other) {
 	if k.constraint() == "memcg" {
 		n, name := k.cgroupShmem()
 		add(n, name, tmpfs)
-		add(int64(e.Stats["slab"]), "of slab", "see which kernel objects it allocated (slabtop)")
-		add(int64(e.Stats["sock"]), "of socket buffers", "see which of its sockets queue data (ss -m)")
+		add(int64(e.Stats["slab"]), "of slab", "see which kernel objects the host has many of (slabtop; it does not tell cgroups apart)")
+		add(int64(e.Stats["sock"]), "of socket buffers", "see which of its sockets queue data (ss -m, in its network namespace)")
 		return out
 	}
 	add(max(e.HugePages, 0)<<10, "in huge page pools, "+kiB(e.HugeFree)+" of it unused", "lower vm.nr_hugepages if nothing needs them")

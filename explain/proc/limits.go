@@ -59,7 +59,7 @@ func boundNames() []boundColumn {
 			Words: []explain.Word{
 				{Name: "process", Gist: "The use of the process alone.", Concept: "resource-limits"},
 				{Name: "user", Gist: "The use of all processes of its real user.", Concept: "resource-limits"},
-				{Name: "cgroup", Gist: "The use of all processes in the cgroup.", Concept: "memory-cgroup"},
+				{Name: "cgroup", Gist: "The use of the cgroup as a whole, with the cgroups below it.", Concept: "memory-cgroup"},
 				{Name: "namespace", Gist: "The use of all processes in the namespace.", Concept: "namespaces"},
 				{Name: "host", Gist: "The use of the whole host.", Concept: "resource-limits"},
 			},
@@ -76,7 +76,7 @@ func boundNumbers() []boundColumn {
 		}, boundLimit),
 		declareBound(doc{
 			Key: "used", Unit: explain.Decimal, Show: explain.Data,
-			Gist: "How much is used, by all processes that it limits.",
+			Gist: "How much is used, by all that it limits.",
 		}, boundUsed),
 		declareBound(doc{
 			Key: "at_least", Unit: explain.Bool, Show: explain.Data,

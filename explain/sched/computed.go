@@ -15,7 +15,7 @@ func computed() []taskField {
 	v.Reading = readVruntime
 	slice := ofEntity(doc{
 		Key: "se_slice", Kernel: "se.slice", Label: "slice", Unit: explain.Seconds, Concept: "eevdf",
-		Gist: "How long it may run before another one may, on EEVDF.",
+		Gist: "How long it asks to run at once, on EEVDF.",
 	}, func(s *procfacts.TaskSched) inspect.Num { return s.Slice })
 	slice.Reading = readSlice
 	clamp := func(d doc, get func(*procfacts.TaskSched) inspect.Num) taskField {
@@ -147,7 +147,7 @@ func readVruntime(t one) string {
 			"Between queues it says nothing.")
 	}
 	if t.Row.P.State != 'R' {
-		words = append(words, "As it was when it last slept: it is set again when the task wakes.")
+		words = append(words, "As it was when it last slept: waking may change it.")
 	}
 	return strings.Join(words, " ")
 }

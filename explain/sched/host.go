@@ -147,7 +147,7 @@ func tunables() []field {
 				Also:    []inspect.Source{inspect.SchedDebug, inspect.CPUList},
 				Option:  "debugfs mounted, or a kernel whose /proc/PID/sched has se.slice: from 6.14 on, and 6.12.14 and 6.13.3",
 				Concept: "eevdf",
-				Gist:    "How long EEVDF lets a fair task run before another one may run.",
+				Gist:    "How long a fair task asks to run at once, by default, on EEVDF.",
 			},
 			Get: baseSlice, Reading: readBaseSlice, Derive: deriveBaseSlice,
 			Over: func(sched) inspect.Seen { return inspect.Seen{} }, // what one task has, all have by default
