@@ -98,7 +98,8 @@ func heldThreads(d detail) string {
 	if len(d.Held) == 0 {
 		return ""
 	}
-	b := append(units.AppendNumber([]byte("; "), int64(len(d.Held))), oneOrMany(int32(len(d.Held)), " other thread is", " other threads are")...)
+	b := units.AppendNumber([]byte("; "), int64(len(d.Held)))
+	b = append(b, oneOrMany(int32(len(d.Held)), " other thread is", " other threads are")...)
 	b = append(b, " stopped by a tracer: "...)
 	const most = 3
 	for i := range d.Held[:min(len(d.Held), most)] {
