@@ -54,3 +54,15 @@ func TestOnlyACopyStandsStill(t *testing.T) {
 		t.Errorf("of a running host: %+v", d)
 	}
 }
+
+// Figures of a report are rounded, or not all of one moment: those of the lists of pages, on which nothing rests, may
+// miss each other by a tenth.
+func TestListsOfPagesThatMissEachOther(t *testing.T) {
+	for part, doubted := range map[uint64]bool{2020000 << 10: false, 3000000 << 10: true} {
+		h := inspecttest.Open(t, inspecttest.Recorded(t, "debian-6.1-eased"))
+		h.WeighMeminfo(inspect.Counters{"MemTotal": 16 << 30, "Inactive": 2000000 << 10, "Inactive(anon)": part})
+		if got := h.Doubt(inspect.Meminfo).Any(); got != doubted {
+			t.Errorf("Inactive(anon) of %d: doubted %v", part, got)
+		}
+	}
+}
