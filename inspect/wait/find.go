@@ -278,10 +278,10 @@ func (f *Finder) tracer(pid int32) (out int32) {
 // mayWaitFor reports whether a wait call may be for that child: not where it names another (wait(2)).
 func mayWaitFor(t *Task, pid int32) bool {
 	const onePID = 1 // P_PID, of include/uapi/linux/wait.h
-	switch a := t.Args; {
-	case t.Call == "wait4":
+	switch a := t.Args; t.Call {
+	case "wait4":
 		return int32(a[0]) <= 0 || int32(a[0]) == pid
-	case t.Call == "waitid":
+	case "waitid":
 		return a[0] != onePID || int32(a[1]) == pid
 	}
 	return true
