@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -164,7 +165,7 @@ func (v *View[S]) kept(rows explain.Rows[S]) []int32 {
 // Explain lowers the rows in order, and judges them.
 func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Limits) (Grid, []Finding) {
 	g := Grid{Name: v.table.Name, Title: v.table.Title, Shown: len(order), Total: rows.Len(), Named: v.named, Sections: v.table.Heading != nil}
-	g.Seen = seenOf(rows)
+	g.Seen = v.ranked(rows, seenOf(rows), len(order))
 	watch := watched(rows)
 	for _, f := range v.cols {
 		d := f.Doc
@@ -185,6 +186,20 @@ func (v *View[S]) Explain(rows explain.Rows[S], order []int32, limits explain.Li
 	}
 	g.Rows = g.Part(0, len(order))
 	return g, found
+}
+
+// ranked returns of how many of the rows what they are ordered by was seen, where not all are shown: the others may
+// belong among the first.
+func (v *View[S]) ranked(rows explain.Rows[S], all inspect.Seen, shown int) inspect.Seen {
+	if len(v.sort) == 0 || shown == rows.Len() || all.Missed() > 0 {
+		return all
+	}
+	src := v.sort[0].field.Source
+	by := inspect.SeenBy(cmp.Or(all.Each, "row"), src, rows.Len(), func(i int) inspect.Reason { return rows.At(i).Missing(src) }).Within(all)
+	if by.Missed() > 0 {
+		return by
+	}
+	return all
 }
 
 // trusting returns the view without the rules, and with the columns marked, that rest on what

@@ -293,13 +293,14 @@ func rateRules() []hostRule {
 		}.judged(),
 		growth{
 			rule: hostRule{
-				ID:      "net.udp_memory",
-				Means:   "All UDP sockets together had more than udp_mem allows: a datagram is dropped though its own socket has room.",
+				ID: "net.udp_memory",
+				Means: "All UDP sockets together had more than udp_mem allows, or the memory cgroup of one was at its limit: a datagram is " +
+					"dropped though its own socket has room.",
 				Concept: "tcp-memory", Next: "kwhy explain tcp-memory",
 				At: explain.At{Warning: 1e-9, Critical: 100},
 			},
 			key: "udp_mem_errors", besides: []string{"udp6_mem_errors"}, get: either("UdpMemErrors", "Udp6MemErrors"),
-			say: "a datagram was lost because all UDP sockets together had more than udp_mem allows",
+			say: "a datagram was lost because all UDP sockets together had more than udp_mem allows, or a memory cgroup was at its limit",
 		}.judged(),
 	}
 }

@@ -391,8 +391,8 @@ func udp() []field {
 		},
 		{
 			name: "UdpMemErrors", show: explain.Rare, since: version(5, 11),
-			gist: "Datagrams dropped because all of UDP had more than udp_mem allows.",
-			say:  "All UDP sockets of the host together had too much: see udp_mem.",
+			gist: "Datagrams dropped because UDP, or their memory cgroup, had too much.",
+			say:  "All UDP sockets of the host together had too much (see udp_mem), or a memory cgroup was at its limit.",
 		},
 		{
 			name: "UdpInCsumErrors", show: explain.Rare,
@@ -426,8 +426,8 @@ func udp() []field {
 		},
 		{
 			name: "Udp6MemErrors", show: explain.Rare, since: version(5, 11),
-			gist: "Datagrams of IPv6 dropped because UDP had more than udp_mem allows.",
-			say:  "All UDP sockets of the host together had too much: see udp_mem.",
+			gist: "Datagrams of IPv6 dropped because UDP, or their cgroup, had too much.",
+			say:  "All UDP sockets of the host together had too much (see udp_mem), or a memory cgroup was at its limit.",
 		},
 		{
 			name: "Udp6InCsumErrors", show: explain.Rare,

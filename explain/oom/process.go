@@ -107,9 +107,18 @@ func readScore(t task) string {
 	case "":
 		return s + fmt.Sprintf(" Its parts give %d: %s.", n, offBecause(n-int64(r.P.OomScore)))
 	case fromStatus, fromStat:
-		return s + fmt.Sprintf(" The RSS of %s gives this figure, that of the other file does not.", file)
+		s += fmt.Sprintf(" The RSS of %s gives this figure, that of the other file does not.", file)
 	}
-	return s
+	return s + scoreBefore(t)
+}
+
+// scoreBefore says what the score was an interval ago.
+func scoreBefore(t task) string {
+	was, over, ok := t.Before()
+	if !ok || was.Row.Missing(inspect.PIDOomScore) != inspect.Present || was.Row.P.OomScore == t.Row.P.OomScore {
+		return ""
+	}
+	return fmt.Sprintf(" %s ago it was %d.", units.Span(over.Seconds()), was.Row.P.OomScore)
 }
 
 // terms adds the parts of the badness to a derivation.

@@ -183,7 +183,7 @@ func ProcessPage(pid int32, adj *int32) *lower.Page[*oomfacts.Task] {
 			}
 			return TakeTask(h, pid, adj)
 		},
-		Since: func(_, _ *oomfacts.Task) {}, // none of its values is a counter: what is shown is as it is at the end
+		Since: func(now, was *oomfacts.Task) { now.Was = was },
 		Same:  func(was, now *oomfacts.Task) bool { return was.Row.P.GoesOn(now.Row.P) },
 		Ended: func(left *oomfacts.Task, limits explain.Limits) []lower.Finding {
 			return proc.Ended(left.Row.P, limits)

@@ -172,6 +172,9 @@ func (g *Group) Members(ps *proc.Processes) {
 		return
 	}
 	g.List()
+	if !ps.Host.Host.Live && g.lost == inspect.Present && g.unlisted(ps) {
+		g.lost = inspect.NotSaved
+	}
 	missing := func(pid int32) bool { _, ok := ps.Row(pid); return !ok }
 	switch {
 	case g.outside > 0:
@@ -223,6 +226,16 @@ func (g *Group) Empty() bool {
 
 // ByProcess reports whether the numbers of List are others than those of /proc.
 func ByProcess(h *inspect.Host) bool { return h.Live && !h.SameProcesses() }
+
+// unlisted reports whether a process of a copy says that it is in the group, and the group's list, which may have
+// been emptied or saved at another time, does not.
+func (g *Group) unlisted(ps *proc.Processes) bool {
+	listed := g.PIDs
+	g.membersIn(ps)
+	found := g.PIDs[len(listed):]
+	g.PIDs = listed
+	return slices.ContainsFunc(found, func(pid int32) bool { return !slices.Contains(listed, pid) })
+}
 
 // membersIn takes the members from /proc/PID/cgroup.
 func (g *Group) membersIn(ps *proc.Processes) {
@@ -286,8 +299,6 @@ func sameGroup(was *Snapshot, g *Group) *Group {
 
 // Task is one process and where it stands among the others.
 type Task struct {
-	inspect.Unpaired[*Task]
-
 	OOM      *Snapshot
 	Row      proc.Row
 	Rank     int            // among those that can be killed: 1 dies first; 0 if it can't be
@@ -300,7 +311,16 @@ type Task struct {
 
 	From *proc.Process // the nearest ancestor with the same oom_score_adj, where that is not 0
 
-	If *WhatIf
+	If  *WhatIf
+	Was *Task
+}
+
+// Before returns the sample an interval ago.
+func (t *Task) Before() (*Task, time.Duration, bool) {
+	if t.Was == nil {
+		return nil, 0, false
+	}
+	return t.Was, t.OOM.Mem.At.Sub(t.Was.OOM.Mem.At), true
 }
 
 // WhatIf is what another oom_score_adj would make of a process.
