@@ -17,10 +17,10 @@ test: ## all tests
 
 test-all: ## those too that take minutes: each file of a recorded host spoiled in each way
 	KWHY_TEST_ALL=1 go test -count=1 -timeout 60m ./...
-	CROSSTIME=3600 .ci/run cross
+	RACEALL=1 CROSSTIME=3600 .ci/run race cross
 
 race: ## under the race detector what shares between goroutines; needs a C compiler
-	.ci/run race
+	RACEALL=1 .ci/run race
 
 lint: ## gofmt, go vet, golangci-lint at the version that .ci/run names
 	.ci/run gofmt vet lint
