@@ -449,6 +449,7 @@ func TestNothingIsSaidOfWhatIsTaken(t *testing.T) {
 // ofAnyHost are what a kernel does and what a value is, though it stands in the words of a claim.
 func ofAnyHost() []string {
 	return []string{
+		"no process in it", // which cgroup.procs says, whatever /proc hides
 		"It counts threads in D too", "found nothing more to reclaim", "flusher threads write and no task waits",
 		"no task had to reclaim memory itself", "Sockets of every kind in this namespace", "where there are any",
 		"None.", "Buffers may grow as their sockets need", "Above this a UDP socket gets no more than",

@@ -274,7 +274,7 @@ func states() []explain.Word {
 	return []explain.Word{
 		word(stateReadable, "It was read and understood."),
 		word(statePartly, "It could be read for some of the processes."),
-		of(inspect.Denied, "This user is not allowed to read it."),
+		of(inspect.Denied, "The kernel does not let kwhy read it, as it runs now."),
 		of(inspect.Unsupported, "It does not exist: this kernel's version or build lacks it."),
 		of(inspect.Hidden, "This /proc does not show it to this user: hidepid."),
 		of(inspect.NotSaved, "It is not in this copy: it was not saved, or that kernel did not have it."),

@@ -44,7 +44,7 @@ func of(k wait.Kind) kind {
 	case wait.Futex:
 		return kind{Lock, another}
 	case wait.MmapLock:
-		return kind{Lock, "the lock of its address space (mmap_lock), held by another thread"}
+		return kind{Lock, "the lock of its address space (mmap_lock), held by another task"}
 	case wait.DirLock:
 		return kind{Lock, "the lock of a directory, held by another task"}
 	case wait.KernelLock:

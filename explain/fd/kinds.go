@@ -102,7 +102,7 @@ func kinds() []explain.Word {
 		procfacts.KindTimerfd:     "A timer to wait on.",
 		procfacts.KindSignalfd:    "Signals to read instead of handling them.",
 		procfacts.KindInotify:     "Watches on files and directories.",
-		procfacts.KindFanotify:    "Watches on file systems.",
+		procfacts.KindFanotify:    "Watches on files, directories, mounts or whole file systems.",
 		procfacts.KindPidfd:       "A process or a thread, identified by more than its number.",
 		procfacts.KindIOUring:     "A ring of I/O requests.",
 		procfacts.KindUserfaultfd: "Page faults for a program to handle.",

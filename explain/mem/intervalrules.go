@@ -64,7 +64,8 @@ func intervalRules() []rule {
 		ID: "mem.oom_kills_now", Evidence: []string{"oom_kill", "mem_available"}, Concept: "oom-killer", Next: "kwhy oom log",
 		Here: lower.Beside[mem]("oom_kill", "mem_available", inspect.Meminfo),
 		What: "oom_kill", Unit: explain.Count, Basis: explain.Interval,
-		Means: "The kernel found nothing more to reclaim, on the host or in a cgroup, and killed a process to free its memory.",
+		Means: "The kernel found nothing more to reclaim, on the host, on the nodes allowed or in a cgroup (or was told to by sysrq f), " +
+			"and killed a process.",
 		Of: func(m mem) value {
 			if _, _, ok := m.Before(); !ok {
 				return value{}

@@ -338,8 +338,9 @@ func readPss(m procMem) string {
 	}
 	shared := rss - uint64(own.Int())
 	each := float64(shared) / float64(pss-uint64(own.Int()))
-	return units.Size(shared) + " of its pages are shared, each with " + strconv.FormatFloat(each-1, 'f', 1, 64) +
-		" others on average; the sum of PSS over all processes counts every page once, unless some run in one memory."
+	return units.Size(shared) + " of its RSS is mapped more than once, " + strconv.FormatFloat(each, 'f', 1, 64) +
+		" times on average, by others or by itself; the sum of PSS over all processes counts every mapped page once, unless some run " +
+		"in one memory."
 }
 
 // sharersOf names the others that run in the same memory, with their verb.

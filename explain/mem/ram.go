@@ -422,7 +422,7 @@ func readFree(m mem) string {
 func readAnon(m mem) string {
 	s := ofRAM(m, explain.Look(m.Info, "AnonPages")) + " of RAM is anonymous memory of programs"
 	if explain.Look(m.Info, "SwapTotal").Zero() {
-		return s + "; without swap, only its owner can free it."
+		return s + "; without swap, reclaim can take none of it but what MADV_FREE gave up."
 	}
 	if locked := explain.Look(m.Info, "Mlocked"); locked.Has() && locked.Float() >= 0.05*explain.Look(m.Info, "MemTotal").Float() {
 		return s + "; it can be swapped out, but for what of it is locked: Mlocked, which counts all kinds, is " + size(locked) + "."

@@ -218,7 +218,8 @@ func stateRules() []rule {
 	}, {
 		// A count: victims since boot, or over the interval.
 		ID: "mem.oom_kills", Unless: "oom.killed_lately", What: "oom_kill", Unit: explain.Count, Basis: explain.Ever,
-		Means:    "The kernel found nothing more to reclaim, on the host or in a cgroup, and killed a process to free its memory.",
+		Means: "The kernel found nothing more to reclaim, on the host, on the nodes allowed or in a cgroup (or was told to by sysrq f), " +
+			"and killed a process.",
 		Evidence: []string{"oom_kill"}, Concept: "oom-killer", Next: "kwhy oom log",
 		Of: func(m mem) value {
 			if _, _, ok := m.Before(); ok && !rateOf(vmstat("oom_kill"))(m).Zero() {

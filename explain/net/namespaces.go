@@ -67,7 +67,7 @@ func Namespaces() *explain.Table[spaceRow] {
 		ofHost(doc{
 			Key: "tcp_out_segs", Label: "OutSegs", Show: explain.Data, Counter: true,
 			Source: inspect.NetSNMP,
-			Gist:   "Segments that TCP sent.",
+			Gist:   "Segments that TCP sent, without retransmissions.",
 		}, mib("TcpOutSegs")),
 		ofHost(doc{
 			Key: "tcp_retrans_segs", Label: "RetransSegs", Show: explain.Wide, Counter: true,

@@ -267,7 +267,7 @@ func dropping() []field {
 			Doc: doc{
 				Key: "filter_dropped_out", Label: "of these, outgoing", Unit: explain.Count, Counter: true, Show: explain.Rare,
 				Source: inspect.NetRuleCounters, Also: []inspect.Source{inspect.NetTables, inspect.NetXTables}, Concept: "netfilter",
-				Gist: "Packets of this host's own programs that rules with a counter dropped.",
+				Gist: "Of these, what was sent from here, by programs or the kernel.",
 			},
 			Get: func(n host) value { return explain.N(filtered(n, onTheWayOut)) },
 		},

@@ -255,7 +255,7 @@ func whyQdisc(q *netfacts.Qdisc) string {
 		"fq_codel":   "a queue for each flow, and packets that wait too long are dropped",
 		"fq":         "a queue for each flow, paced",
 		"codel":      "packets that wait too long are dropped",
-		"cake":       "shapes, and a queue for each flow",
+		"cake":       "a queue for each flow; shapes, if a bandwidth is set",
 		"tbf":        "holds the rate to a bound",
 		"htb":        "classes with a rate each",
 		"netem":      "delays and loses packets on purpose",

@@ -101,7 +101,7 @@ func qdiscWords() []explain.Word {
 		{"fq_codel", "A queue for each flow; what waits too long is dropped."},
 		{"codel", "One queue; what waits too long is dropped."},
 		{"fq", "A queue for each flow, sent at the pace its socket asks for."},
-		{"cake", "A shaper with a queue for each flow and host; since 4.19."},
+		{"cake", "A queue for each flow and host; shapes if a bandwidth is set; since 4.19."},
 		{"sfq", "A queue for each flow, served in turn."},
 		{"htb", "Classes with a rate each, which may lend to one another."},
 		{"hfsc", "Classes with curves of rate and delay."},

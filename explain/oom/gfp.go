@@ -104,7 +104,7 @@ func purpose(e *kmsg.Event, memcg bool) string {
 	case has["GFP_KERNEL_ACCOUNT"]:
 		return "kernel memory that is charged to a cgroup"
 	case has["GFP_KERNEL"]:
-		return "memory for the kernel itself, on behalf of a process"
+		return "memory for the kernel itself"
 	}
 	return ""
 }

@@ -237,8 +237,9 @@ func killRules() []explain.Rule[*Kill] {
 		ID: "oom.killed_lately", Evidence: []string{"victim_comm", "constraint", "oom_memcg", "invoker_comm"}, Concept: "oom-killer",
 		Next: "kwhy oom log",
 		What: "time since the kill, by the kernel's log", Unit: explain.Seconds, Below: true,
-		Means: "The kernel found nothing more to reclaim, on the host or in a cgroup, and killed the process that had the most points there.",
-		Of:    ago, At: explain.At{Notice: 86400, Warning: 600},
+		Means: "The kernel found nothing more to reclaim, on the host, on the nodes allowed or in a cgroup, and killed a process, as a rule " +
+			"the one with the most points.",
+		Of: ago, At: explain.At{Notice: 86400, Warning: 600},
 		Say: func(k *Kill) string {
 			s := fmt.Sprintf("the OOM killer killed %s (%d) %s ago", k.name(), k.V.PID, units.Span(ago(k).Float()))
 			if g := k.E.OOMMemcg; g != "" {

@@ -294,7 +294,7 @@ func signalWords() []explain.Word {
 		SIGQUIT: Ctrl-\ at the terminal. Terminates with a core dump.
 		SIGILL: It ran an instruction that the CPU does not have. Terminates with a core dump.
 		SIGTRAP: A breakpoint or a step for its tracer. Terminates with a core dump.
-		SIGABRT: It called abort. Terminates with a core dump.
+		SIGABRT: It called abort, or a watchdog such as systemd's sent it. Terminates with a core dump.
 		SIGBUS: It accessed memory without backing, unreadable, broken or misaligned. Terminates with a core dump.
 		SIGFPE: A division by zero and the like. Terminates with a core dump.
 		SIGKILL: Terminates; can't be caught, ignored or blocked.

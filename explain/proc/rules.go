@@ -33,7 +33,8 @@ func rowRules() []explain.Rule[procfacts.Row] {
 				return fmt.Sprintf("%s has %s of the descriptors that it may have open", named(nil, p.P), share)
 			}},
 		{ID: "proc.uninterruptible", Unit: explain.Count,
-			What: "how often it was found in D: 2 is at both ends of the interval, without a voluntary switch in between",
+			What: "how often it was found in D: 2 is at both ends of the interval, without a voluntary switch in between; " +
+				"a wait for a disk counts only then, one in vfork, frozen or for its cgroup's memory never",
 			Means: "It waits in the kernel in a state that ordinary signals don't end, and counts as load. What it waits for, " +
 				"and whether SIGKILL ends that, its wait channel tells.",
 			Evidence: []string{"state"}, Concept: "process-state", Next: "kwhy explain process-state",

@@ -165,7 +165,8 @@ func realtimeBound(s sched) string {
 			units.Span(float64(s.Debug.FairRuntime)/1e9) + " of each " + units.Span(float64(s.Debug.FairPeriod)/1e9) + "."
 	}
 	throttled := "after " + units.Span(float64(run)/1e6) + " of each " + units.Span(float64(period)/1e6) +
-		" real-time tasks are throttled, so that others get the rest."
+		" real-time tasks are throttled, so that others get the rest" +
+		inspect.Choose(s.Kernel().Since(5, 10), "", "; before 5.10 a CPU can borrow that from other CPUs", "") + "."
 	switch {
 	case !known:
 		throttled = ""

@@ -107,7 +107,8 @@ func readRuntime(s sched) string {
 	return inspect.Choose(s.FairServer(),
 		says+" is the limit up to which SCHED_DEADLINE tasks are admitted. Fair tasks get their share by the fair server "+
 			"since 6.12; real-time tasks are throttled only in groups of CONFIG_RT_GROUP_SCHED.",
-		says+": then real-time tasks are throttled, so that others get the rest.",
+		says+": then real-time tasks are throttled, so that others get the rest"+
+			inspect.Choose(s.Kernel().Since(5, 10), "", "; before 5.10 a CPU can borrow that from other CPUs", "")+".",
 		says+": before Linux 6.12 real-time tasks are throttled then, so that others get the rest.")
 }
 

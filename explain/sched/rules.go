@@ -230,7 +230,8 @@ func unbounded() explain.Rule[*schedfacts.Snapshot] {
 	return explain.Rule[*schedfacts.Snapshot]{
 		ID: "sched.realtime_unbounded", Unless: "sched.realtime_starves",
 		What: "programs' threads of FIFO and RR, where no time is reserved for others", Unit: explain.Count,
-		Means: "Until 6.11 sched_rt_runtime_us leaves other tasks a part of each period, since 6.12 the fair server does. " +
+		Means: "To 6.11 sched_rt_runtime_us leaves others a part of each period (before 5.10 a CPU may borrow that from other CPUs), " +
+			"since 6.12 the fair server does. " +
 			"With neither, a real-time task that never waits leaves its CPU to nothing of lower priority, kernel threads included.",
 		Evidence: []string{"realtime_tasks", "sched_rt_runtime_us", "fair_server_runtime"},
 		Here:     reservedBy,
@@ -311,8 +312,9 @@ func stuckRules() []explain.Rule[taskRow] {
 		return proc.Stuck(r.It.Row, was.It.P)
 	}
 	return []explain.Rule[taskRow]{{
-		ID:   "sched.stuck",
-		What: "how often it was found in D: 2 is at both ends of the interval, without having run between", Unit: explain.Count,
+		ID: "sched.stuck",
+		What: "how often it was found in D: 2 is at both ends of the interval, without having run between; " +
+			"a wait for a disk counts only then, one in vfork, frozen or for its cgroup's memory never", Unit: explain.Count,
 		Means: "It waits in the kernel in a state that ordinary signals don't end; SIGKILL does where the wait is of the killable kind. " +
 			"It counts as load.",
 		Evidence: []string{"why", "comm"}, Concept: "wait-channel", Next: "kwhy proc --threads --state D",
@@ -348,8 +350,8 @@ func starves() []explain.Rule[taskRow] {
 	return []explain.Rule[taskRow]{{
 		ID: "sched.realtime_starves", What: "CPU time of a thread of FIFO or RR / time", Unit: explain.Ratio, Basis: explain.Interval,
 		Means: "A real-time task comes before every fair one. While it runs, all others on its CPU wait, " +
-			"except for the time that is reserved for them: 5 % by default, by sched_rt_runtime_us until 6.11 and by the fair " +
-			"server since. One on a CPU that is isolated or nohz_full takes it from nobody.",
+			"except for the time that is reserved for them: 5 % by default, by sched_rt_runtime_us until 6.11 (before 5.10 a CPU " +
+			"may borrow that from others) and by the fair server since. One on a CPU that is isolated or nohz_full takes it from nobody.",
 		Evidence: []string{"why", "policy", "rt_priority"}, Concept: "real-time", Next: "kwhy explain real-time",
 		NextOf: func(r taskRow) string { return "kwhy sched " + strconv.Itoa(int(r.It.P.PID)) },
 		Of:     of,
