@@ -134,6 +134,15 @@ func stalled(m mem) explain.Rows[cgroupRow] {
 	})
 }
 
+// Event returns one of a cgroup's counters of events, or why its file gave nothing; absent without a reason is what
+// this kernel does not count.
+func Event(c *cgroupfacts.Memory, key string) value {
+	if v := explain.Look(c.Events, key); v.Has() {
+		return v
+	}
+	return explain.None(c.NoEvents())
+}
+
 // Stalled lists the cgroups whose own bound stalls their tasks.
 func Stalled() *explain.Table[cgroupRow] {
 	type column = explain.Field[cgroupRow]
@@ -151,12 +160,7 @@ func Stalled() *explain.Table[cgroupRow] {
 	event := func(key, gist string) column {
 		return column{
 			Doc: doc{Key: key, Kernel: key, Unit: count, Counter: true, Show: explain.Data, Source: src, Concept: "memory-cgroup", Gist: gist},
-			Get: func(r cgroupRow) value {
-				if v := explain.Look(r.It.Events, key); v.Has() {
-					return v
-				}
-				return explain.None(r.It.NoEvents())
-			},
+			Get: func(r cgroupRow) value { return Event(r.It, key) },
 		}
 	}
 	stall := func(key, label, gist string, of func(*inspect.Pressure) *inspect.Stall) column {

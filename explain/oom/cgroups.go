@@ -77,8 +77,8 @@ func noKiller(g *oomfacts.Group) inspect.Reason {
 	return inspect.Present
 }
 
-// unjudged says why it is not known whether, or how soon, one of those whose points are set against a total would be killed; Present where
-// it is known.
+// unjudged says why it is not known whether, or how soon, one of those whose points are set against a total would
+// be killed; Present where it is known.
 func unjudged(r row, total uint64, noTotal inspect.Reason) inspect.Reason {
 	if !Killable(r) {
 		return inspect.Present
@@ -171,11 +171,9 @@ func event(key, label, gist string, since inspect.Version, show explain.Show) ex
 		Gist:    gist,
 		Concept: "memory-cgroup",
 	}, Get: func(p part) value {
-		v := explain.Look(p.It.Events, key)
+		v := mem.Event(&p.It.Memory, key)
 		if !v.Has() && p.It.Version == 1 {
-			return explain.None(cmp.Or(p.It.NoEvents(), inspect.Inapplicable))
-		} else if !v.Has() {
-			return explain.None(p.It.NoEvents())
+			return explain.None(cmp.Or(v.Reason(), inspect.Inapplicable))
 		}
 		return v
 	}}
@@ -208,10 +206,7 @@ func groupColumns() []explain.Field[part] {
 			if p.It.Version == 1 {
 				return explain.Opt(p.It.Failures)
 			}
-			if v := explain.Look(p.It.Events, "max"); v.Has() {
-				return v
-			}
-			return explain.None(p.It.NoEvents())
+			return mem.Event(&p.It.Memory, "max")
 		}},
 		{Doc: doc{
 			Key: "under_oom", Kernel: "under_oom", Unit: explain.Bool, Show: explain.Data,

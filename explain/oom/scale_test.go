@@ -9,6 +9,7 @@ import (
 	"kwhy/explain/kernel"
 	"kwhy/inspect"
 	"kwhy/inspect/inspecttest"
+	oomfacts "kwhy/inspect/oom"
 )
 
 // The scale of oom_score is what the scores show, whatever the version: vendors have the newer
@@ -177,5 +178,31 @@ func TestOneOddScore(t *testing.T) {
 	}
 	if exact, of, _ := agreement(o); !o.Procs.Host.OOM.Since59 || exact < 3 || of-exact != 1 {
 		t.Errorf("since 5.9: %v; %d of %d exact", o.Procs.Host.OOM.Since59, exact, of)
+	}
+}
+
+// Who is outside of the cgroup that was asked for is no victim in it, whatever was seen of its score.
+func TestAScoreOutsideOfTheCgroup(t *testing.T) {
+	dir := inspecttest.Recorded(t, "debian-6.12-oom")
+	for _, pid := range []string{"170", "156"} { // the largest of the host; and the only one of /app
+		if err := os.Remove(filepath.Join(dir, "proc", pid, "oom_score")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := inspecttest.Open(t, dir)
+	groups, _, err := oomfacts.LimitedCgroups(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range groups {
+		g := &groups[i]
+		want := map[string]int32{"/batch": 177, "/app": 156, "/app/web": 156}[g.Path]
+		s, err := (&HostOptions{Cgroup: g}).take(h, inspect.Sources{}, nil)
+		if err != nil || s.First == nil || s.First.PID != want || s.Unjudged != inspect.Present {
+			t.Errorf("%s: %v, %v; want %d", g.Path, s.First, err, want)
+		}
+	}
+	if len(groups) != 3 {
+		t.Errorf("%d groups", len(groups))
 	}
 }

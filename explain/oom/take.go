@@ -55,7 +55,7 @@ func Take(h *inspect.Host, o Options) (*oomfacts.Snapshot, []int32, error) {
 		takeGroups(h, out, &o)
 	}
 	first(out, order, o) // which has read every score, whatever the rows shown needed
-	contest(out)
+	contest(out, o.Cgroup)
 	out.Tied = tied(out, o.Cgroup != nil)
 	if o.Everyone {
 		lookAtAll(out)
@@ -215,29 +215,47 @@ func first(out *oomfacts.Snapshot, order []int32, o Options) {
 }
 
 // contest finds out whether one of which the score was not seen comes before the first: the parts of its points tell.
-func contest(out *oomfacts.Snapshot) {
-	ps := out.Procs
-	if out.First == nil || out.SeenOf(inspect.PIDOomScore).Nothing() {
+// in is the cgroup that was asked for; nil is the host.
+func contest(out *oomfacts.Snapshot, in *oomfacts.Group) {
+	if out.SeenOf(inspect.PIDOomScore).Nothing() || in != nil && in.KillerOff() {
 		return
 	}
-	var unknown []int32
-	for i := range ps.Rows {
-		if r := ps.At(i); r.P.PID != r.Host.Self && r.Missing(inspect.PIDOomScore).IsGap() && r.Missing(inspect.PIDOomScore) != inspect.Unread {
-			unknown = append(unknown, int32(i))
-		}
-	}
-	for _, i := range ps.Fill(unknown, Needs()) {
+	ps := out.Procs
+	for _, i := range ps.Fill(unscored(ps, in), Needs()) {
 		r := ps.At(int(i))
+		if !Killable(r) {
+			continue
+		}
 		mine, ok := Points(r)
-		first, known := Points(explainRow(out, out.First))
+		if ok && out.First == nil {
+			out.First = r.P
+			continue
+		}
+		first, known := int64(0), false
+		if out.First != nil {
+			first, known = Points(explainRow(out, out.First))
+		}
 		switch {
-		case !Killable(r):
 		case !ok || !known:
-			out.Unjudged = unjudged(r, r.Host.OOM.Domain, r.Host.OOM.Why)
+			out.Unjudged = cmp.Or(unjudged(r, r.Host.OOM.Domain, r.Host.OOM.Why), inspect.Malformed)
 		case mine > first:
 			out.First, out.Second = r.P, out.First
 		}
 	}
+}
+
+// unscored returns the rows, those of a cgroup's processes where one is asked for, of which the score was not seen;
+// kwhy's own left out, which will have ended by then.
+func unscored(ps *procfacts.Processes, in *oomfacts.Group) (out []int32) {
+	for i := range ps.Rows {
+		r := ps.At(i)
+		why := r.Missing(inspect.PIDOomScore)
+		if r.P.PID == r.Host.Self || !why.IsGap() || why == inspect.Unread || in != nil && !slices.Contains(in.PIDs, r.P.PID) {
+			continue
+		}
+		out = append(out, int32(i))
+	}
+	return out
 }
 
 // tied counts those that may be the first to be killed: where points can't be computed, all

@@ -100,12 +100,14 @@ func (m *Snapshot) Gaps() (out []inspect.Gap) {
 			out = append(out, inspect.Gap{Source: s, Reason: inspect.Malformed, Count: 1, Of: 1})
 		}
 	}
-	garbled := 0
+	garbled, lacking, why := 0, 0, inspect.Present
 	for i := range m.Cgroups {
 		garbled += len(m.Cgroups[i].Garbled)
-		if n, why := m.Cgroups[i].Lacking(); n > 0 {
-			out = append(out, inspect.Gap{Source: inspect.CgroupMemory, Reason: why, Count: n, Of: n})
-		}
+		n, reason := m.Cgroups[i].Lacking()
+		lacking, why = lacking+n, max(why, reason)
+	}
+	if lacking > 0 {
+		out = append(out, inspect.Gap{Source: inspect.CgroupMemory, Reason: why, Count: lacking, Of: lacking})
 	}
 	if garbled > 0 {
 		out = append(out, inspect.Gap{Source: inspect.CgroupMemory, Reason: inspect.Malformed, Count: garbled, Of: garbled})
